@@ -1,1 +1,3 @@
-//! placeholder
+//! Everything that touches the world: ingest, store, query, API, page, command line.
+
+pub mod store;

@@ -1,0 +1,69 @@
+//! Money, exactly.
+
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Sub};
+
+use serde::{Deserialize, Serialize};
+
+/// US dollars in steps of 10^-12, so that a single cached token of the cheapest model is still a whole number and sums do not
+/// depend on their order. Holds up to some 9.2 million dollars either way; arithmetic saturates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct Usd(pub i64);
+
+impl Usd {
+    /// Steps in one dollar.
+    pub const SCALE: f64 = 1e12;
+    /// Nothing to pay. Not the same as an unknown amount, which is `Option::None`.
+    pub const ZERO: Usd = Usd(0);
+
+    /// The nearest step to an amount of dollars; `None` unless it is a finite number within range.
+    pub fn from_dollars(dollars: f64) -> Option<Usd> {
+        let steps = (dollars * Self::SCALE).round();
+        (steps.is_finite() && steps.abs() < i64::MAX as f64).then_some(Usd(steps as i64))
+    }
+
+    /// The amount in dollars, as the API shows it.
+    pub fn dollars(self) -> f64 {
+        self.0 as f64 / Self::SCALE
+    }
+}
+
+impl Add for Usd {
+    type Output = Usd;
+    fn add(self, other: Usd) -> Usd {
+        Usd(self.0.saturating_add(other.0))
+    }
+}
+
+impl Sub for Usd {
+    type Output = Usd;
+    fn sub(self, other: Usd) -> Usd {
+        Usd(self.0.saturating_sub(other.0))
+    }
+}
+
+impl AddAssign for Usd {
+    fn add_assign(&mut self, other: Usd) {
+        *self = *self + other;
+    }
+}
+
+impl Sum for Usd {
+    fn sum<I: Iterator<Item = Usd>>(amounts: I) -> Usd {
+        amounts.fold(Usd::ZERO, Add::add)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_the_smallest_price_and_the_largest_bill() {
+        assert_eq!(Usd::from_dollars(0.0003385).unwrap().dollars(), 0.0003385);
+        assert_eq!(Usd::from_dollars(1e-11).unwrap(), Usd(10));
+        assert_eq!(Usd::from_dollars(f64::NAN), None);
+        assert_eq!(Usd::from_dollars(1e9), None);
+        assert_eq!(Usd(i64::MAX) + Usd(1), Usd(i64::MAX));
+    }
+}

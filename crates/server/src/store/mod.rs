@@ -1,0 +1,3 @@
+//! The durable store of spans: log, buffer, segments, manifest. It knows no HTTP and no project names.
+
+pub mod schema;

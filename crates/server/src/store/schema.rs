@@ -1,0 +1,98 @@
+//! The columns of a stored span: the one schema of buffer and segments.
+//!
+//! Texts are Arrow string views, tokens are 64-bit integers, money is an exact decimal of twelve places, times are microseconds in
+//! UTC. Ids are lower-case hex digits, so that any tool that opens a segment can be asked for what the page shows.
+
+use std::sync::{Arc, LazyLock};
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+
+/// Precision and scale of money: below a million dollars a span, in steps of 10^-12.
+pub const MONEY: DataType = DataType::Decimal128(18, 12);
+
+/// A moment.
+fn time() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+/// All columns, in order. Columns are added at the end and never change their meaning.
+pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+    use DataType::{Boolean, Int64, Utf8View};
+    let required = |name: &str, data_type: DataType| Field::new(name, data_type, false);
+    let optional = |name: &str, data_type: DataType| Field::new(name, data_type, true);
+    Arc::new(Schema::new(vec![
+        required("project_id", Int64),
+        required("trace_id", Utf8View),
+        required("span_id", Utf8View),
+        optional("parent_span_id", Utf8View),
+        required("start_time", time()),
+        required("end_time", time()),
+        required("duration_us", Int64),
+        required("received_at", time()),
+        required("clock_shift_us", Int64),
+        required("name", Utf8View),
+        required("op", Utf8View),
+        required("kind", Utf8View),
+        optional("operation", Utf8View),
+        optional("origin", Utf8View),
+        optional("provider", Utf8View),
+        required("provider_inferred", Boolean),
+        // The model to show: `response_model`, else `request_model`.
+        optional("model", Utf8View),
+        optional("request_model", Utf8View),
+        optional("response_model", Utf8View),
+        required("status", Utf8View),
+        optional("status_detail", Utf8View),
+        optional("time_to_first_token_us", Int64),
+        optional("streaming", Boolean),
+        // Sums over buckets: all input, all output, the total as sent or input and output.
+        optional("input_tokens", Int64),
+        optional("output_tokens", Int64),
+        optional("total_tokens", Int64),
+        // Exclusive buckets.
+        optional("usage_input", Int64),
+        optional("usage_cache_read", Int64),
+        optional("usage_cache_write_5m", Int64),
+        optional("usage_cache_write_1h", Int64),
+        optional("usage_input_audio", Int64),
+        optional("usage_output", Int64),
+        optional("usage_reasoning", Int64),
+        optional("usage_output_audio", Int64),
+        optional("usage_source", Utf8View),
+        optional("cost", MONEY),
+        optional("cost_input", MONEY),
+        optional("cost_output", MONEY),
+        optional("cost_source", Utf8View),
+        optional("cost_price", Utf8View),
+        optional("client_cost", MONEY),
+        required("counted", Boolean),
+        optional("not_counted_because", Utf8View),
+        optional("session_id", Utf8View),
+        optional("user_id", Utf8View),
+        optional("environment", Utf8View),
+        optional("release", Utf8View),
+        optional("service", Utf8View),
+        optional("pipeline", Utf8View),
+        required("is_run", Boolean),
+        optional("agent", Utf8View),
+        optional("tool", Utf8View),
+        optional("tool_call_id", Utf8View),
+        optional("prompt", Utf8View),
+        optional("prompt_version", Utf8View),
+        optional("response_id", Utf8View),
+        optional("sdk_name", Utf8View),
+        optional("sdk_version", Utf8View),
+        optional("thread", Utf8View),
+        // First 200 characters of the last user message and of the answer.
+        optional("input_preview", Utf8View),
+        optional("output_preview", Utf8View),
+        // JSON texts; null where empty.
+        optional("finish_reasons", Utf8View),
+        optional("tags", Utf8View),
+        optional("input_messages", Utf8View),
+        optional("output_messages", Utf8View),
+        optional("tool_definitions", Utf8View),
+        optional("attributes", Utf8View),
+        optional("reading", Utf8View),
+    ]))
+});
