@@ -7,4 +7,5 @@ pub mod counting;
 pub mod id;
 pub mod money;
 pub mod outcome;
+pub mod price;
 pub mod span;

@@ -1,0 +1,277 @@
+//! How clients spell models, and which entry a spelling means.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use regex::Regex;
+use serde::Deserialize;
+
+use super::entry::Entry;
+
+/// Names that mean a model.
+#[derive(Debug, Default, Deserialize)]
+#[serde(from = "Vec<String>")]
+pub(super) enum Names {
+    /// Its id and no other.
+    #[default]
+    OnlyId,
+    /// These; may be none where rules alone decide.
+    These(Vec<String>),
+}
+
+impl From<Vec<String>> for Names {
+    fn from(names: Vec<String>) -> Names {
+        Names::These(names)
+    }
+}
+
+/// A rule about a lower-case name.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Clause {
+    Starts(String),
+    Ends(String),
+    Has(String),
+    Regex(Pattern),
+    NoRegex(Pattern),
+    All(Vec<Clause>),
+}
+
+impl Clause {
+    fn holds(&self, name: &str) -> bool {
+        match self {
+            Clause::Starts(text) => name.starts_with(text.as_str()),
+            Clause::Ends(text) => name.ends_with(text.as_str()),
+            Clause::Has(text) => name.contains(text.as_str()),
+            Clause::Regex(pattern) => pattern.is_match(name),
+            Clause::NoRegex(pattern) => !pattern.is_match(name),
+            Clause::All(clauses) => clauses.iter().all(|clause| clause.holds(name)),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn patterns(&self) -> Vec<&Pattern> {
+        match self {
+            Clause::Regex(pattern) | Clause::NoRegex(pattern) => vec![pattern],
+            Clause::All(clauses) => clauses.iter().flat_map(Clause::patterns).collect(),
+            Clause::Starts(_) | Clause::Ends(_) | Clause::Has(_) => Vec::new(),
+        }
+    }
+}
+
+/// A regular expression that is compiled when it is first needed: most never are.
+#[derive(Debug, Deserialize)]
+#[serde(from = "String")]
+pub(super) struct Pattern {
+    source: String,
+    /// What a match must start with, told without compiling.
+    prefix: String,
+    regex: OnceLock<Option<Regex>>,
+}
+
+impl From<String> for Pattern {
+    fn from(source: String) -> Pattern {
+        Pattern { prefix: literal_prefix(&source), source, regex: OnceLock::new() }
+    }
+}
+
+impl Pattern {
+    fn is_match(&self, name: &str) -> bool {
+        name.starts_with(&self.prefix)
+            && self.regex.get_or_init(|| Regex::new(&self.source).ok()).as_ref().is_some_and(|regex| regex.is_match(name))
+    }
+
+    /// Why it cannot be used.
+    #[cfg(test)]
+    pub(super) fn error(&self) -> Option<String> {
+        Regex::new(&self.source).err().map(|e| e.to_string())
+    }
+}
+
+/// The plain text that an expression anchored at the start begins with.
+fn literal_prefix(source: &str) -> String {
+    let mut prefix = String::new();
+    let Some(rest) = source.strip_prefix('^') else { return prefix };
+    let mut chars = rest.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.next() {
+                Some(escaped) if !escaped.is_ascii_alphanumeric() => prefix.push(escaped),
+                _ => break,
+            },
+            c if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '/' | ':' | '@') => prefix.push(c),
+            // A repetition would make the last character optional.
+            '?' | '*' | '{' => {
+                prefix.pop();
+                break;
+            }
+            _ => break,
+        }
+    }
+    prefix
+}
+
+/// The models of one provider, found by name: what the table lists first wins.
+#[derive(Debug, Default)]
+pub(super) struct Models {
+    entries: Vec<Entry>,
+    exact: HashMap<String, usize>,
+    /// Entries with rules, by place in the list.
+    ruled: Vec<usize>,
+}
+
+impl Models {
+    pub(super) fn new(entries: Vec<Entry>) -> Models {
+        let mut exact = HashMap::with_capacity(entries.len() * 2);
+        for (place, entry) in entries.iter().enumerate() {
+            for name in entry.names() {
+                exact.entry(name).or_insert(place);
+            }
+        }
+        let ruled = entries.iter().enumerate().filter(|(_, e)| !e.like.is_empty()).map(|(place, _)| place).collect();
+        Models { entries, exact, ruled }
+    }
+
+    /// The entry for a lower-case name in any of the spellings that clients use for one model.
+    pub(super) fn find(&self, name: &str) -> Option<&Entry> {
+        spellings(name).iter().find_map(|spelling| self.first(spelling, |_| true))
+    }
+
+    /// The same where nobody says that the model is this provider's: a word somewhere in the name does not prove it, and
+    /// `my-moderation-7b` is nobody's.
+    pub(super) fn find_unnamed(&self, name: &str) -> Option<&Entry> {
+        let proves = |clause: &Clause| !matches!(clause, Clause::Has(_) | Clause::Ends(_));
+        spellings(name).iter().find_map(|spelling| self.first(spelling, proves))
+    }
+
+    fn first(&self, name: &str, trusted: impl Fn(&Clause) -> bool) -> Option<&Entry> {
+        let by_name = self.exact.get(name).copied();
+        let before = by_name.unwrap_or(self.entries.len());
+        let holds = |place: &usize| self.entries[*place].like.iter().any(|clause| trusted(clause) && clause.holds(name));
+        let by_rule = self.ruled.iter().copied().take_while(|place| *place < before).find(holds);
+        by_rule.or(by_name).map(|place| &self.entries[place])
+    }
+
+    #[cfg(test)]
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+}
+
+/// The name as it is, then with less and less of what names a version. A dated name that has a price of its own is found first, so
+/// that `gpt-4o-2024-05-13` is not priced as today's `gpt-4o`.
+fn spellings(name: &str) -> Vec<String> {
+    let mut found = vec![name.to_owned()];
+    if let Some(dashed) = with_dashed_date(name) {
+        found.push(dashed);
+    }
+    let mut rest = name;
+    // At most a date and two versions: `anthropic.claude-3-haiku-20240307-v1:0`.
+    for _ in 0..3 {
+        let Some(shorter) = without_version(rest).filter(|shorter| !shorter.is_empty()) else { break };
+        found.push(shorter.to_owned());
+        rest = shorter;
+    }
+    found
+}
+
+/// `gpt-5.2-20251211` as `gpt-5.2-2025-12-11`.
+fn with_dashed_date(name: &str) -> Option<String> {
+    let at = name.len().checked_sub(9)?;
+    let date = name.get(at..)?.strip_prefix('-')?;
+    is_date(date).then(|| format!("{}-{}-{}-{}", &name[..at], &date[..4], &date[4..6], &date[6..]))
+}
+
+/// The name without its last `-20251211`, `-2025-12-11`, `@20251211`, `-v1`, `-v1:0`, `:0`, `@default`, `-latest`.
+fn without_version(name: &str) -> Option<&str> {
+    if let Some(at) = name.len().checked_sub(11)
+        && let Some(date) = name.get(at..).and_then(|tail| tail.strip_prefix(['-', '@']))
+        && date.as_bytes()[4] == b'-'
+        && date.as_bytes()[7] == b'-'
+        && is_date(&date.replace('-', ""))
+    {
+        return Some(&name[..at]);
+    }
+    let at = name.rfind(['-', '@', ':'])?;
+    let (rest, tail) = (&name[..at], &name[at + 1..]);
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let is_version = match name.as_bytes()[at] {
+        b':' => digits(tail),
+        b'@' => is_date(tail) || matches!(tail, "default" | "latest"),
+        _ => is_date(tail) || tail == "latest" || tail.strip_prefix('v').is_some_and(digits),
+    };
+    is_version.then_some(rest)
+}
+
+/// True for eight digits that can be year, month, day.
+fn is_date(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.len() == 8
+        && bytes.iter().all(u8::is_ascii_digit)
+        && bytes.starts_with(b"20")
+        && matches!(&bytes[4..6], b"01" | b"02" | b"03" | b"04" | b"05" | b"06" | b"07" | b"08" | b"09" | b"10" | b"11" | b"12")
+}
+
+/// A model as a client names it, taken apart.
+#[derive(Debug)]
+pub(super) struct Spelled {
+    /// Lower-case, without surrounding blanks.
+    pub(super) whole: String,
+}
+
+impl Spelled {
+    /// `None` for what is not a model's name: empty, or the address of a server (`https://...`), which says nothing of the model.
+    pub(super) fn new(model: &str) -> Option<Spelled> {
+        let whole = model.trim().to_lowercase();
+        (!whole.is_empty() && !whole.contains("://")).then_some(Spelled { whole })
+    }
+
+    /// What stands before the first `/`, as routers write it (`openai/gpt-4o`), and the rest.
+    pub(super) fn prefix(&self) -> Option<(&str, &str)> {
+        self.whole.split_once('/').filter(|(prefix, rest)| !prefix.is_empty() && !rest.is_empty())
+    }
+
+    /// What stands after a path of the provider's own (`models/x`, `publishers/google/models/x`, a Bedrock ARN).
+    pub(super) fn resource(&self) -> Option<&str> {
+        let own = ["models/", "publishers/", "projects/", "arn:aws:bedrock:"].iter().any(|start| self.whole.starts_with(start));
+        own.then(|| self.last())
+    }
+
+    /// The model without what only Bedrock writes: `eu.anthropic.claude-x` is `claude-x`. The vendors' own services refuse such names.
+    pub(super) fn bedrock(&self) -> Option<&str> {
+        const REGIONS: [&str; 9] = ["us", "us-gov", "eu", "apac", "jp", "au", "ca", "in", "global"];
+        const VENDORS: [&str; 16] = [
+            "ai21",
+            "amazon",
+            "anthropic",
+            "cohere",
+            "deepseek",
+            "google",
+            "meta",
+            "minimax",
+            "mistral",
+            "moonshotai",
+            "nvidia",
+            "openai",
+            "qwen",
+            "stability",
+            "writer",
+            "zai",
+        ];
+        let (mut vendor, mut rest) = self.last().split_once('.')?;
+        if REGIONS.contains(&vendor) {
+            (vendor, rest) = rest.split_once('.')?;
+        }
+        VENDORS.contains(&vendor).then_some(rest)
+    }
+
+    /// What stands after the last `/`.
+    pub(super) fn last(&self) -> &str {
+        self.whole.rsplit_once('/').map_or(self.whole.as_str(), |(_, last)| last)
+    }
+
+    /// The model without any of these.
+    pub(super) fn bare(&self) -> &str {
+        self.bedrock().or(self.resource()).unwrap_or(&self.whole)
+    }
+}
