@@ -285,7 +285,7 @@ def main():
         notice = f"prices.json is made from {head['source']} (https://github.com/pydantic/genai-prices), under this licence:\n\n" + licence.read_text()
         if options.compare:
             from prices_compare import compare
-            compare(wheel(COMPARED, temp), providers)
+            compare(wheel(COMPARED, temp), providers, SOURCE_DATE)
         files = {DATA / "PRICES-LICENSE": notice, DATA / "prices.json": dump(head, providers)}
     if options.check:
         stale = [path.name for path, text in files.items() if not path.exists() or path.read_text() != text]

@@ -137,10 +137,9 @@ impl Prices {
         self.from = self.from.max(other.from);
     }
 
-    /// True when it has no price for any token or request.
+    /// True when it cannot price a call: neither what goes in has a price nor the request as such.
     fn is_empty(&self) -> bool {
-        let tokens = [&self.input, &self.output, &self.input_audio, &self.output_audio, &self.request];
-        tokens.iter().all(|rate| rate.is_none())
+        self.input.is_none() && self.request.is_none()
     }
 }
 
