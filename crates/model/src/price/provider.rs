@@ -74,8 +74,7 @@ impl Providers {
     /// Those with models of their own, in the order in which a bare model name is looked up: who also sells the models of others
     /// comes after them.
     pub(super) fn vendors(&self) -> impl Iterator<Item = &Provider> {
-        let vendors =
-            |resells: bool| self.list.iter().filter(move |provider| provider.vendor && provider.resells.is_empty() != resells);
+        let vendors = |resells: bool| self.list.iter().filter(move |provider| provider.vendor && provider.resells.is_empty() != resells);
         vendors(false).chain(vendors(true))
     }
 

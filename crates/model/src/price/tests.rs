@@ -114,14 +114,8 @@ fn lines_add_up() {
     assert_eq!(priced.cost.output, Some(Usd(8_400_000_000)));
     assert_eq!(priced.cost.total, Usd(13_365_000_000));
     let buckets: Vec<_> = priced.lines.iter().map(|line| (line.bucket, line.tokens)).collect();
-    let expected = [
-        ("input", 1_000),
-        ("cache_read", 2_000),
-        ("cache_write_5m", 300),
-        ("cache_write_1h", 40),
-        ("output", 500),
-        ("reasoning", 60),
-    ];
+    let expected =
+        [("input", 1_000), ("cache_read", 2_000), ("cache_write_5m", 300), ("cache_write_1h", 40), ("output", 500), ("reasoning", 60)];
     assert_eq!(buckets, expected);
     assert_eq!(priced.lines[1].usd_per_million.dollars(), 0.3);
 }
@@ -285,10 +279,7 @@ fn a_reseller_counts_when_the_client_names_it() {
     ] {
         assert_eq!(entry(provider, model).as_deref(), regional, "{provider:?} {model}");
     }
-    assert_eq!(
-        entry(Some("openrouter"), "anthropic/claude-sonnet-4.5").as_deref(),
-        Some("openrouter:anthropic/claude-sonnet-4.5")
-    );
+    assert_eq!(entry(Some("openrouter"), "anthropic/claude-sonnet-4.5").as_deref(), Some("openrouter:anthropic/claude-sonnet-4.5"));
     assert!(entry(None, "accounts/fireworks/models/deepseek-v3p2").is_some_and(|id| id.starts_with("fireworks:")));
     assert!(entry(None, "groq/llama-3.3-70b-versatile").is_some_and(|id| id.starts_with("groq:")));
     for model in ["claude-sonnet-4-5@20250929", "publishers/anthropic/models/claude-sonnet-4-5@20250929"] {

@@ -1,0 +1,71 @@
+//! Work without a customer who waits, and the small programs: digests of reviews, intents, the three-line script.
+
+use serde_json::json;
+
+use super::llm::{Chat, GPT_3_5, GPT_4O_MINI, Library, SWALLOW, message};
+use super::texts::{self, Slots, text};
+use super::trace::{ROOT, Trace};
+
+/// Digests of the newest reviews of one hotel.
+pub(super) fn digest(trace: &mut Trace) {
+    let part = texts::of("reviews");
+    let pipeline = trace.open(ROOT, "ai.pipeline", "review-digest", "manual");
+    let ms = trace.dice.around(25);
+    trace.leaf(pipeline, "db.query", "SELECT id, body FROM reviews WHERE hotel_id = $1 AND digest IS NULL LIMIT 9", "auto.db.asyncpg", ms);
+    for _ in 0..trace.dice.between(3, 9) {
+        let review = trace.dice.pick(texts::rows(&part["items"]));
+        let messages = [message("user", text(&review[0]))];
+        let answer = json!({"digest": review[1], "mood": review[2]}).to_string();
+        let mut chat = Chat::new(&GPT_4O_MINI, Library::OpenAi, text(&part["system"]), &messages, &answer);
+        // Twenty worked examples go with each request.
+        chat.hidden_tokens = 2_300;
+        chat.seen_before = 0.1;
+        if trace.dice.chance(0.004) {
+            trace.failing_chat(pipeline, &chat, "api_timeout", None, 20_000);
+            trace.fail(pipeline, "deadline_exceeded");
+            trace.fail(ROOT, "internal_error");
+            trace.close(pipeline);
+            return;
+        }
+        trace.chat(pipeline, &chat);
+    }
+    let ms = trace.dice.around(30);
+    trace.leaf(pipeline, "db.query", "UPDATE reviews SET digest = $2 WHERE id = $1", "auto.db.asyncpg", ms);
+    trace.close(pipeline);
+}
+
+/// The intent of one utterance, by a model of the company's own.
+pub(super) fn intent(trace: &mut Trace) {
+    let part = texts::of("intents");
+    let slots = Slots::new(&mut trace.dice);
+    let item = trace.dice.pick(texts::rows(&part["items"]));
+    let question = slots.fill(text(&item[0]));
+    let pipeline = trace.open(ROOT, "ai.pipeline", "intent-lab", "manual");
+    let messages = [message("user", &question)];
+    let confidence = trace.dice.between(71, 99) as f64 / 100.0;
+    let mut answer = json!({"intent": item[1], "confidence": confidence}).to_string();
+    let broken = trace.dice.chance(0.016);
+    if broken {
+        answer = answer.replace(',', "");
+    }
+    let mut chat = Chat::new(&SWALLOW, Library::OpenAi, text(&part["system"]), &messages, &answer);
+    chat.hidden_tokens = 390;
+    trace.chat(pipeline, &chat);
+    if broken {
+        trace.error(pipeline, "bad_json", &slots);
+        trace.fail(pipeline, "internal_error");
+        trace.fail(ROOT, "internal_error");
+    }
+    trace.close(pipeline);
+}
+
+/// One question to a model, with nothing around it but a pipeline.
+pub(super) fn article(trace: &mut Trace) {
+    let item = &texts::rows(texts::of("article"))[trace.dice.weighted(&[0.6, 0.2, 0.2])];
+    let pipeline = trace.open(ROOT, "ai.pipeline", "GPT-3.5 Pipeline", "manual");
+    let messages = [message("user", text(&item[0]))];
+    let mut chat = Chat::new(&GPT_3_5, Library::OpenAi, "", &messages, text(&item[1]));
+    chat.counts = item[2].as_u64().zip(item[3].as_u64());
+    trace.chat(pipeline, &chat);
+    trace.close(pipeline);
+}

@@ -1,0 +1,77 @@
+//! Chance that is the same for the same seed, on every machine.
+
+/// A small generator of pseudo-random numbers (SplitMix64). Good for a demo, not for secrets.
+#[derive(Debug, Clone)]
+pub(super) struct Dice(u64);
+
+impl Dice {
+    /// Dice that depend on all of these numbers.
+    pub(super) fn of(parts: &[u64]) -> Dice {
+        let mut dice = Dice(0x5EED_1A17_E12E_57ED);
+        for part in parts {
+            dice.0 ^= *part;
+            dice.0 = dice.next();
+        }
+        dice
+    }
+
+    /// Any number.
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// At least 0, below 1.
+    pub(super) fn share(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// True with a probability.
+    pub(super) fn chance(&mut self, probability: f64) -> bool {
+        self.share() < probability
+    }
+
+    /// From `low` to `high`, both included.
+    pub(super) fn between(&mut self, low: i64, high: i64) -> i64 {
+        low + (self.share() * (high - low + 1) as f64) as i64
+    }
+
+    /// One of them.
+    pub(super) fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+        &of[self.between(0, of.len() as i64 - 1) as usize]
+    }
+
+    /// The place of one of them, by weight.
+    pub(super) fn weighted(&mut self, weights: &[f64]) -> usize {
+        let mut left = self.share() * weights.iter().sum::<f64>();
+        for (place, weight) in weights.iter().enumerate() {
+            left -= weight;
+            if left < 0.0 {
+                return place;
+            }
+        }
+        weights.len() - 1
+    }
+
+    /// A duration in milliseconds as services have them: mostly near the middle, now and then several times as long.
+    pub(super) fn around(&mut self, median_ms: i64) -> i64 {
+        // Three shares make a bell that is close enough to the normal one.
+        let bell = self.share() + self.share() + self.share() - 1.5;
+        let long_tail = if self.chance(0.03) { 1.0 + 1.5 * self.share() } else { 1.0 };
+        ((median_ms as f64 * (bell * 0.7).exp() * long_tail) as i64).max(1)
+    }
+
+    /// The time to the next of things that happen at random, `mean` apart.
+    pub(super) fn gap(&mut self, mean: f64) -> f64 {
+        -(1.0 - self.share()).ln() * mean
+    }
+
+    /// So many hex digits, of which not all are zero.
+    pub(super) fn hex(&mut self, digits: usize) -> String {
+        let text = format!("{:016x}{:016x}", self.next() | 1, self.next() | 1);
+        text[32 - digits..].to_owned()
+    }
+}

@@ -1,0 +1,399 @@
+//! Calls of models and tools, with the attributes that each instrumentation writes.
+
+use serde_json::{Value, json};
+
+use super::texts::{Slots, tokens};
+use super::trace::{At, Sdk, Trace};
+
+/// A model as the provider serves it.
+#[derive(Debug)]
+pub(super) struct Model {
+    /// The name that is asked for.
+    pub(super) asked: &'static str,
+    /// The name that answers.
+    pub(super) answers: &'static str,
+    /// Where its calls go.
+    host: &'static str,
+    /// Milliseconds to the first token, tokens per second from then on.
+    first_ms: i64,
+    speed: u64,
+    /// Tokens that are thought before an answer, at most.
+    thinks: i64,
+    /// The smallest prompt that the provider keeps in its cache.
+    cache_from: u64,
+}
+
+pub(super) const GPT_4O: Model = openai("gpt-4o", "gpt-4o-2024-08-06", 520, 74, 0);
+pub(super) const GPT_4O_MINI: Model = openai("gpt-4o-mini", "gpt-4o-mini-2024-07-18", 390, 96, 0);
+pub(super) const GPT_5_MINI: Model = openai("gpt-5-mini", "gpt-5-mini-2025-08-07", 900, 118, 640);
+pub(super) const GPT_3_5: Model = openai("gpt-3.5-turbo", "gpt-3.5-turbo-0125", 340, 128, 0);
+pub(super) const CLAUDE: Model = Model {
+    asked: "claude-sonnet-4-5",
+    answers: "claude-sonnet-4-5-20250929",
+    host: "https://api.anthropic.com/v1/messages",
+    first_ms: 900,
+    speed: 78,
+    thinks: 0,
+    cache_from: 1_024,
+};
+pub(super) const GEMINI: Model = Model {
+    asked: "gemini-2.5-flash",
+    answers: "gemini-2.5-flash",
+    host: "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-flash:generateContent",
+    first_ms: 430,
+    speed: 190,
+    thinks: 300,
+    cache_from: 1_024,
+};
+/// Runs in the company's own cluster behind OpenAI's protocol; no list has a price for it.
+pub(super) const SWALLOW: Model = Model {
+    asked: "swallow-70b-instruct",
+    answers: "swallow-70b-instruct",
+    host: "http://swallow.llm.internal:8000/v1/chat/completions",
+    first_ms: 310,
+    speed: 46,
+    thinks: 0,
+    cache_from: u64::MAX,
+};
+
+const fn openai(asked: &'static str, answers: &'static str, first_ms: i64, speed: u64, thinks: i64) -> Model {
+    Model { asked, answers, host: "https://api.openai.com/v1/chat/completions", first_ms, speed, thinks, cache_from: 1_024 }
+}
+
+/// The library whose instrumentation reports a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Library {
+    OpenAi,
+    LangChain,
+    Google,
+    Vercel,
+}
+
+/// A tool that a model asks for.
+#[derive(Debug, Clone)]
+pub(super) struct ToolCall {
+    pub(super) id: String,
+    pub(super) name: &'static str,
+    pub(super) arguments: Value,
+}
+
+/// One call of a chat model.
+#[derive(Debug)]
+pub(super) struct Chat<'a> {
+    pub(super) model: &'a Model,
+    pub(super) library: Library,
+    pub(super) agent: Option<&'static str>,
+    pub(super) system: &'a str,
+    /// `{role, content}` in the order of the conversation.
+    pub(super) messages: &'a [Value],
+    pub(super) tools: Option<&'a Value>,
+    pub(super) answer: &'a str,
+    pub(super) calls: &'a [ToolCall],
+    /// Tokens of the prompt beyond the texts shown: long instructions, examples, pictures.
+    pub(super) hidden_tokens: u64,
+    /// How much of the prompt the provider has seen lately, from 0 to 1.
+    pub(super) seen_before: f64,
+    pub(super) streamed: bool,
+    /// False for a stream that was not asked to report usage.
+    pub(super) reports_usage: bool,
+    pub(super) finish: Option<&'static str>,
+    /// Counts where they are given: input and output.
+    pub(super) counts: Option<(u64, u64)>,
+}
+
+impl<'a> Chat<'a> {
+    pub(super) fn new(model: &'a Model, library: Library, system: &'a str, messages: &'a [Value], answer: &'a str) -> Chat<'a> {
+        Chat {
+            model,
+            library,
+            agent: None,
+            system,
+            messages,
+            tools: None,
+            answer,
+            calls: &[],
+            hidden_tokens: 0,
+            seen_before: 0.0,
+            streamed: false,
+            reports_usage: true,
+            finish: None,
+            counts: None,
+        }
+    }
+}
+
+/// Tokens that a call took; input and output are the whole.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Spent {
+    pub(super) input: u64,
+    pub(super) cached: u64,
+    pub(super) written: u64,
+    pub(super) output: u64,
+    pub(super) reasoning: u64,
+}
+
+impl std::ops::AddAssign for Spent {
+    fn add_assign(&mut self, other: Spent) {
+        self.input += other.input;
+        self.cached += other.cached;
+        self.written += other.written;
+        self.output += other.output;
+        self.reasoning += other.reasoning;
+    }
+}
+
+impl Trace {
+    /// A call that is answered.
+    pub(super) fn chat(&mut self, parent: At, chat: &Chat) -> Spent {
+        let at = self.ask(parent, chat);
+        let spent = self.count(chat);
+        let first = self.dice.around(chat.model.first_ms + (spent.input - spent.cached) as i64 / 40);
+        let writing = ((spent.output * 1_000) / chat.model.speed) as i64;
+        let http = self.open(at, "http.client", format!("POST {}", chat.model.host), "auto.http.httpx");
+        self.wait(first + writing);
+        self.set(http, "http.response.status_code", 200);
+        self.close(http);
+        self.answered(at, chat, spent, first);
+        self.close(at);
+        spent
+    }
+
+    /// A call that fails, with an error; `status` is the HTTP status, or none when nothing came back.
+    pub(super) fn failing_chat(&mut self, parent: At, chat: &Chat, what: &str, status: Option<i64>, ms: i64) {
+        let at = self.ask(parent, chat);
+        let http = self.open(at, "http.client", format!("POST {}", chat.model.host), "auto.http.httpx");
+        self.wait(ms);
+        let word = if status == Some(429) { "resource_exhausted" } else { "internal_error" };
+        self.fail(http, word);
+        if let Some(status) = status {
+            self.set(http, "http.response.status_code", status);
+        }
+        self.close(http);
+        self.fail(at, word);
+        let slots = Slots::none().with("model", chat.model.asked);
+        self.error(at, what, &slots);
+        self.close(at);
+    }
+
+    /// A call that the library repeats by itself after a refusal, as one span.
+    pub(super) fn retried_chat(&mut self, parent: At, chat: &Chat) -> Spent {
+        let at = self.ask(parent, chat);
+        let name = format!("POST {}", chat.model.host);
+        let refused = self.leaf(at, "http.client", name.as_str(), "auto.http.httpx", 180);
+        self.set(refused, "http.response.status_code", 429);
+        self.fail(refused, "resource_exhausted");
+        let pause = self.dice.between(900, 4_200);
+        self.wait(pause);
+        let spent = self.count(chat);
+        let first = self.dice.around(chat.model.first_ms);
+        let http = self.open(at, "http.client", name, "auto.http.httpx");
+        self.wait(first + ((spent.output * 1_000) / chat.model.speed) as i64);
+        self.set(http, "http.response.status_code", 200);
+        self.close(http);
+        let first = first + pause;
+        self.answered(at, chat, spent, first);
+        self.close(at);
+        spent
+    }
+
+    fn count(&mut self, chat: &Chat) -> Spent {
+        let shown: u64 = chat.messages.iter().map(|message| tokens(&message.to_string())).sum();
+        let tools = chat.tools.map_or(0, |tools| tokens(&tools.to_string()));
+        let called: u64 = chat.calls.iter().map(|call| 14 + tokens(&call.arguments.to_string())).sum();
+        let (mut input, mut output) = (tokens(chat.system) + shown + tools + chat.hidden_tokens, tokens(chat.answer) + called + 3);
+        if let Some(counts) = chat.counts {
+            (input, output) = counts;
+        }
+        let reasoning = if chat.model.thinks > 0 { self.dice.between(chat.model.thinks / 5, chat.model.thinks) as u64 } else { 0 };
+        let caches = input >= chat.model.cache_from;
+        let seen = (input as f64 * chat.seen_before) as u64;
+        // OpenAI keeps blocks of 128 tokens and writes them without a charge; Anthropic keeps all, and says what it wrote.
+        let (cached, written) = match chat.library {
+            Library::LangChain if caches && chat.model.asked == CLAUDE.asked => (seen, (input - seen) * 7 / 10),
+            _ if caches => (seen / 128 * 128, 0),
+            _ => (0, 0),
+        };
+        Spent { input, cached, written, output: output + reasoning, reasoning }
+    }
+
+    /// Opens the span of a call with what is known when it starts.
+    fn ask(&mut self, parent: At, chat: &Chat) -> At {
+        let model = chat.model;
+        let (op, operation, origin) = match chat.library {
+            Library::OpenAi => ("gen_ai.chat", "chat", "auto.ai.openai"),
+            Library::LangChain => ("gen_ai.chat", "chat", "auto.ai.langchain"),
+            Library::Google => ("gen_ai.chat", "chat", "auto.ai.google_genai"),
+            Library::Vercel => ("gen_ai.generate_content", "generate_content", "auto.ai.vercelai"),
+        };
+        let system = match chat.library {
+            Library::OpenAi => "openai",
+            Library::LangChain if model.asked == CLAUDE.asked => "anthropic-chat",
+            Library::LangChain => "openai-chat",
+            Library::Google => "gcp.gemini",
+            Library::Vercel => "openai.chat",
+        };
+        let at = self.open(parent, op, format!("{operation} {}", model.asked), origin);
+        self.set(at, "gen_ai.operation.name", operation);
+        self.set(at, "gen_ai.request.model", model.asked);
+        let node = self.setting.sdk == Sdk::Node;
+        self.set(at, if node { "gen_ai.provider.name" } else { "gen_ai.system" }, system);
+        let messages = Value::from(chat.messages);
+        self.set(at, if node { "gen_ai.input.messages" } else { "gen_ai.request.messages" }, messages.to_string());
+        self.set(at, "gen_ai.response.streaming", chat.streamed);
+        if !chat.system.is_empty() {
+            self.set(at, "gen_ai.system_instructions", json!([{"type": "text", "content": chat.system}]).to_string());
+        }
+        if let Some(tools) = chat.tools {
+            let key = if chat.library == Library::LangChain { "gen_ai.request.available_tools" } else { "gen_ai.tool.definitions" };
+            self.set(at, key, tools.to_string());
+        }
+        if let Some(agent) = chat.agent {
+            self.set(at, "gen_ai.agent.name", agent);
+        }
+        if chat.library == Library::OpenAi {
+            self.set(at, "gen_ai.request.max_tokens", 1_024);
+            self.set(at, "gen_ai.request.temperature", 0.2);
+        }
+        at
+    }
+
+    /// Adds what came back.
+    fn answered(&mut self, at: At, chat: &Chat, spent: Spent, first_ms: i64) {
+        let finish = chat.finish.unwrap_or(if chat.calls.is_empty() { "stop" } else { "tool_calls" });
+        self.set(at, "gen_ai.response.model", chat.model.answers);
+        if chat.streamed {
+            self.set(at, "gen_ai.response.time_to_first_token", first_ms as f64 / 1_000.0);
+        }
+        match chat.library {
+            Library::OpenAi if !chat.streamed => {
+                let calls: Vec<Value> = chat
+                    .calls
+                    .iter()
+                    .map(|call| {
+                        json!({"id": call.id, "type": "function",
+                            "function": {"name": call.name, "arguments": call.arguments.to_string()}})
+                    })
+                    .collect();
+                let refused = finish == "refusal";
+                // The SDK writes what is absent as the text `None`.
+                let reply = json!({
+                    "content": if chat.answer.is_empty() || refused { "None" } else { chat.answer }, "role": "assistant",
+                    "refusal": if refused { chat.answer } else { "None" },
+                    "tool_calls": if calls.is_empty() { Value::from("None") } else { calls.into() },
+                });
+                self.set(at, "gen_ai.response.text", reply.to_string());
+            }
+            Library::OpenAi | Library::Google => self.set(at, "gen_ai.response.text", chat.answer),
+            Library::LangChain => {
+                self.set(at, "gen_ai.response.text", chat.answer);
+                let id = format!("msg_{}", self.dice.hex(24));
+                self.set(at, "gen_ai.response.id", id);
+            }
+            Library::Vercel => {
+                let parts = json!([{"role": "assistant", "parts": [{"type": "text", "content": chat.answer}], "finish_reason": finish}]);
+                self.set(at, "gen_ai.output.messages", parts.to_string());
+                let id = format!("chatcmpl-{}", self.dice.hex(24));
+                self.set(at, "gen_ai.response.id", id);
+            }
+        }
+        if chat.library == Library::LangChain && !chat.calls.is_empty() {
+            let calls: Vec<Value> =
+                chat.calls.iter().map(|c| json!({"name": c.name, "args": c.arguments, "id": c.id, "type": "tool_call"})).collect();
+            self.set(at, "gen_ai.response.tool_calls", Value::from(calls).to_string());
+        }
+        match chat.library {
+            Library::Vercel => self.set(at, "gen_ai.response.finish_reasons", json!([finish]).to_string()),
+            _ => self.set(at, "gen_ai.response.finish_reasons", json!([finish])),
+        }
+        if chat.reports_usage {
+            self.spent(at, chat.library, spent);
+        }
+    }
+
+    /// Usage under the names that a library's instrumentation has for it.
+    pub(super) fn spent(&mut self, at: At, library: Library, spent: Spent) {
+        self.set(at, "gen_ai.usage.input_tokens", spent.input);
+        self.set(at, "gen_ai.usage.output_tokens", spent.output);
+        self.set(at, "gen_ai.usage.total_tokens", spent.input + spent.output);
+        let (cached, written, reasoning) = match library {
+            Library::LangChain | Library::Vercel => {
+                ("gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_creation.input_tokens", "gen_ai.usage.reasoning.output_tokens")
+            }
+            Library::OpenAi | Library::Google => {
+                ("gen_ai.usage.input_tokens.cached", "gen_ai.usage.input_tokens.cache_write", "gen_ai.usage.output_tokens.reasoning")
+            }
+        };
+        self.set(at, cached, spent.cached);
+        self.set(at, reasoning, spent.reasoning);
+        if spent.written > 0 {
+            self.set(at, written, spent.written);
+        }
+    }
+
+    /// An embedding of a text.
+    pub(super) fn embed(&mut self, parent: At, input: &str) {
+        let node = self.setting.sdk == Sdk::Node;
+        let origin = if node { "auto.ai.vercelai" } else { "auto.ai.openai" };
+        let at = self.open(parent, "gen_ai.embeddings", "embeddings text-embedding-3-small", origin);
+        self.set(at, "gen_ai.operation.name", "embeddings");
+        self.set(at, if node { "gen_ai.provider.name" } else { "gen_ai.system" }, if node { "openai.embedding" } else { "openai" });
+        self.set(at, "gen_ai.request.model", "text-embedding-3-small");
+        self.set(at, "gen_ai.response.model", "text-embedding-3-small");
+        self.set(at, "gen_ai.embeddings.input", json!([input]).to_string());
+        let count = tokens(input) + 1;
+        self.set(at, "gen_ai.usage.input_tokens", count);
+        self.set(at, "gen_ai.usage.total_tokens", count);
+        let ms = self.dice.around(140);
+        self.leaf(at, "http.client", "POST https://api.openai.com/v1/embeddings", "auto.http.httpx", ms);
+        self.close(at);
+    }
+
+    /// Opens the span of a tool that runs.
+    pub(super) fn tool(&mut self, parent: At, call: &ToolCall, agent: &'static str) -> At {
+        let at = self.open(parent, "gen_ai.execute_tool", format!("execute_tool {}", call.name), "auto.ai.langchain");
+        self.set(at, "gen_ai.operation.name", "execute_tool");
+        self.set(at, "gen_ai.tool.name", call.name);
+        self.set(at, "gen_ai.tool.call.id", call.id.as_str());
+        self.set(at, "gen_ai.tool.input", call.arguments.to_string());
+        self.set(at, "gen_ai.agent.name", agent);
+        at
+    }
+
+    /// A tool call with an id of its own.
+    pub(super) fn tool_call(&mut self, name: &'static str, arguments: Value) -> ToolCall {
+        let id = format!("toolu_{}", self.dice.hex(20));
+        ToolCall { id, name, arguments }
+    }
+
+    /// Opens the span of an agent.
+    pub(super) fn agent(&mut self, parent: At, name: &'static str) -> At {
+        let at = self.open(parent, "gen_ai.invoke_agent", format!("invoke_agent {name}"), "auto.ai.langgraph");
+        self.set(at, "gen_ai.operation.name", "invoke_agent");
+        self.set(at, "gen_ai.agent.name", name);
+        self.set(at, "gen_ai.pipeline.name", name);
+        at
+    }
+
+    /// Ends the span of an agent, which repeats the sum of its calls.
+    pub(super) fn agent_done(&mut self, at: At, answer: &str, spent: Spent) {
+        self.set(at, "gen_ai.response.text", answer);
+        self.spent(at, Library::LangChain, spent);
+        self.close(at);
+    }
+}
+
+/// A message of a conversation.
+pub(super) fn message(role: &str, content: &str) -> Value {
+    json!({"role": role, "content": content})
+}
+
+/// What a model said when it asked for tools.
+pub(super) fn asked_for(text: &str, calls: &[ToolCall]) -> Value {
+    let calls: Vec<Value> = calls.iter().map(|c| json!({"id": c.id, "name": c.name, "args": c.arguments, "type": "tool_call"})).collect();
+    json!({"role": "assistant", "content": text, "tool_calls": calls})
+}
+
+/// What a tool answered.
+pub(super) fn tool_result(call: &ToolCall, result: &str) -> Value {
+    json!({"role": "tool", "tool_call_id": call.id, "content": result})
+}

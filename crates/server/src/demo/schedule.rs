@@ -1,0 +1,206 @@
+//! Who comes when: visits over a day as a travel agency has them.
+
+use super::dice::Dice;
+use super::texts;
+use super::trace::{Sdk, Setting, Trace};
+use super::{batch, desk, trip};
+
+const SECOND: i64 = 1_000_000;
+const MINUTE: i64 = 60 * SECOND;
+const HOUR: i64 = 60 * MINUTE;
+
+/// The customer for whom the planner loops, and for how long it has.
+const LOOPING_USER: &str = "u_20481";
+const LOOPING_FOR: i64 = 150 * MINUTE;
+
+/// How busy each hour of the day is in Tokyo, as a share of the mean.
+const CUSTOMERS: [f64; 24] = [
+    0.50, 0.28, 0.16, 0.10, 0.10, 0.18, 0.42, 0.80, 1.10, 1.35, 1.45, 1.40, 1.50, 1.35, 1.30, 1.30, 1.35, 1.50, 1.55, 1.55, 1.65, 1.50,
+    1.10, 0.75,
+];
+/// Digests run at night, and a few through the day.
+const BATCHES: [f64; 24] =
+    [0.5, 1.0, 6.0, 5.0, 1.5, 0.5, 0.4, 0.4, 0.4, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5];
+
+/// What a visit is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Story {
+    Plan,
+    Loop,
+    Support,
+    Search,
+    Digest,
+    Intent,
+    Article,
+}
+
+/// Shares of all traces, the loop aside.
+const SHARES: [(Story, f64); 6] = [
+    (Story::Support, 0.44),
+    (Story::Search, 0.25),
+    (Story::Intent, 0.12),
+    (Story::Digest, 0.11),
+    (Story::Plan, 0.075),
+    (Story::Article, 0.005),
+];
+
+/// One trace to be.
+#[derive(Debug, Clone)]
+pub(super) struct Visit {
+    pub(super) at_us: i64,
+    story: Story,
+    user: usize,
+    turn: u32,
+    seed: u64,
+}
+
+/// Visits in the order of time, without an end. Busy hours bring more.
+pub(super) struct Visits {
+    dice: Dice,
+    seed: u64,
+    now_us: i64,
+    per_hour: f64,
+    next_loop_us: i64,
+    /// Second and third turns that are still to come, by time.
+    later: Vec<Visit>,
+}
+
+impl Visits {
+    /// Visits from a time on. The loop starts at `loop_from_us`.
+    pub(super) fn new(seed: u64, from_us: i64, traces_per_day: u32, loop_from_us: i64) -> Visits {
+        let dice = Dice::of(&[seed, from_us as u64]);
+        Visits { dice, seed, now_us: from_us, per_hour: f64::from(traces_per_day) / 24.0, next_loop_us: loop_from_us, later: Vec::new() }
+    }
+
+    fn visit(&mut self, story: Story, at_us: i64, user: usize, turn: u32) -> Visit {
+        Visit { at_us, story, user, turn, seed: self.dice.next() ^ self.seed }
+    }
+
+    /// The next visit by itself, which may bring later turns.
+    fn fresh(&mut self) -> Visit {
+        // Half the turns are not the first of their conversation; the rate is that of the first ones.
+        let firsts_per_hour = self.per_hour / 1.22;
+        loop {
+            // Thinning: candidates at the rate of the busiest hour, kept by the weight of theirs.
+            let busiest = 6.0;
+            self.now_us += (self.dice.gap(HOUR as f64 / (firsts_per_hour * busiest)) as i64).max(1);
+            let weights: Vec<f64> = SHARES
+                .iter()
+                .map(|(story, share)| share * hourly(if *story == Story::Digest { &BATCHES } else { &CUSTOMERS }, self.now_us))
+                .collect();
+            if !self.dice.chance(weights.iter().sum::<f64>() / busiest) {
+                continue;
+            }
+            let story = SHARES[self.dice.weighted(&weights)].0;
+            // A few customers come often, most seldom.
+            let users = texts::rows(texts::of("users")).len() as f64;
+            let user = (self.dice.share().powf(1.7) * users) as usize;
+            if matches!(story, Story::Support | Story::Plan) {
+                let mut at_us = self.now_us;
+                for turn in 2..=3 {
+                    if !self.dice.chance(0.32) {
+                        break;
+                    }
+                    at_us += self.dice.between(70, 260) * SECOND;
+                    let visit = self.visit(story, at_us, user, turn);
+                    self.later.push(visit);
+                }
+            }
+            return self.visit(story, self.now_us, user, 1);
+        }
+    }
+}
+
+impl Iterator for Visits {
+    type Item = Visit;
+
+    fn next(&mut self) -> Option<Visit> {
+        // Turns and loops that come before the next fresh visit are known only when that visit is: it waits in the same list.
+        loop {
+            let first = self.later.iter().enumerate().min_by_key(|(_, visit)| visit.at_us).map(|(place, visit)| (place, visit.at_us));
+            match first {
+                Some((place, at_us)) if at_us <= self.now_us => {
+                    if self.next_loop_us <= at_us {
+                        let at_us = self.next_loop_us;
+                        self.next_loop_us += self.dice.between(9 * 60, 14 * 60) * SECOND;
+                        return Some(self.visit(Story::Loop, at_us, 0, 1));
+                    }
+                    return Some(self.later.swap_remove(place));
+                }
+                _ => {
+                    let visit = self.fresh();
+                    self.later.push(visit);
+                }
+            }
+        }
+    }
+}
+
+/// When the loop of past traffic starts.
+pub(super) fn loop_start(now_us: i64) -> i64 {
+    now_us - LOOPING_FOR
+}
+
+fn hourly(weights: &[f64; 24], at_us: i64) -> f64 {
+    let tokyo = (at_us + 9 * HOUR).rem_euclid(24 * HOUR);
+    let (hour, part) = ((tokyo / HOUR) as usize, (tokyo % HOUR) as f64 / HOUR as f64);
+    weights[hour] * (1.0 - part) + weights[(hour + 1) % 24] * part
+}
+
+/// The whole trace of a visit. `now_us` is when the newest release is nine hours old.
+pub(super) fn trace(visit: &Visit, now_us: i64) -> Trace {
+    let mut dice = Dice::of(&[visit.seed]);
+    let row = &texts::rows(texts::of("users"))[visit.user];
+    let (user, language, plan) = (texts::text(&row[0]), texts::text(&row[1]), texts::text(&row[2]));
+    let user = if visit.story == Story::Loop { LOOPING_USER } else { user };
+    let (sdk, transaction, op, server) = match visit.story {
+        Story::Plan | Story::Loop => (Sdk::Python, "POST /api/trips/plan", "http.server", "planner-2"),
+        Story::Support => (Sdk::Python, "POST /api/support/answer", "http.server", "desk-1"),
+        Story::Search => (Sdk::Node, "GET /api/search", "http.server", "search-1"),
+        Story::Digest => (Sdk::Python, "tabi.reviews.digest_hotel", "queue.task.celery", "worker-3"),
+        Story::Intent => (Sdk::Python, "tabi.intents.classify", "queue.task.celery", "worker-1"),
+        Story::Article => (Sdk::Python, "GPT-3.5 Inference", "ai-inference", "notebook"),
+    };
+    let newest = visit.at_us > now_us - 9 * HOUR;
+    let release = match sdk {
+        Sdk::Node => {
+            if newest {
+                "doc-search@3.8.1"
+            } else {
+                "doc-search@3.8.0"
+            }
+        }
+        Sdk::Python => {
+            if newest {
+                "tabi-desk@2026.47.1"
+            } else {
+                "tabi-desk@2026.46.3"
+            }
+        }
+    };
+    let personal = matches!(visit.story, Story::Plan | Story::Loop | Story::Support | Story::Search);
+    let channel = *dice.pick(&["web", "web", "app", "line"]);
+    let environment = if visit.story != Story::Loop && dice.chance(0.06) { "staging" } else { "production" };
+    let tags = if personal {
+        vec![("plan", plan.to_owned()), ("locale", language.to_owned()), ("channel", channel.to_owned())]
+    } else {
+        vec![("queue", "default".to_owned())]
+    };
+    // Turns of one conversation are minutes apart; an hour makes a new one.
+    let conversation = visit.at_us.div_euclid(HOUR) as u64 ^ (visit.user as u64) << 40 ^ u64::from(visit.story == Story::Plan) << 50;
+    let session = matches!(visit.story, Story::Plan | Story::Loop | Story::Support)
+        .then(|| format!("s_{}", Dice::of(&[conversation, u64::from(visit.story == Story::Loop)]).hex(8)));
+    let setting =
+        Setting { sdk, transaction, op, server, release: release.to_owned(), environment, user: personal.then_some(user), session, tags };
+    let mut trace = Trace::start(setting, dice, visit.at_us);
+    match visit.story {
+        Story::Plan => trip::plan(&mut trace, language, visit.turn),
+        Story::Loop => trip::planner_loop(&mut trace),
+        Story::Support => desk::support(&mut trace, language, visit.turn),
+        Story::Search => desk::search(&mut trace, language),
+        Story::Digest => batch::digest(&mut trace),
+        Story::Intent => batch::intent(&mut trace),
+        Story::Article => batch::article(&mut trace),
+    }
+    trace.finish()
+}

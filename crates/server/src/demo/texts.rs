@@ -1,0 +1,116 @@
+//! What people ask and models answer in the demo: `texts.json` with its slots filled.
+
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+use super::dice::Dice;
+
+static TEXTS: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(include_str!("texts.json")).expect("the texts are part of the program and its tests read them"));
+
+/// A part of the texts, such as `planner`.
+pub(super) fn of(part: &str) -> &'static Value {
+    &TEXTS[part]
+}
+
+/// A text of the file. Empty where there is none.
+pub(super) fn text(value: &'static Value) -> &'static str {
+    value.as_str().unwrap_or("")
+}
+
+/// The rows of a list.
+pub(super) fn rows(value: &'static Value) -> &'static [Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// One row of a list whose first field is the language, in that language where there is one.
+pub(super) fn in_language(dice: &mut Dice, list: &'static Value, language: &str) -> &'static Value {
+    let fitting: Vec<&'static Value> = rows(list).iter().filter(|row| row[0] == language).collect();
+    if fitting.is_empty() { dice.pick(rows(list)) } else { *dice.pick(&fitting) }
+}
+
+/// What stands in the slots of texts, the same throughout one trace.
+#[derive(Debug, Clone)]
+pub(super) struct Slots(Vec<(&'static str, String)>);
+
+impl Slots {
+    /// A trip: a city with its sights, prices that add up, references.
+    pub(super) fn new(dice: &mut Dice) -> Slots {
+        let city = dice.pick(rows(of("cities")));
+        let (nights, fare, room) = (dice.between(1, 4), dice.between(180, 920) * 100, dice.between(82, 340) * 100);
+        let total = fare + nights * room;
+        let month = dice.between(1, 12);
+        let month_en = ["January", "February", "March", "April", "May", "June", "July", "August"]
+            .into_iter()
+            .chain(["September", "October", "November", "December"])
+            .nth(month as usize - 1)
+            .unwrap_or("May");
+        let at = |key: &str, place: usize| text(&city[key][place]).to_owned();
+        Slots(vec![
+            ("city", text(&city["ja"]).to_owned()),
+            ("city_en", text(&city["en"]).to_owned()),
+            ("code", text(&city["code"]).to_owned()),
+            ("see", at("see", 0)),
+            ("see2", at("see", 1)),
+            ("see3", at("see", 2)),
+            ("see_en", at("see_en", 0)),
+            ("see2_en", at("see_en", 1)),
+            ("see3_en", at("see_en", 2)),
+            ("inn", text(&city["inn"]).to_owned()),
+            ("sky", text(&city["sky"]).to_owned()),
+            ("nights", nights.to_string()),
+            ("month", month.to_string()),
+            ("month_en", month_en.to_owned()),
+            ("fare", thousands(fare)),
+            ("room", thousands(room)),
+            ("total", thousands(total)),
+            ("budget", thousands(dice.between(6, 24) * 5_000)),
+            ("diff", thousands(dice.between(8, 90) * 100)),
+            ("booking", format!("TB-{}", dice.between(20_000, 99_999))),
+            ("flight_ref", format!("FX-{}", dice.between(10_000, 49_999))),
+            ("hotel_ref", format!("HT-{}", dice.between(50_000, 89_999))),
+        ])
+    }
+
+    /// No slots.
+    pub(super) fn none() -> Slots {
+        Slots(Vec::new())
+    }
+
+    /// Sets a slot of the caller's own.
+    pub(super) fn with(mut self, name: &'static str, value: impl ToString) -> Slots {
+        self.0.push((name, value.to_string()));
+        self
+    }
+
+    /// What stands in a slot.
+    pub(super) fn get(&self, name: &str) -> &str {
+        self.0.iter().find(|(slot, _)| *slot == name).map_or("", |(_, value)| value)
+    }
+
+    /// The text with its slots filled. In English texts a city has its English name.
+    pub(super) fn fill(&self, text: &str) -> String {
+        let text = if text.is_ascii() { text.replace("{city}", "{city_en}") } else { text.to_owned() };
+        self.0.iter().fold(text, |text, (slot, value)| if text.contains('{') { text.replace(&format!("{{{slot}}}"), value) } else { text })
+    }
+}
+
+fn thousands(number: i64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// About how many tokens a text has: a quarter of a token for an ASCII letter, nearly one for a kanji or kana.
+pub(super) fn tokens(text: &str) -> u64 {
+    let ascii = text.bytes().filter(u8::is_ascii).count() as u64;
+    let other = text.chars().filter(|c| !c.is_ascii()).count() as u64;
+    ascii.div_ceil(4) + other * 9 / 10
+}
