@@ -27,8 +27,11 @@ use std::time::Duration;
 
 use schedule::Visits;
 
-/// What [`envelopes`] and [`live`] make of a day.
+/// What [`envelopes`] makes of a day.
 pub const TRACES_PER_DAY: u32 = 1_500;
+
+/// What [`live`] makes of a day: three or four in a minute.
+pub const LIVE_TRACES_PER_DAY: u32 = 5_000;
 
 /// A Sentry envelope as an SDK would have sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,11 +58,26 @@ pub fn envelopes_at(traces_per_day: u32, seed: u64, now_us: i64, span: Duration,
     Sent::new(visits, now_us, dsn_key, false).filter(move |envelope| envelope.end_us <= now_us)
 }
 
-/// Traffic from now on, without an end, in the order in which it is to be sent, which is when [`Envelope::end_us`] has come: about
-/// one trace a minute, more where `traces_per_day` says so. The loop of the one customer goes on.
-pub fn live(traces_per_day: u32, seed: u64, from_us: i64, dsn_key: &str) -> impl Iterator<Item = Envelope> {
-    let visits = Visits::new(seed.wrapping_add(1), from_us, traces_per_day, from_us + 240_000_000);
+/// Traffic from now on, without an end, in the order in which it is to be sent, which is when [`Envelope::end_us`] has come. It is
+/// as busy by night as by day, and the loop of the one customer goes on.
+pub fn live(seed: u64, from_us: i64, dsn_key: &str) -> impl Iterator<Item = Envelope> {
+    live_at(LIVE_TRACES_PER_DAY, seed, from_us, dsn_key)
+}
+
+/// The same with another number of traces in a day.
+pub fn live_at(traces_per_day: u32, seed: u64, from_us: i64, dsn_key: &str) -> impl Iterator<Item = Envelope> {
+    let first_loop_us = from_us + 240_000_000;
+    let visits = Visits::new(seed.wrapping_add(1), from_us, traces_per_day, first_loop_us).evenly();
     Sent::new(visits, from_us, dsn_key, true)
+}
+
+/// An envelope by the time when it is sent; the number keeps those of one time in the order in which they were built.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Waiting {
+    end_us: i64,
+    number: u64,
+    start_us: i64,
+    body: Vec<u8>,
 }
 
 /// Envelopes of visits in the order in which they end.
@@ -68,8 +86,8 @@ struct Sent<V: Iterator> {
     now_us: i64,
     dsn_key: String,
     with_sent_at: bool,
-    /// Built and not yet given out. The number keeps those of one time in order.
-    waiting: BinaryHeap<Reverse<(i64, u64, Vec<u8>, i64)>>,
+    /// Built and not yet given out, the first to end on top.
+    waiting: BinaryHeap<Reverse<Waiting>>,
     built: u64,
     dice: dice::Dice,
 }
@@ -89,7 +107,8 @@ impl<V: Iterator<Item = schedule::Visit>> Sent<V> {
 
     fn put(&mut self, envelope: Envelope) {
         self.built += 1;
-        self.waiting.push(Reverse((envelope.end_us, self.built, envelope.body, envelope.start_us)));
+        let Envelope { body, start_us, end_us } = envelope;
+        self.waiting.push(Reverse(Waiting { end_us, number: self.built, start_us, body }));
     }
 }
 
@@ -99,7 +118,7 @@ impl<V: Iterator<Item = schedule::Visit>> Iterator for Sent<V> {
     fn next(&mut self) -> Option<Envelope> {
         // A visit ends after it starts, so whatever ends before the next one starts can go.
         while let Some(visit) = self.visits.peek() {
-            if self.waiting.peek().is_some_and(|Reverse(first)| first.0 <= visit.at_us) {
+            if self.waiting.peek().is_some_and(|Reverse(first)| first.end_us <= visit.at_us) {
                 break;
             }
             let visit = self.visits.next()?;
@@ -112,6 +131,7 @@ impl<V: Iterator<Item = schedule::Visit>> Iterator for Sent<V> {
                 self.put(envelope);
             }
         }
-        self.waiting.pop().map(|Reverse((end_us, _, body, start_us))| Envelope { body, start_us, end_us })
+        let Reverse(Waiting { end_us, start_us, body, .. }) = self.waiting.pop()?;
+        Some(Envelope { body, start_us, end_us })
     }
 }

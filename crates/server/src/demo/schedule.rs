@@ -60,6 +60,8 @@ pub(super) struct Visits {
     seed: u64,
     now_us: i64,
     per_hour: f64,
+    /// False where each hour is as busy as the next.
+    by_hour: bool,
     next_loop_us: i64,
     /// Second and third turns that are still to come, by time.
     later: Vec<Visit>,
@@ -69,7 +71,20 @@ impl Visits {
     /// Visits from a time on. The loop starts at `loop_from_us`.
     pub(super) fn new(seed: u64, from_us: i64, traces_per_day: u32, loop_from_us: i64) -> Visits {
         let dice = Dice::of(&[seed, from_us as u64]);
-        Visits { dice, seed, now_us: from_us, per_hour: f64::from(traces_per_day) / 24.0, next_loop_us: loop_from_us, later: Vec::new() }
+        Visits {
+            dice,
+            seed,
+            now_us: from_us,
+            per_hour: f64::from(traces_per_day) / 24.0,
+            by_hour: true,
+            next_loop_us: loop_from_us,
+            later: Vec::new(),
+        }
+    }
+
+    /// The same number at each hour of the day.
+    pub(super) fn evenly(self) -> Visits {
+        Visits { by_hour: false, ..self }
     }
 
     fn visit(&mut self, story: Story, at_us: i64, user: usize, turn: u32) -> Visit {
@@ -78,7 +93,7 @@ impl Visits {
 
     /// The next visit by itself, which may bring later turns.
     fn fresh(&mut self) -> Visit {
-        // Half the turns are not the first of their conversation; the rate is that of the first ones.
+        // A conversation has 1.22 turns in the mean, each a trace; the rate here is that of first turns.
         let firsts_per_hour = self.per_hour / 1.22;
         loop {
             // Thinning: candidates at the rate of the busiest hour, kept by the weight of theirs.
@@ -86,7 +101,10 @@ impl Visits {
             self.now_us += (self.dice.gap(HOUR as f64 / (firsts_per_hour * busiest)) as i64).max(1);
             let weights: Vec<f64> = SHARES
                 .iter()
-                .map(|(story, share)| share * hourly(if *story == Story::Digest { &BATCHES } else { &CUSTOMERS }, self.now_us))
+                .map(|(story, share)| {
+                    let weights = if *story == Story::Digest { &BATCHES } else { &CUSTOMERS };
+                    share * if self.by_hour { hourly(weights, self.now_us) } else { 1.0 }
+                })
                 .collect();
             if !self.dice.chance(weights.iter().sum::<f64>() / busiest) {
                 continue;

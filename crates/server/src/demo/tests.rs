@@ -199,12 +199,12 @@ fn a_day_has_all_that_the_pages_show() {
 
 #[test]
 fn live_traffic_goes_on_in_the_order_of_sending() {
-    let first: Vec<Envelope> = live(TRACES_PER_DAY, 1, NOW, KEY).take(200).collect();
+    let first: Vec<Envelope> = live(1, NOW, KEY).take(200).collect();
     assert!(first.windows(2).all(|pair| pair[0].end_us <= pair[1].end_us));
     assert!(first.iter().all(|envelope| envelope.start_us >= NOW));
     let traces: HashSet<String> = first.iter().flat_map(|envelope| spans(&envelope.body)).map(|span| span.trace).collect();
     let minutes = (first[199].end_us - NOW) as f64 / 60e6;
-    assert!((0.3..6.0).contains(&(traces.len() as f64 / minutes)), "{} traces in {minutes} minutes", traces.len());
+    assert!((2.0..6.0).contains(&(traces.len() as f64 / minutes)), "{} traces in {minutes} minutes", traces.len());
 }
 
 #[test]

@@ -27,7 +27,10 @@ pub(super) fn rows(value: &'static Value) -> &'static [Value] {
 /// One row of a list whose first field is the language, in that language where there is one.
 pub(super) fn in_language(dice: &mut Dice, list: &'static Value, language: &str) -> &'static Value {
     let fitting: Vec<&'static Value> = rows(list).iter().filter(|row| row[0] == language).collect();
-    if fitting.is_empty() { dice.pick(rows(list)) } else { *dice.pick(&fitting) }
+    if fitting.is_empty() {
+        return dice.pick(rows(list));
+    }
+    fitting[dice.between(0, fitting.len() as i64 - 1) as usize]
 }
 
 /// What stands in the slots of texts, the same throughout one trace.
@@ -100,7 +103,7 @@ fn thousands(number: i64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

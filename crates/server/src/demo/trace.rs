@@ -61,6 +61,9 @@ pub(super) struct Failure {
     pub(super) value: String,
 }
 
+/// What happens beside other steps.
+pub(super) type Step<'a> = Box<dyn FnOnce(&mut Trace) + 'a>;
+
 /// A trace that grows.
 #[derive(Debug)]
 pub(super) struct Trace {
@@ -128,7 +131,7 @@ impl Trace {
     }
 
     /// Runs steps side by side: each starts now, and time goes on when the last of them is done.
-    pub(super) fn together(&mut self, steps: Vec<Box<dyn FnOnce(&mut Trace) + '_>>) {
+    pub(super) fn together(&mut self, steps: Vec<Step<'_>>) {
         let (start, mut end) = (self.now_us, self.now_us);
         for step in steps {
             self.now_us = start;
