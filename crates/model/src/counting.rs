@@ -2,6 +2,8 @@
 //!
 //! The same nodes in any order give the same decisions, so a trace that arrives in pieces ends where one that arrives whole does.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::SpanId;
@@ -78,7 +80,259 @@ impl Decision {
     }
 }
 
+/// A wrapper ends after what it wraps; clocks of two programs may differ by as much.
+const SLACK_US: i64 = 1_000_000;
+
 /// Decides for every node of a trace, in the order given.
+///
+/// Of the calls of models, those do not count that are the same call once more: a span round others that has no usage of its own,
+/// or that of one of them, or the sum of theirs; and all but one of those with the same response id. A parent link alone proves
+/// nothing, since concurrent calls are often reported as children of one another. All spans below a named pipeline belong to the
+/// outermost one.
+///
+/// Takes time in proportion to the number of nodes, and a little more where response ids repeat. Parents that are missing or form a
+/// circle do no harm.
 pub fn decide(nodes: &[Node]) -> Vec<Decision> {
-    nodes.iter().map(|node| node.locally.clone()).collect()
+    let tree = Tree::new(nodes);
+    let mut decisions: Vec<Decision> = nodes.iter().map(|node| node.locally.clone()).collect();
+    let mut counted: Vec<bool> = nodes.iter().map(|node| node.locally.counted).collect();
+    for (place, inner) in wrappers(nodes, &tree) {
+        counted[place] = false;
+        decisions[place].counted = false;
+        decisions[place].not_counted_because = Some(format!("the same call as span {} below it", nodes[inner].span_id));
+    }
+    for (place, kept) in repeats(nodes, &tree, &counted) {
+        decisions[place].counted = false;
+        decisions[place].not_counted_because = Some(format!("the same response as span {}", nodes[kept].span_id));
+    }
+    for &place in &tree.downwards {
+        let Some(above) = tree.parent[place].and_then(|parent| decisions[parent].pipeline.clone()) else { continue };
+        decisions[place].pipeline = Some(above);
+        decisions[place].is_run = false;
+    }
+    decisions
 }
+
+fn is_call(node: &Node) -> bool {
+    matches!(node.kind, Kind::Llm | Kind::Embedding)
+}
+
+/// Who is below whom, by places in the list of nodes.
+struct Tree {
+    /// The place of the span above, where it is known. Circles are cut at their smallest id.
+    parent: Vec<Option<usize>>,
+    /// All places, each after its parent.
+    downwards: Vec<usize>,
+    /// Number of spans above.
+    depth: Vec<u32>,
+    /// The nearest call of the same kind above, for calls.
+    call_above: Vec<Option<usize>>,
+}
+
+impl Tree {
+    fn new(nodes: &[Node]) -> Tree {
+        let mut places: HashMap<SpanId, usize> = HashMap::with_capacity(nodes.len());
+        for (place, node) in nodes.iter().enumerate() {
+            let known = places.entry(node.span_id).or_insert(place);
+            // An id that stands twice means the span that stands first in time, so that the order of the list does not matter.
+            if (node.start_us, node.end_us) < (nodes[*known].start_us, nodes[*known].end_us) {
+                *known = place;
+            }
+        }
+        let above = |node: &Node| node.parent_span_id.filter(|parent| *parent != node.span_id).and_then(|parent| places.get(&parent).copied());
+        let mut parent: Vec<Option<usize>> = nodes.iter().map(above).collect();
+        let mut tree = Tree { downwards: Vec::with_capacity(nodes.len()), depth: vec![0; nodes.len()], call_above: vec![None; nodes.len()], parent: Vec::new() };
+        // Each walk goes up to what is placed already, or to the top, or round a circle.
+        let mut state = vec![State::New; nodes.len()];
+        let mut walk = Vec::new();
+        for start in 0..nodes.len() {
+            let mut at = start;
+            while state[at] == State::New {
+                state[at] = State::Walked;
+                walk.push(at);
+                match parent[at] {
+                    Some(next) if state[next] == State::Walked => {
+                        // Walked and not placed: the walk came round to itself.
+                        let circle = walk.iter().position(|place| *place == next).unwrap_or(0);
+                        let cut = walk[circle..].iter().copied().min_by_key(|place| nodes[*place].span_id).unwrap_or(at);
+                        parent[cut] = None;
+                        // What the walk passed after the cut hangs below it: turn the circle so that the cut comes last.
+                        let turn = walk[circle..].iter().position(|place| *place == cut).unwrap_or(0) + 1;
+                        walk[circle..].rotate_left(turn);
+                    }
+                    Some(next) => at = next,
+                    None => {}
+                }
+            }
+            while let Some(place) = walk.pop() {
+                state[place] = State::Placed;
+                tree.downwards.push(place);
+            }
+        }
+        tree.parent = parent;
+        tree.place_calls(nodes);
+        tree
+    }
+
+    fn place_calls(&mut self, nodes: &[Node]) {
+        // The nearest call of each kind at or above each place.
+        let mut nearest: Vec<[Option<usize>; 2]> = vec![[None; 2]; nodes.len()];
+        for &place in &self.downwards {
+            let above = self.parent[place];
+            let mut own = above.map_or([None; 2], |parent| nearest[parent]);
+            self.depth[place] = above.map_or(0, |parent| self.depth[parent] + 1);
+            let kind = match nodes[place].kind {
+                Kind::Llm => Some(0),
+                Kind::Embedding => Some(1),
+                _ => None,
+            };
+            if let Some(kind) = kind {
+                self.call_above[place] = own[kind];
+                own[kind] = Some(place);
+            }
+            nearest[place] = own;
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    New,
+    Walked,
+    Placed,
+}
+
+/// Input and output tokens of a call.
+type Tokens = (Option<u64>, Option<u64>);
+
+/// The tokens of a call, where any are known.
+fn tokens(node: &Node) -> Option<Tokens> {
+    let any = node.input_tokens.is_some() || node.output_tokens.is_some();
+    any.then_some((node.input_tokens, node.output_tokens))
+}
+
+/// Which of two equals is named: the earlier, so that the order of the list does not matter.
+fn order(node: &Node) -> (i64, SpanId) {
+    (node.start_us, node.span_id)
+}
+
+/// What the calls right below a call amount to.
+#[derive(Debug, Clone, Copy)]
+struct Below {
+    calls: usize,
+    /// Their sum; `None` once one of them is unknown.
+    sum: Option<(u64, u64)>,
+    /// The earliest that its id does not tell apart from the one above.
+    alike: Option<usize>,
+    /// The earliest of these that also has the same usage and model.
+    same: Option<usize>,
+}
+
+/// Calls round others, each with the place of one that it wraps.
+fn wrappers(nodes: &[Node], tree: &Tree) -> Vec<(usize, usize)> {
+    let mut below = vec![Below { calls: 0, sum: Some((0, 0)), alike: None, same: None }; nodes.len()];
+    let mut found = Vec::new();
+    for &place in tree.downwards.iter().rev().filter(|place| is_call(&nodes[**place]) && nodes[**place].locally.counted) {
+        let inner = below[place];
+        let sum = inner.sum.filter(|_| inner.calls > 0).map(|(input, output)| (Some(input), Some(output)));
+        let mut usage = tokens(&nodes[place]);
+        let wrapped = match usage {
+            None => inner.alike,
+            Some(_) if inner.calls > 1 && sum == usage => inner.alike.or(inner.same),
+            Some(_) => inner.same,
+        };
+        if let Some(wrapped) = wrapped {
+            found.push((place, wrapped));
+            // A wrapper without usage stands for the sum of what it wraps when something wraps it in turn.
+            usage = usage.or(sum);
+        }
+        if let Some(above) = tree.call_above[place].filter(|above| lies_within(&nodes[place], &nodes[*above])) {
+            below[above].add(place, usage, above, nodes);
+        }
+    }
+    found
+}
+
+impl Below {
+    fn add(&mut self, place: usize, usage: Option<Tokens>, above: usize, nodes: &[Node]) {
+        let known = usage.and_then(|(input, output)| input.zip(output));
+        self.calls += 1;
+        self.sum = self.sum.zip(known).map(|(sum, own)| (sum.0.saturating_add(own.0), sum.1.saturating_add(own.1)));
+        let earlier = |known: Option<usize>| known.is_none_or(|known| order(&nodes[place]) < order(&nodes[known]));
+        if told_apart(&nodes[place], &nodes[above]) {
+            return;
+        }
+        if earlier(self.alike) {
+            self.alike = Some(place);
+        }
+        let same = usage.is_some() && usage == tokens(&nodes[above]) && same_model(&nodes[place], &nodes[above]);
+        if same && earlier(self.same) {
+            self.same = Some(place);
+        }
+    }
+}
+
+/// Whether a call lies within another in time, which whatever it wraps does.
+fn lies_within(inner: &Node, outer: &Node) -> bool {
+    inner.start_us >= outer.start_us.saturating_sub(SLACK_US) && inner.end_us <= outer.end_us.saturating_add(SLACK_US)
+}
+
+/// Two answers have two ids.
+fn told_apart(one: &Node, other: &Node) -> bool {
+    one.response_id.as_ref().zip(other.response_id.as_ref()).is_some_and(|(one, other)| one != other)
+}
+
+/// Whether two names may mean one model: with and without its maker before it, with and without its date after it.
+fn same_model(one: &Node, other: &Node) -> bool {
+    let bare = |node: &Node| node.model.as_ref().map(|model| model.rsplit('/').next().unwrap_or(model).to_ascii_lowercase());
+    match (bare(one), bare(other)) {
+        (Some(one), Some(other)) => one.starts_with(&other) || other.starts_with(&one),
+        _ => true,
+    }
+}
+
+/// Beyond this many unlike calls with one id, overlap in time is not looked for any more.
+const MAX_UNLIKE: usize = 16;
+
+/// Calls whose response another call has too, each with the place of the one that is kept: the one with usage, then the inner, then
+/// the earlier. Test doubles give one id to many answers, so that unlike usage at unlike times makes two calls of it.
+fn repeats(nodes: &[Node], tree: &Tree, counted: &[bool]) -> Vec<(usize, usize)> {
+    let mut groups: HashMap<(Kind, &str), Vec<usize>> = HashMap::new();
+    for (place, node) in nodes.iter().enumerate() {
+        if let Some(id) = node.response_id.as_deref().filter(|id| counted[place] && is_call(node) && !id.is_empty()) {
+            groups.entry((node.kind, id)).or_default().push(place);
+        }
+    }
+    let mut found = Vec::new();
+    for mut group in groups.into_values().filter(|group| group.len() > 1) {
+        group.sort_unstable_by_key(|place| {
+            let node = &nodes[*place];
+            (tokens(node).is_none(), std::cmp::Reverse(tree.depth[*place]), order(node))
+        });
+        let mut kept: Vec<usize> = Vec::new();
+        let mut by_usage: HashMap<Tokens, usize> = HashMap::new();
+        for place in group {
+            let usage = tokens(&nodes[place]);
+            let overlapping = || kept.iter().take(MAX_UNLIKE).copied().find(|other| overlap(&nodes[place], &nodes[*other]));
+            let same = match usage {
+                Some(usage) => by_usage.get(&usage).copied().or_else(overlapping),
+                None => overlapping().or(kept.first().copied()),
+            };
+            match same {
+                Some(same) => found.push((place, same)),
+                None => {
+                    kept.push(place);
+                    by_usage.extend(usage.map(|usage| (usage, place)));
+                }
+            }
+        }
+    }
+    found
+}
+
+fn overlap(one: &Node, other: &Node) -> bool {
+    one.start_us <= other.end_us && other.start_us <= one.end_us
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! Which figure is the cost of a call: ours, from its tokens and the price table, or the client's.
+
+use crate::money::Usd;
+use crate::price::{Call, PriceBook};
+use crate::span::{Cost, CostSource, Span};
+
+/// Providers that bill by themselves, whose figure is what is really paid.
+const BILLERS: &[&str] = &["openrouter"];
+
+/// Sets the cost of a call of a model. Spans of other kinds have none of their own: what they cost is the sum of the calls below.
+pub fn price(span: &mut Span, service_tier: Option<&str>, book: &PriceBook) {
+    if !span.is_call() {
+        return;
+    }
+    let computed = book.cost(&Call {
+        provider: span.provider.as_deref(),
+        response_model: span.response_model.as_deref(),
+        request_model: span.request_model.as_deref(),
+        usage: &span.usage,
+        at_us: span.start_us,
+        service_tier,
+    });
+    let bills_itself = span.provider.as_deref().is_some_and(|provider| BILLERS.contains(&provider));
+    let reads_known = span.usage.cache_read.is_some_and(|reads| reads > 0);
+    span.cost = choose(computed, span.client_cost, bills_itself, reads_known);
+}
+
+/// The computed cost, unless the client knows better: it does where we have no price, where the figure is the provider's own bill,
+/// and where it is lower than ours and no cache reads were sent, since some clients know of cached tokens that they do not report.
+/// A client's zero is no knowledge.
+fn choose(computed: Option<Cost>, client: Option<Usd>, bills_itself: bool, reads_known: bool) -> Option<Cost> {
+    let client = client.filter(|cost| *cost > Usd::ZERO);
+    let theirs = |total| Cost { total, input: None, output: None, source: CostSource::Client, price: None };
+    match (computed, client) {
+        (Some(ours), Some(client)) if bills_itself || (!reads_known && client < ours.total) => {
+            // A difference in the last digits is a floating-point number's, not another price.
+            let rounding = Usd(1000);
+            if ours.total - client < rounding && client - ours.total < rounding { Some(ours) } else { Some(theirs(client)) }
+        }
+        (Some(ours), _) => Some(ours),
+        (None, client) => client.map(theirs),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ours(steps: i64) -> Option<Cost> {
+        Some(Cost { total: Usd(steps), input: None, output: None, source: CostSource::Computed, price: Some("a:b".into()) })
+    }
+
+    fn source(cost: Option<Cost>) -> Option<CostSource> {
+        cost.map(|cost| cost.source)
+    }
+
+    #[test]
+    fn the_client_counts_where_it_knows_better() {
+        let client = Some(Usd(5_000_000));
+        assert_eq!(source(choose(None, client, false, false)), Some(CostSource::Client));
+        assert_eq!(source(choose(ours(9_000_000), client, false, false)), Some(CostSource::Client));
+        assert_eq!(source(choose(ours(9_000_000), client, false, true)), Some(CostSource::Computed));
+        assert_eq!(source(choose(ours(4_000_000), client, false, false)), Some(CostSource::Computed));
+        assert_eq!(source(choose(ours(4_000_000), client, true, true)), Some(CostSource::Client));
+        assert_eq!(source(choose(ours(5_000_001), client, false, false)), Some(CostSource::Computed));
+    }
+
+    #[test]
+    fn a_clients_zero_is_unknown() {
+        assert_eq!(choose(None, Some(Usd::ZERO), false, false), None);
+        assert_eq!(source(choose(ours(4), Some(Usd::ZERO), true, false)), Some(CostSource::Computed));
+        assert_eq!(choose(None, None, false, false), None);
+    }
+}

@@ -1,0 +1,162 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn node(id: u64, parent: u64, kind: Kind) -> Node {
+    Node {
+        span_id: SpanId(id),
+        parent_span_id: Some(SpanId(parent)).filter(|parent| parent.0 != 0),
+        kind,
+        start_us: id as i64,
+        end_us: 10_000 - id as i64,
+        input_tokens: None,
+        output_tokens: None,
+        model: None,
+        response_id: None,
+        locally: Decision { counted: true, not_counted_because: None, pipeline: None, is_run: false },
+    }
+}
+
+fn call(id: u64, parent: u64, tokens: (u64, u64)) -> Node {
+    Node { input_tokens: Some(tokens.0), output_tokens: Some(tokens.1), ..node(id, parent, Kind::Llm) }
+}
+
+fn counted(nodes: &[Node]) -> Vec<u64> {
+    decide(nodes).iter().zip(nodes).filter(|(decision, _)| decision.counted).map(|(_, node)| node.span_id.0).collect()
+}
+
+#[test]
+fn a_wrapper_does_not_count() {
+    assert_eq!(counted(&[node(1, 0, Kind::Llm), call(2, 1, (10, 5))]), [2], "no usage of its own");
+    assert_eq!(counted(&[call(1, 0, (10, 5)), call(2, 1, (10, 5))]), [2], "the usage of the one below");
+    assert_eq!(counted(&[call(1, 0, (30, 7)), call(2, 1, (10, 5)), node(3, 1, Kind::Tool), call(4, 3, (20, 2))]), [2, 3, 4], "the sum");
+    assert_eq!(counted(&[call(1, 0, (10, 5)), node(2, 1, Kind::Llm), call(3, 2, (10, 5))]), [3], "a wrapper round a wrapper");
+    let because = decide(&[node(1, 0, Kind::Llm), call(2, 1, (10, 5))])[0].not_counted_because.clone();
+    assert_eq!(because.as_deref(), Some("the same call as span 0000000000000002 below it"));
+}
+
+#[test]
+fn a_parent_link_alone_proves_nothing() {
+    assert_eq!(counted(&[call(1, 0, (10, 5)), call(2, 1, (20, 5))]), [1, 2]);
+    let models = |one: &str, two: &str| {
+        let with = |node: Node, model: &str| Node { model: Some(model.into()), ..node };
+        counted(&[with(call(1, 0, (10, 5)), one), with(call(2, 1, (10, 5)), two)])
+    };
+    assert_eq!(models("gpt-4o", "gpt-3.5-turbo"), [1, 2]);
+    assert_eq!(models("openai/gpt-4o", "gpt-4o-2024-08-06"), [2]);
+    let responses = |node: Node, id: &str| Node { response_id: Some(id.into()), ..node };
+    assert_eq!(counted(&[responses(call(1, 0, (10, 5)), "a"), responses(call(2, 1, (10, 5)), "b")]), [1, 2]);
+    let later = Node { start_us: 50_000_000, end_us: 51_000_000, ..call(2, 1, (10, 5)) };
+    assert_eq!(counted(&[call(1, 0, (10, 5)), later]), [1, 2], "a wrapper does not end before what it wraps begins");
+    assert_eq!(counted(&[node(1, 0, Kind::Llm), node(2, 1, Kind::Embedding)]), [1, 2], "another kind of call");
+}
+
+#[test]
+fn one_response_is_one_call() {
+    let with = |node: Node| Node { response_id: Some("r".into()), ..node };
+    assert_eq!(counted(&[with(call(1, 9, (10, 5))), with(call(2, 9, (10, 5)))]), [1], "siblings: the earlier");
+    assert_eq!(counted(&[with(call(1, 0, (10, 5))), with(node(2, 1, Kind::Llm))]), [1], "the one with usage");
+    assert_eq!(counted(&[with(call(1, 9, (10, 5))), node(8, 9, Kind::Tool), with(call(7, 8, (10, 5)))]), [8, 7], "the inner");
+    let elsewhen = |node: Node, from: i64| Node { start_us: from, end_us: from + 5, ..node };
+    let doubles = [elsewhen(with(call(1, 0, (10, 5))), 100), elsewhen(with(call(2, 0, (11, 6))), 200)];
+    assert_eq!(counted(&doubles), [1, 2], "a test double that gives one id twice");
+}
+
+#[test]
+fn what_the_span_alone_says_stays() {
+    let mut agent = call(1, 0, (10, 5));
+    agent.kind = Kind::Agent;
+    agent.locally.counted = false;
+    agent.locally.not_counted_because = Some("an agent".into());
+    let decisions = decide(&[agent.clone(), call(2, 1, (10, 5))]);
+    assert_eq!(decisions[0], agent.locally);
+    assert!(decisions[1].counted);
+    let mut repeated = call(3, 2, (10, 5));
+    repeated.locally.counted = false;
+    assert_eq!(counted(&[call(2, 0, (10, 5)), repeated]), [2], "what is not counted cannot stand for what is");
+}
+
+#[test]
+fn the_outermost_pipeline_has_all_below() {
+    let named = |mut node: Node, name: &str| {
+        node.locally.pipeline = Some(name.into());
+        node.locally.is_run = true;
+        node
+    };
+    let nodes = [
+        node(1, 0, Kind::Other),
+        named(node(2, 1, Kind::Chain), "outer"),
+        named(node(3, 2, Kind::Agent), "inner"),
+        call(4, 3, (1, 1)),
+        call(5, 1, (1, 1)),
+    ];
+    let decisions = decide(&nodes);
+    let pipelines: Vec<_> = decisions.iter().map(|decision| (decision.pipeline.as_deref(), decision.is_run)).collect();
+    assert_eq!(pipelines, [(None, false), (Some("outer"), true), (Some("outer"), false), (Some("outer"), false), (None, false)]);
+}
+
+#[test]
+fn circles_and_missing_parents_do_no_harm() {
+    let mut circle = [node(1, 3, Kind::Chain), node(2, 1, Kind::Llm), node(3, 2, Kind::Llm), node(4, 3, Kind::Llm), node(5, 99, Kind::Llm), node(6, 6, Kind::Llm)];
+    circle[0].locally.pipeline = Some("p".into());
+    let decisions = decide(&circle);
+    assert!(decisions[..4].iter().all(|decision| decision.pipeline.as_deref() == Some("p")), "cut above the smallest id");
+    assert_eq!(decisions[4].pipeline, None);
+}
+
+#[test]
+fn large_traces_take_little_time() {
+    let mut nodes = Vec::new();
+    for id in 1..=50_000_u64 {
+        let deep = call(id, id - 1, (id % 7, id % 5));
+        nodes.push(Node { response_id: Some(format!("r{}", id % 3)), ..deep });
+    }
+    let begin = std::time::Instant::now();
+    decide(&nodes);
+    assert!(begin.elapsed().as_secs() < 5, "{:?}", begin.elapsed());
+}
+
+fn any_node() -> impl Strategy<Value = Node> {
+    let kind = prop::sample::select(vec![Kind::Llm, Kind::Llm, Kind::Embedding, Kind::Agent, Kind::Chain, Kind::Tool]);
+    let tokens = prop::option::of((0u64..3, 0u64..3));
+    let pipeline = prop::option::weighted(0.2, prop::sample::select(vec!["a", "b"]));
+    let response = prop::option::weighted(0.4, prop::sample::select(vec!["r1", "r2"]));
+    (1u64..12, 0u64..14, kind, tokens, pipeline, response, 0i64..4).prop_map(|(id, parent, kind, tokens, pipeline, response, start)| {
+        let mut node = node(id, parent, kind);
+        node.start_us = start * 3_000_000;
+        node.end_us = node.start_us + 2_000_000;
+        node.input_tokens = tokens.map(|tokens| tokens.0);
+        node.output_tokens = tokens.map(|tokens| tokens.1);
+        node.response_id = response.map(Into::into);
+        node.locally.pipeline = pipeline.map(Into::into);
+        node.locally.is_run = pipeline.is_some();
+        node.locally.counted = matches!(kind, Kind::Llm | Kind::Embedding);
+        node
+    })
+}
+
+/// Nodes with ids of their own, and the same in another order.
+fn trace_and_shuffle() -> impl Strategy<Value = (Vec<Node>, Vec<Node>)> {
+    let nodes = prop::collection::vec(any_node(), 0..12).prop_map(|mut nodes| {
+        nodes.sort_by_key(|node| node.span_id);
+        nodes.dedup_by_key(|node| node.span_id);
+        nodes
+    });
+    nodes.prop_flat_map(|nodes| (Just(nodes.clone()), Just(nodes).prop_shuffle()))
+}
+
+proptest! {
+    #[test]
+    fn the_order_does_not_matter((nodes, shuffled) in trace_and_shuffle()) {
+        let straight: HashMap<SpanId, Decision> = nodes.iter().map(|node| node.span_id).zip(decide(&nodes)).collect();
+        let mixed: HashMap<SpanId, Decision> = shuffled.iter().map(|node| node.span_id).zip(decide(&shuffled)).collect();
+        prop_assert_eq!(straight, mixed);
+    }
+
+    #[test]
+    fn a_trace_with_calls_has_a_counted_one((nodes, _) in trace_and_shuffle()) {
+        let any_call = nodes.iter().any(is_call);
+        let any_counted = nodes.iter().zip(decide(&nodes)).any(|(node, decision)| is_call(node) && decision.counted);
+        prop_assert_eq!(any_call, any_counted);
+    }
+}

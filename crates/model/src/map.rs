@@ -1,0 +1,517 @@
+//! From a span as its protocol carries it to the canonical span.
+//!
+//! This step knows no protocol: Sentry, OpenTelemetry and Langfuse all end in a [`RawSpan`], and the table in [`crate::names`] says
+//! what their attributes mean.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::cost;
+use crate::id::{SpanId, TraceId};
+use crate::kinds::{self, Hints};
+use crate::messages::{self, Limit};
+use crate::money::Usd;
+use crate::names::{self, Field};
+use crate::price::PriceBook;
+use crate::providers;
+use crate::span::{Attributes, Kind, Message, Part, Reading, Span, Status};
+use crate::time;
+use crate::usage::{self, Convention, Counts};
+
+/// How the client says that a span ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RawStatus {
+    /// It says nothing, or that it does not know.
+    #[default]
+    Unset,
+    /// It worked.
+    Ok,
+    /// It was given up.
+    Cancelled,
+    /// It failed.
+    Error,
+}
+
+/// A span with its protocol's packaging taken off and nothing interpreted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RawSpan {
+    /// The trace that it belongs to.
+    pub trace_id: TraceId,
+    /// Its own id.
+    pub span_id: SpanId,
+    /// The span above it.
+    pub parent_span_id: Option<SpanId>,
+    /// What the client calls it.
+    pub name: String,
+    /// Sentry's op; empty where there is none.
+    pub op: String,
+    /// The origin or the instrumentation scope.
+    pub origin: Option<String>,
+    /// How it ended.
+    pub status: RawStatus,
+    /// What the client says beside the status.
+    pub status_detail: Option<String>,
+    /// Start in microseconds, the clock already corrected.
+    pub start_us: i64,
+    /// End, likewise.
+    pub end_us: i64,
+    /// What the correction added.
+    pub clock_shift_us: i64,
+    /// Attributes, without nulls.
+    pub attributes: Attributes,
+    /// Sentry's measurements: counts beside the attributes.
+    pub measurements: Vec<(String, f64)>,
+    /// Tags that the program set.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// The canonical span of a raw one, priced.
+pub fn canonical(raw: RawSpan, book: &PriceBook) -> Span {
+    let found = Found::new(&raw.attributes);
+    let kind = kind_of(&raw, &found);
+    let mut span = Span {
+        trace_id: raw.trace_id,
+        span_id: raw.span_id,
+        parent_span_id: raw.parent_span_id.filter(|parent| *parent != raw.span_id),
+        kind,
+        operation: found.text(Field::Operation),
+        origin: raw.origin.or_else(|| found.text(Field::Origin)),
+        request_model: found.text(Field::RequestModel),
+        response_model: found.text(Field::ResponseModel),
+        start_us: raw.start_us,
+        end_us: raw.end_us.max(raw.start_us),
+        clock_shift_us: raw.clock_shift_us,
+        time_to_first_token_us: first_token(&found, raw.start_us - raw.clock_shift_us),
+        streaming: found.flag(Field::Streaming),
+        client_cost: client_cost(&found),
+        session_id: found.text(Field::Session),
+        user_id: found.text(Field::User),
+        environment: found.text(Field::Environment),
+        release: found.text(Field::Release),
+        service: found.text(Field::Service),
+        agent: found.text(Field::Agent),
+        tool: found.text(Field::Tool),
+        tool_call_id: found.text(Field::ToolCallId),
+        prompt: found.text(Field::Prompt),
+        prompt_version: found.text(Field::PromptVersion),
+        response_id: found.text(Field::ResponseId),
+        finish_reasons: finish_reasons(&found),
+        sdk_name: found.text(Field::SdkName),
+        sdk_version: found.text(Field::SdkVersion),
+        thread: found.text(Field::ThreadName).or_else(|| found.text(Field::ThreadId)),
+        tags: raw.tags,
+        ..Span::default()
+    };
+    span.op = op(raw.op, &found, &span);
+    span.name = raw.name;
+    if span.agent.is_none() && kind == Kind::Agent {
+        // The conventions name such a span after its agent.
+        span.agent = ["invoke_agent ", "create_agent "].iter().find_map(|verb| span.name.strip_prefix(verb)).map(str::to_owned);
+    }
+    (span.status, span.status_detail) = status(raw.status, raw.status_detail, kind, &found, &span.tags);
+    span.usage = counts(&found, &raw.measurements, kind);
+    provider(&mut span, &found, book);
+    pipeline(&mut span, &found);
+    count_locally(&mut span);
+    texts(&mut span, &found);
+    if matches!(kind, Kind::Llm | Kind::Embedding | Kind::Agent | Kind::Tool) {
+        read_from(&mut span, &found);
+    }
+    let replaced = found.replaced();
+    cost::price(&mut span, found.text(Field::ServiceTier).as_deref(), book);
+    span.attributes = raw.attributes;
+    for name in replaced {
+        span.attributes.remove(name);
+    }
+    tidy(&mut span);
+    span
+}
+
+/// Which attributes of a span mean something, the best for each field.
+struct Found<'a> {
+    attributes: &'a Attributes,
+    ranks: [Option<u8>; Field::ALL.len()],
+}
+
+impl<'a> Found<'a> {
+    fn new(attributes: &'a Attributes) -> Found<'a> {
+        let mut ranks = [None; Field::ALL.len()];
+        for (name, value) in attributes {
+            if let Some((field, rank)) = names::lookup(name) {
+                let best: &mut Option<u8> = &mut ranks[field as usize];
+                if best.is_none_or(|known| rank < known) && !is_empty(value) {
+                    *best = Some(rank);
+                }
+            }
+        }
+        Found { attributes, ranks }
+    }
+
+    fn name(&self, field: Field) -> Option<&'static str> {
+        self.ranks[field as usize].map(|rank| field.names()[usize::from(rank)])
+    }
+
+    fn has(&self, field: Field) -> bool {
+        self.ranks[field as usize].is_some()
+    }
+
+    fn value(&self, field: Field) -> Option<&'a Value> {
+        self.attributes.get(self.name(field)?)
+    }
+
+    fn str(&self, field: Field) -> Option<&'a str> {
+        self.value(field)?.as_str()
+    }
+
+    fn text(&self, field: Field) -> Option<String> {
+        match self.value(field)? {
+            Value::String(text) => Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned),
+            Value::Number(number) => Some(number.to_string()),
+            Value::Bool(flag) => Some(flag.to_string()),
+            _ => None,
+        }
+    }
+
+    fn flag(&self, field: Field) -> Option<bool> {
+        match self.value(field)? {
+            Value::Bool(flag) => Some(*flag),
+            Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
+            Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
+            _ => None,
+        }
+    }
+
+    fn number(&self, field: Field) -> Option<f64> {
+        match self.value(field)? {
+            Value::Number(number) => number.as_f64(),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        }
+        .filter(|number| number.is_finite())
+    }
+
+    fn count(&self, field: Field) -> Option<u64> {
+        usage::count(self.value(field)?)
+    }
+
+    /// The attribute as an object, also where it is JSON text.
+    fn object(&self, field: Field) -> Option<serde_json::Map<String, Value>> {
+        match self.value(field)? {
+            Value::Object(object) => Some(object.clone()),
+            Value::String(text) => serde_json::from_str(text).ok(),
+            _ => None,
+        }
+    }
+
+    /// Names of the attributes that are not kept beside their field.
+    fn replaced(&self) -> Vec<&'static str> {
+        let replaced = Field::ALL.iter().filter(|field| field.replaces_its_attribute());
+        replaced.filter_map(|field| self.name(*field)).collect()
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        _ => false,
+    }
+}
+
+fn kind_of(raw: &RawSpan, found: &Found) -> Kind {
+    let any = |names: &[&str]| names.iter().any(|name| raw.attributes.contains_key(*name));
+    let named = kinds::of_op(&raw.op).is_some();
+    kinds::kind(&Hints {
+        op: &raw.op,
+        operation: found.str(Field::Operation),
+        span_kind: found.str(Field::SpanKind),
+        vercel: found.str(Field::VercelOperation),
+        mcp_method: found.str(Field::McpMethod),
+        has_tool: found.has(Field::Tool) || found.has(Field::ToolCallId),
+        has_retrieval: found.has(Field::RetrievalQuery) || found.has(Field::RetrievalDocuments),
+        has_messages: found.has(Field::Input) || found.has(Field::Output) || found.has(Field::OutputText),
+        has_model: found.has(Field::RequestModel) || found.has(Field::ResponseModel),
+        has_embedding_input: found.has(Field::EmbeddingInput),
+        has_http: !named && any(&["http.request.method", "http.method"]),
+        has_db: !named && any(&["db.system.name", "db.system"]),
+        origin: raw.origin.as_deref().or_else(|| found.str(Field::Origin)).unwrap_or_default(),
+        name: &raw.name,
+    })
+}
+
+/// The op as sent, else one made from the conventions as Sentry's own front door makes it.
+fn op(sent: String, found: &Found, span: &Span) -> String {
+    if !sent.is_empty() {
+        return sent;
+    }
+    if let Some(op) = found.text(Field::Op) {
+        return op;
+    }
+    match (&span.operation, span.kind) {
+        (Some(operation), _) => format!("gen_ai.{operation}"),
+        (None, Kind::Http) => "http".into(),
+        (None, Kind::Db) => "db".into(),
+        _ => "default".into(),
+    }
+}
+
+fn first_token(found: &Found, start_us: i64) -> Option<i64> {
+    let seconds = found.number(Field::FirstTokenSeconds);
+    let seconds = seconds.or_else(|| found.number(Field::FirstTokenMillis).map(|ms| ms / 1000.0));
+    let from_start = || {
+        let at = time::from_text(found.str(Field::FirstTokenTime)?.trim_matches('"'))?;
+        Some(at - start_us)
+    };
+    seconds.and_then(time::from_seconds).or_else(from_start).filter(|us| *us >= 0)
+}
+
+fn client_cost(found: &Found) -> Option<Usd> {
+    let in_details = || found.object(Field::CostDetails)?.get("total")?.as_f64();
+    let dollars = found.number(Field::ClientCost).or_else(in_details)?;
+    Usd::from_dollars(dollars).filter(|cost| *cost >= Usd::ZERO)
+}
+
+fn finish_reasons(found: &Found) -> Vec<String> {
+    let texts = |items: &[Value]| items.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    match found.value(Field::FinishReasons) {
+        Some(Value::Array(items)) => texts(items),
+        Some(Value::String(text)) => match serde_json::from_str(text) {
+            Ok(Value::Array(items)) => texts(&items),
+            _ => vec![text.clone()],
+        },
+        _ => Vec::new(),
+    }
+}
+
+/// A status that the client left open is an error where an answer's code or an exception says so.
+fn status(
+    sent: RawStatus,
+    detail: Option<String>,
+    kind: Kind,
+    found: &Found,
+    tags: &BTreeMap<String, String>,
+) -> (Status, Option<String>) {
+    let detail = found.text(Field::StatusMessage).or(detail).or_else(|| found.text(Field::ErrorType));
+    let status = match sent {
+        RawStatus::Ok => Status::Ok,
+        RawStatus::Cancelled => Status::Cancelled,
+        RawStatus::Error => Status::Error,
+        RawStatus::Unset => {
+            let tagged = || tags.get("http.status_code")?.parse().ok();
+            let code: Option<f64> = found.number(Field::HttpStatus).or_else(tagged);
+            // What a server answers to a bad request is the caller's failure, not its own.
+            let failed_from = if kind == Kind::Http && found.attributes.contains_key("http.route") { 500.0 } else { 400.0 };
+            let failed = code.is_some_and(|code| code >= failed_from) || found.has(Field::ErrorType);
+            if failed { Status::Error } else { Status::Ok }
+        }
+    };
+    let said = detail.filter(|_| status != Status::Ok);
+    (status, said.or_else(|| tags.get("status").filter(|_| status == Status::Error).cloned()))
+}
+
+fn counts(found: &Found, measurements: &[(String, f64)], kind: Kind) -> crate::span::Usage {
+    let mut counts = Counts {
+        input: found.count(Field::InputTokens),
+        output: found.count(Field::OutputTokens),
+        total: found.count(Field::TotalTokens),
+        cache_read: found.count(Field::CacheRead),
+        cache_write_5m: found.count(Field::CacheWrite),
+        cache_write_1h: None,
+        reasoning: found.count(Field::Reasoning),
+        input_audio: found.count(Field::InputAudio),
+        output_audio: found.count(Field::OutputAudio),
+    };
+    let mut convention = Convention::Inclusive;
+    if let Some(details) = found.object(Field::UsageDetails) {
+        // One object is consistent in itself, so it comes before single attributes.
+        let (detailed, own) = Counts::of_details(&details);
+        (counts, convention) = (detailed.or(counts), own);
+    }
+    for (name, number) in measurements {
+        let number = usage::whole(*number);
+        match names::lookup(name) {
+            Some((Field::InputTokens, _)) => counts.input = counts.input.or(number),
+            Some((Field::OutputTokens, _)) => counts.output = counts.output.or(number),
+            Some((Field::TotalTokens, _)) => counts.total = counts.total.or(number),
+            _ => {}
+        }
+    }
+    if kind == Kind::Embedding && (counts.input.is_some() || counts.total.is_some()) {
+        // An embedding has no output by nature, so that its total is its input.
+        counts.output = Some(counts.output.unwrap_or(0));
+        counts.input = counts.input.or(counts.total);
+    }
+    counts.settle(convention)
+}
+
+/// The canonical provider; where none was sent, or one that the price table does not know, whoever else can be meant.
+fn provider(span: &mut Span, found: &Found, book: &PriceBook) {
+    let sent = found.text(Field::Provider);
+    span.provider = sent.as_deref().and_then(|sent| book.canonical_provider(sent)).map(str::to_owned);
+    if span.provider.is_some() || !matches!(span.kind, Kind::Llm | Kind::Embedding | Kind::Agent) {
+        span.provider = span.provider.take().or_else(|| sent.map(|sent| sent.to_lowercase()));
+        return;
+    }
+    let instrumentation = providers::of_instrumentation(&span.op, span.origin.as_deref());
+    let by_model = || [&span.response_model, &span.request_model].into_iter().flatten().find_map(|model| book.vendor_of(model));
+    let inferred = instrumentation.or_else(by_model).map(str::to_owned);
+    span.provider_inferred = inferred.is_some();
+    span.provider = inferred.or_else(|| sent.map(|sent| sent.to_lowercase()));
+}
+
+/// The pipeline that the span itself names, and whether it is one.
+fn pipeline(span: &mut Span, found: &Found) {
+    // Vercel's attribute of that name holds its own function, not the program's pipeline.
+    let vercel = found.str(Field::VercelOperation).is_some_and(|function| function.starts_with("ai."));
+    let tracked = matches!(span.op.as_str(), "ai.pipeline" | "ai.run") && !span.name.is_empty();
+    let workflow = span.kind == Kind::Chain && span.origin.as_deref() == Some("auto.ai.openai_agents");
+    let named = found.text(Field::Pipeline).filter(|_| !vercel);
+    let own = named.or_else(|| (tracked || workflow).then(|| span.name.clone()));
+    // Making an agent is not a run of it.
+    let acting = span.kind == Kind::Agent && span.op != "gen_ai.create_agent";
+    span.pipeline = own.or_else(|| span.agent.clone().filter(|_| acting));
+    span.is_run = span.pipeline.is_some() && (acting || matches!(span.kind, Kind::Chain | Kind::Function | Kind::Other));
+}
+
+/// Whether the span counts, as far as it alone can tell: only calls of models do, whatever stands above them repeats their sum.
+fn count_locally(span: &mut Span) {
+    if !span.is_call() && (!span.usage.is_unknown() || span.client_cost.is_some()) {
+        span.counted = false;
+        span.not_counted_because = Some(format!("a span of kind {} repeats the usage of the calls below it", span.kind));
+    }
+}
+
+fn texts(span: &mut Span, found: &Found) {
+    if let Some(system) = found.value(Field::System) {
+        span.input_messages = messages::read(system, "system");
+    }
+    let indexed = |prefixes: [&str; 2]| prefixes.iter().find_map(|prefix| messages::unflatten(found.attributes, prefix));
+    // Lists spread over attributes are richer than the one text that the same client sends beside them.
+    let plain = |field| matches!(found.name(field), None | Some("input.value" | "output.value" | "traceloop.entity.input" | "traceloop.entity.output"));
+    let input = span.is_call().then(|| plain(Field::Input).then(|| indexed(["gen_ai.prompt", "llm.input_messages"])).flatten()).flatten();
+    if let Some(input) = input.as_ref().or_else(|| found.value(Field::Input)) {
+        let read = messages::read(input, "user");
+        let repeated = read.first().is_some_and(|first| first.role == "system" && span.input_messages.first() == Some(first));
+        span.input_messages.extend(read.into_iter().skip(usize::from(repeated)));
+    } else if let Some(input) = found.value(Field::EmbeddingInput).or_else(|| found.value(Field::RetrievalQuery)) {
+        span.input_messages.extend(messages::read(input, "user"));
+    }
+    let output = span.is_call().then(|| plain(Field::Output).then(|| indexed(["gen_ai.completion", "llm.output_messages"])).flatten()).flatten();
+    if let Some(output) = output.as_ref().or_else(|| found.value(Field::Output)).or_else(|| found.value(Field::OutputText)) {
+        span.output_messages = messages::read(output, "assistant");
+    } else if let Some(documents) = found.value(Field::RetrievalDocuments) {
+        span.output_messages = messages::read(documents, "tool");
+    }
+    if let Some(calls) = found.value(Field::OutputToolCalls) {
+        add_tool_calls(&mut span.output_messages, messages::read_tool_calls(calls));
+    }
+    tool_texts(span, found);
+    span.tool_definitions = found.value(Field::ToolDefinitions).map(|value| match value {
+        Value::String(text) => serde_json::from_str(text).unwrap_or_else(|_| value.clone()),
+        value => value.clone(),
+    });
+}
+
+/// Adds tool calls to the answer, unless they stand in it already.
+fn add_tool_calls(output: &mut Vec<Message>, calls: Vec<Part>) {
+    let known = |call: &Part| {
+        let Part::ToolCall { id, name, .. } = call else { return true };
+        output.iter().flat_map(|message| &message.parts).any(|part| match part {
+            Part::ToolCall { id: known_id, name: known_name, .. } => known_id == id && known_name == name,
+            _ => false,
+        })
+    };
+    let new: Vec<Part> = calls.into_iter().filter(|call| !known(call)).collect();
+    if new.is_empty() {
+        return;
+    }
+    match output.last_mut().filter(|last| last.role == "assistant") {
+        Some(last) => last.parts.extend(new),
+        None => output.push(Message { role: "assistant".into(), parts: new }),
+    }
+}
+
+/// What a tool was given and gave back, as the call and the result that a conversation would show.
+fn tool_texts(span: &mut Span, found: &Found) {
+    let text = |field| {
+        found.value(field).map(|value: &Value| match value {
+            Value::String(text) => text.clone(),
+            value => value.to_string(),
+        })
+    };
+    let name = || span.tool.clone().unwrap_or_else(|| span.name.clone());
+    if let Some(arguments) = text(Field::ToolArguments) {
+        let part = Part::ToolCall { id: span.tool_call_id.clone(), name: name(), arguments };
+        span.input_messages.push(Message { role: "assistant".into(), parts: vec![part] });
+    }
+    if let Some(result) = text(Field::ToolResult) {
+        let part = Part::ToolResult { id: span.tool_call_id.clone(), name: Some(name()), result };
+        span.output_messages.push(Message { role: "tool".into(), parts: vec![part] });
+    }
+}
+
+/// Fields whose source is shown under "how this was read".
+const SHOWN: &[Field] = &[
+    Field::Operation,
+    Field::Provider,
+    Field::RequestModel,
+    Field::ResponseModel,
+    Field::System,
+    Field::Input,
+    Field::EmbeddingInput,
+    Field::Output,
+    Field::OutputText,
+    Field::OutputToolCalls,
+    Field::ToolArguments,
+    Field::ToolResult,
+    Field::InputTokens,
+    Field::OutputTokens,
+    Field::TotalTokens,
+    Field::CacheRead,
+    Field::CacheWrite,
+    Field::Reasoning,
+    Field::UsageDetails,
+    Field::ClientCost,
+    Field::CostDetails,
+    Field::Session,
+    Field::User,
+    Field::Agent,
+    Field::Tool,
+    Field::Prompt,
+];
+
+fn read_from(span: &mut Span, found: &Found) {
+    let shown = SHOWN.iter().filter_map(|field| found.name(*field).map(|name| (field.as_str(), name)));
+    span.reading = shown.map(|(field, from)| Reading { field: field.into(), from: from.into() }).collect();
+    if span.provider_inferred {
+        let by_instrumentation = providers::of_instrumentation(&span.op, span.origin.as_deref()).is_some();
+        let from = if by_instrumentation { "the instrumentation" } else { "the vendor of the model" };
+        span.reading.push(Reading { field: Field::Provider.as_str().into(), from: from.into() });
+    }
+}
+
+/// Cuts what is too long, and makes attributes scalars or lists of scalars.
+fn tidy(span: &mut Span) {
+    let limit = Limit::default();
+    messages::trim_messages(&mut span.input_messages, limit);
+    messages::trim_messages(&mut span.output_messages, limit);
+    for value in span.attributes.values_mut() {
+        let nested = match &*value {
+            Value::Object(_) => true,
+            Value::Array(items) => items.iter().any(|item| item.is_array() || item.is_object()),
+            _ => false,
+        };
+        if nested {
+            *value = Value::String(value.to_string());
+        }
+        messages::trim_value(value, limit);
+    }
+    if let Some(tools) = &mut span.tool_definitions {
+        messages::trim_value(tools, limit);
+    }
+    messages::trim_text(&mut span.name, limit);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+use serde_json::json;
+
+use super::*;
+use crate::span::UsageSource;
+
+fn raw(op: &str, attributes: Value) -> RawSpan {
+    RawSpan {
+        trace_id: TraceId(1),
+        span_id: SpanId(2),
+        parent_span_id: None,
+        name: "a span".into(),
+        op: op.into(),
+        origin: None,
+        status: RawStatus::Unset,
+        status_detail: None,
+        start_us: 1_795_420_617_000_000,
+        end_us: 1_795_420_618_000_000,
+        clock_shift_us: 0,
+        attributes: attributes.as_object().unwrap().clone(),
+        measurements: Vec::new(),
+        tags: BTreeMap::new(),
+    }
+}
+
+fn map(op: &str, attributes: Value) -> Span {
+    canonical(raw(op, attributes), PriceBook::embedded())
+}
+
+#[test]
+fn a_call_with_everything() {
+    let span = map(
+        "gen_ai.chat",
+        json!({
+            "gen_ai.system": "OpenAI", "gen_ai.request.model": "gpt-4o", "gen_ai.response.model": "gpt-4o-2024-08-06",
+            "gen_ai.usage.input_tokens": 1200, "gen_ai.usage.input_tokens.cached": 1024, "gen_ai.usage.output_tokens": 85,
+            "gen_ai.system_instructions": "[{\"type\": \"text\", \"content\": \"Be terse.\"}]",
+            "gen_ai.request.messages": "[{\"role\": \"user\", \"content\": \"Hi\"}]", "gen_ai.response.text": "Hello",
+            "gen_ai.response.tool_calls": "[{\"name\": \"f\", \"args\": {}, \"id\": \"c1\"}]",
+            "gen_ai.response.finish_reasons": "[\"stop\"]", "gen_ai.response.time_to_first_token": 0.25, "gen_ai.response.streaming": true,
+            "gen_ai.conversation.id": "c-7", "user.id": "u-7", "custom": {"nested": [1]},
+        }),
+    );
+    assert_eq!((span.kind, span.provider.as_deref(), span.model()), (Kind::Llm, Some("openai"), Some("gpt-4o-2024-08-06")));
+    assert_eq!((span.usage.input, span.usage.cache_read, span.usage.source), (Some(176), Some(1024), Some(UsageSource::Reported)));
+    let roles: Vec<&str> = span.input_messages.iter().map(|message| message.role.as_str()).collect();
+    assert_eq!(roles, ["system", "user"]);
+    assert_eq!(span.output_messages.len(), 1);
+    assert_eq!(span.output_messages[0].parts.len(), 2, "text, then the call");
+    assert_eq!((span.time_to_first_token_us, span.streaming), (Some(250_000), Some(true)));
+    assert_eq!((span.session_id.as_deref(), span.user_id.as_deref()), (Some("c-7"), Some("u-7")));
+    assert_eq!(span.finish_reasons, ["stop"]);
+    assert_eq!(span.attributes.get("custom"), Some(&json!("{\"nested\":[1]}")));
+    assert!(!span.attributes.contains_key("gen_ai.request.messages"), "texts are not kept twice");
+    assert!(span.attributes.contains_key("gen_ai.usage.input_tokens"), "raw counts stay for whoever doubts ours");
+    // 176 at 2.5, 1024 at 1.25, 85 at 10 dollars for a million.
+    assert_eq!(span.cost.unwrap().total, Usd((176 * 2_500_000) + (1024 * 1_250_000) + (85 * 10_000_000)));
+    assert!(span.reading.contains(&Reading { field: "usage.input_tokens".into(), from: "gen_ai.usage.input_tokens".into() }));
+}
+
+#[test]
+fn the_newest_name_of_several_wins() {
+    let span = map("gen_ai.chat", json!({"gen_ai.system": "openai", "gen_ai.provider.name": "anthropic", "gen_ai.usage.prompt_tokens": 1, "gen_ai.usage.input_tokens": 2}));
+    assert_eq!((span.provider.as_deref(), span.usage.input), (Some("anthropic"), Some(2)));
+}
+
+#[test]
+fn who_the_provider_is_when_nobody_says() {
+    let provider = |op: &str, attributes: Value| {
+        let span = map(op, attributes);
+        (span.provider, span.provider_inferred)
+    };
+    assert_eq!(provider("ai.chat_completions.create.openai", json!({"ai.model_id": "gpt-4o"})), (Some("openai".into()), true));
+    assert_eq!(provider("gen_ai.chat", json!({"gen_ai.request.model": "claude-haiku-4-5"})), (Some("anthropic".into()), true));
+    assert_eq!(provider("gen_ai.chat", json!({"gen_ai.system": "My-Router", "gen_ai.request.model": "gpt-4o"})), (Some("openai".into()), true));
+    assert_eq!(provider("gen_ai.chat", json!({"gen_ai.system": "My-Router", "gen_ai.request.model": "my-finetune-7b"})), (Some("my-router".into()), false));
+    assert_eq!(provider("gen_ai.chat", json!({"gen_ai.request.model": "my-finetune-7b"})), (None, false));
+}
+
+#[test]
+fn statuses_that_were_left_open() {
+    let of = |attributes: Value| map("http.client", attributes).status;
+    assert_eq!(of(json!({})), Status::Ok);
+    assert_eq!(of(json!({"http.response.status_code": 200})), Status::Ok);
+    assert_eq!(of(json!({"http.response.status_code": 429})), Status::Error);
+    assert_eq!(of(json!({"error.type": "Timeout"})), Status::Error);
+    let mut failed = raw("gen_ai.chat", json!({"sentry.status.message": "500 no"}));
+    failed.status = RawStatus::Error;
+    let failed = canonical(failed, PriceBook::embedded());
+    assert_eq!((failed.status, failed.status_detail.as_deref()), (Status::Error, Some("500 no")));
+}
+
+#[test]
+fn an_embedding_has_no_output() {
+    let span = map("gen_ai.embeddings", json!({"gen_ai.usage.input_tokens": 9, "gen_ai.usage.total_tokens": 9, "gen_ai.embeddings.input": "[\"one\", \"two\"]"}));
+    assert_eq!((span.kind, span.usage.output, span.usage.total), (Kind::Embedding, Some(0), Some(9)));
+    assert_eq!(span.input_messages.len(), 2);
+    assert!(map("gen_ai.embeddings", json!({})).usage.is_unknown());
+}
+
+#[test]
+fn only_calls_count_and_cost() {
+    let usage = json!({"gen_ai.usage.input_tokens": 9, "gen_ai.usage.output_tokens": 1, "gen_ai.response.model": "gpt-4o", "gen_ai.agent.name": "bot"});
+    let agent = map("gen_ai.invoke_agent", usage.clone());
+    assert_eq!((agent.counted, agent.cost, agent.usage.input), (false, None, Some(9)));
+    assert_eq!((agent.pipeline.as_deref(), agent.is_run), (Some("bot"), true));
+    let chat = map("gen_ai.chat", usage);
+    assert_eq!((chat.counted, chat.pipeline, chat.is_run), (true, None, false), "a call in an agent is no pipeline");
+    assert!(map("http.client", json!({})).counted);
+}
+
+#[test]
+fn pipelines_of_ai_track() {
+    let span = map("ai.pipeline", json!({}));
+    assert_eq!((span.kind, span.pipeline.as_deref(), span.is_run), (Kind::Chain, Some("a span"), true));
+    let call = map("ai.chat_completions.create.openai", json!({"ai.pipeline.name": "p"}));
+    assert_eq!((call.pipeline.as_deref(), call.is_run), (Some("p"), false));
+    let vercel = map("gen_ai.generate_content", json!({"ai.operationId": "ai.generateText.doGenerate", "ai.pipeline.name": "generateText.doGenerate"}));
+    assert_eq!(vercel.pipeline, None);
+}
+
+#[test]
+fn a_tools_arguments_and_result_look_like_a_conversation() {
+    let span = map("gen_ai.execute_tool", json!({"gen_ai.tool.name": "f", "gen_ai.tool.call.id": "c1", "gen_ai.tool.input": "{}", "gen_ai.tool.output": "18 C"}));
+    assert_eq!(span.input_messages[0].parts, [Part::ToolCall { id: Some("c1".into()), name: "f".into(), arguments: "{}".into() }]);
+    assert_eq!(span.output_messages[0].parts, [Part::ToolResult { id: Some("c1".into()), name: Some("f".into()), result: "18 C".into() }]);
+}
+
+#[test]
+fn messages_spread_over_attributes() {
+    let span = map(
+        "",
+        json!({
+            "gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o", "gen_ai.prompt.0.role": "user", "gen_ai.prompt.0.content": "Hi",
+            "gen_ai.completion.0.role": "assistant", "gen_ai.completion.0.tool_calls.0.name": "f", "gen_ai.completion.0.tool_calls.0.arguments": "{}",
+        }),
+    );
+    assert_eq!((span.kind, span.op.as_str()), (Kind::Llm, "gen_ai.chat"));
+    assert_eq!(span.input_messages.len(), 1);
+    assert_eq!(span.output_messages[0].parts, [Part::ToolCall { id: None, name: "f".into(), arguments: "{}".into() }]);
+}
+
+#[test]
+fn long_texts_are_cut() {
+    let long = "x".repeat(3 << 20);
+    let span = map("gen_ai.chat", json!({"gen_ai.request.messages": json!([{"role": "user", "content": long}]).to_string(), "own": long}));
+    let Part::Text { text } = &span.input_messages[0].parts[0] else { panic!() };
+    assert!(text.len() < (1 << 20) + 100 && text.ends_with("bytes cut]"));
+    assert!(span.attributes["own"].as_str().unwrap().len() < (1 << 20) + 100);
+}
+
+#[test]
+fn mapping_what_was_mapped_changes_nothing() {
+    let attributes = json!({
+        "gen_ai.system": "openai-chat", "gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": "120", "ai_total_tokens_used": 5,
+        "gen_ai.usage.output_tokens": 7, "gen_ai.usage.input_tokens.cached": 20, "nested": {"a": [1, {}]}, "gen_ai.conversation.id": 7,
+    });
+    let once = map("gen_ai.chat", attributes);
+    let again = map("gen_ai.chat", Value::Object(once.attributes.clone()));
+    assert_eq!(once, again);
+}

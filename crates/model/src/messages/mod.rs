@@ -1,0 +1,232 @@
+//! Messages to and from models, read from whatever shape a client writes them in.
+//!
+//! The shapes seen: a list of `{role, content}` or `{role, parts}`; one such object unwrapped; a text; a list of texts;
+//! `{messages, system}`; `{system, prompt}`; a provider's raw answer; all of these once more as JSON text, perhaps cut off. A text
+//! that is none of them is a message as it stands.
+
+mod indexed;
+mod parts;
+mod repair;
+mod text;
+
+use serde_json::{Map, Value};
+
+pub use indexed::unflatten;
+pub use text::{Limit, trim_text};
+pub(crate) use text::{trim_messages, trim_value};
+
+use crate::span::{Message, Part};
+use parts::{absent, content_parts, is_part, part, tool_calls};
+
+/// Roles as clients spell them.
+const ROLES: &[(&str, &str)] = &[
+    ("system", "system"),
+    ("developer", "system"),
+    ("user", "user"),
+    ("human", "user"),
+    ("assistant", "assistant"),
+    ("ai", "assistant"),
+    ("model", "assistant"),
+    ("chatbot", "assistant"),
+    ("aimessage", "assistant"),
+    ("humanmessage", "user"),
+    ("systemmessage", "system"),
+    ("toolmessage", "tool"),
+    ("tool", "tool"),
+    ("function", "tool"),
+];
+
+/// How deep shapes may lie in one another. Deeper ones are kept as text.
+const MAX_DEPTH: u8 = 6;
+
+/// Reads messages from an attribute. `role` is that of texts which do not name one.
+pub fn read(value: &Value, role: &str) -> Vec<Message> {
+    match value {
+        Value::String(text) => read_text(text, role),
+        other => shape(other, role, MAX_DEPTH).unwrap_or_else(|| match other {
+            Value::Null => Vec::new(),
+            other => vec![Message { role: role.into(), parts: vec![text_part(other.to_string())] }],
+        }),
+    }
+}
+
+/// Reads messages from text, which may be JSON of any known shape.
+pub fn read_text(text: &str, role: &str) -> Vec<Message> {
+    if text.trim().is_empty() {
+        return Vec::new();
+    }
+    let parsed = parse(text).and_then(|value| match value {
+        // A quoted text stands for its content only where it was a text to begin with: `"yes"` may also be the model's answer.
+        Value::String(_) => None,
+        value => shape(&value, role, MAX_DEPTH),
+    });
+    parsed.unwrap_or_else(|| vec![Message { role: role.into(), parts: vec![text_part(text.to_owned())] }])
+}
+
+/// Tool calls that stand in an attribute of their own, as parts.
+pub fn read_tool_calls(value: &Value) -> Vec<Part> {
+    match value {
+        Value::String(text) => parse(text).map(|value| tool_calls(&value)).unwrap_or_default(),
+        value => tool_calls(value),
+    }
+}
+
+/// JSON text that looks like a list or an object, repaired where it was cut off.
+fn parse(text: &str) -> Option<Value> {
+    let text = text.trim();
+    if !text.starts_with(['[', '{', '"']) {
+        return None;
+    }
+    match serde_json::from_str(text) {
+        Ok(value) => Some(value),
+        Err(error) if error.is_eof() || text.ends_with("...") => repair::cut_off(text),
+        Err(_) => None,
+    }
+}
+
+fn text_part(text: String) -> Part {
+    Part::Text { text }
+}
+
+/// The messages of a value of a known shape; `None` when it is of no such shape, so that it is kept as it stands.
+fn shape(value: &Value, role: &str, depth: u8) -> Option<Vec<Message>> {
+    let depth = depth.checked_sub(1)?;
+    match value {
+        Value::Array(items) => list(items, role, depth),
+        Value::Object(object) => object_shape(object, role, depth),
+        Value::String(text) => Some(vec![Message { role: role.into(), parts: vec![text_part(text.clone())] }]),
+        _ => None,
+    }
+}
+
+fn list(items: &[Value], role: &str, depth: u8) -> Option<Vec<Message>> {
+    let mut messages: Vec<Message> = Vec::with_capacity(items.len());
+    // Parts without a message round them belong to one message.
+    let mut loose_role = None;
+    for item in items {
+        match item {
+            Value::Null => continue,
+            Value::Object(object) if is_part(object) => {
+                let found = part(object);
+                let of = match &found {
+                    Part::ToolResult { .. } => "tool",
+                    Part::ToolCall { .. } | Part::Reasoning { .. } => "assistant",
+                    _ => role,
+                };
+                match messages.last_mut() {
+                    Some(last) if loose_role == Some(of) => last.parts.push(found),
+                    _ => messages.push(Message { role: of.into(), parts: vec![found] }),
+                }
+                loose_role = Some(of);
+            }
+            item => {
+                loose_role = None;
+                messages.extend(shape(item, role, depth)?);
+            }
+        }
+    }
+    Some(messages)
+}
+
+fn object_shape(object: &Map<String, Value>, role: &str, depth: u8) -> Option<Vec<Message>> {
+    if let Some(Value::Object(inner)) = object.get("message").filter(|_| !object.contains_key("content")) {
+        return object_shape(inner, role, depth.checked_sub(1)?);
+    }
+    if object.contains_key("role") || object.contains_key("tool_calls") || object.contains_key("parts") {
+        return Some(vec![message(object, role)]);
+    }
+    if let Some(Value::Object(inner)) = object.get("content").filter(|content| content.get("parts").is_some()) {
+        return object_shape(inner, role, depth.checked_sub(1)?);
+    }
+    if is_part(object) {
+        let found = part(object);
+        let role = if matches!(found, Part::ToolResult { .. }) { "tool" } else { role };
+        return Some(vec![Message { role: role.into(), parts: vec![found] }]);
+    }
+    if let Some(content) = object.get("content").filter(|_| known_role(object).is_some() || object.len() <= 2) {
+        return (!absent(content)).then(|| vec![message(object, role)]);
+    }
+    wrapped(object, role, depth)
+}
+
+/// Objects that hold messages under a name: a request, a raw answer, the arguments of a framework's step.
+fn wrapped(object: &Map<String, Value>, role: &str, depth: u8) -> Option<Vec<Message>> {
+    let system = ["system", "instructions", "system_instruction"].iter().find_map(|key| object.get(*key)).filter(|v| !absent(v));
+    // An answer may be JSON of the program's own with a member `input` or `output`: only a list of these is an envelope.
+    let body: &[&str] = if role == "assistant" { &["messages", "choices", "output", "candidates", "generations"] } else { &["messages", "prompt", "contents", "input"] };
+    let body = body.iter().find_map(|key| object.get(*key)).filter(|value| !absent(value))?;
+    if role == "assistant" && !body.is_array() {
+        return None;
+    }
+    let mut messages = Vec::new();
+    if let Some(system) = system {
+        messages.extend(value_messages(system, "system", depth)?);
+    }
+    messages.extend(value_messages(body, role, depth)?);
+    Some(messages)
+}
+
+/// Messages of a value that is known to hold some.
+fn value_messages(value: &Value, role: &str, depth: u8) -> Option<Vec<Message>> {
+    match value {
+        Value::String(text) if text.trim_start().starts_with(['[', '{']) => {
+            let inner = parse(text).and_then(|value| shape(&value, role, depth));
+            Some(inner.unwrap_or_else(|| vec![Message { role: role.into(), parts: vec![text_part(text.clone())] }]))
+        }
+        value => shape(value, role, depth),
+    }
+}
+
+fn canonical_role(role: &str) -> String {
+    let known = ROLES.iter().find(|(spelling, _)| spelling.eq_ignore_ascii_case(role));
+    known.map_or_else(|| role.to_owned(), |(_, canonical)| (*canonical).to_owned())
+}
+
+/// The role that an object names: `role`, or LangChain's `type`.
+fn known_role(object: &Map<String, Value>) -> Option<String> {
+    if let Some(Value::String(role)) = object.get("role").filter(|role| !absent(role)) {
+        return Some(canonical_role(role));
+    }
+    let kind = object.get("type")?.as_str()?;
+    ROLES.iter().find(|(spelling, _)| spelling.eq_ignore_ascii_case(kind)).map(|(_, role)| (*role).to_owned())
+}
+
+/// One message from an object.
+fn message(object: &Map<String, Value>, default_role: &str) -> Message {
+    let role = known_role(object).unwrap_or_else(|| default_role.to_owned());
+    let mut parts = Vec::new();
+    for key in ["reasoning_content", "reasoning", "thinking"] {
+        if let Some(Value::String(text)) = object.get(key).filter(|value| !absent(value)) {
+            parts.push(Part::Reasoning { text: text.clone() });
+            break;
+        }
+    }
+    let content = ["parts", "content", "contents", "text"].iter().find_map(|key| object.get(*key).filter(|value| !absent(value)));
+    if let Some(content) = content {
+        parts.extend(content_parts(content));
+    }
+    if let Some(Value::String(refusal)) = object.get("refusal").filter(|value| !absent(value)) {
+        parts.push(text_part(refusal.clone()));
+    }
+    let calls = ["tool_calls", "toolCalls", "function_call"].iter().filter_map(|key| object.get(*key)).filter(|value| !absent(value));
+    for found in calls.flat_map(tool_calls) {
+        // Some clients send a call both in the content and beside it.
+        if !parts.contains(&found) {
+            parts.push(found);
+        }
+    }
+    if role == "tool" {
+        parts = parts.into_iter().map(|part| result_of(object, part)).collect();
+    }
+    Message { role, parts }
+}
+
+/// Plain content of a message of role `tool` is the result of a call.
+fn result_of(object: &Map<String, Value>, part: Part) -> Part {
+    let Part::Text { text } = part else { return part };
+    let get = |keys: &[&str]| keys.iter().find_map(|key| object.get(*key).filter(|v| !absent(v)).and_then(Value::as_str)).map(str::to_owned);
+    Part::ToolResult { id: get(&["tool_call_id", "toolCallId", "call_id", "id"]), name: get(&["name", "toolName"]), result: text }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+//! Parts of messages: text, thought, tool calls and results, pictures and sound.
+
+use serde_json::{Map, Value};
+
+use crate::span::Part;
+
+/// What the `type` of a part means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Text,
+    Reasoning,
+    ToolCall,
+    ToolResult,
+    Media,
+    Object,
+}
+
+/// Types of parts as clients spell them; hyphens count as underscores.
+const TYPES: &[(&str, Shape)] = &[
+    ("text", Shape::Text),
+    ("input_text", Shape::Text),
+    ("output_text", Shape::Text),
+    ("refusal", Shape::Text),
+    ("reasoning", Shape::Reasoning),
+    ("thinking", Shape::Reasoning),
+    ("redacted_thinking", Shape::Reasoning),
+    ("tool_call", Shape::ToolCall),
+    ("tool_use", Shape::ToolCall),
+    ("function_call", Shape::ToolCall),
+    ("function", Shape::ToolCall),
+    ("server_tool_call", Shape::ToolCall),
+    ("server_tool_use", Shape::ToolCall),
+    ("mcp_call", Shape::ToolCall),
+    ("tool_call_response", Shape::ToolResult),
+    ("tool_response", Shape::ToolResult),
+    ("tool_result", Shape::ToolResult),
+    ("tool_return", Shape::ToolResult),
+    ("function_call_output", Shape::ToolResult),
+    ("function_response", Shape::ToolResult),
+    ("image", Shape::Media),
+    ("image_url", Shape::Media),
+    ("input_image", Shape::Media),
+    ("audio", Shape::Media),
+    ("input_audio", Shape::Media),
+    ("video", Shape::Media),
+    ("media", Shape::Media),
+    ("document", Shape::Media),
+    ("blob", Shape::Media),
+    ("uri", Shape::Media),
+    ("file", Shape::Media),
+    ("input_file", Shape::Media),
+    ("object", Shape::Object),
+];
+
+/// Python's `None`, as it looks inside of messages after it went through `str()`. It is absence, not a text.
+const PYTHON_NONE: &str = "None";
+
+/// True for values that say that there is nothing.
+pub(super) fn absent(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty() || text == PYTHON_NONE,
+        Value::Array(items) => items.is_empty(),
+        _ => false,
+    }
+}
+
+fn shape(object: &Map<String, Value>) -> Option<Shape> {
+    let kind = object.get("type")?.as_str()?;
+    let same = |known: &str| known.len() == kind.len() && known.bytes().zip(kind.bytes()).all(|(a, b)| a == b || (a == b'_' && b == b'-'));
+    TYPES.iter().find(|(known, _)| same(known)).map(|(_, shape)| *shape)
+}
+
+/// True for an object that is a part and no message.
+pub(super) fn is_part(object: &Map<String, Value>) -> bool {
+    if object.contains_key("role") {
+        return false;
+    }
+    // `function` alone could be anything: a definition of a tool has a description, a call has arguments.
+    match shape(object) {
+        Some(Shape::Object) => object.contains_key("content"),
+        Some(_) => object.len() > 1,
+        None => object.contains_key("message_content") || object.contains_key("tool_call"),
+    }
+}
+
+/// The parts of a message's content.
+pub(super) fn content_parts(content: &Value) -> Vec<Part> {
+    match content {
+        Value::Array(items) => items.iter().filter(|item| !absent(item)).map(any_part).collect(),
+        content => vec![any_part(content)],
+    }
+}
+
+fn any_part(value: &Value) -> Part {
+    match value {
+        Value::String(text) => Part::Text { text: text.clone() },
+        Value::Object(object) => part(object),
+        other => Part::Other { content: other.to_string() },
+    }
+}
+
+/// A part from an object of any shape; what is not known stays as JSON text.
+pub(super) fn part(object: &Map<String, Value>) -> Part {
+    if let Some(Value::Object(inner)) = object.get("message_content") {
+        return part(inner);
+    }
+    if object.contains_key("tool_call") {
+        return tool_call(object);
+    }
+    let shape = shape(object).or_else(|| guessed(object));
+    let found = match shape {
+        Some(Shape::Text) => text(object, &["text", "content", "value", "refusal"]).map(|text| Part::Text { text }),
+        Some(Shape::Reasoning) => {
+            text(object, &["text", "content", "thinking", "reasoning", "summary", "data"]).map(|text| Part::Reasoning { text })
+        }
+        Some(Shape::ToolCall) => Some(tool_call(object)),
+        Some(Shape::ToolResult) => Some(tool_result(object)),
+        Some(Shape::Media) => Some(media(object)),
+        Some(Shape::Object) | None => None,
+    };
+    found.unwrap_or_else(|| Part::Other { content: json(&Value::Object(object.clone())) })
+}
+
+/// What a part without a type is: Google's and Bedrock's name their only key after it.
+fn guessed(object: &Map<String, Value>) -> Option<Shape> {
+    let has = |key: &str| object.contains_key(key);
+    if has("functionCall") || has("function_call") || has("toolUse") {
+        Some(Shape::ToolCall)
+    } else if has("functionResponse") || has("function_response") || has("toolResult") {
+        Some(Shape::ToolResult)
+    } else if has("inlineData") || has("inline_data") || has("fileData") || has("file_data") {
+        Some(Shape::Media)
+    } else if has("text") {
+        Some(Shape::Text)
+    } else {
+        None
+    }
+}
+
+/// A value as text: as it stands, or as JSON.
+fn json(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn first<'a>(object: &'a Map<String, Value>, keys: &[&str]) -> Option<&'a Value> {
+    keys.iter().find_map(|key| object.get(*key).filter(|value| !absent(value)))
+}
+
+fn text(object: &Map<String, Value>, keys: &[&str]) -> Option<String> {
+    first(object, keys).map(json)
+}
+
+/// Tool calls of any of their shapes: one or several, with `args`, `arguments`, `input`, or a nested `function`.
+pub(super) fn tool_calls(value: &Value) -> Vec<Part> {
+    match value {
+        Value::Array(items) => items.iter().filter_map(Value::as_object).map(tool_call).collect(),
+        Value::Object(object) => vec![tool_call(object)],
+        _ => Vec::new(),
+    }
+}
+
+fn tool_call(object: &Map<String, Value>) -> Part {
+    if let Some(Value::Object(inner)) = object.get("tool_call") {
+        return tool_call(inner);
+    }
+    let inner = first(object, &["function", "functionCall", "function_call", "toolUse"]).and_then(Value::as_object);
+    let get = |keys: &[&str]| inner.and_then(|inner| first(inner, keys)).or_else(|| first(object, keys));
+    // The id by which the result refers to the call comes before the id of the part itself.
+    let id = get(&["call_id", "toolCallId", "tool_call_id", "toolUseId", "id"]).map(json);
+    let name = get(&["name", "toolName", "tool_name", "function"]).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let arguments = get(&["arguments", "args", "input", "parameters"]).map(json).unwrap_or_default();
+    Part::ToolCall { id, name, arguments }
+}
+
+fn tool_result(object: &Map<String, Value>) -> Part {
+    let inner = first(object, &["functionResponse", "function_response", "toolResult"]).and_then(Value::as_object);
+    let get = |keys: &[&str]| inner.and_then(|inner| first(inner, keys)).or_else(|| first(object, keys));
+    let id = get(&["tool_call_id", "toolCallId", "call_id", "tool_use_id", "toolUseId", "id"]).map(json);
+    let name = get(&["name", "toolName", "tool_name"]).map(json);
+    let result = get(&["result", "response", "output", "content", "text"]).map(plain).unwrap_or_default();
+    Part::ToolResult { id, name, result }
+}
+
+/// A result as text: the text of a single text part, else JSON.
+fn plain(value: &Value) -> String {
+    if let Value::Array(items) = value
+        && let [Value::Object(only)] = items.as_slice()
+        && let Part::Text { text } = part(only)
+    {
+        return text;
+    }
+    json(value)
+}
+
+fn media(object: &Map<String, Value>) -> Part {
+    let inner = ["image_url", "input_audio", "file", "source", "inlineData", "inline_data", "fileData", "file_data", "audio", "image"];
+    let inner = first(object, &inner);
+    let nested = inner.and_then(Value::as_object);
+    let get = |keys: &[&str]| first(object, keys).or_else(|| nested.and_then(|nested| first(nested, keys)));
+    let mime_type = get(&["mime_type", "mimeType", "media_type", "mediaType"]).map(json);
+    let kind = object.get("type").and_then(Value::as_str).unwrap_or_default();
+    let named = get(&["modality"]).map(json).filter(|modality| !modality.is_empty());
+    let modality = named.unwrap_or_else(|| {
+        let hints = [mime_type.as_deref().unwrap_or_default(), kind];
+        let found = ["image", "audio", "video"].iter().find(|name| hints.iter().any(|hint| hint.contains(*name)));
+        (*found.unwrap_or(&"file")).to_owned()
+    });
+    let contents = ["content", "url", "uri", "fileUri", "file_uri", "data", "image_url", "file_id", "file_data"];
+    let plain = |object: &Map<String, Value>| contents.iter().find_map(|key| object.get(*key).and_then(Value::as_str)).map(str::to_owned);
+    let content = plain(object).or_else(|| nested.and_then(plain)).or_else(|| inner.map(json)).unwrap_or_default();
+    Part::Media { modality, mime_type, content }
+}

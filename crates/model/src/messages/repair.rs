@@ -1,0 +1,95 @@
+//! JSON text that a client cut off at a limit: what stands before the cut is kept.
+
+use serde_json::Value;
+
+/// Where the text may end without breaking what stands before.
+#[derive(Clone, Copy)]
+struct Safe {
+    end: usize,
+    depth: usize,
+}
+
+/// Closes what is open in JSON text that ends too early, dropping a member of an object that cannot be closed. Clients mark the
+/// cut with `...`, which stays in a text and is dropped elsewhere.
+pub(super) fn cut_off(text: &str) -> Option<Value> {
+    let mut open: Vec<u8> = Vec::new();
+    let mut safe: Option<Safe> = None;
+    let mut in_text = false;
+    let mut escape_at = None;
+    let mut at = 0;
+    let bytes = text.as_bytes();
+    while at < bytes.len() {
+        let byte = bytes[at];
+        if in_text {
+            match byte {
+                b'\\' => {
+                    let length = if bytes.get(at + 1) == Some(&b'u') { 6 } else { 2 };
+                    escape_at = Some((at, length));
+                    at += 1;
+                }
+                b'"' => in_text = false,
+                _ => {}
+            }
+        } else {
+            match byte {
+                b'"' => in_text = true,
+                b'{' | b'[' => {
+                    open.push(if byte == b'{' { b'}' } else { b']' });
+                    safe = Some(Safe { end: at + 1, depth: open.len() });
+                }
+                b'}' | b']' if open.last() == Some(&byte) => {
+                    open.pop();
+                    safe = Some(Safe { end: at + 1, depth: open.len() });
+                }
+                b'}' | b']' => return None,
+                b',' => safe = Some(Safe { end: at, depth: open.len() }),
+                _ => {}
+            }
+        }
+        at += 1;
+    }
+    if in_text {
+        // Half an escape cannot be closed.
+        let end = escape_at.filter(|(start, length)| start + length > bytes.len()).map_or(bytes.len(), |(start, _)| start);
+        let closed = format!("{}\"{}", &text[..end], closing(&open));
+        if let Ok(value) = serde_json::from_str(&closed) {
+            return Some(value);
+        }
+    }
+    let safe = safe?;
+    let closed = format!("{}{}", &text[..safe.end], closing(open.get(..safe.depth)?));
+    serde_json::from_str(&closed).ok()
+}
+
+fn closing(open: &[u8]) -> String {
+    open.iter().rev().map(|byte| *byte as char).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn keeps_what_stands_before_the_cut() {
+        assert_eq!(cut_off(r#"[{"role":"user","content":"Hel"#), Some(json!([{"role": "user", "content": "Hel"}])));
+        assert_eq!(cut_off(r#"[{"role":"user","content":"a"},{"role":"us..."#), Some(json!([{"role": "user", "content": "a"}, {"role": "us..."}])));
+        assert_eq!(cut_off(r#"[{"role":"user","con"#), Some(json!([{"role": "user"}])));
+        assert_eq!(cut_off(r#"[{"role":"user","content":"\u30"#), Some(json!([{"role": "user", "content": ""}])));
+        assert_eq!(cut_off(r#"[{"n":12"#), Some(json!([{}])));
+        assert_eq!(cut_off("not json"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_cut_of_a_conversation_is_read(cut in 1usize..120) {
+            let whole = r#"[{"role":"system","content":"Be terse \"now\""},{"role":"user","content":"caf\u00e9 ☕","n":[1,2,{"a":null}]}]"#;
+            let cut = (0..=cut.min(whole.len() - 1)).rev().find(|at| whole.is_char_boundary(*at)).unwrap();
+            if cut > 0 {
+                prop_assert!(cut_off(&whole[..cut]).is_some(), "{}", &whole[..cut]);
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Texts that are too long to keep.
+
+use serde_json::Value;
+
+use crate::span::{Message, Part};
+
+/// Bytes of one text that are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit(pub usize);
+
+impl Default for Limit {
+    /// 1 MiB: more than any model's window of text, less than a picture.
+    fn default() -> Self {
+        Limit(1 << 20)
+    }
+}
+
+/// Cuts a text at a limit, between characters, and says how much is gone.
+pub fn trim_text(text: &mut String, limit: Limit) {
+    if text.len() <= limit.0 {
+        return;
+    }
+    let end = (0..=limit.0).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let gone = text.len() - end;
+    text.truncate(end);
+    text.push_str(&format!("… [{gone} bytes cut]"));
+}
+
+/// Cuts all texts in a value.
+pub(crate) fn trim_value(value: &mut Value, limit: Limit) {
+    match value {
+        Value::String(text) => trim_text(text, limit),
+        Value::Array(items) => items.iter_mut().for_each(|item| trim_value(item, limit)),
+        Value::Object(object) => object.values_mut().for_each(|item| trim_value(item, limit)),
+        _ => {}
+    }
+}
+
+/// Cuts all texts in messages.
+pub(crate) fn trim_messages(messages: &mut [Message], limit: Limit) {
+    for part in messages.iter_mut().flat_map(|message| &mut message.parts) {
+        let text = match part {
+            Part::Text { text } | Part::Reasoning { text } => text,
+            Part::ToolCall { arguments, .. } => arguments,
+            Part::ToolResult { result, .. } => result,
+            Part::Media { content, .. } | Part::Other { content } => content,
+        };
+        trim_text(text, limit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuts_between_characters_and_says_so() {
+        let mut text = "ab☕cd".to_owned();
+        trim_text(&mut text, Limit(4));
+        assert_eq!(text, "ab… [5 bytes cut]");
+        let mut short = "abcd".to_owned();
+        trim_text(&mut short, Limit(4));
+        assert_eq!(short, "abcd");
+    }
+}

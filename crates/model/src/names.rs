@@ -1,0 +1,338 @@
+//! What clients call the same thing: one table of attribute names.
+//!
+//! For each canonical field the names stand in the order of precedence: where a span has several, the first wins. The table holds
+//! the OpenTelemetry conventions old and new, Sentry, OpenLLMetry (`traceloop.*`), OpenInference, Vercel (`ai.*`), Langfuse and a
+//! few single programs, since they borrow names from one another.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::LazyLock;
+
+/// Defines the fields together with their names and the names of their names.
+macro_rules! fields {
+    ($($(#[$doc:meta])* $field:ident $canonical:literal = [$($name:literal),+ $(,)?]),+ $(,)?) => {
+        /// What an attribute may tell of a span.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum Field { $($(#[$doc])* $field),+ }
+
+        impl Field {
+            /// All of them, in the order of their numbers.
+            pub const ALL: &[Field] = &[$(Field::$field),+];
+
+            /// The canonical name, as "how this was read" shows it.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Field::$field => $canonical),+ }
+            }
+
+            /// The attribute names that mean it, the best first.
+            pub const fn names(self) -> &'static [&'static str] {
+                match self { $(Field::$field => &[$($name),+]),+ }
+            }
+        }
+    };
+}
+
+fields! {
+    /// Sentry's op.
+    Op "op" = ["sentry.op"],
+    /// Which instrumentation made the span.
+    Origin "origin" = ["sentry.origin", "otel.scope.name"],
+    /// What is done: `chat`, `embeddings`, `execute_tool`.
+    Operation "operation" = ["gen_ai.operation.name", "gen_ai.operation", "llm.request.type"],
+    /// Vercel's name of the function, which tells outer spans from the calls in them.
+    VercelOperation "operation" = ["ai.operationId", "vercel.ai.operationId", "operation.name"],
+    /// The kind of span in the words of the client.
+    SpanKind "kind" = [
+        "openinference.span.kind", "langfuse.observation.type", "traceloop.span.kind", "lmnr.span.type", "mlflow.spanType",
+        "genkit:metadata:subtype", "span.type", "gen_ai.span.kind", "gen_ai.operation.type",
+    ],
+    /// Who runs the model.
+    Provider "provider" = [
+        "gen_ai.provider.name", "gen_ai.system", "ai.model.provider", "vercel.ai.model.provider", "llm.provider", "llm.system",
+        "llm.vendor", "aisdk.model.provider",
+    ],
+    /// The model that was asked for.
+    RequestModel "request_model" = [
+        "gen_ai.request.model", "ai.model.id", "vercel.ai.model.id", "ai.model_id", "llm.request.model_name", "llm.request.model",
+        "llm.model_name", "embedding.model_name", "reranker.model_name", "langfuse.observation.model.name", "aisdk.model.id",
+        "traceloop.association.properties.ls_model_name",
+    ],
+    /// The model that answered.
+    ResponseModel "response_model" = [
+        "gen_ai.response.model", "ai.response.model", "vercel.ai.response.model", "llm.response.model_name", "llm.response.model",
+    ],
+    /// The provider's id of the answer.
+    ResponseId "response_id" = [
+        "gen_ai.response.id", "ai.response.id", "vercel.ai.response.id", "ai.generation_id", "llm.response.id",
+        "gen_ai.response_id",
+    ],
+    /// System instructions that stand apart from the messages.
+    System "input_messages" = [
+        "gen_ai.system_instructions", "gen_ai.system.message", "ai.preamble", "gen_ai.system_prompt", "llm.system_prompt",
+    ],
+    /// What was asked.
+    Input "input_messages" = [
+        "gen_ai.input.messages", "gen_ai.request.messages", "ai.prompt.messages", "vercel.ai.prompt.messages", "ai.input_messages",
+        "pydantic_ai.all_messages", "all_messages_events", "gen_ai.prompt", "gen_ai.content.prompt", "ai.prompt",
+        "vercel.ai.prompt", "llm.prompts", "langfuse.observation.input", "input.value", "traceloop.entity.input",
+        "mlflow.spanInputs", "lmnr.span.input", "gcp.vertex.agent.llm_request",
+    ],
+    /// What was to be embedded.
+    EmbeddingInput "input_messages" = ["gen_ai.embeddings.input", "ai.values", "ai.value", "ai.texts", "vercel.ai.values", "vercel.ai.value"],
+    /// The answer as messages.
+    Output "output_messages" = [
+        "gen_ai.output.messages", "ai.responses", "gen_ai.completion", "gen_ai.content.completion", "langfuse.observation.output",
+        "output.value", "traceloop.entity.output", "mlflow.spanOutputs", "lmnr.span.output", "gcp.vertex.agent.llm_response",
+        "final_result",
+    ],
+    /// The answer's text, where it stands apart from its tool calls.
+    OutputText "output_messages" = [
+        "gen_ai.response.text", "ai.response.text", "vercel.ai.response.text", "ai.result.text", "ai.response.object",
+        "vercel.ai.response.object", "ai.result.object", "gen_ai.response.object",
+    ],
+    /// The tools that the answer calls, where they stand apart from its text.
+    OutputToolCalls "output_messages" = [
+        "gen_ai.response.tool_calls", "ai.response.toolCalls", "vercel.ai.response.toolCalls", "ai.tool_calls", "ai.result.toolCalls",
+    ],
+    /// The tools that could be called.
+    ToolDefinitions "tool_definitions" = [
+        "gen_ai.tool.definitions", "gen_ai.request.available_tools", "ai.prompt.tools", "vercel.ai.prompt.tools", "ai.tools", "llm.tools",
+        "gen_ai.request.tools",
+    ],
+    /// All input tokens.
+    InputTokens "usage.input_tokens" = [
+        "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "ai.usage.inputTokens", "ai.usage.promptTokens",
+        "vercel.ai.usage.inputTokens", "vercel.ai.usage.promptTokens", "ai.prompt_tokens.used", "ai_prompt_tokens_used",
+        "llm.token_count.prompt", "llm.usage.prompt_tokens", "ai.usage.tokens", "vercel.ai.usage.tokens",
+    ],
+    /// All output tokens.
+    OutputTokens "usage.output_tokens" = [
+        "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "ai.usage.outputTokens", "ai.usage.completionTokens",
+        "vercel.ai.usage.outputTokens", "vercel.ai.usage.completionTokens", "ai.completion_tokens.used",
+        "ai_completion_tokens_used", "llm.token_count.completion", "llm.usage.completion_tokens",
+    ],
+    /// Input and output together.
+    TotalTokens "usage.total_tokens" = [
+        "gen_ai.usage.total_tokens", "llm.usage.total_tokens", "ai.usage.totalTokens", "vercel.ai.usage.totalTokens",
+        "ai.total_tokens.used", "ai_total_tokens_used", "llm.token_count.total",
+    ],
+    /// Input read from a cache.
+    CacheRead "usage.cache_read_tokens" = [
+        "gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.input_tokens.cached", "gen_ai.usage.cache_read_input_tokens",
+        "gen_ai.usage.details.cache_read_tokens", "gen_ai.usage.details.cached_tokens", "llm.token_count.prompt_details.cache_read",
+        "ai.usage.cachedInputTokens", "ai.usage.inputTokenDetails.cacheReadTokens", "vercel.ai.usage.cachedInputTokens",
+        "vercel.ai.usage.inputTokenDetails.cacheReadTokens",
+    ],
+    /// Input written to a cache.
+    CacheWrite "usage.cache_write_tokens" = [
+        "gen_ai.usage.cache_write.input_tokens", "gen_ai.usage.cache_creation.input_tokens", "gen_ai.usage.input_tokens.cache_write",
+        "gen_ai.usage.cache_creation_input_tokens", "gen_ai.usage.details.cache_write_tokens",
+        "llm.token_count.prompt_details.cache_write", "ai.usage.inputTokenDetails.cacheWriteTokens",
+        "vercel.ai.usage.inputTokenDetails.cacheWriteTokens",
+    ],
+    /// Output that was thought and not said.
+    Reasoning "usage.reasoning_tokens" = [
+        "gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.output_tokens.reasoning", "gen_ai.usage.reasoning_tokens",
+        "gen_ai.usage.details.reasoning_tokens", "llm.token_count.completion_details.reasoning", "ai.usage.reasoningTokens",
+        "ai.usage.outputTokenDetails.reasoningTokens", "vercel.ai.usage.reasoningTokens",
+        "vercel.ai.usage.outputTokenDetails.reasoningTokens",
+    ],
+    /// Input of sound.
+    InputAudio "usage.input_audio_tokens" = [
+        "gen_ai.usage.audio.input_tokens", "gen_ai.usage.details.input_audio_tokens", "llm.token_count.prompt_details.audio",
+    ],
+    /// Output of sound.
+    OutputAudio "usage.output_audio_tokens" = [
+        "gen_ai.usage.audio.output_tokens", "gen_ai.usage.details.output_audio_tokens", "llm.token_count.completion_details.audio",
+    ],
+    /// All counts in one object, whose shape says what they mean.
+    UsageDetails "usage" = ["langfuse.observation.usage_details", "langfuse.observation.usage"],
+    /// What the client says that the call cost.
+    ClientCost "client_cost" = [
+        "gen_ai.cost.total_tokens", "gen_ai.cost.total_cost", "gen_ai.usage.total_cost", "gen_ai.usage.cost", "ai.total_cost",
+        "llm.cost.total", "operation.cost", "usage.totalCost", "costDetails.total", "cost_usd",
+    ],
+    /// Costs in one object.
+    CostDetails "client_cost" = ["langfuse.observation.cost_details"],
+    /// The tier that served the call, which has prices of its own.
+    ServiceTier "service_tier" = [
+        "gen_ai.openai.response.service_tier", "openai.response.service_tier", "gen_ai.response.service_tier",
+        "anthropic.response.service_tier", "gen_ai.openai.request.service_tier", "openai.request.service_tier",
+        "gen_ai.request.service_tier", "anthropic.request.service_tier",
+    ],
+    /// Conversation.
+    Session "session_id" = [
+        "gen_ai.conversation.id", "session.id", "langfuse.session.id", "ai.telemetry.metadata.sessionId",
+        "vercel.ai.telemetry.metadata.sessionId", "traceloop.association.properties.session_id", "langfuse.trace.session_id",
+        "gen_ai.session.id", "conversation.id",
+    ],
+    /// The end user.
+    User "user_id" = [
+        "user.id", "langfuse.user.id", "ai.telemetry.metadata.userId", "vercel.ai.telemetry.metadata.userId", "enduser.id",
+        "gen_ai.user", "llm.user", "traceloop.association.properties.user_id", "user.email", "user.name",
+    ],
+    /// Deployment environment.
+    Environment "environment" = [
+        "sentry.environment", "deployment.environment.name", "deployment.environment", "langfuse.environment", "langfuse.trace.environment",
+    ],
+    /// Version of the program.
+    Release "release" = ["sentry.release", "service.version", "langfuse.release", "langfuse.trace.release", "langfuse.version"],
+    /// The program that reported.
+    Service "service" = ["service.name"],
+    /// Which SDK reported.
+    SdkName "sdk_name" = ["sentry.sdk.name", "telemetry.sdk.name"],
+    /// Its version.
+    SdkVersion "sdk_version" = ["sentry.sdk.version", "telemetry.sdk.version"],
+    /// Name of the thread.
+    ThreadName "thread" = ["thread.name"],
+    /// Number of the thread.
+    ThreadId "thread" = ["thread.id"],
+    /// The name that the program gave to the pipeline.
+    Pipeline "pipeline" = ["gen_ai.pipeline.name", "ai.pipeline.name", "gen_ai.workflow.name", "traceloop.workflow.name"],
+    /// The agent that acts.
+    Agent "agent" = [
+        "gen_ai.agent.name", "agent.name", "agent_name", "gen_ai.function_id", "ai.telemetry.functionId",
+        "vercel.ai.telemetry.functionId",
+    ],
+    /// The tool.
+    Tool "tool" = [
+        "gen_ai.tool.name", "tool.name", "ai.toolCall.name", "vercel.ai.toolCall.name", "mcp.tool.name", "tool_call.function.name",
+        "ai.function_call",
+    ],
+    /// Id of the tool call.
+    ToolCallId "tool_call_id" = [
+        "gen_ai.tool.call.id", "ai.toolCall.id", "vercel.ai.toolCall.id", "tool_call.id", "tool.call.id",
+    ],
+    /// What the tool was given.
+    ToolArguments "input_messages" = [
+        "gen_ai.tool.call.arguments", "gen_ai.tool.input", "ai.toolCall.args", "vercel.ai.toolCall.args", "tool.parameters",
+        "tool_arguments", "tool_call.function.arguments", "tool.input", "mcp.tool.arguments",
+    ],
+    /// What the tool gave back.
+    ToolResult "output_messages" = [
+        "gen_ai.tool.call.result", "gen_ai.tool.output", "ai.toolCall.result", "vercel.ai.toolCall.result", "tool_response",
+        "mcp.tool.result.content", "tool.output", "gen_ai.tool.message",
+    ],
+    /// Name of the prompt template.
+    Prompt "prompt" = [
+        "gen_ai.prompt.name", "traceloop.prompt.key", "langfuse.observation.prompt.name", "prompt.id", "mcp.prompt.name",
+    ],
+    /// Version of the prompt template.
+    PromptVersion "prompt_version" = [
+        "gen_ai.prompt.version", "traceloop.prompt.version", "llm.prompt_template.version", "langfuse.observation.prompt.version",
+    ],
+    /// Why the model stopped.
+    FinishReasons "finish_reasons" = [
+        "gen_ai.response.finish_reasons", "gen_ai.response.finish_reason", "ai.response.finishReason", "vercel.ai.response.finishReason",
+        "ai.finish_reason", "llm.finish_reason", "llm.response.finish_reason", "llm.response.stop_reason",
+    ],
+    /// Whether the answer was streamed.
+    Streaming "streaming" = [
+        "gen_ai.response.streaming", "gen_ai.request.stream", "ai.streaming", "vercel.ai.streaming", "llm.is_streaming",
+        "gen_ai.is_streaming",
+    ],
+    /// Seconds to the first piece of the answer.
+    FirstTokenSeconds "time_to_first_token" = [
+        "gen_ai.response.time_to_first_chunk", "gen_ai.response.time_to_first_token", "gen_ai.server.time_to_first_token",
+    ],
+    /// Milliseconds to the first piece of the answer.
+    FirstTokenMillis "time_to_first_token" = [
+        "ai.response.msToFirstChunk", "vercel.ai.response.msToFirstChunk", "ai.stream.msToFirstChunk", "vercel.ai.stream.msToFirstChunk",
+    ],
+    /// When the first piece of the answer came.
+    FirstTokenTime "time_to_first_token" = ["langfuse.observation.completion_start_time"],
+    /// What went wrong, in words.
+    StatusMessage "status" = ["sentry.status.message", "status.message", "langfuse.observation.status_message", "exception.message"],
+    /// What went wrong, as a type.
+    ErrorType "status" = ["error.type", "exception.type"],
+    /// The answer's status code.
+    HttpStatus "status" = ["http.response.status_code", "http.status_code"],
+    /// What an MCP server was asked to do.
+    McpMethod "operation" = ["mcp.method.name"],
+    /// What was searched for, or to be ordered.
+    RetrievalQuery "input_messages" = ["gen_ai.retrieval.query.text", "db.vector.query", "reranker.query"],
+    /// What was found.
+    RetrievalDocuments "output_messages" = ["gen_ai.retrieval.documents", "ai.documents", "ai.ranking"],
+}
+
+impl Field {
+    /// Fields whose attribute is not kept beside the canonical field: texts that would be stored twice, and what Sentry's SDKs send
+    /// with each span and Hinomi shows under its own name.
+    pub(crate) const fn replaces_its_attribute(self) -> bool {
+        use Field::*;
+        matches!(
+            self,
+            System | Input | EmbeddingInput | Output | OutputText | OutputToolCalls | ToolDefinitions | ToolArguments | ToolResult
+                | RetrievalQuery | RetrievalDocuments | Op | Origin | Environment | Release | SdkName | SdkVersion | ThreadName | ThreadId
+        )
+    }
+}
+
+/// The field that an attribute name means, and its rank among the names of that field: lower is better.
+pub fn lookup(name: &str) -> Option<(Field, u8)> {
+    TABLE.get(name).copied()
+}
+
+static TABLE: LazyLock<HashMap<&'static str, (Field, u8), BuildHasherDefault<Fnv>>> = LazyLock::new(|| {
+    let mut table = HashMap::default();
+    for field in Field::ALL {
+        for (rank, name) in field.names().iter().enumerate() {
+            table.insert(*name, (*field, rank as u8));
+        }
+    }
+    table
+});
+
+/// FNV-1a over words of eight bytes. Names are looked up for each attribute of each span, and the table's own keys are fixed, so
+/// that nobody can fill it with collisions.
+#[derive(Default)]
+struct Fnv(u64);
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        let mut words = bytes.chunks_exact(8);
+        for word in &mut words {
+            self.write_u64(u64::from_le_bytes(word.try_into().expect("eight bytes")));
+        }
+        for byte in words.remainder() {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u8(&mut self, byte: u8) {
+        self.write_u64(u64::from(byte));
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = (self.0 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_means_one_thing() {
+        let mut seen = HashMap::new();
+        for field in Field::ALL {
+            for name in field.names() {
+                assert_eq!(seen.insert(*name, *field), None, "{name} stands twice");
+                assert_eq!(lookup(name).unwrap().0, *field);
+            }
+            assert!(field.names().len() < 256);
+        }
+        assert_eq!(lookup("some.other"), None);
+    }
+
+    #[test]
+    fn the_newest_name_wins() {
+        assert!(lookup("gen_ai.provider.name").unwrap().1 < lookup("gen_ai.system").unwrap().1);
+        assert!(lookup("gen_ai.input.messages").unwrap().1 < lookup("ai.input_messages").unwrap().1);
+    }
+}

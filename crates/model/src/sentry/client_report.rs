@@ -1,0 +1,76 @@
+//! Client reports: what an SDK itself gave up, which answers why calls are missing.
+
+use serde::Deserialize;
+
+use super::Reader;
+use super::lenient::Text;
+use crate::json::parse_mended;
+use crate::outcome::{Category, Outcome, OutcomeKind};
+
+/// More kinds of loss than an SDK has.
+const MAX_ENTRIES: usize = 100;
+
+#[derive(Deserialize)]
+struct Report<'a> {
+    #[serde(borrow, default)]
+    discarded_events: Vec<Loss<'a>>,
+    #[serde(borrow, default)]
+    rate_limited_events: Vec<Loss<'a>>,
+    #[serde(borrow, default)]
+    filtered_events: Vec<Loss<'a>>,
+    #[serde(borrow, default)]
+    filtered_sampling_events: Vec<Loss<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Loss<'a> {
+    #[serde(borrow, default)]
+    reason: Text<'a>,
+    #[serde(borrow, default)]
+    category: Text<'a>,
+    #[serde(default)]
+    quantity: Option<u64>,
+}
+
+/// Sentry's categories in ours.
+const CATEGORIES: &[(&str, Category)] = &[
+    ("span", Category::Span),
+    ("span_indexed", Category::Span),
+    ("transaction", Category::Transaction),
+    ("transaction_indexed", Category::Transaction),
+    ("error", Category::Error),
+    ("default", Category::Error),
+    ("log_item", Category::Log),
+    ("trace_metric", Category::Metric),
+];
+
+pub(super) fn read(payload: &[u8], reader: &mut Reader) {
+    let losses = parse_mended(payload, |text| {
+        let report: Report = serde_json::from_str(text)?;
+        let lists = [report.discarded_events, report.rate_limited_events, report.filtered_events, report.filtered_sampling_events];
+        Ok(lists.into_iter().flatten().take(MAX_ENTRIES).filter_map(outcome).collect::<Vec<_>>())
+    });
+    match losses {
+        Ok(losses) => reader.outcomes.extend(losses),
+        Err(_) => reader.outcomes.push(Outcome::dropped(Category::Other, "invalid_json", "a client report".to_owned())),
+    }
+}
+
+fn outcome(loss: Loss) -> Option<Outcome> {
+    let quantity = loss.quantity.filter(|quantity| *quantity > 0)?;
+    let category = loss.category.as_str().unwrap_or("default");
+    let known = CATEGORIES.iter().find(|(name, _)| *name == category).map(|(_, category)| *category);
+    Some(Outcome {
+        kind: OutcomeKind::ClientDropped,
+        reason: snake_case(loss.reason.as_str().unwrap_or("unknown")),
+        category: known.unwrap_or(Category::Other),
+        quantity,
+        detail: if known.is_some() { None } else { Some(snake_case(category)) },
+    })
+}
+
+/// A reason as a short word, since reasons become rows of a table.
+fn snake_case(text: &str) -> String {
+    let clean = text.chars().take(64).map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' });
+    clean.collect()
+}

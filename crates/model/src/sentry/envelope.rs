@@ -1,0 +1,342 @@
+//! The framing of envelopes: a line of header, then items, each a line of header and a payload.
+//!
+//! Nothing is copied. A body whose framing cannot be followed is refused as a whole, since nobody knows where its items begin; what
+//! is wrong within a payload concerns that item alone.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::lenient::{Text, Time};
+use super::shared::part;
+use crate::json::mend;
+
+/// More items than any client sends.
+const MAX_ITEMS: usize = 500;
+
+/// Why a body is no envelope. The whole request is refused with status 400.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EnvelopeError {
+    /// No bytes at all.
+    #[error("empty request body")]
+    Empty,
+    /// The first line is no JSON object.
+    #[error("invalid envelope header: {0}")]
+    Header(String),
+    /// The header of an item is no JSON object with a type.
+    #[error("invalid header of item {index}: {reason}")]
+    ItemHeader {
+        /// Which item, from 1.
+        index: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The body ends before the payload does.
+    #[error("item {index} ends after {got} of {expected} bytes")]
+    Truncated {
+        /// Which item, from 1.
+        index: usize,
+        /// The length in its header.
+        expected: u64,
+        /// What is left of the body.
+        got: usize,
+    },
+    /// The payload of the given length is not followed by a line end.
+    #[error("item {index} is longer than its length of {expected} bytes")]
+    Overlong {
+        /// Which item, from 1.
+        index: usize,
+        /// The length in its header.
+        expected: u64,
+    },
+    /// More items than allowed.
+    #[error("more than {MAX_ITEMS} items")]
+    TooManyItems,
+    /// An item that only Sentry's own servers may send.
+    #[error("items of type {0} are not accepted from clients")]
+    ForbiddenItem(&'static str),
+    /// A body for the older endpoint that is no JSON object.
+    #[error("invalid event: {0}")]
+    Event(String),
+}
+
+impl EnvelopeError {
+    /// What the answer names as the summary; the error's own text is the cause.
+    pub fn detail(&self) -> &'static str {
+        match self {
+            EnvelopeError::Empty => "empty request body",
+            EnvelopeError::Event(_) => "invalid event payload",
+            _ => "invalid event envelope",
+        }
+    }
+
+    /// Reasons beside the summary, for the answer's `causes`.
+    pub fn causes(&self) -> Vec<String> {
+        let text = self.to_string();
+        if text == self.detail() { Vec::new() } else { vec![text] }
+    }
+}
+
+/// What an envelope says about itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Header {
+    /// Id of the event in it, 32 lower-case hex digits. It wins over the payload's own.
+    pub event_id: Option<String>,
+    /// Where the client meant to send it. It can stand for other authentication.
+    pub dsn: Option<String>,
+    /// When the client sent it, by its own clock, in microseconds since the Unix epoch.
+    pub sent_at_us: Option<i64>,
+    /// The SDK.
+    pub sdk_name: Option<String>,
+    /// Its version.
+    pub sdk_version: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RawHeader<'a> {
+    #[serde(borrow, default)]
+    event_id: Text<'a>,
+    #[serde(borrow, default)]
+    dsn: Text<'a>,
+    #[serde(default)]
+    sent_at: Time,
+    #[serde(borrow, default)]
+    sdk: Option<&'a RawValue>,
+}
+
+/// The name and version of an SDK, as envelopes and events carry them.
+#[derive(Deserialize, Default)]
+pub(super) struct Sdk<'a> {
+    #[serde(borrow, default)]
+    pub(super) name: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) version: Text<'a>,
+}
+
+/// The header of an item. Fields that no item of use has are ignored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemHeader<'a> {
+    /// `transaction`, `span`, `event`, or any other.
+    pub kind: Cow<'a, str>,
+    /// Bytes of the payload, where given.
+    pub length: Option<u64>,
+    /// MIME type of the payload.
+    pub content_type: Option<Cow<'a, str>>,
+    /// How many things are in a container.
+    pub item_count: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct RawItemHeader<'a> {
+    #[serde(borrow, default, rename = "type")]
+    kind: Text<'a>,
+    #[serde(default)]
+    length: Option<u64>,
+    #[serde(borrow, default)]
+    content_type: Text<'a>,
+    #[serde(default)]
+    item_count: Option<u64>,
+}
+
+/// An item of an envelope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item<'a> {
+    /// Its header.
+    pub header: ItemHeader<'a>,
+    /// Its payload, untouched.
+    pub payload: &'a [u8],
+}
+
+/// An envelope, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope<'a> {
+    /// Its header.
+    pub header: Header,
+    /// Its items, in order.
+    pub items: Vec<Item<'a>>,
+}
+
+impl<'a> Envelope<'a> {
+    /// Takes an envelope apart.
+    pub fn parse(body: &'a [u8]) -> Result<Envelope<'a>, EnvelopeError> {
+        if body.is_empty() {
+            return Err(EnvelopeError::Empty);
+        }
+        let (first, mut rest) = line(body);
+        let header = parse_header(first)?;
+        let mut items = Vec::new();
+        while !rest.is_empty() {
+            let (text, after) = line(rest);
+            // Line ends between items and at the end do no harm.
+            if text.iter().all(u8::is_ascii_whitespace) {
+                rest = after;
+                continue;
+            }
+            let index = items.len() + 1;
+            if index > MAX_ITEMS {
+                return Err(EnvelopeError::TooManyItems);
+            }
+            let header = item_header(text, index)?;
+            let (payload, after) = payload(after, header.length, index)?;
+            items.push(Item { header, payload });
+            rest = after;
+        }
+        Ok(Envelope { header, items })
+    }
+}
+
+/// The bytes up to the next line end, and those after it.
+fn line(bytes: &[u8]) -> (&[u8], &[u8]) {
+    match bytes.iter().position(|byte| *byte == b'\n') {
+        Some(end) => (&bytes[..end], &bytes[end + 1..]),
+        None => (bytes, &[]),
+    }
+}
+
+fn payload(bytes: &[u8], length: Option<u64>, index: usize) -> Result<(&[u8], &[u8]), EnvelopeError> {
+    let Some(expected) = length else { return Ok(line(bytes)) };
+    let end = usize::try_from(expected).ok().filter(|end| *end <= bytes.len());
+    let Some(end) = end else {
+        return Err(EnvelopeError::Truncated { index, expected, got: bytes.len() });
+    };
+    match &bytes[end..] {
+        [] => Ok((&bytes[..end], &[])),
+        [b'\n', after @ ..] => Ok((&bytes[..end], after)),
+        // A client that ends lines with both characters ends payloads so too.
+        [b'\r', b'\n', after @ ..] => Ok((&bytes[..end], after)),
+        _ => Err(EnvelopeError::Overlong { index, expected }),
+    }
+}
+
+fn parse_header(text: &[u8]) -> Result<Header, EnvelopeError> {
+    let strict = std::str::from_utf8(text).ok().and_then(|text| header_of(text).ok());
+    strict.map_or_else(|| header_of(&mend(text)).map_err(|error| EnvelopeError::Header(without_content(&error))), Ok)
+}
+
+fn header_of(text: &str) -> Result<Header, serde_json::Error> {
+    // A list would do for a struct; the protocol says object.
+    if !text.trim_start().starts_with('{') {
+        return Err(serde::de::Error::custom("expected a JSON object"));
+    }
+    let raw: RawHeader = serde_json::from_str(text)?;
+    let sdk: Sdk = part(raw.sdk);
+    Ok(Header {
+        event_id: raw.event_id.as_str().and_then(event_id),
+        dsn: raw.dsn.into_string(),
+        sent_at_us: raw.sent_at.0,
+        sdk_name: sdk.name.into_string(),
+        sdk_version: sdk.version.into_string(),
+    })
+}
+
+fn item_header(text: &[u8], index: usize) -> Result<ItemHeader<'_>, EnvelopeError> {
+    let fail = |reason: String| EnvelopeError::ItemHeader { index, reason };
+    let text = std::str::from_utf8(text).map_err(|_| fail("not UTF-8".into()))?;
+    if !text.trim_start().starts_with('{') {
+        return Err(fail("expected a JSON object".into()));
+    }
+    let raw: RawItemHeader = serde_json::from_str(text).map_err(|error| fail(without_content(&error)))?;
+    let kind = raw.kind.0.ok_or_else(|| fail("it has no type".into()))?;
+    Ok(ItemHeader { kind, length: raw.length, content_type: raw.content_type.0, item_count: raw.item_count })
+}
+
+/// The place and sort of a parser's error, without the text that it stumbled over.
+fn without_content(error: &serde_json::Error) -> String {
+    let sort = match error.classify() {
+        serde_json::error::Category::Eof => "it ends too early",
+        serde_json::error::Category::Data => "a field has the wrong type",
+        _ => "it is no JSON object",
+    };
+    format!("{sort} (column {})", error.column())
+}
+
+/// An event id as 32 lower-case hex digits.
+pub(super) fn event_id(text: &str) -> Option<String> {
+    text.parse::<crate::id::TraceId>().ok().map(|id| id.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn payloads(body: &str) -> Result<Vec<(String, String)>, EnvelopeError> {
+        let envelope = Envelope::parse(body.as_bytes())?;
+        let text = |item: &Item| (item.header.kind.to_string(), String::from_utf8(item.payload.to_vec()).unwrap());
+        Ok(envelope.items.iter().map(text).collect())
+    }
+
+    fn pairs(expected: &[(&str, &str)]) -> Result<Vec<(String, String)>, EnvelopeError> {
+        Ok(expected.iter().map(|(kind, text)| ((*kind).into(), (*text).into())).collect())
+    }
+
+    #[test]
+    fn with_and_without_length() {
+        assert_eq!(payloads("{}\n{\"type\":\"a\",\"length\":4}\nx\ny\n\n{\"type\":\"b\"}\nz"), pairs(&[("a", "x\ny\n"), ("b", "z")]));
+        assert_eq!(payloads("{}\n{\"type\":\"a\",\"length\":1}\nx"), pairs(&[("a", "x")]));
+        assert_eq!(payloads("{}\n{\"type\":\"a\",\"length\":0}\n\n{\"type\":\"b\",\"length\":0}\n"), pairs(&[("a", ""), ("b", "")]));
+        assert_eq!(payloads("{}\n{\"type\":\"a\"}"), pairs(&[("a", "")]));
+        assert_eq!(payloads("{}\n{\"type\":\"a\"}\nx\r\n"), pairs(&[("a", "x\r")]));
+        assert_eq!(payloads("{}\r\n{\"type\":\"a\",\"length\":1}\r\nx\r\n"), pairs(&[("a", "x")]));
+    }
+
+    #[test]
+    fn header_only() {
+        assert_eq!(payloads("{}"), pairs(&[]));
+        assert_eq!(payloads("{}\n\n\n"), pairs(&[]));
+        let text = r#"{"event_id":"12C2D058-D584-4270-9AA2-ECA08BF20986","sent_at":"2026-11-23T00:00:00Z","trace":7,"sdk":{"name":"a","version":"1"},"dsn":"http://k@h/1"}"#;
+        let header = Envelope::parse(text.as_bytes()).unwrap().header;
+        assert_eq!(header.event_id.as_deref(), Some("12c2d058d58442709aa2eca08bf20986"));
+        assert_eq!((header.sdk_name.as_deref(), header.dsn.as_deref()), (Some("a"), Some("http://k@h/1")));
+        assert_eq!(header.sent_at_us, crate::time::from_text("2026-11-23T00:00:00Z"));
+        let odd = Envelope::parse(br#"{"event_id":5,"sent_at":{},"sdk":[1],"dsn":null}"#).unwrap().header;
+        assert_eq!(odd, Header::default(), "odd fields are as good as missing");
+    }
+
+    #[test]
+    fn refuses_what_cannot_be_followed() {
+        assert_eq!(payloads(""), Err(EnvelopeError::Empty));
+        assert!(matches!(payloads("nonsense"), Err(EnvelopeError::Header(_))));
+        assert!(matches!(payloads("\n{\"type\":\"a\"}\nx"), Err(EnvelopeError::Header(_))));
+        assert!(matches!(payloads("[]\n"), Err(EnvelopeError::Header(_))));
+        assert!(matches!(payloads("{}\n{\"length\":1}\nx"), Err(EnvelopeError::ItemHeader { index: 1, .. })));
+        assert!(matches!(payloads("{}\n{\"type\":\"a\",\"length\":-1}\nx"), Err(EnvelopeError::ItemHeader { .. })));
+        assert!(matches!(payloads("{}\nx\n"), Err(EnvelopeError::ItemHeader { .. })));
+        assert_eq!(payloads("{}\n{\"type\":\"a\",\"length\":9}\nx"), Err(EnvelopeError::Truncated { index: 1, expected: 9, got: 1 }));
+        assert_eq!(payloads("{}\n{\"type\":\"a\",\"length\":1}\nxy\n"), Err(EnvelopeError::Overlong { index: 1, expected: 1 }));
+        assert!(payloads(&format!("{{}}\n{{\"type\":\"a\",\"length\":{}}}\nx", u64::MAX)).is_err());
+        let many = |n: usize| format!("{{}}\n{}", "{\"type\":\"a\"}\nx\n".repeat(n));
+        assert_eq!(payloads(&many(500)).map(|items| items.len()), Ok(500));
+        assert_eq!(payloads(&many(501)), Err(EnvelopeError::TooManyItems));
+    }
+
+    #[test]
+    fn errors_never_repeat_the_body() {
+        let error = payloads("{\"password\": secret\n").unwrap_err();
+        assert!(!error.to_string().contains("secret"), "{error}");
+        assert_eq!(error.detail(), "invalid event envelope");
+        assert_eq!(EnvelopeError::Empty.causes(), Vec::<String>::new());
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Envelope::parse(&bytes);
+        }
+
+        #[test]
+        fn reads_what_was_framed(items in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..50), 0..8)) {
+            let mut body = b"{}\n".to_vec();
+            for item in &items {
+                body.extend(format!("{{\"type\":\"a\",\"length\":{}}}\n", item.len()).bytes());
+                body.extend(item);
+                body.push(b'\n');
+            }
+            let envelope = Envelope::parse(&body).unwrap();
+            let found: Vec<&[u8]> = envelope.items.iter().map(|item| item.payload).collect();
+            prop_assert_eq!(found, items.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        }
+    }
+}

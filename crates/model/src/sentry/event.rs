@@ -1,0 +1,361 @@
+//! Error events.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+
+use super::Reader;
+use super::clock::NoTime;
+use super::envelope::event_id;
+use super::grouping;
+use super::lenient::{Tags, Text, Time};
+use super::shared::{Shared, SharedFields, part};
+use super::transaction::{Contexts, TraceContext};
+use crate::id::{SpanId, TraceId};
+use crate::json::parse_mended;
+use crate::messages::{Limit, trim_text};
+use crate::outcome::{Category, Outcome};
+
+/// Frames of one stack that are kept, the innermost.
+const MAX_FRAMES: usize = 100;
+/// Exceptions of one chain that are kept, the last raised.
+const MAX_EXCEPTIONS: usize = 20;
+/// Breadcrumbs that are kept, the last.
+const MAX_BREADCRUMBS: usize = 50;
+/// Bytes of a message or a line of source that are kept.
+const MAX_TEXT: Limit = Limit(8192);
+
+/// An error that a client reports.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ErrorEvent {
+    /// 32 lower-case hex digits. Where the client sent none it is made from the content, so that a repeat is the same.
+    pub event_id: String,
+    /// The trace that it happened in.
+    pub trace_id: Option<TraceId>,
+    /// The span that it happened in.
+    pub span_id: Option<SpanId>,
+    /// Type of the exception raised last, such as `RateLimitError`; `Message` where there is no exception.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its message.
+    pub value: String,
+    /// `fatal`, `error`, `warning`, `info`, `debug`.
+    pub level: String,
+    /// False when nothing caught it. Unknown where the client does not say.
+    pub handled: Option<bool>,
+    /// When it happened, in microseconds since the Unix epoch, after any correction of the client's clock.
+    pub time_us: i64,
+    /// What was added to the client's time.
+    pub clock_shift_us: i64,
+    /// Where it happened: `function in file`.
+    pub culprit: Option<String>,
+    /// The name of the transaction that it happened in.
+    pub transaction: Option<String>,
+    /// The chain of exceptions, the oldest cause first.
+    pub exceptions: Vec<Exception>,
+    /// Tags that the program set.
+    pub tags: BTreeMap<String, String>,
+    /// The end user of the program under watch.
+    pub user_id: Option<String>,
+    /// Version of the program under watch.
+    pub release: Option<String>,
+    /// Deployment environment.
+    pub environment: Option<String>,
+    /// The service or host that reported.
+    pub service: Option<String>,
+    /// Which SDK reported.
+    pub sdk_name: Option<String>,
+    /// Its version.
+    pub sdk_version: Option<String>,
+    /// What happened before, the last steps only.
+    pub breadcrumbs: Vec<Breadcrumb>,
+    /// Errors with the same group are one issue.
+    #[serde(with = "hex")]
+    pub group: [u8; 32],
+}
+
+/// One exception of a chain.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Exception {
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its message.
+    pub value: String,
+    /// The module that defines it.
+    pub module: Option<String>,
+    /// False when nothing caught it.
+    pub handled: Option<bool>,
+    /// Its stack, the innermost frame last.
+    pub frames: Vec<Frame>,
+}
+
+/// One frame of a stack.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Frame {
+    /// The function.
+    pub function: Option<String>,
+    /// The module.
+    pub module: Option<String>,
+    /// The file, as short as the client makes it.
+    pub filename: Option<String>,
+    /// The line, from 1.
+    pub line: Option<u64>,
+    /// Whether it is the program's own code.
+    pub in_app: bool,
+    /// Lines of source before the line.
+    pub before: Vec<String>,
+    /// The line of source.
+    pub source: Option<String>,
+    /// Lines of source after it.
+    pub after: Vec<String>,
+}
+
+/// A step before an error.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Breadcrumb {
+    /// When, in microseconds since the Unix epoch.
+    pub time_us: Option<i64>,
+    /// `http`, `query`, `console`, or any other.
+    pub category: Option<String>,
+    /// How grave.
+    pub level: Option<String>,
+    /// What.
+    pub message: Option<String>,
+    /// More about it, as JSON text.
+    pub data: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RawEvent<'a> {
+    #[serde(borrow, default)]
+    event_id: Text<'a>,
+    #[serde(borrow, default)]
+    level: Text<'a>,
+    #[serde(default)]
+    timestamp: Time,
+    #[serde(borrow, default)]
+    transaction: Text<'a>,
+    #[serde(borrow, default)]
+    culprit: Text<'a>,
+    #[serde(borrow, default)]
+    contexts: Option<&'a RawValue>,
+    #[serde(default)]
+    exception: Value,
+    #[serde(default)]
+    message: Value,
+    #[serde(default)]
+    logentry: Value,
+    #[serde(default)]
+    fingerprint: Value,
+    #[serde(default)]
+    breadcrumbs: Value,
+    #[serde(borrow, default)]
+    environment: Text<'a>,
+    #[serde(borrow, default)]
+    release: Text<'a>,
+    #[serde(borrow, default)]
+    server_name: Text<'a>,
+    #[serde(borrow, default)]
+    user: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    sdk: Option<&'a RawValue>,
+    #[serde(default)]
+    tags: Tags,
+}
+
+/// Reads an error event.
+pub(super) fn read(payload: &[u8], reader: &mut Reader) {
+    let error = parse_mended(payload, |text| {
+        // Strictly an object: a list would be taken for the fields in their order.
+        if !text.trim_start().starts_with('{') {
+            return Err(serde::de::Error::custom("expected an object"));
+        }
+        Ok(event(serde_json::from_str(text)?, payload, reader))
+    });
+    match error {
+        Ok(Ok(error)) => {
+            reader.event_id = reader.event_id.take().or_else(|| Some(error.event_id.clone()));
+            reader.errors.push(error);
+        }
+        Ok(Err(NoTime::TooOld)) => reader.outcomes.push(Outcome::dropped(Category::Error, "too_old", None)),
+        Err(_) => reader.outcomes.push(Outcome::dropped(Category::Error, "invalid_json", None)),
+    }
+}
+
+fn event(raw: RawEvent, payload: &[u8], reader: &Reader) -> Result<ErrorEvent, NoTime> {
+    let contexts: Contexts = part(raw.contexts);
+    let trace: TraceContext = part(contexts.trace);
+    // An event without a time happened when it was sent.
+    let time_us = raw.timestamp.0.or(reader.header.sent_at_us).unwrap_or(reader.received_us);
+    let shift = reader.clock.shift(time_us)?;
+    let fields = SharedFields {
+        environment: raw.environment,
+        release: raw.release,
+        server_name: raw.server_name,
+        user: raw.user,
+        sdk: raw.sdk,
+        tags: raw.tags,
+    };
+    let shared = Shared::new(None, fields, &reader.header);
+    let id = reader.header.event_id.clone().or_else(|| raw.event_id.as_str().and_then(event_id));
+    let mut error = ErrorEvent {
+        event_id: id.unwrap_or_else(|| content_id(payload)),
+        trace_id: trace.trace_id.as_str().and_then(|text| text.parse().ok()),
+        span_id: trace.span_id.as_str().and_then(|text| text.parse().ok()),
+        level: raw.level.into_string().unwrap_or_else(|| "error".into()),
+        time_us: time_us.saturating_add(shift),
+        clock_shift_us: shift,
+        transaction: raw.transaction.into_string(),
+        exceptions: exceptions(&raw.exception),
+        tags: shared.tags,
+        user_id: shared.user_id,
+        release: shared.release,
+        environment: shared.environment,
+        service: shared.service,
+        sdk_name: shared.sdk_name,
+        sdk_version: shared.sdk_version,
+        breadcrumbs: breadcrumbs(&raw.breadcrumbs, shift),
+        ..ErrorEvent::default()
+    };
+    let template = message_template(&raw.message, &raw.logentry);
+    match error.exceptions.last() {
+        Some(last) => {
+            error.kind = if last.kind.is_empty() { "Error".into() } else { last.kind.clone() };
+            error.value.clone_from(&last.value);
+            error.handled = error.exceptions.iter().rev().find_map(|exception| exception.handled);
+        }
+        None => {
+            error.kind = "Message".into();
+            error.value = message(&raw.message, &raw.logentry);
+        }
+    }
+    let frame = error.exceptions.last().and_then(|exception| grouping::deciding_frame(&exception.frames));
+    error.culprit = frame.and_then(Frame::place).or_else(|| raw.culprit.into_string()).or_else(|| error.transaction.clone());
+    error.group = grouping::group(&error, template.as_deref(), &raw.fingerprint);
+    Ok(error)
+}
+
+/// An id made from the content.
+fn content_id(payload: &[u8]) -> String {
+    let hash: [u8; 32] = Sha256::digest(payload).into();
+    hash[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn text(value: Option<&Value>) -> Option<String> {
+    let mut text = match value? {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Null => return None,
+        nested => nested.to_string(),
+    };
+    trim_text(&mut text, MAX_TEXT);
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// The list under `values`, or the value itself where it is a list or a single thing.
+fn values(value: &Value) -> &[Value] {
+    match value.get("values").unwrap_or(value) {
+        Value::Array(items) => items,
+        single @ Value::Object(_) => std::slice::from_ref(single),
+        _ => &[],
+    }
+}
+
+fn exceptions(value: &Value) -> Vec<Exception> {
+    let all = values(value);
+    let kept = &all[all.len().saturating_sub(MAX_EXCEPTIONS)..];
+    let exception = |value: &Value| Exception {
+        kind: text(value.get("type")).unwrap_or_default(),
+        value: text(value.get("value")).unwrap_or_default(),
+        module: text(value.get("module")),
+        handled: value.pointer("/mechanism/handled").and_then(Value::as_bool),
+        frames: frames(value.pointer("/stacktrace/frames")),
+    };
+    kept.iter().filter(|value| value.is_object()).map(exception).collect()
+}
+
+fn frames(value: Option<&Value>) -> Vec<Frame> {
+    let Some(Value::Array(all)) = value else { return Vec::new() };
+    let lines = |value: Option<&Value>| value.and_then(Value::as_array).into_iter().flatten().map(|line| text(Some(line)).unwrap_or_default()).collect();
+    let frame = |value: &Value| Frame {
+        function: text(value.get("function")),
+        module: text(value.get("module")),
+        filename: text(value.get("filename")).or_else(|| text(value.get("abs_path"))),
+        line: value.get("lineno").and_then(Value::as_u64),
+        in_app: value.get("in_app").and_then(Value::as_bool).unwrap_or(false),
+        before: lines(value.get("pre_context")),
+        source: value.get("context_line").and_then(Value::as_str).map(str::to_owned),
+        after: lines(value.get("post_context")),
+    };
+    all[all.len().saturating_sub(MAX_FRAMES)..].iter().filter(|value| value.is_object()).map(frame).collect()
+}
+
+impl Frame {
+    /// `function in file`, or what is known of it.
+    pub fn place(&self) -> Option<String> {
+        let file = self.module.as_ref().or(self.filename.as_ref());
+        match (self.function.as_ref().filter(|name| *name != "?"), self.filename.as_ref().or(file)) {
+            (Some(function), Some(file)) => Some(format!("{function} in {file}")),
+            (Some(one), None) | (None, Some(one)) => Some(one.clone()),
+            (None, None) => None,
+        }
+    }
+}
+
+/// The message as a person reads it.
+fn message(message: &Value, logentry: &Value) -> String {
+    let of = |value: &Value| match value {
+        Value::Object(object) => text(object.get("formatted")).or_else(|| text(object.get("message"))),
+        value => text(Some(value)),
+    };
+    of(logentry).or_else(|| of(message)).unwrap_or_default()
+}
+
+/// The message before its parameters were filled in, which is the same for all of its kind.
+fn message_template(message: &Value, logentry: &Value) -> Option<String> {
+    [logentry, message].into_iter().find_map(|value| text(value.get("message")))
+}
+
+fn breadcrumbs(value: &Value, shift: i64) -> Vec<Breadcrumb> {
+    let all = values(value);
+    let time = |value: Option<&Value>| value.and_then(|value| serde_json::from_value::<Time>(value.clone()).ok()).and_then(|time| time.0);
+    let breadcrumb = |value: &Value| Breadcrumb {
+        time_us: time(value.get("timestamp")).map(|us| us.saturating_add(shift)),
+        category: text(value.get("category")).or_else(|| text(value.get("type"))),
+        level: text(value.get("level")),
+        message: text(value.get("message")),
+        data: text(value.get("data")).filter(|data| data != "{}"),
+    };
+    all[all.len().saturating_sub(MAX_BREADCRUMBS)..].iter().filter(|value| value.is_object()).map(breadcrumb).collect()
+}
+
+/// Hashes as hex digits in JSON.
+mod hex {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
+        let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        serializer.serialize_str(&text)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.len() != 64 || !text.is_ascii() {
+            return Err(D::Error::custom("expected 64 hex digits"));
+        }
+        let mut bytes = [0; 32];
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).map_err(D::Error::custom)?;
+        }
+        Ok(bytes)
+    }
+}

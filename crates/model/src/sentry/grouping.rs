@@ -1,0 +1,120 @@
+//! Which errors are one issue.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::event::{ErrorEvent, Frame};
+
+/// Stands in a client's fingerprint for what would have been the group without it.
+const DEFAULT: &[&str] = &["{{ default }}", "{{default}}"];
+
+/// The frame that tells where an error comes from: the innermost of the program's own, else the innermost. SDKs mark all frames as
+/// foreign where the program itself is installed like a library.
+pub(super) fn deciding_frame(frames: &[Frame]) -> Option<&Frame> {
+    frames.iter().rev().find(|frame| frame.in_app).or(frames.last())
+}
+
+/// The group of an error: the client's fingerprint, else type, place and the shape of the message.
+pub(super) fn group(error: &ErrorEvent, template: Option<&str>, fingerprint: &Value) -> [u8; 32] {
+    let default = default_group(error, template);
+    let own: Vec<String> = match fingerprint {
+        Value::Array(items) => items.iter().filter(|item| !item.is_null()).map(plain).collect(),
+        _ => Vec::new(),
+    };
+    if own.is_empty() || (own.len() == 1 && DEFAULT.contains(&own[0].as_str())) {
+        return default;
+    }
+    let mut hash = Sha256::new();
+    for part in &own {
+        if DEFAULT.contains(&part.as_str()) {
+            hash.update(default);
+        } else {
+            hash.update(part.as_bytes());
+        }
+        hash.update([0]);
+    }
+    hash.finalize().into()
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn default_group(error: &ErrorEvent, template: Option<&str>) -> [u8; 32] {
+    let frame = error.exceptions.last().and_then(|exception| deciding_frame(&exception.frames));
+    // A line number moves with each release; function and module stay.
+    let place = frame.map(|frame| {
+        let file = frame.module.as_deref().or(frame.filename.as_deref()).unwrap_or_default();
+        format!("{}\0{file}", frame.function.as_deref().unwrap_or_default())
+    });
+    let shape = message_shape(template.filter(|_| error.exceptions.is_empty()).unwrap_or(&error.value));
+    let mut hash = Sha256::new();
+    for part in [error.kind.as_str(), place.as_deref().unwrap_or_default(), &shape] {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    hash.finalize().into()
+}
+
+/// The message with what differs from one error to the next taken out: quoted texts, ids, addresses, numbers.
+pub(super) fn message_shape(message: &str) -> String {
+    static VARIABLE: LazyLock<Regex> = LazyLock::new(|| {
+        let quoted = r#""[^"]*"|'[^']*'|`[^`]*`"#;
+        let addresses = r"https?://\S+|[\w.+-]+@[\w-]+\.[\w.-]+";
+        let ids = r"\b(?:req|call|chatcmpl|msg|run|resp|org|proj|user|sess|sk)[-_][A-Za-z0-9-_]+\b";
+        let hex = r"\b0x[0-9a-fA-F]+\b|\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b|\b[0-9a-fA-F]{16,}\b";
+        let numbers = r"\d+(?:[.,:]\d+)*";
+        Regex::new(&format!("{quoted}|{addresses}|{ids}|{hex}|{numbers}")).expect("a constant pattern")
+    });
+    // A long message differs at its end; its beginning says what it is about.
+    let end = (0..=message.len().min(1000)).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
+    VARIABLE.replace_all(&message[..end], "*").into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::event::Exception;
+    use super::*;
+
+    fn error(message: &str, function: &str, line: u64) -> ErrorEvent {
+        let frame = Frame { function: Some(function.into()), filename: Some("a.py".into()), line: Some(line), ..Frame::default() };
+        let exception = Exception { kind: "E".into(), value: message.into(), frames: vec![frame], ..Exception::default() };
+        ErrorEvent { kind: "E".into(), value: message.into(), exceptions: vec![exception], ..ErrorEvent::default() }
+    }
+
+    fn of(error: &ErrorEvent) -> [u8; 32] {
+        group(error, None, &Value::Null)
+    }
+
+    #[test]
+    fn what_differs_each_time_does_not_part_errors() {
+        let one = error("Error code: 429 - retry in 20s for req_011CQ 'gpt-4o' at 0x7fe9e0", "f", 10);
+        let two = error("Error code: 429 - retry in 7s for req_9f2 'gpt-5' at 0x7aaaa0", "f", 11);
+        assert_eq!(of(&one), of(&two));
+        assert_ne!(of(&one), of(&error("Error code: 429 - retry in 20s for req_011CQ 'gpt-4o' at 0x7fe9e0", "g", 10)));
+        assert_ne!(of(&one), of(&error("Connection refused", "f", 10)));
+    }
+
+    #[test]
+    fn own_code_decides_before_libraries() {
+        let frames = |in_app: bool| vec![Frame { function: Some("mine".into()), in_app, ..Frame::default() }, Frame { function: Some("library".into()), ..Frame::default() }];
+        assert_eq!(deciding_frame(&frames(true)).unwrap().function.as_deref(), Some("mine"));
+        assert_eq!(deciding_frame(&frames(false)).unwrap().function.as_deref(), Some("library"));
+        assert_eq!(deciding_frame(&[]), None);
+    }
+
+    #[test]
+    fn the_clients_fingerprint_decides() {
+        let (one, two) = (error("a", "f", 1), error("b", "g", 2));
+        let with = |error: &ErrorEvent, fingerprint: Value| group(error, None, &fingerprint);
+        assert_eq!(with(&one, json!(["db-down"])), with(&two, json!(["db-down"])));
+        assert_ne!(with(&one, json!(["db-down", "{{ default }}"])), with(&two, json!(["db-down", "{{ default }}"])));
+        assert_eq!(with(&one, json!(["{{ default }}"])), of(&one));
+        assert_eq!(with(&one, json!([])), of(&one));
+    }
+}

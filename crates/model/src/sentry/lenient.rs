@@ -1,0 +1,324 @@
+//! Fields that are read whatever type they came as. A field of the wrong type is as good as missing; it never costs the span.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+use crate::span::Attributes;
+use crate::time;
+
+/// A text, or a number or flag as text.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Text<'a>(pub(super) Option<Cow<'a, str>>);
+
+impl<'a> Text<'a> {
+    pub(super) fn as_str(&self) -> Option<&str> {
+        self.0.as_deref().filter(|text| !text.is_empty())
+    }
+
+    pub(super) fn into_string(self) -> Option<String> {
+        self.0.filter(|text| !text.is_empty()).map(Cow::into_owned)
+    }
+}
+
+/// A point in time in microseconds.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Time(pub(super) Option<i64>);
+
+/// Attributes without types: Sentry's `data`. Nulls mean absence.
+#[derive(Debug, Default)]
+pub(super) struct Data(pub(super) Attributes);
+
+/// Attributes with types. What does not fit its type is left out.
+#[derive(Debug, Default)]
+pub(super) struct Typed(pub(super) Attributes);
+
+/// Tags: an object or a list of pairs.
+#[derive(Debug, Default)]
+pub(super) struct Tags(pub(super) BTreeMap<String, String>);
+
+/// Measurements: names with `{value, unit}` or a bare number.
+#[derive(Debug, Default)]
+pub(super) struct Measurements(pub(super) Vec<(String, f64)>);
+
+/// The parts of a visitor that take what is of no use.
+macro_rules! ignores {
+    (seq, $lt:lifetime) => {
+        fn visit_seq<A: SeqAccess<$lt>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            while seq.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(Self::Value::default())
+        }
+    };
+    (map, $lt:lifetime) => {
+        fn visit_map<A: MapAccess<$lt>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            Ok(Self::Value::default())
+        }
+    };
+    (scalars) => {
+        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+            Ok(Self::Value::default())
+        }
+        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+            Ok(Self::Value::default())
+        }
+        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+            Ok(Self::Value::default())
+        }
+        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+            Ok(Self::Value::default())
+        }
+        fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+            Ok(Self::Value::default())
+        }
+        ignores!(unit);
+    };
+    (unit) => {
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(Self::Value::default())
+        }
+        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            f.write_str("anything")
+        }
+    };
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Text<'de>;
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Some(Cow::Borrowed(text))))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Some(Cow::Owned(text.to_owned()))))
+            }
+            fn visit_bool<E>(self, flag: bool) -> Result<Text<'de>, E> {
+                Ok(Text(Some(Cow::Owned(flag.to_string()))))
+            }
+            fn visit_i64<E>(self, number: i64) -> Result<Text<'de>, E> {
+                Ok(Text(Some(Cow::Owned(number.to_string()))))
+            }
+            fn visit_u64<E>(self, number: u64) -> Result<Text<'de>, E> {
+                Ok(Text(Some(Cow::Owned(number.to_string()))))
+            }
+            fn visit_f64<E>(self, number: f64) -> Result<Text<'de>, E> {
+                Ok(Text(Some(Cow::Owned(number.to_string()))))
+            }
+            ignores!(unit);
+            ignores!(seq, 'de);
+            ignores!(map, 'de);
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Time;
+            fn visit_str<E>(self, text: &str) -> Result<Time, E> {
+                Ok(Time(time::from_text(text)))
+            }
+            fn visit_bool<E>(self, _: bool) -> Result<Time, E> {
+                Ok(Time(None))
+            }
+            fn visit_i64<E>(self, seconds: i64) -> Result<Time, E> {
+                Ok(Time(time::from_seconds(seconds as f64)))
+            }
+            fn visit_u64<E>(self, seconds: u64) -> Result<Time, E> {
+                Ok(Time(time::from_seconds(seconds as f64)))
+            }
+            fn visit_f64<E>(self, seconds: f64) -> Result<Time, E> {
+                Ok(Time(time::from_seconds(seconds)))
+            }
+            ignores!(unit);
+            ignores!(seq, 'de);
+            ignores!(map, 'de);
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+impl<'de> Deserialize<'de> for Data {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Data;
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Data, A::Error> {
+                let mut attributes = Map::new();
+                while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                    if !value.is_null() {
+                        attributes.insert(name, value);
+                    }
+                }
+                Ok(Data(attributes))
+            }
+            ignores!(scalars);
+            ignores!(seq, 'de);
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+/// One attribute with its type; `None` where they do not fit.
+#[derive(Default)]
+struct TypedValue(Option<Value>);
+
+impl<'de> Deserialize<'de> for TypedValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = TypedValue;
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<TypedValue, A::Error> {
+                let mut kind = Text::default();
+                let mut value = None;
+                while let Some(key) = map.next_key::<Text>()? {
+                    match key.as_str() {
+                        Some("type") => kind = map.next_value()?,
+                        Some("value") => value = Some(map.next_value::<Value>()?),
+                        _ => {
+                            map.next_value::<IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(TypedValue(value.filter(|value| kind.as_str().is_some_and(|kind| fits(kind, value)))))
+            }
+            ignores!(scalars);
+            ignores!(seq, 'de);
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+/// Whether a value is of the type that stands beside it.
+fn fits(kind: &str, value: &Value) -> bool {
+    match kind {
+        "string" => value.is_string(),
+        "integer" => value.as_i64().is_some(),
+        "double" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        "array" => homogeneous(value, None),
+        // The names of list types before there was one for all.
+        "string[]" | "integer[]" | "double[]" | "boolean[]" => homogeneous(value, kind.strip_suffix("[]")),
+        _ => false,
+    }
+}
+
+fn homogeneous(value: &Value, element: Option<&str>) -> bool {
+    let Value::Array(items) = value else { return false };
+    let all = |kind: &str| items.iter().all(|item| fits(kind, item));
+    match element {
+        Some(kind) => all(kind),
+        None => ["string", "integer", "double", "boolean"].into_iter().any(all),
+    }
+}
+
+impl<'de> Deserialize<'de> for Typed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Typed;
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Typed, A::Error> {
+                let mut attributes = Map::new();
+                while let Some((name, TypedValue(value))) = map.next_entry::<String, TypedValue>()? {
+                    if let Some(value) = value {
+                        attributes.insert(name, value);
+                    }
+                }
+                Ok(Typed(attributes))
+            }
+            ignores!(scalars);
+            ignores!(seq, 'de);
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+impl<'de> Deserialize<'de> for Tags {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Tags;
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tags, A::Error> {
+                let mut tags = BTreeMap::new();
+                while let Some((name, value)) = map.next_entry::<String, Text>()? {
+                    if let Some(value) = value.into_string() {
+                        tags.insert(name, value);
+                    }
+                }
+                Ok(Tags(tags))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Tags, A::Error> {
+                let mut tags = BTreeMap::new();
+                while let Some(pair) = seq.next_element::<Value>()? {
+                    let text = |at: usize| match pair.get(at) {
+                        Some(Value::String(text)) => Some(text.clone()),
+                        Some(value @ (Value::Number(_) | Value::Bool(_))) => Some(value.to_string()),
+                        _ => None,
+                    };
+                    if let (Some(name), Some(value)) = (text(0), text(1)) {
+                        tags.insert(name, value);
+                    }
+                }
+                Ok(Tags(tags))
+            }
+            ignores!(scalars);
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+impl<'de> Deserialize<'de> for Measurements {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Data(object) = Data::deserialize(deserializer)?;
+        let number = |value: &Value| value.get("value").unwrap_or(value).as_f64();
+        Ok(Measurements(object.into_iter().filter_map(|(name, value)| Some((name, number(&value)?))).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_the_attribute_that_does_not_fit_is_left_out() {
+        let Typed(attributes) = serde_json::from_value(json!({
+            "s": {"type": "string", "value": "x"}, "i": {"value": 5, "type": "integer", "unit": "token"},
+            "d": {"type": "double", "value": 5}, "b": {"type": "boolean", "value": true},
+            "a": {"type": "array", "value": ["x", "y"]}, "e": {"type": "array", "value": []},
+            "wrong": {"type": "integer", "value": "5"}, "large": {"type": "integer", "value": 9_223_372_036_854_775_808_u64},
+            "mixed": {"type": "array", "value": ["x", 1]}, "unknown": {"type": "blob", "value": "x"}, "bare": "x",
+            "untyped": {"value": "x"}, "null": {"type": "string", "value": null}, "list": [1],
+        }))
+        .unwrap();
+        assert_eq!(Value::Object(attributes), json!({"s": "x", "i": 5, "d": 5, "b": true, "a": ["x", "y"], "e": []}));
+    }
+
+    #[test]
+    fn tags_as_object_and_as_pairs() {
+        for value in [json!({"a": "x", "n": 5, "none": null}), json!([["a", "x"], ["n", 5], ["none", null], "odd"])] {
+            let Tags(tags) = serde_json::from_value(value).unwrap();
+            assert_eq!(tags.into_iter().collect::<Vec<_>>(), [("a".into(), "x".into()), ("n".into(), "5".into())]);
+        }
+    }
+
+    #[test]
+    fn wrong_types_are_as_good_as_missing() {
+        let Time(time) = serde_json::from_str("[1]").unwrap();
+        assert_eq!(time, None);
+        let text: Text = serde_json::from_str("{\"a\":1}").unwrap();
+        assert_eq!(text.as_str(), None);
+        let Data(data) = serde_json::from_str("\"x\"").unwrap();
+        assert!(data.is_empty());
+        let Measurements(numbers) = serde_json::from_value(json!({"a": {"value": 26, "unit": ""}, "b": 2.5, "c": "x"})).unwrap();
+        assert_eq!(numbers, [("a".into(), 26.0), ("b".into(), 2.5)]);
+    }
+}

@@ -1,0 +1,187 @@
+//! Sentry's protocol: envelopes with transactions, containers of spans, error events and client reports.
+//!
+//! The framing decides about the request as a whole; after that, whatever is broken costs only itself and leaves an
+//! [`Outcome`](crate::outcome::Outcome), so that nothing vanishes uncounted.
+
+mod client_report;
+mod clock;
+mod envelope;
+mod event;
+mod grouping;
+mod lenient;
+mod shared;
+mod span_v1;
+mod span_v2;
+mod status;
+mod transaction;
+
+pub use envelope::{Envelope, EnvelopeError, Header, Item, ItemHeader};
+pub use event::{Breadcrumb, ErrorEvent, Exception, Frame};
+
+use crate::map::{self, RawSpan};
+use crate::outcome::{Category, Outcome};
+use crate::price::PriceBook;
+use crate::span::{Kind, Span};
+use clock::Clock;
+use shared::Shared;
+
+/// What decoding must know beside the bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// When the request came, in microseconds since the Unix epoch.
+    pub received_us: i64,
+    /// For how long spans are kept, in microseconds; older ones are dropped at once. `None` keeps all.
+    pub retention_us: Option<i64>,
+    /// The price table.
+    pub price: &'a PriceBook,
+}
+
+/// What an envelope held.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Decoded {
+    /// Its header.
+    pub header: Header,
+    /// Spans in canonical form, priced, with what they alone say of counting.
+    pub spans: Vec<Span>,
+    /// Error events.
+    pub errors: Vec<ErrorEvent>,
+    /// What was not kept, and what the client says that it never sent.
+    pub outcomes: Vec<Outcome>,
+    /// The id to answer with: the header's, else the event's. `None` where there is no event and no id.
+    pub event_id: Option<String>,
+    /// True when there was a client report in it. These are never to be rate-limited.
+    pub has_client_report: bool,
+}
+
+/// Decodes an envelope. An error means that its framing cannot be followed and nothing of it is kept.
+pub fn decode(body: &[u8], context: &Context) -> Result<Decoded, EnvelopeError> {
+    let envelope = Envelope::parse(body)?;
+    if envelope.items.iter().any(|item| item.header.kind == "integration") {
+        return Err(EnvelopeError::ForbiddenItem("integration"));
+    }
+    let mut reader = Reader::new(envelope.header, context);
+    for item in &envelope.items {
+        read_item(item, &mut reader);
+    }
+    Ok(reader.finish(context))
+}
+
+/// Decodes the body of the older `/store/` endpoint: one event or transaction as JSON.
+pub fn decode_store_event(body: &[u8], context: &Context) -> Result<Decoded, EnvelopeError> {
+    let text = String::from_utf8_lossy(body);
+    let text = text.trim_start_matches('\u{feff}').trim();
+    if text.is_empty() {
+        return Err(EnvelopeError::Empty);
+    }
+    if !text.starts_with('{') {
+        return Err(EnvelopeError::Event("expected a JSON object".into()));
+    }
+    #[derive(serde::Deserialize)]
+    struct Sort<'a> {
+        #[serde(borrow, default, rename = "type")]
+        kind: lenient::Text<'a>,
+    }
+    let is_transaction = |text: &str| serde_json::from_str(text).map(|sort: Sort| sort.kind.as_str() == Some("transaction"));
+    let is_transaction = crate::json::parse_mended(text.as_bytes(), is_transaction);
+    let is_transaction = is_transaction.map_err(|error| EnvelopeError::Event(format!("no JSON (line {}, column {})", error.line(), error.column())))?;
+    let mut reader = Reader::new(Header::default(), context);
+    if is_transaction {
+        transaction::read(text.as_bytes(), &mut reader);
+    } else {
+        event::read(text.as_bytes(), &mut reader);
+    }
+    Ok(reader.finish(context))
+}
+
+/// Item types that are taken and not kept, by design.
+const NOT_KEPT: &[&str] = &[
+    "session", "sessions", "metric_buckets", "metric_meta", "statsd", "profile", "profile_chunk", "profile_chunk_ui", "replay_event",
+    "replay_recording", "replay_video", "check_in", "security", "raw_security", "form_data", "unreal_report", "feedback", "user_report",
+    "attachment", "nel",
+];
+
+fn read_item(item: &Item, reader: &mut Reader) {
+    match &*item.header.kind {
+        "transaction" => transaction::read(item.payload, reader),
+        "event" | "error" => event::read(item.payload, reader),
+        "span" if item.header.content_type.as_deref().is_some_and(is_container) => span_v2::read(item, reader),
+        "span" => transaction::read_standalone(item.payload, reader),
+        "client_report" => {
+            reader.has_client_report = true;
+            client_report::read(item.payload, reader);
+        }
+        "log" | "otel_log" => reader.drop_container(Category::Log, "not_supported_yet", item),
+        "trace_metric" => reader.drop_container(Category::Metric, "not_supported_yet", item),
+        kind if NOT_KEPT.contains(&kind) => reader.outcomes.push(Outcome::dropped(Category::Other, "not_kept", kind.to_owned())),
+        // Reasons and details become rows of a table: a type that is not known may be any text.
+        _ => reader.outcomes.push(Outcome::dropped(Category::Other, "unknown_item", None)),
+    }
+}
+
+fn is_container(content_type: &str) -> bool {
+    content_type.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case(span_v2::CONTENT_TYPE))
+}
+
+/// Gathers what the items of an envelope hold.
+struct Reader {
+    header: Header,
+    clock: Clock,
+    received_us: i64,
+    event_id: Option<String>,
+    raws: Vec<RawSpan>,
+    shared: Vec<Shared>,
+    errors: Vec<ErrorEvent>,
+    outcomes: Vec<Outcome>,
+    has_client_report: bool,
+}
+
+impl Reader {
+    fn new(header: Header, context: &Context) -> Reader {
+        Reader {
+            clock: Clock::new(context, header.sent_at_us),
+            received_us: context.received_us,
+            event_id: header.event_id.clone(),
+            header,
+            raws: Vec::new(),
+            shared: Vec::new(),
+            errors: Vec::new(),
+            outcomes: Vec::new(),
+            has_client_report: false,
+        }
+    }
+
+    fn add(&mut self, raw: RawSpan) {
+        self.raws.push(raw);
+    }
+
+    fn drop_container(&mut self, category: Category, reason: &str, item: &Item) {
+        let quantity = item.header.item_count.unwrap_or(1).max(1);
+        self.outcomes.push(Outcome { quantity, ..Outcome::dropped(category, reason, None) });
+    }
+
+    /// Interprets the spans, now that all is known that the envelope says of them, in whatever order its items came.
+    fn finish(self, context: &Context) -> Decoded {
+        let of_header = Shared::of_header(&self.header);
+        let spans = self.raws.into_iter().map(|raw| {
+            let mut span = map::canonical(raw, context.price);
+            // On a request this attribute names the other side, elsewhere the host that reports.
+            if span.service.is_none() && !matches!(span.kind, Kind::Http | Kind::Db) {
+                span.service = span.attributes.get("server.address").and_then(|host| host.as_str()).map(str::to_owned);
+            }
+            let shared = self.shared.iter().find(|shared| shared.trace_id == Some(span.trace_id));
+            shared.unwrap_or(&of_header).fill(&mut span);
+            span
+        });
+        Decoded {
+            spans: spans.collect(),
+            header: self.header,
+            errors: self.errors,
+            outcomes: self.outcomes,
+            event_id: self.event_id,
+            has_client_report: self.has_client_report,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

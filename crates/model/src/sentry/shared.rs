@@ -1,0 +1,93 @@
+//! What an event says about all that it carries: release, environment, user, tags.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::envelope::{Header, Sdk};
+use super::lenient::{Tags, Text};
+use crate::id::TraceId;
+use crate::span::Span;
+
+/// Holds for each span of the transaction, and for each span of its trace that the same envelope carries in a container.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Shared {
+    pub(super) trace_id: Option<TraceId>,
+    pub(super) environment: Option<String>,
+    pub(super) release: Option<String>,
+    pub(super) user_id: Option<String>,
+    pub(super) service: Option<String>,
+    pub(super) sdk_name: Option<String>,
+    pub(super) sdk_version: Option<String>,
+    pub(super) tags: BTreeMap<String, String>,
+}
+
+/// The fields of an event that become [`Shared`].
+pub(super) struct SharedFields<'a> {
+    pub(super) environment: Text<'a>,
+    pub(super) release: Text<'a>,
+    pub(super) server_name: Text<'a>,
+    pub(super) user: Option<&'a RawValue>,
+    pub(super) sdk: Option<&'a RawValue>,
+    pub(super) tags: Tags,
+}
+
+#[derive(Deserialize, Default)]
+struct User<'a> {
+    #[serde(borrow, default)]
+    id: Text<'a>,
+    #[serde(borrow, default)]
+    email: Text<'a>,
+    #[serde(borrow, default)]
+    username: Text<'a>,
+}
+
+/// Reads a part of an event that may be of the wrong shape.
+pub(super) fn part<'a, T: Deserialize<'a> + Default>(raw: Option<&'a RawValue>) -> T {
+    // A list would be taken for the fields in their order.
+    let object = raw.map(RawValue::get).filter(|text| text.starts_with('{'));
+    object.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+}
+
+impl Shared {
+    pub(super) fn new(trace_id: Option<TraceId>, fields: SharedFields, header: &Header) -> Shared {
+        let user: User = part(fields.user);
+        let sdk: Sdk = part(fields.sdk);
+        Shared {
+            trace_id,
+            environment: fields.environment.into_string(),
+            release: fields.release.into_string(),
+            user_id: user.id.into_string().or_else(|| user.email.into_string()).or_else(|| user.username.into_string()),
+            service: fields.server_name.into_string(),
+            sdk_name: sdk.name.into_string().or_else(|| header.sdk_name.clone()),
+            sdk_version: sdk.version.into_string().or_else(|| header.sdk_version.clone()),
+            tags: fields.tags.0,
+        }
+    }
+
+    /// What is known of an envelope without a transaction.
+    pub(super) fn of_header(header: &Header) -> Shared {
+        Shared { sdk_name: header.sdk_name.clone(), sdk_version: header.sdk_version.clone(), ..Shared::default() }
+    }
+
+    /// Fills in what the span does not say itself.
+    pub(super) fn fill(&self, span: &mut Span) {
+        let fill = |own: &mut Option<String>, shared: &Option<String>| {
+            if own.is_none() {
+                own.clone_from(shared);
+            }
+        };
+        fill(&mut span.environment, &self.environment);
+        fill(&mut span.release, &self.release);
+        fill(&mut span.user_id, &self.user_id);
+        fill(&mut span.service, &self.service);
+        fill(&mut span.sdk_name, &self.sdk_name);
+        fill(&mut span.sdk_version, &self.sdk_version);
+        for (name, value) in &self.tags {
+            if !span.tags.contains_key(name) {
+                span.tags.insert(name.clone(), value.clone());
+            }
+        }
+    }
+}

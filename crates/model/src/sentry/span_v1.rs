@@ -1,0 +1,77 @@
+//! Spans as transactions carry them, and as items of their own before there were containers.
+
+use serde::Deserialize;
+
+use super::clock::{Clock, NoTime};
+use super::lenient::{Data, Measurements, Tags, Text, Time};
+use super::status;
+use crate::id::{SpanId, TraceId};
+use crate::map::{RawSpan, RawStatus};
+use crate::outcome::{Category, Outcome};
+
+#[derive(Deserialize)]
+pub(super) struct SpanV1<'a> {
+    #[serde(borrow, default)]
+    pub(super) trace_id: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) span_id: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) parent_span_id: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) op: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) description: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) status: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) origin: Text<'a>,
+    #[serde(default)]
+    pub(super) start_timestamp: Time,
+    #[serde(default)]
+    pub(super) timestamp: Time,
+    #[serde(default)]
+    pub(super) data: Data,
+    #[serde(default)]
+    pub(super) tags: Tags,
+    #[serde(default)]
+    pub(super) measurements: Measurements,
+}
+
+impl SpanV1<'_> {
+    /// Takes the packaging off. A span without ids or times is dropped; a missing trace id is the transaction's.
+    pub(super) fn into_raw(self, trace: Option<TraceId>, clock: &Clock) -> Result<RawSpan, Outcome> {
+        let own_trace = match self.trace_id.as_str() {
+            Some(text) => text.parse().ok(),
+            None => trace,
+        };
+        let trace_id = own_trace.ok_or_else(|| dropped("invalid_trace_id"))?;
+        let span_id: SpanId = self.span_id.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| dropped("invalid_span_id"))?;
+        let times = self.start_timestamp.0.zip(self.timestamp.0);
+        let (start_us, end_us) = times.ok_or_else(|| dropped("invalid_timestamp"))?;
+        // A clock that was set back while the span ran is no reason to lose it.
+        let end_us = end_us.max(start_us);
+        let shift = clock.shift(end_us).map_err(|NoTime::TooOld| dropped("too_old"))?;
+        let (state, detail) = self.status.as_str().map_or((RawStatus::Unset, None), status::v1);
+        Ok(RawSpan {
+            trace_id,
+            span_id,
+            parent_span_id: self.parent_span_id.as_str().and_then(|text| text.parse().ok()),
+            name: self.description.into_string().unwrap_or_default(),
+            op: self.op.into_string().unwrap_or_default(),
+            origin: self.origin.into_string(),
+            status: state,
+            status_detail: detail,
+            start_us: start_us.saturating_add(shift),
+            end_us: end_us.saturating_add(shift),
+            clock_shift_us: shift,
+            attributes: self.data.0,
+            measurements: self.measurements.0,
+            tags: self.tags.0,
+        })
+    }
+}
+
+/// A span that is not kept.
+pub(super) fn dropped(reason: &str) -> Outcome {
+    Outcome::dropped(Category::Span, reason, None)
+}

@@ -1,0 +1,114 @@
+//! Containers of spans: what current SDKs send calls of models in, beside the transaction or instead of one.
+
+use std::collections::HashSet;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::Reader;
+use super::clock::NoTime;
+use super::envelope::Item;
+use super::lenient::{Text, Time, Typed};
+use super::span_v1::dropped;
+use super::status;
+use crate::id::{SpanId, TraceId};
+use crate::json::{mend, parse_mended};
+use crate::map::{RawSpan, RawStatus};
+use crate::outcome::{Category, Outcome, OutcomeKind};
+
+/// The content type of a container.
+pub(super) const CONTENT_TYPE: &str = "application/vnd.sentry.items.span.v2+json";
+
+#[derive(Deserialize)]
+struct Container<S> {
+    items: Vec<S>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct SpanV2<'a> {
+    #[serde(borrow, default)]
+    trace_id: Text<'a>,
+    #[serde(borrow, default)]
+    span_id: Text<'a>,
+    #[serde(borrow, default)]
+    parent_span_id: Text<'a>,
+    #[serde(borrow, default)]
+    name: Text<'a>,
+    #[serde(borrow, default)]
+    status: Text<'a>,
+    #[serde(default)]
+    start_timestamp: Time,
+    #[serde(default)]
+    end_timestamp: Time,
+    #[serde(default)]
+    attributes: Typed,
+}
+
+impl SpanV2<'_> {
+    fn into_raw(self, reader: &Reader) -> Result<RawSpan, Outcome> {
+        let trace_id: TraceId = self.trace_id.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| dropped("invalid_trace_id"))?;
+        let span_id: SpanId = self.span_id.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| dropped("invalid_span_id"))?;
+        let times = self.start_timestamp.0.zip(self.end_timestamp.0).filter(|(start, end)| start <= end);
+        let (start_us, end_us) = times.ok_or_else(|| dropped("invalid_timestamp"))?;
+        let shift = reader.clock.shift(end_us).map_err(|NoTime::TooOld| dropped("too_old"))?;
+        Ok(RawSpan {
+            trace_id,
+            span_id,
+            parent_span_id: self.parent_span_id.as_str().and_then(|text| text.parse().ok()),
+            name: self.name.into_string().unwrap_or_default(),
+            op: self.attributes.0.get("sentry.op").and_then(|op| op.as_str()).unwrap_or_default().to_owned(),
+            origin: None,
+            status: self.status.as_str().map_or(RawStatus::Unset, status::v2),
+            status_detail: None,
+            start_us: start_us.saturating_add(shift),
+            end_us: end_us.saturating_add(shift),
+            clock_shift_us: shift,
+            attributes: self.attributes.0,
+            measurements: Vec::new(),
+            tags: Default::default(),
+        })
+    }
+}
+
+/// Reads a container. One whose count does not agree with its header is not to be trusted and dropped; one broken span in it is
+/// dropped alone.
+pub(super) fn read(item: &Item, reader: &mut Reader) {
+    let raws = parse_mended(item.payload, |text| at_once(text, reader));
+    let raws = raws.or_else(|_| one_by_one(&mend(item.payload), reader));
+    let Ok(raws) = raws else {
+        let quantity = item.header.item_count.unwrap_or(1).max(1);
+        reader.outcomes.push(Outcome { quantity, ..Outcome::dropped(Category::Span, "invalid_json", None) });
+        return;
+    };
+    if let Some(count) = item.header.item_count.filter(|count| *count != raws.len() as u64) {
+        let detail = format!("the item's header says {count} spans, it has {}", raws.len());
+        let quantity = (raws.len() as u64).max(1);
+        reader.outcomes.push(Outcome { quantity, ..Outcome::dropped(Category::Span, "item_count_mismatch", detail) });
+        return;
+    }
+    let mut seen = HashSet::with_capacity(raws.len());
+    for raw in raws {
+        match raw {
+            Ok(raw) if !seen.insert((raw.trace_id, raw.span_id)) => {
+                reader.outcomes.push(Outcome { kind: OutcomeKind::Duplicate, ..Outcome::dropped(Category::Span, "duplicate", None) });
+            }
+            Ok(raw) => reader.add(raw),
+            Err(outcome) => reader.outcomes.push(outcome),
+        }
+    }
+}
+
+/// Spans without their packaging, or why they are dropped.
+type Raws = Vec<Result<RawSpan, Outcome>>;
+
+fn at_once(text: &str, reader: &Reader) -> Result<Raws, serde_json::Error> {
+    let container: Container<SpanV2> = serde_json::from_str(text)?;
+    Ok(container.items.into_iter().map(|span| span.into_raw(reader)).collect())
+}
+
+/// The way for a container of which some span is broken.
+fn one_by_one(text: &str, reader: &Reader) -> Result<Raws, serde_json::Error> {
+    let container: Container<&RawValue> = serde_json::from_str(text)?;
+    let one = |span: &RawValue| serde_json::from_str::<SpanV2>(span.get()).map_err(|_| dropped("invalid_json"))?.into_raw(reader);
+    Ok(container.items.into_iter().map(one).collect())
+}

@@ -1,0 +1,58 @@
+//! Sentry's words for how a span ended.
+
+use crate::map::RawStatus;
+
+/// The canonical statuses by gRPC's numbers, which the oldest SDKs send.
+const BY_NUMBER: &[&str] = &[
+    "ok",
+    "cancelled",
+    "unknown",
+    "invalid_argument",
+    "deadline_exceeded",
+    "not_found",
+    "already_exists",
+    "permission_denied",
+    "resource_exhausted",
+    "failed_precondition",
+    "aborted",
+    "out_of_range",
+    "unimplemented",
+    "internal_error",
+    "unavailable",
+    "data_loss",
+    "unauthenticated",
+];
+
+/// The status of a span of a transaction, with the word that says more than "error".
+pub(super) fn v1(sent: &str) -> (RawStatus, Option<String>) {
+    let by_number = sent.parse::<usize>().ok().and_then(|number| BY_NUMBER.get(number).copied());
+    match by_number.unwrap_or(sent) {
+        "ok" | "success" => (RawStatus::Ok, None),
+        "cancelled" => (RawStatus::Cancelled, None),
+        "unknown" | "unset" => (RawStatus::Unset, None),
+        "failure" | "unknown_error" | "error" => (RawStatus::Error, Some("internal_error".into())),
+        other => (RawStatus::Error, Some(other.to_owned())),
+    }
+}
+
+/// The status of a span of a container, which has two words only. The cause may stand in an attribute.
+pub(super) fn v2(sent: &str) -> RawStatus {
+    match sent {
+        "error" => RawStatus::Error,
+        other => v1(other).0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_numbers() {
+        assert_eq!(v1("success"), (RawStatus::Ok, None));
+        assert_eq!(v1("8"), (RawStatus::Error, Some("resource_exhausted".into())));
+        assert_eq!(v1("failure"), (RawStatus::Error, Some("internal_error".into())));
+        assert_eq!(v1("unknown"), (RawStatus::Unset, None));
+        assert_eq!(v2("error"), RawStatus::Error);
+    }
+}

@@ -1,0 +1,244 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::outcome::OutcomeKind;
+use crate::span::Status;
+use crate::time::SECOND_US;
+
+/// 2026-11-23T10:00:00Z.
+const NOW_US: i64 = 1_795_428_000 * SECOND_US;
+const NOW: f64 = 1_795_428_000.0;
+
+fn context() -> Context<'static> {
+    Context { received_us: NOW_US, retention_us: Some(30 * 86_400 * SECOND_US), price: PriceBook::embedded() }
+}
+
+fn envelope(items: &[(Value, String)]) -> Vec<u8> {
+    let mut body = "{}\n".to_owned();
+    for (header, payload) in items {
+        let mut header = header.clone();
+        header["length"] = json!(payload.len());
+        body.push_str(&format!("{header}\n{payload}\n"));
+    }
+    body.into_bytes()
+}
+
+fn decoded(items: &[(Value, String)]) -> Decoded {
+    decode(&envelope(items), &context()).unwrap()
+}
+
+fn container(spans: &[String]) -> (Value, String) {
+    let header = json!({"type": "span", "item_count": spans.len(), "content_type": span_v2::CONTENT_TYPE});
+    (header, format!("{{\"version\":2,\"items\":[{}]}}", spans.join(",")))
+}
+
+fn v2(id: u64, more: Value) -> String {
+    let mut span = json!({
+        "trace_id": "0b34ef4a0c27431689c4da4d919fd43e", "span_id": format!("{id:016x}"), "name": "chat", "status": "ok",
+        "start_timestamp": NOW - 2.0, "end_timestamp": NOW - 1.0, "attributes": {"sentry.op": {"type": "string", "value": "gen_ai.chat"}},
+    });
+    for (key, value) in more.as_object().unwrap() {
+        span[key] = value.clone();
+    }
+    span.to_string()
+}
+
+fn transaction(more: Value) -> (Value, String) {
+    let mut transaction = json!({
+        "type": "transaction", "event_id": "12c2d058d58442709aa2eca08bf20986", "transaction": "checkout", "start_timestamp": NOW - 3.0, "timestamp": NOW - 1.0,
+        "contexts": {"trace": {"trace_id": "0b34ef4a0c27431689c4da4d919fd43e", "span_id": "00000000000000aa", "op": "task", "data": {"a": 1, "none": null}}},
+        "environment": "production", "release": "shop@1", "server_name": "app-1", "user": {"id": 42}, "tags": {"tenant": "acme"},
+        "sdk": {"name": "sentry.python", "version": "2.75.0"}, "spans": [],
+    });
+    for (key, value) in more.as_object().unwrap() {
+        transaction[key] = value.clone();
+    }
+    (json!({"type": "transaction"}), transaction.to_string())
+}
+
+fn reasons(decoded: &Decoded) -> Vec<&str> {
+    decoded.outcomes.iter().map(|outcome| outcome.reason.as_str()).collect()
+}
+
+#[test]
+fn a_broken_span_costs_only_itself() {
+    let spans = [
+        v2(1, json!({})),
+        v2(2, json!({"span_id": "xyz"})),
+        v2(3, json!({"trace_id": "00000000000000000000000000000000"})),
+        v2(4, json!({"start_timestamp": NOW, "end_timestamp": NOW - 1.0})),
+        v2(5, json!({"start_timestamp": null})),
+        v2(1, json!({})),
+        "7".into(),
+        v2(8, json!({"start_timestamp": 1.0, "end_timestamp": 2.0})),
+        v2(9, json!({"name": null, "status": 5, "parent_span_id": "", "attributes": []})),
+    ];
+    let decoded = decoded(&[container(&spans)]);
+    assert_eq!(decoded.spans.iter().map(|span| span.span_id.0).collect::<Vec<_>>(), [1, 9]);
+    let expected = ["invalid_span_id", "invalid_trace_id", "invalid_timestamp", "invalid_timestamp", "duplicate", "invalid_json", "too_old"];
+    assert_eq!(reasons(&decoded), expected);
+}
+
+#[test]
+fn a_container_must_hold_what_its_header_says() {
+    let (mut header, payload) = container(&[v2(1, json!({})), v2(2, json!({}))]);
+    header["item_count"] = json!(3);
+    let decoded = decoded(&[(header, payload), transaction(json!({}))]);
+    assert_eq!(decoded.spans.len(), 1, "the transaction stays");
+    assert_eq!((reasons(&decoded), decoded.outcomes[0].quantity), (vec!["item_count_mismatch"], 2));
+}
+
+#[test]
+fn the_transaction_speaks_for_all_of_its_trace() {
+    let child = json!({"span_id": "00000000000000ab", "start_timestamp": "2026-11-23T09:59:58", "timestamp": "2026-11-23T09:59:59.5Z", "op": "db", "tags": {"tenant": "own"}});
+    let other = v2(2, json!({"trace_id": "11111111111111111111111111111111"}));
+    // The container comes first, and still knows what the transaction after it says.
+    let decoded = decoded(&[container(&[v2(1, json!({})), other]), transaction(json!({"spans": [child]}))]);
+    let by_id = |id: u64| decoded.spans.iter().find(|span| span.span_id.0 == id).unwrap();
+    for id in [1, 0xaa, 0xab] {
+        let span = by_id(id);
+        assert_eq!((span.environment.as_deref(), span.release.as_deref(), span.user_id.as_deref()), (Some("production"), Some("shop@1"), Some("42")));
+        assert_eq!((span.service.as_deref(), span.sdk_name.as_deref()), (Some("app-1"), Some("sentry.python")));
+    }
+    assert_eq!(by_id(1).tags["tenant"], "acme");
+    assert_eq!(by_id(0xab).tags["tenant"], "own");
+    assert_eq!(by_id(0xab).trace_id, by_id(0xaa).trace_id, "left out, it is the transaction's");
+    assert_eq!(by_id(0xab).end_us - by_id(0xab).start_us, 1_500_000);
+    assert_eq!((by_id(0xaa).name.as_str(), by_id(0xaa).attributes.len()), ("checkout", 1), "nulls are absent");
+    assert_eq!(by_id(2).environment, None);
+    assert_eq!(decoded.event_id.as_deref(), Some("12c2d058d58442709aa2eca08bf20986"));
+}
+
+#[test]
+fn parts_of_a_transaction_of_the_wrong_shape() {
+    let good = json!({"span_id": "00000000000000ab", "trace_id": "0b34ef4a0c27431689c4da4d919fd43e", "start_timestamp": NOW - 1.0, "timestamp": NOW - 2.0});
+    let odd = transaction(json!({"contexts": [1], "user": "me", "tags": 5, "sdk": null, "measurements": "x", "spans": [good, null, "x", 5]}));
+    let decoded = decoded(&[odd]);
+    assert_eq!(decoded.spans.len(), 1);
+    assert_eq!(decoded.spans[0].end_us, decoded.spans[0].start_us, "a clock that was set back");
+    assert_eq!(reasons(&decoded), ["invalid_trace_id", "invalid_json", "invalid_json", "invalid_json"]);
+}
+
+#[test]
+fn a_broken_payload_costs_only_its_item() {
+    let items = [
+        (json!({"type": "transaction"}), "{\"transaction\":".to_owned()),
+        (json!({"type": "event"}), "[]".to_owned()),
+        (json!({"type": "client_report"}), "nonsense".to_owned()),
+        (json!({"type": "span", "content_type": span_v2::CONTENT_TYPE, "item_count": 3}), "{}".to_owned()),
+        (json!({"type": "span"}), "{}".to_owned()),
+        (json!({"type": "session"}), "{}".to_owned()),
+        (json!({"type": "brand_new"}), "?".to_owned()),
+        (json!({"type": "log", "item_count": 4}), "{}".to_owned()),
+        container(&[v2(1, json!({}))]),
+    ];
+    let decoded = decoded(&items);
+    assert_eq!(decoded.spans.len(), 1);
+    let expected = ["invalid_json", "invalid_json", "invalid_json", "invalid_json", "invalid_trace_id", "not_kept", "unknown_item", "not_supported_yet"];
+    assert_eq!(reasons(&decoded), expected);
+    assert_eq!(decoded.outcomes[3].quantity, 3);
+    assert_eq!((decoded.outcomes[7].category, decoded.outcomes[7].quantity), (Category::Log, 4));
+}
+
+#[test]
+fn json_that_strict_parsers_refuse_is_mended() {
+    let (header, payload) = container(&[v2(1, json!({"name": "SURROGATE"})), v2(2, json!({}))]);
+    let payload = payload.replace("SURROGATE", "a\\ud800b").replace("\"status\":\"ok\"", "\"status\":\"ok\",\"x\":NaN");
+    let decoded = decoded(&[(header, payload)]);
+    assert_eq!(decoded.spans.len(), 2);
+    assert_eq!(decoded.spans[0].name, "a\u{fffd}b");
+}
+
+#[test]
+fn times_of_a_wrong_clock_are_shifted_and_durations_stay() {
+    let day = 86_400.0;
+    let (header, payload) = container(&[v2(1, json!({"start_timestamp": NOW - day - 2.0, "end_timestamp": NOW - day - 1.5}))]);
+    let mut body = "{\"sent_at\":\"2026-11-22T10:00:00Z\"}\n".to_owned();
+    body.push_str(&format!("{header}\n{payload}"));
+    let span = decode(body.as_bytes(), &context()).unwrap().spans.remove(0);
+    assert_eq!((span.start_us, span.end_us - span.start_us), (NOW_US - 2 * SECOND_US, 500_000));
+    assert_eq!(span.clock_shift_us, 86_400 * SECOND_US);
+}
+
+#[test]
+fn a_client_report_says_what_never_came() {
+    let report = json!({"timestamp": NOW, "discarded_events": [
+        {"reason": "sample_rate", "category": "span", "quantity": 7}, {"reason": "Before Send", "category": "profile", "quantity": 1},
+        {"reason": "queue_overflow", "category": "error", "quantity": 0}]});
+    let decoded = decoded(&[(json!({"type": "client_report"}), report.to_string())]);
+    assert!(decoded.has_client_report);
+    assert_eq!(decoded.outcomes.len(), 2);
+    let lost = &decoded.outcomes[0];
+    assert_eq!((lost.kind, lost.category, lost.reason.as_str(), lost.quantity), (OutcomeKind::ClientDropped, Category::Span, "sample_rate", 7));
+    assert_eq!((decoded.outcomes[1].reason.as_str(), decoded.outcomes[1].detail.as_deref()), ("before_send", Some("profile")));
+}
+
+#[test]
+fn an_error_event() {
+    let event = json!({
+        "timestamp": NOW - 5.0, "level": "error", "release": "shop@1", "user": {"email": "a@b.c"}, "tags": [["tenant", "acme"]],
+        "contexts": {"trace": {"trace_id": "0b34ef4a0c27431689c4da4d919fd43e", "span_id": "00000000000000aa"}},
+        "exception": {"values": [
+            {"type": "Cause", "value": "first"},
+            {"type": "RateLimitError", "value": "Error code: 429", "mechanism": {"handled": false}, "stacktrace": {"frames": [
+                {"function": "main", "filename": "app.py", "lineno": 3, "in_app": true, "context_line": "ask()", "pre_context": ["a"], "post_context": []},
+                {"function": "create", "module": "openai", "filename": "openai/api.py", "in_app": false}]}}]},
+        "breadcrumbs": {"values": [{"timestamp": NOW - 6.0, "category": "http", "message": "POST", "data": {"status": 429}}]},
+    });
+    let payload = event.to_string();
+    let mut first = decoded(&[(json!({"type": "event"}), payload.clone())]);
+    let again = decoded(&[(json!({"type": "event"}), payload)]);
+    assert_eq!(first.errors, again.errors, "an id made from the content is the same for the same content");
+    let error = first.errors.remove(0);
+    assert_eq!((error.kind.as_str(), error.value.as_str(), error.handled), ("RateLimitError", "Error code: 429", Some(false)));
+    assert_eq!(error.culprit.as_deref(), Some("main in app.py"));
+    assert_eq!((error.exceptions.len(), error.exceptions[0].kind.as_str()), (2, "Cause"));
+    assert_eq!((error.span_id.unwrap().0, error.time_us), (0xaa, NOW_US - 5 * SECOND_US));
+    assert_eq!((error.user_id.as_deref(), error.tags["tenant"].as_str()), (Some("a@b.c"), "acme"));
+    assert_eq!(error.breadcrumbs[0].data.as_deref(), Some("{\"status\":429}"));
+    assert_eq!(first.event_id.as_deref(), Some(error.event_id.as_str()));
+    let stored: ErrorEvent = serde_json::from_str(&serde_json::to_string(&error).unwrap()).unwrap();
+    assert_eq!(stored, error);
+}
+
+#[test]
+fn a_message_without_an_exception() {
+    let of = |event: Value| decoded(&[(json!({"type": "event"}), event.to_string())]).errors.remove(0);
+    let one = of(json!({"logentry": {"message": "user %s is gone", "params": ["a"], "formatted": "user a is gone"}, "level": "warning"}));
+    let two = of(json!({"logentry": {"message": "user %s is gone", "formatted": "user b is gone"}}));
+    assert_eq!((one.kind.as_str(), one.value.as_str(), one.level.as_str(), one.handled), ("Message", "user a is gone", "warning", None));
+    assert_eq!(one.group, two.group);
+    assert_eq!(of(json!({"message": "plain"})).value, "plain");
+}
+
+#[test]
+fn the_older_endpoint() {
+    let decode = |text: &str| decode_store_event(text.as_bytes(), &context());
+    assert_eq!(decode(&transaction(json!({})).1).unwrap().spans.len(), 1);
+    assert_eq!(decode("{\"message\": \"plain\"}").unwrap().errors.len(), 1);
+    assert!(matches!(decode("[]"), Err(EnvelopeError::Event(_))));
+    assert!(matches!(decode("{"), Err(EnvelopeError::Event(_))));
+    assert_eq!(decode(" "), Err(EnvelopeError::Empty));
+}
+
+#[test]
+fn what_clients_may_not_send() {
+    let body = envelope(&[(json!({"type": "integration"}), "{}".into())]);
+    assert_eq!(decode(&body, &context()), Err(EnvelopeError::ForbiddenItem("integration")));
+}
+
+#[test]
+fn lists_and_objects_of_older_sdks() {
+    let span = json!({
+        "span_id": "00000000000000ab", "op": "ai.chat_completions.create.openai", "description": "Chat Completion", "status": "success",
+        "start_timestamp": NOW - 2.0, "timestamp": NOW - 1.0,
+        "data": {"ai.model_id": "gpt-4o", "ai.input_messages": [{"role": "user", "content": "Hi"}], "ai.responses": {"content": "Hello", "role": "assistant", "tool_calls": null},
+            "ai.streaming": null, "own": [[1], 2]},
+        "measurements": {"ai_prompt_tokens_used": {"value": 26, "unit": ""}, "ai_completion_tokens_used": {"value": 217}},
+    });
+    let decoded = decoded(&[transaction(json!({"spans": [span]}))]);
+    let call = decoded.spans.iter().find(|span| span.kind == Kind::Llm).unwrap();
+    assert_eq!((call.usage.input, call.usage.output, call.usage.total), (Some(26), Some(217), Some(243)));
+    assert_eq!((call.input_messages.len(), call.output_messages.len(), call.streaming, call.status), (1, 1, None, Status::Ok));
+    assert_eq!(call.attributes["own"], json!("[[1],2]"));
+}

@@ -1,0 +1,277 @@
+//! Tokens as clients count them, sorted into buckets that do not overlap.
+//!
+//! Most clients count cached input as part of the input and reasoning as part of the output; some do not, and a few mix both. A
+//! source has a convention, and the total, where it is sent, has the last word. Nothing is ever derived as the difference to the
+//! total: a missing count stays unknown.
+
+use serde_json::{Map, Value};
+
+use crate::span::{Usage, UsageSource};
+
+/// Counts as sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Input, with or without what was cached.
+    pub input: Option<u64>,
+    /// Output, with or without reasoning.
+    pub output: Option<u64>,
+    /// Both.
+    pub total: Option<u64>,
+    /// Input read from a cache.
+    pub cache_read: Option<u64>,
+    /// Input written to a cache for five minutes or an unnamed time.
+    pub cache_write_5m: Option<u64>,
+    /// Input written to a cache for an hour.
+    pub cache_write_1h: Option<u64>,
+    /// Output that was thought.
+    pub reasoning: Option<u64>,
+    /// Input of sound.
+    pub input_audio: Option<u64>,
+    /// Output of sound.
+    pub output_audio: Option<u64>,
+}
+
+/// How a source counts special tokens, unless its total says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Convention {
+    /// Input contains what was cached, output contains reasoning: OpenTelemetry, OpenAI.
+    #[default]
+    Inclusive,
+    /// Input is what remains beside the caches, output what remains beside reasoning: Anthropic's own counts, Langfuse.
+    Exclusive,
+}
+
+/// A token count from whatever type it was sent as. Negative, broken and boolean values are none.
+pub fn count(value: &Value) -> Option<u64> {
+    match value {
+        Value::Number(number) => number.as_u64().or_else(|| number.as_f64().and_then(whole)),
+        Value::String(text) => {
+            let text = text.trim();
+            text.parse::<u64>().ok().or_else(|| text.parse::<f64>().ok().and_then(whole))
+        }
+        _ => None,
+    }
+}
+
+/// A count from a floating-point number, as measurements carry it.
+pub fn whole(number: f64) -> Option<u64> {
+    // Beyond 2^53 a floating-point number is no count any more.
+    (number.is_finite() && (0.0..9e15).contains(&number)).then(|| number.round() as u64)
+}
+
+impl Counts {
+    /// Sorts the counts into exclusive buckets.
+    pub fn settle(&self, convention: Convention) -> Usage {
+        let special_input = sum(&[self.cache_read, self.cache_write_5m, self.cache_write_1h, self.input_audio]);
+        let special_output = sum(&[self.reasoning, self.output_audio]);
+        // What was read from the cache may be left out while the rest is in: the total alone tells.
+        let inputs = self.input.map(|input| Reading::all(input, special_input, self.cache_read, convention));
+        let outputs = self.output.map(|output| Reading::all(output, special_output, None, convention));
+        let (input, output) = match (inputs, outputs) {
+            (Some(inputs), Some(outputs)) => {
+                let (input, output) = agreeing(&inputs, &outputs, self.total);
+                (Some(input), Some(output))
+            }
+            (inputs, outputs) => (inputs.map(|all| first(&all)), outputs.map(|all| first(&all))),
+        };
+        let mut usage = Usage {
+            input: input.map(|whole| whole.saturating_sub(special_input)),
+            cache_read: self.cache_read,
+            cache_write_5m: self.cache_write_5m,
+            cache_write_1h: self.cache_write_1h,
+            input_audio: self.input_audio,
+            output: output.map(|whole| whole.saturating_sub(special_output)),
+            reasoning: self.reasoning,
+            output_audio: self.output_audio,
+            total: self.total,
+            source: None,
+        };
+        if usage.total.is_none() {
+            usage.total = usage.input_tokens().zip(usage.output_tokens()).map(|(input, output)| input.saturating_add(output));
+        }
+        let any_special = special_input + special_output > 0;
+        usage.source = (!usage.is_unknown() || any_special).then_some(UsageSource::Reported);
+        usage
+    }
+
+    /// Counts in one object, as Langfuse's SDKs and wrappers send them, with the convention that its shape tells.
+    pub fn of_details(details: &Map<String, Value>) -> (Counts, Convention) {
+        let get = |names: &[&str]| names.iter().find_map(|name| details.get(*name).and_then(count));
+        let nested = |outer: &[&str], inner: &[&str]| {
+            let object = outer.iter().find_map(|name| details.get(*name).and_then(Value::as_object))?;
+            inner.iter().find_map(|name| object.get(*name).and_then(count))
+        };
+        let input_details = ["prompt_tokens_details", "input_tokens_details"];
+        let output_details = ["completion_tokens_details", "output_tokens_details"];
+        let own_words = details.contains_key("input") || details.contains_key("output");
+        let counts = Counts {
+            input: get(&["input", "prompt_tokens", "input_tokens", "promptTokens", "inputTokens"]),
+            output: get(&["output", "completion_tokens", "output_tokens", "completionTokens", "outputTokens"]),
+            total: get(&["total", "total_tokens", "totalTokens"]),
+            cache_read: get(&["input_cached_tokens", "input_cache_read", "cache_read_input_tokens", "cachedInputTokens"])
+                .or_else(|| nested(&input_details, &["cached_tokens"])),
+            cache_write_5m: get(&["input_cache_creation_5m", "input_cache_creation", "cache_creation_input_tokens"])
+                .or_else(|| nested(&input_details, &["cache_write_tokens"])),
+            cache_write_1h: get(&["input_cache_creation_1h"]),
+            reasoning: get(&["output_reasoning_tokens", "output_reasoning", "reasoning_tokens", "reasoningTokens"])
+                .or_else(|| nested(&output_details, &["reasoning_tokens"])),
+            input_audio: get(&["input_audio", "input_audio_tokens"]).or_else(|| nested(&input_details, &["audio_tokens"])),
+            output_audio: get(&["output_audio", "output_audio_tokens"]).or_else(|| nested(&output_details, &["audio_tokens"])),
+        };
+        // Anthropic's own object names cached tokens beside the input, not in it.
+        let anthropic = details.contains_key("cache_read_input_tokens") || details.contains_key("cache_creation_input_tokens");
+        let convention = if own_words || anthropic { Convention::Exclusive } else { Convention::Inclusive };
+        (counts, convention)
+    }
+
+    /// Takes from `other` what is not known here.
+    pub fn or(self, other: Counts) -> Counts {
+        Counts {
+            input: self.input.or(other.input),
+            output: self.output.or(other.output),
+            total: self.total.or(other.total),
+            cache_read: self.cache_read.or(other.cache_read),
+            cache_write_5m: self.cache_write_5m.or(other.cache_write_5m),
+            cache_write_1h: self.cache_write_1h.or(other.cache_write_1h),
+            reasoning: self.reasoning.or(other.reasoning),
+            input_audio: self.input_audio.or(other.input_audio),
+            output_audio: self.output_audio.or(other.output_audio),
+        }
+    }
+}
+
+/// The whole that a sent count stands for, under one reading of it; `None` where that reading is impossible.
+struct Reading;
+
+impl Reading {
+    /// The readings of a count, the source's own convention first.
+    fn all(sent: u64, special: u64, left_out: Option<u64>, convention: Convention) -> [Option<u64>; 3] {
+        let inclusive = (sent >= special).then_some(sent);
+        let exclusive = Some(sent.saturating_add(special));
+        let partly = left_out.filter(|n| *n > 0).map(|n| sent.saturating_add(n)).filter(|whole| *whole >= special);
+        match convention {
+            Convention::Inclusive => [inclusive, exclusive, partly],
+            Convention::Exclusive => [exclusive, inclusive, partly],
+        }
+    }
+}
+
+fn sum(counts: &[Option<u64>]) -> u64 {
+    counts.iter().flatten().fold(0, |sum, n| sum.saturating_add(*n))
+}
+
+fn first(readings: &[Option<u64>; 3]) -> u64 {
+    readings.iter().flatten().next().copied().unwrap_or(0)
+}
+
+/// The first pair of readings that adds up to the total, else the first of each.
+fn agreeing(inputs: &[Option<u64>; 3], outputs: &[Option<u64>; 3], total: Option<u64>) -> (u64, u64) {
+    if let Some(total) = total {
+        for output in outputs.iter().flatten() {
+            for input in inputs.iter().flatten() {
+                if input.checked_add(*output) == Some(total) {
+                    return (*input, *output);
+                }
+            }
+        }
+    }
+    (first(inputs), first(outputs))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn settle(counts: Counts) -> Usage {
+        counts.settle(Convention::Inclusive)
+    }
+
+    #[test]
+    fn cached_input_is_part_of_the_input() {
+        let usage = settle(Counts {
+            input: Some(2585),
+            output: Some(64),
+            total: Some(2649),
+            cache_read: Some(2048),
+            cache_write_5m: Some(512),
+            ..Counts::default()
+        });
+        assert_eq!((usage.input, usage.input_tokens(), usage.output), (Some(25), Some(2585), Some(64)));
+        assert_eq!(usage.source, Some(UsageSource::Reported));
+    }
+
+    #[test]
+    fn reasoning_is_part_of_the_output() {
+        let usage = settle(Counts { input: Some(300), output: Some(640), reasoning: Some(512), ..Counts::default() });
+        assert_eq!((usage.output, usage.output_tokens(), usage.total), (Some(128), Some(640), Some(940)));
+    }
+
+    #[test]
+    fn the_total_has_the_last_word() {
+        let counts = Counts { input: Some(100), output: Some(10), cache_read: Some(40), reasoning: Some(5), ..Counts::default() };
+        let with = |total| settle(Counts { total: Some(total), ..counts });
+        assert_eq!((with(110).input_tokens(), with(110).output_tokens()), (Some(100), Some(10)));
+        assert_eq!((with(150).input_tokens(), with(150).output_tokens()), (Some(140), Some(10)));
+        assert_eq!((with(115).input_tokens(), with(115).output_tokens()), (Some(100), Some(15)));
+        assert_eq!(with(9999).input_tokens(), Some(100), "a total that fits nothing changes nothing");
+        let reads_left_out = Counts { input: Some(60), output: Some(10), cache_read: Some(40), cache_write_5m: Some(50), total: Some(110), ..Counts::default() };
+        let usage = reads_left_out.settle(Convention::Exclusive);
+        assert_eq!((usage.input, usage.input_tokens()), (Some(10), Some(100)));
+    }
+
+    #[test]
+    fn less_input_than_cache_can_only_stand_beside_it() {
+        let usage = settle(Counts { input: Some(25), output: Some(64), cache_read: Some(2048), ..Counts::default() });
+        assert_eq!((usage.input, usage.input_tokens()), (Some(25), Some(2073)));
+    }
+
+    #[test]
+    fn unknown_stays_unknown() {
+        assert_eq!(settle(Counts::default()), Usage::default());
+        let usage = settle(Counts { total: Some(9), input: Some(4), ..Counts::default() });
+        assert_eq!((usage.output, usage.total), (None, Some(9)));
+    }
+
+    #[test]
+    fn counts_of_any_type() {
+        assert_eq!(count(&json!(26)), Some(26));
+        assert_eq!(count(&json!(26.0)), Some(26));
+        assert_eq!(count(&json!("26")), Some(26));
+        assert_eq!(count(&json!(-1)), None);
+        assert_eq!(count(&json!(true)), None);
+        assert_eq!(count(&json!("many")), None);
+    }
+
+    #[test]
+    fn the_shape_of_details_decides() {
+        let of = |value: Value| {
+            let (counts, convention) = Counts::of_details(value.as_object().unwrap());
+            counts.settle(convention)
+        };
+        let own = of(json!({"input": 100, "input_cached_tokens": 40, "output": 7, "total": 147}));
+        assert_eq!(own.input_tokens(), Some(140));
+        let openai = of(json!({"prompt_tokens": 100, "prompt_tokens_details": {"cached_tokens": 40}, "completion_tokens": 7}));
+        assert_eq!((openai.input_tokens(), openai.input), (Some(100), Some(60)));
+        let anthropic = of(json!({"input_tokens": 25, "cache_read_input_tokens": 10, "output_tokens": 7}));
+        assert_eq!(anthropic.input_tokens(), Some(35));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_or_negative(
+            input in proptest::option::of(0u64..10_000), output in proptest::option::of(0u64..10_000),
+            total in proptest::option::of(0u64..30_000), read in proptest::option::of(0u64..10_000),
+            reasoning in proptest::option::of(0u64..10_000), exclusive: bool,
+        ) {
+            let convention = if exclusive { Convention::Exclusive } else { Convention::Inclusive };
+            let usage = Counts { input, output, total, cache_read: read, reasoning, ..Counts::default() }.settle(convention);
+            prop_assert_eq!(usage.input.is_some(), input.is_some());
+            prop_assert_eq!(usage.output.is_some(), output.is_some());
+            prop_assert!(usage.input_tokens() >= input);
+            prop_assert_eq!(usage.cache_read, read);
+        }
+    }
+}

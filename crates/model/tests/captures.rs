@@ -1,0 +1,281 @@
+//! What real clients sent is read as they meant it: every case of `fixtures/captures/sentry-*` against what is expected of it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use hinomi_model::counting::{Node, decide};
+use hinomi_model::price::PriceBook;
+use hinomi_model::sentry::{Context, Decoded, ErrorEvent, decode};
+use hinomi_model::span::{Kind, Message, Part, Span, Status};
+use proptest::prelude::*;
+use serde_json::Value;
+
+/// 2026-11-24T09:00:00Z: a day after the captures were made, so that their times are shifted.
+const RECEIVED_US: i64 = 1_795_510_800_000_000;
+
+fn context() -> Context<'static> {
+    Context { received_us: RECEIVED_US, retention_us: Some(30 * 86_400_000_000), price: PriceBook::embedded() }
+}
+
+fn cases() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/captures");
+    let mut cases = Vec::new();
+    for client in std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap()) {
+        if client.file_name().to_string_lossy().starts_with("sentry-") {
+            cases.extend(std::fs::read_dir(client.path()).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
+    cases.retain(|case| case.join("expect.json").exists());
+    cases.sort();
+    assert!(cases.len() >= 30, "the captures are there");
+    cases
+}
+
+fn bodies(case: &Path) -> Vec<Vec<u8>> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(case).unwrap().map(|entry| entry.unwrap().path().join("body.decoded")).collect();
+    files.push(case.join("body.decoded"));
+    files.retain(|file| file.exists());
+    files.sort();
+    files.into_iter().map(|file| std::fs::read(file).unwrap()).collect()
+}
+
+/// All spans of a case, with what their traces say of them.
+fn read(case: &Path) -> (Vec<Span>, Vec<ErrorEvent>) {
+    let mut spans: Vec<Span> = Vec::new();
+    let mut errors = Vec::new();
+    for body in bodies(case) {
+        let Decoded { spans: more, errors: more_errors, .. } = decode(&body, &context()).unwrap();
+        spans.extend(more);
+        errors.extend(more_errors);
+    }
+    let mut traces: BTreeMap<_, Vec<&mut Span>> = BTreeMap::new();
+    for span in &mut spans {
+        traces.entry(span.trace_id).or_default().push(span);
+    }
+    for trace in traces.values_mut() {
+        let nodes: Vec<Node> = trace.iter().map(|span| Node::of(span)).collect();
+        for (span, decision) in trace.iter_mut().zip(decide(&nodes)) {
+            decision.apply(span);
+        }
+    }
+    (spans, errors)
+}
+
+fn texts(messages: &[Message]) -> String {
+    let mut found = String::new();
+    for part in messages.iter().flat_map(|message| &message.parts) {
+        match part {
+            Part::Text { text } | Part::Reasoning { text } => found.push_str(text),
+            Part::ToolCall { arguments, .. } => found.push_str(arguments),
+            Part::ToolResult { result, .. } => found.push_str(result),
+            Part::Media { content, .. } | Part::Other { content } => found.push_str(content),
+        }
+    }
+    squeeze(&found)
+}
+
+fn squeeze(text: &str) -> String {
+    text.split_whitespace().collect()
+}
+
+/// List prices of the stand-in's models in dollars for a million tokens: input, cache read, cache write, output.
+const PRICES: &[(&str, [f64; 4])] = &[
+    ("gpt-3.5-turbo", [0.5, 0.5, 0.5, 1.5]),
+    ("gpt-3.5-turbo-0125", [0.5, 0.5, 0.5, 1.5]),
+    ("gpt-4o-2024-08-06", [2.5, 1.25, 2.5, 10.0]),
+    ("gpt-4o-mini-2024-07-18", [0.15, 0.075, 0.15, 0.6]),
+    ("gpt-4.1-2025-04-14", [2.0, 0.5, 2.0, 8.0]),
+    ("gpt-5-mini-2025-08-07", [0.25, 0.025, 0.25, 2.0]),
+    ("text-embedding-3-small", [0.02, 0.02, 0.02, 0.0]),
+    ("claude-sonnet-4-5-20250929", [3.0, 0.3, 3.75, 15.0]),
+    ("claude-haiku-4-5-20251001", [1.0, 0.1, 1.25, 5.0]),
+];
+
+struct Check {
+    case: String,
+    wrong: Vec<String>,
+}
+
+impl Check {
+    fn same<T: PartialEq + std::fmt::Debug>(&mut self, what: &str, got: T, want: T) {
+        if got != want {
+            self.wrong.push(format!("{}: {what} is {got:?}, should be {want:?}", self.case));
+        }
+    }
+
+    fn holds(&mut self, what: &str, holds: bool) {
+        self.same(what, holds, true);
+    }
+}
+
+fn compare_call(want: &Value, span: &Span, check: &mut Check) {
+    let id = want["span_id"].as_str().unwrap();
+    let label = |what: &str| format!("{what} of {id}");
+    let text = |key: &str| want[key].as_str();
+    let number = |key: &str| want[key].as_u64();
+    check.same(&label("kind"), span.kind, if text("operation") == Some("embeddings") { Kind::Embedding } else { Kind::Llm });
+    let models: Vec<&str> = ["model", "model_answered", "model_requested"].iter().filter_map(|key| text(key)).collect();
+    check.holds(&label("model"), models.is_empty() || span.model().is_some_and(|model| models.contains(&model)));
+    if let Some(provider) = text("provider") {
+        check.same(&label("provider"), span.provider.as_deref(), Some(provider));
+    }
+    check.same(&label("status"), span.status.as_str(), text("status").unwrap());
+    check.same(&label("parent"), span.parent_span_id.map(|parent| parent.to_string()).as_deref(), text("parent_span_id"));
+    check.same(&label("input tokens"), span.usage.input_tokens(), number("input_tokens"));
+    check.same(&label("output tokens"), span.usage.output_tokens(), number("output_tokens"));
+    check.same(&label("total tokens"), span.usage.total, number("total_tokens"));
+    for (key, got) in [
+        ("cached_input_tokens", span.usage.cache_read),
+        ("cache_write_tokens", span.usage.cache_write_tokens()),
+        ("reasoning_tokens", span.usage.reasoning),
+    ] {
+        if let Some(want) = number(key).filter(|want| *want > 0) {
+            check.same(&label(key), got, Some(want));
+        }
+    }
+    let duration_ms = (span.end_us - span.start_us) as f64 / 1000.0;
+    check.holds(&label("duration"), (duration_ms - want["duration_ms"].as_f64().unwrap()).abs() < 0.1);
+    for (key, messages) in [("input_text", &span.input_messages), ("output_text", &span.output_messages)] {
+        if let Some(want) = text(key).filter(|_| !want[format!("{key}_in")].is_null()) {
+            check.holds(&label(&format!("{key} {want:?}")), texts(messages).contains(&squeeze(want)));
+        }
+    }
+    if let Some(tool) = want["tool_call"]["name"].as_str() {
+        let called = span.output_messages.iter().flat_map(|message| &message.parts);
+        let mut called = called.filter_map(|part| if let Part::ToolCall { name, .. } = part { Some(name.as_str()) } else { None });
+        check.holds(&label("tool call"), called.any(|name| name == tool));
+    }
+    let price = PRICES.iter().find(|(model, _)| text("model_answered").or(text("model")) == Some(*model));
+    let cost = price.and_then(|(_, [input_price, read_price, write_price, output_price])| {
+        let (read, write) = (number("cached_input_tokens").unwrap_or(0), number("cache_write_tokens").unwrap_or(0));
+        let input = number("input_tokens")? - read - write;
+        let at_list = input as f64 * input_price + read as f64 * read_price + write as f64 * write_price + number("output_tokens")? as f64 * output_price;
+        Some(at_list / 1e6)
+    });
+    match (cost, &span.cost) {
+        (Some(want), Some(got)) => check.holds(&label(&format!("cost {} for {want}", got.total.dollars())), (got.total.dollars() - want).abs() < 1e-9),
+        (want, got) => check.same(&label("cost known"), got.is_some(), want.is_some()),
+    }
+}
+
+fn compare(case: &Path) -> Vec<String> {
+    let expect: Value = serde_json::from_slice(&std::fs::read(case.join("expect.json")).unwrap()).unwrap();
+    let (spans, errors) = read(case);
+    let name = format!("{}/{}", case.parent().unwrap().file_name().unwrap().display(), case.file_name().unwrap().display());
+    let mut check = Check { case: name, wrong: Vec::new() };
+    let list = |key: &str| expect[key].as_array().cloned().unwrap_or_default();
+    let find = |id: &Value| spans.iter().find(|span| Some(span.span_id.to_string().as_str()) == id.as_str());
+    for want in list("traces") {
+        let of_trace: Vec<&Span> = spans.iter().filter(|span| span.trace_id.to_string() == want["trace_id"].as_str().unwrap()).collect();
+        check.same("number of spans", Some(of_trace.len() as u64), want["span_count"].as_u64());
+        if let (Some(root), Some(name)) = (find(&want["root_span_id"]), want["root_name"].as_str()) {
+            check.same("name of the root", root.name.as_str(), name);
+            check.same("parent of the root", root.parent_span_id, None);
+        }
+    }
+    for want in list("llm_spans") {
+        match find(&want["span_id"]) {
+            Some(span) => compare_call(&want, span, &mut check),
+            None => check.holds(&format!("presence of {}", want["span_id"]), false),
+        }
+    }
+    for (key, kinds) in [("agent_spans", &[Kind::Agent, Kind::Chain][..]), ("tool_spans", &[Kind::Tool])] {
+        for want in list(key) {
+            check.holds(&format!("kind of {}", want["name"]), find(&want["span_id"]).is_some_and(|span| kinds.contains(&span.kind)));
+        }
+    }
+    let calls: Vec<&Span> = spans.iter().filter(|span| span.is_call() && span.counted).collect();
+    let total = &expect["totals_counted_once"];
+    let sum = |of: fn(&Span) -> Option<u64>| Some(calls.iter().filter_map(|span| of(span)).sum::<u64>());
+    check.same("calls", Some(calls.len() as u64), total["llm_calls"].as_u64());
+    check.same("failed calls", sum(|span| Some(u64::from(span.status == Status::Error))), total["failed"].as_u64());
+    check.same("calls without usage", sum(|span| Some(u64::from(span.status == Status::Ok && span.usage.is_unknown()))), total["calls_with_unknown_tokens"].as_u64());
+    check.same("input tokens", sum(|span| span.usage.input_tokens()), total["input_tokens"].as_u64());
+    check.same("output tokens", sum(|span| span.usage.output_tokens()), total["output_tokens"].as_u64());
+    for want in list("error_events") {
+        let found = errors.iter().find(|error| error.span_id.map(|id| id.to_string()).as_deref() == want["span_id"].as_str());
+        check.same("type of the error", found.map(|error| error.kind.as_str()), want["type"].as_str());
+        check.same("handled", found.and_then(|error| error.handled), want["handled"].as_bool());
+        check.holds("message of the error", found.is_some_and(|error| error.value.starts_with(want["value"].as_str().unwrap())));
+        check.same("chain of the error", found.map(|error| error.exceptions.len()), want["chain"].as_array().map(Vec::len));
+    }
+    if let Some(user) = expect["user"]["id"].as_str() {
+        check.holds("user", spans.iter().any(|span| span.user_id.as_deref() == Some(user)));
+    }
+    if let Some(session) = expect["session"].as_str() {
+        check.holds("session", spans.iter().any(|span| span.session_id.as_deref() == Some(session)));
+    }
+    check.wrong
+}
+
+#[test]
+fn every_case_is_read_as_its_client_meant_it() {
+    let wrong: Vec<String> = cases().iter().flat_map(|case| compare(case)).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn all_of_the_article_belongs_to_its_pipeline() {
+    for client in ["sentry-python-2.20", "sentry-python-2.75"] {
+        let case = cases().into_iter().find(|case| case.ends_with(format!("{client}/blog-example"))).unwrap();
+        let (spans, _) = read(&case);
+        let call = spans.iter().find(|span| span.kind == Kind::Llm).unwrap();
+        assert_eq!((call.pipeline.as_deref(), call.is_run), (Some("GPT-3.5 Pipeline"), false));
+        let runs: Vec<&str> = spans.iter().filter(|span| span.is_run).map(|span| span.op.as_str()).collect();
+        assert_eq!(runs, ["ai.pipeline"]);
+        assert_eq!(spans.iter().find(|span| span.parent_span_id.is_none()).unwrap().pipeline, None);
+    }
+}
+
+/// One span of each way to send one, whole, so that a change of meaning shows itself.
+#[test]
+fn spans_as_they_are_stored() {
+    for (case, span_id) in [
+        ("sentry-python-2.20/blog-example", "b0509cd484600850"),
+        ("sentry-python-2.75/blog-example", "a95d7aac178ba5ab"),
+        ("sentry-python-2.75/anthropic-tools", "9152abd4bfcd9c04"),
+        ("sentry-python-2.75/langchain-agent", "8e5cc091fa6a453a"),
+        ("sentry-node-10/vercel-generate", "8c229a6835979c27"),
+        ("sentry-node-11/openai-error", "a5d212829ed68dc2"),
+    ] {
+        let path = cases().into_iter().find(|path| path.ends_with(case)).unwrap();
+        let (spans, _) = read(&path);
+        let span = spans.into_iter().find(|span| span.span_id.to_string() == span_id).unwrap();
+        insta::assert_json_snapshot!(format!("{}-{span_id}", case.replace('/', "-")), span);
+    }
+}
+
+fn small_bodies() -> Vec<Vec<u8>> {
+    cases().iter().flat_map(|case| bodies(case)).filter(|body| body.len() < 20_000).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn damaged_envelopes_never_panic(which in any::<prop::sample::Index>(), damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20), cut in any::<prop::sample::Index>()) {
+        static BODIES: std::sync::LazyLock<Vec<Vec<u8>>> = std::sync::LazyLock::new(small_bodies);
+        let mut body = which.get(&BODIES).clone();
+        for (at, byte) in &damage {
+            let at = at.index(body.len());
+            body[at] = *byte;
+        }
+        let _ = decode(&body, &context());
+        body.truncate(cut.index(body.len()));
+        let _ = decode(&body, &context());
+    }
+
+    #[test]
+    fn damaged_payloads_cost_only_themselves(which in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        static BODIES: std::sync::LazyLock<Vec<Vec<u8>>> = std::sync::LazyLock::new(small_bodies);
+        let body = which.get(&BODIES);
+        let mut damaged = body.clone();
+        let at = at.index(body.len());
+        damaged[at] = byte;
+        let whole = decode(body, &context()).unwrap();
+        if let Ok(decoded) = decode(&damaged, &context()) {
+            let accounted = decoded.spans.len() + decoded.errors.len() + decoded.outcomes.len();
+            prop_assert!(accounted > 0 || whole.spans.is_empty());
+        }
+    }
+}
