@@ -151,6 +151,20 @@ pub fn of_op(op: &str) -> Option<Kind> {
     find(OPS, op).or_else(by_prefix)
 }
 
+/// The operation that an op names, in the words of the conventions, for clients that send no operation.
+pub fn operation_of_op(op: &str) -> Option<&str> {
+    if let Some(operation) = op.strip_prefix("gen_ai.") {
+        return Some(operation);
+    }
+    match of_op(op) {
+        Some(Kind::Embedding) => Some("embeddings"),
+        Some(Kind::Tool) => Some("execute_tool"),
+        Some(Kind::Agent) => Some("invoke_agent"),
+        Some(Kind::Llm) => Some("chat"),
+        _ => None,
+    }
+}
+
 fn of_vercel(function: &str) -> Option<Kind> {
     // `operation.name` is a common name: only Vercel's begin so. A function id may follow after a space.
     let function = function.split(' ').next().filter(|f| f.starts_with("ai."))?;
@@ -247,6 +261,14 @@ mod tests {
         ] {
             assert_eq!(kind(&Hints { op, ..Hints::default() }), expected, "{op}");
         }
+    }
+
+    #[test]
+    fn operations_of_ops() {
+        assert_eq!(operation_of_op("gen_ai.execute_tool"), Some("execute_tool"));
+        assert_eq!(operation_of_op("ai.chat_completions.create.openai"), Some("chat"));
+        assert_eq!(operation_of_op("ai.embeddings.create.cohere"), Some("embeddings"));
+        assert_eq!(operation_of_op("http.client"), None);
     }
 
     #[test]

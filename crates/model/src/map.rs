@@ -75,7 +75,7 @@ pub fn canonical(raw: RawSpan, book: &PriceBook) -> Span {
         span_id: raw.span_id,
         parent_span_id: raw.parent_span_id.filter(|parent| *parent != raw.span_id),
         kind,
-        operation: found.text(Field::Operation),
+        operation: found.text(Field::Operation).or_else(|| kinds::operation_of_op(&raw.op).map(str::to_owned)),
         origin: raw.origin.or_else(|| found.text(Field::Origin)),
         request_model: found.text(Field::RequestModel),
         response_model: found.text(Field::ResponseModel),
@@ -116,7 +116,7 @@ pub fn canonical(raw: RawSpan, book: &PriceBook) -> Span {
     count_locally(&mut span);
     texts(&mut span, &found);
     if matches!(kind, Kind::Llm | Kind::Embedding | Kind::Agent | Kind::Tool) {
-        read_from(&mut span, &found);
+        read_from(&mut span, &found, &raw.measurements);
     }
     let replaced = found.replaced();
     cost::price(&mut span, found.text(Field::ServiceTier).as_deref(), book);
@@ -481,13 +481,15 @@ const SHOWN: &[Field] = &[
     Field::Prompt,
 ];
 
-fn read_from(span: &mut Span, found: &Found) {
-    let shown = SHOWN.iter().filter_map(|field| found.name(*field).map(|name| (field.as_str(), name)));
-    span.reading = shown.map(|(field, from)| Reading { field: field.into(), from: from.into() }).collect();
+fn read_from(span: &mut Span, found: &Found, measurements: &[(String, f64)]) {
+    let reading = |field: Field, from: &str| Reading { field: field.as_str().into(), from: from.into() };
+    let measured = |field: Field| measurements.iter().map(|(name, _)| name).find(|name| names::lookup(name).is_some_and(|(known, _)| known == field));
+    let source = |field: Field| found.name(field).or_else(|| measured(field).map(String::as_str));
+    span.reading = SHOWN.iter().filter_map(|field| source(*field).map(|from| reading(*field, from))).collect();
     if span.provider_inferred {
         let by_instrumentation = providers::of_instrumentation(&span.op, span.origin.as_deref()).is_some();
         let from = if by_instrumentation { "the instrumentation" } else { "the vendor of the model" };
-        span.reading.push(Reading { field: Field::Provider.as_str().into(), from: from.into() });
+        span.reading.push(reading(Field::Provider, from));
     }
 }
 

@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -157,4 +158,26 @@ fn mapping_what_was_mapped_changes_nothing() {
     let once = map("gen_ai.chat", attributes);
     let again = map("gen_ai.chat", Value::Object(once.attributes.clone()));
     assert_eq!(once, again);
+}
+
+/// Attributes of names that mean something and are kept, with values of any type.
+fn any_attributes() -> impl Strategy<Value = Attributes> {
+    let names: Vec<&'static str> = Field::ALL.iter().filter(|field| !field.replaces_its_attribute()).flat_map(|field| field.names()).copied().collect();
+    let value = prop_oneof![
+        any::<i32>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<bool>().prop_map(Value::from),
+        "[a-z0-9.{}\"]{0,12}".prop_map(Value::from),
+        prop::collection::vec("[a-z]{0,5}", 0..3).prop_map(Value::from),
+    ];
+    prop::collection::btree_map(prop::sample::select(names), value, 0..25).prop_map(|map| map.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+proptest! {
+    #[test]
+    fn any_attributes_are_mapped_once_and_for_all(attributes in any_attributes(), op in prop::sample::select(vec!["", "gen_ai.chat", "gen_ai.embeddings", "ai.pipeline", "http.client"])) {
+        let once = map(op, Value::Object(attributes));
+        let again = map(op, Value::Object(once.attributes.clone()));
+        prop_assert_eq!(once, again);
+    }
 }

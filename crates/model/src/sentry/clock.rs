@@ -29,7 +29,7 @@ impl Clock {
         Clock {
             received_us: context.received_us,
             oldest_us: context.retention_us.map(|kept| context.received_us.saturating_sub(kept)),
-            shift_us: if drift > MAX_BEHIND_US || drift < -MAX_AHEAD_US { drift } else { 0 },
+            shift_us: if (-MAX_AHEAD_US..=MAX_BEHIND_US).contains(&drift) { 0 } else { drift },
         }
     }
 

@@ -135,8 +135,8 @@ struct RawItemHeader<'a> {
     length: Option<u64>,
     #[serde(borrow, default)]
     content_type: Text<'a>,
-    #[serde(default)]
-    item_count: Option<u64>,
+    #[serde(borrow, default)]
+    item_count: Text<'a>,
 }
 
 /// An item of an envelope.
@@ -238,7 +238,8 @@ fn item_header(text: &[u8], index: usize) -> Result<ItemHeader<'_>, EnvelopeErro
     }
     let raw: RawItemHeader = serde_json::from_str(text).map_err(|error| fail(without_content(&error)))?;
     let kind = raw.kind.0.ok_or_else(|| fail("it has no type".into()))?;
-    Ok(ItemHeader { kind, length: raw.length, content_type: raw.content_type.0, item_count: raw.item_count })
+    let item_count = raw.item_count.as_str().and_then(|count| count.parse().ok());
+    Ok(ItemHeader { kind, length: raw.length, content_type: raw.content_type.0, item_count })
 }
 
 /// The place and sort of a parser's error, without the text that it stumbled over.

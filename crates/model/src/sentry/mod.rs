@@ -104,7 +104,10 @@ fn read_item(item: &Item, reader: &mut Reader) {
     match &*item.header.kind {
         "transaction" => transaction::read(item.payload, reader),
         "event" | "error" => event::read(item.payload, reader),
-        "span" if item.header.content_type.as_deref().is_some_and(is_container) => span_v2::read(item, reader),
+        // Only containers have a count, whatever became of their content type on the way.
+        "span" if item.header.item_count.is_some() || item.header.content_type.as_deref().is_some_and(is_container) => {
+            span_v2::read(item, reader);
+        }
         "span" => transaction::read_standalone(item.payload, reader),
         "client_report" => {
             reader.has_client_report = true;
