@@ -3,6 +3,9 @@
 //! This step knows no protocol: Sentry, OpenTelemetry and Langfuse all end in a [`RawSpan`], and the table in [`crate::names`] says
 //! what their attributes mean.
 
+mod found;
+mod texts;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -15,9 +18,10 @@ use crate::money::Usd;
 use crate::names::{self, Field};
 use crate::price::PriceBook;
 use crate::providers;
-use crate::span::{Attributes, Kind, Message, Part, Reading, Span, Status};
+use crate::span::{Attributes, Kind, Reading, Span, Status, Usage};
 use crate::time;
 use crate::usage::{self, Convention, Counts};
+use found::Found;
 
 /// How the client says that a span ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -114,7 +118,7 @@ pub fn canonical(raw: RawSpan, book: &PriceBook) -> Span {
     provider(&mut span, &found, book);
     pipeline(&mut span, &found);
     count_locally(&mut span);
-    texts(&mut span, &found);
+    texts::texts(&mut span, &found);
     if matches!(kind, Kind::Llm | Kind::Embedding | Kind::Agent | Kind::Tool) {
         read_from(&mut span, &found, &raw.measurements);
     }
@@ -126,97 +130,6 @@ pub fn canonical(raw: RawSpan, book: &PriceBook) -> Span {
     }
     tidy(&mut span);
     span
-}
-
-/// Which attributes of a span mean something, the best for each field.
-struct Found<'a> {
-    attributes: &'a Attributes,
-    ranks: [Option<u8>; Field::ALL.len()],
-}
-
-impl<'a> Found<'a> {
-    fn new(attributes: &'a Attributes) -> Found<'a> {
-        let mut ranks = [None; Field::ALL.len()];
-        for (name, value) in attributes {
-            if let Some((field, rank)) = names::lookup(name) {
-                let best: &mut Option<u8> = &mut ranks[field as usize];
-                if best.is_none_or(|known| rank < known) && !is_empty(value) {
-                    *best = Some(rank);
-                }
-            }
-        }
-        Found { attributes, ranks }
-    }
-
-    fn name(&self, field: Field) -> Option<&'static str> {
-        self.ranks[field as usize].map(|rank| field.names()[usize::from(rank)])
-    }
-
-    fn has(&self, field: Field) -> bool {
-        self.ranks[field as usize].is_some()
-    }
-
-    fn value(&self, field: Field) -> Option<&'a Value> {
-        self.attributes.get(self.name(field)?)
-    }
-
-    fn str(&self, field: Field) -> Option<&'a str> {
-        self.value(field)?.as_str()
-    }
-
-    fn text(&self, field: Field) -> Option<String> {
-        match self.value(field)? {
-            Value::String(text) => Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned),
-            Value::Number(number) => Some(number.to_string()),
-            Value::Bool(flag) => Some(flag.to_string()),
-            _ => None,
-        }
-    }
-
-    fn flag(&self, field: Field) -> Option<bool> {
-        match self.value(field)? {
-            Value::Bool(flag) => Some(*flag),
-            Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
-            Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
-            _ => None,
-        }
-    }
-
-    fn number(&self, field: Field) -> Option<f64> {
-        match self.value(field)? {
-            Value::Number(number) => number.as_f64(),
-            Value::String(text) => text.trim().parse().ok(),
-            _ => None,
-        }
-        .filter(|number| number.is_finite())
-    }
-
-    fn count(&self, field: Field) -> Option<u64> {
-        usage::count(self.value(field)?)
-    }
-
-    /// The attribute as an object, also where it is JSON text.
-    fn object(&self, field: Field) -> Option<serde_json::Map<String, Value>> {
-        match self.value(field)? {
-            Value::Object(object) => Some(object.clone()),
-            Value::String(text) => serde_json::from_str(text).ok(),
-            _ => None,
-        }
-    }
-
-    /// Names of the attributes that are not kept beside their field.
-    fn replaced(&self) -> Vec<&'static str> {
-        let replaced = Field::ALL.iter().filter(|field| field.replaces_its_attribute());
-        replaced.filter_map(|field| self.name(*field)).collect()
-    }
-}
-
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::String(text) => text.is_empty(),
-        _ => false,
-    }
 }
 
 fn kind_of(raw: &RawSpan, found: &Found) -> Kind {
@@ -310,7 +223,7 @@ fn status(
     (status, said.or_else(|| tags.get("status").filter(|_| status == Status::Error).cloned()))
 }
 
-fn counts(found: &Found, measurements: &[(String, f64)], kind: Kind) -> crate::span::Usage {
+fn counts(found: &Found, measurements: &[(String, f64)], kind: Kind) -> Usage {
     let mut counts = Counts {
         input: found.count(Field::InputTokens),
         output: found.count(Field::OutputTokens),
@@ -379,75 +292,6 @@ fn count_locally(span: &mut Span) {
     if !span.is_call() && (!span.usage.is_unknown() || span.client_cost.is_some()) {
         span.counted = false;
         span.not_counted_because = Some(format!("a span of kind {} repeats the usage of the calls below it", span.kind));
-    }
-}
-
-fn texts(span: &mut Span, found: &Found) {
-    if let Some(system) = found.value(Field::System) {
-        span.input_messages = messages::read(system, "system");
-    }
-    let indexed = |prefixes: [&str; 2]| prefixes.iter().find_map(|prefix| messages::unflatten(found.attributes, prefix));
-    // Lists spread over attributes are richer than the one text that the same client sends beside them.
-    let plain = |field| matches!(found.name(field), None | Some("input.value" | "output.value" | "traceloop.entity.input" | "traceloop.entity.output"));
-    let input = span.is_call().then(|| plain(Field::Input).then(|| indexed(["gen_ai.prompt", "llm.input_messages"])).flatten()).flatten();
-    if let Some(input) = input.as_ref().or_else(|| found.value(Field::Input)) {
-        let read = messages::read(input, "user");
-        let repeated = read.first().is_some_and(|first| first.role == "system" && span.input_messages.first() == Some(first));
-        span.input_messages.extend(read.into_iter().skip(usize::from(repeated)));
-    } else if let Some(input) = found.value(Field::EmbeddingInput).or_else(|| found.value(Field::RetrievalQuery)) {
-        span.input_messages.extend(messages::read(input, "user"));
-    }
-    let output = span.is_call().then(|| plain(Field::Output).then(|| indexed(["gen_ai.completion", "llm.output_messages"])).flatten()).flatten();
-    if let Some(output) = output.as_ref().or_else(|| found.value(Field::Output)).or_else(|| found.value(Field::OutputText)) {
-        span.output_messages = messages::read(output, "assistant");
-    } else if let Some(documents) = found.value(Field::RetrievalDocuments) {
-        span.output_messages = messages::read(documents, "tool");
-    }
-    if let Some(calls) = found.value(Field::OutputToolCalls) {
-        add_tool_calls(&mut span.output_messages, messages::read_tool_calls(calls));
-    }
-    tool_texts(span, found);
-    span.tool_definitions = found.value(Field::ToolDefinitions).map(|value| match value {
-        Value::String(text) => serde_json::from_str(text).unwrap_or_else(|_| value.clone()),
-        value => value.clone(),
-    });
-}
-
-/// Adds tool calls to the answer, unless they stand in it already.
-fn add_tool_calls(output: &mut Vec<Message>, calls: Vec<Part>) {
-    let known = |call: &Part| {
-        let Part::ToolCall { id, name, .. } = call else { return true };
-        output.iter().flat_map(|message| &message.parts).any(|part| match part {
-            Part::ToolCall { id: known_id, name: known_name, .. } => known_id == id && known_name == name,
-            _ => false,
-        })
-    };
-    let new: Vec<Part> = calls.into_iter().filter(|call| !known(call)).collect();
-    if new.is_empty() {
-        return;
-    }
-    match output.last_mut().filter(|last| last.role == "assistant") {
-        Some(last) => last.parts.extend(new),
-        None => output.push(Message { role: "assistant".into(), parts: new }),
-    }
-}
-
-/// What a tool was given and gave back, as the call and the result that a conversation would show.
-fn tool_texts(span: &mut Span, found: &Found) {
-    let text = |field| {
-        found.value(field).map(|value: &Value| match value {
-            Value::String(text) => text.clone(),
-            value => value.to_string(),
-        })
-    };
-    let name = || span.tool.clone().unwrap_or_else(|| span.name.clone());
-    if let Some(arguments) = text(Field::ToolArguments) {
-        let part = Part::ToolCall { id: span.tool_call_id.clone(), name: name(), arguments };
-        span.input_messages.push(Message { role: "assistant".into(), parts: vec![part] });
-    }
-    if let Some(result) = text(Field::ToolResult) {
-        let part = Part::ToolResult { id: span.tool_call_id.clone(), name: Some(name()), result };
-        span.output_messages.push(Message { role: "tool".into(), parts: vec![part] });
     }
 }
 

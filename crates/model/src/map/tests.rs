@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::span::UsageSource;
+use crate::span::{Part, UsageSource};
 
 fn raw(op: &str, attributes: Value) -> RawSpan {
     RawSpan {

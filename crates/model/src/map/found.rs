@@ -1,0 +1,98 @@
+//! The attributes of a span that mean something.
+
+use serde_json::{Map, Value};
+
+use crate::names::{self, Field};
+use crate::span::Attributes;
+use crate::usage;
+
+/// Which attributes of a span mean something, the best for each field.
+pub(super) struct Found<'a> {
+    pub(super) attributes: &'a Attributes,
+    ranks: [Option<u8>; Field::ALL.len()],
+}
+
+impl<'a> Found<'a> {
+    pub(super) fn new(attributes: &'a Attributes) -> Found<'a> {
+        let mut ranks = [None; Field::ALL.len()];
+        for (name, value) in attributes {
+            if let Some((field, rank)) = names::lookup(name) {
+                let best: &mut Option<u8> = &mut ranks[field as usize];
+                if best.is_none_or(|known| rank < known) && !is_empty(value) {
+                    *best = Some(rank);
+                }
+            }
+        }
+        Found { attributes, ranks }
+    }
+
+    pub(super) fn name(&self, field: Field) -> Option<&'static str> {
+        self.ranks[field as usize].map(|rank| field.names()[usize::from(rank)])
+    }
+
+    pub(super) fn has(&self, field: Field) -> bool {
+        self.ranks[field as usize].is_some()
+    }
+
+    pub(super) fn value(&self, field: Field) -> Option<&'a Value> {
+        self.attributes.get(self.name(field)?)
+    }
+
+    pub(super) fn str(&self, field: Field) -> Option<&'a str> {
+        self.value(field)?.as_str()
+    }
+
+    pub(super) fn text(&self, field: Field) -> Option<String> {
+        match self.value(field)? {
+            Value::String(text) => Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned),
+            Value::Number(number) => Some(number.to_string()),
+            Value::Bool(flag) => Some(flag.to_string()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn flag(&self, field: Field) -> Option<bool> {
+        match self.value(field)? {
+            Value::Bool(flag) => Some(*flag),
+            Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
+            Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
+            _ => None,
+        }
+    }
+
+    pub(super) fn number(&self, field: Field) -> Option<f64> {
+        match self.value(field)? {
+            Value::Number(number) => number.as_f64(),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        }
+        .filter(|number| number.is_finite())
+    }
+
+    pub(super) fn count(&self, field: Field) -> Option<u64> {
+        usage::count(self.value(field)?)
+    }
+
+    /// The attribute as an object, also where it is JSON text.
+    pub(super) fn object(&self, field: Field) -> Option<Map<String, Value>> {
+        match self.value(field)? {
+            Value::Object(object) => Some(object.clone()),
+            Value::String(text) => serde_json::from_str(text).ok(),
+            _ => None,
+        }
+    }
+
+    /// Names of the attributes that are not kept beside their field.
+    pub(super) fn replaced(&self) -> Vec<&'static str> {
+        let replaced = Field::ALL.iter().filter(|field| field.replaces_its_attribute());
+        replaced.filter_map(|field| self.name(*field)).collect()
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        _ => false,
+    }
+}
