@@ -191,6 +191,7 @@ fn finish_reasons(found: &Found) -> Vec<String> {
         Some(Value::Array(items)) => texts(items),
         Some(Value::String(text)) => match serde_json::from_str(text) {
             Ok(Value::Array(items)) => texts(&items),
+            Ok(Value::String(text)) => vec![text],
             _ => vec![text.clone()],
         },
         _ => Vec::new(),
@@ -284,6 +285,10 @@ fn pipeline(span: &mut Span, found: &Found) {
     // Making an agent is not a run of it.
     let acting = span.kind == Kind::Agent && span.op != "gen_ai.create_agent";
     span.pipeline = own.or_else(|| span.agent.clone().filter(|_| acting));
+    if let Some(pipeline) = &mut span.pipeline {
+        // All spans below get a copy of it.
+        messages::trim_text(pipeline, Limit::NAME);
+    }
     span.is_run = span.pipeline.is_some() && (acting || matches!(span.kind, Kind::Chain | Kind::Function | Kind::Other));
 }
 

@@ -106,7 +106,7 @@ pub struct Span {
     pub output_messages: Vec<Message>,
     /// Tools that the model could call, as sent.
     pub tool_definitions: Option<serde_json::Value>,
-    /// All other attributes, as sent.
+    /// Attributes as sent, but for texts that became messages and what is a field of every span.
     pub attributes: Attributes,
     /// Which attribute became which field.
     pub reading: Vec<Reading>,

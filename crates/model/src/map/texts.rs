@@ -1,5 +1,7 @@
 //! What was asked and answered, from the attributes that hold it.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::found::Found;
@@ -50,20 +52,22 @@ fn in_parts(span: &Span, found: &Found, field: Field, prefixes: &[&str]) -> Opti
 
 /// Adds tool calls to the answer, unless they stand in it already.
 fn add_tool_calls(output: &mut Vec<Message>, calls: Vec<Part>) {
-    let known = |call: &Part| {
-        let Part::ToolCall { id, name, .. } = call else { return true };
-        output.iter().flat_map(|message| &message.parts).any(|part| match part {
-            Part::ToolCall { id: known_id, name: known_name, .. } => known_id == id && known_name == name,
-            _ => false,
-        })
-    };
-    let new: Vec<Part> = calls.into_iter().filter(|call| !known(call)).collect();
+    let known: HashSet<(Option<String>, String)> = output.iter().flat_map(|message| &message.parts).filter_map(identity).collect();
+    let new: Vec<Part> = calls.into_iter().filter(|call| identity(call).is_some_and(|call| !known.contains(&call))).collect();
     if new.is_empty() {
         return;
     }
     match output.last_mut().filter(|last| last.role == "assistant") {
         Some(last) => last.parts.extend(new),
         None => output.push(Message { role: "assistant".into(), parts: new }),
+    }
+}
+
+/// By what a tool call is known again.
+fn identity(part: &Part) -> Option<(Option<String>, String)> {
+    match part {
+        Part::ToolCall { id, name, .. } => Some((id.clone(), name.clone())),
+        _ => None,
     }
 }
 

@@ -4,13 +4,16 @@ use serde_json::{Map, Value};
 
 use crate::span::Attributes;
 
+/// Words of the longest names that clients make are some ten; a name may not make a tree of any depth.
+const MAX_WORDS: usize = 16;
+
 /// Gathers the attributes under a prefix (`gen_ai.prompt`, `llm.input_messages`) into one nested value: digits in a name make lists,
 /// other words make objects. `None` when there is no list under the prefix.
 pub fn unflatten(attributes: &Attributes, prefix: &str) -> Option<Value> {
     let mut root = Value::Object(Map::new());
     for (name, value) in attributes {
         let Some(path) = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.')) else { continue };
-        if path.starts_with(|c: char| c.is_ascii_digit()) {
+        if path.starts_with(|c: char| c.is_ascii_digit()) && path.split('.').count() <= MAX_WORDS {
             insert(&mut root, path, value);
         }
     }
@@ -62,5 +65,7 @@ mod tests {
         ]);
         assert_eq!(found, expected);
         assert_eq!(unflatten(attributes.as_object().unwrap(), "llm.input_messages"), None);
+        let deep = json!({format!("gen_ai.prompt.0{}", ".a".repeat(100_000)): "x"});
+        assert_eq!(unflatten(deep.as_object().unwrap(), "gen_ai.prompt"), None);
     }
 }

@@ -39,6 +39,9 @@ const ROLES: &[(&str, &str)] = &[
 /// How deep shapes may lie in one another. Deeper ones are kept as text.
 const MAX_DEPTH: u8 = 6;
 
+/// Parts among which a repeated one is looked for.
+const MAX_COMPARED: usize = 100;
+
 /// Reads messages from an attribute. `role` is that of texts which do not name one.
 pub fn read(value: &Value, role: &str) -> Vec<Message> {
     match value {
@@ -210,8 +213,8 @@ fn message(object: &Map<String, Value>, default_role: &str) -> Message {
     }
     let calls = ["tool_calls", "toolCalls", "function_call"].iter().filter_map(|key| object.get(*key)).filter(|value| !absent(value));
     for found in calls.flat_map(tool_calls) {
-        // Some clients send a call both in the content and beside it.
-        if !parts.contains(&found) {
+        // Some clients send a call both in the content and beside it. Nobody sends hundreds twice.
+        if parts.len() > MAX_COMPARED || !parts.contains(&found) {
             parts.push(found);
         }
     }

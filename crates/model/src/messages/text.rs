@@ -8,6 +8,11 @@ use crate::span::{Message, Part};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit(pub usize);
 
+impl Limit {
+    /// A name that many spans share, such as a release.
+    pub const NAME: Limit = Limit(250);
+}
+
 impl Default for Limit {
     /// 1 MiB: more than any model's window of text, less than a picture.
     fn default() -> Self {

@@ -8,7 +8,11 @@ use serde_json::value::RawValue;
 use super::envelope::{Header, Sdk};
 use super::lenient::{Tags, Text};
 use crate::id::TraceId;
+use crate::messages::{Limit, trim_text};
 use crate::span::Span;
+
+/// Tags that are kept of one event.
+const MAX_TAGS: usize = 100;
 
 /// Holds for each span of the transaction, and for each span of its trace that the same envelope carries in a container.
 #[derive(Debug, Clone, Default)]
@@ -50,25 +54,34 @@ pub(super) fn part<'a, T: Deserialize<'a> + Default>(raw: Option<&'a RawValue>) 
     object.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
+/// Each span gets a copy, so that a long text would become as many long texts as there are spans.
+fn short(text: Option<String>) -> Option<String> {
+    text.map(|mut text| {
+        trim_text(&mut text, Limit::NAME);
+        text
+    })
+}
+
 impl Shared {
     pub(super) fn new(trace_id: Option<TraceId>, fields: SharedFields, header: &Header) -> Shared {
         let user: User = part(fields.user);
         let sdk: Sdk = part(fields.sdk);
+        let user_id = user.id.into_string().or_else(|| user.email.into_string()).or_else(|| user.username.into_string());
         Shared {
             trace_id,
-            environment: fields.environment.into_string(),
-            release: fields.release.into_string(),
-            user_id: user.id.into_string().or_else(|| user.email.into_string()).or_else(|| user.username.into_string()),
-            service: fields.server_name.into_string(),
-            sdk_name: sdk.name.into_string().or_else(|| header.sdk_name.clone()),
-            sdk_version: sdk.version.into_string().or_else(|| header.sdk_version.clone()),
-            tags: fields.tags.0,
+            environment: short(fields.environment.into_string()),
+            release: short(fields.release.into_string()),
+            user_id: short(user_id),
+            service: short(fields.server_name.into_string()),
+            sdk_name: short(sdk.name.into_string().or_else(|| header.sdk_name.clone())),
+            sdk_version: short(sdk.version.into_string().or_else(|| header.sdk_version.clone())),
+            tags: fields.tags.0.into_iter().take(MAX_TAGS).filter_map(|(name, value)| Some((short(Some(name))?, short(Some(value))?))).collect(),
         }
     }
 
     /// What is known of an envelope without a transaction.
     pub(super) fn of_header(header: &Header) -> Shared {
-        Shared { sdk_name: header.sdk_name.clone(), sdk_version: header.sdk_version.clone(), ..Shared::default() }
+        Shared { sdk_name: short(header.sdk_name.clone()), sdk_version: short(header.sdk_version.clone()), ..Shared::default() }
     }
 
     /// Fills in what the span does not say itself.

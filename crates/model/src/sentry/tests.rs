@@ -242,3 +242,14 @@ fn lists_and_objects_of_older_sdks() {
     assert_eq!((call.input_messages.len(), call.output_messages.len(), call.streaming, call.status), (1, 1, None, Status::Ok));
     assert_eq!(call.attributes["own"], json!("[[1],2]"));
 }
+
+#[test]
+fn what_all_spans_share_is_short() {
+    let long = "x".repeat(10_000);
+    let tags: serde_json::Map<String, Value> = (0..500).map(|n| (format!("tag{n}"), json!(long))).collect();
+    let decoded = decoded(&[transaction(json!({"release": long, "tags": tags}))]);
+    let span = &decoded.spans[0];
+    assert!(span.release.as_ref().unwrap().len() < 300);
+    assert_eq!(span.tags.len(), 100);
+    assert!(span.tags.values().all(|value| value.len() < 300));
+}
