@@ -153,7 +153,7 @@ pub fn of_op(op: &str) -> Option<Kind> {
 
 /// The operation that an op names, in the words of the conventions, for clients that send no operation.
 pub fn operation_of_op(op: &str) -> Option<&str> {
-    if let Some(operation) = op.strip_prefix("gen_ai.") {
+    if let Some(operation) = op.strip_prefix("gen_ai.").filter(|operation| !operation.is_empty()) {
         return Some(operation);
     }
     match of_op(op) {

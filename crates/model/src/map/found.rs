@@ -9,33 +9,33 @@ use crate::usage;
 /// Which attributes of a span mean something, the best for each field.
 pub(super) struct Found<'a> {
     pub(super) attributes: &'a Attributes,
-    ranks: [Option<u8>; Field::ALL.len()],
+    best: [Option<(u8, &'a Value)>; Field::ALL.len()],
 }
 
 impl<'a> Found<'a> {
     pub(super) fn new(attributes: &'a Attributes) -> Found<'a> {
-        let mut ranks = [None; Field::ALL.len()];
+        let mut best = [None; Field::ALL.len()];
         for (name, value) in attributes {
             if let Some((field, rank)) = names::lookup(name) {
-                let best: &mut Option<u8> = &mut ranks[field as usize];
-                if best.is_none_or(|known| rank < known) && !is_empty(value) {
-                    *best = Some(rank);
+                let known: &mut Option<(u8, &Value)> = &mut best[field as usize];
+                if known.is_none_or(|(known, _)| rank < known) && !is_empty(value) {
+                    *known = Some((rank, value));
                 }
             }
         }
-        Found { attributes, ranks }
+        Found { attributes, best }
     }
 
     pub(super) fn name(&self, field: Field) -> Option<&'static str> {
-        self.ranks[field as usize].map(|rank| field.names()[usize::from(rank)])
+        self.best[field as usize].map(|(rank, _)| field.names()[usize::from(rank)])
     }
 
     pub(super) fn has(&self, field: Field) -> bool {
-        self.ranks[field as usize].is_some()
+        self.best[field as usize].is_some()
     }
 
     pub(super) fn value(&self, field: Field) -> Option<&'a Value> {
-        self.attributes.get(self.name(field)?)
+        self.best[field as usize].map(|(_, value)| value)
     }
 
     pub(super) fn str(&self, field: Field) -> Option<&'a str> {

@@ -109,6 +109,7 @@ fn list(items: &[Value], role: &str, depth: u8) -> Option<Vec<Message>> {
     for item in items {
         match item {
             Value::Null => continue,
+            Value::String(text) if text.is_empty() => continue,
             Value::Object(object) if is_part(object) => {
                 let found = part(object);
                 let of = match &found {
