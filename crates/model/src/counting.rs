@@ -139,9 +139,15 @@ impl Tree {
                 *known = place;
             }
         }
-        let above = |node: &Node| node.parent_span_id.filter(|parent| *parent != node.span_id).and_then(|parent| places.get(&parent).copied());
+        let above =
+            |node: &Node| node.parent_span_id.filter(|parent| *parent != node.span_id).and_then(|parent| places.get(&parent).copied());
         let mut parent: Vec<Option<usize>> = nodes.iter().map(above).collect();
-        let mut tree = Tree { downwards: Vec::with_capacity(nodes.len()), depth: vec![0; nodes.len()], call_above: vec![None; nodes.len()], parent: Vec::new() };
+        let mut tree = Tree {
+            downwards: Vec::with_capacity(nodes.len()),
+            depth: vec![0; nodes.len()],
+            call_above: vec![None; nodes.len()],
+            parent: Vec::new(),
+        };
         // Each walk goes up to what is placed already, or to the top, or round a circle.
         let mut state = vec![State::New; nodes.len()];
         let mut walk = Vec::new();

@@ -87,7 +87,10 @@ mod tests {
     fn mends_what_clients_break() {
         assert_eq!(read(r#"["a\ud800b", "\udc00", "\ud83d\ude00", "\ud800A"]"#), json!(["a\u{fffd}b", "\u{fffd}", "😀", "\u{fffd}A"]));
         assert_eq!(read("[\"a\nb\0\"]"), json!(["a\nb\0"]));
-        assert_eq!(read(r#"{"n":NaN,"i":-Infinity,"e":1e999,"f":1.5e3,"t":"NaN"}"#), json!({"n": null, "i": null, "e": null, "f": 1500.0, "t": "NaN"}));
+        assert_eq!(
+            read(r#"{"n":NaN,"i":-Infinity,"e":1e999,"f":1.5e3,"t":"NaN"}"#),
+            json!({"n": null, "i": null, "e": null, "f": 1500.0, "t": "NaN"})
+        );
         assert_eq!(read(r#"{"q":"\"\\","r":"\u0000"}"#), json!({"q": "\"\\", "r": "\0"}));
         assert_eq!(serde_json::from_str::<Value>(&mend(b"[\"a\xff\"]")).unwrap(), json!(["a\u{fffd}"]));
     }

@@ -199,13 +199,7 @@ fn finish_reasons(found: &Found) -> Vec<String> {
 }
 
 /// A status that the client left open is an error where an answer's code or an exception says so.
-fn status(
-    sent: RawStatus,
-    detail: Option<String>,
-    kind: Kind,
-    found: &Found,
-    tags: &BTreeMap<String, String>,
-) -> (Status, Option<String>) {
+fn status(sent: RawStatus, detail: Option<String>, kind: Kind, found: &Found, tags: &BTreeMap<String, String>) -> (Status, Option<String>) {
     let detail = found.text(Field::StatusMessage).or(detail).or_else(|| found.text(Field::ErrorType));
     let status = match sent {
         RawStatus::Ok => Status::Ok,
@@ -332,7 +326,8 @@ const SHOWN: &[Field] = &[
 
 fn read_from(span: &mut Span, found: &Found, measurements: &[(String, f64)]) {
     let reading = |field: Field, from: &str| Reading { field: field.as_str().into(), from: from.into() };
-    let measured = |field: Field| measurements.iter().map(|(name, _)| name).find(|name| names::lookup(name).is_some_and(|(known, _)| known == field));
+    let measured =
+        |field: Field| measurements.iter().map(|(name, _)| name).find(|name| names::lookup(name).is_some_and(|(known, _)| known == field));
     let source = |field: Field| found.name(field).or_else(|| measured(field).map(String::as_str));
     span.reading = SHOWN.iter().filter_map(|field| source(*field).map(|from| reading(*field, from))).collect();
     if span.provider_inferred {

@@ -263,8 +263,25 @@ impl Field {
         use Field::*;
         matches!(
             self,
-            System | Input | EmbeddingInput | Output | OutputText | OutputToolCalls | ToolDefinitions | ToolArguments | ToolResult
-                | RetrievalQuery | RetrievalDocuments | Op | Origin | Environment | Release | SdkName | SdkVersion | ThreadName | ThreadId
+            System
+                | Input
+                | EmbeddingInput
+                | Output
+                | OutputText
+                | OutputToolCalls
+                | ToolDefinitions
+                | ToolArguments
+                | ToolResult
+                | RetrievalQuery
+                | RetrievalDocuments
+                | Op
+                | Origin
+                | Environment
+                | Release
+                | SdkName
+                | SdkVersion
+                | ThreadName
+                | ThreadId
         )
     }
 }

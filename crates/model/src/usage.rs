@@ -217,7 +217,14 @@ mod tests {
         assert_eq!((with(150).input_tokens(), with(150).output_tokens()), (Some(140), Some(10)));
         assert_eq!((with(115).input_tokens(), with(115).output_tokens()), (Some(100), Some(15)));
         assert_eq!(with(9999).input_tokens(), Some(100), "a total that fits nothing changes nothing");
-        let reads_left_out = Counts { input: Some(60), output: Some(10), cache_read: Some(40), cache_write_5m: Some(50), total: Some(110), ..Counts::default() };
+        let reads_left_out = Counts {
+            input: Some(60),
+            output: Some(10),
+            cache_read: Some(40),
+            cache_write_5m: Some(50),
+            total: Some(110),
+            ..Counts::default()
+        };
         let usage = reads_left_out.settle(Convention::Exclusive);
         assert_eq!((usage.input, usage.input_tokens()), (Some(10), Some(100)));
     }

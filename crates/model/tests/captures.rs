@@ -149,11 +149,16 @@ fn compare_call(want: &Value, span: &Span, check: &mut Check) {
     let cost = price.and_then(|(_, [input_price, read_price, write_price, output_price])| {
         let (read, write) = (number("cached_input_tokens").unwrap_or(0), number("cache_write_tokens").unwrap_or(0));
         let input = number("input_tokens")? - read - write;
-        let at_list = input as f64 * input_price + read as f64 * read_price + write as f64 * write_price + number("output_tokens")? as f64 * output_price;
+        let at_list = input as f64 * input_price
+            + read as f64 * read_price
+            + write as f64 * write_price
+            + number("output_tokens")? as f64 * output_price;
         Some(at_list / 1e6)
     });
     match (cost, &span.cost) {
-        (Some(want), Some(got)) => check.holds(&label(&format!("cost {} for {want}", got.total.dollars())), (got.total.dollars() - want).abs() < 1e-9),
+        (Some(want), Some(got)) => {
+            check.holds(&label(&format!("cost {} for {want}", got.total.dollars())), (got.total.dollars() - want).abs() < 1e-9)
+        }
         (want, got) => check.same(&label("cost known"), got.is_some(), want.is_some()),
     }
 }
@@ -189,7 +194,11 @@ fn compare(case: &Path) -> Vec<String> {
     let sum = |of: fn(&Span) -> Option<u64>| Some(calls.iter().filter_map(|span| of(span)).sum::<u64>());
     check.same("calls", Some(calls.len() as u64), total["llm_calls"].as_u64());
     check.same("failed calls", sum(|span| Some(u64::from(span.status == Status::Error))), total["failed"].as_u64());
-    check.same("calls without usage", sum(|span| Some(u64::from(span.status == Status::Ok && span.usage.is_unknown()))), total["calls_with_unknown_tokens"].as_u64());
+    check.same(
+        "calls without usage",
+        sum(|span| Some(u64::from(span.status == Status::Ok && span.usage.is_unknown()))),
+        total["calls_with_unknown_tokens"].as_u64(),
+    );
     check.same("input tokens", sum(|span| span.usage.input_tokens()), total["input_tokens"].as_u64());
     check.same("output tokens", sum(|span| span.usage.output_tokens()), total["output_tokens"].as_u64());
     for want in list("error_events") {

@@ -97,7 +97,14 @@ fn the_outermost_pipeline_has_all_below() {
 
 #[test]
 fn circles_and_missing_parents_do_no_harm() {
-    let mut circle = [node(1, 3, Kind::Chain), node(2, 1, Kind::Llm), node(3, 2, Kind::Llm), node(4, 3, Kind::Llm), node(5, 99, Kind::Llm), node(6, 6, Kind::Llm)];
+    let mut circle = [
+        node(1, 3, Kind::Chain),
+        node(2, 1, Kind::Llm),
+        node(3, 2, Kind::Llm),
+        node(4, 3, Kind::Llm),
+        node(5, 99, Kind::Llm),
+        node(6, 6, Kind::Llm),
+    ];
     circle[0].locally.pipeline = Some("p".into());
     let decisions = decide(&circle);
     assert!(decisions[..4].iter().all(|decision| decision.pipeline.as_deref() == Some("p")), "cut above the smallest id");

@@ -60,7 +60,10 @@ fn a_call_with_everything() {
 
 #[test]
 fn the_newest_name_of_several_wins() {
-    let span = map("gen_ai.chat", json!({"gen_ai.system": "openai", "gen_ai.provider.name": "anthropic", "gen_ai.usage.prompt_tokens": 1, "gen_ai.usage.input_tokens": 2}));
+    let span = map(
+        "gen_ai.chat",
+        json!({"gen_ai.system": "openai", "gen_ai.provider.name": "anthropic", "gen_ai.usage.prompt_tokens": 1, "gen_ai.usage.input_tokens": 2}),
+    );
     assert_eq!((span.provider.as_deref(), span.usage.input), (Some("anthropic"), Some(2)));
 }
 
@@ -72,8 +75,14 @@ fn who_the_provider_is_when_nobody_says() {
     };
     assert_eq!(provider("ai.chat_completions.create.openai", json!({"ai.model_id": "gpt-4o"})), (Some("openai".into()), true));
     assert_eq!(provider("gen_ai.chat", json!({"gen_ai.request.model": "claude-haiku-4-5"})), (Some("anthropic".into()), true));
-    assert_eq!(provider("gen_ai.chat", json!({"gen_ai.system": "My-Router", "gen_ai.request.model": "gpt-4o"})), (Some("openai".into()), true));
-    assert_eq!(provider("gen_ai.chat", json!({"gen_ai.system": "My-Router", "gen_ai.request.model": "my-finetune-7b"})), (Some("my-router".into()), false));
+    assert_eq!(
+        provider("gen_ai.chat", json!({"gen_ai.system": "My-Router", "gen_ai.request.model": "gpt-4o"})),
+        (Some("openai".into()), true)
+    );
+    assert_eq!(
+        provider("gen_ai.chat", json!({"gen_ai.system": "My-Router", "gen_ai.request.model": "my-finetune-7b"})),
+        (Some("my-router".into()), false)
+    );
     assert_eq!(provider("gen_ai.chat", json!({"gen_ai.request.model": "my-finetune-7b"})), (None, false));
 }
 
@@ -92,7 +101,10 @@ fn statuses_that_were_left_open() {
 
 #[test]
 fn an_embedding_has_no_output() {
-    let span = map("gen_ai.embeddings", json!({"gen_ai.usage.input_tokens": 9, "gen_ai.usage.total_tokens": 9, "gen_ai.embeddings.input": "[\"one\", \"two\"]"}));
+    let span = map(
+        "gen_ai.embeddings",
+        json!({"gen_ai.usage.input_tokens": 9, "gen_ai.usage.total_tokens": 9, "gen_ai.embeddings.input": "[\"one\", \"two\"]"}),
+    );
     assert_eq!((span.kind, span.usage.output, span.usage.total), (Kind::Embedding, Some(0), Some(9)));
     assert_eq!(span.input_messages.len(), 2);
     assert!(map("gen_ai.embeddings", json!({})).usage.is_unknown());
@@ -115,13 +127,19 @@ fn pipelines_of_ai_track() {
     assert_eq!((span.kind, span.pipeline.as_deref(), span.is_run), (Kind::Chain, Some("a span"), true));
     let call = map("ai.chat_completions.create.openai", json!({"ai.pipeline.name": "p"}));
     assert_eq!((call.pipeline.as_deref(), call.is_run), (Some("p"), false));
-    let vercel = map("gen_ai.generate_content", json!({"ai.operationId": "ai.generateText.doGenerate", "ai.pipeline.name": "generateText.doGenerate"}));
+    let vercel = map(
+        "gen_ai.generate_content",
+        json!({"ai.operationId": "ai.generateText.doGenerate", "ai.pipeline.name": "generateText.doGenerate"}),
+    );
     assert_eq!(vercel.pipeline, None);
 }
 
 #[test]
 fn a_tools_arguments_and_result_look_like_a_conversation() {
-    let span = map("gen_ai.execute_tool", json!({"gen_ai.tool.name": "f", "gen_ai.tool.call.id": "c1", "gen_ai.tool.input": "{}", "gen_ai.tool.output": "18 C"}));
+    let span = map(
+        "gen_ai.execute_tool",
+        json!({"gen_ai.tool.name": "f", "gen_ai.tool.call.id": "c1", "gen_ai.tool.input": "{}", "gen_ai.tool.output": "18 C"}),
+    );
     assert_eq!(span.input_messages[0].parts, [Part::ToolCall { id: Some("c1".into()), name: "f".into(), arguments: "{}".into() }]);
     assert_eq!(span.output_messages[0].parts, [Part::ToolResult { id: Some("c1".into()), name: Some("f".into()), result: "18 C".into() }]);
 }
@@ -162,7 +180,8 @@ fn mapping_what_was_mapped_changes_nothing() {
 
 /// Attributes of names that mean something and are kept, with values of any type.
 fn any_attributes() -> impl Strategy<Value = Attributes> {
-    let names: Vec<&'static str> = Field::ALL.iter().filter(|field| !field.replaces_its_attribute()).flat_map(|field| field.names()).copied().collect();
+    let names: Vec<&'static str> =
+        Field::ALL.iter().filter(|field| !field.replaces_its_attribute()).flat_map(|field| field.names()).copied().collect();
     let value = prop_oneof![
         any::<i32>().prop_map(Value::from),
         any::<f64>().prop_map(Value::from),
@@ -170,7 +189,8 @@ fn any_attributes() -> impl Strategy<Value = Attributes> {
         "[a-z0-9.{}\"]{0,12}".prop_map(Value::from),
         prop::collection::vec("[a-z]{0,5}", 0..3).prop_map(Value::from),
     ];
-    prop::collection::btree_map(prop::sample::select(names), value, 0..25).prop_map(|map| map.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    prop::collection::btree_map(prop::sample::select(names), value, 0..25)
+        .prop_map(|map| map.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 proptest! {

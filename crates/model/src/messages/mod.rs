@@ -157,7 +157,11 @@ fn object_shape(object: &Map<String, Value>, role: &str, depth: u8) -> Option<Ve
 fn wrapped(object: &Map<String, Value>, role: &str, depth: u8) -> Option<Vec<Message>> {
     let system = ["system", "instructions", "system_instruction"].iter().find_map(|key| object.get(*key)).filter(|v| !absent(v));
     // An answer may be JSON of the program's own with a member `input` or `output`: only a list of these is an envelope.
-    let body: &[&str] = if role == "assistant" { &["messages", "choices", "output", "candidates", "generations"] } else { &["messages", "prompt", "contents", "input"] };
+    let body: &[&str] = if role == "assistant" {
+        &["messages", "choices", "output", "candidates", "generations"]
+    } else {
+        &["messages", "prompt", "contents", "input"]
+    };
     let body = body.iter().find_map(|key| object.get(*key)).filter(|value| !absent(value))?;
     if role == "assistant" && !body.is_array() {
         return None;
@@ -228,7 +232,8 @@ fn message(object: &Map<String, Value>, default_role: &str) -> Message {
 /// Plain content of a message of role `tool` is the result of a call.
 fn result_of(object: &Map<String, Value>, part: Part) -> Part {
     let Part::Text { text } = part else { return part };
-    let get = |keys: &[&str]| keys.iter().find_map(|key| object.get(*key).filter(|v| !absent(v)).and_then(Value::as_str)).map(str::to_owned);
+    let get =
+        |keys: &[&str]| keys.iter().find_map(|key| object.get(*key).filter(|v| !absent(v)).and_then(Value::as_str)).map(str::to_owned);
     Part::ToolResult { id: get(&["tool_call_id", "toolCallId", "call_id", "id"]), name: get(&["name", "toolName"]), result: text }
 }
 

@@ -75,7 +75,10 @@ mod tests {
     #[test]
     fn keeps_what_stands_before_the_cut() {
         assert_eq!(cut_off(r#"[{"role":"user","content":"Hel"#), Some(json!([{"role": "user", "content": "Hel"}])));
-        assert_eq!(cut_off(r#"[{"role":"user","content":"a"},{"role":"us..."#), Some(json!([{"role": "user", "content": "a"}, {"role": "us..."}])));
+        assert_eq!(
+            cut_off(r#"[{"role":"user","content":"a"},{"role":"us..."#),
+            Some(json!([{"role": "user", "content": "a"}, {"role": "us..."}]))
+        );
         assert_eq!(cut_off(r#"[{"role":"user","con"#), Some(json!([{"role": "user"}])));
         assert_eq!(cut_off(r#"[{"role":"user","content":"\u30"#), Some(json!([{"role": "user", "content": ""}])));
         assert_eq!(cut_off(r#"[{"n":12"#), Some(json!([{}])));

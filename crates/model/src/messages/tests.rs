@@ -31,7 +31,14 @@ fn texts() {
     assert_eq!(read(&json!("[\"one\", \"two\"]"), "user"), vec![text("user", "one"), text("user", "two")]);
     assert_eq!(read(&json!(""), "user"), vec![]);
     assert_eq!(read(&json!(null), "user"), vec![]);
-    for answer in ["{\"city\": \"Oslo\"}", "[1, 2, 3]", "\"yes\"", "[citation needed]", "{not json", "{\"content\": \"a\", \"title\": \"b\", \"n\": 1}"] {
+    for answer in [
+        "{\"city\": \"Oslo\"}",
+        "[1, 2, 3]",
+        "\"yes\"",
+        "[citation needed]",
+        "{not json",
+        "{\"content\": \"a\", \"title\": \"b\", \"n\": 1}",
+    ] {
         assert_eq!(read(&json!(answer), "assistant"), vec![text("assistant", answer)], "an answer that looks like JSON stays as it is");
     }
 }
@@ -73,7 +80,8 @@ fn calls_and_results_within_a_conversation() {
     ]);
     let messages = read(&value, "user");
     assert_eq!(messages[0].parts, vec![call(Some("c1"), "get_weather", "{\"city\":\"Oslo\"}")]);
-    let result = |name: Option<&str>, result: &str| Part::ToolResult { id: Some("c1".into()), name: name.map(Into::into), result: result.into() };
+    let result =
+        |name: Option<&str>, result: &str| Part::ToolResult { id: Some("c1".into()), name: name.map(Into::into), result: result.into() };
     assert_eq!(messages[1].parts, vec![result(Some("get_weather"), "{\"type\":\"json\",\"value\":18}")]);
     assert_eq!(messages[2].parts, vec![result(None, "18 C")]);
     assert_eq!((messages[3].role.as_str(), &messages[3].parts), ("tool", &vec![result(None, "18 C")]));

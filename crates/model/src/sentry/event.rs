@@ -285,7 +285,9 @@ fn exceptions(value: &Value) -> Vec<Exception> {
 
 fn frames(value: Option<&Value>) -> Vec<Frame> {
     let Some(Value::Array(all)) = value else { return Vec::new() };
-    let lines = |value: Option<&Value>| value.and_then(Value::as_array).into_iter().flatten().map(|line| text(Some(line)).unwrap_or_default()).collect();
+    let lines = |value: Option<&Value>| {
+        value.and_then(Value::as_array).into_iter().flatten().map(|line| text(Some(line)).unwrap_or_default()).collect()
+    };
     let frame = |value: &Value| Frame {
         function: text(value.get("function")),
         module: text(value.get("module")),

@@ -102,7 +102,12 @@ mod tests {
 
     #[test]
     fn own_code_decides_before_libraries() {
-        let frames = |in_app: bool| vec![Frame { function: Some("mine".into()), in_app, ..Frame::default() }, Frame { function: Some("library".into()), ..Frame::default() }];
+        let frames = |in_app: bool| {
+            vec![
+                Frame { function: Some("mine".into()), in_app, ..Frame::default() },
+                Frame { function: Some("library".into()), ..Frame::default() },
+            ]
+        };
         assert_eq!(deciding_frame(&frames(true)).unwrap().function.as_deref(), Some("mine"));
         assert_eq!(deciding_frame(&frames(false)).unwrap().function.as_deref(), Some("library"));
         assert_eq!(deciding_frame(&[]), None);

@@ -83,7 +83,8 @@ pub fn decode_store_event(body: &[u8], context: &Context) -> Result<Decoded, Env
     }
     let is_transaction = |text: &str| serde_json::from_str(text).map(|sort: Sort| sort.kind.as_str() == Some("transaction"));
     let is_transaction = crate::json::parse_mended(text.as_bytes(), is_transaction);
-    let is_transaction = is_transaction.map_err(|error| EnvelopeError::Event(format!("no JSON (line {}, column {})", error.line(), error.column())))?;
+    let is_transaction =
+        is_transaction.map_err(|error| EnvelopeError::Event(format!("no JSON (line {}, column {})", error.line(), error.column())))?;
     let mut reader = Reader::new(Header::default(), context);
     if is_transaction {
         transaction::read(text.as_bytes(), &mut reader);
@@ -95,9 +96,26 @@ pub fn decode_store_event(body: &[u8], context: &Context) -> Result<Decoded, Env
 
 /// Item types that are taken and not kept, by design.
 const NOT_KEPT: &[&str] = &[
-    "session", "sessions", "metric_buckets", "metric_meta", "statsd", "profile", "profile_chunk", "profile_chunk_ui", "replay_event",
-    "replay_recording", "replay_video", "check_in", "security", "raw_security", "form_data", "unreal_report", "feedback", "user_report",
-    "attachment", "nel",
+    "session",
+    "sessions",
+    "metric_buckets",
+    "metric_meta",
+    "statsd",
+    "profile",
+    "profile_chunk",
+    "profile_chunk_ui",
+    "replay_event",
+    "replay_recording",
+    "replay_video",
+    "check_in",
+    "security",
+    "raw_security",
+    "form_data",
+    "unreal_report",
+    "feedback",
+    "user_report",
+    "attachment",
+    "nel",
 ];
 
 fn read_item(item: &Item, reader: &mut Reader) {

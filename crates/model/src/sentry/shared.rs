@@ -75,7 +75,13 @@ impl Shared {
             service: short(fields.server_name.into_string()),
             sdk_name: short(sdk.name.into_string().or_else(|| header.sdk_name.clone())),
             sdk_version: short(sdk.version.into_string().or_else(|| header.sdk_version.clone())),
-            tags: fields.tags.0.into_iter().take(MAX_TAGS).filter_map(|(name, value)| Some((short(Some(name))?, short(Some(value))?))).collect(),
+            tags: fields
+                .tags
+                .0
+                .into_iter()
+                .take(MAX_TAGS)
+                .filter_map(|(name, value)| Some((short(Some(name))?, short(Some(value))?)))
+                .collect(),
         }
     }
 

@@ -75,7 +75,8 @@ fn a_broken_span_costs_only_itself() {
     ];
     let decoded = decoded(&[container(&spans)]);
     assert_eq!(decoded.spans.iter().map(|span| span.span_id.0).collect::<Vec<_>>(), [1, 9]);
-    let expected = ["invalid_span_id", "invalid_trace_id", "invalid_timestamp", "invalid_timestamp", "duplicate", "invalid_json", "too_old"];
+    let expected =
+        ["invalid_span_id", "invalid_trace_id", "invalid_timestamp", "invalid_timestamp", "duplicate", "invalid_json", "too_old"];
     assert_eq!(reasons(&decoded), expected);
 }
 
@@ -97,7 +98,10 @@ fn the_transaction_speaks_for_all_of_its_trace() {
     let by_id = |id: u64| decoded.spans.iter().find(|span| span.span_id.0 == id).unwrap();
     for id in [1, 0xaa, 0xab] {
         let span = by_id(id);
-        assert_eq!((span.environment.as_deref(), span.release.as_deref(), span.user_id.as_deref()), (Some("production"), Some("shop@1"), Some("42")));
+        assert_eq!(
+            (span.environment.as_deref(), span.release.as_deref(), span.user_id.as_deref()),
+            (Some("production"), Some("shop@1"), Some("42"))
+        );
         assert_eq!((span.service.as_deref(), span.sdk_name.as_deref()), (Some("app-1"), Some("sentry.python")));
     }
     assert_eq!(by_id(1).tags["tenant"], "acme");
@@ -112,7 +116,8 @@ fn the_transaction_speaks_for_all_of_its_trace() {
 #[test]
 fn parts_of_a_transaction_of_the_wrong_shape() {
     let good = json!({"span_id": "00000000000000ab", "trace_id": "0b34ef4a0c27431689c4da4d919fd43e", "start_timestamp": NOW - 1.0, "timestamp": NOW - 2.0});
-    let odd = transaction(json!({"contexts": [1], "user": "me", "tags": 5, "sdk": null, "measurements": "x", "spans": [good, null, "x", 5]}));
+    let odd =
+        transaction(json!({"contexts": [1], "user": "me", "tags": 5, "sdk": null, "measurements": "x", "spans": [good, null, "x", 5]}));
     let decoded = decoded(&[odd]);
     assert_eq!(decoded.spans.len(), 1);
     assert_eq!(decoded.spans[0].end_us, decoded.spans[0].start_us, "a clock that was set back");
@@ -134,7 +139,16 @@ fn a_broken_payload_costs_only_its_item() {
     ];
     let decoded = decoded(&items);
     assert_eq!(decoded.spans.len(), 1);
-    let expected = ["invalid_json", "invalid_json", "invalid_json", "invalid_json", "invalid_trace_id", "not_kept", "unknown_item", "not_supported_yet"];
+    let expected = [
+        "invalid_json",
+        "invalid_json",
+        "invalid_json",
+        "invalid_json",
+        "invalid_trace_id",
+        "not_kept",
+        "unknown_item",
+        "not_supported_yet",
+    ];
     assert_eq!(reasons(&decoded), expected);
     assert_eq!(decoded.outcomes[3].quantity, 3);
     assert_eq!((decoded.outcomes[7].category, decoded.outcomes[7].quantity), (Category::Log, 4));
@@ -169,7 +183,10 @@ fn a_client_report_says_what_never_came() {
     assert!(decoded.has_client_report);
     assert_eq!(decoded.outcomes.len(), 2);
     let lost = &decoded.outcomes[0];
-    assert_eq!((lost.kind, lost.category, lost.reason.as_str(), lost.quantity), (OutcomeKind::ClientDropped, Category::Span, "sample_rate", 7));
+    assert_eq!(
+        (lost.kind, lost.category, lost.reason.as_str(), lost.quantity),
+        (OutcomeKind::ClientDropped, Category::Span, "sample_rate", 7)
+    );
     assert_eq!((decoded.outcomes[1].reason.as_str(), decoded.outcomes[1].detail.as_deref()), ("before_send", Some("profile")));
 }
 

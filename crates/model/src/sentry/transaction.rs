@@ -141,11 +141,7 @@ fn open<'a, 's, S>(transaction: Transaction<'a, S>, each: impl Fn(S) -> Vec<Opti
         sdk: transaction.sdk,
         tags: transaction.tags,
     };
-    Opened {
-        event_id: transaction.event_id.as_str().and_then(event_id),
-        shared: Shared::new(trace_id, fields, &reader.header),
-        spans,
-    }
+    Opened { event_id: transaction.event_id.as_str().and_then(event_id), shared: Shared::new(trace_id, fields, &reader.header), spans }
 }
 
 /// Reads a span that is an item of its own.
