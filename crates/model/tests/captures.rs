@@ -236,6 +236,22 @@ fn all_of_the_article_belongs_to_its_pipeline() {
     }
 }
 
+#[test]
+fn errors_name_their_place() {
+    for (case, culprit) in [
+        ("sentry-python-2.20/openai-error-429", "_request in openai/_base_client.py"),
+        ("sentry-python-2.75/openai-error-429", "request in openai/_base_client.py"),
+        ("sentry-node-10/openai-error", "/app/sentry_js_openai.mjs"),
+        ("sentry-node-11/openai-error", "APIError.generate in /app/node_modules/openai/core/error.mjs"),
+    ] {
+        let path = cases().into_iter().find(|path| path.ends_with(case)).unwrap();
+        let (_, errors) = read(&path);
+        assert_eq!(errors.len(), 1);
+        assert_eq!(errors[0].culprit.as_deref(), Some(culprit), "{case}");
+        assert!(errors[0].trace_id.is_some() && errors[0].exceptions[0].frames.iter().any(|frame| frame.source.is_some()));
+    }
+}
+
 /// One span of each way to send one, whole, so that a change of meaning shows itself.
 #[test]
 fn spans_as_they_are_stored() {

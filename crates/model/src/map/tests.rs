@@ -145,6 +145,14 @@ fn a_tools_arguments_and_result_look_like_a_conversation() {
 }
 
 #[test]
+fn a_result_in_a_whole_message_tells_the_id_of_its_call() {
+    let output = json!({"content": "18 C", "type": "tool", "name": "f", "id": "None", "tool_call_id": "c1", "status": "success"});
+    let span = map("gen_ai.execute_tool", json!({"gen_ai.tool.name": "f", "gen_ai.tool.output": output.to_string()}));
+    let result = Part::ToolResult { id: Some("c1".into()), name: Some("f".into()), result: "18 C".into() };
+    assert_eq!((span.output_messages[0].parts.as_slice(), span.tool_call_id.as_deref()), ([result].as_slice(), Some("c1")));
+}
+
+#[test]
 fn messages_spread_over_attributes() {
     let span = map(
         "",

@@ -63,6 +63,15 @@ fn add_tool_calls(output: &mut Vec<Message>, calls: Vec<Part>) {
     }
 }
 
+/// The result within a whole message of a framework, which tells the id of the call too.
+fn whole_message(text: &str) -> Option<Part> {
+    if !text.starts_with('{') || !text.contains("\"tool_call_id\"") {
+        return None;
+    }
+    let part = messages::read_text(text, "tool").pop()?.parts.pop()?;
+    matches!(&part, Part::ToolResult { id: Some(_), .. }).then_some(part)
+}
+
 /// By what a tool call is known again.
 fn identity(part: &Part) -> Option<(Option<String>, String)> {
     match part {
@@ -85,7 +94,11 @@ fn tool_texts(span: &mut Span, found: &Found) {
         span.input_messages.push(Message { role: "assistant".into(), parts: vec![part] });
     }
     if let Some(result) = text(Field::ToolResult) {
-        let part = Part::ToolResult { id: span.tool_call_id.clone(), name: Some(name()), result };
+        let part = whole_message(&result);
+        let part = part.unwrap_or_else(|| Part::ToolResult { id: span.tool_call_id.clone(), name: Some(name()), result });
+        if let (None, Part::ToolResult { id, .. }) = (&span.tool_call_id, &part) {
+            span.tool_call_id.clone_from(id);
+        }
         span.output_messages.push(Message { role: "tool".into(), parts: vec![part] });
     }
 }

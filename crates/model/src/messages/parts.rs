@@ -185,8 +185,14 @@ fn tool_result(object: &Map<String, Value>) -> Part {
     Part::ToolResult { id, name, result }
 }
 
-/// A result as text: the text of a single text part, else JSON.
+/// A result as text: the text of a single text part, what Vercel wraps in `{type, value}`, else JSON.
 fn plain(value: &Value) -> String {
+    if let Value::Object(wrapped) = value
+        && wrapped.len() == 2
+        && let (Some(Value::String(_)), Some(inner)) = (wrapped.get("type"), wrapped.get("value"))
+    {
+        return json(inner);
+    }
     if let Value::Array(items) = value
         && let [Value::Object(only)] = items.as_slice()
         && let Part::Text { text } = part(only)

@@ -82,7 +82,7 @@ fn calls_and_results_within_a_conversation() {
     assert_eq!(messages[0].parts, vec![call(Some("c1"), "get_weather", "{\"city\":\"Oslo\"}")]);
     let result =
         |name: Option<&str>, result: &str| Part::ToolResult { id: Some("c1".into()), name: name.map(Into::into), result: result.into() };
-    assert_eq!(messages[1].parts, vec![result(Some("get_weather"), "{\"type\":\"json\",\"value\":18}")]);
+    assert_eq!(messages[1].parts, vec![result(Some("get_weather"), "18")]);
     assert_eq!(messages[2].parts, vec![result(None, "18 C")]);
     assert_eq!((messages[3].role.as_str(), &messages[3].parts), ("tool", &vec![result(None, "18 C")]));
 }
