@@ -47,7 +47,7 @@ pub enum StoreError {
         holder: String,
     },
     /// A file does not hold what it should.
-    #[error("{} is damaged: {what}; restore it from a backup, or move it away to go on without it", path.display())]
+    #[error("{} is damaged: {what}; restore it from a backup, or start with another data folder", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -92,6 +92,12 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
         /// What the Parquet library said.
+        reason: String,
+    },
+    /// The request is of a shape or size that the log cannot hold. Sending it again does not help.
+    #[error("the spans cannot be stored: {reason}; send fewer at a time")]
+    Unfit {
+        /// What is wrong with it.
         reason: String,
     },
     /// The store has been closed, or its thread has ended.

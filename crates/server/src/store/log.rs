@@ -115,9 +115,7 @@ impl Log {
     /// When nothing could be written, the file ends where it did before and the next group may succeed. When it could not be made
     /// durable, or not be cut back, the log is poisoned.
     pub(super) fn write(&mut self, group: &[u8]) -> Result<(), StoreError> {
-        if let Some(poison) = &self.poison {
-            return Err(poison.clone());
-        }
+        self.usable()?;
         if let Err(error) = self.write_all(group) {
             let cut = self.file.set_len(self.end).and_then(|()| std::io::Seek::seek(&mut self.file, std::io::SeekFrom::Start(self.end)));
             return Err(match cut {
@@ -130,6 +128,11 @@ impl Log {
         }
         self.end += group.len() as u64;
         Ok(())
+    }
+
+    /// Fails once the log is poisoned.
+    pub(super) fn usable(&self) -> Result<(), StoreError> {
+        self.poison.clone().map_or(Ok(()), Err)
     }
 
     fn write_all(&mut self, group: &[u8]) -> std::io::Result<()> {
