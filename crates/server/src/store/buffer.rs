@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(buffer.pieces().iter().map(|piece| piece.bytes).sum::<usize>(), buffer.bytes());
         for row in rows.iter().step_by(97) {
             let found = buffer.find(key(row).hash()).unwrap();
-            assert_eq!(from_batch(&buffer.row(found)), [row.clone()]);
+            assert_eq!(from_batch(&buffer.row(found))[0], *row);
         }
         let of_trace = buffer.rows_of_trace(trace_hash(1, TraceId(2)), 5000);
         assert_eq!(of_trace.len(), 1000);

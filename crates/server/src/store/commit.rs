@@ -273,3 +273,64 @@ impl Committer {
         Ok(Frozen::Now(generation))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use hinomi_model::id::SpanId;
+
+    use super::super::log::Fault;
+    use super::super::stats::Health;
+    use super::super::{Answer, StoreConfig, open, prepare};
+    use super::*;
+
+    fn opened(dir: &std::path::Path) -> (Committer, std::sync::mpsc::Receiver<Work>) {
+        let (shared, next_sequence, log) = open::open(dir, StoreConfig::default(), Health::default()).unwrap();
+        let (work, tasks) = channel();
+        (open::committer(&shared, next_sequence, log, broadcast::channel(8).0, work).unwrap(), tasks)
+    }
+
+    fn request(ids: &[u64]) -> (Request, Answer) {
+        let span = |id: &u64| Span { trace_id: TraceId(1), span_id: SpanId(*id), ..Span::default() };
+        prepare(1, 5, ids.iter().map(span).collect()).unwrap()
+    }
+
+    fn commit(committer: &mut Committer, ids: &[&[u64]]) -> Vec<Result<Appended, StoreError>> {
+        let (requests, answers): (Vec<Request>, Vec<Answer>) = ids.iter().map(|ids| request(ids)).unzip();
+        committer.commit(requests);
+        answers.into_iter().map(|mut answer| answer.try_recv().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_full_disk_refuses_the_group_and_takes_it_later() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut committer, _tasks) = opened(dir.path());
+        assert_eq!(commit(&mut committer, &[&[1]])[0].as_ref().unwrap().stored, 1);
+        committer.log.fault = Some(Fault::Full);
+        let answers = commit(&mut committer, &[&[2], &[2, 3]]);
+        assert!(answers.iter().all(|answer| matches!(answer, Err(StoreError::DiskFull { .. }))), "{answers:?}");
+        assert_eq!(committer.shared.stats().rows, 1);
+        committer.log.fault = None;
+        let stored: Vec<usize> = commit(&mut committer, &[&[2], &[2, 3]]).into_iter().map(|answer| answer.unwrap().stored).collect();
+        assert_eq!(stored, [1, 1]);
+        drop(committer);
+        assert_eq!(opened(dir.path()).0.shared.stats().rows, 3);
+    }
+
+    #[test]
+    fn a_failed_sync_ends_intake_until_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut committer, _tasks) = opened(dir.path());
+        assert!(commit(&mut committer, &[&[1]])[0].is_ok());
+        committer.log.fault = Some(Fault::Sync);
+        assert!(matches!(commit(&mut committer, &[&[2]])[0], Err(StoreError::Poisoned { .. })));
+        committer.log.fault = None;
+        assert!(matches!(commit(&mut committer, &[&[3]])[0], Err(StoreError::Poisoned { .. })));
+        assert!(matches!(committer.freeze(), Err(StoreError::Poisoned { .. })), "another file would hide it");
+        assert_eq!(committer.shared.stats().rows, 1);
+        drop(committer);
+        let (mut committer, _tasks) = opened(dir.path());
+        assert!(commit(&mut committer, &[&[3]])[0].is_ok());
+    }
+}

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use super::error::StoreError;
 use super::folder::sync_folder;
 
-pub(super) use read::{Damage, read};
+pub(super) use read::read;
 
 const MAGIC: &[u8; 7] = b"HINOLOG";
 /// The format that is written, and the newest that is read.

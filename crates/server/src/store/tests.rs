@@ -2,6 +2,7 @@
 
 mod damage;
 mod model;
+mod speed;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +10,7 @@ use std::path::Path;
 use hinomi_model::id::SpanId;
 
 use super::rows::from_batch;
-use super::segment::read::Reader;
+use super::segment::read::{Reader, ranges};
 use super::*;
 
 /// Small sizes, so that little data meets every case. Nothing is flushed by age.
@@ -56,7 +57,7 @@ fn span(trace: u128, id: u64, start_us: i64) -> Span {
 fn rows(snapshot: &Snapshot) -> BTreeMap<(u64, TraceId, SpanId), Row> {
     let mut all: Vec<Row> = snapshot.buffer.iter().flat_map(from_batch).collect();
     for view in &snapshot.segments {
-        let batch = Reader::open(&view.segment.path).unwrap().all(&[0..view.segment.rows as u32]).unwrap();
+        let batch = Reader::open(&view.segment.path).unwrap().all(&ranges(0..view.segment.rows as u32)).unwrap();
         let rows = from_batch(&batch).into_iter().zip(0u32..);
         all.extend(rows.filter(|(_, number)| view.dead.binary_search(number).is_err()).map(|(row, _)| row));
     }

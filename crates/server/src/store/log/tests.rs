@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::read::Damage;
 use super::*;
 
 /// A log file with these payloads, and where each frame ends.

@@ -1,3 +1,5 @@
+#![expect(clippy::single_range_in_vec_init, reason = "one range of rows is what is meant")]
+
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::span::Span;
 use proptest::prelude::*;

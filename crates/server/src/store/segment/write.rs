@@ -132,7 +132,7 @@ fn properties(rows_per_group: usize) -> WriterProperties {
         properties = properties
             .set_column_bloom_filter_enabled(ColumnPath::from(name), true)
             .set_column_bloom_filter_fpp(ColumnPath::from(name), 0.01)
-            .set_column_bloom_filter_ndv(ColumnPath::from(name), rows_per_group as u64);
+            .set_column_bloom_filter_max_ndv(ColumnPath::from(name), rows_per_group as u64);
     }
     properties.build()
 }
