@@ -123,10 +123,7 @@ impl Committer {
             return;
         }
         if let Err(error) = self.make_room() {
-            for request in requests {
-                let _ = request.reply.send(Err(error.clone()));
-            }
-            return;
+            return self.refuse(requests.into_iter().map(|request| request.reply), &error);
         }
         let mut group = Group::default();
         let mut bytes = Vec::new();
@@ -141,12 +138,9 @@ impl Committer {
             for key in &touched {
                 self.traces.forget(key);
             }
-            tracing::warn!(%error, requests = staged.len(), "store.commit_failed");
-            for waiting in staged {
-                let _ = waiting.reply.send(Err(error.clone()));
-            }
-            return;
+            return self.refuse(staged.into_iter().map(|waiting| waiting.reply), &error);
         }
+        *lock(&self.shared.health.intake_error) = None;
         if group.rows() > 0 {
             group.publish(&self.shared, &mut self.readers);
         }
@@ -161,6 +155,17 @@ impl Committer {
         if self.is_full(1) {
             // A failure is told of where it is handled, and the next group tries again.
             let _ = self.freeze();
+        }
+    }
+
+    /// Answers requests that are not stored. The log tells of a failure once, the answers each time.
+    fn refuse(&self, replies: impl Iterator<Item = oneshot::Sender<Result<Appended, StoreError>>>, error: &StoreError) {
+        let last = lock(&self.shared.health.intake_error).replace(error.to_string());
+        if last.is_none() {
+            tracing::error!(%error, "store.intake_refused");
+        }
+        for reply in replies {
+            let _ = reply.send(Err(error.clone()));
         }
     }
 

@@ -22,8 +22,9 @@ use super::state::{Live, Shared, lock};
 
 /// Microseconds in a day.
 const DAY: i64 = 86_400_000_000;
-/// Segments that are merged at a time at most.
+/// Segments, and rows of them, that are merged at a time at most: the keys of all rows are in memory, some 110 bytes each.
 const INPUTS: usize = 16;
+const ROWS: u64 = 500_000;
 
 /// One segment to merge, and its rows that are left out.
 struct Input {
@@ -47,10 +48,23 @@ pub(super) fn all(shared: &Shared) -> Result<usize, StoreError> {
 /// When a file could not be read or written. Nothing has changed then.
 pub(super) fn once(shared: &Shared) -> Result<bool, StoreError> {
     let Some(inputs) = choose(shared) else { return Ok(false) };
+    let merged = merge(shared, &inputs);
+    if let Err(StoreError::Segment { doing: "open" | "read", path, reason }) = &merged {
+        // It would stand in the way of all other merges.
+        let mut state = lock(&shared.state);
+        if let Some(live) = state.segments.iter_mut().find(|live| live.segment.path == *path) {
+            live.mergeable = false;
+            lock(&shared.health.damaged).push(format!("{}: {reason}; not merged with others", path.display()));
+        }
+    }
+    merged.map(|()| true)
+}
+
+fn merge(shared: &Shared, inputs: &[Input]) -> Result<(), StoreError> {
     let began = Instant::now();
     let mut readers = Vec::new();
     let mut order: Vec<RowKey> = Vec::new();
-    for (source, input) in (0..).zip(&inputs) {
+    for (source, input) in (0..).zip(inputs) {
         let reader = Reader::open(&input.segment.path)?;
         let rows = reader.columns(std::slice::from_ref(&(0..input.segment.rows as u32)), &KEY_COLUMNS)?;
         order.extend(keys(&rows, source, 0).into_iter().filter(|row| !input.gone.contains(row.row)));
@@ -71,11 +85,11 @@ pub(super) fn once(shared: &Shared) -> Result<bool, StoreError> {
         true => None,
         false => Some(write(&path, id, &order, shared.config.rows_per_group, rows_of)?),
     };
-    install(shared, &inputs, &order, written)?;
+    install(shared, inputs, &order, written)?;
     shared.health.compactions.fetch_add(1, Ordering::Relaxed);
     let took = began.elapsed().as_millis() as u64;
     tracing::info!(segment = id, inputs = inputs.len(), rows = order.len(), duration_ms = took, "store.merged");
-    Ok(true)
+    Ok(())
 }
 
 /// The small segments of a day that has enough of them, smallest first. A day is that of the latest start: one span from a clock
@@ -84,12 +98,18 @@ fn choose(shared: &Shared) -> Option<Vec<Input>> {
     let config = &shared.config;
     let state = lock(&shared.state);
     let mut days: BTreeMap<i64, Vec<&Live>> = BTreeMap::new();
-    for live in state.segments.iter().filter(|live| live.readable && (live.segment.rows as usize) < config.small_segment_rows) {
+    let is_small = |live: &&Live| (live.segment.rows as usize) < config.small_segment_rows;
+    for live in state.segments.iter().filter(|live| live.readable && live.mergeable).filter(is_small) {
         days.entry(live.segment.max_start_us.div_euclid(DAY)).or_default().push(live);
     }
     let mut small = days.into_values().find(|small| small.len() >= config.merge_at.max(2))?;
     small.sort_by_key(|live| live.segment.rows);
     small.truncate(INPUTS);
+    let mut rows = 0;
+    small.retain(|live| {
+        rows += live.segment.rows;
+        rows <= ROWS
+    });
     Some(small.into_iter().map(|live| Input { segment: live.segment.clone(), gone: live.settled() }).collect())
 }
 

@@ -2,21 +2,21 @@
 //!
 //! # The life of a span
 //!
-//! 1. [`Store::append`] serialises, compresses and turns into columns, on the caller's side, and queues ([`frame`], [`rows`]).
-//! 2. The commit thread ([`commit`]) drops repeats, asks the rules of counting about the span's trace ([`traces`]), writes one frame
-//!    for each request and makes the group durable ([`log`]).
-//! 3. Its rows join the active buffer ([`buffer`], [`group`]): visible to every [`Store::snapshot`] from now on. Then the caller is
+//! 1. [`Store::append`] serialises, compresses and turns into columns, on the caller's side, and queues (`frame`, [`rows`]).
+//! 2. The commit thread (`commit`) drops repeats, asks the rules of counting about the span's trace (`traces`), writes one frame
+//!    for each request and makes the group durable (`log`).
+//! 3. Its rows join the active buffer (`buffer`, `group`): visible to every [`Store::snapshot`] from now on. Then the caller is
 //!    answered, then watchers are told.
-//! 4. At a size or an age the buffer is frozen and written as a segment ([`flush`], [`segment`]); one transaction of the
-//!    [`manifest`] is the moment at which that happens, and the log files that it covers are removed.
-//! 5. Small segments are merged ([`compact`]), old spans are deleted ([`retain`]).
+//! 4. At a size or an age the buffer is frozen and written as a segment (`flush`, `segment`); one transaction of the
+//!    `manifest` is the moment at which that happens, and the log files that it covers are removed.
+//! 5. Small segments are merged (`compact`), old spans are deleted (`retain`).
 //!
 //! # Corrections
 //!
 //! What a span *means* for a sum can change when more of its trace arrives. The old row is then marked dead and the whole row is
 //! written again with the new decision. So a query reads rows and knows nothing of corrections. A frame carries only the decision:
 //! replay finds the old row as the commit thread did. Hence the one rule to remember: **a dead row may go into the manifest, or be
-//! left out of a merge, only together with its successor**; [`state::Live`] keeps the three sorts of dead rows apart.
+//! left out of a merge, only together with its successor**; `state::Live` keeps the three sorts of dead rows apart.
 
 mod background;
 mod bits;
@@ -49,7 +49,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use hinomi_model::counting::{Decision, Node};
 use hinomi_model::id::TraceId;
 use hinomi_model::span::Span;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 
 use background::Work;
 use commit::{Command, Frozen, Request};
@@ -131,6 +131,8 @@ pub struct Change {
 pub struct Store {
     shared: Arc<Shared>,
     changes: broadcast::Sender<Change>,
+    /// Requests that may be made ready at the same time. It takes processor time only, and each thread keeps a compressor.
+    preparing: Arc<Semaphore>,
     /// `None` while it is dropped.
     senders: Option<Senders>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -164,7 +166,9 @@ impl Store {
             thread("store-commit", Box::new(move || committer.run(queue)))?,
             thread("store-background", Box::new(move || background::run(&for_background.0, &tasks, &for_background.1)))?,
         ];
-        Ok(Store { shared, changes, senders: Some(Senders { commands, work }), threads: Mutex::new(threads) })
+        let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let preparing = Arc::new(Semaphore::new(2 * processors));
+        Ok(Store { shared, changes, preparing, senders: Some(Senders { commands, work }), threads: Mutex::new(threads) })
     }
 
     /// Stores the spans of one request. When it returns, they are on disk and in every later [`snapshot`](Store::snapshot).
@@ -176,7 +180,11 @@ impl Store {
         let received = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let received_us = i64::try_from(received.as_micros()).unwrap_or(i64::MAX);
         let count = spans.len();
-        let prepare = move || prepare(project, received_us, spans);
+        let permit = self.preparing.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let prepare = move || {
+            let _permit = permit;
+            prepare(project, received_us, spans)
+        };
         let prepared = tokio::task::spawn_blocking(prepare).await.map_err(|_| StoreError::Closed)??;
         let without_id = count - prepared.0.spans.len();
         if prepared.0.spans.is_empty() {

@@ -71,6 +71,8 @@ pub(super) struct Live {
     pub(super) ids: Arc<Ids>,
     /// False when the Parquet file is damaged. Its ids are still known, so that nothing in it is stored again.
     pub(super) readable: bool,
+    /// False after a merge could not read it.
+    pub(super) mergeable: bool,
     /// Rows that do not hold.
     pub(super) dead: Bits,
     /// Those of them whose successors are in the active buffer. They may not go into the manifest before that buffer does: replay
@@ -96,6 +98,7 @@ impl Live {
             segment: Arc::new(segment),
             ids: Arc::new(ids),
             readable: true,
+            mergeable: true,
             dead,
             pending: Bits::default(),
             freezing: Bits::default(),

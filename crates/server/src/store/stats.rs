@@ -30,6 +30,8 @@ pub struct Stats {
     pub compactions: u64,
     /// Files that could not be read, and what was done about each.
     pub damaged: Vec<String>,
+    /// Why the last request was not stored; nothing once one is.
+    pub intake_error: Option<String>,
     /// What background work met last, until it succeeds again.
     pub background_error: Option<String>,
 }
@@ -43,6 +45,7 @@ pub(super) struct Health {
     pub(super) flushes: AtomicU64,
     pub(super) compactions: AtomicU64,
     pub(super) damaged: Mutex<Vec<String>>,
+    pub(super) intake_error: Mutex<Option<String>>,
     pub(super) background_error: Mutex<Option<String>>,
 }
 
@@ -65,6 +68,7 @@ impl Shared {
             flushes: health.flushes.load(Ordering::Relaxed),
             compactions: health.compactions.load(Ordering::Relaxed),
             damaged: lock(&health.damaged).clone(),
+            intake_error: lock(&health.intake_error).clone(),
             background_error: lock(&health.background_error).clone(),
         }
     }

@@ -15,8 +15,8 @@ pub(super) const LONGEST_TRACE: usize = 8000;
 /// A project's trace.
 pub(super) type TraceKey = (u64, TraceId);
 
-/// A span that the rules know.
-#[derive(Debug, Clone)]
+/// A stored span, as far as the rules must know it.
+#[derive(Debug)]
 pub(super) struct Known {
     pub(super) node: Node,
     /// What was last decided, where that differs from what the span says alone.
@@ -37,7 +37,9 @@ pub(super) struct Traces {
 
 #[derive(Debug, Default)]
 struct Trace {
-    spans: Vec<Known>,
+    nodes: Vec<Node>,
+    /// For each node what was last decided, where that differs from what the span says alone.
+    decided: Vec<Option<Box<Decision>>>,
     used: u64,
 }
 
@@ -59,20 +61,21 @@ impl Traces {
     pub(super) fn extend(&mut self, key: TraceKey, new: Vec<Node>, load: impl FnOnce() -> Vec<Known>) -> Verdict {
         self.clock += 1;
         let trace = self.traces.entry(key).or_insert_with(|| {
-            let spans = load();
-            self.nodes += spans.len();
-            Trace { spans, used: 0 }
+            let (nodes, decided): (Vec<_>, Vec<_>) = load().into_iter().map(|known| (known.node, known.decided)).unzip();
+            self.nodes += nodes.len();
+            Trace { nodes, decided, used: 0 }
         });
         self.by_use.remove(&trace.used);
         trace.used = self.clock;
         self.by_use.insert(self.clock, key);
 
-        let earlier = trace.spans.len();
+        let earlier = trace.nodes.len();
         if earlier + new.len() > LONGEST_TRACE {
             return Verdict::default();
         }
         self.nodes += new.len();
-        trace.spans.extend(new.into_iter().map(|node| Known { node, decided: None }));
+        trace.nodes.extend(new);
+        trace.decided.resize(trace.nodes.len(), None);
         trace.settle(earlier, self.rules)
     }
 
@@ -81,7 +84,7 @@ impl Traces {
         while self.nodes > self.capacity {
             let Some((_, key)) = self.by_use.pop_first() else { return };
             let gone = self.traces.remove(&key);
-            self.nodes -= gone.map_or(0, |trace| trace.spans.len());
+            self.nodes -= gone.map_or(0, |trace| trace.nodes.len());
         }
     }
 
@@ -89,7 +92,7 @@ impl Traces {
     pub(super) fn forget(&mut self, key: &TraceKey) {
         if let Some(trace) = self.traces.remove(key) {
             self.by_use.remove(&trace.used);
-            self.nodes -= trace.spans.len();
+            self.nodes -= trace.nodes.len();
         }
     }
 }
@@ -97,21 +100,20 @@ impl Traces {
 impl Trace {
     /// Asks the rules about the whole trace, of which the first `earlier` spans have been answered for.
     fn settle(&mut self, earlier: usize, rules: fn(&[Node]) -> Vec<Decision>) -> Verdict {
-        let nodes: Vec<Node> = self.spans.iter().map(|known| known.node.clone()).collect();
         // A fault in a rule must not end intake: the trace keeps what its spans say alone.
-        let decisions = catch_unwind(AssertUnwindSafe(|| rules(&nodes))).unwrap_or_default();
+        let decisions = catch_unwind(AssertUnwindSafe(|| rules(&self.nodes))).unwrap_or_default();
         let mut verdict = Verdict::default();
-        for (index, (known, decision)) in self.spans.iter_mut().zip(decisions).enumerate() {
-            let locally = &known.node.locally;
-            let last = known.decided.as_deref().unwrap_or(locally);
+        for (index, (node, decision)) in self.nodes.iter().zip(decisions).enumerate() {
+            let decided = &mut self.decided[index];
+            let last = decided.as_deref().unwrap_or(&node.locally);
             if decision == *last {
                 continue;
             }
             match index.checked_sub(earlier) {
                 Some(new) => verdict.decided.push((new, decision.clone())),
-                None => verdict.corrections.push((known.node.span_id, decision.clone())),
+                None => verdict.corrections.push((node.span_id, decision.clone())),
             }
-            known.decided = (decision != *locally).then(|| Box::new(decision));
+            *decided = (decision != node.locally).then(|| Box::new(decision));
         }
         verdict
     }
@@ -145,7 +147,7 @@ mod tests {
         // Trace 1 has three nodes by its second use, so that the two of trace 2 push it out.
         assert_eq!(loads, 3);
         traces.forget(&(1, TraceId(1)));
-        assert_eq!(traces.nodes, traces.traces.values().map(|trace| trace.spans.len()).sum::<usize>());
+        assert_eq!(traces.nodes, traces.traces.values().map(|trace| trace.nodes.len()).sum::<usize>());
         assert_eq!(traces.by_use.len(), traces.traces.len());
     }
 

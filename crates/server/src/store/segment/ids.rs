@@ -15,7 +15,7 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use xorf::{BinaryFuse16, Filter as _};
 
@@ -29,10 +29,11 @@ const TRACE: usize = 16;
 /// Entries between two hashes that are kept in memory.
 const BLOCK: usize = 256;
 
-/// An open side file.
+/// A side file in use.
 #[derive(Debug)]
 pub(in crate::store) struct Ids {
-    file: File,
+    /// Opened when it is asked, which is rare: there may be more segments than a process may have files open.
+    path: PathBuf,
     spans: Table,
     traces: Table,
 }
@@ -57,7 +58,7 @@ impl Ids {
             return Err(damaged());
         }
         Ok(Ids {
-            file: File::open(path)?,
+            path: path.to_owned(),
             spans: Table::of(&content[..between], HEADER, SPAN),
             traces: Table::of(content, between, TRACE),
         })
@@ -71,7 +72,7 @@ impl Ids {
     /// The rows of spans with this hash, dead ones included.
     pub(in crate::store) fn rows_of_span(&self, hash: u64) -> io::Result<Vec<u32>> {
         let mut rows = Vec::new();
-        self.spans.find(&self.file, hash, |entry| rows.push(number(entry, 8)))?;
+        self.spans.find(&self.path, hash, |entry| rows.push(number(entry, 8)))?;
         Ok(rows)
     }
 
@@ -79,7 +80,7 @@ impl Ids {
     pub(in crate::store) fn rows_of_trace(&self, hash: u64) -> io::Result<Vec<Range<u32>>> {
         let mut rows = Vec::new();
         if self.traces.filter.contains(hash) {
-            self.traces.find(&self.file, hash, |entry| rows.push(number(entry, 8)..number(entry, 8) + number(entry, 12)))?;
+            self.traces.find(&self.path, hash, |entry| rows.push(number(entry, 8)..number(entry, 8) + number(entry, 12)))?;
         }
         Ok(rows)
     }
@@ -139,12 +140,12 @@ impl Table {
     }
 
     /// Calls back for each entry with the hash.
-    fn find(&self, file: &File, hash: u64, mut found: impl FnMut(&[u8])) -> io::Result<()> {
+    fn find(&self, path: &Path, hash: u64, mut found: impl FnMut(&[u8])) -> io::Result<()> {
         // Equal hashes may begin in the block before the first that starts with this one.
         let first = self.index.partition_point(|start| *start < hash).saturating_sub(1) * BLOCK;
         let end = (self.index.partition_point(|start| *start <= hash) * BLOCK).min(self.entries);
         let mut block = vec![0; end.saturating_sub(first) * self.width];
-        file.read_exact_at(&mut block, self.start + (first * self.width) as u64)?;
+        File::open(path)?.read_exact_at(&mut block, self.start + (first * self.width) as u64)?;
         block.chunks_exact(self.width).filter(|entry| hash_of(entry) == hash).for_each(&mut found);
         Ok(())
     }

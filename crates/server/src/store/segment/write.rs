@@ -62,7 +62,10 @@ pub(in crate::store) fn write(
         bytes = writer.bytes_written() as u64;
         Ok(())
     })?;
-    let ids = write_ids(path, rows)?;
+    let ids = write_ids(path, rows).inspect_err(|_| {
+        // A segment that nothing will ever name takes room, perhaps on a full disk.
+        let _ = std::fs::remove_file(path);
+    })?;
 
     let mut projects: Vec<u64> = rows.iter().map(|row| row.key.project).collect();
     projects.dedup();

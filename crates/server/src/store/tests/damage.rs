@@ -113,3 +113,57 @@ async fn what_no_manifest_names_is_removed() {
     assert_eq!(std::fs::read_dir(&segments).unwrap().count(), 2);
     assert_eq!(rows(&store.snapshot()).len(), 6);
 }
+
+#[tokio::test]
+async fn intake_stops_when_nothing_can_be_flushed_and_goes_on_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), StoreConfig { patience: Duration::from_millis(50), ..small() }).unwrap();
+    let (segments, away) = (dir.path().join("segments"), dir.path().join("away"));
+    std::fs::rename(&segments, &away).unwrap();
+    let mut stored = 0;
+    let refused = loop {
+        match store.append(1, vec![span(stored + 1, 1, 10)]).await {
+            Ok(appended) => stored += appended.stored as u128,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(&refused, StoreError::Busy { reason, .. } if reason.contains("segments")), "{refused}");
+    assert_eq!(rows(&store.snapshot()).len() as u128, stored, "what is stored can be read");
+    let stats = store.stats();
+    assert!(stats.intake_error.is_some() && stats.background_error.is_some(), "{stats:?}");
+    assert!(store.flush().await.is_err());
+
+    std::fs::rename(&away, &segments).unwrap();
+    while store.append(1, vec![span(1000, 1, 10)]).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    store.flush().await.unwrap();
+    assert_eq!(rows(&store.snapshot()).len() as u128, stored + 1);
+    let stats = store.stats();
+    assert_eq!((stats.intake_error, stats.background_error), (None, None));
+}
+
+#[tokio::test]
+async fn a_segment_that_cannot_be_read_does_not_keep_others_from_being_merged() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), StoreConfig { merge_at: 100, ..small() }).unwrap();
+    for id in 1..=4 {
+        let _ = store.append(1, vec![span(id, 1, 10)]).await.unwrap();
+        store.flush().await.unwrap();
+    }
+    store.close().await.unwrap();
+    drop(store);
+    // The length and the end are right, the rest is not.
+    let (_, segment) = folder::numbered(&dir.path().join("segments"), "parquet").unwrap().remove(0);
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let end = bytes.len() - 8;
+    bytes[..end].fill(0x55);
+    std::fs::write(&segment, bytes).unwrap();
+    let store = Store::open(dir.path(), small()).unwrap();
+    while store.stats().compactions == 0 {
+        let _ = store.compact().await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let stats = store.stats();
+    assert_eq!((stats.segments, stats.damaged.len()), (2, 1), "{stats:?}");
+}
