@@ -39,6 +39,9 @@ pub(super) struct Buffer {
     rows: u32,
     bytes: usize,
     dead: Bits,
+    /// The rows that were dead when it was frozen. Those that died later have their successors in the next buffer, so that they must
+    /// go into the segment: after a crash, replay looks for them there.
+    settled: Option<Bits>,
     /// The newest row of each span.
     spans: HashMap<u64, u32>,
     /// The newest row of each trace, and from each row the one before of the same trace.
@@ -92,6 +95,7 @@ impl Buffer {
             rows: 0,
             bytes: 0,
             dead: Bits::default(),
+            settled: None,
             spans: HashMap::new(),
             traces: HashMap::new(),
             before: Vec::new(),
@@ -115,6 +119,17 @@ impl Buffer {
 
     pub(super) fn dead(&self) -> &Bits {
         &self.dead
+    }
+
+    /// Says that rows that die from now on have their successors elsewhere.
+    pub(super) fn freeze(&mut self, last_sequence: u64) {
+        self.last_sequence = last_sequence;
+        self.settled = Some(self.dead.clone());
+    }
+
+    /// The rows that may be left out of the segment.
+    pub(super) fn settled(&self) -> &Bits {
+        self.settled.as_ref().unwrap_or(&self.dead)
     }
 
     pub(super) fn pieces(&self) -> &[Piece] {

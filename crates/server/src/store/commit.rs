@@ -283,22 +283,21 @@ impl Committer {
 mod tests {
     use std::sync::mpsc::channel;
 
-    use hinomi_model::id::SpanId;
-
     use super::super::log::Fault;
     use super::super::stats::Health;
-    use super::super::{Answer, StoreConfig, open, prepare};
+    use super::super::tests::{copy_folder, latest_names_the_pipeline, rows, span};
+    use super::super::{Answer, StoreConfig, flush, open, prepare};
     use super::*;
 
     fn opened(dir: &std::path::Path) -> (Committer, std::sync::mpsc::Receiver<Work>) {
-        let (shared, next_sequence, log) = open::open(dir, StoreConfig::default(), Health::default()).unwrap();
+        let config = StoreConfig { rules: latest_names_the_pipeline, ..StoreConfig::default() };
+        let (shared, next_sequence, log) = open::open(dir, config, Health::default()).unwrap();
         let (work, tasks) = channel();
         (open::committer(&shared, next_sequence, log, broadcast::channel(8).0, work).unwrap(), tasks)
     }
 
     fn request(ids: &[u64]) -> (Request, Answer) {
-        let span = |id: &u64| Span { trace_id: TraceId(1), span_id: SpanId(*id), ..Span::default() };
-        prepare(1, 5, ids.iter().map(span).collect()).unwrap()
+        prepare(1, 5, ids.iter().map(|id| span(1, *id, *id as i64)).collect()).unwrap()
     }
 
     fn commit(committer: &mut Committer, ids: &[&[u64]]) -> Vec<Result<Appended, StoreError>> {
@@ -321,6 +320,32 @@ mod tests {
         assert_eq!(stored, [1, 1]);
         drop(committer);
         assert_eq!(opened(dir.path()).0.shared.stats().rows, 3);
+    }
+
+    #[test]
+    fn a_crash_at_any_point_of_a_flush_finds_each_row_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut committer, _tasks) = opened(dir.path());
+        let shared = committer.shared.clone();
+        // Each commit corrects all rows that are there: in the active buffer, in the frozen one, in a segment that has been flushed.
+        let mut expected = 0;
+        for round in 0..3u64 {
+            for step in 0..3 {
+                let id = round * 10 + step + 1;
+                assert_eq!(commit(&mut committer, &[&[id]])[0].as_ref().unwrap().corrected, expected);
+                expected += 1;
+                match step {
+                    0 => assert!(matches!(committer.freeze(), Ok(Frozen::Now(_)))),
+                    1 => flush::flush(&shared).unwrap(),
+                    _ => {}
+                }
+                let copy = tempfile::tempdir().unwrap();
+                copy_folder(dir.path(), copy.path());
+                let seen = rows(&opened(copy.path()).0.shared.snapshot());
+                assert_eq!(seen, rows(&shared.snapshot()), "round {round}, step {step}");
+                assert_eq!(seen.len(), expected);
+            }
+        }
     }
 
     #[test]

@@ -148,17 +148,9 @@ fn install(
 ) -> Result<(), StoreError> {
     let _moving = lock(&shared.moving);
     let removed: Vec<u64> = inputs.iter().map(|input| input.segment.id).collect();
-    let result = written.map(|(segment, ids)| {
-        let state = lock(&shared.state);
-        let sources: Vec<Option<&Live>> =
-            removed.iter().map(|id| state.segments.iter().find(|live| live.segment.id == *id)).collect();
-        let carried = |of: fn(&Live) -> &Bits| -> Bits {
-            let died = |row: &RowKey| sources[row.source as usize].is_some_and(|live| of(live).contains(row.row));
-            (0..).zip(order).filter(|(_, row)| died(row)).map(|(number, _)| number).collect()
-        };
-        let mut live = Live::new(segment, ids, carried(|live| &live.dead));
-        live.pending = carried(|live| &live.pending);
-        live.freezing = carried(|live| &live.freezing);
+    let mut result = written.map(|(segment, ids)| {
+        let mut live = Live::new(segment, ids, Bits::default());
+        carry_dead(&lock(&shared.state).segments, &removed, order, &mut live);
         live
     });
     let change = Change {
@@ -174,9 +166,25 @@ fn install(
         return Err(error);
     }
     let mut state = lock(&shared.state);
+    if let Some(live) = &mut result {
+        // The active buffer may have been frozen meanwhile, which moves rows from one set to the other. No row died: that takes `moving`.
+        carry_dead(&state.segments, &removed, order, live);
+    }
     state.remove(&removed);
     if let Some(live) = result {
         state.add(live);
     }
     Ok(())
+}
+
+/// Marks in the result of a merge what is dead in its inputs.
+fn carry_dead(segments: &[Live], inputs: &[u64], order: &[RowKey], result: &mut Live) {
+    let sources: Vec<Option<&Live>> = inputs.iter().map(|id| segments.iter().find(|live| live.segment.id == *id)).collect();
+    let carried = |of: fn(&Live) -> &Bits| -> Bits {
+        let died = |row: &RowKey| sources[row.source as usize].is_some_and(|live| of(live).contains(row.row));
+        (0..).zip(order).filter(|(_, row)| died(row)).map(|(number, _)| number).collect()
+    };
+    result.dead = carried(|live| &live.dead);
+    result.pending = carried(|live| &live.pending);
+    result.freezing = carried(|live| &live.freezing);
 }

@@ -20,14 +20,14 @@ use super::state::{Live, Shared, lock};
 /// When a file could not be written. The buffer stays as it is, readable, and the next attempt starts anew.
 pub(super) fn flush(shared: &Shared) -> Result<(), StoreError> {
     let began = Instant::now();
-    let (pieces, dead, generation, last_sequence) = {
+    let (pieces, settled, generation, last_sequence) = {
         let state = lock(&shared.state);
         let Some(frozen) = &state.frozen else { return Ok(()) };
-        (frozen.pieces().to_vec(), frozen.dead().clone(), frozen.generation, frozen.last_sequence)
+        (frozen.pieces().to_vec(), frozen.settled().clone(), frozen.generation, frozen.last_sequence)
     };
     let mut order: Vec<RowKey> = Vec::new();
     for (source, piece) in (0..).zip(&pieces) {
-        order.extend(keys(&piece.batch, source, 0).into_iter().filter(|row| !dead.contains(piece.first + row.row)));
+        order.extend(keys(&piece.batch, source, 0).into_iter().filter(|row| !settled.contains(piece.first + row.row)));
     }
     sort(&mut order);
     let batches: Vec<&RecordBatch> = pieces.iter().map(|piece| piece.batch.as_ref()).collect();
@@ -43,7 +43,7 @@ pub(super) fn flush(shared: &Shared) -> Result<(), StoreError> {
     };
 
     let _moving = lock(&shared.moving);
-    // Rows that were superseded while the segment was written, and so are dead in it.
+    // Rows that have died since the buffer was frozen are dead in the segment, and their successors are in the active buffer.
     let late: Bits = {
         let state = lock(&shared.state);
         let dead_now = state.frozen.as_ref().map(|frozen| frozen.dead().clone()).unwrap_or_default();

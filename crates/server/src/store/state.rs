@@ -148,7 +148,7 @@ impl State {
         debug_assert!(self.frozen.is_none(), "one buffer is flushed at a time");
         let next = Buffer::new(self.active.generation + 1);
         let mut frozen = std::mem::replace(&mut self.active, next);
-        frozen.last_sequence = last_sequence;
+        frozen.freeze(last_sequence);
         for live in &mut self.segments {
             for row in std::mem::take(&mut live.pending).iter() {
                 live.freezing.insert(row);

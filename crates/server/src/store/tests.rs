@@ -29,7 +29,7 @@ fn small() -> StoreConfig {
 
 /// Rules by which nearly every new span changes earlier ones: the trace's pipeline is the name that its latest span gives, and the
 /// span with the lowest id alone counts.
-fn latest_names_the_pipeline(nodes: &[Node]) -> Vec<Decision> {
+pub(super) fn latest_names_the_pipeline(nodes: &[Node]) -> Vec<Decision> {
     let latest = nodes.iter().max_by_key(|node| (node.start_us, node.span_id));
     let lowest = nodes.iter().map(|node| node.span_id).min();
     let decide = |node: &Node| Decision {
@@ -41,7 +41,7 @@ fn latest_names_the_pipeline(nodes: &[Node]) -> Vec<Decision> {
     nodes.iter().map(decide).collect()
 }
 
-fn span(trace: u128, id: u64, start_us: i64) -> Span {
+pub(super) fn span(trace: u128, id: u64, start_us: i64) -> Span {
     Span {
         trace_id: TraceId(trace),
         span_id: SpanId(id),
@@ -54,7 +54,7 @@ fn span(trace: u128, id: u64, start_us: i64) -> Span {
 }
 
 /// All rows of a snapshot by identity. Panics if one is there twice.
-fn rows(snapshot: &Snapshot) -> BTreeMap<(u64, TraceId, SpanId), Row> {
+pub(super) fn rows(snapshot: &Snapshot) -> BTreeMap<(u64, TraceId, SpanId), Row> {
     let mut all: Vec<Row> = snapshot.buffer.iter().flat_map(from_batch).collect();
     for view in &snapshot.segments {
         let batch = Reader::open(&view.segment.path).unwrap().all(&ranges(0..view.segment.rows as u32)).unwrap();
@@ -68,7 +68,7 @@ fn rows(snapshot: &Snapshot) -> BTreeMap<(u64, TraceId, SpanId), Row> {
 }
 
 /// Copies a folder as a crash would leave it. Files that vanish meanwhile are left out.
-fn copy_folder(from: &Path, to: &Path) {
+pub(super) fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();

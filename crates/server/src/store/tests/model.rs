@@ -108,6 +108,7 @@ async fn run(steps: Vec<Step>) {
             }
         }
         let seen: BTreeMap<_, _> = rows(&store.snapshot()).into_iter().map(|(key, row)| (key, row.span)).collect();
+        assert_eq!(store.stats().damaged, [""; 0], "after {step:?}");
         assert_eq!(seen, model.expected(), "after {step:?}");
         assert_eq!(store.stats().rows as usize, seen.len());
         assert_eq!(store.stats().background_error, None);
