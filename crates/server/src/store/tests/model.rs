@@ -68,9 +68,14 @@ fn spans(request: &[(u128, u64, i64)]) -> Vec<Span> {
     request.iter().map(|(trace, id, start)| span(*trace, *id, *start)).collect()
 }
 
+/// With background work all the time, so that it comes in between at every point.
+fn busy() -> StoreConfig {
+    StoreConfig { flush_age: Duration::from_millis(15), ..small() }
+}
+
 async fn run(steps: Vec<Step>) {
     let mut dir = tempfile::tempdir().unwrap();
-    let mut store = Store::open(dir.path(), small()).unwrap();
+    let mut store = Store::open(dir.path(), busy()).unwrap();
     let mut model = Model::default();
     for step in steps {
         match &step {
@@ -94,7 +99,7 @@ async fn run(steps: Vec<Step>) {
             Step::Merge => drop(store.compact().await.unwrap()),
             Step::Restart => {
                 drop(store);
-                store = Store::open(dir.path(), small()).unwrap();
+                store = Store::open(dir.path(), busy()).unwrap();
             }
             Step::Crash => {
                 let copy = tempfile::tempdir().unwrap();
@@ -103,7 +108,7 @@ async fn run(steps: Vec<Step>) {
                     let _still = lock(&store.shared.manifest);
                     copy_folder(dir.path(), copy.path());
                 }
-                store = Store::open(copy.path(), small()).unwrap();
+                store = Store::open(copy.path(), busy()).unwrap();
                 dir = copy;
             }
         }
