@@ -1,3 +1,351 @@
 //! The durable store of spans: log, buffer, segments, manifest. It knows no HTTP and no project names.
+//!
+//! # The life of a span
+//!
+//! 1. [`Store::append`] serialises, compresses and turns into columns, on the caller's side, and queues (`frame`, [`rows`]).
+//! 2. The commit thread (`commit`) drops repeats, asks the rules of counting about the span's trace (`traces`), writes one frame
+//!    for each request and makes the group durable (`log`).
+//! 3. Its rows join the active buffer (`buffer`, `group`): visible to every [`Store::snapshot`] from now on. Then the caller is
+//!    answered, then watchers are told.
+//! 4. At a size or an age the buffer is frozen and written as a segment (`flush`, `segment`); one transaction of the
+//!    `manifest` is the moment at which that happens, and the log files that it covers are removed.
+//! 5. Small segments are merged (`compact`), old spans are deleted (`retain`).
+//!
+//! # Corrections
+//!
+//! What a span *means* for a sum can change when more of its trace arrives. The old row is then marked dead and the whole row is
+//! written again with the new decision. So a query reads rows and knows nothing of corrections. A frame carries only the decision:
+//! replay finds the old row as the commit thread did. Hence the one rule to remember: **a dead row may go into the manifest, or be
+//! left out of a merge, only together with its successor**; `state::Live` keeps the three sorts of dead rows apart.
 
+mod background;
+mod bits;
+mod buffer;
+mod commit;
+mod compact;
+mod error;
+mod flush;
+mod folder;
+mod frame;
+mod group;
+mod ids;
+mod log;
+mod manifest;
+mod open;
+mod retain;
+pub mod rows;
 pub mod schema;
+mod segment;
+pub mod snapshot;
+mod state;
+mod stats;
+mod traces;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hinomi_model::counting::{Decision, Node};
+use hinomi_model::id::TraceId;
+use hinomi_model::span::Span;
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
+
+use background::Work;
+use commit::{Command, Frozen, Request};
+pub use error::StoreError;
+use rows::Row;
+use snapshot::Snapshot;
+use state::{Shared, lock};
+pub use stats::Stats;
+
+/// Changes that a slow watcher may be behind before it misses some.
+const CHANGES: usize = 1024;
+
+/// Sizes and times. The defaults suit a machine with 1 GB of memory or more.
+#[derive(Debug, Clone)]
+pub struct StoreConfig {
+    /// The buffer is flushed when its columns take this many bytes. Memory is bounded by some three times as much.
+    pub flush_bytes: usize,
+    /// The buffer is flushed when it has this many rows.
+    pub flush_rows: usize,
+    /// The buffer is flushed when its oldest row is this old.
+    pub flush_age: Duration,
+    /// Rows in a row group of a segment.
+    pub rows_per_group: usize,
+    /// Segments with fewer rows than this are merged.
+    pub small_segment_rows: usize,
+    /// So many small segments of one day are merged.
+    pub merge_at: usize,
+    /// Spans of recent traces that the rules of counting find in memory.
+    pub remembered_spans: usize,
+    /// How long a request waits for room before it is told to come again.
+    pub patience: Duration,
+    /// What says which spans count, from all that is known of their trace. The same spans in any order must give the same answers.
+    pub rules: fn(&[Node]) -> Vec<Decision>,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        StoreConfig {
+            flush_bytes: 64 << 20,
+            flush_rows: 200_000,
+            flush_age: Duration::from_secs(60),
+            rows_per_group: 16_384,
+            small_segment_rows: 150_000,
+            merge_at: 8,
+            remembered_spans: 100_000,
+            patience: Duration::from_secs(10),
+            rules: hinomi_model::counting::decide,
+        }
+    }
+}
+
+/// What became of the spans of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[must_use = "every span that is not stored is an outcome to be counted"]
+pub struct Appended {
+    /// Stored, durable, visible.
+    pub stored: usize,
+    /// Not stored, since the same span was there before.
+    pub duplicates: usize,
+    /// Not stored, since the trace or span id is zero.
+    pub without_id: usize,
+    /// Earlier spans whose counting or pipeline changed through these.
+    pub corrected: usize,
+}
+
+/// That spans were stored.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// The project.
+    pub project: u64,
+    /// Traces that have new or corrected spans.
+    pub traces: Arc<[TraceId]>,
+    /// How many spans are new.
+    pub spans: usize,
+}
+
+/// The open store. Dropping it stops its threads without a flush: what is in the log is read again at the next start.
+#[derive(Debug)]
+pub struct Store {
+    shared: Arc<Shared>,
+    changes: broadcast::Sender<Change>,
+    /// Requests that may be made ready at the same time. It takes processor time only, and each thread keeps a compressor.
+    preparing: Arc<Semaphore>,
+    /// `None` while it is dropped.
+    senders: Option<Senders>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+#[derive(Debug)]
+struct Senders {
+    commands: mpsc::Sender<Command>,
+    work: std::sync::mpsc::Sender<Work>,
+}
+
+impl Store {
+    /// Opens a data folder, creates it if need be, and brings back all that was acknowledged. Blocks while it reads the log.
+    ///
+    /// # Errors
+    ///
+    /// When another process has the folder, it cannot be written, was written by a newer version, or its manifest is damaged. A
+    /// damaged log or segment is no error: see [`Stats::damaged`].
+    pub fn open(dir: &Path, config: StoreConfig) -> Result<Store, StoreError> {
+        let (shared, next_sequence, log) = open::open(dir, config, stats::Health::default())?;
+        let (changes, _) = broadcast::channel(CHANGES);
+        let (commands, queue) = mpsc::channel(256);
+        let (work, tasks) = std::sync::mpsc::channel();
+        let committer = open::committer(&shared, next_sequence, log, changes.clone(), work.clone())?;
+        let thread = |name: &str, run: Box<dyn FnOnce() + Send>| {
+            let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+            spawned.map_err(StoreError::io("start the threads for", dir))
+        };
+        let for_background = (shared.clone(), commands.downgrade());
+        let threads = vec![
+            thread("store-commit", Box::new(move || committer.run(queue)))?,
+            thread("store-background", Box::new(move || background::run(&for_background.0, &tasks, &for_background.1)))?,
+        ];
+        let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let preparing = Arc::new(Semaphore::new(2 * processors));
+        Ok(Store { shared, changes, preparing, senders: Some(Senders { commands, work }), threads: Mutex::new(threads) })
+    }
+
+    /// Stores the spans of one request. When it returns, they are on disk and in every later [`snapshot`](Store::snapshot).
+    ///
+    /// # Errors
+    ///
+    /// Nothing of the request has been acknowledged then; it may be sent again as it is.
+    pub async fn append(&self, project: u64, spans: Vec<Span>) -> Result<Appended, StoreError> {
+        let received = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let received_us = i64::try_from(received.as_micros()).unwrap_or(i64::MAX);
+        let count = spans.len();
+        let permit = self.preparing.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let prepare = move || {
+            let _permit = permit;
+            prepare(project, received_us, spans)
+        };
+        let prepared = tokio::task::spawn_blocking(prepare).await.map_err(|_| StoreError::Closed)??;
+        let without_id = count - prepared.0.spans.len();
+        if prepared.0.spans.is_empty() {
+            return Ok(Appended { without_id, ..Appended::default() });
+        }
+        let (request, answer) = prepared;
+        let patience = self.shared.config.patience;
+        let sent = tokio::time::timeout(patience, self.commands()?.send(Command::Append(Box::new(request)))).await;
+        match sent {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(StoreError::Closed),
+            Err(_) => return Err(StoreError::Busy { waited: patience, reason: "the queue is full".to_owned() }),
+        }
+        let appended = answer.await.map_err(|_| StoreError::Closed)??;
+        Ok(Appended { without_id, ..appended })
+    }
+
+    /// All stored spans at this moment, each once.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.shared.snapshot()
+    }
+
+    /// Tells of what is stored from now on. A watcher that is slow is told that it missed some.
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+
+    /// Writes what is in the buffers as segments. When it returns, all that was appended before is in one.
+    ///
+    /// # Errors
+    ///
+    /// When a file could not be written. The spans stay in log and buffer.
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        let mut progress = self.shared.progress.subscribe();
+        loop {
+            let failures = progress.borrow_and_update().failures;
+            let (reply, answer) = oneshot::channel();
+            self.commands()?.send(Command::Freeze(Some(reply))).await.map_err(|_| StoreError::Closed)?;
+            let frozen = answer.await.map_err(|_| StoreError::Closed)??;
+            let waiting_for = match frozen {
+                Frozen::Empty => return Ok(()),
+                Frozen::Now(generation) => Some(generation),
+                Frozen::Later => None,
+            };
+            loop {
+                {
+                    let now = progress.borrow_and_update();
+                    let failed = now.error.as_ref().filter(|_| now.failures > failures);
+                    if let Some(error) = failed {
+                        return Err(error.clone());
+                    }
+                    if waiting_for.is_some_and(|generation| now.flushed >= generation) {
+                        return Ok(());
+                    }
+                }
+                if waiting_for.is_none() && lock(&self.shared.state).frozen.is_none() {
+                    break;
+                }
+                progress.changed().await.map_err(|_| StoreError::Closed)?;
+            }
+        }
+    }
+
+    /// Stores what is queued, flushes, and ends the threads. Later appends fail with [`StoreError::Closed`].
+    ///
+    /// # Errors
+    ///
+    /// When the flush failed. The store is closed all the same, and nothing acknowledged is lost.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        let flushed = self.flush().await;
+        let (done, ended) = oneshot::channel();
+        let senders = self.senders.as_ref().ok_or(StoreError::Closed)?;
+        if senders.commands.send(Command::Close(done)).await.is_ok() {
+            let _ = ended.await;
+        }
+        let _ = senders.work.send(Work::Stop);
+        let threads = std::mem::take(&mut *lock(&self.threads));
+        let _ = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await;
+        flushed
+    }
+
+    /// How the store is doing.
+    pub fn stats(&self) -> Stats {
+        self.shared.stats()
+    }
+
+    /// Deletes the spans of a project that started before a time, in microseconds since the Unix epoch. Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// When a segment could not be read or the manifest not be written. Nothing has been deleted then.
+    pub async fn delete_before(&self, project: u64, us: i64) -> Result<u64, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let senders = self.senders.as_ref().ok_or(StoreError::Closed)?;
+        senders.work.send(Work::DeleteBefore { project, us, reply }).map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Deletes what each project keeps no longer. `days` says for a project how many days it keeps spans; `None` is for ever.
+    ///
+    /// # Errors
+    ///
+    /// As [`delete_before`](Store::delete_before); projects before the failing one are done.
+    pub async fn retain(&self, days: impl Fn(u64) -> Option<u32>) -> Result<u64, StoreError> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now_us = i64::try_from(now.as_micros()).unwrap_or(i64::MAX);
+        let projects: std::collections::BTreeSet<u64> =
+            self.snapshot().segments.iter().flat_map(|view| view.segment.projects.iter().copied()).collect();
+        let mut deleted = 0;
+        for project in projects {
+            if let Some(days) = days(project) {
+                deleted += self.delete_before(project, now_us - i64::from(days) * 86_400_000_000).await?;
+            }
+        }
+        Ok(deleted)
+    }
+
+    /// Merges small segments until there is nothing to merge, which otherwise happens by and by. Returns the number of merges.
+    ///
+    /// # Errors
+    ///
+    /// When a file could not be read or written.
+    pub async fn compact(&self) -> Result<usize, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let senders = self.senders.as_ref().ok_or(StoreError::Closed)?;
+        senders.work.send(Work::Compact(reply)).map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    fn commands(&self) -> Result<&mpsc::Sender<Command>, StoreError> {
+        self.senders.as_ref().map(|senders| &senders.commands).ok_or(StoreError::Closed)
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // Both threads end when nobody can ask them any more. The folder is free for another owner after that.
+        self.senders = None;
+        for thread in lock(&self.threads).drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Where the answer to a request arrives.
+type Answer = oneshot::Receiver<Result<Appended, StoreError>>;
+
+/// Makes a request ready for the commit thread: all that takes time and needs no turn.
+fn prepare(project: u64, received_us: i64, mut spans: Vec<Span>) -> Result<(Request, Answer), StoreError> {
+    spans.retain(|span| span.trace_id.0 != 0 && span.span_id.0 != 0);
+    for span in &mut spans {
+        // Zero means that there is none, and as text would not be read back.
+        span.parent_span_id = span.parent_span_id.filter(|parent| parent.0 != 0);
+    }
+    let blob = frame::pack(&spans).map_err(|reason| StoreError::Unfit { reason })?;
+    let rows: Vec<Row> = spans.into_iter().map(|span| Row { project_id: project, received_us, span, local: None }).collect();
+    let batch = rows::to_batch(&rows);
+    let spans = rows.into_iter().map(|row| row.span).collect();
+    let (reply, answer) = oneshot::channel();
+    Ok((Request { project, received_us, spans, blob, batch, reply }, answer))
+}
+
+#[cfg(test)]
+mod tests;

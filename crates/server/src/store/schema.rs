@@ -94,5 +94,7 @@ pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         optional("tool_definitions", Utf8View),
         optional("attributes", Utf8View),
         optional("reading", Utf8View),
+        // What the span alone said (JSON of a `counting::Decision`) where its trace says otherwise; null where both agree.
+        optional("local_decision", Utf8View),
     ]))
 });

@@ -1,0 +1,104 @@
+//! The background thread: flushes, merges and deletions, one after the other. Intake never waits for it, but for memory.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::commit::Command;
+use super::error::StoreError;
+use super::state::{Shared, lock};
+use super::{compact, flush, retain};
+
+/// What the background thread is asked for.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// A buffer has been frozen.
+    Flush,
+    /// Delete a project's spans that started before a time; the answer is how many.
+    DeleteBefore { project: u64, us: i64, reply: oneshot::Sender<Result<u64, StoreError>> },
+    /// Merge segments until nothing is left to merge; the answer is how many merges there were.
+    Compact(oneshot::Sender<Result<usize, StoreError>>),
+    /// End.
+    Stop,
+}
+
+/// Pause between attempts to flush after one has failed.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// Works until it is told to end or nobody can ask any more.
+pub(super) fn run(shared: &Shared, work: &Receiver<Work>, commands: &mpsc::WeakSender<Command>) {
+    let tick = (shared.config.flush_age / 4).clamp(Duration::from_millis(10), Duration::from_secs(1));
+    let mut failed_at: Option<Instant> = None;
+    loop {
+        match work.recv_timeout(tick) {
+            Ok(Work::Flush) => failed_at = flush_now(shared),
+            Ok(Work::DeleteBefore { project, us, reply }) => {
+                let _ = reply.send(guarded(shared, || retain::delete_before(shared, project, us)));
+            }
+            Ok(Work::Compact(reply)) => {
+                let _ = reply.send(guarded(shared, || compact::all(shared)));
+            }
+            Ok(Work::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {
+                if failed_at.is_none_or(|at| at.elapsed() >= RETRY) && lock(&shared.state).frozen.is_some() {
+                    failed_at = flush_now(shared);
+                }
+                ask_for_old_buffer(shared, commands);
+                // What goes wrong is in the statistics, and the next tick tries again.
+                let _ = guarded(shared, || compact::once(shared));
+            }
+        }
+    }
+}
+
+/// Flushes the frozen buffer and says when that failed, if it did.
+fn flush_now(shared: &Shared) -> Option<Instant> {
+    match guarded(shared, || flush::flush(shared)) {
+        Ok(()) => None,
+        Err(error) => {
+            shared.progress.send_modify(|progress| {
+                progress.failures += 1;
+                progress.error = Some(error);
+            });
+            Some(Instant::now())
+        }
+    }
+}
+
+/// Asks for the active buffer to be put aside when it has been waiting for long.
+fn ask_for_old_buffer(shared: &Shared, commands: &mpsc::WeakSender<Command>) {
+    let is_old = {
+        let state = lock(&shared.state);
+        let since = state.active.since.filter(|_| state.frozen.is_none());
+        since.is_some_and(|since| since.elapsed() >= shared.config.flush_age)
+    };
+    if let Some(commands) = commands.upgrade().filter(|_| is_old) {
+        // A full queue means that a commit is near, and the next tick asks again.
+        let _ = commands.try_send(Command::Freeze(None));
+    }
+}
+
+/// Does a piece of work. A panic in it becomes an error; either is logged and shown in the statistics until work succeeds again.
+fn guarded<T>(shared: &Shared, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        let source = std::io::Error::other(format!("a fault in the program: {}", text.unwrap_or_default()));
+        Err(StoreError::Io { doing: "tend", path: shared.folder.segments(), source: Arc::new(source) })
+    });
+    let mut shown = lock(&shared.health.background_error);
+    match &done {
+        Ok(_) => *shown = None,
+        Err(error) => {
+            let message = error.to_string();
+            if shown.as_ref() != Some(&message) {
+                tracing::error!(%error, "store.background_failed");
+            }
+            *shown = Some(message);
+        }
+    }
+    done
+}

@@ -1,0 +1,366 @@
+//! The commit thread: the one place where spans become durable, visible and acknowledged, in this order.
+//!
+//! Whatever has queued up while the disk was busy is one group: one write, one `fdatasync`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use arrow::array::RecordBatch;
+use hinomi_model::counting::Node;
+use hinomi_model::id::TraceId;
+use hinomi_model::span::Span;
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use super::background::Work;
+use super::error::StoreError;
+use super::frame::{self, Blob, Correction, Head};
+use super::group::{Group, Readers, load_trace};
+use super::ids::Key;
+use super::log::Log;
+use super::state::{Shared, lock};
+use super::traces::{TraceKey, Traces};
+use super::{Appended, Change};
+
+/// Requests, and bytes of them, that are committed together at most.
+const GROUP_REQUESTS: usize = 256;
+const GROUP_BYTES: usize = 16 << 20;
+
+/// What the commit thread is asked for.
+#[derive(Debug)]
+pub(super) enum Command {
+    Append(Box<Request>),
+    /// Put the active buffer aside for a flush.
+    Freeze(Option<oneshot::Sender<Result<Frozen, StoreError>>>),
+    /// Finish what is queued and end.
+    Close(oneshot::Sender<()>),
+}
+
+/// The answer to [`Command::Freeze`].
+#[derive(Debug, PartialEq)]
+pub(super) enum Frozen {
+    /// This generation is being flushed.
+    Now(u64),
+    /// An earlier generation is not flushed yet; ask again.
+    Later,
+    /// There is nothing to flush.
+    Empty,
+}
+
+/// Spans of one caller, made ready outside of the thread.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) project: u64,
+    pub(super) received_us: i64,
+    pub(super) spans: Vec<Span>,
+    pub(super) blob: Blob,
+    pub(super) batch: RecordBatch,
+    pub(super) reply: oneshot::Sender<Result<Appended, StoreError>>,
+}
+
+/// What the thread owns.
+#[derive(Debug)]
+pub(super) struct Committer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) log: Log,
+    pub(super) next_log: u64,
+    pub(super) next_sequence: u64,
+    pub(super) traces: Traces,
+    pub(super) readers: Readers,
+    pub(super) changes: broadcast::Sender<Change>,
+    pub(super) work: std::sync::mpsc::Sender<Work>,
+}
+
+/// A request whose frame is in the group.
+struct Waiting {
+    reply: oneshot::Sender<Result<Appended, StoreError>>,
+    appended: Appended,
+    change: Option<Change>,
+}
+
+impl Committer {
+    /// Works until it is told to end or nobody can ask any more.
+    pub(super) fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let mut queue = Vec::new();
+        loop {
+            if commands.blocking_recv_many(&mut queue, GROUP_REQUESTS) == 0 {
+                return;
+            }
+            let mut requests = Vec::new();
+            let mut bytes = 0;
+            for command in queue.drain(..) {
+                match command {
+                    Command::Append(request) => {
+                        bytes += request.blob.compressed.len();
+                        requests.push(*request);
+                        if bytes > GROUP_BYTES {
+                            self.commit(std::mem::take(&mut requests));
+                            bytes = 0;
+                        }
+                    }
+                    Command::Freeze(reply) => {
+                        self.commit(std::mem::take(&mut requests));
+                        let frozen = self.freeze();
+                        if let Some(reply) = reply {
+                            let _ = reply.send(frozen);
+                        }
+                    }
+                    Command::Close(done) => {
+                        self.commit(std::mem::take(&mut requests));
+                        commands.close();
+                        let _ = done.send(());
+                    }
+                }
+            }
+            self.commit(requests);
+        }
+    }
+
+    /// Stores a group of requests and answers each.
+    fn commit(&mut self, requests: Vec<Request>) {
+        if requests.is_empty() {
+            return;
+        }
+        if let Err(error) = self.make_room() {
+            return self.refuse(requests.into_iter().map(|request| request.reply), &error);
+        }
+        let mut group = Group::default();
+        let mut bytes = Vec::new();
+        let mut touched = Vec::new();
+        let first_sequence = self.next_sequence;
+        let staged: Vec<Waiting> =
+            requests.into_iter().map(|request| self.stage(request, &mut group, &mut bytes, &mut touched)).collect();
+
+        let written = if bytes.is_empty() { Ok(()) } else { self.log.write(&bytes) };
+        if let Err(error) = written {
+            self.next_sequence = first_sequence;
+            for key in &touched {
+                self.traces.forget(key);
+            }
+            return self.refuse(staged.into_iter().map(|waiting| waiting.reply), &error);
+        }
+        *lock(&self.shared.health.intake_error) = None;
+        if group.rows() > 0 {
+            group.publish(&self.shared, &mut self.readers);
+        }
+        self.traces.evict();
+        self.shared.health.log_bytes.store(self.log.bytes(), Ordering::Relaxed);
+        self.shared.health.log_sequence.store(self.next_sequence - 1, Ordering::Relaxed);
+        for waiting in staged {
+            // A caller that has gone, or a change that nobody watches, is no failure.
+            let _ = waiting.reply.send(Ok(waiting.appended));
+            waiting.change.map(|change| self.changes.send(change));
+        }
+        if self.is_full(1) {
+            // A failure is told of where it is handled, and the next group tries again.
+            let _ = self.freeze();
+        }
+    }
+
+    /// Answers requests that are not stored. The log tells of a failure once, the answers each time.
+    fn refuse(&self, replies: impl Iterator<Item = oneshot::Sender<Result<Appended, StoreError>>>, error: &StoreError) {
+        let last = lock(&self.shared.health.intake_error).replace(error.to_string());
+        if last.is_none() {
+            tracing::error!(%error, "store.intake_refused");
+        }
+        for reply in replies {
+            let _ = reply.send(Err(error.clone()));
+        }
+    }
+
+    /// Decides what of a request is stored, and adds its frame to the group.
+    fn stage(&mut self, request: Request, group: &mut Group, bytes: &mut Vec<u8>, touched: &mut Vec<TraceKey>) -> Waiting {
+        let Request { project, received_us, spans, blob, batch, reply } = request;
+        let dropped = self.repeats(project, &spans, group);
+        let stored = spans.len() - dropped.len();
+        let mut appended = Appended { stored, duplicates: dropped.len(), ..Appended::default() };
+        if stored == 0 {
+            return Waiting { reply, appended, change: None };
+        }
+        let mut head = Head { project, received_us, raw_len: blob.raw_len, dropped, ..Head::default() };
+        let traces = self.ask_rules(&spans, &mut head);
+        appended.corrected = head.corrections.len();
+        touched.extend(traces.iter().map(|trace| (project, *trace)));
+
+        self.log.frame(bytes, self.next_sequence, &frame::payload(&head, &blob.compressed));
+        self.next_sequence += 1;
+        group.add(&head, spans, Some(batch));
+        Waiting { reply, appended, change: Some(Change { project, traces: traces.into(), spans: stored }) }
+    }
+
+    /// The indices of spans that are stored already, or stand in the request or group before.
+    fn repeats(&self, project: u64, spans: &[Span], group: &Group) -> Vec<u32> {
+        let mut here = std::collections::HashSet::with_capacity(spans.len());
+        let state = lock(&self.shared.state);
+        let is_repeat = |span: &Span| {
+            let hash = Key { project, trace: span.trace_id, span: span.span_id }.hash();
+            !here.insert(hash) || group.knows(hash) || state.knows(hash)
+        };
+        let repeats: Vec<bool> = spans.iter().map(is_repeat).collect();
+        (0..).zip(repeats).filter_map(|(index, repeat)| repeat.then_some(index)).collect()
+    }
+
+    /// Asks the rules of counting about every trace of a request, and writes down what they change. Returns the traces.
+    fn ask_rules(&mut self, spans: &[Span], head: &mut Head) -> Vec<TraceId> {
+        let kept = (0u32..).zip(spans).filter(|(index, _)| head.dropped.binary_search(index).is_err());
+        let mut by_trace: Vec<(u32, &Span)> = kept.collect();
+        by_trace.sort_by_key(|(index, span)| (span.trace_id, *index));
+        let mut traces = Vec::new();
+        for run in by_trace.chunk_by(|a, b| a.1.trace_id == b.1.trace_id) {
+            let trace = run[0].1.trace_id;
+            let nodes = run.iter().map(|(_, span)| Node::of(span)).collect();
+            let load = || load_trace(&self.shared, &mut self.readers, head.project, trace);
+            let verdict = self.traces.extend((head.project, trace), nodes, load);
+            head.decided.extend(verdict.decided.into_iter().map(|(index, decision)| (run[index].0, decision)));
+            let corrections = verdict.corrections.into_iter();
+            head.corrections.extend(corrections.map(|(span, decision)| Correction { trace, span, decision }));
+            traces.push(trace);
+        }
+        traces
+    }
+
+    /// True when the active buffer has grown to some times the size at which it is flushed.
+    fn is_full(&self, times: usize) -> bool {
+        let config = &self.shared.config;
+        let state = lock(&self.shared.state);
+        state.active.bytes() >= times * config.flush_bytes || state.active.rows() as usize >= times * config.flush_rows
+    }
+
+    /// Waits for a flush when the buffer is twice as large as it should be: memory is bounded, not intake.
+    fn make_room(&mut self) -> Result<(), StoreError> {
+        let began = Instant::now();
+        while self.is_full(2) {
+            self.freeze()?;
+            let waited = began.elapsed();
+            if waited > self.shared.config.patience {
+                let error = self.shared.progress.borrow().error.clone();
+                if let Some(full @ StoreError::DiskFull { .. }) = error {
+                    return Err(full);
+                }
+                let reason = error.map_or_else(|| "segments are written too slowly".to_owned(), |error| error.to_string());
+                return Err(StoreError::Busy { waited, reason });
+            }
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        Ok(())
+    }
+
+    /// Puts the active buffer aside for a flush and starts another log file.
+    fn freeze(&mut self) -> Result<Frozen, StoreError> {
+        // Another file would hide that the last one may not hold what it should.
+        self.log.usable()?;
+        {
+            let state = lock(&self.shared.state);
+            if state.frozen.is_some() {
+                return Ok(Frozen::Later);
+            }
+            if state.active.rows() == 0 {
+                return Ok(Frozen::Empty);
+            }
+        }
+        let closed: Option<PathBuf> = if self.log.is_empty() {
+            None
+        } else {
+            let next = Log::create(self.shared.folder.log(self.next_log)).inspect_err(|error| {
+                tracing::warn!(%error, "store.log_not_rotated");
+            })?;
+            self.next_log += 1;
+            Some(std::mem::replace(&mut self.log, next).path().to_owned())
+        };
+        let mut state = lock(&self.shared.state);
+        state.active.logs.extend(closed);
+        let generation = state.active.generation;
+        state.freeze(self.next_sequence - 1);
+        drop(state);
+        // The background thread ends only after this one.
+        let _ = self.work.send(Work::Flush);
+        Ok(Frozen::Now(generation))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::super::log::Fault;
+    use super::super::stats::Health;
+    use super::super::tests::{copy_folder, latest_names_the_pipeline, rows, span};
+    use super::super::{Answer, StoreConfig, flush, open, prepare};
+    use super::*;
+
+    fn opened(dir: &std::path::Path) -> (Committer, std::sync::mpsc::Receiver<Work>) {
+        let config = StoreConfig { rules: latest_names_the_pipeline, ..StoreConfig::default() };
+        let (shared, next_sequence, log) = open::open(dir, config, Health::default()).unwrap();
+        let (work, tasks) = channel();
+        (open::committer(&shared, next_sequence, log, broadcast::channel(8).0, work).unwrap(), tasks)
+    }
+
+    fn request(ids: &[u64]) -> (Request, Answer) {
+        prepare(1, 5, ids.iter().map(|id| span(1, *id, *id as i64)).collect()).unwrap()
+    }
+
+    fn commit(committer: &mut Committer, ids: &[&[u64]]) -> Vec<Result<Appended, StoreError>> {
+        let (requests, answers): (Vec<Request>, Vec<Answer>) = ids.iter().map(|ids| request(ids)).unzip();
+        committer.commit(requests);
+        answers.into_iter().map(|mut answer| answer.try_recv().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_full_disk_refuses_the_group_and_takes_it_later() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut committer, _tasks) = opened(dir.path());
+        assert_eq!(commit(&mut committer, &[&[1]])[0].as_ref().unwrap().stored, 1);
+        committer.log.fault = Some(Fault::Full);
+        let answers = commit(&mut committer, &[&[2], &[2, 3]]);
+        assert!(answers.iter().all(|answer| matches!(answer, Err(StoreError::DiskFull { .. }))), "{answers:?}");
+        assert_eq!(committer.shared.stats().rows, 1);
+        committer.log.fault = None;
+        let stored: Vec<usize> = commit(&mut committer, &[&[2], &[2, 3]]).into_iter().map(|answer| answer.unwrap().stored).collect();
+        assert_eq!(stored, [1, 1]);
+        drop(committer);
+        assert_eq!(opened(dir.path()).0.shared.stats().rows, 3);
+    }
+
+    #[test]
+    fn a_crash_at_any_point_of_a_flush_finds_each_row_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut committer, _tasks) = opened(dir.path());
+        let shared = committer.shared.clone();
+        // Each commit corrects all rows that are there: in the active buffer, in the frozen one, in a segment that has been flushed.
+        let mut expected = 0;
+        for round in 0..3u64 {
+            for step in 0..3 {
+                let id = round * 10 + step + 1;
+                assert_eq!(commit(&mut committer, &[&[id]])[0].as_ref().unwrap().corrected, expected);
+                expected += 1;
+                match step {
+                    0 => assert!(matches!(committer.freeze(), Ok(Frozen::Now(_)))),
+                    1 => flush::flush(&shared).unwrap(),
+                    _ => {}
+                }
+                let copy = tempfile::tempdir().unwrap();
+                copy_folder(dir.path(), copy.path());
+                let seen = rows(&opened(copy.path()).0.shared.snapshot());
+                assert_eq!(seen, rows(&shared.snapshot()), "round {round}, step {step}");
+                assert_eq!(seen.len(), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_failed_sync_ends_intake_until_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut committer, _tasks) = opened(dir.path());
+        assert!(commit(&mut committer, &[&[1]])[0].is_ok());
+        committer.log.fault = Some(Fault::Sync);
+        assert!(matches!(commit(&mut committer, &[&[2]])[0], Err(StoreError::Poisoned { .. })));
+        committer.log.fault = None;
+        assert!(matches!(commit(&mut committer, &[&[3]])[0], Err(StoreError::Poisoned { .. })));
+        assert!(matches!(committer.freeze(), Err(StoreError::Poisoned { .. })), "another file would hide it");
+        assert_eq!(committer.shared.stats().rows, 1);
+        drop(committer);
+        let (mut committer, _tasks) = opened(dir.path());
+        assert!(commit(&mut committer, &[&[3]])[0].is_ok());
+    }
+}

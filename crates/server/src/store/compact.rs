@@ -1,0 +1,190 @@
+//! Small segments of a day are merged into larger ones, and rows that do not hold are left out.
+//!
+//! The merge never holds more than some thousand rows: it sorts keys, and reads the rows of each stretch of the result from all inputs
+//! by their numbers.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use arrow::array::RecordBatch;
+use arrow::compute::interleave_record_batch;
+
+use super::bits::Bits;
+use super::error::StoreError;
+use super::manifest::Change;
+use super::segment::order::{KEY_COLUMNS, RowKey, keys, sort};
+use super::segment::read::{Reader, ranges};
+use super::segment::write::write;
+use super::snapshot::Segment;
+use super::state::{Live, Shared, lock};
+
+/// Microseconds in a day.
+const DAY: i64 = 86_400_000_000;
+/// Segments, and rows of them, that are merged at a time at most: the keys of all rows are in memory, some 110 bytes each.
+const INPUTS: usize = 16;
+const ROWS: u64 = 500_000;
+
+/// One segment to merge, and its rows that are left out.
+struct Input {
+    segment: Arc<Segment>,
+    gone: Bits,
+}
+
+/// Merges until there is nothing to merge.
+pub(super) fn all(shared: &Shared) -> Result<usize, StoreError> {
+    let mut merges = 0;
+    while once(shared)? {
+        merges += 1;
+    }
+    Ok(merges)
+}
+
+/// Merges some segments of one day, if there are enough small ones. False if there is nothing to do.
+///
+/// # Errors
+///
+/// When a file could not be read or written. Nothing has changed then.
+pub(super) fn once(shared: &Shared) -> Result<bool, StoreError> {
+    let Some(inputs) = choose(shared) else { return Ok(false) };
+    let merged = merge(shared, &inputs);
+    if let Err(StoreError::Segment { doing: "open" | "read", path, reason }) = &merged {
+        // It would stand in the way of all other merges.
+        let mut state = lock(&shared.state);
+        if let Some(live) = state.segments.iter_mut().find(|live| live.segment.path == *path) {
+            live.mergeable = false;
+            lock(&shared.health.damaged).push(format!("{}: {reason}; not merged with others", path.display()));
+        }
+    }
+    merged.map(|()| true)
+}
+
+fn merge(shared: &Shared, inputs: &[Input]) -> Result<(), StoreError> {
+    let began = Instant::now();
+    let mut readers = Vec::new();
+    let mut order: Vec<RowKey> = Vec::new();
+    for (source, input) in (0..).zip(inputs) {
+        let reader = Reader::open(&input.segment.path)?;
+        let rows = reader.columns(std::slice::from_ref(&(0..input.segment.rows as u32)), &KEY_COLUMNS)?;
+        order.extend(keys(&rows, source, 0).into_iter().filter(|row| !input.gone.contains(row.row)));
+        readers.push(reader);
+    }
+    sort(&mut order);
+    let id = shared.new_segment_id();
+    let path = shared.folder.segment(id);
+    let rows_of = |chunk: &[RowKey]| {
+        // Flushes go first: intake waits for them when it is fast.
+        super::flush::flush(shared)?;
+        gather(&readers, chunk).map_err(|error| match error {
+            Gather::Store(error) => error,
+            Gather::Arrow(error) => StoreError::segment("merge", &path, error),
+        })
+    };
+    let written = match order.is_empty() {
+        true => None,
+        false => Some(write(&path, id, &order, shared.config.rows_per_group, rows_of)?),
+    };
+    install(shared, inputs, &order, written)?;
+    shared.health.compactions.fetch_add(1, Ordering::Relaxed);
+    let took = began.elapsed().as_millis() as u64;
+    tracing::info!(segment = id, inputs = inputs.len(), rows = order.len(), duration_ms = took, "store.merged");
+    Ok(())
+}
+
+/// The small segments of a day that has enough of them, smallest first. A day is that of the latest start: one span from a clock
+/// that is years ahead keeps its segment out of the merges of others.
+fn choose(shared: &Shared) -> Option<Vec<Input>> {
+    let config = &shared.config;
+    let state = lock(&shared.state);
+    let mut days: BTreeMap<i64, Vec<&Live>> = BTreeMap::new();
+    let is_small = |live: &&Live| (live.segment.rows as usize) < config.small_segment_rows;
+    for live in state.segments.iter().filter(|live| live.readable && live.mergeable).filter(is_small) {
+        days.entry(live.segment.max_start_us.div_euclid(DAY)).or_default().push(live);
+    }
+    let mut small = days.into_values().find(|small| small.len() >= config.merge_at.max(2))?;
+    small.sort_by_key(|live| live.segment.rows);
+    small.truncate(INPUTS);
+    let mut rows = 0;
+    small.retain(|live| {
+        rows += live.segment.rows;
+        rows <= ROWS
+    });
+    Some(small.into_iter().map(|live| Input { segment: live.segment.clone(), gone: live.settled() }).collect())
+}
+
+enum Gather {
+    Store(StoreError),
+    Arrow(arrow::error::ArrowError),
+}
+
+/// Reads rows from several segments into one batch, in the order given.
+fn gather(readers: &[Reader], chunk: &[RowKey]) -> Result<RecordBatch, Gather> {
+    let mut rows = vec![Vec::new(); readers.len()];
+    for row in chunk {
+        rows[row.source as usize].push(row.row);
+    }
+    let mut batches = Vec::new();
+    let mut place_of = HashMap::with_capacity(chunk.len());
+    for ((source, mut rows), reader) in (0u32..).zip(rows).zip(readers) {
+        if rows.is_empty() {
+            continue;
+        }
+        rows.sort_unstable();
+        place_of.extend(rows.iter().enumerate().map(|(place, row)| ((source, *row), (batches.len(), place))));
+        batches.push(reader.all(&ranges(rows)).map_err(Gather::Store)?);
+    }
+    let places: Vec<(usize, usize)> = chunk.iter().map(|row| place_of[&(row.source, row.row)]).collect();
+    interleave_record_batch(&batches.iter().collect::<Vec<_>>(), &places).map_err(Gather::Arrow)
+}
+
+/// Puts the result in the place of the inputs. Rows of the inputs that died meanwhile, or whose successors are in a buffer only, are
+/// dead in the result.
+fn install(
+    shared: &Shared,
+    inputs: &[Input],
+    order: &[RowKey],
+    written: Option<(Segment, super::segment::ids::Ids)>,
+) -> Result<(), StoreError> {
+    let _moving = lock(&shared.moving);
+    let removed: Vec<u64> = inputs.iter().map(|input| input.segment.id).collect();
+    let mut result = written.map(|(segment, ids)| {
+        let mut live = Live::new(segment, ids, Bits::default());
+        carry_dead(&lock(&shared.state).segments, &removed, order, &mut live);
+        live
+    });
+    let change = Change {
+        covered: None,
+        add: result.iter().map(|live| live.segment.as_ref()).collect(),
+        dead: result.iter().map(|live| (live.segment.id, live.settled())).collect(),
+        remove: removed.clone(),
+    };
+    if let Err(error) = lock(&shared.manifest).commit(&change) {
+        if let Some(live) = result {
+            live.segment.replace();
+        }
+        return Err(error);
+    }
+    let mut state = lock(&shared.state);
+    if let Some(live) = &mut result {
+        // The active buffer may have been frozen meanwhile, which moves rows from one set to the other. No row died: that takes `moving`.
+        carry_dead(&state.segments, &removed, order, live);
+    }
+    state.remove(&removed);
+    if let Some(live) = result {
+        state.add(live);
+    }
+    Ok(())
+}
+
+/// Marks in the result of a merge what is dead in its inputs.
+fn carry_dead(segments: &[Live], inputs: &[u64], order: &[RowKey], result: &mut Live) {
+    let sources: Vec<Option<&Live>> = inputs.iter().map(|id| segments.iter().find(|live| live.segment.id == *id)).collect();
+    let carried = |of: fn(&Live) -> &Bits| -> Bits {
+        let died = |row: &RowKey| sources[row.source as usize].is_some_and(|live| of(live).contains(row.row));
+        (0..).zip(order).filter(|(_, row)| died(row)).map(|(number, _)| number).collect()
+    };
+    result.dead = carried(|live| &live.dead);
+    result.pending = carried(|live| &live.pending);
+    result.freezing = carried(|live| &live.freezing);
+}

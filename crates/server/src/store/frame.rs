@@ -1,0 +1,132 @@
+//! One request in the log: its spans, and what was decided about them.
+//!
+//! The spans are serialised and compressed by the caller, before the request's turn comes. The commit thread adds the few things
+//! that only it can know: which spans were there already, and what the traces say. Replay applies them without asking again, so
+//! a restart ends with the same rows whatever the rules have become.
+
+use std::cell::RefCell;
+
+use hinomi_model::counting::Decision;
+use hinomi_model::id::{SpanId, TraceId};
+use hinomi_model::span::Span;
+use serde::{Deserialize, Serialize};
+
+/// Level 1 takes a third of the time of level 3 for a tenth more bytes, and the log is short-lived.
+const COMPRESSION: i32 = 1;
+
+/// What stands in a frame before the spans.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(super) struct Head {
+    /// The project that the spans were sent to.
+    pub(super) project: u64,
+    /// When they arrived.
+    pub(super) received_us: i64,
+    /// Length of the spans before compression.
+    pub(super) raw_len: u32,
+    /// Indices of spans that are not stored, rising.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) dropped: Vec<u32>,
+    /// What the traces say of spans of this request, where it differs from what the span alone says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) decided: Vec<(u32, Decision)>,
+    /// What the traces now say of spans that were stored earlier.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) corrections: Vec<Correction>,
+}
+
+/// A new decision for a span that is stored already.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Correction {
+    /// The trace, in the frame's project.
+    pub(super) trace: TraceId,
+    /// The span.
+    pub(super) span: SpanId,
+    /// What holds from now on.
+    pub(super) decision: Decision,
+}
+
+/// Spans as bytes.
+#[derive(Debug)]
+pub(super) struct Blob {
+    pub(super) raw_len: u32,
+    pub(super) compressed: Vec<u8>,
+}
+
+/// Serialises and compresses the spans of a request. Field names are written, so that a later version reads them.
+pub(super) fn pack(spans: &[Span]) -> Result<Blob, String> {
+    thread_local! {
+        // A compressor's tables are larger than a usual request, so each thread keeps one.
+        static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
+    }
+    let raw = rmp_serde::to_vec_named(spans).map_err(|error| error.to_string())?;
+    let raw_len = u32::try_from(raw.len()).map_err(|_| format!("{} bytes in one request", raw.len()))?;
+    let compressed = COMPRESSOR.with_borrow_mut(|slot| {
+        let compressor = match slot {
+            Some(compressor) => compressor,
+            None => slot.insert(zstd::bulk::Compressor::new(COMPRESSION)?),
+        };
+        compressor.compress(&raw)
+    });
+    Ok(Blob { raw_len, compressed: compressed.map_err(|error| error.to_string())? })
+}
+
+/// The payload of a frame: length of the head, head, spans.
+pub(super) fn payload(head: &Head, compressed: &[u8]) -> Vec<u8> {
+    let head = rmp_serde::to_vec_named(head).expect("integers, texts and lists have a MessagePack form");
+    let mut payload = Vec::with_capacity(4 + head.len() + compressed.len());
+    payload.extend_from_slice(&(head.len() as u32).to_le_bytes());
+    payload.extend_from_slice(&head);
+    payload.extend_from_slice(compressed);
+    payload
+}
+
+/// Reads a payload back.
+///
+/// # Errors
+///
+/// Says what is wrong when the bytes are not what [`payload`] makes; it never panics and allocates no more than the frame says.
+pub(super) fn read(payload: &[u8]) -> Result<(Head, Vec<Span>), String> {
+    let (length, rest) = payload.split_first_chunk::<4>().ok_or("shorter than its own length")?;
+    let length = u32::from_le_bytes(*length) as usize;
+    let (head, compressed) = rest.split_at_checked(length).ok_or("its head is longer than the frame")?;
+    let head: Head = rmp_serde::from_slice(head).map_err(|error| format!("head: {error}"))?;
+    if compressed.is_empty() {
+        return Ok((head, Vec::new()));
+    }
+    let raw = zstd::bulk::decompress(compressed, head.raw_len as usize).map_err(|error| format!("compression: {error}"))?;
+    let spans = rmp_serde::from_slice(&raw).map_err(|error| format!("spans: {error}"))?;
+    Ok((head, spans))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::store::rows::tests::any_span;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn spans_come_back_as_they_were(spans in proptest::collection::vec(any_span(), 0..4), numbers in any::<(u64, i64)>()) {
+            let blob = pack(&spans).unwrap();
+            let decision = Decision { counted: false, not_counted_because: Some("x".into()), pipeline: None, is_run: true };
+            let correction = Correction { trace: TraceId(u128::MAX), span: SpanId(1), decision: decision.clone() };
+            let head = Head {
+                project: numbers.0,
+                received_us: numbers.1,
+                raw_len: blob.raw_len,
+                dropped: vec![1, 2],
+                decided: vec![(0, decision)],
+                corrections: vec![correction],
+            };
+            prop_assert_eq!(read(&payload(&head, &blob.compressed)).unwrap(), (head, spans));
+        }
+
+        #[test]
+        fn any_bytes_are_refused_or_read(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = read(&bytes);
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! The requests that are committed together, from what was decided about them to rows in the active buffer.
+//!
+//! The commit thread and replay both come this way, so that a restart ends with the same rows.
+
+use std::collections::HashMap;
+
+use arrow::array::RecordBatch;
+use hinomi_model::counting::{Decision, Node};
+use hinomi_model::id::TraceId;
+
+use super::frame::Head;
+use super::ids::{Key, trace_hash};
+use super::rows::{Row, from_batch, to_batch};
+use super::segment::read::{Reader, ranges};
+use super::snapshot::Segment;
+use super::state::{Place, Shared, lock};
+use super::traces::{Known, LONGEST_TRACE};
+
+/// What [`Node::of`] reads, and what a row says of its own decision.
+const NODE_COLUMNS: [&str; 22] = [
+    "project_id",
+    "trace_id",
+    "span_id",
+    "parent_span_id",
+    "start_time",
+    "end_time",
+    "clock_shift_us",
+    "kind",
+    "request_model",
+    "response_model",
+    "usage_input",
+    "usage_cache_read",
+    "usage_cache_write_5m",
+    "usage_cache_write_1h",
+    "usage_input_audio",
+    "usage_output",
+    "usage_reasoning",
+    "usage_output_audio",
+    "response_id",
+    "counted",
+    "not_counted_because",
+    "pipeline",
+];
+/// The rest of them.
+const DECISION_COLUMNS: [&str; 2] = ["is_run", "local_decision"];
+
+/// Rows that are about to be visible.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    parts: Vec<Part>,
+    /// Which row of which part a span is.
+    spans: HashMap<u64, (usize, usize)>,
+    /// The newest decision for each span that was stored before the group.
+    corrections: HashMap<Key, Decision>,
+}
+
+/// The rows of one request.
+#[derive(Debug)]
+struct Part {
+    rows: Vec<Row>,
+    /// The same rows as columns, unless a row has changed since.
+    batch: Option<RecordBatch>,
+}
+
+impl Group {
+    /// True if a span with this hash is among the rows.
+    pub(super) fn knows(&self, hash: u64) -> bool {
+        self.spans.contains_key(&hash)
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.parts.iter().map(|part| part.rows.len()).sum()
+    }
+
+    /// Adds the rows of a request as its frame says. `batch` holds all of its spans, if it has been made already.
+    pub(super) fn add(&mut self, head: &Head, spans: Vec<hinomi_model::span::Span>, batch: Option<RecordBatch>) {
+        let untouched = head.dropped.is_empty() && head.decided.is_empty();
+        let row = |span| Row { project_id: head.project, received_us: head.received_us, span, local: None };
+        let mut rows: Vec<Row> = spans.into_iter().map(row).collect();
+        for (index, decision) in &head.decided {
+            if let Some(row) = rows.get_mut(*index as usize) {
+                row.decide(decision);
+            }
+        }
+        let mut index = 0..;
+        rows.retain(|_| index.next().is_some_and(|index| head.dropped.binary_search(&index).is_err()));
+        for (number, row) in rows.iter().enumerate() {
+            self.spans.insert(key(row).hash(), (self.parts.len(), number));
+        }
+        self.parts.push(Part { rows, batch: batch.filter(|_| untouched) });
+        for correction in &head.corrections {
+            let key = Key { project: head.project, trace: correction.trace, span: correction.span };
+            self.correct(key, &correction.decision);
+        }
+    }
+
+    /// Gives a span that is stored, or among the rows, another decision.
+    fn correct(&mut self, key: Key, decision: &Decision) {
+        match self.spans.get(&key.hash()) {
+            Some((part, row)) => {
+                let part = &mut self.parts[*part];
+                part.rows[*row].decide(decision);
+                part.batch = None;
+            }
+            None => {
+                self.corrections.insert(key, decision.clone());
+            }
+        }
+    }
+
+    /// Makes the rows visible, and replaces those that were corrected. Cannot fail: a row to correct that cannot be read stays as it
+    /// was.
+    pub(super) fn publish(self, shared: &Shared, readers: &mut Readers) {
+        let mut batches: Vec<(RecordBatch, Vec<Key>)> = Vec::with_capacity(self.parts.len() + 1);
+        for part in self.parts {
+            let keys = part.rows.iter().map(key).collect();
+            batches.push((part.batch.unwrap_or_else(|| to_batch(&part.rows)), keys));
+        }
+        let _still = (!self.corrections.is_empty()).then(|| lock(&shared.moving));
+        let corrected = correct(self.corrections, shared, readers);
+        let places: Vec<Place> = corrected.iter().map(|(place, _)| *place).collect();
+        let rows: Vec<Row> = corrected.into_iter().map(|(_, row)| row).collect();
+        if !rows.is_empty() {
+            batches.push((to_batch(&rows), rows.iter().map(key).collect()));
+        }
+
+        let mut state = lock(&shared.state);
+        for place in places {
+            state.supersede(place);
+        }
+        for (batch, keys) in batches {
+            state.active.push(batch, keys.into_iter());
+        }
+        state.touch();
+    }
+}
+
+fn key(row: &Row) -> Key {
+    Key { project: row.project_id, trace: row.span.trace_id, span: row.span.span_id }
+}
+
+/// Finds the rows to correct, and gives them as they are to be from now on.
+fn correct(corrections: HashMap<Key, Decision>, shared: &Shared, readers: &mut Readers) -> Vec<(Place, Row)> {
+    let mut found: Vec<(Place, RecordBatch, Decision)> = Vec::new();
+    let mut in_segments: HashMap<u64, Vec<(u32, Decision)>> = HashMap::new();
+    let mut segments = HashMap::new();
+    {
+        let mut state = lock(&shared.state);
+        for (key, decision) in corrections {
+            match state.find(&key) {
+                Some(Place::Active(row)) => found.push((Place::Active(row), state.active.row(row), decision)),
+                Some(Place::Frozen(row)) => {
+                    let batch = state.frozen.as_ref().map(|frozen| frozen.row(row));
+                    found.extend(batch.map(|batch| (Place::Frozen(row), batch, decision)));
+                }
+                Some(Place::Segment(id, row)) => {
+                    in_segments.entry(id).or_default().push((row, decision));
+                    segments.extend(state.live(id).map(|live| (id, live.segment.clone())));
+                }
+                // Deleted since, or in a segment that is damaged.
+                None => {}
+            }
+        }
+    }
+    for (id, mut wanted) in in_segments {
+        wanted.sort_by_key(|(row, _)| *row);
+        let rows = segments.get(&id).map(|segment| readers.get(segment)?.all(&ranges(wanted.iter().map(|(row, _)| *row))));
+        match rows {
+            Some(Ok(batch)) => found.extend(
+                wanted.into_iter().enumerate().map(|(index, (row, decision))| (Place::Segment(id, row), batch.slice(index, 1), decision)),
+            ),
+            Some(Err(error)) => tracing::error!(%error, spans = wanted.len(), "store.correction_unreadable"),
+            None => {}
+        }
+    }
+    let corrected = |(place, batch, decision): (Place, RecordBatch, Decision)| {
+        let mut row = from_batch(&batch).pop()?;
+        row.decide(&decision);
+        Some((place, row))
+    };
+    found.into_iter().filter_map(corrected).collect()
+}
+
+/// What is stored of a trace, as far as the rules of counting must know.
+pub(super) fn load_trace(shared: &Shared, readers: &mut Readers, project: u64, trace: TraceId) -> Vec<Known> {
+    let hash = trace_hash(project, trace);
+    let (segments, mut batches) = {
+        let state = lock(&shared.state);
+        let buffers = state.frozen.iter().chain([&state.active]);
+        let buffered: Vec<RecordBatch> = buffers.flat_map(|buffer| buffer.rows_of_trace(hash, LONGEST_TRACE)).collect();
+        (state.segments_of_trace(project, trace), buffered)
+    };
+    for (segment, mut rows) in segments {
+        rows.truncate(LONGEST_TRACE);
+        let names: Vec<&str> = NODE_COLUMNS.iter().chain(&DECISION_COLUMNS).copied().collect();
+        match readers.get(&segment).and_then(|reader| reader.columns(&ranges(rows), &names)) {
+            Ok(batch) => batches.push(batch),
+            Err(error) => tracing::error!(%error, "store.trace_unreadable"),
+        }
+    }
+    let rows = batches.iter().flat_map(from_batch).filter(|row| row.project_id == project && row.span.trace_id == trace);
+    rows.map(known).collect()
+}
+
+/// What the rules must know of a stored row: what the span says alone, and what was decided last.
+fn known(mut row: Row) -> Known {
+    let locally = row.locally();
+    let decided = row.local.take().map(|_| Box::new(super::rows::decision_of(&row.span)));
+    locally.apply(&mut row.span);
+    Known { node: Node::of(&row.span), decided }
+}
+
+/// The segments that were read last, open. Traces that a flush cut in two ask the same one again and again.
+#[derive(Debug, Default)]
+pub(super) struct Readers(Vec<(u64, Reader)>);
+
+impl Readers {
+    const OPEN: usize = 4;
+
+    fn get(&mut self, segment: &Segment) -> Result<&Reader, super::StoreError> {
+        match self.0.iter().position(|(id, _)| *id == segment.id) {
+            Some(at) => {
+                let reader = self.0.remove(at);
+                self.0.push(reader);
+            }
+            None => {
+                let reader = Reader::open(&segment.path)?;
+                if self.0.len() == Self::OPEN {
+                    self.0.remove(0);
+                }
+                self.0.push((segment.id, reader));
+            }
+        }
+        Ok(&self.0[self.0.len() - 1].1)
+    }
+}

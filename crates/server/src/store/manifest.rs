@@ -1,0 +1,195 @@
+//! The manifest: which segments there are, which of their rows no longer hold, and how much of the log is in them.
+//!
+//! One SQLite transaction is the moment at which a flush, a merge or a deletion happens. Before it the new files are orphans, after it
+//! the old ones are.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use rusqlite::{Connection, ErrorCode, params};
+
+use super::bits::Bits;
+use super::error::StoreError;
+use super::folder::Folder;
+use super::snapshot::Segment;
+
+/// The format of the tables.
+const VERSION: u32 = 1;
+
+const TABLES: &str = "
+    CREATE TABLE log (covered INTEGER NOT NULL);
+    INSERT INTO log VALUES (0);
+    CREATE TABLE segments (
+        id           INTEGER PRIMARY KEY,
+        rows         INTEGER NOT NULL,
+        bytes        INTEGER NOT NULL,
+        min_start_us INTEGER NOT NULL,
+        max_start_us INTEGER NOT NULL,
+        projects     TEXT NOT NULL,
+        dead         BLOB NOT NULL
+    );
+    PRAGMA user_version = 1;
+";
+
+/// The open manifest.
+#[derive(Debug)]
+pub(super) struct Manifest {
+    path: PathBuf,
+    connection: Connection,
+}
+
+/// What the manifest says.
+#[derive(Debug)]
+pub(super) struct Contents {
+    /// The last frame of the log that is in a segment.
+    pub(super) covered: u64,
+    /// The segments, rising by number, with the rows of each that do not hold.
+    pub(super) segments: Vec<(Segment, Bits)>,
+}
+
+/// A change that happens at once or not at all.
+#[derive(Debug, Default)]
+pub(super) struct Change<'a> {
+    /// The last frame of the log that is in a segment from now on.
+    pub(super) covered: Option<u64>,
+    /// New segments.
+    pub(super) add: Vec<&'a Segment>,
+    /// Segments that are no longer.
+    pub(super) remove: Vec<u64>,
+    /// Rows that do not hold: the whole set of a segment.
+    pub(super) dead: Vec<(u64, Bits)>,
+}
+
+impl Manifest {
+    /// Opens or creates the manifest of a folder.
+    pub(super) fn open(folder: &Folder) -> Result<Manifest, StoreError> {
+        let path = folder.manifest();
+        let connect = || -> rusqlite::Result<(Connection, u32)> {
+            let connection = Connection::open(&path)?;
+            connection.pragma_update(None, "journal_mode", "WAL")?;
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            if version == 0 {
+                connection.execute_batch(&format!("BEGIN; {TABLES} COMMIT;"))?;
+            }
+            Ok((connection, version))
+        };
+        let (connection, found) = connect().map_err(wrap("open the manifest", &path))?;
+        if found > VERSION {
+            return Err(StoreError::Newer { path, found, known: VERSION });
+        }
+        Ok(Manifest { path, connection })
+    }
+
+    /// Reads everything.
+    pub(super) fn load(&self, folder: &Folder) -> Result<Contents, StoreError> {
+        let read = || -> rusqlite::Result<Contents> {
+            let covered: i64 = self.connection.query_row("SELECT covered FROM log", [], |row| row.get(0))?;
+            let sql = "SELECT id, rows, bytes, min_start_us, max_start_us, projects, dead FROM segments ORDER BY id";
+            let mut statement = self.connection.prepare(sql)?;
+            let segments = statement.query_map([], |row| {
+                let id = row.get::<_, i64>(0)? as u64;
+                let segment = Segment {
+                    id,
+                    path: folder.segment(id),
+                    rows: row.get::<_, i64>(1)? as u64,
+                    bytes: row.get::<_, i64>(2)? as u64,
+                    min_start_us: row.get(3)?,
+                    max_start_us: row.get(4)?,
+                    projects: serde_json::from_str(&row.get::<_, String>(5)?).unwrap_or_default(),
+                    replaced: AtomicBool::new(false),
+                };
+                let dead = row.get::<_, Vec<u8>>(6)?;
+                Ok((segment, dead.as_chunks::<4>().0.iter().map(|row| u32::from_le_bytes(*row)).collect()))
+            })?;
+            Ok(Contents { covered: covered as u64, segments: segments.collect::<rusqlite::Result<_>>()? })
+        };
+        read().map_err(wrap("read the manifest", &self.path))
+    }
+
+    /// Makes a change, durably.
+    pub(super) fn commit(&mut self, change: &Change) -> Result<(), StoreError> {
+        let path = self.path.clone();
+        self.write(change).map_err(wrap("write the manifest", &path))
+    }
+
+    fn write(&mut self, change: &Change) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction()?;
+        for segment in &change.add {
+            let projects = serde_json::to_string(&segment.projects).unwrap_or_default();
+            transaction.execute(
+                "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, x'')",
+                params![
+                    segment.id as i64,
+                    segment.rows as i64,
+                    segment.bytes as i64,
+                    segment.min_start_us,
+                    segment.max_start_us,
+                    projects
+                ],
+            )?;
+        }
+        for (id, dead) in &change.dead {
+            let rows: Vec<u8> = dead.iter().flat_map(u32::to_le_bytes).collect();
+            transaction.execute("UPDATE segments SET dead = ? WHERE id = ?", params![rows, *id as i64])?;
+        }
+        for id in &change.remove {
+            transaction.execute("DELETE FROM segments WHERE id = ?", [*id as i64])?;
+        }
+        if let Some(covered) = change.covered {
+            transaction.execute("UPDATE log SET covered = ?", [covered as i64])?;
+        }
+        transaction.commit()
+    }
+}
+
+fn wrap(doing: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> StoreError {
+    let path = path.to_owned();
+    move |error| match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => StoreError::Damaged { path, what: error.to_string() },
+        Some(ErrorCode::DiskFull) => StoreError::DiskFull { path },
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => StoreError::ReadOnly { path, reason: error.to_string() },
+        _ => StoreError::Manifest { doing, path, reason: error.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segment(folder: &Folder, id: u64) -> Segment {
+        let path = folder.segment(id);
+        let projects = vec![1, u64::MAX];
+        Segment { id, path, rows: 9, bytes: 99, min_start_us: -5, max_start_us: 5, projects, replaced: AtomicBool::new(false) }
+    }
+
+    #[test]
+    fn says_after_a_restart_what_was_committed() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::open(dir.path()).unwrap();
+        let mut manifest = Manifest::open(&folder).unwrap();
+        assert_eq!(manifest.load(&folder).unwrap().covered, 0);
+        let (one, two) = (segment(&folder, 1), segment(&folder, 2));
+        manifest.commit(&Change { covered: Some(7), add: vec![&one, &two], ..Change::default() }).unwrap();
+        let dead = vec![(2, Bits::from_iter([3, 8]))];
+        manifest.commit(&Change { remove: vec![1], dead: dead.clone(), ..Change::default() }).unwrap();
+        drop(manifest);
+        let contents = Manifest::open(&folder).unwrap().load(&folder).unwrap();
+        assert_eq!(contents.covered, 7);
+        let [(found, found_dead)] = &contents.segments[..] else { panic!("{contents:?}") };
+        assert_eq!((found.id, &found.projects, found.min_start_us), (2, &two.projects, -5));
+        assert_eq!(*found_dead, dead[0].1);
+    }
+
+    #[test]
+    fn refuses_what_it_does_not_know() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::open(dir.path()).unwrap();
+        std::fs::write(folder.manifest(), "no database at all, but longer than the header of one; ".repeat(20)).unwrap();
+        assert!(matches!(Manifest::open(&folder), Err(StoreError::Damaged { .. })));
+        std::fs::remove_file(folder.manifest()).unwrap();
+        drop(Manifest::open(&folder).unwrap());
+        Connection::open(folder.manifest()).unwrap().pragma_update(None, "user_version", 2).unwrap();
+        assert!(matches!(Manifest::open(&folder), Err(StoreError::Newer { found: 2, .. })));
+    }
+}

@@ -1,0 +1,56 @@
+//! One stored span as a [`Row`], and rows as Arrow batches of [`SCHEMA`](super::schema::SCHEMA).
+//!
+//! Both directions are exact: what [`to_batch`] writes, [`from_batch`] reads back equal. The exceptions are token counts beyond 63
+//! bits, which no client can mean and which are cut to the largest number a column holds.
+
+mod decode;
+mod encode;
+mod preview;
+
+use hinomi_model::counting::Decision;
+use hinomi_model::span::Span;
+
+pub use decode::from_batch;
+pub use encode::to_batch;
+pub use preview::preview;
+
+/// A span as it is stored.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Row {
+    /// The project that it was sent to.
+    pub project_id: u64,
+    /// When it arrived, in microseconds since the Unix epoch.
+    pub received_us: i64,
+    /// The span, with the decision of its trace applied.
+    pub span: Span,
+    /// What the span alone said before its trace was asked, where that differs from what `span` says now. The trace rules start
+    /// from this again when more of the trace arrives.
+    pub local: Option<Box<Decision>>,
+}
+
+impl Row {
+    /// What the span alone says.
+    pub fn locally(&self) -> Decision {
+        self.local.as_deref().cloned().unwrap_or_else(|| decision_of(&self.span))
+    }
+
+    /// Puts the decision of the trace in force, and keeps what the span alone says beside it.
+    pub fn decide(&mut self, decision: &Decision) {
+        let locally = self.locally();
+        decision.apply(&mut self.span);
+        self.local = (locally != *decision).then(|| Box::new(locally));
+    }
+}
+
+/// The decision that is written in a span.
+pub fn decision_of(span: &Span) -> Decision {
+    Decision {
+        counted: span.counted,
+        not_counted_because: span.not_counted_because.clone(),
+        pipeline: span.pipeline.clone(),
+        is_run: span.is_run,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,151 @@
+//! Rows to Arrow columns.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, Decimal128Array, Int64Array, RecordBatch, StringViewBuilder, TimestampMicrosecondArray,
+};
+use hinomi_model::money::Usd;
+use serde::Serialize;
+
+use super::Row;
+use super::preview::preview;
+use crate::store::schema::SCHEMA;
+
+/// The largest block of text in one column: a longer column has several.
+const LARGEST_BLOCK: usize = 16 << 20;
+
+/// The rows as one batch of [`SCHEMA`], in the same order.
+pub fn to_batch(rows: &[Row]) -> RecordBatch {
+    let c = Columns(rows);
+    let columns = vec![
+        c.int(|row| Some(row.project_id as i64)),
+        c.owned(|row| Some(row.span.trace_id.to_string())),
+        c.owned(|row| Some(row.span.span_id.to_string())),
+        c.owned(|row| row.span.parent_span_id.map(|id| id.to_string())),
+        c.time(|row| row.span.start_us),
+        c.time(|row| row.span.end_us),
+        c.int(|row| Some(row.span.end_us.saturating_sub(row.span.start_us))),
+        c.time(|row| row.received_us),
+        c.int(|row| Some(row.span.clock_shift_us)),
+        c.text(|row| Some(&row.span.name)),
+        c.text(|row| Some(&row.span.op)),
+        c.text(|row| Some(row.span.kind.as_str())),
+        c.text(|row| row.span.operation.as_deref()),
+        c.text(|row| row.span.origin.as_deref()),
+        c.text(|row| row.span.provider.as_deref()),
+        c.bool(|row| Some(row.span.provider_inferred)),
+        c.text(|row| row.span.model()),
+        c.text(|row| row.span.request_model.as_deref()),
+        c.text(|row| row.span.response_model.as_deref()),
+        c.text(|row| Some(row.span.status.as_str())),
+        c.text(|row| row.span.status_detail.as_deref()),
+        c.int(|row| row.span.time_to_first_token_us),
+        c.bool(|row| row.span.streaming),
+        c.count(|row| row.span.usage.input_tokens()),
+        c.count(|row| row.span.usage.output_tokens()),
+        c.count(|row| row.span.usage.total),
+        c.count(|row| row.span.usage.input),
+        c.count(|row| row.span.usage.cache_read),
+        c.count(|row| row.span.usage.cache_write_5m),
+        c.count(|row| row.span.usage.cache_write_1h),
+        c.count(|row| row.span.usage.input_audio),
+        c.count(|row| row.span.usage.output),
+        c.count(|row| row.span.usage.reasoning),
+        c.count(|row| row.span.usage.output_audio),
+        c.text(|row| row.span.usage.source.map(|source| source.as_str())),
+        c.money(|row| row.span.cost.as_ref().map(|cost| cost.total)),
+        c.money(|row| row.span.cost.as_ref().and_then(|cost| cost.input)),
+        c.money(|row| row.span.cost.as_ref().and_then(|cost| cost.output)),
+        c.text(|row| row.span.cost.as_ref().map(|cost| cost.source.as_str())),
+        c.text(|row| row.span.cost.as_ref().and_then(|cost| cost.price.as_deref())),
+        c.money(|row| row.span.client_cost),
+        c.bool(|row| Some(row.span.counted)),
+        c.text(|row| row.span.not_counted_because.as_deref()),
+        c.text(|row| row.span.session_id.as_deref()),
+        c.text(|row| row.span.user_id.as_deref()),
+        c.text(|row| row.span.environment.as_deref()),
+        c.text(|row| row.span.release.as_deref()),
+        c.text(|row| row.span.service.as_deref()),
+        c.text(|row| row.span.pipeline.as_deref()),
+        c.bool(|row| Some(row.span.is_run)),
+        c.text(|row| row.span.agent.as_deref()),
+        c.text(|row| row.span.tool.as_deref()),
+        c.text(|row| row.span.tool_call_id.as_deref()),
+        c.text(|row| row.span.prompt.as_deref()),
+        c.text(|row| row.span.prompt_version.as_deref()),
+        c.text(|row| row.span.response_id.as_deref()),
+        c.text(|row| row.span.sdk_name.as_deref()),
+        c.text(|row| row.span.sdk_version.as_deref()),
+        c.text(|row| row.span.thread.as_deref()),
+        c.owned(|row| preview(&row.span.input_messages, "user")),
+        c.owned(|row| preview(&row.span.output_messages, "assistant")),
+        c.owned(|row| json_of_some(&row.span.finish_reasons)),
+        c.owned(|row| (!row.span.tags.is_empty()).then(|| json(&row.span.tags))),
+        c.owned(|row| json_of_some(&row.span.input_messages)),
+        c.owned(|row| json_of_some(&row.span.output_messages)),
+        c.owned(|row| row.span.tool_definitions.as_ref().map(json)),
+        c.owned(|row| (!row.span.attributes.is_empty()).then(|| json(&row.span.attributes))),
+        c.owned(|row| json_of_some(&row.span.reading)),
+        c.owned(|row| row.local.as_ref().map(json)),
+    ];
+    RecordBatch::try_new(SCHEMA.clone(), columns).expect("columns stand in the order of SCHEMA and required ones have no nulls")
+}
+
+/// Makes one column at a time from the rows.
+struct Columns<'a>(&'a [Row]);
+
+impl<'a> Columns<'a> {
+    fn int(&self, get: impl Fn(&Row) -> Option<i64>) -> ArrayRef {
+        Arc::new(self.0.iter().map(get).collect::<Int64Array>())
+    }
+
+    fn count(&self, get: impl Fn(&Row) -> Option<u64>) -> ArrayRef {
+        self.int(|row| get(row).map(|n| i64::try_from(n).unwrap_or(i64::MAX)))
+    }
+
+    fn bool(&self, get: impl Fn(&Row) -> Option<bool>) -> ArrayRef {
+        Arc::new(self.0.iter().map(get).collect::<BooleanArray>())
+    }
+
+    fn time(&self, get: impl Fn(&Row) -> i64) -> ArrayRef {
+        let times = self.0.iter().map(get).collect::<Vec<i64>>();
+        Arc::new(TimestampMicrosecondArray::from(times).with_timezone("UTC"))
+    }
+
+    fn money(&self, get: impl Fn(&Row) -> Option<Usd>) -> ArrayRef {
+        let steps = self.0.iter().map(|row| get(row).map(|usd| i128::from(usd.0))).collect::<Decimal128Array>();
+        Arc::new(steps.with_precision_and_scale(18, 12).expect("18 digits, 12 of them behind the point, are a valid decimal"))
+    }
+
+    fn text(&self, get: impl Fn(&'a Row) -> Option<&'a str>) -> ArrayRef {
+        let rows = self.0;
+        text_column(rows.len(), || rows.iter().map(&get))
+    }
+
+    fn owned(&self, get: impl Fn(&Row) -> Option<String>) -> ArrayRef {
+        let texts = self.0.iter().map(get).collect::<Vec<Option<String>>>();
+        text_column(texts.len(), || texts.iter().map(Option::as_deref))
+    }
+}
+
+/// A column of texts whose block is exactly as large as they are. The builder's own growth starts at 8 KiB a column, which would be
+/// half a megabyte for a request of one span.
+fn text_column<'a, I: Iterator<Item = Option<&'a str>>>(rows: usize, texts: impl Fn() -> I) -> ArrayRef {
+    // Up to twelve bytes stand in the view itself.
+    let outside: usize = texts().flatten().map(str::len).filter(|length| *length > 12).sum();
+    let block = outside.clamp(1, LARGEST_BLOCK) as u32;
+    let mut builder = StringViewBuilder::with_capacity(rows).with_fixed_block_size(block);
+    for text in texts() {
+        builder.append_option(text);
+    }
+    Arc::new(builder.finish())
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("maps with text keys, numbers and texts have a JSON form")
+}
+
+fn json_of_some<T: Serialize>(list: &[T]) -> Option<String> {
+    (!list.is_empty()).then(|| json(&list))
+}

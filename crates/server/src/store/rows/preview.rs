@@ -1,0 +1,96 @@
+//! The short texts that lists show in place of whole conversations.
+
+use hinomi_model::span::{Message, Part};
+
+/// Characters in a preview.
+const LENGTH: usize = 200;
+
+/// The first 200 characters of a message list: of the last message of `role`, else of the last one that is not from the system.
+/// White space is squeezed. `None` when there is no text at all.
+pub fn preview(messages: &[Message], role: &str) -> Option<String> {
+    let of_role = messages.iter().rev().filter(|message| message.role == role);
+    let others = messages.iter().rev().filter(|message| message.role != role && message.role != "system");
+    of_role.chain(others).map(squeezed).find(|text| !text.is_empty())
+}
+
+/// The start of a message's text, else of its tool calls and results.
+fn squeezed(message: &Message) -> String {
+    let mut out = Squeezer::default();
+    for part in &message.parts {
+        if let Part::Text { text } = part {
+            out.push(text);
+        }
+    }
+    if out.length > 0 {
+        return out.text;
+    }
+    for part in &message.parts {
+        match part {
+            Part::Text { .. } | Part::Reasoning { .. } => {}
+            Part::ToolCall { name, arguments, .. } => {
+                out.push(name);
+                out.push(arguments);
+            }
+            Part::ToolResult { result, .. } => out.push(result),
+            Part::Media { modality, .. } => out.push(modality),
+            Part::Other { content } => out.push(content),
+        }
+    }
+    out.text
+}
+
+/// Joins words with single spaces until the preview is full.
+#[derive(Default)]
+struct Squeezer {
+    text: String,
+    length: usize,
+}
+
+impl Squeezer {
+    fn push(&mut self, more: &str) {
+        for word in more.split_whitespace() {
+            if self.length >= LENGTH {
+                return;
+            }
+            if self.length > 0 {
+                self.text.push(' ');
+                self.length += 1;
+            }
+            for character in word.chars().take(LENGTH - self.length) {
+                self.text.push(character);
+                self.length += 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(role: &str, text: &str) -> Message {
+        Message { role: role.into(), parts: vec![Part::Text { text: text.into() }] }
+    }
+
+    #[test]
+    fn shows_the_last_message_of_the_role() {
+        let messages = [message("system", "be kind"), message("user", " first\n"), message("user", "a\n\n b"), message("tool", "42")];
+        assert_eq!(preview(&messages, "user").as_deref(), Some("a b"));
+        assert_eq!(preview(&messages[3..], "user").as_deref(), Some("42"));
+        assert_eq!(preview(&messages[..1], "user"), None);
+    }
+
+    #[test]
+    fn shows_a_tool_call_where_there_is_no_text() {
+        let call = Part::ToolCall { id: None, name: "weather".into(), arguments: "{\"city\": \"Oslo\"}".into() };
+        let messages = [Message { role: "assistant".into(), parts: vec![call] }];
+        assert_eq!(preview(&messages, "assistant").as_deref(), Some("weather {\"city\": \"Oslo\"}"));
+    }
+
+    #[test]
+    fn cuts_between_characters() {
+        let long = "日本 ".repeat(400);
+        let cut = preview(&[message("user", &long)], "user").unwrap();
+        assert_eq!(cut.chars().count(), 200);
+    }
+}

@@ -1,0 +1,217 @@
+//! Round trips over generated spans. The generators serve the tests of the whole store too.
+
+use std::collections::BTreeMap;
+
+use hinomi_model::id::{SpanId, TraceId};
+use hinomi_model::money::Usd;
+use hinomi_model::span::{Cost, CostSource, Kind, Message, Part, Reading, Span, Status, Usage, UsageSource};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::store::schema::SCHEMA;
+
+fn maybe_text() -> impl Strategy<Value = Option<String>> {
+    proptest::option::of(".{0,40}")
+}
+
+/// A count that a column can hold.
+fn tokens() -> impl Strategy<Value = Option<u64>> {
+    proptest::option::of(0..=i64::MAX as u64)
+}
+
+fn maybe_usd() -> impl Strategy<Value = Option<Usd>> {
+    proptest::option::of(any::<i64>().prop_map(Usd))
+}
+
+/// Values as they come out of JSON. Fractions have a short binary form, since the parser's last digit is not promised.
+fn value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<i32>().prop_map(|n| Value::from(f64::from(n) / 8.0)),
+        ".{0,20}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 12, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::btree_map(".{0,6}", inner, 0..4).prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+fn part() -> impl Strategy<Value = Part> {
+    prop_oneof![
+        ".{0,300}".prop_map(|text| Part::Text { text }),
+        ".{0,20}".prop_map(|text| Part::Reasoning { text }),
+        (maybe_text(), ".{0,9}", ".{0,20}").prop_map(|(id, name, arguments)| Part::ToolCall { id, name, arguments }),
+        (maybe_text(), maybe_text(), ".{0,20}").prop_map(|(id, name, result)| Part::ToolResult { id, name, result }),
+        (".{0,9}", maybe_text(), ".{0,20}").prop_map(|(modality, mime_type, content)| Part::Media { modality, mime_type, content }),
+        ".{0,20}".prop_map(|content| Part::Other { content }),
+    ]
+}
+
+fn messages() -> impl Strategy<Value = Vec<Message>> {
+    let message = ("user|assistant|system|.{0,5}", proptest::collection::vec(part(), 0..3));
+    proptest::collection::vec(message.prop_map(|(role, parts)| Message { role, parts }), 0..3)
+}
+
+fn usage() -> impl Strategy<Value = Usage> {
+    (
+        (tokens(), tokens(), tokens(), tokens(), tokens()),
+        (tokens(), tokens(), tokens(), tokens()),
+        proptest::option::of(proptest::sample::select(UsageSource::ALL)),
+    )
+        .prop_map(|((input, cache_read, cache_write_5m, cache_write_1h, input_audio), (output, reasoning, output_audio, total), source)| {
+            Usage { input, cache_read, cache_write_5m, cache_write_1h, input_audio, output, reasoning, output_audio, total, source }
+        })
+}
+
+/// Any span that a decoder could make.
+pub(crate) fn any_span() -> impl Strategy<Value = Span> {
+    let ids = (1..=u128::MAX, 1..=u64::MAX, proptest::option::of(1..=u64::MAX));
+    let times = (any::<i32>(), 0..1_000_000_000i64, any::<i16>(), proptest::option::of(any::<i64>()));
+    let texts = proptest::collection::vec(maybe_text(), 22);
+    let choices = (
+        proptest::sample::select(Kind::ALL),
+        proptest::sample::select(Status::ALL),
+        any::<(bool, Option<bool>, bool, bool)>(),
+        usage(),
+    );
+    let cost = proptest::option::of((any::<i64>(), maybe_usd(), maybe_usd(), proptest::sample::select(CostSource::ALL), maybe_text()));
+    let lists = (
+        proptest::collection::vec(".{0,9}", 0..3),
+        proptest::collection::btree_map(".{0,9}", ".{0,9}", 0..3),
+        messages(),
+        messages(),
+        proptest::option::of(value()),
+        proptest::collection::btree_map(".{0,9}", value(), 0..4),
+        proptest::collection::vec((".{0,9}", ".{0,9}"), 0..3),
+    );
+    (ids, times, texts, choices, (cost, maybe_usd()), lists).prop_map(|(ids, times, texts, choices, costs, lists)| {
+        let mut texts = texts.into_iter();
+        let mut text = || texts.next().flatten();
+        let start_us = i64::from(times.0) * 1_000_000;
+        let (kind, status, (provider_inferred, streaming, counted, is_run), usage) = choices;
+        let cost = costs.0.map(|(total, input, output, source, price)| Cost { total: Usd(total), input, output, source, price });
+        let (finish_reasons, tags, input_messages, output_messages, tool_definitions, attributes, reading) = lists;
+        let tags: BTreeMap<String, String> = tags;
+        Span {
+            trace_id: TraceId(ids.0),
+            span_id: SpanId(ids.1),
+            parent_span_id: ids.2.map(SpanId),
+            name: text().unwrap_or_default(),
+            op: text().unwrap_or_default(),
+            kind,
+            operation: text(),
+            origin: text(),
+            provider: text(),
+            provider_inferred,
+            request_model: text(),
+            response_model: text(),
+            status,
+            status_detail: text(),
+            start_us,
+            end_us: start_us + times.1,
+            clock_shift_us: i64::from(times.2),
+            time_to_first_token_us: times.3,
+            streaming,
+            usage,
+            cost,
+            client_cost: costs.1,
+            counted,
+            not_counted_because: text(),
+            session_id: text(),
+            user_id: text(),
+            environment: text(),
+            release: text(),
+            service: text(),
+            pipeline: text(),
+            is_run,
+            agent: text(),
+            tool: text(),
+            tool_call_id: text(),
+            prompt: text(),
+            prompt_version: text(),
+            response_id: text(),
+            finish_reasons,
+            sdk_name: text(),
+            sdk_version: text(),
+            thread: text(),
+            tags,
+            input_messages,
+            output_messages,
+            // JSON's own null means that there are none.
+            tool_definitions: tool_definitions.filter(|value| !value.is_null()),
+            attributes: attributes.into_iter().collect(),
+            reading: reading.into_iter().map(|(field, from)| Reading { field, from }).collect(),
+        }
+    })
+}
+
+fn any_row() -> impl Strategy<Value = Row> {
+    let decision = (any::<bool>(), maybe_text(), maybe_text(), any::<bool>());
+    (any::<u64>(), any::<i64>(), any_span(), proptest::option::of(decision)).prop_map(|(project_id, received_us, span, local)| Row {
+        project_id,
+        received_us,
+        span,
+        local: local
+            .map(|(counted, not_counted_because, pipeline, is_run)| Box::new(Decision { counted, not_counted_because, pipeline, is_run })),
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn rows_come_back_as_they_were(rows in proptest::collection::vec(any_row(), 0..5)) {
+        let batch = to_batch(&rows);
+        prop_assert_eq!(batch.schema(), SCHEMA.clone());
+        prop_assert_eq!(from_batch(&batch), rows);
+    }
+}
+
+#[test]
+fn a_projection_leaves_the_rest_at_its_default() {
+    let span = Span { name: "chat".into(), op: "gen_ai.chat".into(), trace_id: TraceId(7), ..Span::default() };
+    let batch = to_batch(&[Row { project_id: 3, span, ..Row::default() }]);
+    let names: Vec<usize> = ["trace_id", "name"].iter().map(|name| SCHEMA.index_of(name).unwrap()).collect();
+    let rows = from_batch(&batch.project(&names).unwrap());
+    assert_eq!(rows, [Row { span: Span { name: "chat".into(), trace_id: TraceId(7), ..Span::default() }, ..Row::default() }]);
+}
+
+#[test]
+fn attributes_nested_beyond_the_parser_are_kept_as_text() {
+    let mut deep = json!("bottom");
+    for _ in 0..126 {
+        deep = json!([deep]);
+    }
+    let mut deeper = deep.clone();
+    for _ in 0..5 {
+        deeper = json!([deeper]);
+    }
+    let mut span = Span::default();
+    span.attributes.insert("deep".into(), deep.clone());
+    span.attributes.insert("deeper".into(), deeper.clone());
+    span.attributes.insert("flat".into(), json!(1));
+    let rows = from_batch(&to_batch(&[Row { span, ..Row::default() }]));
+    let attributes = &rows[0].span.attributes;
+    assert_eq!(attributes["deep"], deep);
+    assert_eq!(attributes["deeper"], Value::String(deeper.to_string()));
+    assert_eq!(attributes["flat"], json!(1));
+}
+
+#[test]
+fn a_decision_keeps_what_the_span_alone_said() {
+    let mut row = Row { span: Span { pipeline: Some("own".into()), ..Span::default() }, ..Row::default() };
+    let own = decision_of(&row.span);
+    let other = Decision { counted: false, not_counted_because: Some("wrapper".into()), pipeline: Some("P".into()), is_run: false };
+    row.decide(&other);
+    row.decide(&Decision { pipeline: Some("Q".into()), ..other });
+    assert_eq!(row.span.pipeline.as_deref(), Some("Q"));
+    assert_eq!(row.locally(), own);
+    row.decide(&own);
+    assert_eq!(row.local, None);
+}

@@ -1,0 +1,93 @@
+#![expect(clippy::single_range_in_vec_init, reason = "one range of rows is what is meant")]
+
+use hinomi_model::id::{SpanId, TraceId};
+use hinomi_model::span::Span;
+use proptest::prelude::*;
+
+use super::ids::Ids;
+use super::order::{RowKey, keys, sort};
+use super::read::{Reader, ranges};
+use crate::store::ids::trace_hash;
+use crate::store::rows::tests::any_span;
+use crate::store::rows::{Row, from_batch, to_batch};
+use crate::store::snapshot::Segment;
+
+/// Writes rows as a segment in a folder.
+fn written(dir: &std::path::Path, rows: &[Row]) -> (Segment, Ids, Vec<RowKey>) {
+    let batch = to_batch(rows);
+    let mut order = keys(&batch, 0, 0);
+    sort(&mut order);
+    let path = dir.join("0000000001.parquet");
+    let rows_of = |chunk: &[RowKey]| {
+        let indices = arrow::array::UInt32Array::from_iter_values(chunk.iter().map(|row| row.row));
+        Ok(arrow::compute::take_record_batch(&batch, &indices).unwrap())
+    };
+    let (segment, ids) = super::write::write(&path, 1, &order, 64, rows_of).unwrap();
+    (segment, ids, order)
+}
+
+/// Spans of few traces and projects, so that traces have several.
+fn rows() -> impl Strategy<Value = Vec<Row>> {
+    let row = (0u64..3, 1u128..9, 1u64..u64::MAX, -9i64..9, any_span()).prop_map(|(project_id, trace, span, start, rest)| Row {
+        project_id,
+        span: Span { trace_id: TraceId(trace), span_id: SpanId(span), start_us: start, ..rest },
+        ..Row::default()
+    });
+    proptest::collection::vec(row, 1..12)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn a_segment_gives_back_its_rows(rows in rows()) {
+        let dir = tempfile::tempdir().unwrap();
+        let (segment, ids, order) = written(dir.path(), &rows);
+        let all = from_batch(&Reader::open(&segment.path).unwrap().all(&[0..rows.len() as u32]).unwrap());
+        let expected: Vec<Row> = order.iter().map(|key| rows[key.row as usize].clone()).collect();
+        prop_assert_eq!(&all, &expected);
+        prop_assert_eq!(segment.min_start_us, rows.iter().map(|row| row.span.start_us).min().unwrap());
+        prop_assert_eq!(segment.bytes, std::fs::metadata(&segment.path).unwrap().len());
+        for (number, key) in order.iter().enumerate() {
+            prop_assert!(ids.rows_of_span(key.key.hash()).unwrap().contains(&(number as u32)));
+            let of_trace = ids.rows_of_trace(trace_hash(key.key.project, key.key.trace)).unwrap();
+            prop_assert!(of_trace.iter().any(|range| range.contains(&(number as u32))));
+        }
+    }
+}
+
+#[test]
+fn finds_single_rows_among_many() {
+    let dir = tempfile::tempdir().unwrap();
+    let row = |n: u64| Row {
+        project_id: 1,
+        span: Span { trace_id: TraceId(u128::from(n / 5 + 1)), span_id: SpanId(n + 1), start_us: n as i64 * 7, ..Span::default() },
+        ..Row::default()
+    };
+    let rows: Vec<Row> = (0..5000).map(row).collect();
+    let (segment, ids, _) = written(dir.path(), &rows);
+    let reader = Reader::open(&segment.path).unwrap();
+    for n in [0u32, 1, 999, 4998, 4999] {
+        let key = crate::store::ids::Key { project: 1, trace: rows[n as usize].span.trace_id, span: rows[n as usize].span.span_id };
+        assert!(ids.may_hold_span(key.hash()));
+        assert_eq!(ids.rows_of_span(key.hash()).unwrap(), [n]);
+        let first = n / 5 * 5;
+        assert_eq!(ids.rows_of_trace(trace_hash(1, key.trace)).unwrap(), [first..first + 5]);
+    }
+    assert_eq!((1..200_000u64).filter(|n| ids.may_hold_span(n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).count() / 100, 0);
+    let some = from_batch(&reader.all(&ranges([3, 4, 70, 4999])).unwrap());
+    assert_eq!(some, [3, 4, 70, 4999].map(|n: usize| rows[n].clone()));
+    let names = from_batch(&reader.columns(&[63..66], &["span_id"]).unwrap());
+    assert_eq!(names.iter().map(|row| row.span.span_id.0).collect::<Vec<_>>(), [64, 65, 66]);
+}
+
+#[test]
+fn a_damaged_side_file_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (segment, ..) = written(dir.path(), &[Row { span: Span { trace_id: TraceId(1), ..Span::default() }, ..Row::default() }]);
+    let path = segment.path.with_extension("ids");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[20] ^= 4;
+    std::fs::write(&path, bytes).unwrap();
+    assert_eq!(Ids::open(&path).unwrap_err().kind(), std::io::ErrorKind::InvalidData);
+}

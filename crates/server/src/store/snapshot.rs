@@ -1,0 +1,77 @@
+//! What a query sees: all spans that are stored at one moment, each once.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arrow::array::RecordBatch;
+
+/// All stored spans at one moment. It stays readable for as long as it is held, whatever is written, merged or deleted meanwhile.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Spans that are in no segment yet, in batches of [`SCHEMA`](super::schema::SCHEMA). Every row is live.
+    pub buffer: Vec<RecordBatch>,
+    /// The segments and the rows of them that are not to be read.
+    pub segments: Vec<Arc<SegmentView>>,
+}
+
+/// A segment and which of its rows no longer hold.
+#[derive(Debug, Clone)]
+pub struct SegmentView {
+    /// The file.
+    pub segment: Arc<Segment>,
+    /// Numbers of the rows that are superseded or deleted, rising. Rows are counted through the file from 0.
+    pub dead: Arc<[u32]>,
+}
+
+impl SegmentView {
+    /// Rows that hold.
+    pub fn live_rows(&self) -> u64 {
+        self.segment.rows.saturating_sub(self.dead.len() as u64)
+    }
+}
+
+/// A Parquet file of spans, which never changes. Sorted by project, first start of the trace, trace, start.
+///
+/// The file is removed when it is replaced *and* nobody holds this any more.
+#[derive(Debug)]
+pub struct Segment {
+    /// Its number; a later segment has a larger one.
+    pub id: u64,
+    /// The Parquet file.
+    pub path: PathBuf,
+    /// Rows in it, dead ones included.
+    pub rows: u64,
+    /// Length of the file.
+    pub bytes: u64,
+    /// Start of the earliest span, in microseconds since the Unix epoch.
+    pub min_start_us: i64,
+    /// Start of the latest span.
+    pub max_start_us: i64,
+    /// Projects that have rows in it, rising.
+    pub projects: Vec<u64>,
+    /// Set when the manifest no longer names it.
+    pub(super) replaced: AtomicBool,
+}
+
+impl Segment {
+    /// True unless all of the segment's spans start outside of `from_us..to_us` or belong to other projects.
+    pub fn may_hold(&self, project: u64, from_us: i64, to_us: i64) -> bool {
+        self.projects.binary_search(&project).is_ok() && self.min_start_us < to_us && self.max_start_us >= from_us
+    }
+
+    /// Lets the files go when the last reader has finished.
+    pub(super) fn replace(&self) {
+        self.replaced.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        if self.replaced.load(Ordering::Acquire) {
+            // A file that stays behind is removed at the next start: the manifest does not name it.
+            let _ = std::fs::remove_file(&self.path);
+            let _ = std::fs::remove_file(self.path.with_extension("ids"));
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! What all parts of the store share: the buffers, the segments, and how a snapshot is taken of them.
+//!
+//! Rows wait in the *active* buffer. A flush freezes it, starts another, and turns the frozen one into a segment while intake goes
+//! on. Every row is in exactly one of the three at any moment, or dead where it was.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hinomi_model::id::TraceId;
+use tokio::sync::watch;
+
+use super::StoreConfig;
+use super::bits::Bits;
+use super::buffer::{Buffer, Piece};
+use super::error::StoreError;
+use super::folder::Folder;
+use super::ids::{Key, trace_hash};
+use super::manifest::Manifest;
+use super::segment::ids::Ids;
+use super::snapshot::{Segment, SegmentView, Snapshot};
+use super::stats::Health;
+
+/// Shared between the callers, the commit thread and the background thread.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) folder: Folder,
+    pub(super) config: StoreConfig,
+    pub(super) state: Mutex<State>,
+    /// Held while rows move from a buffer or segment to another segment, and while a correction looks for a row and marks it. Taken
+    /// before `state`.
+    pub(super) moving: Mutex<()>,
+    pub(super) manifest: Mutex<Manifest>,
+    pub(super) health: Health,
+    pub(super) next_segment: AtomicU64,
+    /// How far flushing has come.
+    pub(super) progress: watch::Sender<Progress>,
+}
+
+/// How far flushing has come.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Progress {
+    /// Generation of the last buffer that is in a segment.
+    pub(super) flushed: u64,
+    /// Failed attempts so far, and what the last of them met.
+    pub(super) failures: u64,
+    pub(super) error: Option<StoreError>,
+}
+
+/// Locks, also after a panic elsewhere: what the locks guard is changed in single steps.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where all rows are.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) active: Buffer,
+    pub(super) frozen: Option<Buffer>,
+    /// Rising by number.
+    pub(super) segments: Vec<Live>,
+    /// Counts changes, so that a snapshot is only taken when there was one.
+    version: u64,
+    last: Option<(u64, Arc<Snapshot>)>,
+}
+
+/// A segment in use.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) segment: Arc<Segment>,
+    pub(super) ids: Arc<Ids>,
+    /// False when the Parquet file is damaged. Its ids are still known, so that nothing in it is stored again.
+    pub(super) readable: bool,
+    /// False after a merge could not read it.
+    pub(super) mergeable: bool,
+    /// Rows that do not hold.
+    pub(super) dead: Bits,
+    /// Those of them whose successors are in the active buffer. They may not go into the manifest before that buffer does: replay
+    /// would find no row to correct.
+    pub(super) pending: Bits,
+    /// The same for the frozen buffer.
+    pub(super) freezing: Bits,
+    view: Option<Arc<SegmentView>>,
+}
+
+/// Where a row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Place {
+    Active(u32),
+    Frozen(u32),
+    /// Number of the segment, row.
+    Segment(u64, u32),
+}
+
+impl Live {
+    pub(super) fn new(segment: Segment, ids: Ids, dead: Bits) -> Live {
+        Live {
+            segment: Arc::new(segment),
+            ids: Arc::new(ids),
+            readable: true,
+            mergeable: true,
+            dead,
+            pending: Bits::default(),
+            freezing: Bits::default(),
+            view: None,
+        }
+    }
+
+    /// The dead rows that hold whatever a crash takes from the buffers.
+    pub(super) fn settled(&self) -> Bits {
+        self.dead.iter().filter(|row| !self.pending.contains(*row) && !self.freezing.contains(*row)).collect()
+    }
+
+    /// Marks a row as superseded by one in the active buffer.
+    fn supersede(&mut self, row: u32) {
+        if self.dead.insert(row) {
+            self.pending.insert(row);
+            self.view = None;
+        }
+    }
+
+    /// Marks rows as deleted.
+    pub(super) fn delete(&mut self, rows: &Bits) {
+        for row in rows.iter() {
+            self.dead.insert(row);
+        }
+        self.view = None;
+    }
+
+    fn view(&mut self) -> Arc<SegmentView> {
+        let view = || Arc::new(SegmentView { segment: self.segment.clone(), dead: self.dead.iter().collect() });
+        self.view.get_or_insert_with(view).clone()
+    }
+}
+
+impl State {
+    pub(super) fn new(segments: Vec<Live>) -> State {
+        State { active: Buffer::new(1), frozen: None, segments, version: 0, last: None }
+    }
+
+    /// Says that something has changed.
+    pub(super) fn touch(&mut self) {
+        self.version += 1;
+    }
+
+    /// Puts the active buffer aside for the next flush and starts another.
+    pub(super) fn freeze(&mut self, last_sequence: u64) {
+        debug_assert!(self.frozen.is_none(), "one buffer is flushed at a time");
+        let next = Buffer::new(self.active.generation + 1);
+        let mut frozen = std::mem::replace(&mut self.active, next);
+        frozen.freeze(last_sequence);
+        for live in &mut self.segments {
+            for row in std::mem::take(&mut live.pending).iter() {
+                live.freezing.insert(row);
+            }
+        }
+        self.frozen = Some(frozen);
+        self.touch();
+    }
+
+    /// True if a span with this hash is stored, or was.
+    pub(super) fn knows(&self, hash: u64) -> bool {
+        let buffered = self.active.knows(hash) || self.frozen.as_ref().is_some_and(|frozen| frozen.knows(hash));
+        buffered || self.segments.iter().rev().any(|live| live.ids.may_hold_span(hash) && !rows_of_span(live, hash).is_empty())
+    }
+
+    /// Where the row of a span is that holds.
+    pub(super) fn find(&self, key: &Key) -> Option<Place> {
+        let hash = key.hash();
+        if let Some(row) = self.active.find(hash) {
+            return Some(Place::Active(row));
+        }
+        if let Some(row) = self.frozen.as_ref().and_then(|frozen| frozen.find(hash)) {
+            return Some(Place::Frozen(row));
+        }
+        let hits = self.segments.iter().rev().filter(|live| live.readable && live.ids.may_hold_span(hash));
+        hits.flat_map(|live| rows_of_span(live, hash).into_iter().map(move |row| (live, row)))
+            .find(|(live, row)| !live.dead.contains(*row))
+            .map(|(live, row)| Place::Segment(live.segment.id, row))
+    }
+
+    /// Marks the row at a place as superseded by one that is added to the active buffer.
+    pub(super) fn supersede(&mut self, place: Place) {
+        match place {
+            Place::Active(row) => self.active.kill(row),
+            Place::Frozen(row) => {
+                if let Some(frozen) = &mut self.frozen {
+                    frozen.kill(row);
+                }
+            }
+            Place::Segment(id, row) => {
+                if let Some(live) = self.live(id) {
+                    live.supersede(row);
+                }
+            }
+        }
+    }
+
+    pub(super) fn live(&mut self, id: u64) -> Option<&mut Live> {
+        let at = self.segments.binary_search_by_key(&id, |live| live.segment.id).ok()?;
+        Some(&mut self.segments[at])
+    }
+
+    /// Takes segments out and lets their files go when nobody reads them any more.
+    pub(super) fn remove(&mut self, ids: &[u64]) {
+        let gone = self.segments.extract_if(.., |live| ids.contains(&live.segment.id));
+        for live in gone {
+            live.segment.replace();
+        }
+        self.touch();
+    }
+
+    /// Adds a segment.
+    pub(super) fn add(&mut self, live: Live) {
+        let at = self.segments.partition_point(|other| other.segment.id < live.segment.id);
+        self.segments.insert(at, live);
+        self.touch();
+    }
+
+    /// The segments and row ranges of traces with this hash, with the dead rows of each.
+    pub(super) fn segments_of_trace(&self, project: u64, trace: TraceId) -> Vec<(Arc<Segment>, Vec<u32>)> {
+        let hash = trace_hash(project, trace);
+        let rows = |live: &Live| -> Vec<u32> {
+            let ranges = live.ids.rows_of_trace(hash).unwrap_or_else(|error| unreadable(live, &error));
+            ranges.into_iter().flatten().filter(|row| !live.dead.contains(*row)).collect()
+        };
+        let readable = self.segments.iter().filter(|live| live.readable);
+        readable.map(|live| (live.segment.clone(), rows(live))).filter(|(_, rows)| !rows.is_empty()).collect()
+    }
+}
+
+/// The rows of a span in a segment. A side file that cannot be read is told of, and the segment then seems not to have the span.
+fn rows_of_span(live: &Live, hash: u64) -> Vec<u32> {
+    live.ids.rows_of_span(hash).unwrap_or_else(|error| unreadable(live, &error))
+}
+
+fn unreadable<T>(live: &Live, error: &std::io::Error) -> Vec<T> {
+    tracing::error!(segment = live.segment.id, %error, "store.ids_unreadable");
+    Vec::new()
+}
+
+impl Shared {
+    /// All rows that hold at this moment. Free when nothing has changed since the last call.
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+        // What must be filtered is filtered outside of the lock, so that a reader does not hold up intake.
+        let mut state = lock(&self.state);
+        if let Some((version, snapshot)) = &state.last
+            && *version == state.version
+        {
+            return snapshot.clone();
+        }
+        let version = state.version;
+        let buffers: Vec<(u64, Vec<Piece>, Bits)> = [state.frozen.as_ref(), Some(&state.active)]
+            .into_iter()
+            .flatten()
+            .map(|buffer| (buffer.generation, buffer.pieces().to_vec(), buffer.dead().clone()))
+            .collect();
+        let segments = state.segments.iter_mut().filter(|live| live.readable).map(Live::view).collect();
+        drop(state);
+
+        let mut buffer = Vec::new();
+        let mut looked_at = HashMap::new();
+        for (generation, mut pieces, dead) in buffers {
+            let live = pieces.iter_mut().map(|piece| piece.live(&dead)).filter(|batch| batch.num_rows() > 0);
+            buffer.extend(live.map(|batch| batch.as_ref().clone()));
+            looked_at.insert(generation, pieces);
+        }
+        let snapshot = Arc::new(Snapshot { buffer, segments });
+
+        let mut state = lock(&self.state);
+        let State { active, frozen, .. } = &mut *state;
+        for buffer in frozen.iter_mut().chain([active]) {
+            if let Some(pieces) = looked_at.remove(&buffer.generation) {
+                buffer.remember_live(pieces);
+            }
+        }
+        if state.last.as_ref().is_none_or(|(last, _)| *last < version) {
+            state.last = Some((version, snapshot.clone()));
+        }
+        snapshot
+    }
+
+    /// Takes the number of a new segment.
+    pub(super) fn new_segment_id(&self) -> u64 {
+        self.next_segment.fetch_add(1, Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,75 @@
+//! How the store is doing, for the health page and for `/metrics`.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::state::{Shared, lock};
+
+/// The state of the store at one moment.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
+pub struct Stats {
+    /// Spans stored.
+    pub rows: u64,
+    /// Those of them that are in no segment yet.
+    pub buffered_rows: u64,
+    /// Memory that those take.
+    pub buffered_bytes: u64,
+    /// Segments.
+    pub segments: u64,
+    /// Length of the segments' files.
+    pub segment_bytes: u64,
+    /// Length of the log file that is being written.
+    pub log_bytes: u64,
+    /// Number of the last frame in the log.
+    pub log_sequence: u64,
+    /// How long the last flush took; 0 before the first.
+    pub last_flush_ms: u64,
+    /// Flushes since the start.
+    pub flushes: u64,
+    /// Merges of segments since the start.
+    pub compactions: u64,
+    /// Files that could not be read, and what was done about each.
+    pub damaged: Vec<String>,
+    /// Why the last request was not stored; nothing once one is.
+    pub intake_error: Option<String>,
+    /// What background work met last, until it succeeds again.
+    pub background_error: Option<String>,
+}
+
+/// What is counted as it happens.
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    pub(super) log_bytes: AtomicU64,
+    pub(super) log_sequence: AtomicU64,
+    pub(super) last_flush_ms: AtomicU64,
+    pub(super) flushes: AtomicU64,
+    pub(super) compactions: AtomicU64,
+    pub(super) damaged: Mutex<Vec<String>>,
+    pub(super) intake_error: Mutex<Option<String>>,
+    pub(super) background_error: Mutex<Option<String>>,
+}
+
+impl Shared {
+    pub(super) fn stats(&self) -> Stats {
+        let health = &self.health;
+        let state = lock(&self.state);
+        let buffers = [Some(&state.active), state.frozen.as_ref()];
+        let buffered_rows = buffers.iter().flatten().map(|buffer| buffer.live_rows()).sum();
+        let in_segments = state.segments.iter().filter(|live| live.readable);
+        Stats {
+            rows: in_segments.map(|live| live.segment.rows - live.dead.len() as u64).sum::<u64>() + buffered_rows,
+            buffered_rows,
+            buffered_bytes: buffers.iter().flatten().map(|buffer| buffer.bytes() as u64).sum(),
+            segments: state.segments.len() as u64,
+            segment_bytes: state.segments.iter().map(|live| live.segment.bytes).sum(),
+            log_bytes: health.log_bytes.load(Ordering::Relaxed),
+            log_sequence: health.log_sequence.load(Ordering::Relaxed),
+            last_flush_ms: health.last_flush_ms.load(Ordering::Relaxed),
+            flushes: health.flushes.load(Ordering::Relaxed),
+            compactions: health.compactions.load(Ordering::Relaxed),
+            damaged: lock(&health.damaged).clone(),
+            intake_error: lock(&health.intake_error).clone(),
+            background_error: lock(&health.background_error).clone(),
+        }
+    }
+}

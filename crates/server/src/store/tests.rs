@@ -1,0 +1,246 @@
+//! The store as a whole, against what a reader of its documentation would expect.
+
+mod damage;
+mod model;
+mod speed;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use hinomi_model::id::SpanId;
+
+use super::rows::from_batch;
+use super::segment::read::{Reader, ranges};
+use super::*;
+
+/// Small sizes, so that little data meets every case. Nothing is flushed by age.
+fn small() -> StoreConfig {
+    StoreConfig {
+        flush_rows: 12,
+        flush_age: Duration::from_secs(3600),
+        rows_per_group: 4,
+        small_segment_rows: 30,
+        merge_at: 3,
+        remembered_spans: 10,
+        rules: latest_names_the_pipeline,
+        ..StoreConfig::default()
+    }
+}
+
+/// Rules by which nearly every new span changes earlier ones: the trace's pipeline is the name that its latest span gives, and the
+/// span with the lowest id alone counts.
+pub(super) fn latest_names_the_pipeline(nodes: &[Node]) -> Vec<Decision> {
+    let latest = nodes.iter().max_by_key(|node| (node.start_us, node.span_id));
+    let lowest = nodes.iter().map(|node| node.span_id).min();
+    let decide = |node: &Node| Decision {
+        counted: Some(node.span_id) == lowest,
+        not_counted_because: (Some(node.span_id) != lowest).then(|| "not the lowest".to_owned()),
+        pipeline: latest.and_then(|latest| latest.locally.pipeline.clone()),
+        is_run: node.locally.is_run,
+    };
+    nodes.iter().map(decide).collect()
+}
+
+pub(super) fn span(trace: u128, id: u64, start_us: i64) -> Span {
+    Span {
+        trace_id: TraceId(trace),
+        span_id: SpanId(id),
+        start_us,
+        end_us: start_us + 5,
+        name: format!("span {id} of trace {trace}"),
+        pipeline: Some(format!("named at {start_us}")),
+        ..Span::default()
+    }
+}
+
+/// All rows of a snapshot by identity. Panics if one is there twice.
+pub(super) fn rows(snapshot: &Snapshot) -> BTreeMap<(u64, TraceId, SpanId), Row> {
+    let mut all: Vec<Row> = snapshot.buffer.iter().flat_map(from_batch).collect();
+    for view in &snapshot.segments {
+        let batch = Reader::open(&view.segment.path).unwrap().all(&ranges(0..view.segment.rows as u32)).unwrap();
+        let rows = from_batch(&batch).into_iter().zip(0u32..);
+        all.extend(rows.filter(|(_, number)| view.dead.binary_search(number).is_err()).map(|(row, _)| row));
+    }
+    let count = all.len();
+    let by_id: BTreeMap<_, _> = all.into_iter().map(|row| ((row.project_id, row.span.trace_id, row.span.span_id), row)).collect();
+    assert_eq!(by_id.len(), count, "each span once");
+    by_id
+}
+
+/// Copies a folder as a crash would leave it. Files that vanish meanwhile are left out.
+pub(super) fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy_folder(&path, &target);
+        } else if let Err(error) = std::fs::copy(&path, &target) {
+            assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{}", path.display());
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_is_visible_and_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), small()).unwrap();
+    let mut changes = store.changes();
+    let spans = vec![span(1, 1, 10), span(1, 2, 20), span(1, 1, 30), Span { span_id: SpanId(0), ..span(1, 1, 1) }];
+    let appended = store.append(7, spans).await.unwrap();
+    assert_eq!(appended, Appended { stored: 2, duplicates: 1, without_id: 1, corrected: 0 });
+    let seen = rows(&store.snapshot());
+    assert_eq!(seen.values().map(|row| row.span.start_us).collect::<Vec<_>>(), [10, 20]);
+    let change = changes.recv().await.unwrap();
+    assert_eq!((change.project, &change.traces[..], change.spans), (7, &[TraceId(1)][..], 2));
+
+    // The same once more, with other times, and for another project.
+    let again = store.append(7, vec![span(1, 2, 99)]).await.unwrap();
+    assert_eq!(again, Appended { duplicates: 1, ..Appended::default() });
+    assert_eq!(store.append(8, vec![span(1, 2, 99)]).await.unwrap().stored, 1);
+    store.close().await.unwrap();
+    assert!(matches!(store.append(8, vec![span(9, 9, 9)]).await, Err(StoreError::Closed)));
+}
+
+#[tokio::test]
+async fn a_repeat_is_known_in_buffer_segment_and_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path(), small()).unwrap();
+    let spans: Vec<Span> = (1..=9).map(|id| span(id.into(), id, 10)).collect();
+    for step in 0..4 {
+        let appended = store.append(1, spans.clone()).await.unwrap();
+        assert_eq!(appended.stored, if step == 0 { 9 } else { 0 }, "step {step}");
+        match step {
+            0 => store.flush().await.unwrap(),
+            1 => {
+                drop(store);
+                store = Store::open(dir.path(), small()).unwrap();
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(store.stats().rows, 9);
+}
+
+#[tokio::test]
+async fn a_correction_reaches_rows_wherever_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path(), small()).unwrap();
+    // Each step leaves the earlier spans in another place.
+    for step in 0..6u64 {
+        let appended = store.append(1, vec![span(1, 10 - step, step as i64)]).await.unwrap();
+        assert_eq!(appended.corrected as u64, step, "step {step}");
+        let seen = rows(&store.snapshot());
+        assert_eq!(seen.len() as u64, step + 1);
+        for row in seen.values() {
+            assert_eq!(row.span.pipeline.as_deref(), Some(&*format!("named at {step}")));
+            assert_eq!(row.span.counted, row.span.span_id.0 == 10 - step);
+            assert_eq!(row.locally().pipeline, Some(format!("named at {}", row.span.start_us)));
+        }
+        match step {
+            1 | 4 => store.flush().await.unwrap(),
+            2 | 3 => {
+                drop(store);
+                store = Store::open(dir.path(), small()).unwrap();
+                assert_eq!(rows(&store.snapshot()), seen);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_stays_readable_when_its_segments_are_merged() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), small()).unwrap();
+    for id in 1..=4 {
+        let _ = store.append(1, vec![span(id, 1, 10), span(id, 2, 20)]).await.unwrap();
+        store.flush().await.unwrap();
+    }
+    let before = store.snapshot();
+    assert_eq!(before.segments.len(), 4);
+    let merges = store.compact().await.unwrap();
+    // The background thread may have begun by itself.
+    assert!(merges as u64 <= store.stats().compactions);
+    let after = store.snapshot();
+    assert!(after.segments.len() < 4);
+    assert_eq!(rows(&before), rows(&after));
+    let old = before.segments[0].segment.path.clone();
+    assert!(old.exists());
+    drop(before);
+    assert!(!old.exists() && !old.with_extension("ids").exists());
+}
+
+#[tokio::test]
+async fn retention_deletes_what_is_old_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), small()).unwrap();
+    // One segment is old as a whole, one holds old and new spans of two projects, some are in the buffer.
+    let _ = store.append(1, vec![span(1, 1, 10), span(2, 1, 20)]).await.unwrap();
+    store.flush().await.unwrap();
+    let _ = store.append(1, vec![span(3, 1, 30), span(4, 1, 130)]).await.unwrap();
+    let _ = store.append(2, vec![span(5, 1, 30)]).await.unwrap();
+    store.flush().await.unwrap();
+    let _ = store.append(1, vec![span(6, 1, 40), span(7, 1, 140)]).await.unwrap();
+    assert_eq!(store.delete_before(1, 100).await.unwrap(), 4);
+    let traces = |store: &Store| rows(&store.snapshot()).into_keys().map(|key| (key.0, key.1.0)).collect::<Vec<_>>();
+    assert_eq!(traces(&store), [(1, 4), (1, 7), (2, 5)]);
+    assert_eq!(store.stats().segments, 1);
+    assert_eq!(store.delete_before(1, 100).await.unwrap(), 0);
+    store.close().await.unwrap();
+    drop(store);
+    let store = Store::open(dir.path(), small()).unwrap();
+    assert_eq!(traces(&store), [(1, 4), (1, 7), (2, 5)]);
+    // By days: all of this is from 1970, and project 2 keeps everything.
+    assert_eq!(store.retain(|project| (project == 1).then_some(30)).await.unwrap(), 2);
+    assert_eq!(traces(&store), [(2, 5)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_callers_at_once_lose_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = StoreConfig { flush_rows: 100, flush_age: Duration::from_millis(20), ..small() };
+    let store = Arc::new(Store::open(dir.path(), config).unwrap());
+    let callers: Vec<_> = (0..8u64)
+        .map(|caller| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                for request in 0..25u64 {
+                    // Two callers share each trace, and each span is sent twice by one of them.
+                    let trace = u128::from(caller / 2 * 100 + request + 1);
+                    let spans = vec![span(trace, caller * 1000 + request + 1, request as i64); 2];
+                    let appended = store.append(1, spans).await.unwrap();
+                    assert_eq!((appended.stored, appended.duplicates), (1, 1));
+                    let snapshot = store.snapshot();
+                    let live: u64 = snapshot.segments.iter().map(|view| view.live_rows()).sum();
+                    assert!(live + snapshot.buffer.iter().map(|batch| batch.num_rows() as u64).sum::<u64>() > request);
+                }
+            })
+        })
+        .collect();
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    let seen = rows(&store.snapshot());
+    assert_eq!(seen.len(), 200);
+    store.flush().await.unwrap();
+    assert_eq!(rows(&store.snapshot()), seen);
+    assert!(store.stats().flushes > 0);
+    assert_eq!(seen.values().filter(|row| row.span.counted).count(), 100, "one of the two in each trace");
+}
+
+#[tokio::test]
+async fn an_old_buffer_is_flushed_without_being_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), StoreConfig { flush_age: Duration::from_millis(40), ..small() }).unwrap();
+    let _ = store.append(1, vec![span(1, 1, 10)]).await.unwrap();
+    let mut waits = 0;
+    while store.stats().segments == 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        waits += 1;
+        assert!(waits < 500, "{:?}", store.stats());
+    }
+    assert_eq!(store.stats().buffered_rows, 0);
+    let logs = folder::numbered(&dir.path().join("log"), "log").unwrap();
+    assert_eq!(logs.len(), 1, "the log that is covered is gone");
+}

@@ -1,0 +1,131 @@
+//! The store against a naive model, over random histories.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Project, and (trace, span, start) of each span.
+type Spans = (u64, Vec<(u128, u64, i64)>);
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// A request.
+    Append(Spans),
+    /// Several requests at once.
+    Together(Vec<Spans>),
+    Flush,
+    Merge,
+    /// The process ends without warning and starts again.
+    Restart,
+    /// The folder is copied while the store works, and the copy is opened.
+    Crash,
+}
+
+fn request() -> impl Strategy<Value = Spans> {
+    // Few ids, so that there are repeats and long traces.
+    (1u64..3, proptest::collection::vec((1u128..5, 1u64..12, 0i64..40), 1..6))
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => request().prop_map(Step::Append),
+        2 => proptest::collection::vec(request(), 2..5).prop_map(Step::Together),
+        2 => Just(Step::Flush),
+        1 => Just(Step::Merge),
+        1 => Just(Step::Restart),
+        1 => Just(Step::Crash),
+    ]
+}
+
+/// What should be stored: the first span of each identity.
+#[derive(Default)]
+struct Model(BTreeMap<(u64, TraceId, SpanId), Span>);
+
+impl Model {
+    fn append(&mut self, project: u64, spans: &[Span]) -> usize {
+        let before = self.0.len();
+        for span in spans {
+            self.0.entry((project, span.trace_id, span.span_id)).or_insert_with(|| span.clone());
+        }
+        self.0.len() - before
+    }
+
+    /// The rows as they should be read: with what the rules say of each whole trace.
+    fn expected(&self) -> BTreeMap<(u64, TraceId, SpanId), Span> {
+        let mut expected = self.0.clone();
+        let keys: Vec<_> = expected.keys().copied().collect();
+        for trace in keys.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+            let nodes: Vec<Node> = trace.iter().map(|key| Node::of(&self.0[key])).collect();
+            for (key, decision) in trace.iter().zip(latest_names_the_pipeline(&nodes)) {
+                decision.apply(expected.get_mut(key).unwrap());
+            }
+        }
+        expected
+    }
+}
+
+fn spans(request: &[(u128, u64, i64)]) -> Vec<Span> {
+    request.iter().map(|(trace, id, start)| span(*trace, *id, *start)).collect()
+}
+
+/// With background work all the time, so that it comes in between at every point.
+fn busy() -> StoreConfig {
+    StoreConfig { flush_age: Duration::from_millis(15), ..small() }
+}
+
+async fn run(steps: Vec<Step>) {
+    let mut dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path(), busy()).unwrap();
+    let mut model = Model::default();
+    for step in steps {
+        match &step {
+            Step::Append((project, request)) => {
+                let spans = spans(request);
+                let stored = model.append(*project, &spans);
+                let appended = store.append(*project, spans).await.unwrap();
+                assert_eq!((appended.stored, appended.stored + appended.duplicates), (stored, request.len()));
+            }
+            Step::Together(requests) => {
+                // They are made ready on several threads, so their order is not known: the same span says the same in each.
+                let same = |(trace, id, _): &(u128, u64, i64)| span(*trace, *id, 7);
+                let requests = requests.iter().map(|(project, spans)| (*project, spans.iter().map(same).collect()));
+                let requests: Vec<(u64, Vec<Span>)> = requests.collect();
+                let stored: usize = requests.iter().map(|(project, spans)| model.append(*project, spans)).sum();
+                let appends = requests.into_iter().map(|(project, spans)| store.append(project, spans));
+                let appended = futures::future::join_all(appends).await;
+                assert_eq!(appended.into_iter().map(|appended| appended.unwrap().stored).sum::<usize>(), stored);
+            }
+            Step::Flush => store.flush().await.unwrap(),
+            Step::Merge => drop(store.compact().await.unwrap()),
+            Step::Restart => {
+                drop(store);
+                store = Store::open(dir.path(), busy()).unwrap();
+            }
+            Step::Crash => {
+                let copy = tempfile::tempdir().unwrap();
+                {
+                    // Copying takes time and a crash takes none: no transaction may come in between.
+                    let _still = lock(&store.shared.manifest);
+                    copy_folder(dir.path(), copy.path());
+                }
+                store = Store::open(copy.path(), busy()).unwrap();
+                dir = copy;
+            }
+        }
+        let seen: BTreeMap<_, _> = rows(&store.snapshot()).into_iter().map(|(key, row)| (key, row.span)).collect();
+        assert_eq!(store.stats().damaged, [""; 0], "after {step:?}");
+        assert_eq!(seen, model.expected(), "after {step:?}");
+        assert_eq!(store.stats().rows as usize, seen.len());
+        assert_eq!(store.stats().background_error, None);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, max_shrink_iters: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn answers_as_the_model_does(steps in proptest::collection::vec(step(), 1..24)) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        runtime.block_on(run(steps));
+    }
+}

@@ -1,0 +1,164 @@
+//! A bounded memory of recent traces: what the rules of counting must know of them, and what they said last.
+//!
+//! A trace that has fallen out of it is read again from buffer and segments when more of it arrives.
+
+use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use hinomi_model::counting::{Decision, Node};
+use hinomi_model::id::TraceId;
+
+/// Spans of one trace that are decided together. A longer trace goes on with what each span says alone: deciding all of it again for
+/// each request would take time with the square of its length.
+pub(super) const LONGEST_TRACE: usize = 8000;
+
+/// A project's trace.
+pub(super) type TraceKey = (u64, TraceId);
+
+/// A stored span, as far as the rules must know it.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) node: Node,
+    /// What was last decided, where that differs from what the span says alone.
+    pub(super) decided: Option<Box<Decision>>,
+}
+
+/// Recent traces.
+#[derive(Debug)]
+pub(super) struct Traces {
+    capacity: usize,
+    rules: fn(&[Node]) -> Vec<Decision>,
+    nodes: usize,
+    clock: u64,
+    traces: HashMap<TraceKey, Trace>,
+    /// Traces by the time of their last use.
+    by_use: BTreeMap<u64, TraceKey>,
+}
+
+#[derive(Debug, Default)]
+struct Trace {
+    nodes: Vec<Node>,
+    /// For each node what was last decided, where that differs from what the span says alone.
+    decided: Vec<Option<Box<Decision>>>,
+    used: u64,
+}
+
+/// What changed for one trace.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Verdict {
+    /// For new spans, by their place among those given: what holds, where that is not what they say alone.
+    pub(super) decided: Vec<(usize, Decision)>,
+    /// For earlier spans: what holds from now on.
+    pub(super) corrections: Vec<(hinomi_model::id::SpanId, Decision)>,
+}
+
+impl Traces {
+    pub(super) fn new(capacity: usize, rules: fn(&[Node]) -> Vec<Decision>) -> Traces {
+        Traces { capacity, rules, nodes: 0, clock: 0, traces: HashMap::new(), by_use: BTreeMap::new() }
+    }
+
+    /// Adds new spans of a trace and asks the rules. `load` gives what is stored of it, and is only called when it is not remembered.
+    pub(super) fn extend(&mut self, key: TraceKey, new: Vec<Node>, load: impl FnOnce() -> Vec<Known>) -> Verdict {
+        self.clock += 1;
+        let trace = self.traces.entry(key).or_insert_with(|| {
+            let (nodes, decided): (Vec<_>, Vec<_>) = load().into_iter().map(|known| (known.node, known.decided)).unzip();
+            self.nodes += nodes.len();
+            Trace { nodes, decided, used: 0 }
+        });
+        self.by_use.remove(&trace.used);
+        trace.used = self.clock;
+        self.by_use.insert(self.clock, key);
+
+        let earlier = trace.nodes.len();
+        if earlier + new.len() > LONGEST_TRACE {
+            return Verdict::default();
+        }
+        self.nodes += new.len();
+        trace.nodes.extend(new);
+        trace.decided.resize(trace.nodes.len(), None);
+        trace.settle(earlier, self.rules)
+    }
+
+    /// Forgets the traces that were used longest ago until there is room again.
+    pub(super) fn evict(&mut self) {
+        while self.nodes > self.capacity {
+            let Some((_, key)) = self.by_use.pop_first() else { return };
+            let gone = self.traces.remove(&key);
+            self.nodes -= gone.map_or(0, |trace| trace.nodes.len());
+        }
+    }
+
+    /// Forgets a trace, since what was added to it was not stored.
+    pub(super) fn forget(&mut self, key: &TraceKey) {
+        if let Some(trace) = self.traces.remove(key) {
+            self.by_use.remove(&trace.used);
+            self.nodes -= trace.nodes.len();
+        }
+    }
+}
+
+impl Trace {
+    /// Asks the rules about the whole trace, of which the first `earlier` spans have been answered for.
+    fn settle(&mut self, earlier: usize, rules: fn(&[Node]) -> Vec<Decision>) -> Verdict {
+        // A fault in a rule must not end intake: the trace keeps what its spans say alone.
+        let decisions = catch_unwind(AssertUnwindSafe(|| rules(&self.nodes))).unwrap_or_default();
+        let mut verdict = Verdict::default();
+        for (index, (node, decision)) in self.nodes.iter().zip(decisions).enumerate() {
+            let decided = &mut self.decided[index];
+            let last = decided.as_deref().unwrap_or(&node.locally);
+            if decision == *last {
+                continue;
+            }
+            match index.checked_sub(earlier) {
+                Some(new) => verdict.decided.push((new, decision.clone())),
+                None => verdict.corrections.push((node.span_id, decision.clone())),
+            }
+            *decided = (decision != node.locally).then(|| Box::new(decision));
+        }
+        verdict
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hinomi_model::counting::decide;
+    use hinomi_model::id::SpanId;
+    use hinomi_model::span::Span;
+
+    use super::*;
+
+    fn node(id: u64) -> Node {
+        Node::of(&Span { span_id: SpanId(id), ..Span::default() })
+    }
+
+    #[test]
+    fn loads_a_trace_once_and_again_after_it_was_forgotten() {
+        let mut traces = Traces::new(4, decide);
+        let known = |id| Known { node: node(id), decided: None };
+        let mut loads = 0;
+        for trace in [1, 1, 2, 1] {
+            let load = || {
+                loads += 1;
+                vec![known(100)]
+            };
+            traces.extend((1, TraceId(trace)), vec![node(5)], load);
+            traces.evict();
+        }
+        // Trace 1 has three nodes by its second use, so that the two of trace 2 push it out.
+        assert_eq!(loads, 3);
+        traces.forget(&(1, TraceId(1)));
+        assert_eq!(traces.nodes, traces.traces.values().map(|trace| trace.nodes.len()).sum::<usize>());
+        assert_eq!(traces.by_use.len(), traces.traces.len());
+    }
+
+    #[test]
+    fn says_what_changed_and_nothing_else() {
+        let mut traces = Traces::new(100, decide);
+        let wrong = Decision { counted: false, not_counted_because: Some("old rule".into()), pipeline: None, is_run: false };
+        let load = || vec![Known { node: node(1), decided: Some(Box::new(wrong)) }];
+        let verdict = traces.extend((1, TraceId(1)), vec![node(2)], load);
+        assert_eq!(verdict.corrections, [(SpanId(1), node(1).locally)]);
+        assert_eq!(verdict.decided, []);
+        assert_eq!(traces.extend((1, TraceId(1)), vec![node(3)], Vec::new), Verdict::default());
+    }
+}
