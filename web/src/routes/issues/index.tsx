@@ -1,0 +1,3 @@
+export default function Issues() {
+  return <h1 className="pane">Issues</h1>;
+}

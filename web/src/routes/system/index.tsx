@@ -1,0 +1,3 @@
+export default function System() {
+  return <h1 className="pane">System</h1>;
+}
