@@ -223,7 +223,7 @@ function arrive(trace) {
   const data = { traces: [trace.summary.trace_id], spans: trace.spans.length, errors: trace.errors.length };
   for (const stream of streams) stream.write(`event: change\ndata: ${JSON.stringify(data)}\n\n`);
 }
-if (!process.env.STILL) setInterval(() => arrive(makeTrace(Date.now() - 3000)), 8000);
+if (!process.env.STILL) setInterval(() => arrive(makeTrace(Date.now() - 3000)), 40_000);
 
 function answer(method, path, params, body) {
   const [, , , what, id, name, one, , two] = path.split('/');

@@ -14,7 +14,7 @@ export interface LineSeries {
 
 interface LineChartProps {
   name: string;
-  /** The first is the one that the crosshair speaks of. */
+  /** From the top down; the first is the one that the crosshair speaks of. */
   series: LineSeries[];
   mark: (value: number) => Pieces;
   flag?: (at: number) => Pieces | null;
@@ -37,29 +37,49 @@ export function LineChart({ name, series, mark, flag, band = false, height, room
   return (
     <Frame name={name} scale={scale} mark={mark} flag={flag ?? write} height={height} room={room} wantedTicks={wantedTicks} empty={max === 0}>
       <Lines series={series} n={n} top={scale.top} band={band} />
-      {max > 0 && series.map((line) => <Label key={line.key} line={line} n={n} top={scale.top} />)}
+      {max > 0 && series.map((line, at) => <Label key={line.key} line={line} above={series[at - 1]} top={scale.top} />)}
     </Frame>
   );
 }
 
 const y = (value: number, top: number) => 100 - (value / top) * 100;
 
-/** The name of a line on the line, where it has a value nearest to the middle. */
-function Label({ line, n, top }: { line: LineSeries; n: number; top: number }) {
-  const middle = Math.floor(n * 0.6);
-  for (let off = 0; off < n; off += 1) {
-    for (const at of [middle + off, middle - off]) {
-      const value = line.values[at];
-      if (value !== null && value !== undefined) {
-        return (
-          <span className="lb" style={{ left: `${((at + 0.5) / n) * 100}%`, top: `calc(${y(value, top)}% - 10px)`, transform: 'translate(-50%,-50%)' }}>
-            {line.label}
-          </span>
-        );
-      }
-    }
+/** How far around its middle a label reaches, as a part of the width. */
+const REACH = 0.07;
+/** Room that a label needs above its line, in per cent of the height. */
+const ROOM = 20;
+
+export interface LabelSpot {
+  left: number;
+  top: number;
+}
+
+/** Where the name of a line stands clear of the line itself and of the one above; null where it stands clear nowhere. */
+export function labelSpot(values: (number | null)[], above: (number | null)[] | undefined, top: number): LabelSpot | null {
+  const n = values.length;
+  const reach = Math.max(1, Math.ceil(n * REACH));
+  let best: (LabelSpot & { free: number }) | null = null;
+  for (let at = reach; at < n - reach; at += 1) {
+    const near = values.slice(at - reach, at + reach + 1);
+    if (near.includes(null)) continue;
+    const own = y(Math.max(...near.map((value) => value ?? 0)), top);
+    const roof = above ? y(Math.min(...above.slice(at - reach, at + reach + 1).map((value) => value ?? top)), top) : 0;
+    const free = own - roof;
+    if (free >= ROOM && free > (best?.free ?? 0)) best = { left: ((at + 0.5) / n) * 100, top: own, free };
   }
-  return null;
+  return best;
+}
+
+/** The name of a line on the line; the key below names it where there is no room. */
+function Label({ line, above, top }: { line: LineSeries; above: LineSeries | undefined; top: number }) {
+  const spot = labelSpot(line.values, above?.values, top);
+  return (
+    spot && (
+      <span className="lb" style={{ left: `${spot.left}%`, top: `calc(${spot.top}% - 9px)` }}>
+        {line.label}
+      </span>
+    )
+  );
 }
 
 /** Unbroken stretches: where there is no value there is a gap. */

@@ -1,7 +1,7 @@
 import { duration, seconds } from './duration';
 import { columnDigits, dollars, money, moneyExact, second } from './money';
 import { bytes, change, count, fixed, percent, percentText, pointsChange, three, tokens } from './numbers';
-import { axis, bucketName, clock, day, exact, hourMinute, moment } from './time';
+import { axis, brief, bucketName, clock, day, exact, hourMinute, moment } from './time';
 import type { Currency } from '../api/types';
 
 export { plain, MINUS, type Piece, type Pieces } from './parts';
@@ -39,6 +39,7 @@ export function makeFormat(locale: string, zone: string, now: () => Date = () =>
     hourMinute: (at: string | number | Date) => hourMinute(locale, zone, date(at)),
     day: (at: string | number | Date, withYear = false) => day(locale, zone, date(at), withYear),
     moment: (at: string | number | Date) => moment(locale, zone, date(at), now()),
+    brief: (at: string | number | Date) => brief(locale, zone, date(at), now()),
     exact: (at: string | number | Date) => exact(locale, zone, date(at)),
     axis: (at: string | number | Date, spanMs: number) => axis(locale, zone, date(at), spanMs),
     bucketName: (at: string | number | Date, spanMs: number) => bucketName(locale, zone, date(at), spanMs),
