@@ -298,7 +298,11 @@ http.createServer(async (request, response) => {
     const id = Number(url.pathname.split('/')[2]);
     setTimeout(() => {
       projects.find(({ id: own }) => own === id).first_span_at ??= iso(Date.now());
-      arrive(makeTrace(Date.now() - 3000));
+      const { contexts } = JSON.parse(text.split('\n')[2]);
+      const trace = makeTrace(Date.now() - 3000);
+      trace.summary.trace_id = contexts.trace.trace_id;
+      for (const one of trace.spans) one.trace_id = contexts.trace.trace_id;
+      arrive(trace);
     }, 300);
     send(200, { id: 'ok' });
     return;

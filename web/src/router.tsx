@@ -109,6 +109,7 @@ const settings = createRoute({
 const system = createRoute({
   getParentRoute: () => app,
   path: '/system',
+  validateSearch: (raw: RawSearch) => texts(raw, 'project'),
   component: lazyRouteComponent(() => import('./routes/system')),
 });
 

@@ -1,4 +1,4 @@
-import { keepPreviousData, queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
+import { infiniteQueryOptions, keepPreviousData, queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
 import type { Span as RangeSpan } from '../range';
 import { api, type Params } from './client';
 import type {
@@ -60,8 +60,16 @@ export const spanQuery = (project: number, trace: string, span: string, at?: str
 export const facetsQuery = (project: number, scope: Scope, field: string, prefix?: string, limit = 20) =>
   projectQuery<{ values: Facet[] }>(project, 'facets', '/facets', { ...scoped(scope), field, prefix, limit });
 
-export const issuesQuery = (project: number, scope: Scope, sort = '-last_seen', limit = 100, cursor?: string) =>
-  projectQuery<{ issues: Issue[] } & Page>(project, 'issues', '/issues', { ...scoped(scope), sort, limit, cursor });
+/** Page after page, as the reader asks for more. */
+export const issuesPagesQuery = (project: number, scope: Scope, sort = '-last_seen', limit = 100) =>
+  infiniteQueryOptions({
+    queryKey: [...projectKey(project), 'issues', scope, sort, limit],
+    queryFn: ({ pageParam, signal }) =>
+      api<{ issues: Issue[] } & Page>(`/projects/${project}/issues`, { params: { ...scoped(scope), sort, limit, cursor: pageParam }, signal }),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (last) => last.next_cursor ?? undefined,
+    placeholderData: keepPreviousData,
+  });
 
 export const issueQuery = (project: number, issue: string, scope: Scope) =>
   projectQuery<{ issue: Issue; events: IssueEvent[] }>(project, 'issue', `/issues/${encodeURIComponent(issue)}`, scoped(scope));

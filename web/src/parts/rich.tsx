@@ -4,7 +4,6 @@ import { Fragment } from 'react';
 export function Rich({ text }: { text: string }) {
   return text.split('`').map((piece, at) => (
     // Pieces have no identity but their place; every second one stood between backticks.
-    // oxlint-disable-next-line react/no-array-index-key
     <Fragment key={at}>{at % 2 === 1 ? <code>{piece}</code> : piece}</Fragment>
   ));
 }

@@ -1,10 +1,10 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useCallback, useEffect, useRef, useState } from 'react';
-import { api, ApiError } from '../../api/client';
+import { api } from '../../api/client';
 import { useLiveChange } from '../../api/live';
 import { meQuery, tracesQuery } from '../../api/queries';
-import type { Project, TraceDetail } from '../../api/types';
+import type { Project, TraceSummary } from '../../api/types';
 import { plain } from '../../format';
 import { useT } from '../../i18n';
 import { Tower } from '../../parts/icons';
@@ -89,12 +89,10 @@ function Try({ project, open }: { project: Project; open: (trace: string) => voi
       const trace = await sendTestTrace(project, { question: t('setup.testQuestion'), answer: t('setup.testAnswer') });
       for (let at = 0; at < TRIES; at += 1) {
         await wait(APART_MS);
-        try {
-          await api<TraceDetail>(`/projects/${project.id}/traces/${trace}`);
+        const { traces } = await api<{ traces: TraceSummary[] }>(`/projects/${project.id}/traces`, { params: { q: `trace:${trace}`, from: '-1h' } });
+        if (traces.length > 0) {
           open(trace);
           return;
-        } catch (error) {
-          if (!(error instanceof ApiError) || error.status !== 404) throw error;
         }
       }
       setState({ problem: t('setup.testLate') });
