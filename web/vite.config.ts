@@ -21,7 +21,12 @@ export default defineConfig({
       output: {
         // What changes with every release apart from what changes with a dependency.
         codeSplitting: {
-          groups: [{ name: 'vendor', test: /node_modules[\\/](react|react-dom|scheduler|@tanstack[\\/](query-core|react-query|react-router|router-core|history|react-store|store))[\\/]/ }],
+          groups: [
+            {
+              name: 'vendor',
+              test: /node_modules[\\/](react|react-dom|scheduler|@tanstack[\\/](query-core|react-query|react-router|router-core|history|react-store|store))[\\/]/,
+            },
+          ],
         },
       },
     },

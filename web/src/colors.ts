@@ -12,12 +12,25 @@ function hash(text: string): number {
 
 /** Dated versions of a model share its colour: `gpt-4o-2024-08-06` is `gpt-4o`. */
 export const family = (model: string) =>
-  model.replace(/^.*\//, '').replace(/[-@](\d{4}-?\d{2}-?\d{2}|\d{4}|latest|preview)$/, '').toLowerCase();
+  model
+    .replace(/^.*\//, '')
+    .replace(/[-@](\d{4}-?\d{2}-?\d{2}|\d{4}|latest|preview)$/, '')
+    .toLowerCase();
 
 // The best known have a hue of their own, so that those seen together most often never share one.
 const FIXED: Record<string, number> = {
-  'gpt-4o': 1, 'gpt-4o-mini': 2, 'gpt-3.5-turbo': 4, 'claude-sonnet-4-5': 7, 'gpt-4.1': 1, 'gpt-4.1-mini': 2,
-  'gpt-5': 5, 'gpt-5-mini': 2, 'claude-haiku-4-5': 8, 'claude-opus-4-5': 3, 'gemini-2.5-pro': 6, 'gemini-2.5-flash': 3,
+  'gpt-4o': 1,
+  'gpt-4o-mini': 2,
+  'gpt-3.5-turbo': 4,
+  'claude-sonnet-4-5': 7,
+  'gpt-4.1': 1,
+  'gpt-4.1-mini': 2,
+  'gpt-5': 5,
+  'gpt-5-mini': 2,
+  'claude-haiku-4-5': 8,
+  'claude-opus-4-5': 3,
+  'gemini-2.5-pro': 6,
+  'gemini-2.5-flash': 3,
 };
 
 /** The category colour of a model, tool or any other name; null (no name) is neutral. */

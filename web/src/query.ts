@@ -7,7 +7,8 @@ export interface Term {
 
 const TERM = /(-?)(?:([\w.]+):)?("(?:[^"\\]|\\.)*"|\S+)/g;
 
-const unquote = (text: string) => (text.startsWith('"') && text.endsWith('"') && text.length > 1 ? text.slice(1, -1).replace(/\\(.)/g, '$1') : text);
+const unquote = (text: string) =>
+  text.startsWith('"') && text.endsWith('"') && text.length > 1 ? text.slice(1, -1).replace(/\\(.)/g, '$1') : text;
 
 export function parseTerms(q: string): Term[] {
   return [...q.matchAll(TERM)].map(([, minus, field, value]) => ({

@@ -19,8 +19,14 @@ export const DEFAULT_LAST = '24h';
 const UNIT_MS: Record<string, number> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 export const BUCKET_MS: Record<Bucket, number> = {
-  '1m': 60_000, '5m': 300_000, '15m': 900_000, '30m': 1_800_000,
-  '1h': 3_600_000, '6h': 21_600_000, '12h': 43_200_000, '1d': 86_400_000,
+  '1m': 60_000,
+  '5m': 300_000,
+  '15m': 900_000,
+  '30m': 1_800_000,
+  '1h': 3_600_000,
+  '6h': 21_600_000,
+  '12h': 43_200_000,
+  '1d': 86_400_000,
 };
 
 /** About as many bars as a chart can show apart. */

@@ -1,6 +1,12 @@
 import { type QueryClient } from '@tanstack/react-query';
 import {
-  createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, Outlet, redirect, retainSearchParams,
+  createRootRouteWithContext,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Outlet,
+  redirect,
+  retainSearchParams,
 } from '@tanstack/react-router';
 import { ApiError } from './api/client';
 import { meQuery } from './api/queries';

@@ -20,7 +20,10 @@ export interface Live {
 }
 
 export const LiveContext = createContext<Live>({
-  state: 'connecting', stopped: false, toggle: () => undefined, subscribe: () => () => undefined,
+  state: 'connecting',
+  stopped: false,
+  toggle: () => undefined,
+  subscribe: () => () => undefined,
 });
 
 export const useLive = () => useContext(LiveContext);

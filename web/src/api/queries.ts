@@ -2,8 +2,25 @@ import { infiniteQueryOptions, keepPreviousData, queryOptions, useMutation, useQ
 import type { Span as RangeSpan } from '../range';
 import { api, type Params } from './client';
 import type {
-  BreakdownRow, Bucket, Facet, Issue, IssueEvent, Key, Me, Measure, Outcome, Page, Project, ProjectPatch,
-  SeriesAnswer, Span, SpanDetail, Summary, System, TraceDetail, TraceSummary,
+  BreakdownRow,
+  Bucket,
+  Facet,
+  Issue,
+  IssueEvent,
+  Key,
+  Me,
+  Measure,
+  Outcome,
+  Page,
+  Project,
+  ProjectPatch,
+  SeriesAnswer,
+  Span,
+  SpanDetail,
+  Summary,
+  System,
+  TraceDetail,
+  TraceSummary,
 } from './types';
 
 /** What narrows a query: a range, and the filter in the query language. */
@@ -30,8 +47,7 @@ export const meQuery = queryOptions({
   staleTime: 60_000,
 });
 
-export const summaryQuery = (project: number, scope: Scope) =>
-  projectQuery<Summary>(project, 'summary', '/summary', scoped(scope));
+export const summaryQuery = (project: number, scope: Scope) => projectQuery<Summary>(project, 'summary', '/summary', scoped(scope));
 
 /** Always asks for a list of measures (with a comma), since the answer of a single one has another shape. */
 export const seriesQuery = (project: number, scope: Scope, bucket: Bucket, measures: readonly Measure[], groupBy?: string) =>
@@ -65,7 +81,10 @@ export const issuesPagesQuery = (project: number, scope: Scope, sort = '-last_se
   infiniteQueryOptions({
     queryKey: [...projectKey(project), 'issues', scope, sort, limit],
     queryFn: ({ pageParam, signal }) =>
-      api<{ issues: Issue[] } & Page>(`/projects/${project}/issues`, { params: { ...scoped(scope), sort, limit, cursor: pageParam }, signal }),
+      api<{ issues: Issue[] } & Page>(`/projects/${project}/issues`, {
+        params: { ...scoped(scope), sort, limit, cursor: pageParam },
+        signal,
+      }),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (last) => last.next_cursor ?? undefined,
     placeholderData: keepPreviousData,
@@ -77,8 +96,7 @@ export const issueQuery = (project: number, issue: string, scope: Scope) =>
 export const outcomesQuery = (project: number, range: RangeSpan) =>
   projectQuery<{ outcomes: Outcome[] }>(project, 'outcomes', '/outcomes', { from: range.from, to: range.to });
 
-export const keysQuery = (project: number) =>
-  projectQuery<{ keys: Key[] }>(project, 'keys', '/keys', {});
+export const keysQuery = (project: number) => projectQuery<{ keys: Key[] }>(project, 'keys', '/keys', {});
 
 export const systemQuery = queryOptions({
   queryKey: ['system'],

@@ -1,8 +1,21 @@
 /** The shapes that the server answers with. Times are RFC 3339 UTC, durations milliseconds, money US dollars; null means unknown, never zero. */
 
 export type SpanKind =
-  | 'llm' | 'embedding' | 'agent' | 'tool' | 'retriever' | 'reranker' | 'guardrail' | 'evaluator'
-  | 'chain' | 'handoff' | 'prompt' | 'http' | 'db' | 'function' | 'other';
+  | 'llm'
+  | 'embedding'
+  | 'agent'
+  | 'tool'
+  | 'retriever'
+  | 'reranker'
+  | 'guardrail'
+  | 'evaluator'
+  | 'chain'
+  | 'handoff'
+  | 'prompt'
+  | 'http'
+  | 'db'
+  | 'function'
+  | 'other';
 
 export type Status = 'ok' | 'error' | 'cancelled';
 
@@ -290,9 +303,21 @@ export interface Summary {
 }
 
 export type Measure =
-  | 'calls' | 'failed' | 'errors' | 'cost' | 'input_tokens' | 'output_tokens'
-  | 'duration_p50' | 'duration_p95' | 'duration_p99'
-  | 'runs' | 'new_input_tokens' | 'cache_read_tokens' | 'cache_write_tokens' | 'reasoning_tokens' | 'spans';
+  | 'calls'
+  | 'failed'
+  | 'errors'
+  | 'cost'
+  | 'input_tokens'
+  | 'output_tokens'
+  | 'duration_p50'
+  | 'duration_p95'
+  | 'duration_p99'
+  | 'runs'
+  | 'new_input_tokens'
+  | 'cache_read_tokens'
+  | 'cache_write_tokens'
+  | 'reasoning_tokens'
+  | 'spans';
 
 export type Bucket = '1m' | '5m' | '15m' | '30m' | '1h' | '6h' | '12h' | '1d';
 

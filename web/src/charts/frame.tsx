@@ -106,7 +106,11 @@ export function Frame({ name, scale, mark, flag, height = 176, room = 40, wanted
           </div>
         )}
         {marks.map((at) => (
-          <span key={at} className={at < n * 0.04 ? 'tick l' : at > n * 0.94 ? 'tick r' : 'tick'} style={{ left: `${(at / Math.max(1, n)) * 100}%` }}>
+          <span
+            key={at}
+            className={at < n * 0.04 ? 'tick l' : at > n * 0.94 ? 'tick r' : 'tick'}
+            style={{ left: `${(at / Math.max(1, n)) * 100}%` }}
+          >
             {format.axis(first + at * bucketMs, spanMs)}
           </span>
         ))}

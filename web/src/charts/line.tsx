@@ -35,7 +35,16 @@ export function LineChart({ name, series, mark, flag, band = false, height, room
     return value === null || value === undefined ? null : mark(value);
   };
   return (
-    <Frame name={name} scale={scale} mark={mark} flag={flag ?? write} height={height} room={room} wantedTicks={wantedTicks} empty={max === 0}>
+    <Frame
+      name={name}
+      scale={scale}
+      mark={mark}
+      flag={flag ?? write}
+      height={height}
+      room={room}
+      wantedTicks={wantedTicks}
+      empty={max === 0}
+    >
       <Lines series={series} n={n} top={scale.top} band={band} />
       {max > 0 && series.map((line, at) => <Label key={line.key} line={line} above={series[at - 1]} top={scale.top} />)}
     </Frame>

@@ -3,7 +3,12 @@ import { niceScale, ticks, zoneOffset } from './scale';
 
 describe('niceScale', () => {
   it.each([
-    [2.93, [0, 1, 2, 3]], [8.4, [0, 5, 10]], [260, [0, 100, 200, 300]], [0.00034, [0, 0.0002, 0.0004]], [1, [0, 0.5, 1]], [3, [0, 1, 2, 3]],
+    [2.93, [0, 1, 2, 3]],
+    [8.4, [0, 5, 10]],
+    [260, [0, 100, 200, 300]],
+    [0.00034, [0, 0.0002, 0.0004]],
+    [1, [0, 0.5, 1]],
+    [3, [0, 1, 2, 3]],
   ])('up to %d', (max, lines) => expect(niceScale(max).lines).toEqual(lines));
   it('always has room for the largest value', () => {
     for (let max = 0.0001; max < 1e9; max *= 1.7) {

@@ -28,7 +28,23 @@ export function ticks(times: number[], bucketMs: number, wanted: number, zoneOff
   if (first === undefined) return [];
   const span = times.length * bucketMs;
   const H = 3_600_000;
-  const steps = [60_000, 300_000, 600_000, 900_000, 1_800_000, H, 2 * H, 3 * H, 6 * H, 12 * H, 24 * H, 48 * H, 7 * 24 * H, 14 * 24 * H];
+  const steps = [
+    60_000,
+    300_000,
+    600_000,
+    900_000,
+    1_800_000,
+    H,
+    2 * H,
+    3 * H,
+    6 * H,
+    12 * H,
+    24 * H,
+    48 * H,
+    72 * H,
+    7 * 24 * H,
+    14 * 24 * H,
+  ];
   const step = steps.find((candidate) => candidate >= bucketMs && span / candidate <= wanted) ?? 30 * 24 * H;
   const result: number[] = [];
   for (let at = Math.ceil((first + zoneOffsetMs) / step) * step - zoneOffsetMs; at < first + span; at += step) {
@@ -40,7 +56,14 @@ export function ticks(times: number[], bucketMs: number, wanted: number, zoneOff
 /** How far the zone is from UTC at a time: midnight stands where the reader's day begins. */
 export function zoneOffset(zone: string, at: number): number {
   const parts = new Intl.DateTimeFormat('en-US', {
-    timeZone: zone, hourCycle: 'h23', year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric', second: 'numeric',
+    timeZone: zone,
+    hourCycle: 'h23',
+    year: 'numeric',
+    month: 'numeric',
+    day: 'numeric',
+    hour: 'numeric',
+    minute: 'numeric',
+    second: 'numeric',
   }).formatToParts(at);
   const get = (type: string) => Number(parts.find((part) => part.type === type)?.value ?? 0);
   return Date.UTC(get('year'), get('month') - 1, get('day'), get('hour'), get('minute'), get('second')) - Math.floor(at / 1000) * 1000;

@@ -12,14 +12,26 @@ export const Sparkline = memo(function Sparkline({ values, bad = false }: Sparkl
   const max = Math.max(0, ...values.map((value) => value ?? 0));
   const width = Math.max(1, values.length - 1);
   const y = (value: number) => (max === 0 ? 22 : 22 - (value / max) * 20).toFixed(1);
-  const lines = stretches(values).filter((points) => points.length > 1);
+  // A value that stands alone is drawn half a bucket wide, or it could not be seen.
+  const lines = stretches(values).map((points) => (points.length > 1 ? points : widened(points)));
   const paths = lines.map((points) => points.map(([x, value]) => `${x - 0.5} ${y(value)}`).join('L'));
   return (
     <svg className={bad && max > 0 ? 'spark e' : 'spark'} viewBox={`0 0 ${width} 24`} preserveAspectRatio="none" aria-hidden="true">
       {lines.map((points, at) => (
-        <path key={`f${points[0]![0]}`} className="f" d={`M${paths[at]}L${points[points.length - 1]![0] - 0.5} 24L${points[0]![0] - 0.5} 24z`} />
+        <path
+          key={`f${points[0]![0]}`}
+          className="f"
+          d={`M${paths[at]}L${points[points.length - 1]![0] - 0.5} 24L${points[0]![0] - 0.5} 24z`}
+        />
       ))}
       <path d={paths.map((points) => `M${points}`).join('')} />
     </svg>
   );
 });
+
+function widened(points: [number, number][]): [number, number][] {
+  return points.flatMap(([x, value]): [number, number][] => [
+    [x - 0.25, value],
+    [x + 0.25, value],
+  ]);
+}

@@ -18,7 +18,10 @@ export function duration(locale: string, ms: number): Pieces {
 }
 
 function pair(locale: string, big: number, bigUnit: string, small: number, smallUnit: string): Pieces {
-  return [{ n: count(locale, big), u: bigUnit }, { n: String(small), u: smallUnit }];
+  return [
+    { n: count(locale, big), u: bigUnit },
+    { n: String(small), u: smallUnit },
+  ];
 }
 
 /** In seconds with the decimals that the whole column has, for columns whose head carries the unit or whose rows share it. */

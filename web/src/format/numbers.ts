@@ -29,7 +29,11 @@ export function three(locale: string, value: number): string {
 /** An exact count, with thousands. */
 export const count = (locale: string, value: number) => numberFormat(locale, { maximumFractionDigits: 0 }).format(value);
 
-const SCALES: [number, string][] = [[1e3, 'k'], [1e6, 'M'], [1e9, 'B']];
+const SCALES: [number, string][] = [
+  [1e3, 'k'],
+  [1e6, 'M'],
+  [1e9, 'B'],
+];
 
 /** Tokens as they are read: exact below a thousand, then three figures with a unit. */
 export function tokens(locale: string, value: number): Pieces {

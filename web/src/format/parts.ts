@@ -5,7 +5,6 @@ export interface Piece {
 }
 export type Pieces = Piece[];
 
-
 /** The same as plain text, for titles and for readers that hear the page. */
 export function plain(pieces: Pieces): string {
   return pieces.map(({ n, u }) => (u ? `${n} ${u}` : n)).join(' ');

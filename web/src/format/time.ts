@@ -10,8 +10,7 @@ function dateFormat(locale: string, timeZone: Zone, options: Intl.DateTimeFormat
 }
 
 /** Year, month, day in the zone, comparable as text. */
-export const dayKey = (zone: Zone, at: Date) =>
-  dateFormat('en-CA', zone, { year: 'numeric', month: '2-digit', day: '2-digit' }).format(at);
+export const dayKey = (zone: Zone, at: Date) => dateFormat('en-CA', zone, { year: 'numeric', month: '2-digit', day: '2-digit' }).format(at);
 
 const CLOCK: Intl.DateTimeFormatOptions = { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' };
 
@@ -48,8 +47,7 @@ export function exact(locale: string, zone: Zone, at: Date): string {
   return joined(locale, day(locale, zone, at, true), time);
 }
 
-export const joined = (locale: string, date: string, time: string) =>
-  locale.startsWith('ja') ? `${date} ${time}` : `${date}, ${time}`;
+export const joined = (locale: string, date: string, time: string) => (locale.startsWith('ja') ? `${date} ${time}` : `${date}, ${time}`);
 
 /** A tick of a time axis: hours within days, days beyond. */
 export function axis(locale: string, zone: Zone, at: Date, spanMs: number): string {

@@ -19,7 +19,13 @@ export function FilterBar({ q, onChange, children }: FilterBarProps) {
 
   useKeys({ '/': () => input.current?.focus() });
 
-  const without = (index: number) => onChange(terms.filter((_, at) => at !== index).map(termText).join(' '));
+  const without = (index: number) =>
+    onChange(
+      terms
+        .filter((_, at) => at !== index)
+        .map(termText)
+        .join(' '),
+    );
   const commit = () => {
     const added = draft.trim();
     if (!added) return;

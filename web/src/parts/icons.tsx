@@ -85,7 +85,13 @@ export function Glyph({ kind }: { kind: SpanKind }) {
   const t = useT();
   const { icon, color } = KINDS[kind] ?? KINDS.other;
   return (
-    <svg className="i s ki" style={{ '--c': color }} viewBox="0 0 16 16" role="img" aria-label={t(`kind.${kind in KINDS ? kind : 'other'}`)}>
+    <svg
+      className="i s ki"
+      style={{ '--c': color }}
+      viewBox="0 0 16 16"
+      role="img"
+      aria-label={t(`kind.${kind in KINDS ? kind : 'other'}`)}
+    >
       <path d={PATHS[icon]} />
     </svg>
   );
@@ -129,7 +135,10 @@ export function Tower() {
     <svg className="tower" viewBox="0 0 120 150" aria-hidden="true">
       <circle className="halo" cx="60" cy="50" r="34" />
       <path d="M14 40 60 10l46 30M26 40h68M34 40 20 146M86 40l14 106M31 66h58M27 94h66M23 122h74M31 66l62 28M89 66 27 94M27 94l70 28M93 94l-70 28" />
-      <path className="b" d="M60 38c7.5 0 11 5.5 11 12 0 5 1.5 7.5 4 10.5H45c2.5-3 4-5.5 4-10.5 0-6.5 3.5-12 11-12ZM56 62.5h8a4 4 0 0 1-8 0Z" />
+      <path
+        className="b"
+        d="M60 38c7.5 0 11 5.5 11 12 0 5 1.5 7.5 4 10.5H45c2.5-3 4-5.5 4-10.5 0-6.5 3.5-12 11-12ZM56 62.5h8a4 4 0 0 1-8 0Z"
+      />
     </svg>
   );
 }

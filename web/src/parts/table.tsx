@@ -38,7 +38,10 @@ const classes = (column: { num?: boolean; grow?: boolean; optional?: boolean }) 
 export function Table<Row>(props: TableProps<Row>) {
   const { label, columns, rows, rowKey, onOpen, sort, onSort, foot = false, stale = false, keys = false } = props;
   const t = useT();
-  const { cursor, setCursor, bodyRef } = useRows<HTMLTableSectionElement>(rows.length, keys ? (at) => rows[at] && onOpen?.(rows[at]) : null);
+  const { cursor, setCursor, bodyRef } = useRows<HTMLTableSectionElement>(
+    rows.length,
+    keys ? (at) => rows[at] && onOpen?.(rows[at]) : null,
+  );
   const sorted = sort?.replace('-', '');
 
   return (

@@ -58,7 +58,13 @@ export function RangePicker() {
       <Popover.Portal>
         <Popover.Content className="menu" align="end" sideOffset={4} aria-label={t('bar.range')}>
           {LASTS.map((last) => (
-            <button key={last} type="button" className={range.last === last ? 'mi on' : 'mi'} aria-pressed={range.last === last} onClick={() => go({ last })}>
+            <button
+              key={last}
+              type="button"
+              className={range.last === last ? 'mi on' : 'mi'}
+              aria-pressed={range.last === last}
+              onClick={() => go({ last })}
+            >
               <span className="tickm">{range.last === last && <Icon name="check" size="xs" />}</span>
               {t('bar.last', { length: lengthText(t, last) })}
             </button>
@@ -66,7 +72,14 @@ export function RangePicker() {
           <hr />
           <form onSubmit={custom}>
             <label htmlFor="range-from">{t('bar.from')}</label>
-            <input className="field" id="range-from" name="from" type="datetime-local" required defaultValue={toField(end - range.ms, zone)} />
+            <input
+              className="field"
+              id="range-from"
+              name="from"
+              type="datetime-local"
+              required
+              defaultValue={toField(end - range.ms, zone)}
+            />
             <label htmlFor="range-to">{t('bar.to')}</label>
             <input className="field" id="range-to" name="to" type="datetime-local" required defaultValue={toField(end, zone)} />
             <button type="submit" className="btn">

@@ -17,15 +17,33 @@ export function Side({ project }: { project: Project | null }) {
       </Link>
       {project && (
         <>
-          <Link to="/p/$project" params={params} activeOptions={{ exact: true, includeSearch: false }} activeProps={active} title={t('nav.overview')}>
+          <Link
+            to="/p/$project"
+            params={params}
+            activeOptions={{ exact: true, includeSearch: false }}
+            activeProps={active}
+            title={t('nav.overview')}
+          >
             <Icon name="overview" />
             <span>{t('nav.overview')}</span>
           </Link>
-          <Link to="/p/$project/traces" params={params} activeOptions={{ includeSearch: false }} activeProps={active} title={t('nav.traces')}>
+          <Link
+            to="/p/$project/traces"
+            params={params}
+            activeOptions={{ includeSearch: false }}
+            activeProps={active}
+            title={t('nav.traces')}
+          >
             <Icon name="traces" />
             <span>{t('nav.traces')}</span>
           </Link>
-          <Link to="/p/$project/issues" params={params} activeOptions={{ includeSearch: false }} activeProps={active} title={t('nav.issues')}>
+          <Link
+            to="/p/$project/issues"
+            params={params}
+            activeOptions={{ includeSearch: false }}
+            activeProps={active}
+            title={t('nav.issues')}
+          >
             <Icon name="issues" />
             <span>{t('nav.issues')}</span>
           </Link>

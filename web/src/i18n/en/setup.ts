@@ -55,5 +55,6 @@ export const setup = {
   'setup.testFailed': 'The test trace was not taken: {why}',
   'setup.testLate': 'It was accepted, but has not become visible yet.',
   'setup.testQuestion': 'What does a fire lookout tower do?',
-  'setup.testAnswer': 'One person sees the whole town from it, and rings the bell the moment something burns. This is a test trace from the set-up page.',
+  'setup.testAnswer':
+    'One person sees the whole town from it, and rings the bell the moment something burns. This is a test trace from the set-up page.',
 } as const;

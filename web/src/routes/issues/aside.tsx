@@ -26,7 +26,12 @@ export function Aside({ project, events, shown, select }: AsideProps) {
         <ul className="evs">
           {events.map((event, at) => (
             <li key={event.event_id}>
-              <button type="button" className={event === shown ? 'cur' : undefined} aria-current={event === shown} onClick={() => select(at)}>
+              <button
+                type="button"
+                className={event === shown ? 'cur' : undefined}
+                aria-current={event === shown}
+                onClick={() => select(at)}
+              >
                 <time dateTime={event.time}>{format.moment(event.time)}</time>
                 <span className="dim ell">{event.user_id ?? event.environment ?? ''}</span>
                 <code className="dim">{event.trace_id?.slice(0, 8) ?? '–'}</code>

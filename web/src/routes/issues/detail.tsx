@@ -26,7 +26,10 @@ export default function IssueDetail() {
   const { data, error, refetch } = useQuery(issueQuery(project.id, issue, range.span));
 
   const events = data?.events ?? [];
-  const at = Math.max(0, events.findIndex(({ event_id: id }) => id === event));
+  const at = Math.max(
+    0,
+    events.findIndex(({ event_id: id }) => id === event),
+  );
   const shown = events[at];
   const select = (to: number) => {
     const next = events[to];
@@ -151,10 +154,24 @@ function Event({ project, event, at, total, select }: EventProps) {
             {format.exact(event.time)}
           </time>
           <span className="sp" />
-          <button type="button" className="ico" disabled={at === 0} onClick={() => select(at - 1)} title={`${t('issues.newer')} [`} aria-label={t('issues.newer')}>
+          <button
+            type="button"
+            className="ico"
+            disabled={at === 0}
+            onClick={() => select(at - 1)}
+            title={`${t('issues.newer')} [`}
+            aria-label={t('issues.newer')}
+          >
             <Icon name="left" />
           </button>
-          <button type="button" className="ico" disabled={at === total - 1} onClick={() => select(at + 1)} title={`${t('issues.older')} ]`} aria-label={t('issues.older')}>
+          <button
+            type="button"
+            className="ico"
+            disabled={at === total - 1}
+            onClick={() => select(at + 1)}
+            title={`${t('issues.older')} ]`}
+            aria-label={t('issues.older')}
+          >
             <Icon name="right" />
           </button>
           {event.trace_id ? (

@@ -59,7 +59,18 @@ export default function Issues() {
       optional: true,
       cell: ({ cost }) => (cost === null ? <Unknown /> : <span title={format.moneyExact(cost)}>{write(cost)}</span>),
     },
-    { key: 'first', head: t('issues.first'), sort: 'first_seen', num: true, optional: true, cell: (issue) => <span className="dim"><Moment at={issue.first_seen} /></span> },
+    {
+      key: 'first',
+      head: t('issues.first'),
+      sort: 'first_seen',
+      num: true,
+      optional: true,
+      cell: (issue) => (
+        <span className="dim">
+          <Moment at={issue.first_seen} />
+        </span>
+      ),
+    },
     { key: 'last', head: t('issues.last'), sort: 'last_seen', num: true, cell: (issue) => <Moment at={issue.last_seen} /> },
   ];
 

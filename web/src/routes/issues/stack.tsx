@@ -34,7 +34,9 @@ export function Stack({ frames }: { frames: Frame[] }) {
       </div>
       {frames.length === 0 && <p className="dim">{t('issues.noStack')}</p>}
       <ol className="frames">
-        {all.map((run) => (run.own ? <FrameRow key={run.at} frame={run.frame} open={run === first} marked /> : <Folded key={run.at} frames={run.frames} />))}
+        {all.map((run) =>
+          run.own ? <FrameRow key={run.at} frame={run.frame} open={run === first} marked /> : <Folded key={run.at} frames={run.frames} />,
+        )}
       </ol>
     </section>
   );
@@ -123,7 +125,10 @@ export function Breadcrumbs({ crumbs }: { crumbs: Breadcrumb[] }) {
               <tr key={at}>
                 <td className="dim">{crumb.timestamp && format.clock(crumb.timestamp)}</td>
                 <td className="dim">{crumb.category}</td>
-                <td className={`grow${crumb.level === 'error' || crumb.level === 'warning' ? ' wrn' : ''}`} title={crumb.message ?? undefined}>
+                <td
+                  className={`grow${crumb.level === 'error' || crumb.level === 'warning' ? ' wrn' : ''}`}
+                  title={crumb.message ?? undefined}
+                >
                   {crumb.message && <Said text={crumb.message} />}
                 </td>
               </tr>

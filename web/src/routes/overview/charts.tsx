@@ -56,7 +56,12 @@ function CostChart({ project, q, byModel, models, width }: PartProps) {
       />
       <div className="key">
         {shown.map((row) => (
-          <Link key={row.key} to="/p/$project/traces" params={{ project: String(project.id) }} search={{ q: both(q, only('model', row.key)) }}>
+          <Link
+            key={row.key}
+            to="/p/$project/traces"
+            params={{ project: String(project.id) }}
+            search={{ q: both(q, only('model', row.key)) }}
+          >
             <Swatch color={colorOf(row.key)} hatched={isUnpriced(row)} />
             {row.key ?? t('common.noValue')} <b>{row.cost === null ? <Unknown /> : write(row.cost)}</b>
           </Link>
@@ -92,7 +97,11 @@ function CallsChart({ project, q, summary, series, width }: PartProps) {
           { key: 'failed', color: 'var(--error)', values: failed },
         ]}
         mark={(value) => format.tokens(value)}
-        flag={(sum, at) => ((failed[at] ?? 0) > 0 ? [{ n: format.count(sum) }, { n: `· ${format.count(failed[at] ?? 0)}`, u: t('overview.failedWord') }] : [{ n: format.count(sum) }])}
+        flag={(sum, at) =>
+          (failed[at] ?? 0) > 0
+            ? [{ n: format.count(sum) }, { n: `· ${format.count(failed[at] ?? 0)}`, u: t('overview.failedWord') }]
+            : [{ n: format.count(sum) }]
+        }
         wantedTicks={3}
         room={36}
       />

@@ -28,7 +28,8 @@ export function stories(traces: TraceSummary[]): Story[] {
   return [...found.values()].slice(0, ROWS);
 }
 
-const statusOf = ({ status, failed_llm_calls: failed, error_count: errors }: TraceSummary) => status ?? (failed + errors > 0 ? 'error' : 'ok');
+const statusOf = ({ status, failed_llm_calls: failed, error_count: errors }: TraceSummary) =>
+  status ?? (failed + errors > 0 ? 'error' : 'ok');
 
 interface ExtremesProps {
   project: Project;
@@ -58,7 +59,11 @@ export function Extremes({ project, q, traces, by, stale }: ExtremesProps) {
     return trace.cost === null ? <Unknown /> : <span title={format.moneyExact(trace.cost)}>{write(trace.cost)}</span>;
   };
   const columns: Column<Story>[] = [
-    { key: 'status', head: <span className="vh">{t('overview.status')}</span>, cell: ({ trace }) => <StatusGlyph status={statusOf(trace)} /> },
+    {
+      key: 'status',
+      head: <span className="vh">{t('overview.status')}</span>,
+      cell: ({ trace }) => <StatusGlyph status={statusOf(trace)} />,
+    },
     {
       key: 'name',
       head: t('overview.trace'),
@@ -71,7 +76,13 @@ export function Extremes({ project, q, traces, by, stale }: ExtremesProps) {
         </Link>
       ),
     },
-    { key: 'user', head: t('overview.user'), num: true, optional: true, cell: ({ trace }) => <span className="dim">{trace.user_id ?? '–'}</span> },
+    {
+      key: 'user',
+      head: t('overview.user'),
+      num: true,
+      optional: true,
+      cell: ({ trace }) => <span className="dim">{trace.user_id ?? '–'}</span>,
+    },
     {
       key: 'time',
       head: t('overview.time'),
@@ -104,7 +115,14 @@ export function Extremes({ project, q, traces, by, stale }: ExtremesProps) {
         </Link>
       </div>
       <div className="headless">
-        <Table label={title} columns={columns} rows={rows} rowKey={({ trace }) => trace.trace_id} onOpen={({ trace }) => void navigate(target(trace))} stale={stale} />
+        <Table
+          label={title}
+          columns={columns}
+          rows={rows}
+          rowKey={({ trace }) => trace.trace_id}
+          onOpen={({ trace }) => void navigate(target(trace))}
+          stale={stale}
+        />
       </div>
     </div>
   );

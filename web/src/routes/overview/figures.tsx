@@ -116,7 +116,9 @@ export function Figures({ project, now, before, series, stale }: FiguresProps) {
         }
         aside={<Sparkline values={valuesOf(series, 'cost')} />}
       >
-        {now.cost !== null && <Delta worse change={format.change(now.cost, had?.cost ?? null)} from={had?.cost ? format.money(had.cost) : null} />}
+        {now.cost !== null && (
+          <Delta worse change={format.change(now.cost, had?.cost ?? null)} from={had?.cost ? format.money(had.cost) : null} />
+        )}
         {missing > 0 && <span className="wrn">{` · ${t('overview.partial', { n: format.count(missing) })}`}</span>}
       </Figure>
       <Figure
@@ -125,13 +127,20 @@ export function Figures({ project, now, before, series, stale }: FiguresProps) {
         aside={
           <div className="tokbar" aria-hidden="true">
             {KINDS.map(([field, color, label]) =>
-              now[field] > 0 ? <i key={field} style={{ flexGrow: now[field], background: color }} title={`${t(label)} ${plain(format.tokens(now[field]))}`} /> : null,
+              now[field] > 0 ? (
+                <i
+                  key={field}
+                  style={{ flexGrow: now[field], background: color }}
+                  title={`${t(label)} ${plain(format.tokens(now[field]))}`}
+                />
+              ) : null,
             )}
           </div>
         }
       >
         <Delta change={format.change(allTokens(now), had && allTokens(had))} />
-        {now.input_tokens > 0 && ` · ${t('overview.cached', { rate: `${format.fixed((now.cache_read_tokens / now.input_tokens) * 100, 0)} %` })}`}
+        {now.input_tokens > 0 &&
+          ` · ${t('overview.cached', { rate: `${format.fixed((now.cache_read_tokens / now.input_tokens) * 100, 0)} %` })}`}
       </Figure>
       <Figure
         label={t('overview.p95')}

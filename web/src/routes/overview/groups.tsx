@@ -76,7 +76,8 @@ export function Pipelines({ project, q, rows, stale }: GroupsProps) {
       head: t('overview.perMinute'),
       num: true,
       optional: true,
-      cell: ({ runs_per_minute: rate }) => (rate === undefined || rate === 0 ? '–' : rate < 0.01 ? `< ${format.fixed(0.01, 2)}` : format.fixed(rate, 2)),
+      cell: ({ runs_per_minute: rate }) =>
+        rate === undefined || rate === 0 ? '–' : rate < 0.01 ? `< ${format.fixed(0.01, 2)}` : format.fixed(rate, 2),
     },
     {
       key: 'failed',
@@ -84,13 +85,26 @@ export function Pipelines({ project, q, rows, stale }: GroupsProps) {
       num: true,
       cell: ({ runs = 0, failed_runs: failed = 0 }) => (
         <>
-          <span className={failed > 0 ? undefined : 'dim'}>{format.count(failed)}</span> <span className="u">{format.fixed(runs > 0 ? (failed / runs) * 100 : 0, 1)} %</span>
+          <span className={failed > 0 ? undefined : 'dim'}>{format.count(failed)}</span>{' '}
+          <span className="u">{format.fixed(runs > 0 ? (failed / runs) * 100 : 0, 1)} %</span>
         </>
       ),
     },
-    { key: 'mean', head: t('overview.mean'), num: true, optional: true, cell: ({ run_duration_ms: run }) => <Duration ms={run?.mean ?? null} /> },
+    {
+      key: 'mean',
+      head: t('overview.mean'),
+      num: true,
+      optional: true,
+      cell: ({ run_duration_ms: run }) => <Duration ms={run?.mean ?? null} />,
+    },
     { key: 'p95', head: 'p95', num: true, cell: ({ run_duration_ms: run }) => <Duration ms={run?.p95 ?? null} /> },
-    { key: 'tokens', head: t('overview.tokens'), num: true, optional: true, cell: (row) => <Tokens n={row.input_tokens + row.output_tokens} /> },
+    {
+      key: 'tokens',
+      head: t('overview.tokens'),
+      num: true,
+      optional: true,
+      cell: (row) => <Tokens n={row.input_tokens + row.output_tokens} />,
+    },
     cost,
   ];
   return (
@@ -102,7 +116,15 @@ export function Pipelines({ project, q, rows, stale }: GroupsProps) {
       {named.length === 0 ? (
         <p className="hollow">{t('overview.noPipelines')}</p>
       ) : (
-        <Table label={t('overview.pipelines')} columns={columns} rows={named} rowKey={({ key }) => key ?? ''} onOpen={open} stale={stale} keys />
+        <Table
+          label={t('overview.pipelines')}
+          columns={columns}
+          rows={named}
+          rowKey={({ key }) => key ?? ''}
+          onOpen={open}
+          stale={stale}
+          keys
+        />
       )}
     </div>
   );
@@ -137,16 +159,35 @@ export function Models({ project, q, rows, stale }: GroupsProps) {
       ),
       foot: t('overview.allPriced'),
     },
-    { key: 'calls', head: t('overview.callsHead'), num: true, cell: (row) => format.count(row.llm_calls), foot: format.count(sum(({ llm_calls: calls }) => calls)) },
-    { key: 'input', head: t('overview.input'), num: true, cell: (row) => <Tokens n={row.input_tokens} />, foot: <Num v={format.tokens(sum(({ input_tokens: n }) => n))} /> },
+    {
+      key: 'calls',
+      head: t('overview.callsHead'),
+      num: true,
+      cell: (row) => format.count(row.llm_calls),
+      foot: format.count(sum(({ llm_calls: calls }) => calls)),
+    },
+    {
+      key: 'input',
+      head: t('overview.input'),
+      num: true,
+      cell: (row) => <Tokens n={row.input_tokens} />,
+      foot: <Num v={format.tokens(sum(({ input_tokens: n }) => n))} />,
+    },
     {
       key: 'cached',
       head: t('overview.cachedHead'),
       num: true,
       optional: true,
-      cell: (row) => (row.input_tokens > 0 ? <Num v={[{ n: format.fixed((row.cache_read_tokens / row.input_tokens) * 100, 0), u: '%' }]} /> : '–'),
+      cell: (row) =>
+        row.input_tokens > 0 ? <Num v={[{ n: format.fixed((row.cache_read_tokens / row.input_tokens) * 100, 0), u: '%' }]} /> : '–',
     },
-    { key: 'output', head: t('overview.outputHead'), num: true, cell: (row) => <Tokens n={row.output_tokens} />, foot: <Num v={format.tokens(sum(({ output_tokens: n }) => n))} /> },
+    {
+      key: 'output',
+      head: t('overview.outputHead'),
+      num: true,
+      cell: (row) => <Tokens n={row.output_tokens} />,
+      foot: <Num v={format.tokens(sum(({ output_tokens: n }) => n))} />,
+    },
     {
       key: 'each',
       head: t('overview.perCall'),
@@ -169,7 +210,15 @@ export function Models({ project, q, rows, stale }: GroupsProps) {
             : t('overview.modelsPriced', { n: all.length })}
         </span>
       </div>
-      <Table label={t('overview.models')} columns={columns} rows={all} rowKey={({ key }) => key ?? ''} onOpen={open} foot={all.length > 1} stale={stale} />
+      <Table
+        label={t('overview.models')}
+        columns={columns}
+        rows={all}
+        rowKey={({ key }) => key ?? ''}
+        onOpen={open}
+        foot={all.length > 1}
+        stale={stale}
+      />
     </div>
   );
 }

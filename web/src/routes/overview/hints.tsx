@@ -23,7 +23,12 @@ export function Hints({ project, summary }: { project: Project; summary: Summary
       {silent > 0 && <span className={unpriced > 0 ? 'dim hide-s' : undefined}>{t('overview.noUsage', { n: format.count(silent) })}</span>}
       <span className="sp" />
       {models.length > 0 && (
-        <Link className="go" to="/p/$project/traces" params={{ project: String(project.id) }} search={{ q: `model:${models.length === 1 ? quote(models[0]!) : models.join(',')}` }}>
+        <Link
+          className="go"
+          to="/p/$project/traces"
+          params={{ project: String(project.id) }}
+          search={{ q: `model:${models.length === 1 ? quote(models[0]!) : models.join(',')}` }}
+        >
           {t('overview.show')}
           <Icon name="go" size="xs" />
         </Link>

@@ -20,10 +20,21 @@ import { timesOf } from './series';
 import './overview.css';
 
 const MEASURES: readonly Measure[] = [
-  'calls', 'failed', 'runs', 'cost', 'duration_p50', 'duration_p95', 'new_input_tokens', 'cache_read_tokens', 'cache_write_tokens', 'output_tokens',
+  'calls',
+  'failed',
+  'runs',
+  'cost',
+  'duration_p50',
+  'duration_p95',
+  'new_input_tokens',
+  'cache_read_tokens',
+  'cache_write_tokens',
+  'output_tokens',
 ];
 /** Enough to find five stories among traces that are alike. */
 const CANDIDATES = 40;
+/** A range that ends now slides on, also when nothing comes in. */
+const SLIDE_MS = 60_000;
 
 export default function Overview() {
   const project = useProject();
@@ -41,10 +52,10 @@ function Answers() {
   const scope = useMemo<Scope>(() => ({ ...range.span, q }), [range, q]);
   const beforeScope = useMemo<Scope>(() => ({ ...range.before, q }), [range, q]);
 
-  const summary = useQuery(summaryQuery(id, scope));
-  const before = useQuery(summaryQuery(id, beforeScope));
-  const series = useQuery(seriesQuery(id, scope, range.bucket, MEASURES));
-  const byModel = useQuery(seriesQuery(id, scope, range.bucket, ['cost', 'calls'], 'model'));
+  const summary = useQuery({ ...summaryQuery(id, scope), refetchInterval: SLIDE_MS });
+  const before = useQuery({ ...summaryQuery(id, beforeScope), refetchInterval: SLIDE_MS });
+  const series = useQuery({ ...seriesQuery(id, scope, range.bucket, MEASURES), refetchInterval: SLIDE_MS });
+  const byModel = useQuery({ ...seriesQuery(id, scope, range.bucket, ['cost', 'calls'], 'model'), refetchInterval: SLIDE_MS });
   const models = useQuery(breakdownQuery(id, scope, 'model'));
   const pipelines = useQuery(breakdownQuery(id, scope, 'pipeline'));
   const slowest = useQuery(tracesQuery(id, scope, '-duration_ms', CANDIDATES));
@@ -53,7 +64,10 @@ function Answers() {
   const times = useMemo(() => timesOf(series.data), [series.data]);
   const setRange = useCallback(
     (from: number, to: number) =>
-      void navigate({ to: '.', search: (was) => ({ ...was, last: undefined, from: new Date(from).toISOString(), to: new Date(to).toISOString() }) }),
+      void navigate({
+        to: '.',
+        search: (was) => ({ ...was, last: undefined, from: new Date(from).toISOString(), to: new Date(to).toISOString() }),
+      }),
     [navigate],
   );
   const setQ = (next: string) => void navigate({ to: '.', search: (was) => ({ ...was, q: next || undefined }) });
@@ -65,7 +79,9 @@ function Answers() {
       {q && <FilterBar q={q} onChange={setQ} />}
       {summary.data && <Hints project={project} summary={summary.data} />}
       <Part query={summary} rows={1} height={62}>
-        {summary.data && <Figures project={project} now={summary.data} before={before.data} series={series.data} stale={summary.isPlaceholderData} />}
+        {summary.data && (
+          <Figures project={project} now={summary.data} before={before.data} series={series.data} stale={summary.isPlaceholderData} />
+        )}
       </Part>
       {summary.data && summary.data.spans === 0 ? (
         <Empty title={t('overview.nothing')}>{t('overview.nothingWhy')}</Empty>
@@ -97,10 +113,14 @@ function Answers() {
           </div>
           <div className="cols half sheet">
             <Part query={slowest} pane>
-              {slowest.data && <Extremes project={project} q={q} traces={slowest.data.traces} by="duration" stale={slowest.isPlaceholderData} />}
+              {slowest.data && (
+                <Extremes project={project} q={q} traces={slowest.data.traces} by="duration" stale={slowest.isPlaceholderData} />
+              )}
             </Part>
             <Part query={dearest} pane>
-              {dearest.data && <Extremes project={project} q={q} traces={dearest.data.traces} by="cost" stale={dearest.isPlaceholderData} />}
+              {dearest.data && (
+                <Extremes project={project} q={q} traces={dearest.data.traces} by="cost" stale={dearest.isPlaceholderData} />
+              )}
             </Part>
           </div>
         </>

@@ -44,8 +44,7 @@ export function stackOf(groups: Group[] | undefined): StackSeries[] {
 }
 
 /** Dearest first; what has no price stands last, and is in no sum. */
-export const byCost = (rows: BreakdownRow[]) =>
-  rows.toSorted((a, b) => (b.cost ?? -1) - (a.cost ?? -1) || b.llm_calls - a.llm_calls);
+export const byCost = (rows: BreakdownRow[]) => rows.toSorted((a, b) => (b.cost ?? -1) - (a.cost ?? -1) || b.llm_calls - a.llm_calls);
 
 /** Nothing of it was priced, so that its cost is not known. */
 export const isUnpriced = ({ cost, unpriced_calls: calls }: { cost: number | null; unpriced_calls: number }) => cost === null && calls > 0;

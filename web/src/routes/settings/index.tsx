@@ -7,6 +7,7 @@ import { Chip } from '../../parts/values';
 import { getPrefs } from '../../prefs';
 import { useMe } from '../../project';
 import { useReader } from '../../reader';
+import { InBar } from '../../shell/bar-slots';
 import { Keys } from './keys';
 import { ProjectForm } from './project-form';
 import { SignOut } from './sign-out';
@@ -20,7 +21,11 @@ export default function Settings() {
   const project = me.projects.find(({ id }) => String(id) === chosen) ?? me.projects.find(({ id }) => id === last) ?? me.projects[0];
   return (
     <div className="set">
-      <h1 className="vh">{t('settings.title')}</h1>
+      <InBar side="left">
+        <h1 className="pick">
+          <b>{t('settings.title')}</b>
+        </h1>
+      </InBar>
       <aside className="setlist">
         <Projects selected={project?.id} />
         <section className="pane dim">
@@ -58,16 +63,30 @@ function Projects({ selected }: { selected: number | undefined }) {
       <ul className="plist">
         {me.projects.map((project) => (
           <li key={project.id}>
-            <Link to="/settings" search={{ project: String(project.id) }} className={project.id === selected ? 'cur' : undefined} aria-current={project.id === selected ? 'true' : undefined}>
+            <Link
+              to="/settings"
+              search={{ project: String(project.id) }}
+              className={project.id === selected ? 'cur' : undefined}
+              aria-current={project.id === selected ? 'true' : undefined}
+            >
               <b className="ell">{project.name}</b>
               {project.disabled && <Chip tone="wrn">{t('settings.off')}</Chip>}
-              <span className="dim">{project.first_span_at ? t('settings.since', { time: format.day(project.first_span_at) }) : t('settings.noData')}</span>
+              <span className="dim">
+                {project.first_span_at ? t('settings.since', { time: format.day(project.first_span_at) }) : t('settings.noData')}
+              </span>
             </Link>
           </li>
         ))}
       </ul>
       <form className="addrow" onSubmit={submit}>
-        <input className="field" value={name} onChange={(event) => setName(event.target.value)} aria-label={t('settings.newProject')} placeholder={t('settings.newProject')} maxLength={80} />
+        <input
+          className="field"
+          value={name}
+          onChange={(event) => setName(event.target.value)}
+          aria-label={t('settings.newProject')}
+          placeholder={t('settings.newProject')}
+          maxLength={80}
+        />
         <button type="submit" className="btn" disabled={!name.trim() || create.isPending}>
           {t('common.add')}
         </button>

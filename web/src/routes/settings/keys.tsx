@@ -65,7 +65,14 @@ export function Keys({ project }: { project: Project }) {
       {!data && !error && <Skeleton rows={2} />}
       {data && <Table label={t('settings.keys')} columns={columns} rows={data.keys} rowKey={({ id }) => String(id)} />}
       <form className="addrow" onSubmit={submit}>
-        <input className="field" value={name} onChange={(event) => setName(event.target.value)} aria-label={t('settings.newKey')} placeholder={t('settings.newKey')} maxLength={80} />
+        <input
+          className="field"
+          value={name}
+          onChange={(event) => setName(event.target.value)}
+          aria-label={t('settings.newKey')}
+          placeholder={t('settings.newKey')}
+          maxLength={80}
+        />
         <button type="submit" className="btn" disabled={!name.trim() || create.isPending}>
           {t('common.add')}
         </button>

@@ -74,19 +74,49 @@ export function ProjectForm({ project }: { project: Project }) {
 
       <label htmlFor="p-name">{t('settings.projectName')}</label>
       <div>
-        <input className="field" id="p-name" value={draft.name} required maxLength={80} onChange={(event) => set({ name: event.target.value })} />
+        <input
+          className="field"
+          id="p-name"
+          value={draft.name}
+          required
+          maxLength={80}
+          onChange={(event) => set({ name: event.target.value })}
+        />
       </div>
 
       <label htmlFor="p-days">{t('settings.retention')}</label>
       <div>
-        <input className="field short" id="p-days" inputMode="numeric" value={draft.days} onChange={(event) => set({ days: event.target.value })} /> {t('settings.days')}
+        <input
+          className="field short"
+          id="p-days"
+          inputMode="numeric"
+          value={draft.days}
+          onChange={(event) => set({ days: event.target.value })}
+        />{' '}
+        {t('settings.days')}
         <p>{t('settings.retentionWhy')}</p>
       </div>
 
       <label htmlFor="p-code">{t('settings.currency')}</label>
       <div>
-        <input className="field short" id="p-code" value={draft.code} maxLength={3} placeholder="JPY" aria-label={t('settings.code')} onChange={(event) => set({ code: event.target.value })} />{' '}
-        <input className="field short" inputMode="decimal" value={draft.rate} placeholder="150" aria-label={t('settings.rate')} onChange={(event) => set({ rate: event.target.value })} /> {t('settings.rate')}
+        <input
+          className="field short"
+          id="p-code"
+          value={draft.code}
+          maxLength={3}
+          placeholder="JPY"
+          aria-label={t('settings.code')}
+          onChange={(event) => set({ code: event.target.value })}
+        />{' '}
+        <input
+          className="field short"
+          inputMode="decimal"
+          value={draft.rate}
+          placeholder="150"
+          aria-label={t('settings.rate')}
+          onChange={(event) => set({ rate: event.target.value })}
+        />{' '}
+        {t('settings.rate')}
         <p>{t('settings.currencyWhy')}</p>
       </div>
 

@@ -74,9 +74,18 @@ function Knock({ outcome }: { outcome: Outcome }) {
   const lost = outcome.outcome === 'refused' || (outcome.outcome === 'dropped' && !hollow);
   const fine = outcome.outcome === 'accepted';
   const reason = REASONS.find(({ match }) => match.test(outcome.reason));
-  const why = hollow ? t('setup.hollowWhy') : fine ? null : reason ? t(reason.why) : (outcome.detail ?? t('setup.rOther', { reason: outcome.reason }));
+  const why = hollow
+    ? t('setup.hollowWhy')
+    : fine
+      ? null
+      : reason
+        ? t(reason.why)
+        : (outcome.detail ?? t('setup.rOther', { reason: outcome.reason }));
   const fix = !hollow && !fine && reason?.fix ? t(reason.fix) : null;
-  const amount = t(fine ? 'setup.stored' : lost ? 'setup.lost' : 'setup.counted', { n: format.count(outcome.quantity), what: categoryText(t, outcome) });
+  const amount = t(fine ? 'setup.stored' : lost ? 'setup.lost' : 'setup.counted', {
+    n: format.count(outcome.quantity),
+    what: categoryText(t, outcome),
+  });
   return (
     <li className={lost ? 'no' : undefined}>
       <StatusGlyph status={lost ? 'error' : fine ? 'ok' : 'cancelled'} />

@@ -24,8 +24,26 @@ export function testEnvelope({ question, answer }: Talk, now: number): TestTrace
   const end = now / 1000;
   const start = end - 1.42;
   const sdk = { name: 'hinomi.page', version: '1.0.0' };
-  const span = (id: string, parent: string, op: string, description: string, from: number, to: number, origin: string, data: Record<string, unknown>) => ({
-    trace_id: trace, span_id: id, parent_span_id: parent, op, description, start_timestamp: start + from, timestamp: start + to, status: 'ok', origin, data,
+  const span = (
+    id: string,
+    parent: string,
+    op: string,
+    description: string,
+    from: number,
+    to: number,
+    origin: string,
+    data: Record<string, unknown>,
+  ) => ({
+    trace_id: trace,
+    span_id: id,
+    parent_span_id: parent,
+    op,
+    description,
+    start_timestamp: start + from,
+    timestamp: start + to,
+    status: 'ok',
+    origin,
+    data,
   });
   const transaction = {
     event_id: hex(32),
@@ -53,7 +71,9 @@ export function testEnvelope({ question, answer }: Talk, now: number): TestTrace
         'gen_ai.usage.output_tokens': 41,
         'gen_ai.usage.total_tokens': 57,
       }),
-      span(request, call, 'http.client', 'POST https://api.openai.com/v1/chat/completions', 0.016, 1.411, 'auto.http.client', { 'http.response.status_code': 200 }),
+      span(request, call, 'http.client', 'POST https://api.openai.com/v1/chat/completions', 0.016, 1.411, 'auto.http.client', {
+        'http.response.status_code': 200,
+      }),
     ],
   };
   const payload = JSON.stringify(transaction);

@@ -41,7 +41,11 @@ export function Watch({ project }: { project: Project }) {
     if (waiting && traces[0]) open(traces[0]);
   });
   // The live stream may be cut off by a proxy: asking now and then finds the first trace as well.
-  const first = useQuery({ ...tracesQuery(project.id, { from: '-24h', to: 'now' }, '-start_time', 1), enabled: waiting, refetchInterval: POLL_MS });
+  const first = useQuery({
+    ...tracesQuery(project.id, { from: '-24h', to: 'now' }, '-start_time', 1),
+    enabled: waiting,
+    refetchInterval: POLL_MS,
+  });
   const found = waiting ? first.data?.traces[0]?.trace_id : undefined;
   useEffect(() => {
     if (found) open(found);
@@ -71,7 +75,11 @@ function Header({ project, waiting }: { project: Project; waiting: boolean }) {
       <Tower />
       <div>
         <h1>{waiting ? t('setup.waiting') : t('setup.receiving')}</h1>
-        <p>{waiting ? t('setup.waitingWhy') : t('setup.receivingWhy', { time: format.day(project.first_span_at ?? project.created_at, true) })}</p>
+        <p>
+          {waiting
+            ? t('setup.waitingWhy')
+            : t('setup.receivingWhy', { time: format.day(project.first_span_at ?? project.created_at, true) })}
+        </p>
         <p>
           <span className="live">{t('setup.listening', { age })}</span>
         </p>
@@ -89,7 +97,9 @@ function Try({ project, open }: { project: Project; open: (trace: string) => voi
       const trace = await sendTestTrace(project, { question: t('setup.testQuestion'), answer: t('setup.testAnswer') });
       for (let at = 0; at < TRIES; at += 1) {
         await wait(APART_MS);
-        const { traces } = await api<{ traces: TraceSummary[] }>(`/projects/${project.id}/traces`, { params: { q: `trace:${trace}`, from: '-1h' } });
+        const { traces } = await api<{ traces: TraceSummary[] }>(`/projects/${project.id}/traces`, {
+          params: { q: `trace:${trace}`, from: '-1h' },
+        });
         if (traces.length > 0) {
           open(trace);
           return;

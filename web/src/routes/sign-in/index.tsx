@@ -30,7 +30,9 @@ export default function SignIn() {
       await navigate({ to: '/' });
     } catch (cause) {
       const known = cause instanceof ApiError ? cause : null;
-      setProblem(known?.status === 401 ? t('signin.refused') : known?.code === 'offline' ? t('common.offline') : String(known?.message ?? cause));
+      setProblem(
+        known?.status === 401 ? t('signin.refused') : known?.code === 'offline' ? t('common.offline') : String(known?.message ?? cause),
+      );
       setBusy(false);
     }
   };
@@ -53,7 +55,16 @@ export default function SignIn() {
       <form onSubmit={(event) => void submit(event)}>
         <label htmlFor="token">{t('signin.paste')}</label>
         <div className="addrow">
-          <input className="field" id="token" value={token} onChange={(event) => setToken(event.target.value)} autoComplete="off" spellCheck={false} aria-label={t('signin.token')} required />
+          <input
+            className="field"
+            id="token"
+            value={token}
+            onChange={(event) => setToken(event.target.value)}
+            autoComplete="off"
+            spellCheck={false}
+            aria-label={t('signin.token')}
+            required
+          />
           <button type="submit" className="btn pri" disabled={busy || !token.trim()}>
             {t('signin.go')}
           </button>

@@ -13,6 +13,7 @@ import { Duration, Moment, Num } from '../../parts/values';
 import { getPrefs } from '../../prefs';
 import { useMe } from '../../project';
 import { useRange, useReader } from '../../reader';
+import { InBar } from '../../shell/bar-slots';
 import { categoryText } from './words';
 import './system.css';
 
@@ -26,7 +27,11 @@ export default function System() {
   const { data, error, refetch } = useQuery(systemQuery);
   return (
     <>
-      <h1 className="vh">{t('system.title')}</h1>
+      <InBar side="left">
+        <h1 className="pick">
+          <b>{t('system.title')}</b>
+        </h1>
+      </InBar>
       {error && !data && (
         <div className="pane sheet">
           <ErrorPart error={error} onRetry={() => void refetch()} />
@@ -64,7 +69,11 @@ function Figures({ facts }: { facts: Facts }) {
         {t('system.buffered', { n: format.count(spans.buffered) })}
       </Figure>
       <Figure label={t('system.disk')} value={<Num v={format.bytes(used)} />}>
-        {t('system.diskWhy', { n: facts.segments, segments: plain(format.bytes(disk.segments_bytes)), log: plain(format.bytes(disk.log_bytes)) })}
+        {t('system.diskWhy', {
+          n: facts.segments,
+          segments: plain(format.bytes(disk.segments_bytes)),
+          log: plain(format.bytes(disk.log_bytes)),
+        })}
       </Figure>
       <Figure label={t('system.free')} value={<Num v={format.bytes(disk.free_bytes)} />}>
         <code title={t('system.dataDir')}>{facts.data_dir}</code>
@@ -80,7 +89,13 @@ function Figures({ facts }: { facts: Facts }) {
   );
 }
 
-const GLYPHS = { accepted: 'ok', refused: 'error', dropped: 'error', duplicate: 'cancelled', client_dropped: 'cancelled' } as const;
+/** Loss speaks; what is not kept by design (sessions, profiles) and what was counted once already recedes. */
+function glyphOf({ outcome, category }: Outcome) {
+  if (outcome === 'accepted') return 'ok';
+  const lost = outcome === 'refused' || (outcome === 'dropped' && ['span', 'transaction', 'error', 'request'].includes(category));
+  return lost ? 'error' : 'cancelled';
+}
+
 /** What was lost stands first. */
 const ORDER = ['refused', 'dropped', 'client_dropped', 'duplicate', 'accepted'];
 
@@ -95,18 +110,34 @@ function Outcomes({ project, projects }: { project: Project; projects: Project[]
     {
       key: 'what',
       head: t('system.what'),
-      cell: ({ outcome }) => (
+      cell: (row) => (
         <span className="nm">
-          <StatusGlyph status={GLYPHS[outcome]} />
-          <b>{t(`system.${outcome}`)}</b>
+          <StatusGlyph status={glyphOf(row)} />
+          <b>{t(`system.${row.outcome}`)}</b>
         </span>
       ),
     },
     { key: 'reason', head: t('system.reason'), cell: ({ reason }) => <code>{reason}</code> },
     { key: 'quantity', head: t('system.quantity'), num: true, cell: ({ quantity }) => <b>{format.count(quantity)}</b> },
     { key: 'category', head: t('system.category'), cell: (row) => categoryText(t, row) },
-    { key: 'detail', head: t('system.detail'), grow: true, optional: true, cell: ({ detail }) => detail && <span className="dim" title={detail}>{detail}</span> },
-    { key: 'key', head: t('system.key'), optional: true, cell: ({ key }) => (key ? <code className="dim" title={key}>{`${key.slice(0, 4)}…${key.slice(-4)}`}</code> : '–') },
+    {
+      key: 'detail',
+      head: t('system.detail'),
+      grow: true,
+      optional: true,
+      cell: ({ detail }) =>
+        detail && (
+          <span className="dim" title={detail}>
+            {detail}
+          </span>
+        ),
+    },
+    {
+      key: 'key',
+      head: t('system.key'),
+      optional: true,
+      cell: ({ key }) => (key ? <code className="dim" title={key}>{`${key.slice(0, 4)}…${key.slice(-4)}`}</code> : '–'),
+    },
     { key: 'last', head: t('system.last'), num: true, cell: ({ last_at: at }) => <Moment at={at} /> },
   ];
   return (
