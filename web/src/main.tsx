@@ -17,7 +17,8 @@ const client = new QueryClient({
       // A session that ends while the page is open: what is shown may stay in no cache.
       if (error instanceof ApiError && error.status === 401) {
         client.clear();
-        void router.navigate({ to: '/sign-in' });
+        if (router.state.location.pathname !== '/sign-in')
+          void router.navigate({ to: '/sign-in', search: { then: router.state.location.href } });
       }
     },
   }),

@@ -24,7 +24,7 @@ const root = createRootRouteWithContext<Context>()({ component: Outlet, notFound
 const signIn = createRoute({
   getParentRoute: () => root,
   path: '/sign-in',
-  validateSearch: (raw: RawSearch) => texts(raw, 'error'),
+  validateSearch: (raw: RawSearch) => texts(raw, 'error', 'then'),
   component: lazyRouteComponent(() => import('./routes/sign-in')),
 });
 
@@ -34,11 +34,11 @@ const app = createRoute({
   id: 'app',
   validateSearch: appSearch,
   search: { middlewares: [retainSearchParams(['last', 'from', 'to', 'tz'])] },
-  beforeLoad: async ({ context }) => {
+  beforeLoad: async ({ context, location }) => {
     try {
       return { me: await context.client.ensureQueryData(meQuery) };
     } catch (error) {
-      if (error instanceof ApiError && error.status === 401) throw redirect({ to: '/sign-in' });
+      if (error instanceof ApiError && error.status === 401) throw redirect({ to: '/sign-in', search: { then: location.href } });
       throw error;
     }
   },

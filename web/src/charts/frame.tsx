@@ -90,14 +90,14 @@ export function Frame({ name, scale, mark, flag, height = 176, room = 40, wanted
             <span>{empty ? '' : <Num v={mark(value)} />}</span>
           </div>
         ))}
-        {children}
-        {empty && <div className="nochart">{t('chart.nothing')}</div>}
         {drag && drag[0] !== drag[1] && (
           <div
             className="drag"
             style={{ left: `${(Math.min(...drag) / n) * 100}%`, width: `${((Math.abs(drag[1] - drag[0]) + 1) / n) * 100}%` }}
           />
         )}
+        {children}
+        {empty && <div className="nochart">{t('chart.nothing')}</div>}
         {said && hover !== null && (
           <div className={left < 30 ? 'cross flip' : 'cross'} style={{ left: `${left}%` }}>
             <span>

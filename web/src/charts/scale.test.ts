@@ -10,6 +10,10 @@ describe('niceScale', () => {
     [1, [0, 0.5, 1]],
     [3, [0, 1, 2, 3]],
   ])('up to %d', (max, lines) => expect(niceScale(max).lines).toEqual(lines));
+  it('has no halves of what is counted', () => {
+    expect(niceScale(1, 3, true).lines).toEqual([0, 1]);
+    expect(niceScale(2, 3, true).lines).toEqual([0, 1, 2]);
+  });
   it('always has room for the largest value', () => {
     for (let max = 0.0001; max < 1e9; max *= 1.7) {
       const { top, lines } = niceScale(max);

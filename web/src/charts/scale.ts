@@ -6,13 +6,14 @@ export interface Scale {
   lines: number[];
 }
 
-const STEPS = [1, 2, 2.5, 5, 10];
+const STEPS = [1, 2, 5, 10];
 
-/** A scale from zero with at most three lines above it, at round values. */
-export function niceScale(max: number, lines = 3): Scale {
+/** A scale from zero with at most three lines above it, at round values; `whole` for what is counted, of which there are no halves. */
+export function niceScale(max: number, lines = 3, whole = false): Scale {
   if (!(max > 0)) return { top: 1, lines: [0] };
   const power = 10 ** Math.floor(Math.log10(max / lines));
-  const step = (STEPS.find((candidate) => candidate * power * lines >= max * (1 - 1e-9)) ?? 10) * power;
+  const round = (STEPS.find((candidate) => candidate * power * lines >= max * (1 - 1e-9)) ?? 10) * power;
+  const step = whole ? Math.max(1, round) : round;
   const marks = [0];
   // A line that nothing comes near says nothing: the last is the first one at or past three quarters of the largest value.
   for (let at = step; marks.length <= lines; at += step) {

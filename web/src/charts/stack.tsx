@@ -21,13 +21,15 @@ interface StackChartProps {
   room?: number;
   wantedTicks?: number;
   lines?: number;
+  /** For what is counted: no line stands at a fraction. */
+  whole?: boolean;
 }
 
-export function StackChart({ name, series, mark, flag, height, room, wantedTicks, lines }: StackChartProps) {
+export function StackChart({ name, series, mark, flag, height, room, wantedTicks, lines, whole = false }: StackChartProps) {
   const { times, filling } = useAxis();
   const n = times.length;
   const sums = useMemo(() => times.map((_, at) => series.reduce((sum, { values }) => sum + (values[at] ?? 0), 0)), [times, series]);
-  const scale = useMemo(() => niceScale(Math.max(0, ...sums), lines), [sums, lines]);
+  const scale = useMemo(() => niceScale(Math.max(0, ...sums), lines, whole), [sums, lines, whole]);
   const write = flag ?? mark;
   return (
     <Frame

@@ -2,9 +2,10 @@ import * as Popover from '@radix-ui/react-popover';
 import { useNavigate } from '@tanstack/react-router';
 import { useState, type FormEvent } from 'react';
 import { zoneOffset } from '../charts/scale';
+import type { Format } from '../format';
 import { useT } from '../i18n';
 import { Icon } from '../parts/icons';
-import { LASTS, type RangeSearch } from '../range';
+import { LASTS, type RangeSearch, type Span } from '../range';
 import { useRange, useReader } from '../reader';
 import { lengthText } from './length';
 
@@ -14,6 +15,13 @@ const toField = (at: number, zone: string) => new Date(at + zoneOffset(zone, at)
 function fromField(value: string, zone: string): number {
   const asUtc = Date.parse(`${value}:00Z`);
   return asUtc - zoneOffset(zone, asUtc - zoneOffset(zone, asUtc));
+}
+
+/** The day stands twice only where it is not the same. */
+function betweenText(format: Format, { from, to }: Span): string {
+  const days = [format.day(from), format.day(to)];
+  const end = days[0] === days[1] ? format.hourMinute(to) : `${days[1]} ${format.hourMinute(to)}`;
+  return `${days[0]} ${format.hourMinute(from)} – ${end}`;
 }
 
 export function RangePicker() {
@@ -37,9 +45,7 @@ export function RangePicker() {
     if (to > from) go({ from: new Date(from).toISOString(), to: new Date(to).toISOString() });
   };
 
-  const name = range.last
-    ? t('bar.last', { length: lengthText(t, range.last) })
-    : `${format.day(range.span.from)} ${format.hourMinute(range.span.from)} – ${format.day(range.span.to)} ${format.hourMinute(range.span.to)}`;
+  const name = range.last ? t('bar.last', { length: lengthText(t, range.last) }) : betweenText(format, range.span);
 
   return (
     <Popover.Root

@@ -50,7 +50,7 @@ function CostChart({ project, q, byModel, models, width }: PartProps) {
       <StackChart
         name={t('overview.costByModel')}
         series={stack}
-        mark={(value) => [{ n: `$${format.fixed(value, Number.isInteger(value) ? 0 : value >= 0.01 ? 2 : 4)}` }]}
+        mark={(value) => [{ n: `$${format.fixed(value, Number.isInteger(value) ? 0 : Math.max(2, Math.ceil(-Math.log10(value))))}` }]}
         flag={(value) => [{ n: format.money(value) }]}
         room={44}
       />
@@ -92,6 +92,7 @@ function CallsChart({ project, q, summary, series, width }: PartProps) {
       </div>
       <StackChart
         name={t('overview.calls')}
+        whole
         series={[
           { key: 'ok', color: 'var(--plot)', values: fine },
           { key: 'failed', color: 'var(--error)', values: failed },
@@ -186,6 +187,7 @@ function TokensChart({ summary, series, width }: PartProps) {
       </div>
       <StackChart
         name={t('overview.tokensByKind')}
+        whole
         series={KINDS.map(([field, color]) => ({ key: field, color, values: valuesOf(series, field) }))}
         mark={(value) => {
           const [piece] = format.tokens(value);

@@ -12,11 +12,14 @@ const COMMAND = 'hinomi login';
 /** A whole link may be pasted as well as the token alone. */
 export const tokenIn = (text: string) => /[?&]token=([^&\s]+)/.exec(text)?.[1] ?? text.trim();
 
+/** Only a path of this page: a link may not lead from the sign-in to somewhere else. */
+export const safePath = (path: string | undefined) => (path && /^\/(?![/\\])/.test(path) ? path : '/');
+
 export default function SignIn() {
   const t = useT();
   const client = useQueryClient();
   const navigate = useNavigate();
-  const { error } = useSearch({ from: '/sign-in' });
+  const { error, then } = useSearch({ from: '/sign-in' });
   const [token, setToken] = useState('');
   const [problem, setProblem] = useState<string | null>(error ? t('signin.expired') : null);
   const [busy, setBusy] = useState(false);
@@ -27,7 +30,7 @@ export default function SignIn() {
     try {
       await api<void>('/session', { method: 'POST', body: { token: tokenIn(token) } });
       client.clear();
-      await navigate({ to: '/' });
+      await navigate({ href: safePath(then) });
     } catch (cause) {
       const known = cause instanceof ApiError ? cause : null;
       setProblem(
