@@ -7,6 +7,7 @@ import { makeRouter } from './router';
 import './styles/tokens.css';
 import './styles/base.css';
 import './styles/shell.css';
+import './styles/menus.css';
 import './styles/tables.css';
 import './styles/parts.css';
 import './styles/charts.css';

@@ -1,5 +1,5 @@
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
-import { act, renderHook } from '@testing-library/react';
+import { act, cleanup, renderHook } from '@testing-library/react';
 import type { ReactNode } from 'react';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { useLiveStream } from './live';
@@ -26,6 +26,7 @@ beforeEach(() => {
   vi.stubGlobal('EventSource', FakeSource);
 });
 afterEach(() => {
+  cleanup();
   vi.useRealTimers();
   vi.unstubAllGlobals();
 });
@@ -75,4 +76,21 @@ it('closes when the reader pauses it', () => {
   act(() => hook.result.current.toggle());
   expect(first.readyState).toBe(FakeSource.CLOSED);
   expect(hook.result.current).toMatchObject({ state: 'paused', stopped: true });
+});
+
+it('gives its connection back while nobody looks, and asks for what it missed', () => {
+  const { stale, source } = start();
+  const first = source();
+  act(() => void first.dispatchEvent(new Event('open')));
+  const hide = (hidden: boolean) => {
+    Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+    act(() => void document.dispatchEvent(new Event('visibilitychange')));
+  };
+  hide(true);
+  expect(first.readyState).toBe(FakeSource.CLOSED);
+  hide(false);
+  expect(FakeSource.made).toHaveLength(2);
+  act(() => void source().dispatchEvent(new Event('open')));
+  act(() => void vi.advanceTimersByTime(3_000));
+  expect(stale()).toBe(true);
 });

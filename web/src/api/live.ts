@@ -1,5 +1,5 @@
 import { useQueryClient } from '@tanstack/react-query';
-import { createContext, useContext, useEffect, useRef, useState } from 'react';
+import { createContext, useContext, useEffect, useRef, useState, useSyncExternalStore } from 'react';
 import { projectKey } from './queries';
 import type { Change } from './types';
 
@@ -38,16 +38,26 @@ export function useLiveChange(listener: Listener) {
   useEffect(() => subscribe((change) => latest.current(change)), [subscribe]);
 }
 
+const subscribeVisible = (listener: () => void) => {
+  document.addEventListener('visibilitychange', listener);
+  return () => document.removeEventListener('visibilitychange', listener);
+};
+
 /** Holds the project's live stream, and refetches what is shown, at most once in REFRESH_MS. */
 export function useLiveStream(project: number | null): Live {
   const client = useQueryClient();
   const listeners = useRef(new Set<Listener>());
   const [state, setState] = useState<LiveState>('connecting');
   const [stopped, setStopped] = useState(false);
+  // Whether a stream was closed before this one.
+  const earlier = useRef(false);
+  // A browser opens only six connections to one server: tabs that nobody looks at give theirs back.
+  const visible = useSyncExternalStore(subscribeVisible, () => !document.hidden);
 
   useEffect(() => {
-    if (project === null || stopped || typeof EventSource === 'undefined') return;
+    if (project === null || stopped || !visible || typeof EventSource === 'undefined') return;
     let source: EventSource | null = null;
+    let opened = earlier.current;
     let retry: number | undefined;
     let pending: number | undefined;
 
@@ -62,7 +72,12 @@ export function useLiveStream(project: number | null): Live {
     };
     const connect = () => {
       source = new EventSource(`/api/v1/projects/${project}/live`);
-      source.addEventListener('open', () => setState('live'));
+      source.addEventListener('open', () => {
+        setState('live');
+        // What came while the stream was away is found by asking once.
+        if (opened) refresh();
+        opened = true;
+      });
       source.addEventListener('change', (event) => {
         setState('live');
         let change: Change;
@@ -86,8 +101,9 @@ export function useLiveStream(project: number | null): Live {
       window.clearTimeout(retry);
       window.clearTimeout(pending);
       setState('connecting');
+      earlier.current = true;
     };
-  }, [client, project, stopped]);
+  }, [client, project, stopped, visible]);
 
   const [subscribe] = useState(() => (listener: Listener) => {
     listeners.current.add(listener);

@@ -54,7 +54,7 @@ export const seriesQuery = (project: number, scope: Scope, bucket: Bucket, measu
   projectQuery<SeriesAnswer>(project, 'series', '/series', {
     ...scoped(scope),
     bucket,
-    measure: measures.length > 1 ? measures.join(',') : `${measures[0]},calls`,
+    measure: measures.length > 1 ? measures.join(',') : measures[0] === 'calls' ? 'calls,failed' : `${measures[0]},calls`,
     group_by: groupBy,
   });
 

@@ -10,6 +10,7 @@ import { Chip, Moment, Said, Unknown } from '../../parts/values';
 import { useProject } from '../../project';
 import { useRange, useReader } from '../../reader';
 import { InBar } from '../../shell/bar-slots';
+import { useTitle } from '../../shell/title';
 import { Aside } from './aside';
 import { Bars } from './bars';
 import { Breadcrumbs, Stack } from './stack';
@@ -24,6 +25,7 @@ export default function IssueDetail() {
   const { issue } = useParams({ from: '/app/p/$project/issues/$issue' });
   const { event } = useSearch({ from: '/app/p/$project/issues/$issue' });
   const { data, error, refetch } = useQuery(issueQuery(project.id, issue, range.span));
+  useTitle(data ? `${data.issue.type}: ${data.issue.value}` : t('issues.title'));
 
   const events = data?.events ?? [];
   const at = Math.max(

@@ -10,6 +10,7 @@ import { Table, type Column } from '../../parts/table';
 import { Chip, Moment, Said, Unknown } from '../../parts/values';
 import { useProject } from '../../project';
 import { useRange, useReader } from '../../reader';
+import { useTitle } from '../../shell/title';
 import { Bars } from './bars';
 import './issues.css';
 
@@ -17,6 +18,7 @@ const DEFAULT_SORT = '-last_seen';
 
 export default function Issues() {
   const t = useT();
+  useTitle(t('issues.title'));
   const project = useProject();
   const navigate = useNavigate();
   const range = useRange();

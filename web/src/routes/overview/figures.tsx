@@ -26,7 +26,8 @@ function Figure({ label, value, aside, children }: FigureProps) {
 }
 
 interface DeltaProps {
-  change: Change | null;
+  /** Null where there was nothing before; undefined while that is not known. */
+  change: Change | null | undefined;
   unit?: string;
   /** Whether more is worse: only then is it coloured. */
   worse?: boolean;
@@ -35,7 +36,8 @@ interface DeltaProps {
 
 function Delta({ change, unit, worse = false, from }: DeltaProps) {
   const t = useT();
-  if (!change) return <span className="dim">{t('overview.noBefore')}</span>;
+  if (change === undefined) return '\u00a0';
+  if (change === null) return <span className="dim">{t('overview.noBefore')}</span>;
   const tone = worse && change.notable ? (change.grew ? 'd bad' : 'd good') : 'd';
   const { n, u } = change.text;
   return (
@@ -70,10 +72,12 @@ export function Figures({ project, now, before, series, stale }: FiguresProps) {
   const rate = (of: Summary) => (of.llm_calls === 0 ? 0 : of.failed_llm_calls / of.llm_calls);
   const allTokens = (of: Summary) => of.input_tokens + of.output_tokens;
   const had = before && before.llm_calls > 0 ? before : null;
+  const against = (value: number | null, get: (of: Summary) => number | null) =>
+    before === undefined ? undefined : format.change(value, had && get(had));
 
   const p95 = now.duration_ms.p95;
   const p95Before = had?.duration_ms.p95 ?? null;
-  const p95Change = format.change(p95, p95Before);
+  const p95Change = against(p95, (of) => of.duration_ms.p95);
   // A difference of durations says more than their ratio.
   const p95Text: Pieces = p95 !== null && p95Before !== null ? format.duration(Math.abs(p95 - p95Before)) : [];
   const p95Sign = (p95Change?.text.n ?? '+').charAt(0);
@@ -84,10 +88,10 @@ export function Figures({ project, now, before, series, stale }: FiguresProps) {
   return (
     <section className={`cols kpis sheet${stale ? ' stale' : ''}`} aria-label={t('overview.title')}>
       <Figure label={t('overview.llmCalls')} value={format.count(now.llm_calls)} aside={<Sparkline values={valuesOf(series, 'calls')} />}>
-        <Delta change={format.change(now.llm_calls, had?.llm_calls ?? null)} from={had && format.count(had.llm_calls)} />
+        <Delta change={against(now.llm_calls, (of) => of.llm_calls)} from={had && format.count(had.llm_calls)} />
       </Figure>
       <Figure label={t('overview.runs')} value={format.count(now.runs)} aside={<Sparkline values={valuesOf(series, 'runs')} />}>
-        <Delta change={format.change(now.runs, had?.runs ?? null)} from={had && format.count(had.runs)} />
+        <Delta change={against(now.runs, (of) => of.runs)} from={had && format.count(had.runs)} />
       </Figure>
       <Figure
         label={t('overview.failed')}
@@ -116,9 +120,7 @@ export function Figures({ project, now, before, series, stale }: FiguresProps) {
         }
         aside={<Sparkline values={valuesOf(series, 'cost')} />}
       >
-        {now.cost !== null && (
-          <Delta worse change={format.change(now.cost, had?.cost ?? null)} from={had?.cost ? format.money(had.cost) : null} />
-        )}
+        {now.cost !== null && <Delta worse change={against(now.cost, (of) => of.cost)} from={had?.cost ? format.money(had.cost) : null} />}
         {missing > 0 && <span className="wrn">{` · ${t('overview.partial', { n: format.count(missing) })}`}</span>}
       </Figure>
       <Figure
@@ -138,7 +140,7 @@ export function Figures({ project, now, before, series, stale }: FiguresProps) {
           </div>
         }
       >
-        <Delta change={format.change(allTokens(now), had && allTokens(had))} />
+        <Delta change={against(allTokens(now), allTokens)} />
         {now.input_tokens > 0 &&
           ` · ${t('overview.cached', { rate: `${format.fixed((now.cache_read_tokens / now.input_tokens) * 100, 0)} %` })}`}
       </Figure>

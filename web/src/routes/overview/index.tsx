@@ -11,6 +11,7 @@ import { useProject } from '../../project';
 import { BUCKET_MS } from '../../range';
 import { useRange } from '../../reader';
 import { lengthText } from '../../shell/length';
+import { useTitle } from '../../shell/title';
 import { Charts } from './charts';
 import { Extremes } from './extremes';
 import { Figures } from './figures';
@@ -44,6 +45,7 @@ export default function Overview() {
 
 function Answers() {
   const t = useT();
+  useTitle(t('overview.title'));
   const project = useProject();
   const navigate = useNavigate();
   const range = useRange();

@@ -8,6 +8,7 @@ import { getPrefs } from '../../prefs';
 import { useMe } from '../../project';
 import { useReader } from '../../reader';
 import { InBar } from '../../shell/bar-slots';
+import { useTitle } from '../../shell/title';
 import { Keys } from './keys';
 import { ProjectForm } from './project-form';
 import { SignOut } from './sign-out';
@@ -15,6 +16,7 @@ import './settings.css';
 
 export default function Settings() {
   const t = useT();
+  useTitle(t('settings.title'));
   const me = useMe();
   const { project: chosen } = useSearch({ from: '/app/settings' });
   const last = getPrefs().project;

@@ -3,6 +3,7 @@ import { useT } from '../../i18n';
 import { CopyButton } from '../../parts/states';
 import { Tabs } from '../../parts/tabs';
 import { useProject } from '../../project';
+import { useTitle } from '../../shell/title';
 import { SNIPPETS, textOf, type Token } from './snippets';
 import { Watch } from './watch';
 import './setup.css';
@@ -17,6 +18,7 @@ const GHOST_ROWS = [
 /** Steps on the left, what really arrives on the right. */
 export default function Setup() {
   const t = useT();
+  useTitle(t('setup.title'));
   const project = useProject();
   const navigate = useNavigate();
   const { with: chosen } = useSearch({ from: '/app/p/$project/setup' });

@@ -14,12 +14,14 @@ import { getPrefs } from '../../prefs';
 import { useMe } from '../../project';
 import { useRange, useReader } from '../../reader';
 import { InBar } from '../../shell/bar-slots';
+import { useTitle } from '../../shell/title';
 import { categoryText } from './words';
 import './system.css';
 
 /** How the server is: what it holds, and what became of everything that came in. */
 export default function System() {
   const t = useT();
+  useTitle(t('system.title'));
   const { projects } = useMe();
   const { project: chosen } = useSearch({ from: '/app/system' });
   const last = getPrefs().project;
