@@ -1,0 +1,176 @@
+// The API in the shapes of the query contract, with made-up data: `npm run mock`, then `npm run dev`.
+import http from 'node:http';
+import { iso, makeTrace, START } from './data.mjs';
+import { breakdown, fail, FIELDS, groupBy, page, rowOf, runsOf, scope, series, sorted, sum, traces } from './queries.mjs';
+import { detail, issue, issues, KEY, outcomes } from './records.mjs';
+
+const port = Number(process.env.PORT ?? 8119);
+const project = (id, name, first) => ({
+  id,
+  name,
+  demo: false,
+  dsn: `http://${KEY}@127.0.0.1:${port}/${id}`,
+  retention_days: 90,
+  currency: id === 1 ? { code: 'JPY', rate: 150 } : null,
+  prefer_client_cost: false,
+  disabled: false,
+  created_at: iso(START - 40 * 86_400_000),
+  first_span_at: first,
+});
+const projects = [project(1, 'tabi-desk', traces[0].summary.start_time), project(2, 'new-project', null)];
+const keys = [
+  { id: 1, public_key: KEY, name: 'Default', disabled: false, created_at: iso(START - 40 * 86_400_000), last_used_at: iso(START - 9_000) },
+];
+let signedIn = true;
+
+const streams = new Set();
+function arrive(trace) {
+  traces.push(trace);
+  const data = { traces: [trace.summary.trace_id], spans: trace.spans.length, errors: trace.errors.length };
+  for (const stream of streams) stream.write(`event: change\ndata: ${JSON.stringify(data)}\n\n`);
+}
+if (!process.env.STILL) setInterval(() => arrive(makeTrace(Date.now() - 3000)), 40_000);
+
+function answer(method, path, params, body) {
+  const [, , , what, id, name, one, , two] = path.split('/');
+  const number = Number(id);
+  if (what === 'session') {
+    signedIn = method === 'POST' ? body?.token !== 'bad' || fail(401, 'That token is not valid') : false;
+    return null;
+  }
+  if (!signedIn) fail(401, 'Sign in first', 'Run hinomi login');
+  if (what === 'me') return { version: '0.1.0', public_url: `http://127.0.0.1:${port}`, projects };
+  if (what === 'system') {
+    return {
+      version: '0.1.0',
+      uptime_s: Math.round(process.uptime()) + 93_000,
+      data_dir: '/var/lib/hinomi',
+      disk: { segments_bytes: 482_300_000, log_bytes: 8_100_000, free_bytes: 91_000_000_000 },
+      spans: { stored: 1_284_200, buffered: 412 },
+      segments: 37,
+      memory_bytes: 96_000_000,
+      retention_days: 90,
+      oldest: traces[0].summary.start_time,
+    };
+  }
+  if (what !== 'projects') fail(404, 'Nothing here');
+  if (!id) {
+    if (method === 'GET') return { projects };
+    projects.push(project(projects.length + 1, body.name, null));
+    return projects.at(-1);
+  }
+  const here = projects.find(({ id: own }) => own === number) ?? fail(404, 'No such project');
+  if (!name) return method === 'PATCH' ? Object.assign(here, body) : here;
+  if (name === 'keys') {
+    if (method === 'POST')
+      keys.push({
+        id: keys.length + 1,
+        public_key: KEY.split('').reverse().join(''),
+        name: body.name,
+        disabled: false,
+        created_at: iso(Date.now()),
+        last_used_at: null,
+      });
+    if (method === 'DELETE')
+      keys.splice(
+        keys.findIndex(({ id: own }) => own === Number(one)),
+        1,
+      );
+    return method === 'GET' ? { keys } : method === 'POST' ? keys.at(-1) : null;
+  }
+  if (name === 'outcomes') return { outcomes: outcomes(number) };
+  if (name === 'series') return series(number, params);
+  if (name === 'breakdown') return breakdown(number, params);
+  if (name === 'issues')
+    return one
+      ? issue(number, Number(one), params)
+      : page(sorted(issues(number, params), params.get('sort') ?? '-last_seen'), 'issues', params);
+  if (name === 'traces' && two) return detail(one, two);
+  if (name === 'traces' && one) {
+    const found =
+      traces.find(({ summary }) => summary.trace_id === one) ?? fail(404, 'No such trace', 'It may be older than what is kept.');
+    return { trace: found.summary, spans: found.spans, errors: found.errors };
+  }
+  const found = scope(number, params);
+  if (name === 'traces')
+    return page(
+      sorted(
+        found.traces.map(({ summary }) => summary),
+        params.get('sort') ?? undefined,
+      ),
+      'traces',
+      params,
+    );
+  if (name === 'spans') return page(sorted(found.spans, params.get('sort') ?? undefined), 'spans', params);
+  if (name === 'facets') {
+    const get = FIELDS[params.get('field')] ?? (() => null);
+    const counts = [
+      ...groupBy(
+        found.spans.filter((s) => get(s) !== null),
+        get,
+      ),
+    ].map(([value, list]) => ({ value, count: list.length }));
+    return {
+      values: counts
+        .filter(({ value }) => value.startsWith(params.get('prefix') ?? ''))
+        .sort((a, b) => b.count - a.count)
+        .slice(0, Number(params.get('limit') ?? 20)),
+    };
+  }
+  if (name === 'summary') {
+    const row = rowOf(found.calls);
+    const runs = runsOf(found.spans);
+    return {
+      ...row,
+      spans: found.spans.length,
+      traces: found.traces.length,
+      errors: sum(found.traces, ({ errors }) => errors.length),
+      runs: runs.length,
+      failed_runs: runs.filter(({ status }) => status === 'error').length,
+      new_input_tokens: row.input_tokens - row.cache_read_tokens,
+      calls_without_usage: number === 1 ? 3 : 0,
+      unpriced_models: number === 1 ? ['swallow-70b-instruct'] : [],
+      users: new Set(found.spans.map(({ user_id: user }) => user)).size,
+    };
+  }
+  return fail(404, 'Nothing here');
+}
+
+http
+  .createServer(async (request, response) => {
+    const url = new URL(request.url, 'http://localhost');
+    const send = (status, value) => {
+      response.writeHead(status, { 'content-type': 'application/json' });
+      response.end(value === null ? '' : JSON.stringify(value));
+    };
+    if (url.pathname.endsWith('/live') && signedIn) {
+      response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+      response.write(': hello\n\n');
+      streams.add(response);
+      request.on('close', () => streams.delete(response));
+      return;
+    }
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const text = Buffer.concat(chunks).toString();
+    if (/^\/api\/\d+\/envelope\/$/.test(url.pathname)) {
+      const id = Number(url.pathname.split('/')[2]);
+      setTimeout(() => {
+        projects.find(({ id: own }) => own === id).first_span_at ??= iso(Date.now());
+        const { contexts } = JSON.parse(text.split('\n')[2]);
+        const trace = makeTrace(Date.now() - 3000);
+        trace.summary.trace_id = contexts.trace.trace_id;
+        for (const one of trace.spans) one.trace_id = contexts.trace.trace_id;
+        arrive(trace);
+      }, 300);
+      send(200, { id: 'ok' });
+      return;
+    }
+    try {
+      const value = answer(request.method, url.pathname, url.searchParams, text ? JSON.parse(text) : undefined);
+      send(value === null ? 204 : 200, value);
+    } catch (error) {
+      send(error.status ?? 500, { error: { code: 'mock', message: error.message, hint: error.hint ?? null } });
+    }
+  })
+  .listen(port, '127.0.0.1', () => console.log(`mock API on http://127.0.0.1:${port}`));

@@ -1,0 +1,209 @@
+// What the mock server tells of single things: issues, spans, and what became of requests.
+import { ARTICLE_MESSAGES, ERRORS, iso } from './data.mjs';
+import { fail, scope, sum, traces } from './queries.mjs';
+
+export const KEY = '9f2c61d07be84a35b0c4e7d81f6a2350';
+
+export function issues(id, params) {
+  const { traces: found, from, to } = scope(id, params);
+  const events = found.flatMap(({ errors }) => errors);
+  return ERRORS.flatMap(([type, value, culprit], which) => {
+    const mine = events.filter((event) => event.issue_id === which + 1);
+    if (!mine.length) return [];
+    const points = Array.from({ length: 24 }, (_, at) => {
+      const start = from + ((to - from) / 24) * at;
+      return [iso(start), mine.filter(({ time: when }) => Date.parse(when) >= start && Date.parse(when) < start + (to - from) / 24).length];
+    });
+    const last = mine.at(-1);
+    return [
+      {
+        issue_id: which + 1,
+        type,
+        value,
+        culprit,
+        level: 'error',
+        handled: which !== 1,
+        count: mine.length,
+        traces: mine.length,
+        users: new Set(mine.map(({ user_id: user }) => user)).size,
+        cost: 0.0042 * mine.length,
+        first_seen: mine[0].time,
+        last_seen: last.time,
+        last_trace_id: last.trace_id,
+        last_span_id: last.span_id,
+        points,
+      },
+    ];
+  });
+}
+
+export function issue(id, number, params) {
+  const found = issues(id, params).find(({ issue_id: one }) => one === number) ?? fail(404, 'No such issue');
+  const events = traces
+    .flatMap(({ errors }) => errors)
+    .filter(({ issue_id: one }) => one === number)
+    .slice(-50)
+    .reverse();
+  const [file, fn] = [found.culprit.split(' in ')[1], found.culprit.split(' in ')[0]];
+  return {
+    issue: found,
+    events: events.map((event) => ({
+      ...event,
+      environment: 'production',
+      release: 'tabi-desk@2.8.1',
+      tags: { region: 'tokyo', queue: 'chat' },
+      exceptions: [
+        { type: 'APIStatusError', value: 'status 429', module: 'openai' },
+        { type: event.type, value: event.value, module: 'openai' },
+      ],
+      frames: [
+        {
+          function: 'main',
+          module: 'app',
+          filename: 'app.py',
+          lineno: 41,
+          in_app: true,
+          context_line: '    answer(question)',
+          pre_context: ['def main():', '    question = read()'],
+          post_context: ['    log.info("done")'],
+        },
+        {
+          function: fn,
+          module: file.replace('.py', '').replace('/', '.'),
+          filename: file,
+          lineno: 88,
+          in_app: true,
+          context_line: '    reply = client.chat.completions.create(model=MODEL, messages=messages)',
+          pre_context: ['@ai_track("support-answer")', 'def answer(question: str) -> str:', '    messages = build(question)'],
+          post_context: ['    return reply.choices[0].message.content'],
+        },
+        {
+          function: '_request',
+          module: 'openai._base_client',
+          filename: 'openai/_base_client.py',
+          lineno: 1047,
+          in_app: false,
+          context_line: '            raise self._make_status_error_from_response(err.response) from None',
+          pre_context: ['                )'],
+          post_context: [],
+        },
+      ],
+      breadcrumbs: [
+        { timestamp: event.time, category: 'httplib', level: 'info', message: 'POST https://api.openai.com/v1/chat/completions [429]' },
+        { timestamp: event.time, category: 'retry', level: 'warning', message: 'attempt 3 of 3' },
+      ],
+    })),
+  };
+}
+
+export function detail(trace, spanId) {
+  const found =
+    traces.find(({ summary }) => summary.trace_id === trace)?.spans.find(({ span_id: one }) => one === spanId) ?? fail(404, 'No such span');
+  const talk =
+    found.kind !== 'llm'
+      ? {}
+      : found.model === 'gpt-3.5-turbo-0125'
+        ? ARTICLE_MESSAGES
+        : {
+            input_messages: [
+              {
+                role: 'system',
+                parts: [{ type: 'text', text: 'You are the help desk of a travel agency. Answer in the language of the question.' }],
+              },
+              { role: 'user', parts: [{ type: 'text', text: found.input_preview }] },
+            ],
+            output_messages: [
+              {
+                role: 'assistant',
+                parts: [
+                  { type: 'text', text: found.output_preview ?? '' },
+                  ...(found.pipeline === 'trip-planner'
+                    ? [{ type: 'tool_call', id: 'call_1', name: 'search_places', arguments: '{"area":"金沢","kind":"museum"}' }]
+                    : []),
+                ],
+              },
+            ],
+          };
+  return {
+    ...found,
+    input_messages: [],
+    output_messages: [],
+    ...talk,
+    response_id: 'chatcmpl-9f',
+    finish_reasons: ['stop'],
+    request: { temperature: 0.2 },
+    tool_definitions: null,
+    links: [],
+    attributes: {
+      'gen_ai.operation.name': 'chat',
+      'gen_ai.request.model': found.request_model,
+      'gen_ai.usage.input_tokens': found.usage?.input_tokens,
+      'sentry.origin': found.origin,
+      'sentry.op': found.op,
+    },
+    reading: [
+      { field: 'usage.input_tokens', from: 'gen_ai.usage.input_tokens' },
+      { field: 'provider', from: 'inferred from sentry.origin auto.ai.openai' },
+    ],
+  };
+}
+export const outcomes = (id) => [
+  ...(id === 1
+    ? [
+        {
+          outcome: 'accepted',
+          reason: 'stored',
+          category: 'span',
+          key: KEY,
+          quantity: sum(traces, ({ spans }) => spans.length),
+          detail: null,
+          last_at: iso(Date.now() - 4000),
+        },
+        {
+          outcome: 'accepted',
+          reason: 'stored',
+          category: 'error',
+          key: KEY,
+          quantity: 61,
+          detail: null,
+          last_at: iso(Date.now() - 90_000),
+        },
+        {
+          outcome: 'client_dropped',
+          reason: 'sample_rate',
+          category: 'span',
+          key: KEY,
+          quantity: 312,
+          detail: null,
+          last_at: iso(Date.now() - 60_000),
+        },
+        {
+          outcome: 'duplicate',
+          reason: 'same_span',
+          category: 'span',
+          key: KEY,
+          quantity: 18,
+          detail: null,
+          last_at: iso(Date.now() - 600_000),
+        },
+      ]
+    : []),
+  {
+    outcome: 'refused',
+    reason: 'unknown_key',
+    category: 'span',
+    key: '3b1d00000000000000000000000077e0',
+    quantity: 6,
+    detail: 'The key is well formed, but no project here has it',
+    last_at: iso(Date.now() - 12_000),
+  },
+  {
+    outcome: 'dropped',
+    reason: 'unused_item',
+    category: 'session',
+    key: KEY,
+    quantity: 1,
+    detail: null,
+    last_at: iso(Date.now() - 99_000),
+  },
+];

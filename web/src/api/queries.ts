@@ -1,0 +1,137 @@
+import { infiniteQueryOptions, keepPreviousData, queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
+import type { Span as RangeSpan } from '../range';
+import { api, type Params } from './client';
+import type {
+  BreakdownRow,
+  Bucket,
+  Facet,
+  Issue,
+  IssueEvent,
+  Key,
+  Me,
+  Measure,
+  Outcome,
+  Page,
+  Project,
+  ProjectPatch,
+  SeriesAnswer,
+  Span,
+  SpanDetail,
+  Summary,
+  System,
+  TraceDetail,
+  TraceSummary,
+} from './types';
+
+/** What narrows a query: a range, and the filter in the query language. */
+export interface Scope extends RangeSpan {
+  q?: string;
+}
+
+const scoped = ({ from, to, q }: Scope): Params => ({ from, to, q });
+
+/** Everything of a project hangs below this key, so that a live change can invalidate it at once. */
+export const projectKey = (project: number) => ['project', project] as const;
+
+function projectQuery<T>(project: number, name: string, path: string, params: Params) {
+  return queryOptions({
+    queryKey: [...projectKey(project), name, path, params],
+    queryFn: ({ signal }) => api<T>(`/projects/${project}${path}`, { params, signal }),
+    placeholderData: keepPreviousData,
+  });
+}
+
+export const meQuery = queryOptions({
+  queryKey: ['me'],
+  queryFn: ({ signal }) => api<Me>('/me', { signal }),
+  staleTime: 60_000,
+});
+
+export const summaryQuery = (project: number, scope: Scope) => projectQuery<Summary>(project, 'summary', '/summary', scoped(scope));
+
+/** Always asks for a list of measures (with a comma), since the answer of a single one has another shape. */
+export const seriesQuery = (project: number, scope: Scope, bucket: Bucket, measures: readonly Measure[], groupBy?: string) =>
+  projectQuery<SeriesAnswer>(project, 'series', '/series', {
+    ...scoped(scope),
+    bucket,
+    measure: measures.length > 1 ? measures.join(',') : measures[0] === 'calls' ? 'calls,failed' : `${measures[0]},calls`,
+    group_by: groupBy,
+  });
+
+export const breakdownQuery = (project: number, scope: Scope, by: string, sort = '-cost', limit = 20) =>
+  projectQuery<{ rows: BreakdownRow[] }>(project, 'breakdown', '/breakdown', { ...scoped(scope), by, sort, limit });
+
+export const tracesQuery = (project: number, scope: Scope, sort = '-start_time', limit = 100, cursor?: string) =>
+  projectQuery<{ traces: TraceSummary[] } & Page>(project, 'traces', '/traces', { ...scoped(scope), sort, limit, cursor });
+
+export const spansQuery = (project: number, scope: Scope, sort = '-start_time', limit = 100, cursor?: string) =>
+  projectQuery<{ spans: Span[] } & Page>(project, 'spans', '/spans', { ...scoped(scope), sort, limit, cursor });
+
+export const traceQuery = (project: number, trace: string, at?: string) =>
+  projectQuery<TraceDetail>(project, 'trace', `/traces/${encodeURIComponent(trace)}`, { at });
+
+export const spanQuery = (project: number, trace: string, span: string, at?: string) =>
+  projectQuery<SpanDetail>(project, 'span', `/traces/${encodeURIComponent(trace)}/spans/${encodeURIComponent(span)}`, { at });
+
+export const facetsQuery = (project: number, scope: Scope, field: string, prefix?: string, limit = 20) =>
+  projectQuery<{ values: Facet[] }>(project, 'facets', '/facets', { ...scoped(scope), field, prefix, limit });
+
+/** Page after page, as the reader asks for more. */
+export const issuesPagesQuery = (project: number, scope: Scope, sort = '-last_seen', limit = 100) =>
+  infiniteQueryOptions({
+    queryKey: [...projectKey(project), 'issues', scope, sort, limit],
+    queryFn: ({ pageParam, signal }) =>
+      api<{ issues: Issue[] } & Page>(`/projects/${project}/issues`, {
+        params: { ...scoped(scope), sort, limit, cursor: pageParam },
+        signal,
+      }),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (last) => last.next_cursor ?? undefined,
+    placeholderData: keepPreviousData,
+  });
+
+export const issueQuery = (project: number, issue: string, scope: Scope) =>
+  projectQuery<{ issue: Issue; events: IssueEvent[] }>(project, 'issue', `/issues/${encodeURIComponent(issue)}`, scoped(scope));
+
+export const outcomesQuery = (project: number, range: RangeSpan) =>
+  projectQuery<{ outcomes: Outcome[] }>(project, 'outcomes', '/outcomes', { from: range.from, to: range.to });
+
+export const keysQuery = (project: number) => projectQuery<{ keys: Key[] }>(project, 'keys', '/keys', {});
+
+export const systemQuery = queryOptions({
+  queryKey: ['system'],
+  queryFn: ({ signal }) => api<System>('/system', { signal }),
+  refetchInterval: 10_000,
+});
+
+export function useCreateProject() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (name: string) => api<Project>('/projects', { method: 'POST', body: { name } }),
+    onSuccess: () => client.invalidateQueries({ queryKey: meQuery.queryKey }),
+  });
+}
+
+export function useUpdateProject(project: number) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (patch: ProjectPatch) => api<Project>(`/projects/${project}`, { method: 'PATCH', body: patch }),
+    onSuccess: () => client.invalidateQueries({ queryKey: meQuery.queryKey }),
+  });
+}
+
+export function useCreateKey(project: number) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (name: string) => api<Key>(`/projects/${project}/keys`, { method: 'POST', body: { name } }),
+    onSuccess: () => client.invalidateQueries({ queryKey: [...projectKey(project), 'keys'] }),
+  });
+}
+
+export function useDeleteKey(project: number) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (key: number) => api<void>(`/projects/${project}/keys/${key}`, { method: 'DELETE' }),
+    onSuccess: () => client.invalidateQueries({ queryKey: [...projectKey(project), 'keys'] }),
+  });
+}

@@ -1,0 +1,386 @@
+/** The shapes that the server answers with. Times are RFC 3339 UTC, durations milliseconds, money US dollars; null means unknown, never zero. */
+
+export type SpanKind =
+  | 'llm'
+  | 'embedding'
+  | 'agent'
+  | 'tool'
+  | 'retriever'
+  | 'reranker'
+  | 'guardrail'
+  | 'evaluator'
+  | 'chain'
+  | 'handoff'
+  | 'prompt'
+  | 'http'
+  | 'db'
+  | 'function'
+  | 'other';
+
+export type Status = 'ok' | 'error' | 'cancelled';
+
+export interface Percentiles {
+  p50: number | null;
+  p95: number | null;
+  p99: number | null;
+}
+
+export interface Currency {
+  code: string;
+  rate: number;
+}
+
+export interface Project {
+  id: number;
+  name: string;
+  demo: boolean;
+  dsn: string;
+  retention_days: number;
+  currency: Currency | null;
+  prefer_client_cost: boolean;
+  disabled: boolean;
+  created_at: string;
+  first_span_at: string | null;
+}
+
+export type ProjectPatch = Partial<Pick<Project, 'name' | 'retention_days' | 'currency' | 'prefer_client_cost' | 'disabled'>>;
+
+export interface Key {
+  id: number;
+  public_key: string;
+  name: string;
+  disabled: boolean;
+  created_at: string;
+  last_used_at: string | null;
+}
+
+export interface Me {
+  version: string;
+  public_url: string;
+  projects: Project[];
+}
+
+export interface Usage {
+  input_tokens: number | null;
+  output_tokens: number | null;
+  total_tokens: number | null;
+  cache_read_tokens: number | null;
+  cache_write_tokens: number | null;
+  reasoning_tokens: number | null;
+  source: 'reported' | 'estimated' | null;
+}
+
+export interface CostBucket {
+  bucket: 'input' | 'cache_read' | 'cache_write_5m' | 'cache_write_1h' | 'input_audio' | 'output' | 'reasoning' | 'output_audio';
+  tokens: number;
+  usd_per_million: number;
+  amount: number;
+}
+
+export interface Cost {
+  total: number | null;
+  input: number | null;
+  output: number | null;
+  source: 'computed' | 'client' | null;
+  price: string | null;
+  client_total: number | null;
+  buckets?: CostBucket[];
+}
+
+export interface Subtree {
+  llm_calls: number;
+  input_tokens: number;
+  output_tokens: number;
+  cost: number | null;
+  unpriced_calls: number;
+}
+
+export interface Compared {
+  mean_ms: number;
+  n: number;
+  ratio: number;
+}
+
+export type Part =
+  | { type: 'text'; text: string }
+  | { type: 'reasoning'; text: string }
+  | { type: 'tool_call'; id: string | null; name: string; arguments: string }
+  | { type: 'tool_result'; id: string | null; name?: string | null; text: string }
+  | { type: 'image'; mime_type?: string | null; url?: string | null; data?: string | null }
+  | { type: string; [field: string]: unknown };
+
+export interface Message {
+  role: string;
+  parts: Part[];
+}
+
+export interface Sdk {
+  name: string;
+  version: string | null;
+}
+
+export interface Reading {
+  field: string;
+  from: string;
+}
+
+/** A span as it stands in lists and in a trace: without messages and attributes. */
+export interface Span {
+  project_id: number;
+  trace_id: string;
+  span_id: string;
+  parent_span_id: string | null;
+  name: string;
+  op: string;
+  kind: SpanKind;
+  operation: string | null;
+  origin: string | null;
+  provider: string | null;
+  model: string | null;
+  request_model: string | null;
+  response_model: string | null;
+  status: Status;
+  status_detail: string | null;
+  start_time: string;
+  duration_ms: number;
+  time_to_first_token_ms: number | null;
+  streaming: boolean | null;
+  usage: Usage | null;
+  cost: Cost | null;
+  subtree: Subtree;
+  self_time_ms: number;
+  compared: Compared | null;
+  counted: boolean;
+  not_counted_because: string | null;
+  session_id: string | null;
+  user_id: string | null;
+  environment: string | null;
+  release: string | null;
+  pipeline: string | null;
+  agent: string | null;
+  tool: string | null;
+  prompt: string | null;
+  tags: Record<string, string>;
+  input_preview: string | null;
+  output_preview: string | null;
+  thread: string | null;
+  service: string | null;
+  sdk: Sdk | null;
+}
+
+/** One span in full. */
+export interface SpanDetail extends Span {
+  input_messages: Message[];
+  output_messages: Message[];
+  attributes: Record<string, unknown>;
+  response_id?: string | null;
+  finish_reasons?: string[];
+  request?: Record<string, unknown>;
+  tool_definitions?: unknown[] | null;
+  reading?: Reading[];
+  links?: unknown[];
+}
+
+export interface TraceSummary {
+  trace_id: string;
+  root_span_id: string;
+  name: string;
+  op: string;
+  start_time: string;
+  duration_ms: number;
+  span_count: number;
+  llm_calls: number;
+  failed_llm_calls: number;
+  tool_calls: number;
+  error_count: number;
+  input_tokens: number;
+  output_tokens: number;
+  total_tokens: number;
+  calls_without_usage: number;
+  cost: number | null;
+  unpriced_calls: number;
+  models: string[];
+  user_id: string | null;
+  session_id: string | null;
+  environment: string | null;
+  release: string | null;
+  /** Present where the server knows them: the first question and the last answer of the trace. */
+  status?: Status;
+  pipeline?: string | null;
+  input_preview?: string | null;
+  output_preview?: string | null;
+}
+
+export interface ErrorEvent {
+  event_id: string;
+  issue_id: number;
+  trace_id: string | null;
+  span_id: string | null;
+  type: string;
+  value: string;
+  level: string;
+  handled: boolean | null;
+  time: string;
+  culprit?: string | null;
+}
+
+export interface Frame {
+  function: string | null;
+  module: string | null;
+  filename: string | null;
+  lineno: number | null;
+  in_app: boolean | null;
+  context_line: string | null;
+  pre_context: string[] | null;
+  post_context: string[] | null;
+}
+
+export interface Breadcrumb {
+  timestamp: string | null;
+  category: string | null;
+  level: string | null;
+  message: string | null;
+}
+
+export interface IssueEvent extends ErrorEvent {
+  frames: Frame[];
+  exceptions: { type: string; value: string; module: string | null }[];
+  tags: Record<string, string>;
+  user_id: string | null;
+  environment: string | null;
+  release: string | null;
+  breadcrumbs: Breadcrumb[];
+}
+
+export interface Issue {
+  issue_id: number;
+  type: string;
+  value: string;
+  culprit: string | null;
+  level: string;
+  handled: boolean | null;
+  count: number;
+  traces: number;
+  users: number;
+  cost: number | null;
+  first_seen: string;
+  last_seen: string;
+  last_trace_id: string | null;
+  last_span_id: string | null;
+  points: [string, number][];
+}
+
+export interface TraceDetail {
+  trace: TraceSummary;
+  spans: Span[];
+  errors: ErrorEvent[];
+}
+
+export interface Page {
+  next_cursor: string | null;
+}
+
+export interface Summary {
+  spans: number;
+  traces: number;
+  llm_calls: number;
+  failed_llm_calls: number;
+  errors: number;
+  input_tokens: number;
+  output_tokens: number;
+  cost: number | null;
+  unpriced_calls: number;
+  duration_ms: Percentiles;
+  runs: number;
+  failed_runs: number;
+  new_input_tokens: number;
+  cache_read_tokens: number;
+  cache_write_tokens: number;
+  reasoning_tokens: number;
+  calls_without_usage: number;
+  unpriced_models: string[];
+  users: number;
+}
+
+export type Measure =
+  | 'calls'
+  | 'failed'
+  | 'errors'
+  | 'cost'
+  | 'input_tokens'
+  | 'output_tokens'
+  | 'duration_p50'
+  | 'duration_p95'
+  | 'duration_p99'
+  | 'runs'
+  | 'new_input_tokens'
+  | 'cache_read_tokens'
+  | 'cache_write_tokens'
+  | 'reasoning_tokens'
+  | 'spans';
+
+export type Bucket = '1m' | '5m' | '15m' | '30m' | '1h' | '6h' | '12h' | '1d';
+
+export interface Group {
+  key: string | null;
+  points: [string, number | null][];
+}
+
+/** The answer to a list of measures; one measure alone has `groups` beside `bucket` instead. */
+export interface SeriesAnswer {
+  bucket: Bucket;
+  measures: Partial<Record<Measure, Group[]>>;
+}
+
+export interface BreakdownRow {
+  key: string | null;
+  llm_calls: number;
+  failed_llm_calls: number;
+  input_tokens: number;
+  output_tokens: number;
+  cost: number | null;
+  unpriced_calls: number;
+  duration_ms: Percentiles;
+  cache_read_tokens: number;
+  cache_write_tokens: number;
+  reasoning_tokens: number;
+  provider: string | null;
+  runs?: number;
+  failed_runs?: number;
+  runs_per_minute?: number;
+  run_duration_ms?: { mean: number | null; p50: number | null; p95: number | null };
+}
+
+export interface Facet {
+  value: string;
+  count: number;
+}
+
+export interface Outcome {
+  outcome: 'accepted' | 'refused' | 'dropped' | 'duplicate' | 'client_dropped';
+  reason: string;
+  category: string;
+  key: string | null;
+  quantity: number;
+  detail: string | null;
+  last_at: string;
+}
+
+export interface System {
+  version: string;
+  uptime_s: number;
+  data_dir: string;
+  disk: { segments_bytes: number; log_bytes: number; free_bytes: number };
+  spans: { stored: number; buffered: number };
+  segments: number;
+  memory_bytes: number;
+  retention_days: number;
+  oldest: string | null;
+}
+
+/** What a `change` event of the live stream tells. */
+export interface Change {
+  traces: string[];
+  spans: number;
+  errors: number;
+}

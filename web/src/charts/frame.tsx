@@ -1,0 +1,123 @@
+import { useMemo, useRef, type KeyboardEvent, type PointerEvent, type ReactNode } from 'react';
+import { plain, type Pieces } from '../format';
+import { useT } from '../i18n';
+import { Num } from '../parts/values';
+import { useReader } from '../reader';
+import { useAxis } from './group';
+import { ticks, zoneOffset, type Scale } from './scale';
+
+interface FrameProps {
+  name: string;
+  scale: Scale;
+  /** How a line of the scale is written. */
+  mark: (value: number) => Pieces;
+  /** What the crosshair says of a bucket; null where there is nothing. */
+  flag: (at: number) => Pieces | null;
+  height?: number;
+  /** Room for the scale, in pixels. */
+  room?: number;
+  wantedTicks?: number;
+  empty?: boolean;
+  children: ReactNode;
+}
+
+/** What all charts share: scale at the right edge, ticks below, crosshair, drag. Shapes stretch, words do not. */
+export function Frame({ name, scale, mark, flag, height = 176, room = 40, wantedTicks = 5, empty = false, children }: FrameProps) {
+  const { times, bucketMs, hover, setHover, drag, setDrag, onRange } = useAxis();
+  const { format, zone } = useReader();
+  const t = useT();
+  const plot = useRef<HTMLDivElement>(null);
+  const n = times.length;
+  const spanMs = n * bucketMs;
+  const first = times[0] ?? 0;
+  const marks = useMemo(() => ticks(times, bucketMs, wantedTicks, zoneOffset(zone, first)), [times, bucketMs, wantedTicks, zone, first]);
+
+  const bucketAt = (event: PointerEvent) => {
+    const box = plot.current?.getBoundingClientRect();
+    if (!box || box.width === 0) return 0;
+    return Math.max(0, Math.min(n - 1, Math.floor(((event.clientX - box.left) / box.width) * n)));
+  };
+  const down = (event: PointerEvent) => {
+    if (event.button !== 0 || event.pointerType === 'touch' || !onRange || n === 0) return;
+    plot.current?.setPointerCapture(event.pointerId);
+    const at = bucketAt(event);
+    setDrag([at, at]);
+  };
+  const move = (event: PointerEvent) => {
+    if (n === 0) return;
+    const at = bucketAt(event);
+    setHover(at);
+    if (drag) setDrag([drag[0], at]);
+  };
+  const up = () => {
+    if (!drag) return;
+    const [a, b] = [Math.min(...drag), Math.max(...drag)];
+    setDrag(null);
+    if (b > a) onRange?.(first + a * bucketMs, first + (b + 1) * bucketMs);
+  };
+  const key = (event: KeyboardEvent) => {
+    if (event.key === 'Escape') {
+      setDrag(null);
+      setHover(null);
+    } else if ((event.key === 'ArrowLeft' || event.key === 'ArrowRight') && n > 0) {
+      event.preventDefault();
+      const step = event.key === 'ArrowRight' ? 1 : -1;
+      setHover(Math.max(0, Math.min(n - 1, (hover ?? (step > 0 ? -1 : n)) + step)));
+    }
+  };
+
+  const said = hover === null || empty ? null : flag(hover);
+  const left = hover === null ? 0 : ((hover + 0.5) / Math.max(1, n)) * 100;
+  return (
+    <div className="chart" style={{ '--yr': `${room}px`, height }}>
+      {/* The plot takes focus, so that the crosshair can be moved by keys. */}
+      <div
+        className="plot"
+        ref={plot}
+        role="img"
+        tabIndex={0}
+        aria-label={`${t('chart.label', { name, from: format.bucketName(first, Infinity), to: format.bucketName(first + spanMs, Infinity) })}. ${t('chart.hint')}`}
+        onPointerDown={down}
+        onPointerMove={move}
+        onPointerUp={up}
+        onPointerCancel={() => setDrag(null)}
+        onPointerLeave={() => !drag && setHover(null)}
+        onKeyDown={key}
+        onBlur={() => setHover(null)}
+      >
+        {scale.lines.map((value) => (
+          <div key={value} className={value === 0 ? 'grid z' : 'grid'} style={{ top: `${(1 - value / scale.top) * 100}%` }}>
+            <span>{empty ? '' : <Num v={mark(value)} />}</span>
+          </div>
+        ))}
+        {drag && drag[0] !== drag[1] && (
+          <div
+            className="drag"
+            style={{ left: `${(Math.min(...drag) / n) * 100}%`, width: `${((Math.abs(drag[1] - drag[0]) + 1) / n) * 100}%` }}
+          />
+        )}
+        {children}
+        {empty && <div className="nochart">{t('chart.nothing')}</div>}
+        {said && hover !== null && (
+          <div className={left < 30 ? 'cross flip' : 'cross'} style={{ left: `${left}%` }}>
+            <span>
+              <i>{format.bucketName(times[hover] ?? 0, spanMs)}</i> <Num v={said} />
+            </span>
+          </div>
+        )}
+        {marks.map((at) => (
+          <span
+            key={at}
+            className={at < n * 0.04 ? 'tick l' : at > n * 0.94 ? 'tick r' : 'tick'}
+            style={{ left: `${(at / Math.max(1, n)) * 100}%` }}
+          >
+            {format.axis(first + at * bucketMs, spanMs)}
+          </span>
+        ))}
+        <span className="vh" aria-live="polite">
+          {said && hover !== null ? `${format.bucketName(times[hover] ?? 0, spanMs)}: ${plain(said)}` : ''}
+        </span>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,42 @@
+import { createContext, useContext, useMemo, useState, type ReactNode } from 'react';
+
+/** The one time axis of a page: all its charts share bucket, crosshair and drag. */
+export interface Axis {
+  /** The start of each bucket. */
+  times: number[];
+  bucketMs: number;
+  /** Whether the last bucket is still filling. */
+  filling: boolean;
+  hover: number | null;
+  setHover: (at: number | null) => void;
+  drag: [number, number] | null;
+  setDrag: (drag: [number, number] | null) => void;
+  onRange: ((from: number, to: number) => void) | undefined;
+}
+
+const AxisContext = createContext<Axis | null>(null);
+
+export function useAxis(): Axis {
+  const axis = useContext(AxisContext);
+  if (!axis) throw new Error('a chart stands outside of a ChartGroup');
+  return axis;
+}
+
+interface ChartGroupProps {
+  times: number[];
+  bucketMs: number;
+  filling?: boolean;
+  /** Dragging across a chart sets the range. */
+  onRange?: (from: number, to: number) => void;
+  children: ReactNode;
+}
+
+export function ChartGroup({ times, bucketMs, filling = false, onRange, children }: ChartGroupProps) {
+  const [hover, setHover] = useState<number | null>(null);
+  const [drag, setDrag] = useState<[number, number] | null>(null);
+  const axis = useMemo(
+    () => ({ times, bucketMs, filling, hover, setHover, drag, setDrag, onRange }),
+    [times, bucketMs, filling, hover, drag, onRange],
+  );
+  return <AxisContext value={axis}>{children}</AxisContext>;
+}

@@ -1,0 +1,4 @@
+export { ChartGroup, useAxis } from './group';
+export { LineChart, type LineSeries } from './line';
+export { Sparkline } from './sparkline';
+export { StackChart, type StackSeries } from './stack';

@@ -1,0 +1,12 @@
+import 'react';
+
+declare module 'react' {
+  interface CSSProperties {
+    /** The category colour of a swatch, bar or glyph. */
+    '--c'?: string;
+    /** Room at the right of a chart for its scale. */
+    '--yr'?: string;
+    /** Depth of a row in a tree. */
+    '--d'?: number;
+  }
+}

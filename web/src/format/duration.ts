@@ -1,0 +1,30 @@
+import { count, fixed, three } from './numbers';
+import type { Pieces } from './parts';
+
+/** `0.42 ms`, `13.8 ms`, `690 ms`, `2.07 s`, `3 m 34 s`, `1 h 44 m`, `2 d 5 h`. */
+export function duration(locale: string, ms: number): Pieces {
+  if (ms === 0) return [{ n: '0', u: 'ms' }];
+  if (ms < 0.0995) return [{ n: fixed(locale, ms, 3), u: 'ms' }];
+  if (ms < 0.995) return [{ n: fixed(locale, ms, 2), u: 'ms' }];
+  if (ms < 999.5) return [{ n: three(locale, ms), u: 'ms' }];
+  const seconds = ms / 1000;
+  if (seconds < 59.95) return [{ n: three(locale, seconds), u: 's' }];
+  const whole = Math.round(seconds);
+  if (whole < 3600) return pair(locale, Math.floor(whole / 60), 'm', whole % 60, 's');
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 1440) return pair(locale, Math.floor(minutes / 60), 'h', minutes % 60, 'm');
+  const hours = Math.round(seconds / 3600);
+  return pair(locale, Math.floor(hours / 24), 'd', hours % 24, 'h');
+}
+
+function pair(locale: string, big: number, bigUnit: string, small: number, smallUnit: string): Pieces {
+  return [
+    { n: count(locale, big), u: bigUnit },
+    { n: String(small), u: smallUnit },
+  ];
+}
+
+/** In seconds with the decimals that the whole column has, for columns whose head carries the unit or whose rows share it. */
+export function seconds(locale: string, ms: number, digits = 1): Pieces {
+  return [{ n: fixed(locale, ms / 1000, digits), u: 's' }];
+}

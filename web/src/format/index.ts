@@ -1,0 +1,51 @@
+import { duration, seconds } from './duration';
+import { columnDigits, dollars, money, moneyExact, second } from './money';
+import { bytes, change, count, fixed, percent, percentText, pointsChange, three, tokens } from './numbers';
+import { axis, brief, bucketName, clock, day, exact, hourMinute, moment } from './time';
+import type { Currency } from '../api/types';
+
+export { plain, MINUS, type Piece, type Pieces } from './parts';
+export type { Change } from './numbers';
+
+const date = (at: string | number | Date) => (at instanceof Date ? at : new Date(at));
+
+/** All formats, bound to a reader: their locale and their time zone. */
+export function makeFormat(locale: string, zone: string, now: () => Date = () => new Date()) {
+  return {
+    locale,
+    zone,
+    count: (value: number) => count(locale, value),
+    fixed: (value: number, digits: number) => fixed(locale, value, digits),
+    three: (value: number) => three(locale, value),
+    tokens: (value: number) => tokens(locale, value),
+    percent: (rate: number) => percent(locale, rate),
+    percentText: (rate: number) => percentText(locale, rate),
+    change: (value: number | null, before: number | null) => change(locale, value, before),
+    pointsChange: (value: number, before: number) => pointsChange(locale, value, before),
+    bytes: (value: number) => bytes(locale, value),
+    duration: (ms: number) => duration(locale, ms),
+    seconds: (ms: number, digits?: number) => seconds(locale, ms, digits),
+    money: (value: number) => money(locale, value),
+    moneyExact: (value: number) => moneyExact(locale, value),
+    /** A formatter whose rows all have the decimals that the largest needs. */
+    moneyColumn: (values: readonly (number | null | undefined)[]) => {
+      const digits = columnDigits(values);
+      return (value: number) => dollars(locale, value, digits);
+    },
+    /** In the project's display currency, if it has one. */
+    second: (usd: number | null, currency: Currency | null | undefined) =>
+      usd === null || !currency ? null : second(locale, usd * currency.rate, currency.code),
+    clock: (at: string | number | Date) => clock(locale, zone, date(at)),
+    hourMinute: (at: string | number | Date) => hourMinute(locale, zone, date(at)),
+    day: (at: string | number | Date, withYear = false) => day(locale, zone, date(at), withYear),
+    moment: (at: string | number | Date) => moment(locale, zone, date(at), now()),
+    brief: (at: string | number | Date) => brief(locale, zone, date(at), now()),
+    exact: (at: string | number | Date) => exact(locale, zone, date(at)),
+    axis: (at: string | number | Date, spanMs: number) => axis(locale, zone, date(at), spanMs),
+    bucketName: (at: string | number | Date, spanMs: number) => bucketName(locale, zone, date(at), spanMs),
+    /** How long ago, in words of the unit kind: `1 h 44 m`. */
+    age: (at: string | number | Date) => duration(locale, Math.max(0, Math.round((now().getTime() - date(at).getTime()) / 1000) * 1000)),
+  };
+}
+
+export type Format = ReturnType<typeof makeFormat>;

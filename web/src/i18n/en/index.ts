@@ -1,0 +1,9 @@
+import { common } from './common';
+import { issues } from './issues';
+import { overview } from './overview';
+import { settings } from './settings';
+import { setup } from './setup';
+import { trace } from './trace';
+import { traces } from './traces';
+
+export const en = { ...common, ...issues, ...overview, ...settings, ...setup, ...trace, ...traces };

@@ -1,0 +1,10 @@
+import type { en } from '../en';
+import { common } from './common';
+import { issues } from './issues';
+import { overview } from './overview';
+import { settings } from './settings';
+import { setup } from './setup';
+import { trace } from './trace';
+import { traces } from './traces';
+
+export const ja: Record<keyof typeof en, string> = { ...common, ...issues, ...overview, ...settings, ...setup, ...trace, ...traces };

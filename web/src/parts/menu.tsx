@@ -1,0 +1,44 @@
+import * as Dropdown from '@radix-ui/react-dropdown-menu';
+import type { ReactNode } from 'react';
+import { Icon } from './icons';
+
+interface MenuProps {
+  label: string;
+  trigger: ReactNode;
+  align?: 'start' | 'end';
+  children: ReactNode;
+}
+
+export function Menu({ label, trigger, align = 'start', children }: MenuProps) {
+  return (
+    <Dropdown.Root modal={false}>
+      <Dropdown.Trigger asChild>{trigger}</Dropdown.Trigger>
+      <Dropdown.Portal>
+        <Dropdown.Content className="menu" align={align} sideOffset={4} aria-label={label}>
+          {children}
+        </Dropdown.Content>
+      </Dropdown.Portal>
+    </Dropdown.Root>
+  );
+}
+
+interface ChoiceProps {
+  value: string;
+  options: { value: string; label: string; end?: string }[];
+  onChange: (value: string) => void;
+}
+
+/** One of a few, the present one ticked. */
+export function Choice({ value, options, onChange }: ChoiceProps) {
+  return (
+    <Dropdown.RadioGroup value={value} onValueChange={onChange}>
+      {options.map((option) => (
+        <Dropdown.RadioItem key={option.value} value={option.value}>
+          <span className="tickm">{option.value === value && <Icon name="check" size="xs" />}</span>
+          {option.label}
+          {option.end && <span className="end">{option.end}</span>}
+        </Dropdown.RadioItem>
+      ))}
+    </Dropdown.RadioGroup>
+  );
+}

@@ -1,0 +1,85 @@
+import { useState, type ReactNode } from 'react';
+import { ApiError } from '../api/client';
+import { useT } from '../i18n';
+import { Icon } from './icons';
+
+/** In place of the part that failed; the rest of the page lives on. */
+export function ErrorPart({ error, onRetry }: { error: unknown; onRetry?: () => void }) {
+  const t = useT();
+  const known = error instanceof ApiError ? error : null;
+  const why = known?.code === 'offline' ? t('common.offline') : (known?.message ?? String(error));
+  return (
+    <div className="part" role="alert">
+      <Icon name="issues" className="err" />
+      <div>
+        <b>{t('common.failed')}</b>
+        <p>{why}</p>
+        {known?.hint && <p className="dim">{known.hint}</p>}
+      </div>
+      {onRetry && (
+        <button type="button" className="btn" onClick={onRetry}>
+          <Icon name="retry" size="s" />
+          {t('common.tryAgain')}
+        </button>
+      )}
+    </div>
+  );
+}
+
+export function Empty({ title, children, action }: { title: string; children?: ReactNode; action?: ReactNode }) {
+  return (
+    <div className="empty">
+      <h2>{title}</h2>
+      {children && <p>{children}</p>}
+      {action}
+    </div>
+  );
+}
+
+const WIDTHS = [88, 64, 76, 52, 70, 58];
+
+/** Bars at the true height of the rows that will come. */
+export function Skeleton({ rows = 5, height = 30 }: { rows?: number; height?: number }) {
+  const t = useT();
+  return (
+    <div role="status" aria-label={t('common.loading')}>
+      {Array.from({ length: rows }, (_, at) => (
+        <div key={at} style={{ height, display: 'flex', alignItems: 'center' }}>
+          <span className="skel" style={{ width: `${WIDTHS[at % WIDTHS.length]}%` }} />
+        </div>
+      ))}
+    </div>
+  );
+}
+
+export function CopyButton({ text, label, quiet = false }: { text: string; label?: string; quiet?: boolean }) {
+  const t = useT();
+  const [done, setDone] = useState(false);
+  const copy = async () => {
+    await copyText(text);
+    setDone(true);
+    window.setTimeout(() => setDone(false), 1600);
+  };
+  return (
+    <button type="button" className={quiet ? 'btn quiet' : 'btn'} onClick={() => void copy()}>
+      <Icon name={done ? 'check' : 'copy'} size="s" />
+      <span aria-live="polite">{done ? t('common.copied') : (label ?? t('common.copy'))}</span>
+    </button>
+  );
+}
+
+/** The clipboard needs a secure page; on plain HTTP from another machine the old way still works. */
+export async function copyText(text: string) {
+  if (navigator.clipboard && window.isSecureContext) {
+    await navigator.clipboard.writeText(text);
+    return;
+  }
+  const field = document.createElement('textarea');
+  field.value = text;
+  field.style.position = 'fixed';
+  field.style.opacity = '0';
+  document.body.append(field);
+  field.select();
+  document.execCommand('copy');
+  field.remove();
+}

@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest';
+import { parseLast, resolveRange } from './range';
+import { appSearch, parseSearch, stringifySearch, texts } from './search';
+
+describe('resolveRange', () => {
+  it('asks for the last day unless told otherwise', () => {
+    expect(resolveRange({})).toEqual({
+      span: { from: '-24h', to: 'now' },
+      before: { from: '-48h', to: '-24h' },
+      ms: 86_400_000,
+      bucket: '30m',
+      last: '24h',
+    });
+  });
+
+  it.each([
+    ['15m', '1m'],
+    ['1h', '1m'],
+    ['6h', '5m'],
+    ['24h', '30m'],
+    ['7d', '6h'],
+    ['30d', '12h'],
+    ['365d', '1d'],
+  ])('draws %s in buckets of %s', (last, bucket) => expect(resolveRange({ last }).bucket).toBe(bucket));
+
+  it('compares an absolute range with the one just before', () => {
+    const range = resolveRange({ from: '2026-11-23T00:00:00Z', to: '2026-11-23T06:00:00Z' });
+    expect(range.before).toEqual({ from: '2026-11-22T18:00:00.000Z', to: '2026-11-23T00:00:00.000Z' });
+    expect(range.last).toBeNull();
+  });
+
+  it('falls back when the address bar holds nonsense', () => {
+    expect(resolveRange({ last: '7 days' }).last).toBe('24h');
+    expect(resolveRange({ from: 'x', to: 'y' }).last).toBe('24h');
+    expect(resolveRange({ from: '2026-11-24T00:00:00Z', to: '2026-11-23T00:00:00Z' }).last).toBe('24h');
+    expect(parseLast('0h')).toBeNull();
+  });
+});
+
+describe('the address bar', () => {
+  it('keeps texts as they are', () => {
+    const search = { q: 'model:"a b" cost:>5', last: '24h', trace: '12' };
+    expect(parseSearch(stringifySearch(search))).toEqual(search);
+    expect(stringifySearch({ q: '', sort: undefined })).toBe('');
+  });
+  it('takes only what a page knows', () => {
+    expect(texts({ q: 'x', other: 'y', n: 5 }, 'q', 'sort')).toEqual({ q: 'x' });
+    expect(appSearch({ last: '24h', tz: 'utc', evil: '1' })).toEqual({ last: '24h', tz: 'utc' });
+    expect(appSearch({ last: 'never', tz: 'Mars' })).toEqual({});
+    expect(appSearch({ last: '24h', from: '2026-11-23T00:00:00Z', to: '2026-11-23T06:00:00Z' })).toEqual({
+      from: '2026-11-23T00:00:00Z',
+      to: '2026-11-23T06:00:00Z',
+    });
+  });
+});

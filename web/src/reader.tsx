@@ -1,0 +1,30 @@
+import { useSearch } from '@tanstack/react-router';
+import { useMemo } from 'react';
+import { makeFormat, type Format } from './format';
+import { usePrefs } from './prefs';
+import { resolveRange, type Range, type RangeSearch } from './range';
+
+const localZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
+
+interface Reader {
+  format: Format;
+  zone: string;
+}
+
+/** The formats of the one who reads: their language's numbers, and the zone in the address bar. */
+export function useReader(): Reader {
+  const { lang } = usePrefs();
+  const { tz } = useSearch({ strict: false }) as { tz?: string };
+  return useMemo(() => {
+    const zone = tz === 'utc' ? 'UTC' : localZone();
+    // A reader whose browser speaks the page's language in a regional form keeps that form's numbers.
+    const locale = navigator.language.startsWith(lang) ? navigator.language : lang;
+    return { format: makeFormat(locale, zone), zone };
+  }, [lang, tz]);
+}
+
+/** The range in the address bar. */
+export function useRange(): Range {
+  const { last, from, to } = useSearch({ strict: false }) as RangeSearch;
+  return useMemo(() => resolveRange({ last, from, to }), [last, from, to]);
+}

@@ -1,0 +1,146 @@
+import { type QueryClient } from '@tanstack/react-query';
+import {
+  createRootRouteWithContext,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Outlet,
+  redirect,
+  retainSearchParams,
+} from '@tanstack/react-router';
+import { ApiError } from './api/client';
+import { meQuery } from './api/queries';
+import { getPrefs } from './prefs';
+import { appSearch, parseSearch, stringifySearch, texts, type RawSearch } from './search';
+import { Crash, NotFound } from './shell/not-found';
+import { Shell } from './shell/shell';
+
+interface Context {
+  client: QueryClient;
+}
+
+const root = createRootRouteWithContext<Context>()({ component: Outlet, notFoundComponent: NotFound });
+
+const signIn = createRoute({
+  getParentRoute: () => root,
+  path: '/sign-in',
+  validateSearch: (raw: RawSearch) => texts(raw, 'error', 'then'),
+  component: lazyRouteComponent(() => import('./routes/sign-in')),
+});
+
+/** Everything behind the sign-in: one frame, one range. */
+const app = createRoute({
+  getParentRoute: () => root,
+  id: 'app',
+  validateSearch: appSearch,
+  search: { middlewares: [retainSearchParams(['last', 'from', 'to', 'tz'])] },
+  beforeLoad: async ({ context, location }) => {
+    try {
+      return { me: await context.client.ensureQueryData(meQuery) };
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 401) throw redirect({ to: '/sign-in', search: { then: location.href } });
+      throw error;
+    }
+  },
+  component: Shell,
+  errorComponent: Crash,
+});
+
+const home = createRoute({
+  getParentRoute: () => app,
+  path: '/',
+  beforeLoad: ({ context }) => {
+    const { projects } = context.me;
+    const last = projects.find(({ id }) => id === getPrefs().project) ?? projects[0];
+    if (!last) throw redirect({ to: '/settings' });
+    throw redirect({ to: '/p/$project', params: { project: String(last.id) } });
+  },
+});
+
+const project = createRoute({
+  getParentRoute: () => app,
+  path: '/p/$project',
+  component: Outlet,
+});
+
+const overview = createRoute({
+  getParentRoute: () => project,
+  path: '/',
+  validateSearch: (raw: RawSearch) => texts(raw, 'q'),
+  component: lazyRouteComponent(() => import('./routes/overview')),
+});
+
+const setup = createRoute({
+  getParentRoute: () => project,
+  path: '/setup',
+  validateSearch: (raw: RawSearch) => texts(raw, 'with'),
+  component: lazyRouteComponent(() => import('./routes/setup')),
+});
+
+const traces = createRoute({
+  getParentRoute: () => project,
+  path: '/traces',
+  validateSearch: (raw: RawSearch) => texts(raw, 'q', 'sort'),
+  component: lazyRouteComponent(() => import('./routes/traces')),
+});
+
+const trace = createRoute({
+  getParentRoute: () => project,
+  path: '/traces/$trace',
+  validateSearch: (raw: RawSearch) => texts(raw, 'span', 'view', 'tab', 'at', 'q', 'sort'),
+  component: lazyRouteComponent(() => import('./routes/trace')),
+});
+
+const issues = createRoute({
+  getParentRoute: () => project,
+  path: '/issues',
+  validateSearch: (raw: RawSearch) => texts(raw, 'q', 'sort'),
+  component: lazyRouteComponent(() => import('./routes/issues')),
+});
+
+const issue = createRoute({
+  getParentRoute: () => project,
+  path: '/issues/$issue',
+  validateSearch: (raw: RawSearch) => texts(raw, 'event'),
+  component: lazyRouteComponent(() => import('./routes/issues/detail')),
+});
+
+const settings = createRoute({
+  getParentRoute: () => app,
+  path: '/settings',
+  validateSearch: (raw: RawSearch) => texts(raw, 'project'),
+  component: lazyRouteComponent(() => import('./routes/settings')),
+});
+
+const system = createRoute({
+  getParentRoute: () => app,
+  path: '/system',
+  validateSearch: (raw: RawSearch) => texts(raw, 'project'),
+  component: lazyRouteComponent(() => import('./routes/system')),
+});
+
+const tree = root.addChildren([
+  signIn,
+  app.addChildren([home, project.addChildren([overview, setup, traces, trace, issues, issue]), settings, system]),
+]);
+
+export function makeRouter(client: QueryClient) {
+  return createRouter({
+    routeTree: tree,
+    context: { client },
+    parseSearch,
+    stringifySearch,
+    defaultPreload: 'intent',
+    // The query client decides what is fresh; the router only starts it early.
+    defaultPreloadStaleTime: 0,
+    defaultNotFoundComponent: NotFound,
+    defaultErrorComponent: Crash,
+    scrollRestoration: true,
+  });
+}
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: ReturnType<typeof makeRouter>;
+  }
+}

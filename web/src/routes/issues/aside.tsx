@@ -1,0 +1,82 @@
+import { Link } from '@tanstack/react-router';
+import type { IssueEvent } from '../../api/types';
+import { useT } from '../../i18n';
+import { only } from '../../query';
+import { useReader } from '../../reader';
+
+interface AsideProps {
+  project: string;
+  events: IssueEvent[];
+  shown: IssueEvent | undefined;
+  select: (at: number) => void;
+}
+
+/** The facts of the event that is shown, and the other events. */
+export function Aside({ project, events, shown, select }: AsideProps) {
+  const t = useT();
+  const { format } = useReader();
+  return (
+    <aside className="iright">
+      {shown && <Facts project={project} event={shown} />}
+      <section className="pane">
+        <div className="head">
+          <h2>{t('issues.recent')}</h2>
+          <span className="meta">{t('issues.recentWhy')}</span>
+        </div>
+        <ul className="evs">
+          {events.map((event, at) => (
+            <li key={event.event_id}>
+              <button
+                type="button"
+                className={event === shown ? 'cur' : undefined}
+                aria-current={event === shown}
+                onClick={() => select(at)}
+              >
+                <time dateTime={event.time}>{format.moment(event.time)}</time>
+                <span className="dim ell">{event.user_id ?? event.environment ?? ''}</span>
+                <code className="dim">{event.trace_id?.slice(0, 8) ?? '–'}</code>
+              </button>
+            </li>
+          ))}
+        </ul>
+      </section>
+    </aside>
+  );
+}
+
+function Facts({ project, event }: { project: string; event: IssueEvent }) {
+  const t = useT();
+  const fields: [string, string | null, string][] = [
+    [t('issues.user'), event.user_id, 'user'],
+    [t('issues.environment'), event.environment, 'environment'],
+    [t('issues.release'), event.release, 'release'],
+    ...Object.entries(event.tags).map(([name, value]): [string, string, string] => [name, value, `tag.${name}`]),
+  ];
+  return (
+    <section className="pane line">
+      <div className="head">
+        <h2>{t('issues.tags')}</h2>
+      </div>
+      <dl className="kv">
+        {fields.map(([name, value, field]) => (
+          <div key={field} style={{ display: 'contents' }}>
+            <dt>{name}</dt>
+            <dd>
+              {value === null ? (
+                <span className="dim">{t('common.noValue')}</span>
+              ) : (
+                <Link className="ulink" to="/p/$project/traces" params={{ project }} search={{ q: only(field, value) }}>
+                  {value}
+                </Link>
+              )}
+            </dd>
+          </div>
+        ))}
+        <dt>{t('issues.level')}</dt>
+        <dd>{event.level}</dd>
+        <dt>{t('issues.eventId')}</dt>
+        <dd className="mono">{event.event_id}</dd>
+      </dl>
+    </section>
+  );
+}

@@ -1,0 +1,206 @@
+import { useQuery } from '@tanstack/react-query';
+import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
+import { issueQuery } from '../../api/queries';
+import type { Issue, IssueEvent } from '../../api/types';
+import { useT } from '../../i18n';
+import { useKeys } from '../../keys';
+import { Icon } from '../../parts/icons';
+import { ErrorPart, Skeleton } from '../../parts/states';
+import { Chip, Moment, Said, Unknown } from '../../parts/values';
+import { useProject } from '../../project';
+import { useRange, useReader } from '../../reader';
+import { InBar } from '../../shell/bar-slots';
+import { useTitle } from '../../shell/title';
+import { Aside } from './aside';
+import { Bars } from './bars';
+import { Breadcrumbs, Stack } from './stack';
+import './issues.css';
+
+/** One issue: how much, how often, and one of its events at a time. */
+export default function IssueDetail() {
+  const t = useT();
+  const project = useProject();
+  const range = useRange();
+  const navigate = useNavigate();
+  const { issue } = useParams({ from: '/app/p/$project/issues/$issue' });
+  const { event } = useSearch({ from: '/app/p/$project/issues/$issue' });
+  const { data, error, refetch } = useQuery(issueQuery(project.id, issue, range.span));
+  useTitle(data ? `${data.issue.type}: ${data.issue.value}` : t('issues.title'));
+
+  const events = data?.events ?? [];
+  const at = Math.max(
+    0,
+    events.findIndex(({ event_id: id }) => id === event),
+  );
+  const shown = events[at];
+  const select = (to: number) => {
+    const next = events[to];
+    if (next) void navigate({ to: '.', search: (was) => ({ ...was, event: next.event_id }), replace: true });
+  };
+  useKeys({
+    '[': () => select(at - 1),
+    ']': () => select(at + 1),
+    j: () => select(at + 1),
+    k: () => select(at - 1),
+    Escape: () => void navigate({ to: '/p/$project/issues', params: { project: String(project.id) } }),
+  });
+
+  return (
+    <>
+      <InBar side="left">
+        <span className="slash">/</span>
+        <Link className="pick" to="/p/$project/issues" params={{ project: String(project.id) }}>
+          {t('issues.title')}
+        </Link>
+      </InBar>
+      {error && !data && (
+        <div className="pane">
+          <ErrorPart error={error} onRetry={() => void refetch()} />
+        </div>
+      )}
+      {!data && !error && (
+        <div className="pane">
+          <Skeleton rows={8} />
+        </div>
+      )}
+      {data && (
+        <>
+          <Header issue={data.issue} />
+          <div className="isplit">
+            <div className="ileft">
+              {shown && <Event project={String(project.id)} event={shown} at={at} total={events.length} select={select} />}
+            </div>
+            <Aside project={String(project.id)} events={events} shown={shown} select={select} />
+          </div>
+        </>
+      )}
+    </>
+  );
+}
+
+function Header({ issue }: { issue: Issue }) {
+  const t = useT();
+  const { format } = useReader();
+  return (
+    <header className="sheet ihead">
+      <div className="iname">
+        <h1>{issue.type}</h1>
+        <Chip tone={issue.handled === false ? 'bad' : undefined}>
+          {issue.handled === false && <Icon name="issues" size="xs" />}
+          {issue.handled === false ? t('issues.unhandled') : issue.handled ? t('issues.handled') : issue.level}
+        </Chip>
+      </div>
+      <p className="ivalue">
+        <Said text={issue.value} />
+      </p>
+      {issue.culprit && <p className="dim mono">{issue.culprit}</p>}
+      <dl className="ifacts">
+        <div>
+          <dt>{t('issues.count')}</dt>
+          <dd>{format.count(issue.count)}</dd>
+        </div>
+        <div>
+          <dt>{t('issues.traces')}</dt>
+          <dd>{format.count(issue.traces)}</dd>
+        </div>
+        <div>
+          <dt>{t('issues.users')}</dt>
+          <dd>{format.count(issue.users)}</dd>
+        </div>
+        <div title={t('issues.costWhy')}>
+          <dt>{t('issues.cost')}</dt>
+          <dd>{issue.cost === null ? <Unknown /> : format.money(issue.cost)}</dd>
+        </div>
+        <div>
+          <dt>{t('issues.first')}</dt>
+          <dd>
+            <Moment at={issue.first_seen} />
+          </dd>
+        </div>
+        <div>
+          <dt>{t('issues.last')}</dt>
+          <dd>
+            <Moment at={issue.last_seen} />
+          </dd>
+        </div>
+        <div className="wide">
+          <dt>{t('issues.course')}</dt>
+          <dd>
+            <Bars values={issue.points.map(([, n]) => n)} />
+          </dd>
+        </div>
+      </dl>
+    </header>
+  );
+}
+
+interface EventProps {
+  project: string;
+  event: IssueEvent;
+  at: number;
+  total: number;
+  select: (at: number) => void;
+}
+
+function Event({ project, event, at, total, select }: EventProps) {
+  const t = useT();
+  const { format } = useReader();
+  const last = event.exceptions.length - 1;
+  const causes = event.exceptions.slice(0, Math.max(0, last)).toReversed();
+  return (
+    <>
+      <div className="pane ievent">
+        <div className="head">
+          <h2>{t('issues.event', { n: at + 1, total })}</h2>
+          <time className="meta" dateTime={event.time}>
+            {format.exact(event.time)}
+          </time>
+          <span className="sp" />
+          <button
+            type="button"
+            className="ico"
+            disabled={at === 0}
+            onClick={() => select(at - 1)}
+            title={`${t('issues.newer')} [`}
+            aria-label={t('issues.newer')}
+          >
+            <Icon name="left" />
+          </button>
+          <button
+            type="button"
+            className="ico"
+            disabled={at === total - 1}
+            onClick={() => select(at + 1)}
+            title={`${t('issues.older')} ]`}
+            aria-label={t('issues.older')}
+          >
+            <Icon name="right" />
+          </button>
+          {event.trace_id ? (
+            <Link
+              className="btn"
+              to="/p/$project/traces/$trace"
+              params={{ project, trace: event.trace_id }}
+              search={{ span: event.span_id ?? undefined, at: event.time }}
+            >
+              {t('issues.openTrace')}
+              <Icon name="go" size="xs" />
+            </Link>
+          ) : (
+            <span className="dim">{t('issues.noTrace')}</span>
+          )}
+        </div>
+        <p className="ivalue err">
+          <b>{event.type}</b> <Said text={event.value} />
+        </p>
+        {causes.map(({ type, value }, index) => (
+          <p className="mid" key={`${type} ${value} ${causes.length - index}`}>
+            {t('issues.causes')} <b>{type}</b> <Said text={value} />
+          </p>
+        ))}
+      </div>
+      <Stack key={event.event_id} frames={event.frames} />
+      <Breadcrumbs crumbs={event.breadcrumbs} />
+    </>
+  );
+}

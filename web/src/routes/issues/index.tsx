@@ -1,0 +1,113 @@
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { Link, useNavigate, useSearch } from '@tanstack/react-router';
+import { useMemo } from 'react';
+import { issuesPagesQuery, type Scope } from '../../api/queries';
+import type { Issue } from '../../api/types';
+import { useT } from '../../i18n';
+import { FilterBar } from '../../parts/filter-bar';
+import { Empty, ErrorPart, Skeleton } from '../../parts/states';
+import { Table, type Column } from '../../parts/table';
+import { Chip, Moment, Said, Unknown } from '../../parts/values';
+import { useProject } from '../../project';
+import { useRange, useReader } from '../../reader';
+import { useTitle } from '../../shell/title';
+import { Bars } from './bars';
+import './issues.css';
+
+const DEFAULT_SORT = '-last_seen';
+
+export default function Issues() {
+  const t = useT();
+  useTitle(t('issues.title'));
+  const project = useProject();
+  const navigate = useNavigate();
+  const range = useRange();
+  const { format } = useReader();
+  const { q, sort = DEFAULT_SORT } = useSearch({ from: '/app/p/$project/issues' });
+  const scope = useMemo<Scope>(() => ({ ...range.span, q }), [range, q]);
+  const issues = useInfiniteQuery(issuesPagesQuery(project.id, scope, sort));
+  const rows = issues.data?.pages.flatMap((page) => page.issues) ?? [];
+  const write = format.moneyColumn(rows.map(({ cost }) => cost));
+
+  const target = ({ issue_id: issue }: Issue) => ({
+    to: '/p/$project/issues/$issue' as const,
+    params: { project: String(project.id), issue: String(issue) },
+  });
+  const columns: Column<Issue>[] = [
+    {
+      key: 'issue',
+      head: t('issues.issue'),
+      grow: true,
+      cell: (issue) => (
+        <Link {...target(issue)} className="iss">
+          <span className="fl">
+            <b>{issue.type}</b>
+            <Said className="ell" text={issue.value} />
+            {issue.handled === false && <Chip tone="bad">{t('issues.unhandled')}</Chip>}
+          </span>
+          <span className="dim ell">{issue.culprit ?? issue.level}</span>
+        </Link>
+      ),
+    },
+    { key: 'course', head: t('issues.course'), optional: true, cell: ({ points }) => <Bars values={points.map(([, n]) => n)} /> },
+    { key: 'count', head: t('issues.count'), sort: 'count', num: true, cell: ({ count }) => <b>{format.count(count)}</b> },
+    { key: 'traces', head: t('issues.traces'), sort: 'traces', num: true, optional: true, cell: ({ traces }) => format.count(traces) },
+    { key: 'users', head: t('issues.users'), sort: 'users', num: true, optional: true, cell: ({ users }) => format.count(users) },
+    {
+      key: 'cost',
+      head: <span title={t('issues.costWhy')}>{t('issues.cost')}</span>,
+      sort: 'cost',
+      num: true,
+      optional: true,
+      cell: ({ cost }) => (cost === null ? <Unknown /> : <span title={format.moneyExact(cost)}>{write(cost)}</span>),
+    },
+    {
+      key: 'first',
+      head: t('issues.first'),
+      sort: 'first_seen',
+      num: true,
+      optional: true,
+      cell: (issue) => (
+        <span className="dim">
+          <Moment at={issue.first_seen} />
+        </span>
+      ),
+    },
+    { key: 'last', head: t('issues.last'), sort: 'last_seen', num: true, cell: (issue) => <Moment at={issue.last_seen} /> },
+  ];
+
+  return (
+    <>
+      <h1 className="vh">{t('issues.title')}</h1>
+      <FilterBar q={q ?? ''} onChange={(next) => void navigate({ to: '.', search: (was) => ({ ...was, q: next || undefined }) })} />
+      <div className="sheet pane issues">
+        {issues.isPending && <Skeleton rows={6} height={44} />}
+        {issues.error && !issues.data && <ErrorPart error={issues.error} onRetry={() => void issues.refetch()} />}
+        {issues.data && rows.length === 0 && <Empty title={t('issues.none')}>{q ? t('issues.noneFiltered') : t('issues.noneWhy')}</Empty>}
+        {rows.length > 0 && (
+          <>
+            <div className="head">
+              <h2>{t('issues.lead', { n: rows.length })}</h2>
+            </div>
+            <Table
+              label={t('issues.title')}
+              columns={columns}
+              rows={rows}
+              rowKey={({ issue_id: issue }) => String(issue)}
+              onOpen={(issue) => void navigate(target(issue))}
+              sort={sort}
+              onSort={(next) => void navigate({ to: '.', search: (was) => ({ ...was, sort: next === DEFAULT_SORT ? undefined : next }) })}
+              stale={issues.isPlaceholderData}
+              keys
+            />
+          </>
+        )}
+        {issues.hasNextPage && (
+          <button type="button" className="btn more" disabled={issues.isFetchingNextPage} onClick={() => void issues.fetchNextPage()}>
+            {t('issues.more')}
+          </button>
+        )}
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,212 @@
+import { Link } from '@tanstack/react-router';
+import type { BreakdownRow, Project, SeriesAnswer, Summary } from '../../api/types';
+import { LineChart, StackChart } from '../../charts';
+import { colorOf } from '../../colors';
+import { useT } from '../../i18n';
+import { Num, Swatch, Unknown } from '../../parts/values';
+import { both, only } from '../../query';
+import { useReader } from '../../reader';
+import { byCost, isUnpriced, OTHER, stackOf, valuesOf } from './series';
+
+interface ChartsProps {
+  project: Project;
+  q: string | undefined;
+  summary: Summary;
+  series: SeriesAnswer | undefined;
+  byModel: SeriesAnswer | undefined;
+  models: BreakdownRow[];
+  width: string;
+  stale: boolean;
+}
+
+export function Charts({ stale, ...props }: ChartsProps) {
+  return (
+    <section className={`cols charts sheet${stale ? ' stale' : ''}`}>
+      <CostChart {...props} />
+      <CallsChart {...props} />
+      <LatencyChart {...props} />
+      <TokensChart {...props} />
+    </section>
+  );
+}
+
+type PartProps = Omit<ChartsProps, 'stale'>;
+
+function CostChart({ project, q, byModel, models, width }: PartProps) {
+  const t = useT();
+  const { format } = useReader();
+  const stack = stackOf(byModel?.measures.cost);
+  const rows = byCost(models);
+  const named = new Set(stack.map(({ key }) => key));
+  const shown = rows.filter((row) => isUnpriced(row) || named.has(row.key ?? ''));
+  const rest = rows.filter((row) => !shown.includes(row) && (row.cost ?? 0) > 0);
+  const write = format.moneyColumn([rows.reduce((sum, { cost }) => sum + (cost ?? 0), 0)]);
+  return (
+    <div className="pane">
+      <div className="head">
+        <h2>{t('overview.costByModel')}</h2>
+        <span className="meta">{t('overview.dollarsPer', { width })}</span>
+      </div>
+      <StackChart
+        name={t('overview.costByModel')}
+        series={stack}
+        mark={(value) => [{ n: `$${format.fixed(value, Number.isInteger(value) ? 0 : Math.max(2, Math.ceil(-Math.log10(value))))}` }]}
+        flag={(value) => [{ n: format.money(value) }]}
+        room={44}
+      />
+      <div className="key">
+        {shown.map((row) => (
+          <Link
+            key={row.key}
+            to="/p/$project/traces"
+            params={{ project: String(project.id) }}
+            search={{ q: both(q, only('model', row.key)) }}
+          >
+            <Swatch color={colorOf(row.key)} hatched={isUnpriced(row)} />
+            {row.key ?? t('common.noValue')} <b>{row.cost === null ? <Unknown /> : write(row.cost)}</b>
+          </Link>
+        ))}
+        {named.has(OTHER) && (
+          <span>
+            <Swatch color="var(--c-other)" />
+            {t('overview.otherModels', { n: rest.length })} <b>{write(rest.reduce((sum, { cost }) => sum + (cost ?? 0), 0))}</b>
+          </span>
+        )}
+      </div>
+    </div>
+  );
+}
+
+function CallsChart({ project, q, summary, series, width }: PartProps) {
+  const t = useT();
+  const { format } = useReader();
+  const calls = valuesOf(series, 'calls');
+  const failed = valuesOf(series, 'failed');
+  const fine = calls.map((value, at) => (value ?? 0) - (failed[at] ?? 0));
+  const params = { project: String(project.id) };
+  return (
+    <div className="pane">
+      <div className="head">
+        <h2>{t('overview.calls')}</h2>
+        <span className="meta">{t('overview.per', { width })}</span>
+      </div>
+      <StackChart
+        name={t('overview.calls')}
+        whole
+        series={[
+          { key: 'ok', color: 'var(--plot)', values: fine },
+          { key: 'failed', color: 'var(--error)', values: failed },
+        ]}
+        mark={(value) => format.tokens(value)}
+        flag={(sum, at) =>
+          (failed[at] ?? 0) > 0
+            ? [{ n: format.count(sum) }, { n: `· ${format.count(failed[at] ?? 0)}`, u: t('overview.failedWord') }]
+            : [{ n: format.count(sum) }]
+        }
+        wantedTicks={3}
+        room={36}
+      />
+      <div className="key">
+        <span>
+          <Swatch color="var(--plot)" />
+          {t('overview.ok')} <b>{format.count(summary.llm_calls - summary.failed_llm_calls)}</b>
+        </span>
+        <Link to="/p/$project/traces" params={params} search={{ q: both(q, 'status:error') }}>
+          <Swatch color="var(--error)" />
+          {t('overview.failedWord')} <b>{format.count(summary.failed_llm_calls)}</b>
+        </Link>
+        <Link to="/p/$project/issues" params={params} search={{ q }}>
+          {t('overview.errors')} <b>{format.count(summary.errors)}</b>
+        </Link>
+      </div>
+    </div>
+  );
+}
+
+function LatencyChart({ summary, series }: PartProps) {
+  const t = useT();
+  const { format } = useReader();
+  const { p50, p95, p99 } = summary.duration_ms;
+  const p95s = valuesOf(series, 'duration_p95');
+  const largest = Math.max(0, ...p95s.map((value) => value ?? 0));
+  const inSeconds = largest >= 1000;
+  const value = (ms: number | null) => (ms === null ? <Unknown /> : <Num v={format.duration(ms)} />);
+  return (
+    <div className="pane">
+      <div className="head">
+        <h2>{t('overview.latency')}</h2>
+        <span className="meta">{inSeconds ? 's' : 'ms'}</span>
+      </div>
+      <LineChart
+        name={t('overview.latency')}
+        band
+        series={[
+          { key: 'p95', label: 'p95', color: 'var(--ink)', values: p95s },
+          { key: 'p50', label: 'p50', color: 'var(--plot)', dashed: true, values: valuesOf(series, 'duration_p50') },
+        ]}
+        mark={(ms) => [{ n: String(Number((inSeconds ? ms / 1000 : ms).toPrecision(3))) }]}
+        flag={(at) => {
+          const ms = p95s[at];
+          return ms === null || ms === undefined ? null : format.duration(ms);
+        }}
+        wantedTicks={3}
+        room={30}
+      />
+      <div className="key">
+        <span>
+          <i className="lk da" />
+          p50 <b>{value(p50)}</b>
+        </span>
+        <span>
+          <i className="lk" />
+          p95 <b>{value(p95)}</b>
+        </span>
+        <span>
+          p99 <b>{value(p99)}</b>
+        </span>
+      </div>
+    </div>
+  );
+}
+
+const KINDS = [
+  ['cache_read_tokens', 'var(--c2)', 'overview.cacheRead'],
+  ['new_input_tokens', 'var(--c5)', 'overview.newInput'],
+  ['cache_write_tokens', 'var(--c3)', 'overview.cacheWrite'],
+  ['output_tokens', 'var(--c4)', 'overview.output'],
+] as const;
+
+function TokensChart({ summary, series, width }: PartProps) {
+  const t = useT();
+  const { format } = useReader();
+  return (
+    <div className="pane">
+      <div className="head">
+        <h2>{t('overview.tokensByKind')}</h2>
+        <span className="meta">{t('overview.per', { width })}</span>
+      </div>
+      <StackChart
+        name={t('overview.tokensByKind')}
+        whole
+        series={KINDS.map(([field, color]) => ({ key: field, color, values: valuesOf(series, field) }))}
+        mark={(value) => {
+          const [piece] = format.tokens(value);
+          return piece ? [{ ...piece, n: piece.n.replace(/[.,]0+$/, '') }] : [];
+        }}
+        flag={(value) => format.tokens(value)}
+        wantedTicks={3}
+      />
+      <div className="key">
+        {KINDS.map(([field, color, label]) => (
+          <span key={field}>
+            <Swatch color={color} />
+            {t(label)}{' '}
+            <b>
+              <Num v={format.tokens(summary[field])} />
+            </b>
+          </span>
+        ))}
+      </div>
+    </div>
+  );
+}

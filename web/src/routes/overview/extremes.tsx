@@ -1,0 +1,129 @@
+import { Link, useNavigate } from '@tanstack/react-router';
+import type { ReactNode } from 'react';
+import type { Project, TraceSummary } from '../../api/types';
+import { useT } from '../../i18n';
+import { StatusGlyph } from '../../parts/icons';
+import { Table, type Column } from '../../parts/table';
+import { Chip, Said, Share, Unknown, Duration } from '../../parts/values';
+import { useReader } from '../../reader';
+
+/** So many rows, each another story. */
+const ROWS = 5;
+
+interface Story {
+  trace: TraceSummary;
+  alike: number;
+}
+
+/** Traces that asked the same are one row: the first of them, and how many there are. */
+export function stories(traces: TraceSummary[]): Story[] {
+  const found = new Map<string, Story>();
+  for (const trace of traces) {
+    const question = trace.input_preview;
+    const key = question ? `${trace.pipeline ?? trace.name}\n${trace.user_id ?? ''}\n${question}` : trace.trace_id;
+    const story = found.get(key);
+    if (story) story.alike += 1;
+    else found.set(key, { trace, alike: 1 });
+  }
+  return [...found.values()].slice(0, ROWS);
+}
+
+const statusOf = ({ status, failed_llm_calls: failed, error_count: errors }: TraceSummary) =>
+  status ?? (failed + errors > 0 ? 'error' : 'ok');
+
+interface ExtremesProps {
+  project: Project;
+  q: string | undefined;
+  traces: TraceSummary[];
+  by: 'duration' | 'cost';
+  stale: boolean;
+}
+
+export function Extremes({ project, q, traces, by, stale }: ExtremesProps) {
+  const t = useT();
+  const { format } = useReader();
+  const navigate = useNavigate();
+  const rows = stories(by === 'cost' ? traces.filter(({ cost }) => cost !== null) : traces);
+  const measure = ({ trace }: Story) => (by === 'cost' ? (trace.cost ?? 0) : trace.duration_ms);
+  const largest = Math.max(0, ...rows.map(measure));
+  const write = format.moneyColumn(rows.map(({ trace }) => trace.cost));
+  const sort = by === 'cost' ? '-cost' : '-duration_ms';
+  const title = by === 'cost' ? t('overview.dearest') : t('overview.slowest');
+  const target = (trace: TraceSummary) => ({
+    to: '/p/$project/traces/$trace' as const,
+    params: { project: String(project.id), trace: trace.trace_id },
+    search: { at: trace.start_time },
+  });
+  const value = (trace: TraceSummary): ReactNode => {
+    if (by === 'duration') return <Duration ms={trace.duration_ms} />;
+    return trace.cost === null ? <Unknown /> : <span title={format.moneyExact(trace.cost)}>{write(trace.cost)}</span>;
+  };
+  const columns: Column<Story>[] = [
+    {
+      key: 'status',
+      head: <span className="vh">{t('overview.status')}</span>,
+      cell: ({ trace }) => <StatusGlyph status={statusOf(trace)} />,
+    },
+    {
+      key: 'name',
+      head: t('overview.trace'),
+      grow: true,
+      cell: ({ trace, alike }) => (
+        <Link {...target(trace)} className="fl">
+          <b>{trace.pipeline ?? trace.name}</b>
+          {trace.input_preview && <Said className="dim ell" text={trace.input_preview} />}
+          {alike > 1 && <Chip>{t('overview.alike', { n: alike })}</Chip>}
+        </Link>
+      ),
+    },
+    {
+      key: 'user',
+      head: t('overview.user'),
+      num: true,
+      optional: true,
+      cell: ({ trace }) => <span className="dim">{trace.user_id ?? '–'}</span>,
+    },
+    {
+      key: 'time',
+      head: t('overview.time'),
+      num: true,
+      cell: ({ trace }) => (
+        <time className="dim" dateTime={trace.start_time} title={format.exact(trace.start_time)}>
+          {format.brief(trace.start_time)}
+        </time>
+      ),
+    },
+    {
+      key: 'value',
+      head: by === 'cost' ? t('overview.cost') : t('overview.duration'),
+      num: true,
+      cell: (story) => (
+        <>
+          <b>{value(story.trace)}</b>
+          <Share of={largest > 0 ? measure(story) / largest : 0} />
+        </>
+      ),
+    },
+  ];
+  return (
+    <div className="pane">
+      <div className="head">
+        <h2>{title}</h2>
+        <span className="meta">{by === 'cost' ? t('overview.byCostWord') : t('overview.byDuration')}</span>
+        <Link className="more" to="/p/$project/traces" params={{ project: String(project.id) }} search={{ q, sort }}>
+          {t('overview.allTraces')}
+        </Link>
+      </div>
+      <div className="headless">
+        <Table
+          label={title}
+          columns={columns}
+          rows={rows}
+          rowKey={({ trace }) => trace.trace_id}
+          onOpen={({ trace }) => void navigate(target(trace))}
+          stale={stale}
+        />
+      </div>
+    </div>
+  );
+}

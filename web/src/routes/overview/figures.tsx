@@ -1,0 +1,160 @@
+import type { ReactNode } from 'react';
+import type { Project, SeriesAnswer, Summary } from '../../api/types';
+import { Sparkline } from '../../charts';
+import { plain, type Change, type Pieces } from '../../format';
+import { useT } from '../../i18n';
+import { Num, Unknown } from '../../parts/values';
+import { useReader } from '../../reader';
+import { valuesOf } from './series';
+
+interface FigureProps {
+  label: string;
+  value: ReactNode;
+  aside: ReactNode;
+  children: ReactNode;
+}
+
+function Figure({ label, value, aside, children }: FigureProps) {
+  return (
+    <div className="kpi">
+      <div className="l">{label}</div>
+      <div className="v">{value}</div>
+      {aside}
+      <div className="sub">{children}</div>
+    </div>
+  );
+}
+
+interface DeltaProps {
+  /** Null where there was nothing before; undefined while that is not known. */
+  change: Change | null | undefined;
+  unit?: string;
+  /** Whether more is worse: only then is it coloured. */
+  worse?: boolean;
+  from?: string | null;
+}
+
+function Delta({ change, unit, worse = false, from }: DeltaProps) {
+  const t = useT();
+  if (change === undefined) return '\u00a0';
+  if (change === null) return <span className="dim">{t('overview.noBefore')}</span>;
+  const tone = worse && change.notable ? (change.grew ? 'd bad' : 'd good') : 'd';
+  const { n, u } = change.text;
+  return (
+    <>
+      <span className={tone}>
+        {n}
+        {(u ?? unit) && ` ${u ?? unit}`}
+      </span>
+      {from && ` ${t('overview.from', { value: from })}`}
+    </>
+  );
+}
+
+interface FiguresProps {
+  project: Project;
+  now: Summary;
+  before: Summary | undefined;
+  series: SeriesAnswer | undefined;
+  stale: boolean;
+}
+
+const KINDS = [
+  ['new_input_tokens', 'var(--c5)', 'overview.newInput'],
+  ['cache_read_tokens', 'var(--c2)', 'overview.cacheRead'],
+  ['cache_write_tokens', 'var(--c3)', 'overview.cacheWrite'],
+  ['output_tokens', 'var(--c4)', 'overview.output'],
+] as const;
+
+export function Figures({ project, now, before, series, stale }: FiguresProps) {
+  const t = useT();
+  const { format } = useReader();
+  const rate = (of: Summary) => (of.llm_calls === 0 ? 0 : of.failed_llm_calls / of.llm_calls);
+  const allTokens = (of: Summary) => of.input_tokens + of.output_tokens;
+  const had = before && before.llm_calls > 0 ? before : null;
+  const against = (value: number | null, get: (of: Summary) => number | null) =>
+    before === undefined ? undefined : format.change(value, had && get(had));
+
+  const p95 = now.duration_ms.p95;
+  const p95Before = had?.duration_ms.p95 ?? null;
+  const p95Change = against(p95, (of) => of.duration_ms.p95);
+  // A difference of durations says more than their ratio.
+  const p95Text: Pieces = p95 !== null && p95Before !== null ? format.duration(Math.abs(p95 - p95Before)) : [];
+  const p95Sign = (p95Change?.text.n ?? '+').charAt(0);
+
+  const second = format.second(now.cost, project.currency);
+  const missing = now.unpriced_calls;
+
+  return (
+    <section className={`cols kpis sheet${stale ? ' stale' : ''}`} aria-label={t('overview.title')}>
+      <Figure label={t('overview.llmCalls')} value={format.count(now.llm_calls)} aside={<Sparkline values={valuesOf(series, 'calls')} />}>
+        <Delta change={against(now.llm_calls, (of) => of.llm_calls)} from={had && format.count(had.llm_calls)} />
+      </Figure>
+      <Figure label={t('overview.runs')} value={format.count(now.runs)} aside={<Sparkline values={valuesOf(series, 'runs')} />}>
+        <Delta change={against(now.runs, (of) => of.runs)} from={had && format.count(had.runs)} />
+      </Figure>
+      <Figure
+        label={t('overview.failed')}
+        value={now.llm_calls === 0 ? '–' : <Num v={format.percent(rate(now))} />}
+        aside={<Sparkline bad values={valuesOf(series, 'failed')} />}
+      >
+        {had && now.llm_calls > 0 && (
+          <>
+            <Delta worse change={format.pointsChange(rate(now), rate(had))} unit={t('overview.points')} />
+            {' · '}
+          </>
+        )}
+        {t('overview.failedCalls', { n: format.count(now.failed_llm_calls) })}
+      </Figure>
+      <Figure
+        label={t('overview.cost')}
+        value={
+          now.cost === null ? (
+            <Unknown />
+          ) : (
+            <>
+              <span title={format.moneyExact(now.cost)}>{format.money(now.cost)}</span>
+              {second && <span className="u second"> {second}</span>}
+            </>
+          )
+        }
+        aside={<Sparkline values={valuesOf(series, 'cost')} />}
+      >
+        {now.cost !== null && <Delta worse change={against(now.cost, (of) => of.cost)} from={had?.cost ? format.money(had.cost) : null} />}
+        {missing > 0 && <span className="wrn">{` · ${t('overview.partial', { n: format.count(missing) })}`}</span>}
+      </Figure>
+      <Figure
+        label={t('overview.tokens')}
+        value={<Num v={format.tokens(allTokens(now))} />}
+        aside={
+          <div className="tokbar" aria-hidden="true">
+            {KINDS.map(([field, color, label]) =>
+              now[field] > 0 ? (
+                <i
+                  key={field}
+                  style={{ flexGrow: now[field], background: color }}
+                  title={`${t(label)} ${plain(format.tokens(now[field]))}`}
+                />
+              ) : null,
+            )}
+          </div>
+        }
+      >
+        <Delta change={against(allTokens(now), allTokens)} />
+        {now.input_tokens > 0 &&
+          ` · ${t('overview.cached', { rate: `${format.fixed((now.cache_read_tokens / now.input_tokens) * 100, 0)} %` })}`}
+      </Figure>
+      <Figure
+        label={t('overview.p95')}
+        value={p95 === null ? '–' : <Num v={format.duration(p95)} />}
+        aside={<Sparkline values={valuesOf(series, 'duration_p95')} />}
+      >
+        <Delta
+          worse
+          change={p95Change && { ...p95Change, text: { n: `${p95Sign}${plain(p95Text)}`, u: '' } }}
+          from={p95Before === null ? null : plain(format.duration(p95Before))}
+        />
+      </Figure>
+    </section>
+  );
+}

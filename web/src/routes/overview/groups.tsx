@@ -1,0 +1,224 @@
+import { Link, useNavigate } from '@tanstack/react-router';
+import type { BreakdownRow, Project } from '../../api/types';
+import { colorOf } from '../../colors';
+import { useT } from '../../i18n';
+import { Table, type Column } from '../../parts/table';
+import { Duration, Num, Share, Swatch, Tokens, Unknown } from '../../parts/values';
+import { both, only } from '../../query';
+import { useReader } from '../../reader';
+import { byCost, isUnpriced } from './series';
+
+interface GroupsProps {
+  project: Project;
+  q: string | undefined;
+  rows: BreakdownRow[];
+  stale: boolean;
+}
+
+/** What narrows the traces to one row, as a link and as a click on the row. */
+function useNarrow(project: Project, q: string | undefined, field: string) {
+  const navigate = useNavigate();
+  const to = '/p/$project/traces' as const;
+  const target = (key: string | null) => ({ to, params: { project: String(project.id) }, search: { q: both(q, only(field, key)) } });
+  return { target, open: (row: BreakdownRow) => void navigate(target(row.key)) };
+}
+
+function useCostColumn(rows: BreakdownRow[], color: boolean): Column<BreakdownRow> {
+  const t = useT();
+  const { format } = useReader();
+  const total = rows.reduce((sum, { cost }) => sum + (cost ?? 0), 0);
+  // By the sum, not the largest row: the tables beside each other have equal sums, and so equal decimals.
+  const write = format.moneyColumn([total]);
+  return {
+    key: 'cost',
+    num: true,
+    head: (
+      <span className="costhead">
+        {t('overview.cost')} ↓<span className="share ghosted" />
+      </span>
+    ),
+    cell: (row) => (
+      <>
+        {/* No call at all cost nothing; calls without a price cost we do not know what. */}
+        <b>{row.cost === null ? isUnpriced(row) || row.llm_calls > 0 ? <Unknown /> : '–' : write(row.cost)}</b>
+        <Share of={total > 0 ? (row.cost ?? 0) / total : 0} color={color ? colorOf(row.key) : undefined} />
+      </>
+    ),
+    foot: (
+      <>
+        {write(total)}
+        <span className="share ghosted" />
+      </>
+    ),
+  };
+}
+
+export function Pipelines({ project, q, rows, stale }: GroupsProps) {
+  const t = useT();
+  const { format } = useReader();
+  const { target, open } = useNarrow(project, q, 'pipeline');
+  const named = byCost(rows.filter(({ key }) => key !== null));
+  const cost = useCostColumn(named, false);
+  const columns: Column<BreakdownRow>[] = [
+    {
+      key: 'name',
+      head: t('overview.pipeline'),
+      grow: true,
+      cell: (row) => (
+        <Link {...target(row.key)} title={row.key ?? undefined}>
+          <b>{row.key}</b>
+        </Link>
+      ),
+    },
+    { key: 'runs', head: t('overview.runsHead'), num: true, cell: ({ runs }) => format.count(runs ?? 0) },
+    {
+      key: 'rate',
+      head: t('overview.perMinute'),
+      num: true,
+      optional: true,
+      cell: ({ runs_per_minute: rate }) =>
+        rate === undefined || rate === 0 ? '–' : rate < 0.01 ? `< ${format.fixed(0.01, 2)}` : format.fixed(rate, 2),
+    },
+    {
+      key: 'failed',
+      head: t('overview.failedHead'),
+      num: true,
+      cell: ({ runs = 0, failed_runs: failed = 0 }) => (
+        <>
+          <span className={failed > 0 ? undefined : 'dim'}>{format.count(failed)}</span>{' '}
+          <span className="u">{format.fixed(runs > 0 ? (failed / runs) * 100 : 0, 1)} %</span>
+        </>
+      ),
+    },
+    {
+      key: 'mean',
+      head: t('overview.mean'),
+      num: true,
+      optional: true,
+      cell: ({ run_duration_ms: run }) => <Duration ms={run?.mean ?? null} />,
+    },
+    { key: 'p95', head: 'p95', num: true, cell: ({ run_duration_ms: run }) => <Duration ms={run?.p95 ?? null} /> },
+    {
+      key: 'tokens',
+      head: t('overview.tokens'),
+      num: true,
+      optional: true,
+      cell: (row) => <Tokens n={row.input_tokens + row.output_tokens} />,
+    },
+    cost,
+  ];
+  return (
+    <div className="pane">
+      <div className="head">
+        <h2>{t('overview.pipelines')}</h2>
+        {named.length > 0 && <span className="meta">{t('overview.byCost', { n: named.length })}</span>}
+      </div>
+      {named.length === 0 ? (
+        <p className="hollow">{t('overview.noPipelines')}</p>
+      ) : (
+        <Table
+          label={t('overview.pipelines')}
+          columns={columns}
+          rows={named}
+          rowKey={({ key }) => key ?? ''}
+          onOpen={open}
+          stale={stale}
+          keys
+        />
+      )}
+    </div>
+  );
+}
+
+export function Models({ project, q, rows, stale }: GroupsProps) {
+  const t = useT();
+  const { format } = useReader();
+  const { target, open } = useNarrow(project, q, 'model');
+  const all = byCost(rows);
+  const cost = useCostColumn(all, true);
+  const priced = all.filter((row) => !isUnpriced(row));
+  const unpriced = all.reduce((sum, row) => sum + row.unpriced_calls, 0);
+  const sum = (get: (row: BreakdownRow) => number) => priced.reduce((value, row) => value + get(row), 0);
+  const perCall = (row: BreakdownRow) => {
+    const counted = row.llm_calls - row.unpriced_calls - row.failed_llm_calls;
+    return row.cost === null || counted <= 0 ? null : row.cost / counted;
+  };
+  // Five decimals for tiny ones, but not so many that a column of larger ones is all digits.
+  const largest = Math.max(0, ...all.map((row) => perCall(row) ?? 0));
+  const writeEach = largest < 0.1 ? (value: number) => `$${format.fixed(value, 5)}` : format.moneyColumn([largest]);
+  const columns: Column<BreakdownRow>[] = [
+    {
+      key: 'name',
+      head: t('overview.model'),
+      grow: true,
+      cell: (row) => (
+        <Link {...target(row.key)} className="nm" title={[row.provider, row.key].filter(Boolean).join(': ')}>
+          <Swatch color={colorOf(row.key)} hatched={isUnpriced(row)} />
+          <b className="ell">{row.key ?? t('common.noValue')}</b>
+        </Link>
+      ),
+      foot: t('overview.allPriced'),
+    },
+    {
+      key: 'calls',
+      head: t('overview.callsHead'),
+      num: true,
+      cell: (row) => format.count(row.llm_calls),
+      foot: format.count(sum(({ llm_calls: calls }) => calls)),
+    },
+    {
+      key: 'input',
+      head: t('overview.input'),
+      num: true,
+      cell: (row) => <Tokens n={row.input_tokens} />,
+      foot: <Num v={format.tokens(sum(({ input_tokens: n }) => n))} />,
+    },
+    {
+      key: 'cached',
+      head: t('overview.cachedHead'),
+      num: true,
+      optional: true,
+      cell: (row) =>
+        row.input_tokens > 0 ? <Num v={[{ n: format.fixed((row.cache_read_tokens / row.input_tokens) * 100, 0), u: '%' }]} /> : '–',
+    },
+    {
+      key: 'output',
+      head: t('overview.outputHead'),
+      num: true,
+      cell: (row) => <Tokens n={row.output_tokens} />,
+      foot: <Num v={format.tokens(sum(({ output_tokens: n }) => n))} />,
+    },
+    {
+      key: 'each',
+      head: t('overview.perCall'),
+      num: true,
+      optional: true,
+      cell: (row) => {
+        const each = perCall(row);
+        return each === null ? <Unknown /> : <span title={format.moneyExact(each)}>{writeEach(each)}</span>;
+      },
+    },
+    cost,
+  ];
+  return (
+    <div className="pane">
+      <div className="head">
+        <h2>{t('overview.models')}</h2>
+        <span className="meta">
+          {unpriced > 0
+            ? t('overview.modelsUnpriced', { n: all.length, calls: t('common.calls', { n: format.count(unpriced) }) })
+            : t('overview.modelsPriced', { n: all.length })}
+        </span>
+      </div>
+      <Table
+        label={t('overview.models')}
+        columns={columns}
+        rows={all}
+        rowKey={({ key }) => key ?? ''}
+        onOpen={open}
+        foot={all.length > 1}
+        stale={stale}
+      />
+    </div>
+  );
+}

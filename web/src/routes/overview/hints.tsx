@@ -1,0 +1,38 @@
+import { Link } from '@tanstack/react-router';
+import type { Project, Summary } from '../../api/types';
+import { useT } from '../../i18n';
+import { Icon } from '../../parts/icons';
+import { quote } from '../../query';
+import { useReader } from '../../reader';
+
+/** What the figures below leave out, said before them. */
+export function Hints({ project, summary }: { project: Project; summary: Summary }) {
+  const t = useT();
+  const { format } = useReader();
+  const { unpriced_calls: unpriced, calls_without_usage: silent, unpriced_models: models } = summary;
+  if (unpriced === 0 && silent === 0) return null;
+  return (
+    <div className="strip">
+      <Icon name="issues" />
+      {unpriced > 0 && (
+        <>
+          <b>{t('overview.unpriced', { n: format.count(unpriced) })}</b>
+          {models.length > 0 && <span className="ell">{t('overview.unpricedModels', { models: models.join(', ') })}</span>}
+        </>
+      )}
+      {silent > 0 && <span className={unpriced > 0 ? 'dim hide-s' : undefined}>{t('overview.noUsage', { n: format.count(silent) })}</span>}
+      <span className="sp" />
+      {models.length > 0 && (
+        <Link
+          className="go"
+          to="/p/$project/traces"
+          params={{ project: String(project.id) }}
+          search={{ q: `model:${models.length === 1 ? quote(models[0]!) : models.join(',')}` }}
+        >
+          {t('overview.show')}
+          <Icon name="go" size="xs" />
+        </Link>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest';
+import { OTHER, stackOf, timesOf, valuesOf } from './series';
+
+const group = (key: string, ...values: (number | null)[]) => ({
+  key,
+  points: values.map((value, at): [string, number | null] => [`2026-11-23T0${at}:00:00Z`, value]),
+});
+
+describe('stackOf', () => {
+  it('puts the steady at the bottom', () => {
+    expect(stackOf([group('burst', 0, 0, 90), group('steady', 10, 10, 11)]).map(({ key }) => key)).toEqual(['steady', 'burst']);
+  });
+  it('folds what cannot be told apart, and leaves out what cost nothing', () => {
+    const many = Array.from({ length: 9 }, (_, at) => group(`m${at}`, 10 - at, 1));
+    const stack = stackOf([...many, group('free', 0, 0)]);
+    expect(stack).toHaveLength(8);
+    expect(stack[0]).toMatchObject({ key: OTHER, values: [3 + 2, 2] });
+  });
+  it('is empty without an answer', () => expect(stackOf(undefined)).toEqual([]));
+});
+
+it('reads times and values, gaps among them', () => {
+  const answer = { bucket: '1h' as const, measures: { duration_p95: [group('', 5, null)] } };
+  expect(valuesOf(answer, 'duration_p95')).toEqual([5, null]);
+  expect(valuesOf(answer, 'cost')).toEqual([]);
+  expect(timesOf(answer)).toEqual([Date.parse('2026-11-23T00:00:00Z'), Date.parse('2026-11-23T01:00:00Z')]);
+});

@@ -1,0 +1,50 @@
+import type { BreakdownRow, Group, Measure, SeriesAnswer } from '../../api/types';
+import type { StackSeries } from '../../charts';
+import { colorOf } from '../../colors';
+
+export type Values = (number | null)[];
+
+/** The values of a measure that is not grouped. */
+export function valuesOf(answer: SeriesAnswer | undefined, measure: Measure): Values {
+  return answer?.measures[measure]?.[0]?.points.map(([, value]) => value) ?? [];
+}
+
+/** The start of each bucket. */
+export function timesOf(answer: SeriesAnswer | undefined): number[] {
+  const groups = Object.values(answer?.measures ?? {}).find((list) => list.length > 0);
+  return groups?.[0]?.points.map(([at]) => Date.parse(at)) ?? [];
+}
+
+/** As many models as can be told apart; the rest are one band. */
+const SHOWN = 7;
+export const OTHER = '\u0000other';
+
+const total = (group: Group) => group.points.reduce((sum, [, value]) => sum + (value ?? 0), 0);
+
+/** How much a series moves, relative to its size. */
+function restlessness(values: Values): number {
+  const numbers = values.map((value) => value ?? 0);
+  const mean = numbers.reduce((sum, value) => sum + value, 0) / Math.max(1, numbers.length);
+  if (mean === 0) return Infinity;
+  const variance = numbers.reduce((sum, value) => sum + (value - mean) ** 2, 0) / numbers.length;
+  return Math.sqrt(variance) / mean;
+}
+
+/** A stack of the dearest models, steady ones at the bottom, so that what moves is on top; all others in one. */
+export function stackOf(groups: Group[] | undefined): StackSeries[] {
+  const spent = (groups ?? []).filter((group) => total(group) > 0).toSorted((a, b) => total(b) - total(a));
+  const rest = spent.slice(SHOWN);
+  const stack = spent
+    .slice(0, SHOWN)
+    .map(({ key, points }) => ({ key: key ?? '', color: colorOf(key), values: points.map(([, value]) => value) }))
+    .toSorted((a, b) => restlessness(a.values) - restlessness(b.values));
+  if (rest.length === 0) return stack;
+  const values = (rest[0]?.points ?? []).map((_, at) => rest.reduce((sum, { points }) => sum + (points[at]?.[1] ?? 0), 0));
+  return [{ key: OTHER, color: 'var(--c-other)', values }, ...stack];
+}
+
+/** Dearest first; what has no price stands last, and is in no sum. */
+export const byCost = (rows: BreakdownRow[]) => rows.toSorted((a, b) => (b.cost ?? -1) - (a.cost ?? -1) || b.llm_calls - a.llm_calls);
+
+/** Nothing of it was priced, so that its cost is not known. */
+export const isUnpriced = ({ cost, unpriced_calls: calls }: { cost: number | null; unpriced_calls: number }) => cost === null && calls > 0;

@@ -1,0 +1,22 @@
+import { expect, it } from 'vitest';
+import { patchOf } from './project-form';
+
+const draft = { name: ' tabi-desk ', days: '90', code: 'jpy', rate: '150', client: false, disabled: false };
+
+it('sends trimmed, typed values', () => {
+  expect(patchOf(draft)).toEqual({
+    name: 'tabi-desk',
+    retention_days: 90,
+    currency: { code: 'JPY', rate: 150 },
+    prefer_client_cost: false,
+    disabled: false,
+  });
+});
+
+it('takes an empty code as dollars alone', () => expect(patchOf({ ...draft, code: '', rate: '' })).toMatchObject({ currency: null }));
+
+it.each([{ rate: '0' }, { rate: 'x' }, { rate: 'Infinity' }, { code: 'YENS' }, { code: 'J1' }])('refuses the rate %o', (wrong) =>
+  expect(patchOf({ ...draft, ...wrong })).toBe('settings.badRate'),
+);
+
+it.each(['0', '1.5', '', '99999', 'ninety'])('refuses %s days', (days) => expect(patchOf({ ...draft, days })).toBe('settings.badDays'));

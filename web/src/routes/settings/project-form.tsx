@@ -1,0 +1,153 @@
+import { Link } from '@tanstack/react-router';
+import { useState, type FormEvent } from 'react';
+import { useUpdateProject } from '../../api/queries';
+import type { Project, ProjectPatch } from '../../api/types';
+import { useT } from '../../i18n';
+import { ErrorPart } from '../../parts/states';
+
+interface Draft {
+  name: string;
+  days: string;
+  code: string;
+  rate: string;
+  client: boolean;
+  disabled: boolean;
+}
+
+const draftOf = (project: Project): Draft => ({
+  name: project.name,
+  days: String(project.retention_days),
+  code: project.currency?.code ?? '',
+  rate: project.currency ? String(project.currency.rate) : '',
+  client: project.prefer_client_cost,
+  disabled: project.disabled,
+});
+
+const MAX_DAYS = 3650;
+
+type Problem = 'settings.badRate' | 'settings.badDays';
+
+/** What the server is asked to change, or what is wrong with it. */
+export function patchOf(draft: Draft): ProjectPatch | Problem {
+  const days = Number(draft.days);
+  if (!Number.isInteger(days) || days < 1 || days > MAX_DAYS) return 'settings.badDays';
+  const code = draft.code.trim().toUpperCase();
+  const rate = Number(draft.rate);
+  if (code && (!/^[A-Z]{3}$/.test(code) || !(rate > 0) || !Number.isFinite(rate))) return 'settings.badRate';
+  return {
+    name: draft.name.trim(),
+    retention_days: days,
+    currency: code ? { code, rate } : null,
+    prefer_client_cost: draft.client,
+    disabled: draft.disabled,
+  };
+}
+
+export function ProjectForm({ project }: { project: Project }) {
+  const t = useT();
+  const update = useUpdateProject(project.id);
+  const [draft, setDraft] = useState(() => draftOf(project));
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const changed = JSON.stringify(draft) !== JSON.stringify(draftOf(project));
+
+  const set = (patch: Partial<Draft>) => {
+    setDraft({ ...draft, ...patch });
+    setProblem(null);
+    update.reset();
+  };
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    const patch = patchOf(draft);
+    if (typeof patch === 'string') setProblem(patch);
+    else update.mutate(patch);
+  };
+
+  return (
+    <form className="pane pform" onSubmit={submit}>
+      <div className="head">
+        <h2>{project.name}</h2>
+        <span className="sp" />
+        <Link className="more" to="/p/$project/setup" params={{ project: String(project.id) }}>
+          {t('settings.setup')}
+        </Link>
+      </div>
+
+      <label htmlFor="p-name">{t('settings.projectName')}</label>
+      <div>
+        <input
+          className="field"
+          id="p-name"
+          value={draft.name}
+          required
+          maxLength={80}
+          onChange={(event) => set({ name: event.target.value })}
+        />
+      </div>
+
+      <label htmlFor="p-days">{t('settings.retention')}</label>
+      <div>
+        <input
+          className="field short"
+          id="p-days"
+          inputMode="numeric"
+          value={draft.days}
+          onChange={(event) => set({ days: event.target.value })}
+        />{' '}
+        {t('settings.days')}
+        <p>{t('settings.retentionWhy')}</p>
+      </div>
+
+      <label htmlFor="p-code">{t('settings.currency')}</label>
+      <div>
+        <input
+          className="field short"
+          id="p-code"
+          value={draft.code}
+          maxLength={3}
+          placeholder="JPY"
+          aria-label={t('settings.code')}
+          onChange={(event) => set({ code: event.target.value })}
+        />{' '}
+        <input
+          className="field short"
+          inputMode="decimal"
+          value={draft.rate}
+          placeholder="150"
+          aria-label={t('settings.rate')}
+          onChange={(event) => set({ rate: event.target.value })}
+        />{' '}
+        {t('settings.rate')}
+        <p>{t('settings.currencyWhy')}</p>
+      </div>
+
+      <span />
+      <div>
+        <label className="tick2">
+          <input type="checkbox" checked={draft.client} onChange={(event) => set({ client: event.target.checked })} />
+          {t('settings.clientCost')}
+        </label>
+        <p>{t('settings.clientCostWhy')}</p>
+        <label className="tick2">
+          <input type="checkbox" checked={draft.disabled} onChange={(event) => set({ disabled: event.target.checked })} />
+          {t('settings.disabled')}
+        </label>
+        <p>{t('settings.disabledWhy')}</p>
+      </div>
+
+      <span />
+      <div className="saverow">
+        <button type="submit" className="btn pri" disabled={!changed || !draft.name.trim() || update.isPending}>
+          {t('common.save')}
+        </button>
+        <span role="status" className={problem ? 'err' : 'okc'}>
+          {problem ? t(problem) : update.isSuccess && !changed ? t('common.saved') : ''}
+        </span>
+      </div>
+      {update.error && (
+        <div className="whole">
+          <ErrorPart error={update.error} />
+        </div>
+      )}
+    </form>
+  );
+}

@@ -1,0 +1,21 @@
+import { useQueryClient } from '@tanstack/react-query';
+import { useNavigate } from '@tanstack/react-router';
+import { api } from '../../api/client';
+import { useT } from '../../i18n';
+
+export function SignOut() {
+  const t = useT();
+  const client = useQueryClient();
+  const navigate = useNavigate();
+  const leave = async () => {
+    await api<void>('/session', { method: 'DELETE' });
+    // What was read stays in no cache for whoever comes next.
+    await navigate({ to: '/sign-in' });
+    client.clear();
+  };
+  return (
+    <button type="button" className="btn" onClick={() => void leave()}>
+      {t('signin.out')}
+    </button>
+  );
+}

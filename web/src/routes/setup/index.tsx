@@ -1,0 +1,104 @@
+import { useNavigate, useSearch } from '@tanstack/react-router';
+import { useT } from '../../i18n';
+import { CopyButton } from '../../parts/states';
+import { Tabs } from '../../parts/tabs';
+import { useProject } from '../../project';
+import { useTitle } from '../../shell/title';
+import { SNIPPETS, textOf, type Token } from './snippets';
+import { Watch } from './watch';
+import './setup.css';
+
+const PANEL = 'snippet';
+const GHOST_ROWS = [
+  [48, 88, 96, 92],
+  [48, 72, 70, 74],
+  [48, 94, 84, 83],
+] as const;
+
+/** Steps on the left, what really arrives on the right. */
+export default function Setup() {
+  const t = useT();
+  useTitle(t('setup.title'));
+  const project = useProject();
+  const navigate = useNavigate();
+  const { with: chosen } = useSearch({ from: '/app/p/$project/setup' });
+  const snippet = SNIPPETS.find(({ id }) => id === chosen) ?? SNIPPETS[0]!;
+  const code = snippet.code(project.dsn, t);
+  return (
+    <div className="setup">
+      <section className="how2">
+        <div className="step">
+          <h2>{t('setup.dsn')}</h2>
+          <p>{t('setup.dsnWhy')}</p>
+          <div className="dsn">
+            <code>{project.dsn}</code>
+            <CopyButton text={project.dsn} />
+          </div>
+        </div>
+        <div className="step">
+          <h2>{t('setup.tell')}</h2>
+          <p>{t('setup.tellWhy')}</p>
+          <Tabs
+            label={t('setup.tell')}
+            tabs={SNIPPETS.map(({ id, label }) => ({ id, label: t(label) }))}
+            selected={snippet.id}
+            onSelect={(id) => void navigate({ to: '.', search: (was) => ({ ...was, with: id }), replace: true })}
+            panel={PANEL}
+          />
+          <figure className="code" id={PANEL} role="tabpanel" aria-label={t(snippet.label)}>
+            <figcaption>
+              <span className="mono">{snippet.file}</span>
+              <CopyButton quiet text={textOf(code)} />
+            </figcaption>
+            <pre>
+              <code>
+                {code.map((token, at) => (
+                  <Tinted key={`${at} ${textOf([token])}`} token={token} />
+                ))}
+              </code>
+            </pre>
+          </figure>
+        </div>
+        <div className="step">
+          <h2>{t('setup.run')}</h2>
+          <p>{t('setup.runWhy')}</p>
+          <Ghost />
+        </div>
+      </section>
+      <Watch key={project.id} project={project} />
+    </div>
+  );
+}
+
+function Tinted({ token }: { token: Token }) {
+  return typeof token === 'string' ? token : <i className={token[0]}>{token[1]}</i>;
+}
+
+/** The shape of what will come. */
+function Ghost() {
+  const t = useT();
+  return (
+    <div className="ghost" aria-hidden="true">
+      <div className="row">
+        <span>{t('setup.time')}</span>
+        <span>{t('setup.pipeline')}</span>
+        <span>{t('setup.model')}</span>
+        <span>{t('setup.talk')}</span>
+        <span className="n">{t('setup.tokens')}</span>
+        <span className="n">{t('setup.cost')}</span>
+        <span className="n">{t('setup.duration')}</span>
+      </div>
+      {GHOST_ROWS.map(([time, pipeline, model, talk]) => (
+        <div className="row" key={talk}>
+          <i style={{ width: time }} />
+          <i style={{ width: pipeline }} />
+          <i style={{ width: model }} />
+          <i style={{ width: `${talk}%` }} />
+          <i />
+          <i />
+          <i />
+        </div>
+      ))}
+    </div>
+  );
+}

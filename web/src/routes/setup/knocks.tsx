@@ -1,0 +1,124 @@
+import { useQuery } from '@tanstack/react-query';
+import { outcomesQuery } from '../../api/queries';
+import type { Outcome, Project } from '../../api/types';
+import { useT, type TextKey } from '../../i18n';
+import { Icon, StatusGlyph } from '../../parts/icons';
+import { Rich } from '../../parts/rich';
+import { ErrorPart } from '../../parts/states';
+import { useReader } from '../../reader';
+import { categoryText } from '../system/words';
+
+const SHOWN = 6;
+const POLL_MS = 3_000;
+const DAY = { from: '-24h', to: 'now' };
+
+interface Reason {
+  match: RegExp;
+  why: TextKey;
+  fix?: TextKey;
+}
+
+/** Reasons are names that grow with the server; these are the ones that a person can do something about. */
+const REASONS: Reason[] = [
+  { match: /unknown_key|key_unknown|no_such_key|unknown_project/, why: 'setup.rUnknownKey', fix: 'setup.fixDsn' },
+  { match: /(malformed|invalid|bad)_key/, why: 'setup.rBadKey', fix: 'setup.fixDsn' },
+  { match: /no_(auth|key)|missing_(auth|key)|unauthenticated/, why: 'setup.rNoKey', fix: 'setup.fixDsn' },
+  { match: /disabled/, why: 'setup.rDisabled', fix: 'setup.fixDisabled' },
+  { match: /too_large|oversize|size_limit/, why: 'setup.rTooLarge' },
+  { match: /sample_rate|sampled/, why: 'setup.rSampled', fix: 'setup.fixSample' },
+  { match: /malformed|invalid|unreadable|parse/, why: 'setup.rUnreadable' },
+];
+
+/** What arrives but is kept by nobody: an SDK that speaks, and says nothing of traces. */
+const isHollow = ({ outcome, category }: Outcome) =>
+  outcome === 'dropped' && /^(other|session|sessions|profile|replay|monitor)$/.test(category);
+
+/** `3b1d…77e0`: enough to find it in a configuration. */
+const shortKey = (key: string) => (key.length > 12 ? `${key.slice(0, 4)}…${key.slice(-4)}` : key);
+
+export function Knocks({ project }: { project: Project }) {
+  const t = useT();
+  const { data, error, refetch } = useQuery({ ...outcomesQuery(project.id, DAY), refetchInterval: POLL_MS });
+  const outcomes = (data?.outcomes ?? []).toSorted((a, b) => b.last_at.localeCompare(a.last_at)).slice(0, SHOWN);
+  return (
+    <>
+      <div className="head">
+        <h2>{t('setup.knocked')}</h2>
+        <span className="meta">{t('setup.knockedSince')}</span>
+      </div>
+      {error && !data && <ErrorPart error={error} onRetry={() => void refetch()} />}
+      <ol className="knock" aria-live="polite">
+        {outcomes.map((outcome) => (
+          <Knock key={[outcome.outcome, outcome.reason, outcome.category, outcome.key].join(' ')} outcome={outcome} />
+        ))}
+        <li>
+          <StatusGlyph status="ok" />
+          <div>
+            <p>
+              <b>{t('setup.ready')}</b>
+            </p>
+            <p className="rz">
+              <Rich text={t('setup.readyWhy', { host: new URL(project.dsn).host })} />
+            </p>
+          </div>
+        </li>
+      </ol>
+    </>
+  );
+}
+
+function Knock({ outcome }: { outcome: Outcome }) {
+  const t = useT();
+  const { format } = useReader();
+  const hollow = isHollow(outcome);
+  const lost = outcome.outcome === 'refused' || (outcome.outcome === 'dropped' && !hollow);
+  const fine = outcome.outcome === 'accepted';
+  const reason = REASONS.find(({ match }) => match.test(outcome.reason));
+  const why = hollow
+    ? t('setup.hollowWhy')
+    : fine
+      ? null
+      : reason
+        ? t(reason.why)
+        : (outcome.detail ?? t('setup.rOther', { reason: outcome.reason }));
+  const fix = !hollow && !fine && reason?.fix ? t(reason.fix) : null;
+  const amount = t(fine ? 'setup.stored' : lost ? 'setup.lost' : 'setup.counted', {
+    n: format.count(outcome.quantity),
+    what: categoryText(t, outcome),
+  });
+  return (
+    <li className={lost ? 'no' : undefined}>
+      <StatusGlyph status={lost ? 'error' : fine ? 'ok' : 'cancelled'} />
+      <div>
+        <p>
+          <b>{t(hollow ? 'setup.hollow' : `setup.${outcome.outcome}`)}</b>{' '}
+          <time className="dim" dateTime={outcome.last_at}>
+            {format.moment(outcome.last_at)}
+          </time>
+        </p>
+        {why && (
+          <p className="rz" title={outcome.detail ?? undefined}>
+            <Rich text={why} />
+          </p>
+        )}
+        {fix && (
+          <p className="fix">
+            <Icon name="go" size="xs" />
+            <span>
+              <Rich text={fix} />
+            </span>
+          </p>
+        )}
+        <p className="src dim">
+          <b>{amount}</b>
+          {outcome.key && (
+            <>
+              {' · '}
+              <Rich text={t('setup.key', { key: shortKey(outcome.key) })} />
+            </>
+          )}
+        </p>
+      </div>
+    </li>
+  );
+}

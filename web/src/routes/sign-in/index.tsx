@@ -1,0 +1,78 @@
+import { useQueryClient } from '@tanstack/react-query';
+import { useNavigate, useSearch } from '@tanstack/react-router';
+import { useState, type FormEvent } from 'react';
+import { api, ApiError } from '../../api/client';
+import { useT } from '../../i18n';
+import { Tower } from '../../parts/icons';
+import { CopyButton } from '../../parts/states';
+import './sign-in.css';
+
+const COMMAND = 'hinomi login';
+
+/** A whole link may be pasted as well as the token alone. */
+export const tokenIn = (text: string) => /[?&]token=([^&\s]+)/.exec(text)?.[1] ?? text.trim();
+
+/** Only a path of this page: a link may not lead from the sign-in to somewhere else. */
+export const safePath = (path: string | undefined) => (path && /^\/(?![/\\])/.test(path) ? path : '/');
+
+export default function SignIn() {
+  const t = useT();
+  const client = useQueryClient();
+  const navigate = useNavigate();
+  const { error, then } = useSearch({ from: '/sign-in' });
+  const [token, setToken] = useState('');
+  const [problem, setProblem] = useState<string | null>(error ? t('signin.expired') : null);
+  const [busy, setBusy] = useState(false);
+
+  const submit = async (event: FormEvent) => {
+    event.preventDefault();
+    setBusy(true);
+    try {
+      await api<void>('/session', { method: 'POST', body: { token: tokenIn(token) } });
+      client.clear();
+      await navigate({ href: safePath(then) });
+    } catch (cause) {
+      const known = cause instanceof ApiError ? cause : null;
+      setProblem(
+        known?.status === 401 ? t('signin.refused') : known?.code === 'offline' ? t('common.offline') : String(known?.message ?? cause),
+      );
+      setBusy(false);
+    }
+  };
+
+  return (
+    <main className="signin">
+      <Tower />
+      <h1>{t('signin.title')}</h1>
+      <p>{t('signin.why')}</p>
+      {problem && (
+        <p className="err" role="alert">
+          {problem}
+        </p>
+      )}
+      <p>{t('signin.run')}</p>
+      <div className="cmd">
+        <code>{COMMAND}</code>
+        <CopyButton quiet text={COMMAND} />
+      </div>
+      <form onSubmit={(event) => void submit(event)}>
+        <label htmlFor="token">{t('signin.paste')}</label>
+        <div className="addrow">
+          <input
+            className="field"
+            id="token"
+            value={token}
+            onChange={(event) => setToken(event.target.value)}
+            autoComplete="off"
+            spellCheck={false}
+            aria-label={t('signin.token')}
+            required
+          />
+          <button type="submit" className="btn pri" disabled={busy || !token.trim()}>
+            {t('signin.go')}
+          </button>
+        </div>
+      </form>
+    </main>
+  );
+}

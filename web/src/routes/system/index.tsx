@@ -1,0 +1,184 @@
+import { useQuery } from '@tanstack/react-query';
+import { useNavigate, useSearch } from '@tanstack/react-router';
+import type { ReactNode } from 'react';
+import { outcomesQuery, systemQuery } from '../../api/queries';
+import type { Outcome, Project, System as Facts } from '../../api/types';
+import { plain } from '../../format';
+import { useT } from '../../i18n';
+import { Icon, StatusGlyph } from '../../parts/icons';
+import { Choice, Menu } from '../../parts/menu';
+import { Empty, ErrorPart, Skeleton } from '../../parts/states';
+import { Table, type Column } from '../../parts/table';
+import { Duration, Moment, Num } from '../../parts/values';
+import { getPrefs } from '../../prefs';
+import { useMe } from '../../project';
+import { useRange, useReader } from '../../reader';
+import { InBar } from '../../shell/bar-slots';
+import { useTitle } from '../../shell/title';
+import { categoryText } from './words';
+import './system.css';
+
+/** How the server is: what it holds, and what became of everything that came in. */
+export default function System() {
+  const t = useT();
+  useTitle(t('system.title'));
+  const { projects } = useMe();
+  const { project: chosen } = useSearch({ from: '/app/system' });
+  const last = getPrefs().project;
+  const project = projects.find(({ id }) => String(id) === chosen) ?? projects.find(({ id }) => id === last) ?? projects[0];
+  const { data, error, refetch } = useQuery(systemQuery);
+  return (
+    <>
+      <InBar side="left">
+        <h1 className="pick">
+          <b>{t('system.title')}</b>
+        </h1>
+      </InBar>
+      {error && !data && (
+        <div className="pane sheet">
+          <ErrorPart error={error} onRetry={() => void refetch()} />
+        </div>
+      )}
+      {!data && !error && (
+        <div className="pane sheet">
+          <Skeleton rows={1} height={58} />
+        </div>
+      )}
+      {data && <Figures facts={data} />}
+      {project && <Outcomes project={project} projects={projects} />}
+    </>
+  );
+}
+
+function Figure({ label, value, children }: { label: string; value: ReactNode; children?: ReactNode }) {
+  return (
+    <div className="sysfig">
+      <div className="l">{label}</div>
+      <div className="v">{value}</div>
+      <div className="sub">{children}</div>
+    </div>
+  );
+}
+
+function Figures({ facts }: { facts: Facts }) {
+  const t = useT();
+  const { format } = useReader();
+  const { disk, spans } = facts;
+  const used = disk.segments_bytes + disk.log_bytes;
+  return (
+    <section className="cols sysfigs sheet" aria-label={t('system.title')}>
+      <Figure label={t('system.stored')} value={format.count(spans.stored)}>
+        {t('system.buffered', { n: format.count(spans.buffered) })}
+      </Figure>
+      <Figure label={t('system.disk')} value={<Num v={format.bytes(used)} />}>
+        {t('system.diskWhy', {
+          n: facts.segments,
+          segments: plain(format.bytes(disk.segments_bytes)),
+          log: plain(format.bytes(disk.log_bytes)),
+        })}
+      </Figure>
+      <Figure label={t('system.free')} value={<Num v={format.bytes(disk.free_bytes)} />}>
+        <code title={t('system.dataDir')}>{facts.data_dir}</code>
+      </Figure>
+      <Figure label={t('system.memory')} value={<Num v={format.bytes(facts.memory_bytes)} />} />
+      <Figure label={t('system.uptime')} value={<Duration ms={facts.uptime_s * 1000} />}>
+        {t('system.version', { version: facts.version })}
+      </Figure>
+      <Figure label={t('system.oldest')} value={facts.oldest ? format.day(facts.oldest) : '–'}>
+        {t('system.keptFor', { n: facts.retention_days })}
+      </Figure>
+    </section>
+  );
+}
+
+/** Loss speaks; what is not kept by design (sessions, profiles) and what was counted once already recedes. */
+function glyphOf({ outcome, category }: Outcome) {
+  if (outcome === 'accepted') return 'ok';
+  const lost = outcome === 'refused' || (outcome === 'dropped' && ['span', 'transaction', 'error', 'request'].includes(category));
+  return lost ? 'error' : 'cancelled';
+}
+
+/** What was lost stands first. */
+const ORDER = ['refused', 'dropped', 'client_dropped', 'duplicate', 'accepted'];
+
+function Outcomes({ project, projects }: { project: Project; projects: Project[] }) {
+  const t = useT();
+  const navigate = useNavigate();
+  const range = useRange();
+  const { format } = useReader();
+  const { data, error, refetch, isPlaceholderData } = useQuery(outcomesQuery(project.id, range.span));
+  const rows = (data?.outcomes ?? []).toSorted((a, b) => ORDER.indexOf(a.outcome) - ORDER.indexOf(b.outcome) || b.quantity - a.quantity);
+  const columns: Column<Outcome>[] = [
+    {
+      key: 'what',
+      head: t('system.what'),
+      cell: (row) => (
+        <span className="nm">
+          <StatusGlyph status={glyphOf(row)} />
+          <b>{t(`system.${row.outcome}`)}</b>
+        </span>
+      ),
+    },
+    { key: 'reason', head: t('system.reason'), cell: ({ reason }) => <code>{reason}</code> },
+    { key: 'quantity', head: t('system.quantity'), num: true, cell: ({ quantity }) => <b>{format.count(quantity)}</b> },
+    { key: 'category', head: t('system.category'), cell: (row) => categoryText(t, row) },
+    {
+      key: 'detail',
+      head: t('system.detail'),
+      grow: true,
+      optional: true,
+      cell: ({ detail }) =>
+        detail && (
+          <span className="dim" title={detail}>
+            {detail}
+          </span>
+        ),
+    },
+    {
+      key: 'key',
+      head: t('system.key'),
+      optional: true,
+      cell: ({ key }) => (key ? <code className="dim" title={key}>{`${key.slice(0, 4)}…${key.slice(-4)}`}</code> : '–'),
+    },
+    { key: 'last', head: t('system.last'), num: true, cell: ({ last_at: at }) => <Moment at={at} /> },
+  ];
+  return (
+    <section className="sheet pane outc">
+      <div className="head">
+        <h2>{t('system.outcomes')}</h2>
+        <span className="meta">{t('system.outcomesWhy')}</span>
+        <span className="sp" />
+        {projects.length > 1 && (
+          <Menu
+            label={t('bar.project')}
+            align="end"
+            trigger={
+              <button type="button" className="pick box">
+                <b>{project.name}</b>
+                <Icon name="down" size="xs" />
+              </button>
+            }
+          >
+            <Choice
+              value={String(project.id)}
+              options={projects.map(({ id, name }) => ({ value: String(id), label: name }))}
+              onChange={(id) => void navigate({ to: '.', search: (was) => ({ ...was, project: id }) })}
+            />
+          </Menu>
+        )}
+      </div>
+      {error && !data && <ErrorPart error={error} onRetry={() => void refetch()} />}
+      {!data && !error && <Skeleton />}
+      {data && rows.length === 0 && <Empty title={t('system.none')}>{t('system.noneWhy')}</Empty>}
+      {rows.length > 0 && (
+        <Table
+          label={t('system.outcomes')}
+          columns={columns}
+          rows={rows}
+          rowKey={({ outcome, reason, category, key }) => `${outcome} ${reason} ${category} ${key}`}
+          stale={isPlaceholderData}
+        />
+      )}
+    </section>
+  );
+}

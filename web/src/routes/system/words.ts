@@ -1,0 +1,16 @@
+import type { Outcome } from '../../api/types';
+import type { T, TextKey } from '../../i18n';
+
+const CATEGORIES: Record<string, TextKey> = {
+  span: 'system.span',
+  transaction: 'system.transaction',
+  error: 'system.error',
+  log_item: 'system.log',
+  trace_metric: 'system.metric',
+  request: 'system.request',
+};
+
+/** What it was, in the reader's words, in the right number. */
+export function categoryText(t: T, { category, quantity }: Pick<Outcome, 'category' | 'quantity'>): string {
+  return t(CATEGORIES[category] ?? 'system.other', { n: quantity });
+}

@@ -1,0 +1,46 @@
+import { parseLast, type RangeSearch } from './range';
+
+/** What every page keeps in the address bar: the range, and UTC where it is asked for. */
+export interface AppSearch extends RangeSearch {
+  tz?: 'utc';
+}
+
+export type RawSearch = Record<string, unknown>;
+
+/** A text of the address bar; anything else, or nothing, is left out. */
+export const text = (raw: RawSearch, key: string): string | undefined => {
+  const value = raw[key];
+  return typeof value === 'string' && value !== '' ? value : undefined;
+};
+
+/** Those of the texts that are there. */
+export function texts<Key extends string>(raw: RawSearch, ...keys: Key[]): { [K in Key]?: string } {
+  const found: { [K in Key]?: string } = {};
+  for (const key of keys) {
+    const value = text(raw, key);
+    if (value !== undefined) found[key] = value;
+  }
+  return found;
+}
+
+export function appSearch(raw: RawSearch): AppSearch {
+  const last = text(raw, 'last');
+  const from = text(raw, 'from');
+  const to = text(raw, 'to');
+  const absolute = from && to && Date.parse(to) > Date.parse(from);
+  return {
+    ...(absolute ? { from, to } : last && parseLast(last) ? { last } : {}),
+    ...(text(raw, 'tz') === 'utc' && { tz: 'utc' as const }),
+  };
+}
+
+export const parseSearch = (search: string): RawSearch => Object.fromEntries(new URLSearchParams(search));
+
+export function stringifySearch(search: RawSearch): string {
+  const params = new URLSearchParams();
+  for (const [key, value] of Object.entries(search)) {
+    if (value !== undefined && value !== null && value !== '') params.set(key, String(value));
+  }
+  const query = params.toString();
+  return query && `?${query}`;
+}

@@ -1,0 +1,158 @@
+import { useNavigate, useSearch } from '@tanstack/react-router';
+import { useLive } from '../api/live';
+import type { Project } from '../api/types';
+import { useT, type TextKey } from '../i18n';
+import { Icon } from '../parts/icons';
+import { Choice, Menu } from '../parts/menu';
+import { setPrefs, usePrefs, type Lang, type Theme } from '../prefs';
+import { useRange, useReader } from '../reader';
+import { bucketText } from './length';
+import { RangePicker } from './range-picker';
+
+interface BarProps {
+  project: Project | null;
+  projects: Project[];
+  routeId: string;
+  onHelp: () => void;
+  setLeft: (element: HTMLElement | null) => void;
+  setRight: (element: HTMLElement | null) => void;
+}
+
+/** Pages whose facts do not depend on a range. */
+const RANGELESS = /\/(traces\/\$trace|setup|settings)$/;
+/** Pages that draw by bucket, so that its width must be said. */
+const BUCKETED = /\/\$project\/(traces)?$/;
+
+export function Bar({ project, projects, routeId, onHelp, setLeft, setRight }: BarProps) {
+  const t = useT();
+  const { bucket } = useRange();
+  const ranged = !RANGELESS.test(routeId);
+  return (
+    <header className="bar">
+      {project && <ProjectSwitch project={project} projects={projects} />}
+      <span className="barslot" ref={setLeft} />
+      <span className="sp" />
+      {ranged && BUCKETED.test(routeId) && <span className="dim bk">{t('bar.buckets', { width: bucketText(t, bucket) })}</span>}
+      <span className="barslot" ref={setRight} />
+      {ranged && <RangePicker />}
+      {ranged && <ZonePicker />}
+      {project && ranged && <LiveDot />}
+      <LanguageMenu />
+      <ThemeMenu />
+      <button type="button" className="ico wide" onClick={onHelp} title={`${t('bar.help')} (?)`} aria-label={t('bar.help')}>
+        <Icon name="help" />
+      </button>
+    </header>
+  );
+}
+
+function ProjectSwitch({ project, projects }: { project: Project; projects: Project[] }) {
+  const t = useT();
+  const navigate = useNavigate();
+  return (
+    <Menu
+      label={t('bar.project')}
+      trigger={
+        <button type="button" className="pick">
+          <b>{project.name}</b>
+          <Icon name="down" size="xs" />
+        </button>
+      }
+    >
+      <Choice
+        value={String(project.id)}
+        options={projects.map(({ id, name }) => ({ value: String(id), label: name }))}
+        onChange={(id) => void navigate({ to: '/p/$project', params: { project: id } })}
+      />
+    </Menu>
+  );
+}
+
+function ZonePicker() {
+  const t = useT();
+  const navigate = useNavigate();
+  const { zone } = useReader();
+  const { tz } = useSearch({ strict: false }) as { tz?: string };
+  return (
+    <Menu
+      label={t('bar.zone')}
+      trigger={
+        <button type="button" className="pick tz" title={t('bar.zone')}>
+          {zone}
+        </button>
+      }
+    >
+      <Choice
+        value={tz === 'utc' ? 'utc' : 'local'}
+        options={[
+          { value: 'local', label: t('bar.local'), end: Intl.DateTimeFormat().resolvedOptions().timeZone },
+          { value: 'utc', label: 'UTC' },
+        ]}
+        onChange={(value) => void navigate({ to: '.', search: (was) => ({ ...was, tz: value === 'utc' ? ('utc' as const) : undefined }) })}
+      />
+    </Menu>
+  );
+}
+
+function LiveDot() {
+  const t = useT();
+  const { state, stopped, toggle } = useLive();
+  const words: Record<typeof state, TextKey> = { live: 'bar.live', paused: 'bar.livePaused', connecting: 'bar.liveConnecting' };
+  const hint = stopped ? t('bar.liveStopped') : state === 'paused' ? t('bar.liveBroken') : t('bar.liveHint');
+  return (
+    <button type="button" className={state === 'live' ? 'live' : 'live paused'} onClick={toggle} title={hint} aria-pressed={!stopped}>
+      <span>{t(words[state])}</span>
+    </button>
+  );
+}
+
+function LanguageMenu() {
+  const t = useT();
+  const { lang } = usePrefs();
+  return (
+    <Menu
+      label={t('bar.language')}
+      align="end"
+      trigger={
+        <button type="button" className="ico" title={t('bar.language')} aria-label={t('bar.language')}>
+          <Icon name="language" />
+        </button>
+      }
+    >
+      <Choice
+        value={lang}
+        options={[
+          { value: 'en', label: 'English' },
+          { value: 'ja', label: '日本語' },
+        ]}
+        onChange={(value) => setPrefs({ lang: value as Lang })}
+      />
+    </Menu>
+  );
+}
+
+function ThemeMenu() {
+  const t = useT();
+  const { theme } = usePrefs();
+  return (
+    <Menu
+      label={t('bar.theme')}
+      align="end"
+      trigger={
+        <button type="button" className="ico" title={t('bar.theme')} aria-label={t('bar.theme')}>
+          <Icon name="theme" />
+        </button>
+      }
+    >
+      <Choice
+        value={theme}
+        options={[
+          { value: 'system', label: t('bar.themeSystem') },
+          { value: 'light', label: t('bar.themeLight') },
+          { value: 'dark', label: t('bar.themeDark') },
+        ]}
+        onChange={(value) => setPrefs({ theme: value as Theme })}
+      />
+    </Menu>
+  );
+}

@@ -1,0 +1,65 @@
+import { useEffect, useRef } from 'react';
+import { useT, type TextKey } from '../i18n';
+import { Icon } from '../parts/icons';
+
+const KEYS: [string[], TextKey][] = [
+  [['/'], 'help.filter'],
+  [['j', 'k'], 'help.rows'],
+  [['Enter'], 'help.open'],
+  [['Esc'], 'help.close'],
+  [['[', ']'], 'help.neighbours'],
+  [['?'], 'help.help'],
+];
+
+const QUERY: [string, TextKey][] = [
+  ['model:gpt-4o status:error', 'help.qAnd'],
+  ['model:gpt-4o,gpt-4o-mini', 'help.qOneOf'],
+  ['-pipeline:support-answer', 'help.qNot'],
+  ['cost:>0.05', 'help.qMore'],
+  ['user:*', 'help.qAny'],
+  ['"返金"', 'help.qText'],
+];
+
+export function Help({ open, onClose }: { open: boolean; onClose: () => void }) {
+  const t = useT();
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    if (open && !dialog.current?.open) dialog.current?.showModal();
+    if (!open) dialog.current?.close();
+  }, [open]);
+  return (
+    <dialog className="help" ref={dialog} onClose={onClose} aria-label={t('bar.help')}>
+      <div className="head">
+        <h2>{t('help.title')}</h2>
+        <button type="button" className="ico" onClick={onClose} aria-label={t('common.close')}>
+          <Icon name="close" />
+        </button>
+      </div>
+      <dl>
+        {KEYS.map(([keys, text]) => (
+          <div key={text} style={{ display: 'contents' }}>
+            <dt>
+              {keys.map((key) => (
+                <kbd key={key}>{key}</kbd>
+              ))}
+            </dt>
+            <dd>{t(text)}</dd>
+          </div>
+        ))}
+      </dl>
+      <div className="head" style={{ marginTop: 16 }}>
+        <h2>{t('help.query')}</h2>
+      </div>
+      <dl>
+        {QUERY.map(([example, text]) => (
+          <div key={text} style={{ display: 'contents' }}>
+            <dt>
+              <code>{example}</code>
+            </dt>
+            <dd>{t(text)}</dd>
+          </div>
+        ))}
+      </dl>
+    </dialog>
+  );
+}

@@ -1,0 +1,11 @@
+import type { T } from '../i18n';
+
+/** `24h` in the reader's words. */
+export function lengthText(t: T, length: string): string {
+  const match = /^(\d+)([mhd])$/.exec(length);
+  if (!match) return length;
+  const [, n = '', unit] = match;
+  return t(unit === 'm' ? 'length.m' : unit === 'h' ? 'length.h' : 'length.d', { n });
+}
+
+export const bucketText = lengthText;

@@ -1,0 +1,67 @@
+import { Link } from '@tanstack/react-router';
+import type { Project } from '../api/types';
+import { useT } from '../i18n';
+import { Icon, Mark } from '../parts/icons';
+
+const active = { className: 'on', 'aria-current': 'page' as const };
+
+/** Only what exists. */
+export function Side({ project }: { project: Project | null }) {
+  const t = useT();
+  const params = { project: String(project?.id ?? '') };
+  return (
+    <nav className="side" aria-label={t('nav.main')}>
+      <Link className="logo" to="/" activeProps={{}}>
+        <Mark />
+        <span>Hinomi</span>
+      </Link>
+      {project && (
+        <>
+          <Link
+            to="/p/$project"
+            params={params}
+            activeOptions={{ exact: true, includeSearch: false }}
+            activeProps={active}
+            title={t('nav.overview')}
+          >
+            <Icon name="overview" />
+            <span>{t('nav.overview')}</span>
+          </Link>
+          <Link
+            to="/p/$project/traces"
+            params={params}
+            activeOptions={{ includeSearch: false }}
+            activeProps={active}
+            title={t('nav.traces')}
+          >
+            <Icon name="traces" />
+            <span>{t('nav.traces')}</span>
+          </Link>
+          <Link
+            to="/p/$project/issues"
+            params={params}
+            activeOptions={{ includeSearch: false }}
+            activeProps={active}
+            title={t('nav.issues')}
+          >
+            <Icon name="issues" />
+            <span>{t('nav.issues')}</span>
+          </Link>
+          <Link to="/p/$project/setup" params={params} activeOptions={{ includeSearch: false }} activeProps={active} title={t('nav.setup')}>
+            <Icon name="setup" />
+            <span>{t('nav.setup')}</span>
+          </Link>
+        </>
+      )}
+      <div className="sp" />
+      <Link to="/system" activeOptions={{ includeSearch: false }} activeProps={active} title={t('nav.system')}>
+        <Icon name="system" />
+        <span>{t('nav.system')}</span>
+      </Link>
+      <Link to="/settings" activeOptions={{ includeSearch: false }} activeProps={active} title={t('nav.settings')}>
+        <Icon name="settings" />
+        <span>{t('nav.settings')}</span>
+      </Link>
+    </nav>
+  );
+}
