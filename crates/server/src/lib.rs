@@ -1,3 +1,4 @@
 //! Everything that touches the world: ingest, store, query, API, page, command line.
 
+pub mod demo;
 pub mod store;
