@@ -1,4 +1,5 @@
 //! Everything that touches the world: ingest, store, query, API, page, command line.
 
 pub mod demo;
+pub mod ingest;
 pub mod store;

@@ -1,0 +1,127 @@
+//! Who sent a Sentry request: exactly one source of authentication, as the protocol asks.
+
+use base64::Engine;
+use percent_encoding::percent_decode_str;
+
+/// Why a request has no key. All are status 401, but for a malformed key, which is 400.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AuthError {
+    /// No source holds a key.
+    #[error("missing authorization: send X-Sentry-Auth, or sentry_key in the query, or the dsn in the envelope's header")]
+    Missing,
+    /// More than one source holds a key.
+    #[error("multiple authorization payloads detected")]
+    Multiple,
+    /// Not 32 characters.
+    #[error("malformed key: a key has 32 ASCII characters")]
+    Malformed,
+}
+
+/// The places where a Sentry request may carry its key, as they came.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sources<'a> {
+    /// Header `X-Sentry-Auth`.
+    pub sentry_header: Option<&'a str>,
+    /// Header `Authorization`.
+    pub authorization: Option<&'a str>,
+    /// The query string, percent-encoded.
+    pub query: Option<&'a str>,
+    /// The key as a segment of the path.
+    pub path: Option<&'a str>,
+}
+
+impl Sources<'_> {
+    /// The one key of the request. `None` where no source names one: the envelope's own header may then speak.
+    pub fn key(&self) -> Result<Option<String>, AuthError> {
+        let found = [
+            self.sentry_header.and_then(from_sentry_scheme),
+            self.authorization.and_then(|value| from_sentry_scheme(value).or_else(|| from_basic(value))),
+            self.query.and_then(from_query),
+            self.path.map(str::to_owned),
+        ];
+        let mut found = found.into_iter().flatten();
+        match (found.next(), found.next()) {
+            (Some(_), Some(_)) => Err(AuthError::Multiple),
+            (Some(key), None) => checked(&key).map(Some),
+            (None, _) => Ok(None),
+        }
+    }
+}
+
+/// The key of a DSN, `scheme://KEY[:SECRET]@host/project`, as an envelope's header may carry it.
+pub fn of_dsn(dsn: &str) -> Result<String, AuthError> {
+    let user = dsn.split_once("://").and_then(|(_, rest)| rest.split_once('@')).map(|(user, _)| user).ok_or(AuthError::Malformed)?;
+    checked(user.split(':').next().unwrap_or_default())
+}
+
+/// A key may carry flags behind a dot (`.no-cache`), which say nothing here.
+fn checked(key: &str) -> Result<String, AuthError> {
+    let bare = key.split('.').next().unwrap_or_default();
+    let well_formed = bare.len() == 32 && bare.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if well_formed { Ok(bare.to_ascii_lowercase()) } else { Err(AuthError::Malformed) }
+}
+
+/// `Sentry sentry_key=K, sentry_version=7`; other values of the header mean nothing.
+fn from_sentry_scheme(value: &str) -> Option<String> {
+    let (scheme, pairs) = value.trim().split_once(' ')?;
+    let is_sentry = scheme.eq_ignore_ascii_case("sentry");
+    let mut pairs = pairs.split(',').filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| is_sentry && *name == "sentry_key").map(|(_, key)| key.trim().to_owned())
+}
+
+/// `Basic base64(key:)`.
+fn from_basic(value: &str) -> Option<String> {
+    let (scheme, encoded) = value.trim().split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).ok()?;
+    let text = String::from_utf8(decoded).ok()?;
+    text.split(':').next().map(str::to_owned)
+}
+
+/// `?sentry_key=K`.
+fn from_query(query: &str) -> Option<String> {
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let (_, key) = pairs.find(|(name, _)| *name == "sentry_key")?;
+    Some(percent_decode_str(key).decode_utf8_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+    #[test]
+    fn each_source_names_the_key() {
+        let header = format!("sentry sentry_version=7, sentry_client=x/1, sentry_key={KEY}");
+        let bare = format!("Sentry sentry_key={KEY}");
+        let basic = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{KEY}:")));
+        let query = format!("sentry_version=7&sentry_key={KEY}.no-cache&sentry_client=sentry.javascript.node%2F11.12.0");
+        let sources = [
+            Sources { sentry_header: Some(&header), ..Sources::default() },
+            Sources { authorization: Some(&bare), ..Sources::default() },
+            Sources { authorization: Some(&basic), ..Sources::default() },
+            Sources { query: Some(&query), ..Sources::default() },
+            Sources { path: Some(KEY), ..Sources::default() },
+            // A header of another scheme is no source.
+            Sources { sentry_header: Some(""), authorization: Some("Bearer x"), path: Some(KEY), ..Sources::default() },
+        ];
+        for source in sources {
+            assert_eq!(source.key(), Ok(Some(KEY.to_owned())), "{source:?}");
+        }
+        assert_eq!(of_dsn(&format!("http://{KEY}:secret@127.0.0.1:9001/base/1")), Ok(KEY.to_owned()));
+    }
+
+    #[test]
+    fn none_several_and_malformed() {
+        assert_eq!(Sources::default().key(), Ok(None));
+        let query = format!("sentry_key={KEY}");
+        let both = Sources { query: Some(&query), path: Some(KEY), ..Sources::default() };
+        assert_eq!(both.key(), Err(AuthError::Multiple));
+        let short = Sources { query: Some("sentry_key=abc"), ..Sources::default() };
+        assert_eq!(short.key(), Err(AuthError::Malformed));
+        assert_eq!(of_dsn("nonsense"), Err(AuthError::Malformed));
+    }
+}
