@@ -129,8 +129,7 @@ impl Committer {
         let mut bytes = Vec::new();
         let mut touched = Vec::new();
         let first_sequence = self.next_sequence;
-        let staged: Vec<Waiting> =
-            requests.into_iter().map(|request| self.stage(request, &mut group, &mut bytes, &mut touched)).collect();
+        let staged: Vec<Waiting> = requests.into_iter().map(|request| self.stage(request, &mut group, &mut bytes, &mut touched)).collect();
 
         let written = if bytes.is_empty() { Ok(()) } else { self.log.write(&bytes) };
         if let Err(error) = written {

@@ -119,14 +119,7 @@ impl Manifest {
             let projects = serde_json::to_string(&segment.projects).unwrap_or_default();
             transaction.execute(
                 "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, x'')",
-                params![
-                    segment.id as i64,
-                    segment.rows as i64,
-                    segment.bytes as i64,
-                    segment.min_start_us,
-                    segment.max_start_us,
-                    projects
-                ],
+                params![segment.id as i64, segment.rows as i64, segment.bytes as i64, segment.min_start_us, segment.max_start_us, projects],
             )?;
         }
         for (id, dead) in &change.dead {

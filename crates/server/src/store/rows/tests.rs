@@ -64,9 +64,20 @@ fn usage() -> impl Strategy<Value = Usage> {
         (tokens(), tokens(), tokens(), tokens()),
         proptest::option::of(proptest::sample::select(UsageSource::ALL)),
     )
-        .prop_map(|((input, cache_read, cache_write_5m, cache_write_1h, input_audio), (output, reasoning, output_audio, total), source)| {
-            Usage { input, cache_read, cache_write_5m, cache_write_1h, input_audio, output, reasoning, output_audio, total, source }
-        })
+        .prop_map(
+            |((input, cache_read, cache_write_5m, cache_write_1h, input_audio), (output, reasoning, output_audio, total), source)| Usage {
+                input,
+                cache_read,
+                cache_write_5m,
+                cache_write_1h,
+                input_audio,
+                output,
+                reasoning,
+                output_audio,
+                total,
+                source,
+            },
+        )
 }
 
 /// Any span that a decoder could make.
@@ -74,12 +85,8 @@ pub(crate) fn any_span() -> impl Strategy<Value = Span> {
     let ids = (1..=u128::MAX, 1..=u64::MAX, proptest::option::of(1..=u64::MAX));
     let times = (any::<i32>(), 0..1_000_000_000i64, any::<i16>(), proptest::option::of(any::<i64>()));
     let texts = proptest::collection::vec(maybe_text(), 22);
-    let choices = (
-        proptest::sample::select(Kind::ALL),
-        proptest::sample::select(Status::ALL),
-        any::<(bool, Option<bool>, bool, bool)>(),
-        usage(),
-    );
+    let choices =
+        (proptest::sample::select(Kind::ALL), proptest::sample::select(Status::ALL), any::<(bool, Option<bool>, bool, bool)>(), usage());
     let cost = proptest::option::of((any::<i64>(), maybe_usd(), maybe_usd(), proptest::sample::select(CostSource::ALL), maybe_text()));
     let lists = (
         proptest::collection::vec(".{0,9}", 0..3),

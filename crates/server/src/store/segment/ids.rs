@@ -57,11 +57,7 @@ impl Ids {
         if content.len() != between + traces * TRACE {
             return Err(damaged());
         }
-        Ok(Ids {
-            path: path.to_owned(),
-            spans: Table::of(&content[..between], HEADER, SPAN),
-            traces: Table::of(content, between, TRACE),
-        })
+        Ok(Ids { path: path.to_owned(), spans: Table::of(&content[..between], HEADER, SPAN), traces: Table::of(content, between, TRACE) })
     }
 
     /// False when no span with this hash is in the segment.

@@ -24,16 +24,8 @@ const CHUNK: usize = 4096;
 
 /// Columns of long texts. Neighbours share most of their words (a conversation repeats its history), so their pages are as large as
 /// the library's limit of one megabyte allows; the smallest and largest of them say nothing.
-const TEXTS: [&str; 8] = [
-    "input_messages",
-    "output_messages",
-    "tool_definitions",
-    "attributes",
-    "reading",
-    "input_preview",
-    "output_preview",
-    "status_detail",
-];
+const TEXTS: [&str; 8] =
+    ["input_messages", "output_messages", "tool_definitions", "attributes", "reading", "input_preview", "output_preview", "status_detail"];
 
 /// Ids: each value is nearly always another.
 const IDS: [&str; 5] = ["trace_id", "span_id", "parent_span_id", "response_id", "tool_call_id"];
@@ -85,9 +77,7 @@ pub(in crate::store) fn write(
 /// Writes the side file of a segment whose rows are given in order.
 pub(in crate::store) fn write_ids(segment: &Path, rows: &[RowKey]) -> Result<Ids, StoreError> {
     let path = segment.with_extension("ids");
-    durably(&segment.with_extension("ids.new"), &path, |file| {
-        file.write_all(&ids::encode(rows)).map_err(StoreError::io("write", &path))
-    })?;
+    durably(&segment.with_extension("ids.new"), &path, |file| file.write_all(&ids::encode(rows)).map_err(StoreError::io("write", &path)))?;
     Ids::open(&path).map_err(StoreError::io("read", &path))
 }
 
@@ -119,9 +109,8 @@ fn properties(rows_per_group: usize) -> WriterProperties {
         .set_sorting_columns(Some(vec![SortingColumn { column_idx: 0, descending: false, nulls_first: false }]));
     for name in TEXTS {
         let column = ColumnPath::from(name);
-        properties = properties
-            .set_column_dictionary_enabled(column.clone(), false)
-            .set_column_statistics_enabled(column, EnabledStatistics::None);
+        properties =
+            properties.set_column_dictionary_enabled(column.clone(), false).set_column_statistics_enabled(column, EnabledStatistics::None);
     }
     for name in IDS {
         properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);

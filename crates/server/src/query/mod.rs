@@ -1,0 +1,3 @@
+//! Answers to questions about stored spans.
+
+pub mod filter;
