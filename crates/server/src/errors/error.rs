@@ -1,0 +1,59 @@
+//! What can go wrong.
+
+use std::path::PathBuf;
+
+use crate::sqlite::SqliteError;
+
+/// Why error events were not stored, or a question about them not answered.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ErrorsError {
+    /// No such order of issues.
+    #[error("unknown sort {0:?}; there are {list}, with - in front for descending", list = super::issues::SORTS.join(" "))]
+    BadSort(String),
+    /// A cursor that this order of issues did not give out.
+    #[error("this cursor belongs to no such list; ask again without a cursor")]
+    BadCursor,
+    /// The disk is full. Intake goes on by itself as soon as there is room.
+    #[error("the disk that holds {} is full; free some space or move the data folder", path.display())]
+    DiskFull {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The database did not open or answer.
+    #[error("could not use {}: {reason}", path.display())]
+    Failed {
+        /// The database.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A newer version wrote the database.
+    #[error("{0}")]
+    Newer(String),
+    /// The store has been closed.
+    #[error("the store of errors is closed; restart to go on")]
+    Closed,
+}
+
+impl ErrorsError {
+    /// Whether the one who asked can put it right.
+    pub fn is_users(&self) -> bool {
+        matches!(self, ErrorsError::BadSort(_) | ErrorsError::BadCursor)
+    }
+}
+
+impl From<SqliteError> for ErrorsError {
+    fn from(error: SqliteError) -> ErrorsError {
+        match error {
+            SqliteError::DiskFull { path } => ErrorsError::DiskFull { path },
+            SqliteError::Failed { path, reason } => ErrorsError::Failed { path, reason },
+            newer @ SqliteError::Newer { .. } => ErrorsError::Newer(newer.to_string()),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for ErrorsError {
+    fn from(error: rusqlite::Error) -> ErrorsError {
+        SqliteError::of(std::path::Path::new("errors.db"))(error).into()
+    }
+}
