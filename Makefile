@@ -3,8 +3,12 @@ CACHE ?= $(HOME)/.cache/hinomi
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 export HINOMI_CACHE := $(CACHE)
 
-# The last line of `make build` is a path, also under `make -C`.
-MAKEFLAGS += --no-print-directory
+# A path is the last line printed, also under `make -C DIR`, where make itself says "Leaving directory" at its end and no option set in
+# here keeps it from that (seen with 4.3): there the path is said once more as soon as make has ended.
+define say_path
+	@echo $(1)
+	@$(if $(findstring w,$(firstword -$(MAKEFLAGS))),(while [ -e /proc/$$PPID/exe ]; do sleep 0.002; done; echo $(1)) &)
+endef
 
 PAGE_SOURCES := $(shell find web/src web/public web/index.html web/package.json web/package-lock.json web/tsconfig.json web/vite.config.ts -type f)
 
@@ -15,14 +19,14 @@ help: ## this list
 
 build: setup web/dist/index.html ## the binary with its page; its path is the last line printed
 	@cargo build --profile quick --locked --bin hinomi 1>&2
-	@echo $(CARGO_TARGET_DIR)/quick/hinomi
+	$(call say_path,$(CARGO_TARGET_DIR)/quick/hinomi)
 
 run: build ## build and start
 	@exec $(CARGO_TARGET_DIR)/quick/hinomi serve
 
 dist: setup web/dist/index.html ## the fully optimised binary that is shipped (half an hour on two cores); its path is the last line printed
 	@cargo build --release --locked --bin hinomi 1>&2
-	@echo $(CARGO_TARGET_DIR)/release/hinomi
+	$(call say_path,$(CARGO_TARGET_DIR)/release/hinomi)
 
 test: setup test-page test-crates test-e2e ## everything: page, crates, real programs and a real browser
 	@echo "== all passed"
