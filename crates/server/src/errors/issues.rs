@@ -1,0 +1,254 @@
+//! Questions about issues.
+
+use std::collections::HashMap;
+
+use hinomi_model::id::TraceId;
+use rusqlite::types::ToSql;
+use rusqlite::{OptionalExtension, Transaction};
+
+use super::answer::{Issue, IssueDetail, IssueEvent, IssuePage};
+use super::cursor::{Cursor, Key};
+use super::error::ErrorsError;
+use super::read::{SUMMARY, Scope, WITHIN, number, summary, trace, unreadable};
+use super::{Errors, Within, row};
+use crate::time::rfc3339;
+
+/// Parts of the range in which events are counted.
+const POINTS: i64 = 24;
+/// Events of one issue that are shown.
+const EVENTS: i64 = 50;
+/// Traces of one issue whose cost is asked for.
+const TRACES: i64 = 200;
+
+/// What issues can be sorted by, and how it is found for an issue `i`.
+const SORTS: &[(&str, &str)] = &[
+    ("last_seen", "SELECT max(e.time_us) FROM events e WHERE e.issue = i.id AND e.id <= :upto"),
+    ("first_seen", "SELECT min(e.time_us) FROM events e WHERE e.issue = i.id AND e.id <= :upto"),
+    ("count", "SELECT count(*) FROM events e WHERE e.issue = i.id AND e.id <= :upto AND {WITHIN}"),
+    ("users", "SELECT count(DISTINCT e.user_id) FROM events e WHERE e.issue = i.id AND e.id <= :upto AND {WITHIN}"),
+    ("traces", "SELECT count(DISTINCT e.trace) FROM events e WHERE e.issue = i.id AND e.id <= :upto AND {WITHIN}"),
+    ("type", "SELECT e.type FROM events e WHERE e.issue = i.id AND e.id <= :upto ORDER BY e.time_us DESC, e.id DESC LIMIT 1"),
+];
+
+/// The names of [`SORTS`], for a person.
+pub(super) fn sorts() -> String {
+    SORTS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
+impl Errors {
+    /// Issues with an event in the range, in the order asked for: a field, `-` before it for descending.
+    ///
+    /// A cursor goes on with the walk that it comes from: in the range and with the events of its first page, whatever is asked or
+    /// stored meanwhile. So a walk shows each issue once. Only deletions show.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such order, the cursor is none of it, or the database cannot be read.
+    pub async fn issues(
+        &self,
+        project: u64,
+        within: Within,
+        sort: &str,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<IssuePage, ErrorsError> {
+        let field = sort.strip_prefix('-').unwrap_or(sort);
+        let (_, key) = SORTS.iter().find(|(name, _)| *name == field).ok_or_else(|| ErrorsError::BadSort(sort.to_owned()))?;
+        let cursor = cursor.map(|cursor| Cursor::read(cursor, sort)).transpose()?;
+        let sort = sort.to_owned();
+        let limit = limit.clamp(1, 1_000_000);
+        self.read(move |database| {
+            let (from_us, to_us) = cursor.as_ref().map_or((within.from_us, within.to_us), |cursor| (cursor.from_us, cursor.to_us));
+            let upto = cursor.as_ref().map_or_else(|| newest_number(database), |cursor| Ok(cursor.upto))?;
+            let view = View { database, scope: Scope::new(&Within { from_us, to_us, ..within }), upto };
+
+            let mut found = view.sorted(project as i64, key, sort.starts_with('-'), limit + 1, cursor.as_ref())?;
+            let more = found.len() > limit;
+            found.truncate(limit);
+            let last = found.last().filter(|_| more).cloned();
+            let next_cursor = last.map(|(id, key)| Cursor { sort, from_us, to_us, upto, key, id }.write());
+
+            let span = view.span("e.project = :of", project as i64)?;
+            let issues = found.iter().map(|(id, _)| view.issue(*id, span)).collect::<rusqlite::Result<Vec<_>>>()?;
+            Ok(IssuePage { issues: issues.into_iter().flatten().collect(), next_cursor })
+        })
+        .await
+    }
+
+    /// One issue with its newest events in the range; `None` when there is no such issue. Outside of the range its counts are zero.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub async fn issue(&self, project: u64, id: i64, within: Within) -> Result<Option<IssueDetail>, ErrorsError> {
+        self.read(move |database| {
+            let mut known = database.prepare_cached("SELECT 1 FROM issues WHERE id = ? AND project = ?")?;
+            if !known.exists((id, project as i64))? {
+                return Ok(None);
+            }
+            let view = View { database, scope: Scope::new(&within), upto: newest_number(database)? };
+            let span = view.span("e.issue = :of", id)?;
+            let Some(issue) = view.issue(id, span)? else { return Ok(None) };
+            Ok(Some(IssueDetail { issue, events: view.events(id)? }))
+        })
+        .await
+    }
+
+    /// The newest traces in which each of these issues happened, up to 200 of each. Issues without any are left out.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub async fn traces_of_issues(&self, project: u64, ids: Vec<i64>, within: Within) -> Result<HashMap<i64, Vec<TraceId>>, ErrorsError> {
+        let project = project as i64;
+        self.read(move |database| {
+            let scope = Scope::new(&within);
+            let mut statement = database.prepare_cached(&format!(
+                "SELECT e.trace FROM issues i JOIN events e ON e.issue = i.id
+                 WHERE i.id = :issue AND i.project = :project AND e.trace IS NOT NULL AND {WITHIN}
+                 GROUP BY e.trace ORDER BY max(e.time_us) DESC, e.trace LIMIT {TRACES}"
+            ))?;
+            let mut traces = HashMap::new();
+            for id in ids {
+                let parameters = scope.with(&[(":issue", &id), (":project", &project)]);
+                let of_issue = statement.query_map(&*parameters, |row| trace(row, 0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+                if !of_issue.is_empty() {
+                    traces.insert(id, of_issue);
+                }
+            }
+            Ok(traces)
+        })
+        .await
+    }
+}
+
+/// The number of the newest event: all up to it are there, all that come get higher ones.
+fn newest_number(database: &Transaction) -> rusqlite::Result<i64> {
+    database.query_row("SELECT coalesce(max(id), 0) FROM events", [], |row| row.get(0))
+}
+
+/// The issues as they were at a moment, in a range.
+struct View<'a> {
+    database: &'a Transaction<'a>,
+    scope: Scope,
+    /// The number of the newest event that counts.
+    upto: i64,
+}
+
+impl View<'_> {
+    fn with<'a>(&'a self, more: &[(&'static str, &'a dyn ToSql)]) -> Vec<(&'static str, &'a dyn ToSql)> {
+        let mut parameters = self.scope.with(more);
+        parameters.push((":upto", &self.upto));
+        parameters
+    }
+
+    /// The numbers and sort keys of issues, those after a cursor.
+    fn sorted(
+        &self,
+        project: i64,
+        key: &str,
+        descending: bool,
+        limit: usize,
+        cursor: Option<&Cursor>,
+    ) -> rusqlite::Result<Vec<(i64, Key)>> {
+        let key = key.replace("{WITHIN}", WITHIN);
+        let (after, order) = if descending { ("<", "DESC") } else { (">", "ASC") };
+        let sql = format!(
+            "WITH found AS MATERIALIZED (
+                SELECT i.id AS id, ({key}) AS key FROM issues i WHERE i.project = :project
+                AND EXISTS (SELECT 1 FROM events e WHERE e.issue = i.id AND e.id <= :upto AND {WITHIN}))
+             SELECT id, key FROM found WHERE :after_id IS NULL OR (key, id) {after} (:after_key, :after_id)
+             ORDER BY key {order}, id {order} LIMIT :limit"
+        );
+        let (after_key, after_id) = (cursor.map(|cursor| &cursor.key), cursor.map(|cursor| cursor.id));
+        let limit = limit as i64;
+        let parameters = self.with(&[(":project", &project), (":after_key", &after_key), (":after_id", &after_id), (":limit", &limit)]);
+        let mut statement = self.database.prepare_cached(&sql)?;
+        statement.query_map(&*parameters, |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    }
+
+    /// The range to draw: as asked, and where that is open, from the first to the last event of what is asked about.
+    fn span(&self, of: &str, id: i64) -> rusqlite::Result<(i64, i64)> {
+        let end = |end: &str, open: bool, asked: i64| -> rusqlite::Result<Option<i64>> {
+            if !open {
+                return Ok(Some(asked));
+            }
+            let sql = format!("SELECT {end}(e.time_us) FROM events e WHERE {of} AND e.id <= :upto AND {WITHIN}");
+            self.database.prepare_cached(&sql)?.query_row(&*self.with(&[(":of", &id)]), |row| row.get(0))
+        };
+        let first = end("min", self.scope.from_us == i64::MIN, self.scope.from_us)?;
+        // The end is not included, and the last event is.
+        let last = end("max", self.scope.to_us == i64::MAX, self.scope.to_us.saturating_sub(1))?;
+        let first = first.or(last).unwrap_or(0);
+        Ok((first, last.unwrap_or(first).saturating_add(1)))
+    }
+
+    /// An issue as it is shown. `None` when it has no event at all, which a deletion between two pages brings about.
+    fn issue(&self, id: i64, span: (i64, i64)) -> rusqlite::Result<Option<Issue>> {
+        let newest = format!("SELECT {SUMMARY} FROM events e WHERE e.issue = ? AND e.id <= ? ORDER BY e.time_us DESC, e.id DESC LIMIT 1");
+        let newest = self.database.prepare_cached(&newest)?.query_row((id, self.upto), summary).optional()?;
+        let Some(newest) = newest else { return Ok(None) };
+        let mut first = self.database.prepare_cached("SELECT min(time_us) FROM events WHERE issue = ? AND id <= ?")?;
+        let first_us = first.query_row((id, self.upto), |row| row.get(0))?;
+
+        let counts = format!(
+            "SELECT count(*), count(DISTINCT e.trace), count(DISTINCT e.user_id) FROM events e
+             WHERE e.issue = :issue AND e.id <= :upto AND {WITHIN}"
+        );
+        let mut counts = self.database.prepare_cached(&counts)?;
+        let counted = counts.query_row(&*self.with(&[(":issue", &id)]), |row| Ok((number(row, 0)?, number(row, 1)?, number(row, 2)?)));
+        let (count, traces, users) = counted?;
+        Ok(Some(Issue {
+            issue_id: id,
+            kind: newest.kind,
+            value: newest.value,
+            culprit: newest.culprit,
+            level: newest.level,
+            handled: newest.handled,
+            count,
+            traces,
+            users,
+            cost: None,
+            first_seen: rfc3339(first_us),
+            last_seen: newest.time,
+            last_trace_id: newest.trace_id,
+            last_span_id: newest.span_id,
+            points: self.points(id, span)?,
+        }))
+    }
+
+    /// How many events of an issue fall into each part of a range.
+    fn points(&self, id: i64, (first_us, end_us): (i64, i64)) -> rusqlite::Result<Vec<(String, u64)>> {
+        let length = end_us.saturating_sub(first_us);
+        // Rounded up, so that the parts reach the end. The last may reach beyond.
+        let width = (length / POINTS + i64::from(length % POINTS != 0)).max(1);
+        let start = |part: i64| first_us.saturating_add(width.saturating_mul(part));
+        let mut points: Vec<(String, u64)> = (0..POINTS).map(|part| (rfc3339(start(part)), 0)).collect();
+        let sql = format!(
+            "SELECT (e.time_us - :first) / :width AS part, count(*) FROM events e
+             WHERE e.issue = :issue AND e.id <= :upto AND {WITHIN} GROUP BY part"
+        );
+        let parameters = self.with(&[(":issue", &id), (":first", &first_us), (":width", &width)]);
+        let mut statement = self.database.prepare_cached(&sql)?;
+        let mut rows = statement.query(&*parameters)?;
+        while let Some(row) = rows.next()? {
+            let part = row.get::<_, f64>(0)?.clamp(0.0, (POINTS - 1) as f64) as usize;
+            points[part].1 += number(row, 1)?;
+        }
+        Ok(points)
+    }
+
+    /// The newest events of an issue, in full.
+    fn events(&self, id: i64) -> rusqlite::Result<Vec<IssueEvent>> {
+        let mut statement = self.database.prepare_cached(&format!(
+            "SELECT {SUMMARY}, (SELECT json FROM contents WHERE event = e.id) FROM events e
+             WHERE e.issue = :issue AND e.id <= :upto AND {WITHIN} ORDER BY e.time_us DESC, e.id DESC LIMIT {EVENTS}"
+        ))?;
+        let event = |row: &rusqlite::Row| {
+            let content: Vec<u8> = row.get(10)?;
+            let event = row::parse(&content).map_err(|reason| unreadable(10, reason))?;
+            Ok(IssueEvent::of(summary(row)?, event))
+        };
+        statement.query_map(&*self.with(&[(":issue", &id)]), event)?.collect()
+    }
+}

@@ -1,0 +1,17 @@
+//! Times as the API writes them.
+
+/// RFC 3339 in UTC with microseconds, from microseconds since the Unix epoch. A time beyond what a calendar holds becomes its end.
+pub fn rfc3339(us: i64) -> String {
+    let time = jiff::Timestamp::from_microsecond(us).unwrap_or(if us < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX });
+    format!("{time:.6}")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn always_six_places() {
+        assert_eq!(super::rfc3339(1_700_000_000_000_000), "2023-11-14T22:13:20.000000Z");
+        assert_eq!(super::rfc3339(1_700_000_000_250_001), "2023-11-14T22:13:20.250001Z");
+        assert!(super::rfc3339(i64::MIN).starts_with('-'));
+    }
+}
