@@ -164,13 +164,14 @@ impl Errors {
     /// Stores what is queued, puts it into the main file of the database, and ends the thread. Later appends fail with
     /// [`ErrorsError::Closed`]; what is stored can still be read.
     pub async fn close(&self) {
+        // The last connection that is closed removes what stands beside the main file; one that only reads cannot.
+        self.readers.clear();
         let (done, ended) = oneshot::channel();
         if let Some(commands) = &self.commands
             && commands.send(Command::Close(done)).await.is_ok()
         {
             let _ = ended.await;
         }
-        self.readers.clear();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         let _ = tokio::task::spawn_blocking(move || thread.map(JoinHandle::join)).await;
     }

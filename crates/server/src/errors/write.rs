@@ -100,7 +100,9 @@ impl Writer {
             }
         }
         drop(self.connection);
-        closing.into_iter().for_each(|done| drop(done.send(())));
+        for done in closing {
+            let _ = done.send(());
+        }
     }
 
     /// Does a group of tasks and answers each.
