@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use hinomi_model::id::TraceId;
 use rusqlite::types::ToSql;
-use rusqlite::{OptionalExtension, Transaction};
+use rusqlite::{OptionalExtension, Row, Transaction};
 
 use super::answer::{Issue, IssueDetail, IssueEvent, IssuePage};
 use super::cursor::{Cursor, Key};
@@ -69,8 +69,8 @@ impl Errors {
             let next_cursor = last.map(|(id, key)| Cursor { sort, from_us, to_us, upto, key, id }.write());
 
             let span = view.span("e.project = :of", project as i64)?;
-            let issues = found.iter().map(|(id, _)| view.issue(*id, span)).collect::<rusqlite::Result<Vec<_>>>()?;
-            Ok(IssuePage { issues: issues.into_iter().flatten().collect(), next_cursor })
+            let ids: Vec<i64> = found.into_iter().map(|(id, _)| id).collect();
+            Ok(IssuePage { issues: view.issues(&ids, span)?, next_cursor })
         })
         .await
     }
@@ -88,8 +88,8 @@ impl Errors {
             }
             let view = View { database, scope: Scope::new(&within), upto: newest_number(database)? };
             let span = view.span("e.issue = :of", id)?;
-            let Some(issue) = view.issue(id, span)? else { return Ok(None) };
-            Ok(Some(IssueDetail { issue, events: view.events(id)? }))
+            let issue = view.issues(&[id], span)?.pop();
+            issue.map(|issue| Ok(IssueDetail { issue, events: view.events(id)? })).transpose()
         })
         .await
     }
@@ -125,6 +125,19 @@ impl Errors {
 /// The number of the newest event: all up to it are there, all that come get higher ones.
 fn newest_number(database: &Transaction) -> rusqlite::Result<i64> {
     database.query_row("SELECT coalesce(max(id), 0) FROM events", [], |row| row.get(0))
+}
+
+/// Numbers as a JSON list, so that any number of them is one parameter.
+fn list(ids: &[i64]) -> String {
+    serde_json::to_string(ids).unwrap_or_default()
+}
+
+/// How much of an issue lies in a range.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counts {
+    events: u64,
+    traces: u64,
+    users: u64,
 }
 
 /// The issues as they were at a moment, in a range.
@@ -183,57 +196,70 @@ impl View<'_> {
         Ok((first, last.unwrap_or(first).saturating_add(1)))
     }
 
-    /// An issue as it is shown. `None` when it has no event at all, which a deletion between two pages brings about.
-    fn issue(&self, id: i64, span: (i64, i64)) -> rusqlite::Result<Option<Issue>> {
+    /// Issues as they are shown. One that has no event at all, which a deletion between two pages brings about, is left out.
+    fn issues(&self, ids: &[i64], span: (i64, i64)) -> rusqlite::Result<Vec<Issue>> {
         let newest = format!("SELECT {SUMMARY} FROM events e WHERE e.issue = ? AND e.id <= ? ORDER BY e.time_us DESC, e.id DESC LIMIT 1");
-        let newest = self.database.prepare_cached(&newest)?.query_row((id, self.upto), summary).optional()?;
-        let Some(newest) = newest else { return Ok(None) };
+        let mut newest = self.database.prepare_cached(&newest)?;
         let mut first = self.database.prepare_cached("SELECT min(time_us) FROM events WHERE issue = ? AND id <= ?")?;
-        let first_us = first.query_row((id, self.upto), |row| row.get(0))?;
-
-        let counts = format!(
-            "SELECT count(*), count(DISTINCT e.trace), count(DISTINCT e.user_id) FROM events e
-             WHERE e.issue = :issue AND e.id <= :upto AND {WITHIN}"
-        );
-        let mut counts = self.database.prepare_cached(&counts)?;
-        let counted = counts.query_row(&*self.with(&[(":issue", &id)]), |row| Ok((number(row, 0)?, number(row, 1)?, number(row, 2)?)));
-        let (count, traces, users) = counted?;
-        Ok(Some(Issue {
-            issue_id: id,
-            kind: newest.kind,
-            value: newest.value,
-            culprit: newest.culprit,
-            level: newest.level,
-            handled: newest.handled,
-            count,
-            traces,
-            users,
-            cost: None,
-            first_seen: rfc3339(first_us),
-            last_seen: newest.time,
-            last_trace_id: newest.trace_id,
-            last_span_id: newest.span_id,
-            points: self.points(id, span)?,
-        }))
+        let counts = self.counts(ids)?;
+        let mut points = self.points(ids, span)?;
+        let mut issues = Vec::with_capacity(ids.len());
+        for id in ids {
+            let Some(newest) = newest.query_row((id, self.upto), summary).optional()? else { continue };
+            let counts = counts.get(id).copied().unwrap_or_default();
+            issues.push(Issue {
+                issue_id: *id,
+                kind: newest.kind,
+                value: newest.value,
+                culprit: newest.culprit,
+                level: newest.level,
+                handled: newest.handled,
+                count: counts.events,
+                traces: counts.traces,
+                users: counts.users,
+                cost: None,
+                first_seen: rfc3339(first.query_row((id, self.upto), |row| row.get(0))?),
+                last_seen: newest.time,
+                last_trace_id: newest.trace_id,
+                last_span_id: newest.span_id,
+                points: points.remove(id).unwrap_or_default(),
+            });
+        }
+        Ok(issues)
     }
 
-    /// How many events of an issue fall into each part of a range.
-    fn points(&self, id: i64, (first_us, end_us): (i64, i64)) -> rusqlite::Result<Vec<(String, u64)>> {
+    /// The counts of issues in the range; those without an event there are left out.
+    fn counts(&self, ids: &[i64]) -> rusqlite::Result<HashMap<i64, Counts>> {
+        let mut statement = self.database.prepare_cached(&format!(
+            "SELECT e.issue, count(*), count(DISTINCT e.trace), count(DISTINCT e.user_id) FROM events e
+             WHERE e.issue IN (SELECT value FROM json_each(:issues)) AND e.id <= :upto AND {WITHIN} GROUP BY e.issue"
+        ))?;
+        let counts = |row: &Row| Ok((row.get(0)?, Counts { events: number(row, 1)?, traces: number(row, 2)?, users: number(row, 3)? }));
+        statement.query_map(&*self.with(&[(":issues", &list(ids))]), counts)?.collect()
+    }
+
+    /// How many events of each issue fall into each part of a range, with the start of each part.
+    fn points(&self, ids: &[i64], (first_us, end_us): (i64, i64)) -> rusqlite::Result<HashMap<i64, Vec<(String, u64)>>> {
         let length = end_us.saturating_sub(first_us);
         // Rounded up, so that the parts reach the end. The last may reach beyond.
         let width = (length / POINTS + i64::from(length % POINTS != 0)).max(1);
         let start = |part: i64| first_us.saturating_add(width.saturating_mul(part));
-        let mut points: Vec<(String, u64)> = (0..POINTS).map(|part| (rfc3339(start(part)), 0)).collect();
-        let sql = format!(
-            "SELECT (e.time_us - :first) / :width AS part, count(*) FROM events e
-             WHERE e.issue = :issue AND e.id <= :upto AND {WITHIN} GROUP BY part"
-        );
-        let parameters = self.with(&[(":issue", &id), (":first", &first_us), (":width", &width)]);
-        let mut statement = self.database.prepare_cached(&sql)?;
+        let empty: Vec<(String, u64)> = (0..POINTS).map(|part| (rfc3339(start(part)), 0)).collect();
+        let mut points: HashMap<i64, Vec<(String, u64)>> = ids.iter().map(|id| (*id, empty.clone())).collect();
+
+        let mut statement = self.database.prepare_cached(&format!(
+            "SELECT e.issue, (e.time_us - :first) / :width AS part, count(*) FROM events e
+             WHERE e.issue IN (SELECT value FROM json_each(:issues)) AND e.id <= :upto AND {WITHIN} GROUP BY e.issue, part"
+        ))?;
+        let issues = list(ids);
+        let parameters = self.with(&[(":issues", &issues), (":first", &first_us), (":width", &width)]);
         let mut rows = statement.query(&*parameters)?;
         while let Some(row) = rows.next()? {
-            let part = row.get::<_, f64>(0)?.clamp(0.0, (POINTS - 1) as f64) as usize;
-            points[part].1 += number(row, 1)?;
+            // A difference of times that are no times may be too large for a whole number.
+            let part = row.get::<_, f64>(1)?.clamp(0.0, (POINTS - 1) as f64) as usize;
+            if let Some(points) = points.get_mut(&row.get(0)?) {
+                points[part].1 += number(row, 2)?;
+            }
         }
         Ok(points)
     }
@@ -244,7 +270,7 @@ impl View<'_> {
             "SELECT {SUMMARY}, (SELECT json FROM contents WHERE event = e.id) FROM events e
              WHERE e.issue = :issue AND e.id <= :upto AND {WITHIN} ORDER BY e.time_us DESC, e.id DESC LIMIT {EVENTS}"
         ))?;
-        let event = |row: &rusqlite::Row| {
+        let event = |row: &Row| {
             let content: Vec<u8> = row.get(10)?;
             let event = row::parse(&content).map_err(|reason| unreadable(10, reason))?;
             Ok(IssueEvent::of(summary(row)?, event))
