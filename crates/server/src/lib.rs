@@ -3,6 +3,7 @@
 pub mod demo;
 pub mod errors;
 pub mod ingest;
+pub mod outcomes;
 pub mod query;
 pub mod sqlite;
 pub mod store;
