@@ -1,10 +1,19 @@
 //! Everything that touches the world: ingest, store, query, API, page, command line.
 
+pub mod api;
+pub mod app;
+pub mod cli;
+pub mod config;
 pub mod demo;
 pub mod errors;
 pub mod ingest;
+pub mod meta;
 pub mod outcomes;
+pub mod page;
 pub mod query;
 pub mod sqlite;
 pub mod store;
 pub mod time;
+
+/// The version of this program.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -31,6 +31,14 @@ pub struct Sources<'a> {
 }
 
 impl Sources<'_> {
+    /// The version of the protocol that the client says it speaks.
+    pub fn version(&self) -> Option<&str> {
+        let in_header = self.sentry_header.or(self.authorization).filter(|value| value.to_ascii_lowercase().starts_with("sentry "));
+        let pairs = in_header.map(|value| value["sentry ".len()..].split(','));
+        let of_header = pairs.into_iter().flatten().find_map(|pair| pair.trim().strip_prefix("sentry_version="));
+        of_header.or_else(|| self.query?.split('&').find_map(|pair| pair.strip_prefix("sentry_version=")))
+    }
+
     /// The one key of the request. `None` where no source names one: the envelope's own header may then speak.
     pub fn key(&self) -> Result<Option<String>, AuthError> {
         let found = [

@@ -1,4 +1,191 @@
-//! What comes in: who sent it, and what the bytes are once inflated.
+//! What comes in: from the socket to the store.
+//!
+//! A request is authenticated (`auth`), read and inflated under caps (`receive`, `body`), decoded by the model, stored, and only then
+//! answered with 2xx. Whatever becomes of it, or of a part of it, is counted as an outcome. `sentry` speaks Sentry's protocol.
 
 pub mod auth;
 pub mod body;
+mod receive;
+mod refusal;
+mod sentry;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hinomi_model::outcome::{Category, Outcome, OutcomeKind};
+use hinomi_model::price::PriceBook;
+use hinomi_model::sentry::Decoded;
+use hinomi_model::span::{Cost, CostSource, Span};
+use tokio::sync::Semaphore;
+
+use crate::config;
+use crate::errors::Errors;
+use crate::meta::{Key, Meta, Project};
+use crate::outcomes::Outcomes;
+use crate::store::Store;
+use refusal::Refusal;
+pub use sentry::routes;
+
+/// Everything that taking telemetry in needs.
+#[derive(Debug)]
+pub struct Intake {
+    meta: Arc<Meta>,
+    store: Arc<Store>,
+    errors: Arc<Errors>,
+    outcomes: Arc<Outcomes>,
+    prices: &'static PriceBook,
+    limits: config::Ingest,
+    retention_days: u32,
+    /// Bytes of bodies that may still come into work, in units of [`receive::UNIT`].
+    room: Arc<Semaphore>,
+    /// Bodies that may be inflated and decoded at the same time: it takes processor time, and memory beyond the body's own.
+    decoding: Arc<Semaphore>,
+    /// When each key was last used, until that is written.
+    used: Mutex<HashMap<i64, i64>>,
+}
+
+/// A request that may send: its project, and the key by which it may.
+#[derive(Debug, Clone)]
+struct Sender {
+    project: Project,
+    key: Key,
+}
+
+impl Intake {
+    /// An intake that stores what it takes in these stores.
+    pub fn new(
+        meta: Arc<Meta>,
+        store: Arc<Store>,
+        errors: Arc<Errors>,
+        outcomes: Arc<Outcomes>,
+        prices: &'static PriceBook,
+        config: &config::Config,
+    ) -> Intake {
+        let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        Intake {
+            meta,
+            store,
+            errors,
+            outcomes,
+            prices,
+            limits: config.ingest.clone(),
+            retention_days: config.retention_days,
+            room: Arc::new(Semaphore::new(config.ingest.max_bytes_in_work.div_ceil(receive::UNIT))),
+            decoding: Arc::new(Semaphore::new(2 * processors)),
+            used: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// Who sends with this key to this project.
+    fn sender(&self, key: &str, project: Option<u64>) -> Result<Sender, Refusal> {
+        let key = self.meta.key(key).ok_or_else(|| Refusal::UnknownKey { key: shortened(key) })?;
+        if project.is_some_and(|project| project != key.project) {
+            return Err(Refusal::OtherProject { key: shortened(&key.public_key) });
+        }
+        let directory = self.meta.directory();
+        let project = directory.projects.get(&key.project).ok_or(Refusal::NoProject)?;
+        if project.disabled {
+            return Err(Refusal::Disabled { project: project.id });
+        }
+        let at_us = jiff::Timestamp::now().as_microsecond();
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(key.id, at_us);
+        Ok(Sender { project: project.clone(), key })
+    }
+
+    /// Writes down when keys were last used. To be called now and then.
+    pub fn note_used_keys(&self) {
+        let used: Vec<_> = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().collect();
+        if used.is_empty() {
+            return;
+        }
+        if let Err(error) = self.meta.used_keys(&used) {
+            tracing::warn!(%error, "ingest.used_keys.not_written");
+        }
+    }
+
+    fn retention(&self, project: &Project) -> Duration {
+        Duration::from_secs(u64::from(project.retention_days.unwrap_or(self.retention_days)) * 86_400)
+    }
+
+    /// Stores what was decoded, and counts it. When it returns without an error, all that is good of it is durable and visible.
+    async fn keep(&self, sender: &Sender, received_us: i64, decoded: Decoded) -> Result<(), Refusal> {
+        let Decoded { mut spans, errors, outcomes, .. } = decoded;
+        let project = sender.project.id;
+        if sender.project.prefer_client_cost {
+            spans.iter_mut().for_each(prefer_client);
+        }
+        let (span_count, error_count) = (spans.len(), errors.len());
+        // A request may carry both; the same one sent again is a repeat in either store, so that half a success loses nothing.
+        let in_store = async {
+            if span_count == 0 {
+                return Ok(Default::default());
+            }
+            self.store.append(project, spans).await.map_err(Refusal::from)
+        };
+        let in_errors = async {
+            if error_count == 0 {
+                return Ok(Default::default());
+            }
+            self.errors.append(project, received_us, errors).await.map_err(Refusal::from)
+        };
+        let (of_spans, of_errors) = tokio::try_join!(in_store, in_errors)?;
+
+        for outcome in &outcomes {
+            self.count(sender, outcome);
+        }
+        let counted = [
+            (OutcomeKind::Accepted, "stored", Category::Span, of_spans.stored),
+            (OutcomeKind::Duplicate, "duplicate", Category::Span, of_spans.duplicates),
+            (OutcomeKind::Dropped, "invalid_id", Category::Span, of_spans.without_id),
+            (OutcomeKind::Accepted, "stored", Category::Error, of_errors.stored),
+            (OutcomeKind::Duplicate, "duplicate", Category::Error, of_errors.duplicates),
+        ];
+        for (kind, reason, category, quantity) in counted {
+            if quantity > 0 {
+                self.count(sender, &Outcome { kind, reason: reason.into(), category, quantity: quantity as u64, detail: None });
+            }
+        }
+        if of_spans.stored > 0 && sender.project.first_span_us.is_none() {
+            let meta = self.meta.clone();
+            let noted = tokio::task::spawn_blocking(move || meta.saw_first_span(project)).await;
+            if let Ok(Err(error)) = noted {
+                tracing::warn!(%error, project, "ingest.first_span.not_noted");
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&self, sender: &Sender, outcome: &Outcome) {
+        metrics::counter!("hinomi_outcomes_total", "outcome" => outcome.kind.as_str(), "category" => outcome.category.as_str())
+            .increment(outcome.quantity);
+        self.outcomes.count(sender.project.id, Some(&sender.key.public_key), outcome);
+    }
+
+    /// Counts a request that was turned away. `project` is the one it was meant for, where there is such a one.
+    fn count_refusal(&self, project: Option<u64>, refusal: &Refusal) {
+        let project = project.filter(|id| self.meta.directory().projects.contains_key(id)).unwrap_or(0);
+        let outcome = Outcome {
+            kind: OutcomeKind::Refused,
+            reason: refusal.reason().to_owned(),
+            category: Category::Request,
+            quantity: 1,
+            detail: Some(refusal.to_string()),
+        };
+        metrics::counter!("hinomi_outcomes_total", "outcome" => "refused", "category" => "request").increment(1);
+        self.outcomes.count(project, refusal.key(), &outcome);
+        tracing::debug!(project, reason = refusal.reason(), "ingest.refused");
+    }
+}
+
+/// Takes the client's own figure, as a project can be set to. A client's zero means that it does not know.
+fn prefer_client(span: &mut Span) {
+    if let Some(total) = span.client_cost.filter(|cost| *cost != hinomi_model::money::Usd::ZERO) {
+        span.cost = Some(Cost { total, input: None, output: None, source: CostSource::Client, price: None });
+    }
+}
+
+/// Enough of a key to find it, when it is not one of ours.
+fn shortened(key: &str) -> String {
+    format!("{}…", key.chars().take(8).collect::<String>())
+}

@@ -20,12 +20,15 @@ pub const FIELDS: &[&str] = &[
     "prompt",
     "release",
     "environment",
+    "service",
+    "thread",
     "trace",
     "span",
     "cost",
     "duration",
     "input_tokens",
     "output_tokens",
+    "total_tokens",
 ];
 
 /// Why a filter cannot be read.

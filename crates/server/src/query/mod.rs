@@ -1,3 +1,145 @@
 //! Answers to questions about stored spans.
+//!
+//! A [`Project`] is a view of one project at one moment. `scan` makes its spans a table of the query engine, from buffer and
+//! segments alike; `fields` and `text` say what a filter means for its columns. `sums` answers summary, series, breakdown and facets
+//! by aggregation, `lists` finds the spans and traces of a list, `trace` and `tree` read whole traces and derive what needs all of
+//! them: sums below a span, its own time, how it compares. `answer` is what the API shows.
+//!
+//! Corrections and repeats are dealt with by the store: every live row is a span as it is.
 
+pub mod answer;
+mod by;
+mod columns;
+mod cursor;
+mod detail;
+mod error;
+mod fields;
 pub mod filter;
+mod lists;
+mod measure;
+mod scan;
+mod sums;
+#[cfg(test)]
+mod tests;
+mod text;
+mod trace;
+mod tree;
+
+use std::sync::Arc;
+
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::prelude::{DataFrame, Expr, SessionConfig, SessionContext, col, lit};
+
+use crate::store::snapshot::Snapshot;
+pub use answer::*;
+pub use by::By;
+pub use error::QueryError;
+use filter::Filter;
+pub use measure::{Bucket, Measure};
+
+/// Footers of segments that are kept in memory, in bytes.
+const METADATA_CACHE: usize = 256 << 20;
+/// What the operators of all queries together may hold, in bytes.
+const MEMORY: usize = 1 << 30;
+
+/// Where queries run: what they share. Made once.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    runtime: Arc<RuntimeEnv>,
+}
+
+/// How a scan treats filters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// Most rows are wanted: whole columns, then the filter.
+    Much,
+    /// Few rows are wanted: the filter's columns first, the others only where it holds.
+    Little,
+}
+
+/// Which spans a question is about: those that start in `from_us..to_us`, in microseconds since the Unix epoch, and that the filter
+/// lets pass. The ends of `i64` stand for everything kept.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    /// Start.
+    pub from_us: i64,
+    /// End, not included.
+    pub to_us: i64,
+    /// The filter.
+    pub filter: Filter,
+}
+
+impl Scope {
+    /// Everything kept.
+    pub fn all() -> Scope {
+        Scope { from_us: i64::MIN, to_us: i64::MAX, filter: Filter::default() }
+    }
+}
+
+/// The spans of a project at one moment.
+#[derive(Debug, Clone)]
+pub struct Project {
+    engine: Engine,
+    snapshot: Arc<Snapshot>,
+    project: u64,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Engine::new()
+    }
+}
+
+impl Engine {
+    /// An engine with its own caches.
+    pub fn new() -> Engine {
+        let built = RuntimeEnvBuilder::new().with_metadata_cache_limit(METADATA_CACHE).with_memory_limit(MEMORY, 1.0).build_arc();
+        // Only a folder for spilling could fail to be made; the defaults do without.
+        Engine { runtime: built.unwrap_or_default() }
+    }
+
+    /// A project as it is in a snapshot. Costs nothing.
+    pub fn project(&self, snapshot: Arc<Snapshot>, project: u64) -> Project {
+        Project { engine: self.clone(), snapshot, project }
+    }
+
+    fn context(&self, reading: Reading) -> SessionContext {
+        let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let mut config = SessionConfig::new().with_target_partitions(processors).with_collect_statistics(false);
+        let parquet = &mut config.options_mut().execution.parquet;
+        parquet.pushdown_filters = reading == Reading::Little;
+        parquet.reorder_filters = reading == Reading::Little;
+        // A page of a list asks for its traces by their ids.
+        parquet.max_in_list_size = 1100;
+        SessionContext::new_with_config_rt(config, self.runtime.clone())
+    }
+}
+
+impl Project {
+    /// All spans of the project that start within the range, as a table. The wall between projects stands outside of the scan too.
+    fn table(&self, reading: Reading, from_us: i64, to_us: i64) -> Result<DataFrame, QueryError> {
+        let spans = scan::Spans::new(self.snapshot.clone(), self.project, from_us, to_us);
+        let table = self.engine.context(reading).read_table(Arc::new(spans))?;
+        Ok(table.filter(self.within(from_us, to_us))?)
+    }
+
+    /// The spans of a scope.
+    fn spans_of(&self, reading: Reading, scope: &Scope) -> Result<DataFrame, QueryError> {
+        let table = self.table(reading, scope.from_us, scope.to_us)?;
+        match fields::condition(&scope.filter)? {
+            Some(condition) => Ok(table.filter(condition)?),
+            None => Ok(table),
+        }
+    }
+
+    fn within(&self, from_us: i64, to_us: i64) -> Expr {
+        let mut within = col("project_id").eq(lit(i64::try_from(self.project).unwrap_or(i64::MAX)));
+        if from_us != i64::MIN {
+            within = within.and(col("start_time").gt_eq(columns::time(from_us)));
+        }
+        if to_us != i64::MAX {
+            within = within.and(col("start_time").lt(columns::time(to_us)));
+        }
+        within
+    }
+}

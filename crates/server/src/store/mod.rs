@@ -348,4 +348,4 @@ fn prepare(project: u64, received_us: i64, mut spans: Vec<Span>) -> Result<(Requ
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -54,7 +54,7 @@ pub(super) fn span(trace: u128, id: u64, start_us: i64) -> Span {
 }
 
 /// All rows of a snapshot by identity. Panics if one is there twice.
-pub(super) fn rows(snapshot: &Snapshot) -> BTreeMap<(u64, TraceId, SpanId), Row> {
+pub(crate) fn rows(snapshot: &Snapshot) -> BTreeMap<(u64, TraceId, SpanId), Row> {
     let mut all: Vec<Row> = snapshot.buffer.iter().flat_map(from_batch).collect();
     for view in &snapshot.segments {
         let batch = Reader::open(&view.segment.path).unwrap().all(&ranges(0..view.segment.rows as u32)).unwrap();

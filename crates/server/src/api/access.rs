@@ -1,0 +1,91 @@
+//! Who asks, and what they may see and change.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, header};
+
+use super::{Api, ApiError};
+use crate::meta::Token;
+
+/// Set by the page on every change: another site's form cannot.
+const PAGE_HEADER: &str = "x-hinomi-page";
+
+/// Somebody who is signed in or has a token.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Caller {
+    token: Token,
+}
+
+impl Caller {
+    pub(super) fn may_see(self, project: u64) -> bool {
+        self.token.project.is_none_or(|own| own == project)
+    }
+
+    /// Reading is for all callers, changing for those who may.
+    pub(super) fn check_admin(self) -> Result<(), ApiError> {
+        if self.token.admin {
+            return Ok(());
+        }
+        Err(ApiError::forbidden("this token may only read", "`hinomi token create --admin` makes one that may change things."))
+    }
+}
+
+impl FromRequestParts<Arc<Api>> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Caller, ApiError> {
+        if let Some(secret) = bearer(&parts.headers) {
+            let token = api.meta.token(secret)?.ok_or_else(ApiError::unauthorized)?;
+            return Ok(Caller { token });
+        }
+        let session = cookie(&parts.headers, &api.cookie).ok_or_else(ApiError::unauthorized)?;
+        if !api.meta.session(session)? {
+            return Err(ApiError::unauthorized());
+        }
+        let changes = !matches!(parts.method, Method::GET | Method::HEAD);
+        if changes && !parts.headers.contains_key(PAGE_HEADER) {
+            let hint = format!("Send the header `{PAGE_HEADER}: 1`, or use an API token.");
+            return Err(ApiError::forbidden("a change by session must come from the page", &hint));
+        }
+        Ok(Caller { token: Token { project: None, admin: true } })
+    }
+}
+
+/// The project in the path, which the caller may see.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Of {
+    pub(super) project: u64,
+    pub(super) caller: Caller,
+}
+
+impl FromRequestParts<Arc<Api>> for Of {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Of, ApiError> {
+        let caller = Caller::from_request_parts(parts, api).await?;
+        let Path(path) = Path::<Vec<(String, String)>>::from_request_parts(parts, api).await.map_err(|_| ApiError::not_found("page"))?;
+        let id = path.iter().find(|(name, _)| name == "project").and_then(|(_, id)| id.parse::<u64>().ok());
+        let known = id.filter(|id| caller.may_see(*id) && api.meta.directory().projects.contains_key(id));
+        match known {
+            Some(project) => Ok(Of { project, caller }),
+            // One that another process has just made is not in memory yet.
+            None => match id.filter(|id| caller.may_see(*id)) {
+                Some(id) => api.meta.project(id).map(|found| Of { project: found.id, caller }).map_err(ApiError::from),
+                None => Err(ApiError::not_found("project")),
+            },
+        }
+    }
+}
+
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, secret) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
+}
+
+pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let lines = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    lines.flat_map(|line| line.split(';')).find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
+}

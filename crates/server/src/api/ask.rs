@@ -1,0 +1,103 @@
+//! What the parameters of a query mean: a range of time and a filter.
+
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
+
+use super::ApiError;
+use crate::query::Scope;
+use crate::query::filter::Filter;
+
+/// Parameters of a request, with our own form of error.
+#[derive(Debug)]
+pub(super) struct Asked<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let parsed = Query::<T>::from_request_parts(parts, state).await;
+        parsed.map(|Query(value)| Asked(value)).map_err(|error| ApiError::bad_request("bad_parameter", error.body_text()))
+    }
+}
+
+/// What narrows a query.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Narrow {
+    /// Start: RFC 3339, unix seconds, or relative such as `-24h`. Left out: everything kept.
+    from: Option<String>,
+    /// End, not included: as `from`, or `now`.
+    to: Option<String>,
+    /// The filter, such as `model:gpt-4o status:error`.
+    q: Option<String>,
+}
+
+impl Narrow {
+    pub(super) fn scope(&self) -> Result<Scope, ApiError> {
+        let filter = Filter::parse(self.q.as_deref().unwrap_or_default())?;
+        let (from_us, to_us) = self.range()?;
+        Ok(Scope { from_us, to_us, filter })
+    }
+
+    /// Start and end in microseconds since the Unix epoch; the ends of time where left out.
+    pub(super) fn range(&self) -> Result<(i64, i64), ApiError> {
+        let now = Timestamp::now().as_microsecond();
+        let time = |name: &str, text: &Option<String>, open: i64| match text.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
+            None => Ok(open),
+            Some(text) => moment(text, now).ok_or_else(|| {
+                let forms = "an RFC 3339 time, unix seconds, now, or a span back such as -30m, -24h, -7d";
+                ApiError::bad_request("bad_time", format!("{name}: {text:?} is not {forms}"))
+            }),
+        };
+        Ok((time("from", &self.from, i64::MIN)?, time("to", &self.to, i64::MAX)?))
+    }
+}
+
+/// A moment as a person or a program writes it, in microseconds since the Unix epoch.
+pub(super) fn moment(text: &str, now_us: i64) -> Option<i64> {
+    if text == "now" {
+        return Some(now_us);
+    }
+    if let Some(back) = text.strip_prefix('-')
+        && let Some(us) = length(back)
+    {
+        return now_us.checked_sub(us);
+    }
+    if let Ok(seconds) = text.parse::<f64>() {
+        let us = seconds * 1e6;
+        return (us.is_finite() && us.abs() < 9e18).then_some(us.round() as i64);
+    }
+    text.parse::<Timestamp>().ok().map(Timestamp::as_microsecond)
+}
+
+/// `90s`, `30m`, `24h`, `7d`, `2w` in microseconds.
+fn length(text: &str) -> Option<i64> {
+    const UNITS: [(char, i64); 5] = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400), ('w', 604_800)];
+    let unit = text.chars().last()?;
+    let (_, seconds) = UNITS.iter().find(|(letter, _)| *letter == unit)?;
+    let count: i64 = text[..text.len() - 1].parse().ok()?;
+    count.checked_mul(*seconds)?.checked_mul(1_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_in_every_form() {
+        let now = 1_800_000_000_000_000;
+        assert_eq!(moment("now", now), Some(now));
+        assert_eq!(moment("-24h", now), Some(now - 86_400_000_000));
+        assert_eq!(moment("1700000000", now), Some(1_700_000_000_000_000));
+        assert_eq!(moment("1700000000.25", now), Some(1_700_000_000_250_000));
+        assert_eq!(moment("2023-11-14T22:13:20Z", now), Some(1_700_000_000_000_000));
+        assert_eq!(moment("2023-11-15T07:13:20.000001+09:00", now), Some(1_700_000_000_000_001));
+        for wrong in ["yesterday", "-h", "-24x", "1e300", "NaN", "-é", ""] {
+            assert_eq!(moment(wrong, now), None, "{wrong}");
+        }
+    }
+}

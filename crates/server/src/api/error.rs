@@ -1,0 +1,123 @@
+//! The one form of error at the edge: `{"error":{"code":"snake_case","message":"...","hint":"..."}}`.
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::errors::ErrorsError;
+use crate::meta::MetaError;
+use crate::query::QueryError;
+use crate::query::filter::FilterError;
+
+/// Why a request was not answered.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    said: Said,
+}
+
+/// What a client reads.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(super) struct Body {
+    /// The error.
+    error: Said,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ErrorSaid)]
+struct Said {
+    /// Snake case, for programs.
+    code: &'static str,
+    /// What happened, to what.
+    message: String,
+    /// What to do about it.
+    hint: Option<String>,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> ApiError {
+        ApiError { status, said: Said { code, message: message.into(), hint: None } }
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> ApiError {
+        self.said.hint = Some(hint.into());
+        self
+    }
+
+    /// The request says something that cannot be.
+    pub(super) fn bad_request(code: &'static str, message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    /// There is no such thing, or none that the caller may see.
+    pub(super) fn not_found(what: &str) -> ApiError {
+        ApiError::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"))
+    }
+
+    /// A trace or span that is not there.
+    pub(super) fn no_span(what: &str) -> ApiError {
+        ApiError::not_found(what).hint("It may be older than what is kept, or not have arrived yet.")
+    }
+
+    /// Nobody is signed in.
+    pub(super) fn unauthorized() -> ApiError {
+        ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", "sign in, or send an API token")
+            .hint("`hinomi login` prints a sign-in link, `hinomi token create` an API token.")
+    }
+
+    /// The caller may read, not change.
+    pub(super) fn forbidden(message: &str, hint: &str) -> ApiError {
+        ApiError::new(StatusCode::FORBIDDEN, "forbidden", message).hint(hint)
+    }
+
+    /// Our own fault. What it was goes to the log, where it is handled once.
+    pub(super) fn internal(error: impl std::fmt::Display) -> ApiError {
+        tracing::error!(%error, "api.failed");
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server could not answer; its log says why")
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        (self.status, Json(Body { error: self.said })).into_response()
+    }
+}
+
+impl From<FilterError> for ApiError {
+    fn from(error: FilterError) -> ApiError {
+        ApiError::bad_request("bad_filter", error.to_string()).hint("Example: model:gpt-4o* status:error cost:>0.01 \"words in the text\"")
+    }
+}
+
+impl From<QueryError> for ApiError {
+    fn from(error: QueryError) -> ApiError {
+        if error.is_users() { ApiError::bad_request("bad_query", error.to_string()) } else { ApiError::internal(error) }
+    }
+}
+
+impl From<ErrorsError> for ApiError {
+    fn from(error: ErrorsError) -> ApiError {
+        if error.is_users() { ApiError::bad_request("bad_query", error.to_string()) } else { ApiError::internal(error) }
+    }
+}
+
+impl From<MetaError> for ApiError {
+    fn from(error: MetaError) -> ApiError {
+        match error {
+            MetaError::NoProject(_) => ApiError::not_found("project"),
+            MetaError::NoKey { .. } => ApiError::not_found("key"),
+            MetaError::Invalid(reason) => ApiError::bad_request("invalid_value", reason),
+            other => ApiError::internal(other),
+        }
+    }
+}
+
+impl From<JsonRejection> for ApiError {
+    fn from(rejection: JsonRejection) -> ApiError {
+        ApiError::bad_request("invalid_body", rejection.body_text()).hint("Send JSON with `content-type: application/json`.")
+    }
+}

@@ -1,0 +1,66 @@
+//! Issues: error events that are the same.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+
+use super::access::Of;
+use super::ask::{Asked, Narrow};
+use super::traces::Rows;
+use super::{Api, ApiError};
+use crate::errors::{Issue, IssueDetail, IssuePage, Within};
+
+/// Issues of an answer, where the caller does not say.
+const ROWS: usize = 50;
+
+impl Api {
+    /// What the traces cost in which these issues happened.
+    async fn add_costs(&self, project: u64, issues: &mut [Issue], within: Within) -> Result<(), ApiError> {
+        let ids = issues.iter().map(|issue| issue.issue_id).collect();
+        let traces = self.errors.traces_of_issues(project, ids, within).await?;
+        let mut all: Vec<_> = traces.values().flatten().copied().collect();
+        all.sort_unstable();
+        all.dedup();
+        let costs = self.ask(project).trace_costs(&all).await?;
+        for issue in issues {
+            let known = traces.get(&issue.issue_id).into_iter().flatten().filter_map(|trace| costs.get(trace).copied().flatten());
+            // Exact until here: the sum of what is known, and nothing where nothing is.
+            issue.cost = known.reduce(|sum, cost| sum + cost).map(|cost| cost.dollars());
+        }
+        Ok(())
+    }
+}
+
+/// Lists issues that happened in the range.
+#[utoipa::path(get, path = "/projects/{project}/issues", tag = "issues", params(("project" = u64, Path), Narrow, Rows),
+    responses((status = 200, body = IssuePage), (status = 400, body = super::error::Body)))]
+pub(super) async fn issues(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    Asked(narrow): Asked<Narrow>,
+    Asked(rows): Asked<Rows>,
+) -> Result<Json<IssuePage>, ApiError> {
+    let within = api.errors_within(of.project, &narrow.scope()?).await?;
+    let sort = rows.sort.as_deref().unwrap_or("-last_seen");
+    let mut page = api.errors.issues(of.project, within.clone(), sort, rows.limit(ROWS)?, rows.cursor.as_deref()).await?;
+    api.add_costs(of.project, &mut page.issues, within).await?;
+    Ok(Json(page))
+}
+
+/// One issue with its newest events.
+#[utoipa::path(get, path = "/projects/{project}/issues/{issue}", tag = "issues",
+    params(("project" = u64, Path), ("issue" = i64, Path), Narrow),
+    responses((status = 200, body = IssueDetail), (status = 404, body = super::error::Body)))]
+pub(super) async fn issue(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    Path((_project, issue)): Path<(String, String)>,
+    Asked(narrow): Asked<Narrow>,
+) -> Result<Json<IssueDetail>, ApiError> {
+    let id: i64 = issue.parse().map_err(|_| ApiError::not_found("issue"))?;
+    let within = api.errors_within(of.project, &narrow.scope()?).await?;
+    let mut found = api.errors.issue(of.project, id, within.clone()).await?.ok_or_else(|| ApiError::not_found("issue"))?;
+    api.add_costs(of.project, std::slice::from_mut(&mut found.issue), within).await?;
+    Ok(Json(found))
+}

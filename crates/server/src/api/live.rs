@@ -1,0 +1,122 @@
+//! The live stream: a page is told that something has arrived, and asks for what it shows.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::Sse;
+use axum::response::sse::{Event, KeepAlive};
+use futures::Stream;
+use hinomi_model::id::TraceId;
+use serde::Serialize;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::CancellationToken;
+
+use super::access::Of;
+use super::{Api, ApiError};
+use crate::{errors, store};
+
+/// Changes are gathered this long, so that a busy project does not keep a page busy.
+const GATHER: Duration = Duration::from_millis(500);
+/// A line that keeps the connection from being closed on its way.
+const ALIVE: Duration = Duration::from_secs(15);
+/// Traces that one event names; a page that sees fewer of them than spans asks anyway.
+const MOST_TRACES: usize = 200;
+
+/// What has arrived.
+#[derive(Debug, Default, Serialize)]
+struct Change {
+    traces: BTreeSet<String>,
+    spans: usize,
+    errors: usize,
+}
+
+impl Change {
+    fn add(&mut self, traces: &[TraceId], spans: usize, errors: usize) {
+        let room = MOST_TRACES.saturating_sub(self.traces.len());
+        self.traces.extend(traces.iter().take(room).map(ToString::to_string));
+        self.spans += spans;
+        self.errors += errors;
+    }
+}
+
+/// Whatever ends the waiting.
+enum Heard {
+    Change,
+    Nothing,
+    End,
+}
+
+struct Ears {
+    project: u64,
+    spans: Receiver<store::Change>,
+    errors: Receiver<errors::Change>,
+    stop: CancellationToken,
+}
+
+impl Ears {
+    /// Waits for something and notes it if it is about the project.
+    async fn hear(&mut self, change: &mut Change) -> Heard {
+        tokio::select! {
+            () = self.stop.cancelled() => Heard::End,
+            heard = self.spans.recv() => match heard {
+                Ok(stored) if stored.project == self.project => {
+                    change.add(&stored.traces, stored.spans, 0);
+                    Heard::Change
+                }
+                Ok(_) => Heard::Nothing,
+                // Some were missed: the page asks for all it shows.
+                Err(RecvError::Lagged(_)) => Heard::Change,
+                Err(RecvError::Closed) => Heard::End,
+            },
+            heard = self.errors.recv() => match heard {
+                Ok(stored) if stored.project == self.project => {
+                    change.add(&stored.traces, 0, stored.errors);
+                    Heard::Change
+                }
+                Ok(_) => Heard::Nothing,
+                Err(RecvError::Lagged(_)) => Heard::Change,
+                Err(RecvError::Closed) => Heard::End,
+            },
+        }
+    }
+
+    /// The next event: what arrives within half a second of the first.
+    async fn next(&mut self) -> Option<Change> {
+        let mut change = Change::default();
+        loop {
+            match self.hear(&mut change).await {
+                Heard::Change => break,
+                Heard::Nothing => {}
+                Heard::End => return None,
+            }
+        }
+        let gathered = tokio::time::sleep(GATHER);
+        tokio::pin!(gathered);
+        loop {
+            tokio::select! {
+                () = &mut gathered => return Some(change),
+                heard = self.hear(&mut change) => if matches!(heard, Heard::End) { return Some(change) },
+            }
+        }
+    }
+}
+
+/// Server-sent events: `change` with `{"traces":[...],"spans":N,"errors":N}`, at most twice a second.
+#[utoipa::path(get, path = "/projects/{project}/live", tag = "queries", params(("project" = u64, Path)),
+    responses((status = 200, content_type = "text/event-stream", description = "events of type `change`")))]
+pub(super) async fn live(State(api): State<Arc<Api>>, of: Of) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
+    let ears = Ears { project: of.project, spans: api.store.changes(), errors: api.errors.changes(), stop: api.stop.clone() };
+    let events = futures::stream::unfold(ears, |mut ears| async {
+        let change = ears.next().await?;
+        let event = Event::default().event("change").json_data(&change).unwrap_or_default();
+        Some((Ok(event), ears))
+    });
+    // The first bytes tell a browser behind a proxy that the stream is open.
+    let hello = futures::stream::once(async { Ok(Event::default().comment("hello")) });
+    let events = futures::StreamExt::chain(hello, events);
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(ALIVE)))
+}

@@ -1,0 +1,133 @@
+//! The API under `/api/v1`: the contract that the page and other programs rely on. Each handler is registered once, route and
+//! description together; the description is served at `/api/v1/openapi.json`.
+
+mod access;
+mod ask;
+mod error;
+mod issues;
+mod live;
+mod outcomes;
+mod projects;
+mod queries;
+mod session;
+mod system;
+mod traces;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::{Json, Router};
+use hinomi_model::price::PriceBook;
+use tokio_util::sync::CancellationToken;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::errors::Errors;
+use crate::meta::{Meta, Project};
+use crate::outcomes::Outcomes;
+use crate::query::Engine;
+use crate::store::Store;
+
+pub use error::ApiError;
+pub(crate) use system::resident_bytes;
+
+/// Everything that answering needs.
+#[derive(Debug)]
+pub struct Api {
+    /// Projects, keys, tokens, sessions.
+    pub meta: Arc<Meta>,
+    /// Spans.
+    pub store: Arc<Store>,
+    /// Error events.
+    pub errors: Arc<Errors>,
+    /// What became of what was sent.
+    pub outcomes: Arc<Outcomes>,
+    /// Where queries run.
+    pub engine: Engine,
+    /// Prices, to explain a cost.
+    pub prices: &'static PriceBook,
+    /// What links and DSNs are made from, without a slash at the end.
+    pub public_url: String,
+    /// Name of the session's cookie: cookies of one host are shared by all its ports.
+    pub cookie: String,
+    /// The data folder.
+    pub data: PathBuf,
+    /// Days that spans are kept where a project does not say.
+    pub retention_days: u32,
+    /// When the server started.
+    pub started: Instant,
+    /// Ends the live streams, so that the server can stop.
+    pub stop: CancellationToken,
+}
+
+impl Api {
+    /// The address with which programs send to a project.
+    pub fn dsn(&self, project: &Project) -> Option<String> {
+        let directory = self.meta.directory();
+        let key = directory.first_key(project.id)?;
+        let (scheme, rest) = self.public_url.split_once("://")?;
+        Some(format!("{scheme}://{}@{rest}/{}", key.public_key, project.id))
+    }
+
+    /// The questions that can be asked of a project at this moment.
+    fn ask(&self, project: u64) -> crate::query::Project {
+        self.engine.project(self.store.snapshot(), project)
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Hinomi", description = "LLM monitoring. Times are RFC 3339 UTC with microseconds, durations milliseconds, money US dollars; null means unknown, never zero."),
+    security(("token" = []), ("session" = [])),
+    modifiers(&Security)
+)]
+struct Description;
+
+/// How requests are authenticated.
+struct Security;
+
+impl utoipa::Modify for Security {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let components = openapi.components.get_or_insert_default();
+        let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API token: `hinomi token create`")).build();
+        components.add_security_scheme("token", SecurityScheme::Http(token));
+        let session =
+            ApiKeyValue::with_description("hinomi_session", "The page's session; changes also need the header `x-hinomi-page: 1`");
+        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(session)));
+    }
+}
+
+/// All routes, with the description that they give of themselves.
+pub fn routes(api: Arc<Api>) -> Router {
+    let (router, description) = described().split_for_parts();
+    let description = Arc::new(description);
+    let router = router.route("/api/v1/openapi.json", axum::routing::get(move || async move { Json((*description).clone()) }));
+    router.merge(session::routes()).with_state(api)
+}
+
+fn described() -> OpenApiRouter<Arc<Api>> {
+    let v1 = OpenApiRouter::new()
+        .routes(routes!(session::create, session::end))
+        .routes(routes!(session::me))
+        .routes(routes!(projects::list, projects::create))
+        .routes(routes!(projects::get, projects::update))
+        .routes(routes!(projects::keys, projects::create_key))
+        .routes(routes!(projects::delete_key))
+        .routes(routes!(queries::summary))
+        .routes(routes!(queries::series))
+        .routes(routes!(queries::breakdown))
+        .routes(routes!(queries::facets))
+        .routes(routes!(traces::spans))
+        .routes(routes!(traces::traces))
+        .routes(routes!(traces::trace))
+        .routes(routes!(traces::span))
+        .routes(routes!(issues::issues))
+        .routes(routes!(issues::issue))
+        .routes(routes!(outcomes::outcomes))
+        .routes(routes!(live::live))
+        .routes(routes!(system::system));
+    OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", v1)
+}

@@ -1,0 +1,212 @@
+//! Projects and their ingest keys.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+
+use super::access::{Caller, Of};
+use super::{Api, ApiError};
+use crate::meta::{self, Currency, Patch};
+use crate::time::rfc3339;
+
+/// A project.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Project {
+    id: u64,
+    name: String,
+    /// Filled by `hinomi demo`.
+    demo: bool,
+    /// What a Sentry SDK is given; null while the project has no key.
+    dsn: Option<String>,
+    /// Days that spans are kept.
+    retention_days: u32,
+    /// Shown beside dollars.
+    currency: Option<Currency>,
+    /// Take the client's own cost where it sends one.
+    prefer_client_cost: bool,
+    /// Nothing is taken in.
+    disabled: bool,
+    created_at: String,
+    /// Null while nothing has arrived.
+    first_span_at: Option<String>,
+}
+
+/// An ingest key.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Key {
+    id: i64,
+    public_key: String,
+    name: String,
+    disabled: bool,
+    created_at: String,
+    /// To the minute; null while it was never used.
+    last_used_at: Option<String>,
+}
+
+fn shown(api: &Api, project: &meta::Project) -> Project {
+    Project {
+        id: project.id,
+        name: project.name.clone(),
+        demo: project.demo,
+        dsn: api.dsn(project),
+        retention_days: project.retention_days.unwrap_or(api.retention_days),
+        currency: project.currency.clone(),
+        prefer_client_cost: project.prefer_client_cost,
+        disabled: project.disabled,
+        created_at: rfc3339(project.created_us),
+        first_span_at: project.first_span_us.map(rfc3339),
+    }
+}
+
+fn key_shown(key: &meta::Key) -> Key {
+    Key {
+        id: key.id,
+        public_key: key.public_key.clone(),
+        name: key.name.clone(),
+        disabled: false,
+        created_at: rfc3339(key.created_us),
+        last_used_at: key.last_used_us.map(rfc3339),
+    }
+}
+
+/// The projects that a caller may see.
+pub(super) fn seen_by(api: &Api, caller: Caller) -> Vec<Project> {
+    let directory = api.meta.directory();
+    directory.projects.values().filter(|project| caller.may_see(project.id)).map(|project| shown(api, project)).collect()
+}
+
+/// A list of projects.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Projects {
+    projects: Vec<Project>,
+}
+
+/// Lists projects.
+#[utoipa::path(get, path = "/projects", tag = "projects", responses((status = 200, body = Projects)))]
+pub(super) async fn list(State(api): State<Arc<Api>>, caller: Caller) -> Json<Projects> {
+    Json(Projects { projects: seen_by(&api, caller) })
+}
+
+/// What a new project or key is called.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Named {
+    /// 1 to 100 characters.
+    name: String,
+}
+
+/// Makes a project with its first key.
+#[utoipa::path(post, path = "/projects", tag = "projects", request_body = Named,
+    responses((status = 201, body = Project), (status = 400, body = super::error::Body)))]
+pub(super) async fn create(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    body: Result<Json<Named>, JsonRejection>,
+) -> Result<(StatusCode, Json<Project>), ApiError> {
+    caller.check_admin()?;
+    let Json(named) = body?;
+    let project = change(&api, move |meta| meta.create_project(&named.name, false)).await?;
+    Ok((StatusCode::CREATED, Json(shown(&api, &project))))
+}
+
+/// One project.
+#[utoipa::path(get, path = "/projects/{project}", tag = "projects", params(("project" = u64, Path)), responses((status = 200, body = Project)))]
+pub(super) async fn get(State(api): State<Arc<Api>>, of: Of) -> Result<Json<Project>, ApiError> {
+    Ok(Json(shown(&api, &api.meta.project(of.project)?)))
+}
+
+/// What to change of a project; what is left out stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Changes {
+    name: Option<String>,
+    /// From 1 to 3650.
+    retention_days: Option<u32>,
+    /// Null takes it away.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<Currency>)]
+    currency: Option<Option<Currency>>,
+    prefer_client_cost: Option<bool>,
+    disabled: Option<bool>,
+}
+
+/// Tells a null from a field that is left out.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// Changes a project.
+#[utoipa::path(patch, path = "/projects/{project}", tag = "projects", params(("project" = u64, Path)), request_body = Changes,
+    responses((status = 200, body = Project), (status = 400, body = super::error::Body)))]
+pub(super) async fn update(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    body: Result<Json<Changes>, JsonRejection>,
+) -> Result<Json<Project>, ApiError> {
+    of.caller.check_admin()?;
+    let Json(changes) = body?;
+    let patch = Patch {
+        name: changes.name,
+        retention_days: changes.retention_days,
+        currency: changes.currency,
+        prefer_client_cost: changes.prefer_client_cost,
+        disabled: changes.disabled,
+    };
+    let project = change(&api, move |meta| meta.update_project(of.project, &patch)).await?;
+    Ok(Json(shown(&api, &project)))
+}
+
+/// A list of keys.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Keys {
+    keys: Vec<Key>,
+}
+
+/// Lists the keys of a project.
+#[utoipa::path(get, path = "/projects/{project}/keys", tag = "projects", params(("project" = u64, Path)), responses((status = 200, body = Keys)))]
+pub(super) async fn keys(State(api): State<Arc<Api>>, of: Of) -> Json<Keys> {
+    Json(Keys { keys: api.meta.directory().keys_of(of.project).into_iter().map(key_shown).collect() })
+}
+
+/// Makes another key.
+#[utoipa::path(post, path = "/projects/{project}/keys", tag = "projects", params(("project" = u64, Path)), request_body = Named,
+    responses((status = 201, body = Key), (status = 400, body = super::error::Body)))]
+pub(super) async fn create_key(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    body: Result<Json<Named>, JsonRejection>,
+) -> Result<(StatusCode, Json<Key>), ApiError> {
+    of.caller.check_admin()?;
+    let Json(named) = body?;
+    let key = change(&api, move |meta| meta.create_key(of.project, &named.name)).await?;
+    Ok((StatusCode::CREATED, Json(key_shown(&key))))
+}
+
+/// Removes a key: what is sent with it is refused from now on.
+#[utoipa::path(delete, path = "/projects/{project}/keys/{key}", tag = "projects", params(("project" = u64, Path), ("key" = i64, Path)),
+    responses((status = 204, description = "removed"), (status = 404, body = super::error::Body)))]
+pub(super) async fn delete_key(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    Path((_project, key)): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    of.caller.check_admin()?;
+    let key: i64 = key.parse().map_err(|_| ApiError::not_found("key"))?;
+    change(&api, move |meta| meta.delete_key(of.project, key)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A change waits for the disk, so it runs where waiting hinders nobody.
+async fn change<T: Send + 'static>(
+    api: &Arc<Api>,
+    work: impl FnOnce(&meta::Meta) -> Result<T, meta::MetaError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let meta = api.meta.clone();
+    let done = tokio::task::spawn_blocking(move || work(&meta)).await;
+    Ok(done.map_err(ApiError::internal)??)
+}

@@ -1,0 +1,154 @@
+//! Sums: of a range, over time, by what spans have in common.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
+
+use super::access::Of;
+use super::ask::{Asked, Narrow};
+use super::{Api, ApiError};
+use crate::errors::Within;
+use crate::query::{BreakdownRow, Bucket, By, Facet, Group, Measure, Scope, Summary};
+use crate::time::rfc3339;
+
+/// Rows of a breakdown, where the caller does not say.
+const ROWS: usize = 50;
+
+impl Api {
+    /// The error events that a query is about: those in its range, and with a filter those in traces that it lets pass.
+    pub(super) async fn errors_within(&self, project: u64, scope: &Scope) -> Result<Within, ApiError> {
+        let (from_us, to_us) = (scope.from_us, scope.to_us);
+        if scope.filter.0.is_empty() {
+            return Ok(Within { from_us, to_us, traces: None });
+        }
+        let candidates = self.errors.traces(project, from_us, to_us).await?;
+        // A trace may have begun before the range and failed within it.
+        let any_time = Scope { from_us: i64::MIN, to_us: i64::MAX, filter: scope.filter.clone() };
+        let traces = self.ask(project).matching(&any_time, &candidates).await?;
+        Ok(Within { from_us, to_us, traces: Some(Arc::new(traces)) })
+    }
+}
+
+/// Sums over a range.
+#[utoipa::path(get, path = "/projects/{project}/summary", tag = "queries", params(("project" = u64, Path), Narrow),
+    responses((status = 200, body = Summary), (status = 400, body = super::error::Body)))]
+pub(super) async fn summary(State(api): State<Arc<Api>>, of: Of, Asked(narrow): Asked<Narrow>) -> Result<Json<Summary>, ApiError> {
+    let scope = narrow.scope()?;
+    let mut summary = api.ask(of.project).summary(&scope).await?;
+    let within = api.errors_within(of.project, &scope).await?;
+    summary.errors = api.errors.count(of.project, within).await?;
+    Ok(Json(summary))
+}
+
+/// What to draw over time.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Drawn {
+    /// `1m 5m 15m 30m 1h 6h 12h 1d`
+    bucket: Option<String>,
+    /// One of `calls failed errors cost input_tokens output_tokens duration_p50 ...`, or several with commas between them.
+    measure: Option<String>,
+    /// One line for each value of this, as `by` of a breakdown.
+    group_by: Option<String>,
+}
+
+/// Sums for each bucket of time. One measure answers `groups`, several `measures`.
+#[utoipa::path(get, path = "/projects/{project}/series", tag = "queries", params(("project" = u64, Path), Narrow, Drawn),
+    responses((status = 200, body = Object, description = "`{bucket, groups}`, or `{bucket, measures: {name: groups}}`"),
+        (status = 400, body = super::error::Body)))]
+pub(super) async fn series(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    Asked(narrow): Asked<Narrow>,
+    Asked(drawn): Asked<Drawn>,
+) -> Result<Json<Value>, ApiError> {
+    let scope = narrow.scope()?;
+    let bucket = Bucket::parse(drawn.bucket.as_deref().unwrap_or("1h"))?;
+    let text = drawn.measure.as_deref().unwrap_or("calls");
+    let measures = text.split(',').map(|name| Measure::parse(name.trim())).collect::<Result<Vec<_>, _>>()?;
+    let by = drawn.group_by.as_deref().filter(|by| !by.is_empty()).map(By::parse).transpose()?;
+    let mut series = api.ask(of.project).series(&scope, bucket, &measures, by.as_ref()).await?;
+    if measures.contains(&Measure::Errors) {
+        let within = api.errors_within(of.project, &scope).await?;
+        let counts = api.errors.points(of.project, within, bucket.us()).await?;
+        let points = series.starts_us.iter().map(|start| {
+            let count = counts.binary_search_by_key(start, |(at, _)| *at).map_or(0, |found| counts[found].1);
+            (rfc3339(*start), Some(count as f64))
+        });
+        // An error event is of no model and no agent: it has one line of its own.
+        series.measures.insert(Measure::Errors.name().to_owned(), vec![Group { key: None, points: points.collect() }]);
+    }
+    Ok(Json(match measures.as_slice() {
+        [one] if !text.contains(',') => json!({ "bucket": bucket.name(), "groups": series.measures.remove(one.name()) }),
+        _ => json!({ "bucket": bucket.name(), "measures": series.measures }),
+    }))
+}
+
+/// How to break down.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Broken {
+    /// `model provider op pipeline agent tool prompt user session release environment tag:NAME`
+    by: Option<String>,
+    /// A field of the rows, with `-` in front for descending; `-cost` where left out.
+    sort: Option<String>,
+    /// At most so many rows.
+    limit: Option<usize>,
+}
+
+/// Rows of a breakdown.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Breakdown {
+    rows: Vec<BreakdownRow>,
+}
+
+/// Sums for each model, pipeline, user or the like.
+#[utoipa::path(get, path = "/projects/{project}/breakdown", tag = "queries", params(("project" = u64, Path), Narrow, Broken),
+    responses((status = 200, body = Breakdown), (status = 400, body = super::error::Body)))]
+pub(super) async fn breakdown(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    Asked(narrow): Asked<Narrow>,
+    Asked(broken): Asked<Broken>,
+) -> Result<Json<Breakdown>, ApiError> {
+    let by = By::parse(broken.by.as_deref().unwrap_or("model"))?;
+    let sort = broken.sort.as_deref().unwrap_or("-cost");
+    let limit = broken.limit.unwrap_or(ROWS).clamp(1, 1000);
+    Ok(Json(Breakdown { rows: api.ask(of.project).breakdown(&narrow.scope()?, &by, sort, limit).await? }))
+}
+
+/// Which values.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Wanted {
+    /// A field of the filter language, `tag.NAME`, or `tag` for the names of tags.
+    field: String,
+    /// Only values that start so, whatever the case of letters.
+    prefix: Option<String>,
+    /// At most so many.
+    limit: Option<usize>,
+}
+
+/// Values of a field.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Facets {
+    values: Vec<Facet>,
+}
+
+/// The most frequent values of a field, to complete a filter.
+#[utoipa::path(get, path = "/projects/{project}/facets", tag = "queries", params(("project" = u64, Path), Narrow, Wanted),
+    responses((status = 200, body = Facets), (status = 400, body = super::error::Body)))]
+pub(super) async fn facets(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    Asked(narrow): Asked<Narrow>,
+    Asked(wanted): Asked<Wanted>,
+) -> Result<Json<Facets>, ApiError> {
+    let limit = wanted.limit.unwrap_or(20).clamp(1, 1000);
+    let prefix = wanted.prefix.as_deref().unwrap_or_default();
+    Ok(Json(Facets { values: api.ask(of.project).facets(&narrow.scope()?, &wanted.field, prefix, limit).await? }))
+}

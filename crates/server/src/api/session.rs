@@ -1,0 +1,84 @@
+//! Signing in with a one-time link, as notebook servers do.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::access::{Caller, cookie};
+use super::projects::{Project, seen_by};
+use super::{Api, ApiError};
+
+/// A browser keeps the cookie this long, in seconds; the server's own record decides.
+const COOKIE_AGE: u32 = 30 * 86_400;
+
+/// What is no part of the described API: the link that a person opens.
+pub(super) fn routes() -> Router<Arc<Api>> {
+    Router::new().route("/login", get(login))
+}
+
+/// A sign-in token.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SignIn {
+    /// As printed by `hinomi login`.
+    token: String,
+}
+
+/// Opening the link signs in and leads to the page.
+async fn login(State(api): State<Arc<Api>>, Query(sign_in): Query<SignIn>) -> Result<Response, ApiError> {
+    let no_store = [(header::CACHE_CONTROL, "no-store"), (header::REFERRER_POLICY, "no-referrer")];
+    Ok(match api.meta.sign_in(&sign_in.token)? {
+        Some(session) => (no_store, [(header::SET_COOKIE, api.cookie_line(&session, COOKIE_AGE))], Redirect::to("/")).into_response(),
+        None => (no_store, Redirect::to("/sign-in?error=expired")).into_response(),
+    })
+}
+
+/// Signs in with a token that was pasted.
+#[utoipa::path(post, path = "/session", tag = "session", request_body = SignIn, security(()),
+    responses((status = 204, description = "signed in; the session is in the cookie"), (status = 401, body = super::error::Body)))]
+pub(super) async fn create(State(api): State<Arc<Api>>, body: Result<Json<SignIn>, JsonRejection>) -> Result<Response, ApiError> {
+    let Json(sign_in) = body?;
+    let session = api.meta.sign_in(sign_in.token.trim())?.ok_or_else(ApiError::unauthorized)?;
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, api.cookie_line(&session, COOKIE_AGE))]).into_response())
+}
+
+/// Signs out.
+#[utoipa::path(delete, path = "/session", tag = "session", responses((status = 204, description = "signed out")))]
+pub(super) async fn end(State(api): State<Arc<Api>>, _caller: Caller, headers: HeaderMap) -> Result<Response, ApiError> {
+    if let Some(session) = cookie(&headers, &api.cookie) {
+        api.meta.sign_out(session)?;
+    }
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, api.cookie_line("", 0))]).into_response())
+}
+
+/// What the caller may see.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Me {
+    /// The server's version.
+    version: &'static str,
+    /// What links and DSNs are made from.
+    public_url: String,
+    /// Projects that the caller may see.
+    projects: Vec<Project>,
+}
+
+/// Who asks, and what they may see.
+#[utoipa::path(get, path = "/me", tag = "session", responses((status = 200, body = Me), (status = 401, body = super::error::Body)))]
+pub(super) async fn me(State(api): State<Arc<Api>>, caller: Caller) -> Json<Me> {
+    Json(Me { version: crate::VERSION, public_url: api.public_url.clone(), projects: seen_by(&api, caller) })
+}
+
+impl Api {
+    fn cookie_line(&self, session: &str, age: u32) -> String {
+        // Lax, not Strict: a link to a trace in a chat must open signed in.
+        let secure = if self.public_url.starts_with("https://") { "; Secure" } else { "" };
+        format!("{}={session}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}{secure}", self.cookie)
+    }
+}

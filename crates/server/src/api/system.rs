@@ -1,0 +1,81 @@
+//! How the server itself is doing.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::access::Caller;
+use super::{Api, ApiError};
+use crate::time::rfc3339;
+
+/// The server.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct System {
+    version: &'static str,
+    uptime_s: u64,
+    data_dir: String,
+    disk: Disk,
+    spans: Spans,
+    segments: u64,
+    /// Resident memory; null where the platform does not say.
+    memory_bytes: Option<u64>,
+    retention_days: u32,
+    /// Start of the oldest span.
+    oldest: Option<String>,
+    /// What is wrong, in words; empty when all is well.
+    problems: Vec<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Disk {
+    segments_bytes: u64,
+    log_bytes: u64,
+    /// Null where the platform does not say.
+    free_bytes: Option<u64>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Spans {
+    stored: u64,
+    buffered: u64,
+}
+
+/// How the server is doing. For those who may see all projects.
+#[utoipa::path(get, path = "/system", tag = "system", responses((status = 200, body = System)))]
+pub(super) async fn system(State(api): State<Arc<Api>>, caller: Caller) -> Result<Json<System>, ApiError> {
+    caller.check_admin()?;
+    let stats = api.store.stats();
+    let mut oldest = None;
+    for project in api.meta.directory().projects.keys() {
+        let of_project = api.ask(*project).oldest().await?;
+        oldest = [oldest, of_project].into_iter().flatten().min();
+    }
+    let mut problems: Vec<_> = [stats.intake_error, stats.background_error].into_iter().flatten().collect();
+    problems.extend(stats.damaged);
+    Ok(Json(System {
+        version: crate::VERSION,
+        uptime_s: api.started.elapsed().as_secs(),
+        data_dir: api.data.display().to_string(),
+        disk: Disk {
+            segments_bytes: stats.segment_bytes,
+            log_bytes: stats.log_bytes,
+            free_bytes: rustix::fs::statvfs(&api.data).ok().map(|disk| disk.f_bavail * disk.f_frsize),
+        },
+        spans: Spans { stored: stats.rows, buffered: stats.buffered_rows },
+        segments: stats.segments,
+        memory_bytes: resident_bytes(),
+        retention_days: api.retention_days,
+        oldest: oldest.map(rfc3339),
+        problems,
+    }))
+}
+
+/// Resident memory of this process, where the system tells.
+pub(crate) fn resident_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
+}

@@ -1,0 +1,139 @@
+//! Traces and spans: lists, one trace, one span.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use hinomi_model::id::{SpanId, TraceId};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::access::Of;
+use super::ask::{Asked, Narrow, moment};
+use super::{Api, ApiError};
+use crate::errors::EventSummary;
+use crate::query::{Span, SpanDetail, SpanPage, TracePage, TraceSummary};
+
+/// Rows of a list, where the caller does not say.
+const ROWS: usize = 50;
+/// Most rows of one answer.
+const MOST_ROWS: usize = 1000;
+
+/// Which rows of a list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Rows {
+    /// A field, with `-` in front for descending.
+    pub(super) sort: Option<String>,
+    /// At most so many, up to 1000.
+    limit: Option<usize>,
+    /// `next_cursor` of the answer before.
+    pub(super) cursor: Option<String>,
+}
+
+impl Rows {
+    pub(super) fn limit(&self, usual: usize) -> Result<usize, ApiError> {
+        match self.limit {
+            None => Ok(usual),
+            Some(limit) if (1..=MOST_ROWS).contains(&limit) => Ok(limit),
+            Some(_) => Err(ApiError::bad_request("bad_parameter", format!("limit: from 1 to {MOST_ROWS}"))),
+        }
+    }
+}
+
+/// Lists spans.
+#[utoipa::path(get, path = "/projects/{project}/spans", tag = "traces", params(("project" = u64, Path), Narrow, Rows),
+    responses((status = 200, body = SpanPage), (status = 400, body = super::error::Body)))]
+pub(super) async fn spans(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    Asked(narrow): Asked<Narrow>,
+    Asked(rows): Asked<Rows>,
+) -> Result<Json<SpanPage>, ApiError> {
+    let sort = rows.sort.as_deref().unwrap_or("-start_time");
+    Ok(Json(api.ask(of.project).spans(&narrow.scope()?, sort, rows.limit(ROWS)?, rows.cursor.as_deref()).await?))
+}
+
+/// Lists traces: those with a span that the filter lets pass.
+#[utoipa::path(get, path = "/projects/{project}/traces", tag = "traces", params(("project" = u64, Path), Narrow, Rows),
+    responses((status = 200, body = TracePage), (status = 400, body = super::error::Body)))]
+pub(super) async fn traces(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    Asked(narrow): Asked<Narrow>,
+    Asked(rows): Asked<Rows>,
+) -> Result<Json<TracePage>, ApiError> {
+    let sort = rows.sort.as_deref().unwrap_or("-start_time");
+    let mut page = api.ask(of.project).traces(&narrow.scope()?, sort, rows.limit(ROWS)?, rows.cursor.as_deref()).await?;
+    let ids = page.traces.iter().filter_map(|trace| trace.trace_id.parse().ok()).collect();
+    let errors = api.errors.counts_of_traces(of.project, ids).await?;
+    for trace in &mut page.traces {
+        let id: Option<TraceId> = trace.trace_id.parse().ok();
+        trace.error_count = id.and_then(|id| errors.get(&id).copied()).unwrap_or(0);
+    }
+    Ok(Json(page))
+}
+
+/// A time hint, for a faster answer.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct At {
+    /// Some time of the trace: RFC 3339, unix seconds or relative.
+    at: Option<String>,
+}
+
+impl At {
+    fn us(&self) -> Result<Option<i64>, ApiError> {
+        let now = jiff::Timestamp::now().as_microsecond();
+        match self.at.as_deref().filter(|text| !text.is_empty()) {
+            None => Ok(None),
+            Some(text) => {
+                moment(text, now).map(Some).ok_or_else(|| ApiError::bad_request("bad_time", format!("at: {text:?} is not a time")))
+            }
+        }
+    }
+}
+
+/// A trace with its spans and error events.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Trace {
+    trace: TraceSummary,
+    /// Without messages and attributes, by start.
+    spans: Vec<Span>,
+    errors: Vec<EventSummary>,
+}
+
+/// One trace.
+#[utoipa::path(get, path = "/projects/{project}/traces/{trace}", tag = "traces",
+    params(("project" = u64, Path), ("trace" = String, Path), At),
+    responses((status = 200, body = Trace), (status = 404, body = super::error::Body)))]
+pub(super) async fn trace(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    Path((_project, trace)): Path<(String, String)>,
+    Asked(at): Asked<At>,
+) -> Result<Json<Trace>, ApiError> {
+    let id: TraceId = trace.parse().map_err(|_| ApiError::no_span("trace"))?;
+    let found = api.ask(of.project).trace(&id, at.us()?).await?.ok_or_else(|| ApiError::no_span("trace"))?;
+    let errors = api.errors.of_trace(of.project, id).await?;
+    let mut trace = found.trace;
+    trace.error_count = errors.len() as u64;
+    Ok(Json(Trace { trace, spans: found.spans, errors }))
+}
+
+/// One span with its messages and attributes.
+#[utoipa::path(get, path = "/projects/{project}/traces/{trace}/spans/{span}", tag = "traces",
+    params(("project" = u64, Path), ("trace" = String, Path), ("span" = String, Path), At),
+    responses((status = 200, body = SpanDetail), (status = 404, body = super::error::Body)))]
+pub(super) async fn span(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    Path((_project, trace, span)): Path<(String, String, String)>,
+    Asked(at): Asked<At>,
+) -> Result<Json<SpanDetail>, ApiError> {
+    let missing = || ApiError::no_span("span");
+    let trace: TraceId = trace.parse().map_err(|_| missing())?;
+    let span: SpanId = span.parse().map_err(|_| missing())?;
+    let found = api.ask(of.project).span(&trace, &span, at.us()?, api.prices).await?;
+    found.map(Json).ok_or_else(missing)
+}

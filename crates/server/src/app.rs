@@ -1,0 +1,315 @@
+//! The parts put together: what runs when `hinomi serve` runs.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use axum::extract::Request;
+use axum::http::{StatusCode, Uri};
+use axum::routing::get;
+use axum::{Router, ServiceExt};
+use hinomi_model::price::PriceBook;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower::Layer;
+use tower::util::MapRequestLayer;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+
+use crate::api::{self, Api};
+use crate::config::Config;
+use crate::errors::Errors;
+use crate::ingest::{self, Intake};
+use crate::meta::Meta;
+use crate::outcomes::Outcomes;
+use crate::page;
+use crate::query::Engine;
+use crate::store::{Store, StoreConfig};
+
+/// Name under which the running server keeps what links are made from, for the commands beside it.
+pub const ADDRESS: &str = "public_url";
+/// Name under which it keeps where it listens.
+pub const LISTENING: &str = "listening";
+
+/// How often it is looked for spans that are to be kept no longer.
+const RETENTION_EVERY: Duration = Duration::from_secs(3600);
+/// How often the use of keys is written down.
+const KEYS_EVERY: Duration = Duration::from_secs(20);
+/// How long requests in work may take to end when the server stops.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// A server that is ready to serve.
+pub struct App {
+    api: Arc<Api>,
+    intake: Arc<Intake>,
+    metrics: Option<PrometheusHandle>,
+    listener: TcpListener,
+}
+
+impl App {
+    /// Opens the data folder, brings back all that was acknowledged, and listens.
+    ///
+    /// # Errors
+    ///
+    /// When the folder is in use, cannot be written or read, or the address is taken. The message says what to do.
+    pub async fn open(config: &Config) -> anyhow::Result<App> {
+        let listen = config.listen;
+        let listener =
+            TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}; choose another address with --listen"))?;
+        let listening = url_of(listener.local_addr()?);
+        let public_url = if config.public_url.is_empty() { listening.clone() } else { config.public_url.clone() };
+        let opening = {
+            let config = config.clone();
+            move || open_stores(&config)
+        };
+        let stores = tokio::task::spawn_blocking(opening).await??;
+        let Stores { meta, store, errors, outcomes } = stores;
+        meta.set(ADDRESS, &public_url)?;
+        meta.set(LISTENING, &listening)?;
+        let prices = PriceBook::embedded();
+        let intake = Intake::new(meta.clone(), store.clone(), errors.clone(), outcomes.clone(), prices, config);
+        let api = Api {
+            meta,
+            store,
+            errors,
+            outcomes,
+            engine: Engine::new(),
+            prices,
+            cookie: cookie_name(&public_url),
+            public_url,
+            data: config.data.clone(),
+            retention_days: config.retention_days,
+            started: Instant::now(),
+            stop: CancellationToken::new(),
+        };
+        // Where two servers run in one process, as tests may, the first has the metrics.
+        let metrics = PrometheusBuilder::new().install_recorder().ok();
+        Ok(App { api: Arc::new(api), intake: Arc::new(intake), metrics, listener })
+    }
+
+    /// What answers and links are made from.
+    pub fn api(&self) -> &Api {
+        &self.api
+    }
+
+    /// The port that it listens on.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not say.
+    pub fn port(&self) -> anyhow::Result<u16> {
+        Ok(self.listener.local_addr()?.port())
+    }
+
+    /// Serves until `stop` ends, then lets requests in work end, flushes and closes.
+    ///
+    /// # Errors
+    ///
+    /// When the last flush failed; what was acknowledged is in the log all the same.
+    pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
+        let App { api, intake, metrics, listener } = self;
+        let base = api.public_url.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
+        let base = base.map_or_else(String::new, |(_, path)| format!("/{path}"));
+        let rewritten = MapRequestLayer::new(move |request| rewrite(&base, request));
+        let service = rewritten.layer(router(api.clone(), intake.clone(), metrics));
+        let chores = tokio::spawn(chores(api.clone(), intake.clone()));
+
+        let ending = api.stop.clone();
+        let served = {
+            let ending = ending.clone();
+            axum::serve(listener, ServiceExt::<Request>::into_make_service(service))
+                .with_graceful_shutdown(async move { ending.cancelled().await })
+        };
+        let served = tokio::spawn(served.into_future());
+        stop.await;
+        tracing::info!("server.stopping");
+        ending.cancel();
+        if tokio::time::timeout(GRACE, served).await.is_err() {
+            tracing::warn!(grace_s = GRACE.as_secs(), "server.requests.cut_off");
+        }
+        let _ = chores.await;
+        intake.note_used_keys();
+        api.outcomes.flush();
+        api.errors.close().await;
+        api.store.close().await.context("the last flush failed; the next start reads the log instead")?;
+        tracing::info!("server.stopped");
+        Ok(())
+    }
+}
+
+struct Stores {
+    meta: Arc<Meta>,
+    store: Arc<Store>,
+    errors: Arc<Errors>,
+    outcomes: Arc<Outcomes>,
+}
+
+fn open_stores(config: &Config) -> anyhow::Result<Stores> {
+    // Metadata first, since it makes the folder; the store's lock then says whether the folder is ours.
+    let meta = Meta::open(&config.data)?;
+    let store = Store::open(&config.data, StoreConfig::default())?;
+    meta.first_key(Some(config.dsn_key.as_str()).filter(|key| !key.is_empty()))?;
+    let errors = Errors::open(&config.data)?;
+    let outcomes = Outcomes::open(&config.data)?;
+    Ok(Stores { meta: Arc::new(meta), store: Arc::new(store), errors: Arc::new(errors), outcomes: Arc::new(outcomes) })
+}
+
+/// Where a program on this machine reaches the server. "All addresses" is none that it could send to.
+fn url_of(listening: SocketAddr) -> String {
+    let ip = match listening.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(ip, listening.port()))
+}
+
+/// Cookies are shared by all ports of a host: two servers on one machine must not sign each other out.
+fn cookie_name(public_url: &str) -> String {
+    let port = public_url.rsplit(':').next().filter(|port| port.bytes().all(|digit| digit.is_ascii_digit()));
+    port.map_or_else(|| "hinomi_session".to_owned(), |port| format!("hinomi_session_{port}"))
+}
+
+fn router(api: Arc<Api>, intake: Arc<Intake>, metrics: Option<PrometheusHandle>) -> Router {
+    let ready = api.clone();
+    let measured = api.clone();
+    Router::new()
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/readyz", get(move || async move { readiness(&ready) }))
+        .route("/metrics", get(move || async move { measures(metrics.as_ref(), &measured) }))
+        .merge(ingest::routes(intake))
+        .merge(api::routes(api))
+        .fallback(page::serve)
+        .layer(CompressionLayer::new())
+        .layer(CatchPanicLayer::new())
+}
+
+/// One spelling for each address: no repeated slashes, none at the end, without the folder that a proxy may put in front.
+fn rewrite(base: &str, mut request: Request) -> Request {
+    let path = request.uri().path();
+    let stripped = path.strip_prefix(base).filter(|rest| rest.is_empty() || rest.starts_with('/')).unwrap_or(path);
+    let mut plain = String::with_capacity(stripped.len() + 1);
+    for part in stripped.split('/').filter(|part| !part.is_empty()) {
+        plain.push('/');
+        plain.push_str(part);
+    }
+    if plain.is_empty() {
+        plain.push('/');
+    }
+    if plain == path {
+        return request;
+    }
+    if let Some(query) = request.uri().query() {
+        plain = format!("{plain}?{query}");
+    }
+    if let Ok(uri) = plain.parse::<Uri>() {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
+/// Whether spans can be taken in and questions be answered.
+fn readiness(api: &Api) -> (StatusCode, String) {
+    match api.store.stats().intake_error {
+        None => (StatusCode::OK, "ready".to_owned()),
+        Some(error) => (StatusCode::SERVICE_UNAVAILABLE, error),
+    }
+}
+
+/// Our own numbers in Prometheus' text form.
+fn measures(handle: Option<&PrometheusHandle>, api: &Api) -> String {
+    let stats = api.store.stats();
+    let gauges = [
+        ("hinomi_spans_stored", stats.rows),
+        ("hinomi_spans_buffered", stats.buffered_rows),
+        ("hinomi_buffer_bytes", stats.buffered_bytes),
+        ("hinomi_segments", stats.segments),
+        ("hinomi_segment_bytes", stats.segment_bytes),
+        ("hinomi_log_bytes", stats.log_bytes),
+        ("hinomi_flushes", stats.flushes),
+        ("hinomi_compactions", stats.compactions),
+        ("hinomi_intake_failing", u64::from(stats.intake_error.is_some())),
+        ("hinomi_resident_bytes", api::resident_bytes().unwrap_or(0)),
+    ];
+    for (name, value) in gauges {
+        metrics::gauge!(name).set(value as f64);
+    }
+    handle.map(PrometheusHandle::render).unwrap_or_default()
+}
+
+/// What is done by and by until the server stops.
+async fn chores(api: Arc<Api>, intake: Arc<Intake>) {
+    let mut keys = tokio::time::interval(KEYS_EVERY);
+    // Not at once: a start is busy enough.
+    let mut retention = tokio::time::interval_at(tokio::time::Instant::now() + KEYS_EVERY, RETENTION_EVERY);
+    loop {
+        tokio::select! {
+            () = api.stop.cancelled() => return,
+            _ = keys.tick() => {
+                let intake = intake.clone();
+                let _ = tokio::task::spawn_blocking(move || intake.note_used_keys()).await;
+            }
+            _ = retention.tick() => retain(&api).await,
+        }
+    }
+}
+
+/// Deletes what is to be kept no longer.
+async fn retain(api: &Api) {
+    let directory = api.meta.directory();
+    let days = |project: u64| directory.projects.get(&project).and_then(|known| known.retention_days).unwrap_or(api.retention_days);
+    let deleted = api.store.retain(|project| Some(days(project))).await;
+    match deleted {
+        Ok(0) => {}
+        Ok(spans) => tracing::info!(spans, "retention.spans.deleted"),
+        Err(error) => tracing::error!(%error, "retention.spans.failed"),
+    }
+    let now_us = jiff::Timestamp::now().as_microsecond();
+    for project in directory.projects.keys() {
+        let before_us = now_us - i64::from(days(*project)) * 86_400_000_000;
+        match api.errors.delete_before(*project, before_us).await {
+            Ok(0) => {}
+            Ok(errors) => tracing::info!(project, errors, "retention.errors.deleted"),
+            Err(error) => tracing::error!(%error, project, "retention.errors.failed"),
+        }
+    }
+    let longest = directory.projects.keys().map(|project| days(*project)).max().unwrap_or(api.retention_days);
+    let (outcomes, before_us) = (api.outcomes.clone(), now_us - i64::from(longest) * 86_400_000_000);
+    if let Ok(Err(error)) = tokio::task::spawn_blocking(move || outcomes.delete_before(before_us)).await {
+        tracing::error!(%error, "retention.outcomes.failed");
+    }
+}
+
+/// Writes a text to a file so that a reader sees all of it or nothing.
+///
+/// # Errors
+///
+/// When the file cannot be written.
+pub fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
+    let beside = PathBuf::from(format!("{}.{}.tmp", path.display(), std::process::id()));
+    std::fs::write(&beside, text)?;
+    std::fs::rename(&beside, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_have_one_spelling() {
+        let path = |base: &str, uri: &str| {
+            let request = Request::builder().uri(uri).body(axum::body::Body::empty()).unwrap();
+            rewrite(base, request).uri().to_string()
+        };
+        assert_eq!(path("", "/api/1/envelope/?a=b"), "/api/1/envelope?a=b");
+        assert_eq!(path("", "//api///1/envelope//"), "/api/1/envelope");
+        assert_eq!(path("/base", "/base/api/1/store/"), "/api/1/store");
+        assert_eq!(path("/base", "/api/1/store"), "/api/1/store");
+        assert_eq!(path("/base", "/baseline"), "/baseline");
+        assert_eq!(path("/base", "/base"), "/");
+        assert_eq!(path("", "/"), "/");
+    }
+}

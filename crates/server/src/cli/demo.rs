@@ -1,0 +1,151 @@
+//! `hinomi demo`: a project of its own, filled through the real ingest endpoint.
+
+use std::io::Read;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{Common, in_force, say, sign_in_link};
+use crate::app::{ADDRESS, LISTENING};
+use crate::demo::{Envelope, envelopes, live};
+use crate::meta::{Meta, Project};
+
+/// What the project is called: the invented travel agency whose programs it watches.
+const NAME: &str = "tabi-desk (demo)";
+/// Requests in flight.
+const SENDERS: usize = 4;
+const DAY: Duration = Duration::from_secs(86_400);
+
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    #[command(flatten)]
+    common: Common,
+    /// Days of traffic up to now
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=90))]
+    days: u32,
+    /// Go on with live traffic until stopped
+    #[arg(long)]
+    live: bool,
+    /// Other traffic of the same sort
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+}
+
+impl Demo {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let config = in_force(&self.common, None)?;
+        let meta = Meta::open(&config.data)?;
+        let server = Server::find(&meta)?;
+        let known = meta.directory().projects.values().find(|project| project.demo).cloned();
+        let (project, filled) = match known {
+            Some(project) => (project, true),
+            None => (meta.create_project(NAME, true)?, false),
+        };
+        let key = meta
+            .directory()
+            .first_key(project.id)
+            .context("the demo project has no key any more; make one on its settings page")?
+            .public_key
+            .clone();
+        let to = Destination { server, project, key };
+        if !filled {
+            to.fill(self.seed, DAY * self.days)?;
+        } else if !self.live {
+            bail!("project {} has demo traffic already; --live adds new traffic as it happens", to.project.id);
+        }
+        let url = meta.get(ADDRESS).unwrap_or_default();
+        say(&format!("Open {}", sign_in_link(&meta, &url)?))?;
+        say(&format!("and choose the project {NAME}."))?;
+        if self.live {
+            say("Live traffic goes on until you press Ctrl-C.")?;
+            to.go_on(self.seed)?;
+        }
+        Ok(())
+    }
+}
+
+/// The running server.
+struct Server {
+    address: String,
+    agent: ureq::Agent,
+}
+
+impl Server {
+    fn find(meta: &Meta) -> anyhow::Result<Server> {
+        let agent =
+            ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(60))).http_status_as_error(false).build().new_agent();
+        let address = meta.get(LISTENING).unwrap_or_default();
+        let answers = !address.is_empty() && agent.get(format!("{address}/healthz")).call().is_ok();
+        if !answers {
+            bail!("no server is running on this data folder; start `hinomi serve` in another terminal first");
+        }
+        Ok(Server { address, agent })
+    }
+}
+
+struct Destination {
+    server: Server,
+    project: Project,
+    key: String,
+}
+
+impl Destination {
+    /// Sends back-dated traffic, several requests at a time.
+    fn fill(&self, seed: u64, span: Duration) -> anyhow::Result<()> {
+        let now_us = jiff::Timestamp::now().as_microsecond();
+        let bar = ProgressBar::new(span.as_secs()).with_style(ProgressStyle::with_template("{msg} [{bar:30}] {percent}%")?);
+        bar.set_message("sending traffic");
+        let rest = Mutex::new(envelopes(seed, now_us, span, &self.key));
+        let sent = AtomicU64::new(0);
+        let start_us = now_us - i64::try_from(span.as_micros())?;
+        let work = || -> anyhow::Result<()> {
+            loop {
+                let next = rest.lock().map_err(|_| anyhow::anyhow!("another sender failed"))?.next();
+                let Some(envelope) = next else { return Ok(()) };
+                self.send(&envelope)?;
+                sent.fetch_add(1, Ordering::Relaxed);
+                bar.set_position(u64::try_from((envelope.end_us - start_us) / 1_000_000).unwrap_or(0));
+            }
+        };
+        std::thread::scope(|scope| {
+            let senders: Vec<_> = (0..SENDERS).map(|_| scope.spawn(work)).collect();
+            senders.into_iter().try_for_each(|sender| sender.join().map_err(|_| anyhow::anyhow!("a sender failed"))?)
+        })?;
+        bar.finish_and_clear();
+        say(&format!("Sent {} envelopes to project {} ({NAME}).", sent.load(Ordering::Relaxed), self.project.id))
+    }
+
+    /// Sends traffic as it happens, without an end.
+    fn go_on(&self, seed: u64) -> anyhow::Result<()> {
+        let now_us = jiff::Timestamp::now().as_microsecond();
+        // Another start is other traffic: the same ids would be repeats.
+        for envelope in live(seed ^ now_us.unsigned_abs(), now_us, &self.key) {
+            let wait_us = envelope.end_us - jiff::Timestamp::now().as_microsecond();
+            std::thread::sleep(Duration::from_micros(u64::try_from(wait_us).unwrap_or(0)));
+            self.send(&envelope)?;
+        }
+        Ok(())
+    }
+
+    fn send(&self, envelope: &Envelope) -> anyhow::Result<()> {
+        let url = format!("{}/api/{}/envelope/?sentry_key={}", self.server.address, self.project.id, self.key);
+        loop {
+            let mut answer = self.server.agent.post(&url).header("content-type", "application/x-sentry-envelope").send(&envelope.body)?;
+            let status = answer.status().as_u16();
+            if status / 100 == 2 {
+                return Ok(());
+            }
+            let mut said = String::new();
+            let _ = answer.body_mut().as_reader().take(1000).read_to_string(&mut said);
+            // A server that is busy with all this traffic may ask for a pause.
+            if status != 429 {
+                bail!("the server answered {status}: {said}");
+            }
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The command line. Flags, help and errors come from one description.
+
+mod demo;
+mod serve;
+
+use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+
+use crate::app::ADDRESS;
+use crate::config::{self, Config, Flags};
+use crate::meta::{Meta, Token};
+
+/// LLM monitoring in one binary: what your programs ask of language models, what they answer, take and cost.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hinomi",
+    version,
+    arg_required_else_help = true,
+    after_help = "`hinomi serve` starts the server; everything else works beside it."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command shares.
+#[derive(Debug, Args)]
+struct Common {
+    /// Data folder [default: this user's own; env: HINOMI_DATA]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Configuration file, TOML [env: HINOMI_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the server
+    Serve {
+        #[command(flatten)]
+        common: Common,
+        /// Address and port; port 0 lets the system choose [default: 127.0.0.1:8119; env: HINOMI_LISTEN]
+        #[arg(long, value_name = "HOST:PORT", value_parser = address)]
+        listen: Option<SocketAddr>,
+        /// Write the port to this file when the server is ready
+        #[arg(long, value_name = "FILE")]
+        port_file: Option<PathBuf>,
+    },
+    /// Print a fresh one-time sign-in link
+    Login {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// API tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Projects
+    #[command(subcommand)]
+    Project(ProjectCommand),
+    /// Fill a project with made-up traffic, to see what Hinomi is for
+    Demo(demo::Demo),
+    /// Print the configuration that is in force, as a file that can be used again
+    Config {
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum TokenCommand {
+    /// Make an API token and print it, this once
+    Create {
+        #[command(flatten)]
+        common: Common,
+        /// The project that it may read
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        project: u64,
+        /// May read all projects and change things; not with --project
+        #[arg(long, conflicts_with = "project")]
+        admin: bool,
+        /// What it is for
+        #[arg(long, default_value = "API token")]
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ProjectCommand {
+    /// Make a project and print its DSN
+    Create {
+        #[command(flatten)]
+        common: Common,
+        /// What it is called
+        name: String,
+    },
+    /// List projects with their DSNs
+    List {
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+/// Runs the program. Exit status: 0 done, 1 failed, 2 asked for in a way that cannot be.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return told(&error),
+    };
+    match execute(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let usage = error.is::<config::ConfigError>();
+            let _ = writeln!(std::io::stderr(), "hinomi: {error:#}");
+            ExitCode::from(if usage { 2 } else { 1 })
+        }
+    }
+}
+
+/// Help and version go to standard output; a mistake is one clear line on standard error.
+fn told(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let _ = error.print();
+        return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+    }
+    let text = error.render().to_string();
+    let line = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    // Which arguments are missing stands on lines of its own.
+    let missing: Vec<_> = text.lines().skip(1).take_while(|line| line.starts_with("  ")).map(str::trim).collect();
+    let _ =
+        writeln!(std::io::stderr(), "hinomi: {line} {}(see hinomi --help)", missing.join(" ") + if missing.is_empty() { "" } else { " " });
+    ExitCode::from(2)
+}
+
+fn execute(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve { common, listen, port_file } => serve::serve(&in_force(&common, listen)?, port_file.as_deref()),
+        Command::Login { common } => {
+            let config = in_force(&common, None)?;
+            let meta = Meta::open(&config.data)?;
+            say(&sign_in_link(&meta, &public_url(&meta, &config))?)
+        }
+        Command::Token(TokenCommand::Create { common, project, admin, name }) => {
+            let meta = Meta::open(&in_force(&common, None)?.data)?;
+            let token = Token { project: (!admin).then_some(project), admin };
+            say(&meta.create_token(&name, token)?)
+        }
+        Command::Project(ProjectCommand::Create { common, name }) => {
+            let config = in_force(&common, None)?;
+            let meta = Meta::open(&config.data)?;
+            let project = meta.create_project(&name, false)?;
+            let dsn = dsn(&meta, &public_url(&meta, &config), project.id);
+            say(&format!("{dsn}"))
+        }
+        Command::Project(ProjectCommand::List { common }) => {
+            let config = in_force(&common, None)?;
+            let meta = Meta::open(&config.data)?;
+            let url = public_url(&meta, &config);
+            for project in meta.directory().projects.values() {
+                let notes = [(project.demo, " (demo)"), (project.disabled, " (disabled)")];
+                let notes: String = notes.iter().filter(|(is, _)| *is).map(|(_, note)| *note).collect();
+                say(&format!("{}\t{}{notes}\t{}", project.id, project.name, dsn(&meta, &url, project.id)))?;
+            }
+            Ok(())
+        }
+        Command::Demo(demo) => demo.run(),
+        Command::Config { common } => say(config::print(&in_force(&common, None)?).trim_end()),
+    }
+}
+
+fn in_force(common: &Common, listen: Option<SocketAddr>) -> Result<Config, config::ConfigError> {
+    let flags = Flags { config: common.config.clone(), data: common.data.clone(), listen };
+    config::load(&flags, |name| std::env::var(name).ok())
+}
+
+/// What links are made from: as set, else as the running server wrote it down, else where it would listen.
+fn public_url(meta: &Meta, config: &Config) -> String {
+    if !config.public_url.is_empty() {
+        return config.public_url.clone();
+    }
+    meta.get(ADDRESS).unwrap_or_else(|| format!("http://{}", config.listen))
+}
+
+fn sign_in_link(meta: &Meta, public_url: &str) -> anyhow::Result<String> {
+    Ok(format!("{public_url}/login?token={}", meta.create_sign_in()?))
+}
+
+fn dsn(meta: &Meta, public_url: &str, project: u64) -> String {
+    let directory = meta.directory();
+    let (scheme, rest) = public_url.split_once("://").unwrap_or(("http", public_url));
+    match directory.first_key(project) {
+        Some(key) => format!("{scheme}://{}@{rest}/{project}", key.public_key),
+        None => "(no key yet: start the server once)".to_owned(),
+    }
+}
+
+/// One line on standard output.
+fn say(line: &str) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{line}").context("cannot write to standard output")
+}
+
+/// `localhost:8119` as well as `127.0.0.1:8119`.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    use std::net::ToSocketAddrs;
+    let reason = "expected HOST:PORT, such as 127.0.0.1:8119 or 0.0.0.0:8119";
+    text.to_socket_addrs().map_err(|_| reason.to_owned())?.next().ok_or_else(|| reason.to_owned())
+}
+
+/// Whether a person reads what is written.
+fn is_interactive() -> bool {
+    std::io::stderr().is_terminal()
+}

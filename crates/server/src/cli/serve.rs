@@ -1,0 +1,64 @@
+//! `hinomi serve`.
+
+use std::path::Path;
+
+use anyhow::Context;
+use tracing_subscriber::EnvFilter;
+
+use super::{dsn, say, sign_in_link};
+use crate::app::{App, write_whole};
+use crate::config::{Config, ConfigError, LogFormat};
+
+pub(super) fn serve(config: &Config, port_file: Option<&Path>) -> anyhow::Result<()> {
+    start_log(config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("hinomi").build()?;
+    runtime.block_on(async {
+        let app = App::open(config).await?;
+        let stop = stop_signal()?;
+        greet(&app, config)?;
+        if let Some(path) = port_file {
+            let port = app.port()?.to_string();
+            write_whole(path, &port).with_context(|| format!("cannot write the port file {}", path.display()))?;
+        }
+        tracing::info!(url = app.api().public_url, data = %config.data.display(), version = crate::VERSION, "server.ready");
+        app.serve(stop).await
+    })
+}
+
+/// What a person needs next: where to look, what to set, where the data lies.
+fn greet(app: &App, config: &Config) -> anyhow::Result<()> {
+    let (meta, url) = (&app.api().meta, &app.api().public_url);
+    say(&format!("Hinomi {} is ready.\n", crate::VERSION))?;
+    say(&format!("  Page     {}", sign_in_link(meta, url)?))?;
+    say("           (signs in once, within an hour; `hinomi login` prints another)")?;
+    say(&format!("  DSN      {}", dsn(meta, url, 1)))?;
+    say("           (give it to the Sentry SDK of your program as SENTRY_DSN)")?;
+    say(&format!("  Data     {}\n", config.data.display()))
+}
+
+fn start_log(config: &Config) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&config.log)
+        .map_err(|error| ConfigError::Invalid { origin: "log".into(), reason: format!("{:?}: {error}", config.log) })?;
+    // Standard output is for what was asked for; log lines go beside it.
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    match config.log_format {
+        LogFormat::Text => lines.with_ansi(super::is_interactive()).init(),
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
+
+/// Ends when the process is asked to stop.
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    Ok(async move {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}

@@ -1,0 +1,306 @@
+//! What is in force: defaults, one TOML file, environment variables, flags; each wins over those before it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that can be set. Fields that nobody knows are refused, so that a slip of the pen is not a silent default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The data folder.
+    pub data: PathBuf,
+    /// Where the server listens.
+    pub listen: SocketAddr,
+    /// What links and the printed DSN are made from; the listening address where empty.
+    pub public_url: String,
+    /// The key of project 1 at the first start, 32 hex digits; random where empty. It is never printed by `hinomi config`.
+    #[serde(skip_serializing)]
+    pub dsn_key: String,
+    /// For how many days spans are kept, unless a project says otherwise.
+    pub retention_days: u32,
+    /// Which log lines are written, such as `info` or `hinomi_server=debug`.
+    pub log: String,
+    /// `text` or `json`.
+    pub log_format: LogFormat,
+    /// What may come in.
+    pub ingest: Ingest,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What may come in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ingest {
+    /// Largest request body as sent, in bytes.
+    pub max_body_bytes: usize,
+    /// Largest request body after inflating, in bytes.
+    pub max_inflated_bytes: usize,
+    /// Bytes of bodies that may be in work at the same time; more must wait.
+    pub max_bytes_in_work: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            data: default_data_folder(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 8119)),
+            public_url: String::new(),
+            dsn_key: String::new(),
+            retention_days: 90,
+            log: "info".to_owned(),
+            log_format: LogFormat::Text,
+            ingest: Ingest::default(),
+        }
+    }
+}
+
+impl Default for Ingest {
+    fn default() -> Self {
+        Ingest { max_body_bytes: 32 << 20, max_inflated_bytes: 96 << 20, max_bytes_in_work: 256 << 20 }
+    }
+}
+
+/// A setting: its place in the file, its environment variable, and what it is.
+pub struct Setting {
+    /// Dotted, such as `ingest.max_body_bytes`.
+    pub path: &'static str,
+    /// The environment variable.
+    pub variable: &'static str,
+    /// One line for a person.
+    pub about: &'static str,
+}
+
+/// All settings, in the order of the file.
+pub const SETTINGS: &[Setting] = &[
+    Setting { path: "data", variable: "HINOMI_DATA", about: "the data folder" },
+    Setting { path: "listen", variable: "HINOMI_LISTEN", about: "address and port to listen on; port 0 lets the system choose" },
+    Setting { path: "public_url", variable: "HINOMI_PUBLIC_URL", about: "what links and DSNs are made from, behind a proxy" },
+    Setting { path: "dsn_key", variable: "HINOMI_DSN_KEY", about: "key of project 1 at the first start, 32 hex digits" },
+    Setting {
+        path: "retention_days",
+        variable: "HINOMI_RETENTION_DAYS",
+        about: "days that spans are kept, unless a project says otherwise",
+    },
+    Setting { path: "log", variable: "HINOMI_LOG", about: "log lines to write: error, warn, info, debug, or module=level" },
+    Setting { path: "log_format", variable: "HINOMI_LOG_FORMAT", about: "text or json" },
+    Setting { path: "ingest.max_body_bytes", variable: "HINOMI_INGEST_MAX_BODY_BYTES", about: "largest request body as sent" },
+    Setting {
+        path: "ingest.max_inflated_bytes",
+        variable: "HINOMI_INGEST_MAX_INFLATED_BYTES",
+        about: "largest request body after inflating",
+    },
+    Setting {
+        path: "ingest.max_bytes_in_work",
+        variable: "HINOMI_INGEST_MAX_BYTES_IN_WORK",
+        about: "bytes of bodies in work at the same time",
+    },
+];
+
+/// Why the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration file {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A file or a variable says something that cannot be.
+    #[error("{origin}: {reason}")]
+    Invalid {
+        /// The file or the variable.
+        origin: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// Values given as flags; `None` leaves what file, environment and defaults say.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `--config`
+    pub config: Option<PathBuf>,
+    /// `--data`
+    pub data: Option<PathBuf>,
+    /// `--listen`
+    pub listen: Option<SocketAddr>,
+}
+
+/// Puts together what is in force. `variable` looks up an environment variable.
+///
+/// # Errors
+///
+/// When the file cannot be read or a value cannot be.
+pub fn load(flags: &Flags, variable: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
+    let file = flags.config.clone().or_else(|| variable("HINOMI_CONFIG").map(PathBuf::from));
+    let mut table = match &file {
+        Some(path) => read(path)?,
+        None => toml::Table::new(),
+    };
+    for setting in SETTINGS {
+        if let Some(text) = variable(setting.variable).filter(|text| !text.is_empty()) {
+            set(&mut table, setting.path, &text);
+            // Each is checked alone, so that the message can name the variable.
+            let mut alone = toml::Table::new();
+            set(&mut alone, setting.path, &text);
+            typed(alone, || format!("environment variable {}", setting.variable))?;
+        }
+    }
+    let origin = || file.as_ref().map_or_else(|| "configuration".to_owned(), |path| path.display().to_string());
+    let mut config = typed(table, origin)?;
+    config.data = flags.data.clone().unwrap_or(config.data);
+    config.listen = flags.listen.unwrap_or(config.listen);
+    config.public_url = config.public_url.trim_end_matches('/').to_owned();
+    check(&config)?;
+    Ok(config)
+}
+
+fn read(path: &Path) -> Result<toml::Table, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    text.parse().map_err(|error: toml::de::Error| ConfigError::Invalid { origin: path.display().to_string(), reason: one_line(&error) })
+}
+
+/// The first line says where, the last what.
+fn one_line(error: &toml::de::Error) -> String {
+    let text = error.to_string();
+    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    match lines.as_slice() {
+        [first, .., last] if error.span().is_some() => format!("{first}: {last}"),
+        _ => error.message().to_owned(),
+    }
+}
+
+fn typed(table: toml::Table, origin: impl Fn() -> String) -> Result<Config, ConfigError> {
+    table.try_into().map_err(|error: toml::de::Error| ConfigError::Invalid { origin: origin(), reason: error.message().to_owned() })
+}
+
+/// Puts a text at a dotted path, as the kind of value that it looks like.
+fn set(table: &mut toml::Table, path: &str, text: &str) {
+    const TEXTS: &[&str] = &["data", "public_url", "dsn_key", "log"];
+    let number = text.parse().ok().filter(|_| !TEXTS.contains(&path));
+    let value = number.map_or_else(|| toml::Value::String(text.to_owned()), toml::Value::Integer);
+    match path.split_once('.') {
+        None => {
+            table.insert(path.to_owned(), value);
+        }
+        Some((section, field)) => {
+            let entry = table.entry(section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+            if let toml::Value::Table(section) = entry {
+                section.insert(field.to_owned(), value);
+            }
+        }
+    }
+}
+
+fn check(config: &Config) -> Result<(), ConfigError> {
+    let wrong = |setting: &str, reason: &str| Err(ConfigError::Invalid { origin: setting.to_owned(), reason: reason.to_owned() });
+    if !(1..=3650).contains(&config.retention_days) {
+        return wrong("retention_days", "must be from 1 to 3650");
+    }
+    let is_url = config.public_url.starts_with("http://") || config.public_url.starts_with("https://");
+    if !config.public_url.is_empty() && !is_url {
+        return wrong("public_url", "must start with http:// or https://");
+    }
+    if config.ingest.max_inflated_bytes < config.ingest.max_body_bytes {
+        return wrong("ingest.max_inflated_bytes", "must not be below ingest.max_body_bytes");
+    }
+    if config.ingest.max_body_bytes == 0 || config.ingest.max_bytes_in_work < config.ingest.max_body_bytes {
+        return wrong("ingest.max_bytes_in_work", "must not be below ingest.max_body_bytes, and that not zero");
+    }
+    Ok(())
+}
+
+/// What is in force as a file that can be used again, each setting with its meaning.
+pub fn print(config: &Config) -> String {
+    let values = toml::Table::try_from(config).unwrap_or_default();
+    let value = |path: &str| match path.split_once('.') {
+        None => values.get(path).cloned(),
+        Some((section, field)) => values.get(section).and_then(|section| section.get(field)).cloned(),
+    };
+    let mut text = String::new();
+    let mut section = "";
+    for setting in SETTINGS {
+        let Some(value) = value(setting.path) else { continue };
+        let (in_section, field) = setting.path.split_once('.').unwrap_or(("", setting.path));
+        if in_section != section {
+            text += &format!("[{in_section}]\n\n");
+            section = in_section;
+        }
+        text += &format!("# {} ({})\n{field} = {value}\n\n", setting.about, setting.variable);
+    }
+    text.trim_end().to_owned() + "\n"
+}
+
+/// Where data of programs lies on this platform.
+fn default_data_folder() -> PathBuf {
+    let home = std::env::home_dir().unwrap_or_else(|| PathBuf::from("."));
+    if cfg!(target_os = "macos") {
+        return home.join("Library/Application Support/Hinomi");
+    }
+    let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    data.unwrap_or_else(|| home.join(".local/share")).join("hinomi")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(file: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hinomi.toml");
+        std::fs::write(&path, file).unwrap();
+        let flags = Flags { config: Some(path), listen: Some("127.0.0.1:1".parse().unwrap()), ..Flags::default() };
+        load(&flags, |name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    #[test]
+    fn flags_win_over_environment_over_file() {
+        let config = with(
+            "retention_days = 7\nlisten = \"0.0.0.0:2\"\n[ingest]\nmax_body_bytes = 1000\n",
+            &[("HINOMI_RETENTION_DAYS", "30"), ("HINOMI_PUBLIC_URL", "https://x.example/h/"), ("HINOMI_DATA", "123")],
+        )
+        .unwrap();
+        assert_eq!((config.retention_days, config.listen.port()), (30, 1));
+        assert_eq!((config.public_url.as_str(), config.ingest.max_body_bytes), ("https://x.example/h", 1000));
+        assert_eq!(config.data, PathBuf::from("123"));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let said = |file: &str, variables: &[(&str, &str)]| with(file, variables).unwrap_err().to_string();
+        assert!(said("retension = 1", &[]).contains("retension"));
+        assert!(said("retention_days = 0", &[]).contains("from 1 to 3650"));
+        assert!(said("", &[("HINOMI_RETENTION_DAYS", "week")]).contains("HINOMI_RETENTION_DAYS"));
+        assert!(said("public_url = \"x\"", &[]).contains("http://"));
+        assert!(said("listen = ", &[]).contains("hinomi.toml"));
+    }
+
+    #[test]
+    fn what_is_printed_can_be_read_again() {
+        let config = with("retention_days = 7", &[("HINOMI_DSN_KEY", "0123456789abcdef0123456789abcdef")]).unwrap();
+        let text = print(&config);
+        assert!(!text.contains("0123456789abcdef"));
+        assert_eq!(with(&text, &[]).unwrap(), Config { dsn_key: String::new(), ..config });
+    }
+
+    #[test]
+    fn every_setting_has_its_line() {
+        let table = toml::Table::try_from(Config::default()).unwrap();
+        let leaves = table.values().map(|value| value.as_table().map_or(1, toml::Table::len)).sum::<usize>();
+        // The key of project 1 is not printed.
+        assert_eq!(SETTINGS.len(), leaves + 1);
+    }
+}

@@ -1,0 +1,131 @@
+//! Why a request is turned away, and the answer that says so in Sentry's form.
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use hinomi_model::sentry::EnvelopeError;
+use serde_json::json;
+
+use super::auth::AuthError;
+use super::body::BodyError;
+use crate::errors::ErrorsError;
+use crate::store::StoreError;
+
+/// Seconds after which a client that met a busy or full server may come again.
+const COME_AGAIN: u32 = 10;
+
+/// Why nothing of a request is kept.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    #[error("key {key} is not one of this server; copy the DSN from the project's set-up page")]
+    UnknownKey { key: String },
+    #[error("key {key} belongs to another project; copy the DSN from the project's set-up page")]
+    OtherProject { key: String },
+    #[error("there is no such project")]
+    NoProject,
+    #[error("project {project} is disabled; enable it in its settings")]
+    Disabled { project: u64 },
+    #[error("{0} header mismatch between envelope and request")]
+    Mismatch(&'static str),
+    #[error("protocol version {0} is not supported; this server speaks version 7")]
+    Version(String),
+    #[error("the body is larger than {limit} bytes")]
+    TooLarge { limit: usize },
+    #[error("the body broke off or took longer than {seconds} s")]
+    BrokenOff { seconds: u64 },
+    #[error(transparent)]
+    Body(BodyError),
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    #[error("more arrives than can be taken in; send again later")]
+    Overloaded,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Errors(#[from] ErrorsError),
+    #[error("the server is stopping; send again later")]
+    Stopping,
+}
+
+impl From<BodyError> for Refusal {
+    fn from(error: BodyError) -> Refusal {
+        match error {
+            BodyError::TooLarge { limit } => Refusal::TooLarge { limit },
+            other => Refusal::Body(other),
+        }
+    }
+}
+
+impl Refusal {
+    /// Status and reason: the table of what each refusal is.
+    fn is(&self) -> (StatusCode, &'static str) {
+        use StatusCode as S;
+        match self {
+            Refusal::Auth(AuthError::Missing) => (S::UNAUTHORIZED, "missing_key"),
+            Refusal::Auth(AuthError::Multiple) => (S::UNAUTHORIZED, "multiple_keys"),
+            Refusal::Auth(AuthError::Malformed) => (S::BAD_REQUEST, "malformed_key"),
+            Refusal::UnknownKey { .. } => (S::UNAUTHORIZED, "unknown_key"),
+            Refusal::OtherProject { .. } => (S::UNAUTHORIZED, "key_of_other_project"),
+            Refusal::NoProject => (S::UNAUTHORIZED, "unknown_project"),
+            Refusal::Disabled { .. } => (S::FORBIDDEN, "project_disabled"),
+            Refusal::Mismatch(_) => (S::BAD_REQUEST, "dsn_mismatch"),
+            Refusal::Version(_) => (S::BAD_REQUEST, "protocol_version"),
+            Refusal::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "too_large"),
+            Refusal::BrokenOff { .. } => (S::BAD_REQUEST, "body_broken_off"),
+            Refusal::Body(BodyError::Encoding(_)) => (S::UNSUPPORTED_MEDIA_TYPE, "unknown_encoding"),
+            Refusal::Body(_) => (S::BAD_REQUEST, "damaged_body"),
+            Refusal::Envelope(_) => (S::BAD_REQUEST, "invalid_envelope"),
+            Refusal::Store(StoreError::Unfit { .. }) => (S::PAYLOAD_TOO_LARGE, "unfit"),
+            Refusal::Overloaded | Refusal::Store(StoreError::Busy { .. }) | Refusal::Errors(ErrorsError::Busy { .. }) => {
+                (S::TOO_MANY_REQUESTS, "overloaded")
+            }
+            Refusal::Store(StoreError::DiskFull { .. }) | Refusal::Errors(ErrorsError::DiskFull { .. }) => {
+                (S::SERVICE_UNAVAILABLE, "disk_full")
+            }
+            Refusal::Store(_) | Refusal::Errors(_) => (S::SERVICE_UNAVAILABLE, "storage_failed"),
+            Refusal::Stopping => (S::SERVICE_UNAVAILABLE, "stopping"),
+        }
+    }
+
+    /// Snake case, for outcomes.
+    pub(super) fn reason(&self) -> &'static str {
+        self.is().1
+    }
+
+    /// The key that was refused, cut short.
+    pub(super) fn key(&self) -> Option<&str> {
+        match self {
+            Refusal::UnknownKey { key } | Refusal::OtherProject { key } => Some(key),
+            _ => None,
+        }
+    }
+
+    /// Summary and reasons, as the protocol's errors have them.
+    fn said(&self) -> (String, Vec<String>) {
+        match self {
+            Refusal::Envelope(error) => (error.detail().to_owned(), error.causes()),
+            other => (other.to_string(), Vec::new()),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, reason) = self.is();
+        let (detail, causes) = self.said();
+        let mut response = (status, axum::Json(json!({ "detail": detail, "causes": causes }))).into_response();
+        let headers = response.headers_mut();
+        if let Ok(text) = HeaderValue::from_str(&detail) {
+            headers.insert(HeaderName::from_static("x-sentry-error"), text);
+        }
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            // Seconds, categories (none: all), scope, reason. A client that is told nothing stops for a minute.
+            if let Ok(limits) = HeaderValue::from_str(&format!("{COME_AGAIN}::organization:{reason}")) {
+                headers.insert(HeaderName::from_static("x-sentry-rate-limits"), limits);
+            }
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(COME_AGAIN));
+        }
+        response
+    }
+}

@@ -1,0 +1,236 @@
+//! Sentry's protocol over HTTP: where SDKs post to, and what they are answered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, HeaderName, Method, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use base64::Engine;
+use hinomi_model::outcome::{Category, Outcome};
+use hinomi_model::sentry::{self, Context, Decoded, Envelope, EnvelopeError};
+use serde_json::json;
+use tower_http::cors::{Any, CorsLayer};
+
+use super::auth::{self, AuthError, Sources};
+use super::body::inflate;
+use super::receive::receive;
+use super::refusal::Refusal;
+use super::{Intake, Sender};
+
+/// The newest version of the protocol that there is.
+const VERSION: u32 = 7;
+
+/// A picture of one transparent point: the answer to an event that was sent as the address of an image.
+const GIF: &[u8] =
+    b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;";
+
+/// Sentry's paths, without slashes at the end.
+pub fn routes(intake: Arc<Intake>) -> Router {
+    let mut router = Router::new()
+        .route("/api/{project}/envelope", post(envelope))
+        .route("/api/{project}/store", post(store).get(store_by_address))
+        .route("/api/store", post(store_anywhere))
+        .route("/api/relay/healthcheck/live", get(healthy))
+        .route("/api/relay/healthcheck/ready", get(healthy));
+    // What Hinomi has no use for is taken and counted, so that an SDK that sends it is not told that it failed.
+    for path in ["security", "csp-report", "nel", "minidump", "unreal/{key}", "upload", "events/{event}/attachments", "cron/{slug}"] {
+        router = router.route(&format!("/api/{{project}}/{path}"), post(not_kept));
+    }
+    router = router.route("/api/{project}/cron/{slug}/{key}", post(not_kept).get(not_kept));
+    let headers = [
+        "x-sentry-auth",
+        "x-requested-with",
+        "x-forwarded-for",
+        "origin",
+        "referer",
+        "accept",
+        "content-type",
+        "authentication",
+        "authorization",
+        "content-encoding",
+        "transfer-encoding",
+        "sentry-trace",
+        "baggage",
+    ];
+    let exposed = ["x-sentry-error", "x-sentry-rate-limits", "retry-after"];
+    let cors = CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::POST, Method::GET])
+        .allow_headers(headers.map(HeaderName::from_static))
+        .expose_headers(exposed.map(HeaderName::from_static))
+        .max_age(Duration::from_secs(3600));
+    router.layer(cors).with_state(intake)
+}
+
+async fn healthy() -> Json<serde_json::Value> {
+    Json(json!({ "is_healthy": true }))
+}
+
+/// What every request of the protocol brings, beside its body.
+struct Asked {
+    project: Option<u64>,
+    headers: HeaderMap,
+    query: Option<String>,
+}
+
+/// How a body becomes spans.
+type Decode = fn(&[u8], &Context) -> Result<Decoded, EnvelopeError>;
+
+async fn envelope(
+    State(intake): State<Arc<Intake>>,
+    Path(project): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let asked = Asked { project: project.parse().ok(), headers, query };
+    answer(&intake, &asked, take_in(&intake, &asked, None, body, sentry::decode).await)
+}
+
+async fn store(
+    State(intake): State<Arc<Intake>>,
+    Path(project): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let asked = Asked { project: project.parse().ok(), headers, query };
+    answer(&intake, &asked, take_in(&intake, &asked, None, body, decode_store).await)
+}
+
+/// The oldest form, in which the key alone says which project is meant.
+async fn store_anywhere(State(intake): State<Arc<Intake>>, RawQuery(query): RawQuery, headers: HeaderMap, body: Body) -> Response {
+    let asked = Asked { project: None, headers, query };
+    answer(&intake, &asked, take_in(&intake, &asked, None, body, decode_store).await)
+}
+
+/// An event in the address of an image.
+async fn store_by_address(
+    State(intake): State<Arc<Intake>>,
+    Path(project): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let data = query.as_deref().unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("sentry_data="));
+    let data = percent_encoding::percent_decode_str(data.unwrap_or_default()).collect::<Vec<u8>>();
+    let asked = Asked { project: project.parse().ok(), headers, query };
+    match take_in(&intake, &asked, None, Body::from(data), decode_store).await {
+        Ok(_) => ([(header::CONTENT_TYPE, "image/gif")], GIF).into_response(),
+        refused => answer(&intake, &asked, refused),
+    }
+}
+
+/// What is authenticated, read to its end and not kept.
+async fn not_kept(
+    State(intake): State<Arc<Intake>>,
+    Path(parts): Path<Vec<(String, String)>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let part = |name: &str| parts.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    let asked = Asked { project: part("project").and_then(|id| id.parse().ok()), headers, query };
+    let decode: Decode = |_, _| {
+        let outcomes = vec![Outcome::dropped(Category::Other, "not_kept", None)];
+        Ok(Decoded { outcomes, ..Decoded::default() })
+    };
+    answer(&intake, &asked, take_in(&intake, &asked, part("key"), body, decode).await)
+}
+
+/// The event's id, or nothing where there is none.
+fn answer(intake: &Intake, asked: &Asked, result: Result<Option<String>, Refusal>) -> Response {
+    match result {
+        Ok(Some(id)) => Json(json!({ "id": id })).into_response(),
+        Ok(None) => Json(json!({})).into_response(),
+        Err(refusal) => {
+            intake.count_refusal(asked.project, &refusal);
+            refusal.into_response()
+        }
+    }
+}
+
+async fn take_in(
+    intake: &Arc<Intake>,
+    asked: &Asked,
+    key_in_path: Option<&str>,
+    body: Body,
+    decode: Decode,
+) -> Result<Option<String>, Refusal> {
+    let header = |name: &str| asked.headers.get(name).and_then(|value| value.to_str().ok());
+    let sources = Sources {
+        sentry_header: header("x-sentry-auth"),
+        authorization: header("authorization"),
+        query: asked.query.as_deref(),
+        path: key_in_path,
+    };
+    if let Some(version) = sources.version().filter(|version| version.parse::<u32>().is_ok_and(|version| version > VERSION)) {
+        return Err(Refusal::Version(version.to_owned()));
+    }
+    // A request that says who sends it is judged before its body is read.
+    let sender = match sources.key()? {
+        Some(key) => Some(intake.sender(&key, asked.project)?),
+        None => None,
+    };
+    let received = receive(body, &asked.headers, intake.limits.max_body_bytes, &intake.room).await?;
+    let encoding = header("content-encoding").unwrap_or_default().to_owned();
+    let received_us = jiff::Timestamp::now().as_microsecond();
+
+    let permit = intake.decoding.clone().acquire_owned().await.map_err(|_| Refusal::Stopping)?;
+    let (for_decoding, project) = (intake.clone(), asked.project);
+    let work = move || {
+        let (intake, _permit) = (for_decoding, permit);
+        let body = inflate(received.bytes, &encoding, intake.limits.max_inflated_bytes)?;
+        let sender = match sender {
+            Some(sender) => sender,
+            None => sender_of_dsn(&intake, &body, project)?,
+        };
+        let retention_us = i64::try_from(intake.retention(&sender.project).as_micros()).ok();
+        let decoded = decode(&body, &Context { received_us, retention_us, price: intake.prices })?;
+        if let Some(dsn) = &decoded.header.dsn {
+            agree(dsn, &sender)?;
+        }
+        Ok((sender, decoded))
+    };
+    let (sender, decoded) = tokio::task::spawn_blocking(work).await.unwrap_or(Err(Refusal::Stopping))?;
+    let event_id = decoded.event_id.clone();
+    intake.keep(&sender, received_us, decoded).await?;
+    Ok(event_id)
+}
+
+/// The sender that an envelope itself names, where the request does not.
+fn sender_of_dsn(intake: &Intake, body: &[u8], project: Option<u64>) -> Result<Sender, Refusal> {
+    let dsn = Envelope::parse(body).ok().and_then(|envelope| envelope.header.dsn).ok_or(AuthError::Missing)?;
+    intake.sender(&auth::of_dsn(&dsn)?, project)
+}
+
+/// An envelope that names a sender must name the one that the request does. One that cannot be read names none.
+fn agree(dsn: &str, sender: &Sender) -> Result<(), Refusal> {
+    let project = dsn.trim_end_matches('/').rsplit('/').next().and_then(|id| id.parse::<u64>().ok());
+    if project.is_some_and(|project| project != sender.project.id) {
+        return Err(Refusal::Mismatch("project id"));
+    }
+    if auth::of_dsn(dsn).is_ok_and(|key| key != sender.key.public_key) {
+        return Err(Refusal::Mismatch("public key"));
+    }
+    Ok(())
+}
+
+/// The body of the store endpoint: JSON, or base64 of it, or base64 of it compressed.
+fn decode_store(body: &[u8], context: &Context) -> Result<Decoded, EnvelopeError> {
+    if body.trim_ascii_start().first().is_none_or(|first| *first == b'{') {
+        return sentry::decode_store_event(body, context);
+    }
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(body.trim_ascii())
+        .map_err(|_| EnvelopeError::Event("expected JSON, or base64 of it".into()))?;
+    if bytes.first() == Some(&b'{') {
+        return sentry::decode_store_event(&bytes, context);
+    }
+    const LIMIT: usize = 32 << 20;
+    let json = inflate(bytes, "deflate", LIMIT).map_err(|error| EnvelopeError::Event(error.to_string()))?;
+    sentry::decode_store_event(&json, context)
+}

@@ -1,0 +1,115 @@
+//! Projects and their ingest keys.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rusqlite::Connection;
+
+use super::error::MetaError;
+
+/// Another currency in which the page shows money. Everything is kept in US dollars.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Currency {
+    /// ISO 4217 code, such as `JPY`.
+    pub code: String,
+    /// How many of it a dollar is.
+    pub rate: f64,
+}
+
+/// A project: the wall between the telemetry of different programs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Project {
+    /// Its number, from 1.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// Filled by `hinomi demo`.
+    pub demo: bool,
+    /// For how many days its spans are kept; the server's setting where `None`.
+    pub retention_days: Option<u32>,
+    /// Shown beside dollars.
+    pub currency: Option<Currency>,
+    /// Take the client's own cost where it sends one.
+    pub prefer_client_cost: bool,
+    /// Nothing is taken in.
+    pub disabled: bool,
+    /// In microseconds since the Unix epoch.
+    pub created_us: i64,
+    /// When the first span arrived.
+    pub first_span_us: Option<i64>,
+}
+
+/// An ingest key. It is public: it stands in the DSN, and may only send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// Its number.
+    pub id: i64,
+    /// The project that it sends to.
+    pub project: u64,
+    /// 32 lower-case letters and digits.
+    pub public_key: String,
+    /// What it is for.
+    pub name: String,
+    /// In microseconds since the Unix epoch.
+    pub created_us: i64,
+    /// When it was last seen, to the minute.
+    pub last_used_us: Option<i64>,
+}
+
+/// All projects and keys at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Directory {
+    /// By number.
+    pub projects: BTreeMap<u64, Project>,
+    /// By text.
+    pub keys: HashMap<String, Key>,
+}
+
+impl Directory {
+    /// The oldest key of a project: the one of its DSN.
+    pub fn first_key(&self, project: u64) -> Option<&Key> {
+        self.keys.values().filter(|key| key.project == project).min_by_key(|key| key.id)
+    }
+
+    /// The keys of a project, oldest first.
+    pub fn keys_of(&self, project: u64) -> Vec<&Key> {
+        let mut keys: Vec<_> = self.keys.values().filter(|key| key.project == project).collect();
+        keys.sort_by_key(|key| key.id);
+        keys
+    }
+}
+
+pub(super) fn read(connection: &Connection) -> Result<Directory, MetaError> {
+    let mut projects = connection.prepare_cached("SELECT * FROM projects")?;
+    let projects = projects.query_map([], |row| {
+        let code: Option<String> = row.get("currency_code")?;
+        let rate: Option<f64> = row.get("currency_rate")?;
+        let project = Project {
+            id: row.get("id")?,
+            name: row.get("name")?,
+            demo: row.get("demo")?,
+            retention_days: row.get("retention_days")?,
+            currency: code.zip(rate).map(|(code, rate)| Currency { code, rate }),
+            prefer_client_cost: row.get("prefer_client_cost")?,
+            disabled: row.get("disabled")?,
+            created_us: row.get("created_us")?,
+            first_span_us: row.get("first_span_us")?,
+        };
+        Ok((project.id, project))
+    })?;
+    let projects = projects.collect::<Result<_, _>>()?;
+    let mut keys = connection.prepare_cached("SELECT * FROM keys")?;
+    let keys = keys.query_map([], |row| {
+        let key = Key {
+            id: row.get("id")?,
+            project: row.get("project_id")?,
+            public_key: row.get("public_key")?,
+            name: row.get("name")?,
+            created_us: row.get("created_us")?,
+            last_used_us: row.get("last_used_us")?,
+        };
+        Ok((key.public_key.clone(), key))
+    })?;
+    let keys = keys.collect::<Result<_, _>>()?;
+    Ok(Directory { projects, keys })
+}

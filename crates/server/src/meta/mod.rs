@@ -1,0 +1,115 @@
+//! What the server knows beside telemetry: projects, ingest keys, API tokens, sign-ins. One SQLite database, `hinomi.db`.
+//!
+//! The commands (`hinomi token create`) open it beside a running server, so a token, a key or a link is valid at once. What a
+//! request needs, projects and their keys, is held in memory as a [`Directory`] and read again when another process has changed it.
+
+mod directory;
+mod error;
+mod open;
+mod projects;
+mod secrets;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+pub use directory::{Currency, Directory, Key, Project};
+pub use error::MetaError;
+pub use projects::Patch;
+pub use secrets::Token;
+
+/// How old the directory may be before another process's change is looked for.
+const FRESH: Duration = Duration::from_millis(500);
+
+/// The open database.
+#[derive(Debug)]
+pub struct Meta {
+    connection: Mutex<Connection>,
+    seen: RwLock<Seen>,
+}
+
+/// The directory, and how fresh it is.
+#[derive(Debug)]
+struct Seen {
+    directory: Arc<Directory>,
+    /// SQLite's number of changes by other connections.
+    version: i64,
+    at: Instant,
+}
+
+impl Meta {
+    /// Opens the database in a data folder, and makes both where there are none. Project 1 is there then.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be written, or a newer version wrote the database.
+    pub fn open(dir: &Path) -> Result<Meta, MetaError> {
+        let connection = open::open(dir)?;
+        let seen = Seen { directory: Arc::new(directory::read(&connection)?), version: data_version(&connection)?, at: Instant::now() };
+        Ok(Meta { connection: Mutex::new(connection), seen: RwLock::new(seen) })
+    }
+
+    /// Projects and keys, at most half a second old.
+    pub fn directory(&self) -> Arc<Directory> {
+        let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
+        if seen.at.elapsed() < FRESH {
+            return seen.directory.clone();
+        }
+        drop(seen);
+        // What cannot be read anew is still true as far as is known.
+        self.refresh(false).unwrap_or_else(|_| self.seen.read().unwrap_or_else(PoisonError::into_inner).directory.clone())
+    }
+
+    /// The ingest key with this text. One that is not known is looked for once more, since it may be new.
+    pub fn key(&self, public_key: &str) -> Option<Key> {
+        let known = self.directory();
+        let found = known.keys.get(public_key).cloned();
+        found.or_else(|| self.refresh(false).ok()?.keys.get(public_key).cloned())
+    }
+
+    /// Reads the directory again if anything has changed, or in any case.
+    fn refresh(&self, in_any_case: bool) -> Result<Arc<Directory>, MetaError> {
+        let connection = self.lock();
+        let version = data_version(&connection)?;
+        let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
+        if in_any_case || version != seen.version {
+            seen.directory = Arc::new(directory::read(&connection)?);
+            seen.version = version;
+        }
+        seen.at = Instant::now();
+        Ok(seen.directory.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a value of the server itself, such as the address that it listens on.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn set(&self, name: &str, value: &str) -> Result<(), MetaError> {
+        self.lock().execute("INSERT INTO settings VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value", [name, value])?;
+        Ok(())
+    }
+
+    /// A value kept by [`set`](Meta::set).
+    pub fn get(&self, name: &str) -> Option<String> {
+        self.lock().query_row("SELECT value FROM settings WHERE name = ?1", [name], |row| row.get(0)).ok()
+    }
+}
+
+/// Changes whenever another connection has committed something.
+fn data_version(connection: &Connection) -> Result<i64, MetaError> {
+    Ok(connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
+}
+
+/// Now, in microseconds since the Unix epoch.
+fn now_us() -> i64 {
+    jiff::Timestamp::now().as_microsecond()
+}

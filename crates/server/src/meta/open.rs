@@ -1,0 +1,63 @@
+//! Opening the database, and its tables.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::error::MetaError;
+use crate::sqlite;
+
+/// Each step leads from one format to the next; `user_version` counts those that were taken.
+const STEPS: &[&str] = &["
+    CREATE TABLE projects (
+        id                 INTEGER PRIMARY KEY AUTOINCREMENT,
+        name               TEXT NOT NULL,
+        demo               INTEGER NOT NULL DEFAULT 0,
+        retention_days     INTEGER,
+        currency_code      TEXT,
+        currency_rate      REAL,
+        prefer_client_cost INTEGER NOT NULL DEFAULT 0,
+        disabled           INTEGER NOT NULL DEFAULT 0,
+        created_us         INTEGER NOT NULL,
+        first_span_us      INTEGER
+    );
+    CREATE TABLE keys (
+        id           INTEGER PRIMARY KEY AUTOINCREMENT,
+        project_id   INTEGER NOT NULL REFERENCES projects (id),
+        public_key   TEXT NOT NULL UNIQUE,
+        name         TEXT NOT NULL,
+        created_us   INTEGER NOT NULL,
+        last_used_us INTEGER
+    );
+    -- Secrets are kept as hashes only.
+    CREATE TABLE tokens (
+        hash       BLOB PRIMARY KEY,
+        name       TEXT NOT NULL,
+        project_id INTEGER REFERENCES projects (id),
+        admin      INTEGER NOT NULL DEFAULT 0,
+        created_us INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE sign_ins (hash BLOB PRIMARY KEY, expires_us INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE sessions (hash BLOB PRIMARY KEY, expires_us INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"];
+
+pub(super) fn open(dir: &Path) -> Result<Connection, MetaError> {
+    create_folder(dir).map_err(|source| MetaError::Folder { path: dir.to_owned(), source })?;
+    let connection = sqlite::open(&dir.join("hinomi.db"), STEPS)?;
+    connection
+        .execute("INSERT INTO projects (id, name, created_us) VALUES (1, 'Default', ?1) ON CONFLICT DO NOTHING", [super::now_us()])?;
+    Ok(connection)
+}
+
+/// Prompts and keys lie here: the folder is for its owner alone.
+fn create_folder(dir: &Path) -> std::io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
+}

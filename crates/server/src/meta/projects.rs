@@ -1,0 +1,193 @@
+//! Making and changing projects and keys.
+
+use rusqlite::params;
+
+use super::directory::{Currency, Key, Project};
+use super::error::MetaError;
+use super::{Meta, now_us, secrets};
+
+/// Longest name of a project, a key or a token, in characters.
+const NAME: usize = 100;
+/// Longest time that spans may be kept, in days.
+const RETENTION: std::ops::RangeInclusive<u32> = 1..=3650;
+
+/// What to change of a project. `None` leaves it as it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Patch {
+    /// Its name.
+    pub name: Option<String>,
+    /// For how many days its spans are kept.
+    pub retention_days: Option<u32>,
+    /// Another currency; `Some(None)` takes it away.
+    pub currency: Option<Option<Currency>>,
+    /// Take the client's own cost where it sends one.
+    pub prefer_client_cost: Option<bool>,
+    /// Take nothing in.
+    pub disabled: Option<bool>,
+}
+
+impl Meta {
+    /// Makes a project with its first key.
+    ///
+    /// # Errors
+    ///
+    /// When the name is empty or too long, or the database cannot be written.
+    pub fn create_project(&self, name: &str, demo: bool) -> Result<Project, MetaError> {
+        let name = checked_name(name)?;
+        let id = {
+            let mut connection = self.lock();
+            let transaction = connection.transaction()?;
+            transaction.execute("INSERT INTO projects (name, demo, created_us) VALUES (?1, ?2, ?3)", params![name, demo, now_us()])?;
+            let id = transaction.last_insert_rowid();
+            insert_key(&transaction, id, &secrets::hex(16), "Default")?;
+            transaction.commit()?;
+            u64::try_from(id).unwrap_or_default()
+        };
+        self.project(id)
+    }
+
+    /// Gives project 1 its first key, unless it ever had one: this text, or a random one.
+    ///
+    /// # Errors
+    ///
+    /// When the text is not 32 hex digits, or the database cannot be written.
+    pub fn first_key(&self, text: Option<&str>) -> Result<(), MetaError> {
+        let text = match text {
+            Some(text) if text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) => text.to_ascii_lowercase(),
+            Some(_) => return Err(MetaError::Invalid("HINOMI_DSN_KEY: a key has 32 hex digits".into())),
+            None => secrets::hex(16),
+        };
+        {
+            let mut connection = self.lock();
+            let transaction = connection.transaction()?;
+            let made = transaction.execute("INSERT INTO settings VALUES ('first_key', 'made') ON CONFLICT DO NOTHING", [])?;
+            if made == 1 {
+                insert_key(&transaction, 1, &text, "Default")?;
+            }
+            transaction.commit()?;
+        }
+        self.refresh(true).map(drop)
+    }
+
+    /// Changes a project.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such project, or a value cannot be.
+    pub fn update_project(&self, id: u64, patch: &Patch) -> Result<Project, MetaError> {
+        let mut project = self.project(id)?;
+        if let Some(name) = &patch.name {
+            project.name = checked_name(name)?.to_owned();
+        }
+        if let Some(days) = patch.retention_days {
+            if !RETENTION.contains(&days) {
+                return Err(MetaError::Invalid(format!("retention_days: from {} to {}", RETENTION.start(), RETENTION.end())));
+            }
+            project.retention_days = Some(days);
+        }
+        if let Some(currency) = &patch.currency {
+            project.currency = currency.as_ref().map(checked_currency).transpose()?;
+        }
+        project.prefer_client_cost = patch.prefer_client_cost.unwrap_or(project.prefer_client_cost);
+        project.disabled = patch.disabled.unwrap_or(project.disabled);
+        self.lock().execute(
+            "UPDATE projects SET name = ?2, retention_days = ?3, currency_code = ?4, currency_rate = ?5, prefer_client_cost = ?6,
+             disabled = ?7 WHERE id = ?1",
+            params![
+                id,
+                project.name,
+                project.retention_days,
+                project.currency.as_ref().map(|currency| &currency.code),
+                project.currency.as_ref().map(|currency| currency.rate),
+                project.prefer_client_cost,
+                project.disabled
+            ],
+        )?;
+        self.project(id)
+    }
+
+    /// Notes that the first span of a project has arrived.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn saw_first_span(&self, project: u64) -> Result<(), MetaError> {
+        self.lock()
+            .execute("UPDATE projects SET first_span_us = ?2 WHERE id = ?1 AND first_span_us IS NULL", params![project, now_us()])?;
+        self.refresh(true).map(drop)
+    }
+
+    /// Notes when keys were last used.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn used_keys(&self, used: &[(i64, i64)]) -> Result<(), MetaError> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction()?;
+        for (key, at_us) in used {
+            transaction.execute("UPDATE keys SET last_used_us = ?2 WHERE id = ?1", params![key, at_us])?;
+        }
+        transaction.commit()?;
+        drop(connection);
+        self.refresh(true).map(drop)
+    }
+
+    /// Makes another key.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such project or the name cannot be.
+    pub fn create_key(&self, project: u64, name: &str) -> Result<Key, MetaError> {
+        let name = checked_name(name)?;
+        self.project(project)?;
+        let text = secrets::hex(16);
+        insert_key(&self.lock(), i64::try_from(project).unwrap_or_default(), &text, name)?;
+        let directory = self.refresh(true)?;
+        directory.keys.get(&text).cloned().ok_or(MetaError::NoProject(project))
+    }
+
+    /// Removes a key: what is sent with it is refused from now on.
+    ///
+    /// # Errors
+    ///
+    /// When the project has no such key.
+    pub fn delete_key(&self, project: u64, key: i64) -> Result<(), MetaError> {
+        let deleted = self.lock().execute("DELETE FROM keys WHERE project_id = ?1 AND id = ?2", params![project, key])?;
+        self.refresh(true)?;
+        if deleted == 1 { Ok(()) } else { Err(MetaError::NoKey { project, key }) }
+    }
+
+    /// A project as it is now.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such project.
+    pub fn project(&self, id: u64) -> Result<Project, MetaError> {
+        self.refresh(true)?.projects.get(&id).cloned().ok_or(MetaError::NoProject(id))
+    }
+}
+
+fn insert_key(connection: &rusqlite::Connection, project: i64, text: &str, name: &str) -> Result<(), MetaError> {
+    connection.execute(
+        "INSERT INTO keys (project_id, public_key, name, created_us) VALUES (?1, ?2, ?3, ?4)",
+        params![project, text, name, now_us()],
+    )?;
+    Ok(())
+}
+
+pub(super) fn checked_name(name: &str) -> Result<&str, MetaError> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > NAME || name.chars().any(char::is_control) {
+        return Err(MetaError::Invalid(format!("name: needs 1 to {NAME} printable characters")));
+    }
+    Ok(name)
+}
+
+fn checked_currency(currency: &Currency) -> Result<Currency, MetaError> {
+    let code_fits = currency.code.len() == 3 && currency.code.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if !code_fits || !currency.rate.is_finite() || currency.rate <= 0.0 {
+        return Err(MetaError::Invalid("currency: needs a code of three letters and a rate above zero".into()));
+    }
+    Ok(Currency { code: currency.code.to_ascii_uppercase(), rate: currency.rate })
+}

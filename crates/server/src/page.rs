@@ -1,0 +1,65 @@
+//! The page, embedded in the binary.
+
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use rust_embed::{EmbeddedFile, RustEmbed};
+
+#[derive(RustEmbed)]
+#[folder = "../../web/dist"]
+#[allow_missing = true]
+struct Files;
+
+/// What a browser sees when the page was not built into the binary.
+const NOT_BUILT: &str = "<!doctype html><meta charset=utf-8><title>Hinomi</title><p>The server runs, but its page was not built into this binary. Build it with <code>make build</code>.";
+
+/// Only our own files and addresses; styles are also set by the charts on their elements.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; \
+                      connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// Answers with a file of the page, or with the page itself for whatever address it may have given a view.
+pub async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let path = uri.path().trim_start_matches('/');
+    if path.starts_with("api/") || path == "api" {
+        let said = serde_json::json!({ "error": { "code": "not_found", "message": format!("there is nothing at /{path}"), "hint": "The API is described at /api/v1/openapi.json." } });
+        return (StatusCode::NOT_FOUND, axum::Json(said)).into_response();
+    }
+    if !matches!(method, Method::GET | Method::HEAD) {
+        return StatusCode::METHOD_NOT_ALLOWED.into_response();
+    }
+    if let Some(file) = Files::get(path).filter(|_| path != "index.html") {
+        // Names of built files carry a hash of what is in them.
+        let cache = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "public, max-age=3600" };
+        return answer(path, &file, cache, &headers);
+    }
+    // A missing file is not a view.
+    if path.starts_with("assets/") {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    match Files::get("index.html") {
+        Some(file) => answer("index.html", &file, "no-cache", &headers),
+        None => ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], NOT_BUILT).into_response(),
+    }
+}
+
+fn answer(path: &str, file: &EmbeddedFile, cache: &'static str, headers: &HeaderMap) -> Response {
+    let tag = format!("\"{}\"", hex::encode(&file.metadata.sha256_hash()[..16]));
+    let unchanged = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
+    let common = [(header::ETAG, tag), (header::CACHE_CONTROL, cache.to_owned())];
+    if unchanged {
+        return (StatusCode::NOT_MODIFIED, common).into_response();
+    }
+    let kind = file.metadata.mimetype();
+    let kind = if kind.starts_with("text/") { format!("{kind}; charset=utf-8") } else { kind.to_owned() };
+    let guarded = (path == "index.html").then(|| {
+        [
+            (header::CONTENT_SECURITY_POLICY, POLICY),
+            (header::REFERRER_POLICY, "same-origin"),
+            (HeaderName::from_static("x-content-type-options"), "nosniff"),
+        ]
+    });
+    let mut response = (common, [(header::CONTENT_TYPE, kind)], file.data.to_vec()).into_response();
+    for (name, value) in guarded.into_iter().flatten() {
+        response.headers_mut().insert(name, axum::http::HeaderValue::from_static(value));
+    }
+    response
+}

@@ -1,0 +1,402 @@
+//! Answers as the API shows them: times RFC 3339 in UTC, durations in milliseconds, money in dollars; null is unknown, never zero.
+
+use std::collections::BTreeMap;
+
+use hinomi_model::span::{Message, Reading};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// Durations of calls in milliseconds; null where there are none. Interpolated between neighbours.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, ToSchema)]
+pub struct Percentiles {
+    /// Median.
+    pub p50: Option<f64>,
+    /// 95th percentile.
+    pub p95: Option<f64>,
+    /// 99th percentile.
+    pub p99: Option<f64>,
+}
+
+/// Sums over a range. Calls are counted calls of models.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
+pub struct Summary {
+    /// Spans of any kind.
+    pub spans: u64,
+    /// Traces that have one of them.
+    pub traces: u64,
+    /// Calls.
+    pub llm_calls: u64,
+    /// Calls that failed.
+    pub failed_llm_calls: u64,
+    /// Error events; the API fills it in.
+    pub errors: u64,
+    /// All input, cached included.
+    pub input_tokens: u64,
+    /// All output, reasoning included.
+    pub output_tokens: u64,
+    /// Null where there are calls and none is priced.
+    pub cost: Option<f64>,
+    /// Calls with usage and without a price.
+    pub unpriced_calls: u64,
+    /// Of calls.
+    pub duration_ms: Percentiles,
+    /// Runs of pipelines.
+    pub runs: u64,
+    /// Runs that failed.
+    pub failed_runs: u64,
+    /// Input at the full price.
+    pub new_input_tokens: u64,
+    /// Input from caches.
+    pub cache_read_tokens: u64,
+    /// Input into caches.
+    pub cache_write_tokens: u64,
+    /// Output that was thought and not said.
+    pub reasoning_tokens: u64,
+    /// Successful calls of which nobody said what they took.
+    pub calls_without_usage: u64,
+    /// Models of the calls without a price.
+    pub unpriced_models: Vec<String>,
+    /// Different end users.
+    pub users: u64,
+}
+
+/// One line of a chart.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Group {
+    /// What the line is of; null for all, and for spans that have no such value.
+    pub key: Option<String>,
+    /// Start of each bucket and its value.
+    #[schema(value_type = Vec<Vec<Object>>)]
+    pub points: Vec<(String, Option<f64>)>,
+}
+
+/// Lines of a chart, by measure.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Series {
+    /// Starts of the buckets, in microseconds since the Unix epoch.
+    pub starts_us: Vec<i64>,
+    /// The lines of each measure, the largest first, at most 50.
+    pub measures: BTreeMap<String, Vec<Group>>,
+}
+
+/// Durations of runs in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, ToSchema)]
+pub struct RunDurations {
+    /// Mean.
+    pub mean: Option<f64>,
+    /// Median.
+    pub p50: Option<f64>,
+    /// 95th percentile.
+    pub p95: Option<f64>,
+}
+
+/// Sums of what has one value in common.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
+pub struct BreakdownRow {
+    /// The value; null for calls that have none.
+    pub key: Option<String>,
+    /// Spans of any kind.
+    pub spans: u64,
+    /// Calls.
+    pub llm_calls: u64,
+    /// Calls that failed.
+    pub failed_llm_calls: u64,
+    /// All input.
+    pub input_tokens: u64,
+    /// All output.
+    pub output_tokens: u64,
+    /// Null where there are calls and none is priced.
+    pub cost: Option<f64>,
+    /// Calls with usage and without a price.
+    pub unpriced_calls: u64,
+    /// Of calls.
+    pub duration_ms: Percentiles,
+    /// Input from caches.
+    pub cache_read_tokens: u64,
+    /// Input into caches.
+    pub cache_write_tokens: u64,
+    /// Output that was thought and not said.
+    pub reasoning_tokens: u64,
+    /// The provider, where it is only one.
+    pub provider: Option<String>,
+    /// Runs: of the pipeline, turns of the agent, uses of the tool.
+    pub runs: u64,
+    /// Runs that failed.
+    pub failed_runs: u64,
+    /// Over the range; null where that has no length.
+    pub runs_per_minute: Option<f64>,
+    /// Of runs.
+    pub run_duration_ms: RunDurations,
+}
+
+/// A value and how many spans have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Facet {
+    /// The value.
+    pub value: String,
+    /// Spans that have it.
+    pub count: u64,
+}
+
+/// Tokens of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
+pub struct Usage {
+    /// All input, cache reads and writes included.
+    pub input_tokens: Option<u64>,
+    /// All output, reasoning included.
+    pub output_tokens: Option<u64>,
+    /// As sent, else input and output.
+    pub total_tokens: Option<u64>,
+    /// Input from caches.
+    pub cache_read_tokens: Option<u64>,
+    /// Input into caches.
+    pub cache_write_tokens: Option<u64>,
+    /// Output that was thought and not said.
+    pub reasoning_tokens: Option<u64>,
+    /// `reported`, `estimated`, or null when unknown.
+    pub source: Option<&'static str>,
+}
+
+/// What a call cost, in dollars.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Cost {
+    /// The whole.
+    pub total: f64,
+    /// Its input part, where it can be told apart.
+    pub input: Option<f64>,
+    /// Its output part, where it can be told apart.
+    pub output: Option<f64>,
+    /// `computed` or `client`.
+    pub source: &'static str,
+    /// The entry of the price table.
+    pub price: Option<String>,
+    /// What the client says, kept beside ours.
+    pub client_total: Option<f64>,
+    /// How it came about; only of one span, and only where computed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub buckets: Option<Vec<CostBucket>>,
+}
+
+/// One line of a bill.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct CostBucket {
+    /// `input`, `cache_read`, `output` and the like.
+    pub bucket: &'static str,
+    /// How many.
+    pub tokens: u64,
+    /// The price of a million.
+    pub usd_per_million: f64,
+    /// What they cost.
+    pub amount: f64,
+}
+
+/// Sums of a span with all below it, each call once.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, ToSchema)]
+pub struct Subtree {
+    /// Calls.
+    pub llm_calls: u64,
+    /// All input.
+    pub input_tokens: u64,
+    /// All output.
+    pub output_tokens: u64,
+    /// Null where there are calls and none is priced.
+    pub cost: Option<f64>,
+    /// Calls with usage and without a price.
+    pub unpriced_calls: u64,
+}
+
+/// A span beside others of its project, op and name in the seven days before it, those of its own trace left out.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
+pub struct Compared {
+    /// Their mean duration.
+    pub mean_ms: f64,
+    /// How many they are.
+    pub n: u64,
+    /// This one's duration over the mean.
+    pub ratio: f64,
+}
+
+/// The SDK that reported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Sdk {
+    /// Such as `sentry.python`.
+    pub name: String,
+    /// Its version.
+    pub version: Option<String>,
+}
+
+/// A span as it stands in lists and traces: without messages and attributes.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[expect(missing_docs, reason = "the fields are those of the canonical span, which describes them")]
+pub struct Span {
+    pub project_id: u64,
+    pub trace_id: String,
+    pub span_id: String,
+    pub parent_span_id: Option<String>,
+    pub name: String,
+    pub op: String,
+    pub kind: &'static str,
+    pub operation: Option<String>,
+    pub origin: Option<String>,
+    pub provider: Option<String>,
+    /// True when the provider was not sent but concluded.
+    pub provider_inferred: bool,
+    pub model: Option<String>,
+    pub request_model: Option<String>,
+    pub response_model: Option<String>,
+    pub status: &'static str,
+    pub status_detail: Option<String>,
+    pub start_time: String,
+    pub duration_ms: f64,
+    pub time_to_first_token_ms: Option<f64>,
+    pub streaming: Option<bool>,
+    pub usage: Usage,
+    pub cost: Option<Cost>,
+    /// What the client says that it cost, also where we say nothing.
+    pub client_cost: Option<f64>,
+    pub subtree: Subtree,
+    pub self_time_ms: f64,
+    pub compared: Option<Compared>,
+    pub counted: bool,
+    pub not_counted_because: Option<String>,
+    pub session_id: Option<String>,
+    pub user_id: Option<String>,
+    pub environment: Option<String>,
+    pub release: Option<String>,
+    pub service: Option<String>,
+    pub pipeline: Option<String>,
+    /// True for the span that is one run of its pipeline.
+    pub is_run: bool,
+    pub agent: Option<String>,
+    pub tool: Option<String>,
+    pub prompt: Option<String>,
+    pub tags: BTreeMap<String, String>,
+    pub input_preview: Option<String>,
+    pub output_preview: Option<String>,
+    pub thread: Option<String>,
+    pub sdk: Option<Sdk>,
+}
+
+/// One span in full.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct SpanDetail {
+    /// As it stands in lists.
+    #[serde(flatten)]
+    pub span: Span,
+    /// What was asked, system instructions first.
+    #[schema(value_type = Vec<Object>)]
+    pub input_messages: Vec<Message>,
+    /// What was answered.
+    #[schema(value_type = Vec<Object>)]
+    pub output_messages: Vec<Message>,
+    /// As the client sent them.
+    #[schema(value_type = Object)]
+    pub attributes: Map<String, Value>,
+    /// The provider's id of the answer.
+    pub response_id: Option<String>,
+    /// Why the model stopped.
+    pub finish_reasons: Vec<String>,
+    /// Temperature and the like, by their short names.
+    #[schema(value_type = Object)]
+    pub request: Map<String, Value>,
+    /// Tools that the model could call, as sent.
+    #[schema(value_type = Object)]
+    pub tool_definitions: Option<Value>,
+    /// Which attribute became which field.
+    #[schema(value_type = Vec<Object>)]
+    pub reading: Vec<Reading>,
+    /// Version of the prompt template.
+    pub prompt_version: Option<String>,
+    /// When it arrived.
+    pub received_at: String,
+    /// What was added to the client's times, in milliseconds; 0 for a clock that is right.
+    pub clock_shift_ms: f64,
+    /// Spans of other traces that it names.
+    #[schema(value_type = Vec<Object>)]
+    pub links: Vec<Value>,
+}
+
+/// Spans of a list.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct SpanPage {
+    /// In the order asked for.
+    pub spans: Vec<Span>,
+    /// Where the list goes on; null at its end.
+    pub next_cursor: Option<String>,
+}
+
+/// A trace in one line.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct TraceSummary {
+    /// Its id.
+    pub trace_id: String,
+    /// The span that stands for it.
+    pub root_span_id: String,
+    /// The root's name.
+    pub name: String,
+    /// The root's op.
+    pub op: String,
+    /// The root's status.
+    pub status: &'static str,
+    /// The earliest start.
+    pub start_time: String,
+    /// From the earliest start to the latest end.
+    pub duration_ms: f64,
+    /// Spans.
+    pub span_count: u64,
+    /// Calls.
+    pub llm_calls: u64,
+    /// Calls that failed.
+    pub failed_llm_calls: u64,
+    /// Tool calls, each id once.
+    pub tool_calls: u64,
+    /// Error events; the API fills it in.
+    pub error_count: u64,
+    /// All input.
+    pub input_tokens: u64,
+    /// All output.
+    pub output_tokens: u64,
+    /// Totals as sent, else input and output.
+    pub total_tokens: u64,
+    /// Successful calls of which nobody said what they took.
+    pub calls_without_usage: u64,
+    /// Null where there are calls and none is priced.
+    pub cost: Option<f64>,
+    /// Calls with usage and without a price.
+    pub unpriced_calls: u64,
+    /// Models of calls, in the order of their first use.
+    pub models: Vec<String>,
+    /// The first that a span names, as the next four.
+    pub user_id: Option<String>,
+    /// Conversation.
+    pub session_id: Option<String>,
+    /// Such as `production`.
+    pub environment: Option<String>,
+    /// Version of the program.
+    pub release: Option<String>,
+    /// Of the first run.
+    pub pipeline: Option<String>,
+    /// The first question.
+    pub input_preview: Option<String>,
+    /// The last answer.
+    pub output_preview: Option<String>,
+}
+
+/// Traces of a list.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct TracePage {
+    /// In the order asked for.
+    pub traces: Vec<TraceSummary>,
+    /// Where the list goes on; null at its end.
+    pub next_cursor: Option<String>,
+}
+
+/// A trace with its spans, by start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TraceDetail {
+    /// In one line.
+    pub trace: TraceSummary,
+    /// All of them.
+    pub spans: Vec<Span>,
+}

@@ -1,0 +1,76 @@
+//! What sums can be broken down by.
+
+use datafusion::prelude::{Expr, col, lit};
+
+use super::error::QueryError;
+use super::text;
+
+/// A property that spans have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum By {
+    /// A column: its name in the API, and in storage.
+    Column(&'static str, &'static str),
+    /// A tag by its name.
+    Tag(String),
+}
+
+const COLUMNS: &[(&str, &str)] = &[
+    ("model", "model"),
+    ("provider", "provider"),
+    ("op", "op"),
+    ("kind", "kind"),
+    ("status", "status"),
+    ("name", "name"),
+    ("pipeline", "pipeline"),
+    ("agent", "agent"),
+    ("tool", "tool"),
+    ("prompt", "prompt"),
+    ("user", "user_id"),
+    ("session", "session_id"),
+    ("release", "release"),
+    ("environment", "environment"),
+    ("service", "service"),
+];
+
+impl By {
+    /// Reads `model`, `tag:plan` and the like.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such property.
+    pub fn parse(text: &str) -> Result<By, QueryError> {
+        let tag = text.strip_prefix("tag:").or_else(|| text.strip_prefix("tag.")).filter(|name| !name.is_empty());
+        if let Some(tag) = tag {
+            return Ok(By::Tag(tag.to_owned()));
+        }
+        let found = COLUMNS.iter().find(|(name, _)| *name == text);
+        found.map(|(name, column)| By::Column(name, column)).ok_or_else(|| QueryError::BadBy(text.to_owned()))
+    }
+
+    /// All names.
+    pub fn names() -> Vec<&'static str> {
+        COLUMNS.iter().map(|(name, _)| *name).collect()
+    }
+
+    /// The value of a span.
+    pub(super) fn key(&self) -> Expr {
+        match self {
+            By::Column(_, column) => col(*column),
+            By::Tag(name) => text::json_text(col("tags"), name),
+        }
+    }
+
+    /// Which spans are one run of the thing: a turn of the agent, a use of the tool, a run of a pipeline.
+    pub(super) fn is_run(&self) -> Expr {
+        match self {
+            By::Column("agent", _) => col("kind").eq(lit("agent")),
+            By::Column("tool", _) => col("kind").eq(lit("tool")),
+            _ => col("is_run"),
+        }
+    }
+
+    /// Whether a row without any call is worth showing.
+    pub(super) fn has_runs(&self) -> bool {
+        matches!(self, By::Column("pipeline" | "agent" | "tool" | "op" | "kind" | "name", _))
+    }
+}

@@ -1,0 +1,54 @@
+//! Why a question has no answer.
+
+use datafusion::error::DataFusionError;
+
+/// Why a question has no answer. Mistakes of the one who asks name what there is.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// Rows cannot be sorted by this.
+    #[error("unknown sort {sort:?}; there are {list}, with - in front for descending", list = known.join(" "))]
+    BadSort {
+        /// As asked.
+        sort: String,
+        /// What there is.
+        known: Vec<&'static str>,
+    },
+    /// There is no such measure.
+    #[error("unknown measure {0:?}; there are {list}", list = super::measure::Measure::names().join(" "))]
+    BadMeasure(String),
+    /// Nothing can be broken down by this.
+    #[error("cannot break down by {0:?}; there are {list} and tag:NAME", list = super::by::By::names().join(" "))]
+    BadBy(String),
+    /// There is no such bucket of time.
+    #[error("unknown bucket {0:?}; there are {list}", list = super::measure::Bucket::names().join(" "))]
+    BadBucket(String),
+    /// There is no such field.
+    #[error("unknown field {0:?}; there are {list}, tag, tag.NAME and attr.NAME", list = super::filter::FIELDS.join(" "))]
+    BadField(String),
+    /// A cursor that this list did not give out.
+    #[error("this cursor belongs to no such list; ask again without a cursor")]
+    BadCursor,
+    /// A bound that cannot be compared with the field.
+    #[error("{field}: {value:?} is not {wanted}")]
+    BadValue {
+        /// The field.
+        field: String,
+        /// As asked.
+        value: String,
+        /// What it should be.
+        wanted: &'static str,
+    },
+    /// The range has too many buckets.
+    #[error("{0} points are too many to draw; choose a larger bucket or a shorter range")]
+    TooManyPoints(i64),
+    /// Our own fault, or the disk's.
+    #[error("the query engine failed: {0}")]
+    Engine(#[from] DataFusionError),
+}
+
+impl QueryError {
+    /// Whether the one who asks can put it right.
+    pub fn is_users(&self) -> bool {
+        !matches!(self, QueryError::Engine(_))
+    }
+}

@@ -1,0 +1,180 @@
+//! What the fields of the filter language mean for columns.
+
+use arrow::datatypes::DataType;
+use datafusion::prelude::{Expr, cast, col, lit, try_cast};
+use hinomi_model::money::Usd;
+
+use super::columns::money;
+use super::error::QueryError;
+use super::filter::{Filter, Order, Term, Test};
+use super::text;
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy)]
+enum Holds {
+    Text,
+    /// Lower-case hex digits.
+    Id,
+    /// Dollars.
+    Money,
+    /// Microseconds.
+    Duration,
+    Count,
+}
+
+/// The fields with a column of their own.
+const COLUMNS: &[(&str, &str, Holds)] = &[
+    ("model", "model", Holds::Text),
+    ("provider", "provider", Holds::Text),
+    ("op", "op", Holds::Text),
+    ("kind", "kind", Holds::Text),
+    ("status", "status", Holds::Text),
+    ("name", "name", Holds::Text),
+    ("user", "user_id", Holds::Text),
+    ("session", "session_id", Holds::Text),
+    ("agent", "agent", Holds::Text),
+    ("tool", "tool", Holds::Text),
+    ("pipeline", "pipeline", Holds::Text),
+    ("prompt", "prompt", Holds::Text),
+    ("release", "release", Holds::Text),
+    ("environment", "environment", Holds::Text),
+    ("service", "service", Holds::Text),
+    ("thread", "thread", Holds::Text),
+    ("trace", "trace_id", Holds::Id),
+    ("span", "span_id", Holds::Id),
+    ("cost", "cost", Holds::Money),
+    ("duration", "duration_us", Holds::Duration),
+    ("input_tokens", "input_tokens", Holds::Count),
+    ("output_tokens", "output_tokens", Holds::Count),
+    ("total_tokens", "total_tokens", Holds::Count),
+];
+
+/// Where a field lies: its expression, and what that holds.
+fn place(field: &str) -> Result<(Expr, Holds), QueryError> {
+    if let Some((_, column, holds)) = COLUMNS.iter().find(|(name, ..)| *name == field) {
+        return Ok((col(*column), *holds));
+    }
+    if let Some(name) = field.strip_prefix("tag.") {
+        return Ok((text::json_text(col("tags"), name), Holds::Text));
+    }
+    if let Some(name) = field.strip_prefix("attr.") {
+        return Ok((text::json_text(col("attributes"), name), Holds::Text));
+    }
+    Err(QueryError::BadField(field.to_owned()))
+}
+
+/// The texts of a field, for its most frequent values.
+pub(super) fn texts(field: &str) -> Result<Expr, QueryError> {
+    match place(field)? {
+        (expr, Holds::Text | Holds::Id) => Ok(expr),
+        (expr, _) => Ok(cast(expr, DataType::Utf8View)),
+    }
+}
+
+/// The condition that a filter is; `None` for the one that lets everything pass.
+pub(super) fn condition(filter: &Filter) -> Result<Option<Expr>, QueryError> {
+    let terms = filter.0.iter().map(term).collect::<Result<Vec<_>, _>>()?;
+    Ok(terms.into_iter().reduce(Expr::and))
+}
+
+fn term(term: &Term) -> Result<Expr, QueryError> {
+    let (not, holds) = match term {
+        Term::Text { not, text } => (*not, text::holds(col("input_messages"), text).or(text::holds(col("output_messages"), text))),
+        Term::Field { not, field, test } => (*not, field_test(field, test)?),
+    };
+    // What is absent is not the value that is excluded.
+    Ok(if not { holds.is_not_true() } else { holds })
+}
+
+fn field_test(field: &str, test: &Test) -> Result<Expr, QueryError> {
+    let (expr, holds) = place(field)?;
+    match test {
+        Test::Present => Ok(expr.is_not_null()),
+        Test::OneOf(values) => {
+            let tests = values.iter().map(|value| equal(field, &expr, holds, value)).collect::<Result<Vec<_>, _>>()?;
+            Ok(tests.into_iter().reduce(Expr::or).unwrap_or_else(|| lit(true)))
+        }
+        Test::Compare(order, bound) => {
+            let (expr, bound) = match holds {
+                Holds::Text => (try_cast(expr, DataType::Float64), number(field, bound)?),
+                Holds::Id => return Err(bad(field, bound, "something that an id can be compared with; ids are only equal or not")),
+                _ => (expr, value(field, holds, bound)?),
+            };
+            Ok(match order {
+                Order::Above => expr.gt(bound),
+                Order::AtLeast => expr.gt_eq(bound),
+                Order::Below => expr.lt(bound),
+                Order::AtMost => expr.lt_eq(bound),
+            })
+        }
+    }
+}
+
+fn equal(field: &str, expr: &Expr, holds: Holds, text: &str) -> Result<Expr, QueryError> {
+    let text = if matches!(holds, Holds::Id) { text.to_ascii_lowercase() } else { text.to_owned() };
+    match holds {
+        Holds::Text | Holds::Id if text.starts_with('*') || text.ends_with('*') => Ok(expr.clone().like(lit(pattern(&text)))),
+        Holds::Text | Holds::Id => Ok(expr.clone().eq(lit(text))),
+        _ => Ok(expr.clone().eq(value(field, holds, &text)?)),
+    }
+}
+
+/// `gpt-4*` as a pattern of the engine: a star at either end stands for anything.
+fn pattern(text: &str) -> String {
+    let bare = text.trim_start_matches('*').trim_end_matches('*');
+    let escaped: String = bare.chars().flat_map(|c| matches!(c, '%' | '_' | '\\').then_some('\\').into_iter().chain([c])).collect();
+    let (start, end) = (if text.starts_with('*') { "%" } else { "" }, if text.ends_with('*') { "%" } else { "" });
+    format!("{start}{escaped}{end}")
+}
+
+fn value(field: &str, holds: Holds, text: &str) -> Result<Expr, QueryError> {
+    match holds {
+        Holds::Money => {
+            let amount = text.trim_start_matches('$').parse().ok().and_then(Usd::from_dollars);
+            amount.map(money).ok_or_else(|| bad(field, text, "a number of dollars, such as 0.01"))
+        }
+        Holds::Duration => duration(text).map(lit).ok_or_else(|| bad(field, text, "a duration, such as 250ms, 2s or 1m")),
+        _ => number(field, text),
+    }
+}
+
+fn number(field: &str, text: &str) -> Result<Expr, QueryError> {
+    let number: Option<f64> = text.parse().ok().filter(|number: &f64| number.is_finite());
+    number.map(lit).ok_or_else(|| bad(field, text, "a number"))
+}
+
+/// `250ms`, `2s`, `1.5m` in microseconds; a bare number is milliseconds.
+fn duration(text: &str) -> Option<i64> {
+    const UNITS: [(&str, f64); 5] = [("us", 1.0), ("ms", 1e3), ("s", 1e6), ("m", 6e7), ("h", 3.6e9)];
+    let (number, factor) = UNITS.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor))).unwrap_or((text, 1e3));
+    let us = number.trim().parse::<f64>().ok()? * factor;
+    (us.is_finite() && us.abs() < 9e18).then_some(us.round() as i64)
+}
+
+fn bad(field: &str, value: &str, wanted: &'static str) -> QueryError {
+    QueryError::BadValue { field: field.to_owned(), value: value.to_owned(), wanted }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_has_a_place() {
+        for field in super::super::filter::FIELDS {
+            assert!(place(field).is_ok(), "{field}");
+        }
+        assert_eq!(COLUMNS.len(), super::super::filter::FIELDS.len());
+    }
+
+    #[test]
+    fn durations_and_patterns() {
+        assert_eq!(duration("2s"), Some(2_000_000));
+        assert_eq!(duration("250ms"), Some(250_000));
+        assert_eq!(duration("1.5"), Some(1_500));
+        assert_eq!(duration("5us"), Some(5));
+        assert_eq!(duration("soon"), None);
+        assert_eq!(pattern("gpt-4*"), "gpt-4%");
+        assert_eq!(pattern("*50%_*"), "%50\\%\\_%");
+    }
+}

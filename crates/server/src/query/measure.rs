@@ -1,0 +1,120 @@
+//! What can be drawn over time, and in which steps.
+
+use super::error::QueryError;
+
+macro_rules! measures {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal),+ $(,)?) => {
+        /// What a series measures. Calls are counted calls of models.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Measure { $($(#[$doc])* $variant),+ }
+
+        impl Measure {
+            const ALL: &[Measure] = &[$(Measure::$variant),+];
+
+            /// Its name in the API.
+            pub fn name(self) -> &'static str {
+                match self { $(Measure::$variant => $name),+ }
+            }
+        }
+    };
+}
+
+measures!(
+    /// Calls.
+    Calls = "calls",
+    /// Calls that failed.
+    Failed = "failed",
+    /// Error events, which are not spans: the API answers this one.
+    Errors = "errors",
+    /// Dollars.
+    Cost = "cost",
+    /// All input.
+    InputTokens = "input_tokens",
+    /// All output.
+    OutputTokens = "output_tokens",
+    /// Input at the full price.
+    NewInputTokens = "new_input_tokens",
+    /// Input from caches.
+    CacheReadTokens = "cache_read_tokens",
+    /// Input into caches.
+    CacheWriteTokens = "cache_write_tokens",
+    /// Output that was thought and not said.
+    ReasoningTokens = "reasoning_tokens",
+    /// Median of the calls' durations in milliseconds.
+    DurationP50 = "duration_p50",
+    /// 95th percentile.
+    DurationP95 = "duration_p95",
+    /// 99th percentile.
+    DurationP99 = "duration_p99",
+    /// Runs of pipelines.
+    Runs = "runs",
+    /// All spans.
+    Spans = "spans",
+);
+
+impl Measure {
+    /// Reads a name.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such measure.
+    pub fn parse(name: &str) -> Result<Measure, QueryError> {
+        Measure::ALL.iter().copied().find(|measure| measure.name() == name).ok_or_else(|| QueryError::BadMeasure(name.to_owned()))
+    }
+
+    /// All names.
+    pub fn names() -> Vec<&'static str> {
+        Measure::ALL.iter().map(|measure| measure.name()).collect()
+    }
+
+    /// Whether an empty bucket has no value, rather than none of something.
+    pub fn is_duration(self) -> bool {
+        matches!(self, Measure::DurationP50 | Measure::DurationP95 | Measure::DurationP99)
+    }
+}
+
+/// A step of time. Steps are counted from the Unix epoch in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bucket {
+    name: &'static str,
+    us: i64,
+}
+
+const MINUTE_US: i64 = 60_000_000;
+
+const BUCKETS: &[Bucket] = &[
+    Bucket { name: "1m", us: MINUTE_US },
+    Bucket { name: "5m", us: 5 * MINUTE_US },
+    Bucket { name: "15m", us: 15 * MINUTE_US },
+    Bucket { name: "30m", us: 30 * MINUTE_US },
+    Bucket { name: "1h", us: 60 * MINUTE_US },
+    Bucket { name: "6h", us: 360 * MINUTE_US },
+    Bucket { name: "12h", us: 720 * MINUTE_US },
+    Bucket { name: "1d", us: 1440 * MINUTE_US },
+];
+
+impl Bucket {
+    /// Reads a name.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such bucket.
+    pub fn parse(name: &str) -> Result<Bucket, QueryError> {
+        BUCKETS.iter().copied().find(|bucket| bucket.name == name).ok_or_else(|| QueryError::BadBucket(name.to_owned()))
+    }
+
+    /// All names.
+    pub fn names() -> Vec<&'static str> {
+        BUCKETS.iter().map(|bucket| bucket.name).collect()
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        self.name
+    }
+
+    /// Its length in microseconds.
+    pub fn us(self) -> i64 {
+        self.us
+    }
+}

@@ -1,0 +1,366 @@
+//! Answers against an oracle that computes them from plain rows: of the buffer, of segments, of both.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hinomi_model::id::{SpanId, TraceId};
+use hinomi_model::money::Usd;
+use hinomi_model::price::PriceBook;
+use hinomi_model::span::{Cost, CostSource, Kind, Message, Part, Span, Status, Usage, UsageSource};
+use proptest::prelude::*;
+
+use super::*;
+use crate::store::{Store, StoreConfig};
+
+const MINUTE_US: i64 = 60_000_000;
+/// 2026-11-01T00:00:00Z
+const BASE_US: i64 = 1_793_491_200_000_000;
+
+/// A store whose spans are in segments up to the last `flush`.
+struct Given {
+    _dir: tempfile::TempDir,
+    store: Store,
+    engine: Engine,
+}
+
+impl Given {
+    fn new() -> Given {
+        let dir = tempfile::tempdir().unwrap();
+        let config = StoreConfig { rows_per_group: 16, flush_age: std::time::Duration::from_secs(3600), ..StoreConfig::default() };
+        Given { store: Store::open(dir.path(), config).unwrap(), _dir: dir, engine: Engine::new() }
+    }
+
+    async fn with(self, project: u64, spans: Vec<Span>) -> Given {
+        let count = spans.len();
+        assert_eq!(self.store.append(project, spans).await.unwrap().stored, count);
+        self
+    }
+
+    async fn flushed(self) -> Given {
+        self.store.flush().await.unwrap();
+        self
+    }
+
+    fn project(&self, project: u64) -> Project {
+        self.engine.project(self.store.snapshot(), project)
+    }
+}
+
+fn span(trace: u64, id: u64, parent: u64, minute: i64) -> Span {
+    Span {
+        trace_id: TraceId(u128::from(trace)),
+        span_id: SpanId(id),
+        parent_span_id: (parent > 0).then_some(SpanId(parent)),
+        name: format!("step {}", id % 4),
+        op: "function".into(),
+        start_us: BASE_US + minute * MINUTE_US,
+        end_us: BASE_US + minute * MINUTE_US + 1_000_000 * (id as i64 % 7 + 1),
+        ..Span::default()
+    }
+}
+
+fn call(trace: u64, id: u64, parent: u64, minute: i64, model: &str) -> Span {
+    Span {
+        kind: Kind::Llm,
+        op: "gen_ai.chat".into(),
+        provider: Some("openai".into()),
+        response_model: Some(model.into()),
+        usage: Usage { input: Some(100), output: Some(id), total: Some(100 + id), source: Some(UsageSource::Reported), ..Usage::default() },
+        cost: Some(Cost { total: Usd(id as i64 * 1000), input: None, output: None, source: CostSource::Computed, price: None }),
+        ..span(trace, id, parent, minute)
+    }
+}
+
+fn scope(filter: &str) -> Scope {
+    Scope { filter: Filter::parse(filter).unwrap(), ..Scope::all() }
+}
+
+/// Spans of a few traces with all that makes a difference to sums.
+fn spans() -> impl Strategy<Value = Vec<Span>> {
+    let one = (1..6u64, 0..4u64, 0..200i64, 0..4usize, 0..3usize, 0..3usize, any::<bool>(), 0..5u64);
+    proptest::collection::vec(one, 1..60).prop_map(|drawn| {
+        let make = |(at, (trace, parent, minute, model, status, known, counted, user)): (
+            usize,
+            (u64, u64, i64, usize, usize, usize, bool, u64),
+        )| {
+            let id = at as u64 + 1;
+            let models = ["gpt-4o", "gpt-4o-mini", "o3", ""];
+            let mut span = if model < 3 { call(trace, id, parent, minute, models[model]) } else { span(trace, id, parent, minute) };
+            span.status = [Status::Ok, Status::Error, Status::Cancelled][status];
+            span.counted = counted || !span.is_call();
+            span.user_id = (user > 0).then(|| format!("u{user}"));
+            if known == 0 {
+                span.cost = None;
+            }
+            if known == 1 {
+                span.cost = None;
+                span.usage = Usage::default();
+            }
+            span
+        };
+        drawn.into_iter().enumerate().map(make).collect()
+    })
+}
+
+fn counted_calls<'a>(spans: &'a [&Span]) -> Vec<&'a Span> {
+    spans.iter().copied().filter(|span| span.is_call() && span.counted).collect()
+}
+
+/// Linear interpolation between neighbours, in milliseconds.
+fn percentile(calls: &[&Span], share: f64) -> Option<f64> {
+    let mut durations: Vec<f64> = calls.iter().map(|call| (call.end_us - call.start_us) as f64 / 1000.0).collect();
+    durations.sort_by(f64::total_cmp);
+    let at = share * (durations.len().checked_sub(1)? as f64);
+    let (low, high) = (durations[at.floor() as usize], durations[at.ceil() as usize]);
+    Some(low + (high - low) * at.fract())
+}
+
+fn cost(calls: &[&Span]) -> Option<f64> {
+    let known: Vec<Usd> = calls.iter().filter_map(|call| call.cost.as_ref()).map(|cost| cost.total).collect();
+    if calls.is_empty() { Some(0.0) } else { (!known.is_empty()).then(|| known.into_iter().sum::<Usd>().dollars()) }
+}
+
+fn close(a: Option<f64>, b: Option<f64>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => (a - b).abs() < 1e-6 * a.abs().max(1.0),
+        (a, b) => a == b,
+    }
+}
+
+async fn check_summary(project: &Project, scope: &Scope, spans: &[&Span]) {
+    let got = project.summary(scope).await.unwrap();
+    let calls = counted_calls(spans);
+    let sum = |of: fn(&Span) -> u64| calls.iter().map(|call| of(call)).sum::<u64>();
+    assert_eq!(got.spans, spans.len() as u64);
+    assert_eq!(got.traces, spans.iter().map(|span| span.trace_id).collect::<BTreeSet<_>>().len() as u64);
+    assert_eq!(got.users, spans.iter().filter_map(|span| span.user_id.as_ref()).collect::<BTreeSet<_>>().len() as u64);
+    assert_eq!(got.llm_calls, calls.len() as u64);
+    assert_eq!(got.failed_llm_calls, sum(|call| u64::from(call.status == Status::Error)));
+    assert_eq!(got.input_tokens, sum(|call| call.usage.input_tokens().unwrap_or(0)));
+    assert_eq!(got.output_tokens, sum(|call| call.usage.output_tokens().unwrap_or(0)));
+    assert_eq!(got.calls_without_usage, sum(|call| u64::from(call.status == Status::Ok && call.usage.is_unknown())));
+    let unpriced = |call: &Span| call.cost.is_none() && !call.usage.is_unknown() && call.status != Status::Error;
+    assert_eq!(got.unpriced_calls, calls.iter().filter(|call| unpriced(call)).count() as u64);
+    let models: BTreeSet<&str> = calls.iter().filter(|call| unpriced(call)).filter_map(|call| call.model()).collect();
+    assert_eq!(got.unpriced_models, models.into_iter().collect::<Vec<_>>());
+    assert!(close(got.cost, cost(&calls)), "{:?} {:?}", got.cost, cost(&calls));
+    for (got, share) in [(got.duration_ms.p50, 0.5), (got.duration_ms.p95, 0.95), (got.duration_ms.p99, 0.99)] {
+        assert!(close(got, percentile(&calls, share)), "{share}: {got:?} {:?}", percentile(&calls, share));
+    }
+}
+
+async fn check_breakdown_and_series(project: &Project, spans: &[&Span]) {
+    let by = By::parse("model").unwrap();
+    let mut expected: BTreeMap<Option<&str>, Vec<&Span>> = BTreeMap::new();
+    for call in counted_calls(spans) {
+        expected.entry(call.model()).or_default().push(call);
+    }
+    let rows = project.breakdown(&Scope::all(), &by, "-cost", 100).await.unwrap();
+    assert_eq!(rows.len(), expected.len());
+    for row in &rows {
+        let calls = &expected[&row.key.as_deref()];
+        assert_eq!(row.llm_calls, calls.len() as u64);
+        assert!(close(row.cost, cost(calls)));
+        assert!(close(row.duration_ms.p95, percentile(calls, 0.95)));
+    }
+    let costs: Vec<f64> = rows.iter().map(|row| row.cost.unwrap_or(-1.0)).collect();
+    assert!(costs.is_sorted_by(|a, b| a >= b), "{costs:?}");
+
+    let bucket = Bucket::parse("15m").unwrap();
+    let measures = [Measure::Calls, Measure::Cost, Measure::DurationP50, Measure::Spans];
+    let series = project.series(&Scope::all(), bucket, &measures, None).await.unwrap();
+    for (slot, start) in series.starts_us.iter().enumerate() {
+        let inside: Vec<&Span> = spans.iter().copied().filter(|span| (*start..start + bucket.us()).contains(&span.start_us)).collect();
+        let calls = counted_calls(&inside);
+        let point = |measure: Measure| series.measures[measure.name()][0].points[slot].1;
+        assert_eq!(point(Measure::Calls), Some(calls.len() as f64));
+        assert_eq!(point(Measure::Spans), Some(inside.len() as f64));
+        assert!(close(point(Measure::Cost), Some(cost(&calls).unwrap_or(0.0))));
+        assert!(close(point(Measure::DurationP50), percentile(&calls, 0.5)));
+    }
+    let drawn: f64 = series.measures["spans"][0].points.iter().filter_map(|(_, value)| *value).sum();
+    assert_eq!(drawn, spans.len() as f64, "every span is in a bucket");
+}
+
+async fn check_lists(project: &Project, spans: &[&Span]) {
+    for sort in ["-start_time", "cost", "-cost", "duration_ms", "name", "-total_tokens"] {
+        let mut seen = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let page = project.spans(&Scope::all(), sort, 7, cursor.as_deref()).await.unwrap();
+            seen.extend(page.spans);
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let ids: BTreeSet<_> = seen.iter().map(|span| (&span.trace_id, &span.span_id)).collect();
+        assert_eq!((seen.len(), ids.len()), (spans.len(), spans.len()), "{sort}");
+        let costs: Vec<_> = seen.iter().map(|span| span.cost.as_ref().map(|cost| cost.total)).collect();
+        let known: Vec<_> = costs.iter().flatten().collect();
+        match sort {
+            "-start_time" => assert!(seen.is_sorted_by(|a, b| a.start_time >= b.start_time)),
+            "cost" => assert!(known.is_sorted() && costs[..known.len()].iter().all(Option::is_some)),
+            "-cost" => assert!(known.is_sorted_by(|a, b| a >= b) && costs[..known.len()].iter().all(Option::is_some)),
+            "name" => assert!(seen.is_sorted_by(|a, b| a.name <= b.name)),
+            _ => {}
+        }
+    }
+    for sort in ["-start_time", "-cost", "duration_ms", "-total_tokens", "span_count"] {
+        let mut seen = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let page = project.traces(&Scope::all(), sort, 2, cursor.as_deref()).await.unwrap();
+            seen.extend(page.traces);
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let mut by_trace: BTreeMap<String, Vec<&Span>> = BTreeMap::new();
+        for span in spans {
+            by_trace.entry(span.trace_id.to_string()).or_default().push(span);
+        }
+        assert_eq!(seen.len(), by_trace.len(), "{sort}");
+        for trace in &seen {
+            let spans = &by_trace[&trace.trace_id];
+            let calls = counted_calls(spans);
+            assert_eq!((trace.span_count, trace.llm_calls), (spans.len() as u64, calls.len() as u64));
+            assert!(close(trace.cost, cost(&calls)));
+        }
+        match sort {
+            "-start_time" => assert!(seen.is_sorted_by(|a, b| a.start_time >= b.start_time)),
+            "-cost" => assert!(seen.iter().filter_map(|trace| trace.cost).is_sorted_by(|a, b| a >= b)),
+            "duration_ms" => assert!(seen.is_sorted_by(|a, b| a.duration_ms <= b.duration_ms)),
+            "span_count" => assert!(seen.is_sorted_by(|a, b| a.span_count <= b.span_count)),
+            _ => assert!(seen.is_sorted_by(|a, b| a.total_tokens >= b.total_tokens)),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn buffer_and_segments_answer_as_plain_rows_do(spans in spans(), cut in any::<prop::sample::Index>()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let cut = cut.index(spans.len() + 1);
+            let (early, late) = (spans[..cut].to_vec(), spans[cut..].to_vec());
+            let foreign: Vec<Span> = spans.iter().take(5).cloned().collect();
+            let given = Given::new().with(2, foreign).await.with(1, early).await.flushed().await.with(1, late).await;
+            // What counts is the business of the store's rules: the oracle starts from the rows as they are.
+            let rows: Vec<Span> = crate::store::tests::rows(&given.store.snapshot()).into_iter()
+                .filter(|((project, ..), _)| *project == 1).map(|(_, row)| row.span).collect();
+            let all: Vec<&Span> = rows.iter().collect();
+            for given in [given.project(1), { given.store.flush().await.unwrap(); given.project(1) }] {
+                check_summary(&given, &Scope::all(), &all).await;
+                let range = Scope { from_us: BASE_US + 50 * MINUTE_US, to_us: BASE_US + 120 * MINUTE_US, ..scope("-model:o3 -user:u1") };
+                let some: Vec<&Span> = all.iter().copied().filter(|span| {
+                    (range.from_us..range.to_us).contains(&span.start_us) && span.model() != Some("o3") && span.user_id.as_deref() != Some("u1")
+                }).collect();
+                check_summary(&given, &range, &some).await;
+                check_breakdown_and_series(&given, &all).await;
+                check_lists(&given, &all).await;
+            }
+        });
+    }
+}
+
+fn said(role: &str, text: &str) -> Vec<Message> {
+    vec![Message { role: role.into(), parts: vec![Part::Text { text: text.into() }] }]
+}
+
+#[tokio::test]
+async fn filters_mean_what_they_say() {
+    let mut asked = call(1, 1, 0, 0, "gpt-4o-2024-08-06");
+    asked.input_messages = said("user", "What is \"Hinomi\"?\nA 火の見 tower.");
+    asked.tags = [("plan".to_owned(), "pro".to_owned()), ("seats".to_owned(), "12".to_owned())].into();
+    asked.attributes.insert("http.status".into(), serde_json::json!(429));
+    asked.status = Status::Error;
+    let mut other = call(2, 2, 0, 1, "o3");
+    other.output_messages = said("assistant", "Nothing of note");
+    other.user_id = Some("u_1".into());
+    let given = Given::new().with(1, vec![asked, other]).await.flushed().await;
+    let count = async |filter: &str| given.project(1).summary(&scope(filter)).await.unwrap().spans;
+    for (filter, want) in [
+        ("model:gpt-4o*", 1),
+        ("model:*4o*", 1),
+        ("model:gpt-4o", 0),
+        ("model:o3,gpt-4o-2024-08-06", 2),
+        ("-model:o3", 1),
+        ("-user:u_1", 1),
+        ("user:*", 1),
+        ("-user:*", 1),
+        ("user:u%1", 0),
+        ("status:error", 1),
+        ("cost:>0.000000001", 1),
+        ("cost:>=0.000000001", 2),
+        ("duration:>2s", 1),
+        ("duration:2000ms", 1),
+        ("input_tokens:100", 2),
+        ("output_tokens:<2", 1),
+        ("total_tokens:>101", 1),
+        ("tag.plan:pro", 1),
+        ("tag.plan:*", 1),
+        ("-tag.plan:pro", 1),
+        ("tag.seats:>9", 1),
+        ("attr.http.status:429", 1),
+        ("attr.http.status:>=400", 1),
+        (r#""\"hinomi\"""#, 1),
+        ("火の見", 1),
+        ("HINOMI tower", 1),
+        ("-tower", 1),
+        ("nothing", 1),
+        ("role", 0),
+        ("text", 0),
+        ("trace:00000000000000000000000000000002", 1),
+        ("span:0000000000000001 kind:llm", 1),
+    ] {
+        assert_eq!(count(filter).await, want, "{filter}");
+    }
+    for wrong in ["cost:>much", "duration:>soon", "trace:>5", "name:>x"] {
+        assert!(given.project(1).summary(&scope(wrong)).await.unwrap_err().is_users(), "{wrong}");
+    }
+    let facets = given.project(1).facets(&Scope::all(), "model", "GPT", 5).await.unwrap();
+    assert_eq!(facets, [Facet { value: "gpt-4o-2024-08-06".into(), count: 1 }]);
+    let tags = given.project(1).facets(&Scope::all(), "tag", "", 5).await.unwrap();
+    assert_eq!(tags.iter().map(|facet| facet.value.as_str()).collect::<Vec<_>>(), ["plan", "seats"]);
+    let traces = given.project(1).traces(&scope("火の見"), "-start_time", 10, None).await.unwrap();
+    assert_eq!(traces.traces.len(), 1);
+    let among = [TraceId(1), TraceId(2), TraceId(3)];
+    assert_eq!(given.project(1).matching(&scope("model:o3"), &among).await.unwrap(), [TraceId(2)].into());
+}
+
+#[tokio::test]
+async fn a_trace_with_what_lies_below_and_beside() {
+    let mut given = Given::new();
+    // Five earlier traces whose root took one second, then one of three.
+    for trace in 1..=5 {
+        given = given.with(1, vec![Span { end_us: BASE_US + trace * MINUTE_US + 1_000_000, ..span(trace as u64, 7, 0, trace) }]).await;
+    }
+    let root = Span { end_us: BASE_US + 10 * MINUTE_US + 3_000_000, ..span(9, 7, 0, 10) };
+    let given = given.with(1, vec![root, call(9, 8, 7, 10, "o3"), call(9, 9, 99, 10, "o3")]).await.flushed().await;
+    let trace = given.project(1).trace(&TraceId(9), None).await.unwrap().unwrap();
+    assert_eq!((trace.trace.root_span_id.as_str(), trace.trace.span_count, trace.trace.llm_calls), ("0000000000000007", 3, 2));
+    let root = &trace.spans[0];
+    assert_eq!(root.compared, Some(Compared { mean_ms: 1000.0, n: 5, ratio: 3.0 }));
+    assert_eq!((root.subtree.llm_calls, root.subtree.cost), (1, Some(8e-9)));
+    assert_eq!(root.self_time_ms, 1000.0, "the call took two of three seconds");
+    assert_eq!(trace.spans[1].compared, None, "there were no others");
+    assert!(given.project(1).trace(&TraceId(77), None).await.unwrap().is_none());
+    assert!(given.project(2).trace(&TraceId(9), None).await.unwrap().is_none(), "a wall between projects");
+    let detail = given.project(1).span(&TraceId(9), &SpanId(7), None, PriceBook::embedded()).await.unwrap().unwrap();
+    assert_eq!((detail.span.compared, detail.span.subtree), (root.compared, root.subtree));
+}
+
+#[tokio::test]
+async fn mistakes_are_told_apart_from_failures() {
+    let given = Given::new().with(1, vec![span(1, 1, 0, 0), span(1, 2, 0, 100_000)]).await;
+    let project = given.project(1);
+    assert!(project.spans(&Scope::all(), "colour", 5, None).await.unwrap_err().is_users());
+    assert!(project.spans(&Scope::all(), "cost", 5, Some("x")).await.unwrap_err().is_users());
+    let cursor = project.spans(&Scope::all(), "-start_time", 1, None).await.unwrap().next_cursor.unwrap();
+    assert!(project.spans(&Scope::all(), "cost", 1, Some(&cursor)).await.is_err(), "a cursor of another order");
+    let minute = Bucket::parse("1m").unwrap();
+    assert!(matches!(project.series(&Scope::all(), minute, &[Measure::Spans], None).await, Err(QueryError::TooManyPoints(_))));
+}

@@ -1,0 +1,305 @@
+//! Whole traces: reading their spans, and what they add up to.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use arrow::array::RecordBatch;
+use datafusion::functions_aggregate::expr_fn::{avg, count};
+use datafusion::prelude::{DataFrame, Expr, cast, col, lit};
+use hinomi_model::id::TraceId;
+use hinomi_model::money::Usd;
+use hinomi_model::span::{self, Kind, Status};
+
+use super::answer::{self, Compared, Cost, Percentiles, Sdk, Subtree, TraceDetail, TraceSummary, Usage};
+use super::columns::Column;
+use super::error::QueryError;
+use super::tree::{InTree, derive, is_unpriced};
+use super::{Project, Reading};
+use crate::store::rows::{Row, from_batch};
+use crate::store::schema::SCHEMA;
+use crate::time::rfc3339;
+
+/// Columns that only one span's own page shows.
+const HEAVY: &[&str] = &["input_messages", "output_messages", "tool_definitions", "attributes", "reading", "local_decision"];
+/// How far back a span is compared.
+const COMPARED_US: i64 = 7 * 86_400_000_000;
+/// Fewer others say nothing.
+const COMPARED_LEAST: u64 = 5;
+
+/// A span as it was read, with the previews that stand beside it.
+#[derive(Debug, Clone)]
+pub(super) struct Loaded {
+    pub(super) row: Row,
+    input_preview: Option<String>,
+    output_preview: Option<String>,
+}
+
+impl Loaded {
+    pub(super) fn all(batches: &[RecordBatch]) -> Vec<Loaded> {
+        let of_batch = |batch: &RecordBatch| {
+            let (input, output) = (Column::of(batch, "input_preview"), Column::of(batch, "output_preview"));
+            let rows = from_batch(batch).into_iter().enumerate();
+            rows.map(|(at, row)| Loaded { row, input_preview: input.text(at), output_preview: output.text(at) }).collect::<Vec<_>>()
+        };
+        batches.iter().flat_map(of_batch).collect()
+    }
+
+    pub(super) fn span(&self) -> &span::Span {
+        &self.row.span
+    }
+}
+
+/// The columns of lists and traces.
+pub(super) fn light(table: DataFrame) -> Result<DataFrame, QueryError> {
+    let names: Vec<&str> = SCHEMA.fields().iter().map(|field| field.name().as_str()).filter(|name| !HEAVY.contains(name)).collect();
+    Ok(table.select_columns(&names)?)
+}
+
+impl Project {
+    /// All spans of these traces, by trace and start. `from_us..to_us` holds all their starts.
+    pub(super) async fn load_traces(
+        &self,
+        traces: &[TraceId],
+        from_us: i64,
+        to_us: i64,
+    ) -> Result<HashMap<TraceId, Vec<Loaded>>, QueryError> {
+        if traces.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let table = self.table(Reading::Little, from_us, to_us)?.filter(is_one_of(traces))?;
+        let mut by_trace: HashMap<TraceId, Vec<Loaded>> = HashMap::new();
+        for loaded in Loaded::all(&light(table)?.collect().await?) {
+            by_trace.entry(loaded.span().trace_id).or_default().push(loaded);
+        }
+        for spans in by_trace.values_mut() {
+            // A span that encloses others of the same start stands before them.
+            spans.sort_by_key(|loaded| (loaded.span().start_us, std::cmp::Reverse(loaded.span().end_us), loaded.span().span_id));
+        }
+        Ok(by_trace)
+    }
+
+    /// A trace with all its spans; `None` when there is none. The hint of a time is not needed: ids have filters of their own.
+    ///
+    /// # Errors
+    ///
+    /// When the engine fails.
+    pub async fn trace(&self, trace: &TraceId, _at_us: Option<i64>) -> Result<Option<TraceDetail>, QueryError> {
+        let Some(loaded) = self.load_traces(&[*trace], i64::MIN, i64::MAX).await?.remove(trace) else { return Ok(None) };
+        let means = self.means(&loaded).await?;
+        let tree = derive(&loaded.iter().map(Loaded::span).collect::<Vec<_>>());
+        let spans = loaded.iter().zip(&tree).map(|(loaded, in_tree)| {
+            let compared = means.of(loaded.span());
+            shown(loaded, in_tree, compared)
+        });
+        Ok(Some(TraceDetail { spans: spans.collect(), trace: summarize(&loaded) }))
+    }
+
+    /// Mean durations of the sorts of spans that a trace has, in the seven days before it.
+    pub(super) async fn means(&self, loaded: &[Loaded]) -> Result<Means, QueryError> {
+        let Some(first) = loaded.first().map(Loaded::span) else { return Ok(Means::default()) };
+        let start_us = loaded.iter().map(|loaded| loaded.span().start_us).min().unwrap_or(first.start_us);
+        let distinct = |value: fn(&span::Span) -> &str| loaded.iter().map(|loaded| value(loaded.span())).collect::<BTreeSet<_>>();
+        let ops = distinct(|span| &span.op);
+        let names = distinct(|span| &span.name);
+        let mut wanted = one_of("op", &ops).and(col("trace_id").not_eq(lit(first.trace_id.to_string())));
+        // A trace with thousands of different names is compared by reading the others of its ops, and choosing afterwards.
+        if names.len() <= 1000 {
+            wanted = wanted.and(one_of("name", &names));
+        }
+        let table = self.table(Reading::Much, start_us.saturating_sub(COMPARED_US), start_us)?.filter(wanted)?;
+        let duration = cast(col("duration_us"), arrow::datatypes::DataType::Float64);
+        let sums = table.aggregate(vec![col("op"), col("name")], vec![avg(duration).alias("mean"), count(lit(1)).alias("n")])?;
+        let mut means = Means::default();
+        for batch in sums.collect().await? {
+            let (op, name) = (Column::of(&batch, "op"), Column::of(&batch, "name"));
+            let (mean, n) = (Column::of(&batch, "mean"), Column::of(&batch, "n"));
+            for at in 0..batch.num_rows() {
+                if let (Some(op), Some(name), Some(mean)) = (op.text(at), name.text(at), mean.float(at)) {
+                    means.0.insert((op, name), (mean, n.count(at)));
+                }
+            }
+        }
+        Ok(means)
+    }
+
+    /// What each of these traces cost; nothing for one that is not there, `None` for one whose cost is unknown.
+    ///
+    /// # Errors
+    ///
+    /// When the engine fails.
+    pub async fn trace_costs(&self, traces: &[TraceId]) -> Result<HashMap<TraceId, Option<Usd>>, QueryError> {
+        if traces.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let table = self.table(Reading::Little, i64::MIN, i64::MAX)?.filter(is_one_of(traces))?;
+        let table = table.filter(super::sums::is_call())?;
+        let sums =
+            table.aggregate(vec![col("trace_id")], vec![datafusion::functions_aggregate::expr_fn::sum(col("cost")).alias("cost")])?;
+        let mut costs = HashMap::new();
+        for batch in sums.collect().await? {
+            let (id, cost) = (Column::of(&batch, "trace_id"), Column::of(&batch, "cost"));
+            for at in 0..batch.num_rows() {
+                if let Some(id) = id.text(at).and_then(|id| id.parse().ok()) {
+                    costs.insert(id, cost.usd(at));
+                }
+            }
+        }
+        Ok(costs)
+    }
+}
+
+/// Mean duration in microseconds and number of spans, by op and name.
+#[derive(Debug, Default)]
+pub(super) struct Means(HashMap<(String, String), (f64, u64)>);
+
+impl Means {
+    pub(super) fn of(&self, span: &span::Span) -> Option<Compared> {
+        let (mean_us, n) = *self.0.get(&(span.op.clone(), span.name.clone()))?;
+        let enough = n >= COMPARED_LEAST && mean_us > 0.0;
+        enough.then(|| Compared { mean_ms: mean_us / 1000.0, n, ratio: (span.end_us - span.start_us) as f64 / mean_us })
+    }
+}
+
+fn is_one_of(traces: &[TraceId]) -> Expr {
+    col("trace_id").in_list(traces.iter().map(|id| lit(id.to_string())).collect(), false)
+}
+
+fn one_of(column: &str, values: &BTreeSet<&str>) -> Expr {
+    col(column).in_list(values.iter().map(|value| lit(*value)).collect(), false)
+}
+
+/// A span as the API shows it.
+pub(super) fn shown(loaded: &Loaded, in_tree: &InTree, compared: Option<Compared>) -> answer::Span {
+    let span = loaded.span();
+    let below = in_tree.below;
+    let ms = |us: i64| us as f64 / 1000.0;
+    answer::Span {
+        project_id: loaded.row.project_id,
+        trace_id: span.trace_id.to_string(),
+        span_id: span.span_id.to_string(),
+        parent_span_id: span.parent_span_id.map(|id| id.to_string()),
+        name: span.name.clone(),
+        op: span.op.clone(),
+        kind: span.kind.as_str(),
+        operation: span.operation.clone(),
+        origin: span.origin.clone(),
+        provider: span.provider.clone(),
+        provider_inferred: span.provider_inferred,
+        model: span.model().map(str::to_owned),
+        request_model: span.request_model.clone(),
+        response_model: span.response_model.clone(),
+        status: span.status.as_str(),
+        status_detail: span.status_detail.clone(),
+        start_time: rfc3339(span.start_us),
+        duration_ms: ms(span.end_us - span.start_us),
+        time_to_first_token_ms: span.time_to_first_token_us.map(ms),
+        streaming: span.streaming,
+        usage: Usage {
+            input_tokens: span.usage.input_tokens(),
+            output_tokens: span.usage.output_tokens(),
+            total_tokens: span.usage.total,
+            cache_read_tokens: span.usage.cache_read,
+            cache_write_tokens: span.usage.cache_write_tokens(),
+            reasoning_tokens: span.usage.reasoning,
+            source: span.usage.source.map(span::UsageSource::as_str),
+        },
+        cost: span.cost.as_ref().map(|cost| Cost {
+            total: cost.total.dollars(),
+            input: cost.input.map(Usd::dollars),
+            output: cost.output.map(Usd::dollars),
+            source: cost.source.as_str(),
+            price: cost.price.clone(),
+            client_total: span.client_cost.map(Usd::dollars),
+            buckets: None,
+        }),
+        client_cost: span.client_cost.map(Usd::dollars),
+        subtree: Subtree {
+            llm_calls: below.llm_calls,
+            input_tokens: below.input_tokens,
+            output_tokens: below.output_tokens,
+            cost: below.cost.map(Usd::dollars),
+            unpriced_calls: below.unpriced_calls,
+        },
+        self_time_ms: ms(in_tree.self_us),
+        compared,
+        counted: span.counted,
+        not_counted_because: span.not_counted_because.clone(),
+        session_id: span.session_id.clone(),
+        user_id: span.user_id.clone(),
+        environment: span.environment.clone(),
+        release: span.release.clone(),
+        service: span.service.clone(),
+        pipeline: span.pipeline.clone(),
+        is_run: span.is_run,
+        agent: span.agent.clone(),
+        tool: span.tool.clone(),
+        prompt: span.prompt.clone(),
+        tags: span.tags.clone(),
+        input_preview: loaded.input_preview.clone(),
+        output_preview: loaded.output_preview.clone(),
+        thread: span.thread.clone(),
+        sdk: span.sdk_name.clone().map(|name| Sdk { name, version: span.sdk_version.clone() }),
+    }
+}
+
+/// What the spans of a trace add up to. They are in the order of their starts, and there is at least one.
+pub(super) fn summarize(loaded: &[Loaded]) -> TraceSummary {
+    let spans = || loaded.iter().map(Loaded::span);
+    let root = spans().find(|span| span.parent_span_id.is_none()).or_else(|| spans().next());
+    let start_us = spans().map(|span| span.start_us).min().unwrap_or(0);
+    let end_us = spans().map(|span| span.end_us).max().unwrap_or(start_us);
+    let calls: Vec<&Loaded> = loaded.iter().filter(|loaded| loaded.span().is_call() && loaded.span().counted).collect();
+    let sum = |of: fn(&span::Span) -> u64| calls.iter().map(|call| of(call.span())).fold(0u64, u64::saturating_add);
+    let known_costs = || calls.iter().filter_map(|call| call.span().cost.as_ref().map(|cost| cost.total));
+    let cost = if calls.is_empty() { Some(Usd::ZERO) } else { known_costs().reduce(|sum, cost| sum + cost) };
+    let first = |of: fn(&span::Span) -> Option<&String>| spans().find_map(of).cloned();
+    let mut models: Vec<String> = Vec::new();
+    let mut seen = HashSet::new();
+    for model in calls.iter().filter_map(|call| call.span().model()) {
+        if seen.insert(model) {
+            models.push(model.to_owned());
+        }
+    }
+    TraceSummary {
+        trace_id: root.map(|root| root.trace_id.to_string()).unwrap_or_default(),
+        root_span_id: root.map(|root| root.span_id.to_string()).unwrap_or_default(),
+        name: root.map(|root| root.name.clone()).unwrap_or_default(),
+        op: root.map(|root| root.op.clone()).unwrap_or_default(),
+        status: root.map_or(Status::Ok, |root| root.status).as_str(),
+        start_time: rfc3339(start_us),
+        duration_ms: (end_us - start_us) as f64 / 1000.0,
+        span_count: loaded.len() as u64,
+        llm_calls: calls.len() as u64,
+        failed_llm_calls: sum(|span| u64::from(span.status == Status::Error)),
+        tool_calls: tool_calls(loaded),
+        error_count: 0,
+        input_tokens: sum(|span| span.usage.input_tokens().unwrap_or(0)),
+        output_tokens: sum(|span| span.usage.output_tokens().unwrap_or(0)),
+        total_tokens: sum(|span| span.usage.total.unwrap_or(0)),
+        calls_without_usage: sum(|span| u64::from(span.status == Status::Ok && span.usage.is_unknown())),
+        cost: cost.map(Usd::dollars),
+        unpriced_calls: sum(|span| u64::from(is_unpriced(span))),
+        models,
+        user_id: first(|span| span.user_id.as_ref()),
+        session_id: first(|span| span.session_id.as_ref()),
+        environment: first(|span| span.environment.as_ref()),
+        release: first(|span| span.release.as_ref()),
+        pipeline: spans().find(|span| span.is_run).and_then(|span| span.pipeline.clone()),
+        input_preview: calls.iter().find_map(|call| call.input_preview.clone()),
+        output_preview: calls.iter().rev().find_map(|call| call.output_preview.clone()),
+    }
+}
+
+/// Several spans may report one tool call; a span without an id is one of its own.
+fn tool_calls(loaded: &[Loaded]) -> u64 {
+    let tools = || loaded.iter().map(Loaded::span).filter(|span| span.kind == Kind::Tool);
+    let ids: HashSet<&str> = tools().filter_map(|span| span.tool_call_id.as_deref()).collect();
+    (ids.len() + tools().filter(|span| span.tool_call_id.is_none()).count()) as u64
+}
+
+impl Percentiles {
+    /// Of columns named `p50`, `p95`, `p99`, in microseconds.
+    pub(super) fn of(batch: &RecordBatch, row: usize) -> Percentiles {
+        let ms = |name: &str| Column::of(batch, name).ms(row);
+        Percentiles { p50: ms("p50"), p95: ms("p95"), p99: ms("p99") }
+    }
+}

@@ -1,0 +1,131 @@
+//! The query contract, access, and the live stream.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+
+use serde_json::json;
+
+use crate::envelopes::{call, of_item};
+use crate::server::Server;
+
+#[test]
+fn a_token_sees_its_project_and_changes_nothing() {
+    let server = Server::start();
+    let other = server.command(&["project", "create", "Other"]).0;
+    assert!(other.starts_with("http://") && other.trim().ends_with("/2"), "{other}");
+    let token = server.command(&["token", "create"]).0.trim().to_owned();
+    assert_eq!(server.get_as("/api/v1/projects/1", &token).status, 200);
+    assert_eq!(server.get_as("/api/v1/projects/2", &token).status, 404);
+    assert_eq!(server.get_as("/api/v1/projects", &token).json()["projects"].as_array().unwrap().len(), 1);
+    assert_eq!(server.get_as("/api/v1/projects/1", "hnm_wrong").status, 401);
+    let refused = server.send("GET", "/api/v1/projects/1/summary", &[], Vec::new());
+    assert_eq!((refused.status, refused.json()["error"]["code"].as_str()), (401, Some("unauthorized")));
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    assert_eq!(server.send("POST", "/api/v1/projects", &headers, br#"{"name":"x"}"#.to_vec()).status, 403);
+}
+
+#[test]
+fn a_sign_in_link_works_once_and_changes_need_the_page() {
+    let server = Server::start();
+    let link = server.command(&["login"]).0;
+    let path = link.trim().strip_prefix(&server.url).unwrap();
+    let answer = server.send("GET", path, &[], Vec::new());
+    assert_eq!((answer.status, answer.header("location")), (303, "/"));
+    let cookie = answer.header("set-cookie").split(';').next().unwrap().to_owned();
+    assert!(answer.header("set-cookie").contains("HttpOnly"));
+    assert_eq!(server.send("GET", path, &[], Vec::new()).header("location"), "/sign-in?error=expired");
+    let me = server.send("GET", "/api/v1/me", &[("cookie", &cookie)], Vec::new());
+    assert_eq!(me.json()["projects"][0]["name"], "Default");
+    let json = ("content-type", "application/json");
+    let rename = br#"{"name":"Shop"}"#.to_vec();
+    assert_eq!(server.send("PATCH", "/api/v1/projects/1", &[("cookie", &cookie), json], rename.clone()).status, 403);
+    let done = server.send("PATCH", "/api/v1/projects/1", &[("cookie", &cookie), json, ("x-hinomi-page", "1")], rename);
+    assert_eq!((done.status, done.json()["name"].as_str()), (200, Some("Shop")));
+    assert_eq!(server.send("DELETE", "/api/v1/session", &[("cookie", &cookie), ("x-hinomi-page", "1")], Vec::new()).status, 204);
+    assert_eq!(server.send("GET", "/api/v1/me", &[("cookie", &cookie)], Vec::new()).status, 401);
+}
+
+#[test]
+fn mistakes_are_answered_with_what_there_is() {
+    let server = Server::start();
+    let cases = [
+        ("/spans?q=modle:x", "model provider op"),
+        ("/spans?sort=colour", "start_time"),
+        ("/spans?cursor=zzz", "cursor"),
+        ("/spans?limit=0", "limit"),
+        ("/spans?from=yesterday", "RFC 3339"),
+        ("/traces?q=cost:%3Emuch", "much"),
+        ("/series?measure=beauty", "calls"),
+        ("/series?bucket=2h", "1h"),
+        ("/breakdown?by=shoe", "model"),
+    ];
+    for (path, says) in cases {
+        let answer = server.get(&format!("/api/v1/projects/1{path}"));
+        assert_eq!(answer.status, 400, "{path}: {}", answer.text);
+        assert!(answer.text.contains(says), "{path}: {}", answer.text);
+    }
+    assert_eq!(server.get("/api/v1/projects/9/summary").status, 404);
+    assert_eq!(server.get("/api/v1/projects/1/traces/abc").status, 404);
+    assert_eq!(server.get("/api/v1/nothing").status, 404);
+    assert_eq!(server.get("/api/v1/nothing").json()["error"]["code"], "not_found");
+}
+
+#[test]
+fn an_empty_project_answers_every_query() {
+    let server = Server::start();
+    let summary = server.ask("/summary");
+    assert_eq!((summary["llm_calls"].as_u64(), summary["duration_ms"]["p50"].is_null()), (Some(0), true));
+    assert_eq!(server.ask("/traces")["traces"], json!([]));
+    assert_eq!(server.ask("/spans")["next_cursor"], json!(null));
+    assert_eq!(server.ask("/breakdown?by=model")["rows"], json!([]));
+    assert_eq!(server.ask("/series?from=-2h&bucket=1h&measure=calls,errors")["bucket"], "1h");
+    assert_eq!(server.ask("/facets?field=model")["values"], json!([]));
+    assert_eq!(server.ask("/issues")["issues"], json!([]));
+    assert_eq!(server.get("/api/v1/system").json()["spans"]["stored"], 0);
+    let description = server.get("/api/v1/openapi.json").json();
+    assert!(description["paths"]["/api/v1/projects/{project}/traces/{trace}"]["get"].is_object());
+}
+
+#[test]
+fn errors_stand_at_their_span_and_in_every_sum() {
+    let server = Server::start();
+    assert_eq!(server.envelope(call(0xa1, "q", "a")).status, 200);
+    let event = json!({
+        "event_id": "e".repeat(32), "level": "error", "timestamp": crate::envelopes::now(),
+        "contexts": { "trace": { "trace_id": format!("{:032x}", 0xa1), "span_id": format!("{:016x}", 3) } },
+        "exception": { "values": [{ "type": "RateLimitError", "value": "slow down", "mechanism": { "handled": false },
+            "stacktrace": { "frames": [{ "function": "ask", "filename": "app.py", "lineno": 3, "in_app": true, "context_line": "ask()" }] } }] },
+    });
+    let answer = server.envelope(of_item("event", &event));
+    assert_eq!((answer.status, answer.json()["id"].as_str()), (200, Some("e".repeat(32).as_str())));
+    let trace = server.ask(&format!("/traces/{:032x}", 0xa1));
+    assert_eq!(trace["errors"][0]["type"], "RateLimitError");
+    assert_eq!(trace["errors"][0]["span_id"], format!("{:016x}", 3));
+    assert_eq!(trace["trace"]["error_count"], 1);
+    assert_eq!(server.ask("/traces")["traces"][0]["error_count"], 1);
+    assert_eq!(server.ask("/summary?q=model:gpt-4o-mini")["errors"], 1);
+    assert_eq!(server.ask("/summary?q=model:other")["errors"], 0);
+    let issue = &server.ask("/issues?from=-1h")["issues"][0];
+    assert_eq!((issue["type"].as_str(), issue["cost"].as_f64()), (Some("RateLimitError"), Some(0.00045)));
+    let detail = server.ask(&format!("/issues/{}", issue["issue_id"]));
+    assert_eq!(detail["events"][0]["frames"][0]["lineno"], 3);
+    let points = server.ask("/series?from=-1h&bucket=1h&measure=errors")["groups"][0]["points"].clone();
+    let sum: f64 = points.as_array().unwrap().iter().map(|point| point[1].as_f64().unwrap()).sum();
+    assert_eq!(sum, 1.0);
+}
+
+#[test]
+fn the_live_stream_tells_what_arrives() {
+    let server = Server::start();
+    let address = server.url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+    write!(stream, "GET /api/v1/projects/1/live HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\n\r\n", server.token).unwrap();
+    let mut lines = BufReader::new(stream).lines().map(|line| line.unwrap());
+    assert!(lines.by_ref().any(|line| line.starts_with(": hello")));
+    assert_eq!(server.envelope(call(0xa1, "q", "a")).status, 200);
+    let data = lines.find(|line| line.starts_with("data:")).unwrap();
+    let change: serde_json::Value = serde_json::from_str(data.trim_start_matches("data:").trim()).unwrap();
+    assert_eq!(change, json!({ "traces": [format!("{:032x}", 0xa1)], "spans": 3, "errors": 0 }));
+}

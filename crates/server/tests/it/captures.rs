@@ -1,0 +1,126 @@
+//! What real clients sent, replayed over HTTP, and what the API then says: once, after a restart, sent twice, and backwards.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::server::Server;
+
+fn cases() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/captures");
+    let folders = |path: &Path| std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let mut cases: Vec<_> =
+        folders(&root).iter().flat_map(|client| folders(client)).filter(|case| case.join("expect.json").exists()).collect();
+    cases.sort();
+    assert!(cases.len() >= 30, "the captures are there");
+    cases
+}
+
+fn requests(case: &Path) -> Vec<PathBuf> {
+    let mut requests: Vec<_> = std::fs::read_dir(case).unwrap().map(|entry| entry.unwrap().path()).collect();
+    requests.push(case.to_owned());
+    requests.retain(|folder| folder.join("request.json").exists());
+    requests.sort();
+    requests
+}
+
+fn replay(server: &Server, folder: &Path) {
+    let request: Value = serde_json::from_slice(&std::fs::read(folder.join("request.json")).unwrap()).unwrap();
+    let body = std::fs::read(folder.join("body.decoded")).unwrap();
+    // What belongs to the connection; and the bodies are kept as they are after inflating.
+    let hop = ["host", "content-length", "transfer-encoding", "connection", "content-encoding"];
+    let headers: Vec<(String, String)> = serde_json::from_value(request["headers"].clone()).unwrap();
+    let headers: Vec<(&str, &str)> = headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .filter(|(name, _)| !hop.contains(&name.to_lowercase().as_str()))
+        .collect();
+    let query = request["query"].as_str().filter(|query| !query.is_empty()).map_or_else(String::new, |query| format!("?{query}"));
+    let answer = server.send(request["method"].as_str().unwrap(), &format!("{}{query}", request["path"].as_str().unwrap()), &headers, body);
+    assert_eq!(answer.status / 100, 2, "{}: {}", folder.display(), answer.text);
+}
+
+/// What the API says of a case, against what the client did.
+fn wrong_in(server: &Server, case: &Path) -> Vec<String> {
+    let expect: Value = serde_json::from_slice(&std::fs::read(case.join("expect.json")).unwrap()).unwrap();
+    let name = case.display();
+    let mut wrong = Vec::new();
+    let mut same = |what: String, got: &Value, want: &Value| {
+        let alike = match (got.as_f64(), want.as_f64()) {
+            (Some(got), Some(want)) => (got - want).abs() < 1e-9,
+            _ => got == want,
+        };
+        if !alike {
+            wrong.push(format!("{name}: {what} is {got}, should be {want}"));
+        }
+    };
+    let list = |key: &str| expect[key].as_array().cloned().unwrap_or_default();
+    let mut sums = [0.0; 5];
+    let mut errors = Vec::new();
+    for want in list("traces") {
+        let found = server.ask(&format!("/traces/{}", want["trace_id"].as_str().unwrap()));
+        same("number of spans".into(), &Value::from(found["spans"].as_array().unwrap().len()), &want["span_count"]);
+        if !want["root_name"].is_null() {
+            same("name".into(), &found["trace"]["name"], &want["root_name"]);
+        }
+        for (sum, field) in sums.iter_mut().zip(["llm_calls", "failed_llm_calls", "input_tokens", "output_tokens", "calls_without_usage"]) {
+            *sum += found["trace"][field].as_f64().unwrap();
+        }
+        errors.extend(found["errors"].as_array().unwrap().clone());
+    }
+    let total = &expect["totals_counted_once"];
+    for (sum, field) in sums.iter().zip(["llm_calls", "failed", "input_tokens", "output_tokens", "calls_with_unknown_tokens"]) {
+        same(format!("sum of {field}"), &Value::from(*sum), &total[field]);
+    }
+    for want in list("llm_spans") {
+        let path = format!("/traces/{}/spans/{}", want["trace_id"].as_str().unwrap(), want["span_id"].as_str().unwrap());
+        let span = server.ask(&path);
+        for (ours, theirs) in [("input_tokens", "input_tokens"), ("output_tokens", "output_tokens"), ("total_tokens", "total_tokens")] {
+            same(format!("{ours} of {path}"), &span["usage"][ours], &want[theirs]);
+        }
+        same(format!("status of {path}"), &span["status"], &want["status"]);
+        same(format!("parent of {path}"), &span["parent_span_id"], &want["parent_span_id"]);
+    }
+    for want in list("error_events") {
+        let found = errors.iter().find(|error| error["span_id"] == want["span_id"]).map(|error| error["type"].clone());
+        same("type of the error".into(), &found.unwrap_or_default(), &want["type"]);
+    }
+    wrong
+}
+
+fn check(server: &Server, when: &str) {
+    let wrong: Vec<_> = cases().iter().flat_map(|case| wrong_in(server, case)).collect();
+    assert!(wrong.is_empty(), "{when}:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn shown_as_their_clients_meant_it_and_never_twice() {
+    let mut server = Server::start();
+    for request in cases().iter().flat_map(|case| requests(case)) {
+        replay(&server, &request);
+    }
+    check(&server, "sent once");
+    let sums = server.ask("/summary");
+
+    server.restart();
+    check(&server, "after a kill");
+    for request in cases().iter().rev().flat_map(|case| requests(case)).rev() {
+        replay(&server, &request);
+    }
+    check(&server, "sent twice");
+    assert_eq!(server.stop(), Some(0));
+    server.start_again();
+    check(&server, "from segments");
+    assert_eq!(server.ask("/summary"), sums);
+    let duplicates = server.ask("/outcomes")["outcomes"].as_array().unwrap().iter().any(|row| row["outcome"] == "duplicate");
+    assert!(duplicates, "repeats are counted");
+}
+
+#[test]
+fn the_order_of_requests_does_not_matter() {
+    let server = Server::start();
+    for request in cases().iter().flat_map(|case| requests(case)).rev() {
+        replay(&server, &request);
+    }
+    check(&server, "sent backwards");
+}

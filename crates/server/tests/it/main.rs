@@ -1,0 +1,10 @@
+//! The real executable, asked as clients and people ask it. One binary, so that it is linked once.
+
+mod api;
+mod captures;
+mod commands;
+mod crash;
+mod envelopes;
+mod ingest;
+mod page;
+mod server;
