@@ -1,22 +1,65 @@
-# Compiled code stays outside the checkout, so that another clone on the same machine need not compile the query engine again.
-export CARGO_TARGET_DIR ?= $(HOME)/.cache/hinomi/target
+# Compiled code, packages and environments stay outside the checkout, so that another clone on the same machine need not make them again.
+CACHE ?= $(HOME)/.cache/hinomi
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+export HINOMI_CACHE := $(CACHE)
 
-.PHONY: build run test check web
+# The last line of `make build` is a path, also under `make -C`.
+MAKEFLAGS += --no-print-directory
 
-web: ## the page, into web/dist
-	cd web && npm ci --silent && npm run --silent build
+PAGE_SOURCES := $(shell find web/src web/public web/index.html web/package.json web/package-lock.json web/tsconfig.json web/vite.config.ts -type f)
 
-build: ## the binary; its path is the last line printed
-	@cargo build --profile quick --bin hinomi
+.PHONY: help build run dist test test-page test-crates test-e2e check bench setup clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: setup web/dist/index.html ## the binary with its page; its path is the last line printed
+	@cargo build --profile quick --locked --bin hinomi 1>&2
 	@echo $(CARGO_TARGET_DIR)/quick/hinomi
 
-run: ## build and start
-	@cargo run --profile quick --bin hinomi -- serve
+run: build ## build and start
+	@exec $(CARGO_TARGET_DIR)/quick/hinomi serve
 
-test: ## everything: page, crates
-	@echo "== page: packages"; cd web && npm ci --silent
-	@echo "== page: types, lint, tests, build"; cd web && npm run --silent check && npm run --silent lint && npm test --silent && npm run --silent build
-	@echo "== crates: tests"; cargo test --profile quick --workspace --locked
+dist: setup web/dist/index.html ## the fully optimised binary that is shipped (half an hour on two cores); its path is the last line printed
+	@cargo build --release --locked --bin hinomi 1>&2
+	@echo $(CARGO_TARGET_DIR)/release/hinomi
 
-check: ## lints as errors
-	cargo clippy --profile quick --workspace --all-targets --locked -- -D warnings
+test: setup test-page test-crates test-e2e ## everything: page, crates, real programs and a real browser
+	@echo "== all passed"
+
+test-page: web/node_modules/.package-lock.json
+	@echo "== page: types, lint, tests"
+	@cd web && npm run --silent check && npm run --silent lint && npm test --silent
+
+test-crates: web/dist/index.html
+	@echo "== crates: lints as errors"
+	@cargo clippy --profile quick --workspace --all-targets --locked -- -D warnings
+	@echo "== crates: tests"
+	@cargo test --profile quick --workspace --locked
+
+test-e2e: build
+	@echo "== real programs, real browser"
+	@scripts/setup.sh e2e
+	@cd e2e && HINOMI=$(CARGO_TARGET_DIR)/quick/hinomi node --test --test-concurrency=1 --test-reporter=spec 'tests/*.test.mjs'
+
+check: web/node_modules/.package-lock.json web/dist/index.html ## lints as errors
+	@cargo fmt --all --check
+	@cargo clippy --profile quick --workspace --all-targets --locked -- -D warnings
+	@cd web && npm run --silent check && npm run --silent lint
+
+bench: build ## how fast what comes in is taken in, beside the disk's own bound
+	@bench/ingest.sh $(CARGO_TARGET_DIR)/quick/hinomi
+
+setup: ## what a fresh machine lacks
+	@scripts/setup.sh build
+
+clean: ## what was built in this checkout
+	rm -rf web/dist web/node_modules e2e/node_modules e2e/shots
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	@echo "== page: packages" 1>&2
+	@cd web && npm ci --silent --no-audit --no-fund 1>&2 && touch node_modules/.package-lock.json
+
+web/dist/index.html: web/node_modules/.package-lock.json $(PAGE_SOURCES)
+	@echo "== page: build" 1>&2
+	@cd web && npm run --silent build 1>&2 && touch dist/index.html

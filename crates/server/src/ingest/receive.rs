@@ -13,8 +13,8 @@ use super::refusal::Refusal;
 
 /// Room is given in pieces of this many bytes.
 pub(super) const UNIT: usize = 16 << 10;
-/// How long a request waits for room.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a request waits for room. Tests are not that patient.
+const PATIENCE: Duration = if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(5) };
 /// How long a body may take from its first byte to its last.
 const READING: Duration = Duration::from_secs(60);
 
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(room.available_permits(), 8);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_full_house_says_so() {
         let room = room(2 * UNIT);
         assert!(matches!(receive(in_pieces(4), &HeaderMap::new(), 6 * UNIT, &room).await, Err(Refusal::Overloaded)));
