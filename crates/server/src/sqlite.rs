@@ -3,7 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+/// How long a change waits for another process that has the database. A command and a server may write at the same time; each
+/// change takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why a database did not open or answer.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -24,6 +28,28 @@ pub enum SqliteError {
         /// The database.
         path: PathBuf,
     },
+    /// Another process has been writing to it for too long. Writing goes on by itself when that has ended.
+    #[error("{} is locked by another process; end that process, or wait until it is done", path.display())]
+    Busy {
+        /// The database.
+        path: PathBuf,
+    },
+    /// It cannot be written.
+    #[error("{} cannot be written ({reason}); give this user the right to write there", path.display())]
+    ReadOnly {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite said.
+        reason: String,
+    },
+    /// It does not hold what a database holds.
+    #[error("{} is damaged ({reason}); restore it from a backup, or move it away to start with an empty one", path.display())]
+    Damaged {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite said.
+        reason: String,
+    },
     /// Anything else that SQLite says.
     #[error("could not use {}: {reason}", path.display())]
     Failed {
@@ -38,9 +64,15 @@ impl SqliteError {
     /// Wraps what SQLite said of a database.
     pub fn of(path: &Path) -> impl Fn(rusqlite::Error) -> SqliteError + use<> {
         let path = path.to_owned();
-        move |error| match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => SqliteError::DiskFull { path: path.clone() },
-            _ => SqliteError::Failed { path: path.clone(), reason: error.to_string() },
+        move |error| {
+            let (path, reason) = (path.clone(), error.to_string());
+            match error.sqlite_error_code() {
+                Some(ErrorCode::DiskFull) => SqliteError::DiskFull { path },
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => SqliteError::Busy { path },
+                Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => SqliteError::ReadOnly { path, reason },
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => SqliteError::Damaged { path, reason },
+                _ => SqliteError::Failed { path, reason },
+            }
         }
     }
 }
@@ -50,28 +82,43 @@ impl SqliteError {
 ///
 /// # Errors
 ///
-/// When it cannot be opened, or a newer version wrote it.
+/// When it cannot be opened, or a newer version wrote it. It has not been changed then.
 pub fn open(path: &Path, steps: &[&str]) -> Result<Connection, SqliteError> {
     let failed = SqliteError::of(path);
     let mut connection = Connection::open(path).map_err(&failed)?;
     prepare(&connection).map_err(&failed)?;
+    let known = u32::try_from(steps.len()).unwrap_or(u32::MAX);
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
     let found: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(&failed)?;
-    let known = u32::try_from(steps.len()).unwrap_or(u32::MAX);
     if found > known {
         return Err(SqliteError::Newer { path: path.to_owned(), found, known });
     }
     for step in &steps[found as usize..] {
         transaction.execute_batch(step).map_err(&failed)?;
     }
-    transaction.pragma_update(None, "user_version", known).map_err(&failed)?;
+    if found < known {
+        transaction.pragma_update(None, "user_version", known).map_err(&failed)?;
+    }
     transaction.commit().map_err(&failed)?;
     Ok(connection)
 }
 
+/// Opens a database that is there already, for reading only.
+///
+/// # Errors
+///
+/// When it cannot be opened.
+pub fn open_reader(path: &Path) -> Result<Connection, SqliteError> {
+    let failed = SqliteError::of(path);
+    // Each connection is used by one thread at a time.
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(&failed)?;
+    connection.busy_timeout(PATIENCE).map_err(&failed)?;
+    Ok(connection)
+}
+
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    // A command and a server may write at the same time; each change takes milliseconds.
-    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.busy_timeout(PATIENCE)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     // What is committed survives a power cut.
     connection.pragma_update(None, "synchronous", "full")?;
@@ -82,15 +129,47 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 mod tests {
     use super::*;
 
+    const FIRST: &str = "CREATE TABLE a (x);";
+
     #[test]
     fn steps_are_taken_once_and_newer_formats_are_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.db");
-        let first = "CREATE TABLE a (x);";
-        drop(open(&path, &[first]).unwrap());
-        let connection = open(&path, &[first, "CREATE TABLE b (x);"]).unwrap();
+        drop(open(&path, &[FIRST]).unwrap());
+        let connection = open(&path, &[FIRST, "CREATE TABLE b (x);"]).unwrap();
         connection.execute("INSERT INTO b VALUES (1)", []).unwrap();
         drop(connection);
-        assert!(matches!(open(&path, &[first]), Err(SqliteError::Newer { found: 2, known: 1, .. })));
+        let error = open(&path, &[FIRST]).unwrap_err();
+        assert!(matches!(error, SqliteError::Newer { found: 2, known: 1, .. }));
+        assert!(error.to_string().contains("start that version"), "{error}");
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_format_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.db");
+        drop(open(&path, &[FIRST]).unwrap());
+        assert!(matches!(open(&path, &[FIRST, "CREATE TABLE b (x); CREATE nonsense;"]), Err(SqliteError::Failed { .. })));
+        let connection = open(&path, &[FIRST]).unwrap();
+        assert!(connection.prepare("SELECT x FROM b").is_err());
+    }
+
+    #[test]
+    fn sorts_of_failure_are_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.db");
+        let connection = open(&path, &[FIRST]).unwrap();
+        let other = open(&path, &[FIRST]).unwrap();
+        other.busy_timeout(Duration::from_millis(1)).unwrap();
+        connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let insert = "INSERT INTO a VALUES (zeroblob(100000))";
+        assert!(matches!(SqliteError::of(&path)(other.execute(insert, []).unwrap_err()), SqliteError::Busy { .. }));
+        connection.execute_batch("ROLLBACK; PRAGMA max_page_count = 1").unwrap();
+        assert!(matches!(SqliteError::of(&path)(connection.execute(insert, []).unwrap_err()), SqliteError::DiskFull { .. }));
+        let reader = open_reader(&path).unwrap();
+        assert!(matches!(SqliteError::of(&path)(reader.execute(insert, []).unwrap_err()), SqliteError::ReadOnly { .. }));
+        let text = dir.path().join("text.db");
+        std::fs::write(&text, "no database at all, but longer than the header of one; ".repeat(20)).unwrap();
+        assert!(matches!(open(&text, &[FIRST]), Err(SqliteError::Damaged { .. })));
     }
 }

@@ -155,7 +155,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
             let meta = Meta::open(&config.data)?;
             let project = meta.create_project(&name, false)?;
             let dsn = dsn(&meta, &public_url(&meta, &config), project.id);
-            say(&format!("{dsn}"))
+            say(&dsn.to_string())
         }
         Command::Project(ProjectCommand::List { common }) => {
             let config = in_force(&common, None)?;

@@ -101,7 +101,7 @@ pub struct Issue {
     /// Of its newest event, as the next four.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The message.
+    /// Its message; empty when there is none.
     pub value: String,
     /// `function in file`.
     pub culprit: Option<String>,
@@ -115,7 +115,7 @@ pub struct Issue {
     pub traces: u64,
     /// Users in the range to whom it happened.
     pub users: u64,
-    /// What the traces cost in which it happened; null when unknown. The API fills it in.
+    /// What the traces cost in which it happened, in US dollars; null when unknown. This store leaves it null: it knows no costs.
     pub cost: Option<f64>,
     /// Of all that is kept.
     pub first_seen: String,
@@ -148,37 +148,20 @@ pub struct IssueDetail {
     pub events: Vec<IssueEvent>,
 }
 
-impl EventSummary {
-    pub(super) fn of(event: ErrorEvent, issue_id: i64) -> EventSummary {
-        EventSummary {
-            event_id: event.event_id,
-            issue_id,
-            trace_id: event.trace_id.map(|id| id.to_string()),
-            span_id: event.span_id.map(|id| id.to_string()),
-            kind: event.kind,
-            value: event.value,
-            level: event.level,
-            handled: event.handled,
-            time: rfc3339(event.time_us),
-            culprit: event.culprit,
-        }
-    }
-}
-
 impl IssueEvent {
-    pub(super) fn of(mut event: ErrorEvent, issue_id: i64) -> IssueEvent {
-        let exceptions = std::mem::take(&mut event.exceptions);
-        let frames = exceptions.iter().rev().find(|exception| !exception.frames.is_empty());
-        let frames = frames.map(|exception| exception.frames.iter().cloned().map(FrameShown::from).collect());
+    /// Joins what stands in lists with the rest of the stored event.
+    pub(super) fn of(summary: EventSummary, event: ErrorEvent) -> IssueEvent {
+        let deciding = event.exceptions.iter().rfind(|exception| !exception.frames.is_empty());
+        let frames = deciding.map(|exception| exception.frames.iter().cloned().map(FrameShown::from).collect());
         IssueEvent {
+            summary,
             frames: frames.unwrap_or_default(),
-            exceptions: exceptions.into_iter().map(ExceptionShown::from).collect(),
-            tags: std::mem::take(&mut event.tags),
-            user_id: event.user_id.take(),
-            environment: event.environment.take(),
-            release: event.release.take(),
-            breadcrumbs: std::mem::take(&mut event.breadcrumbs).into_iter().map(BreadcrumbShown::from).collect(),
-            summary: EventSummary::of(event, issue_id),
+            exceptions: event.exceptions.into_iter().map(ExceptionShown::from).collect(),
+            tags: event.tags,
+            user_id: event.user_id,
+            environment: event.environment,
+            release: event.release,
+            breadcrumbs: event.breadcrumbs.into_iter().map(BreadcrumbShown::from).collect(),
         }
     }
 }

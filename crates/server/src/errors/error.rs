@@ -1,4 +1,4 @@
-//! What can go wrong.
+//! What can go wrong, said to a person.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use crate::sqlite::SqliteError;
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ErrorsError {
     /// No such order of issues.
-    #[error("unknown sort {0:?}; there are {list}, with - in front for descending", list = super::issues::SORTS.join(" "))]
+    #[error("unknown sort {0:?}; there are {list}, with - in front for descending", list = super::issues::sorts())]
     BadSort(String),
     /// A cursor that this order of issues did not give out.
     #[error("this cursor belongs to no such list; ask again without a cursor")]
@@ -19,17 +19,15 @@ pub enum ErrorsError {
         /// The database.
         path: PathBuf,
     },
-    /// The database did not open or answer.
-    #[error("could not use {}: {reason}", path.display())]
-    Failed {
-        /// The database.
-        path: PathBuf,
-        /// Why.
+    /// More arrives than can be written, or another process has the database. The request may be sent again as it is.
+    #[error("error events cannot be stored now: {reason}; send again later")]
+    Busy {
+        /// What the request waited for.
         reason: String,
     },
-    /// A newer version wrote the database.
-    #[error("{0}")]
-    Newer(String),
+    /// The database did not open or answer otherwise.
+    #[error(transparent)]
+    Database(SqliteError),
     /// The store has been closed.
     #[error("the store of errors is closed; restart to go on")]
     Closed,
@@ -46,14 +44,8 @@ impl From<SqliteError> for ErrorsError {
     fn from(error: SqliteError) -> ErrorsError {
         match error {
             SqliteError::DiskFull { path } => ErrorsError::DiskFull { path },
-            SqliteError::Failed { path, reason } => ErrorsError::Failed { path, reason },
-            newer @ SqliteError::Newer { .. } => ErrorsError::Newer(newer.to_string()),
+            SqliteError::Busy { .. } => ErrorsError::Busy { reason: error.to_string() },
+            other => ErrorsError::Database(other),
         }
-    }
-}
-
-impl From<rusqlite::Error> for ErrorsError {
-    fn from(error: rusqlite::Error) -> ErrorsError {
-        SqliteError::of(std::path::Path::new("errors.db"))(error).into()
     }
 }

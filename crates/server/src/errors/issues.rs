@@ -1,31 +1,49 @@
 //! Questions about issues.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use hinomi_model::id::TraceId;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::types::ToSql;
+use rusqlite::{OptionalExtension, Row, Transaction};
 
 use super::answer::{Issue, IssueDetail, IssueEvent, IssuePage};
+use super::cursor::{Cursor, Key};
 use super::error::ErrorsError;
-use super::read::parsed;
-use super::{Errors, Within};
+use super::read::{SUMMARY, Scope, WITHIN, number, summary, trace, unreadable};
+use super::{Errors, Within, row};
 use crate::time::rfc3339;
 
-/// What issues can be sorted by.
-pub(super) const SORTS: &[&str] = &["last_seen", "first_seen", "count", "users", "traces", "type"];
 /// Parts of the range in which events are counted.
 const POINTS: i64 = 24;
 /// Events of one issue that are shown.
-const EVENTS: usize = 50;
+const EVENTS: i64 = 50;
 /// Traces of one issue whose cost is asked for.
-const TRACES: usize = 200;
+const TRACES: i64 = 200;
+
+/// What issues can be sorted by, and how it is found for an issue `i`.
+const SORTS: &[(&str, &str)] = &[
+    ("last_seen", "SELECT max(e.time_us) FROM events e WHERE e.issue = i.id AND e.id <= :upto"),
+    ("first_seen", "SELECT min(e.time_us) FROM events e WHERE e.issue = i.id AND e.id <= :upto"),
+    ("count", "SELECT count(*) FROM events e WHERE e.issue = i.id AND e.id <= :upto AND {WITHIN}"),
+    ("users", "SELECT count(DISTINCT e.user_id) FROM events e WHERE e.issue = i.id AND e.id <= :upto AND {WITHIN}"),
+    ("traces", "SELECT count(DISTINCT e.trace) FROM events e WHERE e.issue = i.id AND e.id <= :upto AND {WITHIN}"),
+    ("type", "SELECT e.type FROM events e WHERE e.issue = i.id AND e.id <= :upto ORDER BY e.time_us DESC, e.id DESC LIMIT 1"),
+];
+
+/// The names of [`SORTS`], for a person.
+pub(super) fn sorts() -> String {
+    SORTS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
 
 impl Errors {
-    /// Issues that happened in the range, in the order asked for.
+    /// Issues with an event in the range, in the order asked for: a field, `-` before it for descending.
+    ///
+    /// A cursor goes on with the walk that it comes from: in the range and with the events of its first page, whatever is asked or
+    /// stored meanwhile. So a walk shows each issue once. Only deletions show.
     ///
     /// # Errors
     ///
-    /// When there is no such order, the cursor is not one of it, or the database cannot be read.
+    /// When there is no such order, the cursor is none of it, or the database cannot be read.
     pub async fn issues(
         &self,
         project: u64,
@@ -34,109 +52,69 @@ impl Errors {
         limit: usize,
         cursor: Option<&str>,
     ) -> Result<IssuePage, ErrorsError> {
-        let field = sort.trim_start_matches('-');
-        let field = *SORTS.iter().find(|known| **known == field).ok_or_else(|| ErrorsError::BadSort(sort.to_owned()))?;
-        let descending = sort.starts_with('-');
-        // The last issue of the page before, with the order that it belongs to: rows may have come since, none is shown twice.
-        let after = match cursor {
-            None => None,
-            Some(cursor) => {
-                let (order, id) = cursor.split_once(':').ok_or(ErrorsError::BadCursor)?;
-                let id: i64 = id.parse().map_err(|_| ErrorsError::BadCursor)?;
-                if order != sort {
-                    return Err(ErrorsError::BadCursor);
-                }
-                Some(id)
-            }
-        };
-        let order = sort.to_owned();
-        self.read(move |connection| {
-            let mut found = seen(connection, project, None, &within)?;
-            found.sort_by(|a, b| {
-                let by_field = match field {
-                    "first_seen" => a.first_us.cmp(&b.first_us),
-                    "count" => a.count.cmp(&b.count),
-                    "users" => a.users.len().cmp(&b.users.len()),
-                    "traces" => a.traces.len().cmp(&b.traces.len()),
-                    "type" => a.kind.cmp(&b.kind),
-                    _ => a.last_us.cmp(&b.last_us),
-                };
-                let by_field = if descending { by_field.reverse() } else { by_field };
-                by_field.then(b.id.cmp(&a.id))
-            });
-            let start = match after {
-                None => 0,
-                Some(id) => found.iter().position(|issue| issue.id == id).ok_or(ErrorsError::BadCursor)? + 1,
-            };
-            let (first_us, last_us) = span_of(&found, &within);
-            let page: Vec<_> = found.get(start..).unwrap_or_default().iter().take(limit).collect();
-            let more = start + page.len() < found.len();
-            let next_cursor = page.last().filter(|_| more).map(|issue| format!("{order}:{}", issue.id));
-            let issues = page.into_iter().map(|issue| issue.shown(connection, first_us, last_us)).collect::<Result<_, _>>()?;
-            Ok(IssuePage { issues, next_cursor })
+        let field = sort.strip_prefix('-').unwrap_or(sort);
+        let (_, key) = SORTS.iter().find(|(name, _)| *name == field).ok_or_else(|| ErrorsError::BadSort(sort.to_owned()))?;
+        let cursor = cursor.map(|cursor| Cursor::read(cursor, sort)).transpose()?;
+        let sort = sort.to_owned();
+        let limit = limit.clamp(1, 1_000_000);
+        self.read(move |database| {
+            let (from_us, to_us) = cursor.as_ref().map_or((within.from_us, within.to_us), |cursor| (cursor.from_us, cursor.to_us));
+            let upto = cursor.as_ref().map_or_else(|| newest_number(database), |cursor| Ok(cursor.upto))?;
+            let view = View { database, scope: Scope::new(&Within { from_us, to_us, ..within }), upto };
+
+            let mut found = view.sorted(project as i64, key, sort.starts_with('-'), limit + 1, cursor.as_ref())?;
+            let more = found.len() > limit;
+            found.truncate(limit);
+            let last = found.last().filter(|_| more).cloned();
+            let next_cursor = last.map(|(id, key)| Cursor { sort, from_us, to_us, upto, key, id }.write());
+
+            let span = view.span("e.project = :of", project as i64)?;
+            let ids: Vec<i64> = found.into_iter().map(|(id, _)| id).collect();
+            Ok(IssuePage { issues: view.issues(&ids, span)?, next_cursor })
         })
         .await
     }
 
-    /// One issue with its newest events in the range; `None` when there is no such issue.
+    /// One issue with its newest events in the range; `None` when there is no such issue. Outside of the range its counts are zero.
     ///
     /// # Errors
     ///
     /// When the database cannot be read.
     pub async fn issue(&self, project: u64, id: i64, within: Within) -> Result<Option<IssueDetail>, ErrorsError> {
-        self.read(move |connection| {
-            let mut found = seen(connection, project, Some(id), &within)?;
-            if found.is_empty() {
-                // It exists, but did not happen in the range: its link must still lead somewhere.
-                found = seen(connection, project, Some(id), &Within::all())?;
-                found.iter_mut().for_each(Seen::empty);
+        self.read(move |database| {
+            let mut known = database.prepare_cached("SELECT 1 FROM issues WHERE id = ? AND project = ?")?;
+            if !known.exists((id, project as i64))? {
+                return Ok(None);
             }
-            let Some(issue) = found.first() else { return Ok(None) };
-            let (first_us, last_us) = span_of(&found, &within);
-            let mut statement = connection.prepare_cached(
-                "SELECT event, trace_id FROM events WHERE issue_id = ?1 AND time_us >= ?2 AND time_us < ?3 ORDER BY time_us DESC, event_id",
-            )?;
-            let mut rows = statement.query(params![id, within.from_us, within.to_us])?;
-            let mut events = Vec::new();
-            while let Some(row) = rows.next()? {
-                let trace: Option<String> = row.get(1)?;
-                if within.lets_pass(trace.as_deref()) {
-                    let json: String = row.get(0)?;
-                    events.push(IssueEvent::of(parsed(&json)?, id));
-                }
-                if events.len() == EVENTS {
-                    break;
-                }
-            }
-            Ok(Some(IssueDetail { issue: issue.shown(connection, first_us, last_us)?, events }))
+            let view = View { database, scope: Scope::new(&within), upto: newest_number(database)? };
+            let span = view.span("e.issue = :of", id)?;
+            let issue = view.issues(&[id], span)?.pop();
+            issue.map(|issue| Ok(IssueDetail { issue, events: view.events(id)? })).transpose()
         })
         .await
     }
 
-    /// The newest traces in which these issues happened, up to 200 for each.
+    /// The newest traces in which each of these issues happened, up to 200 of each. Issues without any are left out.
     ///
     /// # Errors
     ///
     /// When the database cannot be read.
     pub async fn traces_of_issues(&self, project: u64, ids: Vec<i64>, within: Within) -> Result<HashMap<i64, Vec<TraceId>>, ErrorsError> {
-        self.read(move |connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT trace_id FROM events WHERE issue_id = ?1 AND project_id = ?2 AND time_us >= ?3 AND time_us < ?4
-                 AND trace_id IS NOT NULL ORDER BY time_us DESC",
-            )?;
+        let project = project as i64;
+        self.read(move |database| {
+            let scope = Scope::new(&within);
+            let mut statement = database.prepare_cached(&format!(
+                "SELECT e.trace FROM issues i JOIN events e ON e.issue = i.id
+                 WHERE i.id = :issue AND i.project = :project AND e.trace IS NOT NULL AND {WITHIN}
+                 GROUP BY e.trace ORDER BY max(e.time_us) DESC, e.trace LIMIT {TRACES}"
+            ))?;
             let mut traces = HashMap::new();
             for id in ids {
-                let mut of_issue: BTreeSet<TraceId> = BTreeSet::new();
-                let mut rows = statement.query(params![id, project, within.from_us, within.to_us])?;
-                while let Some(row) = rows.next()?
-                    && of_issue.len() < TRACES
-                {
-                    let trace: String = row.get(0)?;
-                    if within.lets_pass(Some(&trace)) {
-                        of_issue.extend(trace.parse::<TraceId>().ok());
-                    }
+                let parameters = scope.with(&[(":issue", &id), (":project", &project)]);
+                let of_issue = statement.query_map(&*parameters, |row| trace(row, 0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+                if !of_issue.is_empty() {
+                    traces.insert(id, of_issue);
                 }
-                traces.insert(id, of_issue.into_iter().collect());
             }
             Ok(traces)
         })
@@ -144,100 +122,159 @@ impl Errors {
     }
 }
 
-/// What is known of an issue in a range.
-struct Seen {
-    id: i64,
-    kind: String,
-    count: u64,
-    traces: BTreeSet<String>,
-    users: BTreeSet<String>,
-    times: Vec<i64>,
-    /// Of all that is kept.
-    first_us: i64,
-    last_us: i64,
+/// The number of the newest event: all up to it are there, all that come get higher ones.
+fn newest_number(database: &Transaction) -> rusqlite::Result<i64> {
+    database.query_row("SELECT coalesce(max(id), 0) FROM events", [], |row| row.get(0))
 }
 
-impl Seen {
-    fn empty(&mut self) {
-        self.count = 0;
-        self.traces.clear();
-        self.users.clear();
-        self.times.clear();
+/// Numbers as a JSON list, so that any number of them is one parameter.
+fn list(ids: &[i64]) -> String {
+    serde_json::to_string(ids).unwrap_or_default()
+}
+
+/// How much of an issue lies in a range.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counts {
+    events: u64,
+    traces: u64,
+    users: u64,
+}
+
+/// The issues as they were at a moment, in a range.
+struct View<'a> {
+    database: &'a Transaction<'a>,
+    scope: Scope,
+    /// The number of the newest event that counts.
+    upto: i64,
+}
+
+impl View<'_> {
+    fn with<'a>(&'a self, more: &[(&'static str, &'a dyn ToSql)]) -> Vec<(&'static str, &'a dyn ToSql)> {
+        let mut parameters = self.scope.with(more);
+        parameters.push((":upto", &self.upto));
+        parameters
     }
 
-    fn shown(&self, connection: &Connection, first_us: i64, last_us: i64) -> Result<Issue, ErrorsError> {
-        let mut newest =
-            connection.prepare_cached("SELECT event FROM events WHERE issue_id = ?1 ORDER BY time_us DESC, event_id LIMIT 1")?;
-        let json: String = newest.query_row([self.id], |row| row.get(0))?;
-        let newest = parsed(&json)?;
-        let width = (last_us.saturating_sub(first_us) / POINTS).max(1);
-        let mut points: Vec<(String, u64)> = (0..POINTS).map(|part| (rfc3339(first_us.saturating_add(part * width)), 0)).collect();
-        for time in &self.times {
-            let part = ((time - first_us) / width).clamp(0, POINTS - 1);
-            points[part as usize].1 += 1;
+    /// The numbers and sort keys of issues, those after a cursor.
+    fn sorted(
+        &self,
+        project: i64,
+        key: &str,
+        descending: bool,
+        limit: usize,
+        cursor: Option<&Cursor>,
+    ) -> rusqlite::Result<Vec<(i64, Key)>> {
+        let key = key.replace("{WITHIN}", WITHIN);
+        let (after, order) = if descending { ("<", "DESC") } else { (">", "ASC") };
+        let sql = format!(
+            "WITH found AS MATERIALIZED (
+                SELECT i.id AS id, ({key}) AS key FROM issues i WHERE i.project = :project
+                AND EXISTS (SELECT 1 FROM events e WHERE e.issue = i.id AND e.id <= :upto AND {WITHIN}))
+             SELECT id, key FROM found WHERE :after_id IS NULL OR (key, id) {after} (:after_key, :after_id)
+             ORDER BY key {order}, id {order} LIMIT :limit"
+        );
+        let (after_key, after_id) = (cursor.map(|cursor| &cursor.key), cursor.map(|cursor| cursor.id));
+        let limit = limit as i64;
+        let parameters = self.with(&[(":project", &project), (":after_key", &after_key), (":after_id", &after_id), (":limit", &limit)]);
+        let mut statement = self.database.prepare_cached(&sql)?;
+        statement.query_map(&*parameters, |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    }
+
+    /// The range to draw: as asked, and where that is open, from the first to the last event of what is asked about.
+    fn span(&self, of: &str, id: i64) -> rusqlite::Result<(i64, i64)> {
+        let end = |end: &str, open: bool, asked: i64| -> rusqlite::Result<Option<i64>> {
+            if !open {
+                return Ok(Some(asked));
+            }
+            let sql = format!("SELECT {end}(e.time_us) FROM events e WHERE {of} AND e.id <= :upto AND {WITHIN}");
+            self.database.prepare_cached(&sql)?.query_row(&*self.with(&[(":of", &id)]), |row| row.get(0))
+        };
+        let first = end("min", self.scope.from_us == i64::MIN, self.scope.from_us)?;
+        // The end is not included, and the last event is.
+        let last = end("max", self.scope.to_us == i64::MAX, self.scope.to_us.saturating_sub(1))?;
+        let first = first.or(last).unwrap_or(0);
+        Ok((first, last.unwrap_or(first).saturating_add(1)))
+    }
+
+    /// Issues as they are shown. One that has no event at all, which a deletion between two pages brings about, is left out.
+    fn issues(&self, ids: &[i64], span: (i64, i64)) -> rusqlite::Result<Vec<Issue>> {
+        let newest = format!("SELECT {SUMMARY} FROM events e WHERE e.issue = ? AND e.id <= ? ORDER BY e.time_us DESC, e.id DESC LIMIT 1");
+        let mut newest = self.database.prepare_cached(&newest)?;
+        let mut first = self.database.prepare_cached("SELECT min(time_us) FROM events WHERE issue = ? AND id <= ?")?;
+        let counts = self.counts(ids)?;
+        let mut points = self.points(ids, span)?;
+        let mut issues = Vec::with_capacity(ids.len());
+        for id in ids {
+            let Some(newest) = newest.query_row((id, self.upto), summary).optional()? else { continue };
+            let counts = counts.get(id).copied().unwrap_or_default();
+            issues.push(Issue {
+                issue_id: *id,
+                kind: newest.kind,
+                value: newest.value,
+                culprit: newest.culprit,
+                level: newest.level,
+                handled: newest.handled,
+                count: counts.events,
+                traces: counts.traces,
+                users: counts.users,
+                cost: None,
+                first_seen: rfc3339(first.query_row((id, self.upto), |row| row.get(0))?),
+                last_seen: newest.time,
+                last_trace_id: newest.trace_id,
+                last_span_id: newest.span_id,
+                points: points.remove(id).unwrap_or_default(),
+            });
         }
-        Ok(Issue {
-            issue_id: self.id,
-            kind: newest.kind,
-            value: newest.value,
-            culprit: newest.culprit,
-            level: newest.level,
-            handled: newest.handled,
-            count: self.count,
-            traces: self.traces.len() as u64,
-            users: self.users.len() as u64,
-            cost: None,
-            first_seen: rfc3339(self.first_us),
-            last_seen: rfc3339(self.last_us),
-            last_trace_id: newest.trace_id.map(|id| id.to_string()),
-            last_span_id: newest.span_id.map(|id| id.to_string()),
-            points,
-        })
+        Ok(issues)
     }
-}
 
-/// The range to draw: as asked, or from the first event to the last where it is open.
-fn span_of(found: &[Seen], within: &Within) -> (i64, i64) {
-    let times = || found.iter().flat_map(|issue| &issue.times).copied();
-    let first = if within.from_us == i64::MIN { times().min().unwrap_or(0) } else { within.from_us };
-    let last = if within.to_us == i64::MAX { times().max().map_or(first, |last| last + 1) } else { within.to_us };
-    (first, last)
-}
+    /// The counts of issues in the range; those without an event there are left out.
+    fn counts(&self, ids: &[i64]) -> rusqlite::Result<HashMap<i64, Counts>> {
+        let mut statement = self.database.prepare_cached(&format!(
+            "SELECT e.issue, count(*), count(DISTINCT e.trace), count(DISTINCT e.user_id) FROM events e
+             WHERE e.issue IN (SELECT value FROM json_each(:issues)) AND e.id <= :upto AND {WITHIN} GROUP BY e.issue"
+        ))?;
+        let counts = |row: &Row| Ok((row.get(0)?, Counts { events: number(row, 1)?, traces: number(row, 2)?, users: number(row, 3)? }));
+        statement.query_map(&*self.with(&[(":issues", &list(ids))]), counts)?.collect()
+    }
 
-fn seen(connection: &Connection, project: u64, only: Option<i64>, within: &Within) -> Result<Vec<Seen>, ErrorsError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT issue_id, time_us, trace_id, user_id FROM events
-         WHERE project_id = ?1 AND (?2 IS NULL OR issue_id = ?2) AND time_us >= ?3 AND time_us < ?4",
-    )?;
-    let mut rows = statement.query(params![project, only, within.from_us, within.to_us])?;
-    let mut found: BTreeMap<i64, Seen> = BTreeMap::new();
-    while let Some(row) = rows.next()? {
-        let trace: Option<String> = row.get(2)?;
-        if !within.lets_pass(trace.as_deref()) {
-            continue;
+    /// How many events of each issue fall into each part of a range, with the start of each part.
+    fn points(&self, ids: &[i64], (first_us, end_us): (i64, i64)) -> rusqlite::Result<HashMap<i64, Vec<(String, u64)>>> {
+        let length = end_us.saturating_sub(first_us);
+        // Rounded up, so that the parts reach the end. The last may reach beyond.
+        let width = (length / POINTS + i64::from(length % POINTS != 0)).max(1);
+        let start = |part: i64| first_us.saturating_add(width.saturating_mul(part));
+        let empty: Vec<(String, u64)> = (0..POINTS).map(|part| (rfc3339(start(part)), 0)).collect();
+        let mut points: HashMap<i64, Vec<(String, u64)>> = ids.iter().map(|id| (*id, empty.clone())).collect();
+
+        let mut statement = self.database.prepare_cached(&format!(
+            "SELECT e.issue, (e.time_us - :first) / :width AS part, count(*) FROM events e
+             WHERE e.issue IN (SELECT value FROM json_each(:issues)) AND e.id <= :upto AND {WITHIN} GROUP BY e.issue, part"
+        ))?;
+        let issues = list(ids);
+        let parameters = self.with(&[(":issues", &issues), (":first", &first_us), (":width", &width)]);
+        let mut rows = statement.query(&*parameters)?;
+        while let Some(row) = rows.next()? {
+            // A difference of times that are no times may be too large for a whole number.
+            let part = row.get::<_, f64>(1)?.clamp(0.0, (POINTS - 1) as f64) as usize;
+            if let Some(points) = points.get_mut(&row.get(0)?) {
+                points[part].1 += number(row, 2)?;
+            }
         }
-        let id: i64 = row.get(0)?;
-        let issue = found.entry(id).or_insert_with(|| Seen {
-            id,
-            kind: String::new(),
-            count: 0,
-            traces: BTreeSet::new(),
-            users: BTreeSet::new(),
-            times: Vec::new(),
-            first_us: 0,
-            last_us: 0,
-        });
-        issue.count += 1;
-        issue.times.push(row.get(1)?);
-        issue.traces.extend(trace);
-        issue.users.extend(row.get::<_, Option<String>>(3)?);
+        Ok(points)
     }
-    let mut ends = connection.prepare_cached("SELECT min(time_us), max(time_us) FROM events WHERE issue_id = ?1")?;
-    let mut kind = connection
-        .prepare_cached("SELECT json_extract(event, '$.type') FROM events WHERE issue_id = ?1 ORDER BY time_us DESC, event_id LIMIT 1")?;
-    for issue in found.values_mut() {
-        (issue.first_us, issue.last_us) = ends.query_row([issue.id], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        issue.kind = kind.query_row([issue.id], |row| row.get(0)).optional()?.unwrap_or_default();
+
+    /// The newest events of an issue, in full.
+    fn events(&self, id: i64) -> rusqlite::Result<Vec<IssueEvent>> {
+        let mut statement = self.database.prepare_cached(&format!(
+            "SELECT {SUMMARY}, (SELECT json FROM contents WHERE event = e.id) FROM events e
+             WHERE e.issue = :issue AND e.id <= :upto AND {WITHIN} ORDER BY e.time_us DESC, e.id DESC LIMIT {EVENTS}"
+        ))?;
+        let event = |row: &Row| {
+            let content: Vec<u8> = row.get(10)?;
+            let event = row::parse(&content).map_err(|reason| unreadable(10, reason))?;
+            Ok(IssueEvent::of(summary(row)?, event))
+        };
+        statement.query_map(&*self.with(&[(":issue", &id)]), event)?.collect()
     }
-    Ok(found.into_values().collect())
 }

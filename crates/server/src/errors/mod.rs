@@ -1,14 +1,27 @@
 //! The durable store of error events and of the issues that they group into: one SQLite database, `errors.db`.
 //!
 //! Errors are few beside spans, and are asked for by issue, by trace and by time: a database with indexes suits them, where spans
-//! need columns. One thread writes; whatever waits goes into one transaction, and each caller is answered when that is on the disk.
-//! Identity is (project, event id): the first stays, a repeat is counted as such. Nothing here knows of HTTP or of project names.
+//! need columns. Nothing here knows of HTTP or of project names.
+//!
+//! # The life of an error event
+//!
+//! 1. [`Errors::append`] serialises and compresses it, on the caller's side, and queues (`row`).
+//! 2. The writing thread (`write`) puts whatever has queued up into one transaction: a repeat of (project, event id) is left out,
+//!    a new fingerprint becomes an issue (`open` has the tables).
+//! 3. When the transaction is on the disk, each caller is answered and watchers are told.
+//! 4. Questions (`read`, `issues`) go to connections of their own and see all that was acknowledged before.
+//!
+//! An issue is no more than a number for (project, fingerprint): what it shows is read from its events, so that there is nothing to
+//! keep in step when events come late or are deleted.
 
 mod answer;
+mod cursor;
 mod error;
 mod issues;
 mod open;
 mod read;
+mod readers;
+mod row;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -16,20 +29,27 @@ mod write;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use hinomi_model::id::TraceId;
 use hinomi_model::sentry::ErrorEvent;
-use rusqlite::Connection;
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
-pub use answer::{EventSummary, Issue, IssueDetail, IssueEvent, IssuePage};
+pub use answer::{BreadcrumbShown, EventSummary, ExceptionShown, FrameShown, Issue, IssueDetail, IssueEvent, IssuePage};
 pub use error::ErrorsError;
-use write::{Command, Writer};
+use readers::Readers;
+use row::Row;
+use write::{Command, Done, Task, Work, Writer};
 
 /// Changes that a slow watcher may be behind before it misses some.
-const CHANGES: usize = 256;
-/// Connections that read; more questions at a time wait.
-const READERS: usize = 4;
+const CHANGES: usize = 1024;
+/// Requests that wait for the writing thread.
+const QUEUE: usize = 256;
+/// How long a request waits for room in the queue before it is told to come again.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Events that are deleted in one go. Intake goes on between two.
+const DELETED_AT_ONCE: usize = 2_000;
 
 /// What became of the events of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,7 +66,7 @@ pub struct Appended {
 pub struct Change {
     /// The project.
     pub project: u64,
-    /// Traces in which they happened.
+    /// Traces in which they happened, each once.
     pub traces: Arc<[TraceId]>,
     /// How many.
     pub errors: usize,
@@ -55,22 +75,35 @@ pub struct Change {
 /// Which events are meant: those of a range of time, in microseconds since the Unix epoch, and of some traces only where given.
 #[derive(Debug, Clone)]
 pub struct Within {
-    /// Start.
+    /// Start. `i64::MIN` leaves it open.
     pub from_us: i64,
-    /// End, not included.
+    /// End, not included. `i64::MAX` leaves it open.
     pub to_us: i64,
     /// Only events of these traces.
     pub traces: Option<Arc<HashSet<TraceId>>>,
 }
 
-/// The open store.
+impl Within {
+    /// Everything kept.
+    pub fn all() -> Within {
+        Within { from_us: i64::MIN, to_us: i64::MAX, traces: None }
+    }
+
+    /// Only events of these traces.
+    pub fn of_traces(self, traces: impl IntoIterator<Item = TraceId>) -> Within {
+        Within { traces: Some(Arc::new(traces.into_iter().collect())), ..self }
+    }
+}
+
+/// The open store. Dropping it ends its thread; whatever was acknowledged is on the disk.
 #[derive(Debug)]
 pub struct Errors {
-    path: PathBuf,
-    writer: Mutex<Option<std::sync::mpsc::Sender<Command>>>,
-    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
     readers: Arc<Readers>,
+    path: PathBuf,
     changes: broadcast::Sender<Change>,
+    /// `None` while it is dropped.
+    commands: Option<mpsc::Sender<Command>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Errors {
@@ -82,85 +115,85 @@ impl Errors {
     pub fn open(dir: &Path) -> Result<Errors, ErrorsError> {
         let path = dir.join("errors.db");
         let connection = open::open(&path)?;
-        let (sender, queue) = std::sync::mpsc::channel();
+        let (commands, queue) = mpsc::channel(QUEUE);
         let (changes, _) = broadcast::channel(CHANGES);
         let writer = Writer::new(connection, path.clone(), changes.clone());
-        let spawned = std::thread::Builder::new().name("errors-write".to_owned()).spawn(move || writer.run(&queue));
-        let thread = spawned.map_err(|error| ErrorsError::Failed { path: path.clone(), reason: error.to_string() })?;
-        let readers = Arc::new(Readers { path: path.clone(), idle: Mutex::default(), room: tokio::sync::Semaphore::new(READERS) });
-        Ok(Errors { path, writer: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), readers, changes })
+        let spawned = std::thread::Builder::new().name("errors-write".to_owned()).spawn(move || writer.run(queue));
+        let thread = spawned.map_err(|error| ErrorsError::Busy { reason: format!("no thread could be started ({error})") })?;
+        let readers = Arc::new(Readers::new(path.clone()));
+        Ok(Errors { readers, path, changes, commands: Some(commands), thread: Mutex::new(Some(thread)) })
     }
 
     /// Stores the events of one request. When it returns, they are on disk and in every later answer.
     ///
     /// # Errors
     ///
-    /// Nothing of the request has been stored then; it may be sent again as it is.
+    /// Nothing of the request has been acknowledged then; it may be sent again as it is.
     pub async fn append(&self, project: u64, received_us: i64, events: Vec<ErrorEvent>) -> Result<Appended, ErrorsError> {
-        self.command(|reply| Command::Append { project, received_us, events, reply }).await
+        if events.is_empty() {
+            return Ok(Appended::default());
+        }
+        let prepare = move || events.into_iter().map(Row::new).collect();
+        let rows = tokio::task::spawn_blocking(prepare).await.map_err(|_| ErrorsError::Closed)?;
+        let done = self.ask(Work::Append { project, received_us, rows }).await?;
+        Ok(Appended { stored: done.rows, duplicates: done.duplicates })
     }
 
-    /// Deletes the events of a project that happened before a time; an issue without events goes too. Returns the number of events.
+    /// Deletes the events of a project that happened before a time, in microseconds since the Unix epoch; an issue without events
+    /// goes too, and its number is not given again. Returns the number of events.
     ///
     /// # Errors
     ///
-    /// When the database cannot be written. Nothing has been deleted then.
+    /// When the database cannot be written. Some may have been deleted then.
     pub async fn delete_before(&self, project: u64, before_us: i64) -> Result<u64, ErrorsError> {
-        self.command(|reply| Command::DeleteBefore { project, before_us, reply }).await
+        let mut deleted = 0;
+        loop {
+            let done = self.ask(Work::DeleteBefore { project, before_us, limit: DELETED_AT_ONCE }).await?;
+            deleted += done.rows as u64;
+            if done.rows < DELETED_AT_ONCE {
+                return Ok(deleted);
+            }
+        }
     }
 
-    /// Tells of what is stored from now on.
+    /// Tells of what is stored from now on. A watcher that is slow is told that it missed some.
     pub fn changes(&self) -> broadcast::Receiver<Change> {
         self.changes.subscribe()
     }
 
-    /// Stores what is queued and ends the writing thread. Later appends fail with [`ErrorsError::Closed`].
+    /// Stores what is queued, puts it into the main file of the database, and ends the thread. Later appends fail with
+    /// [`ErrorsError::Closed`]; what is stored can still be read.
     pub async fn close(&self) {
-        drop(self.writer.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let _ = tokio::task::spawn_blocking(move || thread.map(std::thread::JoinHandle::join)).await;
-    }
-
-    async fn command<T>(&self, command: impl FnOnce(oneshot::Sender<Result<T, ErrorsError>>) -> Command) -> Result<T, ErrorsError> {
-        let (reply, answer) = oneshot::channel();
+        // The last connection that is closed removes what stands beside the main file; one that only reads cannot.
+        self.readers.clear();
+        let (done, ended) = oneshot::channel();
+        if let Some(commands) = &self.commands
+            && commands.send(Command::Close(done)).await.is_ok()
         {
-            let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-            writer.as_ref().ok_or(ErrorsError::Closed)?.send(command(reply)).map_err(|_| ErrorsError::Closed)?;
+            let _ = ended.await;
         }
-        answer.await.map_err(|_| ErrorsError::Closed)?
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let _ = tokio::task::spawn_blocking(move || thread.map(JoinHandle::join)).await;
     }
 
-    /// Asks the database where waiting hinders nobody.
-    async fn read<T, F>(&self, question: F) -> Result<T, ErrorsError>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, ErrorsError> + Send + 'static,
-    {
-        let readers = self.readers.clone();
-        let _room = readers.room.acquire().await.map_err(|_| ErrorsError::Closed)?;
-        let readers = self.readers.clone();
-        let asked = tokio::task::spawn_blocking(move || readers.with(question));
-        asked.await.map_err(|_| ErrorsError::Failed { path: self.path.clone(), reason: "the question was given up".to_owned() })?
+    /// Has the writing thread do something.
+    async fn ask(&self, work: Work) -> Result<Done, ErrorsError> {
+        let (reply, answer) = oneshot::channel();
+        let commands = self.commands.as_ref().ok_or(ErrorsError::Closed)?;
+        match tokio::time::timeout(PATIENCE, commands.send(Command::Do(Task { work, reply }))).await {
+            Ok(Ok(())) => answer.await.map_err(|_| ErrorsError::Closed)?,
+            Ok(Err(_)) => Err(ErrorsError::Closed),
+            Err(_) => Err(ErrorsError::Busy { reason: format!("{} is written too slowly", self.path.display()) }),
+        }
     }
 }
 
-/// Connections that read, opened as they are needed.
-#[derive(Debug)]
-struct Readers {
-    path: PathBuf,
-    idle: Mutex<Vec<Connection>>,
-    room: tokio::sync::Semaphore,
-}
-
-impl Readers {
-    fn with<T>(&self, question: impl FnOnce(&Connection) -> Result<T, ErrorsError>) -> Result<T, ErrorsError> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => open::reader(&self.path)?,
-        };
-        let answer = question(&connection);
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-        answer
+impl Drop for Errors {
+    fn drop(&mut self) {
+        // The thread ends when nobody can ask it any more.
+        self.commands = None;
+        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = thread.join();
+        }
     }
 }

@@ -1,46 +1,52 @@
-//! The tables.
+//! The database and its tables.
 
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
-use super::error::ErrorsError;
 use crate::sqlite::{self, SqliteError};
 
+/// Each step leads from one format to the next; `user_version` counts those that were taken.
+///
+/// `events` is what is counted and listed and stays narrow; `contents` is what one page of one issue shows. Ids of traces are 16
+/// bytes, numbers of spans and projects are the same 64 bits with a sign. The indexes answer counts by themselves.
 const STEPS: &[&str] = &["
     -- Errors of one group in one project. AUTOINCREMENT: the number of an issue that is gone is not given again.
     CREATE TABLE issues (
-        id         INTEGER PRIMARY KEY AUTOINCREMENT,
-        project_id INTEGER NOT NULL,
-        grouping   BLOB NOT NULL,
-        UNIQUE (project_id, grouping)
+        id          INTEGER PRIMARY KEY AUTOINCREMENT,
+        project     INTEGER NOT NULL,
+        fingerprint BLOB NOT NULL,
+        UNIQUE (project, fingerprint)
     );
+    -- AUTOINCREMENT: a later event has a higher number, so that a number says what was there at a moment.
     CREATE TABLE events (
-        project_id INTEGER NOT NULL,
-        event_id   TEXT NOT NULL,
-        issue_id   INTEGER NOT NULL REFERENCES issues (id),
-        time_us    INTEGER NOT NULL,
+        id          INTEGER PRIMARY KEY AUTOINCREMENT,
+        project     INTEGER NOT NULL,
+        event_id    TEXT NOT NULL,
+        issue       INTEGER NOT NULL REFERENCES issues (id),
+        time_us     INTEGER NOT NULL,
         received_us INTEGER NOT NULL,
-        trace_id   TEXT,
-        span_id    TEXT,
-        user_id    TEXT,
-        -- The event as JSON, whole.
-        event      TEXT NOT NULL,
-        PRIMARY KEY (project_id, event_id)
+        trace       BLOB,
+        span        INTEGER,
+        user_id     TEXT,
+        type        TEXT NOT NULL,
+        value       TEXT NOT NULL,
+        level       TEXT NOT NULL,
+        handled     INTEGER,
+        culprit     TEXT,
+        UNIQUE (project, event_id)
     );
-    CREATE INDEX events_of_issue ON events (issue_id, time_us, trace_id, user_id);
-    CREATE INDEX events_of_trace ON events (project_id, trace_id) WHERE trace_id IS NOT NULL;
-    CREATE INDEX events_in_time ON events (project_id, time_us, trace_id);
+    CREATE INDEX events_of_issue ON events (issue, time_us, trace, user_id);
+    CREATE INDEX events_of_trace ON events (project, trace, time_us);
+    CREATE INDEX events_in_time ON events (project, time_us, trace);
+    -- The whole event: JSON, compressed with zstd.
+    CREATE TABLE contents (
+        event INTEGER PRIMARY KEY REFERENCES events (id) ON DELETE CASCADE,
+        json  BLOB NOT NULL
+    );
 "];
 
-pub(super) fn open(path: &Path) -> Result<Connection, ErrorsError> {
-    Ok(sqlite::open(path, STEPS)?)
-}
-
-pub(super) fn reader(path: &Path) -> Result<Connection, ErrorsError> {
-    let failed = SqliteError::of(path);
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(&failed)?;
-    connection.busy_timeout(std::time::Duration::from_secs(10)).map_err(&failed)?;
-    Ok(connection)
+/// Opens the database for the one thread that writes.
+pub(super) fn open(path: &Path) -> Result<Connection, SqliteError> {
+    sqlite::open(path, STEPS)
 }

@@ -1,31 +1,63 @@
 //! Questions about events: of a trace, in a range.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use hinomi_model::id::TraceId;
-use hinomi_model::sentry::ErrorEvent;
-use rusqlite::{Connection, params};
+use hinomi_model::id::{SpanId, TraceId};
+use rusqlite::Row;
+use rusqlite::types::{ToSql, Type};
 
 use super::answer::EventSummary;
 use super::error::ErrorsError;
 use super::{Errors, Within};
+use crate::time::rfc3339;
 
-/// Traces that one question may be about.
-const MOST_TRACES: usize = 10_000;
+/// Events of one trace that are listed. One that fails so often has a loop, and its count says more.
+const OF_TRACE: i64 = 10_000;
+/// Traces that [`Errors::traces`] lists.
+const TRACES: i64 = 10_000;
+
+/// The columns of an [`EventSummary`], in the order of [`summary`].
+pub(super) const SUMMARY: &str = "e.event_id, e.issue, e.trace, e.span, e.type, e.value, e.level, e.handled, e.time_us, e.culprit";
+
+/// What an event `e` must be to lie within what [`Scope`] binds.
+pub(super) const WITHIN: &str = "e.time_us >= :from AND e.time_us < :to
+    AND (:traces IS NULL OR e.trace IN (SELECT unhex(value) FROM json_each(:traces)))";
+
+/// [`Within`] as parameters of a statement.
+#[derive(Debug)]
+pub(super) struct Scope {
+    pub(super) from_us: i64,
+    pub(super) to_us: i64,
+    /// A JSON list of ids, so that any number of traces is one parameter.
+    pub(super) traces: Option<String>,
+}
+
+impl Scope {
+    pub(super) fn new(within: &Within) -> Scope {
+        let traces = within.traces.as_ref().map(|traces| ids(traces.iter()));
+        Scope { from_us: within.from_us, to_us: within.to_us, traces }
+    }
+
+    /// What [`WITHIN`] needs, and more.
+    pub(super) fn with<'a>(&'a self, more: &[(&'static str, &'a dyn ToSql)]) -> Vec<(&'static str, &'a dyn ToSql)> {
+        let mut parameters: Vec<(&'static str, &dyn ToSql)> =
+            vec![(":from", &self.from_us), (":to", &self.to_us), (":traces", &self.traces)];
+        parameters.extend_from_slice(more);
+        parameters
+    }
+}
 
 impl Errors {
-    /// The events of a trace, by time.
+    /// The events of a trace, by time, up to 10,000.
     ///
     /// # Errors
     ///
     /// When the database cannot be read; so with all questions.
     pub async fn of_trace(&self, project: u64, trace: TraceId) -> Result<Vec<EventSummary>, ErrorsError> {
-        self.read(move |connection| {
-            let mut statement = connection
-                .prepare_cached("SELECT event, issue_id FROM events WHERE project_id = ?1 AND trace_id = ?2 ORDER BY time_us, event_id")?;
-            let rows = statement.query_map(params![project, trace.to_string()], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
-            rows.map(|row| row.map_err(ErrorsError::from).and_then(|(json, issue)| Ok(EventSummary::of(parsed(&json)?, issue)))).collect()
+        self.read(move |database| {
+            let sql = format!("SELECT {SUMMARY} FROM events e WHERE e.project = ? AND e.trace = ? ORDER BY e.time_us, e.id LIMIT ?");
+            let mut statement = database.prepare_cached(&sql)?;
+            statement.query_map((project as i64, trace.0.to_be_bytes(), OF_TRACE), summary)?.collect()
         })
         .await
     }
@@ -39,16 +71,11 @@ impl Errors {
         if traces.is_empty() {
             return Ok(HashMap::new());
         }
-        self.read(move |connection| {
-            let mut statement = connection.prepare_cached("SELECT count(*) FROM events WHERE project_id = ?1 AND trace_id = ?2")?;
-            let mut counts = HashMap::new();
-            for trace in traces {
-                let count: u64 = statement.query_row(params![project, trace.to_string()], |row| row.get(0))?;
-                if count > 0 {
-                    counts.insert(trace, count);
-                }
-            }
-            Ok(counts)
+        self.read(move |database| {
+            let mut statement = database.prepare_cached(
+                "SELECT trace, count(*) FROM events WHERE project = ? AND trace IN (SELECT unhex(value) FROM json_each(?)) GROUP BY trace",
+            )?;
+            statement.query_map((project as i64, ids(traces.iter())), |row| Ok((trace(row, 0)?, number(row, 1)?)))?.collect()
         })
         .await
     }
@@ -59,87 +86,89 @@ impl Errors {
     ///
     /// As [`of_trace`](Errors::of_trace).
     pub async fn count(&self, project: u64, within: Within) -> Result<u64, ErrorsError> {
-        self.read(move |connection| {
-            let mut count = 0;
-            times(connection, project, &within, |_| count += 1)?;
-            Ok(count)
+        self.read(move |database| {
+            let mut statement =
+                database.prepare_cached(&format!("SELECT count(*) FROM events e WHERE e.project = :project AND {WITHIN}"))?;
+            statement.query_row(&*Scope::new(&within).with(&[(":project", &(project as i64))]), |row| number(row, 0))
         })
         .await
     }
 
     /// How many events fall into each bucket of time, counted from the epoch: start and number, rising; empty ones are left out.
+    /// A bucket is at least a microsecond.
     ///
     /// # Errors
     ///
     /// As [`of_trace`](Errors::of_trace).
     pub async fn points(&self, project: u64, within: Within, bucket_us: i64) -> Result<Vec<(i64, u64)>, ErrorsError> {
-        self.read(move |connection| {
-            let mut points: Vec<(i64, u64)> = Vec::new();
-            times(connection, project, &within, |time_us| {
-                let start = time_us.div_euclid(bucket_us) * bucket_us;
-                match points.last_mut() {
-                    Some((last, count)) if *last == start => *count += 1,
-                    _ => points.push((start, 1)),
-                }
-            })?;
-            Ok(points)
+        let project = project as i64;
+        self.read(move |database| {
+            // The remainder has the sign of the time: before the epoch a bucket begins below.
+            let sql = format!(
+                "SELECT e.time_us - ((e.time_us % :bucket) + :bucket) % :bucket AS start, count(*)
+                 FROM events e WHERE e.project = :project AND {WITHIN} GROUP BY start ORDER BY start"
+            );
+            let bucket_us = bucket_us.clamp(1, i64::MAX / 4);
+            let scope = Scope::new(&within);
+            let parameters = scope.with(&[(":project", &project), (":bucket", &bucket_us)]);
+            database.prepare_cached(&sql)?.query_map(&*parameters, |row| Ok((row.get(0)?, number(row, 1)?)))?.collect()
         })
         .await
     }
 
-    /// Traces with an event in the range, up to 10,000 of the newest.
+    /// Traces with an event in the range, the one with the newest first, up to 10,000.
     ///
     /// # Errors
     ///
     /// As [`of_trace`](Errors::of_trace).
     pub async fn traces(&self, project: u64, from_us: i64, to_us: i64) -> Result<Vec<TraceId>, ErrorsError> {
-        self.read(move |connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT trace_id FROM events WHERE project_id = ?1 AND time_us >= ?2 AND time_us < ?3 AND trace_id IS NOT NULL
-                 GROUP BY trace_id ORDER BY max(time_us) DESC LIMIT ?4",
+        self.read(move |database| {
+            let mut statement = database.prepare_cached(
+                "SELECT trace FROM events WHERE project = ? AND time_us >= ? AND time_us < ? AND trace IS NOT NULL
+                 GROUP BY trace ORDER BY max(time_us) DESC, trace LIMIT ?",
             )?;
-            let rows = statement.query_map(params![project, from_us, to_us, MOST_TRACES], |row| row.get::<_, String>(0))?;
-            let ids = rows.collect::<Result<Vec<_>, _>>()?;
-            Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
+            statement.query_map((project as i64, from_us, to_us, TRACES), |row| trace(row, 0))?.collect()
         })
         .await
     }
 }
 
-/// The times of the events meant, rising.
-fn times(connection: &Connection, project: u64, within: &Within, mut each: impl FnMut(i64)) -> Result<(), ErrorsError> {
-    let mut statement = connection
-        .prepare_cached("SELECT time_us, trace_id FROM events WHERE project_id = ?1 AND time_us >= ?2 AND time_us < ?3 ORDER BY time_us")?;
-    let mut rows = statement.query(params![project, within.from_us, within.to_us])?;
-    while let Some(row) = rows.next()? {
-        let trace: Option<String> = if within.traces.is_some() { row.get(1)? } else { None };
-        if within.lets_pass(trace.as_deref()) {
-            each(row.get(0)?);
-        }
-    }
-    Ok(())
+/// Ids as a JSON list.
+fn ids<'a>(traces: impl Iterator<Item = &'a TraceId>) -> String {
+    let ids: Vec<String> = traces.map(|trace| format!("\"{trace}\"")).collect();
+    format!("[{}]", ids.join(","))
 }
 
-impl Within {
-    /// Whether an event of this trace is meant.
-    pub(super) fn lets_pass(&self, trace: Option<&str>) -> bool {
-        let Some(traces) = &self.traces else { return true };
-        trace.and_then(|id| id.parse().ok()).is_some_and(|id| traces.contains(&id))
-    }
-
-    /// Everything kept.
-    pub fn all() -> Within {
-        Within { from_us: i64::MIN, to_us: i64::MAX, traces: None }
-    }
-
-    /// Only events of these traces.
-    pub fn of_traces(self, traces: impl IntoIterator<Item = TraceId>) -> Within {
-        Within { traces: Some(Arc::new(traces.into_iter().collect())), ..self }
-    }
+/// A count.
+pub(super) fn number(row: &Row, at: usize) -> rusqlite::Result<u64> {
+    let number: i64 = row.get(at)?;
+    u64::try_from(number).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(at, number))
 }
 
-/// What was stored is ours; that it cannot be read is a defect to be told.
-pub(super) fn parsed(json: &str) -> Result<ErrorEvent, ErrorsError> {
-    serde_json::from_str(json)
-        .map_err(|error| ErrorsError::Failed { path: "errors.db".into(), reason: format!("an event is no JSON: {error}") })
+/// The id of a trace.
+pub(super) fn trace(row: &Row, at: usize) -> rusqlite::Result<TraceId> {
+    Ok(TraceId(u128::from_be_bytes(row.get(at)?)))
+}
+
+/// An event from the columns of [`SUMMARY`].
+pub(super) fn summary(row: &Row) -> rusqlite::Result<EventSummary> {
+    let trace: Option<[u8; 16]> = row.get(2)?;
+    let span: Option<i64> = row.get(3)?;
+    Ok(EventSummary {
+        event_id: row.get(0)?,
+        issue_id: row.get(1)?,
+        trace_id: trace.map(|trace| TraceId(u128::from_be_bytes(trace)).to_string()),
+        span_id: span.map(|span| SpanId(span as u64).to_string()),
+        kind: row.get(4)?,
+        value: row.get(5)?,
+        level: row.get(6)?,
+        handled: row.get(7)?,
+        time: rfc3339(row.get(8)?),
+        culprit: row.get(9)?,
+    })
+}
+
+/// What was stored is ours: that it cannot be read is damage.
+pub(super) fn unreadable(at: usize, reason: String) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(at, Type::Blob, reason.into())
 }

@@ -1,9 +1,14 @@
-use std::collections::BTreeSet;
+mod faults;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+
+use hinomi_model::id::SpanId;
+use hinomi_model::sentry::{Breadcrumb, Context, Exception, Frame};
+use serde_json::json;
 
 use super::*;
-use hinomi_model::id::SpanId;
+
+const SECOND: i64 = 1_000_000;
 
 fn event(id: u32, group: u8, time_us: i64) -> ErrorEvent {
     ErrorEvent {
@@ -26,104 +31,322 @@ fn store() -> (tempfile::TempDir, Errors) {
     (dir, errors)
 }
 
-#[tokio::test]
-async fn an_event_is_stored_once() {
-    let (dir, errors) = store();
-    let twice = vec![event(1, 1, 10), event(1, 2, 20), event(2, 1, 30)];
-    assert_eq!(errors.append(1, 0, twice).await.unwrap(), Appended { stored: 2, duplicates: 1 });
-    drop(errors);
-    let errors = Errors::open(dir.path()).unwrap();
-    assert_eq!(errors.append(1, 0, vec![event(2, 1, 99)]).await.unwrap(), Appended { stored: 0, duplicates: 1 });
-    assert_eq!(errors.append(2, 0, vec![event(2, 1, 99)]).await.unwrap(), Appended { stored: 1, duplicates: 0 });
-    assert_eq!(errors.count(1, Within::all()).await.unwrap(), 2);
-    let issues = errors.issues(1, Within::all(), "-last_seen", 10, None).await.unwrap().issues;
-    assert_eq!(issues.len(), 1, "a repeat makes no issue");
-    assert_eq!((issues[0].count, issues[0].value.as_str(), issues[0].users), (2, "broke at 30", 2));
+async fn stored(errors: &Errors, project: u64, events: Vec<ErrorEvent>) -> (usize, usize) {
+    let appended = errors.append(project, 5, events).await.unwrap();
+    (appended.stored, appended.duplicates)
+}
+
+async fn listed(errors: &Errors, sort: &str, within: Within) -> Vec<Issue> {
+    let page = errors.issues(1, within, sort, 100, None).await.unwrap();
+    assert_eq!(page.next_cursor, None);
+    page.issues
+}
+
+fn ids(issues: &[Issue]) -> Vec<i64> {
+    issues.iter().map(|issue| issue.issue_id).collect()
 }
 
 #[tokio::test]
-async fn many_at_a_time() {
+async fn an_event_is_stored_once() {
+    let (dir, errors) = store();
+    assert_eq!(stored(&errors, 1, vec![event(1, 1, 10), event(1, 2, 20), event(2, 1, 30)]).await, (2, 1));
+    assert_eq!(stored(&errors, 1, vec![]).await, (0, 0));
+    drop(errors);
+    let errors = Errors::open(dir.path()).unwrap();
+    assert_eq!(stored(&errors, 1, vec![event(2, 3, 99)]).await, (0, 1));
+    let issues = listed(&errors, "-last_seen", Within::all()).await;
+    assert_eq!(ids(&issues), [1], "a repeat makes no issue, and the first stays");
+    assert_eq!((issues[0].count, issues[0].value.as_str()), (2, "broke at 30"));
+}
+
+#[tokio::test]
+async fn callers_at_the_same_time_are_all_answered() {
     let (_dir, errors) = store();
     let errors = Arc::new(errors);
     let mut watched = errors.changes();
-    let tasks: Vec<_> = (0..40u32)
-        .map(|id| {
+    // Two callers for each event.
+    let tasks: Vec<_> = (0..400u32)
+        .map(|n| {
             let errors = errors.clone();
-            tokio::spawn(async move { errors.append(1, 0, vec![event(id, (id % 4) as u8, i64::from(id))]).await })
+            tokio::spawn(async move { stored(&errors, 1, vec![event(n / 2, (n % 4) as u8, i64::from(n))]).await })
         })
         .collect();
+    let mut sums = (0, 0);
     for task in tasks {
-        assert_eq!(task.await.unwrap().unwrap().stored, 1);
+        let (stored, duplicates) = task.await.unwrap();
+        sums = (sums.0 + stored, sums.1 + duplicates);
     }
-    assert_eq!(errors.count(1, Within::all()).await.unwrap(), 40);
-    assert_eq!(watched.recv().await.unwrap().errors, 1);
+    assert_eq!(sums, (200, 200));
+    assert_eq!(errors.count(1, Within::all()).await.unwrap(), 200);
+    let mut told = 0;
+    while let Ok(change) = watched.try_recv() {
+        assert_eq!((change.project, change.traces.len()), (1, 1));
+        told += change.errors;
+    }
+    assert_eq!(told, 200, "repeats are no change");
     errors.close().await;
-    assert!(matches!(errors.append(1, 0, vec![event(99, 1, 1)]).await, Err(ErrorsError::Closed)));
-    assert_eq!(errors.count(1, Within::all()).await.unwrap(), 40, "what is stored can still be read");
+    assert!(matches!(errors.append(1, 0, vec![event(999, 1, 1)]).await, Err(ErrorsError::Closed)));
+    assert_eq!(errors.count(1, Within::all()).await.unwrap(), 200, "what is stored can still be read");
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_survives_without_a_close() {
+    let (dir, errors) = store();
+    for n in 0..20 {
+        assert_eq!(stored(&errors, 1, vec![event(n, 1, 1)]).await, (1, 0));
+        // What a process that is killed now leaves behind.
+        let copy = tempfile::tempdir().unwrap();
+        for entry in std::fs::read_dir(dir.path()).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "db" || extension == "db-wal") {
+                std::fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();
+            }
+        }
+        let after = Errors::open(copy.path()).unwrap();
+        assert_eq!(after.count(1, Within::all()).await.unwrap(), u64::from(n) + 1);
+    }
+    drop(errors);
+    assert_eq!(Errors::open(dir.path()).unwrap().count(1, Within::all()).await.unwrap(), 20);
+}
+
+#[tokio::test]
+async fn closing_leaves_one_file() {
+    let (dir, errors) = store();
+    assert_eq!(stored(&errors, 1, vec![event(1, 1, 1)]).await, (1, 0));
+    assert_eq!(errors.count(1, Within::all()).await.unwrap(), 1);
+    errors.close().await;
+    let names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["errors.db"]);
+    errors.close().await;
+}
+
+#[tokio::test]
+async fn an_issue_shows_its_newest_event() {
+    let (_dir, errors) = store();
+    let newest = ErrorEvent { level: "fatal".into(), handled: Some(false), culprit: Some("ask in app.py".into()), ..event(2, 7, 30) };
+    // The newest does not come last.
+    assert_eq!(stored(&errors, 1, vec![event(1, 7, 20), newest, event(3, 7, 10), event(4, 8, 40)]).await, (4, 0));
+    let issues = listed(&errors, "first_seen", Within::all()).await;
+    assert_eq!(ids(&issues), [1, 2]);
+    let issue = serde_json::to_value(&issues[0]).unwrap();
+    let expected = json!({
+        "issue_id": 1, "type": "Error7", "value": "broke at 30", "culprit": "ask in app.py", "level": "fatal", "handled": false,
+        "count": 3, "traces": 3, "users": 2, "cost": null,
+        "first_seen": "1970-01-01T00:00:00.000010Z", "last_seen": "1970-01-01T00:00:00.000030Z",
+        "last_trace_id": "00000000000000000000000000000003", "last_span_id": "0000000000000007", "points": issue["points"],
+    });
+    assert_eq!(issue, expected);
+}
+
+#[tokio::test]
+async fn an_event_comes_back_whole() {
+    let (_dir, errors) = store();
+    let frame = Frame {
+        function: Some("ask".into()),
+        filename: Some("app.py".into()),
+        line: Some(3),
+        in_app: true,
+        before: vec!["a".into()],
+        source: Some("b".into()),
+        ..Frame::default()
+    };
+    let cause =
+        Exception { kind: "Cause".into(), value: "why".into(), module: Some("m".into()), frames: vec![frame], ..Exception::default() };
+    let last = Exception { kind: "Last".into(), ..Exception::default() };
+    let crumb = Breadcrumb { time_us: Some(SECOND), category: Some("http".into()), message: Some("GET".into()), ..Breadcrumb::default() };
+    let sent = ErrorEvent {
+        exceptions: vec![cause, last],
+        breadcrumbs: vec![crumb],
+        tags: [("a".to_owned(), "b".to_owned())].into(),
+        release: Some("1.2".into()),
+        trace_id: None,
+        span_id: None,
+        ..event(1, 1, 2 * SECOND)
+    };
+    assert_eq!(stored(&errors, 1, vec![sent]).await, (1, 0));
+    let detail = errors.issue(1, 1, Within::all()).await.unwrap().unwrap();
+    let expected = json!([{
+        "event_id": "00000000000000000000000000000001", "issue_id": 1, "trace_id": null, "span_id": null, "type": "Error1",
+        "value": "broke at 2000000", "level": "error", "handled": null, "time": "1970-01-01T00:00:02.000000Z", "culprit": null,
+        "frames": [{"function": "ask", "module": null, "filename": "app.py", "lineno": 3, "in_app": true,
+                    "context_line": "b", "pre_context": ["a"], "post_context": []}],
+        "exceptions": [{"type": "Cause", "value": "why", "module": "m"}, {"type": "Last", "value": "", "module": null}],
+        "tags": {"a": "b"}, "user_id": "user 1", "environment": null, "release": "1.2",
+        "breadcrumbs": [{"timestamp": "1970-01-01T00:00:01.000000Z", "category": "http", "level": null, "message": "GET", "data": null}],
+    }]);
+    assert_eq!(serde_json::to_value(&detail.events).unwrap(), expected);
+    assert_eq!((detail.issue.traces, detail.issue.last_trace_id), (0, None));
+}
+
+#[tokio::test]
+async fn strange_texts_and_numbers_come_back() {
+    let (_dir, errors) = store();
+    let body = r#"{"event_id":"a0000000000000000000000000000001","message":"nul \u0000 half \ud800 晴れ","tags":{"\u0000":"\udc00"}}"#;
+    let context = Context { received_us: SECOND, retention_us: None, price: hinomi_model::price::PriceBook::embedded() };
+    let decoded = hinomi_model::sentry::decode_store_event(body.as_bytes(), &context).unwrap().errors;
+    let value = decoded[0].value.clone();
+    assert_eq!(value, "nul \0 half \u{fffd} 晴れ");
+    let extreme = |id, time_us| ErrorEvent {
+        trace_id: Some(TraceId(u128::MAX)),
+        span_id: Some(SpanId(u64::MAX)),
+        kind: "a\0b".into(),
+        ..event(id, id as u8, time_us)
+    };
+    assert_eq!(stored(&errors, u64::MAX, vec![extreme(2, i64::MIN), extreme(3, i64::MAX - 1)]).await, (2, 0));
+    assert_eq!(stored(&errors, 1, decoded).await, (1, 0));
+    // Ids of zeros mean that there is none.
+    assert_eq!(
+        stored(&errors, 1, vec![ErrorEvent { trace_id: Some(TraceId(0)), span_id: Some(SpanId(0)), ..event(4, 4, 1) }]).await,
+        (1, 0)
+    );
+    let issues = listed(&errors, "type", Within::all()).await;
+    assert_eq!((issues.len(), issues[0].last_trace_id.as_ref(), issues[1].value.as_str()), (2, None, value.as_str()));
+    for issue in &issues {
+        assert_eq!(errors.issue(1, issue.issue_id, Within::all()).await.unwrap().unwrap().events.len(), 1);
+    }
+    let page = errors.issues(u64::MAX, Within::all(), "type", 1, None).await.unwrap();
+    let next = errors.issues(u64::MAX, Within::all(), "type", 1, page.next_cursor.as_deref()).await.unwrap();
+    assert_eq!((page.issues[0].points.iter().map(|(_, n)| n).sum::<u64>(), next.issues.len()), (1, 1));
+    let of_trace = errors.of_trace(u64::MAX, TraceId(u128::MAX)).await.unwrap();
+    assert_eq!(of_trace[0].span_id.as_deref(), Some("ffffffffffffffff"));
 }
 
 #[tokio::test]
 async fn ranges_traces_and_buckets() {
     let (_dir, errors) = store();
-    errors.append(1, 0, (0..10u32).map(|id| event(id, 1, i64::from(id) * 10)).collect()).await.map(drop).unwrap();
-    let range = Within { from_us: 20, to_us: 50, traces: None };
+    assert_eq!(stored(&errors, 1, (0..10).map(|id| event(id, 1, i64::from(id) * 10 - 10)).collect()).await, (10, 0));
+    let range = Within { from_us: 10, to_us: 40, traces: None };
     assert_eq!(errors.count(1, range.clone()).await.unwrap(), 3);
-    assert_eq!(errors.points(1, Within::all(), 40).await.unwrap(), [(0, 4), (40, 4), (80, 2)]);
-    assert_eq!(errors.count(1, range.clone().of_traces([TraceId(1)])).await.unwrap(), 1);
-    assert_eq!(errors.traces(1, 0, 20).await.unwrap(), [TraceId(2), TraceId(1)]);
+    assert_eq!(errors.count(1, range.clone().of_traces([TraceId(1), TraceId(77)])).await.unwrap(), 1);
+    assert_eq!(errors.count(1, range.clone().of_traces([])).await.unwrap(), 0);
+    assert_eq!(errors.points(1, Within::all(), 40).await.unwrap(), [(-40, 1), (0, 4), (40, 4), (80, 1)]);
+    assert_eq!(errors.points(1, range.clone().of_traces([TraceId(3)]), 40).await.unwrap(), [(0, 1)]);
+    assert_eq!(errors.points(1, range.clone(), 0).await.unwrap().len(), 3);
+    assert_eq!(errors.traces(1, -10, 10).await.unwrap(), [TraceId(2), TraceId(1)], "the newest first");
     let counts = errors.counts_of_traces(1, vec![TraceId(1), TraceId(9)]).await.unwrap();
     assert_eq!(counts, HashMap::from([(TraceId(1), 4)]));
+    assert!(errors.counts_of_traces(1, vec![]).await.unwrap().is_empty());
     let of_trace = errors.of_trace(1, TraceId(2)).await.unwrap();
-    assert_eq!(of_trace.len(), 3);
-    assert_eq!((of_trace[0].time.as_str(), of_trace[0].span_id.as_deref()), ("1970-01-01T00:00:00.000010Z", Some("0000000000000007")));
-    let issue = &errors.issues(1, range, "-count", 1, None).await.unwrap().issues[0];
-    assert_eq!((issue.count, issue.points.len(), issue.points.iter().map(|(_, n)| n).sum::<u64>()), (3, 24, 3));
-    assert_eq!(issue.first_seen, "1970-01-01T00:00:00.000000Z", "of all that is kept");
+    let times: Vec<&str> = of_trace.iter().map(|event| &event.time[20..26]).collect();
+    assert_eq!(times, ["000000", "000030", "000060"]);
+
+    let issue = &listed(&errors, "-count", range.clone().of_traces([TraceId(1), TraceId(2)])).await[0];
+    assert_eq!((issue.count, issue.traces, issue.users), (2, 2, 2));
+    assert_eq!(issue.first_seen, "1969-12-31T23:59:59.999990Z", "of all that is kept");
+    assert!(listed(&errors, "-count", range.clone().of_traces([TraceId(9)])).await.is_empty());
     let quiet = Within { from_us: 1000, to_us: 2000, traces: None };
-    let detail = errors.issue(1, issue.issue_id, quiet).await.unwrap().unwrap();
-    assert_eq!((detail.issue.count, detail.events.len()), (0, 0));
-    assert!(errors.issue(2, issue.issue_id, Within::all()).await.unwrap().is_none(), "a wall between projects");
+    assert!(listed(&errors, "-count", quiet.clone()).await.is_empty());
+    let detail = errors.issue(1, 1, quiet).await.unwrap().unwrap();
+    assert_eq!((detail.issue.count, detail.events.len(), detail.issue.points.len()), (0, 0, 24), "its link still leads somewhere");
+    let traces = errors.traces_of_issues(1, vec![1, 2], range).await.unwrap();
+    assert_eq!(traces, HashMap::from([(1, vec![TraceId(2), TraceId(1), TraceId(3)])]));
 }
 
 #[tokio::test]
-async fn pages_show_each_issue_once() {
+async fn points_cover_the_range() {
     let (_dir, errors) = store();
-    errors.append(1, 0, (0..23u32).map(|id| event(id, id as u8, i64::from(id / 2))).collect()).await.map(drop).unwrap();
-    for sort in ["-last_seen", "first_seen", "-count", "type", "-users", "traces"] {
-        let mut seen = BTreeSet::new();
+    assert_eq!(stored(&errors, 1, vec![event(1, 1, 0), event(2, 1, 48 * SECOND - 1), event(3, 2, 47 * SECOND)]).await, (3, 0));
+    let shown = |issue: &Issue| issue.points.iter().map(|(time, n)| (time[17..19].to_owned(), *n)).collect::<Vec<_>>();
+    let issues = listed(&errors, "first_seen", Within { from_us: 0, to_us: 48 * SECOND, traces: None }).await;
+    let points = shown(&issues[0]);
+    assert_eq!((points.len(), &points[0], &points[1], &points[23]), (24, &("00".into(), 1), &("02".into(), 0), &("46".into(), 1)));
+    // An open range is that of all that is listed, so that the lines of a list can be compared.
+    let open = listed(&errors, "first_seen", Within::all()).await;
+    assert_eq!(shown(&open[0]), points);
+    assert_eq!(shown(&open[1])[23], ("46".into(), 1));
+    // One event alone.
+    let alone = errors.issue(1, 2, Within::all()).await.unwrap().unwrap().issue;
+    assert_eq!((alone.points.len(), alone.points[0].1, alone.points[0].0.as_str()), (24, 1, "1970-01-01T00:00:47.000000Z"));
+}
+
+#[tokio::test]
+async fn a_walk_shows_each_issue_once_whatever_comes_meanwhile() {
+    let (_dir, errors) = store();
+    assert_eq!(stored(&errors, 1, (0..23).map(|id| event(id, id as u8, i64::from(id / 2))).collect()).await, (23, 0));
+    let mut next_id = 1000;
+    for sort in ["-last_seen", "last_seen", "first_seen", "-first_seen", "-count", "count", "type", "-users", "traces"] {
+        let before = listed(&errors, sort, Within::all()).await;
+        let mut walked = Vec::new();
         let mut cursor = None;
         loop {
             let page = errors.issues(1, Within::all(), sort, 5, cursor.as_deref()).await.unwrap();
-            assert!(page.issues.iter().all(|issue| seen.insert(issue.issue_id)), "{sort}");
+            walked.extend(page.issues);
             cursor = page.next_cursor;
+            // Old issues become the newest and the most frequent ones, and there are new ones.
+            let more = (0..4).map(|n| event(next_id + n, (next_id % 40) as u8, 100 + i64::from(next_id))).collect();
+            assert_eq!(stored(&errors, 1, more).await, (4, 0));
+            next_id += 7;
             if cursor.is_none() {
                 break;
             }
         }
-        assert_eq!(seen.len(), 23, "{sort}");
+        assert_eq!(ids(&walked), ids(&before), "{sort}");
+        assert_eq!(walked[0].count, before[0].count, "{sort}");
     }
-    assert!(errors.issues(1, Within::all(), "colour", 5, None).await.unwrap_err().is_users());
-    assert!(errors.issues(1, Within::all(), "-count", 5, Some("-users:3")).await.unwrap_err().is_users());
+}
+
+#[tokio::test]
+async fn orders_are_what_they_say() {
+    let (_dir, errors) = store();
+    // Issue 1: 3 events, 1 user; issue 2: 2 events, 2 users; issue 3: 1 event, no user.
+    let alone = |id, time_us| ErrorEvent { user_id: Some("u".into()), ..event(id, 9, time_us) };
+    let nobody = ErrorEvent { user_id: None, trace_id: None, ..event(6, 5, 1) };
+    let events = vec![alone(1, 5), alone(2, 6), alone(3, 7), event(4, 8, 3), event(7, 8, 90), nobody];
+    assert_eq!(stored(&errors, 1, events).await, (6, 0));
+    let orders: &[(&str, [i64; 3])] = &[
+        ("-last_seen", [2, 1, 3]),
+        ("last_seen", [3, 1, 2]),
+        ("first_seen", [3, 2, 1]),
+        ("-count", [1, 2, 3]),
+        ("-users", [2, 1, 3]),
+        ("traces", [3, 2, 1]),
+        ("type", [3, 2, 1]),
+        ("-type", [1, 2, 3]),
+    ];
+    for (sort, expected) in orders {
+        assert_eq!(ids(&listed(&errors, sort, Within::all()).await), expected, "{sort}");
+    }
+    let refused = errors.issues(1, Within::all(), "--count", 5, None).await.unwrap_err();
+    assert!(refused.is_users());
+    assert!(refused.to_string().contains("last_seen, first_seen, count, users, traces, type"), "{refused}");
+    let cursor = errors.issues(1, Within::all(), "-count", 1, None).await.unwrap().next_cursor;
+    assert!(errors.issues(1, Within::all(), "-users", 1, cursor.as_deref()).await.unwrap_err().is_users());
 }
 
 #[tokio::test]
 async fn old_events_go_and_numbers_are_not_given_again() {
     let (_dir, errors) = store();
-    errors.append(1, 0, vec![event(1, 1, 10), event(2, 2, 20)]).await.map(drop).unwrap();
-    let ids = |page: IssuePage| page.issues.iter().map(|issue| issue.issue_id).collect::<Vec<_>>();
-    assert_eq!(ids(errors.issues(1, Within::all(), "first_seen", 9, None).await.unwrap()), [1, 2]);
-    assert_eq!(errors.delete_before(1, 30).await.unwrap(), 2);
-    errors.append(1, 0, vec![event(3, 1, 40)]).await.map(drop).unwrap();
-    assert_eq!(ids(errors.issues(1, Within::all(), "first_seen", 9, None).await.unwrap()), [3]);
-    let traces = errors.traces_of_issues(1, vec![3], Within::all()).await.unwrap();
-    assert_eq!(traces[&3], [TraceId(1)]);
+    let many = DELETED_AT_ONCE as u32 + 5;
+    assert_eq!(stored(&errors, 1, (0..many).map(|id| event(id, 1, i64::from(id))).collect()).await, (many as usize, 0));
+    assert_eq!(stored(&errors, 1, vec![event(9_001, 2, 10), event(9_002, 3, i64::from(many))]).await, (2, 0));
+    assert_eq!(stored(&errors, 2, vec![event(1, 1, 10)]).await, (1, 0));
+    assert_eq!(errors.delete_before(1, i64::from(many) - 1).await.unwrap(), u64::from(many));
+    let issues = listed(&errors, "first_seen", Within::all()).await;
+    assert_eq!(ids(&issues), [1, 3]);
+    assert_eq!((issues[0].count, issues[0].value.clone()), (1, format!("broke at {}", many - 1)));
+    assert_eq!(errors.delete_before(1, i64::MAX).await.unwrap(), 2);
+    assert_eq!(errors.delete_before(1, i64::MAX).await.unwrap(), 0);
+    assert_eq!(errors.count(2, Within::all()).await.unwrap(), 1);
+    let contents = errors.read(|database| database.query_row("SELECT count(*) FROM contents", [], |row| row.get::<_, i64>(0)));
+    assert_eq!(contents.await.unwrap(), 1);
+    assert_eq!(stored(&errors, 1, vec![event(3, 1, 40)]).await, (1, 0), "what was deleted may come again");
+    assert_eq!(ids(&listed(&errors, "first_seen", Within::all()).await), [5]);
 }
 
 #[tokio::test]
-async fn strange_texts_come_back() {
+async fn projects_do_not_see_each_other() {
     let (_dir, errors) = store();
-    let strange = ErrorEvent { value: "nul \0 and \u{fffd} and 晴れ".into(), ..event(1, 1, 10) };
-    errors.append(1, 0, vec![strange.clone()]).await.map(drop).unwrap();
-    let detail = errors.issue(1, 1, Within::all()).await.unwrap().unwrap();
-    assert_eq!(detail.events[0].summary.value, strange.value);
+    let same = vec![event(1, 1, 10), event(2, 1, 20)];
+    for project in [1, 2] {
+        assert_eq!(stored(&errors, project, same.clone()).await, (2, 0));
+    }
+    assert_eq!(ids(&errors.issues(1, Within::all(), "type", 9, None).await.unwrap().issues), [1]);
+    assert_eq!(ids(&errors.issues(2, Within::all(), "type", 9, None).await.unwrap().issues), [2]);
+    assert!(errors.issue(2, 1, Within::all()).await.unwrap().is_none());
+    assert!(errors.traces_of_issues(2, vec![1], Within::all()).await.unwrap().is_empty());
+    assert_eq!(errors.of_trace(3, TraceId(2)).await.unwrap(), []);
+    assert_eq!(errors.counts_of_traces(1, vec![TraceId(2)]).await.unwrap()[&TraceId(2)], 1);
+    let seen: BTreeSet<TraceId> = errors.traces(3, i64::MIN, i64::MAX).await.unwrap().into_iter().collect();
+    assert!(seen.is_empty() && errors.points(3, Within::all(), 10).await.unwrap().is_empty());
+    assert_eq!(errors.delete_before(3, i64::MAX).await.unwrap(), 0);
 }

@@ -1,181 +1,241 @@
-//! The one thread that writes.
+//! The writing thread: the one place where error events become durable, visible and acknowledged, in this order.
+//!
+//! Whatever has queued up while the disk was busy is one transaction. No error ends the thread, and none of one request is another's:
+//! a group that fails is tried again one by one, unless the disk or the database as a whole is to blame.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::mpsc::Receiver;
 
 use hinomi_model::id::TraceId;
-use hinomi_model::sentry::ErrorEvent;
-use rusqlite::{Connection, Transaction, params};
-use tokio::sync::{broadcast, oneshot};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
+use super::Change;
 use super::error::ErrorsError;
-use super::{Appended, Change};
+use super::row::Row;
 use crate::sqlite::SqliteError;
 
 /// Requests that go into one transaction at most.
 const GROUP: usize = 256;
 
-type Reply<T> = oneshot::Sender<Result<T, ErrorsError>>;
-
-/// What the thread is asked to do.
+/// What the thread is asked for.
 pub(super) enum Command {
-    /// Store events.
-    Append { project: u64, received_us: i64, events: Vec<ErrorEvent>, reply: Reply<Appended> },
-    /// Delete old events.
-    DeleteBefore { project: u64, before_us: i64, reply: Reply<u64> },
+    Do(Task),
+    /// Finish what is queued and end.
+    Close(oneshot::Sender<()>),
+    /// Let a test have the connection, to break it.
+    #[cfg(test)]
+    Lend(Box<dyn FnOnce(&mut Connection) + Send>),
 }
 
-/// What to tell a caller once the transaction is on the disk.
-enum Done {
-    Appended(Appended, Option<Change>, Reply<Appended>),
-    Deleted(u64, Reply<u64>),
+/// One caller's work, with where the answer goes.
+pub(super) struct Task {
+    pub(super) work: Work,
+    pub(super) reply: oneshot::Sender<Result<Done, ErrorsError>>,
 }
 
+/// What changes the database.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// Store events of a request.
+    Append { project: u64, received_us: i64, rows: Vec<Row> },
+    /// Delete so many of the oldest events before a time, and issues that have none left.
+    DeleteBefore { project: u64, before_us: i64, limit: usize },
+    /// Fail as a defect would.
+    #[cfg(test)]
+    Panic,
+}
+
+/// What has changed.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    /// Events stored or deleted.
+    pub(super) rows: usize,
+    /// Events that were there before.
+    pub(super) duplicates: usize,
+    /// What to tell watchers.
+    change: Option<Change>,
+}
+
+/// What the thread owns.
 pub(super) struct Writer {
     connection: Connection,
     path: PathBuf,
     changes: broadcast::Sender<Change>,
+    /// Whether the last transaction failed, so that a failure is logged once.
+    is_failing: bool,
 }
 
 impl Writer {
     pub(super) fn new(connection: Connection, path: PathBuf, changes: broadcast::Sender<Change>) -> Writer {
-        Writer { connection, path, changes }
+        Writer { connection, path, changes, is_failing: false }
     }
 
-    /// Works until nobody can ask any more. An error ends a request, never the thread.
-    pub(super) fn run(mut self, queue: &Receiver<Command>) {
-        while let Ok(first) = queue.recv() {
-            let mut commands = vec![first];
-            commands.extend(queue.try_iter().take(GROUP - 1));
-            self.work(commands);
+    /// Works until it is told to end or nobody can ask any more.
+    pub(super) fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let mut queue = Vec::new();
+        let mut closing = Vec::new();
+        while commands.blocking_recv_many(&mut queue, GROUP) > 0 {
+            let mut tasks = Vec::new();
+            for command in queue.drain(..) {
+                match command {
+                    Command::Do(task) => tasks.push(task),
+                    Command::Close(done) => {
+                        commands.close();
+                        closing.push(done);
+                    }
+                    #[cfg(test)]
+                    Command::Lend(borrow) => {
+                        self.work(std::mem::take(&mut tasks));
+                        borrow(&mut self.connection);
+                    }
+                }
+            }
+            self.work(tasks);
         }
-        if let Err(error) = self.connection.pragma_update(None, "wal_checkpoint", "truncate") {
-            tracing::warn!(%error, "errors.checkpoint.failed");
+        if !closing.is_empty() {
+            // Nothing depends on it: the next start reads the log of the database as well.
+            if let Err(error) = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+                tracing::warn!(%error, "errors.checkpoint.failed");
+            }
+        }
+        drop(self.connection);
+        for done in closing {
+            let _ = done.send(());
         }
     }
 
-    fn work(&mut self, commands: Vec<Command>) {
-        let failed = SqliteError::of(&self.path);
-        let transaction = match self.connection.transaction() {
-            Ok(transaction) => transaction,
-            Err(error) => return refuse(commands, &failed(error).into()),
+    /// Does a group of tasks and answers each.
+    fn work(&mut self, tasks: Vec<Task>) {
+        if tasks.is_empty() {
+            return;
+        }
+        let error = match self.commit(&tasks) {
+            Ok(done) => {
+                if std::mem::take(&mut self.is_failing) {
+                    tracing::info!("errors.intake.resumed");
+                }
+                return tasks.into_iter().zip(done).for_each(|(task, done)| self.tell(task, done));
+            }
+            Err(error) => error,
         };
-        let mut done = Vec::with_capacity(commands.len());
-        let mut commands = commands.into_iter();
-        while let Some(command) = commands.next() {
-            match perform(&transaction, command) {
-                Ok(one) => done.push(one),
-                Err((error, command)) => {
-                    // A failed statement may leave the transaction half done: nobody of the group is told that it is stored.
-                    let error = ErrorsError::from(failed(error));
-                    drop(transaction);
-                    refuse(std::iter::once(command).chain(commands), &error);
-                    done.into_iter().for_each(|one| one.fail(&error));
-                    return;
-                }
-            }
+        if tasks.len() > 1 && matches!(error, SqliteError::Failed { .. }) {
+            return tasks.into_iter().for_each(|task| self.work(vec![task]));
         }
-        match transaction.commit() {
-            Ok(()) => done.into_iter().for_each(|one| one.tell(&self.changes)),
-            Err(error) => {
-                let error = ErrorsError::from(failed(error));
-                done.into_iter().for_each(|one| one.fail(&error));
-            }
+        if !std::mem::replace(&mut self.is_failing, true) {
+            tracing::error!(%error, "errors.intake.refused");
         }
+        for task in tasks {
+            let _ = task.reply.send(Err(error.clone().into()));
+        }
+    }
+
+    /// Makes the changes of all tasks in one transaction. When it returns, they are on the disk; after an error, none is.
+    fn commit(&mut self, tasks: &[Task]) -> Result<Vec<Done>, SqliteError> {
+        let connection = &mut self.connection;
+        let write = || -> rusqlite::Result<Vec<Done>> {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = tasks.iter().map(|task| perform(&transaction, &task.work)).collect::<rusqlite::Result<_>>()?;
+            transaction.commit()?;
+            Ok(done)
+        };
+        // A panic drops the transaction, which undoes it.
+        match catch_unwind(AssertUnwindSafe(write)) {
+            Ok(written) => written.map_err(SqliteError::of(&self.path)),
+            Err(_) => Err(SqliteError::Failed { path: self.path.clone(), reason: "a fault in the program".to_owned() }),
+        }
+    }
+
+    fn tell(&self, task: Task, mut done: Done) {
+        // A caller that has gone, or a change that nobody watches, is no failure.
+        let change = done.change.take();
+        let _ = task.reply.send(Ok(done));
+        change.map(|change| self.changes.send(change));
     }
 }
 
-impl Done {
-    fn tell(self, changes: &broadcast::Sender<Change>) {
-        match self {
-            Done::Appended(appended, change, reply) => {
-                let _ = reply.send(Ok(appended));
-                if let Some(change) = change {
-                    // Nobody may be watching.
-                    let _ = changes.send(change);
-                }
-            }
-            Done::Deleted(events, reply) => drop(reply.send(Ok(events))),
-        }
-    }
-
-    fn fail(self, error: &ErrorsError) {
-        match self {
-            Done::Appended(.., reply) => drop(reply.send(Err(error.clone()))),
-            Done::Deleted(.., reply) => drop(reply.send(Err(error.clone()))),
-        }
+fn perform(transaction: &Transaction, work: &Work) -> rusqlite::Result<Done> {
+    match work {
+        Work::Append { project, received_us, rows } => append(transaction, *project, *received_us, rows),
+        Work::DeleteBefore { project, before_us, limit } => delete_before(transaction, *project, *before_us, *limit),
+        #[cfg(test)]
+        Work::Panic => panic!("asked for by a test"),
     }
 }
 
-fn refuse(commands: impl IntoIterator<Item = Command>, error: &ErrorsError) {
-    for command in commands {
-        match command {
-            Command::Append { reply, .. } => drop(reply.send(Err(error.clone()))),
-            Command::DeleteBefore { reply, .. } => drop(reply.send(Err(error.clone()))),
-        }
-    }
-}
-
-fn perform(transaction: &Transaction, command: Command) -> Result<Done, (rusqlite::Error, Command)> {
-    match command {
-        Command::Append { project, received_us, events, reply } => match append(transaction, project, received_us, &events) {
-            Ok((appended, change)) => Ok(Done::Appended(appended, change, reply)),
-            Err(error) => Err((error, Command::Append { project, received_us, events, reply })),
-        },
-        Command::DeleteBefore { project, before_us, reply } => match delete_before(transaction, project, before_us) {
-            Ok(events) => Ok(Done::Deleted(events, reply)),
-            Err(error) => Err((error, Command::DeleteBefore { project, before_us, reply })),
-        },
-    }
-}
-
-fn append(
-    transaction: &Transaction,
-    project: u64,
-    received_us: i64,
-    events: &[ErrorEvent],
-) -> rusqlite::Result<(Appended, Option<Change>)> {
-    let mut appended = Appended::default();
+fn append(transaction: &Transaction, project: u64, received_us: i64, rows: &[Row]) -> rusqlite::Result<Done> {
+    let mut done = Done::default();
     let mut traces: Vec<TraceId> = Vec::new();
-    let mut known = transaction.prepare_cached("SELECT 1 FROM events WHERE project_id = ?1 AND event_id = ?2")?;
-    let mut issue = transaction.prepare_cached(
-        "INSERT INTO issues (project_id, grouping) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET grouping = grouping RETURNING id",
-    )?;
-    let mut insert = transaction.prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
-    for event in events {
-        if known.exists(params![project, event.event_id])? {
-            appended.duplicates += 1;
-            continue;
+    for row in rows {
+        if insert(transaction, project as i64, received_us, row)? {
+            done.rows += 1;
+            traces.extend(row.event.trace_id);
+        } else {
+            done.duplicates += 1;
         }
-        let issue_id: i64 = issue.query_row(params![project, event.group], |row| row.get(0))?;
-        let json = serde_json::to_string(event).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-        insert.execute(params![
-            project,
-            event.event_id,
-            issue_id,
-            event.time_us,
-            received_us,
-            event.trace_id.map(|id| id.to_string()),
-            event.span_id.map(|id| id.to_string()),
-            event.user_id,
-            json,
-        ])?;
-        appended.stored += 1;
-        traces.extend(event.trace_id);
     }
     traces.sort_unstable();
     traces.dedup();
-    let change = (appended.stored > 0).then(|| Change { project, traces: traces.into(), errors: appended.stored });
-    Ok((appended, change))
+    done.change = (done.rows > 0).then(|| Change { project, traces: traces.into(), errors: done.rows });
+    Ok(done)
 }
 
-fn delete_before(transaction: &Transaction, project: u64, before_us: i64) -> rusqlite::Result<u64> {
-    let deleted = transaction.execute("DELETE FROM events WHERE project_id = ?1 AND time_us < ?2", params![project, before_us])?;
-    if deleted > 0 {
-        transaction.execute(
-            "DELETE FROM issues WHERE project_id = ?1 AND NOT EXISTS (SELECT 1 FROM events WHERE issue_id = issues.id)",
-            params![project],
-        )?;
+/// Stores one event. False when it was there before.
+fn insert(transaction: &Transaction, project: i64, received_us: i64, row: &Row) -> rusqlite::Result<bool> {
+    let event = &row.event;
+    let mut known = transaction.prepare_cached("SELECT 1 FROM events WHERE project = ? AND event_id = ?")?;
+    if known.exists(params![project, event.event_id])? {
+        return Ok(false);
     }
-    Ok(deleted as u64)
+    let issue = issue(transaction, project, &event.group)?;
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO events (project, event_id, issue, time_us, received_us, trace, span, user_id, type, value, level, handled, culprit)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?;
+    insert.execute(params![
+        project,
+        event.event_id,
+        issue,
+        event.time_us,
+        received_us,
+        event.trace_id.map(|trace| trace.0.to_be_bytes()),
+        event.span_id.map(|span| span.0 as i64),
+        event.user_id,
+        event.kind,
+        event.value,
+        event.level,
+        event.handled,
+        event.culprit,
+    ])?;
+    let id = transaction.last_insert_rowid();
+    transaction.prepare_cached("INSERT INTO contents VALUES (?, ?)")?.execute(params![id, row.content])?;
+    Ok(true)
+}
+
+/// The number of an issue, a new one where there is none yet.
+fn issue(transaction: &Transaction, project: i64, fingerprint: &[u8; 32]) -> rusqlite::Result<i64> {
+    let mut known = transaction.prepare_cached("SELECT id FROM issues WHERE project = ? AND fingerprint = ?")?;
+    if let Some(id) = known.query_row(params![project, fingerprint], |row| row.get(0)).optional()? {
+        return Ok(id);
+    }
+    transaction.prepare_cached("INSERT INTO issues (project, fingerprint) VALUES (?, ?)")?.execute(params![project, fingerprint])?;
+    Ok(transaction.last_insert_rowid())
+}
+
+fn delete_before(transaction: &Transaction, project: u64, before_us: i64, limit: usize) -> rusqlite::Result<Done> {
+    let mut delete = transaction.prepare_cached(
+        "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE project = ? AND time_us < ? ORDER BY time_us LIMIT ?)
+         RETURNING issue",
+    )?;
+    let issues = delete.query_map(params![project as i64, before_us, limit as i64], |row| row.get::<_, i64>(0))?;
+    let mut issues = issues.collect::<rusqlite::Result<Vec<i64>>>()?;
+    let rows = issues.len();
+    issues.sort_unstable();
+    issues.dedup();
+    let mut forget =
+        transaction.prepare_cached("DELETE FROM issues WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM events WHERE issue = ?1)")?;
+    for issue in issues {
+        forget.execute([issue])?;
+    }
+    Ok(Done { rows, ..Done::default() })
 }

@@ -77,7 +77,9 @@ impl Refusal {
             Refusal::Body(_) => (S::BAD_REQUEST, "damaged_body"),
             Refusal::Envelope(_) => (S::BAD_REQUEST, "invalid_envelope"),
             Refusal::Store(StoreError::Unfit { .. }) => (S::PAYLOAD_TOO_LARGE, "unfit"),
-            Refusal::Overloaded | Refusal::Store(StoreError::Busy { .. }) => (S::TOO_MANY_REQUESTS, "overloaded"),
+            Refusal::Overloaded | Refusal::Store(StoreError::Busy { .. }) | Refusal::Errors(ErrorsError::Busy { .. }) => {
+                (S::TOO_MANY_REQUESTS, "overloaded")
+            }
             Refusal::Store(StoreError::DiskFull { .. }) | Refusal::Errors(ErrorsError::DiskFull { .. }) => {
                 (S::SERVICE_UNAVAILABLE, "disk_full")
             }

@@ -1,0 +1,142 @@
+//! An error event made ready for the database: all that takes time and needs no turn.
+
+use hinomi_model::messages::{Limit, trim_text};
+use hinomi_model::sentry::ErrorEvent;
+
+/// Bytes of JSON that are kept of one event. What a client may send of one is about as much, so that hardly any is cut.
+const MOST_BYTES: usize = 1 << 20;
+/// Bytes that are kept of each text of an event of which little else is left.
+const LAST_TEXT: Limit = Limit(1024);
+/// For speed; most of the gain is there already.
+const COMPRESSION: i32 = 3;
+
+/// An event as it is stored.
+#[derive(Debug)]
+pub(super) struct Row {
+    /// The event, without what only its JSON has.
+    pub(super) event: ErrorEvent,
+    /// All of it: JSON, compressed.
+    pub(super) content: Vec<u8>,
+}
+
+impl Row {
+    pub(super) fn new(mut event: ErrorEvent) -> Row {
+        // Zero means that there is none, and as text would not be read back.
+        event.trace_id = event.trace_id.filter(|trace| trace.0 != 0);
+        event.span_id = event.span_id.filter(|span| span.0 != 0);
+        let json = fit(&mut event, MOST_BYTES);
+        // Compressing in memory fails for want of memory alone; then the text is stored as it is.
+        let content = zstd::bulk::compress(&json, COMPRESSION).unwrap_or(json);
+        let head = ErrorEvent { exceptions: Vec::new(), breadcrumbs: Vec::new(), tags: Default::default(), ..event };
+        Row { event: head, content }
+    }
+}
+
+/// Reads what [`Row`] wrote.
+pub(super) fn parse(content: &[u8]) -> Result<ErrorEvent, String> {
+    if content.first() == Some(&b'{') {
+        return serde_json::from_slice(content).map_err(|error| error.to_string());
+    }
+    let json = zstd::decode_all(content).map_err(|error| error.to_string())?;
+    serde_json::from_slice(&json).map_err(|error| error.to_string())
+}
+
+/// What is given up of an event that is too large, one after the other until it fits: what a reader misses least comes first.
+const GIVEN_UP: &[fn(&mut ErrorEvent)] = &[
+    |event| event.breadcrumbs.iter_mut().for_each(|step| step.data = None),
+    |event| {
+        for frame in event.exceptions.iter_mut().flat_map(|exception| &mut exception.frames).filter(|frame| !frame.in_app) {
+            (frame.before, frame.after, frame.source) = (Vec::new(), Vec::new(), None);
+        }
+    },
+    |event| {
+        for frame in event.exceptions.iter_mut().flat_map(|exception| &mut exception.frames) {
+            (frame.before, frame.after, frame.source) = (Vec::new(), Vec::new(), None);
+        }
+    },
+    |event| event.breadcrumbs.clear(),
+    |event| {
+        let causes = event.exceptions.len().saturating_sub(1);
+        event.exceptions[..causes].iter_mut().for_each(|exception| exception.frames.clear());
+    },
+    |event| event.tags.clear(),
+    |event| {
+        event.exceptions.clear();
+        let optional = [
+            &mut event.culprit,
+            &mut event.transaction,
+            &mut event.user_id,
+            &mut event.release,
+            &mut event.environment,
+            &mut event.service,
+            &mut event.sdk_name,
+            &mut event.sdk_version,
+        ];
+        let texts = [&mut event.kind, &mut event.value, &mut event.level];
+        texts.into_iter().chain(optional.into_iter().flatten()).for_each(|text| trim_text(text, LAST_TEXT));
+    },
+];
+
+/// Makes an event small enough, and returns its JSON.
+fn fit(event: &mut ErrorEvent, most: usize) -> Vec<u8> {
+    let json = |event: &ErrorEvent| serde_json::to_vec(event).unwrap_or_default();
+    let mut text = json(event);
+    for give_up in GIVEN_UP {
+        if text.len() <= most {
+            break;
+        }
+        give_up(event);
+        text = json(event);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use hinomi_model::sentry::{Breadcrumb, Exception, Frame};
+
+    use super::*;
+
+    /// Every part as large as the number of bytes.
+    fn large(bytes: usize) -> ErrorEvent {
+        let text = || "x".repeat(bytes);
+        let frame = |in_app| Frame { function: Some("f".into()), source: Some(text()), before: vec![text()], in_app, ..Frame::default() };
+        let exception = Exception { kind: "E".into(), frames: vec![frame(false), frame(true)], ..Exception::default() };
+        ErrorEvent {
+            event_id: "a".repeat(32),
+            kind: "E".into(),
+            value: text(),
+            culprit: Some(text()),
+            exceptions: vec![exception.clone(), exception],
+            breadcrumbs: vec![Breadcrumb { message: Some("step".into()), data: Some(text()), ..Breadcrumb::default() }],
+            tags: [("tag".to_owned(), text())].into(),
+            ..ErrorEvent::default()
+        }
+    }
+
+    #[test]
+    fn what_fits_is_kept_whole() {
+        let event = large(10_000);
+        assert_eq!(parse(&Row::new(event.clone()).content).unwrap(), event);
+        assert_eq!(parse(&serde_json::to_vec(&event).unwrap()).unwrap(), event);
+        assert!(parse(b"nonsense").is_err());
+    }
+
+    #[test]
+    fn what_is_missed_least_goes_first() {
+        let mut event = large(1000);
+        // All but the data of the step and the sources of the library's frames.
+        fit(&mut event, 8_500);
+        assert_eq!(event.breadcrumbs[0].data, None);
+        let [library, own] = &event.exceptions[1].frames[..] else { panic!("{event:?}") };
+        assert_eq!((library.function.as_deref(), library.source.as_deref()), (Some("f"), None));
+        assert!(own.source.is_some() && event.tags.contains_key("tag"));
+    }
+
+    #[test]
+    fn nothing_is_too_large() {
+        let mut event = large(3 << 20);
+        assert!(fit(&mut event, MOST_BYTES).len() <= MOST_BYTES);
+        assert!(event.value.starts_with("xxx") && event.event_id.len() == 32);
+    }
+}

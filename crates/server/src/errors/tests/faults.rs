@@ -1,0 +1,101 @@
+//! What happens when the disk is full, the database is locked, or the program has a defect.
+
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::*;
+
+impl Errors {
+    /// Has the writing thread hand out its connection, after what is queued.
+    async fn lend(&self, borrow: impl FnOnce(&mut Connection) + Send + 'static) {
+        assert!(self.commands.as_ref().unwrap().send(Command::Lend(Box::new(borrow))).await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_and_intake_resumes() {
+    let (_dir, errors) = store();
+    assert_eq!(stored(&errors, 1, vec![event(1, 1, 1)]).await, (1, 0));
+    errors.lend(|connection| connection.execute_batch("PRAGMA max_page_count = 1").unwrap()).await;
+    let large = || ErrorEvent { value: "x".repeat(100_000), ..event(2, 2, 2) };
+    for _ in 0..2 {
+        let error = errors.append(1, 0, vec![large()]).await.unwrap_err();
+        assert!(matches!(error, ErrorsError::DiskFull { .. }), "{error}");
+        assert!(!error.is_users());
+    }
+    assert_eq!(errors.count(1, Within::all()).await.unwrap(), 1, "what is there can be read");
+    errors.lend(|connection| connection.execute_batch("PRAGMA max_page_count = 1000000").unwrap()).await;
+    assert_eq!(stored(&errors, 1, vec![large(), event(3, 1, 3)]).await, (2, 0));
+    assert_eq!(ids(&listed(&errors, "first_seen", Within::all()).await), [1, 2]);
+}
+
+#[tokio::test]
+async fn a_locked_database_refuses_and_intake_resumes() {
+    let (dir, errors) = store();
+    errors.lend(|connection| connection.busy_timeout(Duration::from_millis(20)).unwrap()).await;
+    let other = Connection::open(dir.path().join("errors.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = errors.append(1, 0, vec![event(1, 1, 1)]).await.unwrap_err();
+    assert!(matches!(error, ErrorsError::Busy { .. }), "{error}");
+    assert_eq!(errors.count(1, Within::all()).await.unwrap(), 0);
+    other.execute_batch("COMMIT").unwrap();
+    assert_eq!(stored(&errors, 1, vec![event(1, 1, 1)]).await, (1, 0));
+}
+
+#[tokio::test]
+async fn the_fault_of_one_request_is_not_that_of_its_group() {
+    let (_dir, errors) = store();
+    let errors = Arc::new(errors);
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    errors.lend(move |_| wait.recv().unwrap()).await;
+    // All of these are one group.
+    let tasks: Vec<_> = (0..6u32)
+        .map(|id| {
+            let errors = errors.clone();
+            tokio::spawn(async move {
+                if id == 3 { errors.ask(Work::Panic).await.map(|_| 0) } else { Ok(stored(&errors, 1, vec![event(id, 1, 1)]).await.0) }
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    go.send(()).unwrap();
+    for (id, task) in tasks.into_iter().enumerate() {
+        let answer = task.await.unwrap();
+        assert_eq!(answer.is_err(), id == 3, "{answer:?}");
+    }
+    assert_eq!(stored(&errors, 1, vec![event(9, 1, 1)]).await, (1, 0), "the thread lives");
+    assert_eq!(errors.count(1, Within::all()).await.unwrap(), 6);
+}
+
+#[tokio::test]
+async fn what_waits_is_one_transaction() {
+    let (_dir, errors) = store();
+    let errors = Arc::new(errors);
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    errors.lend(|connection| connection.execute_batch("PRAGMA max_page_count = 1").unwrap()).await;
+    errors.lend(move |_| wait.recv().unwrap()).await;
+    let tasks: Vec<_> = (0..50u32)
+        .map(|id| {
+            let errors = errors.clone();
+            // Each but one would find room in the pages that are there.
+            let value = "x".repeat(if id == 49 { 100_000 } else { 1 });
+            tokio::spawn(async move { errors.append(1, 0, vec![ErrorEvent { value, ..event(id, 1, 1) }]).await })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    go.send(()).unwrap();
+    for task in tasks {
+        assert!(matches!(task.await.unwrap(), Err(ErrorsError::DiskFull { .. })));
+    }
+    assert_eq!(stored(&errors, 1, vec![event(1, 1, 1)]).await, (1, 0));
+}
+
+#[test]
+fn a_newer_format_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Errors::open(dir.path()).unwrap());
+    Connection::open(dir.path().join("errors.db")).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let error = Errors::open(dir.path()).unwrap_err();
+    assert!(error.to_string().contains("newer version (format 99"), "{error}");
+}

@@ -1,0 +1,194 @@
+//! What became of everything that was sent: counted in memory, written down every second, shown at once.
+//!
+//! Sums are kept for each minute, by outcome, reason, category and key. Reasons and keys may be any text that a stranger sends, so
+//! that their number is bounded (`tally`): for each project and minute, and in all while the database (`table`) cannot be written.
+
+mod table;
+mod tally;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use hinomi_model::outcome::Outcome;
+use rusqlite::Connection;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::sqlite::SqliteError;
+use crate::time::rfc3339;
+use tally::{Count, Tally, What};
+
+const MINUTE_US: i64 = 60_000_000;
+/// Pause between two writes.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// A sum of outcomes of one sort.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Outcome)]
+pub struct Row {
+    /// `accepted`, `refused`, `dropped`, `duplicate`, `client_dropped`.
+    pub outcome: String,
+    /// Why, in snake case; `other` for those beyond what is told apart.
+    pub reason: String,
+    /// `span`, `error`, `request` and the like.
+    pub category: String,
+    /// The ingest key; null where there was none.
+    pub key: Option<String>,
+    /// How many.
+    pub quantity: u64,
+    /// What the newest that had something to say said, for a person.
+    pub detail: Option<String>,
+    /// When the newest came.
+    pub last_at: String,
+}
+
+/// The counter. Dropping it writes down what is in memory.
+#[derive(Debug)]
+pub struct Outcomes {
+    shared: Arc<Shared>,
+    stop: Sender<()>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    path: PathBuf,
+    /// What is not written yet. Held for microseconds.
+    tally: Mutex<Tally>,
+    /// Taken before the tally where both are needed: what has left the tally and is not in the table yet must be seen by nobody.
+    connection: Mutex<Connection>,
+}
+
+impl Outcomes {
+    /// Opens the counter in a data folder: `outcomes.db`.
+    ///
+    /// # Errors
+    ///
+    /// When its database cannot be opened, or a newer version wrote it.
+    pub fn open(dir: &Path) -> Result<Outcomes, SqliteError> {
+        let path = dir.join("outcomes.db");
+        let connection = table::open(&path)?;
+        let shared = Arc::new(Shared { path, tally: Mutex::default(), connection: Mutex::new(connection) });
+        let (stop, stopped) = channel();
+        let for_thread = shared.clone();
+        let thread = std::thread::Builder::new().name("outcomes".to_owned()).spawn(move || run(&for_thread, &stopped));
+        let thread = thread.map_err(|error| SqliteError::Failed { path: shared.path.clone(), reason: error.to_string() })?;
+        Ok(Outcomes { shared, stop, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Counts an outcome of a project; 0 stands for requests that name no project of ours. Waits for no disk.
+    pub fn count(&self, project: u64, key: Option<&str>, outcome: &Outcome) {
+        let now_us = jiff::Timestamp::now().as_microsecond();
+        lock(&self.shared.tally).count(now_us, project, key, outcome);
+    }
+
+    /// The outcomes of a project in the minutes that `from_us..to_us` touches, the newest first, what was counted just now included.
+    /// Blocks while it reads.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn rows(&self, project: u64, from_us: i64, to_us: i64) -> Result<Vec<Row>, SqliteError> {
+        if from_us >= to_us {
+            return Ok(Vec::new());
+        }
+        let minutes = from_us.div_euclid(MINUTE_US)..=to_us.saturating_sub(1).div_euclid(MINUTE_US);
+        let mut sums: BTreeMap<What, Count> = BTreeMap::new();
+        let connection = lock(&self.shared.connection);
+        let add = |what: What, count: Count| sums.entry(what).or_default().add(&count);
+        table::read(&connection, project, &minutes, add).map_err(SqliteError::of(&self.shared.path))?;
+        for (which, count) in lock(&self.shared.tally).counts() {
+            if which.project == project && minutes.contains(&which.minute) {
+                sums.entry(which.what.clone()).or_default().add(count);
+            }
+        }
+        drop(connection);
+        let mut sums: Vec<(What, Count)> = sums.into_iter().collect();
+        sums.sort_by_key(|(_, count)| std::cmp::Reverse(count.last_us));
+        Ok(sums.into_iter().map(|(what, count)| row(what, count)).collect())
+    }
+
+    /// Writes down what is only in memory. What cannot be written stays there.
+    pub fn flush(&self) {
+        if let Err(error) = self.shared.write() {
+            tracing::warn!(%error, "outcomes.not_written");
+        }
+    }
+
+    /// Forgets the minutes that lie before a time, of all projects. Returns how many sums were deleted. Blocks while it writes.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn delete_before(&self, before_us: i64) -> Result<u64, SqliteError> {
+        let connection = lock(&self.shared.connection);
+        table::delete_before(&connection, before_us.div_euclid(MINUTE_US)).map_err(SqliteError::of(&self.shared.path))
+    }
+}
+
+impl Drop for Outcomes {
+    fn drop(&mut self) {
+        let _ = self.stop.send(());
+        if let Some(thread) = lock(&self.thread).take() {
+            let _ = thread.join();
+        }
+        self.flush();
+    }
+}
+
+/// Writes once a second until it is told to end. A failure is told once; what is counted meanwhile waits in memory.
+fn run(shared: &Shared, stopped: &Receiver<()>) {
+    let mut is_failing = false;
+    while matches!(stopped.recv_timeout(FLUSH), Err(RecvTimeoutError::Timeout)) {
+        match shared.write() {
+            Ok(()) => is_failing = false,
+            Err(error) => {
+                if !std::mem::replace(&mut is_failing, true) {
+                    tracing::warn!(%error, "outcomes.not_written");
+                }
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn write(&self) -> Result<(), SqliteError> {
+        let mut connection = lock(&self.connection);
+        let taken = lock(&self.tally).take();
+        if taken.is_empty() {
+            return Ok(());
+        }
+        match table::write(&mut connection, &taken) {
+            Ok(()) => {
+                lock(&self.tally).written();
+                Ok(())
+            }
+            Err(error) => {
+                lock(&self.tally).put_back(taken);
+                Err(SqliteError::of(&self.path)(error))
+            }
+        }
+    }
+}
+
+fn row(what: What, count: Count) -> Row {
+    Row {
+        outcome: what.outcome,
+        reason: what.reason,
+        category: what.category,
+        key: Some(what.key).filter(|key| !key.is_empty()),
+        quantity: count.quantity,
+        detail: count.detail.map(|(_, text)| text),
+        last_at: rfc3339(count.last_us),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

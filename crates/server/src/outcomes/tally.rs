@@ -1,0 +1,212 @@
+//! Counts that are in memory, bounded whatever is sent.
+
+use std::collections::{HashMap, HashSet};
+
+use hinomi_model::outcome::Outcome;
+
+use super::MINUTE_US;
+
+/// Sorts of outcomes that are told apart for one project in one minute; the rest has the reason `other` and no key.
+const MOST_IN_MINUTE: usize = 300;
+/// Sums that wait while the database cannot be written; the rest is added to one minute, under `other`.
+const MOST_WAITING: usize = 10_000;
+/// Longest reason, key and detail, in characters.
+const LONGEST: usize = 64;
+const LONGEST_DETAIL: usize = 300;
+/// The largest sum of one minute. A client's own figure may be any number, and sums of sums must stay numbers.
+pub(super) const LARGEST: u64 = 1_000_000_000_000;
+
+/// What sort of outcome.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct What {
+    pub(super) outcome: String,
+    pub(super) reason: String,
+    pub(super) category: String,
+    /// Empty where there was none.
+    pub(super) key: String,
+}
+
+/// What is counted together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Which {
+    pub(super) project: u64,
+    /// Since the Unix epoch.
+    pub(super) minute: i64,
+    pub(super) what: What,
+}
+
+/// A sum.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Count {
+    pub(super) quantity: u64,
+    /// When the newest came, in microseconds since the Unix epoch.
+    pub(super) last_us: i64,
+    /// The newest words for a person, with their time.
+    pub(super) detail: Option<(i64, String)>,
+}
+
+impl Count {
+    pub(super) fn add(&mut self, other: &Count) {
+        self.quantity = self.quantity.saturating_add(other.quantity);
+        self.last_us = self.last_us.max(other.last_us);
+        let newer = other.detail.iter().find(|(at, _)| self.detail.as_ref().is_none_or(|(own, _)| at >= own));
+        if let Some(newer) = newer {
+            self.detail = Some(newer.clone());
+        }
+    }
+}
+
+/// The counts that are not written yet.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    counts: HashMap<Which, Count>,
+    /// The minute that `told_apart` is about.
+    minute: i64,
+    /// The sorts of each project that this minute had, those that are written already among them.
+    told_apart: HashMap<u64, HashSet<What>>,
+    /// Sums that are being written: they may come back.
+    taken: usize,
+    /// The minute to which everything is added while too much waits, until something could be written.
+    overflow: Option<i64>,
+}
+
+impl Tally {
+    pub(super) fn count(&mut self, now_us: i64, project: u64, key: Option<&str>, outcome: &Outcome) {
+        let mut what = What {
+            outcome: outcome.kind.as_str().to_owned(),
+            reason: snake_case(&outcome.reason),
+            category: outcome.category.as_str().to_owned(),
+            key: key.unwrap_or_default().chars().take(LONGEST).collect(),
+        };
+        let mut minute = now_us.div_euclid(MINUTE_US);
+        if minute != self.minute {
+            self.minute = minute;
+            self.told_apart.clear();
+        }
+        if self.counts.len() + self.taken >= MOST_WAITING {
+            minute = *self.overflow.get_or_insert(minute);
+            what = what.other();
+        } else {
+            let told_apart = self.told_apart.entry(project).or_default();
+            if told_apart.len() < MOST_IN_MINUTE {
+                told_apart.insert(what.clone());
+            } else if !told_apart.contains(&what) {
+                what = what.other();
+            }
+        }
+        let detail = outcome.detail.as_ref().map(|text| (now_us, text.chars().take(LONGEST_DETAIL).collect()));
+        let one = Count { quantity: outcome.quantity.min(LARGEST), last_us: now_us, detail };
+        self.counts.entry(Which { project, minute, what }).or_default().add(&one);
+    }
+
+    pub(super) fn counts(&self) -> &HashMap<Which, Count> {
+        &self.counts
+    }
+
+    /// Takes out everything, to be written. [`written`](Tally::written) or [`put_back`](Tally::put_back) follows.
+    pub(super) fn take(&mut self) -> HashMap<Which, Count> {
+        self.taken = self.counts.len();
+        std::mem::take(&mut self.counts)
+    }
+
+    /// What was taken has been written.
+    pub(super) fn written(&mut self) {
+        self.taken = 0;
+        self.overflow = None;
+    }
+
+    /// Puts back what could not be written.
+    pub(super) fn put_back(&mut self, counts: HashMap<Which, Count>) {
+        self.taken = 0;
+        let since = std::mem::replace(&mut self.counts, counts);
+        for (which, count) in since {
+            self.counts.entry(which).or_default().add(&count);
+        }
+    }
+}
+
+impl What {
+    /// The sort for what is not told apart.
+    fn other(self) -> What {
+        What { reason: "other".to_owned(), key: String::new(), ..self }
+    }
+}
+
+/// A client's reason is any text; ours are names.
+fn snake_case(reason: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
+    let name: String = reason.trim().chars().take(LONGEST).map(plain).collect();
+    if name.is_empty() { "unknown".to_owned() } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use hinomi_model::outcome::Category;
+
+    use super::*;
+
+    fn dropped(reason: &str) -> Outcome {
+        Outcome::dropped(Category::Span, reason, format!("said {reason}"))
+    }
+
+    fn sum(tally: &Tally) -> u64 {
+        tally.counts.values().map(|count| count.quantity).sum()
+    }
+
+    #[test]
+    fn strange_reasons_stay_few_and_plain() {
+        let mut tally = Tally::default();
+        for number in 0..5_000 {
+            tally.count(number, 1, Some(&"k".repeat(1000)), &dropped(&format!("Très {number}")));
+            // Whether it has been written meanwhile makes no difference.
+            if number == 150 {
+                assert_eq!(tally.take().len(), 151);
+            }
+        }
+        assert_eq!(tally.counts.len(), MOST_IN_MINUTE - 151 + 1);
+        assert_eq!(sum(&tally), 5_000 - 151);
+        assert!(tally.counts.keys().all(|which| which.what.reason == "other" || which.what.reason.starts_with("tr_s_")));
+        assert!(tally.counts.keys().all(|which| which.what.key.len() <= LONGEST));
+        tally.count(0, 2, None, &dropped("another_project"));
+        tally.count(MINUTE_US, 1, None, &dropped("another_minute"));
+        tally.count(MINUTE_US, 1, None, &dropped(" \n"));
+        for reason in ["another_project", "another_minute", "unknown"] {
+            assert!(tally.counts.keys().any(|which| which.what.reason == reason), "{reason}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_bounded_and_counted() {
+        let mut tally = Tally::default();
+        let mut number = 0;
+        let mut count = |tally: &mut Tally| {
+            number += 1;
+            tally.count(number * MINUTE_US, 1, Some("k"), &dropped("too_old"));
+        };
+        for _ in 0..20_000 {
+            count(&mut tally);
+            let taken = tally.take();
+            count(&mut tally);
+            tally.put_back(taken);
+        }
+        assert_eq!(sum(&tally), 40_000);
+        assert!(tally.counts.len() <= MOST_WAITING + 1, "{}", tally.counts.len());
+        tally.take();
+        tally.written();
+        count(&mut tally);
+        assert!(tally.counts.keys().all(|which| which.what.reason == "too_old"));
+    }
+
+    #[test]
+    fn the_newest_words_stay() {
+        let mut tally = Tally::default();
+        tally.count(1, 1, None, &dropped("a"));
+        tally.count(3, 1, None, &Outcome { detail: Some("third ".repeat(1000)), ..dropped("a") });
+        tally.count(2, 1, None, &Outcome { detail: Some("second".into()), ..dropped("a") });
+        tally.count(4, 1, None, &Outcome { detail: None, quantity: u64::MAX, ..dropped("a") });
+        let count = tally.counts.values().next().unwrap();
+        assert_eq!((count.quantity, count.last_us), (LARGEST + 3, 4));
+        let (at, text) = count.detail.as_ref().unwrap();
+        assert_eq!((*at, text.len()), (3, LONGEST_DETAIL));
+    }
+}
