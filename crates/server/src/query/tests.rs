@@ -74,14 +74,15 @@ fn scope(filter: &str) -> Scope {
     Scope { filter: Filter::parse(filter).unwrap(), ..Scope::all() }
 }
 
+/// Trace, parent, minute; which model and status; what is known of the cost; whether it counts; which user.
+type Drawn = (u64, u64, i64, usize, usize, usize, bool, u64);
+
 /// Spans of a few traces with all that makes a difference to sums.
 fn spans() -> impl Strategy<Value = Vec<Span>> {
     let one = (1..6u64, 0..4u64, 0..200i64, 0..4usize, 0..3usize, 0..3usize, any::<bool>(), 0..5u64);
     proptest::collection::vec(one, 1..60).prop_map(|drawn| {
-        let make = |(at, (trace, parent, minute, model, status, known, counted, user)): (
-            usize,
-            (u64, u64, i64, usize, usize, usize, bool, u64),
-        )| {
+        let make = |(at, drawn): (usize, Drawn)| {
+            let (trace, parent, minute, model, status, known, counted, user) = drawn;
             let id = at as u64 + 1;
             let models = ["gpt-4o", "gpt-4o-mini", "o3", ""];
             let mut span = if model < 3 { call(trace, id, parent, minute, models[model]) } else { span(trace, id, parent, minute) };

@@ -46,7 +46,8 @@ fn every_way_to_say_who_sends() {
     let server = Server::start();
     let dsn = format!("{{\"dsn\":\"http://{KEY}@127.0.0.1:9/1\"}}\n");
     let sentry = format!("Sentry sentry_key={KEY}, sentry_version=7, sentry_client=test/1");
-    let ways: [(&str, String, Vec<(&str, &str)>, Vec<u8>); 6] = [
+    type Way<'a> = (&'a str, String, Vec<(&'a str, &'a str)>, Vec<u8>);
+    let ways: [Way; 6] = [
         ("query", format!("/api/1/envelope/?sentry_key={KEY}&sentry_version=7"), vec![], b"{}\n".to_vec()),
         ("header", "/api/1/envelope/".into(), vec![("x-sentry-auth", &sentry)], b"{}\n".to_vec()),
         ("authorization", "/api/1/envelope".into(), vec![("authorization", &sentry)], b"{}\n".to_vec()),
@@ -71,7 +72,8 @@ fn refusals_say_why_and_are_counted() {
         encoder.finish().unwrap()
     };
     let sentry = format!("Sentry sentry_key={KEY}");
-    let cases: Vec<(&str, &str, Vec<(&str, &str)>, Vec<u8>, u16)> = vec![
+    type Case<'a> = (&'a str, &'a str, Vec<(&'a str, &'a str)>, Vec<u8>, u16);
+    let cases: Vec<Case> = vec![
         ("missing_key", "/api/1/envelope/", vec![], b"{}\n".to_vec(), 401),
         ("unknown_key", &unknown, vec![], b"{}\n".to_vec(), 401),
         ("malformed_key", "/api/1/envelope/?sentry_key=abc", vec![], b"{}\n".to_vec(), 400),
