@@ -6,6 +6,7 @@ import { Icon } from '../icons';
 import { CopyIcon } from '../states';
 import { Code } from './code';
 import { Prose, type TextMode } from './prose';
+import './text.css';
 
 const ROLES: Record<string, TextKey> = {
   system: 'text.system',

@@ -108,7 +108,11 @@ function Figures() {
       <Figure label="trace.total" more={idle > 0 && t('trace.idle', { time: plain(format.duration(idle)) })}>
         <Num v={format.duration(trace.duration_ms)} />
       </Figure>
-      <Figure label="trace.cost" title={missing.join(', ')} more={missing.length > 0 ? missing.join(', ') : second && t('common.about', { amount: second })}>
+      <Figure
+        label="trace.cost"
+        title={missing.join(', ')}
+        more={missing.length > 0 ? missing.join(', ') : second && t('common.about', { amount: second })}
+      >
         {cost !== null ? (
           <span title={trace.cost === null ? undefined : format.moneyExact(trace.cost)}>
             {cost}
@@ -120,7 +124,14 @@ function Figures() {
           '–'
         )}
       </Figure>
-      <Figure label="trace.tokens" more={!tokensUnknown && trace.llm_calls > 0 && t('traces.inOut', { in: format.count(trace.input_tokens), out: format.count(trace.output_tokens) })}>
+      <Figure
+        label="trace.tokens"
+        more={
+          !tokensUnknown &&
+          trace.llm_calls > 0 &&
+          t('traces.inOut', { in: format.count(trace.input_tokens), out: format.count(trace.output_tokens) })
+        }
+      >
         {tokensUnknown ? <Unknown /> : trace.llm_calls === 0 ? '–' : format.count(trace.total_tokens)}
       </Figure>
       <Figure label="trace.calls" more={t('trace.ofSpans', { n: format.count(tree.nodes.length) })}>

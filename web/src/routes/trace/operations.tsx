@@ -115,16 +115,16 @@ export function Operations() {
           <tr>
             <td>{t('trace.sumSelf')}</td>
             <td className="n">{format.count(tree.nodes.length)}</td>
-            <td />
+            <td aria-hidden="true" />
             <td className="n">
               <Num v={[{ n: '100', u: '%' }]} />
             </td>
-            <td className="barc" />
+            <td className="barc" aria-hidden="true" />
             <td className="n">
               <Duration ms={whole} />
             </td>
-            <td className="n" />
-            <td className="n c2" />
+            <td className="n" aria-hidden="true" />
+            <td className="n c2" aria-hidden="true" />
           </tr>
         </tfoot>
       </table>

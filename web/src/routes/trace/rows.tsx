@@ -36,7 +36,13 @@ export function Rows({ rows, timeline, folded, onFold, found, onKey, onPick }: R
   const phone = usePhone();
   const list = useRef<HTMLDivElement>(null);
   const height = phone ? PHONE_ROW : ROW;
-  const { items, total, top, reveal } = useWindowRows({ count: rows.length, height, list, covered: COVERED, coveredBelow: phone ? TABS : 0 });
+  const { items, total, top, reveal } = useWindowRows({
+    count: rows.length,
+    height,
+    list,
+    covered: COVERED,
+    coveredBelow: phone ? TABS : 0,
+  });
 
   const at = selected ? rows.indexOf(selected) : -1;
   const revealed = useRef(false);
@@ -282,7 +288,11 @@ function Took({ node, money }: { node: Node; money: (usd: number) => string }) {
       <span className={`n t3${tone}`} role="gridcell" title={title}>
         {tokens !== null ? format.count(tokens) : call && span.status === 'ok' ? word : ''}
       </span>
-      <span className={`n t4${tone}`} role="gridcell" title={cost === null ? title : [format.moneyExact(cost), title].filter(Boolean).join(', ')}>
+      <span
+        className={`n t4${tone}`}
+        role="gridcell"
+        title={cost === null ? title : [format.moneyExact(cost), title].filter(Boolean).join(', ')}
+      >
         {cost !== null ? money(cost) : unknown ? word : ''}
         {cost !== null && !call && subtree.unpriced_calls > 0 && <span className="u">+</span>}
       </span>
@@ -296,9 +306,19 @@ const NEAR = 0.002;
 /** Solid is own time, pale is waiting for children; the rule below is the critical path. */
 const Bar = memo(function Bar({ node, axis, path }: { node: Node; axis: Axis; path: Stretch[] | undefined }) {
   const place = (time: number) => axis.place(time) * 100;
-  const box = ([from, to]: Stretch) => ({ left: `${place(from).toFixed(3)}%`, width: `${Math.max(0, place(to) - place(from)).toFixed(3)}%` });
+  const box = ([from, to]: Stretch) => ({
+    left: `${place(from).toFixed(3)}%`,
+    width: `${Math.max(0, place(to) - place(from)).toFixed(3)}%`,
+  });
   const own = useMemo(() => joined(ownTime(node), axis), [node, axis]);
-  const critical = useMemo(() => joined((path ?? []).toSorted((a, b) => a[0] - b[0]), axis), [path, axis]);
+  const critical = useMemo(
+    () =>
+      joined(
+        (path ?? []).toSorted((a, b) => a[0] - b[0]),
+        axis,
+      ),
+    [path, axis],
+  );
   return (
     <span className="wf" role="gridcell">
       <i className="b" style={box([node.start, node.end])} />

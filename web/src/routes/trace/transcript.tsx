@@ -244,7 +244,8 @@ function UseView({ use }: { use: Use }) {
       {open && (
         <div className="whole">
           {use.arguments && <Code text={use.arguments} lines={16} />}
-          {use.result !== null && (/^\s*[{[]/.test(use.result) ? <Code text={use.result} lines={16} /> : <Prose text={use.result} mode="reading" />)}
+          {use.result !== null &&
+            (/^\s*[{[]/.test(use.result) ? <Code text={use.result} lines={16} /> : <Prose text={use.result} mode="reading" />)}
         </div>
       )}
     </div>
@@ -289,7 +290,14 @@ export function CopyTranscript() {
   const text = useMemo(
     () =>
       turns(tree)
-        .map(({ span }) => [span.input_preview && `user: ${span.input_preview}`, span.output_preview && `${span.agent ?? 'assistant'}: ${span.output_preview}`].filter(Boolean).join('\n'))
+        .map(({ span }) =>
+          [
+            span.input_preview && `user: ${span.input_preview}`,
+            span.output_preview && `${span.agent ?? 'assistant'}: ${span.output_preview}`,
+          ]
+            .filter(Boolean)
+            .join('\n'),
+        )
         .join('\n\n'),
     [tree],
   );

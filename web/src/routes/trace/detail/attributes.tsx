@@ -39,7 +39,13 @@ export function Attributes({ detail }: { detail: SpanDetail }) {
             <div key={name}>
               <dt>{name}</dt>
               <dd>
-                {text.length > 200 || /^\s*[{[]/.test(text) ? <Code text={text} lines={10} /> : text === '' ? <span className="dim">""</span> : <Said text={text} />}
+                {text.length > 200 || /^\s*[{[]/.test(text) ? (
+                  <Code text={text} lines={10} />
+                ) : text === '' ? (
+                  <span className="dim">""</span>
+                ) : (
+                  <Said text={text} />
+                )}
               </dd>
               <CopyIcon text={text} label={t('trace.copyValue', { name })} />
             </div>

@@ -9,7 +9,8 @@ import { useLooking } from '../context';
 import { isCall, type Node } from '../model/tree';
 
 /** Prices have two decimals, or as many as they need. */
-const priceOf = (exact: (usd: number) => string, usd: number) => (usd >= 1 || Number.isInteger(usd * 100) ? `$${usd.toFixed(2)}` : exact(usd));
+const priceOf = (exact: (usd: number) => string, usd: number) =>
+  usd >= 1 || Number.isInteger(usd * 100) ? `$${usd.toFixed(2)}` : exact(usd);
 
 /** All that was charged, so that the eye can follow the sum: seven decimals where amounts are tiny. */
 function useAmounts(buckets: CostBucket[]) {
@@ -84,7 +85,13 @@ function WhyUnknown({ detail }: { detail: SpanDetail }) {
   const { usage } = detail;
   const untold = usage === null || usage.source === null;
   const key: TextKey =
-    detail.status !== 'ok' && untold ? 'trace.unknown.failed' : untold ? 'trace.unknown.tokens' : detail.model ? 'trace.unknown.price' : 'trace.unknown.model';
+    detail.status !== 'ok' && untold
+      ? 'trace.unknown.failed'
+      : untold
+        ? 'trace.unknown.tokens'
+        : detail.model
+          ? 'trace.unknown.price'
+          : 'trace.unknown.model';
   return (
     <p>
       <Unknown /> {t(key, { model: detail.model ?? '' })}
@@ -125,7 +132,9 @@ export function linesOf(usage: Usage | null, buckets: CostBucket[]): Line[] {
     line('output_audio', null),
   ];
   const rare = new Set<CostBucket['bucket']>(['cache_write_1h', 'input_audio', 'output_audio', 'reasoning']);
-  return lines.filter(({ bucket, tokens, priced: charged }) => charged !== null || !rare.has(bucket) || (bucket === 'reasoning' && tokens !== null));
+  return lines.filter(
+    ({ bucket, tokens, priced: charged }) => charged !== null || !rare.has(bucket) || (bucket === 'reasoning' && tokens !== null),
+  );
 }
 
 export function CostTab({ detail, node }: { detail: SpanDetail; node: Node }) {
@@ -181,9 +190,9 @@ function CallCost({ detail }: { detail: SpanDetail }) {
               <td className="n">
                 <b>{usage.total_tokens === null ? <Unknown /> : format.count(usage.total_tokens)}</b>
               </td>
-              <td />
-              <td />
-              <td />
+              <td aria-hidden="true" />
+              <td aria-hidden="true" />
+              <td aria-hidden="true" />
               <td className="n">
                 <b>{cost?.total === null || cost === null ? <Unknown /> : format.moneyExact(cost.total)}</b>
               </td>

@@ -53,7 +53,12 @@ export function Details({ detail, node }: { detail: SpanDetail; node: Node }) {
         </span>
       </span>,
     ],
-    !detail.compared && [t('trace.compared'), <span key="n" className="dim">{t('trace.tooFew')}</span>],
+    !detail.compared && [
+      t('trace.compared'),
+      <span key="n" className="dim">
+        {t('trace.tooFew')}
+      </span>,
+    ],
     detail.thread !== null && [t('trace.thread'), detail.thread],
   ];
   const model: Line[] = [

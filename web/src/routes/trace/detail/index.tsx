@@ -22,7 +22,19 @@ const TABS = ['messages', 'cost', 'details', 'attributes', 'reading', 'raw'] as 
 type Tab = (typeof TABS)[number];
 
 /** Steps that say something themselves: calls, and what speaks for them. */
-const SPEAKS = new Set(['llm', 'embedding', 'agent', 'tool', 'chain', 'retriever', 'reranker', 'guardrail', 'evaluator', 'handoff', 'prompt']);
+const SPEAKS = new Set([
+  'llm',
+  'embedding',
+  'agent',
+  'tool',
+  'chain',
+  'retriever',
+  'reranker',
+  'guardrail',
+  'evaluator',
+  'handoff',
+  'prompt',
+]);
 
 function tabsOf(span: Span, detail: SpanDetail | undefined): Tab[] {
   const messages = detail ? detail.input_messages.length + detail.output_messages.length : 0;
@@ -141,7 +153,9 @@ function Facts({ span }: { span: Span }) {
         </Fact>
       )}
       {call && !(span.cost === null && span.status !== 'ok') && (
-        <Fact label={t('trace.cost')}>{span.cost?.total !== null && span.cost?.total !== undefined ? format.moneyExact(span.cost.total) : missing}</Fact>
+        <Fact label={t('trace.cost')}>
+          {span.cost?.total !== null && span.cost?.total !== undefined ? format.moneyExact(span.cost.total) : missing}
+        </Fact>
       )}
       {!call && subtree.llm_calls > 0 && (
         <>

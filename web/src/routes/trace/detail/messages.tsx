@@ -126,7 +126,8 @@ function Finish({ detail }: { detail: SpanDetail }) {
       <span>
         {typeof temperature === 'number' ? (
           <>
-            {t('trace.temperature')} <b>{format.fixed(temperature, temperature % 1 === 0 ? 0 : String(temperature).split('.')[1]!.length)}</b>
+            {t('trace.temperature')}{' '}
+            <b>{format.fixed(temperature, temperature % 1 === 0 ? 0 : String(temperature).split('.')[1]!.length)}</b>
           </>
         ) : (
           t('trace.noTemperature')
@@ -149,7 +150,10 @@ const JAVASCRIPT = `Sentry.init({
 const OTEL = `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true`;
 
 /** Which setting keeps the texts back, for the client that reported. */
-export function captureOf(sdk: string | undefined): { code: string; words: 'trace.missing.python' | 'trace.missing.javascript' | 'trace.missing.otel' } {
+export function captureOf(sdk: string | undefined): {
+  code: string;
+  words: 'trace.missing.python' | 'trace.missing.javascript' | 'trace.missing.otel';
+} {
   if (sdk?.startsWith('sentry.python')) return { code: PYTHON, words: 'trace.missing.python' };
   if (sdk?.startsWith('sentry.')) return { code: JAVASCRIPT, words: 'trace.missing.javascript' };
   return { code: OTEL, words: 'trace.missing.otel' };

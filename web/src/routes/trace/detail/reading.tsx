@@ -38,7 +38,8 @@ export function ReadingTab({ detail }: { detail: SpanDetail }) {
   const { format } = useReader();
   const readings = detail.reading ?? [];
   const { usage } = detail;
-  const checks = typeof usage?.input_tokens === 'number' && typeof usage.output_tokens === 'number' && typeof usage.total_tokens === 'number';
+  const checks =
+    typeof usage?.input_tokens === 'number' && typeof usage.output_tokens === 'number' && typeof usage.total_tokens === 'number';
   const sum = checks ? usage.input_tokens! + usage.output_tokens! : 0;
   if (readings.length === 0) return <p className="dim small pad">{t('trace.noReading')}</p>;
   return (
@@ -62,7 +63,17 @@ export function ReadingTab({ detail }: { detail: SpanDetail }) {
                   {value === null ? (
                     <span className="dim">{t('trace.shownElsewhere')}</span>
                   ) : (
-                    <b>{typeof value === 'number' ? (reading.field.includes('cost') ? format.moneyExact(value) : format.count(value)) : <Said text={String(value).slice(0, 300)} />}</b>
+                    <b>
+                      {typeof value === 'number' ? (
+                        reading.field.includes('cost') ? (
+                          format.moneyExact(value)
+                        ) : (
+                          format.count(value)
+                        )
+                      ) : (
+                        <Said text={String(value).slice(0, 300)} />
+                      )}
+                    </b>
                   )}
                 </td>
                 <td>
@@ -86,7 +97,11 @@ export function ReadingTab({ detail }: { detail: SpanDetail }) {
                 </b>
               </td>
               <td>
-                {sum === usage.total_tokens ? t('trace.totalSame') : <Chip tone="wrn">{t('trace.totalOther', { n: format.count(usage.total_tokens!) })}</Chip>}
+                {sum === usage.total_tokens ? (
+                  t('trace.totalSame')
+                ) : (
+                  <Chip tone="wrn">{t('trace.totalOther', { n: format.count(usage.total_tokens!) })}</Chip>
+                )}
               </td>
             </tr>
           )}
