@@ -370,6 +370,7 @@ export function refused(at) {
     },
     580,
     340,
+    quiet,
   );
   b.errors.push({
     event_id: hexOf('rate', 32),

@@ -37,16 +37,19 @@ export function useWindowRows({ count, height, list, covered, coveredBelow = 0 }
     estimateSize: () => height,
     overscan: 12,
     scrollMargin: top,
-    scrollPaddingStart: covered,
-    scrollPaddingEnd: coveredBelow + height,
   });
   useEffect(() => virtual.measure(), [virtual, height]);
-  return {
-    items: virtual.getVirtualItems(),
-    total: count * height,
-    top,
-    reveal: (at: number, align: 'auto' | 'center' = 'auto') => virtual.scrollToIndex(at, { align }),
+  /** Brings a row into sight; one that is in sight already stays where it is. */
+  const reveal = (at: number, align: 'near' | 'middle' = 'near') => {
+    const box = list.current?.getBoundingClientRect();
+    if (!box) return;
+    const y = box.top + at * height;
+    const floor = window.innerHeight - coveredBelow - height;
+    if (y >= covered && y <= floor) return;
+    const goal = align === 'middle' ? (covered + floor) / 2 : y < covered ? covered : floor;
+    window.scrollBy({ top: y - goal, behavior: 'instant' });
   };
+  return { items: virtual.getVirtualItems(), total: count * height, top, reveal };
 }
 
 /** Whether a media query holds; follows the window. */

@@ -219,6 +219,7 @@ export const trace = {
   'trace.kinMore': '{percent} %多い',
   'trace.kinLess': '{percent} %安い',
   'trace.kinDearer': '{percent} %高い',
+  'trace.kinTimes': '平均の{times}倍',
   'trace.usual': '通常どおり',
   'trace.itsEarlier': 'これまでの実行',
   'trace.newestFirst': '新しい順',

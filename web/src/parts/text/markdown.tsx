@@ -26,12 +26,36 @@ const COMPONENTS: Components = {
   input: ({ checked }) => <span aria-hidden="true">{checked ? '☑' : '☐'} </span>,
 };
 
+interface MarkNode {
+  type: string;
+  value?: string;
+  children?: MarkNode[];
+}
+
+/** HTML stands as the text that it is, in a paragraph of its own where it stood alone. */
+function htmlAsText() {
+  const inline = new Set(['paragraph', 'heading', 'emphasis', 'strong', 'delete', 'link', 'tableCell']);
+  const walk = (node: MarkNode) => {
+    node.children = node.children?.map((child) => {
+      if (child.type !== 'html') {
+        walk(child);
+        return child;
+      }
+      const text: MarkNode = { type: 'text', value: child.value ?? '' };
+      return inline.has(node.type) ? text : { type: 'paragraph', children: [text] };
+    });
+  };
+  return walk;
+}
+
 const safe = (url: string) => (/^(https?:|mailto:|#)/i.test(url) ? url : '');
+
+const PLUGINS = [gfm, htmlAsText];
 
 /** Markdown; HTML within it stands as the text that it is. */
 export default function Rendered({ text }: { text: string }) {
   return (
-    <Markdown remarkPlugins={[gfm]} components={COMPONENTS} urlTransform={safe}>
+    <Markdown remarkPlugins={PLUGINS} components={COMPONENTS} urlTransform={safe}>
       {text}
     </Markdown>
   );

@@ -159,7 +159,7 @@ function Figure({ label, more, title, children }: { label: TextKey; more?: React
 }
 
 /** As many operations as a line holds; the rest are one. */
-const SHOWN = 7;
+const SHOWN = 6;
 
 /** Where the time went, in one line. */
 function Strip() {

@@ -146,6 +146,7 @@ interface CompareProps {
 /** One measure: each earlier run is a dot, this one is the black one. */
 function Compare({ label, mine, others, write, verdicts }: CompareProps) {
   const t = useT();
+  const { format } = useReader();
   if (others.length < FEWEST) return null;
   const mean = others.reduce((sum, value) => sum + value, 0) / others.length;
   const most = Math.max(mine, ...others) * 1.06;
@@ -171,7 +172,11 @@ function Compare({ label, mine, others, write, verdicts }: CompareProps) {
         {pace.kind === 'same' ? (
           <Chip>{t('trace.usual')}</Chip>
         ) : (
-          <Chip tone={tone}>{t(pace.kind === 'faster' ? verdicts.less : verdicts.more, { percent })}</Chip>
+          <Chip tone={tone}>
+            {pace.kind === 'times'
+              ? t('trace.kinTimes', { times: format.three(pace.times) })
+              : t(pace.kind === 'faster' ? verdicts.less : verdicts.more, { percent })}
+          </Chip>
         )}
       </span>
     </div>

@@ -45,15 +45,11 @@ export function Rows({ rows, timeline, folded, onFold, found, onKey, onPick }: R
   });
 
   const at = selected ? rows.indexOf(selected) : -1;
-  const revealed = useRef(false);
+  const opened = useRef(false);
   useEffect(() => {
-    if (at < 0) return;
-    // A link to a span far down opens with it in sight; after that the list moves no more than it must.
-    if (!revealed.current && at * height < window.innerHeight - top - TABS) revealed.current = true;
-    else {
-      reveal(at, revealed.current ? 'auto' : 'center');
-      revealed.current = true;
-    }
+    // A link to a span far down opens with it in the middle; after that the list moves no more than it must.
+    if (at >= 0) reveal(at, opened.current ? 'near' : 'middle');
+    opened.current = true;
     // Only a new selection moves the list, not rows that arrive.
     // oxlint-disable-next-line react/exhaustive-deps
   }, [selected?.span.span_id, timeline]);
@@ -221,7 +217,7 @@ const Row = memo(function Row(props: RowProps) {
         )}
         {bad ? <StatusGlyph status="error" /> : <Glyph kind={span.kind} />}
         <b className="ell" title={span.name}>
-          {span.name || span.op || span.span_id}
+          {labelOf(node)}
         </b>
         <Note node={node} folded={folded && folds} />
       </span>
@@ -236,6 +232,12 @@ const Row = memo(function Row(props: RowProps) {
     </div>
   );
 });
+
+/** A tool is called by its name, which its glyph says is a tool. */
+function labelOf({ span }: Node): string {
+  if (span.kind === 'tool' && span.tool && span.name.includes(span.tool)) return span.tool;
+  return span.name || span.op || span.span_id;
+}
 
 /** What sets a span apart from others of its name, in a word. */
 function Note({ node, folded }: { node: Node; folded: boolean }) {

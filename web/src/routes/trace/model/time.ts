@@ -75,7 +75,7 @@ export function roundStep(length: number, most: number): number {
 }
 
 /** The time axis of a trace: linear, but for gaps in which nothing happened. */
-export function makeAxis(length: number, gaps: Stretch[], most = 4): Axis {
+export function makeAxis(length: number, gaps: Stretch[], most = 5): Axis {
   const whole = Math.max(length, 1e-6);
   const lost = gaps.reduce((sum, [from, to]) => sum + to - from, 0);
   const scale = (1 - gaps.length * FOLDED) / Math.max(1e-6, whole - lost);
@@ -91,8 +91,9 @@ export function makeAxis(length: number, gaps: Stretch[], most = 4): Axis {
   const step = roundStep(whole - lost, most);
   const ticks: Axis['ticks'] = [];
   for (let time = 0; time <= whole && ticks.length < 400; time += step) {
-    const hidden = gaps.some(([from, to]) => time > from && time < to);
     const at = place(time);
+    // The length of a gap stands over it, and needs its room.
+    const hidden = gaps.some(([from, to]) => (time > from && time < to) || Math.abs((place(from) + place(to)) / 2 - at) < 0.16);
     const last = ticks[ticks.length - 1];
     // Words never stand on each other, also where a fold brings ticks together.
     if (!hidden && (!last || at - last.at > 0.12)) ticks.push({ at, time });
