@@ -1,3 +1,5 @@
+import { crawl, hostile, refused, trip } from './stories.mjs';
+
 // Deterministic data for the mock server: one project with traffic, one that is empty.
 const HOUR = 3_600_000;
 export const START = Math.floor(Date.now() / 1000) * 1000;
@@ -69,7 +71,7 @@ function choosePipeline() {
   return PIPELINES.find(({ weight }) => (left -= weight) < 0) ?? PIPELINES[0];
 }
 
-function span(trace, parent, fields) {
+export function span(trace, parent, fields) {
   return {
     project_id: 1,
     trace_id: trace,
@@ -218,7 +220,6 @@ export function makeTrace(at) {
     }
   });
   root.duration_ms = offset + 3;
-  root.self_time_ms = root.duration_ms - spans.slice(1).reduce((sum, { duration_ms: ms }) => sum + ms, 0);
   if (failed) root.status = 'error';
   return finish(trace, spans, failed ? [failure(trace, spans.at(-1), at + offset)] : []);
 }
@@ -241,39 +242,70 @@ function failure(trace, spanOf, at) {
   };
 }
 
-export function finish(trace, spans, errors) {
-  const calls = spans.filter(({ kind }) => kind === 'llm' || kind === 'embedding');
-  const sum = (get) => calls.reduce((value, call) => value + (get(call) ?? 0), 0);
-  const priced = calls.filter(({ cost }) => cost);
+/** Own time and sums of all below, for each span. */
+function settle(spans) {
+  const byId = new Map(spans.map((one) => [one.span_id, { one, below: [] }]));
+  for (const { one } of byId.values()) byId.get(one.parent_span_id)?.below.push(one);
+  for (const one of spans.toReversed()) {
+    const start = Date.parse(one.start_time);
+    const taken = byId
+      .get(one.span_id)
+      .below.map((child) => [Date.parse(child.start_time) - start, Date.parse(child.start_time) - start + child.duration_ms])
+      .sort((a, b) => a[0] - b[0]);
+    let free = one.duration_ms;
+    let until = 0;
+    for (const [from, to] of taken) {
+      free -= Math.max(0, Math.min(to, one.duration_ms) - Math.max(from, until));
+      until = Math.max(until, to);
+    }
+    one.self_time_ms = Math.max(0, free);
+  }
+  for (const one of spans.toReversed()) {
+    const sum = { llm_calls: 0, input_tokens: 0, output_tokens: 0, cost: null, unpriced_calls: 0 };
+    if (isCall(one) && one.counted) {
+      sum.llm_calls = 1;
+      sum.input_tokens = one.usage?.input_tokens ?? 0;
+      sum.output_tokens = one.usage?.output_tokens ?? 0;
+      sum.cost = one.cost?.total ?? null;
+      sum.unpriced_calls = one.usage && !one.cost ? 1 : 0;
+    }
+    for (const { subtree } of byId.get(one.span_id).below) {
+      for (const key of ['llm_calls', 'input_tokens', 'output_tokens', 'unpriced_calls']) sum[key] += subtree[key];
+      if (subtree.cost !== null) sum.cost = (sum.cost ?? 0) + subtree.cost;
+    }
+    one.subtree = sum;
+  }
+}
+
+const isCall = ({ kind }) => kind === 'llm' || kind === 'embedding';
+
+export function finish(trace, spans, errors, exact = false) {
+  if (!exact) settle(spans);
+  const calls = spans.filter((one) => isCall(one) && one.counted);
+  const priced = calls.filter(({ cost: own }) => own);
   const root = spans[0];
-  const cost = priced.length ? sum((call) => call.cost?.total) : null;
-  root.subtree = {
-    llm_calls: calls.length,
-    input_tokens: sum((call) => call.usage?.input_tokens),
-    output_tokens: sum((call) => call.usage?.output_tokens),
-    cost,
-    unpriced_calls: calls.filter((call) => call.usage && !call.cost).length,
-  };
+  const { cost } = root.subtree;
+  const sum = (get) => calls.reduce((value, call) => value + (get(call) ?? 0), 0);
   const summary = {
     trace_id: trace,
     root_span_id: root.span_id,
     name: root.name,
     op: root.op,
     start_time: root.start_time,
-    duration_ms: root.duration_ms,
+    duration_ms: Math.max(...spans.map((one) => Date.parse(one.start_time) + one.duration_ms)) - Date.parse(root.start_time),
     span_count: spans.length,
     llm_calls: calls.length,
     failed_llm_calls: calls.filter(({ status }) => status === 'error').length,
     tool_calls: spans.filter(({ kind }) => kind === 'tool').length,
     error_count: errors.length,
-    input_tokens: root.subtree.input_tokens,
-    output_tokens: root.subtree.output_tokens,
-    total_tokens: root.subtree.input_tokens + root.subtree.output_tokens,
+    input_tokens: sum((call) => call.usage?.input_tokens),
+    output_tokens: sum((call) => call.usage?.output_tokens),
+    total_tokens: sum((call) => call.usage?.total_tokens),
     calls_without_usage: calls.filter((call) => call.status === 'ok' && !call.usage).length,
-    cost,
+    cost: priced.length > 0 ? cost : null,
     unpriced_calls: root.subtree.unpriced_calls,
-    models: [...new Set(calls.map(({ model }) => model))].sort((a, b) => (PRICES[b]?.[2] ?? 0) - (PRICES[a]?.[2] ?? 0)),
-    user_id: root.user_id,
+    models: [...new Set(calls.map(({ model }) => model).filter(Boolean))].sort((a, b) => (PRICES[b]?.[2] ?? 0) - (PRICES[a]?.[2] ?? 0)),
+    user_id: spans.find(({ user_id: user }) => user)?.user_id ?? null,
     session_id: root.session_id,
     environment: root.environment,
     release: root.release,
@@ -286,8 +318,10 @@ export function finish(trace, spans, errors) {
 }
 
 /** The example that the trace page is judged by: one call, with what it ran below it. */
-export function article(at) {
-  const trace = '4f7d2c9b8e1a4d60a3f5c7e9b1d20846';
+export function article(at, earlier = 0) {
+  const trace = earlier ? hex(32) : '4f7d2c9b8e1a4d60a3f5c7e9b1d20846';
+  // Its earlier runs were slow, as the one that it is compared with.
+  const slower = earlier ? 13 + rnd() * 3 : 1;
   const common = { pipeline: 'GPT-3.5 Pipeline', release: null, sdk: { name: 'sentry.python', version: '2.44.0' } };
   const cost = {
     total: 0.0003385,
@@ -350,14 +384,14 @@ export function article(at) {
         op,
         kind,
         start_time: iso(at + offset),
-        duration_ms: ms,
-        self_time_ms: self,
+        duration_ms: ms * slower,
+        self_time_ms: self * slower,
         ...(parent === null || parent < 2 ? { subtree } : {}),
         ...more,
       }),
     );
   }
-  return finish(trace, spans, []);
+  return finish(trace, spans, [], true);
 }
 
 export const ARTICLE_MESSAGES = {
@@ -386,7 +420,8 @@ export function makeTraces() {
     traces.push(makeTrace(at));
     back -= ((recent ? 140_000 : 1_400_000) / busy) * (0.4 + rnd() * 1.2);
   }
-  traces.push(article(START - 71_000));
+  traces.push(article(START - 71_000), trip(START - 400_000), refused(START - 250_000), crawl(START - 900_000), hostile(START - 1_500_000));
+  for (let n = 0; n < 14; n += 1) traces.push(article(START - (n + 1) * 9 * HOUR - n * 1_234_567, n + 1));
   return traces.sort((a, b) => a.at - b.at);
 }
 

@@ -1,5 +1,6 @@
 // What the mock server tells of single things: issues, spans, and what became of requests.
 import { ARTICLE_MESSAGES, ERRORS, iso } from './data.mjs';
+import { DETAILS } from './stories.mjs';
 import { fail, scope, sum, traces } from './queries.mjs';
 
 export const KEY = '9f2c61d07be84a35b0c4e7d81f6a2350';
@@ -99,8 +100,10 @@ export function issue(id, number, params) {
 export function detail(trace, spanId) {
   const found =
     traces.find(({ summary }) => summary.trace_id === trace)?.spans.find(({ span_id: one }) => one === spanId) ?? fail(404, 'No such span');
+  const own = DETAILS.get(found.span_id);
+  const { buckets, ...told } = own ?? {};
   const talk =
-    found.kind !== 'llm'
+    own || found.kind !== 'llm'
       ? {}
       : found.model === 'gpt-3.5-turbo-0125'
         ? ARTICLE_MESSAGES
@@ -131,8 +134,10 @@ export function detail(trace, spanId) {
     ...talk,
     response_id: 'chatcmpl-9f',
     finish_reasons: ['stop'],
-    request: { temperature: 0.2 },
+    request: found.kind === 'llm' ? { temperature: 0.2, max_tokens: 1024 } : {},
     tool_definitions: null,
+    ...told,
+    cost: found.cost && buckets ? { ...found.cost, buckets } : found.cost,
     links: [],
     attributes: {
       'gen_ai.operation.name': 'chat',

@@ -1,27 +1,55 @@
 import { describe, expect, it } from 'vitest';
-import { both, only, parseTerms, quote, termText } from './query';
+import { both, chosen, joinTerms, only, parseTerms, quote, said, toggled, without } from './query';
 
 describe('the query language', () => {
-  it('reads fields, negation, quotes and plain words', () => {
-    expect(parseTerms('model:gpt-4o -pipeline:"review digest" "返金 したい" cost:>0.05')).toEqual([
-      { field: 'model', value: 'gpt-4o', not: false },
-      { field: 'pipeline', value: 'review digest', not: true },
-      { field: null, value: '返金 したい', not: false },
-      { field: 'cost', value: '>0.05', not: false },
+  it('reads fields, negation, lists, quotes and plain words', () => {
+    const bare = parseTerms('model:gpt-4o,"a b" -pipeline:"review digest" "返金 したい" cost:>0.05 user:*').map(
+      ({ field, values, operator, not }) => ({ field, values, operator, not }),
+    );
+    expect(bare).toEqual([
+      { field: 'model', values: ['gpt-4o', 'a b'], operator: false, not: false },
+      { field: 'pipeline', values: ['review digest'], operator: false, not: true },
+      { field: null, values: ['返金 したい'], operator: false, not: false },
+      { field: 'cost', values: ['>0.05'], operator: true, not: false },
+      { field: 'user', values: ['*'], operator: true, not: false },
     ]);
   });
 
-  it.each(['model:a,b', '-status:error', 'cost:>=0.05', 'user:*', 'model:gpt*', 'tag.team:x', '"two words"', 'name:"a \\"b\\" c"'])(
-    '%s survives a round trip',
-    (q) => expect(parseTerms(q).map(termText).join(' ')).toBe(q),
-  );
+  it.each([
+    'model:a,b',
+    '-status:error',
+    'cost:>=0.05',
+    'user:*',
+    'tag.team:x',
+    '"two words"',
+    'name:"a \\"b\\" c"',
+    '"tag.a b":c',
+    'x "open',
+  ])('%s survives a round trip', (q) => expect(joinTerms(parseTerms(q))).toBe(q));
+
+  it('reads a field in quotation marks, and quotation marks that are not closed', () => {
+    expect(parseTerms('"tag.a b":c')[0]).toMatchObject({ field: 'tag.a b', values: ['c'] });
+    expect(parseTerms('name:"chat gpt')[0]).toMatchObject({ field: 'name', values: ['chat gpt'] });
+  });
 
   it('quotes values that would read as something else', () => {
     expect(quote('GPT-3.5')).toBe('GPT-3.5');
     expect(quote('GPT-3.5 Pipeline')).toBe('"GPT-3.5 Pipeline"');
     expect(quote('a,b')).toBe('"a,b"');
     expect(quote('>5')).toBe('">5"');
+    expect(said('say "hi"')).toBe('"say \\"hi\\""');
     expect(only('user', null)).toBe('-user:*');
     expect(both('a:b', undefined, '', 'c:d')).toBe('a:b c:d');
+  });
+
+  it('adds and takes out values of a field', () => {
+    expect(toggled('', 'model', 'gpt-4o')).toBe('model:gpt-4o');
+    expect(toggled('user:u model:gpt-4o', 'model', 'a b')).toBe('user:u model:gpt-4o,"a b"');
+    expect(toggled('model:gpt-4o,"a b" user:u', 'model', 'gpt-4o')).toBe('model:"a b" user:u');
+    expect(toggled('model:gpt-4o user:u', 'model', 'gpt-4o')).toBe('user:u');
+    expect(toggled('model:* -model:o3', 'model', 'gpt-4o')).toBe('model:* -model:o3 model:gpt-4o');
+    expect(toggled('-model:o3 user:u', 'model', 'o3')).toBe('user:u');
+    expect(chosen('model:a,b -model:c cost:>1', 'model')).toEqual({ wanted: ['a', 'b'], unwanted: ['c'] });
+    expect(without('model:a user:u -model:b', 'model')).toBe('user:u');
   });
 });

@@ -1,37 +1,81 @@
 /** One term of the query language: `field:value`, `-field:value`, or words in prompts and answers. */
 export interface Term {
   field: string | null;
-  value: string;
+  /** One of these; a comparison (`>0.05`) or `*` stands alone. */
+  values: string[];
+  /** Whether the only value is a comparison or `*`, not a value of the field. */
+  operator: boolean;
   not: boolean;
+  /** As it was written: what is not touched goes out as it came in. */
+  raw: string;
 }
 
-const TERM = /(-?)(?:([\w.]+):)?("(?:[^"\\]|\\.)*"|\S+)/g;
+const unquote = (text: string) => text.replace(/"((?:[^"\\]|\\.)*)"?/g, (_, inside: string) => inside.replace(/\\(.)/g, '$1'));
 
-const unquote = (text: string) =>
-  text.startsWith('"') && text.endsWith('"') && text.length > 1 ? text.slice(1, -1).replace(/\\(.)/g, '$1') : text;
-
-export function parseTerms(q: string): Term[] {
-  return [...q.matchAll(TERM)].map(([, minus, field, value]) => ({
-    field: field ?? null,
-    value: unquote(value ?? ''),
-    not: minus === '-',
-  }));
+/** Splits outside of quotation marks; empty pieces are left out. */
+function split(text: string, at: RegExp): string[] {
+  const pieces = [''];
+  for (const [piece] of text.matchAll(/"(?:[^"\\]|\\.)*"?|[^"]/g)) {
+    if (at.test(piece)) pieces.push('');
+    else pieces[pieces.length - 1] += piece;
+  }
+  return pieces.filter(Boolean);
 }
+
+const FIELD = /^("(?:[^"\\]|\\.)*"|[^":\s]+):/;
+const OPERATOR = /^(?:\*$|[<>]=?)/;
+
+export function parseTerm(raw: string): Term {
+  const not = raw.length > 1 && raw.startsWith('-');
+  const rest = not ? raw.slice(1) : raw;
+  const named = FIELD.exec(rest);
+  if (!named) return { field: null, values: [unquote(rest)], operator: false, not, raw };
+  const value = rest.slice(named[0].length);
+  const operator = OPERATOR.test(value);
+  const values = operator ? [unquote(value)] : split(value, /^,$/).map(unquote);
+  return { field: unquote(named[1]!), values, operator, not, raw };
+}
+
+export const parseTerms = (q: string): Term[] => split(q, /^\s$/).map(parseTerm);
+
+export const joinTerms = (terms: Term[]) => terms.map(({ raw }) => raw).join(' ');
 
 /** Quotes what the language would read as more than one word, or as a list. */
 export function quote(value: string): string {
-  return /^[^\s",():]+$/.test(value) && !/^[-<>*]/.test(value) ? value : `"${value.replace(/[\\"]/g, '\\$&')}"`;
+  return /^[^\s",():\\]+$/.test(value) && !/^[-<>*]/.test(value) ? value : `"${value.replace(/[\\"]/g, '\\$&')}"`;
 }
 
-// Lists, comparisons and wildcards are operators when they stand behind a field: they go out as they came in.
-const OPERATOR = /^(?:[<>]=?[\d.]+\w*|\*|[^\s"]+(?:,[^\s"]+)+|[^\s"]+\*)$/;
-
-export function termText({ field, value, not }: Term): string {
-  const text = field && OPERATOR.test(value) ? value : field ? quote(value) : `"${value.replace(/[\\"]/g, '\\$&')}"`;
-  return `${not ? '-' : ''}${field ? `${field}:` : ''}${text}`;
-}
+/** Words in prompts and answers. */
+export const said = (words: string) => `"${words.replace(/[\\"]/g, '\\$&')}"`;
 
 /** The filter for one value of a field; null is "not set". */
 export const only = (field: string, value: string | null) => (value === null ? `-${field}:*` : `${field}:${quote(value)}`);
 
 export const both = (...parts: (string | undefined)[]) => parts.filter(Boolean).join(' ');
+
+const isList = (field: string) => (term: Term) => term.field === field && !term.not && !term.operator;
+
+/** The values of a field that the filter asks for, and those that it leaves out. */
+export function chosen(q: string, field: string): { wanted: string[]; unwanted: string[] } {
+  const terms = parseTerms(q).filter((term) => term.field === field && !term.operator);
+  return {
+    wanted: terms.filter(({ not }) => !not).flatMap(({ values }) => values),
+    unwanted: terms.filter(({ not }) => not).flatMap(({ values }) => values),
+  };
+}
+
+/** Adds a value to what a field may be, or takes it out again; a value that was left out is no longer. */
+export function toggled(q: string, field: string, value: string): string {
+  const terms = parseTerms(q);
+  const kept = terms.filter((term) => !(term.field === field && term.not && !term.operator && term.values.includes(value)));
+  if (kept.length < terms.length) return joinTerms(kept);
+  const at = terms.findIndex(isList(field));
+  const list = terms[at];
+  if (!list) return both(q, only(field, value));
+  const values = list.values.includes(value) ? list.values.filter((one) => one !== value) : [...list.values, value];
+  const raw = `${field}:${values.map(quote).join(',')}`;
+  return joinTerms(values.length > 0 ? terms.with(at, { ...list, values, raw }) : terms.toSpliced(at, 1));
+}
+
+/** The filter without what it says of one field, so that the other values of the field can be counted. */
+export const without = (q: string, field: string) => joinTerms(parseTerms(q).filter((term) => term.field !== field));

@@ -80,7 +80,7 @@ const setup = createRoute({
 const traces = createRoute({
   getParentRoute: () => project,
   path: '/traces',
-  validateSearch: (raw: RawSearch) => texts(raw, 'q', 'sort'),
+  validateSearch: (raw: RawSearch) => texts(raw, 'q', 'sort', 'of'),
   component: lazyRouteComponent(() => import('./routes/traces')),
 });
 

@@ -76,6 +76,34 @@ export const spanQuery = (project: number, trace: string, span: string, at?: str
 export const facetsQuery = (project: number, scope: Scope, field: string, prefix?: string, limit = 20) =>
   projectQuery<{ values: Facet[] }>(project, 'facets', '/facets', { ...scoped(scope), field, prefix, limit });
 
+/** So many rows at a time: more than a screen, less than a wait. */
+export const PAGE = 100;
+
+/**
+ * Page after page of a list. Live changes leave it alone: its page decides when new rows may move, and coming back
+ * to it finds it as it was left.
+ */
+function pagesQuery<Name extends 'traces' | 'spans', Row>(project: number, name: Name, scope: Scope, sort: string) {
+  return infiniteQueryOptions({
+    queryKey: [...projectKey(project), `${name} pages`, scope, sort],
+    queryFn: ({ pageParam, signal }) =>
+      api<Record<Name, Row[]> & Page>(`/projects/${project}/${name}`, {
+        params: { ...scoped(scope), sort, limit: PAGE, cursor: pageParam },
+        signal,
+      }),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (last) => last.next_cursor ?? undefined,
+    placeholderData: keepPreviousData,
+    staleTime: Infinity,
+    meta: { live: false },
+  });
+}
+
+export const tracesPagesQuery = (project: number, scope: Scope, sort: string) =>
+  pagesQuery<'traces', TraceSummary>(project, 'traces', scope, sort);
+
+export const spansPagesQuery = (project: number, scope: Scope, sort: string) => pagesQuery<'spans', Span>(project, 'spans', scope, sort);
+
 /** Page after page, as the reader asks for more. */
 export const issuesPagesQuery = (project: number, scope: Scope, sort = '-last_seen', limit = 100) =>
   infiniteQueryOptions({

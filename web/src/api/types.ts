@@ -101,13 +101,16 @@ export interface Compared {
   ratio: number;
 }
 
+/** A part of a message; texts of calls and results are JSON where they are not plain. */
 export type Part =
   | { type: 'text'; text: string }
   | { type: 'reasoning'; text: string }
-  | { type: 'tool_call'; id: string | null; name: string; arguments: string }
-  | { type: 'tool_result'; id: string | null; name?: string | null; text: string }
-  | { type: 'image'; mime_type?: string | null; url?: string | null; data?: string | null }
-  | { type: string; [field: string]: unknown };
+  | { type: 'tool_call'; id?: string | null; name: string; arguments: string }
+  | { type: 'tool_result'; id?: string | null; name?: string | null; result: string }
+  /** By address, or the client's stand-in for its bytes. */
+  | { type: 'media'; modality: string; mime_type?: string | null; content: string }
+  /** Of another shape, as JSON text. */
+  | { type: 'other'; content: string };
 
 export interface Message {
   role: string;

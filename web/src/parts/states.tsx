@@ -68,6 +68,23 @@ export function CopyButton({ text, label, quiet = false }: { text: string; label
   );
 }
 
+/** The same without words, where many stand close. */
+export function CopyIcon({ text, label }: { text: string; label?: string }) {
+  const t = useT();
+  const [done, setDone] = useState(false);
+  const copy = async () => {
+    await copyText(text);
+    setDone(true);
+    window.setTimeout(() => setDone(false), 1600);
+  };
+  const name = done ? t('common.copied') : (label ?? t('common.copy'));
+  return (
+    <button type="button" className="cpi" title={name} aria-label={name} onClick={() => void copy()}>
+      <Icon name={done ? 'check' : 'copy'} size="xs" />
+    </button>
+  );
+}
+
 /** The clipboard needs a secure page; on plain HTTP from another machine the old way still works. */
 export async function copyText(text: string) {
   if (navigator.clipboard && window.isSecureContext) {

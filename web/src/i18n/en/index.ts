@@ -3,7 +3,8 @@ import { issues } from './issues';
 import { overview } from './overview';
 import { settings } from './settings';
 import { setup } from './setup';
+import { text } from './text';
 import { trace } from './trace';
 import { traces } from './traces';
 
-export const en = { ...common, ...issues, ...overview, ...settings, ...setup, ...trace, ...traces };
+export const en = { ...common, ...issues, ...overview, ...settings, ...setup, ...text, ...trace, ...traces };

@@ -4,7 +4,17 @@ import { issues } from './issues';
 import { overview } from './overview';
 import { settings } from './settings';
 import { setup } from './setup';
+import { text } from './text';
 import { trace } from './trace';
 import { traces } from './traces';
 
-export const ja: Record<keyof typeof en, string> = { ...common, ...issues, ...overview, ...settings, ...setup, ...trace, ...traces };
+export const ja: Record<keyof typeof en, string> = {
+  ...common,
+  ...issues,
+  ...overview,
+  ...settings,
+  ...setup,
+  ...text,
+  ...trace,
+  ...traces,
+};

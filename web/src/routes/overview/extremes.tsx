@@ -1,5 +1,6 @@
 import { Link, useNavigate } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
+import { statusOf } from '../../api/status';
 import type { Project, TraceSummary } from '../../api/types';
 import { useT } from '../../i18n';
 import { StatusGlyph } from '../../parts/icons';
@@ -27,9 +28,6 @@ export function stories(traces: TraceSummary[]): Story[] {
   }
   return [...found.values()].slice(0, ROWS);
 }
-
-const statusOf = ({ status, failed_llm_calls: failed, error_count: errors }: TraceSummary) =>
-  status ?? (failed + errors > 0 ? 'error' : 'ok');
 
 interface ExtremesProps {
   project: Project;

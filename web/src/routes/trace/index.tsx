@@ -1,3 +1,284 @@
+import { useQuery } from '@tanstack/react-query';
+import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { ApiError } from '../../api/client';
+import { useLiveChange } from '../../api/live';
+import { traceQuery } from '../../api/queries';
+import type { TraceDetail } from '../../api/types';
+import { useT } from '../../i18n';
+import { useKeys } from '../../keys';
+import { Icon } from '../../parts/icons';
+import { CopyButton, Empty, ErrorPart, Skeleton } from '../../parts/states';
+import { useMedia } from '../../parts/window-rows';
+import { useProject } from '../../project';
+import { useReader } from '../../reader';
+import { InBar } from '../../shell/bar-slots';
+import { useTitle } from '../../shell/title';
+import { LookingProvider, type Looking, type View } from './context';
+import { Detail } from './detail';
+import { Errors } from './errors';
+import { Header } from './header';
+import { Kin } from './kin';
+import { criticalPath, idle, makeAxis } from './model/time';
+import { turns } from './model/transcript';
+import { buildTree, isCall, type Tree } from './model/tree';
+import { Neighbours } from './neighbours';
+import { Spans } from './spans';
+import { CopyTranscript, Transcript, TranscriptTools } from './transcript';
+import './trace.css';
+
+/** How long after its last change a trace counts as still arriving. */
+const ARRIVING_MS = 8_000;
+const LIVE_MS = 700;
+
+/** One trace: what happened, where the time and the money went, and what was said. */
 export default function Trace() {
-  return <h1 className="pane">Trace</h1>;
+  const t = useT();
+  const project = useProject();
+  const navigate = useNavigate();
+  const { trace: id } = useParams({ from: '/app/p/$project/traces/$trace' });
+  const { at, q, sort } = useSearch({ from: '/app/p/$project/traces/$trace' });
+  const query = useQuery({ ...traceQuery(project.id, id, at), placeholderData: undefined, meta: { live: false } });
+  const { data, error, refetch } = query;
+  useTitle(data ? data.trace.name || data.trace.op : t('trace.title'));
+
+  const arriving = useArrivals([id, data?.trace.trace_id], refetch);
+  const list = { to: '/p/$project/traces' as const, params: { project: String(project.id) }, search: { q, sort } };
+  useKeys({ Escape: () => void navigate(list) });
+  const gone = error instanceof ApiError && error.status === 404;
+
+  return (
+    <>
+      <InBar side="left">
+        <span className="slash">/</span>
+        <Link className="pick" {...list}>
+          {t('traces.title')}
+        </Link>
+        {data && (
+          <>
+            <span className="slash">/</span>
+            <span className="pick here">
+              <b>{data.trace.name || data.trace.op}</b>
+            </span>
+          </>
+        )}
+      </InBar>
+      <InBar side="right">
+        <Neighbours project={project.id} trace={data?.trace.trace_id ?? id} q={q} sort={sort} />
+        <span className="wide">
+          <CopyButton text={window.location.href} label={t('trace.copyLink')} />
+        </span>
+      </InBar>
+      {gone && (
+        <Empty
+          title={t('trace.gone')}
+          action={
+            <Link className="btn" {...list}>
+              {t('trace.toList')}
+            </Link>
+          }
+        >
+          {t('trace.goneWhy', { n: project.retention_days })}
+        </Empty>
+      )}
+      {error && !gone && !data && (
+        <div className="pane">
+          <ErrorPart error={error} onRetry={() => void refetch()} />
+        </div>
+      )}
+      {query.isPending && (
+        <div className="pane sheet">
+          <Skeleton rows={2} height={40} />
+          <Skeleton rows={14} height={24} />
+        </div>
+      )}
+      {data && <Answer key={data.trace.trace_id} data={data} arriving={arriving} />}
+    </>
+  );
+}
+
+/** Asks again whenever the live stream names this trace; true while it keeps doing so. */
+function useArrivals(ids: (string | undefined)[], refetch: () => unknown): boolean {
+  const [arriving, setArriving] = useState(false);
+  const asking = useRef<number | undefined>(undefined);
+  const quiet = useRef<number | undefined>(undefined);
+  useEffect(
+    () => () => {
+      window.clearTimeout(asking.current);
+      window.clearTimeout(quiet.current);
+    },
+    [],
+  );
+  useLiveChange(({ traces }) => {
+    if (!traces.some((one) => ids.includes(one))) return;
+    setArriving(true);
+    window.clearTimeout(quiet.current);
+    quiet.current = window.setTimeout(() => setArriving(false), ARRIVING_MS);
+    asking.current ??= window.setTimeout(() => {
+      asking.current = undefined;
+      void refetch();
+    }, LIVE_MS);
+  });
+  return arriving;
+}
+
+/** Traces with more spans need the room below the tree for the tree. */
+const SHORT = 40;
+/** A selection by keys is written into the address bar after a pause. */
+const SETTLE_MS = 160;
+
+/** All rows of a trace write money alike; tiny sums keep the digits that they are made of. */
+function useMoney({ nodes }: Tree) {
+  const { format } = useReader();
+  return useMemo(() => {
+    const largest = nodes.reduce((most, { span }) => Math.max(most, span.cost?.total ?? 0, span.subtree.cost ?? 0), 0);
+    const digits = largest >= 0.01 || largest === 0 ? 4 : 7;
+    return (usd: number) => {
+      const least = 10 ** -digits;
+      return usd > 0 && usd < least / 2 ? `< $${format.fixed(least, digits)}` : `$${format.fixed(usd, digits)}`;
+    };
+  }, [nodes, format]);
+}
+
+function Answer({ data, arriving }: { data: TraceDetail; arriving: boolean }) {
+  const t = useT();
+  const project = useProject();
+  const navigate = useNavigate();
+  const wide = useMedia('(min-width: 901px)');
+  const { span, view, tab, at } = useSearch({ from: '/app/p/$project/traces/$trace' });
+
+  const tree = useMemo(() => buildTree(data.spans, data.errors), [data]);
+  const gaps = useMemo(() => idle(tree), [tree]);
+  const axis = useMemo(() => makeAxis(tree.length, gaps), [tree, gaps]);
+  const critical = useMemo(() => (tree.nodes.length > 1 ? criticalPath(tree) : new Map()), [tree]);
+  const money = useMoney(tree);
+  const calls = useMemo(() => turns(tree), [tree]);
+
+  // What is selected is here at once; the address bar, and with it the detail, follows when the keys rest.
+  const [picked, setPicked] = useState<{ span: string; from: string | undefined } | null>(null);
+  const pending = picked && picked.from === span ? picked.span : undefined;
+  const chosen = pending ?? span;
+  const speaks = calls.length > 1 || (calls.length === 1 && data.trace.tool_calls > 0);
+  const fallback = calls.length === 1 ? calls[0] : (tree.nodes.find((node) => isCall(node.span)) ?? tree.roots[0]);
+  const selected = (chosen ? tree.byId.get(chosen) : undefined) ?? (wide && !speaks ? fallback : undefined) ?? null;
+  const shown = (span ? tree.byId.get(span) : undefined) ?? (wide && !speaks ? fallback : undefined) ?? null;
+  const transcribed = wide && speaks && (tab === 'transcript' || (span === undefined && tab === undefined) || shown === null);
+
+  const timer = useRef<number | undefined>(undefined);
+  useEffect(() => () => window.clearTimeout(timer.current), []);
+  const select = useCallback(
+    (id: string, keep?: 'transcript') => {
+      setPicked({ span: id, from: span });
+      window.clearTimeout(timer.current);
+      timer.current = window.setTimeout(
+        () =>
+          void navigate({
+            to: '.',
+            search: (was) => ({
+              ...was,
+              span: id,
+              tab: keep ?? ((was as { tab?: string }).tab === 'transcript' ? undefined : (was as { tab?: string }).tab),
+            }),
+            // On a phone the detail covers the list: the way back leads out of it.
+            replace: wide || span !== undefined,
+            resetScroll: false,
+          }),
+        wide ? SETTLE_MS : 0,
+      );
+    },
+    [navigate, span, wide],
+  );
+  const setSearch = useCallback(
+    (patch: { span?: string; view?: string; tab?: string }) =>
+      void navigate({ to: '.', search: (was) => ({ ...was, ...patch }), replace: true, resetScroll: false }),
+    [navigate],
+  );
+  const setTab = useCallback((next: string) => setSearch({ tab: next, ...(shown && { span: shown.span.span_id }) }), [setSearch, shown]);
+
+  const looking = useMemo<Looking>(
+    () => ({ project, data, at, tree, axis, critical, money, selected, select, tab, setTab }),
+    [project, data, at, tree, axis, critical, money, selected, select, tab, setTab],
+  );
+  const views: View[] = wide || !speaks ? ['tree', 'timeline', 'operations'] : ['tree', 'timeline', 'transcript', 'operations'];
+  const shownView = views.find((one) => one === view) ?? 'tree';
+  const pane = useRef<HTMLElement>(null);
+  const close = () => setSearch({ span: undefined, tab: undefined });
+
+  return (
+    <LookingProvider value={looking}>
+      <div className="tracepage">
+        <Header arriving={arriving} />
+        <div className="split">
+          <div className="lcol">
+            <Spans
+              view={shownView}
+              views={views}
+              onView={(next) => setSearch({ view: next === 'tree' ? undefined : next })}
+              onOpen={() => pane.current?.focus()}
+            />
+            <Errors />
+            {tree.nodes.length <= SHORT && shownView !== 'transcript' && <Kin />}
+          </div>
+          {wide && (
+            <section className="detail" ref={pane} tabIndex={-1} aria-label={t('trace.detail')}>
+              {speaks && (
+                <div className="ttools tt2">
+                  <div className="seg" role="group" aria-label={t('trace.beside')}>
+                    <button
+                      type="button"
+                      aria-pressed={transcribed}
+                      className={transcribed ? 'on' : undefined}
+                      onClick={() => setSearch({ tab: 'transcript' })}
+                    >
+                      {t('trace.view.transcript')}
+                    </button>
+                    <button
+                      type="button"
+                      aria-pressed={!transcribed}
+                      className={transcribed ? undefined : 'on'}
+                      onClick={() => {
+                        const next = selected ?? fallback;
+                        if (next) setSearch({ tab: undefined, span: next.span.span_id });
+                      }}
+                    >
+                      {t('trace.span')}
+                    </button>
+                  </div>
+                  {transcribed && (
+                    <>
+                      <TranscriptTools />
+                      <span className="sp" />
+                      <CopyTranscript />
+                    </>
+                  )}
+                </div>
+              )}
+              {transcribed ? <Transcript /> : shown && <Detail key={shown.span.span_id} node={shown} />}
+            </section>
+          )}
+        </div>
+        {!wide && shown && <Sheet onClose={close}>{<Detail key={shown.span.span_id} node={shown} />}</Sheet>}
+      </div>
+    </LookingProvider>
+  );
+}
+
+/** On a phone the detail comes up over the list. */
+function Sheet({ onClose, children }: { onClose: () => void; children: React.ReactNode }) {
+  const t = useT();
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    if (!dialog.current?.open) dialog.current?.showModal();
+  }, []);
+  return (
+    <dialog className="sheet2" ref={dialog} aria-label={t('trace.detail')} onClose={onClose}>
+      <div className="grab">
+        <button type="button" className="btn quiet" onClick={() => dialog.current?.close()}>
+          <Icon name="down" size="s" />
+          {t('trace.backToTree')}
+        </button>
+      </div>
+      <div className="detail">{children}</div>
+    </dialog>
+  );
 }

@@ -1,3 +1,187 @@
+import * as Popover from '@radix-ui/react-popover';
+import { Link, useNavigate, useSearch } from '@tanstack/react-router';
+import { useCallback, useMemo, useRef } from 'react';
+import { ApiError } from '../../api/client';
+import type { Scope } from '../../api/queries';
+import { useT } from '../../i18n';
+import { FilterBar } from '../../parts/filter-bar';
+import { Icon } from '../../parts/icons';
+import { Empty, ErrorPart, Skeleton } from '../../parts/states';
+import { useMedia } from '../../parts/window-rows';
+import { useProject } from '../../project';
+import { useRange } from '../../reader';
+import { lengthText } from '../../shell/length';
+import { useTitle } from '../../shell/title';
+import { Facets } from './facets';
+import { Histogram } from './histogram';
+import { List } from './list';
+import { NEWEST, usePages, type Of } from './paging';
+import './traces.css';
+
+/** Near enough to the top that new rows are what is looked at. */
+const TOP_PX = 240;
+
+/** Find the call: traces or spans, narrowed by filter, range and facets. */
 export default function Traces() {
-  return <h1 className="pane">Traces</h1>;
+  const t = useT();
+  useTitle(t('traces.title'));
+  const project = useProject();
+  const navigate = useNavigate();
+  const range = useRange();
+  const { q = '', sort, of: shown } = useSearch({ from: '/app/p/$project/traces' });
+  const of: Of = shown === 'spans' ? 'spans' : 'traces';
+  const order = sort ?? NEWEST;
+  const wide = useMedia('(min-width: 1181px)');
+  const scope = useMemo<Scope>(() => ({ ...range.span, q: q || undefined }), [range, q]);
+
+  const pointed = useRef(false);
+  const free = () => !pointed.current && window.scrollY < TOP_PX;
+  const { query, rows, waiting, gap, show } = usePages({ project: project.id, of, scope, sort: order, free });
+  const { fetchNextPage, isFetchingNextPage, hasNextPage } = query;
+  const more = useCallback(() => {
+    if (!isFetchingNextPage) void fetchNextPage();
+  }, [fetchNextPage, isFetchingNextPage]);
+
+  const narrow = (patch: { q?: string; sort?: string; of?: string; last?: string }) =>
+    void navigate({ to: '.', search: (was) => ({ ...was, ...patch }), resetScroll: true });
+  const setQ = (next: string) => narrow({ q: next || undefined });
+  const setSort = (next: string) => narrow({ sort: next === NEWEST ? undefined : next });
+  const unread = query.error instanceof ApiError && query.error.status === 400;
+  const facets = <Facets project={project.id} scope={scope} q={q} onChange={setQ} />;
+
+  return (
+    <>
+      <h1 className="vh">{t('traces.title')}</h1>
+      <FilterBar q={q} onChange={setQ} error={query.error}>
+        {!wide && (
+          <Popover.Root>
+            <Popover.Trigger asChild>
+              <button type="button" className="btn">
+                <Icon name="settings" size="s" />
+                {t('traces.filters')}
+              </button>
+            </Popover.Trigger>
+            <Popover.Portal>
+              <Popover.Content className="menu facets pop" align="end" sideOffset={4} collisionPadding={8}>
+                {facets}
+              </Popover.Content>
+            </Popover.Portal>
+          </Popover.Root>
+        )}
+      </FilterBar>
+      <div className={wide ? 'tsplit' : undefined}>
+        {wide && <aside className="facets">{facets}</aside>}
+        <div className="trm">
+          {!unread && (
+            <Histogram project={project.id} scope={scope} of={of} onOf={(next) => narrow({ of: next === 'spans' ? next : undefined })} />
+          )}
+          {query.isPending && (
+            <div className="pane">
+              <Skeleton rows={14} height={32} />
+            </div>
+          )}
+          {query.error && !query.data && !unread && (
+            <div className="pane">
+              <ErrorPart error={query.error} onRetry={() => void query.refetch()} />
+            </div>
+          )}
+          {unread && <Empty title={t('traces.unread')}>{t('traces.unreadWhy')}</Empty>}
+          {query.data && !unread && rows.length === 0 && <Nothing q={q} onQ={setQ} onLast={(last) => narrow({ last })} />}
+          {rows.length > 0 && !unread && (
+            <>
+              <List
+                project={project.id}
+                of={of}
+                rows={rows}
+                q={q || undefined}
+                sort={order}
+                sortShown={sort}
+                onSort={setSort}
+                stale={query.isPlaceholderData}
+                more={hasNextPage}
+                onMore={more}
+                onPoint={(here) => {
+                  pointed.current = here;
+                }}
+                arrivals={
+                  waiting > 0 && (
+                    <button
+                      type="button"
+                      className="newp"
+                      onClick={() => {
+                        show();
+                        window.scrollTo({ top: 0 });
+                      }}
+                    >
+                      {gap ? t('traces.manyNew', { n: waiting }) : t('traces.new', { n: waiting })}
+                    </button>
+                  )
+                }
+              />
+              <span className="vh" aria-live="polite">
+                {waiting > 0 ? t('traces.new', { n: waiting }) : ''}
+              </span>
+              <div className="hint2">
+                <span className="keys">
+                  <kbd>j</kbd> <kbd>k</kbd> {t('traces.hintMove')} <kbd>Enter</kbd> {t('traces.hintOpen')}
+                </span>
+                {query.isFetchNextPageError ? (
+                  <button type="button" className="btn" onClick={() => void fetchNextPage()}>
+                    <Icon name="retry" size="s" />
+                    {t('common.tryAgain')}
+                  </button>
+                ) : (
+                  <span>{hasNextPage ? t('traces.loading') : t('traces.end')}</span>
+                )}
+              </div>
+            </>
+          )}
+        </div>
+      </div>
+    </>
+  );
+}
+
+/** Ranges that may hold what this one does not. */
+const LONGER = ['24h', '7d', '30d'];
+
+function Nothing({ q, onQ, onLast }: { q: string; onQ: (q: string) => void; onLast: (last: string) => void }) {
+  const t = useT();
+  const project = useProject();
+  const range = useRange();
+  if (project.first_span_at === null) {
+    return (
+      <Empty
+        title={t('traces.noneYet')}
+        action={
+          <Link className="btn pri" to="/p/$project/setup" params={{ project: String(project.id) }}>
+            {t('traces.setUp')}
+          </Link>
+        }
+      >
+        {t('traces.noneYetWhy')}
+      </Empty>
+    );
+  }
+  return (
+    <Empty
+      title={q ? t('traces.noMatch') : t('traces.noneHere')}
+      action={
+        <span className="acts">
+          {q && (
+            <button type="button" className="btn pri" onClick={() => onQ('')}>
+              {t('traces.clear')}
+            </button>
+          )}
+          {LONGER.filter((last) => range.last !== last).map((last) => (
+            <button key={last} type="button" className="btn" onClick={() => onLast(last)}>
+              {t('bar.last', { length: lengthText(t, last) })}
+            </button>
+          ))}
+        </span>
+      }
+    >
+      {q ? <code>{q}</code> : t('traces.noneHereWhy')}
+    </Empty>
+  );
 }

@@ -1,0 +1,18 @@
+export const text = {
+  'text.system': 'system',
+  'text.developer': 'developer',
+  'text.user': 'user',
+  'text.assistant': 'assistant',
+  'text.tool': 'tool',
+  'text.calls': 'called with',
+  'text.answers': 'answered',
+  'text.noArguments': 'without arguments',
+  'text.reasoning': 'Reasoning, {n} characters',
+  'text.all': 'Show all {n} characters',
+  'text.allLines': 'Show all {n} lines',
+  'text.less': 'Show less',
+  'text.empty': '(empty)',
+  'text.picture': 'Picture, {kind}',
+  'text.bytes': '{n} characters of data',
+  'text.notFetched': 'An address. It is not fetched unless you open it.',
+} as const;

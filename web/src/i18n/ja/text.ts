@@ -1,0 +1,18 @@
+export const text = {
+  'text.system': 'システム',
+  'text.developer': '開発者',
+  'text.user': 'ユーザー',
+  'text.assistant': 'アシスタント',
+  'text.tool': 'ツール',
+  'text.calls': '呼び出し',
+  'text.answers': '応答',
+  'text.noArguments': '引数なし',
+  'text.reasoning': '思考過程 {n}文字',
+  'text.all': '全{n}文字を表示',
+  'text.allLines': '全{n}行を表示',
+  'text.less': '折りたたむ',
+  'text.empty': '(空)',
+  'text.picture': '画像 {kind}',
+  'text.bytes': 'データ {n}文字',
+  'text.notFetched': 'アドレスです。開かないかぎり取得しません。',
+} as const;

@@ -1,0 +1,101 @@
+import { useEffect, useRef } from 'react';
+import { colorOf } from '../colors';
+import { useT, type TextKey } from '../i18n';
+import { useReader } from '../reader';
+import type { Suggestion } from './completion';
+import type { Suggestions } from './use-suggestions';
+import { Said, Swatch } from './values';
+
+const EXAMPLES = ['model:a,b', '-model:a', 'cost:>0.05', 'user:*', '"返金"'];
+
+const MEANING: Partial<Record<Suggestion['kind'], TextKey>> = {
+  present: 'filter.present',
+  words: 'filter.words',
+};
+
+/** What a field is, in a few words. */
+const FIELD_WORDS: Record<string, TextKey> = {
+  model: 'filter.fModel',
+  provider: 'filter.fProvider',
+  pipeline: 'filter.fPipeline',
+  status: 'filter.fStatus',
+  user: 'filter.fUser',
+  session: 'filter.fSession',
+  cost: 'filter.fCost',
+  duration: 'filter.fDuration',
+  tool: 'filter.fTool',
+  agent: 'filter.fAgent',
+  op: 'filter.fOp',
+  kind: 'filter.fKind',
+  'tag.': 'filter.fTag',
+};
+
+interface CompletionProps extends Suggestions {
+  id: string;
+  active: number | null;
+  onTake: (suggestion: Suggestion) => void;
+  onActive: (at: number) => void;
+}
+
+export function Completion({ id, list, field, word, active, onTake, onActive }: CompletionProps) {
+  const t = useT();
+  const { format } = useReader();
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (active !== null) box.current?.children[active]?.scrollIntoView({ block: 'nearest' });
+  }, [active]);
+  const valued = list.some(({ kind }) => kind === 'value');
+  return (
+    // The pointer must not take the focus from the line before the click arrives.
+    <div className="auto" onPointerDown={(event) => event.preventDefault()}>
+      {field !== null && valued && <h3>{t('filter.valuesOf', { field })}</h3>}
+      <div className="opts" id={id} role="listbox" aria-label={t('filter.options')} ref={box}>
+        {list.map((one, at) => {
+          const meaning = MEANING[one.kind] ?? FIELD_WORDS[one.text];
+          return (
+            // The keys are the line's: it holds the focus, and names the active option.
+            // oxlint-disable-next-line jsx-a11y/click-events-have-key-events
+            <div
+              key={one.draft}
+              id={`filter-option-${at}`}
+              role="option"
+              tabIndex={-1}
+              aria-selected={active === at}
+              className={active === at ? 'on' : undefined}
+              onPointerMove={() => active !== at && onActive(at)}
+              onClick={() => onTake(one)}
+            >
+              {one.kind === 'value' ? (
+                <>
+                  {field === 'model' && <Swatch color={colorOf(one.text)} />}
+                  <Marked text={one.text} word={word} />
+                </>
+              ) : (
+                <span className="mono">{one.text}</span>
+              )}
+              {meaning && <span className="dim ell">{t(meaning)}</span>}
+              {one.count !== undefined && <em>{format.count(one.count)}</em>}
+            </div>
+          );
+        })}
+      </div>
+      <footer>
+        {EXAMPLES.map((example) => (
+          <code key={example}>{example}</code>
+        ))}
+      </footer>
+    </div>
+  );
+}
+
+function Marked({ text, word }: { text: string; word: string }) {
+  const at = word ? text.toLowerCase().indexOf(word.toLowerCase()) : -1;
+  if (at < 0) return <Said className="ell" text={text} />;
+  return (
+    <span className="ell">
+      {text.slice(0, at)}
+      <mark>{text.slice(at, at + word.length)}</mark>
+      {text.slice(at + word.length)}
+    </span>
+  );
+}

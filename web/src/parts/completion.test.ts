@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import { suggest, typing, wanted } from './completion';
+
+const drafts = (draft: string, known: { value: string; count: number }[] = []) => suggest(draft, known).map((one) => one.draft);
+
+describe('what is being typed', () => {
+  it.each([
+    ['', { field: null, word: '' }],
+    ['mod', { field: null, word: 'mod' }],
+    ['user:u_1 model:gp', { before: 'user:u_1 ', field: 'model', word: 'gp' }],
+    ['-model:gpt-4o,o', { not: true, field: 'model', done: 'gpt-4o,', word: 'o' }],
+    ['name:"chat gp', { field: 'name', word: 'chat gp', quoted: true }],
+    ['model:"a,b",c', { done: '"a,b",', word: 'c' }],
+    ['"say: hi', { field: null, word: 'say: hi', quoted: true }],
+  ])('%s', (draft, found) => expect(typing(draft)).toMatchObject(found));
+
+  it('knows what to ask the server for', () => {
+    expect(wanted(typing('model:gp'))).toEqual({ field: 'model', prefix: 'gp' });
+    expect(wanted(typing('tag.te'))).toEqual({ field: 'tag', prefix: 'te' });
+    expect(wanted(typing('tag.team:a'))).toEqual({ field: 'tag.team', prefix: 'a' });
+    expect(wanted(typing('cost:>'))).toBeNull();
+    expect(wanted(typing('modle:x'))).toBeNull();
+  });
+});
+
+describe('what it can go on with', () => {
+  it('offers fields, those that begin so first, and the words themselves', () => {
+    expect(drafts('mo')).toEqual(['model:', '"mo"']);
+    expect(drafts('user:u tok')).toEqual(['user:u input_tokens:', 'user:u output_tokens:', 'user:u "tok"']);
+    expect(drafts('-st')[0]).toBe('-status:');
+    expect(drafts('返金')).toEqual(['"返金"']);
+    expect(drafts('')).toContain('model:');
+  });
+
+  it('offers values with their counts, in quotation marks where they need them', () => {
+    const known = [
+      { value: 'gpt-4o', count: 12 },
+      { value: 'my model', count: 1 },
+    ];
+    expect(drafts('user:u model:', known)).toEqual(['user:u model:gpt-4o', 'user:u model:"my model"', 'user:u model:*']);
+    expect(drafts('model:o3,g', known)).toEqual(['model:o3,gpt-4o', 'model:o3,"my model"']);
+    expect(suggest('model:g', known)[0]).toMatchObject({ count: 12, whole: true });
+  });
+
+  it('offers bounds for what is compared, and names of tags', () => {
+    expect(drafts('cost:')).toEqual(['cost:>0.01', 'cost:>0.1', 'cost:<0.001', 'cost:*']);
+    expect(drafts('duration:>5')).toEqual(['duration:>5s']);
+    expect(drafts('tag.t', [{ value: 'team', count: 2 }])).toEqual(['tag.team:']);
+  });
+});

@@ -1,0 +1,57 @@
+import { useQuery } from '@tanstack/react-query';
+import { useEffect, useMemo, useState } from 'react';
+import { facetsQuery } from '../api/queries';
+import { useProjectMaybe } from '../project';
+import { useRange } from '../reader';
+import { suggest, typing, wanted, type Suggestion } from './completion';
+
+/** A pause in typing after which the server is asked. */
+const PAUSE_MS = 120;
+const MOST = 12;
+
+function usePaused(text: string): string {
+  const [paused, setPaused] = useState(text);
+  useEffect(() => {
+    const timer = window.setTimeout(() => setPaused(text), PAUSE_MS);
+    return () => window.clearTimeout(timer);
+  }, [text]);
+  return paused;
+}
+
+export interface Suggestions {
+  list: Suggestion[];
+  /** The field whose values are listed, if they are values. */
+  field: string | null;
+  word: string;
+}
+
+/** What the filter line can go on with: values with their counts among what the filter lets through already. */
+export function useSuggestions(draft: string, q: string, open: boolean): Suggestions {
+  const project = useProjectMaybe();
+  const range = useRange();
+  const paused = usePaused(draft);
+  const ask = wanted(typing(paused));
+  const now = typing(draft);
+  const { data } = useQuery({
+    ...facetsQuery(project?.id ?? 0, { ...range.span, q: q || undefined }, ask?.field ?? '', ask?.prefix || undefined, MOST),
+    enabled: open && project !== null && ask !== null,
+    placeholderData: undefined,
+    meta: { live: false },
+    staleTime: 30_000,
+  });
+  return useMemo(() => {
+    const here = wanted(now);
+    const known = here !== null && here.field === ask?.field ? (data?.values ?? []) : [];
+    const prefix = (here?.prefix ?? '').toLowerCase();
+    return {
+      list: suggest(
+        draft,
+        known.filter(({ value }) => value.toLowerCase().includes(prefix)),
+      ),
+      field: now.field,
+      word: now.word,
+    };
+    // `now` and `ask` follow from the drafts.
+    // oxlint-disable-next-line react/exhaustive-deps
+  }, [draft, paused, data]);
+}

@@ -1,0 +1,71 @@
+import { useMemo, useState } from 'react';
+import type { SpanDetail } from '../../../api/types';
+import { useT } from '../../../i18n';
+import { Icon } from '../../../parts/icons';
+import { CopyButton, CopyIcon } from '../../../parts/states';
+import { Code } from '../../../parts/text/code';
+import { Said } from '../../../parts/values';
+
+const textOf = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
+
+/** As the client sent them, by their own names. */
+export function Attributes({ detail }: { detail: SpanDetail }) {
+  const t = useT();
+  const [words, setWords] = useState('');
+  const all = useMemo(() => Object.entries(detail.attributes).map(([name, value]) => ({ name, text: textOf(value) ?? '' })), [detail]);
+  const lower = words.toLowerCase();
+  const found = all.filter(({ name, text }) => name.toLowerCase().includes(lower) || text.toLowerCase().includes(lower));
+  if (all.length === 0) return <p className="dim small pad">{t('trace.noAttributes')}</p>;
+  return (
+    <>
+      <div className="tabtools">
+        <label className="find">
+          <Icon name="search" size="s" />
+          <input
+            value={words}
+            onChange={(event) => setWords(event.target.value)}
+            placeholder={t('trace.findAmong', { n: all.length })}
+            aria-label={t('trace.findAmong', { n: all.length })}
+            spellCheck={false}
+          />
+        </label>
+        <CopyButton quiet text={JSON.stringify(detail.attributes, null, 2)} />
+      </div>
+      {found.length === 0 ? (
+        <p className="dim small pad">{t('trace.noneFound')}</p>
+      ) : (
+        <dl className="attrs">
+          {found.map(({ name, text }) => (
+            <div key={name}>
+              <dt>{name}</dt>
+              <dd>
+                {text.length > 200 || /^\s*[{[]/.test(text) ? (
+                  <Code text={text} lines={10} />
+                ) : text === '' ? (
+                  <span className="dim">""</span>
+                ) : (
+                  <Said text={text} />
+                )}
+              </dd>
+              <CopyIcon text={text} label={t('trace.copyValue', { name })} />
+            </div>
+          ))}
+        </dl>
+      )}
+    </>
+  );
+}
+
+/** The span as the API answers it. */
+export function Raw({ detail }: { detail: SpanDetail }) {
+  const text = useMemo(() => JSON.stringify(detail), [detail]);
+  return (
+    <>
+      <div className="tabtools">
+        <span className="sp" />
+        <CopyButton quiet text={text} />
+      </div>
+      <Code text={text} lines={600} />
+    </>
+  );
+}

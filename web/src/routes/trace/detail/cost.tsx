@@ -1,0 +1,364 @@
+import { useMemo, type ReactNode } from 'react';
+import type { CostBucket, SpanDetail, Usage } from '../../../api/types';
+import { colorOf } from '../../../colors';
+import { MINUS } from '../../../format';
+import { useT, type TextKey } from '../../../i18n';
+import { Chip, Swatch, Unknown } from '../../../parts/values';
+import { useReader } from '../../../reader';
+import { useLooking } from '../context';
+import { isCall, type Node } from '../model/tree';
+
+/** Prices have two decimals, or as many as they need. */
+const priceOf = (exact: (usd: number) => string, usd: number) =>
+  usd >= 1 || Number.isInteger(usd * 100) ? `$${usd.toFixed(2)}` : exact(usd);
+
+/** All that was charged, so that the eye can follow the sum: seven decimals where amounts are tiny. */
+function useAmounts(buckets: CostBucket[]) {
+  const { format } = useReader();
+  const smallest = Math.min(...buckets.map(({ amount }) => amount).filter((amount) => amount > 0), 1);
+  const digits = Math.min(10, Math.max(4, Math.ceil(-Math.log10(smallest)) + 2));
+  return (usd: number) => `$${format.fixed(usd, digits)}`;
+}
+
+/** `26 × $0.50/M + 217 × $1.50/M = $0.0003385`, below the answer. */
+export function CostLine({ detail }: { detail: SpanDetail }) {
+  const t = useT();
+  const { format } = useReader();
+  const { project } = useLooking();
+  const { cost, usage } = detail;
+  const buckets = (cost?.buckets ?? []).filter(({ tokens }) => tokens > 0);
+  const amount = useAmounts(buckets);
+  if (!isCall(detail)) return null;
+  const second = format.second(cost?.total ?? null, project.currency);
+  return (
+    <section className="sumline">
+      <h3>{t('trace.whatItCost')}</h3>
+      {cost?.total === null || cost === null ? (
+        <WhyUnknown detail={detail} />
+      ) : (
+        <>
+          {buckets.length > 0 && cost.source === 'computed' ? (
+            <p>
+              {buckets.map((one, at) => (
+                <span key={one.bucket} title={t(bucketKey(one.bucket))}>
+                  {at > 0 && '+ '}
+                  {format.count(one.tokens)} × {priceOf(format.moneyExact, one.usd_per_million)}/M{' '}
+                </span>
+              ))}
+              {buckets.length > 1 && (
+                <>
+                  {buckets.map((one, at) => (
+                    <span key={one.bucket}>
+                      {at === 0 ? '= ' : '+ '}
+                      {amount(one.amount)}{' '}
+                    </span>
+                  ))}
+                </>
+              )}
+              <span>
+                = <b>{format.moneyExact(cost.total)}</b>
+              </span>
+            </p>
+          ) : (
+            <p>
+              <b>{format.moneyExact(cost.total)}</b>
+            </p>
+          )}
+          <p className="dim">
+            {[
+              second && t('common.about', { amount: second }),
+              cost.source === 'client' ? t('trace.clientsFigure') : cost.price && t('trace.priceUsed', { price: cost.price }),
+              usage && t(usage.source === 'estimated' ? 'trace.estimatedByUs' : 'trace.reportedByClient'),
+            ]
+              .filter(Boolean)
+              .join('; ')}
+          </p>
+        </>
+      )}
+    </section>
+  );
+}
+
+/** Why there is no figure, and what would give one. */
+function WhyUnknown({ detail }: { detail: SpanDetail }) {
+  const t = useT();
+  const { usage } = detail;
+  const untold = usage === null || usage.source === null;
+  const key: TextKey =
+    detail.status !== 'ok' && untold
+      ? 'trace.unknown.failed'
+      : untold
+        ? 'trace.unknown.tokens'
+        : detail.model
+          ? 'trace.unknown.price'
+          : 'trace.unknown.model';
+  return (
+    <p>
+      <Unknown /> {t(key, { model: detail.model ?? '' })}
+    </p>
+  );
+}
+
+const bucketKey = (bucket: CostBucket['bucket']): TextKey => `trace.bucket.${bucket}`;
+
+interface Line {
+  bucket: CostBucket['bucket'];
+  tokens: number | null;
+  priced: CostBucket | null;
+}
+
+/** A line for each bucket that was charged, and for those that every call has, known or not. */
+export function linesOf(usage: Usage | null, buckets: CostBucket[]): Line[] {
+  const priced = new Map(buckets.map((one) => [one.bucket, one]));
+  const line = (bucket: CostBucket['bucket'], tokens: number | null): Line => ({
+    bucket,
+    tokens: priced.get(bucket)?.tokens ?? tokens,
+    priced: priced.get(bucket) ?? null,
+  });
+  const known = (value: number | null | undefined) => value ?? null;
+  const read = known(usage?.cache_read_tokens);
+  const written = known(usage?.cache_write_tokens);
+  const reasoning = known(usage?.reasoning_tokens);
+  const input = known(usage?.input_tokens);
+  const output = known(usage?.output_tokens);
+  const lines = [
+    line('input', input === null ? null : Math.max(0, input - (read ?? 0) - (written ?? 0))),
+    line('cache_read', read),
+    ...(priced.has('cache_write_1h') && !priced.has('cache_write_5m') ? [] : [line('cache_write_5m', written)]),
+    line('cache_write_1h', null),
+    line('input_audio', null),
+    line('output', output === null ? null : Math.max(0, output - (reasoning ?? 0))),
+    line('reasoning', reasoning),
+    line('output_audio', null),
+  ];
+  const rare = new Set<CostBucket['bucket']>(['cache_write_1h', 'input_audio', 'output_audio', 'reasoning']);
+  return lines.filter(
+    ({ bucket, tokens, priced: charged }) => charged !== null || !rare.has(bucket) || (bucket === 'reasoning' && tokens !== null),
+  );
+}
+
+export function CostTab({ detail, node }: { detail: SpanDetail; node: Node }) {
+  return isCall(detail) ? <CallCost detail={detail} /> : <BelowCost node={node} />;
+}
+
+function CallCost({ detail }: { detail: SpanDetail }) {
+  const t = useT();
+  const { format } = useReader();
+  const { project } = useLooking();
+  const { usage, cost } = detail;
+  const buckets = cost?.buckets ?? [];
+  const amount = useAmounts(buckets);
+  const second = format.second(cost?.total ?? null, project.currency);
+  const told = usage !== null && usage.source !== null;
+  return (
+    <>
+      {told && (
+        <table className="tbl arith">
+          <thead>
+            <tr>
+              <th scope="col">{t('trace.bucket')}</th>
+              <th scope="col" className="n">
+                {t('trace.tokens')}
+              </th>
+              <th className="o" aria-hidden="true" />
+              <th scope="col" className="n">
+                {t('trace.perMillion')}
+              </th>
+              <th className="o" aria-hidden="true" />
+              <th scope="col" className="n">
+                {t('trace.amount')}
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {linesOf(usage, buckets).map(({ bucket, tokens, priced }) => (
+              <tr key={bucket} className={priced ? undefined : 'dim'}>
+                <td>{t(bucketKey(bucket))}</td>
+                <td className="n">{tokens === null ? <Unknown /> : format.count(tokens)}</td>
+                <td className="o">{priced ? '×' : ''}</td>
+                <td className="n">{priced ? priceOf(format.moneyExact, priced.usd_per_million) : '–'}</td>
+                <td className="o">{priced ? '=' : ''}</td>
+                <td className="n">{priced ? <span title={format.moneyExact(priced.amount)}>{amount(priced.amount)}</span> : '–'}</td>
+              </tr>
+            ))}
+          </tbody>
+          <tfoot>
+            <tr>
+              <td>
+                <b>{t('trace.total')}</b>
+              </td>
+              <td className="n">
+                <b>{usage.total_tokens === null ? <Unknown /> : format.count(usage.total_tokens)}</b>
+              </td>
+              <td aria-hidden="true" />
+              <td aria-hidden="true" />
+              <td aria-hidden="true" />
+              <td className="n">
+                <b>{cost?.total === null || cost === null ? <Unknown /> : format.moneyExact(cost.total)}</b>
+              </td>
+            </tr>
+            {second && project.currency && (
+              <tr>
+                <td className="dim" colSpan={5}>
+                  {t('trace.atRate', { rate: `${format.three(project.currency.rate)} ${project.currency.code}` })}
+                </td>
+                <td className="n dim">{t('common.about', { amount: second })}</td>
+              </tr>
+            )}
+          </tfoot>
+        </table>
+      )}
+      {(cost === null || cost.total === null) && <WhyUnknown detail={detail} />}
+      <dl className="kv">
+        {cost?.price && (
+          <>
+            <dt>{t('trace.priceLabel')}</dt>
+            <dd>
+              <code>{cost.price}</code>
+            </dd>
+          </>
+        )}
+        <dt>{t('trace.tokens')}</dt>
+        <dd>{told ? t(usage.source === 'estimated' ? 'trace.estimatedByUs' : 'trace.reportedByClient') : t('trace.notSent')}</dd>
+        <dt>{t('trace.figure')}</dt>
+        <dd>{cost === null ? <Unknown /> : t(cost.source === 'client' ? 'trace.clientsFigure' : 'trace.computedByUs')}</dd>
+        <dt>{t('trace.clientCost')}</dt>
+        <dd>
+          <ClientCost ours={cost?.total ?? null} theirs={cost?.client_total ?? null} preferred={cost?.source === 'client'} />
+        </dd>
+        <dt>{t('trace.counted')}</dt>
+        <dd>{detail.counted ? t('trace.countedYes') : t('trace.countedNo')}</dd>
+      </dl>
+    </>
+  );
+}
+
+/** The client's own figure beside ours, with the difference where there is one. */
+function ClientCost({ ours, theirs, preferred }: { ours: number | null; theirs: number | null; preferred: boolean }): ReactNode {
+  const t = useT();
+  const { format } = useReader();
+  if (theirs === null) return <span className="dim">{t('trace.notSent')}</span>;
+  if (ours === null || preferred) return format.moneyExact(theirs);
+  const off = theirs - ours;
+  if (Math.abs(off) <= Math.abs(ours) * 0.001) {
+    return (
+      <>
+        {format.moneyExact(theirs)} <span className="dim">{t('trace.same')}</span>
+      </>
+    );
+  }
+  const sign = off < 0 ? MINUS : '+';
+  return (
+    <>
+      {format.moneyExact(theirs)}{' '}
+      <Chip tone="wrn">
+        {sign}
+        {format.moneyExact(Math.abs(off))}
+        {ours > 0 && ` (${sign}${format.fixed((Math.abs(off) / ours) * 100, 1)} %)`}
+      </Chip>
+    </>
+  );
+}
+
+interface ModelSum {
+  model: string | null;
+  calls: number;
+  input: number;
+  output: number;
+  cost: number | null;
+  unpriced: number;
+}
+
+/** What the calls below a span took, by model. */
+export function sumsBelow(node: Node): ModelSum[] {
+  const sums = new Map<string | null, ModelSum>();
+  const stack = [node];
+  for (let one = stack.pop(); one; one = stack.pop()) {
+    stack.push(...one.children);
+    const { span } = one;
+    if (!isCall(span) || !span.counted) continue;
+    const sum = sums.get(span.model) ?? { model: span.model, calls: 0, input: 0, output: 0, cost: null, unpriced: 0 };
+    sums.set(span.model, sum);
+    sum.calls += 1;
+    sum.input += span.usage?.input_tokens ?? 0;
+    sum.output += span.usage?.output_tokens ?? 0;
+    const cost = span.cost?.total ?? null;
+    if (cost !== null) sum.cost = (sum.cost ?? 0) + cost;
+    else if (span.usage !== null && span.usage.source !== null) sum.unpriced += 1;
+  }
+  return [...sums.values()].toSorted((a, b) => (b.cost ?? -1) - (a.cost ?? -1));
+}
+
+function BelowCost({ node }: { node: Node }) {
+  const t = useT();
+  const { format } = useReader();
+  const { project } = useLooking();
+  const { subtree } = node.span;
+  const sums = useMemo(() => sumsBelow(node), [node]);
+  const write = (usd: number) => (usd < 0.01 ? format.moneyExact(usd) : format.money(usd));
+  const second = format.second(subtree.cost, project.currency);
+  return (
+    <>
+      <p className="dim small">{t('trace.belowWhy')}</p>
+      <table className="tbl">
+        <thead>
+          <tr>
+            <th scope="col">{t('traces.model')}</th>
+            <th scope="col" className="n">
+              {t('trace.calls')}
+            </th>
+            <th scope="col" className="n">
+              {t('trace.input')}
+            </th>
+            <th scope="col" className="n">
+              {t('trace.output')}
+            </th>
+            <th scope="col" className="n">
+              {t('trace.cost')}
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {sums.map((sum) => (
+            <tr key={sum.model}>
+              <td>
+                <span className="nm">
+                  <Swatch color={colorOf(sum.model)} hatched={sum.cost === null && sum.unpriced > 0} />
+                  {sum.model ?? t('common.noValue')}
+                </span>
+              </td>
+              <td className="n">{format.count(sum.calls)}</td>
+              <td className="n">{format.count(sum.input)}</td>
+              <td className="n">{format.count(sum.output)}</td>
+              <td className="n">
+                {sum.cost === null ? <Unknown /> : <span title={format.moneyExact(sum.cost)}>{write(sum.cost)}</span>}
+                {sum.cost !== null && sum.unpriced > 0 && <span className="u">+</span>}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+        <tfoot>
+          <tr>
+            <td>
+              <b>{t('trace.total')}</b>
+            </td>
+            <td className="n">{format.count(subtree.llm_calls)}</td>
+            <td className="n">{format.count(subtree.input_tokens)}</td>
+            <td className="n">{format.count(subtree.output_tokens)}</td>
+            <td className="n">
+              <b>{subtree.cost === null ? <Unknown /> : <span title={format.moneyExact(subtree.cost)}>{write(subtree.cost)}</span>}</b>
+            </td>
+          </tr>
+          {second && (
+            <tr>
+              <td className="n dim" colSpan={5}>
+                {t('common.about', { amount: second })}
+              </td>
+            </tr>
+          )}
+        </tfoot>
+      </table>
+      {subtree.unpriced_calls > 0 && <p className="dim small">{t('trace.unpriced', { n: subtree.unpriced_calls })}</p>}
+    </>
+  );
+}

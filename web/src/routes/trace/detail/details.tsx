@@ -1,0 +1,151 @@
+import { Link } from '@tanstack/react-router';
+import type { ReactNode } from 'react';
+import type { SpanDetail } from '../../../api/types';
+import { useT } from '../../../i18n';
+import { CopyIcon } from '../../../parts/states';
+import { Code } from '../../../parts/text/code';
+import { Duration } from '../../../parts/values';
+import { only } from '../../../query';
+import { useReader } from '../../../reader';
+import { useLooking } from '../context';
+import { ownTime } from '../model/time';
+import { isCall, type Node } from '../model/tree';
+import { PaceChip, tokensPerSecond } from '../speed';
+
+type Line = [label: string, value: ReactNode] | false | null;
+
+/** When, with what, by whom: the facts that are not texts, tokens or money. */
+export function Details({ detail, node }: { detail: SpanDetail; node: Node }) {
+  const t = useT();
+  const { format } = useReader();
+  const { project, data } = useLooking();
+  const filter = (field: string, value: string) => (
+    <Link className="ulink" to="/p/$project/traces" params={{ project: String(project.id) }} search={{ q: only(field, value) }}>
+      {value}
+    </Link>
+  );
+  const copied = (value: string) => (
+    <span className="idc">
+      <code>{value}</code>
+      <CopyIcon text={value} />
+    </span>
+  );
+  const speed = tokensPerSecond(detail);
+  const children = node.children.length;
+  const timing: Line[] = [
+    [t('trace.start'), `${format.exact(detail.start_time)} (+${format.three(node.start / 1000)} s)`],
+    [t('trace.duration'), <Duration key="d" ms={detail.duration_ms} />],
+    [
+      t('trace.self'),
+      <span key="s">
+        <Duration ms={detail.self_time_ms} />{' '}
+        {children > 0 && <span className="dim">{t('trace.lessChildren', { n: children, parts: ownTime(node).length })}</span>}
+      </span>,
+    ],
+    detail.time_to_first_token_ms !== null && [t('trace.firstToken'), <Duration key="f" ms={detail.time_to_first_token_ms} />],
+    speed !== null && isCall(detail) && [t('trace.speed'), `${format.three(speed)} ${t('trace.tokensPerSecond')}`],
+    detail.compared && [
+      t('trace.compared'),
+      <span key="c" className="cmpl">
+        <PaceChip span={detail} compared={detail.compared} />
+        <span className="dim">
+          {t('trace.mean')} <Duration ms={detail.compared.mean_ms} />, {t('trace.ofEarlier', { n: detail.compared.n })}
+        </span>
+      </span>,
+    ],
+    !detail.compared && [
+      t('trace.compared'),
+      <span key="n" className="dim">
+        {t('trace.tooFew')}
+      </span>,
+    ],
+    detail.thread !== null && [t('trace.thread'), detail.thread],
+  ];
+  const model: Line[] = [
+    detail.provider !== null && [t('traces.provider'), filter('provider', detail.provider)],
+    detail.request_model !== null && [t('trace.modelAsked'), detail.request_model],
+    detail.response_model !== null && [
+      t('trace.modelAnswered'),
+      <span key="m">
+        {filter('model', detail.response_model)}
+        {detail.request_model !== null && detail.request_model !== detail.response_model && (
+          <span className="dim"> {t('trace.notTheOneAsked')}</span>
+        )}
+      </span>,
+    ],
+    detail.operation !== null && [t('trace.operation'), detail.operation],
+    detail.streaming !== null && isCall(detail) && [t('trace.streaming'), t(detail.streaming ? 'common.yes' : 'common.no')],
+    (detail.finish_reasons?.length ?? 0) > 0 && [t('trace.finish'), detail.finish_reasons!.join(', ')],
+    detail.prompt !== null && [t('trace.prompt'), filter('prompt', detail.prompt)],
+    ...Object.entries(detail.request ?? {}).map(([name, value]): Line => [name, <code key={name}>{writeValue(value)}</code>]),
+  ];
+  const place: Line[] = [
+    detail.pipeline !== null && [t('traces.pipeline'), filter('pipeline', detail.pipeline)],
+    detail.agent !== null && [t('trace.agent'), filter('agent', detail.agent)],
+    detail.tool !== null && [t('trace.tool'), filter('tool', detail.tool)],
+    detail.user_id !== null && [t('trace.user'), filter('user', detail.user_id)],
+    detail.session_id !== null && [t('trace.session'), filter('session', detail.session_id)],
+    detail.environment !== null && [t('traces.environment'), filter('environment', detail.environment)],
+    detail.release !== null && [t('trace.release'), filter('release', detail.release)],
+    detail.service !== null && [t('trace.service'), detail.service],
+    detail.sdk !== null && ['SDK', [detail.sdk.name, detail.sdk.version].filter(Boolean).join(' ')],
+    detail.origin !== null && [t('trace.origin'), <code key="o">{detail.origin}</code>],
+    ...Object.entries(detail.tags).map(([name, value]): Line => [`tag ${name}`, filter(`tag.${name}`, value)]),
+  ];
+  const ids: Line[] = [
+    [t('trace.spanId'), copied(detail.span_id)],
+    detail.parent_span_id !== null && [t('trace.parentId'), copied(detail.parent_span_id)],
+    [t('trace.traceId'), copied(data.trace.trace_id)],
+    detail.response_id !== null && detail.response_id !== undefined && [t('trace.responseId'), copied(detail.response_id)],
+  ];
+  const tools = detail.tool_definitions ?? [];
+  return (
+    <>
+      <Group title={t('trace.timing')} lines={timing} />
+      <Group title={t('trace.request')} lines={model} />
+      <Group title={t('trace.place')} lines={place} />
+      <Group title={t('trace.ids')} lines={ids} />
+      {tools.length > 0 && (
+        <section className="dgroup">
+          <h3>{t('trace.nToolsOffered', { n: tools.length })}</h3>
+          {tools.map((tool, at) => (
+            <details key={at} className="tooldef">
+              <summary>
+                <b>{toolField(tool, 'name') ?? `#${at + 1}`}</b> <span className="dim ell">{toolField(tool, 'description')}</span>
+              </summary>
+              <Code text={JSON.stringify(tool)} lines={60} />
+            </details>
+          ))}
+        </section>
+      )}
+    </>
+  );
+}
+
+const writeValue = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
+
+/** The name or description of a tool, in whichever of the usual shapes it was sent. */
+function toolField(tool: unknown, field: 'name' | 'description'): string | null {
+  if (typeof tool !== 'object' || tool === null) return null;
+  const own = (tool as Record<string, unknown>)[field];
+  if (typeof own === 'string') return own;
+  return toolField((tool as Record<string, unknown>).function, field);
+}
+
+function Group({ title, lines }: { title: string; lines: Line[] }) {
+  const shown = lines.filter((line): line is [string, ReactNode] => Boolean(line));
+  if (shown.length === 0) return null;
+  return (
+    <section className="dgroup">
+      <h3>{title}</h3>
+      <dl className="kv">
+        {shown.map(([label, value]) => (
+          <div key={label} className="kvr">
+            <dt>{label}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+    </section>
+  );
+}

@@ -1,0 +1,213 @@
+import { Link } from '@tanstack/react-router';
+import { useMemo, type ReactNode } from 'react';
+import { statusOf } from '../../api/status';
+import { colorOf } from '../../colors';
+import { plain } from '../../format';
+import { useT, type TextKey } from '../../i18n';
+import { Icon, kindColor } from '../../parts/icons';
+import { CopyIcon } from '../../parts/states';
+import { Chip, Duration, Num, Swatch, Unknown } from '../../parts/values';
+import { only } from '../../query';
+import { useReader } from '../../reader';
+import { useLooking } from './context';
+import { shares, strip, type Share } from './model/shares';
+import { PaceChip } from './speed';
+
+/** What this was, and its figures, before any detail. */
+export function Header({ arriving }: { arriving: boolean }) {
+  const t = useT();
+  const { format } = useReader();
+  const { data, tree, project } = useLooking();
+  const { trace, errors } = data;
+  const status = statusOf(trace);
+  const root = tree.byId.get(trace.root_span_id)?.span ?? tree.roots[0]?.span;
+  // The run that has a mean to stand against: the trace itself, its pipeline, or its only call.
+  const judged = [root, ...tree.nodes.slice(0, 40).map(({ span }) => span)].find((span) => span?.compared);
+  const threads = new Set(tree.nodes.map(({ span }) => span.thread).filter(Boolean));
+  const pipelines = [...new Set(tree.nodes.map(({ span }) => span.pipeline).filter((name) => name !== null))];
+  const narrowed = (field: string, value: string) => (
+    <Link className="act" to="/p/$project/traces" params={{ project: String(project.id) }} search={{ q: only(field, value) }}>
+      {value}
+    </Link>
+  );
+  const failedTools = tree.nodes.filter(({ span }) => span.kind === 'tool' && span.status === 'error').length;
+  const tones = { ok: 'good', error: 'bad', cancelled: undefined } as const;
+  const icons = { ok: 'check', error: 'issues', cancelled: 'close' } as const;
+  return (
+    <section className="thead sheet">
+      <div className="tt">
+        <div className="ti">
+          <h1 title={trace.op}>{trace.name || trace.op}</h1>
+          <Chip tone={tones[status]}>
+            <Icon name={icons[status]} size="xs" />
+            {t(`status.${status}`)}
+          </Chip>
+          {arriving && (
+            <Chip>
+              <span className="ember" /> {t('trace.arriving')}
+            </Chip>
+          )}
+          {judged?.compared && <PaceChip span={judged} compared={judged.compared} />}
+          {trace.failed_llm_calls > 0 && <Chip tone="bad">{t('traces.failedCalls', { n: trace.failed_llm_calls })}</Chip>}
+          {failedTools > 0 && <Chip tone="bad">{t('trace.failedTools', { n: failedTools })}</Chip>}
+        </div>
+        <div className="tm dim">
+          <time dateTime={trace.start_time} title={format.zone}>
+            {format.exact(trace.start_time)}
+          </time>
+          {pipelines.slice(0, 2).map((pipeline) => (
+            <span key={pipeline}>{narrowed('pipeline', pipeline)}</span>
+          ))}
+          {trace.models.slice(0, 3).map((model) => (
+            <span key={model} className="mdl">
+              <Swatch color={colorOf(model)} />
+              {narrowed('model', model)}
+            </span>
+          ))}
+          {trace.user_id !== null && <span title={t('trace.user')}>{narrowed('user', trace.user_id)}</span>}
+          {trace.session_id !== null && (
+            <span>
+              {t('trace.session')} {narrowed('session', trace.session_id)}
+            </span>
+          )}
+          {trace.environment !== null && <span>{trace.environment}</span>}
+          {trace.release !== null && <span>{trace.release}</span>}
+          {threads.size > 0 && <span>{threads.size === 1 ? [...threads][0] : t('trace.threads', { n: threads.size })}</span>}
+          {root?.sdk && <span>{[root.sdk.name, root.sdk.version].filter(Boolean).join(' ')}</span>}
+          <span className="idc">
+            <code title={trace.trace_id}>
+              {trace.trace_id.slice(0, 8)}…{trace.trace_id.slice(-4)}
+            </code>
+            <CopyIcon text={trace.trace_id} label={t('trace.copyId')} />
+          </span>
+        </div>
+      </div>
+      <Figures />
+      <Strip />
+      {trace.error_count > 0 && errors.length === 0 && <p className="vh">{t('traces.errors', { n: trace.error_count })}</p>}
+    </section>
+  );
+}
+
+function Figures() {
+  const t = useT();
+  const { format } = useReader();
+  const { data, tree, axis, project } = useLooking();
+  const { trace, errors } = data;
+  const idle = axis.folds.reduce((sum, { from, to }) => sum + to - from, 0);
+  const second = format.second(trace.cost, project.currency);
+  const tools = trace.tool_calls;
+  const missing = [
+    trace.unpriced_calls > 0 && t('trace.unpriced', { n: trace.unpriced_calls }),
+    trace.calls_without_usage > 0 && t('traces.noUsage', { n: trace.calls_without_usage }),
+  ].filter(Boolean);
+  const tokensUnknown = trace.llm_calls > 0 && trace.total_tokens === 0 && trace.calls_without_usage > 0;
+  const cost = trace.cost === null ? null : trace.cost < 0.01 ? format.moneyExact(trace.cost) : format.money(trace.cost);
+  return (
+    <dl className="sum">
+      <Figure label="trace.total" more={idle > 0 && t('trace.idle', { time: plain(format.duration(idle)) })}>
+        <Num v={format.duration(trace.duration_ms)} />
+      </Figure>
+      <Figure
+        label="trace.cost"
+        title={missing.join(', ')}
+        more={missing.length > 0 ? missing.join(', ') : second && t('common.about', { amount: second })}
+      >
+        {cost !== null ? (
+          <span title={trace.cost === null ? undefined : format.moneyExact(trace.cost)}>
+            {cost}
+            {missing.length > 0 && <span className="u">+</span>}
+          </span>
+        ) : trace.llm_calls > trace.failed_llm_calls ? (
+          <Unknown />
+        ) : (
+          '–'
+        )}
+      </Figure>
+      <Figure
+        label="trace.tokens"
+        more={
+          !tokensUnknown &&
+          trace.llm_calls > 0 &&
+          t('traces.inOut', { in: format.count(trace.input_tokens), out: format.count(trace.output_tokens) })
+        }
+      >
+        {tokensUnknown ? <Unknown /> : trace.llm_calls === 0 ? '–' : format.count(trace.total_tokens)}
+      </Figure>
+      <Figure label="trace.calls" more={t('trace.ofSpans', { n: format.count(tree.nodes.length) })}>
+        {format.count(trace.llm_calls)}
+      </Figure>
+      {tools > 0 && <Figure label="trace.tools">{format.count(tools)}</Figure>}
+      <Figure label="trace.errors">
+        <span className={errors.length > 0 ? 'err' : undefined}>{format.count(Math.max(trace.error_count, errors.length))}</span>
+      </Figure>
+    </dl>
+  );
+}
+
+function Figure({ label, more, title, children }: { label: TextKey; more?: ReactNode; title?: string; children: ReactNode }) {
+  const t = useT();
+  return (
+    <div title={title || undefined}>
+      <dt>{t(label)}</dt>
+      <dd>
+        {children}
+        {more && <span className="u">{more}</span>}
+      </dd>
+    </div>
+  );
+}
+
+/** As many operations as a line holds; the rest are one. */
+const SHOWN = 6;
+
+/** Where the time went, in one line. */
+function Strip() {
+  const t = useT();
+  const { format } = useReader();
+  const { tree } = useLooking();
+  const all = useMemo(() => strip(shares(tree.nodes)).filter(({ self }) => self > 0), [tree]);
+  if (all.length === 0) return null;
+  const shown = all.length > SHOWN + 1 ? all.slice(0, SHOWN) : all;
+  const rest = all.slice(shown.length);
+  const restShare = rest.reduce((sum, { share }) => sum + share, 0);
+  return (
+    <div className="share2">
+      <div className="sbar" aria-hidden="true">
+        {shown.map((one) => (
+          <i key={one.key} style={{ flex: one.share, background: kindColor(one.kind) }} title={one.key} />
+        ))}
+        {rest.length > 0 && <i style={{ flex: restShare, background: 'var(--c-other)' }} />}
+      </div>
+      <ul aria-label={t('trace.shares')}>
+        {shown.map((one) => (
+          <ShareItem key={one.key} share={one} />
+        ))}
+        {rest.length > 0 && (
+          <li>
+            <Swatch color="var(--c-other)" />
+            {t('trace.others', { n: rest.length })} <b>{format.percentText(restShare)}</b>
+            <span className="u">%</span>
+          </li>
+        )}
+        <li className="dim why">{t('trace.sharesWhy')}</li>
+      </ul>
+    </div>
+  );
+}
+
+function ShareItem({ share }: { share: Share }) {
+  const { format } = useReader();
+  return (
+    <li>
+      <Swatch color={kindColor(share.kind)} />
+      {share.key}{' '}
+      <b>
+        <Num v={format.percent(share.share)} />
+      </b>{' '}
+      <span className="dim">
+        <Duration ms={share.self} />
+      </span>
+    </li>
+  );
+}

@@ -1,0 +1,184 @@
+import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { useMemo, type ReactNode } from 'react';
+import { tracesQuery } from '../../api/queries';
+import { statusOf } from '../../api/status';
+import type { TraceSummary } from '../../api/types';
+import { useT, type TextKey } from '../../i18n';
+import { StatusGlyph } from '../../parts/icons';
+import { Chip, Duration, Said } from '../../parts/values';
+import { only } from '../../query';
+import { useReader } from '../../reader';
+import { useLooking } from './context';
+import { paceOf } from './speed';
+
+const WEEK_MS = 7 * 86_400_000;
+/** As many earlier runs as dots can be told apart. */
+const MOST = 50;
+/** Fewer say nothing about what is usual. */
+const FEWEST = 5;
+const SHOWN = 5;
+
+/** Is that normal? The trace beside the earlier runs of its pipeline. */
+export function Kin() {
+  const t = useT();
+  const { project, data, tree } = useLooking();
+  const { trace } = data;
+  const pipeline = trace.pipeline ?? tree.nodes.find(({ span }) => span.pipeline !== null)?.span.pipeline ?? null;
+  const start = Date.parse(trace.start_time);
+  const q = pipeline === null ? '' : only('pipeline', pipeline);
+  const scope = { from: new Date(start - WEEK_MS).toISOString(), to: new Date(start).toISOString(), q };
+  const { data: answer } = useQuery({
+    ...tracesQuery(project.id, scope, '-start_time', MOST),
+    enabled: pipeline !== null,
+    meta: { live: false },
+    staleTime: Infinity,
+    placeholderData: undefined,
+  });
+  const earlier = useMemo(() => (answer?.traces ?? []).filter((one) => one.trace_id !== trace.trace_id), [answer, trace]);
+  const { format } = useReader();
+  if (pipeline === null || earlier.length < FEWEST) return null;
+  const tracesLink = { to: '/p/$project/traces' as const, params: { project: String(project.id) }, search: { q, last: '7d' } };
+  const write = (usd: number) => (usd < 0.01 ? format.moneyExact(usd) : format.money(usd));
+  return (
+    <>
+      <section className="below">
+        <div className="head">
+          <h2>{t('trace.kin')}</h2>
+          <span className="meta">{t(answer?.next_cursor ? 'trace.kinLast' : 'trace.kinAll', { n: earlier.length, name: pipeline })}</span>
+          <span className="legend dim" aria-hidden="true">
+            <i className="dotme" />
+            {t('trace.thisRun')}
+            <i className="doto" />
+            {t('trace.earlierRuns')}
+            <i className="dotm" />
+            {t('trace.mean')}
+          </span>
+        </div>
+        <Compare
+          label="trace.duration"
+          mine={trace.duration_ms}
+          others={earlier.map(({ duration_ms: ms }) => ms)}
+          write={(ms) => <Duration ms={ms} />}
+          verdicts={{ less: 'trace.kinFaster', more: 'trace.kinSlower', good: true }}
+        />
+        {trace.llm_calls > 0 && (
+          <Compare
+            label="trace.outputTokens"
+            mine={trace.output_tokens}
+            others={earlier.filter((one) => one.calls_without_usage === 0).map(({ output_tokens: n }) => n)}
+            write={(n) => format.count(n)}
+            verdicts={{ less: 'trace.kinFewer', more: 'trace.kinMore' }}
+          />
+        )}
+        {trace.cost !== null && (
+          <Compare
+            label="trace.cost"
+            mine={trace.cost}
+            others={earlier.flatMap(({ cost }) => (cost === null ? [] : [cost]))}
+            write={(usd) => `$${format.fixed(usd, usd < 0.01 ? 5 : 4)}`}
+            verdicts={{ less: 'trace.kinLess', more: 'trace.kinDearer' }}
+          />
+        )}
+      </section>
+      <section className="below">
+        <div className="head">
+          <h2>{t('trace.itsEarlier')}</h2>
+          <span className="meta">{t('trace.newestFirst')}</span>
+          <Link className="more" {...tracesLink}>
+            {t('trace.all')}
+          </Link>
+        </div>
+        <table className="tbl">
+          <tbody>
+            {earlier.slice(0, SHOWN).map((one) => (
+              <EarlierRun key={one.trace_id} run={one} project={project.id} write={write} />
+            ))}
+          </tbody>
+        </table>
+      </section>
+    </>
+  );
+}
+
+function EarlierRun({ run, project, write }: { run: TraceSummary; project: number; write: (usd: number) => string }) {
+  const t = useT();
+  const { format } = useReader();
+  return (
+    <tr>
+      <td className="min">
+        <StatusGlyph status={statusOf(run)} />
+      </td>
+      <td className="dim c2">{format.moment(run.start_time)}</td>
+      <td className="grow">
+        <Link
+          to="/p/$project/traces/$trace"
+          params={{ project: String(project), trace: run.trace_id }}
+          search={{ at: run.start_time }}
+          className="ell"
+        >
+          <Said text={run.input_preview ?? run.name} />
+        </Link>
+      </td>
+      <td className="n">
+        <Duration ms={run.duration_ms} />
+      </td>
+      <td className="n c2">
+        {run.llm_calls > 0 && run.total_tokens > 0 && (
+          <>
+            {format.count(run.total_tokens)} <span className="dim">{t('trace.tokensWord')}</span>
+          </>
+        )}
+      </td>
+      <td className="n">{run.cost === null ? <span className="dim">–</span> : write(run.cost)}</td>
+    </tr>
+  );
+}
+
+interface CompareProps {
+  label: TextKey;
+  mine: number;
+  others: number[];
+  write: (value: number) => ReactNode;
+  verdicts: { less: TextKey; more: TextKey; good?: boolean };
+}
+
+/** One measure: each earlier run is a dot, this one is the black one. */
+function Compare({ label, mine, others, write, verdicts }: CompareProps) {
+  const t = useT();
+  const { format } = useReader();
+  if (others.length < FEWEST) return null;
+  const mean = others.reduce((sum, value) => sum + value, 0) / others.length;
+  const most = Math.max(mine, ...others) * 1.06;
+  const place = (value: number) => `${most > 0 ? (value / most) * 100 : 0}%`;
+  const pace = paceOf(mine, mean);
+  const percent = mean > 0 ? Math.round(Math.abs(mine / mean - 1) * 100) : 0;
+  const tone = verdicts.good ? (pace.kind === 'faster' ? 'good' : 'wrn') : undefined;
+  return (
+    <div className="cmp">
+      <span className="l">{t(label)}</span>
+      <span className="n v">{write(mine)}</span>
+      <span className="track" aria-hidden="true">
+        {others.map((value, at) => (
+          <i key={at} style={{ left: place(value) }} />
+        ))}
+        <u style={{ left: place(mean) }} />
+        <s style={{ left: place(mine) }} />
+      </span>
+      <span className="dim m">
+        {t('trace.mean')} {write(mean)}
+      </span>
+      <span className="w">
+        {pace.kind === 'same' ? (
+          <Chip>{t('trace.usual')}</Chip>
+        ) : (
+          <Chip tone={tone}>
+            {pace.kind === 'times'
+              ? t('trace.kinTimes', { times: format.three(pace.times) })
+              : t(pace.kind === 'faster' ? verdicts.less : verdicts.more, { percent })}
+          </Chip>
+        )}
+      </span>
+    </div>
+  );
+}

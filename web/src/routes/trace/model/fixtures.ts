@@ -1,0 +1,56 @@
+import type { Span, SpanDetail } from '../../../api/types';
+
+/** A span for tests: what is not named is unknown. */
+export function aSpan(id: string, parent: string | null, start: number, duration: number, more: Partial<Span> = {}): Span {
+  return {
+    project_id: 1,
+    trace_id: 't',
+    span_id: id,
+    parent_span_id: parent,
+    name: id,
+    op: 'function',
+    kind: 'function',
+    operation: null,
+    origin: null,
+    provider: null,
+    model: null,
+    request_model: null,
+    response_model: null,
+    status: 'ok',
+    status_detail: null,
+    start_time: new Date(Date.UTC(2026, 10, 23, 10) + start).toISOString(),
+    duration_ms: duration,
+    time_to_first_token_ms: null,
+    streaming: null,
+    usage: null,
+    cost: null,
+    subtree: { llm_calls: 0, input_tokens: 0, output_tokens: 0, cost: null, unpriced_calls: 0 },
+    self_time_ms: duration,
+    compared: null,
+    counted: true,
+    not_counted_because: null,
+    session_id: null,
+    user_id: null,
+    environment: null,
+    release: null,
+    pipeline: null,
+    agent: null,
+    tool: null,
+    prompt: null,
+    tags: {},
+    input_preview: null,
+    output_preview: null,
+    thread: null,
+    service: null,
+    sdk: null,
+    ...more,
+  };
+}
+
+export const aDetail = (span: Span, more: Partial<SpanDetail> = {}): SpanDetail => ({
+  ...span,
+  input_messages: [],
+  output_messages: [],
+  attributes: {},
+  ...more,
+});

@@ -1,0 +1,142 @@
+import { describe, expect, it } from 'vitest';
+import { aSpan } from './fixtures';
+import { shares, strip } from './shares';
+import { criticalPath, idle, makeAxis, ownTime, roundStep } from './time';
+import { buildTree, matches, millis, visible } from './tree';
+
+const ids = (nodes: { span: { span_id: string } }[]) => nodes.map(({ span }) => span.span_id);
+
+describe('the tree', () => {
+  it('puts each span below its parent, by start, whatever the order it came in', () => {
+    const tree = buildTree([aSpan('c', 'a', 20, 5), aSpan('b2', 'b', 6, 2), aSpan('b', 'a', 5, 10), aSpan('a', null, 0, 30)], []);
+    expect(ids(tree.nodes)).toEqual(['a', 'b', 'b2', 'c']);
+    expect(tree.nodes.map(({ depth }) => depth)).toEqual([0, 1, 2, 1]);
+    expect(tree.nodes[0]!.below).toBe(3);
+    expect(tree.length).toBe(30);
+  });
+
+  it('keeps what has lost its parent, and what is its own ancestor', () => {
+    const tree = buildTree([aSpan('a', 'gone', 0, 10), aSpan('x', 'y', 2, 1), aSpan('y', 'x', 1, 5), aSpan('z', 'z', 4, 1)], []);
+    expect(ids(tree.nodes).toSorted()).toEqual(['a', 'x', 'y', 'z']);
+    expect(tree.byId.get('a')!.orphan).toBe(true);
+  });
+
+  it('folds away all below, and nothing else', () => {
+    const tree = buildTree([aSpan('a', null, 0, 9), aSpan('b', 'a', 1, 3), aSpan('b2', 'b', 2, 1), aSpan('c', 'a', 5, 1)], []);
+    expect(ids(visible(tree.nodes, new Set(['b'])))).toEqual(['a', 'b', 'c']);
+    expect(ids(visible(tree.nodes, new Set(['a', 'b'])))).toEqual(['a']);
+    expect(ids(visible(tree.nodes, new Set(['c'])))).toHaveLength(4);
+  });
+
+  it('hangs error events at their span, where they are found by words', () => {
+    const error = {
+      event_id: 'e',
+      issue_id: 1,
+      trace_id: 't',
+      span_id: 'a',
+      type: 'RateLimitError',
+      value: '429',
+      level: 'error',
+      handled: true,
+      time: '',
+    };
+    const tree = buildTree([aSpan('a', null, 0, 9)], [error, { ...error, span_id: 'elsewhere' }]);
+    expect(tree.nodes[0]!.errors).toEqual([error]);
+    expect(matches(tree.nodes[0]!, 'ratelimit')).toBe(true);
+    expect(matches(tree.nodes[0]!, 'timeout')).toBe(false);
+  });
+
+  it('stands ten thousand spans in one chain', () => {
+    const spans = Array.from({ length: 10_000 }, (_, at) => aSpan(`s${at}`, at === 0 ? null : `s${at - 1}`, at, 20_000 - at));
+    const tree = buildTree(spans, []);
+    expect(tree.nodes).toHaveLength(10_000);
+    expect(tree.nodes[9_999]!.depth).toBe(9_999);
+    expect(shares(tree.nodes)[0]!.spans).toBe(10_000);
+  });
+
+  it('reads microseconds', () => {
+    expect(millis('2026-11-23T08:41:02.008912Z') - Date.parse('2026-11-23T08:41:02Z')).toBeCloseTo(8.912, 3);
+    expect(millis('2026-11-23T08:41:02Z')).toBe(Date.parse('2026-11-23T08:41:02Z'));
+  });
+});
+
+describe('where the time went', () => {
+  it('adds up to 100 % with parallel children', () => {
+    const spans = [
+      aSpan('root', null, 0, 100, { op: 'ai.pipeline', self_time_ms: 20 }),
+      aSpan('a', 'root', 10, 80, { op: 'http.client' }),
+      aSpan('b', 'root', 10, 80, { op: 'http.client' }),
+      aSpan('c', 'root', 10, 60, { op: 'db.query' }),
+    ];
+    const found = shares(buildTree(spans, []).nodes);
+    expect(found.map(({ key }) => key)).toEqual(['http.client', 'db.query', 'ai.pipeline']);
+    expect(found[0]!.self).toBe(160);
+    expect(found.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 12);
+  });
+
+  it('sums a category, and counts nested time once', () => {
+    const spans = [
+      aSpan('call', null, 0, 100, { op: 'gen_ai.chat', self_time_ms: 90 }),
+      aSpan('run', 'call', 10, 10, { op: 'subprocess', self_time_ms: 4 }),
+      aSpan('talk', 'run', 12, 6, { op: 'subprocess.communicate', self_time_ms: 4 }),
+      aSpan('wait', 'talk', 13, 2, { op: 'subprocess.wait' }),
+      aSpan('tool', null, 100, 50, { op: 'gen_ai.execute_tool' }),
+    ];
+    const found = shares(buildTree(spans, []).nodes);
+    const subprocess = found.find(({ key }) => key === 'subprocess')!;
+    expect(subprocess).toMatchObject({ spans: 3, self: 10, inclusive: 10 });
+    expect(subprocess.operations.map(({ key }) => key)).toEqual(['subprocess', 'subprocess.communicate', 'subprocess.wait']);
+    expect(strip(found).map(({ key }) => key)).toEqual(['gen_ai.chat', 'gen_ai.execute_tool', 'subprocess']);
+  });
+
+  it('divides nothing where nothing took time', () => {
+    expect(shares(buildTree([aSpan('a', null, 0, 0)], []).nodes)[0]!.share).toBe(0);
+  });
+});
+
+describe('time', () => {
+  it('own time is what the children leave, clipped to the span', () => {
+    const tree = buildTree([aSpan('a', null, 0, 100), aSpan('b', 'a', 10, 30), aSpan('c', 'a', 20, 40), aSpan('d', 'a', 90, 50)], []);
+    expect(ownTime(tree.byId.get('a')!)).toEqual([
+      [0, 10],
+      [60, 90],
+    ]);
+    expect(ownTime(tree.byId.get('d')!)).toEqual([[90, 140]]);
+  });
+
+  it('folds gaps in which nothing happened, and only those', () => {
+    const tree = buildTree([aSpan('a', null, 0, 100), aSpan('late', 'a', 90, 60), aSpan('b', null, 900, 100)], []);
+    expect(idle(tree)).toEqual([[150, 900]]);
+    const axis = makeAxis(tree.length, idle(tree));
+    expect(axis.place(0)).toBe(0);
+    expect(axis.place(1000)).toBeCloseTo(1);
+    expect(axis.place(900) - axis.place(150)).toBeCloseTo(0.05);
+    expect(axis.place(100)).toBeCloseTo(0.38);
+    expect(makeAxis(100, []).place(25)).toBe(0.25);
+  });
+
+  it('walks back along what was waited for', () => {
+    const tree = buildTree(
+      [
+        aSpan('a', null, 0, 100),
+        aSpan('quick', 'a', 10, 20),
+        aSpan('slow', 'a', 10, 60),
+        aSpan('last', 'a', 75, 20),
+        aSpan('in', 'slow', 20, 50),
+      ],
+      [],
+    );
+    const path = criticalPath(tree);
+    expect(path.get(tree.byId.get('quick')!)).toBeUndefined();
+    expect(path.get(tree.byId.get('in')!)).toEqual([[20, 70]]);
+    expect(path.get(tree.byId.get('slow')!)).toEqual([[10, 20]]);
+    const all = [...path.values()].flat().reduce((sum, [from, to]) => sum + to - from, 0);
+    expect(all).toBeCloseTo(100);
+  });
+
+  it('ticks at round steps', () => {
+    expect(roundStep(2070, 5)).toBe(500);
+    expect(roundStep(48_620, 4)).toBe(20_000);
+    expect(makeAxis(2070, [], 5).ticks.map(({ time }) => time)).toEqual([0, 500, 1000, 1500, 2000]);
+  });
+});

@@ -1,0 +1,98 @@
+import type { SpanKind } from '../../../api/types';
+import type { Node } from './tree';
+
+/** Time of one operation, or of one category of them. */
+export interface Share {
+  key: string;
+  kind: SpanKind;
+  spans: number;
+  failed: number;
+  /** Milliseconds of own time. Shares of its sum add up to one, also where children ran at once. */
+  self: number;
+  share: number;
+  /** Milliseconds from start to end of those spans that stand under no other one of the same name. */
+  inclusive: number;
+  slowest: Node | null;
+}
+
+export interface Category extends Share {
+  operations: Share[];
+}
+
+const categoryOf = (op: string) => op.split('.', 1)[0] ?? op;
+
+/** Operations of models differ too much to be one: a call of a model is not a call of a tool. */
+export const toldApart = (category: string) => category === 'gen_ai' || category === 'ai';
+
+interface Sum {
+  nodes: Node[];
+  self: number;
+  inclusive: number;
+  failed: number;
+}
+
+const emptySum = (): Sum => ({ nodes: [], self: 0, inclusive: 0, failed: 0 });
+
+function sumBy(nodes: readonly Node[], keyOf: (node: Node) => string): Map<string, Sum> {
+  const sums = new Map<string, Sum>();
+  // Which keys stand above each span, so that what is nested is not counted into inclusive time twice.
+  const over = new Map<Node, ReadonlySet<string>>();
+  for (const node of nodes) {
+    const key = keyOf(node);
+    let upper: ReadonlySet<string> = new Set();
+    if (node.parent) {
+      const parentKey = keyOf(node.parent);
+      const known = over.get(node.parent)!;
+      upper = known.has(parentKey) ? known : new Set([...known, parentKey]);
+    }
+    over.set(node, upper);
+    const sum = sums.get(key) ?? emptySum();
+    sums.set(key, sum);
+    sum.nodes.push(node);
+    sum.self += Math.max(0, node.span.self_time_ms);
+    if (node.span.status === 'error') sum.failed += 1;
+    if (!upper.has(key)) sum.inclusive += node.span.duration_ms;
+  }
+  return sums;
+}
+
+function toShare(key: string, { nodes, self, inclusive, failed }: Sum, whole: number): Share {
+  const heaviest = nodes.reduce((most, node) => (node.span.self_time_ms > most.span.self_time_ms ? node : most));
+  return {
+    key,
+    kind: heaviest.span.kind,
+    spans: nodes.length,
+    failed,
+    self,
+    share: whole > 0 ? self / whole : 0,
+    inclusive,
+    slowest: heaviest,
+  };
+}
+
+const bySelf = (a: Share, b: Share) => b.self - a.self || (a.key < b.key ? -1 : 1);
+
+/** Where the time went: own time by category (an operation's name before its first dot) and by operation. */
+export function shares(nodes: readonly Node[]): Category[] {
+  const named = (node: Node) => node.span.op || node.span.kind;
+  const whole = nodes.reduce((sum, { span }) => sum + Math.max(0, span.self_time_ms), 0);
+  const operations = sumBy(nodes, named);
+  const found: Category[] = [];
+  for (const [category, sum] of sumBy(nodes, (node) => categoryOf(named(node)))) {
+    const members = [...operations]
+      .filter(([op]) => categoryOf(op) === category)
+      .map(([op, own]) => toShare(op, own, whole))
+      .toSorted(bySelf);
+    // A category of one operation is that operation.
+    const only = members.length === 1 ? members[0] : undefined;
+    found.push({ ...toShare(only?.key ?? category, sum, whole), operations: members });
+  }
+  return found.toSorted(bySelf);
+}
+
+/** One line of them: categories, but for operations of models, which are told apart. */
+export function strip(categories: Category[]): Share[] {
+  return categories
+    .flatMap((category): Share[] => (toldApart(categoryOf(category.key)) ? category.operations : [category]))
+    .toSorted(bySelf);
+}

@@ -1,0 +1,161 @@
+import type { Message, Part, SpanDetail } from '../../../api/types';
+import { isCall, type Node, type Tree } from './tree';
+
+type ToolCall = Extract<Part, { type: 'tool_call' }>;
+
+export interface Attempt {
+  node: Node;
+  /** How long nothing was tried before it. */
+  waited: number;
+}
+
+/** A tool as the model asked for it, with the span that ran it and what came back, as far as either is known. */
+export interface Use {
+  name: string;
+  arguments: string | null;
+  id: string | null;
+  node: Node | null;
+  result: string | null;
+  /** Tries below it, where there was more than one. */
+  attempts: Attempt[];
+}
+
+export type Item =
+  /** What was said to the model: by the program, by the user, or before this trace began. */
+  | { type: 'said'; key: string; role: string; parts: Part[]; old: boolean }
+  /** What the model answered: its words, then the tools it asked for, those that ran at once in one group. */
+  | { type: 'turn'; key: string; node: Node; who: string; parts: Part[]; uses: Use[][]; loaded: boolean }
+  | { type: 'tool'; key: string; use: Use }
+  | { type: 'handoff'; key: string; node: Node };
+
+/** The calls that a transcript is made of: a wrapper around a call that is there itself says nothing of its own. */
+export function turns(tree: Tree): Node[] {
+  const wraps = new Set<Node>();
+  for (const node of tree.nodes) {
+    if (!isCall(node.span)) continue;
+    for (let up = node.parent; up; up = up.parent) if (isCall(up.span)) wraps.add(up);
+  }
+  return tree.nodes.filter((node) => node.span.kind === 'llm' && !wraps.has(node)).toSorted((a, b) => a.start - b.start);
+}
+
+const toolName = ({ span }: Node) => span.tool ?? span.name.replace(/^(execute_)?tool[\s:]+/i, '');
+
+/** The same message has the same mark, also when a client sends it back with other ids or spaces. */
+function markOf({ role, parts }: Message): string {
+  const said = parts.map((part) => {
+    if (part.type === 'tool_call') return `${part.name}(${part.arguments})`;
+    if (part.type === 'tool_result') return part.result;
+    return 'text' in part ? part.text : part.content;
+  });
+  return `${role}\n${said.join('\n').replace(/\s+/g, ' ').trim()}`;
+}
+
+const isResult = (part: Part) => part.type === 'tool_result';
+
+/** Tries of the same thing below a span, where one failed and another followed. */
+export function attemptsOf(node: Node): Attempt[] {
+  const tries: Node[] = [];
+  const stack = node.children.toReversed();
+  for (let child = stack.pop(); child; child = stack.pop()) {
+    if (child.span.kind === 'http' || (isCall(child.span) && isCall(node.span))) tries.push(child);
+    else stack.push(...child.children.toReversed());
+  }
+  if (tries.length < 2 || !tries.some(({ span }) => span.status === 'error')) return [];
+  return tries.map((one, at) => ({ node: one, waited: at === 0 ? 0 : Math.max(0, one.start - tries[at - 1]!.end) }));
+}
+
+function parallel(uses: Use[]): Use[][] {
+  const groups: Use[][] = [];
+  let end = -Infinity;
+  for (const use of uses) {
+    const last = groups[groups.length - 1];
+    if (last && use.node && use.node.start < end) last.push(use);
+    else groups.push([use]);
+    if (use.node) end = Math.max(end, use.node.end);
+  }
+  return groups;
+}
+
+/** The conversation of a trace: each message once, tool calls with their results, in the order of time. */
+export function transcript(tree: Tree, details: ReadonlyMap<string, SpanDetail>): Item[] {
+  const calls = turns(tree);
+  const tools = tree.nodes.filter(({ span }) => span.kind === 'tool').toSorted((a, b) => a.start - b.start);
+  const taken = new Set<Node>();
+  const seen = new Set<string>();
+  const open: Use[] = [];
+  const items: (Item & { at: number })[] = [];
+
+  for (const node of calls) {
+    const { span } = node;
+    const detail = details.get(span.span_id);
+    const answered = detail?.output_messages ?? [];
+    const first = items.length === 0;
+    (detail?.input_messages ?? []).forEach((message, place, all) => {
+      const mark = markOf(message);
+      if (seen.has(mark)) return;
+      seen.add(mark);
+      const rest = message.parts.filter((part) => !(part.type === 'tool_result' && settle(open, part)));
+      if (rest.length === 0 || (message.role === 'tool' && rest.every(isResult) && !first)) return;
+      // What a model said before this trace, and what was said to it then, is history.
+      const old = message.role === 'assistant' || all.slice(place + 1).some(({ role }) => role === 'assistant');
+      items.push({ type: 'said', key: `${span.span_id} in ${place}`, role: message.role, parts: rest, old: old && first, at: node.start });
+    });
+    for (const message of answered) seen.add(markOf(message));
+
+    const parts = answered.flatMap((message) => message.parts);
+    const asked = parts.filter((part): part is ToolCall => part.type === 'tool_call');
+    const uses = asked.map((call): Use => {
+      const ran = tools.find((tool) => !taken.has(tool) && tool.start >= node.end - 1 && toolName(tool) === call.name) ?? null;
+      if (ran) taken.add(ran);
+      return {
+        name: call.name,
+        arguments: call.arguments,
+        id: call.id ?? null,
+        node: ran,
+        result: null,
+        attempts: ran ? attemptsOf(ran) : [],
+      };
+    });
+    open.push(...uses);
+    const preview = span.output_preview;
+    items.push({
+      type: 'turn',
+      key: span.span_id,
+      node,
+      who: span.agent ?? 'assistant',
+      parts: detail ? parts.filter(({ type }) => type !== 'tool_call') : preview ? [{ type: 'text', text: preview }] : [],
+      uses: parallel(uses.toSorted((a, b) => (a.node?.start ?? Infinity) - (b.node?.start ?? Infinity))),
+      loaded: detail !== undefined,
+      at: node.start,
+    });
+  }
+
+  // Tools that no answer asked for, as far as it can be told: their own line, where they ran.
+  for (const tool of tools) {
+    if (taken.has(tool) || tool.parent?.span.kind === 'tool') continue;
+    const use: Use = {
+      name: toolName(tool),
+      arguments: tool.span.input_preview,
+      id: null,
+      node: tool,
+      result: null,
+      attempts: attemptsOf(tool),
+    };
+    items.push({ type: 'tool', key: tool.span.span_id, use, at: tool.start });
+  }
+  for (const node of tree.nodes) {
+    if (node.span.kind === 'handoff') items.push({ type: 'handoff', key: node.span.span_id, node, at: node.start });
+  }
+  for (const use of [...open, ...items.flatMap((item) => (item.type === 'tool' ? [item.use] : []))]) {
+    use.result ??= use.node?.span.output_preview ?? null;
+  }
+  return items.toSorted((a, b) => a.at - b.at).map(({ at: _at, ...item }) => item);
+}
+
+/** Gives a result to the call that it answers; false where there is none. */
+function settle(open: Use[], part: Extract<Part, { type: 'tool_result' }>): boolean {
+  const use = open.find(({ id, name, result }) => result === null && (part.id ? id === part.id : name === part.name));
+  if (!use) return false;
+  use.result = part.result;
+  return true;
+}

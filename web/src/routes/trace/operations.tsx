@@ -1,0 +1,134 @@
+import { Fragment, useMemo, useState } from 'react';
+import { useT } from '../../i18n';
+import { Glyph, Icon, kindColor } from '../../parts/icons';
+import { Duration, Num } from '../../parts/values';
+import { useReader } from '../../reader';
+import { useLooking } from './context';
+import { shares, toldApart, type Category, type Share } from './model/shares';
+
+/** Own and inclusive time by operation; what begins alike is summed, and can be unfolded. */
+export function Operations() {
+  const t = useT();
+  const { format } = useReader();
+  const { tree, select } = useLooking();
+  const categories = useMemo(() => shares(tree.nodes), [tree]);
+  const [toggled, setToggled] = useState<ReadonlySet<string>>(new Set());
+  const isOpen = ({ key, operations }: Category) => operations.length > 1 && toldApart(key) !== toggled.has(key);
+  const toggle = (key: string) =>
+    setToggled((was) => {
+      const next = new Set(was);
+      if (!next.delete(key)) next.add(key);
+      return next;
+    });
+  const whole = categories.reduce((sum, { self }) => sum + self, 0);
+  const line = (share: Share, category: Category, inner: boolean) => {
+    const { slowest } = share;
+    const folds = !inner && category.operations.length > 1;
+    return (
+      <tr key={inner ? `${category.key} ${share.key}` : share.key} className={inner ? 'inner' : undefined}>
+        <th scope="row">
+          <span className="opn">
+            {folds ? (
+              <button
+                type="button"
+                className="tw"
+                aria-expanded={isOpen(category)}
+                aria-label={t(isOpen(category) ? 'trace.fold' : 'trace.unfold')}
+                onClick={() => toggle(category.key)}
+              >
+                <Icon name={isOpen(category) ? 'down' : 'right'} size="xs" />
+              </button>
+            ) : (
+              <span className="tw" />
+            )}
+            <Glyph kind={share.kind} />
+            <span className="ell">
+              {share.key}
+              {folds && <span className="dim">.*</span>}
+            </span>
+          </span>
+        </th>
+        <td className="n">{format.count(share.spans)}</td>
+        <td className={share.failed > 0 ? 'n err' : 'n dim'}>{format.count(share.failed)}</td>
+        <td className="n">
+          <b>
+            <Num v={format.percent(share.share)} />
+          </b>
+        </td>
+        <td className="barc" aria-hidden="true">
+          <i style={{ width: `${share.share * 100}%`, background: kindColor(share.kind) }} />
+        </td>
+        <td className="n">
+          <Duration ms={share.self} />
+        </td>
+        <td className="n mid">
+          <Duration ms={share.inclusive} />
+        </td>
+        <td className="n c2">
+          {slowest && share.spans > 1 && (
+            <button type="button" className="ulink" onClick={() => select(slowest.span.span_id)} title={t('trace.openSlowest')}>
+              <Duration ms={slowest.span.self_time_ms} />
+            </button>
+          )}
+        </td>
+      </tr>
+    );
+  };
+  return (
+    <div className="ops">
+      <table className="tbl" aria-label={t('trace.operations')}>
+        <thead>
+          <tr>
+            <th scope="col">{t('trace.operation')}</th>
+            <th scope="col" className="n">
+              {t('trace.spans')}
+            </th>
+            <th scope="col" className="n">
+              {t('traces.failed')}
+            </th>
+            <th scope="col" className="n" title={t('trace.sharesWhy')}>
+              {t('trace.share')} ↓
+            </th>
+            <th scope="col" className="barc">
+              <span className="vh">{t('trace.share')}</span>
+            </th>
+            <th scope="col" className="n" title={t('trace.selfWhy')}>
+              {t('trace.self')}
+            </th>
+            <th scope="col" className="n" title={t('trace.inclusiveWhy')}>
+              {t('trace.inclusive')}
+            </th>
+            <th scope="col" className="n c2">
+              {t('trace.slowest')}
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {categories.map((category) => (
+            <Fragment key={category.key}>
+              {line(category, category, false)}
+              {isOpen(category) && category.operations.map((operation) => line(operation, category, true))}
+            </Fragment>
+          ))}
+        </tbody>
+        <tfoot>
+          <tr>
+            <td>{t('trace.sumSelf')}</td>
+            <td className="n">{format.count(tree.nodes.length)}</td>
+            <td aria-hidden="true" />
+            <td className="n">
+              <Num v={[{ n: '100', u: '%' }]} />
+            </td>
+            <td className="barc" aria-hidden="true" />
+            <td className="n">
+              <Duration ms={whole} />
+            </td>
+            <td className="n" aria-hidden="true" />
+            <td className="n c2" aria-hidden="true" />
+          </tr>
+        </tfoot>
+      </table>
+      <p className="dim small why">{t('trace.operationsWhy')}</p>
+    </div>
+  );
+}

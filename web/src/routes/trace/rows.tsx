@@ -1,0 +1,345 @@
+import { memo, useEffect, useMemo, useRef, type KeyboardEvent } from 'react';
+import { plain, type Format } from '../../format';
+import { useT } from '../../i18n';
+import { Glyph, Icon, kindColor, StatusGlyph } from '../../parts/icons';
+import { Duration } from '../../parts/values';
+import { usePhone, useWindowRows } from '../../parts/window-rows';
+import { useReader } from '../../reader';
+import { useLooking } from './context';
+import { ownTime, type Axis, type Stretch } from './model/time';
+import { isCall, type Node } from './model/tree';
+
+const ROW = 24;
+const PHONE_ROW = 36;
+/** Bar, tools and head of the tree stay in sight. */
+const COVERED = 44 + 44 + 23;
+const TABS = 54;
+/** Deeper than this the indent grows no more: names need their room. */
+const MOST_DEEP = 14;
+
+interface RowsProps {
+  rows: Node[];
+  timeline: boolean;
+  folded: ReadonlySet<string>;
+  onFold: (node: Node, fold: boolean) => void;
+  /** Null without a search. */
+  found: ReadonlySet<Node> | null;
+  onKey: (event: KeyboardEvent) => void;
+  onPick: (node: Node) => void;
+}
+
+/** The spans as a tree, or in the order of time, with bars on one axis. Only those in sight exist. */
+export function Rows({ rows, timeline, folded, onFold, found, onKey, onPick }: RowsProps) {
+  const t = useT();
+  const { axis, selected, critical, money, tree } = useLooking();
+  const { format } = useReader();
+  const phone = usePhone();
+  const list = useRef<HTMLDivElement>(null);
+  const height = phone ? PHONE_ROW : ROW;
+  const { items, total, top, reveal } = useWindowRows({
+    count: rows.length,
+    height,
+    list,
+    covered: COVERED,
+    coveredBelow: phone ? TABS : 0,
+  });
+
+  const at = selected ? rows.indexOf(selected) : -1;
+  const opened = useRef(false);
+  useEffect(() => {
+    // A link to a span far down opens with it in the middle; after that the list moves no more than it must.
+    if (at >= 0) reveal(at, opened.current ? 'near' : 'middle');
+    opened.current = true;
+    // Only a new selection moves the list, not rows that arrive.
+    // oxlint-disable-next-line react/exhaustive-deps
+  }, [selected?.span.span_id, timeline]);
+
+  return (
+    <div
+      className={timeline ? 'tree flat' : 'tree'}
+      role="treegrid"
+      aria-label={t('trace.spans')}
+      aria-rowcount={rows.length + 1}
+      aria-activedescendant={at >= 0 && selected ? `span-${selected.span.span_id}` : undefined}
+      tabIndex={0}
+      onKeyDown={onKey}
+    >
+      <div className="tr th" role="row">
+        <span role="columnheader" className="sn">
+          {t('trace.span')}
+        </span>
+        <span role="columnheader" className="n t1">
+          {t('trace.duration')}
+        </span>
+        <span role="columnheader" className="n t2" title={t('trace.selfWhy')}>
+          {t('trace.self')}
+        </span>
+        <span role="columnheader" className="n t3">
+          {t('trace.tokens')}
+        </span>
+        <span role="columnheader" className="n t4">
+          {t('trace.cost')}
+        </span>
+        <Scale axis={axis} format={format} />
+      </div>
+      <div ref={list} role="rowgroup" style={{ height: total, position: 'relative' }}>
+        {axis.folds.map((fold) => (
+          <FoldMark key={fold.from} at={fold.at} width={fold.width} />
+        ))}
+        {items.map(({ index, start }) => {
+          const node = rows[index];
+          if (!node) return null;
+          return (
+            <Row
+              key={node.span.span_id}
+              node={node}
+              index={index}
+              offset={start - top}
+              height={height}
+              timeline={timeline}
+              axis={axis}
+              path={critical.get(node)}
+              chosen={node === selected}
+              folded={folded.has(node.span.span_id)}
+              found={found === null ? null : found.has(node)}
+              money={money}
+              heaviest={tree.nodes.length > 1 && node.span.self_time_ms > 0.5 * tree.length}
+              onFold={onFold}
+              onPick={onPick}
+            />
+          );
+        })}
+      </div>
+    </div>
+  );
+}
+
+function Scale({ axis, format }: { axis: Axis; format: Format }) {
+  const t = useT();
+  const inSeconds = axis.step >= 1000;
+  const minutes = axis.step >= 60_000;
+  const unit = minutes ? 'm' : inSeconds ? 's' : 'ms';
+  const scale = minutes ? 60_000 : inSeconds ? 1000 : 1;
+  const half = axis.step >= 100 && axis.step < 1000 && axis.ticks.some(({ time }) => time >= 1000);
+  const write = (time: number) =>
+    half
+      ? format.fixed(time / 1000, axis.step % 1000 === 0 ? 0 : 1)
+      : format.fixed(time / scale, axis.step >= scale ? 0 : Math.ceil(-Math.log10(axis.step / scale)));
+  return (
+    <span role="columnheader" className="wf ax" aria-label={t('trace.when')}>
+      {axis.ticks.map(({ at, time }, index) => (
+        <span key={time} style={{ left: `${at * 100}%` }} className={at > 0.9 ? 'z' : undefined}>
+          {write(time)}
+          {index === axis.ticks.length - 1 && <span className="u">{half ? 's' : unit}</span>}
+        </span>
+      ))}
+      {axis.folds.map((fold) => (
+        <span key={fold.from} className="fold" style={{ left: `${(fold.at + fold.width / 2) * 100}%` }}>
+          {t('trace.idle', { time: plain(format.duration(fold.to - fold.from)) })}
+        </span>
+      ))}
+    </span>
+  );
+}
+
+/** A gap runs through all rows, in the column of the bars. */
+function FoldMark({ at, width }: { at: number; width: number }) {
+  return (
+    <div className="tr foldrow" aria-hidden="true">
+      <span className="wf">
+        <i style={{ left: `${at * 100}%`, width: `${width * 100}%` }} />
+      </span>
+    </div>
+  );
+}
+
+interface RowProps {
+  node: Node;
+  index: number;
+  offset: number;
+  height: number;
+  timeline: boolean;
+  axis: Axis;
+  path: Stretch[] | undefined;
+  chosen: boolean;
+  folded: boolean;
+  found: boolean | null;
+  money: (usd: number) => string;
+  heaviest: boolean;
+  onFold: (node: Node, fold: boolean) => void;
+  onPick: (node: Node) => void;
+}
+
+const Row = memo(function Row(props: RowProps) {
+  const { node, index, offset, height, timeline, axis, path, chosen, folded, found, money, heaviest, onFold, onPick } = props;
+  const t = useT();
+  const { span } = node;
+  const bad = span.status === 'error';
+  const folds = !timeline && node.children.length > 0;
+  const classes = ['tr', chosen && 'sel', bad && 'bad', found === false && 'pale', found && 'hit', heaviest && 'lead'];
+  return (
+    // The keys are the grid's: it holds the focus, and names the active row.
+    // oxlint-disable-next-line jsx-a11y/click-events-have-key-events
+    <div
+      id={`span-${span.span_id}`}
+      role="row"
+      aria-rowindex={index + 2}
+      aria-level={timeline ? undefined : node.depth + 1}
+      aria-expanded={folds ? !folded : undefined}
+      aria-selected={chosen}
+      className={classes.filter(Boolean).join(' ')}
+      style={{
+        transform: `translateY(${offset}px)`,
+        height,
+        '--d': timeline ? 0 : Math.min(MOST_DEEP, node.depth),
+        '--c': bad ? 'var(--error)' : kindColor(span.kind),
+      }}
+      tabIndex={-1}
+      onClick={() => onPick(node)}
+    >
+      <span className="sn" role="gridcell">
+        <i className="g" />
+        {folds ? (
+          <button
+            type="button"
+            className="tw"
+            tabIndex={-1}
+            aria-label={t(folded ? 'trace.unfold' : 'trace.fold')}
+            onClick={(event) => {
+              event.stopPropagation();
+              onFold(node, !folded);
+            }}
+          >
+            <Icon name={folded ? 'right' : 'down'} size="xs" />
+          </button>
+        ) : (
+          <span className="tw" />
+        )}
+        {bad ? <StatusGlyph status="error" /> : <Glyph kind={span.kind} />}
+        <b className="ell" title={span.name}>
+          {labelOf(node)}
+        </b>
+        <Note node={node} folded={folded && folds} />
+      </span>
+      <span className="n t1" role="gridcell">
+        <Duration ms={span.duration_ms} />
+      </span>
+      <span className="n t2 mid" role="gridcell">
+        <Duration ms={span.self_time_ms} />
+      </span>
+      <Took node={node} money={money} />
+      <Bar node={node} axis={axis} path={path} />
+    </div>
+  );
+});
+
+/** A tool is called by its name, which its glyph says is a tool. */
+function labelOf({ span }: Node): string {
+  if (span.kind === 'tool' && span.tool && span.name.includes(span.tool)) return span.tool;
+  return span.name || span.op || span.span_id;
+}
+
+/** What sets a span apart from others of its name, in a word. */
+function Note({ node, folded }: { node: Node; folded: boolean }) {
+  const t = useT();
+  const { span, errors } = node;
+  const [error] = errors;
+  return (
+    <>
+      {folded && <em>{t('trace.hidden', { n: node.below })}</em>}
+      {span.status === 'error' && (
+        <em className="err">
+          {/* The glyph has its word beside it. */}
+          {error ? error.type : (span.status_detail ?? t('status.error'))}
+        </em>
+      )}
+      {span.status !== 'error' && error && (
+        <em className="err">
+          <StatusGlyph status="error" />
+          {error.type}
+        </em>
+      )}
+      {span.status === 'cancelled' && <em>{t('status.cancelled')}</em>}
+      {!span.counted && isCall(span) && <em title={span.not_counted_because ?? undefined}>{t('traces.notCounted')}</em>}
+      {node.orphan && <em title={t('trace.orphanWhy')}>{t('trace.orphan')}</em>}
+      {span.op && span.op !== span.name && <span className="op ell">{span.op}</span>}
+    </>
+  );
+}
+
+/** Tokens and cost: of a call its own, in ink; of what stands above calls their sums, paler: only ink adds up. */
+function Took({ node, money }: { node: Node; money: (usd: number) => string }) {
+  const t = useT();
+  const { format } = useReader();
+  const { span } = node;
+  const call = isCall(span);
+  const own = call && span.counted;
+  const { subtree } = span;
+  const tokens = call ? (span.usage?.total_tokens ?? null) : subtree.llm_calls > 0 ? subtree.input_tokens + subtree.output_tokens : null;
+  const cost = call ? (span.cost?.total ?? null) : subtree.llm_calls > 0 ? subtree.cost : null;
+  const unknown = (call && span.status === 'ok') || (!call && subtree.unpriced_calls > 0);
+  const tone = own ? '' : ' dim';
+  const title = own ? undefined : call ? t('trace.notInSum') : t('trace.sumOf', { n: subtree.llm_calls });
+  const word = (
+    <span className="unk" title={t('common.unknown')}>
+      ?
+    </span>
+  );
+  return (
+    <>
+      <span className={`n t3${tone}`} role="gridcell" title={title}>
+        {tokens !== null ? format.count(tokens) : call && span.status === 'ok' ? word : ''}
+      </span>
+      <span
+        className={`n t4${tone}`}
+        role="gridcell"
+        title={cost === null ? title : [format.moneyExact(cost), title].filter(Boolean).join(', ')}
+      >
+        {cost !== null ? money(cost) : unknown ? word : ''}
+        {cost !== null && !call && subtree.unpriced_calls > 0 && <span className="u">+</span>}
+      </span>
+    </>
+  );
+}
+
+/** Own stretches closer than this part of the axis are drawn as one. */
+const NEAR = 0.002;
+
+/** Solid is own time, pale is waiting for children; the rule below is the critical path. */
+const Bar = memo(function Bar({ node, axis, path }: { node: Node; axis: Axis; path: Stretch[] | undefined }) {
+  const place = (time: number) => axis.place(time) * 100;
+  const box = ([from, to]: Stretch) => ({
+    left: `${place(from).toFixed(3)}%`,
+    width: `${Math.max(0, place(to) - place(from)).toFixed(3)}%`,
+  });
+  const own = useMemo(() => joined(ownTime(node), axis), [node, axis]);
+  const critical = useMemo(
+    () =>
+      joined(
+        (path ?? []).toSorted((a, b) => a[0] - b[0]),
+        axis,
+      ),
+    [path, axis],
+  );
+  return (
+    <span className="wf" role="gridcell">
+      <i className="b" style={box([node.start, node.end])} />
+      {own.map((stretch) => (
+        <b key={stretch[0]} style={box(stretch)} />
+      ))}
+      {critical.map((stretch) => (
+        <u key={stretch[0]} style={box(stretch)} />
+      ))}
+    </span>
+  );
+});
+
+function joined(stretches: Stretch[], axis: Axis): Stretch[] {
+  const found: Stretch[] = [];
+  for (const [from, to] of stretches) {
+    const last = found[found.length - 1];
+    if (last && axis.place(from) - axis.place(last[1]) < NEAR) last[1] = Math.max(last[1], to);
+    else found.push([from, to]);
+  }
+  return found;
+}

@@ -1,0 +1,195 @@
+import { useDeferredValue, useMemo, useRef, useState, type KeyboardEvent } from 'react';
+import { useT } from '../../i18n';
+import { useKeys } from '../../keys';
+import { Icon } from '../../parts/icons';
+import { usePhone } from '../../parts/window-rows';
+import { useReader } from '../../reader';
+import { useLooking, type View } from './context';
+import { Operations } from './operations';
+import { Rows } from './rows';
+import { CopyTranscript, Transcript } from './transcript';
+import { above, matches, visible, type Node } from './model/tree';
+
+interface SpansProps {
+  view: View;
+  views: View[];
+  onView: (view: View) => void;
+  /** Enter: to the detail of the selected span. */
+  onOpen: () => void;
+}
+
+/** The spans of a trace as tree, timeline, operations or, where there is no room beside them, transcript. */
+export function Spans({ view, views, onView, onOpen }: SpansProps) {
+  const t = useT();
+  const { format } = useReader();
+  const { tree, selected, select } = useLooking();
+  const phone = usePhone();
+  const [folded, setFolded] = useState<ReadonlySet<string>>(new Set());
+  const [words, setWords] = useState('');
+  const search = useRef<HTMLInputElement>(null);
+  const sought = useDeferredValue(words.trim());
+  const found = useMemo(() => (sought ? tree.nodes.filter((node) => matches(node, sought)) : null), [tree, sought]);
+  const foundSet = useMemo(() => found && new Set(found), [found]);
+  const timeline = view === 'timeline';
+  const rows = useMemo(
+    () => (timeline ? tree.nodes.toSorted((a, b) => a.start - b.start || b.end - a.end) : visible(tree.nodes, folded)),
+    [tree, folded, timeline],
+  );
+  const lists = view === 'tree' || timeline;
+
+  const fold = (node: Node, shut: boolean) => {
+    setFolded((was) => {
+      const next = new Set(was);
+      if (shut) next.add(node.span.span_id);
+      else next.delete(node.span.span_id);
+      return next;
+    });
+    // A selection that would be out of sight moves up to what hides it.
+    if (shut && selected && above(selected).includes(node)) select(node.span.span_id);
+  };
+  const allFolded = folded.size > 0;
+  const foldAll = () => {
+    if (allFolded) setFolded(new Set());
+    else setFolded(new Set(tree.nodes.filter(({ children, depth }) => children.length > 0 && depth > 0).map(({ span }) => span.span_id)));
+  };
+  const show = (node: Node) => {
+    const hiding = above(node).filter(({ span }) => folded.has(span.span_id));
+    if (hiding.length > 0) setFolded((was) => new Set([...was].filter((id) => !hiding.some(({ span }) => span.span_id === id))));
+    select(node.span.span_id);
+  };
+
+  const at = selected ? rows.indexOf(selected) : -1;
+  const go = (to: number) => {
+    const node = rows[Math.max(0, Math.min(rows.length - 1, to))];
+    if (node) select(node.span.span_id);
+  };
+  const move = (step: number) => go(at < 0 ? 0 : at + step);
+  const sideways = (right: boolean) => {
+    if (!selected || timeline) return;
+    const shut = folded.has(selected.span.span_id);
+    const parent = selected.children.length > 0;
+    if (right && parent && shut) fold(selected, false);
+    else if (right && parent) go(at + 1);
+    else if (!right && parent && !shut) fold(selected, true);
+    else if (!right && selected.parent) select(selected.parent.span.span_id);
+  };
+  const keys: Record<string, () => void> = {
+    ArrowDown: () => move(1),
+    ArrowUp: () => move(-1),
+    ArrowRight: () => sideways(true),
+    ArrowLeft: () => sideways(false),
+    Home: () => go(0),
+    End: () => go(rows.length - 1),
+    PageDown: () => move(20),
+    PageUp: () => move(-20),
+    Enter: onOpen,
+  };
+  const onKey = (event: KeyboardEvent) => {
+    const run = event.ctrlKey || event.metaKey || event.altKey ? undefined : keys[event.key];
+    if (!run) return;
+    event.preventDefault();
+    run();
+  };
+  useKeys({
+    ...(lists && {
+      j: () => move(1),
+      k: () => move(-1),
+      h: () => sideways(false),
+      l: () => sideways(true),
+      '/': () => search.current?.focus(),
+    }),
+  });
+
+  const step = (by: number) => {
+    if (!found || found.length === 0) return;
+    const here = selected ? found.indexOf(selected) : -1;
+    const next = found[(here + by + found.length) % found.length] ?? found[0];
+    if (next) show(next);
+  };
+  const position = found && selected ? found.indexOf(selected) + 1 : 0;
+
+  return (
+    <div className="left">
+      <div className="ttools">
+        <div className="seg" role="group" aria-label={t('trace.views')}>
+          {views.map((one) => (
+            <button
+              key={one}
+              type="button"
+              aria-pressed={view === one}
+              className={view === one ? 'on' : undefined}
+              onClick={() => onView(one)}
+            >
+              {t(`trace.view.${one}`)}
+            </button>
+          ))}
+        </div>
+        {!phone && <span className="dim cnt">{t('common.spans', { n: format.count(tree.nodes.length) })}</span>}
+        <span className="sp" />
+        {lists && (
+          <>
+            <label className="find slim">
+              <Icon name="search" size="s" />
+              <input
+                ref={search}
+                value={words}
+                placeholder={t('trace.search')}
+                aria-label={t('trace.search')}
+                spellCheck={false}
+                onChange={(event) => setWords(event.target.value)}
+                onKeyDown={(event) => {
+                  if (event.nativeEvent.isComposing) return;
+                  if (event.key === 'Enter') step(event.shiftKey ? -1 : 1);
+                  else if (event.key === 'Escape') {
+                    setWords('');
+                    search.current?.blur();
+                  }
+                }}
+              />
+              {found ? (
+                <span className="dim" aria-live="polite">
+                  {format.count(position)}/{format.count(found.length)}
+                </span>
+              ) : (
+                !phone && <kbd>/</kbd>
+              )}
+            </label>
+            <span className="dim lg" aria-hidden="true">
+              <i className="own" />
+              {t('trace.ownTime')}
+              <i className="wait" />
+              {t('trace.waiting')}
+              <i className="crt" />
+              {t('trace.criticalPath')}
+            </span>
+            {view === 'tree' && (
+              <button
+                type="button"
+                className="ico"
+                onClick={foldAll}
+                title={t(allFolded ? 'trace.unfoldAll' : 'trace.foldAll')}
+                aria-label={t(allFolded ? 'trace.unfoldAll' : 'trace.foldAll')}
+              >
+                <Icon name="fold" size="s" />
+              </button>
+            )}
+          </>
+        )}
+        {view === 'transcript' && <CopyTranscript />}
+      </div>
+      {lists && (
+        <Rows
+          rows={rows}
+          timeline={timeline}
+          folded={folded}
+          onFold={fold}
+          found={foundSet}
+          onKey={onKey}
+          onPick={(node) => select(node.span.span_id)}
+        />
+      )}
+      {view === 'operations' && <Operations />}
+      {view === 'transcript' && <Transcript />}
+    </div>
+  );
+}

@@ -1,0 +1,53 @@
+import type { Compared, Span } from '../../api/types';
+import { plain } from '../../format';
+import { useT } from '../../i18n';
+import { Chip } from '../../parts/values';
+import { useReader } from '../../reader';
+
+/** Below this difference nothing is said to be faster or slower. */
+const NOTABLE = 0.05;
+
+export type Pace = { kind: 'faster' | 'slower'; percent: number } | { kind: 'times'; times: number } | { kind: 'same' };
+
+/** A duration against the mean of its kind. */
+export function paceOf(ms: number, mean: number): Pace {
+  if (!(mean > 0)) return { kind: 'same' };
+  const ratio = ms / mean;
+  if (Math.abs(ratio - 1) < NOTABLE) return { kind: 'same' };
+  if (ratio < 1) return { kind: 'faster', percent: Math.min(99, Math.round((1 - ratio) * 100)) };
+  if (ratio < 2) return { kind: 'slower', percent: Math.round((ratio - 1) * 100) };
+  return { kind: 'times', times: ratio };
+}
+
+/** `93 % faster than average`, and of what that is the average. */
+export function PaceChip({ span, compared }: { span: Span; compared: Compared }) {
+  const t = useT();
+  const { format } = useReader();
+  const pace = paceOf(span.duration_ms, compared.mean_ms);
+  const title = t('trace.meanOf', {
+    mean: plain(format.duration(compared.mean_ms)),
+    n: format.count(compared.n),
+    op: span.op,
+    name: span.name,
+  });
+  if (pace.kind === 'same') return <Chip title={title}>{t('trace.sameAsAverage')}</Chip>;
+  if (pace.kind === 'times') {
+    return (
+      <Chip tone="wrn" title={title}>
+        {t('trace.timesAverage', { times: format.three(pace.times) })}
+      </Chip>
+    );
+  }
+  return (
+    <Chip tone={pace.kind === 'faster' ? 'good' : 'wrn'} title={title}>
+      {t(pace.kind === 'faster' ? 'trace.faster' : 'trace.slower', { percent: pace.percent })}
+    </Chip>
+  );
+}
+
+/** Tokens that came out in a second, from the first of them on where that is known. */
+export function tokensPerSecond({ usage, duration_ms: ms, time_to_first_token_ms: first }: Span): number | null {
+  const tokens = usage?.output_tokens ?? null;
+  const time = ms - (first ?? 0);
+  return tokens === null || tokens === 0 || time <= 0 ? null : tokens / (time / 1000);
+}

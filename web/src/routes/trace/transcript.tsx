@@ -1,0 +1,305 @@
+import { useQueries } from '@tanstack/react-query';
+import { useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
+import { spanQuery } from '../../api/queries';
+import type { SpanDetail } from '../../api/types';
+import { useT } from '../../i18n';
+import { Icon, kindColor, StatusGlyph } from '../../parts/icons';
+import { CopyButton } from '../../parts/states';
+import { gist } from '../../parts/text/json';
+import { messageText, PartView, Role } from '../../parts/text/message';
+import { Code } from '../../parts/text/code';
+import { Prose } from '../../parts/text/prose';
+import { Duration, langOf } from '../../parts/values';
+import { useReader } from '../../reader';
+import { useLooking } from './context';
+import { transcript, turns, type Item, type Use } from './model/transcript';
+import type { Node } from './model/tree';
+
+/** So many calls are read at first, and with each "more": a conversation of thousands is opened a piece at a time. */
+const STEP = 24;
+
+/** The trace as a conversation: who said what, which tools were asked, what they answered. */
+export function Transcript() {
+  const t = useT();
+  const { project, data, at, tree, selected } = useLooking();
+  const calls = useMemo(() => turns(tree), [tree]);
+  const [shown, setShown] = useState(STEP);
+  const wanted = useMemo(() => calls.slice(0, shown), [calls, shown]);
+  const answers = useQueries({
+    queries: wanted.map((node) => ({
+      ...spanQuery(project.id, data.trace.trace_id, node.span.span_id, at),
+      placeholderData: undefined,
+      staleTime: 60_000,
+      meta: { live: false },
+    })),
+    combine: (results) => results.map((result) => result.data as SpanDetail | undefined),
+  });
+  const items = useMemo(() => {
+    const details = new Map<string, SpanDetail>();
+    answers.forEach((detail) => detail && details.set(detail.span_id, detail));
+    return transcript(tree, details);
+  }, [tree, answers]);
+  // What comes after the last call that is read waits with it.
+  const end = calls.length > shown ? calls[shown]!.start : Infinity;
+  const listed = items.filter((item) => startOf(item, tree.byId) < end);
+
+  const box = useRef<HTMLDivElement>(null);
+  const chosen = selected?.span.span_id;
+  useEffect(() => {
+    if (chosen) box.current?.querySelector(`[data-span="${CSS.escape(chosen)}"]`)?.scrollIntoView({ block: 'nearest' });
+  }, [chosen]);
+
+  if (items.length === 0) return <p className="hollow pane">{t('trace.noTranscript')}</p>;
+  return (
+    <div className="script" ref={box}>
+      {listed.map((item) => (
+        <ItemView key={item.key} item={item} />
+      ))}
+      {calls.length > shown && (
+        <button type="button" className="btn" onClick={() => setShown(shown + STEP)}>
+          {t('trace.moreCalls', { n: calls.length - shown })}
+        </button>
+      )}
+    </div>
+  );
+}
+
+function startOf(item: Item, byId: ReadonlyMap<string, Node>): number {
+  if (item.type === 'turn' || item.type === 'handoff') return item.node.start;
+  if (item.type === 'tool') return item.use.node?.start ?? 0;
+  return byId.get(item.key.split(' ', 1)[0]!)?.start ?? 0;
+}
+
+/** The whole conversation as text, for the clipboard. */
+export function TranscriptTools() {
+  const t = useT();
+  const { tree, data } = useLooking();
+  const calls = turns(tree).length;
+  const handoffs = tree.nodes.filter(({ span }) => span.kind === 'handoff').length;
+  const counts = [
+    t('common.calls', { n: calls }),
+    data.trace.tool_calls > 0 && t('trace.nTools', { n: data.trace.tool_calls }),
+    handoffs > 0 && t('trace.nHandoffs', { n: handoffs }),
+  ].filter(Boolean);
+  return <span className="dim ell">{counts.join(', ')}</span>;
+}
+
+function ItemView({ item }: { item: Item }) {
+  const t = useT();
+  if (item.type === 'handoff') return <Handoff node={item.node} />;
+  if (item.type === 'tool') {
+    return (
+      <div className="turn" style={{ '--c': 'var(--op-tool)' }}>
+        <div className="who">
+          <b>{t('text.tool')}</b>
+        </div>
+        <div className="txt">
+          <UseView use={item.use} />
+        </div>
+      </div>
+    );
+  }
+  if (item.type === 'said') return <SaidView item={item} />;
+  return <Turn item={item} />;
+}
+
+/** Instructions and what was said earlier are there, but out of the way. */
+function SaidView({ item }: { item: Extract<Item, { type: 'said' }> }) {
+  const t = useT();
+  const quiet = item.old || item.role === 'system' || item.role === 'developer';
+  const text = messageText({ role: item.role, parts: item.parts });
+  const color = item.role === 'user' && !item.old ? 'var(--ink)' : 'var(--line-strong)';
+  const body = item.parts.map((part, at) => <PartView key={at} part={part} mode="reading" limit={900} />);
+  return (
+    <div className="turn" style={{ '--c': color }}>
+      <div className="who">
+        <Role role={item.role} />
+        {item.old && <span className="cc">{t('trace.earlier')}</span>}
+      </div>
+      <div className="txt">
+        {quiet ? (
+          <details className="foldp">
+            <summary>
+              <span className="ell" lang={langOf(text)}>
+                {text.replace(/\s+/g, ' ').slice(0, 160)}
+              </span>
+            </summary>
+            {body}
+          </details>
+        ) : (
+          body
+        )}
+      </div>
+    </div>
+  );
+}
+
+function Turn({ item }: { item: Extract<Item, { type: 'turn' }> }) {
+  const t = useT();
+  const { money, select, selected } = useLooking();
+  const { node, who, parts, uses, loaded } = item;
+  const { span, errors } = node;
+  const here = selected === node;
+  const failed = span.status === 'error';
+  return (
+    <div
+      className={here ? 'turn here' : 'turn'}
+      data-span={span.span_id}
+      style={{ '--c': failed ? 'var(--error)' : kindColor(span.agent ? 'agent' : 'llm') }}
+    >
+      <div className="who">
+        <button type="button" className="wb" onClick={() => select(span.span_id)} title={t('trace.openSpan')}>
+          <b>{who === 'assistant' ? t('text.assistant') : who}</b>
+        </button>
+        <span className="cc">
+          {span.cost?.total !== undefined && span.cost.total !== null && `${money(span.cost.total)} · `}
+          <Duration ms={span.duration_ms} />
+        </span>
+        {span.model && <span className="cc ell">{span.model}</span>}
+      </div>
+      <div className="txt">
+        {parts.map((part, at) => (
+          <PartView key={at} part={part} mode="reading" limit={1400} />
+        ))}
+        {failed && (
+          <p className="rs err">
+            <StatusGlyph status="error" />
+            <span>
+              <b>{errors[0]?.type ?? t('status.error')}</b> {errors[0]?.value ?? span.status_detail}
+            </span>
+          </p>
+        )}
+        {loaded && !failed && parts.length === 0 && uses.length === 0 && <p className="dim small">{t('trace.noWords')}</p>}
+        {uses.map((group) =>
+          group.length > 1 ? (
+            <div className="par" key={group[0]!.id ?? group[0]!.name}>
+              <span className="pl">{t('trace.atOnce', { n: group.length })}</span>
+              {group.map((use, at) => (
+                <UseView key={use.id ?? at} use={use} />
+              ))}
+            </div>
+          ) : (
+            group.map((use, at) => <UseView key={use.id ?? at} use={use} />)
+          ),
+        )}
+      </div>
+    </div>
+  );
+}
+
+/** A tool: what it was asked, what it did on the way, what it answered. One line each until it is opened. */
+function UseView({ use }: { use: Use }) {
+  const t = useT();
+  const { select, selected } = useLooking();
+  const [open, setOpen] = useState(false);
+  const { node, attempts } = use;
+  const failed = node?.span.status === 'error';
+  const classes = ['call', failed && 'bad', node !== null && node === selected && 'cursel'].filter(Boolean).join(' ');
+  const reason = node?.errors[0];
+  const why = reason ? reason.value : (node?.span.status_detail ?? null);
+  return (
+    <div className={classes} data-span={node?.span.span_id}>
+      <div className="ch">
+        {failed ? <StatusGlyph status="error" /> : <Icon name="wrench" size="s" className="ki" />}
+        <button
+          type="button"
+          className="wb"
+          disabled={node === null}
+          onClick={() => node && select(node.span.span_id, 'transcript')}
+          title={node ? t('trace.findInTree') : t('trace.noToolSpan')}
+        >
+          <b>{use.name}</b>
+        </button>
+        <span className="args ell" lang={langOf(use.arguments ?? '')}>
+          {gist(use.arguments ?? '')}
+        </span>
+        <span className="dim">{node ? <Duration ms={node.span.duration_ms} /> : t('trace.notRun')}</span>
+        <button type="button" className="cpi" aria-expanded={open} aria-label={t('trace.unfoldCall')} onClick={() => setOpen(!open)}>
+          <Icon name={open ? 'down' : 'right'} size="xs" />
+        </button>
+      </div>
+      {attempts.length > 0 && (
+        <ul className="att">
+          {attempts.map(({ node: one, waited }) => (
+            <Attempted key={one.span.span_id} node={one} waited={waited} />
+          ))}
+        </ul>
+      )}
+      {failed && (
+        <p className="rs err">
+          <Icon name="go" size="xs" />
+          <span>
+            <b>{reason?.type ?? t('status.error')}</b> {why}
+          </span>
+        </p>
+      )}
+      {!open && use.result !== null && (
+        <p className="rs">
+          <Icon name="go" size="xs" />
+          <span className="ell" lang={langOf(use.result)}>
+            {gist(use.result, 200)}
+          </span>
+        </p>
+      )}
+      {open && (
+        <div className="whole">
+          {use.arguments && <Code text={use.arguments} lines={16} />}
+          {use.result !== null &&
+            (/^\s*[{[]/.test(use.result) ? <Code text={use.result} lines={16} /> : <Prose text={use.result} mode="reading" />)}
+        </div>
+      )}
+    </div>
+  );
+}
+
+function Attempted({ node, waited }: { node: Node; waited: number }): ReactNode {
+  const t = useT();
+  const { format } = useReader();
+  const { span } = node;
+  const code = /\b[1-5]\d\d\b/.exec(span.status_detail ?? '')?.[0];
+  return (
+    <>
+      {waited >= 100 && <li className="dim">{t('trace.waited', { s: format.three(waited / 1000) })}</li>}
+      <li title={span.status_detail ?? undefined}>
+        <span className={span.status === 'error' ? 'err' : undefined}>{code ?? t(`status.${span.status}`)}</span>{' '}
+        <em>
+          {t('trace.after')} <Duration ms={span.duration_ms} />
+        </em>
+      </li>
+    </>
+  );
+}
+
+function Handoff({ node }: { node: Node }) {
+  const t = useT();
+  const { span } = node;
+  return (
+    <div className="hand" data-span={span.span_id}>
+      <span>
+        <Icon name="arrows" size="s" />
+        <em>
+          {span.agent ? t('trace.handedTo') : ''} <b>{span.agent ?? span.name}</b>
+        </em>
+      </span>
+    </div>
+  );
+}
+
+export function CopyTranscript() {
+  const { tree } = useLooking();
+  const text = useMemo(
+    () =>
+      turns(tree)
+        .map(({ span }) =>
+          [
+            span.input_preview && `user: ${span.input_preview}`,
+            span.output_preview && `${span.agent ?? 'assistant'}: ${span.output_preview}`,
+          ]
+            .filter(Boolean)
+            .join('\n'),
+        )
+        .join('\n\n'),
+    [tree],
+  );
+  return text ? <CopyButton text={text} quiet /> : null;
+}

@@ -1,0 +1,91 @@
+import type { ReactNode } from 'react';
+import { colorOf } from '../../colors';
+import { useT } from '../../i18n';
+import { Icon } from '../../parts/icons';
+import { Duration, Said, Swatch, Unknown } from '../../parts/values';
+import { useReader } from '../../reader';
+
+/** One line holds question and answer, each sure of its share; a failure stands in place of the answer. */
+export function Talk({
+  input,
+  output,
+  failed,
+}: {
+  input: string | null | undefined;
+  output: string | null | undefined;
+  failed?: string | null;
+}) {
+  return (
+    <span className="qa" role="cell">
+      {input && <Said className="ell q" text={oneLine(input)} />}
+      {input && (output || failed) && <Icon name="go" size="xs" />}
+      {failed ? (
+        <span className="ell a err">
+          <b>{failed}</b> {output && <Said text={oneLine(output)} />}
+        </span>
+      ) : (
+        output && <Said className="ell a dim" text={oneLine(output)} />
+      )}
+    </span>
+  );
+}
+
+const oneLine = (text: string) => text.slice(0, 300).replace(/\s+/g, ' ');
+
+/** A swatch for each model, and the name of the first. */
+export function Models({ models, unpriced }: { models: string[]; unpriced: boolean }) {
+  const [first] = models;
+  return (
+    <span className="mods2" role="cell">
+      {first !== undefined && (
+        <span className="chip" title={models.join(', ')}>
+          {models.slice(0, 4).map((model) => (
+            <Swatch key={model} color={colorOf(model)} hatched={unpriced && models.length === 1} />
+          ))}
+          <span className="ell">{first}</span>
+          {models.length > 1 && <span className="dim">+{models.length - 1}</span>}
+        </span>
+      )}
+    </span>
+  );
+}
+
+/** The same decimals in all rows; what was not priced is said, and a sum that lacks some has a plus. */
+export function Money({ cost, calls, missing }: { cost: number | null; calls: number; missing: number }) {
+  const t = useT();
+  const { format } = useReader();
+  if (cost === null) return calls > 0 ? <Unknown /> : <span className="dim">–</span>;
+  const text = cost > 0 && cost < 0.00005 ? `< $${format.fixed(0.0001, 4)}` : `$${format.fixed(cost, 4)}`;
+  const more = missing > 0 ? `, ${t('traces.notPriced', { n: missing })}` : '';
+  return (
+    <span title={`${format.moneyExact(cost)}${more}`}>
+      {text}
+      {missing > 0 && <span className="u">+</span>}
+    </span>
+  );
+}
+
+/** Where a duration stands between a tenth of a second and five minutes, on a logarithmic scale. */
+export function logShare(ms: number): number {
+  const [low, high] = [Math.log10(100), Math.log10(300_000)];
+  return Math.max(0.02, Math.min(1, (Math.log10(Math.max(1, ms)) - low) / (high - low)));
+}
+
+export function DurationBar({ ms, failed }: { ms: number; failed: boolean }) {
+  return (
+    <span className="du" role="cell">
+      <i className={failed ? 'er' : undefined} style={{ width: `${logShare(ms) * 100}%` }} />
+      <em>
+        <Duration ms={ms} />
+      </em>
+    </span>
+  );
+}
+
+export function Cell({ className, title, children }: { className?: string; title?: string; children?: ReactNode }) {
+  return (
+    <span role="cell" className={className} title={title}>
+      {children}
+    </span>
+  );
+}

@@ -1,0 +1,106 @@
+import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+import { facetsQuery, type Scope } from '../../api/queries';
+import type { Facet } from '../../api/types';
+import { colorOf } from '../../colors';
+import { useT, type TextKey } from '../../i18n';
+import { Icon } from '../../parts/icons';
+import { Said, Swatch } from '../../parts/values';
+import { both, chosen, only, toggled, without } from '../../query';
+import { useReader } from '../../reader';
+
+const FIELDS: [string, TextKey][] = [
+  ['status', 'traces.status'],
+  ['pipeline', 'traces.pipeline'],
+  ['model', 'traces.model'],
+  ['provider', 'traces.provider'],
+  ['environment', 'traces.environment'],
+  ['user', 'traces.user'],
+];
+const SHOWN = 6;
+/** The counts follow new traces at leisure. */
+const REFRESH_MS = 60_000;
+
+interface FacetsProps {
+  project: number;
+  scope: Scope;
+  q: string;
+  onChange: (q: string) => void;
+}
+
+/** What there is to narrow to, with its size behind each label. */
+export function Facets({ project, scope, q, onChange }: FacetsProps) {
+  return FIELDS.map(([field, label]) => (
+    <Group key={field} project={project} scope={scope} field={field} label={label} q={q} onChange={onChange} />
+  ));
+}
+
+interface GroupProps extends FacetsProps {
+  field: string;
+  label: TextKey;
+}
+
+function Group({ project, scope, field, label, q, onChange }: GroupProps) {
+  const t = useT();
+  const { format } = useReader();
+  const [open, setOpen] = useState(true);
+  const others = without(q, field);
+  const { data } = useQuery({
+    ...facetsQuery(project, { from: scope.from, to: scope.to, q: others || undefined }, field, undefined, SHOWN),
+    meta: { live: false },
+    refetchInterval: REFRESH_MS,
+    enabled: open,
+  });
+  const { wanted, unwanted } = chosen(q, field);
+  const values = withChosen(data?.values ?? [], [...wanted, ...unwanted]);
+  if (values.length === 0) return null;
+  const largest = Math.max(1, ...values.map(({ count }) => count));
+  return (
+    <section>
+      <h3>
+        <button type="button" aria-expanded={open} onClick={() => setOpen(!open)}>
+          {t(label)}
+          <Icon name={open ? 'down' : 'right'} size="xs" />
+        </button>
+      </h3>
+      {open && (
+        <ul>
+          {values.map(({ value, count }) => {
+            const out = unwanted.includes(value);
+            return (
+              <li key={value} className={out ? 'off' : undefined}>
+                <label>
+                  <input type="checkbox" checked={wanted.includes(value)} onChange={() => onChange(toggled(q, field, value))} />
+                  {field === 'model' && <Swatch color={colorOf(value)} />}
+                  <Said className="ell" text={field === 'status' ? t(statusKey(value)) : value} />
+                </label>
+                {!out && !wanted.includes(value) && (
+                  <button
+                    type="button"
+                    className="not"
+                    title={t('traces.exclude', { name: value })}
+                    aria-label={t('traces.exclude', { name: value })}
+                    onClick={() => onChange(both(q, `-${only(field, value)}`))}
+                  >
+                    {t('traces.not')}
+                  </button>
+                )}
+                <em>{count > 0 ? format.count(count) : ''}</em>
+                <i style={{ width: `${(count / largest) * 100}%` }} />
+              </li>
+            );
+          })}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+const statusKey = (value: string): TextKey =>
+  value === 'error' ? 'status.error' : value === 'cancelled' ? 'status.cancelled' : 'status.ok';
+
+/** What is chosen is there to be let go, also where nothing has it. */
+export function withChosen(values: Facet[], names: string[]): Facet[] {
+  const there = new Set(values.map(({ value }) => value));
+  return [...values, ...names.filter((name) => !there.has(name)).map((value) => ({ value, count: 0 }))];
+}

@@ -1,0 +1,112 @@
+import { useQuery } from '@tanstack/react-query';
+import { useNavigate } from '@tanstack/react-router';
+import { useMemo } from 'react';
+import { seriesQuery, summaryQuery, type Scope } from '../../api/queries';
+import { ChartGroup, StackChart } from '../../charts';
+import { useT } from '../../i18n';
+import { Swatch } from '../../parts/values';
+import { BUCKET_MS } from '../../range';
+import { useRange, useReader } from '../../reader';
+import { lengthText } from '../../shell/length';
+import type { Of } from './paging';
+
+interface HistogramProps {
+  project: number;
+  scope: Scope;
+  of: Of;
+  onOf: (of: Of) => void;
+}
+
+/** How many there are, when, and which of them failed. Dragging over it narrows the range. */
+export function Histogram({ project, scope, of, onOf }: HistogramProps) {
+  const t = useT();
+  const navigate = useNavigate();
+  const range = useRange();
+  const { format } = useReader();
+  const { data: summary } = useQuery(summaryQuery(project, scope));
+  const series = useQuery(seriesQuery(project, scope, range.bucket, of === 'traces' ? ['calls', 'failed'] : ['spans', 'calls']));
+  const points = (measure: 'calls' | 'failed' | 'spans') => series.data?.measures[measure]?.[0]?.points ?? [];
+  const main = points(of === 'traces' ? 'calls' : 'spans');
+  const failed = of === 'traces' ? points('failed') : [];
+  const times = useMemo(() => main.map(([at]) => Date.parse(at)), [main]);
+  const setRange = (from: number, to: number) =>
+    void navigate({
+      to: '.',
+      search: (was) => ({ ...was, last: undefined, from: new Date(from).toISOString(), to: new Date(to).toISOString() }),
+    });
+  const what =
+    of === 'traces'
+      ? t('traces.callsPer', { width: lengthText(t, range.bucket) })
+      : t('traces.spansPer', { width: lengthText(t, range.bucket) });
+  return (
+    <div className="histo">
+      <div className="hsum">
+        <div className="seg" role="group" aria-label={t('traces.show')}>
+          {(['traces', 'spans'] as const).map((one) => (
+            <button key={one} type="button" aria-pressed={of === one} className={of === one ? 'on' : undefined} onClick={() => onOf(one)}>
+              {t(one === 'traces' ? 'traces.title' : 'traces.spans')}
+              {summary && <span className="dim">{format.count(one === 'traces' ? summary.traces : summary.spans)}</span>}
+            </button>
+          ))}
+        </div>
+        {summary && (
+          <span className="dim facts2">
+            {summary.failed_llm_calls > 0 && (
+              <span className="err">{t('traces.failedCalls', { n: format.count(summary.failed_llm_calls) })}</span>
+            )}
+            {summary.errors > 0 && <span>{t('traces.errors', { n: format.count(summary.errors) })}</span>}
+            {summary.cost !== null && (
+              <span>
+                {format.money(summary.cost)}
+                {summary.unpriced_calls > 0 && ` ${t('traces.without', { n: format.count(summary.unpriced_calls) })}`}
+              </span>
+            )}
+          </span>
+        )}
+        <span className="sp" />
+        <span className="key">
+          <span>{what}</span>
+          {of === 'traces' && (
+            <>
+              <span>
+                <Swatch color="var(--plot)" />
+                {t('status.ok')}
+              </span>
+              <span>
+                <Swatch color="var(--error)" />
+                {t('traces.failed')}
+              </span>
+            </>
+          )}
+        </span>
+      </div>
+      {series.data && (
+        <div className={series.isPlaceholderData ? 'stale' : undefined}>
+          <ChartGroup times={times} bucketMs={BUCKET_MS[series.data.bucket]} filling={range.last !== null} onRange={setRange}>
+            <StackChart
+              name={what}
+              whole
+              lines={1}
+              height={74}
+              room={34}
+              wantedTicks={8}
+              series={[
+                {
+                  key: 'ok',
+                  color: 'var(--hist)',
+                  values: main.map(([, n], at) => (n === null ? null : Math.max(0, n - (failed[at]?.[1] ?? 0)))),
+                },
+                { key: 'failed', color: 'var(--error)', values: failed.map(([, n]) => n) },
+              ]}
+              mark={(value) => format.tokens(value)}
+              flag={(value, at) => [
+                { n: format.count(value) },
+                ...((failed[at]?.[1] ?? 0) > 0 ? [{ n: t('traces.failedOf', { n: format.count(failed[at]?.[1] ?? 0) }) }] : []),
+              ]}
+            />
+          </ChartGroup>
+        </div>
+      )}
+    </div>
+  );
+}

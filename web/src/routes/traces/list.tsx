@@ -1,0 +1,169 @@
+import { useNavigate } from '@tanstack/react-router';
+import { useEffect, useRef, useState, type ReactNode } from 'react';
+import { useT } from '../../i18n';
+import { useKeys } from '../../keys';
+import { useMedia, usePhone, useWindowRows } from '../../parts/window-rows';
+import { useReader } from '../../reader';
+import { SpanCells, targetOf, TraceCells } from './rows';
+import type { Of, Row } from './paging';
+
+/** Fixed heights, so that a list of any length knows its own. */
+const ROW = 32;
+const CARD = 56;
+/** The bar and the head of the list stay in sight. */
+const COVERED = 44 + 26;
+const TABS = 54;
+/** So many rows before the end the next page is asked for. */
+const AHEAD = 25;
+
+interface ListProps {
+  project: number;
+  of: Of;
+  rows: Row[];
+  q: string | undefined;
+  sort: string;
+  sortShown: string | undefined;
+  onSort: (sort: string) => void;
+  stale: boolean;
+  more: boolean;
+  onMore: () => void;
+  /** Told whenever the pointer comes to the rows or leaves them. */
+  onPoint: (here: boolean) => void;
+  arrivals: ReactNode;
+}
+
+// The row that was opened last: coming back to the list finds it.
+let opened: string | null = null;
+const remember = (id: string) => {
+  opened = id;
+};
+
+export function List({ project, of, rows, q, sort, sortShown, onSort, stale, more, onMore, onPoint, arrivals }: ListProps) {
+  const t = useT();
+  const { format } = useReader();
+  const navigate = useNavigate();
+  const phone = usePhone();
+  const still = useMedia('(pointer: coarse)');
+  const list = useRef<HTMLDivElement>(null);
+  const height = phone ? CARD : ROW;
+  const { items, total, top, reveal } = useWindowRows({
+    count: rows.length,
+    height,
+    list,
+    covered: COVERED,
+    coveredBelow: phone ? TABS : 0,
+  });
+  const [cursorId, setCursorId] = useState(opened);
+  const cursor = cursorId === null ? -1 : rows.findIndex(({ id }) => id === cursorId);
+
+  const last = items[items.length - 1]?.index ?? 0;
+  useEffect(() => {
+    if (more && last >= rows.length - AHEAD) onMore();
+  }, [more, last, rows.length, onMore]);
+
+  const open = (row: Row) => {
+    remember(row.id);
+    void navigate(targetOf(project, row, q, sortShown));
+  };
+  const move = (step: number) => {
+    const first = items.find(({ start }) => start >= window.scrollY + COVERED - 1)?.index ?? 0;
+    const next = Math.max(0, Math.min(rows.length - 1, cursor < 0 ? first : cursor + step));
+    const row = rows[next];
+    if (!row) return;
+    setCursorId(row.id);
+    reveal(next);
+  };
+  useKeys({
+    j: () => move(1),
+    k: () => move(-1),
+    ...(cursor >= 0 && {
+      Enter: (event: KeyboardEvent) => {
+        const control = (event.target as HTMLElement).closest<HTMLElement>('a,button,input');
+        if (control) control.click();
+        else if (rows[cursor]) open(rows[cursor]);
+      },
+    }),
+  });
+
+  const older = rows.some((row) => format.moment(row.of === 'traces' ? row.trace.start_time : row.span.start_time).length > 8);
+  return (
+    <div
+      className={[`list2 of-${of}`, older && 'older', stale && 'stale'].filter(Boolean).join(' ')}
+      role="table"
+      aria-label={t(of === 'traces' ? 'traces.title' : 'traces.spans')}
+      aria-rowcount={more ? -1 : rows.length + 1}
+    >
+      <Head of={of} sort={sort} onSort={onSort}>
+        {arrivals}
+      </Head>
+      <div
+        ref={list}
+        role="rowgroup"
+        style={{ height: total, position: 'relative' }}
+        onPointerEnter={() => !still && onPoint(true)}
+        onPointerLeave={() => onPoint(false)}
+      >
+        {items.map(({ index, start }) => {
+          const row = rows[index];
+          if (!row) return null;
+          const link = { ...targetOf(project, row, q, sortShown), onClick: () => remember(row.id) };
+          return (
+            <div
+              key={row.id}
+              role="row"
+              aria-rowindex={index + 2}
+              className={row.id === cursorId ? 'row2 cur' : 'row2'}
+              style={{ transform: `translateY(${start - top}px)`, height }}
+            >
+              {row.of === 'traces' ? <TraceCells row={row.trace} link={link} /> : <SpanCells row={row.span} link={link} />}
+            </div>
+          );
+        })}
+      </div>
+    </div>
+  );
+}
+
+function Head({ of, sort, onSort, children }: { of: Of; sort: string; onSort: (sort: string) => void; children: ReactNode }) {
+  const t = useT();
+  const column = (className: string, label: string, field?: string, more?: ReactNode) => {
+    const here = field !== undefined && sort.replace('-', '') === field;
+    const down = sort.startsWith('-');
+    return (
+      <span
+        role="columnheader"
+        className={here ? `${className} sort` : className}
+        aria-sort={here ? (down ? 'descending' : 'ascending') : undefined}
+      >
+        {field ? (
+          <button type="button" title={t('common.sortBy', { name: label })} onClick={() => onSort(here && down ? field : `-${field}`)}>
+            {label}
+            {here && (down ? ' ↓' : ' ↑')}
+          </button>
+        ) : (
+          label
+        )}
+        {more}
+      </span>
+    );
+  };
+  return (
+    <div className="row2 hd" role="row">
+      <span role="columnheader">
+        <span className="vh">{t('traces.status')}</span>
+      </span>
+      {column('tm', t('traces.time'), 'start_time')}
+      {column('nm2', of === 'traces' ? t('traces.trace') : t('traces.span'))}
+      {column('mods2', of === 'traces' ? t('traces.models') : t('traces.model'))}
+      {column('qa', t('traces.talk'))}
+      <span role="columnheader" className="ex">
+        <span className="vh">{t('traces.notes')}</span>
+      </span>
+      {column('n tk', t('traces.tokens'), 'total_tokens')}
+      {column('n cs', t('traces.cost'), 'cost')}
+      {column('du', t('traces.duration'), 'duration_ms', <span className="u"> {t('traces.log')}</span>)}
+      {column('us', t('traces.user'))}
+      {children}
+    </div>
+  );
+}

@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest';
+import type { TraceSummary } from '../../api/types';
+import { logShare } from './cells';
+import { withChosen } from './facets';
+import { merge, type Row } from './paging';
+
+const row = (id: string, start: string, cost: number | null = null): Row => ({
+  of: 'traces',
+  id,
+  trace: { trace_id: id, start_time: `2026-11-23T10:00:${start}.000000Z`, cost } as TraceSummary,
+});
+
+describe('new rows', () => {
+  it('are told apart from changed ones, which take their place', () => {
+    const shown = [row('b', '02'), row('a', '01')];
+    const { rows, fresh } = merge(shown, [row('c', '03'), row('b', '02', 0.5)]);
+    expect(rows.map(({ id }) => id)).toEqual(['b', 'a']);
+    expect(rows[0]).toMatchObject({ trace: { cost: 0.5 } });
+    expect(fresh.map(({ id }) => id)).toEqual(['c']);
+  });
+
+  it('are not those older than what stands on top', () => {
+    expect(merge([row('b', '05')], [row('b', '05'), row('late', '01')]).fresh).toEqual([]);
+    expect(merge([], [row('a', '01')]).fresh).toHaveLength(1);
+  });
+});
+
+it('a chosen value stays among the facets where nothing has it', () => {
+  expect(withChosen([{ value: 'a', count: 3 }], ['a', 'gone'])).toEqual([
+    { value: 'a', count: 3 },
+    { value: 'gone', count: 0 },
+  ]);
+});
+
+it('bars of durations are logarithmic, and never nothing', () => {
+  expect(logShare(0)).toBe(0.02);
+  expect(logShare(300_000)).toBe(1);
+  expect(logShare(9e9)).toBe(1);
+  expect(logShare(5477)).toBeCloseTo(0.5, 2);
+});

@@ -1,0 +1,161 @@
+import { Link } from '@tanstack/react-router';
+import type { ReactNode } from 'react';
+import { statusOf } from '../../api/status';
+import type { Span, TraceSummary } from '../../api/types';
+import { useT, type T } from '../../i18n';
+import { Glyph, StatusGlyph } from '../../parts/icons';
+import { Unknown } from '../../parts/values';
+import { useReader } from '../../reader';
+import { Cell, DurationBar, Models, Money, Talk } from './cells';
+import type { Row } from './paging';
+
+/** What a row leads to, with what the list was narrowed to, so that its neighbours can be found. */
+export function targetOf(project: number, row: Row, q: string | undefined, sort: string | undefined) {
+  const traceId = row.of === 'traces' ? row.trace.trace_id : row.span.trace_id;
+  return {
+    to: '/p/$project/traces/$trace' as const,
+    params: { project: String(project), trace: traceId },
+    search: {
+      span: row.of === 'spans' ? row.span.span_id : undefined,
+      at: row.of === 'traces' ? row.trace.start_time : row.span.start_time,
+      q,
+      sort,
+    },
+  };
+}
+
+/** What failed, in a word. */
+function failure(t: T, trace: TraceSummary): string | null {
+  if (statusOf(trace) !== 'error') return null;
+  if (trace.error_count > 0) return t('traces.errors', { n: trace.error_count });
+  if (trace.failed_llm_calls > 0) return t('traces.failedCalls', { n: trace.failed_llm_calls });
+  return t('status.error');
+}
+
+interface RowProps<Of> {
+  row: Of;
+  link: ReturnType<typeof targetOf> & { onClick: () => void };
+  children?: ReactNode;
+}
+
+function Time({ at }: { at: string }) {
+  const { format } = useReader();
+  return (
+    <Cell className="tm">
+      <time dateTime={at} title={`${format.exact(at)} ${format.zone}`}>
+        {format.moment(at)}
+      </time>
+    </Cell>
+  );
+}
+
+export function TraceCells({ row: trace, link }: RowProps<TraceSummary>) {
+  const t = useT();
+  const { format } = useReader();
+  const status = statusOf(trace);
+  const name = trace.pipeline ?? trace.name;
+  const tokensKnown =
+    trace.llm_calls === 0 || trace.calls_without_usage < trace.llm_calls - trace.failed_llm_calls || trace.total_tokens > 0;
+  const quiet = status === 'ok' && trace.error_count > 0;
+  return (
+    <>
+      <Cell>
+        <StatusGlyph status={status} />
+      </Cell>
+      <Time at={trace.start_time} />
+      <span role="cell" className="nm2 ell">
+        <Link {...link} title={name === trace.name ? `${trace.name} · ${trace.op}` : `${name} · ${trace.name}`}>
+          <b>{name || trace.op || trace.trace_id.slice(0, 8)}</b>
+        </Link>
+      </span>
+      <Models models={trace.models} unpriced={trace.unpriced_calls > 0 && trace.cost === null} />
+      <Talk
+        input={trace.input_preview ?? (trace.pipeline ? trace.name : trace.op)}
+        output={status === 'cancelled' ? t('traces.cancelled') : trace.output_preview}
+        failed={failure(t, trace)}
+      />
+      <Cell className="ex">
+        {quiet && <span className="chip bad">{t('traces.errors', { n: trace.error_count })}</span>}
+        {status === 'ok' && trace.failed_llm_calls > 0 && (
+          <span className="chip">{t('traces.retries', { n: trace.failed_llm_calls })}</span>
+        )}
+      </Cell>
+      <Cell className="n tk">
+        {trace.llm_calls === 0 ? (
+          <span className="dim">–</span>
+        ) : !tokensKnown ? (
+          <Unknown />
+        ) : (
+          <span
+            title={`${t('traces.inOut', { in: format.count(trace.input_tokens), out: format.count(trace.output_tokens) })}${trace.calls_without_usage > 0 ? `, ${t('traces.noUsage', { n: trace.calls_without_usage })}` : ''}`}
+          >
+            {format.count(trace.total_tokens)}
+            {trace.calls_without_usage > 0 && <span className="u">+</span>}
+          </span>
+        )}
+      </Cell>
+      <Cell className="n cs">
+        <Money cost={trace.cost} calls={trace.llm_calls} missing={trace.unpriced_calls} />
+      </Cell>
+      <DurationBar ms={trace.duration_ms} failed={status === 'error'} />
+      <Cell className="dim ell us" title={trace.user_id ?? undefined}>
+        {trace.user_id ?? '–'}
+      </Cell>
+    </>
+  );
+}
+
+export function SpanCells({ row: span, link }: RowProps<Span>) {
+  const t = useT();
+  const { format } = useReader();
+  const call = span.kind === 'llm' || span.kind === 'embedding';
+  const tokens = span.usage?.total_tokens ?? null;
+  const failed = span.status === 'error';
+  return (
+    <>
+      <Cell>
+        <StatusGlyph status={span.status} />
+      </Cell>
+      <Time at={span.start_time} />
+      <span role="cell" className="nm2 ell">
+        <Link {...link} title={`${span.name} · ${span.op}`}>
+          <Glyph kind={span.kind} />
+          <b className="ell">{span.name || span.op}</b>
+        </Link>
+      </span>
+      <Models models={span.model ? [span.model] : []} unpriced={call && span.usage !== null && span.cost === null} />
+      <Talk
+        input={span.input_preview ?? span.op}
+        output={failed ? (span.status_detail ?? span.output_preview) : span.output_preview}
+        failed={failed ? t('status.error') : null}
+      />
+      <Cell className="ex">
+        {!span.counted && call && (
+          <span className="chip" title={span.not_counted_because ?? undefined}>
+            {t('traces.notCounted')}
+          </span>
+        )}
+      </Cell>
+      <Cell className="n tk">
+        {!call ? (
+          <span className="dim">–</span>
+        ) : tokens === null ? (
+          failed ? (
+            <span className="dim">–</span>
+          ) : (
+            <Unknown />
+          )
+        ) : (
+          format.count(tokens)
+        )}
+      </Cell>
+      <Cell className="n cs">
+        <Money cost={span.cost?.total ?? null} calls={call && !(failed && span.usage === null) ? 1 : 0} missing={0} />
+      </Cell>
+      <DurationBar ms={span.duration_ms} failed={failed} />
+      <Cell className="dim ell us" title={span.user_id ?? undefined}>
+        {span.user_id ?? '–'}
+      </Cell>
+    </>
+  );
+}
