@@ -44,7 +44,7 @@ test-crates: web/dist/index.html
 test-e2e: build
 	@echo "== real programs, real browser"
 	@scripts/setup.sh e2e
-	@cd e2e && HINOMI=$(CARGO_TARGET_DIR)/quick/hinomi node --test --test-concurrency=1 --test-reporter=spec 'tests/*.test.mjs'
+	@cd e2e && HINOMI=$(CARGO_TARGET_DIR)/quick/hinomi node --test --test-concurrency=1 --test-reporter=spec tests/*.test.mjs
 
 check: web/node_modules/.package-lock.json web/dist/index.html ## lints as errors
 	@cargo fmt --all --check

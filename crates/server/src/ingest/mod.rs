@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use hinomi_model::outcome::{Category, Outcome, OutcomeKind};
 use hinomi_model::price::PriceBook;
-use hinomi_model::sentry::Decoded;
+use hinomi_model::sentry::{Decoded, ErrorEvent};
 use hinomi_model::span::{Cost, CostSource, Span};
 use tokio::sync::Semaphore;
 
@@ -23,7 +23,7 @@ use crate::config;
 use crate::errors::Errors;
 use crate::meta::{Key, Meta, Project};
 use crate::outcomes::Outcomes;
-use crate::store::Store;
+use crate::store::{Prepared, Store};
 use refusal::Refusal;
 pub use sentry::routes;
 
@@ -50,6 +50,15 @@ pub struct Intake {
 struct Sender {
     project: Project,
     key: Key,
+}
+
+/// What is left to do of a request: to store it.
+struct Ready {
+    sender: Sender,
+    spans: Option<Prepared>,
+    errors: Vec<ErrorEvent>,
+    outcomes: Vec<Outcome>,
+    event_id: Option<String>,
 }
 
 impl Intake {
@@ -108,23 +117,29 @@ impl Intake {
         Duration::from_secs(u64::from(project.retention_days.unwrap_or(self.retention_days)) * 86_400)
     }
 
-    /// Stores what was decoded, and counts it. When it returns without an error, all that is good of it is durable and visible.
-    async fn keep(&self, sender: &Sender, received_us: i64, decoded: Decoded) -> Result<(), Refusal> {
-        let Decoded { mut spans, errors, outcomes, .. } = decoded;
-        let project = sender.project.id;
+    /// Makes what was decoded ready to be stored. Takes processor time.
+    fn make_ready(sender: Sender, decoded: Decoded) -> Result<Ready, Refusal> {
+        let Decoded { mut spans, errors, outcomes, event_id, .. } = decoded;
         if sender.project.prefer_client_cost {
             spans.iter_mut().for_each(prefer_client);
         }
-        let (span_count, error_count) = (spans.len(), errors.len());
+        let spans = if spans.is_empty() { None } else { Some(Prepared::new(sender.project.id, spans)?) };
+        Ok(Ready { sender, spans, errors, outcomes, event_id })
+    }
+
+    /// Stores what is ready, and counts it. When it returns without an error, all that is good of it is durable and visible.
+    async fn keep(&self, received_us: i64, ready: Ready) -> Result<Option<String>, Refusal> {
+        let Ready { sender, spans, errors, outcomes, event_id } = ready;
+        let project = sender.project.id;
         // A request may carry both; the same one sent again is a repeat in either store, so that half a success loses nothing.
         let in_store = async {
-            if span_count == 0 {
-                return Ok(Default::default());
+            match spans {
+                Some(spans) => self.store.commit(spans).await.map_err(Refusal::from),
+                None => Ok(Default::default()),
             }
-            self.store.append(project, spans).await.map_err(Refusal::from)
         };
         let in_errors = async {
-            if error_count == 0 {
+            if errors.is_empty() {
                 return Ok(Default::default());
             }
             self.errors.append(project, received_us, errors).await.map_err(Refusal::from)
@@ -132,7 +147,7 @@ impl Intake {
         let (of_spans, of_errors) = tokio::try_join!(in_store, in_errors)?;
 
         for outcome in &outcomes {
-            self.count(sender, outcome);
+            self.count(&sender, outcome);
         }
         let counted = [
             (OutcomeKind::Accepted, "stored", Category::Span, of_spans.stored),
@@ -143,7 +158,7 @@ impl Intake {
         ];
         for (kind, reason, category, quantity) in counted {
             if quantity > 0 {
-                self.count(sender, &Outcome { kind, reason: reason.into(), category, quantity: quantity as u64, detail: None });
+                self.count(&sender, &Outcome { kind, reason: reason.into(), category, quantity: quantity as u64, detail: None });
             }
         }
         if of_spans.stored > 0 && sender.project.first_span_us.is_none() {
@@ -153,7 +168,7 @@ impl Intake {
                 tracing::warn!(%error, project, "ingest.first_span.not_noted");
             }
         }
-        Ok(())
+        Ok(event_id)
     }
 
     fn count(&self, sender: &Sender, outcome: &Outcome) {

@@ -193,12 +193,10 @@ async fn take_in(
         if let Some(dsn) = &decoded.header.dsn {
             agree(dsn, &sender)?;
         }
-        Ok((sender, decoded))
+        Intake::make_ready(sender, decoded)
     };
-    let (sender, decoded) = tokio::task::spawn_blocking(work).await.unwrap_or(Err(Refusal::Stopping))?;
-    let event_id = decoded.event_id.clone();
-    intake.keep(&sender, received_us, decoded).await?;
-    Ok(event_id)
+    let ready = tokio::task::spawn_blocking(work).await.unwrap_or(Err(Refusal::Stopping))?;
+    intake.keep(received_us, ready).await
 }
 
 /// The sender that an envelope itself names, where the request does not.

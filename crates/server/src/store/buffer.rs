@@ -15,7 +15,13 @@ use arrow::datatypes::DataType;
 
 use super::bits::Bits;
 use super::ids::{Key, trace_hash};
+use super::rows::{Row, to_batch};
 use super::schema::SCHEMA;
+
+/// Rows become columns this many at a time, or when they are asked for: a batch of a few rows costs as much as one of hundreds.
+const FRESH_ROWS: usize = 256;
+/// The same for large rows, in bytes as sent.
+const FRESH_BYTES: usize = 2 << 20;
 
 /// A piece with this many rows is not merged any more: it bounds what one merge copies and what one dead row makes a snapshot filter.
 const WHOLE: usize = 8192;
@@ -36,6 +42,9 @@ pub(super) struct Buffer {
     /// When the first span came.
     pub(super) since: Option<Instant>,
     pieces: Vec<Piece>,
+    /// The newest rows, which are not columns yet.
+    fresh: Vec<Row>,
+    fresh_bytes: usize,
     rows: u32,
     bytes: usize,
     dead: Bits,
@@ -92,6 +101,8 @@ impl Buffer {
             last_sequence: 0,
             since: None,
             pieces: Vec::new(),
+            fresh: Vec::new(),
+            fresh_bytes: 0,
             rows: 0,
             bytes: 0,
             dead: Bits::default(),
@@ -112,9 +123,9 @@ impl Buffer {
         u64::from(self.rows) - self.dead.len() as u64
     }
 
-    /// Memory of the columns.
+    /// Memory of the columns, and of what is to become columns.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.fresh_bytes
     }
 
     pub(super) fn dead(&self) -> &Bits {
@@ -123,6 +134,7 @@ impl Buffer {
 
     /// Says that rows that die from now on have their successors elsewhere.
     pub(super) fn freeze(&mut self, last_sequence: u64) {
+        self.settle();
         self.last_sequence = last_sequence;
         self.settled = Some(self.dead.clone());
     }
@@ -132,25 +144,40 @@ impl Buffer {
         self.settled.as_ref().unwrap_or(&self.dead)
     }
 
-    pub(super) fn pieces(&self) -> &[Piece] {
+    /// All rows, as columns.
+    pub(super) fn pieces(&mut self) -> &[Piece] {
+        self.settle();
         &self.pieces
     }
 
-    /// Adds the rows of a batch, whose identities are given in the same order.
-    pub(super) fn push(&mut self, batch: RecordBatch, keys: impl Iterator<Item = Key>) {
-        if batch.num_rows() == 0 {
+    /// Adds rows. `bytes` is about how large they are.
+    pub(super) fn push(&mut self, rows: Vec<Row>, bytes: usize) {
+        if rows.is_empty() {
             return;
         }
         self.since.get_or_insert_with(Instant::now);
-        let first = self.rows;
-        for key in keys {
+        for row in &rows {
+            let key = Key { project: row.project_id, trace: row.span.trace_id, span: row.span.span_id };
             self.spans.insert(key.hash(), self.rows);
             let before = self.traces.insert(trace_hash(key.project, key.trace), self.rows);
             self.before.push(before.unwrap_or(NONE));
             self.rows += 1;
         }
-        debug_assert_eq!(self.rows - first, batch.num_rows() as u32, "one key for each row");
-        self.add_piece(first, batch);
+        self.fresh.extend(rows);
+        self.fresh_bytes += bytes;
+        if self.fresh.len() >= FRESH_ROWS || self.fresh_bytes >= FRESH_BYTES {
+            self.settle();
+        }
+    }
+
+    /// Makes columns of the newest rows.
+    fn settle(&mut self) {
+        if self.fresh.is_empty() {
+            return;
+        }
+        let fresh = std::mem::take(&mut self.fresh);
+        self.fresh_bytes = 0;
+        self.add_piece(self.rows - fresh.len() as u32, to_batch(&fresh));
         self.merge_small();
     }
 
@@ -206,6 +233,11 @@ impl Buffer {
 
     /// One row as a batch.
     pub(super) fn row(&self, row: u32) -> RecordBatch {
+        let first_fresh = self.rows - self.fresh.len() as u32;
+        if row >= first_fresh {
+            let at = (row - first_fresh) as usize;
+            return to_batch(&self.fresh[at..=at]);
+        }
         let piece = &self.pieces[self.pieces.partition_point(|piece| piece.end() <= row)];
         piece.batch.slice((row - piece.first) as usize, 1)
     }
@@ -217,6 +249,7 @@ impl Buffer {
 
     /// Marks all rows of which `condemned` says so; it is asked for a batch and gives row numbers in it. Returns how many died.
     pub(super) fn kill_where(&mut self, condemned: impl Fn(&RecordBatch) -> Vec<u32>) -> u64 {
+        self.settle();
         let before = self.dead.len();
         for piece in &self.pieces {
             for row in condemned(&piece.batch) {
@@ -255,7 +288,7 @@ mod tests {
     use hinomi_model::span::Span;
 
     use super::*;
-    use crate::store::rows::{Row, from_batch, to_batch};
+    use crate::store::rows::from_batch;
 
     fn row(n: u64) -> Row {
         let span = Span { trace_id: TraceId(u128::from(n % 3)), span_id: SpanId(n), name: "n".repeat(30), ..Span::default() };
@@ -271,11 +304,17 @@ mod tests {
         let mut buffer = Buffer::new(1);
         let rows: Vec<Row> = (0..3000).map(row).collect();
         let mut most = 0;
-        for chunk in rows.chunks(3) {
-            buffer.push(to_batch(chunk), chunk.iter().map(key));
-            most = most.max(buffer.pieces().len());
+        for (round, chunk) in rows.chunks(3).enumerate() {
+            buffer.push(chunk.to_vec(), 100);
+            // Most rounds leave them as rows, some ask for columns.
+            if round % 3 == 0 {
+                most = most.max(buffer.pieces().len());
+            }
         }
         assert!(most <= 20, "{most} pieces");
+        for id in [2998, 2999] {
+            assert_eq!(from_batch(&buffer.row(id))[0], rows[id as usize], "not a column yet");
+        }
         assert_eq!(buffer.pieces().iter().map(|piece| piece.bytes).sum::<usize>(), buffer.bytes());
         for row in rows.iter().step_by(97) {
             let found = buffer.find(key(row).hash()).unwrap();
@@ -290,7 +329,7 @@ mod tests {
     fn dead_rows_are_left_out() {
         let mut buffer = Buffer::new(1);
         let rows: Vec<Row> = (0..5).map(row).collect();
-        buffer.push(to_batch(&rows), rows.iter().map(key));
+        buffer.push(rows.clone(), 100);
         buffer.kill(2);
         let dead = buffer.dead().clone();
         let mut piece = buffer.pieces()[0].clone();

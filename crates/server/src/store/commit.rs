@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use arrow::array::RecordBatch;
 use hinomi_model::counting::Node;
 use hinomi_model::id::TraceId;
 use hinomi_model::span::Span;
@@ -55,7 +54,6 @@ pub(super) struct Request {
     pub(super) received_us: i64,
     pub(super) spans: Vec<Span>,
     pub(super) blob: Blob,
-    pub(super) batch: RecordBatch,
     pub(super) reply: oneshot::Sender<Result<Appended, StoreError>>,
 }
 
@@ -170,7 +168,7 @@ impl Committer {
 
     /// Decides what of a request is stored, and adds its frame to the group.
     fn stage(&mut self, request: Request, group: &mut Group, bytes: &mut Vec<u8>, touched: &mut Vec<TraceKey>) -> Waiting {
-        let Request { project, received_us, spans, blob, batch, reply } = request;
+        let Request { project, received_us, spans, blob, reply } = request;
         let dropped = self.repeats(project, &spans, group);
         let stored = spans.len() - dropped.len();
         let mut appended = Appended { stored, duplicates: dropped.len(), ..Appended::default() };
@@ -184,7 +182,7 @@ impl Committer {
 
         self.log.frame(bytes, self.next_sequence, &frame::payload(&head, &blob.compressed));
         self.next_sequence += 1;
-        group.add(&head, spans, Some(batch));
+        group.add(&head, spans);
         Waiting { reply, appended, change: Some(Change { project, traces: traces.into(), spans: stored }) }
     }
 

@@ -21,8 +21,8 @@ use super::state::{Live, Shared, lock};
 pub(super) fn flush(shared: &Shared) -> Result<(), StoreError> {
     let began = Instant::now();
     let (pieces, settled, generation, last_sequence) = {
-        let state = lock(&shared.state);
-        let Some(frozen) = &state.frozen else { return Ok(()) };
+        let mut state = lock(&shared.state);
+        let Some(frozen) = &mut state.frozen else { return Ok(()) };
         (frozen.pieces().to_vec(), frozen.settled().clone(), frozen.generation, frozen.last_sequence)
     };
     let mut order: Vec<RowKey> = Vec::new();

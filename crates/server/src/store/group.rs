@@ -10,7 +10,7 @@ use hinomi_model::id::TraceId;
 
 use super::frame::Head;
 use super::ids::{Key, trace_hash};
-use super::rows::{Row, from_batch, to_batch};
+use super::rows::{Row, from_batch};
 use super::segment::read::{Reader, ranges};
 use super::snapshot::Segment;
 use super::state::{Place, Shared, lock};
@@ -47,19 +47,13 @@ const DECISION_COLUMNS: [&str; 2] = ["is_run", "local_decision"];
 /// Rows that are about to be visible.
 #[derive(Debug, Default)]
 pub(super) struct Group {
-    parts: Vec<Part>,
-    /// Which row of which part a span is.
-    spans: HashMap<u64, (usize, usize)>,
+    rows: Vec<Row>,
+    /// About how large they are.
+    bytes: usize,
+    /// Which row a span is.
+    spans: HashMap<u64, usize>,
     /// The newest decision for each span that was stored before the group.
     corrections: HashMap<Key, Decision>,
-}
-
-/// The rows of one request.
-#[derive(Debug)]
-struct Part {
-    rows: Vec<Row>,
-    /// The same rows as columns, unless a row has changed since.
-    batch: Option<RecordBatch>,
 }
 
 impl Group {
@@ -69,12 +63,11 @@ impl Group {
     }
 
     pub(super) fn rows(&self) -> usize {
-        self.parts.iter().map(|part| part.rows.len()).sum()
+        self.rows.len()
     }
 
-    /// Adds the rows of a request as its frame says. `batch` holds all of its spans, if it has been made already.
-    pub(super) fn add(&mut self, head: &Head, spans: Vec<hinomi_model::span::Span>, batch: Option<RecordBatch>) {
-        let untouched = head.dropped.is_empty() && head.decided.is_empty();
+    /// Adds the rows of a request as its frame says.
+    pub(super) fn add(&mut self, head: &Head, spans: Vec<hinomi_model::span::Span>) {
         let row = |span| Row { project_id: head.project, received_us: head.received_us, span, local: None };
         let mut rows: Vec<Row> = spans.into_iter().map(row).collect();
         for (index, decision) in &head.decided {
@@ -84,10 +77,11 @@ impl Group {
         }
         let mut index = 0..;
         rows.retain(|_| index.next().is_some_and(|index| head.dropped.binary_search(&index).is_err()));
-        for (number, row) in rows.iter().enumerate() {
-            self.spans.insert(key(row).hash(), (self.parts.len(), number));
+        for (number, row) in (self.rows.len()..).zip(&rows) {
+            self.spans.insert(key(row).hash(), number);
         }
-        self.parts.push(Part { rows, batch: batch.filter(|_| untouched) });
+        self.rows.extend(rows);
+        self.bytes += head.raw_len as usize;
         for correction in &head.corrections {
             let key = Key { project: head.project, trace: correction.trace, span: correction.span };
             self.correct(key, &correction.decision);
@@ -97,11 +91,7 @@ impl Group {
     /// Gives a span that is stored, or among the rows, another decision.
     fn correct(&mut self, key: Key, decision: &Decision) {
         match self.spans.get(&key.hash()) {
-            Some((part, row)) => {
-                let part = &mut self.parts[*part];
-                part.rows[*row].decide(decision);
-                part.batch = None;
-            }
+            Some(row) => self.rows[*row].decide(decision),
             None => {
                 self.corrections.insert(key, decision.clone());
             }
@@ -111,26 +101,17 @@ impl Group {
     /// Makes the rows visible, and replaces those that were corrected. Cannot fail: a row to correct that cannot be read stays as it
     /// was.
     pub(super) fn publish(self, shared: &Shared, readers: &mut Readers) {
-        let mut batches: Vec<(RecordBatch, Vec<Key>)> = Vec::with_capacity(self.parts.len() + 1);
-        for part in self.parts {
-            let keys = part.rows.iter().map(key).collect();
-            batches.push((part.batch.unwrap_or_else(|| to_batch(&part.rows)), keys));
-        }
         let _still = (!self.corrections.is_empty()).then(|| lock(&shared.moving));
         let corrected = correct(self.corrections, shared, readers);
         let places: Vec<Place> = corrected.iter().map(|(place, _)| *place).collect();
-        let rows: Vec<Row> = corrected.into_iter().map(|(_, row)| row).collect();
-        if !rows.is_empty() {
-            batches.push((to_batch(&rows), rows.iter().map(key).collect()));
-        }
+        let mut rows = self.rows;
+        rows.extend(corrected.into_iter().map(|(_, row)| row));
 
         let mut state = lock(&shared.state);
         for place in places {
             state.supersede(place);
         }
-        for (batch, keys) in batches {
-            state.active.push(batch, keys.into_iter());
-        }
+        state.active.push(rows, self.bytes);
         state.touch();
     }
 }

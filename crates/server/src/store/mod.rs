@@ -2,10 +2,10 @@
 //!
 //! # The life of a span
 //!
-//! 1. [`Store::append`] serialises, compresses and turns into columns, on the caller's side, and queues (`frame`, [`rows`]).
+//! 1. [`Store::append`] serialises and compresses, on the caller's side, and queues (`frame`).
 //! 2. The commit thread (`commit`) drops repeats, asks the rules of counting about the span's trace (`traces`), writes one frame
 //!    for each request and makes the group durable (`log`).
-//! 3. Its rows join the active buffer (`buffer`, `group`): visible to every [`Store::snapshot`] from now on. Then the caller is
+//! 3. Its rows join the active buffer (`buffer`, `group`), where they become columns ([`rows`]) a few hundred at a time: visible to every [`Store::snapshot`] from now on. Then the caller is
 //!    answered, then watchers are told.
 //! 4. At a size or an age the buffer is frozen and written as a segment (`flush`, `segment`); one transaction of the
 //!    `manifest` is the moment at which that happens, and the log files that it covers are removed.
@@ -54,7 +54,6 @@ use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 use background::Work;
 use commit::{Command, Frozen, Request};
 pub use error::StoreError;
-use rows::Row;
 use snapshot::Snapshot;
 use state::{Shared, lock};
 pub use stats::Stats;
@@ -177,20 +176,25 @@ impl Store {
     ///
     /// Nothing of the request has been acknowledged then; it may be sent again as it is.
     pub async fn append(&self, project: u64, spans: Vec<Span>) -> Result<Appended, StoreError> {
-        let received = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let received_us = i64::try_from(received.as_micros()).unwrap_or(i64::MAX);
-        let count = spans.len();
         let permit = self.preparing.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let prepare = move || {
             let _permit = permit;
-            prepare(project, received_us, spans)
+            Prepared::new(project, spans)
         };
         let prepared = tokio::task::spawn_blocking(prepare).await.map_err(|_| StoreError::Closed)??;
-        let without_id = count - prepared.0.spans.len();
-        if prepared.0.spans.is_empty() {
+        self.commit(prepared).await
+    }
+
+    /// The same for spans that have been made ready, which takes processor time, where the caller thought best.
+    ///
+    /// # Errors
+    ///
+    /// As [`append`](Store::append).
+    pub async fn commit(&self, prepared: Prepared) -> Result<Appended, StoreError> {
+        let Prepared { request, answer, without_id } = prepared;
+        if request.spans.is_empty() {
             return Ok(Appended { without_id, ..Appended::default() });
         }
-        let (request, answer) = prepared;
         let patience = self.shared.config.patience;
         let sent = tokio::time::timeout(patience, self.commands()?.send(Command::Append(Box::new(request)))).await;
         match sent {
@@ -332,7 +336,29 @@ impl Drop for Store {
 /// Where the answer to a request arrives.
 type Answer = oneshot::Receiver<Result<Appended, StoreError>>;
 
-/// Makes a request ready for the commit thread: all that takes time and needs no turn.
+/// Spans of one request, ready for the commit thread: all that takes time and needs no turn is done.
+#[derive(Debug)]
+pub struct Prepared {
+    request: Request,
+    answer: Answer,
+    without_id: usize,
+}
+
+impl Prepared {
+    /// Makes spans ready that have just been received.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unfit`] when they are more than the log can hold in one piece.
+    pub fn new(project: u64, spans: Vec<Span>) -> Result<Prepared, StoreError> {
+        let received = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let received_us = i64::try_from(received.as_micros()).unwrap_or(i64::MAX);
+        let count = spans.len();
+        let (request, answer) = prepare(project, received_us, spans)?;
+        Ok(Prepared { without_id: count - request.spans.len(), request, answer })
+    }
+}
+
 fn prepare(project: u64, received_us: i64, mut spans: Vec<Span>) -> Result<(Request, Answer), StoreError> {
     spans.retain(|span| span.trace_id.0 != 0 && span.span_id.0 != 0);
     for span in &mut spans {
@@ -340,11 +366,8 @@ fn prepare(project: u64, received_us: i64, mut spans: Vec<Span>) -> Result<(Requ
         span.parent_span_id = span.parent_span_id.filter(|parent| parent.0 != 0);
     }
     let blob = frame::pack(&spans).map_err(|reason| StoreError::Unfit { reason })?;
-    let rows: Vec<Row> = spans.into_iter().map(|span| Row { project_id: project, received_us, span, local: None }).collect();
-    let batch = rows::to_batch(&rows);
-    let spans = rows.into_iter().map(|row| row.span).collect();
     let (reply, answer) = oneshot::channel();
-    Ok((Request { project, received_us, spans, blob, batch, reply }, answer))
+    Ok((Request { project, received_us, spans, blob, reply }, answer))
 }
 
 #[cfg(test)]

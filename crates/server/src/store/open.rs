@@ -183,7 +183,7 @@ fn replay(shared: &Shared, covered: u64) -> Result<(u64, u64), StoreError> {
             }
             is_needed = true;
             match frame::read(payload) {
-                Ok((head, spans)) => group.add(&head, spans, None),
+                Ok((head, spans)) => group.add(&head, spans),
                 Err(error) => set_aside(&shared.health, format!("{}: frame {sequence}: {error}", path.display())),
             }
             if group.rows() >= REPLAYED_ROWS {

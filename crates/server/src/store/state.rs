@@ -250,7 +250,8 @@ impl Shared {
             return snapshot.clone();
         }
         let version = state.version;
-        let buffers: Vec<(u64, Vec<Piece>, Bits)> = [state.frozen.as_ref(), Some(&state.active)]
+        let State { frozen, active, .. } = &mut *state;
+        let buffers: Vec<(u64, Vec<Piece>, Bits)> = [frozen.as_mut(), Some(active)]
             .into_iter()
             .flatten()
             .map(|buffer| (buffer.generation, buffer.pieces().to_vec(), buffer.dead().clone()))

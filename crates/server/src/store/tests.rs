@@ -9,7 +9,7 @@ use std::path::Path;
 
 use hinomi_model::id::SpanId;
 
-use super::rows::from_batch;
+use super::rows::{Row, from_batch};
 use super::segment::read::{Reader, ranges};
 use super::*;
 
