@@ -34,6 +34,8 @@ export const trace = {
   'trace.idle': '{time} idle',
   'trace.user': 'User',
   'trace.session': 'conversation',
+  'trace.conversation': 'Conversation',
+  'trace.finishReason': 'Finish reason',
   'trace.threads': '{n} threads',
   'trace.failedTools': '{n} tool call failed|{n} tool calls failed',
   'trace.unpriced': '{n} call has no price|{n} calls have no price',

@@ -34,6 +34,8 @@ export const trace = {
   'trace.idle': '待機{time}',
   'trace.user': 'ユーザー',
   'trace.session': '会話',
+  'trace.conversation': '会話',
+  'trace.finishReason': '終了理由',
   'trace.threads': '{n}スレッド',
   'trace.failedTools': 'ツール呼び出し{n}件が失敗',
   'trace.unpriced': '単価のない呼び出し{n}回',

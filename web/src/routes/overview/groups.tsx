@@ -15,11 +15,15 @@ interface GroupsProps {
   stale: boolean;
 }
 
-/** What narrows the traces to one row, as a link and as a click on the row. */
+/** What leads to the spans of one row, as a link and as a click on the row. */
 function useNarrow(project: Project, q: string | undefined, field: string) {
   const navigate = useNavigate();
   const to = '/p/$project/traces' as const;
-  const target = (key: string | null) => ({ to, params: { project: String(project.id) }, search: { q: both(q, only(field, key)) } });
+  const target = (key: string | null) => ({
+    to,
+    params: { project: String(project.id) },
+    search: { q: both(q, only(field, key)), of: 'spans' },
+  });
   return { target, open: (row: BreakdownRow) => void navigate(target(row.key)) };
 }
 

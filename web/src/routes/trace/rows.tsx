@@ -5,7 +5,7 @@ import { Glyph, Icon, kindColor, StatusGlyph } from '../../parts/icons';
 import { Duration } from '../../parts/values';
 import { usePhone, useWindowRows } from '../../parts/window-rows';
 import { useReader } from '../../reader';
-import { useLooking } from './context';
+import { useLooking, useSelected } from './context';
 import { ownTime, type Axis, type Stretch } from './model/time';
 import { isCall, type Node } from './model/tree';
 
@@ -13,6 +13,7 @@ const ROW = 24;
 const PHONE_ROW = 36;
 /** Bar, tools and head of the tree stay in sight. */
 const COVERED = 44 + 44 + 23;
+const PHONE_COVERED = 44 + 84 + 24;
 const TABS = 54;
 /** Deeper than this the indent grows no more: names need their room. */
 const MOST_DEEP = 14;
@@ -31,7 +32,8 @@ interface RowsProps {
 /** The spans as a tree, or in the order of time, with bars on one axis. Only those in sight exist. */
 export function Rows({ rows, timeline, folded, onFold, found, onKey, onPick }: RowsProps) {
   const t = useT();
-  const { axis, selected, critical, money, tree } = useLooking();
+  const { axis, critical, money, tree } = useLooking();
+  const selected = useSelected();
   const { format } = useReader();
   const phone = usePhone();
   const list = useRef<HTMLDivElement>(null);
@@ -40,7 +42,7 @@ export function Rows({ rows, timeline, folded, onFold, found, onKey, onPick }: R
     count: rows.length,
     height,
     list,
-    covered: COVERED,
+    covered: phone ? PHONE_COVERED : COVERED,
     coveredBelow: phone ? TABS : 0,
   });
 
@@ -122,9 +124,11 @@ function Scale({ axis, format }: { axis: Axis; format: Format }) {
   const scale = minutes ? 60_000 : inSeconds ? 1000 : 1;
   const half = axis.step >= 100 && axis.step < 1000 && axis.ticks.some(({ time }) => time >= 1000);
   const write = (time: number) =>
-    half
-      ? format.fixed(time / 1000, axis.step % 1000 === 0 ? 0 : 1)
-      : format.fixed(time / scale, axis.step >= scale ? 0 : Math.ceil(-Math.log10(axis.step / scale)));
+    time === 0
+      ? '0'
+      : half
+        ? format.fixed(time / 1000, axis.step % 1000 === 0 ? 0 : 1)
+        : format.fixed(time / scale, axis.step >= scale ? 0 : Math.ceil(-Math.log10(axis.step / scale)));
   return (
     <span role="columnheader" className="wf ax" aria-label={t('trace.when')}>
       {axis.ticks.map(({ at, time }, index) => (

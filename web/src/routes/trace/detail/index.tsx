@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import { useId, type ReactNode } from 'react';
+import { memo, useId, type ReactNode } from 'react';
 import { spanQuery } from '../../../api/queries';
 import type { Span, SpanDetail } from '../../../api/types';
 import { useT } from '../../../i18n';
@@ -44,10 +44,10 @@ function tabsOf(span: Span, detail: SpanDetail | undefined): Tab[] {
 }
 
 /** Everything about one span. Its messages and attributes come when it is looked at. */
-export function Detail({ node }: { node: Node }) {
+export const Detail = memo(function Detail({ node, tab, onTab }: { node: Node; tab: string | undefined; onTab: (tab: string) => void }) {
   const t = useT();
   const panel = useId();
-  const { project, data, at, tab, setTab } = useLooking();
+  const { project, data, at } = useLooking();
   const { span } = node;
   const query = useQuery({
     ...spanQuery(project.id, data.trace.trace_id, span.span_id, at),
@@ -79,7 +79,7 @@ export function Detail({ node }: { node: Node }) {
         label={t('trace.span')}
         panel={panel}
         selected={selected}
-        onSelect={setTab}
+        onSelect={onTab}
         tabs={tabs.map((id) => ({
           id,
           label: (
@@ -97,7 +97,7 @@ export function Detail({ node }: { node: Node }) {
       </div>
     </>
   );
-}
+});
 
 function Head({ node }: { node: Node }) {
   const t = useT();

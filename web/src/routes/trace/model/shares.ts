@@ -85,7 +85,9 @@ export function shares(nodes: readonly Node[]): Category[] {
       .toSorted(bySelf);
     // A category of one operation is that operation.
     const only = members.length === 1 ? members[0] : undefined;
-    found.push({ ...toShare(only?.key ?? category, sum, whole), operations: members });
+    // It looks as its largest operation does.
+    const { kind } = members[0]!;
+    found.push({ ...toShare(only?.key ?? category, sum, whole), kind, operations: members });
   }
   return found.toSorted(bySelf);
 }
