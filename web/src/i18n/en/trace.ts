@@ -160,6 +160,8 @@ export const trace = {
   'trace.bucket.output': 'Output',
   'trace.bucket.reasoning': 'Reasoning',
   'trace.bucket.output_audio': 'Audio output',
+  'trace.bucket.request': 'Request',
+  'trace.each': '{price} each',
   'trace.perMillion': 'Price per million',
   'trace.amount': 'Amount',
   'trace.atRate': 'at {rate} = $1, your rate',

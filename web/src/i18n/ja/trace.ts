@@ -159,6 +159,8 @@ export const trace = {
   'trace.bucket.output': '出力',
   'trace.bucket.reasoning': '思考',
   'trace.bucket.output_audio': '音声出力',
+  'trace.bucket.request': 'リクエスト',
+  'trace.each': '1回{price}',
   'trace.perMillion': '100万あたりの単価',
   'trace.amount': '金額',
   'trace.atRate': '$1 = {rate}(設定した換算率)',

@@ -81,7 +81,7 @@ export function Pipelines({ project, q, rows, stale }: GroupsProps) {
       num: true,
       optional: true,
       cell: ({ runs_per_minute: rate }) =>
-        rate === undefined || rate === 0 ? '–' : rate < 0.01 ? `< ${format.fixed(0.01, 2)}` : format.fixed(rate, 2),
+        rate === undefined || rate === null || rate === 0 ? '–' : rate < 0.01 ? `< ${format.fixed(0.01, 2)}` : format.fixed(rate, 2),
     },
     {
       key: 'failed',

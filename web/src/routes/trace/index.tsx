@@ -140,7 +140,7 @@ export function moneyDigits(costs: readonly number[]): number {
 function useMoney({ nodes }: Tree) {
   const { format } = useReader();
   return useMemo(() => {
-    const digits = moneyDigits(nodes.flatMap(({ span }) => [span.cost?.total ?? 0, span.subtree.cost ?? 0]));
+    const digits = moneyDigits(nodes.flatMap(({ span, took }) => [span.cost?.total ?? 0, took.cost ?? 0]));
     return (usd: number) => {
       const least = 10 ** -digits;
       return usd > 0 && usd < least / 2 ? `< $${format.fixed(least, digits)}` : `$${format.fixed(usd, digits)}`;

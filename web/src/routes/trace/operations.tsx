@@ -67,7 +67,7 @@ export const Operations = memo(function Operations() {
         <td className="n c2">
           {slowest && share.spans > 1 && (
             <button type="button" className="ulink" onClick={() => select(slowest.span.span_id)} title={t('trace.openSlowest')}>
-              <Duration ms={slowest.span.self_time_ms} />
+              <Duration ms={slowest.self} />
             </button>
           )}
         </td>

@@ -1,4 +1,5 @@
 import { memo, useEffect, useMemo, useRef, type KeyboardEvent } from 'react';
+import { usageOf } from '../../api/status';
 import { plain, type Format } from '../../format';
 import { useT } from '../../i18n';
 import { Glyph, Icon, kindColor, StatusGlyph } from '../../parts/icons';
@@ -105,7 +106,7 @@ export function Rows({ rows, timeline, folded, onFold, found, onKey, onPick }: R
               folded={folded.has(node.span.span_id)}
               found={found === null ? null : found.has(node)}
               money={money}
-              heaviest={tree.nodes.length > 1 && node.span.self_time_ms > 0.5 * tree.length}
+              heaviest={tree.nodes.length > 1 && node.self > 0.5 * tree.length}
               onFold={onFold}
               onPick={onPick}
             />
@@ -229,7 +230,7 @@ const Row = memo(function Row(props: RowProps) {
         <Duration ms={span.duration_ms} />
       </span>
       <span className="n t2 mid" role="gridcell">
-        <Duration ms={span.self_time_ms} />
+        <Duration ms={node.self} />
       </span>
       <Took node={node} money={money} />
       <Bar node={node} axis={axis} path={path} />
@@ -278,12 +279,13 @@ function Took({ node, money }: { node: Node; money: (usd: number) => string }) {
   const { span } = node;
   const call = isCall(span);
   const own = call && span.counted;
-  const { subtree } = span;
-  const tokens = call ? (span.usage?.total_tokens ?? null) : subtree.llm_calls > 0 ? subtree.input_tokens + subtree.output_tokens : null;
-  const cost = call ? (span.cost?.total ?? null) : subtree.llm_calls > 0 ? subtree.cost : null;
-  const unknown = (call && span.status === 'ok') || (!call && subtree.unpriced_calls > 0);
+  const { took } = node;
+  const usage = usageOf(span);
+  const tokens = call ? (usage?.total_tokens ?? null) : took.llm_calls > 0 ? took.input_tokens + took.output_tokens : null;
+  const cost = call ? (span.cost?.total ?? null) : took.llm_calls > 0 ? took.cost : null;
+  const unknown = (call && span.status === 'ok') || (!call && took.unpriced_calls > 0);
   const tone = own ? '' : ' dim';
-  const title = own ? undefined : call ? t('trace.notInSum') : t('trace.sumOf', { n: subtree.llm_calls });
+  const title = own ? undefined : call ? t('trace.notInSum') : t('trace.sumOf', { n: took.llm_calls });
   const word = (
     <span className="unk" title={t('common.unknown')}>
       ?
@@ -300,7 +302,7 @@ function Took({ node, money }: { node: Node; money: (usd: number) => string }) {
         title={cost === null ? title : [format.moneyExact(cost), title].filter(Boolean).join(', ')}
       >
         {cost !== null ? money(cost) : unknown ? word : ''}
-        {cost !== null && !call && subtree.unpriced_calls > 0 && <span className="u">+</span>}
+        {cost !== null && !call && took.unpriced_calls > 0 && <span className="u">+</span>}
       </span>
     </>
   );

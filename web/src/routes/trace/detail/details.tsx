@@ -38,7 +38,7 @@ export function Details({ detail, node }: { detail: SpanDetail; node: Node }) {
     [
       t('trace.self'),
       <span key="s">
-        <Duration ms={detail.self_time_ms} />{' '}
+        <Duration ms={node.self} />{' '}
         {children > 0 && <span className="dim">{t('trace.lessChildren', { n: children, parts: ownTime(node).length })}</span>}
       </span>,
     ],
