@@ -163,7 +163,8 @@ export function matches({ span, errors }: Node, words: string): boolean {
     span.status_detail,
     span.input_preview,
     span.output_preview,
-    span.span_id,
+    // Three letters of an id are in many.
+    words.length >= 6 ? span.span_id : null,
     ...errors.flatMap(({ type, value }) => [type, value]),
   ];
   return texts.some((text) => text?.toLowerCase().includes(lower));
