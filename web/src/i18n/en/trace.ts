@@ -224,7 +224,7 @@ export const trace = {
   'trace.kinMore': '{percent} % more',
   'trace.kinLess': '{percent} % less',
   'trace.kinDearer': '{percent} % more',
-  'trace.kinTimes': '{times} × the mean',
+  'trace.kinTimes': '{times} × mean',
   'trace.usual': 'as usual',
   'trace.itsEarlier': 'Its earlier runs',
   'trace.newestFirst': 'newest first',

@@ -319,12 +319,13 @@ const Bar = memo(function Bar({ node, axis, path }: { node: Node; axis: Axis; pa
     width: `${Math.max(0, place(to) - place(from)).toFixed(3)}%`,
   });
   const own = useMemo(() => joined(ownTime(node), axis), [node, axis]);
+  // A rule shorter than a dot says nothing.
   const critical = useMemo(
     () =>
       joined(
         (path ?? []).toSorted((a, b) => a[0] - b[0]),
         axis,
-      ),
+      ).filter(([from, to]) => axis.place(to) - axis.place(from) > 2 * NEAR),
     [path, axis],
   );
   return (
