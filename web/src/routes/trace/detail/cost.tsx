@@ -302,10 +302,9 @@ export function sumsBelow(node: Node): ModelSum[] {
 function BelowCost({ node }: { node: Node }) {
   const t = useT();
   const { format } = useReader();
-  const { project } = useLooking();
+  const { project, money } = useLooking();
   const { took } = node;
   const sums = useMemo(() => sumsBelow(node), [node]);
-  const write = (usd: number) => (usd < 0.01 ? format.moneyExact(usd) : format.money(usd));
   const second = format.second(took.cost, project.currency);
   return (
     <>
@@ -341,7 +340,7 @@ function BelowCost({ node }: { node: Node }) {
               <td className="n">{format.count(sum.input)}</td>
               <td className="n">{format.count(sum.output)}</td>
               <td className="n">
-                {sum.cost === null ? <Unknown /> : <span title={format.moneyExact(sum.cost)}>{write(sum.cost)}</span>}
+                {sum.cost === null ? <Unknown /> : <span title={format.moneyExact(sum.cost)}>{money(sum.cost)}</span>}
                 {sum.cost !== null && sum.unpriced > 0 && <span className="u">+</span>}
               </td>
             </tr>
@@ -356,7 +355,7 @@ function BelowCost({ node }: { node: Node }) {
             <td className="n">{format.count(took.input_tokens)}</td>
             <td className="n">{format.count(took.output_tokens)}</td>
             <td className="n">
-              <b>{took.cost === null ? <Unknown /> : <span title={format.moneyExact(took.cost)}>{write(took.cost)}</span>}</b>
+              <b>{took.cost === null ? <Unknown /> : <span title={format.moneyExact(took.cost)}>{money(took.cost)}</span>}</b>
             </td>
           </tr>
           {second && (
