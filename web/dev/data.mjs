@@ -312,7 +312,8 @@ export function finish(trace, spans, errors, exact = false) {
     status: root.status,
     pipeline: spans.find(({ pipeline }) => pipeline)?.pipeline ?? null,
     input_preview: calls[0]?.input_preview ?? null,
-    output_preview: errors[0] ? `${errors[0].type}: ${errors[0].value}` : (calls.at(-1)?.output_preview ?? null),
+    output_preview: calls.findLast((call) => call.output_preview)?.output_preview ?? null,
+    error_preview: errors[0] ? `${errors[0].type}: ${errors[0].value}` : null,
   };
   return { at: Date.parse(root.start_time), summary, spans, errors };
 }

@@ -70,8 +70,10 @@ export interface Usage {
   source: 'reported' | 'estimated' | null;
 }
 
+/** For `request`, `tokens` are requests. */
 export interface CostBucket {
-  bucket: 'input' | 'cache_read' | 'cache_write_5m' | 'cache_write_1h' | 'input_audio' | 'output' | 'reasoning' | 'output_audio';
+  bucket:
+    'input' | 'cache_read' | 'cache_write_5m' | 'cache_write_1h' | 'input_audio' | 'output' | 'reasoning' | 'output_audio' | 'request';
   tokens: number;
   usd_per_million: number;
   amount: number;
@@ -150,8 +152,10 @@ export interface Span {
   streaming: boolean | null;
   usage: Usage | null;
   cost: Cost | null;
-  subtree: Subtree;
-  self_time_ms: number;
+  /** Null in a list whose traces are too large to be looked through for it. */
+  subtree: Subtree | null;
+  /** Null where `subtree` is. */
+  self_time_ms: number | null;
   compared: Compared | null;
   counted: boolean;
   not_counted_because: string | null;
@@ -212,6 +216,8 @@ export interface TraceSummary {
   pipeline?: string | null;
   input_preview?: string | null;
   output_preview?: string | null;
+  /** What the first error event says, type first. */
+  error_preview?: string | null;
 }
 
 export interface ErrorEvent {
@@ -350,7 +356,7 @@ export interface BreakdownRow {
   provider: string | null;
   runs?: number;
   failed_runs?: number;
-  runs_per_minute?: number;
+  runs_per_minute?: number | null;
   run_duration_ms?: { mean: number | null; p50: number | null; p95: number | null };
 }
 

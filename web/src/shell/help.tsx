@@ -7,6 +7,7 @@ const KEYS: [string[], TextKey][] = [
   [['j', 'k'], 'help.rows'],
   [['Enter'], 'help.open'],
   [['Esc'], 'help.close'],
+  [['h', 'l'], 'help.fold'],
   [['[', ']'], 'help.neighbours'],
   [['?'], 'help.help'],
 ];

@@ -109,6 +109,7 @@ export const common = {
   'help.rows': 'next and previous row',
   'help.open': 'open the row',
   'help.close': 'close, or leave the field',
+  'help.fold': 'fold and unfold a span; arrow keys too',
   'help.neighbours': 'previous and next trace',
   'help.help': 'this help',
   'help.query': 'Filter',

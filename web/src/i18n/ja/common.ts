@@ -109,6 +109,7 @@ export const common = {
   'help.rows': '次の行、前の行',
   'help.open': '行を開く',
   'help.close': '閉じる、欄から出る',
+  'help.fold': 'スパンを閉じる、開く(矢印キーも可)',
   'help.neighbours': '前のトレース、次のトレース',
   'help.help': 'このヘルプ',
   'help.query': '検索式',

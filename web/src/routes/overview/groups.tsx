@@ -15,11 +15,15 @@ interface GroupsProps {
   stale: boolean;
 }
 
-/** What narrows the traces to one row, as a link and as a click on the row. */
+/** What leads to the spans of one row, as a link and as a click on the row. */
 function useNarrow(project: Project, q: string | undefined, field: string) {
   const navigate = useNavigate();
   const to = '/p/$project/traces' as const;
-  const target = (key: string | null) => ({ to, params: { project: String(project.id) }, search: { q: both(q, only(field, key)) } });
+  const target = (key: string | null) => ({
+    to,
+    params: { project: String(project.id) },
+    search: { q: both(q, only(field, key)), of: 'spans' },
+  });
   return { target, open: (row: BreakdownRow) => void navigate(target(row.key)) };
 }
 
@@ -77,7 +81,7 @@ export function Pipelines({ project, q, rows, stale }: GroupsProps) {
       num: true,
       optional: true,
       cell: ({ runs_per_minute: rate }) =>
-        rate === undefined || rate === 0 ? '–' : rate < 0.01 ? `< ${format.fixed(0.01, 2)}` : format.fixed(rate, 2),
+        rate === undefined || rate === null || rate === 0 ? '–' : rate < 0.01 ? `< ${format.fixed(0.01, 2)}` : format.fixed(rate, 2),
     },
     {
       key: 'failed',

@@ -5,7 +5,7 @@ import type { Node, Tree } from './model/tree';
 
 export type View = 'tree' | 'timeline' | 'operations' | 'transcript';
 
-/** What all parts of the page look at: one trace, one selection. */
+/** What all parts of the page look at. It changes with the trace alone, not with what is selected of it. */
 export interface Looking {
   project: Project;
   data: TraceDetail;
@@ -15,19 +15,21 @@ export interface Looking {
   critical: ReadonlyMap<Node, Stretch[]>;
   /** Dollars as the rows of this trace write them. */
   money: (usd: number) => string;
-  selected: Node | null;
   /** Selects a span and shows it, or keeps to the transcript where that is asked for. */
   select: (span: string, keep?: 'transcript') => void;
-  tab: string | undefined;
-  setTab: (tab: string) => void;
 }
 
 const LookingContext = createContext<Looking | null>(null);
+const SelectedContext = createContext<Node | null>(null);
 
 export const LookingProvider = LookingContext.Provider;
+export const SelectedProvider = SelectedContext.Provider;
 
 export function useLooking(): Looking {
   const looking = useContext(LookingContext);
   if (!looking) throw new Error('this part stands outside of a trace');
   return looking;
 }
+
+/** The span that is selected. It moves with every press of a key: only what shows it should ask. */
+export const useSelected = () => useContext(SelectedContext);

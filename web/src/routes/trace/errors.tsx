@@ -1,3 +1,4 @@
+import { memo } from 'react';
 import { Link } from '@tanstack/react-router';
 import { useT } from '../../i18n';
 import { StatusGlyph } from '../../parts/icons';
@@ -8,7 +9,7 @@ import { useLooking } from './context';
 const SHOWN = 20;
 
 /** The error events of the whole trace, also those that name no span of it. */
-export function Errors() {
+export const Errors = memo(function Errors() {
   const t = useT();
   const { format } = useReader();
   const { data, tree, project, select } = useLooking();
@@ -55,4 +56,4 @@ export function Errors() {
       </ul>
     </section>
   );
-}
+});

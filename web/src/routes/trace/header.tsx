@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router';
-import { useMemo, type ReactNode } from 'react';
+import { memo, useMemo, type ReactNode } from 'react';
 import { statusOf } from '../../api/status';
 import { colorOf } from '../../colors';
 import { plain } from '../../format';
@@ -14,7 +14,7 @@ import { shares, strip, type Share } from './model/shares';
 import { PaceChip } from './speed';
 
 /** What this was, and its figures, before any detail. */
-export function Header({ arriving }: { arriving: boolean }) {
+export const Header = memo(function Header({ arriving }: { arriving: boolean }) {
   const t = useT();
   const { format } = useReader();
   const { data, tree, project } = useLooking();
@@ -87,7 +87,7 @@ export function Header({ arriving }: { arriving: boolean }) {
       {trace.error_count > 0 && errors.length === 0 && <p className="vh">{t('traces.errors', { n: trace.error_count })}</p>}
     </section>
   );
-}
+});
 
 function Figures() {
   const t = useT();
@@ -179,18 +179,20 @@ function Strip() {
         ))}
         {rest.length > 0 && <i style={{ flex: restShare, background: 'var(--c-other)' }} />}
       </div>
-      <ul aria-label={t('trace.shares')}>
+      <ul aria-label={t('trace.shares')} title={t('trace.sharesWhy')}>
         {shown.map((one) => (
           <ShareItem key={one.key} share={one} />
         ))}
         {rest.length > 0 && (
           <li>
             <Swatch color="var(--c-other)" />
-            {t('trace.others', { n: rest.length })} <b>{format.percentText(restShare)}</b>
-            <span className="u">%</span>
+            {t('trace.others', { n: rest.length })}{' '}
+            <b>
+              <Num v={format.percent(restShare)} />
+            </b>
           </li>
         )}
-        <li className="dim why">{t('trace.sharesWhy')}</li>
+        {shown.length < SHOWN && <li className="dim why">{t('trace.sharesWhy')}</li>}
       </ul>
     </div>
   );

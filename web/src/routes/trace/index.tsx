@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
-import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import { ApiError } from '../../api/client';
 import { useLiveChange } from '../../api/live';
 import { traceQuery } from '../../api/queries';
@@ -9,12 +9,13 @@ import { useT } from '../../i18n';
 import { useKeys } from '../../keys';
 import { Icon } from '../../parts/icons';
 import { CopyButton, Empty, ErrorPart, Skeleton } from '../../parts/states';
+import { useEvent } from '../../parts/use-event';
 import { useMedia } from '../../parts/window-rows';
 import { useProject } from '../../project';
 import { useReader } from '../../reader';
 import { InBar } from '../../shell/bar-slots';
 import { useTitle } from '../../shell/title';
-import { LookingProvider, type Looking, type View } from './context';
+import { LookingProvider, SelectedProvider, type Looking, type View } from './context';
 import { Detail } from './detail';
 import { Errors } from './errors';
 import { Header } from './header';
@@ -55,12 +56,12 @@ export default function Trace() {
           {t('traces.title')}
         </Link>
         {data && (
-          <>
+          <span className="crumb">
             <span className="slash">/</span>
-            <span className="pick here">
+            <span className="pick">
               <b>{data.trace.name || data.trace.op}</b>
             </span>
-          </>
+          </span>
         )}
       </InBar>
       <InBar side="right">
@@ -127,12 +128,19 @@ const SHORT = 40;
 /** A selection by keys is written into the address bar after a pause. */
 const SETTLE_MS = 160;
 
+/** Four decimals; where all is tiny, as many as make every row exact, but not more than seven. */
+export function moneyDigits(costs: readonly number[]): number {
+  const largest = costs.reduce((most, cost) => Math.max(most, cost), 0);
+  if (largest >= 0.01) return 4;
+  const exact = (digits: number) => costs.every((cost) => Math.abs(cost * 10 ** digits - Math.round(cost * 10 ** digits)) < 1e-6);
+  return [4, 5, 6].find(exact) ?? 7;
+}
+
 /** All rows of a trace write money alike; tiny sums keep the digits that they are made of. */
 function useMoney({ nodes }: Tree) {
   const { format } = useReader();
   return useMemo(() => {
-    const largest = nodes.reduce((most, { span }) => Math.max(most, span.cost?.total ?? 0, span.subtree.cost ?? 0), 0);
-    const digits = largest >= 0.01 || largest === 0 ? 4 : 7;
+    const digits = moneyDigits(nodes.flatMap(({ span, took }) => [span.cost?.total ?? 0, took.cost ?? 0]));
     return (usd: number) => {
       const least = 10 ** -digits;
       return usd > 0 && usd < least / 2 ? `< $${format.fixed(least, digits)}` : `$${format.fixed(usd, digits)}`;
@@ -166,99 +174,88 @@ function Answer({ data, arriving }: { data: TraceDetail; arriving: boolean }) {
 
   const timer = useRef<number | undefined>(undefined);
   useEffect(() => () => window.clearTimeout(timer.current), []);
-  const select = useCallback(
-    (id: string, keep?: 'transcript') => {
-      setPicked({ span: id, from: span });
-      window.clearTimeout(timer.current);
-      timer.current = window.setTimeout(
-        () =>
-          void navigate({
-            to: '.',
-            search: (was) => ({
-              ...was,
-              span: id,
-              tab: keep ?? ((was as { tab?: string }).tab === 'transcript' ? undefined : (was as { tab?: string }).tab),
-            }),
-            // On a phone the detail covers the list: the way back leads out of it.
-            replace: wide || span !== undefined,
-            resetScroll: false,
-          }),
-        wide ? SETTLE_MS : 0,
-      );
-    },
-    [navigate, span, wide],
+  const setSearch = useEvent(
+    (patch: { span?: string; view?: string; tab?: string }, replace?: boolean) =>
+      void navigate({ to: '.', search: (was) => ({ ...was, ...patch }), replace: replace ?? true, resetScroll: false }),
   );
-  const setSearch = useCallback(
-    (patch: { span?: string; view?: string; tab?: string }) =>
-      void navigate({ to: '.', search: (was) => ({ ...was, ...patch }), replace: true, resetScroll: false }),
-    [navigate],
+  const settle = useEvent((id: string, keep?: 'transcript') =>
+    // On a phone the detail covers the list: the way back leads out of it.
+    setSearch({ span: id, tab: keep ?? (tab === 'transcript' ? undefined : tab) }, wide || span !== undefined),
   );
-  const setTab = useCallback((next: string) => setSearch({ tab: next, ...(shown && { span: shown.span.span_id }) }), [setSearch, shown]);
+  const select = useEvent((id: string, keep?: 'transcript') => {
+    setPicked({ span: id, from: span });
+    window.clearTimeout(timer.current);
+    timer.current = window.setTimeout(settle, wide ? SETTLE_MS : 0, id, keep);
+  });
+  const setTab = useEvent((next: string) => setSearch({ tab: next, ...(shown && { span: shown.span.span_id }) }));
 
   const looking = useMemo<Looking>(
-    () => ({ project, data, at, tree, axis, critical, money, selected, select, tab, setTab }),
-    [project, data, at, tree, axis, critical, money, selected, select, tab, setTab],
+    () => ({ project, data, at, tree, axis, critical, money, select }),
+    [project, data, at, tree, axis, critical, money, select],
   );
   const views: View[] = wide || !speaks ? ['tree', 'timeline', 'operations'] : ['tree', 'timeline', 'transcript', 'operations'];
   const shownView = views.find((one) => one === view) ?? 'tree';
   const pane = useRef<HTMLElement>(null);
+  const setView = useEvent((next: View) => setSearch({ view: next === 'tree' ? undefined : next }));
+  const openPane = useEvent(() => pane.current?.focus());
   const close = () => setSearch({ span: undefined, tab: undefined });
 
   return (
     <LookingProvider value={looking}>
-      <div className="tracepage">
-        <Header arriving={arriving} />
-        <div className="split">
-          <div className="lcol">
-            <Spans
-              view={shownView}
-              views={views}
-              onView={(next) => setSearch({ view: next === 'tree' ? undefined : next })}
-              onOpen={() => pane.current?.focus()}
-            />
-            <Errors />
-            {tree.nodes.length <= SHORT && shownView !== 'transcript' && <Kin />}
-          </div>
-          {wide && (
-            <section className="detail" ref={pane} tabIndex={-1} aria-label={t('trace.detail')}>
-              {speaks && (
-                <div className="ttools tt2">
-                  <div className="seg" role="group" aria-label={t('trace.beside')}>
-                    <button
-                      type="button"
-                      aria-pressed={transcribed}
-                      className={transcribed ? 'on' : undefined}
-                      onClick={() => setSearch({ tab: 'transcript' })}
-                    >
-                      {t('trace.view.transcript')}
-                    </button>
-                    <button
-                      type="button"
-                      aria-pressed={!transcribed}
-                      className={transcribed ? undefined : 'on'}
-                      onClick={() => {
-                        const next = selected ?? fallback;
-                        if (next) setSearch({ tab: undefined, span: next.span.span_id });
-                      }}
-                    >
-                      {t('trace.span')}
-                    </button>
+      <SelectedProvider value={selected}>
+        <div className="tracepage">
+          <Header arriving={arriving} />
+          <div className="split">
+            <div className="lcol">
+              <Spans view={shownView} views={views} onView={setView} onOpen={openPane} />
+              <Errors />
+              {tree.nodes.length <= SHORT && shownView !== 'transcript' && <Kin />}
+            </div>
+            {wide && (
+              <section className="detail" ref={pane} tabIndex={-1} aria-label={t('trace.detail')}>
+                {speaks && (
+                  <div className="ttools tt2">
+                    <div className="seg" role="group" aria-label={t('trace.beside')}>
+                      <button
+                        type="button"
+                        aria-pressed={transcribed}
+                        className={transcribed ? 'on' : undefined}
+                        onClick={() => setSearch({ tab: 'transcript' })}
+                      >
+                        {t('trace.view.transcript')}
+                      </button>
+                      <button
+                        type="button"
+                        aria-pressed={!transcribed}
+                        className={transcribed ? undefined : 'on'}
+                        onClick={() => {
+                          const next = selected ?? fallback;
+                          if (next) setSearch({ tab: undefined, span: next.span.span_id });
+                        }}
+                      >
+                        {t('trace.span')}
+                      </button>
+                    </div>
+                    {transcribed && (
+                      <>
+                        <TranscriptTools />
+                        <span className="sp" />
+                        <CopyTranscript />
+                      </>
+                    )}
                   </div>
-                  {transcribed && (
-                    <>
-                      <TranscriptTools />
-                      <span className="sp" />
-                      <CopyTranscript />
-                    </>
-                  )}
-                </div>
-              )}
-              {transcribed ? <Transcript /> : shown && <Detail key={shown.span.span_id} node={shown} />}
-            </section>
+                )}
+                {transcribed ? <Transcript /> : shown && <Detail key={shown.span.span_id} node={shown} tab={tab} onTab={setTab} />}
+              </section>
+            )}
+          </div>
+          {!wide && shown && (
+            <Sheet onClose={close}>
+              <Detail key={shown.span.span_id} node={shown} tab={tab} onTab={setTab} />
+            </Sheet>
           )}
         </div>
-        {!wide && shown && <Sheet onClose={close}>{<Detail key={shown.span.span_id} node={shown} />}</Sheet>}
-      </div>
+      </SelectedProvider>
     </LookingProvider>
   );
 }

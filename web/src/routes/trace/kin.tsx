@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { useMemo, type ReactNode } from 'react';
+import { memo, useMemo, type ReactNode } from 'react';
 import { tracesQuery } from '../../api/queries';
 import { statusOf } from '../../api/status';
 import type { TraceSummary } from '../../api/types';
@@ -20,7 +20,7 @@ const FEWEST = 5;
 const SHOWN = 5;
 
 /** Is that normal? The trace beside the earlier runs of its pipeline. */
-export function Kin() {
+export const Kin = memo(function Kin() {
   const t = useT();
   const { project, data, tree } = useLooking();
   const { trace } = data;
@@ -39,7 +39,7 @@ export function Kin() {
   const { format } = useReader();
   if (pipeline === null || earlier.length < FEWEST) return null;
   const tracesLink = { to: '/p/$project/traces' as const, params: { project: String(project.id) }, search: { q, last: '7d' } };
-  const write = (usd: number) => (usd < 0.01 ? format.moneyExact(usd) : format.money(usd));
+  const write = (usd: number) => (usd < 0.01 ? `$${format.fixed(usd, 7)}` : format.money(usd));
   return (
     <>
       <section className="below">
@@ -60,7 +60,8 @@ export function Kin() {
           mine={trace.duration_ms}
           others={earlier.map(({ duration_ms: ms }) => ms)}
           write={(ms) => <Duration ms={ms} />}
-          verdicts={{ less: 'trace.kinFaster', more: 'trace.kinSlower', good: true }}
+          // A run that failed early is not a fast one.
+          verdicts={{ less: 'trace.kinFaster', more: 'trace.kinSlower', good: statusOf(trace) === 'ok' }}
         />
         {trace.llm_calls > 0 && (
           <Compare
@@ -99,7 +100,7 @@ export function Kin() {
       </section>
     </>
   );
-}
+});
 
 function EarlierRun({ run, project, write }: { run: TraceSummary; project: number; write: (usd: number) => string }) {
   const t = useT();

@@ -1,4 +1,4 @@
-import { Fragment, useMemo, useState } from 'react';
+import { memo, Fragment, useMemo, useState } from 'react';
 import { useT } from '../../i18n';
 import { Glyph, Icon, kindColor } from '../../parts/icons';
 import { Duration, Num } from '../../parts/values';
@@ -7,7 +7,7 @@ import { useLooking } from './context';
 import { shares, toldApart, type Category, type Share } from './model/shares';
 
 /** Own and inclusive time by operation; what begins alike is summed, and can be unfolded. */
-export function Operations() {
+export const Operations = memo(function Operations() {
   const t = useT();
   const { format } = useReader();
   const { tree, select } = useLooking();
@@ -67,7 +67,7 @@ export function Operations() {
         <td className="n c2">
           {slowest && share.spans > 1 && (
             <button type="button" className="ulink" onClick={() => select(slowest.span.span_id)} title={t('trace.openSlowest')}>
-              <Duration ms={slowest.span.self_time_ms} />
+              <Duration ms={slowest.self} />
             </button>
           )}
         </td>
@@ -131,4 +131,4 @@ export function Operations() {
       <p className="dim small why">{t('trace.operationsWhy')}</p>
     </div>
   );
-}
+});

@@ -1,11 +1,12 @@
 import { memo, useEffect, useMemo, useRef, type KeyboardEvent } from 'react';
+import { usageOf } from '../../api/status';
 import { plain, type Format } from '../../format';
 import { useT } from '../../i18n';
 import { Glyph, Icon, kindColor, StatusGlyph } from '../../parts/icons';
 import { Duration } from '../../parts/values';
 import { usePhone, useWindowRows } from '../../parts/window-rows';
 import { useReader } from '../../reader';
-import { useLooking } from './context';
+import { useLooking, useSelected } from './context';
 import { ownTime, type Axis, type Stretch } from './model/time';
 import { isCall, type Node } from './model/tree';
 
@@ -13,6 +14,7 @@ const ROW = 24;
 const PHONE_ROW = 36;
 /** Bar, tools and head of the tree stay in sight. */
 const COVERED = 44 + 44 + 23;
+const PHONE_COVERED = 44 + 84 + 24;
 const TABS = 54;
 /** Deeper than this the indent grows no more: names need their room. */
 const MOST_DEEP = 14;
@@ -31,7 +33,8 @@ interface RowsProps {
 /** The spans as a tree, or in the order of time, with bars on one axis. Only those in sight exist. */
 export function Rows({ rows, timeline, folded, onFold, found, onKey, onPick }: RowsProps) {
   const t = useT();
-  const { axis, selected, critical, money, tree } = useLooking();
+  const { axis, critical, money, tree } = useLooking();
+  const selected = useSelected();
   const { format } = useReader();
   const phone = usePhone();
   const list = useRef<HTMLDivElement>(null);
@@ -40,7 +43,7 @@ export function Rows({ rows, timeline, folded, onFold, found, onKey, onPick }: R
     count: rows.length,
     height,
     list,
-    covered: COVERED,
+    covered: phone ? PHONE_COVERED : COVERED,
     coveredBelow: phone ? TABS : 0,
   });
 
@@ -103,7 +106,7 @@ export function Rows({ rows, timeline, folded, onFold, found, onKey, onPick }: R
               folded={folded.has(node.span.span_id)}
               found={found === null ? null : found.has(node)}
               money={money}
-              heaviest={tree.nodes.length > 1 && node.span.self_time_ms > 0.5 * tree.length}
+              heaviest={tree.nodes.length > 1 && node.self > 0.5 * tree.length}
               onFold={onFold}
               onPick={onPick}
             />
@@ -122,9 +125,11 @@ function Scale({ axis, format }: { axis: Axis; format: Format }) {
   const scale = minutes ? 60_000 : inSeconds ? 1000 : 1;
   const half = axis.step >= 100 && axis.step < 1000 && axis.ticks.some(({ time }) => time >= 1000);
   const write = (time: number) =>
-    half
-      ? format.fixed(time / 1000, axis.step % 1000 === 0 ? 0 : 1)
-      : format.fixed(time / scale, axis.step >= scale ? 0 : Math.ceil(-Math.log10(axis.step / scale)));
+    time === 0
+      ? '0'
+      : half
+        ? format.fixed(time / 1000, axis.step % 1000 === 0 ? 0 : 1)
+        : format.fixed(time / scale, axis.step >= scale ? 0 : Math.ceil(-Math.log10(axis.step / scale)));
   return (
     <span role="columnheader" className="wf ax" aria-label={t('trace.when')}>
       {axis.ticks.map(({ at, time }, index) => (
@@ -225,7 +230,7 @@ const Row = memo(function Row(props: RowProps) {
         <Duration ms={span.duration_ms} />
       </span>
       <span className="n t2 mid" role="gridcell">
-        <Duration ms={span.self_time_ms} />
+        <Duration ms={node.self} />
       </span>
       <Took node={node} money={money} />
       <Bar node={node} axis={axis} path={path} />
@@ -274,12 +279,13 @@ function Took({ node, money }: { node: Node; money: (usd: number) => string }) {
   const { span } = node;
   const call = isCall(span);
   const own = call && span.counted;
-  const { subtree } = span;
-  const tokens = call ? (span.usage?.total_tokens ?? null) : subtree.llm_calls > 0 ? subtree.input_tokens + subtree.output_tokens : null;
-  const cost = call ? (span.cost?.total ?? null) : subtree.llm_calls > 0 ? subtree.cost : null;
-  const unknown = (call && span.status === 'ok') || (!call && subtree.unpriced_calls > 0);
+  const { took } = node;
+  const usage = usageOf(span);
+  const tokens = call ? (usage?.total_tokens ?? null) : took.llm_calls > 0 ? took.input_tokens + took.output_tokens : null;
+  const cost = call ? (span.cost?.total ?? null) : took.llm_calls > 0 ? took.cost : null;
+  const unknown = (call && span.status === 'ok') || (!call && took.unpriced_calls > 0);
   const tone = own ? '' : ' dim';
-  const title = own ? undefined : call ? t('trace.notInSum') : t('trace.sumOf', { n: subtree.llm_calls });
+  const title = own ? undefined : call ? t('trace.notInSum') : t('trace.sumOf', { n: took.llm_calls });
   const word = (
     <span className="unk" title={t('common.unknown')}>
       ?
@@ -296,7 +302,7 @@ function Took({ node, money }: { node: Node; money: (usd: number) => string }) {
         title={cost === null ? title : [format.moneyExact(cost), title].filter(Boolean).join(', ')}
       >
         {cost !== null ? money(cost) : unknown ? word : ''}
-        {cost !== null && !call && subtree.unpriced_calls > 0 && <span className="u">+</span>}
+        {cost !== null && !call && took.unpriced_calls > 0 && <span className="u">+</span>}
       </span>
     </>
   );
@@ -313,12 +319,13 @@ const Bar = memo(function Bar({ node, axis, path }: { node: Node; axis: Axis; pa
     width: `${Math.max(0, place(to) - place(from)).toFixed(3)}%`,
   });
   const own = useMemo(() => joined(ownTime(node), axis), [node, axis]);
+  // A rule shorter than a dot says nothing.
   const critical = useMemo(
     () =>
       joined(
         (path ?? []).toSorted((a, b) => a[0] - b[0]),
         axis,
-      ),
+      ).filter(([from, to]) => axis.place(to) - axis.place(from) > 2 * NEAR),
     [path, axis],
   );
   return (

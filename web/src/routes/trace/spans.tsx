@@ -2,9 +2,10 @@ import { useDeferredValue, useMemo, useRef, useState, type KeyboardEvent } from 
 import { useT } from '../../i18n';
 import { useKeys } from '../../keys';
 import { Icon } from '../../parts/icons';
+import { useEvent } from '../../parts/use-event';
 import { usePhone } from '../../parts/window-rows';
 import { useReader } from '../../reader';
-import { useLooking, type View } from './context';
+import { useLooking, useSelected, type View } from './context';
 import { Operations } from './operations';
 import { Rows } from './rows';
 import { CopyTranscript, Transcript } from './transcript';
@@ -22,7 +23,8 @@ interface SpansProps {
 export function Spans({ view, views, onView, onOpen }: SpansProps) {
   const t = useT();
   const { format } = useReader();
-  const { tree, selected, select } = useLooking();
+  const { tree, select } = useLooking();
+  const selected = useSelected();
   const phone = usePhone();
   const [folded, setFolded] = useState<ReadonlySet<string>>(new Set());
   const [words, setWords] = useState('');
@@ -37,7 +39,7 @@ export function Spans({ view, views, onView, onOpen }: SpansProps) {
   );
   const lists = view === 'tree' || timeline;
 
-  const fold = (node: Node, shut: boolean) => {
+  const fold = useEvent((node: Node, shut: boolean) => {
     setFolded((was) => {
       const next = new Set(was);
       if (shut) next.add(node.span.span_id);
@@ -46,7 +48,8 @@ export function Spans({ view, views, onView, onOpen }: SpansProps) {
     });
     // A selection that would be out of sight moves up to what hides it.
     if (shut && selected && above(selected).includes(node)) select(node.span.span_id);
-  };
+  });
+  const pick = useEvent((node: Node) => select(node.span.span_id));
   const allFolded = folded.size > 0;
   const foldAll = () => {
     if (allFolded) setFolded(new Set());
@@ -177,17 +180,7 @@ export function Spans({ view, views, onView, onOpen }: SpansProps) {
         )}
         {view === 'transcript' && <CopyTranscript />}
       </div>
-      {lists && (
-        <Rows
-          rows={rows}
-          timeline={timeline}
-          folded={folded}
-          onFold={fold}
-          found={foundSet}
-          onKey={onKey}
-          onPick={(node) => select(node.span.span_id)}
-        />
-      )}
+      {lists && <Rows rows={rows} timeline={timeline} folded={folded} onFold={fold} found={foundSet} onKey={onKey} onPick={pick} />}
       {view === 'operations' && <Operations />}
       {view === 'transcript' && <Transcript />}
     </div>

@@ -1,3 +1,4 @@
+import { usageOf } from '../../api/status';
 import type { Compared, Span } from '../../api/types';
 import { plain } from '../../format';
 import { useT } from '../../i18n';
@@ -46,8 +47,9 @@ export function PaceChip({ span, compared }: { span: Span; compared: Compared })
 }
 
 /** Tokens that came out in a second, from the first of them on where that is known. */
-export function tokensPerSecond({ usage, duration_ms: ms, time_to_first_token_ms: first }: Span): number | null {
-  const tokens = usage?.output_tokens ?? null;
+export function tokensPerSecond(span: Span): number | null {
+  const { duration_ms: ms, time_to_first_token_ms: first } = span;
+  const tokens = usageOf(span)?.output_tokens ?? null;
   const time = ms - (first ?? 0);
   return tokens === null || tokens === 0 || time <= 0 ? null : tokens / (time / 1000);
 }

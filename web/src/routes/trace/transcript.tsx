@@ -11,7 +11,7 @@ import { Code } from '../../parts/text/code';
 import { Prose } from '../../parts/text/prose';
 import { Duration, langOf } from '../../parts/values';
 import { useReader } from '../../reader';
-import { useLooking } from './context';
+import { useLooking, useSelected } from './context';
 import { transcript, turns, type Item, type Use } from './model/transcript';
 import type { Node } from './model/tree';
 
@@ -21,7 +21,8 @@ const STEP = 24;
 /** The trace as a conversation: who said what, which tools were asked, what they answered. */
 export function Transcript() {
   const t = useT();
-  const { project, data, at, tree, selected } = useLooking();
+  const { project, data, at, tree } = useLooking();
+  const selected = useSelected();
   const calls = useMemo(() => turns(tree), [tree]);
   const [shown, setShown] = useState(STEP);
   const wanted = useMemo(() => calls.slice(0, shown), [calls, shown]);
@@ -136,7 +137,8 @@ function SaidView({ item }: { item: Extract<Item, { type: 'said' }> }) {
 
 function Turn({ item }: { item: Extract<Item, { type: 'turn' }> }) {
   const t = useT();
-  const { money, select, selected } = useLooking();
+  const { money, select } = useLooking();
+  const selected = useSelected();
   const { node, who, parts, uses, loaded } = item;
   const { span, errors } = node;
   const here = selected === node;
@@ -190,7 +192,8 @@ function Turn({ item }: { item: Extract<Item, { type: 'turn' }> }) {
 /** A tool: what it was asked, what it did on the way, what it answered. One line each until it is opened. */
 function UseView({ use }: { use: Use }) {
   const t = useT();
-  const { select, selected } = useLooking();
+  const { select } = useLooking();
+  const selected = useSelected();
   const [open, setOpen] = useState(false);
   const { node, attempts } = use;
   const failed = node?.span.status === 'error';

@@ -10,10 +10,13 @@ export function Talk({
   input,
   output,
   failed,
+  reason,
 }: {
   input: string | null | undefined;
   output: string | null | undefined;
   failed?: string | null;
+  /** Why it failed, in the words of the error. */
+  reason?: string | null;
 }) {
   return (
     <span className="qa" role="cell">
@@ -21,7 +24,7 @@ export function Talk({
       {input && (output || failed) && <Icon name="go" size="xs" />}
       {failed ? (
         <span className="ell a err">
-          <b>{failed}</b> {output && <Said text={oneLine(output)} />}
+          <b>{failed}</b> {reason && <Said text={oneLine(reason)} />}
         </span>
       ) : (
         output && <Said className="ell a dim" text={oneLine(output)} />

@@ -55,7 +55,7 @@ export function Histogram({ project, scope, of, onOf }: HistogramProps) {
               <span className="err">{t('traces.failedCalls', { n: format.count(summary.failed_llm_calls) })}</span>
             )}
             {summary.errors > 0 && <span>{t('traces.errors', { n: format.count(summary.errors) })}</span>}
-            {summary.cost !== null && (
+            {summary.cost !== null && summary.llm_calls > 0 && (
               <span>
                 {format.money(summary.cost)}
                 {summary.unpriced_calls > 0 && ` ${t('traces.without', { n: format.count(summary.unpriced_calls) })}`}

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { TraceSummary } from '../../api/types';
 import { logShare } from './cells';
 import { withChosen } from './facets';
-import { merge, type Row } from './paging';
+import { merge, once, type Row } from './paging';
 
 const row = (id: string, start: string, cost: number | null = null): Row => ({
   of: 'traces',
@@ -17,6 +17,15 @@ describe('new rows', () => {
     expect(rows.map(({ id }) => id)).toEqual(['b', 'a']);
     expect(rows[0]).toMatchObject({ trace: { cost: 0.5 } });
     expect(fresh.map(({ id }) => id)).toEqual(['c']);
+  });
+
+  it('stand once, where they stand first', () => {
+    expect(
+      once([row('a', '03'), row('b', '02'), row('a', '01')])
+        .map(({ id }) => id)
+        .toSorted(),
+    ).toEqual(['a', 'b']);
+    expect(once([row('a', '03'), row('b', '02'), row('a', '01')])[0]!.id).toBe('a');
   });
 
   it('are not those older than what stands on top', () => {

@@ -24,6 +24,12 @@ function rowsOf({ traces, spans }: RowPage): Row[] {
   ];
 }
 
+/** A row that stands on two pages, since it moved between them, is one row. */
+export function once(rows: Row[]): Row[] {
+  const seen = new Set<string>();
+  return rows.filter(({ id }) => !seen.has(id) && seen.add(id));
+}
+
 const startOf = (row: Row) => (row.of === 'traces' ? row.trace.start_time : row.span.start_time);
 
 export interface Merged {
@@ -74,7 +80,7 @@ export function usePages({ project, of, scope, sort, free }: Paging) {
   const held = waiting.key === keyText ? waiting.rows : [];
 
   const pages = (query.data as InfiniteData<RowPage> | undefined)?.pages;
-  const rows = useMemo(() => pages?.flatMap(rowsOf) ?? [], [pages]);
+  const rows = useMemo(() => once(pages?.flatMap(rowsOf) ?? []), [pages]);
 
   const timer = useRef<number | undefined>(undefined);
   useEffect(

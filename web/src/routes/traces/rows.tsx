@@ -1,6 +1,6 @@
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
-import { statusOf } from '../../api/status';
+import { statusOf, usageOf } from '../../api/status';
 import type { Span, TraceSummary } from '../../api/types';
 import { useT, type T } from '../../i18n';
 import { Glyph, StatusGlyph } from '../../parts/icons';
@@ -54,6 +54,7 @@ export function TraceCells({ row: trace, link }: RowProps<TraceSummary>) {
   const { format } = useReader();
   const status = statusOf(trace);
   const name = trace.pipeline ?? trace.name;
+  const failed = failure(t, trace);
   const tokensKnown =
     trace.llm_calls === 0 || trace.calls_without_usage < trace.llm_calls - trace.failed_llm_calls || trace.total_tokens > 0;
   const quiet = status === 'ok' && trace.error_count > 0;
@@ -71,8 +72,9 @@ export function TraceCells({ row: trace, link }: RowProps<TraceSummary>) {
       <Models models={trace.models} unpriced={trace.unpriced_calls > 0 && trace.cost === null} />
       <Talk
         input={trace.input_preview ?? (trace.pipeline ? trace.name : trace.op)}
-        output={status === 'cancelled' ? t('traces.cancelled') : trace.output_preview}
-        failed={failure(t, trace)}
+        output={status === 'cancelled' ? t('traces.cancelled') : failed ? null : trace.output_preview}
+        failed={failed}
+        reason={trace.error_preview}
       />
       <Cell className="ex">
         {quiet && <span className="chip bad">{t('traces.errors', { n: trace.error_count })}</span>}
@@ -109,7 +111,10 @@ export function SpanCells({ row: span, link }: RowProps<Span>) {
   const t = useT();
   const { format } = useReader();
   const call = span.kind === 'llm' || span.kind === 'embedding';
-  const tokens = span.usage?.total_tokens ?? null;
+  const usage = usageOf(span);
+  const { subtree } = span;
+  const below = !call && subtree !== null && subtree.llm_calls > 0 ? subtree : null;
+  const tokens = usage?.total_tokens ?? null;
   const failed = span.status === 'error';
   return (
     <>
@@ -123,11 +128,12 @@ export function SpanCells({ row: span, link }: RowProps<Span>) {
           <b className="ell">{span.name || span.op}</b>
         </Link>
       </span>
-      <Models models={span.model ? [span.model] : []} unpriced={call && span.usage !== null && span.cost === null} />
+      <Models models={span.model ? [span.model] : []} unpriced={call && usage !== null && span.cost === null} />
       <Talk
         input={span.input_preview ?? span.op}
-        output={failed ? (span.status_detail ?? span.output_preview) : span.output_preview}
+        output={failed ? null : span.output_preview}
         failed={failed ? t('status.error') : null}
+        reason={span.status_detail}
       />
       <Cell className="ex">
         {!span.counted && call && (
@@ -136,21 +142,24 @@ export function SpanCells({ row: span, link }: RowProps<Span>) {
           </span>
         )}
       </Cell>
-      <Cell className="n tk">
-        {!call ? (
+      {/* Of what stands above calls the sum, paler: only ink adds up. */}
+      <Cell className={below ? 'n tk dim' : 'n tk'} title={below ? t('trace.sumOf', { n: below.llm_calls }) : undefined}>
+        {below ? (
+          format.count(below.input_tokens + below.output_tokens)
+        ) : !call || (failed && usage === null) ? (
           <span className="dim">–</span>
         ) : tokens === null ? (
-          failed ? (
-            <span className="dim">–</span>
-          ) : (
-            <Unknown />
-          )
+          <Unknown />
         ) : (
           format.count(tokens)
         )}
       </Cell>
-      <Cell className="n cs">
-        <Money cost={span.cost?.total ?? null} calls={call && !(failed && span.usage === null) ? 1 : 0} missing={0} />
+      <Cell className={below ? 'n cs dim' : 'n cs'}>
+        {below ? (
+          <Money cost={below.cost} calls={below.llm_calls} missing={below.unpriced_calls} />
+        ) : (
+          <Money cost={span.cost?.total ?? null} calls={call && !(failed && usage === null) ? 1 : 0} missing={0} />
+        )}
       </Cell>
       <DurationBar ms={span.duration_ms} failed={failed} />
       <Cell className="dim ell us" title={span.user_id ?? undefined}>

@@ -1,4 +1,5 @@
 import { useMemo, type ReactNode } from 'react';
+import { usageOf } from '../../../api/status';
 import type { CostBucket, SpanDetail, Usage } from '../../../api/types';
 import { colorOf } from '../../../colors';
 import { MINUS } from '../../../format';
@@ -8,9 +9,14 @@ import { useReader } from '../../../reader';
 import { useLooking } from '../context';
 import { isCall, type Node } from '../model/tree';
 
-/** Prices have two decimals, or as many as they need. */
-const priceOf = (exact: (usd: number) => string, usd: number) =>
-  usd >= 1 || Number.isInteger(usd * 100) ? `$${usd.toFixed(2)}` : exact(usd);
+/** Of a million tokens; of a request, for one. Two decimals, or as many as it needs. */
+function Price({ of }: { of: CostBucket }) {
+  const t = useT();
+  const { format } = useReader();
+  if (of.bucket === 'request') return t('trace.each', { price: format.moneyExact(of.usd_per_million / 1e6) });
+  const usd = of.usd_per_million;
+  return Math.abs(usd * 100 - Math.round(usd * 100)) < 1e-9 ? `$${format.fixed(usd, 2)}` : format.moneyExact(usd);
+}
 
 /** All that was charged, so that the eye can follow the sum: seven decimals where amounts are tiny. */
 function useAmounts(buckets: CostBucket[]) {
@@ -25,7 +31,8 @@ export function CostLine({ detail }: { detail: SpanDetail }) {
   const t = useT();
   const { format } = useReader();
   const { project } = useLooking();
-  const { cost, usage } = detail;
+  const { cost } = detail;
+  const usage = usageOf(detail);
   const buckets = (cost?.buckets ?? []).filter(({ tokens }) => tokens > 0);
   const amount = useAmounts(buckets);
   if (!isCall(detail)) return null;
@@ -42,7 +49,8 @@ export function CostLine({ detail }: { detail: SpanDetail }) {
               {buckets.map((one, at) => (
                 <span key={one.bucket} title={t(bucketKey(one.bucket))}>
                   {at > 0 && '+ '}
-                  {format.count(one.tokens)} × {priceOf(format.moneyExact, one.usd_per_million)}/M{' '}
+                  {format.count(one.tokens)} × <Price of={one} />
+                  {one.bucket === 'request' ? ' ' : '/M '}
                 </span>
               ))}
               {buckets.length > 1 && (
@@ -82,8 +90,7 @@ export function CostLine({ detail }: { detail: SpanDetail }) {
 /** Why there is no figure, and what would give one. */
 function WhyUnknown({ detail }: { detail: SpanDetail }) {
   const t = useT();
-  const { usage } = detail;
-  const untold = usage === null || usage.source === null;
+  const untold = usageOf(detail) === null;
   const key: TextKey =
     detail.status !== 'ok' && untold
       ? 'trace.unknown.failed'
@@ -130,8 +137,9 @@ export function linesOf(usage: Usage | null, buckets: CostBucket[]): Line[] {
     line('output', output === null ? null : Math.max(0, output - (reasoning ?? 0))),
     line('reasoning', reasoning),
     line('output_audio', null),
+    line('request', null),
   ];
-  const rare = new Set<CostBucket['bucket']>(['cache_write_1h', 'input_audio', 'output_audio', 'reasoning']);
+  const rare = new Set<CostBucket['bucket']>(['cache_write_1h', 'input_audio', 'output_audio', 'reasoning', 'request']);
   return lines.filter(
     ({ bucket, tokens, priced: charged }) => charged !== null || !rare.has(bucket) || (bucket === 'reasoning' && tokens !== null),
   );
@@ -145,11 +153,12 @@ function CallCost({ detail }: { detail: SpanDetail }) {
   const t = useT();
   const { format } = useReader();
   const { project } = useLooking();
-  const { usage, cost } = detail;
+  const { cost } = detail;
+  const usage = usageOf(detail);
   const buckets = cost?.buckets ?? [];
   const amount = useAmounts(buckets);
   const second = format.second(cost?.total ?? null, project.currency);
-  const told = usage !== null && usage.source !== null;
+  const told = usage !== null;
   return (
     <>
       {told && (
@@ -176,7 +185,7 @@ function CallCost({ detail }: { detail: SpanDetail }) {
                 <td>{t(bucketKey(bucket))}</td>
                 <td className="n">{tokens === null ? <Unknown /> : format.count(tokens)}</td>
                 <td className="o">{priced ? '×' : ''}</td>
-                <td className="n">{priced ? priceOf(format.moneyExact, priced.usd_per_million) : '–'}</td>
+                <td className="n">{priced ? <Price of={priced} /> : '–'}</td>
                 <td className="o">{priced ? '=' : ''}</td>
                 <td className="n">{priced ? <span title={format.moneyExact(priced.amount)}>{amount(priced.amount)}</span> : '–'}</td>
               </tr>
@@ -280,11 +289,12 @@ export function sumsBelow(node: Node): ModelSum[] {
     const sum = sums.get(span.model) ?? { model: span.model, calls: 0, input: 0, output: 0, cost: null, unpriced: 0 };
     sums.set(span.model, sum);
     sum.calls += 1;
-    sum.input += span.usage?.input_tokens ?? 0;
-    sum.output += span.usage?.output_tokens ?? 0;
+    const usage = usageOf(span);
+    sum.input += usage?.input_tokens ?? 0;
+    sum.output += usage?.output_tokens ?? 0;
     const cost = span.cost?.total ?? null;
     if (cost !== null) sum.cost = (sum.cost ?? 0) + cost;
-    else if (span.usage !== null && span.usage.source !== null) sum.unpriced += 1;
+    else if (usage !== null && span.status !== 'error') sum.unpriced += 1;
   }
   return [...sums.values()].toSorted((a, b) => (b.cost ?? -1) - (a.cost ?? -1));
 }
@@ -292,11 +302,10 @@ export function sumsBelow(node: Node): ModelSum[] {
 function BelowCost({ node }: { node: Node }) {
   const t = useT();
   const { format } = useReader();
-  const { project } = useLooking();
-  const { subtree } = node.span;
+  const { project, money } = useLooking();
+  const { took } = node;
   const sums = useMemo(() => sumsBelow(node), [node]);
-  const write = (usd: number) => (usd < 0.01 ? format.moneyExact(usd) : format.money(usd));
-  const second = format.second(subtree.cost, project.currency);
+  const second = format.second(took.cost, project.currency);
   return (
     <>
       <p className="dim small">{t('trace.belowWhy')}</p>
@@ -331,7 +340,7 @@ function BelowCost({ node }: { node: Node }) {
               <td className="n">{format.count(sum.input)}</td>
               <td className="n">{format.count(sum.output)}</td>
               <td className="n">
-                {sum.cost === null ? <Unknown /> : <span title={format.moneyExact(sum.cost)}>{write(sum.cost)}</span>}
+                {sum.cost === null ? <Unknown /> : <span title={format.moneyExact(sum.cost)}>{money(sum.cost)}</span>}
                 {sum.cost !== null && sum.unpriced > 0 && <span className="u">+</span>}
               </td>
             </tr>
@@ -342,11 +351,11 @@ function BelowCost({ node }: { node: Node }) {
             <td>
               <b>{t('trace.total')}</b>
             </td>
-            <td className="n">{format.count(subtree.llm_calls)}</td>
-            <td className="n">{format.count(subtree.input_tokens)}</td>
-            <td className="n">{format.count(subtree.output_tokens)}</td>
+            <td className="n">{format.count(took.llm_calls)}</td>
+            <td className="n">{format.count(took.input_tokens)}</td>
+            <td className="n">{format.count(took.output_tokens)}</td>
             <td className="n">
-              <b>{subtree.cost === null ? <Unknown /> : <span title={format.moneyExact(subtree.cost)}>{write(subtree.cost)}</span>}</b>
+              <b>{took.cost === null ? <Unknown /> : <span title={format.moneyExact(took.cost)}>{money(took.cost)}</span>}</b>
             </td>
           </tr>
           {second && (
@@ -358,7 +367,7 @@ function BelowCost({ node }: { node: Node }) {
           )}
         </tfoot>
       </table>
-      {subtree.unpriced_calls > 0 && <p className="dim small">{t('trace.unpriced', { n: subtree.unpriced_calls })}</p>}
+      {took.unpriced_calls > 0 && <p className="dim small">{t('trace.unpriced', { n: took.unpriced_calls })}</p>}
     </>
   );
 }

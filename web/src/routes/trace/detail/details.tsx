@@ -38,7 +38,7 @@ export function Details({ detail, node }: { detail: SpanDetail; node: Node }) {
     [
       t('trace.self'),
       <span key="s">
-        <Duration ms={detail.self_time_ms} />{' '}
+        <Duration ms={node.self} />{' '}
         {children > 0 && <span className="dim">{t('trace.lessChildren', { n: children, parts: ownTime(node).length })}</span>}
       </span>,
     ],
@@ -75,7 +75,7 @@ export function Details({ detail, node }: { detail: SpanDetail; node: Node }) {
     ],
     detail.operation !== null && [t('trace.operation'), detail.operation],
     detail.streaming !== null && isCall(detail) && [t('trace.streaming'), t(detail.streaming ? 'common.yes' : 'common.no')],
-    (detail.finish_reasons?.length ?? 0) > 0 && [t('trace.finish'), detail.finish_reasons!.join(', ')],
+    isCall(detail) && (detail.finish_reasons?.length ?? 0) > 0 && [t('trace.finishReason'), detail.finish_reasons!.join(', ')],
     detail.prompt !== null && [t('trace.prompt'), filter('prompt', detail.prompt)],
     ...Object.entries(detail.request ?? {}).map(([name, value]): Line => [name, <code key={name}>{writeValue(value)}</code>]),
   ];
@@ -84,7 +84,7 @@ export function Details({ detail, node }: { detail: SpanDetail; node: Node }) {
     detail.agent !== null && [t('trace.agent'), filter('agent', detail.agent)],
     detail.tool !== null && [t('trace.tool'), filter('tool', detail.tool)],
     detail.user_id !== null && [t('trace.user'), filter('user', detail.user_id)],
-    detail.session_id !== null && [t('trace.session'), filter('session', detail.session_id)],
+    detail.session_id !== null && [t('trace.conversation'), filter('session', detail.session_id)],
     detail.environment !== null && [t('traces.environment'), filter('environment', detail.environment)],
     detail.release !== null && [t('trace.release'), filter('release', detail.release)],
     detail.service !== null && [t('trace.service'), detail.service],

@@ -1,7 +1,8 @@
 import { useQuery } from '@tanstack/react-query';
-import { useId, type ReactNode } from 'react';
+import { memo, useId, type ReactNode } from 'react';
 import { spanQuery } from '../../../api/queries';
-import type { Span, SpanDetail } from '../../../api/types';
+import { usageOf } from '../../../api/status';
+import type { SpanDetail } from '../../../api/types';
 import { useT } from '../../../i18n';
 import { Glyph, StatusGlyph } from '../../../parts/icons';
 import { CopyIcon, ErrorPart, Skeleton } from '../../../parts/states';
@@ -36,18 +37,18 @@ const SPEAKS = new Set([
   'prompt',
 ]);
 
-function tabsOf(span: Span, detail: SpanDetail | undefined): Tab[] {
+function tabsOf({ span, took }: Node, detail: SpanDetail | undefined): Tab[] {
   const messages = detail ? detail.input_messages.length + detail.output_messages.length : 0;
   const talks = span.kind === 'llm' || messages > 0 || (SPEAKS.has(span.kind) && (span.input_preview ?? span.output_preview) !== null);
-  const costs = isCall(span) || span.subtree.llm_calls > 0;
+  const costs = isCall(span) || took.llm_calls > 0;
   return TABS.filter((tab) => (tab !== 'messages' || talks) && (tab !== 'cost' || costs));
 }
 
 /** Everything about one span. Its messages and attributes come when it is looked at. */
-export function Detail({ node }: { node: Node }) {
+export const Detail = memo(function Detail({ node, tab, onTab }: { node: Node; tab: string | undefined; onTab: (tab: string) => void }) {
   const t = useT();
   const panel = useId();
-  const { project, data, at, tab, setTab } = useLooking();
+  const { project, data, at } = useLooking();
   const { span } = node;
   const query = useQuery({
     ...spanQuery(project.id, data.trace.trace_id, span.span_id, at),
@@ -56,7 +57,7 @@ export function Detail({ node }: { node: Node }) {
     meta: { live: false },
   });
   const detail = query.data;
-  const tabs = tabsOf(span, detail);
+  const tabs = tabsOf(node, detail);
   const fallback: Tab = tabs.includes('messages') ? 'messages' : SPEAKS.has(span.kind) ? 'details' : 'attributes';
   const selected = tabs.find((one) => one === tab) ?? fallback;
   const counts: Partial<Record<Tab, number>> = detail
@@ -79,7 +80,7 @@ export function Detail({ node }: { node: Node }) {
         label={t('trace.span')}
         panel={panel}
         selected={selected}
-        onSelect={setTab}
+        onSelect={onTab}
         tabs={tabs.map((id) => ({
           id,
           label: (
@@ -97,7 +98,7 @@ export function Detail({ node }: { node: Node }) {
       </div>
     </>
   );
-}
+});
 
 function Head({ node }: { node: Node }) {
   const t = useT();
@@ -114,18 +115,20 @@ function Head({ node }: { node: Node }) {
         <span className="sp" />
         <CopyIcon text={window.location.href} label={t('trace.copySpanLink')} />
       </div>
-      <Facts span={span} />
+      <Facts node={node} />
     </div>
   );
 }
 
-function Facts({ span }: { span: Span }) {
+function Facts({ node }: { node: Node }) {
   const t = useT();
   const { format } = useReader();
   const { money } = useLooking();
+  const { span } = node;
   const call = isCall(span);
   const speed = tokensPerSecond(span);
-  const { subtree, usage } = span;
+  const { took } = node;
+  const usage = usageOf(span);
   const missing = <Unknown />;
   return (
     <div className="facts">
@@ -133,7 +136,7 @@ function Facts({ span }: { span: Span }) {
         <Duration ms={span.duration_ms} />
       </Fact>
       <Fact label={t('trace.self')} title={t('trace.selfWhy')}>
-        <Duration ms={span.self_time_ms} />
+        <Duration ms={node.self} />
       </Fact>
       {span.time_to_first_token_ms !== null && (
         <Fact label={t('trace.firstToken')}>
@@ -142,7 +145,7 @@ function Facts({ span }: { span: Span }) {
       )}
       {call && !(usage === null && span.status !== 'ok') && (
         <Fact label={usage?.source === 'estimated' ? t('trace.tokensEstimated') : t('trace.tokens')}>
-          {usage === null || usage.source === null ? (
+          {usage === null ? (
             missing
           ) : (
             <>
@@ -157,15 +160,15 @@ function Facts({ span }: { span: Span }) {
           {span.cost?.total !== null && span.cost?.total !== undefined ? format.moneyExact(span.cost.total) : missing}
         </Fact>
       )}
-      {!call && subtree.llm_calls > 0 && (
+      {!call && took.llm_calls > 0 && (
         <>
-          <Fact label={t('trace.callsBelow')}>{format.count(subtree.llm_calls)}</Fact>
+          <Fact label={t('trace.callsBelow')}>{format.count(took.llm_calls)}</Fact>
           <Fact label={t('trace.tokensBelow')}>
-            {format.count(subtree.input_tokens)} <i>{t('trace.in')}</i> {format.count(subtree.output_tokens)} <i>{t('trace.out')}</i>
+            {format.count(took.input_tokens)} <i>{t('trace.in')}</i> {format.count(took.output_tokens)} <i>{t('trace.out')}</i>
           </Fact>
           <Fact label={t('trace.costBelow')}>
-            {subtree.cost === null ? missing : subtree.cost < 0.01 ? format.moneyExact(subtree.cost) : money(subtree.cost)}
-            {subtree.cost !== null && subtree.unpriced_calls > 0 && <i>+</i>}
+            {took.cost === null ? missing : took.cost < 0.01 ? format.moneyExact(took.cost) : money(took.cost)}
+            {took.cost !== null && took.unpriced_calls > 0 && <i>+</i>}
           </Fact>
         </>
       )}

@@ -49,7 +49,7 @@ function sumBy(nodes: readonly Node[], keyOf: (node: Node) => string): Map<strin
     const sum = sums.get(key) ?? emptySum();
     sums.set(key, sum);
     sum.nodes.push(node);
-    sum.self += Math.max(0, node.span.self_time_ms);
+    sum.self += node.self;
     if (node.span.status === 'error') sum.failed += 1;
     if (!upper.has(key)) sum.inclusive += node.span.duration_ms;
   }
@@ -57,7 +57,7 @@ function sumBy(nodes: readonly Node[], keyOf: (node: Node) => string): Map<strin
 }
 
 function toShare(key: string, { nodes, self, inclusive, failed }: Sum, whole: number): Share {
-  const heaviest = nodes.reduce((most, node) => (node.span.self_time_ms > most.span.self_time_ms ? node : most));
+  const heaviest = nodes.reduce((most, node) => (node.self > most.self ? node : most));
   return {
     key,
     kind: heaviest.span.kind,
@@ -75,7 +75,7 @@ const bySelf = (a: Share, b: Share) => b.self - a.self || (a.key < b.key ? -1 : 
 /** Where the time went: own time by category (an operation's name before its first dot) and by operation. */
 export function shares(nodes: readonly Node[]): Category[] {
   const named = (node: Node) => node.span.op || node.span.kind;
-  const whole = nodes.reduce((sum, { span }) => sum + Math.max(0, span.self_time_ms), 0);
+  const whole = nodes.reduce((sum, { self }) => sum + self, 0);
   const operations = sumBy(nodes, named);
   const found: Category[] = [];
   for (const [category, sum] of sumBy(nodes, (node) => categoryOf(named(node)))) {
@@ -85,7 +85,9 @@ export function shares(nodes: readonly Node[]): Category[] {
       .toSorted(bySelf);
     // A category of one operation is that operation.
     const only = members.length === 1 ? members[0] : undefined;
-    found.push({ ...toShare(only?.key ?? category, sum, whole), operations: members });
+    // It looks as its largest operation does.
+    const { kind } = members[0]!;
+    found.push({ ...toShare(only?.key ?? category, sum, whole), kind, operations: members });
   }
   return found.toSorted(bySelf);
 }

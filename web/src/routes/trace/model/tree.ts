@@ -1,4 +1,6 @@
-import type { ErrorEvent, Span } from '../../../api/types';
+import { usageOf } from '../../../api/status';
+import type { ErrorEvent, Span, Subtree } from '../../../api/types';
+import { ownTime } from './time';
 
 /** A span in its place. Times are milliseconds from the start of the trace. */
 export interface Node {
@@ -13,6 +15,10 @@ export interface Node {
   orphan: boolean;
   /** How many spans hang below it. */
   below: number;
+  /** Milliseconds of own time. */
+  self: number;
+  /** What it took with all below it, each call once. */
+  took: Subtree;
 }
 
 export interface Tree {
@@ -47,7 +53,19 @@ export function buildTree(spans: readonly Span[], errors: readonly ErrorEvent[])
     const start = starts.get(span.span_id)! - origin;
     const end = start + Math.max(0, span.duration_ms);
     length = Math.max(length, end);
-    byId.set(span.span_id, { span, start, end, depth: 0, parent: null, children: [], errors: [], orphan: false, below: 0 });
+    byId.set(span.span_id, {
+      span,
+      start,
+      end,
+      depth: 0,
+      parent: null,
+      children: [],
+      errors: [],
+      orphan: false,
+      below: 0,
+      self: 0,
+      took: NOTHING,
+    });
   }
   for (const error of errors) if (error.span_id) byId.get(error.span_id)?.errors.push(error);
 
@@ -76,10 +94,35 @@ export function buildTree(spans: readonly Span[], errors: readonly ErrorEvent[])
     for (let at = node.children.length - 1; at >= 0; at -= 1) stack.push(node.children[at]!);
   }
   for (let at = nodes.length - 1; at >= 0; at -= 1) {
-    const { parent, below } = nodes[at]!;
-    if (parent) parent.below += below + 1;
+    const node = nodes[at]!;
+    if (node.parent) node.parent.below += node.below + 1;
+    // The server's figures where it sends them; of a trace too large for that, our own.
+    node.self = node.span.self_time_ms ?? ownTime(node).reduce((sum, [from, to]) => sum + to - from, 0);
+    node.took = node.span.subtree ?? added(node);
   }
   return { roots, nodes, byId, origin, length };
+}
+
+const NOTHING: Subtree = { llm_calls: 0, input_tokens: 0, output_tokens: 0, cost: null, unpriced_calls: 0 };
+
+function added({ span, children }: Node): Subtree {
+  const sum = { ...NOTHING };
+  if (isCall(span) && span.counted) {
+    const usage = usageOf(span);
+    sum.llm_calls = 1;
+    sum.input_tokens = usage?.input_tokens ?? 0;
+    sum.output_tokens = usage?.output_tokens ?? 0;
+    sum.cost = span.cost?.total ?? null;
+    sum.unpriced_calls = usage !== null && sum.cost === null && span.status !== 'error' ? 1 : 0;
+  }
+  for (const { took } of children) {
+    sum.llm_calls += took.llm_calls;
+    sum.input_tokens += took.input_tokens;
+    sum.output_tokens += took.output_tokens;
+    sum.unpriced_calls += took.unpriced_calls;
+    if (took.cost !== null) sum.cost = (sum.cost ?? 0) + took.cost;
+  }
+  return sum;
 }
 
 function leadsBack(from: Node, to: Node): boolean {
@@ -120,7 +163,8 @@ export function matches({ span, errors }: Node, words: string): boolean {
     span.status_detail,
     span.input_preview,
     span.output_preview,
-    span.span_id,
+    // Three letters of an id are in many.
+    words.length >= 6 ? span.span_id : null,
     ...errors.flatMap(({ type, value }) => [type, value]),
   ];
   return texts.some((text) => text?.toLowerCase().includes(lower));

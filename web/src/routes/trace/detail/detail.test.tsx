@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest';
+import type { Usage } from '../../../api/types';
+import { aDetail, aSpan } from '../model/fixtures';
+import { buildTree } from '../model/tree';
+import { paceOf, tokensPerSecond } from '../speed';
+import { linesOf, sumsBelow } from './cost';
+import { captureOf } from './messages';
+import { valueAt } from './reading';
+
+const usage: Usage = {
+  input_tokens: 100,
+  output_tokens: 40,
+  total_tokens: 140,
+  cache_read_tokens: 30,
+  cache_write_tokens: null,
+  reasoning_tokens: 15,
+  source: 'reported',
+};
+const cost = { total: 0.5, input: null, output: null, source: 'computed' as const, price: 'openai:gpt-4o', client_total: null };
+
+describe('how a cost came about', () => {
+  it('has a line for each bucket; what is not known says so, and what is rare is left out', () => {
+    const lines = linesOf(usage, [{ bucket: 'input', tokens: 70, usd_per_million: 2.5, amount: 0.000175 }]);
+    expect(lines.map(({ bucket, tokens }) => [bucket, tokens])).toEqual([
+      ['input', 70],
+      ['cache_read', 30],
+      ['cache_write_5m', null],
+      ['output', 25],
+      ['reasoning', 15],
+    ]);
+    expect(lines[0]!.priced?.usd_per_million).toBe(2.5);
+  });
+
+  it('sums what is below by model, each call once, and never takes unknown for zero', () => {
+    const call = { kind: 'llm' as const, usage, model: 'gpt-4o' };
+    const tree = buildTree(
+      [
+        aSpan('run', null, 0, 9),
+        aSpan('a', 'run', 0, 4, { ...call, cost }),
+        aSpan('wrapper', 'run', 4, 4, { ...call, cost, counted: false }),
+        aSpan('b', 'wrapper', 4, 3, { ...call, cost }),
+        aSpan('c', 'run', 8, 1, { ...call, model: 'mine' }),
+      ],
+      [],
+    );
+    expect(sumsBelow(tree.roots[0]!)).toEqual([
+      { model: 'gpt-4o', calls: 2, input: 200, output: 80, cost: 1, unpriced: 0 },
+      { model: 'mine', calls: 1, input: 100, output: 40, cost: null, unpriced: 1 },
+    ]);
+  });
+});
+
+describe('against its kind', () => {
+  it.each([
+    [70, 1000, { kind: 'faster', percent: 93 }],
+    [1, 100_000, { kind: 'faster', percent: 99 }],
+    [1500, 1000, { kind: 'slower', percent: 50 }],
+    [4400, 2100, { kind: 'times', times: 4400 / 2100 }],
+    [1030, 1000, { kind: 'same' }],
+    [10, 0, { kind: 'same' }],
+  ])('%d ms where the mean is %d', (ms, mean, pace) => expect(paceOf(ms, mean)).toEqual(pace));
+
+  it('counts tokens per second from the first token on', () => {
+    const span = aSpan('a', null, 0, 3000, { usage, time_to_first_token_ms: 1000 });
+    expect(tokensPerSecond(span)).toBe(20);
+    expect(tokensPerSecond({ ...span, usage: null })).toBeNull();
+    expect(tokensPerSecond({ ...span, duration_ms: 0, time_to_first_token_ms: null })).toBeNull();
+  });
+});
+
+it('finds the value that a reading speaks of', () => {
+  const detail = aDetail(aSpan('a', null, 0, 1, { usage, user_id: 'u_1' }), { finish_reasons: ['stop', 'length'] });
+  expect(valueAt(detail, 'usage.input_tokens')).toBe(100);
+  expect(valueAt(detail, 'user')).toBe('u_1');
+  expect(valueAt(detail, 'finish_reasons')).toBe('stop, length');
+  expect(valueAt(detail, 'input')).toBeNull();
+  expect(valueAt(detail, 'no.such.field')).toBeNull();
+});
+
+it('names the setting of the client that keeps texts back', () => {
+  expect(captureOf('sentry.python').code).toContain('send_default_pii=True');
+  expect(captureOf('sentry.javascript.node').code).toContain('sendDefaultPii');
+  expect(captureOf(undefined).code).toContain('OTEL_INSTRUMENTATION_GENAI');
+});
