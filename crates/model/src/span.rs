@@ -13,6 +13,7 @@ pub type Attributes = serde_json::Map<String, serde_json::Value>;
 /// One span of a trace, decoded, named, priced.
 ///
 /// Times are microseconds since the Unix epoch. `None` is *unknown*, never zero.
+#[serde_with::skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Span {
@@ -282,6 +283,7 @@ names!(
 /// Tokens in buckets that do not overlap: each token is in exactly one.
 ///
 /// `input` and `output` are what is left of the whole after the special buckets.
+#[serde_with::skip_serializing_none]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Usage {
@@ -335,6 +337,7 @@ impl Usage {
 }
 
 /// What a call cost, in US dollars.
+#[serde_with::skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
     /// The whole.
