@@ -11,7 +11,7 @@ export function Side({ project }: { project: Project | null }) {
   const params = { project: String(project?.id ?? '') };
   return (
     <nav className="side" aria-label={t('nav.main')}>
-      <Link className="logo" to="/" activeProps={{}}>
+      <Link className="logo" to="/" activeProps={{}} aria-label="Hinomi">
         <Mark />
         <span>Hinomi</span>
       </Link>

@@ -29,7 +29,7 @@ export function Code({ text, lines = LINES }: CodeProps) {
   const shown = cut ? cutPieces(pieces, lines) : pieces;
   return (
     <div className={cut ? 'codeb cut' : 'codeb'}>
-      <pre lang={langOf(whole.slice(0, 2000))}>
+      <pre tabIndex={0} lang={langOf(whole.slice(0, 2000))}>
         <code>
           {shown.map(([kind, piece], at) =>
             kind === 'mark' ? (

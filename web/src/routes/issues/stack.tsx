@@ -81,7 +81,7 @@ function FrameRow({ frame, open: atFirst, marked }: FrameRowProps) {
         {marked && frame.in_app && <Chip>{t('issues.inApp')}</Chip>}
       </button>
       {open && lines.length > 0 && (
-        <pre className="src">
+        <pre className="src" tabIndex={0}>
           {lines.map(({ no, text, here }) => (
             <code key={no} className={here ? 'here' : undefined}>
               <i>{no}</i>

@@ -50,7 +50,7 @@ export default function Setup() {
               <span className="mono">{snippet.file}</span>
               <CopyButton quiet text={textOf(code)} />
             </figcaption>
-            <pre>
+            <pre tabIndex={0}>
               <code>
                 {code.map((token, at) => (
                   <Tinted key={`${at} ${textOf([token])}`} token={token} />

@@ -175,7 +175,7 @@ function Missing({ detail }: { detail: SpanDetail }) {
           <span>{detail.sdk?.name ?? 'OpenTelemetry'}</span>
           <CopyButton text={code} quiet />
         </figcaption>
-        <pre>
+        <pre tabIndex={0}>
           <code>{code}</code>
         </pre>
       </figure>

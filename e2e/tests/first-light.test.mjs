@@ -1,0 +1,112 @@
+// From an unmodified program to its answer and its cost on the page, without a reload.
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { after, before, test } from 'node:test';
+import { eventually, openBrowser, run, startProvider, startServer } from '../support.mjs';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const SHOTS = new URL('../shots/', import.meta.url).pathname;
+mkdirSync(SHOTS, { recursive: true });
+
+let server;
+let provider;
+before(async () => {
+  [server, provider] = await Promise.all([startServer(), startProvider()]);
+});
+after(async () => {
+  provider?.stop();
+  await server?.stop();
+});
+
+/** What a person who cannot see or use a mouse would stumble over. */
+async function barriers(page) {
+  // The page's policy lets no foreign script in, so the driver brings it.
+  await page.evaluate(AXE);
+  const { violations } = await page.evaluate(() => globalThis.axe.run({ resultTypes: ['violations'] }));
+  return violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => `${id}: ${nodes[0].html}`);
+}
+
+async function wide(page) {
+  return page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
+}
+
+test('the program runs, the page shows its answer and its cost', async () => {
+  const { browser, page, errors } = await openBrowser(server);
+  try {
+    await page.goto(`${server.url}/p/1/traces`);
+    assert.equal(await page.getByRole('table').getByRole('link', { name: 'GPT-3.5 Inference' }).count(), 0);
+    const loads = await page.evaluate(() => performance.getEntriesByType('navigation').length && performance.timeOrigin);
+
+    const program = await run('blog_example.py', 'sentry-2.75', { dsn: server.dsn, provider });
+    assert.equal(program.status, 0, program.err);
+    const answer = program.out.trim();
+
+    const row = page.getByRole('row').filter({ hasText: 'GPT-3.5' });
+    await row.waitFor({ timeout: 20_000 });
+    assert.equal(await page.evaluate(() => performance.timeOrigin), loads, 'the row came without a reload');
+    await row.getByRole('link').first().click();
+
+    await page.waitForURL(/traces\/[0-9a-f]{32}/);
+    await page.getByText(answer.slice(0, 40)).first().waitFor();
+    const shown = await page.locator('main').innerText();
+    assert.ok(shown.includes('AIとは何ですか'), 'the question');
+    assert.ok(shown.includes('$0.0003385'), 'the cost, to its last digit');
+    assert.match(shown, /\b243\b/, 'the tokens');
+    const tree = page.getByRole('treegrid');
+    for (const name of ['GPT-3.5 Pipeline', 'chat gpt-3.5-turbo']) await tree.getByText(name).first().waitFor();
+    const whole = await eventually('the whole answer', async () => {
+      const text = (await page.locator('main').innerText()).replace(/\s/g, '');
+      return text.includes(answer.replace(/\s/g, '')) && text;
+    });
+    assert.ok(whole);
+    assert.deepEqual(errors, []);
+    await page.screenshot({ path: `${SHOTS}first-light.png` });
+  } finally {
+    await browser.close();
+  }
+});
+
+const SCREENS = ['', '/traces', '/issues', '/setup', '/settings', '/system'];
+const LOOKS = [
+  ['light', { colorScheme: 'light' }],
+  ['dark', { colorScheme: 'dark' }],
+  ['phone', { colorScheme: 'light', viewport: { width: 390, height: 844 } }],
+];
+
+for (const [name, options] of LOOKS) {
+  test(`every screen, ${name}: no barriers, no errors, nothing too wide`, async () => {
+    const { traces } = await server.ask('/traces');
+    const { browser, page, errors } = await openBrowser(server, options);
+    try {
+      for (const screen of [...SCREENS, `/traces/${traces[0].trace_id}`]) {
+        await page.goto(`${server.url}/p/1${screen}`, { waitUntil: 'load' });
+        await page.getByRole('heading').first().waitFor();
+        await page.waitForLoadState('load');
+        await page.waitForTimeout(300);
+        assert.deepEqual(await barriers(page), [], screen);
+        assert.ok(!(await wide(page)), `${screen} scrolls sideways`);
+        await page.screenshot({ path: `${SHOTS}${name}${screen.replaceAll('/', '-').replace(/[0-9a-f]{32}/, 'one')}.png` });
+      }
+      assert.deepEqual(errors, []);
+    } finally {
+      await browser.close();
+    }
+  });
+}
+
+test('a link to sign in works once, and without it the page asks for one', async () => {
+  const { browser, page, context } = await openBrowser(server);
+  try {
+    const link = server.signInLink();
+    await page.goto(link);
+    const stranger = await browser.newContext();
+    const other = await stranger.newPage();
+    await other.goto(link);
+    await other.getByText(/hinomi login/).first().waitFor();
+    assert.equal((await other.request.get(`${server.url}/api/v1/projects`)).status(), 401);
+    assert.equal((await context.request.get(`${server.url}/api/v1/projects`)).status(), 200);
+  } finally {
+    await browser.close();
+  }
+});
