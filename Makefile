@@ -12,7 +12,7 @@ endef
 
 PAGE_SOURCES := $(shell find web/src web/public web/index.html web/package.json web/package-lock.json web/tsconfig.json web/vite.config.ts -type f)
 
-.PHONY: help build run dist test test-page test-crates test-e2e check bench setup clean
+.PHONY: help build run dist test test-page test-crates test-e2e check fuzz bench setup clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,12 @@ check: web/node_modules/.package-lock.json web/dist/index.html ## lints as error
 	@cargo fmt --all --check
 	@cargo clippy --profile quick --workspace --all-targets --locked -- -D warnings
 	@cd web && npm run --silent check && npm run --silent lint
+
+ROUNDS ?= 50000
+fuzz: web/dist/index.html ## what reads input from outside, against ROUNDS damaged and invented inputs each
+	@echo "== envelopes, spans, JSON, log frames, request bodies, filters: $(ROUNDS) inputs each"
+	@PROPTEST_CASES=$(ROUNDS) cargo test --profile quick --locked -p hinomi-model --lib --test captures -- json envelope damaged strange
+	@PROPTEST_CASES=$(ROUNDS) cargo test --profile quick --locked -p hinomi --lib -- ingest::body filter store::frame::tests::any
 
 bench: build ## how fast what comes in is taken in, beside the disk's own bound
 	@bench/ingest.sh $(CARGO_TARGET_DIR)/quick/hinomi

@@ -8,7 +8,7 @@ use hinomi_model::price::PriceBook;
 use hinomi_model::sentry::{Context, Decoded, ErrorEvent, decode};
 use hinomi_model::span::{Kind, Message, Part, Span, Status};
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// 2026-11-24T09:00:00Z: a day after the captures were made, so that their times are shifted.
 const RECEIVED_US: i64 = 1_795_510_800_000_000;
@@ -274,8 +274,79 @@ fn small_bodies() -> Vec<Vec<u8>> {
     cases().iter().flat_map(|case| bodies(case)).filter(|body| body.len() < 20_000).collect()
 }
 
+/// What a client that is broken, old or hostile may put anywhere.
+fn strange_value() -> impl Strategy<Value = Value> {
+    prop::sample::select(vec![
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(1e308),
+        json!(u64::MAX),
+        json!(i64::MIN),
+        json!(0.1),
+        json!(""),
+        json!("NaN"),
+        json!("1e400"),
+        json!("a\u{0}b"),
+        json!("[[[[[[[["),
+        json!("9999-12-31T23:59:60Z"),
+        json!([]),
+        json!({}),
+        json!([[[[null]]]]),
+        json!({"value": null, "type": "integer"}),
+        json!({"value": "x", "type": "string[]"}),
+    ])
+}
+
+/// Replaces one value inside, counted in the order of writing.
+fn replace(value: &mut Value, at: &mut usize, with: &Value) {
+    if *at == 0 {
+        *value = with.clone();
+    }
+    *at = at.wrapping_sub(1);
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| replace(item, at, with)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| replace(field, at, with)),
+        _ => {}
+    }
+}
+
+fn count(value: &Value) -> usize {
+    1 + match value {
+        Value::Array(items) => items.iter().map(count).sum(),
+        Value::Object(fields) => fields.values().map(count).sum::<usize>(),
+        _ => 0,
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    // `make fuzz` asks for many more.
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(300)))]
+
+    #[test]
+    fn strange_values_never_panic(
+        which in any::<prop::sample::Index>(),
+        line in any::<prop::sample::Index>(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), strange_value()), 1..6),
+    ) {
+        static BODIES: std::sync::LazyLock<Vec<Vec<u8>>> = std::sync::LazyLock::new(small_bodies);
+        let mut lines: Vec<Vec<u8>> = which.get(&BODIES).split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+        let line = line.index(lines.len());
+        let Ok(mut value) = serde_json::from_slice::<Value>(&lines[line]) else { return Ok(()) };
+        for (at, with) in &changes {
+            let mut at = at.index(count(&value));
+            replace(&mut value, &mut at, with);
+        }
+        lines[line] = value.to_string().into_bytes();
+        // The item before says how long it was.
+        if let Some(before) = line.checked_sub(1)
+            && let Ok(Value::Object(mut header)) = serde_json::from_slice(&lines[before])
+            && header.remove("length").is_some()
+        {
+            lines[before] = Value::Object(header).to_string().into_bytes();
+        }
+        let _ = decode(&lines.join(&b'\n'), &context());
+    }
 
     #[test]
     fn damaged_envelopes_never_panic(which in any::<prop::sample::Index>(), damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20), cut in any::<prop::sample::Index>()) {

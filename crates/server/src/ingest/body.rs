@@ -82,6 +82,18 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_refused_or_inflated_below_the_limit(
+            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200),
+            encoding in proptest::sample::select(vec!["gzip", "deflate", "br", "zstd", "br, gzip"]),
+        ) {
+            if let Ok(body) = inflate(bytes, encoding, 1000) {
+                proptest::prop_assert!(body.len() <= 1000);
+            }
+        }
+    }
+
     #[test]
     fn bombs_lies_and_strangers_are_refused() {
         let bomb = gzip(&vec![0; 10_000_000]);

@@ -123,7 +123,9 @@ mod tests {
             };
             prop_assert_eq!(read(&payload(&head, &blob.compressed)).unwrap(), (head, spans));
         }
+    }
 
+    proptest! {
         #[test]
         fn any_bytes_are_refused_or_read(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = read(&bytes);

@@ -5,8 +5,8 @@
 //! 1. [`Store::append`] serialises and compresses, on the caller's side, and queues (`frame`).
 //! 2. The commit thread (`commit`) drops repeats, asks the rules of counting about the span's trace (`traces`), writes one frame
 //!    for each request and makes the group durable (`log`).
-//! 3. Its rows join the active buffer (`buffer`, `group`), where they become columns ([`rows`]) a few hundred at a time: visible to every [`Store::snapshot`] from now on. Then the caller is
-//!    answered, then watchers are told.
+//! 3. Its rows join the active buffer (`buffer`, `group`), where they become columns ([`rows`]) a few hundred at a time: visible to
+//!    every [`Store::snapshot`] from now on. Then the caller is answered, then watchers are told.
 //! 4. At a size or an age the buffer is frozen and written as a segment (`flush`, `segment`); one transaction of the
 //!    `manifest` is the moment at which that happens, and the log files that it covers are removed.
 //! 5. Small segments are merged (`compact`), old spans are deleted (`retain`).

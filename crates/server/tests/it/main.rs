@@ -8,3 +8,4 @@ mod envelopes;
 mod ingest;
 mod page;
 mod server;
+mod structure;

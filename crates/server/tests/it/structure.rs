@@ -1,0 +1,62 @@
+//! Who may use whom inside the server: the arrows of ARCHITECTURE.md.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A part of the server and the parts that it may use. `app` and `cli` put all together and may use any.
+const ARROWS: [(&str, &[&str]); 11] = [
+    ("store", &[]),
+    ("errors", &["sqlite", "time"]),
+    ("outcomes", &["sqlite", "time"]),
+    ("meta", &["sqlite"]),
+    ("sqlite", &[]),
+    ("time", &[]),
+    ("config", &[]),
+    ("page", &[]),
+    ("ingest", &["config", "errors", "meta", "outcomes", "store"]),
+    ("query", &["store", "time"]),
+    ("api", &["errors", "meta", "outcomes", "query", "store", "time"]),
+];
+
+fn sources(path: &Path) -> Vec<PathBuf> {
+    if path.is_file() {
+        return vec![path.to_owned()];
+    }
+    let Ok(entries) = fs::read_dir(path) else { return Vec::new() };
+    entries.flat_map(|entry| sources(&entry.unwrap().path())).collect()
+}
+
+/// Parts named after `crate::` in a source file.
+fn used(text: &str) -> BTreeSet<String> {
+    let mut parts = BTreeSet::new();
+    for (at, found) in text.match_indices("crate::") {
+        let rest = &text[at + found.len()..];
+        let list = match rest.strip_prefix('{') {
+            Some(list) => list.split('}').next().unwrap_or(list),
+            None => rest.split([';', ' ', '(', ')', '<', '>', '\n']).next().unwrap_or(rest),
+        };
+        for part in list.split(',') {
+            let name: String = part.trim().chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+            parts.insert(name);
+        }
+    }
+    parts.remove("");
+    parts
+}
+
+#[test]
+fn no_part_uses_what_it_must_not_know() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for (part, allowed) in ARROWS {
+        let files = [sources(&root.join(part)), sources(&root.join(format!("{part}.rs")))].concat();
+        assert!(!files.is_empty(), "{part} has sources");
+        for file in files {
+            let text = fs::read_to_string(&file).unwrap();
+            let is_part = |name: &String| root.join(name).exists() || root.join(format!("{name}.rs")).exists();
+            let mut strangers = used(&text);
+            strangers.retain(|name| name != part && is_part(name) && !allowed.contains(&name.as_str()));
+            assert!(strangers.is_empty(), "{} uses {strangers:?}; {part} may use {allowed:?} only", file.display());
+        }
+    }
+}
