@@ -7,6 +7,7 @@
 //! [`names`], [`kinds`] and [`providers`], [`messages`] reads its texts, [`usage`] its tokens, [`cost`] and [`price`] say what it
 //! cost, and [`counting`] which spans of a trace go into its sums.
 
+pub mod clock;
 pub mod cost;
 pub mod counting;
 pub mod id;
@@ -16,6 +17,7 @@ pub mod map;
 pub mod messages;
 pub mod money;
 pub mod names;
+pub mod otlp;
 pub mod outcome;
 pub mod price;
 pub mod providers;

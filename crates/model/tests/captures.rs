@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use hinomi_model::clock::Context;
 use hinomi_model::counting::{Node, decide};
 use hinomi_model::price::PriceBook;
-use hinomi_model::sentry::{Context, Decoded, ErrorEvent, decode};
+use hinomi_model::sentry::{Decoded, ErrorEvent, decode};
 use hinomi_model::span::{Kind, Message, Part, Span, Status};
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -41,12 +41,16 @@ const KEYS_EVERY: Duration = Duration::from_secs(20);
 /// How long requests in work may take to end when the server stops.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// OTLP's standard ports: gRPC, HTTP. Each takes both.
+const OTLP_PORTS: [u16; 2] = [4317, 4318];
+
 /// A server that is ready to serve.
 pub struct App {
     api: Arc<Api>,
     intake: Arc<Intake>,
     metrics: Option<PrometheusHandle>,
     listener: TcpListener,
+    otlp: Vec<TcpListener>,
 }
 
 impl App {
@@ -59,6 +63,7 @@ impl App {
         let listen = config.listen;
         let listener =
             TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}; choose another address with --listen"))?;
+        let otlp = if config.ingest.otlp_ports && listen.port() != 0 { otlp_listeners(listen).await } else { Vec::new() };
         let listening = url_of(listener.local_addr()?);
         let public_url = if config.public_url.is_empty() { listening.clone() } else { config.public_url.clone() };
         let opening = {
@@ -87,7 +92,7 @@ impl App {
         };
         // Where two servers run in one process, as tests may, the first has the metrics.
         let metrics = PrometheusBuilder::new().install_recorder().ok();
-        Ok(App { api: Arc::new(api), intake: Arc::new(intake), metrics, listener })
+        Ok(App { api: Arc::new(api), intake: Arc::new(intake), metrics, listener, otlp })
     }
 
     /// What answers and links are made from.
@@ -110,13 +115,20 @@ impl App {
     ///
     /// When the last flush failed; what was acknowledged is in the log all the same.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
-        let App { api, intake, metrics, listener } = self;
+        let App { api, intake, metrics, listener, otlp } = self;
         let base = api.public_url.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
         let base = base.map_or_else(String::new, |(_, path)| format!("/{path}"));
         let rewritten = MapRequestLayer::new(move |request| rewrite(&base, request));
         let service = rewritten.layer(router(api.clone(), intake.clone(), metrics));
         let chores = tokio::spawn(chores(api.clone(), intake.clone()));
 
+        for listener in otlp {
+            let service = MapRequestLayer::new(|request| rewrite("", request)).layer(otlp_router(intake.clone()));
+            let ending = api.stop.clone();
+            let served = axum::serve(listener, ServiceExt::<Request>::into_make_service(service))
+                .with_graceful_shutdown(async move { ending.cancelled().await });
+            tokio::spawn(served.into_future());
+        }
         let ending = api.stop.clone();
         let served = {
             let ending = ending.clone();
@@ -185,6 +197,22 @@ fn router(api: Arc<Api>, intake: Arc<Intake>, metrics: Option<PrometheusHandle>)
         .fallback(page::serve)
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::new())
+}
+
+fn otlp_router(intake: Arc<Intake>) -> Router {
+    ingest::otlp_routes(intake).layer(CatchPanicLayer::new())
+}
+
+/// The standard ports, so far as they are free: another collector may well have them, and the server's own port takes the same.
+async fn otlp_listeners(listen: SocketAddr) -> Vec<TcpListener> {
+    let mut listeners = Vec::new();
+    for port in OTLP_PORTS.into_iter().filter(|port| *port != listen.port()) {
+        match TcpListener::bind((listen.ip(), port)).await {
+            Ok(listener) => listeners.push(listener),
+            Err(error) => tracing::warn!(%error, port, "server.otlp_port.taken: send OTLP to the server's own port instead"),
+        }
+    }
+    listeners
 }
 
 /// One spelling for each address: no repeated slashes, none at the end, without the folder that a proxy may put in front.

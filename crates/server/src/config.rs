@@ -48,6 +48,21 @@ pub struct Ingest {
     pub max_inflated_bytes: usize,
     /// Bytes of bodies that may be in work at the same time; more must wait.
     pub max_bytes_in_work: usize,
+    /// The project of OTLP requests without a key: its number, `none`, or `auto`, which is project 1 while the server listens on
+    /// loopback alone.
+    pub anonymous_project: String,
+    /// Whether OTLP's standard ports, 4317 and 4318, are opened beside the server's own. Never with port 0.
+    pub otlp_ports: bool,
+}
+
+impl Ingest {
+    /// The project of OTLP requests without a key.
+    pub fn anonymous(&self, listen: SocketAddr) -> Option<u64> {
+        match self.anonymous_project.as_str() {
+            "auto" => listen.ip().is_loopback().then_some(1),
+            number => number.parse().ok(),
+        }
+    }
 }
 
 impl Default for Config {
@@ -67,7 +82,13 @@ impl Default for Config {
 
 impl Default for Ingest {
     fn default() -> Self {
-        Ingest { max_body_bytes: 32 << 20, max_inflated_bytes: 96 << 20, max_bytes_in_work: 256 << 20 }
+        Ingest {
+            max_body_bytes: 32 << 20,
+            max_inflated_bytes: 96 << 20,
+            max_bytes_in_work: 256 << 20,
+            anonymous_project: "auto".to_owned(),
+            otlp_ports: true,
+        }
     }
 }
 
@@ -104,6 +125,16 @@ pub const SETTINGS: &[Setting] = &[
         path: "ingest.max_bytes_in_work",
         variable: "HINOMI_INGEST_MAX_BYTES_IN_WORK",
         about: "bytes of bodies in work at the same time",
+    },
+    Setting {
+        path: "ingest.anonymous_project",
+        variable: "HINOMI_INGEST_ANONYMOUS_PROJECT",
+        about: "project of OTLP requests without a key: its number, none, or auto (1 while listening on loopback alone)",
+    },
+    Setting {
+        path: "ingest.otlp_ports",
+        variable: "HINOMI_INGEST_OTLP_PORTS",
+        about: "true opens OTLP's standard ports 4317 and 4318 too",
     },
 ];
 
@@ -189,9 +220,11 @@ fn typed(table: toml::Table, origin: impl Fn() -> String) -> Result<Config, Conf
 
 /// Puts a text at a dotted path, as the kind of value that it looks like.
 fn set(table: &mut toml::Table, path: &str, text: &str) {
-    const TEXTS: &[&str] = &["data", "public_url", "dsn_key", "log"];
-    let number = text.parse().ok().filter(|_| !TEXTS.contains(&path));
-    let value = number.map_or_else(|| toml::Value::String(text.to_owned()), toml::Value::Integer);
+    const TEXTS: &[&str] = &["data", "public_url", "dsn_key", "log", "ingest.anonymous_project"];
+    let number = || text.parse().map(toml::Value::Integer).ok();
+    let flag = || text.parse().map(toml::Value::Boolean).ok();
+    let bare = if TEXTS.contains(&path) { None } else { number().or_else(flag) };
+    let value = bare.unwrap_or_else(|| toml::Value::String(text.to_owned()));
     match path.split_once('.') {
         None => {
             table.insert(path.to_owned(), value);
@@ -213,6 +246,10 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     let is_url = config.public_url.starts_with("http://") || config.public_url.starts_with("https://");
     if !config.public_url.is_empty() && !is_url {
         return wrong("public_url", "must start with http:// or https://");
+    }
+    let anonymous = config.ingest.anonymous_project.as_str();
+    if !matches!(anonymous, "auto" | "none") && anonymous.parse::<u64>().is_err() {
+        return wrong("ingest.anonymous_project", "must be the number of a project, \"none\" or \"auto\"");
     }
     if config.ingest.max_inflated_bytes < config.ingest.max_body_bytes {
         return wrong("ingest.max_inflated_bytes", "must not be below ingest.max_body_bytes");
@@ -286,6 +323,8 @@ mod tests {
         assert!(said("", &[("HINOMI_RETENTION_DAYS", "week")]).contains("HINOMI_RETENTION_DAYS"));
         assert!(said("public_url = \"x\"", &[]).contains("http://"));
         assert!(said("listen = ", &[]).contains("hinomi.toml"));
+        assert!(said("", &[("HINOMI_INGEST_ANONYMOUS_PROJECT", "first")]).contains("anonymous_project"));
+        assert!(said("", &[("HINOMI_INGEST_OTLP_PORTS", "7")]).contains("OTLP_PORTS"));
     }
 
     #[test]
@@ -294,6 +333,16 @@ mod tests {
         let text = print(&config);
         assert!(!text.contains("0123456789abcdef"));
         assert_eq!(with(&text, &[]).unwrap(), Config { dsn_key: String::new(), ..config });
+    }
+
+    #[test]
+    fn who_sends_without_a_key() {
+        let project =
+            |listen: &str, value: &str| Ingest { anonymous_project: value.into(), ..Ingest::default() }.anonymous(listen.parse().unwrap());
+        assert_eq!(project("127.0.0.1:8119", "auto"), Some(1));
+        assert_eq!(project("0.0.0.0:8119", "auto"), None);
+        assert_eq!(project("0.0.0.0:8119", "3"), Some(3));
+        assert_eq!(project("[::1]:8119", "none"), None);
     }
 
     #[test]

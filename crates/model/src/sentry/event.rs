@@ -8,12 +8,12 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::Reader;
-use super::clock::NoTime;
 use super::envelope::event_id;
 use super::grouping;
 use super::lenient::{Tags, Text, Time};
 use super::shared::{Shared, SharedFields, part};
 use super::transaction::{Contexts, TraceContext};
+use crate::clock::NoTime;
 use crate::id::{SpanId, TraceId};
 use crate::json::parse_mended;
 use crate::messages::{Limit, trim_text};

@@ -4,7 +4,6 @@
 //! [`Outcome`](crate::outcome::Outcome), so that nothing vanishes uncounted.
 
 mod client_report;
-mod clock;
 mod envelope;
 mod event;
 mod grouping;
@@ -18,23 +17,11 @@ mod transaction;
 pub use envelope::{Envelope, EnvelopeError, Header, Item, ItemHeader};
 pub use event::{Breadcrumb, ErrorEvent, Exception, Frame};
 
+use crate::clock::{Clock, Context};
 use crate::map::{self, RawSpan};
 use crate::outcome::{Category, Outcome};
-use crate::price::PriceBook;
 use crate::span::{Kind, Span};
-use clock::Clock;
 use shared::Shared;
-
-/// What decoding must know beside the bytes.
-#[derive(Debug, Clone, Copy)]
-pub struct Context<'a> {
-    /// When the request came, in microseconds since the Unix epoch.
-    pub received_us: i64,
-    /// For how long spans are kept, in microseconds; older ones are dropped at once. `None` keeps all.
-    pub retention_us: Option<i64>,
-    /// The price table.
-    pub price: &'a PriceBook,
-}
 
 /// What an envelope held.
 #[derive(Debug, Clone, PartialEq, Default)]

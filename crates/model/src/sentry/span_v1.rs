@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use super::clock::{Clock, NoTime};
 use super::lenient::{Data, Measurements, Tags, Text, Time};
 use super::status;
+use crate::clock::{Clock, NoTime};
 use crate::id::{SpanId, TraceId};
 use crate::map::{RawSpan, RawStatus};
 use crate::outcome::{Category, Outcome};

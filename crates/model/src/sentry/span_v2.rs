@@ -6,11 +6,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Reader;
-use super::clock::NoTime;
 use super::envelope::Item;
 use super::lenient::{Text, Time, Typed};
 use super::span_v1::dropped;
 use super::status;
+use crate::clock::NoTime;
 use crate::id::{SpanId, TraceId};
 use crate::json::{mend, parse_mended};
 use crate::map::{RawSpan, RawStatus};

@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::outcome::OutcomeKind;
+use crate::price::PriceBook;
 use crate::span::Status;
 use crate::time::SECOND_US;
 

@@ -1,4 +1,4 @@
-//! Who sent a Sentry request: exactly one source of authentication, as the protocol asks.
+//! Who sent a request. Sentry's protocol asks for exactly one source of authentication; OTLP has no rule of its own.
 
 use base64::Engine;
 use percent_encoding::percent_decode_str;
@@ -9,6 +9,9 @@ pub enum AuthError {
     /// No source holds a key.
     #[error("missing authorization: send X-Sentry-Auth, or sentry_key in the query, or the dsn in the envelope's header")]
     Missing,
+    /// No header of an OTLP request holds a key.
+    #[error("missing key: send the header Authorization: Bearer KEY, with an ingest key of the project")]
+    NoKey,
     /// More than one source holds a key.
     #[error("multiple authorization payloads detected")]
     Multiple,
@@ -56,6 +59,25 @@ impl Sources<'_> {
     }
 }
 
+/// The key of an OTLP request: `x-hinomi-key: K`, `Authorization: Bearer K`, `Basic base64(K:anything)` (or `anything:K`, for clients
+/// that have two), or Sentry's own header. `None` where there is none.
+pub fn of_otlp(hinomi: Option<&str>, authorization: Option<&str>, sentry: Option<&str>) -> Result<Option<String>, AuthError> {
+    let bearer = |value: &str| {
+        let (scheme, key) = value.trim().split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| vec![key.trim().to_owned()])
+    };
+    let basic = |value: &str| Some(in_basic(value)?.split(':').map(str::to_owned).collect::<Vec<_>>());
+    let of_sentry = |value: &str| from_sentry_scheme(value).map(|key| vec![key]);
+    let found = hinomi
+        .map(|key| vec![key.trim().to_owned()])
+        .or_else(|| authorization.and_then(|value| bearer(value).or_else(|| basic(value)).or_else(|| of_sentry(value))))
+        .or_else(|| sentry.and_then(of_sentry));
+    match found {
+        None => Ok(None),
+        Some(keys) => keys.iter().find_map(|key| checked(key).ok()).map(Some).ok_or(AuthError::Malformed),
+    }
+}
+
 /// The key of a DSN, `scheme://KEY[:SECRET]@host/project`, as an envelope's header may carry it.
 pub fn of_dsn(dsn: &str) -> Result<String, AuthError> {
     let user = dsn.split_once("://").and_then(|(_, rest)| rest.split_once('@')).map(|(user, _)| user).ok_or(AuthError::Malformed)?;
@@ -79,13 +101,17 @@ fn from_sentry_scheme(value: &str) -> Option<String> {
 
 /// `Basic base64(key:)`.
 fn from_basic(value: &str) -> Option<String> {
+    in_basic(value)?.split(':').next().map(str::to_owned)
+}
+
+/// What `Basic` encodes.
+fn in_basic(value: &str) -> Option<String> {
     let (scheme, encoded) = value.trim().split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
     let decoded = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).ok()?;
-    let text = String::from_utf8(decoded).ok()?;
-    text.split(':').next().map(str::to_owned)
+    String::from_utf8(decoded).ok()
 }
 
 /// `?sentry_key=K`.
@@ -120,6 +146,20 @@ mod tests {
             assert_eq!(source.key(), Ok(Some(KEY.to_owned())), "{source:?}");
         }
         assert_eq!(of_dsn(&format!("http://{KEY}:secret@127.0.0.1:9001/base/1")), Ok(KEY.to_owned()));
+    }
+
+    #[test]
+    fn keys_of_otlp() {
+        let encoded = |text: String| format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(text));
+        let sentry = format!("Sentry sentry_key={KEY}, sentry_version=7");
+        let key = Ok(Some(KEY.to_owned()));
+        assert_eq!(of_otlp(Some(KEY), None, None), key);
+        assert_eq!(of_otlp(None, Some(&format!("bearer {KEY}")), None), key);
+        assert_eq!(of_otlp(None, Some(&encoded(format!("{KEY}:x"))), None), key);
+        assert_eq!(of_otlp(None, Some(&encoded(format!("pk-lf-1:{KEY}"))), None), key);
+        assert_eq!(of_otlp(None, None, Some(&sentry)), key);
+        assert_eq!(of_otlp(None, None, None), Ok(None));
+        assert_eq!(of_otlp(None, Some("Bearer short"), None), Err(AuthError::Malformed));
     }
 
     #[test]

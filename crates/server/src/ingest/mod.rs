@@ -1,10 +1,13 @@
 //! What comes in: from the socket to the store.
 //!
 //! A request is authenticated (`auth`), read and inflated under caps (`receive`, `body`), decoded by the model, stored, and only then
-//! answered with 2xx. Whatever becomes of it, or of a part of it, is counted as an outcome. `sentry` speaks Sentry's protocol.
+//! answered with 2xx. Whatever becomes of it, or of a part of it, is counted as an outcome. `sentry` speaks Sentry's protocol, `otlp`
+//! OpenTelemetry's.
 
 pub mod auth;
 pub mod body;
+mod grpc;
+mod otlp;
 mod receive;
 mod refusal;
 mod sentry;
@@ -13,9 +16,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::Router;
+use axum::body::Body;
+use axum::http::HeaderMap;
+use hinomi_model::clock::Context;
 use hinomi_model::outcome::{Category, Outcome, OutcomeKind};
 use hinomi_model::price::PriceBook;
-use hinomi_model::sentry::{Decoded, ErrorEvent};
+use hinomi_model::sentry::ErrorEvent;
 use hinomi_model::span::{Cost, CostSource, Span};
 use tokio::sync::Semaphore;
 
@@ -25,7 +32,13 @@ use crate::meta::{Key, Meta, Project};
 use crate::outcomes::Outcomes;
 use crate::store::{Prepared, Store};
 use refusal::Refusal;
-pub use sentry::routes;
+
+/// All that is taken in, without slashes at the end of paths.
+pub fn routes(intake: Arc<Intake>) -> Router {
+    sentry::routes(intake.clone()).merge(otlp::routes(intake))
+}
+
+pub use otlp::routes as otlp_routes;
 
 /// Everything that taking telemetry in needs.
 #[derive(Debug)]
@@ -37,6 +50,8 @@ pub struct Intake {
     prices: &'static PriceBook,
     limits: config::Ingest,
     retention_days: u32,
+    /// The project of OTLP requests that bring no key.
+    anonymous: Option<u64>,
     /// Bytes of bodies that may still come into work, in units of [`receive::UNIT`].
     room: Arc<Semaphore>,
     /// Bodies that may be inflated and decoded at the same time: it takes processor time, and memory beyond the body's own.
@@ -45,11 +60,19 @@ pub struct Intake {
     used: Mutex<HashMap<i64, i64>>,
 }
 
-/// A request that may send: its project, and the key by which it may.
+/// A request that may send: its project, and the key by which it may, where it needs one.
 #[derive(Debug, Clone)]
 struct Sender {
     project: Project,
-    key: Key,
+    key: Option<Key>,
+}
+
+/// What was read of a request.
+#[derive(Default)]
+struct Content {
+    spans: Vec<Span>,
+    errors: Vec<ErrorEvent>,
+    outcomes: Vec<Outcome>,
 }
 
 /// What is left to do of a request: to store it.
@@ -58,7 +81,6 @@ struct Ready {
     spans: Option<Prepared>,
     errors: Vec<ErrorEvent>,
     outcomes: Vec<Outcome>,
-    event_id: Option<String>,
 }
 
 impl Intake {
@@ -80,6 +102,7 @@ impl Intake {
             prices,
             limits: config.ingest.clone(),
             retention_days: config.retention_days,
+            anonymous: config.ingest.anonymous(config.listen),
             room: Arc::new(Semaphore::new(config.ingest.max_bytes_in_work.div_ceil(receive::UNIT))),
             decoding: Arc::new(Semaphore::new(2 * processors)),
             used: Mutex::new(HashMap::new()),
@@ -92,14 +115,22 @@ impl Intake {
         if project.is_some_and(|project| project != key.project) {
             return Err(Refusal::OtherProject { key: shortened(&key.public_key) });
         }
-        let directory = self.meta.directory();
-        let project = directory.projects.get(&key.project).ok_or(Refusal::NoProject)?;
-        if project.disabled {
-            return Err(Refusal::Disabled { project: project.id });
-        }
+        let project = self.project(key.project)?;
         let at_us = jiff::Timestamp::now().as_microsecond();
         self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(key.id, at_us);
-        Ok(Sender { project: project.clone(), key })
+        Ok(Sender { project, key: Some(key) })
+    }
+
+    /// Who sends without a key, where that is allowed.
+    fn anonymous_sender(&self, project: Option<u64>) -> Option<Result<Sender, Refusal>> {
+        let anonymous = self.anonymous.filter(|anonymous| project.is_none_or(|project| project == *anonymous))?;
+        Some(self.project(anonymous).map(|project| Sender { project, key: None }))
+    }
+
+    fn project(&self, id: u64) -> Result<Project, Refusal> {
+        let directory = self.meta.directory();
+        let project = directory.projects.get(&id).ok_or(Refusal::NoProject)?;
+        if project.disabled { Err(Refusal::Disabled { project: id }) } else { Ok(project.clone()) }
     }
 
     /// Writes down when keys were last used. To be called now and then.
@@ -117,19 +148,43 @@ impl Intake {
         Duration::from_secs(u64::from(project.retention_days.unwrap_or(self.retention_days)) * 86_400)
     }
 
+    /// Reads a body to its end, and does with it what takes processor time, once there is some.
+    async fn work<T: Send + 'static>(
+        self: &Arc<Self>,
+        body: Body,
+        headers: &HeaderMap,
+        work: impl FnOnce(&Intake, Vec<u8>) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let received = receive::receive(body, headers, self.limits.max_body_bytes, &self.room).await?;
+        let permit = self.decoding.clone().acquire_owned().await.map_err(|_| Refusal::Stopping)?;
+        let intake = self.clone();
+        let with_permit = move || {
+            let (bytes, _room) = received.into_parts();
+            let _permit = permit;
+            work(&intake, bytes)
+        };
+        tokio::task::spawn_blocking(with_permit).await.unwrap_or(Err(Refusal::Stopping))
+    }
+
+    /// What decoding must know of a sender.
+    fn context(&self, sender: &Sender, received_us: i64) -> Context<'static> {
+        let retention_us = i64::try_from(self.retention(&sender.project).as_micros()).ok();
+        Context { received_us, retention_us, price: self.prices }
+    }
+
     /// Makes what was decoded ready to be stored. Takes processor time.
-    fn make_ready(sender: Sender, decoded: Decoded) -> Result<Ready, Refusal> {
-        let Decoded { mut spans, errors, outcomes, event_id, .. } = decoded;
+    fn make_ready(sender: Sender, content: Content) -> Result<Ready, Refusal> {
+        let Content { mut spans, errors, outcomes } = content;
         if sender.project.prefer_client_cost {
             spans.iter_mut().for_each(prefer_client);
         }
         let spans = if spans.is_empty() { None } else { Some(Prepared::new(sender.project.id, spans)?) };
-        Ok(Ready { sender, spans, errors, outcomes, event_id })
+        Ok(Ready { sender, spans, errors, outcomes })
     }
 
     /// Stores what is ready, and counts it. When it returns without an error, all that is good of it is durable and visible.
-    async fn keep(&self, received_us: i64, ready: Ready) -> Result<Option<String>, Refusal> {
-        let Ready { sender, spans, errors, outcomes, event_id } = ready;
+    async fn keep(&self, received_us: i64, ready: Ready) -> Result<(), Refusal> {
+        let Ready { sender, spans, errors, outcomes } = ready;
         let project = sender.project.id;
         // A request may carry both; the same one sent again is a repeat in either store, so that half a success loses nothing.
         let in_store = async {
@@ -168,13 +223,14 @@ impl Intake {
                 tracing::warn!(%error, project, "ingest.first_span.not_noted");
             }
         }
-        Ok(event_id)
+        Ok(())
     }
 
     fn count(&self, sender: &Sender, outcome: &Outcome) {
         metrics::counter!("hinomi_outcomes_total", "outcome" => outcome.kind.as_str(), "category" => outcome.category.as_str())
             .increment(outcome.quantity);
-        self.outcomes.count(sender.project.id, Some(&sender.key.public_key), outcome);
+        let key = sender.key.as_ref().map(|key| key.public_key.as_str());
+        self.outcomes.count(sender.project.id, key, outcome);
     }
 
     /// Counts a request that was turned away. `project` is the one it was meant for, where there is such a one.

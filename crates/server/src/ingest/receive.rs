@@ -21,8 +21,15 @@ const READING: Duration = Duration::from_secs(60);
 /// A body, and the room that it takes until it is dropped.
 #[derive(Debug)]
 pub(super) struct Received {
-    pub(super) bytes: Vec<u8>,
-    _room: Option<OwnedSemaphorePermit>,
+    bytes: Vec<u8>,
+    room: Option<OwnedSemaphorePermit>,
+}
+
+impl Received {
+    /// The body, and its room, which is to be held as long.
+    pub(super) fn into_parts(self) -> (Vec<u8>, Option<OwnedSemaphorePermit>) {
+        (self.bytes, self.room)
+    }
 }
 
 /// Reads a body of at most `limit` bytes.
@@ -56,7 +63,7 @@ async fn read(body: Body, announced: usize, limit: usize, room: &Arc<Semaphore>)
         }
         bytes.extend_from_slice(&piece);
     }
-    Ok(Received { bytes, _room: held })
+    Ok(Received { bytes, room: held })
 }
 
 async fn take(room: &Arc<Semaphore>, bytes: usize) -> Result<Option<OwnedSemaphorePermit>, Refusal> {

@@ -1,7 +1,8 @@
-//! Why a request is turned away, and the answer that says so in Sentry's form.
+//! Why a request is turned away, and the answers that say so in Sentry's form and in OpenTelemetry's.
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use hinomi_model::otlp::{self, Encoding, OtlpError};
 use hinomi_model::sentry::EnvelopeError;
 use serde_json::json;
 
@@ -38,6 +39,14 @@ pub(super) enum Refusal {
     Body(BodyError),
     #[error(transparent)]
     Envelope(#[from] EnvelopeError),
+    #[error(transparent)]
+    Otlp(#[from] OtlpError),
+    #[error("content type {0:?} is not one of OTLP: send application/x-protobuf or application/json")]
+    ContentType(String),
+    #[error("a page of {0} sends without a key; only programs on this machine may")]
+    KeylessPage(String),
+    #[error("the gRPC message is damaged: its frame does not fit it")]
+    Frame,
     #[error("more arrives than can be taken in; send again later")]
     Overloaded,
     #[error(transparent)]
@@ -62,7 +71,7 @@ impl Refusal {
     fn is(&self) -> (StatusCode, &'static str) {
         use StatusCode as S;
         match self {
-            Refusal::Auth(AuthError::Missing) => (S::UNAUTHORIZED, "missing_key"),
+            Refusal::Auth(AuthError::Missing | AuthError::NoKey) => (S::UNAUTHORIZED, "missing_key"),
             Refusal::Auth(AuthError::Multiple) => (S::UNAUTHORIZED, "multiple_keys"),
             Refusal::Auth(AuthError::Malformed) => (S::BAD_REQUEST, "malformed_key"),
             Refusal::UnknownKey { .. } => (S::UNAUTHORIZED, "unknown_key"),
@@ -76,6 +85,10 @@ impl Refusal {
             Refusal::Body(BodyError::Encoding(_)) => (S::UNSUPPORTED_MEDIA_TYPE, "unknown_encoding"),
             Refusal::Body(_) => (S::BAD_REQUEST, "damaged_body"),
             Refusal::Envelope(_) => (S::BAD_REQUEST, "invalid_envelope"),
+            Refusal::Otlp(_) => (S::BAD_REQUEST, "invalid_otlp"),
+            Refusal::ContentType(_) => (S::UNSUPPORTED_MEDIA_TYPE, "content_type"),
+            Refusal::KeylessPage(_) => (S::UNAUTHORIZED, "page_without_key"),
+            Refusal::Frame => (S::BAD_REQUEST, "invalid_grpc_frame"),
             Refusal::Store(StoreError::Unfit { .. }) => (S::PAYLOAD_TOO_LARGE, "unfit"),
             Refusal::Overloaded | Refusal::Store(StoreError::Busy { .. }) | Refusal::Errors(ErrorsError::Busy { .. }) => {
                 (S::TOO_MANY_REQUESTS, "overloaded")
@@ -99,6 +112,29 @@ impl Refusal {
             Refusal::UnknownKey { key } | Refusal::OtherProject { key } => Some(key),
             _ => None,
         }
+    }
+
+    /// The code that gRPC has for it.
+    pub(super) fn grpc_code(&self) -> i32 {
+        match self.is().0 {
+            StatusCode::UNAUTHORIZED => 16,
+            StatusCode::FORBIDDEN => 7,
+            StatusCode::PAYLOAD_TOO_LARGE => 8,
+            // Only this one is sent again.
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => 14,
+            _ => 3,
+        }
+    }
+
+    /// The answer of OTLP over HTTP: `google.rpc.Status` in the encoding of the request.
+    pub(super) fn into_otlp(self, encoding: Encoding, content_type: &'static str) -> Response {
+        let status = self.is().0;
+        let body = otlp::error(encoding, self.grpc_code(), &self.to_string());
+        let mut response = (status, [(header::CONTENT_TYPE, content_type)], body).into_response();
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(COME_AGAIN));
+        }
+        response
     }
 
     /// Summary and reasons, as the protocol's errors have them.

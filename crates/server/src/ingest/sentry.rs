@@ -10,16 +10,16 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine;
+use hinomi_model::clock::Context;
 use hinomi_model::outcome::{Category, Outcome};
-use hinomi_model::sentry::{self, Context, Decoded, Envelope, EnvelopeError};
+use hinomi_model::sentry::{self, Decoded, Envelope, EnvelopeError};
 use serde_json::json;
 use tower_http::cors::{Any, CorsLayer};
 
 use super::auth::{self, AuthError, Sources};
 use super::body::inflate;
-use super::receive::receive;
 use super::refusal::Refusal;
-use super::{Intake, Sender};
+use super::{Content, Intake, Sender};
 
 /// The newest version of the protocol that there is.
 const VERSION: u32 = 7;
@@ -175,28 +175,25 @@ async fn take_in(
         Some(key) => Some(intake.sender(&key, asked.project)?),
         None => None,
     };
-    let received = receive(body, &asked.headers, intake.limits.max_body_bytes, &intake.room).await?;
     let encoding = header("content-encoding").unwrap_or_default().to_owned();
     let received_us = jiff::Timestamp::now().as_microsecond();
-
-    let permit = intake.decoding.clone().acquire_owned().await.map_err(|_| Refusal::Stopping)?;
-    let (for_decoding, project) = (intake.clone(), asked.project);
-    let work = move || {
-        let (intake, _permit) = (for_decoding, permit);
-        let body = inflate(received.bytes, &encoding, intake.limits.max_inflated_bytes)?;
+    let project = asked.project;
+    let work = move |intake: &Intake, bytes| {
+        let body = inflate(bytes, &encoding, intake.limits.max_inflated_bytes)?;
         let sender = match sender {
             Some(sender) => sender,
-            None => sender_of_dsn(&intake, &body, project)?,
+            None => sender_of_dsn(intake, &body, project)?,
         };
-        let retention_us = i64::try_from(intake.retention(&sender.project).as_micros()).ok();
-        let decoded = decode(&body, &Context { received_us, retention_us, price: intake.prices })?;
+        let decoded = decode(&body, &intake.context(&sender, received_us))?;
         if let Some(dsn) = &decoded.header.dsn {
             agree(dsn, &sender)?;
         }
-        Intake::make_ready(sender, decoded)
+        let Decoded { spans, errors, outcomes, event_id, .. } = decoded;
+        Ok((Intake::make_ready(sender, Content { spans, errors, outcomes })?, event_id))
     };
-    let ready = tokio::task::spawn_blocking(work).await.unwrap_or(Err(Refusal::Stopping))?;
-    intake.keep(received_us, ready).await
+    let (ready, event_id) = intake.work(body, &asked.headers, work).await?;
+    intake.keep(received_us, ready).await?;
+    Ok(event_id)
 }
 
 /// The sender that an envelope itself names, where the request does not.
@@ -211,7 +208,7 @@ fn agree(dsn: &str, sender: &Sender) -> Result<(), Refusal> {
     if project.is_some_and(|project| project != sender.project.id) {
         return Err(Refusal::Mismatch("project id"));
     }
-    if auth::of_dsn(dsn).is_ok_and(|key| key != sender.key.public_key) {
+    if auth::of_dsn(dsn).is_ok_and(|key| sender.key.as_ref().is_some_and(|known| known.public_key != key)) {
         return Err(Refusal::Mismatch("public key"));
     }
     Ok(())

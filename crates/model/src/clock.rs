@@ -1,7 +1,18 @@
 //! When things happened, by a clock that may be wrong.
 
-use super::Context;
+use crate::price::PriceBook;
 use crate::time::SECOND_US;
+
+/// What decoding must know beside the bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// When the request came, in microseconds since the Unix epoch.
+    pub received_us: i64,
+    /// For how long spans are kept, in microseconds; older ones are dropped at once. `None` keeps all.
+    pub retention_us: Option<i64>,
+    /// The price table.
+    pub price: &'a PriceBook,
+}
 
 /// A client's clock is taken for right up to this much behind.
 const MAX_BEHIND_US: i64 = 55 * 60 * SECOND_US;
@@ -10,21 +21,21 @@ const MAX_AHEAD_US: i64 = 60 * SECOND_US;
 
 /// Why a time is of no use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NoTime {
+pub(crate) enum NoTime {
     /// Nothing that old is kept.
     TooOld,
 }
 
-/// Corrects the times of one envelope.
+/// Corrects the times of one request.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Clock {
+pub(crate) struct Clock {
     received_us: i64,
     oldest_us: Option<i64>,
     shift_us: i64,
 }
 
 impl Clock {
-    pub(super) fn new(context: &Context, sent_at_us: Option<i64>) -> Clock {
+    pub(crate) fn new(context: &Context, sent_at_us: Option<i64>) -> Clock {
         let drift = sent_at_us.map_or(0, |sent| context.received_us.saturating_sub(sent));
         Clock {
             received_us: context.received_us,
@@ -34,7 +45,7 @@ impl Clock {
     }
 
     /// What to add to the times of something that ended then.
-    pub(super) fn shift(&self, end_us: i64) -> Result<i64, NoTime> {
+    pub(crate) fn shift(&self, end_us: i64) -> Result<i64, NoTime> {
         let mut shift = self.shift_us;
         let ahead = end_us.saturating_add(shift).saturating_sub(self.received_us);
         if ahead > MAX_AHEAD_US {
@@ -50,7 +61,6 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::price::PriceBook;
 
     const HOUR: i64 = 3600 * SECOND_US;
 

@@ -1,0 +1,92 @@
+//! The binary form.
+
+use base64::Engine;
+use bytes::Bytes;
+use prost::Message;
+use serde_json::{Map, Number, Value};
+
+use super::proto::{self, Any, AnyValue, KeyValue};
+use super::span::{Around, Event, Wire, attributes, dropped};
+use crate::outcome::Outcome;
+
+/// Spans with what stands around them, in the order of the request; broken ones as outcomes.
+pub(super) type Groups = Vec<(Around, Vec<Result<Wire, Outcome>>)>;
+
+/// Reads a request for traces.
+pub(super) fn traces(body: Bytes) -> Result<Groups, prost::DecodeError> {
+    let request = proto::Traces::decode(body)?;
+    let mut groups = Groups::new();
+    for of_resource in request.resource_spans {
+        let resource = of_resource.resource.map(|resource| map(resource.attributes)).unwrap_or_default();
+        for of_scope in of_resource.scope_spans {
+            let scope = of_scope.scope.unwrap_or_default();
+            let around = Around {
+                resource: resource.clone(),
+                scope_name: text(&scope.name),
+                scope_version: text(&scope.version),
+                scope: map(scope.attributes),
+            };
+            let spans = of_scope.spans.into_iter();
+            let spans = spans.map(|span| proto::Span::decode(span).map(wire).map_err(|_| dropped("invalid_protobuf"))).collect();
+            groups.push((around, spans));
+        }
+    }
+    Ok(groups)
+}
+
+/// How many records a request for logs or metrics holds.
+pub(super) fn records(body: Bytes) -> Result<u64, prost::DecodeError> {
+    let request = proto::Counted::decode(body)?;
+    Ok(request.resources.iter().flat_map(|resource| &resource.scopes).map(|scope| scope.records.len() as u64).sum())
+}
+
+fn wire(span: proto::Span) -> Wire {
+    let status = span.status.unwrap_or_default();
+    let event = |event: proto::Event| Event { name: text(&event.name), time_ns: event.time_unix_nano, attributes: map(event.attributes) };
+    Wire {
+        trace_id: trace_id(&span.trace_id),
+        span_id: span_id(&span.span_id),
+        parent_span_id: span_id(&span.parent_span_id),
+        name: text(&span.name),
+        kind: span.kind,
+        start_ns: span.start_time_unix_nano,
+        end_ns: span.end_time_unix_nano,
+        attributes: map(span.attributes),
+        events: span.events.into_iter().map(event).collect(),
+        links: span.links.iter().filter_map(|link| trace_id(&link.trace_id).zip(span_id(&link.span_id))).collect(),
+        status_code: status.code,
+        status_message: text(&status.message),
+    }
+}
+
+/// An id of 16 bytes.
+pub(super) fn trace_id(bytes: &[u8]) -> Option<u128> {
+    bytes.try_into().ok().map(u128::from_be_bytes)
+}
+
+/// An id of 8 bytes.
+pub(super) fn span_id(bytes: &[u8]) -> Option<u64> {
+    bytes.try_into().ok().map(u64::from_be_bytes)
+}
+
+fn text(bytes: &Bytes) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn map(pairs: Vec<KeyValue>) -> Map<String, Value> {
+    attributes(pairs.into_iter().map(|pair| (text(&pair.key), pair.value.map_or(Value::Null, value))))
+}
+
+fn value(any: AnyValue) -> Value {
+    match any.value {
+        None => Value::Null,
+        Some(Any::Text(bytes)) => Value::String(text(&bytes)),
+        Some(Any::Bool(flag)) => Value::Bool(flag),
+        Some(Any::Int(number)) => number.into(),
+        // JSON has no NaN and no infinity; what they are is still worth seeing.
+        Some(Any::Double(number)) => Number::from_f64(number).map_or_else(|| number.to_string().into(), Value::Number),
+        Some(Any::List(list)) => list.values.into_iter().map(value).collect(),
+        Some(Any::Map(list)) => Value::Object(map(list.values)),
+        Some(Any::Bytes(bytes)) => base64::engine::general_purpose::STANDARD.encode(bytes).into(),
+    }
+}

@@ -1,0 +1,118 @@
+//! What stands in events of a span and belongs to the span itself: messages, and why it failed.
+
+use serde_json::{Map, Value, json};
+
+use super::span::Event;
+
+/// Events whose attributes are the span's, under the same names.
+const DETAILS: &[&str] = &["gen_ai.client.inference.operation.details", "gen_ai.content.prompt", "gen_ai.content.completion"];
+
+/// Events that hold one message each, and its role where the body names none.
+const MESSAGES: &[(&str, &str)] = &[
+    ("gen_ai.system.message", "system"),
+    ("gen_ai.user.message", "user"),
+    ("gen_ai.assistant.message", "assistant"),
+    ("gen_ai.tool.message", "tool"),
+];
+
+/// The event that holds an answer.
+const CHOICE: &str = "gen_ai.choice";
+/// The event that holds an exception.
+const EXCEPTION: &str = "exception";
+
+/// Joins events to the attributes of their span. What an attribute says already stays; events that say nothing of the sort are kept
+/// whole under `otel.events`.
+pub(super) fn join(events: Vec<Event>, attributes: &mut Map<String, Value>) {
+    let (mut input, mut output, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    for event in events {
+        let role = MESSAGES.iter().find(|(name, _)| *name == event.name);
+        if let Some((_, role)) = role {
+            input.push(message(event.attributes, role));
+        } else if event.name == CHOICE {
+            output.push(message(event.attributes, "assistant"));
+        } else if event.name == EXCEPTION || DETAILS.contains(&event.name.as_str()) {
+            for (name, value) in event.attributes {
+                attributes.entry(name).or_insert(value);
+            }
+        } else {
+            others.push(json!({ "name": event.name, "time_unix_nano": event.time_ns.to_string(), "attributes": event.attributes }));
+        }
+    }
+    for (name, values) in [("gen_ai.input.messages", input), ("gen_ai.output.messages", output), ("otel.events", others)] {
+        if !values.is_empty() {
+            attributes.entry(name).or_insert(Value::Array(values));
+        }
+    }
+}
+
+/// One message out of the fields of an event, or of a log record's body: `role`, `content`, `tool_calls` and their like, or a
+/// `message` that holds them.
+fn message(mut fields: Map<String, Value>, role: &str) -> Value {
+    for name in ["message", "gen_ai.event.content"] {
+        let held = match fields.remove(name) {
+            Some(Value::String(text)) => serde_json::from_str::<Value>(&text).unwrap_or(json!({ "content": text })),
+            Some(value) => value,
+            None => continue,
+        };
+        match held {
+            Value::Object(held) => fields.extend(held),
+            Value::String(text) => _ = fields.insert("content".into(), text.into()),
+            _ => {}
+        }
+    }
+    for name in ["content", "tool_calls"] {
+        // Attributes cannot nest everywhere, so some clients write JSON.
+        if let Some(Value::String(text)) = fields.get(name)
+            && text.starts_with(['[', '{'])
+            && let Ok(value) = serde_json::from_str::<Value>(text)
+            && (name == "tool_calls" || value.is_array())
+        {
+            fields.insert(name.into(), value);
+        }
+    }
+    fields.entry("role").or_insert_with(|| role.into());
+    fields.remove("gen_ai.system");
+    Value::Object(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(name: &str, attributes: Value) -> Event {
+        let Value::Object(attributes) = attributes else { panic!("an object") };
+        Event { name: name.into(), time_ns: 1, attributes }
+    }
+
+    #[test]
+    fn messages_become_the_spans() {
+        let mut attributes = Map::new();
+        join(
+            vec![
+                event("gen_ai.system.message", json!({ "gen_ai.system": "openai", "content": "Be brief." })),
+                event("gen_ai.user.message", json!({ "content": "Hi" })),
+                event("gen_ai.choice", json!({ "index": 0, "finish_reason": "stop", "message": "{\"content\":\"Hello\"}" })),
+                event("exception", json!({ "exception.type": "E" })),
+                event("cache.miss", json!({ "key": "k" })),
+            ],
+            &mut attributes,
+        );
+        assert_eq!(
+            attributes["gen_ai.input.messages"],
+            json!([{ "role": "system", "content": "Be brief." }, { "role": "user", "content": "Hi" }])
+        );
+        assert_eq!(
+            attributes["gen_ai.output.messages"],
+            json!([{ "role": "assistant", "content": "Hello", "index": 0, "finish_reason": "stop" }])
+        );
+        assert_eq!(attributes["exception.type"], "E");
+        assert_eq!(attributes["otel.events"][0]["name"], "cache.miss");
+    }
+
+    #[test]
+    fn what_the_span_says_stays() {
+        let mut attributes = Map::from_iter([("gen_ai.input.messages".to_owned(), json!("as sent"))]);
+        join(vec![event("gen_ai.user.message", json!({ "content": "Hi" }))], &mut attributes);
+        assert_eq!(attributes["gen_ai.input.messages"], "as sent");
+    }
+}

@@ -1,0 +1,203 @@
+//! The messages of OTLP as protobuf, as far as Hinomi reads them. Fields that are not named here are skipped.
+//!
+//! Texts are read as bytes, and spans as messages within, so that a text that is not UTF-8 and a span that is broken cost only
+//! themselves: on the wire they are the same.
+
+use bytes::Bytes;
+use prost::{Message, Oneof};
+
+/// `opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest`
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Traces {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) resource_spans: Vec<ResourceSpans>,
+}
+
+/// `opentelemetry.proto.trace.v1.ResourceSpans`
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ResourceSpans {
+    #[prost(message, optional, tag = "1")]
+    pub(super) resource: Option<Resource>,
+    #[prost(message, repeated, tag = "2")]
+    pub(super) scope_spans: Vec<ScopeSpans>,
+}
+
+/// `opentelemetry.proto.resource.v1.Resource`
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Resource {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) attributes: Vec<KeyValue>,
+}
+
+/// `opentelemetry.proto.trace.v1.ScopeSpans`
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ScopeSpans {
+    #[prost(message, optional, tag = "1")]
+    pub(super) scope: Option<Scope>,
+    /// Each a [`Span`].
+    #[prost(bytes = "bytes", repeated, tag = "2")]
+    pub(super) spans: Vec<Bytes>,
+}
+
+/// `opentelemetry.proto.common.v1.InstrumentationScope`
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Scope {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(super) name: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(super) version: Bytes,
+    #[prost(message, repeated, tag = "3")]
+    pub(super) attributes: Vec<KeyValue>,
+}
+
+/// `opentelemetry.proto.trace.v1.Span`
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Span {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(super) trace_id: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(super) span_id: Bytes,
+    #[prost(bytes = "bytes", tag = "4")]
+    pub(super) parent_span_id: Bytes,
+    #[prost(bytes = "bytes", tag = "5")]
+    pub(super) name: Bytes,
+    #[prost(int32, tag = "6")]
+    pub(super) kind: i32,
+    #[prost(fixed64, tag = "7")]
+    pub(super) start_time_unix_nano: u64,
+    #[prost(fixed64, tag = "8")]
+    pub(super) end_time_unix_nano: u64,
+    #[prost(message, repeated, tag = "9")]
+    pub(super) attributes: Vec<KeyValue>,
+    #[prost(message, repeated, tag = "11")]
+    pub(super) events: Vec<Event>,
+    #[prost(message, repeated, tag = "13")]
+    pub(super) links: Vec<Link>,
+    #[prost(message, optional, tag = "15")]
+    pub(super) status: Option<Status>,
+}
+
+/// `opentelemetry.proto.trace.v1.Span.Event`
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Event {
+    #[prost(fixed64, tag = "1")]
+    pub(super) time_unix_nano: u64,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(super) name: Bytes,
+    #[prost(message, repeated, tag = "3")]
+    pub(super) attributes: Vec<KeyValue>,
+}
+
+/// `opentelemetry.proto.trace.v1.Span.Link`
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Link {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(super) trace_id: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(super) span_id: Bytes,
+}
+
+/// `opentelemetry.proto.trace.v1.Status`
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Status {
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(super) message: Bytes,
+    /// 0 unset, 1 ok, 2 error.
+    #[prost(int32, tag = "3")]
+    pub(super) code: i32,
+}
+
+/// `opentelemetry.proto.common.v1.KeyValue`
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct KeyValue {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(super) key: Bytes,
+    #[prost(message, optional, tag = "2")]
+    pub(super) value: Option<AnyValue>,
+}
+
+/// `opentelemetry.proto.common.v1.AnyValue`
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct AnyValue {
+    #[prost(oneof = "Any", tags = "1, 2, 3, 4, 5, 6, 7")]
+    pub(super) value: Option<Any>,
+}
+
+/// What an [`AnyValue`] holds.
+#[derive(Clone, PartialEq, Oneof)]
+pub(super) enum Any {
+    #[prost(bytes = "bytes", tag = "1")]
+    Text(Bytes),
+    #[prost(bool, tag = "2")]
+    Bool(bool),
+    #[prost(int64, tag = "3")]
+    Int(i64),
+    #[prost(double, tag = "4")]
+    Double(f64),
+    #[prost(message, tag = "5")]
+    List(ArrayValue),
+    #[prost(message, tag = "6")]
+    Map(KeyValueList),
+    #[prost(bytes = "bytes", tag = "7")]
+    Bytes(Bytes),
+}
+
+/// `opentelemetry.proto.common.v1.ArrayValue`
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ArrayValue {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) values: Vec<AnyValue>,
+}
+
+/// `opentelemetry.proto.common.v1.KeyValueList`
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct KeyValueList {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) values: Vec<KeyValue>,
+}
+
+/// `ExportLogsServiceRequest` and `ExportMetricsServiceRequest`, as far as their records are counted.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Counted {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) resources: Vec<CountedResource>,
+}
+
+/// `ResourceLogs` and `ResourceMetrics`
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct CountedResource {
+    #[prost(message, repeated, tag = "2")]
+    pub(super) scopes: Vec<CountedScope>,
+}
+
+/// `ScopeLogs` and `ScopeMetrics`
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct CountedScope {
+    #[prost(bytes = "bytes", repeated, tag = "2")]
+    pub(super) records: Vec<Bytes>,
+}
+
+/// `google.rpc.Status`, the form of errors.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct RpcStatus {
+    #[prost(int32, tag = "1")]
+    pub(super) code: i32,
+    #[prost(string, tag = "2")]
+    pub(super) message: String,
+}
+
+/// `Export{Trace,Logs,Metrics}ServiceResponse`, which are alike.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Response {
+    #[prost(message, optional, tag = "1")]
+    pub(super) partial_success: Option<PartialSuccess>,
+}
+
+/// `ExportTracePartialSuccess` and its like.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct PartialSuccess {
+    #[prost(int64, tag = "1")]
+    pub(super) rejected: i64,
+    #[prost(string, tag = "2")]
+    pub(super) error_message: String,
+}

@@ -1,0 +1,117 @@
+//! A span between its wire form, protobuf or JSON, and [`RawSpan`].
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value, json};
+
+use super::events;
+use crate::clock::{Clock, NoTime};
+use crate::id::{SpanId, TraceId};
+use crate::map::{RawSpan, RawStatus};
+use crate::outcome::{Category, Outcome};
+use crate::span::Attributes;
+
+/// A span with its encoding taken off.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Wire {
+    pub(super) trace_id: Option<u128>,
+    pub(super) span_id: Option<u64>,
+    pub(super) parent_span_id: Option<u64>,
+    pub(super) name: String,
+    pub(super) kind: i32,
+    pub(super) start_ns: u64,
+    pub(super) end_ns: u64,
+    pub(super) attributes: Map<String, Value>,
+    pub(super) events: Vec<Event>,
+    pub(super) links: Vec<(u128, u64)>,
+    pub(super) status_code: i32,
+    pub(super) status_message: String,
+}
+
+/// Something that happened during a span.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Event {
+    pub(super) name: String,
+    pub(super) time_ns: u64,
+    pub(super) attributes: Map<String, Value>,
+}
+
+/// What stands around spans: the resource and the instrumentation scope.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Around {
+    pub(super) resource: Map<String, Value>,
+    pub(super) scope_name: String,
+    pub(super) scope_version: String,
+    pub(super) scope: Map<String, Value>,
+}
+
+/// The values of `SpanKind`, as the attribute `otel.kind` says them; 1 is "internal" and as good as none.
+const KINDS: [&str; 6] = ["", "", "server", "client", "producer", "consumer"];
+
+/// A broken span.
+pub(super) fn dropped(reason: &str) -> Outcome {
+    Outcome::dropped(Category::Span, reason, None)
+}
+
+impl Wire {
+    /// The span as the table of names reads it.
+    pub(super) fn into_raw(self, around: &Around, clock: &Clock) -> Result<RawSpan, Outcome> {
+        let trace_id = self.trace_id.filter(|id| *id != 0).map(TraceId).ok_or_else(|| dropped("invalid_trace_id"))?;
+        let span_id = self.span_id.filter(|id| *id != 0).map(SpanId).ok_or_else(|| dropped("invalid_span_id"))?;
+        // One time that is missing is the other one; what never ended ended when it began.
+        let (start_ns, end_ns) = match (self.start_ns, self.end_ns) {
+            (0, 0) => return Err(dropped("invalid_timestamp")),
+            (0, end) => (end, end),
+            (start, 0) => (start, start),
+            (start, end) => (start, end.max(start)),
+        };
+        let micros = |ns: u64| i64::try_from(ns / 1000).unwrap_or(i64::MAX);
+        let (start_us, end_us) = (micros(start_ns), micros(end_ns));
+        let shift = clock.shift(end_us).map_err(|NoTime::TooOld| dropped("too_old"))?;
+
+        let mut attributes: Attributes = self.attributes;
+        events::join(self.events, &mut attributes);
+        if !self.links.is_empty() {
+            let links: Vec<Value> =
+                self.links.iter().map(|(trace, span)| json!({ "trace_id": TraceId(*trace), "span_id": SpanId(*span) })).collect();
+            attributes.insert("otel.links".into(), Value::Array(links));
+        }
+        let kind = usize::try_from(self.kind).ok().and_then(|kind| KINDS.get(kind)).filter(|kind| !kind.is_empty());
+        let own = [("otel.kind", kind.copied().unwrap_or_default()), ("otel.scope.version", &around.scope_version)];
+        for (name, text) in own.into_iter().filter(|(_, text)| !text.is_empty()) {
+            attributes.entry(name).or_insert_with(|| text.into());
+        }
+        // The nearest says it best: the span, then its scope, then its resource.
+        for (name, value) in around.scope.iter().chain(&around.resource) {
+            if !attributes.contains_key(name) {
+                attributes.insert(name.clone(), value.clone());
+            }
+        }
+        Ok(RawSpan {
+            trace_id,
+            span_id,
+            parent_span_id: self.parent_span_id.filter(|id| *id != 0).map(SpanId),
+            name: self.name,
+            op: attributes.get("sentry.op").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            origin: Some(around.scope_name.clone()).filter(|name| !name.is_empty()),
+            status: match self.status_code {
+                1 => RawStatus::Ok,
+                2 => RawStatus::Error,
+                _ => RawStatus::Unset,
+            },
+            status_detail: Some(self.status_message).filter(|text| !text.is_empty()),
+            start_us: start_us.saturating_add(shift),
+            end_us: end_us.saturating_add(shift),
+            clock_shift_us: shift,
+            attributes,
+            measurements: Vec::new(),
+            tags: Default::default(),
+        })
+    }
+}
+
+/// Attributes by name. A name that comes twice keeps its last value, as the specification has it.
+pub(super) fn attributes(pairs: impl Iterator<Item = (String, Value)>) -> Map<String, Value> {
+    let found: HashMap<String, Value> = pairs.filter(|(name, value)| !name.is_empty() && !value.is_null()).collect();
+    found.into_iter().collect()
+}

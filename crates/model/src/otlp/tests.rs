@@ -1,0 +1,130 @@
+//! Both encodings say the same, and broken parts cost only themselves.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::proto::{Any, AnyValue, KeyValue, Resource, ResourceSpans, Scope, ScopeSpans, Span, Status, Traces};
+use super::*;
+use crate::price::PriceBook;
+use crate::span::Status as SpanStatus;
+use crate::time::SECOND_US;
+
+const NOW_US: i64 = 1_795_510_800 * SECOND_US;
+
+fn context() -> Context<'static> {
+    Context { received_us: NOW_US, retention_us: Some(30 * 86_400 * SECOND_US), price: PriceBook::embedded() }
+}
+
+fn pair(key: &'static str, value: Any) -> KeyValue {
+    KeyValue { key: key.into(), value: Some(AnyValue { value: Some(value) }) }
+}
+
+fn call() -> Span {
+    Span {
+        trace_id: vec![7; 16].into(),
+        span_id: vec![8; 8].into(),
+        name: "chat gpt-4o".into(),
+        kind: 3,
+        start_time_unix_nano: 1_795_500_000_000_000_000,
+        end_time_unix_nano: 1_795_500_001_500_000_000,
+        attributes: vec![
+            pair("gen_ai.operation.name", Any::Text("chat".into())),
+            pair("gen_ai.provider.name", Any::Text("openai".into())),
+            pair("gen_ai.request.model", Any::Text("gpt-4o".into())),
+            pair("gen_ai.usage.input_tokens", Any::Int(26)),
+            pair("gen_ai.usage.output_tokens", Any::Int(217)),
+        ],
+        status: Some(Status { code: 2, message: "overloaded".into() }),
+        ..Span::default()
+    }
+}
+
+fn request(spans: Vec<Bytes>) -> Bytes {
+    let resource = Resource { attributes: vec![pair("service.name", Any::Text("shop".into()))] };
+    let scope = Scope { name: "openai_v2".into(), ..Scope::default() };
+    let scope_spans = vec![ScopeSpans { scope: Some(scope), spans }];
+    Traces { resource_spans: vec![ResourceSpans { resource: Some(resource), scope_spans }] }.encode_to_vec().into()
+}
+
+fn of_binary(body: Bytes) -> Decoded {
+    decode(body, Signal::Traces, Encoding::Binary, &context()).unwrap()
+}
+
+#[test]
+fn a_call_in_both_encodings() {
+    let json = json!({ "resourceSpans": [{
+        "resource": { "attributes": [{ "key": "service.name", "value": { "stringValue": "shop" } }] },
+        "scopeSpans": [{ "scope": { "name": "openai_v2" }, "spans": [{
+            "traceId": "07".repeat(16), "spanId": "08".repeat(8), "name": "chat gpt-4o", "kind": 3,
+            "startTimeUnixNano": "1795500000000000000", "endTimeUnixNano": "1795500001500000000",
+            "attributes": [
+                { "key": "gen_ai.operation.name", "value": { "stringValue": "chat" } },
+                { "key": "gen_ai.provider.name", "value": { "stringValue": "openai" } },
+                { "key": "gen_ai.request.model", "value": { "stringValue": "gpt-4o" } },
+                { "key": "gen_ai.usage.input_tokens", "value": { "intValue": "26" } },
+                { "key": "gen_ai.usage.output_tokens", "value": { "intValue": 217 } },
+            ],
+            "status": { "code": 2, "message": "overloaded" },
+        }] }],
+    }] });
+    let of_json = decode(json.to_string().into(), Signal::Traces, Encoding::Json, &context()).unwrap();
+    let of_binary = of_binary(request(vec![call().encode_to_vec().into()]));
+    assert_eq!(of_json, of_binary);
+    let span = &of_binary.spans[0];
+    assert_eq!((span.usage.input, span.usage.output, span.status), (Some(26), Some(217), SpanStatus::Error));
+    assert_eq!((span.service.as_deref(), span.origin.as_deref()), (Some("shop"), Some("openai_v2")));
+    assert_eq!(span.end_us - span.start_us, 1_500_000);
+    assert!(span.cost.is_some());
+}
+
+#[test]
+fn broken_spans_cost_only_themselves() {
+    let mut bad_text = call();
+    bad_text.name = Bytes::from_static(b"chat \xff");
+    bad_text.span_id = vec![9; 8].into();
+    let no_id = Span { trace_id: Bytes::new(), ..call() };
+    let no_time = Span { start_time_unix_nano: 0, end_time_unix_nano: 0, ..call() };
+    let spans = vec![
+        Bytes::from_static(b"\xff\xff\xff"),
+        no_id.encode_to_vec().into(),
+        no_time.encode_to_vec().into(),
+        bad_text.encode_to_vec().into(),
+    ];
+    let decoded = of_binary(request(spans));
+    let reasons: Vec<&str> = decoded.outcomes.iter().map(|outcome| outcome.reason.as_str()).collect();
+    assert_eq!(reasons, ["invalid_protobuf", "invalid_trace_id", "invalid_timestamp"]);
+    assert_eq!(decoded.spans.len(), 1);
+    assert_eq!(decoded.spans[0].name, "chat \u{fffd}");
+}
+
+#[test]
+fn an_answer_says_what_was_not_kept() {
+    assert_eq!(response(Signal::Traces, Encoding::Binary, &[]), b"");
+    assert_eq!(response(Signal::Traces, Encoding::Json, &[]), b"{}");
+    let outcomes = [span::dropped("too_old"), span::dropped("too_old")];
+    let said: Value = serde_json::from_slice(&response(Signal::Traces, Encoding::Json, &outcomes)).unwrap();
+    assert_eq!(said, json!({ "partialSuccess": { "rejectedSpans": "2", "errorMessage": "too_old" } }));
+}
+
+#[test]
+fn logs_and_metrics_are_counted() {
+    let body = json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": [{}, {}] }] }] }).to_string();
+    let decoded = decode(body.into(), Signal::Logs, Encoding::Json, &context()).unwrap();
+    assert_eq!((decoded.outcomes[0].quantity, decoded.outcomes[0].category), (2, Category::Log));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_refused_or_read(bytes in proptest::collection::vec(any::<u8>(), 0..200), damaged in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
+        for encoding in [Encoding::Binary, Encoding::Json] {
+            let _ = decode(bytes.clone().into(), Signal::Traces, encoding, &context());
+            let _ = decode(bytes.clone().into(), Signal::Logs, encoding, &context());
+        }
+        let mut body = request(vec![call().encode_to_vec().into()]).to_vec();
+        for (at, byte) in damaged {
+            let at = at.index(body.len());
+            body[at] = byte;
+        }
+        let _ = decode(body.into(), Signal::Traces, Encoding::Binary, &context());
+    }
+}

@@ -1,0 +1,213 @@
+//! The JSON form. It is read by hand and forgivingly: names in both spellings, numbers as numbers or texts, enums by name or number,
+//! ids as hex (as the specification has it) or base64 (as plain protobuf libraries write them).
+
+use base64::Engine;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use base64::engine::{DecodePaddingMode, general_purpose};
+use serde_json::{Map, Value};
+
+use super::binary::{self, Groups};
+use super::span::{Around, Event, Wire, attributes, dropped};
+use crate::json::parse_mended;
+use crate::outcome::Outcome;
+
+/// Reads a request for traces.
+pub(super) fn traces(body: &[u8]) -> Result<Groups, serde_json::Error> {
+    let request = object(body)?;
+    let mut groups = Groups::new();
+    for of_resource in list(&request, "resourceSpans", "resource_spans") {
+        let resource = of_resource.get("resource").map(|resource| map(resource, "attributes")).unwrap_or_default();
+        // `instrumentationLibrarySpans` was its name before 1.0.
+        let scopes = list(of_resource, "scopeSpans", "scope_spans").iter();
+        for of_scope in scopes.chain(list(of_resource, "instrumentationLibrarySpans", "instrumentation_library_spans")) {
+            let scope = of_scope.get("scope").or_else(|| of_scope.get("instrumentationLibrary")).unwrap_or(&Value::Null);
+            let around = Around {
+                resource: resource.clone(),
+                scope_name: text(scope, "name", "name"),
+                scope_version: text(scope, "version", "version"),
+                scope: map(scope, "attributes"),
+            };
+            groups.push((around, list(of_scope, "spans", "spans").iter().map(wire).collect()));
+        }
+    }
+    Ok(groups)
+}
+
+/// How many records a request for logs or metrics holds.
+pub(super) fn records(body: &[u8]) -> Result<u64, serde_json::Error> {
+    let request = object(body)?;
+    let resources = ["resourceLogs", "resourceMetrics"].into_iter().flat_map(|name| list(&request, name, name));
+    let scopes = resources.flat_map(|resource| ["scopeLogs", "scopeMetrics"].into_iter().flat_map(|name| list(resource, name, name)));
+    Ok(scopes.map(|scope| ["logRecords", "metrics"].iter().map(|name| list(scope, name, name).len() as u64).sum::<u64>()).sum())
+}
+
+fn object(body: &[u8]) -> Result<Value, serde_json::Error> {
+    parse_mended(body, |text| serde_json::from_str::<Map<String, Value>>(text)).map(Value::Object)
+}
+
+fn wire(span: &Value) -> Result<Wire, Outcome> {
+    if !span.is_object() {
+        return Err(dropped("invalid_json"));
+    }
+    let id = |name, other| field(span, name, other).and_then(Value::as_str).and_then(id_bytes);
+    let status = span.get("status").unwrap_or(&Value::Null);
+    let event = |event: &Value| Event {
+        name: text(event, "name", "name"),
+        time_ns: number(event, "timeUnixNano", "time_unix_nano"),
+        attributes: map(event, "attributes"),
+    };
+    let link = |link: &Value| {
+        let id = |name, other| field(link, name, other).and_then(Value::as_str).and_then(id_bytes);
+        let trace = binary::trace_id(&id("traceId", "trace_id")?)?;
+        Some((trace, binary::span_id(&id("spanId", "span_id")?)?))
+    };
+    Ok(Wire {
+        trace_id: id("traceId", "trace_id").and_then(|bytes| binary::trace_id(&bytes)),
+        span_id: id("spanId", "span_id").and_then(|bytes| binary::span_id(&bytes)),
+        parent_span_id: id("parentSpanId", "parent_span_id").and_then(|bytes| binary::span_id(&bytes)),
+        name: text(span, "name", "name"),
+        kind: named(
+            span,
+            "kind",
+            &[
+                "SPAN_KIND_UNSPECIFIED",
+                "SPAN_KIND_INTERNAL",
+                "SPAN_KIND_SERVER",
+                "SPAN_KIND_CLIENT",
+                "SPAN_KIND_PRODUCER",
+                "SPAN_KIND_CONSUMER",
+            ],
+        ),
+        start_ns: number(span, "startTimeUnixNano", "start_time_unix_nano"),
+        end_ns: number(span, "endTimeUnixNano", "end_time_unix_nano"),
+        attributes: map(span, "attributes"),
+        events: list(span, "events", "events").iter().map(event).collect(),
+        links: list(span, "links", "links").iter().filter_map(link).collect(),
+        status_code: named(status, "code", &["STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR"]),
+        status_message: text(status, "message", "message"),
+    })
+}
+
+fn field<'a>(value: &'a Value, name: &str, other: &str) -> Option<&'a Value> {
+    value.get(name).or_else(|| value.get(other))
+}
+
+fn list<'a>(value: &'a Value, name: &str, other: &str) -> &'a [Value] {
+    field(value, name, other).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &Value, name: &str, other: &str) -> String {
+    match field(value, name, other) {
+        Some(Value::String(text)) => text.clone(),
+        Some(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// A 64-bit number: text in the specification, a number from some.
+fn number(value: &Value, name: &str, other: &str) -> u64 {
+    match field(value, name, other) {
+        Some(Value::String(text)) => text.trim().parse().unwrap_or(0),
+        // Such a number in floating point has lost its last digits, not its meaning.
+        Some(Value::Number(number)) => number.as_u64().or_else(|| number.as_f64().map(|number| number as u64)).unwrap_or(0),
+        _ => 0,
+    }
+}
+
+fn named(value: &Value, field: &str, names: &[&str]) -> i32 {
+    let position = |name: &str| names.iter().position(|known| *known == name).and_then(|at| i32::try_from(at).ok());
+    match value.get(field) {
+        Some(Value::Number(number)) => number.as_i64().and_then(|number| i32::try_from(number).ok()).unwrap_or(0),
+        Some(Value::String(name)) => position(name).or_else(|| name.parse().ok()).unwrap_or(0),
+        _ => 0,
+    }
+}
+
+fn id_bytes(text: &str) -> Option<Vec<u8>> {
+    const FORGIVING: GeneralPurpose = GeneralPurpose::new(
+        &base64::alphabet::STANDARD,
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    );
+    let text = text.trim();
+    let is_hex = matches!(text.len(), 16 | 32) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_hex {
+        return (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect();
+    }
+    FORGIVING.decode(text).or_else(|_| general_purpose::URL_SAFE_NO_PAD.decode(text.trim_end_matches('='))).ok()
+}
+
+fn map(value: &Value, name: &str) -> Map<String, Value> {
+    match value.get(name) {
+        Some(Value::Array(pairs)) => {
+            attributes(pairs.iter().map(|pair| (text(pair, "key", "key"), pair.get("value").map_or(Value::Null, any))))
+        }
+        // A plain object is not OTLP, and its meaning is plain.
+        Some(Value::Object(object)) => object.clone(),
+        _ => Map::new(),
+    }
+}
+
+/// An `AnyValue`: an object with one field, whose name says the type.
+fn any(value: &Value) -> Value {
+    let Value::Object(object) = value else { return value.clone() };
+    let Some((name, inner)) = object.iter().next() else { return Value::Null };
+    match (name.as_str(), inner) {
+        ("intValue" | "int_value", Value::String(digits)) => digits.trim().parse::<i64>().map_or_else(|_| inner.clone(), Value::from),
+        ("doubleValue" | "double_value", Value::String(digits)) => {
+            let number = digits.trim().parse::<f64>().ok().and_then(serde_json::Number::from_f64);
+            number.map_or_else(|| inner.clone(), Value::Number)
+        }
+        ("arrayValue" | "array_value", _) => list(inner, "values", "values").iter().map(any).collect(),
+        ("kvlistValue" | "kvlist_value", _) => Value::Object(map(inner, "values")),
+        (
+            "stringValue" | "string_value" | "boolValue" | "bool_value" | "intValue" | "int_value" | "doubleValue" | "double_value"
+            | "bytesValue" | "bytes_value",
+            _,
+        ) => inner.clone(),
+        _ => value.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn ids_in_hex_and_base64() {
+        let bytes: Vec<u8> = (1..=8).collect();
+        assert_eq!(id_bytes("0102030405060708"), Some(bytes.clone()));
+        assert_eq!(id_bytes("AQIDBAUGBwg="), Some(bytes.clone()));
+        assert_eq!(id_bytes("AQIDBAUGBwg"), Some(bytes));
+        assert_eq!(id_bytes("*"), None);
+    }
+
+    #[test]
+    fn values_of_every_type() {
+        let cases = [
+            (json!({ "stringValue": "a" }), json!("a")),
+            (json!({ "intValue": "26" }), json!(26)),
+            (json!({ "intValue": 26 }), json!(26)),
+            (json!({ "doubleValue": "0.5" }), json!(0.5)),
+            (json!({ "boolValue": true }), json!(true)),
+            (json!({ "arrayValue": { "values": [{ "intValue": "1" }, { "stringValue": "b" }] } }), json!([1, "b"])),
+            (json!({ "kvlistValue": { "values": [{ "key": "k", "value": { "boolValue": false } }] } }), json!({ "k": false })),
+            (json!({}), Value::Null),
+        ];
+        for (sent, read) in cases {
+            assert_eq!(any(&sent), read, "{sent}");
+        }
+    }
+
+    #[test]
+    fn both_spellings() {
+        let body = json!({ "resource_spans": [{ "scope_spans": [{ "spans": [{
+            "trace_id": "0102030405060708090a0b0c0d0e0f10", "span_id": "0102030405060708", "kind": "SPAN_KIND_CLIENT",
+            "start_time_unix_nano": 1000, "endTimeUnixNano": "2000", "status": { "code": "STATUS_CODE_ERROR" }
+        }, 7] }] }] });
+        let groups = traces(body.to_string().as_bytes()).unwrap();
+        let span = groups[0].1[0].as_ref().unwrap();
+        assert_eq!((span.kind, span.start_ns, span.end_ns, span.status_code), (3, 1000, 2000, 2));
+        assert_eq!(groups[0].1[1], Err(dropped("invalid_json")));
+    }
+}

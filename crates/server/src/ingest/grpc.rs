@@ -1,0 +1,71 @@
+//! gRPC as far as a call with one message each way needs it, so that its bodies pass the same caps as all others.
+//!
+//! Facts: a message stands behind a flag (1: compressed) and its length in 4 bytes; the status stands in trailers, or in the headers
+//! where there is no message.
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use http_body_util::{BodyExt, Full};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+use super::body::inflate;
+use super::refusal::Refusal;
+
+/// Bytes before a message.
+const FRAME: usize = 5;
+/// What a header cannot hold as it is.
+const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
+/// Of requests and answers.
+const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
+
+/// The message in a body.
+pub(super) fn message(mut body: Vec<u8>, compression: &str, limit: usize) -> Result<Vec<u8>, Refusal> {
+    let (flag, length) = match body.first_chunk::<FRAME>() {
+        Some([flag, length @ ..]) => (*flag, u32::from_be_bytes(*length) as usize),
+        None => return Err(Refusal::Frame),
+    };
+    if body.len() - FRAME != length || flag > 1 {
+        return Err(Refusal::Frame);
+    }
+    body.drain(..FRAME);
+    Ok(inflate(body, if flag == 1 { compression } else { "" }, limit)?)
+}
+
+/// An answer with a message.
+pub(super) fn answer(message: &[u8]) -> Response {
+    let mut framed = Vec::with_capacity(FRAME + message.len());
+    framed.push(0);
+    framed.extend_from_slice(&u32::try_from(message.len()).unwrap_or(u32::MAX).to_be_bytes());
+    framed.extend_from_slice(message);
+    let trailers = HeaderMap::from_iter([(header::HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"))]);
+    let body = Full::new(Bytes::from(framed)).with_trailers(std::future::ready(Some(Ok(trailers))));
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], Body::new(body)).into_response()
+}
+
+/// An answer without one.
+pub(super) fn refuse(code: i32, why: &str) -> Response {
+    let mut response = [(header::CONTENT_TYPE, CONTENT_TYPE)].into_response();
+    let headers = response.headers_mut();
+    headers.insert("grpc-status", HeaderValue::from(code));
+    if let Ok(why) = HeaderValue::from_str(&utf8_percent_encode(why, ESCAPED).to_string()) {
+        headers.insert("grpc-message", why);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames() {
+        assert_eq!(message(vec![0, 0, 0, 0, 2, 7, 8], "", 10).unwrap(), [7, 8]);
+        assert_eq!(message(vec![0, 0, 0, 0, 0], "gzip", 10).unwrap(), []);
+        for broken in [vec![], vec![0, 0, 0, 0, 3, 7, 8], vec![2, 0, 0, 0, 0], vec![0, 0, 0, 0, 0, 1]] {
+            assert!(matches!(message(broken, "", 10), Err(Refusal::Frame)));
+        }
+        assert!(matches!(message(vec![0, 0, 0, 0, 2, 7, 8], "", 1), Err(Refusal::TooLarge { limit: 1 })));
+        assert!(matches!(message(vec![1, 0, 0, 0, 2, 7, 8], "gzip", 10), Err(Refusal::Body(_))));
+    }
+}

@@ -1,0 +1,133 @@
+//! OpenTelemetry's protocol, over HTTP and gRPC: where programs post to, and what they are answered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderName, Method, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, post};
+use hinomi_model::otlp::{self, Encoding, Signal};
+use tower_http::cors::{Any, CorsLayer};
+
+use super::auth::{self, AuthError};
+use super::body::inflate;
+use super::refusal::Refusal;
+use super::{Content, Intake, Sender, grpc};
+
+/// Each signal, the end of its path, and the method that carries it over gRPC.
+const SIGNALS: [(Signal, &str, &str); 3] = [
+    (Signal::Traces, "traces", "/opentelemetry.proto.collector.trace.v1.TraceService/Export"),
+    (Signal::Logs, "logs", "/opentelemetry.proto.collector.logs.v1.LogsService/Export"),
+    (Signal::Metrics, "metrics", "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"),
+];
+
+/// Where a signal is posted to: OTLP's own path, Sentry's, Langfuse's.
+const PATHS: [&str; 3] = ["/v1", "/api/{project}/integration/otlp/v1", "/api/public/otel/v1"];
+
+/// OTLP's paths, without slashes at the end.
+pub fn routes(intake: Arc<Intake>) -> Router {
+    let mut router = Router::new();
+    for (signal, name, method) in SIGNALS {
+        for path in PATHS {
+            router = router.route(&format!("{path}/{name}"), over_http(signal));
+        }
+        router = router.route(method, over_grpc(signal));
+    }
+    let headers =
+        ["content-type", "content-encoding", "authorization", "x-hinomi-key", "x-sentry-auth", "traceparent", "tracestate", "baggage"];
+    let cors = CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::POST])
+        .allow_headers(headers.map(HeaderName::from_static))
+        .expose_headers([header::RETRY_AFTER])
+        .max_age(Duration::from_secs(3600));
+    router.layer(cors).with_state(intake)
+}
+
+fn over_http(signal: Signal) -> MethodRouter<Arc<Intake>> {
+    post(move |State(intake): State<Arc<Intake>>, path: Path<Vec<(String, String)>>, headers: HeaderMap, body: Body| async move {
+        let project = path.iter().find(|(name, _)| name == "project").map(|(_, id)| id.parse().unwrap_or(0));
+        let content_type = text(&headers, header::CONTENT_TYPE.as_str()).unwrap_or_default().to_owned();
+        let Some((encoding, own_type)) = encoding(&content_type) else {
+            let refusal = Refusal::ContentType(content_type);
+            intake.count_refusal(project, &refusal);
+            return refusal.into_otlp(Encoding::Json, "application/json");
+        };
+        let compression = text(&headers, "content-encoding").unwrap_or_default().to_owned();
+        let unpack = move |intake: &Intake, bytes| Ok(inflate(bytes, &compression, intake.limits.max_inflated_bytes)?);
+        match take_in(&intake, project, &headers, body, signal, encoding, unpack).await {
+            Ok(answer) => ([(header::CONTENT_TYPE, own_type)], answer).into_response(),
+            Err(refusal) => {
+                intake.count_refusal(project, &refusal);
+                refusal.into_otlp(encoding, own_type)
+            }
+        }
+    })
+}
+
+fn over_grpc(signal: Signal) -> MethodRouter<Arc<Intake>> {
+    post(move |State(intake): State<Arc<Intake>>, headers: HeaderMap, body: Body| async move {
+        let compression = text(&headers, "grpc-encoding").unwrap_or_default().to_owned();
+        let unpack = move |intake: &Intake, bytes| grpc::message(bytes, &compression, intake.limits.max_inflated_bytes);
+        match take_in(&intake, None, &headers, body, signal, Encoding::Binary, unpack).await {
+            Ok(answer) => grpc::answer(&answer),
+            Err(refusal) => {
+                intake.count_refusal(None, &refusal);
+                grpc::refuse(refusal.grpc_code(), &refusal.to_string())
+            }
+        }
+    })
+}
+
+/// What a content type means, and what is answered in.
+fn encoding(content_type: &str) -> Option<(Encoding, &'static str)> {
+    match content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+        "application/x-protobuf" | "application/protobuf" => Some((Encoding::Binary, "application/x-protobuf")),
+        "application/json" => Some((Encoding::Json, "application/json")),
+        _ => None,
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// Takes a request in; answers with the body of the response.
+async fn take_in(
+    intake: &Arc<Intake>,
+    project: Option<u64>,
+    headers: &HeaderMap,
+    body: Body,
+    signal: Signal,
+    encoding: Encoding,
+    unpack: impl FnOnce(&Intake, Vec<u8>) -> Result<Vec<u8>, Refusal> + Send + 'static,
+) -> Result<Vec<u8>, Refusal> {
+    let sender = sender(intake, project, headers)?;
+    let received_us = jiff::Timestamp::now().as_microsecond();
+    let work = move |intake: &Intake, bytes| {
+        let body = unpack(intake, bytes)?;
+        let decoded = otlp::decode(body.into(), signal, encoding, &intake.context(&sender, received_us))?;
+        let answer = otlp::response(signal, encoding, &decoded.outcomes);
+        let content = Content { spans: decoded.spans, outcomes: decoded.outcomes, ..Content::default() };
+        Ok((Intake::make_ready(sender, content)?, answer))
+    };
+    let (ready, answer) = intake.work(body, headers, work).await?;
+    intake.keep(received_us, ready).await?;
+    Ok(answer)
+}
+
+fn sender(intake: &Intake, project: Option<u64>, headers: &HeaderMap) -> Result<Sender, Refusal> {
+    let key = auth::of_otlp(text(headers, "x-hinomi-key"), text(headers, "authorization"), text(headers, "x-sentry-auth"))?;
+    if let Some(key) = key {
+        return intake.sender(&key, project);
+    }
+    let sender = intake.anonymous_sender(project).ok_or(AuthError::NoKey)?;
+    // Any page on the net can make a browser on this machine post to it.
+    match text(headers, "origin") {
+        Some(origin) => Err(Refusal::KeylessPage(origin.to_owned())),
+        None => sender,
+    }
+}
