@@ -29,7 +29,7 @@ const GIF: &[u8] =
     b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;";
 
 /// Sentry's paths, without slashes at the end.
-pub fn routes(intake: Arc<Intake>) -> Router {
+pub(super) fn routes(intake: Arc<Intake>) -> Router {
     let mut router = Router::new()
         .route("/api/{project}/envelope", post(envelope))
         .route("/api/{project}/store", post(store).get(store_by_address))
