@@ -30,6 +30,8 @@ pub struct Node {
     pub model: Option<String>,
     /// The provider's id of the answer.
     pub response_id: Option<String>,
+    /// True for a span that came in pieces, so that another report of it may bring more.
+    pub joined: bool,
     /// What the span alone says, from [`crate::span::Span::counted`] at decoding.
     pub locally: Decision,
 }
@@ -47,6 +49,7 @@ impl Node {
             output_tokens: span.usage.output_tokens(),
             model: span.model().map(str::to_owned),
             response_id: span.response_id.clone(),
+            joined: span.joined.is_some(),
             locally: Decision {
                 counted: span.counted,
                 not_counted_because: span.not_counted_because.clone(),

@@ -6,11 +6,13 @@
 //! The way of a span: [`sentry`] takes off the protocol's packaging, [`map`] finds what its attributes mean with the tables in
 //! [`names`], [`kinds`] and [`providers`], [`messages`] reads its texts, [`usage`] its tokens, [`cost`] and [`price`] say what it
 //! cost, and [`counting`] which spans of a trace go into its sums.
+//! [`joining`] makes one span of what came in pieces.
 
 pub mod clock;
 pub mod cost;
 pub mod counting;
 pub mod id;
+pub mod joining;
 mod json;
 pub mod kinds;
 pub mod map;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{SpanId, TraceId};
+use crate::joining::Joined;
 use crate::money::Usd;
 
 /// Attributes as the client sent them, by their own names. Scalars keep their type.
@@ -111,6 +112,8 @@ pub struct Span {
     pub attributes: Attributes,
     /// Which attribute became which field.
     pub reading: Vec<Reading>,
+    /// What of it came by itself, for spans that come in pieces.
+    pub joined: Option<Box<Joined>>,
 }
 
 impl Default for Span {
@@ -164,6 +167,7 @@ impl Default for Span {
             tool_definitions: None,
             attributes: Attributes::new(),
             reading: Vec::new(),
+            joined: None,
         }
     }
 }

@@ -13,6 +13,7 @@ fn node(id: u64, parent: u64, kind: Kind) -> Node {
         output_tokens: None,
         model: None,
         response_id: None,
+        joined: false,
         locally: Decision { counted: true, not_counted_because: None, pipeline: None, is_run: false },
     }
 }

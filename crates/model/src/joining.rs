@@ -1,0 +1,210 @@
+//! Spans that come in pieces: a message of a call sent as a log record of its own, before or after the call; an update of what was
+//! told before.
+//!
+//! The pieces in any order, and any of them twice, end in the same span. To make that so, a span keeps its pieces beside what was
+//! made of them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::span::{Message, Span};
+
+/// What of a span came by itself.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Joined {
+    /// True while only pieces have come, and not the span that they belong to.
+    pub awaited: bool,
+    /// In the order of their times, then keys; each key once.
+    pub pieces: Vec<Piece>,
+}
+
+/// Something that belongs to a span and came by itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Piece {
+    /// What tells it from the other pieces of its span, and is the same when it is sent again.
+    pub key: String,
+    /// When it happened, in microseconds since the Unix epoch.
+    pub at_us: i64,
+    /// What it is.
+    #[serde(flatten)]
+    pub content: Content,
+}
+
+/// What a piece holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    /// A message that the model was given.
+    Input(Message),
+    /// A message that the model answered.
+    Output(Message),
+}
+
+/// Two reports of the same span as one. Both as their own reports say, before a rule of counting.
+///
+/// `None` when the second tells nothing new: then it is a repeat.
+pub fn join(stored: &Span, new: &Span) -> Option<Span> {
+    if stored.joined.is_none() && new.joined.is_none() {
+        return None;
+    }
+    let (of_stored, of_new) = (stored.joined.clone().unwrap_or_default(), new.joined.clone().unwrap_or_default());
+    let awaited = of_stored.awaited && of_new.awaited;
+    // Of two that are only announced, the one that tells of the earlier time speaks first.
+    let order = |span: &Span, joined: &Joined| (span.start_us, joined.pieces.first().map(|piece| piece.key.clone()));
+    let swapped = of_stored.awaited && (!of_new.awaited || order(new, &of_new) < order(stored, &of_stored));
+    let (base, other) = if swapped { (new, stored) } else { (stored, new) };
+    let mut joined = if of_stored.awaited == of_new.awaited || other.joined.as_ref().is_some_and(|joined| joined.awaited) {
+        filled(own(base), own(other))
+    } else {
+        own(base)
+    };
+    if awaited {
+        joined.start_us = stored.start_us.min(new.start_us);
+        joined.end_us = stored.end_us.max(new.end_us);
+    }
+    let mut pieces = of_stored.pieces;
+    pieces.extend(of_new.pieces);
+    pieces.sort_by(|a, b| (a.at_us, &a.key).cmp(&(b.at_us, &b.key)));
+    pieces.dedup_by(|a, b| a.key == b.key);
+    joined.joined = Some(Box::new(Joined { awaited, pieces }));
+    show_pieces(&mut joined);
+    (joined != *stored).then_some(joined)
+}
+
+/// Shows the messages that came by themselves, where the span brought none of its own.
+pub fn show_pieces(span: &mut Span) {
+    let Some(joined) = &span.joined else { return };
+    let (input, output) = messages(joined);
+    if span.input_messages.is_empty() {
+        span.input_messages = input;
+    }
+    if span.output_messages.is_empty() {
+        span.output_messages = output;
+    }
+}
+
+fn messages(joined: &Joined) -> (Vec<Message>, Vec<Message>) {
+    let (mut input, mut output) = (Vec::new(), Vec::new());
+    for piece in &joined.pieces {
+        match &piece.content {
+            Content::Input(message) => input.push(message.clone()),
+            Content::Output(message) => output.push(message.clone()),
+        }
+    }
+    (input, output)
+}
+
+/// The span without what its pieces gave it.
+fn own(span: &Span) -> Span {
+    let mut own = span.clone();
+    if let Some(joined) = own.joined.take() {
+        let (input, output) = messages(&joined);
+        if own.input_messages == input {
+            own.input_messages.clear();
+        }
+        if own.output_messages == output {
+            own.output_messages.clear();
+        }
+    }
+    own
+}
+
+/// The first span, with what only the second knows.
+fn filled(span: Span, from: Span) -> Span {
+    let of = |span: &Span| serde_json::to_value(span).ok();
+    let (Some(Value::Object(mut fields)), Some(Value::Object(more)), Some(none)) = (of(&span), of(&from), of(&Span::default())) else {
+        return span;
+    };
+    for (name, value) in more {
+        match fields.get_mut(&name) {
+            Some(Value::Object(own)) if name == "attributes" || name == "tags" => {
+                for (key, value) in value.as_object().into_iter().flatten() {
+                    own.entry(key).or_insert_with(|| value.clone());
+                }
+            }
+            Some(own) if none.get(&name) == Some(own) => *own = value,
+            Some(_) => {}
+            None => {
+                fields.insert(name, value);
+            }
+        }
+    }
+    serde_json::from_value(Value::Object(fields)).unwrap_or(span)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::id::{SpanId, TraceId};
+    use crate::span::Part;
+
+    fn message(text: &str) -> Message {
+        Message { role: "user".into(), parts: vec![Part::Text { text: text.into() }] }
+    }
+
+    /// A log record that tells of a message of the span.
+    fn piece(number: i64) -> Span {
+        let content = if number % 2 == 0 { Content::Input } else { Content::Output }(message(&format!("text {number}")));
+        let piece = Piece { key: format!("log {number}"), at_us: 1_000 - number / 2, content };
+        let mut span = Span {
+            start_us: piece.at_us,
+            end_us: piece.at_us,
+            session_id: Some("s".into()),
+            joined: Some(Box::new(Joined { awaited: true, pieces: vec![piece] })),
+            ..empty()
+        };
+        show_pieces(&mut span);
+        span
+    }
+
+    fn empty() -> Span {
+        Span { trace_id: TraceId(1), span_id: SpanId(2), ..Span::default() }
+    }
+
+    fn call() -> Span {
+        Span { name: "chat".into(), start_us: 5, end_us: 50, request_model: Some("gpt-4o".into()), ..empty() }
+    }
+
+    fn all(reports: &[Span]) -> Span {
+        let mut reports = reports.iter();
+        let first = reports.next().unwrap().clone();
+        reports.fold(first, |joined, report| join(&joined, report).unwrap_or(joined))
+    }
+
+    #[test]
+    fn a_call_and_its_messages() {
+        let span = all(&[piece(0), call(), piece(1), piece(2)]);
+        assert_eq!(span.input_messages, [message("text 2"), message("text 0")], "in the order of their times");
+        assert_eq!(span.output_messages, [message("text 1")]);
+        assert_eq!((span.name.as_str(), span.start_us, span.end_us, span.session_id.as_deref()), ("chat", 5, 50, Some("s")));
+        assert!(!span.joined.unwrap().awaited);
+    }
+
+    #[test]
+    fn what_a_span_brought_itself_is_not_said_twice() {
+        let own = Span { input_messages: vec![message("own")], ..call() };
+        assert_eq!(all(&[own.clone(), piece(0)]).input_messages, [message("own")]);
+        assert_eq!(all(&[piece(0), own]).input_messages, [message("own")]);
+    }
+
+    #[test]
+    fn a_repeat_is_nothing_new() {
+        assert_eq!(join(&call(), &call()), None);
+        let whole = all(&[call(), piece(0)]);
+        assert_eq!(join(&whole, &piece(0)), None);
+        assert_eq!(join(&whole, &call()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_and_any_repeats_end_in_the_same_span(order in proptest::collection::vec(0usize..6, 0..12)) {
+            let reports = [call(), piece(0), piece(1), piece(2), piece(3), piece(4)];
+            let mut sent: Vec<Span> = order.iter().map(|place| reports[*place].clone()).collect();
+            sent.extend(reports.clone());
+            prop_assert_eq!(all(&sent), all(&reports));
+        }
+    }
+}
