@@ -15,12 +15,12 @@ use crate::id::{SpanId, TraceId};
 use crate::kinds::{self, Hints};
 use crate::messages::{self, Limit};
 use crate::money::Usd;
-use crate::names::{self, Field};
+use crate::names::{self, Dialect, Field};
 use crate::price::PriceBook;
 use crate::providers;
 use crate::span::{Attributes, Kind, Reading, Span, Status, Usage};
 use crate::time;
-use crate::usage::{self, Convention, Counts};
+use crate::usage::{self, Counts};
 use found::Found;
 
 /// How the client says that a span ended.
@@ -72,7 +72,12 @@ pub struct RawSpan {
 
 /// The canonical span of a raw one, priced.
 pub fn canonical(raw: RawSpan, book: &PriceBook) -> Span {
-    let found = Found::new(&raw.attributes);
+    canonical_of(raw, &Dialect::GENERAL, book)
+}
+
+/// The canonical span of a raw one of a client whose names have a meaning of their own, priced.
+pub fn canonical_of(raw: RawSpan, dialect: &Dialect, book: &PriceBook) -> Span {
+    let found = Found::new(&raw.attributes, dialect);
     let kind = kind_of(&raw, &found);
     let mut span = Span {
         trace_id: raw.trace_id,
@@ -114,7 +119,7 @@ pub fn canonical(raw: RawSpan, book: &PriceBook) -> Span {
         span.agent = ["invoke_agent ", "create_agent "].iter().find_map(|verb| span.name.strip_prefix(verb)).map(str::to_owned);
     }
     (span.status, span.status_detail) = status(raw.status, raw.status_detail, kind, &found, &span.tags);
-    span.usage = counts(&found, &raw.measurements, kind);
+    span.usage = counts(&found, &raw.measurements, kind, dialect);
     provider(&mut span, &found, book);
     pipeline(&mut span, &found);
     count_locally(&mut span);
@@ -210,7 +215,8 @@ fn status(sent: RawStatus, detail: Option<String>, kind: Kind, found: &Found, ta
             let code: Option<f64> = found.number(Field::HttpStatus).or_else(tagged);
             // What a server answers to a bad request is the caller's failure, not its own.
             let failed_from = if kind == Kind::Http && found.attributes.contains_key("http.route") { 500.0 } else { 400.0 };
-            let failed = code.is_some_and(|code| code >= failed_from) || found.has(Field::ErrorType);
+            let failed = code.is_some_and(|code| code >= failed_from);
+            let failed = failed || found.has(Field::ErrorType) || found.flag(Field::Success) == Some(false);
             if failed { Status::Error } else { Status::Ok }
         }
     };
@@ -218,7 +224,7 @@ fn status(sent: RawStatus, detail: Option<String>, kind: Kind, found: &Found, ta
     (status, said.or_else(|| tags.get("status").filter(|_| status == Status::Error).cloned()))
 }
 
-fn counts(found: &Found, measurements: &[(String, f64)], kind: Kind) -> Usage {
+fn counts(found: &Found, measurements: &[(String, f64)], kind: Kind, dialect: &Dialect) -> Usage {
     let mut counts = Counts {
         input: found.count(Field::InputTokens),
         output: found.count(Field::OutputTokens),
@@ -230,11 +236,11 @@ fn counts(found: &Found, measurements: &[(String, f64)], kind: Kind) -> Usage {
         input_audio: found.count(Field::InputAudio),
         output_audio: found.count(Field::OutputAudio),
     };
-    let mut convention = Convention::Inclusive;
+    let (mut of_input, mut of_output) = (dialect.input, dialect.output);
     if let Some(details) = found.object(Field::UsageDetails) {
         // One object is consistent in itself, so it comes before single attributes.
         let (detailed, own) = Counts::of_details(&details);
-        (counts, convention) = (detailed.or(counts), own);
+        (counts, of_input, of_output) = (detailed.or(counts), own, own);
     }
     for (name, number) in measurements {
         let number = usage::whole(*number);
@@ -250,7 +256,7 @@ fn counts(found: &Found, measurements: &[(String, f64)], kind: Kind) -> Usage {
         counts.output = Some(counts.output.unwrap_or(0));
         counts.input = counts.input.or(counts.total);
     }
-    counts.settle(convention)
+    counts.settle_each(of_input, of_output)
 }
 
 /// The canonical provider; where none was sent, or one that the price table does not know, whoever else can be meant.

@@ -8,9 +8,11 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
+use crate::usage::Convention;
+
 /// Defines the fields together with their names and the names of their names.
 macro_rules! fields {
-    ($($(#[$doc:meta])* $field:ident $canonical:literal = [$($name:literal),+ $(,)?]),+ $(,)?) => {
+    ($($(#[$doc:meta])* $field:ident $canonical:literal = [$($name:literal),* $(,)?]),+ $(,)?) => {
         /// What an attribute may tell of a span.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
@@ -27,7 +29,7 @@ macro_rules! fields {
 
             /// The attribute names that mean it, the best first.
             pub const fn names(self) -> &'static [&'static str] {
-                match self { $(Field::$field => &[$($name),+]),+ }
+                match self { $(Field::$field => &[$($name),*]),+ }
             }
         }
     };
@@ -246,6 +248,8 @@ fields! {
     StatusMessage "status" = ["sentry.status.message", "status.message", "langfuse.observation.status_message", "exception.message"],
     /// What went wrong, as a type.
     ErrorType "status" = ["error.type", "exception.type"],
+    /// Whether it worked. Only dialects have a name for it.
+    Success "status" = [],
     /// The answer's status code.
     HttpStatus "status" = ["http.response.status_code", "http.status_code"],
     /// What an MCP server was asked to do.
@@ -283,6 +287,33 @@ impl Field {
                 | ThreadName
                 | ThreadId
         )
+    }
+}
+
+/// What names mean on the spans of one client alone: names that are too plain to mean it anywhere else (`model`, `input_tokens`),
+/// and names that mean something else there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Dialect {
+    /// The names, the best for each field first; they come after the names of the general table. `None` takes a name's general
+    /// meaning away.
+    pub names: &'static [(&'static str, Option<Field>)],
+    /// How its input tokens are counted.
+    pub input: Convention,
+    /// How its output tokens are counted.
+    pub output: Convention,
+}
+
+impl Dialect {
+    /// Of a client that keeps to the general table.
+    pub const GENERAL: Dialect = Dialect { names: &[], input: Convention::Inclusive, output: Convention::Inclusive };
+
+    /// The field that an attribute name means, its rank among the names of that field, and the name.
+    pub fn lookup(&self, name: &str) -> Option<(Field, usize, &'static str)> {
+        if let Some(place) = self.names.iter().position(|(known, _)| *known == name) {
+            let (name, field) = self.names[place];
+            return field.map(|field| (field, field.names().len() + place, name));
+        }
+        lookup(name).map(|(field, rank)| (field, usize::from(rank), field.names()[usize::from(rank)]))
     }
 }
 
@@ -345,6 +376,16 @@ mod tests {
             assert!(field.names().len() < 256);
         }
         assert_eq!(lookup("some.other"), None);
+    }
+
+    #[test]
+    fn a_dialect_adds_and_takes_away() {
+        let dialect = Dialect { names: &[("model", Some(Field::RequestModel)), ("prompt.id", None)], ..Dialect::GENERAL };
+        assert_eq!(dialect.lookup("model").map(|(field, ..)| field), Some(Field::RequestModel));
+        assert!(dialect.lookup("model").unwrap().1 > dialect.lookup("gen_ai.request.model").unwrap().1, "the general names come first");
+        assert_eq!(dialect.lookup("prompt.id"), None);
+        assert_eq!(Dialect::GENERAL.lookup("model"), None);
+        assert_eq!(Dialect::GENERAL.lookup("prompt.id").map(|(field, ..)| field), Some(Field::Prompt));
     }
 
     #[test]

@@ -62,11 +62,16 @@ pub fn whole(number: f64) -> Option<u64> {
 impl Counts {
     /// Sorts the counts into exclusive buckets.
     pub fn settle(&self, convention: Convention) -> Usage {
+        self.settle_each(convention, convention)
+    }
+
+    /// The same for a source that counts input and output differently.
+    pub fn settle_each(&self, of_input: Convention, of_output: Convention) -> Usage {
         let special_input = sum(&[self.cache_read, self.cache_write_5m, self.cache_write_1h, self.input_audio]);
         let special_output = sum(&[self.reasoning, self.output_audio]);
         // What was read from the cache may be left out while the rest is in: the total alone tells.
-        let inputs = self.input.map(|input| Reading::all(input, special_input, self.cache_read, convention));
-        let outputs = self.output.map(|output| Reading::all(output, special_output, None, convention));
+        let inputs = self.input.map(|input| Reading::all(input, special_input, self.cache_read, of_input));
+        let outputs = self.output.map(|output| Reading::all(output, special_output, None, of_output));
         let (input, output) = match (inputs, outputs) {
             (Some(inputs), Some(outputs)) => {
                 let (input, output) = agreeing(&inputs, &outputs, self.total);
@@ -233,6 +238,14 @@ mod tests {
     fn less_input_than_cache_can_only_stand_beside_it() {
         let usage = settle(Counts { input: Some(25), output: Some(64), cache_read: Some(2048), ..Counts::default() });
         assert_eq!((usage.input, usage.input_tokens()), (Some(25), Some(2073)));
+    }
+
+    #[test]
+    fn thoughts_may_be_left_out_where_cached_input_is_in() {
+        let counts = Counts { input: Some(100), output: Some(60), cache_read: Some(40), reasoning: Some(50), ..Counts::default() };
+        let usage = counts.settle_each(Convention::Inclusive, Convention::Exclusive);
+        assert_eq!((usage.input, usage.input_tokens()), (Some(60), Some(100)));
+        assert_eq!((usage.output, usage.output_tokens()), (Some(60), Some(110)));
     }
 
     #[test]

@@ -2,24 +2,27 @@
 
 use serde_json::{Map, Value};
 
-use crate::names::{self, Field};
+use crate::names::{Dialect, Field};
 use crate::span::Attributes;
 use crate::usage;
 
 /// Which attributes of a span mean something, the best for each field.
 pub(super) struct Found<'a> {
     pub(super) attributes: &'a Attributes,
-    best: [Option<(u8, &'a Value)>; Field::ALL.len()],
+    best: [Option<Best<'a>>; Field::ALL.len()],
 }
 
+/// The best attribute for a field: its rank, its name, its value.
+type Best<'a> = (usize, &'static str, &'a Value);
+
 impl<'a> Found<'a> {
-    pub(super) fn new(attributes: &'a Attributes) -> Found<'a> {
+    pub(super) fn new(attributes: &'a Attributes, dialect: &Dialect) -> Found<'a> {
         let mut best = [None; Field::ALL.len()];
         for (name, value) in attributes {
-            if let Some((field, rank)) = names::lookup(name) {
-                let known: &mut Option<(u8, &Value)> = &mut best[field as usize];
-                if known.is_none_or(|(known, _)| rank < known) && !is_empty(value) {
-                    *known = Some((rank, value));
+            if let Some((field, rank, name)) = dialect.lookup(name) {
+                let known: &mut Option<Best> = &mut best[field as usize];
+                if known.is_none_or(|(known, ..)| rank < known) && !is_empty(value) {
+                    *known = Some((rank, name, value));
                 }
             }
         }
@@ -27,7 +30,7 @@ impl<'a> Found<'a> {
     }
 
     pub(super) fn name(&self, field: Field) -> Option<&'static str> {
-        self.best[field as usize].map(|(rank, _)| field.names()[usize::from(rank)])
+        self.best[field as usize].map(|(_, name, _)| name)
     }
 
     pub(super) fn has(&self, field: Field) -> bool {
@@ -35,7 +38,7 @@ impl<'a> Found<'a> {
     }
 
     pub(super) fn value(&self, field: Field) -> Option<&'a Value> {
-        self.best[field as usize].map(|(_, value)| value)
+        self.best[field as usize].map(|(.., value)| value)
     }
 
     pub(super) fn str(&self, field: Field) -> Option<&'a str> {
