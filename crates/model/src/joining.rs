@@ -4,6 +4,8 @@
 //! The pieces in any order, and any of them twice, end in the same span. To make that so, a span keeps its pieces beside what was
 //! made of them.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -15,7 +17,7 @@ use crate::span::{Message, Span};
 pub struct Joined {
     /// True while only pieces have come, and not the span that they belong to.
     pub awaited: bool,
-    /// In the order of their times, then keys; each key once.
+    /// In the order of their times, then keys; each key once, at its earliest time.
     pub pieces: Vec<Piece>,
 }
 
@@ -66,7 +68,8 @@ pub fn join(stored: &Span, new: &Span) -> Option<Span> {
     let mut pieces = of_stored.pieces;
     pieces.extend(of_new.pieces);
     pieces.sort_by(|a, b| (a.at_us, &a.key).cmp(&(b.at_us, &b.key)));
-    pieces.dedup_by(|a, b| a.key == b.key);
+    let mut known = HashSet::new();
+    pieces.retain(|piece| known.insert(piece.key.clone()));
     joined.joined = Some(Box::new(Joined { awaited, pieces }));
     show_pieces(&mut joined);
     (joined != *stored).then_some(joined)
@@ -188,6 +191,18 @@ mod tests {
         let own = Span { input_messages: vec![message("own")], ..call() };
         assert_eq!(all(&[own.clone(), piece(0)]).input_messages, [message("own")]);
         assert_eq!(all(&[piece(0), own]).input_messages, [message("own")]);
+    }
+
+    #[test]
+    fn a_piece_that_is_told_again_later_stands_once() {
+        let again = |at_us| {
+            let mut told = piece(0);
+            told.joined.as_mut().unwrap().pieces[0].at_us = at_us;
+            told
+        };
+        let joined = all(&[again(1_000), piece(2), again(5)]);
+        assert_eq!(joined.input_messages, [message("text 0"), message("text 2")]);
+        assert_eq!(all(&[again(5), piece(2), again(1_000)]).input_messages, joined.input_messages);
     }
 
     #[test]

@@ -63,6 +63,7 @@ const OPS: &[(&str, Kind)] = &[
     ("ai.pipeline", Kind::Chain),
     ("ai.run", Kind::Chain),
     ("ai.processor", Kind::Other),
+    ("agent.event", Kind::Other),
     ("ai.pipeline.generate_text", Kind::Agent),
     ("ai.pipeline.generate_object", Kind::Agent),
     ("ai.pipeline.stream_text", Kind::Agent),

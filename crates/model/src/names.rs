@@ -294,8 +294,8 @@ impl Field {
 /// and names that mean something else there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Dialect {
-    /// The names, the best for each field first; they come after the names of the general table. `None` takes a name's general
-    /// meaning away.
+    /// The names, the best for each field first; they come before the names of the general table, so that counts of one convention
+    /// stay together. `None` takes a name's general meaning away.
     pub names: &'static [(&'static str, Option<Field>)],
     /// How its input tokens are counted.
     pub input: Convention,
@@ -311,9 +311,9 @@ impl Dialect {
     pub fn lookup(&self, name: &str) -> Option<(Field, usize, &'static str)> {
         if let Some(place) = self.names.iter().position(|(known, _)| *known == name) {
             let (name, field) = self.names[place];
-            return field.map(|field| (field, field.names().len() + place, name));
+            return field.map(|field| (field, place, name));
         }
-        lookup(name).map(|(field, rank)| (field, usize::from(rank), field.names()[usize::from(rank)]))
+        lookup(name).map(|(field, rank)| (field, self.names.len() + usize::from(rank), field.names()[usize::from(rank)]))
     }
 }
 
@@ -382,7 +382,7 @@ mod tests {
     fn a_dialect_adds_and_takes_away() {
         let dialect = Dialect { names: &[("model", Some(Field::RequestModel)), ("prompt.id", None)], ..Dialect::GENERAL };
         assert_eq!(dialect.lookup("model").map(|(field, ..)| field), Some(Field::RequestModel));
-        assert!(dialect.lookup("model").unwrap().1 > dialect.lookup("gen_ai.request.model").unwrap().1, "the general names come first");
+        assert!(dialect.lookup("model").unwrap().1 < dialect.lookup("gen_ai.request.model").unwrap().1, "its own names come first");
         assert_eq!(dialect.lookup("prompt.id"), None);
         assert_eq!(Dialect::GENERAL.lookup("model"), None);
         assert_eq!(Dialect::GENERAL.lookup("prompt.id").map(|(field, ..)| field), Some(Field::Prompt));

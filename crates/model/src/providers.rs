@@ -7,6 +7,7 @@ const INTEGRATIONS: &[(&str, &str)] = &[
     ("anthropic", "anthropic"),
     ("google_genai", "google"),
     ("google-genai", "google"),
+    ("gemini-cli", "google"),
     ("google_generativeai", "google"),
     ("vertexai", "google"),
     ("cohere", "cohere"),

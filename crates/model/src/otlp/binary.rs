@@ -6,19 +6,29 @@ use prost::Message;
 use serde_json::{Map, Number, Value};
 
 use super::proto::{self, Any, AnyValue, KeyValue};
+use super::record::Record;
 use super::span::{Around, Event, Wire, attributes, dropped};
-use crate::outcome::Outcome;
+use crate::outcome::{Category, Outcome};
 
-/// Spans with what stands around them, in the order of the request; broken ones as outcomes.
-pub(super) type Groups = Vec<(Around, Vec<Result<Wire, Outcome>>)>;
+/// Spans or log records with what stands around them, in the order of the request; broken ones as outcomes.
+pub(super) type Groups<T> = Vec<(Around, Vec<Result<T, Outcome>>)>;
 
 /// Reads a request for traces.
-pub(super) fn traces(body: Bytes) -> Result<Groups, prost::DecodeError> {
-    let request = proto::Traces::decode(body)?;
+pub(super) fn traces(body: Bytes) -> Result<Groups<Wire>, prost::DecodeError> {
+    groups(body, |span| proto::Span::decode(span).map(wire).map_err(|_| dropped(Category::Span, "invalid_protobuf")))
+}
+
+/// Reads a request for logs.
+pub(super) fn logs(body: Bytes) -> Result<Groups<Record>, prost::DecodeError> {
+    groups(body, |log| proto::LogRecord::decode(log).map(record).map_err(|_| dropped(Category::Log, "invalid_protobuf")))
+}
+
+fn groups<T>(body: Bytes, part: impl Fn(Bytes) -> Result<T, Outcome>) -> Result<Groups<T>, prost::DecodeError> {
+    let request = proto::Request::decode(body)?;
     let mut groups = Groups::new();
-    for of_resource in request.resource_spans {
+    for of_resource in request.resources {
         let resource = of_resource.resource.map(|resource| map(resource.attributes)).unwrap_or_default();
-        for of_scope in of_resource.scope_spans {
+        for of_scope in of_resource.scopes {
             let scope = of_scope.scope.unwrap_or_default();
             let around = Around {
                 resource: resource.clone(),
@@ -26,18 +36,28 @@ pub(super) fn traces(body: Bytes) -> Result<Groups, prost::DecodeError> {
                 scope_version: text(&scope.version),
                 scope: map(scope.attributes),
             };
-            let spans = of_scope.spans.into_iter();
-            let spans = spans.map(|span| proto::Span::decode(span).map(wire).map_err(|_| dropped("invalid_protobuf"))).collect();
-            groups.push((around, spans));
+            groups.push((around, of_scope.parts.into_iter().map(&part).collect()));
         }
     }
     Ok(groups)
 }
 
-/// How many records a request for logs or metrics holds.
-pub(super) fn records(body: Bytes) -> Result<u64, prost::DecodeError> {
-    let request = proto::Counted::decode(body)?;
-    Ok(request.resources.iter().flat_map(|resource| &resource.scopes).map(|scope| scope.records.len() as u64).sum())
+/// How many metrics a request holds.
+pub(super) fn metrics(body: Bytes) -> Result<u64, prost::DecodeError> {
+    let request = proto::Request::decode(body)?;
+    Ok(request.resources.iter().flat_map(|resource| &resource.scopes).map(|scope| scope.parts.len() as u64).sum())
+}
+
+fn record(log: proto::LogRecord) -> Record {
+    Record {
+        trace_id: trace_id(&log.trace_id),
+        span_id: span_id(&log.span_id),
+        time_ns: log.time_unix_nano,
+        observed_ns: log.observed_time_unix_nano,
+        event_name: text(&log.event_name),
+        body: log.body.map_or(Value::Null, value),
+        attributes: map(log.attributes),
+    }
 }
 
 fn wire(span: proto::Span) -> Wire {

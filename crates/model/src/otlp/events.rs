@@ -4,19 +4,30 @@ use serde_json::{Map, Value, json};
 
 use super::span::Event;
 
+/// The event whose attributes hold a whole conversation.
+pub(super) const CONVERSATION: &str = "gen_ai.client.inference.operation.details";
+
 /// Events whose attributes are the span's, under the same names.
-const DETAILS: &[&str] = &["gen_ai.client.inference.operation.details", "gen_ai.content.prompt", "gen_ai.content.completion"];
+const DETAILS: &[&str] = &[CONVERSATION, "gen_ai.content.prompt", "gen_ai.content.completion"];
+
+/// Which way a message goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// To the model.
+    Input,
+    /// From the model.
+    Output,
+}
 
 /// Events that hold one message each, and its role where the body names none.
-const MESSAGES: &[(&str, &str)] = &[
-    ("gen_ai.system.message", "system"),
-    ("gen_ai.user.message", "user"),
-    ("gen_ai.assistant.message", "assistant"),
-    ("gen_ai.tool.message", "tool"),
+const MESSAGES: &[(&str, Side, &str)] = &[
+    ("gen_ai.system.message", Side::Input, "system"),
+    ("gen_ai.user.message", Side::Input, "user"),
+    ("gen_ai.assistant.message", Side::Input, "assistant"),
+    ("gen_ai.tool.message", Side::Input, "tool"),
+    ("gen_ai.choice", Side::Output, "assistant"),
 ];
 
-/// The event that holds an answer.
-const CHOICE: &str = "gen_ai.choice";
 /// The event that holds an exception.
 const EXCEPTION: &str = "exception";
 
@@ -25,11 +36,9 @@ const EXCEPTION: &str = "exception";
 pub(super) fn join(events: Vec<Event>, attributes: &mut Map<String, Value>) {
     let (mut input, mut output, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for event in events {
-        let role = MESSAGES.iter().find(|(name, _)| *name == event.name);
-        if let Some((_, role)) = role {
-            input.push(message(event.attributes, role));
-        } else if event.name == CHOICE {
-            output.push(message(event.attributes, "assistant"));
+        if let Some((side, role)) = side_and_role(&event.name) {
+            let messages = if side == Side::Input { &mut input } else { &mut output };
+            messages.push(message(event.attributes, role));
         } else if event.name == EXCEPTION || DETAILS.contains(&event.name.as_str()) {
             for (name, value) in event.attributes {
                 attributes.entry(name).or_insert(value);
@@ -45,9 +54,14 @@ pub(super) fn join(events: Vec<Event>, attributes: &mut Map<String, Value>) {
     }
 }
 
+/// What an event of that name holds, if it is one message.
+pub(super) fn side_and_role(name: &str) -> Option<(Side, &'static str)> {
+    MESSAGES.iter().find(|(known, ..)| *known == name).map(|(_, side, role)| (*side, *role))
+}
+
 /// One message out of the fields of an event, or of a log record's body: `role`, `content`, `tool_calls` and their like, or a
 /// `message` that holds them.
-fn message(mut fields: Map<String, Value>, role: &str) -> Value {
+pub(super) fn message(mut fields: Map<String, Value>, role: &str) -> Value {
     for name in ["message", "gen_ai.event.content"] {
         let held = match fields.remove(name) {
             Some(Value::String(text)) => serde_json::from_str::<Value>(&text).unwrap_or(json!({ "content": text })),

@@ -1,11 +1,16 @@
-//! OpenTelemetry's protocol: requests with traces, and what they are answered.
+//! OpenTelemetry's protocol: requests with traces and logs, and what they are answered.
+//!
+//! Log records are read as far as they tell of calls of models: messages of a call, and whatever coding agents do.
 //!
 //! The encoding decides about a request as a whole; after that, whatever is broken costs only itself and leaves an
 //! [`Outcome`](crate::outcome::Outcome).
 
+mod agents;
 mod binary;
 mod events;
+mod logs;
 mod proto;
+mod record;
 mod span;
 #[cfg(test)]
 mod tests;
@@ -77,17 +82,24 @@ pub struct Decoded {
 ///
 /// When the body cannot be read as a whole. It never repeats the body.
 pub fn decode(body: Bytes, signal: Signal, encoding: Encoding, context: &Context) -> Result<Decoded, OtlpError> {
-    let category = match signal {
-        Signal::Traces => return traces(body, encoding, context),
-        Signal::Logs => Category::Log,
-        Signal::Metrics => Category::Metric,
-    };
-    let quantity = match encoding {
-        Encoding::Binary => binary::records(body)?,
-        Encoding::Json => text::records(&body)?,
-    };
-    let outcomes = if quantity == 0 { vec![] } else { vec![Outcome { quantity, ..Outcome::dropped(category, "not_supported_yet", None) }] };
-    Ok(Decoded { spans: vec![], outcomes })
+    match signal {
+        Signal::Traces => traces(body, encoding, context),
+        Signal::Logs => {
+            let groups = match encoding {
+                Encoding::Binary => binary::logs(body)?,
+                Encoding::Json => text::logs(&body)?,
+            };
+            Ok(logs::read(groups, context))
+        }
+        Signal::Metrics => {
+            let quantity = match encoding {
+                Encoding::Binary => binary::metrics(body)?,
+                Encoding::Json => text::metrics(&body)?,
+            };
+            let dropped = Outcome { quantity, ..Outcome::dropped(Category::Metric, "not_supported_yet", None) };
+            Ok(Decoded { spans: vec![], outcomes: Vec::from_iter((quantity > 0).then_some(dropped)) })
+        }
+    }
 }
 
 fn traces(body: Bytes, encoding: Encoding, context: &Context) -> Result<Decoded, OtlpError> {
@@ -99,9 +111,13 @@ fn traces(body: Bytes, encoding: Encoding, context: &Context) -> Result<Decoded,
     let clock = Clock::new(context, None);
     let mut decoded = Decoded::default();
     for (around, spans) in groups {
+        let family = agents::of_scope(&around.scope_name);
         for span in spans {
             match span.and_then(|span| span.into_raw(&around, &clock)) {
-                Ok(raw) => decoded.spans.push(map::canonical(raw, context.price)),
+                Ok(raw) => decoded.spans.push(match family {
+                    Some(family) => family.canonical(raw, context.price),
+                    None => map::canonical(raw, context.price),
+                }),
                 Err(outcome) => decoded.outcomes.push(outcome),
             }
         }

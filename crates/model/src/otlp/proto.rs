@@ -1,25 +1,25 @@
 //! The messages of OTLP as protobuf, as far as Hinomi reads them. Fields that are not named here are skipped.
 //!
-//! Texts are read as bytes, and spans as messages within, so that a text that is not UTF-8 and a span that is broken cost only
-//! themselves: on the wire they are the same.
+//! Texts are read as bytes, and spans and log records as messages within, so that a text that is not UTF-8 and a span that is broken
+//! cost only themselves: on the wire they are the same.
 
 use bytes::Bytes;
 use prost::{Message, Oneof};
 
-/// `opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest`
+/// `Export{Trace,Logs,Metrics}ServiceRequest`, which are alike down to the spans, log records and metrics themselves.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Traces {
+pub(super) struct Request {
     #[prost(message, repeated, tag = "1")]
-    pub(super) resource_spans: Vec<ResourceSpans>,
+    pub(super) resources: Vec<OfResource>,
 }
 
-/// `opentelemetry.proto.trace.v1.ResourceSpans`
+/// `ResourceSpans`, `ResourceLogs`, `ResourceMetrics`
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct ResourceSpans {
+pub(super) struct OfResource {
     #[prost(message, optional, tag = "1")]
     pub(super) resource: Option<Resource>,
     #[prost(message, repeated, tag = "2")]
-    pub(super) scope_spans: Vec<ScopeSpans>,
+    pub(super) scopes: Vec<OfScope>,
 }
 
 /// `opentelemetry.proto.resource.v1.Resource`
@@ -29,14 +29,14 @@ pub(super) struct Resource {
     pub(super) attributes: Vec<KeyValue>,
 }
 
-/// `opentelemetry.proto.trace.v1.ScopeSpans`
+/// `ScopeSpans`, `ScopeLogs`, `ScopeMetrics`
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct ScopeSpans {
+pub(super) struct OfScope {
     #[prost(message, optional, tag = "1")]
     pub(super) scope: Option<Scope>,
-    /// Each a [`Span`].
+    /// Each a [`Span`], a [`LogRecord`], a metric.
     #[prost(bytes = "bytes", repeated, tag = "2")]
-    pub(super) spans: Vec<Bytes>,
+    pub(super) parts: Vec<Bytes>,
 }
 
 /// `opentelemetry.proto.common.v1.InstrumentationScope`
@@ -107,6 +107,25 @@ pub(super) struct Status {
     pub(super) code: i32,
 }
 
+/// `opentelemetry.proto.logs.v1.LogRecord`
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct LogRecord {
+    #[prost(fixed64, tag = "1")]
+    pub(super) time_unix_nano: u64,
+    #[prost(message, optional, tag = "5")]
+    pub(super) body: Option<AnyValue>,
+    #[prost(message, repeated, tag = "6")]
+    pub(super) attributes: Vec<KeyValue>,
+    #[prost(bytes = "bytes", tag = "9")]
+    pub(super) trace_id: Bytes,
+    #[prost(bytes = "bytes", tag = "10")]
+    pub(super) span_id: Bytes,
+    #[prost(fixed64, tag = "11")]
+    pub(super) observed_time_unix_nano: u64,
+    #[prost(bytes = "bytes", tag = "12")]
+    pub(super) event_name: Bytes,
+}
+
 /// `opentelemetry.proto.common.v1.KeyValue`
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct KeyValue {
@@ -154,27 +173,6 @@ pub(super) struct ArrayValue {
 pub(super) struct KeyValueList {
     #[prost(message, repeated, tag = "1")]
     pub(super) values: Vec<KeyValue>,
-}
-
-/// `ExportLogsServiceRequest` and `ExportMetricsServiceRequest`, as far as their records are counted.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Counted {
-    #[prost(message, repeated, tag = "1")]
-    pub(super) resources: Vec<CountedResource>,
-}
-
-/// `ResourceLogs` and `ResourceMetrics`
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct CountedResource {
-    #[prost(message, repeated, tag = "2")]
-    pub(super) scopes: Vec<CountedScope>,
-}
-
-/// `ScopeLogs` and `ScopeMetrics`
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct CountedScope {
-    #[prost(bytes = "bytes", repeated, tag = "2")]
-    pub(super) records: Vec<Bytes>,
 }
 
 /// `google.rpc.Status`, the form of errors.

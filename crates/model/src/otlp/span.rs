@@ -48,26 +48,30 @@ pub(super) struct Around {
 /// The values of `SpanKind`, as the attribute `otel.kind` says them; 1 is "internal" and as good as none.
 const KINDS: [&str; 6] = ["", "", "server", "client", "producer", "consumer"];
 
-/// A broken span.
-pub(super) fn dropped(reason: &str) -> Outcome {
-    Outcome::dropped(Category::Span, reason, None)
+/// A broken span or log record.
+pub(super) fn dropped(category: Category, reason: &str) -> Outcome {
+    Outcome::dropped(category, reason, None)
 }
 
 impl Wire {
     /// The span as the table of names reads it.
+    ///
+    /// # Errors
+    ///
+    /// When it has no id, no time, or one before what is kept.
     pub(super) fn into_raw(self, around: &Around, clock: &Clock) -> Result<RawSpan, Outcome> {
-        let trace_id = self.trace_id.filter(|id| *id != 0).map(TraceId).ok_or_else(|| dropped("invalid_trace_id"))?;
-        let span_id = self.span_id.filter(|id| *id != 0).map(SpanId).ok_or_else(|| dropped("invalid_span_id"))?;
+        let trace_id = self.trace_id.filter(|id| *id != 0).map(TraceId).ok_or_else(|| dropped(Category::Span, "invalid_trace_id"))?;
+        let span_id = self.span_id.filter(|id| *id != 0).map(SpanId).ok_or_else(|| dropped(Category::Span, "invalid_span_id"))?;
         // One time that is missing is the other one; what never ended ended when it began.
         let (start_ns, end_ns) = match (self.start_ns, self.end_ns) {
-            (0, 0) => return Err(dropped("invalid_timestamp")),
+            (0, 0) => return Err(dropped(Category::Span, "invalid_timestamp")),
             (0, end) => (end, end),
             (start, 0) => (start, start),
             (start, end) => (start, end.max(start)),
         };
         let micros = |ns: u64| i64::try_from(ns / 1000).unwrap_or(i64::MAX);
         let (start_us, end_us) = (micros(start_ns), micros(end_ns));
-        let shift = clock.shift(end_us).map_err(|NoTime::TooOld| dropped("too_old"))?;
+        let shift = clock.shift(end_us).map_err(|NoTime::TooOld| dropped(Category::Span, "too_old"))?;
 
         let mut attributes: Attributes = self.attributes;
         events::join(self.events, &mut attributes);

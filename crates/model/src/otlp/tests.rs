@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::proto::{Any, AnyValue, KeyValue, Resource, ResourceSpans, Scope, ScopeSpans, Span, Status, Traces};
+use super::proto::{Any, AnyValue, KeyValue, OfResource, OfScope, Request, Resource, Scope, Span, Status};
 use super::*;
 use crate::price::PriceBook;
 use crate::span::Status as SpanStatus;
@@ -42,8 +42,8 @@ fn call() -> Span {
 fn request(spans: Vec<Bytes>) -> Bytes {
     let resource = Resource { attributes: vec![pair("service.name", Any::Text("shop".into()))] };
     let scope = Scope { name: "openai_v2".into(), ..Scope::default() };
-    let scope_spans = vec![ScopeSpans { scope: Some(scope), spans }];
-    Traces { resource_spans: vec![ResourceSpans { resource: Some(resource), scope_spans }] }.encode_to_vec().into()
+    let scopes = vec![OfScope { scope: Some(scope), parts: spans }];
+    Request { resources: vec![OfResource { resource: Some(resource), scopes }] }.encode_to_vec().into()
 }
 
 fn of_binary(body: Bytes) -> Decoded {
@@ -101,7 +101,7 @@ fn broken_spans_cost_only_themselves() {
 fn an_answer_says_what_was_not_kept() {
     assert_eq!(response(Signal::Traces, Encoding::Binary, &[]), b"");
     assert_eq!(response(Signal::Traces, Encoding::Json, &[]), b"{}");
-    let outcomes = [span::dropped("too_old"), span::dropped("too_old")];
+    let outcomes = [span::dropped(Category::Span, "too_old"), span::dropped(Category::Span, "too_old")];
     let said: Value = serde_json::from_slice(&response(Signal::Traces, Encoding::Json, &outcomes)).unwrap();
     assert_eq!(said, json!({ "partialSuccess": { "rejectedSpans": "2", "errorMessage": "too_old" } }));
 }

@@ -7,19 +7,46 @@ use base64::engine::{DecodePaddingMode, general_purpose};
 use serde_json::{Map, Value};
 
 use super::binary::{self, Groups};
+use super::record::Record;
 use super::span::{Around, Event, Wire, attributes, dropped};
 use crate::json::parse_mended;
-use crate::outcome::Outcome;
+use crate::outcome::{Category, Outcome};
+
+/// What a list within a request is called, in both spellings.
+type Names = (&'static str, &'static str);
 
 /// Reads a request for traces.
-pub(super) fn traces(body: &[u8]) -> Result<Groups, serde_json::Error> {
+pub(super) fn traces(body: &[u8]) -> Result<Groups<Wire>, serde_json::Error> {
+    // `instrumentationLibrarySpans` was its name before 1.0.
+    let scopes = [("scopeSpans", "scope_spans"), ("instrumentationLibrarySpans", "instrumentation_library_spans")];
+    groups(body, ("resourceSpans", "resource_spans"), &scopes, ("spans", "spans"), wire)
+}
+
+/// Reads a request for logs.
+pub(super) fn logs(body: &[u8]) -> Result<Groups<Record>, serde_json::Error> {
+    let scopes = [("scopeLogs", "scope_logs"), ("instrumentationLibraryLogs", "instrumentation_library_logs")];
+    groups(body, ("resourceLogs", "resource_logs"), &scopes, ("logRecords", "log_records"), record)
+}
+
+/// How many metrics a request holds.
+pub(super) fn metrics(body: &[u8]) -> Result<u64, serde_json::Error> {
+    let groups =
+        groups(body, ("resourceMetrics", "resource_metrics"), &[("scopeMetrics", "scope_metrics")], ("metrics", "metrics"), |_| Ok(()))?;
+    Ok(groups.iter().map(|(_, metrics)| metrics.len() as u64).sum())
+}
+
+fn groups<T>(
+    body: &[u8],
+    resources: Names,
+    scopes: &[Names],
+    parts: Names,
+    part: impl Fn(&Value) -> Result<T, Outcome>,
+) -> Result<Groups<T>, serde_json::Error> {
     let request = object(body)?;
     let mut groups = Groups::new();
-    for of_resource in list(&request, "resourceSpans", "resource_spans") {
+    for of_resource in list(&request, resources.0, resources.1) {
         let resource = of_resource.get("resource").map(|resource| map(resource, "attributes")).unwrap_or_default();
-        // `instrumentationLibrarySpans` was its name before 1.0.
-        let scopes = list(of_resource, "scopeSpans", "scope_spans").iter();
-        for of_scope in scopes.chain(list(of_resource, "instrumentationLibrarySpans", "instrumentation_library_spans")) {
+        for of_scope in scopes.iter().flat_map(|names| list(of_resource, names.0, names.1)) {
             let scope = of_scope.get("scope").or_else(|| of_scope.get("instrumentationLibrary")).unwrap_or(&Value::Null);
             let around = Around {
                 resource: resource.clone(),
@@ -27,18 +54,10 @@ pub(super) fn traces(body: &[u8]) -> Result<Groups, serde_json::Error> {
                 scope_version: text(scope, "version", "version"),
                 scope: map(scope, "attributes"),
             };
-            groups.push((around, list(of_scope, "spans", "spans").iter().map(wire).collect()));
+            groups.push((around, list(of_scope, parts.0, parts.1).iter().map(&part).collect()));
         }
     }
     Ok(groups)
-}
-
-/// How many records a request for logs or metrics holds.
-pub(super) fn records(body: &[u8]) -> Result<u64, serde_json::Error> {
-    let request = object(body)?;
-    let resources = ["resourceLogs", "resourceMetrics"].into_iter().flat_map(|name| list(&request, name, name));
-    let scopes = resources.flat_map(|resource| ["scopeLogs", "scopeMetrics"].into_iter().flat_map(|name| list(resource, name, name)));
-    Ok(scopes.map(|scope| ["logRecords", "metrics"].iter().map(|name| list(scope, name, name).len() as u64).sum::<u64>()).sum())
 }
 
 fn object(body: &[u8]) -> Result<Value, serde_json::Error> {
@@ -47,7 +66,7 @@ fn object(body: &[u8]) -> Result<Value, serde_json::Error> {
 
 fn wire(span: &Value) -> Result<Wire, Outcome> {
     if !span.is_object() {
-        return Err(dropped("invalid_json"));
+        return Err(dropped(Category::Span, "invalid_json"));
     }
     let id = |name, other| field(span, name, other).and_then(Value::as_str).and_then(id_bytes);
     let status = span.get("status").unwrap_or(&Value::Null);
@@ -85,6 +104,22 @@ fn wire(span: &Value) -> Result<Wire, Outcome> {
         links: list(span, "links", "links").iter().filter_map(link).collect(),
         status_code: named(status, "code", &["STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR"]),
         status_message: text(status, "message", "message"),
+    })
+}
+
+fn record(log: &Value) -> Result<Record, Outcome> {
+    if !log.is_object() {
+        return Err(dropped(Category::Log, "invalid_json"));
+    }
+    let id = |name, other| field(log, name, other).and_then(Value::as_str).and_then(id_bytes);
+    Ok(Record {
+        trace_id: id("traceId", "trace_id").and_then(|bytes| binary::trace_id(&bytes)),
+        span_id: id("spanId", "span_id").and_then(|bytes| binary::span_id(&bytes)),
+        time_ns: number(log, "timeUnixNano", "time_unix_nano"),
+        observed_ns: number(log, "observedTimeUnixNano", "observed_time_unix_nano"),
+        event_name: text(log, "eventName", "event_name"),
+        body: log.get("body").map_or(Value::Null, any),
+        attributes: map(log, "attributes"),
     })
 }
 
@@ -208,6 +243,6 @@ mod tests {
         let groups = traces(body.to_string().as_bytes()).unwrap();
         let span = groups[0].1[0].as_ref().unwrap();
         assert_eq!((span.kind, span.start_ns, span.end_ns, span.status_code), (3, 1000, 2000, 2));
-        assert_eq!(groups[0].1[1], Err(dropped("invalid_json")));
+        assert_eq!(groups[0].1[1], Err(dropped(Category::Span, "invalid_json")));
     }
 }

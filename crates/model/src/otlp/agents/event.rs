@@ -1,0 +1,164 @@
+//! What an agent did, from the log record that tells of it.
+
+use serde_json::{Map, Value};
+
+use super::super::logs::{Dropped, NOT_LLM, Reader};
+use super::super::record::{Fingerprint, Record};
+use super::super::span::{Around, Wire};
+use super::{Family, Role};
+use crate::id::{SpanId, TraceId};
+use crate::joining::{Content, Piece};
+use crate::names::Field;
+use crate::span::{Message, Part, Span};
+
+/// Reads a record of a family's event as spans and pieces of spans.
+pub(in super::super) fn read(
+    family: &'static Family,
+    name: String,
+    record: &Record,
+    around: &Around,
+    reader: &mut Reader,
+) -> Result<(), Dropped> {
+    let role = family.role(&name, record).ok_or(NOT_LLM)?;
+    let event = Event { family, role, record, around, home: Home::of(family, record, around), times: times(record, reader) };
+    // The call that gave an answer is known by its request.
+    let call = family.text(record, Field::ResponseId).map(|request_id| event.call_id(request_id));
+    let message = event.message();
+    let has_place = match role {
+        Role::Prompt => event.home.turn.is_some(),
+        Role::Answer => event.home.turn.is_some() || call.is_some(),
+        _ => false,
+    };
+    if !has_place {
+        let span_id = call.filter(|_| role.is_call()).unwrap_or_else(|| record.fingerprint().span_id());
+        reader.add(event.span(name, span_id, reader)?);
+    }
+    if let (Role::Answer, Some(call)) = (role, call) {
+        let span = event.outline("", Role::Step, call, event.home.parent_span_id, reader)?;
+        let pieces = event.pieces(&span, &message);
+        reader.announce(span, pieces);
+    }
+    if let Some(turn) = event.home.turn {
+        let span = event.outline(family.turn, Role::Agent, turn, None, reader)?;
+        let pieces = event.pieces(&span, &message);
+        reader.announce(span, pieces);
+    }
+    Ok(())
+}
+
+/// A record, with what it means.
+struct Event<'a> {
+    family: &'static Family,
+    role: Role,
+    record: &'a Record,
+    around: &'a Around,
+    home: Home,
+    /// Start and end in nanoseconds.
+    times: (u64, u64),
+}
+
+/// Where a record belongs.
+struct Home {
+    trace_id: TraceId,
+    parent_span_id: Option<SpanId>,
+    /// The span above all records of the prompt, where only they tell of it.
+    turn: Option<SpanId>,
+}
+
+impl Home {
+    /// The record's own place in a trace, else one made of its session and prompt.
+    fn of(family: &Family, record: &Record, around: &Around) -> Home {
+        if let Some((trace_id, parent_span_id)) = record.trace() {
+            return Home { trace_id, parent_span_id, turn: None };
+        }
+        let session = family.text(record, Field::Session);
+        let Some(prompt) = family.prompt_id(record).or(session) else {
+            return Home { trace_id: record.fingerprint().trace_id(), parent_span_id: None, turn: None };
+        };
+        let service = around.resource.get("service.name").and_then(Value::as_str).unwrap_or(family.prefix);
+        let id = |of| Fingerprint::of(&[of, service, session.unwrap_or_default(), prompt]);
+        let turn = Some(id("turn").span_id());
+        Home { trace_id: id("trace").trace_id(), parent_span_id: turn, turn }
+    }
+}
+
+/// Start and end: a record is written when all is over, and may say how long it took.
+fn times(record: &Record, reader: &Reader) -> (u64, u64) {
+    let end = record.at_ns(reader.context.received_us);
+    let duration_ms = match record.attributes.get("duration_ms") {
+        Some(Value::Number(number)) => number.as_f64(),
+        Some(Value::String(text)) => text.trim().parse().ok(),
+        _ => None,
+    };
+    // What is no duration, or one of more than a century, becomes none.
+    let duration_ns = duration_ms.map(|ms| ms * 1e6).filter(|ns| (0.0..4e18).contains(ns)).unwrap_or(0.0);
+    (end.saturating_sub(duration_ns as u64), end)
+}
+
+impl Event<'_> {
+    /// The id of the call that has the request id.
+    fn call_id(&self, request_id: &str) -> SpanId {
+        let session = self.family.text(self.record, Field::Session).unwrap_or_default();
+        Fingerprint::of(&["call", session, request_id]).span_id()
+    }
+
+    /// What the user or the model said, for records that tell of that alone.
+    fn message(&self) -> Option<Content> {
+        let said = |field, role: &str| {
+            let text = self.family.text(self.record, field)?.to_owned();
+            Some(Message { role: role.into(), parts: vec![Part::Text { text }] })
+        };
+        match self.role {
+            Role::Prompt => said(Field::Input, "user").map(Content::Input),
+            Role::Answer => said(Field::Output, "assistant").map(Content::Output),
+            _ => None,
+        }
+    }
+
+    /// The message as a piece of a span.
+    fn pieces(&self, span: &Span, content: &Option<Content>) -> Vec<Piece> {
+        // Of records of one time the agent itself knows the order.
+        let sequence = self.record.attributes.get("event.sequence").and_then(Value::as_u64).unwrap_or(0);
+        let key = format!("{sequence:010}.{}", self.record.fingerprint());
+        content.iter().map(|content| Piece { key: key.clone(), at_us: span.end_us, content: content.clone() }).collect()
+    }
+
+    fn wire(&self, span_id: SpanId, parent_span_id: Option<SpanId>) -> Wire {
+        Wire {
+            trace_id: Some(self.home.trace_id.0),
+            span_id: Some(span_id.0),
+            parent_span_id: parent_span_id.map(|id| id.0),
+            start_ns: self.times.0,
+            end_ns: self.times.1,
+            ..Wire::default()
+        }
+    }
+
+    fn canonical(&self, wire: Wire, role: Role, reader: &Reader) -> Result<Span, Dropped> {
+        let mut raw = wire.into_raw(self.around, &reader.clock)?;
+        raw.op = role.op().into();
+        Ok(self.family.canonical(raw, reader.context.price))
+    }
+
+    /// All that the record tells, as a span of its own.
+    fn span(&self, name: String, span_id: SpanId, reader: &Reader) -> Result<Span, Dropped> {
+        let wire = Wire {
+            name,
+            attributes: self.record.attributes.clone(),
+            status_code: if self.role == Role::FailedCall { 2 } else { 0 },
+            ..self.wire(span_id, self.home.parent_span_id)
+        };
+        self.canonical(wire, self.role, reader)
+    }
+
+    /// A span that the record only tells of: whose it is and when it was, at least.
+    fn outline(&self, name: &str, role: Role, span_id: SpanId, parent_span_id: Option<SpanId>, reader: &Reader) -> Result<Span, Dropped> {
+        let of_whom = |name: &str| {
+            let field = self.family.dialect.lookup(name).map(|(field, ..)| field);
+            matches!(field, Some(Field::Session | Field::User)) || self.family.prompt_id == Some(name)
+        };
+        let attributes = self.record.attributes.iter().filter(|(name, _)| of_whom(name));
+        let attributes: Map<String, Value> = attributes.map(|(name, value)| (name.clone(), value.clone())).collect();
+        self.canonical(Wire { name: name.into(), attributes, ..self.wire(span_id, parent_span_id) }, role, reader)
+    }
+}

@@ -1,0 +1,139 @@
+//! Coding agents, which tell of their calls of models by log records.
+//!
+//! What their events are and what their attributes mean stands in one table for each family. Where an agent sends no traces, its
+//! records are given one: all of one prompt hang below one span that the first of them announces, and that has the prompt and the
+//! answer.
+
+mod claude_code;
+mod codex;
+pub(super) mod event;
+mod gemini_cli;
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+
+use super::record::Record;
+use super::span::Around;
+use crate::map::{self, RawSpan};
+use crate::names::{Dialect, Field};
+use crate::price::PriceBook;
+use crate::span::Span;
+
+/// A family of agents that name things alike.
+pub(super) struct Family {
+    /// What the names of its events begin with.
+    prefix: &'static str,
+    /// What the names of its instrumentation scopes begin with.
+    scope: &'static str,
+    /// What its events and spans are, by their names; events of several sorts as `name sort`.
+    steps: &'static [(&'static str, Role)],
+    /// What events are that do not stand there.
+    others: Role,
+    /// What its attributes mean.
+    dialect: Dialect,
+    /// The attribute that tells one prompt of a session from the next.
+    prompt_id: Option<&'static str>,
+    /// What the span above all records of a prompt is called.
+    turn: &'static str,
+}
+
+/// What an event or a span is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// An agent's turn.
+    Agent,
+    /// A call of a model.
+    Call,
+    /// A call of a model, if it has token counts; else it repeats one that has.
+    CountedCall,
+    /// A call of a model that failed.
+    FailedCall,
+    /// A call of a tool.
+    Tool,
+    /// What the user asked.
+    Prompt,
+    /// What a model answered.
+    Answer,
+    /// Anything else that is worth seeing: a decision, a retry, a compaction.
+    Step,
+    /// Internals of the program.
+    Ignored,
+}
+
+impl Role {
+    fn is_call(self) -> bool {
+        matches!(self, Role::Call | Role::CountedCall | Role::FailedCall)
+    }
+
+    /// The op that says the same to the tables of kinds.
+    const fn op(self) -> &'static str {
+        match self {
+            Role::Agent => "gen_ai.invoke_agent",
+            Role::Call | Role::CountedCall | Role::FailedCall => "gen_ai.chat",
+            Role::Tool => "gen_ai.execute_tool",
+            Role::Prompt | Role::Answer | Role::Step | Role::Ignored => "agent.event",
+        }
+    }
+}
+
+const FAMILIES: &[&Family] = &[&claude_code::FAMILY, &codex::FAMILY, &gemini_cli::FAMILY];
+
+/// The family whose spans are of that instrumentation scope.
+pub(super) fn of_scope(scope: &str) -> Option<&'static Family> {
+    FAMILIES.iter().copied().find(|family| scope.starts_with(family.scope))
+}
+
+/// The family that wrote a record, and the whole name of its event.
+pub(super) fn of_record(record: &Record, around: &Around) -> Option<(&'static Family, String)> {
+    let by_name = record.names().find_map(|name| {
+        let family = FAMILIES.iter().copied().find(|family| name.starts_with(family.prefix))?;
+        Some((family, name.to_owned()))
+    });
+    by_name.or_else(|| {
+        let family = of_scope(&around.scope_name)?;
+        let name = record.attributes.get("event.name")?.as_str()?;
+        Some((family, format!("{}{name}", family.prefix)))
+    })
+}
+
+impl Family {
+    /// The canonical span of one of the family's.
+    pub(super) fn canonical(&self, mut raw: RawSpan, book: &PriceBook) -> Span {
+        if let Some(role) = self.known_role(&raw.name).filter(|_| raw.op.is_empty()) {
+            raw.op = role.op().into();
+        }
+        map::canonical_of(raw, &self.dialect, book)
+    }
+
+    fn known_role(&self, name: &str) -> Option<Role> {
+        self.steps.iter().find(|(known, _)| *known == name).map(|(_, role)| *role)
+    }
+
+    /// What the event of a record is; `None` for what is not kept.
+    fn role(&self, name: &str, record: &Record) -> Option<Role> {
+        let sort = record.attributes.get("event.kind").and_then(Value::as_str);
+        let of_sort = sort.and_then(|sort| self.known_role(&format!("{name} {sort}")));
+        let role = of_sort.or_else(|| self.known_role(name)).unwrap_or(self.others);
+        let counted = || [Field::InputTokens, Field::OutputTokens].into_iter().any(|field| self.value(record, field).is_some());
+        (role != Role::Ignored && (role != Role::CountedCall || counted())).then_some(role)
+    }
+
+    /// The attribute of a record that tells a field.
+    fn value<'a>(&self, record: &'a Record, field: Field) -> Option<&'a Value> {
+        let meant = record.attributes.iter().filter_map(|(name, value)| {
+            let (known, rank, _) = self.dialect.lookup(name)?;
+            (known == field).then_some((rank, value))
+        });
+        meant.min_by_key(|(rank, _)| *rank).map(|(_, value)| value)
+    }
+
+    /// The same, where it is a text and says something.
+    fn text<'a>(&self, record: &'a Record, field: Field) -> Option<&'a str> {
+        self.value(record, field)?.as_str().filter(|text| !text.trim().is_empty())
+    }
+
+    fn prompt_id<'a>(&self, record: &'a Record) -> Option<&'a str> {
+        record.attributes.get(self.prompt_id?)?.as_str().filter(|id| !id.is_empty())
+    }
+}

@@ -1,0 +1,110 @@
+//! Messages of a call that come as log records: one record each, or the whole conversation in one.
+
+use serde_json::{Map, Value, json};
+
+use super::super::events::{self, Side};
+use super::super::record::{Fingerprint, Record};
+use super::super::span::{Around, Wire};
+use super::{Dropped, Reader};
+use crate::joining::{Content, Piece};
+use crate::map;
+use crate::messages;
+use crate::names::{self, Field};
+use crate::span::Message;
+
+/// What a record holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Held {
+    /// One message.
+    Message(Side, &'static str),
+    /// All messages of a call.
+    Conversation,
+}
+
+/// What the record holds, if it is messages.
+pub(super) fn of(record: &Record) -> Option<Held> {
+    record.names().find_map(|name| match events::side_and_role(name) {
+        Some((side, role)) => Some(Held::Message(side, role)),
+        None => (name == events::CONVERSATION).then_some(Held::Conversation),
+    })
+}
+
+/// Reads the messages as pieces of the span that they were written in.
+pub(super) fn read(held: Held, record: &Record, around: &Around, reader: &mut Reader) -> Result<(), Dropped> {
+    let Some((trace_id, Some(span_id))) = record.trace() else { return Err(Dropped::NotWanted("message_without_span")) };
+    let at_ns = record.at_ns(reader.context.received_us);
+    // Hardly more is said of the call than whose it is: its own span says it better.
+    let of_whom = |name: &str| matches!(names::lookup(name), Some((Field::Session | Field::User, _)));
+    let attributes = record.attributes.iter().filter(|(name, _)| of_whom(name));
+    let wire = Wire {
+        trace_id: Some(trace_id.0),
+        span_id: Some(span_id.0),
+        start_ns: at_ns,
+        end_ns: at_ns,
+        attributes: attributes.map(|(name, value)| (name.clone(), value.clone())).collect(),
+        ..Wire::default()
+    };
+    let raw = wire.into_raw(around, &reader.clock)?;
+    let at_us = raw.start_us;
+    let pieces = match held {
+        Held::Message(side, role) => {
+            let fingerprint = record.fingerprint();
+            let place = reader.place(&raw, at_ns, fingerprint);
+            let message = events::message(fields(record), role);
+            let read = messages::read(&json!([message]), role).into_iter().enumerate();
+            // Pieces of one time stand in the order of their keys.
+            let key = |part| format!("{:03}.{place:04}.{part:04}.{fingerprint}", at_ns % 1000);
+            read.map(|(part, message)| Piece { key: key(part), at_us, content: content(side, message) }).collect()
+        }
+        Held::Conversation => {
+            let (input, output) = conversation(&fields(record));
+            let input = input.into_iter().enumerate().map(|(place, message)| (Side::Input, place, message));
+            let output = output.into_iter().enumerate().map(|(place, message)| (Side::Output, place, message));
+            // Some send the conversation before the call and again after it, with the answer: the same message in the same place is
+            // the same piece whenever it was sent.
+            let key = |side: Side, place: usize, message: &Message| {
+                let said = serde_json::to_string(message).unwrap_or_default();
+                format!("{side:?}.{place:06}.{}", Fingerprint::of(&[&said])).to_lowercase()
+            };
+            let piece = |(side, place, message)| Piece { key: key(side, place, &message), at_us, content: content(side, message) };
+            input.chain(output).map(piece).collect()
+        }
+    };
+    let span = map::canonical(raw, reader.context.price);
+    reader.announce(span, pieces);
+    Ok(())
+}
+
+fn content(side: Side, message: Message) -> Content {
+    match side {
+        Side::Input => Content::Input(message),
+        Side::Output => Content::Output(message),
+    }
+}
+
+/// The fields of an event: the body's, as it was first specified, else the attributes.
+fn fields(record: &Record) -> Map<String, Value> {
+    let mut fields = record.attributes.clone();
+    match &record.body {
+        Value::Object(body) => fields.extend(body.clone()),
+        Value::String(text) => match serde_json::from_str(text) {
+            Ok(Value::Object(body)) => fields.extend(body),
+            // A body that is only the event's name says nothing more.
+            _ if events::side_and_role(text).is_some() => {}
+            _ => _ = fields.entry("content").or_insert_with(|| text.as_str().into()),
+        },
+        Value::Null => {}
+        other => _ = fields.entry("content").or_insert_with(|| other.clone()),
+    }
+    fields
+}
+
+/// What was asked, system instructions first, and what was answered.
+fn conversation(fields: &Map<String, Value>) -> (Vec<Message>, Vec<Message>) {
+    let read = |name: &str, role: &str| fields.get(name).map(|value| messages::read(value, role)).unwrap_or_default();
+    let mut input = read("gen_ai.system_instructions", "system");
+    let asked = read("gen_ai.input.messages", "user");
+    let repeated = asked.first().is_some_and(|first| first.role == "system" && input.first() == Some(first));
+    input.extend(asked.into_iter().skip(usize::from(repeated)));
+    (input, read("gen_ai.output.messages", "assistant"))
+}
