@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::proto::{Any, AnyValue, KeyValue, OfResource, OfScope, Request, Resource, Scope, Span, Status};
+use super::proto::{Any, AnyValue, KeyValue, KeyValueList, LogRecord, OfResource, OfScope, Request, Resource, Scope, Span, Status};
 use super::*;
 use crate::price::PriceBook;
 use crate::span::Status as SpanStatus;
@@ -107,10 +107,39 @@ fn an_answer_says_what_was_not_kept() {
 }
 
 #[test]
-fn logs_and_metrics_are_counted() {
-    let body = json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": [{}, {}] }] }] }).to_string();
-    let decoded = decode(body.into(), Signal::Logs, Encoding::Json, &context()).unwrap();
-    assert_eq!((decoded.outcomes[0].quantity, decoded.outcomes[0].category), (2, Category::Log));
+fn metrics_are_counted() {
+    let body = json!({ "resourceMetrics": [{ "scopeMetrics": [{ "metrics": [{}, {}] }] }] }).to_string();
+    let decoded = decode(body.into(), Signal::Metrics, Encoding::Json, &context()).unwrap();
+    assert_eq!((decoded.outcomes[0].quantity, decoded.outcomes[0].category), (2, Category::Metric));
+    assert_eq!(decode(Bytes::new(), Signal::Metrics, Encoding::Binary, &context()).unwrap(), Decoded::default());
+}
+
+/// Records of every sort that is read, as one damages them.
+fn logs() -> Vec<u8> {
+    let record = |name: &'static str, body: Any| {
+        let attributes = vec![
+            pair("event.name", Any::Text(name.into())),
+            pair("session.id", Any::Text("s".into())),
+            pair("duration_ms", Any::Double(-1e300)),
+            pair("input_tokens", Any::Int(-5)),
+            pair("request_id", Any::Text("r".into())),
+            pair("response", Any::Text("text".into())),
+            pair("event.timestamp", Any::Text("9999-12-31T23:59:60Z".into())),
+        ];
+        let body = Some(AnyValue { value: Some(body) });
+        LogRecord { trace_id: vec![7; 16].into(), attributes, body, ..LogRecord::default() }.encode_to_vec().into()
+    };
+    let content = KeyValueList { values: vec![pair("content", Any::Text("[{\"a\":1}]".into()))] };
+    let parts = vec![
+        record("claude_code.api_request", Any::Int(1)),
+        record("claude_code.assistant_response", Any::Bool(true)),
+        record("codex.sse_event", Any::Text("{".into())),
+        record("gemini_cli.api_response", Any::Double(f64::NAN)),
+        record("gen_ai.choice", Any::Map(content)),
+        record("gen_ai.client.inference.operation.details", Any::Text("[".into())),
+    ];
+    let scopes = vec![OfScope { scope: None, parts }];
+    Request { resources: vec![OfResource { resource: None, scopes }] }.encode_to_vec()
 }
 
 proptest! {
@@ -120,11 +149,12 @@ proptest! {
             let _ = decode(bytes.clone().into(), Signal::Traces, encoding, &context());
             let _ = decode(bytes.clone().into(), Signal::Logs, encoding, &context());
         }
-        let mut body = request(vec![call().encode_to_vec().into()]).to_vec();
-        for (at, byte) in damaged {
-            let at = at.index(body.len());
-            body[at] = byte;
+        for (signal, mut body) in [(Signal::Traces, request(vec![call().encode_to_vec().into()]).to_vec()), (Signal::Logs, logs())] {
+            for (at, byte) in &damaged {
+                let at = at.index(body.len());
+                body[at] = *byte;
+            }
+            let _ = decode(body.into(), signal, Encoding::Binary, &context());
         }
-        let _ = decode(body.into(), Signal::Traces, Encoding::Binary, &context());
     }
 }

@@ -88,7 +88,9 @@ pub(super) fn of_scope(scope: &str) -> Option<&'static Family> {
 pub(super) fn of_record(record: &Record, around: &Around) -> Option<(&'static Family, String)> {
     let by_name = record.names().find_map(|name| {
         let family = FAMILIES.iter().copied().find(|family| name.starts_with(family.prefix))?;
-        Some((family, name.to_owned()))
+        // A body may be any text that a program logs, so it must be a name that is known.
+        let is_name = record.body.as_str() != Some(name) || family.known_role(name).is_some();
+        is_name.then(|| (family, name.to_owned()))
     });
     by_name.or_else(|| {
         let family = of_scope(&around.scope_name)?;

@@ -1,1 +1,155 @@
+//! Log records find their call, in both encodings and in any order, and the rest is counted.
 
+use bytes::Bytes;
+use prost::Message as _;
+use serde_json::{Value, json};
+
+use super::super::proto::{Any, AnyValue, KeyValue, KeyValueList, LogRecord, OfResource, OfScope, Request};
+use super::super::{Decoded, Encoding, Signal, decode};
+use crate::clock::Context;
+use crate::joining::join;
+use crate::outcome::Category;
+use crate::price::PriceBook;
+use crate::span::{Part, Span};
+use crate::time::SECOND_US;
+
+const NOW_US: i64 = 1_795_510_800 * SECOND_US;
+const AT_NS: u64 = 1_795_510_000_000_000_123;
+
+fn context() -> Context<'static> {
+    Context { received_us: NOW_US, retention_us: Some(30 * 86_400 * SECOND_US), price: PriceBook::embedded() }
+}
+
+fn of_json(records: Value) -> Decoded {
+    let body = json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": records }] }] }).to_string();
+    decode(body.into(), Signal::Logs, Encoding::Json, &context()).unwrap()
+}
+
+fn of_binary(records: Vec<LogRecord>) -> Decoded {
+    let parts = records.into_iter().map(|record| record.encode_to_vec().into()).collect();
+    let request = Request { resources: vec![OfResource { resource: None, scopes: vec![OfScope { scope: None, parts }] }] };
+    decode(request.encode_to_vec().into(), Signal::Logs, Encoding::Binary, &context()).unwrap()
+}
+
+fn text(value: &'static str) -> AnyValue {
+    AnyValue { value: Some(Any::Text(value.into())) }
+}
+
+fn pair(key: &'static str, value: AnyValue) -> KeyValue {
+    KeyValue { key: key.into(), value: Some(value) }
+}
+
+fn message(name: &str, content: &str) -> Value {
+    json!({
+        "eventName": name, "observedTimeUnixNano": AT_NS.to_string(), "traceId": "07".repeat(16), "spanId": "08".repeat(8),
+        "body": { "kvlistValue": { "values": [{ "key": "content", "value": { "stringValue": content } }] } },
+        "attributes": [{ "key": "gen_ai.system", "value": { "stringValue": "openai" } }],
+    })
+}
+
+fn said(messages: &[crate::span::Message]) -> Vec<(String, String)> {
+    let text = |part: &Part| if let Part::Text { text } = part { text.clone() } else { format!("{part:?}") };
+    messages.iter().map(|message| (message.role.clone(), message.parts.iter().map(text).collect())).collect()
+}
+
+#[test]
+fn a_message_in_both_encodings() {
+    let body = AnyValue { value: Some(Any::Map(KeyValueList { values: vec![pair("content", text("Hi"))] })) };
+    let record = LogRecord {
+        observed_time_unix_nano: AT_NS,
+        trace_id: vec![7; 16].into(),
+        span_id: vec![8; 8].into(),
+        event_name: "gen_ai.user.message".into(),
+        attributes: vec![pair("gen_ai.system", text("openai"))],
+        body: Some(body),
+        ..LogRecord::default()
+    };
+    let of_binary = of_binary(vec![record]);
+    assert_eq!(of_binary, of_json(json!([message("gen_ai.user.message", "Hi")])));
+    let span = &of_binary.spans[0];
+    assert_eq!((span.span_id.to_string(), span.start_us), ("08".repeat(8), (AT_NS / 1000) as i64));
+    assert!(span.joined.as_ref().unwrap().awaited && !span.is_call());
+    assert_eq!(said(&span.input_messages), [("user".to_owned(), "Hi".to_owned())]);
+}
+
+#[test]
+fn messages_of_one_time_keep_their_order() {
+    let names = ["gen_ai.system.message", "gen_ai.user.message", "gen_ai.assistant.message", "gen_ai.user.message", "gen_ai.choice"];
+    let records: Vec<Value> = names.iter().zip(["a", "b", "c", "d", "e"]).map(|(name, content)| message(name, content)).collect();
+    let whole = of_json(json!(records)).spans;
+    assert_eq!(whole.len(), 1, "one span, joined at once");
+    let roles: Vec<(String, String)> = said(&whole[0].input_messages);
+    let expected = [("system", "a"), ("user", "b"), ("assistant", "c"), ("user", "d")];
+    assert_eq!(roles, expected.map(|(role, content)| (role.to_owned(), content.to_owned())));
+    assert_eq!(said(&whole[0].output_messages), [("assistant".to_owned(), "e".to_owned())]);
+    assert_eq!(join(&whole[0], &of_json(json!(records)).spans[0]), None, "sent again it is nothing new");
+    let twice: Vec<Value> = records.iter().chain(&records).cloned().collect();
+    assert_eq!(of_json(json!(twice)).spans, whole);
+}
+
+#[test]
+fn a_conversation_that_is_told_before_and_after_the_call_is_shown_once() {
+    let told = |at_ns: u64, more: Value| {
+        let mut attributes = json!([
+            { "key": "gen_ai.system_instructions", "value": { "stringValue": r#"[{"type":"text","content":"Be brief."}]"# } },
+            { "key": "gen_ai.input.messages", "value": { "stringValue": r#"[{"role":"user","parts":[{"type":"text","content":"Hi"}]}]"# } },
+        ]);
+        attributes.as_array_mut().unwrap().extend(more.as_array().unwrap().clone());
+        json!({
+            "timeUnixNano": at_ns.to_string(), "traceId": "07".repeat(16), "spanId": "08".repeat(8), "attributes": attributes,
+            "body": { "stringValue": "a call" }, "eventName": "gen_ai.client.inference.operation.details",
+        })
+    };
+    let output = r#"[{"role":"assistant","parts":[{"type":"text","content":"Hello"}],"finish_reason":"stop"}]"#;
+    let before = told(AT_NS, json!([]));
+    let after = told(AT_NS + 5_000_000, json!([{ "key": "gen_ai.output.messages", "value": { "stringValue": output } }]));
+    for records in [json!([before, after]), json!([after, before])] {
+        let span = &of_json(records).spans[0];
+        assert_eq!(said(&span.input_messages), [("system".to_owned(), "Be brief.".to_owned()), ("user".to_owned(), "Hi".to_owned())]);
+        assert_eq!(said(&span.output_messages), [("assistant".to_owned(), "Hello".to_owned())]);
+    }
+}
+
+#[test]
+fn a_call_takes_its_messages_in_either_order() {
+    let call = Span { name: "chat".into(), ..of_json(json!([message("gen_ai.choice", "x")])).spans[0].clone() };
+    let call = Span { joined: None, output_messages: vec![], ..call };
+    let asked = &of_json(json!([message("gen_ai.user.message", "Hi")])).spans[0];
+    let (late, early) = (join(&call, asked).unwrap(), join(asked, &call).unwrap());
+    assert_eq!(late, early);
+    assert_eq!((late.name.as_str(), late.input_messages.len()), ("chat", 1));
+}
+
+#[test]
+fn what_tells_of_no_call_is_counted() {
+    let mut without_span = message("gen_ai.user.message", "Hi");
+    without_span.as_object_mut().unwrap().remove("spanId");
+    let mut old = message("gen_ai.user.message", "Hi");
+    old["observedTimeUnixNano"] = "1000".into();
+    let mut of_trace = message("shop.order", "x");
+    of_trace["body"] = json!({ "stringValue": "an order" });
+    let records = json!([7, without_span, old, of_trace, { "body": { "stringValue": "hello" } }, {}]);
+    let decoded = of_json(records);
+    assert_eq!(decoded.spans, []);
+    let outcomes: Vec<(&str, u64)> = decoded.outcomes.iter().map(|outcome| (outcome.reason.as_str(), outcome.quantity)).collect();
+    let expected = [("invalid_json", 1), ("too_old", 1), ("message_without_span", 1), ("not_llm_telemetry", 2), ("not_supported_yet", 1)];
+    assert_eq!(outcomes, expected);
+    assert!(decoded.outcomes.iter().all(|outcome| outcome.category == Category::Log));
+}
+
+#[test]
+fn broken_records_cost_only_themselves() {
+    let good = LogRecord {
+        event_name: "gen_ai.user.message".into(),
+        trace_id: vec![7; 16].into(),
+        span_id: vec![8; 8].into(),
+        ..LogRecord::default()
+    };
+    let good = LogRecord { body: Some(text("Hi")), ..good };
+    let parts = vec![Bytes::from_static(b"\xff\xff\xff"), good.encode_to_vec().into()];
+    let request = Request { resources: vec![OfResource { resource: None, scopes: vec![OfScope { scope: None, parts }] }] };
+    let decoded = decode(request.encode_to_vec().into(), Signal::Logs, Encoding::Binary, &context()).unwrap();
+    assert_eq!(decoded.outcomes[0].reason, "invalid_protobuf");
+    assert_eq!(said(&decoded.spans[0].input_messages), [("user".to_owned(), "Hi".to_owned())]);
+    assert_eq!(decoded.spans[0].start_us, NOW_US, "without any time it is the time of receipt");
+}
