@@ -3,7 +3,7 @@
 //! This crate turns what clients send into canonical [`span::Span`]s: it decodes, maps names, reads messages, sorts tokens into
 //! exclusive buckets, prices, and says which spans count. It is pure: no I/O, no clock, no asynchronous code.
 //!
-//! The way of a span: [`sentry`] takes off the protocol's packaging, [`map`] finds what its attributes mean with the tables in
+//! The way of a span: [`sentry`] and [`otlp`] take off the protocol's packaging, [`map`] finds what its attributes mean with the tables in
 //! [`names`], [`kinds`] and [`providers`], [`messages`] reads its texts, [`usage`] its tokens, [`cost`] and [`price`] say what it
 //! cost, and [`counting`] which spans of a trace go into its sums.
 //! [`joining`] makes one span of what came in pieces.

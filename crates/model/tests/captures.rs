@@ -363,9 +363,16 @@ fn every_case_is_read_as_its_client_meant_it() {
 
 #[test]
 fn the_order_of_requests_does_not_matter() {
-    let backwards = |case: &PathBuf| compare(case, &requests(case).into_iter().rev().collect::<Vec<_>>());
-    let wrong: Vec<String> = cases().iter().flat_map(backwards).collect();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let sorted = |mut spans: Vec<Span>| {
+        spans.sort_by_key(|span| (span.trace_id, span.span_id));
+        spans
+    };
+    for case in cases() {
+        let backwards: Vec<PathBuf> = requests(&case).into_iter().rev().collect();
+        let wrong = compare(&case, &backwards);
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        assert_eq!(sorted(read(&case).0), sorted(read_in_order(&backwards).0), "{}", case.display());
+    }
 }
 
 #[test]
@@ -407,6 +414,11 @@ fn spans_as_they_are_stored() {
         ("sentry-python-2.75/langchain-agent", "8e5cc091fa6a453a"),
         ("sentry-node-10/vercel-generate", "8c229a6835979c27"),
         ("sentry-node-11/openai-error", "a5d212829ed68dc2"),
+        ("otel-openai-v2/tools", "2fb77d800f1c93ab"),
+        // Their ids are made of what the records say, and must stay the same.
+        ("claude-code/json-prompt", "0a29352e9283cc40"),
+        ("claude-code/json-prompt", "b6735e1b295ee31f"),
+        ("codex/logs-json", "6707cefa21af8aa9"),
     ] {
         let path = cases().into_iter().find(|path| path.ends_with(case)).unwrap();
         let (spans, _) = read(&path);
@@ -417,6 +429,18 @@ fn spans_as_they_are_stored() {
 
 fn small_bodies() -> Vec<Vec<u8>> {
     cases().iter().filter(|case| of_sentry(case)).flat_map(|case| bodies(case)).filter(|body| body.len() < 20_000).collect()
+}
+
+/// OTLP requests in JSON, with what they carry.
+fn small_otlp_bodies() -> Vec<(Signal, Value)> {
+    let all = cases().into_iter().filter(|case| !of_sentry(case)).flat_map(|case| requests(&case));
+    let read = |folder: PathBuf| {
+        let body = std::fs::read(folder.join("body.decoded")).unwrap();
+        let body: Value = serde_json::from_slice(&body).ok().filter(|_| body.len() < 50_000)?;
+        let signal = if body.get("resourceLogs").is_some() { Signal::Logs } else { Signal::Traces };
+        Some((signal, body))
+    };
+    all.filter_map(read).collect()
 }
 
 /// What a client that is broken, old or hostile may put anywhere.
@@ -467,6 +491,19 @@ fn count(value: &Value) -> usize {
 proptest! {
     // `make fuzz` asks for many more.
     #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(300)))]
+
+    #[test]
+    fn strange_values_in_otlp_never_panic(
+        which in any::<prop::sample::Index>(),
+        at in any::<prop::sample::Index>(),
+        strange in strange_value(),
+    ) {
+        let bodies = small_otlp_bodies();
+        let (signal, mut body) = bodies[which.index(bodies.len())].clone();
+        let mut at = at.index(count(&body));
+        replace(&mut body, &mut at, &strange);
+        let _ = otlp::decode(body.to_string().into(), signal, Encoding::Json, &context());
+    }
 
     #[test]
     fn strange_values_never_panic(

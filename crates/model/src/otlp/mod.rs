@@ -25,6 +25,9 @@ use crate::map;
 use crate::outcome::{Category, Outcome};
 use crate::span::Span;
 
+/// The outcome of log records that tell of no call of a model.
+pub const NOT_LLM_TELEMETRY: &str = "not_llm_telemetry";
+
 /// How a body is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
@@ -125,10 +128,12 @@ fn traces(body: Bytes, encoding: Encoding, context: &Context) -> Result<Decoded,
     Ok(decoded)
 }
 
-/// The body of an answer with 200: how much was not kept, and why.
+/// The body of an answer with 200: how much was not kept, and why. Log records that tell of no call were not refused: there is nothing
+/// that a client could do about them, and some warn each time.
 pub fn response(signal: Signal, encoding: Encoding, outcomes: &[Outcome]) -> Vec<u8> {
-    let rejected: u64 = outcomes.iter().map(|outcome| outcome.quantity).sum();
-    let mut reasons: Vec<&str> = outcomes.iter().map(|outcome| outcome.reason.as_str()).collect();
+    let outcomes = || outcomes.iter().filter(|outcome| outcome.reason != NOT_LLM_TELEMETRY);
+    let rejected: u64 = outcomes().map(|outcome| outcome.quantity).sum();
+    let mut reasons: Vec<&str> = outcomes().map(|outcome| outcome.reason.as_str()).collect();
     reasons.sort_unstable();
     reasons.dedup();
     let why = reasons.join(", ");

@@ -104,6 +104,8 @@ fn an_answer_says_what_was_not_kept() {
     let outcomes = [span::dropped(Category::Span, "too_old"), span::dropped(Category::Span, "too_old")];
     let said: Value = serde_json::from_slice(&response(Signal::Traces, Encoding::Json, &outcomes)).unwrap();
     assert_eq!(said, json!({ "partialSuccess": { "rejectedSpans": "2", "errorMessage": "too_old" } }));
+    let unwanted = Outcome::dropped(Category::Log, NOT_LLM_TELEMETRY, None);
+    assert_eq!(response(Signal::Logs, Encoding::Json, &[unwanted]), b"{}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::agents;
 use super::binary::Groups;
 use super::record::{Fingerprint, Record};
 use super::span::Around;
-use super::{Category, Decoded, Outcome};
+use super::{Category, Decoded, NOT_LLM_TELEMETRY, Outcome};
 use crate::clock::{Clock, Context};
 use crate::id::{SpanId, TraceId};
 use crate::joining::{self, Joined, Piece};
@@ -56,7 +56,7 @@ impl From<Outcome> for Dropped {
 }
 
 /// Records that tell of no call.
-pub(super) const NOT_LLM: Dropped = Dropped::NotWanted("not_llm_telemetry");
+pub(super) const NOT_LLM: Dropped = Dropped::NotWanted(NOT_LLM_TELEMETRY);
 
 /// Gathers what the records of a request tell.
 pub(super) struct Reader<'a> {
