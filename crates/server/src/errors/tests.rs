@@ -2,8 +2,9 @@ mod faults;
 
 use std::collections::{BTreeSet, HashMap};
 
+use hinomi_model::clock::Context;
 use hinomi_model::id::SpanId;
-use hinomi_model::sentry::{Breadcrumb, Context, Exception, Frame};
+use hinomi_model::sentry::{Breadcrumb, Exception, Frame};
 use serde_json::json;
 
 use super::*;

@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn frames() {
         assert_eq!(message(vec![0, 0, 0, 0, 2, 7, 8], "", 10).unwrap(), [7, 8]);
-        assert_eq!(message(vec![0, 0, 0, 0, 0], "gzip", 10).unwrap(), []);
+        assert_eq!(message(vec![0, 0, 0, 0, 0], "gzip", 10).unwrap(), b"");
         for broken in [vec![], vec![0, 0, 0, 0, 3, 7, 8], vec![2, 0, 0, 0, 0], vec![0, 0, 0, 0, 0, 1]] {
             assert!(matches!(message(broken, "", 10), Err(Refusal::Frame)));
         }

@@ -206,6 +206,7 @@ impl Intake {
         }
         let counted = [
             (OutcomeKind::Accepted, "stored", Category::Span, of_spans.stored),
+            (OutcomeKind::Accepted, "joined", Category::Span, of_spans.joined),
             (OutcomeKind::Duplicate, "duplicate", Category::Span, of_spans.duplicates),
             (OutcomeKind::Dropped, "invalid_id", Category::Span, of_spans.without_id),
             (OutcomeKind::Accepted, "stored", Category::Error, of_errors.stored),

@@ -15,9 +15,10 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use super::background::Work;
 use super::error::StoreError;
 use super::frame::{self, Blob, Correction, Head};
-use super::group::{Group, Readers, load_trace};
+use super::group::{Group, Readers, load_trace, stored};
 use super::ids::Key;
 use super::log::Log;
+use super::rows::Row;
 use super::state::{Shared, lock};
 use super::traces::{TraceKey, Traces};
 use super::{Appended, Change};
@@ -68,6 +69,19 @@ pub(super) struct Committer {
     pub(super) readers: Readers,
     pub(super) changes: broadcast::Sender<Change>,
     pub(super) work: std::sync::mpsc::Sender<Work>,
+}
+
+/// Spans of a request that are not new, by their indices.
+#[derive(Default)]
+struct Repeats {
+    /// They stand in the request before.
+    dropped: Vec<u32>,
+    /// They are stored, or in the group.
+    known: Vec<u32>,
+}
+
+fn key(project: u64, span: &Span) -> Key {
+    Key { project, trace: span.trace_id, span: span.span_id }
 }
 
 /// A request whose frame is in the group.
@@ -127,7 +141,8 @@ impl Committer {
         let mut bytes = Vec::new();
         let mut touched = Vec::new();
         let first_sequence = self.next_sequence;
-        let staged: Vec<Waiting> = requests.into_iter().map(|request| self.stage(request, &mut group, &mut bytes, &mut touched)).collect();
+        let stage = |request| self.stage(request, &mut group, &mut bytes, &mut touched);
+        let staged: Vec<Waiting> = requests.into_iter().filter_map(stage).collect();
 
         let written = if bytes.is_empty() { Ok(()) } else { self.log.write(&bytes) };
         if let Err(error) = written {
@@ -166,16 +181,33 @@ impl Committer {
         }
     }
 
-    /// Decides what of a request is stored, and adds its frame to the group.
-    fn stage(&mut self, request: Request, group: &mut Group, bytes: &mut Vec<u8>, touched: &mut Vec<TraceKey>) -> Waiting {
-        let Request { project, received_us, spans, blob, reply } = request;
-        let dropped = self.repeats(project, &spans, group);
-        let stored = spans.len() - dropped.len();
-        let mut appended = Appended { stored, duplicates: dropped.len(), ..Appended::default() };
-        if stored == 0 {
-            return Waiting { reply, appended, change: None };
+    /// Decides what of a request is stored, and adds its frame to the group. `None` when it had to be answered at once.
+    fn stage(&mut self, request: Request, group: &mut Group, bytes: &mut Vec<u8>, touched: &mut Vec<TraceKey>) -> Option<Waiting> {
+        let Request { project, received_us, mut spans, mut blob, reply } = request;
+        let Repeats { mut dropped, known } = self.repeats(project, &spans, group);
+        let mut joined = Vec::new();
+        for (index, span) in self.join(project, &spans, &known, group) {
+            spans[index as usize] = span;
+            joined.push(index);
         }
-        let mut head = Head { project, received_us, raw_len: blob.raw_len, dropped, ..Head::default() };
+        joined.sort_unstable();
+        dropped.extend(known.into_iter().filter(|index| joined.binary_search(index).is_err()));
+        dropped.sort_unstable();
+        let stored = spans.len() - dropped.len() - joined.len();
+        let mut appended = Appended { stored, joined: joined.len(), duplicates: dropped.len(), ..Appended::default() };
+        if stored + joined.len() == 0 {
+            return Some(Waiting { reply, appended, change: None });
+        }
+        if !joined.is_empty() {
+            blob = match frame::pack(&spans) {
+                Ok(blob) => blob,
+                Err(reason) => {
+                    let _ = reply.send(Err(StoreError::Unfit { reason }));
+                    return None;
+                }
+            };
+        }
+        let mut head = Head { project, received_us, raw_len: blob.raw_len, dropped, joined, ..Head::default() };
         let traces = self.ask_rules(&spans, &mut head);
         appended.corrected = head.corrections.len();
         touched.extend(traces.iter().map(|trace| (project, *trace)));
@@ -183,19 +215,48 @@ impl Committer {
         self.log.frame(bytes, self.next_sequence, &frame::payload(&head, &blob.compressed));
         self.next_sequence += 1;
         group.add(&head, spans);
-        Waiting { reply, appended, change: Some(Change { project, traces: traces.into(), spans: stored }) }
+        Some(Waiting { reply, appended, change: Some(Change { project, traces: traces.into(), spans: stored }) })
     }
 
-    /// The indices of spans that are stored already, or stand in the request or group before.
-    fn repeats(&self, project: u64, spans: &[Span], group: &Group) -> Vec<u32> {
+    /// Finds the spans that are stored already, or stand in the request or group before.
+    fn repeats(&self, project: u64, spans: &[Span], group: &Group) -> Repeats {
         let mut here = std::collections::HashSet::with_capacity(spans.len());
+        let mut repeats = Repeats::default();
         let state = lock(&self.shared.state);
-        let is_repeat = |span: &Span| {
-            let hash = Key { project, trace: span.trace_id, span: span.span_id }.hash();
-            !here.insert(hash) || group.knows(hash) || state.knows(hash)
+        for (index, span) in (0..).zip(spans) {
+            let hash = key(project, span).hash();
+            if !here.insert(hash) {
+                repeats.dropped.push(index);
+            } else if group.row(hash).is_some() || state.knows(hash) {
+                repeats.known.push(index);
+            }
+        }
+        repeats
+    }
+
+    /// Joins spans to those that are stored under the same id, where there is anything to join.
+    fn join(&mut self, project: u64, spans: &[Span], known: &[u32], group: &Group) -> Vec<(u32, Span)> {
+        let mut joined = Vec::new();
+        let mut elsewhere = Vec::new();
+        let join = |mut row: Row, new: &Span| {
+            row.locally().apply(&mut row.span);
+            (self.shared.config.join)(&row.span, new)
         };
-        let repeats: Vec<bool> = spans.iter().map(is_repeat).collect();
-        (0..).zip(repeats).filter_map(|(index, repeat)| repeat.then_some(index)).collect()
+        for index in known {
+            let span = &spans[*index as usize];
+            let key = key(project, span);
+            let load = || load_trace(&self.shared, &mut self.readers, project, span.trace_id);
+            match group.row(key.hash()) {
+                Some(row) => joined.extend(join(row.clone(), span).map(|whole| (*index, whole))),
+                None if span.joined.is_some() || self.traces.came_in_pieces((project, span.trace_id), span.span_id, load) => {
+                    elsewhere.push((key, *index));
+                }
+                None => {}
+            }
+        }
+        let rows = stored(elsewhere, &self.shared, &mut self.readers);
+        joined.extend(rows.into_iter().filter_map(|(_, row, index)| Some((index, join(row, &spans[index as usize])?))));
+        joined
     }
 
     /// Asks the rules of counting about every trace of a request, and writes down what they change. Returns the traces.

@@ -26,6 +26,9 @@ pub(super) struct Head {
     /// Indices of spans that are not stored, rising.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) dropped: Vec<u32>,
+    /// Indices of spans that take the place of the stored one of the same id, being that and what has come since as one; rising.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) joined: Vec<u32>,
     /// What the traces say of spans of this request, where it differs from what the span alone says.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) decided: Vec<(u32, Decision)>,
@@ -118,6 +121,7 @@ mod tests {
                 received_us: numbers.1,
                 raw_len: blob.raw_len,
                 dropped: vec![1, 2],
+                joined: vec![0],
                 decided: vec![(0, decision)],
                 corrections: vec![correction],
             };

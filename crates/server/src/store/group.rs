@@ -3,6 +3,7 @@
 //! The commit thread and replay both come this way, so that a restart ends with the same rows.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use arrow::array::RecordBatch;
 use hinomi_model::counting::{Decision, Node};
@@ -17,7 +18,7 @@ use super::state::{Place, Shared, lock};
 use super::traces::{Known, LONGEST_TRACE};
 
 /// What [`Node::of`] reads, and what a row says of its own decision.
-const NODE_COLUMNS: [&str; 22] = [
+const NODE_COLUMNS: [&str; 23] = [
     "project_id",
     "trace_id",
     "span_id",
@@ -40,6 +41,7 @@ const NODE_COLUMNS: [&str; 22] = [
     "counted",
     "not_counted_because",
     "pipeline",
+    "joined",
 ];
 /// The rest of them.
 const DECISION_COLUMNS: [&str; 2] = ["is_run", "local_decision"];
@@ -54,12 +56,14 @@ pub(super) struct Group {
     spans: HashMap<u64, usize>,
     /// The newest decision for each span that was stored before the group.
     corrections: HashMap<Key, Decision>,
+    /// Spans that were stored before the group, and of which a row of it takes the place.
+    replaced: Vec<Key>,
 }
 
 impl Group {
-    /// True if a span with this hash is among the rows.
-    pub(super) fn knows(&self, hash: u64) -> bool {
-        self.spans.contains_key(&hash)
+    /// The row of a span with this hash.
+    pub(super) fn row(&self, hash: u64) -> Option<&Row> {
+        self.spans.get(&hash).map(|number| &self.rows[*number])
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -75,12 +79,20 @@ impl Group {
                 row.decide(decision);
             }
         }
-        let mut index = 0..;
-        rows.retain(|_| index.next().is_some_and(|index| head.dropped.binary_search(&index).is_err()));
-        for (number, row) in (self.rows.len()..).zip(&rows) {
-            self.spans.insert(key(row).hash(), number);
+        let kept = (0u32..).zip(rows).filter(|(index, _)| head.dropped.binary_search(index).is_err());
+        for (index, row) in kept {
+            match self.spans.entry(key(&row).hash()) {
+                Entry::Occupied(number) => self.rows[*number.get()] = row,
+                Entry::Vacant(number) => {
+                    if head.joined.binary_search(&index).is_ok() {
+                        self.corrections.remove(&key(&row));
+                        self.replaced.push(key(&row));
+                    }
+                    number.insert(self.rows.len());
+                    self.rows.push(row);
+                }
+            }
         }
-        self.rows.extend(rows);
         self.bytes += head.raw_len as usize;
         for correction in &head.corrections {
             let key = Key { project: head.project, trace: correction.trace, span: correction.span };
@@ -98,16 +110,20 @@ impl Group {
         }
     }
 
-    /// Makes the rows visible, and replaces those that were corrected. Cannot fail: a row to correct that cannot be read stays as it
+    /// Makes the rows visible, and replaces those that were corrected or joined. Cannot fail: a row to correct that cannot be read stays as it
     /// was.
     pub(super) fn publish(self, shared: &Shared, readers: &mut Readers) {
-        let _still = (!self.corrections.is_empty()).then(|| lock(&shared.moving));
-        let corrected = correct(self.corrections, shared, readers);
-        let places: Vec<Place> = corrected.iter().map(|(place, _)| *place).collect();
+        let _still = (!self.corrections.is_empty() || !self.replaced.is_empty()).then(|| lock(&shared.moving));
         let mut rows = self.rows;
-        rows.extend(corrected.into_iter().map(|(_, row)| row));
+        let mut places = Vec::with_capacity(self.corrections.len());
+        for (place, mut row, decision) in stored(self.corrections, shared, readers) {
+            row.decide(&decision);
+            places.push(place);
+            rows.push(row);
+        }
 
         let mut state = lock(&shared.state);
+        places.extend(self.replaced.iter().filter_map(|key| state.find(key)));
         for place in places {
             state.supersede(place);
         }
@@ -120,22 +136,22 @@ fn key(row: &Row) -> Key {
     Key { project: row.project_id, trace: row.span.trace_id, span: row.span.span_id }
 }
 
-/// Finds the rows to correct, and gives them as they are to be from now on.
-fn correct(corrections: HashMap<Key, Decision>, shared: &Shared, readers: &mut Readers) -> Vec<(Place, Row)> {
-    let mut found: Vec<(Place, RecordBatch, Decision)> = Vec::new();
-    let mut in_segments: HashMap<u64, Vec<(u32, Decision)>> = HashMap::new();
+/// The rows of stored spans, each with its place and with what was known beside its key.
+pub(super) fn stored<T>(wanted: impl IntoIterator<Item = (Key, T)>, shared: &Shared, readers: &mut Readers) -> Vec<(Place, Row, T)> {
+    let mut found: Vec<(Place, RecordBatch, T)> = Vec::new();
+    let mut in_segments: HashMap<u64, Vec<(u32, T)>> = HashMap::new();
     let mut segments = HashMap::new();
     {
         let mut state = lock(&shared.state);
-        for (key, decision) in corrections {
+        for (key, beside) in wanted {
             match state.find(&key) {
-                Some(Place::Active(row)) => found.push((Place::Active(row), state.active.row(row), decision)),
+                Some(Place::Active(row)) => found.push((Place::Active(row), state.active.row(row), beside)),
                 Some(Place::Frozen(row)) => {
                     let batch = state.frozen.as_ref().map(|frozen| frozen.row(row));
-                    found.extend(batch.map(|batch| (Place::Frozen(row), batch, decision)));
+                    found.extend(batch.map(|batch| (Place::Frozen(row), batch, beside)));
                 }
                 Some(Place::Segment(id, row)) => {
-                    in_segments.entry(id).or_default().push((row, decision));
+                    in_segments.entry(id).or_default().push((row, beside));
                     segments.extend(state.live(id).map(|live| (id, live.segment.clone())));
                 }
                 // Deleted since, or in a segment that is damaged.
@@ -148,18 +164,14 @@ fn correct(corrections: HashMap<Key, Decision>, shared: &Shared, readers: &mut R
         let rows = segments.get(&id).map(|segment| readers.get(segment)?.all(&ranges(wanted.iter().map(|(row, _)| *row))));
         match rows {
             Some(Ok(batch)) => found.extend(
-                wanted.into_iter().enumerate().map(|(index, (row, decision))| (Place::Segment(id, row), batch.slice(index, 1), decision)),
+                wanted.into_iter().enumerate().map(|(index, (row, beside))| (Place::Segment(id, row), batch.slice(index, 1), beside)),
             ),
-            Some(Err(error)) => tracing::error!(%error, spans = wanted.len(), "store.correction_unreadable"),
+            Some(Err(error)) => tracing::error!(%error, spans = wanted.len(), "store.rows_unreadable"),
             None => {}
         }
     }
-    let corrected = |(place, batch, decision): (Place, RecordBatch, Decision)| {
-        let mut row = from_batch(&batch).pop()?;
-        row.decide(&decision);
-        Some((place, row))
-    };
-    found.into_iter().filter_map(corrected).collect()
+    let row = |(place, batch, beside)| Some((place, from_batch(&batch).pop()?, beside));
+    found.into_iter().filter_map(row).collect()
 }
 
 /// What is stored of a trace, as far as the rules of counting must know.

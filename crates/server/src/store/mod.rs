@@ -11,6 +11,12 @@
 //!    `manifest` is the moment at which that happens, and the log files that it covers are removed.
 //! 5. Small segments are merged (`compact`), old spans are deleted (`retain`).
 //!
+//! # Spans that come in pieces
+//!
+//! A message of a call may come as a log record of its own, minutes before or after the call. The commit thread reads the stored
+//! row, joins the two ([`StoreConfig::join`]) and writes the whole span into the frame, to take the row's place: replay joins
+//! nothing. Pieces of one span within a request are joined by whoever decodes it.
+//!
 //! # Corrections
 //!
 //! What a span *means* for a sum can change when more of its trace arrives. The old row is then marked dead and the whole row is
@@ -82,6 +88,9 @@ pub struct StoreConfig {
     pub patience: Duration,
     /// What says which spans count, from all that is known of their trace. The same spans in any order must give the same answers.
     pub rules: fn(&[Node]) -> Vec<Decision>,
+    /// What makes one span of two reports of it, of which one at least is a piece; `None` when the second says nothing new. The
+    /// same reports in any order must give the same span.
+    pub join: fn(&Span, &Span) -> Option<Span>,
 }
 
 impl Default for StoreConfig {
@@ -96,6 +105,7 @@ impl Default for StoreConfig {
             remembered_spans: 100_000,
             patience: Duration::from_secs(10),
             rules: hinomi_model::counting::decide,
+            join: hinomi_model::joining::join,
         }
     }
 }
@@ -106,6 +116,8 @@ impl Default for StoreConfig {
 pub struct Appended {
     /// Stored, durable, visible.
     pub stored: usize,
+    /// Made one with the span that is stored under the same id: what of a span came by itself, or the span that was awaited.
+    pub joined: usize,
     /// Not stored, since the same span was there before.
     pub duplicates: usize,
     /// Not stored, since the trace or span id is zero.
@@ -119,7 +131,7 @@ pub struct Appended {
 pub struct Change {
     /// The project.
     pub project: u64,
-    /// Traces that have new or corrected spans.
+    /// Traces that have new, joined or corrected spans.
     pub traces: Arc<[TraceId]>,
     /// How many spans are new.
     pub spans: usize,
@@ -170,7 +182,7 @@ impl Store {
         Ok(Store { shared, changes, preparing, senders: Some(Senders { commands, work }), threads: Mutex::new(threads) })
     }
 
-    /// Stores the spans of one request. When it returns, they are on disk and in every later [`snapshot`](Store::snapshot).
+    /// Stores the spans of one request, in which each stands once. When it returns, they are on disk and in every later [`snapshot`](Store::snapshot).
     ///
     /// # Errors
     ///

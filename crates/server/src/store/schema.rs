@@ -96,5 +96,7 @@ pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         optional("reading", Utf8View),
         // What the span alone said (JSON of a `counting::Decision`) where its trace says otherwise; null where both agree.
         optional("local_decision", Utf8View),
+        // What of the span came by itself (JSON of a `joining::Joined`); null for one that came whole.
+        optional("joined", Utf8View),
     ]))
 });

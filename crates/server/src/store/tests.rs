@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use hinomi_model::id::SpanId;
+use hinomi_model::joining::{self, Content, Joined, Piece};
+use hinomi_model::span::{Message, Part};
 
 use super::rows::{Row, from_batch};
 use super::segment::read::{Reader, ranges};
@@ -88,7 +90,7 @@ async fn what_is_acknowledged_is_visible_and_told() {
     let mut changes = store.changes();
     let spans = vec![span(1, 1, 10), span(1, 2, 20), span(1, 1, 30), Span { span_id: SpanId(0), ..span(1, 1, 1) }];
     let appended = store.append(7, spans).await.unwrap();
-    assert_eq!(appended, Appended { stored: 2, duplicates: 1, without_id: 1, corrected: 0 });
+    assert_eq!(appended, Appended { stored: 2, duplicates: 1, without_id: 1, ..Appended::default() });
     let seen = rows(&store.snapshot());
     assert_eq!(seen.values().map(|row| row.span.start_us).collect::<Vec<_>>(), [10, 20]);
     let change = changes.recv().await.unwrap();
@@ -147,6 +149,58 @@ async fn a_correction_reaches_rows_wherever_they_are() {
             _ => {}
         }
     }
+}
+
+/// A message of a call that came by itself.
+pub(super) fn piece(trace: u128, id: u64, number: i64) -> Span {
+    let message = Message { role: "user".into(), parts: vec![Part::Text { text: format!("message {number}") }] };
+    let piece = Piece { key: format!("{number}"), at_us: number, content: Content::Input(message) };
+    let mut span = Span {
+        trace_id: TraceId(trace),
+        span_id: SpanId(id),
+        start_us: number,
+        end_us: number,
+        joined: Some(Box::new(Joined { awaited: true, pieces: vec![piece] })),
+        ..Span::default()
+    };
+    joining::show_pieces(&mut span);
+    span
+}
+
+#[tokio::test]
+async fn pieces_join_their_span_wherever_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path(), small()).unwrap();
+    let mut changes = store.changes();
+    let reports = [piece(1, 1, 3), span(1, 1, 2), piece(1, 1, 1), piece(1, 1, 2)];
+    for (step, report) in reports.iter().enumerate() {
+        let appended = store.append(1, vec![report.clone(), span(1, 10 + step as u64, 0)]).await.unwrap();
+        let joined = usize::from(step > 0);
+        assert_eq!((appended.stored, appended.joined, appended.duplicates), (2 - joined, joined, 0), "step {step}");
+        assert_eq!(changes.recv().await.unwrap().spans, 2 - joined);
+        // Sent again it is a repeat, wherever the row lies.
+        for place in 0..3 {
+            let again = store.append(1, vec![report.clone()]).await.unwrap();
+            assert_eq!(again, Appended { duplicates: 1, ..Appended::default() }, "step {step}, {place}");
+            match (step + place) % 3 {
+                0 => store.flush().await.unwrap(),
+                1 => {
+                    let seen = rows(&store.snapshot());
+                    drop(store);
+                    store = Store::open(dir.path(), small()).unwrap();
+                    changes = store.changes();
+                    assert_eq!(rows(&store.snapshot()), seen);
+                }
+                _ => {}
+            }
+        }
+    }
+    let seen = rows(&store.snapshot());
+    assert_eq!(seen.len(), 5);
+    let whole = &seen[&(1, TraceId(1), SpanId(1))].span;
+    assert_eq!((whole.name.as_str(), whole.start_us, whole.counted), ("span 1 of trace 1", 2, true));
+    assert_eq!(whole.input_messages.len(), 3);
+    assert!(!whole.joined.as_ref().unwrap().awaited);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use hinomi_model::counting::{Decision, Node};
-use hinomi_model::id::TraceId;
+use hinomi_model::id::{SpanId, TraceId};
 
 /// Spans of one trace that are decided together. A longer trace goes on with what each span says alone: deciding all of it again for
 /// each request would take time with the square of its length.
@@ -46,10 +46,10 @@ struct Trace {
 /// What changed for one trace.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Verdict {
-    /// For new spans, by their place among those given: what holds, where that is not what they say alone.
+    /// For the spans given, by their place among them: what holds, where that is not what they say alone.
     pub(super) decided: Vec<(usize, Decision)>,
     /// For earlier spans: what holds from now on.
-    pub(super) corrections: Vec<(hinomi_model::id::SpanId, Decision)>,
+    pub(super) corrections: Vec<(SpanId, Decision)>,
 }
 
 impl Traces {
@@ -57,8 +57,28 @@ impl Traces {
         Traces { capacity, rules, nodes: 0, clock: 0, traces: HashMap::new(), by_use: BTreeMap::new() }
     }
 
-    /// Adds new spans of a trace and asks the rules. `load` gives what is stored of it, and is only called when it is not remembered.
+    /// Adds new spans of a trace, or what is now known of earlier ones that came in pieces, and asks the rules. `load` gives what is
+    /// stored of it, and is only called when it is not remembered.
     pub(super) fn extend(&mut self, key: TraceKey, new: Vec<Node>, load: impl FnOnce() -> Vec<Known>) -> Verdict {
+        let rules = self.rules;
+        let trace = self.remembered(key, load);
+        if trace.nodes.len() + new.len() > LONGEST_TRACE {
+            return Verdict::default();
+        }
+        let before = trace.nodes.len();
+        let asked = trace.add(new);
+        let added = trace.nodes.len() - before;
+        let verdict = trace.settle(&asked, rules);
+        self.nodes += added;
+        verdict
+    }
+
+    /// True if a stored span came in pieces. `load` as above.
+    pub(super) fn came_in_pieces(&mut self, key: TraceKey, span: SpanId, load: impl FnOnce() -> Vec<Known>) -> bool {
+        self.remembered(key, load).nodes.iter().any(|node| node.span_id == span && node.joined)
+    }
+
+    fn remembered(&mut self, key: TraceKey, load: impl FnOnce() -> Vec<Known>) -> &mut Trace {
         self.clock += 1;
         let trace = self.traces.entry(key).or_insert_with(|| {
             let (nodes, decided): (Vec<_>, Vec<_>) = load().into_iter().map(|known| (known.node, known.decided)).unzip();
@@ -68,15 +88,7 @@ impl Traces {
         self.by_use.remove(&trace.used);
         trace.used = self.clock;
         self.by_use.insert(self.clock, key);
-
-        let earlier = trace.nodes.len();
-        if earlier + new.len() > LONGEST_TRACE {
-            return Verdict::default();
-        }
-        self.nodes += new.len();
-        trace.nodes.extend(new);
-        trace.decided.resize(trace.nodes.len(), None);
-        trace.settle(earlier, self.rules)
+        trace
     }
 
     /// Forgets the traces that were used longest ago until there is room again.
@@ -98,8 +110,30 @@ impl Traces {
 }
 
 impl Trace {
-    /// Asks the rules about the whole trace, of which the first `earlier` spans have been answered for.
-    fn settle(&mut self, earlier: usize, rules: fn(&[Node]) -> Vec<Decision>) -> Verdict {
+    /// Adds nodes, and says where each stands now. One of a span that came in pieces takes the place of what was known of it.
+    fn add(&mut self, new: Vec<Node>) -> HashMap<usize, usize> {
+        let mut places = HashMap::with_capacity(new.len());
+        for (index, node) in new.into_iter().enumerate() {
+            let known = self.nodes.iter().position(|known| node.joined && known.span_id == node.span_id);
+            let place = known.unwrap_or(self.nodes.len());
+            match known {
+                Some(place) => {
+                    self.nodes[place] = node;
+                    self.decided[place] = None;
+                }
+                None => {
+                    self.nodes.push(node);
+                    self.decided.push(None);
+                }
+            }
+            places.insert(place, index);
+        }
+        places
+    }
+
+    /// Asks the rules about the whole trace. `asked` says which of its spans are new or changed, and where they stand among those
+    /// given; the others have been answered for.
+    fn settle(&mut self, asked: &HashMap<usize, usize>, rules: fn(&[Node]) -> Vec<Decision>) -> Verdict {
         // A fault in a rule must not end intake: the trace keeps what its spans say alone.
         let decisions = catch_unwind(AssertUnwindSafe(|| rules(&self.nodes))).unwrap_or_default();
         let mut verdict = Verdict::default();
@@ -109,8 +143,8 @@ impl Trace {
             if decision == *last {
                 continue;
             }
-            match index.checked_sub(earlier) {
-                Some(new) => verdict.decided.push((new, decision.clone())),
+            match asked.get(&index) {
+                Some(given) => verdict.decided.push((*given, decision.clone())),
                 None => verdict.corrections.push((node.span_id, decision.clone())),
             }
             *decided = (decision != node.locally).then(|| Box::new(decision));
@@ -122,7 +156,6 @@ impl Trace {
 #[cfg(test)]
 mod tests {
     use hinomi_model::counting::decide;
-    use hinomi_model::id::SpanId;
     use hinomi_model::span::Span;
 
     use super::*;
@@ -160,5 +193,22 @@ mod tests {
         assert_eq!(verdict.corrections, [(SpanId(1), node(1).locally)]);
         assert_eq!(verdict.decided, []);
         assert_eq!(traces.extend((1, TraceId(1)), vec![node(3)], Vec::new), Verdict::default());
+    }
+
+    #[test]
+    fn a_span_that_came_in_pieces_is_known_once() {
+        let outermost_alone = |nodes: &[Node]| {
+            let alone = |node: &Node| Decision { counted: nodes.len() == 1 && node.parent_span_id.is_none(), ..node.locally.clone() };
+            nodes.iter().map(alone).collect()
+        };
+        let mut traces = Traces::new(100, outermost_alone);
+        let piece = Node { joined: true, ..node(1) };
+        let key = (1, TraceId(1));
+        assert_eq!(traces.extend(key, vec![piece.clone()], Vec::new), Verdict::default());
+        assert!(traces.came_in_pieces(key, SpanId(1), Vec::new) && !traces.came_in_pieces(key, SpanId(2), Vec::new));
+        let whole = Node { parent_span_id: Some(SpanId(7)), ..piece };
+        let verdict = traces.extend(key, vec![whole.clone()], Vec::new);
+        assert_eq!(verdict.decided, [(0, Decision { counted: false, ..whole.locally })]);
+        assert_eq!((verdict.corrections.len(), traces.nodes), (0, 1));
     }
 }

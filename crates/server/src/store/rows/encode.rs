@@ -86,6 +86,7 @@ pub fn to_batch(rows: &[Row]) -> RecordBatch {
         c.owned(|row| (!row.span.attributes.is_empty()).then(|| json(&row.span.attributes))),
         c.owned(|row| json_of_some(&row.span.reading)),
         c.owned(|row| row.local.as_ref().map(json)),
+        c.owned(|row| row.span.joined.as_ref().map(json)),
     ];
     RecordBatch::try_new(SCHEMA.clone(), columns).expect("columns stand in the order of SCHEMA and required ones have no nulls")
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use hinomi_model::id::{SpanId, TraceId};
+use hinomi_model::joining::{Content, Joined, Piece};
 use hinomi_model::money::Usd;
 use hinomi_model::span::{Cost, CostSource, Kind, Message, Part, Reading, Span, Status, Usage, UsageSource};
 use proptest::prelude::*;
@@ -97,7 +98,8 @@ pub(crate) fn any_span() -> impl Strategy<Value = Span> {
         proptest::collection::btree_map(".{0,9}", value(), 0..4),
         proptest::collection::vec((".{0,9}", ".{0,9}"), 0..3),
     );
-    (ids, times, texts, choices, (cost, maybe_usd()), lists).prop_map(|(ids, times, texts, choices, costs, lists)| {
+    let joined = proptest::option::of(messages());
+    (ids, times, texts, choices, (cost, maybe_usd()), lists, joined).prop_map(|(ids, times, texts, choices, costs, lists, joined)| {
         let mut texts = texts.into_iter();
         let mut text = || texts.next().flatten();
         let start_us = i64::from(times.0) * 1_000_000;
@@ -154,6 +156,11 @@ pub(crate) fn any_span() -> impl Strategy<Value = Span> {
             tool_definitions: tool_definitions.filter(|value| !value.is_null()),
             attributes: attributes.into_iter().collect(),
             reading: reading.into_iter().map(|(field, from)| Reading { field, from }).collect(),
+            joined: joined.map(|joined| {
+                let pieces =
+                    joined.into_iter().map(|message| Piece { key: "key".into(), at_us: start_us, content: Content::Output(message) });
+                Box::new(Joined { awaited: streaming.is_none(), pieces: pieces.collect() })
+            }),
         }
     })
 }

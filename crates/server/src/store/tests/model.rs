@@ -1,11 +1,23 @@
 //! The store against a naive model, over random histories.
 
+use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+
 use proptest::prelude::*;
 
 use super::*;
 
-/// Project, and (trace, span, start) of each span.
-type Spans = (u64, Vec<(u128, u64, i64)>);
+/// What of a span is reported.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Report {
+    /// All of it, with its start.
+    Whole(i64),
+    /// One message of it.
+    Piece(i64),
+}
+
+/// Project, and (trace, span, report) of each span.
+type Spans = (u64, Vec<(u128, u64, Report)>);
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -23,7 +35,8 @@ enum Step {
 
 fn request() -> impl Strategy<Value = Spans> {
     // Few ids, so that there are repeats and long traces.
-    (1u64..3, proptest::collection::vec((1u128..5, 1u64..12, 0i64..40), 1..6))
+    let report = prop_oneof![2 => (0i64..40).prop_map(Report::Whole), 1 => (0i64..4).prop_map(Report::Piece)];
+    (1u64..3, proptest::collection::vec((1u128..5, 1u64..12, report), 1..6))
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -37,17 +50,29 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What should be stored: the first span of each identity.
+/// What should be stored: of each identity the first span, and all pieces.
 #[derive(Default)]
 struct Model(BTreeMap<(u64, TraceId, SpanId), Span>);
 
 impl Model {
-    fn append(&mut self, project: u64, spans: &[Span]) -> usize {
-        let before = self.0.len();
+    /// Returns how many are new, and how many were joined to others.
+    fn append(&mut self, project: u64, spans: &[Span]) -> (usize, usize) {
+        let (mut stored, mut joined) = (0, 0);
         for span in spans {
-            self.0.entry((project, span.trace_id, span.span_id)).or_insert_with(|| span.clone());
+            match self.0.entry((project, span.trace_id, span.span_id)) {
+                Entry::Vacant(place) => {
+                    place.insert(span.clone());
+                    stored += 1;
+                }
+                Entry::Occupied(mut known) => {
+                    if let Some(whole) = joining::join(known.get(), span) {
+                        known.insert(whole);
+                        joined += 1;
+                    }
+                }
+            }
         }
-        self.0.len() - before
+        (stored, joined)
     }
 
     /// The rows as they should be read: with what the rules say of each whole trace.
@@ -64,8 +89,15 @@ impl Model {
     }
 }
 
-fn spans(request: &[(u128, u64, i64)]) -> Vec<Span> {
-    request.iter().map(|(trace, id, start)| span(*trace, *id, *start)).collect()
+/// The spans of a request, in which each stands once.
+fn spans(request: &[(u128, u64, Report)]) -> Vec<Span> {
+    let mut known = BTreeSet::new();
+    let once = request.iter().filter(|(trace, id, _)| known.insert((*trace, *id)));
+    once.map(|(trace, id, report)| match report {
+        Report::Whole(start) => span(*trace, *id, *start),
+        Report::Piece(number) => piece(*trace, *id, *number),
+    })
+    .collect()
 }
 
 /// With background work all the time, so that it comes in between at every point.
@@ -81,16 +113,20 @@ async fn run(steps: Vec<Step>) {
         match &step {
             Step::Append((project, request)) => {
                 let spans = spans(request);
-                let stored = model.append(*project, &spans);
+                let count = spans.len();
+                let (stored, joined) = model.append(*project, &spans);
                 let appended = store.append(*project, spans).await.unwrap();
-                assert_eq!((appended.stored, appended.stored + appended.duplicates), (stored, request.len()));
+                assert_eq!((appended.stored, appended.joined, appended.duplicates), (stored, joined, count - stored - joined));
             }
             Step::Together(requests) => {
                 // They are made ready on several threads, so their order is not known: the same span says the same in each.
-                let same = |(trace, id, _): &(u128, u64, i64)| span(*trace, *id, 7);
-                let requests = requests.iter().map(|(project, spans)| (*project, spans.iter().map(same).collect()));
-                let requests: Vec<(u64, Vec<Span>)> = requests.collect();
-                let stored: usize = requests.iter().map(|(project, spans)| model.append(*project, spans)).sum();
+                let same = |(trace, id, report): &(u128, u64, Report)| match report {
+                    Report::Whole(_) => (*trace, *id, Report::Whole(7)),
+                    piece @ Report::Piece(_) => (*trace, *id, *piece),
+                };
+                let requests = requests.iter().map(|(project, request)| (*project, request.iter().map(same).collect::<Vec<_>>()));
+                let requests: Vec<(u64, Vec<Span>)> = requests.map(|(project, request)| (project, spans(&request))).collect();
+                let stored: usize = requests.iter().map(|(project, spans)| model.append(*project, spans).0).sum();
                 let appends = requests.into_iter().map(|(project, spans)| store.append(project, spans));
                 let appended = futures::future::join_all(appends).await;
                 assert_eq!(appended.into_iter().map(|appended| appended.unwrap().stored).sum::<usize>(), stored);
