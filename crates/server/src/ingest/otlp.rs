@@ -53,7 +53,7 @@ fn over_http(signal: Signal) -> MethodRouter<Arc<Intake>> {
         let content_type = text(&headers, header::CONTENT_TYPE.as_str()).unwrap_or_default().to_owned();
         let Some((encoding, own_type)) = encoding(&content_type) else {
             let refusal = Refusal::ContentType(content_type);
-            intake.count_refusal(project, &refusal);
+            count(&intake, project, &headers, &refusal);
             return refusal.into_otlp(Encoding::Json, "application/json");
         };
         let compression = text(&headers, "content-encoding").unwrap_or_default().to_owned();
@@ -61,7 +61,7 @@ fn over_http(signal: Signal) -> MethodRouter<Arc<Intake>> {
         match take_in(&intake, project, &headers, body, signal, encoding, unpack).await {
             Ok(answer) => ([(header::CONTENT_TYPE, own_type)], answer).into_response(),
             Err(refusal) => {
-                intake.count_refusal(project, &refusal);
+                count(&intake, project, &headers, &refusal);
                 refusal.into_otlp(encoding, own_type)
             }
         }
@@ -75,7 +75,7 @@ fn over_grpc(signal: Signal) -> MethodRouter<Arc<Intake>> {
         match take_in(&intake, None, &headers, body, signal, Encoding::Binary, unpack).await {
             Ok(answer) => grpc::answer(&answer),
             Err(refusal) => {
-                intake.count_refusal(None, &refusal);
+                count(&intake, None, &headers, &refusal);
                 grpc::refuse(refusal.grpc_code(), &refusal.to_string())
             }
         }
@@ -117,6 +117,12 @@ async fn take_in(
     let (ready, answer) = intake.work(body, headers, work).await?;
     intake.keep(received_us, ready).await?;
     Ok(answer)
+}
+
+/// Counts a refusal where it belongs: most addresses do not name a project, but a key does.
+fn count(intake: &Intake, project: Option<u64>, headers: &HeaderMap, refusal: &Refusal) {
+    let project = sender(intake, project, headers).map(|sender| sender.project.id).ok().or(project);
+    intake.count_refusal(project, refusal);
 }
 
 fn sender(intake: &Intake, project: Option<u64>, headers: &HeaderMap) -> Result<Sender, Refusal> {

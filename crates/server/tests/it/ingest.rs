@@ -14,7 +14,7 @@ fn outcomes(server: &Server) -> Vec<(String, String, String, u64)> {
     rows["outcomes"].as_array().unwrap().iter().map(of).collect()
 }
 
-fn counted(server: &Server, outcome: &str, reason: &str) -> u64 {
+pub(crate) fn counted(server: &Server, outcome: &str, reason: &str) -> u64 {
     outcomes(server).iter().filter(|(is, why, _, _)| is == outcome && why == reason).map(|(_, _, _, quantity)| quantity).sum()
 }
 
