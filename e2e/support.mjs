@@ -83,10 +83,11 @@ export async function startProvider() {
   return { url, stop: () => child.kill() };
 }
 
-/** Runs one of the programs with one version of the SDK, to its end; answers what it printed. */
-export function run(program, sdk, { dsn, provider, args = [] }) {
+/** Runs one of the programs with one version of the SDK, and environment variables of its own, to its end; answers what it printed. */
+export function run(program, sdk, { dsn = '', provider, args = [], settings = {} }) {
   const python = path.join(cache, 'python', sdk, 'bin/python');
-  const env = { ...process.env, SENTRY_DSN: dsn, LLM_BASE_URL: provider.url, OPENAI_API_KEY: 'none', PYTHONIOENCODING: 'utf8' };
+  const own = { SENTRY_DSN: dsn, LLM_BASE_URL: provider.url, OPENAI_API_KEY: 'none', PYTHONIOENCODING: 'utf8' };
+  const env = { ...process.env, ...own, ...settings };
   const child = spawn(python, [path.join(here, 'programs', program), ...args], { env });
   let out = '';
   let err = '';

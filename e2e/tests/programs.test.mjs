@@ -1,7 +1,7 @@
 // Unmodified programs with real SDKs, and what the API then says.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { eventually, run, startProvider, startServer } from '../support.mjs';
+import { eventually, KEY, run, startProvider, startServer } from '../support.mjs';
 
 const ANSWER = 'AI(人工知能)とは、人間の知能を模倣するコンピュータシステムやプログラムのことです。';
 
@@ -58,3 +58,24 @@ test('a call that fails is an error at its span', async () => {
   assert.equal(trace.failed_llm_calls, 1);
   assert.ok(spans.some(({ span_id }) => span_id === errors[0].span_id));
 });
+
+for (const protocol of ['http', 'grpc']) {
+  test(`OpenTelemetry over ${protocol}: spans and the messages that come by themselves`, async () => {
+    const settings = { OTEL_EXPORTER_OTLP_ENDPOINT: server.url, OTEL_EXPORTER_OTLP_HEADERS: `x-hinomi-key=${KEY}`, OTEL_EXPORTER_OTLP_INSECURE: 'true' };
+    const program = await run('otel_weather.py', 'otel', { provider, args: [protocol], settings });
+    assert.equal(program.status, 0, program.err);
+    assert.equal(program.err, '');
+    const { traces } = await server.ask(`/traces?q=service:weather-${protocol}`);
+    assert.equal(traces.length, 1);
+    assert.deepEqual([traces[0].llm_calls, traces[0].calls_without_usage, traces[0].user_id], [2, 0, 'u-1']);
+    assert.ok(traces[0].cost > 0);
+    const { spans } = await server.ask(`/traces/${traces[0].trace_id}`);
+    const calls = spans.filter(({ kind }) => kind === 'llm');
+    assert.equal(calls.length, 2);
+    const [first, second] = await Promise.all(calls.map(({ span_id }) => server.ask(`/traces/${traces[0].trace_id}/spans/${span_id}`)));
+    assert.equal(first.input_messages[0].parts[0].text, 'How is the weather in Tokyo?');
+    assert.equal(first.output_messages[0].parts.at(-1).name, 'get_weather');
+    assert.deepEqual(second.input_messages.map(({ role }) => role), ['user', 'assistant', 'tool']);
+    assert.equal(second.output_messages[0].parts[0].text, program.out.trim());
+  });
+}
