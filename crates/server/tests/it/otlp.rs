@@ -108,7 +108,8 @@ fn who_may_send() {
 fn refusals_are_answered_in_the_encoding_of_the_request() {
     let server = Server::start();
     let binary = ("content-type", "application/x-protobuf");
-    let cases: [(&str, &[(&str, &str)], &[u8], u16); 5] = [
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [u8], u16);
+    let cases: [Case; 5] = [
         ("content_type", &[("content-type", "text/plain")], b"{}", 415),
         ("invalid_otlp", &[JSON], b"{\"resourceSpans\":[", 400),
         ("invalid_otlp", &[JSON], b"[]", 400),

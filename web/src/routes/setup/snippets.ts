@@ -14,6 +14,15 @@ const k = (text: string): Token => ['k', text];
 const v = (text: string): Token => ['v', text];
 const c = (text: string): Token => ['c', text];
 
+/** A variable for the shell. */
+const set = (name: string, value: string): Token[] => [k('export'), ` ${name}=`, v(value), '\n'];
+
+/** Where OpenTelemetry sends to, and with which key: both stand in the DSN. */
+function otlp(dsn: string) {
+  const { origin, username } = new URL(dsn);
+  return { origin, headers: `x-hinomi-key=${username}`, key: username };
+}
+
 /** What a program may speak: one entry is one tab. */
 export const SNIPPETS: Snippet[] = [
   {
@@ -70,6 +79,90 @@ export const SNIPPETS: Snippet[] = [
       '\n',
       '  integrations: [Sentry.openAIIntegration(), Sentry.vercelAIIntegration()],\n',
       '});',
+    ],
+  },
+  {
+    id: 'opentelemetry',
+    label: 'setup.opentelemetry',
+    file: 'shell',
+    code: (dsn, t) => [
+      ...set('OTEL_EXPORTER_OTLP_ENDPOINT', otlp(dsn).origin),
+      ...set('OTEL_EXPORTER_OTLP_HEADERS', otlp(dsn).headers),
+      ...set('OTEL_EXPORTER_OTLP_PROTOCOL', 'http/protobuf'),
+      ...set('OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT', 'true'),
+      c(`# ${t('setup.cPrompts')}`),
+      '\n\n',
+      c(`# Python: ${t('setup.cInstrumented')}`),
+      '\n',
+      'pip install opentelemetry-distro opentelemetry-exporter-otlp opentelemetry-instrumentation-openai-v2\n',
+      'opentelemetry-instrument --logs_exporter otlp python app.py',
+    ],
+  },
+  {
+    id: 'claude-code',
+    label: 'setup.claudeCode',
+    file: 'shell',
+    code: (dsn, t) => [
+      ...set('CLAUDE_CODE_ENABLE_TELEMETRY', '1'),
+      ...set('OTEL_LOGS_EXPORTER', 'otlp'),
+      ...set('OTEL_METRICS_EXPORTER', 'otlp'),
+      ...set('OTEL_EXPORTER_OTLP_PROTOCOL', 'http/protobuf'),
+      ...set('OTEL_EXPORTER_OTLP_ENDPOINT', otlp(dsn).origin),
+      ...set('OTEL_EXPORTER_OTLP_HEADERS', otlp(dsn).headers),
+      '\n',
+      c(`# ${t('setup.cPrompts')}`),
+      '\n',
+      ...set('OTEL_LOG_USER_PROMPTS', '1'),
+      ...set('OTEL_LOG_TOOL_DETAILS', '1'),
+      '\nclaude',
+    ],
+  },
+  {
+    id: 'codex',
+    label: 'setup.codex',
+    file: '~/.codex/config.toml',
+    code: (dsn, t) => {
+      const { origin, key } = otlp(dsn);
+      const to = (signal: string): Token[] => [
+        '{ otlp-http = { endpoint = ',
+        v(`"${origin}/v1/${signal}"`),
+        ', protocol = ',
+        v('"binary"'),
+        ', headers = { "x-hinomi-key" = ',
+        v(`"${key}"`),
+        ' } } }\n',
+      ];
+      return [
+        k('[otel]'),
+        '\nlog_user_prompt = ',
+        v('true'),
+        '       ',
+        c(`# ${t('setup.cPrompts')}`),
+        '\nexporter = ',
+        ...to('logs'),
+        'trace_exporter = ',
+        ...to('traces'),
+        'metrics_exporter = ',
+        ...to('metrics'),
+      ];
+    },
+  },
+  {
+    id: 'gemini-cli',
+    label: 'setup.geminiCli',
+    file: '~/.gemini/settings.json',
+    code: (dsn) => [
+      '{\n  "telemetry": {\n    "enabled": ',
+      k('true'),
+      ',\n    "target": ',
+      v('"local"'),
+      ',\n    "otlpEndpoint": ',
+      v(`"${otlp(dsn).origin}"`),
+      ',\n    "otlpProtocol": ',
+      v('"grpc"'),
+      ',\n    "logPrompts": ',
+      k('true'),
+      '\n  }\n}',
     ],
   },
 ];
