@@ -67,11 +67,12 @@ test('the program runs, the page shows its answer and its cost', async () => {
   }
 });
 
-const SCREENS = ['', '/traces', '/issues', '/setup', '/settings', '/system'];
+const SCREENS = { overview: '/p/1', traces: '/p/1/traces', issues: '/p/1/issues', setup: '/p/1/setup', settings: '/settings', system: '/system' };
 const LOOKS = [
   ['light', { colorScheme: 'light' }],
   ['dark', { colorScheme: 'dark' }],
   ['phone', { colorScheme: 'light', viewport: { width: 390, height: 844 } }],
+  ['japanese', { colorScheme: 'light', locale: 'ja-JP' }],
 ];
 
 for (const [name, options] of LOOKS) {
@@ -79,14 +80,15 @@ for (const [name, options] of LOOKS) {
     const { traces } = await server.ask('/traces');
     const { browser, page, errors } = await openBrowser(server, options);
     try {
-      for (const screen of [...SCREENS, `/traces/${traces[0].trace_id}`]) {
-        await page.goto(`${server.url}/p/1${screen}`, { waitUntil: 'load' });
+      for (const [screen, path] of Object.entries({ ...SCREENS, trace: `/p/1/traces/${traces[0].trace_id}` })) {
+        await page.goto(`${server.url}${path}`, { waitUntil: 'load' });
+        await page.getByRole('main').waitFor();
         await page.getByRole('heading').first().waitFor();
         await page.waitForLoadState('load');
         await page.waitForTimeout(300);
         assert.deepEqual(await barriers(page), [], screen);
         assert.ok(!(await wide(page)), `${screen} scrolls sideways`);
-        await page.screenshot({ path: `${SHOTS}${name}${screen.replaceAll('/', '-').replace(/[0-9a-f]{32}/, 'one')}.png` });
+        await page.screenshot({ path: `${SHOTS}${screen}-${name}.png` });
       }
       assert.deepEqual(errors, []);
     } finally {
