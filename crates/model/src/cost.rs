@@ -42,6 +42,16 @@ fn choose(computed: Option<Cost>, client: Option<Usd>, bills_itself: bool, reads
     }
 }
 
+/// Takes the client's own figure, as a project can be set to. A client's zero means that it does not know.
+pub fn prefer_client(span: &mut Span) {
+    if let Some(joined) = &mut span.joined {
+        joined.client_cost_preferred = true;
+    }
+    if let Some(total) = span.client_cost.filter(|cost| *cost != Usd::ZERO) {
+        span.cost = Some(Cost { total, input: None, output: None, source: CostSource::Client, price: None });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

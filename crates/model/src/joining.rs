@@ -9,6 +9,9 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::cost;
+use crate::langfuse::{self, Event};
+use crate::price::PriceBook;
 use crate::span::{Message, Span};
 
 /// What of a span came by itself.
@@ -19,6 +22,9 @@ pub struct Joined {
     pub awaited: bool,
     /// In the order of their times, then keys; each key once, at its earliest time.
     pub pieces: Vec<Piece>,
+    /// True where the project takes the client's own cost before the price table's.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub client_cost_preferred: bool,
 }
 
 /// Something that belongs to a span and came by itself.
@@ -41,6 +47,8 @@ pub enum Content {
     Input(Message),
     /// A message that the model answered.
     Output(Message),
+    /// What creates or updates a trace or observation of Langfuse.
+    Event(Event),
 }
 
 /// Two reports of the same span as one. Both as their own reports say, before a rule of counting.
@@ -51,6 +59,13 @@ pub fn join(stored: &Span, new: &Span) -> Option<Span> {
         return None;
     }
     let (of_stored, of_new) = (stored.joined.clone().unwrap_or_default(), new.joined.clone().unwrap_or_default());
+    let events = |joined: &Joined| joined.pieces.iter().any(langfuse::is_event);
+    match (events(&of_stored), events(&of_new)) {
+        (false, false) => {}
+        (true, true) => return join_events(stored, *of_stored, *of_new),
+        // Another protocol's report of the same id: there is no telling what of it holds.
+        _ => return None,
+    }
     let awaited = of_stored.awaited && of_new.awaited;
     // Of two that are only announced, the one that tells of the earlier time speaks first.
     let order = |span: &Span, joined: &Joined| (span.start_us, joined.pieces.first().map(|piece| piece.key.clone()));
@@ -67,12 +82,28 @@ pub fn join(stored: &Span, new: &Span) -> Option<Span> {
     }
     let mut pieces = of_stored.pieces;
     pieces.extend(of_new.pieces);
+    joined.joined = Some(Box::new(Joined { awaited, pieces: in_order(pieces), ..Joined::default() }));
+    show_pieces(&mut joined);
+    (joined != *stored).then_some(joined)
+}
+
+/// A span that is nothing but its events is made again of all of them.
+fn join_events(stored: &Span, of_stored: Joined, of_new: Joined) -> Option<Span> {
+    let mut pieces = of_stored.pieces;
+    pieces.extend(of_new.pieces);
+    let mut whole = langfuse::assemble(stored.trace_id, stored.span_id, in_order(pieces), PriceBook::embedded());
+    if of_stored.client_cost_preferred || of_new.client_cost_preferred {
+        cost::prefer_client(&mut whole);
+    }
+    (whole != *stored).then_some(whole)
+}
+
+/// Pieces in the order of their times, then keys; each key once, at its earliest time.
+pub(crate) fn in_order(mut pieces: Vec<Piece>) -> Vec<Piece> {
     pieces.sort_by(|a, b| (a.at_us, &a.key).cmp(&(b.at_us, &b.key)));
     let mut known = HashSet::new();
     pieces.retain(|piece| known.insert(piece.key.clone()));
-    joined.joined = Some(Box::new(Joined { awaited, pieces }));
-    show_pieces(&mut joined);
-    (joined != *stored).then_some(joined)
+    pieces
 }
 
 /// Shows the messages that came by themselves, where the span brought none of its own.
@@ -93,6 +124,7 @@ fn messages(joined: &Joined) -> (Vec<Message>, Vec<Message>) {
         match &piece.content {
             Content::Input(message) => input.push(message.clone()),
             Content::Output(message) => output.push(message.clone()),
+            Content::Event(_) => {}
         }
     }
     (input, output)
@@ -156,7 +188,7 @@ mod tests {
             start_us: piece.at_us,
             end_us: piece.at_us,
             session_id: Some("s".into()),
-            joined: Some(Box::new(Joined { awaited: true, pieces: vec![piece] })),
+            joined: Some(Box::new(Joined { awaited: true, pieces: vec![piece], ..Joined::default() })),
             ..empty()
         };
         show_pieces(&mut span);

@@ -3,7 +3,7 @@
 //! This crate turns what clients send into canonical [`span::Span`]s: it decodes, maps names, reads messages, sorts tokens into
 //! exclusive buckets, prices, and says which spans count. It is pure: no I/O, no clock, no asynchronous code.
 //!
-//! The way of a span: [`sentry`] and [`otlp`] take off the protocol's packaging, [`map`] finds what its attributes mean with the tables in
+//! The way of a span: [`sentry`], [`otlp`] and [`langfuse`] take off the protocol's packaging, [`map`] finds what its attributes mean with the tables in
 //! [`names`], [`kinds`] and [`providers`], [`messages`] reads its texts, [`usage`] its tokens, [`cost`] and [`price`] say what it
 //! cost, and [`counting`] which spans of a trace go into its sums.
 //! [`joining`] makes one span of what came in pieces.
@@ -11,10 +11,12 @@
 pub mod clock;
 pub mod cost;
 pub mod counting;
+mod fingerprint;
 pub mod id;
 pub mod joining;
 mod json;
 pub mod kinds;
+pub mod langfuse;
 pub mod map;
 pub mod messages;
 pub mod money;
@@ -23,6 +25,7 @@ pub mod otlp;
 pub mod outcome;
 pub mod price;
 pub mod providers;
+pub mod score;
 pub mod sentry;
 pub mod span;
 pub mod time;

@@ -1,8 +1,8 @@
 //! A log record with its encoding taken off.
 
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
+use crate::fingerprint::Fingerprint;
 use crate::id::{SpanId, TraceId};
 use crate::time;
 
@@ -51,41 +51,6 @@ impl Record {
     }
 }
 
-/// A hash of texts, from which ids are made for what was sent without.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Fingerprint([u8; 32]);
-
-impl Fingerprint {
-    /// Of the texts in their order.
-    pub(super) fn of(texts: &[&str]) -> Fingerprint {
-        let mut hash = Sha256::new();
-        for text in texts {
-            // With its length, so that no text can begin in one and end in the next.
-            hash.update((text.len() as u64).to_be_bytes());
-            hash.update(text.as_bytes());
-        }
-        Fingerprint(hash.finalize().into())
-    }
-
-    /// As the id of a trace.
-    pub(super) fn trace_id(self) -> TraceId {
-        let bytes = self.0.first_chunk().copied().unwrap_or_default();
-        TraceId(u128::from_be_bytes(bytes).max(1))
-    }
-
-    /// As the id of a span.
-    pub(super) fn span_id(self) -> SpanId {
-        let bytes = self.0.first_chunk().copied().unwrap_or_default();
-        SpanId(u64::from_be_bytes(bytes).max(1))
-    }
-}
-
-impl std::fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(&self.span_id(), f)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -108,6 +73,5 @@ mod tests {
         let record = Record { event_name: "a".into(), body: json!("b"), ..Record::default() };
         assert_eq!(record.fingerprint(), record.clone().fingerprint());
         assert_ne!(record.fingerprint(), Record { time_ns: 1, ..record.clone() }.fingerprint());
-        assert_ne!(Fingerprint::of(&["ab", "c"]), Fingerprint::of(&["a", "bc"]));
     }
 }

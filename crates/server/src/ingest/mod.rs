@@ -20,10 +20,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::HeaderMap;
 use hinomi_model::clock::Context;
+use hinomi_model::cost;
 use hinomi_model::outcome::{Category, Outcome, OutcomeKind};
 use hinomi_model::price::PriceBook;
 use hinomi_model::sentry::ErrorEvent;
-use hinomi_model::span::{Cost, CostSource, Span};
+use hinomi_model::span::Span;
 use tokio::sync::Semaphore;
 
 use crate::config;
@@ -176,7 +177,7 @@ impl Intake {
     fn make_ready(sender: Sender, content: Content) -> Result<Ready, Refusal> {
         let Content { mut spans, errors, outcomes } = content;
         if sender.project.prefer_client_cost {
-            spans.iter_mut().for_each(prefer_client);
+            spans.iter_mut().for_each(cost::prefer_client);
         }
         let spans = if spans.is_empty() { None } else { Some(Prepared::new(sender.project.id, spans)?) };
         Ok(Ready { sender, spans, errors, outcomes })
@@ -247,13 +248,6 @@ impl Intake {
         metrics::counter!("hinomi_outcomes_total", "outcome" => "refused", "category" => "request").increment(1);
         self.outcomes.count(project, refusal.key(), &outcome);
         tracing::debug!(project, reason = refusal.reason(), "ingest.refused");
-    }
-}
-
-/// Takes the client's own figure, as a project can be set to. A client's zero means that it does not know.
-fn prefer_client(span: &mut Span) {
-    if let Some(total) = span.client_cost.filter(|cost| *cost != hinomi_model::money::Usd::ZERO) {
-        span.cost = Some(Cost { total, input: None, output: None, source: CostSource::Client, price: None });
     }
 }
 

@@ -3,9 +3,10 @@
 use serde_json::{Map, Value};
 
 use super::super::logs::{Dropped, NOT_LLM, Reader};
-use super::super::record::{Fingerprint, Record};
+use super::super::record::Record;
 use super::super::span::{Around, Wire};
 use super::{Family, Role};
+use crate::fingerprint::Fingerprint;
 use crate::id::{SpanId, TraceId};
 use crate::joining::{Content, Piece};
 use crate::names::Field;

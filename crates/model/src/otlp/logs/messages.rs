@@ -3,9 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::super::events::{self, Side};
-use super::super::record::{Fingerprint, Record};
+use super::super::record::Record;
 use super::super::span::{Around, Wire};
 use super::{Dropped, Reader};
+use crate::fingerprint::Fingerprint;
 use crate::joining::{Content, Piece};
 use crate::map;
 use crate::messages;

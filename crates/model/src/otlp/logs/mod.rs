@@ -11,10 +11,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::agents;
 use super::binary::Groups;
-use super::record::{Fingerprint, Record};
+use super::record::Record;
 use super::span::Around;
 use super::{Category, Decoded, NOT_LLM_TELEMETRY, Outcome};
 use crate::clock::{Clock, Context};
+use crate::fingerprint::Fingerprint;
 use crate::id::{SpanId, TraceId};
 use crate::joining::{self, Joined, Piece};
 use crate::map::RawSpan;
@@ -117,10 +118,11 @@ impl<'a> Reader<'a> {
     /// Announces a span that the records only tell of, with the pieces of it that they hold.
     pub(super) fn announce(&mut self, mut span: Span, mut pieces: Vec<Piece>) {
         for piece in &mut pieces {
-            let (joining::Content::Input(message) | joining::Content::Output(message)) = &mut piece.content;
-            trim_messages(std::slice::from_mut(message), Limit::default());
+            if let joining::Content::Input(message) | joining::Content::Output(message) = &mut piece.content {
+                trim_messages(std::slice::from_mut(message), Limit::default());
+            }
         }
-        span.joined = Some(Box::new(Joined { awaited: true, pieces }));
+        span.joined = Some(Box::new(Joined { awaited: true, pieces, ..Joined::default() }));
         joining::show_pieces(&mut span);
         self.add(span);
     }

@@ -1,0 +1,211 @@
+//! The span that the events of a trace or observation make together.
+
+use serde_json::{Map, Value, json};
+
+use super::event::{Event, one_extent, subject};
+use super::ids;
+use crate::id::{SpanId, TraceId};
+use crate::joining::{Content, Joined, Piece};
+use crate::map::{self, RawSpan, RawStatus};
+use crate::price::PriceBook;
+use crate::span::{Attributes, Span};
+use crate::time;
+
+/// Fields of events, and the attributes by which the table of names knows them.
+const FIELDS: [(&str, &str); 19] = [
+    ("input", "langfuse.observation.input"),
+    ("output", "langfuse.observation.output"),
+    ("completionStartTime", "langfuse.observation.completion_start_time"),
+    ("statusMessage", "langfuse.observation.status_message"),
+    ("level", "langfuse.observation.level"),
+    ("promptName", "langfuse.observation.prompt.name"),
+    ("promptVersion", "langfuse.observation.prompt.version"),
+    ("metadata", "langfuse.observation.metadata"),
+    ("environment", "langfuse.environment"),
+    ("version", "langfuse.version"),
+    ("release", "langfuse.release"),
+    ("userId", "langfuse.user.id"),
+    ("sessionId", "langfuse.session.id"),
+    ("tags", "langfuse.trace.tags"),
+    ("public", "langfuse.trace.public"),
+    ("externalId", "langfuse.trace.external_id"),
+    ("traceId", "langfuse.trace.id"),
+    ("id", "langfuse.observation.id"),
+    ("parentObservationId", "langfuse.observation.parent_id"),
+];
+
+/// All that the pieces tell, the later over the earlier.
+struct Told<'a> {
+    /// What it is: `generation`; `trace` for a trace.
+    sort: &'a str,
+    /// True when something has created or updated it.
+    announced: bool,
+    body: Map<String, Value>,
+    /// The models named, without the same one twice in a row.
+    models: Vec<&'a str>,
+    sdk: Map<String, Value>,
+    extent: Option<(i64, i64)>,
+    shift_us: i64,
+    first_us: i64,
+}
+
+/// The span of a trace or observation. The pieces are in their order.
+pub(crate) fn assemble(trace_id: TraceId, span_id: SpanId, pieces: Vec<Piece>, book: &PriceBook) -> Span {
+    let pieces = crate::joining::in_order(one_extent(pieces));
+    let told = Told::of(&pieces);
+    let is_trace = told.sort == "trace";
+    let time = |name: &str| time::from_text(told.body.get(name)?.as_str()?);
+    let started = time("startTime").or_else(|| time("timestamp"));
+    let start_us = match (started, told.extent) {
+        (Some(own), Some((from, _))) => own.min(from),
+        (own, extent) => own.or(extent.map(|(from, _)| from)).unwrap_or(told.first_us),
+    };
+    // What never ended ended when it began.
+    let end_us = time("endTime").into_iter().chain(told.extent.map(|(_, to)| to)).max().unwrap_or(start_us).max(start_us);
+    let parent = match is_trace {
+        true => None,
+        false => ids::text(&told.body, "parentObservationId").map(|id| ids::span_id(&id)).or_else(|| {
+            let own = ids::text(&told.body, "id");
+            ids::text(&told.body, "traceId").or(own).map(|trace| ids::root(&trace))
+        }),
+    };
+    let name = ids::text(&told.body, "name").unwrap_or_else(|| told.sort.to_owned());
+    let status = match told.body.get("level").and_then(Value::as_str) {
+        Some("ERROR") => RawStatus::Error,
+        _ => RawStatus::Unset,
+    };
+    let raw = RawSpan {
+        trace_id,
+        span_id,
+        parent_span_id: parent,
+        op: String::new(),
+        origin: Some("langfuse".into()),
+        status,
+        status_detail: ids::text(&told.body, "statusMessage"),
+        start_us: start_us.saturating_add(told.shift_us),
+        end_us: end_us.saturating_add(told.shift_us),
+        clock_shift_us: told.shift_us,
+        attributes: attributes(&told, &name),
+        name,
+        measurements: Vec::new(),
+        tags: Default::default(),
+    };
+    let awaited = !told.announced;
+    let mut span = map::canonical(raw, book);
+    span.joined = Some(Box::new(Joined { awaited, pieces, ..Joined::default() }));
+    span
+}
+
+impl<'a> Told<'a> {
+    fn of(pieces: &'a [Piece]) -> Told<'a> {
+        let first_us = pieces.first().map_or(0, |piece| piece.at_us);
+        let (body, sdk) = (Map::new(), Map::new());
+        let mut told = Told { sort: "", announced: false, body, models: Vec::new(), sdk, extent: None, shift_us: 0, first_us };
+        for piece in pieces {
+            if let Content::Event(event) = &piece.content {
+                told.add(event);
+            }
+        }
+        if told.sort.is_empty() {
+            // Only what is in it has been told of a trace.
+            told.sort = "trace";
+        }
+        told
+    }
+
+    fn add(&mut self, event: &'a Event) {
+        self.shift_us = self.shift_us.min(event.shift_us);
+        if let Some(extent) = event.extent() {
+            self.extent = Some(extent);
+            return;
+        }
+        self.announced = true;
+        // An update by the general words does not change what it is.
+        let sort = match subject(&event.kind) {
+            "observation" => event.body.get("type").and_then(Value::as_str).unwrap_or("span"),
+            sort => sort,
+        };
+        if self.sort.is_empty() || (self.sort.eq_ignore_ascii_case("span") && !sort.eq_ignore_ascii_case("span")) {
+            self.sort = sort;
+        }
+        self.sdk.extend(event.sdk.clone());
+        for (name, value) in &event.body {
+            match (self.body.get_mut(name), value) {
+                (Some(Value::Object(known)), Value::Object(more)) if name == "metadata" => known.extend(more.clone()),
+                _ => _ = self.body.insert(name.clone(), value.clone()),
+            }
+        }
+        let model = event.body.get("model").and_then(Value::as_str).filter(|model| !model.is_empty());
+        self.models.extend(model.filter(|model| self.models.last() != Some(model)));
+    }
+}
+
+fn attributes(told: &Told, name: &str) -> Attributes {
+    let mut attributes = told.sdk.clone();
+    let is_trace = told.sort == "trace";
+    for (field, attribute) in FIELDS {
+        if let Some(value) = told.body.get(field) {
+            attributes.insert(attribute.to_owned(), value.clone());
+        }
+    }
+    let mut set = |name: &str, value: Value| attributes.insert(name.to_owned(), value);
+    if is_trace {
+        // A trace is one run of what it is named after.
+        set("langfuse.observation.type", "chain".into());
+        if told.body.contains_key("name") {
+            set("gen_ai.pipeline.name", name.into());
+        }
+        if let Some(id) = told.body.get("id") {
+            set("langfuse.trace.id", id.clone());
+        }
+    } else {
+        set("langfuse.observation.type", told.sort.to_ascii_lowercase().into());
+    }
+    if let Some(first) = told.models.first() {
+        set("gen_ai.request.model", (*first).into());
+    }
+    // The SDKs name the model again when it has answered.
+    if let Some(last) = told.models.get(1..).and_then(|more| more.last()) {
+        set("gen_ai.response.model", (*last).into());
+    }
+    if told.body.contains_key("completionStartTime") {
+        set("gen_ai.response.streaming", true.into());
+    }
+    for (parameter, value) in told.body.get("modelParameters").and_then(Value::as_object).into_iter().flatten() {
+        set(&format!("gen_ai.request.{parameter}"), value.clone());
+    }
+    if let Some(usage) = usage(&told.body) {
+        set("langfuse.observation.usage_details", Value::Object(usage));
+    }
+    if let Some(dollars) = cost(&told.body) {
+        set("langfuse.observation.cost_details", json!({ "total": dollars }));
+    }
+    if is_trace {
+        attributes.remove("langfuse.observation.id");
+    }
+    attributes
+}
+
+/// Counts of tokens: the detailed ones, else the older, where they are tokens.
+fn usage(body: &Map<String, Value>) -> Option<Map<String, Value>> {
+    let object = |name: &str| body.get(name)?.as_object();
+    let in_tokens = |usage: &&Map<String, Value>| usage.get("unit").and_then(Value::as_str).is_none_or(|unit| unit == "TOKENS");
+    let counts = |usage: &Map<String, Value>| {
+        let counts = usage.iter().filter(|(name, value)| !name.ends_with("Cost") && *name != "unit" && !value.is_null());
+        let counts: Map<String, Value> = counts.map(|(name, value)| (name.clone(), value.clone())).collect();
+        (!counts.is_empty()).then_some(counts)
+    };
+    object("usageDetails").and_then(counts).or_else(|| object("usage").filter(in_tokens).and_then(counts))
+}
+
+/// Dollars as the client counts them. Zero is what SDKs send when they do not know.
+fn cost(body: &Map<String, Value>) -> Option<f64> {
+    let object = |name: &str| body.get(name)?.as_object();
+    let sum = |costs: &Map<String, Value>, total: &str, parts: &[&str]| {
+        let of = |name: &str| costs.get(name).and_then(Value::as_f64);
+        of(total).or_else(|| parts.iter().filter_map(|part| of(part)).reduce(|sum, part| sum + part))
+    };
+    let detailed = object("costDetails").and_then(|costs| sum(costs, "total", &["input", "output"]));
+    let older = || object("usage").and_then(|usage| sum(usage, "totalCost", &["inputCost", "outputCost"]));
+    detailed.filter(|dollars| *dollars != 0.0).or_else(older).filter(|dollars| *dollars != 0.0)
+}

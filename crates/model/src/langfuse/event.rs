@@ -1,0 +1,151 @@
+//! One event of a request, as a piece of a span.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::clock::Clock;
+use crate::fingerprint::Fingerprint;
+use crate::joining::{Content, Piece};
+use crate::messages::{Limit, trim_value};
+use crate::time;
+
+/// What an event tells of its trace or observation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// `trace-create`, `generation-update`; [`EXTENT`] for what observations say of their trace.
+    pub kind: String,
+    /// Its fields as sent.
+    pub body: Map<String, Value>,
+    /// What is added to its times, since the client's clock is ahead.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub shift_us: i64,
+    /// Attributes that say which SDK wrote it.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub sdk: Map<String, Value>,
+}
+
+fn is_zero(number: &i64) -> bool {
+    *number == 0
+}
+
+/// The kind of a piece that tells only how long a trace lasts at least.
+pub(super) const EXTENT: &str = "extent";
+
+/// Events by what they are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sort {
+    Trace,
+    Observation,
+    Score,
+    /// What the SDK says of itself.
+    Log,
+}
+
+/// What stands before `-create` and `-update`.
+const SORTS: [(&str, Sort); 14] = [
+    ("trace", Sort::Trace),
+    ("score", Sort::Score),
+    ("span", Sort::Observation),
+    ("generation", Sort::Observation),
+    ("event", Sort::Observation),
+    ("observation", Sort::Observation),
+    ("agent", Sort::Observation),
+    ("tool", Sort::Observation),
+    ("chain", Sort::Observation),
+    ("retriever", Sort::Observation),
+    ("evaluator", Sort::Observation),
+    ("embedding", Sort::Observation),
+    ("guardrail", Sort::Observation),
+    ("sdk-log", Sort::Log),
+];
+
+impl Sort {
+    pub(super) fn of(kind: &str) -> Option<Sort> {
+        SORTS.iter().find(|(name, _)| *name == subject(kind)).map(|(_, sort)| *sort)
+    }
+}
+
+/// What an event is about: `generation` for `generation-update`.
+pub(super) fn subject(kind: &str) -> &str {
+    kind.strip_suffix("-create").or_else(|| kind.strip_suffix("-update")).unwrap_or(kind)
+}
+
+/// An event's id and times.
+#[derive(Debug)]
+pub(super) struct Stamp {
+    key: String,
+    /// When the event was written.
+    pub(super) at_us: i64,
+    /// What its observation says of its own time.
+    from_us: i64,
+    to_us: i64,
+    shift_us: i64,
+}
+
+impl Stamp {
+    /// Reads them. What an event does not say follows from what it does.
+    pub(super) fn of(event: &Value, body: &Map<String, Value>, clock: &Clock, received_us: i64) -> Result<Stamp, &'static str> {
+        let time = |value: Option<&Value>| time::from_text(value?.as_str()?);
+        let written = time(event.get("timestamp"));
+        let own: Vec<i64> = ["startTime", "timestamp", "endTime"].iter().filter_map(|name| time(body.get(*name))).collect();
+        let at_us = written.or_else(|| own.first().copied()).unwrap_or(received_us);
+        let from_us = own.iter().copied().min().unwrap_or(at_us);
+        let to_us = own.iter().copied().max().unwrap_or(at_us);
+        let shift_us = clock.shift(to_us).map_err(|_| "too_old")?;
+        let id = event.get("id").and_then(Value::as_str).filter(|id| !id.is_empty());
+        let id = id.map_or_else(|| Fingerprint::of(&[&event.to_string()]).to_string(), str::to_owned);
+        // Of two that were written at the same moment, the one that creates comes first.
+        let update = event.get("type").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("-update"));
+        Ok(Stamp { key: format!("{}.{id}", u8::from(update)), at_us, from_us, to_us, shift_us })
+    }
+
+    /// The event as a piece of its span.
+    pub(super) fn piece(&self, kind: &str, body: &Map<String, Value>, sdk: &Map<String, Value>) -> Piece {
+        let mut body: Map<String, Value> =
+            body.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value.clone())).collect();
+        body.values_mut().for_each(|value| trim_value(value, Limit::default()));
+        let event = Event { kind: kind.to_owned(), body, shift_us: self.shift_us, sdk: sdk.clone() };
+        Piece { key: self.key.clone(), at_us: self.at_us, content: Content::Event(event) }
+    }
+
+    /// What the event of an observation says of its trace.
+    pub(super) fn extent(&self, trace: &str) -> Piece {
+        extent(trace, self.from_us, self.to_us, self.shift_us)
+    }
+}
+
+fn extent(trace: &str, from_us: i64, to_us: i64, shift_us: i64) -> Piece {
+    let fields = [("id", json!(trace)), ("from_us", json!(from_us)), ("to_us", json!(to_us))];
+    let body = fields.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
+    let event = Event { kind: EXTENT.to_owned(), body, shift_us, sdk: Map::new() };
+    Piece { key: format!("2.{from_us}.{to_us}"), at_us: from_us, content: Content::Event(event) }
+}
+
+impl Event {
+    /// From when to when a trace lasts at least.
+    pub(super) fn extent(&self) -> Option<(i64, i64)> {
+        let number = |name: &str| self.body.get(name).and_then(Value::as_i64);
+        if self.kind == EXTENT { Some((number("from_us")?, number("to_us")?)) } else { None }
+    }
+}
+
+/// The pieces with all that tell how long a trace lasts as one, in the place of the first of them.
+pub(super) fn one_extent(pieces: Vec<Piece>) -> Vec<Piece> {
+    let mut kept: Vec<Piece> = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        let widened = kept.iter().position(|known| widen(known, &piece).is_some());
+        match widened {
+            Some(place) => kept[place] = widen(&kept[place], &piece).unwrap_or(piece),
+            None => kept.push(piece),
+        }
+    }
+    kept
+}
+
+/// Two that tell how long a trace lasts, as one.
+fn widen(known: &Piece, more: &Piece) -> Option<Piece> {
+    let (Content::Event(of_known), Content::Event(of_more)) = (&known.content, &more.content) else { return None };
+    let ((from, to), (more_from, more_to)) = (of_known.extent()?, of_more.extent()?);
+    let trace = of_known.body.get("id")?.as_str()?;
+    Some(extent(trace, from.min(more_from), to.max(more_to), of_known.shift_us.min(of_more.shift_us)))
+}

@@ -1,0 +1,157 @@
+//! Langfuse's older ingestion: traces and observations in events that create and update them, in any order; scores.
+//!
+//! Each event is a piece of the span that it belongs to ([`crate::joining`]), and the span is assembled from all of its pieces whenever one
+//! comes. A trace is a span too, at the root of its observations.
+//!
+//! Facts: a request is `{"batch": [{"id", "type", "timestamp", "body"}], "metadata": {…}}`. Ids are UUIDs or any text. Fields that
+//! are absent or null change nothing.
+
+mod assemble;
+mod event;
+mod ids;
+mod scores;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+pub(crate) use assemble::assemble;
+pub use event::Event;
+pub use ids::trace_id;
+pub use scores::scores;
+
+use crate::clock::{Clock, Context};
+use crate::id::{SpanId, TraceId};
+use crate::joining::{Content, Piece};
+use crate::json::parse_mended;
+use crate::outcome::{Category, Outcome};
+use crate::score::Score;
+use crate::span::Span;
+use event::{Sort, Stamp};
+
+/// Why nothing of a request can be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LangfuseError {
+    /// It is not JSON.
+    #[error("the body is not JSON: line {line}, column {column}")]
+    Json {
+        /// Where it ends to make sense.
+        line: usize,
+        /// Where in the line.
+        column: usize,
+    },
+    /// It has no events.
+    #[error("the body has no list `batch`")]
+    NoBatch,
+}
+
+/// What became of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The event's id as sent; empty where it has none.
+    pub id: String,
+    /// Why it was not taken; `None` for one that was.
+    pub refused: Option<&'static str>,
+}
+
+/// What a request held.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Decoded {
+    /// Spans as far as this request tells of them, each once.
+    pub spans: Vec<Span>,
+    /// Scores.
+    pub scores: Vec<Score>,
+    /// One for each event, in their order.
+    pub verdicts: Vec<Verdict>,
+    /// What was not kept.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// Decodes a request of `POST /api/public/ingestion`.
+///
+/// # Errors
+///
+/// When the body cannot be read as a whole. It never repeats the body.
+pub fn decode(body: &[u8], context: &Context) -> Result<Decoded, LangfuseError> {
+    let body: Value = parse_mended(body, |text| serde_json::from_str(text))
+        .map_err(|error| LangfuseError::Json { line: error.line(), column: error.column() })?;
+    let batch = body.get("batch").and_then(Value::as_array).ok_or(LangfuseError::NoBatch)?;
+    let mut reader = Reader { context, clock: Clock::new(context, None), sdk: sdk(&body), spans: BTreeMap::new(), scores: Vec::new() };
+    let mut decoded = Decoded::default();
+    for event in batch {
+        let refused = reader.event(event).err();
+        if let Some((category, reason)) = refused {
+            decoded.outcomes.push(Outcome::dropped(category, reason, None));
+        }
+        let id = event.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+        decoded.verdicts.push(Verdict { id, refused: refused.map(|(_, reason)| reason) });
+    }
+    let whole = |((trace, span), pieces)| assemble(trace, span, crate::joining::in_order(pieces), context.price);
+    decoded.spans = reader.spans.into_iter().map(whole).collect();
+    decoded.scores = reader.scores;
+    Ok(decoded)
+}
+
+/// The name and version of the SDK that wrote a request.
+fn sdk(body: &Value) -> Map<String, Value> {
+    let of = |name: &str| body.get("metadata")?.get(name)?.as_str().filter(|text| !text.is_empty());
+    let name = of("sdk_name").or_else(|| of("sdk_variant")).map(|name| format!("langfuse.{}", name.to_ascii_lowercase()));
+    let version = of("sdk_version").map(str::to_owned);
+    let pairs = [("telemetry.sdk.name", name), ("telemetry.sdk.version", version)];
+    pairs.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.into()))).collect()
+}
+
+/// Gathers what the events of a request tell.
+struct Reader<'a> {
+    context: &'a Context<'a>,
+    clock: Clock,
+    sdk: Map<String, Value>,
+    spans: BTreeMap<(TraceId, SpanId), Vec<Piece>>,
+    scores: Vec<Score>,
+}
+
+/// What was refused, and why.
+type Refused = (Category, &'static str);
+
+impl Reader<'_> {
+    fn event(&mut self, event: &Value) -> Result<(), Refused> {
+        let broken = |reason| (Category::Span, reason);
+        let kind = event.get("type").and_then(Value::as_str).ok_or(broken("event_without_type"))?;
+        let body = event.get("body").and_then(Value::as_object).ok_or(broken("event_without_body"))?;
+        let stamp = Stamp::of(event, body, &self.clock, self.context.received_us).map_err(broken)?;
+        match Sort::of(kind).ok_or(broken("unknown_event_type"))? {
+            Sort::Log => Ok(()),
+            Sort::Score => {
+                self.scores.push(scores::of_body(body, stamp.at_us).map_err(|reason| (Category::Other, reason))?);
+                Ok(())
+            }
+            Sort::Trace => {
+                let id = ids::text(body, "id").ok_or(broken("invalid_trace_id"))?;
+                let trace = trace_id(&id);
+                self.add(trace, ids::root(&id), stamp.piece(kind, body, &self.sdk));
+                Ok(())
+            }
+            Sort::Observation => {
+                let id = ids::text(body, "id").ok_or(broken("invalid_span_id"))?;
+                // An observation that names no trace is one of its own.
+                let in_trace = ids::text(body, "traceId").unwrap_or_else(|| id.clone());
+                let trace = trace_id(&in_trace);
+                self.add(trace, ids::span_id(&id), stamp.piece(kind, body, &self.sdk));
+                // The trace lasts as long as what is in it, and is there although nobody created it.
+                self.add(trace, ids::root(&in_trace), stamp.extent(&in_trace));
+                Ok(())
+            }
+        }
+    }
+
+    fn add(&mut self, trace: TraceId, span: SpanId, piece: Piece) {
+        self.spans.entry((trace, span)).or_default().push(piece);
+    }
+}
+
+/// True for a piece that an event of this protocol is.
+pub(crate) fn is_event(piece: &Piece) -> bool {
+    matches!(piece.content, Content::Event(_))
+}

@@ -1,0 +1,52 @@
+//! Scores as Langfuse's SDKs send them.
+
+use serde_json::{Map, Value};
+
+use super::ids;
+use super::trace_id;
+use crate::fingerprint::Fingerprint;
+use crate::score::{Score, ScoreValue};
+use crate::time;
+
+/// Reads the body of `POST /api/public/scores`: one score or a list of them.
+///
+/// # Errors
+///
+/// Says in snake case what the first unreadable one lacks.
+pub fn scores(body: &Value, received_us: i64) -> Result<Vec<Score>, &'static str> {
+    let all = match body {
+        Value::Array(all) => all.iter().collect(),
+        one => vec![one],
+    };
+    let read = |one: &Value| of_body(one.as_object().ok_or("score_not_an_object")?, received_us);
+    all.into_iter().map(read).collect()
+}
+
+/// One score.
+pub(super) fn of_body(body: &Map<String, Value>, at_us: i64) -> Result<Score, &'static str> {
+    let text = |names: [&str; 2]| names.into_iter().find_map(|name| ids::text(body, name));
+    let name = text(["name", "name"]).ok_or("score_without_name")?;
+    let trace = text(["traceId", "trace_id"]).ok_or("score_without_trace")?;
+    let span = text(["observationId", "span_id"]);
+    let value = match body.get("value").filter(|value| !value.is_null()).or_else(|| body.get("label")) {
+        Some(Value::Number(number)) => number.as_f64().map(ScoreValue::Number),
+        Some(Value::Bool(yes)) => Some(ScoreValue::Number(f64::from(u8::from(*yes)))),
+        Some(Value::String(label)) => Some(ScoreValue::Label(label.clone())),
+        _ => None,
+    };
+    let value = value.ok_or("score_without_value")?;
+    // One without an id is told from others by what it says.
+    let own = || {
+        let said = format!("{value:?}");
+        Fingerprint::of(&["score", &trace, span.as_deref().unwrap_or_default(), &name, &said]).to_string()
+    };
+    Ok(Score {
+        id: text(["id", "id"]).unwrap_or_else(own),
+        trace_id: trace_id(&trace),
+        span_id: span.as_deref().map(ids::span_id),
+        comment: text(["comment", "explanation"]),
+        at_us: body.get("timestamp").and_then(Value::as_str).and_then(time::from_text).unwrap_or(at_us),
+        name,
+        value,
+    })
+}

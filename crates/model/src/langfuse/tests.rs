@@ -1,0 +1,181 @@
+//! What the SDK sent, in the order in which it was sent and in any other.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::joining::join;
+use crate::price::PriceBook;
+use crate::score::ScoreValue;
+use crate::span::{Kind, Part, Status};
+use crate::time::SECOND_US;
+
+/// A day after the captures were made.
+const NOW_US: i64 = 1_795_510_800 * SECOND_US;
+
+const MANUAL: [&str; 2] = [
+    include_str!("../../../../fixtures/captures/langfuse-python-2/manual/req-01/body.decoded"),
+    include_str!("../../../../fixtures/captures/langfuse-python-2/manual/req-02/body.decoded"),
+];
+const OPENAI: &str = include_str!("../../../../fixtures/captures/langfuse-python-2/openai/body.decoded");
+
+fn context() -> Context<'static> {
+    Context { received_us: NOW_US, retention_us: Some(30 * 86_400 * SECOND_US), price: PriceBook::embedded() }
+}
+
+fn read(bodies: &[String]) -> Vec<Span> {
+    let mut spans: BTreeMap<(TraceId, SpanId), Span> = BTreeMap::new();
+    for body in bodies {
+        for span in decode(body.as_bytes(), &context()).unwrap().spans {
+            let known = spans.remove(&(span.trace_id, span.span_id));
+            let whole = known.map_or(span.clone(), |known| join(&known, &span).unwrap_or(known));
+            spans.insert((span.trace_id, span.span_id), whole);
+        }
+    }
+    spans.into_values().collect()
+}
+
+fn named<'a>(spans: &'a [Span], name: &str) -> &'a Span {
+    spans.iter().find(|span| span.name == name).unwrap_or_else(|| panic!("{name}"))
+}
+
+fn said(span: &Span) -> String {
+    let parts = span.output_messages.iter().flat_map(|message| &message.parts);
+    parts.map(|part| if let Part::Text { text } = part { text.as_str() } else { "" }).collect()
+}
+
+#[test]
+fn a_trace_in_two_requests() {
+    let spans = read(&MANUAL.map(str::to_owned));
+    assert_eq!(spans.len(), 6);
+    let trace = named(&spans, "support-answer");
+    assert_eq!((trace.kind, trace.is_run, trace.pipeline.as_deref()), (Kind::Chain, true, Some("support-answer")));
+    assert_eq!(
+        (trace.user_id.as_deref(), trace.session_id.as_deref(), trace.release.as_deref()),
+        (Some("user-42"), Some("session-7"), Some("2026.11"))
+    );
+    assert_eq!(trace.trace_id.to_string(), "a44ec08ae2e4496a8431e4881959e7bd");
+    let inside = spans.iter().filter(|span| span.parent_span_id.is_some());
+    assert!(inside.clone().all(|span| trace.start_us <= span.start_us && span.end_us <= trace.end_us));
+    assert_eq!(inside.count(), 5);
+
+    let answer = named(&spans, "answer");
+    assert_eq!((answer.kind, answer.parent_span_id), (Kind::Llm, Some(trace.span_id)));
+    assert_eq!((answer.request_model.as_deref(), answer.response_model.as_deref()), (Some("gpt-4o"), Some("gpt-4o-2024-08-06")));
+    assert_eq!((answer.usage.input_tokens(), answer.usage.cache_read, answer.usage.output_tokens()), (Some(1200), Some(1024), Some(85)));
+    assert_eq!(answer.end_us - answer.start_us, 501_397);
+    assert_eq!((answer.input_messages.len(), said(answer).as_str()), (2, "The capital of France is Paris."));
+    assert!(answer.cost.is_some() && answer.client_cost.is_none());
+
+    let own = named(&spans, "own-llm");
+    assert_eq!(own.parent_span_id, Some(named(&spans, "retrieve").span_id));
+    assert_eq!((own.usage.input_tokens(), own.usage.output_tokens()), (Some(120), Some(30)));
+    assert_eq!(own.cost.as_ref().unwrap().total.dollars(), 0.0021);
+    assert_eq!(own.input_messages[0].parts, [Part::Text { text: "自作モデルへの質問".into() }]);
+
+    let failed = named(&spans, "fallback");
+    assert_eq!((failed.status, failed.status_detail.as_deref()), (Status::Error, Some("Rate limit reached for requests")));
+    assert_eq!((failed.usage.input_tokens(), failed.cost.as_ref()), (None, None));
+    assert_eq!(named(&spans, "cache-miss").status, Status::Ok);
+    assert_eq!(named(&spans, "answer").sdk_name.as_deref(), Some("langfuse.python"));
+}
+
+#[test]
+fn calls_that_the_wrapper_of_openai_tells_of() {
+    let spans = read(&[OPENAI.to_owned()]);
+    assert_eq!(spans.len(), 4);
+    let plain = named(&spans, "plain");
+    assert_eq!((plain.usage.input_tokens(), plain.usage.cache_read, plain.usage.reasoning), (Some(1200), Some(1024), Some(0)));
+    let streamed = named(&spans, "streamed");
+    assert_eq!((streamed.streaming, streamed.time_to_first_token_us), (Some(true), Some(133_436)));
+    let refused = named(&spans, "refused");
+    assert_eq!((refused.status, refused.cost.as_ref(), refused.client_cost), (Status::Error, None, None));
+    assert_eq!(named(&spans, "answer").user_id.as_deref(), Some("user-42"));
+}
+
+#[test]
+fn every_event_has_its_verdict_and_a_broken_one_costs_only_itself() {
+    let body = json!({ "batch": [
+        { "id": "1", "type": "generation-create", "timestamp": "2026-11-23T15:34:08Z", "body": { "id": "g", "traceId": "free text", "name": "n" } },
+        { "id": "2", "type": "generation-create", "timestamp": "2026-11-23T15:34:08Z", "body": 7 },
+        { "id": "3", "type": "made-up", "timestamp": "2026-11-23T15:34:08Z", "body": {} },
+        { "id": "4", "type": "sdk-log", "timestamp": "2026-11-23T15:34:08Z", "body": {} },
+        { "id": "5", "type": "span-create", "timestamp": "2001-11-23T15:34:08Z", "body": { "id": "old" } },
+        { "id": "6", "type": "score-create", "timestamp": "2026-11-23T15:34:08Z", "body": { "name": "q", "value": true, "traceId": "free text" } },
+        { "id": "7", "type": "trace-create", "body": {} },
+        9,
+    ] });
+    let decoded = decode(body.to_string().as_bytes(), &context()).unwrap();
+    let refused: Vec<(&str, Option<&str>)> = decoded.verdicts.iter().map(|verdict| (verdict.id.as_str(), verdict.refused)).collect();
+    assert_eq!(
+        refused,
+        [
+            ("1", None),
+            ("2", Some("event_without_body")),
+            ("3", Some("unknown_event_type")),
+            ("4", None),
+            ("5", Some("too_old")),
+            ("6", None),
+            ("7", Some("invalid_trace_id")),
+            ("", Some("event_without_type")),
+        ]
+    );
+    assert_eq!((decoded.spans.len(), decoded.outcomes.len()), (2, 5));
+    assert!(decoded.spans.iter().all(|span| span.trace_id == trace_id("free text")));
+    assert_eq!(decoded.scores[0].value, ScoreValue::Number(1.0));
+    assert!(matches!(decode(b"{}", &context()), Err(LangfuseError::NoBatch)));
+    assert!(matches!(decode(b"{", &context()), Err(LangfuseError::Json { .. })));
+}
+
+#[test]
+fn scores_alone() {
+    let one = json!({ "traceId": "t", "name": "tone", "value": "polite", "observationId": "0123456789abcdef", "comment": "kind" });
+    let read = scores(&json!([one, { "id": "s", "traceId": "t", "name": "n", "value": 0.5 }]), 7).unwrap();
+    assert_eq!((read[0].span_id, &read[0].value), (Some(SpanId(0x0123_4567_89ab_cdef)), &ScoreValue::Label("polite".into())));
+    assert_eq!((read[1].id.as_str(), read[1].at_us), ("s", 7));
+    assert_eq!(scores(&json!({ "traceId": "t", "name": "n" }), 7), Err("score_without_value"));
+}
+
+/// The events of all captures, each as a request of its own.
+fn events() -> Vec<Value> {
+    let bodies = MANUAL.iter().chain([&OPENAI]);
+    bodies.flat_map(|body| serde_json::from_str::<Value>(body).unwrap()["batch"].as_array().unwrap().clone()).collect()
+}
+
+fn request(events: &[Value]) -> String {
+    let sdk = json!({ "sdk_name": "python", "sdk_version": "2.60.10" });
+    json!({ "batch": events, "metadata": sdk }).to_string()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_order_any_batches_and_any_repeats_end_in_the_same_spans(
+        events in Just(events()).prop_shuffle(),
+        sizes in proptest::collection::vec(1usize..9, 1..30),
+        again in proptest::collection::vec(any::<prop::sample::Index>(), 0..6),
+    ) {
+        let mut sent: Vec<Value> = again.iter().map(|index| events[index.index(events.len())].clone()).collect();
+        sent.extend(events.clone());
+        let mut requests = Vec::new();
+        let mut rest = sent.as_slice();
+        for size in sizes.iter().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            let (now, later) = rest.split_at((*size).min(rest.len()));
+            requests.push(request(now));
+            rest = later;
+        }
+        prop_assert_eq!(read(&requests), read(&[request(&self::events())]));
+    }
+
+    #[test]
+    fn damaged_requests_never_panic(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let mut body = MANUAL[1].as_bytes().to_vec();
+        let at = at.index(body.len());
+        body[at] = byte;
+        let _ = decode(&body, &context());
+    }
+}
