@@ -29,6 +29,8 @@ names!(
         Transaction = "transaction",
         /// An error event.
         Error = "error",
+        /// A judgement of an answer.
+        Score = "score",
         /// A log line.
         Log = "log_item",
         /// A metric.

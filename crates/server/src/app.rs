@@ -27,6 +27,7 @@ use crate::meta::Meta;
 use crate::outcomes::Outcomes;
 use crate::page;
 use crate::query::Engine;
+use crate::scores::Scores;
 use crate::store::{Store, StoreConfig};
 
 /// Name under which the running server keeps what links are made from, for the commands beside it.
@@ -71,15 +72,16 @@ impl App {
             move || open_stores(&config)
         };
         let stores = tokio::task::spawn_blocking(opening).await??;
-        let Stores { meta, store, errors, outcomes } = stores;
+        let Stores { meta, store, errors, scores, outcomes } = stores;
         meta.set(ADDRESS, &public_url)?;
         meta.set(LISTENING, &listening)?;
         let prices = PriceBook::embedded();
-        let intake = Intake::new(meta.clone(), store.clone(), errors.clone(), outcomes.clone(), prices, config);
+        let intake = Intake::new(meta.clone(), store.clone(), errors.clone(), scores.clone(), outcomes.clone(), prices, config);
         let api = Api {
             meta,
             store,
             errors,
+            scores,
             outcomes,
             engine: Engine::new(),
             prices,
@@ -156,6 +158,7 @@ struct Stores {
     meta: Arc<Meta>,
     store: Arc<Store>,
     errors: Arc<Errors>,
+    scores: Arc<Scores>,
     outcomes: Arc<Outcomes>,
 }
 
@@ -165,8 +168,15 @@ fn open_stores(config: &Config) -> anyhow::Result<Stores> {
     let store = Store::open(&config.data, StoreConfig::default())?;
     meta.first_key(Some(config.dsn_key.as_str()).filter(|key| !key.is_empty()))?;
     let errors = Errors::open(&config.data)?;
+    let scores = Scores::open(&config.data)?;
     let outcomes = Outcomes::open(&config.data)?;
-    Ok(Stores { meta: Arc::new(meta), store: Arc::new(store), errors: Arc::new(errors), outcomes: Arc::new(outcomes) })
+    Ok(Stores {
+        meta: Arc::new(meta),
+        store: Arc::new(store),
+        errors: Arc::new(errors),
+        scores: Arc::new(scores),
+        outcomes: Arc::new(outcomes),
+    })
 }
 
 /// Where a program on this machine reaches the server. "All addresses" is none that it could send to.
@@ -302,6 +312,10 @@ async fn retain(api: &Api) {
             Ok(0) => {}
             Ok(errors) => tracing::info!(project, errors, "retention.errors.deleted"),
             Err(error) => tracing::error!(%error, project, "retention.errors.failed"),
+        }
+        let (scores, project) = (api.scores.clone(), *project);
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || scores.delete_before(project, before_us)).await {
+            tracing::error!(%error, project, "retention.scores.failed");
         }
     }
     let longest = directory.projects.keys().map(|project| days(*project)).max().unwrap_or(api.retention_days);

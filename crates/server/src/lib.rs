@@ -11,6 +11,7 @@ pub mod meta;
 pub mod outcomes;
 pub mod page;
 pub mod query;
+pub mod scores;
 pub mod sqlite;
 pub mod store;
 pub mod time;

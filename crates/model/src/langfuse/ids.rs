@@ -11,7 +11,7 @@ pub fn trace_id(text: &str) -> TraceId {
 }
 
 /// The id of an observation: 16 hex digits keep their 64 bits, any other text is hashed.
-pub(super) fn span_id(text: &str) -> SpanId {
+pub fn span_id(text: &str) -> SpanId {
     text.parse().unwrap_or_else(|_| Fingerprint::of(&["langfuse observation", text]).span_id())
 }
 

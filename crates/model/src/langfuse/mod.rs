@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use assemble::assemble;
 pub use event::Event;
-pub use ids::trace_id;
+pub use ids::{span_id, trace_id};
 pub use scores::scores;
 
 use crate::clock::{Clock, Context};
@@ -124,7 +124,7 @@ impl Reader<'_> {
         match Sort::of(kind).ok_or(broken("unknown_event_type"))? {
             Sort::Log => Ok(()),
             Sort::Score => {
-                self.scores.push(scores::of_body(body, stamp.at_us).map_err(|reason| (Category::Other, reason))?);
+                self.scores.push(scores::of_body(body, stamp.at_us).map_err(|reason| (Category::Score, reason))?);
                 Ok(())
             }
             Sort::Trace => {
@@ -138,7 +138,7 @@ impl Reader<'_> {
                 // An observation that names no trace is one of its own.
                 let in_trace = ids::text(body, "traceId").unwrap_or_else(|| id.clone());
                 let trace = trace_id(&in_trace);
-                self.add(trace, ids::span_id(&id), stamp.piece(kind, body, &self.sdk));
+                self.add(trace, span_id(&id), stamp.piece(kind, body, &self.sdk));
                 // The trace lasts as long as what is in it, and is there although nobody created it.
                 self.add(trace, ids::root(&in_trace), stamp.extent(&in_trace));
                 Ok(())

@@ -9,6 +9,7 @@ mod live;
 mod outcomes;
 mod projects;
 mod queries;
+mod scores;
 mod session;
 mod system;
 mod traces;
@@ -29,6 +30,7 @@ use crate::errors::Errors;
 use crate::meta::{Meta, Project};
 use crate::outcomes::Outcomes;
 use crate::query::Engine;
+use crate::scores::Scores;
 use crate::store::Store;
 
 pub use error::ApiError;
@@ -43,6 +45,8 @@ pub struct Api {
     pub store: Arc<Store>,
     /// Error events.
     pub errors: Arc<Errors>,
+    /// Judgements of answers.
+    pub scores: Arc<Scores>,
     /// What became of what was sent.
     pub outcomes: Arc<Outcomes>,
     /// Where queries run.
@@ -124,6 +128,7 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(traces::traces))
         .routes(routes!(traces::trace))
         .routes(routes!(traces::span))
+        .routes(routes!(scores::create))
         .routes(routes!(issues::issues))
         .routes(routes!(issues::issue))
         .routes(routes!(outcomes::outcomes))

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use hinomi_model::id::{SpanId, TraceId};
+use hinomi_model::id::TraceId;
+use hinomi_model::langfuse;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -13,6 +14,7 @@ use super::ask::{Asked, Narrow, moment};
 use super::{Api, ApiError};
 use crate::errors::EventSummary;
 use crate::query::{Span, SpanDetail, SpanPage, TracePage, TraceSummary};
+use crate::scores;
 
 /// Rows of a list, where the caller does not say.
 const ROWS: usize = 50;
@@ -101,6 +103,8 @@ pub(super) struct Trace {
     /// Without messages and attributes, by start.
     spans: Vec<Span>,
     errors: Vec<EventSummary>,
+    /// Of the trace and of its spans, the oldest first.
+    scores: Vec<scores::Row>,
 }
 
 /// One trace.
@@ -113,12 +117,14 @@ pub(super) async fn trace(
     Path((_project, trace)): Path<(String, String)>,
     Asked(at): Asked<At>,
 ) -> Result<Json<Trace>, ApiError> {
-    let id: TraceId = trace.parse().map_err(|_| ApiError::no_span("trace"))?;
+    let id = langfuse::trace_id(&trace);
     let found = api.ask(of.project).trace(&id, at.us()?).await?.ok_or_else(|| ApiError::no_span("trace"))?;
     let errors = api.errors.of_trace(of.project, id).await?;
     let mut trace = found.trace;
     trace.error_count = errors.len() as u64;
-    Ok(Json(Trace { trace, spans: found.spans, errors }))
+    let of_trace = api.scores.clone();
+    let scores = tokio::task::spawn_blocking(move || of_trace.of_trace(of.project, id)).await.map_err(ApiError::internal)?;
+    Ok(Json(Trace { trace, spans: found.spans, errors, scores: scores.map_err(ApiError::internal)? }))
 }
 
 /// One span with its messages and attributes.
@@ -132,8 +138,7 @@ pub(super) async fn span(
     Asked(at): Asked<At>,
 ) -> Result<Json<SpanDetail>, ApiError> {
     let missing = || ApiError::no_span("span");
-    let trace: TraceId = trace.parse().map_err(|_| missing())?;
-    let span: SpanId = span.parse().map_err(|_| missing())?;
+    let (trace, span) = (langfuse::trace_id(&trace), langfuse::span_id(&span));
     let found = api.ask(of.project).span(&trace, &span, at.us()?, api.prices).await?;
     found.map(Json).ok_or_else(missing)
 }

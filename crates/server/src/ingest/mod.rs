@@ -2,11 +2,12 @@
 //!
 //! A request is authenticated (`auth`), read and inflated under caps (`receive`, `body`), decoded by the model, stored, and only then
 //! answered with 2xx. Whatever becomes of it, or of a part of it, is counted as an outcome. `sentry` speaks Sentry's protocol, `otlp`
-//! OpenTelemetry's.
+//! OpenTelemetry's, `langfuse` the older one of Langfuse.
 
 pub mod auth;
 pub mod body;
 mod grpc;
+mod langfuse;
 mod otlp;
 mod receive;
 mod refusal;
@@ -23,6 +24,7 @@ use hinomi_model::clock::Context;
 use hinomi_model::cost;
 use hinomi_model::outcome::{Category, Outcome, OutcomeKind};
 use hinomi_model::price::PriceBook;
+use hinomi_model::score::Score;
 use hinomi_model::sentry::ErrorEvent;
 use hinomi_model::span::Span;
 use tokio::sync::Semaphore;
@@ -31,12 +33,13 @@ use crate::config;
 use crate::errors::Errors;
 use crate::meta::{Key, Meta, Project};
 use crate::outcomes::Outcomes;
+use crate::scores::Scores;
 use crate::store::{Prepared, Store};
 use refusal::Refusal;
 
 /// All that is taken in, without slashes at the end of paths.
 pub fn routes(intake: Arc<Intake>) -> Router {
-    sentry::routes(intake.clone()).merge(otlp::routes(intake))
+    sentry::routes(intake.clone()).merge(otlp::routes(intake.clone())).merge(langfuse::routes(intake))
 }
 
 pub use otlp::routes as otlp_routes;
@@ -47,6 +50,7 @@ pub struct Intake {
     meta: Arc<Meta>,
     store: Arc<Store>,
     errors: Arc<Errors>,
+    scores: Arc<Scores>,
     outcomes: Arc<Outcomes>,
     prices: &'static PriceBook,
     limits: config::Ingest,
@@ -73,6 +77,7 @@ struct Sender {
 struct Content {
     spans: Vec<Span>,
     errors: Vec<ErrorEvent>,
+    scores: Vec<Score>,
     outcomes: Vec<Outcome>,
 }
 
@@ -81,6 +86,7 @@ struct Ready {
     sender: Sender,
     spans: Option<Prepared>,
     errors: Vec<ErrorEvent>,
+    scores: Vec<Score>,
     outcomes: Vec<Outcome>,
 }
 
@@ -90,6 +96,7 @@ impl Intake {
         meta: Arc<Meta>,
         store: Arc<Store>,
         errors: Arc<Errors>,
+        scores: Arc<Scores>,
         outcomes: Arc<Outcomes>,
         prices: &'static PriceBook,
         config: &config::Config,
@@ -99,6 +106,7 @@ impl Intake {
             meta,
             store,
             errors,
+            scores,
             outcomes,
             prices,
             limits: config.ingest.clone(),
@@ -175,17 +183,17 @@ impl Intake {
 
     /// Makes what was decoded ready to be stored. Takes processor time.
     fn make_ready(sender: Sender, content: Content) -> Result<Ready, Refusal> {
-        let Content { mut spans, errors, outcomes } = content;
+        let Content { mut spans, errors, scores, outcomes } = content;
         if sender.project.prefer_client_cost {
             spans.iter_mut().for_each(cost::prefer_client);
         }
         let spans = if spans.is_empty() { None } else { Some(Prepared::new(sender.project.id, spans)?) };
-        Ok(Ready { sender, spans, errors, outcomes })
+        Ok(Ready { sender, spans, errors, scores, outcomes })
     }
 
     /// Stores what is ready, and counts it. When it returns without an error, all that is good of it is durable and visible.
     async fn keep(&self, received_us: i64, ready: Ready) -> Result<(), Refusal> {
-        let Ready { sender, spans, errors, outcomes } = ready;
+        let Ready { sender, spans, errors, scores, outcomes } = ready;
         let project = sender.project.id;
         // A request may carry both; the same one sent again is a repeat in either store, so that half a success loses nothing.
         let in_store = async {
@@ -200,7 +208,16 @@ impl Intake {
             }
             self.errors.append(project, received_us, errors).await.map_err(Refusal::from)
         };
-        let (of_spans, of_errors) = tokio::try_join!(in_store, in_errors)?;
+        let count_of_scores = scores.len();
+        let in_scores = async {
+            if scores.is_empty() {
+                return Ok(());
+            }
+            let store = self.scores.clone();
+            let stored = tokio::task::spawn_blocking(move || store.put(project, &scores)).await;
+            stored.map_err(|_| Refusal::Stopping)?.map_err(Refusal::from)
+        };
+        let (of_spans, of_errors, ()) = tokio::try_join!(in_store, in_errors, in_scores)?;
 
         for outcome in &outcomes {
             self.count(&sender, outcome);
@@ -211,6 +228,7 @@ impl Intake {
             (OutcomeKind::Duplicate, "duplicate", Category::Span, of_spans.duplicates),
             (OutcomeKind::Dropped, "invalid_id", Category::Span, of_spans.without_id),
             (OutcomeKind::Accepted, "stored", Category::Error, of_errors.stored),
+            (OutcomeKind::Accepted, "stored", Category::Score, count_of_scores),
             (OutcomeKind::Duplicate, "duplicate", Category::Error, of_errors.duplicates),
         ];
         for (kind, reason, category, quantity) in counted {

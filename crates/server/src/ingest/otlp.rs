@@ -91,7 +91,7 @@ fn encoding(content_type: &str) -> Option<(Encoding, &'static str)> {
     }
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
@@ -120,12 +120,13 @@ async fn take_in(
 }
 
 /// Counts a refusal where it belongs: most addresses do not name a project, but a key does.
-fn count(intake: &Intake, project: Option<u64>, headers: &HeaderMap, refusal: &Refusal) {
+pub(super) fn count(intake: &Intake, project: Option<u64>, headers: &HeaderMap, refusal: &Refusal) {
     let project = sender(intake, project, headers).map(|sender| sender.project.id).ok().or(project);
     intake.count_refusal(project, refusal);
 }
 
-fn sender(intake: &Intake, project: Option<u64>, headers: &HeaderMap) -> Result<Sender, Refusal> {
+/// Who sends, by any of the headers that may say so; without one the project that takes in what comes from this machine.
+pub(super) fn sender(intake: &Intake, project: Option<u64>, headers: &HeaderMap) -> Result<Sender, Refusal> {
     let key = auth::of_otlp(text(headers, "x-hinomi-key"), text(headers, "authorization"), text(headers, "x-sentry-auth"))?;
     if let Some(key) = key {
         return intake.sender(&key, project);

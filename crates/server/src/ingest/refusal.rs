@@ -1,7 +1,8 @@
-//! Why a request is turned away, and the answers that say so in Sentry's form and in OpenTelemetry's.
+//! Why a request is turned away, and the answers that say so in Sentry's form, OpenTelemetry's and Langfuse's.
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use hinomi_model::langfuse::LangfuseError;
 use hinomi_model::otlp::{self, Encoding, OtlpError};
 use hinomi_model::sentry::EnvelopeError;
 use serde_json::json;
@@ -9,6 +10,7 @@ use serde_json::json;
 use super::auth::AuthError;
 use super::body::BodyError;
 use crate::errors::ErrorsError;
+use crate::sqlite::SqliteError;
 use crate::store::StoreError;
 
 /// Seconds after which a client that met a busy or full server may come again.
@@ -41,6 +43,10 @@ pub(super) enum Refusal {
     Envelope(#[from] EnvelopeError),
     #[error(transparent)]
     Otlp(#[from] OtlpError),
+    #[error(transparent)]
+    Langfuse(#[from] LangfuseError),
+    #[error("the score cannot be read: {0}")]
+    Score(&'static str),
     #[error("content type {0:?} is not one of OTLP: send application/x-protobuf or application/json")]
     ContentType(String),
     #[error("a page of {0} sends without a key; only programs on this machine may")]
@@ -53,6 +59,8 @@ pub(super) enum Refusal {
     Store(#[from] StoreError),
     #[error(transparent)]
     Errors(#[from] ErrorsError),
+    #[error(transparent)]
+    Scores(#[from] SqliteError),
     #[error("the server is stopping; send again later")]
     Stopping,
 }
@@ -86,6 +94,8 @@ impl Refusal {
             Refusal::Body(_) => (S::BAD_REQUEST, "damaged_body"),
             Refusal::Envelope(_) => (S::BAD_REQUEST, "invalid_envelope"),
             Refusal::Otlp(_) => (S::BAD_REQUEST, "invalid_otlp"),
+            Refusal::Langfuse(_) => (S::BAD_REQUEST, "invalid_batch"),
+            Refusal::Score(_) => (S::BAD_REQUEST, "invalid_score"),
             Refusal::ContentType(_) => (S::UNSUPPORTED_MEDIA_TYPE, "content_type"),
             Refusal::KeylessPage(_) => (S::UNAUTHORIZED, "page_without_key"),
             Refusal::Frame => (S::BAD_REQUEST, "invalid_grpc_frame"),
@@ -96,7 +106,8 @@ impl Refusal {
             Refusal::Store(StoreError::DiskFull { .. }) | Refusal::Errors(ErrorsError::DiskFull { .. }) => {
                 (S::SERVICE_UNAVAILABLE, "disk_full")
             }
-            Refusal::Store(_) | Refusal::Errors(_) => (S::SERVICE_UNAVAILABLE, "storage_failed"),
+            Refusal::Scores(SqliteError::DiskFull { .. }) => (S::SERVICE_UNAVAILABLE, "disk_full"),
+            Refusal::Store(_) | Refusal::Errors(_) | Refusal::Scores(_) => (S::SERVICE_UNAVAILABLE, "storage_failed"),
             Refusal::Stopping => (S::SERVICE_UNAVAILABLE, "stopping"),
         }
     }
@@ -131,6 +142,16 @@ impl Refusal {
         let status = self.is().0;
         let body = otlp::error(encoding, self.grpc_code(), &self.to_string());
         let mut response = (status, [(header::CONTENT_TYPE, content_type)], body).into_response();
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(COME_AGAIN));
+        }
+        response
+    }
+
+    /// The answer of Langfuse's API.
+    pub(super) fn into_langfuse(self) -> Response {
+        let (status, reason) = self.is();
+        let mut response = (status, axum::Json(json!({ "message": self.to_string(), "error": reason }))).into_response();
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(COME_AGAIN));
         }

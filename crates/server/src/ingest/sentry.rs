@@ -189,7 +189,7 @@ async fn take_in(
             agree(dsn, &sender)?;
         }
         let Decoded { spans, errors, outcomes, event_id, .. } = decoded;
-        Ok((Intake::make_ready(sender, Content { spans, errors, outcomes })?, event_id))
+        Ok((Intake::make_ready(sender, Content { spans, errors, outcomes, ..Content::default() })?, event_id))
     };
     let (ready, event_id) = intake.work(body, &asked.headers, work).await?;
     intake.keep(received_us, ready).await?;

@@ -5,18 +5,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A part of the server and the parts that it may use. `app` and `cli` put all together and may use any.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("store", &[]),
     ("errors", &["sqlite", "time"]),
     ("outcomes", &["sqlite", "time"]),
+    ("scores", &["sqlite", "time"]),
     ("meta", &["sqlite"]),
     ("sqlite", &[]),
     ("time", &[]),
     ("config", &[]),
     ("page", &[]),
-    ("ingest", &["config", "errors", "meta", "outcomes", "store"]),
+    ("ingest", &["config", "errors", "meta", "outcomes", "scores", "sqlite", "store"]),
     ("query", &["store", "time"]),
-    ("api", &["errors", "meta", "outcomes", "query", "store", "time"]),
+    ("api", &["errors", "meta", "outcomes", "query", "scores", "store", "time"]),
 ];
 
 fn sources(path: &Path) -> Vec<PathBuf> {

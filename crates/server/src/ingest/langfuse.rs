@@ -1,0 +1,112 @@
+//! Langfuse's older ingestion, and what its SDKs ask to check the connection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use hinomi_model::langfuse::{self, Verdict};
+use serde_json::{Value, json};
+use tower_http::cors::{Any, CorsLayer};
+
+use super::body::inflate;
+use super::otlp::{count, sender, text};
+use super::refusal::Refusal;
+use super::{Content, Intake};
+
+/// Langfuse's paths, without slashes at the end.
+pub(super) fn routes(intake: Arc<Intake>) -> Router {
+    let headers = ["content-type", "content-encoding", "authorization", "x-hinomi-key", "x-langfuse-sdk-name", "x-langfuse-sdk-version"];
+    let headers = headers.into_iter().chain(["x-langfuse-sdk-variant", "x-langfuse-sdk-integration", "x-langfuse-public-key"]);
+    let cors = CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers(headers.map(HeaderName::from_static).collect::<Vec<_>>())
+        .max_age(Duration::from_secs(3600));
+    Router::new()
+        .route("/api/public/ingestion", post(ingestion))
+        .route("/api/public/scores", post(scores))
+        .route("/api/public/health", get(health))
+        .route("/api/public/projects", get(projects))
+        .layer(cors)
+        .with_state(intake)
+}
+
+async fn health() -> Json<Value> {
+    Json(json!({ "status": "OK", "version": env!("CARGO_PKG_VERSION") }))
+}
+
+/// The one project that the key belongs to.
+async fn projects(State(intake): State<Arc<Intake>>, headers: HeaderMap) -> Response {
+    match sender(&intake, None, &headers) {
+        Ok(sender) => {
+            let project = json!({ "id": sender.project.id.to_string(), "name": sender.project.name, "metadata": {} });
+            Json(json!({ "data": [project] })).into_response()
+        }
+        Err(refusal) => refuse(&intake, &headers, refusal),
+    }
+}
+
+async fn ingestion(State(intake): State<Arc<Intake>>, headers: HeaderMap, body: Body) -> Response {
+    match take_in(&intake, &headers, body).await {
+        Ok(verdicts) => {
+            let (refused, taken): (Vec<Verdict>, Vec<Verdict>) = verdicts.into_iter().partition(|verdict| verdict.refused.is_some());
+            let success = |verdict: Verdict| json!({ "id": verdict.id, "status": 201 });
+            let error = |verdict: Verdict| json!({ "id": verdict.id, "status": 400, "message": verdict.refused, "error": "Invalid event" });
+            let successes: Vec<Value> = taken.into_iter().map(success).collect();
+            let errors: Vec<Value> = refused.into_iter().map(error).collect();
+            (StatusCode::MULTI_STATUS, Json(json!({ "successes": successes, "errors": errors }))).into_response()
+        }
+        Err(refusal) => refuse(&intake, &headers, refusal),
+    }
+}
+
+async fn take_in(intake: &Arc<Intake>, headers: &HeaderMap, body: Body) -> Result<Vec<Verdict>, Refusal> {
+    let sender = sender(intake, None, headers)?;
+    let received_us = jiff::Timestamp::now().as_microsecond();
+    let compression = text(headers, "content-encoding").unwrap_or_default().to_owned();
+    let work = move |intake: &Intake, bytes| {
+        let body = inflate(bytes, &compression, intake.limits.max_inflated_bytes)?;
+        let decoded = langfuse::decode(&body, &intake.context(&sender, received_us))?;
+        let langfuse::Decoded { spans, scores, verdicts, outcomes } = decoded;
+        let content = Content { spans, scores, outcomes, ..Content::default() };
+        Ok((Intake::make_ready(sender, content)?, verdicts))
+    };
+    let (ready, verdicts) = intake.work(body, headers, work).await?;
+    intake.keep(received_us, ready).await?;
+    Ok(verdicts)
+}
+
+async fn scores(State(intake): State<Arc<Intake>>, headers: HeaderMap, body: Body) -> Response {
+    match take_scores(&intake, &headers, body).await {
+        Ok(Some(id)) => Json(json!({ "id": id })).into_response(),
+        Ok(None) => Json(json!({})).into_response(),
+        Err(refusal) => refuse(&intake, &headers, refusal),
+    }
+}
+
+/// Answers with the id of the last of them.
+async fn take_scores(intake: &Arc<Intake>, headers: &HeaderMap, body: Body) -> Result<Option<String>, Refusal> {
+    let sender = sender(intake, None, headers)?;
+    let received_us = jiff::Timestamp::now().as_microsecond();
+    let compression = text(headers, "content-encoding").unwrap_or_default().to_owned();
+    let work = move |intake: &Intake, bytes| {
+        let body = inflate(bytes, &compression, intake.limits.max_inflated_bytes)?;
+        let body: Value = serde_json::from_slice(&body).map_err(|_| Refusal::Score("not_json"))?;
+        let scores = langfuse::scores(&body, received_us).map_err(Refusal::Score)?;
+        let id = scores.last().map(|score| score.id.clone());
+        Ok((Intake::make_ready(sender, Content { scores, ..Content::default() })?, id))
+    };
+    let (ready, id) = intake.work(body, headers, work).await?;
+    intake.keep(received_us, ready).await?;
+    Ok(id)
+}
+
+fn refuse(intake: &Intake, headers: &HeaderMap, refusal: Refusal) -> Response {
+    count(intake, None, headers, &refusal);
+    refusal.into_langfuse()
+}

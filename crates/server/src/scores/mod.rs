@@ -1,0 +1,144 @@
+//! Judgements of answers, in a database of their own: few, small, and corrected by their ids.
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hinomi_model::id::TraceId;
+use hinomi_model::score::{Score, ScoreValue};
+use rusqlite::{Connection, params};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::sqlite::{self, SqliteError};
+use crate::time::rfc3339;
+
+const STEPS: [&str; 1] = ["
+    CREATE TABLE scores (
+        project INTEGER NOT NULL,
+        id TEXT NOT NULL,
+        trace TEXT NOT NULL,
+        span TEXT,
+        name TEXT NOT NULL,
+        value REAL,
+        label TEXT,
+        comment TEXT,
+        at_us INTEGER NOT NULL,
+        PRIMARY KEY (project, id)
+    ) WITHOUT ROWID, STRICT;
+    CREATE INDEX scores_of_trace ON scores (project, trace);
+    CREATE INDEX scores_by_time ON scores (project, at_us);
+"];
+
+/// A score as it is shown.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Score)]
+pub struct Row {
+    /// Its id.
+    pub id: String,
+    /// The span that is judged; null for the whole trace.
+    pub span_id: Option<String>,
+    /// What is judged.
+    pub name: String,
+    /// A number; null for a class.
+    pub value: Option<f64>,
+    /// A class; null for a number.
+    pub label: Option<String>,
+    /// Why.
+    pub comment: Option<String>,
+    /// When.
+    pub at: String,
+}
+
+/// The scores of all projects.
+#[derive(Debug)]
+pub struct Scores {
+    path: PathBuf,
+    connection: Mutex<Connection>,
+}
+
+impl Scores {
+    /// Opens them in a data folder: `scores.db`.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be opened, or a newer version wrote it.
+    pub fn open(dir: &Path) -> Result<Scores, SqliteError> {
+        let path = dir.join("scores.db");
+        Ok(Scores { connection: Mutex::new(sqlite::open(&path, &STEPS)?), path })
+    }
+
+    /// Stores scores; one with a known id takes the place of that, unless it is older. When it returns they are on disk. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written. None of them is stored then.
+    pub fn put(&self, project: u64, scores: &[Score]) -> Result<(), SqliteError> {
+        let mut connection = lock(&self.connection);
+        let write = |connection: &mut Connection| -> rusqlite::Result<()> {
+            let transaction = connection.transaction()?;
+            {
+                let mut insert = transaction.prepare_cached(
+                    "INSERT INTO scores VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+                     ON CONFLICT (project, id) DO UPDATE SET trace = ?3, span = ?4, name = ?5, value = ?6, label = ?7, comment = ?8, at_us = ?9
+                     WHERE excluded.at_us >= scores.at_us",
+                )?;
+                for score in scores {
+                    let (value, label) = match &score.value {
+                        ScoreValue::Number(value) => (Some(*value), None),
+                        ScoreValue::Label(label) => (None, Some(label)),
+                    };
+                    let (trace, span) = (score.trace_id.to_string(), score.span_id.map(|span| span.to_string()));
+                    let key = i64::try_from(project).unwrap_or(i64::MAX);
+                    insert.execute(params![key, score.id, trace, span, score.name, value, label, score.comment, score.at_us])?;
+                }
+            }
+            transaction.commit()
+        };
+        write(&mut connection).map_err(SqliteError::of(&self.path))
+    }
+
+    /// The scores of a trace and its spans, the oldest first. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn of_trace(&self, project: u64, trace: TraceId) -> Result<Vec<Row>, SqliteError> {
+        let connection = lock(&self.connection);
+        let read = || -> rusqlite::Result<Vec<Row>> {
+            let mut select = connection.prepare_cached(
+                "SELECT id, span, name, value, label, comment, at_us FROM scores WHERE project = ?1 AND trace = ?2 ORDER BY at_us, id",
+            )?;
+            let row = |row: &rusqlite::Row| {
+                Ok(Row {
+                    id: row.get(0)?,
+                    span_id: row.get(1)?,
+                    name: row.get(2)?,
+                    value: row.get(3)?,
+                    label: row.get(4)?,
+                    comment: row.get(5)?,
+                    at: rfc3339(row.get(6)?),
+                })
+            };
+            select.query_map(params![i64::try_from(project).unwrap_or(i64::MAX), trace.to_string()], row)?.collect()
+        };
+        read().map_err(SqliteError::of(&self.path))
+    }
+
+    /// Deletes the scores of a project that were given before a time. Returns how many. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn delete_before(&self, project: u64, us: i64) -> Result<usize, SqliteError> {
+        let delete = "DELETE FROM scores WHERE project = ?1 AND at_us < ?2";
+        let deleted = lock(&self.connection).execute(delete, params![i64::try_from(project).unwrap_or(i64::MAX), us]);
+        deleted.map_err(SqliteError::of(&self.path))
+    }
+}
+
+fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,24 @@
+use hinomi_model::id::SpanId;
+
+use super::*;
+
+fn score(id: &str, value: ScoreValue, at_us: i64) -> Score {
+    Score { id: id.into(), trace_id: TraceId(7), span_id: Some(SpanId(8)), name: "tone".into(), value, comment: None, at_us }
+}
+
+#[test]
+fn a_score_is_corrected_by_its_id_and_stays_in_its_project() {
+    let dir = tempfile::tempdir().unwrap();
+    let scores = Scores::open(dir.path()).unwrap();
+    let later = score("a", ScoreValue::Label("polite".into()), 20);
+    scores.put(1, &[score("b", ScoreValue::Number(0.5), 5), later.clone()]).unwrap();
+    scores.put(1, &[score("a", ScoreValue::Number(0.1), 10)]).unwrap();
+    scores.put(2, &[later]).unwrap();
+    drop(scores);
+    let scores = Scores::open(dir.path()).unwrap();
+    let said: Vec<_> = scores.of_trace(1, TraceId(7)).unwrap().into_iter().map(|row| (row.id, row.value, row.label)).collect();
+    assert_eq!(said, [("b".into(), Some(0.5), None), ("a".into(), None, Some("polite".into()))]);
+    assert_eq!(scores.of_trace(1, TraceId(9)).unwrap(), []);
+    assert_eq!(scores.delete_before(1, 10).unwrap(), 1);
+    assert_eq!((scores.of_trace(1, TraceId(7)).unwrap().len(), scores.of_trace(2, TraceId(7)).unwrap().len()), (1, 1));
+}
