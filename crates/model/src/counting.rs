@@ -1,4 +1,4 @@
-//! Which spans count, and which pipeline they belong to, decided from what is known of their trace so far.
+//! Which spans count, and which pipeline, user and session they belong to, decided from what is known of their trace so far.
 //!
 //! The same nodes in any order give the same decisions, so a trace that arrives in pieces ends where one that arrives whole does.
 
@@ -50,18 +50,14 @@ impl Node {
             model: span.model().map(str::to_owned),
             response_id: span.response_id.clone(),
             joined: span.joined.is_some(),
-            locally: Decision {
-                counted: span.counted,
-                not_counted_because: span.not_counted_because.clone(),
-                pipeline: span.pipeline.clone(),
-                is_run: span.is_run,
-            },
+            locally: Decision::of(span),
         }
     }
 }
 
 /// What a trace says of one of its spans.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Decision {
     /// See [`crate::span::Span::counted`].
     pub counted: bool,
@@ -71,15 +67,33 @@ pub struct Decision {
     pub pipeline: Option<String>,
     /// See [`crate::span::Span::is_run`].
     pub is_run: bool,
+    /// See [`crate::span::Span::user_id`].
+    pub user_id: Option<String>,
+    /// See [`crate::span::Span::session_id`].
+    pub session_id: Option<String>,
 }
 
 impl Decision {
+    /// The decision that is written in a span.
+    pub fn of(span: &Span) -> Decision {
+        Decision {
+            counted: span.counted,
+            not_counted_because: span.not_counted_because.clone(),
+            pipeline: span.pipeline.clone(),
+            is_run: span.is_run,
+            user_id: span.user_id.clone(),
+            session_id: span.session_id.clone(),
+        }
+    }
+
     /// Writes the decision into the span.
     pub fn apply(&self, span: &mut Span) {
         span.counted = self.counted;
         span.not_counted_because.clone_from(&self.not_counted_because);
         span.pipeline.clone_from(&self.pipeline);
         span.is_run = self.is_run;
+        span.user_id.clone_from(&self.user_id);
+        span.session_id.clone_from(&self.session_id);
     }
 }
 
@@ -91,7 +105,7 @@ const SLACK_US: i64 = 1_000_000;
 /// Of the calls of models, those do not count that are the same call once more: a span round others that has no usage of its own,
 /// or that of one of them, or the sum of theirs; and all but one of those with the same response id. A parent link alone proves
 /// nothing, since concurrent calls are often reported as children of one another. All spans below a named pipeline belong to the
-/// outermost one.
+/// outermost one; user and session are those of the nearest span above that names them, since many clients say them at the root alone.
 ///
 /// Takes time in proportion to the number of nodes, and a little more where response ids repeat. Parents that are missing or form a
 /// circle do no harm.
@@ -109,9 +123,14 @@ pub fn decide(nodes: &[Node]) -> Vec<Decision> {
         decisions[place].not_counted_because = Some(format!("the same response as span {}", nodes[kept].span_id));
     }
     for &place in &tree.downwards {
-        let Some(above) = tree.parent[place].and_then(|parent| decisions[parent].pipeline.clone()) else { continue };
-        decisions[place].pipeline = Some(above);
-        decisions[place].is_run = false;
+        let Some(above) = tree.parent[place].map(|parent| decisions[parent].clone()) else { continue };
+        let own = &mut decisions[place];
+        if above.pipeline.is_some() {
+            own.pipeline = above.pipeline;
+            own.is_run = false;
+        }
+        own.user_id = own.user_id.take().or(above.user_id);
+        own.session_id = own.session_id.take().or(above.session_id);
     }
     decisions
 }

@@ -14,7 +14,7 @@ fn node(id: u64, parent: u64, kind: Kind) -> Node {
         model: None,
         response_id: None,
         joined: false,
-        locally: Decision { counted: true, not_counted_because: None, pipeline: None, is_run: false },
+        locally: Decision { counted: true, ..Decision::default() },
     }
 }
 
@@ -167,4 +167,15 @@ proptest! {
         let any_counted = nodes.iter().zip(decide(&nodes)).any(|(node, decision)| is_call(node) && decision.counted);
         prop_assert_eq!(any_call, any_counted);
     }
+}
+
+#[test]
+fn user_and_session_come_from_the_nearest_span_above_that_names_them() {
+    let mut nodes = [node(1, 0, Kind::Chain), node(2, 1, Kind::Agent), node(3, 2, Kind::Llm), node(4, 9, Kind::Llm)];
+    nodes[0].locally.user_id = Some("outer".into());
+    nodes[0].locally.session_id = Some("s".into());
+    nodes[1].locally.user_id = Some("inner".into());
+    let said: Vec<_> = decide(&nodes).into_iter().map(|decision| (decision.user_id, decision.session_id)).collect();
+    let of = |user: &str| (Some(user.to_owned()), Some("s".to_owned()));
+    assert_eq!(said, [of("outer"), of("inner"), of("inner"), (None, None)]);
 }

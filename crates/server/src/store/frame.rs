@@ -114,7 +114,7 @@ mod tests {
         #[test]
         fn spans_come_back_as_they_were(spans in proptest::collection::vec(any_span(), 0..4), numbers in any::<(u64, i64)>()) {
             let blob = pack(&spans).unwrap();
-            let decision = Decision { counted: false, not_counted_because: Some("x".into()), pipeline: None, is_run: true };
+            let decision = Decision { counted: false, not_counted_because: Some("x".into()), is_run: true, ..Decision::default() };
             let correction = Correction { trace: TraceId(u128::MAX), span: SpanId(1), decision: decision.clone() };
             let head = Head {
                 project: numbers.0,

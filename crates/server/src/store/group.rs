@@ -18,7 +18,7 @@ use super::state::{Place, Shared, lock};
 use super::traces::{Known, LONGEST_TRACE};
 
 /// What [`Node::of`] reads, and what a row says of its own decision.
-const NODE_COLUMNS: [&str; 23] = [
+const NODE_COLUMNS: [&str; 25] = [
     "project_id",
     "trace_id",
     "span_id",
@@ -42,6 +42,8 @@ const NODE_COLUMNS: [&str; 23] = [
     "not_counted_because",
     "pipeline",
     "joined",
+    "user_id",
+    "session_id",
 ];
 /// The rest of them.
 const DECISION_COLUMNS: [&str; 2] = ["is_run", "local_decision"];
@@ -198,7 +200,7 @@ pub(super) fn load_trace(shared: &Shared, readers: &mut Readers, project: u64, t
 /// What the rules must know of a stored row: what the span says alone, and what was decided last.
 fn known(mut row: Row) -> Known {
     let locally = row.locally();
-    let decided = row.local.take().map(|_| Box::new(super::rows::decision_of(&row.span)));
+    let decided = row.local.take().map(|_| Box::new(Decision::of(&row.span)));
     locally.apply(&mut row.span);
     Known { node: Node::of(&row.span), decided }
 }

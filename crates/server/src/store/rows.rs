@@ -31,7 +31,7 @@ pub struct Row {
 impl Row {
     /// What the span alone says.
     pub fn locally(&self) -> Decision {
-        self.local.as_deref().cloned().unwrap_or_else(|| decision_of(&self.span))
+        self.local.as_deref().cloned().unwrap_or_else(|| Decision::of(&self.span))
     }
 
     /// Puts the decision of the trace in force, and keeps what the span alone says beside it.
@@ -39,16 +39,6 @@ impl Row {
         let locally = self.locally();
         decision.apply(&mut self.span);
         self.local = (locally != *decision).then(|| Box::new(locally));
-    }
-}
-
-/// The decision that is written in a span.
-pub fn decision_of(span: &Span) -> Decision {
-    Decision {
-        counted: span.counted,
-        not_counted_because: span.not_counted_because.clone(),
-        pipeline: span.pipeline.clone(),
-        is_run: span.is_run,
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) fn latest_names_the_pipeline(nodes: &[Node]) -> Vec<Decision> {
         counted: Some(node.span_id) == lowest,
         not_counted_because: (Some(node.span_id) != lowest).then(|| "not the lowest".to_owned()),
         pipeline: latest.and_then(|latest| latest.locally.pipeline.clone()),
-        is_run: node.locally.is_run,
+        ..node.locally.clone()
     };
     nodes.iter().map(decide).collect()
 }
@@ -160,7 +160,7 @@ pub(super) fn piece(trace: u128, id: u64, number: i64) -> Span {
         span_id: SpanId(id),
         start_us: number,
         end_us: number,
-        joined: Some(Box::new(Joined { awaited: true, pieces: vec![piece] })),
+        joined: Some(Box::new(Joined { awaited: true, pieces: vec![piece], ..Joined::default() })),
         ..Span::default()
     };
     joining::show_pieces(&mut span);

@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn says_what_changed_and_nothing_else() {
         let mut traces = Traces::new(100, decide);
-        let wrong = Decision { counted: false, not_counted_because: Some("old rule".into()), pipeline: None, is_run: false };
+        let wrong = Decision { counted: false, not_counted_because: Some("old rule".into()), ..Decision::default() };
         let load = || vec![Known { node: node(1), decided: Some(Box::new(wrong)) }];
         let verdict = traces.extend((1, TraceId(1)), vec![node(2)], load);
         assert_eq!(verdict.corrections, [(SpanId(1), node(1).locally)]);

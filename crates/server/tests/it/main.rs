@@ -6,6 +6,7 @@ mod commands;
 mod crash;
 mod envelopes;
 mod ingest;
+mod langfuse;
 mod otlp;
 mod page;
 mod server;

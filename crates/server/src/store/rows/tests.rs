@@ -159,7 +159,7 @@ pub(crate) fn any_span() -> impl Strategy<Value = Span> {
             joined: joined.map(|joined| {
                 let pieces =
                     joined.into_iter().map(|message| Piece { key: "key".into(), at_us: start_us, content: Content::Output(message) });
-                Box::new(Joined { awaited: streaming.is_none(), pieces: pieces.collect() })
+                Box::new(Joined { awaited: streaming.is_none(), pieces: pieces.collect(), client_cost_preferred: is_run })
             }),
         }
     })
@@ -171,8 +171,9 @@ fn any_row() -> impl Strategy<Value = Row> {
         project_id,
         received_us,
         span,
-        local: local
-            .map(|(counted, not_counted_because, pipeline, is_run)| Box::new(Decision { counted, not_counted_because, pipeline, is_run })),
+        local: local.map(|(counted, not_counted_because, pipeline, is_run)| {
+            Box::new(Decision { counted, not_counted_because, user_id: pipeline.clone(), pipeline, is_run, session_id: None })
+        }),
     })
 }
 
@@ -220,8 +221,8 @@ fn attributes_nested_beyond_the_parser_are_kept_as_text() {
 #[test]
 fn a_decision_keeps_what_the_span_alone_said() {
     let mut row = Row { span: Span { pipeline: Some("own".into()), ..Span::default() }, ..Row::default() };
-    let own = decision_of(&row.span);
-    let other = Decision { counted: false, not_counted_because: Some("wrapper".into()), pipeline: Some("P".into()), is_run: false };
+    let own = Decision::of(&row.span);
+    let other = Decision { counted: false, not_counted_because: Some("wrapper".into()), pipeline: Some("P".into()), ..Decision::default() };
     row.decide(&other);
     row.decide(&Decision { pipeline: Some("Q".into()), ..other });
     assert_eq!(row.span.pipeline.as_deref(), Some("Q"));

@@ -1,0 +1,89 @@
+//! Langfuse's older ingestion: what its SDKs ask, what they are told, and that what they tell in pieces ends in one trace.
+
+use serde_json::{Value, json};
+
+use crate::ingest::counted;
+use crate::server::{KEY, Server};
+
+fn basic() -> String {
+    use base64::Engine;
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{KEY}:{KEY}")))
+}
+
+fn send(server: &Server, events: &Value) -> Value {
+    let body = json!({ "batch": events, "metadata": { "sdk_name": "javascript", "sdk_version": "3.38.0" } });
+    let answer = server.send("POST", "/api/public/ingestion", &[("authorization", &basic())], body.to_string().into_bytes());
+    assert_eq!(answer.status, 207, "{}", answer.text);
+    answer.json()
+}
+
+/// A time of today, so many seconds after the others.
+fn at(seconds: i64) -> String {
+    let start = crate::envelopes::now() as i64 / 1000 * 1000 - 1000;
+    jiff::Timestamp::from_second(start + seconds).unwrap().to_string()
+}
+
+#[test]
+fn its_sdks_check_the_connection() {
+    let server = Server::start();
+    let health = server.send("GET", "/api/public/health", &[], Vec::new());
+    assert_eq!((health.status, health.json()["status"].as_str()), (200, Some("OK")));
+    let projects = server.send("GET", "/api/public/projects", &[("authorization", &basic())], Vec::new());
+    assert_eq!(projects.json()["data"][0]["id"], "1", "{}", projects.text);
+    let stranger = server.send("GET", "/api/public/projects", &[("authorization", &format!("Bearer {}", "f".repeat(32)))], Vec::new());
+    assert_eq!((stranger.status, stranger.json()["error"].as_str()), (401, Some("unknown_key")));
+    let broken = server.send("POST", "/api/public/ingestion", &[("authorization", &basic())], b"{".to_vec());
+    assert_eq!((broken.status, broken.json()["error"].as_str()), (400, Some("invalid_batch")));
+}
+
+#[test]
+fn updates_come_first_users_come_last_and_free_text_is_an_id() {
+    let mut server = Server::start();
+    let update = json!({ "id": "e2", "type": "generation-update", "timestamp": at(5), "body": {
+        "id": "call one", "traceId": "order 17/東京", "endTime": at(4), "output": "晴れです。", "usage": { "input": 1000, "output": 500, "unit": "TOKENS" },
+    } });
+    let said = send(&server, &json!([update, { "id": "e9", "type": "what-is-this", "body": {} }]));
+    assert_eq!((said["successes"][0]["id"].as_str(), said["errors"][0]["status"].as_i64()), (Some("e2"), Some(400)), "{said}");
+    server.restart();
+    let create = json!({ "id": "e1", "type": "generation-create", "timestamp": at(1), "body": {
+        "id": "call one", "traceId": "order 17/東京", "name": "answer", "startTime": at(2), "model": "gpt-4o-mini", "input": "天気は？",
+    } });
+    send(&server, &json!([create, update]));
+    let trace = json!({ "id": "e3", "type": "trace-create", "timestamp": at(6), "body": {
+        "id": "order 17/東京", "name": "weather", "timestamp": at(1), "userId": "u-1", "sessionId": "s-1",
+    } });
+    send(&server, &json!([trace]));
+    send(&server, &json!([trace, create, update]));
+
+    let path = "/traces/order%2017%2F%E6%9D%B1%E4%BA%AC";
+    let found = server.ask(path);
+    assert_eq!((found["trace"]["name"].as_str(), found["trace"]["cost"].as_f64()), (Some("weather"), Some(0.00045)), "{found}");
+    let spans = found["spans"].as_array().unwrap();
+    assert_eq!(spans.len(), 2);
+    assert!(spans.iter().all(|span| span["user_id"] == "u-1" && span["session_id"] == "s-1"), "the trace's user reaches its spans");
+    let call = server.ask(&format!("{path}/spans/call%20one"));
+    assert_eq!((call["duration_ms"].as_f64(), call["model"].as_str()), (Some(2000.0), Some("gpt-4o-mini")));
+    assert_eq!(call["output_messages"][0]["parts"][0]["text"], "晴れです。");
+    assert_eq!(server.ask("/summary?q=user:u-1")["llm_calls"], 1);
+    assert!(counted(&server, "duplicate", "duplicate") >= 2);
+}
+
+#[test]
+fn scores_by_either_way_are_shown_with_their_trace() {
+    let server = Server::start();
+    send(&server, &json!([{ "id": "e", "type": "trace-create", "timestamp": at(1), "body": { "id": "t", "name": "n" } }]));
+    let score = json!({ "id": "s", "traceId": "t", "name": "helpful", "value": 1 });
+    let answer = server.send("POST", "/api/public/scores", &[("authorization", &basic())], score.to_string().into_bytes());
+    assert_eq!((answer.status, answer.json()["id"].as_str()), (200, Some("s")));
+    let own = json!([{ "trace_id": "t", "name": "tone", "value": "polite" }]).to_string().into_bytes();
+    let token = format!("Bearer {}", server.token);
+    let answer = server.send("POST", "/api/v1/projects/1/scores", &[("authorization", &token)], own.clone());
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    assert_eq!(server.send("POST", "/api/v1/projects/1/scores", &[], own).status, 401);
+    let scores = server.ask("/traces/t")["scores"].clone();
+    let said: Vec<_> =
+        scores.as_array().unwrap().iter().map(|score| (score["name"].clone(), score["value"].clone(), score["label"].clone())).collect();
+    assert_eq!(said, [(json!("helpful"), json!(1.0), Value::Null), (json!("tone"), Value::Null, json!("polite"))]);
+    let bad = server.send("POST", "/api/v1/projects/1/scores", &[("authorization", &token)], b"{\"name\":\"x\"}".to_vec());
+    assert_eq!((bad.status, bad.json()["error"]["code"].as_str()), (400, Some("bad_score")));
+}
