@@ -79,3 +79,13 @@ for (const protocol of ['http', 'grpc']) {
     assert.equal(second.output_messages[0].parts[0].text, program.out.trim());
   });
 }
+
+test("Langfuse's SDK 2: what it tells in pieces ends in one trace", async () => {
+  const settings = { LANGFUSE_HOST: server.url, LANGFUSE_PUBLIC_KEY: KEY, LANGFUSE_SECRET_KEY: KEY };
+  const program = await run('langfuse_trace.py', 'langfuse-2', { provider, settings });
+  assert.equal(program.status, 0, program.err);
+  const { trace, spans, scores } = await server.ask(`/traces/${program.out.trim()}`);
+  assert.deepEqual([trace.name, trace.llm_calls, trace.input_tokens, trace.output_tokens, trace.cost], ['geography', 1, 1200, 85, 0.00257]);
+  assert.deepEqual(spans.map(({ user_id }) => user_id), ['u-7', 'u-7']);
+  assert.deepEqual(scores.map(({ name, value, comment }) => [name, value, comment]), [['helpful', 1, 'short']]);
+});

@@ -279,10 +279,22 @@ export interface Issue {
   points: [string, number][];
 }
 
+/** A judgement of a trace, or of one of its spans: a number or a class. */
+export interface Score {
+  id: string;
+  span_id: string | null;
+  name: string;
+  value: number | null;
+  label: string | null;
+  comment: string | null;
+  at: string;
+}
+
 export interface TraceDetail {
   trace: TraceSummary;
   spans: Span[];
   errors: ErrorEvent[];
+  scores: Score[];
 }
 
 export interface Page {

@@ -78,7 +78,7 @@ pub(crate) fn assemble(trace_id: TraceId, span_id: SpanId, pieces: Vec<Piece>, b
         trace_id,
         span_id,
         parent_span_id: parent,
-        op: String::new(),
+        op: format!("langfuse.{}", told.sort.to_ascii_lowercase()),
         origin: Some("langfuse".into()),
         status,
         status_detail: ids::text(&told.body, "statusMessage"),

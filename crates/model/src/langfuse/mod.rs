@@ -97,7 +97,8 @@ pub fn decode(body: &[u8], context: &Context) -> Result<Decoded, LangfuseError> 
 /// The name and version of the SDK that wrote a request.
 fn sdk(body: &Value) -> Map<String, Value> {
     let of = |name: &str| body.get("metadata")?.get(name)?.as_str().filter(|text| !text.is_empty());
-    let name = of("sdk_name").or_else(|| of("sdk_variant")).map(|name| format!("langfuse.{}", name.to_ascii_lowercase()));
+    let known = of("sdk_name").or_else(|| of("sdk_variant")).map(str::to_ascii_lowercase);
+    let name = known.map(|name| if name.starts_with("langfuse") { name } else { format!("langfuse.{name}") });
     let version = of("sdk_version").map(str::to_owned);
     let pairs = [("telemetry.sdk.name", name), ("telemetry.sdk.version", version)];
     pairs.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.into()))).collect()

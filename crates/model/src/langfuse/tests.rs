@@ -61,6 +61,7 @@ fn a_trace_in_two_requests() {
 
     let answer = named(&spans, "answer");
     assert_eq!((answer.kind, answer.parent_span_id), (Kind::Llm, Some(trace.span_id)));
+    assert_eq!((answer.op.as_str(), trace.op.as_str()), ("langfuse.generation", "langfuse.trace"));
     assert_eq!((answer.request_model.as_deref(), answer.response_model.as_deref()), (Some("gpt-4o"), Some("gpt-4o-2024-08-06")));
     assert_eq!((answer.usage.input_tokens(), answer.usage.cache_read, answer.usage.output_tokens()), (Some(1200), Some(1024), Some(85)));
     assert_eq!(answer.end_us - answer.start_us, 501_397);

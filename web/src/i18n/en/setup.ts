@@ -7,6 +7,8 @@ export const setup = {
   'setup.python': 'Sentry, Python',
   'setup.javascript': 'Sentry, JavaScript',
   'setup.opentelemetry': 'OpenTelemetry',
+  'setup.langfuse': 'Langfuse',
+  'setup.cLangfuse': 'Python SDK 2 to 4 and JavaScript 3 to 5, LiteLLM, Dify: only the host changes',
   'setup.claudeCode': 'Claude Code',
   'setup.codex': 'Codex CLI',
   'setup.geminiCli': 'Gemini CLI',

@@ -31,6 +31,8 @@ export const trace = {
   'trace.ofSpans': 'of {n} span|of {n} spans',
   'trace.tools': 'Tools',
   'trace.errors': 'Errors',
+  'trace.scores': 'Scores',
+  'trace.scoreOfTrace': 'the whole trace',
   'trace.idle': '{time} idle',
   'trace.user': 'User',
   'trace.session': 'conversation',

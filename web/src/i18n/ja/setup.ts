@@ -7,6 +7,8 @@ export const setup = {
   'setup.python': 'Sentry、Python',
   'setup.javascript': 'Sentry、JavaScript',
   'setup.opentelemetry': 'OpenTelemetry',
+  'setup.langfuse': 'Langfuse',
+  'setup.cLangfuse': 'Python SDK 2〜4、JavaScript SDK 3〜5、LiteLLM、Dify。変更するのは送信先だけです',
   'setup.claudeCode': 'Claude Code',
   'setup.codex': 'Codex CLI',
   'setup.geminiCli': 'Gemini CLI',

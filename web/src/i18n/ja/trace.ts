@@ -31,6 +31,8 @@ export const trace = {
   'trace.ofSpans': '全{n}スパン中',
   'trace.tools': 'ツール',
   'trace.errors': 'エラー',
+  'trace.scores': '評価',
+  'trace.scoreOfTrace': 'トレース全体',
   'trace.idle': '待機{time}',
   'trace.user': 'ユーザー',
   'trace.session': '会話',

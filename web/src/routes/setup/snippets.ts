@@ -99,6 +99,19 @@ export const SNIPPETS: Snippet[] = [
     ],
   },
   {
+    id: 'langfuse',
+    label: 'setup.langfuse',
+    file: 'shell',
+    code: (dsn, t) => [
+      c(`# ${t('setup.cLangfuse')}`),
+      '\n',
+      ...set('LANGFUSE_HOST', otlp(dsn).origin),
+      ...set('LANGFUSE_BASEURL', otlp(dsn).origin),
+      ...set('LANGFUSE_PUBLIC_KEY', otlp(dsn).key),
+      ...set('LANGFUSE_SECRET_KEY', otlp(dsn).key),
+    ],
+  },
+  {
     id: 'claude-code',
     label: 'setup.claudeCode',
     file: 'shell',

@@ -18,6 +18,7 @@ import { useTitle } from '../../shell/title';
 import { LookingProvider, SelectedProvider, type Looking, type View } from './context';
 import { Detail } from './detail';
 import { Errors } from './errors';
+import { Scores } from './scores';
 import { Header } from './header';
 import { Kin } from './kin';
 import { criticalPath, idle, makeAxis } from './model/time';
@@ -26,7 +27,12 @@ import { buildTree, isCall, type Tree } from './model/tree';
 import { Neighbours } from './neighbours';
 import { Spans } from './spans';
 import { CopyTranscript, Transcript, TranscriptTools } from './transcript';
-import './trace.css';
+import './styles/frame.css';
+import './styles/tree.css';
+import './styles/below.css';
+import './styles/span.css';
+import './styles/transcript.css';
+import './styles/narrow.css';
 
 /** How long after its last change a trace counts as still arriving. */
 const ARRIVING_MS = 8_000;
@@ -209,6 +215,7 @@ function Answer({ data, arriving }: { data: TraceDetail; arriving: boolean }) {
             <div className="lcol">
               <Spans view={shownView} views={views} onView={setView} onOpen={openPane} />
               <Errors />
+              <Scores />
               {tree.nodes.length <= SHORT && shownView !== 'transcript' && <Kin />}
             </div>
             {wide && (

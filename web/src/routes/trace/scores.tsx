@@ -1,0 +1,44 @@
+import { memo } from 'react';
+import { useT } from '../../i18n';
+import { Said } from '../../parts/values';
+import { useReader } from '../../reader';
+import { useLooking } from './context';
+
+/** How the trace and its spans were judged. */
+export const Scores = memo(function Scores() {
+  const t = useT();
+  const { format } = useReader();
+  const { data, tree, select } = useLooking();
+  const { scores } = data;
+  if (scores.length === 0) return null;
+  return (
+    <section className="below">
+      <div className="head">
+        <h2>{t('trace.scores')}</h2>
+        <span className="meta">{format.count(scores.length)}</span>
+      </div>
+      <ul className="scores">
+        {scores.map((score) => {
+          const node = score.span_id === null ? undefined : tree.byId.get(score.span_id);
+          return (
+            <li key={score.id}>
+              <span>{score.name}</span>
+              <b>{score.value ?? score.label}</b>
+              <span className="dim">
+                {node ? (
+                  <button type="button" className="ulink" onClick={() => select(node.span.span_id)}>
+                    {node.span.name || node.span.op}
+                  </button>
+                ) : (
+                  t('trace.scoreOfTrace')
+                )}
+              </span>
+              <span>{score.comment && <Said text={score.comment} />}</span>
+              <time dateTime={score.at}>{format.moment(score.at)}</time>
+            </li>
+          );
+        })}
+      </ul>
+    </section>
+  );
+});
