@@ -108,7 +108,7 @@ const issue = createRoute({
 const settings = createRoute({
   getParentRoute: () => app,
   path: '/settings',
-  validateSearch: (raw: RawSearch) => texts(raw, 'project'),
+  validateSearch: (raw: RawSearch) => texts(raw, 'project', 'price', 'provider'),
   component: lazyRouteComponent(() => import('./routes/settings')),
 });
 

@@ -1,28 +1,62 @@
 //! Which figure is the cost of a call: ours, from its tokens and the price table, or the client's.
 
+use serde_json::Value;
+
 use crate::money::Usd;
+use crate::names::{self, Field};
 use crate::price::{Call, PriceBook};
-use crate::span::{Cost, CostSource, Span};
+use crate::span::{Attributes, Cost, CostSource, Span, Status};
 
 /// Providers that bill by themselves, whose figure is what is really paid.
 const BILLERS: &[&str] = &["openrouter"];
 
 /// Sets the cost of a call of a model. Spans of other kinds have none of their own: what they cost is the sum of the calls below.
-pub fn price(span: &mut Span, service_tier: Option<&str>, book: &PriceBook) {
+///
+/// The answer depends on the span and the prices alone, so that a stored span can be priced again.
+pub fn price(span: &mut Span, book: &PriceBook) {
     if !span.is_call() {
         return;
     }
-    let computed = book.cost(&Call {
+    let tier = service_tier(&span.attributes);
+    let priced = book.explain(&call(span, tier.as_deref()));
+    if let Some(own) = priced.as_ref().filter(|priced| priced.own) {
+        // Who sets a price knows what they pay.
+        span.cost = Some(own.cost.clone());
+        return;
+    }
+    let bills_itself = span.provider.as_deref().is_some_and(|provider| BILLERS.contains(&provider));
+    let reads_known = span.usage.cache_read.is_some_and(|reads| reads > 0);
+    span.cost = choose(priced.map(|priced| priced.cost), span.client_cost, bills_itself, reads_known);
+}
+
+/// What of a span its price depends on.
+pub fn call<'a>(span: &'a Span, service_tier: Option<&'a str>) -> Call<'a> {
+    Call {
         provider: span.provider.as_deref(),
         response_model: span.response_model.as_deref(),
         request_model: span.request_model.as_deref(),
         usage: &span.usage,
         at_us: span.start_us,
+        duration_us: span.end_us.saturating_sub(span.start_us),
         service_tier,
-    });
-    let bills_itself = span.provider.as_deref().is_some_and(|provider| BILLERS.contains(&provider));
-    let reads_known = span.usage.cache_read.is_some_and(|reads| reads > 0);
-    span.cost = choose(computed, span.client_cost, bills_itself, reads_known);
+        failed: span.status == Status::Error,
+    }
+}
+
+/// The tier of service as a span's attributes tell it: that of the answer where it is told, else that which was asked for, also where it
+/// stands among the parameters of the request only.
+pub fn service_tier(attributes: &Attributes) -> Option<String> {
+    if let Some(Value::String(tier)) = names::value_of(attributes, Field::ServiceTier) {
+        return Some(tier.trim().to_owned());
+    }
+    let parameters = match names::value_of(attributes, Field::Parameters)? {
+        Value::Object(object) => object.clone(),
+        Value::String(text) => serde_json::from_str(text).ok()?,
+        _ => return None,
+    };
+    // Anthropic's faster service is asked for by its speed.
+    let tier = ["service_tier", "speed"].iter().find_map(|name| parameters.get(*name)?.as_str());
+    tier.map(str::to_owned)
 }
 
 /// The computed cost, unless the client knows better: it does where we have no price, where the figure is the provider's own bill,

@@ -53,8 +53,8 @@ pub enum Content {
 
 /// Two reports of the same span as one. Both as their own reports say, before a rule of counting.
 ///
-/// `None` when the second tells nothing new: then it is a repeat.
-pub fn join(stored: &Span, new: &Span) -> Option<Span> {
+/// `None` when the second tells nothing new: then it is a repeat. What is made again of its pieces is priced again.
+pub fn join(stored: &Span, new: &Span, book: &PriceBook) -> Option<Span> {
     if stored.joined.is_none() && new.joined.is_none() {
         return None;
     }
@@ -62,7 +62,7 @@ pub fn join(stored: &Span, new: &Span) -> Option<Span> {
     let events = |joined: &Joined| joined.pieces.iter().any(langfuse::is_event);
     match (events(&of_stored), events(&of_new)) {
         (false, false) => {}
-        (true, true) => return join_events(stored, *of_stored, *of_new),
+        (true, true) => return join_events(stored, *of_stored, *of_new, book),
         // Another protocol's report of the same id: there is no telling what of it holds.
         _ => return None,
     }
@@ -88,10 +88,15 @@ pub fn join(stored: &Span, new: &Span) -> Option<Span> {
 }
 
 /// A span that is nothing but its events is made again of all of them.
-fn join_events(stored: &Span, of_stored: Joined, of_new: Joined) -> Option<Span> {
-    let mut pieces = of_stored.pieces;
+fn join_events(stored: &Span, of_stored: Joined, of_new: Joined, book: &PriceBook) -> Option<Span> {
+    let mut pieces = of_stored.pieces.clone();
     pieces.extend(of_new.pieces);
-    let mut whole = langfuse::assemble(stored.trace_id, stored.span_id, in_order(pieces), PriceBook::embedded());
+    let pieces = in_order(pieces);
+    if pieces == of_stored.pieces {
+        // A repeat is one also where prices have changed since.
+        return None;
+    }
+    let mut whole = langfuse::assemble(stored.trace_id, stored.span_id, pieces, book);
     if of_stored.client_cost_preferred || of_new.client_cost_preferred {
         cost::prefer_client(&mut whole);
     }
@@ -206,7 +211,7 @@ mod tests {
     fn all(reports: &[Span]) -> Span {
         let mut reports = reports.iter();
         let first = reports.next().unwrap().clone();
-        reports.fold(first, |joined, report| join(&joined, report).unwrap_or(joined))
+        reports.fold(first, |joined, report| join(&joined, report, PriceBook::embedded()).unwrap_or(joined))
     }
 
     #[test]
@@ -239,10 +244,10 @@ mod tests {
 
     #[test]
     fn a_repeat_is_nothing_new() {
-        assert_eq!(join(&call(), &call()), None);
+        assert_eq!(join(&call(), &call(), PriceBook::embedded()), None);
         let whole = all(&[call(), piece(0)]);
-        assert_eq!(join(&whole, &piece(0)), None);
-        assert_eq!(join(&whole, &call()), None);
+        assert_eq!(join(&whole, &piece(0), PriceBook::embedded()), None);
+        assert_eq!(join(&whole, &call(), PriceBook::embedded()), None);
     }
 
     proptest! {

@@ -8,7 +8,7 @@ mod texts;
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::cost;
 use crate::id::{SpanId, TraceId};
@@ -18,7 +18,7 @@ use crate::money::Usd;
 use crate::names::{self, Dialect, Field};
 use crate::price::PriceBook;
 use crate::providers;
-use crate::span::{Attributes, Kind, Reading, Span, Status, Usage};
+use crate::span::{Attributes, Kind, Part, Reading, Span, Status, Usage};
 use crate::time;
 use crate::usage::{self, Counts};
 use found::Found;
@@ -124,12 +124,13 @@ pub fn canonical_of(raw: RawSpan, dialect: &Dialect, book: &PriceBook) -> Span {
     pipeline(&mut span, &found);
     count_locally(&mut span);
     texts::texts(&mut span, &found);
+    count_in_answer(&mut span);
     if matches!(kind, Kind::Llm | Kind::Embedding | Kind::Agent | Kind::Tool) {
         read_from(&mut span, &found, &raw.measurements);
     }
     let replaced = found.replaced();
-    cost::price(&mut span, found.text(Field::ServiceTier).as_deref(), book);
     span.attributes = raw.attributes;
+    cost::price(&mut span, book);
     for name in replaced {
         span.attributes.remove(name);
     }
@@ -231,11 +232,20 @@ fn counts(found: &Found, measurements: &[(String, f64)], kind: Kind, dialect: &D
         total: found.count(Field::TotalTokens),
         cache_read: found.count(Field::CacheRead),
         cache_write_5m: found.count(Field::CacheWrite),
-        cache_write_1h: None,
+        cache_write_1h: found.count(Field::CacheWrite1h),
         reasoning: found.count(Field::Reasoning),
         input_audio: found.count(Field::InputAudio),
         output_audio: found.count(Field::OutputAudio),
+        input_image: found.count(Field::InputImage),
+        output_image: found.count(Field::OutputImage),
+        web_searches: found.count(Field::WebSearches),
+        images: None,
     };
+    counts = counts.or(beside(found));
+    if let Some(hour) = counts.cache_write_1h {
+        // Attributes tell the sum, and of it what is for an hour.
+        counts.cache_write_5m = counts.cache_write_5m.map(|written| written.saturating_sub(hour));
+    }
     let (mut of_input, mut of_output) = (dialect.input, dialect.output);
     if let Some(details) = found.object(Field::UsageDetails) {
         // One object is consistent in itself, so it comes before single attributes.
@@ -257,6 +267,45 @@ fn counts(found: &Found, measurements: &[(String, f64)], kind: Kind, dialect: &D
         counts.input = counts.input.or(counts.total);
     }
     counts.settle_each(of_input, of_output)
+}
+
+/// What stands in objects beside the counts.
+fn beside(found: &Found) -> Counts {
+    let listed = found.str(Field::BuiltInTools).map(|tools| tools.split(',').filter(|tool| tool.trim() == "web_search").count() as u64);
+    let tools = Counts { web_searches: listed.filter(|searches| *searches > 0), ..Counts::default() };
+    let of_each =
+        |metadata: &Map<String, Value>| metadata.values().find_map(|one| Some(Counts::of_provider(one.get("usage")?.as_object()?)));
+    let metadata = found.object(Field::ProviderMetadata).as_ref().and_then(of_each).unwrap_or_default();
+    let openinference = found.object(Field::Metadata).as_ref().map(Counts::of_provider).unwrap_or_default();
+    tools.or(metadata).or(openinference)
+}
+
+/// Searches and pictures that nobody counted, but that stand in the answer.
+fn count_in_answer(span: &mut Span) {
+    if !span.is_call() {
+        return;
+    }
+    let parts = || span.output_messages.iter().flat_map(|message| &message.parts);
+    let searches = span.usage.web_searches.or_else(|| Some(parts().filter(|part| is_web_search(part)).count() as u64).filter(|n| *n > 0));
+    let is_picture = |part: &&Part| matches!(part, Part::Media { modality, .. } if modality == "image");
+    let images = span.usage.images.or_else(|| Some(parts().filter(is_picture).count() as u64).filter(|n| *n > 0));
+    // Google bills models before Gemini 3 by the prompt, however many searches it led to.
+    let model = span.model().unwrap_or_default();
+    let by_prompt = ["gemini-1", "gemini-2"].iter().any(|old| model.rsplit('/').next().is_some_and(|name| name.starts_with(old)));
+    span.usage.web_searches = if by_prompt { searches.map(|n| n.min(1)) } else { searches };
+    span.usage.images = images;
+}
+
+/// OpenAI's item of that name. What it does beside searching (opening a page that it found, looking into it) is not billed.
+fn is_web_search(part: &Part) -> bool {
+    match part {
+        Part::ToolCall { name, .. } => name == "web_search_call",
+        Part::Other { content } if content.contains("web_search_call") => {
+            let Ok(item) = serde_json::from_str::<Value>(content) else { return false };
+            item["type"] == "web_search_call" && item["action"]["type"].as_str().is_none_or(|action| action == "search")
+        }
+        _ => false,
+    }
 }
 
 /// The canonical provider; where none was sent, or one that the price table does not know, whoever else can be meant.
@@ -319,7 +368,14 @@ const SHOWN: &[Field] = &[
     Field::TotalTokens,
     Field::CacheRead,
     Field::CacheWrite,
+    Field::CacheWrite1h,
     Field::Reasoning,
+    Field::InputAudio,
+    Field::OutputAudio,
+    Field::InputImage,
+    Field::OutputImage,
+    Field::WebSearches,
+    Field::BuiltInTools,
     Field::UsageDetails,
     Field::ClientCost,
     Field::CostDetails,

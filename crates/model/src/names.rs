@@ -8,6 +8,9 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
+use serde_json::Value;
+
+use crate::span::Attributes;
 use crate::usage::Convention;
 
 /// Defines the fields together with their names and the names of their names.
@@ -136,18 +139,35 @@ fields! {
     /// Output that was thought and not said.
     Reasoning "usage.reasoning_tokens" = [
         "gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.output_tokens.reasoning", "gen_ai.usage.reasoning_tokens",
-        "gen_ai.usage.details.reasoning_tokens", "llm.token_count.completion_details.reasoning", "ai.usage.reasoningTokens",
+        "gen_ai.usage.details.reasoning_tokens", "gen_ai.usage.details.thinking_tokens", "gen_ai.usage.details.thoughts_tokens",
+        "llm.token_count.completion_details.reasoning", "ai.usage.reasoningTokens",
         "ai.usage.outputTokenDetails.reasoningTokens", "vercel.ai.usage.reasoningTokens",
         "vercel.ai.usage.outputTokenDetails.reasoningTokens",
     ],
+    /// Of what was written to a cache, that for an hour.
+    CacheWrite1h "usage.cache_write_tokens" = ["gen_ai.usage.details.ephemeral_1h_input_tokens"],
     /// Input of sound.
     InputAudio "usage.input_audio_tokens" = [
-        "gen_ai.usage.audio.input_tokens", "gen_ai.usage.details.input_audio_tokens", "llm.token_count.prompt_details.audio",
+        "gen_ai.usage.audio.input_tokens", "gen_ai.usage.details.input_audio_tokens", "gen_ai.usage.details.audio_prompt_tokens",
+        "llm.token_count.prompt_details.audio",
     ],
     /// Output of sound.
     OutputAudio "usage.output_audio_tokens" = [
-        "gen_ai.usage.audio.output_tokens", "gen_ai.usage.details.output_audio_tokens", "llm.token_count.completion_details.audio",
+        "gen_ai.usage.audio.output_tokens", "gen_ai.usage.details.output_audio_tokens", "gen_ai.usage.details.audio_candidates_tokens",
+        "llm.token_count.completion_details.audio",
     ],
+    /// Input of pictures.
+    InputImage "usage.input_image_tokens" = ["gen_ai.usage.image.input_tokens", "gen_ai.usage.details.image_prompt_tokens"],
+    /// Output of pictures.
+    OutputImage "usage.output_image_tokens" = ["gen_ai.usage.image.output_tokens", "gen_ai.usage.details.image_candidates_tokens"],
+    /// Searches of the web that the provider made.
+    WebSearches "usage.web_searches" = ["gen_ai.usage.details.web_search_requests"],
+    /// The provider's own tools that were used, each as often as it was: `web_search, web_search`.
+    BuiltInTools "usage.web_searches" = ["openai.response.built_in_tools"],
+    /// What the provider tells beside the answer, its own usage object among it.
+    ProviderMetadata "usage" = ["ai.response.providerMetadata", "vercel.ai.response.providerMetadata"],
+    /// What has no name of its own in OpenInference, such as the provider's own tools that were used.
+    Metadata "usage.web_searches" = ["metadata"],
     /// All counts in one object, whose shape says what they mean.
     UsageDetails "usage" = ["langfuse.observation.usage_details", "langfuse.observation.usage"],
     /// What the client says that the call cost.
@@ -163,6 +183,8 @@ fields! {
         "anthropic.response.service_tier", "gen_ai.openai.request.service_tier", "openai.request.service_tier",
         "gen_ai.request.service_tier", "anthropic.request.service_tier",
     ],
+    /// Parameters of the request in one object, the tier among them.
+    Parameters "service_tier" = ["langfuse.observation.model.parameters", "llm.invocation_parameters"],
     /// Conversation.
     Session "session_id" = [
         "gen_ai.conversation.id", "session.id", "langfuse.session.id", "ai.telemetry.metadata.sessionId",
@@ -315,6 +337,11 @@ impl Dialect {
         }
         lookup(name).map(|(field, rank)| (field, self.names.len() + usize::from(rank), field.names()[usize::from(rank)]))
     }
+}
+
+/// The best value that a span's attributes have for a field.
+pub(crate) fn value_of(attributes: &Attributes, field: Field) -> Option<&Value> {
+    field.names().iter().find_map(|name| attributes.get(*name))
 }
 
 /// The field that an attribute name means, and its rank among the names of that field: lower is better.

@@ -301,12 +301,20 @@ pub struct Usage {
     pub cache_write_1h: Option<u64>,
     /// Input of sound.
     pub input_audio: Option<u64>,
-    /// Output that is neither reasoning nor sound.
+    /// Input of pictures.
+    pub input_image: Option<u64>,
+    /// Output that is neither reasoning nor sound nor pictures.
     pub output: Option<u64>,
     /// Output that the model thought and did not say.
     pub reasoning: Option<u64>,
     /// Output of sound.
     pub output_audio: Option<u64>,
+    /// Output of pictures.
+    pub output_image: Option<u64>,
+    /// Searches of the web that the provider made for the answer, as it bills them. They are no tokens.
+    pub web_searches: Option<u64>,
+    /// Pictures that were made. They are no tokens.
+    pub images: Option<u64>,
     /// The total as sent, else input and output where both are known.
     pub total: Option<u64>,
     /// Where the counts come from; `None` when there are none.
@@ -316,13 +324,13 @@ pub struct Usage {
 impl Usage {
     /// All input, cache reads and writes included. Unknown unless the plain input is known.
     pub fn input_tokens(&self) -> Option<u64> {
-        let extra = [self.cache_read, self.cache_write_5m, self.cache_write_1h, self.input_audio];
+        let extra = [self.cache_read, self.cache_write_5m, self.cache_write_1h, self.input_audio, self.input_image];
         self.input.map(|n| extra.iter().flatten().fold(n, |sum, x| sum.saturating_add(*x)))
     }
 
     /// All output, reasoning included. Unknown unless the plain output is known.
     pub fn output_tokens(&self) -> Option<u64> {
-        let extra = [self.reasoning, self.output_audio];
+        let extra = [self.reasoning, self.output_audio, self.output_image];
         self.output.map(|n| extra.iter().flatten().fold(n, |sum, x| sum.saturating_add(*x)))
     }
 
@@ -352,7 +360,8 @@ pub struct Cost {
     pub output: Option<Usd>,
     /// Where the figure comes from.
     pub source: CostSource,
-    /// The entry of the price table, such as `openai:gpt-4o`, with `@date` where the entry has a start date.
+    /// The entry of the price table, such as `openai:gpt-4o`, or the owner's price, `own:my-model`; with `@date` where it has a start
+    /// date.
     pub price: Option<String>,
 }
 

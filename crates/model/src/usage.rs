@@ -29,6 +29,14 @@ pub struct Counts {
     pub input_audio: Option<u64>,
     /// Output of sound.
     pub output_audio: Option<u64>,
+    /// Input of pictures.
+    pub input_image: Option<u64>,
+    /// Output of pictures.
+    pub output_image: Option<u64>,
+    /// Searches of the web, which are no tokens.
+    pub web_searches: Option<u64>,
+    /// Pictures that were made, which are no tokens.
+    pub images: Option<u64>,
 }
 
 /// How a source counts special tokens, unless its total says otherwise.
@@ -67,8 +75,9 @@ impl Counts {
 
     /// The same for a source that counts input and output differently.
     pub fn settle_each(&self, of_input: Convention, of_output: Convention) -> Usage {
-        let special_input = sum(&[self.cache_read, self.cache_write_5m, self.cache_write_1h, self.input_audio]);
-        let special_output = sum(&[self.reasoning, self.output_audio]);
+        let (input_audio, input_image) = self.media_beside_caches(of_input);
+        let special_input = sum(&[self.cache_read, self.cache_write_5m, self.cache_write_1h, input_audio, input_image]);
+        let special_output = sum(&[self.reasoning, self.output_audio, self.output_image]);
         // What was read from the cache may be left out while the rest is in: the total alone tells.
         let inputs = self.input.map(|input| Reading::all(input, special_input, self.cache_read, of_input));
         let outputs = self.output.map(|output| Reading::all(output, special_output, None, of_output));
@@ -84,10 +93,14 @@ impl Counts {
             cache_read: self.cache_read,
             cache_write_5m: self.cache_write_5m,
             cache_write_1h: self.cache_write_1h,
-            input_audio: self.input_audio,
+            input_audio,
+            input_image,
             output: output.map(|whole| whole.saturating_sub(special_output)),
             reasoning: self.reasoning,
             output_audio: self.output_audio,
+            output_image: self.output_image,
+            web_searches: self.web_searches,
+            images: self.images,
             total: self.total,
             source: None,
         };
@@ -97,6 +110,34 @@ impl Counts {
         let any_special = special_input + special_output > 0;
         usage.source = (!usage.is_unknown() || any_special).then_some(UsageSource::Reported);
         usage
+    }
+
+    /// Sound and pictures of the input, without what of them is in the caches too: some clients count a cached picture as both. Where what
+    /// was cached fits into the input and all together does not, the rest is all that can stand beside it.
+    fn media_beside_caches(&self, convention: Convention) -> (Option<u64>, Option<u64>) {
+        let cached = sum(&[self.cache_read, self.cache_write_5m, self.cache_write_1h]);
+        let media = sum(&[self.input_audio, self.input_image]);
+        let Some(input) = self.input.filter(|input| cached > 0 && cached <= *input && cached.saturating_add(media) > *input) else {
+            return (self.input_audio, self.input_image);
+        };
+        let total_agrees = self.total.is_none_or(|total| self.output.and_then(|output| input.checked_add(output)) == Some(total));
+        if convention == Convention::Exclusive || !total_agrees {
+            return (self.input_audio, self.input_image);
+        }
+        let room = input - cached;
+        let image = self.input_image.map(|image| image.min(room));
+        (self.input_audio.map(|audio| audio.min(room - image.unwrap_or(0))), image)
+    }
+
+    /// What only the provider's own usage object tells, as clients pass it on beside their counts: searches of the web, and what was written to
+    /// the cache for an hour.
+    pub fn of_provider(usage: &Map<String, Value>) -> Counts {
+        let inner = |outer: &str, inner: &str| usage.get(outer)?.as_object()?.get(inner).and_then(count);
+        Counts {
+            web_searches: inner("server_tool_use", "web_search_requests"),
+            cache_write_1h: inner("cache_creation", "ephemeral_1h_input_tokens"),
+            ..Counts::default()
+        }
     }
 
     /// Counts in one object, as Langfuse's SDKs and wrappers send them, with the convention that its shape tells.
@@ -109,19 +150,41 @@ impl Counts {
         let input_details = ["prompt_tokens_details", "input_tokens_details"];
         let output_details = ["completion_tokens_details", "output_tokens_details"];
         let own_words = details.contains_key("input") || details.contains_key("output");
+        // Langfuse's handler of LangChain takes what Vertex tells of each modality out of the whole.
+        let modalities = |prefix: &str, wanted: fn(&str) -> bool| {
+            let of = details.iter().filter_map(|(name, value)| count(value).filter(|_| name.strip_prefix(prefix).is_some_and(wanted)));
+            of.reduce(u64::saturating_add)
+        };
+        let plain: fn(&str) -> bool = |modality| !matches!(modality, "AUDIO" | "IMAGE");
+        let with = |whole: Option<u64>, part: Option<u64>| whole.map(|whole| whole.saturating_add(part.unwrap_or(0))).or(part);
+        let input = get(&["input", "prompt_tokens", "input_tokens", "promptTokens", "inputTokens"]);
+        let output = get(&["output", "completion_tokens", "output_tokens", "completionTokens", "outputTokens"]);
+        // Of what was written to a cache, Anthropic tells the sum, and beside it for how long.
+        let written = get(&["cache_creation_input_tokens"]).or_else(|| nested(&input_details, &["cache_write_tokens"]));
+        let hour = get(&["input_cache_creation_1h", "input_ephemeral_1h_input_tokens", "cache_creation_ephemeral_1h_input_tokens"])
+            .or_else(|| nested(&["cache_creation"], &["ephemeral_1h_input_tokens"]));
+        let short = with(get(&["input_cache_creation_5m", "input_cache_creation"]), get(&["input_ephemeral_5m_input_tokens"]));
         let counts = Counts {
-            input: get(&["input", "prompt_tokens", "input_tokens", "promptTokens", "inputTokens"]),
-            output: get(&["output", "completion_tokens", "output_tokens", "completionTokens", "outputTokens"]),
+            input: with(input, modalities("input_modality_", plain)),
+            output: with(output, modalities("output_modality_", plain)),
             total: get(&["total", "total_tokens", "totalTokens"]),
             cache_read: get(&["input_cached_tokens", "input_cache_read", "cache_read_input_tokens", "cachedInputTokens"])
-                .or_else(|| nested(&input_details, &["cached_tokens"])),
-            cache_write_5m: get(&["input_cache_creation_5m", "input_cache_creation", "cache_creation_input_tokens"])
-                .or_else(|| nested(&input_details, &["cache_write_tokens"])),
-            cache_write_1h: get(&["input_cache_creation_1h"]),
-            reasoning: get(&["output_reasoning_tokens", "output_reasoning", "reasoning_tokens", "reasoningTokens"])
-                .or_else(|| nested(&output_details, &["reasoning_tokens"])),
-            input_audio: get(&["input_audio", "input_audio_tokens"]).or_else(|| nested(&input_details, &["audio_tokens"])),
-            output_audio: get(&["output_audio", "output_audio_tokens"]).or_else(|| nested(&output_details, &["audio_tokens"])),
+                .or_else(|| nested(&input_details, &["cached_tokens"]))
+                .or_else(|| modalities("cached_modality_", |_| true)),
+            cache_write_5m: short.or_else(|| written.map(|written| written.saturating_sub(hour.unwrap_or(0)))),
+            cache_write_1h: hour,
+            reasoning: get(&["output_reasoning_tokens", "output_reasoning", "reasoning_tokens", "reasoningTokens", "thoughts_token_count"])
+                .or_else(|| nested(&output_details, &["reasoning_tokens", "thinking_tokens"])),
+            input_audio: get(&["input_audio", "input_audio_tokens", "input_modality_AUDIO"])
+                .or_else(|| nested(&input_details, &["audio_tokens"])),
+            output_audio: get(&["output_audio", "output_audio_tokens", "output_modality_AUDIO"])
+                .or_else(|| nested(&output_details, &["audio_tokens"])),
+            input_image: get(&["input_image", "input_image_tokens", "input_modality_IMAGE"])
+                .or_else(|| nested(&input_details, &["image_tokens"])),
+            output_image: get(&["output_image", "output_image_tokens", "output_modality_IMAGE"])
+                .or_else(|| nested(&output_details, &["image_tokens"])),
+            web_searches: get(&["web_search_requests", "web_searches"]).or_else(|| nested(&["server_tool_use"], &["web_search_requests"])),
+            images: get(&["output_images"]),
         };
         // Anthropic's own object names cached tokens beside the input, not in it.
         let anthropic = details.contains_key("cache_read_input_tokens") || details.contains_key("cache_creation_input_tokens");
@@ -141,6 +204,10 @@ impl Counts {
             reasoning: self.reasoning.or(other.reasoning),
             input_audio: self.input_audio.or(other.input_audio),
             output_audio: self.output_audio.or(other.output_audio),
+            input_image: self.input_image.or(other.input_image),
+            output_image: self.output_image.or(other.output_image),
+            web_searches: self.web_searches.or(other.web_searches),
+            images: self.images.or(other.images),
         }
     }
 }
@@ -265,18 +332,65 @@ mod tests {
         assert_eq!(count(&json!("many")), None);
     }
 
+    fn of_details(value: Value) -> Usage {
+        let (counts, convention) = Counts::of_details(value.as_object().unwrap());
+        counts.settle(convention)
+    }
+
     #[test]
     fn the_shape_of_details_decides() {
-        let of = |value: Value| {
-            let (counts, convention) = Counts::of_details(value.as_object().unwrap());
-            counts.settle(convention)
-        };
+        let of = of_details;
         let own = of(json!({"input": 100, "input_cached_tokens": 40, "output": 7, "total": 147}));
         assert_eq!(own.input_tokens(), Some(140));
         let openai = of(json!({"prompt_tokens": 100, "prompt_tokens_details": {"cached_tokens": 40}, "completion_tokens": 7}));
         assert_eq!((openai.input_tokens(), openai.input), (Some(100), Some(60)));
         let anthropic = of(json!({"input_tokens": 25, "cache_read_input_tokens": 10, "output_tokens": 7}));
         assert_eq!(anthropic.input_tokens(), Some(35));
+    }
+
+    #[test]
+    fn what_vertex_tells_of_each_modality_is_one_whole() {
+        // As Langfuse's handler of LangChain sends it: 1,000 in, 258 of them a picture and 100 of the text cached; 1,300 out, 1,290 a picture.
+        let usage = of_details(json!({
+            "input": 0, "output": 0, "total": 2300, "input_modality_TEXT": 642, "input_modality_IMAGE": 258, "cached_modality_TEXT": 100,
+            "output_modality_TEXT": 10, "output_modality_IMAGE": 1290,
+        }));
+        assert_eq!((usage.input, usage.input_image, usage.cache_read, usage.input_tokens()), (Some(642), Some(258), Some(100), Some(1000)));
+        assert_eq!((usage.output, usage.output_image, usage.output_tokens()), (Some(10), Some(1290), Some(1300)));
+    }
+
+    #[test]
+    fn of_what_was_written_some_is_for_an_hour() {
+        // Anthropic's own object, and as Langfuse's handler of LangChain sends it.
+        let own = of_details(json!({
+            "input_tokens": 10, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 300, "output_tokens": 5,
+            "cache_creation": {"ephemeral_5m_input_tokens": 100, "ephemeral_1h_input_tokens": 200},
+            "server_tool_use": {"web_search_requests": 2},
+        }));
+        assert_eq!((own.cache_write_5m, own.cache_write_1h, own.input_tokens()), (Some(100), Some(200), Some(310)));
+        assert_eq!(own.web_searches, Some(2));
+        let flat =
+            of_details(json!({"input": 10, "output": 5, "input_ephemeral_5m_input_tokens": 100, "input_ephemeral_1h_input_tokens": 200}));
+        assert_eq!((flat.cache_write_5m, flat.cache_write_1h, flat.input_tokens()), (Some(100), Some(200), Some(310)));
+    }
+
+    #[test]
+    fn pictures_of_openai_are_part_of_the_whole() {
+        let usage = of_details(json!({
+            "input_tokens": 300, "input_tokens_details": {"image_tokens": 258, "text_tokens": 42}, "output_tokens": 1290,
+            "output_tokens_details": {"image_tokens": 1290}, "total_tokens": 1590,
+        }));
+        assert_eq!((usage.input, usage.input_image, usage.output, usage.output_image), (Some(42), Some(258), Some(0), Some(1290)));
+    }
+
+    #[test]
+    fn a_cached_picture_is_not_counted_twice() {
+        // 1,000 in, 900 of them a picture, and those cached.
+        let counts = Counts { input: Some(1000), output: Some(5), cache_read: Some(900), input_image: Some(900), ..Counts::default() };
+        let usage = settle(counts);
+        assert_eq!((usage.input, usage.cache_read, usage.input_image, usage.input_tokens()), (Some(0), Some(900), Some(100), Some(1000)));
+        let beside = settle(Counts { total: Some(2805), ..counts });
+        assert_eq!(beside.input_tokens(), Some(2800), "the total says that they stand beside one another");
     }
 
     proptest! {

@@ -90,7 +90,7 @@ fn read_in_order(requests: &[PathBuf]) -> (Vec<Span>, Vec<ErrorEvent>) {
             match places.get(&(span.trace_id, span.span_id)) {
                 Some(place) => {
                     let known: &mut Span = &mut spans[*place];
-                    *known = joining::join(known, &span).unwrap_or_else(|| known.clone());
+                    *known = joining::join(known, &span, PriceBook::embedded()).unwrap_or_else(|| known.clone());
                 }
                 None => {
                     places.insert((span.trace_id, span.span_id), spans.len());

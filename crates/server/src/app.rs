@@ -10,7 +10,6 @@ use axum::extract::Request;
 use axum::http::{StatusCode, Uri};
 use axum::routing::get;
 use axum::{Router, ServiceExt};
-use hinomi_model::price::PriceBook;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +25,7 @@ use crate::ingest::{self, Intake};
 use crate::meta::Meta;
 use crate::outcomes::Outcomes;
 use crate::page;
+use crate::prices::Prices;
 use crate::query::Engine;
 use crate::scores::Scores;
 use crate::store::{Store, StoreConfig};
@@ -37,6 +37,8 @@ pub const LISTENING: &str = "listening";
 
 /// How often it is looked for spans that are to be kept no longer.
 const RETENTION_EVERY: Duration = Duration::from_secs(3600);
+/// How often it is looked whether prices have changed.
+const PRICES_EVERY: Duration = Duration::from_secs(2);
 /// How often the use of keys is written down.
 const KEYS_EVERY: Duration = Duration::from_secs(20);
 /// How long requests in work may take to end when the server stops.
@@ -72,11 +74,11 @@ impl App {
             move || open_stores(&config)
         };
         let stores = tokio::task::spawn_blocking(opening).await??;
-        let Stores { meta, store, errors, scores, outcomes } = stores;
+        let Stores { meta, prices, store, errors, scores, outcomes } = stores;
         meta.set(ADDRESS, &public_url)?;
         meta.set(LISTENING, &listening)?;
-        let prices = PriceBook::embedded();
-        let intake = Intake::new(meta.clone(), store.clone(), errors.clone(), scores.clone(), outcomes.clone(), prices, config);
+        let books = prices.books().clone();
+        let intake = Intake::new(meta.clone(), store.clone(), errors.clone(), scores.clone(), outcomes.clone(), books, config);
         let api = Api {
             meta,
             store,
@@ -156,6 +158,7 @@ impl App {
 
 struct Stores {
     meta: Arc<Meta>,
+    prices: Arc<Prices>,
     store: Arc<Store>,
     errors: Arc<Errors>,
     scores: Arc<Scores>,
@@ -164,14 +167,16 @@ struct Stores {
 
 fn open_stores(config: &Config) -> anyhow::Result<Stores> {
     // Metadata first, since it makes the folder; the store's lock then says whether the folder is ours.
-    let meta = Meta::open(&config.data)?;
-    let store = Store::open(&config.data, StoreConfig::default())?;
+    let meta = Arc::new(Meta::open(&config.data)?);
+    let prices = Prices::open(meta.clone(), &config.data, &config.prices)?;
+    let store = Store::open(&config.data, StoreConfig { prices: prices.books().clone(), ..StoreConfig::default() })?;
     meta.first_key(Some(config.dsn_key.as_str()).filter(|key| !key.is_empty()))?;
     let errors = Errors::open(&config.data)?;
     let scores = Scores::open(&config.data)?;
     let outcomes = Outcomes::open(&config.data)?;
     Ok(Stores {
-        meta: Arc::new(meta),
+        meta,
+        prices: Arc::new(prices),
         store: Arc::new(store),
         errors: Arc::new(errors),
         scores: Arc::new(scores),
@@ -190,7 +195,7 @@ fn url_of(listening: SocketAddr) -> String {
 }
 
 /// Cookies are shared by all ports of a host: two servers on one machine must not sign each other out.
-fn cookie_name(public_url: &str) -> String {
+pub fn cookie_name(public_url: &str) -> String {
     let port = public_url.rsplit(':').next().filter(|port| port.bytes().all(|digit| digit.is_ascii_digit()));
     port.map_or_else(|| "hinomi_session".to_owned(), |port| format!("hinomi_session_{port}"))
 }
@@ -281,6 +286,7 @@ fn measures(handle: Option<&PrometheusHandle>, api: &Api) -> String {
 /// What is done by and by until the server stops.
 async fn chores(api: Arc<Api>, intake: Arc<Intake>) {
     let mut keys = tokio::time::interval(KEYS_EVERY);
+    let mut prices = tokio::time::interval(PRICES_EVERY);
     // Not at once: a start is busy enough.
     let mut retention = tokio::time::interval_at(tokio::time::Instant::now() + KEYS_EVERY, RETENTION_EVERY);
     loop {
@@ -289,6 +295,10 @@ async fn chores(api: Arc<Api>, intake: Arc<Intake>) {
             _ = keys.tick() => {
                 let intake = intake.clone();
                 let _ = tokio::task::spawn_blocking(move || intake.note_used_keys()).await;
+            }
+            _ = prices.tick() => {
+                let prices = api.prices.clone();
+                let _ = tokio::task::spawn_blocking(move || prices.refresh()).await;
             }
             _ = retention.tick() => retain(&api).await,
         }

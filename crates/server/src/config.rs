@@ -20,6 +20,8 @@ pub struct Config {
     pub dsn_key: String,
     /// For how many days spans are kept, unless a project says otherwise.
     pub retention_days: u32,
+    /// A file of own prices, TOML or JSON; none where empty.
+    pub prices: PathBuf,
     /// Which log lines are written, such as `info` or `hinomi_server=debug`.
     pub log: String,
     /// `text` or `json`.
@@ -73,6 +75,7 @@ impl Default for Config {
             public_url: String::new(),
             dsn_key: String::new(),
             retention_days: 90,
+            prices: PathBuf::new(),
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             ingest: Ingest::default(),
@@ -113,6 +116,7 @@ pub const SETTINGS: &[Setting] = &[
         variable: "HINOMI_RETENTION_DAYS",
         about: "days that spans are kept, unless a project says otherwise",
     },
+    Setting { path: "prices", variable: "HINOMI_PRICES", about: "a file of own prices, TOML or JSON, which come before the table" },
     Setting { path: "log", variable: "HINOMI_LOG", about: "log lines to write: error, warn, info, debug, or module=level" },
     Setting { path: "log_format", variable: "HINOMI_LOG_FORMAT", about: "text or json" },
     Setting { path: "ingest.max_body_bytes", variable: "HINOMI_INGEST_MAX_BODY_BYTES", about: "largest request body as sent" },
@@ -220,7 +224,7 @@ fn typed(table: toml::Table, origin: impl Fn() -> String) -> Result<Config, Conf
 
 /// Puts a text at a dotted path, as the kind of value that it looks like.
 fn set(table: &mut toml::Table, path: &str, text: &str) {
-    const TEXTS: &[&str] = &["data", "public_url", "dsn_key", "log", "ingest.anonymous_project"];
+    const TEXTS: &[&str] = &["data", "public_url", "dsn_key", "prices", "log", "ingest.anonymous_project"];
     let number = || text.parse().map(toml::Value::Integer).ok();
     let flag = || text.parse().map(toml::Value::Boolean).ok();
     let bare = if TEXTS.contains(&path) { None } else { number().or_else(flag) };

@@ -10,6 +10,7 @@ pub mod ingest;
 pub mod meta;
 pub mod outcomes;
 pub mod page;
+pub mod prices;
 pub mod query;
 pub mod scores;
 pub mod sqlite;

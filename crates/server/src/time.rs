@@ -6,6 +6,12 @@ pub fn rfc3339(us: i64) -> String {
     format!("{time:.6}")
 }
 
+/// When a day, `YYYY-MM-DD`, begins in UTC, in microseconds since the Unix epoch.
+pub fn day_start(text: &str) -> Option<i64> {
+    let day: jiff::civil::Date = text.parse().ok()?;
+    jiff::tz::TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).ok().map(jiff::Timestamp::as_microsecond)
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

@@ -10,10 +10,14 @@ import type {
   Key,
   Me,
   Measure,
+  NewPrice,
   Outcome,
+  OwnPrice,
   Page,
+  Prices,
   Project,
   ProjectPatch,
+  Repriced,
   SeriesAnswer,
   Span,
   SpanDetail,
@@ -21,6 +25,7 @@ import type {
   System,
   TraceDetail,
   TraceSummary,
+  UnpricedModel,
 } from './types';
 
 /** What narrows a query: a range, and the filter in the query language. */
@@ -126,6 +131,11 @@ export const outcomesQuery = (project: number, range: RangeSpan) =>
 
 export const keysQuery = (project: number) => projectQuery<{ keys: Key[] }>(project, 'keys', '/keys', {});
 
+export const pricesQuery = (project: number) => projectQuery<Prices>(project, 'prices', '/prices', {});
+
+export const unpricedQuery = (project: number, range: RangeSpan) =>
+  projectQuery<{ models: UnpricedModel[] }>(project, 'unpriced', '/prices/unpriced', { from: range.from, to: range.to });
+
 export const systemQuery = queryOptions({
   queryKey: ['system'],
   queryFn: ({ signal }) => api<System>('/system', { signal }),
@@ -163,3 +173,25 @@ export function useDeleteKey(project: number) {
     onSuccess: () => client.invalidateQueries({ queryKey: [...projectKey(project), 'keys'] }),
   });
 }
+
+/** Prices changed: the list, what has none, and from now on the costs of what comes in. */
+function usePriceChange<In, Out>(project: number, mutationFn: (value: In) => Promise<Out>) {
+  const client = useQueryClient();
+  return useMutation({ mutationFn, onSuccess: () => client.invalidateQueries({ queryKey: projectKey(project) }) });
+}
+
+export const useSetPrice = (project: number) =>
+  usePriceChange(project, (price: NewPrice) => api<OwnPrice>(`/projects/${project}/prices`, { method: 'POST', body: price }));
+
+export const useEndPrice = (project: number) =>
+  usePriceChange(project, ({ id, until }: { id: number; until: string }) =>
+    api<OwnPrice>(`/projects/${project}/prices/${id}`, { method: 'PATCH', body: { until } }),
+  );
+
+export const useDeletePrice = (project: number) =>
+  usePriceChange(project, (id: number) => api<void>(`/projects/${project}/prices/${id}`, { method: 'DELETE' }));
+
+export const useReprice = (project: number) =>
+  usePriceChange(project, (range: { from: string; to: string; dry_run: boolean }) =>
+    api<Repriced>(`/projects/${project}/reprice`, { method: 'POST', body: range }),
+  );

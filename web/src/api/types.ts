@@ -67,13 +67,38 @@ export interface Usage {
   cache_read_tokens: number | null;
   cache_write_tokens: number | null;
   reasoning_tokens: number | null;
+  input_audio_tokens?: number | null;
+  output_audio_tokens?: number | null;
+  input_image_tokens?: number | null;
+  output_image_tokens?: number | null;
+  web_searches?: number | null;
+  images?: number | null;
   source: 'reported' | 'estimated' | null;
 }
 
-/** For `request`, `tokens` are requests. */
+/** What has a price, in the order in which it is shown. */
+export const BUCKETS = [
+  'input',
+  'cache_read',
+  'cache_write_5m',
+  'cache_write_1h',
+  'input_audio',
+  'input_image',
+  'output',
+  'reasoning',
+  'output_audio',
+  'output_image',
+  'request',
+  'web_search',
+  'image',
+  'hour',
+] as const;
+
+export type BucketName = (typeof BUCKETS)[number];
+
+/** For `request`, `web_search` and `image`, `tokens` are so many of them; for `hour`, microseconds. */
 export interface CostBucket {
-  bucket:
-    'input' | 'cache_read' | 'cache_write_5m' | 'cache_write_1h' | 'input_audio' | 'output' | 'reasoning' | 'output_audio' | 'request';
+  bucket: BucketName;
   tokens: number;
   usd_per_million: number;
   amount: number;
@@ -86,6 +111,8 @@ export interface Cost {
   source: 'computed' | 'client' | null;
   price: string | null;
   client_total: number | null;
+  /** By our prices, where the client's figure is taken. */
+  computed_total?: number | null;
   buckets?: CostBucket[];
 }
 
@@ -370,6 +397,52 @@ export interface BreakdownRow {
   failed_runs?: number;
   runs_per_minute?: number | null;
   run_duration_ms?: { mean: number | null; p50: number | null; p95: number | null };
+}
+
+/** A price that the owner has set: dollars for a million tokens, for one request, search or picture, for an hour. */
+export interface OwnPrice {
+  /** Null for one of the owner's file. */
+  id: number | null;
+  model: string;
+  provider: string | null;
+  service_tier: string | null;
+  input_above: number | null;
+  from: string | null;
+  until: string | null;
+  prices: Partial<Record<BucketName, number>>;
+  price: string;
+  created_at: string | null;
+}
+
+export type NewPrice = Pick<OwnPrice, 'model' | 'prices'> & Partial<Pick<OwnPrice, 'provider' | 'service_tier' | 'input_above' | 'from'>>;
+
+export interface Prices {
+  prices: OwnPrice[];
+  table: { date: string; models: number };
+}
+
+/** A model whose calls have usage and no price. */
+export interface UnpricedModel {
+  model: string | null;
+  provider: string | null;
+  calls: number;
+  input_tokens: number;
+  output_tokens: number;
+  cache_read_tokens: number;
+  hours: number;
+  first_seen: string;
+  last_seen: string;
+}
+
+/** What pricing stored calls again changes, or would. */
+export interface Repriced {
+  calls: number;
+  changed: number;
+  newly_priced: number;
+  no_longer_priced: number;
+  cost_before: number;
+  cost_after: number;
+  models: { model: string | null; calls: number; cost_before: number | null; cost_after: number | null; prices: string[] }[];
 }
 
 export interface Facet {

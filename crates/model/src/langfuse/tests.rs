@@ -28,7 +28,7 @@ fn read(bodies: &[String]) -> Vec<Span> {
     for body in bodies {
         for span in decode(body.as_bytes(), &context()).unwrap().spans {
             let known = spans.remove(&(span.trace_id, span.span_id));
-            let whole = known.map_or(span.clone(), |known| join(&known, &span).unwrap_or(known));
+            let whole = known.map_or(span.clone(), |known| join(&known, &span, PriceBook::embedded()).unwrap_or(known));
             spans.insert((span.trace_id, span.span_id), whole);
         }
     }

@@ -111,6 +111,80 @@ fn an_embedding_has_no_output() {
 }
 
 #[test]
+fn searches_of_the_web_are_charged() {
+    let with = |more: Value| {
+        let mut attributes = json!({
+            "gen_ai.system": "anthropic", "gen_ai.request.model": "claude-sonnet-4-5", "gen_ai.usage.input_tokens": 1000,
+            "gen_ai.usage.output_tokens": 0,
+        });
+        attributes.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let span = map("gen_ai.chat", attributes);
+        (span.usage.web_searches, span.cost.unwrap().total)
+    };
+    // 1,000 × $3/M, and $10 for a thousand searches.
+    let (none, two) = ((None, Usd(3_000_000_000)), (Some(2), Usd(23_000_000_000)));
+    assert_eq!(with(json!({})), none);
+    // Pydantic AI; OpenInference; Vercel's AI SDK; OpenLIT; OpenAI's items in the answer, of which one only opens a page.
+    assert_eq!(with(json!({"gen_ai.usage.details.web_search_requests": 2})), two);
+    assert_eq!(with(json!({"metadata": "{\"server_tool_use\": {\"web_search_requests\": 2}}"})), two);
+    assert_eq!(
+        with(json!({"ai.response.providerMetadata": "{\"anthropic\":{\"usage\":{\"server_tool_use\":{\"web_search_requests\":2}}}}"})),
+        two
+    );
+    assert_eq!(with(json!({"openai.response.built_in_tools": "web_search, file_search, web_search"})), two);
+    let items = json!([
+        {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search", "query": "q"}},
+        {"type": "web_search_call", "id": "ws_2", "status": "completed", "action": {"type": "open_page", "url": "u"}},
+        {"type": "web_search_call", "id": "ws_3", "status": "completed"},
+        {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hello"}]},
+    ]);
+    assert_eq!(with(json!({"gen_ai.output.messages": items.to_string()})), two);
+}
+
+#[test]
+fn google_bills_old_models_by_the_prompt() {
+    let searches = |model: &str| {
+        map("gen_ai.chat", json!({"gen_ai.request.model": model, "gen_ai.usage.details.web_search_requests": 4})).usage.web_searches
+    };
+    assert_eq!(
+        (searches("gemini-2.5-flash"), searches("models/gemini-2.5-pro"), searches("gemini-3-pro-preview")),
+        (Some(1), Some(1), Some(4))
+    );
+}
+
+#[test]
+fn what_is_written_for_an_hour_and_pictures() {
+    let span = map(
+        "gen_ai.chat",
+        json!({
+            "gen_ai.request.model": "claude-sonnet-4-5", "gen_ai.usage.input_tokens": 1000, "gen_ai.usage.output_tokens": 10,
+            "gen_ai.usage.cache_creation.input_tokens": 500, "gen_ai.usage.details.ephemeral_1h_input_tokens": 200,
+            "gen_ai.usage.details.image_prompt_tokens": 258,
+        }),
+    );
+    let usage = span.usage;
+    assert_eq!((usage.input, usage.cache_write_5m, usage.cache_write_1h, usage.input_image), (Some(242), Some(300), Some(200), Some(258)));
+    assert_eq!(usage.input_tokens(), Some(1000));
+}
+
+#[test]
+fn the_tier_of_service_may_stand_among_the_parameters() {
+    let price = |more: Value| {
+        let mut attributes = json!({"gen_ai.system": "openai", "gen_ai.request.model": "gpt-5-mini", "gen_ai.usage.input_tokens": 9, "gen_ai.usage.output_tokens": 1});
+        attributes.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        // Noon of 23 November 2026.
+        let at_us = 1_795_435_200_000_000;
+        let raw = RawSpan { start_us: at_us, end_us: at_us, ..raw("gen_ai.chat", attributes) };
+        canonical(raw, PriceBook::embedded()).cost.unwrap().price.unwrap()
+    };
+    assert_eq!(price(json!({})), "openai:gpt-5-mini");
+    assert_eq!(price(json!({"llm.invocation_parameters": "{\"service_tier\": \"flex\"}"})), "openai:gpt-5-mini+flex@2026-10-12");
+    assert_eq!(price(json!({"langfuse.observation.model.parameters": {"service_tier": "batch"}})), "openai:gpt-5-mini+batch@2026-10-14");
+    let answered = json!({"gen_ai.openai.request.service_tier": "auto", "gen_ai.openai.response.service_tier": "priority"});
+    assert_eq!(price(answered), "openai:gpt-5-mini+priority@2026-10-12");
+}
+
+#[test]
 fn only_calls_count_and_cost() {
     let usage = json!({"gen_ai.usage.input_tokens": 9, "gen_ai.usage.output_tokens": 1, "gen_ai.response.model": "gpt-4o", "gen_ai.agent.name": "bot"});
     let agent = map("gen_ai.invoke_agent", usage.clone());

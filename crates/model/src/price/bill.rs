@@ -1,117 +1,111 @@
-//! Multiplying tokens by prices, in whole steps of money.
+//! Multiplying what a call took by prices, in whole steps of money.
 
 use super::Call;
-use super::entry::{Entry, Prices, Rate};
+use super::bucket::{Bucket, Rates};
 use crate::money::Usd;
-use crate::span::{Cost, CostSource, Usage};
+use crate::span::{Cost, CostSource};
 
 /// A call with its price, bucket by bucket.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Priced {
     /// The sum of the lines.
     pub cost: Cost,
-    /// One line for each bucket with tokens in it.
+    /// One line for each bucket with something in it.
     pub lines: Vec<PricedBucket>,
-    /// The entry of the table: `provider:model`, `+tier` where a tier of service has its own prices, `@date` where the entry has a start date.
+    /// The entry: `provider:model` of the table or `own:model`, `+tier` where it is that of a tier of service, `@date` where it has a
+    /// start date.
     pub price_id: String,
     /// The first day of the entry, as `YYYY-MM-DD`.
     pub from_date: Option<String>,
+    /// True for a price that the owner has set.
+    pub own: bool,
 }
 
-/// The part of a cost that one bucket of usage makes.
+/// The part of a cost that one bucket makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PricedBucket {
-    /// The bucket, by its name in [`Usage`], or `request`.
-    pub bucket: &'static str,
-    /// How many tokens; for `request`, how many requests.
-    pub tokens: u64,
-    /// The price of a million of them.
-    pub usd_per_million: Usd,
+    /// What it is for.
+    pub bucket: Bucket,
+    /// How many tokens, requests, searches or pictures; for [`Bucket::Hour`], microseconds.
+    pub count: u64,
+    /// The price of one [`unit`](Bucket::unit) of them.
+    pub price: Usd,
     /// What they cost.
     pub amount: Usd,
 }
 
-/// Prices a call by an entry.
+/// Where prices are from.
+pub(super) struct Origin {
+    /// `openai:gpt-4o`, `own:my-model`.
+    pub(super) name: String,
+    pub(super) tier: Option<String>,
+    pub(super) from: Option<jiff::civil::Date>,
+    pub(super) own: bool,
+}
+
+/// Prices a call.
 ///
 /// Where a bucket has no price of its own, the nearest wider one stands for it, so that tokens are never free by omission: cache reads,
-/// cache writes and sound cost as plain input, reasoning and sound as plain output, an hour's cache write as one of five minutes. An
-/// entry without any output price is one of embeddings or ranking: what comes out is not charged.
-pub(super) fn bill(provider: &str, entry: &Entry, call: &Call) -> Option<Priced> {
-    let quote = entry.quote(call.at_us, call.service_tier)?;
-    let prices = &quote.prices;
+/// cache writes, sound and pictures cost as plain input, reasoning, sound and pictures as plain output, an hour's cache write as one of
+/// five minutes. An entry without any output price is one of embeddings or ranking: what comes out is not charged. `None` where a
+/// price would multiply a count that is not known.
+pub(super) fn bill(origin: Origin, rates: &Rates, call: &Call) -> Option<Priced> {
     let usage = call.usage;
-    if usage.input.is_none() || (usage.output.is_none() && prices.output.is_some()) {
+    let has = |bucket| rates.own(bucket).is_some();
+    let (tokens_in, tokens_out) = (usage.input.is_some(), usage.output.is_some());
+    if (has(Bucket::Input) && !tokens_in) || (has(Bucket::Output) && !tokens_out) {
+        return None;
+    }
+    let all_input = usage.input_tokens().unwrap_or(0);
+    let count = |bucket| match bucket {
+        // A request that failed before it took anything is not charged.
+        Bucket::Request => (tokens_in || !call.failed).then_some(1),
+        Bucket::Hour => u64::try_from(call.duration_us).ok(),
+        bucket => bucket.of(usage),
+    };
+    let line = |bucket: Bucket| {
+        let rate = rates.rate(bucket)?;
+        let count = count(bucket).filter(|count| *count > 0)?;
+        Some(PricedBucket::new(bucket, count, rate.at(all_input)))
+    };
+    let lines: Vec<PricedBucket> = Bucket::ALL.iter().copied().filter_map(line).collect();
+    // Known to have taken nothing is free; with nothing known, there is nothing to multiply.
+    if lines.is_empty() && !(has(Bucket::Input) && tokens_in) {
         return None;
     }
 
-    let all_input = usage.input_tokens().unwrap_or(0);
-    let line = |(bucket, tokens, rate): (&'static str, Option<u64>, Option<&Rate>)| {
-        let tokens = tokens.filter(|tokens| *tokens > 0)?;
-        Some(PricedBucket::new(bucket, tokens, rate?.at(all_input)))
-    };
-    let input: Vec<PricedBucket> = input_rates(prices, usage).into_iter().filter_map(line).collect();
-    let output: Vec<PricedBucket> = output_rates(prices, usage).into_iter().filter_map(line).collect();
-    let request = prices.request.as_ref().map(|rate| PricedBucket::request(rate.at(all_input)));
-
-    let sum = |lines: &[PricedBucket]| lines.iter().map(|line| line.amount).sum::<Usd>();
-    let (input_cost, output_cost) = (sum(&input), sum(&output));
-    let lines: Vec<PricedBucket> = input.into_iter().chain(output).chain(request).collect();
-
-    let from_date = prices.from.map(|date| date.to_string());
-    let tier = quote.tier.map_or_else(String::new, |tier| format!("+{tier}"));
+    let sum = |input: bool| lines.iter().filter(|line| line.bucket.is_input() == Some(input)).map(|line| line.amount).sum::<Usd>();
+    let from_date = origin.from.map(|date| date.to_string());
+    let tier = origin.tier.map_or_else(String::new, |tier| format!("+{tier}"));
     let since = from_date.as_ref().map_or_else(String::new, |date| format!("@{date}"));
-    let price_id = format!("{provider}:{}{tier}{since}", entry.id);
+    let price_id = format!("{}{tier}{since}", origin.name);
     let cost = Cost {
-        total: sum(&lines),
-        input: Some(input_cost),
-        output: Some(output_cost),
+        total: lines.iter().map(|line| line.amount).sum(),
+        input: Some(sum(true)),
+        output: Some(sum(false)),
         source: CostSource::Computed,
         price: Some(price_id.clone()),
     };
-    Some(Priced { cost, lines, price_id, from_date })
-}
-
-type Bucket<'a> = (&'static str, Option<u64>, Option<&'a Rate>);
-
-fn input_rates<'a>(prices: &'a Prices, usage: &Usage) -> [Bucket<'a>; 5] {
-    let plain = prices.input.as_ref();
-    let read = prices.cache_read.as_ref().or(plain);
-    let write_5m = prices.cache_write_5m.as_ref().or(prices.cache_write.as_ref()).or(plain);
-    let write_1h = prices.cache_write_1h.as_ref().or(write_5m);
-    let audio = prices.input_audio.as_ref().or(plain);
-    [
-        ("input", usage.input, plain),
-        ("cache_read", usage.cache_read, read),
-        ("cache_write_5m", usage.cache_write_5m, write_5m),
-        ("cache_write_1h", usage.cache_write_1h, write_1h),
-        ("input_audio", usage.input_audio, audio),
-    ]
-}
-
-fn output_rates<'a>(prices: &'a Prices, usage: &Usage) -> [Bucket<'a>; 3] {
-    let plain = prices.output.as_ref();
-    [
-        ("output", usage.output, plain),
-        ("reasoning", usage.reasoning, prices.reasoning.as_ref().or(plain)),
-        ("output_audio", usage.output_audio, prices.output_audio.as_ref().or(plain)),
-    ]
+    Some(Priced { cost, lines, price_id, from_date, own: origin.own })
 }
 
 impl PricedBucket {
-    fn new(bucket: &'static str, tokens: u64, usd_per_million: Usd) -> PricedBucket {
-        PricedBucket { bucket, tokens, usd_per_million, amount: times(tokens, usd_per_million, 1_000_000) }
+    fn new(bucket: Bucket, count: u64, price: Usd) -> PricedBucket {
+        PricedBucket { bucket, count, price, amount: times(count, price, bucket.unit().count()) }
     }
 
-    /// Requests are priced by the thousand.
-    fn request(usd_per_thousand: Usd) -> PricedBucket {
-        let usd_per_million = Usd(usd_per_thousand.0.saturating_mul(1_000));
-        PricedBucket::new("request", 1, usd_per_million)
+    /// Dollars for a million of what is counted.
+    pub fn usd_per_million(&self) -> f64 {
+        match self.bucket.unit() {
+            super::Unit::MillionTokens => self.price.dollars(),
+            unit => self.price.dollars() * 1e6 / unit.count() as f64,
+        }
     }
 }
 
 /// `count` things at a price for so many of them, rounded once to the nearest step; saturates.
-fn times(count: u64, price: Usd, for_so_many: u128) -> Usd {
-    let price = u128::from(price.0.unsigned_abs());
+fn times(count: u64, price: Usd, for_so_many: u64) -> Usd {
+    let (price, for_so_many) = (u128::from(price.0.unsigned_abs()), u128::from(for_so_many));
     // Both factors have 64 bits, so the product fits.
     let steps = (u128::from(count) * price + for_so_many / 2) / for_so_many;
     Usd(i64::try_from(steps).unwrap_or(i64::MAX))

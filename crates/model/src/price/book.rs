@@ -1,156 +1,121 @@
-//! Finding the entry of the price table for a call.
+//! All prices that hold for a project: its owner's first, then the table.
 
-use std::sync::LazyLock;
-
-use serde::Deserialize;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use super::Call;
 use super::bill::{self, Priced};
-use super::entry::Entry;
-use super::model::Spelled;
-use super::provider::{Provider, Providers, Row};
+use super::own::{OwnPrice, OwnPrices};
+use super::table::{self, PriceTable};
 use crate::span::Cost;
 
 static EMBEDDED: LazyLock<PriceBook> = LazyLock::new(|| {
-    PriceBook::from_json(include_str!("../../data/prices.json")).expect("the table is part of the program and its tests read it")
+    let table = PriceTable::from_json(table::EMBEDDED).expect("the table is part of the program and its tests read it");
+    PriceBook::of_table(Arc::new(table))
 });
 
-/// The provider whose protocol other servers speak. Its clients report its name whatever server they talk to.
-const COMMON_PROTOCOL: &str = "openai";
-
-/// The price table.
-#[derive(Debug)]
+/// Prices: those that the owner has set, then the table.
+#[derive(Debug, Clone)]
 pub struct PriceBook {
-    providers: Providers,
-    date: String,
-}
-
-/// An entry and where it stands.
-#[derive(Clone, Copy)]
-struct Found<'a> {
-    list: &'a Provider,
-    entry: &'a Entry,
-    /// True when the list is not that of the provider that was named.
-    resold: bool,
-}
-
-#[derive(Deserialize)]
-struct Table {
-    date: String,
-    providers: Vec<Row>,
+    table: Arc<PriceTable>,
+    own: OwnPrices,
 }
 
 impl PriceBook {
-    /// The table that is part of the program.
+    /// The table that is part of the program, and nothing before it.
     pub fn embedded() -> &'static PriceBook {
         &EMBEDDED
     }
 
-    /// A table in the form that `scripts/prices.py` writes.
-    pub fn from_json(text: &str) -> Result<PriceBook, serde_json::Error> {
-        let table: Table = serde_json::from_str(text)?;
-        Ok(PriceBook { providers: Providers::new(table.providers), date: table.date })
+    /// A table and nothing before it.
+    pub fn of_table(table: Arc<PriceTable>) -> PriceBook {
+        PriceBook { table, own: OwnPrices::default() }
     }
 
-    /// The day up to which prices in the table were followed, as `YYYY-MM-DD`.
-    pub fn date(&self) -> &str {
-        &self.date
+    /// The same table behind these own prices, each with whether it is set for the project alone, in the order in which they were set.
+    pub fn with_own(&self, own: impl Iterator<Item = (OwnPrice, bool)>) -> PriceBook {
+        let canonical = |name: &str| self.table.canonical_provider(name).map(str::to_owned);
+        PriceBook { table: self.table.clone(), own: OwnPrices::new(own, canonical) }
     }
 
-    /// What a call cost. `None` when there is no entry for its model, the entry has no price, or the tokens are not known.
+    /// The table.
+    pub fn table(&self) -> &Arc<PriceTable> {
+        &self.table
+    }
+
+    /// What a call cost. `None` when there is no price for its model, or a count that it would multiply is not known.
     pub fn cost(&self, call: &Call) -> Option<Cost> {
         self.explain(call).map(|priced| priced.cost)
     }
 
     /// What a call cost, bucket by bucket.
     pub fn explain(&self, call: &Call) -> Option<Priced> {
-        let found = self.entry(call)?;
-        // Whoever resells a vendor's models at the vendor's list price has other discounts.
-        let service_tier = call.service_tier.filter(|_| !found.resold);
-        bill::bill(&found.list.id, found.entry, &Call { service_tier, ..*call })
+        let provider = call.provider.map(|name| self.table.canonical_provider(name).unwrap_or(name));
+        match self.own.find(provider, call) {
+            // The owner's price is what it costs: where its counts are not known, the table does not know better.
+            Some(own) => bill::bill(own.origin(), &own.rates, call),
+            None => self.table.explain(call),
+        }
+    }
+
+    /// The price that stands for a call, by its name, also where it gives no cost.
+    pub fn price_id(&self, call: &Call) -> Option<String> {
+        let provider = call.provider.map(|name| self.table.canonical_provider(name).unwrap_or(name));
+        self.own.find(provider, call).map(OwnPrice::id).or_else(|| self.table.entry_id(call))
     }
 
     /// The vendor whose own list has the model, never one who resells it.
     pub fn vendor_of(&self, model: &str) -> Option<&str> {
-        let spelled = Spelled::new(model)?;
-        let named = self.named_by(&spelled).filter(|(named, _)| named.vendor);
-        let named = named.filter(|(vendor, rest)| vendor.models.find(rest).is_some()).map(|(vendor, _)| vendor);
-        let vendor = named.or_else(|| self.vendor(spelled.bare()).map(|found| found.list))?;
-        Some(&vendor.id)
+        self.table.vendor_of(model)
     }
 
     /// True when the table can tell which provider a client means by this name.
     pub fn knows_provider(&self, name: &str) -> bool {
-        self.providers.find(name).is_some()
+        self.table.canonical_provider(name).is_some()
     }
 
     /// The canonical name of a provider, from any spelling; `None` for one that the table does not know.
     pub fn canonical_provider(&self, spelling: &str) -> Option<&str> {
-        self.providers.find(spelling).map(|provider| provider.id.as_str())
+        self.table.canonical_provider(spelling)
+    }
+}
+
+/// The price books of all projects, which may be exchanged while they are in use.
+#[derive(Debug)]
+pub struct PriceBooks {
+    books: RwLock<Books>,
+}
+
+#[derive(Debug)]
+struct Books {
+    /// For projects without prices of their own.
+    common: Arc<PriceBook>,
+    of_projects: HashMap<u64, Arc<PriceBook>>,
+}
+
+impl Default for PriceBooks {
+    fn default() -> Self {
+        let common = Arc::new(PriceBook::embedded().clone());
+        PriceBooks { books: RwLock::new(Books { common, of_projects: HashMap::new() }) }
+    }
+}
+
+impl PriceBooks {
+    /// The prices that hold for a project now.
+    pub fn of(&self, project: u64) -> Arc<PriceBook> {
+        let books = self.books.read().unwrap_or_else(PoisonError::into_inner);
+        books.of_projects.get(&project).unwrap_or(&books.common).clone()
     }
 
-    fn entry(&self, call: &Call) -> Option<Found<'_>> {
-        let provider = call.provider.and_then(|name| self.providers.find(name));
-        let mut models = [call.response_model, call.request_model].into_iter().flatten().filter_map(Spelled::new);
-        models.find_map(|model| self.entry_of_model(provider, &model))
-    }
-
-    fn entry_of_model<'a>(&'a self, provider: Option<&'a Provider>, model: &Spelled) -> Option<Found<'a>> {
-        let named = self.named_by(model);
-        if let Some(provider) = provider {
-            let without_own_name = named.filter(|(named, _)| named.id == provider.id).map(|(_, rest)| rest);
-            let names = [Some(model.whole.as_str()), without_own_name, model.resource()];
-            if let Some(found) = names.into_iter().flatten().find_map(|name| self.listed(provider, name)) {
-                return Some(found);
-            }
-            // Who runs models of others has listed what it sells. A vendor's name may stand for the protocol of a program between.
-            if !provider.vendor {
-                return None;
-            }
-        }
-        // The client names a provider in the model: `groq/llama-3.3-70b`, `eu.anthropic.claude-sonnet-4-5-20250929-v1:0`.
-        if let Some(found) = named.and_then(|(named, rest)| self.listed(named, rest)) {
-            return Some(found);
-        }
-        match provider {
-            Some(known) if known.id != COMMON_PROTOCOL => None,
-            _ => self.vendor(model.resource().unwrap_or(&model.whole)),
-        }
-    }
-
-    /// The entry in the provider's list, else in the lists of those whose models it resells.
-    fn listed<'a>(&'a self, provider: &'a Provider, name: &str) -> Option<Found<'a>> {
-        let own = provider.models.find(name).map(|entry| Found { list: provider, entry, resold: false });
-        own.or_else(|| {
-            let mut lists = provider.resells.iter().filter_map(|name| self.providers.named(name));
-            lists.find_map(|list| list.models.find(name).map(|entry| Found { list, entry, resold: true }))
-        })
-    }
-
-    /// The provider that stands in the model's own name, and the name without it.
-    fn named_by<'a, 'm>(&'a self, model: &'m Spelled) -> Option<(&'a Provider, &'m str)> {
-        if model.bedrock().is_some() {
-            return self.providers.named("aws.bedrock").map(|bedrock| (bedrock, model.last()));
-        }
-        if model.whole.starts_with("accounts/fireworks/") {
-            return self.providers.named("fireworks").map(|fireworks| (fireworks, model.whole.as_str()));
-        }
-        let (prefix, rest) = model.prefix()?;
-        self.providers.named(prefix).map(|provider| (provider, rest))
-    }
-
-    /// The vendor who lists a model that stands without a provider. An organisation before it (`meta-llama/...`) is that of freely
-    /// available weights, which anybody may run at any price.
-    fn vendor(&self, name: &str) -> Option<Found<'_>> {
-        if name.contains('/') {
-            return None;
-        }
-        let mut vendors = self.providers.vendors();
-        vendors.find_map(|list| list.models.find_unnamed(name).map(|entry| Found { list, entry, resold: false }))
-    }
-
-    #[cfg(test)]
-    pub(super) fn providers(&self) -> &Providers {
-        &self.providers
+    /// Exchanges all prices: the table, and what owners have set for a project, or for all, in the order in which they were set.
+    pub fn exchange(&self, table: Arc<PriceTable>, own: &[(Option<u64>, OwnPrice)]) {
+        let book = PriceBook::of_table(table);
+        let of = |project: Option<u64>| {
+            let hold = own.iter().filter(|(of, _)| of.is_none() || *of == project);
+            Arc::new(book.with_own(hold.map(|(of, price)| (price.clone(), of.is_some()))))
+        };
+        let of_projects = own.iter().filter_map(|(project, _)| *project).map(|project| (project, of(Some(project)))).collect();
+        let exchanged = Books { common: of(None), of_projects };
+        *self.books.write().unwrap_or_else(PoisonError::into_inner) = exchanged;
     }
 }

@@ -1,11 +1,11 @@
 //! A model of the price table and the prices that hold for it at a time, for a tier of service.
 
 use jiff::civil::Date;
-use serde::de::{self, SeqAccess, Visitor};
+use serde::de::{self, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::bucket::{Rate, Rates};
 use super::model::{Clause, Names};
-use crate::money::Usd;
 
 /// A model with its prices.
 #[derive(Debug, Deserialize)]
@@ -25,33 +25,14 @@ pub(super) struct Entry {
     variants: Vec<Variant>,
 }
 
-/// Prices that belong together. A price that is left out is not known; [`super::bill`] says what stands for it.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// Prices that belong together.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Prices {
     /// The first day (UTC).
-    #[serde(default, deserialize_with = "date")]
     pub(super) from: Option<Date>,
     /// Minutes of the day (UTC) from and until which they hold.
-    #[serde(default, deserialize_with = "hours")]
     hours: Option<(u16, u16)>,
-    #[serde(rename = "in")]
-    pub(super) input: Option<Rate>,
-    #[serde(rename = "out")]
-    pub(super) output: Option<Rate>,
-    #[serde(rename = "read")]
-    pub(super) cache_read: Option<Rate>,
-    #[serde(rename = "write")]
-    pub(super) cache_write: Option<Rate>,
-    #[serde(rename = "write_5m")]
-    pub(super) cache_write_5m: Option<Rate>,
-    #[serde(rename = "write_1h")]
-    pub(super) cache_write_1h: Option<Rate>,
-    #[serde(rename = "audio_in")]
-    pub(super) input_audio: Option<Rate>,
-    #[serde(rename = "audio_out")]
-    pub(super) output_audio: Option<Rate>,
-    pub(super) reasoning: Option<Rate>,
-    pub(super) request: Option<Rate>,
+    pub(super) rates: Rates,
 }
 
 /// Prices that replace some of the list prices for a tier of service.
@@ -62,17 +43,10 @@ struct Variant {
     prices: Prices,
 }
 
-/// Dollars for a million tokens (or a thousand requests), which may depend on how large the whole input is.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Rate {
-    base: Usd,
-    /// Above so many tokens of input *all* tokens cost so much. Ascending.
-    tiers: Vec<(u64, Usd)>,
-}
-
 /// The prices that hold for a call.
 pub(super) struct Quote {
-    pub(super) prices: Prices,
+    pub(super) from: Option<Date>,
+    pub(super) rates: Rates,
     /// The tier whose prices are in it, when one is.
     pub(super) tier: Option<String>,
 }
@@ -90,14 +64,15 @@ impl Entry {
     pub(super) fn quote(&self, at_us: i64, service_tier: Option<&str>) -> Option<Quote> {
         // Before the first price that is known, that price is the best guess.
         let list = self.prices.iter().rev().find(|p| p.holds(at_us)).or(self.prices.first())?;
-        let mut quote = Quote { prices: list.clone(), tier: None };
+        let mut quote = Quote { from: list.from, rates: list.rates.clone(), tier: None };
         if let Some(tier) = service_tier {
             for variant in self.variants.iter().filter(|v| v.tier.eq_ignore_ascii_case(tier) && v.prices.holds(at_us)) {
-                quote.prices.replace_by(&variant.prices);
+                quote.rates.replace_by(&variant.prices.rates);
+                quote.from = quote.from.max(variant.prices.from);
                 quote.tier = Some(variant.tier.clone());
             }
         }
-        (!quote.prices.is_empty()).then_some(quote)
+        (!quote.rates.is_empty()).then_some(quote)
     }
 }
 
@@ -105,7 +80,7 @@ impl Prices {
     fn holds(&self, at_us: i64) -> bool {
         const DAY_US: i64 = 86_400_000_000;
         const MINUTE_US: i64 = 60_000_000;
-        let started = self.from.is_none_or(|from| at_us.div_euclid(DAY_US) >= days_since_epoch(from));
+        let started = self.from.is_none_or(|from| day_of(at_us) >= days_since_epoch(from));
         let minute = (at_us.rem_euclid(DAY_US) / MINUTE_US) as u16;
         let open = match self.hours {
             None => true,
@@ -115,93 +90,54 @@ impl Prices {
         };
         started && open
     }
-
-    fn replace_by(&mut self, other: &Prices) {
-        let pairs = [
-            (&mut self.input, &other.input),
-            (&mut self.output, &other.output),
-            (&mut self.cache_read, &other.cache_read),
-            (&mut self.cache_write, &other.cache_write),
-            (&mut self.cache_write_5m, &other.cache_write_5m),
-            (&mut self.cache_write_1h, &other.cache_write_1h),
-            (&mut self.input_audio, &other.input_audio),
-            (&mut self.output_audio, &other.output_audio),
-            (&mut self.reasoning, &other.reasoning),
-            (&mut self.request, &other.request),
-        ];
-        for (mine, theirs) in pairs {
-            if theirs.is_some() {
-                mine.clone_from(theirs);
-            }
-        }
-        self.from = self.from.max(other.from);
-    }
-
-    /// True when it cannot price a call: neither what goes in has a price nor the request as such.
-    fn is_empty(&self) -> bool {
-        self.input.is_none() && self.request.is_none()
-    }
 }
 
-impl Rate {
-    /// The price for a call with so many tokens of input in all.
-    pub(super) fn at(&self, input_tokens: u64) -> Usd {
-        self.tiers.iter().rev().find(|(above, _)| input_tokens > *above).map_or(self.base, |(_, price)| *price)
-    }
+/// The day (UTC) of a moment, counted from the Unix epoch.
+pub(super) fn day_of(at_us: i64) -> i64 {
+    const DAY_US: i64 = 86_400_000_000;
+    at_us.div_euclid(DAY_US)
 }
 
-fn days_since_epoch(date: Date) -> i64 {
+pub(super) fn days_since_epoch(date: Date) -> i64 {
     let epoch = jiff::civil::date(1970, 1, 1);
     i64::from((date - epoch).get_days())
 }
 
-fn date<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Date>, D::Error> {
-    let text = <&str>::deserialize(from)?;
-    text.parse().map(Some).map_err(de::Error::custom)
+fn minutes(text: &str) -> Option<u16> {
+    let (hour, minute) = text.split_once(':')?;
+    Some(hour.parse::<u16>().ok()? * 60 + minute.parse::<u16>().ok()?)
 }
 
-fn hours<'de, D: Deserializer<'de>>(from: D) -> Result<Option<(u16, u16)>, D::Error> {
-    let (start, end) = <(&str, &str)>::deserialize(from)?;
-    let minutes = |text: &str| {
-        let (hour, minute) = text.split_once(':')?;
-        Some(hour.parse::<u16>().ok()? * 60 + minute.parse::<u16>().ok()?)
-    };
-    minutes(start).zip(minutes(end)).map(Some).ok_or_else(|| de::Error::custom("a time of day is HH:MM"))
-}
-
-impl<'de> Deserialize<'de> for Rate {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Rate, D::Error> {
+impl<'de> Deserialize<'de> for Prices {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Prices, D::Error> {
         struct Shape;
 
-        fn usd<E: de::Error>(dollars: f64) -> Result<Usd, E> {
-            Usd::from_dollars(dollars).filter(|usd| usd.0 >= 0).ok_or_else(|| E::custom("a price is not negative"))
-        }
-
         impl<'de> Visitor<'de> for Shape {
-            type Value = Rate;
+            type Value = Prices;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a price, or [price, [tokens, price], ...]")
+                f.write_str("prices by their names")
             }
 
-            fn visit_f64<E: de::Error>(self, dollars: f64) -> Result<Rate, E> {
-                Ok(Rate { base: usd(dollars)?, tiers: Vec::new() })
-            }
-
-            fn visit_u64<E: de::Error>(self, dollars: u64) -> Result<Rate, E> {
-                self.visit_f64(dollars as f64)
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Rate, A::Error> {
-                let base = parts.next_element::<f64>()?.ok_or_else(|| de::Error::invalid_length(0, &self))?;
-                let mut rate = Rate { base: usd(base)?, tiers: Vec::new() };
-                while let Some((above, dollars)) = parts.next_element::<(u64, f64)>()? {
-                    rate.tiers.push((above, usd(dollars)?));
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Prices, A::Error> {
+                let mut prices = Prices::default();
+                while let Some(name) = map.next_key::<String>()? {
+                    match name.as_str() {
+                        "from" => prices.from = Some(map.next_value::<String>()?.parse().map_err(de::Error::custom)?),
+                        "hours" => {
+                            let (start, end) = map.next_value::<(String, String)>()?;
+                            let both = minutes(&start).zip(minutes(&end));
+                            prices.hours = Some(both.ok_or_else(|| de::Error::custom("a time of day is HH:MM"))?);
+                        }
+                        // A table of a newer version may price what this one does not know.
+                        name if !Rates::is_table_name(name) => _ = map.next_value::<IgnoredAny>()?,
+                        name => _ = prices.rates.set_by_table_name(name, map.next_value::<Rate>()?),
+                    }
                 }
-                Ok(rate)
+                Ok(prices)
             }
         }
 
-        from.deserialize_any(Shape)
+        from.deserialize_map(Shape)
     }
 }

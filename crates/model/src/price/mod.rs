@@ -1,27 +1,37 @@
-//! What a call cost: tokens times a price table that is part of the program.
+//! What a call cost: what it took times prices.
 //!
-//! The table (`data/prices.json`, made by `scripts/prices.py`) is read once. Looking a price up and multiplying are separate steps:
+//! The table (`data/prices.json`, made by `scripts/prices.py`) is part of the program and is read once; a newer one may take its
+//! place, and owners set prices of their own before it. Looking a price up and multiplying are separate steps:
 //!
+//! - `bucket` is what has a price, in which unit, and what stands for it where it has none,
 //! - `provider` reads how clients spell providers, `model` how they spell models,
-//! - `book` finds the entry for a call: the provider's own list first, then the vendor's,
+//! - `table` finds the entry for a call: the provider's own list first, then the vendor's,
 //! - `entry` is one line of the table with its dates, times of day, tiers and variants,
-//! - `bill` multiplies, in whole steps of money.
+//! - `own` are the prices that owners set, `book` puts both together for a project,
+//! - `bill` multiplies, in whole steps of money,
+//! - `import` reads a newer table.
 //!
 //! What is not known is never zero: no entry, an entry without prices, or unknown counts give no cost. A model that the table lists
 //! at 0 gives a cost of 0.
-//!
-//! The table also has prices for pictures and for web searches; usage has no bucket for these, so they are not charged.
 
 mod bill;
 mod book;
+mod bucket;
 mod entry;
+mod import;
 mod model;
+mod own;
 mod provider;
+mod table;
 #[cfg(test)]
 mod tests;
 
 pub use bill::{Priced, PricedBucket};
-pub use book::PriceBook;
+pub use book::{PriceBook, PriceBooks};
+pub use bucket::{Bucket, Rates, Unit};
+pub use import::{ImportError, Imported, import};
+pub use own::{BadPrice, OwnPrice};
+pub use table::PriceTable;
 
 use crate::span::Usage;
 
@@ -38,6 +48,10 @@ pub struct Call<'a> {
     pub usage: &'a Usage,
     /// When, in microseconds since the Unix epoch: prices change.
     pub at_us: i64,
+    /// For how long it ran, in microseconds.
+    pub duration_us: i64,
     /// The service tier that served it, such as `batch`, `flex`, `priority`.
     pub service_tier: Option<&'a str>,
+    /// True when it failed: the request as such is not charged then.
+    pub failed: bool,
 }

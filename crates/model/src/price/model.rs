@@ -49,7 +49,6 @@ impl Clause {
         }
     }
 
-    #[cfg(test)]
     pub(super) fn patterns(&self) -> Vec<&Pattern> {
         match self {
             Clause::Regex(pattern) | Clause::NoRegex(pattern) => vec![pattern],
@@ -82,7 +81,6 @@ impl Pattern {
     }
 
     /// Why it cannot be used.
-    #[cfg(test)]
     pub(super) fn error(&self) -> Option<String> {
         Regex::new(&self.source).err().map(|e| e.to_string())
     }
@@ -152,7 +150,6 @@ impl Models {
         by_rule.or(by_name).map(|place| &self.entries[place])
     }
 
-    #[cfg(test)]
     pub(super) fn entries(&self) -> &[Entry] {
         &self.entries
     }
@@ -160,7 +157,7 @@ impl Models {
 
 /// The name as it is, then with less and less of what names a version. A dated name that has a price of its own is found first, so
 /// that `gpt-4o-2024-05-13` is not priced as today's `gpt-4o`.
-fn spellings(name: &str) -> Vec<String> {
+pub(super) fn spellings(name: &str) -> Vec<String> {
     let mut found = vec![name.to_owned()];
     if let Some(dashed) = with_dashed_date(name) {
         found.push(dashed);

@@ -78,14 +78,13 @@ impl Providers {
         vendors(false).chain(vendors(true))
     }
 
-    #[cfg(test)]
     pub(super) fn list(&self) -> &[Provider] {
         &self.list
     }
 }
 
 /// Lower case, with one `-` for whatever is not a letter or digit, and one at each end.
-fn dashed(spelling: &str) -> String {
+pub(super) fn dashed(spelling: &str) -> String {
     let mut text = String::with_capacity(spelling.len() + 2);
     text.push('-');
     for c in spelling.chars() {

@@ -10,6 +10,7 @@ use utoipa::IntoParams;
 use super::ApiError;
 use crate::query::Scope;
 use crate::query::filter::Filter;
+use crate::time::day_start;
 
 /// Parameters of a request, with our own form of error.
 #[derive(Debug)]
@@ -57,7 +58,7 @@ impl Narrow {
     }
 }
 
-/// A moment as a person or a program writes it, in microseconds since the Unix epoch.
+/// A moment as a person or a program writes it, a day (UTC) being its start, in microseconds since the Unix epoch.
 pub(super) fn moment(text: &str, now_us: i64) -> Option<i64> {
     if text == "now" {
         return Some(now_us);
@@ -71,7 +72,7 @@ pub(super) fn moment(text: &str, now_us: i64) -> Option<i64> {
         let us = seconds * 1e6;
         return (us.is_finite() && us.abs() < 9e18).then_some(us.round() as i64);
     }
-    text.parse::<Timestamp>().ok().map(Timestamp::as_microsecond)
+    text.parse::<Timestamp>().ok().map(Timestamp::as_microsecond).or_else(|| day_start(text))
 }
 
 /// `90s`, `30m`, `24h`, `7d`, `2w` in microseconds.
@@ -95,6 +96,7 @@ mod tests {
         assert_eq!(moment("1700000000", now), Some(1_700_000_000_000_000));
         assert_eq!(moment("1700000000.25", now), Some(1_700_000_000_250_000));
         assert_eq!(moment("2023-11-14T22:13:20Z", now), Some(1_700_000_000_000_000));
+        assert_eq!(moment("2023-11-15", now), Some(1_700_006_400_000_000));
         assert_eq!(moment("2023-11-15T07:13:20.000001+09:00", now), Some(1_700_000_000_000_001));
         for wrong in ["yesterday", "-h", "-24x", "1e300", "NaN", "-é", ""] {
             assert_eq!(moment(wrong, now), None, "{wrong}");

@@ -110,6 +110,7 @@ impl From<MetaError> for ApiError {
         match error {
             MetaError::NoProject(_) => ApiError::not_found("project"),
             MetaError::NoKey { .. } => ApiError::not_found("key"),
+            MetaError::NoPrice { .. } => ApiError::not_found("price"),
             MetaError::Invalid(reason) => ApiError::bad_request("invalid_value", reason),
             other => ApiError::internal(other),
         }

@@ -7,6 +7,7 @@ mod error;
 mod issues;
 mod live;
 mod outcomes;
+mod prices;
 mod projects;
 mod queries;
 mod scores;
@@ -19,7 +20,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::{Json, Router};
-use hinomi_model::price::PriceBook;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -29,6 +29,7 @@ use utoipa_axum::routes;
 use crate::errors::Errors;
 use crate::meta::{Meta, Project};
 use crate::outcomes::Outcomes;
+use crate::prices::Prices;
 use crate::query::Engine;
 use crate::scores::Scores;
 use crate::store::Store;
@@ -51,8 +52,8 @@ pub struct Api {
     pub outcomes: Arc<Outcomes>,
     /// Where queries run.
     pub engine: Engine,
-    /// Prices, to explain a cost.
-    pub prices: &'static PriceBook,
+    /// The prices in force.
+    pub prices: Arc<Prices>,
     /// What links and DSNs are made from, without a slash at the end.
     pub public_url: String,
     /// Name of the session's cookie: cookies of one host are shared by all its ports.
@@ -120,6 +121,9 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(projects::get, projects::update))
         .routes(routes!(projects::keys, projects::create_key))
         .routes(routes!(projects::delete_key))
+        .routes(routes!(prices::list, prices::create))
+        .routes(routes!(prices::end, prices::delete))
+        .routes(routes!(prices::unpriced))
         .routes(routes!(queries::summary))
         .routes(routes!(queries::series))
         .routes(routes!(queries::breakdown))

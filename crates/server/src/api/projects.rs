@@ -202,7 +202,7 @@ pub(super) async fn delete_key(
 }
 
 /// A change waits for the disk, so it runs where waiting hinders nobody.
-async fn change<T: Send + 'static>(
+pub(super) async fn change<T: Send + 'static>(
     api: &Arc<Api>,
     work: impl FnOnce(&meta::Meta) -> Result<T, meta::MetaError> + Send + 'static,
 ) -> Result<T, ApiError> {

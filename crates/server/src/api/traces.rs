@@ -139,6 +139,6 @@ pub(super) async fn span(
 ) -> Result<Json<SpanDetail>, ApiError> {
     let missing = || ApiError::no_span("span");
     let (trace, span) = (langfuse::trace_id(&trace), langfuse::span_id(&span));
-    let found = api.ask(of.project).span(&trace, &span, at.us()?, api.prices).await?;
+    let found = api.ask(of.project).span(&trace, &span, at.us()?, &api.prices.of(of.project)).await?;
     found.map(Json).ok_or_else(missing)
 }

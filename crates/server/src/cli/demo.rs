@@ -9,13 +9,16 @@ use anyhow::{Context, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::running::Running;
 use super::{Common, in_force, say, sign_in_link};
-use crate::app::{ADDRESS, LISTENING};
+use crate::app::ADDRESS;
 use crate::demo::{Envelope, envelopes, live};
 use crate::meta::{Meta, Project};
 
 /// What the project is called: the invented travel agency whose programs it watches.
 const NAME: &str = "tabi-desk (demo)";
+/// How long one request may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Requests in flight.
 const SENDERS: usize = 4;
 const DAY: Duration = Duration::from_secs(86_400);
@@ -39,7 +42,7 @@ impl Demo {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = in_force(&self.common, None)?;
         let meta = Meta::open(&config.data)?;
-        let server = Server::find(&meta)?;
+        let server = Running::find(&meta, PATIENCE)?;
         let known = meta.directory().projects.values().find(|project| project.demo).cloned();
         let (project, filled) = match known {
             Some(project) => (project, true),
@@ -68,27 +71,8 @@ impl Demo {
     }
 }
 
-/// The running server.
-struct Server {
-    address: String,
-    agent: ureq::Agent,
-}
-
-impl Server {
-    fn find(meta: &Meta) -> anyhow::Result<Server> {
-        let agent =
-            ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(60))).http_status_as_error(false).build().new_agent();
-        let address = meta.get(LISTENING).unwrap_or_default();
-        let answers = !address.is_empty() && agent.get(format!("{address}/healthz")).call().is_ok();
-        if !answers {
-            bail!("no server is running on this data folder; start `hinomi serve` in another terminal first");
-        }
-        Ok(Server { address, agent })
-    }
-}
-
 struct Destination {
-    server: Server,
+    server: Running,
     project: Project,
     key: String,
 }

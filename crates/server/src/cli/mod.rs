@@ -1,6 +1,8 @@
 //! The command line. Flags, help and errors come from one description.
 
 mod demo;
+mod prices;
+mod running;
 mod serve;
 
 use std::io::{IsTerminal, Write};
@@ -63,6 +65,9 @@ enum Command {
     /// Projects
     #[command(subcommand)]
     Project(ProjectCommand),
+    /// The price table and own prices
+    #[command(subcommand)]
+    Prices(prices::PricesCommand),
     /// Fill a project with made-up traffic, to see what Hinomi is for
     Demo(demo::Demo),
     /// Print the configuration that is in force, as a file that can be used again
@@ -168,6 +173,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
             }
             Ok(())
         }
+        Command::Prices(command) => command.run(),
         Command::Demo(demo) => demo.run(),
         Command::Config { common } => say(config::print(&in_force(&common, None)?).trim_end()),
     }

@@ -23,7 +23,7 @@ use axum::http::HeaderMap;
 use hinomi_model::clock::Context;
 use hinomi_model::cost;
 use hinomi_model::outcome::{Category, Outcome, OutcomeKind};
-use hinomi_model::price::PriceBook;
+use hinomi_model::price::{PriceBook, PriceBooks};
 use hinomi_model::score::Score;
 use hinomi_model::sentry::ErrorEvent;
 use hinomi_model::span::Span;
@@ -52,7 +52,7 @@ pub struct Intake {
     errors: Arc<Errors>,
     scores: Arc<Scores>,
     outcomes: Arc<Outcomes>,
-    prices: &'static PriceBook,
+    prices: Arc<PriceBooks>,
     limits: config::Ingest,
     retention_days: u32,
     /// The project of OTLP requests that bring no key.
@@ -70,6 +70,8 @@ pub struct Intake {
 struct Sender {
     project: Project,
     key: Option<Key>,
+    /// The prices that hold for the project.
+    prices: Arc<PriceBook>,
 }
 
 /// What was read of a request.
@@ -98,7 +100,7 @@ impl Intake {
         errors: Arc<Errors>,
         scores: Arc<Scores>,
         outcomes: Arc<Outcomes>,
-        prices: &'static PriceBook,
+        prices: Arc<PriceBooks>,
         config: &config::Config,
     ) -> Intake {
         let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
@@ -127,13 +129,13 @@ impl Intake {
         let project = self.project(key.project)?;
         let at_us = jiff::Timestamp::now().as_microsecond();
         self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(key.id, at_us);
-        Ok(Sender { project, key: Some(key) })
+        Ok(Sender { prices: self.prices.of(project.id), project, key: Some(key) })
     }
 
     /// Who sends without a key, where that is allowed.
     fn anonymous_sender(&self, project: Option<u64>) -> Option<Result<Sender, Refusal>> {
         let anonymous = self.anonymous.filter(|anonymous| project.is_none_or(|project| project == *anonymous))?;
-        Some(self.project(anonymous).map(|project| Sender { project, key: None }))
+        Some(self.project(anonymous).map(|project| Sender { prices: self.prices.of(project.id), project, key: None }))
     }
 
     fn project(&self, id: u64) -> Result<Project, Refusal> {
@@ -176,9 +178,9 @@ impl Intake {
     }
 
     /// What decoding must know of a sender.
-    fn context(&self, sender: &Sender, received_us: i64) -> Context<'static> {
+    fn context<'a>(&self, sender: &'a Sender, received_us: i64) -> Context<'a> {
         let retention_us = i64::try_from(self.retention(&sender.project).as_micros()).ok();
-        Context { received_us, retention_us, price: self.prices }
+        Context { received_us, retention_us, price: &sender.prices }
     }
 
     /// Makes what was decoded ready to be stored. Takes processor time.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::Connection;
 
 use super::error::MetaError;
+use super::prices::{self, SetPrice};
 
 /// Another currency in which the page shows money. Everything is kept in US dollars.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
@@ -63,6 +64,8 @@ pub struct Directory {
     pub projects: BTreeMap<u64, Project>,
     /// By text.
     pub keys: HashMap<String, Key>,
+    /// Prices that owners have set, in the order in which they were.
+    pub prices: Vec<SetPrice>,
 }
 
 impl Directory {
@@ -111,5 +114,5 @@ pub(super) fn read(connection: &Connection) -> Result<Directory, MetaError> {
         Ok((key.public_key.clone(), key))
     })?;
     let keys = keys.collect::<Result<_, _>>()?;
-    Ok(Directory { projects, keys })
+    Ok(Directory { projects, keys, prices: prices::read(connection)? })
 }

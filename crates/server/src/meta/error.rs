@@ -29,6 +29,14 @@ pub enum MetaError {
         /// The key's number.
         key: i64,
     },
+    /// No such price in that project.
+    #[error("project {project} has no price {price}")]
+    NoPrice {
+        /// The project.
+        project: u64,
+        /// The price's number.
+        price: i64,
+    },
     /// A value that cannot be.
     #[error("{0}")]
     Invalid(String),

@@ -6,6 +6,7 @@
 mod directory;
 mod error;
 mod open;
+mod prices;
 mod projects;
 mod secrets;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use rusqlite::Connection;
 
 pub use directory::{Currency, Directory, Key, Project};
 pub use error::MetaError;
+pub use prices::SetPrice;
 pub use projects::Patch;
 pub use secrets::Token;
 

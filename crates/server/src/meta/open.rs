@@ -8,7 +8,8 @@ use super::error::MetaError;
 use crate::sqlite;
 
 /// Each step leads from one format to the next; `user_version` counts those that were taken.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE projects (
         id                 INTEGER PRIMARY KEY AUTOINCREMENT,
         name               TEXT NOT NULL,
@@ -40,7 +41,17 @@ const STEPS: &[&str] = &["
     CREATE TABLE sign_ins (hash BLOB PRIMARY KEY, expires_us INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE sessions (hash BLOB PRIMARY KEY, expires_us INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-"];
+",
+    "
+    -- Prices that owners set: JSON of a `price::OwnPrice`.
+    CREATE TABLE prices (
+        id         INTEGER PRIMARY KEY AUTOINCREMENT,
+        project_id INTEGER NOT NULL REFERENCES projects (id),
+        price      TEXT NOT NULL,
+        created_us INTEGER NOT NULL
+    );
+",
+];
 
 pub(super) fn open(dir: &Path) -> Result<Connection, MetaError> {
     create_folder(dir).map_err(|source| MetaError::Folder { path: dir.to_owned(), source })?;

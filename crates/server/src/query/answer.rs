@@ -154,6 +154,18 @@ pub struct Usage {
     pub cache_write_tokens: Option<u64>,
     /// Output that was thought and not said.
     pub reasoning_tokens: Option<u64>,
+    /// Sound that went in.
+    pub input_audio_tokens: Option<u64>,
+    /// Sound that came out.
+    pub output_audio_tokens: Option<u64>,
+    /// Pictures that went in.
+    pub input_image_tokens: Option<u64>,
+    /// Pictures that came out.
+    pub output_image_tokens: Option<u64>,
+    /// Searches of the web that the provider made, as it bills them.
+    pub web_searches: Option<u64>,
+    /// Pictures that were made.
+    pub images: Option<u64>,
     /// `reported`, `estimated`, or null when unknown.
     pub source: Option<&'static str>,
 }
@@ -169,10 +181,13 @@ pub struct Cost {
     pub output: Option<f64>,
     /// `computed` or `client`.
     pub source: &'static str,
-    /// The entry of the price table.
+    /// The entry of the price table, or the owner's price: `own:MODEL@date`.
     pub price: Option<String>,
     /// What the client says, kept beside ours.
     pub client_total: Option<f64>,
+    /// What it is by our prices, where the client's figure is taken; only of one span.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub computed_total: Option<f64>,
     /// How it came about; only of one span, and only where computed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub buckets: Option<Vec<CostBucket>>,
@@ -181,11 +196,11 @@ pub struct Cost {
 /// One line of a bill.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct CostBucket {
-    /// `input`, `cache_read`, `output` and the like.
+    /// `input`, `cache_read`, `output` and the like; `request`, `web_search`, `image`, `hour` are no tokens.
     pub bucket: &'static str,
-    /// How many.
+    /// How many; for `hour`, microseconds.
     pub tokens: u64,
-    /// The price of a million.
+    /// The price of a million of them.
     pub usd_per_million: f64,
     /// What they cost.
     pub amount: f64,
@@ -315,6 +330,29 @@ pub struct SpanDetail {
     /// Spans of other traces that it names.
     #[schema(value_type = Vec<Object>)]
     pub links: Vec<Value>,
+}
+
+/// A model whose calls have usage and no price.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct UnpricedModel {
+    /// Its name; null for calls that name none.
+    pub model: Option<String>,
+    /// Who runs it.
+    pub provider: Option<String>,
+    /// Calls.
+    pub calls: u64,
+    /// All input.
+    pub input_tokens: u64,
+    /// All output.
+    pub output_tokens: u64,
+    /// Input from caches.
+    pub cache_read_tokens: u64,
+    /// For how long the calls ran, in hours.
+    pub hours: f64,
+    /// Start of the first call.
+    pub first_seen: String,
+    /// Start of the last call.
+    pub last_seen: String,
 }
 
 /// Spans of a list.

@@ -1,10 +1,10 @@
 //! One span in full.
 
 use datafusion::prelude::{col, lit};
+use hinomi_model::cost;
 use hinomi_model::id::{SpanId, TraceId};
-use hinomi_model::money::Usd;
-use hinomi_model::price::{Call, PriceBook};
-use hinomi_model::span::{CostSource, Span};
+use hinomi_model::price::{PriceBook, Priced, PricedBucket};
+use hinomi_model::span::{self, CostSource};
 use serde_json::{Map, Value};
 
 use super::answer::{CostBucket, SpanDetail};
@@ -66,8 +66,13 @@ impl Project {
         let at = beside.iter().position(|loaded| loaded.span().span_id == *span).unwrap_or(0);
         let compared = self.means(std::slice::from_ref(&full)).await?.of(full.span());
         let mut summary = shown(&full, &tree[at], compared);
-        if let Some(cost) = &mut summary.cost {
-            cost.buckets = bill(full.span(), prices);
+        if let (Some(shown), Some(stored)) = (&mut summary.cost, &full.span().cost) {
+            let tier = cost::service_tier(&full.span().attributes);
+            let ours = prices.explain(&cost::call(full.span(), tier.as_deref()));
+            match stored.source {
+                CostSource::Computed => shown.buckets = ours.and_then(|ours| bill(stored, &ours)),
+                CostSource::Client => shown.computed_total = ours.map(|ours| ours.cost.total.dollars()),
+            }
         }
         let clock_shift_ms = full.span().clock_shift_us as f64 / 1000.0;
         let received_at = rfc3339(full.row.received_us);
@@ -90,28 +95,15 @@ impl Project {
     }
 }
 
-/// How a computed cost came about. The table may have changed since: lines that do not add up to what is stored are not shown.
-fn bill(span: &Span, prices: &PriceBook) -> Option<Vec<CostBucket>> {
-    let cost = span.cost.as_ref().filter(|cost| cost.source == CostSource::Computed)?;
-    let tier = ["gen_ai.openai.response.service_tier", "openai.response.service_tier", "gen_ai.response.service_tier"];
-    let tier = tier.iter().find_map(|name| span.attributes.get(*name)?.as_str());
-    let call = |service_tier| Call {
-        provider: span.provider.as_deref(),
-        response_model: span.response_model.as_deref(),
-        request_model: span.request_model.as_deref(),
-        usage: &span.usage,
-        at_us: span.start_us,
-        service_tier,
+/// How a computed cost came about. Prices may have changed since: lines that do not add up to what is stored are not shown.
+fn bill(cost: &span::Cost, ours: &Priced) -> Option<Vec<CostBucket>> {
+    let line = |line: &PricedBucket| CostBucket {
+        bucket: line.bucket.as_str(),
+        tokens: line.count,
+        usd_per_million: line.usd_per_million(),
+        amount: line.amount.dollars(),
     };
-    let explained =
-        [tier, None].into_iter().filter_map(|tier| prices.explain(&call(tier))).find(|priced| priced.cost.total == cost.total)?;
-    let line = |line: &hinomi_model::price::PricedBucket| CostBucket {
-        bucket: line.bucket,
-        tokens: line.tokens,
-        usd_per_million: line.usd_per_million.dollars(),
-        amount: Usd::dollars(line.amount),
-    };
-    Some(explained.lines.iter().map(line).collect())
+    (ours.cost.total == cost.total).then(|| ours.lines.iter().map(line).collect())
 }
 
 /// Temperature and the like, wherever clients put them.

@@ -24,6 +24,7 @@ mod tests;
 mod text;
 mod trace;
 mod tree;
+mod unpriced;
 
 use std::sync::Arc;
 

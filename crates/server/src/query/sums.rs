@@ -35,7 +35,7 @@ fn is_without_usage() -> Expr {
     col("usage_input").is_null().and(col("usage_output").is_null()).and(col("total_tokens").is_null())
 }
 
-fn is_unpriced() -> Expr {
+pub(super) fn is_unpriced() -> Expr {
     is_call().and(col("cost").is_null()).and(is_without_usage().is_not_true()).and(is_failed().is_not_true())
 }
 

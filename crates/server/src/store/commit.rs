@@ -238,9 +238,10 @@ impl Committer {
     fn join(&mut self, project: u64, spans: &[Span], known: &[u32], group: &Group) -> Vec<(u32, Span)> {
         let mut joined = Vec::new();
         let mut elsewhere = Vec::new();
+        let prices = self.shared.config.prices.of(project);
         let join = |mut row: Row, new: &Span| {
             row.locally().apply(&mut row.span);
-            (self.shared.config.join)(&row.span, new)
+            (self.shared.config.join)(&row.span, new, &prices)
         };
         for index in known {
             let span = &spans[*index as usize];

@@ -18,7 +18,7 @@ use super::state::{Place, Shared, lock};
 use super::traces::{Known, LONGEST_TRACE};
 
 /// What [`Node::of`] reads, and what a row says of its own decision.
-const NODE_COLUMNS: [&str; 25] = [
+const NODE_COLUMNS: [&str; 27] = [
     "project_id",
     "trace_id",
     "span_id",
@@ -37,6 +37,8 @@ const NODE_COLUMNS: [&str; 25] = [
     "usage_output",
     "usage_reasoning",
     "usage_output_audio",
+    "usage_input_image",
+    "usage_output_image",
     "response_id",
     "counted",
     "not_counted_because",

@@ -54,6 +54,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hinomi_model::counting::{Decision, Node};
 use hinomi_model::id::TraceId;
+use hinomi_model::price::{PriceBook, PriceBooks};
 use hinomi_model::span::Span;
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 
@@ -90,7 +91,9 @@ pub struct StoreConfig {
     pub rules: fn(&[Node]) -> Vec<Decision>,
     /// What makes one span of two reports of it, of which one at least is a piece; `None` when the second says nothing new. The
     /// same reports in any order must give the same span.
-    pub join: fn(&Span, &Span) -> Option<Span>,
+    pub join: fn(&Span, &Span, &PriceBook) -> Option<Span>,
+    /// The prices that hold for each project, which what is joined is priced by.
+    pub prices: Arc<PriceBooks>,
 }
 
 impl Default for StoreConfig {
@@ -106,6 +109,7 @@ impl Default for StoreConfig {
             patience: Duration::from_secs(10),
             rules: hinomi_model::counting::decide,
             join: hinomi_model::joining::join,
+            prices: Arc::new(PriceBooks::default()),
         }
     }
 }

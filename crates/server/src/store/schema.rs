@@ -98,5 +98,10 @@ pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         optional("local_decision", Utf8View),
         // What of the span came by itself (JSON of a `joining::Joined`); null for one that came whole.
         optional("joined", Utf8View),
+        // More exclusive buckets of tokens, and what is charged beside tokens.
+        optional("usage_input_image", Int64),
+        optional("usage_output_image", Int64),
+        optional("usage_web_searches", Int64),
+        optional("usage_images", Int64),
     ]))
 });

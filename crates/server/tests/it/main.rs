@@ -9,5 +9,6 @@ mod ingest;
 mod langfuse;
 mod otlp;
 mod page;
+mod prices;
 mod server;
 mod structure;

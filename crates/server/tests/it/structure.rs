@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A part of the server and the parts that it may use. `app` and `cli` put all together and may use any.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("store", &[]),
     ("errors", &["sqlite", "time"]),
     ("outcomes", &["sqlite", "time"]),
@@ -15,9 +15,10 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("time", &[]),
     ("config", &[]),
     ("page", &[]),
+    ("prices", &["meta"]),
     ("ingest", &["config", "errors", "meta", "outcomes", "scores", "sqlite", "store"]),
     ("query", &["store", "time"]),
-    ("api", &["errors", "meta", "outcomes", "query", "scores", "store", "time"]),
+    ("api", &["errors", "meta", "outcomes", "prices", "query", "scores", "store", "time"]),
 ];
 
 fn sources(path: &Path) -> Vec<PathBuf> {

@@ -1,10 +1,11 @@
 import { common } from './common';
 import { issues } from './issues';
 import { overview } from './overview';
+import { prices } from './prices';
 import { settings } from './settings';
 import { setup } from './setup';
 import { text } from './text';
 import { trace } from './trace';
 import { traces } from './traces';
 
-export const en = { ...common, ...issues, ...overview, ...settings, ...setup, ...text, ...trace, ...traces };
+export const en = { ...common, ...issues, ...overview, ...prices, ...settings, ...setup, ...text, ...trace, ...traces };

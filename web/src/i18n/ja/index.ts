@@ -2,6 +2,7 @@ import type { en } from '../en';
 import { common } from './common';
 import { issues } from './issues';
 import { overview } from './overview';
+import { prices } from './prices';
 import { settings } from './settings';
 import { setup } from './setup';
 import { text } from './text';
@@ -12,6 +13,7 @@ export const ja: Record<keyof typeof en, string> = {
   ...common,
   ...issues,
   ...overview,
+  ...prices,
   ...settings,
   ...setup,
   ...text,

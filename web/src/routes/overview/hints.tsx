@@ -23,6 +23,11 @@ export function Hints({ project, summary }: { project: Project; summary: Summary
       {silent > 0 && <span className={unpriced > 0 ? 'dim hide-s' : undefined}>{t('overview.noUsage', { n: format.count(silent) })}</span>}
       <span className="sp" />
       {models.length > 0 && (
+        <Link className="go" to="/settings" search={{ project: String(project.id), price: models[0] }}>
+          {t('trace.setPrice')}
+        </Link>
+      )}
+      {models.length > 0 && (
         <Link
           className="go"
           to="/p/$project/traces"

@@ -10,6 +10,7 @@ import { useReader } from '../../reader';
 import { InBar } from '../../shell/bar-slots';
 import { useTitle } from '../../shell/title';
 import { Keys } from './keys';
+import { Prices } from './prices';
 import { ProjectForm } from './project-form';
 import { SignOut } from './sign-out';
 import './settings.css';
@@ -18,7 +19,7 @@ export default function Settings() {
   const t = useT();
   useTitle(t('settings.title'));
   const me = useMe();
-  const { project: chosen } = useSearch({ from: '/app/settings' });
+  const { project: chosen, price, provider } = useSearch({ from: '/app/settings' });
   const last = getPrefs().project;
   const project = me.projects.find(({ id }) => String(id) === chosen) ?? me.projects.find(({ id }) => id === last) ?? me.projects[0];
   return (
@@ -41,6 +42,11 @@ export default function Settings() {
           {/* Another project is another form: nothing typed for one is saved for the other. */}
           <ProjectForm key={project.id} project={project} />
           <Keys key={`keys ${project.id}`} project={project} />
+          <Prices
+            key={`prices ${project.id} ${price} ${provider}`}
+            project={project}
+            wanted={price ? { model: price, provider: provider ?? '' } : null}
+          />
         </div>
       )}
     </div>

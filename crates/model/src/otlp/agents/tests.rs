@@ -68,7 +68,7 @@ fn stored(batches: &[Vec<Span>]) -> Vec<Span> {
     let mut stored: Vec<Span> = Vec::new();
     for span in batches.iter().flatten() {
         match stored.iter_mut().find(|known| (known.trace_id, known.span_id) == (span.trace_id, span.span_id)) {
-            Some(known) => *known = joining::join(known, span).unwrap_or_else(|| known.clone()),
+            Some(known) => *known = joining::join(known, span, PriceBook::embedded()).unwrap_or_else(|| known.clone()),
             None => stored.push(span.clone()),
         }
     }

@@ -103,7 +103,7 @@ impl<'a> Reader<'a> {
         let id = (span.trace_id, span.span_id);
         match self.places.get(&id).map(|place| &mut self.spans[*place]) {
             Some(known) if known.joined.is_some() || span.joined.is_some() => {
-                if let Some(joined) = joining::join(known, &span) {
+                if let Some(joined) = joining::join(known, &span, self.context.price) {
                     *known = joined;
                 }
             }

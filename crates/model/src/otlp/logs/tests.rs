@@ -82,7 +82,7 @@ fn messages_of_one_time_keep_their_order() {
     let expected = [("system", "a"), ("user", "b"), ("assistant", "c"), ("user", "d")];
     assert_eq!(roles, expected.map(|(role, content)| (role.to_owned(), content.to_owned())));
     assert_eq!(said(&whole[0].output_messages), [("assistant".to_owned(), "e".to_owned())]);
-    assert_eq!(join(&whole[0], &of_json(json!(records)).spans[0]), None, "sent again it is nothing new");
+    assert_eq!(join(&whole[0], &of_json(json!(records)).spans[0], PriceBook::embedded()), None, "sent again it is nothing new");
     let twice: Vec<Value> = records.iter().chain(&records).cloned().collect();
     assert_eq!(of_json(json!(twice)).spans, whole);
 }
@@ -115,7 +115,7 @@ fn a_call_takes_its_messages_in_either_order() {
     let call = Span { name: "chat".into(), ..of_json(json!([message("gen_ai.choice", "x")])).spans[0].clone() };
     let call = Span { joined: None, output_messages: vec![], ..call };
     let asked = &of_json(json!([message("gen_ai.user.message", "Hi")])).spans[0];
-    let (late, early) = (join(&call, asked).unwrap(), join(asked, &call).unwrap());
+    let (late, early) = (join(&call, asked, PriceBook::embedded()).unwrap(), join(asked, &call, PriceBook::embedded()).unwrap());
     assert_eq!(late, early);
     assert_eq!((late.name.as_str(), late.input_messages.len()), ("chat", 1));
 }

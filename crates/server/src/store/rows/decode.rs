@@ -105,7 +105,7 @@ pub fn from_batch(batch: &RecordBatch) -> Vec<Row> {
 /// Reads the exclusive buckets and the total. The sums over buckets are derived and not read.
 fn usage(batch: &RecordBatch, rows: &mut [Row]) {
     type Bucket = fn(&mut Usage) -> &mut Option<u64>;
-    let buckets: [(&str, Bucket); 9] = [
+    let buckets: [(&str, Bucket); 13] = [
         ("usage_input", |u| &mut u.input),
         ("usage_cache_read", |u| &mut u.cache_read),
         ("usage_cache_write_5m", |u| &mut u.cache_write_5m),
@@ -114,6 +114,10 @@ fn usage(batch: &RecordBatch, rows: &mut [Row]) {
         ("usage_output", |u| &mut u.output),
         ("usage_reasoning", |u| &mut u.reasoning),
         ("usage_output_audio", |u| &mut u.output_audio),
+        ("usage_input_image", |u| &mut u.input_image),
+        ("usage_output_image", |u| &mut u.output_image),
+        ("usage_web_searches", |u| &mut u.web_searches),
+        ("usage_images", |u| &mut u.images),
         ("total_tokens", |u| &mut u.total),
     ];
     for (name, bucket) in buckets {

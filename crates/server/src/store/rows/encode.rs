@@ -87,6 +87,10 @@ pub fn to_batch(rows: &[Row]) -> RecordBatch {
         c.owned(|row| json_of_some(&row.span.reading)),
         c.owned(|row| row.local.as_ref().map(json)),
         c.owned(|row| row.span.joined.as_ref().map(json)),
+        c.count(|row| row.span.usage.input_image),
+        c.count(|row| row.span.usage.output_image),
+        c.count(|row| row.span.usage.web_searches),
+        c.count(|row| row.span.usage.images),
     ];
     RecordBatch::try_new(SCHEMA.clone(), columns).expect("columns stand in the order of SCHEMA and required ones have no nulls")
 }

@@ -63,18 +63,28 @@ fn usage() -> impl Strategy<Value = Usage> {
     (
         (tokens(), tokens(), tokens(), tokens(), tokens()),
         (tokens(), tokens(), tokens(), tokens()),
+        (tokens(), tokens(), tokens(), tokens()),
         proptest::option::of(proptest::sample::select(UsageSource::ALL)),
     )
         .prop_map(
-            |((input, cache_read, cache_write_5m, cache_write_1h, input_audio), (output, reasoning, output_audio, total), source)| Usage {
+            |(
+                (input, cache_read, cache_write_5m, cache_write_1h, input_audio),
+                (output, reasoning, output_audio, total),
+                (input_image, output_image, web_searches, images),
+                source,
+            )| Usage {
                 input,
                 cache_read,
                 cache_write_5m,
                 cache_write_1h,
                 input_audio,
+                input_image,
                 output,
                 reasoning,
                 output_audio,
+                output_image,
+                web_searches,
+                images,
                 total,
                 source,
             },

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::collections::btree_map::Entry;
 
+use hinomi_model::price::PriceBook;
 use proptest::prelude::*;
 
 use super::*;
@@ -65,7 +66,7 @@ impl Model {
                     stored += 1;
                 }
                 Entry::Occupied(mut known) => {
-                    if let Some(whole) = joining::join(known.get(), span) {
+                    if let Some(whole) = joining::join(known.get(), span, PriceBook::embedded()) {
                         known.insert(whole);
                         joined += 1;
                     }

@@ -1,6 +1,7 @@
+import { Link } from '@tanstack/react-router';
 import { useMemo, type ReactNode } from 'react';
 import { usageOf } from '../../../api/status';
-import type { CostBucket, SpanDetail, Usage } from '../../../api/types';
+import type { BucketName, CostBucket, SpanDetail, Usage } from '../../../api/types';
 import { colorOf } from '../../../colors';
 import { MINUS } from '../../../format';
 import { useT, type TextKey } from '../../../i18n';
@@ -13,9 +14,21 @@ import { isCall, type Node } from '../model/tree';
 function Price({ of }: { of: CostBucket }) {
   const t = useT();
   const { format } = useReader();
-  if (of.bucket === 'request') return t('trace.each', { price: format.moneyExact(of.usd_per_million / 1e6) });
+  if (isEach(of.bucket)) return t('trace.each', { price: format.moneyExact(of.usd_per_million / 1e6) });
+  // A price for an hour, of which a million microseconds are the 3,600th part.
+  if (of.bucket === 'hour') return t('trace.perHour', { price: format.moneyExact(of.usd_per_million * 3600) });
   const usd = of.usd_per_million;
   return Math.abs(usd * 100 - Math.round(usd * 100)) < 1e-9 ? `$${format.fixed(usd, 2)}` : format.moneyExact(usd);
+}
+
+/** What is no token and has a price for each. */
+const isEach = (bucket: BucketName) => bucket === 'request' || bucket === 'web_search' || bucket === 'image';
+
+/** How many; of time, how long. */
+function HowMany({ bucket, n }: { bucket: BucketName; n: number }) {
+  const t = useT();
+  const { format } = useReader();
+  return bucket === 'hour' ? t('trace.seconds', { n: format.three(n / 1e6) }) : format.count(n);
 }
 
 /** All that was charged, so that the eye can follow the sum: seven decimals where amounts are tiny. */
@@ -49,8 +62,8 @@ export function CostLine({ detail }: { detail: SpanDetail }) {
               {buckets.map((one, at) => (
                 <span key={one.bucket} title={t(bucketKey(one.bucket))}>
                   {at > 0 && '+ '}
-                  {format.count(one.tokens)} × <Price of={one} />
-                  {one.bucket === 'request' ? ' ' : '/M '}
+                  <HowMany bucket={one.bucket} n={one.tokens} /> × <Price of={one} />
+                  {isEach(one.bucket) || one.bucket === 'hour' ? ' ' : '/M '}
                 </span>
               ))}
               {buckets.length > 1 && (
@@ -101,15 +114,24 @@ function WhyUnknown({ detail }: { detail: SpanDetail }) {
           : 'trace.unknown.model';
   return (
     <p>
-      <Unknown /> {t(key, { model: detail.model ?? '' })}
+      <Unknown /> {t(key, { model: detail.model ?? '' })}{' '}
+      {key === 'trace.unknown.price' && (
+        <Link
+          className="more"
+          to="/settings"
+          search={{ project: String(detail.project_id), price: detail.model ?? undefined, provider: detail.provider ?? undefined }}
+        >
+          {t('trace.setPrice')}
+        </Link>
+      )}
     </p>
   );
 }
 
-const bucketKey = (bucket: CostBucket['bucket']): TextKey => `trace.bucket.${bucket}`;
+const bucketKey = (bucket: BucketName): TextKey => `trace.bucket.${bucket}`;
 
 interface Line {
-  bucket: CostBucket['bucket'];
+  bucket: BucketName;
   tokens: number | null;
   priced: CostBucket | null;
 }
@@ -117,7 +139,7 @@ interface Line {
 /** A line for each bucket that was charged, and for those that every call has, known or not. */
 export function linesOf(usage: Usage | null, buckets: CostBucket[]): Line[] {
   const priced = new Map(buckets.map((one) => [one.bucket, one]));
-  const line = (bucket: CostBucket['bucket'], tokens: number | null): Line => ({
+  const line = (bucket: BucketName, tokens: number | null): Line => ({
     bucket,
     tokens: priced.get(bucket)?.tokens ?? tokens,
     priced: priced.get(bucket) ?? null,
@@ -128,20 +150,35 @@ export function linesOf(usage: Usage | null, buckets: CostBucket[]): Line[] {
   const reasoning = known(usage?.reasoning_tokens);
   const input = known(usage?.input_tokens);
   const output = known(usage?.output_tokens);
+  const media = {
+    input_audio: known(usage?.input_audio_tokens),
+    input_image: known(usage?.input_image_tokens),
+    output_audio: known(usage?.output_audio_tokens),
+    output_image: known(usage?.output_image_tokens),
+  };
+  const rest = (whole: number | null, ...parts: (number | null)[]) =>
+    whole === null ? null : Math.max(0, parts.reduce<number>((left, part) => left - (part ?? 0), whole));
   const lines = [
-    line('input', input === null ? null : Math.max(0, input - (read ?? 0) - (written ?? 0))),
+    line('input', rest(input, read, written, media.input_audio, media.input_image)),
     line('cache_read', read),
     ...(priced.has('cache_write_1h') && !priced.has('cache_write_5m') ? [] : [line('cache_write_5m', written)]),
     line('cache_write_1h', null),
-    line('input_audio', null),
-    line('output', output === null ? null : Math.max(0, output - (reasoning ?? 0))),
+    line('input_audio', media.input_audio),
+    line('input_image', media.input_image),
+    line('output', rest(output, reasoning, media.output_audio, media.output_image)),
     line('reasoning', reasoning),
-    line('output_audio', null),
+    line('output_audio', media.output_audio),
+    line('output_image', media.output_image),
     line('request', null),
+    line('web_search', known(usage?.web_searches)),
+    line('image', known(usage?.images)),
+    line('hour', null),
   ];
-  const rare = new Set<CostBucket['bucket']>(['cache_write_1h', 'input_audio', 'output_audio', 'reasoning', 'request']);
+  const usual = new Set<BucketName>(['input', 'cache_read', 'cache_write_5m', 'output']);
+  // What is rare is shown where there is some of it, also where it has no price: it is not free.
   return lines.filter(
-    ({ bucket, tokens, priced: charged }) => charged !== null || !rare.has(bucket) || (bucket === 'reasoning' && tokens !== null),
+    ({ bucket, tokens, priced: charged }) =>
+      charged !== null || usual.has(bucket) || (bucket === 'reasoning' ? tokens !== null : tokens !== null && tokens > 0),
   );
 }
 
@@ -183,7 +220,7 @@ function CallCost({ detail }: { detail: SpanDetail }) {
             {linesOf(usage, buckets).map(({ bucket, tokens, priced }) => (
               <tr key={bucket} className={priced ? undefined : 'dim'}>
                 <td>{t(bucketKey(bucket))}</td>
-                <td className="n">{tokens === null ? <Unknown /> : format.count(tokens)}</td>
+                <td className="n">{tokens === null ? <Unknown /> : <HowMany bucket={bucket} n={tokens} />}</td>
                 <td className="o">{priced ? '×' : ''}</td>
                 <td className="n">{priced ? <Price of={priced} /> : '–'}</td>
                 <td className="o">{priced ? '=' : ''}</td>
@@ -233,8 +270,17 @@ function CallCost({ detail }: { detail: SpanDetail }) {
         <dd>{cost === null ? <Unknown /> : t(cost.source === 'client' ? 'trace.clientsFigure' : 'trace.computedByUs')}</dd>
         <dt>{t('trace.clientCost')}</dt>
         <dd>
-          <ClientCost ours={cost?.total ?? null} theirs={cost?.client_total ?? null} preferred={cost?.source === 'client'} />
+          <ClientCost
+            ours={cost?.source === 'client' ? (cost.computed_total ?? null) : (cost?.total ?? null)}
+            theirs={cost?.client_total ?? null}
+          />
         </dd>
+        {cost?.source === 'client' && (
+          <>
+            <dt>{t('trace.oursWouldBe')}</dt>
+            <dd>{typeof cost.computed_total === 'number' ? format.moneyExact(cost.computed_total) : <Unknown />}</dd>
+          </>
+        )}
         <dt>{t('trace.counted')}</dt>
         <dd>{detail.counted ? t('trace.countedYes') : t('trace.countedNo')}</dd>
       </dl>
@@ -242,12 +288,12 @@ function CallCost({ detail }: { detail: SpanDetail }) {
   );
 }
 
-/** The client's own figure beside ours, with the difference where there is one. */
-function ClientCost({ ours, theirs, preferred }: { ours: number | null; theirs: number | null; preferred: boolean }): ReactNode {
+/** The client's own figure beside ours, with the difference where there is one, whichever of both is taken. */
+function ClientCost({ ours, theirs }: { ours: number | null; theirs: number | null }): ReactNode {
   const t = useT();
   const { format } = useReader();
   if (theirs === null) return <span className="dim">{t('trace.notSent')}</span>;
-  if (ours === null || preferred) return format.moneyExact(theirs);
+  if (ours === null) return format.moneyExact(theirs);
   const off = theirs - ours;
   if (Math.abs(off) <= Math.abs(ours) * 0.001) {
     return (

@@ -1,0 +1,185 @@
+//! Finding the entry of the price table for a call.
+
+use serde::Deserialize;
+
+use super::Call;
+use super::bill::{self, Origin, Priced};
+use super::entry::Entry;
+use super::model::Spelled;
+use super::provider::{Provider, Providers, Row};
+/// The table that is part of the program.
+pub(super) const EMBEDDED: &str = include_str!("../../data/prices.json");
+
+/// The provider whose protocol other servers speak. Its clients report its name whatever server they talk to.
+const COMMON_PROTOCOL: &str = "openai";
+
+/// List prices of providers.
+#[derive(Debug)]
+pub struct PriceTable {
+    providers: Providers,
+    date: String,
+}
+
+/// An entry and where it stands.
+#[derive(Clone, Copy)]
+struct Found<'a> {
+    list: &'a Provider,
+    entry: &'a Entry,
+    /// True when the list is not that of the provider that was named.
+    resold: bool,
+}
+
+#[derive(Deserialize)]
+struct Table {
+    date: String,
+    providers: Vec<Row>,
+}
+
+impl PriceTable {
+    /// A table in the form that `scripts/prices.py` writes.
+    ///
+    /// # Errors
+    ///
+    /// When it is not JSON of that form, or a price is none.
+    pub fn from_json(text: &str) -> Result<PriceTable, serde_json::Error> {
+        let table: Table = serde_json::from_str(text)?;
+        Ok(PriceTable { providers: Providers::new(table.providers), date: table.date })
+    }
+
+    /// The text of the table that is part of the program.
+    pub fn embedded_text() -> &'static str {
+        EMBEDDED
+    }
+
+    /// The day up to which prices in the table were followed, as `YYYY-MM-DD`.
+    pub fn date(&self) -> &str {
+        &self.date
+    }
+
+    /// What a call cost, bucket by bucket. `None` when there is no entry for its model, the entry has no price, or a count that it would
+    /// multiply is not known.
+    pub fn explain(&self, call: &Call) -> Option<Priced> {
+        let found = self.entry(call)?;
+        // Whoever resells a vendor's models at the vendor's list price has other discounts.
+        let service_tier = call.service_tier.filter(|_| !found.resold);
+        let quote = found.entry.quote(call.at_us, service_tier)?;
+        let name = format!("{}:{}", found.list.id, found.entry.id);
+        bill::bill(Origin { name, tier: quote.tier, from: quote.from, own: false }, &quote.rates, call)
+    }
+
+    /// The entry that stands for a call's model, `provider:model`, also where it has no price.
+    pub fn entry_id(&self, call: &Call) -> Option<String> {
+        self.entry(call).map(|found| format!("{}:{}", found.list.id, found.entry.id))
+    }
+
+    /// The vendor whose own list has the model, never one who resells it.
+    pub fn vendor_of(&self, model: &str) -> Option<&str> {
+        let spelled = Spelled::new(model)?;
+        let named = self.named_by(&spelled).filter(|(named, _)| named.vendor);
+        let named = named.filter(|(vendor, rest)| vendor.models.find(rest).is_some()).map(|(vendor, _)| vendor);
+        let vendor = named.or_else(|| self.vendor(spelled.bare()).map(|found| found.list))?;
+        Some(&vendor.id)
+    }
+
+    /// True when the table can tell which provider a client means by this name.
+    pub fn knows_provider(&self, name: &str) -> bool {
+        self.providers.find(name).is_some()
+    }
+
+    /// The canonical name of a provider, from any spelling; `None` for one that the table does not know.
+    pub fn canonical_provider(&self, spelling: &str) -> Option<&str> {
+        self.providers.find(spelling).map(|provider| provider.id.as_str())
+    }
+
+    fn entry(&self, call: &Call) -> Option<Found<'_>> {
+        let provider = call.provider.and_then(|name| self.providers.find(name));
+        let mut models = [call.response_model, call.request_model].into_iter().flatten().filter_map(Spelled::new);
+        models.find_map(|model| self.entry_of_model(provider, &model))
+    }
+
+    fn entry_of_model<'a>(&'a self, provider: Option<&'a Provider>, model: &Spelled) -> Option<Found<'a>> {
+        let named = self.named_by(model);
+        if let Some(provider) = provider {
+            let without_own_name = named.filter(|(named, _)| named.id == provider.id).map(|(_, rest)| rest);
+            let names = [Some(model.whole.as_str()), without_own_name, model.resource()];
+            if let Some(found) = names.into_iter().flatten().find_map(|name| self.listed(provider, name)) {
+                return Some(found);
+            }
+            // Who runs models of others has listed what it sells. A vendor's name may stand for the protocol of a program between.
+            if !provider.vendor {
+                return None;
+            }
+        }
+        // The client names a provider in the model: `groq/llama-3.3-70b`, `eu.anthropic.claude-sonnet-4-5-20250929-v1:0`.
+        if let Some(found) = named.and_then(|(named, rest)| self.listed(named, rest)) {
+            return Some(found);
+        }
+        match provider {
+            Some(known) if known.id != COMMON_PROTOCOL => None,
+            _ => self.vendor(model.resource().unwrap_or(&model.whole)),
+        }
+    }
+
+    /// The entry in the provider's list, else in the lists of those whose models it resells.
+    fn listed<'a>(&'a self, provider: &'a Provider, name: &str) -> Option<Found<'a>> {
+        let own = provider.models.find(name).map(|entry| Found { list: provider, entry, resold: false });
+        own.or_else(|| {
+            let mut lists = provider.resells.iter().filter_map(|name| self.providers.named(name));
+            lists.find_map(|list| list.models.find(name).map(|entry| Found { list, entry, resold: true }))
+        })
+    }
+
+    /// The provider that stands in the model's own name, and the name without it.
+    fn named_by<'a, 'm>(&'a self, model: &'m Spelled) -> Option<(&'a Provider, &'m str)> {
+        if model.bedrock().is_some() {
+            return self.providers.named("aws.bedrock").map(|bedrock| (bedrock, model.last()));
+        }
+        if model.whole.starts_with("accounts/fireworks/") {
+            return self.providers.named("fireworks").map(|fireworks| (fireworks, model.whole.as_str()));
+        }
+        let (prefix, rest) = model.prefix()?;
+        self.providers.named(prefix).map(|provider| (provider, rest))
+    }
+
+    /// The vendor who lists a model that stands without a provider. An organisation before it (`meta-llama/...`) is that of freely
+    /// available weights, which anybody may run at any price.
+    fn vendor(&self, name: &str) -> Option<Found<'_>> {
+        if name.contains('/') {
+            return None;
+        }
+        let mut vendors = self.providers.vendors();
+        vendors.find_map(|list| list.models.find_unnamed(name).map(|entry| Found { list, entry, resold: false }))
+    }
+
+    /// How many models it lists.
+    pub fn models(&self) -> usize {
+        self.providers.list().iter().map(|provider| provider.models.entries().len()).sum()
+    }
+
+    /// What is wrong with lines of it, each by `provider:model`.
+    pub(super) fn faults(&self) -> Vec<(String, String)> {
+        let mut faults = Vec::new();
+        for provider in self.providers.list() {
+            let reached = self.canonical_provider(&provider.id);
+            if reached != Some(provider.id.as_str()) {
+                faults.push((provider.id.clone(), format!("its own name leads to {reached:?}")));
+            }
+            for resold in provider.resells.iter().filter(|resold| self.canonical_provider(resold).is_none()) {
+                faults.push((provider.id.clone(), format!("it sells the models of {resold:?}, who is not in the table")));
+            }
+            for entry in provider.models.entries() {
+                let name = || format!("{}:{}", provider.id, entry.id);
+                let errors = entry.like.iter().flat_map(|clause| clause.patterns()).filter_map(|pattern| pattern.error());
+                faults.extend(errors.map(|error| (name(), error)));
+                let lost = entry.names().into_iter().filter(|known| provider.models.find(known).is_none());
+                faults.extend(lost.map(|known| (name(), format!("its name {known:?} leads nowhere"))));
+            }
+        }
+        faults
+    }
+
+    #[cfg(test)]
+    pub(super) fn providers(&self) -> &Providers {
+        &self.providers
+    }
+}

@@ -1,0 +1,199 @@
+//! Prices of a project: those that its owner has set, the table behind them, and what has no price.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use hinomi_model::price::{OwnPrice, Rates};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::access::Of;
+use super::ask::{Asked, Narrow};
+use super::projects::change;
+use super::{Api, ApiError};
+use crate::meta::SetPrice;
+use crate::query::UnpricedModel;
+use crate::time::rfc3339;
+
+/// A price that the owner has set. It comes before the table.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Price {
+    /// Null for one of the owner's file, which is changed there.
+    id: Option<i64>,
+    /// As clients name the model, or the beginning of its name with `*` behind it.
+    model: String,
+    /// Only where this provider runs it.
+    provider: Option<String>,
+    /// Only for calls of this tier of service.
+    service_tier: Option<String>,
+    /// Only for calls with more tokens of input.
+    input_above: Option<u64>,
+    /// The first day (UTC); null for always.
+    from: Option<String>,
+    /// The first day on which it holds no longer.
+    until: Option<String>,
+    /// Dollars by what they are for: a million tokens of `input`, `output`, `cache_read`, `cache_write_5m`, `cache_write_1h`,
+    /// `reasoning`, `input_audio`, `output_audio`, `input_image`, `output_image`; one `request`, `web_search`, `image`; an `hour` of the
+    /// call's time.
+    #[schema(value_type = Object)]
+    prices: Rates,
+    /// By what the cost of a span names it.
+    price: String,
+    /// Null for one of the owner's file.
+    created_at: Option<String>,
+}
+
+/// The list prices of providers.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Table {
+    /// Up to which day prices were followed.
+    date: String,
+    /// How many models it lists.
+    models: usize,
+}
+
+/// The prices of a project.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Prices {
+    /// Those that its owner has set, the newest first.
+    prices: Vec<Price>,
+    /// What stands behind them.
+    table: Table,
+}
+
+/// A price to set.
+#[derive(Debug, Deserialize, ToSchema)]
+#[expect(dead_code, reason = "it only describes what OwnPrice reads")]
+pub(super) struct NewPrice {
+    /// As clients name the model, with or without a date behind it, or the beginning of its name with `*` behind it.
+    model: String,
+    /// Only where this provider runs it.
+    provider: Option<String>,
+    /// Only for calls of this tier of service, such as `batch`.
+    service_tier: Option<String>,
+    /// Only for calls with more tokens of input, cached ones included.
+    input_above: Option<u64>,
+    /// The first day (UTC), `YYYY-MM-DD`; always where left out.
+    from: Option<String>,
+    /// The first day on which it holds no longer.
+    until: Option<String>,
+    /// As in the answer; at least one of `input`, `request`, `image`, `hour`.
+    #[schema(value_type = Object)]
+    prices: serde_json::Value,
+}
+
+fn shown(price: OwnPrice, set: Option<&SetPrice>) -> Price {
+    Price {
+        id: set.map(|set| set.id),
+        price: price.id(),
+        from: price.from.map(|day| day.to_string()),
+        until: price.until.map(|day| day.to_string()),
+        model: price.model,
+        provider: price.provider,
+        service_tier: price.service_tier,
+        input_above: price.input_above,
+        prices: price.rates,
+        created_at: set.map(|set| rfc3339(set.created_us)),
+    }
+}
+
+fn shown_set(set: &SetPrice) -> Json<Price> {
+    Json(shown(set.price.clone(), Some(set)))
+}
+
+/// Lists the own prices of a project, and says which table stands behind them.
+#[utoipa::path(get, path = "/projects/{project}/prices", tag = "prices", params(("project" = u64, Path)), responses((status = 200, body = Prices)))]
+pub(super) async fn list(State(api): State<Arc<Api>>, of: Of) -> Json<Prices> {
+    let directory = api.meta.directory();
+    let set = directory.prices.iter().rev().filter(|set| set.project == of.project);
+    let from_file = api.prices.from_file(of.project).into_iter().map(|price| shown(price, None));
+    let prices = set.map(|set| shown(set.price.clone(), Some(set))).chain(from_file).collect();
+    let table = api.prices.table();
+    Json(Prices { prices, table: Table { date: table.date().to_owned(), models: table.models() } })
+}
+
+/// Sets a price. It holds for what comes in from now on; what is stored is priced again by `reprice`.
+#[utoipa::path(post, path = "/projects/{project}/prices", tag = "prices", params(("project" = u64, Path)), request_body = NewPrice,
+    responses((status = 201, body = Price), (status = 400, body = super::error::Body)))]
+pub(super) async fn create(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    body: Result<Json<OwnPrice>, JsonRejection>,
+) -> Result<(StatusCode, Json<Price>), ApiError> {
+    of.caller.check_admin()?;
+    let Json(price) = body?;
+    let set = change(&api, move |meta| meta.set_price(of.project, price)).await?;
+    taken(&api).await;
+    Ok((StatusCode::CREATED, shown_set(&set)))
+}
+
+/// When a price ends.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct End {
+    /// The first day (UTC) on which it holds no longer, `YYYY-MM-DD`; null lets it hold on.
+    until: Option<String>,
+}
+
+/// Ends a price.
+#[utoipa::path(patch, path = "/projects/{project}/prices/{price}", tag = "prices", params(("project" = u64, Path), ("price" = i64, Path)),
+    request_body = End, responses((status = 200, body = Price), (status = 400, body = super::error::Body), (status = 404, body = super::error::Body)))]
+pub(super) async fn end(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    Path((_project, price)): Path<(String, String)>,
+    body: Result<Json<End>, JsonRejection>,
+) -> Result<Json<Price>, ApiError> {
+    of.caller.check_admin()?;
+    let id = number(&price)?;
+    let Json(End { until }) = body?;
+    let day = |text: String| {
+        text.parse().map_err(|_| ApiError::bad_request("invalid_value", format!("until: {text:?} is no day; a day is YYYY-MM-DD")))
+    };
+    let until = until.map(day).transpose()?;
+    let set = change(&api, move |meta| meta.end_price(of.project, id, until)).await?;
+    taken(&api).await;
+    Ok(shown_set(&set))
+}
+
+/// Removes a price, as if it had never been set. To keep it for what it was, end it instead.
+#[utoipa::path(delete, path = "/projects/{project}/prices/{price}", tag = "prices", params(("project" = u64, Path), ("price" = i64, Path)),
+    responses((status = 204, description = "removed"), (status = 404, body = super::error::Body)))]
+pub(super) async fn delete(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    Path((_project, price)): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    of.caller.check_admin()?;
+    let id = number(&price)?;
+    change(&api, move |meta| meta.delete_price(of.project, id)).await?;
+    taken(&api).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Models without a price.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Unpriced {
+    /// Those with most calls first.
+    models: Vec<UnpricedModel>,
+}
+
+/// Lists the models of calls that have usage and no price, with what they took.
+#[utoipa::path(get, path = "/projects/{project}/prices/unpriced", tag = "prices", params(("project" = u64, Path), Narrow),
+    responses((status = 200, body = Unpriced), (status = 400, body = super::error::Body)))]
+pub(super) async fn unpriced(State(api): State<Arc<Api>>, of: Of, Asked(narrow): Asked<Narrow>) -> Result<Json<Unpriced>, ApiError> {
+    Ok(Json(Unpriced { models: api.ask(of.project).unpriced(&narrow.scope()?).await? }))
+}
+
+fn number(text: &str) -> Result<i64, ApiError> {
+    text.parse().map_err(|_| ApiError::not_found("price"))
+}
+
+/// The next call is priced by what was just changed.
+async fn taken(api: &Arc<Api>) {
+    let prices = api.prices.clone();
+    let _ = tokio::task::spawn_blocking(move || prices.refresh()).await;
+}

@@ -1,0 +1,284 @@
+//! `hinomi prices`: a newer table, and which price a call has.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use hinomi_model::price::{Bucket, Call, PriceBook, PriceTable, Priced, PricedBucket, Unit, import};
+use hinomi_model::span::Usage;
+use serde_json::Value;
+
+use super::{Common, in_force, say};
+use crate::app::write_whole;
+use crate::meta::Meta;
+use crate::prices::{Prices, table_path};
+use crate::time::{day_start, rfc3339};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PricesCommand {
+    /// Take a newer price table: one of Hinomi's own form, or genai-prices' data (prices/new_data/v2/data.json)
+    Update {
+        #[command(flatten)]
+        common: Common,
+        /// The table
+        file: PathBuf,
+    },
+    /// Say which price a call has, where it is from, and work it out
+    Check(Box<Check>),
+}
+
+impl PricesCommand {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        match self {
+            PricesCommand::Update { common, file } => update(&in_force(&common, None)?.data, &file),
+            PricesCommand::Check(check) => check.run(),
+        }
+    }
+}
+
+fn update(data: &Path, file: &Path) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let now = rfc3339(jiff::Timestamp::now().as_microsecond());
+    let imported = import(&text, now.get(..10).unwrap_or_default()).with_context(|| format!("{} was not taken", file.display()))?;
+    let embedded = PriceBook::embedded().table();
+    if imported.table.date() < embedded.date() {
+        bail!(
+            "{} is of {}, older than the table of this program ({}); it was not taken",
+            file.display(),
+            imported.table.date(),
+            embedded.date()
+        );
+    }
+    // The folder is made as every command makes it, for its owner alone.
+    drop(Meta::open(data)?);
+    let path = table_path(data);
+    let before = std::fs::read_to_string(&path).unwrap_or_else(|_| PriceTable::embedded_text().to_owned());
+    let changes = Changes::between(&before, &imported.text);
+    write_whole(&path, &imported.text).with_context(|| format!("cannot write {}", path.display()))?;
+    say(&format!("{} models as of {}, in {}", imported.models, imported.table.date(), path.display()))?;
+    say(&format!("{} new, {} changed, {} gone", changes.new.len(), changes.changed.len(), changes.gone.len()))?;
+    for (word, names) in [("new", &changes.new), ("changed", &changes.changed), ("gone", &changes.gone)] {
+        const MOST: usize = 10;
+        names.iter().take(MOST).try_for_each(|name| say(&format!("  {word}  {name}")))?;
+        if names.len() > MOST {
+            say(&format!("  and {} more {word}", names.len() - MOST))?;
+        }
+    }
+    if !imported.left_out.is_empty() {
+        say(&format!(
+            "{} models were left out, since they are not sold or the rules about their names are of a kind that is not known here",
+            imported.left_out.len()
+        ))?;
+    }
+    say("A running server takes it within seconds. What is stored keeps its cost.")
+}
+
+/// How two tables differ, by `provider:model`.
+struct Changes {
+    new: Vec<String>,
+    changed: Vec<String>,
+    gone: Vec<String>,
+}
+
+impl Changes {
+    fn between(before: &str, after: &str) -> Changes {
+        let (before, after) = (prices_of(before), prices_of(after));
+        let is_new = |name: &&String| !before.contains_key(*name);
+        let is_gone = |name: &&String| !after.contains_key(*name);
+        let is_changed = |(name, prices): &(&String, &(Value, Value))| before.get(*name).is_some_and(|old| old != *prices);
+        Changes {
+            new: after.keys().filter(is_new).cloned().collect(),
+            changed: after.iter().filter(is_changed).map(|(name, _)| name.clone()).collect(),
+            gone: before.keys().filter(is_gone).cloned().collect(),
+        }
+    }
+}
+
+/// The prices of each model of a table.
+fn prices_of(table: &str) -> BTreeMap<String, (Value, Value)> {
+    let table: Value = serde_json::from_str(table).unwrap_or_default();
+    let mut prices = BTreeMap::new();
+    for provider in table["providers"].as_array().into_iter().flatten() {
+        for model in provider["models"].as_array().into_iter().flatten() {
+            let name = format!("{}:{}", provider["id"].as_str().unwrap_or_default(), model["id"].as_str().unwrap_or_default());
+            prices.insert(name, (model["prices"].clone(), model["variants"].clone()));
+        }
+    }
+    prices
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    #[command(flatten)]
+    common: Common,
+    /// The model, as the client names it
+    model: String,
+    /// Who runs it
+    #[arg(long, value_name = "NAME")]
+    provider: Option<String>,
+    /// The project whose own prices come first
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    project: u64,
+    /// When: YYYY-MM-DD or RFC 3339 [default: now]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    at: Option<i64>,
+    /// The tier of service, such as batch, flex, priority
+    #[arg(long, value_name = "NAME")]
+    tier: Option<String>,
+    /// Tokens of plain input [default, where nothing is counted: a million in, a million out]
+    #[arg(long, value_name = "N")]
+    input: Option<u64>,
+    /// Tokens read from a cache
+    #[arg(long, value_name = "N")]
+    cache_read: Option<u64>,
+    /// Tokens written to a cache
+    #[arg(long, value_name = "N")]
+    cache_write: Option<u64>,
+    /// Tokens written to a cache for an hour
+    #[arg(long, value_name = "N")]
+    cache_write_1h: Option<u64>,
+    /// Tokens of sound that go in
+    #[arg(long, value_name = "N")]
+    input_audio: Option<u64>,
+    /// Tokens of pictures that go in
+    #[arg(long, value_name = "N")]
+    input_image: Option<u64>,
+    /// Tokens of plain output
+    #[arg(long, value_name = "N")]
+    output: Option<u64>,
+    /// Tokens that are thought and not said
+    #[arg(long, value_name = "N")]
+    reasoning: Option<u64>,
+    /// Tokens of sound that come out
+    #[arg(long, value_name = "N")]
+    output_audio: Option<u64>,
+    /// Tokens of pictures that come out
+    #[arg(long, value_name = "N")]
+    output_image: Option<u64>,
+    /// Searches of the web
+    #[arg(long, value_name = "N")]
+    web_searches: Option<u64>,
+    /// Pictures made
+    #[arg(long, value_name = "N")]
+    images: Option<u64>,
+    /// For how long the call runs
+    #[arg(long, value_name = "S", default_value_t = 0.0)]
+    seconds: f64,
+}
+
+impl Check {
+    fn run(self) -> anyhow::Result<()> {
+        let config = in_force(&self.common, None)?;
+        let prices = Prices::open(Arc::new(Meta::open(&config.data)?), &config.data, &config.prices)?;
+        let book = prices.of(self.project);
+        let usage = self.usage();
+        let call = Call {
+            provider: self.provider.as_deref(),
+            response_model: Some(&self.model),
+            request_model: None,
+            usage: &usage,
+            at_us: self.at.unwrap_or_else(|| jiff::Timestamp::now().as_microsecond()),
+            duration_us: (self.seconds * 1e6).round() as i64,
+            service_tier: self.tier.as_deref(),
+            failed: false,
+        };
+        match (book.explain(&call), book.price_id(&call)) {
+            (Some(priced), _) => shown(&priced, book.table()),
+            (None, Some(id)) => bail!("{id} stands for {}, but gives no cost for these counts", self.model),
+            (None, None) => bail!(
+                "no price for {}; set one on the settings page, by POST /api/v1/projects/{}/prices, or in a file (`prices` of the configuration)",
+                self.model,
+                self.project
+            ),
+        }
+    }
+
+    fn usage(&self) -> Usage {
+        let mut usage = Usage {
+            input: self.input,
+            cache_read: self.cache_read,
+            cache_write_5m: self.cache_write,
+            cache_write_1h: self.cache_write_1h,
+            input_audio: self.input_audio,
+            input_image: self.input_image,
+            output: self.output,
+            reasoning: self.reasoning,
+            output_audio: self.output_audio,
+            output_image: self.output_image,
+            web_searches: self.web_searches,
+            images: self.images,
+            ..Usage::default()
+        };
+        let any = Bucket::ALL.iter().any(|bucket| bucket.of(&usage).is_some());
+        // Whoever counts one thing means that there is nothing of the others.
+        let others = if any { 0 } else { 1_000_000 };
+        usage.input = usage.input.or(Some(others));
+        usage.output = usage.output.or(Some(others));
+        usage
+    }
+}
+
+fn shown(priced: &Priced, table: &PriceTable) -> anyhow::Result<()> {
+    let source = if priced.own { "own price".to_owned() } else { format!("the price table, as of {}", table.date()) };
+    say(&format!("{}  ({source})", priced.price_id))?;
+    let lines: Vec<[String; 3]> = priced.lines.iter().map(arithmetic).collect();
+    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0).max(5);
+    for [what, times, amount] in &lines {
+        say(&format!("  {what:<w0$}  {times:>w1$} = {amount:>w2$}", w0 = width(0), w1 = width(1), w2 = width(2)))?;
+    }
+    say(&format!("  {:<w$}  {}", "total", dollars(priced.cost.total.dollars()), w = width(0)))
+}
+
+/// What it is, how many at what price, and what that makes.
+fn arithmetic(line: &PricedBucket) -> [String; 3] {
+    let per = match line.bucket.unit() {
+        Unit::MillionTokens => format!("{} × {}/M", line.count, dollars(line.price.dollars())),
+        Unit::Thousand => format!("{} × {}", line.count, dollars(line.price.dollars() / 1_000.0)),
+        Unit::Hour => format!("{} s × {}/h", line.count as f64 / 1e6, dollars(line.price.dollars())),
+    };
+    [line.bucket.to_string(), per, dollars(line.amount.dollars())]
+}
+
+/// Exact, with two decimals at least.
+pub(super) fn dollars(amount: f64) -> String {
+    let text = format!("{amount:.12}");
+    let short = text.trim_end_matches('0');
+    let decimals = short.len() - short.find('.').map_or(short.len(), |point| point + 1);
+    format!("${short}{}", "0".repeat(2_usize.saturating_sub(decimals)))
+}
+
+/// A day or a moment, in microseconds since the Unix epoch.
+pub(super) fn time(text: &str) -> Result<i64, String> {
+    let moment = text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_microsecond).or_else(|| day_start(text));
+    moment.ok_or_else(|| "a time is YYYY-MM-DD or RFC 3339, such as 2026-11-23T10:00:00Z".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_exact() {
+        assert_eq!(dollars(3.0), "$3.00");
+        assert_eq!(dollars(0.0003385), "$0.0003385");
+        assert_eq!(dollars(0.0), "$0.00");
+    }
+
+    #[test]
+    fn days_and_moments() {
+        assert_eq!(time("1970-01-02"), Ok(86_400_000_000));
+        assert_eq!(time("1970-01-01T00:00:01Z"), Ok(1_000_000));
+        assert!(time("soon").is_err());
+    }
+
+    #[test]
+    fn what_changed_between_tables() {
+        let table = |models: &str| format!(r#"{{"providers":[{{"id":"p","models":[{models}]}}]}}"#);
+        let before = table(r#"{"id":"a","prices":[{"in":1}]},{"id":"b","prices":[{"in":1}]}"#);
+        let after = table(r#"{"id":"b","prices":[{"in":2}]},{"id":"c","prices":[{"in":1}]}"#);
+        let changes = Changes::between(&before, &after);
+        assert_eq!((changes.new, changes.changed, changes.gone), (vec!["p:c".to_owned()], vec!["p:b".to_owned()], vec!["p:a".to_owned()]));
+    }
+}

@@ -1,0 +1,97 @@
+//! Prices that owners set by the API or on the page.
+
+use hinomi_model::price::OwnPrice;
+use rusqlite::{Connection, params};
+
+use super::error::MetaError;
+use super::{Meta, now_us};
+
+/// A price of a project.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SetPrice {
+    /// Its number.
+    pub id: i64,
+    /// The project that it holds for.
+    pub project: u64,
+    /// The price.
+    pub price: OwnPrice,
+    /// When it was set, in microseconds since the Unix epoch.
+    pub created_us: i64,
+}
+
+impl Meta {
+    /// Sets a price for a project. What is stored already keeps its cost until it is priced again.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such project, or the price cannot be.
+    pub fn set_price(&self, project: u64, price: OwnPrice) -> Result<SetPrice, MetaError> {
+        let price = checked(price)?;
+        self.project(project)?;
+        let id = {
+            let connection = self.lock();
+            connection.execute(
+                "INSERT INTO prices (project_id, price, created_us) VALUES (?1, ?2, ?3)",
+                params![project, text(&price), now_us()],
+            )?;
+            connection.last_insert_rowid()
+        };
+        self.refresh(true)?;
+        self.price(project, id)
+    }
+
+    /// Changes from which day on a price holds no longer; `None` lets it hold on.
+    ///
+    /// # Errors
+    ///
+    /// When the project has no such price, or it would end before it begins.
+    pub fn end_price(&self, project: u64, id: i64, until: Option<jiff::civil::Date>) -> Result<SetPrice, MetaError> {
+        let price = checked(OwnPrice { until, ..self.price(project, id)?.price })?;
+        self.lock().execute("UPDATE prices SET price = ?3 WHERE project_id = ?1 AND id = ?2", params![project, id, text(&price)])?;
+        self.refresh(true)?;
+        self.price(project, id)
+    }
+
+    /// Removes a price, as if it had never been set.
+    ///
+    /// # Errors
+    ///
+    /// When the project has no such price.
+    pub fn delete_price(&self, project: u64, id: i64) -> Result<(), MetaError> {
+        let deleted = self.lock().execute("DELETE FROM prices WHERE project_id = ?1 AND id = ?2", params![project, id])?;
+        self.refresh(true)?;
+        if deleted == 1 { Ok(()) } else { Err(MetaError::NoPrice { project, price: id }) }
+    }
+
+    fn price(&self, project: u64, id: i64) -> Result<SetPrice, MetaError> {
+        let directory = self.refresh(true)?;
+        let found = directory.prices.iter().find(|set| set.project == project && set.id == id);
+        found.cloned().ok_or(MetaError::NoPrice { project, price: id })
+    }
+}
+
+fn checked(price: OwnPrice) -> Result<OwnPrice, MetaError> {
+    price.checked().map_err(|bad| MetaError::Invalid(bad.to_string()))
+}
+
+fn text(price: &OwnPrice) -> String {
+    serde_json::to_string(price).expect("texts, numbers and a map with text keys have a JSON form")
+}
+
+/// All prices, in the order in which they were set. One that a newer version wrote and this one cannot read is left out, and said so.
+pub(super) fn read(connection: &Connection) -> Result<Vec<SetPrice>, MetaError> {
+    let mut statement = connection.prepare_cached("SELECT id, project_id, price, created_us FROM prices ORDER BY id")?;
+    let rows = statement.query_map([], |row| {
+        let (id, project, price, created_us): (i64, u64, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        let price: Result<OwnPrice, _> = serde_json::from_str(&price);
+        if let Err(error) = &price {
+            tracing::warn!(%error, id, "meta.price.unreadable");
+        }
+        Ok(price.ok().map(|price| SetPrice { id, project, price, created_us }))
+    })?;
+    let mut prices = Vec::new();
+    for row in rows {
+        prices.extend(row?);
+    }
+    Ok(prices)
+}

@@ -1,0 +1,242 @@
+//! Which prices are in force: the table, and before it what owners have set in a file, by the API or on the page.
+//!
+//! All three may change while the server runs: [`Prices::refresh`] looks for that, and exchanges the books that ingest and store price by. What cannot
+//! be read leaves in force what was.
+
+mod file;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use hinomi_model::price::{OwnPrice, PriceBook, PriceBooks, PriceTable};
+
+use crate::meta::{Meta, SetPrice};
+
+/// Name of the newer table in the data folder.
+const TABLE: &str = "prices.json";
+
+/// The prices in force.
+#[derive(Debug)]
+pub struct Prices {
+    books: Arc<PriceBooks>,
+    meta: Arc<Meta>,
+    /// Where a newer table lies, once there is one.
+    table: PathBuf,
+    /// The owner's own file.
+    file: Option<PathBuf>,
+    known: Mutex<Known>,
+}
+
+/// What was read last, and from what.
+#[derive(Debug)]
+struct Known {
+    table: Arc<PriceTable>,
+    table_stamp: Stamp,
+    from_file: Vec<(Option<u64>, OwnPrice)>,
+    file_stamp: Stamp,
+    set: Vec<SetPrice>,
+}
+
+/// When a file was last changed, and its length; `None` where there is none.
+type Stamp = Option<(SystemTime, u64)>;
+
+/// Why prices cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PricesError {
+    /// A file cannot be read.
+    #[error("cannot read the prices in {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A file holds something else than prices.
+    #[error("the prices in {} cannot be used: {reason}", path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        reason: String,
+    },
+}
+
+impl Prices {
+    /// The prices of a data folder, and those of the owner's file where there is one.
+    ///
+    /// # Errors
+    ///
+    /// When the owner's file cannot be used. A table in the data folder that cannot be used is told of in the log; the program's own
+    /// stands for it.
+    pub fn open(meta: Arc<Meta>, data: &Path, file: &Path) -> Result<Prices, PricesError> {
+        let file = Some(file).filter(|file| !file.as_os_str().is_empty()).map(Path::to_owned);
+        let table_path = data.join(TABLE);
+        let (table_stamp, file_stamp) = (stamp(&table_path), file.as_deref().and_then(stamp));
+        let known = Known {
+            table: table_in_force(&table_path).unwrap_or_else(|error| {
+                tracing::error!(%error, "prices.table.unusable: the table of the program stands for it");
+                PriceBook::embedded().table().clone()
+            }),
+            table_stamp,
+            from_file: file.as_deref().map(file::read).transpose()?.unwrap_or_default(),
+            file_stamp,
+            set: meta.directory().prices.clone(),
+        };
+        let prices = Prices { books: Arc::new(PriceBooks::default()), meta, table: table_path, file, known: Mutex::new(known) };
+        prices.exchange(&prices.lock());
+        Ok(prices)
+    }
+
+    /// The books, which are exchanged whenever prices change.
+    pub fn books(&self) -> &Arc<PriceBooks> {
+        &self.books
+    }
+
+    /// The prices that hold for a project.
+    pub fn of(&self, project: u64) -> Arc<PriceBook> {
+        self.books.of(project)
+    }
+
+    /// The table in force.
+    pub fn table(&self) -> Arc<PriceTable> {
+        self.lock().table.clone()
+    }
+
+    /// The prices of the owner's file that hold for a project.
+    pub fn from_file(&self, project: u64) -> Vec<OwnPrice> {
+        let known = self.lock();
+        known.from_file.iter().filter(|(of, _)| of.is_none_or(|of| of == project)).map(|(_, price)| price.clone()).collect()
+    }
+
+    /// Takes what has changed since. Reads files.
+    pub fn refresh(&self) {
+        let mut known = self.lock();
+        let mut changed = false;
+        let table_stamp = stamp(&self.table);
+        if table_stamp != known.table_stamp {
+            known.table_stamp = table_stamp;
+            match table_in_force(&self.table) {
+                Ok(table) => {
+                    tracing::info!(date = table.date(), models = table.models(), "prices.table.taken");
+                    known.table = table;
+                    changed = true;
+                }
+                Err(error) => tracing::error!(%error, "prices.table.unusable: what was in force stays"),
+            }
+        }
+        if let Some(path) = &self.file {
+            let file_stamp = stamp(path);
+            if file_stamp != known.file_stamp {
+                known.file_stamp = file_stamp;
+                match file::read(path) {
+                    Ok(prices) => {
+                        tracing::info!(prices = prices.len(), "prices.file.taken");
+                        known.from_file = prices;
+                        changed = true;
+                    }
+                    Err(error) => tracing::error!(%error, "prices.file.unusable: what was in force stays"),
+                }
+            }
+        }
+        let directory = self.meta.directory();
+        if directory.prices != known.set {
+            known.set = directory.prices.clone();
+            changed = true;
+        }
+        if changed {
+            self.exchange(&known);
+        }
+    }
+
+    fn exchange(&self, known: &Known) {
+        // What is set later comes later, and wins where two fit alike.
+        let set = known.set.iter().map(|set| (Some(set.project), set.price.clone()));
+        let own: Vec<_> = known.from_file.iter().cloned().chain(set).collect();
+        self.books.exchange(known.table.clone(), &own);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where the newer table of a data folder lies.
+pub fn table_path(data: &Path) -> PathBuf {
+    data.join(TABLE)
+}
+
+/// The table in the data folder, unless that of the program is newer: after an update of the program it may be.
+fn table_in_force(path: &Path) -> Result<Arc<PriceTable>, PricesError> {
+    let embedded = PriceBook::embedded().table();
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(embedded.clone()),
+        Err(source) => return Err(PricesError::Unreadable { path: path.to_owned(), source }),
+    };
+    let table = PriceTable::from_json(&text).map_err(|error| PricesError::Unusable { path: path.to_owned(), reason: error.to_string() })?;
+    Ok(if table.date() < embedded.date() { embedded.clone() } else { Arc::new(table) })
+}
+
+fn stamp(path: &Path) -> Stamp {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use hinomi_model::price::Call;
+    use hinomi_model::span::Usage;
+
+    use super::*;
+
+    fn price_id(prices: &Prices, project: u64) -> Option<String> {
+        let usage = Usage { input: Some(1), output: Some(1), ..Usage::default() };
+        let call = Call {
+            provider: None,
+            response_model: Some("gpt-4o"),
+            request_model: None,
+            usage: &usage,
+            at_us: 1_795_435_200_000_000,
+            duration_us: 0,
+            service_tier: None,
+            failed: false,
+        };
+        prices.of(project).cost(&call)?.price
+    }
+
+    fn own(input: f64) -> OwnPrice {
+        serde_json::from_value(serde_json::json!({ "model": "gpt-4o", "prices": { "input": input, "output": 1 } })).unwrap()
+    }
+
+    #[test]
+    fn changes_are_taken_and_what_cannot_be_read_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("own.toml");
+        std::fs::write(&file, "[[price]]\nproject = 2\nmodel = \"gpt-4o\"\nprices = { input = 7, output = 7 }\n").unwrap();
+        let meta = Arc::new(Meta::open(dir.path()).unwrap());
+        let prices = Prices::open(meta.clone(), dir.path(), &file).unwrap();
+        assert_eq!(price_id(&prices, 1).as_deref(), Some("openai:gpt-4o"));
+        assert_eq!(price_id(&prices, 2).as_deref(), Some("own:gpt-4o"));
+
+        let set = meta.set_price(1, own(3.0)).unwrap();
+        prices.refresh();
+        assert_eq!(price_id(&prices, 1).as_deref(), Some("own:gpt-4o"));
+        meta.end_price(1, set.id, Some("2026-01-01".parse().unwrap())).unwrap();
+        prices.refresh();
+        assert_eq!(price_id(&prices, 1).as_deref(), Some("openai:gpt-4o"), "it has ended");
+
+        std::fs::write(&file, "[[price]]\nmodel = ").unwrap();
+        prices.refresh();
+        assert_eq!(price_id(&prices, 2).as_deref(), Some("own:gpt-4o"));
+        assert!(Prices::open(meta.clone(), dir.path(), &file).unwrap_err().to_string().contains("own.toml"));
+
+        let table = r#"{"date":"2099-01-01","providers":[{"id":"p","names":["p"],"vendor":true,"models":[{"id":"gpt-4o","prices":[{"in":1,"out":1}]}]}]}"#;
+        std::fs::write(table_path(dir.path()), table).unwrap();
+        prices.refresh();
+        assert_eq!(price_id(&prices, 1).as_deref(), Some("p:gpt-4o"));
+        std::fs::write(table_path(dir.path()), table.replace("2099", "1999")).unwrap();
+        prices.refresh();
+        assert_eq!(price_id(&prices, 1).as_deref(), Some("openai:gpt-4o"), "an older table than the program's own");
+    }
+}

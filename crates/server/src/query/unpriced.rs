@@ -1,0 +1,57 @@
+//! Calls that have no price, by their models.
+
+use arrow::datatypes::DataType;
+use datafusion::functions_aggregate::expr_fn::{count, max, min, sum};
+use datafusion::prelude::{cast, col, lit};
+
+use super::answer::UnpricedModel;
+use super::columns::Column;
+use super::error::QueryError;
+use super::sums::is_unpriced;
+use super::{Project, Reading, Scope};
+use crate::time::rfc3339;
+
+/// Microseconds in an hour.
+const HOUR_US: f64 = 3.6e9;
+
+impl Project {
+    /// The models of calls that have usage and no price, those with most calls first.
+    ///
+    /// # Errors
+    ///
+    /// When the filter compares what cannot be compared, or the engine fails.
+    pub async fn unpriced(&self, scope: &Scope) -> Result<Vec<UnpricedModel>, QueryError> {
+        let start = || cast(col("start_time"), DataType::Int64);
+        let sums = vec![
+            count(lit(1)).alias("calls"),
+            sum(col("input_tokens")).alias("input_tokens"),
+            sum(col("output_tokens")).alias("output_tokens"),
+            sum(col("usage_cache_read")).alias("cache_read_tokens"),
+            sum(col("duration_us")).alias("duration_us"),
+            min(start()).alias("first"),
+            max(start()).alias("last"),
+        ];
+        let table = self.spans_of(Reading::Much, scope)?.filter(is_unpriced())?;
+        let batches = table.aggregate(vec![col("model"), col("provider")], sums)?.collect().await?;
+        let mut models = Vec::new();
+        for batch in &batches {
+            let column = |name: &str| Column::of(batch, name);
+            for row in 0..batch.num_rows() {
+                let time = |name: &str| rfc3339(column(name).int(row).unwrap_or(0));
+                models.push(UnpricedModel {
+                    model: column("model").text(row),
+                    provider: column("provider").text(row),
+                    calls: column("calls").count(row),
+                    input_tokens: column("input_tokens").count(row),
+                    output_tokens: column("output_tokens").count(row),
+                    cache_read_tokens: column("cache_read_tokens").count(row),
+                    hours: column("duration_us").float(row).unwrap_or(0.0) / HOUR_US,
+                    first_seen: time("first"),
+                    last_seen: time("last"),
+                });
+            }
+        }
+        models.sort_by(|a, b| b.calls.cmp(&a.calls).then_with(|| (&a.model, &a.provider).cmp(&(&b.model, &b.provider))));
+        Ok(models)
+    }
+}

@@ -1,0 +1,138 @@
+//! Own prices by file and API, and what has none.
+
+use serde_json::{Value, json};
+
+use crate::envelopes::{of_item, transaction};
+use crate::server::Server;
+
+fn change(server: &Server, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    let bearer = format!("Bearer {}", server.token);
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let answer = server.send(method, &format!("/api/v1/projects/1{path}"), &headers, body.to_string().into_bytes());
+    let body = if answer.text.is_empty() { Value::Null } else { answer.json() };
+    (answer.status, body)
+}
+
+/// The call of a trace: total, price, source.
+fn cost(server: &Server, trace: u128) -> Value {
+    server.ask(&format!("/traces/{trace:032x}/spans/{:016x}", 3))["cost"].clone()
+}
+
+/// A call of a model that no table knows: 1,000 tokens in, 500 out, a second long.
+fn unlisted(trace: u128, more: Value) -> String {
+    let mut sent = transaction(trace, "q", "a");
+    let data = sent["spans"][1]["data"].as_object_mut().unwrap();
+    data.insert("gen_ai.request.model".into(), json!("kaede-7b"));
+    data.remove("gen_ai.system");
+    data.extend(more.as_object().unwrap().clone());
+    of_item("transaction", &sent)
+}
+
+#[test]
+fn a_price_is_set_used_ended_and_removed() {
+    let server = Server::start();
+    server.envelope(unlisted(1, json!({})));
+    assert_eq!(cost(&server, 1), Value::Null);
+    let unpriced = server.ask("/prices/unpriced");
+    let first = &unpriced["models"][0];
+    assert_eq!((first["model"].as_str(), first["calls"].as_u64()), (Some("kaede-7b"), Some(1)));
+    assert_eq!((first["input_tokens"].as_u64(), first["output_tokens"].as_u64()), (Some(1000), Some(500)));
+    assert_eq!(server.ask("/prices/unpriced?from=-30d&to=-20d")["models"], json!([]));
+
+    let (status, set) = change(
+        &server,
+        "POST",
+        "/prices",
+        &json!({ "model": "kaede*", "from": "2026-01-01", "prices": { "input": 2, "output": 4, "web_search": 0.01 } }),
+    );
+    assert_eq!(status, 201, "{set}");
+    assert_eq!(set["price"], "own:kaede*@2026-01-01");
+    // 1,000 × $2/M + 500 × $4/M + 3 × $0.01
+    server.envelope(unlisted(2, json!({ "gen_ai.usage.details.web_search_requests": 3 })));
+    let priced = cost(&server, 2);
+    assert_eq!((priced["total"].as_f64(), priced["price"].as_str()), (Some(0.034), Some("own:kaede*@2026-01-01")));
+    let searches = priced["buckets"].as_array().unwrap().iter().find(|line| line["bucket"] == "web_search").unwrap().clone();
+    assert_eq!(searches, json!({ "bucket": "web_search", "tokens": 3, "usd_per_million": 10_000.0, "amount": 0.03 }));
+    assert_eq!(server.ask(&format!("/traces/{:032x}/spans/{:016x}", 2, 3))["usage"]["web_searches"], 3);
+    assert_eq!(cost(&server, 1), Value::Null, "what is stored keeps what it has");
+
+    let id = set["id"].as_i64().unwrap();
+    let list = server.ask("/prices");
+    assert_eq!((list["prices"][0]["id"].as_i64(), list["prices"][0]["prices"].clone()), (Some(id), set["prices"].clone()));
+    assert!(list["table"]["models"].as_u64().unwrap() > 2000);
+    let (status, ended) = change(&server, "PATCH", &format!("/prices/{id}"), &json!({ "until": "2026-02-01" }));
+    assert_eq!((status, ended["until"].as_str()), (200, Some("2026-02-01")));
+    server.envelope(unlisted(3, json!({})));
+    assert_eq!(cost(&server, 3), Value::Null, "it has ended");
+    assert_eq!(change(&server, "DELETE", &format!("/prices/{id}"), &json!({})).0, 204);
+    assert_eq!(server.ask("/prices")["prices"], json!([]));
+
+    let refused = |body: Value| {
+        let (status, answer) = change(&server, "POST", "/prices", &body);
+        (status, answer["error"]["message"].as_str().unwrap_or_default().to_owned())
+    };
+    for (body, says) in [
+        (json!({ "model": "", "prices": { "input": 1 } }), "model"),
+        (json!({ "model": "m", "prices": { "inptu": 1 } }), "inptu"),
+        (json!({ "model": "m", "prices": { "input": -1 } }), "from 0 on"),
+        (json!({ "model": "m", "prices": {} }), "at least one"),
+        (json!({ "model": "m", "from": "May", "prices": { "input": 1 } }), "YYYY-MM-DD"),
+        (json!({ "model": "m", "from": "2026-02-01", "until": "2026-01-01", "prices": { "input": 1 } }), "after the first day"),
+    ] {
+        let (status, message) = refused(body);
+        assert_eq!(status, 400, "{message}");
+        assert!(message.contains(says), "{message}");
+    }
+    assert_eq!(change(&server, "PATCH", "/prices/99", &json!({ "until": null })).0, 404);
+    assert_eq!(change(&server, "DELETE", "/prices/none", &json!({})).0, 404);
+}
+
+#[test]
+fn a_file_of_prices_holds_and_may_change_while_the_server_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("own.toml");
+    std::fs::write(&file, "[[price]]\nmodel = \"kaede-7b\"\nfrom = 2026-01-01\nprices = { hour = 3.6 }\n").unwrap();
+    let server = Server::start_with(&[("HINOMI_PRICES", file.to_str().unwrap())]);
+    server.envelope(unlisted(1, json!({})));
+    // A second of $3.60 an hour.
+    let priced = cost(&server, 1);
+    assert_eq!(priced["price"], "own:kaede-7b@2026-01-01");
+    assert!((priced["total"].as_f64().unwrap() - 0.001).abs() < 1e-6, "{priced}");
+    assert_eq!(server.ask("/prices")["prices"][0]["id"], Value::Null);
+
+    std::fs::write(&file, "[[price]]\nmodel = \"kaede-7b\"\nproject = 1\nprices = { input = 1, output = 1 }\n").unwrap();
+    let taken = (0..200).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        server.ask("/prices")["prices"][0]["price"] == "own:kaede-7b"
+    });
+    assert!(taken, "{}", server.log());
+}
+
+#[test]
+fn the_client_s_cost_stands_beside_ours() {
+    let server = Server::start();
+    let mut sent = transaction(1, "q", "a");
+    sent["spans"][1]["data"]["gen_ai.cost.total_tokens"] = json!(0.0002);
+    server.envelope(of_item("transaction", &sent));
+    // Lower than ours, with no cache reads told: the client's is taken, ours stays beside it.
+    let priced = cost(&server, 1);
+    assert_eq!((priced["source"].as_str(), priced["total"].as_f64()), (Some("client"), Some(0.0002)));
+    assert_eq!((priced["client_total"].as_f64(), priced["computed_total"].as_f64()), (Some(0.0002), Some(0.00045)));
+}
+
+#[test]
+fn mistakes_of_the_commands() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |arguments: &[&str]| {
+        let (_, error, status) = crate::server::run(&folder.path().join("data"), arguments);
+        (status, error)
+    };
+    let (status, error) = said(&["prices", "check", "nobody-s-model"]);
+    assert_eq!(status, Some(1));
+    assert!(error.contains("no price for nobody-s-model"), "{error}");
+    let file = folder.path().join("x.json");
+    std::fs::write(&file, "[1]").unwrap();
+    let (status, error) = said(&["prices", "update", file.to_str().unwrap()]);
+    assert_eq!(status, Some(1));
+    assert!(error.contains("x.json"), "{error}");
+}

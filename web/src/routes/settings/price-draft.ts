@@ -1,0 +1,69 @@
+import { BUCKETS, type BucketName, type NewPrice } from '../../api/types';
+import type { TextKey } from '../../i18n';
+
+/** What a person has typed. */
+export interface Draft {
+  model: string;
+  provider: string;
+  tier: string;
+  above: string;
+  from: string;
+  prices: Partial<Record<BucketName, string>>;
+}
+
+export interface Problem {
+  key: TextKey;
+  text?: string;
+}
+
+/** In dollars for a million tokens; the first two are what most models need. */
+export const TOKENS: BucketName[] = [
+  'input',
+  'output',
+  'cache_read',
+  'cache_write_5m',
+  'cache_write_1h',
+  'reasoning',
+  'input_audio',
+  'output_audio',
+  'input_image',
+  'output_image',
+];
+/** In dollars for one. */
+export const ONES: BucketName[] = ['request', 'web_search', 'image'];
+
+export const emptyDraft = (model = '', provider = ''): Draft => ({ model, provider, tier: '', above: '', from: '', prices: {} });
+
+const DAY = /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$/;
+
+/** What the server is asked to set, or what is wrong with it. */
+export function priceOf(draft: Draft): NewPrice | Problem {
+  const model = draft.model.trim();
+  if (!model) return { key: 'prices.needsModel' };
+  const prices: NewPrice['prices'] = {};
+  for (const bucket of BUCKETS) {
+    const text = (draft.prices[bucket] ?? '').trim();
+    if (text === '') continue;
+    const dollars = Number(text);
+    if (!(dollars >= 0) || !Number.isFinite(dollars)) return { key: 'prices.badNumber', text };
+    prices[bucket] = dollars;
+  }
+  if (['input', 'request', 'image', 'hour'].every((bucket) => prices[bucket as BucketName] === undefined)) {
+    return { key: 'prices.needsPrice' };
+  }
+  const from = draft.from.trim();
+  if (from && !DAY.test(from)) return { key: 'prices.badDay', text: from };
+  const above = draft.above.trim();
+  if (above && !/^\d+$/.test(above)) return { key: 'prices.badAbove', text: above };
+  return {
+    model,
+    prices,
+    ...(draft.provider.trim() && { provider: draft.provider.trim() }),
+    ...(draft.tier.trim() && { service_tier: draft.tier.trim() }),
+    ...(above && { input_above: Number(above) }),
+    ...(from && { from }),
+  };
+}
+
+/** Today's day in UTC, as prices count days. */
+export const today = (now = new Date()) => now.toISOString().slice(0, 10);

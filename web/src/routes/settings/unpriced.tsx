@@ -1,0 +1,69 @@
+import { useQuery } from '@tanstack/react-query';
+import { useMemo } from 'react';
+import { unpricedQuery } from '../../api/queries';
+import type { Project, UnpricedModel } from '../../api/types';
+import { colorOf } from '../../colors';
+import { useT } from '../../i18n';
+import { ErrorPart, Skeleton } from '../../parts/states';
+import { Table, type Column } from '../../parts/table';
+import { Moment, Swatch, Tokens } from '../../parts/values';
+import { useReader } from '../../reader';
+
+/** How far back it is looked for calls without a price. */
+const DAYS = 30;
+
+/** Models without a price, each a click away from one. */
+export function Unpriced({ project, onSet }: { project: Project; onSet: (wanted: { model: string; provider: string }) => void }) {
+  const t = useT();
+  const { format } = useReader();
+  const range = useMemo(() => ({ from: `-${DAYS}d`, to: 'now' }), []);
+  const { data, error, refetch } = useQuery(unpricedQuery(project.id, range));
+  const columns: Column<UnpricedModel>[] = [
+    {
+      key: 'model',
+      head: t('prices.model'),
+      grow: true,
+      cell: (row) => (
+        <span className="nm">
+          <Swatch color={colorOf(row.model)} hatched />
+          <b className="ell">{row.model ?? t('common.noValue')}</b>
+          <span className="dim">{row.provider}</span>
+        </span>
+      ),
+    },
+    { key: 'calls', head: t('prices.calls'), num: true, cell: (row) => format.count(row.calls) },
+    { key: 'input', head: t('prices.input'), num: true, cell: (row) => <Tokens n={row.input_tokens} /> },
+    { key: 'output', head: t('prices.output'), num: true, cell: (row) => <Tokens n={row.output_tokens} /> },
+    { key: 'last', head: t('prices.last'), num: true, optional: true, cell: (row) => <Moment at={row.last_seen} /> },
+    {
+      key: 'do',
+      head: '',
+      num: true,
+      cell: ({ model, provider }) =>
+        model && (
+          <button type="button" className="btn quiet" onClick={() => onSet({ model, provider: provider ?? '' })}>
+            {t('prices.add')}
+          </button>
+        ),
+    },
+  ];
+  return (
+    <>
+      <h3>{t('prices.unpriced')}</h3>
+      {error && !data && <ErrorPart error={error} onRetry={() => void refetch()} />}
+      {!data && !error && <Skeleton rows={2} />}
+      {data && data.models.length === 0 && <p className="dim">{t('prices.allPriced')}</p>}
+      {data && data.models.length > 0 && (
+        <>
+          <p className="dim">{t('prices.unpricedWhy')}</p>
+          <Table
+            label={t('prices.unpriced')}
+            columns={columns}
+            rows={data.models}
+            rowKey={({ model, provider }) => `${model ?? ''} ${provider ?? ''}`}
+          />
+        </>
+      )}
+    </>
+  );
+}
