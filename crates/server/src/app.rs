@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::errors::Errors;
 use crate::ingest::{self, Intake};
 use crate::meta::Meta;
+use crate::notify::{Allowed, Courier, Outbox};
 use crate::outcomes::Outcomes;
 use crate::page;
 use crate::prices::Prices;
@@ -74,7 +75,8 @@ impl App {
             move || open_stores(&config)
         };
         let stores = tokio::task::spawn_blocking(opening).await??;
-        let Stores { meta, prices, store, errors, scores, outcomes } = stores;
+        let Stores { meta, prices, store, errors, scores, outcomes, outbox } = stores;
+        let allowed = Allowed::parse(&config.notify.allow).map_err(|reason| anyhow::anyhow!("notify.allow: {reason}"))?;
         meta.set(ADDRESS, &public_url)?;
         meta.set(LISTENING, &listening)?;
         let books = prices.books().clone();
@@ -85,6 +87,7 @@ impl App {
             errors,
             scores,
             outcomes,
+            courier: Arc::new(Courier::new(outbox, allowed)),
             engine: Engine::new(),
             prices,
             cookie: cookie_name(&public_url),
@@ -125,6 +128,7 @@ impl App {
         let rewritten = MapRequestLayer::new(move |request| rewrite(&base, request));
         let service = rewritten.layer(router(api.clone(), intake.clone(), metrics));
         let chores = tokio::spawn(chores(api.clone(), intake.clone()));
+        let courier = tokio::spawn(api.courier.clone().run(api.stop.clone()));
 
         for listener in otlp {
             let service = MapRequestLayer::new(|request| rewrite("", request)).layer(otlp_router(intake.clone()));
@@ -147,6 +151,7 @@ impl App {
             tracing::warn!(grace_s = GRACE.as_secs(), "server.requests.cut_off");
         }
         let _ = chores.await;
+        let _ = courier.await;
         intake.note_used_keys();
         api.outcomes.flush();
         api.errors.close().await;
@@ -163,6 +168,7 @@ struct Stores {
     errors: Arc<Errors>,
     scores: Arc<Scores>,
     outcomes: Arc<Outcomes>,
+    outbox: Arc<Outbox>,
 }
 
 fn open_stores(config: &Config) -> anyhow::Result<Stores> {
@@ -174,6 +180,7 @@ fn open_stores(config: &Config) -> anyhow::Result<Stores> {
     let errors = Errors::open(&config.data)?;
     let scores = Scores::open(&config.data)?;
     let outcomes = Outcomes::open(&config.data)?;
+    let outbox = Outbox::open(&config.data)?;
     Ok(Stores {
         meta,
         prices: Arc::new(prices),
@@ -181,6 +188,7 @@ fn open_stores(config: &Config) -> anyhow::Result<Stores> {
         errors: Arc::new(errors),
         scores: Arc::new(scores),
         outcomes: Arc::new(outcomes),
+        outbox: Arc::new(outbox),
     })
 }
 
@@ -326,6 +334,10 @@ async fn retain(api: &Api) {
         let (scores, project) = (api.scores.clone(), *project);
         if let Ok(Err(error)) = tokio::task::spawn_blocking(move || scores.delete_before(project, before_us)).await {
             tracing::error!(%error, project, "retention.scores.failed");
+        }
+        let outbox = api.courier.outbox().clone();
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || outbox.delete_before(project, before_us)).await {
+            tracing::error!(%error, project, "retention.notices.failed");
         }
     }
     let longest = directory.projects.keys().map(|project| days(*project)).max().unwrap_or(api.retention_days);

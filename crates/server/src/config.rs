@@ -28,6 +28,16 @@ pub struct Config {
     pub log_format: LogFormat,
     /// What may come in.
     pub ingest: Ingest,
+    /// Where messages may go.
+    pub notify: Notify,
+}
+
+/// Where messages of alerts may go.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Notify {
+    /// Private networks that targets may be in, such as `10.0.0.0/8, 127.0.0.1`; `all` for any.
+    pub allow: String,
 }
 
 /// The form of log lines.
@@ -79,6 +89,7 @@ impl Default for Config {
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             ingest: Ingest::default(),
+            notify: Notify::default(),
         }
     }
 }
@@ -139,6 +150,11 @@ pub const SETTINGS: &[Setting] = &[
         path: "ingest.otlp_ports",
         variable: "HINOMI_INGEST_OTLP_PORTS",
         about: "true opens OTLP's standard ports 4317 and 4318 too",
+    },
+    Setting {
+        path: "notify.allow",
+        variable: "HINOMI_NOTIFY_ALLOW",
+        about: "private networks that targets of alerts may be in, such as 10.0.0.0/8, 127.0.0.1, or all",
     },
 ];
 
@@ -224,7 +240,7 @@ fn typed(table: toml::Table, origin: impl Fn() -> String) -> Result<Config, Conf
 
 /// Puts a text at a dotted path, as the kind of value that it looks like.
 fn set(table: &mut toml::Table, path: &str, text: &str) {
-    const TEXTS: &[&str] = &["data", "public_url", "dsn_key", "prices", "log", "ingest.anonymous_project"];
+    const TEXTS: &[&str] = &["data", "public_url", "dsn_key", "prices", "log", "ingest.anonymous_project", "notify.allow"];
     let number = || text.parse().map(toml::Value::Integer).ok();
     let flag = || text.parse().map(toml::Value::Boolean).ok();
     let bare = if TEXTS.contains(&path) { None } else { number().or_else(flag) };

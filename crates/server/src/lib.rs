@@ -8,6 +8,7 @@ pub mod demo;
 pub mod errors;
 pub mod ingest;
 pub mod meta;
+pub mod notify;
 pub mod outcomes;
 pub mod page;
 pub mod prices;

@@ -13,6 +13,7 @@ mod queries;
 mod scores;
 mod session;
 mod system;
+mod targets;
 mod traces;
 
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ use utoipa_axum::routes;
 
 use crate::errors::Errors;
 use crate::meta::{Meta, Project};
+use crate::notify::Courier;
 use crate::outcomes::Outcomes;
 use crate::prices::Prices;
 use crate::query::Engine;
@@ -50,6 +52,8 @@ pub struct Api {
     pub scores: Arc<Scores>,
     /// What became of what was sent.
     pub outcomes: Arc<Outcomes>,
+    /// Targets of alerts, and what is on its way to them.
+    pub courier: Arc<Courier>,
     /// Where queries run.
     pub engine: Engine,
     /// The prices in force.
@@ -136,6 +140,10 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(issues::issues))
         .routes(routes!(issues::issue))
         .routes(routes!(outcomes::outcomes))
+        .routes(routes!(targets::list, targets::create))
+        .routes(routes!(targets::update, targets::delete))
+        .routes(routes!(targets::test))
+        .routes(routes!(targets::deliveries))
         .routes(routes!(live::live))
         .routes(routes!(system::system));
     OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", v1)

@@ -5,12 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A part of the server and the parts that it may use. `app` and `cli` put all together and may use any.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("store", &[]),
     ("errors", &["sqlite", "time"]),
     ("outcomes", &["sqlite", "time"]),
     ("scores", &["sqlite", "time"]),
     ("meta", &["sqlite"]),
+    ("notify", &["sqlite", "time"]),
     ("sqlite", &[]),
     ("time", &[]),
     ("config", &[]),
@@ -18,7 +19,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("prices", &["meta"]),
     ("ingest", &["config", "errors", "meta", "outcomes", "scores", "sqlite", "store"]),
     ("query", &["store", "time"]),
-    ("api", &["errors", "meta", "outcomes", "prices", "query", "scores", "store", "time"]),
+    ("api", &["errors", "meta", "notify", "outcomes", "prices", "query", "scores", "store", "time"]),
 ];
 
 fn sources(path: &Path) -> Vec<PathBuf> {

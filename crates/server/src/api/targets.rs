@@ -1,0 +1,222 @@
+//! Where alerts are told: targets, their test, and what became of each message.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::access::Of;
+use super::{Api, ApiError};
+use crate::notify::notice::Language;
+use crate::notify::{self, Address, Courier, Delivery, Draft, NotifyError, Secret, Which};
+use crate::time::rfc3339;
+
+/// Deliveries in one answer where the caller does not say.
+const DELIVERIES: usize = 50;
+const MOST_DELIVERIES: usize = 500;
+
+/// A target. What is secret about it is not shown.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Target {
+    id: i64,
+    name: String,
+    /// The language of its messages; null for the rule's.
+    language: Option<Language>,
+    /// Nothing is sent.
+    disabled: bool,
+    address: Address,
+    /// Where it is, in a word, without what is secret.
+    shown: String,
+    /// Messages that wait for it.
+    waiting: i64,
+    created_at: String,
+    /// The secret to verify signatures with. It is shown once, in the answer to the change by which it was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signing_secret: Option<String>,
+}
+
+/// The targets of a project.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Targets {
+    targets: Vec<Target>,
+}
+
+/// A target as somebody describes it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = TargetDraft)]
+pub(super) struct Described {
+    /// 1 to 100 characters.
+    name: String,
+    /// The language of its messages; null or left out for the rule's.
+    #[serde(default)]
+    language: Option<Language>,
+    /// Nothing is sent.
+    #[serde(default)]
+    disabled: bool,
+    /// Where it is.
+    address: Address,
+    /// What lets in: the webhook's address of Slack, Discord and Teams, the mail server's password, PagerDuty's routing key, the signing secret.
+    /// Left out it stays as it was; a program's webhook without one gets one.
+    #[serde(default)]
+    secret: Option<String>,
+}
+
+impl Described {
+    fn draft(self) -> Draft {
+        let Described { name, language, disabled, address, secret } = self;
+        Draft { name, language, disabled, address, secret: secret.filter(|secret| !secret.is_empty()).map(Secret::new) }
+    }
+}
+
+fn shown(target: notify::Target, waiting: i64, made: Option<Secret>) -> Target {
+    Target {
+        id: target.id,
+        name: target.name,
+        language: target.language,
+        disabled: target.disabled,
+        shown: target.address.shown(&target.secret),
+        address: target.address,
+        waiting,
+        created_at: rfc3339(target.created_us),
+        signing_secret: made.map(Secret::into_text),
+    }
+}
+
+/// Lists targets.
+#[utoipa::path(get, path = "/projects/{project}/alerts/targets", tag = "alerts", params(("project" = u64, Path)),
+    responses((status = 200, body = Targets)))]
+pub(super) async fn list(State(api): State<Arc<Api>>, of: Of) -> Result<Json<Targets>, ApiError> {
+    let (targets, waiting) = ask(&api, move |courier| -> Result<_, NotifyError> {
+        Ok((courier.outbox().targets(of.project)?, courier.outbox().waiting(of.project)?))
+    })
+    .await?;
+    let waiting: HashMap<_, _> = waiting.into_iter().collect();
+    let targets = targets.into_iter().map(|target| {
+        let count = waiting.get(&target.id).copied().unwrap_or(0);
+        shown(target, count, None)
+    });
+    Ok(Json(Targets { targets: targets.collect() }))
+}
+
+/// Makes a target.
+#[utoipa::path(post, path = "/projects/{project}/alerts/targets", tag = "alerts", params(("project" = u64, Path)), request_body = Described,
+    responses((status = 201, body = Target), (status = 400, body = super::error::Body)))]
+pub(super) async fn create(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    body: Result<Json<Described>, JsonRejection>,
+) -> Result<(StatusCode, Json<Target>), ApiError> {
+    of.caller.check_admin()?;
+    let draft = body?.0.draft();
+    let (target, made) = ask(&api, move |courier| courier.outbox().create_target(of.project, draft, courier.allowed())).await?;
+    Ok((StatusCode::CREATED, Json(shown(target, 0, made))))
+}
+
+/// Describes a target anew. A secret that is left out stays, unless the target is at another host now. What waits is tried at once.
+#[utoipa::path(put, path = "/projects/{project}/alerts/targets/{target}", tag = "alerts",
+    params(("project" = u64, Path), ("target" = i64, Path)), request_body = Described,
+    responses((status = 200, body = Target), (status = 400, body = super::error::Body), (status = 404, body = super::error::Body)))]
+pub(super) async fn update(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    path: Path<(u64, i64)>,
+    body: Result<Json<Described>, JsonRejection>,
+) -> Result<Json<Target>, ApiError> {
+    of.caller.check_admin()?;
+    let (draft, id) = (body?.0.draft(), path.0.1);
+    let (target, made, waiting) = ask(&api, move |courier| {
+        let (target, made) = courier.outbox().update_target(of.project, id, draft, courier.allowed())?;
+        let waiting = courier.outbox().waiting(of.project)?;
+        Ok::<_, NotifyError>((target, made, waiting))
+    })
+    .await?;
+    let count = waiting.iter().find(|(id, _)| *id == target.id).map_or(0, |(_, count)| *count);
+    Ok(Json(shown(target, count, made)))
+}
+
+/// Deletes a target with its log and what waits for it.
+#[utoipa::path(delete, path = "/projects/{project}/alerts/targets/{target}", tag = "alerts",
+    params(("project" = u64, Path), ("target" = i64, Path)), responses((status = 204), (status = 404, body = super::error::Body)))]
+pub(super) async fn delete(State(api): State<Arc<Api>>, of: Of, path: Path<(u64, i64)>) -> Result<StatusCode, ApiError> {
+    of.caller.check_admin()?;
+    let id = path.0.1;
+    ask(&api, move |courier| courier.outbox().delete_target(of.project, id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Sends a test message, once, and answers how that ended.
+#[utoipa::path(post, path = "/projects/{project}/alerts/targets/{target}/test", tag = "alerts",
+    params(("project" = u64, Path), ("target" = i64, Path)),
+    responses((status = 200, body = Delivery), (status = 404, body = super::error::Body)))]
+pub(super) async fn test(State(api): State<Arc<Api>>, of: Of, path: Path<(u64, i64)>) -> Result<Json<Delivery>, ApiError> {
+    of.caller.check_admin()?;
+    Ok(Json(api.courier.test(of.project, path.0.1, &api.public_url).await?))
+}
+
+/// Which deliveries.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    /// Of this incident.
+    incident: Option<i64>,
+    /// To this target.
+    target: Option<i64>,
+    /// `waiting delivered failed folded cancelled`
+    state: Option<String>,
+    /// 1 to 500.
+    limit: Option<usize>,
+    /// From the answer before.
+    cursor: Option<i64>,
+}
+
+/// What became of messages, the newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Deliveries {
+    deliveries: Vec<Delivery>,
+    /// Where it goes on; null at the end.
+    next_cursor: Option<String>,
+}
+
+/// Lists what became of messages, with every attempt.
+#[utoipa::path(get, path = "/projects/{project}/alerts/deliveries", tag = "alerts", params(("project" = u64, Path), Asked),
+    responses((status = 200, body = Deliveries)))]
+pub(super) async fn deliveries(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    asked: Result<Query<Asked>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<Deliveries>, ApiError> {
+    let Query(asked) = asked.map_err(|error| ApiError::bad_request("bad_query", error.body_text()))?;
+    let limit = asked.limit.unwrap_or(DELIVERIES).clamp(1, MOST_DELIVERIES);
+    let which = Which { incident: asked.incident, target: asked.target, state: asked.state, before: asked.cursor, limit: limit + 1 };
+    let mut deliveries = ask(&api, move |courier| courier.outbox().deliveries(of.project, &which).map_err(NotifyError::from)).await?;
+    let more = deliveries.len() > limit;
+    deliveries.truncate(limit);
+    let next_cursor = deliveries.last().filter(|_| more).map(|delivery| delivery.id.to_string());
+    Ok(Json(Deliveries { deliveries, next_cursor }))
+}
+
+/// Asks where asking may block.
+async fn ask<T: Send + 'static>(
+    api: &Arc<Api>,
+    question: impl FnOnce(&Courier) -> Result<T, NotifyError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let courier = api.courier.clone();
+    Ok(tokio::task::spawn_blocking(move || question(&courier)).await.map_err(ApiError::internal)??)
+}
+
+impl From<NotifyError> for ApiError {
+    fn from(error: NotifyError) -> ApiError {
+        match error {
+            NotifyError::Missing(what) => ApiError::not_found(what),
+            NotifyError::Invalid(error) => ApiError::bad_request("invalid_value", error.to_string()),
+            NotifyError::Sqlite(error) => ApiError::internal(error),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Which addresses a target may be at. Whoever may set up a target must not reach what only this machine or its network can reach:
+//! names are resolved, the addresses checked, and only checked addresses are connected to.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+/// Networks that are nobody's on the internet (IANA's special-purpose registries).
+const PRIVATE: [&str; 26] = [
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.0.0.0/24",
+    "192.0.2.0/24",
+    "192.88.99.0/24",
+    "192.168.0.0/16",
+    "198.18.0.0/15",
+    "198.51.100.0/24",
+    "203.0.113.0/24",
+    "224.0.0.0/4",
+    "240.0.0.0/4",
+    "::/96",
+    "64:ff9b:1::/48",
+    "100::/64",
+    "2001::/23",
+    "2001:db8::/32",
+    "3fff::/20",
+    "5f00::/16",
+    "fc00::/7",
+    "fe80::/10",
+    "fec0::/10",
+    "ff00::/8",
+];
+
+/// The private networks that the owner allows.
+#[derive(Debug, Clone, Default)]
+pub struct Allowed(Vec<IpNet>);
+
+impl Allowed {
+    /// Reads a list such as `10.0.0.0/8, 127.0.0.1`; `all` allows every network, an empty text none.
+    ///
+    /// # Errors
+    ///
+    /// Says which part is no network.
+    pub fn parse(text: &str) -> Result<Allowed, String> {
+        let mut networks = Vec::new();
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            if part == "all" {
+                networks.extend([IpNet::V4(Ipv4Net::default()), IpNet::V6(Ipv6Net::default())]);
+                continue;
+            }
+            let network = part.parse::<IpNet>().or_else(|_| part.parse::<IpAddr>().map(IpNet::from));
+            networks.push(network.map_err(|_| format!("`{part}` is no network; write one such as 10.0.0.0/8, or `all`"))?);
+        }
+        Ok(Allowed(networks))
+    }
+
+    /// Whether a target may be there.
+    pub fn permits(&self, address: IpAddr) -> bool {
+        let address = inner(address);
+        let private = PRIVATE.iter().any(|network| network.parse::<IpNet>().is_ok_and(|network| network.contains(&address)));
+        !private || self.0.iter().any(|network| network.contains(&address))
+    }
+
+    /// The addresses that may be connected to.
+    pub(super) fn keep(&self, addresses: impl IntoIterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+        addresses.into_iter().filter(|address| self.permits(address.ip())).collect()
+    }
+}
+
+/// The IPv4 address that an IPv6 one stands for: mapped, translated (NAT64), 6to4.
+fn inner(address: IpAddr) -> IpAddr {
+    let IpAddr::V6(six) = address else { return address };
+    if let Some(four) = six.to_ipv4_mapped() {
+        return four.into();
+    }
+    let of = |high: u16, low: u16| IpAddr::from(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)));
+    match Ipv6Addr::segments(&six) {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => of(high, low),
+        _ => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn permitted(allowed: &str, address: &str) -> bool {
+        Allowed::parse(allowed).unwrap().permits(address.parse().unwrap())
+    }
+
+    #[test]
+    fn every_network_of_the_table_is_one() {
+        assert!(PRIVATE.iter().all(|network| network.parse::<IpNet>().is_ok()));
+    }
+
+    #[test]
+    fn private_addresses_in_any_dress_are_refused() {
+        for address in [
+            "127.0.0.1",
+            "10.1.2.3",
+            "169.254.169.254",
+            "192.168.1.1",
+            "172.31.0.1",
+            "100.64.0.1",
+            "0.0.0.0",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "::ffff:127.0.0.1",
+            "::ffff:169.254.169.254",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::",
+            "fe80::1",
+            "fd00::1",
+            "::7f00:1",
+        ] {
+            assert!(!permitted("", address), "{address}");
+            assert!(permitted("all", address), "{address}");
+        }
+        for address in ["1.1.1.1", "172.32.0.1", "2606:4700::1111", "::ffff:8.8.8.8"] {
+            assert!(permitted("", address), "{address}");
+        }
+    }
+
+    #[test]
+    fn the_owner_allows_networks() {
+        assert!(permitted("10.0.0.0/8, 127.0.0.1", "127.0.0.1"));
+        assert!(permitted("10.0.0.0/8, 127.0.0.1", "::ffff:10.9.9.9"));
+        assert!(!permitted("10.0.0.0/8, 127.0.0.1", "127.0.0.2"));
+        assert!(Allowed::parse("10.0.0.0/8, mine").unwrap_err().contains("`mine`"));
+    }
+}

@@ -1,0 +1,170 @@
+//! What is told to people and programs: one notice for each change of an incident.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// One change of an incident, in figures. Words are made of it for each target in its own language.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Notice {
+    /// One for each change of state, the same whenever that change is told again: it is what keeps a change from being told twice.
+    pub idempotency_key: String,
+    /// The project.
+    pub project: u64,
+    /// The rule or budget.
+    pub rule_id: i64,
+    /// What its owner calls it.
+    pub rule_name: String,
+    /// The incident; null for a test and for a digest.
+    pub incident_id: Option<i64>,
+    /// What has happened.
+    pub kind: Kind,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is measured, such as `cost` or `duration_p95`.
+    pub measure: String,
+    /// What the figures are in.
+    pub unit: Unit,
+    /// The figure now; null where there is none (no data).
+    pub value: Option<f64>,
+    /// The threshold that it has passed, in the same unit; null for a test.
+    pub threshold: Option<f64>,
+    /// Whether the bell rings when the figure is above or below the threshold.
+    pub direction: Direction,
+    /// Which group it is about; null where the rule has none.
+    pub group: Option<Group>,
+    /// Start of the window, microseconds since the Unix epoch.
+    pub window_from: i64,
+    /// End of the window, microseconds since the Unix epoch.
+    pub window_to: i64,
+    /// When it happened, microseconds since the Unix epoch.
+    pub at: i64,
+    /// The IANA time zone in which times are written, such as `Asia/Tokyo`.
+    pub time_zone: String,
+    /// What contributes most against the usual, the most important first.
+    pub culprits: Vec<Culprit>,
+    /// What the bill will be; null where nothing can be said.
+    pub outlook: Option<Outlook>,
+    /// Where to look.
+    pub links: Links,
+    /// The language of the rule, for targets that have none of their own.
+    pub language: Language,
+    /// What a digest gathers; empty for all others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(no_recursion)]
+    pub gathered: Vec<Notice>,
+}
+
+/// What has happened to an incident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A threshold was passed.
+    Opened,
+    /// A warning became critical.
+    Worsened,
+    /// What was critical is a warning now.
+    Improved,
+    /// It is over.
+    Resolved,
+    /// Nobody acknowledged it; told again.
+    Reminder,
+    /// Nobody acknowledged it; told to someone else.
+    Escalated,
+    /// Many changes in one message.
+    Digest,
+    /// Somebody pressed "Test".
+    Test,
+}
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Look at it soon.
+    Warning,
+    /// Look at it now.
+    Critical,
+}
+
+/// What figures are in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// US dollars.
+    Usd,
+    /// Tokens.
+    Tokens,
+    /// Milliseconds.
+    Ms,
+    /// A share of one: 0.02 is two per cent.
+    Ratio,
+    /// So many.
+    Count,
+    /// A score, whatever its scale.
+    Score,
+}
+
+/// On which side of the threshold the bell rings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Too much.
+    Above,
+    /// Too little.
+    Below,
+}
+
+/// A language of messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    /// English.
+    #[default]
+    En,
+    /// Japanese.
+    Ja,
+}
+
+/// One group of a grouped rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Group {
+    /// What is grouped by, such as `user`.
+    pub name: String,
+    /// Which one it is; null where the spans do not say.
+    pub value: Option<String>,
+}
+
+/// What moved the figure.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Culprit {
+    /// `trace`, `user`, `model`, `pipeline`, `prompt`, `release` and so on.
+    pub dimension: String,
+    /// Which one; null where the spans do not say.
+    pub key: Option<String>,
+    /// What it contributes in the window, in the notice's unit.
+    pub contribution: f64,
+    /// What it usually contributes in such a window; null where there is no history.
+    pub usual: Option<f64>,
+    /// Its share of what is above the usual, from 0 to 1; null where that cannot be said.
+    pub share: Option<f64>,
+    /// Where to see it, an address of the page.
+    pub link: Option<String>,
+}
+
+/// What the bill will be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Outlook {
+    /// Dollars at the end of the period if it goes on like this.
+    pub if_goes_on_usd: f64,
+    /// End of the period, microseconds since the Unix epoch.
+    pub until: i64,
+}
+
+/// Where to look; addresses of the page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Links {
+    /// The incident, or the alerts where there is none.
+    pub incident: String,
+    /// The traces behind it.
+    pub traces: Option<String>,
+}

@@ -1,0 +1,52 @@
+//! When it is tried again: growing pauses, a little by chance, so that targets that failed together do not come back together.
+
+use std::time::Duration;
+
+use rand::RngExt;
+
+/// Pauses after the first, second, … failed attempt, in seconds; the last holds from there on.
+const PAUSES_S: [u64; 8] = [2, 10, 30, 120, 300, 900, 1800, 3600];
+/// For how long it is tried, from the moment at which the notice was taken.
+pub(super) const PATIENCE: Duration = Duration::from_secs(24 * 3600);
+/// The longest pause that a target may ask for.
+const LONGEST: Duration = Duration::from_secs(6 * 3600);
+
+/// The pause after so many failed attempts (from 1). What the target asked for (`Retry-After`) is respected when it is longer.
+pub(super) fn pause(failed: u32, asked: Option<Duration>) -> Duration {
+    let step = usize::try_from(failed.saturating_sub(1)).unwrap_or(usize::MAX).min(PAUSES_S.len() - 1);
+    let chance = rand::rng().random_range(0.9..1.2);
+    let own = Duration::from_secs(PAUSES_S[step]).mul_f64(chance);
+    own.max(asked.unwrap_or_default().min(LONGEST))
+}
+
+/// Reads `Retry-After`: seconds, or a date.
+pub(super) fn retry_after(text: &str, now_us: i64) -> Option<Duration> {
+    if let Ok(seconds) = text.trim().parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp().as_microsecond();
+    u64::try_from(until - now_us).ok().map(Duration::from_micros)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_respect_what_is_asked() {
+        assert!(pause(1, None) < pause(2, None));
+        assert!(pause(7, None) < Duration::from_secs(2200));
+        assert!(pause(1000, None) <= Duration::from_secs(4320));
+        assert_eq!(pause(1, Some(Duration::from_secs(77))), Duration::from_secs(77));
+        assert_eq!(pause(1, Some(Duration::from_secs(u64::MAX))), LONGEST);
+        assert!(pause(2, Some(Duration::from_secs(1))) > Duration::from_secs(8));
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        assert_eq!(retry_after(" 30 ", 0), Some(Duration::from_secs(30)));
+        assert_eq!(retry_after("Thu, 01 Jan 1970 00:01:00 GMT", 20_000_000), Some(Duration::from_secs(40)));
+        assert_eq!(retry_after("Thu, 01 Jan 1970 00:01:00 GMT", 90_000_000), None);
+        assert_eq!(retry_after("soon", 0), None);
+    }
+}

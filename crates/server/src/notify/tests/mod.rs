@@ -1,0 +1,50 @@
+//! What the tests of delivery share.
+
+mod courier;
+mod receiver;
+
+use rusqlite::params;
+
+use super::Outbox;
+use super::notice::{Culprit, Direction, Kind, Language, Links, Notice, Outlook, Severity, Unit};
+
+/// The budget of a day is passed.
+pub(super) fn notice(key: &str) -> Notice {
+    Notice {
+        idempotency_key: key.to_owned(),
+        project: 1,
+        rule_id: 7,
+        rule_name: "Budget of the day".to_owned(),
+        incident_id: Some(3),
+        kind: Kind::Opened,
+        severity: Severity::Critical,
+        measure: "cost".to_owned(),
+        unit: Unit::Usd,
+        value: Some(50.42),
+        threshold: Some(50.0),
+        direction: Direction::Above,
+        group: None,
+        window_from: 1_795_359_600_000_000,
+        window_to: 1_795_446_000_000_000,
+        at: 1_795_428_000_000_000,
+        time_zone: "Asia/Tokyo".to_owned(),
+        culprits: vec![Culprit {
+            dimension: "user".to_owned(),
+            key: Some("u_20481".to_owned()),
+            contribution: 6.42,
+            usual: Some(0.09),
+            share: Some(0.93),
+            link: Some("http://127.0.0.1:8119/p/1/traces?q=user:u_20481".to_owned()),
+        }],
+        outlook: Some(Outlook { if_goes_on_usd: 67.79, until: 1_795_446_000_000_000 }),
+        links: Links { incident: "http://127.0.0.1:8119/p/1/alerts/incidents/3".to_owned(), traces: None },
+        language: Language::En,
+        gathered: Vec::new(),
+    }
+}
+
+/// A target of a project, as it lies in the database.
+pub(super) fn slack(outbox: &Outbox, project: u64) -> i64 {
+    let insert = "INSERT INTO targets (project, name, address, secret, created_us) VALUES (?1, 'ops', '{}', '{}', 0) RETURNING id";
+    outbox.write(|db| db.query_row(insert, params![project], |row| row.get(0))).unwrap()
+}

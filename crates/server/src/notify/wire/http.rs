@@ -1,0 +1,120 @@
+//! Requests to targets of the web: to checked addresses only, no redirects, no proxy, little read of the answer.
+
+use ureq::config::Config;
+use ureq::http::{Request, Uri};
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::{Agent, Error, Timeout};
+
+use super::{Ended, LIMIT, Then};
+use crate::VERSION;
+use crate::notify::network::Allowed;
+use crate::notify::outbox::now_us;
+use crate::notify::render::Post;
+use crate::notify::schedule::retry_after;
+
+/// Most bytes read of an answer. None of them is needed; short ones are read so that the connection can be used again.
+const ANSWER: u64 = 16 << 10;
+/// What the resolver says of an address that is not allowed. It is known again by this text.
+const REFUSED: &str = "the target is in a private network";
+
+/// Looks up names and leaves only addresses that may be connected to: what is checked is what is connected to.
+#[derive(Debug)]
+struct Checked {
+    allowed: Allowed,
+}
+
+impl Resolver for Checked {
+    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+        let found = DefaultResolver::default().resolve(uri, config, timeout)?;
+        let mut kept = self.empty();
+        for address in self.allowed.keep(found.iter().copied()) {
+            kept.push(address);
+        }
+        if kept.is_empty() { Err(Error::Io(std::io::Error::new(std::io::ErrorKind::PermissionDenied, REFUSED))) } else { Ok(kept) }
+    }
+}
+
+pub(super) fn agent(allowed: Allowed) -> Agent {
+    let config = Agent::config_builder()
+        .timeout_global(Some(LIMIT))
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .http_status_as_error(false)
+        // A proxy would look names up by itself.
+        .proxy(None)
+        .max_response_header_size(32 << 10)
+        .user_agent(format!("Hinomi/{VERSION}"))
+        .build();
+    Agent::with_parts(config, DefaultConnector::default(), Checked { allowed })
+}
+
+/// Sends one request. Blocks.
+pub(super) fn send(agent: &Agent, post: &Post) -> Ended {
+    let mut request = Request::post(&post.url).header("content-type", "application/json; charset=utf-8");
+    for (name, value) in &post.headers {
+        request = request.header(*name, value);
+    }
+    let Ok(request) = request.body(post.body.as_slice()) else { return Ended::again("the target's address cannot be used; change it") };
+    let mut answer = match agent.run(request) {
+        Ok(answer) => answer,
+        Err(error) => return Ended::again(said(&error)),
+    };
+    let status = answer.status().as_u16();
+    let asked = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()).and_then(|text| retry_after(text, now_us()));
+    let text = answer.body_mut().with_config().limit(ANSWER).read_to_vec().unwrap_or_default();
+    let word = word(&text).map(|word| format!(", it said `{word}`")).unwrap_or_default();
+    let (then, error) = match status {
+        200..=299 => (Then::Delivered, None),
+        300..=399 => {
+            (Then::Again(None), Some(format!("it answered {status}, a redirect, which is not followed; set the address that it leads to")))
+        }
+        // The message itself is refused; the same one would be refused again.
+        400 | 413 | 415 | 422 => (Then::GiveUp, Some(format!("it answered {status}{word}: it does not take this message"))),
+        401 | 403 | 404 | 410 => {
+            (Then::Again(asked), Some(format!("it answered {status}{word}; the address or its secret may have changed")))
+        }
+        _ => (Then::Again(asked), Some(format!("it answered {status}{word}"))),
+    };
+    Ended { status: Some(status), error, then }
+}
+
+/// Services such as Slack answer with one telling word (`no_service`). Anything longer might repeat the message, and is not kept.
+fn word(answer: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(answer).ok()?.trim();
+    let telling = !text.is_empty() && text.len() <= 40 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    telling.then_some(text)
+}
+
+/// What went wrong, without the address: it may be the secret.
+fn said(error: &Error) -> String {
+    match error {
+        Error::Timeout(Timeout::Resolve) => "its name was not looked up in time".to_owned(),
+        Error::Timeout(Timeout::Connect) => "it could not be connected to in time".to_owned(),
+        Error::Timeout(_) => format!("it did not answer within {} s", LIMIT.as_secs()),
+        Error::HostNotFound => "there is no host of its name; check the address".to_owned(),
+        Error::ConnectionFailed => "it could not be connected to".to_owned(),
+        Error::Io(error) if error.to_string() == REFUSED => {
+            format!("{REFUSED}; the owner of this server can allow it by the setting notify.allow")
+        }
+        Error::Io(error) => format!("the connection failed: {}", error.kind()),
+        Error::Tls(reason) => format!("no trusted connection: {reason}"),
+        Error::Rustls(reason) => format!("no trusted connection: {reason}"),
+        Error::LargeResponseHeader(..) => "its answer's headers are too large".to_owned(),
+        Error::Protocol(_) | Error::Http(_) => "its answer is not HTTP".to_owned(),
+        _ => "the request failed".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_telling_word_of_an_answer_is_kept() {
+        assert_eq!(word(b"no_service\n"), Some("no_service"));
+        assert_eq!(word(b"User u_20481 spent"), None);
+        assert_eq!(word(&[0xff]), None);
+        assert_eq!(word(b""), None);
+    }
+}

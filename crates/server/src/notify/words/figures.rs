@@ -1,0 +1,94 @@
+//! Figures as people read them: three significant digits, units, money with cents.
+
+use crate::notify::notice::Unit;
+
+/// A figure with its unit.
+pub(super) fn figure(value: f64, unit: Unit) -> String {
+    match unit {
+        Unit::Usd => usd(value),
+        Unit::Tokens | Unit::Count => grouped(value),
+        Unit::Ms => duration(value),
+        Unit::Ratio => percent(value),
+        Unit::Score => trimmed(value, 3),
+    }
+}
+
+/// Dollars: from one on with cents, below with four places; what rounds to nothing says so.
+pub(super) fn usd(value: f64) -> String {
+    let sign = if value < 0.0 { "−" } else { "" };
+    let amount = value.abs();
+    let places = if amount >= 1.0 || amount == 0.0 { 2 } else { 4 };
+    if amount > 0.0 && amount < 0.000_05 {
+        return "< $0.0001".to_owned();
+    }
+    let text = format!("{amount:.places$}");
+    let (whole, cents) = text.split_once('.').unwrap_or((&text, "00"));
+    format!("{sign}${}.{cents}", thousands(whole))
+}
+
+/// A share of one as per cent.
+pub(super) fn percent(share: f64) -> String {
+    let places = if share.abs() < 0.1 { 1 } else { 0 };
+    format!("{} %", trimmed(share * 100.0, places))
+}
+
+fn duration(ms: f64) -> String {
+    match ms {
+        ms if ms < 1000.0 => format!("{} ms", trimmed(ms, 1)),
+        ms if ms < 60_000.0 => format!("{} s", trimmed(ms / 1000.0, 2)),
+        ms => format!("{} min", trimmed(ms / 60_000.0, 1)),
+    }
+}
+
+fn grouped(value: f64) -> String {
+    let text = trimmed(value, 2);
+    match text.split_once('.') {
+        Some((whole, rest)) => format!("{}.{rest}", thousands(whole)),
+        None => thousands(&text),
+    }
+}
+
+/// At most so many places, without zeros at the end.
+fn trimmed(value: f64, places: usize) -> String {
+    let text = format!("{value:.places$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+fn thousands(digits: &str) -> String {
+    let (sign, digits) = digits.strip_prefix('-').map_or(("", digits), |rest| ("−", rest));
+    let mut text = String::from(sign);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_as_people_read_them() {
+        let cases = [
+            (50.424, Unit::Usd, "$50.42"),
+            (1234.5, Unit::Usd, "$1,234.50"),
+            (0.000_338_5, Unit::Usd, "$0.0003"),
+            (0.000_01, Unit::Usd, "< $0.0001"),
+            (0.0, Unit::Usd, "$0.00"),
+            (-17.79, Unit::Usd, "−$17.79"),
+            (1_234_567.0, Unit::Tokens, "1,234,567"),
+            (690.0, Unit::Ms, "690 ms"),
+            (8400.0, Unit::Ms, "8.4 s"),
+            (120_000.0, Unit::Ms, "2 min"),
+            (0.0234, Unit::Ratio, "2.3 %"),
+            (0.93, Unit::Ratio, "93 %"),
+            (0.8127, Unit::Score, "0.813"),
+        ];
+        for (value, unit, text) in cases {
+            assert_eq!(figure(value, unit), text);
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! A notice in words, the same for all targets of a language: what happened, the number and its threshold, who moved it, what the
+//! bill will be, where to look. What a language says is a table ([`phrases`]).
+
+mod figures;
+mod phrases;
+#[cfg(test)]
+mod tests;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::notice::{Culprit, Direction, Kind, Language, Notice, Severity};
+use figures::figure;
+use phrases::{Phrases, of};
+
+/// Longest name of a rule, a user or a prompt in a message, in characters.
+const NAME_LIMIT: usize = 120;
+/// Most culprits, and most changes of a digest, in a message.
+const MOST_LINES: usize = 12;
+
+/// What a person reads. Every text is one line and holds names that strangers chose: whoever renders it escapes it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Message {
+    /// The language, as in HTML's `lang`.
+    pub(super) lang: &'static str,
+    /// One line that says it all.
+    pub(super) subject: String,
+    /// Sentences.
+    pub(super) sentences: Vec<String>,
+    /// What stands above the lines.
+    pub(super) heading: Option<&'static str>,
+    /// Culprits, or the changes of a digest, each with where to see it.
+    pub(super) lines: Vec<(String, Option<String>)>,
+    /// Where to look: what it is, its address.
+    pub(super) links: Vec<(&'static str, String)>,
+}
+
+/// Puts a notice into words.
+pub(super) fn message(notice: &Notice, language: Language) -> Message {
+    let phrases = of(language);
+    let mut links = vec![(phrases.open_incident, notice.links.incident.clone())];
+    links.extend(notice.links.traces.iter().map(|traces| (phrases.open_traces, traces.clone())));
+    let empty = Message { lang: phrases.lang, subject: String::new(), sentences: Vec::new(), heading: None, lines: Vec::new(), links };
+    match notice.kind {
+        Kind::Test => Message {
+            subject: phrases.test_subject.to_owned(),
+            sentences: vec![fill(phrases.test_sentence, &[("name", &plain(&notice.rule_name))])],
+            ..empty
+        },
+        Kind::Digest => digest(notice, phrases, empty),
+        _ => change(notice, phrases, empty),
+    }
+}
+
+fn change(notice: &Notice, phrases: &Phrases, message: Message) -> Message {
+    let state = state_of(notice, phrases);
+    let subject = fill(phrases.subject, &[("state", state), ("what", &headline(notice, phrases))]);
+    let mut sentences = vec![number(notice, phrases)];
+    if matches!(notice.kind, Kind::Reminder | Kind::Escalated) {
+        sentences.insert(0, phrases.unheard.to_owned());
+    }
+    if let Some(outlook) = notice.outlook.as_ref().filter(|_| notice.kind != Kind::Resolved) {
+        let figure = figures::usd(outlook.if_goes_on_usd);
+        sentences.push(fill(phrases.outlook, &[("cost", &figure), ("until", &time(outlook.until, &notice.time_zone))]));
+    }
+    let culprits: Vec<_> = notice.culprits.iter().take(MOST_LINES).map(|culprit| line(culprit, notice, phrases)).collect();
+    Message { subject, sentences, heading: (!culprits.is_empty()).then_some(phrases.culprits), lines: culprits, ..message }
+}
+
+fn digest(notice: &Notice, phrases: &Phrases, message: Message) -> Message {
+    let count = |kind: fn(Kind) -> bool| notice.gathered.iter().filter(|change| kind(change.kind)).count().to_string();
+    let all = notice.gathered.len();
+    let values = [
+        ("all", all.to_string()),
+        ("opened", count(|kind| kind == Kind::Opened)),
+        ("resolved", count(|kind| kind == Kind::Resolved)),
+        ("other", count(|kind| !matches!(kind, Kind::Opened | Kind::Resolved))),
+    ];
+    let values = values.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let mut worst: Vec<&Notice> = notice.gathered.iter().collect();
+    worst.sort_by(|one, other| weight(other).total_cmp(&weight(one)));
+    let mut lines: Vec<_> = worst
+        .iter()
+        .take(MOST_LINES)
+        .map(|change| {
+            let text = fill(phrases.subject, &[("state", state_of(change, phrases)), ("what", &headline(change, phrases))]);
+            (text, Some(change.links.incident.clone()))
+        })
+        .collect();
+    if all > MOST_LINES {
+        lines.push((fill(phrases.more, &[("count", &(all - MOST_LINES).to_string())]), Some(notice.links.incident.clone())));
+    }
+    Message {
+        subject: fill(phrases.digest_subject, &values),
+        sentences: vec![fill(phrases.digest_sentence, &values)],
+        heading: Some(phrases.worst),
+        lines,
+        ..message
+    }
+}
+
+/// The worst first: what is critical and goes on, then by how far beyond its threshold.
+fn weight(notice: &Notice) -> f64 {
+    let severity = if notice.severity == Severity::Critical { 1e6 } else { 0.0 };
+    let going_on = if notice.kind == Kind::Resolved { 0.0 } else { 1e9 };
+    let beyond = match (notice.value, notice.threshold, notice.direction) {
+        (Some(value), Some(threshold), Direction::Above) if threshold > 0.0 => value / threshold,
+        (Some(value), Some(threshold), Direction::Below) if value > 0.0 => threshold / value,
+        _ => 0.0,
+    };
+    going_on + severity + beyond.clamp(0.0, 1e5)
+}
+
+fn state_of(notice: &Notice, phrases: &Phrases) -> &'static str {
+    let critical = notice.severity == Severity::Critical;
+    match notice.kind {
+        Kind::Resolved => phrases.resolved,
+        Kind::Worsened => phrases.worsened,
+        Kind::Improved => phrases.improved,
+        Kind::Escalated => phrases.escalated,
+        Kind::Reminder => phrases.reminder,
+        _ if critical => phrases.critical,
+        _ => phrases.warning,
+    }
+}
+
+/// The rule with its group, the number and the threshold.
+fn headline(notice: &Notice, phrases: &Phrases) -> String {
+    let mut rule = plain(&notice.rule_name);
+    if let Some(group) = &notice.group {
+        let which = group.value.as_deref().map_or_else(|| phrases.unknown.to_owned(), plain);
+        rule = fill(phrases.in_group, &[("rule", &rule), ("group", &dimension(&group.name, phrases)), ("value", &which)]);
+    }
+    let value = notice.value.map_or_else(|| phrases.no_data.to_owned(), |value| figure(value, notice.unit));
+    let template = match (notice.kind, notice.threshold, notice.direction) {
+        (Kind::Resolved, ..) | (_, None, _) => phrases.headline,
+        (_, Some(_), Direction::Above) => phrases.headline_above,
+        (_, Some(_), Direction::Below) => phrases.headline_below,
+    };
+    let threshold = notice.threshold.map(|threshold| figure(threshold, notice.unit)).unwrap_or_default();
+    let measure = phrases.measure(&notice.measure);
+    fill(template, &[("rule", &rule), ("measure", &measure), ("value", &value), ("threshold", &threshold)])
+}
+
+fn number(notice: &Notice, phrases: &Phrases) -> String {
+    let value = notice.value.map_or_else(|| phrases.no_data.to_owned(), |value| figure(value, notice.unit));
+    let threshold = notice.threshold.map_or_else(|| phrases.no_threshold.to_owned(), |threshold| figure(threshold, notice.unit));
+    let measure = phrases.measure(&notice.measure);
+    let (from, to) = (time(notice.window_from, &notice.time_zone), time(notice.window_to, &notice.time_zone));
+    let values = [
+        ("measure", measure.as_str()),
+        ("value", &value),
+        ("threshold", &threshold),
+        ("from", &from),
+        ("to", &to),
+        ("zone", &notice.time_zone),
+    ];
+    fill(phrases.number, &values)
+}
+
+fn line(culprit: &Culprit, notice: &Notice, phrases: &Phrases) -> (String, Option<String>) {
+    let key = culprit.key.as_deref().map_or_else(|| phrases.unknown.to_owned(), plain);
+    let contribution = figure(culprit.contribution, notice.unit);
+    let usual = culprit.usual.map_or_else(|| phrases.unknown.to_owned(), |usual| figure(usual, notice.unit));
+    let dimension = dimension(&culprit.dimension, phrases);
+    let mut text = fill(phrases.culprit, &[("dimension", &dimension), ("key", &key), ("contribution", &contribution), ("usual", &usual)]);
+    if let Some(share) = culprit.share {
+        text.push_str(&fill(phrases.share, &[("share", &figures::percent(share))]));
+    }
+    (text, culprit.link.clone())
+}
+
+fn dimension(name: &str, phrases: &Phrases) -> String {
+    phrases.dimension(name).map_or_else(|| plain(name), str::to_owned)
+}
+
+/// A time in a zone, to the minute: the same in all languages.
+fn time(us: i64, zone: &str) -> String {
+    let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
+    let time = Timestamp::from_microsecond(us).unwrap_or_default();
+    time.to_zoned_datetime(zone).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// A stranger's text as part of one line: no control characters, not too long.
+fn plain(text: &str) -> String {
+    let mut line: String = text.chars().map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c }).take(NAME_LIMIT + 1).collect();
+    if line.chars().count() > NAME_LIMIT {
+        line.pop();
+        line.push('…');
+    }
+    line
+}
+
+/// Characters that turn the direction of text around, with which a name could dress as something else.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+}
+
+/// Puts values into a template's `{name}`s, once, so that a value that looks like one stays as it is.
+fn fill(template: &str, values: &[(&str, &str)]) -> String {
+    let mut text = String::with_capacity(template.len() + 40);
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        text.push_str(before);
+        let (name, after) = after.split_once('}').unwrap_or((after, ""));
+        text.push_str(values.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value));
+        rest = after;
+    }
+    text.push_str(rest);
+    text
+}

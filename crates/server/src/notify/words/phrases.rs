@@ -1,0 +1,196 @@
+//! What each language says. `{name}` is filled in.
+
+use crate::notify::notice::Language;
+
+/// The phrases of one language.
+pub(super) struct Phrases {
+    pub(super) lang: &'static str,
+    pub(super) warning: &'static str,
+    pub(super) critical: &'static str,
+    pub(super) worsened: &'static str,
+    pub(super) improved: &'static str,
+    pub(super) resolved: &'static str,
+    pub(super) reminder: &'static str,
+    pub(super) escalated: &'static str,
+    pub(super) subject: &'static str,
+    pub(super) in_group: &'static str,
+    pub(super) headline: &'static str,
+    pub(super) headline_above: &'static str,
+    pub(super) headline_below: &'static str,
+    pub(super) number: &'static str,
+    pub(super) no_data: &'static str,
+    pub(super) no_threshold: &'static str,
+    pub(super) unknown: &'static str,
+    pub(super) unheard: &'static str,
+    pub(super) outlook: &'static str,
+    pub(super) culprits: &'static str,
+    pub(super) culprit: &'static str,
+    pub(super) share: &'static str,
+    pub(super) worst: &'static str,
+    pub(super) more: &'static str,
+    pub(super) digest_subject: &'static str,
+    pub(super) digest_sentence: &'static str,
+    pub(super) test_subject: &'static str,
+    pub(super) test_sentence: &'static str,
+    pub(super) open_incident: &'static str,
+    pub(super) open_traces: &'static str,
+    measures: &'static [(&'static str, &'static str)],
+    dimensions: &'static [(&'static str, &'static str)],
+}
+
+impl Phrases {
+    /// What a measure is called; its own name where the table has none.
+    pub(super) fn measure(&self, name: &str) -> String {
+        find(self.measures, name).map_or_else(|| super::plain(&name.replace('_', " ")), str::to_owned)
+    }
+
+    /// What a dimension is called.
+    pub(super) fn dimension(&self, name: &str) -> Option<&'static str> {
+        find(self.dimensions, name)
+    }
+}
+
+fn find(table: &'static [(&'static str, &'static str)], name: &str) -> Option<&'static str> {
+    table.iter().find(|(known, _)| *known == name).map(|(_, said)| *said)
+}
+
+/// The phrases of a language.
+pub(super) fn of(language: Language) -> &'static Phrases {
+    match language {
+        Language::En => &EN,
+        Language::Ja => &JA,
+    }
+}
+
+static EN: Phrases = Phrases {
+    lang: "en",
+    warning: "Warning",
+    critical: "Critical",
+    worsened: "Now critical",
+    improved: "Down to a warning",
+    resolved: "Resolved",
+    reminder: "Still not acknowledged",
+    escalated: "Escalated to you",
+    subject: "[{state}] {what}",
+    in_group: "{rule} ({group} {value})",
+    headline: "{rule}: {measure} {value}",
+    headline_above: "{rule}: {measure} {value}, above {threshold}",
+    headline_below: "{rule}: {measure} {value}, below {threshold}",
+    number: "{measure} is {value}; the threshold is {threshold}. Window: {from} to {to} ({zone}).",
+    no_data: "no data",
+    no_threshold: "none",
+    unknown: "unknown",
+    unheard: "Nobody has acknowledged this yet.",
+    outlook: "If it goes on like this, the bill will be {cost} by {until}.",
+    culprits: "What moved it",
+    culprit: "{dimension} {key}: {contribution}, usually {usual}",
+    share: " ({share} of the rise)",
+    worst: "The worst of them",
+    more: "and {count} more",
+    digest_subject: "[Digest] {all} alerts: {opened} opened, {resolved} resolved",
+    digest_sentence: "{all} changes came at once: {opened} opened, {resolved} resolved, {other} others. They are told in one message so that the channel stays readable.",
+    test_subject: "[Test] Hinomi reaches you",
+    test_sentence: "This is a test of the target \u{201c}{name}\u{201d}. When a rule rings, its message comes here.",
+    open_incident: "Open the incident",
+    open_traces: "Open the traces behind it",
+    measures: &[
+        ("cost", "Cost"),
+        ("calls", "Calls"),
+        ("failed", "Failed calls"),
+        ("failed_calls", "Failed calls"),
+        ("error_rate", "Error rate"),
+        ("errors", "Errors"),
+        ("tokens", "Tokens"),
+        ("total_tokens", "Tokens"),
+        ("input_tokens", "Input tokens"),
+        ("output_tokens", "Output tokens"),
+        ("cache_read_tokens", "Cached input tokens"),
+        ("cache_write_tokens", "Cache write tokens"),
+        ("reasoning_tokens", "Reasoning tokens"),
+        ("duration_p50", "Median duration"),
+        ("duration_p95", "Duration, 95th percentile"),
+        ("duration_p99", "Duration, 99th percentile"),
+        ("ttft_p50", "Median time to first token"),
+        ("ttft_p95", "Time to first token, 95th percentile"),
+        ("ttft_p99", "Time to first token, 99th percentile"),
+        ("tool_failures", "Failed tool calls"),
+        ("unpriced_calls", "Calls without a price"),
+        ("spans", "Spans"),
+        ("refused", "Refused spans"),
+        ("score", "Score"),
+    ],
+    dimensions: &[],
+};
+
+static JA: Phrases = Phrases {
+    lang: "ja",
+    warning: "警告",
+    critical: "重大",
+    worsened: "重大に悪化",
+    improved: "警告に改善",
+    resolved: "解決",
+    reminder: "未確認のまま",
+    escalated: "エスカレーション",
+    subject: "【{state}】{what}",
+    in_group: "{rule}({group} {value})",
+    headline: "{rule}: {measure} {value}",
+    headline_above: "{rule}: {measure} {value}(しきい値 {threshold} を超過)",
+    headline_below: "{rule}: {measure} {value}(しきい値 {threshold} を下回る)",
+    number: "{measure}は {value}、しきい値は {threshold} です。対象期間: {from} から {to}({zone})。",
+    no_data: "データなし",
+    no_threshold: "なし",
+    unknown: "不明",
+    unheard: "まだ誰も確認していません。",
+    outlook: "このまま続くと、{until} までの費用は {cost} になります。",
+    culprits: "主な要因",
+    culprit: "{dimension} {key}: {contribution}(通常 {usual})",
+    share: "、増加分の {share}",
+    worst: "特に重大なもの",
+    more: "ほか {count} 件",
+    digest_subject: "【まとめ】アラート {all} 件: 発生 {opened} 件、解決 {resolved} 件",
+    digest_sentence: "{all} 件の変化が同時に起きました: 発生 {opened} 件、解決 {resolved} 件、その他 {other} 件。読みやすいように 1 通にまとめています。",
+    test_subject: "【テスト】Hinomi からの通知が届きました",
+    test_sentence: "通知先「{name}」のテストです。ルールが鳴ると、ここにメッセージが届きます。",
+    open_incident: "インシデントを開く",
+    open_traces: "関係するトレースを開く",
+    measures: &[
+        ("cost", "コスト"),
+        ("calls", "呼び出し数"),
+        ("failed", "失敗した呼び出し数"),
+        ("failed_calls", "失敗した呼び出し数"),
+        ("error_rate", "エラー率"),
+        ("errors", "エラー数"),
+        ("tokens", "トークン数"),
+        ("total_tokens", "トークン数"),
+        ("input_tokens", "入力トークン数"),
+        ("output_tokens", "出力トークン数"),
+        ("cache_read_tokens", "キャッシュ読み取りトークン数"),
+        ("cache_write_tokens", "キャッシュ書き込みトークン数"),
+        ("reasoning_tokens", "推論トークン数"),
+        ("duration_p50", "所要時間の中央値"),
+        ("duration_p95", "所要時間の 95 パーセンタイル"),
+        ("duration_p99", "所要時間の 99 パーセンタイル"),
+        ("ttft_p50", "最初のトークンまでの時間の中央値"),
+        ("ttft_p95", "最初のトークンまでの時間の 95 パーセンタイル"),
+        ("ttft_p99", "最初のトークンまでの時間の 99 パーセンタイル"),
+        ("tool_failures", "失敗したツール呼び出し数"),
+        ("unpriced_calls", "価格不明の呼び出し数"),
+        ("spans", "スパン数"),
+        ("refused", "拒否されたスパン数"),
+        ("score", "スコア"),
+    ],
+    dimensions: &[
+        ("trace", "トレース"),
+        ("user", "ユーザー"),
+        ("model", "モデル"),
+        ("provider", "プロバイダー"),
+        ("pipeline", "パイプライン"),
+        ("agent", "エージェント"),
+        ("tool", "ツール"),
+        ("prompt", "プロンプト"),
+        ("release", "リリース"),
+        ("session", "セッション"),
+        ("environment", "環境"),
+        ("key", "キー"),
+    ],
+};

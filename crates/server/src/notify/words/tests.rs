@@ -1,0 +1,84 @@
+use super::*;
+use crate::notify::notice::Group;
+use crate::notify::tests::notice;
+
+#[test]
+fn a_ring_says_number_threshold_culprit_and_bill() {
+    let message = message(&notice("a"), Language::En);
+    assert_eq!(message.subject, "[Critical] Budget of the day: Cost $50.42, above $50.00");
+    assert_eq!(
+        message.sentences,
+        [
+            "Cost is $50.42; the threshold is $50.00. Window: 2026-11-23 00:00 to 2026-11-24 00:00 (Asia/Tokyo).",
+            "If it goes on like this, the bill will be $67.79 by 2026-11-24 00:00.",
+        ]
+    );
+    assert_eq!(message.lines[0].0, "user u_20481: $6.42, usually $0.0900 (93 % of the rise)");
+    assert!(message.lines[0].1.as_ref().unwrap().contains("user:u_20481"));
+}
+
+#[test]
+fn the_same_in_japanese() {
+    let message = message(&notice("a"), Language::Ja);
+    assert_eq!(message.subject, "【重大】Budget of the day: コスト $50.42(しきい値 $50.00 を超過)");
+    assert!(message.sentences[1].contains("2026-11-24 00:00 までの費用は $67.79"));
+    assert!(message.lines[0].0.starts_with("ユーザー u_20481: $6.42(通常 $0.0900)"));
+}
+
+#[test]
+fn what_is_over_tells_no_bill_and_what_is_unknown_says_so() {
+    let resolved = Notice { kind: Kind::Resolved, value: None, ..notice("a") };
+    let message = message(&resolved, Language::En);
+    assert_eq!(message.subject, "[Resolved] Budget of the day: Cost no data");
+    assert_eq!(message.sentences.len(), 1);
+}
+
+#[test]
+fn a_stranger_s_name_stays_in_its_line() {
+    let group = Group { name: "user".to_owned(), value: Some(format!("a\r\nBcc: x\u{202e}{}", "y".repeat(500))) };
+    let mut hostile = notice("a");
+    hostile.group = Some(group);
+    hostile.rule_name = "{threshold} {value}".to_owned();
+    let message = message(&hostile, Language::En);
+    assert!(message.subject.starts_with("[Critical] {threshold} {value} (user a  Bcc: x "));
+    assert!(!message.subject.contains(['\r', '\n', '\u{202e}']) && message.subject.chars().count() < 220);
+}
+
+#[test]
+fn a_digest_names_the_worst() {
+    let many = (0..40).map(|at| {
+        let kind = if at < 3 { Kind::Resolved } else { Kind::Opened };
+        let group = Group { name: "user".to_owned(), value: Some(format!("u{at}")) };
+        Notice { kind, value: Some(f64::from(50 + at)), group: Some(group), ..notice(&at.to_string()) }
+    });
+    let digest = Notice { kind: Kind::Digest, gathered: many.collect(), ..notice("digest") };
+    let message = message(&digest, Language::En);
+    assert_eq!(message.subject, "[Digest] 40 alerts: 37 opened, 3 resolved");
+    assert_eq!(message.lines.len(), 13);
+    assert!(message.lines[0].0.contains("user u39"));
+    assert_eq!(message.lines[12].0, "and 28 more");
+}
+
+#[test]
+fn every_phrase_has_its_places_in_both_languages() {
+    let places = |phrases: &Phrases| {
+        [
+            phrases.subject,
+            phrases.in_group,
+            phrases.headline,
+            phrases.headline_above,
+            phrases.headline_below,
+            phrases.number,
+            phrases.outlook,
+        ]
+        .iter()
+        .chain(&[phrases.culprit, phrases.share, phrases.more, phrases.digest_subject, phrases.digest_sentence, phrases.test_sentence])
+        .map(|template| {
+            let mut names: Vec<_> = template.split('{').skip(1).filter_map(|rest| rest.split('}').next()).collect();
+            names.sort_unstable();
+            names
+        })
+        .collect::<Vec<_>>()
+    };
+    assert_eq!(places(of(Language::En)), places(of(Language::Ja)));
+}
