@@ -99,6 +99,7 @@ export function span(trace, parent, fields) {
     compared: null,
     counted: true,
     not_counted_because: null,
+    also_reported: null,
     session_id: null,
     user_id: null,
     environment: 'production',

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::id::SpanId;
+use crate::reports::{self, AlsoReported};
 use crate::span::{Kind, Span};
 
 /// What counting must know of a span: small, since it is kept in memory for each recent trace.
@@ -32,6 +33,14 @@ pub struct Node {
     pub response_id: Option<String>,
     /// True for a span that came in pieces, so that another report of it may bring more.
     pub joined: bool,
+    /// Which program reports it, as a hash that holds for this process.
+    pub reporter: u64,
+    /// True where the instrumentation is a gateway's.
+    pub is_gateway: bool,
+    /// True for a request that the program answers.
+    pub serves: bool,
+    /// Where another program reports the same call.
+    pub also_reported: Option<AlsoReported>,
     /// What the span alone says, from [`crate::span::Span::counted`] at decoding.
     pub locally: Decision,
 }
@@ -50,8 +59,17 @@ impl Node {
             model: span.model().map(str::to_owned),
             response_id: span.response_id.clone(),
             joined: span.joined.is_some(),
+            reporter: reports::reporter(span),
+            is_gateway: reports::is_gateway(span),
+            serves: span.op == reports::SERVING,
+            also_reported: span.also_reported,
             locally: Decision::of(span),
         }
+    }
+
+    /// True for a call of a model.
+    pub fn is_call(&self) -> bool {
+        matches!(self.kind, Kind::Llm | Kind::Embedding)
     }
 }
 
@@ -103,8 +121,8 @@ const SLACK_US: i64 = 1_000_000;
 /// Decides for every node of a trace, in the order given.
 ///
 /// Of the calls of models, those do not count that are the same call once more: a span round others that has no usage of its own,
-/// or that of one of them, or the sum of theirs; and all but one of those with the same response id. A parent link alone proves
-/// nothing, since concurrent calls are often reported as children of one another. All spans below a named pipeline belong to the
+/// or that of one of them, or the sum of theirs; all but one of those with the same response id; and those that the program which made
+/// the call reports in another trace. A parent link alone proves nothing, since concurrent calls are often reported as children of one another. All spans below a named pipeline belong to the
 /// outermost one; user and session are those of the nearest span above that names them, since many clients say them at the root alone.
 ///
 /// Takes time in proportion to the number of nodes, and a little more where response ids repeat. Parents that are missing or form a
@@ -113,15 +131,19 @@ pub fn decide(nodes: &[Node]) -> Vec<Decision> {
     let tree = Tree::new(nodes);
     let mut decisions: Vec<Decision> = nodes.iter().map(|node| node.locally.clone()).collect();
     let mut counted: Vec<bool> = nodes.iter().map(|node| node.locally.counted).collect();
-    for (place, inner) in wrappers(nodes, &tree) {
+    let mut same = wrappers(nodes, &tree);
+    for (place, inner) in same.iter().copied() {
         counted[place] = false;
         decisions[place].counted = false;
         decisions[place].not_counted_because = Some(format!("the same call as span {} below it", nodes[inner].span_id));
     }
-    for (place, kept) in repeats(nodes, &tree, &counted) {
+    let repeats = repeats(nodes, &tree, &counted);
+    for (place, kept) in repeats.iter().copied() {
         decisions[place].counted = false;
         decisions[place].not_counted_because = Some(format!("the same response as span {}", nodes[kept].span_id));
     }
+    same.extend(repeats);
+    reports::leave_out(nodes, &same, &mut decisions);
     for &place in &tree.downwards {
         let Some(above) = tree.parent[place].map(|parent| decisions[parent].clone()) else { continue };
         let own = &mut decisions[place];
@@ -133,10 +155,6 @@ pub fn decide(nodes: &[Node]) -> Vec<Decision> {
         own.session_id = own.session_id.take().or(above.session_id);
     }
     decisions
-}
-
-fn is_call(node: &Node) -> bool {
-    matches!(node.kind, Kind::Llm | Kind::Embedding)
 }
 
 /// Who is below whom, by places in the list of nodes.
@@ -260,7 +278,7 @@ struct Below {
 fn wrappers(nodes: &[Node], tree: &Tree) -> Vec<(usize, usize)> {
     let mut below = vec![Below { calls: 0, sum: Some((0, 0)), alike: None, same: None }; nodes.len()];
     let mut found = Vec::new();
-    for &place in tree.downwards.iter().rev().filter(|place| is_call(&nodes[**place]) && nodes[**place].locally.counted) {
+    for &place in tree.downwards.iter().rev().filter(|place| nodes[**place].is_call() && nodes[**place].locally.counted) {
         let inner = below[place];
         let sum = inner.sum.filter(|_| inner.calls > 0).map(|(input, output)| (Some(input), Some(output)));
         let mut usage = tokens(&nodes[place]);
@@ -327,7 +345,7 @@ const MAX_UNLIKE: usize = 16;
 fn repeats(nodes: &[Node], tree: &Tree, counted: &[bool]) -> Vec<(usize, usize)> {
     let mut groups: HashMap<(Kind, &str), Vec<usize>> = HashMap::new();
     for (place, node) in nodes.iter().enumerate() {
-        if let Some(id) = node.response_id.as_deref().filter(|id| counted[place] && is_call(node) && !id.is_empty()) {
+        if let Some(id) = node.response_id.as_deref().filter(|id| counted[place] && node.is_call() && !id.is_empty()) {
             groups.entry((node.kind, id)).or_default().push(place);
         }
     }

@@ -100,6 +100,7 @@ fn join_events(stored: &Span, of_stored: Joined, of_new: Joined, book: &PriceBoo
     if of_stored.client_cost_preferred || of_new.client_cost_preferred {
         cost::prefer_client(&mut whole);
     }
+    whole.also_reported = stored.also_reported;
     (whole != *stored).then_some(whole)
 }
 

@@ -6,7 +6,7 @@
 //! The way of a span: [`sentry`], [`otlp`] and [`langfuse`] take off the protocol's packaging, [`map`] finds what its attributes mean with the tables in
 //! [`names`], [`kinds`] and [`providers`], [`messages`] reads its texts, [`usage`] its tokens, [`cost`] and [`price`] say what it
 //! cost, and [`counting`] which spans of a trace go into its sums.
-//! [`joining`] makes one span of what came in pieces.
+//! [`joining`] makes one span of what came in pieces, [`reports`] finds the call that two programs report.
 
 pub mod clock;
 pub mod cost;
@@ -25,6 +25,7 @@ pub mod otlp;
 pub mod outcome;
 pub mod price;
 pub mod providers;
+pub mod reports;
 pub mod score;
 pub mod sentry;
 pub mod span;

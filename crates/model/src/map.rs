@@ -112,7 +112,8 @@ pub fn canonical_of(raw: RawSpan, dialect: &Dialect, book: &PriceBook) -> Span {
         tags: raw.tags,
         ..Span::default()
     };
-    span.op = op(raw.op, &found, &span);
+    let otel_kind = raw.attributes.get("otel.kind").and_then(Value::as_str);
+    span.op = op(raw.op, otel_kind, &found, &span);
     span.name = raw.name;
     if span.agent.is_none() && kind == Kind::Agent {
         // The conventions name such a span after its agent.
@@ -160,7 +161,7 @@ fn kind_of(raw: &RawSpan, found: &Found) -> Kind {
 }
 
 /// The op as sent, else one made from the conventions as Sentry's own front door makes it.
-fn op(sent: String, found: &Found, span: &Span) -> String {
+fn op(sent: String, otel_kind: Option<&str>, found: &Found, span: &Span) -> String {
     if !sent.is_empty() {
         return sent;
     }
@@ -169,7 +170,7 @@ fn op(sent: String, found: &Found, span: &Span) -> String {
     }
     match (&span.operation, span.kind) {
         (Some(operation), _) => format!("gen_ai.{operation}"),
-        (None, Kind::Http) => "http".into(),
+        (None, Kind::Http) => otel_kind.map_or_else(|| "http".into(), |kind| format!("http.{kind}")),
         (None, Kind::Db) => "db".into(),
         _ => "default".into(),
     }

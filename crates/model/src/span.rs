@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{SpanId, TraceId};
 use crate::joining::Joined;
 use crate::money::Usd;
+use crate::reports::AlsoReported;
 
 /// Attributes as the client sent them, by their own names. Scalars keep their type.
 pub type Attributes = serde_json::Map<String, serde_json::Value>;
@@ -114,6 +115,8 @@ pub struct Span {
     pub reading: Vec<Reading>,
     /// What of it came by itself, for spans that come in pieces.
     pub joined: Option<Box<Joined>>,
+    /// Where another program reports the same call.
+    pub also_reported: Option<AlsoReported>,
 }
 
 impl Default for Span {
@@ -168,6 +171,7 @@ impl Default for Span {
             attributes: Attributes::new(),
             reading: Vec::new(),
             joined: None,
+            also_reported: None,
         }
     }
 }

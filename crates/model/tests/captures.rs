@@ -27,7 +27,7 @@ fn folders(path: &Path) -> Vec<PathBuf> {
 fn cases() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/captures");
     let mut cases: Vec<PathBuf> = folders(&root).iter().flat_map(|client| folders(client)).collect();
-    // These come in two traces, which no rule within one trace can tell.
+    // These come in two traces, which the store brings together: see the server's tests.
     cases.retain(|case| case.join("expect.json").exists() && !case.file_name().unwrap().to_string_lossy().starts_with("proxy-first"));
     // Ids of another shape: see the tests beside `langfuse`.
     cases.retain(|case| !std::fs::read_to_string(case.join("expect.json")).unwrap().contains("\"ids_as_sent\": true"));

@@ -186,6 +186,8 @@ export interface Span {
   compared: Compared | null;
   counted: boolean;
   not_counted_because: string | null;
+  /** The other report of a call that a program and its gateway both report. */
+  also_reported: { trace_id: string; span_id: string; counts: boolean } | null;
   session_id: string | null;
   user_id: string | null;
   environment: string | null;

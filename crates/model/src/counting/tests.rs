@@ -14,6 +14,10 @@ fn node(id: u64, parent: u64, kind: Kind) -> Node {
         model: None,
         response_id: None,
         joined: false,
+        reporter: 0,
+        is_gateway: false,
+        serves: false,
+        also_reported: None,
         locally: Decision { counted: true, ..Decision::default() },
     }
 }
@@ -163,8 +167,8 @@ proptest! {
 
     #[test]
     fn a_trace_with_calls_has_a_counted_one((nodes, _) in trace_and_shuffle()) {
-        let any_call = nodes.iter().any(is_call);
-        let any_counted = nodes.iter().zip(decide(&nodes)).any(|(node, decision)| is_call(node) && decision.counted);
+        let any_call = nodes.iter().any(Node::is_call);
+        let any_counted = nodes.iter().zip(decide(&nodes)).any(|(node, decision)| node.is_call() && decision.counted);
         prop_assert_eq!(any_call, any_counted);
     }
 }

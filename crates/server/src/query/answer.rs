@@ -241,6 +241,17 @@ pub struct Sdk {
     pub version: Option<String>,
 }
 
+/// The other report of a call that a program and its gateway both report, in two traces.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct AlsoReported {
+    /// Its trace.
+    pub trace_id: String,
+    /// Its span.
+    pub span_id: String,
+    /// True at the program's own span, which counts and takes usage and cost from the gateway where that knows more.
+    pub counts: bool,
+}
+
 /// A span as it stands in lists and traces: without messages and attributes.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the fields are those of the canonical span, which describes them")]
@@ -275,6 +286,8 @@ pub struct Span {
     pub compared: Option<Compared>,
     pub counted: bool,
     pub not_counted_because: Option<String>,
+    /// Where another program reports the same call.
+    pub also_reported: Option<AlsoReported>,
     pub session_id: Option<String>,
     pub user_id: Option<String>,
     pub environment: Option<String>,

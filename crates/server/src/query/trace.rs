@@ -9,7 +9,7 @@ use hinomi_model::id::TraceId;
 use hinomi_model::money::Usd;
 use hinomi_model::span::{self, Kind, Status};
 
-use super::answer::{self, Compared, Cost, Percentiles, Sdk, Subtree, TraceDetail, TraceSummary, Usage};
+use super::answer::{self, AlsoReported, Compared, Cost, Percentiles, Sdk, Subtree, TraceDetail, TraceSummary, Usage};
 use super::columns::Column;
 use super::error::QueryError;
 use super::tree::{InTree, derive, is_unpriced};
@@ -230,6 +230,11 @@ pub(super) fn shown(loaded: &Loaded, in_tree: &InTree, compared: Option<Compared
         compared,
         counted: span.counted,
         not_counted_because: span.not_counted_because.clone(),
+        also_reported: span.also_reported.map(|other| AlsoReported {
+            trace_id: other.trace_id.to_string(),
+            span_id: other.span_id.to_string(),
+            counts: other.counts,
+        }),
         session_id: span.session_id.clone(),
         user_id: span.user_id.clone(),
         environment: span.environment.clone(),

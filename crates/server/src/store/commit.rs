@@ -2,35 +2,42 @@
 //!
 //! Whatever has queued up while the disk was busy is one group: one write, one `fdatasync`.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use hinomi_model::counting::Node;
-use hinomi_model::id::TraceId;
+use hinomi_model::counting::{Decision, Node};
+use hinomi_model::id::{SpanId, TraceId};
+use hinomi_model::reports::{self, Report, SERVING};
 use hinomi_model::span::Span;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::background::Work;
 use super::error::StoreError;
 use super::frame::{self, Blob, Correction, Head};
-use super::group::{Group, Readers, load_trace, stored};
+use super::group::{Group, Readers, load_trace, newest_traces, stored};
 use super::ids::Key;
 use super::log::Log;
+use super::responses::Responses;
 use super::rows::Row;
 use super::state::{Shared, lock};
-use super::traces::{TraceKey, Traces};
-use super::{Appended, Change};
+use super::traces::{Told, TraceKey, Traces};
+use super::{Appended, Change, Revise};
 
 /// Requests, and bytes of them, that are committed together at most.
 const GROUP_REQUESTS: usize = 256;
 const GROUP_BYTES: usize = 16 << 20;
 
+/// Rows that are read at the start to find calls that another program will report.
+const NEWEST_ROWS: usize = 100_000;
+
 /// What the commit thread is asked for.
 #[derive(Debug)]
 pub(super) enum Command {
     Append(Box<Request>),
+    Revise(Box<Revision>),
     /// Put the active buffer aside for a flush.
     Freeze(Option<oneshot::Sender<Result<Frozen, StoreError>>>),
     /// Finish what is queued and end.
@@ -58,6 +65,27 @@ pub(super) struct Request {
     pub(super) reply: oneshot::Sender<Result<Appended, StoreError>>,
 }
 
+/// Stored spans that are to be changed where they are.
+pub(super) struct Revision {
+    pub(super) project: u64,
+    pub(super) spans: Vec<(TraceId, SpanId)>,
+    pub(super) revise: Revise,
+    pub(super) reply: oneshot::Sender<Result<usize, StoreError>>,
+}
+
+impl std::fmt::Debug for Revision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Revision").field("project", &self.project).field("spans", &self.spans).finish_non_exhaustive()
+    }
+}
+
+/// What is committed in one piece.
+#[derive(Debug)]
+enum Turn {
+    Append(Box<Request>),
+    Revise(Box<Revision>),
+}
+
 /// What the thread owns.
 #[derive(Debug)]
 pub(super) struct Committer {
@@ -66,9 +94,17 @@ pub(super) struct Committer {
     pub(super) next_log: u64,
     pub(super) next_sequence: u64,
     pub(super) traces: Traces,
+    pub(super) responses: Responses,
     pub(super) readers: Readers,
     pub(super) changes: broadcast::Sender<Change>,
     pub(super) work: std::sync::mpsc::Sender<Work>,
+}
+
+/// What the rules said of a frame.
+struct Staged {
+    traces: Vec<TraceId>,
+    /// Spans outside of the frame whose decision changed.
+    corrected: usize,
 }
 
 /// Spans of a request that are not new, by their indices.
@@ -84,71 +120,138 @@ fn key(project: u64, span: &Span) -> Key {
     Key { project, trace: span.trace_id, span: span.span_id }
 }
 
-/// A request whose frame is in the group.
+/// Turns that are being committed together.
+#[derive(Default)]
+struct Staging {
+    group: Group,
+    /// Their frames.
+    bytes: Vec<u8>,
+    /// Traces about which the rules were asked.
+    touched: Vec<TraceKey>,
+    /// Calls that were found to be reported twice.
+    paired: Vec<(u64, Report)>,
+}
+
+/// A turn whose frames are in the group.
 struct Waiting {
-    reply: oneshot::Sender<Result<Appended, StoreError>>,
-    appended: Appended,
+    reply: Reply,
     change: Option<Change>,
+}
+
+/// Who waits for a turn, and what they are told when it is durable.
+enum Reply {
+    Appended(oneshot::Sender<Result<Appended, StoreError>>, Appended),
+    Revised(oneshot::Sender<Result<usize, StoreError>>, usize),
+}
+
+impl Turn {
+    /// Who waits, with the answer for nothing done.
+    fn into_reply(self) -> Reply {
+        match self {
+            Turn::Append(request) => Reply::Appended(request.reply, Appended::default()),
+            Turn::Revise(revision) => Reply::Revised(revision.reply, 0),
+        }
+    }
+}
+
+impl Reply {
+    /// Tells that it is done. A caller that has gone is no failure.
+    fn done(self) {
+        match self {
+            Reply::Appended(reply, appended) => drop(reply.send(Ok(appended))),
+            Reply::Revised(reply, count) => drop(reply.send(Ok(count))),
+        }
+    }
+
+    fn failed(self, error: StoreError) {
+        match self {
+            Reply::Appended(reply, _) => drop(reply.send(Err(error))),
+            Reply::Revised(reply, _) => drop(reply.send(Err(error))),
+        }
+    }
 }
 
 impl Committer {
     /// Works until it is told to end or nobody can ask any more.
     pub(super) fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        self.remember_calls();
         let mut queue = Vec::new();
         loop {
             if commands.blocking_recv_many(&mut queue, GROUP_REQUESTS) == 0 {
                 return;
             }
-            let mut requests = Vec::new();
+            let mut turns = Vec::new();
             let mut bytes = 0;
             for command in queue.drain(..) {
                 match command {
                     Command::Append(request) => {
                         bytes += request.blob.compressed.len();
-                        requests.push(*request);
+                        turns.push(Turn::Append(request));
                         if bytes > GROUP_BYTES {
-                            self.commit(std::mem::take(&mut requests));
+                            self.commit(std::mem::take(&mut turns));
                             bytes = 0;
                         }
                     }
+                    // What it amounts to is known when it has been read: it is a group of its own.
+                    Command::Revise(revision) => {
+                        self.commit(std::mem::take(&mut turns));
+                        self.commit(vec![Turn::Revise(revision)]);
+                    }
                     Command::Freeze(reply) => {
-                        self.commit(std::mem::take(&mut requests));
+                        self.commit(std::mem::take(&mut turns));
                         let frozen = self.freeze();
                         if let Some(reply) = reply {
                             let _ = reply.send(frozen);
                         }
                     }
                     Command::Close(done) => {
-                        self.commit(std::mem::take(&mut requests));
+                        self.commit(std::mem::take(&mut turns));
                         commands.close();
                         let _ = done.send(());
                     }
                 }
             }
-            self.commit(requests);
+            self.commit(turns);
         }
     }
 
-    /// Stores a group of requests and answers each.
-    fn commit(&mut self, requests: Vec<Request>) {
-        if requests.is_empty() {
+    /// Remembers the newest calls, of which another program's report may be under way.
+    fn remember_calls(&mut self) {
+        let newest = newest_traces(&self.shared, NEWEST_ROWS);
+        for ((project, trace), known) in newest {
+            let decided: Vec<bool> = known.iter().map(|known| known.decided.as_deref().unwrap_or(&known.node.locally).counted).collect();
+            let nodes: Vec<Node> = known.into_iter().map(|known| known.node).collect();
+            for report in reports::of_trace(trace, &nodes, |place| decided[place]) {
+                self.responses.note(project, report);
+            }
+        }
+    }
+
+    /// Stores a group of turns and answers each.
+    fn commit(&mut self, turns: Vec<Turn>) {
+        if turns.is_empty() {
             return;
         }
         if let Err(error) = self.make_room() {
-            return self.refuse(requests.into_iter().map(|request| request.reply), &error);
+            return self.refuse(turns.into_iter().map(Turn::into_reply), &error);
         }
-        let mut group = Group::default();
-        let mut bytes = Vec::new();
-        let mut touched = Vec::new();
+        let mut staging = Staging::default();
         let first_sequence = self.next_sequence;
-        let stage = |request| self.stage(request, &mut group, &mut bytes, &mut touched);
-        let staged: Vec<Waiting> = requests.into_iter().filter_map(stage).collect();
+        let stage = |turn| match turn {
+            Turn::Append(request) => self.append(*request, &mut staging),
+            Turn::Revise(revision) => self.revise(*revision, &mut staging),
+        };
+        let staged: Vec<Waiting> = turns.into_iter().filter_map(stage).collect();
 
+        let Staging { group, bytes, touched, paired } = staging;
         let written = if bytes.is_empty() { Ok(()) } else { self.log.write(&bytes) };
         if let Err(error) = written {
             self.next_sequence = first_sequence;
             for key in &touched {
                 self.traces.forget(key);
+            }
+            for (project, report) in paired {
+                self.responses.note(project, report);
             }
             return self.refuse(staged.into_iter().map(|waiting| waiting.reply), &error);
         }
@@ -160,8 +263,8 @@ impl Committer {
         self.shared.health.log_bytes.store(self.log.bytes(), Ordering::Relaxed);
         self.shared.health.log_sequence.store(self.next_sequence - 1, Ordering::Relaxed);
         for waiting in staged {
-            // A caller that has gone, or a change that nobody watches, is no failure.
-            let _ = waiting.reply.send(Ok(waiting.appended));
+            waiting.reply.done();
+            // A change that nobody watches is no failure.
             waiting.change.map(|change| self.changes.send(change));
         }
         if self.is_full(1) {
@@ -171,22 +274,22 @@ impl Committer {
     }
 
     /// Answers requests that are not stored. The log tells of a failure once, the answers each time.
-    fn refuse(&self, replies: impl Iterator<Item = oneshot::Sender<Result<Appended, StoreError>>>, error: &StoreError) {
+    fn refuse(&self, replies: impl Iterator<Item = Reply>, error: &StoreError) {
         let last = lock(&self.shared.health.intake_error).replace(error.to_string());
         if last.is_none() {
             tracing::error!(%error, "store.intake_refused");
         }
         for reply in replies {
-            let _ = reply.send(Err(error.clone()));
+            reply.failed(error.clone());
         }
     }
 
     /// Decides what of a request is stored, and adds its frame to the group. `None` when it had to be answered at once.
-    fn stage(&mut self, request: Request, group: &mut Group, bytes: &mut Vec<u8>, touched: &mut Vec<TraceKey>) -> Option<Waiting> {
+    fn append(&mut self, request: Request, staging: &mut Staging) -> Option<Waiting> {
         let Request { project, received_us, mut spans, mut blob, reply } = request;
-        let Repeats { mut dropped, known } = self.repeats(project, &spans, group);
+        let Repeats { mut dropped, known } = self.repeats(project, &spans, &staging.group);
         let mut joined = Vec::new();
-        for (index, span) in self.join(project, &spans, &known, group) {
+        for (index, span) in self.join(project, &spans, &known, &staging.group) {
             spans[index as usize] = span;
             joined.push(index);
         }
@@ -196,7 +299,7 @@ impl Committer {
         let stored = spans.len() - dropped.len() - joined.len();
         let mut appended = Appended { stored, joined: joined.len(), duplicates: dropped.len(), ..Appended::default() };
         if stored + joined.len() == 0 {
-            return Some(Waiting { reply, appended, change: None });
+            return Some(Waiting { reply: Reply::Appended(reply, appended), change: None });
         }
         if !joined.is_empty() {
             blob = match frame::pack(&spans) {
@@ -207,15 +310,124 @@ impl Committer {
                 }
             };
         }
-        let mut head = Head { project, received_us, raw_len: blob.raw_len, dropped, joined, ..Head::default() };
-        let traces = self.ask_rules(&spans, &mut head);
-        appended.corrected = head.corrections.len();
-        touched.extend(traces.iter().map(|trace| (project, *trace)));
+        // Only these can make a pair with another trace's call.
+        let may_pair = spans.iter().any(|span| (span.is_call() && span.response_id.is_some()) || span.op == SERVING);
+        let head = Head { project, received_us, raw_len: blob.raw_len, dropped, joined, ..Head::default() };
+        let Staged { traces, corrected } = self.stage(head, spans, &blob, staging);
+        appended.corrected = corrected;
+        if may_pair {
+            self.pair(project, &traces, staging);
+        }
+        Some(Waiting { reply: Reply::Appended(reply, appended), change: Some(Change { project, traces: traces.into(), spans: stored }) })
+    }
 
-        self.log.frame(bytes, self.next_sequence, &frame::payload(&head, &blob.compressed));
+    /// Changes stored spans, and adds the frame of those that did change to the group.
+    fn revise(&mut self, revision: Revision, staging: &mut Staging) -> Option<Waiting> {
+        let Revision { project, spans, revise, reply } = revision;
+        let keys = spans.into_iter().map(|(trace, span)| Key { project, trace, span }).collect();
+        let rows = self.rows(keys, &staging.group);
+        match self.change(project, rows, &*revise, staging) {
+            Ok((count, traces)) => {
+                let change = (count > 0).then(|| Change { project, traces: traces.into(), spans: 0 });
+                Some(Waiting { reply: Reply::Revised(reply, count), change })
+            }
+            Err(error) => {
+                let _ = reply.send(Err(error));
+                None
+            }
+        }
+    }
+
+    /// The rows of spans that are stored, or in the group.
+    fn rows(&mut self, mut keys: Vec<Key>, group: &Group) -> Vec<Row> {
+        keys.sort_unstable();
+        keys.dedup();
+        let mut rows = Vec::with_capacity(keys.len());
+        let mut elsewhere = Vec::new();
+        for key in keys {
+            match group.row(key.hash()) {
+                Some(row) => rows.push(row.clone()),
+                None => elsewhere.push((key, ())),
+            }
+        }
+        rows.extend(stored(elsewhere, &self.shared, &mut self.readers).into_iter().map(|(_, row, ())| row));
+        rows
+    }
+
+    /// Changes what rows say alone, and stages those that did change. Returns how many, and their traces.
+    fn change(
+        &mut self,
+        project: u64,
+        rows: Vec<Row>,
+        revise: &dyn Fn(&mut Span),
+        staging: &mut Staging,
+    ) -> Result<(usize, Vec<TraceId>), StoreError> {
+        let mut head = Head { project, ..Head::default() };
+        let mut spans = Vec::new();
+        for mut row in rows {
+            let decided = row.local.is_some().then(|| Decision::of(&row.span));
+            row.locally().apply(&mut row.span);
+            let mut span = row.span.clone();
+            // A fault in what a caller wants changed must not end intake.
+            let revised = catch_unwind(AssertUnwindSafe(|| revise(&mut span))).is_ok();
+            (span.trace_id, span.span_id) = (row.span.trace_id, row.span.span_id);
+            if !revised || span == row.span {
+                continue;
+            }
+            let index = spans.len() as u32;
+            head.joined.push(index);
+            head.received.push((index, row.received_us));
+            head.decided.extend(decided.map(|decision| (index, decision)));
+            spans.push(span);
+        }
+        if spans.is_empty() {
+            return Ok((0, Vec::new()));
+        }
+        let blob = frame::pack(&spans).map_err(|reason| StoreError::Unfit { reason })?;
+        head.raw_len = blob.raw_len;
+        let count = spans.len();
+        Ok((count, self.stage(head, spans, &blob, staging).traces))
+    }
+
+    /// Asks the rules, and adds the frame and its rows to the group.
+    fn stage(&mut self, mut head: Head, spans: Vec<Span>, blob: &Blob, staging: &mut Staging) -> Staged {
+        let traces = self.ask_rules(&spans, &mut head);
+        staging.touched.extend(traces.iter().map(|trace| (head.project, *trace)));
+        self.log.frame(&mut staging.bytes, self.next_sequence, &frame::payload(&head, &blob.compressed));
         self.next_sequence += 1;
-        group.add(&head, spans);
-        Some(Waiting { reply, appended, change: Some(Change { project, traces: traces.into(), spans: stored }) })
+        staging.group.add(&head, spans);
+        Staged { traces, corrected: head.corrections.len() }
+    }
+
+    /// Finds the calls of traces that another program reports in another trace, and writes that into both.
+    fn pair(&mut self, project: u64, traces: &[TraceId], staging: &mut Staging) {
+        for trace in traces {
+            for report in self.traces.reports(&(project, *trace)) {
+                self.responses.note(project, report);
+                let Some((program, gateway)) = self.responses.find(project, &report) else { continue };
+                let keys = [program, gateway].map(|report| Key { project, trace: report.trace_id, span: report.span_id });
+                let rows = self.rows(keys.to_vec(), &staging.group);
+                let span_of =
+                    |key: Key| rows.iter().map(|row| &row.span).find(|span| (span.trace_id, span.span_id) == (key.trace, key.span));
+                let (Some(own), Some(theirs)) = (span_of(keys[0]).cloned(), span_of(keys[1]).cloned()) else { continue };
+                let tell = |span: &mut Span| {
+                    if (span.trace_id, span.span_id) == (own.trace_id, own.span_id) {
+                        reports::take_from_gateway(span, &theirs);
+                    } else {
+                        reports::leave_to_program(span, &own);
+                    }
+                };
+                match self.change(project, rows, &tell, staging) {
+                    Ok(_) => {
+                        for report in [program, gateway] {
+                            self.responses.remove(project, &report);
+                            staging.paired.push((project, report));
+                        }
+                    }
+                    Err(error) => tracing::error!(%error, "store.calls_not_paired"),
+                }
+            }
+        }
     }
 
     /// Finds the spans that are stored already, or stand in the request or group before.
@@ -265,16 +477,21 @@ impl Committer {
         let kept = (0u32..).zip(spans).filter(|(index, _)| head.dropped.binary_search(index).is_err());
         let mut by_trace: Vec<(u32, &Span)> = kept.collect();
         by_trace.sort_by_key(|(index, span)| (span.trace_id, *index));
+        let earlier = std::mem::take(&mut head.decided);
         let mut traces = Vec::new();
         for run in by_trace.chunk_by(|a, b| a.1.trace_id == b.1.trace_id) {
             let trace = run[0].1.trace_id;
-            let nodes = run.iter().map(|(_, span)| Node::of(span)).collect();
+            let told = |(index, span): &(u32, &Span)| Told { node: Node::of(span), again: head.joined.binary_search(index).is_ok() };
             let load = || load_trace(&self.shared, &mut self.readers, head.project, trace);
-            let verdict = self.traces.extend((head.project, trace), nodes, load);
+            traces.push(trace);
+            let Some(verdict) = self.traces.extend((head.project, trace), run.iter().map(told).collect(), load) else {
+                // A trace that is too long keeps what was decided while it was shorter.
+                head.decided.extend(earlier.iter().filter(|(index, _)| run.iter().any(|(asked, _)| asked == index)).cloned());
+                continue;
+            };
             head.decided.extend(verdict.decided.into_iter().map(|(index, decision)| (run[index].0, decision)));
             let corrections = verdict.corrections.into_iter();
             head.corrections.extend(corrections.map(|(span, decision)| Correction { trace, span, decision }));
-            traces.push(trace);
         }
         traces
     }
@@ -361,7 +578,7 @@ mod tests {
 
     fn commit(committer: &mut Committer, ids: &[&[u64]]) -> Vec<Result<Appended, StoreError>> {
         let (requests, answers): (Vec<Request>, Vec<Answer>) = ids.iter().map(|ids| request(ids)).unzip();
-        committer.commit(requests);
+        committer.commit(requests.into_iter().map(|request| Turn::Append(Box::new(request))).collect());
         answers.into_iter().map(|mut answer| answer.try_recv().unwrap()).collect()
     }
 

@@ -26,9 +26,12 @@ pub(super) struct Head {
     /// Indices of spans that are not stored, rising.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) dropped: Vec<u32>,
-    /// Indices of spans that take the place of the stored one of the same id, being that and what has come since as one; rising.
+    /// Indices of spans that take the place of the stored one of the same id, being that and what is known since; rising.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) joined: Vec<u32>,
+    /// When those spans arrived that were only changed here, by index.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) received: Vec<(u32, i64)>,
     /// What the traces say of spans of this request, where it differs from what the span alone says.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) decided: Vec<(u32, Decision)>,
@@ -122,6 +125,7 @@ mod tests {
                 raw_len: blob.raw_len,
                 dropped: vec![1, 2],
                 joined: vec![0],
+                received: vec![(0, 7)],
                 decided: vec![(0, decision)],
                 corrections: vec![correction],
             };

@@ -15,10 +15,10 @@ use super::rows::{Row, from_batch};
 use super::segment::read::{Reader, ranges};
 use super::snapshot::Segment;
 use super::state::{Place, Shared, lock};
-use super::traces::{Known, LONGEST_TRACE};
+use super::traces::{Known, LONGEST_TRACE, TraceKey};
 
 /// What [`Node::of`] reads, and what a row says of its own decision.
-const NODE_COLUMNS: [&str; 27] = [
+const NODE_COLUMNS: [&str; 32] = [
     "project_id",
     "trace_id",
     "span_id",
@@ -46,6 +46,11 @@ const NODE_COLUMNS: [&str; 27] = [
     "joined",
     "user_id",
     "session_id",
+    "op",
+    "origin",
+    "service",
+    "sdk_name",
+    "also_reported",
 ];
 /// The rest of them.
 const DECISION_COLUMNS: [&str; 2] = ["is_run", "local_decision"];
@@ -78,6 +83,11 @@ impl Group {
     pub(super) fn add(&mut self, head: &Head, spans: Vec<hinomi_model::span::Span>) {
         let row = |span| Row { project_id: head.project, received_us: head.received_us, span, local: None };
         let mut rows: Vec<Row> = spans.into_iter().map(row).collect();
+        for (index, received_us) in &head.received {
+            if let Some(row) = rows.get_mut(*index as usize) {
+                row.received_us = *received_us;
+            }
+        }
         for (index, decision) in &head.decided {
             if let Some(row) = rows.get_mut(*index as usize) {
                 row.decide(decision);
@@ -189,14 +199,48 @@ pub(super) fn load_trace(shared: &Shared, readers: &mut Readers, project: u64, t
     };
     for (segment, mut rows) in segments {
         rows.truncate(LONGEST_TRACE);
-        let names: Vec<&str> = NODE_COLUMNS.iter().chain(&DECISION_COLUMNS).copied().collect();
-        match readers.get(&segment).and_then(|reader| reader.columns(&ranges(rows), &names)) {
+        match readers.get(&segment).and_then(|reader| reader.columns(&ranges(rows), &known_columns())) {
             Ok(batch) => batches.push(batch),
             Err(error) => tracing::error!(%error, "store.trace_unreadable"),
         }
     }
     let rows = batches.iter().flat_map(from_batch).filter(|row| row.project_id == project && row.span.trace_id == trace);
     rows.map(known).collect()
+}
+
+/// What is stored of the newest traces, as far as the rules of counting must know: of `rows` rows at most, the buffer's first.
+pub(super) fn newest_traces(shared: &Shared, rows: usize) -> HashMap<TraceKey, Vec<Known>> {
+    let snapshot = shared.snapshot();
+    let mut batches: Vec<RecordBatch> = snapshot.buffer.iter().filter_map(|batch| narrow(batch).ok()).collect();
+    let mut left = rows.saturating_sub(batches.iter().map(RecordBatch::num_rows).sum());
+    for view in snapshot.segments.iter().rev() {
+        let count = view.segment.rows as usize;
+        if count > left {
+            break;
+        }
+        left -= count;
+        let alive = (0..view.segment.rows as u32).filter(|row| view.dead.binary_search(row).is_err());
+        let read = Reader::open(&view.segment.path).and_then(|reader| reader.columns(&ranges(alive), &known_columns()));
+        match read {
+            Ok(batch) => batches.push(batch),
+            Err(error) => tracing::error!(%error, "store.segment_unreadable"),
+        }
+    }
+    let mut traces: HashMap<TraceKey, Vec<Known>> = HashMap::new();
+    for row in batches.iter().flat_map(from_batch) {
+        traces.entry((row.project_id, row.span.trace_id)).or_default().push(known(row));
+    }
+    traces
+}
+
+fn known_columns() -> Vec<&'static str> {
+    NODE_COLUMNS.iter().chain(&DECISION_COLUMNS).copied().collect()
+}
+
+/// A batch with the columns that the rules must know.
+fn narrow(batch: &RecordBatch) -> Result<RecordBatch, arrow::error::ArrowError> {
+    let columns: Vec<usize> = known_columns().iter().filter_map(|name| batch.schema_ref().index_of(name).ok()).collect();
+    batch.project(&columns)
 }
 
 /// What the rules must know of a stored row: what the span says alone, and what was decided last.

@@ -17,6 +17,12 @@
 //! row, joins the two ([`StoreConfig::join`]) and writes the whole span into the frame, to take the row's place: replay joins
 //! nothing. Pieces of one span within a request are joined by whoever decodes it.
 //!
+//! # Calls that two programs report
+//!
+//! A program and the gateway that it calls often report one call in two traces. The commit thread remembers recent calls by the
+//! provider's id of their answer (`responses`) and, when it finds the other report, changes both rows
+//! ([`hinomi_model::reports`]) as [`Store::revise`] changes rows for any caller.
+//!
 //! # Corrections
 //!
 //! What a span *means* for a sum can change when more of its trace arrives. The old row is then marked dead and the whole row is
@@ -38,6 +44,7 @@ mod ids;
 mod log;
 mod manifest;
 mod open;
+mod responses;
 mod retain;
 pub mod rows;
 pub mod schema;
@@ -53,13 +60,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hinomi_model::counting::{Decision, Node};
-use hinomi_model::id::TraceId;
+use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::price::{PriceBook, PriceBooks};
 use hinomi_model::span::Span;
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 
 use background::Work;
-use commit::{Command, Frozen, Request};
+use commit::{Command, Frozen, Request, Revision};
 pub use error::StoreError;
 use snapshot::Snapshot;
 use state::{Shared, lock};
@@ -85,6 +92,8 @@ pub struct StoreConfig {
     pub merge_at: usize,
     /// Spans of recent traces that the rules of counting find in memory.
     pub remembered_spans: usize,
+    /// Recent calls of which another program's report is found.
+    pub remembered_calls: usize,
     /// How long a request waits for room before it is told to come again.
     pub patience: Duration,
     /// What says which spans count, from all that is known of their trace. The same spans in any order must give the same answers.
@@ -106,6 +115,7 @@ impl Default for StoreConfig {
             small_segment_rows: 150_000,
             merge_at: 8,
             remembered_spans: 100_000,
+            remembered_calls: 100_000,
             patience: Duration::from_secs(10),
             rules: hinomi_model::counting::decide,
             join: hinomi_model::joining::join,
@@ -129,6 +139,9 @@ pub struct Appended {
     /// Earlier spans whose counting or pipeline changed through these.
     pub corrected: usize,
 }
+
+/// How a stored span is changed. Its ids stay what they are.
+pub type Revise = Arc<dyn Fn(&mut Span) + Send + Sync>;
 
 /// That spans were stored.
 #[derive(Debug, Clone)]
@@ -220,6 +233,22 @@ impl Store {
         }
         let appended = answer.await.map_err(|_| StoreError::Closed)??;
         Ok(Appended { without_id, ..appended })
+    }
+
+    /// Changes stored spans where they are: what each says alone, before the rules of counting, which are asked again. Returns how many
+    /// did change, durably; those that are not stored, or that `revise` leaves as they are, do not.
+    ///
+    /// The rows are read, changed and written in one turn of the commit thread, so that nothing that arrives meanwhile is lost. That
+    /// holds up intake: ask for some hundred at a time.
+    ///
+    /// # Errors
+    ///
+    /// Nothing has been changed then.
+    pub async fn revise(&self, project: u64, spans: Vec<(TraceId, SpanId)>, revise: Revise) -> Result<usize, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Revise(Box::new(Revision { project, spans, revise, reply }));
+        self.commands()?.send(command).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
     }
 
     /// All stored spans at this moment, each once.

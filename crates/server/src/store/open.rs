@@ -17,6 +17,7 @@ use super::frame;
 use super::group::{Group, Readers};
 use super::log::{self, Log};
 use super::manifest::Manifest;
+use super::responses::Responses;
 use super::segment::ids::Ids;
 use super::segment::order::{KEY_COLUMNS, keys};
 use super::segment::read::Reader;
@@ -77,6 +78,7 @@ pub(super) fn committer(
         next_log: log + 1,
         next_sequence,
         traces: Traces::new(shared.config.remembered_spans, shared.config.rules),
+        responses: Responses::new(shared.config.remembered_calls),
         readers: Readers::default(),
         changes,
         work,

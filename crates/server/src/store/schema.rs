@@ -103,5 +103,7 @@ pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         optional("usage_output_image", Int64),
         optional("usage_web_searches", Int64),
         optional("usage_images", Int64),
+        // Where another program reports the same call (JSON of a `reports::AlsoReported`); null for nearly all.
+        optional("also_reported", Utf8View),
     ]))
 });

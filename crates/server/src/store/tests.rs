@@ -298,3 +298,43 @@ async fn an_old_buffer_is_flushed_without_being_asked() {
     let logs = folder::numbered(&dir.path().join("log"), "log").unwrap();
     assert_eq!(logs.len(), 1, "the log that is covered is gone");
 }
+
+#[tokio::test]
+async fn a_call_that_two_programs_report_counts_once() {
+    let call = |trace: u128, scope: &str, cost: i64| Span {
+        kind: hinomi_model::span::Kind::Llm,
+        origin: Some(scope.to_owned()),
+        response_id: Some("chatcmpl-1".to_owned()),
+        usage: hinomi_model::span::Usage { input: Some(9), output: Some(4), ..Default::default() },
+        client_cost: Some(hinomi_model::money::Usd(cost)),
+        ..span(trace, trace as u64, 10)
+    };
+    let (program, gateway) = (call(1, "openai", 5), call(2, "litellm", 3));
+    // The second report comes at once, after a flush, or after a restart.
+    for pause in 0..3 {
+        for order in [[&program, &gateway], [&gateway, &program]] {
+            let dir = tempfile::tempdir().unwrap();
+            let config = || StoreConfig { rules: hinomi_model::counting::decide, ..small() };
+            let mut store = Store::open(dir.path(), config()).unwrap();
+            let _ = store.append(1, vec![order[0].clone()]).await.unwrap();
+            if pause > 0 {
+                store.flush().await.unwrap();
+            }
+            if pause > 1 {
+                drop(store);
+                store = Store::open(dir.path(), config()).unwrap();
+            }
+            let _ = store.append(1, vec![order[1].clone()]).await.unwrap();
+            let check = |store: &Store| {
+                let seen = rows(&store.snapshot());
+                let counted: Vec<bool> = seen.values().map(|row| row.span.counted).collect();
+                let also: Vec<u128> = seen.values().filter_map(|row| Some(row.span.also_reported?.trace_id.0)).collect();
+                assert_eq!((counted, also), (vec![true, false], vec![2, 1]), "after pause {pause}");
+            };
+            check(&store);
+            store.flush().await.unwrap();
+            drop(store);
+            check(&Store::open(dir.path(), config()).unwrap());
+        }
+    }
+}

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use hinomi_model::counting::{Decision, Node};
 use hinomi_model::id::{SpanId, TraceId};
+use hinomi_model::reports::{self, Report};
 
 /// Spans of one trace that are decided together. A longer trace goes on with what each span says alone: deciding all of it again for
 /// each request would take time with the square of its length.
@@ -21,6 +22,14 @@ pub(super) struct Known {
     pub(super) node: Node,
     /// What was last decided, where that differs from what the span says alone.
     pub(super) decided: Option<Box<Decision>>,
+}
+
+/// What a request tells of a span.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) node: Node,
+    /// True for a span that was stored before.
+    pub(super) again: bool,
 }
 
 /// Recent traces.
@@ -57,20 +66,28 @@ impl Traces {
         Traces { capacity, rules, nodes: 0, clock: 0, traces: HashMap::new(), by_use: BTreeMap::new() }
     }
 
-    /// Adds new spans of a trace, or what is now known of earlier ones that came in pieces, and asks the rules. `load` gives what is
-    /// stored of it, and is only called when it is not remembered.
-    pub(super) fn extend(&mut self, key: TraceKey, new: Vec<Node>, load: impl FnOnce() -> Vec<Known>) -> Verdict {
+    /// Adds new spans of a trace, or what is now known of earlier ones, and asks the rules. `load` gives what is stored of it, and is only
+    /// called when it is not remembered. `None` when the trace is too long to be decided.
+    pub(super) fn extend(&mut self, key: TraceKey, new: Vec<Told>, load: impl FnOnce() -> Vec<Known>) -> Option<Verdict> {
         let rules = self.rules;
         let trace = self.remembered(key, load);
-        if trace.nodes.len() + new.len() > LONGEST_TRACE {
-            return Verdict::default();
+        if trace.nodes.len() + new.iter().filter(|told| !told.again).count() > LONGEST_TRACE {
+            return None;
         }
         let before = trace.nodes.len();
         let asked = trace.add(new);
         let added = trace.nodes.len() - before;
         let verdict = trace.settle(&asked, rules);
         self.nodes += added;
-        verdict
+        Some(verdict)
+    }
+
+    /// The calls of a remembered trace that another trace may report too.
+    pub(super) fn reports(&self, key: &TraceKey) -> Vec<Report> {
+        self.traces.get(key).map_or_else(Vec::new, |trace| {
+            let counted = |place: usize| trace.decided[place].as_deref().unwrap_or(&trace.nodes[place].locally).counted;
+            reports::of_trace(key.1, &trace.nodes, counted)
+        })
     }
 
     /// True if a stored span came in pieces. `load` as above.
@@ -110,11 +127,11 @@ impl Traces {
 }
 
 impl Trace {
-    /// Adds nodes, and says where each stands now. One of a span that came in pieces takes the place of what was known of it.
-    fn add(&mut self, new: Vec<Node>) -> HashMap<usize, usize> {
+    /// Adds nodes, and says where each stands now. What is told again takes the place of what was known.
+    fn add(&mut self, new: Vec<Told>) -> HashMap<usize, usize> {
         let mut places = HashMap::with_capacity(new.len());
-        for (index, node) in new.into_iter().enumerate() {
-            let known = self.nodes.iter().position(|known| node.joined && known.span_id == node.span_id);
+        for (index, Told { node, again }) in new.into_iter().enumerate() {
+            let known = self.nodes.iter().position(|known| again && known.span_id == node.span_id);
             let place = known.unwrap_or(self.nodes.len());
             match known {
                 Some(place) => {
@@ -164,6 +181,10 @@ mod tests {
         Node::of(&Span { span_id: SpanId(id), ..Span::default() })
     }
 
+    fn new(node: Node) -> Vec<Told> {
+        vec![Told { node, again: false }]
+    }
+
     #[test]
     fn loads_a_trace_once_and_again_after_it_was_forgotten() {
         let mut traces = Traces::new(4, decide);
@@ -174,7 +195,7 @@ mod tests {
                 loads += 1;
                 vec![known(100)]
             };
-            traces.extend((1, TraceId(trace)), vec![node(5)], load);
+            traces.extend((1, TraceId(trace)), new(node(5)), load).unwrap();
             traces.evict();
         }
         // Trace 1 has three nodes by its second use, so that the two of trace 2 push it out.
@@ -189,10 +210,10 @@ mod tests {
         let mut traces = Traces::new(100, decide);
         let wrong = Decision { counted: false, not_counted_because: Some("old rule".into()), ..Decision::default() };
         let load = || vec![Known { node: node(1), decided: Some(Box::new(wrong)) }];
-        let verdict = traces.extend((1, TraceId(1)), vec![node(2)], load);
+        let verdict = traces.extend((1, TraceId(1)), new(node(2)), load).unwrap();
         assert_eq!(verdict.corrections, [(SpanId(1), node(1).locally)]);
         assert_eq!(verdict.decided, []);
-        assert_eq!(traces.extend((1, TraceId(1)), vec![node(3)], Vec::new), Verdict::default());
+        assert_eq!(traces.extend((1, TraceId(1)), new(node(3)), Vec::new), Some(Verdict::default()));
     }
 
     #[test]
@@ -204,10 +225,11 @@ mod tests {
         let mut traces = Traces::new(100, outermost_alone);
         let piece = Node { joined: true, ..node(1) };
         let key = (1, TraceId(1));
-        assert_eq!(traces.extend(key, vec![piece.clone()], Vec::new), Verdict::default());
+        assert_eq!(traces.extend(key, new(piece.clone()), Vec::new), Some(Verdict::default()));
         assert!(traces.came_in_pieces(key, SpanId(1), Vec::new) && !traces.came_in_pieces(key, SpanId(2), Vec::new));
         let whole = Node { parent_span_id: Some(SpanId(7)), ..piece };
-        let verdict = traces.extend(key, vec![whole.clone()], Vec::new);
+        let again = vec![Told { node: whole.clone(), again: true }];
+        let verdict = traces.extend(key, again, Vec::new).unwrap();
         assert_eq!(verdict.decided, [(0, Decision { counted: false, ..whole.locally })]);
         assert_eq!((verdict.corrections.len(), traces.nodes), (0, 1));
     }

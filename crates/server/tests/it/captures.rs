@@ -11,8 +11,6 @@ fn cases() -> Vec<PathBuf> {
     let folders = |path: &Path| std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
     let mut cases: Vec<_> =
         folders(&root).iter().flat_map(|client| folders(client)).filter(|case| case.join("expect.json").exists()).collect();
-    // These come in two traces, which no rule within one trace can tell.
-    cases.retain(|case| !case.ends_with("proxy-first-two-traces"));
     cases.sort();
     assert!(cases.len() >= 60, "the captures are there");
     cases
@@ -71,6 +69,7 @@ fn wrong_in(server: &Server, case: &Path) -> Vec<String> {
     let list = |key: &str| expect[key].as_array().cloned().unwrap_or_default();
     let fields = ["llm_calls", "failed_llm_calls", "input_tokens", "output_tokens", "calls_without_usage"];
     let mut sums = [0.0; 5];
+    let mut cost = 0.0;
     let mut errors = Vec::new();
     // Calls that only log records tell of stand in traces and spans of our own making, and are known by their session.
     let told_by_records = !list("llm_log_calls").is_empty();
@@ -86,6 +85,7 @@ fn wrong_in(server: &Server, case: &Path) -> Vec<String> {
         for (sum, field) in sums.iter_mut().zip(fields) {
             *sum += found["trace"][field].as_f64().unwrap();
         }
+        cost += found["trace"]["cost"].as_f64().unwrap_or(0.0);
         errors.extend(found["errors"].as_array().unwrap().clone());
     }
     if told_by_records {
@@ -96,6 +96,16 @@ fn wrong_in(server: &Server, case: &Path) -> Vec<String> {
     let total = &expect["totals_counted_once"];
     for (sum, field) in sums.iter().zip(["llm_calls", "failed", "input_tokens", "output_tokens", "calls_with_unknown_tokens"]) {
         same(format!("sum of {field}"), &Value::from(*sum), &total[field]);
+    }
+    if total["cost"].is_number() && !told_by_records {
+        same("cost".into(), &Value::from(cost), &total["cost"]);
+    }
+    for pair in list("reported_more_than_once") {
+        let counted = pair["spans"].as_array().unwrap().iter().filter(|span| {
+            let path = format!("/traces/{}/spans/{}", span["trace_id"].as_str().unwrap(), span["span_id"].as_str().unwrap());
+            server.ask(&path)["counted"] == true
+        });
+        same(format!("reports that count of {}", pair["response_id"]), &Value::from(counted.count()), &Value::from(1));
     }
     for want in list("llm_spans") {
         let path = format!("/traces/{}/spans/{}", want["trace_id"].as_str().unwrap(), want["span_id"].as_str().unwrap());

@@ -97,6 +97,7 @@ pub fn from_batch(batch: &RecordBatch) -> Vec<Row> {
     text("attributes", |s, t| s.attributes = attributes(&t), rows_mut);
     text("reading", |s, t| s.reading = json(&t).unwrap_or_default(), rows_mut);
     text("joined", |s, t| s.joined = json(&t), rows_mut);
+    text("also_reported", |s, t| s.also_reported = json(&t), rows_mut);
     usage(batch, rows_mut);
     money(batch, rows_mut);
     rows

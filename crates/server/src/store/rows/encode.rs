@@ -91,6 +91,7 @@ pub fn to_batch(rows: &[Row]) -> RecordBatch {
         c.count(|row| row.span.usage.output_image),
         c.count(|row| row.span.usage.web_searches),
         c.count(|row| row.span.usage.images),
+        c.owned(|row| row.span.also_reported.as_ref().map(json)),
     ];
     RecordBatch::try_new(SCHEMA.clone(), columns).expect("columns stand in the order of SCHEMA and required ones have no nulls")
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::joining::{Content, Joined, Piece};
 use hinomi_model::money::Usd;
+use hinomi_model::reports::AlsoReported;
 use hinomi_model::span::{Cost, CostSource, Kind, Message, Part, Reading, Span, Status, Usage, UsageSource};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -171,6 +172,7 @@ pub(crate) fn any_span() -> impl Strategy<Value = Span> {
                     joined.into_iter().map(|message| Piece { key: "key".into(), at_us: start_us, content: Content::Output(message) });
                 Box::new(Joined { awaited: streaming.is_none(), pieces: pieces.collect(), client_cost_preferred: is_run })
             }),
+            also_reported: streaming.map(|counts| AlsoReported { trace_id: TraceId(ids.0), span_id: SpanId(ids.1), counts }),
         }
     })
 }

@@ -26,6 +26,8 @@ enum Step {
     Append(Spans),
     /// Several requests at once.
     Together(Vec<Spans>),
+    /// Spans of a project, stored or not, get another name.
+    Revise(u64, Vec<(u128, u64)>, u8),
     Flush,
     Merge,
     /// The process ends without warning and starts again.
@@ -44,6 +46,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => request().prop_map(Step::Append),
         2 => proptest::collection::vec(request(), 2..5).prop_map(Step::Together),
+        2 => (1u64..3, proptest::collection::vec((1u128..5, 1u64..12), 1..6), 0u8..3).prop_map(|(project, spans, name)| Step::Revise(project, spans, name)),
         2 => Just(Step::Flush),
         1 => Just(Step::Merge),
         1 => Just(Step::Restart),
@@ -74,6 +77,19 @@ impl Model {
             }
         }
         (stored, joined)
+    }
+
+    /// Returns how many did change.
+    fn revise(&mut self, project: u64, spans: &BTreeSet<(u128, u64)>, name: &str) -> usize {
+        let mut changed = 0;
+        for (trace, id) in spans {
+            let known = self.0.get_mut(&(project, TraceId(*trace), SpanId(*id)));
+            for span in known.into_iter().filter(|span| span.name != name) {
+                name.clone_into(&mut span.name);
+                changed += 1;
+            }
+        }
+        changed
     }
 
     /// The rows as they should be read: with what the rules say of each whole trace.
@@ -131,6 +147,13 @@ async fn run(steps: Vec<Step>) {
                 let appends = requests.into_iter().map(|(project, spans)| store.append(project, spans));
                 let appended = futures::future::join_all(appends).await;
                 assert_eq!(appended.into_iter().map(|appended| appended.unwrap().stored).sum::<usize>(), stored);
+            }
+            Step::Revise(project, spans, name) => {
+                let name = format!("revised {name}");
+                let expected = model.revise(*project, &spans.iter().copied().collect(), &name);
+                let spans = spans.iter().map(|(trace, id)| (TraceId(*trace), SpanId(*id))).collect();
+                let revise: Revise = Arc::new(move |span| span.name.clone_from(&name));
+                assert_eq!(store.revise(*project, spans, revise).await.unwrap(), expected);
             }
             Step::Flush => store.flush().await.unwrap(),
             Step::Merge => drop(store.compact().await.unwrap()),

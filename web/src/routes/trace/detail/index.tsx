@@ -16,7 +16,7 @@ import { Attributes, Raw } from './attributes';
 import { CostTab } from './cost';
 import { Details } from './details';
 import { MessagesTab } from './messages';
-import { Failures, NotCounted } from './notes';
+import { AlsoReported, Failures, NotCounted } from './notes';
 import { ReadingTab } from './reading';
 
 const TABS = ['messages', 'cost', 'details', 'attributes', 'reading', 'raw'] as const;
@@ -76,6 +76,7 @@ export const Detail = memo(function Detail({ node, tab, onTab }: { node: Node; t
       <Head node={node} />
       <Failures node={node} />
       {!span.counted && <NotCounted because={span.not_counted_because} />}
+      {span.also_reported && <AlsoReported other={span.also_reported} />}
       <Tabs<Tab>
         label={t('trace.span')}
         panel={panel}

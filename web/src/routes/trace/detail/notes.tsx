@@ -1,4 +1,5 @@
 import { Link } from '@tanstack/react-router';
+import type { Span } from '../../../api/types';
 import { useT } from '../../../i18n';
 import { Icon, StatusGlyph } from '../../../parts/icons';
 import { Said } from '../../../parts/values';
@@ -86,7 +87,30 @@ export function NotCounted({ because }: { because: string | null }) {
   );
 }
 
+/** A call that a program and its gateway report is in two traces: the way from one to the other. */
+export function AlsoReported({ other }: { other: NonNullable<Span['also_reported']> }) {
+  const t = useT();
+  const { project } = useLooking();
+  return (
+    <p className="notc">
+      <Icon name="fold" size="s" />
+      <span>
+        {t(other.counts ? 'trace.gatewayReports' : 'trace.programReports')}{' '}
+        <Link
+          className="act"
+          to="/p/$project/traces/$trace"
+          params={{ project: String(project.id), trace: other.trace_id }}
+          search={{ span: other.span_id }}
+        >
+          {t('trace.showIt')}
+        </Link>
+      </span>
+    </p>
+  );
+}
+
 function reasonKey(because: string | null) {
+  if (because?.startsWith("a gateway's report")) return 'trace.because.gateway' as const;
   if (because?.startsWith('the same call')) return 'trace.because.call' as const;
   if (because?.startsWith('the same response')) return 'trace.because.response' as const;
   if (because?.includes('repeats the usage')) return 'trace.because.sum' as const;

@@ -29,6 +29,7 @@ export function aSpan(id: string, parent: string | null, start: number, duration
     compared: null,
     counted: true,
     not_counted_because: null,
+    also_reported: null,
     session_id: null,
     user_id: null,
     environment: null,
