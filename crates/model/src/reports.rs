@@ -277,7 +277,8 @@ mod tests {
     #[test]
     fn a_gateways_report_of_a_call_is_told_from_another_call() {
         assert!(paired(&program(), &gateway()));
-        let unlike: [(&str, fn(&mut Span)); 7] = [
+        type Change = fn(&mut Span);
+        let unlike: [(&str, Change); 7] = [
             ("another answer", |span| span.response_id = Some("chatcmpl-2".into())),
             ("other tokens", |span| span.usage.input = Some(1201)),
             ("no tokens", |span| span.usage = Usage::default()),
