@@ -18,6 +18,7 @@ use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
+use crate::alert::Alerts;
 use crate::api::{self, Api};
 use crate::config::Config;
 use crate::errors::Errors;
@@ -75,7 +76,7 @@ impl App {
             move || open_stores(&config)
         };
         let stores = tokio::task::spawn_blocking(opening).await??;
-        let Stores { meta, prices, store, errors, scores, outcomes, outbox } = stores;
+        let Stores { meta, prices, store, errors, scores, outcomes, outbox, alerts } = stores;
         let allowed = Allowed::parse(&config.notify.allow).map_err(|reason| anyhow::anyhow!("notify.allow: {reason}"))?;
         meta.set(ADDRESS, &public_url)?;
         meta.set(LISTENING, &listening)?;
@@ -88,6 +89,7 @@ impl App {
             scores,
             outcomes,
             courier: Arc::new(Courier::new(outbox, allowed)),
+            alerts,
             engine: Engine::new(),
             prices,
             cookie: cookie_name(&public_url),
@@ -169,6 +171,7 @@ struct Stores {
     scores: Arc<Scores>,
     outcomes: Arc<Outcomes>,
     outbox: Arc<Outbox>,
+    alerts: Arc<Alerts>,
 }
 
 fn open_stores(config: &Config) -> anyhow::Result<Stores> {
@@ -181,6 +184,7 @@ fn open_stores(config: &Config) -> anyhow::Result<Stores> {
     let scores = Scores::open(&config.data)?;
     let outcomes = Outcomes::open(&config.data)?;
     let outbox = Outbox::open(&config.data)?;
+    let alerts = Alerts::open(&config.data)?;
     Ok(Stores {
         meta,
         prices: Arc::new(prices),
@@ -189,6 +193,7 @@ fn open_stores(config: &Config) -> anyhow::Result<Stores> {
         scores: Arc::new(scores),
         outcomes: Arc::new(outcomes),
         outbox: Arc::new(outbox),
+        alerts: Arc::new(alerts),
     })
 }
 

@@ -1,5 +1,6 @@
 //! Everything that touches the world: ingest, store, query, API, page, command line.
 
+pub mod alert;
 pub mod api;
 pub mod app;
 pub mod cli;

@@ -43,7 +43,8 @@ impl ApiError {
         ApiError { status, said: Said { code, message: message.into(), hint: None } }
     }
 
-    fn hint(mut self, hint: impl Into<String>) -> ApiError {
+    /// Says what to do about it.
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> ApiError {
         self.said.hint = Some(hint.into());
         self
     }

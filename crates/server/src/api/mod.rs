@@ -2,6 +2,7 @@
 //! description together; the description is served at `/api/v1/openapi.json`.
 
 mod access;
+mod alerts;
 mod ask;
 mod error;
 mod issues;
@@ -27,6 +28,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::alert::Alerts;
 use crate::errors::Errors;
 use crate::meta::{Meta, Project};
 use crate::notify::Courier;
@@ -54,6 +56,8 @@ pub struct Api {
     pub outcomes: Arc<Outcomes>,
     /// Targets of alerts, and what is on its way to them.
     pub courier: Arc<Courier>,
+    /// Rules, budgets, incidents.
+    pub alerts: Arc<Alerts>,
     /// Where queries run.
     pub engine: Engine,
     /// The prices in force.
@@ -144,6 +148,18 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(targets::update, targets::delete))
         .routes(routes!(targets::test))
         .routes(routes!(targets::deliveries))
+        .routes(routes!(alerts::rules::list, alerts::rules::create))
+        .routes(routes!(alerts::rules::get, alerts::rules::replace, alerts::rules::delete))
+        .routes(routes!(alerts::rules::mute, alerts::rules::unmute))
+        .routes(routes!(alerts::budgets::list, alerts::budgets::create))
+        .routes(routes!(alerts::budgets::get, alerts::budgets::replace, alerts::budgets::delete))
+        .routes(routes!(alerts::budgets::mute, alerts::budgets::unmute))
+        .routes(routes!(alerts::incidents::list))
+        .routes(routes!(alerts::incidents::get))
+        .routes(routes!(alerts::incidents::acknowledge))
+        .routes(routes!(alerts::incidents::resolve))
+        .routes(routes!(alerts::incidents::note))
+        .routes(routes!(alerts::incidents::snooze, alerts::incidents::wake))
         .routes(routes!(live::live))
         .routes(routes!(system::system));
     OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", v1)

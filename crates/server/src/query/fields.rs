@@ -10,8 +10,8 @@ use super::filter::{Filter, Order, Term, Test};
 use super::text;
 
 /// What a column holds.
-#[derive(Debug, Clone, Copy)]
-enum Holds {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holds {
     Text,
     /// Lower-case hex digits.
     Id,
@@ -23,7 +23,7 @@ enum Holds {
 }
 
 /// The fields with a column of their own.
-const COLUMNS: &[(&str, &str, Holds)] = &[
+pub(super) const COLUMNS: &[(&str, &str, Holds)] = &[
     ("model", "model", Holds::Text),
     ("provider", "provider", Holds::Text),
     ("op", "op", Holds::Text),
@@ -47,6 +47,19 @@ const COLUMNS: &[(&str, &str, Holds)] = &[
     ("input_tokens", "input_tokens", Holds::Count),
     ("output_tokens", "output_tokens", Holds::Count),
     ("total_tokens", "total_tokens", Holds::Count),
+];
+
+/// The columns that tokens of a span are made of.
+pub(super) const USAGE: [&str; 9] = [
+    "usage_input",
+    "usage_cache_read",
+    "usage_cache_write_5m",
+    "usage_cache_write_1h",
+    "usage_input_audio",
+    "usage_output",
+    "usage_reasoning",
+    "usage_output_audio",
+    "total_tokens",
 ];
 
 /// Where a field lies: its expression, and what that holds.
@@ -96,8 +109,8 @@ fn field_test(field: &str, test: &Test) -> Result<Expr, QueryError> {
         }
         Test::Compare(order, bound) => {
             let (expr, bound) = match holds {
-                Holds::Text => (try_cast(expr, DataType::Float64), number(field, bound)?),
-                Holds::Id => return Err(bad(field, bound, "something that an id can be compared with; ids are only equal or not")),
+                Holds::Text => (try_cast(expr, DataType::Float64), lit(read_number(field, bound)?)),
+                Holds::Id => return Err(no_order(field, bound)),
                 _ => (expr, value(field, holds, bound)?),
             };
             Ok(match order {
@@ -129,18 +142,32 @@ fn pattern(text: &str) -> String {
 
 fn value(field: &str, holds: Holds, text: &str) -> Result<Expr, QueryError> {
     match holds {
-        Holds::Money => {
-            let amount = text.trim_start_matches('$').parse().ok().and_then(Usd::from_dollars);
-            amount.map(money).ok_or_else(|| bad(field, text, "a number of dollars, such as 0.01"))
-        }
-        Holds::Duration => duration(text).map(lit).ok_or_else(|| bad(field, text, "a duration, such as 250ms, 2s or 1m")),
-        _ => number(field, text),
+        Holds::Money => read_amount(field, text).map(money),
+        Holds::Duration => read_duration(field, text).map(lit),
+        _ => read_number(field, text).map(lit),
     }
 }
 
-fn number(field: &str, text: &str) -> Result<Expr, QueryError> {
+/// An amount of dollars as a person writes it.
+pub(super) fn read_amount(field: &str, text: &str) -> Result<Usd, QueryError> {
+    let amount = text.trim_start_matches('$').parse().ok().and_then(Usd::from_dollars);
+    amount.ok_or_else(|| bad(field, text, "a number of dollars, such as 0.01"))
+}
+
+/// A duration in microseconds.
+pub(super) fn read_duration(field: &str, text: &str) -> Result<i64, QueryError> {
+    duration(text).ok_or_else(|| bad(field, text, "a duration, such as 250ms, 2s or 1m"))
+}
+
+/// A finite number.
+pub(super) fn read_number(field: &str, text: &str) -> Result<f64, QueryError> {
     let number: Option<f64> = text.parse().ok().filter(|number: &f64| number.is_finite());
-    number.map(lit).ok_or_else(|| bad(field, text, "a number"))
+    number.ok_or_else(|| bad(field, text, "a number"))
+}
+
+/// That ids cannot be compared.
+pub(super) fn no_order(field: &str, bound: &str) -> QueryError {
+    bad(field, bound, "something that an id can be compared with; ids are only equal or not")
 }
 
 /// `250ms`, `2s`, `1.5m` in microseconds; a bare number is milliseconds.

@@ -16,7 +16,9 @@ mod error;
 mod fields;
 pub mod filter;
 mod lists;
+mod matcher;
 mod measure;
+mod rows;
 mod scan;
 mod sums;
 #[cfg(test)]
@@ -36,6 +38,7 @@ pub use answer::*;
 pub use by::By;
 pub use error::QueryError;
 use filter::Filter;
+pub use matcher::Matcher;
 pub use measure::{Bucket, Measure};
 
 /// Footers of segments that are kept in memory, in bytes.

@@ -16,6 +16,7 @@ use super::segment::read::{Reader, ranges};
 use super::snapshot::Segment;
 use super::state::{Place, Shared, lock};
 use super::traces::{Known, LONGEST_TRACE, TraceKey};
+use super::watch::Moved;
 
 /// What [`Node::of`] reads, and what a row says of its own decision.
 const NODE_COLUMNS: [&str; 32] = [
@@ -128,13 +129,22 @@ impl Group {
     /// was.
     pub(super) fn publish(self, shared: &Shared, readers: &mut Readers) {
         let _still = (!self.corrections.is_empty() || !self.replaced.is_empty()).then(|| lock(&shared.moving));
+        let watch = shared.watch.get();
+        let mut gone = Vec::new();
+        let mut look = |row: &Row| gone.extend(watch.and_then(|watch| watch.look(row)));
         let mut rows = self.rows;
         let mut places = Vec::with_capacity(self.corrections.len());
         for (place, mut row, decision) in stored(self.corrections, shared, readers) {
+            look(&row);
             row.decide(&decision);
             places.push(place);
             rows.push(row);
         }
+        if watch.is_some() && !self.replaced.is_empty() {
+            let replaced = self.replaced.iter().map(|key| (*key, ()));
+            stored(replaced, shared, readers).iter().for_each(|(_, row, ())| look(row));
+        }
+        let added: Vec<Row> = watch.map(|watch| rows.iter().filter_map(|row| watch.look(row)).collect()).unwrap_or_default();
 
         let mut state = lock(&shared.state);
         places.extend(self.replaced.iter().filter_map(|key| state.find(key)));
@@ -143,6 +153,13 @@ impl Group {
         }
         state.active.push(rows, self.bytes);
         state.touch();
+        let version = state.version();
+        drop(state);
+        if let Some(watch) = watch
+            && !(added.is_empty() && gone.is_empty())
+        {
+            watch.tell(Moved { version, added, gone });
+        }
     }
 }
 

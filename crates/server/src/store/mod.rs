@@ -53,6 +53,7 @@ pub mod snapshot;
 mod state;
 mod stats;
 mod traces;
+mod watch;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -71,6 +72,7 @@ pub use error::StoreError;
 use snapshot::Snapshot;
 use state::{Shared, lock};
 pub use stats::Stats;
+pub use watch::{Moved, Watch};
 
 /// Changes that a slow watcher may be behind before it misses some.
 const CHANGES: usize = 1024;
@@ -259,6 +261,12 @@ impl Store {
     /// Tells of what is stored from now on. A watcher that is slow is told that it missed some.
     pub fn changes(&self) -> broadcast::Receiver<Change> {
         self.changes.subscribe()
+    }
+
+    /// From now on somebody is told of each row that comes and goes, before whoever sent it is answered. False when there is somebody
+    /// already.
+    pub fn watch(&self, watch: Arc<dyn Watch>) -> bool {
+        self.shared.watch.set(watch).is_ok()
     }
 
     /// Writes what is in the buffers as segments. When it returns, all that was appended before is in one.

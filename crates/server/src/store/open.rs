@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tokio::sync::{broadcast, watch};
 
@@ -57,6 +57,7 @@ pub(super) fn open(root: &Path, config: StoreConfig, health: Health) -> Result<(
         health,
         next_segment: AtomicU64::new(last_id + 1),
         progress: watch::Sender::new(Progress::default()),
+        watch: OnceLock::new(),
         config,
     });
     let (last_sequence, last_log) = replay(&shared, contents.covered)?;

@@ -13,6 +13,8 @@ pub struct Snapshot {
     pub buffer: Vec<RecordBatch>,
     /// The segments and the rows of them that are not to be read.
     pub segments: Vec<Arc<SegmentView>>,
+    /// Rises with each change: what a [`Moved`](super::Moved) of a larger version tells of is not in it.
+    pub version: u64,
 }
 
 /// A segment and which of its rows no longer hold.

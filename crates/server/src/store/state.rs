@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use hinomi_model::id::TraceId;
 use tokio::sync::watch;
@@ -20,6 +20,7 @@ use super::manifest::Manifest;
 use super::segment::ids::Ids;
 use super::snapshot::{Segment, SegmentView, Snapshot};
 use super::stats::Health;
+use super::watch::Watch;
 
 /// Shared between the callers, the commit thread and the background thread.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub(super) struct Shared {
     pub(super) next_segment: AtomicU64,
     /// How far flushing has come.
     pub(super) progress: watch::Sender<Progress>,
+    /// Who is told of each row that comes and goes.
+    pub(super) watch: OnceLock<Arc<dyn Watch>>,
 }
 
 /// How far flushing has come.
@@ -141,6 +144,10 @@ impl State {
     /// Says that something has changed.
     pub(super) fn touch(&mut self) {
         self.version += 1;
+    }
+
+    pub(super) fn version(&self) -> u64 {
+        self.version
     }
 
     /// Puts the active buffer aside for the next flush and starts another.
@@ -266,7 +273,7 @@ impl Shared {
             buffer.extend(live.map(|batch| batch.as_ref().clone()));
             looked_at.insert(generation, pieces);
         }
-        let snapshot = Arc::new(Snapshot { buffer, segments });
+        let snapshot = Arc::new(Snapshot { buffer, segments, version });
 
         let mut state = lock(&self.state);
         let State { active, frozen, .. } = &mut *state;

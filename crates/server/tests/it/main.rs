@@ -1,5 +1,6 @@
 //! The real executable, asked as clients and people ask it. One binary, so that it is linked once.
 
+mod alerts;
 mod api;
 mod captures;
 mod commands;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A part of the server and the parts that it may use. `app` and `cli` put all together and may use any.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("store", &[]),
     ("errors", &["sqlite", "time"]),
     ("outcomes", &["sqlite", "time"]),
@@ -19,7 +19,8 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("prices", &["meta"]),
     ("ingest", &["config", "errors", "meta", "outcomes", "scores", "sqlite", "store"]),
     ("query", &["store", "time"]),
-    ("api", &["errors", "meta", "notify", "outcomes", "prices", "query", "scores", "store", "time"]),
+    ("alert", &["meta", "notify", "outcomes", "query", "sqlite", "store", "time"]),
+    ("api", &["alert", "errors", "meta", "notify", "outcomes", "prices", "query", "scores", "store", "time"]),
 ];
 
 fn sources(path: &Path) -> Vec<PathBuf> {

@@ -1,0 +1,185 @@
+//! What happened, by small steps of time. Only steps in which something happened take memory, and old ones are forgotten.
+
+use std::collections::VecDeque;
+
+/// What a step of time holds. Whatever is added can be taken back.
+pub(super) trait Heap: Default {
+    /// Whether nothing is left.
+    fn is_empty(&self) -> bool;
+}
+
+/// Sums.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Sums {
+    /// Of the quantity.
+    pub(super) quantity: i64,
+    /// Spans.
+    pub(super) spans: i64,
+}
+
+impl Heap for Sums {
+    fn is_empty(&self) -> bool {
+        self.quantity == 0 && self.spans == 0
+    }
+}
+
+/// A distribution: a DDSketch (each value is told to within one per cent) from which values can be taken back, since a span that
+/// came may turn out not to count. Rising by class; no class is empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Sketch(Vec<(i16, i32)>);
+
+/// Ratio of the bounds of a class: values within it differ from its middle by one per cent at most.
+const RATIO: f64 = 1.01 / 0.99;
+
+impl Sketch {
+    fn class(us: i64) -> i16 {
+        // Up to a microsecond is one class; the longest time that there is lies in class 2184.
+        (us.max(1) as f64).log(RATIO).ceil() as i16
+    }
+
+    fn middle(class: i16) -> f64 {
+        2.0 * RATIO.powi(i32::from(class)) / (RATIO + 1.0)
+    }
+
+    /// Adds a value of so many microseconds, or takes it back.
+    pub(super) fn add(&mut self, us: i64, count: i32) {
+        let class = Sketch::class(us);
+        match self.0.binary_search_by_key(&class, |(class, _)| *class) {
+            Ok(at) => {
+                self.0[at].1 += count;
+                if self.0[at].1 == 0 {
+                    self.0.remove(at);
+                }
+            }
+            Err(at) => self.0.insert(at, (class, count)),
+        }
+    }
+}
+
+impl Heap for Sketch {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The value in microseconds below which this part of all values lies; `None` where there are none.
+pub(super) fn percentile<'a>(sketches: impl Iterator<Item = &'a Sketch>, part: f64) -> (Option<f64>, i64) {
+    let mut classes: std::collections::BTreeMap<i16, i64> = std::collections::BTreeMap::new();
+    for (class, count) in sketches.flat_map(|sketch| &sketch.0) {
+        *classes.entry(*class).or_default() += i64::from(*count);
+    }
+    let total: i64 = classes.values().sum();
+    if total <= 0 {
+        return (None, total.max(0));
+    }
+    let rank = (part * (total - 1) as f64).floor() as i64;
+    let mut seen = 0;
+    for (class, count) in &classes {
+        seen += count;
+        if seen > rank {
+            return (Some(Sketch::middle(*class)), total);
+        }
+    }
+    (classes.keys().next_back().map(|class| Sketch::middle(*class)), total)
+}
+
+/// Steps of time in order.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Buckets<H>(VecDeque<(i64, H)>);
+
+impl<H: Heap> Buckets<H> {
+    /// Changes what a step holds.
+    pub(super) fn change(&mut self, step: i64, change: impl FnOnce(&mut H)) {
+        let at = match self.0.back() {
+            // Nearly always it is the newest.
+            Some((last, _)) if *last == step => self.0.len() - 1,
+            Some((last, _)) if *last < step => self.0.len(),
+            _ => self.0.partition_point(|(other, _)| *other < step),
+        };
+        if self.0.get(at).is_none_or(|(other, _)| *other != step) {
+            self.0.insert(at, (step, H::default()));
+        }
+        change(&mut self.0[at].1);
+        if self.0[at].1.is_empty() {
+            self.0.remove(at);
+        }
+    }
+
+    /// What lies in the steps from one to another, the latter not included.
+    pub(super) fn range(&self, from: i64, to: i64) -> impl Iterator<Item = &H> {
+        let first = self.0.partition_point(|(step, _)| *step < from);
+        let end = self.0.partition_point(|(step, _)| *step < to).max(first);
+        self.0.range(first..end).map(|(_, heap)| heap)
+    }
+
+    /// The same with their steps.
+    pub(super) fn steps(&self, from: i64, to: i64) -> impl Iterator<Item = (i64, &H)> {
+        let first = self.0.partition_point(|(step, _)| *step < from);
+        let end = self.0.partition_point(|(step, _)| *step < to).max(first);
+        self.0.range(first..end).map(|(step, heap)| (*step, heap))
+    }
+
+    /// Forgets what lies before a step.
+    pub(super) fn forget_before(&mut self, step: i64) {
+        let gone = self.0.partition_point(|(other, _)| *other < step);
+        self.0.drain(..gone);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The oldest step in which something happened.
+    pub(super) fn first(&self) -> Option<i64> {
+        self.0.front().map(|(step, _)| *step)
+    }
+}
+
+impl Buckets<Sums> {
+    /// Sums from one step to another, the latter not included.
+    pub(super) fn sums(&self, from: i64, to: i64) -> (i128, i64) {
+        self.range(from, to).fold((0, 0), |(quantity, spans), sums| (quantity + i128::from(sums.quantity), spans + sums.spans))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn are_a_map_by_step(changes in prop::collection::vec((0i64..40, -3i64..4), 0..60), from in 0i64..40, length in 0i64..40, forgotten in 0i64..20) {
+            let mut buckets: Buckets<Sums> = Buckets::default();
+            let mut naive = std::collections::BTreeMap::new();
+            for (step, n) in changes {
+                buckets.change(step, |sums| { sums.quantity += n; sums.spans += 1; });
+                let sums: &mut (i128, i64) = naive.entry(step).or_default();
+                *sums = (sums.0 + i128::from(n), sums.1 + 1);
+            }
+            buckets.forget_before(forgotten);
+            naive.retain(|step, _| *step >= forgotten);
+            let expected = naive.range(from..from + length).fold((0, 0), |sum, (_, sums)| (sum.0 + sums.0, sum.1 + sums.1));
+            prop_assert_eq!(buckets.sums(from, from + length), expected);
+            prop_assert_eq!(buckets.first(), naive.keys().next().copied());
+        }
+
+        #[test]
+        fn percentiles_are_right_to_one_per_cent(mut values in prop::collection::vec(1i64..600_000_000, 1..80), taken in prop::collection::vec(1i64..600_000_000, 0..20), part in 0.0f64..1.0) {
+            let mut sketches = [Sketch::default(), Sketch::default()];
+            for (index, us) in values.iter().chain(&taken).enumerate() {
+                sketches[index % 2].add(*us, 1);
+            }
+            for (index, us) in taken.iter().enumerate() {
+                sketches[(values.len() + index) % 2].add(*us, -1);
+            }
+            values.sort_unstable();
+            let exact = values[(part * (values.len() - 1) as f64).floor() as usize] as f64;
+            let (found, count) = percentile(sketches.iter(), part);
+            prop_assert_eq!(count, values.len() as i64);
+            let found = found.unwrap();
+            prop_assert!((found - exact).abs() <= exact * 0.0101, "{} for {}", found, exact);
+        }
+    }
+}

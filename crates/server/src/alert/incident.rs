@@ -1,0 +1,173 @@
+//! An incident: that a rule or budget rang, for one group, from opening to end.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::notify::notice::{Culprit, Direction, Group, Outlook, Severity, Unit};
+
+/// What may ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// A rule.
+    Rule,
+    /// A budget.
+    Budget,
+}
+
+impl Source {
+    /// Its name in the database and in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Source::Rule => "rule",
+            Source::Budget => "budget",
+        }
+    }
+}
+
+/// Where an incident stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Nobody has said that they look at it.
+    Open,
+    /// Somebody has.
+    Acknowledged,
+    /// It is over.
+    Resolved,
+}
+
+/// What rang, and how the figure stands. Times are microseconds since the Unix epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Incident {
+    /// Its number; 0 while it is not stored.
+    #[serde(skip)]
+    pub id: i64,
+    /// The project.
+    pub project: u64,
+    /// What rang.
+    pub source: Source,
+    /// The rule or budget.
+    pub rule: i64,
+    /// What its owner calls it.
+    pub rule_name: String,
+    /// The group; `None` where there are none.
+    pub group: Option<Group>,
+    /// How bad it is, or was at the end.
+    pub severity: Severity,
+    /// The worst that it was.
+    pub worst: Severity,
+    /// What is measured.
+    pub measure: String,
+    /// What the figures are in.
+    pub unit: Unit,
+    /// On which side of the threshold the bell rings.
+    pub direction: Direction,
+    /// The threshold that was passed last.
+    pub threshold: f64,
+    /// The figure at the last change; `None` where there was none.
+    pub value: Option<f64>,
+    /// The figure that is furthest beyond the threshold.
+    pub peak: Option<f64>,
+    /// Start of the window of the last change.
+    pub window_from_us: i64,
+    /// Its end.
+    pub window_to_us: i64,
+    /// When the bell rang.
+    pub opened_us: i64,
+    /// When somebody said that they look at it.
+    pub acknowledged_us: Option<i64>,
+    /// Who, where that was said.
+    pub acknowledged_by: Option<String>,
+    /// When it was over.
+    pub resolved_us: Option<i64>,
+    /// Who said so; `None` where the figure did.
+    pub resolved_by: Option<String>,
+    /// Until when nobody is told of it.
+    pub snoozed_until_us: Option<i64>,
+    /// When it was last told again because nobody acknowledged.
+    #[serde(default)]
+    pub told_us: Option<i64>,
+    /// How often it was told again.
+    #[serde(default)]
+    pub told: u32,
+    /// How bad people were told that it is; `None` while it was kept quiet by a mute.
+    #[serde(default)]
+    pub announced: Option<Severity>,
+    /// What moved the figure, the most important first.
+    #[serde(default)]
+    pub culprits: Vec<Culprit>,
+    /// What the bill will be.
+    #[serde(default)]
+    pub outlook: Option<Outlook>,
+    /// Steps of a budget that have been told, in per cent.
+    #[serde(default)]
+    pub steps: Vec<f64>,
+    /// Changes so far: what keeps one change from being told twice.
+    #[serde(default)]
+    pub changes: u32,
+}
+
+impl Incident {
+    /// Where it stands.
+    pub fn state(&self) -> State {
+        match (self.resolved_us, self.acknowledged_us) {
+            (Some(_), _) => State::Resolved,
+            (None, Some(_)) => State::Acknowledged,
+            (None, None) => State::Open,
+        }
+    }
+
+    /// The value of its group; `None` where the rule has no groups, or the spans do not say.
+    pub(super) fn group_value(&self) -> Option<&str> {
+        self.group.as_ref().and_then(|group| group.value.as_deref())
+    }
+}
+
+/// What happened to an incident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Happened {
+    /// A threshold was passed.
+    Opened,
+    /// A warning became critical, or the next step of a budget was passed.
+    Worsened,
+    /// What was critical is a warning.
+    Improved,
+    /// Somebody looks at it.
+    Acknowledged,
+    /// It is over.
+    Resolved,
+    /// Nobody is told for a while.
+    Snoozed,
+    /// Somebody wrote something down.
+    Note,
+    /// It was told again.
+    Reminded,
+    /// It was told to the second target.
+    Escalated,
+}
+
+/// One line of an incident's story.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When, microseconds since the Unix epoch.
+    pub at_us: i64,
+    /// What.
+    pub happened: Happened,
+    /// The figure then.
+    pub value: Option<f64>,
+    /// How bad it was.
+    pub severity: Option<Severity>,
+    /// Who did it, where that was said.
+    pub by: Option<String>,
+    /// A note's words, and why something happened.
+    pub text: Option<String>,
+}
+
+impl Entry {
+    /// A line without a figure.
+    pub(super) fn new(at_us: i64, happened: Happened) -> Entry {
+        Entry { at_us, happened, value: None, severity: None, by: None, text: None }
+    }
+}

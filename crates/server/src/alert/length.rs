@@ -1,0 +1,82 @@
+//! Lengths of time as people write them: `90s`, `15m`, `24h`, `30d`, `2w`.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The units, the largest first.
+const UNITS: [(char, i64); 5] = [('w', 604_800_000_000), ('d', 86_400_000_000), ('h', 3_600_000_000), ('m', 60_000_000), ('s', 1_000_000)];
+
+/// A length of time in microseconds. Written as a text in JSON and TOML.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Length(pub i64);
+
+impl Length {
+    /// So many minutes.
+    pub const fn minutes(count: i64) -> Length {
+        Length(count * 60_000_000)
+    }
+
+    /// So many hours.
+    pub const fn hours(count: i64) -> Length {
+        Length::minutes(count * 60)
+    }
+
+    /// So many days of 24 hours.
+    pub const fn days(count: i64) -> Length {
+        Length::hours(count * 24)
+    }
+
+    /// Reads `15m` and the like. `None` for anything else, zero and less included.
+    pub fn parse(text: &str) -> Option<Length> {
+        let unit = text.chars().last()?;
+        let (_, us) = UNITS.iter().find(|(letter, _)| *letter == unit)?;
+        let count: i64 = text[..text.len() - unit.len_utf8()].parse().ok()?;
+        count.checked_mul(*us).filter(|us| *us > 0).map(Length)
+    }
+
+    /// In whole minutes.
+    pub fn as_minutes(self) -> i64 {
+        self.0 / 60_000_000
+    }
+}
+
+impl fmt::Display for Length {
+    /// In the largest unit that needs no fraction; days rather than weeks, as windows are thought of.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (letter, us) = UNITS[1..].iter().find(|(_, us)| self.0 % us == 0).unwrap_or(&UNITS[4]);
+        write!(f, "{}{letter}", self.0 / us)
+    }
+}
+
+impl Serialize for Length {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Length {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Length, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let wrong = || serde::de::Error::custom(format!("{text:?} is not a length of time such as 15m, 24h or 30d"));
+        Length::parse(&text).ok_or_else(wrong)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_written_as_people_write_it() {
+        for (text, us) in [("90s", 90_000_000), ("15m", 900_000_000), ("24h", 86_400_000_000), ("2w", 1_209_600_000_000)] {
+            assert_eq!(Length::parse(text), Some(Length(us)), "{text}");
+        }
+        for wrong in ["", "m", "15", "0m", "-5m", "1.5h", "15é", "99999999999999w"] {
+            assert_eq!(Length::parse(wrong), None, "{wrong}");
+        }
+        assert_eq!(Length::hours(24).to_string(), "1d");
+        assert_eq!(Length::minutes(90).to_string(), "90m");
+        assert_eq!(Length(90_000_000).to_string(), "90s");
+    }
+}

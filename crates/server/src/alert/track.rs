@@ -1,0 +1,206 @@
+//! A figure over time, for each group: what one or more rules and budgets with the same filter look at.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use hinomi_model::span::Span;
+
+use super::buckets::{Buckets, Sketch, Sums, percentile};
+use super::measure::Gathers;
+use crate::notify::notice;
+use crate::query::{By, Matcher};
+
+/// What stands for the groups beyond those that are told apart.
+pub(super) const REST: &str = "(all others)";
+
+/// Which spans of a track belong together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Group {
+    /// All of them: the track has no groups.
+    Whole,
+    /// Those with this value; `None` where the spans do not say.
+    Of(Option<Arc<str>>),
+    /// Those of groups beyond what is told apart.
+    Rest,
+}
+
+impl Group {
+    /// As it is shown.
+    pub(super) fn shown(&self, by: Option<&str>) -> Option<notice::Group> {
+        let name = by.unwrap_or_default().to_owned();
+        match self {
+            Group::Whole => None,
+            Group::Of(value) => Some(notice::Group { name, value: value.as_deref().map(str::to_owned) }),
+            Group::Rest => Some(notice::Group { name, value: Some(REST.to_owned()) }),
+        }
+    }
+
+    /// From how it is shown.
+    pub(super) fn read(shown: Option<&notice::Group>) -> Group {
+        match shown {
+            None => Group::Whole,
+            Some(notice::Group { value, .. }) if value.as_deref() == Some(REST) => Group::Rest,
+            Some(notice::Group { value, .. }) => Group::Of(value.as_deref().map(Arc::from)),
+        }
+    }
+}
+
+/// What tells tracks apart. Rules that say the same share one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Spec {
+    pub(super) project: u64,
+    pub(super) filter: String,
+    pub(super) by: Option<String>,
+    pub(super) most_groups: u32,
+    pub(super) gathers: Gathers,
+    /// Length of a step in microseconds.
+    pub(super) step_us: i64,
+    /// Steps that are kept.
+    pub(super) keep: i64,
+}
+
+/// What one group did.
+#[derive(Debug, Clone)]
+enum Heaps {
+    Sums(Buckets<Sums>),
+    Sketches(Buckets<Sketch>),
+}
+
+/// A figure of some steps.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Figure {
+    /// Of the quantity; 0 for sketches.
+    pub(super) quantity: i128,
+    /// Spans.
+    pub(super) spans: i64,
+    /// The percentile that was asked for, in microseconds.
+    pub(super) percentile: Option<f64>,
+}
+
+/// A figure over time.
+#[derive(Debug)]
+pub(super) struct Track {
+    pub(super) spec: Spec,
+    by: Option<By>,
+    pub(super) matcher: Matcher,
+    /// The version of the store up to which everything is in it.
+    pub(super) version: u64,
+    groups: HashMap<Group, Heaps>,
+    /// Groups that changed since they were last judged, with the oldest step that did.
+    changed: HashMap<Group, i64>,
+}
+
+impl Track {
+    pub(super) fn new(spec: Spec, by: Option<By>, matcher: Matcher) -> Track {
+        Track { spec, by, matcher, version: 0, groups: HashMap::new(), changed: HashMap::new() }
+    }
+
+    /// The columns that must be there of a span.
+    pub(super) fn columns(&self) -> BTreeSet<&'static str> {
+        let mut columns = self.matcher.columns();
+        columns.extend(self.spec.gathers.columns());
+        columns.extend(self.by.iter().flat_map(|by| by.columns()));
+        columns
+    }
+
+    pub(super) fn step_of(&self, us: i64) -> i64 {
+        us.div_euclid(self.spec.step_us)
+    }
+
+    /// Adds a span that the filter lets pass, or takes it back. What lies too far back changes nothing.
+    pub(super) fn add(&mut self, span: &Span, sign: i64, now_us: i64) {
+        let step = self.step_of(span.start_us);
+        if step <= self.step_of(now_us) - self.spec.keep {
+            return;
+        }
+        let value = match self.spec.gathers {
+            Gathers::Sums(subject, quantity) if subject.has(span) => quantity.of(span),
+            Gathers::Sketches(spread) if super::measure::Subject::Calls.has(span) => match spread.of(span) {
+                Some(us) => us,
+                None => return,
+            },
+            _ => return,
+        };
+        let group = self.group(span);
+        let heaps = self.groups.entry(group.clone()).or_insert_with(|| match self.spec.gathers {
+            Gathers::Sums(..) => Heaps::Sums(Buckets::default()),
+            Gathers::Sketches(_) => Heaps::Sketches(Buckets::default()),
+        });
+        match heaps {
+            Heaps::Sums(buckets) => buckets.change(step, |sums| {
+                sums.quantity = sums.quantity.saturating_add(sign.saturating_mul(value));
+                sums.spans += sign;
+            }),
+            Heaps::Sketches(buckets) => buckets.change(step, |sketch| sketch.add(value, sign as i32)),
+        }
+        let oldest = self.changed.entry(group).or_insert(step);
+        *oldest = step.min(*oldest);
+    }
+
+    fn group(&self, span: &Span) -> Group {
+        let Some(by) = &self.by else { return Group::Whole };
+        let group = Group::Of(by.of(span).map(|value| Arc::from(value.as_ref())));
+        let is_known = self.groups.contains_key(&group) || self.groups.len() < self.spec.most_groups as usize;
+        if is_known { group } else { Group::Rest }
+    }
+
+    /// The figure of a group from one step to another, the latter not included. `part` is the percentile that is wanted.
+    pub(super) fn figure(&self, group: &Group, from: i64, to: i64, part: f64) -> Figure {
+        match self.groups.get(group) {
+            None => Figure { quantity: 0, spans: 0, percentile: None },
+            Some(Heaps::Sums(buckets)) => {
+                let (quantity, spans) = buckets.sums(from, to);
+                Figure { quantity, spans, percentile: None }
+            }
+            Some(Heaps::Sketches(buckets)) => {
+                let (percentile, spans) = percentile(buckets.range(from, to), part);
+                Figure { quantity: 0, spans, percentile }
+            }
+        }
+    }
+
+    /// Sums of a group by steps.
+    pub(super) fn sums(&self, group: &Group) -> Option<&Buckets<Sums>> {
+        match self.groups.get(group)? {
+            Heaps::Sums(buckets) => Some(buckets),
+            Heaps::Sketches(_) => None,
+        }
+    }
+
+    pub(super) fn groups(&self) -> impl Iterator<Item = &Group> {
+        self.groups.keys()
+    }
+
+    /// The oldest step of any group.
+    pub(super) fn first(&self) -> Option<i64> {
+        let first = |heaps: &Heaps| match heaps {
+            Heaps::Sums(buckets) => buckets.first(),
+            Heaps::Sketches(buckets) => buckets.first(),
+        };
+        self.groups.values().filter_map(first).min()
+    }
+
+    /// What changed since this was last asked.
+    pub(super) fn take_changed(&mut self) -> HashMap<Group, i64> {
+        std::mem::take(&mut self.changed)
+    }
+
+    pub(super) fn is_changed(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
+    /// Forgets what is older than what is kept, and groups of which nothing is left.
+    pub(super) fn forget(&mut self, now_us: i64) {
+        let oldest = self.step_of(now_us) - self.spec.keep + 1;
+        self.groups.retain(|_, heaps| match heaps {
+            Heaps::Sums(buckets) => {
+                buckets.forget_before(oldest);
+                !buckets.is_empty()
+            }
+            Heaps::Sketches(buckets) => {
+                buckets.forget_before(oldest);
+                !buckets.is_empty()
+            }
+        });
+    }
+}

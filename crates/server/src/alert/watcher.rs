@@ -1,0 +1,316 @@
+//! Rules and budgets made ready: what they look at, and how far back.
+
+use hinomi_model::span::{Cost, Span};
+
+use super::budget::Budget;
+use super::calendar::Calendar;
+use super::error::AlertError;
+use super::judge::Limits;
+use super::length::Length;
+use super::measure::{Gathers, Made};
+use super::rule::{Compare, Rule, Telling, check_filter, check_group, check_zone};
+use super::table::Kept;
+use super::track::{Figure, Group, Spec, Track};
+
+/// How long after its end a window is judged once more when spans come late.
+pub(super) const LATE: Length = Length::hours(1);
+/// How long spans are waited for before a window is taken for complete: where it is about too little, or about nothing at all.
+pub(super) const GRACE: Length = Length::minutes(1);
+/// History that a forecast is made of.
+const HISTORY: Length = Length::days(35);
+/// A budget's step. Every zone's midnight is at a whole quarter of an hour.
+pub(super) const QUARTER: Length = Length::minutes(15);
+/// Steps that a window may have: so many are added up each time that it is judged.
+const MOST_STEPS: i64 = 1440;
+/// The same for percentiles, of which each step is larger.
+const MOST_SKETCHES: i64 = 120;
+const WEEK: Length = Length::days(7);
+
+/// A rule that is in force.
+#[derive(Debug, Clone)]
+pub(super) struct RuleWatch {
+    pub(super) kept: Kept<Rule>,
+    pub(super) limits: Limits,
+    /// `None` for a measure that is asked elsewhere.
+    pub(super) spec: Option<Spec>,
+}
+
+/// A budget that is in force.
+#[derive(Debug, Clone)]
+pub(super) struct BudgetWatch {
+    pub(super) kept: Kept<Budget>,
+    pub(super) calendar: Calendar,
+    pub(super) spec: Spec,
+}
+
+/// Either.
+#[derive(Debug, Clone)]
+pub(super) enum Watcher {
+    Rule(Box<RuleWatch>),
+    Budget(Box<BudgetWatch>),
+}
+
+impl Watcher {
+    pub(super) fn rule(kept: Kept<Rule>) -> Watcher {
+        let rule = &kept.what;
+        let spec = Gathers::of(rule.measure.made()).map(|gathers| {
+            let most = if matches!(gathers, Gathers::Sums(..)) { MOST_STEPS } else { MOST_SKETCHES };
+            let step = step(rule.window, most);
+            let compared = match rule.compare {
+                None => 0,
+                Some(Compare::Previous) => rule.window.0,
+                Some(Compare::LastWeek) => WEEK.0,
+            };
+            Spec {
+                project: kept.project,
+                filter: rule.filter.trim().to_owned(),
+                by: rule.group_by.clone(),
+                most_groups: rule.most_groups,
+                gathers,
+                step_us: step.0,
+                keep: (rule.window.0 + compared + LATE.0) / step.0 + 2,
+            }
+        });
+        Watcher::Rule(Box::new(RuleWatch { limits: Limits::of(rule), spec, kept }))
+    }
+
+    /// # Errors
+    ///
+    /// When its time zone is not known any more.
+    pub(super) fn budget(kept: Kept<Budget>) -> Result<Watcher, AlertError> {
+        let budget = &kept.what;
+        let calendar = Calendar { period: budget.period, zone: check_zone(&budget.time_zone)?, week_starts: budget.week_starts };
+        let gathers = Gathers::of(budget.measure.made()).ok_or(AlertError::Unknown("measure"))?;
+        let spec = Spec {
+            project: kept.project,
+            filter: budget.filter.trim().to_owned(),
+            by: budget.group_by.clone(),
+            most_groups: budget.most_groups,
+            gathers,
+            step_us: QUARTER.0,
+            // Two months, so that what comes late is still told of the month before.
+            keep: (Length::days(63).0.max(HISTORY.0)) / QUARTER.0,
+        };
+        Ok(Watcher::Budget(Box::new(BudgetWatch { kept, calendar, spec })))
+    }
+
+    pub(super) fn id(&self) -> i64 {
+        match self {
+            Watcher::Rule(watch) => watch.kept.id,
+            Watcher::Budget(watch) => watch.kept.id,
+        }
+    }
+
+    pub(super) fn project(&self) -> u64 {
+        match self {
+            Watcher::Rule(watch) => watch.kept.project,
+            Watcher::Budget(watch) => watch.kept.project,
+        }
+    }
+
+    pub(super) fn spec(&self) -> Option<&Spec> {
+        match self {
+            Watcher::Rule(watch) => watch.spec.as_ref(),
+            Watcher::Budget(watch) => Some(&watch.spec),
+        }
+    }
+
+    pub(super) fn telling(&self) -> &Telling {
+        match self {
+            Watcher::Rule(watch) => &watch.kept.what.notify,
+            Watcher::Budget(watch) => &watch.kept.what.notify,
+        }
+    }
+
+    pub(super) fn time_zone(&self) -> &str {
+        match self {
+            Watcher::Rule(watch) => &watch.kept.what.time_zone,
+            Watcher::Budget(watch) => &watch.kept.what.time_zone,
+        }
+    }
+
+    pub(super) fn group_by(&self) -> Option<&str> {
+        match self {
+            Watcher::Rule(watch) => watch.kept.what.group_by.as_deref(),
+            Watcher::Budget(watch) => watch.kept.what.group_by.as_deref(),
+        }
+    }
+
+    pub(super) fn filter(&self) -> &str {
+        match self {
+            Watcher::Rule(watch) => &watch.kept.what.filter,
+            Watcher::Budget(watch) => &watch.kept.what.filter,
+        }
+    }
+
+    pub(super) fn is_muted(&self, now_us: i64) -> bool {
+        match self {
+            Watcher::Rule(watch) => watch.kept.is_muted(now_us),
+            Watcher::Budget(watch) => watch.kept.is_muted(now_us),
+        }
+    }
+}
+
+impl Spec {
+    /// An empty track.
+    ///
+    /// # Errors
+    ///
+    /// When its filter or group cannot be read any more.
+    pub(super) fn track(&self) -> Result<Track, AlertError> {
+        let matcher = check_filter(&self.filter)?;
+        let by = check_group(self.by.as_deref(), self.most_groups)?;
+        Ok(Track::new(self.clone(), by, matcher))
+    }
+}
+
+/// The length of a step: the shortest of these that divides the window into few enough.
+fn step(window: Length, most: i64) -> Length {
+    let minutes = window.as_minutes();
+    let steps = [1, 5, 15, 30, 60, 240, 480].into_iter().find(|step| minutes % step == 0 && minutes / step <= most);
+    Length::minutes(steps.unwrap_or(1))
+}
+
+/// What a window holds for a rule.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Reading {
+    Value(f64),
+    /// Nothing that could be judged.
+    Nothing,
+}
+
+impl RuleWatch {
+    /// Steps of the window.
+    pub(super) fn steps(&self, step_us: i64) -> i64 {
+        self.kept.what.window.0 / step_us
+    }
+
+    /// What the window that ends with a step, which is in it, holds.
+    pub(super) fn read(&self, track: &Track, group: &Group, last: i64) -> Reading {
+        let rule = &self.kept.what;
+        let steps = self.steps(track.spec.step_us);
+        let part = if let Made::Percentile(_, part) = rule.measure.made() { part } else { 0.0 };
+        let figure = |last: i64| track.figure(group, last - steps + 1, last + 1, part);
+        let least = rule.at_least.and_then(|least| i64::try_from(least).ok()).unwrap_or(0);
+        let now = figure(last);
+        let is_nothing = now.spans < least || (now.spans <= 0 && rule.no_data.is_some());
+        let Some(value) = self.value(&now).filter(|_| !is_nothing) else { return Reading::Nothing };
+        let Some(compare) = rule.compare else { return Reading::Value(value) };
+        let back = match compare {
+            Compare::Previous => steps,
+            Compare::LastWeek => WEEK.0 / track.spec.step_us,
+        };
+        let then = figure(last - back);
+        match self.value(&then).filter(|_| then.spans >= least.max(1)) {
+            Some(then) if then > 0.0 => Reading::Value((value - then) / then),
+            _ => Reading::Nothing,
+        }
+    }
+
+    fn value(&self, figure: &Figure) -> Option<f64> {
+        match self.kept.what.measure.made() {
+            Made::Sum(_, quantity) => Some(quantity.shown(figure.quantity)),
+            Made::Share(..) => (figure.spans > 0).then(|| figure.quantity as f64 / figure.spans as f64),
+            Made::Percentile(..) => figure.percentile.map(|us| us / 1000.0),
+            Made::Asked(_) => None,
+        }
+    }
+}
+
+/// What of a span tracks must know.
+pub(super) fn strip(span: &Span, columns: &Wants) -> Span {
+    let text = |wanted: bool, text: &Option<String>| if wanted { text.clone() } else { None };
+    let mut kept = Span {
+        trace_id: span.trace_id,
+        span_id: span.span_id,
+        kind: span.kind,
+        status: span.status,
+        start_us: span.start_us,
+        end_us: span.end_us,
+        time_to_first_token_us: span.time_to_first_token_us,
+        usage: span.usage,
+        cost: span.cost.as_ref().map(|cost| Cost { total: cost.total, input: None, output: None, source: cost.source, price: None }),
+        counted: span.counted,
+        ..Span::default()
+    };
+    // Nearly all rules ask for some of these, which are short.
+    kept.request_model = text(columns.texts, &span.request_model);
+    kept.response_model = text(columns.texts, &span.response_model);
+    kept.provider = text(columns.texts, &span.provider);
+    kept.user_id = text(columns.texts, &span.user_id);
+    kept.environment = text(columns.texts, &span.environment);
+    kept.pipeline = text(columns.texts, &span.pipeline);
+    kept.agent = text(columns.texts, &span.agent);
+    kept.tool = text(columns.texts, &span.tool);
+    kept.prompt = text(columns.texts, &span.prompt);
+    kept.release = text(columns.texts, &span.release);
+    kept.session_id = text(columns.texts, &span.session_id);
+    kept.service = text(columns.texts, &span.service);
+    kept.thread = text(columns.texts, &span.thread);
+    if columns.texts {
+        kept.name.clone_from(&span.name);
+        kept.op.clone_from(&span.op);
+    }
+    if columns.tags {
+        kept.tags.clone_from(&span.tags);
+    }
+    if columns.attributes {
+        kept.attributes.clone_from(&span.attributes);
+    }
+    if columns.messages {
+        kept.input_messages.clone_from(&span.input_messages);
+        kept.output_messages.clone_from(&span.output_messages);
+    }
+    kept
+}
+
+/// What of spans is wanted beside their figures.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Wants {
+    pub(super) texts: bool,
+    pub(super) tags: bool,
+    pub(super) attributes: bool,
+    pub(super) messages: bool,
+}
+
+impl Wants {
+    /// Adds what a track needs.
+    pub(super) fn add(&mut self, track: &Track) {
+        const FIGURES: [&str; 18] = [
+            "kind",
+            "status",
+            "start_time",
+            "end_time",
+            "counted",
+            "cost",
+            "time_to_first_token_us",
+            "trace_id",
+            "span_id",
+            "usage_input",
+            "usage_cache_read",
+            "usage_cache_write_5m",
+            "usage_cache_write_1h",
+            "usage_input_audio",
+            "usage_output",
+            "usage_reasoning",
+            "usage_output_audio",
+            "total_tokens",
+        ];
+        for column in track.columns() {
+            match column {
+                "tags" => self.tags = true,
+                "attributes" => self.attributes = true,
+                "input_messages" | "output_messages" => self.messages = true,
+                figure if FIGURES.contains(&figure) => {}
+                _ => self.texts = true,
+            }
+        }
+    }
+
+    /// Whether all that another one has is in it.
+    pub(super) fn covers(&self, other: &Wants) -> bool {
+        let pairs =
+            [(self.texts, other.texts), (self.tags, other.tags), (self.attributes, other.attributes), (self.messages, other.messages)];
+        pairs.into_iter().all(|(own, other)| own || !other)
+    }
+}

@@ -1,0 +1,285 @@
+//! What rang.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Quiet, quiet_shown, read, with};
+use crate::alert::{Deed, Entry, Happened, Incident, Source, State as Stands, Wanted};
+use crate::api::access::Of;
+use crate::api::ask::Asked;
+use crate::api::{Api, ApiError};
+use crate::notify::notice::{Culprit, Direction, Group, Severity, Unit};
+use crate::time::rfc3339;
+
+/// Incidents of a page, where the caller does not say.
+const PAGE: usize = 50;
+const LONGEST_NOTE: usize = 4000;
+const LONGEST_NAME: usize = 100;
+
+/// An incident.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Incident)]
+pub(in crate::api) struct Shown {
+    id: i64,
+    project_id: u64,
+    /// `rule` or `budget`
+    source: Source,
+    /// The rule or budget, which may have been taken away since.
+    rule_id: i64,
+    rule_name: String,
+    /// Null where the rule has no groups.
+    group: Option<Group>,
+    state: Stands,
+    severity: Severity,
+    /// The worst that it was.
+    worst: Severity,
+    measure: String,
+    unit: Unit,
+    direction: Direction,
+    threshold: f64,
+    /// The figure at the last change; null where there was none.
+    value: Option<f64>,
+    /// The figure furthest beyond the threshold.
+    peak: Option<f64>,
+    window_from: String,
+    window_to: String,
+    opened_at: String,
+    acknowledged_at: Option<String>,
+    acknowledged_by: Option<String>,
+    resolved_at: Option<String>,
+    /// Null where the figure went back by itself.
+    resolved_by: Option<String>,
+    snoozed_until: Option<String>,
+    /// What moved the figure, the most important first.
+    culprits: Vec<Culprit>,
+    outlook: Option<Outlook>,
+}
+
+/// What the bill will be.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = IncidentOutlook)]
+struct Outlook {
+    /// Dollars at the end of the period if it goes on like this.
+    if_goes_on_usd: f64,
+    until: String,
+}
+
+fn shown(incident: Incident) -> Shown {
+    Shown {
+        id: incident.id,
+        project_id: incident.project,
+        source: incident.source,
+        rule_id: incident.rule,
+        state: incident.state(),
+        rule_name: incident.rule_name,
+        group: incident.group,
+        severity: incident.severity,
+        worst: incident.worst,
+        measure: incident.measure,
+        unit: incident.unit,
+        direction: incident.direction,
+        threshold: incident.threshold,
+        value: incident.value,
+        peak: incident.peak,
+        window_from: rfc3339(incident.window_from_us),
+        window_to: rfc3339(incident.window_to_us),
+        opened_at: rfc3339(incident.opened_us),
+        acknowledged_at: incident.acknowledged_us.map(rfc3339),
+        acknowledged_by: incident.acknowledged_by,
+        resolved_at: incident.resolved_us.map(rfc3339),
+        resolved_by: incident.resolved_by,
+        snoozed_until: quiet_shown(incident.snoozed_until_us),
+        culprits: incident.culprits,
+        outlook: incident.outlook.map(|outlook| Outlook { if_goes_on_usd: outlook.if_goes_on_usd, until: rfc3339(outlook.until) }),
+    }
+}
+
+/// One line of an incident's story.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = IncidentEntry)]
+struct Line {
+    at: String,
+    happened: Happened,
+    value: Option<f64>,
+    severity: Option<Severity>,
+    by: Option<String>,
+    text: Option<String>,
+}
+
+fn line(entry: Entry) -> Line {
+    let Entry { at_us, happened, value, severity, by, text } = entry;
+    Line { at: rfc3339(at_us), happened, value, severity, by, text }
+}
+
+/// Which incidents.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct Which {
+    /// `open` (acknowledged ones too), `resolved`; left out: all.
+    state: Option<String>,
+    /// Only of this rule or budget.
+    rule: Option<i64>,
+    /// Only those before this one: `next_before` of the page before.
+    before: Option<i64>,
+    /// At most so many.
+    limit: Option<usize>,
+}
+
+/// A page of incidents.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Incidents)]
+pub(in crate::api) struct List {
+    /// The newest first.
+    incidents: Vec<Shown>,
+    /// How many of the project are open, on whatever page.
+    open: u64,
+    /// Where the next page goes on; null on the last.
+    next_before: Option<i64>,
+}
+
+/// Lists incidents.
+#[utoipa::path(get, path = "/projects/{project}/alerts/incidents", tag = "alerts", params(("project" = u64, Path), Which),
+    responses((status = 200, body = List), (status = 400, body = crate::api::error::Body)))]
+pub(in crate::api) async fn list(State(api): State<Arc<Api>>, of: Of, Asked(which): Asked<Which>) -> Result<Json<List>, ApiError> {
+    let open = match which.state.as_deref() {
+        None | Some("") => None,
+        Some("open") => Some(true),
+        Some("resolved") => Some(false),
+        Some(other) => return Err(ApiError::bad_request("bad_parameter", format!("state: {other:?} is neither open nor resolved"))),
+    };
+    let limit = which.limit.unwrap_or(PAGE).clamp(1, 500);
+    let wanted = Wanted { open, rule: which.rule, before: which.before, limit: limit + 1 };
+    let found = with(&api, move |alerts| Ok((alerts.incidents(of.project, &wanted)?, alerts.open_incidents(of.project)?))).await?;
+    let (mut incidents, open) = found;
+    let is_more = incidents.len() > limit;
+    incidents.truncate(limit);
+    let next_before = incidents.last().map(|incident| incident.id).filter(|_| is_more);
+    Ok(Json(List { incidents: incidents.into_iter().map(shown).collect(), open, next_before }))
+}
+
+/// An incident with its story.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = IncidentDetail)]
+pub(in crate::api) struct Detail {
+    incident: Shown,
+    /// The oldest line first.
+    timeline: Vec<Line>,
+}
+
+/// One incident.
+#[utoipa::path(get, path = "/projects/{project}/alerts/incidents/{incident}", tag = "alerts",
+    params(("project" = u64, Path), ("incident" = i64, Path)),
+    responses((status = 200, body = Detail), (status = 404, body = crate::api::error::Body)))]
+pub(in crate::api) async fn get(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    Path((_project, id)): Path<(String, String)>,
+) -> Result<Json<Detail>, ApiError> {
+    let id = number(&id)?;
+    let (incident, entries) = with(&api, move |alerts| alerts.incident(of.project, id)).await?;
+    Ok(Json(Detail { incident: shown(incident), timeline: entries.into_iter().map(line).collect() }))
+}
+
+/// Who does something.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::api) struct Who {
+    /// A name, as the person says it.
+    by: Option<String>,
+}
+
+/// What somebody writes down.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct Note {
+    /// 1 to 4000 characters.
+    text: String,
+    /// A name, as the person says it.
+    by: Option<String>,
+}
+
+/// Somebody looks at it: it is not told again, and not to anyone else.
+#[utoipa::path(post, path = "/projects/{project}/alerts/incidents/{incident}/acknowledge", tag = "alerts",
+    params(("project" = u64, Path), ("incident" = i64, Path)), request_body = Who,
+    responses((status = 200, body = Shown), (status = 400, body = crate::api::error::Body), (status = 404, body = crate::api::error::Body)))]
+pub(in crate::api) async fn acknowledge(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    Path((_project, id)): Path<(String, String)>,
+    body: Result<Json<Who>, JsonRejection>,
+) -> Result<Json<Shown>, ApiError> {
+    act(&api, of, &id, Deed::Acknowledge, read(body)?.by).await
+}
+
+/// It is over. It rings again if the figure passes a threshold anew.
+#[utoipa::path(post, path = "/projects/{project}/alerts/incidents/{incident}/resolve", tag = "alerts",
+    params(("project" = u64, Path), ("incident" = i64, Path)), request_body = Who,
+    responses((status = 200, body = Shown), (status = 400, body = crate::api::error::Body), (status = 404, body = crate::api::error::Body)))]
+pub(in crate::api) async fn resolve(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    Path((_project, id)): Path<(String, String)>,
+    body: Result<Json<Who>, JsonRejection>,
+) -> Result<Json<Shown>, ApiError> {
+    act(&api, of, &id, Deed::Resolve, read(body)?.by).await
+}
+
+/// Writes something down.
+#[utoipa::path(post, path = "/projects/{project}/alerts/incidents/{incident}/notes", tag = "alerts",
+    params(("project" = u64, Path), ("incident" = i64, Path)), request_body = Note,
+    responses((status = 200, body = Shown), (status = 400, body = crate::api::error::Body), (status = 404, body = crate::api::error::Body)))]
+pub(in crate::api) async fn note(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    Path((_project, id)): Path<(String, String)>,
+    body: Result<Json<Note>, JsonRejection>,
+) -> Result<Json<Shown>, ApiError> {
+    let Note { text, by } = read(body)?;
+    let text = text.trim().to_owned();
+    if !(1..=LONGEST_NOTE).contains(&text.chars().count()) {
+        return Err(ApiError::bad_request("invalid_value", format!("text: must have 1 to {LONGEST_NOTE} characters")));
+    }
+    act(&api, of, &id, Deed::Note(text), by).await
+}
+
+/// Nobody is told of it for a while.
+#[utoipa::path(post, path = "/projects/{project}/alerts/incidents/{incident}/snooze", tag = "alerts",
+    params(("project" = u64, Path), ("incident" = i64, Path)), request_body = Quiet,
+    responses((status = 200, body = Shown), (status = 400, body = crate::api::error::Body), (status = 404, body = crate::api::error::Body)))]
+pub(in crate::api) async fn snooze(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    Path((_project, id)): Path<(String, String)>,
+    body: Result<Json<Quiet>, JsonRejection>,
+) -> Result<Json<Shown>, ApiError> {
+    let until_us = read(body)?.until_us()?;
+    act(&api, of, &id, Deed::Snooze(Some(until_us)), None).await
+}
+
+/// People are told of it again.
+#[utoipa::path(delete, path = "/projects/{project}/alerts/incidents/{incident}/snooze", tag = "alerts",
+    params(("project" = u64, Path), ("incident" = i64, Path)),
+    responses((status = 200, body = Shown), (status = 404, body = crate::api::error::Body)))]
+pub(in crate::api) async fn wake(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    Path((_project, id)): Path<(String, String)>,
+) -> Result<Json<Shown>, ApiError> {
+    act(&api, of, &id, Deed::Snooze(None), None).await
+}
+
+fn number(text: &str) -> Result<i64, ApiError> {
+    text.parse().map_err(|_| ApiError::not_found("incident"))
+}
+
+async fn act(api: &Arc<Api>, of: Of, id: &str, deed: Deed, by: Option<String>) -> Result<Json<Shown>, ApiError> {
+    of.caller.check_admin()?;
+    let id = number(id)?;
+    let by = by.map(|by| by.trim().chars().take(LONGEST_NAME).collect::<String>()).filter(|by| !by.is_empty());
+    Ok(Json(shown(with(api, move |alerts| alerts.act(of.project, id, &deed, by)).await?)))
+}

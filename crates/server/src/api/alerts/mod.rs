@@ -1,0 +1,81 @@
+//! Rules, budgets and incidents.
+
+pub(super) mod budgets;
+pub(super) mod incidents;
+pub(super) mod rules;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{Api, ApiError};
+use crate::alert::{AlertError, Alerts, Length};
+
+impl From<AlertError> for ApiError {
+    fn from(error: AlertError) -> ApiError {
+        match error {
+            AlertError::Invalid { field, .. } => {
+                ApiError::bad_request("invalid_value", error.to_string()).hint(format!("Change the field `{field}`."))
+            }
+            AlertError::NameTaken { .. } => ApiError::bad_request("name_taken", error.to_string()),
+            AlertError::Unknown(what) => ApiError::not_found(what),
+            AlertError::Over(_) => ApiError::bad_request("resolved", error.to_string()),
+            AlertError::Database(error) => ApiError::internal(error),
+        }
+    }
+}
+
+/// For how long nobody is to be told.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Quiet {
+    /// A length of time from now, such as `2h`. With neither, for ever.
+    #[serde(rename = "for")]
+    length: Option<String>,
+    /// A moment, RFC 3339.
+    until: Option<String>,
+}
+
+impl Quiet {
+    /// The moment at which it ends, in microseconds since the Unix epoch; the end of time where none is said.
+    fn until_us(&self) -> Result<i64, ApiError> {
+        let now_us = jiff::Timestamp::now().as_microsecond();
+        let bad = |field: &str, text: &str, wanted: &str| ApiError::bad_request("bad_time", format!("{field}: {text:?} is not {wanted}"));
+        match (&self.length, &self.until) {
+            (Some(_), Some(_)) => Err(ApiError::bad_request("bad_time", "give one of for and until, not both")),
+            (Some(text), None) => {
+                let length = Length::parse(text).ok_or_else(|| bad("for", text, "a length of time such as 2h or 7d"))?;
+                Ok(now_us.saturating_add(length.0))
+            }
+            (None, Some(text)) => {
+                let until: Result<jiff::Timestamp, _> = text.parse();
+                until.map(jiff::Timestamp::as_microsecond).map_err(|_| bad("until", text, "an RFC 3339 time"))
+            }
+            (None, None) => Ok(i64::MAX),
+        }
+    }
+}
+
+/// A moment of quiet's end as the API shows it: null while nothing is muted, `forever` without an end.
+fn quiet_shown(until_us: Option<i64>) -> Option<String> {
+    let until_us = until_us.filter(|until| *until > jiff::Timestamp::now().as_microsecond())?;
+    Some(if until_us == i64::MAX { "forever".to_owned() } else { crate::time::rfc3339(until_us) })
+}
+
+/// A body that must be there and be read.
+fn read<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, ApiError> {
+    Ok(body?.0)
+}
+
+/// Whatever waits for the disk runs where waiting hinders nobody.
+async fn with<T: Send + 'static>(
+    api: &Arc<Api>,
+    work: impl FnOnce(&Alerts) -> Result<T, AlertError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let alerts = api.alerts.clone();
+    let done = tokio::task::spawn_blocking(move || work(&alerts)).await;
+    Ok(done.map_err(ApiError::internal)??)
+}
