@@ -18,7 +18,7 @@ use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
-use crate::alert::Alerts;
+use crate::alert::{Alerts, Surroundings, SystemClock};
 use crate::api::{self, Api};
 use crate::config::Config;
 use crate::errors::Errors;
@@ -99,6 +99,7 @@ impl App {
             started: Instant::now(),
             stop: CancellationToken::new(),
         };
+        start_bell(&api)?;
         // Where two servers run in one process, as tests may, the first has the metrics.
         let metrics = PrometheusBuilder::new().install_recorder().ok();
         Ok(App { api: Arc::new(api), intake: Arc::new(intake), metrics, listener, otlp })
@@ -155,12 +156,33 @@ impl App {
         let _ = chores.await;
         let _ = courier.await;
         intake.note_used_keys();
+        let alerts = api.alerts.clone();
+        let _ = tokio::task::spawn_blocking(move || alerts.stop()).await;
         api.outcomes.flush();
         api.errors.close().await;
         api.store.close().await.context("the last flush failed; the next start reads the log instead")?;
         tracing::info!("server.stopped");
         Ok(())
     }
+}
+
+/// The bell hears of every span from now on, before any request is answered.
+fn start_bell(api: &Api) -> anyhow::Result<()> {
+    let scores = api.scores.clone();
+    let mean = move |project: u64, name: &str, from_us: i64, to_us: i64| {
+        let mean = scores.mean(project, name, from_us, to_us);
+        mean.inspect_err(|error| tracing::error!(%error, "alert.scores_unreadable")).ok().flatten()
+    };
+    let around = Surroundings {
+        store: api.store.clone(),
+        engine: api.engine.clone(),
+        outcomes: api.outcomes.clone(),
+        scores: Box::new(mean),
+        outbox: api.courier.outbox().clone(),
+        public_url: api.public_url.clone(),
+        clock: Box::<SystemClock>::default(),
+    };
+    api.alerts.start(around).context("cannot start the thread of the alerts")
 }
 
 struct Stores {
@@ -339,6 +361,10 @@ async fn retain(api: &Api) {
         let (scores, project) = (api.scores.clone(), *project);
         if let Ok(Err(error)) = tokio::task::spawn_blocking(move || scores.delete_before(project, before_us)).await {
             tracing::error!(%error, project, "retention.scores.failed");
+        }
+        let alerts = api.alerts.clone();
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || alerts.delete_before(project, before_us)).await {
+            tracing::error!(%error, project, "retention.incidents.failed");
         }
         let outbox = api.courier.outbox().clone();
         if let Ok(Err(error)) = tokio::task::spawn_blocking(move || outbox.delete_before(project, before_us)).await {

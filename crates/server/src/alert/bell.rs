@@ -82,7 +82,7 @@ pub(super) struct Bell {
 }
 
 impl Bell {
-    pub(super) fn new(now_us: i64, public_url: &str) -> Bell {
+    pub(super) fn new(now_us: i64) -> Bell {
         Bell {
             watchers: BTreeMap::new(),
             tracks: Vec::new(),
@@ -96,7 +96,7 @@ impl Bell {
             ticked: Vec::new(),
             now_us,
             since_us: now_us,
-            public_url: Arc::from(public_url),
+            public_url: Arc::from(""),
         }
     }
 
@@ -191,7 +191,7 @@ impl Bell {
 
     /// Judges figures at a time, which never goes back. The changes hold once they are [`settle`](Bell::settle)d.
     pub(super) fn judge(&mut self, now_us: i64, round: Round) -> Vec<Change> {
-        self.now_us = now_us.max(self.now_us);
+        self.pass(now_us);
         let mut judged = Judged::default();
         for place in 0..self.tracks.len() {
             let track = &mut self.tracks[place];
@@ -473,21 +473,21 @@ impl Bell {
         forecast::forecast(sums, track.spec.step_us, period, self.now_us, spent, amount, |sum| quantity.shown(sum))
     }
 
-    /// How a budget stands for a group in the period that a time lies in.
-    pub(super) fn standing(&self, id: i64, group: &Group, now_us: i64) -> Option<Standing> {
+    /// How a budget stands for a group in the period that is now. The forecast, which takes longer, where it is wanted.
+    pub(super) fn standing(&self, id: i64, group: &Group, with_forecast: bool) -> Option<Standing> {
         let Some(Watcher::Budget(watch)) = self.watchers.get(&id) else { return None };
         let track = &self.tracks[*self.places.get(&watch.spec)?];
-        let (from_us, to_us) = watch.calendar.around(now_us);
+        let (from_us, to_us) = watch.calendar.around(self.now_us);
         let spent = spent(watch, track, group, (from_us, to_us));
-        let forecast = if *group == Group::Whole { self.forecast(watch, track, group, (from_us, to_us), spent) } else { None };
+        let forecast = if with_forecast { self.forecast(watch, track, group, (from_us, to_us), spent) } else { None };
         Some(Standing { from_us, to_us, spent, forecast })
     }
 
-    /// What a budget's groups have spent in the period that a time lies in, the largest first.
-    pub(super) fn standings(&self, id: i64, now_us: i64) -> Vec<(Group, f64)> {
+    /// What a budget's groups have spent in the period that is now, the largest first.
+    pub(super) fn standings(&self, id: i64) -> Vec<(Group, f64)> {
         let Some(Watcher::Budget(watch)) = self.watchers.get(&id) else { return Vec::new() };
         let Some(track) = self.places.get(&watch.spec).map(|place| &self.tracks[*place]) else { return Vec::new() };
-        let period = watch.calendar.around(now_us);
+        let period = watch.calendar.around(self.now_us);
         let mut groups: Vec<(Group, f64)> = track.groups().map(|group| (group.clone(), spent(watch, track, group, period))).collect();
         groups.retain(|(_, spent)| *spent != 0.0);
         groups.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
@@ -508,9 +508,25 @@ impl Bell {
         values.reduce(|a, b| watch.limits.worse(a, b))
     }
 
-    /// What is open of a rule or budget.
-    pub(super) fn open_of(&self, id: i64) -> impl Iterator<Item = &Incident> {
-        self.open.iter().filter(move |((rule, _), _)| *rule == id).map(|(_, incident)| incident)
+    /// How many incidents of a rule or budget are open, and how bad the worst is.
+    pub(super) fn open_of(&self, id: i64) -> (usize, Option<Severity>) {
+        let open = || self.open.iter().filter(|((rule, _), _)| *rule == id).map(|(_, incident)| incident.severity);
+        (open().count(), open().max())
+    }
+
+    /// The open incident with a number.
+    pub(super) fn open_with(&self, id: i64) -> Option<&Incident> {
+        self.open.values().find(|incident| incident.id == id)
+    }
+
+    /// Time goes on; it never goes back.
+    pub(super) fn pass(&mut self, now_us: i64) {
+        self.now_us = now_us.max(self.now_us);
+    }
+
+    /// Says what links are made from.
+    pub(super) fn link_to(&mut self, public_url: &str) {
+        self.public_url = Arc::from(public_url);
     }
 
     /// The rule or budget with a number.

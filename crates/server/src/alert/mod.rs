@@ -1,52 +1,80 @@
 //! The bell: rules and budgets, what they ring for, and why.
 //!
-//! `rule`, `budget` and `incident` say what there is; `table` keeps it in `alerts.db`. What is told to whom goes to `notify`.
+//! `rule`, `budget` and `incident` say what there is; `table` keeps it in `alerts.db`. `feed` hears of each span that comes and goes,
+//! `index` finds which `track`s it belongs to, and these add up small steps of time (`buckets`, `calendar`). The `bell` judges them
+//! (`judge`, `forecast`) whenever something came and whenever time has passed; it is pure, and is given the time. `ring` is the thread
+//! around it: it brings figures back from the store, writes changes down, asks who is to blame (`culprit`), and hands over to `notify`.
 
-#[allow(dead_code)]
 mod bell;
-#[allow(dead_code)]
 mod buckets;
 mod budget;
-#[allow(dead_code)]
 mod calendar;
-#[allow(dead_code)]
 mod clock;
+mod culprit;
 mod error;
-#[allow(dead_code)]
+mod feed;
 mod forecast;
 mod incident;
-#[allow(dead_code)]
 mod index;
-#[allow(dead_code)]
 mod judge;
 mod length;
 mod measure;
+mod ring;
 mod rule;
+mod state;
 mod table;
 #[cfg(test)]
 mod tests;
-#[allow(dead_code)]
 mod track;
-#[allow(dead_code)]
 mod watcher;
 
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::JoinHandle;
 
 pub use budget::{Budget, Period, WeekStart};
+pub use clock::{Clock, SystemClock};
 pub use error::AlertError;
+pub use forecast::{Forecast, Method};
 pub use incident::{Entry, Happened, Incident, Source, State};
 pub use length::Length;
 pub use measure::Measure;
+pub use ring::{ScoreOf, Surroundings};
 pub use rule::{Compare, NoData, Rule, Telling};
+pub use state::{BudgetState, GroupState, RuleState};
 pub use table::{Kept, Wanted};
 
 use crate::sqlite::SqliteError;
-use table::Table;
+use bell::Bell;
+use feed::Feed;
+use ring::Ringer;
+use table::{Change, Table, Untold};
+
+/// Incidents that are over are remembered for so long, so that what comes late does not ring for them again.
+const REMEMBERED_US: i64 = 63 * 86_400_000_000;
 
 /// Rules, budgets and incidents of all projects. Its methods block while they read or write.
 #[derive(Debug)]
 pub struct Alerts {
     table: Table,
+    bell: Mutex<Bell>,
+    /// What budgets stand at, by project and name.
+    states: RwLock<HashMap<(u64, String), Arc<BudgetState>>>,
+    /// What people's deeds have to be told of, on its way to the thread.
+    untold: Mutex<Vec<Untold>>,
+    /// Rules or budgets were changed in this process.
+    changed: AtomicBool,
+    running: Mutex<Option<Running>>,
+}
+
+/// The thread while it runs.
+#[derive(Debug)]
+struct Running {
+    feed: Arc<Feed>,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
 }
 
 /// What somebody does with an incident.
@@ -76,22 +104,22 @@ macro_rules! kept {
 
         #[doc = concat!("Makes a ", $what, ".\n\n# Errors\n\nWhen it cannot be, or another one has its name.")]
         pub fn $create(&self, project: u64, what: &$type) -> Result<Kept<$type>, AlertError> {
-            self.table.create(project, what, now_us())
+            self.table.create(project, what, now_us()).inspect(|_| self.change())
         }
 
         #[doc = concat!("Puts another ", $what, " in its place.\n\n# Errors\n\nAs making one; also when there is none with this number.")]
         pub fn $replace(&self, project: u64, id: i64, what: &$type) -> Result<Kept<$type>, AlertError> {
-            self.table.replace(project, id, what, now_us())
+            self.table.replace(project, id, what, now_us()).inspect(|_| self.change())
         }
 
         #[doc = concat!("Takes a ", $what, " away. What it rang for stays.\n\n# Errors\n\nWhen there is none with this number.")]
         pub fn $delete(&self, project: u64, id: i64) -> Result<(), AlertError> {
-            self.table.delete::<$type>(project, id)
+            self.table.delete::<$type>(project, id).inspect(|()| self.change())
         }
 
         #[doc = concat!("Says until when nobody is told of a ", $what, "; `None` ends that.\n\n# Errors\n\nWhen there is none with this number.")]
         pub fn $mute(&self, project: u64, id: i64, until_us: Option<i64>) -> Result<Kept<$type>, AlertError> {
-            self.table.mute(project, id, until_us)
+            self.table.mute::<$type>(project, id, until_us).inspect(|_| self.change())
         }
     };
 }
@@ -103,7 +131,82 @@ impl Alerts {
     ///
     /// When the database cannot be opened, or a newer version wrote it.
     pub fn open(dir: &Path) -> Result<Alerts, SqliteError> {
-        Ok(Alerts { table: Table::open(dir)? })
+        let table = Table::open(dir)?;
+        let mut bell = Bell::new(now_us());
+        for incident in table.recent(now_us() - REMEMBERED_US)? {
+            bell.remember(incident);
+        }
+        Ok(Alerts {
+            table,
+            bell: Mutex::new(bell),
+            states: RwLock::default(),
+            untold: Mutex::default(),
+            changed: AtomicBool::new(false),
+            running: Mutex::default(),
+        })
+    }
+
+    /// Starts the bell. Must be called within the asynchronous run time, in which it asks its questions.
+    ///
+    /// # Errors
+    ///
+    /// When the thread cannot be started.
+    pub fn start(self: &Arc<Self>, around: Surroundings) -> std::io::Result<()> {
+        let (feed, heard) = Feed::new();
+        let (feed, stop) = (Arc::new(feed), Arc::new(AtomicBool::new(false)));
+        if !around.store.watch(feed.clone()) {
+            return Err(std::io::Error::other("somebody watches the store already"));
+        }
+        lock(&self.bell).link_to(&around.public_url);
+        let runtime = tokio::runtime::Handle::current();
+        let ringer = Ringer::new(self.clone(), around, (feed.clone(), heard), runtime, stop.clone());
+        let thread = std::thread::Builder::new().name("alert".to_owned()).spawn(move || ringer.run())?;
+        *lock(&self.running) = Some(Running { feed, stop, thread });
+        Ok(())
+    }
+
+    /// Ends the bell when what it has heard is judged. Blocks.
+    pub fn stop(&self) {
+        let running = lock(&self.running).take();
+        if let Some(Running { feed, stop, thread }) = running {
+            stop.store(true, Ordering::Release);
+            feed.nudge();
+            let _ = thread.join();
+        }
+    }
+
+    /// Rules have changed: the bell looks again.
+    fn change(&self) {
+        self.changed.store(true, Ordering::Release);
+        self.nudge();
+    }
+
+    fn nudge(&self) {
+        if let Some(running) = lock(&self.running).as_ref() {
+            running.feed.nudge();
+        }
+    }
+
+    /// What a budget stands at, from memory. `None` where there is none with this name, or it is not counted yet.
+    pub fn budget_state(&self, project: u64, name: &str) -> Option<Arc<BudgetState>> {
+        let states = self.states.read().unwrap_or_else(PoisonError::into_inner);
+        states.get(&(project, name.to_owned())).cloned()
+    }
+
+    /// How a rule stands: its figure, and what is open of it.
+    pub fn rule_state(&self, id: i64) -> RuleState {
+        let bell = lock(&self.bell);
+        let (open, severity) = bell.open_of(id);
+        RuleState { value: bell.figure(id), open, severity }
+    }
+
+    /// Forgets incidents of a project that were over before a time. Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn delete_before(&self, project: u64, us: i64) -> Result<usize, SqliteError> {
+        self.table.delete_before(project, us)
     }
 
     kept!("rule", Rule, rules, rule, create_rule, replace_rule, delete_rule, mute_rule);
@@ -142,37 +245,61 @@ impl Alerts {
     ///
     /// When there is none with this number, or it is over; notes can be written all the same.
     pub fn act(&self, project: u64, id: i64, deed: &Deed, by: Option<String>) -> Result<Incident, AlertError> {
-        let now_us = now_us();
-        self.table.change_incident(project, id, |incident| act(incident, deed, by, now_us))
+        let mut bell = lock(&self.bell);
+        bell.pass(now_us());
+        let (stored, _) = self.table.incident(project, id)?;
+        // What is open is known better in memory: its figure moves on.
+        let incident = bell.open_with(id).cloned().unwrap_or(stored);
+        let mut changes = vec![act(&bell, incident, deed, by)?];
+        self.table.write(&mut changes)?;
+        let incident = changes[0].incident.clone();
+        lock(&self.untold).append(&mut changes[0].untold);
+        bell.settle(changes);
+        drop(bell);
+        self.nudge();
+        Ok(incident)
     }
 }
 
-fn act(incident: &mut Incident, deed: &Deed, by: Option<String>, now_us: i64) -> Result<Vec<Entry>, AlertError> {
+impl Drop for Alerts {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn act(bell: &Bell, mut incident: Incident, deed: &Deed, by: Option<String>) -> Result<Change, AlertError> {
+    let now_us = now_us();
     let line = |happened| Entry { by: by.clone(), ..Entry::new(now_us, happened) };
+    let with = |incident, entry| Change { incident, entries: vec![entry], untold: Vec::new() };
     if let Deed::Note(text) = deed {
-        return Ok(vec![Entry { text: Some(text.clone()), ..line(Happened::Note) }]);
+        return Ok(with(incident, Entry { text: Some(text.clone()), ..line(Happened::Note) }));
     }
     if incident.resolved_us.is_some() {
         return Err(AlertError::Over(incident.id));
     }
-    Ok(match deed {
-        Deed::Acknowledge if incident.acknowledged_us.is_some() => Vec::new(),
+    match deed {
+        Deed::Acknowledge if incident.acknowledged_us.is_some() => Ok(Change { incident, entries: Vec::new(), untold: Vec::new() }),
         Deed::Acknowledge => {
             incident.acknowledged_us = Some(now_us);
-            incident.acknowledged_by = by.clone();
-            vec![line(Happened::Acknowledged)]
-        }
-        Deed::Resolve => {
-            incident.resolved_us = Some(now_us);
-            incident.resolved_by = Some(by.clone().unwrap_or_else(|| "by hand".to_owned()));
-            vec![line(Happened::Resolved)]
+            incident.acknowledged_by.clone_from(&by);
+            Ok(with(incident, line(Happened::Acknowledged)))
         }
         Deed::Snooze(until_us) => {
             incident.snoozed_until_us = *until_us;
-            vec![Entry { text: until_us.map(crate::time::rfc3339), ..line(Happened::Snoozed) }]
+            Ok(with(incident, Entry { text: until_us.map(crate::time::rfc3339), ..line(Happened::Snoozed) }))
         }
-        Deed::Note(_) => Vec::new(),
-    })
+        Deed::Resolve | Deed::Note(_) => {
+            incident.resolved_by = Some(by.clone().unwrap_or_else(|| "by hand".to_owned()));
+            let value = incident.value;
+            let mut change = bell.ended(&incident, None, value);
+            change.entries.iter_mut().for_each(|entry| entry.by.clone_from(&by));
+            Ok(change)
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn now_us() -> i64 {

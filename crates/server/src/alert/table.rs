@@ -53,7 +53,6 @@ const STEPS: [&str; 1] = ["
         targets TEXT NOT NULL,
         body TEXT NOT NULL
     ) STRICT;
-    CREATE TABLE settings (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID, STRICT;
 "];
 
 /// A rule or a budget, as it is kept.
@@ -225,21 +224,12 @@ impl Table {
         })
     }
 
-    /// All open incidents, and the last one of each rule that is over: what must be known so that nothing rings twice.
-    pub(super) fn open_incidents(&self) -> Result<Vec<Incident>, SqliteError> {
+    /// All open incidents, and those that were over after a time, the oldest first: what must be known so that nothing rings twice.
+    pub(super) fn recent(&self, us: i64) -> Result<Vec<Incident>, SqliteError> {
         self.run(|connection| {
-            let mut select = connection.prepare_cached("SELECT id, body FROM incidents WHERE resolved_us IS NULL ORDER BY id")?;
-            select.query_map([], incident)?.collect()
-        })
-    }
-
-    /// Incidents of a rule or budget that opened or were over after a time, the oldest first.
-    pub(super) fn incidents_since(&self, rule: i64, us: i64) -> Result<Vec<Incident>, SqliteError> {
-        self.run(|connection| {
-            let mut select = connection.prepare_cached(
-                "SELECT id, body FROM incidents WHERE rule = ?1 AND (opened_us >= ?2 OR resolved_us >= ?2 OR resolved_us IS NULL) ORDER BY id",
-            )?;
-            select.query_map(params![rule, us], incident)?.collect()
+            let mut select =
+                connection.prepare_cached("SELECT id, body FROM incidents WHERE resolved_us IS NULL OR resolved_us >= ?1 ORDER BY id")?;
+            select.query_map([us], incident)?.collect()
         })
     }
 
@@ -281,21 +271,6 @@ impl Table {
         })
     }
 
-    /// Changes an incident as it is stored now.
-    pub(super) fn change_incident(
-        &self,
-        project: u64,
-        id: i64,
-        change: impl FnOnce(&mut Incident) -> Result<Vec<Entry>, AlertError>,
-    ) -> Result<Incident, AlertError> {
-        let (mut incident, _) = self.incident(project, id)?;
-        let entries = change(&mut incident)?;
-        let mut changes = [Change { incident, entries, untold: Vec::new() }];
-        self.write(&mut changes)?;
-        let [Change { incident, .. }] = changes;
-        Ok(incident)
-    }
-
     /// What delivery has not taken yet.
     pub(super) fn untold(&self) -> Result<Vec<Untold>, SqliteError> {
         self.run(|connection| {
@@ -313,15 +288,6 @@ impl Table {
             }
             transaction.commit()
         })
-    }
-
-    pub(super) fn setting(&self, name: &str) -> Result<Option<i64>, SqliteError> {
-        self.run(|connection| connection.query_row("SELECT value FROM settings WHERE name = ?1", [name], |row| row.get(0)).optional())
-    }
-
-    pub(super) fn set(&self, name: &str, value: i64) -> Result<(), SqliteError> {
-        let insert = "INSERT INTO settings VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
-        self.run(|connection| connection.execute(insert, params![name, value])).map(drop)
     }
 
     /// Forgets incidents that were over before a time. Returns how many.

@@ -154,6 +154,7 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(alerts::budgets::list, alerts::budgets::create))
         .routes(routes!(alerts::budgets::get, alerts::budgets::replace, alerts::budgets::delete))
         .routes(routes!(alerts::budgets::mute, alerts::budgets::unmute))
+        .routes(routes!(alerts::budgets::state))
         .routes(routes!(alerts::incidents::list))
         .routes(routes!(alerts::incidents::get))
         .routes(routes!(alerts::incidents::acknowledge))

@@ -10,6 +10,7 @@
 pub mod answer;
 mod by;
 mod columns;
+mod contributions;
 mod cursor;
 mod detail;
 mod error;
@@ -36,6 +37,7 @@ use datafusion::prelude::{DataFrame, Expr, SessionConfig, SessionContext, col, l
 use crate::store::snapshot::Snapshot;
 pub use answer::*;
 pub use by::By;
+pub use contributions::{Contributions, Weight, Windows};
 pub use error::QueryError;
 use filter::Filter;
 pub use matcher::Matcher;

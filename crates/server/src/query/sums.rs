@@ -27,7 +27,7 @@ pub(super) fn is_call() -> Expr {
     col("kind").in_list(vec![lit("llm"), lit("embedding")], false).and(col("counted"))
 }
 
-fn is_failed() -> Expr {
+pub(super) fn is_failed() -> Expr {
     col("status").eq(lit("error"))
 }
 
@@ -48,7 +48,7 @@ fn sum_of_calls(value: Expr, name: &str) -> Result<Expr, QueryError> {
     Ok(sum(value).filter(is_call()).build()?.alias(name))
 }
 
-fn cache_writes() -> Expr {
+pub(super) fn cache_writes() -> Expr {
     let none = || lit(0i64);
     let part = |name: &str| datafusion::prelude::when(col(name).is_null(), none()).otherwise(col(name));
     match (part("usage_cache_write_5m"), part("usage_cache_write_1h")) {

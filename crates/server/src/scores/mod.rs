@@ -127,6 +127,18 @@ impl Scores {
         read().map_err(SqliteError::of(&self.path))
     }
 
+    /// Mean of the numeric scores of a name that were given in `from_us..to_us`; `None` where there are none. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn mean(&self, project: u64, name: &str, from_us: i64, to_us: i64) -> Result<Option<f64>, SqliteError> {
+        let mean = "SELECT avg(value) FROM scores WHERE project = ?1 AND name = ?2 AND at_us >= ?3 AND at_us < ?4";
+        let project = i64::try_from(project).unwrap_or(i64::MAX);
+        let read = lock(&self.connection).query_row(mean, params![project, name, from_us, to_us], |row| row.get(0));
+        read.map_err(SqliteError::of(&self.path))
+    }
+
     /// Deletes the scores of a project that were given before a time. Returns how many. Blocks.
     ///
     /// # Errors

@@ -10,9 +10,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Quiet, quiet_shown, read, with};
-use crate::alert::{Kept, Rule};
+use crate::alert::{Alerts, Kept, Rule};
 use crate::api::access::Of;
 use crate::api::{Api, ApiError};
+use crate::notify::notice::Severity;
 use crate::time::rfc3339;
 
 /// A rule and how it stands.
@@ -28,10 +29,19 @@ pub(in crate::api) struct Shown {
     muted_until: Option<String>,
     created_at: String,
     updated_at: String,
+    /// The figure now, of groups the one that is furthest out; null while there is none.
+    now: Option<f64>,
+    /// How bad the worst open incident is; null while none is open.
+    severity: Option<Severity>,
+    open_incidents: usize,
 }
 
-fn shown(kept: Kept<Rule>) -> Shown {
+fn shown(alerts: &Alerts, kept: Kept<Rule>) -> Shown {
+    let state = alerts.rule_state(kept.id);
     Shown {
+        now: state.value,
+        severity: state.severity,
+        open_incidents: state.open,
         id: kept.id,
         project_id: kept.project,
         rule: kept.what,
@@ -57,7 +67,7 @@ fn number(text: &str) -> Result<i64, ApiError> {
     responses((status = 200, body = List)))]
 pub(in crate::api) async fn list(State(api): State<Arc<Api>>, of: Of) -> Result<Json<List>, ApiError> {
     let kept = with(&api, move |alerts| alerts.rules(of.project)).await?;
-    Ok(Json(List { rules: kept.into_iter().map(shown).collect() }))
+    Ok(Json(List { rules: kept.into_iter().map(|kept| shown(&api.alerts, kept)).collect() }))
 }
 
 /// Makes a rule.
@@ -71,7 +81,7 @@ pub(in crate::api) async fn create(
     of.caller.check_admin()?;
     let rule = read(body)?;
     let kept = with(&api, move |alerts| alerts.create_rule(of.project, &rule)).await?;
-    Ok((StatusCode::CREATED, Json(shown(kept))))
+    Ok((StatusCode::CREATED, Json(shown(&api.alerts, kept))))
 }
 
 /// One rule.
@@ -83,7 +93,7 @@ pub(in crate::api) async fn get(
     Path((_project, id)): Path<(String, String)>,
 ) -> Result<Json<Shown>, ApiError> {
     let id = number(&id)?;
-    Ok(Json(shown(with(&api, move |alerts| alerts.rule(of.project, id)).await?)))
+    Ok(Json(shown(&api.alerts, with(&api, move |alerts| alerts.rule(of.project, id)).await?)))
 }
 
 /// Puts another rule in its place. What is left out is at its default, as in a new one; its incidents stay.
@@ -97,7 +107,7 @@ pub(in crate::api) async fn replace(
 ) -> Result<Json<Shown>, ApiError> {
     of.caller.check_admin()?;
     let (id, rule) = (number(&id)?, read(body)?);
-    Ok(Json(shown(with(&api, move |alerts| alerts.replace_rule(of.project, id, &rule)).await?)))
+    Ok(Json(shown(&api.alerts, with(&api, move |alerts| alerts.replace_rule(of.project, id, &rule)).await?)))
 }
 
 /// Takes a rule away. What it rang for stays, and is resolved.
@@ -125,7 +135,7 @@ pub(in crate::api) async fn mute(
 ) -> Result<Json<Shown>, ApiError> {
     of.caller.check_admin()?;
     let (id, until_us) = (number(&id)?, read(body)?.until_us()?);
-    Ok(Json(shown(with(&api, move |alerts| alerts.mute_rule(of.project, id, Some(until_us))).await?)))
+    Ok(Json(shown(&api.alerts, with(&api, move |alerts| alerts.mute_rule(of.project, id, Some(until_us))).await?)))
 }
 
 /// People are told of the rule again. What is still open and was kept quiet is told at once.
@@ -138,5 +148,5 @@ pub(in crate::api) async fn unmute(
 ) -> Result<Json<Shown>, ApiError> {
     of.caller.check_admin()?;
     let id = number(&id)?;
-    Ok(Json(shown(with(&api, move |alerts| alerts.mute_rule(of.project, id, None)).await?)))
+    Ok(Json(shown(&api.alerts, with(&api, move |alerts| alerts.mute_rule(of.project, id, None)).await?)))
 }

@@ -1,0 +1,164 @@
+//! What moved a figure: the traces, users, models, pipelines, prompts and releases that contribute most against the usual.
+//!
+//! A key is the culprit when it accounts for the change *and* is usually a small part of the whole: that a pipeline with ninety per
+//! cent of all traffic has ninety per cent of what is too much says nothing, that a user with one per cent has it says all.
+
+use std::collections::HashMap;
+
+use super::measure::{Asked, Made, Measure, Quantity, Spread, Subject};
+use crate::notify::notice::{Culprit, Direction};
+use crate::query::filter::Filter;
+use crate::query::{By, Contributions, Measure as Drawn, Project, QueryError, Weight, Windows};
+
+/// What may be to blame beside single traces.
+pub(super) const DIMENSIONS: [&str; 7] = ["user", "model", "pipeline", "prompt", "release", "agent", "tool"];
+const TRACE: &str = "trace";
+/// Most that are named.
+const MOST: usize = 6;
+/// Traces that are looked at.
+const MOST_TRACES: usize = 20;
+/// What is less of the change is not named.
+const LEAST: f64 = 0.1;
+/// A part of the whole that is taken for chance.
+const CHANCE: f64 = 0.02;
+const DAY_US: i64 = 86_400_000_000;
+
+/// One key of one dimension, in the window and usually.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Part {
+    pub(super) dimension: &'static str,
+    pub(super) key: Option<String>,
+    pub(super) now: f64,
+    /// `None` without history.
+    pub(super) usual: Option<f64>,
+}
+
+/// What adds up to a measure; `None` where that is not made of spans.
+pub(super) fn weight(measure: Measure, threshold: f64) -> Option<Weight> {
+    let us = (threshold * 1000.0) as i64;
+    Some(match measure.made() {
+        Made::Percentile(Spread::Duration, _) => Weight::Slow(us),
+        Made::Percentile(Spread::FirstToken, _) => Weight::SlowToBegin(us),
+        Made::Asked(Asked::Outcomes(_) | Asked::Scores) => return None,
+        Made::Sum(Subject::Tools, _) | Made::Share(Subject::Tools, _) => Weight::FailedTool,
+        Made::Sum(Subject::Spans, _) | Made::Share(Subject::Spans, _) => Weight::Of(Drawn::Spans),
+        Made::Sum(Subject::Calls, quantity) | Made::Share(Subject::Calls, quantity) => match quantity {
+            Quantity::One => Weight::Of(Drawn::Calls),
+            Quantity::Failed => Weight::Of(Drawn::Failed),
+            Quantity::Unpriced => Weight::Unpriced,
+            Quantity::Cost => Weight::Of(Drawn::Cost),
+            Quantity::InputTokens => Weight::Of(Drawn::InputTokens),
+            Quantity::OutputTokens => Weight::Of(Drawn::OutputTokens),
+            Quantity::TotalTokens => Weight::TotalTokens,
+            Quantity::NewInputTokens => Weight::Of(Drawn::NewInputTokens),
+            Quantity::CacheReadTokens => Weight::Of(Drawn::CacheReadTokens),
+            Quantity::CacheWriteTokens => Weight::Of(Drawn::CacheWriteTokens),
+            Quantity::ReasoningTokens => Weight::Of(Drawn::ReasoningTokens),
+        },
+    })
+}
+
+/// Asks the store who is to blame for a window.
+///
+/// # Errors
+///
+/// When the engine fails.
+pub(super) async fn explain(
+    project: &Project,
+    filter: &Filter,
+    weight: Weight,
+    direction: Direction,
+    (from_us, to_us): (i64, i64),
+) -> Result<Vec<Culprit>, QueryError> {
+    let length = (to_us - from_us).max(1);
+    // The same hours of the days before; of a new project, what was just before.
+    let apart_us = (length + DAY_US - 1) / DAY_US * DAY_US;
+    let days = Windows { from_us, to_us, apart_us, earlier: (28 * DAY_US / apart_us).clamp(1, 7) };
+    let by: Vec<By> = DIMENSIONS.iter().map(|name| By::parse(name)).collect::<Result<_, _>>()?;
+    let mut found = project.contributions(filter, weight, days, &by).await?;
+    if found.keys().all(|(window, _)| *window == 0) {
+        found = project.contributions(filter, weight, Windows { apart_us: length, earlier: 12, ..days }, &by).await?;
+    }
+    let mut parts = parts(&found);
+    if direction == Direction::Above {
+        let alone = Windows { earlier: 0, ..days };
+        let traces = project.contributions(filter, weight, alone, &[By::Column(TRACE, "trace_id")]).await?;
+        let mut traces: Vec<Part> = traces
+            .into_iter()
+            .map(|((_, mut keys), now)| Part { dimension: TRACE, key: keys.pop().flatten(), now, usual: Some(0.0) })
+            .collect();
+        traces.sort_by(|a, b| b.now.total_cmp(&a.now).then_with(|| a.key.cmp(&b.key)));
+        traces.truncate(MOST_TRACES);
+        parts.extend(traces);
+    }
+    Ok(rank(parts, direction))
+}
+
+/// Sums of each dimension alone, the usual as the mean of those earlier windows in which anything was.
+pub(super) fn parts(found: &Contributions) -> Vec<Part> {
+    let earlier: std::collections::BTreeSet<i64> = found.keys().map(|(window, _)| *window).filter(|window| *window > 0).collect();
+    let mut sums: HashMap<(usize, Option<&str>), (f64, f64)> = HashMap::new();
+    for ((window, keys), sum) in found {
+        for (index, key) in keys.iter().enumerate() {
+            let part = sums.entry((index, key.as_deref())).or_default();
+            *(if *window == 0 { &mut part.0 } else { &mut part.1 }) += sum;
+        }
+    }
+    let windows = earlier.len() as f64;
+    let part = |((index, key), (now, usual)): ((usize, Option<&str>), (f64, f64))| Part {
+        dimension: DIMENSIONS[index],
+        key: key.map(str::to_owned),
+        now,
+        usual: (windows > 0.0).then(|| usual / windows),
+    };
+    sums.into_iter().map(part).collect()
+}
+
+/// Those who are to blame, the most to blame first. Links are left out.
+pub(super) fn rank(parts: Vec<Part>, direction: Direction) -> Vec<Culprit> {
+    // More is worse, or less is.
+    let sign = if direction == Direction::Above { 1.0 } else { -1.0 };
+    let delta = |part: &Part| sign * (part.now - part.usual.unwrap_or(0.0));
+    let mut moved: HashMap<&str, f64> = HashMap::new();
+    let mut usual: HashMap<&str, f64> = HashMap::new();
+    for part in &parts {
+        *moved.entry(part.dimension).or_default() += delta(part).abs();
+        *usual.entry(part.dimension).or_default() += part.usual.unwrap_or(0.0);
+    }
+    // Each dimension adds up to the same whole.
+    let first = parts.iter().find(|part| part.dimension != TRACE).map(|part| part.dimension);
+    let whole: f64 = parts.iter().filter(|part| Some(part.dimension) == first).map(delta).sum();
+    let usual_whole = first.and_then(|first| usual.get(first)).copied().unwrap_or(0.0);
+    if whole <= 0.0 {
+        return Vec::new();
+    }
+    let mut scored: Vec<(f64, Culprit)> = Vec::new();
+    for part in parts {
+        let covers = delta(&part) / whole;
+        if part.key.is_none() || covers < LEAST {
+            continue;
+        }
+        let before = if usual_whole > 0.0 { part.usual.unwrap_or(0.0) / usual_whole } else { 0.0 };
+        let surprise = ((covers.min(1.0) + CHANCE) / (before + CHANCE)).ln();
+        // Where much comes and goes anyway, as releases do, a new key means less.
+        let churn = if part.dimension == TRACE { 1.0 } else { (whole / moved[part.dimension].max(whole)).sqrt() };
+        // A single trace is more to the point than the user who made it.
+        let to_the_point = if part.dimension == TRACE { 1.1 } else { 1.0 };
+        let score = covers.min(1.0) * surprise * churn * to_the_point;
+        if surprise <= 0.0 {
+            continue;
+        }
+        let culprit = Culprit {
+            dimension: part.dimension.to_owned(),
+            key: part.key,
+            contribution: part.now,
+            usual: part.usual,
+            share: Some(covers.clamp(0.0, 1.0)),
+            link: None,
+        };
+        scored.push((score, culprit));
+    }
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| (&a.1.dimension, &a.1.key).cmp(&(&b.1.dimension, &b.1.key))));
+    scored.truncate(MOST);
+    scored.into_iter().map(|(_, culprit)| culprit).collect()
+}

@@ -1,0 +1,69 @@
+//! From the thread that stores spans to the bell: it takes what the bell needs of each row and never waits.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{PoisonError, RwLock};
+
+use super::watcher::{Wants, strip};
+use crate::store::rows::Row;
+use crate::store::{Moved, Watch};
+
+/// Steps of the store that may wait for the bell. What is beyond that is not waited for: the bell counts anew from the store.
+const WAITING: usize = 20_000;
+
+/// What the bell hears.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// Spans came and went.
+    Moved(Moved),
+    /// Something was changed by somebody: look again.
+    Changed,
+}
+
+/// The store's side.
+#[derive(Debug)]
+pub(super) struct Feed {
+    wants: RwLock<HashMap<u64, Wants>>,
+    sender: SyncSender<Heard>,
+    overflowed: AtomicBool,
+}
+
+impl Feed {
+    pub(super) fn new() -> (Feed, Receiver<Heard>) {
+        let (sender, receiver) = sync_channel(WAITING);
+        (Feed { wants: RwLock::default(), sender, overflowed: AtomicBool::new(false) }, receiver)
+    }
+
+    /// Says what is wanted from now on. Whether anything is wanted that was not before.
+    pub(super) fn want(&self, wants: HashMap<u64, Wants>) -> bool {
+        let mut known = self.wants.write().unwrap_or_else(PoisonError::into_inner);
+        let is_more = wants.iter().any(|(project, wants)| !known.get(project).is_some_and(|known| known.covers(wants)));
+        *known = wants;
+        is_more
+    }
+
+    /// Whether something was not heard since this was last asked.
+    pub(super) fn has_overflowed(&self) -> bool {
+        self.overflowed.swap(false, Ordering::AcqRel)
+    }
+
+    /// Wakes the bell.
+    pub(super) fn nudge(&self) {
+        // When so much waits, it is awake.
+        let _ = self.sender.try_send(Heard::Changed);
+    }
+}
+
+impl Watch for Feed {
+    fn look(&self, row: &Row) -> Option<Row> {
+        let wants = self.wants.read().unwrap_or_else(PoisonError::into_inner).get(&row.project_id).copied()?;
+        Some(Row { project_id: row.project_id, received_us: row.received_us, span: strip(&row.span, &wants), local: None })
+    }
+
+    fn tell(&self, moved: Moved) {
+        if let Err(TrySendError::Full(_)) = self.sender.try_send(Heard::Moved(moved)) {
+            self.overflowed.store(true, Ordering::Release);
+        }
+    }
+}

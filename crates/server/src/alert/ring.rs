@@ -1,0 +1,443 @@
+//! The thread of the bell: it hears what came, judges, writes down what that means, says why, and hands it to delivery.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use super::bell::Round;
+use super::clock::Clock;
+use super::culprit;
+use super::feed::{Feed, Heard};
+use super::index::Index;
+use super::measure::{Asked, Made};
+use super::table::{Change, Untold};
+use super::track::{Group, Spec, Track};
+use super::watcher::{RuleWatch, Watcher};
+use super::{Alerts, BudgetState, GroupState, lock};
+use crate::notify::Outbox;
+use crate::notify::notice::{Culprit, Kind};
+use crate::outcomes::Outcomes;
+use crate::query::Engine;
+use crate::query::filter::Filter;
+use crate::store::{Moved, Store};
+
+/// Pause of the clock's rounds.
+const TICK_US: i64 = 1_000_000;
+/// Between two looks at what is asked elsewhere.
+const ASK_US: i64 = 10_000_000;
+/// What has come is judged at the latest after this, also while more comes.
+const GATHER: Duration = Duration::from_millis(25);
+/// A jump of the calendar's clock against the steady one that is larger than this is one.
+const JUMP_US: i64 = 120_000_000;
+/// How long the reasons of a change are looked for before it is told without them.
+const EXPLAIN: Duration = Duration::from_millis(500);
+/// Changes of one round that are told with their reasons. The others get theirs on their page later.
+const EXPLAINED: usize = 3;
+/// How long a commit may take that began before a rule was known.
+const SETTLE: Duration = Duration::from_millis(100);
+
+/// Mean of the scores of a name in a project between two moments; `None` where there are none. Errors have been told of.
+pub type ScoreOf = dyn Fn(u64, &str, i64, i64) -> Option<f64> + Send + Sync;
+
+/// What the bell needs of the rest of the server.
+pub struct Surroundings {
+    /// Spans.
+    pub store: Arc<Store>,
+    /// Where queries run.
+    pub engine: Engine,
+    /// What became of what was sent.
+    pub outcomes: Arc<Outcomes>,
+    /// Scores.
+    pub scores: Box<ScoreOf>,
+    /// Delivery.
+    pub outbox: Arc<Outbox>,
+    /// What links are made from.
+    pub public_url: String,
+    /// The time.
+    pub clock: Box<dyn Clock>,
+}
+
+/// The thread's own.
+pub(super) struct Ringer {
+    alerts: Arc<Alerts>,
+    around: Surroundings,
+    feed: Arc<Feed>,
+    heard: Receiver<Heard>,
+    runtime: tokio::runtime::Handle,
+    stop: Arc<AtomicBool>,
+    /// What is written down and not yet with delivery.
+    untold: Vec<Untold>,
+    /// Changes whose reasons are still to be found: project and incident.
+    unexplained: Vec<(u64, i64)>,
+    version: i64,
+    ticked_us: i64,
+    asked_us: i64,
+    /// By both clocks, at the last tick.
+    clocks: (i64, i64),
+    is_failing: bool,
+}
+
+impl Ringer {
+    pub(super) fn new(
+        alerts: Arc<Alerts>,
+        around: Surroundings,
+        (feed, heard): (Arc<Feed>, Receiver<Heard>),
+        runtime: tokio::runtime::Handle,
+        stop: Arc<AtomicBool>,
+    ) -> Ringer {
+        let clocks = (around.clock.now_us(), around.clock.steady_us());
+        Ringer {
+            alerts,
+            around,
+            feed,
+            heard,
+            runtime,
+            stop,
+            untold: Vec::new(),
+            unexplained: Vec::new(),
+            version: -1,
+            ticked_us: i64::MIN,
+            asked_us: i64::MIN,
+            clocks,
+            is_failing: false,
+        }
+    }
+
+    /// Works until it is told to stop. What was heard by then is judged.
+    pub(super) fn run(mut self) {
+        self.alerts.table.untold().map(|untold| self.untold = untold).unwrap_or_else(|error| tracing::error!(%error, "alert.unreadable"));
+        self.reload();
+        loop {
+            let is_stopping = self.stop.load(Ordering::Acquire);
+            let mut moved = 0;
+            match self.heard.recv_timeout(if is_stopping { Duration::ZERO } else { Duration::from_millis(200) }) {
+                Ok(heard) => moved += self.hear(heard),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            let since = std::time::Instant::now();
+            while since.elapsed() < GATHER
+                && let Ok(heard) = self.heard.try_recv()
+            {
+                moved += self.hear(heard);
+            }
+            if self.feed.has_overflowed() {
+                tracing::warn!("alert.counting_anew: spans came faster than rules could be judged");
+                lock(&self.alerts.bell).set(Vec::new());
+                self.reload();
+            }
+            if moved > 0 {
+                self.judge(Round::Arrived);
+            }
+            if self.ticked_us == i64::MIN || self.around.clock.steady_us() - self.ticked_us >= TICK_US {
+                self.tick();
+            }
+            if is_stopping && moved == 0 {
+                return;
+            }
+        }
+    }
+
+    fn hear(&mut self, heard: Heard) -> usize {
+        let Heard::Moved(Moved { version, added, gone }) = heard else {
+            self.ticked_us = i64::MIN;
+            return 0;
+        };
+        let mut bell = lock(&self.alerts.bell);
+        bell.pass(self.around.clock.now_us());
+        gone.iter().for_each(|row| bell.count(row.project_id, &row.span, -1, version));
+        added.iter().for_each(|row| bell.count(row.project_id, &row.span, 1, version));
+        added.len() + gone.len()
+    }
+
+    /// What time alone changes.
+    fn tick(&mut self) {
+        let (now_us, steady_us) = (self.around.clock.now_us(), self.around.clock.steady_us());
+        let drift = (now_us - self.clocks.0) - (steady_us - self.clocks.1);
+        if drift.abs() > JUMP_US {
+            tracing::warn!(seconds = drift / 1_000_000, "alert.clock_jumped");
+            lock(&self.alerts.bell).missed(now_us);
+        }
+        self.clocks = (now_us, steady_us);
+        self.ticked_us = steady_us;
+        let version = self.alerts.table.version().unwrap_or(self.version);
+        if self.alerts.changed.swap(false, Ordering::AcqRel) || version != self.version {
+            self.version = version;
+            self.reload();
+        }
+        self.judge(Round::Clock);
+        if steady_us - self.asked_us >= ASK_US || self.asked_us == i64::MIN {
+            self.asked_us = steady_us;
+            self.ask(now_us);
+        }
+        self.tell();
+        self.explain_later();
+    }
+
+    /// Puts rules and budgets in force as they are kept, and brings the figures that they need.
+    fn reload(&mut self) {
+        let table = &self.alerts.table;
+        let kept = table.list::<super::Rule>(None).and_then(|rules| Ok((rules, table.list::<super::Budget>(None)?)));
+        let (rules, budgets) = match kept {
+            Ok(kept) => kept,
+            Err(error) => return tracing::error!(%error, "alert.unreadable"),
+        };
+        let budgets = budgets.into_iter().filter_map(|budget| {
+            let (id, name) = (budget.id, budget.what.name.clone());
+            Watcher::budget(budget).inspect_err(|error| tracing::error!(%error, id, name, "alert.budget_not_in_force")).ok()
+        });
+        let watchers: Vec<Watcher> = rules.into_iter().map(Watcher::rule).chain(budgets).collect();
+        let missing = {
+            let mut bell = lock(&self.alerts.bell);
+            bell.pass(self.around.clock.now_us());
+            bell.set(watchers)
+        };
+        let mut fresh: Vec<Track> = missing.iter().filter_map(fresh).collect();
+        let mut wants = lock(&self.alerts.bell).wants();
+        fresh.iter().for_each(|track| wants.entry(track.spec.project).or_default().add(track));
+        if self.feed.want(wants) {
+            // Spans that were looked at before are in the snapshot after this.
+            std::thread::sleep(SETTLE);
+        }
+        if fresh.is_empty() {
+            return;
+        }
+        match self.count(&mut fresh) {
+            Ok(()) => lock(&self.alerts.bell).fill(fresh),
+            Err(error) => tracing::error!(%error, "alert.not_counted: rules that are new are judged by what comes from now on"),
+        }
+    }
+
+    /// Counts what is stored.
+    fn count(&self, tracks: &mut [Track]) -> Result<(), crate::query::QueryError> {
+        let snapshot = self.around.store.snapshot();
+        let now_us = self.around.clock.now_us();
+        let projects: BTreeSet<u64> = tracks.iter().map(|track| track.spec.project).collect();
+        for project in projects {
+            let of_project: Vec<usize> = (0..tracks.len()).filter(|place| tracks[*place].spec.project == project).collect();
+            let columns = of_project.iter().flat_map(|place| tracks[*place].columns()).collect();
+            let reach_us = of_project.iter().map(|place| tracks[*place].spec.keep * tracks[*place].spec.step_us).max().unwrap_or(0);
+            let index = Index::new(of_project.iter().map(|place| (*place, &tracks[*place])));
+            let view = self.around.engine.project(snapshot.clone(), project);
+            let tracks = &mut *tracks;
+            self.runtime.block_on(view.each_span(now_us - reach_us, i64::MAX, &columns, |span| {
+                index.each(project, &span, |place| tracks[place].add(&span, 1, now_us));
+            }))?;
+        }
+        tracks.iter_mut().for_each(|track| track.version = snapshot.version);
+        Ok(())
+    }
+
+    fn judge(&mut self, round: Round) {
+        let alerts = self.alerts.clone();
+        let mut bell = lock(&alerts.bell);
+        let changes = bell.judge(self.around.clock.now_us(), round);
+        self.write(&mut bell, changes);
+        self.alerts.publish(&bell, round);
+        drop(bell);
+        self.explain_now();
+        self.tell();
+    }
+
+    /// Figures that are not made of spans.
+    fn ask(&mut self, now_us: i64) {
+        let alerts = self.alerts.clone();
+        let rules = lock(&alerts.bell).asked();
+        for watch in rules {
+            let from_us = now_us - watch.kept.what.window.0;
+            let value = self.ask_one(&watch, from_us, now_us);
+            let mut bell = lock(&alerts.bell);
+            let changes = bell.judge_asked(watch.kept.id, value, from_us, now_us);
+            self.write(&mut bell, changes);
+        }
+    }
+
+    fn ask_one(&self, watch: &RuleWatch, from_us: i64, to_us: i64) -> Option<f64> {
+        let rule = &watch.kept.what;
+        match rule.measure.made() {
+            Made::Asked(Asked::Outcomes(kinds)) => {
+                let rows = self.around.outcomes.rows(watch.kept.project, from_us, to_us);
+                let rows = rows.inspect_err(|error| tracing::error!(%error, "alert.outcomes_unreadable")).ok()?;
+                let counted = rows.iter().filter(|row| kinds.contains(&row.outcome.as_str())).map(|row| row.quantity);
+                Some(counted.sum::<u64>() as f64)
+            }
+            Made::Asked(Asked::Scores) => (self.around.scores)(watch.kept.project, rule.score.as_deref()?, from_us, to_us),
+            _ => None,
+        }
+    }
+
+    /// Writes changes down; only then do they hold. What cannot be written is judged again.
+    fn write(&mut self, bell: &mut super::bell::Bell, mut changes: Vec<Change>) {
+        if changes.is_empty() {
+            return;
+        }
+        if let Err(error) = self.alerts.table.write(&mut changes) {
+            if !std::mem::replace(&mut self.is_failing, true) {
+                tracing::error!(%error, "alert.not_written");
+            }
+            bell.judge_again();
+            return;
+        }
+        self.is_failing = false;
+        for change in &changes {
+            tracing::info!(rule = change.incident.rule_name, incident = change.incident.id, state = ?change.incident.state(), "alert.incident");
+            self.untold.extend(change.untold.iter().cloned());
+            if change.untold.is_empty() && change.incident.culprits.is_empty() && change.incident.resolved_us.is_none() {
+                self.unexplained.push((change.incident.project, change.incident.id));
+            }
+        }
+        bell.settle(changes);
+    }
+
+    /// Finds the reasons of what is about to be told.
+    fn explain_now(&mut self) {
+        let mut explained = 0;
+        let mut untold = std::mem::take(&mut self.untold);
+        for one in
+            untold.iter_mut().filter(|one| matches!(one.notice.kind, Kind::Opened | Kind::Worsened) && one.notice.culprits.is_empty())
+        {
+            let Some(incident) = one.notice.incident_id else { continue };
+            if explained == EXPLAINED {
+                self.unexplained.push((one.notice.project, incident));
+                continue;
+            }
+            explained += 1;
+            one.notice.culprits = self.explain(one.notice.project, incident).unwrap_or_default();
+        }
+        self.untold = untold;
+    }
+
+    /// One change that was told without its reasons, at a time.
+    fn explain_later(&mut self) {
+        if let Some((project, incident)) = self.unexplained.pop() {
+            self.explain(project, incident);
+        }
+    }
+
+    fn explain(&self, project: u64, id: i64) -> Option<Vec<Culprit>> {
+        let (filter, group, weight, direction, window) = {
+            let bell = lock(&self.alerts.bell);
+            let incident = bell.open_with(id)?;
+            let watcher = bell.watcher(incident.rule)?;
+            let measure = match watcher {
+                Watcher::Rule(watch) => watch.kept.what.measure,
+                Watcher::Budget(watch) => watch.kept.what.measure,
+            };
+            let now_us = self.around.clock.now_us();
+            let window = (incident.window_from_us, incident.window_to_us.min(now_us).max(incident.window_from_us + 1));
+            let weight = culprit::weight(measure, incident.threshold)?;
+            (watcher.filter().to_owned(), incident.group.clone(), weight, incident.direction, window)
+        };
+        let filter = narrowed(&filter, group.as_ref())?;
+        let view = self.around.engine.project(self.around.store.snapshot(), project);
+        let found = self
+            .runtime
+            .block_on(async { tokio::time::timeout(EXPLAIN, culprit::explain(&view, &filter, weight, direction, window)).await });
+        let mut culprits = match found {
+            Ok(Ok(culprits)) => culprits,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "alert.not_explained");
+                return None;
+            }
+            Err(_) => return None,
+        };
+        for culprit in &mut culprits {
+            culprit.link = Some(link(&self.around.public_url, project, culprit, window));
+        }
+        if let Err(error) = self.alerts.change_open(id, |incident| incident.culprits.clone_from(&culprits)) {
+            tracing::error!(%error, "alert.not_written");
+        }
+        Some(culprits)
+    }
+
+    /// Hands what is written down to delivery, which knows keys: after a crash in between it is handed over again.
+    fn tell(&mut self) {
+        self.untold.append(&mut lock(&self.alerts.untold));
+        if self.untold.is_empty() {
+            return;
+        }
+        let notices: Vec<_> = self.untold.iter().map(|one| (one.notice.clone(), one.targets.clone())).collect();
+        let told = self.around.outbox.enqueue(&notices).and_then(|_| {
+            let ids: Vec<i64> = self.untold.iter().map(|one| one.id).collect();
+            self.alerts.table.told(&ids)
+        });
+        match told {
+            Ok(()) => self.untold.clear(),
+            Err(error) => tracing::error!(%error, "alert.not_handed_over"),
+        }
+    }
+}
+
+fn fresh(spec: &Spec) -> Option<Track> {
+    spec.track().inspect_err(|error| tracing::error!(%error, filter = spec.filter, "alert.not_in_force")).ok()
+}
+
+/// The filter of a rule, for one of its groups. `None` for the rest of the groups, which no filter can name.
+fn narrowed(filter: &str, group: Option<&crate::notify::notice::Group>) -> Option<Filter> {
+    let by_group = match group {
+        None => String::new(),
+        Some(group) if Group::read(Some(group)) == Group::Rest => return None,
+        Some(group) => {
+            let field = group.name.replacen("tag:", "tag.", 1);
+            match &group.value {
+                Some(value) => format!(" {}:{}", quoted(&field), quoted(value)),
+                None => format!(" -{}:*", quoted(&field)),
+            }
+        }
+    };
+    Filter::parse(&format!("{filter}{by_group}")).ok()
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// Where a culprit's traces are.
+fn link(public_url: &str, project: u64, culprit: &Culprit, (from_us, to_us): (i64, i64)) -> String {
+    let key = culprit.key.as_deref().unwrap_or_default();
+    if culprit.dimension == "trace" {
+        return format!("{public_url}/p/{project}/traces/{key}");
+    }
+    let text = format!("{}:{}", culprit.dimension, quoted(key));
+    let q = percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC);
+    let (from, to) = (crate::time::rfc3339(from_us), crate::time::rfc3339(to_us));
+    format!("{public_url}/p/{project}/traces?from={from}&to={to}&q={q}")
+}
+
+impl Alerts {
+    /// Changes an open incident as it is known now.
+    fn change_open(&self, id: i64, change: impl FnOnce(&mut super::Incident)) -> Result<(), super::AlertError> {
+        let mut bell = lock(&self.bell);
+        let Some(mut incident) = bell.open_with(id).cloned() else { return Ok(()) };
+        change(&mut incident);
+        let mut changes = vec![Change { incident, entries: Vec::new(), untold: Vec::new() }];
+        self.table.write(&mut changes)?;
+        bell.settle(changes);
+        Ok(())
+    }
+
+    /// What budgets stand at, for those who ask in a hurry.
+    fn publish(&self, bell: &super::bell::Bell, round: Round) {
+        let budgets = bell.watchers().filter_map(|watcher| match watcher {
+            Watcher::Budget(watch) => Some(watch),
+            Watcher::Rule(_) => None,
+        });
+        let mut states: HashMap<(u64, String), Arc<BudgetState>> = HashMap::new();
+        let known = self.states.read().unwrap_or_else(PoisonError::into_inner).clone();
+        for watch in budgets {
+            let which = (watch.kept.project, watch.kept.what.name.clone());
+            let Some(standing) = bell.standing(watch.kept.id, &Group::Whole, round == Round::Clock) else { continue };
+            // What takes longer is as of the last tick.
+            let last = known.get(&which).filter(|last| round == Round::Arrived && last.from_us == standing.from_us);
+            let forecast = standing.forecast.or_else(|| last.and_then(|last| last.forecast.clone()));
+            let groups = watch.kept.what.group_by.as_ref().map(|_| match last.and_then(|last| last.groups.clone()) {
+                Some(groups) => groups,
+                None => Arc::new(bell.standings(watch.kept.id).iter().map(|(group, spent)| GroupState::new(group, *spent)).collect()),
+            });
+            states.insert(which, Arc::new(BudgetState::new(watch, standing.from_us, standing.to_us, standing.spent, forecast, groups)));
+        }
+        *self.states.write().unwrap_or_else(PoisonError::into_inner) = states;
+    }
+}

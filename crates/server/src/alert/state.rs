@@ -1,0 +1,74 @@
+//! How rules and budgets stand, from memory.
+
+use std::sync::Arc;
+
+use super::budget::{Budget, Period};
+use super::forecast::Forecast;
+use super::measure::Measure;
+use super::track::Group;
+use super::watcher::BudgetWatch;
+use crate::notify::notice::Severity;
+
+/// How a rule stands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RuleState {
+    /// Its figure now; of groups the one that is furthest out. `None` while there is none.
+    pub value: Option<f64>,
+    /// Incidents that are open.
+    pub open: usize,
+    /// How bad the worst of them is.
+    pub severity: Option<Severity>,
+}
+
+/// How a budget stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BudgetState {
+    /// Its number.
+    pub id: i64,
+    /// What it says.
+    pub period: Period,
+    /// What is limited.
+    pub measure: Measure,
+    /// How much, for the whole or for each group.
+    pub amount: f64,
+    /// Start of the period, microseconds since the Unix epoch.
+    pub from_us: i64,
+    /// Its end.
+    pub to_us: i64,
+    /// What is spent so far; of a budget with groups, by all of them.
+    pub spent: f64,
+    /// What the period comes to; `None` while nothing can be said, and for groups.
+    pub forecast: Option<Forecast>,
+    /// Each group, the largest first; `None` where there are no groups.
+    pub groups: Option<Arc<Vec<GroupState>>>,
+}
+
+/// How a group of a budget stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupState {
+    /// Which one; `None` where the spans do not say.
+    pub key: Option<String>,
+    /// What it has spent.
+    pub spent: f64,
+}
+
+impl GroupState {
+    pub(super) fn new(group: &Group, spent: f64) -> GroupState {
+        GroupState { key: group.shown(Some("")).and_then(|group| group.value), spent }
+    }
+}
+
+impl BudgetState {
+    pub(super) fn new(
+        watch: &BudgetWatch,
+        from_us: i64,
+        to_us: i64,
+        spent: f64,
+        forecast: Option<Forecast>,
+        groups: Option<Arc<Vec<GroupState>>>,
+    ) -> BudgetState {
+        let Budget { period, measure, amount, .. } = watch.kept.what;
+        let spent = groups.as_ref().map_or(spent, |groups| groups.iter().map(|group| group.spent).sum());
+        BudgetState { id: watch.kept.id, period, measure, amount, from_us, to_us, spent, forecast, groups }
+    }
+}

@@ -1,0 +1,108 @@
+//! Who contributes to a figure, in a window and in earlier windows like it.
+
+use std::collections::HashMap;
+
+use datafusion::functions_aggregate::expr_fn::sum;
+use datafusion::prelude::{Expr, cast, col, lit, when};
+use hinomi_model::money::Usd;
+
+use super::columns::{Column, time};
+use super::error::QueryError;
+use super::filter::Filter;
+use super::measure::Measure;
+use super::sums::{cache_writes, is_call, is_failed, is_unpriced};
+use super::{By, Project, Reading, fields};
+
+/// What a span adds to a figure.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Weight {
+    /// What the measure of this name adds up.
+    Of(Measure),
+    /// All tokens of a call.
+    TotalTokens,
+    /// One for a call without a price.
+    Unpriced,
+    /// One for a use of a tool that failed.
+    FailedTool,
+    /// One for a call that took longer than so many microseconds.
+    Slow(i64),
+    /// One for a call whose answer began later than so many microseconds.
+    SlowToBegin(i64),
+}
+
+/// A window of time that is looked at, and earlier ones like it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Windows {
+    /// Start and end, in microseconds since the Unix epoch.
+    pub from_us: i64,
+    /// The end is not included.
+    pub to_us: i64,
+    /// How far each earlier window lies before the next.
+    pub apart_us: i64,
+    /// How many of them.
+    pub earlier: i64,
+}
+
+/// Sums by what spans have in common, for each window: 0 is the one that is looked at, 1 the one before, and so on.
+pub type Contributions = HashMap<(i64, Vec<Option<String>>), f64>;
+
+impl Project {
+    /// Adds up a weight for each combination of these properties.
+    ///
+    /// # Errors
+    ///
+    /// When the filter compares what cannot be compared, or the engine fails.
+    pub async fn contributions(&self, filter: &Filter, weight: Weight, windows: Windows, by: &[By]) -> Result<Contributions, QueryError> {
+        let Windows { from_us, to_us, apart_us, earlier } = windows;
+        let mut spans = self.table(Reading::Much, from_us.saturating_sub(earlier * apart_us), to_us)?;
+        let window = |number: i64| {
+            let back = number * apart_us;
+            col("start_time").gt_eq(time(from_us - back)).and(col("start_time").lt(time(to_us - back)))
+        };
+        if let Some(any) = (0..=earlier).map(window).reduce(Expr::or) {
+            spans = spans.filter(any)?;
+        }
+        if let Some(condition) = fields::condition(filter)? {
+            spans = spans.filter(condition)?;
+        }
+        let start = cast(col("start_time"), arrow::datatypes::DataType::Int64);
+        // Windows of one length do not overlap, so that the distance of a start to the end says which it is in.
+        let number = ((lit(to_us - 1) - start) / lit(apart_us.max(1))).alias("window");
+        let mut keys = vec![number];
+        keys.extend(by.iter().enumerate().map(|(index, by)| by.key().alias(format!("key{index}"))));
+        let batches = spans.aggregate(keys, vec![sum(value(weight)?).alias("sum")])?.collect().await?;
+        let mut sums = Contributions::new();
+        for batch in &batches {
+            let (number, sum) = (Column::of(batch, "window"), Column::of(batch, "sum"));
+            let columns: Vec<Column> = (0..by.len()).map(|index| Column::of(batch, &format!("key{index}"))).collect();
+            for row in 0..batch.num_rows() {
+                let Some(number) = number.int(row) else { continue };
+                let value = sum.usd(row).map(Usd::dollars).or_else(|| sum.float(row)).unwrap_or(0.0);
+                *sums.entry((number, columns.iter().map(|column| column.text(row)).collect())).or_default() += value;
+            }
+        }
+        Ok(sums)
+    }
+}
+
+fn value(weight: Weight) -> Result<Expr, QueryError> {
+    let one = |condition: Expr| Ok(when(condition, lit(1i64)).otherwise(lit(0i64))?);
+    let of_calls = |value: Expr| Ok(when(is_call(), value).end()?);
+    match weight {
+        Weight::Of(Measure::Failed) => one(is_call().and(is_failed())),
+        Weight::Of(Measure::Cost) => of_calls(col("cost")),
+        Weight::Of(Measure::InputTokens) => of_calls(col("input_tokens")),
+        Weight::Of(Measure::OutputTokens) => of_calls(col("output_tokens")),
+        Weight::Of(Measure::NewInputTokens) => of_calls(col("usage_input")),
+        Weight::Of(Measure::CacheReadTokens) => of_calls(col("usage_cache_read")),
+        Weight::Of(Measure::CacheWriteTokens) => of_calls(cache_writes()),
+        Weight::Of(Measure::ReasoningTokens) => of_calls(col("usage_reasoning")),
+        Weight::Of(Measure::Spans) => one(lit(true)),
+        Weight::Of(_) => one(is_call()),
+        Weight::TotalTokens => of_calls(col("total_tokens")),
+        Weight::Unpriced => one(is_unpriced()),
+        Weight::FailedTool => one(col("kind").eq(lit("tool")).and(is_failed())),
+        Weight::Slow(us) => one(is_call().and(col("duration_us").gt(lit(us)))),
+        Weight::SlowToBegin(us) => one(is_call().and(col("time_to_first_token_us").gt(lit(us)))),
+    }
+}
