@@ -514,6 +514,12 @@ impl Bell {
         (open().count(), open().max())
     }
 
+    /// What is open at a place.
+    #[cfg(test)]
+    pub(super) fn open_at(&self, place: &Place) -> Option<&Incident> {
+        self.open.get(place)
+    }
+
     /// The open incident with a number.
     pub(super) fn open_with(&self, id: i64) -> Option<&Incident> {
         self.open.values().find(|incident| incident.id == id)

@@ -117,11 +117,6 @@ impl Incident {
             (None, None) => State::Open,
         }
     }
-
-    /// The value of its group; `None` where the rule has no groups, or the spans do not say.
-    pub(super) fn group_value(&self) -> Option<&str> {
-        self.group.as_ref().and_then(|group| group.value.as_deref())
-    }
 }
 
 /// What happened to an incident.

@@ -150,11 +150,6 @@ measures!(
 );
 
 impl Measure {
-    /// Whether there is a figure where nothing happened: nothing costs nothing, but has no duration.
-    pub(super) fn is_sum(self) -> bool {
-        matches!(self.made(), Made::Sum(..) | Made::Asked(Asked::Outcomes(_)))
-    }
-
     /// Whether it is made of spans, so that a filter and a group mean something.
     pub(super) fn is_of_spans(self) -> bool {
         !matches!(self.made(), Made::Asked(_))

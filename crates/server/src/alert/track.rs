@@ -171,15 +171,6 @@ impl Track {
         self.groups.keys()
     }
 
-    /// The oldest step of any group.
-    pub(super) fn first(&self) -> Option<i64> {
-        let first = |heaps: &Heaps| match heaps {
-            Heaps::Sums(buckets) => buckets.first(),
-            Heaps::Sketches(buckets) => buckets.first(),
-        };
-        self.groups.values().filter_map(first).min()
-    }
-
     /// What changed since this was last asked.
     pub(super) fn take_changed(&mut self) -> HashMap<Group, i64> {
         std::mem::take(&mut self.changed)

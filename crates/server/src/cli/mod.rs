@@ -68,6 +68,9 @@ enum Command {
     /// The price table and own prices
     #[command(subcommand)]
     Prices(prices::PricesCommand),
+    /// Rules and budgets as a file
+    #[command(subcommand)]
+    Alerts(alerts::AlertsCommand),
     /// Fill a project with made-up traffic, to see what Hinomi is for
     Demo(demo::Demo),
     /// Print the configuration that is in force, as a file that can be used again
@@ -174,6 +177,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Prices(command) => command.run(),
+        Command::Alerts(command) => command.run(),
         Command::Demo(demo) => demo.run(),
         Command::Config { common } => say(config::print(&in_force(&common, None)?).trim_end()),
     }

@@ -90,3 +90,9 @@ fn rules_and_budgets_are_kept_by_project_and_name() {
     assert_eq!(again.rules(1).unwrap(), [second]);
     assert_eq!(again.budgets(1).unwrap(), [budget]);
 }
+
+mod calendars;
+mod culprits;
+mod forecasts;
+mod rings;
+mod windows;

@@ -1,0 +1,145 @@
+//! `hinomi alerts`: rules and budgets as a file.
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+
+use super::{Common, in_force, say};
+use crate::alert::{AlertFile, Alerts, Difference, TargetNames, What, read_file, write_file};
+use crate::meta::Meta;
+use crate::notify::Outbox;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AlertsCommand {
+    /// Make rules and budgets those of a TOML file; shows what would change first
+    Apply {
+        #[command(flatten)]
+        of: Of,
+        /// The file, as `hinomi alerts export` writes it
+        file: PathBuf,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        /// Take away what is not in the file
+        #[arg(long)]
+        prune: bool,
+    },
+    /// List rules and budgets
+    List {
+        #[command(flatten)]
+        of: Of,
+    },
+    /// Print rules and budgets as a TOML file
+    Export {
+        #[command(flatten)]
+        of: Of,
+    },
+}
+
+/// Whose rules.
+#[derive(Debug, Args)]
+pub(super) struct Of {
+    #[command(flatten)]
+    common: Common,
+    /// The project
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    project: u64,
+}
+
+struct Place {
+    alerts: Alerts,
+    project: u64,
+    targets: TargetNames,
+}
+
+impl Of {
+    fn open(&self) -> anyhow::Result<Place> {
+        let data = in_force(&self.common, None)?.data;
+        let project = Meta::open(&data)?.project(self.project)?.id;
+        let targets = Outbox::open(&data)?.targets(project)?.into_iter().map(|target| (target.name, target.id)).collect();
+        Ok(Place { alerts: Alerts::open(&data)?, project, targets })
+    }
+}
+
+impl AlertsCommand {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        match self {
+            AlertsCommand::Apply { of, file, yes, prune } => apply(&of.open()?, &file, yes, prune),
+            AlertsCommand::List { of } => list(&of.open()?),
+            AlertsCommand::Export { of } => {
+                let place = of.open()?;
+                let Place { alerts, project, targets } = &place;
+                let rules = alerts.rules(*project)?.into_iter().map(|kept| kept.what).collect();
+                let budgets = alerts.budgets(*project)?.into_iter().map(|kept| kept.what).collect();
+                say(write_file(&AlertFile { rules, budgets }, targets)?.trim_end())
+            }
+        }
+    }
+}
+
+fn apply(place: &Place, path: &std::path::Path, yes: bool, prune: bool) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let file = read_file(&text, &place.targets).with_context(|| format!("{} is not applied", path.display()))?;
+    let differences = place.alerts.compare(place.project, &file, &place.targets)?;
+    for difference in &differences {
+        show(difference, prune)?;
+    }
+    if differences.iter().all(|difference| difference.what == What::Missing && !prune) {
+        return say("Nothing to change.");
+    }
+    if !yes && !confirmed()? {
+        bail!("nothing was changed");
+    }
+    place.alerts.apply(place.project, &file, prune)?;
+    say("Applied. A running server follows within a second.")
+}
+
+fn show(difference: &Difference, prune: bool) -> anyhow::Result<()> {
+    let Difference { source, name, what } = difference;
+    let source = source.name();
+    match what {
+        What::Added => say(&format!("+ {source} {name:?}")),
+        What::Changed(fields) => {
+            say(&format!("~ {source} {name:?}"))?;
+            fields.iter().try_for_each(|(field, before, after)| say(&format!("    {field}: {before} -> {after}")))
+        }
+        What::Missing if prune => say(&format!("- {source} {name:?}")),
+        What::Missing => say(&format!("  {source} {name:?} is not in the file and stays; --prune takes it away")),
+    }
+}
+
+fn confirmed() -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        bail!("nothing was changed; add --yes to apply this without being asked");
+    }
+    write!(std::io::stderr(), "Apply this? [y/N] ")?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+fn list(place: &Place) -> anyhow::Result<()> {
+    for kept in place.alerts.rules(place.project)? {
+        let rule = kept.what;
+        let thresholds = [("warning", rule.warning), ("critical", rule.critical)];
+        let thresholds: Vec<String> = thresholds.iter().filter_map(|(name, value)| value.map(|value| format!("{name} {value}"))).collect();
+        let off = if rule.enabled { "" } else { " (off)" };
+        say(&format!("rule\t{}\t{}{off}\t{} over {}\t{}", kept.id, rule.name, rule.measure.name(), rule.window, thresholds.join(", ")))?;
+    }
+    for kept in place.alerts.budgets(place.project)? {
+        let budget = kept.what;
+        let off = if budget.enabled { "" } else { " (off)" };
+        let period = format!("{:?}", budget.period).to_lowercase();
+        say(&format!(
+            "budget\t{}\t{}{off}\t{} {} a {period} in {}",
+            kept.id,
+            budget.name,
+            budget.amount,
+            budget.measure.name(),
+            budget.time_zone
+        ))?;
+    }
+    Ok(())
+}
