@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use axum::extract::Request;
 use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, ServiceExt};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -241,7 +242,7 @@ fn router(api: Arc<Api>, intake: Arc<Intake>, metrics: Option<PrometheusHandle>)
     Router::new()
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(move || async move { readiness(&ready) }))
-        .route("/metrics", get(move || async move { measures(metrics.as_ref(), &measured) }))
+        .route("/metrics", get(move |request: Request| async move { scraped(request, metrics.as_ref(), &measured).await }))
         .merge(ingest::routes(intake))
         .merge(api::routes(api))
         .fallback(page::serve)
@@ -294,6 +295,15 @@ fn readiness(api: &Api) -> (StatusCode, String) {
     match api.store.stats().intake_error {
         None => (StatusCode::OK, "ready".to_owned()),
         Some(error) => (StatusCode::SERVICE_UNAVAILABLE, error),
+    }
+}
+
+/// The server's own numbers; of a project, where one is named, what its programs did.
+async fn scraped(request: Request, handle: Option<&PrometheusHandle>, api: &Arc<Api>) -> Response {
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    match query.split('&').find_map(|pair| pair.strip_prefix("project=")) {
+        Some(project) => api::scrape(api, request, project).await.into_response(),
+        None => measures(handle, api).into_response(),
     }
 }
 

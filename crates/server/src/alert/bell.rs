@@ -228,7 +228,9 @@ impl Bell {
     }
 
     fn lift(&mut self, judged: Judged) -> Vec<Change> {
-        judged.lifted.iter().for_each(|place| drop(self.put_down.remove(place)));
+        for place in &judged.lifted {
+            self.put_down.remove(place);
+        }
         judged.changes
     }
 

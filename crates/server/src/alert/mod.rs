@@ -20,8 +20,10 @@ mod index;
 mod judge;
 mod length;
 mod measure;
+mod preview;
 mod ring;
 mod rule;
+mod scrape;
 mod state;
 mod table;
 #[cfg(test)]
@@ -43,6 +45,7 @@ pub use forecast::{Forecast, Method};
 pub use incident::{Entry, Happened, Incident, Source, State};
 pub use length::Length;
 pub use measure::Measure;
+pub use preview::{Preview, PreviewError, preview};
 pub use ring::{ScoreOf, Surroundings};
 pub use rule::{Compare, NoData, Rule, Telling};
 pub use state::{BudgetState, GroupState, RuleState};
@@ -52,6 +55,7 @@ use crate::sqlite::SqliteError;
 use bell::Bell;
 use feed::Feed;
 use ring::Ringer;
+use scrape::Scrape;
 use table::{Change, Table, Untold};
 
 /// Incidents that are over are remembered for so long, so that what comes late does not ring for them again.
@@ -66,6 +70,8 @@ pub struct Alerts {
     states: RwLock<HashMap<(u64, String), Arc<BudgetState>>>,
     /// What people's deeds have to be told of, on its way to the thread.
     untold: Mutex<Vec<Untold>>,
+    /// Counters of projects that are scraped.
+    scrapes: Mutex<HashMap<u64, Scrape>>,
     /// Rules or budgets were changed in this process.
     changed: AtomicBool,
     running: Mutex<Option<Running>>,
@@ -143,6 +149,7 @@ impl Alerts {
             bell: Mutex::new(bell),
             states: RwLock::default(),
             untold: Mutex::default(),
+            scrapes: Mutex::default(),
             changed: AtomicBool::new(false),
             running: Mutex::default(),
         })
@@ -193,6 +200,18 @@ impl Alerts {
     pub fn budget_state(&self, project: u64, name: &str) -> Option<Arc<BudgetState>> {
         let states = self.states.read().unwrap_or_else(PoisonError::into_inner);
         states.get(&(project, name.to_owned())).cloned()
+    }
+
+    /// A project's counters in Prometheus' text form. They begin with the first time that this is asked.
+    pub fn scrape(&self, project: u64) -> String {
+        let mut scrapes = lock(&self.scrapes);
+        let is_new = !scrapes.contains_key(&project);
+        let text = scrapes.entry(project).or_default().text(project);
+        drop(scrapes);
+        if is_new {
+            self.change();
+        }
+        text
     }
 
     /// How a rule stands: its figure, and what is open of it.

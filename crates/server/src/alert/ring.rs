@@ -145,6 +145,15 @@ impl Ringer {
             self.ticked_us = i64::MIN;
             return 0;
         };
+        let mut scrapes = lock(&self.alerts.scrapes);
+        for (rows, sign) in [(&gone, -1), (&added, 1)] {
+            for row in rows {
+                if let Some(scrape) = scrapes.get_mut(&row.project_id) {
+                    scrape.count(&row.span, sign);
+                }
+            }
+        }
+        drop(scrapes);
         let mut bell = lock(&self.alerts.bell);
         bell.pass(self.around.clock.now_us());
         gone.iter().for_each(|row| bell.count(row.project_id, &row.span, -1, version));
@@ -197,6 +206,7 @@ impl Ringer {
         let mut fresh: Vec<Track> = missing.iter().filter_map(fresh).collect();
         let mut wants = lock(&self.alerts.bell).wants();
         fresh.iter().for_each(|track| wants.entry(track.spec.project).or_default().add(track));
+        lock(&self.alerts.scrapes).keys().for_each(|project| wants.entry(*project).or_default().texts = true);
         if self.feed.want(wants) {
             // Spans that were looked at before are in the snapshot after this.
             std::thread::sleep(SETTLE);

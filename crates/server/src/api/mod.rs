@@ -91,6 +91,19 @@ impl Api {
     }
 }
 
+/// A project's counters for Prometheus, for whoever may see it.
+///
+/// # Errors
+///
+/// When nobody is signed in, or there is no such project.
+pub async fn scrape(api: &Arc<Api>, request: axum::extract::Request, project: &str) -> Result<String, ApiError> {
+    let (mut parts, _) = request.into_parts();
+    let caller = <access::Caller as axum::extract::FromRequestParts<_>>::from_request_parts(&mut parts, api).await?;
+    let project = project.parse().ok().filter(|project| caller.may_see(*project));
+    let project = api.meta.project(project.ok_or_else(|| ApiError::not_found("project"))?)?;
+    Ok(api.alerts.scrape(project.id))
+}
+
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Hinomi", description = "LLM monitoring. Times are RFC 3339 UTC with microseconds, durations milliseconds, money US dollars; null means unknown, never zero."),
@@ -151,6 +164,7 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(alerts::rules::list, alerts::rules::create))
         .routes(routes!(alerts::rules::get, alerts::rules::replace, alerts::rules::delete))
         .routes(routes!(alerts::rules::mute, alerts::rules::unmute))
+        .routes(routes!(alerts::rules::preview))
         .routes(routes!(alerts::budgets::list, alerts::budgets::create))
         .routes(routes!(alerts::budgets::get, alerts::budgets::replace, alerts::budgets::delete))
         .routes(routes!(alerts::budgets::mute, alerts::budgets::unmute))

@@ -1,5 +1,6 @@
 //! The command line. Flags, help and errors come from one description.
 
+mod alerts;
 mod demo;
 mod prices;
 mod running;

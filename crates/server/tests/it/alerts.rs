@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::envelopes::call;
 use crate::server::{Answer, Server};
 
 impl Server {
@@ -56,4 +57,130 @@ fn budgets_are_made_changed_and_taken_away() {
     assert!(wrong.status == 400 && wrong.text.contains("Asia/Tokyo"), "{}", wrong.text);
     assert_eq!(server.ask("/alerts/budgets")["budgets"][0]["steps"], json!([50.0, 90.0, 100.0]));
     assert_eq!(server.change("DELETE", &path, &json!({})).status, 204);
+}
+
+/// Asks until it is so: the bell answers within milliseconds, but not within the request.
+fn eventually(server: &Server, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    let mut last = Value::Null;
+    for _ in 0..600 {
+        last = server.ask(path);
+        if is_so(&last) {
+            return last;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("{path} is {last}; {}", server.log());
+}
+
+#[test]
+fn a_budget_that_passes_its_limit_rings_with_the_culprit_and_survives_a_kill() {
+    let mut server = Server::start();
+    assert_eq!(server.envelope(call(1, "q", "a")).status, 200);
+    // Two calls of 0.00045 dollars are too much; the first was stored before the budget was made.
+    let budget = json!({ "name": "Day", "amount": 0.0008, "period": "day", "time_zone": "Asia/Tokyo", "steps": [50, 100] });
+    assert_eq!(server.change("POST", "/alerts/budgets", &budget).status, 201);
+    let rule = json!({ "name": "Calls", "measure": "calls", "window": "1h", "group_by": "pipeline", "warning": 1, "critical": 2 });
+    assert_eq!(server.change("POST", "/alerts/rules", &rule).status, 201);
+    eventually(&server, "/alerts/incidents", |found| found["open"] == 1);
+    assert_eq!(server.ask("/budgets/Day/state")["used_up"], false);
+
+    assert_eq!(server.envelope(call(2, "q", "a")).status, 200);
+    let found = eventually(&server, "/alerts/incidents", |found| found["open"] == 2);
+    let named = |name: &str| found["incidents"].as_array().unwrap().iter().find(|one| one["rule_name"] == name).unwrap().clone();
+    let (day, calls) = (named("Day"), named("Calls"));
+    assert_eq!(
+        (day["severity"].as_str(), day["value"].as_f64(), day["threshold"].as_f64()),
+        (Some("critical"), Some(0.0009), Some(0.0008))
+    );
+    assert_eq!((calls["severity"].as_str(), calls["group"]["value"].as_str()), (Some("warning"), Some("answer")));
+    let state = server.ask("/budgets/Day/state");
+    assert_eq!((state["used_up"].as_bool(), state["spent"].as_f64()), (Some(true), Some(0.0009)));
+    let detail = eventually(&server, &format!("/alerts/incidents/{}", day["id"]), |detail| detail["incident"]["culprits"][0].is_object());
+    assert!(detail["incident"]["culprits"].to_string().contains("/p/1/traces"), "{detail}");
+    assert_eq!(detail["timeline"].as_array().unwrap().len(), 2, "{detail}");
+
+    // A second report of the same call, and a kill: nothing rings twice, and what comes after is counted on.
+    assert_eq!(server.envelope(call(2, "q", "a")).status, 200);
+    server.restart();
+    assert_eq!(server.envelope(call(3, "q", "a")).status, 200);
+    let found = eventually(&server, "/alerts/incidents", |found| found.to_string().contains("\"value\":3.0"));
+    assert_eq!((found["incidents"].as_array().unwrap().len(), found["open"].as_u64()), (2, Some(2)), "{found}");
+    let rules = eventually(&server, "/alerts/rules", |rules| rules["rules"][0]["now"] == 3.0);
+    assert_eq!((rules["rules"][0]["severity"].as_str(), rules["rules"][0]["open_incidents"].as_u64()), (Some("critical"), Some(1)));
+
+    let id = calls["id"].as_i64().unwrap();
+    let path = format!("/alerts/incidents/{id}");
+    assert_eq!(server.change("POST", &format!("{path}/acknowledge"), &json!({ "by": "on call" })).json()["acknowledged_by"], "on call");
+    assert_eq!(server.change("POST", &format!("{path}/notes"), &json!({ "text": "a loop" })).status, 200);
+    assert!(server.change("POST", &format!("{path}/snooze"), &json!({ "for": "2h" })).json()["snoozed_until"].is_string());
+    assert_eq!(server.change("POST", &format!("{path}/resolve"), &json!({ "by": "on call" })).json()["state"], "resolved");
+    let story = server.ask(&path);
+    let happened: Vec<&str> = story["timeline"].as_array().unwrap().iter().map(|line| line["happened"].as_str().unwrap()).collect();
+    assert_eq!(happened, ["opened", "worsened", "acknowledged", "note", "snoozed", "resolved"]);
+    assert_eq!(server.change("POST", &format!("{path}/resolve"), &json!({})).json()["error"]["code"], "resolved");
+}
+
+#[test]
+fn a_rule_is_tried_on_what_is_stored() {
+    let server = Server::start();
+    for trace in 1..=3 {
+        assert_eq!(server.envelope(call(trace, "q", "a")).status, 200);
+    }
+    let rule = |warning: u64| json!({ "rule": { "name": "x", "measure": "calls", "window": "1h", "warning": warning }, "back": "1d" });
+    let tried = server.change("POST", "/alerts/preview", &rule(2)).json();
+    assert_eq!((tried["rang"].as_u64(), tried["incidents"][0]["peak"].as_f64()), (Some(1), Some(3.0)), "{tried}");
+    assert!(tried["points"].as_array().unwrap().len() > 100, "{tried}");
+    assert_eq!(server.change("POST", "/alerts/preview", &rule(3)).json()["rang"], 0);
+    let wrong =
+        server.change("POST", "/alerts/preview", &json!({ "rule": { "name": "x", "measure": "refusals", "window": "1h", "warning": 1 } }));
+    assert_eq!(wrong.status, 400, "{}", wrong.text);
+}
+
+#[test]
+fn a_file_is_applied_after_its_diff_and_a_running_server_follows() {
+    let server = Server::start();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("alerts.toml");
+    let path = file.to_str().unwrap();
+    let text = "[[rule]]\nname = \"Failing\"\nmeasure = \"error_rate\"\nwindow = \"15m\"\nwarning = 0.02\n\n\
+                [[budget]]\nname = \"Day\"\namount = 50\nperiod = \"day\"\ntime_zone = \"Asia/Tokyo\"\n";
+    std::fs::write(&file, text).unwrap();
+    let (out, error, status) = server.command(&["alerts", "apply", path]);
+    assert!(status == Some(1) && error.contains("--yes") && out.contains("+ rule \"Failing\""), "{out} {error}");
+    assert_eq!(server.ask("/alerts/rules")["rules"], json!([]));
+    let (out, error, status) = server.command(&["alerts", "apply", path, "--yes"]);
+    assert_eq!(status, Some(0), "{out} {error}");
+    assert_eq!(server.command(&["alerts", "apply", path]).0.trim(), "Nothing to change.");
+    eventually(&server, "/alerts/budgets", |budgets| budgets["budgets"][0]["state"]["spent"] == 0.0);
+
+    std::fs::write(&file, text.replace("0.02", "0.05")).unwrap();
+    let (out, ..) = server.command(&["alerts", "apply", path, "--yes"]);
+    assert!(out.contains("~ rule \"Failing\"\n    warning: 0.02 -> 0.05"), "{out}");
+    assert!(server.command(&["alerts", "list"]).0.contains("error_rate over 15m\twarning 0.05"));
+    let exported = server.command(&["alerts", "export"]).0;
+    std::fs::write(&file, &exported).unwrap();
+    assert_eq!(server.command(&["alerts", "apply", path]).0.trim(), "Nothing to change.", "{exported}");
+    std::fs::write(&file, "[[rule]]\nname = \"x\"\nmeasure = \"cost\"\nwindow = \"1h\"\nwarning = 1\nnotify.targets = [\"pager\"]\n")
+        .unwrap();
+    let (_, error, status) = server.command(&["alerts", "apply", path, "--yes"]);
+    assert!(status == Some(1) && error.contains("there is no target \"pager\""), "{error}");
+}
+
+#[test]
+fn prometheus_reads_a_project_with_a_token() {
+    let server = Server::start();
+    assert_eq!(server.send("GET", "/metrics?project=1", &[], Vec::new()).status, 401);
+    assert_eq!(server.get("/metrics?project=7").status, 404);
+    assert!(server.get("/metrics?project=1").text.contains("# TYPE hinomi_llm_calls_total counter"));
+    // Counting begins with the first scrape.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert_eq!(server.envelope(call(1, "q", "a")).status, 200);
+    let line = "hinomi_llm_tokens_total{project=\"1\",provider=\"openai\",model=\"gpt-4o-mini\",environment=\"\",bucket=\"input\"} 1000";
+    for _ in 0..600 {
+        if server.get("/metrics?project=1").text.contains(line) {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("{}", server.get("/metrics?project=1").text);
 }

@@ -6,14 +6,14 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Quiet, quiet_shown, read, with};
-use crate::alert::{Alerts, Kept, Rule};
+use crate::alert::{self, Alerts, Incident, Kept, Length, PreviewError, Rule};
 use crate::api::access::Of;
 use crate::api::{Api, ApiError};
-use crate::notify::notice::Severity;
+use crate::notify::notice::{Group, Severity};
 use crate::time::rfc3339;
 
 /// A rule and how it stands.
@@ -149,4 +149,80 @@ pub(in crate::api) async fn unmute(
     of.caller.check_admin()?;
     let id = number(&id)?;
     Ok(Json(shown(&api.alerts, with(&api, move |alerts| alerts.mute_rule(of.project, id, None)).await?)))
+}
+
+/// A rule that is tried.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct Trial {
+    /// The rule, which need not be kept.
+    rule: Rule,
+    /// How far back it is tried: `14d` where left out, `35d` at most.
+    #[serde(default)]
+    back: Option<String>,
+}
+
+/// What a rule would have done.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AlertPreview)]
+pub(in crate::api) struct Tried {
+    from: String,
+    to: String,
+    /// How often it would have rung.
+    rang: usize,
+    /// When and for how long, the oldest first; at most 200.
+    incidents: Vec<Ring>,
+    /// Time and figure, of a rule with groups that of the group furthest out; null where there was none.
+    points: Vec<(String, Option<f64>)>,
+}
+
+/// That it would have rung.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AlertPreviewRing)]
+struct Ring {
+    opened_at: String,
+    /// Null where it would still ring.
+    resolved_at: Option<String>,
+    severity: Severity,
+    /// The figure furthest beyond the threshold.
+    peak: Option<f64>,
+    group: Option<Group>,
+}
+
+/// Tries a rule on what is stored: how often would it have rung?
+#[utoipa::path(post, path = "/projects/{project}/alerts/preview", tag = "alerts", params(("project" = u64, Path)), request_body = Trial,
+    responses((status = 200, body = Tried), (status = 400, body = crate::api::error::Body)))]
+pub(in crate::api) async fn preview(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    body: Result<Json<Trial>, JsonRejection>,
+) -> Result<Json<Tried>, ApiError> {
+    let Trial { rule, back } = read(body)?;
+    let back = match back.as_deref() {
+        None => Length::days(14),
+        Some(text) => Length::parse(text)
+            .filter(|length| *length <= Length::days(35))
+            .ok_or_else(|| ApiError::bad_request("bad_time", format!("back: {text:?} is not a length of time up to 35d")))?,
+    };
+    let now_us = jiff::Timestamp::now().as_microsecond();
+    let view = api.ask(of.project);
+    let tried = alert::preview(&view, &rule, now_us - back.0, now_us).await.map_err(|error| match error {
+        PreviewError::Rule(error) => ApiError::from(error),
+        PreviewError::Query(error) => ApiError::from(error),
+        PreviewError::Ended => ApiError::internal(error),
+    })?;
+    let ring = |incident: Incident| Ring {
+        opened_at: rfc3339(incident.opened_us),
+        resolved_at: incident.resolved_us.map(rfc3339),
+        severity: incident.worst,
+        peak: incident.peak,
+        group: incident.group,
+    };
+    Ok(Json(Tried {
+        from: rfc3339(tried.from_us),
+        to: rfc3339(tried.to_us),
+        rang: tried.rang,
+        incidents: tried.incidents.into_iter().map(ring).collect(),
+        points: tried.points.into_iter().map(|(at, value)| (rfc3339(at), value)).collect(),
+    }))
 }

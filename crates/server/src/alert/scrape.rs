@@ -1,0 +1,163 @@
+//! A project's figures for Prometheus, for those who alert elsewhere: counters by provider, model and environment, from the first
+//! scrape on. Labels come from what programs send, so that their number is bounded.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use hinomi_model::money::Usd;
+use hinomi_model::span::{Span, Status};
+
+/// Combinations of labels that are told apart; what comes later is `other`.
+const MOST: usize = 200;
+/// Longest value of a label, in characters.
+const LONGEST: usize = 100;
+/// Upper bounds of the latency's buckets, in seconds.
+const BOUNDS: [f64; 12] = [0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0];
+const TOKENS: [&str; 6] = ["input", "cache_read", "cache_write", "output", "reasoning", "audio"];
+
+/// Provider, model, environment.
+type Labels = [String; 3];
+
+/// Sums of one combination. A call that turns out not to count is taken back.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Sums {
+    calls: i64,
+    failed: i64,
+    unpriced: i64,
+    tokens: [i64; TOKENS.len()],
+    cost: i128,
+    /// Calls by the bound that they lie below; the last is of those above all.
+    latency: [i64; BOUNDS.len() + 1],
+    latency_us: i128,
+}
+
+/// The counters of one project.
+#[derive(Debug, Default)]
+pub(super) struct Scrape {
+    sums: BTreeMap<Labels, Sums>,
+    /// What was shown last: a counter never falls.
+    shown: BTreeMap<String, f64>,
+}
+
+impl Scrape {
+    /// A span came (1) or went (-1).
+    pub(super) fn count(&mut self, span: &Span, sign: i64) {
+        if !(span.is_call() && span.counted) {
+            return;
+        }
+        let label = |text: Option<&str>| text.unwrap_or_default().chars().take(LONGEST).collect::<String>();
+        let labels = [label(span.provider.as_deref()), label(span.model()), label(span.environment.as_deref())];
+        let is_known = self.sums.contains_key(&labels) || self.sums.len() < MOST;
+        let sums = self.sums.entry(if is_known { labels } else { ["other", "other", "other"].map(str::to_owned) }).or_default();
+        let usage = &span.usage;
+        let count = |count: Option<u64>| i64::try_from(count.unwrap_or(0)).unwrap_or(i64::MAX);
+        let audio = count(usage.input_audio).saturating_add(count(usage.output_audio));
+        let tokens = [
+            count(usage.input),
+            count(usage.cache_read),
+            count(usage.cache_write_tokens()),
+            count(usage.output),
+            count(usage.reasoning),
+            audio,
+        ];
+        sums.calls += sign;
+        sums.failed += sign * i64::from(span.status == Status::Error);
+        sums.unpriced += sign * i64::from(span.cost.is_none() && !usage.is_unknown() && span.status != Status::Error);
+        sums.cost += i128::from(sign) * i128::from(span.cost.as_ref().map_or(0, |cost| cost.total.0));
+        for (sum, tokens) in sums.tokens.iter_mut().zip(tokens) {
+            *sum = sum.saturating_add(sign.saturating_mul(tokens));
+        }
+        let us = span.end_us.saturating_sub(span.start_us);
+        let bucket = BOUNDS.iter().position(|bound| us as f64 <= bound * 1e6).unwrap_or(BOUNDS.len());
+        sums.latency[bucket] += sign;
+        sums.latency_us += i128::from(sign) * i128::from(us);
+    }
+
+    /// All counters in Prometheus' text form.
+    pub(super) fn text(&mut self, project: u64) -> String {
+        let mut out = String::new();
+        let sums = self.sums.clone();
+        type Read = fn(&Sums) -> f64;
+        let counters: [(&str, &str, Read); 4] = [
+            ("hinomi_llm_calls_total", "Calls of models.", |sums| sums.calls as f64),
+            ("hinomi_llm_failed_calls_total", "Calls of models that failed.", |sums| sums.failed as f64),
+            ("hinomi_llm_unpriced_calls_total", "Calls that told their usage and have no price.", |sums| sums.unpriced as f64),
+            ("hinomi_llm_cost_usd_total", "US dollars.", |sums| sums.cost as f64 / Usd::SCALE),
+        ];
+        for (name, help, read) in counters {
+            head(&mut out, name, help, "counter");
+            for (labels, sums) in &sums {
+                self.line(&mut out, name, &shown(project, labels, ""), read(sums));
+            }
+        }
+        let name = "hinomi_llm_tokens_total";
+        head(&mut out, name, "Tokens in buckets that do not overlap.", "counter");
+        for (labels, sums) in &sums {
+            for (bucket, tokens) in TOKENS.iter().zip(sums.tokens) {
+                self.line(&mut out, name, &shown(project, labels, &format!(",bucket=\"{bucket}\"")), tokens as f64);
+            }
+        }
+        let name = "hinomi_llm_duration_seconds";
+        head(&mut out, name, "How long calls took.", "histogram");
+        for (labels, sums) in &sums {
+            let mut below = 0;
+            for (index, calls) in sums.latency.iter().enumerate() {
+                below += calls;
+                let bound = BOUNDS.get(index).map_or_else(|| "+Inf".to_owned(), f64::to_string);
+                self.line(&mut out, &format!("{name}_bucket"), &shown(project, labels, &format!(",le=\"{bound}\"")), below as f64);
+            }
+            self.line(&mut out, &format!("{name}_sum"), &shown(project, labels, ""), sums.latency_us as f64 / 1e6);
+            self.line(&mut out, &format!("{name}_count"), &shown(project, labels, ""), sums.calls as f64);
+        }
+        out
+    }
+
+    fn line(&mut self, out: &mut String, name: &str, labels: &str, value: f64) {
+        let series = format!("{name}{{{labels}}}");
+        let shown = self.shown.entry(series.clone()).or_default();
+        *shown = shown.max(value);
+        // Writing to a text cannot fail.
+        let _ = writeln!(out, "{series} {shown}");
+    }
+}
+
+fn head(out: &mut String, name: &str, help: &str, kind: &str) {
+    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+}
+
+fn shown(project: u64, [provider, model, environment]: &Labels, more: &str) -> String {
+    let safe = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    let (provider, model, environment) = (safe(provider), safe(model), safe(environment));
+    format!("project=\"{project}\",provider=\"{provider}\",model=\"{model}\",environment=\"{environment}\"{more}")
+}
+
+#[cfg(test)]
+mod tests {
+    use hinomi_model::span::Kind;
+
+    use super::*;
+
+    fn call(model: &str, us: i64) -> Span {
+        Span { kind: Kind::Llm, request_model: Some(model.to_owned()), end_us: us, ..Span::default() }
+    }
+
+    #[test]
+    fn counters_never_fall_and_labels_are_bounded() {
+        let mut scrape = Scrape::default();
+        scrape.count(&call("m\"1\n", 300_000), 1);
+        scrape.count(&call("m\"1\n", 3_000_000), 1);
+        let text = scrape.text(1);
+        let labels = r#"project="1",provider="",model="m\"1\n",environment="""#;
+        assert!(text.contains(&format!("hinomi_llm_calls_total{{{labels}}} 2\n")), "{text}");
+        assert!(text.contains(&format!("hinomi_llm_duration_seconds_bucket{{{labels},le=\"0.5\"}} 1\n")), "{text}");
+        assert!(text.contains(&format!("hinomi_llm_duration_seconds_sum{{{labels}}} 3.3\n")), "{text}");
+        // It was another call's sum.
+        scrape.count(&call("m\"1\n", 300_000), -1);
+        assert!(scrape.text(1).contains(&format!("hinomi_llm_calls_total{{{labels}}} 2\n")));
+        for number in 0..MOST * 2 {
+            scrape.count(&call(&format!("x{number}"), 1), 1);
+        }
+        let models = scrape.text(1).lines().filter(|line| line.starts_with("hinomi_llm_calls_total")).count();
+        assert_eq!(models, MOST + 1);
+    }
+}
