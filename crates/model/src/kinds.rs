@@ -112,6 +112,13 @@ const OPERATIONS: &[(&str, Kind)] = &[
     ("create_agent", Kind::Agent),
     ("plan", Kind::Agent),
     ("invoke_workflow", Kind::Chain),
+    // Mastra's, round the calls that it names as the conventions do.
+    ("model_generation", Kind::Chain),
+    ("model_step", Kind::Chain),
+    ("agent_step", Kind::Chain),
+    ("workflow_run", Kind::Chain),
+    ("workflow_step", Kind::Chain),
+    ("workflow", Kind::Chain),
     ("execute_tool", Kind::Tool),
     ("handoff", Kind::Handoff),
     ("retrieval", Kind::Retriever),

@@ -29,5 +29,6 @@ pub mod reports;
 pub mod score;
 pub mod sentry;
 pub mod span;
+mod tags;
 pub mod time;
 pub mod usage;

@@ -219,6 +219,7 @@ fn status(sent: RawStatus, detail: Option<String>, kind: Kind, found: &Found, ta
             let failed_from = if kind == Kind::Http && found.attributes.contains_key("http.route") { 500.0 } else { 400.0 };
             let failed = code.is_some_and(|code| code >= failed_from);
             let failed = failed || found.has(Field::ErrorType) || found.flag(Field::Success) == Some(false);
+            let failed = failed || found.str(Field::Level).is_some_and(|level| level.eq_ignore_ascii_case("error"));
             if failed { Status::Error } else { Status::Ok }
         }
     };
@@ -252,6 +253,16 @@ fn counts(found: &Found, measurements: &[(String, f64)], kind: Kind, dialect: &D
         // One object is consistent in itself, so it comes before single attributes.
         let (detailed, own) = Counts::of_details(&details);
         (counts, of_input, of_output) = (detailed.or(counts), own, own);
+    }
+    if let Some((told, own)) = found.object(Field::ProviderMetadata).and_then(|told| Counts::of_provider_metadata(&told)) {
+        if told.input.is_some() {
+            // The provider's own counts; Vercel's total may be of counts that it read otherwise.
+            counts = Counts { total: told.total, ..told.or(counts) };
+            (of_input, of_output) = (own, own);
+        } else if counts.cache_read.is_none() && counts.cache_write_5m.is_none() {
+            counts = counts.or(told);
+            of_input = own;
+        }
     }
     for (name, number) in measurements {
         let number = usage::whole(*number);

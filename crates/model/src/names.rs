@@ -81,7 +81,8 @@ fields! {
         "gen_ai.input.messages", "gen_ai.request.messages", "ai.prompt.messages", "vercel.ai.prompt.messages", "ai.input_messages",
         "pydantic_ai.all_messages", "all_messages_events", "gen_ai.prompt", "gen_ai.content.prompt", "ai.prompt",
         "vercel.ai.prompt", "llm.prompts", "langfuse.observation.input", "input.value", "traceloop.entity.input",
-        "mlflow.spanInputs", "lmnr.span.input", "gcp.vertex.agent.llm_request",
+        "mlflow.spanInputs", "lmnr.span.input", "gcp.vertex.agent.llm_request", "mastra.agent_run.input", "mastra.model_generation.input",
+        "mastra.model_step.input", "mastra.workflow_run.input", "mastra.workflow_step.input",
     ],
     /// What was to be embedded.
     EmbeddingInput "input_messages" = ["gen_ai.embeddings.input", "ai.values", "ai.value", "ai.texts", "vercel.ai.values", "vercel.ai.value"],
@@ -89,7 +90,8 @@ fields! {
     Output "output_messages" = [
         "gen_ai.output.messages", "ai.responses", "gen_ai.completion", "gen_ai.content.completion", "langfuse.observation.output",
         "output.value", "traceloop.entity.output", "mlflow.spanOutputs", "lmnr.span.output", "gcp.vertex.agent.llm_response",
-        "final_result",
+        "final_result", "mastra.agent_run.output", "mastra.model_generation.output", "mastra.model_step.output",
+        "mastra.model_chunk.output", "mastra.workflow_run.output", "mastra.workflow_step.output",
     ],
     /// The answer's text, where it stands apart from its tool calls.
     OutputText "output_messages" = [
@@ -119,7 +121,7 @@ fields! {
     ],
     /// Input and output together.
     TotalTokens "usage.total_tokens" = [
-        "gen_ai.usage.total_tokens", "llm.usage.total_tokens", "ai.usage.totalTokens", "vercel.ai.usage.totalTokens",
+        "ai.usage.totalTokens", "vercel.ai.usage.totalTokens", "gen_ai.usage.total_tokens", "llm.usage.total_tokens",
         "ai.total_tokens.used", "ai_total_tokens_used", "llm.token_count.total",
     ],
     /// Input read from a cache.
@@ -164,7 +166,7 @@ fields! {
     WebSearches "usage.web_searches" = ["gen_ai.usage.details.web_search_requests"],
     /// The provider's own tools that were used, each as often as it was: `web_search, web_search`.
     BuiltInTools "usage.web_searches" = ["openai.response.built_in_tools"],
-    /// What the provider tells beside the answer, its own usage object among it.
+    /// What the provider tells beside the answer, its own usage object among it. Versions of Vercel's SDK before 6 tell of caches nowhere else.
     ProviderMetadata "usage" = ["ai.response.providerMetadata", "vercel.ai.response.providerMetadata"],
     /// What has no name of its own in OpenInference, such as the provider's own tools that were used.
     Metadata "usage.web_searches" = ["metadata"],
@@ -189,12 +191,13 @@ fields! {
     Session "session_id" = [
         "gen_ai.conversation.id", "session.id", "langfuse.session.id", "ai.telemetry.metadata.sessionId",
         "vercel.ai.telemetry.metadata.sessionId", "traceloop.association.properties.session_id", "langfuse.trace.session_id",
-        "gen_ai.session.id", "conversation.id",
+        "gen_ai.session.id", "conversation.id", "mastra.metadata.sessionId", "mastra.metadata.threadId",
     ],
     /// The end user.
     User "user_id" = [
         "user.id", "langfuse.user.id", "ai.telemetry.metadata.userId", "vercel.ai.telemetry.metadata.userId", "enduser.id",
         "gen_ai.user", "llm.user", "traceloop.association.properties.user_id", "user.email", "user.name",
+        "mastra.metadata.userId", "mastra.metadata.resourceId",
     ],
     /// Deployment environment.
     Environment "environment" = [
@@ -265,11 +268,13 @@ fields! {
         "ai.response.msToFirstChunk", "vercel.ai.response.msToFirstChunk", "ai.stream.msToFirstChunk", "vercel.ai.stream.msToFirstChunk",
     ],
     /// When the first piece of the answer came.
-    FirstTokenTime "time_to_first_token" = ["langfuse.observation.completion_start_time"],
+    FirstTokenTime "time_to_first_token" = ["langfuse.observation.completion_start_time", "mastra.completion_start_time"],
     /// What went wrong, in words.
     StatusMessage "status" = ["sentry.status.message", "status.message", "langfuse.observation.status_message", "exception.message"],
     /// What went wrong, as a type.
     ErrorType "status" = ["error.type", "exception.type"],
+    /// How grave it is: `ERROR`, `WARNING`, `DEFAULT`.
+    Level "status" = ["langfuse.observation.level"],
     /// Whether it worked. Only dialects have a name for it.
     Success "status" = [],
     /// The answer's status code.

@@ -67,6 +67,25 @@ pub fn whole(number: f64) -> Option<u64> {
     (number.is_finite() && (0.0..9e15).contains(&number)).then(|| number.round() as u64)
 }
 
+/// Input read from a cache, in objects.
+const CACHE_READ: [&str; 7] = [
+    "input_cached_tokens",
+    "input_cache_read",
+    "cache_read_input_tokens",
+    "cachedInputTokens",
+    "cacheReadInputTokens",
+    "cachedPromptTokens",
+    "cachedContentTokenCount",
+];
+
+/// Output that was thought, in objects.
+const REASONING: [&str; 6] =
+    ["output_reasoning_tokens", "output_reasoning", "reasoning_tokens", "reasoningTokens", "thoughts_token_count", "thoughtsTokenCount"];
+
+/// In objects of Anthropic and Bedrock, cached input stands beside the input.
+const BESIDE: [&str; 5] =
+    ["cache_read_input_tokens", "cache_creation_input_tokens", "cacheReadInputTokens", "cacheCreationInputTokens", "cacheWriteInputTokens"];
+
 impl Counts {
     /// Sorts the counts into exclusive buckets.
     pub fn settle(&self, convention: Convention) -> Usage {
@@ -78,7 +97,7 @@ impl Counts {
         let (input_audio, input_image) = self.media_beside_caches(of_input);
         let special_input = sum(&[self.cache_read, self.cache_write_5m, self.cache_write_1h, input_audio, input_image]);
         let special_output = sum(&[self.reasoning, self.output_audio, self.output_image]);
-        // What was read from the cache may be left out while the rest is in: the total alone tells.
+        // What was read from the cache may be left out while the rest is in, or be in twice: the total alone tells.
         let inputs = self.input.map(|input| Reading::all(input, special_input, self.cache_read, of_input));
         let outputs = self.output.map(|output| Reading::all(output, special_output, None, of_output));
         let (input, output) = match (inputs, outputs) {
@@ -157,24 +176,24 @@ impl Counts {
         };
         let plain: fn(&str) -> bool = |modality| !matches!(modality, "AUDIO" | "IMAGE");
         let with = |whole: Option<u64>, part: Option<u64>| whole.map(|whole| whole.saturating_add(part.unwrap_or(0))).or(part);
-        let input = get(&["input", "prompt_tokens", "input_tokens", "promptTokens", "inputTokens"]);
-        let output = get(&["output", "completion_tokens", "output_tokens", "completionTokens", "outputTokens"]);
+        let input = get(&["input", "prompt_tokens", "input_tokens", "promptTokens", "inputTokens", "promptTokenCount"]);
+        let output = get(&["output", "completion_tokens", "output_tokens", "completionTokens", "outputTokens", "candidatesTokenCount"]);
         // Of what was written to a cache, Anthropic tells the sum, and beside it for how long.
-        let written = get(&["cache_creation_input_tokens"]).or_else(|| nested(&input_details, &["cache_write_tokens"]));
+        let written = get(&["cache_creation_input_tokens", "cacheCreationInputTokens", "cacheWriteInputTokens"])
+            .or_else(|| nested(&input_details, &["cache_write_tokens"]));
         let hour = get(&["input_cache_creation_1h", "input_ephemeral_1h_input_tokens", "cache_creation_ephemeral_1h_input_tokens"])
             .or_else(|| nested(&["cache_creation"], &["ephemeral_1h_input_tokens"]));
         let short = with(get(&["input_cache_creation_5m", "input_cache_creation"]), get(&["input_ephemeral_5m_input_tokens"]));
         let counts = Counts {
             input: with(input, modalities("input_modality_", plain)),
             output: with(output, modalities("output_modality_", plain)),
-            total: get(&["total", "total_tokens", "totalTokens"]),
-            cache_read: get(&["input_cached_tokens", "input_cache_read", "cache_read_input_tokens", "cachedInputTokens"])
+            total: get(&["total", "total_tokens", "totalTokens", "totalTokenCount"]),
+            cache_read: get(&CACHE_READ)
                 .or_else(|| nested(&input_details, &["cached_tokens"]))
                 .or_else(|| modalities("cached_modality_", |_| true)),
             cache_write_5m: short.or_else(|| written.map(|written| written.saturating_sub(hour.unwrap_or(0)))),
             cache_write_1h: hour,
-            reasoning: get(&["output_reasoning_tokens", "output_reasoning", "reasoning_tokens", "reasoningTokens", "thoughts_token_count"])
-                .or_else(|| nested(&output_details, &["reasoning_tokens", "thinking_tokens"])),
+            reasoning: get(&REASONING).or_else(|| nested(&output_details, &["reasoning_tokens", "thinking_tokens"])),
             input_audio: get(&["input_audio", "input_audio_tokens", "input_modality_AUDIO"])
                 .or_else(|| nested(&input_details, &["audio_tokens"])),
             output_audio: get(&["output_audio", "output_audio_tokens", "output_modality_AUDIO"])
@@ -186,10 +205,18 @@ impl Counts {
             web_searches: get(&["web_search_requests", "web_searches"]).or_else(|| nested(&["server_tool_use"], &["web_search_requests"])),
             images: get(&["output_images"]),
         };
-        // Anthropic's own object names cached tokens beside the input, not in it.
-        let anthropic = details.contains_key("cache_read_input_tokens") || details.contains_key("cache_creation_input_tokens");
+        let anthropic = BESIDE.iter().any(|name| details.contains_key(*name));
         let convention = if own_words || anthropic { Convention::Exclusive } else { Convention::Inclusive };
         (counts, convention)
+    }
+
+    /// Counts that a provider's own remarks hold, under the provider's name, with the convention of that provider.
+    pub fn of_provider_metadata(remarks: &Map<String, Value>) -> Option<(Counts, Convention)> {
+        remarks.values().filter_map(Value::as_object).find_map(|remark| {
+            let whole = ["usage", "usageMetadata"].iter().find_map(|name| remark.get(*name)?.as_object());
+            let (counts, convention) = Counts::of_details(whole.unwrap_or(remark));
+            (counts != Counts::default()).then_some((counts, convention))
+        })
     }
 
     /// Takes from `other` what is not known here.
@@ -217,13 +244,16 @@ struct Reading;
 
 impl Reading {
     /// The readings of a count, the source's own convention first.
-    fn all(sent: u64, special: u64, left_out: Option<u64>, convention: Convention) -> [Option<u64>; 3] {
+    fn all(sent: u64, special: u64, cached: Option<u64>, convention: Convention) -> [Option<u64>; 4] {
         let inclusive = (sent >= special).then_some(sent);
         let exclusive = Some(sent.saturating_add(special));
-        let partly = left_out.filter(|n| *n > 0).map(|n| sent.saturating_add(n)).filter(|whole| *whole >= special);
+        let cached = cached.filter(|n| *n > 0);
+        let partly = cached.map(|n| sent.saturating_add(n)).filter(|whole| *whole >= special);
+        // Sentry's SDK 10 for JavaScript adds what was cached to an input that has it already.
+        let twice = cached.and_then(|n| sent.checked_sub(n)).filter(|whole| *whole >= special);
         match convention {
-            Convention::Inclusive => [inclusive, exclusive, partly],
-            Convention::Exclusive => [exclusive, inclusive, partly],
+            Convention::Inclusive => [inclusive, exclusive, partly, twice],
+            Convention::Exclusive => [exclusive, inclusive, partly, twice],
         }
     }
 }
@@ -232,12 +262,12 @@ fn sum(counts: &[Option<u64>]) -> u64 {
     counts.iter().flatten().fold(0, |sum, n| sum.saturating_add(*n))
 }
 
-fn first(readings: &[Option<u64>; 3]) -> u64 {
+fn first(readings: &[Option<u64>; 4]) -> u64 {
     readings.iter().flatten().next().copied().unwrap_or(0)
 }
 
 /// The first pair of readings that adds up to the total, else the first of each.
-fn agreeing(inputs: &[Option<u64>; 3], outputs: &[Option<u64>; 3], total: Option<u64>) -> (u64, u64) {
+fn agreeing(inputs: &[Option<u64>; 4], outputs: &[Option<u64>; 4], total: Option<u64>) -> (u64, u64) {
     if let Some(total) = total {
         for output in outputs.iter().flatten() {
             for input in inputs.iter().flatten() {
@@ -279,6 +309,32 @@ mod tests {
     fn reasoning_is_part_of_the_output() {
         let usage = settle(Counts { input: Some(300), output: Some(640), reasoning: Some(512), ..Counts::default() });
         assert_eq!((usage.output, usage.output_tokens(), usage.total), (Some(128), Some(640), Some(940)));
+    }
+
+    #[test]
+    fn what_the_provider_itself_remarked() {
+        let of = |remarks: serde_json::Value| {
+            let (counts, convention) = Counts::of_provider_metadata(remarks.as_object().unwrap()).unwrap();
+            counts.settle(convention)
+        };
+        let anthropic = of(json!({ "anthropic": { "cacheCreationInputTokens": 512, "usage": {
+            "input_tokens": 25, "output_tokens": 64, "cache_creation_input_tokens": 512, "cache_read_input_tokens": 2048,
+        } } }));
+        assert_eq!((anthropic.input, anthropic.input_tokens(), anthropic.cache_write_5m), (Some(25), Some(2585), Some(512)));
+        let google = of(json!({ "google": { "safetyRatings": null, "usageMetadata": {
+            "cachedContentTokenCount": 256, "thoughtsTokenCount": 40, "promptTokenCount": 700, "candidatesTokenCount": 50, "totalTokenCount": 790,
+        } } }));
+        assert_eq!((google.input, google.output, google.output_tokens()), (Some(444), Some(50), Some(90)));
+        let openai = json!({ "openai": { "cachedPromptTokens": 1024, "reasoningTokens": 0, "acceptedPredictionTokens": 0 } });
+        let (openai, convention) = Counts::of_provider_metadata(openai.as_object().unwrap()).unwrap();
+        assert_eq!((openai.input, openai.cache_read, convention), (None, Some(1024), Convention::Inclusive));
+        assert_eq!(Counts::of_provider_metadata(json!({ "openai": { "logprobs": [] } }).as_object().unwrap()), None);
+    }
+
+    #[test]
+    fn cached_input_that_was_added_twice() {
+        let usage = settle(Counts { input: Some(2224), output: Some(85), total: Some(1285), cache_read: Some(1024), ..Counts::default() });
+        assert_eq!((usage.input, usage.input_tokens()), (Some(176), Some(1200)));
     }
 
     #[test]

@@ -125,11 +125,42 @@ fn list(items: &[Value], role: &str, depth: u8) -> Option<Vec<Message>> {
             }
             item => {
                 loose_role = None;
-                messages.extend(shape(item, role, depth)?);
+                match shape(item, role, depth) {
+                    Some(found) => messages.extend(found),
+                    None if is_item(item) => {
+                        messages.push(Message { role: "assistant".into(), parts: vec![Part::Other { content: item.to_string() }] });
+                    }
+                    None => return None,
+                }
             }
         }
     }
-    Some(messages)
+    let chunks = items.len() > 1 && items.iter().all(|item| item.get("candidates").is_some_and(Value::is_array));
+    Some(if chunks { in_one(messages) } else { messages })
+}
+
+/// Whether a value is what the provider did on its own way to an answer, such as OpenAI's `web_search_call`.
+fn is_item(value: &Value) -> bool {
+    value.get("type").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("_call"))
+}
+
+/// The message that came in chunks, as Google streams them.
+fn in_one(chunks: Vec<Message>) -> Vec<Message> {
+    let mut messages: Vec<Message> = Vec::new();
+    for chunk in chunks {
+        let Some(last) = messages.last_mut().filter(|last| last.role == chunk.role) else {
+            messages.push(chunk);
+            continue;
+        };
+        for part in chunk.parts {
+            match (last.parts.last_mut(), part) {
+                (Some(Part::Text { text }), Part::Text { text: more }) => text.push_str(&more),
+                (Some(Part::Reasoning { text }), Part::Reasoning { text: more }) => text.push_str(&more),
+                (_, part) => last.parts.push(part),
+            }
+        }
+    }
+    messages
 }
 
 fn object_shape(object: &Map<String, Value>, role: &str, depth: u8) -> Option<Vec<Message>> {

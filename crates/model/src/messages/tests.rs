@@ -134,3 +134,11 @@ fn deep_nesting_is_kept_as_text() {
     }
     assert_eq!(read(&value, "user"), vec![text("user", &value.to_string())]);
 }
+
+#[test]
+fn an_answer_that_google_streamed_is_one_message() {
+    let chunk = |text: &str| json!({ "candidates": [{ "content": { "role": "model", "parts": [{ "text": text }] }, "index": 0 }] });
+    let found = read(&json!([chunk("The capital "), chunk("is Paris.")]), "assistant");
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].parts, [Part::Text { text: "The capital is Paris.".into() }]);
+}

@@ -31,6 +31,9 @@ const MESSAGES: &[(&str, Side, &str)] = &[
 /// The event that holds an exception.
 const EXCEPTION: &str = "exception";
 
+/// The event by which Claude Code tells what a tool gave back.
+const TOOL_OUTPUT: &str = "tool.output";
+
 /// Joins events to the attributes of their span. What an attribute says already stays; events that say nothing of the sort are kept
 /// whole under `otel.events`.
 pub(super) fn join(events: Vec<Event>, attributes: &mut Map<String, Value>) {
@@ -42,6 +45,10 @@ pub(super) fn join(events: Vec<Event>, attributes: &mut Map<String, Value>) {
         } else if event.name == EXCEPTION || DETAILS.contains(&event.name.as_str()) {
             for (name, value) in event.attributes {
                 attributes.entry(name).or_insert(value);
+            }
+        } else if event.name == TOOL_OUTPUT && event.attributes.contains_key("output") {
+            for (name, value) in event.attributes {
+                attributes.entry(format!("tool.{name}")).or_insert(value);
             }
         } else {
             others.push(json!({ "name": event.name, "time_unix_nano": event.time_ns.to_string(), "attributes": event.attributes }));

@@ -10,6 +10,7 @@ use crate::id::{SpanId, TraceId};
 use crate::map::{RawSpan, RawStatus};
 use crate::outcome::{Category, Outcome};
 use crate::span::Attributes;
+use crate::tags;
 
 /// A span with its encoding taken off.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -107,9 +108,9 @@ impl Wire {
             start_us: start_us.saturating_add(shift),
             end_us: end_us.saturating_add(shift),
             clock_shift_us: shift,
+            tags: tags::of(&attributes, &around.resource),
             attributes,
             measurements: Vec::new(),
-            tags: Default::default(),
         })
     }
 }

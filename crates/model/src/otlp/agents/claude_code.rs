@@ -17,6 +17,7 @@ pub(super) const FAMILY: Family = Family {
         ("claude_code.tool_result", Role::Tool),
         ("claude_code.tool_decision", Role::Step),
         ("claude_code.auth", Role::Ignored),
+        ("claude_code.managed_settings_resolved", Role::Ignored),
         ("claude_code.plugin_installed", Role::Ignored),
         ("claude_code.plugin_loaded", Role::Ignored),
         ("claude_code.hook_registered", Role::Ignored),
@@ -26,7 +27,8 @@ pub(super) const FAMILY: Family = Family {
         ("claude_code.interaction", Role::Agent),
         ("claude_code.llm_request", Role::Call),
         ("claude_code.tool", Role::Tool),
-        ("claude_code.tool.execution", Role::Tool),
+        // The part of the tool's span that is no waiting.
+        ("claude_code.tool.execution", Role::Step),
         ("claude_code.tool.blocked_on_user", Role::Step),
         ("claude_code.hook", Role::Step),
     ],
@@ -39,6 +41,9 @@ pub(super) const FAMILY: Family = Family {
             ("output_tokens", Some(Field::OutputTokens)),
             ("cache_read_tokens", Some(Field::CacheRead)),
             ("cache_creation_tokens", Some(Field::CacheWrite)),
+            ("cache_creation_1h_tokens", Some(Field::CacheWrite1h)),
+            // The account, where the developer is signed in; else `user.id` tells one installation from another.
+            ("user.email", Some(Field::User)),
             ("ttft_ms", Some(Field::FirstTokenMillis)),
             ("stop_reason", Some(Field::FinishReasons)),
             ("prompt", Some(Field::Input)),
@@ -61,5 +66,6 @@ pub(super) const FAMILY: Family = Family {
         output: Convention::Inclusive,
     },
     prompt_id: Some("prompt.id"),
+    one_trace: true,
     turn: "claude_code.interaction",
 };

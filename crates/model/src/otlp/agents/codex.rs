@@ -1,5 +1,5 @@
 //! Codex CLI. The end of a call is logged twice, once with token counts; requests are logged when their headers come, so that they are
-//! no calls. Its traces are the insides of the program and repeat what the records tell.
+//! no calls unless they failed. Its traces are the insides of the program and repeat what the records tell.
 
 use super::{Family, Role};
 use crate::names::{Dialect, Field};
@@ -19,7 +19,7 @@ pub(super) const FAMILY: Family = Family {
         ("codex.startup_phase", Role::Ignored),
         ("codex.turn_ttft", Role::Ignored),
         ("codex.conversation_starts", Role::Step),
-        ("codex.api_request", Role::Step),
+        ("codex.api_request", Role::Attempt),
         ("codex.tool_decision", Role::Step),
         ("codex.tool_result", Role::Tool),
     ],
@@ -42,12 +42,16 @@ pub(super) const FAMILY: Family = Family {
             ("output", Some(Field::ToolResult)),
             ("success", Some(Field::Success)),
             ("error.message", Some(Field::StatusMessage)),
+            ("user.email", Some(Field::User)),
             ("user.account_id", Some(Field::User)),
+            // The place in a tree of agents, of which the first is called `/root`.
+            ("agent_name", None),
             ("env", Some(Field::Environment)),
         ],
         input: Convention::Inclusive,
         output: Convention::Inclusive,
     },
     prompt_id: None,
+    one_trace: true,
     turn: "codex.session",
 };

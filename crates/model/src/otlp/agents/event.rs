@@ -26,8 +26,8 @@ pub(in super::super) fn read(
     let call = family.text(record, Field::ResponseId).map(|request_id| event.call_id(request_id));
     let message = event.message();
     let has_place = match role {
-        Role::Prompt => event.home.turn.is_some(),
-        Role::Answer => event.home.turn.is_some() || call.is_some(),
+        Role::Prompt => event.home.turn().is_some(),
+        Role::Answer => event.home.turn().is_some() || call.is_some(),
         _ => false,
     };
     if !has_place {
@@ -39,7 +39,9 @@ pub(in super::super) fn read(
         let pieces = event.pieces(&span, &message);
         reader.announce(span, pieces);
     }
-    if let Some(turn) = event.home.turn {
+    // The span of a turn comes by itself where there are spans, and then says more than its records, but for the messages.
+    let turn = event.home.turn().filter(|_| event.home.derived || message.is_some());
+    if let Some(turn) = turn {
         let span = event.outline(family.turn, Role::Agent, turn, None, reader)?;
         let pieces = event.pieces(&span, &message);
         reader.announce(span, pieces);
@@ -62,24 +64,28 @@ struct Event<'a> {
 struct Home {
     trace_id: TraceId,
     parent_span_id: Option<SpanId>,
-    /// The span above all records of the prompt, where only they tell of it.
-    turn: Option<SpanId>,
+    /// Whether only the records tell of the span above them.
+    derived: bool,
 }
 
 impl Home {
     /// The record's own place in a trace, else one made of its session and prompt.
     fn of(family: &Family, record: &Record, around: &Around) -> Home {
-        if let Some((trace_id, parent_span_id)) = record.trace() {
-            return Home { trace_id, parent_span_id, turn: None };
+        if let Some((trace_id, parent_span_id)) = record.trace().filter(|_| family.one_trace) {
+            return Home { trace_id, parent_span_id, derived: false };
         }
         let session = family.text(record, Field::Session);
         let Some(prompt) = family.prompt_id(record).or(session) else {
-            return Home { trace_id: record.fingerprint().trace_id(), parent_span_id: None, turn: None };
+            return Home { trace_id: record.fingerprint().trace_id(), parent_span_id: None, derived: false };
         };
         let service = around.resource.get("service.name").and_then(Value::as_str).unwrap_or(family.prefix);
         let id = |of| Fingerprint::of(&[of, service, session.unwrap_or_default(), prompt]);
-        let turn = Some(id("turn").span_id());
-        Home { trace_id: id("trace").trace_id(), parent_span_id: turn, turn }
+        Home { trace_id: id("trace").trace_id(), parent_span_id: Some(id("turn").span_id()), derived: true }
+    }
+
+    /// The span of the user's turn, which has the prompt and the answer.
+    fn turn(&self) -> Option<SpanId> {
+        self.parent_span_id
     }
 }
 

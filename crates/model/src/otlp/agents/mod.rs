@@ -19,6 +19,7 @@ use crate::map::{self, RawSpan};
 use crate::names::{Dialect, Field};
 use crate::price::PriceBook;
 use crate::span::Span;
+use crate::usage;
 
 /// A family of agents that name things alike.
 pub(super) struct Family {
@@ -34,6 +35,9 @@ pub(super) struct Family {
     dialect: Dialect,
     /// The attribute that tells one prompt of a session from the next.
     prompt_id: Option<&'static str>,
+    /// Whether all of a prompt is one trace of its own spans. Where it is not, records do not follow the span that they were written in,
+    /// but stand together.
+    one_trace: bool,
     /// What the span above all records of a prompt is called.
     turn: &'static str,
 }
@@ -49,6 +53,10 @@ enum Role {
     CountedCall,
     /// A call of a model that failed.
     FailedCall,
+    /// A request to a model, of whose answer another record tells: a call of its own only if it failed.
+    Attempt,
+    /// A span of a call that a record tells of too, with all of its tokens.
+    Repeat,
     /// A call of a tool.
     Tool,
     /// What the user asked.
@@ -70,9 +78,9 @@ impl Role {
     const fn op(self) -> &'static str {
         match self {
             Role::Agent => "gen_ai.invoke_agent",
-            Role::Call | Role::CountedCall | Role::FailedCall => "gen_ai.chat",
+            Role::Call | Role::CountedCall | Role::FailedCall | Role::Repeat => "gen_ai.chat",
             Role::Tool => "gen_ai.execute_tool",
-            Role::Prompt | Role::Answer | Role::Step | Role::Ignored => "agent.event",
+            Role::Prompt | Role::Answer | Role::Step | Role::Attempt | Role::Ignored => "agent.event",
         }
     }
 }
@@ -102,10 +110,16 @@ pub(super) fn of_record(record: &Record, around: &Around) -> Option<(&'static Fa
 impl Family {
     /// The canonical span of one of the family's.
     pub(super) fn canonical(&self, mut raw: RawSpan, book: &PriceBook) -> Span {
-        if let Some(role) = self.known_role(&raw.name).filter(|_| raw.op.is_empty()) {
+        let role = self.known_role(&raw.name).filter(|_| raw.op.is_empty());
+        if let Some(role) = role {
             raw.op = role.op().into();
         }
-        map::canonical_of(raw, &self.dialect, book)
+        let mut span = map::canonical_of(raw, &self.dialect, book);
+        if role == Some(Role::Repeat) {
+            span.counted = false;
+            span.not_counted_because = Some("a log record tells of the same call, with all of its tokens".into());
+        }
+        span
     }
 
     fn known_role(&self, name: &str) -> Option<Role> {
@@ -117,8 +131,28 @@ impl Family {
         let sort = record.attributes.get("event.kind").and_then(Value::as_str);
         let of_sort = sort.and_then(|sort| self.known_role(&format!("{name} {sort}")));
         let role = of_sort.or_else(|| self.known_role(name)).unwrap_or(self.others);
-        let counted = || [Field::InputTokens, Field::OutputTokens].into_iter().any(|field| self.value(record, field).is_some());
-        (role != Role::Ignored && (role != Role::CountedCall || counted())).then_some(role)
+        match role {
+            Role::Ignored => None,
+            Role::CountedCall => {
+                let counted = [Field::InputTokens, Field::OutputTokens].into_iter().any(|field| self.value(record, field).is_some());
+                counted.then_some(role)
+            }
+            Role::Attempt => {
+                let refused = self.value(record, Field::HttpStatus).and_then(usage::count).is_some_and(|status| status >= 400);
+                let failed = refused || self.text(record, Field::StatusMessage).is_some();
+                Some(if failed { Role::FailedCall } else { Role::Step })
+            }
+            // The span of the tool says the same.
+            Role::Tool if self.one_trace && record.trace().is_some() => Some(Role::Step),
+            // Belongs to no prompt: the program has started, or looked for an update.
+            Role::Step if self.is_alone(record) => None,
+            role => Some(role),
+        }
+    }
+
+    /// Whether nothing tells which prompt a record belongs to, although others say so.
+    fn is_alone(&self, record: &Record) -> bool {
+        self.prompt_id.is_some() && self.prompt_id(record).is_none() && record.trace().is_none()
     }
 
     /// The attribute of a record that tells a field.

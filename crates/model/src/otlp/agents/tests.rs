@@ -201,6 +201,46 @@ fn a_call_that_a_span_and_a_record_report_counts_once() {
 }
 
 #[test]
+fn within_a_trace_of_its_own_the_turn_has_the_answer() {
+    let records = [
+        within(claude(1, "user_prompt", json!({ "prompt": "Why?" })), "00000000000000aa"),
+        within(claude(8, "assistant_response", json!({ "response": "Because.", "request_id": "req_1" })), "00000000000000aa"),
+        within(claude(5, "tool_result", json!({ "tool_name": "Bash", "success": "true" })), "00000000000000aa"),
+    ];
+    let records = logs(CLAUDE_EVENTS, &records).spans;
+    for batches in [[beta(json!({})), records.clone()], [records.clone(), beta(json!({}))]] {
+        let spans = stored(&batches);
+        let turn = named(&spans, "claude_code.interaction");
+        assert_eq!(turn.output_messages[0].parts, [Part::Text { text: "Because.".into() }]);
+        assert_eq!((turn.input_messages.len(), turn.end_us - turn.start_us), (1, 9 * SECOND_US));
+        assert_eq!(named(&spans, "claude_code.tool_result").kind, Kind::Other, "the tool has a span of its own");
+    }
+}
+
+#[test]
+fn who_works_and_where() {
+    let resource = json!({ "service.name": "claude-code", "repository": "acme/shop", "vcs.ref.head.name": "main" });
+    let request = request(8, json!({ "user.email": "aiko@example.com", "cache_creation_1h_tokens": 500 }));
+    let body = json!({ "resourceLogs": [{
+        "resource": { "attributes": pairs(&resource) },
+        "scopeLogs": [{ "scope": { "name": CLAUDE_EVENTS }, "logRecords": [request] }],
+    }] });
+    let spans = decode(body.to_string().into(), Signal::Logs, Encoding::Json, &context()).unwrap().spans;
+    let call = named(&spans, "claude_code.api_request");
+    assert_eq!(
+        (call.user_id.as_deref(), call.tags["repository"].as_str(), call.tags["branch"].as_str()),
+        (Some("aiko@example.com"), "acme/shop", "main")
+    );
+    assert_eq!((call.usage.cache_write_5m, call.usage.cache_write_1h, call.usage.input_tokens()), (Some(12), Some(500), Some(2585)));
+}
+
+#[test]
+fn what_belongs_to_no_prompt_is_not_kept() {
+    let started = record(1, json!({ "event.name": "mcp_server_connection", "session.id": "s", "status": "connected" }));
+    assert_eq!(logs(CLAUDE_EVENTS, &[started]).spans, []);
+}
+
+#[test]
 fn plain_names_mean_nothing_elsewhere() {
     let plain = json!({ "model": "gpt-4o", "input_tokens": 25, "request_id": "r", "prompt": "p", "span.type": "web" });
     let found = &spans("shop", &[span("00000000000000aa", "", "claude_code.llm_request", [0, 1], plain)])[0];
@@ -251,6 +291,15 @@ fn a_session_of_codex() {
 }
 
 #[test]
+fn a_request_of_codex_that_was_refused_is_a_call() {
+    let refused = json!({ "http.response.status_code": 429, "error.message": "http 429", "duration_ms": 53, "attempt": 0 });
+    let decoded = logs(CODEX, &[codex(1, "codex.user_prompt", json!({ "prompt": "Why?" })), codex(2, "codex.api_request", refused)]);
+    let calls = counted(&decoded.spans);
+    assert_eq!(calls.len(), 1);
+    assert_eq!((calls[0].status, calls[0].status_detail.as_deref(), calls[0].usage.is_unknown()), (Status::Error, Some("http 429"), true));
+}
+
+#[test]
 fn calls_of_gemini_cli_are_those_of_its_records() {
     let event = |seconds, name: &str, more: Value| {
         let mut attributes = json!({ "event.name": name, "session.id": "s", "prompt_id": "s########0", "model": "gemini-2.5-pro" });
@@ -278,6 +327,8 @@ fn calls_of_gemini_cli_are_those_of_its_records() {
     let calls = counted(&spans);
     assert_eq!(calls.len(), 2);
     let call = named(&spans, "gemini_cli.api_response");
+    let turn = named(&spans, "gemini_cli.prompt");
+    assert!(spans.iter().filter(|span| span.name.starts_with("gemini_cli.")).all(|span| span.trace_id == turn.trace_id));
     assert!(call.counted && call.cost.is_some() && !named(&spans, "llm_call").counted);
     assert_eq!((call.usage.input, call.usage.output, call.usage.output_tokens()), (Some(60), Some(60), Some(110)));
     assert_eq!((call.provider.as_deref(), call.output_messages.len()), (Some("google"), 1));
