@@ -10,6 +10,7 @@ import './styles/shell.css';
 import './styles/menus.css';
 import './styles/tables.css';
 import './styles/parts.css';
+import './styles/forms.css';
 import './styles/charts.css';
 
 const client = new QueryClient({

@@ -105,6 +105,50 @@ const issue = createRoute({
   component: lazyRouteComponent(() => import('./routes/issues/detail')),
 });
 
+const alerts = createRoute({
+  getParentRoute: () => project,
+  path: '/alerts',
+  component: lazyRouteComponent(() => import('./routes/alerts')),
+});
+
+const incidents = createRoute({
+  getParentRoute: () => project,
+  path: '/alerts/incidents',
+  validateSearch: (raw: RawSearch) => texts(raw, 'state'),
+  component: lazyRouteComponent(() => import('./routes/alerts/incidents')),
+});
+
+const incident = createRoute({
+  getParentRoute: () => project,
+  path: '/alerts/incidents/$incident',
+  component: lazyRouteComponent(() => import('./routes/alerts/incident')),
+});
+
+const rule = createRoute({
+  getParentRoute: () => project,
+  path: '/alerts/rules/$rule',
+  component: lazyRouteComponent(() => import('./routes/alerts/rule')),
+});
+
+const budget = createRoute({
+  getParentRoute: () => project,
+  path: '/alerts/budgets/$budget',
+  component: lazyRouteComponent(() => import('./routes/alerts/budget')),
+});
+
+const deliveries = createRoute({
+  getParentRoute: () => project,
+  path: '/alerts/deliveries',
+  validateSearch: (raw: RawSearch) => texts(raw, 'state', 'target'),
+  component: lazyRouteComponent(() => import('./routes/alerts/deliveries')),
+});
+
+const targets = createRoute({
+  getParentRoute: () => project,
+  path: '/alerts/targets',
+  component: lazyRouteComponent(() => import('./routes/alerts/targets')),
+});
+
 const settings = createRoute({
   getParentRoute: () => app,
   path: '/settings',
@@ -121,7 +165,12 @@ const system = createRoute({
 
 const tree = root.addChildren([
   signIn,
-  app.addChildren([home, project.addChildren([overview, setup, traces, trace, issues, issue]), settings, system]),
+  app.addChildren([
+    home,
+    project.addChildren([overview, setup, traces, trace, issues, issue, alerts, incidents, incident, rule, budget, deliveries, targets]),
+    settings,
+    system,
+  ]),
 ]);
 
 export function makeRouter(client: QueryClient) {

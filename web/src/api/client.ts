@@ -36,7 +36,7 @@ async function toError(response: Response): Promise<ApiError> {
 }
 
 interface Options {
-  method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   body?: unknown;
   params?: Params;
   signal?: AbortSignal;

@@ -43,6 +43,9 @@ export function makeFormat(locale: string, zone: string, now: () => Date = () =>
     exact: (at: string | number | Date) => exact(locale, zone, date(at)),
     axis: (at: string | number | Date, spanMs: number) => axis(locale, zone, date(at), spanMs),
     bucketName: (at: string | number | Date, spanMs: number) => bucketName(locale, zone, date(at), spanMs),
+    /** How long until then, to the minute. */
+    until: (at: string | number | Date) =>
+      duration(locale, Math.max(0, Math.round((date(at).getTime() - now().getTime()) / 60_000) * 60_000)),
     /** How long ago, in words of the unit kind: `1 h 44 m`. */
     age: (at: string | number | Date) => duration(locale, Math.max(0, Math.round((now().getTime() - date(at).getTime()) / 1000) * 1000)),
   };

@@ -6,6 +6,7 @@ const PATHS = {
   overview: 'M2 13.5h12M3.5 11V8M6.5 11V4M9.5 11V6.5M12.5 11V2.5',
   traces: 'M2 3.5h8M4.5 8h8M8 12.5h6',
   issues: 'M8 2 14.5 13.5h-13ZM8 6.5v3M8 11.6v.1',
+  bell: 'M3.5 11.5c1-1 1-2 1-4a3.5 3.5 0 0 1 7 0c0 2 0 3 1 4ZM6.8 13.8h2.4M8 2.2V4',
   setup: 'M6 2v3.5M10 2v3.5M3.5 5.5h9v2a4.5 4.5 0 0 1-9 0ZM8 12v2.5',
   system: 'M1.5 8.5h3l1.5-5 3.5 9 1.5-4h3.5',
   settings: 'M2 4.5h6M12 4.5h2M2 11.5h2M8 11.5h6M10 3v3M6 10v3',

@@ -8,11 +8,15 @@ import { useMe, useProjectMaybe, useRouteId } from '../project';
 import { Bar } from './bar';
 import { BarContext } from './bar-slots';
 import { Help } from './help';
+import { IncidentStrip } from './incident-strip';
 import { NotFound } from './not-found';
 import { Side } from './side';
 
 /** Pages with a side pane of their own leave the side as a rail. */
 const RAILED = /\/traces(\/|$)/;
+
+/** Pages that say themselves what is open. */
+const ALERTS = /\/alerts(\/|$)/;
 
 /** The frame around every page behind the sign-in. */
 export function Shell() {
@@ -45,6 +49,7 @@ export function Shell() {
           <Side project={shown} />
           <Bar project={here} projects={me.projects} routeId={routeId} onHelp={() => setHelp(true)} setLeft={setLeft} setRight={setRight} />
           <main id="main" tabIndex={-1}>
+            {here && !ALERTS.test(routeId) && <IncidentStrip project={here.id} />}
             {lost ? <NotFound /> : <Outlet />}
           </main>
         </div>

@@ -2,6 +2,7 @@ import { Link } from '@tanstack/react-router';
 import type { Project } from '../api/types';
 import { useT } from '../i18n';
 import { Icon, Mark } from '../parts/icons';
+import { useOpenIncidents } from './incident-strip';
 
 const active = { className: 'on', 'aria-current': 'page' as const };
 
@@ -9,6 +10,7 @@ const active = { className: 'on', 'aria-current': 'page' as const };
 export function Side({ project }: { project: Project | null }) {
   const t = useT();
   const params = { project: String(project?.id ?? '') };
+  const { count } = useOpenIncidents(project?.id ?? null);
   return (
     <nav className="side" aria-label={t('nav.main')}>
       <Link className="logo" to="/" activeProps={{}} aria-label="Hinomi">
@@ -46,6 +48,22 @@ export function Side({ project }: { project: Project | null }) {
           >
             <Icon name="issues" />
             <span>{t('nav.issues')}</span>
+          </Link>
+          <Link
+            to="/p/$project/alerts"
+            params={params}
+            activeOptions={{ includeSearch: false }}
+            activeProps={active}
+            title={count > 0 ? t('alerts.openCount', { n: count }) : t('nav.alerts')}
+          >
+            <Icon name="bell" />
+            <span>{t('nav.alerts')}</span>
+            {count > 0 && (
+              <em className="hot">
+                {count}
+                <i className="vh"> {t('alerts.openWord')}</i>
+              </em>
+            )}
           </Link>
           <Link to="/p/$project/setup" params={params} activeOptions={{ includeSearch: false }} activeProps={active} title={t('nav.setup')}>
             <Icon name="setup" />

@@ -3,6 +3,7 @@ export const common = {
   'nav.overview': 'Overview',
   'nav.traces': 'Traces',
   'nav.issues': 'Issues',
+  'nav.alerts': 'Alerts',
   'nav.setup': 'Set up',
   'nav.system': 'System',
   'nav.settings': 'Settings',

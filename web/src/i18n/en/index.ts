@@ -1,3 +1,4 @@
+import { alerts } from './alerts';
 import { common } from './common';
 import { issues } from './issues';
 import { overview } from './overview';
@@ -8,4 +9,4 @@ import { text } from './text';
 import { trace } from './trace';
 import { traces } from './traces';
 
-export const en = { ...common, ...issues, ...overview, ...prices, ...settings, ...setup, ...text, ...trace, ...traces };
+export const en = { ...alerts, ...common, ...issues, ...overview, ...prices, ...settings, ...setup, ...text, ...trace, ...traces };

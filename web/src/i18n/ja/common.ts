@@ -3,6 +3,7 @@ export const common = {
   'nav.overview': '概要',
   'nav.traces': 'トレース',
   'nav.issues': 'エラー',
+  'nav.alerts': 'アラート',
   'nav.setup': '接続',
   'nav.system': 'システム',
   'nav.settings': '設定',

@@ -1,4 +1,5 @@
 import type { en } from '../en';
+import { alerts } from './alerts';
 import { common } from './common';
 import { issues } from './issues';
 import { overview } from './overview';
@@ -10,6 +11,7 @@ import { trace } from './trace';
 import { traces } from './traces';
 
 export const ja: Record<keyof typeof en, string> = {
+  ...alerts,
   ...common,
   ...issues,
   ...overview,

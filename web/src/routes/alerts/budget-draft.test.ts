@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest';
+import type { Budget } from '../../api/alert-types';
+import { budgetOf, EMPTY_BUDGET, formOf } from './budget-draft';
+
+const budget: Budget = {
+  id: 2,
+  project_id: 1,
+  muted_until: null,
+  created_at: '',
+  updated_at: '',
+  state: null,
+  name: 'Day',
+  enabled: true,
+  measure: 'cost',
+  amount: 50.5,
+  period: 'day',
+  time_zone: 'Asia/Tokyo',
+  week_starts: 'sunday',
+  filter: 'environment:production',
+  group_by: null,
+  most_groups: 1000,
+  steps: [50, 80, 99.5],
+  critical_from: 80,
+  ring_on_forecast: true,
+  owner: 'me',
+  notify: { targets: [1] },
+};
+
+describe('a budget in its form', () => {
+  it('comes out as it went in', () => {
+    const { id, project_id, muted_until, created_at, updated_at, state, ...draft } = budget;
+    expect([id, project_id, muted_until, created_at, updated_at, state]).toHaveLength(6);
+    expect(budgetOf(formOf(budget), budget)).toEqual(draft);
+  });
+
+  it('has no forecast for groups', () => {
+    expect(budgetOf({ ...formOf(budget), groupBy: 'user' })).toMatchObject({ group_by: 'user', ring_on_forecast: false });
+  });
+
+  it('says what is wrong', () => {
+    expect(budgetOf(EMPTY_BUDGET)).toBe('amount');
+    expect(budgetOf({ ...EMPTY_BUDGET, amount: '-1' })).toBe('amount');
+    expect(budgetOf({ ...EMPTY_BUDGET, amount: '1', steps: '50 or so' })).toBe('steps');
+    expect(budgetOf({ ...EMPTY_BUDGET, amount: '1', steps: '50% 80%' })).toMatchObject({ steps: [50, 80] });
+  });
+});

@@ -1,0 +1,123 @@
+import type { Budget } from '../../api/alert-types';
+import { plain } from '../../format';
+import { useT } from '../../i18n';
+import { Num, Said, Share } from '../../parts/values';
+import { useReader } from '../../reader';
+import { budgetUnit } from './budget-draft';
+import { dimensionText, figure, figureText } from './words';
+
+/** Spent, left, the forecast with its edges and its method, and what is usual by now. */
+export function BudgetFigures({ budget }: { budget: Budget }) {
+  const t = useT();
+  const { format } = useReader();
+  const { state, amount } = budget;
+  if (!state) return <p className="dim">{t('alerts.notCounted')}</p>;
+  const unit = budgetUnit(budget);
+  const write = (value: number) => figureText(format, value, unit, '');
+  const { forecast, spent, left } = state;
+  const more = forecast?.usual_by_now === null || forecast === null ? null : spent - forecast.usual_by_now;
+  return (
+    <dl className="sum lead3">
+      <div>
+        <dt>{t('alerts.spent')}</dt>
+        <dd>
+          <Num v={figure(format, spent, unit)} />
+        </dd>
+      </div>
+      {left !== null && (
+        <div>
+          <dt>{t('alerts.leftHead')}</dt>
+          <dd className={left < 0 ? 'err' : undefined}>
+            <Num v={figure(format, left, unit)} />
+            {left >= 0 && <span className="u">{format.percentText(left / amount)} %</span>}
+          </dd>
+        </div>
+      )}
+      {forecast && (
+        <div>
+          <dt>{t('alerts.forecast')}</dt>
+          <dd className={forecast.expected > amount ? 'wrn' : undefined}>
+            <Num v={figure(format, forecast.expected, unit)} />
+            <span className="u">{t('alerts.between', { low: write(forecast.low), high: write(forecast.high) })}</span>
+          </dd>
+        </div>
+      )}
+      {forecast?.usual_by_now != null && more !== null && (
+        <div>
+          <dt>{t('alerts.usualByNow')}</dt>
+          <dd>
+            <Num v={figure(format, forecast.usual_by_now, unit)} />
+            <span className="u">
+              {more >= 0 ? t('alerts.moreNow', { amount: write(more) }) : t('alerts.lessNow', { amount: write(-more) })}
+            </span>
+          </dd>
+        </div>
+      )}
+    </dl>
+  );
+}
+
+/** How the forecast was made: a figure shows where it came from. */
+export function ForecastNote({ budget }: { budget: Budget }) {
+  const t = useT();
+  const forecast = budget.state?.forecast;
+  if (!forecast) return null;
+  const method = { weekly: 'alerts.methodWeekly', daily: 'alerts.methodDaily', linear: 'alerts.methodLinear' } as const;
+  return <p className="note dim">{t(method[forecast.method], { n: forecast.samples })}</p>;
+}
+
+/** What the period is, and when it starts again. */
+export function PeriodText({ budget }: { budget: Budget }) {
+  const t = useT();
+  const { format } = useReader();
+  const word = { day: 'alerts.perDay', week: 'alerts.perWeek', month: 'alerts.perMonth' } as const;
+  const amount = figureText(format, budget.amount, budgetUnit(budget), '');
+  const end = budget.state?.period_end;
+  return (
+    <span className="meta">
+      {t(word[budget.period], { amount, zone: budget.time_zone })}
+      {end && `; ${t('alerts.startsAgain', { length: plain(format.until(end)) })}`}
+    </span>
+  );
+}
+
+/** Who has spent most of a budget that each has for itself. */
+export function BudgetGroups({ budget, most }: { budget: Budget; most: number }) {
+  const t = useT();
+  const { format } = useReader();
+  const groups = budget.state?.groups;
+  if (!groups || groups.length === 0) return null;
+  const unit = budgetUnit(budget);
+  return (
+    <table className="tbl" aria-label={t('alerts.spent')}>
+      <thead>
+        <tr>
+          <th scope="col">{dimensionText(t, budget.group_by ?? '')}</th>
+          <th scope="col" className="n">
+            {t('alerts.spent')}
+          </th>
+          <th scope="col" className="n">
+            {t('alerts.leftHead')}
+          </th>
+          <th scope="col" className="c2" aria-hidden="true" />
+        </tr>
+      </thead>
+      <tbody>
+        {groups.slice(0, most).map(({ key, spent, left }) => (
+          <tr key={key ?? ''}>
+            <td className="grow">{key === null ? <span className="unk">{t('common.noValue')}</span> : <Said text={key} />}</td>
+            <td className="n">
+              <Num v={figure(format, spent, unit)} />
+            </td>
+            <td className={left < 0 ? 'n err' : 'n dim'}>
+              <Num v={figure(format, left, unit)} />
+            </td>
+            <td className="c2">
+              <Share of={spent / budget.amount} color={left < 0 ? 'var(--error)' : undefined} />
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}

@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import type { BudgetState } from '../../api/alert-types';
+import { burnDown } from './burn-down';
+
+const state = (patch: Partial<BudgetState>): BudgetState => ({
+  period_start: '2026-11-23T00:00:00Z',
+  period_end: '2026-11-24T00:00:00Z',
+  spent: 20,
+  left: 30,
+  used_up: false,
+  forecast: null,
+  groups: null,
+  ...patch,
+});
+const noon = Date.parse('2026-11-23T12:00:00Z');
+
+describe('what is left of a budget', () => {
+  it('falls from the amount to what the server says is left', () => {
+    const points: [string, number | null][] = [
+      ['2026-11-23T00:00:00Z', 5],
+      ['2026-11-23T06:00:00Z', null],
+      ['2026-11-23T12:00:00Z', 1],
+    ];
+    const { course, expected, bottom } = burnDown(50, state({}), points, noon);
+    expect(course).toEqual([
+      [0, 50],
+      [0.25, 45],
+      [0.5, 30],
+    ]);
+    expect([expected, bottom]).toEqual([[], 0]);
+  });
+
+  it('goes on to the two edges of the forecast, below zero where it is used up', () => {
+    const forecast = {
+      method: 'daily' as const,
+      samples: 5,
+      expected: 55,
+      low: 45,
+      high: 60,
+      if_goes_on: 70,
+      usual_by_now: 18,
+      runs_out_at: null,
+      runs_out_earliest_at: null,
+    };
+    const burn = burnDown(50, state({ forecast }), [], noon);
+    expect([burn.low.at(-1), burn.expected.at(-1), burn.high.at(-1)]).toEqual([
+      [1, 5],
+      [1, -5],
+      [1, -20],
+    ]);
+    expect(burn.bottom).toBeLessThan(-20);
+  });
+});

@@ -1,0 +1,54 @@
+import type { BudgetState } from '../../api/alert-types';
+
+/** A point of a line: a part of the period's length, and what is left then. */
+export type Point = [x: number, left: number];
+
+export interface BurnDown {
+  /** What was left, from the start of the period until now. */
+  course: Point[];
+  /** Until the end: the likely case, the two edges, and what comes if it goes on like this. */
+  expected: Point[];
+  low: Point[];
+  high: Point[];
+  now: number;
+  top: number;
+  bottom: number;
+}
+
+/** What is left of a budget over its period: points are what each stretch of time took. */
+export function burnDown(amount: number, state: BudgetState, points: [string, number | null][], nowMs: number): BurnDown {
+  const start = Date.parse(state.period_start);
+  const length = Math.max(1, Date.parse(state.period_end) - start);
+  const place = (ms: number) => Math.max(0, Math.min(1, (ms - start) / length));
+  const now = place(nowMs);
+  const left = amount - state.spent;
+  const course: Point[] = [[0, amount]];
+  let rest = amount;
+  points.forEach(([, taken], at) => {
+    const end = points[at + 1]?.[0];
+    rest -= taken ?? 0;
+    if (end !== undefined && place(Date.parse(end)) < now) course.push([place(Date.parse(end)), rest]);
+  });
+  // The server's own sum has the last word.
+  course.push([now, left]);
+  const to = (sum: number | undefined): Point[] =>
+    sum === undefined
+      ? []
+      : [
+          [now, left],
+          [1, amount - sum],
+        ];
+  const { expected, low, high, if_goes_on: goesOn } = state.forecast ?? {};
+  const worst = goesOn === undefined ? high : Math.max(high ?? 0, goesOn);
+  // A future that is many times the amount leaves the picture, or what was spent so far could not be seen.
+  const lowest = Math.min(0, left, Math.max(-amount, amount - (worst ?? 0)));
+  return {
+    course,
+    expected: to(expected),
+    low: to(low),
+    high: to(worst),
+    now,
+    top: amount,
+    bottom: lowest < 0 ? lowest - (amount - lowest) * 0.05 : 0,
+  };
+}

@@ -1,0 +1,130 @@
+import { useQuery } from '@tanstack/react-query';
+import { useMemo } from 'react';
+import type { Budget, BudgetState } from '../../api/alert-types';
+import { seriesQuery } from '../../api/queries';
+import type { Bucket, Measure } from '../../api/types';
+import { useT, type T } from '../../i18n';
+import type { Format } from '../../format';
+import { useReader } from '../../reader';
+import { burnDown, type Point } from './burn-down';
+import { budgetUnit } from './budget-draft';
+import { figureText, measureText } from './words';
+
+const BUCKETS: Record<Budget['period'], Bucket> = { day: '15m', week: '1h', month: '6h' };
+
+/** What a budget's measure is made of in series. */
+const PARTS: Record<string, Measure[]> = {
+  cost: ['cost'],
+  calls: ['calls'],
+  total_tokens: ['input_tokens', 'output_tokens'],
+  input_tokens: ['input_tokens'],
+  output_tokens: ['output_tokens'],
+};
+
+const NONE: Measure[] = [];
+
+/** What is left of a budget, burning down to zero, and the two futures of the forecast. */
+export function Burn({ project, budget }: { project: number; budget: Budget & { state: BudgetState | null } }) {
+  const t = useT();
+  const { format } = useReader();
+  const { state, amount } = budget;
+  const parts = PARTS[budget.measure ?? 'cost'] ?? NONE;
+  const scope = { from: state?.period_start ?? '-24h', to: 'now', q: budget.filter };
+  const series = useQuery({
+    ...seriesQuery(project, scope, BUCKETS[budget.period], parts.length ? parts : ['calls']),
+    enabled: parts.length > 0,
+  });
+  const burn = useMemo(() => {
+    if (!state) return null;
+    const lists = parts.map((part) => series.data?.measures[part]?.[0]?.points ?? []);
+    const points = (lists[0] ?? []).map(([at], index): [string, number | null] => [
+      at,
+      lists.reduce((sum, list) => sum + (list[index]?.[1] ?? 0), 0),
+    ]);
+    return burnDown(amount, state, points, series.dataUpdatedAt || Date.parse(state.period_start));
+  }, [state, amount, parts, series.data, series.dataUpdatedAt]);
+  if (!state || !burn) return null;
+
+  const unit = budgetUnit(budget);
+  const write = (value: number) => figureText(format, value, unit, '');
+  const { top, bottom, now } = burn;
+  const y = (left: number) => ((top - left) / Math.max(1e-12, top - bottom)) * 100;
+  const line = (points: Point[]) =>
+    points.map(([x, left], at) => `${at === 0 ? 'M' : 'L'}${(x * 100).toFixed(2)} ${y(left).toFixed(2)}`).join('');
+  const band = burn.low.length > 0 && burn.high.length > 0 ? `${line(burn.low)}L${line(burn.high.toReversed()).slice(1)}z` : '';
+  const { forecast } = state;
+  const runsOut = forecast?.runs_out_at ? place(state, forecast.runs_out_at) : null;
+  const end = (points: Point[]) => points.at(-1)?.[1] ?? 0;
+  const lowEnd = end(burn.low);
+  const highEnd = end(burn.high);
+  const within = (left: number) => Math.max(2, Math.min(98, y(left)));
+  const apart = Math.abs(within(lowEnd) - within(highEnd)) > 14;
+  return (
+    <div className="chart burn">
+      <div
+        className="plot"
+        role="img"
+        aria-label={t('alerts.burnLabel', {
+          measure: measureText(t, budget.measure ?? 'cost'),
+          left: write(end(burn.course)),
+          amount: write(amount),
+        })}
+      >
+        {[top, top / 2, 0].map((value) => (
+          <div key={value} className={value === 0 ? 'grid z' : 'grid'} style={{ top: `${y(value)}%` }}>
+            <span className="lft">{write(value)}</span>
+          </div>
+        ))}
+        <svg className="p" viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">
+          {band && <path d={band} fill="var(--warn-soft)" />}
+          {burn.expected.length > 0 && <path className="ln" d={line(burn.expected)} stroke="var(--warn)" strokeDasharray="4 3" />}
+          {burn.low.length > 0 && <path className="ln" d={line(burn.low)} stroke="var(--warn)" strokeWidth="1" opacity=".5" />}
+          {burn.high.length > 0 && <path className="ln" d={line(burn.high)} stroke="var(--warn)" strokeWidth="1" opacity=".5" />}
+          <path d={`${line(burn.course)}L${now * 100} ${y(0)}L0 ${y(0)}z`} fill="var(--sunken)" opacity=".7" />
+          <path className="ln" d={line(burn.course)} stroke="var(--ink)" style={{ strokeWidth: 2 }} />
+        </svg>
+        <div className={now > 0.7 ? 'now flip' : 'now'} style={{ left: `${now * 100}%` }}>
+          <span>{t('alerts.nowLeft', { left: write(end(burn.course)) })}</span>
+        </div>
+        <i className="pt" style={{ left: `${now * 100}%`, top: `${y(end(burn.course))}%` }} />
+        {runsOut !== null && runsOut > now && (
+          <div className="zero" style={{ left: `${runsOut * 100}%`, top: `${y(0)}%` }}>
+            <span>{t('alerts.usedUpAbout', { time: format.brief(forecast?.runs_out_at ?? '') })}</span>
+          </div>
+        )}
+        {burn.low.length > 0 && apart && (
+          <span className={lowEnd < 0 ? 'endl bad' : 'endl'} style={{ top: `${within(lowEnd)}%` }}>
+            {endText(t, format, write, lowEnd)}
+            {t('alerts.lowCase')}
+          </span>
+        )}
+        {burn.high.length > 0 && (
+          <span className={highEnd < 0 ? 'endl bad' : 'endl'} style={{ top: `${within(highEnd)}%` }}>
+            {endText(t, format, write, highEnd)}
+            {t('alerts.goesOn')}
+          </span>
+        )}
+        {[0, 0.25, 0.5, 0.75, 1].map((x) => (
+          <span key={x} className={x === 0 ? 'tick l' : x === 1 ? 'tick r' : 'tick'} style={{ left: `${x * 100}%` }}>
+            {tick(format, state, budget.period, x)}
+          </span>
+        ))}
+      </div>
+    </div>
+  );
+}
+
+const place = (state: BudgetState, at: string) => {
+  const start = Date.parse(state.period_start);
+  return Math.max(0, Math.min(1, (Date.parse(at) - start) / Math.max(1, Date.parse(state.period_end) - start)));
+};
+
+const endText = (t: T, _format: Format, write: (value: number) => string, left: number) => (
+  <b>{left < 0 ? t('alerts.over', { amount: write(-left) }) : t('alerts.left', { amount: write(left) })}</b>
+);
+
+function tick(format: Format, state: BudgetState, period: Budget['period'], x: number): string {
+  const start = Date.parse(state.period_start);
+  const at = start + x * (Date.parse(state.period_end) - start);
+  return period === 'day' ? format.hourMinute(at) : format.day(at);
+}

@@ -1,0 +1,95 @@
+import { Fragment } from 'react';
+import type { Incident } from '../../api/alert-types';
+import { colorOf } from '../../colors';
+import { useT } from '../../i18n';
+import { Num, Said, Swatch } from '../../parts/values';
+import { useReader } from '../../reader';
+import { dimensionText, figure } from './words';
+
+/** The part of a link of the page's own that leads there from here, whatever name the server is reached by. */
+export function hrefOf(link: string): string | null {
+  try {
+    const { pathname, search } = new URL(link, 'http://page');
+    return pathname + search;
+  } catch {
+    return null;
+  }
+}
+
+/** What moved the figure, by what it is of: what it took, what it usually takes (the tick), in one scale. */
+export function Culprits({ incident }: { incident: Incident }) {
+  const t = useT();
+  const { format } = useReader();
+  const { culprits, unit } = incident;
+  const dimensions = [...new Set(culprits.map(({ dimension }) => dimension))];
+  const largest = Math.max(1e-12, ...culprits.flatMap(({ contribution, usual }) => [contribution, usual ?? 0]));
+  if (culprits.length === 0) return <p className="dim">{t('alerts.noCulprits')}</p>;
+  return (
+    <table className="tbl culp" aria-label={t('alerts.culprits')}>
+      <thead>
+        <tr>
+          <th scope="col">
+            <span className="vh">{t('alerts.by')}</span>
+          </th>
+          <th scope="col">
+            <span className="vh">{t('alerts.which')}</span>
+          </th>
+          <th scope="col" className="n">
+            {t('alerts.inWindow')}
+          </th>
+          <th scope="col" className="n">
+            {t('alerts.usual')}
+          </th>
+          <th scope="col" className="c2" aria-hidden="true" />
+        </tr>
+      </thead>
+      <tbody>
+        {dimensions.map((dimension) => (
+          <Fragment key={dimension}>
+            {culprits
+              .filter((culprit) => culprit.dimension === dimension)
+              .map((culprit, at) => {
+                const href = culprit.link === null ? null : hrefOf(culprit.link);
+                const name = culprit.key === null ? <span className="unk">{t('common.noValue')}</span> : <Said text={culprit.key} />;
+                return (
+                  <tr key={culprit.key ?? ''}>
+                    <td className="dim">
+                      {at === 0 ? dimensionText(t, dimension) : <span className="vh">{dimensionText(t, dimension)}</span>}
+                    </td>
+                    <td className="grow">
+                      {dimension === 'model' && <Swatch color={colorOf(culprit.key)} />} {href ? <a href={href}>{name}</a> : name}
+                      {culprit.share !== null && culprit.share >= 0.01 && (
+                        <span className="dim shr">
+                          {' '}
+                          {t('alerts.shareOfRise', { share: format.percentText(Math.min(1, culprit.share)) })}
+                        </span>
+                      )}
+                    </td>
+                    <td className="n">
+                      <b>
+                        <Num v={figure(format, culprit.contribution, unit)} />
+                      </b>
+                    </td>
+                    <td className="n dim">
+                      {culprit.usual === null ? t('common.unknown') : <Num v={figure(format, culprit.usual, unit)} />}
+                    </td>
+                    <td className="cb c2" aria-hidden="true">
+                      <span className="cbar">
+                        <i
+                          style={{
+                            width: `${Math.max(0, culprit.contribution / largest) * 100}%`,
+                            '--c': dimension === 'model' ? colorOf(culprit.key) : 'var(--plot)',
+                          }}
+                        />
+                        {culprit.usual !== null && <u style={{ left: `${Math.max(0, culprit.usual / largest) * 100}%` }} />}
+                      </span>
+                    </td>
+                  </tr>
+                );
+              })}
+          </Fragment>
+        ))}
+      </tbody>
+    </table>
+  );
+}

@@ -1,0 +1,187 @@
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { Link, useNavigate, useSearch } from '@tanstack/react-router';
+import { deliveriesPagesQuery, targetsQuery } from '../../api/alerts';
+import type { Delivery, DeliveryState } from '../../api/alert-types';
+import { plain } from '../../format';
+import { useT } from '../../i18n';
+import { Empty, ErrorPart, Skeleton } from '../../parts/states';
+import { Table, type Column } from '../../parts/table';
+import { Chip, Moment, Said } from '../../parts/values';
+import { useProject } from '../../project';
+import { useReader } from '../../reader';
+import { useTitle } from '../../shell/title';
+import { AlertsNav } from './nav';
+import { Outcome } from './outcome';
+import { groupText, KIND_TEXT, NOTICE_TEXT, STATE_TEXT } from './words';
+import './alerts.css';
+
+const STATES: DeliveryState[] = ['delivered', 'waiting', 'failed', 'folded', 'cancelled'];
+
+export default function Deliveries() {
+  const t = useT();
+  useTitle(t('alerts.navDeliveries'));
+  const project = useProject();
+  const navigate = useNavigate();
+  const { state, target } = useSearch({ from: '/app/p/$project/alerts/deliveries' });
+  const asked = { state: STATES.find((one) => one === state), target };
+  const pages = useInfiniteQuery(deliveriesPagesQuery(project.id, asked));
+  const targets = useQuery(targetsQuery(project.id));
+  const rows = pages.data?.pages.flatMap(({ deliveries }) => deliveries) ?? [];
+  const choose = (patch: { state?: string; target?: string }) => void navigate({ to: '.', search: (was) => ({ ...was, ...patch }) });
+  return (
+    <>
+      <AlertsNav />
+      <div className="sheet pane">
+        <div className="head">
+          <h1>{t('alerts.navDeliveries')}</h1>
+          <span className="meta">{t('alerts.deliveriesWhy')}</span>
+        </div>
+        <div className="pickrow">
+          <label>
+            {t('alerts.state')}{' '}
+            <select className="field" value={asked.state ?? ''} onChange={(event) => choose({ state: event.target.value || undefined })}>
+              <option value="">{t('alerts.all')}</option>
+              {STATES.map((one) => (
+                <option key={one} value={one}>
+                  {t(STATE_TEXT[one])}
+                </option>
+              ))}
+            </select>
+          </label>
+          <label>
+            {t('alerts.target')}{' '}
+            <select className="field" value={target ?? ''} onChange={(event) => choose({ target: event.target.value || undefined })}>
+              <option value="">{t('alerts.all')}</option>
+              {targets.data?.targets.map(({ id, name }) => (
+                <option key={id} value={id}>
+                  {name}
+                </option>
+              ))}
+            </select>
+          </label>
+        </div>
+        {pages.error && !pages.data && <ErrorPart error={pages.error} onRetry={() => void pages.refetch()} />}
+        {pages.isPending && <Skeleton rows={6} />}
+        {pages.data && rows.length === 0 && (
+          <Empty
+            title={t('alerts.noDeliveries')}
+            action={
+              <Link className="btn" to="/p/$project/alerts/targets" params={{ project: String(project.id) }}>
+                {t('alerts.navTargets')}
+              </Link>
+            }
+          >
+            {t('alerts.noDeliveriesWhy')}
+          </Empty>
+        )}
+        {rows.length > 0 && <List rows={rows} stale={pages.isPlaceholderData} />}
+        {pages.hasNextPage && (
+          <button type="button" className="btn more" disabled={pages.isFetchingNextPage} onClick={() => void pages.fetchNextPage()}>
+            {t('issues.more')}
+          </button>
+        )}
+      </div>
+    </>
+  );
+}
+
+function List({ rows, stale }: { rows: Delivery[]; stale: boolean }) {
+  const t = useT();
+  const project = useProject();
+  const columns: Column<Delivery>[] = [
+    {
+      key: 'at',
+      head: t('alerts.when'),
+      cell: ({ created_at: at }) => (
+        <span className="dim">
+          <Moment at={at} />
+        </span>
+      ),
+    },
+    { key: 'what', head: t('alerts.what'), cell: (delivery) => <What delivery={delivery} project={project.id} /> },
+    {
+      key: 'target',
+      head: t('alerts.target'),
+      optional: true,
+      cell: (delivery) => (
+        <>
+          <Said text={delivery.target_name} /> <span className="dim">{t(KIND_TEXT[delivery.target_kind])}</span>
+        </>
+      ),
+    },
+    { key: 'state', head: t('alerts.state'), cell: ({ state }) => <StateChip state={state} /> },
+    { key: 'how', head: t('alerts.attempts'), grow: true, cell: (delivery) => <Attempts delivery={delivery} /> },
+  ];
+  return (
+    <div className="atbl wraps">
+      <Table label={t('alerts.navDeliveries')} columns={columns} rows={rows} rowKey={({ id }) => String(id)} stale={stale} />
+    </div>
+  );
+}
+
+function What({ delivery, project }: { delivery: Delivery; project: number }) {
+  const t = useT();
+  const { kind, rule_name: name, incident_id: incident, group, gathered } = delivery;
+  const words = kind === 'digest' ? t('alerts.digestOf', { n: gathered }) : `${t(NOTICE_TEXT[kind])}: ${name}`;
+  const text = (
+    <>
+      <Said text={words} />
+      {group && <span className="dim"> {groupText(t, group)}</span>}
+    </>
+  );
+  if (incident === null) return <span className="ellw">{text}</span>;
+  return (
+    <Link
+      className="ellw act2"
+      to="/p/$project/alerts/incidents/$incident"
+      params={{ project: String(project), incident: String(incident) }}
+    >
+      {text}
+    </Link>
+  );
+}
+
+export function StateChip({ state }: { state: Delivery['state'] }) {
+  const t = useT();
+  const tone = state === 'delivered' ? 'good' : state === 'failed' ? 'bad' : state === 'waiting' ? 'wrn' : 'line';
+  return <Chip tone={tone}>{t(STATE_TEXT[state])}</Chip>;
+}
+
+/** The last attempt in a line; all of them below, where there were more. */
+export function Attempts({ delivery }: { delivery: Delivery }) {
+  const t = useT();
+  const { format } = useReader();
+  const { attempts, state, next_attempt_at: next } = delivery;
+  const last = attempts.at(-1);
+  const again = state === 'waiting' && next !== null && (
+    <span className="dim">{last ? t('alerts.nextTry', { time: format.moment(next), n: attempts.length + 1 }) : t('alerts.firstTry')}</span>
+  );
+  if (!last) {
+    if (delivery.folded_into !== null) return <span className="dim">{t('alerts.foldedInto')}</span>;
+    return <span className="outc">{again || <span className="dim">{t('common.none')}</span>}</span>;
+  }
+  const line = (
+    <>
+      <Outcome attempt={last} delivered={state === 'delivered'} /> {again}
+    </>
+  );
+  if (attempts.length === 1) return <span className="outc">{line}</span>;
+  return (
+    <details className="atts">
+      <summary>
+        {line} <span className="dim">{t('alerts.attemptCount', { n: attempts.length })}</span>
+      </summary>
+      <ol>
+        {attempts.map((attempt, at) => (
+          <li key={attempt.at}>
+            <span className="dim">{format.moment(attempt.at)}</span>
+            <Outcome attempt={attempt} delivered={state === 'delivered' && at === attempts.length - 1} />
+            {attempt.duration_ms !== null && attempt.error !== null && (
+              <span className="dim">{plain(format.duration(attempt.duration_ms))}</span>
+            )}
+          </li>
+        ))}
+      </ol>
+    </details>
+  );
+}

@@ -1,0 +1,205 @@
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { deliveriesPagesQuery, useDeed } from '../../api/alerts';
+import type { Incident } from '../../api/alert-types';
+import { plain } from '../../format';
+import { useT } from '../../i18n';
+import { Icon } from '../../parts/icons';
+import { Menu, Choice } from '../../parts/menu';
+import { ErrorPart } from '../../parts/states';
+import { Chip, Said } from '../../parts/values';
+import { useReader } from '../../reader';
+import { lengthText } from '../../shell/length';
+import { Culprits, hrefOf } from './culprits';
+import { Attempts, StateChip } from './deliveries';
+import { figureText, groupText, measureText, sign } from './words';
+
+/** The title of an incident: what rang, for whom, how bad, since when. */
+export function IncidentHead({ incident, linked = false }: { incident: Incident; linked?: boolean }) {
+  const t = useT();
+  const { format } = useReader();
+  const { group, severity, state, opened_at: opened, resolved_at: resolved } = incident;
+  const title = (
+    <>
+      <Said text={incident.rule_name} />
+      {group && <span className="mid"> {groupText(t, group)}</span>}
+    </>
+  );
+  const params = { project: String(incident.project_id), incident: String(incident.id) };
+  const Title = linked ? 'h2' : 'h1';
+  return (
+    <div className="ih">
+      <span className={`bellb ${state === 'resolved' ? 'done' : severity}`}>
+        <Icon name="bell" />
+      </span>
+      <div>
+        <Title>
+          {linked ? (
+            <Link to="/p/$project/alerts/incidents/$incident" params={params}>
+              {title}
+            </Link>
+          ) : (
+            title
+          )}{' '}
+          <SeverityChip incident={incident} /> <IncidentStateChip incident={incident} />
+        </Title>
+        <p className="dim">
+          {resolved === null
+            ? t('alerts.rangAgo', { time: format.moment(opened), age: plain(format.age(opened)) })
+            : t('alerts.rangUntil', {
+                time: format.moment(opened),
+                length: plain(format.duration(Math.max(0, Date.parse(resolved) - Date.parse(opened)))),
+              })}
+        </p>
+      </div>
+    </div>
+  );
+}
+
+export function SeverityChip({ incident }: { incident: Incident }) {
+  const t = useT();
+  const severity = incident.state === 'resolved' ? incident.worst : incident.severity;
+  return <Chip tone={severity === 'critical' ? 'bad' : 'wrn'}>{t(`alerts.${severity}`)}</Chip>;
+}
+
+export function IncidentStateChip({ incident }: { incident: Incident }) {
+  const t = useT();
+  const { format } = useReader();
+  if (incident.snoozed_until !== null && incident.state !== 'resolved') {
+    const until = incident.snoozed_until === 'forever' ? t('alerts.forever') : format.brief(incident.snoozed_until);
+    return <Chip tone="line">{t('alerts.snoozedTo', { time: until })}</Chip>;
+  }
+  if (incident.state === 'resolved') return <Chip tone="good">{t('alerts.resolved')}</Chip>;
+  if (incident.state === 'acknowledged') return <Chip tone="line">{t('alerts.acknowledged')}</Chip>;
+  return null;
+}
+
+/** The figure and its threshold in a sentence, and what the bill will be. */
+export function Sentence({ incident }: { incident: Incident }) {
+  const t = useT();
+  const { format } = useReader();
+  const { measure, unit, value, threshold, direction, outlook, peak } = incident;
+  const none = t('alerts.noData');
+  const measured = measureText(t, measure);
+  return (
+    <p className="say">
+      {t('alerts.says', {
+        measure: measured,
+        value: figureText(format, value, unit, none),
+        sign: sign(direction),
+        threshold: figureText(format, threshold, unit, none),
+        from: format.brief(incident.window_from),
+        to: format.brief(incident.window_to),
+      })}{' '}
+      {incident.state === 'resolved' && peak !== null && <>{t('alerts.peak', { value: figureText(format, peak, unit, none) })} </>}
+      {outlook && incident.state !== 'resolved' && (
+        <b>{t('alerts.outlook', { cost: format.money(outlook.if_goes_on_usd), time: format.brief(outlook.until) })}</b>
+      )}
+    </p>
+  );
+}
+
+const SNOOZES = ['1h', '8h', '1d', '7d'];
+
+export function Deeds({ project, incident }: { project: number; incident: Incident }) {
+  const t = useT();
+  const deed = useDeed(project, incident.id);
+  const traces = incident.culprits.find(({ link }) => link !== null)?.link;
+  const href = traces ? hrefOf(traces) : null;
+  if (incident.state === 'resolved') {
+    return href ? (
+      <div className="acts">
+        <a className="btn" href={href}>
+          {t('alerts.openTraces')}
+        </a>
+      </div>
+    ) : null;
+  }
+  return (
+    <>
+      <div className="acts">
+        {incident.state === 'open' && (
+          <button type="button" className="btn pri" disabled={deed.isPending} onClick={() => deed.mutate({ deed: 'acknowledge' })}>
+            {t('alerts.acknowledge')}
+          </button>
+        )}
+        {href && (
+          <a className="btn" href={href}>
+            {t('alerts.openTraces')}
+          </a>
+        )}
+        <button type="button" className="btn" disabled={deed.isPending} onClick={() => deed.mutate({ deed: 'resolve' })}>
+          {t('alerts.resolve')}
+        </button>
+        {incident.snoozed_until === null ? (
+          <Menu
+            label={t('alerts.snooze')}
+            trigger={
+              <button type="button" className="btn quiet">
+                {t('alerts.snooze')}
+                <Icon name="down" size="xs" />
+              </button>
+            }
+          >
+            <Choice
+              value=""
+              options={SNOOZES.map((length) => ({ value: length, label: lengthText(t, length) }))}
+              onChange={(length) => deed.mutate({ deed: 'snooze', length })}
+            />
+          </Menu>
+        ) : (
+          <button type="button" className="btn quiet" onClick={() => deed.mutate({ deed: 'snooze', length: null })}>
+            {t('alerts.wake')}
+          </button>
+        )}
+      </div>
+      {deed.error && <ErrorPart error={deed.error} />}
+    </>
+  );
+}
+
+/** Whether the bell was heard. */
+export function Heard({ project, incident }: { project: number; incident: Incident }) {
+  const t = useT();
+  const pages = useInfiniteQuery(deliveriesPagesQuery(project, { incident: String(incident.id) }, 20));
+  const deliveries = pages.data?.pages.flatMap((page) => page.deliveries) ?? [];
+  if (pages.error && !pages.data) return <ErrorPart error={pages.error} />;
+  if (pages.data && deliveries.length === 0) {
+    return (
+      <p className="dim">
+        {t('alerts.toldNobody')}{' '}
+        <Link className="act" to="/p/$project/alerts/targets" params={{ project: String(project) }}>
+          {t('alerts.navTargets')}
+        </Link>
+      </p>
+    );
+  }
+  return (
+    <ol className="dlv">
+      {deliveries.map((delivery) => (
+        <li key={delivery.id}>
+          <Said className="ell" text={delivery.target_name} />
+          <StateChip state={delivery.state} />
+          <Attempts delivery={delivery} />
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+/** An incident beside the list. */
+export function IncidentPane({ project, incident }: { project: number; incident: Incident }) {
+  const t = useT();
+  return (
+    <section className="pane inc" aria-label={t('alerts.incident')}>
+      <IncidentHead incident={incident} linked />
+      <Sentence incident={incident} />
+      <Deeds project={project} incident={incident} />
+      <Culprits incident={incident} />
+      <div className="head h3x">
+        <h3>{t('alerts.navDeliveries')}</h3>
+      </div>
+      <Heard project={project} incident={incident} />
+    </section>
+  );
+}

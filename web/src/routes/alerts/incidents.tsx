@@ -1,0 +1,147 @@
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { Link, useNavigate, useSearch } from '@tanstack/react-router';
+import { incidentsPagesQuery } from '../../api/alerts';
+import type { Incident } from '../../api/alert-types';
+import { plain } from '../../format';
+import { useT } from '../../i18n';
+import { Empty, ErrorPart, Skeleton } from '../../parts/states';
+import { Table, type Column } from '../../parts/table';
+import { Moment, Num, Said } from '../../parts/values';
+import { useProject } from '../../project';
+import { useReader } from '../../reader';
+import { useTitle } from '../../shell/title';
+import { IncidentStateChip, SeverityChip } from './incident-pane';
+import { AlertsNav } from './nav';
+import { dimensionText, figure, groupText } from './words';
+import './alerts.css';
+
+export default function IncidentList() {
+  const t = useT();
+  useTitle(t('alerts.navIncidents'));
+  const project = useProject();
+  const navigate = useNavigate();
+  const { state } = useSearch({ from: '/app/p/$project/alerts/incidents' });
+  const shown = state === 'open' || state === 'resolved' ? state : undefined;
+  const pages = useInfiniteQuery(incidentsPagesQuery(project.id, shown));
+  const rows = pages.data?.pages.flatMap(({ incidents }) => incidents) ?? [];
+  return (
+    <>
+      <AlertsNav />
+      <div className="sheet pane">
+        <div className="head">
+          <h1>{t('alerts.navIncidents')}</h1>
+          <span className="sp" />
+          <span className="seg" role="group" aria-label={t('alerts.state')}>
+            {([undefined, 'open', 'resolved'] as const).map((one) => (
+              <button
+                key={one ?? 'all'}
+                type="button"
+                className={one === shown ? 'on' : undefined}
+                aria-pressed={one === shown}
+                onClick={() => void navigate({ to: '.', search: (was) => ({ ...was, state: one }) })}
+              >
+                {t(one === undefined ? 'alerts.all' : one === 'open' ? 'alerts.open' : 'alerts.resolved')}
+              </button>
+            ))}
+          </span>
+        </div>
+        {pages.error && !pages.data && <ErrorPart error={pages.error} onRetry={() => void pages.refetch()} />}
+        {pages.isPending && <Skeleton rows={6} />}
+        {pages.data && rows.length === 0 && <Empty title={t('alerts.noIncidents')}>{t('alerts.noIncidentsWhy')}</Empty>}
+        {rows.length > 0 && <IncidentTable rows={rows} stale={pages.isPlaceholderData} keys />}
+        {pages.hasNextPage && (
+          <button type="button" className="btn more" disabled={pages.isFetchingNextPage} onClick={() => void pages.fetchNextPage()}>
+            {t('issues.more')}
+          </button>
+        )}
+      </div>
+    </>
+  );
+}
+
+export function IncidentTable({ rows, stale = false, keys = false }: { rows: Incident[]; stale?: boolean; keys?: boolean }) {
+  const t = useT();
+  const { format } = useReader();
+  const navigate = useNavigate();
+  const to = (incident: Incident) => ({
+    to: '/p/$project/alerts/incidents/$incident' as const,
+    params: { project: String(incident.project_id), incident: String(incident.id) },
+  });
+  const columns: Column<Incident>[] = [
+    {
+      key: 'at',
+      head: t('alerts.rang'),
+      cell: (incident) => (
+        <span className="dim">
+          <Moment at={incident.opened_at} />
+        </span>
+      ),
+    },
+    {
+      key: 'rule',
+      head: t('alerts.rule'),
+      cell: (incident) => (
+        <Link {...to(incident)} className="ellw">
+          <b>
+            <Said text={incident.rule_name} />
+          </b>
+          {incident.group && <span className="dim"> {groupText(t, incident.group)}</span>}
+        </Link>
+      ),
+    },
+    {
+      key: 'why',
+      head: t('alerts.culprits'),
+      grow: true,
+      optional: true,
+      cell: ({ culprits: [first] }) =>
+        first && (
+          <span className="dim">
+            {dimensionText(t, first.dimension)} <Said text={first.key ?? t('common.unknown')} />
+          </span>
+        ),
+    },
+    {
+      key: 'peak',
+      head: t('alerts.peakHead'),
+      num: true,
+      cell: ({ peak, value, unit }) => {
+        const top = peak ?? value;
+        return top === null ? <span className="dim">{t('alerts.noData')}</span> : <Num v={figure(format, top, unit)} />;
+      },
+    },
+    {
+      key: 'length',
+      head: t('alerts.lasted'),
+      num: true,
+      optional: true,
+      cell: ({ opened_at: opened, resolved_at: resolved }) => (
+        <span className="dim">
+          {plain(resolved === null ? format.age(opened) : format.duration(Math.max(0, Date.parse(resolved) - Date.parse(opened))))}
+        </span>
+      ),
+    },
+    {
+      key: 'state',
+      head: t('alerts.state'),
+      cell: (incident) => (
+        <span className="chips">
+          <SeverityChip incident={incident} /> <IncidentStateChip incident={incident} />
+        </span>
+      ),
+    },
+  ];
+  return (
+    <div className="atbl">
+      <Table
+        label={t('alerts.navIncidents')}
+        columns={columns}
+        rows={rows}
+        rowKey={({ id }) => String(id)}
+        stale={stale}
+        keys={keys}
+        onOpen={(incident) => void navigate(to(incident))}
+      />
+    </div>
+  );
+}

@@ -1,0 +1,183 @@
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { budgetsQuery, incidentsPagesQuery, openIncidentsQuery, rulesQuery } from '../../api/alerts';
+import type { Budget } from '../../api/alert-types';
+import { useT } from '../../i18n';
+import { Icon } from '../../parts/icons';
+import { Empty, ErrorPart, Skeleton } from '../../parts/states';
+import { Said } from '../../parts/values';
+import { useProject } from '../../project';
+import { useTitle } from '../../shell/title';
+import { BudgetFigures, BudgetGroups, ForecastNote, PeriodText } from './budget-figures';
+import { Burn } from './burn';
+import { IncidentPane } from './incident-pane';
+import { IncidentTable } from './incidents';
+import { AlertsNav } from './nav';
+import { RuleTable } from './rules';
+import './alerts.css';
+
+/** What burns, what is left, what is watched. */
+export default function Alerts() {
+  const t = useT();
+  useTitle(t('alerts.title'));
+  const project = useProject();
+  const rules = useQuery(rulesQuery(project.id));
+  const budgets = useQuery(budgetsQuery(project.id));
+  const open = useQuery(openIncidentsQuery(project.id));
+  const earlier = useInfiniteQuery(incidentsPagesQuery(project.id, 'resolved'));
+  const params = { project: String(project.id) };
+  const error = rules.error ?? budgets.error ?? open.error;
+  const loaded = rules.data && budgets.data && open.data;
+  const incidents = open.data?.incidents ?? [];
+  // What nobody has acknowledged speaks first, the worst of it before all.
+  const urgent = incidents.toSorted(
+    (a, b) =>
+      Number(a.state !== 'open') - Number(b.state !== 'open') ||
+      Number(b.severity === 'critical') - Number(a.severity === 'critical') ||
+      b.id - a.id,
+  );
+  const past = earlier.data?.pages[0]?.incidents ?? [];
+  const [first, ...others] = (budgets.data?.budgets ?? []).toSorted(byUrgency);
+  const nothing = loaded && rules.data.rules.length === 0 && budgets.data.budgets.length === 0;
+  return (
+    <>
+      <AlertsNav />
+      <h1 className="vh">{t('alerts.title')}</h1>
+      {error && !loaded && (
+        <div className="sheet pane">
+          <ErrorPart error={error} onRetry={() => void Promise.all([rules.refetch(), budgets.refetch(), open.refetch()])} />
+        </div>
+      )}
+      {!loaded && !error && (
+        <div className="sheet pane">
+          <Skeleton rows={10} />
+        </div>
+      )}
+      {nothing && <Start project={params.project} />}
+      {loaded && !nothing && (
+        <div className={urgent.length > 0 ? 'al2' : 'al2 alone'}>
+          <div className="all">
+            {first && <BudgetSection project={project.id} budget={first} large />}
+            {others.map((budget) => (
+              <BudgetSection key={budget.id} project={project.id} budget={budget} />
+            ))}
+            <section className="pane rl">
+              <div className="head">
+                <h2>{t('alerts.rules')}</h2>
+                <span className="meta">{rules.data.rules.length}</span>
+                <span className="sp" />
+                <Link className="btn" to="/p/$project/alerts/budgets/$budget" params={{ ...params, budget: 'new' }}>
+                  {t('alerts.newBudget')}
+                </Link>
+                <Link className="btn" to="/p/$project/alerts/rules/$rule" params={{ ...params, rule: 'new' }}>
+                  {t('alerts.newRule')}
+                </Link>
+              </div>
+              {rules.data.rules.length > 0 ? (
+                <RuleTable project={project.id} rules={rules.data.rules} />
+              ) : (
+                <p className="dim note">{t('alerts.noRules')}</p>
+              )}
+            </section>
+            <section className="pane rl">
+              <div className="head">
+                <h2>{t('alerts.earlier')}</h2>
+                <Link className="more" to="/p/$project/alerts/incidents" params={params}>
+                  {t('alerts.all')}
+                </Link>
+              </div>
+              {past.length > 0 ? <IncidentTable rows={past.slice(0, 5)} /> : <p className="dim note">{t('alerts.noEarlier')}</p>}
+            </section>
+          </div>
+          {urgent.length > 0 && (
+            <div className="allr">
+              {urgent.slice(0, 3).map((incident) => (
+                <IncidentPane key={incident.id} project={project.id} incident={incident} />
+              ))}
+              {urgent.length > 3 && (
+                <p className="pane">
+                  <Link className="act" to="/p/$project/alerts/incidents" params={params} search={{ state: 'open' }}>
+                    {t('alerts.moreOpen', { n: (open.data?.open ?? urgent.length) - 3 })}
+                  </Link>
+                </p>
+              )}
+            </div>
+          )}
+        </div>
+      )}
+    </>
+  );
+}
+
+/** The one whose amount is nearest to its end stands first; those with groups have no curve and stand behind. */
+function byUrgency(a: Budget, b: Budget): number {
+  const used = ({ state, amount }: Budget) =>
+    state === null ? -1 : state.groups ? -0.5 : (state.forecast?.expected ?? state.spent) / amount;
+  return used(b) - used(a) || a.id - b.id;
+}
+
+function BudgetSection({ project, budget, large = false }: { project: number; budget: Budget; large?: boolean }) {
+  const t = useT();
+  const params = { project: String(project), budget: String(budget.id) };
+  return (
+    <section className="pane rl">
+      <div className="head">
+        <h2 className="ell">
+          <Link to="/p/$project/alerts/budgets/$budget" params={params}>
+            <Said text={budget.name} />
+          </Link>
+        </h2>
+        <PeriodText budget={budget} />
+        <Link className="more" to="/p/$project/alerts/budgets/$budget" params={params}>
+          {t('alerts.edit')}
+        </Link>
+      </div>
+      <BudgetFigures budget={budget} />
+      {large && budget.state?.groups === null && <Burn project={project} budget={budget} />}
+      <BudgetGroups budget={budget} most={5} />
+      {large && <ForecastNote budget={budget} />}
+    </section>
+  );
+}
+
+/** An empty page teaches: what can be done, in the order in which it makes sense. */
+function Start({ project }: { project: string }) {
+  const t = useT();
+  return (
+    <div className="sheet">
+      <Empty title={t('alerts.start')}>{t('alerts.startWhy')}</Empty>
+      <ol className="firsts">
+        <li>
+          <Icon name="bell" />
+          <div>
+            <b>{t('alerts.startBudget')}</b>
+            <p>{t('alerts.startBudgetWhy')}</p>
+            <Link className="btn pri" to="/p/$project/alerts/budgets/$budget" params={{ project, budget: 'new' }}>
+              {t('alerts.newBudget')}
+            </Link>
+          </div>
+        </li>
+        <li>
+          <Icon name="overview" />
+          <div>
+            <b>{t('alerts.startRule')}</b>
+            <p>{t('alerts.startRuleWhy')}</p>
+            <Link className="btn" to="/p/$project/alerts/rules/$rule" params={{ project, rule: 'new' }}>
+              {t('alerts.newRule')}
+            </Link>
+          </div>
+        </li>
+        <li>
+          <Icon name="chat" />
+          <div>
+            <b>{t('alerts.startTarget')}</b>
+            <p>{t('alerts.startTargetWhy')}</p>
+            <Link className="btn" to="/p/$project/alerts/targets" params={{ project }}>
+              {t('alerts.newTarget')}
+            </Link>
+          </div>
+        </li>
+      </ol>
+    </div>
+  );
+}

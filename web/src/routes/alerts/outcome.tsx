@@ -1,0 +1,23 @@
+import type { Attempt } from '../../api/alert-types';
+import { plain } from '../../format';
+import { useT } from '../../i18n';
+import { StatusGlyph } from '../../parts/icons';
+import { useReader } from '../../reader';
+
+/** How an attempt ended, in a line. */
+export function Outcome({ attempt, delivered }: { attempt: Attempt; delivered: boolean }) {
+  const t = useT();
+  const { format } = useReader();
+  const took = attempt.duration_ms === null ? null : plain(format.duration(attempt.duration_ms));
+  const running = attempt.duration_ms === null && attempt.error === null;
+  return (
+    <span className="outc">
+      <StatusGlyph status={running ? 'running' : delivered ? 'ok' : 'error'} />
+      <span className={delivered || running ? 'dim' : 'err'}>
+        {running && t('alerts.sSending')}
+        {delivered && took !== null && t('alerts.tookAfter', { status: attempt.status ?? '', took })}
+        {attempt.error !== null && (delivered ? `, ${attempt.error}` : attempt.error)}
+      </span>
+    </span>
+  );
+}

@@ -1,0 +1,132 @@
+import { useQuery } from '@tanstack/react-query';
+import { Link, useNavigate } from '@tanstack/react-router';
+import { draftOf, triedQuery, useMute } from '../../api/alerts';
+import type { Rule } from '../../api/alert-types';
+import { Sparkline } from '../../charts';
+import { useT } from '../../i18n';
+import { Icon } from '../../parts/icons';
+import { Choice, Menu } from '../../parts/menu';
+import { Table, type Column } from '../../parts/table';
+import { Chip, Num, Said } from '../../parts/values';
+import { useReader } from '../../reader';
+import { lengthText } from '../../shell/length';
+import { unitOf } from './rule-draft';
+import { dimensionText, figure, figureText, measureText, sign } from './words';
+
+const MUTES = ['1h', '8h', '1d', '7d'];
+
+export function RuleTable({ project, rules }: { project: number; rules: Rule[] }) {
+  const t = useT();
+  const { format } = useReader();
+  const navigate = useNavigate();
+  const to = ({ id }: Rule) => ({ to: '/p/$project/alerts/rules/$rule' as const, params: { project: String(project), rule: String(id) } });
+  const columns: Column<Rule>[] = [
+    {
+      key: 'name',
+      head: t('alerts.rule'),
+      cell: (rule) => (
+        <Link {...to(rule)} className="ellw">
+          <b>
+            <Said text={rule.name} />
+          </b>
+        </Link>
+      ),
+    },
+    {
+      key: 'what',
+      head: t('alerts.measures'),
+      grow: true,
+      optional: true,
+      cell: (rule) => (
+        <span className="dim">
+          {measureText(t, rule.measure)}
+          {rule.group_by && ` ${t('alerts.byEach', { what: dimensionText(t, rule.group_by) })}`}, {lengthText(t, rule.window)}
+          {rule.filter && <code> {rule.filter}</code>}
+        </span>
+      ),
+    },
+    {
+      key: 'at',
+      head: t('alerts.ringsAt'),
+      num: true,
+      cell: (rule) => {
+        const nearest = rule.warning ?? rule.critical ?? null;
+        return `${sign(rule.direction)} ${figureText(format, nearest, unitOf(rule.measure, rule.compare ?? ''), '')}`;
+      },
+    },
+    {
+      key: 'now',
+      head: t('alerts.now'),
+      num: true,
+      cell: (rule) =>
+        rule.now === null ? (
+          <span className="dim">{t('alerts.noData')}</span>
+        ) : (
+          <b className={rule.severity === 'critical' ? 'err' : rule.severity === 'warning' ? 'wrn' : undefined}>
+            <Num v={figure(format, rule.now, unitOf(rule.measure, rule.compare ?? ''))} />
+          </b>
+        ),
+    },
+    { key: 'course', head: t('alerts.lastDay'), optional: true, cell: (rule) => <Course project={project} rule={rule} /> },
+    { key: 'state', head: t('alerts.state'), cell: (rule) => <RuleState project={project} rule={rule} /> },
+  ];
+  return (
+    <div className="atbl">
+      <Table
+        label={t('alerts.rules')}
+        columns={columns}
+        rows={rules}
+        rowKey={({ id }) => String(id)}
+        keys
+        onOpen={(rule) => void navigate(to(rule))}
+      />
+    </div>
+  );
+}
+
+/** The last day of a rule's figure. */
+function Course({ project, rule }: { project: number; rule: Rule }) {
+  const { data } = useQuery(triedQuery(project, draftOf(rule), '1d'));
+  const values = data?.points.map(([, value]) => value) ?? [];
+  return values.length > 0 ? <Sparkline values={values} bad={rule.severity !== null} /> : null;
+}
+
+function RuleState({ project, rule }: { project: number; rule: Rule }) {
+  const t = useT();
+  const { format } = useReader();
+  const mute = useMute(project, 'rules');
+  const chip = rule.muted_until ? (
+    <Chip tone="line">
+      {rule.muted_until === 'forever' ? t('alerts.muted') : t('alerts.mutedTo', { time: format.brief(rule.muted_until) })}
+    </Chip>
+  ) : rule.enabled === false ? (
+    <Chip tone="line">{t('alerts.draft')}</Chip>
+  ) : rule.open_incidents > 0 ? (
+    <Chip tone={rule.severity === 'critical' ? 'bad' : 'wrn'}>{t('alerts.openCount', { n: rule.open_incidents })}</Chip>
+  ) : (
+    <Chip>{t('alerts.quiet')}</Chip>
+  );
+  return (
+    <span className="chips">
+      {chip}
+      <Menu
+        label={t('alerts.mute')}
+        align="end"
+        trigger={
+          <button type="button" className="ico" aria-label={`${t('alerts.mute')}: ${rule.name}`} title={t('alerts.mute')}>
+            <Icon name="down" size="xs" />
+          </button>
+        }
+      >
+        <Choice
+          value={rule.muted_until ? '' : 'not'}
+          options={[
+            { value: 'not', label: t('alerts.unmuted') },
+            ...MUTES.map((length) => ({ value: length, label: t('alerts.muteFor', { length: lengthText(t, length) }) })),
+          ]}
+          onChange={(length) => mute.mutate({ id: rule.id, length: length === 'not' ? null : length })}
+        />
+      </Menu>
+    </span>
+  );
+}

@@ -1,0 +1,69 @@
+import { useState, type FormEvent } from 'react';
+import { useDeed } from '../../api/alerts';
+import type { Entry, Incident } from '../../api/alert-types';
+import { useT } from '../../i18n';
+import { Icon, type IconName } from '../../parts/icons';
+import { ErrorPart } from '../../parts/states';
+import { Moment, Num, Said } from '../../parts/values';
+import { useReader } from '../../reader';
+import { figure, HAPPENED_TEXT } from './words';
+
+const ICONS: Record<Entry['happened'], IconName> = {
+  opened: 'bell',
+  worsened: 'bell',
+  improved: 'down',
+  acknowledged: 'user',
+  resolved: 'check',
+  snoozed: 'close',
+  note: 'chat',
+  reminded: 'retry',
+  escalated: 'go',
+};
+
+/** What happened, the oldest first, and a place to write something down. */
+export function Story({ project, incident, timeline }: { project: number; incident: Incident; timeline: Entry[] }) {
+  const t = useT();
+  const { format } = useReader();
+  const deed = useDeed(project, incident.id);
+  const [note, setNote] = useState('');
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    if (note.trim()) deed.mutate({ deed: 'notes', text: note.trim() }, { onSuccess: () => setNote('') });
+  };
+  return (
+    <>
+      <ol className="story">
+        {timeline.map((entry, at) => (
+          // Two things may happen in the same microsecond; the list only grows.
+          <li key={at} className={entry.severity === 'critical' ? 'crit' : undefined}>
+            <Icon name={ICONS[entry.happened] ?? 'bell'} size="s" />
+            <span className="dim">
+              <Moment at={entry.at} />
+            </span>
+            <span>
+              {t(HAPPENED_TEXT[entry.happened] ?? 'alerts.hNote')}
+              {entry.severity && ['opened', 'worsened', 'improved'].includes(entry.happened) && `, ${t(`alerts.${entry.severity}`)}`}
+              {entry.by && <span className="dim"> {t('alerts.byWhom', { name: entry.by })}</span>}
+              {entry.text && <Said className="said" text={entry.text} />}
+            </span>
+            <span className="n">{entry.value !== null && <Num v={figure(format, entry.value, incident.unit)} />}</span>
+          </li>
+        ))}
+      </ol>
+      <form className="addrow" onSubmit={submit}>
+        <input
+          className="field"
+          value={note}
+          maxLength={4000}
+          aria-label={t('alerts.note')}
+          placeholder={t('alerts.notePlace')}
+          onChange={(event) => setNote(event.target.value)}
+        />
+        <button type="submit" className="btn" disabled={!note.trim() || deed.isPending}>
+          {t('common.add')}
+        </button>
+      </form>
+      {deed.error && <ErrorPart error={deed.error} />}
+    </>
+  );
+}

@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import type { Target } from '../../api/alert-types';
+import { EMPTY_TARGET, formOf, targetOf } from './target-draft';
+
+const target = (address: Target['address']): Target => ({
+  id: 1,
+  name: 'ops',
+  language: 'ja',
+  disabled: false,
+  address,
+  shown: '',
+  waiting: 0,
+  created_at: '2026-11-23T00:00:00Z',
+});
+
+describe('a target in its form', () => {
+  it.each<Target['address']>([
+    {
+      kind: 'email',
+      host: 'smtp.example.com',
+      port: 587,
+      security: 'starttls',
+      username: 'h',
+      from: 'h@example.com',
+      to: ['a@example.com', 'b@example.com'],
+    },
+    { kind: 'email', host: 'smtp.example.com', security: 'none', from: 'h@example.com', to: ['a@example.com'] },
+    { kind: 'slack' },
+    { kind: 'pagerduty', endpoint: 'https://events.eu.pagerduty.com/v2/enqueue' },
+    { kind: 'webhook', url: 'https://example.com/hook' },
+  ])('$kind comes out as it went in, without a secret', (address) => {
+    expect(targetOf(formOf(target(address)))).toEqual({ name: 'ops', language: 'ja', disabled: false, address });
+  });
+
+  it('takes recipients apart', () => {
+    const form = { ...EMPTY_TARGET, to: ' a@example.com; b@example.com,\nc@example.com,' };
+    expect(targetOf(form).address).toMatchObject({ to: ['a@example.com', 'b@example.com', 'c@example.com'] });
+  });
+
+  it('sends a secret only when one was typed', () => {
+    expect(targetOf({ ...EMPTY_TARGET, kind: 'slack', secret: ' https://x ' })).toMatchObject({ secret: 'https://x' });
+    expect('secret' in targetOf({ ...EMPTY_TARGET, kind: 'slack', secret: ' ' })).toBe(false);
+  });
+});

@@ -1,0 +1,95 @@
+import type { Address, Language, Target, TargetDraft, TargetKind } from '../../api/alert-types';
+
+/** A target as it stands in the form: texts, whatever the kind. */
+export interface TargetForm {
+  name: string;
+  kind: TargetKind;
+  language: Language | '';
+  disabled: boolean;
+  secret: string;
+  host: string;
+  port: string;
+  security: 'tls' | 'starttls' | 'none';
+  username: string;
+  from: string;
+  to: string;
+  url: string;
+  endpoint: string;
+}
+
+export const EMPTY_TARGET: TargetForm = {
+  name: '',
+  kind: 'email',
+  language: '',
+  disabled: false,
+  secret: '',
+  host: '',
+  port: '',
+  security: 'starttls',
+  username: '',
+  from: '',
+  to: '',
+  url: '',
+  endpoint: '',
+};
+
+export function formOf(target: Target): TargetForm {
+  const { name, language, disabled, address } = target;
+  const form = { ...EMPTY_TARGET, name, kind: address.kind, language: language ?? ('' as const), disabled };
+  switch (address.kind) {
+    case 'email':
+      return {
+        ...form,
+        host: address.host,
+        port: address.port === undefined ? '' : String(address.port),
+        security: address.security,
+        username: address.username ?? '',
+        from: address.from,
+        to: address.to.join(', '),
+      };
+    case 'webhook':
+      return { ...form, url: address.url };
+    case 'pagerduty':
+      return { ...form, endpoint: address.endpoint ?? '' };
+    default:
+      return form;
+  }
+}
+
+/** What the server is asked to keep. It says what is wrong with it. */
+export function targetOf(form: TargetForm): TargetDraft {
+  const { name, language, disabled, secret } = form;
+  return {
+    name: name.trim(),
+    language: language || null,
+    disabled,
+    address: addressOf(form),
+    ...(secret.trim() && { secret: secret.trim() }),
+  };
+}
+
+function addressOf(form: TargetForm): Address {
+  switch (form.kind) {
+    case 'email': {
+      const port = Number(form.port);
+      return {
+        kind: 'email',
+        host: form.host.trim(),
+        ...(form.port.trim() && Number.isInteger(port) && { port }),
+        security: form.security,
+        ...(form.username.trim() && { username: form.username.trim() }),
+        from: form.from.trim(),
+        to: form.to
+          .split(/[,;\n]/)
+          .map((one) => one.trim())
+          .filter(Boolean),
+      };
+    }
+    case 'webhook':
+      return { kind: 'webhook', url: form.url.trim() };
+    case 'pagerduty':
+      return { kind: 'pagerduty', ...(form.endpoint.trim() && { endpoint: form.endpoint.trim() }) };
+    default:
+      return { kind: form.kind };
+  }
+}

@@ -1,0 +1,289 @@
+import { useQuery } from '@tanstack/react-query';
+import { useState, type FormEvent } from 'react';
+import { targetsQuery, useRemove, useSaveTarget, useTestTarget } from '../../api/alerts';
+import type { Target, TargetKind } from '../../api/alert-types';
+import { useT, type TextKey } from '../../i18n';
+import { CopyButton, Empty, ErrorPart, Skeleton } from '../../parts/states';
+import { Table, type Column } from '../../parts/table';
+import { Chip, Said } from '../../parts/values';
+import { useProject } from '../../project';
+import { useTitle } from '../../shell/title';
+import { SelectRow, TextRow } from './fields';
+import { AlertsNav } from './nav';
+import { Outcome } from './outcome';
+import { Sure } from './sure';
+import { EMPTY_TARGET, formOf, targetOf, type TargetForm } from './target-draft';
+import { KIND_TEXT } from './words';
+import './alerts.css';
+
+export default function Targets() {
+  const t = useT();
+  useTitle(t('alerts.navTargets'));
+  const project = useProject();
+  const { data, error, refetch } = useQuery(targetsQuery(project.id));
+  const [editing, setEditing] = useState<Target | 'new' | null>(null);
+  const targets = data?.targets ?? [];
+  const isNew = editing === 'new' || (data !== undefined && targets.length === 0);
+  return (
+    <>
+      <AlertsNav />
+      <div className="sheet pane">
+        <div className="head">
+          <h1>{t('alerts.targets')}</h1>
+          <span className="meta">{t('alerts.targetsWhy')}</span>
+          <span className="sp" />
+          {targets.length > 0 && (
+            <button type="button" className="btn" onClick={() => setEditing('new')}>
+              {t('alerts.newTarget')}
+            </button>
+          )}
+        </div>
+        {error && !data && <ErrorPart error={error} onRetry={() => void refetch()} />}
+        {!data && !error && <Skeleton rows={3} />}
+        {data && targets.length === 0 && <Empty title={t('alerts.noTargets')}>{t('alerts.noTargetsWhy')}</Empty>}
+        {targets.length > 0 && <List project={project.id} targets={targets} onEdit={setEditing} />}
+      </div>
+      {(isNew || editing) && data && (
+        <TargetEditor
+          key={editing && editing !== 'new' ? editing.id : 'new'}
+          project={project.id}
+          target={editing && editing !== 'new' ? editing : null}
+          onDone={() => setEditing(null)}
+        />
+      )}
+    </>
+  );
+}
+
+interface ListProps {
+  project: number;
+  targets: Target[];
+  onEdit: (target: Target) => void;
+}
+
+function List({ project, targets, onEdit }: ListProps) {
+  const t = useT();
+  const remove = useRemove(project, 'targets');
+  const columns: Column<Target>[] = [
+    {
+      key: 'name',
+      head: t('alerts.target'),
+      cell: (target) => (
+        <>
+          <b>
+            <Said text={target.name} />
+          </b>{' '}
+          {target.disabled && <Chip tone="line">{t('alerts.off')}</Chip>}
+        </>
+      ),
+    },
+    { key: 'kind', head: t('alerts.kind'), cell: ({ address }) => t(KIND_TEXT[address.kind]) },
+    { key: 'where', head: t('alerts.where'), grow: true, cell: ({ shown }) => <span className="dim">{shown}</span> },
+    {
+      key: 'waiting',
+      head: t('alerts.waiting'),
+      num: true,
+      optional: true,
+      cell: ({ waiting }) => (waiting > 0 ? <Chip tone="wrn">{waiting}</Chip> : <span className="dim">0</span>),
+    },
+    {
+      key: 'do',
+      head: <span className="vh">{t('alerts.actions')}</span>,
+      num: true,
+      cell: (target) => (
+        <span className="keydo">
+          <TestButton project={project} target={target} />
+          <button type="button" className="btn quiet" onClick={() => onEdit(target)}>
+            {t('alerts.edit')}
+          </button>
+          <Sure label={t('settings.removeKey')} disabled={remove.isPending} onSure={() => remove.mutate(target.id)} />
+        </span>
+      ),
+    },
+  ];
+  return (
+    <div className="atbl">
+      <Table label={t('alerts.targets')} columns={columns} rows={targets} rowKey={({ id }) => String(id)} />
+      {remove.error && <ErrorPart error={remove.error} />}
+    </div>
+  );
+}
+
+/** Sends a test and says in place how that ended. */
+function TestButton({ project, target }: { project: number; target: Target }) {
+  const t = useT();
+  const test = useTestTarget(project);
+  const ended = test.data?.attempts.at(-1);
+  return (
+    <>
+      <span className="tested" role="status">
+        {ended && <Outcome attempt={ended} delivered={test.data?.state === 'delivered'} />}
+        {test.error && <span className="err">{test.error.message}</span>}
+      </span>
+      <button type="button" className="btn" disabled={test.isPending || target.disabled} onClick={() => test.mutate(target.id)}>
+        {test.isPending ? t('alerts.testing') : t('alerts.test')}
+      </button>
+    </>
+  );
+}
+
+const SECRET: Record<TargetKind, { label: TextKey; hint: TextKey; placeholder: string }> = {
+  email: { label: 'alerts.password', hint: 'alerts.passwordWhy', placeholder: '' },
+  slack: { label: 'alerts.hookUrl', hint: 'alerts.slackWhy', placeholder: 'https://hooks.slack.com/services/…' },
+  discord: { label: 'alerts.hookUrl', hint: 'alerts.discordWhy', placeholder: 'https://discord.com/api/webhooks/…' },
+  teams: { label: 'alerts.hookUrl', hint: 'alerts.teamsWhy', placeholder: 'https://….logic.azure.com/workflows/…' },
+  pagerduty: { label: 'alerts.routingKey', hint: 'alerts.pagerdutyWhy', placeholder: '' },
+  webhook: { label: 'alerts.signing', hint: 'alerts.signingWhy', placeholder: 'whsec_…' },
+};
+
+interface EditorProps {
+  project: number;
+  target: Target | null;
+  onDone: () => void;
+}
+
+function TargetEditor({ project, target, onDone }: EditorProps) {
+  const t = useT();
+  const save = useSaveTarget(project);
+  const [form, setForm] = useState<TargetForm>(() => (target ? formOf(target) : EMPTY_TARGET));
+  const set = (patch: Partial<TargetForm>) => {
+    setForm({ ...form, ...patch });
+    save.reset();
+  };
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    save.mutate(
+      { id: target?.id ?? null, draft: targetOf(form) },
+      {
+        onSuccess: (saved) => {
+          // A secret that was made just now is shown this once, so that the form stays until it was read.
+          if (!saved.signing_secret) onDone();
+        },
+      },
+    );
+  };
+  const made = save.data?.signing_secret;
+  const secret = SECRET[form.kind];
+  if (made) {
+    return (
+      <section className="sheet pane made">
+        <h2>{t('alerts.secretMade')}</h2>
+        <p>{t('alerts.secretMadeWhy')}</p>
+        <p className="secretrow">
+          <code>{made}</code>
+          <CopyButton text={made} />
+        </p>
+        <button type="button" className="btn pri" onClick={onDone}>
+          {t('alerts.secretRead')}
+        </button>
+      </section>
+    );
+  }
+  return (
+    <form className="sheet pane pform" onSubmit={submit}>
+      <div className="head">
+        <h2>{target ? target.name : t('alerts.newTarget')}</h2>
+      </div>
+      <SelectRow
+        label={t('alerts.kind')}
+        value={form.kind}
+        disabled={target !== null}
+        options={(Object.keys(KIND_TEXT) as TargetKind[]).map((kind) => ({ value: kind, label: t(KIND_TEXT[kind]) }))}
+        onChange={(kind) => set({ kind })}
+      />
+      <TextRow label={t('alerts.name')} value={form.name} required placeholder={t('alerts.namePlace')} onChange={(name) => set({ name })} />
+      {form.kind === 'email' && (
+        <>
+          <TextRow
+            label={t('alerts.to')}
+            hint={t('alerts.toWhy')}
+            value={form.to}
+            required
+            placeholder="oncall@example.com"
+            onChange={(to) => set({ to })}
+          />
+          <TextRow
+            label={t('alerts.from')}
+            value={form.from}
+            required
+            placeholder="Hinomi <hinomi@example.com>"
+            onChange={(from) => set({ from })}
+          />
+          <TextRow label={t('alerts.host')} value={form.host} required placeholder="smtp.example.com" onChange={(host) => set({ host })} />
+          <SelectRow
+            label={t('alerts.security')}
+            value={form.security}
+            options={[
+              { value: 'starttls', label: 'STARTTLS (587)' },
+              { value: 'tls', label: 'TLS (465)' },
+              { value: 'none', label: t('alerts.securityNone') },
+            ]}
+            onChange={(security) => set({ security })}
+          />
+          <TextRow label={t('alerts.port')} hint={t('alerts.portWhy')} short numeric value={form.port} onChange={(port) => set({ port })} />
+          <TextRow label={t('alerts.username')} value={form.username} onChange={(username) => set({ username })} />
+        </>
+      )}
+      {form.kind === 'webhook' && (
+        <TextRow
+          label={t('alerts.url')}
+          hint={t('alerts.urlWhy')}
+          type="url"
+          value={form.url}
+          required
+          placeholder="https://example.com/hinomi"
+          onChange={(url) => set({ url })}
+        />
+      )}
+      <TextRow
+        label={t(secret.label)}
+        hint={target ? t('alerts.secretKept') : t(secret.hint)}
+        type="password"
+        value={form.secret}
+        required={target === null && form.kind !== 'webhook' && form.kind !== 'email'}
+        placeholder={secret.placeholder}
+        onChange={(typed) => set({ secret: typed })}
+      />
+      {form.kind === 'pagerduty' && (
+        <TextRow
+          label={t('alerts.endpoint')}
+          hint={t('alerts.endpointWhy')}
+          value={form.endpoint}
+          placeholder="https://events.pagerduty.com/v2/enqueue"
+          onChange={(endpoint) => set({ endpoint })}
+        />
+      )}
+      <SelectRow
+        label={t('bar.language')}
+        value={form.language}
+        options={[
+          { value: '', label: t('alerts.asRule') },
+          { value: 'en', label: 'English' },
+          { value: 'ja', label: '日本語' },
+        ]}
+        onChange={(language) => set({ language })}
+      />
+      <span />
+      <div>
+        <label className="tick2">
+          <input type="checkbox" checked={form.disabled} onChange={(event) => set({ disabled: event.target.checked })} />
+          {t('alerts.disabledTarget')}
+        </label>
+      </div>
+      <span />
+      <div className="saverow">
+        <button type="submit" className="btn pri" disabled={save.isPending}>
+          {t('common.save')}
+        </button>
+        <button type="button" className="btn quiet" onClick={onDone}>
+          {t('common.cancel')}
+        </button>
+      </div>
+      {save.error && (
+        <div className="whole">
+          <ErrorPart error={save.error} />
+        </div>
+      )}
+    </form>
+  );
+}

@@ -1,0 +1,85 @@
+import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { targetsQuery } from '../../api/alerts';
+import type { Language } from '../../api/alert-types';
+import { useT } from '../../i18n';
+import { Said } from '../../parts/values';
+import { lengthText } from '../../shell/length';
+import { SelectRow } from './fields';
+import type { TellingForm } from './rule-draft';
+import { KIND_TEXT } from './words';
+
+const AFTER = ['5m', '15m', '30m', '1h', '2h', '4h'];
+const EVERY = ['', '15m', '30m', '1h', '4h', '1d'];
+
+interface TellingFieldsProps {
+  project: number;
+  form: TellingForm;
+  set: (form: TellingForm) => void;
+}
+
+/** Whom a rule or budget tells, and who is told when nobody reacts. */
+export function TellingFields({ project, form, set }: TellingFieldsProps) {
+  const t = useT();
+  const { data } = useQuery(targetsQuery(project));
+  const targets = data?.targets ?? [];
+  const toggled = (list: number[], id: number) => (list.includes(id) ? list.filter((one) => one !== id) : [...list, id]);
+  const boxes = (chosen: number[], change: (next: number[]) => void) =>
+    targets.map(({ id, name, address }) => (
+      <label key={id} className="tick2">
+        <input type="checkbox" checked={chosen.includes(id)} onChange={() => change(toggled(chosen, id))} />
+        <Said text={name} /> <span className="dim">{t(KIND_TEXT[address.kind])}</span>
+      </label>
+    ));
+  if (data && targets.length === 0) {
+    return (
+      <>
+        <span className="flabel">{t('alerts.tells')}</span>
+        <p>
+          {t('alerts.noTargetsYet')}{' '}
+          <Link className="act" to="/p/$project/alerts/targets" params={{ project: String(project) }}>
+            {t('alerts.newTarget')}
+          </Link>
+        </p>
+      </>
+    );
+  }
+  return (
+    <>
+      <span className="flabel">{t('alerts.tells')}</span>
+      <div role="group" aria-label={t('alerts.tells')}>
+        {boxes(form.targets, (next) => set({ ...form, targets: next }))}
+      </div>
+      <SelectRow
+        label={t('alerts.repeat')}
+        hint={t('alerts.repeatWhy')}
+        value={form.repeatEvery}
+        options={EVERY.map((length) => ({ value: length, label: length ? lengthText(t, length) : t('alerts.never') }))}
+        onChange={(repeatEvery) => set({ ...form, repeatEvery })}
+      />
+      <span className="flabel">{t('alerts.escalate')}</span>
+      <div role="group" aria-label={t('alerts.escalate')}>
+        {boxes(form.escalateTo, (next) => set({ ...form, escalateTo: next }))}
+        <p>{t('alerts.escalateWhy')}</p>
+      </div>
+      {form.escalateTo.length > 0 && (
+        <SelectRow
+          label={t('alerts.escalateAfter')}
+          value={form.escalateAfter}
+          options={AFTER.map((length) => ({ value: length, label: lengthText(t, length) }))}
+          onChange={(escalateAfter) => set({ ...form, escalateAfter })}
+        />
+      )}
+      <SelectRow<Language>
+        label={t('bar.language')}
+        hint={t('alerts.languageWhy')}
+        value={form.language}
+        options={[
+          { value: 'en', label: 'English' },
+          { value: 'ja', label: '日本語' },
+        ]}
+        onChange={(language) => set({ ...form, language })}
+      />
+    </>
+  );
+}
