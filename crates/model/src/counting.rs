@@ -6,9 +6,11 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+mod reporters;
+
 use crate::id::SpanId;
 use crate::reports::{self, AlsoReported};
-use crate::span::{Kind, Span};
+use crate::span::{Kind, Span, Status};
 
 /// What counting must know of a span: small, since it is kept in memory for each recent trace.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,9 +33,13 @@ pub struct Node {
     pub model: Option<String>,
     /// The provider's id of the answer.
     pub response_id: Option<String>,
+    /// True for a call that failed.
+    pub failed: bool,
+    /// True for what is told of a call after it, at one moment, as Logfire tells what was streamed.
+    pub afterwards: bool,
     /// True for a span that came in pieces, so that another report of it may bring more.
     pub joined: bool,
-    /// Which program reports it, as a hash that holds for this process.
+    /// Which program and which instrumentation of it reports it, as a hash that holds for this process.
     pub reporter: u64,
     /// True where the instrumentation is a gateway's.
     pub is_gateway: bool,
@@ -58,6 +64,8 @@ impl Node {
             output_tokens: span.usage.output_tokens(),
             model: span.model().map(str::to_owned),
             response_id: span.response_id.clone(),
+            failed: span.status == Status::Error,
+            afterwards: span.attributes.get("logfire.span_type").is_some_and(|sort| sort == "log"),
             joined: span.joined.is_some(),
             reporter: reports::reporter(span),
             is_gateway: reports::is_gateway(span),
@@ -121,8 +129,9 @@ const SLACK_US: i64 = 1_000_000;
 /// Decides for every node of a trace, in the order given.
 ///
 /// Of the calls of models, those do not count that are the same call once more: a span round others that has no usage of its own,
-/// or that of one of them, or the sum of theirs; all but one of those with the same response id; and those that the program which made
-/// the call reports in another trace. A parent link alone proves nothing, since concurrent calls are often reported as children of one another. All spans below a named pipeline belong to the
+/// or that of one of them, or the sum of theirs; all but one of those with the same response id; what a second instrumentation
+/// reports of one that a first has reported; and those that the program which made the call reports in another trace. A parent link alone
+/// proves nothing, since concurrent calls are often reported as children of one another. All spans below a named pipeline belong to the
 /// outermost one; user and session are those of the nearest span above that names them, since many clients say them at the root alone.
 ///
 /// Takes time in proportion to the number of nodes, and a little more where response ids repeat. Parents that are missing or form a
@@ -139,10 +148,17 @@ pub fn decide(nodes: &[Node]) -> Vec<Decision> {
     }
     let repeats = repeats(nodes, &tree, &counted);
     for (place, kept) in repeats.iter().copied() {
+        counted[place] = false;
         decisions[place].counted = false;
         decisions[place].not_counted_because = Some(format!("the same response as span {}", nodes[kept].span_id));
     }
     same.extend(repeats);
+    let second_reports = reporters::second_reports(nodes, &tree, &mut counted);
+    for (place, kept) in second_reports.iter().copied() {
+        decisions[place].counted = false;
+        decisions[place].not_counted_because = Some(format!("another report of the call of span {}", nodes[kept].span_id));
+    }
+    same.extend(second_reports);
     reports::leave_out(nodes, &same, &mut decisions);
     for &place in &tree.downwards {
         let Some(above) = tree.parent[place].map(|parent| decisions[parent].clone()) else { continue };

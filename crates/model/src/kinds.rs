@@ -119,10 +119,17 @@ const OPERATIONS: &[(&str, Kind)] = &[
     ("workflow_run", Kind::Chain),
     ("workflow_step", Kind::Chain),
     ("workflow", Kind::Chain),
+    ("execute_task", Kind::Chain),
+    ("execute_event_loop_cycle", Kind::Chain),
+    ("chain", Kind::Chain),
+    ("parser", Kind::Chain),
     ("execute_tool", Kind::Tool),
     ("handoff", Kind::Handoff),
+    ("agent_handoff", Kind::Handoff),
     ("retrieval", Kind::Retriever),
+    ("vector_db_retrieve", Kind::Retriever),
     ("rerank", Kind::Reranker),
+    ("prompt", Kind::Prompt),
 ];
 
 /// Kinds in the words of OpenInference, Langfuse, OpenLLMetry, Laminar, in lower case.
@@ -142,8 +149,12 @@ const SPAN_KINDS: &[(&str, Kind)] = &[
     ("chain", Kind::Chain),
     ("workflow", Kind::Chain),
     ("task", Kind::Chain),
+    ("parser", Kind::Chain),
     ("prompt", Kind::Prompt),
 ];
+
+/// Ends of names of spans that say that they call a model, and do not.
+const NO_CALLS: &[&str] = &["._prepare_chat_with_tools"];
 
 /// Vercel's functions that are one call of a model. Whatever calls them repeats their usage.
 const VERCEL_CALLS: &[(&str, Kind)] =
@@ -157,6 +168,19 @@ fn find(table: &[(&str, Kind)], name: &str) -> Option<Kind> {
 pub fn of_op(op: &str) -> Option<Kind> {
     let by_prefix = || OP_PREFIXES.iter().find(|(prefix, _)| op.starts_with(prefix)).map(|(_, kind)| *kind);
     find(OPS, op).or_else(by_prefix)
+}
+
+/// The operation of a kind of step, for clients that name neither operation nor op.
+pub fn operation_of_kind(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Llm => Some("chat"),
+        Kind::Embedding => Some("embeddings"),
+        Kind::Agent => Some("invoke_agent"),
+        Kind::Tool => Some("execute_tool"),
+        Kind::Retriever => Some("retrieval"),
+        Kind::Reranker => Some("rerank"),
+        _ => None,
+    }
 }
 
 /// The operation that an op names, in the words of the conventions, for clients that send no operation.
@@ -185,6 +209,8 @@ fn of_vercel(function: &str) -> Option<Kind> {
 }
 
 fn of_span_kind(kind: &str) -> Option<Kind> {
+    // MLflow writes its attributes as JSON.
+    let kind = kind.trim_matches('"');
     SPAN_KINDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(kind)).map(|(_, kind)| *kind)
 }
 
@@ -218,14 +244,19 @@ pub fn kind(hints: &Hints) -> Kind {
     if let Some(kind @ (Kind::Http | Kind::Db)) = by_op {
         return kind;
     }
+    let by_operation = hints.operation.and_then(|operation| find(OPERATIONS, operation));
     let named = hints
         .vercel
         .and_then(of_vercel)
         .or_else(|| hints.span_kind.and_then(of_span_kind))
         .or_else(|| by_op.filter(|kind| *kind != Kind::Function))
-        .or_else(|| hints.operation.and_then(|operation| find(OPERATIONS, operation)));
-    if let Some(kind) = named {
-        return kind;
+        .or(by_operation);
+    match (named, by_operation) {
+        (Some(Kind::Llm), _) if NO_CALLS.iter().any(|end| hints.name.ends_with(end)) => return Kind::Chain,
+        // OpenLLMetry's "task" is any step; the operation may say which.
+        (Some(Kind::Chain), Some(kind @ (Kind::Retriever | Kind::Reranker | Kind::Tool))) => return kind,
+        (Some(kind), _) => return kind,
+        (None, _) => {}
     }
     if let Some(method) = hints.mcp_method {
         return of_mcp(method);
@@ -297,5 +328,17 @@ mod tests {
         assert_eq!(kind(&Hints { has_model: true, has_messages: true, ..unnamed }), Kind::Llm);
         assert_eq!(kind(&Hints { operation: Some("chat"), ..unnamed }), Kind::Llm);
         assert_eq!(kind(&unnamed), Kind::Other);
+    }
+
+    #[test]
+    fn words_of_single_frameworks() {
+        let of = |span_kind, operation, name| kind(&Hints { span_kind, operation, name, ..Hints::default() });
+        assert_eq!(of(Some("\"CHAT_MODEL\""), None, "MLflow"), Kind::Llm);
+        assert_eq!(of(Some("prompt"), Some("chat"), "LangSmith's template"), Kind::Prompt);
+        assert_eq!(of(Some("task"), Some("vector_db_retrieve"), "OpenLLMetry"), Kind::Retriever);
+        assert_eq!(of(Some("workflow"), Some("invoke_agent"), "OpenLLMetry"), Kind::Chain);
+        assert_eq!(of(Some("LLM"), None, "OpenAI._prepare_chat_with_tools"), Kind::Chain, "LlamaIndex before the call");
+        assert_eq!(of(None, Some("execute_event_loop_cycle"), "Strands"), Kind::Chain);
+        assert_eq!(of(None, Some("agent_handoff"), "OpenTelemetry for the Agents SDK"), Kind::Handoff);
     }
 }

@@ -4,6 +4,7 @@
 //! what their attributes mean.
 
 mod found;
+mod labels;
 mod texts;
 
 use std::collections::BTreeMap;
@@ -84,14 +85,18 @@ pub fn canonical_of(raw: RawSpan, dialect: &Dialect, book: &PriceBook) -> Span {
         span_id: raw.span_id,
         parent_span_id: raw.parent_span_id.filter(|parent| *parent != raw.span_id),
         kind,
-        operation: found.text(Field::Operation).or_else(|| kinds::operation_of_op(&raw.op).map(str::to_owned)),
+        operation: operation(&raw.op, kind, &found),
         origin: raw.origin.or_else(|| found.text(Field::Origin)),
         request_model: found.text(Field::RequestModel),
         response_model: found.text(Field::ResponseModel),
         start_us: raw.start_us,
         end_us: raw.end_us.max(raw.start_us),
         clock_shift_us: raw.clock_shift_us,
-        time_to_first_token_us: first_token(&found, raw.start_us - raw.clock_shift_us),
+        time_to_first_token_us: first_token(
+            &found,
+            raw.start_us.saturating_sub(raw.clock_shift_us),
+            raw.end_us.saturating_sub(raw.start_us),
+        ),
         streaming: found.flag(Field::Streaming),
         client_cost: client_cost(&found),
         session_id: found.text(Field::Session),
@@ -116,11 +121,20 @@ pub fn canonical_of(raw: RawSpan, dialect: &Dialect, book: &PriceBook) -> Span {
     span.op = op(raw.op, otel_kind, &found, &span);
     span.name = raw.name;
     if span.agent.is_none() && kind == Kind::Agent {
-        // The conventions name such a span after its agent.
-        span.agent = ["invoke_agent ", "create_agent "].iter().find_map(|verb| span.name.strip_prefix(verb)).map(str::to_owned);
+        span.agent = agent_of_name(&span.name, &found);
     }
-    (span.status, span.status_detail) = status(raw.status, raw.status_detail, kind, &found, &span.tags);
+    if span.is_call() {
+        // Some name here the tool that the answer calls.
+        (span.tool, span.tool_call_id) = (None, None);
+    }
     span.usage = counts(&found, &raw.measurements, kind, dialect);
+    let sent = match raw.status {
+        // LangSmith says of each call that it worked, and tells the exception beside it.
+        RawStatus::Ok if span.is_call() && span.usage.is_unknown() && found.has(Field::ErrorType) => RawStatus::Error,
+        sent => sent,
+    };
+    (span.status, span.status_detail) = status(sent, raw.status_detail, kind, &found, &span.tags);
+    labels::fill(&mut span, &raw.attributes);
     provider(&mut span, &found, book);
     pipeline(&mut span, &found);
     count_locally(&mut span);
@@ -160,6 +174,31 @@ fn kind_of(raw: &RawSpan, found: &Found) -> Kind {
     })
 }
 
+/// What is done, in the words of the conventions.
+fn operation(op: &str, kind: Kind, found: &Found) -> Option<String> {
+    let by_op = || kinds::operation_of_op(op);
+    let by_kind = || kinds::operation_of_kind(kind).filter(|_| op.is_empty() && !found.has(Field::Op));
+    found.text(Field::Operation).or_else(|| by_op().or_else(by_kind).map(str::to_owned))
+}
+
+/// Attributes by which families say that a span is an agent that has its name.
+const NAMED_AFTER_THE_AGENT: &[&str] = &[
+    "openinference.span.kind",
+    "langfuse.observation.type",
+    "traceloop.span.kind",
+    "mlflow.spanType",
+    "langsmith.span.kind",
+    "lmnr.span.type",
+];
+
+/// The agent that the span of an agent is named after.
+fn agent_of_name(name: &str, found: &Found) -> Option<String> {
+    let by_convention = ["invoke_agent ", "create_agent "].iter().find_map(|verb| name.strip_prefix(verb));
+    let entity = || found.attributes.get("traceloop.entity.name").and_then(Value::as_str);
+    let whole = || found.name(Field::SpanKind).filter(|kind| NAMED_AFTER_THE_AGENT.contains(kind)).map(|_| entity().unwrap_or(name));
+    by_convention.or_else(whole).filter(|agent| !agent.is_empty()).map(str::to_owned)
+}
+
 /// The op as sent, else one made from the conventions as Sentry's own front door makes it.
 fn op(sent: String, otel_kind: Option<&str>, found: &Found, span: &Span) -> String {
     if !sent.is_empty() {
@@ -176,12 +215,15 @@ fn op(sent: String, otel_kind: Option<&str>, found: &Found, span: &Span) -> Stri
     }
 }
 
-fn first_token(found: &Found, start_us: i64) -> Option<i64> {
-    let seconds = found.number(Field::FirstTokenSeconds);
+fn first_token(found: &Found, start_us: i64, duration_us: i64) -> Option<i64> {
+    let in_time = |seconds: &f64| *seconds * 1e6 <= duration_us as f64;
+    // Strands sends milliseconds under the name of seconds: nothing comes before the end that comes after it.
+    let meant = |seconds: f64| Some(seconds / 1e3).filter(|shorter| !in_time(&seconds) && in_time(shorter)).unwrap_or(seconds);
+    let seconds = found.number(Field::FirstTokenSeconds).map(meant);
     let seconds = seconds.or_else(|| found.number(Field::FirstTokenMillis).map(|ms| ms / 1000.0));
     let from_start = || {
         let at = time::from_text(found.str(Field::FirstTokenTime)?.trim_matches('"'))?;
-        Some(at - start_us)
+        at.checked_sub(start_us)
     };
     seconds.and_then(time::from_seconds).or_else(from_start).filter(|us| *us >= 0)
 }

@@ -50,7 +50,7 @@ fields! {
     /// The kind of span in the words of the client.
     SpanKind "kind" = [
         "openinference.span.kind", "langfuse.observation.type", "traceloop.span.kind", "lmnr.span.type", "mlflow.spanType",
-        "genkit:metadata:subtype", "span.type", "gen_ai.span.kind", "gen_ai.operation.type",
+        "langsmith.span.kind", "genkit:metadata:subtype", "agentops.span.kind", "span.type", "gen_ai.span.kind", "gen_ai.operation.type",
     ],
     /// Who runs the model.
     Provider "provider" = [
@@ -81,7 +81,7 @@ fields! {
         "gen_ai.input.messages", "gen_ai.request.messages", "ai.prompt.messages", "vercel.ai.prompt.messages", "ai.input_messages",
         "pydantic_ai.all_messages", "all_messages_events", "gen_ai.prompt", "gen_ai.content.prompt", "ai.prompt",
         "vercel.ai.prompt", "llm.prompts", "langfuse.observation.input", "input.value", "traceloop.entity.input",
-        "mlflow.spanInputs", "lmnr.span.input", "gcp.vertex.agent.llm_request", "mastra.agent_run.input", "mastra.model_generation.input",
+        "mlflow.spanInputs", "lmnr.span.input", "gcp.vertex.agent.llm_request", "genkit:input", "mastra.agent_run.input", "mastra.model_generation.input",
         "mastra.model_step.input", "mastra.workflow_run.input", "mastra.workflow_step.input",
     ],
     /// What was to be embedded.
@@ -90,7 +90,7 @@ fields! {
     Output "output_messages" = [
         "gen_ai.output.messages", "ai.responses", "gen_ai.completion", "gen_ai.content.completion", "langfuse.observation.output",
         "output.value", "traceloop.entity.output", "mlflow.spanOutputs", "lmnr.span.output", "gcp.vertex.agent.llm_response",
-        "final_result", "mastra.agent_run.output", "mastra.model_generation.output", "mastra.model_step.output",
+        "genkit:output", "final_result", "mastra.agent_run.output", "mastra.model_generation.output", "mastra.model_step.output",
         "mastra.model_chunk.output", "mastra.workflow_run.output", "mastra.workflow_step.output",
     ],
     /// The answer's text, where it stands apart from its tool calls.
@@ -171,7 +171,7 @@ fields! {
     /// What has no name of its own in OpenInference, such as the provider's own tools that were used.
     Metadata "usage.web_searches" = ["metadata"],
     /// All counts in one object, whose shape says what they mean.
-    UsageDetails "usage" = ["langfuse.observation.usage_details", "langfuse.observation.usage"],
+    UsageDetails "usage" = ["langfuse.observation.usage_details", "langfuse.observation.usage", "mlflow.chat.tokenUsage"],
     /// What the client says that the call cost.
     ClientCost "client_cost" = [
         "gen_ai.cost.total_tokens", "gen_ai.cost.total_cost", "gen_ai.usage.total_cost", "gen_ai.usage.cost", "ai.total_cost",
@@ -191,12 +191,13 @@ fields! {
     Session "session_id" = [
         "gen_ai.conversation.id", "session.id", "langfuse.session.id", "ai.telemetry.metadata.sessionId",
         "vercel.ai.telemetry.metadata.sessionId", "traceloop.association.properties.session_id", "langfuse.trace.session_id",
-        "gen_ai.session.id", "conversation.id", "mastra.metadata.sessionId", "mastra.metadata.threadId",
+        "lmnr.association.properties.session_id", "gcp.vertex.agent.session_id", "genkit:sessionId", "gen_ai.session.id",
+        "conversation.id", "mastra.metadata.sessionId", "mastra.metadata.threadId",
     ],
     /// The end user.
     User "user_id" = [
         "user.id", "langfuse.user.id", "ai.telemetry.metadata.userId", "vercel.ai.telemetry.metadata.userId", "enduser.id",
-        "gen_ai.user", "llm.user", "traceloop.association.properties.user_id", "user.email", "user.name",
+        "gen_ai.user", "llm.user", "traceloop.association.properties.user_id", "lmnr.association.properties.user_id", "user.email", "user.name",
         "mastra.metadata.userId", "mastra.metadata.resourceId",
     ],
     /// Deployment environment.
@@ -234,12 +235,12 @@ fields! {
     /// What the tool was given.
     ToolArguments "input_messages" = [
         "gen_ai.tool.call.arguments", "gen_ai.tool.input", "ai.toolCall.args", "vercel.ai.toolCall.args", "tool.parameters",
-        "tool_arguments", "tool_call.function.arguments", "tool.input", "mcp.tool.arguments",
+        "tool_arguments", "tool_call.function.arguments", "tool.input", "mcp.tool.arguments", "gcp.vertex.agent.tool_call_args",
     ],
     /// What the tool gave back.
     ToolResult "output_messages" = [
         "gen_ai.tool.call.result", "gen_ai.tool.output", "ai.toolCall.result", "vercel.ai.toolCall.result", "tool_response",
-        "mcp.tool.result.content", "tool.output", "gen_ai.tool.message",
+        "mcp.tool.result.content", "tool.output", "gen_ai.tool.message", "gcp.vertex.agent.tool_response",
     ],
     /// Name of the prompt template.
     Prompt "prompt" = [
@@ -268,7 +269,10 @@ fields! {
         "ai.response.msToFirstChunk", "vercel.ai.response.msToFirstChunk", "ai.stream.msToFirstChunk", "vercel.ai.stream.msToFirstChunk",
     ],
     /// When the first piece of the answer came.
-    FirstTokenTime "time_to_first_token" = ["langfuse.observation.completion_start_time", "mastra.completion_start_time"],
+    FirstTokenTime "time_to_first_token" = [
+        "langfuse.observation.completion_start_time", "llm.content.completion.chunk", "gen_ai.content.completion.chunk", "First Token Stream Event",
+        "mastra.completion_start_time",
+    ],
     /// What went wrong, in words.
     StatusMessage "status" = ["sentry.status.message", "status.message", "langfuse.observation.status_message", "exception.message"],
     /// What went wrong, as a type.
@@ -284,7 +288,7 @@ fields! {
     /// What was searched for, or to be ordered.
     RetrievalQuery "input_messages" = ["gen_ai.retrieval.query.text", "db.vector.query", "reranker.query"],
     /// What was found.
-    RetrievalDocuments "output_messages" = ["gen_ai.retrieval.documents", "ai.documents", "ai.ranking"],
+    RetrievalDocuments "output_messages" = ["gen_ai.retrieval.documents", "ai.ranking", "ai.documents"],
 }
 
 impl Field {

@@ -49,22 +49,25 @@ pub enum Convention {
     Exclusive,
 }
 
-/// A token count from whatever type it was sent as. Negative, broken and boolean values are none.
+/// Beyond 2^53 a floating-point number is no count any more, and no other is one of tokens.
+const MAX: u64 = 9_000_000_000_000_000;
+
+/// A token count from whatever type it was sent as. Negative, huge, broken and boolean values are none.
 pub fn count(value: &Value) -> Option<u64> {
-    match value {
+    let count = match value {
         Value::Number(number) => number.as_u64().or_else(|| number.as_f64().and_then(whole)),
         Value::String(text) => {
             let text = text.trim();
             text.parse::<u64>().ok().or_else(|| text.parse::<f64>().ok().and_then(whole))
         }
         _ => None,
-    }
+    };
+    count.filter(|count| *count < MAX)
 }
 
 /// A count from a floating-point number, as measurements carry it.
 pub fn whole(number: f64) -> Option<u64> {
-    // Beyond 2^53 a floating-point number is no count any more.
-    (number.is_finite() && (0.0..9e15).contains(&number)).then(|| number.round() as u64)
+    (number.is_finite() && (0.0..MAX as f64).contains(&number)).then(|| number.round() as u64)
 }
 
 /// Input read from a cache, in objects.
@@ -123,8 +126,11 @@ impl Counts {
             total: self.total,
             source: None,
         };
-        if usage.total.is_none() {
-            usage.total = usage.input_tokens().zip(usage.output_tokens()).map(|(input, output)| input.saturating_add(output));
+        let beside = self.input.zip(self.output).map(|(input, output)| input.saturating_add(output));
+        let whole = usage.input_tokens().zip(usage.output_tokens()).map(|(input, output)| input.saturating_add(output));
+        // Some add up what stands beside the caches and take that for the whole.
+        if usage.total.is_none() || (usage.total == beside && whole > beside) {
+            usage.total = whole;
         }
         let any_special = special_input + special_output > 0;
         usage.source = (!usage.is_unknown() || any_special).then_some(UsageSource::Reported);
@@ -364,6 +370,14 @@ mod tests {
     }
 
     #[test]
+    fn a_total_that_forgot_the_caches_is_made_whole() {
+        let usage = settle(Counts { input: Some(25), output: Some(64), total: Some(89), cache_read: Some(2048), ..Counts::default() });
+        assert_eq!((usage.input_tokens(), usage.total), (Some(2073), Some(2137)));
+        let usage = settle(Counts { input: Some(25), output: Some(64), total: Some(90), cache_read: Some(2048), ..Counts::default() });
+        assert_eq!(usage.total, Some(90), "any other total stays as sent");
+    }
+
+    #[test]
     fn thoughts_may_be_left_out_where_cached_input_is_in() {
         let counts = Counts { input: Some(100), output: Some(60), cache_read: Some(40), reasoning: Some(50), ..Counts::default() };
         let usage = counts.settle_each(Convention::Inclusive, Convention::Exclusive);
@@ -384,6 +398,8 @@ mod tests {
         assert_eq!(count(&json!(26.0)), Some(26));
         assert_eq!(count(&json!("26")), Some(26));
         assert_eq!(count(&json!(-1)), None);
+        assert_eq!(count(&json!(u64::MAX)), None);
+        assert_eq!(count(&json!(u64::MAX.to_string())), None);
         assert_eq!(count(&json!(true)), None);
         assert_eq!(count(&json!("many")), None);
     }

@@ -133,6 +133,7 @@ fn squeeze(text: &str) -> String {
 const PRICES: &[(&str, [f64; 4])] = &[
     ("gpt-3.5-turbo", [0.5, 0.5, 0.5, 1.5]),
     ("gpt-3.5-turbo-0125", [0.5, 0.5, 0.5, 1.5]),
+    ("gpt-4o", [2.5, 1.25, 2.5, 10.0]),
     ("gpt-4o-2024-08-06", [2.5, 1.25, 2.5, 10.0]),
     ("gpt-4o-mini-2024-07-18", [0.15, 0.075, 0.15, 0.6]),
     ("gpt-4.1-2025-04-14", [2.0, 0.5, 2.0, 8.0]),
@@ -141,6 +142,9 @@ const PRICES: &[(&str, [f64; 4])] = &[
     ("text-embedding-3-small", [0.02, 0.02, 0.02, 0.0]),
     ("claude-sonnet-4-5-20250929", [3.0, 0.3, 3.75, 15.0]),
     ("claude-haiku-4-5-20251001", [1.0, 0.1, 1.25, 5.0]),
+    ("gemini-2.5-flash", [0.3, 0.03, 0.3, 2.5]),
+    // Bedrock's regional endpoints cost a tenth more.
+    ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", [3.3, 0.33, 4.125, 16.5]),
 ];
 
 struct Check {

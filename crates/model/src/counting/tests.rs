@@ -13,6 +13,8 @@ fn node(id: u64, parent: u64, kind: Kind) -> Node {
         output_tokens: None,
         model: None,
         response_id: None,
+        failed: false,
+        afterwards: false,
         joined: false,
         reporter: 0,
         is_gateway: false,
@@ -133,8 +135,10 @@ fn any_node() -> impl Strategy<Value = Node> {
     let tokens = prop::option::of((0u64..3, 0u64..3));
     let pipeline = prop::option::weighted(0.2, prop::sample::select(vec!["a", "b"]));
     let response = prop::option::weighted(0.4, prop::sample::select(vec!["r1", "r2"]));
-    (1u64..12, 0u64..14, kind, tokens, pipeline, response, 0i64..4).prop_map(|(id, parent, kind, tokens, pipeline, response, start)| {
-        let mut node = node(id, parent, kind);
+    let told = (0u64..3, any::<bool>(), any::<bool>());
+    let all = (1u64..12, 0u64..14, kind, tokens, pipeline, response, 0i64..4, told);
+    all.prop_map(|(id, parent, kind, tokens, pipeline, response, start, (reporter, failed, afterwards))| {
+        let mut node = Node { reporter, failed, afterwards, ..node(id, parent, kind) };
         node.start_us = start * 3_000_000;
         node.end_us = node.start_us + 2_000_000;
         node.input_tokens = tokens.map(|tokens| tokens.0);
@@ -182,4 +186,44 @@ fn user_and_session_come_from_the_nearest_span_above_that_names_them() {
     let said: Vec<_> = decide(&nodes).into_iter().map(|decision| (decision.user_id, decision.session_id)).collect();
     let of = |user: &str| (Some(user.to_owned()), Some("s".to_owned()));
     assert_eq!(said, [of("outer"), of("inner"), of("inner"), (None, None)]);
+}
+
+/// A call as an instrumentation reports it.
+fn reported(by: u64, node: Node) -> Node {
+    Node { reporter: by, ..node }
+}
+
+#[test]
+fn a_call_without_usage_in_one_of_another_instrumentation_is_that_one() {
+    let framework = reported(1, call(1, 0, (10, 5)));
+    assert_eq!(counted(&[framework.clone(), reported(2, node(2, 1, Kind::Llm))]), [1]);
+    assert_eq!(counted(&[framework.clone(), reported(1, node(2, 1, Kind::Llm))]), [1, 2], "the same instrumentation: another call");
+    let refused = Node { failed: true, ..reported(2, node(2, 1, Kind::Llm)) };
+    assert_eq!(counted(&[framework, refused]), [1, 2], "an attempt that failed before the one that worked");
+}
+
+#[test]
+fn two_instrumentations_beside_each_other_report_one_call() {
+    let at = |from: i64, to: i64, node: Node| Node { start_us: from, end_us: to, ..node };
+    let pair = [reported(1, at(0, 90, call(1, 9, (10, 5)))), reported(2, at(5, 80, call(2, 9, (10, 5))))];
+    assert_eq!(counted(&pair), [2], "the inner in time");
+    let third = reported(3, at(6, 70, call(3, 9, (10, 5))));
+    assert_eq!(counted(&[pair[0].clone(), pair[1].clone(), third]), [3]);
+    let at_once = [1, 2].map(|by| reported(by, at(0, 90, call(by, 9, (10, 5)))));
+    let both =
+        [at_once[0].clone(), at_once[1].clone(), reported(1, at(1, 90, call(3, 9, (10, 5)))), reported(2, at(1, 90, call(4, 9, (10, 5))))];
+    assert_eq!(counted(&both).len(), 2, "two calls at once, each reported twice");
+    assert_eq!(counted(&[pair[0].clone(), reported(2, at(5, 80, call(2, 9, (11, 5))))]), [1, 2], "other usage");
+    assert_eq!(counted(&[pair[0].clone(), reported(2, at(95, 99, call(2, 9, (10, 5))))]), [1, 2], "at another time");
+    assert_eq!(counted(&[pair[0].clone(), reported(1, at(5, 80, call(2, 9, (10, 5))))]), [1, 2], "the same instrumentation");
+}
+
+#[test]
+fn what_is_told_after_a_streamed_call_is_that_call() {
+    let later = |node: Node| Node { start_us: 20_000, end_us: 20_000, afterwards: true, reporter: 1, ..node };
+    let stream = reported(1, node(1, 9, Kind::Llm));
+    assert_eq!(counted(&[stream.clone(), later(call(2, 9, (10, 5)))]), [2], "the one with usage");
+    assert_eq!(counted(&[stream.clone(), later(node(2, 9, Kind::Llm))]), [1], "neither has: the call itself");
+    assert_eq!(counted(&[stream.clone(), reported(1, node(3, 9, Kind::Llm)), later(call(4, 9, (10, 5)))]), [1, 4], "one of two");
+    assert_eq!(counted(&[stream, later(call(2, 8, (10, 5)))]), [1, 2], "below another span");
 }

@@ -4,6 +4,8 @@ use serde_json::json;
 use super::*;
 use crate::span::{Part, UsageSource};
 
+mod conventions;
+
 fn raw(op: &str, attributes: Value) -> RawSpan {
     RawSpan {
         trace_id: TraceId(1),

@@ -17,28 +17,77 @@ pub(super) fn texts(span: &mut Span, found: &Found) {
     if let Some(system) = found.value(Field::System) {
         span.input_messages = messages::read(system, "system");
     }
-    let input = in_parts(span, found, Field::Input, &["gen_ai.prompt", "llm.input_messages"]);
+    let input = in_parts(span, found, Field::Input, &["gen_ai.prompt", "llm.input_messages", "llm.prompts"]);
     if let Some(input) = input.as_ref().or_else(|| found.value(Field::Input)) {
         let read = messages::read(input, "user");
         let repeated = read.first().is_some_and(|first| first.role == "system" && span.input_messages.first() == Some(first));
         span.input_messages.extend(read.into_iter().skip(usize::from(repeated)));
     } else if let Some(input) = found.value(Field::EmbeddingInput).or_else(|| found.value(Field::RetrievalQuery)) {
         span.input_messages.extend(messages::read(input, "user"));
+    } else if let Some(texts) = listed(found, "embedding.embeddings", &["embedding.text"]) {
+        span.input_messages.extend(messages::read(&texts, "user"));
+    } else if let Some(prompt) = found.attributes.get("prompt").filter(|_| found.attributes.contains_key("agent_name")) {
+        // Pydantic AI before it kept to the conventions.
+        span.input_messages.extend(messages::read(prompt, "user"));
     }
-    let output = in_parts(span, found, Field::Output, &["gen_ai.completion", "llm.output_messages"]);
+    let output = in_parts(span, found, Field::Output, &["gen_ai.completion", "llm.output_messages", "llm.choices"]);
     if let Some(output) = output.as_ref().or_else(|| found.value(Field::Output)).or_else(|| found.value(Field::OutputText)) {
         span.output_messages = messages::read(output, "assistant");
     } else if let Some(documents) = found.value(Field::RetrievalDocuments) {
         span.output_messages = messages::read(documents, "tool");
     }
+    if let Some(documents) = DOCUMENTS.iter().find_map(|prefix| listed(found, prefix, &["document.content"])) {
+        span.output_messages = messages::read(&documents, "tool");
+    }
+    if span.input_messages.is_empty() && span.output_messages.is_empty() {
+        conversation_of_events(span, found);
+    }
     if let Some(calls) = found.value(Field::OutputToolCalls) {
         add_tool_calls(&mut span.output_messages, messages::read_tool_calls(calls));
     }
     tool_texts(span, found);
-    span.tool_definitions = found.value(Field::ToolDefinitions).map(|value| match value {
+    let definitions = found.value(Field::ToolDefinitions).map(|value| match value {
         Value::String(text) => serde_json::from_str(text).unwrap_or_else(|_| value.clone()),
         value => value.clone(),
     });
+    let in_parts = || ["llm.request.functions", "llm.tools"].iter().find_map(|prefix| messages::unflatten(found.attributes, prefix));
+    span.tool_definitions = definitions.or_else(in_parts);
+    if span.finish_reasons.is_empty() && span.is_call() {
+        span.finish_reasons = reasons_of(output.as_ref());
+    }
+}
+
+/// What was found, the ordered before the found.
+const DOCUMENTS: &[&str] = &["reranker.output_documents", "retrieval.documents"];
+
+/// Texts that stand in a list spread over attributes, each at the end of a path.
+fn listed(found: &Found, prefix: &str, path: &[&str]) -> Option<Value> {
+    let list = messages::unflatten(found.attributes, prefix)?;
+    let of = |item: &Value| path.iter().find_map(|path| path.split('.').try_fold(item, |at, key| at.get(key)).cloned());
+    let texts: Vec<Value> = list.as_array()?.iter().filter_map(of).collect();
+    (!texts.is_empty()).then_some(Value::Array(texts))
+}
+
+/// Why the model stopped, where each answer says so.
+fn reasons_of(output: Option<&Value>) -> Vec<String> {
+    let answers = output.and_then(Value::as_array).into_iter().flatten();
+    answers.filter_map(|answer| answer.get("finish_reason")?.as_str().map(str::to_owned)).collect()
+}
+
+/// Logfire and Pydantic AI wrote the events of older conventions as one list, questions and answers together.
+fn conversation_of_events(span: &mut Span, found: &Found) {
+    let events = match found.attributes.get("events") {
+        Some(Value::String(text)) => serde_json::from_str(text).unwrap_or_default(),
+        Some(value) => value.clone(),
+        None => return,
+    };
+    for event in events.as_array().into_iter().flatten() {
+        match event.get("event.name").and_then(Value::as_str) {
+            Some("gen_ai.choice") => span.output_messages.extend(messages::read(event, "assistant")),
+            Some(name) if name.starts_with("gen_ai.") => span.input_messages.extend(messages::read(event, "user")),
+            _ => {}
+        }
+    }
 }
 
 /// The messages of a call that are spread over attributes with numbers in their names, where none stand in one.
@@ -47,7 +96,11 @@ fn in_parts(span: &Span, found: &Found, field: Field, prefixes: &[&str]) -> Opti
     if better || !span.is_call() {
         return None;
     }
-    prefixes.iter().find_map(|prefix| messages::unflatten(found.attributes, prefix))
+    // Completions without roles are texts.
+    let texts = || listed(found, "llm.prompts", &["prompt.text"]).filter(|_| prefixes.contains(&"llm.prompts"));
+    let answers = || listed(found, "llm.choices", &["completion.text"]).filter(|_| prefixes.contains(&"llm.choices"));
+    let whole = |prefix: &&str| messages::unflatten(found.attributes, prefix).filter(|_| !matches!(*prefix, "llm.prompts" | "llm.choices"));
+    prefixes.iter().find_map(whole).or_else(texts).or_else(answers)
 }
 
 /// Adds tool calls to the answer, unless they stand in it already.
@@ -72,6 +125,12 @@ fn whole_message(text: &str) -> Option<Part> {
     matches!(&part, Part::ToolResult { id: Some(_), .. }).then_some(part)
 }
 
+/// True for the description of what a tool takes, which some send in the place of what it was given.
+fn is_schema(text: &str) -> bool {
+    let schema: Option<Value> = Some(text).filter(|text| text.contains("\"properties\"")).and_then(|text| serde_json::from_str(text).ok());
+    schema.is_some_and(|schema| schema["properties"].is_object() && (schema["type"] == "object" || schema.get("required").is_some()))
+}
+
 /// By what a tool call is known again.
 fn identity(part: &Part) -> Option<(Option<String>, String)> {
     match part {
@@ -88,12 +147,26 @@ fn tool_texts(span: &mut Span, found: &Found) {
             value => value.to_string(),
         })
     };
+    if span.is_call() {
+        return;
+    }
     let name = || span.tool.clone().unwrap_or_else(|| span.name.clone());
-    if let Some(arguments) = text(Field::ToolArguments) {
+    let of_mcp = || {
+        let given = found
+            .attributes
+            .iter()
+            .filter_map(|(name, value)| Some((name.strip_prefix("mcp.request.argument.")?.to_owned(), value.clone())));
+        let given: serde_json::Map<String, Value> = given.collect();
+        (!given.is_empty()).then(|| Value::Object(given).to_string())
+    };
+    if let Some(arguments) = text(Field::ToolArguments).filter(|text| !is_schema(text)).or_else(of_mcp) {
+        // What else is said of it is the same once more.
+        span.input_messages.clear();
         let part = Part::ToolCall { id: span.tool_call_id.clone(), name: name(), arguments };
         span.input_messages.push(Message { role: "assistant".into(), parts: vec![part] });
     }
     if let Some(result) = text(Field::ToolResult) {
+        span.output_messages.clear();
         let part = whole_message(&result);
         let part = part.unwrap_or_else(|| Part::ToolResult { id: span.tool_call_id.clone(), name: Some(name()), result });
         if let (None, Part::ToolResult { id, .. }) = (&span.tool_call_id, &part) {

@@ -16,7 +16,7 @@ pub use text::{Limit, trim_text};
 pub(crate) use text::{trim_messages, trim_value};
 
 use crate::span::{Message, Part};
-use parts::{absent, content_parts, is_part, part, tool_calls};
+use parts::{absent, content_parts, is_empty_call, is_part, part, tool_calls};
 
 /// Roles as clients spell them.
 const ROLES: &[(&str, &str)] = &[
@@ -37,7 +37,7 @@ const ROLES: &[(&str, &str)] = &[
 ];
 
 /// How deep shapes may lie in one another. Deeper ones are kept as text.
-const MAX_DEPTH: u8 = 6;
+const MAX_DEPTH: u8 = 9;
 
 /// Parts among which a repeated one is looked for.
 const MAX_COMPARED: usize = 100;
@@ -95,11 +95,18 @@ fn text_part(text: String) -> Part {
 fn shape(value: &Value, role: &str, depth: u8) -> Option<Vec<Message>> {
     let depth = depth.checked_sub(1)?;
     match value {
-        Value::Array(items) => list(items, role, depth),
+        Value::Array(items) => pair(items).map(|message| vec![message]).or_else(|| list(items, role, depth)),
         Value::Object(object) => object_shape(object, role, depth),
         Value::String(text) => Some(vec![Message { role: role.into(), parts: vec![text_part(text.clone())] }]),
         _ => None,
     }
+}
+
+/// LangChain's short form of a message: its role and its text.
+fn pair(items: &[Value]) -> Option<Message> {
+    let [Value::String(role), Value::String(text)] = items else { return None };
+    let known = ROLES.iter().any(|(spelling, _)| spelling == role);
+    known.then(|| Message { role: canonical_role(role), parts: vec![text_part(text.clone())] })
 }
 
 fn list(items: &[Value], role: &str, depth: u8) -> Option<Vec<Message>> {
@@ -164,6 +171,9 @@ fn in_one(chunks: Vec<Message>) -> Vec<Message> {
 }
 
 fn object_shape(object: &Map<String, Value>, role: &str, depth: u8) -> Option<Vec<Message>> {
+    if let Some(inner) = of_langchain(object) {
+        return shape(&inner, role, depth);
+    }
     if let Some(Value::Object(inner)) = object.get("message").filter(|_| !object.contains_key("content")) {
         return object_shape(inner, role, depth.checked_sub(1)?);
     }
@@ -182,6 +192,33 @@ fn object_shape(object: &Map<String, Value>, role: &str, depth: u8) -> Option<Ve
         return (!absent(content)).then(|| vec![message(object, role)]);
     }
     wrapped(object, role, depth)
+}
+
+/// What LangChain and LangGraph pack messages into when they serialise them: constructors (`lc`, `kwargs`), `{type, data}`, commands that
+/// update a graph, the inputs and outputs of a step with its keyword arguments beside them.
+fn of_langchain(object: &Map<String, Value>) -> Option<Value> {
+    if object.contains_key("lc") {
+        let Some(Value::Object(mut inner)) = object.get("kwargs").cloned() else { return None };
+        let class = object.get("id").and_then(Value::as_array).and_then(|path| path.last()?.as_str()).unwrap_or_default();
+        let role = ROLES.iter().find(|(spelling, _)| class.trim_end_matches("Chunk").eq_ignore_ascii_case(spelling));
+        if let Some((_, role)) = role {
+            inner.insert("role".into(), (*role).into());
+        }
+        return Some(Value::Object(inner));
+    }
+    if let (Some(role), Some(Value::Object(inner))) = (known_role(object), object.get("data")) {
+        let mut inner = inner.clone();
+        inner.insert("role".into(), role.into());
+        return Some(Value::Object(inner));
+    }
+    if object.contains_key("graph") && object.contains_key("goto") {
+        return object.get("update").cloned();
+    }
+    if object.contains_key("generation_info") && !object.contains_key("message") {
+        return object.get("text").cloned();
+    }
+    let step = object.contains_key("kwargs");
+    ["inputs", "outputs", "output", "input_str"].iter().filter(|_| step).find_map(|key| object.get(*key)).cloned()
 }
 
 /// Objects that hold messages under a name: a request, a raw answer, the arguments of a framework's step.
@@ -248,7 +285,7 @@ fn message(object: &Map<String, Value>, default_role: &str) -> Message {
         parts.push(text_part(refusal.clone()));
     }
     let calls = ["tool_calls", "toolCalls", "function_call"].iter().filter_map(|key| object.get(*key)).filter(|value| !absent(value));
-    for found in calls.flat_map(tool_calls) {
+    for found in calls.flat_map(tool_calls).filter(|call| !is_empty_call(call)) {
         // Some clients send a call both in the content and beside it. Nobody sends hundreds twice.
         if parts.len() > MAX_COMPARED || !parts.contains(&found) {
             parts.push(found);

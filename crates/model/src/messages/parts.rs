@@ -80,16 +80,35 @@ pub(super) fn is_part(object: &Map<String, Value>) -> bool {
     match shape(object) {
         Some(Shape::Object) => object.contains_key("content"),
         Some(_) => object.len() > 1,
-        None => object.contains_key("message_content") || object.contains_key("tool_call"),
+        None => object.contains_key("message_content") || object.contains_key("tool_call") || is_work_of_the_provider(object),
     }
+}
+
+/// True for what OpenAI tells among its answers of its own tools: `web_search_call`, `file_search_call`, `computer_call`.
+fn is_work_of_the_provider(object: &Map<String, Value>) -> bool {
+    object.contains_key("id") && object.get("type").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("_call"))
 }
 
 /// The parts of a message's content.
 pub(super) fn content_parts(content: &Value) -> Vec<Part> {
     match content {
-        Value::Array(items) => items.iter().filter(|item| !absent(item)).map(any_part).collect(),
+        Value::Array(items) => {
+            let said = items.iter().filter(|item| !absent(item) && !is_empty_text(item));
+            said.map(any_part).filter(|part| !is_empty_call(part)).collect()
+        }
         content => vec![any_part(content)],
     }
+}
+
+/// A part that is to hold a text and holds none.
+fn is_empty_text(value: &Value) -> bool {
+    let empty = |object: &Map<String, Value>| ["text", "content"].iter().all(|key| object.get(*key).is_none_or(absent));
+    value.as_object().is_some_and(|object| shape(object) == Some(Shape::Text) && empty(object))
+}
+
+/// A call that says nothing: OpenInference announces each of Anthropic's among the contents, and tells it beside them.
+pub(super) fn is_empty_call(part: &Part) -> bool {
+    matches!(part, Part::ToolCall { id: None, name, arguments } if name.is_empty() && arguments.is_empty())
 }
 
 fn any_part(value: &Value) -> Part {

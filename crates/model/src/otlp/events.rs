@@ -28,6 +28,9 @@ const MESSAGES: &[(&str, Side, &str)] = &[
     ("gen_ai.choice", Side::Output, "assistant"),
 ];
 
+/// Events that tell of each piece of a streamed answer. The first tells when it began; the others tell nothing that is kept.
+const CHUNKS: &[&str] = &["llm.content.completion.chunk", "gen_ai.content.completion.chunk", "First Token Stream Event"];
+
 /// The event that holds an exception.
 const EXCEPTION: &str = "exception";
 
@@ -50,6 +53,9 @@ pub(super) fn join(events: Vec<Event>, attributes: &mut Map<String, Value>) {
             for (name, value) in event.attributes {
                 attributes.entry(format!("tool.{name}")).or_insert(value);
             }
+        } else if event.attributes.is_empty() && CHUNKS.contains(&event.name.as_str()) {
+            let at = event.time_ns as f64 / 1e9;
+            attributes.entry(event.name).or_insert_with(|| format!("{at:.6}").into());
         } else {
             others.push(json!({ "name": event.name, "time_unix_nano": event.time_ns.to_string(), "attributes": event.attributes }));
         }
@@ -78,6 +84,7 @@ pub(super) fn message(mut fields: Map<String, Value>, role: &str) -> Value {
         match held {
             Value::Object(held) => fields.extend(held),
             Value::String(text) => _ = fields.insert("content".into(), text.into()),
+            Value::Array(parts) => _ = fields.insert("content".into(), parts.into()),
             _ => {}
         }
     }
@@ -128,6 +135,21 @@ mod tests {
         );
         assert_eq!(attributes["exception.type"], "E");
         assert_eq!(attributes["otel.events"][0]["name"], "cache.miss");
+    }
+
+    #[test]
+    fn a_message_may_be_a_list_of_parts() {
+        let mut attributes = Map::new();
+        join(vec![event("gen_ai.choice", json!({ "message": "[{\"text\": \"Hello\"}]" }))], &mut attributes);
+        assert_eq!(attributes["gen_ai.output.messages"], json!([{ "role": "assistant", "content": [{ "text": "Hello" }] }]));
+    }
+
+    #[test]
+    fn the_first_piece_of_a_stream_tells_when_it_began() {
+        let mut attributes = Map::new();
+        let chunk = |time_ns| Event { time_ns, ..event("llm.content.completion.chunk", json!({})) };
+        join(vec![chunk(1_795_420_617_250_000_000), chunk(1_795_420_618_000_000_000)], &mut attributes);
+        assert_eq!(Value::Object(attributes), json!({ "llm.content.completion.chunk": "1795420617.250000" }));
     }
 
     #[test]

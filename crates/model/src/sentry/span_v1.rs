@@ -51,7 +51,9 @@ impl SpanV1<'_> {
         // A clock that was set back while the span ran is no reason to lose it.
         let end_us = end_us.max(start_us);
         let shift = clock.shift(end_us).map_err(|NoTime::TooOld| dropped("too_old"))?;
-        let (state, detail) = self.status.as_str().map_or((RawStatus::Unset, None), status::v1);
+        let tagged = || self.tags.0.get("status").and_then(|tag| status::tagged(tag));
+        let sent = self.status.as_str().map(status::v1).or_else(tagged);
+        let (state, detail) = sent.unwrap_or((RawStatus::Unset, None));
         Ok(RawSpan {
             trace_id,
             span_id,

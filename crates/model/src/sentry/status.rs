@@ -35,6 +35,11 @@ pub(super) fn v1(sent: &str) -> (RawStatus, Option<String>) {
     }
 }
 
+/// The status in a tag, where older SDKs put it when the span has none of its own. Any other text is the program's own tag.
+pub(super) fn tagged(tag: &str) -> Option<(RawStatus, Option<String>)> {
+    (BY_NUMBER.contains(&tag) || matches!(tag, "error" | "failure" | "unknown_error")).then(|| v1(tag))
+}
+
 /// The status of a span of a container, which has two words only. The cause may stand in an attribute.
 pub(super) fn v2(sent: &str) -> RawStatus {
     match sent {
@@ -54,5 +59,7 @@ mod tests {
         assert_eq!(v1("failure"), (RawStatus::Error, Some("internal_error".into())));
         assert_eq!(v1("unknown"), (RawStatus::Unset, None));
         assert_eq!(v2("error"), RawStatus::Error);
+        assert_eq!(tagged("error"), Some((RawStatus::Error, Some("internal_error".into()))));
+        assert_eq!(tagged("shipped"), None);
     }
 }

@@ -1,0 +1,103 @@
+//! One call that several instrumentations report: the framework's and that of the provider's SDK, one that was streamed and what
+//! is told of it afterwards.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use super::{MAX_UNLIKE, Node, Tree, lies_within, order, overlap, same_model, tokens, told_apart};
+
+/// Calls that are reported once more by the span whose place stands beside theirs. What is found is no longer counted.
+pub(super) fn second_reports(nodes: &[Node], tree: &Tree, counted: &mut [bool]) -> Vec<(usize, usize)> {
+    let mut found = Vec::new();
+    for rule in [told_afterwards, within_another, beside_another] {
+        for (place, kept) in rule(nodes, tree, counted) {
+            counted[place] = false;
+            found.push((place, kept));
+        }
+    }
+    found
+}
+
+/// Places of calls that count, in the order of time.
+fn calls(nodes: &[Node], counted: &[bool]) -> Vec<usize> {
+    let mut calls: Vec<usize> = (0..nodes.len()).filter(|place| counted[*place] && nodes[*place].is_call()).collect();
+    calls.sort_unstable_by_key(|place| order(&nodes[*place]));
+    calls
+}
+
+/// Logfire reports a streamed call when the stream begins, without usage, and at its end once more, with usage.
+fn told_afterwards(nodes: &[Node], _: &Tree, counted: &[bool]) -> Vec<(usize, usize)> {
+    if !nodes.iter().any(|node| node.afterwards) {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    let mut open: HashMap<_, Vec<usize>> = HashMap::new();
+    for place in calls(nodes, counted) {
+        let node = &nodes[place];
+        let waiting = open.entry((node.parent_span_id, node.kind, node.reporter)).or_default();
+        if !node.afterwards {
+            if tokens(node).is_none() && !node.failed {
+                waiting.push(place);
+            }
+            continue;
+        }
+        let last = waiting.iter().rev().take(MAX_UNLIKE).position(|call| {
+            let call = &nodes[*call];
+            same_model(call, node) && !told_apart(call, node)
+        });
+        if let Some(back) = last {
+            let call = waiting.remove(waiting.len() - 1 - back);
+            found.push(if tokens(node).is_some() { (call, place) } else { (place, call) });
+        }
+    }
+    found
+}
+
+/// A provider's SDK within a framework: only the framework has learnt of the usage.
+fn within_another(nodes: &[Node], tree: &Tree, counted: &[bool]) -> Vec<(usize, usize)> {
+    let candidates = (0..nodes.len()).filter(|place| counted[*place] && nodes[*place].is_call() && tokens(&nodes[*place]).is_none());
+    let pairs = candidates.filter_map(|place| Some((place, tree.call_above[place]?)));
+    pairs
+        .filter(|(place, above)| {
+            let (inner, outer) = (&nodes[*place], &nodes[*above]);
+            let same = same_model(inner, outer) && !told_apart(inner, outer) && lies_within(inner, outer);
+            counted[*above] && tokens(outer).is_some() && other_reporter(inner, outer) && !inner.failed && same
+        })
+        .collect()
+}
+
+/// Two instrumentations that know nothing of each other: their spans lie beside each other, with the same usage at the same time.
+fn beside_another(nodes: &[Node], tree: &Tree, counted: &[bool]) -> Vec<(usize, usize)> {
+    let mut groups: HashMap<_, Vec<usize>> = HashMap::new();
+    for place in calls(nodes, counted) {
+        if let Some(usage) = tokens(&nodes[place]).filter(|usage| *usage != (Some(0), Some(0))) {
+            groups.entry((nodes[place].kind, usage)).or_default().push(place);
+        }
+    }
+    let mut found = Vec::new();
+    for group in groups.into_values().filter(|group| group.len() > 1) {
+        let mut reports: Vec<Vec<usize>> = Vec::new();
+        for place in group {
+            let fits = |others: &&mut Vec<usize>| {
+                others.iter().all(|other| {
+                    let (one, other) = (&nodes[*other], &nodes[place]);
+                    other_reporter(one, other) && overlap(one, other) && same_model(one, other) && !told_apart(one, other)
+                })
+            };
+            match reports.iter_mut().rev().take(MAX_UNLIKE).rev().find(fits) {
+                Some(others) => others.push(place),
+                None => reports.push(vec![place]),
+            }
+        }
+        for report in reports {
+            let inner = |place: &usize| (Reverse(tree.depth[*place]), Reverse(order(&nodes[*place])));
+            let Some(kept) = report.iter().copied().min_by_key(inner) else { continue };
+            found.extend(report.into_iter().filter(|place| *place != kept).map(|place| (place, kept)));
+        }
+    }
+    found
+}
+
+fn other_reporter(one: &Node, other: &Node) -> bool {
+    one.reporter != other.reporter
+}
