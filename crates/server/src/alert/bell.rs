@@ -69,8 +69,8 @@ pub(super) struct Bell {
     put_down: HashMap<Place, Severity>,
     /// End of the window of the last change; windows before that have been told of.
     judged: HashMap<Place, i64>,
-    /// Start of the period, and the highest step that was told in it.
-    rung: HashMap<Place, (i64, f64)>,
+    /// The highest step of a budget that was told in the period with this start.
+    rung: HashMap<(Place, i64), f64>,
     /// Step of each track at which the clock last judged it.
     ticked: Vec<i64>,
     /// The latest time that it was told.
@@ -107,10 +107,8 @@ impl Bell {
         *judged = incident.window_to_us.max(*judged);
         if incident.source == Source::Budget {
             let told = incident.steps.iter().copied().fold(FORECAST_STEP, f64::max);
-            let rung = self.rung.entry(place.clone()).or_insert((incident.window_from_us, told));
-            if rung.0 < incident.window_from_us || (rung.0 == incident.window_from_us && rung.1 < told) {
-                *rung = (incident.window_from_us, told);
-            }
+            let rung = self.rung.entry((place.clone(), incident.window_from_us)).or_insert(told);
+            *rung = told.max(*rung);
         }
         self.put_down.remove(&place);
         match incident.state() {
@@ -134,7 +132,7 @@ impl Bell {
                 && (now.kept.what.amount != old.kept.what.amount || now.spec != old.spec)
             {
                 // Another amount: its steps are others.
-                self.rung.retain(|(budget, _), _| budget != id);
+                self.rung.retain(|((budget, _), _), _| budget != id);
             }
         }
         let wanted: HashSet<Spec> = self.watchers.values().filter_map(Watcher::spec).cloned().collect();
@@ -373,7 +371,7 @@ impl Bell {
             && oldest * track.spec.step_us < from_us
         {
             let before = watch.calendar.around(from_us - 1);
-            if before.0 >= watch.kept.updated_us || self.rung.get(&place).is_some_and(|(told, _)| *told == before.0) {
+            if before.0 >= watch.kept.updated_us || self.rung.contains_key(&(place, before.0)) {
                 changes.extend(self.judge_period(watch, track, group, before, false));
             }
         }
@@ -385,7 +383,7 @@ impl Bell {
         let place = (watch.kept.id, group.clone());
         let spent = spent(watch, track, group, period);
         let percent = 100.0 * spent / budget.amount;
-        let told = self.rung.get(&place).filter(|(start, _)| *start == period.0).map(|(_, step)| *step);
+        let told = self.rung.get(&(place.clone(), period.0)).copied();
         let is_now = self.now_us < period.1;
         let open = self.open.get(&place).filter(|incident| incident.window_from_us == period.0);
         let mut step = budget.steps.iter().copied().rfind(|step| percent >= *step);
@@ -473,6 +471,11 @@ impl Bell {
         let sums = track.sums(group)?;
         let amount = watch.kept.what.amount;
         forecast::forecast(sums, track.spec.step_us, period, self.now_us, spent, amount, |sum| quantity.shown(sum))
+    }
+
+    /// The minute that is now.
+    pub(super) fn minute(&self) -> i64 {
+        self.now_us.div_euclid(60_000_000)
     }
 
     /// How a budget stands for a group in the period that is now. The forecast, which takes longer, where it is wanted.
@@ -663,10 +666,22 @@ impl Bell {
             time_zone: watcher.map_or("UTC", Watcher::time_zone).to_owned(),
             culprits: incident.culprits.clone(),
             outlook: incident.outlook.clone(),
-            links: Links { incident: format!("{public_url}/p/{project}/alerts/incidents/"), traces: None },
+            links: Links {
+                incident: format!("{public_url}/p/{project}/alerts/incidents/"),
+                traces: watcher.map(|watcher| self.traces(watcher, incident)),
+            },
             language: watcher.map(|watcher| watcher.telling().language).unwrap_or_default(),
             gathered: Vec::new(),
         }
+    }
+
+    /// Where the traces of an incident's window are.
+    fn traces(&self, watcher: &Watcher, incident: &Incident) -> String {
+        let group = incident.group.as_ref().filter(|_| Group::read(incident.group.as_ref()) != Group::Rest);
+        let group = group.map(|group| format!(" {}", super::ring::term(&group.name, group.value.as_deref()))).unwrap_or_default();
+        let q = format!("{}{group}", watcher.filter());
+        let until_us = incident.window_to_us.min(self.now_us.max(incident.window_from_us));
+        super::ring::traces(&self.public_url, incident.project, (incident.window_from_us, until_us), q.trim())
     }
 
     /// Changes have been written down: they hold.

@@ -33,6 +33,8 @@ const GATHER: Duration = Duration::from_millis(25);
 const JUMP_US: i64 = 120_000_000;
 /// How long the reasons of a change are looked for before it is told without them.
 const EXPLAIN: Duration = Duration::from_millis(500);
+/// The same for the page alone, when there is nothing else to do.
+const EXPLAIN_LATER: Duration = Duration::from_secs(2);
 /// Changes of one round that are told with their reasons. The others get theirs on their page later.
 const EXPLAINED: usize = 3;
 /// How long a commit may take that began before a rule was known.
@@ -314,7 +316,10 @@ impl Ringer {
                 continue;
             }
             explained += 1;
-            one.notice.culprits = self.explain(one.notice.project, incident).unwrap_or_default();
+            match self.explain(one.notice.project, incident, EXPLAIN) {
+                Some(culprits) => one.notice.culprits = culprits,
+                None => self.unexplained.push((one.notice.project, incident)),
+            }
         }
         self.untold = untold;
     }
@@ -322,11 +327,11 @@ impl Ringer {
     /// One change that was told without its reasons, at a time.
     fn explain_later(&mut self) {
         if let Some((project, incident)) = self.unexplained.pop() {
-            self.explain(project, incident);
+            self.explain(project, incident, EXPLAIN_LATER);
         }
     }
 
-    fn explain(&self, project: u64, id: i64) -> Option<Vec<Culprit>> {
+    fn explain(&self, project: u64, id: i64, patience: Duration) -> Option<Vec<Culprit>> {
         let (filter, group, weight, direction, window) = {
             let bell = lock(&self.alerts.bell);
             let incident = bell.open_with(id)?;
@@ -344,7 +349,7 @@ impl Ringer {
         let view = self.around.engine.project(self.around.store.snapshot(), project);
         let found = self
             .runtime
-            .block_on(async { tokio::time::timeout(EXPLAIN, culprit::explain(&view, &filter, weight, direction, window)).await });
+            .block_on(async { tokio::time::timeout(patience, culprit::explain(&view, &filter, weight, direction, window)).await });
         let mut culprits = match found {
             Ok(Ok(culprits)) => culprits,
             Ok(Err(error)) => {
@@ -389,13 +394,7 @@ fn narrowed(filter: &str, group: Option<&crate::notify::notice::Group>) -> Optio
     let by_group = match group {
         None => String::new(),
         Some(group) if Group::read(Some(group)) == Group::Rest => return None,
-        Some(group) => {
-            let field = group.name.replacen("tag:", "tag.", 1);
-            match &group.value {
-                Some(value) => format!(" {}:{}", quoted(&field), quoted(value)),
-                None => format!(" -{}:*", quoted(&field)),
-            }
-        }
+        Some(group) => format!(" {}", term(&group.name, group.value.as_deref())),
     };
     Filter::parse(&format!("{filter}{by_group}")).ok()
 }
@@ -404,14 +403,27 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// Where a culprit's traces are.
-fn link(public_url: &str, project: u64, culprit: &Culprit, (from_us, to_us): (i64, i64)) -> String {
-    let key = culprit.key.as_deref().unwrap_or_default();
-    if culprit.dimension == "trace" {
-        return format!("{public_url}/p/{project}/traces/{key}");
+/// The term of the filter language for one value of what spans can be grouped by.
+pub(super) fn term(by: &str, value: Option<&str>) -> String {
+    let field = quoted(&by.replacen("tag:", "tag.", 1));
+    match value {
+        Some(value) => format!("{field}:{}", quoted(value)),
+        None => format!("-{field}:*"),
     }
-    let text = format!("{}:{}", culprit.dimension, quoted(key));
-    let q = percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC);
+}
+
+/// Where a culprit's traces are.
+fn link(public_url: &str, project: u64, culprit: &Culprit, window: (i64, i64)) -> String {
+    let key = culprit.key.as_deref();
+    if culprit.dimension == "trace" {
+        return format!("{public_url}/p/{project}/traces/{}", key.unwrap_or_default());
+    }
+    traces(public_url, project, window, &term(&culprit.dimension, key))
+}
+
+/// The page's list of traces for a window and a filter.
+pub(super) fn traces(public_url: &str, project: u64, (from_us, to_us): (i64, i64), filter: &str) -> String {
+    let q = percent_encoding::utf8_percent_encode(filter, percent_encoding::NON_ALPHANUMERIC);
     let (from, to) = (crate::time::rfc3339(from_us), crate::time::rfc3339(to_us));
     format!("{public_url}/p/{project}/traces?from={from}&to={to}&q={q}")
 }
@@ -438,10 +450,16 @@ impl Alerts {
         let known = self.states.read().unwrap_or_else(PoisonError::into_inner).clone();
         for watch in budgets {
             let which = (watch.kept.project, watch.kept.what.name.clone());
-            let Some(standing) = bell.standing(watch.kept.id, &Group::Whole, round == Round::Clock) else { continue };
-            // What takes longer is as of the last tick.
-            let last = known.get(&which).filter(|last| round == Round::Arrived && last.from_us == standing.from_us);
-            let forecast = standing.forecast.or_else(|| last.and_then(|last| last.forecast.clone()));
+            let last = known.get(&which);
+            // What takes longer is made once a minute.
+            let is_due = round == Round::Clock && last.is_none_or(|last| last.forecast_minute != bell.minute());
+            let Some(standing) = bell.standing(watch.kept.id, &Group::Whole, is_due) else { continue };
+            let last = last.filter(|last| last.from_us == standing.from_us);
+            let forecast = match last {
+                Some(last) if !is_due => (last.forecast.clone(), last.forecast_minute),
+                _ => (standing.forecast, if is_due { bell.minute() } else { i64::MIN }),
+            };
+            let last = last.filter(|_| round == Round::Arrived);
             let groups = watch.kept.what.group_by.as_ref().map(|_| match last.and_then(|last| last.groups.clone()) {
                 Some(groups) => groups,
                 None => Arc::new(bell.standings(watch.kept.id).iter().map(|(group, spent)| GroupState::new(group, *spent)).collect()),

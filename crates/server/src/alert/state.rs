@@ -39,6 +39,8 @@ pub struct BudgetState {
     pub spent: f64,
     /// What the period comes to; `None` while nothing can be said, and for groups.
     pub forecast: Option<Forecast>,
+    /// The minute in which it was made.
+    pub(super) forecast_minute: i64,
     /// Each group, the largest first; `None` where there are no groups.
     pub groups: Option<Arc<Vec<GroupState>>>,
 }
@@ -64,11 +66,11 @@ impl BudgetState {
         from_us: i64,
         to_us: i64,
         spent: f64,
-        forecast: Option<Forecast>,
+        (forecast, forecast_minute): (Option<Forecast>, i64),
         groups: Option<Arc<Vec<GroupState>>>,
     ) -> BudgetState {
         let Budget { period, measure, amount, .. } = watch.kept.what;
         let spent = groups.as_ref().map_or(spent, |groups| groups.iter().map(|group| group.spent).sum());
-        BudgetState { id: watch.kept.id, period, measure, amount, from_us, to_us, spent, forecast, groups }
+        BudgetState { id: watch.kept.id, period, measure, amount, from_us, to_us, spent, forecast, forecast_minute, groups }
     }
 }

@@ -283,6 +283,14 @@ async fn filters_mean_what_they_say() {
     other.user_id = Some("u_1".into());
     let given = Given::new().with(1, vec![asked, other]).await.flushed().await;
     let count = async |filter: &str| given.project(1).summary(&scope(filter)).await.unwrap().spans;
+    // Rules ask the same of spans in memory, of which they have the columns that the filter needs.
+    let in_memory = async |filter: &str| {
+        let matcher = Matcher::new(&Filter::parse(filter).unwrap()).unwrap();
+        let mut held = 0;
+        let hold = |span: Span| held += u64::from(matcher.holds(&span));
+        given.project(1).each_span(i64::MIN, i64::MAX, &matcher.columns(), hold).await.unwrap();
+        held
+    };
     for (filter, want) in [
         ("model:gpt-4o*", 1),
         ("model:*4o*", 1),
@@ -318,9 +326,11 @@ async fn filters_mean_what_they_say() {
         ("span:0000000000000001 kind:llm", 1),
     ] {
         assert_eq!(count(filter).await, want, "{filter}");
+        assert_eq!(in_memory(filter).await, want, "{filter} in memory");
     }
     for wrong in ["cost:>much", "duration:>soon", "trace:>5", "name:>x"] {
         assert!(given.project(1).summary(&scope(wrong)).await.unwrap_err().is_users(), "{wrong}");
+        assert!(Matcher::new(&Filter::parse(wrong).unwrap()).is_err(), "{wrong}");
     }
     let facets = given.project(1).facets(&Scope::all(), "model", "GPT", 5).await.unwrap();
     assert_eq!(facets, [Facet { value: "gpt-4o-2024-08-06".into(), count: 1 }]);

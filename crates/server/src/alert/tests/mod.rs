@@ -30,7 +30,7 @@ fn impossible_rules_are_refused_with_the_field_and_the_reason() {
         (json!({ "group_by": "shoe" }), "group_by"),
         (json!({ "window": "90s" }), "window"),
         (json!({ "window": "31d" }), "window"),
-        (json!({ "window": "1500m" }), "window: 25h is longer than a day"),
+        (json!({ "window": "1501m" }), "window: 1501m is longer than a day"),
         (json!({ "warning": 2 }), "warning: is a part of one"),
         (json!({ "critical": 0.01 }), "critical: must lie above"),
         (json!({ "resolve": 0.03 }), "resolve: must not lie above"),
@@ -95,4 +95,5 @@ mod calendars;
 mod culprits;
 mod forecasts;
 mod rings;
+mod speed;
 mod windows;

@@ -104,6 +104,16 @@ impl Scene {
         self.bell.settle(changes);
     }
 
+    /// Counts a span and judges nothing.
+    pub(super) fn count(&mut self, span: &Span) {
+        self.version += 1;
+        self.bell.count(1, span, 1, self.version);
+    }
+
+    pub(super) fn wants(&self) -> std::collections::HashMap<u64, crate::alert::watcher::Wants> {
+        self.bell.wants()
+    }
+
     pub(super) fn severity(&self, group: Option<&str>) -> Option<Severity> {
         let group = group.map_or(Group::Whole, |group| Group::Of(Some(group.into())));
         self.bell.open_at(&(1, group)).map(|incident| incident.severity)
