@@ -7,7 +7,7 @@ use crate::alert::culprit::{DIMENSIONS, Part, parts, rank};
 use crate::notify::notice::Direction;
 use crate::query::Contributions;
 
-const HISTORIES: u64 = 400;
+const HISTORIES: u64 = 240;
 const DAYS: i64 = 7;
 
 /// A program: pipelines with their prompts and models, users of very different size.
