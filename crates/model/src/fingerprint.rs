@@ -20,6 +20,11 @@ impl Fingerprint {
         Fingerprint(hash.finalize().into())
     }
 
+    /// The hash itself.
+    pub(crate) fn bytes(self) -> [u8; 32] {
+        self.0
+    }
+
     /// As the id of a trace.
     pub(crate) fn trace_id(self) -> TraceId {
         let bytes = self.0.first_chunk().copied().unwrap_or_default();

@@ -6,7 +6,8 @@
 //! The way of a span: [`sentry`], [`otlp`] and [`langfuse`] take off the protocol's packaging, [`map`] finds what its attributes mean with the tables in
 //! [`names`], [`kinds`] and [`providers`], [`messages`] reads its texts, [`usage`] its tokens, [`cost`] and [`price`] say what it
 //! cost, and [`counting`] which spans of a trace go into its sums.
-//! [`joining`] makes one span of what came in pieces, [`reports`] finds the call that two programs report.
+//! [`joining`] makes one span of what came in pieces, [`reports`] finds the call that two programs report. Beside spans stand
+//! [`log_line`]s, [`metric`]s and [`score`]s.
 
 pub mod clock;
 pub mod cost;
@@ -17,8 +18,10 @@ pub mod joining;
 mod json;
 pub mod kinds;
 pub mod langfuse;
+pub mod log_line;
 pub mod map;
 pub mod messages;
+pub mod metric;
 pub mod money;
 pub mod names;
 pub mod otlp;

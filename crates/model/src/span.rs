@@ -177,6 +177,13 @@ impl Default for Span {
 }
 
 impl Span {
+    /// True while only parts of it have come: messages of a call whose own report is missing, updates of what was never created. What
+    /// coding agents tell of by log records alone is whole.
+    pub fn is_incomplete(&self) -> bool {
+        let Some(joined) = &self.joined else { return false };
+        joined.awaited && (self.name.is_empty() || joined.pieces.iter().any(crate::langfuse::is_event))
+    }
+
     /// The model to show: the one that answered where known, else the one asked for.
     pub fn model(&self) -> Option<&str> {
         self.response_model.as_deref().or(self.request_model.as_deref())

@@ -445,7 +445,12 @@ fn small_otlp_bodies() -> Vec<(Signal, Value)> {
     let read = |folder: PathBuf| {
         let body = std::fs::read(folder.join("body.decoded")).unwrap();
         let body: Value = serde_json::from_slice(&body).ok().filter(|_| body.len() < 50_000)?;
-        let signal = if body.get("resourceLogs").is_some() { Signal::Logs } else { Signal::Traces };
+        let has = |name| body.get(name).is_some();
+        let signal = match (has("resourceLogs"), has("resourceMetrics")) {
+            (true, _) => Signal::Logs,
+            (_, true) => Signal::Metrics,
+            _ => Signal::Traces,
+        };
         Some((signal, body))
     };
     all.filter_map(read).collect()
@@ -560,8 +565,8 @@ proptest! {
         damaged[at] = byte;
         let whole = decode(body, &context()).unwrap();
         if let Ok(decoded) = decode(&damaged, &context()) {
-            let accounted = decoded.spans.len() + decoded.errors.len() + decoded.outcomes.len();
-            prop_assert!(accounted > 0 || whole.spans.is_empty());
+            let accounted = decoded.spans.len() + decoded.errors.len() + decoded.lines.len() + decoded.outcomes.len();
+            prop_assert!(accounted > 0 || whole.spans.is_empty() && whole.lines.is_empty());
         }
     }
 }

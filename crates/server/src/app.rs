@@ -23,8 +23,10 @@ use crate::alert::{Alerts, Surroundings, SystemClock};
 use crate::api::{self, Api};
 use crate::config::Config;
 use crate::errors::Errors;
-use crate::ingest::{self, Intake};
+use crate::ingest::{self, Intake, Stores};
+use crate::logs::Logs;
 use crate::meta::Meta;
+use crate::metrics::Metrics;
 use crate::notify::{Allowed, Courier, Outbox};
 use crate::outcomes::Outcomes;
 use crate::page;
@@ -44,6 +46,8 @@ const RETENTION_EVERY: Duration = Duration::from_secs(3600);
 const PRICES_EVERY: Duration = Duration::from_secs(2);
 /// How often the use of keys is written down.
 const KEYS_EVERY: Duration = Duration::from_secs(20);
+/// How often it is tried whether intake that failed works again.
+const PROBE_EVERY: Duration = Duration::from_secs(3);
 /// How long requests in work may take to end when the server stops.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -76,18 +80,19 @@ impl App {
             let config = config.clone();
             move || open_stores(&config)
         };
-        let stores = tokio::task::spawn_blocking(opening).await??;
-        let Stores { meta, prices, store, errors, scores, outcomes, outbox, alerts } = stores;
+        let Opened { stores, prices, outbox, alerts } = tokio::task::spawn_blocking(opening).await??;
         let allowed = Allowed::parse(&config.notify.allow).map_err(|reason| anyhow::anyhow!("notify.allow: {reason}"))?;
-        meta.set(ADDRESS, &public_url)?;
-        meta.set(LISTENING, &listening)?;
-        let books = prices.books().clone();
-        let intake = Intake::new(meta.clone(), store.clone(), errors.clone(), scores.clone(), outcomes.clone(), books, config);
+        stores.meta.set(ADDRESS, &public_url)?;
+        stores.meta.set(LISTENING, &listening)?;
+        let intake = Intake::new(stores.clone(), prices.books().clone(), config);
+        let Stores { meta, store, errors, scores, logs, metrics, outcomes } = stores;
         let api = Api {
             meta,
             store,
             errors,
             scores,
+            logs,
+            metrics,
             outcomes,
             courier: Arc::new(Courier::new(outbox, allowed)),
             alerts,
@@ -161,6 +166,8 @@ impl App {
         let _ = tokio::task::spawn_blocking(move || alerts.stop()).await;
         api.outcomes.flush();
         api.errors.close().await;
+        api.logs.close().await;
+        api.metrics.close().await;
         api.store.close().await.context("the last flush failed; the next start reads the log instead")?;
         tracing::info!("server.stopped");
         Ok(())
@@ -186,18 +193,14 @@ fn start_bell(api: &Api) -> anyhow::Result<()> {
     api.alerts.start(around).context("cannot start the thread of the alerts")
 }
 
-struct Stores {
-    meta: Arc<Meta>,
+struct Opened {
+    stores: Stores,
     prices: Arc<Prices>,
-    store: Arc<Store>,
-    errors: Arc<Errors>,
-    scores: Arc<Scores>,
-    outcomes: Arc<Outcomes>,
     outbox: Arc<Outbox>,
     alerts: Arc<Alerts>,
 }
 
-fn open_stores(config: &Config) -> anyhow::Result<Stores> {
+fn open_stores(config: &Config) -> anyhow::Result<Opened> {
     // Metadata first, since it makes the folder; the store's lock then says whether the folder is ours.
     let meta = Arc::new(Meta::open(&config.data)?);
     let prices = Prices::open(meta.clone(), &config.data, &config.prices)?;
@@ -205,19 +208,21 @@ fn open_stores(config: &Config) -> anyhow::Result<Stores> {
     meta.first_key(Some(config.dsn_key.as_str()).filter(|key| !key.is_empty()))?;
     let errors = Errors::open(&config.data)?;
     let scores = Scores::open(&config.data)?;
+    let logs = Logs::open(&config.data)?;
+    let metrics = Metrics::open(&config.data)?;
     let outcomes = Outcomes::open(&config.data)?;
     let outbox = Outbox::open(&config.data)?;
     let alerts = Alerts::open(&config.data)?;
-    Ok(Stores {
+    let stores = Stores {
         meta,
-        prices: Arc::new(prices),
         store: Arc::new(store),
         errors: Arc::new(errors),
         scores: Arc::new(scores),
+        logs: Arc::new(logs),
+        metrics: Arc::new(metrics),
         outcomes: Arc::new(outcomes),
-        outbox: Arc::new(outbox),
-        alerts: Arc::new(alerts),
-    })
+    };
+    Ok(Opened { stores, prices: Arc::new(prices), outbox: Arc::new(outbox), alerts: Arc::new(alerts) })
 }
 
 /// Where a program on this machine reaches the server. "All addresses" is none that it could send to.
@@ -334,9 +339,11 @@ async fn chores(api: Arc<Api>, intake: Arc<Intake>) {
     let mut prices = tokio::time::interval(PRICES_EVERY);
     // Not at once: a start is busy enough.
     let mut retention = tokio::time::interval_at(tokio::time::Instant::now() + KEYS_EVERY, RETENTION_EVERY);
+    let mut probe = tokio::time::interval(PROBE_EVERY);
     loop {
         tokio::select! {
             () = api.stop.cancelled() => return,
+            _ = probe.tick() => api.store.probe().await,
             _ = keys.tick() => {
                 let intake = intake.clone();
                 let _ = tokio::task::spawn_blocking(move || intake.note_used_keys()).await;
@@ -367,6 +374,16 @@ async fn retain(api: &Api) {
             Ok(0) => {}
             Ok(errors) => tracing::info!(project, errors, "retention.errors.deleted"),
             Err(error) => tracing::error!(%error, project, "retention.errors.failed"),
+        }
+        match api.logs.delete_before(*project, before_us).await {
+            Ok(0) => {}
+            Ok(lines) => tracing::info!(project, lines, "retention.logs.deleted"),
+            Err(error) => tracing::error!(%error, project, "retention.logs.failed"),
+        }
+        match api.metrics.delete_before(*project, before_us).await {
+            Ok(0) => {}
+            Ok(points) => tracing::info!(project, points, "retention.metrics.deleted"),
+            Err(error) => tracing::error!(%error, project, "retention.metrics.failed"),
         }
         let (scores, project) = (api.scores.clone(), *project);
         if let Ok(Err(error)) = tokio::task::spawn_blocking(move || scores.delete_before(project, before_us)).await {

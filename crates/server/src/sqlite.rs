@@ -1,9 +1,13 @@
 //! Opening a SQLite database of ours: durable, and of a format that this version knows.
 
+mod grouped;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+pub use grouped::Grouped;
 
 /// How long a change waits for another process that has the database. A command and a server may write at the same time; each
 /// change takes milliseconds.

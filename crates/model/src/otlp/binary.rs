@@ -23,7 +23,8 @@ pub(super) fn logs(body: Bytes) -> Result<Groups<Record>, prost::DecodeError> {
     groups(body, |log| proto::LogRecord::decode(log).map(record).map_err(|_| dropped(Category::Log, "invalid_protobuf")))
 }
 
-fn groups<T>(body: Bytes, part: impl Fn(Bytes) -> Result<T, Outcome>) -> Result<Groups<T>, prost::DecodeError> {
+/// Takes off what stands around the parts of a request: resources and scopes.
+pub(super) fn groups<T>(body: Bytes, part: impl Fn(Bytes) -> Result<T, Outcome>) -> Result<Groups<T>, prost::DecodeError> {
     let request = proto::Request::decode(body)?;
     let mut groups = Groups::new();
     for of_resource in request.resources {
@@ -42,18 +43,14 @@ fn groups<T>(body: Bytes, part: impl Fn(Bytes) -> Result<T, Outcome>) -> Result<
     Ok(groups)
 }
 
-/// How many metrics a request holds.
-pub(super) fn metrics(body: Bytes) -> Result<u64, prost::DecodeError> {
-    let request = proto::Request::decode(body)?;
-    Ok(request.resources.iter().flat_map(|resource| &resource.scopes).map(|scope| scope.parts.len() as u64).sum())
-}
-
 fn record(log: proto::LogRecord) -> Record {
     Record {
         trace_id: trace_id(&log.trace_id),
         span_id: span_id(&log.span_id),
         time_ns: log.time_unix_nano,
         observed_ns: log.observed_time_unix_nano,
+        severity_number: log.severity_number,
+        severity_text: text(&log.severity_text),
         event_name: text(&log.event_name),
         body: log.body.map_or(Value::Null, value),
         attributes: map(log.attributes),
@@ -89,11 +86,11 @@ pub(super) fn span_id(bytes: &[u8]) -> Option<u64> {
     bytes.try_into().ok().map(u64::from_be_bytes)
 }
 
-fn text(bytes: &Bytes) -> String {
+pub(super) fn text(bytes: &Bytes) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn map(pairs: Vec<KeyValue>) -> Map<String, Value> {
+pub(super) fn map(pairs: Vec<KeyValue>) -> Map<String, Value> {
     attributes(pairs.into_iter().map(|pair| (text(&pair.key), pair.value.map_or(Value::Null, value))))
 }
 

@@ -32,7 +32,7 @@ const MESSAGES: &[(&str, Side, &str)] = &[
 const CHUNKS: &[&str] = &["llm.content.completion.chunk", "gen_ai.content.completion.chunk", "First Token Stream Event"];
 
 /// The event that holds an exception.
-const EXCEPTION: &str = "exception";
+pub(super) const EXCEPTION: &str = "exception";
 
 /// The event by which Claude Code tells what a tool gave back.
 const TOOL_OUTPUT: &str = "tool.output";

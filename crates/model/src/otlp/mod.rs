@@ -1,6 +1,7 @@
-//! OpenTelemetry's protocol: requests with traces and logs, and what they are answered.
+//! OpenTelemetry's protocol: requests with traces, logs and metrics, and what they are answered.
 //!
-//! Log records are read as far as they tell of calls of models: messages of a call, and whatever coding agents do.
+//! A log record may tell of a call of a model (a message of it, or whatever a coding agent does); any other one is a line of its
+//! trace. Exceptions become error events.
 //!
 //! The encoding decides about a request as a whole; after that, whatever is broken costs only itself and leaves an
 //! [`Outcome`](crate::outcome::Outcome).
@@ -8,10 +9,13 @@
 mod agents;
 mod binary;
 mod events;
+mod exceptions;
 mod logs;
+mod metrics;
 mod proto;
 mod record;
 mod span;
+mod stack;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -21,12 +25,18 @@ use prost::Message;
 use serde_json::json;
 
 use crate::clock::{Clock, Context};
+use crate::log_line::{self, LogLine};
 use crate::map;
+use crate::metric::Point;
 use crate::outcome::{Category, Outcome};
+use crate::sentry::{ErrorEvent, Reporter};
 use crate::span::Span;
 
-/// The outcome of log records that tell of no call of a model.
+/// The outcome of log records about the internals of a coding agent.
 pub const NOT_LLM_TELEMETRY: &str = "not_llm_telemetry";
+
+/// Outcomes that are no refusals: there is nothing that a client could do about them, and some clients warn each time.
+const NOT_REFUSED: &[&str] = &[NOT_LLM_TELEMETRY, log_line::WITHOUT_TRACE, metrics::NO_VALUE];
 
 /// How a body is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +85,12 @@ impl From<serde_json::Error> for OtlpError {
 pub struct Decoded {
     /// Spans in canonical form, priced, with what they alone say of counting.
     pub spans: Vec<Span>,
+    /// Exceptions, in the order of their times: what passes through several spans comes from the innermost first.
+    pub errors: Vec<ErrorEvent>,
+    /// Lines of programs' logs.
+    pub lines: Vec<LogLine>,
+    /// Points of metrics.
+    pub points: Vec<Point>,
     /// What was not kept.
     pub outcomes: Vec<Outcome>,
 }
@@ -95,12 +111,11 @@ pub fn decode(body: Bytes, signal: Signal, encoding: Encoding, context: &Context
             Ok(logs::read(groups, context))
         }
         Signal::Metrics => {
-            let quantity = match encoding {
-                Encoding::Binary => binary::metrics(body)?,
-                Encoding::Json => text::metrics(&body)?,
+            let groups = match encoding {
+                Encoding::Binary => metrics::proto::metrics(body)?,
+                Encoding::Json => metrics::text::metrics(&body)?,
             };
-            let dropped = Outcome { quantity, ..Outcome::dropped(Category::Metric, "not_supported_yet", None) };
-            Ok(Decoded { spans: vec![], outcomes: Vec::from_iter((quantity > 0).then_some(dropped)) })
+            Ok(metrics::read(groups, context))
         }
     }
 }
@@ -116,22 +131,28 @@ fn traces(body: Bytes, encoding: Encoding, context: &Context) -> Result<Decoded,
     for (around, spans) in groups {
         let family = agents::of_scope(&around.scope_name);
         for span in spans {
-            match span.and_then(|span| span.into_raw(&around, &clock)) {
-                Ok(raw) => decoded.spans.push(match family {
+            let thrown = span.as_ref().map(exceptions::Thrown::of_span).unwrap_or_default();
+            let span = match span.and_then(|span| span.into_raw(&around, &clock)) {
+                Ok(raw) => match family {
                     Some(family) => family.canonical(raw, context.price),
                     None => map::canonical(raw, context.price),
-                }),
-                Err(outcome) => decoded.outcomes.push(outcome),
-            }
+                },
+                Err(outcome) => {
+                    decoded.outcomes.push(outcome);
+                    continue;
+                }
+            };
+            decoded.errors.extend(thrown.into_iter().map(|thrown| thrown.event(&span, Reporter::SpanEvent)));
+            decoded.spans.push(span);
         }
     }
+    decoded.errors.sort_by_key(|error| error.time_us);
     Ok(decoded)
 }
 
-/// The body of an answer with 200: how much was not kept, and why. Log records that tell of no call were not refused: there is nothing
-/// that a client could do about them, and some warn each time.
+/// The body of an answer with 200: how much was refused, and why.
 pub fn response(signal: Signal, encoding: Encoding, outcomes: &[Outcome]) -> Vec<u8> {
-    let outcomes = || outcomes.iter().filter(|outcome| outcome.reason != NOT_LLM_TELEMETRY);
+    let outcomes = || outcomes.iter().filter(|outcome| !NOT_REFUSED.contains(&outcome.reason.as_str()));
     let rejected: u64 = outcomes().map(|outcome| outcome.quantity).sum();
     let mut reasons: Vec<&str> = outcomes().map(|outcome| outcome.reason.as_str()).collect();
     reasons.sort_unstable();
@@ -154,10 +175,24 @@ pub fn response(signal: Signal, encoding: Encoding, outcomes: &[Outcome]) -> Vec
     }
 }
 
-/// The body of an answer that is an error: `google.rpc.Status`. `code` is one of gRPC's.
-pub fn error(encoding: Encoding, code: i32, message: &str) -> Vec<u8> {
+/// The type of what says when to come again.
+const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
+
+/// The body of an answer that is an error: `google.rpc.Status`. `code` is one of gRPC's; `retry_s` are the seconds after which the same
+/// request may be sent again, where it may.
+pub fn error(encoding: Encoding, code: i32, message: &str, retry_s: Option<u32>) -> Vec<u8> {
     match encoding {
-        Encoding::Binary => proto::RpcStatus { code, message: message.to_owned() }.encode_to_vec(),
-        Encoding::Json => json!({ "code": code, "message": message }).to_string().into_bytes(),
+        Encoding::Binary => {
+            let info = |seconds: u32| proto::RetryInfo { delay: Some(proto::Duration { seconds: seconds.into() }) };
+            let detail = |seconds| proto::AnyMessage { type_url: RETRY_INFO.into(), value: info(seconds).encode_to_vec().into() };
+            proto::RpcStatus { code, message: message.to_owned(), details: retry_s.map(detail).into_iter().collect() }.encode_to_vec()
+        }
+        Encoding::Json => {
+            let mut status = json!({ "code": code, "message": message });
+            if let Some(seconds) = retry_s {
+                status["details"] = json!([{ "@type": RETRY_INFO, "retryDelay": format!("{seconds}s") }]);
+            }
+            status.to_string().into_bytes()
+        }
     }
 }

@@ -112,6 +112,11 @@ pub(super) struct Status {
 pub(super) struct LogRecord {
     #[prost(fixed64, tag = "1")]
     pub(super) time_unix_nano: u64,
+    /// From 1 to 24, four for each level; 0 where it was not sent.
+    #[prost(int32, tag = "2")]
+    pub(super) severity_number: i32,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub(super) severity_text: Bytes,
     #[prost(message, optional, tag = "5")]
     pub(super) body: Option<AnyValue>,
     #[prost(message, repeated, tag = "6")]
@@ -182,6 +187,31 @@ pub(super) struct RpcStatus {
     pub(super) code: i32,
     #[prost(string, tag = "2")]
     pub(super) message: String,
+    #[prost(message, repeated, tag = "3")]
+    pub(super) details: Vec<AnyMessage>,
+}
+
+/// `google.protobuf.Any`
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct AnyMessage {
+    #[prost(string, tag = "1")]
+    pub(super) type_url: String,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(super) value: Bytes,
+}
+
+/// `google.rpc.RetryInfo`
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct RetryInfo {
+    #[prost(message, optional, tag = "1")]
+    pub(super) delay: Option<Duration>,
+}
+
+/// `google.protobuf.Duration`
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Duration {
+    #[prost(int64, tag = "1")]
+    pub(super) seconds: i64,
 }
 
 /// `Export{Trace,Logs,Metrics}ServiceResponse`, which are alike.

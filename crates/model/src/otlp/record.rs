@@ -15,6 +15,10 @@ pub(super) struct Record {
     pub(super) time_ns: u64,
     /// Likewise.
     pub(super) observed_ns: u64,
+    /// From 1 to 24, four for each level; 0 where it was not sent.
+    pub(super) severity_number: i32,
+    /// The level in the client's own words.
+    pub(super) severity_text: String,
     pub(super) event_name: String,
     pub(super) body: Value,
     pub(super) attributes: Map<String, Value>,

@@ -109,11 +109,70 @@ fn an_answer_says_what_was_not_kept() {
 }
 
 #[test]
-fn metrics_are_counted() {
-    let body = json!({ "resourceMetrics": [{ "scopeMetrics": [{ "metrics": [{}, {}] }] }] }).to_string();
-    let decoded = decode(body.into(), Signal::Metrics, Encoding::Json, &context()).unwrap();
-    assert_eq!((decoded.outcomes[0].quantity, decoded.outcomes[0].category), (2, Category::Metric));
-    assert_eq!(decode(Bytes::new(), Signal::Metrics, Encoding::Binary, &context()).unwrap(), Decoded::default());
+fn exceptions_become_error_events() {
+    let exception = |kind: &str, at: u64| {
+        let attributes = json!([
+            { "key": "exception.type", "value": { "stringValue": kind } },
+            { "key": "exception.message", "value": { "stringValue": "slow down" } },
+            { "key": "exception.stacktrace", "value": { "stringValue": "Traceback (most recent call last):\n  File \"/app/a.py\", line 9, in f\n    x()" } },
+        ]);
+        json!({ "name": "exception", "timeUnixNano": at.to_string(), "attributes": attributes })
+    };
+    let at = 1_795_500_001_000_000_000u64;
+    let span = |id: &str, parent: &str, events: Value| {
+        json!({ "traceId": "07".repeat(16), "spanId": id.repeat(8), "parentSpanId": parent.repeat(8), "name": "chat", "events": events,
+            "startTimeUnixNano": "1795500000000000000", "endTimeUnixNano": "1795500001500000000", "status": { "code": 2 } })
+    };
+    let parent = span("02", "", json!([exception("openai.RateLimitError", at + 2_000)]));
+    let child = span("01", "02", json!([exception("openai.RateLimitError", at)]));
+    let resource = json!({ "attributes": [{ "key": "service.name", "value": { "stringValue": "shop" } }, { "key": "service.version", "value": { "stringValue": "7" } }] });
+    let body = json!({ "resourceSpans": [{ "resource": resource, "scopeSpans": [{ "spans": [parent, child] }] }] });
+    let decoded = decode(body.to_string().into(), Signal::Traces, Encoding::Json, &context()).unwrap();
+    assert_eq!((decoded.spans.len(), decoded.errors.len()), (2, 2));
+    let [inner, outer] = &decoded.errors[..] else { panic!("two") };
+    assert_eq!(
+        (inner.span_id, inner.parent_span_id),
+        (outer.parent_span_id.is_none().then_some(decoded.spans[1].span_id), Some(decoded.spans[0].span_id))
+    );
+    assert_eq!(
+        (inner.kind.as_str(), inner.value.as_str(), inner.culprit.as_deref()),
+        ("RateLimitError", "slow down", Some("f in /app/a.py"))
+    );
+    assert_eq!((inner.release.as_deref(), inner.service.as_deref(), inner.reporter), (Some("7"), Some("shop"), Reporter::SpanEvent));
+    assert_eq!(inner.group, outer.group);
+}
+
+#[test]
+fn log_records_become_lines_and_errors() {
+    let exception = json!([{ "key": "exception.type", "value": { "stringValue": "E" } }]);
+    let record = |more: Value| {
+        let mut record = json!({ "traceId": "07".repeat(16), "spanId": "08".repeat(8), "timeUnixNano": "1795500001000000000" });
+        record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        record
+    };
+    let records = [
+        record(json!({ "severityNumber": 13, "body": { "stringValue": "slow" } })),
+        record(json!({ "severityNumber": 13, "body": { "stringValue": "slow" } })),
+        record(json!({ "severityNumber": "SEVERITY_NUMBER_ERROR2", "body": { "kvlistValue": { "values": [] } }, "attributes": exception })),
+        record(json!({ "severityText": "Information", "eventName": "shop.paid", "spanId": "" })),
+        record(json!({ "traceId": "", "body": { "stringValue": "nowhere" } })),
+        record(json!({ "traceId": "", "severityNumber": 21, "attributes": exception })),
+    ];
+    let body = json!({ "resourceLogs": [{ "scopeLogs": [{ "scope": { "name": "shop" }, "logRecords": records }] }] }).to_string();
+    let decoded = decode(body.clone().into(), Signal::Logs, Encoding::Json, &context()).unwrap();
+    let said: Vec<_> =
+        decoded.lines.iter().map(|line| (line.level.map(|level| level.as_str()), line.body.as_str(), line.span_id.is_some())).collect();
+    let wanted =
+        [(Some("warn"), "slow", true), (Some("warn"), "slow", true), (Some("error"), "{}", true), (Some("info"), "shop.paid", false)];
+    assert_eq!(said, wanted);
+    assert_ne!(decoded.lines[0].key, decoded.lines[1].key, "two lines of one moment");
+    assert_eq!(decoded.lines[0].attributes["otel.scope.name"], "shop");
+    let errors: Vec<_> = decoded.errors.iter().map(|error| (error.level.as_str(), error.trace_id.is_some(), error.kind.as_str())).collect();
+    assert_eq!(errors, [("error", true, "E"), ("fatal", false, "E")]);
+    let said: Vec<_> = decoded.outcomes.iter().map(|outcome| (outcome.reason.as_str(), outcome.quantity)).collect();
+    assert_eq!(said, [("log_without_trace", 1)]);
+    assert_eq!(response(Signal::Logs, Encoding::Json, &decoded.outcomes), b"{}", "nothing that a client could mend");
+    assert_eq!(decode(body.into(), Signal::Logs, Encoding::Json, &context()).unwrap(), decoded);
 }
 
 /// Records of every sort that is read, as one damages them.
@@ -150,6 +209,7 @@ proptest! {
         for encoding in [Encoding::Binary, Encoding::Json] {
             let _ = decode(bytes.clone().into(), Signal::Traces, encoding, &context());
             let _ = decode(bytes.clone().into(), Signal::Logs, encoding, &context());
+            let _ = decode(bytes.clone().into(), Signal::Metrics, encoding, &context());
         }
         for (signal, mut body) in [(Signal::Traces, request(vec![call().encode_to_vec().into()]).to_vec()), (Signal::Logs, logs())] {
             for (at, byte) in &damaged {

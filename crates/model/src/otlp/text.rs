@@ -28,14 +28,7 @@ pub(super) fn logs(body: &[u8]) -> Result<Groups<Record>, serde_json::Error> {
     groups(body, ("resourceLogs", "resource_logs"), &scopes, ("logRecords", "log_records"), record)
 }
 
-/// How many metrics a request holds.
-pub(super) fn metrics(body: &[u8]) -> Result<u64, serde_json::Error> {
-    let groups =
-        groups(body, ("resourceMetrics", "resource_metrics"), &[("scopeMetrics", "scope_metrics")], ("metrics", "metrics"), |_| Ok(()))?;
-    Ok(groups.iter().map(|(_, metrics)| metrics.len() as u64).sum())
-}
-
-fn groups<T>(
+pub(super) fn groups<T>(
     body: &[u8],
     resources: Names,
     scopes: &[Names],
@@ -117,21 +110,41 @@ fn record(log: &Value) -> Result<Record, Outcome> {
         span_id: id("spanId", "span_id").and_then(|bytes| binary::span_id(&bytes)),
         time_ns: number(log, "timeUnixNano", "time_unix_nano"),
         observed_ns: number(log, "observedTimeUnixNano", "observed_time_unix_nano"),
+        severity_number: severity(log),
+        severity_text: text(log, "severityText", "severity_text"),
         event_name: text(log, "eventName", "event_name"),
         body: log.get("body").map_or(Value::Null, any),
         attributes: map(log, "attributes"),
     })
 }
 
-fn field<'a>(value: &'a Value, name: &str, other: &str) -> Option<&'a Value> {
+/// By number, or by name: `SEVERITY_NUMBER_INFO2` is the second of the four of its level.
+fn severity(log: &Value) -> i32 {
+    match field(log, "severityNumber", "severity_number") {
+        Some(Value::Number(number)) => number.as_i64().and_then(|number| i32::try_from(number).ok()).unwrap_or(0),
+        Some(Value::String(text)) => {
+            let name = text.trim_start_matches("SEVERITY_NUMBER_");
+            let (level, step) = name.split_at(name.trim_end_matches(|c: char| c.is_ascii_digit()).len());
+            let first = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"].iter().position(|known| *known == level);
+            let step = step.parse::<i32>().unwrap_or(1);
+            match first.and_then(|at| i32::try_from(at).ok()) {
+                Some(at) if (1..=4).contains(&step) => 4 * at + step,
+                _ => text.trim().parse().unwrap_or(0),
+            }
+        }
+        _ => 0,
+    }
+}
+
+pub(super) fn field<'a>(value: &'a Value, name: &str, other: &str) -> Option<&'a Value> {
     value.get(name).or_else(|| value.get(other))
 }
 
-fn list<'a>(value: &'a Value, name: &str, other: &str) -> &'a [Value] {
+pub(super) fn list<'a>(value: &'a Value, name: &str, other: &str) -> &'a [Value] {
     field(value, name, other).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-fn text(value: &Value, name: &str, other: &str) -> String {
+pub(super) fn text(value: &Value, name: &str, other: &str) -> String {
     match field(value, name, other) {
         Some(Value::String(text)) => text.clone(),
         Some(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string(),
@@ -140,7 +153,7 @@ fn text(value: &Value, name: &str, other: &str) -> String {
 }
 
 /// A 64-bit number: text in the specification, a number from some.
-fn number(value: &Value, name: &str, other: &str) -> u64 {
+pub(super) fn number(value: &Value, name: &str, other: &str) -> u64 {
     match field(value, name, other) {
         Some(Value::String(text)) => text.trim().parse().unwrap_or(0),
         // Such a number in floating point has lost its last digits, not its meaning.
@@ -149,7 +162,7 @@ fn number(value: &Value, name: &str, other: &str) -> u64 {
     }
 }
 
-fn named(value: &Value, field: &str, names: &[&str]) -> i32 {
+pub(super) fn named(value: &Value, field: &str, names: &[&str]) -> i32 {
     let position = |name: &str| names.iter().position(|known| *known == name).and_then(|at| i32::try_from(at).ok());
     match value.get(field) {
         Some(Value::Number(number)) => number.as_i64().and_then(|number| i32::try_from(number).ok()).unwrap_or(0),
@@ -171,7 +184,7 @@ fn id_bytes(text: &str) -> Option<Vec<u8>> {
     FORGIVING.decode(text).or_else(|_| general_purpose::URL_SAFE_NO_PAD.decode(text.trim_end_matches('='))).ok()
 }
 
-fn map(value: &Value, name: &str) -> Map<String, Value> {
+pub(super) fn map(value: &Value, name: &str) -> Map<String, Value> {
     match value.get(name) {
         Some(Value::Array(pairs)) => {
             attributes(pairs.iter().map(|pair| (text(pair, "key", "key"), pair.get("value").map_or(Value::Null, any))))

@@ -18,6 +18,7 @@ use crate::id::{SpanId, TraceId};
 use crate::json::parse_mended;
 use crate::messages::{Limit, trim_text};
 use crate::outcome::{Category, Outcome};
+use crate::span::names;
 
 /// Frames of one stack that are kept, the innermost.
 const MAX_FRAMES: usize = 100;
@@ -27,6 +28,24 @@ const MAX_EXCEPTIONS: usize = 20;
 const MAX_BREADCRUMBS: usize = 50;
 /// Bytes of a message or a line of source that are kept.
 const MAX_TEXT: Limit = Limit(8192);
+
+names!(
+    /// What told of an error.
+    Reporter {
+        /// An error event of Sentry's protocol.
+        Sentry = "sentry",
+        /// An event, or attributes, of a span of OpenTelemetry's.
+        SpanEvent = "span_event",
+        /// A log record of OpenTelemetry's.
+        LogRecord = "log_record",
+    }
+);
+
+impl Default for Reporter {
+    fn default() -> Reporter {
+        Reporter::Sentry
+    }
+}
 
 /// An error that a client reports.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -38,6 +57,10 @@ pub struct ErrorEvent {
     pub trace_id: Option<TraceId>,
     /// The span that it happened in.
     pub span_id: Option<SpanId>,
+    /// The span above that one, where the report says.
+    pub parent_span_id: Option<SpanId>,
+    /// Which sort of report told of it: one error may be told of by several.
+    pub reporter: Reporter,
     /// Type of the exception raised last, such as `RateLimitError`; `Message` where there is no exception.
     #[serde(rename = "type")]
     pub kind: String,

@@ -13,12 +13,12 @@ const DEFAULT: &[&str] = &["{{ default }}", "{{default}}"];
 
 /// The frame that tells where an error comes from: the innermost of the program's own, else the innermost. SDKs mark all frames as
 /// foreign where the program itself is installed like a library.
-pub(super) fn deciding_frame(frames: &[Frame]) -> Option<&Frame> {
+pub(crate) fn deciding_frame(frames: &[Frame]) -> Option<&Frame> {
     frames.iter().rev().find(|frame| frame.in_app).or(frames.last())
 }
 
 /// The group of an error: the client's fingerprint, else type, place and the shape of the message.
-pub(super) fn group(error: &ErrorEvent, template: Option<&str>, fingerprint: &Value) -> [u8; 32] {
+pub(crate) fn group(error: &ErrorEvent, template: Option<&str>, fingerprint: &Value) -> [u8; 32] {
     let default = default_group(error, template);
     let own: Vec<String> = match fingerprint {
         Value::Array(items) => items.iter().filter(|item| !item.is_null()).map(plain).collect(),

@@ -1,4 +1,4 @@
-//! Sentry's protocol: envelopes with transactions, containers of spans, error events and client reports.
+//! Sentry's protocol: envelopes with transactions, containers of spans and logs, error events and client reports.
 //!
 //! The framing decides about the request as a whole; after that, whatever is broken costs only itself and leaves an
 //! [`Outcome`](crate::outcome::Outcome), so that nothing vanishes uncounted.
@@ -8,6 +8,7 @@ mod envelope;
 mod event;
 mod grouping;
 mod lenient;
+mod logs;
 mod shared;
 mod span_v1;
 mod span_v2;
@@ -15,9 +16,11 @@ mod status;
 mod transaction;
 
 pub use envelope::{Envelope, EnvelopeError, Header, Item, ItemHeader};
-pub use event::{Breadcrumb, ErrorEvent, Exception, Frame};
+pub use event::{Breadcrumb, ErrorEvent, Exception, Frame, Reporter};
+pub(crate) use grouping::{deciding_frame, group};
 
 use crate::clock::{Clock, Context};
+use crate::log_line::{Keys, LogLine};
 use crate::map::{self, RawSpan};
 use crate::outcome::{Category, Outcome};
 use crate::span::{Kind, Span};
@@ -32,6 +35,8 @@ pub struct Decoded {
     pub spans: Vec<Span>,
     /// Error events.
     pub errors: Vec<ErrorEvent>,
+    /// Lines of the program's log.
+    pub lines: Vec<LogLine>,
     /// What was not kept, and what the client says that it never sent.
     pub outcomes: Vec<Outcome>,
     /// The id to answer with: the header's, else the event's. `None` where there is no event and no id.
@@ -118,7 +123,9 @@ fn read_item(item: &Item, reader: &mut Reader) {
             reader.has_client_report = true;
             client_report::read(item.payload, reader);
         }
-        "log" | "otel_log" => reader.drop_container(Category::Log, "not_supported_yet", item),
+        "log" => logs::read(item, reader),
+        // Only Sentry's own servers know this one; SDKs send logs as above.
+        "otel_log" => reader.drop_container(Category::Log, "not_supported", item),
         "trace_metric" => reader.drop_container(Category::Metric, "not_supported_yet", item),
         kind if NOT_KEPT.contains(&kind) => reader.outcomes.push(Outcome::dropped(Category::Other, "not_kept", kind.to_owned())),
         // Reasons and details become rows of a table: a type that is not known may be any text.
@@ -139,6 +146,8 @@ struct Reader {
     raws: Vec<RawSpan>,
     shared: Vec<Shared>,
     errors: Vec<ErrorEvent>,
+    lines: Vec<LogLine>,
+    keys: Keys,
     outcomes: Vec<Outcome>,
     has_client_report: bool,
 }
@@ -153,6 +162,8 @@ impl Reader {
             raws: Vec::new(),
             shared: Vec::new(),
             errors: Vec::new(),
+            lines: Vec::new(),
+            keys: Keys::default(),
             outcomes: Vec::new(),
             has_client_report: false,
         }
@@ -184,6 +195,7 @@ impl Reader {
             spans: spans.collect(),
             header: self.header,
             errors: self.errors,
+            lines: self.lines,
             outcomes: self.outcomes,
             event_id: self.event_id,
             has_client_report: self.has_client_report,

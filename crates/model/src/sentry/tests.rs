@@ -140,16 +140,8 @@ fn a_broken_payload_costs_only_its_item() {
     ];
     let decoded = decoded(&items);
     assert_eq!(decoded.spans.len(), 1);
-    let expected = [
-        "invalid_json",
-        "invalid_json",
-        "invalid_json",
-        "invalid_json",
-        "invalid_trace_id",
-        "not_kept",
-        "unknown_item",
-        "not_supported_yet",
-    ];
+    let expected =
+        ["invalid_json", "invalid_json", "invalid_json", "invalid_json", "invalid_trace_id", "not_kept", "unknown_item", "invalid_json"];
     assert_eq!(reasons(&decoded), expected);
     assert_eq!(decoded.outcomes[3].quantity, 3);
     assert_eq!((decoded.outcomes[7].category, decoded.outcomes[7].quantity), (Category::Log, 4));

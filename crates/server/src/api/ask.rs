@@ -45,17 +45,39 @@ impl Narrow {
     }
 
     /// Start and end in microseconds since the Unix epoch; the ends of time where left out.
-    pub(super) fn range(&self) -> Result<(i64, i64), ApiError> {
-        let now = Timestamp::now().as_microsecond();
-        let time = |name: &str, text: &Option<String>, open: i64| match text.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
-            None => Ok(open),
-            Some(text) => moment(text, now).ok_or_else(|| {
-                let forms = "an RFC 3339 time, unix seconds, now, or a span back such as -30m, -24h, -7d";
-                ApiError::bad_request("bad_time", format!("{name}: {text:?} is not {forms}"))
-            }),
-        };
-        Ok((time("from", &self.from, i64::MIN)?, time("to", &self.to, i64::MAX)?))
+    fn range(&self) -> Result<(i64, i64), ApiError> {
+        range(self.from.as_deref(), self.to.as_deref())
     }
+}
+
+/// A range of time.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Within {
+    /// Start: RFC 3339, unix seconds, or relative such as `-24h`. Left out: everything kept.
+    from: Option<String>,
+    /// End, not included: as `from`, or `now`.
+    to: Option<String>,
+}
+
+impl Within {
+    /// Start and end in microseconds since the Unix epoch; the ends of time where left out.
+    pub(super) fn range(&self) -> Result<(i64, i64), ApiError> {
+        range(self.from.as_deref(), self.to.as_deref())
+    }
+}
+
+/// Start and end in microseconds since the Unix epoch; the ends of time where left out.
+fn range(from: Option<&str>, to: Option<&str>) -> Result<(i64, i64), ApiError> {
+    let now = Timestamp::now().as_microsecond();
+    let time = |name: &str, text: Option<&str>, open: i64| match text.map(str::trim).filter(|text| !text.is_empty()) {
+        None => Ok(open),
+        Some(text) => moment(text, now).ok_or_else(|| {
+            let forms = "an RFC 3339 time, unix seconds, now, or a span back such as -30m, -24h, -7d";
+            ApiError::bad_request("bad_time", format!("{name}: {text:?} is not {forms}"))
+        }),
+    };
+    Ok((time("from", from, i64::MIN)?, time("to", to, i64::MAX)?))
 }
 
 /// A moment as a person or a program writes it, a day (UTC) being its start, in microseconds since the Unix epoch.

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::Of;
 use super::{Api, ApiError};
-use crate::{errors, store};
+use crate::{errors, logs, store};
 
 /// Changes are gathered this long, so that a busy project does not keep a page busy.
 const GATHER: Duration = Duration::from_millis(500);
@@ -54,6 +54,7 @@ struct Ears {
     project: u64,
     spans: Receiver<store::Change>,
     errors: Receiver<errors::Change>,
+    logs: Receiver<logs::Change>,
     stop: CancellationToken,
 }
 
@@ -75,6 +76,15 @@ impl Ears {
             heard = self.errors.recv() => match heard {
                 Ok(stored) if stored.project == self.project => {
                     change.add(&stored.traces, 0, stored.errors);
+                    Heard::Change
+                }
+                Ok(_) => Heard::Nothing,
+                Err(RecvError::Lagged(_)) => Heard::Change,
+                Err(RecvError::Closed) => Heard::End,
+            },
+            heard = self.logs.recv() => match heard {
+                Ok(stored) if stored.project == self.project => {
+                    change.add(&stored.traces, 0, 0);
                     Heard::Change
                 }
                 Ok(_) => Heard::Nothing,
@@ -109,7 +119,8 @@ impl Ears {
 #[utoipa::path(get, path = "/projects/{project}/live", tag = "queries", params(("project" = u64, Path)),
     responses((status = 200, content_type = "text/event-stream", description = "events of type `change`")))]
 pub(super) async fn live(State(api): State<Arc<Api>>, of: Of) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
-    let ears = Ears { project: of.project, spans: api.store.changes(), errors: api.errors.changes(), stop: api.stop.clone() };
+    let (spans, errors, logs) = (api.store.changes(), api.errors.changes(), api.logs.changes());
+    let ears = Ears { project: of.project, spans, errors, logs, stop: api.stop.clone() };
     let events = futures::stream::unfold(ears, |mut ears| async {
         let change = ears.next().await?;
         let event = Event::default().event("change").json_data(&change).unwrap_or_default();

@@ -6,7 +6,10 @@ mod alerts;
 mod ask;
 mod error;
 mod issues;
+mod known;
 mod live;
+mod logs;
+mod metrics;
 mod outcomes;
 mod prices;
 mod projects;
@@ -30,7 +33,9 @@ use utoipa_axum::routes;
 
 use crate::alert::Alerts;
 use crate::errors::Errors;
+use crate::logs::Logs;
 use crate::meta::{Meta, Project};
+use crate::metrics::Metrics;
 use crate::notify::Courier;
 use crate::outcomes::Outcomes;
 use crate::prices::Prices;
@@ -52,6 +57,10 @@ pub struct Api {
     pub errors: Arc<Errors>,
     /// Judgements of answers.
     pub scores: Arc<Scores>,
+    /// Lines of programs' logs.
+    pub logs: Arc<Logs>,
+    /// Points of metrics.
+    pub metrics: Arc<Metrics>,
     /// What became of what was sent.
     pub outcomes: Arc<Outcomes>,
     /// Targets of alerts, and what is on its way to them.
@@ -129,6 +138,7 @@ impl utoipa::Modify for Security {
 /// All routes, with the description that they give of themselves.
 pub fn routes(api: Arc<Api>) -> Router {
     let (router, description) = described().split_for_parts();
+    let router = router.route_layer(axum::middleware::from_fn_with_state(known::of(&description), known::check));
     let description = Arc::new(description);
     let router = router.route("/api/v1/openapi.json", axum::routing::get(move || async move { Json((*description).clone()) }));
     router.merge(session::routes()).with_state(api)
@@ -154,6 +164,9 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(traces::trace))
         .routes(routes!(traces::span))
         .routes(routes!(scores::create))
+        .routes(routes!(logs::logs))
+        .routes(routes!(metrics::list))
+        .routes(routes!(metrics::series))
         .routes(routes!(issues::issues))
         .routes(routes!(issues::issue))
         .routes(routes!(outcomes::outcomes))

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::access::Of;
-use super::ask::{Asked, Narrow};
+use super::ask::{Asked, Within};
 use super::{Api, ApiError};
 
 /// Outcomes by reason.
@@ -18,10 +18,10 @@ pub(super) struct Outcomes {
 }
 
 /// What was accepted, refused, dropped, sent twice, or never sent by the client, and why.
-#[utoipa::path(get, path = "/projects/{project}/outcomes", tag = "queries", params(("project" = u64, Path), Narrow),
+#[utoipa::path(get, path = "/projects/{project}/outcomes", tag = "queries", params(("project" = u64, Path), Within),
     responses((status = 200, body = Outcomes)))]
-pub(super) async fn outcomes(State(api): State<Arc<Api>>, of: Of, Asked(narrow): Asked<Narrow>) -> Result<Json<Outcomes>, ApiError> {
-    let (from_us, to_us) = narrow.range()?;
+pub(super) async fn outcomes(State(api): State<Arc<Api>>, of: Of, Asked(within): Asked<Within>) -> Result<Json<Outcomes>, ApiError> {
+    let (from_us, to_us) = within.range()?;
     let counted = api.outcomes.clone();
     let rows = tokio::task::spawn_blocking(move || counted.rows(of.project, from_us, to_us)).await.map_err(ApiError::internal)?;
     Ok(Json(Outcomes { outcomes: rows.map_err(ApiError::internal)? }))

@@ -105,6 +105,8 @@ pub(super) struct Trace {
     errors: Vec<EventSummary>,
     /// Of the trace and of its spans, the oldest first.
     scores: Vec<scores::Row>,
+    /// How many lines were logged within it: `/traces/{trace}/logs` has them.
+    log_count: u64,
 }
 
 /// One trace.
@@ -124,7 +126,8 @@ pub(super) async fn trace(
     trace.error_count = errors.len() as u64;
     let of_trace = api.scores.clone();
     let scores = tokio::task::spawn_blocking(move || of_trace.of_trace(of.project, id)).await.map_err(ApiError::internal)?;
-    Ok(Json(Trace { trace, spans: found.spans, errors, scores: scores.map_err(ApiError::internal)? }))
+    let log_count = api.logs.count(of.project, id).await.map_err(ApiError::internal)?;
+    Ok(Json(Trace { trace, spans: found.spans, errors, scores: scores.map_err(ApiError::internal)?, log_count }))
 }
 
 /// One span with its messages and attributes.

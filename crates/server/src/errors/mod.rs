@@ -7,7 +7,7 @@
 //!
 //! 1. [`Errors::append`] serialises and compresses it, on the caller's side, and queues (`row`).
 //! 2. The writing thread (`write`) puts whatever has queued up into one transaction: a repeat of (project, event id) is left out,
-//!    a new fingerprint becomes an issue (`open` has the tables).
+//!    one that tells of an error that another told of is not counted (`same`), a new fingerprint becomes an issue (`open` has the tables).
 //! 3. When the transaction is on the disk, each caller is answered and watchers are told.
 //! 4. Questions (`read`, `issues`) go to connections of their own and see all that was acknowledged before.
 //!
@@ -22,6 +22,7 @@ mod open;
 mod read;
 mod readers;
 mod row;
+mod same;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -59,6 +60,8 @@ pub struct Appended {
     pub stored: usize,
     /// Not stored, since the same event was there before.
     pub duplicates: usize,
+    /// Not counted, since they tell of an error that another event told of.
+    pub same: usize,
 }
 
 /// That errors were stored.
@@ -136,7 +139,7 @@ impl Errors {
         let prepare = move || events.into_iter().map(Row::new).collect();
         let rows = tokio::task::spawn_blocking(prepare).await.map_err(|_| ErrorsError::Closed)?;
         let done = self.ask(Work::Append { project, received_us, rows }).await?;
-        Ok(Appended { stored: done.rows, duplicates: done.duplicates })
+        Ok(Appended { stored: done.rows, duplicates: done.duplicates, same: done.same })
     }
 
     /// Deletes the events of a project that happened before a time, in microseconds since the Unix epoch; an issue without events

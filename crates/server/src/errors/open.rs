@@ -10,7 +10,8 @@ use crate::sqlite::{self, SqliteError};
 ///
 /// `events` is what is counted and listed and stays narrow; `contents` is what one page of one issue shows. Ids of traces are 16
 /// bytes, numbers of spans and projects are the same 64 bits with a sign. The indexes answer counts by themselves.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     -- Errors of one group in one project. AUTOINCREMENT: the number of an issue that is gone is not given again.
     CREATE TABLE issues (
         id          INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -44,7 +45,26 @@ const STEPS: &[&str] = &["
         event INTEGER PRIMARY KEY REFERENCES events (id) ON DELETE CASCADE,
         json  BLOB NOT NULL
     );
-"];
+",
+    "
+    -- Every report of an error in a trace, with the event that it is counted as: see `same`.
+    CREATE TABLE reports (
+        id       INTEGER PRIMARY KEY,
+        project  INTEGER NOT NULL,
+        event_id TEXT NOT NULL,
+        event    INTEGER NOT NULL REFERENCES events (id) ON DELETE CASCADE,
+        trace    BLOB NOT NULL,
+        span     INTEGER,
+        parent   INTEGER,
+        says     BLOB NOT NULL,
+        reporter TEXT NOT NULL,
+        time_us  INTEGER NOT NULL,
+        UNIQUE (project, event_id)
+    );
+    CREATE INDEX reports_of_trace ON reports (project, trace, says);
+    CREATE INDEX reports_of_event ON reports (event);
+",
+];
 
 /// Opens the database for the one thread that writes.
 pub(super) fn open(path: &Path) -> Result<Connection, SqliteError> {

@@ -351,3 +351,48 @@ async fn projects_do_not_see_each_other() {
     assert!(seen.is_empty() && errors.points(3, Within::all(), 10).await.unwrap().is_empty());
     assert_eq!(errors.delete_before(3, i64::MAX).await.unwrap(), 0);
 }
+
+#[tokio::test]
+async fn one_error_told_of_in_many_ways_counts_once() {
+    use hinomi_model::sentry::Reporter::{self, LogRecord, Sentry, SpanEvent};
+    let report = |id: u32, reporter: Reporter, span: u64, parent: u64, time_us: i64| ErrorEvent {
+        value: "slow down".into(),
+        reporter,
+        trace_id: Some(TraceId(1)),
+        span_id: Some(SpanId(span)),
+        parent_span_id: Some(SpanId(parent)).filter(|parent| parent.0 != 0),
+        ..event(id, u8::from(reporter == Sentry), time_us)
+    };
+    // All say "Error" whatever their group, so that only place and time part them.
+    let same = |mut event: ErrorEvent| {
+        event.kind = if event.reporter == Sentry { "E".into() } else { "lib.E".into() };
+        event
+    };
+    let cases: [(&str, Vec<ErrorEvent>, u64); 7] = [
+        ("on its way out", vec![report(1, SpanEvent, 3, 2, 0), report(2, SpanEvent, 2, 1, 10), report(3, SpanEvent, 1, 0, 20)], 1),
+        ("two steps that fail alike", vec![report(1, SpanEvent, 3, 2, 0), report(2, SpanEvent, 4, 2, 10)], 2),
+        ("told by hand and by the library", vec![report(1, SpanEvent, 3, 2, 0), report(2, SpanEvent, 3, 2, 10)], 1),
+        ("twice in one long step", vec![report(1, SpanEvent, 3, 2, 0), report(2, SpanEvent, 3, 2, 5 * SECOND)], 2),
+        ("a span and a log record", vec![report(1, LogRecord, 3, 0, 0), report(2, SpanEvent, 3, 2, 5 * SECOND)], 1),
+        ("Sentry beside a span", vec![report(1, Sentry, 9, 0, 0), report(2, SpanEvent, 3, 2, SECOND / 2)], 1),
+        ("two of Sentry's", vec![report(1, Sentry, 3, 0, 0), report(2, Sentry, 3, 0, 0)], 2),
+    ];
+    for (what, reports, count) in cases {
+        let reports: Vec<ErrorEvent> = reports.into_iter().map(same).collect();
+        let orders = [reports.clone(), reports.iter().rev().cloned().collect()];
+        for (order, reports) in orders.into_iter().enumerate() {
+            let (_dir, errors) = store();
+            for report in &reports {
+                let _ = errors.append(1, 5, vec![report.clone()]).await.unwrap();
+            }
+            let again = errors.append(1, 5, reports.clone()).await.unwrap();
+            assert_eq!(again.duplicates, reports.len(), "{what}: {again:?}");
+            assert_eq!(errors.count(1, Within::all()).await.unwrap(), count, "{what}, order {order}");
+            let events = errors.of_trace(1, TraceId(1)).await.unwrap();
+            if reports.iter().any(|report| report.reporter == Sentry) {
+                assert!(events.iter().all(|event| event.kind == "E"), "{what}: the richest report is shown");
+                assert_eq!(listed(&errors, "-last_seen", Within::all()).await.len(), 1, "{what}: no empty issue stays");
+            }
+        }
+    }
+}

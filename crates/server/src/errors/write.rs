@@ -13,6 +13,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use super::Change;
 use super::error::ErrorsError;
 use super::row::Row;
+use super::same::{self, Counted};
 use crate::sqlite::SqliteError;
 
 /// Requests that go into one transaction at most.
@@ -53,6 +54,8 @@ pub(super) struct Done {
     pub(super) rows: usize,
     /// Events that were there before.
     pub(super) duplicates: usize,
+    /// Events that tell of an error that another event told of.
+    pub(super) same: usize,
     /// What to tell watchers.
     change: Option<Change>,
 }
@@ -167,11 +170,13 @@ fn append(transaction: &Transaction, project: u64, received_us: i64, rows: &[Row
     let mut done = Done::default();
     let mut traces: Vec<TraceId> = Vec::new();
     for row in rows {
-        if insert(transaction, project as i64, received_us, row)? {
-            done.rows += 1;
-            traces.extend(row.event.trace_id);
-        } else {
-            done.duplicates += 1;
+        match insert(transaction, project as i64, received_us, row)? {
+            Inserted::New => {
+                done.rows += 1;
+                traces.extend(row.event.trace_id);
+            }
+            Inserted::Repeat => done.duplicates += 1,
+            Inserted::Same => done.same += 1,
         }
     }
     traces.sort_unstable();
@@ -180,13 +185,39 @@ fn append(transaction: &Transaction, project: u64, received_us: i64, rows: &[Row
     Ok(done)
 }
 
-/// Stores one event. False when it was there before.
-fn insert(transaction: &Transaction, project: i64, received_us: i64, row: &Row) -> rusqlite::Result<bool> {
-    let event = &row.event;
-    let mut known = transaction.prepare_cached("SELECT 1 FROM events WHERE project = ? AND event_id = ?")?;
-    if known.exists(params![project, event.event_id])? {
-        return Ok(false);
+/// What became of an event.
+enum Inserted {
+    /// It is stored.
+    New,
+    /// It was there before.
+    Repeat,
+    /// Another report of the same error was.
+    Same,
+}
+
+fn insert(transaction: &Transaction, project: i64, received_us: i64, row: &Row) -> rusqlite::Result<Inserted> {
+    if same::is_known(transaction, project, &row.event.event_id)? {
+        return Ok(Inserted::Repeat);
     }
+    match same::counted(transaction, project, &row.event)? {
+        Counted::Itself => {
+            let id = add(transaction, project, received_us, row)?;
+            same::remember(transaction, project, &row.event, id)?;
+            Ok(Inserted::New)
+        }
+        Counted::As { event, replaces } => {
+            if replaces {
+                replace(transaction, project, received_us, row, event)?;
+            }
+            same::remember(transaction, project, &row.event, event)?;
+            Ok(Inserted::Same)
+        }
+    }
+}
+
+/// Stores an event. Returns its number.
+fn add(transaction: &Transaction, project: i64, received_us: i64, row: &Row) -> rusqlite::Result<i64> {
+    let event = &row.event;
     let issue = issue(transaction, project, &event.group)?;
     let mut insert = transaction.prepare_cached(
         "INSERT INTO events (project, event_id, issue, time_us, received_us, trace, span, user_id, type, value, level, handled, culprit)
@@ -209,7 +240,45 @@ fn insert(transaction: &Transaction, project: i64, received_us: i64, row: &Row) 
     ])?;
     let id = transaction.last_insert_rowid();
     transaction.prepare_cached("INSERT INTO contents VALUES (?, ?)")?.execute(params![id, row.content])?;
-    Ok(true)
+    Ok(id)
+}
+
+/// Stores an event in the place of a poorer report of the same error.
+fn replace(transaction: &Transaction, project: i64, received_us: i64, row: &Row, id: i64) -> rusqlite::Result<()> {
+    let event = &row.event;
+    let before = same::issue_of(transaction, id)?;
+    let issue = issue(transaction, project, &event.group)?;
+    let mut update = transaction.prepare_cached(
+        "UPDATE events SET event_id = ?, issue = ?, time_us = ?, received_us = ?, span = ?, user_id = ?, type = ?, value = ?, level = ?,
+         handled = ?, culprit = ? WHERE id = ?",
+    )?;
+    update.execute(params![
+        event.event_id,
+        issue,
+        event.time_us,
+        received_us,
+        event.span_id.map(|span| span.0 as i64),
+        event.user_id,
+        event.kind,
+        event.value,
+        event.level,
+        event.handled,
+        event.culprit,
+        id,
+    ])?;
+    transaction.prepare_cached("UPDATE contents SET json = ? WHERE event = ?")?.execute(params![row.content, id])?;
+    if let Some(before) = before.filter(|before| *before != issue) {
+        forget_if_empty(transaction, before)?;
+    }
+    Ok(())
+}
+
+/// Forgets an issue that has no event left.
+fn forget_if_empty(transaction: &Transaction, issue: i64) -> rusqlite::Result<()> {
+    let mut forget =
+        transaction.prepare_cached("DELETE FROM issues WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM events WHERE issue = ?1)")?;
+    forget.execute([issue])?;
+    Ok(())
 }
 
 /// The number of an issue, a new one where there is none yet.
@@ -232,10 +301,8 @@ fn delete_before(transaction: &Transaction, project: u64, before_us: i64, limit:
     let rows = issues.len();
     issues.sort_unstable();
     issues.dedup();
-    let mut forget =
-        transaction.prepare_cached("DELETE FROM issues WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM events WHERE issue = ?1)")?;
     for issue in issues {
-        forget.execute([issue])?;
+        forget_if_empty(transaction, issue)?;
     }
     Ok(Done { rows, ..Done::default() })
 }

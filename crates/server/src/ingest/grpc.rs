@@ -6,6 +6,7 @@
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
 use http_body_util::{BodyExt, Full};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
@@ -16,6 +17,8 @@ use super::refusal::Refusal;
 const FRAME: usize = 5;
 /// What a header cannot hold as it is.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
+/// What a message may be compressed with.
+const ENCODINGS: HeaderValue = HeaderValue::from_static("identity,gzip,deflate,zstd");
 /// Of requests and answers.
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
 
@@ -43,14 +46,18 @@ pub(super) fn answer(message: &[u8]) -> Response {
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], Body::new(body)).into_response()
 }
 
-/// An answer without one.
-pub(super) fn refuse(code: i32, why: &str) -> Response {
+/// An answer without one. `status` is the same as `google.rpc.Status`, which says more to clients that read it.
+pub(super) fn refuse(code: i32, why: &str, status: &[u8]) -> Response {
     let mut response = [(header::CONTENT_TYPE, CONTENT_TYPE)].into_response();
     let headers = response.headers_mut();
     headers.insert("grpc-status", HeaderValue::from(code));
     if let Ok(why) = HeaderValue::from_str(&utf8_percent_encode(why, ESCAPED).to_string()) {
         headers.insert("grpc-message", why);
     }
+    if let Ok(status) = HeaderValue::from_str(&base64::engine::general_purpose::STANDARD_NO_PAD.encode(status)) {
+        headers.insert("grpc-status-details-bin", status);
+    }
+    headers.insert("grpc-accept-encoding", ENCODINGS);
     response
 }
 

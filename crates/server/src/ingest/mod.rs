@@ -22,6 +22,8 @@ use axum::body::Body;
 use axum::http::HeaderMap;
 use hinomi_model::clock::Context;
 use hinomi_model::cost;
+use hinomi_model::log_line::LogLine;
+use hinomi_model::metric::Point;
 use hinomi_model::outcome::{Category, Outcome, OutcomeKind};
 use hinomi_model::price::{PriceBook, PriceBooks};
 use hinomi_model::score::Score;
@@ -31,7 +33,9 @@ use tokio::sync::Semaphore;
 
 use crate::config;
 use crate::errors::Errors;
+use crate::logs::Logs;
 use crate::meta::{Key, Meta, Project};
+use crate::metrics::Metrics;
 use crate::outcomes::Outcomes;
 use crate::scores::Scores;
 use crate::store::{Prepared, Store};
@@ -51,6 +55,8 @@ pub struct Intake {
     store: Arc<Store>,
     errors: Arc<Errors>,
     scores: Arc<Scores>,
+    logs: Arc<Logs>,
+    metrics: Arc<Metrics>,
     outcomes: Arc<Outcomes>,
     prices: Arc<PriceBooks>,
     limits: config::Ingest,
@@ -80,6 +86,8 @@ struct Content {
     spans: Vec<Span>,
     errors: Vec<ErrorEvent>,
     scores: Vec<Score>,
+    lines: Vec<LogLine>,
+    points: Vec<Point>,
     outcomes: Vec<Outcome>,
 }
 
@@ -89,26 +97,42 @@ struct Ready {
     spans: Option<Prepared>,
     errors: Vec<ErrorEvent>,
     scores: Vec<Score>,
+    lines: Vec<LogLine>,
+    points: Vec<Point>,
     outcomes: Vec<Outcome>,
+}
+
+/// The stores that take in what is sent.
+#[derive(Debug, Clone)]
+pub struct Stores {
+    /// Projects and their keys.
+    pub meta: Arc<Meta>,
+    /// Spans.
+    pub store: Arc<Store>,
+    /// Error events.
+    pub errors: Arc<Errors>,
+    /// Judgements of answers.
+    pub scores: Arc<Scores>,
+    /// Lines of programs' logs.
+    pub logs: Arc<Logs>,
+    /// Points of metrics.
+    pub metrics: Arc<Metrics>,
+    /// What became of what was sent.
+    pub outcomes: Arc<Outcomes>,
 }
 
 impl Intake {
     /// An intake that stores what it takes in these stores.
-    pub fn new(
-        meta: Arc<Meta>,
-        store: Arc<Store>,
-        errors: Arc<Errors>,
-        scores: Arc<Scores>,
-        outcomes: Arc<Outcomes>,
-        prices: Arc<PriceBooks>,
-        config: &config::Config,
-    ) -> Intake {
+    pub fn new(stores: Stores, prices: Arc<PriceBooks>, config: &config::Config) -> Intake {
         let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let Stores { meta, store, errors, scores, logs, metrics, outcomes } = stores;
         Intake {
             meta,
             store,
             errors,
             scores,
+            logs,
+            metrics,
             outcomes,
             prices,
             limits: config.ingest.clone(),
@@ -185,17 +209,18 @@ impl Intake {
 
     /// Makes what was decoded ready to be stored. Takes processor time.
     fn make_ready(sender: Sender, content: Content) -> Result<Ready, Refusal> {
-        let Content { mut spans, errors, scores, outcomes } = content;
+        let Content { mut spans, errors, scores, lines, points, outcomes } = content;
         if sender.project.prefer_client_cost {
             spans.iter_mut().for_each(cost::prefer_client);
         }
         let spans = if spans.is_empty() { None } else { Some(Prepared::new(sender.project.id, spans)?) };
-        Ok(Ready { sender, spans, errors, scores, outcomes })
+        Ok(Ready { sender, spans, errors, scores, lines, points, outcomes })
     }
 
-    /// Stores what is ready, and counts it. When it returns without an error, all that is good of it is durable and visible.
-    async fn keep(&self, received_us: i64, ready: Ready) -> Result<(), Refusal> {
-        let Ready { sender, spans, errors, scores, outcomes } = ready;
+    /// Stores what is ready, and counts it. When it returns without an error, all that is good of it is durable and visible. Returns what
+    /// was not kept.
+    async fn keep(&self, received_us: i64, ready: Ready) -> Result<Vec<Outcome>, Refusal> {
+        let Ready { sender, spans, errors, scores, lines, points, mut outcomes } = ready;
         let project = sender.project.id;
         // A request may carry both; the same one sent again is a repeat in either store, so that half a success loses nothing.
         let in_store = async {
@@ -219,8 +244,20 @@ impl Intake {
             let stored = tokio::task::spawn_blocking(move || store.put(project, &scores)).await;
             stored.map_err(|_| Refusal::Stopping)?.map_err(Refusal::from)
         };
-        let (of_spans, of_errors, ()) = tokio::try_join!(in_store, in_errors, in_scores)?;
+        let in_logs = async { self.logs.append(project, lines).await.map_err(Refusal::from) };
+        let in_metrics = async { self.metrics.append(project, received_us, points).await.map_err(Refusal::from) };
+        let (of_spans, of_errors, (), of_logs, of_metrics) = tokio::try_join!(in_store, in_errors, in_scores, in_logs, in_metrics)?;
 
+        let dropped = [
+            ("invalid_id", Category::Span, of_spans.without_id),
+            ("too_many_logs", Category::Log, of_logs.too_many),
+            ("too_many_metrics", Category::Metric, of_metrics.too_many_metrics),
+            ("too_many_series", Category::Metric, of_metrics.too_many_series),
+        ];
+        let dropped = dropped.into_iter().filter(|(.., quantity)| *quantity > 0);
+        outcomes.extend(
+            dropped.map(|(reason, category, quantity)| Outcome { quantity: quantity as u64, ..Outcome::dropped(category, reason, None) }),
+        );
         for outcome in &outcomes {
             self.count(&sender, outcome);
         }
@@ -228,10 +265,14 @@ impl Intake {
             (OutcomeKind::Accepted, "stored", Category::Span, of_spans.stored),
             (OutcomeKind::Accepted, "joined", Category::Span, of_spans.joined),
             (OutcomeKind::Duplicate, "duplicate", Category::Span, of_spans.duplicates),
-            (OutcomeKind::Dropped, "invalid_id", Category::Span, of_spans.without_id),
             (OutcomeKind::Accepted, "stored", Category::Error, of_errors.stored),
             (OutcomeKind::Accepted, "stored", Category::Score, count_of_scores),
             (OutcomeKind::Duplicate, "duplicate", Category::Error, of_errors.duplicates),
+            (OutcomeKind::Duplicate, "same_error", Category::Error, of_errors.same),
+            (OutcomeKind::Accepted, "stored", Category::Log, of_logs.stored),
+            (OutcomeKind::Duplicate, "duplicate", Category::Log, of_logs.duplicates),
+            (OutcomeKind::Accepted, "stored", Category::Metric, of_metrics.stored),
+            (OutcomeKind::Duplicate, "duplicate", Category::Metric, of_metrics.duplicates),
         ];
         for (kind, reason, category, quantity) in counted {
             if quantity > 0 {
@@ -245,7 +286,7 @@ impl Intake {
                 tracing::warn!(%error, project, "ingest.first_span.not_noted");
             }
         }
-        Ok(())
+        Ok(outcomes)
     }
 
     fn count(&self, sender: &Sender, outcome: &Outcome) {

@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, Method, header};
 use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, post};
-use hinomi_model::otlp::{self, Encoding, Signal};
+use hinomi_model::otlp::{self, Decoded, Encoding, Signal};
 use tower_http::cors::{Any, CorsLayer};
 
 use super::auth::{self, AuthError};
@@ -76,7 +76,7 @@ fn over_grpc(signal: Signal) -> MethodRouter<Arc<Intake>> {
             Ok(answer) => grpc::answer(&answer),
             Err(refusal) => {
                 count(&intake, None, &headers, &refusal);
-                grpc::refuse(refusal.grpc_code(), &refusal.to_string())
+                refusal.into_grpc()
             }
         }
     })
@@ -109,14 +109,13 @@ async fn take_in(
     let received_us = jiff::Timestamp::now().as_microsecond();
     let work = move |intake: &Intake, bytes| {
         let body = unpack(intake, bytes)?;
-        let decoded = otlp::decode(body.into(), signal, encoding, &intake.context(&sender, received_us))?;
-        let answer = otlp::response(signal, encoding, &decoded.outcomes);
-        let content = Content { spans: decoded.spans, outcomes: decoded.outcomes, ..Content::default() };
-        Ok((Intake::make_ready(sender, content)?, answer))
+        let Decoded { spans, errors, lines, points, outcomes } =
+            otlp::decode(body.into(), signal, encoding, &intake.context(&sender, received_us))?;
+        Intake::make_ready(sender, Content { spans, errors, lines, points, outcomes, ..Content::default() })
     };
-    let (ready, answer) = intake.work(body, headers, work).await?;
-    intake.keep(received_us, ready).await?;
-    Ok(answer)
+    let ready = intake.work(body, headers, work).await?;
+    let outcomes = intake.keep(received_us, ready).await?;
+    Ok(otlp::response(signal, encoding, &outcomes))
 }
 
 /// Counts a refusal where it belongs: most addresses do not name a project, but a key does.

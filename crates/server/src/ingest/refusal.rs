@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::auth::AuthError;
 use super::body::BodyError;
+use super::grpc;
 use crate::errors::ErrorsError;
 use crate::sqlite::SqliteError;
 use crate::store::StoreError;
@@ -60,7 +61,7 @@ pub(super) enum Refusal {
     #[error(transparent)]
     Errors(#[from] ErrorsError),
     #[error(transparent)]
-    Scores(#[from] SqliteError),
+    Database(#[from] SqliteError),
     #[error("the server is stopping; send again later")]
     Stopping,
 }
@@ -100,14 +101,15 @@ impl Refusal {
             Refusal::KeylessPage(_) => (S::UNAUTHORIZED, "page_without_key"),
             Refusal::Frame => (S::BAD_REQUEST, "invalid_grpc_frame"),
             Refusal::Store(StoreError::Unfit { .. }) => (S::PAYLOAD_TOO_LARGE, "unfit"),
-            Refusal::Overloaded | Refusal::Store(StoreError::Busy { .. }) | Refusal::Errors(ErrorsError::Busy { .. }) => {
-                (S::TOO_MANY_REQUESTS, "overloaded")
-            }
+            Refusal::Overloaded
+            | Refusal::Store(StoreError::Busy { .. })
+            | Refusal::Errors(ErrorsError::Busy { .. })
+            | Refusal::Database(SqliteError::Busy { .. }) => (S::TOO_MANY_REQUESTS, "overloaded"),
             Refusal::Store(StoreError::DiskFull { .. }) | Refusal::Errors(ErrorsError::DiskFull { .. }) => {
                 (S::SERVICE_UNAVAILABLE, "disk_full")
             }
-            Refusal::Scores(SqliteError::DiskFull { .. }) => (S::SERVICE_UNAVAILABLE, "disk_full"),
-            Refusal::Store(_) | Refusal::Errors(_) | Refusal::Scores(_) => (S::SERVICE_UNAVAILABLE, "storage_failed"),
+            Refusal::Database(SqliteError::DiskFull { .. }) => (S::SERVICE_UNAVAILABLE, "disk_full"),
+            Refusal::Store(_) | Refusal::Errors(_) | Refusal::Database(_) => (S::SERVICE_UNAVAILABLE, "storage_failed"),
             Refusal::Stopping => (S::SERVICE_UNAVAILABLE, "stopping"),
         }
     }
@@ -125,12 +127,19 @@ impl Refusal {
         }
     }
 
+    /// Seconds after which the same request may be sent again; `None` where it would be refused again.
+    fn retry_s(&self) -> Option<u32> {
+        matches!(self.is().0, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE).then_some(COME_AGAIN)
+    }
+
     /// The code that gRPC has for it.
-    pub(super) fn grpc_code(&self) -> i32 {
+    fn grpc_code(&self) -> i32 {
         match self.is().0 {
             StatusCode::UNAUTHORIZED => 16,
             StatusCode::FORBIDDEN => 7,
-            StatusCode::PAYLOAD_TOO_LARGE => 8,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => 12,
+            // Not 8, which some clients send again: the same request would be refused again.
+            StatusCode::PAYLOAD_TOO_LARGE => 3,
             // Only this one is sent again.
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => 14,
             _ => 3,
@@ -139,13 +148,18 @@ impl Refusal {
 
     /// The answer of OTLP over HTTP: `google.rpc.Status` in the encoding of the request.
     pub(super) fn into_otlp(self, encoding: Encoding, content_type: &'static str) -> Response {
-        let status = self.is().0;
-        let body = otlp::error(encoding, self.grpc_code(), &self.to_string());
-        let mut response = (status, [(header::CONTENT_TYPE, content_type)], body).into_response();
-        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(COME_AGAIN));
+        let body = otlp::error(encoding, self.grpc_code(), &self.to_string(), self.retry_s());
+        let mut response = (self.is().0, [(header::CONTENT_TYPE, content_type)], body).into_response();
+        if let Some(seconds) = self.retry_s() {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
+    }
+
+    /// The answer of OTLP over gRPC.
+    pub(super) fn into_grpc(self) -> Response {
+        let (code, why) = (self.grpc_code(), self.to_string());
+        grpc::refuse(code, &why, &otlp::error(Encoding::Binary, code, &why, self.retry_s()))
     }
 
     /// The answer of Langfuse's API.
@@ -184,5 +198,34 @@ impl IntoResponse for Refusal {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(COME_AGAIN));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+
+    use super::*;
+
+    #[test]
+    fn what_may_be_sent_again_says_when() {
+        let busy = || Refusal::Overloaded;
+        let answer = busy().into_otlp(Encoding::Json, "application/json");
+        assert_eq!((answer.status(), &answer.headers()[header::RETRY_AFTER]), (StatusCode::TOO_MANY_REQUESTS, "10"));
+        let answer = busy().into_grpc();
+        assert_eq!((answer.status(), &answer.headers()["grpc-status"]), (StatusCode::OK, "14"));
+        let details = base64::engine::general_purpose::STANDARD_NO_PAD.decode(&answer.headers()["grpc-status-details-bin"]).unwrap();
+        assert!(String::from_utf8_lossy(&details).contains("google.rpc.RetryInfo"));
+        let full = Refusal::Database(SqliteError::DiskFull { path: "x".into() });
+        assert_eq!(full.into_otlp(Encoding::Json, "application/json").status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn what_would_be_refused_again_does_not() {
+        for refusal in [|| Refusal::TooLarge { limit: 1 }, || Refusal::Frame, || Refusal::NoProject] {
+            assert!(!refusal().into_otlp(Encoding::Json, "application/json").headers().contains_key(header::RETRY_AFTER));
+            let answer = refusal().into_grpc();
+            assert!(!["8", "14"].contains(&answer.headers()["grpc-status"].to_str().unwrap()), "codes that clients send again");
+        }
     }
 }

@@ -188,8 +188,8 @@ async fn take_in(
         if let Some(dsn) = &decoded.header.dsn {
             agree(dsn, &sender)?;
         }
-        let Decoded { spans, errors, outcomes, event_id, .. } = decoded;
-        Ok((Intake::make_ready(sender, Content { spans, errors, outcomes, ..Content::default() })?, event_id))
+        let Decoded { spans, errors, lines, outcomes, event_id, .. } = decoded;
+        Ok((Intake::make_ready(sender, Content { spans, errors, lines, outcomes, ..Content::default() })?, event_id))
     };
     let (ready, event_id) = intake.work(body, &asked.headers, work).await?;
     intake.keep(received_us, ready).await?;

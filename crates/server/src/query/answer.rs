@@ -273,6 +273,8 @@ pub struct Span {
     pub response_model: Option<String>,
     pub status: &'static str,
     pub status_detail: Option<String>,
+    /// True while only parts of the span have come, such as its messages, and not its own report.
+    pub incomplete: bool,
     pub start_time: String,
     pub duration_ms: f64,
     pub time_to_first_token_ms: Option<f64>,

@@ -189,6 +189,7 @@ pub(super) fn shown(loaded: &Loaded, in_tree: &InTree, compared: Option<Compared
         response_model: span.response_model.clone(),
         status: span.status.as_str(),
         status_detail: span.status_detail.clone(),
+        incomplete: span.is_incomplete(),
         start_time: rfc3339(span.start_us),
         duration_ms: ms(span.end_us - span.start_us),
         time_to_first_token_ms: span.time_to_first_token_us.map(ms),

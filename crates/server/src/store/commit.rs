@@ -40,6 +40,8 @@ pub(super) enum Command {
     Revise(Box<Revision>),
     /// Put the active buffer aside for a flush.
     Freeze(Option<oneshot::Sender<Result<Frozen, StoreError>>>),
+    /// See whether intake that failed would work again.
+    Probe,
     /// Finish what is queued and end.
     Close(oneshot::Sender<()>),
 }
@@ -204,6 +206,10 @@ impl Committer {
                             let _ = reply.send(frozen);
                         }
                     }
+                    Command::Probe => {
+                        self.commit(std::mem::take(&mut requests));
+                        self.probe();
+                    }
                     Command::Close(done) => {
                         self.commit(std::mem::take(&mut turns));
                         commands.close();
@@ -270,6 +276,21 @@ impl Committer {
         if self.is_full(1) {
             // A failure is told of where it is handled, and the next group tries again.
             let _ = self.freeze();
+        }
+    }
+
+    /// Takes back that intake fails, once it would not: a server that nobody writes to would say so for ever.
+    fn probe(&mut self) {
+        if lock(&self.shared.health.intake_error).is_none() {
+            return;
+        }
+        // A buffer that is full is put aside as soon as the one before it is flushed, which is tried again by itself.
+        if self.is_full(1) {
+            let _ = self.freeze();
+        }
+        if self.log.usable().is_ok() && !self.is_full(2) && self.shared.folder.probe().is_ok() {
+            *lock(&self.shared.health.intake_error) = None;
+            tracing::info!("store.intake_resumed");
         }
     }
 

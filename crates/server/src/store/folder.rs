@@ -14,6 +14,9 @@ use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
 
+/// Bytes that must find room before intake is said to work again: more than most requests.
+const PROBE: usize = 1 << 20;
+
 /// The data folder, created and locked.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -55,6 +58,17 @@ impl Folder {
 
     pub(super) fn damaged(&self) -> PathBuf {
         self.root.join("damaged")
+    }
+
+    /// Tries whether a file can be written and made durable.
+    pub(super) fn probe(&self) -> Result<(), StoreError> {
+        let path = self.logs().join("probe");
+        let written = File::create(&path).and_then(|mut file| {
+            file.write_all(&[0; PROBE])?;
+            file.sync_data()
+        });
+        let removed = fs::remove_file(&path);
+        written.and(removed).map_err(StoreError::io("write", &path))
     }
 }
 

@@ -323,6 +323,17 @@ impl Store {
         flushed
     }
 
+    /// Has it tried, where the last request was not stored, whether the next one would be; [`Stats::intake_error`] then says so. To be
+    /// called now and then.
+    pub async fn probe(&self) {
+        if lock(&self.shared.health.intake_error).is_some()
+            && let Ok(commands) = self.commands()
+        {
+            // One that cannot be asked is closing.
+            let _ = commands.send(Command::Probe).await;
+        }
+    }
+
     /// How the store is doing.
     pub fn stats(&self) -> Stats {
         self.shared.stats()

@@ -16,7 +16,8 @@ fn cases() -> Vec<PathBuf> {
     cases
 }
 
-fn requests(case: &Path) -> Vec<PathBuf> {
+/// The requests of a case, in their order.
+pub(crate) fn requests(case: &Path) -> Vec<PathBuf> {
     let mut requests: Vec<_> = std::fs::read_dir(case).unwrap().map(|entry| entry.unwrap().path()).collect();
     requests.push(case.to_owned());
     requests.retain(|folder| folder.join("request.json").exists());
@@ -24,7 +25,8 @@ fn requests(case: &Path) -> Vec<PathBuf> {
     requests
 }
 
-fn replay(server: &Server, folder: &Path) {
+/// Sends a request as its client did.
+pub(crate) fn replay(server: &Server, folder: &Path) {
     let request: Value = serde_json::from_slice(&std::fs::read(folder.join("request.json")).unwrap()).unwrap();
     let body = std::fs::read(folder.join("body.decoded")).unwrap();
     // What belongs to the connection; and the bodies are kept as they are after inflating.

@@ -12,4 +12,5 @@ mod otlp;
 mod page;
 mod prices;
 mod server;
+mod signals;
 mod structure;

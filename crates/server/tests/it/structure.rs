@@ -5,9 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A part of the server and the parts that it may use. `app` and `cli` put all together and may use any.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("store", &[]),
     ("errors", &["sqlite", "time"]),
+    ("logs", &["sqlite", "time"]),
+    ("metrics", &["sqlite", "time"]),
     ("outcomes", &["sqlite", "time"]),
     ("scores", &["sqlite", "time"]),
     ("meta", &["sqlite"]),
@@ -17,10 +19,10 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("config", &[]),
     ("page", &[]),
     ("prices", &["meta"]),
-    ("ingest", &["config", "errors", "meta", "outcomes", "scores", "sqlite", "store"]),
+    ("ingest", &["config", "errors", "logs", "meta", "metrics", "outcomes", "scores", "sqlite", "store"]),
     ("query", &["store", "time"]),
-    ("alert", &["meta", "notify", "outcomes", "query", "sqlite", "store", "time"]),
-    ("api", &["alert", "errors", "meta", "notify", "outcomes", "prices", "query", "scores", "store", "time"]),
+    ("alert", &["meta", "metrics", "notify", "outcomes", "query", "sqlite", "store", "time"]),
+    ("api", &["alert", "errors", "logs", "meta", "metrics", "notify", "outcomes", "prices", "query", "scores", "store", "time"]),
 ];
 
 fn sources(path: &Path) -> Vec<PathBuf> {

@@ -1,8 +1,9 @@
-//! What log records tell of calls of models.
+//! What log records tell.
 //!
 //! A record may hold a message of a call whose span comes by itself, or be the whole report of what a coding agent did. All others
-//! are not kept.
+//! are lines of the trace that they were written in. Whatever it is, it may hold an exception.
 
+mod lines;
 mod messages;
 #[cfg(test)]
 mod tests;
@@ -11,15 +12,18 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::agents;
 use super::binary::Groups;
+use super::exceptions::Thrown;
 use super::record::Record;
-use super::span::Around;
+use super::span::{Around, Wire};
 use super::{Category, Decoded, NOT_LLM_TELEMETRY, Outcome};
 use crate::clock::{Clock, Context};
 use crate::fingerprint::Fingerprint;
 use crate::id::{SpanId, TraceId};
 use crate::joining::{self, Joined, Piece};
-use crate::map::RawSpan;
+use crate::log_line::{Keys, Level, LogLine};
+use crate::map::{self, RawSpan};
 use crate::messages::{Limit, trim_messages};
+use crate::sentry::{ErrorEvent, Reporter};
 use crate::span::Span;
 
 /// Reads the log records of a request.
@@ -39,7 +43,9 @@ pub(super) fn read(groups: Groups<Record>, context: &Context) -> Decoded {
     let not_wanted = not_wanted.map(|(reason, quantity)| Outcome { quantity, ..Outcome::dropped(Category::Log, reason, None) });
     let mut outcomes = reader.outcomes;
     outcomes.extend(not_wanted);
-    Decoded { spans: reader.spans, outcomes }
+    let mut errors = reader.errors;
+    errors.sort_by_key(|error| error.time_us);
+    Decoded { spans: reader.spans, errors, lines: reader.lines, outcomes, ..Decoded::default() }
 }
 
 /// Why nothing came of a record.
@@ -56,7 +62,7 @@ impl From<Outcome> for Dropped {
     }
 }
 
-/// Records that tell of no call.
+/// Internals of a coding agent.
 pub(super) const NOT_LLM: Dropped = Dropped::NotWanted(NOT_LLM_TELEMETRY);
 
 /// Gathers what the records of a request tell.
@@ -68,6 +74,9 @@ pub(super) struct Reader<'a> {
     places: HashMap<(TraceId, SpanId), usize>,
     /// The records that a span has of one time, in the order of the request.
     same_time: HashMap<(TraceId, SpanId, u64), Vec<Fingerprint>>,
+    errors: Vec<ErrorEvent>,
+    lines: Vec<LogLine>,
+    keys: Keys,
     outcomes: Vec<Outcome>,
     not_wanted: BTreeMap<&'static str, u64>,
 }
@@ -81,21 +90,63 @@ impl<'a> Reader<'a> {
             spans: Vec::new(),
             places: HashMap::new(),
             same_time: HashMap::new(),
+            errors: Vec::new(),
+            lines: Vec::new(),
+            keys: Keys::default(),
             outcomes: Vec::new(),
             not_wanted: BTreeMap::new(),
         }
     }
 
     fn record(&mut self, record: &Record, around: &Around) -> Result<(), Dropped> {
+        let error = self.error(record, around);
+        let kept = self.told(record, around);
+        // An exception has its place among the issues, also where nothing else comes of its record.
+        match error {
+            Some(error) => {
+                self.errors.push(error);
+                match kept {
+                    Err(Dropped::NotWanted(_)) => Ok(()),
+                    kept => kept,
+                }
+            }
+            None => kept,
+        }
+    }
+
+    fn told(&mut self, record: &Record, around: &Around) -> Result<(), Dropped> {
         if let Some(held) = messages::of(record) {
             return messages::read(held, record, around, self);
         }
         match agents::of_record(record, around) {
             Some((family, name)) => agents::event::read(family, name, record, around, self),
-            // An application's own log within a trace is not shown yet.
-            None if record.trace().is_some() => Err(Dropped::NotWanted("not_supported_yet")),
-            None => Err(NOT_LLM),
+            None => lines::read(record, around, self),
         }
+    }
+
+    /// The exception that a record tells of.
+    fn error(&self, record: &Record, around: &Around) -> Option<ErrorEvent> {
+        let at_ns = record.at_ns(self.context.received_us);
+        let thrown = Thrown::of(&record.attributes, at_ns)?;
+        let (trace_id, span_id) = record.trace().unzip();
+        // Whose it is and where it happened, read as of a span. One without a place has a made-up one while it is read.
+        let wire = Wire {
+            trace_id: Some(trace_id.map_or(1, |id| id.0)),
+            span_id: Some(span_id.flatten().map_or(1, |id| id.0)),
+            start_ns: at_ns,
+            end_ns: at_ns,
+            attributes: record.attributes.clone(),
+            ..Wire::default()
+        };
+        let raw = wire.into_raw(around, &self.clock).ok()?;
+        let mut span = map::canonical(raw, self.context.price);
+        span.trace_id = trace_id.unwrap_or(TraceId(0));
+        span.span_id = span_id.flatten().unwrap_or(SpanId(0));
+        let mut error = thrown.event(&span, Reporter::LogRecord);
+        if Level::of_number(record.severity_number) == Some(Level::Fatal) {
+            error.level = "fatal".into();
+        }
+        Some(error)
     }
 
     /// Takes a span. What belongs to one that came before it in the request is joined to it at once.

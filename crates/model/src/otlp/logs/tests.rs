@@ -132,8 +132,9 @@ fn what_tells_of_no_call_is_counted() {
     let decoded = of_json(records);
     assert_eq!(decoded.spans, []);
     let outcomes: Vec<(&str, u64)> = decoded.outcomes.iter().map(|outcome| (outcome.reason.as_str(), outcome.quantity)).collect();
-    let expected = [("invalid_json", 1), ("too_old", 1), ("message_without_span", 1), ("not_llm_telemetry", 2), ("not_supported_yet", 1)];
-    assert_eq!(outcomes, expected);
+    assert_eq!(outcomes, [("invalid_json", 1), ("too_old", 1), ("log_without_trace", 2), ("message_without_span", 1)]);
+    assert_eq!(decoded.lines.len(), 1, "what stands in a trace is a line of it");
+    assert_eq!(decoded.lines[0].body, "an order");
     assert!(decoded.outcomes.iter().all(|outcome| outcome.category == Category::Log));
 }
 

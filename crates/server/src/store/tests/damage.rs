@@ -144,6 +144,28 @@ async fn intake_stops_when_nothing_can_be_flushed_and_goes_on_by_itself() {
 }
 
 #[tokio::test]
+async fn intake_that_failed_is_tried_again_without_a_request() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), StoreConfig { patience: Duration::from_millis(50), ..small() }).unwrap();
+    let (segments, away) = (dir.path().join("segments"), dir.path().join("away"));
+    std::fs::rename(&segments, &away).unwrap();
+    let mut stored = 0;
+    while store.append(1, vec![span(stored + 1, 1, 10)]).await.is_ok() {
+        stored += 1;
+    }
+    store.probe().await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(store.stats().intake_error.is_some(), "nothing has changed");
+    std::fs::rename(&away, &segments).unwrap();
+    while store.stats().intake_error.is_some() {
+        store.probe().await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(!dir.path().join("log/probe").exists());
+    assert_eq!(store.append(1, vec![span(1000, 1, 10)]).await.unwrap().stored, 1);
+}
+
+#[tokio::test]
 async fn a_segment_that_cannot_be_read_does_not_keep_others_from_being_merged() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), StoreConfig { merge_at: 100, ..small() }).unwrap();

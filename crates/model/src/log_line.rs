@@ -1,0 +1,165 @@
+//! Lines that a program logs within a trace.
+
+use serde::{Deserialize, Serialize};
+
+use crate::fingerprint::Fingerprint;
+use crate::id::{SpanId, TraceId};
+use crate::messages::{Limit, trim_text, trim_value};
+use crate::span::{Attributes, names};
+
+/// The outcome of lines that stand in no trace: there is nothing to show them beside.
+pub const WITHOUT_TRACE: &str = "log_without_trace";
+
+/// Bytes of a text that are kept.
+const MAX_BODY: Limit = Limit(16 << 10);
+/// Bytes of one attribute.
+const MAX_ATTRIBUTE: Limit = Limit(4 << 10);
+/// Attributes of one line.
+const MAX_ATTRIBUTES: usize = 128;
+/// Bytes of all of them.
+const MAX_ATTRIBUTES_BYTES: usize = 64 << 10;
+
+names!(
+    /// How grave a line is.
+    Level {
+        /// Finest detail.
+        Trace = "trace",
+        /// For those who look for a fault.
+        Debug = "debug",
+        /// What goes on.
+        Info = "info",
+        /// Not as it should be.
+        Warn = "warn",
+        /// Something failed.
+        Error = "error",
+        /// The program cannot go on.
+        Fatal = "fatal",
+    }
+);
+
+impl Level {
+    /// Of OpenTelemetry's severity: four numbers for each level, from 1 on.
+    pub(crate) fn of_number(number: i32) -> Option<Level> {
+        let at = usize::try_from(number - 1).ok()? / 4;
+        Level::ALL.get(at).copied()
+    }
+
+    /// Of a word as logging libraries have them.
+    pub(crate) fn of_word(word: &str) -> Option<Level> {
+        const OTHERS: &[(&str, Level)] = &[
+            ("verbose", Level::Trace),
+            ("information", Level::Info),
+            ("informational", Level::Info),
+            ("notice", Level::Info),
+            ("log", Level::Info),
+            ("warning", Level::Warn),
+            ("err", Level::Error),
+            ("severe", Level::Error),
+            ("critical", Level::Fatal),
+            ("crit", Level::Fatal),
+            ("alert", Level::Fatal),
+            ("emergency", Level::Fatal),
+            ("emerg", Level::Fatal),
+            ("panic", Level::Fatal),
+        ];
+        let word = word.trim().to_ascii_lowercase();
+        Level::from_name(&word).or_else(|| OTHERS.iter().find(|(other, _)| *other == word).map(|(_, level)| *level))
+    }
+}
+
+/// A line of a program's log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogLine {
+    /// The same when the line is sent again, and for no other line.
+    pub key: [u8; 16],
+    /// The trace that it was written in.
+    pub trace_id: TraceId,
+    /// The span that it was written in, where the client says.
+    pub span_id: Option<SpanId>,
+    /// When, in microseconds since the Unix epoch, after any correction of the client's clock.
+    pub at_us: i64,
+    /// How grave; `None` where the client does not say.
+    pub level: Option<Level>,
+    /// What it says.
+    pub body: String,
+    /// What else is known.
+    pub attributes: Attributes,
+}
+
+impl LogLine {
+    /// Cuts what is too long to keep, and says so where it does.
+    pub(crate) fn trim(&mut self) {
+        trim_text(&mut self.body, MAX_BODY);
+        let mut left = MAX_ATTRIBUTES_BYTES;
+        let mut count = 0;
+        let attributes = std::mem::take(&mut self.attributes).into_iter();
+        let mut cut = 0;
+        for (name, mut value) in attributes {
+            trim_value(&mut value, MAX_ATTRIBUTE);
+            let size = name.len() + value.to_string().len();
+            if count == MAX_ATTRIBUTES || size > left {
+                cut += 1;
+                continue;
+            }
+            (count, left) = (count + 1, left - size);
+            self.attributes.insert(name, value);
+        }
+        if cut > 0 {
+            self.attributes.insert("hinomi.attributes_cut".into(), cut.into());
+        }
+    }
+}
+
+/// Tells lines apart that are the same to the last digit of their time: the second of a request is another one than the first.
+#[derive(Debug, Default)]
+pub(crate) struct Keys(std::collections::HashMap<Fingerprint, u32>);
+
+impl Keys {
+    /// The key of the next line with this content.
+    pub(crate) fn next(&mut self, content: Fingerprint) -> [u8; 16] {
+        let count = self.0.entry(content).or_default();
+        *count += 1;
+        let whole = Fingerprint::of(&[&hex(&content.bytes()), &count.to_string()]);
+        whole.bytes().first_chunk().copied().unwrap_or_default()
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_by_number_and_word() {
+        let found = [0, 1, 8, 9, 13, 17, 24, 25, i32::MIN].map(Level::of_number);
+        let (trace, debug, info, warn) = (Some(Level::Trace), Some(Level::Debug), Some(Level::Info), Some(Level::Warn));
+        assert_eq!(found, [None, trace, debug, info, warn, Some(Level::Error), Some(Level::Fatal), None, None]);
+        let words = ["WARNING", "Information", "error", "CRITICAL", "loud"].map(Level::of_word);
+        assert_eq!(words, [warn, info, Some(Level::Error), Some(Level::Fatal), None]);
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_says_what_was_cut() {
+        let attributes = (0..200).map(|at| (format!("a{at}"), "x".repeat(1000).into())).collect();
+        let (trace_id, body) = (TraceId(1), "x".repeat(20_000));
+        let mut line = LogLine { key: [0; 16], trace_id, span_id: None, at_us: 0, level: None, body, attributes };
+        line.trim();
+        assert!(line.body.ends_with("… [3616 bytes cut]"), "{}", &line.body[16_000..]);
+        let kept = line.attributes.len() as u64 - 1;
+        assert_eq!((kept > 50, line.attributes["hinomi.attributes_cut"].as_u64()), (true, Some(200 - kept)));
+    }
+
+    #[test]
+    fn the_same_line_twice_is_two_and_sent_again_no_more() {
+        let content = Fingerprint::of(&["tick"]);
+        let keys = || {
+            let mut keys = Keys::default();
+            [keys.next(content), keys.next(content)]
+        };
+        assert_ne!(keys()[0], keys()[1]);
+        assert_eq!(keys(), keys());
+    }
+}

@@ -1,0 +1,146 @@
+//! Exceptions: events of spans, log records, or attributes of a span itself become error events, as those that Sentry's SDKs send.
+
+use serde_json::{Map, Value};
+
+use super::events::EXCEPTION;
+use super::span::{Event, Wire};
+use super::stack;
+use crate::fingerprint::Fingerprint;
+use crate::messages::{Limit, trim_text};
+use crate::sentry::{ErrorEvent, Exception, Reporter, deciding_frame, group};
+use crate::span::Span;
+
+/// Exceptions of one span that are kept; a program that has more in one step is in a loop.
+const MOST: usize = 100;
+/// Bytes of a message that are kept.
+const MAX_TEXT: Limit = Limit(8192);
+
+/// An exception with its place in time.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Thrown {
+    /// In nanoseconds since the Unix epoch.
+    at_ns: u64,
+    kind: String,
+    message: String,
+    stack: String,
+}
+
+impl Thrown {
+    /// What attributes say of an exception, if they do.
+    pub(super) fn of(attributes: &Map<String, Value>, at_ns: u64) -> Option<Thrown> {
+        let text = |name: &str| match attributes.get(name) {
+            Some(Value::String(text)) => text.trim().to_owned(),
+            Some(Value::Null) | None => String::new(),
+            Some(other) => other.to_string(),
+        };
+        let (kind, message) = (text("exception.type"), text("exception.message"));
+        let said = !kind.is_empty() || !message.is_empty();
+        said.then(|| Thrown { at_ns, kind, message, stack: text("exception.stacktrace") })
+    }
+
+    /// Those of a span, in the order of their times. Without an event that tells of one, its own attributes may.
+    pub(super) fn of_span(span: &Wire) -> Vec<Thrown> {
+        let end = span.end_ns.max(span.start_ns);
+        let at = |event: &Event| if event.time_ns == 0 { end } else { event.time_ns };
+        let events = span.events.iter().filter(|event| event.name == EXCEPTION);
+        let mut thrown: Vec<Thrown> = events.filter_map(|event| Thrown::of(&event.attributes, at(event))).collect();
+        if thrown.is_empty() {
+            thrown.extend(Thrown::of(&span.attributes, end));
+        }
+        thrown.sort_by_key(|thrown| thrown.at_ns);
+        thrown.truncate(MOST);
+        thrown
+    }
+
+    /// The error event of an exception in a span.
+    pub(super) fn event(self, span: &Span, reporter: Reporter) -> ErrorEvent {
+        let Thrown { at_ns, kind, mut message, stack } = self;
+        // The same for a repeat; the name of the exception is whole in it.
+        let place = [span.trace_id.to_string(), span.span_id.to_string(), at_ns.to_string()];
+        let id = Fingerprint::of(&[reporter.as_str(), &place[0], &place[1], &place[2], &kind, &message]);
+        trim_text(&mut message, MAX_TEXT);
+        let (module, kind) = split(&kind);
+        let exception = Exception { kind, value: message, module, handled: None, frames: stack::frames(&stack) };
+        let at_us = i64::try_from(at_ns / 1000).unwrap_or(i64::MAX);
+        let mut event = ErrorEvent {
+            event_id: id.trace_id().to_string(),
+            trace_id: Some(span.trace_id).filter(|id| id.0 != 0),
+            span_id: Some(span.span_id).filter(|id| id.0 != 0),
+            parent_span_id: span.parent_span_id,
+            reporter,
+            kind: exception.kind.clone(),
+            value: exception.value.clone(),
+            level: "error".into(),
+            time_us: at_us.saturating_add(span.clock_shift_us),
+            clock_shift_us: span.clock_shift_us,
+            culprit: deciding_frame(&exception.frames).and_then(|frame| frame.place()),
+            transaction: Some(span.name.clone()).filter(|name| !name.is_empty()),
+            exceptions: vec![exception],
+            tags: span.tags.clone(),
+            user_id: span.user_id.clone(),
+            release: span.release.clone(),
+            environment: span.environment.clone(),
+            service: span.service.clone(),
+            sdk_name: span.sdk_name.clone(),
+            sdk_version: span.sdk_version.clone(),
+            ..ErrorEvent::default()
+        };
+        event.group = group(&event, None, &Value::Null);
+        event
+    }
+}
+
+/// `openai.RateLimitError` is the `RateLimitError` of `openai`, as Sentry's SDKs say it.
+fn split(kind: &str) -> (Option<String>, String) {
+    let is_name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "_$".contains(c));
+    match kind.rsplit_once('.') {
+        Some((module, name)) if is_name(name) && !module.contains(char::is_whitespace) => (Some(module.to_owned()), name.to_owned()),
+        _ if kind.is_empty() => (None, "Error".to_owned()),
+        _ => (None, kind.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::id::{SpanId, TraceId};
+
+    fn map(value: Value) -> Map<String, Value> {
+        let Value::Object(map) = value else { panic!("an object") };
+        map
+    }
+
+    #[test]
+    fn names_as_sentry_has_them() {
+        let split = |kind: &str| split(kind);
+        assert_eq!(split("openai.RateLimitError"), (Some("openai".into()), "RateLimitError".into()));
+        assert_eq!(split("TypeError"), (None, "TypeError".into()));
+        assert_eq!(split("it broke. Really."), (None, "it broke. Really.".into()));
+        assert_eq!(split(""), (None, "Error".into()));
+    }
+
+    #[test]
+    fn events_before_attributes() {
+        let exception = |message: &str| map(json!({ "exception.type": "E", "exception.message": message }));
+        let event = |message: &str, time_ns| Event { name: EXCEPTION.into(), time_ns, attributes: exception(message) };
+        let own = Wire { end_ns: 9, attributes: exception("own"), ..Wire::default() };
+        let said = |span: &Wire| Thrown::of_span(span).into_iter().map(|thrown| (thrown.message, thrown.at_ns)).collect::<Vec<_>>();
+        assert_eq!(said(&own), [("own".to_owned(), 9)]);
+        let both = Wire { events: vec![event("second", 8), event("first", 7), event("untimed", 0)], ..own };
+        assert_eq!(said(&both), [("first".to_owned(), 7), ("second".to_owned(), 8), ("untimed".to_owned(), 9)]);
+        assert_eq!(Thrown::of(&map(json!({ "exception.stacktrace": "at f" })), 1), None);
+    }
+
+    #[test]
+    fn an_error_of_its_span() {
+        let attributes = map(json!({ "exception.type": "openai.RateLimitError", "exception.message": "slow down" }));
+        let span = Span { trace_id: TraceId(1), span_id: SpanId(2), parent_span_id: Some(SpanId(3)), ..Span::default() };
+        let event = Thrown::of(&attributes, 5_000).unwrap().event(&span, Reporter::SpanEvent);
+        assert_eq!((event.kind.as_str(), event.value.as_str(), event.time_us), ("RateLimitError", "slow down", 5));
+        assert_eq!((event.trace_id, event.span_id, event.parent_span_id), (Some(TraceId(1)), Some(SpanId(2)), Some(SpanId(3))));
+        assert_eq!(event, Thrown::of(&attributes, 5_000).unwrap().event(&span, Reporter::SpanEvent));
+        assert_ne!(event.event_id, Thrown::of(&attributes, 6_000).unwrap().event(&span, Reporter::SpanEvent).event_id);
+    }
+}

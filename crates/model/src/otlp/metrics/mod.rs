@@ -1,0 +1,267 @@
+//! Metrics: points as sent become points with an identity.
+
+pub(super) mod proto;
+#[cfg(test)]
+mod tests;
+pub(super) mod text;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::binary::Groups;
+use super::span::{Around, dropped};
+use super::{Decoded, Outcome};
+use crate::clock::Context;
+use crate::fingerprint::Fingerprint;
+use crate::messages::{Limit, trim_text};
+use crate::metric::{Buckets, Histogram, MetricKind, Point, PointValue, Temporality};
+use crate::outcome::Category;
+
+/// The outcome of points by which a client says that it has nothing to say.
+pub(super) const NO_VALUE: &str = "no_recorded_value";
+
+/// Bit of a point's flags: there is no value, the series has ended.
+const NO_RECORDED_VALUE: u32 = 1;
+/// Attributes of a point that are kept, and of those who report it.
+const MAX_ATTRIBUTES: usize = 64;
+/// Bytes of one attribute that are kept.
+const MAX_TEXT: Limit = Limit(256);
+/// Bytes of a name that are allowed: the specification allows 255.
+const MAX_NAME: usize = 255;
+/// Buckets of a histogram that are allowed; SDKs make 160 at most.
+const MAX_BUCKETS: usize = 1_024;
+/// The scales of exponential histograms that the specification knows.
+const SCALES: std::ops::RangeInclusive<i32> = -10..=20;
+/// Numbers up to here are exact in every client; a count beyond is none.
+const MAX_COUNT: u64 = 1 << 53;
+/// A clock may be this much ahead.
+const MAX_AHEAD_NS: i64 = 86_400_000_000_000;
+
+/// A metric with its encoding taken off.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Wire {
+    pub(super) name: String,
+    pub(super) unit: String,
+    pub(super) description: String,
+    pub(super) sort: Sort,
+    /// 0 unspecified, 1 delta, 2 cumulative.
+    pub(super) temporality: i32,
+    pub(super) monotonic: bool,
+    pub(super) points: Vec<WirePoint>,
+}
+
+/// Which of the specification's kinds of points it has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Sort {
+    /// None that is known.
+    #[default]
+    Unknown,
+    Gauge,
+    Sum,
+    Histogram,
+    Summary,
+}
+
+/// A point with its encoding taken off.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct WirePoint {
+    pub(super) attributes: Map<String, Value>,
+    pub(super) start_ns: u64,
+    pub(super) at_ns: u64,
+    pub(super) flags: u32,
+    /// `None` where no value was sent, or one that cannot be read.
+    pub(super) value: Option<PointValue>,
+}
+
+/// Reads the metrics of a request. Each point counts for itself.
+pub(super) fn read(groups: Groups<Wire>, context: &Context) -> Decoded {
+    let mut decoded = Decoded::default();
+    let mut refused: BTreeMap<&'static str, u64> = BTreeMap::new();
+    for (around, metrics) in groups {
+        let reporter = reporter(&around);
+        for metric in metrics {
+            let metric = match metric {
+                Ok(metric) => metric,
+                Err(outcome) => {
+                    decoded.outcomes.push(outcome);
+                    continue;
+                }
+            };
+            let stream = match Stream::of(&metric, &around, &reporter) {
+                Ok(stream) => stream,
+                Err(reason) => {
+                    *refused.entry(reason).or_default() += metric.points.len().max(1) as u64;
+                    continue;
+                }
+            };
+            for point in metric.points {
+                match stream.point(point, context) {
+                    Ok(point) => decoded.points.push(point),
+                    Err(reason) => *refused.entry(reason).or_default() += 1,
+                }
+            }
+        }
+    }
+    let refused = refused.into_iter().map(|(reason, quantity)| Outcome { quantity, ..dropped(Category::Metric, reason) });
+    decoded.outcomes.extend(refused);
+    decoded
+}
+
+/// What all points of a metric share.
+struct Stream<'a> {
+    around: &'a Around,
+    name: String,
+    unit: String,
+    description: String,
+    kind: MetricKind,
+    temporality: Temporality,
+    reporter: &'a BTreeMap<String, String>,
+}
+
+impl<'a> Stream<'a> {
+    fn of(metric: &Wire, around: &'a Around, reporter: &'a BTreeMap<String, String>) -> Result<Stream<'a>, &'static str> {
+        if metric.name.trim().is_empty() || metric.name.len() > MAX_NAME {
+            return Err("invalid_name");
+        }
+        let kind = match metric.sort {
+            Sort::Unknown => return Err("unknown_kind"),
+            Sort::Gauge => MetricKind::Gauge,
+            Sort::Sum if metric.monotonic => MetricKind::Counter,
+            Sort::Sum => MetricKind::UpDownCounter,
+            Sort::Histogram => MetricKind::Histogram,
+            Sort::Summary => MetricKind::Summary,
+        };
+        let temporality = match (kind, metric.temporality) {
+            (MetricKind::Gauge, _) => Temporality::Momentary,
+            // A summary has none and is cumulative by its history.
+            (MetricKind::Summary, _) | (_, 2) => Temporality::Cumulative,
+            (_, 1) => Temporality::Delta,
+            _ => return Err("unknown_temporality"),
+        };
+        let short = |text: &str| {
+            let mut text = text.to_owned();
+            trim_text(&mut text, Limit(1024));
+            text
+        };
+        Ok(Stream {
+            around,
+            name: metric.name.clone(),
+            unit: short(&metric.unit),
+            description: short(&metric.description),
+            kind,
+            temporality,
+            reporter,
+        })
+    }
+
+    fn point(&self, point: WirePoint, context: &Context) -> Result<Point, &'static str> {
+        if point.flags & NO_RECORDED_VALUE != 0 {
+            return Err(NO_VALUE);
+        }
+        let ns = |ns: u64| i64::try_from(ns).map_err(|_| "invalid_timestamp");
+        let (at_ns, start_ns) = (ns(point.at_ns)?, ns(point.start_ns)?);
+        if at_ns == 0 || start_ns > at_ns {
+            return Err("invalid_timestamp");
+        }
+        let now_ns = context.received_us.saturating_mul(1000);
+        if at_ns.saturating_sub(now_ns) > MAX_AHEAD_NS {
+            return Err("in_the_future");
+        }
+        if context.retention_us.is_some_and(|kept| at_ns < now_ns.saturating_sub(kept.saturating_mul(1000))) {
+            return Err("too_old");
+        }
+        let value = point.value.ok_or("invalid_value")?;
+        check(&value)?;
+        let identity = self.identity(&point.attributes);
+        Ok(Point {
+            name: self.name.clone(),
+            unit: self.unit.clone(),
+            description: self.description.clone(),
+            kind: self.kind,
+            temporality: self.temporality,
+            attributes: texts(&point.attributes),
+            reporter: self.reporter.clone(),
+            identity,
+            start_ns,
+            at_ns,
+            value,
+        })
+    }
+
+    /// Of everything that the specification says tells one stream from another, whole, however much of it is kept.
+    fn identity(&self, attributes: &Map<String, Value>) -> [u8; 32] {
+        let json = |map: &Map<String, Value>| serde_json::to_string(&map.iter().collect::<BTreeMap<_, _>>()).unwrap_or_default();
+        let around = self.around;
+        let parts = [json(&around.resource), json(&around.scope), json(attributes)];
+        let texts = [
+            self.name.as_str(),
+            &self.unit,
+            self.kind.as_str(),
+            self.temporality.as_str(),
+            &around.scope_name,
+            &around.scope_version,
+            &parts[0],
+            &parts[1],
+            &parts[2],
+        ];
+        Fingerprint::of(&texts).bytes()
+    }
+}
+
+/// What makes a value useless.
+fn check(value: &PointValue) -> Result<(), &'static str> {
+    let finite = |number: Option<f64>| number.is_none_or(f64::is_finite);
+    match value {
+        PointValue::Number(number) if number.is_finite() => Ok(()),
+        PointValue::Number(_) => Err("invalid_value"),
+        PointValue::Histogram(Histogram { count, sum, min, max, buckets }) => {
+            if !(finite(*sum) && finite(*min) && finite(*max)) || *count > MAX_COUNT {
+                return Err("invalid_value");
+            }
+            let filled: Vec<&[u64]> = match buckets {
+                Buckets::None => return Ok(()),
+                Buckets::Explicit { bounds, counts } => {
+                    let rising = bounds.windows(2).all(|pair| pair[0] < pair[1]) && bounds.iter().all(|bound| bound.is_finite());
+                    if !rising || counts.len() != bounds.len() + 1 {
+                        return Err("invalid_buckets");
+                    }
+                    vec![counts]
+                }
+                Buckets::Exponential { scale, zero, positive, negative } => {
+                    if !SCALES.contains(scale) {
+                        return Err("invalid_buckets");
+                    }
+                    vec![std::slice::from_ref(zero), &positive.counts, &negative.counts]
+                }
+            };
+            if filled.iter().map(|counts| counts.len()).sum::<usize>() > MAX_BUCKETS {
+                return Err("too_many_buckets");
+            }
+            let placed = filled.iter().copied().flatten().try_fold(0u64, |sum, count| sum.checked_add(*count));
+            if placed == Some(*count) { Ok(()) } else { Err("invalid_buckets") }
+        }
+    }
+}
+
+fn reporter(around: &Around) -> BTreeMap<String, String> {
+    let mut reporter = texts(&around.scope);
+    for (name, value) in texts(&around.resource) {
+        reporter.entry(name).or_insert(value);
+    }
+    if !around.scope_name.is_empty() {
+        reporter.insert("otel.scope.name".into(), around.scope_name.clone());
+    }
+    reporter
+}
+
+/// Attributes as one groups by them.
+fn texts(attributes: &Map<String, Value>) -> BTreeMap<String, String> {
+    let text = |value: &Value| {
+        let mut text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        trim_text(&mut text, MAX_TEXT);
+        text
+    };
+    let sorted: BTreeMap<_, _> = attributes.iter().filter(|(name, _)| name.len() <= MAX_NAME).collect();
+    sorted.into_iter().take(MAX_ATTRIBUTES).map(|(name, value)| (name.clone(), text(value))).collect()
+}

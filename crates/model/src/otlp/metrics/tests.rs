@@ -1,0 +1,164 @@
+//! Metrics in both encodings, and what is wrong with some.
+
+use prost::Message;
+use serde_json::{Value, json};
+
+use super::super::proto::{Any, AnyValue, KeyValue, OfResource, OfScope, Request};
+use super::super::{Encoding, Signal, decode, response};
+use super::proto::{ExponentialPoint, Exponentials, Gauge, HistogramPoint, Histograms, Metric, Number, NumberPoint, Side, Sum, Values};
+use super::*;
+use crate::metric::Half;
+use crate::price::PriceBook;
+use crate::time::SECOND_US;
+
+const NOW_US: i64 = 1_795_510_800 * SECOND_US;
+const AT_NS: u64 = 1_795_510_000_000_000_000;
+
+fn context() -> Context<'static> {
+    Context { received_us: NOW_US, retention_us: Some(30 * 86_400 * SECOND_US), price: PriceBook::embedded() }
+}
+
+fn pairs() -> Vec<KeyValue> {
+    let text = |text: &'static str| Some(AnyValue { value: Some(Any::Text(text.into())) });
+    vec![KeyValue { key: "model".into(), value: text("gpt-4o") }]
+}
+
+fn binary(metrics: &[Metric]) -> Decoded {
+    let parts = metrics.iter().map(|metric| metric.encode_to_vec().into()).collect();
+    let scopes = vec![OfScope { scope: None, parts }];
+    let body = Request { resources: vec![OfResource { resource: None, scopes }] }.encode_to_vec();
+    decode(body.into(), Signal::Metrics, Encoding::Binary, &context()).unwrap()
+}
+
+fn json(metrics: &Value) -> Decoded {
+    let body = json!({ "resourceMetrics": [{ "scopeMetrics": [{ "metrics": metrics }] }] }).to_string();
+    decode(body.into(), Signal::Metrics, Encoding::Json, &context()).unwrap()
+}
+
+#[test]
+fn every_kind_in_both_encodings() {
+    let number = |value| NumberPoint { start: AT_NS - 5, time: AT_NS, value: Some(value), attributes: pairs(), flags: 0 };
+    let metric = |name: &'static str, values| Metric { name: name.into(), unit: "s".into(), values: Some(values), ..Metric::default() };
+    let of_binary = binary(&[
+        metric("a", Values::Sum(Sum { points: vec![number(Number::Int(7))], temporality: 1, monotonic: true })),
+        metric("b", Values::Sum(Sum { points: vec![number(Number::Double(-0.5))], temporality: 2, monotonic: false })),
+        metric("c", Values::Gauge(Gauge { points: vec![number(Number::Double(1.5))] })),
+        metric(
+            "d",
+            Values::Histogram(Histograms {
+                points: vec![HistogramPoint {
+                    time: AT_NS,
+                    count: 3,
+                    sum: Some(4.5),
+                    counts: vec![1, 2],
+                    bounds: vec![1.0],
+                    attributes: pairs(),
+                    max: Some(2.0),
+                    ..HistogramPoint::default()
+                }],
+                temporality: 2,
+            }),
+        ),
+        metric(
+            "e",
+            Values::Exponential(Exponentials {
+                points: vec![ExponentialPoint {
+                    time: AT_NS,
+                    count: 4,
+                    scale: -1,
+                    zero: 1,
+                    positive: Some(Side { offset: -3, counts: vec![3] }),
+                    attributes: pairs(),
+                    ..ExponentialPoint::default()
+                }],
+                temporality: 1,
+            }),
+        ),
+    ]);
+    let attributes = json!([{ "key": "model", "value": { "stringValue": "gpt-4o" } }]);
+    let (start, at) = ((AT_NS - 5).to_string(), AT_NS.to_string());
+    let number =
+        |name: &str, value: Value| json!([{ "attributes": attributes, "startTimeUnixNano": start, "timeUnixNano": at, name: value }]);
+    let of_json = json(&json!([
+        { "name": "a", "unit": "s", "sum": { "dataPoints": number("asInt", json!("7")), "aggregationTemporality": 1, "isMonotonic": true } },
+        { "name": "b", "unit": "s", "sum": {
+            "data_points": number("asDouble", json!(-0.5)), "aggregation_temporality": "AGGREGATION_TEMPORALITY_CUMULATIVE" } },
+        { "name": "c", "unit": "s", "gauge": { "dataPoints": number("asDouble", json!("1.5")) } },
+        { "name": "d", "unit": "s", "histogram": { "aggregationTemporality": 2, "dataPoints": [{
+            "attributes": attributes, "timeUnixNano": at, "count": "3", "sum": 4.5, "bucketCounts": ["1", 2], "explicitBounds": [1], "max": 2,
+            "exemplars": [{}], "something_new": true }] } },
+        { "name": "e", "unit": "s", "exponentialHistogram": { "aggregationTemporality": "AGGREGATION_TEMPORALITY_DELTA", "dataPoints": [{
+            "attributes": attributes, "timeUnixNano": at, "count": 4, "scale": -1, "zeroCount": "1",
+            "positive": { "offset": -3, "bucketCounts": ["3"] } }] } },
+    ]));
+    assert_eq!(of_json, of_binary);
+    let said: Vec<_> = of_json.points.iter().map(|point| (point.kind.as_str(), point.temporality.as_str())).collect();
+    let wanted = [
+        ("counter", "delta"),
+        ("updown_counter", "cumulative"),
+        ("gauge", "momentary"),
+        ("histogram", "cumulative"),
+        ("histogram", "delta"),
+    ];
+    assert_eq!((said.as_slice(), of_json.outcomes.as_slice()), (&wanted[..], &[][..]));
+    assert_eq!(of_json.points[0].attributes["model"], "gpt-4o");
+    let PointValue::Histogram(exponential) = &of_json.points[4].value else { panic!("a histogram") };
+    let positive = Half { offset: -3, counts: vec![3] };
+    assert_eq!(exponential.buckets, Buckets::Exponential { scale: -1, zero: 1, positive, negative: Half::default() });
+}
+
+#[test]
+fn one_stream_has_one_identity() {
+    let point = |resource: Value, attributes: Value, at: u64| {
+        let body = json!({ "resourceMetrics": [{ "resource": { "attributes": resource }, "scopeMetrics": [{ "metrics": [
+            { "name": "a", "gauge": { "dataPoints": [{ "attributes": attributes, "timeUnixNano": at.to_string(), "asInt": 1 }] } },
+        ] }] }] });
+        decode(body.to_string().into(), Signal::Metrics, Encoding::Json, &context()).unwrap().points[0].identity
+    };
+    let pair = |key: &str, value: &str| json!({ "key": key, "value": { "stringValue": value } });
+    let (a, b) = (pair("a", "1"), pair("b", "2"));
+    let one = point(json!([]), json!([a, b]), AT_NS);
+    assert_eq!(one, point(json!([]), json!([b, a]), AT_NS + 1), "the order of attributes says nothing");
+    assert_ne!(one, point(json!([]), json!([a]), AT_NS));
+    assert_ne!(one, point(json!([pair("host", "x")]), json!([a, b]), AT_NS), "another host counts for itself");
+}
+
+#[test]
+fn what_is_wrong_costs_one_point_and_is_counted() {
+    let at = AT_NS.to_string();
+    let gauge = |point: Value| json!({ "name": "g", "gauge": { "dataPoints": [point] } });
+    let histogram = |counts: Value, bounds: Value| {
+        let point = json!({ "timeUnixNano": at, "count": 3, "bucketCounts": counts, "explicitBounds": bounds });
+        json!({ "name": "h", "histogram": { "aggregationTemporality": 1, "dataPoints": [point] } })
+    };
+    let cases = [
+        (json!(7), "invalid_json"),
+        (json!({}), "invalid_name"),
+        (json!({ "name": "x".repeat(256), "gauge": {} }), "invalid_name"),
+        (json!({ "name": "x" }), "unknown_kind"),
+        (json!({ "name": "x", "sum": { "dataPoints": [{}] } }), "unknown_temporality"),
+        (gauge(json!({ "timeUnixNano": at })), "invalid_value"),
+        (gauge(json!({ "timeUnixNano": at, "asDouble": "NaN" })), "invalid_value"),
+        (gauge(json!({ "timeUnixNano": 0, "asDouble": 1 })), "invalid_timestamp"),
+        (gauge(json!({ "timeUnixNano": at, "startTimeUnixNano": (AT_NS + 1).to_string(), "asDouble": 1 })), "invalid_timestamp"),
+        (gauge(json!({ "timeUnixNano": "18446744073709551615", "asDouble": 1 })), "invalid_timestamp"),
+        (gauge(json!({ "timeUnixNano": (AT_NS + 100_000_000_000_000).to_string(), "asDouble": 1 })), "in_the_future"),
+        (gauge(json!({ "timeUnixNano": "1000", "asDouble": 1 })), "too_old"),
+        (gauge(json!({ "timeUnixNano": at, "asDouble": 1, "flags": 1 })), "no_recorded_value"),
+        (histogram(json!([1, 2]), json!([1, 2])), "invalid_buckets"),
+        (histogram(json!([1, 1, 1]), json!([2, 1])), "invalid_buckets"),
+        (histogram(json!([1, 1]), json!([1])), "invalid_buckets"),
+        (histogram(json!(["18446744073709551615", 2]), json!([1])), "invalid_buckets"),
+        (histogram(json!(vec![0; 2000]), json!((0..1999).collect::<Vec<_>>())), "too_many_buckets"),
+    ];
+    for (metric, reason) in cases {
+        let good = gauge(json!({ "timeUnixNano": at, "asDouble": 1 }));
+        let decoded = json(&json!([metric, good]));
+        let said: Vec<_> = decoded.outcomes.iter().map(|outcome| (outcome.reason.as_str(), outcome.quantity)).collect();
+        assert_eq!((said, decoded.points.len()), (vec![(reason, 1)], 1), "{metric}");
+        assert_eq!(decoded.outcomes[0].category, Category::Metric);
+        let answer: Value = serde_json::from_slice(&response(Signal::Metrics, Encoding::Json, &decoded.outcomes)).unwrap();
+        let rejected = &answer["partialSuccess"]["rejectedDataPoints"];
+        assert_eq!(rejected.as_str(), (reason != NO_VALUE).then_some("1"), "{metric}");
+    }
+}

@@ -1,0 +1,108 @@
+//! Metrics as JSON, read as forgivingly as traces are.
+
+use serde_json::Value;
+
+use super::super::binary::Groups;
+use super::super::span::dropped;
+use super::super::text::{field, groups, list, map, named, number, text};
+use super::{Sort, Wire, WirePoint};
+use crate::metric::{Buckets, Half, Histogram, PointValue};
+use crate::outcome::Category;
+
+/// Reads a request for metrics.
+pub(in super::super) fn metrics(body: &[u8]) -> Result<Groups<Wire>, serde_json::Error> {
+    let scopes = [("scopeMetrics", "scope_metrics"), ("instrumentationLibraryMetrics", "instrumentation_library_metrics")];
+    groups(body, ("resourceMetrics", "resource_metrics"), &scopes, ("metrics", "metrics"), |metric| {
+        if metric.is_object() { Ok(wire(metric)) } else { Err(dropped(Category::Metric, "invalid_json")) }
+    })
+}
+
+fn wire(metric: &Value) -> Wire {
+    type Read = fn(&Value) -> Option<PointValue>;
+    let kinds: [(&str, &str, Sort, Read); 5] = [
+        ("gauge", "gauge", Sort::Gauge, plain),
+        ("sum", "sum", Sort::Sum, plain),
+        ("histogram", "histogram", Sort::Histogram, explicit),
+        ("exponentialHistogram", "exponential_histogram", Sort::Histogram, exponential),
+        ("summary", "summary", Sort::Summary, summary),
+    ];
+    let mut wire = Wire {
+        name: text(metric, "name", "name"),
+        unit: text(metric, "unit", "unit"),
+        description: text(metric, "description", "description"),
+        ..Wire::default()
+    };
+    let found = kinds.iter().find_map(|(name, other, sort, read)| Some((field(metric, name, other)?, *sort, *read)));
+    let Some((values, sort, read)) = found else { return wire };
+    let temporality = &["AGGREGATION_TEMPORALITY_UNSPECIFIED", "AGGREGATION_TEMPORALITY_DELTA", "AGGREGATION_TEMPORALITY_CUMULATIVE"];
+    wire.sort = sort;
+    wire.temporality = [named(values, "aggregationTemporality", temporality), named(values, "aggregation_temporality", temporality)]
+        .into_iter()
+        .max()
+        .unwrap_or(0);
+    wire.monotonic = field(values, "isMonotonic", "is_monotonic").and_then(Value::as_bool).unwrap_or(false);
+    wire.points = list(values, "dataPoints", "data_points").iter().map(|point| wire_point(point, read)).collect();
+    wire
+}
+
+fn wire_point(point: &Value, read: fn(&Value) -> Option<PointValue>) -> WirePoint {
+    WirePoint {
+        attributes: map(point, "attributes"),
+        start_ns: number(point, "startTimeUnixNano", "start_time_unix_nano"),
+        at_ns: number(point, "timeUnixNano", "time_unix_nano"),
+        flags: u32::try_from(number(point, "flags", "flags")).unwrap_or(0),
+        value: read(point),
+    }
+}
+
+/// A number that may come as text: `"1000"`, `"NaN"`.
+fn float(value: &Value, name: &str, other: &str) -> Option<f64> {
+    match field(value, name, other)? {
+        Value::String(text) => text.trim().parse().ok(),
+        number => number.as_f64(),
+    }
+}
+
+/// A whole number of any sign, likewise.
+fn int(value: &Value, name: &str) -> i32 {
+    float(value, name, name).filter(|number| number.abs() < 1e9).map_or(0, |number| number as i32)
+}
+
+fn counts(value: &Value) -> Vec<u64> {
+    let counts = list(value, "bucketCounts", "bucket_counts").iter();
+    counts.map(|count| count.as_str().and_then(|text| text.trim().parse().ok()).or_else(|| count.as_u64()).unwrap_or(0)).collect()
+}
+
+fn plain(point: &Value) -> Option<PointValue> {
+    float(point, "asDouble", "as_double").or_else(|| float(point, "asInt", "as_int")).map(PointValue::Number)
+}
+
+fn histogram(point: &Value, buckets: Buckets) -> Option<PointValue> {
+    Some(PointValue::Histogram(Histogram {
+        count: number(point, "count", "count"),
+        sum: float(point, "sum", "sum"),
+        min: float(point, "min", "min"),
+        max: float(point, "max", "max"),
+        buckets,
+    }))
+}
+
+fn explicit(point: &Value) -> Option<PointValue> {
+    let bounds = list(point, "explicitBounds", "explicit_bounds").iter();
+    let bounds = bounds.map(|bound| bound.as_f64().or_else(|| bound.as_str()?.trim().parse().ok())).collect::<Option<Vec<_>>>()?;
+    let counts = counts(point);
+    histogram(point, if counts.is_empty() { Buckets::None } else { Buckets::Explicit { bounds, counts } })
+}
+
+fn exponential(point: &Value) -> Option<PointValue> {
+    let half = |name: &str| {
+        let side = point.get(name).unwrap_or(&Value::Null);
+        Half { offset: int(side, "offset"), counts: counts(side) }
+    };
+    let zero = number(point, "zeroCount", "zero_count");
+    histogram(point, Buckets::Exponential { scale: int(point, "scale"), zero, positive: half("positive"), negative: half("negative") })
+}
+
+fn summary(point: &Value) -> Option<PointValue> {
+    histogram(point, Buckets::None)
+}

@@ -1,0 +1,192 @@
+//! Stacks as text, as each language writes them, read as frames, so that they are shown and grouped as those of Sentry's SDKs.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::messages::{Limit, trim_text};
+use crate::sentry::Frame;
+
+/// Bytes of a stack that are looked at, the innermost frames being at its end (Python) or at its beginning (all others).
+const MAX_STACK: usize = 64 << 10;
+/// Frames that are kept, the innermost.
+const MAX_FRAMES: usize = 100;
+/// Bytes of a line of source that are kept.
+const MAX_SOURCE: Limit = Limit(1024);
+
+/// Places of code that is not the program's own.
+const FOREIGN: &[&str] = &[
+    "site-packages",
+    "dist-packages",
+    "/lib/python",
+    "<frozen ",
+    "node_modules",
+    "node:",
+    "/.cargo/registry/",
+    "/rustc/",
+    "/go/pkg/mod/",
+    "/usr/local/go/",
+];
+/// The same, by what the names of modules begin with.
+const FOREIGN_MODULES: &[&str] = &["java.", "javax.", "jdk.", "sun.", "kotlin.", "kotlinx.", "scala.", "System.", "Microsoft."];
+
+/// How one language writes a frame.
+struct Writing {
+    pattern: LazyLock<Regex>,
+    /// Whether the innermost frame stands last.
+    innermost_last: bool,
+}
+
+macro_rules! writing {
+    ($pattern:literal, $innermost_last:literal) => {
+        Writing { pattern: LazyLock::new(|| Regex::new($pattern).expect("a constant pattern")), innermost_last: $innermost_last }
+    };
+}
+
+/// By language: the first that knows a frame reads them all.
+static WRITINGS: [Writing; 5] = [
+    // Python: `  File "/app/a.py", line 9, in f`, the source below.
+    writing!(r#"^\s*File "(?<file>[^"]+)", line (?<line>\d+)(?:, in (?<function>.+))?$"#, true),
+    // .NET: `   at Shop.Order.Pay(String id) in /app/Order.cs:line 9`
+    writing!(r"^\s*at (?<function>[^()]+)\(.*\) in (?<file>.+):line (?<line>\d+)\s*$", false),
+    // Java, Kotlin, Scala: `	at com.shop.Order.pay(Order.java:9)`, with the class loader or module in front in newer ones.
+    writing!(
+        r"^\s*at (?:[\w.@-]+/+)*(?<module>[\w.$]+)\.(?<function>[\w$<>]+)\((?<file>[\w$.-]+\.(?:java|kt|scala|groovy|clj)|Native Method|Unknown Source)(?::(?<line>\d+))?\)",
+        false
+    ),
+    // JavaScript in V8: `    at async pay (file:///app/order.js:9:3)`, also without a name.
+    writing!(r"^\s*at (?:async )?(?:(?<function>[^()]+?) \()?(?<file>[^\s()]+):(?<line>\d+):\d+\)?\s*$", false),
+    // JavaScript in Firefox and Safari: `pay@https://shop.example/order.js:9:3`
+    writing!(r"^(?<function>[^@\s]*)@(?<file>\S+):(?<line>\d+):\d+$", false),
+];
+
+/// The frames of a stack, the innermost last; none where nobody knows how it is written.
+pub(super) fn frames(stack: &str) -> Vec<Frame> {
+    // A chain of causes ends with the exception that came out.
+    let stack = stack.rsplit("Traceback (most recent call last):").next().unwrap_or(stack);
+    let stack = match stack.char_indices().nth(MAX_STACK) {
+        Some((end, _)) => &stack[..end],
+        None => stack,
+    };
+    let lines: Vec<&str> = stack.lines().collect();
+    let Some(writing) = WRITINGS.iter().find(|writing| lines.iter().any(|line| writing.pattern.is_match(line))) else {
+        return Vec::new();
+    };
+    let mut frames: Vec<Frame> = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        // Causes follow below in Java: their frames are not of the exception that came out.
+        if !writing.innermost_last && !frames.is_empty() && line.trim_start().starts_with("Caused by:") {
+            break;
+        }
+        let Some(found) = writing.pattern.captures(line) else { continue };
+        let text = |name: &str| found.name(name).map(|part| part.as_str().trim().to_owned()).filter(|text| !text.is_empty());
+        let source = writing.innermost_last.then(|| lines.get(at + 1)).flatten();
+        let source = source.filter(|line| line.starts_with("    ") && !line.trim().is_empty() && !is_frame(writing, line));
+        let (filename, module) = (text("file"), text("module"));
+        let is_foreign = |place: &str| FOREIGN.iter().any(|part| place.contains(part));
+        let foreign = filename.as_deref().is_some_and(is_foreign)
+            || module.as_deref().or(found.name("function").map(|part| part.as_str())).is_some_and(foreign_module);
+        frames.push(Frame {
+            function: text("function"),
+            module,
+            line: text("line").and_then(|line| line.parse().ok()),
+            in_app: !foreign,
+            source: source.map(|line| {
+                let mut line = (*line).to_owned();
+                trim_text(&mut line, MAX_SOURCE);
+                line
+            }),
+            filename,
+            ..Frame::default()
+        });
+    }
+    if !writing.innermost_last {
+        frames.truncate(MAX_FRAMES);
+        frames.reverse();
+    }
+    frames.split_off(frames.len().saturating_sub(MAX_FRAMES))
+}
+
+fn is_frame(writing: &Writing, line: &str) -> bool {
+    writing.pattern.is_match(line)
+}
+
+fn foreign_module(name: &str) -> bool {
+    FOREIGN_MODULES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Function, file, line, own code.
+    fn read(stack: &str) -> Vec<(String, String, u64, bool)> {
+        let plain =
+            |frame: Frame| (frame.function.unwrap_or_default(), frame.filename.unwrap_or_default(), frame.line.unwrap_or(0), frame.in_app);
+        frames(stack).into_iter().map(plain).collect()
+    }
+
+    fn frame(function: &str, file: &str, line: u64, own: bool) -> (String, String, u64, bool) {
+        (function.into(), file.into(), line, own)
+    }
+
+    #[test]
+    fn python() {
+        let stack = r#"Traceback (most recent call last):
+  File "/app/old.py", line 1, in cause
+    x()
+KeyError: 'a'
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "/app/main.py", line 9, in <module>
+    ask()
+    ~~~^^
+  File "/app/env/lib/python3.11/site-packages/openai/_base_client.py", line 1047, in request
+    raise self._make_status_error_from_response(err.response) from None
+openai.RateLimitError: slow down
+"#;
+        let library = "/app/env/lib/python3.11/site-packages/openai/_base_client.py";
+        assert_eq!(read(stack), [frame("<module>", "/app/main.py", 9, true), frame("request", library, 1047, false)]);
+        assert_eq!(frames(stack)[0].source.as_deref(), Some("    ask()"));
+    }
+
+    #[test]
+    fn javascript() {
+        let stack = "Error: slow down\n    at OpenAI.make (file:///app/node_modules/openai/core.mjs:321:15)\n    at process.processTicks (node:internal/process/task_queues:95:5)\n    at async ask (/app/main.js:9:3)\n    at /app/main.js:20:1";
+        let wanted = [
+            frame("", "/app/main.js", 20, true),
+            frame("ask", "/app/main.js", 9, true),
+            frame("process.processTicks", "node:internal/process/task_queues", 95, false),
+            frame("OpenAI.make", "file:///app/node_modules/openai/core.mjs", 321, false),
+        ];
+        assert_eq!(read(stack), wanted);
+        assert_eq!(read("ask@https://shop.example/main.js:9:3"), [frame("ask", "https://shop.example/main.js", 9, true)]);
+    }
+
+    #[test]
+    fn java_and_dotnet() {
+        let stack = "com.shop.TooLate: no\n\tat com.shop.Order.pay(Order.java:9)\n\tat java.base/java.lang.Thread.run(Thread.java:1583)\nCaused by: java.io.IOException: x\n\tat com.shop.Net.read(Net.java:3)\n\t... 2 more";
+        assert_eq!(read(stack), [frame("run", "Thread.java", 1583, false), frame("pay", "Order.java", 9, true)]);
+        assert_eq!(frames(stack)[1].module.as_deref(), Some("com.shop.Order"));
+        let stack = "System.InvalidOperationException: no\n   at Shop.Order.Pay(String id) in /app/Order.cs:line 9\n   at System.Threading.Tasks.Task.Run() in /_/src/Task.cs:line 1";
+        let system = frame("System.Threading.Tasks.Task.Run", "/_/src/Task.cs", 1, false);
+        assert_eq!(read(stack), [system, frame("Shop.Order.Pay", "/app/Order.cs", 9, true)]);
+    }
+
+    #[test]
+    fn what_nobody_knows_has_no_frames() {
+        assert_eq!(read("goroutine 1 [running]:\nmain.main()\n\t/app/main.go:9 +0x1d"), []);
+        assert_eq!(read(""), []);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_left(text in "(at |File \"|[a-z@:.()]|[0-9]|\\n|é){0,80}") {
+            prop_assert!(frames(&text).len() <= MAX_FRAMES);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Logs: containers of lines, each with the trace and span that it was written in.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::Reader;
+use super::envelope::Item;
+use super::lenient::{Text, Time, Typed};
+use crate::clock::NoTime;
+use crate::fingerprint::Fingerprint;
+use crate::id::{SpanId, TraceId};
+use crate::json::{mend, parse_mended};
+use crate::log_line::{Level, LogLine, WITHOUT_TRACE};
+use crate::outcome::{Category, Outcome};
+
+#[derive(Deserialize)]
+struct Container<S> {
+    items: Vec<S>,
+}
+
+#[derive(Deserialize)]
+struct Log<'a> {
+    #[serde(borrow, default)]
+    trace_id: Text<'a>,
+    #[serde(borrow, default)]
+    span_id: Text<'a>,
+    #[serde(default)]
+    timestamp: Time,
+    #[serde(borrow, default)]
+    level: Text<'a>,
+    #[serde(borrow, default)]
+    body: Text<'a>,
+    #[serde(default)]
+    attributes: Typed,
+}
+
+fn dropped(reason: &str) -> Outcome {
+    Outcome::dropped(Category::Log, reason, None)
+}
+
+/// Reads a container; a broken line in it is dropped alone.
+pub(super) fn read(item: &Item, reader: &mut Reader) {
+    let logs = parse_mended(item.payload, |text| at_once(text, reader));
+    let logs = logs.or_else(|_| one_by_one(&mend(item.payload), reader));
+    let Ok(logs) = logs else { return reader.drop_container(Category::Log, "invalid_json", item) };
+    for log in logs {
+        match log {
+            Ok((content, mut line)) => {
+                line.key = reader.keys.next(content);
+                line.trim();
+                reader.lines.push(line);
+            }
+            Err(outcome) => reader.outcomes.push(outcome),
+        }
+    }
+}
+
+/// Lines with what they are known by, or why they are dropped.
+type Lines = Vec<Result<(Fingerprint, LogLine), Outcome>>;
+
+fn at_once(text: &str, reader: &Reader) -> Result<Lines, serde_json::Error> {
+    let container: Container<Log> = serde_json::from_str(text)?;
+    Ok(container.items.into_iter().map(|log| line(log, reader)).collect())
+}
+
+/// The way for a container of which some line is broken.
+fn one_by_one(text: &str, reader: &Reader) -> Result<Lines, serde_json::Error> {
+    let container: Container<&RawValue> = serde_json::from_str(text)?;
+    let one = |log: &RawValue| line(serde_json::from_str::<Log>(log.get()).map_err(|_| dropped("invalid_json"))?, reader);
+    Ok(container.items.into_iter().map(one).collect())
+}
+
+fn line(log: Log, reader: &Reader) -> Result<(Fingerprint, LogLine), Outcome> {
+    let trace_id: TraceId = log.trace_id.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| dropped(WITHOUT_TRACE))?;
+    let span_id: Option<SpanId> = log.span_id.as_str().and_then(|text| text.parse().ok());
+    let sent_us = log.timestamp.0.ok_or_else(|| dropped("invalid_timestamp"))?;
+    let shift = reader.clock.shift(sent_us).map_err(|NoTime::TooOld| dropped("too_old"))?;
+    let level = log.level.as_str().and_then(Level::of_word);
+    let body = log.body.into_string().unwrap_or_default();
+    let attributes = log.attributes.0;
+    let said = serde_json::to_string(&attributes).unwrap_or_default();
+    let place = [trace_id.to_string(), span_id.map(|span| span.to_string()).unwrap_or_default(), sent_us.to_string()];
+    let content = Fingerprint::of(&[&place[0], &place[1], &place[2], level.map_or("", Level::as_str), &body, &said]);
+    let line = LogLine { key: [0; 16], trace_id, span_id, at_us: sent_us.saturating_add(shift), level, body, attributes };
+    Ok((content, line))
+}

@@ -1,0 +1,90 @@
+//! Metrics that programs report beside their spans. They are in no sum of spans.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::access::Of;
+use super::ask::{Asked, Within};
+use super::{Api, ApiError};
+use crate::metrics::{Ask, Drawn, Metric, NoMetric};
+use crate::query::Bucket;
+
+/// Metrics of a project.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Metrics {
+    metrics: Vec<Metric>,
+}
+
+/// The metrics that have a point in the range, by name.
+#[utoipa::path(get, path = "/projects/{project}/metrics", tag = "metrics", params(("project" = u64, Path), Within),
+    responses((status = 200, body = Metrics), (status = 400, body = super::error::Body)))]
+pub(super) async fn list(State(api): State<Arc<Api>>, of: Of, Asked(within): Asked<Within>) -> Result<Json<Metrics>, ApiError> {
+    let (from_us, to_us) = within.range()?;
+    Ok(Json(Metrics { metrics: api.metrics.list(of.project, from_us, to_us).await.map_err(ApiError::internal)? }))
+}
+
+/// What to draw.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Wanted {
+    /// The metric.
+    name: String,
+    /// Its unit, where several have the name; left out: the one with the newest point.
+    unit: Option<String>,
+    /// Its kind, likewise.
+    kind: Option<String>,
+    /// `1m 5m 15m 30m 1h 6h 12h 1d`
+    bucket: Option<String>,
+    /// Of `measures` of the metric, several with commas between them; left out: the first of these.
+    measure: Option<String>,
+    /// One line for each value of this attribute.
+    group_by: Option<String>,
+}
+
+/// A metric over time, by bucket: `increase` and `rate` of counters, values of gauges, percentiles of histograms. Of an empty bucket
+/// counts are 0 and all else is null.
+#[utoipa::path(get, path = "/projects/{project}/metrics/series", tag = "metrics", params(("project" = u64, Path), Within, Wanted),
+    responses((status = 200, body = Series), (status = 400, body = super::error::Body), (status = 404, body = super::error::Body)))]
+pub(super) async fn series(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    Asked(within): Asked<Within>,
+    Asked(wanted): Asked<Wanted>,
+) -> Result<Json<Series>, ApiError> {
+    let (from_us, to_us) = within.range()?;
+    let bucket = Bucket::parse(wanted.bucket.as_deref().unwrap_or("1h"))?;
+    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let measures = given(wanted.measure).map(|text| text.split(',').map(|name| name.trim().to_owned()).collect());
+    let ask = Ask {
+        name: wanted.name,
+        // An empty unit is a unit too.
+        unit: wanted.unit,
+        kind: given(wanted.kind),
+        from_us,
+        to_us,
+        bucket_us: bucket.us(),
+        measures: measures.unwrap_or_default(),
+        group_by: given(wanted.group_by),
+    };
+    match api.metrics.draw(of.project, ask).await.map_err(ApiError::internal)? {
+        Ok(drawn) => Ok(Json(Series { bucket: bucket.name(), drawn })),
+        Err(NoMetric::Unknown(name)) => {
+            let hint = "`/metrics` lists those there are; it may have points in a longer range.";
+            Err(ApiError::not_found(&format!("metric as {name:?} in this range")).hint(hint))
+        }
+        Err(error) => Err(ApiError::bad_request("bad_query", error.to_string())),
+    }
+}
+
+/// A metric over time.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MetricSeries)]
+pub(super) struct Series {
+    bucket: &'static str,
+    #[serde(flatten)]
+    drawn: Drawn,
+}
