@@ -64,7 +64,52 @@ test('the program runs, the page shows its answer and its cost', async () => {
   }
 });
 
-const SCREENS = { overview: '/p/1', traces: '/p/1/traces', issues: '/p/1/issues', setup: '/p/1/setup', settings: '/settings', system: '/system' };
+test('what a program measures and logs is shown beside its spans, and in no sum', async () => {
+  const key = new URL(server.dsn).username;
+  const send = (path, body) =>
+    fetch(`${server.url}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-hinomi-key': key },
+      body: JSON.stringify(body),
+    });
+  const text = (name, value) => ({ key: name, value: { stringValue: value } });
+  const now = Date.now();
+  const point = (model, asInt) => ({ timeUnixNano: `${now}000000`, asInt, attributes: [text('model', model)] });
+  const sum = { isMonotonic: true, aggregationTemporality: 1, dataPoints: [point('gpt-4o', 30), point('<b>gpt-5</b>', 12)] };
+  const metrics = [{ name: 'shop.orders', unit: '{order}', description: 'Orders', sum }];
+  assert.equal((await send('/v1/metrics', { resourceMetrics: [{ scopeMetrics: [{ metrics }] }] })).status, 200);
+  const { traces } = await server.ask('/traces');
+  const [{ trace_id: traceId, root_span_id: spanId }] = traces;
+  const record = { traceId, spanId, timeUnixNano: `${Date.parse(traces[0].start_time)}000000`, severityNumber: 13 };
+  const logRecords = [{ ...record, body: { stringValue: '<img src=x onerror=alert(1)> slow' } }];
+  assert.equal((await send('/v1/logs', { resourceLogs: [{ scopeLogs: [{ logRecords }] }] })).status, 200);
+
+  const { browser, page, errors } = await openBrowser(server);
+  try {
+    await page.goto(`${server.url}/p/1/metrics`);
+    await page.getByRole('heading', { name: 'shop.orders' }).waitFor();
+    await page.getByRole('definition').filter({ hasText: '42' }).waitFor();
+    await page.getByRole('button', { name: 'Group by' }).click();
+    await page.getByRole('menuitemradio', { name: 'model' }).click();
+    await page.getByRole('cell', { name: '<b>gpt-5</b>' }).waitFor();
+    await page.waitForURL(/by=model/);
+    await page.goto(`${server.url}/p/1/traces/${traceId}`);
+    await page.getByText('<img src=x onerror=alert(1)> slow').first().waitFor();
+    assert.deepEqual(errors, []);
+  } finally {
+    await browser.close();
+  }
+});
+
+const SCREENS = {
+  overview: '/p/1',
+  traces: '/p/1/traces',
+  issues: '/p/1/issues',
+  metrics: '/p/1/metrics',
+  setup: '/p/1/setup',
+  settings: '/settings',
+  system: '/system',
+};
 const LOOKS = [
   ['light', { colorScheme: 'light' }],
   ['dark', { colorScheme: 'dark' }],

@@ -2,6 +2,7 @@
 import http from 'node:http';
 import { iso, makeTrace, START } from './data.mjs';
 import { breakdown, fail, FIELDS, groupBy, page, rowOf, runsOf, scope, series, sorted, sum, traces } from './queries.mjs';
+import { logsOf, metrics, metricSeries } from './signals.mjs';
 import { detail, issue, issues, KEY, outcomes } from './records.mjs';
 
 const port = Number(process.env.PORT ?? 8119);
@@ -78,6 +79,7 @@ function answer(method, path, params, body) {
       );
     return method === 'GET' ? { keys } : method === 'POST' ? keys.at(-1) : null;
   }
+  if (name === 'metrics') return one ? metricSeries(params) : { metrics: number === 1 ? metrics : [] };
   if (name === 'outcomes') return { outcomes: outcomes(number) };
   if (name === 'series') return series(number, params);
   if (name === 'breakdown') return breakdown(number, params);
@@ -85,11 +87,15 @@ function answer(method, path, params, body) {
     return one
       ? issue(number, Number(one), params)
       : page(sorted(issues(number, params), params.get('sort') ?? '-last_seen'), 'issues', params);
+  if (name === 'traces' && path.endsWith('/logs')) {
+    const found = traces.find(({ summary }) => summary.trace_id === one) ?? fail(404, 'No such trace');
+    return { logs: logsOf(found), next_cursor: null };
+  }
   if (name === 'traces' && two) return detail(one, two);
   if (name === 'traces' && one) {
     const found =
       traces.find(({ summary }) => summary.trace_id === one) ?? fail(404, 'No such trace', 'It may be older than what is kept.');
-    return { trace: found.summary, spans: found.spans, errors: found.errors };
+    return { trace: found.summary, spans: found.spans, errors: found.errors, scores: [], log_count: logsOf(found).length };
   }
   const found = scope(number, params);
   if (name === 'traces')

@@ -149,6 +149,13 @@ const targets = createRoute({
   component: lazyRouteComponent(() => import('./routes/alerts/targets')),
 });
 
+const metrics = createRoute({
+  getParentRoute: () => project,
+  path: '/metrics',
+  validateSearch: (raw: RawSearch) => texts(raw, 'metric', 'measure', 'by'),
+  component: lazyRouteComponent(() => import('./routes/metrics')),
+});
+
 const settings = createRoute({
   getParentRoute: () => app,
   path: '/settings',
@@ -167,7 +174,7 @@ const tree = root.addChildren([
   signIn,
   app.addChildren([
     home,
-    project.addChildren([overview, setup, traces, trace, issues, issue, alerts, incidents, incident, rule, budget, deliveries, targets]),
+    project.addChildren([overview, setup, traces, trace, issues, issue, metrics, alerts, incidents, incident, rule, budget, deliveries, targets]),
     settings,
     system,
   ]),

@@ -1,6 +1,6 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
 import type { Span as RangeSpan } from '../range';
-import { api, type Params } from './client';
+import { api, withParams, type Params } from './client';
 import type {
   BreakdownRow,
   Bucket,
@@ -8,8 +8,12 @@ import type {
   Issue,
   IssueEvent,
   Key,
+  LogLine,
   Me,
   Measure,
+  Metric,
+  MetricMeasure,
+  MetricSeries,
   NewPrice,
   Outcome,
   OwnPrice,
@@ -125,6 +129,46 @@ export const issuesPagesQuery = (project: number, scope: Scope, sort = '-last_se
 
 export const issueQuery = (project: number, issue: string, scope: Scope) =>
   projectQuery<{ issue: Issue; events: IssueEvent[] }>(project, 'issue', `/issues/${encodeURIComponent(issue)}`, scoped(scope));
+
+/** More than most traces log. */
+const LINES = 500;
+
+/** `count` is what the trace says of itself: more lines are another question. */
+export const logsPagesQuery = (project: number, trace: string, count: number) =>
+  infiniteQueryOptions({
+    queryKey: [...projectKey(project), 'logs', trace, count],
+    queryFn: ({ pageParam, signal }) =>
+      api<{ logs: LogLine[] } & Page>(`/projects/${project}/traces/${encodeURIComponent(trace)}/logs`, {
+        params: { limit: LINES, cursor: pageParam },
+        signal,
+      }),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (last) => last.next_cursor ?? undefined,
+    placeholderData: keepPreviousData,
+    staleTime: 60_000,
+    meta: { live: false },
+  });
+
+export const metricsQuery = (project: number, range: RangeSpan) =>
+  projectQuery<{ metrics: Metric[] }>(project, 'metrics', '/metrics', { from: range.from, to: range.to });
+
+export const metricSeriesQuery = (
+  project: number,
+  range: RangeSpan,
+  bucket: Bucket,
+  { name, unit, kind }: Pick<Metric, 'name' | 'unit' | 'kind'>,
+  measures: readonly MetricMeasure[],
+  groupBy?: string,
+) => {
+  const params = { from: range.from, to: range.to, bucket, name, kind, measure: measures.join(','), group_by: groupBy };
+  const path = `/projects/${project}/metrics/series`;
+  return queryOptions({
+    queryKey: [...projectKey(project), 'metric series', params, unit],
+    // An empty unit is a unit too, where another metric of the name has one.
+    queryFn: ({ signal }) => api<MetricSeries>(`${withParams(path, params)}&unit=${encodeURIComponent(unit)}`, { signal }),
+    placeholderData: keepPreviousData,
+  });
+};
 
 export const outcomesQuery = (project: number, range: RangeSpan) =>
   projectQuery<{ outcomes: Outcome[] }>(project, 'outcomes', '/outcomes', { from: range.from, to: range.to });

@@ -173,6 +173,8 @@ export interface Span {
   response_model: string | null;
   status: Status;
   status_detail: string | null;
+  /** Only parts of it have come, such as its messages, and not its own report. */
+  incomplete?: boolean;
   start_time: string;
   duration_ms: number;
   time_to_first_token_ms: number | null;
@@ -324,6 +326,52 @@ export interface TraceDetail {
   spans: Span[];
   errors: ErrorEvent[];
   scores: Score[];
+  /** How many lines were logged within it. */
+  log_count?: number;
+}
+
+/** A line that was logged within a trace. */
+export interface LogLine {
+  span_id: string | null;
+  time: string;
+  /** `trace debug info warn error fatal` */
+  level: string | null;
+  body: string;
+  attributes: Record<string, unknown>;
+}
+
+export type MetricKind = 'counter' | 'updown_counter' | 'gauge' | 'histogram' | 'summary';
+export type MetricMeasure = 'increase' | 'rate' | 'value' | 'mean' | 'min' | 'max' | 'count' | 'sum' | 'p50' | 'p95' | 'p99';
+
+/** What programs measure of themselves; it is in no sum of spans. */
+export interface Metric {
+  name: string;
+  unit: string;
+  kind: MetricKind;
+  description: string;
+  temporality: ('delta' | 'cumulative' | 'momentary')[];
+  attributes: string[];
+  reporter_attributes: string[];
+  /** The usual first. */
+  measures: MetricMeasure[];
+  series: number;
+  last_at: string;
+}
+
+export interface MetricGroup {
+  key: string | null;
+  total: number | null;
+  points: [string, number | null][];
+}
+
+export interface MetricSeries {
+  bucket: Bucket;
+  name: string;
+  unit: string;
+  kind: MetricKind;
+  measures: Partial<Record<MetricMeasure, MetricGroup[]>>;
+  groups_left_out: number;
+  series_left_out: number;
 }
 
 export interface Page {

@@ -50,6 +50,16 @@ export function Side({ project }: { project: Project | null }) {
             <span>{t('nav.issues')}</span>
           </Link>
           <Link
+            to="/p/$project/metrics"
+            params={params}
+            activeOptions={{ includeSearch: false }}
+            activeProps={active}
+            title={t('nav.metrics')}
+          >
+            <Icon name="metrics" />
+            <span>{t('nav.metrics')}</span>
+          </Link>
+          <Link
             to="/p/$project/alerts"
             params={params}
             activeOptions={{ includeSearch: false }}

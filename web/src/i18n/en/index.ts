@@ -1,6 +1,7 @@
 import { alerts } from './alerts';
 import { common } from './common';
 import { issues } from './issues';
+import { metrics } from './metrics';
 import { overview } from './overview';
 import { prices } from './prices';
 import { settings } from './settings';
@@ -9,4 +10,16 @@ import { text } from './text';
 import { trace } from './trace';
 import { traces } from './traces';
 
-export const en = { ...alerts, ...common, ...issues, ...overview, ...prices, ...settings, ...setup, ...text, ...trace, ...traces };
+export const en = {
+  ...alerts,
+  ...common,
+  ...issues,
+  ...metrics,
+  ...overview,
+  ...prices,
+  ...settings,
+  ...setup,
+  ...text,
+  ...trace,
+  ...traces,
+};

@@ -2,6 +2,7 @@ import type { en } from '../en';
 import { alerts } from './alerts';
 import { common } from './common';
 import { issues } from './issues';
+import { metrics } from './metrics';
 import { overview } from './overview';
 import { prices } from './prices';
 import { settings } from './settings';
@@ -14,6 +15,7 @@ export const ja: Record<keyof typeof en, string> = {
   ...alerts,
   ...common,
   ...issues,
+  ...metrics,
   ...overview,
   ...prices,
   ...settings,

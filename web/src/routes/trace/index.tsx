@@ -18,6 +18,7 @@ import { useTitle } from '../../shell/title';
 import { LookingProvider, SelectedProvider, type Looking, type View } from './context';
 import { Detail } from './detail';
 import { Errors } from './errors';
+import { Logs } from './logs';
 import { Scores } from './scores';
 import { Header } from './header';
 import { Kin } from './kin';
@@ -30,6 +31,7 @@ import { CopyTranscript, Transcript, TranscriptTools } from './transcript';
 import './styles/frame.css';
 import './styles/tree.css';
 import './styles/below.css';
+import './styles/logs.css';
 import './styles/span.css';
 import './styles/transcript.css';
 import './styles/narrow.css';
@@ -216,6 +218,7 @@ function Answer({ data, arriving }: { data: TraceDetail; arriving: boolean }) {
               <Spans view={shownView} views={views} onView={setView} onOpen={openPane} />
               <Errors />
               <Scores />
+              <Logs />
               {tree.nodes.length <= SHORT && shownView !== 'transcript' && <Kin />}
             </div>
             {wide && (

@@ -1,5 +1,6 @@
 import { memo, useEffect, useMemo, useRef, type KeyboardEvent } from 'react';
 import { usageOf } from '../../api/status';
+import type { LogLine } from '../../api/types';
 import { plain, type Format } from '../../format';
 import { useT } from '../../i18n';
 import { Glyph, Icon, kindColor, StatusGlyph } from '../../parts/icons';
@@ -8,7 +9,8 @@ import { usePhone, useWindowRows } from '../../parts/window-rows';
 import { useReader } from '../../reader';
 import { useLooking, useSelected } from './context';
 import { ownTime, type Axis, type Stretch } from './model/time';
-import { isCall, type Node } from './model/tree';
+import { isCall, millis, type Node } from './model/tree';
+import { bySpan, isGrave, useLogs } from './use-logs';
 
 const ROW = 24;
 const PHONE_ROW = 36;
@@ -46,6 +48,9 @@ export function Rows({ rows, timeline, folded, onFold, found, onKey, onPick }: R
     covered: phone ? PHONE_COVERED : COVERED,
     coveredBelow: phone ? TABS : 0,
   });
+
+  const { lines } = useLogs();
+  const logged = useMemo(() => bySpan(lines), [lines]);
 
   const at = selected ? rows.indexOf(selected) : -1;
   const opened = useRef(false);
@@ -107,6 +112,8 @@ export function Rows({ rows, timeline, folded, onFold, found, onKey, onPick }: R
               found={found === null ? null : found.has(node)}
               money={money}
               heaviest={tree.nodes.length > 1 && node.self > 0.5 * tree.length}
+              lines={logged.get(node.span.span_id)}
+              origin={tree.origin}
               onFold={onFold}
               onPick={onPick}
             />
@@ -171,12 +178,14 @@ interface RowProps {
   found: boolean | null;
   money: (usd: number) => string;
   heaviest: boolean;
+  lines: LogLine[] | undefined;
+  origin: number;
   onFold: (node: Node, fold: boolean) => void;
   onPick: (node: Node) => void;
 }
 
 const Row = memo(function Row(props: RowProps) {
-  const { node, index, offset, height, timeline, axis, path, chosen, folded, found, money, heaviest, onFold, onPick } = props;
+  const { node, index, offset, height, timeline, axis, path, chosen, folded, found, money, heaviest, lines, origin, onFold, onPick } = props;
   const t = useT();
   const { span } = node;
   const bad = span.status === 'error';
@@ -233,7 +242,7 @@ const Row = memo(function Row(props: RowProps) {
         <Duration ms={node.self} />
       </span>
       <Took node={node} money={money} />
-      <Bar node={node} axis={axis} path={path} />
+      <Bar node={node} axis={axis} path={path} lines={lines} origin={origin} />
     </div>
   );
 });
@@ -266,6 +275,7 @@ function Note({ node, folded }: { node: Node; folded: boolean }) {
       )}
       {span.status === 'cancelled' && <em>{t('status.cancelled')}</em>}
       {!span.counted && isCall(span) && <em title={span.not_counted_because ?? undefined}>{t('traces.notCounted')}</em>}
+      {span.incomplete && <em title={t('trace.incompleteWhy')}>{t('trace.incomplete')}</em>}
       {node.orphan && <em title={t('trace.orphanWhy')}>{t('trace.orphan')}</em>}
       {span.op && span.op !== span.name && <span className="op ell">{span.op}</span>}
     </>
@@ -312,7 +322,15 @@ function Took({ node, money }: { node: Node; money: (usd: number) => string }) {
 const NEAR = 0.002;
 
 /** Solid is own time, pale is waiting for children; the rule below is the critical path. */
-const Bar = memo(function Bar({ node, axis, path }: { node: Node; axis: Axis; path: Stretch[] | undefined }) {
+interface BarProps {
+  node: Node;
+  axis: Axis;
+  path: Stretch[] | undefined;
+  lines: LogLine[] | undefined;
+  origin: number;
+}
+
+const Bar = memo(function Bar({ node, axis, path, lines, origin }: BarProps) {
   const place = (time: number) => axis.place(time) * 100;
   const box = ([from, to]: Stretch) => ({
     left: `${place(from).toFixed(3)}%`,
@@ -337,9 +355,24 @@ const Bar = memo(function Bar({ node, axis, path }: { node: Node; axis: Axis; pa
       {critical.map((stretch) => (
         <u key={stretch[0]} style={box(stretch)} />
       ))}
+      {marksOf(lines, axis, origin).map(({ at, grave }) => (
+        <s key={at} className={grave ? 'grave' : undefined} style={{ left: `${at.toFixed(3)}%` }} />
+      ))}
     </span>
   );
 });
+
+/** Where lines were logged, in per cent of the axis; those closer than a dot are one, grave if any is. */
+function marksOf(lines: LogLine[] | undefined, axis: Axis, origin: number): { at: number; grave: boolean }[] {
+  const marks: { at: number; grave: boolean }[] = [];
+  for (const line of lines ?? []) {
+    const at = Math.max(0, Math.min(100, axis.place(millis(line.time) - origin) * 100));
+    const last = marks[marks.length - 1];
+    if (last && at - last.at < NEAR * 100) last.grave ||= isGrave(line);
+    else marks.push({ at, grave: isGrave(line) });
+  }
+  return marks;
+}
 
 function joined(stretches: Stretch[], axis: Axis): Stretch[] {
   const found: Stretch[] = [];

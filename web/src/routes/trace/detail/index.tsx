@@ -10,8 +10,10 @@ import { Tabs } from '../../../parts/tabs';
 import { Chip, Duration, Unknown } from '../../../parts/values';
 import { useReader } from '../../../reader';
 import { useLooking } from '../context';
+import { LogLines } from '../logs';
 import { isCall, type Node } from '../model/tree';
 import { PaceChip, tokensPerSecond } from '../speed';
+import { useLogs } from '../use-logs';
 import { Attributes, Raw } from './attributes';
 import { CostTab } from './cost';
 import { Details } from './details';
@@ -19,7 +21,7 @@ import { MessagesTab } from './messages';
 import { AlsoReported, Failures, NotCounted } from './notes';
 import { ReadingTab } from './reading';
 
-const TABS = ['messages', 'cost', 'details', 'attributes', 'reading', 'raw'] as const;
+const TABS = ['messages', 'cost', 'details', 'logs', 'attributes', 'reading', 'raw'] as const;
 type Tab = (typeof TABS)[number];
 
 /** Steps that say something themselves: calls, and what speaks for them. */
@@ -37,11 +39,11 @@ const SPEAKS = new Set([
   'prompt',
 ]);
 
-function tabsOf({ span, took }: Node, detail: SpanDetail | undefined): Tab[] {
+function tabsOf({ span, took }: Node, detail: SpanDetail | undefined, logged: boolean): Tab[] {
   const messages = detail ? detail.input_messages.length + detail.output_messages.length : 0;
   const talks = span.kind === 'llm' || messages > 0 || (SPEAKS.has(span.kind) && (span.input_preview ?? span.output_preview) !== null);
   const costs = isCall(span) || took.llm_calls > 0;
-  return TABS.filter((tab) => (tab !== 'messages' || talks) && (tab !== 'cost' || costs));
+  return TABS.filter((tab) => (tab !== 'messages' || talks) && (tab !== 'cost' || costs) && (tab !== 'logs' || logged));
 }
 
 /** Everything about one span. Its messages and attributes come when it is looked at. */
@@ -57,16 +59,22 @@ export const Detail = memo(function Detail({ node, tab, onTab }: { node: Node; t
     meta: { live: false },
   });
   const detail = query.data;
-  const tabs = tabsOf(node, detail);
+  const lines = useLogs().lines.filter((line) => line.span_id === span.span_id);
+  const tabs = tabsOf(node, detail, lines.length > 0);
   const fallback: Tab = tabs.includes('messages') ? 'messages' : SPEAKS.has(span.kind) ? 'details' : 'attributes';
   const selected = tabs.find((one) => one === tab) ?? fallback;
   const counts: Partial<Record<Tab, number>> = detail
-    ? { messages: detail.input_messages.length + detail.output_messages.length, attributes: Object.keys(detail.attributes).length }
+    ? {
+        messages: detail.input_messages.length + detail.output_messages.length,
+        logs: lines.length,
+        attributes: Object.keys(detail.attributes).length,
+      }
     : {};
   const content: Record<Tab, (full: SpanDetail) => ReactNode> = {
     messages: (full) => <MessagesTab detail={full} />,
     cost: (full) => <CostTab detail={full} node={node} />,
     details: (full) => <Details detail={full} node={node} />,
+    logs: () => <LogLines lines={lines} />,
     attributes: (full) => <Attributes key={span.span_id} detail={full} />,
     reading: (full) => <ReadingTab detail={full} />,
     raw: (full) => <Raw detail={full} />,
@@ -112,6 +120,11 @@ function Head({ node }: { node: Node }) {
         {span.op && <Chip>{span.op}</Chip>}
         {span.provider && <Chip>{span.provider}</Chip>}
         {span.status !== 'ok' && <Chip tone={span.status === 'error' ? 'bad' : undefined}>{t(`status.${span.status}`)}</Chip>}
+        {span.incomplete && (
+          <Chip tone="wrn" title={t('trace.incompleteWhy')}>
+            {t('trace.incomplete')}
+          </Chip>
+        )}
         {span.compared && <PaceChip span={span} compared={span.compared} />}
         <span className="sp" />
         <CopyIcon text={window.location.href} label={t('trace.copySpanLink')} />

@@ -1,0 +1,301 @@
+import { useQuery } from '@tanstack/react-query';
+import { Link, useNavigate, useSearch } from '@tanstack/react-router';
+import { useCallback, useMemo, useState } from 'react';
+import { metricSeriesQuery, metricsQuery } from '../../api/queries';
+import type { Metric, MetricMeasure } from '../../api/types';
+import { ChartGroup, LineChart, StackChart } from '../../charts';
+import { useT } from '../../i18n';
+import { Icon } from '../../parts/icons';
+import { Choice, Menu } from '../../parts/menu';
+import { Empty, ErrorPart, Skeleton } from '../../parts/states';
+import { Table } from '../../parts/table';
+import { Age, Num, Said, Swatch, Unknown } from '../../parts/values';
+import { useProject } from '../../project';
+import { BUCKET_MS } from '../../range';
+import { useRange, useReader } from '../../reader';
+import { lengthText } from '../../shell/length';
+import { useTitle } from '../../shell/title';
+import { addsUp, chosenOf, families, idOf, linesOf, SHOWN, type Drawn } from './lines';
+import { unitWord, writerOf, type Write } from './units';
+import './metrics.css';
+
+/** A range that ends now slides on, also when nothing comes in. */
+const SLIDE_MS = 60_000;
+
+const FROM = '/app/p/$project/metrics' as const;
+
+/** What programs measure of themselves, beside their spans. */
+export default function Metrics() {
+  const t = useT();
+  useTitle(t('metrics.title'));
+  const project = useProject();
+  const range = useRange();
+  const { metric: wanted } = useSearch({ from: FROM });
+  const list = useQuery({ ...metricsQuery(project.id, range.span), refetchInterval: SLIDE_MS });
+  const metrics = list.data?.metrics ?? [];
+  const metric = chosenOf(wanted, metrics, idOf);
+  return (
+    <>
+      <h1 className="vh">{t('metrics.title')}</h1>
+      {list.error && !list.data && (
+        <div className="pane sheet">
+          <ErrorPart error={list.error} onRetry={() => void list.refetch()} />
+        </div>
+      )}
+      {list.isPending && (
+        <div className="pane sheet">
+          <Skeleton rows={10} height={28} />
+        </div>
+      )}
+      {list.data && !metric && (
+        <Empty
+          title={t('metrics.nothing')}
+          action={
+            <Link className="btn" to="/p/$project/setup" params={{ project: String(project.id) }}>
+              {t('nav.setup')}
+            </Link>
+          }
+        >
+          {t('metrics.nothingWhy')}
+        </Empty>
+      )}
+      {metric && (
+        <div className="metrics sheet">
+          <Names metrics={metrics} chosen={metric} />
+          <One key={idOf(metric)} metric={metric} />
+        </div>
+      )}
+    </>
+  );
+}
+
+function Names({ metrics, chosen }: { metrics: Metric[]; chosen: Metric }) {
+  const t = useT();
+  const project = useProject();
+  const [words, setWords] = useState('');
+  const found = families(metrics, words);
+  return (
+    <nav className="mnames" aria-label={t('metrics.title')}>
+      <label className="find">
+        <Icon name="search" size="s" />
+        <input
+          type="search"
+          value={words}
+          placeholder={t('metrics.find')}
+          aria-label={t('metrics.find')}
+          onChange={(event) => setWords(event.target.value)}
+        />
+      </label>
+      {found.map(([family, list]) => (
+        <ul key={family}>
+          {list.map((metric) => {
+            const here = idOf(metric) === idOf(chosen);
+            return (
+              <li key={idOf(metric)}>
+                <Link
+                  to="/p/$project/metrics"
+                  params={{ project: String(project.id) }}
+                  search={(was) => ({ ...was, metric: idOf(metric), measure: undefined, by: undefined })}
+                  className={here ? 'on' : undefined}
+                  aria-current={here ? 'true' : undefined}
+                  title={metric.description || undefined}
+                >
+                  <span>{metric.name}</span>
+                  <em>{unitWord(metric.unit)}</em>
+                </Link>
+              </li>
+            );
+          })}
+        </ul>
+      ))}
+      {found.length === 0 && <p className="hollow">{t('metrics.notFound')}</p>}
+    </nav>
+  );
+}
+
+function One({ metric }: { metric: Metric }) {
+  const t = useT();
+  const { format } = useReader();
+  const project = useProject();
+  const navigate = useNavigate();
+  const range = useRange();
+  const { measure: wanted, by } = useSearch({ from: FROM });
+  const measure = metric.measures.find((one) => one === wanted) ?? metric.measures[0] ?? 'increase';
+  const known = [...metric.attributes, ...metric.reporter_attributes];
+  const group = by !== undefined && known.includes(by) ? by : undefined;
+  const all = useQuery({ ...metricSeriesQuery(project.id, range.span, range.bucket, metric, metric.measures), refetchInterval: SLIDE_MS });
+  const grouped = useQuery({
+    ...metricSeriesQuery(project.id, range.span, range.bucket, metric, [measure], group),
+    refetchInterval: SLIDE_MS,
+    enabled: group !== undefined,
+  });
+  const shown = group === undefined ? all : grouped;
+  const setSearch = (patch: { measure?: string; by?: string }) =>
+    void navigate({ to: '.', search: (was) => ({ ...was, ...patch }), replace: true });
+  const setRange = useCallback(
+    (from: number, to: number) =>
+      void navigate({
+        to: '.',
+        search: (was) => ({ ...was, last: undefined, from: new Date(from).toISOString(), to: new Date(to).toISOString() }),
+      }),
+    [navigate],
+  );
+  const groups = useMemo(() => shown.data?.measures[measure] ?? [], [shown.data, measure]);
+  const lines = useMemo(() => linesOf(groups, t('common.noValue')), [groups, t]);
+  const times = useMemo(() => groups[0]?.points.map(([at]) => Date.parse(at)) ?? [], [groups]);
+  const write = writerOf(metric, measure, format);
+  return (
+    <section className="pane mone" aria-label={metric.name}>
+      <div className="head">
+        <h2>{metric.name}</h2>
+        <span className="meta">
+          {t(`metrics.kind.${metric.kind}`)}
+          {unitWord(metric.unit) && ` · ${unitWord(metric.unit)}`}
+        </span>
+      </div>
+      {metric.description && (
+        <p className="dim small">
+          <Said text={metric.description} />
+        </p>
+      )}
+      <div className="mtools">
+        <div className="seg" role="group" aria-label={t('metrics.measure')}>
+          {metric.measures.map((one) => (
+            <button
+              key={one}
+              type="button"
+              aria-pressed={one === measure}
+              className={one === measure ? 'on' : undefined}
+              onClick={() => setSearch({ measure: one === metric.measures[0] ? undefined : one })}
+            >
+              {t(`metrics.measure.${one}`)}
+            </button>
+          ))}
+        </div>
+        <By metric={metric} group={group} onChange={(next) => setSearch({ by: next })} />
+        <span className="sp" />
+        <span className="dim small">
+          {t('metrics.series', { n: metric.series })} · {t('metrics.last')} <Age at={metric.last_at} />
+        </span>
+      </div>
+      {shown.error && !shown.data && <ErrorPart error={shown.error} onRetry={() => void shown.refetch()} />}
+      {shown.isPending && <Skeleton rows={6} height={36} />}
+      {shown.data && (
+        <div className={shown.isPlaceholderData ? 'stale' : undefined}>
+          <ChartGroup times={times} bucketMs={BUCKET_MS[shown.data.bucket]} filling={range.last !== null} onRange={setRange}>
+            <Chart metric={metric} measure={measure} lines={lines} write={write} />
+          </ChartGroup>
+          <p className="dim small mwhy">
+            {t(addsUp(measure) ? 'metrics.perBucket' : 'metrics.ofBucket', { width: lengthText(t, shown.data.bucket) })} {t('metrics.apart')}
+          </p>
+          {group === undefined ? (
+            <Totals metric={metric} totals={metric.measures.map((one) => [one, all.data?.measures[one]?.[0]?.total ?? null])} />
+          ) : (
+            <Groups name={group} measure={measure} lines={lines} write={write} leftOut={shown.data.groups_left_out} />
+          )}
+          {shown.data.series_left_out > 0 && (
+            <p className="small wrn">{t('metrics.seriesLeftOut', { n: format.count(shown.data.series_left_out) })}</p>
+          )}
+        </div>
+      )}
+    </section>
+  );
+}
+
+function By({ metric, group, onChange }: { metric: Metric; group: string | undefined; onChange: (by: string | undefined) => void }) {
+  const t = useT();
+  const options = [
+    { value: '', label: t('metrics.all') },
+    ...metric.attributes.map((name) => ({ value: name, label: name })),
+    ...metric.reporter_attributes.map((name) => ({ value: name, label: name, end: t('metrics.ofReporter') })),
+  ];
+  return (
+    <Menu
+      label={t('metrics.by')}
+      trigger={
+        <button type="button" className="btn">
+          {group === undefined ? t('metrics.by') : t('metrics.byName', { name: group })}
+          <Icon name="down" size="xs" />
+        </button>
+      }
+    >
+      <Choice value={group ?? ''} options={options} onChange={(value) => onChange(value || undefined)} />
+    </Menu>
+  );
+}
+
+interface ChartProps {
+  metric: Metric;
+  measure: MetricMeasure;
+  lines: Drawn[];
+  write: Write;
+}
+
+function Chart({ metric, measure, lines, write }: ChartProps) {
+  const t = useT();
+  const name = `${metric.name}, ${t(`metrics.measure.${measure}`)}`;
+  const shown = lines.slice(0, SHOWN);
+  const falls = shown.some(({ values }) => values.some((value) => value !== null && value < 0));
+  if (addsUp(measure) && !falls) {
+    return <StackChart name={name} series={shown.toReversed()} mark={write} height={240} room={64} whole={measure === 'count'} />;
+  }
+  return <LineChart name={name} series={shown} mark={write} height={240} room={64} />;
+}
+
+function Totals({ metric, totals }: { metric: Metric; totals: [MetricMeasure, number | null][] }) {
+  const t = useT();
+  const { format } = useReader();
+  return (
+    <dl className="mtotals">
+      {totals.map(([measure, total]) => (
+        <div key={measure}>
+          <dt>{t(`metrics.measure.${measure}`)}</dt>
+          <dd>{total === null ? <Unknown /> : <Num v={writerOf(metric, measure, format)(total)} />}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+interface GroupsProps {
+  name: string;
+  measure: MetricMeasure;
+  lines: Drawn[];
+  write: Write;
+  leftOut: number;
+}
+
+function Groups({ name, measure, lines, write, leftOut }: GroupsProps) {
+  const t = useT();
+  const { format } = useReader();
+  return (
+    <>
+      <Table
+        label={t('metrics.byName', { name })}
+        rows={lines}
+        rowKey={({ key }) => key}
+        columns={[
+          {
+            key: 'name',
+            head: name,
+            grow: true,
+            cell: ({ label, color }) => (
+              <>
+                <Swatch color={lines.length > SHOWN && lines.findIndex((line) => line.label === label) >= SHOWN ? 'var(--c-other)' : color} />{' '}
+                <Said text={label} />
+              </>
+            ),
+          },
+          {
+            key: 'total',
+            head: t(`metrics.measure.${measure}`),
+            num: true,
+            cell: ({ total }) => (total === null ? <Unknown /> : <Num v={write(total)} />),
+          },
+        ]}
+      />
+      {lines.length > SHOWN && <p className="dim small">{t('metrics.notDrawn', { n: SHOWN })}</p>}
+      {leftOut > 0 && <p className="dim small">{t('metrics.leftOut', { n: format.count(leftOut) })}</p>}
+    </>
+  );
+}

@@ -1,0 +1,91 @@
+import { memo, useState } from 'react';
+import type { LogLine } from '../../api/types';
+import { useT } from '../../i18n';
+import { Icon } from '../../parts/icons';
+import { ErrorPart, Skeleton } from '../../parts/states';
+import { Num, Said } from '../../parts/values';
+import { useReader } from '../../reader';
+import { useLooking } from './context';
+import { millis } from './model/tree';
+import { useLogs } from './use-logs';
+
+/** Everything that was logged within the trace, beside what it was logged in. */
+export const Logs = memo(function Logs() {
+  const t = useT();
+  const { format } = useReader();
+  const { lines, count, query } = useLogs();
+  if (count === 0) return null;
+  return (
+    <section className="below">
+      <div className="head">
+        <h2>{t('trace.logs')}</h2>
+        <span className="meta">{format.count(count)}</span>
+      </div>
+      {query.isPending && <Skeleton rows={Math.min(8, count)} height={26} />}
+      {query.error && lines.length === 0 && <ErrorPart error={query.error} onRetry={() => void query.refetch()} />}
+      <LogLines lines={lines} withSpan />
+      {query.hasNextPage && (
+        <button type="button" className="btn" disabled={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
+          {t('trace.moreLogs', { n: count - lines.length })}
+        </button>
+      )}
+    </section>
+  );
+});
+
+/** Lines with their time from the start of the trace; one that is opened shows its attributes. */
+export function LogLines({ lines, withSpan = false }: { lines: readonly LogLine[]; withSpan?: boolean }) {
+  return (
+    <ol className={withSpan ? 'loglines' : 'loglines own'}>
+      {lines.map((line, at) => (
+        <Line key={at} line={line} withSpan={withSpan} />
+      ))}
+    </ol>
+  );
+}
+
+function Line({ line, withSpan }: { line: LogLine; withSpan: boolean }) {
+  const t = useT();
+  const { format, zone } = useReader();
+  const { tree, select } = useLooking();
+  const [open, setOpen] = useState(false);
+  const node = line.span_id === null ? undefined : tree.byId.get(line.span_id);
+  const attributes = Object.entries(line.attributes);
+  const after = millis(line.time) - tree.origin;
+  return (
+    <li className={line.level ?? undefined}>
+      <button type="button" className="lline" aria-expanded={open} onClick={() => setOpen(!open)}>
+        <Icon name={open ? 'down' : 'right'} size="xs" />
+        <time dateTime={line.time} title={`${format.exact(line.time)} ${zone}`}>
+          <Num v={[{ n: after < 0 ? '\u2212' : '+' }, ...format.duration(Math.abs(after))]} />
+        </time>
+        <span className="lv">{line.level ?? t('trace.noLevel')}</span>
+        <Said className="lbody" text={line.body} />
+      </button>
+      {withSpan && (
+        <span className="lspan">
+          {node ? (
+            <button type="button" className="ulink ell" onClick={() => select(node.span.span_id)}>
+              {node.span.name || node.span.op || node.span.span_id}
+            </button>
+          ) : (
+            <span className="dim">{t(line.span_id === null ? 'trace.logOfTrace' : 'trace.noSpanOfIt')}</span>
+          )}
+        </span>
+      )}
+      {open && (
+        <dl className="lattrs">
+          {attributes.map(([name, value]) => (
+            <div key={name}>
+              <dt>{name}</dt>
+              <dd>
+                <Said text={typeof value === 'string' ? value : JSON.stringify(value)} />
+              </dd>
+            </div>
+          ))}
+          {attributes.length === 0 && <p className="dim">{t('trace.noAttributes')}</p>}
+        </dl>
+      )}
+    </li>
+  );
+}

@@ -1,0 +1,16 @@
+import { expect, it } from 'vitest';
+import type { LogLine } from '../../api/types';
+import { bySpan, isGrave } from './use-logs';
+
+const line = (span_id: string | null, level: string | null): LogLine => ({ span_id, level, time: '', body: '', attributes: {} });
+
+it('puts lines beside their spans, and leaves out those of the whole trace', () => {
+  const found = bySpan([line('a', 'info'), line(null, 'info'), line('b', 'warn'), line('a', null)]);
+  expect([...found].map(([span, lines]) => [span, lines.length])).toEqual([
+    ['a', 2],
+    ['b', 1],
+  ]);
+});
+
+it('knows what somebody should look at', () =>
+  expect(['info', 'warn', 'error', 'fatal', null].map((level) => isGrave(line(null, level)))).toEqual([false, true, true, true, false]));
