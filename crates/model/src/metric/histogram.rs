@@ -252,7 +252,8 @@ mod tests {
         assert!(near(all.quantile(0.75), 1.5));
         assert!(near(of(&[explicit([0, 0, 0, 5])]).quantile(0.5), 4.0), "past the last bound that bound is all one knows");
         let known = Histogram { min: Some(0.5), max: Some(9.0), ..explicit([1, 0, 0, 1]) };
-        assert!(near(of(&[known.clone()]).quantile(1.0), 9.0) && near(of(&[known]).quantile(0.0), 0.5));
+        let known = of(&[known]);
+        assert!(near(known.quantile(1.0), 9.0) && near(known.quantile(0.0), 0.5));
         assert_eq!(of(&[]).quantile(0.5), None);
         assert_eq!(of(&[Histogram { count: 3, sum: Some(6.0), ..Histogram::default() }]).quantile(0.5), None);
         assert_eq!(of(&[Histogram { count: 3, sum: Some(6.0), ..Histogram::default() }]).mean(), Some(2.0));

@@ -31,8 +31,10 @@ const MAX_TEXT: Limit = Limit(8192);
 
 names!(
     /// What told of an error.
+    #[derive(Default)]
     Reporter {
         /// An error event of Sentry's protocol.
+        #[default]
         Sentry = "sentry",
         /// An event, or attributes, of a span of OpenTelemetry's.
         SpanEvent = "span_event",
@@ -40,12 +42,6 @@ names!(
         LogRecord = "log_record",
     }
 );
-
-impl Default for Reporter {
-    fn default() -> Reporter {
-        Reporter::Sentry
-    }
-}
 
 /// An error that a client reports.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ fn line(number: u64, trace: u128, at_us: i64) -> LogLine {
     LogLine {
         key,
         trace_id: TraceId(trace),
-        span_id: (number % 2 == 0).then_some(SpanId(u64::MAX)),
+        span_id: number.is_multiple_of(2).then_some(SpanId(u64::MAX)),
         at_us,
         level: Some(Level::Warn),
         body: format!("line {number}"),

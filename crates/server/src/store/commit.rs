@@ -207,7 +207,7 @@ impl Committer {
                         }
                     }
                     Command::Probe => {
-                        self.commit(std::mem::take(&mut requests));
+                        self.commit(std::mem::take(&mut turns));
                         self.probe();
                     }
                     Command::Close(done) => {
