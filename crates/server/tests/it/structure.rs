@@ -21,7 +21,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("prices", &["meta"]),
     ("ingest", &["config", "errors", "logs", "meta", "metrics", "outcomes", "scores", "sqlite", "store"]),
     ("query", &["store", "time"]),
-    ("alert", &["meta", "metrics", "notify", "outcomes", "query", "sqlite", "store", "time"]),
+    ("alert", &["meta", "notify", "outcomes", "query", "sqlite", "store", "time"]),
     ("api", &["alert", "errors", "logs", "meta", "metrics", "notify", "outcomes", "prices", "query", "scores", "store", "time"]),
 ];
 
