@@ -3,6 +3,7 @@ import http from 'node:http';
 import { iso, makeTrace, START } from './data.mjs';
 import { breakdown, fail, FIELDS, groupBy, page, rowOf, runsOf, scope, series, sorted, sum, traces } from './queries.mjs';
 import { logsOf, metrics, metricSeries } from './signals.mjs';
+import { ownPrices, repriced, unpriced } from './prices.mjs';
 import { detail, issue, issues, KEY, outcomes } from './records.mjs';
 
 const port = Number(process.env.PORT ?? 8119);
@@ -80,6 +81,9 @@ function answer(method, path, params, body) {
     return method === 'GET' ? { keys } : method === 'POST' ? keys.at(-1) : null;
   }
   if (name === 'metrics') return one ? metricSeries(params) : { metrics: number === 1 ? metrics : [] };
+  if (name === 'prices' && one === 'unpriced') return { models: number === 1 ? unpriced : [] };
+  if (name === 'prices') return ownPrices(method, Number(one), body);
+  if (name === 'reprice') return repriced(body.dry_run);
   if (name === 'outcomes') return { outcomes: outcomes(number) };
   if (name === 'series') return series(number, params);
   if (name === 'breakdown') return breakdown(number, params);

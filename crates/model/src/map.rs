@@ -353,10 +353,9 @@ fn count_in_answer(span: &mut Span) {
 /// OpenAI's item of that name. What it does beside searching (opening a page that it found, looking into it) is not billed.
 fn is_web_search(part: &Part) -> bool {
     match part {
-        Part::ToolCall { name, .. } => name == "web_search_call",
-        Part::Other { content } if content.contains("web_search_call") => {
-            let Ok(item) = serde_json::from_str::<Value>(content) else { return false };
-            item["type"] == "web_search_call" && item["action"]["type"].as_str().is_none_or(|action| action == "search")
+        Part::ToolCall { name, arguments, .. } if name == "web_search_call" => {
+            let action: Value = serde_json::from_str(arguments).unwrap_or_default();
+            action["type"].as_str().is_none_or(|action| action == "search")
         }
         _ => false,
     }

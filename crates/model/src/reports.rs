@@ -35,6 +35,9 @@ const GATEWAYS: &[&str] = &[
 /// The op of a request that a program answers.
 pub const SERVING: &str = "http.server";
 
+/// How a reading says that something is from the gateway.
+const GATEWAYS_REPORT: &str = "the gateway's report";
+
 /// How far the clocks of two programs may be apart.
 const SLACK_US: i64 = 1_000_000;
 
@@ -172,7 +175,7 @@ pub fn same_call<'a>(one: &'a Report, other: &'a Report) -> Option<(&'a Report, 
 
 /// Writes into the program's span that the gateway's reports the same call, and what the gateway knows better.
 pub fn take_from_gateway(program: &mut Span, gateway: &Span) {
-    let from = format!("the gateway's report, span {} of trace {}", gateway.span_id, gateway.trace_id);
+    let from = format!("{GATEWAYS_REPORT}, span {} of trace {}", gateway.span_id, gateway.trace_id);
     let read = |field: &str| Reading { field: field.to_owned(), from: from.clone() };
     if knows_more(gateway, program) {
         program.usage = Usage { total: gateway.usage.total.or(program.usage.total), ..gateway.usage };
@@ -184,6 +187,12 @@ pub fn take_from_gateway(program: &mut Span, gateway: &Span) {
     }
     program.client_cost = program.client_cost.or(gateway.client_cost);
     program.also_reported = Some(AlsoReported { trace_id: gateway.trace_id, span_id: gateway.span_id, counts: true });
+}
+
+/// True when the span's cost is what the gateway says, which knows what it bills.
+pub fn took_cost(program: &Span) -> bool {
+    program.also_reported.is_some_and(|other| other.counts)
+        && program.reading.iter().any(|reading| reading.field == "cost" && reading.from.starts_with(GATEWAYS_REPORT))
 }
 
 /// Writes into the gateway's span that the program's reports the same call.

@@ -16,6 +16,7 @@ pub mod outcomes;
 pub mod page;
 pub mod prices;
 pub mod query;
+pub mod reprice;
 pub mod scores;
 pub mod sqlite;
 pub mod store;

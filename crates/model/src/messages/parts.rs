@@ -31,6 +31,10 @@ const TYPES: &[(&str, Shape)] = &[
     ("server_tool_call", Shape::ToolCall),
     ("server_tool_use", Shape::ToolCall),
     ("mcp_call", Shape::ToolCall),
+    ("web_search_call", Shape::ToolCall),
+    ("file_search_call", Shape::ToolCall),
+    ("code_interpreter_call", Shape::ToolCall),
+    ("computer_call", Shape::ToolCall),
     ("tool_call_response", Shape::ToolResult),
     ("tool_response", Shape::ToolResult),
     ("tool_result", Shape::ToolResult),
@@ -51,6 +55,9 @@ const TYPES: &[(&str, Shape)] = &[
     ("input_file", Shape::Media),
     ("object", Shape::Object),
 ];
+
+/// Tools that the provider runs itself, by the types of their calls.
+const OWN_TOOLS: [&str; 4] = ["web_search_call", "file_search_call", "code_interpreter_call", "computer_call"];
 
 /// Python's `None`, as it looks inside of messages after it went through `str()`. It is absence, not a text.
 const PYTHON_NONE: &str = "None";
@@ -190,8 +197,11 @@ fn tool_call(object: &Map<String, Value>) -> Part {
     let get = |keys: &[&str]| inner.and_then(|inner| first(inner, keys)).or_else(|| first(object, keys));
     // The id by which the result refers to the call comes before the id of the part itself.
     let id = get(&["call_id", "toolCallId", "tool_call_id", "toolUseId", "id"]).map(json);
-    let name = get(&["name", "toolName", "tool_name", "function"]).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let arguments = get(&["arguments", "args", "input", "parameters"]).map(json).unwrap_or_default();
+    let name = get(&["name", "toolName", "tool_name", "function"]).and_then(Value::as_str);
+    // The provider's own tools have no name beside their type.
+    let own = || object.get("type").and_then(Value::as_str).filter(|kind| OWN_TOOLS.contains(kind));
+    let name = name.or_else(own).unwrap_or_default().to_owned();
+    let arguments = get(&["arguments", "args", "input", "parameters", "action", "queries", "code"]).map(json).unwrap_or_default();
     Part::ToolCall { id, name, arguments }
 }
 

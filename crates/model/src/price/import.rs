@@ -4,7 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::bucket::Rates;
 use super::provider::dashed;
-use super::table::{EMBEDDED, PriceTable};
+use super::table::PriceTable;
+
+/// What clients call providers, and who of them sells models of their own: the file says more.
+const PROVIDERS: &str = include_str!("../../data/providers.json");
 
 /// Names of prices in genai-prices' data, and ours in the table. Prices for anything else (an hour of sound, a page, a million letters) cannot price a
 /// call, of which nobody says how many it had.
@@ -81,20 +84,17 @@ pub fn import(text: &str, today: &str) -> Result<Imported, ImportError> {
     Ok(Imported { table, text, models, left_out })
 }
 
-/// The data of genai-prices as a table of ours. What providers are called, and which of them sell models of their own, is taken from the table that
-/// is part of the program.
+/// The data of genai-prices as a table of ours.
 fn converted(value: &Value, today: &str) -> Result<(Value, Vec<String>), ImportError> {
     let other = |reason: &str| ImportError::OtherShape(reason.to_owned());
     let sources = value.as_array().or_else(|| value.get("providers")?.as_array()).ok_or_else(|| other("there is no list of providers"))?;
-    let known: Value = serde_json::from_str(EMBEDDED).map_err(|error| ImportError::NotJson(error.to_string()))?;
-    let mut rows: Vec<Map<String, Value>> =
-        known["providers"].as_array().into_iter().flatten().filter_map(Value::as_object).cloned().collect();
-    for row in &mut rows {
-        row.remove("models");
-        row.remove("resells");
-    }
+    let known: Value = serde_json::from_str(PROVIDERS).map_err(|error| ImportError::NotJson(error.to_string()))?;
+    let list = |name: &str| known[name].as_array().into_iter().flatten();
+    let mut rows: Vec<Map<String, Value>> = list("providers").filter_map(Value::as_object).cloned().collect();
+    // A list of a special service is no provider's.
+    let sources: Vec<&Value> = sources.iter().filter(|source| list("not_providers").all(|id| source["id"] != *id)).collect();
     let mut left_out = Vec::new();
-    for source in sources {
+    for source in &sources {
         let id = source["id"].as_str().ok_or_else(|| other("a provider has no id"))?;
         let models = source["models"].as_array().ok_or_else(|| other(&format!("the provider {id} has no list of models")))?;
         let place = place_of(&rows, id).unwrap_or_else(|| {
@@ -278,6 +278,7 @@ fn dump(table: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::table::EMBEDDED;
     use super::*;
 
     const DATA: &str = r#"[

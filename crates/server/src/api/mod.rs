@@ -14,6 +14,7 @@ mod outcomes;
 mod prices;
 mod projects;
 mod queries;
+mod reprice;
 mod scores;
 mod session;
 mod system;
@@ -155,6 +156,7 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(prices::list, prices::create))
         .routes(routes!(prices::end, prices::delete))
         .routes(routes!(prices::unpriced))
+        .routes(routes!(reprice::reprice))
         .routes(routes!(queries::summary))
         .routes(routes!(queries::series))
         .routes(routes!(queries::breakdown))

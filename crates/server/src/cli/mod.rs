@@ -3,6 +3,7 @@
 mod alerts;
 mod demo;
 mod prices;
+mod reprice;
 mod running;
 mod serve;
 
@@ -72,6 +73,8 @@ enum Command {
     /// Rules and budgets as a file
     #[command(subcommand)]
     Alerts(alerts::AlertsCommand),
+    /// Give stored calls the costs that they have by the prices of now
+    Reprice(reprice::Reprice),
     /// Fill a project with made-up traffic, to see what Hinomi is for
     Demo(demo::Demo),
     /// Print the configuration that is in force, as a file that can be used again
@@ -179,6 +182,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
         }
         Command::Prices(command) => command.run(),
         Command::Alerts(command) => command.run(),
+        Command::Reprice(reprice) => reprice.run(),
         Command::Demo(demo) => demo.run(),
         Command::Config { common } => say(config::print(&in_force(&common, None)?).trim_end()),
     }

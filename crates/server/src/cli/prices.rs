@@ -72,7 +72,7 @@ fn update(data: &Path, file: &Path) -> anyhow::Result<()> {
             imported.left_out.len()
         ))?;
     }
-    say("A running server takes it within seconds. What is stored keeps its cost.")
+    say("A running server takes it within seconds. What is stored is priced again by `hinomi reprice`.")
 }
 
 /// How two tables differ, by `provider:model`.

@@ -9,6 +9,7 @@
 
 pub mod answer;
 mod by;
+mod calls;
 mod columns;
 mod contributions;
 mod cursor;

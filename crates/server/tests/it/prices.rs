@@ -1,8 +1,8 @@
-//! Own prices by file and API, and what has none.
+//! Own prices by file, API and command; what has none; a newer table; pricing again what is stored.
 
 use serde_json::{Value, json};
 
-use crate::envelopes::{of_item, transaction};
+use crate::envelopes::{call, of_item, transaction};
 use crate::server::Server;
 
 fn change(server: &Server, method: &str, path: &str, body: &Value) -> (u16, Value) {
@@ -109,6 +109,74 @@ fn a_file_of_prices_holds_and_may_change_while_the_server_runs() {
 }
 
 #[test]
+fn a_newer_table_is_taken_and_what_is_stored_is_priced_again() {
+    let server = Server::start();
+    for trace in 1..=3 {
+        server.envelope(call(trace, "q", "a"));
+    }
+    server.envelope(unlisted(4, json!({})));
+    let question = || server.ask("/spans?q=kind:llm")["spans"][0].clone();
+    assert_eq!(cost(&server, 1)["total"], 0.00045);
+
+    // The data of genai-prices, with other prices than ours.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("data.json");
+    let table = json!([{ "id": "openai", "name": "OpenAI", "models": [
+        { "id": "gpt-4o-mini", "match": { "starts_with": "gpt-4o-mini" }, "prices": { "input_mtok": 1, "output_mtok": 2 } },
+    ] }]);
+    std::fs::write(&file, table.to_string()).unwrap();
+    let (said, error, status) = server.command(&["prices", "update", file.to_str().unwrap()]);
+    assert_eq!((status, error.as_str()), (Some(0), ""));
+    assert!(said.contains("1 models") && said.contains("1 changed"), "{said}");
+    let (said, _, _) = server.command(&["prices", "check", "gpt-4o-mini", "--input", "1000", "--output", "500"]);
+    assert!(said.starts_with("openai:gpt-4o-mini ") && said.contains("$0.002"), "{said}");
+    let taken = (0..200).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        server.ask("/prices")["table"]["models"] == 1
+    });
+    assert!(taken, "{}", server.log());
+    assert_eq!(cost(&server, 1)["total"], 0.00045, "what is stored keeps what it has");
+    change(&server, "POST", "/prices", &json!({ "model": "kaede-7b", "prices": { "input": 1, "output": 2 } }));
+
+    let (said, error, status) = server.command(&["reprice", "--from", "2026-01-01", "--dry-run"]);
+    assert_eq!(status, Some(0), "{error}");
+    assert!(said.contains("4 of 4 calls would change") && said.contains("1 without a price before"), "{said}");
+    assert_eq!(cost(&server, 1)["total"], 0.00045, "a dry run changes nothing");
+
+    let before = question();
+    let (status, answer) = change(&server, "POST", "/reprice", &json!({ "from": "-1d" }));
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!((answer["calls"].as_u64(), answer["changed"].as_u64(), answer["newly_priced"].as_u64()), (Some(4), Some(4), Some(1)));
+    // Each is 1,000 × $1/M + 500 × $2/M.
+    assert!((answer["cost_after"].as_f64().unwrap() - 0.008).abs() < 1e-12, "{answer}");
+    for trace in 1..=3 {
+        assert_eq!(
+            (cost(&server, trace)["total"].as_f64(), cost(&server, trace)["price"].as_str()),
+            (Some(0.002), Some("openai:gpt-4o-mini"))
+        );
+    }
+    assert_eq!(cost(&server, 4)["price"], "own:kaede-7b");
+    let after = question();
+    assert_eq!(before["input_preview"], after["input_preview"], "nothing else has changed");
+    let summary = server.ask("/summary");
+    assert_eq!(
+        (summary["cost"].as_f64(), summary["llm_calls"].as_u64(), summary["unpriced_calls"].as_u64()),
+        (Some(0.008), Some(4), Some(0))
+    );
+    let (_, again) = change(&server, "POST", "/reprice", &json!({}));
+    assert_eq!((again["calls"].as_u64(), again["changed"].as_u64()), (Some(4), Some(0)));
+
+    // What was changed is as durable as what was sent.
+    let mut server = server;
+    server.kill();
+    server.restart();
+    assert_eq!(server.ask("/summary")["cost"], 0.008);
+    let resent = server.envelope(call(1, "q", "a"));
+    assert_eq!(resent.status, 200);
+    assert_eq!(server.ask("/summary")["cost"], 0.008, "sent again it is a repeat");
+}
+
+#[test]
 fn the_client_s_cost_stands_beside_ours() {
     let server = Server::start();
     let mut sent = transaction(1, "q", "a");
@@ -135,4 +203,9 @@ fn mistakes_of_the_commands() {
     let (status, error) = said(&["prices", "update", file.to_str().unwrap()]);
     assert_eq!(status, Some(1));
     assert!(error.contains("x.json"), "{error}");
+    let (status, error) = said(&["reprice", "--from", "soon"]);
+    assert_eq!(status, Some(2), "{error}");
+    let (status, error) = said(&["reprice", "--from", "2026-01-01"]);
+    assert_eq!(status, Some(1));
+    assert!(error.contains("hinomi serve"), "{error}");
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A part of the server and the parts that it may use. `app` and `cli` put all together and may use any.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("store", &[]),
     ("errors", &["sqlite", "time"]),
     ("logs", &["sqlite", "time"]),
@@ -19,10 +19,11 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("config", &[]),
     ("page", &[]),
     ("prices", &["meta"]),
+    ("reprice", &["query", "store"]),
     ("ingest", &["config", "errors", "logs", "meta", "metrics", "outcomes", "scores", "sqlite", "store"]),
     ("query", &["store", "time"]),
     ("alert", &["meta", "notify", "outcomes", "query", "sqlite", "store", "time"]),
-    ("api", &["alert", "errors", "logs", "meta", "metrics", "notify", "outcomes", "prices", "query", "scores", "store", "time"]),
+    ("api", &["alert", "errors", "logs", "meta", "metrics", "notify", "outcomes", "prices", "query", "reprice", "scores", "store", "time"]),
 ];
 
 fn sources(path: &Path) -> Vec<PathBuf> {

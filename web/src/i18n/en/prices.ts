@@ -26,7 +26,7 @@ export const prices = {
   'prices.above': 'Only above',
   'prices.tokensOfInput': 'tokens of input',
   'prices.firstDay': 'From',
-  'prices.firstDayHint': 'the first day, UTC; empty for always',
+  'prices.firstDayHint': 'always; or YYYY-MM-DD',
   'prices.perMillion': 'Dollars for a million tokens',
   'prices.perOne': 'Dollars for one',
   'prices.perHour': 'Dollars for an hour that a call runs',

@@ -25,7 +25,7 @@ export const prices = {
   'prices.above': '適用条件',
   'prices.tokensOfInput': '入力トークンを超える場合のみ',
   'prices.firstDay': '開始日',
-  'prices.firstDayHint': '最初の日(UTC)。空なら常時',
+  'prices.firstDayHint': '常時。またはYYYY-MM-DD',
   'prices.perMillion': '100万トークンあたりのドル',
   'prices.perOne': '1回あたりのドル',
   'prices.perHour': '呼び出し1時間あたりのドル',

@@ -44,7 +44,7 @@ export function PriceForm({ project, model, provider }: { project: number; model
     </label>
   );
   const text = (name: 'model' | 'provider' | 'tier' | 'above' | 'from', label: string, hint: string, short = false) => (
-    <label className={short ? 'pfield' : 'pfield wide'}>
+    <label className={short ? 'pfield' : 'pfield long'}>
       <span>{label}</span>
       <input
         className="field"

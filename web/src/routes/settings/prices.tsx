@@ -9,6 +9,7 @@ import { Chip } from '../../parts/values';
 import { useReader } from '../../reader';
 import { ONES, today } from './price-draft';
 import { PriceForm } from './price-form';
+import { Reprice } from './reprice';
 import { Unpriced } from './unpriced';
 import './prices.css';
 
@@ -53,6 +54,7 @@ export function Prices({ project, wanted }: { project: Project; wanted: { model:
       {/* Another model is another form. */}
       <PriceForm key={chosen ? `${chosen.model} ${chosen.provider}` : ''} project={project.id} model={chosen?.model} provider={chosen?.provider} />
       <Unpriced project={project} onSet={setChosen} />
+      <Reprice project={project.id} />
     </section>
   );
 }

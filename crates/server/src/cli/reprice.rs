@@ -1,0 +1,144 @@
+//! `hinomi reprice`: gives stored calls the costs that they have by the prices of now.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::prices::{dollars, time};
+use super::running::Running;
+use super::{Common, in_force, say};
+use crate::app::{ADDRESS, cookie_name};
+use crate::meta::Meta;
+use crate::reprice::Repriced;
+use crate::time::rfc3339;
+
+const DAY_US: i64 = 86_400_000_000;
+/// How long a day of calls may take.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+#[derive(Debug, Args)]
+pub(super) struct Reprice {
+    #[command(flatten)]
+    common: Common,
+    /// The first day or moment: YYYY-MM-DD or RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    from: i64,
+    /// The end, not included [default: now]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    to: Option<i64>,
+    /// Only this project [default: all]
+    #[arg(long, value_name = "N")]
+    project: Option<u64>,
+    /// Change nothing, and say what would be changed
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Reprice {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let config = in_force(&self.common, None)?;
+        let meta = Meta::open(&config.data)?;
+        let server = Running::find(&meta, PATIENCE)?;
+        let to = self.to.unwrap_or_else(|| jiff::Timestamp::now().as_microsecond());
+        if to <= self.from {
+            bail!("--to must be after --from");
+        }
+        let projects: Vec<u64> = match self.project {
+            Some(project) => vec![meta.project(project)?.id],
+            None => meta.directory().projects.keys().copied().collect(),
+        };
+        // The command may do what the page may: it is signed in for as long as it works.
+        let session = meta.sign_in(&meta.create_sign_in()?)?.context("the sign-in was used by someone else")?;
+        let cookie = format!("{}={session}", cookie_name(&meta.get(ADDRESS).unwrap_or_default()));
+        let done = self.all(&server, &cookie, &projects, to);
+        meta.sign_out(&session)?;
+        done
+    }
+
+    fn all(&self, server: &Running, cookie: &str, projects: &[u64], to: i64) -> anyhow::Result<()> {
+        let days = days(self.from, to);
+        let bar = ProgressBar::new((days.len() * projects.len()) as u64);
+        bar.set_style(ProgressStyle::with_template("{msg} [{bar:30}] {pos} of {len} days, {eta} left")?);
+        for project in projects {
+            bar.set_message(format!("project {project}"));
+            let mut sum = Repriced::default();
+            for (from, to) in &days {
+                sum.add(self.day(server, cookie, *project, *from, *to)?);
+                bar.inc(1);
+            }
+            bar.suspend(|| self.told(*project, &sum))?;
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    fn day(&self, server: &Running, cookie: &str, project: u64, from: i64, to: i64) -> anyhow::Result<Repriced> {
+        let body = json!({ "from": rfc3339(from), "to": rfc3339(to), "dry_run": self.dry_run });
+        let mut answer = server
+            .agent
+            .post(format!("{}/api/v1/projects/{project}/reprice", server.address))
+            .header("cookie", cookie)
+            .header("x-hinomi-page", "1")
+            .send_json(&body)?;
+        let text = answer.body_mut().read_to_string()?;
+        if answer.status().as_u16() != 200 {
+            bail!("the server answered {}: {text}", answer.status());
+        }
+        serde_json::from_str(&text).context("the server is of another version; restart it")
+    }
+
+    fn told(&self, project: u64, sum: &Repriced) -> anyhow::Result<()> {
+        let (change, after) = if self.dry_run { ("would change", "would cost") } else { ("changed", "now cost") };
+        say(&format!("project {project}: {} of {} calls {change}", sum.changed, sum.calls))?;
+        if sum.changed == 0 {
+            return Ok(());
+        }
+        say(&format!("  all of them cost {} and {after} {}", dollars(sum.cost_before), dollars(sum.cost_after)))?;
+        if sum.newly_priced > 0 {
+            say(&format!("  {} without a price before", sum.newly_priced))?;
+        }
+        if sum.no_longer_priced > 0 {
+            say(&format!("  {} without a price now", sum.no_longer_priced))?;
+        }
+        let amount = |amount: Option<f64>| amount.map_or_else(|| "unknown".to_owned(), dollars);
+        for model in &sum.models {
+            let prices: Vec<&str> = model.prices.iter().map(String::as_str).collect();
+            let name = model.model.as_deref().unwrap_or("(no model)");
+            say(&format!(
+                "  {name}: {} calls, {} to {}  {}",
+                model.calls,
+                amount(model.cost_before),
+                amount(model.cost_after),
+                prices.join(", ")
+            ))?;
+        }
+        Ok(())
+    }
+}
+
+/// The range, cut where days (UTC) begin.
+fn days(from: i64, to: i64) -> Vec<(i64, i64)> {
+    let mut days = Vec::new();
+    let mut start = from;
+    while start < to {
+        let end = ((start.div_euclid(DAY_US) + 1) * DAY_US).min(to);
+        days.push((start, end));
+        start = end;
+    }
+    days
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_cut_into_days() {
+        assert_eq!(days(DAY_US / 2, 2 * DAY_US), [(DAY_US / 2, DAY_US), (DAY_US, 2 * DAY_US)]);
+        assert_eq!(days(5, 7), [(5, 7)]);
+        assert_eq!(days(5, 5), []);
+    }
+}
