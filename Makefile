@@ -12,7 +12,7 @@ endef
 
 PAGE_SOURCES := $(shell find web/src web/public web/index.html web/package.json web/package-lock.json web/tsconfig.json web/vite.config.ts -type f)
 
-.PHONY: help build run dist test test-page test-crates test-e2e check fuzz bench setup clean
+.PHONY: help build run dist test test-page test-crates test-e2e e2e-all check fuzz bench setup clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,11 @@ test-e2e: build
 	@echo "== real programs, real browser"
 	@scripts/setup.sh e2e
 	@cd e2e && HINOMI=$(CARGO_TARGET_DIR)/quick/hinomi node --test --test-concurrency=1 --test-reporter=spec tests/*.test.mjs
+
+e2e-all: build ## every client of e2e/cases.mjs against a real server (installs a few gigabytes of packages the first time)
+	@echo "== all clients"
+	@scripts/setup.sh e2e-all
+	@cd e2e && CLIENTS=all HINOMI=$(CARGO_TARGET_DIR)/quick/hinomi node --test --test-concurrency=1 --test-reporter=spec tests/clients.test.mjs
 
 check: web/node_modules/.package-lock.json web/dist/index.html ## lints as errors
 	@cargo fmt --all --check

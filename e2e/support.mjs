@@ -1,6 +1,6 @@
 // What the tests share: a real server, a stand-in for the model's provider, programs with real SDKs, a real browser.
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import path from 'node:path';
@@ -61,6 +61,11 @@ export async function startServer() {
     dsn: `http://${KEY}@127.0.0.1:${port}/1`,
     command,
     signInLink: () => command('login'),
+    /** A project of its own: its number and its key. */
+    project(name) {
+      const dsn = new URL(command('project', 'create', name));
+      return { id: Number(dsn.pathname.slice(1)), key: dsn.username };
+    },
     async ask(where, project = 1) {
       const response = await fetch(`${url}/api/v1/projects/${project}${where}`, { headers: { authorization: `Bearer ${token}` } });
       if (!response.ok) throw new Error(`${where}: ${response.status} ${await response.text()}`);
@@ -74,26 +79,72 @@ export async function startServer() {
   };
 }
 
-/** A stand-in for the model's provider, whose answers are fixed. */
+/** A stand-in for the model's provider, whose answers are fixed, and which remembers what it was asked. */
 export async function startProvider() {
   const port = await freePort();
-  const child = spawn('python3', [path.join(here, 'programs/fake_llm.py'), '--port', String(port)], { stdio: 'ignore' });
+  const folder = mkdtempSync(path.join(tmpdir(), 'hinomi-provider-'));
+  const log = path.join(folder, 'calls.jsonl');
+  const child = spawn('python3', [path.join(here, 'programs/fake_llm.py'), '--port', String(port), '--log', log], { stdio: 'ignore' });
   const url = `http://127.0.0.1:${port}`;
   await eventually('the provider starts', async () => (await fetch(url).catch(() => null)) !== null);
-  return { url, stop: () => child.kill() };
+  return {
+    url,
+    calls: () => (existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n').map((line) => JSON.parse(line)) : []),
+    stop() {
+      child.kill();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
 }
 
-/** Runs one of the programs with one version of the SDK, and environment variables of its own, to its end; answers what it printed. */
-export function run(program, sdk, { dsn = '', provider, args = [], settings = {} }) {
-  const python = path.join(cache, 'python', sdk, 'bin/python');
-  const own = { SENTRY_DSN: dsn, LLM_BASE_URL: provider.url, OPENAI_API_KEY: 'none', PYTHONIOENCODING: 'utf8' };
-  const env = { ...process.env, ...own, ...settings };
-  const child = spawn(python, [path.join(here, 'programs', program), ...args], { env });
+/** The command that runs a program with the packages of a set: `python/NAME` or `node/NAME`. */
+function command(program, set, folder) {
+  const packages = path.join(cache, set);
+  if (!existsSync(packages)) throw new Error(`the packages of ${set} are not installed: scripts/setup.sh e2e-all`);
+  if (program.endsWith('.py')) return [path.join(packages, 'bin/python'), path.join(here, 'programs', program)];
+  if (program.endsWith('.sh')) return ['sh', path.join(here, 'programs', program)];
+  // Node looks for packages where the program lies.
+  for (const name of readdirSync(path.join(here, 'programs')).filter((name) => name.endsWith('.mjs'))) {
+    copyFileSync(path.join(here, 'programs', name), path.join(packages, name));
+  }
+  const first = folder.sentry ? ['--import', './sentry_instrument.mjs'] : [];
+  return [process.execPath, ...first, program];
+}
+
+/** Runs one of the programs with one set of packages, and environment variables of its own, to its end; answers what it printed. */
+export function run(program, set, { dsn = '', provider, args = [], settings = {}, seconds = 60 }) {
+  const [name, ...first] = command(program, set, { sentry: dsn !== '' });
+  const home = mkdtempSync(path.join(tmpdir(), 'hinomi-home-'));
+  const own = {
+    HOME: home,
+    SENTRY_DSN: dsn,
+    LLM_BASE_URL: provider.url,
+    OPENAI_API_KEY: 'none',
+    ANTHROPIC_API_KEY: 'none',
+    PYTHONIOENCODING: 'utf8',
+    PATH: `${path.join(cache, set, 'node_modules/.bin')}:${path.join(cache, set, 'bin')}:${process.env.PATH}`,
+    // Keep libraries from reporting elsewhere.
+    TRACELOOP_TELEMETRY: 'false',
+    ANONYMIZED_TELEMETRY: 'false',
+    DO_NOT_TRACK: '1',
+    OPENAI_AGENTS_DISABLE_TRACING: '1',
+    LITELLM_LOCAL_MODEL_COST_MAP: 'True',
+    HF_HUB_DISABLE_TELEMETRY: '1',
+  };
+  const work = program.endsWith('.sh') ? path.join(home, 'work') : set.startsWith('node/') ? path.join(cache, set) : here;
+  mkdirSync(work, { recursive: true });
+  const child = spawn(name, [...first, ...args], { env: { ...process.env, ...own, ...settings }, cwd: work, timeout: seconds * 1000, stdio: ['ignore', 'pipe', 'pipe'] });
   let out = '';
   let err = '';
   child.stdout.on('data', (text) => (out += text));
   child.stderr.on('data', (text) => (err += text));
-  return new Promise((resolve) => child.once('exit', (status) => resolve({ out, err, status })));
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (status) => {
+      rmSync(home, { recursive: true, force: true });
+      resolve({ out, err, status });
+    });
+  });
 }
 
 /** A browser with one signed-in page. What the page logs as an error fails `check`. */

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what a fresh machine lacks. `setup.sh build`: to build and run. `setup.sh e2e`: also for the tests with real programs and
-# a real browser. What is there already is left alone; all words go to standard error.
+# a real browser, `e2e-all`: for all clients of e2e/cases.mjs too. What is there already is left alone; all words go to standard error.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec 1>&2
@@ -28,7 +28,7 @@ need cc build-essential
 need node nodejs
 need npm npm
 install
-[ "$1" = e2e ] || exit 0
+[ "$1" = e2e ] || [ "$1" = e2e-all ] || exit 0
 
 need chromium chromium
 need python3 python3
@@ -36,16 +36,38 @@ fc-list :lang=ja 2> /dev/null | grep -q . || packages+=(fonts-noto-cjk)
 python3 -c 'import ensurepip, venv' 2> /dev/null || packages+=(python3-venv)
 install
 
-# One environment for each version of the SDK, since an SDK looks at what is installed.
+# One environment for each set of packages, since an SDK looks at what is installed. The tests of `make test` need these alone.
+fast=" langfuse-2 otel sentry-2.20 sentry-2.75 langfuse-js-3 sentry-js-11 vercel-6 "
+wanted() { # set
+    [ "$all" = yes ] || [[ "$fast" == *" $1 "* ]]
+}
+all=$([ "$1" = e2e-all ] && echo yes || echo no)
 for file in e2e/requirements/*.txt; do
     name=$(basename "$file" .txt)
     environment="$cache/python/$name"
-    if ! cmp -s "$file" "$environment/requirements.txt"; then
+    if wanted "$name" && ! cmp -s "$file" "$environment/requirements.txt"; then
         echo "== Python packages of $name"
         rm -rf "$environment"
         python3 -m venv "$environment"
         "$environment/bin/pip" install --quiet --disable-pip-version-check -r "$file"
         cp "$file" "$environment/requirements.txt"
+    fi
+done
+for folder in e2e/node/*/; do
+    name=$(basename "$folder")
+    environment="$cache/node/$name"
+    if wanted "$name" && ! cmp -s "$folder/package-lock.json" "$environment/node_modules/.lock"; then
+        echo "== Node packages of $name"
+        rm -rf "$environment"
+        mkdir -p "$environment"
+        cp "$folder"/package*.json e2e/.npmrc "$environment"
+        # None of their install scripts is needed, but for these two programs that put themselves in place.
+        (cd "$environment" && npm ci --silent --no-audit --no-fund --ignore-scripts)
+        if [ "$name" = coding-agents ]; then
+            (cd "$environment/node_modules/@anthropic-ai/claude-code" && node install.cjs > /dev/null)
+            (cd "$environment/node_modules/opencode-ai" && node postinstall.mjs > /dev/null)
+        fi
+        cp "$folder/package-lock.json" "$environment/node_modules/.lock"
     fi
 done
 

@@ -38,7 +38,7 @@ test('the program runs, the page shows its answer and its cost', async () => {
     assert.equal(await page.getByRole('table').getByRole('link', { name: 'GPT-3.5 Inference' }).count(), 0);
     const loads = await page.evaluate(() => performance.getEntriesByType('navigation').length && performance.timeOrigin);
 
-    const program = await run('blog_example.py', 'sentry-2.75', { dsn: server.dsn, provider });
+    const program = await run('blog_example.py', 'python/sentry-2.75', { dsn: server.dsn, provider });
     assert.equal(program.status, 0, program.err);
     const answer = program.out.trim();
 

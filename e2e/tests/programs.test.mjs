@@ -19,7 +19,7 @@ after(async () => {
 for (const [sdk, model] of [['sentry-2.20', 'gpt-3.5-turbo'], ['sentry-2.75', 'gpt-3.5-turbo-0125']]) {
   test(`the article's program with ${sdk}`, async () => {
     const before = (await server.ask('/traces')).traces.length;
-    const program = await run('blog_example.py', sdk, { dsn: server.dsn, provider });
+    const program = await run('blog_example.py', `python/${sdk}`, { dsn: server.dsn, provider });
     assert.equal(program.status, 0, program.err);
     assert.ok(program.out.startsWith(ANSWER));
     const [trace] = await eventually('its trace', async () => {
@@ -48,7 +48,7 @@ for (const [sdk, model] of [['sentry-2.20', 'gpt-3.5-turbo'], ['sentry-2.75', 'g
 }
 
 test('a call that fails is an error at its span', async () => {
-  await run('openai_error.py', 'sentry-2.75', { dsn: server.dsn, provider, args: ['429'] });
+  await run('openai_error.py', 'python/sentry-2.75', { dsn: server.dsn, provider, args: ['429'] });
   const { issues } = await eventually('its issue', async () => {
     const answer = await server.ask('/issues');
     return answer.issues.length > 0 && answer;
@@ -62,7 +62,7 @@ test('a call that fails is an error at its span', async () => {
 for (const protocol of ['http', 'grpc']) {
   test(`OpenTelemetry over ${protocol}: spans and the messages that come by themselves`, async () => {
     const settings = { OTEL_EXPORTER_OTLP_ENDPOINT: server.url, OTEL_EXPORTER_OTLP_HEADERS: `x-hinomi-key=${KEY}`, OTEL_EXPORTER_OTLP_INSECURE: 'true' };
-    const program = await run('otel_weather.py', 'otel', { provider, args: [protocol], settings });
+    const program = await run('otel_weather.py', 'python/otel', { provider, args: [protocol], settings });
     assert.equal(program.status, 0, program.err);
     assert.equal(program.err, '');
     const { traces } = await server.ask(`/traces?q=service:weather-${protocol}`);
@@ -82,7 +82,7 @@ for (const protocol of ['http', 'grpc']) {
 
 test("Langfuse's SDK 2: what it tells in pieces ends in one trace", async () => {
   const settings = { LANGFUSE_HOST: server.url, LANGFUSE_PUBLIC_KEY: KEY, LANGFUSE_SECRET_KEY: KEY };
-  const program = await run('langfuse_trace.py', 'langfuse-2', { provider, settings });
+  const program = await run('langfuse_trace.py', 'python/langfuse-2', { provider, settings });
   assert.equal(program.status, 0, program.err);
   const { trace, spans, scores } = await server.ask(`/traces/${program.out.trim()}`);
   assert.deepEqual([trace.name, trace.llm_calls, trace.input_tokens, trace.output_tokens, trace.cost], ['geography', 1, 1200, 85, 0.00257]);

@@ -37,6 +37,7 @@ export const overview = {
   'overview.perMinute': 'Per min',
   'overview.failedHead': 'Failed',
   'overview.mean': 'Mean',
+  'overview.whose': 'By user and tag',
   'overview.models': 'Models',
   'overview.modelsPriced': '{n}, by cost',
   'overview.modelsUnpriced': '{n}; {calls} without a price',

@@ -15,6 +15,7 @@ export const setup = {
   'setup.cInstrumented': 'calls of models become spans by themselves; other languages have the like',
   'setup.cEveryCall': 'every call; lower it later, sums are then marked',
   'setup.cPrompts': 'prompts and answers; leave out to send counts only',
+  'setup.cRepository': 'cost by repository, team and whatever else you name here; Codex CLI, Gemini CLI and opencode read it too',
   'setup.cPipeline': 'a name for what belongs together',
   'setup.run': 'Run it once',
   'setup.runWhy': 'One call to a model is enough. Its cost, tokens and messages stand here a moment later.',

@@ -37,6 +37,7 @@ export const overview = {
   'overview.perMinute': '毎分',
   'overview.failedHead': '失敗',
   'overview.mean': '平均',
+  'overview.whose': 'ユーザー・タグ別',
   'overview.models': 'モデル',
   'overview.modelsPriced': '{n}件、コスト順',
   'overview.modelsUnpriced': '{n}件。{calls}は単価不明',

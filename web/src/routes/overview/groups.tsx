@@ -27,7 +27,7 @@ function useNarrow(project: Project, q: string | undefined, field: string) {
   return { target, open: (row: BreakdownRow) => void navigate(target(row.key)) };
 }
 
-function useCostColumn(rows: BreakdownRow[], color: boolean): Column<BreakdownRow> {
+export function useCostColumn(rows: BreakdownRow[], color: boolean): Column<BreakdownRow> {
   const t = useT();
   const { format } = useReader();
   const total = rows.reduce((sum, { cost }) => sum + (cost ?? 0), 0);

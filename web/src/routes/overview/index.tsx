@@ -18,6 +18,7 @@ import { Figures } from './figures';
 import { Models, Pipelines } from './groups';
 import { Hints } from './hints';
 import { timesOf } from './series';
+import { Whose } from './whose';
 import './overview.css';
 
 const MEASURES: readonly Measure[] = [
@@ -113,6 +114,7 @@ function Answers() {
               {models.data && <Models project={project} q={q} rows={models.data.rows} stale={models.isPlaceholderData} />}
             </Part>
           </div>
+          <Whose project={project} q={q} scope={scope} />
           <div className="cols half sheet">
             <Part query={slowest} pane>
               {slowest.data && (

@@ -52,6 +52,7 @@ pub(super) const FAMILY: Family = Family {
         output: Convention::Inclusive,
     },
     prompt_id: None,
-    one_trace: true,
+    // With its traces on, some records are written in spans of its insides, and those of its calls in none.
+    one_trace: false,
     turn: "codex.session",
 };

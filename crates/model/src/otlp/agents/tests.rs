@@ -293,7 +293,10 @@ fn a_session_of_codex() {
 #[test]
 fn a_request_of_codex_that_was_refused_is_a_call() {
     let refused = json!({ "http.response.status_code": 429, "error.message": "http 429", "duration_ms": 53, "attempt": 0 });
-    let decoded = logs(CODEX, &[codex(1, "codex.user_prompt", json!({ "prompt": "Why?" })), codex(2, "codex.api_request", refused)]);
+    let prompt = within(codex(1, "codex.user_prompt", json!({ "prompt": "Why?" })), "00000000000000aa");
+    let decoded = logs(CODEX, &[prompt, codex(2, "codex.api_request", refused)]);
+    let turn = named(&decoded.spans, "codex.session");
+    assert!(turn.input_messages.len() == 1 && decoded.spans.iter().all(|span| span.trace_id == turn.trace_id));
     let calls = counted(&decoded.spans);
     assert_eq!(calls.len(), 1);
     assert_eq!((calls[0].status, calls[0].status_detail.as_deref(), calls[0].usage.is_unknown()), (Status::Error, Some("http 429"), true));

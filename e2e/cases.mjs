@@ -1,0 +1,179 @@
+// Programs with real SDKs, each in the environment of its packages, and how they report. What must be seen of them is what the
+// stand-in for the model's provider says that it was asked and has answered; a case says only what its client leaves out.
+//
+// `set`: the packages, `node/NAME` or `python/NAME`. `via`: where the program is told to report. `settings`: more of its environment.
+// `fast`: part of `make test`. `lacks`: what this client does not tell: `texts`, `cached` (reads of a cache), `written` (writes to one),
+// `reasoning`, `usage`. `session`, `user`: what all of its calls have. `calls`: which calls of the provider's log it tells of. `more`: calls
+// that it tells of and that never reached the provider. `exits`: statuses beside 0 with which it may end.
+import assert from 'node:assert/strict';
+
+const told = ({ status }) => status === 200;
+
+/** Modes of one program as cases. */
+const modes = (name, common, each) => Object.entries(each).map(([mode, more]) => ({ name: `${name}: ${mode}`, args: [mode], ...common, ...more }));
+
+const sentryJs = (version) => {
+  // Version 10 does not tell of reasoning; neither tells of it where an answer is streamed.
+  const old = version === '10';
+  const fast = !old;
+  const reasoning = { lacks: ['reasoning'] };
+  return modes(`Sentry for JavaScript ${version}`, { set: `node/sentry-js-${version}`, program: 'sentry_js.mjs', via: 'sentry', user: 'user-42' }, {
+    'openai-stream': { fast },
+    'openai-stream-no-usage': {},
+    'openai-tools': {},
+    'openai-responses': reasoning,
+    'openai-responses-tools': old ? reasoning : {},
+    'openai-embeddings': {},
+    'openai-concurrent': {},
+    'openai-conversation': { session: old ? undefined : 'conversation-9' },
+    'anthropic-stream': {},
+    'anthropic-message-stream': {},
+    'anthropic-tools': { fast },
+    'anthropic-error': {},
+    'google-generate': { fast, lacks: old ? ['cached', 'reasoning'] : [] },
+    'google-stream': { lacks: old ? ['cached', 'reasoning'] : [] },
+    'google-chat': { lacks: old ? ['cached', 'reasoning'] : [] },
+    'google-tools': { lacks: old ? ['cached', 'reasoning'] : [] },
+    'google-error': {},
+  });
+};
+
+const vercel = (version) => {
+  const fast = version === '6';
+  // Before version 6 the SDK tells of caches and thoughts in the provider's remarks, where that makes any.
+  const cached = { lacks: version === '5' ? ['cached'] : [] };
+  const common = { set: `node/vercel-${version}`, program: 'vercel.mjs', via: 'otlp', session: 'session-7', user: 'user-42' };
+  return modes(`Vercel AI SDK ${version}`, common, {
+    generate: cached,
+    'generate-tools': {},
+    stream: {},
+    'stream-tools': { fast },
+    // Version 4 asks for an object by a tool.
+    object: version === '4' ? { lacks: ['texts'] } : {},
+    embed: {},
+    'embed-many': {},
+    responses: version === '6' ? {} : { lacks: ['cached', 'reasoning'] },
+    anthropic: { fast },
+    'anthropic-stream': {},
+    ...(version === '4' ? {} : { google: {} }),
+    error: {},
+    'no-texts': { lacks: ['texts', ...cached.lacks] },
+  });
+};
+
+const langfuse = (name, set, program, more) =>
+  modes(name, { set, program, via: 'langfuse', user: 'user-42', session: 'session-7' }, more);
+
+const agent = (name, program, args, more = {}) => ({
+  name, set: 'node/coding-agents', program, args, via: 'otlp', lacks: ['texts'], seconds: 120,
+  settings: { OTEL_RESOURCE_ATTRIBUTES: 'repository=acme/shop,team.id=platform', ...more.settings },
+  /** Cost by repository, and what was said stands in the session's traces. */
+  async also({ server, project, spans, calls }) {
+    const { rows } = await server.ask('/breakdown?by=tag:repository', project);
+    const row = rows.find(({ key }) => key === 'acme/shop');
+    assert.deepEqual([row?.llm_calls, rows.filter(({ key }) => key !== 'acme/shop').reduce((sum, { llm_calls }) => sum + llm_calls, 0)], [calls.length, 0]);
+    assert.ok(calls.every(({ session_id }) => session_id), 'calls have a session');
+    const details = await Promise.all(spans.filter(({ trace_id }) => calls.some((call) => call.trace_id === trace_id)).slice(0, 100).map((span) => server.ask(`/traces/${span.trace_id}/spans/${span.span_id}`, project)));
+    const said = JSON.stringify(details.map(({ input_messages, output_messages }) => [input_messages, output_messages]));
+    for (const text of more.said ?? []) assert.ok(said.includes(text), `the trace shows ${text}`);
+    for (const tool of more.tools ?? []) assert.equal(spans.filter((span) => span.kind === 'tool' && span.tool === tool && calls.some(({ trace_id }) => trace_id === span.trace_id)).length, 1, `${tool} was used once`);
+  },
+  ...Object.fromEntries(Object.entries(more).filter(([key]) => !['settings', 'said', 'tools'].includes(key))),
+});
+const CAPITAL = { asked: 'What is the capital of France?', said: ['What is the capital of France?', 'The capital of France is Paris.'] };
+const LIST = 'List the files of this folder.';
+
+const python = (name, set, program, via, more) => modes(name, { set: `python/${set}`, program, via }, more);
+const sentryPython = (set, program, each) => python(`Sentry for Python, ${program}`, set, `${program}.py`, 'sentry', each);
+const once = (more = {}) => ({ once: { args: [], ...more } });
+
+export const CASES = [
+  ...sentryJs('11'),
+  ...sentryJs('10'),
+  ...['11', '10'].flatMap((version) =>
+    modes(`LangChain under Sentry for JavaScript ${version}`, { set: `node/sentry-js-${version}-langchain`, program: 'langchain_js.mjs', via: 'sentry' }, {
+      chain: { lacks: ['cached'] },
+      stream: { lacks: ['cached'] },
+      agent: {},
+      graph: { lacks: ['cached'] },
+      embed: { lacks: ['usage'] },
+      error: {},
+    }),
+  ),
+  { name: "OpenAI's Agents SDK under Sentry for JavaScript 11", set: 'node/openai-agents-js', program: 'agents_js.mjs', via: 'sentry', args: [] },
+  ...modes('Vercel AI SDK 6 under Sentry for JavaScript 11', { set: 'node/sentry-js-11', program: 'vercel.mjs', via: 'sentry', session: 'session-7', user: 'user-42' }, {
+    'generate-tools': {},
+    'stream-tools': {},
+    embed: {},
+    agent: {},
+  }),
+  ...modes('Vercel AI SDK 5 under Sentry for JavaScript 10', { set: 'node/sentry-js-10', program: 'vercel.mjs', via: 'sentry', session: 'session-7', user: 'user-42' }, {
+    'generate-tools': {},
+    stream: {},
+    'stream-tools': {},
+  }),
+  ...vercel('6'),
+  ...vercel('5'),
+  ...vercel('4'),
+  ...langfuse("Langfuse's SDK 3 for JavaScript", 'node/langfuse-js-3', 'langfuse_v3.mjs', { manual: { more: 2 }, openai: { fast: true }, langchain: {} }),
+  ...['5', '4'].flatMap((version) =>
+    langfuse(`Langfuse's SDK ${version} for JavaScript`, `node/langfuse-js-${version}`, 'langfuse_js.mjs', { manual: { more: 3 }, openai: {}, langchain: {} }),
+  ),
+  { name: "Vercel AI SDK 6 by Langfuse's SDK 5", set: 'node/langfuse-js-5', program: 'vercel.mjs', via: 'langfuse', args: ['stream-tools'], session: 'session-7', user: 'user-42' },
+  // It counts the tokens of a streamed answer itself, and tells of no call that failed.
+  ...modes('OpenLLMetry for JavaScript', { set: 'node/traceloop-js', program: 'traceloop_js.mjs', via: 'traceloop', session: 'session-7', user: 'user-42', lacks: ['cached'] }, {
+    anthropic: { lacks: [] },
+  }),
+  ...modes('OpenInference for JavaScript', { set: 'node/openinference-js', program: 'openinference_js.mjs', via: 'otlp' }, {
+    langchain: {},
+    vercel: {},
+  }),
+  ...modes('Mastra', { set: 'node/mastra-js', program: 'mastra_js.mjs', via: 'otlp', lacks: ['texts'] }, { generate: {}, stream: {} }),
+
+  agent('Claude Code: a question', 'claude_code.sh', ['http/json', '-p', CAPITAL.asked], CAPITAL),
+  agent('Claude Code: a question, with traces', 'claude_code.sh', ['http/protobuf', '-p', CAPITAL.asked], { ...CAPITAL, settings: { TRACES: '1' } }),
+  agent('Claude Code: a tool, over gRPC', 'claude_code.sh', ['grpc', '-p', LIST, '--allowedTools', 'Bash'], { tools: ['Bash'] }),
+  agent('Claude Code: a tool, with traces', 'claude_code.sh', ['http/json', '-p', LIST, '--allowedTools', 'Bash'], { settings: { TRACES: '1' }, tools: ['Bash'] }),
+  agent('Claude Code: a refusal', 'claude_code.sh', ['http/json', '-p', 'Fail please [[400]]'], { exits: [1] }),
+  agent('Codex CLI: a question', 'codex.sh', ['json', 'logs', CAPITAL.asked], { said: [CAPITAL.asked] }),
+  agent('Codex CLI: a tool, all signals', 'codex.sh', ['binary', 'all', '--dangerously-bypass-approvals-and-sandbox', LIST], { tools: ['exec_command'] }),
+  agent('Codex CLI: over gRPC', 'codex.sh', ['grpc', 'all', CAPITAL.asked], { said: [CAPITAL.asked] }),
+  agent('Gemini CLI: a question', 'gemini.sh', ['http', CAPITAL.asked], CAPITAL),
+  agent('Gemini CLI: a tool, over gRPC', 'gemini.sh', ['grpc', LIST], { tools: ['run_shell_command'] }),
+  agent('opencode: a question', 'opencode.sh', [CAPITAL.asked], CAPITAL),
+
+  ...sentryPython('sentry-2.75', 'sentry_openai_stream', { usage: {}, nousage: {} }),
+  ...sentryPython('sentry-2.75', 'sentry_openai_responses', once()),
+  ...sentryPython('sentry-2.75', 'sentry_openai_embeddings', once()),
+  ...sentryPython('sentry-2.75', 'sentry_openai_tools', once()),
+  ...sentryPython('sentry-2.75', 'sentry_openai_async', once()),
+  ...sentryPython('sentry-2.75', 'sentry_openai_no_pii', once({ lacks: ['texts'] })),
+  ...sentryPython('sentry-2.75', 'sentry_openai_no_transaction', once()),
+  ...sentryPython('sentry-2.75', 'sentry_openai_span_stream', once()),
+  ...sentryPython('sentry-2.75', 'sentry_static_gen_ai', once()),
+  ...sentryPython('sentry-2.75', 'sentry_logs', once()),
+  ...sentryPython('sentry-2.75', 'sentry_long_prompt', once({ lacks: ['texts'] })),
+  ...sentryPython('sentry-2.75', 'sentry_unicode', once({ lacks: ['texts'] })),
+  // With the package brotli beside it the SDK compresses so.
+  ...sentryPython('sentry-br', 'blog_example', once()),
+  ...sentryPython('sentry-ant', 'sentry_anthropic', { create: {}, stream: {}, tools: {} }),
+  ...sentryPython('sentry', 'sentry_langchain_agent', once()),
+  ...sentryPython('sentry', 'sentry_langgraph', once()),
+  ...sentryPython('sentry-agents', 'sentry_openai_agents', once()),
+  ...sentryPython('sentry-hf', 'sentry_huggingface', once()),
+  ...python('OpenTelemetry for OpenAI', 'otel', 'otel_openai_v2.py', 'otlp', {
+    chat: { args: ['http', 'chat'] },
+    stream: { args: ['http', 'stream'] },
+    error: { args: ['http', 'error'] },
+    tools: { args: ['http', 'tools'] },
+  }),
+  ...python('OpenTelemetry GenAI for OpenAI', 'otel-genai', 'otel_genai_openai.py', 'otlp', { chat: {}, responses: {} }),
+  ...python('OpenInference for Python', 'openinference', 'openinference_openai.py', 'otlp', { chat: {}, tools: {}, embeddings: {} }),
+  ...python('OpenLLMetry for Python', 'traceloop', 'traceloop_workflow.py', 'traceloop', { workflow: {} }),
+  ...python("Langfuse's SDK 3 for Python", 'langfuse', 'langfuse_observe.py', 'langfuse', { chat: {} }),
+  ...python("Langfuse's SDK 2 for Python", 'langfuse-2', 'langfuse2.py', 'langfuse', { manual: { more: 2 } }),
+  ...python('Logfire with Pydantic AI', 'logfire', 'logfire_pydantic_ai.py', 'otlp', { agent: {} }),
+  ...python('LiteLLM over OTLP', 'litellm', 'litellm_otel.py', 'otlp', once({ settings: { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf' } })),
+  // This version tells Langfuse of the input as a whole, and of no refused call in time.
+  ...python("LiteLLM's callback for Langfuse", 'litellm-langfuse', 'litellm_langfuse.py', 'langfuse', once({ lacks: ['cached', 'written'], calls: told, user: 'user-42', session: 'session-7' })),
+];
