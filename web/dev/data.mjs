@@ -94,7 +94,7 @@ export function span(trace, parent, fields) {
     streaming: false,
     usage: null,
     cost: null,
-    subtree: { llm_calls: 0, input_tokens: 0, output_tokens: 0, cost: null, unpriced_calls: 0 },
+    subtree: { llm_calls: 0, input_tokens: 0, output_tokens: 0, cost: null, unpriced_calls: 0, estimated_calls: 0 },
     self_time_ms: 0,
     compared: null,
     counted: true,
@@ -262,7 +262,7 @@ function settle(spans) {
     one.self_time_ms = Math.max(0, free);
   }
   for (const one of spans.toReversed()) {
-    const sum = { llm_calls: 0, input_tokens: 0, output_tokens: 0, cost: null, unpriced_calls: 0 };
+    const sum = { llm_calls: 0, input_tokens: 0, output_tokens: 0, cost: null, unpriced_calls: 0, estimated_calls: 0 };
     if (isCall(one) && one.counted) {
       sum.llm_calls = 1;
       sum.input_tokens = one.usage?.input_tokens ?? 0;
@@ -305,6 +305,8 @@ export function finish(trace, spans, errors, exact = false) {
     calls_without_usage: calls.filter((call) => call.status === 'ok' && !call.usage).length,
     cost: priced.length > 0 ? cost : null,
     unpriced_calls: root.subtree.unpriced_calls,
+    estimated_calls: 0,
+    estimated_cost: 0,
     models: [...new Set(calls.map(({ model }) => model).filter(Boolean))].sort((a, b) => (PRICES[b]?.[2] ?? 0) - (PRICES[a]?.[2] ?? 0)),
     user_id: spans.find(({ user_id: user }) => user)?.user_id ?? null,
     session_id: root.session_id,
@@ -337,7 +339,7 @@ export function article(at, earlier = 0) {
       { bucket: 'output', tokens: 217, usd_per_million: 1.5, amount: 0.0003255 },
     ],
   };
-  const subtree = { llm_calls: 1, input_tokens: 26, output_tokens: 217, cost: 0.0003385, unpriced_calls: 0 };
+  const subtree = { llm_calls: 1, input_tokens: 26, output_tokens: 217, cost: 0.0003385, unpriced_calls: 0, estimated_calls: 0 };
   const rows = [
     [null, 'GPT-3.5 Inference', 'ai-inference', 'function', 0, 2070, 0.42, {}],
     [0, 'GPT-3.5 Pipeline', 'ai.pipeline', 'chain', 0.2, 2069.6, 10.4, {}],

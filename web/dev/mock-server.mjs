@@ -4,7 +4,7 @@ import { iso, makeTrace, START } from './data.mjs';
 import { breakdown, fail, FIELDS, groupBy, page, rowOf, runsOf, scope, series, sorted, sum, traces } from './queries.mjs';
 import { logsOf, metrics, metricSeries } from './signals.mjs';
 import { ownPrices, repriced, unpriced } from './prices.mjs';
-import { detail, issue, issues, KEY, outcomes } from './records.mjs';
+import { detail, hints, issue, issues, KEY, outcomes } from './records.mjs';
 
 const port = Number(process.env.PORT ?? 8119);
 const project = (id, name, first) => ({
@@ -15,6 +15,7 @@ const project = (id, name, first) => ({
   retention_days: 90,
   currency: id === 1 ? { code: 'JPY', rate: 150 } : null,
   prefer_client_cost: false,
+  estimate_usage: true,
   disabled: false,
   created_at: iso(START - 40 * 86_400_000),
   first_span_at: first,
@@ -84,6 +85,7 @@ function answer(method, path, params, body) {
   if (name === 'prices' && one === 'unpriced') return { models: number === 1 ? unpriced : [] };
   if (name === 'prices') return ownPrices(method, Number(one), body);
   if (name === 'reprice') return repriced(body.dry_run);
+  if (name === 'hints') return { hints: hints() };
   if (name === 'outcomes') return { outcomes: outcomes(number) };
   if (name === 'series') return series(number, params);
   if (name === 'breakdown') return breakdown(number, params);

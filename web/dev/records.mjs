@@ -152,6 +152,31 @@ export function detail(trace, spanId) {
     ],
   };
 }
+export const hints = () => [
+  {
+    hint: 'stream_without_usage',
+    sdk: 'sentry.python 2.75.0',
+    subject: null,
+    value: null,
+    count: 12,
+    first_at: new Date(Date.now() - 7200e3).toISOString(),
+    last_at: new Date(Date.now() - 60e3).toISOString(),
+    trace_id: null,
+    span_id: null,
+  },
+  {
+    hint: 'sampled',
+    sdk: 'sentry.javascript.node 10.78.0',
+    subject: null,
+    value: 0.2,
+    count: 310,
+    first_at: new Date(Date.now() - 7200e3).toISOString(),
+    last_at: new Date(Date.now() - 30e3).toISOString(),
+    trace_id: null,
+    span_id: null,
+  },
+];
+
 export const outcomes = (id) => [
   ...(id === 1
     ? [

@@ -77,6 +77,12 @@ const setup = createRoute({
   component: lazyRouteComponent(() => import('./routes/setup')),
 });
 
+const bill = createRoute({
+  getParentRoute: () => project,
+  path: '/bill',
+  component: lazyRouteComponent(() => import('./routes/bill')),
+});
+
 const traces = createRoute({
   getParentRoute: () => project,
   path: '/traces',
@@ -174,7 +180,23 @@ const tree = root.addChildren([
   signIn,
   app.addChildren([
     home,
-    project.addChildren([overview, setup, traces, trace, issues, issue, metrics, alerts, incidents, incident, rule, budget, deliveries, targets]),
+    project.addChildren([
+      overview,
+      setup,
+      traces,
+      trace,
+      issues,
+      issue,
+      bill,
+      metrics,
+      alerts,
+      incidents,
+      incident,
+      rule,
+      budget,
+      deliveries,
+      targets,
+    ]),
     settings,
     system,
   ]),

@@ -24,7 +24,7 @@ pub fn price(span: &mut Span, book: &PriceBook) {
         span.cost = Some(own.cost.clone());
         return;
     }
-    let bills_itself = span.provider.as_deref().is_some_and(|provider| BILLERS.contains(&provider));
+    let bills_itself = bills_itself(span);
     let reads_known = span.usage.cache_read.is_some_and(|reads| reads > 0);
     span.cost = choose(priced.map(|priced| priced.cost), span.client_cost, bills_itself, reads_known);
 }
@@ -57,6 +57,11 @@ pub fn service_tier(attributes: &Attributes) -> Option<String> {
     // Anthropic's faster service is asked for by its speed.
     let tier = ["service_tier", "speed"].iter().find_map(|name| parameters.get(*name)?.as_str());
     tier.map(str::to_owned)
+}
+
+/// Whether the client's figure is the provider's own bill.
+pub(crate) fn bills_itself(span: &Span) -> bool {
+    span.provider.as_deref().is_some_and(|provider| BILLERS.contains(&provider))
 }
 
 /// The computed cost, unless the client knows better: it does where we have no price, where the figure is the provider's own bill,

@@ -10,7 +10,7 @@ mod reporters;
 
 use crate::id::SpanId;
 use crate::reports::{self, AlsoReported};
-use crate::span::{Kind, Span, Status};
+use crate::span::{Kind, Span, Status, Usage};
 
 /// What counting must know of a span: small, since it is kept in memory for each recent trace.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,14 +54,16 @@ pub struct Node {
 impl Node {
     /// The node of a span as decoded, before any trace rule was applied.
     pub fn of(span: &Span) -> Node {
+        // What we counted ourselves says nothing of whether two reports are of one call.
+        let usage = if span.is_estimated() { Usage::default() } else { span.usage };
         Node {
             span_id: span.span_id,
             parent_span_id: span.parent_span_id,
             kind: span.kind,
             start_us: span.start_us - span.clock_shift_us,
             end_us: span.end_us - span.clock_shift_us,
-            input_tokens: span.usage.input_tokens(),
-            output_tokens: span.usage.output_tokens(),
+            input_tokens: usage.input_tokens(),
+            output_tokens: usage.output_tokens(),
             model: span.model().map(str::to_owned),
             response_id: span.response_id.clone(),
             failed: span.status == Status::Error,

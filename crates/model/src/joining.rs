@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::cost;
 use crate::langfuse::{self, Event};
 use crate::price::PriceBook;
-use crate::span::{Message, Span};
+use crate::span::{Message, Span, Usage};
 
 /// What of a span came by itself.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -139,6 +139,10 @@ fn messages(joined: &Joined) -> (Vec<Message>, Vec<Message>) {
 /// The span without what its pieces gave it.
 fn own(span: &Span) -> Span {
     let mut own = span.clone();
+    // An estimate gives way: what joins may tell the usage itself, or texts that were not there.
+    if own.is_estimated() {
+        (own.usage, own.cost) = (Usage::default(), None);
+    }
     if let Some(joined) = own.joined.take() {
         let (input, output) = messages(&joined);
         if own.input_messages == input {

@@ -9,10 +9,15 @@
 //! [`joining`] makes one span of what came in pieces, [`reports`] finds the call that two programs report. Beside spans stand
 //! [`log_line`]s, [`metric`]s and [`score`]s.
 
+pub mod bill;
 pub mod clock;
 pub mod cost;
 pub mod counting;
+#[cfg(feature = "estimate")]
+pub mod estimate;
+pub mod explain;
 mod fingerprint;
+pub mod hints;
 pub mod id;
 pub mod joining;
 mod json;
@@ -26,6 +31,7 @@ pub mod money;
 pub mod names;
 pub mod otlp;
 pub mod outcome;
+pub mod parameters;
 pub mod price;
 pub mod providers;
 pub mod reports;

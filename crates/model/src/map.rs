@@ -3,9 +3,9 @@
 //! This step knows no protocol: Sentry, OpenTelemetry and Langfuse all end in a [`RawSpan`], and the table in [`crate::names`] says
 //! what their attributes mean.
 
-mod found;
+pub(crate) mod found;
 mod labels;
-mod texts;
+pub(crate) mod texts;
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ use crate::price::PriceBook;
 use crate::providers;
 use crate::span::{Attributes, Kind, Part, Reading, Span, Status, Usage};
 use crate::time;
-use crate::usage::{self, Counts};
+use crate::usage::{self, Convention, Counts, Taken};
 use found::Found;
 
 /// How the client says that a span ended.
@@ -270,6 +270,12 @@ fn status(sent: RawStatus, detail: Option<String>, kind: Kind, found: &Found, ta
 }
 
 fn counts(found: &Found, measurements: &[(String, f64)], kind: Kind, dialect: &Dialect) -> Usage {
+    let (counts, of_input, of_output) = as_sent(found, measurements, kind, dialect);
+    counts.settle_each(of_input, of_output)
+}
+
+/// The counts as sent, and how their source counts.
+fn as_sent(found: &Found, measurements: &[(String, f64)], kind: Kind, dialect: &Dialect) -> (Counts, Convention, Convention) {
     let mut counts = Counts {
         input: found.count(Field::InputTokens),
         output: found.count(Field::OutputTokens),
@@ -320,7 +326,15 @@ fn counts(found: &Found, measurements: &[(String, f64)], kind: Kind, dialect: &D
         counts.output = Some(counts.output.unwrap_or(0));
         counts.input = counts.input.or(counts.total);
     }
-    counts.settle_each(of_input, of_output)
+    (counts, of_input, of_output)
+}
+
+/// How the counts of a span as stored were taken; nothing where they can be read in one way only.
+pub(crate) fn taken(span: &Span, dialect: &Dialect) -> (Option<Taken>, Option<Taken>) {
+    let found = Found::new(&span.attributes, dialect);
+    let (counts, of_input, of_output) = as_sent(&found, &[], span.kind, dialect);
+    let usage = counts.settle_each(of_input, of_output);
+    counts.taken(&usage, of_input, of_output)
 }
 
 /// What stands in objects beside the counts.

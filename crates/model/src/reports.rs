@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::counting::{Decision, Node};
 use crate::id::{SpanId, TraceId};
-use crate::span::{CostSource, Reading, Span, Usage};
+use crate::span::{CostSource, Reading, Span, Usage, UsageSource};
 
 /// Instrumentation scopes, or beginnings of them up to a dot, of programs that pass calls on to providers.
 const GATEWAYS: &[&str] = &[
@@ -203,6 +203,10 @@ pub fn leave_to_program(gateway: &mut Span, program: &Span) {
 /// The report with more of the buckets knows more; of two alike, the gateway whose own figure of the cost is taken.
 fn knows_more(gateway: &Span, program: &Span) -> bool {
     let known = |usage: &Usage| {
+        // What we counted ourselves, nobody reported.
+        if usage.source == Some(UsageSource::Estimated) {
+            return 0;
+        }
         let whole = [usage.input, usage.output].iter().flatten().count();
         let special = [
             usage.cache_read,

@@ -117,6 +117,9 @@ pub struct Span {
     pub joined: Option<Box<Joined>>,
     /// Where another program reports the same call.
     pub also_reported: Option<AlsoReported>,
+    /// True where it can be seen that texts were cut on their way. Known only while the span comes in, and not stored.
+    #[serde(skip)]
+    pub texts_cut: bool,
 }
 
 impl Default for Span {
@@ -172,6 +175,7 @@ impl Default for Span {
             reading: Vec::new(),
             joined: None,
             also_reported: None,
+            texts_cut: false,
         }
     }
 }
@@ -187,6 +191,11 @@ impl Span {
     /// The model to show: the one that answered where known, else the one asked for.
     pub fn model(&self) -> Option<&str> {
         self.response_model.as_deref().or(self.request_model.as_deref())
+    }
+
+    /// True when its tokens, and with them its cost, were counted from its texts by us.
+    pub fn is_estimated(&self) -> bool {
+        self.usage.source == Some(UsageSource::Estimated)
     }
 
     /// True for spans whose tokens and cost go into sums while they are [`counted`](Span::counted).

@@ -4,6 +4,7 @@
 //! source has a convention, and the total, where it is sent, has the last word. Nothing is ever derived as the difference to the
 //! total: a missing count stays unknown.
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::span::{Usage, UsageSource};
@@ -47,6 +48,67 @@ pub enum Convention {
     Inclusive,
     /// Input is what remains beside the caches, output what remains beside reasoning: Anthropic's own counts, Langfuse.
     Exclusive,
+}
+
+/// How a count as sent was taken for the whole, where it could have been taken otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Taken {
+    /// The count as sent.
+    pub sent: u64,
+    /// Tokens in buckets of their own: read from a cache or written to it, thought, of sound.
+    pub special: u64,
+    /// What the count was taken for.
+    pub whole: u64,
+    /// Whether the special ones are in the count.
+    pub rule: Rule,
+    /// What decided.
+    pub because: Because,
+}
+
+/// Whether tokens with a bucket of their own are in the count beside them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// They are in it.
+    Inclusive,
+    /// They stand beside it.
+    Exclusive,
+    /// What was read from a cache stands beside it, the others are in it.
+    Partly,
+}
+
+/// What decided between the readings of a count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Because {
+    /// The source counts so, and the total as sent agrees.
+    TotalAgrees,
+    /// The source counts otherwise, but only so do the counts add up to the total as sent.
+    Total,
+    /// The source counts so; there is no total, or none that fits any reading.
+    Convention,
+    /// The count is smaller than what would have to be in it.
+    Impossible,
+}
+
+impl Taken {
+    /// How `sent` became `whole`; `None` where there is only one way to read it.
+    fn of(sent: Option<u64>, special: u64, whole: Option<u64>, convention: Convention, fits_total: bool) -> Option<Taken> {
+        let (sent, whole) = sent.zip(whole).filter(|_| special > 0)?;
+        let rule = match whole {
+            whole if whole == sent => Rule::Inclusive,
+            whole if whole == sent.saturating_add(special) => Rule::Exclusive,
+            _ => Rule::Partly,
+        };
+        let usual = if convention == Convention::Inclusive { Rule::Inclusive } else { Rule::Exclusive };
+        let because = match (rule == usual, fits_total) {
+            (true, true) => Because::TotalAgrees,
+            (true, false) => Because::Convention,
+            (false, _) if usual == Rule::Inclusive && sent < special && rule == Rule::Exclusive => Because::Impossible,
+            (false, _) => Because::Total,
+        };
+        Some(Taken { sent, special, whole, rule, because })
+    }
 }
 
 /// Beyond 2^53 a floating-point number is no count any more, and no other is one of tokens.
@@ -163,6 +225,15 @@ impl Counts {
             cache_write_1h: inner("cache_creation", "ephemeral_1h_input_tokens"),
             ..Counts::default()
         }
+    }
+
+    /// How input and output as sent were taken, given what [`settle_each`](Counts::settle_each) made of them.
+    pub fn taken(&self, usage: &Usage, of_input: Convention, of_output: Convention) -> (Option<Taken>, Option<Taken>) {
+        let special_input = sum(&[usage.cache_read, usage.cache_write_5m, usage.cache_write_1h, usage.input_audio, usage.input_image]);
+        let special_output = sum(&[usage.reasoning, usage.output_audio, usage.output_image]);
+        let (input, output) = (usage.input_tokens(), usage.output_tokens());
+        let fits = input.zip(output).and_then(|(input, output)| input.checked_add(output)).is_some_and(|both| Some(both) == self.total);
+        (Taken::of(self.input, special_input, input, of_input, fits), Taken::of(self.output, special_output, output, of_output, fits))
     }
 
     /// Counts in one object, as Langfuse's SDKs and wrappers send them, with the convention that its shape tells.
@@ -463,6 +534,33 @@ mod tests {
         assert_eq!((usage.input, usage.cache_read, usage.input_image, usage.input_tokens()), (Some(0), Some(900), Some(100), Some(1000)));
         let beside = settle(Counts { total: Some(2805), ..counts });
         assert_eq!(beside.input_tokens(), Some(2800), "the total says that they stand beside one another");
+    }
+
+    #[test]
+    fn how_a_count_was_taken_is_told() {
+        let taken = |counts: Counts, convention| {
+            let usage = counts.settle(convention);
+            let (input, output) = counts.taken(&usage, convention, convention);
+            (input.map(|taken| (taken.whole, taken.rule, taken.because)), output.map(|taken| (taken.whole, taken.rule, taken.because)))
+        };
+        let counts = Counts { input: Some(100), output: Some(10), cache_read: Some(40), ..Counts::default() };
+        let with = |total| Counts { total: Some(total), ..counts };
+        let (inclusive, exclusive) = (Convention::Inclusive, Convention::Exclusive);
+        assert_eq!(
+            taken(counts, inclusive),
+            (Some((100, Rule::Inclusive, Because::Convention)), None),
+            "the output can be read in one way"
+        );
+        assert_eq!(taken(with(110), inclusive).0, Some((100, Rule::Inclusive, Because::TotalAgrees)));
+        assert_eq!(taken(with(150), inclusive).0, Some((140, Rule::Exclusive, Because::Total)));
+        assert_eq!(taken(with(110), exclusive).0, Some((100, Rule::Inclusive, Because::Total)));
+        assert_eq!(taken(with(150), exclusive).0, Some((140, Rule::Exclusive, Because::TotalAgrees)));
+        let little = Counts { input: Some(25), ..counts };
+        assert_eq!(taken(little, inclusive).0, Some((65, Rule::Exclusive, Because::Impossible)));
+        let reads_left_out = Counts { input: Some(60), cache_write_5m: Some(50), ..with(110) };
+        assert_eq!(taken(reads_left_out, exclusive).0, Some((100, Rule::Partly, Because::Total)));
+        let thought = Counts { reasoning: Some(5), total: Some(115), ..counts };
+        assert_eq!(taken(thought, inclusive).1, Some((15, Rule::Exclusive, Because::Total)));
     }
 
     proptest! {

@@ -21,6 +21,7 @@ use tower_http::compression::CompressionLayer;
 
 use crate::alert::{Alerts, Surroundings, SystemClock};
 use crate::api::{self, Api};
+use crate::bills::Bills;
 use crate::config::Config;
 use crate::errors::Errors;
 use crate::ingest::{self, Intake, Stores};
@@ -80,7 +81,7 @@ impl App {
             let config = config.clone();
             move || open_stores(&config)
         };
-        let Opened { stores, prices, outbox, alerts } = tokio::task::spawn_blocking(opening).await??;
+        let Opened { stores, prices, bills, outbox, alerts } = tokio::task::spawn_blocking(opening).await??;
         let allowed = Allowed::parse(&config.notify.allow).map_err(|reason| anyhow::anyhow!("notify.allow: {reason}"))?;
         stores.meta.set(ADDRESS, &public_url)?;
         stores.meta.set(LISTENING, &listening)?;
@@ -93,6 +94,7 @@ impl App {
             scores,
             logs,
             metrics,
+            bills,
             outcomes,
             courier: Arc::new(Courier::new(outbox, allowed)),
             alerts,
@@ -196,6 +198,7 @@ fn start_bell(api: &Api) -> anyhow::Result<()> {
 struct Opened {
     stores: Stores,
     prices: Arc<Prices>,
+    bills: Arc<Bills>,
     outbox: Arc<Outbox>,
     alerts: Arc<Alerts>,
 }
@@ -210,6 +213,7 @@ fn open_stores(config: &Config) -> anyhow::Result<Opened> {
     let scores = Scores::open(&config.data)?;
     let logs = Logs::open(&config.data)?;
     let metrics = Metrics::open(&config.data)?;
+    let bills = Bills::open(&config.data)?;
     let outcomes = Outcomes::open(&config.data)?;
     let outbox = Outbox::open(&config.data)?;
     let alerts = Alerts::open(&config.data)?;
@@ -222,7 +226,7 @@ fn open_stores(config: &Config) -> anyhow::Result<Opened> {
         metrics: Arc::new(metrics),
         outcomes: Arc::new(outcomes),
     };
-    Ok(Opened { stores, prices: Arc::new(prices), outbox: Arc::new(outbox), alerts: Arc::new(alerts) })
+    Ok(Opened { stores, prices: Arc::new(prices), bills: Arc::new(bills), outbox: Arc::new(outbox), alerts: Arc::new(alerts) })
 }
 
 /// Where a program on this machine reaches the server. "All addresses" is none that it could send to.

@@ -3,6 +3,7 @@
 pub mod alert;
 pub mod api;
 pub mod app;
+pub mod bills;
 pub mod cli;
 pub mod config;
 pub mod demo;

@@ -38,12 +38,14 @@ async function toError(response: Response): Promise<ApiError> {
 interface Options {
   method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   body?: unknown;
+  /** Sent as it is, in place of a body of JSON. */
+  file?: Blob;
   params?: Params;
   signal?: AbortSignal;
 }
 
 /** One request to the server's own API. `path` begins behind `/api/v1`. */
-export async function api<T>(path: string, { method = 'GET', body, params, signal }: Options = {}): Promise<T> {
+export async function api<T>(path: string, { method = 'GET', body, file, params, signal }: Options = {}): Promise<T> {
   const headers: Record<string, string> = { accept: 'application/json' };
   // A header that another site's form cannot set: the session cookie alone changes nothing.
   if (method !== 'GET') headers['x-hinomi-page'] = '1';
@@ -54,7 +56,7 @@ export async function api<T>(path: string, { method = 'GET', body, params, signa
     response = await fetch(withParams(`/api/v1${path}`, params), {
       method,
       headers,
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: file ?? (body === undefined ? undefined : JSON.stringify(body)),
       signal,
       credentials: 'same-origin',
     });

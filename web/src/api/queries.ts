@@ -2,9 +2,12 @@ import { infiniteQueryOptions, keepPreviousData, queryOptions, useMutation, useQ
 import type { Span as RangeSpan } from '../range';
 import { api, withParams, type Params } from './client';
 import type {
+  Bill,
   BreakdownRow,
   Bucket,
   Facet,
+  Hint,
+  Imported,
   Issue,
   IssueEvent,
   Key,
@@ -173,12 +176,26 @@ export const metricSeriesQuery = (
 export const outcomesQuery = (project: number, range: RangeSpan) =>
   projectQuery<{ outcomes: Outcome[] }>(project, 'outcomes', '/outcomes', { from: range.from, to: range.to });
 
+export const hintsQuery = (project: number) => projectQuery<{ hints: Hint[] }>(project, 'hints', '/hints', {});
+
 export const keysQuery = (project: number) => projectQuery<{ keys: Key[] }>(project, 'keys', '/keys', {});
 
 export const pricesQuery = (project: number) => projectQuery<Prices>(project, 'prices', '/prices', {});
 
 export const unpricedQuery = (project: number, range: RangeSpan) =>
   projectQuery<{ models: UnpricedModel[] }>(project, 'unpriced', '/prices/unpriced', { from: range.from, to: range.to });
+
+export const billQuery = (project: number, range: RangeSpan) =>
+  projectQuery<Bill>(project, 'bill', '/bill', { from: range.from, to: range.to });
+
+/** Takes in a file as it is. */
+export function useImportBill(project: number) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (file: File) => api<Imported>(`/projects/${project}/bill`, { method: 'POST', file, params: { name: file.name } }),
+    onSuccess: () => client.invalidateQueries({ queryKey: [...projectKey(project), 'bill'] }),
+  });
+}
 
 export const systemQuery = queryOptions({
   queryKey: ['system'],

@@ -38,12 +38,13 @@ export interface Project {
   retention_days: number;
   currency: Currency | null;
   prefer_client_cost: boolean;
+  estimate_usage: boolean;
   disabled: boolean;
   created_at: string;
   first_span_at: string | null;
 }
 
-export type ProjectPatch = Partial<Pick<Project, 'name' | 'retention_days' | 'currency' | 'prefer_client_cost' | 'disabled'>>;
+export type ProjectPatch = Partial<Pick<Project, 'name' | 'retention_days' | 'currency' | 'prefer_client_cost' | 'estimate_usage' | 'disabled'>>;
 
 export interface Key {
   id: number;
@@ -109,6 +110,8 @@ export interface Cost {
   input: number | null;
   output: number | null;
   source: 'computed' | 'client' | null;
+  /** True where the tokens that were priced are estimated. */
+  estimated?: boolean;
   price: string | null;
   client_total: number | null;
   /** By our prices, where the client's figure is taken. */
@@ -122,6 +125,7 @@ export interface Subtree {
   output_tokens: number;
   cost: number | null;
   unpriced_calls: number;
+  estimated_calls: number;
 }
 
 export interface Compared {
@@ -151,9 +155,59 @@ export interface Sdk {
   version: string | null;
 }
 
-export interface Reading {
+/** A field and the attribute, or in words the ground, that it came from. */
+export interface FieldRead {
   field: string;
   from: string;
+  inferred: boolean;
+  /** Null for texts. */
+  value: string | number | boolean | null;
+}
+
+/** How a count as sent was taken for the whole. */
+export interface Taken {
+  sent: number;
+  special: number;
+  whole: number;
+  rule: 'inclusive' | 'exclusive' | 'partly';
+  because: 'total_agrees' | 'total' | 'convention' | 'impossible';
+}
+
+export interface CostReading {
+  because:
+    | 'computed'
+    | 'computed_then'
+    | 'provider_bill'
+    | 'client_lower'
+    | 'client_only'
+    | 'client_preferred'
+    | 'failed'
+    | 'no_usage'
+    | 'no_model'
+    | 'no_price';
+  price: string | null;
+  price_from: string | null;
+  table_date: string;
+  service_tier: string | null;
+  computed: number | null;
+  client: number | null;
+  total: number | null;
+}
+
+/** How this was read. */
+export interface Explanation {
+  conventions: { name: string; attributes: number; examples: string[] }[];
+  instrumentation_version: string | null;
+  fields: FieldRead[];
+  ignored: { name: string; why: 'better' | 'unreadable' | 'other_meaning' | 'empty' | 'no_meaning'; better?: string }[];
+  input: Taken | null;
+  output: Taken | null;
+  cost: CostReading | null;
+  counted: boolean;
+  counted_because: string;
+  corrections: { field: string; alone: string | null; in_trace: string | null }[];
+  clock_shift_us: number;
+  pieces: number;
 }
 
 /** A span as it stands in lists and in a trace: without messages and attributes. */
@@ -215,7 +269,7 @@ export interface SpanDetail extends Span {
   finish_reasons?: string[];
   request?: Record<string, unknown>;
   tool_definitions?: unknown[] | null;
-  reading?: Reading[];
+  explanation?: Explanation;
   links?: unknown[];
 }
 
@@ -237,6 +291,9 @@ export interface TraceSummary {
   calls_without_usage: number;
   cost: number | null;
   unpriced_calls: number;
+  /** Calls whose tokens were counted from their texts, and the part of the cost that is theirs. */
+  estimated_calls: number;
+  estimated_cost: number;
   models: string[];
   user_id: string | null;
   session_id: string | null;
@@ -326,6 +383,7 @@ export interface TraceDetail {
   spans: Span[];
   errors: ErrorEvent[];
   scores: Score[];
+  hints: Hint[];
   /** How many lines were logged within it. */
   log_count?: number;
 }
@@ -396,6 +454,10 @@ export interface Summary {
   cache_write_tokens: number;
   reasoning_tokens: number;
   calls_without_usage: number;
+  estimated_calls: number;
+  estimated_input_tokens: number;
+  estimated_output_tokens: number;
+  estimated_cost: number;
   unpriced_models: string[];
   users: number;
 }
@@ -442,6 +504,8 @@ export interface BreakdownRow {
   cache_read_tokens: number;
   cache_write_tokens: number;
   reasoning_tokens: number;
+  estimated_calls: number;
+  estimated_cost: number;
   provider: string | null;
   runs?: number;
   failed_runs?: number;
@@ -500,14 +564,98 @@ export interface Facet {
   count: number;
 }
 
+export type HintName =
+  | 'stream_without_usage'
+  | 'langchain_hides_openai'
+  | 'prompts_not_sent'
+  | 'sampled'
+  | 'old_sdk'
+  | 'clock_off'
+  | 'no_response_model'
+  | 'unpriced_model';
+
+/** What a client could do better. */
+export interface Hint {
+  hint: HintName;
+  sdk: string | null;
+  subject: string | null;
+  value: number | null;
+  count: number;
+  first_at: string | null;
+  last_at: string | null;
+  trace_id: string | null;
+  span_id: string | null;
+}
+
 export interface Outcome {
   outcome: 'accepted' | 'refused' | 'dropped' | 'duplicate' | 'client_dropped';
   reason: string;
   category: string;
   key: string | null;
+  sdk: string | null;
   quantity: number;
   detail: string | null;
   last_at: string;
+}
+
+/** Billed beside observed. */
+export interface BillSum {
+  billed: number | null;
+  observed: number | null;
+  gap: number | null;
+  coverage: number | null;
+  billed_tokens: number | null;
+  observed_tokens: number;
+  calls: number;
+  unpriced_calls: number;
+}
+
+/** Of a day and a model; one of them is empty in sums of the other. */
+export interface BillRow extends BillSum {
+  day: string;
+  model: string;
+}
+
+export interface BillCause {
+  cause: 'sampled' | 'unpriced' | 'tier' | 'not_instrumented' | 'time_zone' | 'estimated' | 'no_usage' | 'not_on_bill';
+  model: string | null;
+  count: number | null;
+  amount: number | null;
+  rate: number | null;
+}
+
+export interface BillImport {
+  at: string;
+  name: string;
+  format: string;
+  from: string | null;
+  to: string | null;
+  rows: number;
+  unread: number;
+}
+
+export interface Bill {
+  from: string | null;
+  to: string | null;
+  providers: string[];
+  total: BillSum;
+  models: BillRow[];
+  days: BillRow[];
+  rows: BillRow[];
+  causes: BillCause[];
+  imports: BillImport[];
+}
+
+/** What became of an import. */
+export interface Imported {
+  format: string;
+  rows: number;
+  lines: number;
+  from: string | null;
+  to: string | null;
+  unread: number;
+  unread_rows: { line: number; why: string }[];
+  unknown_columns: string[];
 }
 
 export interface System {

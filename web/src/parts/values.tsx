@@ -39,6 +39,16 @@ export function Tokens({ n }: { n: number | null }) {
   );
 }
 
+/** Before a figure that is in part, or as a whole, counted from texts. */
+export function Estimated({ calls }: { calls?: number | undefined }) {
+  const t = useT();
+  return (
+    <span className="u" title={calls === undefined ? t('estimate.mark') : t('estimate.calls', { n: calls })}>
+      ≈
+    </span>
+  );
+}
+
 /** A moment, with its exact time on hover. */
 export function Moment({ at }: { at: string }) {
   const { format } = useReader();

@@ -75,6 +75,10 @@ export function Side({ project }: { project: Project | null }) {
               </em>
             )}
           </Link>
+          <Link to="/p/$project/bill" params={params} activeOptions={{ includeSearch: false }} activeProps={active} title={t('nav.bill')}>
+            <Icon name="bill" />
+            <span>{t('nav.bill')}</span>
+          </Link>
           <Link to="/p/$project/setup" params={params} activeOptions={{ includeSearch: false }} activeProps={active} title={t('nav.setup')}>
             <Icon name="setup" />
             <span>{t('nav.setup')}</span>

@@ -7,8 +7,8 @@ use crate::span::Attributes;
 use crate::usage;
 
 /// Which attributes of a span mean something, the best for each field.
-pub(super) struct Found<'a> {
-    pub(super) attributes: &'a Attributes,
+pub(crate) struct Found<'a> {
+    pub(crate) attributes: &'a Attributes,
     best: [Option<Best<'a>>; Field::ALL.len()],
 }
 
@@ -16,7 +16,7 @@ pub(super) struct Found<'a> {
 type Best<'a> = (usize, &'static str, &'a Value);
 
 impl<'a> Found<'a> {
-    pub(super) fn new(attributes: &'a Attributes, dialect: &Dialect) -> Found<'a> {
+    pub(crate) fn new(attributes: &'a Attributes, dialect: &Dialect) -> Found<'a> {
         let mut best = [None; Field::ALL.len()];
         for (name, value) in attributes {
             if let Some((field, rank, name)) = dialect.lookup(name) {
@@ -29,11 +29,11 @@ impl<'a> Found<'a> {
         Found { attributes, best }
     }
 
-    pub(super) fn name(&self, field: Field) -> Option<&'static str> {
+    pub(crate) fn name(&self, field: Field) -> Option<&'static str> {
         self.best[field as usize].map(|(_, name, _)| name)
     }
 
-    pub(super) fn has(&self, field: Field) -> bool {
+    pub(crate) fn has(&self, field: Field) -> bool {
         self.best[field as usize].is_some()
     }
 
@@ -45,7 +45,7 @@ impl<'a> Found<'a> {
         self.value(field)?.as_str()
     }
 
-    pub(super) fn text(&self, field: Field) -> Option<String> {
+    pub(crate) fn text(&self, field: Field) -> Option<String> {
         match self.value(field)? {
             Value::String(text) => Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned),
             Value::Number(number) => Some(number.to_string()),
@@ -92,7 +92,7 @@ impl<'a> Found<'a> {
     }
 }
 
-fn is_empty(value: &Value) -> bool {
+pub(crate) fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::String(text) => text.is_empty(),

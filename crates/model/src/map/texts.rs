@@ -10,14 +10,24 @@ use crate::names::Field;
 use crate::span::{Message, Part, Span};
 
 /// Attributes that repeat as one text what other attributes of the same client hold in parts.
-const REPEATING: &[&str] = &["input.value", "output.value", "traceloop.entity.input", "traceloop.entity.output"];
+pub(crate) const REPEATING: &[&str] = &["input.value", "output.value", "traceloop.entity.input", "traceloop.entity.output"];
+
+/// Where messages may be spread over attributes with numbers in their names.
+pub(crate) const INPUT_PARTS: &[&str] = &["gen_ai.prompt", "llm.input_messages", "llm.prompts"];
+/// The same of the answer.
+pub(crate) const OUTPUT_PARTS: &[&str] = &["gen_ai.completion", "llm.output_messages", "llm.choices"];
 
 /// Fills in the messages and the tools that could be called.
 pub(super) fn texts(span: &mut Span, found: &Found) {
     if let Some(system) = found.value(Field::System) {
         span.input_messages = messages::read(system, "system");
     }
-    let input = in_parts(span, found, Field::Input, &["gen_ai.prompt", "llm.input_messages", "llm.prompts"]);
+    // Looked at only where it matters: for an estimate of what was not told.
+    if span.usage.is_unknown() {
+        let cut = |field: Field| found.value(field).and_then(Value::as_str).is_some_and(messages::is_cut_off);
+        span.texts_cut = [Field::System, Field::Input, Field::Output, Field::OutputText].into_iter().any(cut);
+    }
+    let input = in_parts(span, found, Field::Input, INPUT_PARTS);
     if let Some(input) = input.as_ref().or_else(|| found.value(Field::Input)) {
         let read = messages::read(input, "user");
         let repeated = read.first().is_some_and(|first| first.role == "system" && span.input_messages.first() == Some(first));
@@ -30,7 +40,7 @@ pub(super) fn texts(span: &mut Span, found: &Found) {
         // Pydantic AI before it kept to the conventions.
         span.input_messages.extend(messages::read(prompt, "user"));
     }
-    let output = in_parts(span, found, Field::Output, &["gen_ai.completion", "llm.output_messages", "llm.choices"]);
+    let output = in_parts(span, found, Field::Output, OUTPUT_PARTS);
     if let Some(output) = output.as_ref().or_else(|| found.value(Field::Output)).or_else(|| found.value(Field::OutputText)) {
         span.output_messages = messages::read(output, "assistant");
     } else if let Some(documents) = found.value(Field::RetrievalDocuments) {

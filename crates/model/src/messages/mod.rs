@@ -74,6 +74,13 @@ pub fn read_tool_calls(value: &Value) -> Vec<Part> {
     }
 }
 
+/// Whether a text is the beginning of JSON whose end is missing.
+pub(crate) fn is_cut_off(text: &str) -> bool {
+    let text = text.trim();
+    text.starts_with(['[', '{', '"'])
+        && serde_json::from_str::<serde::de::IgnoredAny>(text).is_err_and(|error| error.is_eof() || text.ends_with("..."))
+}
+
 /// JSON text that looks like a list or an object, repaired where it was cut off.
 fn parse(text: &str) -> Option<Value> {
     let text = text.trim();

@@ -28,6 +28,7 @@ use crate::clock::{Clock, Context};
 use crate::log_line::{self, LogLine};
 use crate::map;
 use crate::metric::Point;
+use crate::names::Dialect;
 use crate::outcome::{Category, Outcome};
 use crate::sentry::{ErrorEvent, Reporter};
 use crate::span::Span;
@@ -148,6 +149,16 @@ fn traces(body: Bytes, encoding: Encoding, context: &Context) -> Result<Decoded,
     }
     decoded.errors.sort_by_key(|error| error.time_us);
     Ok(decoded)
+}
+
+/// What names mean on a span as it is stored.
+pub(crate) fn dialect_of(span: &Span) -> &'static Dialect {
+    agents::of_span(span).map_or(&Dialect::GENERAL, agents::Family::dialect)
+}
+
+/// The coding agent that a stored span tells of, by its name for a person.
+pub(crate) fn agent_of(span: &Span) -> Option<&'static str> {
+    agents::of_span(span).map(agents::Family::name)
 }
 
 /// The body of an answer with 200: how much was refused, and why.

@@ -79,7 +79,7 @@ impl EnvelopeError {
 }
 
 /// What an envelope says about itself.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Header {
     /// Id of the event in it, 32 lower-case hex digits. It wins over the payload's own.
     pub event_id: Option<String>,
@@ -91,6 +91,16 @@ pub struct Header {
     pub sdk_name: Option<String>,
     /// Its version.
     pub sdk_version: Option<String>,
+    /// The part of all traces that the client sends, from 0 to 1, where it says so.
+    pub sample_rate: Option<f64>,
+}
+
+impl Header {
+    /// The SDK with its version, such as `sentry.python 2.75.0`.
+    pub fn sdk(&self) -> Option<String> {
+        let name = self.sdk_name.as_deref()?;
+        Some(self.sdk_version.as_deref().map_or_else(|| name.to_owned(), |version| format!("{name} {version}")))
+    }
 }
 
 #[derive(Deserialize)]
@@ -103,6 +113,15 @@ struct RawHeader<'a> {
     sent_at: Time,
     #[serde(borrow, default)]
     sdk: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    trace: Option<&'a RawValue>,
+}
+
+/// The context of the trace at its head, as far as it is of use.
+#[derive(Deserialize, Default)]
+struct TraceHead<'a> {
+    #[serde(borrow, default)]
+    sample_rate: Text<'a>,
 }
 
 /// The name and version of an SDK, as envelopes and events carry them.
@@ -112,6 +131,9 @@ pub(super) struct Sdk<'a> {
     pub(super) name: Text<'a>,
     #[serde(borrow, default)]
     pub(super) version: Text<'a>,
+    /// Names of its integrations that are active.
+    #[serde(borrow, default)]
+    pub(super) integrations: Option<&'a RawValue>,
 }
 
 /// The header of an item. Fields that no item of use has are ignored.
@@ -149,7 +171,7 @@ pub struct Item<'a> {
 }
 
 /// An envelope, taken apart.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Envelope<'a> {
     /// Its header.
     pub header: Header,
@@ -221,7 +243,9 @@ fn header_of(text: &str) -> Result<Header, serde_json::Error> {
     }
     let raw: RawHeader = serde_json::from_str(text)?;
     let sdk: Sdk = part(raw.sdk);
+    let head: TraceHead = part(raw.trace);
     Ok(Header {
+        sample_rate: head.sample_rate.as_str().and_then(|rate| rate.parse().ok()).filter(|rate: &f64| rate.is_finite()),
         event_id: raw.event_id.as_str().and_then(event_id),
         dsn: raw.dsn.into_string(),
         sent_at_us: raw.sent_at.0,

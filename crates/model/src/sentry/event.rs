@@ -222,6 +222,7 @@ fn event(raw: RawEvent, payload: &[u8], reader: &Reader) -> Result<ErrorEvent, N
         user: raw.user,
         sdk: raw.sdk,
         tags: raw.tags,
+        meta: None,
     };
     let shared = Shared::new(None, fields, &reader.header);
     let id = reader.header.event_id.clone().or_else(|| raw.event_id.as_str().and_then(event_id));

@@ -41,6 +41,8 @@ pub struct Decoded {
     pub outcomes: Vec<Outcome>,
     /// The id to answer with: the header's, else the event's. `None` where there is no event and no id.
     pub event_id: Option<String>,
+    /// Integrations of the SDK that are active, where a transaction says so.
+    pub integrations: Vec<String>,
     /// True when there was a client report in it. These are never to be rate-limited.
     pub has_client_report: bool,
 }
@@ -191,8 +193,15 @@ impl Reader {
             shared.unwrap_or(&of_header).fill(&mut span);
             span
         });
+        let spans: Vec<Span> = spans.collect();
         Decoded {
-            spans: spans.collect(),
+            spans,
+            integrations: self
+                .shared
+                .into_iter()
+                .find(|shared| !shared.integrations.is_empty())
+                .map(|shared| shared.integrations)
+                .unwrap_or_default(),
             header: self.header,
             errors: self.errors,
             lines: self.lines,

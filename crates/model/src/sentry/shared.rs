@@ -25,6 +25,10 @@ pub(super) struct Shared {
     pub(super) sdk_name: Option<String>,
     pub(super) sdk_version: Option<String>,
     pub(super) tags: BTreeMap<String, String>,
+    /// Of the SDK, those that are active.
+    pub(super) integrations: Vec<String>,
+    /// True where the SDK says that it cut texts of these spans.
+    pub(super) texts_cut: bool,
 }
 
 /// The fields of an event that become [`Shared`].
@@ -35,6 +39,8 @@ pub(super) struct SharedFields<'a> {
     pub(super) user: Option<&'a RawValue>,
     pub(super) sdk: Option<&'a RawValue>,
     pub(super) tags: Tags,
+    /// Sentry's notes of what was taken out of the event.
+    pub(super) meta: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize, Default)]
@@ -69,10 +75,13 @@ impl Shared {
         let user_id = user.id.into_string().or_else(|| user.email.into_string()).or_else(|| user.username.into_string());
         Shared {
             trace_id,
+            // Notes of attributes that hold what was asked and answered.
+            texts_cut: fields.meta.is_some_and(|notes| ["gen_ai.", "ai."].iter().any(|name| notes.get().contains(&format!("\"{name}")))),
             environment: short(fields.environment.into_string()),
             release: short(fields.release.into_string()),
             user_id: short(user_id),
             service: short(fields.server_name.into_string()),
+            integrations: sdk.integrations.and_then(|names| serde_json::from_str(names.get()).ok()).unwrap_or_default(),
             sdk_name: short(sdk.name.into_string().or_else(|| header.sdk_name.clone())),
             sdk_version: short(sdk.version.into_string().or_else(|| header.sdk_version.clone())),
             tags: fields
@@ -97,6 +106,7 @@ impl Shared {
                 own.clone_from(shared);
             }
         };
+        span.texts_cut |= self.texts_cut;
         fill(&mut span.environment, &self.environment);
         fill(&mut span.release, &self.release);
         fill(&mut span.user_id, &self.user_id);

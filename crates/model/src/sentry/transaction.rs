@@ -40,6 +40,8 @@ struct Transaction<'a, S> {
     sdk: Option<&'a RawValue>,
     #[serde(default)]
     tags: Tags,
+    #[serde(borrow, default)]
+    _meta: Option<&'a RawValue>,
     #[serde(default = "Option::default")]
     spans: Option<S>,
 }
@@ -140,6 +142,7 @@ fn open<'a, 's, S>(transaction: Transaction<'a, S>, each: impl Fn(S) -> Vec<Opti
         user: transaction.user,
         sdk: transaction.sdk,
         tags: transaction.tags,
+        meta: transaction._meta,
     };
     Opened { event_id: transaction.event_id.as_str().and_then(event_id), shared: Shared::new(trace_id, fields, &reader.header), spans }
 }

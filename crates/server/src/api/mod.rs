@@ -4,7 +4,9 @@
 mod access;
 mod alerts;
 mod ask;
+mod bill;
 mod error;
+mod hints;
 mod issues;
 mod known;
 mod live;
@@ -33,6 +35,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::alert::Alerts;
+use crate::bills::Bills;
 use crate::errors::Errors;
 use crate::logs::Logs;
 use crate::meta::{Meta, Project};
@@ -62,6 +65,8 @@ pub struct Api {
     pub logs: Arc<Logs>,
     /// Points of metrics.
     pub metrics: Arc<Metrics>,
+    /// What providers billed.
+    pub bills: Arc<Bills>,
     /// What became of what was sent.
     pub outcomes: Arc<Outcomes>,
     /// Targets of alerts, and what is on its way to them.
@@ -190,6 +195,8 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(alerts::incidents::resolve))
         .routes(routes!(alerts::incidents::note))
         .routes(routes!(alerts::incidents::snooze, alerts::incidents::wake))
+        .routes(routes!(hints::hints))
+        .routes(routes!(bill::report, bill::import))
         .routes(routes!(live::live))
         .routes(routes!(system::system));
     OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", v1)

@@ -29,6 +29,8 @@ pub(super) struct Project {
     currency: Option<Currency>,
     /// Take the client's own cost where it sends one.
     prefer_client_cost: bool,
+    /// Count the tokens of calls that come without counts from their texts, where that can be done; such counts are marked.
+    estimate_usage: bool,
     /// Nothing is taken in.
     disabled: bool,
     created_at: String,
@@ -57,6 +59,7 @@ fn shown(api: &Api, project: &meta::Project) -> Project {
         retention_days: project.retention_days.unwrap_or(api.retention_days),
         currency: project.currency.clone(),
         prefer_client_cost: project.prefer_client_cost,
+        estimate_usage: project.estimate_usage,
         disabled: project.disabled,
         created_at: rfc3339(project.created_us),
         first_span_at: project.first_span_us.map(rfc3339),
@@ -132,6 +135,7 @@ pub(super) struct Changes {
     #[schema(value_type = Option<Currency>)]
     currency: Option<Option<Currency>>,
     prefer_client_cost: Option<bool>,
+    estimate_usage: Option<bool>,
     disabled: Option<bool>,
 }
 
@@ -155,6 +159,7 @@ pub(super) async fn update(
         retention_days: changes.retention_days,
         currency: changes.currency,
         prefer_client_cost: changes.prefer_client_cost,
+        estimate_usage: changes.estimate_usage,
         disabled: changes.disabled,
     };
     let project = change(&api, move |meta| meta.update_project(of.project, &patch)).await?;

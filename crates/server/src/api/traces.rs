@@ -1,9 +1,11 @@
 //! Traces and spans: lists, one trace, one span.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use hinomi_model::hints::{Evidence, Hint};
 use hinomi_model::id::TraceId;
 use hinomi_model::langfuse;
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,7 @@ use super::access::Of;
 use super::ask::{Asked, Narrow, moment};
 use super::{Api, ApiError};
 use crate::errors::EventSummary;
+use crate::outcomes::HintRow;
 use crate::query::{Span, SpanDetail, SpanPage, TracePage, TraceSummary};
 use crate::scores;
 
@@ -107,6 +110,8 @@ pub(super) struct Trace {
     scores: Vec<scores::Row>,
     /// How many lines were logged within it: `/traces/{trace}/logs` has them.
     log_count: u64,
+    /// What the clients of these spans could do better.
+    hints: Vec<HintRow>,
 }
 
 /// One trace.
@@ -127,7 +132,20 @@ pub(super) async fn trace(
     let of_trace = api.scores.clone();
     let scores = tokio::task::spawn_blocking(move || of_trace.of_trace(of.project, id)).await.map_err(ApiError::internal)?;
     let log_count = api.logs.count(of.project, id).await.map_err(ApiError::internal)?;
-    Ok(Json(Trace { trace, spans: found.spans, errors, scores: scores.map_err(ApiError::internal)?, log_count }))
+    let hints = hints_of(&api, of.project, found.hints);
+    Ok(Json(Trace { trace, spans: found.spans, errors, scores: scores.map_err(ApiError::internal)?, log_count, hints }))
+}
+
+/// What the spans of a trace show themselves, and what their SDKs show beside their spans.
+fn hints_of(api: &Api, project: u64, shown: Vec<Evidence>) -> Vec<HintRow> {
+    let sdks: HashSet<&str> = shown.iter().filter_map(|evidence| evidence.sdk.as_deref()).collect();
+    let open = api.outcomes.hints(project, i64::MIN);
+    let beside = open.into_iter().filter(|row| {
+        let beside = [Hint::Sampled, Hint::LangchainHidesOpenai].iter().any(|hint| hint.as_str() == row.hint);
+        beside && row.sdk.as_deref().is_some_and(|sdk| sdks.contains(sdk))
+    });
+    let beside: Vec<HintRow> = beside.collect();
+    shown.iter().filter(|evidence| !evidence.against).map(HintRow::of).chain(beside).collect()
 }
 
 /// One span with its messages and attributes.

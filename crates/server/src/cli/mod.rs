@@ -1,7 +1,9 @@
 //! The command line. Flags, help and errors come from one description.
 
 mod alerts;
+mod bill;
 mod demo;
+mod explain;
 mod prices;
 mod reprice;
 mod running;
@@ -77,6 +79,10 @@ enum Command {
     Reprice(reprice::Reprice),
     /// Fill a project with made-up traffic, to see what Hinomi is for
     Demo(demo::Demo),
+    Explain(explain::Explain),
+    /// Bills of providers, to stand beside what was observed
+    #[command(subcommand)]
+    Bill(bill::Bill),
     /// Print the configuration that is in force, as a file that can be used again
     Config {
         #[command(flatten)]
@@ -184,6 +190,8 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::Alerts(command) => command.run(),
         Command::Reprice(reprice) => reprice.run(),
         Command::Demo(demo) => demo.run(),
+        Command::Explain(explain) => explain.run(),
+        Command::Bill(bill) => bill.run(),
         Command::Config { common } => say(config::print(&in_force(&common, None)?).trim_end()),
     }
 }

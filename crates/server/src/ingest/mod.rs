@@ -6,6 +6,7 @@
 
 pub mod auth;
 pub mod body;
+mod client;
 mod grpc;
 mod langfuse;
 mod otlp;
@@ -22,6 +23,8 @@ use axum::body::Body;
 use axum::http::HeaderMap;
 use hinomi_model::clock::Context;
 use hinomi_model::cost;
+use hinomi_model::estimate;
+use hinomi_model::hints::{self, Evidence};
 use hinomi_model::log_line::LogLine;
 use hinomi_model::metric::Point;
 use hinomi_model::outcome::{Category, Outcome, OutcomeKind};
@@ -36,7 +39,7 @@ use crate::errors::Errors;
 use crate::logs::Logs;
 use crate::meta::{Key, Meta, Project};
 use crate::metrics::Metrics;
-use crate::outcomes::Outcomes;
+use crate::outcomes::{By, Outcomes};
 use crate::scores::Scores;
 use crate::store::{Prepared, Store};
 use refusal::Refusal;
@@ -78,6 +81,8 @@ struct Sender {
     key: Option<Key>,
     /// The prices that hold for the project.
     prices: Arc<PriceBook>,
+    /// The SDK and its version, as far as the headers tell.
+    sdk: Option<String>,
 }
 
 /// What was read of a request.
@@ -89,6 +94,10 @@ struct Content {
     lines: Vec<LogLine>,
     points: Vec<Point>,
     outcomes: Vec<Outcome>,
+    /// What the request as a whole shows of its client; what its spans show is seen later.
+    evidence: Vec<Evidence>,
+    /// The SDK and its version, where the body names it.
+    sdk: Option<String>,
 }
 
 /// What is left to do of a request: to store it.
@@ -100,6 +109,7 @@ struct Ready {
     lines: Vec<LogLine>,
     points: Vec<Point>,
     outcomes: Vec<Outcome>,
+    evidence: Vec<Evidence>,
 }
 
 /// The stores that take in what is sent.
@@ -153,13 +163,13 @@ impl Intake {
         let project = self.project(key.project)?;
         let at_us = jiff::Timestamp::now().as_microsecond();
         self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(key.id, at_us);
-        Ok(Sender { prices: self.prices.of(project.id), project, key: Some(key) })
+        Ok(Sender { prices: self.prices.of(project.id), project, key: Some(key), sdk: None })
     }
 
     /// Who sends without a key, where that is allowed.
     fn anonymous_sender(&self, project: Option<u64>) -> Option<Result<Sender, Refusal>> {
         let anonymous = self.anonymous.filter(|anonymous| project.is_none_or(|project| project == *anonymous))?;
-        Some(self.project(anonymous).map(|project| Sender { prices: self.prices.of(project.id), project, key: None }))
+        Some(self.project(anonymous).map(|project| Sender { prices: self.prices.of(project.id), project, key: None, sdk: None }))
     }
 
     fn project(&self, id: u64) -> Result<Project, Refusal> {
@@ -209,18 +219,27 @@ impl Intake {
 
     /// Makes what was decoded ready to be stored. Takes processor time.
     fn make_ready(sender: Sender, content: Content) -> Result<Ready, Refusal> {
-        let Content { mut spans, errors, scores, lines, points, outcomes } = content;
+        let Content { mut spans, errors, scores, lines, points, outcomes, mut evidence, sdk } = content;
+        let mut sender = sender;
+        sender.sdk = sdk.or_else(|| spans.first().and_then(hints::sdk_of)).or(sender.sdk);
+        // Hints are about what was sent, before anything is added to it.
+        evidence.extend(hints::of_spans(&spans));
+        if sender.project.estimate_usage {
+            for span in &mut spans {
+                estimate::fill(span, &sender.prices);
+            }
+        }
         if sender.project.prefer_client_cost {
             spans.iter_mut().for_each(cost::prefer_client);
         }
         let spans = if spans.is_empty() { None } else { Some(Prepared::new(sender.project.id, spans)?) };
-        Ok(Ready { sender, spans, errors, scores, lines, points, outcomes })
+        Ok(Ready { sender, spans, errors, scores, lines, points, outcomes, evidence })
     }
 
     /// Stores what is ready, and counts it. When it returns without an error, all that is good of it is durable and visible. Returns what
     /// was not kept.
     async fn keep(&self, received_us: i64, ready: Ready) -> Result<Vec<Outcome>, Refusal> {
-        let Ready { sender, spans, errors, scores, lines, points, mut outcomes } = ready;
+        let Ready { sender, spans, errors, scores, lines, points, mut outcomes, evidence } = ready;
         let project = sender.project.id;
         // A request may carry both; the same one sent again is a repeat in either store, so that half a success loses nothing.
         let in_store = async {
@@ -258,6 +277,7 @@ impl Intake {
         outcomes.extend(
             dropped.map(|(reason, category, quantity)| Outcome { quantity: quantity as u64, ..Outcome::dropped(category, reason, None) }),
         );
+        self.outcomes.note(project, &evidence);
         for outcome in &outcomes {
             self.count(&sender, outcome);
         }
@@ -292,12 +312,12 @@ impl Intake {
     fn count(&self, sender: &Sender, outcome: &Outcome) {
         metrics::counter!("hinomi_outcomes_total", "outcome" => outcome.kind.as_str(), "category" => outcome.category.as_str())
             .increment(outcome.quantity);
-        let key = sender.key.as_ref().map(|key| key.public_key.as_str());
-        self.outcomes.count(sender.project.id, key, outcome);
+        let by = By { key: sender.key.as_ref().map(|key| key.public_key.as_str()), sdk: sender.sdk.as_deref() };
+        self.outcomes.count(sender.project.id, by, outcome);
     }
 
     /// Counts a request that was turned away. `project` is the one it was meant for, where there is such a one.
-    fn count_refusal(&self, project: Option<u64>, refusal: &Refusal) {
+    fn count_refusal(&self, project: Option<u64>, headers: &HeaderMap, refusal: &Refusal) {
         let project = project.filter(|id| self.meta.directory().projects.contains_key(id)).unwrap_or(0);
         let outcome = Outcome {
             kind: OutcomeKind::Refused,
@@ -307,7 +327,8 @@ impl Intake {
             detail: Some(refusal.to_string()),
         };
         metrics::counter!("hinomi_outcomes_total", "outcome" => "refused", "category" => "request").increment(1);
-        self.outcomes.count(project, refusal.key(), &outcome);
+        let sdk = client::of_headers(headers);
+        self.outcomes.count(project, By { key: refusal.key(), sdk: sdk.as_deref() }, &outcome);
         tracing::debug!(project, reason = refusal.reason(), "ingest.refused");
     }
 }

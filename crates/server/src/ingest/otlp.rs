@@ -15,7 +15,7 @@ use tower_http::cors::{Any, CorsLayer};
 use super::auth::{self, AuthError};
 use super::body::inflate;
 use super::refusal::Refusal;
-use super::{Content, Intake, Sender, grpc};
+use super::{Content, Intake, Sender, client, grpc};
 
 /// Each signal, the end of its path, and the method that carries it over gRPC.
 const SIGNALS: [(Signal, &str, &str); 3] = [
@@ -121,19 +121,20 @@ async fn take_in(
 /// Counts a refusal where it belongs: most addresses do not name a project, but a key does.
 pub(super) fn count(intake: &Intake, project: Option<u64>, headers: &HeaderMap, refusal: &Refusal) {
     let project = sender(intake, project, headers).map(|sender| sender.project.id).ok().or(project);
-    intake.count_refusal(project, refusal);
+    intake.count_refusal(project, headers, refusal);
 }
 
 /// Who sends, by any of the headers that may say so; without one the project that takes in what comes from this machine.
 pub(super) fn sender(intake: &Intake, project: Option<u64>, headers: &HeaderMap) -> Result<Sender, Refusal> {
     let key = auth::of_otlp(text(headers, "x-hinomi-key"), text(headers, "authorization"), text(headers, "x-sentry-auth"))?;
+    let sdk = client::of_headers(headers);
     if let Some(key) = key {
-        return intake.sender(&key, project);
+        return Ok(Sender { sdk, ..intake.sender(&key, project)? });
     }
     let sender = intake.anonymous_sender(project).ok_or(AuthError::NoKey)?;
     // Any page on the net can make a browser on this machine post to it.
     match text(headers, "origin") {
         Some(origin) => Err(Refusal::KeylessPage(origin.to_owned())),
-        None => sender,
+        None => Ok(Sender { sdk, ..sender? }),
     }
 }

@@ -11,6 +11,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine;
 use hinomi_model::clock::Context;
+use hinomi_model::hints;
 use hinomi_model::outcome::{Category, Outcome};
 use hinomi_model::sentry::{self, Decoded, Envelope, EnvelopeError};
 use serde_json::json;
@@ -19,7 +20,7 @@ use tower_http::cors::{Any, CorsLayer};
 use super::auth::{self, AuthError, Sources};
 use super::body::inflate;
 use super::refusal::Refusal;
-use super::{Content, Intake, Sender};
+use super::{Content, Intake, Sender, client};
 
 /// The newest version of the protocol that there is.
 const VERSION: u32 = 7;
@@ -147,7 +148,7 @@ fn answer(intake: &Intake, asked: &Asked, result: Result<Option<String>, Refusal
         Ok(Some(id)) => Json(json!({ "id": id })).into_response(),
         Ok(None) => Json(json!({})).into_response(),
         Err(refusal) => {
-            intake.count_refusal(asked.project, &refusal);
+            intake.count_refusal(asked.project, &asked.headers, &refusal);
             refusal.into_response()
         }
     }
@@ -178,18 +179,22 @@ async fn take_in(
     let encoding = header("content-encoding").unwrap_or_default().to_owned();
     let received_us = jiff::Timestamp::now().as_microsecond();
     let project = asked.project;
+    let client_in_headers = client::of_headers(&asked.headers);
     let work = move |intake: &Intake, bytes| {
         let body = inflate(bytes, &encoding, intake.limits.max_inflated_bytes)?;
         let sender = match sender {
             Some(sender) => sender,
             None => sender_of_dsn(intake, &body, project)?,
         };
+        let sender = Sender { sdk: client_in_headers, ..sender };
         let decoded = decode(&body, &intake.context(&sender, received_us))?;
         if let Some(dsn) = &decoded.header.dsn {
             agree(dsn, &sender)?;
         }
+        let evidence = hints::of_envelope(decoded.header.sample_rate, &decoded.integrations, &decoded.spans);
+        let sdk = decoded.header.sdk();
         let Decoded { spans, errors, lines, outcomes, event_id, .. } = decoded;
-        Ok((Intake::make_ready(sender, Content { spans, errors, lines, outcomes, ..Content::default() })?, event_id))
+        Ok((Intake::make_ready(sender, Content { spans, errors, lines, outcomes, evidence, sdk, ..Content::default() })?, event_id))
     };
     let (ready, event_id) = intake.work(body, &asked.headers, work).await?;
     intake.keep(received_us, ready).await?;

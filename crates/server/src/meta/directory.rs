@@ -32,6 +32,8 @@ pub struct Project {
     pub currency: Option<Currency>,
     /// Take the client's own cost where it sends one.
     pub prefer_client_cost: bool,
+    /// Count the tokens of calls that come without counts from their texts, where that can be done.
+    pub estimate_usage: bool,
     /// Nothing is taken in.
     pub disabled: bool,
     /// In microseconds since the Unix epoch.
@@ -94,6 +96,7 @@ pub(super) fn read(connection: &Connection) -> Result<Directory, MetaError> {
             retention_days: row.get("retention_days")?,
             currency: code.zip(rate).map(|(code, rate)| Currency { code, rate }),
             prefer_client_cost: row.get("prefer_client_cost")?,
+            estimate_usage: row.get("estimate_usage")?,
             disabled: row.get("disabled")?,
             created_us: row.get("created_us")?,
             first_span_us: row.get("first_span_us")?,

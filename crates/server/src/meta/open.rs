@@ -51,6 +51,9 @@ const STEPS: &[&str] = &[
         created_us INTEGER NOT NULL
     );
 ",
+    "
+    ALTER TABLE projects ADD COLUMN estimate_usage INTEGER NOT NULL DEFAULT 1;
+",
 ];
 
 pub(super) fn open(dir: &Path) -> Result<Connection, MetaError> {

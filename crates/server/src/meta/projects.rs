@@ -22,6 +22,8 @@ pub struct Patch {
     pub currency: Option<Option<Currency>>,
     /// Take the client's own cost where it sends one.
     pub prefer_client_cost: Option<bool>,
+    /// Count missing tokens from texts.
+    pub estimate_usage: Option<bool>,
     /// Take nothing in.
     pub disabled: Option<bool>,
 }
@@ -89,10 +91,11 @@ impl Meta {
             project.currency = currency.as_ref().map(checked_currency).transpose()?;
         }
         project.prefer_client_cost = patch.prefer_client_cost.unwrap_or(project.prefer_client_cost);
+        project.estimate_usage = patch.estimate_usage.unwrap_or(project.estimate_usage);
         project.disabled = patch.disabled.unwrap_or(project.disabled);
         self.lock().execute(
             "UPDATE projects SET name = ?2, retention_days = ?3, currency_code = ?4, currency_rate = ?5, prefer_client_cost = ?6,
-             disabled = ?7 WHERE id = ?1",
+             disabled = ?7, estimate_usage = ?8 WHERE id = ?1",
             params![
                 id,
                 project.name,
@@ -100,7 +103,8 @@ impl Meta {
                 project.currency.as_ref().map(|currency| &currency.code),
                 project.currency.as_ref().map(|currency| currency.rate),
                 project.prefer_client_cost,
-                project.disabled
+                project.disabled,
+                project.estimate_usage
             ],
         )?;
         self.project(id)

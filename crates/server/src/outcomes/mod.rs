@@ -1,8 +1,10 @@
-//! What became of everything that was sent: counted in memory, written down every second, shown at once.
+//! What became of everything that was sent: counted in memory, written down every second, shown at once. Beside it, what clients
+//! could do better (`hints`).
 //!
-//! Sums are kept for each minute, by outcome, reason, category and key. Reasons and keys may be any text that a stranger sends, so
+//! Sums are kept for each minute, by outcome, reason, category, key and SDK. All but the first may be any text that a stranger sends, so
 //! that their number is bounded (`tally`): for each project and minute, and in all while the database (`table`) cannot be written.
 
+mod hints;
 mod table;
 mod tally;
 #[cfg(test)]
@@ -15,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use hinomi_model::hints::Evidence;
 use hinomi_model::outcome::Outcome;
 use rusqlite::Connection;
 use serde::Serialize;
@@ -22,6 +25,8 @@ use utoipa::ToSchema;
 
 use crate::sqlite::SqliteError;
 use crate::time::rfc3339;
+pub use hints::HintRow;
+use hints::Hints;
 use tally::{Count, Tally, What};
 
 const MINUTE_US: i64 = 60_000_000;
@@ -40,12 +45,23 @@ pub struct Row {
     pub category: String,
     /// The ingest key; null where there was none.
     pub key: Option<String>,
+    /// The SDK and its version, such as `sentry.python 2.75.0`; null where it does not say.
+    pub sdk: Option<String>,
     /// How many.
     pub quantity: u64,
     /// What the newest that had something to say said, for a person.
     pub detail: Option<String>,
     /// When the newest came.
     pub last_at: String,
+}
+
+/// Who sent what is counted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct By<'a> {
+    /// The ingest key.
+    pub key: Option<&'a str>,
+    /// The SDK and its version.
+    pub sdk: Option<&'a str>,
 }
 
 /// The counter. Dropping it writes down what is in memory.
@@ -61,6 +77,8 @@ struct Shared {
     path: PathBuf,
     /// What is not written yet. Held for microseconds.
     tally: Mutex<Tally>,
+    /// Few, and all in memory. Taken after the connection where both are needed.
+    hints: Mutex<Hints>,
     /// Taken before the tally where both are needed: what has left the tally and is not in the table yet must be seen by nobody.
     connection: Mutex<Connection>,
 }
@@ -74,7 +92,8 @@ impl Outcomes {
     pub fn open(dir: &Path) -> Result<Outcomes, SqliteError> {
         let path = dir.join("outcomes.db");
         let connection = table::open(&path)?;
-        let shared = Arc::new(Shared { path, tally: Mutex::default(), connection: Mutex::new(connection) });
+        let hints = Mutex::new(Hints::read(&connection).map_err(SqliteError::of(&path))?);
+        let shared = Arc::new(Shared { path, tally: Mutex::default(), hints, connection: Mutex::new(connection) });
         let (stop, stopped) = channel();
         let for_thread = shared.clone();
         let thread = std::thread::Builder::new().name("outcomes".to_owned()).spawn(move || run(&for_thread, &stopped));
@@ -83,9 +102,24 @@ impl Outcomes {
     }
 
     /// Counts an outcome of a project; 0 stands for requests that name no project of ours. Waits for no disk.
-    pub fn count(&self, project: u64, key: Option<&str>, outcome: &Outcome) {
+    pub fn count(&self, project: u64, from: By, outcome: &Outcome) {
         let now_us = jiff::Timestamp::now().as_microsecond();
-        lock(&self.shared.tally).count(now_us, project, key, outcome);
+        lock(&self.shared.tally).count(now_us, project, from, outcome);
+    }
+
+    /// Takes evidence of what the clients of a project could do better. Waits for no disk.
+    pub fn note(&self, project: u64, evidence: &[Evidence]) {
+        if evidence.is_empty() {
+            return;
+        }
+        let now_us = jiff::Timestamp::now().as_microsecond();
+        let mut hints = lock(&self.shared.hints);
+        evidence.iter().for_each(|evidence| hints.note(now_us, project, evidence));
+    }
+
+    /// What the clients of a project could do better, as far as it was seen at a time or later.
+    pub fn hints(&self, project: u64, since_us: i64) -> Vec<HintRow> {
+        lock(&self.shared.hints).open(project, since_us)
     }
 
     /// The outcomes of a project in the minutes that `from_us..to_us` touches, the newest first, what was counted just now included.
@@ -128,6 +162,8 @@ impl Outcomes {
     /// When the database cannot be written.
     pub fn delete_before(&self, before_us: i64) -> Result<u64, SqliteError> {
         let connection = lock(&self.shared.connection);
+        lock(&self.shared.hints).forget_before(before_us);
+        hints::delete_before(&connection, before_us).map_err(SqliteError::of(&self.shared.path))?;
         table::delete_before(&connection, before_us.div_euclid(MINUTE_US)).map_err(SqliteError::of(&self.shared.path))
     }
 }
@@ -160,6 +196,7 @@ fn run(shared: &Shared, stopped: &Receiver<()>) {
 impl Shared {
     fn write(&self) -> Result<(), SqliteError> {
         let mut connection = lock(&self.connection);
+        lock(&self.hints).write(&mut connection).map_err(SqliteError::of(&self.path))?;
         let taken = lock(&self.tally).take();
         if taken.is_empty() {
             return Ok(());
@@ -183,6 +220,7 @@ fn row(what: What, count: Count) -> Row {
         reason: what.reason,
         category: what.category,
         key: Some(what.key).filter(|key| !key.is_empty()),
+        sdk: Some(what.sdk).filter(|sdk| !sdk.is_empty()),
         quantity: count.quantity,
         detail: count.detail.map(|(_, text)| text),
         last_at: rfc3339(count.last_us),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
+use super::hints;
 use super::tally::{Count, LARGEST, What, Which};
 use crate::sqlite::{self, SqliteError};
 
@@ -29,7 +30,26 @@ const STEPS: &[&str] = &["
         PRIMARY KEY (project, minute, outcome, reason, category, key)
     ) WITHOUT ROWID;
     CREATE INDEX outcomes_by_minute ON outcomes (minute);
-"];
+", "
+    CREATE TABLE outcomes_by_sdk (
+        project   INTEGER NOT NULL,
+        minute    INTEGER NOT NULL,
+        outcome   TEXT NOT NULL,
+        reason    TEXT NOT NULL,
+        category  TEXT NOT NULL,
+        key       TEXT NOT NULL,
+        sdk       TEXT NOT NULL,
+        quantity  INTEGER NOT NULL,
+        last_us   INTEGER NOT NULL,
+        detail    TEXT,
+        detail_us INTEGER,
+        PRIMARY KEY (project, minute, outcome, reason, category, key, sdk)
+    ) WITHOUT ROWID;
+    INSERT INTO outcomes_by_sdk SELECT project, minute, outcome, reason, category, key, '', quantity, last_us, detail, detail_us FROM outcomes;
+    DROP TABLE outcomes;
+    ALTER TABLE outcomes_by_sdk RENAME TO outcomes;
+    CREATE INDEX outcomes_by_minute ON outcomes (minute);
+", hints::TABLE];
 
 pub(super) fn open(path: &Path) -> Result<Connection, SqliteError> {
     let connection = sqlite::open(path, STEPS)?;
@@ -43,8 +63,8 @@ pub(super) fn open(path: &Path) -> Result<Connection, SqliteError> {
 pub(super) fn write(connection: &mut Connection, counts: &HashMap<Which, Count>) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     let mut add = transaction.prepare_cached(
-        "INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-            quantity = min(quantity + excluded.quantity, ?11),
+        "INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+            quantity = min(quantity + excluded.quantity, ?12),
             last_us = max(last_us, excluded.last_us),
             detail = coalesce(excluded.detail, detail),
             detail_us = coalesce(excluded.detail_us, detail_us)",
@@ -58,6 +78,7 @@ pub(super) fn write(connection: &mut Connection, counts: &HashMap<Which, Count>)
             what.reason,
             what.category,
             what.key,
+            what.sdk,
             count.quantity.min(LARGEST) as i64,
             count.last_us,
             detail,
@@ -77,15 +98,15 @@ pub(super) fn read(
     mut each: impl FnMut(What, Count),
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
-        "SELECT outcome, reason, category, key, quantity, last_us, detail, detail_us FROM outcomes
+        "SELECT outcome, reason, category, key, sdk, quantity, last_us, detail, detail_us FROM outcomes
          WHERE project = ? AND minute BETWEEN ? AND ?",
     )?;
     let mut rows = statement.query(params![project as i64, minutes.start(), minutes.end()])?;
     while let Some(row) = rows.next()? {
-        let what = What { outcome: row.get(0)?, reason: row.get(1)?, category: row.get(2)?, key: row.get(3)? };
-        let detail = row.get::<_, Option<i64>>(7)?.zip(row.get::<_, Option<String>>(6)?);
-        let quantity = u64::try_from(row.get::<_, i64>(4)?).unwrap_or(0);
-        each(what, Count { quantity, last_us: row.get(5)?, detail });
+        let what = What { outcome: row.get(0)?, reason: row.get(1)?, category: row.get(2)?, key: row.get(3)?, sdk: row.get(4)? };
+        let detail = row.get::<_, Option<i64>>(8)?.zip(row.get::<_, Option<String>>(7)?);
+        let quantity = u64::try_from(row.get::<_, i64>(5)?).unwrap_or(0);
+        each(what, Count { quantity, last_us: row.get(6)?, detail });
     }
     Ok(())
 }

@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use hinomi_model::outcome::Outcome;
 
-use super::MINUTE_US;
+use super::{By, MINUTE_US, hints};
 
-/// Sorts of outcomes that are told apart for one project in one minute; the rest has the reason `other` and no key.
+/// Sorts of outcomes that are told apart for one project in one minute; the rest has the reason `other`, no key and no SDK.
 const MOST_IN_MINUTE: usize = 300;
 /// Sums that wait while the database cannot be written; the rest is added to one minute, under `other`.
 const MOST_WAITING: usize = 10_000;
@@ -24,6 +24,8 @@ pub(super) struct What {
     pub(super) category: String,
     /// Empty where there was none.
     pub(super) key: String,
+    /// The SDK and its version; empty where it does not say.
+    pub(super) sdk: String,
 }
 
 /// What is counted together.
@@ -71,12 +73,13 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn count(&mut self, now_us: i64, project: u64, key: Option<&str>, outcome: &Outcome) {
+    pub(super) fn count(&mut self, now_us: i64, project: u64, from: By, outcome: &Outcome) {
         let mut what = What {
             outcome: outcome.kind.as_str().to_owned(),
             reason: snake_case(&outcome.reason),
             category: outcome.category.as_str().to_owned(),
-            key: key.unwrap_or_default().chars().take(LONGEST).collect(),
+            key: from.key.unwrap_or_default().chars().take(LONGEST).collect(),
+            sdk: hints::plain(from.sdk.unwrap_or_default()).chars().take(LONGEST).collect(),
         };
         let mut minute = now_us.div_euclid(MINUTE_US);
         if minute != self.minute {
@@ -128,7 +131,7 @@ impl Tally {
 impl What {
     /// The sort for what is not told apart.
     fn other(self) -> What {
-        What { reason: "other".to_owned(), key: String::new(), ..self }
+        What { reason: "other".to_owned(), key: String::new(), sdk: String::new(), ..self }
     }
 }
 
@@ -157,7 +160,7 @@ mod tests {
     fn strange_reasons_stay_few_and_plain() {
         let mut tally = Tally::default();
         for number in 0..5_000 {
-            tally.count(number, 1, Some(&"k".repeat(1000)), &dropped(&format!("Très {number}")));
+            tally.count(number, 1, By { key: Some(&"k".repeat(1000)), sdk: Some("s\n1") }, &dropped(&format!("Très {number}")));
             // Whether it has been written meanwhile makes no difference.
             if number == 150 {
                 assert_eq!(tally.take().len(), 151);
@@ -167,9 +170,9 @@ mod tests {
         assert_eq!(sum(&tally), 5_000 - 151);
         assert!(tally.counts.keys().all(|which| which.what.reason == "other" || which.what.reason.starts_with("tr_s_")));
         assert!(tally.counts.keys().all(|which| which.what.key.len() <= LONGEST));
-        tally.count(0, 2, None, &dropped("another_project"));
-        tally.count(MINUTE_US, 1, None, &dropped("another_minute"));
-        tally.count(MINUTE_US, 1, None, &dropped(" \n"));
+        tally.count(0, 2, By::default(), &dropped("another_project"));
+        tally.count(MINUTE_US, 1, By::default(), &dropped("another_minute"));
+        tally.count(MINUTE_US, 1, By::default(), &dropped(" \n"));
         for reason in ["another_project", "another_minute", "unknown"] {
             assert!(tally.counts.keys().any(|which| which.what.reason == reason), "{reason}");
         }
@@ -181,7 +184,7 @@ mod tests {
         let mut number = 0;
         let mut count = |tally: &mut Tally| {
             number += 1;
-            tally.count(number * MINUTE_US, 1, Some("k"), &dropped("too_old"));
+            tally.count(number * MINUTE_US, 1, By { key: Some("k"), sdk: None }, &dropped("too_old"));
         };
         for _ in 0..20_000 {
             count(&mut tally);
@@ -200,10 +203,10 @@ mod tests {
     #[test]
     fn the_newest_words_stay() {
         let mut tally = Tally::default();
-        tally.count(1, 1, None, &dropped("a"));
-        tally.count(3, 1, None, &Outcome { detail: Some("third ".repeat(1000)), ..dropped("a") });
-        tally.count(2, 1, None, &Outcome { detail: Some("second".into()), ..dropped("a") });
-        tally.count(4, 1, None, &Outcome { detail: None, quantity: u64::MAX, ..dropped("a") });
+        tally.count(1, 1, By::default(), &dropped("a"));
+        tally.count(3, 1, By::default(), &Outcome { detail: Some("third ".repeat(1000)), ..dropped("a") });
+        tally.count(2, 1, By::default(), &Outcome { detail: Some("second".into()), ..dropped("a") });
+        tally.count(4, 1, By::default(), &Outcome { detail: None, quantity: u64::MAX, ..dropped("a") });
         let count = tally.counts.values().next().unwrap();
         assert_eq!((count.quantity, count.last_us), (LARGEST + 3, 4));
         let (at, text) = count.detail.as_ref().unwrap();

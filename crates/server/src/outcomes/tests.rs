@@ -7,6 +7,10 @@ fn dropped(reason: &str, quantity: u64) -> Outcome {
     Outcome { quantity, ..Outcome::dropped(Category::Span, reason, format!("said {reason}")) }
 }
 
+fn by(key: &str) -> By<'_> {
+    By { key: Some(key), sdk: None }
+}
+
 fn all(outcomes: &Outcomes, project: u64) -> Vec<Row> {
     outcomes.rows(project, i64::MIN, i64::MAX).unwrap()
 }
@@ -15,18 +19,18 @@ fn all(outcomes: &Outcomes, project: u64) -> Vec<Row> {
 fn sums_are_there_at_once_and_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let outcomes = Outcomes::open(dir.path()).unwrap();
-    outcomes.count(1, Some("k"), &dropped("too_old", 2));
+    outcomes.count(1, by("k"), &dropped("too_old", 2));
     assert_eq!(all(&outcomes, 1)[0].quantity, 2, "before it is written");
     outcomes.flush();
-    outcomes.count(1, Some("k"), &dropped("too_old", 3));
-    outcomes.count(2, None, &dropped("too_old", 9));
+    outcomes.count(1, by("k"), &dropped("too_old", 3));
+    outcomes.count(2, By::default(), &dropped("too_old", 9));
     let rows = all(&outcomes, 1);
     assert_eq!(rows.len(), 1);
     assert_eq!((rows[0].quantity, rows[0].detail.as_deref(), rows[0].key.as_deref()), (5, Some("said too_old"), Some("k")));
     drop(outcomes);
 
     let outcomes = Outcomes::open(dir.path()).unwrap();
-    outcomes.count(1, Some("k"), &dropped("too_old", 1));
+    outcomes.count(1, by("k"), &dropped("too_old", 1));
     assert_eq!(all(&outcomes, 1)[0].quantity, 6);
     assert_eq!(all(&outcomes, 2)[0].quantity, 9);
     assert!(all(&outcomes, 0).is_empty());
@@ -37,11 +41,11 @@ fn what_is_counted_together_and_what_is_not() {
     let dir = tempfile::tempdir().unwrap();
     let outcomes = Outcomes::open(dir.path()).unwrap();
     let stored = Outcome { kind: OutcomeKind::Accepted, detail: None, ..dropped("stored", 1) };
-    outcomes.count(1, Some("k"), &stored);
-    outcomes.count(1, Some("l"), &stored);
-    outcomes.count(1, None, &stored);
-    outcomes.count(1, Some("k"), &Outcome { category: Category::Error, ..stored.clone() });
-    outcomes.count(1, Some("k"), &stored);
+    outcomes.count(1, by("k"), &stored);
+    outcomes.count(1, by("l"), &stored);
+    outcomes.count(1, By::default(), &stored);
+    outcomes.count(1, by("k"), &Outcome { category: Category::Error, ..stored.clone() });
+    outcomes.count(1, by("k"), &stored);
     for row in all(&outcomes, 1) {
         let twice = row.key.as_deref() == Some("k") && row.category == "span";
         assert_eq!(row.quantity, if twice { 2 } else { 1 }, "{row:?}");
@@ -53,9 +57,9 @@ fn what_is_counted_together_and_what_is_not() {
 fn a_row_is_what_the_page_expects() {
     let dir = tempfile::tempdir().unwrap();
     let outcomes = Outcomes::open(dir.path()).unwrap();
-    lock(&outcomes.shared.tally).count(1_000_001, 1, None, &dropped("Too old!", 2));
+    lock(&outcomes.shared.tally).count(1_000_001, 1, By::default(), &dropped("Too old!", 2));
     let expected = json!([{
-        "outcome": "dropped", "reason": "too_old_", "category": "span", "key": null, "quantity": 2,
+        "outcome": "dropped", "reason": "too_old_", "category": "span", "key": null, "sdk": null, "quantity": 2,
         "detail": "said Too old!", "last_at": "1970-01-01T00:00:01.000001Z",
     }]);
     assert_eq!(serde_json::to_value(all(&outcomes, 1)).unwrap(), expected);
@@ -70,7 +74,7 @@ fn ranges_take_whole_minutes_and_old_ones_go() {
     for minute in 0..10 {
         let at = minute * MINUTE_US + 30_000_000;
         let said = Outcome { detail: Some(format!("minute {minute}")), ..dropped("too_old", 1) };
-        lock(&outcomes.shared.tally).count(at, 1, None, &said);
+        lock(&outcomes.shared.tally).count(at, 1, By::default(), &said);
         if minute == 4 {
             outcomes.flush();
         }
@@ -94,7 +98,7 @@ fn figures_beyond_reason_stay_figures() {
     let outcomes = Outcomes::open(dir.path()).unwrap();
     for minute in 0..50 {
         for _ in 0..2 {
-            lock(&outcomes.shared.tally).count(minute * MINUTE_US, u64::MAX, None, &dropped("claimed", u64::MAX));
+            lock(&outcomes.shared.tally).count(minute * MINUTE_US, u64::MAX, By::default(), &dropped("claimed", u64::MAX));
             outcomes.flush();
         }
     }
@@ -106,14 +110,14 @@ fn what_cannot_be_written_waits_and_is_shown() {
     let dir = tempfile::tempdir().unwrap();
     let outcomes = Outcomes::open(dir.path()).unwrap();
     lock(&outcomes.shared.connection).busy_timeout(Duration::from_millis(5)).unwrap();
-    outcomes.count(1, None, &dropped("a", 1));
+    outcomes.count(1, By::default(), &dropped("a", 1));
     outcomes.flush();
     let other = Connection::open(dir.path().join("outcomes.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    outcomes.count(1, None, &dropped("a", 2));
+    outcomes.count(1, By::default(), &dropped("a", 2));
     assert!(matches!(outcomes.shared.write(), Err(SqliteError::Busy { .. })));
     assert_eq!(all(&outcomes, 1)[0].quantity, 3);
-    outcomes.count(1, None, &dropped("a", 4));
+    outcomes.count(1, By::default(), &dropped("a", 4));
     other.execute_batch("COMMIT").unwrap();
     outcomes.shared.write().unwrap();
     assert!(lock(&outcomes.shared.tally).counts().is_empty());
@@ -127,7 +131,7 @@ fn many_count_at_once_while_it_is_written() {
     std::thread::scope(|scope| {
         for project in 1..=4 {
             let outcomes = &outcomes;
-            scope.spawn(move || (0..1_000).for_each(|_| outcomes.count(project, Some("k"), &dropped("a", 1))));
+            scope.spawn(move || (0..1_000).for_each(|_| outcomes.count(project, by("k"), &dropped("a", 1))));
         }
         for _ in 0..20 {
             let seen = all(&outcomes, 1).iter().map(|row| row.quantity).sum::<u64>();
@@ -144,7 +148,7 @@ fn many_count_at_once_while_it_is_written() {
 fn a_second_later_it_is_on_the_disk() {
     let dir = tempfile::tempdir().unwrap();
     let outcomes = Outcomes::open(dir.path()).unwrap();
-    outcomes.count(1, None, &dropped("a", 1));
+    outcomes.count(1, By::default(), &dropped("a", 1));
     let reader = crate::sqlite::open_reader(&dir.path().join("outcomes.db")).unwrap();
     let written = || reader.query_row("SELECT count(*) FROM outcomes", [], |row| row.get::<_, i64>(0)).unwrap() == 1;
     let deadline = std::time::Instant::now() + 20 * FLUSH;

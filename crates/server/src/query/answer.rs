@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use hinomi_model::explain::Explanation;
+use hinomi_model::hints::Evidence;
 use hinomi_model::span::{Message, Reading};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -55,6 +57,14 @@ pub struct Summary {
     pub reasoning_tokens: u64,
     /// Successful calls of which nobody said what they took.
     pub calls_without_usage: u64,
+    /// Calls whose tokens were counted from their texts; they are in the sums above.
+    pub estimated_calls: u64,
+    /// The part of the input that is theirs.
+    pub estimated_input_tokens: u64,
+    /// The part of the output that is theirs.
+    pub estimated_output_tokens: u64,
+    /// The part of the cost that is theirs.
+    pub estimated_cost: f64,
     /// Models of the calls without a price.
     pub unpriced_models: Vec<String>,
     /// Different end users.
@@ -118,6 +128,10 @@ pub struct BreakdownRow {
     pub cache_write_tokens: u64,
     /// Output that was thought and not said.
     pub reasoning_tokens: u64,
+    /// Calls whose tokens were counted from their texts; they are in the sums above.
+    pub estimated_calls: u64,
+    /// The part of the cost that is theirs.
+    pub estimated_cost: f64,
     /// The provider, where it is only one.
     pub provider: Option<String>,
     /// Runs: of the pipeline, turns of the agent, uses of the tool.
@@ -181,6 +195,8 @@ pub struct Cost {
     pub output: Option<f64>,
     /// `computed` or `client`.
     pub source: &'static str,
+    /// True where the tokens that were priced are estimated.
+    pub estimated: bool,
     /// The entry of the price table, or the owner's price: `own:MODEL@date`.
     pub price: Option<String>,
     /// What the client says, kept beside ours.
@@ -219,6 +235,8 @@ pub struct Subtree {
     pub cost: Option<f64>,
     /// Calls with usage and without a price.
     pub unpriced_calls: u64,
+    /// Calls whose tokens were counted from their texts.
+    pub estimated_calls: u64,
 }
 
 /// A span beside others of its project, op and name in the seven days before it, those of its own trace left out.
@@ -333,9 +351,12 @@ pub struct SpanDetail {
     /// Tools that the model could call, as sent.
     #[schema(value_type = Object)]
     pub tool_definitions: Option<Value>,
-    /// Which attribute became which field.
+    /// Which attribute became which field, as noted when the span was read.
     #[schema(value_type = Vec<Object>)]
     pub reading: Vec<Reading>,
+    /// How this was read: conventions, sources of all fields, what was ignored, how tokens and cost came about, why it counts.
+    #[schema(value_type = Object)]
+    pub explanation: Explanation,
     /// Version of the prompt template.
     pub prompt_version: Option<String>,
     /// When it arrived.
@@ -418,6 +439,10 @@ pub struct TraceSummary {
     pub cost: Option<f64>,
     /// Calls with usage and without a price.
     pub unpriced_calls: u64,
+    /// Calls whose tokens were counted from their texts; they are in the sums above.
+    pub estimated_calls: u64,
+    /// The part of the cost that is theirs.
+    pub estimated_cost: f64,
     /// Models of calls, in the order of their first use.
     pub models: Vec<String>,
     /// The first that a span names, as the next four.
@@ -452,4 +477,6 @@ pub struct TraceDetail {
     pub trace: TraceSummary,
     /// All of them.
     pub spans: Vec<Span>,
+    /// What they show of their clients.
+    pub hints: Vec<Evidence>,
 }

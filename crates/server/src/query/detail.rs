@@ -1,11 +1,11 @@
 //! One span in full.
 
 use datafusion::prelude::{col, lit};
-use hinomi_model::cost;
+use hinomi_model::explain::{CostBecause, CostLine, CostReading, explain};
 use hinomi_model::id::{SpanId, TraceId};
-use hinomi_model::price::{PriceBook, Priced, PricedBucket};
-use hinomi_model::span::{self, CostSource};
-use serde_json::{Map, Value};
+use hinomi_model::parameters;
+use hinomi_model::price::PriceBook;
+use hinomi_model::span::CostSource;
 
 use super::answer::{CostBucket, SpanDetail};
 use super::error::QueryError;
@@ -13,33 +13,6 @@ use super::trace::{Loaded, shown};
 use super::tree::derive;
 use super::{Project, Reading};
 use crate::time::rfc3339;
-
-/// Parameters of a request by their short names, and how attributes that carry them end.
-const PARAMETERS: &[&str] = &[
-    "temperature",
-    "top_p",
-    "top_k",
-    "max_tokens",
-    "max_output_tokens",
-    "max_completion_tokens",
-    "seed",
-    "presence_penalty",
-    "frequency_penalty",
-    "stop_sequences",
-    "choice.count",
-    "encoding_formats",
-    "reasoning_effort",
-    "reasoning.level",
-    "response_format",
-    "service_tier",
-    "tool_choice",
-    "parallel_tool_calls",
-    "dimensions",
-];
-
-/// Where attributes that carry parameters begin.
-const PREFIXES: &[&str] =
-    &["gen_ai.request.", "gen_ai.openai.request.", "openai.request.", "anthropic.request.", "llm.request.", "gen_ai.", "ai."];
 
 impl Project {
     /// One span with its messages and attributes; `None` when it is not there.
@@ -66,12 +39,11 @@ impl Project {
         let at = beside.iter().position(|loaded| loaded.span().span_id == *span).unwrap_or(0);
         let compared = self.means(std::slice::from_ref(&full)).await?.of(full.span());
         let mut summary = shown(&full, &tree[at], compared);
-        if let (Some(shown), Some(stored)) = (&mut summary.cost, &full.span().cost) {
-            let tier = cost::service_tier(&full.span().attributes);
-            let ours = prices.explain(&cost::call(full.span(), tier.as_deref()));
+        let explanation = explain(full.span(), &full.row.locally(), prices);
+        if let (Some(shown), Some(stored), Some(read)) = (&mut summary.cost, &full.span().cost, &explanation.cost) {
             match stored.source {
-                CostSource::Computed => shown.buckets = ours.and_then(|ours| bill(stored, &ours)),
-                CostSource::Client => shown.computed_total = ours.map(|ours| ours.cost.total.dollars()),
+                CostSource::Computed => shown.buckets = bill(read),
+                CostSource::Client => shown.computed_total = read.computed,
             }
         }
         let clock_shift_ms = full.span().clock_shift_us as f64 / 1000.0;
@@ -79,7 +51,7 @@ impl Project {
         let span = full.row.span;
         Ok(Some(SpanDetail {
             span: summary,
-            request: parameters(&span.attributes),
+            request: parameters::of(&span.attributes),
             input_messages: span.input_messages,
             output_messages: span.output_messages,
             attributes: span.attributes,
@@ -87,6 +59,7 @@ impl Project {
             finish_reasons: span.finish_reasons,
             tool_definitions: span.tool_definitions,
             reading: span.reading,
+            explanation,
             prompt_version: span.prompt_version,
             received_at,
             clock_shift_ms,
@@ -96,24 +69,12 @@ impl Project {
 }
 
 /// How a computed cost came about. Prices may have changed since: lines that do not add up to what is stored are not shown.
-fn bill(cost: &span::Cost, ours: &Priced) -> Option<Vec<CostBucket>> {
-    let line = |line: &PricedBucket| CostBucket {
-        bucket: line.bucket.as_str(),
-        tokens: line.count,
-        usd_per_million: line.usd_per_million(),
-        amount: line.amount.dollars(),
+fn bill(cost: &CostReading) -> Option<Vec<CostBucket>> {
+    let line = |line: &CostLine| CostBucket {
+        bucket: line.bucket,
+        tokens: line.tokens,
+        usd_per_million: line.usd_per_million,
+        amount: line.amount,
     };
-    (ours.cost.total == cost.total).then(|| ours.lines.iter().map(line).collect())
-}
-
-/// Temperature and the like, wherever clients put them.
-fn parameters(attributes: &Map<String, Value>) -> Map<String, Value> {
-    let mut found = Map::new();
-    for name in PARAMETERS {
-        let value = PREFIXES.iter().find_map(|prefix| attributes.get(&format!("{prefix}{name}")));
-        if let Some(value) = value.filter(|value| !value.is_null()) {
-            found.insert((*name).to_owned(), value.clone());
-        }
-    }
-    found
+    (cost.because == CostBecause::Computed).then(|| cost.lines.iter().map(line).collect())
 }

@@ -13,6 +13,7 @@ mod calls;
 mod columns;
 mod contributions;
 mod cursor;
+mod days;
 mod detail;
 mod error;
 mod fields;

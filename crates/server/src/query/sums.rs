@@ -31,7 +31,7 @@ pub(super) fn is_failed() -> Expr {
     col("status").eq(lit("error"))
 }
 
-fn is_without_usage() -> Expr {
+pub(super) fn is_without_usage() -> Expr {
     col("usage_input").is_null().and(col("usage_output").is_null()).and(col("total_tokens").is_null())
 }
 
@@ -39,12 +39,17 @@ pub(super) fn is_unpriced() -> Expr {
     is_call().and(col("cost").is_null()).and(is_without_usage().is_not_true()).and(is_failed().is_not_true())
 }
 
-fn how_many(condition: Expr, name: &str) -> Result<Expr, QueryError> {
+pub(super) fn how_many(condition: Expr, name: &str) -> Result<Expr, QueryError> {
     Ok(count(lit(1)).filter(condition).build()?.alias(name))
 }
 
+/// Tokens that were counted from texts.
+pub(super) fn is_estimated() -> Expr {
+    is_call().and(col("usage_source").eq(lit("estimated")))
+}
+
 /// A sum over calls.
-fn sum_of_calls(value: Expr, name: &str) -> Result<Expr, QueryError> {
+pub(super) fn sum_of_calls(value: Expr, name: &str) -> Result<Expr, QueryError> {
     Ok(sum(value).filter(is_call()).build()?.alias(name))
 }
 
@@ -76,6 +81,8 @@ fn common(is_run: &Expr) -> Result<Vec<Expr>, QueryError> {
         sum_of_calls(cache_writes(), "cache_write_tokens")?,
         sum_of_calls(col("usage_reasoning"), "reasoning_tokens")?,
         sum_of_calls(col("cost"), "cost")?,
+        how_many(is_estimated(), "estimated_calls")?,
+        sum(col("cost")).filter(is_estimated()).build()?.alias("estimated_cost"),
         percentile(is_call(), 0.5, "p50")?,
         percentile(is_call(), 0.95, "p95")?,
         percentile(is_call(), 0.99, "p99")?,
@@ -101,6 +108,8 @@ impl Project {
             count_distinct(col("trace_id")).alias("traces"),
             count_distinct(col("user_id")).alias("users"),
             sum_of_calls(col("usage_input"), "new_input_tokens")?,
+            sum(col("input_tokens")).filter(is_estimated()).build()?.alias("estimated_input_tokens"),
+            sum(col("output_tokens")).filter(is_estimated()).build()?.alias("estimated_output_tokens"),
             how_many(is_call().and(is_without_usage()).and(col("status").eq(lit("ok"))), "calls_without_usage")?,
         ]);
         let batches = self.spans_of(Reading::Much, scope)?.aggregate(vec![], sums)?.collect().await?;
@@ -125,6 +134,10 @@ impl Project {
             cache_write_tokens: number("cache_write_tokens"),
             reasoning_tokens: number("reasoning_tokens"),
             calls_without_usage: number("calls_without_usage"),
+            estimated_calls: number("estimated_calls"),
+            estimated_input_tokens: number("estimated_input_tokens"),
+            estimated_output_tokens: number("estimated_output_tokens"),
+            estimated_cost: Column::of(batch, "estimated_cost").usd(0).unwrap_or_default().dollars(),
             unpriced_models: if unpriced_calls > 0 { self.unpriced_models(scope).await? } else { Vec::new() },
             users: number("users"),
         })
@@ -381,6 +394,8 @@ fn breakdown_rows(batch: &RecordBatch, minutes: f64) -> Vec<BreakdownRow> {
             cache_read_tokens: number("cache_read_tokens"),
             cache_write_tokens: number("cache_write_tokens"),
             reasoning_tokens: number("reasoning_tokens"),
+            estimated_calls: number("estimated_calls"),
+            estimated_cost: column("estimated_cost").usd(row).unwrap_or_default().dollars(),
             provider: provider.filter(|provider| column("last_provider").text(row).as_ref() == Some(provider)),
             runs,
             failed_runs: number("failed_runs"),

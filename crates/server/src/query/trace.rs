@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use arrow::array::RecordBatch;
 use datafusion::functions_aggregate::expr_fn::{avg, count};
 use datafusion::prelude::{DataFrame, Expr, cast, col, lit};
+use hinomi_model::hints::{self, Evidence};
 use hinomi_model::id::TraceId;
 use hinomi_model::money::Usd;
 use hinomi_model::span::{self, Kind, Status};
@@ -90,7 +91,7 @@ impl Project {
             let compared = means.of(loaded.span());
             shown(loaded, in_tree, compared)
         });
-        Ok(Some(TraceDetail { spans: spans.collect(), trace: summarize(&loaded) }))
+        Ok(Some(TraceDetail { spans: spans.collect(), trace: summarize(&loaded), hints: hints(&loaded) }))
     }
 
     /// Mean durations of the sorts of spans that a trace has, in the seven days before it.
@@ -214,6 +215,7 @@ pub(super) fn shown(loaded: &Loaded, in_tree: &InTree, compared: Option<Compared
             input: cost.input.map(Usd::dollars),
             output: cost.output.map(Usd::dollars),
             source: cost.source.as_str(),
+            estimated: span.is_estimated() && cost.source == span::CostSource::Computed,
             price: cost.price.clone(),
             client_total: span.client_cost.map(Usd::dollars),
             computed_total: None,
@@ -226,6 +228,7 @@ pub(super) fn shown(loaded: &Loaded, in_tree: &InTree, compared: Option<Compared
             output_tokens: below.output_tokens,
             cost: below.cost.map(Usd::dollars),
             unpriced_calls: below.unpriced_calls,
+            estimated_calls: below.estimated_calls,
         },
         self_time_ms: ms(in_tree.self_us),
         compared,
@@ -252,6 +255,24 @@ pub(super) fn shown(loaded: &Loaded, in_tree: &InTree, compared: Option<Compared
         thread: span.thread.clone(),
         sdk: span.sdk_name.clone().map(|name| Sdk { name, version: span.sdk_version.clone() }),
     }
+}
+
+/// What the spans of a trace show of their clients, each once.
+fn hints(loaded: &[Loaded]) -> Vec<Evidence> {
+    let mut found: Vec<Evidence> = Vec::new();
+    for one in loaded {
+        let has_texts = one.input_preview.is_some() || one.output_preview.is_some();
+        for evidence in hints::of_span(one.span(), has_texts) {
+            let alike = |known: &Evidence| {
+                (known.hint, known.against, &known.subject, &known.sdk)
+                    == (evidence.hint, evidence.against, &evidence.subject, &evidence.sdk)
+            };
+            if !found.iter().any(alike) {
+                found.push(evidence);
+            }
+        }
+    }
+    found
 }
 
 /// What the spans of a trace add up to. They are in the order of their starts, and there is at least one.
@@ -291,6 +312,14 @@ pub(super) fn summarize(loaded: &[Loaded]) -> TraceSummary {
         calls_without_usage: sum(|span| u64::from(span.status == Status::Ok && span.usage.is_unknown())),
         cost: cost.map(Usd::dollars),
         unpriced_calls: sum(|span| u64::from(is_unpriced(span))),
+        estimated_calls: sum(|span| u64::from(span.is_estimated())),
+        estimated_cost: calls
+            .iter()
+            .filter(|call| call.span().is_estimated())
+            .filter_map(|call| call.span().cost.as_ref())
+            .map(|cost| cost.total)
+            .sum::<Usd>()
+            .dollars(),
         models,
         user_id: first(|span| span.user_id.as_ref()),
         session_id: first(|span| span.session_id.as_ref()),

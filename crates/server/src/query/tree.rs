@@ -15,6 +15,7 @@ pub(super) struct Below {
     /// `None` where there are calls and none is priced.
     pub(super) cost: Option<Usd>,
     pub(super) unpriced_calls: u64,
+    pub(super) estimated_calls: u64,
     priced: bool,
 }
 
@@ -29,6 +30,7 @@ impl Below {
             output_tokens: span.usage.output_tokens().unwrap_or(0),
             cost: span.cost.as_ref().map(|cost| cost.total),
             unpriced_calls: u64::from(is_unpriced(span)),
+            estimated_calls: u64::from(span.is_estimated()),
             priced: span.cost.is_some(),
         }
     }
@@ -38,6 +40,7 @@ impl Below {
         self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);
         self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
         self.unpriced_calls += other.unpriced_calls;
+        self.estimated_calls += other.estimated_calls;
         if let Some(cost) = other.cost {
             self.cost = Some(self.cost.unwrap_or_default() + cost);
         }

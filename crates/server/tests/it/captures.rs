@@ -6,6 +6,16 @@ use serde_json::Value;
 
 use crate::server::{KEY, Server};
 
+/// What was not sent is expected to be unknown.
+fn without_estimates() -> Server {
+    let server = Server::start();
+    let authorization = format!("Bearer {}", server.token);
+    let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
+    let answer = server.send("PATCH", "/api/v1/projects/1", &headers, br#"{"estimate_usage":false}"#.to_vec());
+    assert_eq!((answer.status, &answer.json()["estimate_usage"]), (200, &Value::from(false)));
+    server
+}
+
 fn cases() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/captures");
     let folders = |path: &Path| std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
@@ -141,7 +151,7 @@ fn check(server: &Server, when: &str) {
 
 #[test]
 fn shown_as_their_clients_meant_it_and_never_twice() {
-    let mut server = Server::start();
+    let mut server = without_estimates();
     for request in cases().iter().flat_map(|case| requests(case)) {
         replay(&server, &request);
     }
@@ -164,7 +174,7 @@ fn shown_as_their_clients_meant_it_and_never_twice() {
 
 #[test]
 fn the_order_of_requests_does_not_matter() {
-    let server = Server::start();
+    let server = without_estimates();
     for request in cases().iter().flat_map(|case| requests(case)).rev() {
         replay(&server, &request);
     }

@@ -2,10 +2,12 @@
 
 mod alerts;
 mod api;
+mod bill;
 mod captures;
 mod commands;
 mod crash;
 mod envelopes;
+mod explain;
 mod ingest;
 mod langfuse;
 mod otlp;

@@ -5,13 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A part of the server and the parts that it may use. `app` and `cli` put all together and may use any.
-const ARROWS: [(&str, &[&str]); 18] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     ("store", &[]),
     ("errors", &["sqlite", "time"]),
     ("logs", &["sqlite", "time"]),
     ("metrics", &["sqlite", "time"]),
     ("outcomes", &["sqlite", "time"]),
     ("scores", &["sqlite", "time"]),
+    ("bills", &["sqlite", "time"]),
     ("meta", &["sqlite"]),
     ("notify", &["sqlite", "time"]),
     ("sqlite", &[]),
@@ -23,7 +24,13 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("ingest", &["config", "errors", "logs", "meta", "metrics", "outcomes", "scores", "sqlite", "store"]),
     ("query", &["store", "time"]),
     ("alert", &["meta", "notify", "outcomes", "query", "sqlite", "store", "time"]),
-    ("api", &["alert", "errors", "logs", "meta", "metrics", "notify", "outcomes", "prices", "query", "reprice", "scores", "store", "time"]),
+    (
+        "api",
+        &[
+            "alert", "bills", "errors", "logs", "meta", "metrics", "notify", "outcomes", "prices", "query", "reprice", "scores", "sqlite",
+            "store", "time",
+        ],
+    ),
 ];
 
 fn sources(path: &Path) -> Vec<PathBuf> {

@@ -1,9 +1,13 @@
 import { alerts } from './alerts';
+import { bill } from './bill';
 import { common } from './common';
+import { estimate } from './estimate';
+import { hints } from './hints';
 import { issues } from './issues';
 import { metrics } from './metrics';
 import { overview } from './overview';
 import { prices } from './prices';
+import { reading } from './reading';
 import { settings } from './settings';
 import { setup } from './setup';
 import { text } from './text';
@@ -12,11 +16,15 @@ import { traces } from './traces';
 
 export const en = {
   ...alerts,
+  ...bill,
   ...common,
+  ...estimate,
+  ...hints,
   ...issues,
   ...metrics,
   ...overview,
   ...prices,
+  ...reading,
   ...settings,
   ...setup,
   ...text,

@@ -3,7 +3,7 @@ import type { Project, SeriesAnswer, Summary } from '../../api/types';
 import { Sparkline } from '../../charts';
 import { plain, type Change, type Pieces } from '../../format';
 import { useT } from '../../i18n';
-import { Num, Unknown } from '../../parts/values';
+import { Estimated, Num, Unknown } from '../../parts/values';
 import { useReader } from '../../reader';
 import { valuesOf } from './series';
 
@@ -113,7 +113,10 @@ export function Figures({ project, now, before, series, stale }: FiguresProps) {
             <Unknown />
           ) : (
             <>
-              <span title={format.moneyExact(now.cost)}>{format.money(now.cost)}</span>
+              <span title={format.moneyExact(now.cost)}>
+                {now.estimated_calls > 0 && <Estimated calls={now.estimated_calls} />}
+                {format.money(now.cost)}
+              </span>
               {second && <span className="u second"> {second}</span>}
             </>
           )

@@ -3,7 +3,7 @@ import type { BreakdownRow, Project } from '../../api/types';
 import { colorOf } from '../../colors';
 import { useT } from '../../i18n';
 import { Table, type Column } from '../../parts/table';
-import { Duration, Num, Share, Swatch, Tokens, Unknown } from '../../parts/values';
+import { Duration, Estimated, Num, Share, Swatch, Tokens, Unknown } from '../../parts/values';
 import { both, only } from '../../query';
 import { useReader } from '../../reader';
 import { byCost, isUnpriced } from './series';
@@ -44,7 +44,10 @@ export function useCostColumn(rows: BreakdownRow[], color: boolean): Column<Brea
     cell: (row) => (
       <>
         {/* No call at all cost nothing; calls without a price cost we do not know what. */}
-        <b>{row.cost === null ? isUnpriced(row) || row.llm_calls > 0 ? <Unknown /> : '–' : write(row.cost)}</b>
+        <b>
+          {row.estimated_calls > 0 && <Estimated calls={row.estimated_calls} />}
+          {row.cost === null ? isUnpriced(row) || row.llm_calls > 0 ? <Unknown /> : '–' : write(row.cost)}
+        </b>
         <Share of={total > 0 ? (row.cost ?? 0) / total : 0} color={color ? colorOf(row.key) : undefined} />
       </>
     ),

@@ -9,8 +9,8 @@ import { useReader } from '../../reader';
 export function Hints({ project, summary }: { project: Project; summary: Summary }) {
   const t = useT();
   const { format } = useReader();
-  const { unpriced_calls: unpriced, calls_without_usage: silent, unpriced_models: models } = summary;
-  if (unpriced === 0 && silent === 0) return null;
+  const { unpriced_calls: unpriced, calls_without_usage: silent, unpriced_models: models, estimated_calls: estimated } = summary;
+  if (unpriced === 0 && silent === 0 && estimated === 0) return null;
   return (
     <div className="strip">
       <Icon name="issues" />
@@ -21,6 +21,11 @@ export function Hints({ project, summary }: { project: Project; summary: Summary
         </>
       )}
       {silent > 0 && <span className={unpriced > 0 ? 'dim hide-s' : undefined}>{t('overview.noUsage', { n: format.count(silent) })}</span>}
+      {estimated > 0 && (
+        <span className="dim">
+          {t('estimate.ofSum', { n: format.count(estimated), cost: format.money(summary.estimated_cost) })}
+        </span>
+      )}
       <span className="sp" />
       {models.length > 0 && (
         <Link className="go" to="/settings" search={{ project: String(project.id), price: models[0] }}>

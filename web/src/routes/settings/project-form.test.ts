@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { patchOf } from './project-form';
 
-const draft = { name: ' tabi-desk ', days: '90', code: 'jpy', rate: '150', client: false, disabled: false };
+const draft = { name: ' tabi-desk ', days: '90', code: 'jpy', rate: '150', client: false, estimate: true, disabled: false };
 
 it('sends trimmed, typed values', () => {
   expect(patchOf(draft)).toEqual({
@@ -9,6 +9,7 @@ it('sends trimmed, typed values', () => {
     retention_days: 90,
     currency: { code: 'JPY', rate: 150 },
     prefer_client_cost: false,
+    estimate_usage: true,
     disabled: false,
   });
 });

@@ -11,6 +11,7 @@ interface Draft {
   code: string;
   rate: string;
   client: boolean;
+  estimate: boolean;
   disabled: boolean;
 }
 
@@ -20,6 +21,7 @@ const draftOf = (project: Project): Draft => ({
   code: project.currency?.code ?? '',
   rate: project.currency ? String(project.currency.rate) : '',
   client: project.prefer_client_cost,
+  estimate: project.estimate_usage,
   disabled: project.disabled,
 });
 
@@ -39,6 +41,7 @@ export function patchOf(draft: Draft): ProjectPatch | Problem {
     retention_days: days,
     currency: code ? { code, rate } : null,
     prefer_client_cost: draft.client,
+    estimate_usage: draft.estimate,
     disabled: draft.disabled,
   };
 }
@@ -127,6 +130,11 @@ export function ProjectForm({ project }: { project: Project }) {
           {t('settings.clientCost')}
         </label>
         <p>{t('settings.clientCostWhy')}</p>
+        <label className="tick2">
+          <input type="checkbox" checked={draft.estimate} onChange={(event) => set({ estimate: event.target.checked })} />
+          {t('estimate.setting')}
+        </label>
+        <p>{t('estimate.settingWhy')}</p>
         <label className="tick2">
           <input type="checkbox" checked={draft.disabled} onChange={(event) => set({ disabled: event.target.checked })} />
           {t('settings.disabled')}

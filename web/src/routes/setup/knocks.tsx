@@ -1,7 +1,8 @@
 import { useQuery } from '@tanstack/react-query';
-import { outcomesQuery } from '../../api/queries';
+import { hintsQuery, outcomesQuery } from '../../api/queries';
 import type { Outcome, Project } from '../../api/types';
 import { useT, type TextKey } from '../../i18n';
+import { HintList } from '../../parts/hints';
 import { Icon, StatusGlyph } from '../../parts/icons';
 import { Rich } from '../../parts/rich';
 import { ErrorPart } from '../../parts/states';
@@ -49,7 +50,7 @@ export function Knocks({ project }: { project: Project }) {
       {error && !data && <ErrorPart error={error} onRetry={() => void refetch()} />}
       <ol className="knock" aria-live="polite">
         {outcomes.map((outcome) => (
-          <Knock key={[outcome.outcome, outcome.reason, outcome.category, outcome.key].join(' ')} outcome={outcome} />
+          <Knock key={[outcome.outcome, outcome.reason, outcome.category, outcome.key, outcome.sdk].join(' ')} outcome={outcome} />
         ))}
         <li>
           <StatusGlyph status="ok" />
@@ -63,6 +64,24 @@ export function Knocks({ project }: { project: Project }) {
           </div>
         </li>
       </ol>
+      <BetterBy project={project} />
+    </>
+  );
+}
+
+/** What the clients of this project could do better. */
+export function BetterBy({ project }: { project: Project }) {
+  const t = useT();
+  const { data } = useQuery({ ...hintsQuery(project.id), refetchInterval: 4 * POLL_MS });
+  const hints = data?.hints ?? [];
+  if (hints.length === 0) return null;
+  return (
+    <>
+      <div className="head">
+        <h2>{t('hints.title')}</h2>
+        <span className="meta">{t('hints.why')}</span>
+      </div>
+      <HintList hints={hints} project={project} />
     </>
   );
 }
@@ -117,6 +136,7 @@ function Knock({ outcome }: { outcome: Outcome }) {
               <Rich text={t('setup.key', { key: shortKey(outcome.key) })} />
             </>
           )}
+          {outcome.sdk && ` · ${outcome.sdk}`}
         </p>
       </div>
     </li>

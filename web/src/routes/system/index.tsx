@@ -1,10 +1,11 @@
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
-import { outcomesQuery, systemQuery } from '../../api/queries';
+import { hintsQuery, outcomesQuery, systemQuery } from '../../api/queries';
 import type { Outcome, Project, System as Facts } from '../../api/types';
 import { plain } from '../../format';
 import { useT } from '../../i18n';
+import { HintList } from '../../parts/hints';
 import { Icon, StatusGlyph } from '../../parts/icons';
 import { Choice, Menu } from '../../parts/menu';
 import { Empty, ErrorPart, Skeleton } from '../../parts/states';
@@ -46,6 +47,7 @@ export default function System() {
       )}
       {data && <Figures facts={data} />}
       {project && <Outcomes project={project} projects={projects} />}
+      {project && <Better project={project} />}
     </>
   );
 }
@@ -87,6 +89,22 @@ function Figures({ facts }: { facts: Facts }) {
       <Figure label={t('system.oldest')} value={facts.oldest ? format.day(facts.oldest) : '–'}>
         {t('system.keptFor', { n: facts.retention_days })}
       </Figure>
+    </section>
+  );
+}
+
+/** What the clients of the project could do better. */
+function Better({ project }: { project: Project }) {
+  const t = useT();
+  const { data } = useQuery(hintsQuery(project.id));
+  if (!data) return null;
+  return (
+    <section className="sheet pane">
+      <div className="head">
+        <h2>{t('hints.title')}</h2>
+        <span className="meta">{t('hints.why')}</span>
+      </div>
+      {data.hints.length === 0 ? <p className="dim small">{t('hints.none')}</p> : <HintList hints={data.hints} project={project} />}
     </section>
   );
 }
@@ -140,6 +158,12 @@ function Outcomes({ project, projects }: { project: Project; projects: Project[]
       optional: true,
       cell: ({ key }) => (key ? <code className="dim" title={key}>{`${key.slice(0, 4)}…${key.slice(-4)}`}</code> : '–'),
     },
+    {
+      key: 'sdk',
+      head: 'SDK',
+      optional: true,
+      cell: ({ sdk }) => (sdk ? <span className="dim">{sdk}</span> : '–'),
+    },
     { key: 'last', head: t('system.last'), num: true, cell: ({ last_at: at }) => <Moment at={at} /> },
   ];
   return (
@@ -175,7 +199,7 @@ function Outcomes({ project, projects }: { project: Project; projects: Project[]
           label={t('system.outcomes')}
           columns={columns}
           rows={rows}
-          rowKey={({ outcome, reason, category, key }) => `${outcome} ${reason} ${category} ${key}`}
+          rowKey={({ outcome, reason, category, key, sdk }) => `${outcome} ${reason} ${category} ${key} ${sdk}`}
           stale={isPlaceholderData}
         />
       )}

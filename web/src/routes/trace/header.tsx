@@ -101,6 +101,7 @@ function Figures() {
     trace.unpriced_calls > 0 && t('trace.unpriced', { n: trace.unpriced_calls }),
     trace.calls_without_usage > 0 && t('traces.noUsage', { n: trace.calls_without_usage }),
   ].filter(Boolean);
+  const estimated = trace.estimated_calls > 0 && t('estimate.calls', { n: trace.estimated_calls });
   const tokensUnknown = trace.llm_calls > 0 && trace.total_tokens === 0 && trace.calls_without_usage > 0;
   const cost = trace.cost === null ? null : trace.cost < 0.01 ? format.moneyExact(trace.cost) : format.money(trace.cost);
   return (
@@ -111,7 +112,7 @@ function Figures() {
       <Figure
         label="trace.cost"
         title={missing.join(', ')}
-        more={missing.length > 0 ? missing.join(', ') : second && t('common.about', { amount: second })}
+        more={[...missing, estimated].some(Boolean) ? [...missing, estimated].filter(Boolean).join(', ') : second && t('common.about', { amount: second })}
       >
         {cost !== null ? (
           <span title={trace.cost === null ? undefined : format.moneyExact(trace.cost)}>

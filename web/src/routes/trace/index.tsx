@@ -21,6 +21,7 @@ import { Errors } from './errors';
 import { Logs } from './logs';
 import { Scores } from './scores';
 import { Header } from './header';
+import { Better } from './better';
 import { Kin } from './kin';
 import { criticalPath, idle, makeAxis } from './model/time';
 import { turns } from './model/transcript';
@@ -213,6 +214,7 @@ function Answer({ data, arriving }: { data: TraceDetail; arriving: boolean }) {
       <SelectedProvider value={selected}>
         <div className="tracepage">
           <Header arriving={arriving} />
+          <Better />
           <div className="split">
             <div className="lcol">
               <Spans view={shownView} views={views} onView={setView} onOpen={openPane} />

@@ -4,7 +4,7 @@ import type { LogLine } from '../../api/types';
 import { plain, type Format } from '../../format';
 import { useT } from '../../i18n';
 import { Glyph, Icon, kindColor, StatusGlyph } from '../../parts/icons';
-import { Duration } from '../../parts/values';
+import { Duration, Estimated } from '../../parts/values';
 import { usePhone, useWindowRows } from '../../parts/window-rows';
 import { useReader } from '../../reader';
 import { useLooking, useSelected } from './context';
@@ -293,6 +293,7 @@ function Took({ node, money }: { node: Node; money: (usd: number) => string }) {
   const usage = usageOf(span);
   const tokens = call ? (usage?.total_tokens ?? null) : took.llm_calls > 0 ? took.input_tokens + took.output_tokens : null;
   const cost = call ? (span.cost?.total ?? null) : took.llm_calls > 0 ? took.cost : null;
+  const estimated = call ? (usage?.source === 'estimated' ? 1 : 0) : took.estimated_calls;
   const unknown = (call && span.status === 'ok') || (!call && took.unpriced_calls > 0);
   const tone = own ? '' : ' dim';
   const title = own ? undefined : call ? t('trace.notInSum') : t('trace.sumOf', { n: took.llm_calls });
@@ -304,6 +305,7 @@ function Took({ node, money }: { node: Node; money: (usd: number) => string }) {
   return (
     <>
       <span className={`n t3${tone}`} role="gridcell" title={title}>
+        {tokens !== null && estimated > 0 && <Estimated calls={estimated} />}
         {tokens !== null ? format.count(tokens) : call && span.status === 'ok' ? word : ''}
       </span>
       <span
@@ -311,6 +313,7 @@ function Took({ node, money }: { node: Node; money: (usd: number) => string }) {
         role="gridcell"
         title={cost === null ? title : [format.moneyExact(cost), title].filter(Boolean).join(', ')}
       >
+        {cost !== null && estimated > 0 && <Estimated calls={estimated} />}
         {cost !== null ? money(cost) : unknown ? word : ''}
         {cost !== null && !call && took.unpriced_calls > 0 && <span className="u">+</span>}
       </span>

@@ -2,7 +2,7 @@ import type { ReactNode } from 'react';
 import { colorOf } from '../../colors';
 import { useT } from '../../i18n';
 import { Icon } from '../../parts/icons';
-import { Duration, Said, Swatch, Unknown } from '../../parts/values';
+import { Duration, Estimated, Said, Swatch, Unknown } from '../../parts/values';
 import { useReader } from '../../reader';
 
 /** One line holds question and answer, each sure of its share; a failure stands in place of the answer. */
@@ -54,7 +54,17 @@ export function Models({ models, unpriced }: { models: string[]; unpriced: boole
 }
 
 /** The same decimals in all rows; what was not priced is said, and a sum that lacks some has a plus. */
-export function Money({ cost, calls, missing }: { cost: number | null; calls: number; missing: number }) {
+export function Money({
+  cost,
+  calls,
+  missing,
+  estimated = 0,
+}: {
+  cost: number | null;
+  calls: number;
+  missing: number;
+  estimated?: number | undefined;
+}) {
   const t = useT();
   const { format } = useReader();
   if (cost === null) return calls > 0 ? <Unknown /> : <span className="dim">–</span>;
@@ -62,6 +72,7 @@ export function Money({ cost, calls, missing }: { cost: number | null; calls: nu
   const more = missing > 0 ? `, ${t('traces.notPriced', { n: missing })}` : '';
   return (
     <span title={`${format.moneyExact(cost)}${more}`}>
+      {estimated > 0 && <Estimated calls={estimated} />}
       {text}
       {missing > 0 && <span className="u">+</span>}
     </span>

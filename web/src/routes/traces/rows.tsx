@@ -4,7 +4,7 @@ import { statusOf, usageOf } from '../../api/status';
 import type { Span, TraceSummary } from '../../api/types';
 import { useT, type T } from '../../i18n';
 import { Glyph, StatusGlyph } from '../../parts/icons';
-import { Unknown } from '../../parts/values';
+import { Estimated, Unknown } from '../../parts/values';
 import { useReader } from '../../reader';
 import { Cell, DurationBar, Models, Money, Talk } from './cells';
 import type { Row } from './paging';
@@ -91,13 +91,14 @@ export function TraceCells({ row: trace, link }: RowProps<TraceSummary>) {
           <span
             title={`${t('traces.inOut', { in: format.count(trace.input_tokens), out: format.count(trace.output_tokens) })}${trace.calls_without_usage > 0 ? `, ${t('traces.noUsage', { n: trace.calls_without_usage })}` : ''}`}
           >
+            {trace.estimated_calls > 0 && <Estimated calls={trace.estimated_calls} />}
             {format.count(trace.total_tokens)}
             {trace.calls_without_usage > 0 && <span className="u">+</span>}
           </span>
         )}
       </Cell>
       <Cell className="n cs">
-        <Money cost={trace.cost} calls={trace.llm_calls} missing={trace.unpriced_calls} />
+        <Money cost={trace.cost} calls={trace.llm_calls} missing={trace.unpriced_calls} estimated={trace.estimated_calls} />
       </Cell>
       <DurationBar ms={trace.duration_ms} failed={status === 'error'} />
       <Cell className="dim ell us" title={trace.user_id ?? undefined}>
@@ -151,14 +152,22 @@ export function SpanCells({ row: span, link }: RowProps<Span>) {
         ) : tokens === null ? (
           <Unknown />
         ) : (
-          format.count(tokens)
+          <>
+            {usage?.source === 'estimated' && <Estimated />}
+            {format.count(tokens)}
+          </>
         )}
       </Cell>
       <Cell className={below ? 'n cs dim' : 'n cs'}>
         {below ? (
-          <Money cost={below.cost} calls={below.llm_calls} missing={below.unpriced_calls} />
+          <Money cost={below.cost} calls={below.llm_calls} missing={below.unpriced_calls} estimated={below.estimated_calls} />
         ) : (
-          <Money cost={span.cost?.total ?? null} calls={call && !(failed && usage === null) ? 1 : 0} missing={0} />
+          <Money
+            cost={span.cost?.total ?? null}
+            calls={call && !(failed && usage === null) ? 1 : 0}
+            missing={0}
+            estimated={usage?.source === 'estimated' ? 1 : 0}
+          />
         )}
       </Cell>
       <DurationBar ms={span.duration_ms} failed={failed} />

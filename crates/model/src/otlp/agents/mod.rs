@@ -107,7 +107,23 @@ pub(super) fn of_record(record: &Record, around: &Around) -> Option<(&'static Fa
     })
 }
 
+/// The family that a stored span is of.
+pub(super) fn of_span(span: &Span) -> Option<&'static Family> {
+    let by_scope = span.origin.as_deref().and_then(of_scope);
+    by_scope.or_else(|| FAMILIES.iter().copied().find(|family| span.name.starts_with(family.prefix)))
+}
+
 impl Family {
+    /// What its attributes mean.
+    pub(super) fn dialect(&self) -> &Dialect {
+        &self.dialect
+    }
+
+    /// Its name, for a person.
+    pub(super) fn name(&self) -> &'static str {
+        self.turn.split(['.', ' ']).next().unwrap_or(self.turn)
+    }
+
     /// The canonical span of one of the family's.
     pub(super) fn canonical(&self, mut raw: RawSpan, book: &PriceBook) -> Span {
         let role = self.known_role(&raw.name).filter(|_| raw.op.is_empty());

@@ -167,6 +167,7 @@ pub(crate) fn any_span() -> impl Strategy<Value = Span> {
             tool_definitions: tool_definitions.filter(|value| !value.is_null()),
             attributes: attributes.into_iter().collect(),
             reading: reading.into_iter().map(|(field, from)| Reading { field, from }).collect(),
+            texts_cut: false,
             joined: joined.map(|joined| {
                 let pieces =
                     joined.into_iter().map(|message| Piece { key: "key".into(), at_us: start_us, content: Content::Output(message) });

@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Usage } from '../../../api/types';
-import { aDetail, aSpan } from '../model/fixtures';
+import { aSpan } from '../model/fixtures';
 import { buildTree } from '../model/tree';
 import { paceOf, tokensPerSecond } from '../speed';
 import { linesOf, sumsBelow } from './cost';
-import { captureOf } from './messages';
-import { valueAt } from './reading';
+import { captureOf } from '../../../parts/hints/settings';
 
 const usage: Usage = {
   input_tokens: 100,
@@ -66,15 +65,6 @@ describe('against its kind', () => {
     expect(tokensPerSecond({ ...span, usage: null })).toBeNull();
     expect(tokensPerSecond({ ...span, duration_ms: 0, time_to_first_token_ms: null })).toBeNull();
   });
-});
-
-it('finds the value that a reading speaks of', () => {
-  const detail = aDetail(aSpan('a', null, 0, 1, { usage, user_id: 'u_1' }), { finish_reasons: ['stop', 'length'] });
-  expect(valueAt(detail, 'usage.input_tokens')).toBe(100);
-  expect(valueAt(detail, 'user')).toBe('u_1');
-  expect(valueAt(detail, 'finish_reasons')).toBe('stop, length');
-  expect(valueAt(detail, 'input')).toBeNull();
-  expect(valueAt(detail, 'no.such.field')).toBeNull();
 });
 
 it('names the setting of the client that keeps texts back', () => {

@@ -7,7 +7,7 @@ import { useT } from '../../../i18n';
 import { Glyph, StatusGlyph } from '../../../parts/icons';
 import { CopyIcon, ErrorPart, Skeleton } from '../../../parts/states';
 import { Tabs } from '../../../parts/tabs';
-import { Chip, Duration, Unknown } from '../../../parts/values';
+import { Chip, Duration, Estimated, Unknown } from '../../../parts/values';
 import { useReader } from '../../../reader';
 import { useLooking } from '../context';
 import { LogLines } from '../logs';
@@ -171,6 +171,7 @@ function Facts({ node }: { node: Node }) {
       )}
       {call && !(span.cost === null && span.status !== 'ok') && (
         <Fact label={t('trace.cost')}>
+          {span.cost?.estimated && <Estimated />}
           {span.cost?.total !== null && span.cost?.total !== undefined ? format.moneyExact(span.cost.total) : missing}
         </Fact>
       )}

@@ -2,6 +2,7 @@ import { useState } from 'react';
 import type { SpanDetail } from '../../../api/types';
 import { useT } from '../../../i18n';
 import { Rich } from '../../../parts/rich';
+import { captureOf } from '../../../parts/hints/settings';
 import { CopyButton } from '../../../parts/states';
 import { Code } from '../../../parts/text/code';
 import { MessageView, messageText } from '../../../parts/text/message';
@@ -135,28 +136,6 @@ function Finish({ detail }: { detail: SpanDetail }) {
       </span>
     </div>
   );
-}
-
-const PYTHON = `sentry_sdk.init(
-    dsn=...,
-    traces_sample_rate=1.0,
-    send_default_pii=True,
-)`;
-const JAVASCRIPT = `Sentry.init({
-  dsn: ...,
-  tracesSampleRate: 1.0,
-  sendDefaultPii: true,
-});`;
-const OTEL = `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true`;
-
-/** Which setting keeps the texts back, for the client that reported. */
-export function captureOf(sdk: string | undefined): {
-  code: string;
-  words: 'trace.missing.python' | 'trace.missing.javascript' | 'trace.missing.otel';
-} {
-  if (sdk?.startsWith('sentry.python')) return { code: PYTHON, words: 'trace.missing.python' };
-  if (sdk?.startsWith('sentry.')) return { code: JAVASCRIPT, words: 'trace.missing.javascript' };
-  return { code: OTEL, words: 'trace.missing.otel' };
 }
 
 /** No texts: why, and what to do. */

@@ -109,7 +109,7 @@ export function AlsoReported({ other }: { other: NonNullable<Span['also_reported
   );
 }
 
-function reasonKey(because: string | null) {
+export function reasonKey(because: string | null) {
   if (because?.startsWith("a gateway's report")) return 'trace.because.gateway' as const;
   if (because?.startsWith('the same call')) return 'trace.because.call' as const;
   if (because?.startsWith('the same response')) return 'trace.because.response' as const;

@@ -1,49 +1,117 @@
-import type { Reading, SpanDetail } from '../../../api/types';
+import type { ReactNode } from 'react';
+import type { Explanation, FieldRead, SpanDetail, Taken } from '../../../api/types';
 import { useT, type T } from '../../../i18n';
+import { plain } from '../../../format';
 import { Chip, Said } from '../../../parts/values';
 import { useReader } from '../../../reader';
+import { isCall } from '../model/tree';
+import { reasonKey } from './notes';
 
-/** Where a field stands in the answer, for those whose names are not their own path. */
-const PATHS: Record<string, string> = {
-  session: 'session_id',
-  user: 'user_id',
-  input: 'input_messages',
-  output: 'output_messages',
-  client_cost: 'cost.client_total',
-};
+type Line = [label: string, value: ReactNode] | false | null;
 
-/** The value that a field has here; null where it is not one to be shown in a line. */
-export function valueAt(detail: SpanDetail, field: string): string | number | boolean | null {
-  let value: unknown = detail;
-  for (const step of (PATHS[field] ?? field).split('.')) {
-    if (typeof value !== 'object' || value === null) return null;
-    value = (value as Record<string, unknown>)[step];
-  }
-  if (Array.isArray(value)) return value.length > 0 && value.every((one) => typeof one === 'string') ? value.join(', ') : null;
-  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : null;
-}
-
-/** What was concluded is said in words; an attribute has no spaces. */
-const isInferred = ({ from }: Reading) => /\s/.test(from);
-
+/** What was concluded is said in words. */
 function inferredFrom(t: T, from: string): string {
   if (from === 'the instrumentation') return t('trace.from.instrumentation');
   if (from === 'the vendor of the model') return t('trace.from.vendor');
   return from;
 }
 
-/** Each figure of the span, and the attribute that it came from. */
+/** How this was read: by which names, from which attributes, with which decisions, and what was left aside. */
 export function ReadingTab({ detail }: { detail: SpanDetail }) {
   const t = useT();
-  const { format } = useReader();
-  const readings = detail.reading ?? [];
-  const { usage } = detail;
-  const checks =
-    typeof usage?.input_tokens === 'number' && typeof usage.output_tokens === 'number' && typeof usage.total_tokens === 'number';
-  const sum = checks ? usage.input_tokens! + usage.output_tokens! : 0;
-  if (readings.length === 0) return <p className="dim small pad">{t('trace.noReading')}</p>;
+  const told = detail.explanation;
+  if (!told) return <p className="dim small pad">{t('trace.noReading')}</p>;
   return (
     <>
+      <Source detail={detail} told={told} />
+      <Fields fields={told.fields} />
+      <Tokens detail={detail} told={told} />
+      <Cost told={told} />
+      <IgnoredList told={told} />
+    </>
+  );
+}
+
+function Lines({ title, lines }: { title?: string; lines: Line[] }) {
+  const shown = lines.filter((line): line is [string, ReactNode] => Boolean(line));
+  if (shown.length === 0) return null;
+  return (
+    <section className="dgroup">
+      {title && <h3>{title}</h3>}
+      <dl className="kv">
+        {shown.map(([label, value]) => (
+          <div key={label} className="kvr">
+            <dt>{label}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+    </section>
+  );
+}
+
+function Source({ detail, told }: { detail: SpanDetail; told: Explanation }) {
+  const t = useT();
+  const { format } = useReader();
+  const shift = told.clock_shift_us / 1000;
+  const time = plain(format.duration(Math.abs(shift)));
+  const instrumentation = [detail.origin, told.instrumentation_version].filter(Boolean).join(' ');
+  const said = (value: string | null) => value ?? t('reading.nothing');
+  const counted = told.counted
+    ? t('reading.isCounted')
+    : detail.counted && !isCall(detail)
+      ? t('reading.notACall')
+      : `${t('common.no')}: ${reasonKey(told.counted_because) === 'trace.because.other' ? told.counted_because : t(reasonKey(told.counted_because))}`;
+  return (
+    <Lines
+      lines={[
+        [
+          t('reading.conventions'),
+          told.conventions.length === 0 ? (
+            <span key="n" className="dim">{t('reading.noConvention')}</span>
+          ) : (
+            <ul key="n" className="convs">
+              {told.conventions.map(({ name, attributes, examples }) => (
+                <li key={name} title={examples.join('\n')}>
+                  <b>{name}</b> <span className="dim">{t('reading.nAttributes', { n: attributes })}</span>
+                </li>
+              ))}
+            </ul>
+          ),
+        ],
+        detail.sdk !== null && [t('reading.sentBy'), [detail.sdk.name, detail.sdk.version].filter(Boolean).join(' ')],
+        instrumentation !== '' && [t('reading.instrumentation'), <code key="i">{instrumentation}</code>],
+        [
+          t('reading.clock'),
+          shift === 0 ? t('reading.clockRight') : t(shift > 0 ? 'reading.clockBehind' : 'reading.clockAhead', { time }),
+        ],
+        told.pieces > 0 && [t('reading.pieces'), t('reading.nPieces', { n: told.pieces })],
+        [t('reading.summed'), counted],
+        told.corrections.length > 0 && [
+          t('reading.traceSays'),
+          <ul key="c" className="convs">
+            {told.corrections.map(({ field, alone, in_trace: now }) => (
+              <li key={field}>{t('reading.correction', { field, now: said(now), alone: said(alone) })}</li>
+            ))}
+          </ul>,
+        ],
+      ]}
+    />
+  );
+}
+
+function Fields({ fields }: { fields: FieldRead[] }) {
+  const t = useT();
+  const { format } = useReader();
+  if (fields.length === 0) return null;
+  const shown = ({ field, value }: FieldRead) => {
+    if (value === null) return <span className="dim">{t('trace.shownElsewhere')}</span>;
+    if (typeof value !== 'number') return <Said text={String(value)} />;
+    return field.includes('cost') ? format.moneyExact(value) : field === 'time_to_first_token' ? plain(format.duration(value)) : format.count(value);
+  };
+  return (
+    <section className="dgroup">
+      <h3>{t('reading.fields')}</h3>
       <p className="dim small">{t('trace.readingWhy')}</p>
       <table className="tbl how">
         <thead>
@@ -54,68 +122,130 @@ export function ReadingTab({ detail }: { detail: SpanDetail }) {
           </tr>
         </thead>
         <tbody>
-          {readings.map((reading, at) => {
-            const value = valueAt(detail, reading.field);
-            return (
-              <tr key={`${reading.field} ${at}`}>
-                <td>{reading.field}</td>
-                <td>
-                  {value === null ? (
-                    <span className="dim">{t('trace.shownElsewhere')}</span>
-                  ) : (
-                    <b>
-                      {typeof value === 'number' ? (
-                        reading.field.includes('cost') ? (
-                          format.moneyExact(value)
-                        ) : (
-                          format.count(value)
-                        )
-                      ) : (
-                        <Said text={String(value).slice(0, 300)} />
-                      )}
-                    </b>
-                  )}
-                </td>
-                <td>
-                  {isInferred(reading) ? (
-                    <>
-                      <Chip tone="wrn">{t('trace.inferred')}</Chip> {inferredFrom(t, reading.from)}
-                    </>
-                  ) : (
-                    <code>{reading.from}</code>
-                  )}
-                </td>
-              </tr>
-            );
-          })}
-          {checks && (
-            <tr>
-              <td>{t('trace.totalCheck')}</td>
+          {fields.map((field) => (
+            <tr key={`${field.field} ${field.from}`}>
+              <td>{field.field}</td>
               <td>
-                <b>
-                  {format.count(usage.input_tokens!)} + {format.count(usage.output_tokens!)} = {format.count(sum)}
-                </b>
+                <b>{shown(field)}</b>
               </td>
               <td>
-                {sum === usage.total_tokens ? (
-                  t('trace.totalSame')
+                {field.inferred ? (
+                  <>
+                    <Chip tone="wrn">{t('trace.inferred')}</Chip> {inferredFrom(t, field.from)}
+                  </>
                 ) : (
-                  <Chip tone="wrn">{t('trace.totalOther', { n: format.count(usage.total_tokens!) })}</Chip>
+                  <code>{field.from}</code>
                 )}
               </td>
             </tr>
-          )}
-          {detail.cost?.price && (
-            <tr>
-              <td>{t('trace.priceLabel')}</td>
-              <td>
-                <b>{detail.cost.price}</b>
-              </td>
-              <td>{t('trace.fromTable')}</td>
-            </tr>
-          )}
+          ))}
         </tbody>
       </table>
-    </>
+    </section>
+  );
+}
+
+function Tokens({ detail, told }: { detail: SpanDetail; told: Explanation }) {
+  const t = useT();
+  const { format } = useReader();
+  const { usage } = detail;
+  const input = usage?.input_tokens;
+  const output = usage?.output_tokens;
+  const total = usage?.total_tokens;
+  const checks = isCall(detail) && typeof input === 'number' && typeof output === 'number' && typeof total === 'number';
+  const taken = (one: Taken) => {
+    const numbers = { sent: format.count(one.sent), special: format.count(one.special), whole: format.count(one.whole) };
+    return (
+      <>
+        {t(`reading.${one.rule}`, numbers)} <span className="dim">({t(`reading.${one.because}`)})</span>
+      </>
+    );
+  };
+  return (
+    <Lines
+      title={t('reading.noteTokens')}
+      lines={[
+        told.input && [t('reading.inputSent'), taken(told.input)],
+        told.output && [t('reading.outputSent'), taken(told.output)],
+        checks && [
+          t('trace.totalCheck'),
+          <>
+            {format.count(input)} + {format.count(output)} = {format.count(input + output)}{' '}
+            {input + output === total ? (
+              <span className="dim">({t('trace.totalSame')})</span>
+            ) : (
+              <Chip tone="wrn">{t('trace.totalOther', { n: format.count(total) })}</Chip>
+            )}
+          </>,
+        ],
+      ]}
+    />
+  );
+}
+
+function Cost({ told }: { told: Explanation }) {
+  const t = useT();
+  const { format } = useReader();
+  const { cost } = told;
+  if (!cost) return null;
+  const difference = cost.client !== null && cost.computed !== null ? cost.client - cost.computed : null;
+  const notes = [
+    cost.price_from && t('reading.since', { date: cost.price_from }),
+    cost.service_tier && t('reading.tier', { tier: cost.service_tier }),
+    t('reading.tableOf', { date: cost.table_date }),
+  ];
+  return (
+    <Lines
+      title={t('reading.cost')}
+      lines={[
+        [
+          t('trace.cost'),
+          <>
+            {cost.total !== null && <b>{format.moneyExact(cost.total)}</b>} {t(`reading.cost.${cost.because}`)}
+          </>,
+        ],
+        cost.price !== null && [
+          t('reading.price'),
+          <>
+            <code>{cost.price}</code> <span className="dim">({notes.filter(Boolean).join(', ')})</span>
+          </>,
+        ],
+        cost.client !== null && [
+          t('reading.clientSays'),
+          <>
+            {format.moneyExact(cost.client)}{' '}
+            {difference !== null && Math.abs(difference) > 1e-9 && (
+              <span className="dim">
+                ({t('reading.difference', { amount: `${difference > 0 ? '+' : '−'}${format.moneyExact(Math.abs(difference))}` })})
+              </span>
+            )}
+          </>,
+        ],
+      ]}
+    />
+  );
+}
+
+function IgnoredList({ told }: { told: Explanation }) {
+  const t = useT();
+  if (told.ignored.length === 0) return null;
+  return (
+    <section className="dgroup">
+      <details className="ignored">
+        <summary>{t('reading.ignored', { n: told.ignored.length })}</summary>
+        <table className="tbl how">
+          <tbody>
+            {told.ignored.map(({ name, why, better }) => (
+              <tr key={name}>
+                <td>
+                  <code>{name}</code>
+                </td>
+                <td className="dim">{better ? t('reading.says', { name: better }) : t(`reading.why.${why}`)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </details>
+    </section>
   );
 }

@@ -24,7 +24,7 @@ export function aSpan(id: string, parent: string | null, start: number, duration
     streaming: null,
     usage: null,
     cost: null,
-    subtree: { llm_calls: 0, input_tokens: 0, output_tokens: 0, cost: null, unpriced_calls: 0 },
+    subtree: { llm_calls: 0, input_tokens: 0, output_tokens: 0, cost: null, unpriced_calls: 0, estimated_calls: 0 },
     self_time_ms: duration,
     compared: null,
     counted: true,

@@ -76,7 +76,7 @@ describe('the tree', () => {
       [],
     );
     expect(tree.nodes.map(({ self }) => self)).toEqual([30, 20, 30, 50]);
-    expect(tree.roots[0]!.took).toEqual({ llm_calls: 2, input_tokens: 20, output_tokens: 4, cost: 0.5, unpriced_calls: 1 });
+    expect(tree.roots[0]!.took).toEqual({ llm_calls: 2, input_tokens: 20, output_tokens: 4, cost: 0.5, unpriced_calls: 1, estimated_calls: 0 });
   });
 
   it('reads microseconds', () => {

@@ -103,7 +103,7 @@ export function buildTree(spans: readonly Span[], errors: readonly ErrorEvent[])
   return { roots, nodes, byId, origin, length };
 }
 
-const NOTHING: Subtree = { llm_calls: 0, input_tokens: 0, output_tokens: 0, cost: null, unpriced_calls: 0 };
+const NOTHING: Subtree = { llm_calls: 0, input_tokens: 0, output_tokens: 0, cost: null, unpriced_calls: 0, estimated_calls: 0 };
 
 function added({ span, children }: Node): Subtree {
   const sum = { ...NOTHING };
@@ -120,6 +120,7 @@ function added({ span, children }: Node): Subtree {
     sum.input_tokens += took.input_tokens;
     sum.output_tokens += took.output_tokens;
     sum.unpriced_calls += took.unpriced_calls;
+    sum.estimated_calls += took.estimated_calls;
     if (took.cost !== null) sum.cost = (sum.cost ?? 0) + took.cost;
   }
   return sum;

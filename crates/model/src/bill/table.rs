@@ -1,0 +1,69 @@
+//! Tables with a head: the CSV exports of OpenAI's and Anthropic's pages, and plain ones of day, model and amount.
+
+use super::columns::{self, Column};
+use super::{BillError, Export, Line, Unread};
+use crate::price::PriceBook;
+
+pub(super) fn read(text: &str) -> Result<Export, BillError> {
+    let first = text.lines().next().unwrap_or_default();
+    let separator = [b',', b';', b'\t'].into_iter().max_by_key(|separator| first.bytes().filter(|byte| byte == separator).count());
+    let mut reader = csv::ReaderBuilder::new().delimiter(separator.unwrap_or(b',')).flexible(true).from_reader(text.as_bytes());
+    let head: Vec<String> = reader.headers().map(|head| head.iter().map(str::to_owned).collect()).unwrap_or_default();
+    let meanings = columns::of_head(head.iter().map(String::as_str));
+    let has = |wanted: &[Column]| meanings.iter().flatten().any(|column| wanted.contains(column));
+    let no_column = |missing| BillError::NoColumn { missing, found: head.join(", ").chars().take(300).collect() };
+    if !has(&[Column::Day]) {
+        return Err(no_column("day"));
+    }
+    if !has(&[Column::Dollars, Column::Cents, Column::Input, Column::Output, Column::Requests]) {
+        return Err(no_column("amount"));
+    }
+    let named = |name: &str| head.iter().any(|column| column.trim().eq_ignore_ascii_case(name));
+    let (format, provider) = if named("usage_date_utc") {
+        ("table of Anthropic's console", "anthropic")
+    } else if named("start_time_iso") || named("amount_value") || named("n_context_tokens_total") {
+        ("table of OpenAI's platform", "openai")
+    } else {
+        ("plain table", "")
+    };
+    let unknown = head.iter().zip(&meanings).filter(|(name, meaning)| meaning.is_none() && !name.trim().is_empty());
+    let mut export =
+        Export { format, unknown_columns: unknown.map(|(name, _)| name.chars().take(60).collect()).collect(), ..Export::default() };
+    for row in reader.records() {
+        export.rows += 1;
+        let row = match row {
+            Ok(row) => row,
+            Err(error) => {
+                let line = error.position().map_or(0, csv::Position::line);
+                export.unread.push(Unread { line, why: "it is no row of this table".to_owned() });
+                continue;
+            }
+        };
+        let line = row.position().map_or(0, csv::Position::line);
+        match line_of(&row, &meanings, provider) {
+            Ok(read) => export.lines.push(read),
+            Err(why) => export.unread.push(Unread { line, why }),
+        }
+    }
+    Ok(export)
+}
+
+fn line_of(row: &csv::StringRecord, meanings: &[Option<Column>], provider: &str) -> Result<Line, String> {
+    let mut line = Line { provider: provider.to_owned(), ..Line::default() };
+    let none = line.day;
+    for (value, column) in row.iter().zip(meanings) {
+        if let Some(column) = column {
+            columns::put(&mut line, *column, value)?;
+        }
+    }
+    if line.day == none {
+        return Err("it has no day".to_owned());
+    }
+    if line.amount.is_none() && line.input_tokens.is_none() && line.output_tokens.is_none() && line.requests.is_none() {
+        return Err("it has no amount".to_owned());
+    }
+    if line.provider.is_empty() {
+        line.provider = PriceBook::embedded().vendor_of(&line.model).unwrap_or_default().to_owned();
+    }
+    Ok(line)
+}

@@ -1,0 +1,182 @@
+//! Token counts that nobody sent, counted from the texts of a call.
+//!
+//! Only where the texts are all that was billed and the model's tokenizer is public: plain text to and from models of OpenAI that do
+//! not think. What tools, pictures and thoughts take cannot be seen from texts. Counts made here are marked as estimated, are in no
+//! rule of counting, and give way to any that are reported.
+
+use bpe_openai::Tokenizer;
+
+use crate::cost;
+use crate::price::PriceBook;
+use crate::span::{Kind, Message, Part, Span, Status, Usage, UsageSource};
+
+/// How texts become tokens; `None` where the texts do not tell all.
+type HowCounted = Option<fn() -> &'static Tokenizer>;
+
+/// Models by the beginning of their names, and how their texts become tokens. The longest beginning decides.
+const MODELS: &[(&str, HowCounted)] = &[
+    ("gpt-4o", Some(bpe_openai::o200k_base)),
+    ("chatgpt-4o", Some(bpe_openai::o200k_base)),
+    ("gpt-4.1", Some(bpe_openai::o200k_base)),
+    ("gpt-4.5", Some(bpe_openai::o200k_base)),
+    ("gpt-4", Some(bpe_openai::cl100k_base)),
+    ("gpt-3.5", Some(bpe_openai::cl100k_base)),
+    ("text-embedding-3", Some(bpe_openai::cl100k_base)),
+    ("text-embedding-ada", Some(bpe_openai::cl100k_base)),
+    ("gpt-4o-audio", None),
+    ("gpt-4o-mini-audio", None),
+    ("gpt-4o-realtime", None),
+    ("gpt-4o-mini-realtime", None),
+    ("gpt-4o-transcribe", None),
+    ("gpt-4o-mini-transcribe", None),
+    ("gpt-4o-mini-tts", None),
+    ("gpt-4o-search", None),
+    ("gpt-4o-mini-search", None),
+    ("gpt-4-vision", None),
+];
+
+/// Providers that run these models under these names.
+const PROVIDERS: &[&str] = &["openai", "azure"];
+/// Tokens that stand around each message and its role, and before the answer, in the chats of all of these models.
+const AROUND_MESSAGE: u64 = 4;
+const BEFORE_ANSWER: u64 = 3;
+/// Longer texts would take too long to count while their request waits: a second for some ten megabytes.
+const LONGEST: usize = 1 << 20;
+
+/// Estimates the usage of a call that worked and has none, and its cost with it. Returns whether there is an estimate now.
+pub fn fill(span: &mut Span, book: &PriceBook) -> bool {
+    let Some(usage) = usage(span) else { return false };
+    span.usage = usage;
+    cost::price(span, book);
+    true
+}
+
+fn usage(span: &Span) -> Option<Usage> {
+    let can_be = span.is_call()
+        && span.counted
+        && span.status == Status::Ok
+        && span.usage == Usage::default()
+        // Messages may still come.
+        && span.joined.is_none()
+        && !span.texts_cut
+        && span.tool_definitions.is_none()
+        && span.provider.as_deref().is_some_and(|provider| PROVIDERS.contains(&provider));
+    let tokenizer = tokenizer(span.model().filter(|_| can_be)?)?;
+    let input = tokens(&span.input_messages, tokenizer)?;
+    let (input, output) = match span.kind {
+        Kind::Embedding => (input, 0),
+        _ => {
+            let around = AROUND_MESSAGE * span.input_messages.len() as u64 + BEFORE_ANSWER;
+            (input + around, tokens(&span.output_messages, tokenizer)?)
+        }
+    };
+    Some(Usage {
+        input: Some(input),
+        output: Some(output),
+        total: Some(input + output),
+        source: Some(UsageSource::Estimated),
+        ..Usage::default()
+    })
+}
+
+fn tokenizer(model: &str) -> Option<&'static Tokenizer> {
+    let name = model.rsplit('/').next().unwrap_or(model).to_ascii_lowercase();
+    let fitting = MODELS.iter().filter(|(begins, _)| name.starts_with(begins));
+    fitting.max_by_key(|(begins, _)| begins.len()).and_then(|(_, tokenizer)| *tokenizer).map(|tokenizer| tokenizer())
+}
+
+/// The tokens of plain texts; `None` where there are none, or something else is among them.
+fn tokens(messages: &[Message], tokenizer: &Tokenizer) -> Option<u64> {
+    if messages.is_empty() {
+        return None;
+    }
+    let parts = messages.iter().flat_map(|message| &message.parts);
+    let texts: Option<Vec<&str>> = parts.map(|part| if let Part::Text { text } = part { Some(text.as_str()) } else { None }).collect();
+    let texts =
+        texts.filter(|texts| texts.iter().map(|text| text.len()).sum::<usize>() <= LONGEST && !texts.iter().any(|text| is_cut(text)))?;
+    Some(texts.into_iter().map(|text| tokenizer.count(text) as u64).sum())
+}
+
+/// Whether something was taken out of a text on its way.
+fn is_cut(text: &str) -> bool {
+    let text = text.trim_end();
+    text.ends_with("...")
+        || text.ends_with('…')
+        || text.ends_with(" bytes cut]")
+        || ["[Filtered]", "[REDACTED]", "<REDACTED>"].iter().any(|mark| text.contains(mark))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::clock::Context;
+    use crate::sentry;
+
+    fn call() -> Span {
+        let body =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/captures/sentry-python-2.75/openai-stream-no-usage/body.decoded");
+        let context = Context { received_us: 1_795_421_400_000_000, retention_us: None, price: PriceBook::embedded() };
+        let decoded = sentry::decode(&std::fs::read(body).unwrap(), &context).unwrap();
+        decoded.spans.into_iter().find(Span::is_call).unwrap()
+    }
+
+    fn filled(span: Span) -> Option<(u64, u64)> {
+        let mut span = span;
+        fill(&mut span, PriceBook::embedded()).then(|| (span.usage.input.unwrap(), span.usage.output.unwrap()))
+    }
+
+    #[test]
+    fn a_streamed_call_without_counts() {
+        let mut span = call();
+        assert!(span.usage.is_unknown() && span.cost.is_none());
+        assert!(fill(&mut span, PriceBook::embedded()));
+        // "You answer in one sentence." has 6 tokens and "What is the capital of France?" 7; 4 stand round each and 3 before the answer.
+        // "The capital of France is Paris." has 7.
+        assert_eq!((span.usage.input, span.usage.output, span.usage.total), (Some(24), Some(7), Some(31)));
+        assert_eq!(span.usage.source, Some(UsageSource::Estimated));
+        // 24 × $0.15/M + 7 × $0.60/M
+        assert_eq!(span.cost.unwrap().total.dollars(), 0.0000078);
+    }
+
+    #[test]
+    fn never_from_a_part_of_the_texts() {
+        let none = |change: fn(&mut Span)| {
+            let mut span = call();
+            change(&mut span);
+            assert_eq!(filled(span), None);
+        };
+        none(|span| span.output_messages.clear());
+        none(|span| span.input_messages.clear());
+        none(|span| span.texts_cut = true);
+        none(|span| span.status = Status::Error);
+        none(|span| span.tool_definitions = Some(serde_json::json!([{"name": "f"}])));
+        none(|span| span.provider = Some("anthropic".into()));
+        none(|span| span.response_model = Some("gpt-5-mini".into()));
+        none(|span| span.response_model = Some("gpt-4o-audio-preview".into()));
+        none(|span| span.usage.total = Some(9));
+        none(|span| span.counted = false);
+        none(|span| span.joined = Some(Box::default()));
+        for part in [
+            Part::Text { text: "and so on...".into() },
+            Part::Text { text: "my number is [Filtered]".into() },
+            Part::ToolCall { id: None, name: "f".into(), arguments: "{}".into() },
+            Part::Media { modality: "image".into(), mime_type: None, content: "https://example.org/a.png".into() },
+        ] {
+            let mut span = call();
+            span.output_messages[0].parts.push(part);
+            assert_eq!(filled(span), None);
+        }
+    }
+
+    #[test]
+    fn each_model_by_its_own_tokenizer() {
+        let count = |model, text: &str| tokenizer(model).map(|tokenizer| tokenizer.count(text));
+        assert_eq!(count("gpt-4o-mini-2024-07-18", "tiktoken is great!"), Some(6));
+        assert_eq!(count("openai/gpt-3.5-turbo", "tiktoken is great!"), Some(6));
+        // Japanese takes fewer tokens with the newer one.
+        assert!(count("gpt-4o", "お誕生日おめでとう") < count("gpt-4", "お誕生日おめでとう"));
+        assert_eq!(count("o3-mini", "a"), None);
+    }
+}

@@ -1,0 +1,319 @@
+//! How a span was read: which names its client uses, which attribute became which field, what of it means nothing here, how its
+//! tokens were sorted, how its cost came about, and why it counts or does not.
+//!
+//! All of it is derived again from the span as it is stored, so that it costs nothing while spans come in.
+
+mod conventions;
+mod cost;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::counting::Decision;
+use crate::map;
+use crate::map::found::{Found, is_empty};
+use crate::names::{self, Dialect, Field};
+use crate::otlp;
+use crate::parameters;
+use crate::price::PriceBook;
+use crate::span::Span;
+use crate::usage::{self, Taken};
+pub use cost::{CostBecause, CostLine, CostReading};
+
+/// How a span was read.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Explanation {
+    /// Conventions that its names are of, those with most names first.
+    pub conventions: Vec<Detected>,
+    /// The version of the instrumentation that made it, where that is sent.
+    pub instrumentation_version: Option<String>,
+    /// Which attribute became which field.
+    pub fields: Vec<FieldRead>,
+    /// Attributes of which nothing became; they are kept as they are.
+    pub ignored: Vec<Ignored>,
+    /// How the input count was taken; `None` where there is one way only.
+    pub input: Option<Taken>,
+    /// How the output count was taken.
+    pub output: Option<Taken>,
+    /// How the cost came about; `None` for spans that are no calls of models.
+    pub cost: Option<CostReading>,
+    /// Whether it goes into sums.
+    pub counted: bool,
+    /// Why it does or does not, in one line.
+    pub counted_because: String,
+    /// What its trace says otherwise than the span alone.
+    pub corrections: Vec<Correction>,
+    /// Microseconds that were added to the client's times.
+    pub clock_shift_us: i64,
+    /// In how many pieces it came; 0 for one that came whole.
+    pub pieces: usize,
+}
+
+/// A convention, and what shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Detected {
+    /// Its name, for a person.
+    pub name: &'static str,
+    /// How many attributes have names of it.
+    pub attributes: usize,
+    /// Some of them.
+    pub examples: Vec<String>,
+}
+
+/// A field and what it was read from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FieldRead {
+    /// The canonical field, such as `usage.input_tokens`.
+    pub field: String,
+    /// The attribute, or in words what the field was concluded from.
+    pub from: String,
+    /// True where it was not sent but concluded.
+    pub inferred: bool,
+    /// What it became; `None` for texts of messages, which are shown as such.
+    pub value: Option<Value>,
+}
+
+/// An attribute of which nothing became.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Ignored {
+    /// Its name as sent.
+    pub name: String,
+    /// Why.
+    pub why: WhyIgnored,
+    /// The attribute that says the same better.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub better: Option<String>,
+}
+
+/// Why nothing became of an attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhyIgnored {
+    /// Another attribute says the same, and comes first.
+    Better,
+    /// Its name is known, and its value is nothing that the field can be.
+    Unreadable,
+    /// Its name means something else with this client.
+    OtherMeaning,
+    /// Its name is known, and it is empty.
+    Empty,
+    /// Its name means nothing here.
+    NoMeaning,
+}
+
+/// A field of which the trace says something else than the span alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Correction {
+    /// `counted`, `pipeline`, `session_id`, `user_id`.
+    pub field: &'static str,
+    /// What the span says.
+    pub alone: Option<String>,
+    /// What holds.
+    pub in_trace: Option<String>,
+}
+
+/// Explains a span as it is stored. `local` is what the span alone says of counting.
+pub fn explain(span: &Span, local: &Decision, book: &PriceBook) -> Explanation {
+    let dialect = otlp::dialect_of(span);
+    let found = Found::new(&span.attributes, dialect);
+    let fields = fields(span, &found);
+    let (input, output) = if span.is_call() { map::taken(span, dialect) } else { (None, None) };
+    Explanation {
+        conventions: detected(span, &fields),
+        instrumentation_version: span.attributes.get("otel.scope.version").and_then(Value::as_str).map(str::to_owned),
+        ignored: ignored(span, &found, dialect),
+        fields,
+        input,
+        output,
+        cost: span.is_call().then(|| cost::reading(span, book)),
+        counted: span.counted && span.is_call(),
+        counted_because: counted_because(span),
+        corrections: corrections(local, &Decision::of(span)),
+        clock_shift_us: span.clock_shift_us,
+        pieces: span.joined.as_ref().map_or(0, |joined| joined.pieces.len()),
+    }
+}
+
+/// Fields with their sources: those noted when the span was read, since texts do not stay attributes, and all that attributes tell.
+fn fields(span: &Span, found: &Found) -> Vec<FieldRead> {
+    let mut fields: Vec<FieldRead> = Vec::new();
+    for noted in &span.reading {
+        // An attribute has no spaces in its name.
+        let inferred = noted.from.contains(' ');
+        fields.push(FieldRead { field: noted.field.clone(), from: noted.from.clone(), inferred, value: value(span, &noted.field) });
+    }
+    for (field, prefix) in spread(span) {
+        fields.push(FieldRead { field: field.to_owned(), from: format!("{prefix}.N.…"), inferred: false, value: None });
+    }
+    for field in Field::ALL {
+        let Some(from) = found.name(*field).filter(|name| is_readable(*field, found, name)) else { continue };
+        if !fields.iter().any(|known| known.from == from) {
+            fields.push(FieldRead { field: field.as_str().into(), from: from.into(), inferred: false, value: value(span, field.as_str()) });
+        }
+    }
+    fields
+}
+
+/// Messages that stand in attributes with numbers in their names, and where no better one was noted.
+fn spread(span: &Span) -> Vec<(&'static str, &'static str)> {
+    let noted = |field: &str| span.reading.iter().find(|noted| noted.field == field).map(|noted| noted.from.as_str());
+    let better = |field: &str| noted(field).is_some_and(|from| !map::texts::REPEATING.contains(&from));
+    let sides = [
+        ("input_messages", map::texts::INPUT_PARTS, &span.input_messages),
+        ("output_messages", map::texts::OUTPUT_PARTS, &span.output_messages),
+    ];
+    let sides = sides.into_iter().filter(|(field, _, messages)| span.is_call() && !messages.is_empty() && !better(field));
+    let present = |prefix: &&&str| span.attributes.keys().any(|name| is_part(name, prefix));
+    sides.filter_map(|(field, prefixes, _)| Some((field, *prefixes.iter().find(present)?))).collect()
+}
+
+/// Whether an attribute is part of a list that is spread under a prefix.
+fn is_part(name: &str, prefix: &str) -> bool {
+    name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.')).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// Whether the value is something that the field can be.
+fn is_readable(field: Field, found: &Found, name: &str) -> bool {
+    use Field::*;
+    match field {
+        InputTokens | OutputTokens | TotalTokens | CacheRead | CacheWrite | Reasoning | InputAudio | OutputAudio => {
+            found.attributes.get(name).is_none_or(|value| usage::count(value).is_some())
+        }
+        _ => true,
+    }
+}
+
+/// What a field holds; `None` for texts, and for fields that are nowhere shown by themselves.
+fn value(span: &Span, field: &str) -> Option<Value> {
+    let text = |text: &Option<String>| text.as_deref().map(|text| Value::from(text.chars().take(200).collect::<String>()));
+    let count = |count: Option<u64>| count.map(Value::from);
+    let usage = &span.usage;
+    match field {
+        "op" => Some(span.op.as_str().into()),
+        "kind" => Some(span.kind.as_str().into()),
+        "origin" => text(&span.origin),
+        "operation" => text(&span.operation),
+        "provider" => text(&span.provider),
+        "request_model" => text(&span.request_model),
+        "response_model" => text(&span.response_model),
+        "response_id" => text(&span.response_id),
+        "usage.input_tokens" => count(usage.input_tokens()),
+        "usage.output_tokens" => count(usage.output_tokens()),
+        "usage.total_tokens" => count(usage.total),
+        "usage.cache_read_tokens" => count(usage.cache_read),
+        "usage.cache_write_tokens" => count(usage.cache_write_tokens()),
+        "usage.reasoning_tokens" => count(usage.reasoning),
+        "usage.input_audio_tokens" => count(usage.input_audio),
+        "usage.output_audio_tokens" => count(usage.output_audio),
+        "client_cost" => span.client_cost.map(|cost| json!(cost.dollars())),
+        "session_id" => text(&span.session_id),
+        "user_id" => text(&span.user_id),
+        "environment" => text(&span.environment),
+        "release" => text(&span.release),
+        "service" => text(&span.service),
+        "sdk_name" => text(&span.sdk_name),
+        "sdk_version" => text(&span.sdk_version),
+        "thread" => text(&span.thread),
+        "pipeline" => text(&span.pipeline),
+        "agent" => text(&span.agent),
+        "tool" => text(&span.tool),
+        "tool_call_id" => text(&span.tool_call_id),
+        "prompt" => text(&span.prompt),
+        "prompt_version" => text(&span.prompt_version),
+        "finish_reasons" => Some(span.finish_reasons.join(", ").into()),
+        "streaming" => span.streaming.map(Value::from),
+        "time_to_first_token" => span.time_to_first_token_us.map(|us| json!(us as f64 / 1000.0)),
+        "status" => Some(span.status.as_str().into()),
+        _ => None,
+    }
+}
+
+fn detected(span: &Span, fields: &[FieldRead]) -> Vec<Detected> {
+    let sources = fields.iter().filter(|field| !field.inferred).map(|field| field.from.as_str());
+    let mut names: Vec<&str> = sources.chain(span.attributes.keys().map(String::as_str)).collect();
+    // Names of fields first: they make the best examples.
+    let mut seen = std::collections::HashSet::new();
+    names.retain(|name| seen.insert(*name));
+    let mut found: BTreeMap<&'static str, Vec<&str>> = BTreeMap::new();
+    if let Some(family) = otlp::agent_of(span) {
+        found.entry(family).or_default().push(&span.name);
+    }
+    for name in names {
+        if let Some(convention) = conventions::of_name(name) {
+            found.entry(convention).or_default().push(name);
+        }
+    }
+    let mut found: Vec<Detected> = found
+        .into_iter()
+        .map(|(name, names)| Detected {
+            name,
+            attributes: names.len(),
+            examples: names.iter().take(3).map(|name| (*name).to_owned()).collect(),
+        })
+        .collect();
+    found.sort_by_key(|detected| std::cmp::Reverse(detected.attributes));
+    found
+}
+
+/// Attributes that are shown or used without being a field.
+const USED: &[&str] = &["otel.kind", "otel.scope.version", "otel.links", "server.address", "server.port"];
+
+fn ignored(span: &Span, found: &Found, dialect: &Dialect) -> Vec<Ignored> {
+    let spread: Vec<&str> = spread(span).into_iter().map(|(_, prefix)| prefix).collect();
+    let why = |name: &str, value: &Value| -> Option<(WhyIgnored, Option<String>)> {
+        let Some((field, ..)) = dialect.lookup(name) else {
+            if names::lookup(name).is_some() {
+                return Some((WhyIgnored::OtherMeaning, None));
+            }
+            let used = USED.contains(&name) || parameters::is_parameter(name) || spread.iter().any(|prefix| is_part(name, prefix));
+            return (!used).then_some((WhyIgnored::NoMeaning, None));
+        };
+        if is_empty(value) {
+            return Some((WhyIgnored::Empty, None));
+        }
+        if !is_readable(field, found, name) {
+            return Some((WhyIgnored::Unreadable, None));
+        }
+        // The best may have become a text and be no attribute any more.
+        let noted = span
+            .reading
+            .iter()
+            .map(|noted| noted.from.as_str())
+            .find(|from| dialect.lookup(from).is_some_and(|(known, ..)| known == field));
+        let best = noted.or_else(|| found.name(field))?;
+        (best != name).then(|| (WhyIgnored::Better, Some(best.to_owned())))
+    };
+    let ignored = span.attributes.iter().filter_map(|(name, value)| {
+        let (why, better) = why(name, value)?;
+        Some(Ignored { name: name.clone(), why, better })
+    });
+    let mut ignored: Vec<Ignored> = ignored.collect();
+    ignored.sort_by(|a, b| (a.why, &a.name).cmp(&(b.why, &b.name)));
+    ignored
+}
+
+fn counted_because(span: &Span) -> String {
+    match (&span.not_counted_because, span.is_call()) {
+        (Some(because), _) => because.clone(),
+        (None, true) => "a call of a model, and no other report of it is known".to_owned(),
+        (None, false) => format!("only calls of models are summed, and this is a span of kind {}", span.kind),
+    }
+}
+
+fn corrections(local: &Decision, holds: &Decision) -> Vec<Correction> {
+    let flag = |flag: bool| Some(flag.to_string());
+    let all = [
+        ("counted", flag(local.counted), flag(holds.counted)),
+        ("pipeline", local.pipeline.clone(), holds.pipeline.clone()),
+        ("session_id", local.session_id.clone(), holds.session_id.clone()),
+        ("user_id", local.user_id.clone(), holds.user_id.clone()),
+    ];
+    all.into_iter()
+        .filter(|(_, alone, in_trace)| alone != in_trace)
+        .map(|(field, alone, in_trace)| Correction { field, alone, in_trace })
+        .collect()
+}

@@ -1,0 +1,236 @@
+//! Where a client could tell more, or more truly: hints, each with the evidence for it and against it.
+//!
+//! Evidence against a hint (a streamed call that does tell its tokens) takes it back, so that a setting that was changed is seen.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{SpanId, TraceId};
+use crate::otlp;
+use crate::span::{Kind, Span, Status, names};
+
+names!(
+    /// What a client could do better.
+    Hint {
+        /// Streamed answers come without token counts.
+        StreamWithoutUsage = "stream_without_usage",
+        /// LangChain is installed, so that Sentry's SDK leaves calls of OpenAI's own library alone.
+        LangchainHidesOpenai = "langchain_hides_openai",
+        /// Calls come without the texts of prompts and answers.
+        PromptsNotSent = "prompts_not_sent",
+        /// Only a part of all traces is sent. The value is that part.
+        Sampled = "sampled",
+        /// The SDK is one that tells neither providers nor cached tokens.
+        OldSdk = "old_sdk",
+        /// The clock is far off. The value is by how many seconds.
+        ClockOff = "clock_off",
+        /// Calls do not tell which model answered, only which one was asked for.
+        NoResponseModel = "no_response_model",
+        /// There is no price for a model, which is the subject.
+        UnpricedModel = "unpriced_model",
+    }
+);
+
+/// Evidence for or against a hint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evidence {
+    /// The hint.
+    pub hint: Hint,
+    /// True when this shows that it does not hold (any more).
+    pub against: bool,
+    /// What it is about, for hints that hold for one thing and not for another: a model.
+    pub subject: Option<String>,
+    /// A number that belongs to it.
+    pub value: Option<f64>,
+    /// The SDK and its version, such as `sentry.python 2.75.0`.
+    pub sdk: Option<String>,
+    /// Where it was seen.
+    pub span: Option<(TraceId, SpanId)>,
+}
+
+/// The SDK that reported a span, with its version.
+pub fn sdk_of(span: &Span) -> Option<String> {
+    let name = span.sdk_name.as_deref()?;
+    Some(span.sdk_version.as_deref().map_or_else(|| name.to_owned(), |version| format!("{name} {version}")))
+}
+
+/// Ops of Sentry's SDKs before they took over the names of OpenTelemetry.
+const OLD_OPS: &str = "ai.chat_completions.create.";
+
+/// What the spans of one request show.
+pub fn of_spans(spans: &[Span]) -> Vec<Evidence> {
+    let mut found: Vec<Evidence> = Vec::new();
+    // One clock wrote them all.
+    found.extend(spans.first().filter(|span| span.sdk_name.is_some()).map(|span| of_clock(span).about(span)));
+    for span in spans {
+        let has_texts = !span.input_messages.is_empty() || !span.output_messages.is_empty();
+        for evidence in of_span(span, has_texts) {
+            // Many calls of one request show the same.
+            let known = |known: &Evidence| {
+                (known.hint, known.against, &known.subject, &known.sdk)
+                    == (evidence.hint, evidence.against, &evidence.subject, &evidence.sdk)
+            };
+            if !found.iter().any(known) {
+                found.push(evidence);
+            }
+        }
+    }
+    found
+}
+
+/// What a span shows alone. `has_texts` is whether it brought any messages.
+pub fn of_span(span: &Span, has_texts: bool) -> Vec<Evidence> {
+    let mut found = Vec::new();
+    let is_awaited = span.joined.as_ref().is_some_and(|joined| joined.awaited);
+    if is_awaited {
+        // Messages that came by themselves, before their call or after it.
+        if has_texts {
+            found.push(against(Hint::PromptsNotSent));
+        }
+    } else if span.is_call() && span.counted {
+        of_call(span, has_texts, &mut found);
+    }
+    found.into_iter().map(|evidence| evidence.about(span)).collect()
+}
+
+fn of_call(span: &Span, has_texts: bool, found: &mut Vec<Evidence>) {
+    let evidence = |hint, holds: bool| if holds { of(hint) } else { against(hint) };
+    let is_llm = span.kind == Kind::Llm;
+    let untold = span.usage.is_unknown() || span.is_estimated();
+    let of_agent = otlp::agent_of(span).is_some();
+    if span.streaming == Some(true) && span.status == Status::Ok && is_llm {
+        found.push(evidence(Hint::StreamWithoutUsage, untold));
+    }
+    // What people and models say to each other stands elsewhere in what coding agents send.
+    if is_llm && !of_agent && (has_texts || span.status == Status::Ok) {
+        found.push(evidence(Hint::PromptsNotSent, !has_texts));
+    }
+    if is_llm && !of_agent && span.status == Status::Ok && span.request_model.is_some() && !untold {
+        found.push(evidence(Hint::NoResponseModel, span.response_model.is_none()));
+    }
+    if span.op.starts_with(OLD_OPS) && span.sdk_name.as_deref().is_some_and(|sdk| sdk.starts_with("sentry.")) {
+        found.push(of(Hint::OldSdk));
+    }
+    if let Some(model) = span.model().filter(|_| !untold && span.status != Status::Error) {
+        found.push(Evidence { subject: Some(model.chars().take(100).collect()), ..evidence(Hint::UnpricedModel, span.cost.is_none()) });
+    }
+}
+
+fn of_clock(span: &Span) -> Evidence {
+    let seconds = span.clock_shift_us as f64 / 1e6;
+    if seconds == 0.0 { against(Hint::ClockOff) } else { Evidence { value: Some(seconds), ..of(Hint::ClockOff) } }
+}
+
+/// Paths at which OpenAI's library calls models.
+const MODEL_PATHS: &[&str] = &["/chat/completions", "/v1/responses", "/v1/embeddings"];
+
+/// What an envelope shows beside its spans. `integrations` are those that the SDK says are active.
+pub fn of_envelope(sample_rate: Option<f64>, integrations: &[String], spans: &[Span]) -> Vec<Evidence> {
+    let mut found = Vec::new();
+    if let Some(rate) = sample_rate.filter(|rate| (0.0..=1.0).contains(rate)) {
+        let sampled = if rate < 1.0 { Evidence { value: Some(rate), ..of(Hint::Sampled) } } else { against(Hint::Sampled) };
+        found.extend(spans.first().map(|span| sampled.about(span)));
+    }
+    let active = |name: &str| integrations.iter().any(|integration| integration == name);
+    let request = spans.iter().find(|span| span.kind == Kind::Http && MODEL_PATHS.iter().any(|path| span.name.ends_with(path)));
+    if let Some(request) = request.filter(|_| active("langchain") && !active("openai")) {
+        // A call that LangChain made itself has a span of its own.
+        let has_calls = spans.iter().any(Span::is_call);
+        found.push(if has_calls { against(Hint::LangchainHidesOpenai) } else { of(Hint::LangchainHidesOpenai) }.about(request));
+    }
+    found
+}
+
+fn of(hint: Hint) -> Evidence {
+    Evidence { hint, against: false, subject: None, value: None, sdk: None, span: None }
+}
+
+fn against(hint: Hint) -> Evidence {
+    Evidence { against: true, ..of(hint) }
+}
+
+impl Evidence {
+    fn about(self, span: &Span) -> Evidence {
+        Evidence { sdk: sdk_of(span), span: Some((span.trace_id, span.span_id)), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::clock::Context;
+    use crate::otlp::{Encoding, Signal};
+    use crate::price::PriceBook;
+    use crate::sentry;
+
+    /// Ten minutes after the captures were made.
+    fn context() -> Context<'static> {
+        Context { received_us: 1_795_421_400_000_000, retention_us: None, price: PriceBook::embedded() }
+    }
+
+    fn body(case: &str) -> Vec<u8> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/captures").join(case);
+        std::fs::read(root.join("body.decoded")).unwrap()
+    }
+
+    fn of_capture(case: &str) -> Vec<Evidence> {
+        if case.starts_with("sentry-") {
+            let decoded = sentry::decode(&body(case), &context()).unwrap();
+            let mut found = of_spans(&decoded.spans);
+            found.extend(of_envelope(decoded.header.sample_rate, &decoded.integrations, &decoded.spans));
+            return found;
+        }
+        of_spans(&crate::otlp::decode(body(case).into(), Signal::Traces, Encoding::Binary, &context()).unwrap().spans)
+    }
+
+    /// True for evidence of the hint, false for evidence against it, `None` without any.
+    fn holds(found: &[Evidence], hint: Hint) -> Option<bool> {
+        found.iter().find(|evidence| evidence.hint == hint).map(|evidence| !evidence.against)
+    }
+
+    #[test]
+    fn each_hint_is_seen_in_what_a_client_sent_and_not_where_all_is_well() {
+        for (case, hint, expected) in [
+            ("sentry-python-2.75/openai-stream-no-usage", Hint::StreamWithoutUsage, Some(true)),
+            ("sentry-python-2.75/openai-stream-usage", Hint::StreamWithoutUsage, Some(false)),
+            ("sentry-python-2.75/blog-example", Hint::StreamWithoutUsage, None),
+            ("sentry-python-2.75/blog-example-langchain-installed", Hint::LangchainHidesOpenai, Some(true)),
+            ("sentry-python-2.75/langchain-agent", Hint::LangchainHidesOpenai, Some(false)),
+            ("sentry-python-2.75/blog-example", Hint::LangchainHidesOpenai, None),
+            ("sentry-python-2.75/openai-no-pii", Hint::PromptsNotSent, Some(true)),
+            ("sentry-python-2.75/blog-example", Hint::PromptsNotSent, Some(false)),
+            ("openinference-openai/chat", Hint::PromptsNotSent, Some(false)),
+            ("sentry-python-2.75/blog-example", Hint::Sampled, Some(false)),
+            ("sentry-python-2.20/blog-example", Hint::OldSdk, Some(true)),
+            ("sentry-python-2.75/blog-example", Hint::OldSdk, None),
+            ("sentry-python-2.75/blog-example", Hint::ClockOff, Some(false)),
+            ("sentry-python-2.20/blog-example", Hint::NoResponseModel, Some(true)),
+            ("otel-genai-openai/chat", Hint::NoResponseModel, Some(false)),
+            ("sentry-python-2.75/blog-example", Hint::UnpricedModel, Some(false)),
+        ] {
+            assert_eq!(holds(&of_capture(case), hint), expected, "{case}: {hint}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_all_traces() {
+        let text = String::from_utf8(body("sentry-python-2.75/blog-example")).unwrap();
+        let text = text.replacen("\"sample_rate\":\"1.0\"", "\"sample_rate\":\"0.2\"", 1);
+        let decoded = sentry::decode(text.as_bytes(), &context()).unwrap();
+        let found = of_envelope(decoded.header.sample_rate, &decoded.integrations, &decoded.spans);
+        assert_eq!((holds(&found, Hint::Sampled), found[0].value), (Some(true), Some(0.2)));
+        assert_eq!(found[0].sdk.as_deref(), Some("sentry.python 2.75.0"));
+    }
+
+    #[test]
+    fn a_clock_that_is_a_day_late_and_a_model_nobody_knows() {
+        let late = Context { received_us: context().received_us + 86_400_000_000, ..context() };
+        let text = String::from_utf8(body("sentry-python-2.75/blog-example")).unwrap().replace("gpt-3.5-turbo", "mine-7b-chat1");
+        let decoded = sentry::decode(text.as_bytes(), &late).unwrap();
+        let found = of_spans(&decoded.spans);
+        assert_eq!(holds(&found, Hint::ClockOff), Some(true));
+        let unpriced = found.iter().find(|evidence| evidence.hint == Hint::UnpricedModel).unwrap();
+        assert_eq!((unpriced.against, unpriced.subject.as_deref()), (false, Some("mine-7b-chat1-0125")));
+    }
+}

@@ -1,0 +1,63 @@
+//! Parameters of requests: temperature and the like, wherever clients put them.
+
+use serde_json::{Map, Value};
+
+use crate::span::Attributes;
+
+/// Their short names, and how attributes that carry them end.
+const PARAMETERS: &[&str] = &[
+    "temperature",
+    "top_p",
+    "top_k",
+    "max_tokens",
+    "max_output_tokens",
+    "max_completion_tokens",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "stop_sequences",
+    "choice.count",
+    "encoding_formats",
+    "reasoning_effort",
+    "reasoning.level",
+    "response_format",
+    "service_tier",
+    "tool_choice",
+    "parallel_tool_calls",
+    "dimensions",
+];
+
+/// Where attributes that carry them begin, the best first.
+const PREFIXES: &[&str] =
+    &["gen_ai.request.", "gen_ai.openai.request.", "openai.request.", "anthropic.request.", "llm.request.", "gen_ai.", "ai."];
+
+/// The parameters among a span's attributes, by their short names.
+pub fn of(attributes: &Attributes) -> Map<String, Value> {
+    let mut found = Map::new();
+    for name in PARAMETERS {
+        let value = PREFIXES.iter().find_map(|prefix| attributes.get(&format!("{prefix}{name}")));
+        if let Some(value) = value.filter(|value| !value.is_null()) {
+            found.insert((*name).to_owned(), value.clone());
+        }
+    }
+    found
+}
+
+/// Whether an attribute carries a parameter.
+pub fn is_parameter(name: &str) -> bool {
+    PREFIXES.iter().any(|prefix| name.strip_prefix(prefix).is_some_and(|rest| PARAMETERS.contains(&rest)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn wherever_they_stand() {
+        let attributes = json!({"ai.top_p": 0.5, "gen_ai.request.temperature": 0.1, "gen_ai.request.seed": null, "temperature": 1});
+        assert_eq!(Value::Object(of(attributes.as_object().unwrap())), json!({"temperature": 0.1, "top_p": 0.5}));
+        assert!(is_parameter("gen_ai.request.max_tokens") && !is_parameter("gen_ai.request.model") && !is_parameter("temperature"));
+    }
+}

@@ -1,0 +1,134 @@
+//! The bill beside what was observed.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use hinomi_model::bill::{self, Evidence, Report};
+use hinomi_model::hints::Hint;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::access::Of;
+use super::ask::{Asked, Within};
+use super::{Api, ApiError};
+use crate::bills::Import;
+use crate::query::Scope;
+use crate::query::filter::Filter;
+
+/// Rows that cannot be read, of which an answer tells at most.
+const TOLD: usize = 100;
+
+/// What is imported.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct File {
+    /// The name of the file, to be shown.
+    #[serde(default)]
+    name: String,
+}
+
+/// What became of an import.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Imported {
+    /// What the file is.
+    format: &'static str,
+    /// Its rows.
+    rows: usize,
+    /// Days, providers, models and tiers that it tells of.
+    lines: usize,
+    /// First day.
+    from: Option<String>,
+    /// Last day.
+    to: Option<String>,
+    /// How many rows could not be read.
+    unread: usize,
+    /// The first of these, each with its line and why.
+    #[schema(value_type = Vec<Object>)]
+    unread_rows: Vec<bill::Unread>,
+    /// Columns and fields that nothing is known of.
+    unknown_columns: Vec<String>,
+}
+
+/// Imports an export of OpenAI's or Anthropic's costs or usage, or a table of day, model and amount; the body is the file. What it says of
+/// a day takes the place of what an earlier one said.
+#[utoipa::path(post, path = "/projects/{project}/bill", tag = "queries", params(("project" = u64, Path), File),
+    request_body = String, responses((status = 201, body = Imported), (status = 400, body = super::error::Body)))]
+pub(super) async fn import(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    Query(file): Query<File>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Imported>), ApiError> {
+    of.caller.check_admin()?;
+    let bills = api.bills.clone();
+    let work = move || {
+        let export = bill::read(&body).map_err(|error| ApiError::bad_request("bad_bill", error.to_string()))?;
+        bills.import(of.project, &file.name, &export).map_err(ApiError::internal)?;
+        let day = |day: Option<Date>| day.map(|day| day.to_string());
+        Ok(Imported {
+            format: export.format,
+            rows: export.rows,
+            lines: export.lines.len(),
+            from: day(export.lines.iter().map(|line| line.day).min()),
+            to: day(export.lines.iter().map(|line| line.day).max()),
+            unread: export.unread.len(),
+            unread_rows: export.unread.into_iter().take(TOLD).collect(),
+            unknown_columns: export.unknown_columns,
+        })
+    };
+    let imported: Result<Imported, ApiError> = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?;
+    Ok((StatusCode::CREATED, Json(imported?)))
+}
+
+/// The bill beside what was observed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Bill {
+    /// Sums, days, models and causes.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    report: Report,
+    /// What was imported, the newest first.
+    imports: Vec<Import>,
+}
+
+/// What providers billed, what was observed, the gap and its causes, by day (UTC) and model.
+#[utoipa::path(get, path = "/projects/{project}/bill", tag = "queries", params(("project" = u64, Path), Within),
+    responses((status = 200, body = Bill), (status = 400, body = super::error::Body)))]
+pub(super) async fn report(State(api): State<Arc<Api>>, of: Of, Asked(within): Asked<Within>) -> Result<Json<Bill>, ApiError> {
+    let (from_us, to_us) = within.range()?;
+    let day = |us: i64, open: Date| Timestamp::from_microsecond(us).map_or(open, |at| TimeZone::UTC.to_datetime(at).date());
+    let (from, to) = (day(from_us, Date::MIN), day(to_us.saturating_sub(1), Date::MAX));
+    let (bills, project) = (api.bills.clone(), of.project);
+    let read = tokio::task::spawn_blocking(move || Ok((bills.lines(project, from, to)?, bills.imports(project)?)));
+    let read: Result<_, crate::sqlite::SqliteError> = read.await.map_err(ApiError::internal)?;
+    let (lines, imports) = read.map_err(ApiError::internal)?;
+    let (Some(first), Some(last)) = (lines.iter().map(|line| line.day).min(), lines.iter().map(|line| line.day).max()) else {
+        return Ok(Json(Bill { report: Report::default(), imports }));
+    };
+    // Whole days, as bills have them.
+    let start = |day: Date| TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).map_or(i64::MIN, Timestamp::as_microsecond);
+    let end = last.tomorrow().map_or(i64::MAX, start);
+    let scope = Scope { from_us: start(first), to_us: end, filter: Filter::default() };
+    let observed = api.ask(of.project).observed(&scope).await?;
+    let evidence = evidence(&api, of.project, scope.from_us, scope.to_us).await?;
+    Ok(Json(Bill { report: bill::reconcile(&lines, &observed, &evidence), imports }))
+}
+
+/// What is known of sampling in that time.
+async fn evidence(api: &Api, project: u64, from_us: i64, to_us: i64) -> Result<Evidence, ApiError> {
+    let hints = api.outcomes.hints(project, from_us);
+    let rates = hints.iter().filter(|row| row.hint == Hint::Sampled.as_str()).filter_map(|row| row.value);
+    let sample_rate = rates.min_by(f64::total_cmp);
+    let outcomes = api.outcomes.clone();
+    let rows = tokio::task::spawn_blocking(move || outcomes.rows(project, from_us, to_us)).await.map_err(ApiError::internal)?;
+    let rows = rows.map_err(ApiError::internal)?;
+    let sampled_out =
+        rows.iter().filter(|row| row.outcome == "client_dropped" && row.reason == "sample_rate" && row.category == "transaction");
+    Ok(Evidence { sample_rate, sampled_out: sampled_out.map(|row| row.quantity).sum() })
+}

@@ -1,0 +1,54 @@
+//! `hinomi bill`: what providers billed, taken in from their exports.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use hinomi_model::bill;
+
+use super::{Common, in_force, say};
+use crate::bills::Bills;
+use crate::meta::Meta;
+
+/// Rows that could not be read, of which the command tells at most.
+const TOLD: usize = 20;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Bill {
+    /// Take in an export of OpenAI's or Anthropic's costs or usage, or a table with day, model and amount
+    Import {
+        #[command(flatten)]
+        common: Common,
+        /// The project that it is the bill of
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        project: u64,
+        /// CSV or JSON
+        file: PathBuf,
+    },
+}
+
+impl Bill {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let Bill::Import { common, project, file } = self;
+        let config = in_force(&common, None)?;
+        let name = file.display().to_string();
+        let bytes = std::fs::read(&file).with_context(|| format!("cannot read {name}"))?;
+        let export = bill::read(&bytes).with_context(|| name.clone())?;
+        Meta::open(&config.data)?.project(project)?;
+        let file_name = file.file_name().map_or_else(|| name.clone(), |name| name.to_string_lossy().into_owned());
+        Bills::open(&config.data)?.import(project, &file_name, &export)?;
+        let days = export.lines.iter().map(|line| line.day);
+        let range = days.clone().min().zip(days.max()).map(|(from, to)| format!(", {from} to {to}")).unwrap_or_default();
+        say(&format!("{}: {} rows, {} of them read{range}", export.format, export.rows, export.rows - export.unread.len()))?;
+        if !export.unknown_columns.is_empty() {
+            say(&format!("columns that nothing is known of: {}", export.unknown_columns.join(", ")))?;
+        }
+        for row in export.unread.iter().take(TOLD) {
+            say(&format!("line {}: {}", row.line, row.why))?;
+        }
+        if export.unread.len() > TOLD {
+            say(&format!("and {} more that could not be read", export.unread.len() - TOLD))?;
+        }
+        Ok(())
+    }
+}

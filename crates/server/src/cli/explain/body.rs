@@ -1,0 +1,64 @@
+//! A body as it was before compression and framing, from what it looks like.
+
+use anyhow::bail;
+
+use crate::ingest::body::inflate;
+
+/// What was inside.
+#[derive(Debug)]
+pub(super) struct Unpacked {
+    pub(super) bytes: Vec<u8>,
+    /// How it was packed, the outermost first: `gzip`, `zstd`, `deflate`, `br`, `gRPC frame`.
+    pub(super) packing: Vec<&'static str>,
+}
+
+/// Layers of packing that are taken off at most.
+const MOST_LAYERS: usize = 3;
+
+/// Takes off compression and the frame of gRPC, as far as they can be seen.
+pub(super) fn unpack(mut bytes: Vec<u8>, limit: usize) -> anyhow::Result<Unpacked> {
+    let mut packing = Vec::new();
+    while packing.len() < MOST_LAYERS {
+        if let Some(message) = framed(&bytes) {
+            bytes.drain(..message);
+            packing.push("gRPC frame");
+        } else if let Some(encoding) = compression(&bytes) {
+            bytes = inflate(bytes, encoding, limit)?;
+            packing.push(encoding);
+        } else {
+            break;
+        }
+    }
+    if bytes.is_empty() {
+        bail!("it is empty");
+    }
+    // Brotli has no mark of its own: whatever is neither JSON nor protobuf, and inflates, was brotli.
+    if packing.is_empty()
+        && !looks_like_text(&bytes)
+        && let Ok(inflated) = inflate(bytes.clone(), "br", limit)
+        && looks_like_text(&inflated)
+    {
+        return Ok(Unpacked { bytes: inflated, packing: vec!["br"] });
+    }
+    Ok(Unpacked { bytes, packing })
+}
+
+/// Bytes before a message of gRPC that fills the rest.
+fn framed(bytes: &[u8]) -> Option<usize> {
+    let [flag, length @ ..] = bytes.first_chunk::<5>()?;
+    (*flag <= 1 && u32::from_be_bytes(*length) as usize == bytes.len() - 5).then_some(5)
+}
+
+fn compression(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0x1f, 0x8b, ..] => Some("gzip"),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("zstd"),
+        // The header of zlib is a multiple of 31.
+        [0x78, second, ..] if (0x7800 + u32::from(*second)).is_multiple_of(31) => Some("deflate"),
+        _ => None,
+    }
+}
+
+fn looks_like_text(bytes: &[u8]) -> bool {
+    matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'['))
+}

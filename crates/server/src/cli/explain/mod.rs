@@ -1,0 +1,177 @@
+//! `hinomi explain`: what Hinomi would make of captured requests, without a server. So that whoever finds a span read wrongly can say
+//! where, with or without the texts in it.
+
+mod body;
+mod print;
+mod request;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::Read;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, ValueEnum};
+use hinomi_model::counting::{Node, decide};
+use hinomi_model::explain::{Explanation, explain};
+use hinomi_model::joining;
+use hinomi_model::outcome::{Category, Outcome, OutcomeKind};
+use hinomi_model::price::PriceBook;
+use hinomi_model::sentry::ErrorEvent;
+use hinomi_model::span::Span;
+
+use crate::store::rows::Row;
+use request::Read as Told;
+
+/// The largest file that is read, before and after inflating.
+const LARGEST: usize = 256 << 20;
+
+/// Say what Hinomi makes of captured requests, without a server
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// Bodies of requests as a client sent them, compressed or not, in the order of their arrival; - reads standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// What the bodies are, where that cannot be seen
+    #[arg(long, value_enum)]
+    kind: Option<Kind>,
+    /// When they arrived, RFC 3339 [default: when the body says that it was sent, else now]
+    #[arg(long, value_name = "TIME")]
+    received: Option<jiff::Timestamp>,
+    /// Show the texts of messages and the values of attributes too
+    #[arg(long)]
+    texts: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a body can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Kind {
+    /// A Sentry envelope
+    Sentry,
+    /// One event or transaction, as Sentry's older store endpoint takes it
+    SentryStore,
+    /// OTLP traces, protobuf or JSON
+    Traces,
+    /// OTLP logs
+    Logs,
+    /// OTLP metrics
+    Metrics,
+    /// A batch of Langfuse's older ingestion
+    Langfuse,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Sentry => "Sentry envelope",
+            Kind::SentryStore => "Sentry event (store endpoint)",
+            Kind::Traces => "OTLP traces",
+            Kind::Logs => "OTLP logs",
+            Kind::Metrics => "OTLP metrics",
+            Kind::Langfuse => "Langfuse batch",
+        }
+    }
+}
+
+/// All that the requests hold.
+struct Found {
+    requests: Vec<print::About>,
+    spans: Vec<(Span, Explanation)>,
+    errors: Vec<ErrorEvent>,
+    scores: usize,
+    outcomes: Vec<Outcome>,
+}
+
+impl Explain {
+    pub(super) fn run(&self) -> anyhow::Result<()> {
+        let found = self.gather()?;
+        let out = std::io::stdout().lock();
+        if self.json { print::json(out, &found, self.texts) } else { print::text(out, &found, self.texts) }
+            .context("cannot write to standard output")
+    }
+
+    fn gather(&self) -> anyhow::Result<Found> {
+        let mut rows: Vec<Row> = Vec::new();
+        let mut places = HashMap::new();
+        let mut found = Found { requests: vec![], spans: vec![], errors: vec![], scores: 0, outcomes: vec![] };
+        for path in &self.files {
+            let name = path.display().to_string();
+            let bytes = read(path).with_context(|| format!("cannot read {name}"))?;
+            let size = bytes.len();
+            let unpacked = body::unpack(bytes, LARGEST).with_context(|| name.clone())?;
+            let told = request::read(&unpacked.bytes, self.kind, self.received).with_context(|| name.clone())?;
+            found.requests.push(print::About {
+                file: name,
+                kind: told.kind.name(),
+                encoding: told.encoding,
+                packing: unpacked.packing,
+                bytes: size,
+                inflated_bytes: unpacked.bytes.len(),
+                sdk: told.sdk.clone(),
+                received_us: told.received_us,
+            });
+            let Told { spans, errors, scores, outcomes, .. } = told;
+            found.errors.extend(errors);
+            found.scores += scores;
+            found.outcomes.extend(outcomes);
+            for span in spans {
+                let id = (span.trace_id, span.span_id);
+                match places.get(&id) {
+                    Some(place) => {
+                        let known: &mut Row = &mut rows[*place];
+                        match joining::join(&known.span, &span, PriceBook::embedded()) {
+                            Some(joined) => known.span = joined,
+                            None => found.outcomes.push(repeat()),
+                        }
+                    }
+                    None => {
+                        places.insert(id, rows.len());
+                        rows.push(Row { project_id: 1, span, ..Row::default() });
+                    }
+                }
+            }
+        }
+        decide_all(&mut rows);
+        for row in rows {
+            let explanation = explain(&row.span, &row.locally(), PriceBook::embedded());
+            found.spans.push((row.span, explanation));
+        }
+        Ok(found)
+    }
+}
+
+fn repeat() -> Outcome {
+    Outcome { kind: OutcomeKind::Duplicate, reason: "duplicate".into(), category: Category::Span, quantity: 1, detail: None }
+}
+
+/// Asks the rules of counting about each trace, as the store does.
+fn decide_all(rows: &mut [Row]) {
+    let mut traces: BTreeMap<_, Vec<&mut Row>> = BTreeMap::new();
+    for row in rows {
+        traces.entry(row.span.trace_id).or_default().push(row);
+    }
+    for trace in traces.values_mut() {
+        let nodes: Vec<Node> = trace.iter().map(|row| Node::of(&row.span)).collect();
+        for (row, decision) in trace.iter_mut().zip(decide(&nodes)) {
+            row.decide(&decision);
+        }
+    }
+}
+
+fn read(path: &PathBuf) -> anyhow::Result<Vec<u8>> {
+    let limit = LARGEST as u64 + 1;
+    let mut bytes = Vec::new();
+    if path.as_os_str() == "-" {
+        std::io::stdin().lock().take(limit).read_to_end(&mut bytes)?;
+    } else {
+        std::fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    }
+    if bytes.len() > LARGEST {
+        bail!("it is larger than {LARGEST} bytes");
+    }
+    Ok(bytes)
+}

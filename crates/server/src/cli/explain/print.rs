@@ -1,0 +1,257 @@
+//! What was found, for a person and for a program.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use hinomi_model::explain::{CostBecause, CostReading, Explanation, Ignored, WhyIgnored};
+use hinomi_model::outcome::Outcome;
+use hinomi_model::span::{Message, Part, Span};
+use hinomi_model::usage::{Because, Rule, Taken};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::Found;
+use crate::time::rfc3339;
+
+/// A request, from outside.
+#[derive(Debug, Serialize)]
+pub(super) struct About {
+    pub(super) file: String,
+    pub(super) kind: &'static str,
+    pub(super) encoding: &'static str,
+    pub(super) packing: Vec<&'static str>,
+    pub(super) bytes: usize,
+    pub(super) inflated_bytes: usize,
+    pub(super) sdk: Option<String>,
+    #[serde(skip)]
+    pub(super) received_us: i64,
+}
+
+/// Everything as one JSON object.
+pub(super) fn json(mut out: impl Write, found: &Found, texts: bool) -> io::Result<()> {
+    let spans: Vec<Value> = found.spans.iter().map(|(span, explanation)| span_json(span, explanation, texts)).collect();
+    let error = |error: &hinomi_model::sentry::ErrorEvent| {
+        let mut shown = json!({ "event_id": error.event_id, "type": error.kind, "trace_id": error.trace_id });
+        if texts {
+            shown["event"] = serde_json::to_value(error).unwrap_or_default();
+        }
+        shown
+    };
+    let errors: Vec<Value> = found.errors.iter().map(error).collect();
+    let all = json!({
+        "requests": found.requests, "spans": spans, "errors": errors, "scores": found.scores, "outcomes": found.outcomes,
+    });
+    writeln!(out, "{all:#}")
+}
+
+fn span_json(span: &Span, explanation: &Explanation, texts: bool) -> Value {
+    let mut shown = serde_json::to_value(span).unwrap_or_default();
+    if let Some(object) = shown.as_object_mut() {
+        object.remove("joined");
+        object.remove("reading");
+        if !texts {
+            // Whatever may hold what people wrote.
+            for name in ["input_messages", "output_messages", "tool_definitions", "attributes", "status_detail"] {
+                object.remove(name);
+            }
+            let names: Vec<&String> = span.attributes.keys().collect();
+            object.insert("attribute_names".into(), json!(names));
+            object.insert("messages".into(), json!({ "input": span.input_messages.len(), "output": span.output_messages.len() }));
+        }
+        object.insert("start_time".into(), rfc3339(span.start_us).into());
+        object.insert("explanation".into(), serde_json::to_value(explanation).unwrap_or_default());
+    }
+    shown
+}
+
+/// Everything in lines.
+pub(super) fn text(mut out: impl Write, found: &Found, texts: bool) -> io::Result<()> {
+    for about in &found.requests {
+        let packing: String = about.packing.iter().map(|packing| format!(", {packing}")).collect();
+        let size = if about.bytes == about.inflated_bytes { String::new() } else { format!(" ({} inflated)", about.inflated_bytes) };
+        let sdk = about.sdk.as_ref().map(|sdk| format!(", by {}", plain(sdk))).unwrap_or_default();
+        writeln!(out, "{}: {} as {}{packing}, {} bytes{size}{sdk}", plain(&about.file), about.kind, about.encoding, about.bytes)?;
+        writeln!(out, "  read as received at {}", rfc3339(about.received_us))?;
+    }
+    let counts = [("span", found.spans.len()), ("error event", found.errors.len()), ("score", found.scores)];
+    let counts: Vec<String> =
+        counts.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!("{n} {what}{}", if *n == 1 { "" } else { "s" })).collect();
+    writeln!(out, "\n{}", if counts.is_empty() { "Nothing to keep".to_owned() } else { counts.join(", ") })?;
+    let mut order: Vec<&(Span, Explanation)> = found.spans.iter().collect();
+    order.sort_by_key(|(span, _)| (span.trace_id, span.start_us, std::cmp::Reverse(span.end_us)));
+    let mut trace = None;
+    for (span, explanation) in order {
+        if trace != Some(span.trace_id) {
+            trace = Some(span.trace_id);
+            writeln!(out, "\ntrace {}", span.trace_id)?;
+        }
+        one_span(&mut out, span, explanation, texts)?;
+    }
+    for error in &found.errors {
+        let value = if texts { format!(": {}", error.value) } else { String::new() };
+        let trace = error.trace_id.map(|trace| format!(", trace {trace}")).unwrap_or_default();
+        writeln!(out, "\nerror event {}{trace}\n  {}{}", plain(&error.event_id), plain(&error.kind), plain(&value))?;
+    }
+    outcomes(&mut out, &found.outcomes)
+}
+
+fn outcomes(out: &mut impl Write, outcomes: &[Outcome]) -> io::Result<()> {
+    let mut sums: BTreeMap<(&str, &str, &str, &str), u64> = BTreeMap::new();
+    for outcome in outcomes {
+        let detail = outcome.detail.as_deref().unwrap_or_default();
+        *sums.entry((outcome.kind.as_str(), outcome.category.as_str(), &outcome.reason, detail)).or_default() += outcome.quantity;
+    }
+    if !sums.is_empty() {
+        writeln!(out, "\nnot kept")?;
+    }
+    for ((kind, category, reason, detail), quantity) in sums {
+        let detail = if detail.is_empty() { String::new() } else { format!(" ({})", plain(detail)) };
+        writeln!(out, "  {quantity} {category}: {kind}, {}{detail}", plain(reason))?;
+    }
+    Ok(())
+}
+
+fn one_span(out: &mut impl Write, span: &Span, told: &Explanation, texts: bool) -> io::Result<()> {
+    let parent = span.parent_span_id.map(|parent| format!(", below {parent}")).unwrap_or_default();
+    let ms = (span.end_us - span.start_us) as f64 / 1000.0;
+    writeln!(out, "\n  {}  [{}] {ms} ms, {}", plain(&span.name), span.kind, span.status)?;
+    let mut line = |label: &str, value: &str| writeln!(out, "    {label:<22} {}", plain(value));
+    line("span", &format!("{}{parent}, from {}", span.span_id, rfc3339(span.start_us)))?;
+    let names =
+        |told: &Explanation| told.conventions.iter().map(|one| format!("{} ({})", one.name, one.attributes)).collect::<Vec<_>>().join(", ");
+    if !told.conventions.is_empty() {
+        line("names are of", &names(told))?;
+    }
+    let reporter = [span.sdk_name.as_deref(), span.sdk_version.as_deref(), span.origin.as_deref().map(|_| "by")];
+    let reporter: Vec<&str> =
+        reporter.into_iter().flatten().chain(span.origin.as_deref()).chain(told.instrumentation_version.as_deref()).collect();
+    if !reporter.is_empty() {
+        line("sent by", &reporter.join(" "))?;
+    }
+    if told.pieces > 0 {
+        line("came in pieces", &told.pieces.to_string())?;
+    }
+    if told.clock_shift_us != 0 {
+        line("clock", &format!("{} s were added to the client's times", told.clock_shift_us as f64 / 1e6))?;
+    }
+    for field in &told.fields {
+        let value = match &field.value {
+            Some(Value::String(text)) => text.clone(),
+            Some(value) => value.to_string(),
+            None => "text".to_owned(),
+        };
+        let from = if field.inferred { format!("concluded from {}", field.from) } else { field.from.clone() };
+        line(&field.field, &format!("{value}  <- {from}"))?;
+    }
+    for (side, taken) in [("input as sent", told.input), ("output as sent", told.output)] {
+        if let Some(taken) = taken {
+            line(side, &taken_in_words(&taken))?;
+        }
+    }
+    if let Some(cost) = &told.cost {
+        cost_lines(cost, &mut line)?;
+    }
+    line("counted", &format!("{}: {}", if told.counted { "yes" } else { "no" }, told.counted_because))?;
+    for change in &told.corrections {
+        let said = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".into());
+        line("its trace says", &format!("{} is {}, the span alone {}", change.field, said(&change.in_trace), said(&change.alone)))?;
+    }
+    for (messages, side) in [(&span.input_messages, "input_messages"), (&span.output_messages, "output_messages")] {
+        if !messages.is_empty() && !texts {
+            line(side, &format!("{} messages, {} characters (--texts shows them)", messages.len(), length(messages)))?;
+        }
+        for message in messages.iter().filter(|_| texts) {
+            line(side, &format!("{}: {}", message.role, written(message)))?;
+        }
+    }
+    if texts {
+        for (name, value) in &span.attributes {
+            line("attribute", &format!("{name} = {value}"))?;
+        }
+    }
+    ignored(&told.ignored, &mut line)
+}
+
+fn taken_in_words(taken: &Taken) -> String {
+    let rule = match taken.rule {
+        Rule::Inclusive => "holds",
+        Rule::Exclusive => "stands beside",
+        Rule::Partly => "holds what was written to the cache, and stands beside what was read, of",
+    };
+    let because = match taken.because {
+        Because::TotalAgrees => "this source counts so, and the total agrees",
+        Because::Total => "only so do the counts add up to the total",
+        Because::Convention => "this source counts so",
+        Because::Impossible => "it is smaller than they are",
+    };
+    format!("{} {rule} {} cached, thought or heard: {} in all; {because}", taken.sent, taken.special, taken.whole)
+}
+
+fn cost_lines(cost: &CostReading, line: &mut impl FnMut(&str, &str) -> io::Result<()>) -> io::Result<()> {
+    let because = match cost.because {
+        CostBecause::Computed | CostBecause::ComputedThen => "tokens times prices",
+        CostBecause::ProviderBill => "the client's figure, which is the provider's own bill",
+        CostBecause::ClientLower => "the client's figure, which is lower: it may know of cached tokens that it does not send",
+        CostBecause::ClientOnly => "the client's figure, since there is no price for the model",
+        CostBecause::ClientPreferred => "the client's figure, as the project wants it",
+        CostBecause::Failed => "the call failed before any usage was told",
+        CostBecause::NoUsage => "the tokens are not known",
+        CostBecause::NoModel => "the model is not known",
+        CostBecause::NoPrice => "there is no price for the model",
+    };
+    let total = cost.total.map_or("unknown".to_owned(), |total| format!("${total}"));
+    line("cost", &format!("{total}: {because}"))?;
+    if let Some(price) = &cost.price {
+        let tier = cost.service_tier.as_ref().map(|tier| format!(", tier {tier}")).unwrap_or_default();
+        let from = cost.price_from.as_ref().map(|from| format!(", since {from}")).unwrap_or_default();
+        line("price", &format!("{price}{from}{tier}; table of {}", cost.table_date))?;
+    }
+    for one in &cost.lines {
+        line("", &format!("{} {} x ${}/M = ${}", one.tokens, one.bucket, one.usd_per_million, one.amount))?;
+    }
+    if let Some(client) = cost.client {
+        let difference = cost.computed.map(|ours| format!(", {:+.12} to ours", client - ours)).unwrap_or_default();
+        line("the client says", &format!("${client}{difference}"))?;
+    }
+    Ok(())
+}
+
+fn ignored(ignored: &[Ignored], line: &mut impl FnMut(&str, &str) -> io::Result<()>) -> io::Result<()> {
+    for why in [WhyIgnored::Better, WhyIgnored::Unreadable, WhyIgnored::OtherMeaning, WhyIgnored::Empty, WhyIgnored::NoMeaning] {
+        let names: Vec<String> = ignored
+            .iter()
+            .filter(|one| one.why == why)
+            .map(|one| one.better.as_ref().map_or(one.name.clone(), |better| format!("{} ({better} says it)", one.name)))
+            .collect();
+        let label = match why {
+            WhyIgnored::Better => "said better elsewhere",
+            WhyIgnored::Unreadable => "not readable",
+            WhyIgnored::OtherMeaning => "other meaning here",
+            WhyIgnored::Empty => "empty",
+            WhyIgnored::NoMeaning => "kept, not read",
+        };
+        if !names.is_empty() {
+            line(label, &names.join(", "))?;
+        }
+    }
+    Ok(())
+}
+
+fn length(messages: &[Message]) -> usize {
+    messages.iter().map(|message| written(message).chars().count()).sum()
+}
+
+fn written(message: &Message) -> String {
+    let part = |part: &Part| match part {
+        Part::Text { text } | Part::Reasoning { text } => text.clone(),
+        Part::ToolCall { name, arguments, .. } => format!("{name}({arguments})"),
+        Part::ToolResult { result, .. } => result.clone(),
+        Part::Media { content, .. } | Part::Other { content } => content.clone(),
+    };
+    message.parts.iter().map(part).collect::<Vec<_>>().join(" ")
+}
+
+/// Without characters that would do something to a terminal.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}

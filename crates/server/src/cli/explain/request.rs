@@ -1,0 +1,136 @@
+//! A request by its body alone: which protocol it is of, and what it holds.
+
+use anyhow::{Context as _, anyhow, bail};
+use hinomi_model::clock::Context;
+use hinomi_model::langfuse;
+use hinomi_model::otlp::{self, Encoding, Signal};
+use hinomi_model::outcome::Outcome;
+use hinomi_model::price::PriceBook;
+use hinomi_model::sentry::{self, Envelope, ErrorEvent};
+use hinomi_model::span::Span;
+use serde_json::Value;
+
+use super::Kind;
+
+/// What a request holds.
+pub(super) struct Read {
+    pub(super) kind: Kind,
+    /// `JSON`, `protobuf`, `lines of JSON`.
+    pub(super) encoding: &'static str,
+    pub(super) sdk: Option<String>,
+    pub(super) received_us: i64,
+    pub(super) spans: Vec<Span>,
+    pub(super) errors: Vec<ErrorEvent>,
+    pub(super) scores: usize,
+    pub(super) outcomes: Vec<Outcome>,
+}
+
+const TOLD_APART: &str = "a Sentry envelope, OTLP traces, logs or metrics (protobuf or JSON), or a Langfuse batch; --kind says which it is";
+
+/// Reads a body of a kind, or of the one that it looks like.
+pub(super) fn read(body: &[u8], kind: Option<Kind>, received: Option<jiff::Timestamp>) -> anyhow::Result<Read> {
+    let is_json = matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));
+    let kind = match kind {
+        Some(kind) => kind,
+        None if is_json => of_json(body)?,
+        None => of_binary(body)?,
+    };
+    let sent_us = match kind {
+        Kind::Sentry => Envelope::parse(body).ok().and_then(|envelope| envelope.header.sent_at_us),
+        _ => None,
+    };
+    let received_us = received.map(|at| at.as_microsecond()).or(sent_us).unwrap_or_else(|| jiff::Timestamp::now().as_microsecond());
+    let context = Context { received_us, retention_us: None, price: PriceBook::embedded() };
+    let read = Read { kind, encoding: "JSON", sdk: None, received_us, spans: vec![], errors: vec![], scores: 0, outcomes: vec![] };
+    let of_sentry = |decoded: sentry::Decoded, encoding| {
+        let sdk = decoded.header.sdk();
+        Read { encoding, sdk, spans: decoded.spans, errors: decoded.errors, outcomes: decoded.outcomes, ..read }
+    };
+    let cannot = || format!("it cannot be read as {}", kind.name());
+    match kind {
+        Kind::Sentry => Ok(of_sentry(sentry::decode(body, &context).with_context(cannot)?, "lines of JSON")),
+        Kind::SentryStore => Ok(of_sentry(sentry::decode_store_event(body, &context).with_context(cannot)?, "JSON")),
+        Kind::Langfuse => {
+            let decoded = langfuse::decode(body, &context).with_context(cannot)?;
+            Ok(Read { spans: decoded.spans, scores: decoded.scores.len(), outcomes: decoded.outcomes, ..read })
+        }
+        Kind::Traces | Kind::Logs | Kind::Metrics => {
+            let encoding = if is_json { Encoding::Json } else { Encoding::Binary };
+            let decoded = otlp::decode(body.to_vec().into(), signal(kind), encoding, &context).with_context(cannot)?;
+            let encoding = if is_json { "JSON" } else { "protobuf" };
+            Ok(Read { encoding, spans: decoded.spans, outcomes: decoded.outcomes, ..read })
+        }
+    }
+}
+
+fn signal(kind: Kind) -> Signal {
+    match kind {
+        Kind::Logs => Signal::Logs,
+        Kind::Metrics => Signal::Metrics,
+        _ => Signal::Traces,
+    }
+}
+
+/// Names that only one kind has at its outermost level.
+const MARKS: &[(&str, Kind)] = &[
+    ("resourceSpans", Kind::Traces),
+    ("resource_spans", Kind::Traces),
+    ("resourceLogs", Kind::Logs),
+    ("resource_logs", Kind::Logs),
+    ("resourceMetrics", Kind::Metrics),
+    ("resource_metrics", Kind::Metrics),
+    ("batch", Kind::Langfuse),
+];
+
+fn of_json(body: &[u8]) -> anyhow::Result<Kind> {
+    if let Ok(whole) = serde_json::from_slice::<Value>(body) {
+        let object = whole.as_object().ok_or_else(|| anyhow!("a JSON list is none of what Hinomi takes: {TOLD_APART}"))?;
+        if let Some((_, kind)) = MARKS.iter().find(|(name, _)| object.contains_key(*name)) {
+            return Ok(*kind);
+        }
+        let is_event =
+            ["exception", "contexts", "spans", "transaction", "platform", "message"].iter().any(|name| object.contains_key(*name));
+        // An envelope may have no items.
+        let is_header = || ["sent_at", "dsn", "sdk", "trace"].iter().any(|name| object.contains_key(*name));
+        return match is_event {
+            true => Ok(Kind::SentryStore),
+            false if is_header() => Ok(Kind::Sentry),
+            false => Err(anyhow!("a JSON object with none of the names that tell {TOLD_APART}")),
+        };
+    }
+    match Envelope::parse(body) {
+        Ok(_) => Ok(Kind::Sentry),
+        // JSON that is mended when it is read.
+        Err(error) => {
+            let text = String::from_utf8_lossy(&body[..body.len().min(4096)]);
+            let marked = MARKS.iter().find(|(name, _)| text.contains(&format!("\"{name}\"")));
+            marked
+                .map(|(_, kind)| *kind)
+                .ok_or_else(|| anyhow!("it is neither one JSON object nor a Sentry envelope ({error}): {TOLD_APART}"))
+        }
+    }
+}
+
+/// The three messages of OTLP look alike from outside; what can be read of their parts tells them apart.
+fn of_binary(body: &[u8]) -> anyhow::Result<Kind> {
+    let context = Context { received_us: i64::MAX / 2, retention_us: None, price: PriceBook::embedded() };
+    let decode = |signal| otlp::decode(body.to_vec().into(), signal, Encoding::Binary, &context);
+    let broken = |decoded: &otlp::Decoded| decoded.outcomes.iter().any(|outcome| outcome.reason == "invalid_protobuf");
+    let traces = decode(Signal::Traces).map_err(|error| anyhow!("it is neither JSON nor protobuf ({error}): {TOLD_APART}"))?;
+    if !traces.spans.is_empty() {
+        return Ok(Kind::Traces);
+    }
+    let parts: u64 = traces.outcomes.iter().map(|outcome| outcome.quantity).sum();
+    if parts == 0 {
+        bail!("a protobuf message without spans, log records or metrics: {TOLD_APART}");
+    }
+    let logs = decode(Signal::Logs).ok().filter(|logs| !broken(logs));
+    if logs.is_some() {
+        return Ok(Kind::Logs);
+    }
+    Ok(if broken(&traces) || traces.outcomes.iter().any(|outcome| outcome.reason == "invalid_trace_id") {
+        Kind::Metrics
+    } else {
+        Kind::Traces
+    })
+}

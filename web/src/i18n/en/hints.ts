@@ -1,0 +1,26 @@
+export const hints = {
+  'hints.title': 'What clients could do better',
+  'hints.why': 'Seen in what arrives, last 7 days',
+  'hints.none': 'Nothing: what arrives tells all that Hinomi asks for.',
+  'hints.example': 'An example',
+  'hints.seen': 'seen {n} time, last {time}|seen {n} times, last {time}',
+  'hints.unknownSdk': 'an SDK that does not say its name',
+  'hints.stream_without_usage': 'Streamed answers come without token counts, so that their cost is unknown.',
+  'hints.stream_without_usage.fix': 'Ask the provider for them in each streamed request:',
+  'hints.langchain_hides_openai':
+    'LangChain is installed. Sentry’s SDK then leaves calls of OpenAI’s own library alone: they arrive as HTTP requests, without model, tokens and cost.',
+  'hints.langchain_hides_openai.fix': 'Switch the LangChain integration off where it is not used:',
+  'hints.prompts_not_sent': 'Calls come without the texts of prompts and answers.',
+  'hints.prompts_not_sent.fix': 'If you want to see them:',
+  'hints.sampled': 'Only {percent} of all traces are sent. Sums show what was sent: calls and cost are about {percent} of the whole.',
+  'hints.sampledSome': 'Only a part of all traces is sent. Sums show what was sent.',
+  'hints.sampled.fix': 'To see every call:',
+  'hints.old_sdk':
+    'This version of the SDK tells neither providers nor cached tokens: costs are too high where prompts are cached, and some calls are reported twice (they are counted once).',
+  'hints.old_sdk.fix': 'Update it:',
+  'hints.clock_off': 'The clock is off by {time}. Times are corrected by when requests arrive.',
+  'hints.clock_off.fix': 'Set the clock of the machine, or let it follow a time server.',
+  'hints.no_response_model': 'Calls do not tell which model answered. Prices are those of the model that was asked for.',
+  'hints.unpriced_model': 'There is no price for {subject}: its calls stand in no cost.',
+  'hints.unpriced_model.fix': 'Give it a price of your own, or correct its name.',
+} as const;

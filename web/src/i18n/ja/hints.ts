@@ -1,0 +1,26 @@
+export const hints = {
+  'hints.title': 'クライアント側の改善点',
+  'hints.why': '届いた内容から。直近7日間',
+  'hints.none': 'ありません。必要な情報はすべて届いています。',
+  'hints.example': '例を見る',
+  'hints.seen': '{n}回、最終{time}',
+  'hints.unknownSdk': '名乗らないSDK',
+  'hints.stream_without_usage': 'ストリーミングの応答にトークン数がなく、費用が分かりません。',
+  'hints.stream_without_usage.fix': 'ストリーミングの要求ごとに指定します:',
+  'hints.langchain_hides_openai':
+    'LangChainがインストールされています。SentryのSDKはこのときOpenAIのライブラリの呼び出しを計装せず、モデル・トークン・費用のないHTTP要求として届きます。',
+  'hints.langchain_hides_openai.fix': '使わない場合はLangChainの計装を無効にします:',
+  'hints.prompts_not_sent': 'プロンプトと応答の本文が届いていません。',
+  'hints.prompts_not_sent.fix': '表示したい場合:',
+  'hints.sampled': '送られているのは全トレースの{percent}です。集計は届いた分だけで、呼び出し数と費用は全体の約{percent}です。',
+  'hints.sampledSome': 'トレースの一部だけが送られています。集計は届いた分だけです。',
+  'hints.sampled.fix': 'すべての呼び出しを見るには:',
+  'hints.old_sdk':
+    'このバージョンのSDKは提供元もキャッシュされたトークンも送りません。キャッシュを使うと費用が高めに出ます。一部の呼び出しは二重に報告されます(集計は一度だけ)。',
+  'hints.old_sdk.fix': '更新してください:',
+  'hints.clock_off': '時計が{time}ずれています。時刻は届いた時点をもとに補正しています。',
+  'hints.clock_off.fix': '機器の時計を合わせるか、時刻サーバーと同期してください。',
+  'hints.no_response_model': '応答したモデルが届いていません。単価は要求したモデルのものです。',
+  'hints.unpriced_model': '{subject}の単価がありません。その呼び出しは費用に含まれません。',
+  'hints.unpriced_model.fix': '独自の単価を設定するか、名前を直してください。',
+} as const;
