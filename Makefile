@@ -12,7 +12,7 @@ endef
 
 PAGE_SOURCES := $(shell find web/src web/public web/index.html web/package.json web/package-lock.json web/tsconfig.json web/vite.config.ts -type f)
 
-.PHONY: help build run dist test test-page test-crates test-e2e e2e-all check fuzz bench setup clean
+.PHONY: help build run dist test test-page test-crates test-e2e e2e-all check fuzz bench bench-bell setup clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,10 @@ fuzz: web/dist/index.html ## what reads input from outside, against ROUNDS damag
 
 bench: build ## how fast what comes in is taken in, beside the disk's own bound
 	@bench/ingest.sh $(CARGO_TARGET_DIR)/quick/hinomi
+
+bench-bell: build ## how long it takes from the acknowledgement of a call to the message that a rule rang
+	@scripts/setup.sh e2e
+	@HINOMI=$(CARGO_TARGET_DIR)/quick/hinomi node bench/bell.mjs
 
 setup: ## what a fresh machine lacks
 	@scripts/setup.sh build

@@ -1,6 +1,7 @@
 // What the tests share: a real server, a stand-in for the model's provider, programs with real SDKs, a real browser.
 import { spawn, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import path from 'node:path';
@@ -41,12 +42,12 @@ function freePort() {
   });
 }
 
-/** A server on a folder of its own. */
-export async function startServer() {
+/** A server on a folder of its own, with environment variables beside the usual ones. */
+export async function startServer(settings = {}) {
   const folder = mkdtempSync(path.join(tmpdir(), 'hinomi-e2e-'));
   const data = path.join(folder, 'data');
   const portFile = path.join(folder, 'port');
-  const env = { ...process.env, HINOMI_DSN_KEY: KEY, HINOMI_DATA: data, HINOMI_LOG: 'warn' };
+  const env = { ...process.env, HINOMI_DSN_KEY: KEY, HINOMI_DATA: data, HINOMI_LOG: 'warn', ...settings };
   const child = spawn(binary, ['serve', '--listen', '127.0.0.1:0', '--port-file', portFile], { env, stdio: ['ignore', 'ignore', 'inherit'] });
   const port = await eventually('the server starts', () => readFileSync(portFile, 'utf8'));
   const url = `http://127.0.0.1:${port}`;
@@ -69,6 +70,12 @@ export async function startServer() {
     async ask(where, project = 1) {
       const response = await fetch(`${url}/api/v1/projects/${project}${where}`, { headers: { authorization: `Bearer ${token}` } });
       if (!response.ok) throw new Error(`${where}: ${response.status} ${await response.text()}`);
+      return response.json();
+    },
+    async change(where, body, { method = 'POST', project = 1 } = {}) {
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+      const response = await fetch(`${url}/api/v1/projects/${project}${where}`, { method, headers, body: JSON.stringify(body) });
+      if (!response.ok) throw new Error(`${method} ${where}: ${response.status} ${await response.text()}`);
       return response.json();
     },
     async stop() {
@@ -95,6 +102,31 @@ export async function startProvider() {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** A real mail server; `mails` grows with what it is given. */
+export async function startMailServer() {
+  const python = path.join(cache, 'python/smtp/bin/python');
+  const child = spawn(python, [path.join(here, 'programs/mail_server.py')], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let out = '';
+  child.stdout.on('data', (text) => (out += text));
+  const lines = () => out.split('\n').slice(0, -1);
+  await eventually('the mail server starts', () => lines().length > 0);
+  return { port: Number(lines()[0]), mails: () => lines().slice(1).map((line) => JSON.parse(line)), stop: () => child.kill() };
+}
+
+/** A program that is told of alerts: each message with its headers and when it came. */
+export async function startReceiver() {
+  const told = [];
+  const server = createHttpServer(async (request, response) => {
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const text = Buffer.concat(chunks).toString();
+    told.push({ headers: request.headers, text, body: JSON.parse(text), at: performance.now() });
+    response.writeHead(204).end();
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { url: `http://127.0.0.1:${server.address().port}/hook`, told, stop: () => server.closeAllConnections() || server.close() };
 }
 
 /** The command that runs a program with the packages of a set: `python/NAME` or `node/NAME`. */

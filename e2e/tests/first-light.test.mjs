@@ -109,6 +109,12 @@ const SCREENS = {
   setup: '/p/1/setup',
   settings: '/settings',
   system: '/system',
+  alerts: '/p/1/alerts',
+  incidents: '/p/1/alerts/incidents',
+  deliveries: '/p/1/alerts/deliveries',
+  targets: '/p/1/alerts/targets',
+  rule: '/p/1/alerts/rules/new',
+  budget: '/p/1/alerts/budgets/new',
 };
 const LOOKS = [
   ['light', { colorScheme: 'light' }],

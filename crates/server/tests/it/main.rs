@@ -6,6 +6,7 @@ mod bill;
 mod captures;
 mod commands;
 mod crash;
+mod deliveries;
 mod envelopes;
 mod explain;
 mod ingest;

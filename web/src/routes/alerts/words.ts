@@ -35,11 +35,14 @@ export const MEASURES: Record<string, { unit: Unit; text: TextKey }> = {
 /** A measure in words; one that this page does not know keeps its own name. */
 export const measureText = (t: T, measure: string) => (MEASURES[measure] ? t(MEASURES[measure].text) : measure.replaceAll('_', ' '));
 
+/** Budgets and thresholds may be tiny: there three figures are shown, so that the one side of a limit can be told from the other. */
+const dollars = (format: Format, value: number) => (value > 0 && value < 0.01 ? format.moneyExact(Number(value.toPrecision(3))) : format.money(value));
+
 /** A figure in its unit, in pieces. */
 export function figure(format: Format, value: number, unit: Unit): Pieces {
   switch (unit) {
     case 'usd':
-      return [{ n: value < 0 ? `−${format.money(-value)}` : format.money(value) }];
+      return [{ n: value < 0 ? `−${dollars(format, -value)}` : dollars(format, value) }];
     case 'tokens':
       return format.tokens(value);
     case 'ms':

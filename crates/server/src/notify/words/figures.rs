@@ -13,13 +13,20 @@ pub(super) fn figure(value: f64, unit: Unit) -> String {
     }
 }
 
-/// Dollars: from one on with cents, below with four places; what rounds to nothing says so.
+/// Dollars: from one on with cents, below with four places, below a cent with three figures, so that the one side of a tiny limit can
+/// be told from the other.
 pub(super) fn usd(value: f64) -> String {
     let sign = if value < 0.0 { "−" } else { "" };
     let amount = value.abs();
-    let places = if amount >= 1.0 || amount == 0.0 { 2 } else { 4 };
-    if amount > 0.0 && amount < 0.000_05 {
-        return "< $0.0001".to_owned();
+    let places = match amount {
+        0.0 => 2,
+        amount if amount >= 1.0 => 2,
+        amount if amount >= 0.01 => 4,
+        // Two more than there are zeros behind the point.
+        amount => (-amount.log10()).ceil().clamp(2.0, 10.0) as usize + 2,
+    };
+    if amount > 0.0 && amount < 0.01 {
+        return format!("{sign}${}", trimmed(amount, places));
     }
     let text = format!("{amount:.places$}");
     let (whole, cents) = text.split_once('.').unwrap_or((&text, "00"));
@@ -75,8 +82,10 @@ mod tests {
         let cases = [
             (50.424, Unit::Usd, "$50.42"),
             (1234.5, Unit::Usd, "$1,234.50"),
-            (0.000_338_5, Unit::Usd, "$0.0003"),
-            (0.000_01, Unit::Usd, "< $0.0001"),
+            (0.000_338_6, Unit::Usd, "$0.000339"),
+            (0.000_01, Unit::Usd, "$0.00001"),
+            (0.09, Unit::Usd, "$0.0900"),
+            (-0.000_038_5, Unit::Usd, "−$0.0000385"),
             (0.0, Unit::Usd, "$0.00"),
             (-17.79, Unit::Usd, "−$17.79"),
             (1_234_567.0, Unit::Tokens, "1,234,567"),

@@ -1,0 +1,144 @@
+//! From a span to a receiver, with kills in between.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::envelopes::{of_item, transaction};
+use crate::server::Server;
+
+/// A program that is told things. It keeps `webhook-id` and body of each request.
+struct Receiver {
+    url: String,
+    told: Arc<Mutex<Vec<(String, Value)>>>,
+}
+
+impl Receiver {
+    fn start() -> Receiver {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/hook", listener.local_addr().unwrap());
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let kept = told.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let kept = kept.clone();
+                std::thread::spawn(move || while take(&stream, &kept).is_some() {});
+            }
+        });
+        Receiver { url, told }
+    }
+
+    /// How often each change was told, by the user it is about; changes of a digest too.
+    fn opened(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let mut users: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (_, body) in self.told.lock().unwrap().iter() {
+            let own = [body["data"].clone()];
+            let changes = body["data"]["gathered"].as_array().map_or(&own[..], Vec::as_slice);
+            for change in changes.iter().filter(|change| change["kind"] == "opened") {
+                let user = change["group"]["value"].as_str().unwrap().to_owned();
+                users.entry(user).or_default().insert(change["idempotency_key"].as_str().unwrap().to_owned());
+            }
+        }
+        users
+    }
+}
+
+/// One request of a connection; `None` at its end.
+fn take(mut stream: &TcpStream, told: &Mutex<Vec<(String, Value)>>) -> Option<()> {
+    let mut bytes = Vec::new();
+    let mut chunk = [0; 65_536];
+    loop {
+        if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&bytes[..at]).to_ascii_lowercase();
+            let header = |name: &str| {
+                let line = head.lines().find_map(|line| line.strip_prefix(&format!("{name}:")));
+                line.map(|value| value.trim().to_owned()).unwrap_or_default()
+            };
+            let length: usize = header("content-length").parse().ok()?;
+            if bytes.len() >= at + 4 + length {
+                let body = serde_json::from_slice(&bytes[at + 4..at + 4 + length]).ok()?;
+                told.lock().unwrap().push((header("webhook-id"), body));
+                return stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").ok();
+            }
+        }
+        match stream.read(&mut chunk) {
+            Ok(0) | Err(_) => return None,
+            Ok(read) => bytes.extend_from_slice(&chunk[..read]),
+        }
+    }
+}
+
+#[test]
+fn kills_between_a_call_and_its_message_lose_and_double_nothing() {
+    const ROUNDS: u128 = 4;
+    const USERS: u128 = 6;
+    let receiver = Receiver::start();
+    let mut server = Server::start_with(&[("HINOMI_NOTIFY_ALLOW", "127.0.0.1")]);
+    let target = json!({ "name": "program", "address": { "kind": "webhook", "url": receiver.url } });
+    let made = server.change("POST", "/alerts/targets", &target);
+    assert_eq!(made.status, 201, "{}", made.text);
+    assert!(made.json()["signing_secret"].as_str().unwrap().starts_with("whsec_"));
+    assert!(!server.ask("/alerts/targets").to_string().contains("whsec_"));
+    let rule = json!({
+        "name": "Any call", "measure": "calls", "window": "1h", "group_by": "user", "warning": 0,
+        "notify": { "targets": [made.json()["id"]] },
+    });
+    assert_eq!(server.change("POST", "/alerts/rules", &rule).status, 201);
+
+    for round in 0..ROUNDS {
+        for user in 0..USERS {
+            let number = round * USERS + user;
+            let mut call = transaction(number + 1, "q", "a");
+            call["user"] = json!({ "id": format!("u{number}") });
+            assert_eq!(server.envelope(of_item("transaction", &call)).status, 200);
+        }
+        // Each round meets judging, sending and writing down at another moment.
+        std::thread::sleep(Duration::from_millis(u64::try_from(round).unwrap() * 15));
+        server.restart();
+    }
+
+    let wanted: BTreeSet<String> = (0..ROUNDS * USERS).map(|number| format!("u{number}")).collect();
+    let started = Instant::now();
+    while receiver.opened().len() < wanted.len() {
+        assert!(started.elapsed() < Duration::from_secs(60), "{:?} of {wanted:?}; {}", receiver.opened(), server.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let opened = receiver.opened();
+    assert_eq!(opened.keys().cloned().collect::<BTreeSet<_>>(), wanted);
+    // What was told twice, since nobody could know whether it had arrived, has the same key.
+    assert!(opened.values().all(|keys| keys.len() == 1), "{opened:?}");
+    let waiting = || server.ask("/alerts/deliveries?state=waiting")["deliveries"].as_array().unwrap().len();
+    while waiting() > 0 {
+        assert!(started.elapsed() < Duration::from_secs(90), "{}", server.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(server.ask("/alerts/deliveries?state=failed")["deliveries"], json!([]));
+}
+
+#[test]
+fn targets_are_made_tested_changed_and_taken_away() {
+    let receiver = Receiver::start();
+    let server = Server::start_with(&[("HINOMI_NOTIFY_ALLOW", "127.0.0.1")]);
+    let slack = json!({ "name": "Slack", "address": { "kind": "slack" }, "secret": format!("{}/word", receiver.url) });
+    let made = server.change("POST", "/alerts/targets", &slack);
+    assert_eq!(made.status, 201, "{}", made.text);
+    let path = format!("/alerts/targets/{}", made.json()["id"]);
+    let tested = server.change("POST", &format!("{path}/test"), &json!({}));
+    assert_eq!((tested.status, &tested.json()["state"]), (200, &json!("delivered")), "{}", tested.text);
+    let renamed = json!({ "name": "Ops", "language": "ja", "address": { "kind": "slack" } });
+    assert_eq!(server.change("PUT", &path, &renamed).json()["name"], "Ops");
+    assert_eq!(server.change("POST", &format!("{path}/test"), &json!({})).json()["state"], "delivered");
+    assert!(receiver.told.lock().unwrap()[1].1["text"].as_str().unwrap().contains("テスト"));
+    let wrong =
+        server.change("POST", "/alerts/targets", &json!({ "name": "x", "address": { "kind": "webhook", "url": "http://10.0.0.1/" } }));
+    assert!(wrong.status == 400 && wrong.text.contains("address.url") && wrong.text.contains("notify.allow"), "{}", wrong.text);
+    let log = server.ask("/alerts/deliveries");
+    assert_eq!(log["deliveries"].as_array().unwrap().len(), 2);
+    assert!(![log.to_string(), server.ask("/alerts/targets").to_string(), server.log()].concat().contains("/word"));
+    assert_eq!(server.change("DELETE", &path, &json!({})).status, 204);
+    assert_eq!(server.change("POST", &format!("{path}/test"), &json!({})).status, 404);
+}

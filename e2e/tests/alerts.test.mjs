@@ -1,0 +1,133 @@
+// A program spends the day's budget: a real mail server and a program are told why, and the page says so.
+import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { after, before, test } from 'node:test';
+import { eventually, openBrowser, run, startMailServer, startProvider, startReceiver, startServer } from '../support.mjs';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const SHOTS = new URL('../shots/', import.meta.url).pathname;
+mkdirSync(SHOTS, { recursive: true });
+
+let server;
+let provider;
+let mail;
+let receiver;
+let secret;
+before(async () => {
+  [server, provider, mail, receiver] = await Promise.all([
+    startServer({ HINOMI_NOTIFY_ALLOW: '127.0.0.1' }),
+    startProvider(),
+    startMailServer(),
+    startReceiver(),
+  ]);
+});
+after(async () => {
+  provider?.stop();
+  mail?.stop();
+  receiver?.stop();
+  await server?.stop();
+});
+
+test('the budget of the day is passed: mail and webhook say how much, and what the bill will be', async () => {
+  const address = { kind: 'email', host: '127.0.0.1', port: mail.port, security: 'none', from: 'Hinomi <hinomi@example.com>', to: ['oncall@example.com'] };
+  const mailbox = await server.change('/alerts/targets', { name: 'On call', language: 'ja', address });
+  const program = await server.change('/alerts/targets', { name: 'Program', address: { kind: 'webhook', url: receiver.url } });
+  secret = program.signing_secret;
+  // The article's program costs 0.0003385 dollars.
+  const notify = { targets: [mailbox.id, program.id] };
+  await server.change('/alerts/budgets', { name: 'Day', amount: 0.0003, period: 'day', time_zone: 'Asia/Tokyo', steps: [100], notify });
+
+  const ran = await run('blog_example.py', 'python/sentry-2.75', { dsn: server.dsn, provider });
+  assert.equal(ran.status, 0, ran.err);
+
+  await eventually('the program is told', () => receiver.told.length > 0);
+  const [{ headers, text, body }] = receiver.told;
+  assert.deepEqual([body.type, body.data.rule_name, body.data.severity, body.data.value], ['alert.opened', 'Day', 'critical', 0.0003385]);
+  const signed = `${headers['webhook-id']}.${headers['webhook-timestamp']}.${text}`;
+  const key = Buffer.from(secret.replace('whsec_', ''), 'base64');
+  assert.equal(headers['webhook-signature'], `v1,${createHmac('sha256', key).update(signed).digest('base64')}`);
+
+  const [message] = await eventually('the mail comes', () => mail.mails().length > 0 && mail.mails());
+  assert.deepEqual(message.to, ['oncall@example.com']);
+  assert.match(message.subject, /重大.*Day.*\$0\.0003/);
+  assert.ok(message.text.includes(`${server.url}/p/1/alerts/incidents/`) && message.html.includes('<a href='), message.text);
+  const { deliveries } = await eventually('both are written down', async () => {
+    const log = await server.ask('/alerts/deliveries?state=delivered');
+    return log.deliveries.length === 2 && log;
+  });
+  assert.deepEqual(deliveries.map(({ attempts }) => attempts.length), [1, 1]);
+  assert.deepEqual([receiver.told.length, mail.mails().length], [1, 1]);
+});
+
+const LOOKS = [
+  ['light', {}],
+  ['dark', { colorScheme: 'dark' }],
+  ['phone', { viewport: { width: 390, height: 844 } }],
+  ['japanese', { locale: 'ja-JP' }],
+];
+
+for (const [name, options] of LOOKS) {
+  test(`what burns is on every page, and on its own, ${name}`, async () => {
+    const { incidents } = await server.ask('/alerts/incidents');
+    const { budgets } = await server.ask('/alerts/budgets');
+    const { browser, page, errors } = await openBrowser(server, options);
+    try {
+      await page.goto(`${server.url}/p/1/traces`);
+      await page.locator('.strip').filter({ hasText: 'Day' }).first().waitFor();
+      const screens = { now: '', incident: `/incidents/${incidents[0].id}`, 'budget-day': `/budgets/${budgets[0].id}`, told: '/deliveries', 'where-to': '/targets' };
+      for (const [screen, path] of Object.entries(screens)) {
+        await page.goto(`${server.url}/p/1/alerts${path}`, { waitUntil: 'load' });
+        await page.getByRole('main').getByText(/Day|Program/).filter({ visible: true }).first().waitFor();
+        await page.waitForTimeout(400);
+        await page.evaluate(AXE);
+        const { violations } = await page.evaluate(() => globalThis.axe.run({ resultTypes: ['violations'] }));
+        const barriers = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => `${id}: ${nodes[0].html}`);
+        assert.deepEqual(barriers, [], screen);
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
+        assert.ok(!wide, `${screen} scrolls sideways`);
+        await page.screenshot({ path: `${SHOTS}alerts-${screen}-${name}.png` });
+      }
+      assert.deepEqual(errors, []);
+    } finally {
+      await browser.close();
+    }
+  });
+}
+
+test('a person makes a target and a rule, sees what the rule would have done, and acknowledges', async () => {
+  const { browser, page, errors } = await openBrowser(server);
+  try {
+    await page.goto(`${server.url}/p/1/alerts/targets`);
+    await page.getByRole('button', { name: 'New target' }).click();
+    await page.getByLabel('Kind').selectOption('webhook');
+    await page.getByLabel('Name', { exact: true }).fill('Second program');
+    await page.getByLabel('Address').fill(receiver.url);
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText(/^whsec_/).waitFor();
+    await page.getByRole('button', { name: 'I have copied it' }).click();
+    const row = page.getByRole('row').filter({ hasText: 'Second program' });
+    await row.getByRole('button', { name: 'Test' }).click();
+    await row.getByText(/^204 after/).waitFor();
+
+    await page.goto(`${server.url}/p/1/alerts/rules/new`);
+    await page.getByLabel('Name', { exact: true }).fill('Many calls');
+    await page.getByLabel('Measures').selectOption('calls');
+    await page.getByLabel('Warning at').fill('0');
+    await page.getByText('Would have rung once').waitFor();
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByRole('table', { name: 'Rules' }).getByText('Many calls').waitFor();
+
+    const { incidents } = await server.ask('/alerts/incidents?state=open');
+    await page.goto(`${server.url}/p/1/alerts/incidents/${incidents.at(-1).id}`);
+    await page.getByRole('button', { name: 'Acknowledge' }).click();
+    await page.getByText('acknowledged').first().waitFor();
+    await page.getByLabel('Note').fill('A test spends on purpose.');
+    await page.getByRole('button', { name: 'Add' }).click();
+    await page.getByText('A test spends on purpose.').waitFor();
+    assert.deepEqual(errors, []);
+  } finally {
+    await browser.close();
+  }
+});
