@@ -97,7 +97,7 @@ pub fn canonical_of(raw: RawSpan, dialect: &Dialect, book: &PriceBook) -> Span {
             raw.start_us.saturating_sub(raw.clock_shift_us),
             raw.end_us.saturating_sub(raw.start_us),
         ),
-        streaming: found.flag(Field::Streaming),
+        streaming: found.flag(Field::Streaming).or_else(|| in_pieces(&found)),
         client_cost: client_cost(&found),
         session_id: found.text(Field::Session),
         user_id: found.text(Field::User),
@@ -226,6 +226,11 @@ fn first_token(found: &Found, start_us: i64, duration_us: i64) -> Option<i64> {
         at.checked_sub(start_us)
     };
     seconds.and_then(time::from_seconds).or_else(from_start).filter(|us| *us >= 0)
+}
+
+/// Whoever tells of the pieces of an answer streamed it.
+fn in_pieces(found: &Found) -> Option<bool> {
+    found.name(Field::FirstTokenTime).filter(|name| names::PIECES.contains(name)).map(|_| true)
 }
 
 fn client_cost(found: &Found) -> Option<Usd> {

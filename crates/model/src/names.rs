@@ -171,7 +171,7 @@ fields! {
     /// What has no name of its own in OpenInference, such as the provider's own tools that were used.
     Metadata "usage.web_searches" = ["metadata"],
     /// All counts in one object, whose shape says what they mean.
-    UsageDetails "usage" = ["langfuse.observation.usage_details", "langfuse.observation.usage", "mlflow.chat.tokenUsage"],
+    UsageDetails "usage" = ["langfuse.observation.usage_details", "langfuse.observation.usage", "langsmith.metadata.usage_metadata", "mlflow.chat.tokenUsage"],
     /// What the client says that the call cost.
     ClientCost "client_cost" = [
         "gen_ai.cost.total_tokens", "gen_ai.cost.total_cost", "gen_ai.usage.total_cost", "gen_ai.usage.cost", "ai.total_cost",
@@ -320,6 +320,9 @@ impl Field {
         )
     }
 }
+
+/// Events that tell of each piece of a streamed answer, and the attributes in which the time of the first stands.
+pub(crate) const PIECES: &[&str] = &["llm.content.completion.chunk", "gen_ai.content.completion.chunk", "First Token Stream Event"];
 
 /// What names mean on the spans of one client alone: names that are too plain to mean it anywhere else (`model`, `input_tokens`),
 /// and names that mean something else there.

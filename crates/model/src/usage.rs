@@ -243,8 +243,8 @@ impl Counts {
             let object = outer.iter().find_map(|name| details.get(*name).and_then(Value::as_object))?;
             inner.iter().find_map(|name| object.get(*name).and_then(count))
         };
-        let input_details = ["prompt_tokens_details", "input_tokens_details"];
-        let output_details = ["completion_tokens_details", "output_tokens_details"];
+        let input_details = ["prompt_tokens_details", "input_tokens_details", "input_token_details"];
+        let output_details = ["completion_tokens_details", "output_tokens_details", "output_token_details"];
         let own_words = details.contains_key("input") || details.contains_key("output");
         // Langfuse's handler of LangChain takes what Vertex tells of each modality out of the whole.
         let modalities = |prefix: &str, wanted: fn(&str) -> bool| {
@@ -257,7 +257,7 @@ impl Counts {
         let output = get(&["output", "completion_tokens", "output_tokens", "completionTokens", "outputTokens", "candidatesTokenCount"]);
         // Of what was written to a cache, Anthropic tells the sum, and beside it for how long.
         let written = get(&["cache_creation_input_tokens", "cacheCreationInputTokens", "cacheWriteInputTokens"])
-            .or_else(|| nested(&input_details, &["cache_write_tokens"]));
+            .or_else(|| nested(&input_details, &["cache_write_tokens", "cache_creation"]));
         let hour = get(&["input_cache_creation_1h", "input_ephemeral_1h_input_tokens", "cache_creation_ephemeral_1h_input_tokens"])
             .or_else(|| nested(&["cache_creation"], &["ephemeral_1h_input_tokens"]));
         let short = with(get(&["input_cache_creation_5m", "input_cache_creation"]), get(&["input_ephemeral_5m_input_tokens"]));
@@ -266,15 +266,15 @@ impl Counts {
             output: with(output, modalities("output_modality_", plain)),
             total: get(&["total", "total_tokens", "totalTokens", "totalTokenCount"]),
             cache_read: get(&CACHE_READ)
-                .or_else(|| nested(&input_details, &["cached_tokens"]))
+                .or_else(|| nested(&input_details, &["cached_tokens", "cache_read"]))
                 .or_else(|| modalities("cached_modality_", |_| true)),
             cache_write_5m: short.or_else(|| written.map(|written| written.saturating_sub(hour.unwrap_or(0)))),
             cache_write_1h: hour,
-            reasoning: get(&REASONING).or_else(|| nested(&output_details, &["reasoning_tokens", "thinking_tokens"])),
+            reasoning: get(&REASONING).or_else(|| nested(&output_details, &["reasoning_tokens", "thinking_tokens", "reasoning"])),
             input_audio: get(&["input_audio", "input_audio_tokens", "input_modality_AUDIO"])
-                .or_else(|| nested(&input_details, &["audio_tokens"])),
+                .or_else(|| nested(&input_details, &["audio_tokens", "audio"])),
             output_audio: get(&["output_audio", "output_audio_tokens", "output_modality_AUDIO"])
-                .or_else(|| nested(&output_details, &["audio_tokens"])),
+                .or_else(|| nested(&output_details, &["audio_tokens", "audio"])),
             input_image: get(&["input_image", "input_image_tokens", "input_modality_IMAGE"])
                 .or_else(|| nested(&input_details, &["image_tokens"])),
             output_image: get(&["output_image", "output_image_tokens", "output_modality_IMAGE"])

@@ -66,12 +66,14 @@ fn within_another(nodes: &[Node], tree: &Tree, counted: &[bool]) -> Vec<(usize, 
         .collect()
 }
 
-/// Two instrumentations that know nothing of each other: their spans lie beside each other, with the same usage at the same time.
+/// Two instrumentations that know nothing of each other: their spans lie beside each other, with the same usage at the same time, or
+/// both without usage since the call failed.
 fn beside_another(nodes: &[Node], tree: &Tree, counted: &[bool]) -> Vec<(usize, usize)> {
     let mut groups: HashMap<_, Vec<usize>> = HashMap::new();
     for place in calls(nodes, counted) {
-        if let Some(usage) = tokens(&nodes[place]).filter(|usage| *usage != (Some(0), Some(0))) {
-            groups.entry((nodes[place].kind, usage)).or_default().push(place);
+        let usage = tokens(&nodes[place]).filter(|usage| *usage != (Some(0), Some(0)));
+        if usage.is_some() || nodes[place].failed {
+            groups.entry((nodes[place].kind, usage, nodes[place].failed)).or_default().push(place);
         }
     }
     let mut found = Vec::new();

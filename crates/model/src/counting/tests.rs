@@ -213,6 +213,9 @@ fn two_instrumentations_beside_each_other_report_one_call() {
     let both =
         [at_once[0].clone(), at_once[1].clone(), reported(1, at(1, 90, call(3, 9, (10, 5)))), reported(2, at(1, 90, call(4, 9, (10, 5))))];
     assert_eq!(counted(&both).len(), 2, "two calls at once, each reported twice");
+    let refused = |by: u64, from: i64, to: i64| Node { failed: true, ..reported(by, at(from, to, node(by, 9, Kind::Llm))) };
+    assert_eq!(counted(&[refused(1, 0, 90), refused(2, 5, 80)]), [2], "a call that failed");
+    assert_eq!(counted(&[refused(1, 0, 90), pair[1].clone()]), [1, 2], "one that failed and one that did not");
     assert_eq!(counted(&[pair[0].clone(), reported(2, at(5, 80, call(2, 9, (11, 5))))]), [1, 2], "other usage");
     assert_eq!(counted(&[pair[0].clone(), reported(2, at(95, 99, call(2, 9, (10, 5))))]), [1, 2], "at another time");
     assert_eq!(counted(&[pair[0].clone(), reported(1, at(5, 80, call(2, 9, (10, 5))))]), [1, 2], "the same instrumentation");

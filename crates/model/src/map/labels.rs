@@ -58,6 +58,9 @@ const NOT_THE_PROGRAMS: &[&str] = &[
     "resourceAttributes",
     "scope",
     "tags",
+    "usage_metadata",
+    "seq:step:",
+    "graph:step:",
 ];
 
 /// Labels that are kept of one span.
@@ -68,7 +71,7 @@ pub(super) fn fill(span: &mut Span, attributes: &Attributes) {
     let mut found = Found::default();
     for (name, value) in attributes {
         if LISTS.contains(&name.as_str()) {
-            listed(value).into_iter().for_each(|tag| add(span, &tag, "true".into()));
+            listed(value).into_iter().filter(|tag| of_the_program(tag)).for_each(|tag| add(span, &tag, "true".into()));
         } else if let Some(label) = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)) {
             found.label(span, label, value);
         } else if OBJECTS.contains(&name.as_str()) {
@@ -106,10 +109,14 @@ impl Found {
                 return;
             }
         }
-        if !NOT_THE_PROGRAMS.iter().any(|beginning| label.starts_with(beginning)) {
+        if of_the_program(label) {
             add(span, label, value);
         }
     }
+}
+
+fn of_the_program(label: &str) -> bool {
+    !NOT_THE_PROGRAMS.iter().any(|beginning| label.starts_with(beginning))
 }
 
 fn add(span: &mut Span, label: &str, value: String) {

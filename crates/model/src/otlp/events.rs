@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::span::Event;
+use crate::names::PIECES;
 
 /// The event whose attributes hold a whole conversation.
 pub(super) const CONVERSATION: &str = "gen_ai.client.inference.operation.details";
@@ -28,9 +29,6 @@ const MESSAGES: &[(&str, Side, &str)] = &[
     ("gen_ai.choice", Side::Output, "assistant"),
 ];
 
-/// Events that tell of each piece of a streamed answer. The first tells when it began; the others tell nothing that is kept.
-const CHUNKS: &[&str] = &["llm.content.completion.chunk", "gen_ai.content.completion.chunk", "First Token Stream Event"];
-
 /// The event that holds an exception.
 pub(super) const EXCEPTION: &str = "exception";
 
@@ -53,7 +51,8 @@ pub(super) fn join(events: Vec<Event>, attributes: &mut Map<String, Value>) {
             for (name, value) in event.attributes {
                 attributes.entry(format!("tool.{name}")).or_insert(value);
             }
-        } else if event.attributes.is_empty() && CHUNKS.contains(&event.name.as_str()) {
+        } else if event.attributes.is_empty() && PIECES.contains(&event.name.as_str()) {
+            // The first tells when the answer began; the others tell nothing that is kept.
             let at = event.time_ns as f64 / 1e9;
             attributes.entry(event.name).or_insert_with(|| format!("{at:.6}").into());
         } else {

@@ -239,6 +239,7 @@ fn tokens() {
             json!({"ai.usage.inputTokens": 100, "ai.usage.cachedInputTokens": 40, "ai.usage.inputTokenDetails.cacheWriteTokens": 10}),
             json!({"ai.usage.promptTokens": 100, "ai.usage.inputTokenDetails.cacheReadTokens": 40, "ai.usage.inputTokenDetails.cacheWriteTokens": 10}),
             json!({"langfuse.observation.usage_details": "{\"input\":50,\"input_cached_tokens\":40,\"input_cache_creation\":10,\"output\":1}"}),
+            json!({"langsmith.metadata.usage_metadata": "{\"input_tokens\":100,\"output_tokens\":1,\"input_token_details\":{\"cache_read\":40,\"cache_creation\":10}}"}),
             json!({"langfuse.observation.usage_details": "{\"input\":50,\"input_cached_tokens\":40,\"input_cache_creation_5m\":4,\"input_cache_creation_1h\":6}"}),
         ],
     );
