@@ -109,7 +109,13 @@ impl Ringer {
 
     /// Works until it is told to stop. What was heard by then is judged.
     pub(super) fn run(mut self) {
-        self.alerts.table.untold().map(|untold| self.untold = untold).unwrap_or_else(|error| tracing::error!(%error, "alert.unreadable"));
+        match self.alerts.table.untold() {
+            Ok(untold) => self.untold = untold,
+            Err(error) => tracing::error!(%error, "alert.unreadable"),
+        }
+        // What a crash kept back has waited long enough: its reasons come later, and on its page.
+        self.unexplained = self.untold.iter().filter_map(|one| Some((one.notice.project, one.notice.incident_id?))).collect();
+        self.tell();
         self.reload();
         loop {
             let is_stopping = self.stop.load(Ordering::Acquire);

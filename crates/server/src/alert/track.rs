@@ -85,14 +85,34 @@ pub(super) struct Track {
     pub(super) matcher: Matcher,
     /// The version of the store up to which everything is in it.
     pub(super) version: u64,
-    groups: HashMap<Group, Heaps>,
-    /// Groups that changed since they were last judged, with the oldest step that did.
-    changed: HashMap<Group, i64>,
+    /// Most tracks have no groups: theirs lies here, so that a span of a thousand rules costs no look-up in each.
+    whole: Option<Slot>,
+    groups: HashMap<Group, Slot>,
+    /// Groups that changed since they were last judged.
+    changed: Vec<Group>,
+}
+
+/// One group.
+#[derive(Debug)]
+struct Slot {
+    heaps: Heaps,
+    /// The oldest step that changed since it was last judged.
+    oldest: Option<i64>,
+}
+
+impl Slot {
+    fn new(gathers: Gathers) -> Slot {
+        let heaps = match gathers {
+            Gathers::Sums(..) => Heaps::Sums(Buckets::default()),
+            Gathers::Sketches(_) => Heaps::Sketches(Buckets::default()),
+        };
+        Slot { heaps, oldest: None }
+    }
 }
 
 impl Track {
     pub(super) fn new(spec: Spec, by: Option<By>, matcher: Matcher) -> Track {
-        Track { spec, by, matcher, version: 0, groups: HashMap::new(), changed: HashMap::new() }
+        Track { spec, by, matcher, version: 0, whole: None, groups: HashMap::new(), changed: Vec::new() }
     }
 
     /// The columns that must be there of a span.
@@ -121,20 +141,31 @@ impl Track {
             },
             _ => return,
         };
-        let group = self.group(span);
-        let heaps = self.groups.entry(group.clone()).or_insert_with(|| match self.spec.gathers {
-            Gathers::Sums(..) => Heaps::Sums(Buckets::default()),
-            Gathers::Sketches(_) => Heaps::Sketches(Buckets::default()),
-        });
-        match heaps {
+        let gathers = self.spec.gathers;
+        let (group, slot) = if self.by.is_none() {
+            (Group::Whole, self.whole.get_or_insert_with(|| Slot::new(gathers)))
+        } else {
+            let group = self.group(span);
+            (group.clone(), self.groups.entry(group).or_insert_with(|| Slot::new(gathers)))
+        };
+        match &mut slot.heaps {
             Heaps::Sums(buckets) => buckets.change(step, |sums| {
                 sums.quantity = sums.quantity.saturating_add(sign.saturating_mul(value));
                 sums.spans += sign;
             }),
             Heaps::Sketches(buckets) => buckets.change(step, |sketch| sketch.add(value, sign as i32)),
         }
-        let oldest = self.changed.entry(group).or_insert(step);
-        *oldest = step.min(*oldest);
+        match &mut slot.oldest {
+            Some(oldest) => *oldest = step.min(*oldest),
+            none => {
+                *none = Some(step);
+                self.changed.push(group);
+            }
+        }
+    }
+
+    fn slot(&self, group: &Group) -> Option<&Slot> {
+        if *group == Group::Whole { self.whole.as_ref() } else { self.groups.get(group) }
     }
 
     fn group(&self, span: &Span) -> Group {
@@ -146,7 +177,7 @@ impl Track {
 
     /// The figure of a group from one step to another, the latter not included. `part` is the percentile that is wanted.
     pub(super) fn figure(&self, group: &Group, from: i64, to: i64, part: f64) -> Figure {
-        match self.groups.get(group) {
+        match self.slot(group).map(|slot| &slot.heaps) {
             None => Figure { quantity: 0, spans: 0, percentile: None },
             Some(Heaps::Sums(buckets)) => {
                 let (quantity, spans) = buckets.sums(from, to);
@@ -161,19 +192,27 @@ impl Track {
 
     /// Sums of a group by steps.
     pub(super) fn sums(&self, group: &Group) -> Option<&Buckets<Sums>> {
-        match self.groups.get(group)? {
+        match &self.slot(group)?.heaps {
             Heaps::Sums(buckets) => Some(buckets),
             Heaps::Sketches(_) => None,
         }
     }
 
     pub(super) fn groups(&self) -> impl Iterator<Item = &Group> {
-        self.groups.keys()
+        self.groups.keys().chain(self.whole.as_ref().map(|_| &Group::Whole))
     }
 
     /// What changed since this was last asked.
     pub(super) fn take_changed(&mut self) -> HashMap<Group, i64> {
-        std::mem::take(&mut self.changed)
+        let mut changed = HashMap::with_capacity(self.changed.len());
+        for group in std::mem::take(&mut self.changed) {
+            let slot = if group == Group::Whole { self.whole.as_mut() } else { self.groups.get_mut(&group) };
+            // A group that was forgotten meanwhile has nothing left to judge.
+            if let Some(oldest) = slot.and_then(|slot| slot.oldest.take()) {
+                changed.insert(group, oldest);
+            }
+        }
+        changed
     }
 
     pub(super) fn is_changed(&self) -> bool {
@@ -183,7 +222,7 @@ impl Track {
     /// Forgets what is older than what is kept, and groups of which nothing is left.
     pub(super) fn forget(&mut self, now_us: i64) {
         let oldest = self.step_of(now_us) - self.spec.keep + 1;
-        self.groups.retain(|_, heaps| match heaps {
+        let is_left = |slot: &mut Slot| match &mut slot.heaps {
             Heaps::Sums(buckets) => {
                 buckets.forget_before(oldest);
                 !buckets.is_empty()
@@ -192,6 +231,10 @@ impl Track {
                 buckets.forget_before(oldest);
                 !buckets.is_empty()
             }
-        });
+        };
+        self.groups.retain(|_, slot| is_left(slot));
+        if self.whole.as_mut().is_some_and(|whole| !is_left(whole)) {
+            self.whole = None;
+        }
     }
 }
