@@ -159,7 +159,7 @@ export const trace = {
   'trace.reportedByClient': 'tokens reported by the client',
   'trace.estimatedByUs': 'tokens estimated from the text, not reported',
   'trace.clientsFigure': "the client's own figure",
-  'trace.computedByUs': 'tokens times the price table',
+  'trace.computedByUs': 'what it took, times its price',
   'trace.unknown.failed': 'The call failed and told no tokens.',
   'trace.unknown.tokens': 'The call told no tokens, so that there is nothing to multiply.',
   'trace.unknown.price': 'There is no price for {model}.',

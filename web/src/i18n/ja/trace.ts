@@ -157,7 +157,7 @@ export const trace = {
   'trace.reportedByClient': 'トークン数はクライアントの報告値',
   'trace.estimatedByUs': 'トークン数は文からの推定値',
   'trace.clientsFigure': 'クライアント自身の金額',
-  'trace.computedByUs': 'トークン数×単価表',
+  'trace.computedByUs': '使用量×単価',
   'trace.unknown.failed': '呼び出しは失敗し、トークン数もありません。',
   'trace.unknown.tokens': 'トークン数が送られていないため、計算できません。',
   'trace.unknown.price': '{model}の単価がありません。',
