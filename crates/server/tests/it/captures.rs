@@ -49,7 +49,8 @@ pub(crate) fn replay(server: &Server, folder: &Path) {
         .collect();
     // Keys of other products stand for the one of the project.
     let ours = format!("Bearer {KEY}");
-    for (_, value) in headers.iter_mut().filter(|(name, value)| name.eq_ignore_ascii_case("authorization") && value.starts_with("Basic ")) {
+    for (_, value) in headers.iter_mut().filter(|(name, value)| name.eq_ignore_ascii_case("authorization") && !value.starts_with("Sentry "))
+    {
         *value = &ours;
     }
     let mut path = request["path"].as_str().unwrap().to_owned();
