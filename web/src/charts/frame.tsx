@@ -23,7 +23,7 @@ interface FrameProps {
 
 /** What all charts share: scale at the right edge, ticks below, crosshair, drag. Shapes stretch, words do not. */
 export function Frame({ name, scale, mark, flag, height = 176, room = 40, wantedTicks = 5, empty = false, children }: FrameProps) {
-  const { times, bucketMs, hover, setHover, drag, setDrag, onRange } = useAxis();
+  const { times, bucketMs, hover, setHover, drag, setDrag, onRange, bands } = useAxis();
   const { format, zone } = useReader();
   const t = useT();
   const plot = useRef<HTMLDivElement>(null);
@@ -85,6 +85,21 @@ export function Frame({ name, scale, mark, flag, height = 176, room = 40, wanted
         onKeyDown={key}
         onBlur={() => setHover(null)}
       >
+        {n > 0 &&
+          bands
+            .filter(({ from, to }) => to > first && from < first + spanMs)
+            .map((band) => {
+              const start = Math.max(0, (band.from - first) / spanMs);
+              const end = Math.min(1, (band.to - first) / spanMs);
+              return (
+                <div
+                  key={`${band.name} ${band.from}`}
+                  className={band.severe ? 'band crit' : 'band'}
+                  style={{ left: `${start * 100}%`, width: `${Math.max(0.004, end - start) * 100}%` }}
+                  title={band.name}
+                />
+              );
+            })}
         {scale.lines.map((value) => (
           <div key={value} className={value === 0 ? 'grid z' : 'grid'} style={{ top: `${(1 - value / scale.top) * 100}%` }}>
             <span>{empty ? '' : <Num v={mark(value)} />}</span>

@@ -12,7 +12,19 @@ export interface Axis {
   drag: [number, number] | null;
   setDrag: (drag: [number, number] | null) => void;
   onRange: ((from: number, to: number) => void) | undefined;
+  /** Stretches that stand out on all charts. */
+  bands: readonly Band[];
 }
+
+/** An incident on the time axis. */
+export interface Band {
+  from: number;
+  to: number;
+  name: string;
+  severe: boolean;
+}
+
+const NONE: readonly Band[] = [];
 
 const AxisContext = createContext<Axis | null>(null);
 
@@ -28,15 +40,17 @@ interface ChartGroupProps {
   filling?: boolean;
   /** Dragging across a chart sets the range. */
   onRange?: (from: number, to: number) => void;
+  /** Incidents, pale through all charts. */
+  bands?: readonly Band[];
   children: ReactNode;
 }
 
-export function ChartGroup({ times, bucketMs, filling = false, onRange, children }: ChartGroupProps) {
+export function ChartGroup({ times, bucketMs, filling = false, onRange, bands = NONE, children }: ChartGroupProps) {
   const [hover, setHover] = useState<number | null>(null);
   const [drag, setDrag] = useState<[number, number] | null>(null);
   const axis = useMemo(
-    () => ({ times, bucketMs, filling, hover, setHover, drag, setDrag, onRange }),
-    [times, bucketMs, filling, hover, drag, onRange],
+    () => ({ times, bucketMs, filling, hover, setHover, drag, setDrag, onRange, bands }),
+    [times, bucketMs, filling, hover, drag, onRange, bands],
   );
   return <AxisContext value={axis}>{children}</AxisContext>;
 }

@@ -1,5 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
+import { useMemo } from 'react';
 import { openIncidentsQuery } from '../api/alerts';
 import { useT } from '../i18n';
 import { Icon } from '../parts/icons';
@@ -9,10 +10,11 @@ import { useReader } from '../reader';
 /** What is open in a project; none while that is not known. */
 export function useOpenIncidents(project: number | null) {
   const { data } = useQuery({ ...openIncidentsQuery(project ?? 0), enabled: project !== null });
-  return {
-    count: data?.open ?? 0,
-    worst: data?.incidents.toSorted((a, b) => Number(b.severity === 'critical') - Number(a.severity === 'critical')) ?? [],
-  };
+  const worst = useMemo(
+    () => (data?.incidents ?? []).toSorted((a, b) => Number(b.severity === 'critical') - Number(a.severity === 'critical')),
+    [data],
+  );
+  return { count: data?.open ?? 0, worst };
 }
 
 /** Says on every page what burns and nobody has acknowledged. */

@@ -266,7 +266,7 @@ export const alerts = {
     'Forecast from the same hours of {n} earlier weeks. Nine of ten such stretches brought more than the low edge, nine of ten less than the high one.',
   'alerts.methodDaily':
     'Forecast from the same hours of {n} earlier days. Nine of ten such stretches brought more than the low edge, nine of ten less than the high one.',
-  'alerts.methodLinear': 'Forecast from the pace of this period alone ({n} earlier ones): there is no history yet, so that it is rough.',
+  'alerts.methodLinear': 'Forecast from the pace of this period alone: there is no history yet, so that it is rough.',
   'alerts.burnLabel': '{measure} left: {left} of {amount}',
   'alerts.nowLeft': '{left} left',
   'alerts.left': '{amount} left',

@@ -264,7 +264,7 @@ export const alerts = {
   'alerts.lessNow': '今回は{amount}少ない',
   'alerts.methodWeekly': '予測は過去{n}週の同じ時間帯から算出しています。10回中9回は下限より多く、9回は上限より少ない値でした。',
   'alerts.methodDaily': '予測は過去{n}日の同じ時間帯から算出しています。10回中9回は下限より多く、9回は上限より少ない値でした。',
-  'alerts.methodLinear': '過去のデータがまだない({n}件)ため、今期のペースだけから予測した概算です。',
+  'alerts.methodLinear': '過去のデータがまだないため、今期のペースだけから予測した概算です。',
   'alerts.burnLabel': '{measure}の残り: {amount}のうち{left}',
   'alerts.nowLeft': '残り{left}',
   'alerts.left': '{amount}の残り',

@@ -11,6 +11,7 @@ import { useProject } from '../../project';
 import { BUCKET_MS } from '../../range';
 import { useRange } from '../../reader';
 import { lengthText } from '../../shell/length';
+import { useOpenIncidents } from '../../shell/incident-strip';
 import { useTitle } from '../../shell/title';
 import { Charts } from './charts';
 import { Extremes } from './extremes';
@@ -65,6 +66,20 @@ function Answers() {
   const dearest = useQuery(tracesQuery(id, scope, '-cost', CANDIDATES));
 
   const times = useMemo(() => timesOf(series.data), [series.data]);
+  const { worst } = useOpenIncidents(id);
+  // A budget burns for its whole period; what a rule saw has a moment.
+  const bands = useMemo(
+    () =>
+      worst
+        .filter(({ source }) => source === 'rule')
+        .map(({ opened_at: opened, rule_name: name, severity }) => ({
+          from: Date.parse(opened),
+          to: Infinity,
+          name,
+          severe: severity === 'critical',
+        })),
+    [worst],
+  );
   const setRange = useCallback(
     (from: number, to: number) =>
       void navigate({
@@ -92,7 +107,13 @@ function Answers() {
         <>
           <Part query={series} rows={1} height={240}>
             {summary.data && series.data && (
-              <ChartGroup times={times} bucketMs={BUCKET_MS[series.data.bucket]} filling={range.last !== null} onRange={setRange}>
+              <ChartGroup
+                times={times}
+                bucketMs={BUCKET_MS[series.data.bucket]}
+                filling={range.last !== null}
+                onRange={setRange}
+                bands={bands}
+              >
                 <Charts
                   project={project}
                   q={q}
