@@ -162,7 +162,8 @@ export const CASES = [
   ...sentryPython('sentry-agents', 'sentry_openai_agents', once()),
   ...sentryPython('sentry-hf', 'sentry_huggingface', once()),
   ...python('OpenTelemetry for OpenAI', 'otel', 'otel_openai_v2.py', 'otlp', {
-    chat: { args: ['http', 'chat'] },
+    // It does not tell of cached input.
+    chat: { args: ['http', 'chat'], lacks: ['cached'] },
     stream: { args: ['http', 'stream'] },
     error: { args: ['http', 'error'] },
     tools: { args: ['http', 'tools'] },

@@ -25,7 +25,7 @@ function settings(via, { id, key }) {
     case 'grpc':
       return { ...otlp, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', OTEL_EXPORTER_OTLP_INSECURE: 'true' };
     case 'traceloop':
-      return { TRACELOOP_BASE_URL: server.url, TRACELOOP_HEADERS: `x-hinomi-key=${key}` };
+      return { ...otlp, TRACELOOP_BASE_URL: server.url, TRACELOOP_HEADERS: `x-hinomi-key=${key}` };
     case 'langfuse':
       return { LANGFUSE_HOST: server.url, LANGFUSE_BASEURL: server.url, LANGFUSE_BASE_URL: server.url, LANGFUSE_PUBLIC_KEY: key, LANGFUSE_SECRET_KEY: key, TELEMETRY: 'langfuse' };
     default:
