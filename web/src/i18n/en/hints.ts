@@ -5,7 +5,7 @@ export const hints = {
   'hints.example': 'An example',
   'hints.seen': 'seen {n} time, last {time}|seen {n} times, last {time}',
   'hints.unknownSdk': 'an SDK that does not say its name',
-  'hints.stream_without_usage': 'Streamed answers come without token counts, so that their cost is unknown.',
+  'hints.stream_without_usage': 'Streamed answers come without token counts, so that their cost is unknown or only estimated.',
   'hints.stream_without_usage.fix': 'Ask the provider for them in each streamed request:',
   'hints.langchain_hides_openai':
     'LangChain is installed. Sentry’s SDK then leaves calls of OpenAI’s own library alone: they arrive as HTTP requests, without model, tokens and cost.',

@@ -5,7 +5,7 @@ export const hints = {
   'hints.example': '例を見る',
   'hints.seen': '{n}回、最終{time}',
   'hints.unknownSdk': '名乗らないSDK',
-  'hints.stream_without_usage': 'ストリーミングの応答にトークン数がなく、費用が分かりません。',
+  'hints.stream_without_usage': 'ストリーミングの応答にトークン数がなく、費用が分からないか、推定になります。',
   'hints.stream_without_usage.fix': 'ストリーミングの要求ごとに指定します:',
   'hints.langchain_hides_openai':
     'LangChainがインストールされています。SentryのSDKはこのときOpenAIのライブラリの呼び出しを計装せず、モデル・トークン・費用のないHTTP要求として届きます。',
