@@ -62,8 +62,9 @@ fuzz: web/dist/index.html ## what reads input from outside, against ROUNDS damag
 	@PROPTEST_CASES=$(ROUNDS) cargo test --profile quick --locked -p hinomi-model --lib --test captures -- json envelope damaged strange otlp
 	@PROPTEST_CASES=$(ROUNDS) cargo test --profile quick --locked -p hinomi --lib -- ingest::body filter store::frame::tests::any
 
-bench: build ## how fast what comes in is taken in, beside the disk's own bound
-	@bench/ingest.sh $(CARGO_TARGET_DIR)/quick/hinomi
+BENCH ?=
+bench: build ## how fast what comes in is taken in, beside the machine's own bound (BENCH="--help" lists its flags)
+	@bench/intake.py $(CARGO_TARGET_DIR)/quick/hinomi $(BENCH)
 
 bench-bell: build ## how long it takes from the acknowledgement of a call to the message that a rule rang
 	@scripts/setup.sh e2e

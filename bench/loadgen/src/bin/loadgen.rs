@@ -1,10 +1,12 @@
 //! Closed-loop (or, with --rate, scheduled) load generator. All requests are built before the clock
-//! starts; one keep-alive HTTP/1.1 connection per --connections.
+//! starts; one keep-alive HTTP/1.1 connection per --connections, with --mode grpc one of HTTP/2.
 use bytes::Bytes;
 use hdrhistogram::Histogram;
 use http_body_util::{BodyExt, Full};
-use hyper::{client::conn::http1, Request};
-use hyper_util::rt::TokioIo;
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use hinomi_loadgen::gen::*;
 use serde_json::json;
 use std::cell::RefCell;
@@ -54,19 +56,43 @@ struct Shared {
     last_ack: Instant,
 }
 
-async fn connect(addr: &str) -> Result<http1::SendRequest<Full<Bytes>>, String> {
-    let s = tokio::net::TcpStream::connect(addr).await.map_err(|e| e.to_string())?;
-    s.set_nodelay(true).ok();
-    let (tx, conn) = http1::handshake(TokioIo::new(s)).await.map_err(|e| e.to_string())?;
-    tokio::task::spawn_local(async move {
-        let _ = conn.await;
-    });
-    Ok(tx)
+enum Connection {
+    Http1(http1::SendRequest<Full<Bytes>>),
+    Http2(http2::SendRequest<Full<Bytes>>),
+}
+
+impl Connection {
+    async fn open(addr: &str, http2: bool) -> Result<Connection, String> {
+        let s = tokio::net::TcpStream::connect(addr).await.map_err(|e| e.to_string())?;
+        s.set_nodelay(true).ok();
+        if http2 {
+            let (tx, conn) = http2::handshake(TokioExecutor::new(), TokioIo::new(s)).await.map_err(|e| e.to_string())?;
+            tokio::task::spawn_local(conn);
+            return Ok(Connection::Http2(tx));
+        }
+        let (tx, conn) = http1::handshake(TokioIo::new(s)).await.map_err(|e| e.to_string())?;
+        tokio::task::spawn_local(conn);
+        Ok(Connection::Http1(tx))
+    }
+
+    async fn send(&mut self, req: Request<Full<Bytes>>) -> hyper::Result<Response<Incoming>> {
+        match self {
+            Connection::Http1(tx) => {
+                tx.ready().await?;
+                tx.send_request(req).await
+            }
+            Connection::Http2(tx) => {
+                tx.ready().await?;
+                tx.send_request(req).await
+            }
+        }
+    }
 }
 
 fn main() {
     let mode = match arg("--mode").as_deref().unwrap_or("otlp") {
         "otlp" => Mode::Otlp,
+        "grpc" => Mode::Grpc,
         "tx" => Mode::Tx,
         "tx-inline" => Mode::TxInline,
         "err" => Mode::Err,
@@ -80,7 +106,8 @@ fn main() {
     let max_retry: u32 = num("--retries", 0);
     let max_s: f64 = num("--max-seconds", 0.0);
     let timeout_s: f64 = num("--timeout-s", 60.0);
-    let is_env = mode != Mode::Otlp;
+    let is_env = !matches!(mode, Mode::Otlp | Mode::Grpc);
+    let is_grpc = mode == Mode::Grpc;
     let gzip = if flag("--gzip") || is_env { Some(num("--gzip-level", if is_env { 9 } else { 6 })) } else { None };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let cfg = Cfg {
@@ -92,7 +119,7 @@ fn main() {
             d => panic!("unknown --dialect {d}"),
         },
         spans: num("--spans", 60_000),
-        batch: num("--batch", 100),
+        batch: num("--batch", if is_env { SPANS_PER_TRACE } else { 100 }),
         seed: num("--seed", 1),
         gzip,
         t_end: num("--t-end", now - 5),
@@ -112,12 +139,25 @@ fn main() {
         std::fs::write(p, &reqs[0].body).unwrap();
     }
     let mut headers: Vec<(String, String)> = vec![];
-    let ct = if is_env { "application/x-sentry-envelope" } else { "application/x-protobuf" };
+    let ct = if is_env {
+        "application/x-sentry-envelope"
+    } else if is_grpc {
+        "application/grpc"
+    } else {
+        "application/x-protobuf"
+    };
     headers.push(("content-type".into(), ct.into()));
-    if cfg.gzip.is_some() {
+    if is_grpc {
+        headers.push(("te".into(), "trailers".into()));
+        if cfg.gzip.is_some() {
+            headers.push(("grpc-encoding".into(), "gzip".into()));
+        }
+    } else if cfg.gzip.is_some() {
         headers.push(("content-encoding".into(), "gzip".into()));
     }
-    headers.push(("host".into(), host.clone()));
+    if !is_grpc {
+        headers.push(("host".into(), host.clone()));
+    }
     headers.push(("user-agent".into(), if is_env { "sentry.python/2.75.0".into() } else { "OTel-OTLP-Exporter-Python/1.38.0".into() }));
     if is_env {
         headers.push(("x-sentry-auth".into(), format!("Sentry sentry_key={}, sentry_version=7, sentry_client=sentry.python/2.75.0", cfg.public_key)));
@@ -153,7 +193,7 @@ fn main() {
         for _ in 0..conns {
             let (sh, host, path, headers) = (sh.clone(), host.clone(), path.clone(), headers.clone());
             hs.push(tokio::task::spawn_local(async move {
-                let mut tx = match connect(&host).await {
+                let mut tx = match Connection::open(&host, is_grpc).await {
                     Ok(t) => t,
                     Err(e) => {
                         *sh.borrow_mut().refused.entry(format!("connect: {e}")).or_default() += 1;
@@ -176,31 +216,36 @@ fn main() {
                     let mut sched = Instant::now();
                     if rate > 0.0 {
                         // open loop: the latency is counted from the scheduled time
-                        let before: f64 = k as f64 * cfg.batch.max(1) as f64 * if is_env && mode != Mode::Err { 6.0 / cfg.batch.max(1) as f64 } else { 1.0 };
+                        let before = k as f64 * if mode == Mode::Err { 1.0 } else { cfg.batch.max(1) as f64 };
                         sched = start + Duration::from_secs_f64(before / rate);
                         tokio::time::sleep_until(sched.into()).await;
                     }
                     let mut tries = 0;
                     loop {
-                        let mut b = Request::post(&path);
+                        let mut b = if is_grpc { Request::post(format!("http://{host}{path}")) } else { Request::post(&path) };
                         for (k, v) in headers.iter() {
                             b = b.header(k.as_str(), v.as_str());
                         }
                         let req = b.body(Full::new(body.clone())).unwrap();
-                        let res = match tx.ready().await {
-                            Ok(()) => match tokio::time::timeout(Duration::from_secs_f64(timeout_s), tx.send_request(req)).await {
-                                Ok(r) => r.map_err(|e| e.to_string()),
-                                Err(_) => Err(format!("no reply in {timeout_s} s")),
-                            },
-                            Err(e) => Err(e.to_string()),
+                        let res = match tokio::time::timeout(Duration::from_secs_f64(timeout_s), tx.send(req)).await {
+                            Ok(r) => r.map_err(|e| e.to_string()),
+                            Err(_) => Err(format!("no reply in {timeout_s} s")),
                         };
                         let (why, again) = match res {
                             Ok(r) => {
-                                let st = r.status().as_u16();
+                                let mut st = r.status().as_u16();
+                                let mut grpc_status = r.headers().get("grpc-status").cloned();
                                 let close = r.headers().get("connection").map(|v| v.as_bytes().eq_ignore_ascii_case(b"close")).unwrap_or(false);
-                                let ok = r.into_body().collect().await.is_ok();
+                                let body_read = r.into_body().collect().await;
+                                let ok = body_read.is_ok();
+                                if let Ok(trailers) = &body_read {
+                                    grpc_status = grpc_status.or_else(|| trailers.trailers()?.get("grpc-status").cloned());
+                                }
+                                if is_grpc && grpc_status.is_none_or(|status| status != "0") {
+                                    st = 500;
+                                }
                                 if close {
-                                    if let Ok(t) = connect(&host).await {
+                                    if let Ok(t) = Connection::open(&host, is_grpc).await {
                                         tx = t;
                                     }
                                 }
@@ -218,7 +263,7 @@ fn main() {
                                 (format!("http {st}"), st == 429 || st == 503)
                             }
                             Err(e) => {
-                                match connect(&host).await {
+                                match Connection::open(&host, is_grpc).await {
                                     Ok(t) => tx = t,
                                     Err(_) => {
                                         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -251,7 +296,7 @@ fn main() {
     let wall = s.last_ack.duration_since(start).as_secs_f64().max(1e-9);
     let q = |p: f64| s.hist.value_at_quantile(p) as f64 / 1000.0;
     let out = json!({
-        "mode": format!("{mode:?}"), "dialect": format!("{:?}", cfg.dialect), "connections": conns, "batch": if is_env && mode != Mode::Err {6} else {cfg.batch},
+        "mode": format!("{mode:?}"), "dialect": format!("{:?}", cfg.dialect), "connections": conns, "batch": cfg.batch,
         "rate_cap": rate, "seed": cfg.seed, "gzip": cfg.gzip, "offered_spans": offered, "offered_requests": total,
         "acked_spans": s.acked_spans, "acked_requests": s.acked_reqs, "not_acked_spans": offered - s.acked_spans, "retries": s.retries,
         "refusals": s.refused, "start_unix": wall0, "wall_s": wall, "spans_per_s": s.acked_spans as f64 / wall, "requests_per_s": s.acked_reqs as f64 / wall,

@@ -1,12 +1,14 @@
 //! Upper bounds. --level null: read the body, decompress it, reply 200. --level decode: also decode
 //! it (prost for OTLP, serde_json per envelope item). --level durable: also append it to a file and
 //! reply only after an fdatasync that covers it (group commit). --zstd N compresses each commit
-//! group before it is written.
+//! group before it is written. --port 0 with --port-file F takes any free port and writes it there.
+//! gRPC (HTTP/2 in the clear) is told from HTTP by its content type.
 use bytes::Bytes;
 use flate2::read::GzDecoder;
 use http_body_util::{BodyExt, Full};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn, Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper::{body::Incoming, service::service_fn, HeaderMap, Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
 use hinomi_loadgen::otlp::ExportTraceServiceRequest;
 use prost::Message;
 use std::io::{Read, Write};
@@ -53,14 +55,33 @@ fn decode_envelope(b: &[u8]) -> Result<u64, String> {
     Ok(n)
 }
 
-async fn handle(req: Request<Incoming>, st: Arc<St>) -> Result<Response<Full<Bytes>>, hyper::Error> {
+type Answer = http_body_util::Either<Full<Bytes>, BoxedTrailers>;
+type BoxedTrailers = http_body_util::combinators::BoxBody<Bytes, std::convert::Infallible>;
+
+/// An empty message and the status that says that all went well.
+fn grpc_ok() -> Response<Answer> {
+    let trailers = HeaderMap::from_iter([("grpc-status".parse().unwrap(), "0".parse().unwrap())]);
+    let body = Full::new(Bytes::from_static(&[0; 5])).with_trailers(std::future::ready(Some(Ok(trailers))));
+    Response::builder().header("content-type", "application/grpc").body(http_body_util::Either::Right(body.boxed())).unwrap()
+}
+
+async fn answer(req: Request<Incoming>, st: Arc<St>) -> Result<Response<Answer>, hyper::Error> {
+    let grpc = req.headers().get("content-type").is_some_and(|v| v == "application/grpc");
+    let answer = handle(req, st, grpc).await?;
+    Ok(if grpc && answer.status() == 200 { grpc_ok() } else { answer.map(http_body_util::Either::Left) })
+}
+
+async fn handle(req: Request<Incoming>, st: Arc<St>, grpc: bool) -> Result<Response<Full<Bytes>>, hyper::Error> {
     if req.uri().path() == "/count" {
         let t = format!("{{\"spans\":{},\"commits\":{},\"written\":{}}}", st.spans.load(Relaxed), st.commits.load(Relaxed), st.written.load(Relaxed));
         return Ok(Response::new(Full::new(Bytes::from(t))));
     }
     let gz = req.headers().get("content-encoding").map(|v| v == "gzip").unwrap_or(false);
-    let otlp = req.uri().path().ends_with("/traces");
+    let otlp = grpc || req.uri().path().ends_with("/traces");
     let mut body = req.into_body().collect().await?.to_bytes();
+    if grpc {
+        body = body.slice(5.min(body.len())..);
+    }
     if gz {
         let mut o = Vec::with_capacity(body.len() * 4);
         if GzDecoder::new(&body[..]).read_to_end(&mut o).is_err() {
@@ -145,12 +166,15 @@ fn main() {
     let rt = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build().unwrap();
     rt.block_on(async {
         let l = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+        if let Some(file) = arg("--port-file") {
+            std::fs::write(file, l.local_addr().unwrap().port().to_string()).unwrap();
+        }
         loop {
             let (s, _) = l.accept().await.unwrap();
             s.set_nodelay(true).ok();
             let st = st.clone();
             tokio::spawn(async move {
-                let _ = http1::Builder::new().serve_connection(TokioIo::new(s), service_fn(move |r| handle(r, st.clone()))).await;
+                let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(s), service_fn(move |r| answer(r, st.clone()))).await;
             });
         }
     });
