@@ -1,7 +1,5 @@
 //! A span between its wire form, protobuf or JSON, and [`RawSpan`].
 
-use std::collections::HashMap;
-
 use serde_json::{Map, Value, json};
 
 use super::events;
@@ -117,6 +115,5 @@ impl Wire {
 
 /// Attributes by name. A name that comes twice keeps its last value, as the specification has it.
 pub(super) fn attributes(pairs: impl Iterator<Item = (String, Value)>) -> Map<String, Value> {
-    let found: HashMap<String, Value> = pairs.filter(|(name, value)| !name.is_empty() && !value.is_null()).collect();
-    found.into_iter().collect()
+    pairs.filter(|(name, value)| !name.is_empty() && !value.is_null()).collect()
 }

@@ -29,6 +29,8 @@ use super::{Appended, Change, Revise};
 /// Requests, and bytes of them, that are committed together at most.
 const GROUP_REQUESTS: usize = 256;
 const GROUP_BYTES: usize = 16 << 20;
+/// Bytes that are kept for the frames of the next group.
+const KEPT_BYTES: usize = 4 << 20;
 
 /// Rows that are read at the start to find calls that another program will report.
 const NEWEST_ROWS: usize = 100_000;
@@ -100,6 +102,8 @@ pub(super) struct Committer {
     pub(super) readers: Readers,
     pub(super) changes: broadcast::Sender<Change>,
     pub(super) work: std::sync::mpsc::Sender<Work>,
+    /// Where the frames of a group are put together; empty between groups. Fresh memory for each costs more than what is written in it.
+    pub(super) frames: Vec<u8>,
 }
 
 /// What the rules said of a frame.
@@ -241,7 +245,7 @@ impl Committer {
         if let Err(error) = self.make_room() {
             return self.refuse(turns.into_iter().map(Turn::into_reply), &error);
         }
-        let mut staging = Staging::default();
+        let mut staging = Staging { bytes: std::mem::take(&mut self.frames), ..Staging::default() };
         let first_sequence = self.next_sequence;
         let stage = |turn| match turn {
             Turn::Append(request) => self.append(*request, &mut staging),
@@ -249,8 +253,11 @@ impl Committer {
         };
         let staged: Vec<Waiting> = turns.into_iter().filter_map(stage).collect();
 
-        let Staging { group, bytes, touched, paired } = staging;
+        let Staging { group, mut bytes, touched, paired } = staging;
         let written = if bytes.is_empty() { Ok(()) } else { self.log.write(&bytes) };
+        bytes.clear();
+        bytes.shrink_to(KEPT_BYTES);
+        self.frames = bytes;
         if let Err(error) = written {
             self.next_sequence = first_sequence;
             for key in &touched {

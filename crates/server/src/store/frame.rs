@@ -61,19 +61,44 @@ pub(super) struct Blob {
 /// Serialises and compresses the spans of a request. Field names are written, so that a later version reads them.
 pub(super) fn pack(spans: &[Span]) -> Result<Blob, String> {
     thread_local! {
-        // A compressor's tables are larger than a usual request, so each thread keeps one.
-        static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
+        static PACKER: RefCell<Packer> = RefCell::default();
     }
-    let raw = rmp_serde::to_vec_named(spans).map_err(|error| error.to_string())?;
-    let raw_len = u32::try_from(raw.len()).map_err(|_| format!("{} bytes in one request", raw.len()))?;
-    let compressed = COMPRESSOR.with_borrow_mut(|slot| {
-        let compressor = match slot {
+    PACKER.with_borrow_mut(|packer| packer.pack(spans))
+}
+
+/// What each thread keeps: a compressor's tables are larger than a usual request, and fresh memory costs more than what is done in it.
+#[derive(Default)]
+struct Packer {
+    compressor: Option<zstd::bulk::Compressor<'static>>,
+    raw: Vec<u8>,
+    compressed: Vec<u8>,
+}
+
+impl Packer {
+    /// Bytes that a thread keeps for the next request.
+    const KEPT: usize = 1 << 20;
+
+    fn pack(&mut self, spans: &[Span]) -> Result<Blob, String> {
+        self.raw.clear();
+        rmp_serde::encode::write_named(&mut self.raw, spans).map_err(|error| error.to_string())?;
+        let raw_len = u32::try_from(self.raw.len()).map_err(|_| format!("{} bytes in one request", self.raw.len()))?;
+        self.compressed.clear();
+        self.compressed.reserve(zstd::zstd_safe::compress_bound(self.raw.len()));
+        let blob = self.compress().map(|()| Blob { raw_len, compressed: self.compressed.as_slice().into() });
+        for buffer in [&mut self.raw, &mut self.compressed] {
+            buffer.clear();
+            buffer.shrink_to(Self::KEPT);
+        }
+        blob.map_err(|error| error.to_string())
+    }
+
+    fn compress(&mut self) -> std::io::Result<()> {
+        let compressor = match &mut self.compressor {
             Some(compressor) => compressor,
-            None => slot.insert(zstd::bulk::Compressor::new(COMPRESSION)?),
+            None => self.compressor.insert(zstd::bulk::Compressor::new(COMPRESSION)?),
         };
-        compressor.compress(&raw)
-    });
-    Ok(Blob { raw_len, compressed: compressed.map_err(|error| error.to_string())? })
+        compressor.compress_to_buffer(&self.raw, &mut self.compressed).map(drop)
+    }
 }
 
 /// The payload of a frame: length of the head, head, spans.

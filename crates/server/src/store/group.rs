@@ -125,16 +125,28 @@ impl Group {
         }
     }
 
+    /// Takes out the corrections of rows that are not columns yet, which change in their places: most of a trace comes within a second.
+    fn corrections_of_fresh_rows(&mut self, shared: &Shared) -> (Vec<(Key, Decision)>, HashMap<Key, Decision>) {
+        let all = std::mem::take(&mut self.corrections);
+        if all.is_empty() {
+            return (Vec::new(), all);
+        }
+        let mut state = lock(&shared.state);
+        let (fresh, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(key, _)| state.active.fresh_row(key.hash()).is_some());
+        (fresh, others.into_iter().collect())
+    }
+
     /// Makes the rows visible, and replaces those that were corrected or joined. Cannot fail: a row to correct that cannot be read stays as it
     /// was.
-    pub(super) fn publish(self, shared: &Shared, readers: &mut Readers) {
-        let _still = (!self.corrections.is_empty() || !self.replaced.is_empty()).then(|| lock(&shared.moving));
+    pub(super) fn publish(mut self, shared: &Shared, readers: &mut Readers) {
+        let (fresh, corrections) = self.corrections_of_fresh_rows(shared);
+        let _still = (!corrections.is_empty() || !self.replaced.is_empty()).then(|| lock(&shared.moving));
         let watch = shared.watch.get();
         let mut gone = Vec::new();
         let mut look = |row: &Row| gone.extend(watch.and_then(|watch| watch.look(row)));
         let mut rows = self.rows;
-        let mut places = Vec::with_capacity(self.corrections.len());
-        for (place, mut row, decision) in stored(self.corrections, shared, readers) {
+        let mut places = Vec::with_capacity(corrections.len());
+        for (place, mut row, decision) in stored(corrections, shared, readers) {
             look(&row);
             row.decide(&decision);
             places.push(place);
@@ -144,9 +156,25 @@ impl Group {
             let replaced = self.replaced.iter().map(|key| (*key, ()));
             stored(replaced, shared, readers).iter().for_each(|(_, row, ())| look(row));
         }
-        let added: Vec<Row> = watch.map(|watch| rows.iter().filter_map(|row| watch.look(row)).collect()).unwrap_or_default();
+        let mut added: Vec<Row> = watch.map(|watch| rows.iter().filter_map(|row| watch.look(row)).collect()).unwrap_or_default();
 
         let mut state = lock(&shared.state);
+        for (key, decision) in fresh {
+            if let Some(row) = state.active.fresh_row(key.hash()) {
+                look(row);
+                row.decide(&decision);
+                added.extend(watch.and_then(|watch| watch.look(row)));
+            } else if let Some(place @ Place::Active(row)) = state.find(&key)
+                && let Some(mut row) = from_batch(&state.active.row(row)).pop()
+            {
+                // Somebody has asked for columns meanwhile.
+                look(&row);
+                row.decide(&decision);
+                added.extend(watch.and_then(|watch| watch.look(&row)));
+                places.push(place);
+                rows.push(row);
+            }
+        }
         places.extend(self.replaced.iter().filter_map(|key| state.find(key)));
         for place in places {
             state.supersede(place);

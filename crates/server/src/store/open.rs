@@ -83,6 +83,7 @@ pub(super) fn committer(
         readers: Readers::default(),
         changes,
         work,
+        frames: Vec::new(),
     })
 }
 

@@ -1,8 +1,10 @@
 //! Rows to Arrow columns.
 
+use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, Decimal128Array, Int64Array, RecordBatch, StringViewBuilder, TimestampMicrosecondArray};
+use arrow::buffer::Buffer;
 use hinomi_model::money::Usd;
 use serde::Serialize;
 
@@ -18,9 +20,9 @@ pub fn to_batch(rows: &[Row]) -> RecordBatch {
     let c = Columns(rows);
     let columns = vec![
         c.int(|row| Some(row.project_id as i64)),
-        c.owned(|row| Some(row.span.trace_id.to_string())),
-        c.owned(|row| Some(row.span.span_id.to_string())),
-        c.owned(|row| row.span.parent_span_id.map(|id| id.to_string())),
+        c.written(|row, out| write!(out, "{}", row.span.trace_id).is_ok()),
+        c.written(|row, out| write!(out, "{}", row.span.span_id).is_ok()),
+        c.written(|row, out| row.span.parent_span_id.is_some_and(|id| write!(out, "{id}").is_ok())),
         c.time(|row| row.span.start_us),
         c.time(|row| row.span.end_us),
         c.int(|row| Some(row.span.end_us.saturating_sub(row.span.start_us))),
@@ -78,20 +80,20 @@ pub fn to_batch(rows: &[Row]) -> RecordBatch {
         c.text(|row| row.span.thread.as_deref()),
         c.owned(|row| preview(&row.span.input_messages, "user")),
         c.owned(|row| preview(&row.span.output_messages, "assistant")),
-        c.owned(|row| json_of_some(&row.span.finish_reasons)),
-        c.owned(|row| (!row.span.tags.is_empty()).then(|| json(&row.span.tags))),
-        c.owned(|row| json_of_some(&row.span.input_messages)),
-        c.owned(|row| json_of_some(&row.span.output_messages)),
-        c.owned(|row| row.span.tool_definitions.as_ref().map(json)),
-        c.owned(|row| (!row.span.attributes.is_empty()).then(|| json(&row.span.attributes))),
-        c.owned(|row| json_of_some(&row.span.reading)),
-        c.owned(|row| row.local.as_ref().map(json)),
-        c.owned(|row| row.span.joined.as_ref().map(json)),
+        c.json(|row| some(&row.span.finish_reasons)),
+        c.json(|row| Some(&row.span.tags).filter(|tags| !tags.is_empty())),
+        c.json(|row| some(&row.span.input_messages)),
+        c.json(|row| some(&row.span.output_messages)),
+        c.json(|row| row.span.tool_definitions.as_ref()),
+        c.json(|row| Some(&row.span.attributes).filter(|attributes| !attributes.is_empty())),
+        c.json(|row| some(&row.span.reading)),
+        c.json(|row| row.local.as_ref()),
+        c.json(|row| row.span.joined.as_ref()),
         c.count(|row| row.span.usage.input_image),
         c.count(|row| row.span.usage.output_image),
         c.count(|row| row.span.usage.web_searches),
         c.count(|row| row.span.usage.images),
-        c.owned(|row| row.span.also_reported.as_ref().map(json)),
+        c.json(|row| row.span.also_reported.as_ref()),
     ];
     RecordBatch::try_new(SCHEMA.clone(), columns).expect("columns stand in the order of SCHEMA and required ones have no nulls")
 }
@@ -131,6 +133,44 @@ impl<'a> Columns<'a> {
         let texts = self.0.iter().map(get).collect::<Vec<Option<String>>>();
         text_column(texts.len(), || texts.iter().map(Option::as_deref))
     }
+
+    fn json<T: Serialize + ?Sized + 'a>(&self, get: impl Fn(&'a Row) -> Option<&'a T>) -> ArrayRef {
+        self.written(|row, out| match get(row) {
+            Some(value) => {
+                serde_json::to_writer(out, value).expect("maps with text keys, numbers and texts have a JSON form");
+                true
+            }
+            None => false,
+        })
+    }
+
+    /// A column of texts that are written one behind the other, where they stay. `write` says whether there is one.
+    fn written(&self, write: impl Fn(&'a Row, &mut Vec<u8>) -> bool) -> ArrayRef {
+        let mut places = Vec::with_capacity(self.0.len());
+        let (mut blocks, mut block) = (Vec::new(), Vec::new());
+        for row in self.0 {
+            let start = block.len();
+            places.push(write(row, &mut block).then(|| (blocks.len() as u32, start as u32, (block.len() - start) as u32)));
+            if block.len() >= LARGEST_BLOCK {
+                blocks.push(std::mem::take(&mut block));
+            }
+        }
+        block.shrink_to_fit();
+        blocks.push(block);
+        let mut builder = StringViewBuilder::with_capacity(places.len());
+        for block in blocks {
+            builder.append_block(Buffer::from_vec(block));
+        }
+        for place in places {
+            match place {
+                Some((block, start, length)) => {
+                    builder.try_append_view(block, start, length).expect("what was written is text, and lies in its block");
+                }
+                None => builder.append_null(),
+            }
+        }
+        Arc::new(builder.finish())
+    }
 }
 
 /// A column of texts whose block is exactly as large as they are. The builder's own growth starts at 8 KiB a column, which would be
@@ -146,10 +186,7 @@ fn text_column<'a, I: Iterator<Item = Option<&'a str>>>(rows: usize, texts: impl
     Arc::new(builder.finish())
 }
 
-fn json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("maps with text keys, numbers and texts have a JSON form")
-}
-
-fn json_of_some<T: Serialize>(list: &[T]) -> Option<String> {
-    (!list.is_empty()).then(|| json(&list))
+/// A list, unless it is empty.
+fn some<T>(list: &[T]) -> Option<&[T]> {
+    (!list.is_empty()).then_some(list)
 }

@@ -56,10 +56,10 @@ impl Squeezer {
                 self.text.push(' ');
                 self.length += 1;
             }
-            for character in word.chars().take(LENGTH - self.length) {
-                self.text.push(character);
-                self.length += 1;
-            }
+            let room = LENGTH - self.length;
+            let end = if word.len() <= room { word.len() } else { word.char_indices().nth(room).map_or(word.len(), |(at, _)| at) };
+            self.text.push_str(&word[..end]);
+            self.length += word[..end].chars().count();
         }
     }
 }
