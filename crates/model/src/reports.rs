@@ -200,8 +200,12 @@ pub fn leave_to_program(gateway: &mut Span, program: &Span) {
     gateway.also_reported = Some(AlsoReported { trace_id: program.trace_id, span_id: program.span_id, counts: false });
 }
 
-/// The report with more of the buckets knows more; of two alike, the gateway whose own figure of the cost is taken.
+/// What was sent is better than what was estimated. Else the report with more of the buckets knows more; of two alike, the gateway whose own
+/// figure of the cost is taken.
 fn knows_more(gateway: &Span, program: &Span) -> bool {
+    if program.is_estimated() != gateway.is_estimated() {
+        return program.is_estimated();
+    }
     let known = |usage: &Usage| {
         // What we counted ourselves, nobody reported.
         if usage.source == Some(UsageSource::Estimated) {
@@ -250,7 +254,7 @@ pub(crate) fn leave_out(nodes: &[Node], repeated: &[(usize, usize)], decisions: 
 mod tests {
     use super::*;
     use crate::money::Usd;
-    use crate::span::{Cost, Kind};
+    use crate::span::{Cost, Kind, UsageSource};
 
     fn call(trace: u128, service: &str, scope: &str, times: (i64, i64)) -> Span {
         Span {
@@ -336,6 +340,12 @@ mod tests {
         let mut own = Span { usage, cost: cost(200, CostSource::Computed), ..program() };
         take_from_gateway(&mut own, &rich);
         assert_eq!((own.usage, own.cost), (usage, cost(200, CostSource::Computed)));
+
+        // What was estimated from the program's texts gives way to what was sent.
+        let estimated = Usage { input: Some(9), output: Some(2), source: Some(UsageSource::Estimated), ..Usage::default() };
+        let mut own = Span { usage: estimated, ..program() };
+        take_from_gateway(&mut own, &rich);
+        assert_eq!(own.usage.input, Some(1200));
 
         leave_to_program(&mut rich, &program());
         let decided = crate::counting::decide(&[Node::of(&rich)]);
