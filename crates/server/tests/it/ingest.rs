@@ -29,7 +29,7 @@ fn a_call_is_shown_to_the_token_and_the_cent() {
     let pipeline = trace["spans"].as_array().unwrap().iter().find(|span| span["op"] == "ai.pipeline").unwrap();
     assert_eq!(
         pipeline["subtree"],
-        json!({ "llm_calls": 1, "input_tokens": 1000, "output_tokens": 500, "cost": 0.00045, "unpriced_calls": 0 })
+        json!({ "llm_calls": 1, "input_tokens": 1000, "output_tokens": 500, "cost": 0.00045, "unpriced_calls": 0, "estimated_calls": 0 })
     );
     let span = server.ask(&format!("/traces/{:032x}/spans/{:016x}", 0xa1, 3));
     assert_eq!(span["input_messages"], json!([{ "role": "user", "parts": [{ "type": "text", "text": "東京の天気は？" }] }]));
