@@ -14,6 +14,10 @@ import { byCost } from './series';
 
 /** More would not fit beside each other. */
 const TAGS = 6;
+/** Among so many the program's own are looked for. */
+const LOOKED_AT = 40;
+/** Tags that SDKs set by themselves, on steps round a call: nobody asks for the cost by them. */
+const TECHNICAL = /^(subprocess|http|status|thread|runtime|os|browser|device|mechanism|handled|level|url|transaction)([._]|$)/;
 
 interface WhoseProps {
   project: Project;
@@ -23,11 +27,12 @@ interface WhoseProps {
 
 /** Cost by user, repository, team and whatever else programs tag their calls with. Nothing where there is neither. */
 export function Whose({ project, q, scope }: WhoseProps) {
-  const tags = useQuery(facetsQuery(project.id, scope, 'tag', undefined, TAGS));
+  const tags = useQuery(facetsQuery(project.id, scope, 'tag', undefined, LOOKED_AT));
   const users = useQuery(breakdownQuery(project.id, scope, 'user'));
   const [chosen, choose] = useState<string | null>(null);
   const hasUsers = users.data?.rows.some(({ key }) => key !== null) ?? false;
-  const all = [...(hasUsers ? [USER] : []), ...(tags.data?.values.map(({ value }) => `tag.${value}`) ?? [])];
+  const own = (tags.data?.values ?? []).filter(({ value }) => !TECHNICAL.test(value)).slice(0, TAGS);
+  const all = [...(hasUsers ? [USER] : []), ...own.map(({ value }) => `tag.${value}`)];
   const by = chosen !== null && all.includes(chosen) ? chosen : all[0];
   if (by === undefined) return null;
   return <By project={project} q={q} scope={scope} by={by} all={all} onChoose={choose} />;
