@@ -3,6 +3,7 @@
 use datafusion::prelude::{Expr, col, lit};
 
 use super::error::QueryError;
+use super::rolled::{self, Runs};
 use super::text;
 
 /// A property that spans have in common.
@@ -57,6 +58,22 @@ impl By {
         match self {
             By::Column(_, column) => col(*column),
             By::Tag(name) => text::json_text(col("tags"), name),
+        }
+    }
+
+    /// The place among the dimensions of roll-ups; `None` for what these do not tell apart.
+    pub(super) fn dimension(&self) -> Option<usize> {
+        match self {
+            By::Column(_, column) => rolled::dimension(column),
+            By::Tag(_) => None,
+        }
+    }
+
+    /// The same as [`is_run`](By::is_run), for cells.
+    pub(super) fn runs(&self) -> Runs {
+        match self {
+            By::Column(kind @ ("agent" | "tool"), _) => Runs::OfKind(kind),
+            _ => Runs::OfPipelines,
         }
     }
 

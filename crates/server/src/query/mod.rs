@@ -1,7 +1,7 @@
 //! Answers to questions about stored spans.
 //!
 //! A [`Project`] is a view of one project at one moment. `scan` makes its spans a table of the query engine, from buffer and
-//! segments alike; `fields` and `text` say what a filter means for its columns. `sums` answers summary, series, breakdown and facets
+//! segments alike; `rolled` makes cells of them, mostly from roll-ups; `fields` and `text` say what a filter means for its columns. `sums` answers summary, series, breakdown and facets
 //! by aggregation, `lists` finds the spans and traces of a list, `trace` and `tree` read whole traces and derive what needs all of
 //! them: sums below a span, its own time, how it compares. `answer` is what the API shows.
 //!
@@ -21,6 +21,7 @@ pub mod filter;
 mod lists;
 mod matcher;
 mod measure;
+mod rolled;
 mod rows;
 mod scan;
 mod sums;
@@ -50,10 +51,15 @@ const METADATA_CACHE: usize = 256 << 20;
 /// What the operators of all queries together may hold, in bytes.
 const MEMORY: usize = 1 << 30;
 
+/// Rows of segments from which on sums are made of roll-ups.
+const LEAST_ROWS: u64 = 50_000;
+
 /// Where queries run: what they share. Made once.
 #[derive(Debug, Clone)]
 pub struct Engine {
     runtime: Arc<RuntimeEnv>,
+    /// Sums over segments with fewer rows are made from the rows: that is as fast, and percentiles are exact.
+    least_rows: u64,
 }
 
 /// How a scan treats filters.
@@ -103,7 +109,7 @@ impl Engine {
     pub fn new() -> Engine {
         let built = RuntimeEnvBuilder::new().with_metadata_cache_limit(METADATA_CACHE).with_memory_limit(MEMORY, 1.0).build_arc();
         // Only a folder for spilling could fail to be made; the defaults do without.
-        Engine { runtime: built.unwrap_or_default() }
+        Engine { runtime: built.unwrap_or_default(), least_rows: LEAST_ROWS }
     }
 
     /// A project as it is in a snapshot. Costs nothing.

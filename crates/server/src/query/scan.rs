@@ -29,13 +29,20 @@ use crate::store::snapshot::{SegmentView, Snapshot};
 #[derive(Debug)]
 pub(super) struct Spans {
     snapshot: Arc<Snapshot>,
-    segments: Vec<Arc<SegmentView>>,
+    /// Segments, and which of their rows, where not all that hold.
+    segments: Vec<(Arc<SegmentView>, Option<Vec<Range<usize>>>)>,
 }
 
 impl Spans {
     pub(super) fn new(snapshot: Arc<Snapshot>, project: u64, from_us: i64, to_us: i64) -> Spans {
         let may_hold = |view: &&Arc<SegmentView>| view.segment.may_hold(project, from_us, to_us);
-        let segments = snapshot.segments.iter().filter(may_hold).cloned().collect();
+        let segments = snapshot.segments.iter().filter(may_hold).map(|view| (view.clone(), None)).collect();
+        Spans { snapshot, segments }
+    }
+
+    /// These rows of segments, none of them dead, and the whole buffer.
+    pub(super) fn of_rows(snapshot: Arc<Snapshot>, rows: Vec<(Arc<SegmentView>, Vec<Range<usize>>)>) -> Spans {
+        let segments = rows.into_iter().map(|(view, rows)| (view, Some(rows))).collect();
         Spans { snapshot, segments }
     }
 
@@ -59,8 +66,8 @@ impl Spans {
         }
         let mut groups = vec![FileGroup::default(); state.config().target_partitions().clamp(1, self.segments.len().max(1))];
         let count = groups.len();
-        for (index, view) in self.segments.iter().enumerate() {
-            groups[index % count].push(file(view));
+        for (index, (view, rows)) in self.segments.iter().enumerate() {
+            groups[index % count].push(file(view, rows.as_deref()));
         }
         let config = FileScanConfigBuilder::new(url, Arc::new(source))
             .with_file_groups(groups)
@@ -70,33 +77,36 @@ impl Spans {
     }
 }
 
-/// A segment, without its dead rows.
-fn file(view: &SegmentView) -> PartitionedFile {
+/// A segment: these rows, or all but the dead ones.
+fn file(view: &SegmentView, rows: Option<&[Range<usize>]>) -> PartitionedFile {
     let segment = &view.segment;
     let file = PartitionedFile::new(segment.path.to_string_lossy(), segment.bytes);
-    if view.dead.is_empty() {
-        return file;
-    }
-    let live = live_ranges(&view.dead, segment.rows as usize);
-    let selection = RowSelection::from_consecutive_ranges(live.into_iter(), segment.rows as usize);
+    let whole = [0..segment.rows as u32];
+    let live = match rows {
+        None if view.dead.is_empty() => return file,
+        None => &without(&whole, &view.dead),
+        Some(rows) => rows,
+    };
+    let selection = RowSelection::from_consecutive_ranges(live.iter().cloned(), segment.rows as usize);
     file.with_extension(ParquetRowSelection::new(selection))
 }
 
-/// What lies between the dead rows.
-fn live_ranges(dead: &[u32], rows: usize) -> Vec<Range<usize>> {
-    let mut ranges = Vec::new();
-    let mut start = 0;
-    for row in dead {
-        let row = *row as usize;
-        if row > start {
-            ranges.push(start..row);
+/// Rows, rising, without the dead ones, which rise too.
+pub(super) fn without(rows: &[Range<u32>], dead: &[u32]) -> Vec<Range<usize>> {
+    let mut live = Vec::new();
+    for rows in rows {
+        let mut start = rows.start;
+        for row in dead[dead.partition_point(|row| *row < rows.start)..].iter().take_while(|row| **row < rows.end) {
+            if *row > start {
+                live.push(start as usize..*row as usize);
+            }
+            start = row + 1;
         }
-        start = row + 1;
+        if start < rows.end {
+            live.push(start as usize..rows.end as usize);
+        }
     }
-    if start < rows {
-        ranges.push(start..rows);
-    }
-    ranges
+    live
 }
 
 #[async_trait]
@@ -138,8 +148,10 @@ mod tests {
 
     #[test]
     fn between_the_dead() {
-        assert_eq!(live_ranges(&[], 3), std::iter::once(0..3).collect::<Vec<_>>());
-        assert_eq!(live_ranges(&[0, 1, 4], 6), [2..4, 5..6]);
-        assert_eq!(live_ranges(&[0, 1, 2], 3), Vec::<Range<usize>>::new());
+        let whole = |rows: u32| [0..rows];
+        assert_eq!(without(&whole(3), &[]), std::iter::once(0..3).collect::<Vec<_>>());
+        assert_eq!(without(&whole(6), &[0, 1, 4]), [2..4, 5..6]);
+        assert_eq!(without(&whole(3), &[0, 1, 2]), Vec::<Range<usize>>::new());
+        assert_eq!(without(&[2..5, 7..9], &[0, 3, 5, 8, 9]), [2..3, 4..5, 7..8]);
     }
 }

@@ -1,6 +1,6 @@
 //! Sums over spans: of a range, over time, by a property, and the most frequent values.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;
@@ -14,7 +14,9 @@ use super::by::By;
 use super::columns::Column;
 use super::error::QueryError;
 use super::measure::{Bucket, Measure};
+use super::rolled::{Parts, Placed, Runs, Side, Totals};
 use super::{Project, Reading, Scope, fields, text};
+use crate::store::rollup::{HOUR_US, Sums};
 use crate::time::rfc3339;
 
 /// Points of one line at most.
@@ -103,6 +105,12 @@ impl Project {
     ///
     /// When the filter compares what cannot be compared, or the engine fails; so with all questions.
     pub async fn summary(&self, scope: &Scope) -> Result<Summary, QueryError> {
+        // Which traces and users a filter lets pass, roll-ups do not know.
+        if scope.filter.0.is_empty()
+            && let Some(parts) = self.parts(scope).await?
+        {
+            return Ok(rolled_summary(&parts));
+        }
         let mut sums = common(&col("is_run"))?;
         sums.extend([
             count_distinct(col("trace_id")).alias("traces"),
@@ -171,6 +179,18 @@ impl Project {
         if of_spans.is_empty() {
             return Ok(series);
         }
+        if let Some(lines) = self.rolled_lines(scope, bucket, by).await? {
+            for measure in of_spans {
+                let empty = if measure.is_duration() { None } else { Some(0.0) };
+                let values = |line: &BTreeMap<i64, Totals>| {
+                    let value = |number: i64| line.get(&number).and_then(|totals| measured(measure, totals)).or(empty);
+                    (first..first + count).map(value).collect()
+                };
+                let lines = lines.iter().map(|(key, line)| (key.clone(), values(line))).collect();
+                series.measures.insert(measure.name().to_owned(), largest(lines, &starts));
+            }
+            return Ok(series);
+        }
         let start = cast(col("start_time"), DataType::Int64);
         let number = ((start.clone() - start % lit(bucket.us())) / lit(bucket.us())).alias("number");
         let mut keys = vec![number];
@@ -200,6 +220,61 @@ impl Project {
         Ok(series)
     }
 
+    /// What each bucket adds up to, by a property where given; `None` where roll-ups cannot tell.
+    async fn rolled_lines(&self, scope: &Scope, bucket: Bucket, by: Option<&By>) -> Result<Option<Lines>, QueryError> {
+        let dimension = by.map(By::dimension);
+        if bucket.us() % HOUR_US != 0 || dimension == Some(None) {
+            return Ok(None);
+        }
+        let Some(parts) = self.parts(scope).await? else { return Ok(None) };
+        let mut lines = Lines::new();
+        if by.is_none() {
+            lines.insert(None, BTreeMap::new());
+        }
+        for placed in parts.cells() {
+            let key = dimension.flatten().and_then(|dimension| placed.text(dimension)).map(str::to_owned);
+            let line = lines.entry(key).or_default();
+            line.entry(placed.start_us().div_euclid(bucket.us())).or_default().add(&placed, Runs::OfPipelines);
+        }
+        Ok(Some(lines))
+    }
+
+    /// The rows of a breakdown from roll-ups; `None` where they cannot tell.
+    async fn rolled_rows(&self, scope: &Scope, by: &By, minutes: f64) -> Result<Option<Vec<BreakdownRow>>, QueryError> {
+        let Some(dimension) = by.dimension() else { return Ok(None) };
+        let Some(parts) = self.parts(scope).await? else { return Ok(None) };
+        let mut rows: HashMap<Option<&str>, (Totals, BTreeSet<&str>)> = HashMap::new();
+        let cells: Vec<Placed> = parts.cells().collect();
+        for placed in &cells {
+            let (totals, providers) = rows.entry(placed.text(dimension)).or_default();
+            totals.add(placed, by.runs());
+            providers.extend(Parts::provider_of(placed));
+        }
+        let row = |(key, (totals, providers)): (Option<&str>, (Totals, BTreeSet<&str>))| {
+            let (calls, runs) = (&totals.calls, &totals.runs);
+            BreakdownRow {
+                key: key.map(str::to_owned),
+                spans: totals.spans,
+                llm_calls: calls.sums.spans,
+                failed_llm_calls: calls.failed,
+                input_tokens: tokens(calls.sums.input_tokens),
+                output_tokens: tokens(calls.sums.output_tokens),
+                cost: rolled_cost(&calls.sums),
+                unpriced_calls: calls.sums.unpriced,
+                duration_ms: rolled_percentiles(calls),
+                cache_read_tokens: tokens(calls.sums.cache_read),
+                cache_write_tokens: tokens(calls.sums.cache_write),
+                reasoning_tokens: tokens(calls.sums.reasoning),
+                provider: providers.first().filter(|_| providers.len() == 1).map(|provider| (*provider).to_owned()),
+                runs: runs.sums.spans,
+                failed_runs: runs.failed,
+                runs_per_minute: (minutes > 0.0).then(|| runs.sums.spans as f64 / minutes),
+                run_duration_ms: RunDurations { mean: runs.mean_ms(), p50: runs.percentile_ms(0.5), p95: runs.percentile_ms(0.95) },
+            }
+        };
+        Ok(Some(rows.into_iter().map(row).collect()))
+    }
+
     /// Sums by a property. Rows without a value are shown where they have calls.
     ///
     /// # Errors
@@ -210,22 +285,14 @@ impl Project {
         let order = ORDERS.iter().find(|(name, _)| *name == field).map(|(_, order)| *order);
         let order =
             order.ok_or_else(|| QueryError::BadSort { sort: sort.to_owned(), known: ORDERS.iter().map(|(name, _)| *name).collect() })?;
-        let is_run = by.is_run();
-        let mut sums = common(&is_run)?;
-        let run_duration = cast(col("duration_us"), DataType::Float64);
-        sums.extend([
-            min(col("provider")).filter(is_call()).build()?.alias("provider"),
-            max(col("provider")).filter(is_call()).build()?.alias("last_provider"),
-            avg(run_duration).filter(is_run.clone()).build()?.alias("run_mean"),
-            percentile(is_run.clone(), 0.5, "run_p50")?,
-            percentile(is_run, 0.95, "run_p95")?,
-        ]);
         let minutes = {
             let (from_us, to_us) = self.ends(scope).await?;
             (to_us.saturating_sub(from_us)) as f64 / 60e6
         };
-        let batches = self.spans_of(Reading::Much, scope)?.aggregate(vec![by.key().alias("key")], sums)?.collect().await?;
-        let mut rows: Vec<BreakdownRow> = batches.iter().flat_map(|batch| breakdown_rows(batch, minutes)).collect();
+        let mut rows = match self.rolled_rows(scope, by, minutes).await? {
+            Some(rows) => rows,
+            None => self.scanned_rows(scope, by, minutes).await?,
+        };
         rows.retain(|row| {
             row.llm_calls > 0
                 || (by.has_runs() && row.key.is_some() && (row.runs > 0 || !matches!(by, By::Column("pipeline" | "agent" | "tool", _))))
@@ -245,6 +312,22 @@ impl Project {
         });
         rows.truncate(limit);
         Ok(rows)
+    }
+
+    /// The rows of a breakdown from the spans themselves.
+    async fn scanned_rows(&self, scope: &Scope, by: &By, minutes: f64) -> Result<Vec<BreakdownRow>, QueryError> {
+        let is_run = by.is_run();
+        let mut sums = common(&is_run)?;
+        let run_duration = cast(col("duration_us"), DataType::Float64);
+        sums.extend([
+            min(col("provider")).filter(is_call()).build()?.alias("provider"),
+            max(col("provider")).filter(is_call()).build()?.alias("last_provider"),
+            avg(run_duration).filter(is_run.clone()).build()?.alias("run_mean"),
+            percentile(is_run.clone(), 0.5, "run_p50")?,
+            percentile(is_run, 0.95, "run_p95")?,
+        ]);
+        let batches = self.spans_of(Reading::Much, scope)?.aggregate(vec![by.key().alias("key")], sums)?.collect().await?;
+        Ok(batches.iter().flat_map(|batch| breakdown_rows(batch, minutes)).collect())
     }
 
     /// The most frequent values of a field that begin so, whatever the case of letters. `tag` is the names of tags.
@@ -320,6 +403,74 @@ impl Project {
             .find(|batch| batch.num_rows() > 0)
             .map(|batch| (Column::of(batch, "first").int(0), Column::of(batch, "last").int(0)));
         Ok(ends.and_then(|(first, last)| first.zip(last)))
+    }
+}
+
+/// What each bucket of each line adds up to.
+type Lines = BTreeMap<Option<String>, BTreeMap<i64, Totals>>;
+
+/// A sum that the query engine would show as nothing when it is negative.
+fn tokens(sum: i64) -> u64 {
+    u64::try_from(sum).unwrap_or(0)
+}
+
+fn rolled_usd(sums: &Sums) -> Usd {
+    Usd(i64::try_from(sums.cost).unwrap_or(if sums.cost < 0 { i64::MIN } else { i64::MAX }))
+}
+
+fn rolled_cost(calls: &Sums) -> Option<f64> {
+    dollars((calls.priced > 0).then(|| rolled_usd(calls)), calls.spans)
+}
+
+fn rolled_percentiles(side: &Side) -> Percentiles {
+    Percentiles { p50: side.percentile_ms(0.5), p95: side.percentile_ms(0.95), p99: side.percentile_ms(0.99) }
+}
+
+fn rolled_summary(parts: &Parts) -> Summary {
+    let mut totals = Totals::default();
+    parts.cells().for_each(|placed| totals.add(&placed, Runs::OfPipelines));
+    let calls = &totals.calls;
+    Summary {
+        spans: totals.spans,
+        traces: parts.traces(),
+        llm_calls: calls.sums.spans,
+        failed_llm_calls: calls.failed,
+        errors: 0,
+        input_tokens: tokens(calls.sums.input_tokens),
+        output_tokens: tokens(calls.sums.output_tokens),
+        cost: rolled_cost(&calls.sums),
+        unpriced_calls: calls.sums.unpriced,
+        duration_ms: rolled_percentiles(calls),
+        runs: totals.runs.sums.spans,
+        failed_runs: totals.runs.failed,
+        new_input_tokens: tokens(calls.sums.usage_input),
+        cache_read_tokens: tokens(calls.sums.cache_read),
+        cache_write_tokens: tokens(calls.sums.cache_write),
+        reasoning_tokens: tokens(calls.sums.reasoning),
+        calls_without_usage: totals.calls_without_usage,
+        unpriced_models: parts.unpriced_models(),
+        users: parts.users(),
+    }
+}
+
+/// A measure of what was added up.
+fn measured(measure: Measure, totals: &Totals) -> Option<f64> {
+    let calls = &totals.calls;
+    match measure {
+        Measure::Calls => Some(calls.sums.spans as f64),
+        Measure::Failed => Some(calls.failed as f64),
+        Measure::Cost => Some(rolled_usd(&calls.sums).dollars()),
+        Measure::InputTokens => Some(calls.sums.input_tokens as f64),
+        Measure::OutputTokens => Some(calls.sums.output_tokens as f64),
+        Measure::NewInputTokens => Some(calls.sums.usage_input as f64),
+        Measure::CacheReadTokens => Some(calls.sums.cache_read as f64),
+        Measure::CacheWriteTokens => Some(calls.sums.cache_write as f64),
+        Measure::ReasoningTokens => Some(calls.sums.reasoning as f64),
+        Measure::DurationP50 => calls.percentile_ms(0.5),
+        Measure::DurationP95 => calls.percentile_ms(0.95),
+        Measure::DurationP99 => calls.percentile_ms(0.99),
+        Measure::Runs => Some(totals.runs.sums.spans as f64),
+        Measure::Spans | Measure::Errors => Some(totals.spans as f64),
     }
 }
 

@@ -27,6 +27,12 @@ pub(super) fn trace_hash(project: u64, trace: TraceId) -> u64 {
     mix(low ^ (trace.0 >> 64) as u64)
 }
 
+/// The hash by which a text is counted once.
+pub(super) fn text_hash(text: &str) -> u64 {
+    let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    text.as_bytes().chunks(8).fold(mix(text.len() as u64), |hash, bytes| mix(hash ^ word(bytes)))
+}
+
 fn mix(mut word: u64) -> u64 {
     word ^= word >> 33;
     word = word.wrapping_mul(0xff51_afd7_ed55_8ccd);
@@ -43,6 +49,7 @@ mod tests {
     fn hashes_are_what_files_already_hold() {
         let key = Key { project: 1, trace: TraceId(0x0123_4567_89ab_cdef_0011_2233_4455_6677), span: SpanId(42) };
         assert_eq!((trace_hash(key.project, key.trace), key.hash()), (11_346_154_887_340_180_201, 9_411_340_737_861_574_137));
+        assert_eq!(text_hash("user-0042"), 1_404_638_452_887_040_681);
     }
 
     #[test]

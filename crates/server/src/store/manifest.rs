@@ -11,6 +11,7 @@ use rusqlite::{Connection, ErrorCode, params};
 use super::bits::Bits;
 use super::error::StoreError;
 use super::folder::Folder;
+use super::rollup::Kept;
 use super::snapshot::Segment;
 
 /// The format of the tables.
@@ -97,6 +98,7 @@ impl Manifest {
                     min_start_us: row.get(3)?,
                     max_start_us: row.get(4)?,
                     projects: serde_json::from_str(&row.get::<_, String>(5)?).unwrap_or_default(),
+                    rollup: Kept::default(),
                     replaced: AtomicBool::new(false),
                 };
                 let dead = row.get::<_, Vec<u8>>(6)?;
@@ -153,7 +155,17 @@ mod tests {
     fn segment(folder: &Folder, id: u64) -> Segment {
         let path = folder.segment(id);
         let projects = vec![1, u64::MAX];
-        Segment { id, path, rows: 9, bytes: 99, min_start_us: -5, max_start_us: 5, projects, replaced: AtomicBool::new(false) }
+        Segment {
+            id,
+            path,
+            rows: 9,
+            bytes: 99,
+            min_start_us: -5,
+            max_start_us: 5,
+            projects,
+            rollup: Kept::default(),
+            replaced: AtomicBool::new(false),
+        }
     }
 
     #[test]

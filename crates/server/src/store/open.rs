@@ -18,6 +18,7 @@ use super::group::{Group, Readers};
 use super::log::{self, Log};
 use super::manifest::Manifest;
 use super::responses::Responses;
+use super::rollup;
 use super::segment::ids::Ids;
 use super::segment::order::{KEY_COLUMNS, keys};
 use super::segment::read::Reader;
@@ -99,7 +100,7 @@ fn remove_orphans(folder: &Folder, named: &[u64]) -> Result<(), StoreError> {
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         let number = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse::<u64>().ok());
         let is_orphan = match (extension, number) {
-            ("parquet" | "ids", Some(number)) => !named.contains(&number),
+            ("parquet" | "ids" | rollup::EXTENSION, Some(number)) => !named.contains(&number),
             ("new", _) => true,
             _ => false,
         };

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::RecordBatch;
 
+use super::rollup::{self, Kept, Rollup};
+
 /// All stored spans at one moment. It stays readable for as long as it is held, whatever is written, merged or deleted meanwhile.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
@@ -52,6 +54,8 @@ pub struct Segment {
     pub max_start_us: i64,
     /// Projects that have rows in it, rising.
     pub projects: Vec<u64>,
+    /// Its roll-up.
+    pub(super) rollup: Kept,
     /// Set when the manifest no longer names it.
     pub(super) replaced: AtomicBool,
 }
@@ -60,6 +64,11 @@ impl Segment {
     /// True unless all of the segment's spans start outside of `from_us..to_us` or belong to other projects.
     pub fn may_hold(&self, project: u64, from_us: i64, to_us: i64) -> bool {
         self.projects.binary_search(&project).is_ok() && self.min_start_us < to_us && self.max_start_us >= from_us
+    }
+
+    /// What its spans add up to, dead ones included; `None` where that cannot be told. Reads a file the first time.
+    pub fn rollup(&self) -> Option<Arc<Rollup>> {
+        self.rollup.get(&self.path)
     }
 
     /// Lets the files go when the last reader has finished.
@@ -74,6 +83,7 @@ impl Drop for Segment {
             // A file that stays behind is removed at the next start: the manifest does not name it.
             let _ = std::fs::remove_file(&self.path);
             let _ = std::fs::remove_file(self.path.with_extension("ids"));
+            let _ = std::fs::remove_file(self.path.with_extension(rollup::EXTENSION));
         }
     }
 }

@@ -16,6 +16,7 @@ use super::ids::{self, Ids};
 use super::order::RowKey;
 use crate::store::error::StoreError;
 use crate::store::folder::sync_folder;
+use crate::store::rollup::{self, Kept};
 use crate::store::schema::SCHEMA;
 use crate::store::snapshot::Segment;
 
@@ -43,12 +44,15 @@ pub(in crate::store) fn write(
 ) -> Result<(Segment, Ids), StoreError> {
     let temporary = path.with_extension("parquet.new");
     let mut bytes = 0;
+    let mut rollup = rollup::Builder::default();
     durably(&temporary, path, |file| {
         let wrap = |error: parquet::errors::ParquetError| StoreError::segment("write", path, error);
         let properties = properties(rows_per_group);
         let mut writer = ArrowWriter::try_new(file, SCHEMA.clone(), Some(properties)).map_err(wrap)?;
         for chunk in rows.chunks(CHUNK) {
-            writer.write(&rows_of(chunk)?).map_err(wrap)?;
+            let batch = rows_of(chunk)?;
+            rollup.add(&batch);
+            writer.write(&batch).map_err(wrap)?;
         }
         writer.finish().map_err(wrap)?;
         bytes = writer.bytes_written() as u64;
@@ -69,8 +73,10 @@ pub(in crate::store) fn write(
         min_start_us: rows.iter().map(|row| row.start_us).min().unwrap_or(0),
         max_start_us: rows.iter().map(|row| row.start_us).max().unwrap_or(0),
         projects,
+        rollup: Kept::default(),
         replaced: AtomicBool::new(false),
     };
+    segment.rollup.keep(path, rollup.finish());
     Ok((segment, ids))
 }
 

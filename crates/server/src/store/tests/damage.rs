@@ -106,11 +106,11 @@ async fn what_no_manifest_names_is_removed() {
     store.close().await.unwrap();
     drop(store);
     let segments = dir.path().join("segments");
-    for name in ["0000000099.parquet", "0000000099.ids", "0000000098.parquet.new"] {
+    for name in ["0000000099.parquet", "0000000099.ids", "0000000099.hours", "0000000098.parquet.new"] {
         std::fs::write(segments.join(name), "rest of a flush").unwrap();
     }
     let store = Store::open(dir.path(), small()).unwrap();
-    assert_eq!(std::fs::read_dir(&segments).unwrap().count(), 2);
+    assert_eq!(std::fs::read_dir(&segments).unwrap().count(), 3);
     assert_eq!(rows(&store.snapshot()).len(), 6);
 }
 
