@@ -81,26 +81,6 @@ pub(super) fn column(field: &str) -> Option<&'static str> {
     COLUMNS.iter().find(|(name, _, holds)| *name == field && matches!(holds, Holds::Text)).map(|(_, column, _)| *column)
 }
 
-/// Whether a text, where there is one, is what a test of its field asks for. It says what [`condition`] says of rows; a comparison,
-/// which is about numbers, holds for none.
-pub(super) fn passes(test: &Test, value: Option<&str>) -> bool {
-    let is = |value: &str, wanted: &String| {
-        let bare = wanted.trim_start_matches('*').trim_end_matches('*');
-        match (wanted.starts_with('*'), wanted.ends_with('*')) {
-            (false, false) => value == wanted,
-            (true, false) => value.ends_with(bare),
-            (false, true) => value.starts_with(bare),
-            (true, true) => value.contains(bare),
-        }
-    };
-    match test {
-        Test::Present => value.is_some(),
-        // None named means that any will do, absent ones too.
-        Test::OneOf(wanted) => wanted.is_empty() || value.is_some_and(|value| wanted.iter().any(|wanted| is(value, wanted))),
-        Test::Compare(..) => false,
-    }
-}
-
 /// The texts of a field, for its most frequent values.
 pub(super) fn texts(field: &str) -> Result<Expr, QueryError> {
     match place(field)? {

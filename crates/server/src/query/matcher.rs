@@ -44,20 +44,20 @@ enum Asks {
 
 /// A text, with a star for anything at either end.
 #[derive(Debug, Clone)]
-struct Pattern {
+pub(super) struct Pattern {
     bare: String,
     /// Anything may stand before, after.
     open: (bool, bool),
 }
 
 impl Pattern {
-    fn new(text: &str) -> Pattern {
+    pub(super) fn new(text: &str) -> Pattern {
         let open = (text.starts_with('*'), text.ends_with('*'));
         let bare = if open == (false, false) { text } else { text.trim_start_matches('*').trim_end_matches('*') };
         Pattern { bare: bare.to_owned(), open }
     }
 
-    fn holds(&self, text: &str) -> bool {
+    pub(super) fn holds(&self, text: &str) -> bool {
         match self.open {
             (false, false) => text == self.bare,
             (true, false) => text.ends_with(&self.bare),

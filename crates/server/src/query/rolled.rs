@@ -12,6 +12,7 @@ use futures::StreamExt;
 use super::error::QueryError;
 use super::fields;
 use super::filter::{Term, Test};
+use super::matcher::Pattern;
 use super::scan::{Spans, without};
 use super::{Project, Reading, Scope};
 use crate::store::rollup::{Builder, Cell, DIMENSIONS, HOUR_US, Hour, Rollup, Spread, Sums, TOTALS};
@@ -35,8 +36,20 @@ pub(super) struct Parts {
     tests: Vec<DimensionTest>,
 }
 
-/// A term of a filter: the dimension, whether it must not hold, what must.
-type DimensionTest = (usize, bool, Test);
+/// A term of a filter about a dimension.
+struct DimensionTest {
+    dimension: usize,
+    /// Whether it must not hold.
+    not: bool,
+    /// One of which the value must be; `None` for any.
+    patterns: Option<Vec<Pattern>>,
+}
+
+impl DimensionTest {
+    fn holds(&self, value: Option<&str>) -> bool {
+        value.is_some_and(|value| self.patterns.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| pattern.holds(value))))
+    }
+}
 
 /// A cell and where it stands.
 #[derive(Clone, Copy)]
@@ -66,7 +79,7 @@ impl Placed<'_> {
     }
 
     fn passes(&self, tests: &[DimensionTest]) -> bool {
-        tests.iter().all(|(dimension, not, test)| fields::passes(test, self.text(*dimension)) != *not)
+        tests.iter().all(|test| test.holds(self.text(test.dimension)) != test.not)
     }
 }
 
@@ -231,11 +244,14 @@ impl Project {
 
 /// The terms of a filter, where all are about dimensions.
 fn dimension_tests(scope: &Scope) -> Option<Vec<DimensionTest>> {
-    let test = |term: &Term| match term {
-        Term::Field { not, field, test: test @ (Test::OneOf(_) | Test::Present) } => {
-            Some((dimension(fields::column(field)?)?, *not, test.clone()))
-        }
-        _ => None,
+    let test = |term: &Term| {
+        let Term::Field { not, field, test } = term else { return None };
+        let patterns = match test {
+            Test::Present => None,
+            Test::OneOf(values) => Some(values.iter().map(|value| Pattern::new(value)).collect()),
+            Test::Compare(..) => return None,
+        };
+        Some(DimensionTest { dimension: dimension(fields::column(field)?)?, not: *not, patterns })
     };
     scope.filter.0.iter().map(test).collect()
 }
