@@ -23,6 +23,7 @@ const KIND: usize = 0;
 const STATUS: usize = 1;
 pub(super) const PROVIDER: usize = 2;
 pub(super) const MODEL: usize = 3;
+const USAGE_SOURCE: usize = 4;
 
 /// The place of a column among the dimensions.
 pub(super) fn dimension(column: &str) -> Option<usize> {
@@ -99,6 +100,8 @@ pub(super) struct Totals {
     pub(super) calls: Side,
     /// Successful calls without usage.
     pub(super) calls_without_usage: u64,
+    /// Of calls whose tokens were counted from texts.
+    pub(super) estimated: Sums,
     /// Of runs.
     pub(super) runs: Side,
 }
@@ -139,6 +142,9 @@ impl Totals {
             self.calls.add(placed);
             if placed.is(STATUS, "ok") {
                 self.calls_without_usage += sums.without_usage;
+            }
+            if placed.is(USAGE_SOURCE, "estimated") {
+                self.estimated.add(sums);
             }
         }
         let is_run = match runs {
@@ -304,7 +310,7 @@ mod tests {
 
     #[test]
     fn places_are_what_they_say() {
-        let names = [(KIND, "kind"), (STATUS, "status"), (PROVIDER, "provider"), (MODEL, "model")];
+        let names = [(KIND, "kind"), (STATUS, "status"), (PROVIDER, "provider"), (MODEL, "model"), (USAGE_SOURCE, "usage_source")];
         assert!(names.iter().all(|(place, name)| DIMENSIONS[*place] == *name));
     }
 

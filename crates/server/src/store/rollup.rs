@@ -26,8 +26,21 @@ use super::state::lock;
 pub const HOUR_US: i64 = 3_600_000_000;
 
 /// Columns by whose values spans are told apart. What nearly every span has another value of is not among them.
-pub const DIMENSIONS: [&str; 12] =
-    ["kind", "status", "provider", "model", "op", "pipeline", "agent", "tool", "prompt", "release", "environment", "service"];
+pub const DIMENSIONS: [&str; 13] = [
+    "kind",
+    "status",
+    "provider",
+    "model",
+    "usage_source",
+    "op",
+    "pipeline",
+    "agent",
+    "tool",
+    "prompt",
+    "release",
+    "environment",
+    "service",
+];
 
 /// The other columns that a roll-up is made from.
 pub const TOTALS: [&str; 17] = [
