@@ -112,14 +112,14 @@ def measure(args, duckdb, loadgen, folder, base):
     segments = folder / "data/segments"
     print("== waiting for the segments", file=sys.stderr)
     files, unchanged = [], 0
-    while unchanged < 20 or duckdb.sql(f"SELECT count(*) FROM '{segments}/*.parquet'").fetchone()[0] < args.spans:
+    while unchanged < 20 or duckdb.sql(f"SELECT count(*) FROM '{segments}/*.parquet'").fetchall()[0][0] < args.spans:
         time.sleep(0.5)
         now = sorted(path.name for path in segments.glob("*.parquet"))
         files, unchanged = now, unchanged + 1 if now == files and now else 0
     duck = duckdb.connect()
     duck.execute("SET threads = 2")
     duck.execute(f"CREATE VIEW spans AS SELECT * FROM '{segments}/*.parquet'")
-    user = duck.sql("SELECT user_id FROM spans LIMIT 1").fetchone()[0]
+    user = duck.sql("SELECT user_id FROM spans LIMIT 1").fetchall()[0][0]
     trace = facts["sample_trace_ids"][len(facts["sample_trace_ids"]) // 2]
 
     print(f"{len(files)} segments, {sum((segments / name).stat().st_size for name in files) / args.spans:.0f} bytes a span")

@@ -29,9 +29,11 @@ use crate::store::snapshot::{SegmentView, Snapshot};
 #[derive(Debug)]
 pub(super) struct Spans {
     snapshot: Arc<Snapshot>,
-    /// Segments, and which of their rows, where not all that hold.
-    segments: Vec<(Arc<SegmentView>, Option<Vec<Range<usize>>>)>,
+    segments: Vec<(Arc<SegmentView>, Wanted)>,
 }
+
+/// Which rows of a segment are wanted; `None` for all that hold.
+type Wanted = Option<Vec<Range<usize>>>;
 
 impl Spans {
     pub(super) fn new(snapshot: Arc<Snapshot>, project: u64, from_us: i64, to_us: i64) -> Spans {
@@ -81,10 +83,10 @@ impl Spans {
 fn file(view: &SegmentView, rows: Option<&[Range<usize>]>) -> PartitionedFile {
     let segment = &view.segment;
     let file = PartitionedFile::new(segment.path.to_string_lossy(), segment.bytes);
-    let whole = [0..segment.rows as u32];
+    let whole = 0..segment.rows as u32;
     let live = match rows {
         None if view.dead.is_empty() => return file,
-        None => &without(&whole, &view.dead),
+        None => &without(std::slice::from_ref(&whole), &view.dead),
         Some(rows) => rows,
     };
     let selection = RowSelection::from_consecutive_ranges(live.iter().cloned(), segment.rows as usize);
@@ -148,10 +150,10 @@ mod tests {
 
     #[test]
     fn between_the_dead() {
-        let whole = |rows: u32| [0..rows];
-        assert_eq!(without(&whole(3), &[]), std::iter::once(0..3).collect::<Vec<_>>());
-        assert_eq!(without(&whole(6), &[0, 1, 4]), [2..4, 5..6]);
-        assert_eq!(without(&whole(3), &[0, 1, 2]), Vec::<Range<usize>>::new());
+        let all_but = |rows: u32, dead: &[u32]| without(std::slice::from_ref(&(0..rows)), dead);
+        assert_eq!(all_but(3, &[]), std::iter::once(0..3).collect::<Vec<_>>());
+        assert_eq!(all_but(6, &[0, 1, 4]), [2..4, 5..6]);
+        assert_eq!(all_but(3, &[0, 1, 2]), Vec::<Range<usize>>::new());
         assert_eq!(without(&[2..5, 7..9], &[0, 3, 5, 8, 9]), [2..3, 4..5, 7..8]);
     }
 }
