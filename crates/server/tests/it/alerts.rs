@@ -85,7 +85,8 @@ fn a_budget_that_passes_its_limit_rings_with_the_culprit_and_survives_a_kill() {
     assert_eq!(server.ask("/budgets/Day/state")["used_up"], false);
 
     assert_eq!(server.envelope(call(2, "q", "a")).status, 200);
-    let found = eventually(&server, "/alerts/incidents", |found| found["open"] == 2);
+    // What opens and what worsens is written down one after the other.
+    let found = eventually(&server, "/alerts/incidents", |found| found["open"] == 2 && found.to_string().contains("\"critical\""));
     let named = |name: &str| found["incidents"].as_array().unwrap().iter().find(|one| one["rule_name"] == name).unwrap().clone();
     let (day, calls) = (named("Day"), named("Calls"));
     assert_eq!(
