@@ -104,6 +104,7 @@ impl App {
             public_url,
             data: config.data.clone(),
             retention_days: config.retention_days,
+            reserve_bytes: config.disk.reserve_bytes,
             started: Instant::now(),
             stop: CancellationToken::new(),
         };
@@ -207,7 +208,12 @@ fn open_stores(config: &Config) -> anyhow::Result<Opened> {
     // Metadata first, since it makes the folder; the store's lock then says whether the folder is ours.
     let meta = Arc::new(Meta::open(&config.data)?);
     let prices = Prices::open(meta.clone(), &config.data, &config.prices)?;
-    let store = Store::open(&config.data, StoreConfig { prices: prices.books().clone(), ..StoreConfig::default() })?;
+    let of_store = StoreConfig {
+        prices: prices.books().clone(),
+        reserve_bytes: config.disk.reserve_bytes,
+        ..StoreConfig::default()
+    };
+    let store = Store::open(&config.data, of_store)?;
     meta.first_key(Some(config.dsn_key.as_str()).filter(|key| !key.is_empty()))?;
     let errors = Errors::open(&config.data)?;
     let scores = Scores::open(&config.data)?;

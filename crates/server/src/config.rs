@@ -28,8 +28,24 @@ pub struct Config {
     pub log_format: LogFormat,
     /// What may come in.
     pub ingest: Ingest,
+    /// How the disk is used.
+    pub disk: Disk,
     /// Where messages may go.
     pub notify: Notify,
+}
+
+/// How the disk is used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Disk {
+    /// Bytes that intake leaves free.
+    pub reserve_bytes: u64,
+}
+
+impl Default for Disk {
+    fn default() -> Self {
+        Disk { reserve_bytes: 256 << 20 }
+    }
 }
 
 /// Where messages of alerts may go.
@@ -89,6 +105,7 @@ impl Default for Config {
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             ingest: Ingest::default(),
+            disk: Disk::default(),
             notify: Notify::default(),
         }
     }
@@ -150,6 +167,11 @@ pub const SETTINGS: &[Setting] = &[
         path: "ingest.otlp_ports",
         variable: "HINOMI_INGEST_OTLP_PORTS",
         about: "true opens OTLP's standard ports 4317 and 4318 too",
+    },
+    Setting {
+        path: "disk.reserve_bytes",
+        variable: "HINOMI_DISK_RESERVE_BYTES",
+        about: "bytes of the disk that are left free: below, nothing is taken in until there is room again",
     },
     Setting {
         path: "notify.allow",

@@ -121,6 +121,22 @@ pub fn open_reader(path: &Path) -> Result<Connection, SqliteError> {
     Ok(connection)
 }
 
+/// Says what is wrong with a database, without changing anything in it. `known` is the newest format that this version reads.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn examine(path: &Path, known: u32) -> Result<(), SqliteError> {
+    let failed = SqliteError::of(path);
+    let connection = open_reader(path)?;
+    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(&failed)?;
+    if found > known {
+        return Err(SqliteError::Newer { path: path.to_owned(), found, known });
+    }
+    let said: String = connection.pragma_query_value(None, "integrity_check", |row| row.get(0)).map_err(&failed)?;
+    if said == "ok" { Ok(()) } else { Err(SqliteError::Damaged { path: path.to_owned(), reason: said }) }
+}
+
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(PATIENCE)?;
     connection.pragma_update(None, "journal_mode", "wal")?;

@@ -662,12 +662,14 @@ export interface System {
   version: string;
   uptime_s: number;
   data_dir: string;
-  disk: { segments_bytes: number; log_bytes: number; free_bytes: number };
+  disk: { segments_bytes: number; log_bytes: number; free_bytes: number | null; reserve_bytes: number };
   spans: { stored: number; buffered: number };
   segments: number;
   memory_bytes: number;
   retention_days: number;
   oldest: string | null;
+  /** What is wrong, in words. */
+  problems: string[];
 }
 
 /** What a `change` event of the live stream tells. */

@@ -49,7 +49,7 @@ pub use preview::{Preview, PreviewError, preview};
 pub use ring::{ScoreOf, Surroundings};
 pub use rule::{Compare, NoData, Rule, Telling};
 pub use state::{BudgetState, GroupState, RuleState};
-pub use table::{Kept, Wanted};
+pub use table::{FORMAT, Kept, Wanted};
 
 use crate::sqlite::SqliteError;
 use bell::Bell;

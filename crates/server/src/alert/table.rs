@@ -18,6 +18,9 @@ use super::rule::Rule;
 use crate::notify::notice::Notice;
 use crate::sqlite::{self, SqliteError};
 
+/// The format that is written, and the newest that is read.
+pub const FORMAT: u32 = STEPS.len() as u32;
+
 const STEPS: [&str; 1] = ["
     -- Rules and budgets share their numbers, so that an incident and a message need one number only.
     CREATE TABLE rules (

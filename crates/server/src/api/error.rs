@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::again::PerhapsDamaged;
 use crate::errors::ErrorsError;
 use crate::meta::MetaError;
 use crate::query::QueryError;
@@ -17,6 +18,8 @@ use crate::query::filter::FilterError;
 pub struct ApiError {
     status: StatusCode,
     said: Said,
+    /// Whether damaged files make an answer fail so.
+    perhaps_damaged: bool,
 }
 
 /// What a client reads.
@@ -40,7 +43,7 @@ struct Said {
 
 impl ApiError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> ApiError {
-        ApiError { status, said: Said { code, message: message.into(), hint: None } }
+        ApiError { status, said: Said { code, message: message.into(), hint: None }, perhaps_damaged: false }
     }
 
     /// Says what to do about it.
@@ -84,7 +87,11 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        (self.status, Json(Body { error: self.said })).into_response()
+        let mut response = (self.status, Json(Body { error: self.said })).into_response();
+        if self.perhaps_damaged {
+            response.extensions_mut().insert(PerhapsDamaged);
+        }
+        response
     }
 }
 
@@ -96,7 +103,11 @@ impl From<FilterError> for ApiError {
 
 impl From<QueryError> for ApiError {
     fn from(error: QueryError) -> ApiError {
-        if error.is_users() { ApiError::bad_request("bad_query", error.to_string()) } else { ApiError::internal(error) }
+        if error.is_users() {
+            return ApiError::bad_request("bad_query", error.to_string());
+        }
+        let perhaps_damaged = error.is_of_files();
+        ApiError { perhaps_damaged, ..ApiError::internal(error) }
     }
 }
 

@@ -2,6 +2,7 @@
 //! description together; the description is served at `/api/v1/openapi.json`.
 
 mod access;
+mod again;
 mod alerts;
 mod ask;
 mod bill;
@@ -85,6 +86,8 @@ pub struct Api {
     pub data: PathBuf,
     /// Days that spans are kept where a project does not say.
     pub retention_days: u32,
+    /// Bytes of the disk that intake leaves free.
+    pub reserve_bytes: u64,
     /// When the server started.
     pub started: Instant,
     /// Ends the live streams, so that the server can stop.
@@ -144,6 +147,7 @@ impl utoipa::Modify for Security {
 /// All routes, with the description that they give of themselves.
 pub fn routes(api: Arc<Api>) -> Router {
     let (router, description) = described().split_for_parts();
+    let router = router.route_layer(axum::middleware::from_fn_with_state(api.clone(), again::without_damaged));
     let router = router.route_layer(axum::middleware::from_fn_with_state(known::of(&description), known::check));
     let description = Arc::new(description);
     let router = router.route("/api/v1/openapi.json", axum::routing::get(move || async move { Json((*description).clone()) }));

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::access::Caller;
 use super::{Api, ApiError};
+use crate::store::free_bytes;
 use crate::time::rfc3339;
 
 /// The server.
@@ -35,6 +36,8 @@ struct Disk {
     log_bytes: u64,
     /// Null where the platform does not say.
     free_bytes: Option<u64>,
+    /// While less than this is free, nothing is taken in.
+    reserve_bytes: u64,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -62,7 +65,8 @@ pub(super) async fn system(State(api): State<Arc<Api>>, caller: Caller) -> Resul
         disk: Disk {
             segments_bytes: stats.segment_bytes,
             log_bytes: stats.log_bytes,
-            free_bytes: rustix::fs::statvfs(&api.data).ok().map(|disk| disk.f_bavail * disk.f_frsize),
+            free_bytes: free_bytes(&api.data),
+            reserve_bytes: api.reserve_bytes,
         },
         spans: Spans { stored: stats.rows, buffered: stats.buffered_rows },
         segments: stats.segments,

@@ -20,6 +20,9 @@ use utoipa::ToSchema;
 use crate::sqlite::{self, SqliteError};
 use crate::time::rfc3339;
 
+/// The format that is written, and the newest that is read.
+pub const FORMAT: u32 = STEPS.len() as u32;
+
 const STEPS: [&str; 1] = ["
     CREATE TABLE lines (
         project       INTEGER NOT NULL,

@@ -3,6 +3,7 @@
 mod alerts;
 mod bill;
 mod demo;
+mod doctor;
 mod explain;
 mod prices;
 mod reprice;
@@ -80,6 +81,7 @@ enum Command {
     /// Fill a project with made-up traffic, to see what Hinomi is for
     Demo(demo::Demo),
     Explain(explain::Explain),
+    Doctor(doctor::Doctor),
     /// Bills of providers, to stand beside what was observed
     #[command(subcommand)]
     Bill(bill::Bill),
@@ -191,6 +193,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::Reprice(reprice) => reprice.run(),
         Command::Demo(demo) => demo.run(),
         Command::Explain(explain) => explain.run(),
+        Command::Doctor(doctor) => doctor.run(),
         Command::Bill(bill) => bill.run(),
         Command::Config { common } => say(config::print(&in_force(&common, None)?).trim_end()),
     }

@@ -39,6 +39,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 pub use answer::{BreadcrumbShown, EventSummary, ExceptionShown, FrameShown, Issue, IssueDetail, IssueEvent, IssuePage};
 pub use error::ErrorsError;
+pub use open::FORMAT;
 use readers::Readers;
 use row::Row;
 use write::{Command, Done, Task, Work, Writer};

@@ -6,6 +6,9 @@ use rusqlite::Connection;
 
 use crate::sqlite::{self, SqliteError};
 
+/// The format that is written, and the newest that is read.
+pub const FORMAT: u32 = STEPS.len() as u32;
+
 /// Each step leads from one format to the next; `user_version` counts those that were taken.
 ///
 /// `events` is what is counted and listed and stays narrow; `contents` is what one page of one issue shows. Ids of traces are 16

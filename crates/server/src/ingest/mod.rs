@@ -200,6 +200,7 @@ impl Intake {
         headers: &HeaderMap,
         work: impl FnOnce(&Intake, Vec<u8>) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
+        self.store.room()?;
         let received = receive::receive(body, headers, self.limits.max_body_bytes, &self.room).await?;
         let permit = self.decoding.clone().acquire_owned().await.map_err(|_| Refusal::Stopping)?;
         let intake = self.clone();

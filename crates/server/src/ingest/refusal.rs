@@ -105,7 +105,7 @@ impl Refusal {
             | Refusal::Store(StoreError::Busy { .. })
             | Refusal::Errors(ErrorsError::Busy { .. })
             | Refusal::Database(SqliteError::Busy { .. }) => (S::TOO_MANY_REQUESTS, "overloaded"),
-            Refusal::Store(StoreError::DiskFull { .. }) | Refusal::Errors(ErrorsError::DiskFull { .. }) => {
+            Refusal::Store(StoreError::DiskFull { .. } | StoreError::DiskLow { .. }) | Refusal::Errors(ErrorsError::DiskFull { .. }) => {
                 (S::SERVICE_UNAVAILABLE, "disk_full")
             }
             Refusal::Database(SqliteError::DiskFull { .. }) => (S::SERVICE_UNAVAILABLE, "disk_full"),

@@ -26,6 +26,9 @@ const CHANGES: usize = 1024;
 /// Lines that are deleted in one go. Intake goes on between two.
 const DELETED_AT_ONCE: usize = 5_000;
 
+/// The format that is written, and the newest that is read.
+pub const FORMAT: u32 = STEPS.len() as u32;
+
 const STEPS: &[&str] = &["
     CREATE TABLE lines (
         id         INTEGER PRIMARY KEY,

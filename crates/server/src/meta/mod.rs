@@ -20,6 +20,7 @@ use rusqlite::Connection;
 
 pub use directory::{Currency, Directory, Key, Project};
 pub use error::MetaError;
+pub use open::FORMAT;
 pub use prices::SetPrice;
 pub use projects::Patch;
 pub use secrets::Token;

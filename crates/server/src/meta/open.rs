@@ -7,6 +7,9 @@ use rusqlite::Connection;
 use super::error::MetaError;
 use crate::sqlite;
 
+/// The format that is written, and the newest that is read.
+pub const FORMAT: u32 = STEPS.len() as u32;
+
 /// Each step leads from one format to the next; `user_version` counts those that were taken.
 const STEPS: &[&str] = &[
     "

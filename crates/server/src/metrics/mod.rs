@@ -30,6 +30,9 @@ pub const MOST_SERIES_A_DAY: usize = 20_000;
 /// Series that are looked through in one transaction of deleting.
 const DELETED_AT_ONCE: usize = 500;
 
+/// The format that is written, and the newest that is read.
+pub const FORMAT: u32 = STEPS.len() as u32;
+
 const STEPS: &[&str] = &["
     CREATE TABLE metrics (
         id          INTEGER PRIMARY KEY,

@@ -18,6 +18,6 @@ mod words;
 pub use courier::Courier;
 pub use log::{Attempt, Delivery, Which};
 pub use network::Allowed;
-pub use outbox::{Outbox, TargetId};
+pub use outbox::{FORMAT, Outbox, TargetId};
 pub use target::{Address, Secret, Security, Target, TargetError};
 pub use targets::{Draft, NotifyError};

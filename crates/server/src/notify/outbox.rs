@@ -21,6 +21,9 @@ use crate::sqlite::{self, SqliteError};
 /// A target's number.
 pub type TargetId = i64;
 
+/// The format that is written, and the newest that is read.
+pub const FORMAT: u32 = STEPS.len() as u32;
+
 const STEPS: [&str; 1] = ["
     CREATE TABLE targets (
         id         INTEGER PRIMARY KEY AUTOINCREMENT,

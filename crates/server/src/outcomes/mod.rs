@@ -26,6 +26,7 @@ use utoipa::ToSchema;
 use crate::sqlite::SqliteError;
 use crate::time::rfc3339;
 pub use hints::HintRow;
+pub use table::FORMAT;
 use hints::Hints;
 use tally::{Count, Tally, What};
 

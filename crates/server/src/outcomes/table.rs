@@ -14,6 +14,9 @@ use crate::sqlite::{self, SqliteError};
 /// How long a write waits for another process; whoever asks for rows waits with it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// The format that is written, and the newest that is read.
+pub const FORMAT: u32 = STEPS.len() as u32;
+
 /// Each step leads from one format to the next; `user_version` counts those that were taken.
 const STEPS: &[&str] = &["
     CREATE TABLE outcomes (

@@ -51,4 +51,11 @@ impl QueryError {
     pub fn is_users(&self) -> bool {
         !matches!(self, QueryError::Engine(_))
     }
+
+    /// Whether a file may be what could not be read.
+    pub fn is_of_files(&self) -> bool {
+        use DataFusionError as E;
+        let QueryError::Engine(error) = self else { return false };
+        matches!(error.find_root(), E::ParquetError(_) | E::ArrowError(..) | E::IoError(_) | E::ObjectStore(_) | E::External(_))
+    }
 }

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::commit::Command;
 use super::error::StoreError;
 use super::state::{Shared, lock};
-use super::{compact, flush, mend, retain};
+use super::{check, compact, flush, mend, retain};
 
 /// What the background thread is asked for.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub(super) fn run(shared: &Shared, work: &Receiver<Work>, commands: &mpsc::WeakS
                 }
                 ask_for_old_buffer(shared, commands);
                 // What goes wrong is in the statistics, and the next tick tries again.
-                let _ = guarded(shared, || Ok(compact::once(shared)? || mend::once(shared)?));
+                let _ = guarded(shared, || Ok(compact::once(shared)? || mend::once(shared)? || check::once(shared)));
             }
         }
     }

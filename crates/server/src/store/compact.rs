@@ -48,6 +48,9 @@ pub(super) fn all(shared: &Shared) -> Result<usize, StoreError> {
 /// When a file could not be read or written. Nothing has changed then.
 pub(super) fn once(shared: &Shared) -> Result<bool, StoreError> {
     let Some(inputs) = choose(shared) else { return Ok(false) };
+    if !shared.has_room_for(inputs.iter().map(|input| input.segment.bytes).sum()) {
+        return Ok(false);
+    }
     let merged = merge(shared, &inputs);
     if let Err(StoreError::Segment { doing: "open" | "read", path, reason }) = &merged {
         // It would stand in the way of all other merges.

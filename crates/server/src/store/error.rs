@@ -22,6 +22,17 @@ pub enum StoreError {
         /// The file that could not grow.
         path: PathBuf,
     },
+    /// The disk is nearly full. Intake goes on by itself as soon as there is room.
+    #[error("the disk that holds {} has {} left, and {} are kept in reserve (disk.reserve_bytes); free some space or move the data folder",
+        path.display(), megabytes(*free), megabytes(*reserve))]
+    DiskLow {
+        /// The data folder.
+        path: PathBuf,
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that intake leaves free.
+        reserve: u64,
+    },
     /// A write could not be made durable, so that what the disk holds is unknown. Nothing is stored until a restart has read it.
     #[error("{} could not be made durable ({reason}); check the disk, then restart: nothing acknowledged is lost", path.display())]
     Poisoned {
@@ -103,6 +114,11 @@ pub enum StoreError {
     /// The store has been closed, or its thread has ended.
     #[error("the store is closed; restart to go on")]
     Closed,
+}
+
+/// Bytes as a person reads them.
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
 }
 
 impl StoreError {

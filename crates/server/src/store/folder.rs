@@ -36,6 +36,10 @@ impl Folder {
         Ok(Folder { root: root.to_owned(), _lock: lock })
     }
 
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     pub(super) fn manifest(&self) -> PathBuf {
         self.root.join("manifest.db")
     }

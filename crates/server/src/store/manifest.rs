@@ -15,7 +15,7 @@ use super::rollup::Kept;
 use super::snapshot::Segment;
 
 /// The format of the tables.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 const TABLES: &str = "
     CREATE TABLE log (covered INTEGER NOT NULL);
@@ -27,10 +27,14 @@ const TABLES: &str = "
         min_start_us INTEGER NOT NULL,
         max_start_us INTEGER NOT NULL,
         projects     TEXT NOT NULL,
-        dead         BLOB NOT NULL
+        dead         BLOB NOT NULL,
+        crc          INTEGER
     );
-    PRAGMA user_version = 1;
+    PRAGMA user_version = 2;
 ";
+
+/// What leads from the first format to the second: sums of files, unknown for those that are there.
+const WITH_SUMS: &str = "ALTER TABLE segments ADD COLUMN crc INTEGER; PRAGMA user_version = 2;";
 
 /// The open manifest.
 #[derive(Debug)]
@@ -70,9 +74,12 @@ impl Manifest {
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "FULL")?;
             let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-            if version == 0 {
-                connection.execute_batch(&format!("BEGIN; {TABLES} COMMIT;"))?;
-            }
+            let step = match version {
+                0 => TABLES,
+                1 => WITH_SUMS,
+                _ => "",
+            };
+            connection.execute_batch(&format!("BEGIN; {step} COMMIT;"))?;
             Ok((connection, version))
         };
         let (connection, found) = connect().map_err(wrap("open the manifest", &path))?;
@@ -84,29 +91,7 @@ impl Manifest {
 
     /// Reads everything.
     pub(super) fn load(&self, folder: &Folder) -> Result<Contents, StoreError> {
-        let read = || -> rusqlite::Result<Contents> {
-            let covered: i64 = self.connection.query_row("SELECT covered FROM log", [], |row| row.get(0))?;
-            let sql = "SELECT id, rows, bytes, min_start_us, max_start_us, projects, dead FROM segments ORDER BY id";
-            let mut statement = self.connection.prepare(sql)?;
-            let segments = statement.query_map([], |row| {
-                let id = row.get::<_, i64>(0)? as u64;
-                let segment = Segment {
-                    id,
-                    path: folder.segment(id),
-                    rows: row.get::<_, i64>(1)? as u64,
-                    bytes: row.get::<_, i64>(2)? as u64,
-                    min_start_us: row.get(3)?,
-                    max_start_us: row.get(4)?,
-                    projects: serde_json::from_str(&row.get::<_, String>(5)?).unwrap_or_default(),
-                    rollup: Kept::default(),
-                    replaced: AtomicBool::new(false),
-                };
-                let dead = row.get::<_, Vec<u8>>(6)?;
-                Ok((segment, dead.as_chunks::<4>().0.iter().map(|row| u32::from_le_bytes(*row)).collect()))
-            })?;
-            Ok(Contents { covered: covered as u64, segments: segments.collect::<rusqlite::Result<_>>()? })
-        };
-        read().map_err(wrap("read the manifest", &self.path))
+        read(&self.connection, true, |id| folder.segment(id)).map_err(wrap("read the manifest", &self.path))
     }
 
     /// Makes a change, durably.
@@ -119,9 +104,10 @@ impl Manifest {
         let transaction = self.connection.transaction()?;
         for segment in &change.add {
             let projects = serde_json::to_string(&segment.projects).unwrap_or_default();
+            let Segment { id, rows, bytes, crc, min_start_us, max_start_us, .. } = segment;
             transaction.execute(
-                "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, x'')",
-                params![segment.id as i64, segment.rows as i64, segment.bytes as i64, segment.min_start_us, segment.max_start_us, projects],
+                "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, x'', ?)",
+                params![*id as i64, *rows as i64, *bytes as i64, min_start_us, max_start_us, projects, crc],
             )?;
         }
         for (id, dead) in &change.dead {
@@ -136,6 +122,32 @@ impl Manifest {
         }
         transaction.commit()
     }
+}
+
+/// Reads everything. `has_sums` is false for the first format; `path` gives the file of a segment.
+pub(super) fn read(connection: &Connection, has_sums: bool, path: impl Fn(u64) -> PathBuf) -> rusqlite::Result<Contents> {
+    let covered: i64 = connection.query_row("SELECT covered FROM log", [], |row| row.get(0))?;
+    let crc = if has_sums { "crc" } else { "NULL" };
+    let sql = format!("SELECT id, rows, bytes, min_start_us, max_start_us, projects, dead, {crc} FROM segments ORDER BY id");
+    let mut statement = connection.prepare(&sql)?;
+    let segments = statement.query_map([], |row| {
+        let id = row.get::<_, i64>(0)? as u64;
+        let segment = Segment {
+            id,
+            path: path(id),
+            rows: row.get::<_, i64>(1)? as u64,
+            bytes: row.get::<_, i64>(2)? as u64,
+            crc: row.get(7)?,
+            min_start_us: row.get(3)?,
+            max_start_us: row.get(4)?,
+            projects: serde_json::from_str(&row.get::<_, String>(5)?).unwrap_or_default(),
+            rollup: Kept::default(),
+            replaced: AtomicBool::new(false),
+        };
+        let dead = row.get::<_, Vec<u8>>(6)?;
+        Ok((segment, dead.as_chunks::<4>().0.iter().map(|row| u32::from_le_bytes(*row)).collect()))
+    })?;
+    Ok(Contents { covered: covered as u64, segments: segments.collect::<rusqlite::Result<_>>()? })
 }
 
 fn wrap(doing: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> StoreError {
@@ -160,6 +172,7 @@ mod tests {
             path,
             rows: 9,
             bytes: 99,
+            crc: Some(u32::MAX),
             min_start_us: -5,
             max_start_us: 5,
             projects,
@@ -182,8 +195,23 @@ mod tests {
         let contents = Manifest::open(&folder).unwrap().load(&folder).unwrap();
         assert_eq!(contents.covered, 7);
         let [(found, found_dead)] = &contents.segments[..] else { panic!("{contents:?}") };
-        assert_eq!((found.id, &found.projects, found.min_start_us), (2, &two.projects, -5));
+        assert_eq!((found.id, &found.projects, found.min_start_us, found.crc), (2, &two.projects, -5, Some(u32::MAX)));
         assert_eq!(*found_dead, dead[0].1);
+    }
+
+    #[test]
+    fn segments_of_the_first_format_have_no_sum() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::open(dir.path()).unwrap();
+        let before = TABLES.replace("dead         BLOB NOT NULL,", "dead BLOB NOT NULL").replace("crc          INTEGER", "").replace("= 2", "= 1");
+        let connection = Connection::open(folder.manifest()).unwrap();
+        connection.execute_batch(&before).unwrap();
+        connection.execute_batch("INSERT INTO segments VALUES (4, 9, 99, 0, 1, '[1]', x'')").unwrap();
+        drop(connection);
+        for _ in 0..2 {
+            let segments = Manifest::open(&folder).unwrap().load(&folder).unwrap().segments;
+            assert_eq!(segments.iter().map(|(segment, _)| (segment.id, segment.crc)).collect::<Vec<_>>(), [(4, None)]);
+        }
     }
 
     #[test]
@@ -194,7 +222,7 @@ mod tests {
         assert!(matches!(Manifest::open(&folder), Err(StoreError::Damaged { .. })));
         std::fs::remove_file(folder.manifest()).unwrap();
         drop(Manifest::open(&folder).unwrap());
-        Connection::open(folder.manifest()).unwrap().pragma_update(None, "user_version", 2).unwrap();
-        assert!(matches!(Manifest::open(&folder), Err(StoreError::Newer { found: 2, .. })));
+        Connection::open(folder.manifest()).unwrap().pragma_update(None, "user_version", 3).unwrap();
+        assert!(matches!(Manifest::open(&folder), Err(StoreError::Newer { found: 3, .. })));
     }
 }

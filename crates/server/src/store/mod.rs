@@ -33,8 +33,10 @@
 mod background;
 mod bits;
 mod buffer;
+mod check;
 mod commit;
 mod compact;
+pub mod doctor;
 mod error;
 mod flush;
 mod folder;
@@ -48,6 +50,7 @@ mod open;
 mod responses;
 mod retain;
 pub mod rollup;
+mod room;
 pub mod rows;
 pub mod schema;
 mod segment;
@@ -71,6 +74,7 @@ use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 use background::Work;
 use commit::{Command, Frozen, Request, Revision};
 pub use error::StoreError;
+pub use room::free_bytes;
 use snapshot::Snapshot;
 use state::{Shared, lock};
 pub use stats::Stats;
@@ -98,6 +102,10 @@ pub struct StoreConfig {
     pub remembered_spans: usize,
     /// Recent calls of which another program's report is found.
     pub remembered_calls: usize,
+    /// Bytes of the disk that intake leaves free: what is stored is flushed and merged into them.
+    pub reserve_bytes: u64,
+    /// How much of the disk that holds a path is free, in bytes.
+    pub free_bytes: fn(&Path) -> Option<u64>,
     /// How long a request waits for room before it is told to come again.
     pub patience: Duration,
     /// What says which spans count, from all that is known of their trace. The same spans in any order must give the same answers.
@@ -120,6 +128,8 @@ impl Default for StoreConfig {
             merge_at: 8,
             remembered_spans: 100_000,
             remembered_calls: 100_000,
+            reserve_bytes: 256 << 20,
+            free_bytes,
             patience: Duration::from_secs(10),
             rules: hinomi_model::counting::decide,
             join: hinomi_model::joining::join,
@@ -228,6 +238,7 @@ impl Store {
         if request.spans.is_empty() {
             return Ok(Appended { without_id, ..Appended::default() });
         }
+        self.room()?;
         let patience = self.shared.config.patience;
         let sent = tokio::time::timeout(patience, self.commands()?.send(Command::Append(Box::new(request)))).await;
         match sent {
@@ -237,6 +248,15 @@ impl Store {
         }
         let appended = answer.await.map_err(|_| StoreError::Closed)??;
         Ok(Appended { without_id, ..appended })
+    }
+
+    /// Whether there is room on the disk for what comes in.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::DiskLow`] while less is free than is kept in reserve.
+    pub fn room(&self) -> Result<(), StoreError> {
+        self.shared.room()
     }
 
     /// Changes stored spans where they are: what each says alone, before the rules of counting, which are asked again. Returns how many

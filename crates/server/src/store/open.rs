@@ -126,6 +126,7 @@ fn open_segment(segment: Segment, dead: Bits, health: &Health) -> Option<Live> {
         Ok(ids) => {
             let mut live = Live::new(segment, ids, dead);
             live.readable = fault.is_none();
+            live.checked = false;
             Some(live)
         }
         Err(error) => {

@@ -7,6 +7,8 @@
 mod bins;
 mod file;
 
+pub(super) use file::read as read_file;
+
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::path::Path;

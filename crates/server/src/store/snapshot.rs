@@ -48,6 +48,8 @@ pub struct Segment {
     pub rows: u64,
     /// Length of the file.
     pub bytes: u64,
+    /// CRC-32C of the file; `None` for one that was written before sums were kept.
+    pub crc: Option<u32>,
     /// Start of the earliest span, in microseconds since the Unix epoch.
     pub min_start_us: i64,
     /// Start of the latest span.

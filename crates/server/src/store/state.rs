@@ -76,6 +76,8 @@ pub(super) struct Live {
     pub(super) readable: bool,
     /// False after a merge could not read it.
     pub(super) mergeable: bool,
+    /// Whether its file has been read whole since the start, or was written since.
+    pub(super) checked: bool,
     /// Rows that do not hold.
     pub(super) dead: Bits,
     /// Those of them whose successors are in the active buffer. They may not go into the manifest before that buffer does: replay
@@ -102,6 +104,7 @@ impl Live {
             ids: Arc::new(ids),
             readable: true,
             mergeable: true,
+            checked: true,
             dead,
             pending: Bits::default(),
             freezing: Bits::default(),

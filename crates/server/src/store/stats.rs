@@ -1,7 +1,8 @@
 //! How the store is doing, for the health page and for `/metrics`.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
 use super::state::{Shared, lock};
 
@@ -30,7 +31,7 @@ pub struct Stats {
     pub compactions: u64,
     /// Files that could not be read, and what was done about each.
     pub damaged: Vec<String>,
-    /// Why the last request was not stored; nothing once one is.
+    /// Why requests are not stored: there is no room on the disk, or what the last one met; nothing once one is.
     pub intake_error: Option<String>,
     /// What background work met last, until it succeeds again.
     pub background_error: Option<String>,
@@ -45,6 +46,10 @@ pub(super) struct Health {
     pub(super) flushes: AtomicU64,
     pub(super) compactions: AtomicU64,
     pub(super) damaged: Mutex<Vec<String>>,
+    /// Whether less of the disk was free than is kept in reserve, when that was last asked.
+    pub(super) short_of_room: AtomicBool,
+    /// When all segments were last read to find damaged ones, and how many that found.
+    pub(super) last_look: Mutex<Option<(Instant, usize)>>,
     pub(super) intake_error: Mutex<Option<String>>,
     pub(super) background_error: Mutex<Option<String>>,
 }
@@ -52,6 +57,7 @@ pub(super) struct Health {
 impl Shared {
     pub(super) fn stats(&self) -> Stats {
         let health = &self.health;
+        let no_room = self.room().err().map(|error| error.to_string());
         let state = lock(&self.state);
         let buffers = [Some(&state.active), state.frozen.as_ref()];
         let buffered_rows = buffers.iter().flatten().map(|buffer| buffer.live_rows()).sum();
@@ -68,7 +74,7 @@ impl Shared {
             flushes: health.flushes.load(Ordering::Relaxed),
             compactions: health.compactions.load(Ordering::Relaxed),
             damaged: lock(&health.damaged).clone(),
-            intake_error: lock(&health.intake_error).clone(),
+            intake_error: no_room.or_else(|| lock(&health.intake_error).clone()),
             background_error: lock(&health.background_error).clone(),
         }
     }

@@ -10,6 +10,7 @@ mod deliveries;
 mod envelopes;
 mod explain;
 mod ingest;
+mod keep;
 mod langfuse;
 mod otlp;
 mod page;

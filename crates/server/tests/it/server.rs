@@ -13,6 +13,7 @@ pub(crate) const KEY: &str = "0123456789abcdef0123456789abcdef";
 pub(crate) struct Server {
     process: Option<Child>,
     folder: tempfile::TempDir,
+    data: PathBuf,
     variables: Vec<(String, String)>,
     pub(crate) url: String,
     pub(crate) token: String,
@@ -43,6 +44,17 @@ impl Server {
 
     /// With environment variables beside the usual ones.
     pub(crate) fn start_with(variables: &[(&str, &str)]) -> Server {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        Server::start_in(folder, data, variables)
+    }
+
+    /// With the data folder below another folder.
+    pub(crate) fn start_on(disk: &Path, variables: &[(&str, &str)]) -> Server {
+        Server::start_in(tempfile::tempdir().unwrap(), disk.join("data"), variables)
+    }
+
+    fn start_in(folder: tempfile::TempDir, data: PathBuf, variables: &[(&str, &str)]) -> Server {
         let agent = ureq::Agent::config_builder()
             .timeout_global(Some(Duration::from_secs(60)))
             .http_status_as_error(false)
@@ -50,8 +62,7 @@ impl Server {
             .build()
             .new_agent();
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let folder = tempfile::tempdir().unwrap();
-        let mut server = Server { process: None, folder, variables, url: String::new(), token: String::new(), agent };
+        let mut server = Server { process: None, folder, data, variables, url: String::new(), token: String::new(), agent };
         server.launch();
         server.token = server.command(&["token", "create", "--admin"]).0.trim().to_owned();
         server
@@ -81,7 +92,7 @@ impl Server {
     }
 
     pub(crate) fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.data.clone()
     }
 
     fn log_path(&self) -> PathBuf {

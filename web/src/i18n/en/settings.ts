@@ -39,6 +39,8 @@ export const settings = {
   'system.disk': 'On disk',
   'system.diskWhy': '{segments} in {n} segment, {log} log|{segments} in {n} segments, {log} log',
   'system.free': 'Free',
+  'system.reserve': '{n} kept in reserve',
+  'system.problems': 'Something is wrong',
   'system.memory': 'Memory',
   'system.uptime': 'Running for',
   'system.version': 'version {version}',

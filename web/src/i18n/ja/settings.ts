@@ -39,6 +39,8 @@ export const settings = {
   'system.disk': 'ディスク使用量',
   'system.diskWhy': 'セグメント{n}個で{segments}、ログ{log}',
   'system.free': '空き容量',
+  'system.reserve': 'うち{n}は予備',
+  'system.problems': '問題があります',
   'system.memory': 'メモリー',
   'system.uptime': '稼働時間',
   'system.version': 'バージョン{version}',

@@ -45,6 +45,19 @@ export default function System() {
           <Skeleton rows={1} height={58} />
         </div>
       )}
+      {data && data.problems.length > 0 && (
+        <div className="sheet pane part" role="alert">
+          <Icon name="issues" className="err" />
+          <div>
+            <b>{t('system.problems')}</b>
+            {data.problems.map((problem) => (
+              <p key={problem} className="problem">
+                {problem}
+              </p>
+            ))}
+          </div>
+        </div>
+      )}
       {data && <Figures facts={data} />}
       {project && <Outcomes project={project} projects={projects} />}
       {project && <Better project={project} />}
@@ -79,7 +92,9 @@ function Figures({ facts }: { facts: Facts }) {
           log: plain(format.bytes(disk.log_bytes)),
         })}
       </Figure>
-      <Figure label={t('system.free')} value={<Num v={format.bytes(disk.free_bytes)} />}>
+      <Figure label={t('system.free')} value={disk.free_bytes === null ? '–' : <Num v={format.bytes(disk.free_bytes)} />}>
+        {t('system.reserve', { n: plain(format.bytes(disk.reserve_bytes)) })}
+        <br />
         <code title={t('system.dataDir')}>{facts.data_dir}</code>
       </Figure>
       <Figure label={t('system.memory')} value={<Num v={format.bytes(facts.memory_bytes)} />} />

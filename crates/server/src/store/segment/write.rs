@@ -14,6 +14,7 @@ use parquet::schema::types::ColumnPath;
 
 use super::ids::{self, Ids};
 use super::order::RowKey;
+use crate::store::check::Summing;
 use crate::store::error::StoreError;
 use crate::store::folder::sync_folder;
 use crate::store::rollup::{self, Kept};
@@ -44,11 +45,12 @@ pub(in crate::store) fn write(
 ) -> Result<(Segment, Ids), StoreError> {
     let temporary = path.with_extension("parquet.new");
     let mut bytes = 0;
+    let mut crc = 0;
     let mut rollup = rollup::Builder::default();
     durably(&temporary, path, |file| {
         let wrap = |error: parquet::errors::ParquetError| StoreError::segment("write", path, error);
         let properties = properties(rows_per_group);
-        let mut writer = ArrowWriter::try_new(file, SCHEMA.clone(), Some(properties)).map_err(wrap)?;
+        let mut writer = ArrowWriter::try_new(Summing::new(file), SCHEMA.clone(), Some(properties)).map_err(wrap)?;
         for chunk in rows.chunks(CHUNK) {
             let batch = rows_of(chunk)?;
             rollup.add(&batch);
@@ -56,6 +58,7 @@ pub(in crate::store) fn write(
         }
         writer.finish().map_err(wrap)?;
         bytes = writer.bytes_written() as u64;
+        crc = writer.inner().crc();
         Ok(())
     })?;
     let ids = write_ids(path, rows).inspect_err(|_| {
@@ -70,6 +73,7 @@ pub(in crate::store) fn write(
         path: path.to_owned(),
         rows: rows.len() as u64,
         bytes,
+        crc: Some(crc),
         min_start_us: rows.iter().map(|row| row.start_us).min().unwrap_or(0),
         max_start_us: rows.iter().map(|row| row.start_us).max().unwrap_or(0),
         projects,

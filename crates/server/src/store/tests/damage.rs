@@ -189,3 +189,83 @@ async fn a_segment_that_cannot_be_read_does_not_keep_others_from_being_merged() 
     let stats = store.stats();
     assert_eq!((stats.segments, stats.damaged.len()), (2, 1), "{stats:?}");
 }
+
+#[tokio::test]
+async fn intake_stops_before_the_disk_is_full_and_goes_on_by_itself() {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static FREE: AtomicU64 = AtomicU64::new(1000);
+    let dir = tempfile::tempdir().unwrap();
+    let config = StoreConfig { reserve_bytes: 1000, free_bytes: |_| Some(FREE.load(Ordering::Relaxed)), merge_at: 2, ..small() };
+    let store = Store::open(dir.path(), config).unwrap();
+    let _ = store.append(1, vec![span(1, 1, 10)]).await.unwrap();
+    FREE.store(999, Ordering::Relaxed);
+    let error = store.append(1, vec![span(2, 1, 10)]).await.unwrap_err();
+    assert!(matches!(error, StoreError::DiskLow { free: 999, reserve: 1000, .. }), "{error}");
+    assert!(store.stats().intake_error.unwrap().contains("kept in reserve"));
+    // What is stored is written as a segment all the same.
+    store.flush().await.unwrap();
+    assert_eq!((store.stats().segments, rows(&store.snapshot()).len()), (1, 1));
+    FREE.store(1000, Ordering::Relaxed);
+    assert_eq!(store.stats().intake_error, None);
+    assert_eq!(store.append(1, vec![span(2, 1, 10)]).await.unwrap().stored, 1);
+    // Merges wait until there is room for what they write.
+    store.flush().await.unwrap();
+    FREE.store(500, Ordering::Relaxed);
+    assert_eq!((store.compact().await.unwrap(), store.stats().segments), (0, 2));
+}
+
+#[tokio::test]
+async fn bits_that_flip_in_a_segment_are_found_and_the_rest_is_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), StoreConfig { merge_at: 100, ..small() }).unwrap();
+    for trace in 1..=3 {
+        let _ = store.append(1, vec![span(trace, 1, 10), span(trace, 2, 20)]).await.unwrap();
+        store.flush().await.unwrap();
+    }
+    assert_eq!(store.set_damaged_aside().await.unwrap(), 0);
+    let (_, segment) = folder::numbered(&dir.path().join("segments"), "parquet").unwrap().remove(1);
+    let whole = std::fs::read(&segment).unwrap();
+    for at in [4, whole.len() / 2, whole.len() - 9] {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x10;
+        std::fs::write(&segment, bytes).unwrap();
+        let (live, found) = {
+            let state = state::lock(&store.shared.state);
+            (state.segments[1].segment.clone(), check::examine(&state.segments[1].segment))
+        };
+        assert!(found.is_err(), "byte {at} of {}", live.path.display());
+        // A file of the time before sums is decoded, where nothing but the names of columns may be wrong and not be seen.
+        let findings = doctor::examine(dir.path(), |_, _| {});
+        let problems: Vec<_> = findings.iter().filter(|finding| finding.severity == doctor::Severity::Problem).collect();
+        assert!(problems.len() == 1 && problems[0].what.contains("0000000002.parquet"), "{problems:?}");
+    }
+    state::lock(&store.shared.health.last_look).take();
+    assert_eq!(store.set_damaged_aside().await.unwrap(), 1);
+    let traces: Vec<u128> = rows(&store.snapshot()).into_keys().map(|key| key.1.0).collect();
+    assert_eq!(traces, [1, 1, 3, 3]);
+    let damaged = store.stats().damaged;
+    assert!(damaged.len() == 1 && damaged[0].contains("left where it is and not read"), "{damaged:?}");
+    let _ = store.append(1, vec![span(4, 1, 10)]).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_doctor_names_what_is_wrong_with_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(filled(dir.path()).await);
+    let said = |severity| -> Vec<String> {
+        let findings = doctor::examine(dir.path(), |_, _| {});
+        findings.into_iter().filter(|finding| finding.severity == severity).map(|finding| finding.what).collect()
+    };
+    assert_eq!(said(doctor::Severity::Problem), [""; 0]);
+    let path = log_file(dir.path());
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[60] ^= 0x10;
+    bytes.truncate(bytes.len() - 1);
+    std::fs::write(&path, bytes).unwrap();
+    let problems = said(doctor::Severity::Problem);
+    assert!(problems[0].contains("cannot be read"), "{problems:?}");
+    assert!(problems[1].contains("frames 1 to 1 of the log are nowhere"), "{problems:?}");
+    assert!(said(doctor::Severity::Note)[0].contains("is no whole frame"));
+    std::fs::write(dir.path().join("segments/0000000077.ids"), "rest of a flush").unwrap();
+    assert!(said(doctor::Severity::Note).iter().any(|note| note.contains("1 files in segments/ belong to none")));
+}

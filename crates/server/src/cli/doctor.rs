@@ -1,0 +1,149 @@
+//! `hinomi doctor`: what is wrong with a data folder, and what to do about it.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{Common, in_force, say};
+use crate::config::Config;
+use crate::sqlite;
+use crate::store::doctor::{Finding, Severity, examine, holder};
+use crate::store::free_bytes;
+use crate::{alert, bills, errors, logs, meta, metrics, notify, outcomes, scores};
+
+/// Databases beside the store's own, and the newest format of each that is read.
+const DATABASES: [(&str, u32); 9] = [
+    ("hinomi.db", meta::FORMAT),
+    ("errors.db", errors::FORMAT),
+    ("scores.db", scores::FORMAT),
+    ("logs.db", logs::FORMAT),
+    ("metrics.db", metrics::FORMAT),
+    ("alerts.db", alert::FORMAT),
+    ("notify.db", notify::FORMAT),
+    ("bill.db", bills::FORMAT),
+    ("outcomes.db", outcomes::FORMAT),
+];
+
+/// Check a data folder: exit status 0 when all is well, 1 when something is wrong
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
+    #[command(flatten)]
+    common: Common,
+    /// Say what is fine too
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+impl Doctor {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let config = in_force(&self.common, None)?;
+        let root = &config.data;
+        if !root.is_dir() {
+            bail!("{} is no folder; name the data folder with --data", root.display());
+        }
+        let mut findings = around(root, &config);
+        let bar = ProgressBar::new(0);
+        bar.set_style(ProgressStyle::with_template("segments [{bar:30}] {pos} of {len}, {eta} left")?);
+        findings.extend(examine(root, |done, of| {
+            bar.set_length(of as u64);
+            bar.set_position(done as u64);
+        }));
+        bar.finish_and_clear();
+        findings.extend(databases(root));
+        self.tell(root, &findings)
+    }
+
+    fn tell(&self, root: &Path, findings: &[Finding]) -> anyhow::Result<()> {
+        for finding in findings {
+            let sign = match finding.severity {
+                Severity::Fine if !self.verbose => continue,
+                Severity::Fine => "ok     ",
+                Severity::Note => "note   ",
+                Severity::Problem => "PROBLEM",
+            };
+            say(&format!("{sign}  {}", finding.what))?;
+            if !finding.todo.is_empty() {
+                say(&format!("         {}", finding.todo))?;
+            }
+        }
+        let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+        let (fine, notes, problems) = (count(Severity::Fine), count(Severity::Note), count(Severity::Problem));
+        if problems > 0 {
+            bail!("{}: {problems} of {} checks found something wrong", root.display(), fine + notes + problems);
+        }
+        say(&format!("{}: all is well ({fine} checks, {notes} notes)", root.display()))
+    }
+}
+
+/// Who has the folder, whose it is, and how much room there is.
+fn around(root: &Path, config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    match holder(root) {
+        Some(pid) => findings.push(Finding::note(format!("process {pid} has the folder open: what it is writing right now is not looked at"), "")),
+        None => findings.push(Finding::fine("no process has the folder open")),
+    }
+    let reserve = config.disk.reserve_bytes;
+    match free_bytes(root) {
+        Some(free) if free < reserve => findings.push(Finding::problem(
+            format!("{:.1} MB are free, and intake leaves {:.1} MB free: nothing is taken in", free as f64 / 1e6, reserve as f64 / 1e6),
+            "free some space, move the folder to a larger disk, or set disk.reserve_bytes lower",
+        )),
+        Some(free) => findings.push(Finding::fine(format!("{:.1} MB are free", free as f64 / 1e6))),
+        None => findings.push(Finding::note("the system does not say how much of the disk is free", "")),
+    }
+    match rights(root) {
+        Ok(found) => findings.extend(found),
+        Err(error) => findings.push(Finding::problem(format!("{error:#}"), "give this user the right to read all of the folder")),
+    }
+    findings
+}
+
+/// Files that the folder's owner cannot write, as one start under another user leaves them, and a folder that others may read.
+fn rights(root: &Path) -> anyhow::Result<Vec<Finding>> {
+    let of_root = std::fs::metadata(root).with_context(|| root.display().to_string())?;
+    let mut findings = Vec::new();
+    if of_root.permissions().mode() & 0o077 != 0 {
+        let what = format!("other users of this machine may look into {}, where prompts and keys lie", root.display());
+        findings.push(Finding::note(what, format!("chmod 700 {}", root.display())));
+    }
+    let mut foreign = Vec::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+            let path: PathBuf = entry?.path();
+            // What has gone meanwhile is no matter.
+            let Ok(found) = std::fs::symlink_metadata(&path) else { continue };
+            if found.uid() != of_root.uid() || found.permissions().mode() & 0o200 == 0 {
+                foreign.push(path.clone());
+            }
+            if found.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+    match foreign.first() {
+        None => findings.push(Finding::fine("all files belong to the owner of the folder, who may write them")),
+        Some(first) => findings.push(Finding::problem(
+            format!("{} files, such as {}, belong to another user than the folder, or may not be written", foreign.len(), first.display()),
+            format!("as root: chown -R {}:{} {2}; chmod -R u+rwX {2}", of_root.uid(), of_root.gid(), root.display()),
+        )),
+    }
+    Ok(findings)
+}
+
+fn databases(root: &Path) -> Vec<Finding> {
+    let examined = DATABASES.iter().map(|(name, known)| {
+        let path = root.join(name);
+        if !path.exists() {
+            return Finding::note(format!("{} is not there", path.display()), "the next start makes an empty one; if there was one, restore a backup");
+        }
+        match sqlite::examine(&path, *known) {
+            Ok(()) => Finding::fine(path.display().to_string()),
+            Err(error) => Finding::problem(error.to_string(), ""),
+        }
+    });
+    examined.collect()
+}
