@@ -208,11 +208,7 @@ fn open_stores(config: &Config) -> anyhow::Result<Opened> {
     // Metadata first, since it makes the folder; the store's lock then says whether the folder is ours.
     let meta = Arc::new(Meta::open(&config.data)?);
     let prices = Prices::open(meta.clone(), &config.data, &config.prices)?;
-    let of_store = StoreConfig {
-        prices: prices.books().clone(),
-        reserve_bytes: config.disk.reserve_bytes,
-        ..StoreConfig::default()
-    };
+    let of_store = StoreConfig { prices: prices.books().clone(), reserve_bytes: config.disk.reserve_bytes, ..StoreConfig::default() };
     let store = Store::open(&config.data, of_store)?;
     meta.first_key(Some(config.dsn_key.as_str()).filter(|key| !key.is_empty()))?;
     let errors = Errors::open(&config.data)?;

@@ -82,7 +82,9 @@ impl Doctor {
 fn around(root: &Path, config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     match holder(root) {
-        Some(pid) => findings.push(Finding::note(format!("process {pid} has the folder open: what it is writing right now is not looked at"), "")),
+        Some(pid) => {
+            findings.push(Finding::note(format!("process {pid} has the folder open: what it is writing right now is not looked at"), ""))
+        }
         None => findings.push(Finding::fine("no process has the folder open")),
     }
     let reserve = config.disk.reserve_bytes;
@@ -138,7 +140,10 @@ fn databases(root: &Path) -> Vec<Finding> {
     let examined = DATABASES.iter().map(|(name, known)| {
         let path = root.join(name);
         if !path.exists() {
-            return Finding::note(format!("{} is not there", path.display()), "the next start makes an empty one; if there was one, restore a backup");
+            return Finding::note(
+                format!("{} is not there", path.display()),
+                "the next start makes an empty one; if there was one, restore a backup",
+            );
         }
         match sqlite::examine(&path, *known) {
             Ok(()) => Finding::fine(path.display().to_string()),

@@ -26,8 +26,8 @@ use utoipa::ToSchema;
 use crate::sqlite::SqliteError;
 use crate::time::rfc3339;
 pub use hints::HintRow;
-pub use table::FORMAT;
 use hints::Hints;
+pub use table::FORMAT;
 use tally::{Count, Tally, What};
 
 const MINUTE_US: i64 = 60_000_000;

@@ -140,7 +140,8 @@ fn logs(root: &Path, findings: &mut Vec<Finding>) -> Vec<Frames> {
         }
         for (sequence, payload) in contents.frames() {
             if let Err(error) = frame::read(payload) {
-                findings.push(Finding::problem(format!("{}: frame {sequence}: {error}", path.display()), "restore a backup for what it held"));
+                findings
+                    .push(Finding::problem(format!("{}: frame {sequence}: {error}", path.display()), "restore a backup for what it held"));
             }
         }
         let sequences: Vec<u64> = contents.frames().map(|(sequence, _)| sequence).collect();
@@ -171,7 +172,8 @@ fn manifest(path: &Path, root: &Path, findings: &mut Vec<Finding>) -> Option<(u6
             Some((contents.covered, contents.segments))
         }
         Ok((found, None)) => {
-            let what = format!("{} was written by a newer version (format {found}, known here up to {})", path.display(), manifest::VERSION);
+            let what =
+                format!("{} was written by a newer version (format {found}, known here up to {})", path.display(), manifest::VERSION);
             findings.push(Finding::problem(what, "start that version"));
             None
         }
@@ -239,7 +241,10 @@ fn orphans(root: &Path, segments: &[(Segment, Bits)], running: bool, findings: &
     let entries = fs::read_dir(root.join("segments")).into_iter().flatten().filter_map(Result::ok);
     let count = entries.filter(|entry| !named(&entry.path())).count();
     if count > 0 {
-        findings.push(Finding::note(format!("{count} files in segments/ belong to none"), "the rest of a flush or a merge; the next start removes them"));
+        findings.push(Finding::note(
+            format!("{count} files in segments/ belong to none"),
+            "the rest of a flush or a merge; the next start removes them",
+        ));
     }
     match fs::read_dir(root.join("damaged")).map(|entries| entries.filter_map(Result::ok).count()) {
         Ok(0) => {}
@@ -248,6 +253,8 @@ fn orphans(root: &Path, segments: &[(Segment, Bits)], running: bool, findings: &
             "remove them once nobody wants to look at them any more",
         )),
         Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => findings.push(Finding::problem(format!("{}: {error}", root.join("damaged").display()), "give this user the right to read it")),
+        Err(error) => {
+            findings.push(Finding::problem(format!("{}: {error}", root.join("damaged").display()), "give this user the right to read it"))
+        }
     }
 }

@@ -203,7 +203,8 @@ mod tests {
     fn segments_of_the_first_format_have_no_sum() {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::open(dir.path()).unwrap();
-        let before = TABLES.replace("dead         BLOB NOT NULL,", "dead BLOB NOT NULL").replace("crc          INTEGER", "").replace("= 2", "= 1");
+        let before =
+            TABLES.replace("dead         BLOB NOT NULL,", "dead BLOB NOT NULL").replace("crc          INTEGER", "").replace("= 2", "= 1");
         let connection = Connection::open(folder.manifest()).unwrap();
         connection.execute_batch(&before).unwrap();
         connection.execute_batch("INSERT INTO segments VALUES (4, 9, 99, 0, 1, '[1]', x'')").unwrap();
