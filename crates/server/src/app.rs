@@ -10,7 +10,7 @@ use axum::extract::Request;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Router, ServiceExt};
+use axum::{Router, ServiceExt, middleware};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +35,7 @@ use crate::prices::Prices;
 use crate::query::Engine;
 use crate::scores::Scores;
 use crate::store::{Store, StoreConfig};
+use crate::unread;
 
 /// Name under which the running server keeps what links are made from, for the commands beside it.
 pub const ADDRESS: &str = "public_url";
@@ -259,10 +260,11 @@ fn router(api: Arc<Api>, intake: Arc<Intake>, metrics: Option<PrometheusHandle>)
         .fallback(page::serve)
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::new())
+        .layer(middleware::from_fn(unread::settle))
 }
 
 fn otlp_router(intake: Arc<Intake>) -> Router {
-    ingest::otlp_routes(intake).layer(CatchPanicLayer::new())
+    ingest::otlp_routes(intake).layer(CatchPanicLayer::new()).layer(middleware::from_fn(unread::settle))
 }
 
 /// The standard ports, so far as they are free: another collector may well have them, and the server's own port takes the same.

@@ -22,6 +22,7 @@ pub mod scores;
 pub mod sqlite;
 pub mod store;
 pub mod time;
+pub mod unread;
 
 /// The version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,6 +1,7 @@
 //! What is taken in, what is refused, and that either is said and counted.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
@@ -96,6 +97,50 @@ fn refusals_say_why_and_are_counted() {
     let empty = server.send("POST", &own, &[("content-type", "text/plain")], Vec::new());
     assert_eq!((empty.status, empty.json()["detail"].as_str()), (400, Some("empty request body")));
     assert!(!server.log().contains("panicked"));
+}
+
+/// The head of the next answer on a connection; its body is read away.
+fn next_answer(reader: &mut impl BufRead) -> String {
+    let (mut head, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        assert_ne!(reader.read_line(&mut line).unwrap(), 0, "the connection ended after {head:?}");
+        if line == "\r\n" {
+            break;
+        }
+        head.push_str(&line.to_ascii_lowercase());
+        length = line.to_ascii_lowercase().strip_prefix("content-length:").map_or(length, |value| value.trim().parse().unwrap());
+    }
+    reader.read_exact(&mut vec![0; length]).unwrap();
+    head
+}
+
+#[test]
+fn a_refusal_reaches_who_still_sends_and_leaves_the_connection_whole() {
+    let server = Server::start_with(&[("HINOMI_INGEST_MAX_BODY_BYTES", "100000")]);
+    let address = server.url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let post = |length: usize, more: &str| {
+        format!("POST /api/1/envelope/?sentry_key={KEY} HTTP/1.1\r\nhost: h\r\n{more}content-length: {length}\r\n\r\n").into_bytes()
+    };
+    for _ in 0..3 {
+        stream.write_all(&post(20_000_000, "")).unwrap();
+        stream.write_all(&vec![b'x'; 20_000_000]).unwrap();
+        let head = next_answer(&mut reader);
+        assert!(head.starts_with("http/1.1 413"), "{head}");
+        assert!(!head.contains("connection: close"), "{head}");
+    }
+    stream.write_all(&post(3, "")).unwrap();
+    stream.write_all(b"{}\n").unwrap();
+    assert!(next_answer(&mut reader).starts_with("http/1.1 200"));
+    // Who asks before it sends, and who would never come to an end, are told at once that the connection ends.
+    for head in [post(20_000_000, "expect: 100-continue\r\n"), post(1_000_000_000, "")] {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(&head).unwrap();
+        let head = next_answer(&mut BufReader::new(stream));
+        assert!(head.starts_with("http/1.1 413") && head.contains("connection: close"), "{head}");
+    }
 }
 
 #[test]

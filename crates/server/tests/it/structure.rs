@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A part of the server and the parts that it may use. `app` and `cli` put all together and may use any.
-const ARROWS: [(&str, &[&str]); 19] = [
+const ARROWS: [(&str, &[&str]); 20] = [
     ("store", &[]),
     ("errors", &["sqlite", "time"]),
     ("logs", &["sqlite", "time"]),
@@ -19,6 +19,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
     ("time", &[]),
     ("config", &[]),
     ("page", &[]),
+    ("unread", &[]),
     ("prices", &["meta"]),
     ("reprice", &["query", "store"]),
     ("ingest", &["config", "errors", "logs", "meta", "metrics", "outcomes", "scores", "sqlite", "store"]),
