@@ -1,6 +1,5 @@
 //! One span in full.
 
-use datafusion::prelude::{col, lit};
 use hinomi_model::explain::{CostBecause, CostLine, CostReading, explain};
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::parameters;
@@ -11,7 +10,7 @@ use super::answer::{CostBucket, SpanDetail};
 use super::error::QueryError;
 use super::trace::{Loaded, shown};
 use super::tree::derive;
-use super::{Project, Reading};
+use super::Project;
 use crate::time::rfc3339;
 
 impl Project {
@@ -27,11 +26,11 @@ impl Project {
         _at_us: Option<i64>,
         prices: &PriceBook,
     ) -> Result<Option<SpanDetail>, QueryError> {
-        let wanted = col("trace_id").eq(lit(trace.to_string())).and(col("span_id").eq(lit(span.to_string())));
-        let table = self.table(Reading::Little, i64::MIN, i64::MAX)?.filter(wanted)?;
-        let Some(full) = Loaded::all(&table.collect().await?).into_iter().next() else { return Ok(None) };
+        let (of_trace, of_span) = (*trace, *span);
+        let found = self.reading(move |project| project.rows_of_span(of_trace, of_span)).await?;
+        let Some(full) = Loaded::all(&found).into_iter().next() else { return Ok(None) };
         // What stands beside it in the trace says what lies below it and how long it ran itself.
-        let mut beside = self.load_traces(&[*trace], i64::MIN, i64::MAX).await?.remove(trace).unwrap_or_default();
+        let mut beside = self.load_traces(&[*trace]).await?.remove(trace).unwrap_or_default();
         if !beside.iter().any(|loaded| loaded.span().span_id == *span) {
             beside.push(full.clone());
         }

@@ -2,6 +2,8 @@
 
 use datafusion::error::DataFusionError;
 
+use crate::store::StoreError;
+
 /// Why a question has no answer. Mistakes of the one who asks name what there is.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
@@ -41,6 +43,9 @@ pub enum QueryError {
     /// The range has too many buckets.
     #[error("{0} points are too many to draw; choose a larger bucket or a shorter range")]
     TooManyPoints(i64),
+    /// What is stored could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Our own fault, or the disk's.
     #[error("the query engine failed: {0}")]
     Engine(#[from] DataFusionError),
@@ -49,7 +54,13 @@ pub enum QueryError {
 impl QueryError {
     /// Whether the one who asks can put it right.
     pub fn is_users(&self) -> bool {
-        !matches!(self, QueryError::Engine(_))
+        !matches!(self, QueryError::Engine(_) | QueryError::Store(_))
+    }
+}
+
+impl From<tokio::task::JoinError> for QueryError {
+    fn from(error: tokio::task::JoinError) -> QueryError {
+        QueryError::Engine(DataFusionError::External(error.into()))
     }
 
     /// Whether a file may be what could not be read.

@@ -1,6 +1,7 @@
 //! Lists of spans and of traces: first which, by narrow columns, then those alone as they are shown.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;
@@ -9,10 +10,11 @@ use datafusion::prelude::{DataFrame, Expr, ExprFunctionExt, JoinType, cast, col,
 use datafusion::scalar::ScalarValue;
 use hinomi_model::id::{SpanId, TraceId};
 
-use super::answer::{SpanPage, TracePage};
+use super::answer::{SpanPage, TracePage, TraceSummary};
 use super::columns::{Column, time};
 use super::cursor::Cursor;
 use super::error::QueryError;
+use super::newest::{Hit, Most};
 use super::sums::is_call;
 use super::trace::{Loaded, shown, summarize};
 use super::tree::derive;
@@ -107,6 +109,22 @@ impl Order {
         Ok(further.or(column().is_null()).or(column().eq(value).and(by_ids)))
     }
 
+    fn is_newest_first(&self) -> bool {
+        self.column == "start_time" && self.descending
+    }
+
+    /// Start and ids of the last row, where the list goes on.
+    fn after_start(&self) -> Result<Option<(i64, Vec<String>)>, QueryError> {
+        let Some(cursor) = &self.after else { return Ok(None) };
+        let start_us = cursor.value.as_deref().and_then(|text| text.parse().ok()).ok_or(QueryError::BadCursor)?;
+        Ok(Some((start_us, cursor.ids.clone())))
+    }
+
+    /// Where a list goes on behind a row.
+    fn cursor(&self, start_us: i64, ids: Vec<String>) -> String {
+        Cursor { list: self.list.clone(), value: Some(start_us.to_string()), ids }.write()
+    }
+
     fn literal(&self, text: &str) -> Result<Expr, QueryError> {
         let number = || text.parse::<i64>().map_err(|_| QueryError::BadCursor);
         Ok(match self.holds {
@@ -153,22 +171,14 @@ impl Project {
     /// fails.
     pub async fn spans(&self, scope: &Scope, sort: &str, limit: usize, cursor: Option<&str>) -> Result<SpanPage, QueryError> {
         let order = Order::read("spans", SPAN_SORTS, &["trace_id", "span_id"], sort, cursor)?;
-        let mut columns = vec!["trace_id", "span_id"];
-        if !columns.contains(&order.column) {
-            columns.push(order.column);
-        }
-        let rows = self.spans_of(Reading::Little, scope)?.select_columns(&columns)?;
-        let batches = order.next(rows, limit)?.collect().await?;
-        let (ids, next_cursor) = order.page(&batches, limit, |batch, at| {
-            let trace: Option<TraceId> = Column::of(batch, "trace_id").text(at).and_then(|id| id.parse().ok());
-            let span: Option<SpanId> = Column::of(batch, "span_id").text(at).and_then(|id| id.parse().ok());
-            trace.zip(span)
-        });
-        let ids: Vec<(TraceId, SpanId)> = ids.into_iter().flatten().collect();
+        let (ids, next_cursor) = match order.is_newest_first() {
+            true => self.newest_spans(scope, &order, limit).await?,
+            false => self.sorted_spans(scope, &order, limit).await?,
+        };
         let mut traces: Vec<TraceId> = ids.iter().map(|(trace, _)| *trace).collect();
         traces.sort_unstable();
         traces.dedup();
-        let loaded = self.load_traces(&traces, i64::MIN, i64::MAX).await?;
+        let loaded = self.load_traces(&traces).await?;
         let mut by_id = HashMap::new();
         for spans in loaded.values() {
             let tree = derive(&spans.iter().map(Loaded::span).collect::<Vec<_>>());
@@ -188,6 +198,9 @@ impl Project {
     /// As [`spans`](Project::spans).
     pub async fn traces(&self, scope: &Scope, sort: &str, limit: usize, cursor: Option<&str>) -> Result<TracePage, QueryError> {
         let order = Order::read("traces", TRACE_SORTS, &["trace_id"], sort, cursor)?;
+        if order.is_newest_first() {
+            return self.newest_traces(scope, &order, limit).await;
+        }
         let everything = scope.from_us == i64::MIN && scope.to_us == i64::MAX && scope.filter.0.is_empty();
         let mut spans = self.table(Reading::Much, i64::MIN, i64::MAX)?;
         if !everything {
@@ -195,19 +208,118 @@ impl Project {
             spans = spans.join(matching, JoinType::LeftSemi, &["trace_id"], &["matching"], None)?;
         }
         let batches = order.next(narrow(spans)?, limit)?.collect().await?;
-        let (rows, next_cursor) = order.page(&batches, limit, |batch, at| {
-            let id: Option<TraceId> = Column::of(batch, "trace_id").text(at).and_then(|id| id.parse().ok());
-            let start = Column::of(batch, "start_time").int(at).unwrap_or(i64::MIN);
-            let end = Column::of(batch, "end_time").int(at).unwrap_or(i64::MAX);
-            id.map(|id| (id, start, end))
-        });
-        let rows: Vec<(TraceId, i64, i64)> = rows.into_iter().flatten().collect();
-        let ids: Vec<TraceId> = rows.iter().map(|(id, ..)| *id).collect();
-        let from_us = rows.iter().map(|(_, start, _)| *start).min().unwrap_or(0);
-        let to_us = rows.iter().map(|(.., end)| end.saturating_add(1)).max().unwrap_or(0);
-        let loaded = self.load_traces(&ids, from_us, to_us).await?;
+        let (ids, next_cursor) =
+            order.page(&batches, limit, |batch, at| Column::of(batch, "trace_id").text(at).and_then(|id| id.parse::<TraceId>().ok()));
+        let ids: Vec<TraceId> = ids.into_iter().flatten().collect();
+        let loaded = self.load_traces(&ids).await?;
         let traces = ids.iter().filter_map(|id| loaded.get(id)).map(|spans| summarize(spans)).collect();
         Ok(TracePage { traces, next_cursor })
+    }
+
+    /// Spans by any sort.
+    async fn sorted_spans(&self, scope: &Scope, order: &Order, limit: usize) -> Result<(Vec<(TraceId, SpanId)>, Option<String>), QueryError> {
+        let mut columns = vec!["trace_id", "span_id"];
+        if !columns.contains(&order.column) {
+            columns.push(order.column);
+        }
+        let rows = self.spans_of(Reading::Little, scope)?.select_columns(&columns)?;
+        let batches = order.next(rows, limit)?.collect().await?;
+        let (ids, next_cursor) = order.page(&batches, limit, |batch, at| {
+            let trace: Option<TraceId> = Column::of(batch, "trace_id").text(at).and_then(|id| id.parse().ok());
+            let span: Option<SpanId> = Column::of(batch, "span_id").text(at).and_then(|id| id.parse().ok());
+            trace.zip(span)
+        });
+        Ok((ids.into_iter().flatten().collect(), next_cursor))
+    }
+
+    /// The same for the newest.
+    async fn newest_spans(&self, scope: &Scope, order: &Order, limit: usize) -> Result<(Vec<(TraceId, SpanId)>, Option<String>), QueryError> {
+        let after = order.after_start()?;
+        let mut scope = scope.clone();
+        let mut most = Most { hits: limit + 1, before_us: i64::MAX };
+        if let Some((start_us, _)) = &after {
+            scope.to_us = scope.to_us.min(start_us.saturating_add(1));
+            most.before_us = *start_us;
+        }
+        let is_after = |hit: &Hit| match &after {
+            Some((start_us, ids)) => (Reverse(*start_us), &ids[..]) < (hit.start_us, &[hit.trace.to_string(), hit.span.to_string()][..]),
+            None => true,
+        };
+        let mut walk = self.walk(&scope, Some(most))?;
+        let mut found: Vec<Hit> = Vec::new();
+        while let Some((hits, rest_us)) = walk.next().await? {
+            found.extend(hits.into_iter().filter(is_after));
+            found.sort_unstable();
+            found.truncate(limit + 1);
+            if found.len() > limit && found[limit].start_us.0 > rest_us {
+                break;
+            }
+        }
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let last = found.last().filter(|_| more);
+        let next_cursor = last.map(|last| order.cursor(last.start_us.0, vec![last.trace.to_string(), last.span.to_string()]));
+        Ok((found.into_iter().map(|hit| (hit.trace, hit.span)).collect(), next_cursor))
+    }
+
+    /// The newest traces. When a trace starts is known only from all of its spans: it is read as soon as one of them that passes may
+    /// stand on the page.
+    async fn newest_traces(&self, scope: &Scope, order: &Order, limit: usize) -> Result<TracePage, QueryError> {
+        let after = order.after_start()?;
+        let is_after = |start_us: i64, trace: TraceId| match &after {
+            Some((last_us, ids)) => (Reverse(*last_us), &ids[..]) < (Reverse(start_us), &[trace.to_string()][..]),
+            None => true,
+        };
+        let mut walk = self.walk(scope, None)?;
+        // No trace starts later than any span of it.
+        let mut at_latest: HashMap<TraceId, i64> = HashMap::new();
+        let mut read: HashSet<TraceId> = HashSet::new();
+        let mut page: BTreeMap<(Reverse<i64>, TraceId), TraceSummary> = BTreeMap::new();
+        let mut rest_us = i64::MAX;
+        while rest_us > i64::MIN {
+            let hits = match walk.next().await? {
+                Some((hits, rest)) => {
+                    rest_us = rest;
+                    hits
+                }
+                None => {
+                    rest_us = i64::MIN;
+                    Vec::new()
+                }
+            };
+            for hit in hits.iter().filter(|hit| !read.contains(&hit.trace)) {
+                let known = at_latest.entry(hit.trace).or_insert(i64::MAX);
+                *known = hit.start_us.0.min(*known);
+            }
+            loop {
+                // What starts earlier than the last of the page, or than what has not been seen yet, can wait.
+                let last_us = page.keys().nth(limit).map_or(i64::MIN, |(start_us, _)| start_us.0);
+                let mut due: Vec<(i64, TraceId)> =
+                    at_latest.iter().map(|(trace, us)| (*us, *trace)).filter(|(us, _)| *us >= last_us.max(rest_us)).collect();
+                due.sort_unstable_by_key(|(us, trace)| (Reverse(*us), *trace));
+                due.truncate(limit + 1);
+                if due.is_empty() {
+                    break;
+                }
+                let ids: Vec<TraceId> = due.into_iter().map(|(_, trace)| trace).collect();
+                for trace in &ids {
+                    at_latest.remove(trace);
+                    read.insert(*trace);
+                }
+                for (trace, spans) in self.load_traces(&ids).await? {
+                    let start_us = spans.iter().map(|loaded| loaded.span().start_us).min().unwrap_or(i64::MIN);
+                    if is_after(start_us, trace) {
+                        page.insert((Reverse(start_us), trace), summarize(&spans));
+                    }
+                }
+            }
+            if page.keys().nth(limit).is_some_and(|(start_us, _)| start_us.0 > rest_us) {
+                break;
+            }
+        }
+        let last = page.keys().nth(limit.wrapping_sub(1)).filter(|_| page.len() > limit);
+        let next_cursor = last.map(|(start_us, trace)| order.cursor(start_us.0, vec![trace.to_string()]));
+        Ok(TracePage { traces: page.into_values().take(limit).collect(), next_cursor })
     }
 }
 

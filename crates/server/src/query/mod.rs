@@ -2,7 +2,7 @@
 //!
 //! A [`Project`] is a view of one project at one moment. `scan` makes its spans a table of the query engine, from buffer and
 //! segments alike; `rolled` makes cells of them, mostly from roll-ups; `fields` and `text` say what a filter means for its columns. `sums` answers summary, series, breakdown and facets
-//! by aggregation, `lists` finds the spans and traces of a list, `trace` and `tree` read whole traces and derive what needs all of
+//! by aggregation, `lists` finds the spans and traces of a list (`newest` those at its most frequent sort), `picked` reads rows that are known, `trace` and `tree` read whole traces and derive what needs all of
 //! them: sums below a span, its own time, how it compares. `answer` is what the API shows.
 //!
 //! Corrections and repeats are dealt with by the store: every live row is a span as it is.
@@ -21,6 +21,8 @@ pub mod filter;
 mod lists;
 mod matcher;
 mod measure;
+mod newest;
+mod picked;
 mod rolled;
 mod rows;
 mod scan;
@@ -37,6 +39,7 @@ use std::sync::Arc;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{DataFrame, Expr, SessionConfig, SessionContext, col, lit};
 
+use crate::store::point::Footers;
 use crate::store::snapshot::Snapshot;
 pub use answer::*;
 pub use by::By;
@@ -58,6 +61,8 @@ const LEAST_ROWS: u64 = 50_000;
 #[derive(Debug, Clone)]
 pub struct Engine {
     runtime: Arc<RuntimeEnv>,
+    /// Footers of segments of which single rows are read.
+    footers: Arc<Footers>,
     /// Sums over segments with fewer rows are made from the rows: that is as fast, and percentiles are exact.
     least_rows: u64,
 }
@@ -109,7 +114,7 @@ impl Engine {
     pub fn new() -> Engine {
         let built = RuntimeEnvBuilder::new().with_metadata_cache_limit(METADATA_CACHE).with_memory_limit(MEMORY, 1.0).build_arc();
         // Only a folder for spilling could fail to be made; the defaults do without.
-        Engine { runtime: built.unwrap_or_default(), least_rows: LEAST_ROWS }
+        Engine { runtime: built.unwrap_or_default(), footers: Arc::default(), least_rows: LEAST_ROWS }
     }
 
     /// A project as it is in a snapshot. Costs nothing.

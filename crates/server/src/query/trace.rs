@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use arrow::array::RecordBatch;
 use datafusion::functions_aggregate::expr_fn::{avg, count};
-use datafusion::prelude::{DataFrame, Expr, cast, col, lit};
+use datafusion::prelude::{Expr, cast, col, lit};
 use hinomi_model::hints::{self, Evidence};
 use hinomi_model::id::TraceId;
 use hinomi_model::money::Usd;
@@ -13,14 +13,12 @@ use hinomi_model::span::{self, Kind, Status};
 use super::answer::{self, AlsoReported, Compared, Cost, Percentiles, Sdk, Subtree, TraceDetail, TraceSummary, Usage};
 use super::columns::Column;
 use super::error::QueryError;
+use super::picked::LIGHT;
 use super::tree::{InTree, derive, is_unpriced};
 use super::{Project, Reading};
 use crate::store::rows::{Row, from_batch};
-use crate::store::schema::SCHEMA;
 use crate::time::rfc3339;
 
-/// Columns that only one span's own page shows.
-const HEAVY: &[&str] = &["input_messages", "output_messages", "tool_definitions", "attributes", "reading", "local_decision"];
 /// How far back a span is compared.
 const COMPARED_US: i64 = 7 * 86_400_000_000;
 /// Fewer others say nothing.
@@ -49,26 +47,16 @@ impl Loaded {
     }
 }
 
-/// The columns of lists and traces.
-pub(super) fn light(table: DataFrame) -> Result<DataFrame, QueryError> {
-    let names: Vec<&str> = SCHEMA.fields().iter().map(|field| field.name().as_str()).filter(|name| !HEAVY.contains(name)).collect();
-    Ok(table.select_columns(&names)?)
-}
-
 impl Project {
-    /// All spans of these traces, by trace and start. `from_us..to_us` holds all their starts.
-    pub(super) async fn load_traces(
-        &self,
-        traces: &[TraceId],
-        from_us: i64,
-        to_us: i64,
-    ) -> Result<HashMap<TraceId, Vec<Loaded>>, QueryError> {
+    /// All spans of these traces, by trace and start.
+    pub(super) async fn load_traces(&self, traces: &[TraceId]) -> Result<HashMap<TraceId, Vec<Loaded>>, QueryError> {
         if traces.is_empty() {
             return Ok(HashMap::new());
         }
-        let table = self.table(Reading::Little, from_us, to_us)?.filter(is_one_of(traces))?;
+        let ids = traces.to_vec();
+        let loaded = self.reading(move |project| Ok(Loaded::all(&project.rows_of_traces(&ids, &LIGHT)?))).await?;
         let mut by_trace: HashMap<TraceId, Vec<Loaded>> = HashMap::new();
-        for loaded in Loaded::all(&light(table)?.collect().await?) {
+        for loaded in loaded {
             by_trace.entry(loaded.span().trace_id).or_default().push(loaded);
         }
         for spans in by_trace.values_mut() {
@@ -84,7 +72,7 @@ impl Project {
     ///
     /// When the engine fails.
     pub async fn trace(&self, trace: &TraceId, _at_us: Option<i64>) -> Result<Option<TraceDetail>, QueryError> {
-        let Some(loaded) = self.load_traces(&[*trace], i64::MIN, i64::MAX).await?.remove(trace) else { return Ok(None) };
+        let Some(loaded) = self.load_traces(&[*trace]).await?.remove(trace) else { return Ok(None) };
         let means = self.means(&loaded).await?;
         let tree = derive(&loaded.iter().map(Loaded::span).collect::<Vec<_>>());
         let spans = loaded.iter().zip(&tree).map(|(loaded, in_tree)| {

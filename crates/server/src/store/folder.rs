@@ -28,6 +28,8 @@ pub(super) struct Folder {
 impl Folder {
     /// Creates what is missing and takes the lock.
     pub(super) fn open(root: &Path) -> Result<Folder, StoreError> {
+        // The query engine knows files by their whole paths only.
+        let root = &std::path::absolute(root).map_err(StoreError::io("find", root))?;
         for folder in [root.to_owned(), root.join("log"), root.join("segments"), root.join("damaged")] {
             fs::create_dir_all(&folder).map_err(not_writable(&folder))?;
         }

@@ -47,6 +47,7 @@ mod log;
 mod manifest;
 mod mend;
 mod open;
+pub mod point;
 mod responses;
 mod retain;
 pub mod rollup;

@@ -1,12 +1,17 @@
 //! What a query sees: all spans that are stored at one moment, each once.
 
+use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::RecordBatch;
+use hinomi_model::id::TraceId;
 
+use super::ids::trace_hash;
 use super::rollup::{self, Kept, Rollup};
+use super::segment::ids::Ids;
 
 /// All stored spans at one moment. It stays readable for as long as it is held, whatever is written, merged or deleted meanwhile.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +29,8 @@ pub struct Snapshot {
 pub struct SegmentView {
     /// The file.
     pub segment: Arc<Segment>,
+    /// Which spans and traces are in it.
+    pub(super) ids: Arc<Ids>,
     /// Numbers of the rows that are superseded or deleted, rising. Rows are counted through the file from 0.
     pub dead: Arc<[u32]>,
 }
@@ -32,6 +39,15 @@ impl SegmentView {
     /// Rows that hold.
     pub fn live_rows(&self) -> u64 {
         self.segment.rows.saturating_sub(self.dead.len() as u64)
+    }
+
+    /// Where the spans of a trace are, dead ones included, and hardly ever others. May read a file.
+    ///
+    /// # Errors
+    ///
+    /// When that file cannot be read.
+    pub fn rows_of_trace(&self, project: u64, trace: TraceId) -> io::Result<Vec<Range<u32>>> {
+        self.ids.rows_of_trace(trace_hash(project, trace))
     }
 }
 

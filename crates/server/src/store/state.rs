@@ -134,7 +134,7 @@ impl Live {
     }
 
     fn view(&mut self) -> Arc<SegmentView> {
-        let view = || Arc::new(SegmentView { segment: self.segment.clone(), dead: self.dead.iter().collect() });
+        let view = || Arc::new(SegmentView { segment: self.segment.clone(), ids: self.ids.clone(), dead: self.dead.iter().collect() });
         self.view.get_or_insert_with(view).clone()
     }
 }

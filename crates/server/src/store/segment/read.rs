@@ -1,14 +1,21 @@
-//! Reading a few rows of a segment by their numbers. Queries do not come this way: they plan over whole segments.
+//! Reading rows of a segment by their numbers. Questions about most rows do not come this way: they plan over whole segments.
 
 use std::fs::File;
+use std::io::{self, Read};
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, new_null_array};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::compute::concat_batches;
+use arrow::datatypes::{Field, Schema};
+use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection};
-use parquet::file::metadata::PageIndexPolicy;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::file::reader::{ChunkReader, Length};
 
 use crate::store::error::StoreError;
 use crate::store::schema::SCHEMA;
@@ -17,41 +24,67 @@ use crate::store::schema::SCHEMA;
 #[derive(Debug)]
 pub(in crate::store) struct Reader {
     path: PathBuf,
-    file: File,
-    metadata: ArrowReaderMetadata,
+    file: Anywhere,
+    footer: ArrowReaderMetadata,
 }
 
 impl Reader {
     /// Opens the file and reads its footer.
     pub(in crate::store) fn open(path: &Path) -> Result<Reader, StoreError> {
-        let file = File::open(path).map_err(StoreError::io("open", path))?;
+        let file = Anywhere::open(path)?;
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
-        let metadata = ArrowReaderMetadata::load(&file, options).map_err(|error| StoreError::segment("open", path, error))?;
-        Ok(Reader { path: path.to_owned(), file, metadata })
+        let footer = ArrowReaderMetadata::load(&file, options).map_err(|error| StoreError::segment("open", path, error))?;
+        Ok(Reader { path: path.to_owned(), file, footer })
+    }
+
+    /// Opens a file whose footer has been read before.
+    pub(in crate::store) fn with_footer(path: &Path, footer: ArrowReaderMetadata) -> Result<Reader, StoreError> {
+        Ok(Reader { path: path.to_owned(), file: Anywhere::open(path)?, footer })
+    }
+
+    /// What [`with_footer`](Reader::with_footer) takes.
+    pub(in crate::store) fn footer(&self) -> &ArrowReaderMetadata {
+        &self.footer
+    }
+
+    /// What the footer says.
+    pub(in crate::store) fn metadata(&self) -> &ParquetMetaData {
+        self.footer.metadata()
     }
 
     /// How many rows the footer tells of.
     pub(in crate::store) fn rows(&self) -> u64 {
-        self.metadata.metadata().file_metadata().num_rows() as u64
+        self.metadata().file_metadata().num_rows() as u64
     }
 
     /// The rows of the ranges, which rise and do not overlap, as one batch of the named columns.
     pub(in crate::store) fn columns(&self, ranges: &[Range<u32>], names: &[&str]) -> Result<RecordBatch, StoreError> {
-        let schema = self.metadata.schema();
+        let schema = self.footer.schema();
         let roots = names.iter().filter_map(|name| schema.index_of(name).ok());
-        let mask = ProjectionMask::roots(self.metadata.parquet_schema(), roots);
+        let mask = ProjectionMask::roots(self.footer.parquet_schema(), roots);
         self.read(ranges, mask)
     }
 
-    /// The rows of the ranges with all columns of [`SCHEMA`]. Those that the file does not have, being older, are null.
+    /// The same with each of these columns, which are some of [`SCHEMA`]. Those that the file does not have, being older, are null.
+    pub(in crate::store) fn columns_or_null(&self, ranges: &[Range<u32>], schema: &Arc<Schema>) -> Result<RecordBatch, StoreError> {
+        let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        self.shaped(self.columns(ranges, &names)?, schema)
+    }
+
+    /// The same with all columns of [`SCHEMA`].
     pub(in crate::store) fn all(&self, ranges: &[Range<u32>]) -> Result<RecordBatch, StoreError> {
-        let batch = self.read(ranges, ProjectionMask::all())?;
-        let column = |field: &arrow::datatypes::FieldRef| -> ArrayRef {
+        self.shaped(self.read(ranges, ProjectionMask::all())?, &SCHEMA)
+    }
+
+    fn shaped(&self, batch: RecordBatch, schema: &Arc<Schema>) -> Result<RecordBatch, StoreError> {
+        let column = |field: &Arc<Field>| -> ArrayRef {
             let found = batch.column_by_name(field.name()).filter(|found| found.data_type() == field.data_type());
             found.cloned().unwrap_or_else(|| new_null_array(field.data_type(), batch.num_rows()))
         };
-        let columns = SCHEMA.fields().iter().map(column).collect();
-        RecordBatch::try_new(SCHEMA.clone(), columns).map_err(|error| StoreError::segment("read", &self.path, error))
+        let columns = schema.fields().iter().map(column).collect();
+        let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        // A column that may not be null and is not there is damage.
+        RecordBatch::try_new_with_options(schema.clone(), columns, &rows).map_err(|error| StoreError::segment("read", &self.path, error))
     }
 
     fn read(&self, ranges: &[Range<u32>], mask: ProjectionMask) -> Result<RecordBatch, StoreError> {
@@ -59,8 +92,7 @@ impl Reader {
         let wanted = ranges.iter().map(|range| range.start as usize..range.end as usize);
         let selection = RowSelection::from_consecutive_ranges(wanted, self.rows() as usize);
         let rows = ranges.iter().map(ExactSizeIterator::len).sum::<usize>();
-        let file = self.file.try_clone().map_err(StoreError::io("open", &self.path))?;
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.footer.clone())
             .with_projection(mask)
             .with_row_selection(selection)
             .with_batch_size(rows.max(1))
@@ -86,4 +118,60 @@ pub(in crate::store) fn ranges(rows: impl IntoIterator<Item = u32>) -> Vec<Range
         }
     }
     ranges
+}
+
+/// A file of which each read says where: nobody moves the place of anybody else, as handles that were cloned do.
+#[derive(Debug, Clone)]
+struct Anywhere {
+    file: Arc<File>,
+    length: u64,
+}
+
+/// A part of it, read from front to back.
+struct Onwards {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl Anywhere {
+    fn open(path: &Path) -> Result<Anywhere, StoreError> {
+        let open = || -> io::Result<Anywhere> {
+            let file = File::open(path)?;
+            let length = file.metadata()?.len();
+            Ok(Anywhere { file: Arc::new(file), length })
+        };
+        open().map_err(StoreError::io("open", path))
+    }
+}
+
+impl Length for Anywhere {
+    fn len(&self) -> u64 {
+        self.length
+    }
+}
+
+impl ChunkReader for Anywhere {
+    type T = io::BufReader<Onwards>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
+        Ok(io::BufReader::new(Onwards { file: self.file.clone(), at: start }))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        // A damaged footer may ask for anything.
+        if start.checked_add(length as u64).is_none_or(|end| end > self.length) {
+            return Err(ParquetError::EOF(format!("{length} bytes from {start} on are not in a file of {}", self.length)));
+        }
+        let mut bytes = vec![0; length];
+        self.file.read_exact_at(&mut bytes, start)?;
+        Ok(bytes.into())
+    }
+}
+
+impl Read for Onwards {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(into, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
 }

@@ -1,0 +1,153 @@
+//! Reading rows that are known by their numbers: whole traces by their ids, without a plan and without a look at other rows.
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::{Arc, LazyLock};
+
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{Int64Type, Schema, SchemaRef};
+use hinomi_model::id::{SpanId, TraceId};
+
+use super::Project;
+use super::error::QueryError;
+use super::scan::without;
+use crate::store::schema::SCHEMA;
+use crate::store::snapshot::SegmentView;
+
+/// Columns that only one span's own page shows.
+pub(super) const HEAVY: &[&str] = &["input_messages", "output_messages", "tool_definitions", "attributes", "reading", "local_decision"];
+
+/// The columns of lists and traces.
+pub(super) static LIGHT: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let light = SCHEMA.fields().iter().filter(|field| !HEAVY.contains(&field.name().as_str()));
+    Arc::new(Schema::new(light.cloned().collect::<Vec<_>>()))
+});
+
+/// Columns of the store by their names, in the order of its schema.
+pub(super) fn columns(wanted: impl Fn(&str) -> bool) -> SchemaRef {
+    Arc::new(Schema::new(SCHEMA.fields().iter().filter(|field| wanted(field.name())).cloned().collect::<Vec<_>>()))
+}
+
+/// Some columns of a batch of all.
+pub(super) fn project(batch: &RecordBatch, columns: &SchemaRef) -> Result<RecordBatch, QueryError> {
+    let places = columns.fields().iter().filter_map(|field| batch.schema_ref().index_of(field.name()).ok()).collect::<Vec<_>>();
+    batch.project(&places).map_err(failed)
+}
+
+/// What goes wrong with columns is our own fault.
+pub(super) fn failed(error: arrow::error::ArrowError) -> QueryError {
+    QueryError::Engine(error.into())
+}
+
+/// The rows that hold, as numbers of this width.
+pub(super) fn live(rows: &[Range<u32>], dead: &[u32]) -> Vec<Range<u32>> {
+    without(rows, dead).into_iter().map(|rows| rows.start as u32..rows.end as u32).collect()
+}
+
+impl Project {
+    /// The project as its column holds it.
+    pub(super) fn stored_id(&self) -> i64 {
+        i64::try_from(self.project).unwrap_or(i64::MAX)
+    }
+
+    /// Work that reads files, off the threads that answer requests.
+    pub(super) async fn reading<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Project) -> Result<T, QueryError> + Send + 'static,
+    ) -> Result<T, QueryError> {
+        let project = self.clone();
+        tokio::task::spawn_blocking(move || work(&project)).await?
+    }
+
+    /// All spans of these traces, with these columns, among which are project and trace. Reads files.
+    pub(super) fn rows_of_traces(&self, traces: &[TraceId], columns: &SchemaRef) -> Result<Vec<RecordBatch>, QueryError> {
+        let ids: HashSet<String> = traces.iter().map(TraceId::to_string).collect();
+        let mut found = Vec::new();
+        for batch in &self.snapshot.buffer {
+            let wanted = self.of_traces(batch, &ids);
+            if wanted.true_count() > 0 {
+                found.push(filter_record_batch(&project(batch, columns)?, &wanted).map_err(failed)?);
+            }
+        }
+        for view in &self.snapshot.segments {
+            let rows = self.places_of_traces(view, traces, &ids)?;
+            if rows.is_empty() {
+                continue;
+            }
+            let batch = self.engine.footers.open(&view.segment)?.rows(&rows, columns)?;
+            // Two traces may have the same hash.
+            let wanted = self.of_traces(&batch, &ids);
+            found.push(filter_record_batch(&batch, &wanted).map_err(failed)?);
+        }
+        Ok(found)
+    }
+
+    /// A span with all that is known of it.
+    pub(super) fn rows_of_span(&self, trace: TraceId, span: SpanId) -> Result<Vec<RecordBatch>, QueryError> {
+        let ids = HashSet::from([trace.to_string()]);
+        let narrow = columns(|name| ["project_id", "trace_id", "span_id"].contains(&name));
+        let span = span.to_string();
+        // The place of the span among rows of its trace.
+        let place = |batch: &RecordBatch| {
+            let wanted = self.of_traces(batch, &ids);
+            let spans = batch.column_by_name("span_id").map(|column| column.as_string_view());
+            (0..batch.num_rows()).find(|row| wanted.value(*row) && spans.is_some_and(|spans| spans.value(*row) == span))
+        };
+        for batch in &self.snapshot.buffer {
+            if let Some(row) = place(batch) {
+                return Ok(vec![batch.slice(row, 1)]);
+            }
+        }
+        for view in &self.snapshot.segments {
+            let rows = self.places_of_traces(view, &[trace], &ids)?;
+            if rows.is_empty() {
+                continue;
+            }
+            let segment = self.engine.footers.open(&view.segment)?;
+            let found = place(&segment.rows(&rows, &narrow)?).and_then(|place| rows.iter().cloned().flatten().nth(place));
+            if let Some(row) = found {
+                return Ok(vec![segment.rows(&[row..row + 1], &SCHEMA)?]);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Which rows of a segment may be of these traces: all that are, and hardly any other.
+    fn places_of_traces(&self, view: &SegmentView, traces: &[TraceId], ids: &HashSet<String>) -> Result<Vec<Range<u32>>, QueryError> {
+        if view.segment.projects.binary_search(&self.project).is_err() {
+            return Ok(Vec::new());
+        }
+        let known = traces.iter().map(|trace| view.rows_of_trace(self.project, *trace)).collect::<Result<Vec<_>, _>>();
+        let mut rows: Vec<Range<u32>> = match known {
+            Ok(rows) => rows.into_iter().flatten().collect(),
+            // The file of ids is damaged: the segment says it too.
+            Err(_) => {
+                let all = 0..view.segment.rows as u32;
+                let narrow = columns(|name| ["project_id", "trace_id"].contains(&name));
+                let batch = self.engine.footers.open(&view.segment)?.rows(&[all], &narrow)?;
+                (0u32..).zip(self.of_traces(&batch, ids).values()).filter(|(_, wanted)| *wanted).map(|(row, _)| row..row + 1).collect()
+            }
+        };
+        rows.sort_unstable_by_key(|rows| (rows.start, rows.end));
+        rows.dedup();
+        Ok(live(&rows, &view.dead))
+    }
+
+    fn of_traces(&self, batch: &RecordBatch, ids: &HashSet<String>) -> BooleanArray {
+        let (Some(projects), Some(traces)) = (batch.column_by_name("project_id"), batch.column_by_name("trace_id")) else {
+            return BooleanArray::from(vec![false; batch.num_rows()]);
+        };
+        let (projects, traces) = (projects.as_primitive::<Int64Type>(), traces.as_string_view());
+        let (project, mut last) = (self.stored_id(), ("", false));
+        let is_wanted = |row: usize| {
+            let trace = traces.value(row);
+            // Neighbours are of one trace most often.
+            if trace != last.0 {
+                last = (trace, ids.contains(trace));
+            }
+            last.1 && projects.value(row) == project
+        };
+        (0..traces.len()).map(is_wanted).map(Some).collect()
+    }
+}

@@ -1,0 +1,103 @@
+//! Reading chosen rows of segments, for questions that know which rows they want.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
+use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::statistics::Statistics;
+
+use super::error::StoreError;
+use super::segment::read::Reader;
+use super::snapshot::Segment;
+use super::state::lock;
+
+/// Bytes of footers that are kept.
+const MOST_BYTES: usize = 32 << 20;
+
+/// Footers of segments that were read lately: to read one costs more than to read a few rows.
+#[derive(Debug, Default)]
+pub struct Footers(Mutex<VecDeque<(PathBuf, ArrowReaderMetadata)>>);
+
+/// A segment that is open for reading.
+#[derive(Debug)]
+pub struct Opened(Reader);
+
+/// A run of rows that are stored together, with the least and the most of what they hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowGroup {
+    /// Their numbers in the segment.
+    pub rows: Range<u32>,
+    /// Least and greatest project, as the column holds it.
+    pub projects: (i64, i64),
+    /// Earliest and latest start, in microseconds since the Unix epoch.
+    pub starts_us: (i64, i64),
+}
+
+impl Footers {
+    /// Opens a segment. Reads files, so it may take milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub fn open(&self, segment: &Segment) -> Result<Opened, StoreError> {
+        let known = {
+            let mut kept = lock(&self.0);
+            let at = kept.iter().position(|(path, _)| *path == segment.path);
+            at.and_then(|at| kept.remove(at)).map(|known| {
+                kept.push_back(known.clone());
+                known.1
+            })
+        };
+        if let Some(footer) = known {
+            return Ok(Opened(Reader::with_footer(&segment.path, footer)?));
+        }
+        let reader = Reader::open(&segment.path)?;
+        let mut kept = lock(&self.0);
+        kept.push_back((segment.path.clone(), reader.footer().clone()));
+        let size = |kept: &VecDeque<(PathBuf, ArrowReaderMetadata)>| kept.iter().map(|(_, footer)| footer.metadata().memory_size()).sum::<usize>();
+        while kept.len() > 1 && size(&kept) > MOST_BYTES {
+            kept.pop_front();
+        }
+        Ok(Opened(reader))
+    }
+}
+
+impl Opened {
+    /// The rows of the ranges, which rise and do not overlap, with these columns of the store's schema.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub fn rows(&self, ranges: &[Range<u32>], columns: &Arc<Schema>) -> Result<RecordBatch, StoreError> {
+        self.0.columns_or_null(ranges, columns)
+    }
+
+    /// The row groups, in their order.
+    pub fn groups(&self) -> Vec<RowGroup> {
+        let columns = self.0.metadata().file_metadata().schema_descr();
+        let place = |name: &str| columns.columns().iter().position(|column| column.name() == name);
+        let (project, start) = (place("project_id"), place("start_time"));
+        let mut first = 0;
+        let group = |group: &RowGroupMetaData| {
+            let rows = first..first + group.num_rows() as u32;
+            first = rows.end;
+            RowGroup { rows, projects: ends(group, project), starts_us: ends(group, start) }
+        };
+        self.0.metadata().row_groups().iter().map(group).collect()
+    }
+}
+
+/// Least and greatest value of a column in a row group; those of the type where the file does not say.
+fn ends(group: &RowGroupMetaData, column: Option<usize>) -> (i64, i64) {
+    match column.and_then(|column| group.column(column).statistics()) {
+        Some(Statistics::Int64(values)) => {
+            (values.min_opt().copied().unwrap_or(i64::MIN), values.max_opt().copied().unwrap_or(i64::MAX))
+        }
+        _ => (i64::MIN, i64::MAX),
+    }
+}
