@@ -3,8 +3,9 @@
 use datafusion::prelude::{Expr, col, lit};
 
 use super::error::QueryError;
-use super::rolled::{self, Runs};
+use super::rolled::Runs;
 use super::text;
+use crate::store::rollup;
 
 /// A property that spans have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +65,7 @@ impl By {
     /// The place among the dimensions of roll-ups; `None` for what these do not tell apart.
     pub(super) fn dimension(&self) -> Option<usize> {
         match self {
-            By::Column(_, column) => rolled::dimension(column),
+            By::Column(_, column) => rollup::dimension(column),
             By::Tag(_) => None,
         }
     }

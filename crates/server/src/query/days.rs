@@ -34,7 +34,7 @@ impl Project {
             sum_of_calls(col("output_tokens"), "output_tokens")?,
             sum(col("cost")).filter(is_call()).build()?.alias("cost"),
         ];
-        let batches = self.spans_of(Reading::Much, scope)?.filter(is_call())?.aggregate(keys, sums)?.collect().await?;
+        let batches = self.spans_of(Reading::Much, scope).await?.filter(is_call())?.aggregate(keys, sums)?.collect().await?;
         let mut observed = Vec::new();
         for batch in &batches {
             let column = |name: &str| Column::of(batch, name);

@@ -6,11 +6,11 @@ use hinomi_model::parameters;
 use hinomi_model::price::PriceBook;
 use hinomi_model::span::CostSource;
 
+use super::Project;
 use super::answer::{CostBucket, SpanDetail};
 use super::error::QueryError;
 use super::trace::{Loaded, shown};
 use super::tree::derive;
-use super::Project;
 use crate::time::rfc3339;
 
 impl Project {
@@ -36,7 +36,7 @@ impl Project {
         }
         let tree = derive(&beside.iter().map(Loaded::span).collect::<Vec<_>>());
         let at = beside.iter().position(|loaded| loaded.span().span_id == *span).unwrap_or(0);
-        let compared = self.means(std::slice::from_ref(&full)).await?.of(full.span());
+        let compared = self.means(&beside).await?.of(full.span());
         let mut summary = shown(&full, &tree[at], compared);
         let explanation = explain(full.span(), &full.row.locally(), prices);
         if let (Some(shown), Some(stored), Some(read)) = (&mut summary.cost, &full.span().cost, &explanation.cost) {

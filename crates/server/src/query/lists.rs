@@ -204,7 +204,7 @@ impl Project {
         let everything = scope.from_us == i64::MIN && scope.to_us == i64::MAX && scope.filter.0.is_empty();
         let mut spans = self.table(Reading::Much, i64::MIN, i64::MAX)?;
         if !everything {
-            let matching = self.spans_of(Reading::Little, scope)?.select(vec![col("trace_id").alias("matching")])?.distinct()?;
+            let matching = self.spans_of(Reading::Little, scope).await?.select(vec![col("trace_id").alias("matching")])?.distinct()?;
             spans = spans.join(matching, JoinType::LeftSemi, &["trace_id"], &["matching"], None)?;
         }
         let batches = order.next(narrow(spans)?, limit)?.collect().await?;
@@ -217,12 +217,17 @@ impl Project {
     }
 
     /// Spans by any sort.
-    async fn sorted_spans(&self, scope: &Scope, order: &Order, limit: usize) -> Result<(Vec<(TraceId, SpanId)>, Option<String>), QueryError> {
+    async fn sorted_spans(
+        &self,
+        scope: &Scope,
+        order: &Order,
+        limit: usize,
+    ) -> Result<(Vec<(TraceId, SpanId)>, Option<String>), QueryError> {
         let mut columns = vec!["trace_id", "span_id"];
         if !columns.contains(&order.column) {
             columns.push(order.column);
         }
-        let rows = self.spans_of(Reading::Little, scope)?.select_columns(&columns)?;
+        let rows = self.spans_of(Reading::Little, scope).await?.select_columns(&columns)?;
         let batches = order.next(rows, limit)?.collect().await?;
         let (ids, next_cursor) = order.page(&batches, limit, |batch, at| {
             let trace: Option<TraceId> = Column::of(batch, "trace_id").text(at).and_then(|id| id.parse().ok());
@@ -233,7 +238,12 @@ impl Project {
     }
 
     /// The same for the newest.
-    async fn newest_spans(&self, scope: &Scope, order: &Order, limit: usize) -> Result<(Vec<(TraceId, SpanId)>, Option<String>), QueryError> {
+    async fn newest_spans(
+        &self,
+        scope: &Scope,
+        order: &Order,
+        limit: usize,
+    ) -> Result<(Vec<(TraceId, SpanId)>, Option<String>), QueryError> {
         let after = order.after_start()?;
         let mut scope = scope.clone();
         let mut most = Most { hits: limit + 1, before_us: i64::MAX };

@@ -1,12 +1,13 @@
 //! Answers to questions about stored spans.
 //!
 //! A [`Project`] is a view of one project at one moment. `scan` makes its spans a table of the query engine, from buffer and
-//! segments alike; `rolled` makes cells of them, mostly from roll-ups; `fields` and `text` say what a filter means for its columns. `sums` answers summary, series, breakdown and facets
+//! segments alike; `rolled` makes cells of them, mostly from roll-ups, `added` from rows; `fields` and `text` say what a filter means for its columns. `sums` answers summary, series, breakdown and facets
 //! by aggregation, `lists` finds the spans and traces of a list (`newest` those at its most frequent sort), `picked` reads rows that are known, `trace` and `tree` read whole traces and derive what needs all of
 //! them: sums below a span, its own time, how it compares. `answer` is what the API shows.
 //!
 //! Corrections and repeats are dealt with by the store: every live row is a span as it is.
 
+mod added;
 pub mod answer;
 mod by;
 mod calls;
@@ -137,14 +138,22 @@ impl Engine {
 impl Project {
     /// All spans of the project that start within the range, as a table. The wall between projects stands outside of the scan too.
     fn table(&self, reading: Reading, from_us: i64, to_us: i64) -> Result<DataFrame, QueryError> {
-        let spans = scan::Spans::new(self.snapshot.clone(), self.project, from_us, to_us);
+        self.table_of(reading, scan::Spans::new(self.snapshot.clone(), self.project, from_us, to_us), from_us, to_us)
+    }
+
+    fn table_of(&self, reading: Reading, spans: scan::Spans, from_us: i64, to_us: i64) -> Result<DataFrame, QueryError> {
         let table = self.engine.context(reading).read_table(Arc::new(spans))?;
         Ok(table.filter(self.within(from_us, to_us))?)
     }
 
     /// The spans of a scope.
-    fn spans_of(&self, reading: Reading, scope: &Scope) -> Result<DataFrame, QueryError> {
-        let table = self.table(reading, scope.from_us, scope.to_us)?;
+    async fn spans_of(&self, reading: Reading, scope: &Scope) -> Result<DataFrame, QueryError> {
+        let mut spans = scan::Spans::new(self.snapshot.clone(), self.project, scope.from_us, scope.to_us);
+        if scope.filter.0.iter().any(picked::tells_places) {
+            let filter = scope.filter.clone();
+            spans = self.reading(move |project| Ok(spans.only(|view| project.places(view, &filter)))).await?;
+        }
+        let table = self.table_of(reading, spans, scope.from_us, scope.to_us)?;
         match fields::condition(&scope.filter)? {
             Some(condition) => Ok(table.filter(condition)?),
             None => Ok(table),

@@ -9,7 +9,7 @@ use std::collections::BinaryHeap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
 use datafusion::common::DFSchema;
@@ -20,11 +20,11 @@ use hinomi_model::id::{SpanId, TraceId};
 use super::columns::Column;
 use super::error::QueryError;
 use super::filter::Filter;
-use super::picked::{HEAVY, columns, failed, live, project};
+use super::picked::{HEAVY, columns, failed, live, overlap, project};
 use super::{Project, Reading, Scope, fields};
 use crate::store::snapshot::SegmentView;
 
-/// Rows of which long texts are read at a time.
+/// Rows of which long texts are read first.
 const FEW: usize = 512;
 
 /// A span that the filter lets pass.
@@ -87,11 +87,11 @@ impl Most {
     }
 }
 
-/// Terms of a filter that are tried together.
+/// An expression of columns: terms of a filter that are tried together, or a property.
 #[derive(Debug)]
-struct Stage {
+pub(super) struct Stage {
     columns: SchemaRef,
-    test: Arc<dyn PhysicalExpr>,
+    expression: Arc<dyn PhysicalExpr>,
 }
 
 /// A walk from the newest to the oldest.
@@ -107,15 +107,8 @@ pub(super) struct Walk {
 impl Project {
     /// Begins a walk through the spans of a scope.
     pub(super) fn walk(&self, scope: &Scope, most: Option<Most>) -> Result<Walk, QueryError> {
-        let mut narrow = vec![self.within(scope.from_us, scope.to_us)];
-        let mut long = Vec::new();
-        for term in &scope.filter.0 {
-            let Some(condition) = fields::condition(&Filter(vec![term.clone()]))? else { continue };
-            let is_long = condition.column_refs().iter().any(|column| HEAVY.contains(&column.name.as_str()));
-            if is_long { &mut long } else { &mut narrow }.push(condition);
-        }
-        let stages = [narrow, long].into_iter().filter_map(|terms| terms.into_iter().reduce(Expr::and));
-        let stages = stages.map(|terms| self.stage(terms)).collect::<Result<Vec<_>, _>>()?;
+        let mut stages = vec![self.stage(self.within(scope.from_us, scope.to_us))?];
+        stages.extend(self.terms(&scope.filter)?);
         let mut parts = BinaryHeap::new();
         if !self.snapshot.buffer.is_empty() {
             parts.push(Part { latest_us: i64::MAX, what: What::Buffer });
@@ -131,12 +124,25 @@ impl Project {
         Ok(Walk { project: self.clone(), scope: scope.clone(), stages: Arc::new(stages), most, parts })
     }
 
-    fn stage(&self, terms: Expr) -> Result<Stage, QueryError> {
-        let names: Vec<String> = terms.column_refs().iter().map(|column| column.name.clone()).collect();
+    /// The terms of a filter: those about narrow columns together, then those about long texts, each of which may be none.
+    pub(super) fn terms(&self, filter: &Filter) -> Result<Vec<Stage>, QueryError> {
+        let (mut narrow, mut long) = (Vec::new(), Vec::new());
+        for term in &filter.0 {
+            let Some(condition) = fields::condition(&Filter(vec![term.clone()]))? else { continue };
+            let is_long = condition.column_refs().iter().any(|column| HEAVY.contains(&column.name.as_str()));
+            if is_long { &mut long } else { &mut narrow }.push(condition);
+        }
+        let stages = [narrow, long].into_iter().filter_map(|terms| terms.into_iter().reduce(Expr::and));
+        stages.map(|terms| self.stage(terms)).collect()
+    }
+
+    /// An expression made ready.
+    pub(super) fn stage(&self, expression: Expr) -> Result<Stage, QueryError> {
+        let names: Vec<String> = expression.column_refs().iter().map(|column| column.name.clone()).collect();
         let columns = columns(|name| name == "start_time" || names.iter().any(|known| known == name));
         let schema = DFSchema::try_from(columns.as_ref().clone())?;
-        let test = self.engine.context(Reading::Little).create_physical_expr(terms, &schema)?;
-        Ok(Stage { columns, test })
+        let expression = self.engine.context(Reading::Little).create_physical_expr(expression, &schema)?;
+        Ok(Stage { columns, expression })
     }
 }
 
@@ -150,8 +156,8 @@ impl Walk {
         {
             match part.what {
                 What::Segment(view) => {
-                    let (from_us, to_us) = (self.scope.from_us, self.scope.to_us);
-                    self.parts.extend(self.project.reading(move |project| project.parts_of(&view, from_us, to_us)).await?);
+                    let scope = self.scope.clone();
+                    self.parts.extend(self.project.reading(move |project| project.parts_of(&view, &scope)).await?);
                 }
                 what => now.push(what),
             }
@@ -171,15 +177,23 @@ impl Walk {
 
 impl Project {
     /// The row groups of a segment that may hold what is looked for.
-    fn parts_of(&self, view: &Arc<SegmentView>, from_us: i64, to_us: i64) -> Result<Vec<Part>, QueryError> {
-        let project = self.stored_id();
+    fn parts_of(&self, view: &Arc<SegmentView>, scope: &Scope) -> Result<Vec<Part>, QueryError> {
+        let (project, from_us, to_us) = (self.stored_id(), scope.from_us, scope.to_us);
+        let may_hold = self.places(view, &scope.filter);
+        if may_hold.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(Vec::new());
+        }
         let mut parts = Vec::new();
         for group in self.engine.footers.open(&view.segment)?.groups() {
             let (earliest_us, latest_us) = group.starts_us;
             if latest_us < from_us || earliest_us >= to_us || project < group.projects.0 || project > group.projects.1 {
                 continue;
             }
-            let rows = live(std::slice::from_ref(&group.rows), &view.dead);
+            let rows = match &may_hold {
+                None => vec![group.rows],
+                Some(rows) => overlap(rows, std::slice::from_ref(&group.rows)),
+            };
+            let rows = live(&rows, &view.dead);
             if !rows.is_empty() {
                 parts.push(Part { latest_us: latest_us.min(to_us), what: What::Rows(view.clone(), rows) });
             }
@@ -221,12 +235,22 @@ fn sift(
     most: Option<Most>,
     read: impl Fn(&[u32], &SchemaRef) -> Result<RecordBatch, QueryError>,
 ) -> Result<Vec<Hit>, QueryError> {
-    let Some((narrow, long)) = stages.split_first() else { return Ok(Vec::new()) };
-    let mut passed = narrow.passing(rows, &read)?;
+    let narrow = stages.len() - stages.iter().filter(|stage| stage.is_long()).count();
+    let (narrow, long) = stages.split_at(narrow);
+    let mut left = rows.to_vec();
+    let mut passed = Vec::new();
+    for stage in narrow {
+        passed = stage.passing(&left, &read)?;
+        left = passed.iter().map(|(row, _)| *row).collect();
+    }
     passed.sort_unstable_by_key(|(row, start_us)| (Reverse(*start_us), *row));
     if !long.is_empty() {
         let mut kept = Vec::new();
-        for some in passed.chunks(FEW) {
+        let (mut rest, mut few) = (&passed[..], FEW);
+        while !rest.is_empty() {
+            let (some, others) = rest.split_at(few.min(rest.len()));
+            // Texts are stored in large pages: who needs more than few rows likely needs all.
+            (rest, few) = (others, few * 8);
             if most.is_some_and(|most| most.last_us(&kept).is_some_and(|last_us| last_us > some[0].1)) {
                 break;
             }
@@ -250,18 +274,28 @@ fn sift(
     let batch = read(&numbers, &columns(|name| ["trace_id", "span_id", "start_time"].contains(&name)))?;
     let [trace, span, start] = ["trace_id", "span_id", "start_time"].map(|name| Column::of(&batch, name));
     let hit = |row: usize| {
-        Some(Hit {
-            start_us: Reverse(start.int(row)?),
-            trace: trace.text(row)?.parse().ok()?,
-            span: span.text(row)?.parse().ok()?,
-        })
+        Some(Hit { start_us: Reverse(start.int(row)?), trace: trace.text(row)?.parse().ok()?, span: span.text(row)?.parse().ok()? })
     };
     Ok((0..batch.num_rows()).filter_map(hit).collect())
 }
 
 impl Stage {
+    fn is_long(&self) -> bool {
+        self.columns.fields().iter().any(|field| HEAVY.contains(&field.name().as_str()))
+    }
+
+    /// The columns that it is made of, and the start.
+    pub(super) fn columns(&self) -> &SchemaRef {
+        &self.columns
+    }
+
+    /// Its value for each row of a batch of its columns.
+    pub(super) fn values(&self, batch: &RecordBatch) -> Result<ArrayRef, QueryError> {
+        Ok(self.expression.evaluate(batch)?.into_array(batch.num_rows())?)
+    }
+
     /// The rows that pass, each with its start.
-    fn passing(
+    pub(super) fn passing(
         &self,
         rows: &[u32],
         read: impl Fn(&[u32], &SchemaRef) -> Result<RecordBatch, QueryError>,
@@ -270,7 +304,7 @@ impl Stage {
             return Ok(Vec::new());
         }
         let batch = read(rows, &self.columns)?;
-        let answer = self.test.evaluate(&batch)?.into_array(batch.num_rows())?;
+        let answer = self.values(&batch)?;
         let (Some(answer), Some(starts)) = (answer.as_boolean_opt(), batch.column_by_name("start_time")) else { return Ok(Vec::new()) };
         let starts = starts.as_primitive::<TimestampMicrosecondType>();
         let passes = |place: usize| (answer.is_valid(place) && answer.value(place)).then(|| (rows[place], starts.value(place)));
@@ -279,7 +313,7 @@ impl Stage {
 }
 
 /// Rising numbers as ranges.
-fn runs(numbers: &[u32]) -> Vec<Range<u32>> {
+pub(super) fn runs(numbers: &[u32]) -> Vec<Range<u32>> {
     let mut runs: Vec<Range<u32>> = Vec::new();
     for number in numbers {
         match runs.last_mut() {

@@ -11,6 +11,7 @@ use hinomi_model::id::{SpanId, TraceId};
 
 use super::Project;
 use super::error::QueryError;
+use super::filter::{Filter, Term, Test};
 use super::scan::without;
 use crate::store::schema::SCHEMA;
 use crate::store::snapshot::SegmentView;
@@ -45,7 +46,48 @@ pub(super) fn live(rows: &[Range<u32>], dead: &[u32]) -> Vec<Range<u32>> {
     without(rows, dead).into_iter().map(|rows| rows.start as u32..rows.end as u32).collect()
 }
 
+/// What two lists of rising ranges have in common.
+pub(super) fn overlap(one: &[Range<u32>], other: &[Range<u32>]) -> Vec<Range<u32>> {
+    let mut common = Vec::new();
+    let (mut at, mut beside) = (0, 0);
+    while let (Some(a), Some(b)) = (one.get(at), other.get(beside)) {
+        let both = a.start.max(b.start)..a.end.min(b.end);
+        if both.start < both.end {
+            common.push(both);
+        }
+        if a.end <= b.end { at += 1 } else { beside += 1 }
+    }
+    common
+}
+
+/// Whether [`places`](Project::places) may tell something by a term.
+pub(super) fn tells_places(term: &Term) -> bool {
+    match term {
+        Term::Text { not, .. } => !not,
+        Term::Field { not, field, test } => !not && field == "trace" && matches!(test, Test::OneOf(_)),
+    }
+}
+
 impl Project {
+    /// The rows of a segment that a filter may let pass, as far as what lies beside the segment tells: which have the grams of a text,
+    /// which are of a trace. `None` where nothing is told. Reads files.
+    pub(super) fn places(&self, view: &SegmentView, filter: &Filter) -> Option<Vec<Range<u32>>> {
+        let of_term = |term: &Term| match term {
+            Term::Text { text, .. } => view.segment.rows_holding(text),
+            Term::Field { test: Test::OneOf(ids), .. } => {
+                let mut rows = Vec::new();
+                for id in ids {
+                    rows.extend(view.rows_of_trace(self.project, id.parse().ok()?).ok()?);
+                }
+                rows.sort_unstable_by_key(|rows: &Range<u32>| rows.start);
+                rows.dedup();
+                Some(rows)
+            }
+            Term::Field { .. } => None,
+        };
+        filter.0.iter().filter(|term| tells_places(term)).filter_map(of_term).reduce(|one, other| overlap(&one, &other))
+    }
+
     /// The project as its column holds it.
     pub(super) fn stored_id(&self) -> i64 {
         i64::try_from(self.project).unwrap_or(i64::MAX)
@@ -149,5 +191,17 @@ impl Project {
             last.1 && projects.value(row) == project
         };
         (0..traces.len()).map(is_wanted).map(Some).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ranges_have_in_common() {
+        assert_eq!(overlap(&[0..4, 6..9], &[2..7, 8..20]), [2..4, 6..7, 8..9]);
+        assert_eq!(overlap(&[0..4], &[4..8]), []);
+        assert_eq!(overlap(&[], &[4..8]), []);
     }
 }

@@ -1,21 +1,19 @@
 //! Sums from roll-ups: whole hours from what was added up when their segments were written, everything else from the rows.
 //!
-//! The rows are added up by what made the roll-ups, so that nobody can tell which way an answer came but by percentiles, which are
-//! within one per cent of the exact ones.
+//! The rows are added up by what made the roll-ups (`added`), so that nobody can tell which way an answer came but by percentiles, which
+//! are within one per cent of the exact ones.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use datafusion::prelude::DataFrame;
-use futures::StreamExt;
-
+use super::by::By;
 use super::error::QueryError;
 use super::fields;
 use super::filter::{Term, Test};
 use super::matcher::Pattern;
-use super::scan::{Spans, without};
-use super::{Project, Reading, Scope};
-use crate::store::rollup::{Builder, Cell, DIMENSIONS, HOUR_US, Hour, Rollup, Spread, Sums, TOTALS};
+use super::picked::live;
+use super::{Project, Scope};
+use crate::store::rollup::{Cell, DIMENSIONS, Grain, HOUR_US, Hour, Rollup, Spread, Sums, dimension};
 use crate::store::snapshot::SegmentView;
 
 /// Places among [`DIMENSIONS`].
@@ -25,16 +23,39 @@ pub(super) const PROVIDER: usize = 2;
 pub(super) const MODEL: usize = 3;
 const USAGE_SOURCE: usize = 4;
 
-/// The place of a column among the dimensions.
-pub(super) fn dimension(column: &str) -> Option<usize> {
-    DIMENSIONS.iter().position(|known| *known == column)
+/// What a question tells apart.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Apart<'a> {
+    /// A property, whether a dimension or not.
+    pub(super) by: Option<&'a By>,
+    /// Hours.
+    pub(super) hours: bool,
+    /// Traces and users.
+    pub(super) distinct: bool,
+}
+
+impl Apart<'_> {
+    /// The same for whoever adds rows up.
+    fn grain(&self) -> Grain {
+        let mut grain = Grain { dimensions: [false; DIMENSIONS.len()], hours: self.hours, distinct: self.distinct, places: false };
+        // Who asks for sums alone is told which models have no price.
+        let model = self.by.is_none().then_some(MODEL);
+        let by = self.by.and_then(By::dimension);
+        for dimension in [KIND, STATUS, PROVIDER, USAGE_SOURCE].into_iter().chain(model).chain(by) {
+            grain.dimensions[dimension] = true;
+        }
+        grain
+    }
 }
 
 /// All spans of a scope, as cells.
 pub(super) struct Parts {
     /// Roll-ups, and which of their hours.
-    sources: Vec<(Arc<Rollup>, Vec<usize>)>,
+    stored: Vec<(Arc<Rollup>, Vec<usize>)>,
+    /// What the cells of these have to pass.
     tests: Vec<DimensionTest>,
+    /// What the other rows that pass add up to.
+    added: Vec<Rollup>,
 }
 
 /// A term of a filter about a dimension.
@@ -69,6 +90,14 @@ impl Placed<'_> {
     /// The value of a dimension.
     pub(super) fn text(&self, dimension: usize) -> Option<&str> {
         self.rollup.text(&self.cell.key, dimension)
+    }
+
+    /// The value of a property that the question tells apart.
+    pub(super) fn value(&self, by: &By) -> Option<&str> {
+        match by.dimension() {
+            Some(dimension) => self.text(dimension),
+            None => self.rollup.texts.get(self.cell.key.by as usize)?.as_deref(),
+        }
     }
 
     fn is(&self, dimension: usize, value: &str) -> bool {
@@ -158,17 +187,24 @@ impl Totals {
 }
 
 impl Parts {
-    fn hours(&self) -> impl Iterator<Item = (&Rollup, &Hour)> {
-        self.sources.iter().flat_map(|(rollup, hours)| hours.iter().map(|hour| (rollup.as_ref(), &rollup.hours[*hour])))
+    fn stored(&self) -> impl Iterator<Item = (&Rollup, &Hour)> {
+        self.stored.iter().flat_map(|(rollup, hours)| hours.iter().map(|hour| (rollup.as_ref(), &rollup.hours[*hour])))
+    }
+
+    fn added(&self) -> impl Iterator<Item = (&Rollup, &Hour)> {
+        self.added.iter().flat_map(|rollup| rollup.hours.iter().map(move |hour| (rollup, hour)))
+    }
+
+    fn hours(&self) -> impl Iterator<Item = &Hour> {
+        self.stored().chain(self.added()).map(|(_, hour)| hour)
     }
 
     /// The cells that the filter lets pass.
     pub(super) fn cells(&self) -> impl Iterator<Item = Placed<'_>> {
-        let placed = |(rollup, hour): (_, _)| {
-            let hour: &Hour = hour;
+        fn placed<'a>((rollup, hour): (&'a Rollup, &'a Hour)) -> impl Iterator<Item = Placed<'a>> {
             hour.cells.iter().map(move |cell| Placed { rollup, hour, cell })
-        };
-        self.hours().flat_map(placed).filter(|placed| placed.passes(&self.tests))
+        }
+        self.stored().flat_map(placed).filter(|placed| placed.passes(&self.tests)).chain(self.added().flat_map(placed))
     }
 
     /// Models of calls without a price, in order.
@@ -185,14 +221,14 @@ impl Parts {
         placed.text(PROVIDER).filter(|_| placed.is_call())
     }
 
-    /// How many different traces there are. Whatever the filter says: only to be asked without one.
+    /// How many different traces there are, where the question tells them apart.
     pub(super) fn traces(&self) -> u64 {
-        distinct(self.hours().map(|(_, hour)| &hour.traces[..]))
+        distinct(self.hours().map(|hour| &hour.traces[..]))
     }
 
     /// The same for end users.
     pub(super) fn users(&self) -> u64 {
-        distinct(self.hours().map(|(_, hour)| &hour.users[..]))
+        distinct(self.hours().map(|hour| &hour.users[..]))
     }
 }
 
@@ -205,47 +241,35 @@ fn distinct<'a>(lists: impl Iterator<Item = &'a [u64]>) -> u64 {
 }
 
 impl Project {
-    /// The spans of a scope as cells; `None` where roll-ups cannot tell them apart as the filter asks, or there are so few rows that
-    /// reading them is as fast.
-    pub(super) async fn parts(&self, scope: &Scope) -> Result<Option<Parts>, QueryError> {
-        let Some(tests) = dimension_tests(scope) else { return Ok(None) };
+    /// The spans of a scope as cells; `None` where there are so few rows that the query engine is as fast, and exact.
+    pub(super) async fn parts(&self, scope: &Scope, apart: Apart<'_>) -> Result<Option<Parts>, QueryError> {
         let (project, from_us, to_us) = (self.project, scope.from_us, scope.to_us);
         let may_hold = |view: &&Arc<SegmentView>| view.segment.may_hold(project, from_us, to_us);
         let views: Vec<_> = self.snapshot.segments.iter().filter(may_hold).cloned().collect();
         if views.is_empty() || views.iter().map(|view| view.segment.rows).sum::<u64>() < self.engine.least_rows {
             return Ok(None);
         }
-        // Roll-ups may have to be read from their files.
-        let chosen = tokio::task::spawn_blocking(move || choose(views, project, from_us, to_us)).await;
-        let (mut sources, rest) = chosen.map_err(|error| QueryError::from(datafusion::error::DataFusionError::External(error.into())))?;
-        let rest = self.add_up(self.rest(scope, rest)?).await?;
-        sources.push((Arc::new(rest), Vec::new()));
-        if let Some((rest, hours)) = sources.last_mut() {
-            *hours = (0..rest.hours.len()).collect();
-        }
-        Ok(Some(Parts { sources, tests }))
+        let can_tell = apart.by.is_none_or(|by| by.dimension().is_some());
+        // Which traces and users a filter lets pass, stored roll-ups do not know.
+        let tests = dimension_tests(scope).filter(|tests| can_tell && (tests.is_empty() || !apart.distinct));
+        let (stored, rest) = match &tests {
+            // Roll-ups may have to be read from their files.
+            Some(_) => tokio::task::spawn_blocking(move || choose(views, project, from_us, to_us, |_| true)).await?,
+            None => (Vec::new(), views.into_iter().map(whole).collect()),
+        };
+        let added = self.add_up(scope, rest, apart.grain(), apart.by).await?;
+        Ok(Some(Parts { stored, tests: tests.unwrap_or_default(), added }))
     }
+}
 
-    /// The rows of a scope that no roll-up tells of: those given, and the buffer.
-    fn rest(&self, scope: &Scope, rows: Vec<(Arc<SegmentView>, Vec<Range<usize>>)>) -> Result<DataFrame, QueryError> {
-        let spans = Spans::of_rows(self.snapshot.clone(), rows);
-        let table = self.engine.context(Reading::Much).read_table(Arc::new(spans))?;
-        let mut table = table.filter(self.within(scope.from_us, scope.to_us))?;
-        if let Some(condition) = fields::condition(&scope.filter)? {
-            table = table.filter(condition)?;
-        }
-        let columns: Vec<&str> = TOTALS.iter().chain(&DIMENSIONS).copied().collect();
-        Ok(table.select_columns(&columns)?)
-    }
+/// Rows of segments.
+pub(super) type Rows = Vec<(Arc<SegmentView>, Vec<Range<u32>>)>;
 
-    async fn add_up(&self, rows: DataFrame) -> Result<Rollup, QueryError> {
-        let mut builder = Builder::default();
-        let mut batches = rows.execute_stream().await?;
-        while let Some(batch) = batches.next().await {
-            builder.add(&batch?);
-        }
-        Ok(builder.finish())
-    }
+/// All rows of a segment that hold.
+fn whole(view: Arc<SegmentView>) -> (Arc<SegmentView>, Vec<Range<u32>>) {
+    let all = 0..view.segment.rows as u32;
+    let rows = live(&[all], &view.dead);
+    (view, rows)
 }
 
 /// The terms of a filter, where all are about dimensions.
@@ -262,10 +286,11 @@ fn dimension_tests(scope: &Scope) -> Option<Vec<DimensionTest>> {
     scope.filter.0.iter().map(test).collect()
 }
 
-type Chosen = (Vec<(Arc<Rollup>, Vec<usize>)>, Vec<(Arc<SegmentView>, Vec<Range<usize>>)>);
+type Chosen = (Vec<(Arc<Rollup>, Vec<usize>)>, Rows);
 
-/// Which hours are taken from roll-ups: those that lie whole in the range and have no dead rows. The rows of all others are to be read.
-fn choose(views: Vec<Arc<SegmentView>>, project: u64, from_us: i64, to_us: i64) -> Chosen {
+/// Which hours are taken from roll-ups: those that lie whole in the range, have no dead rows, and can tell. The rows of all others are
+/// to be read.
+pub(super) fn choose(views: Vec<Arc<SegmentView>>, project: u64, from_us: i64, to_us: i64, can_tell: impl Fn(&Hour) -> bool) -> Chosen {
     let mut sources = Vec::new();
     let mut rest = Vec::new();
     for view in views {
@@ -284,7 +309,7 @@ fn choose(views: Vec<Arc<SegmentView>>, project: u64, from_us: i64, to_us: i64) 
                         let first = view.dead.partition_point(|row| *row < rows.start);
                         view.dead.get(first).is_some_and(|row| *row < rows.end)
                     };
-                    if start_us >= from_us && end_us <= to_us && !hour.rows.iter().any(is_dead) {
+                    if start_us >= from_us && end_us <= to_us && can_tell(hour) && !hour.rows.iter().any(is_dead) {
                         taken.push(place);
                     } else {
                         rows.extend(hour.rows.iter().cloned());
@@ -296,9 +321,9 @@ fn choose(views: Vec<Arc<SegmentView>>, project: u64, from_us: i64, to_us: i64) 
             }
         }
         rows.sort_unstable_by_key(|rows| rows.start);
-        let live = without(&rows, &view.dead);
-        if !live.is_empty() {
-            rest.push((view, live));
+        let rows = live(&rows, &view.dead);
+        if !rows.is_empty() {
+            rest.push((view, rows));
         }
     }
     (sources, rest)

@@ -42,10 +42,13 @@ impl Spans {
         Spans { snapshot, segments }
     }
 
-    /// These rows of segments, none of them dead, and the whole buffer.
-    pub(super) fn of_rows(snapshot: Arc<Snapshot>, rows: Vec<(Arc<SegmentView>, Vec<Range<usize>>)>) -> Spans {
-        let segments = rows.into_iter().map(|(view, rows)| (view, Some(rows))).collect();
-        Spans { snapshot, segments }
+    /// Of each segment only the rows that are given for it, and of these the live ones; `None` for all.
+    pub(super) fn only(mut self, rows: impl Fn(&SegmentView) -> Option<Vec<Range<u32>>>) -> Spans {
+        for (view, wanted) in &mut self.segments {
+            *wanted = rows(view).map(|rows| without(&rows, &view.dead));
+        }
+        self.segments.retain(|(_, wanted)| wanted.as_ref().is_none_or(|rows| !rows.is_empty()));
+        self
     }
 
     fn buffer(&self, projection: Option<&Vec<usize>>) -> Result<Arc<dyn ExecutionPlan>> {

@@ -14,7 +14,7 @@ use super::by::By;
 use super::columns::Column;
 use super::error::QueryError;
 use super::measure::{Bucket, Measure};
-use super::rolled::{Parts, Placed, Runs, Side, Totals};
+use super::rolled::{Apart, Parts, Placed, Runs, Side, Totals};
 use super::{Project, Reading, Scope, fields, text};
 use crate::store::rollup::{HOUR_US, Sums};
 use crate::time::rfc3339;
@@ -105,10 +105,7 @@ impl Project {
     ///
     /// When the filter compares what cannot be compared, or the engine fails; so with all questions.
     pub async fn summary(&self, scope: &Scope) -> Result<Summary, QueryError> {
-        // Which traces and users a filter lets pass, roll-ups do not know.
-        if scope.filter.0.is_empty()
-            && let Some(parts) = self.parts(scope).await?
-        {
+        if let Some(parts) = self.parts(scope, Apart { distinct: true, ..Apart::default() }).await? {
             return Ok(rolled_summary(&parts));
         }
         let mut sums = common(&col("is_run"))?;
@@ -120,7 +117,7 @@ impl Project {
             sum(col("output_tokens")).filter(is_estimated()).build()?.alias("estimated_output_tokens"),
             how_many(is_call().and(is_without_usage()).and(col("status").eq(lit("ok"))), "calls_without_usage")?,
         ]);
-        let batches = self.spans_of(Reading::Much, scope)?.aggregate(vec![], sums)?.collect().await?;
+        let batches = self.spans_of(Reading::Much, scope).await?.aggregate(vec![], sums)?.collect().await?;
         let Some(batch) = batches.iter().find(|batch| batch.num_rows() > 0) else { return Ok(Summary::default()) };
         let number = |name: &str| Column::of(batch, name).count(0);
         let unpriced_calls = number("unpriced_calls");
@@ -152,7 +149,7 @@ impl Project {
     }
 
     async fn unpriced_models(&self, scope: &Scope) -> Result<Vec<String>, QueryError> {
-        let table = self.spans_of(Reading::Little, scope)?.filter(is_unpriced().and(col("model").is_not_null()))?;
+        let table = self.spans_of(Reading::Little, scope).await?.filter(is_unpriced().and(col("model").is_not_null()))?;
         let batches = table.select_columns(&["model"])?.distinct()?.collect().await?;
         let mut models: Vec<String> = batches.iter().flat_map(|batch| texts(batch, "model")).collect();
         models.sort();
@@ -196,7 +193,7 @@ impl Project {
         let mut keys = vec![number];
         keys.extend(by.map(|by| by.key().alias("key")));
         let values = of_spans.iter().map(|measure| aggregate(*measure)).collect::<Result<Vec<_>, _>>()?;
-        let batches = self.spans_of(Reading::Much, scope)?.aggregate(keys, values)?.collect().await?;
+        let batches = self.spans_of(Reading::Much, scope).await?.aggregate(keys, values)?.collect().await?;
         for measure in of_spans {
             let empty = if measure.is_duration() { None } else { Some(0.0) };
             let mut lines: BTreeMap<Option<String>, Vec<Option<f64>>> = BTreeMap::new();
@@ -220,33 +217,31 @@ impl Project {
         Ok(series)
     }
 
-    /// What each bucket adds up to, by a property where given; `None` where roll-ups cannot tell.
+    /// What each bucket adds up to, by a property where given; `None` where cells cannot tell.
     async fn rolled_lines(&self, scope: &Scope, bucket: Bucket, by: Option<&By>) -> Result<Option<Lines>, QueryError> {
-        let dimension = by.map(By::dimension);
-        if bucket.us() % HOUR_US != 0 || dimension == Some(None) {
+        if bucket.us() % HOUR_US != 0 {
             return Ok(None);
         }
-        let Some(parts) = self.parts(scope).await? else { return Ok(None) };
+        let Some(parts) = self.parts(scope, Apart { by, hours: true, ..Apart::default() }).await? else { return Ok(None) };
         let mut lines = Lines::new();
         if by.is_none() {
             lines.insert(None, BTreeMap::new());
         }
         for placed in parts.cells() {
-            let key = dimension.flatten().and_then(|dimension| placed.text(dimension)).map(str::to_owned);
+            let key = by.and_then(|by| placed.value(by)).map(str::to_owned);
             let line = lines.entry(key).or_default();
             line.entry(placed.start_us().div_euclid(bucket.us())).or_default().add(&placed, Runs::OfPipelines);
         }
         Ok(Some(lines))
     }
 
-    /// The rows of a breakdown from roll-ups; `None` where they cannot tell.
+    /// The rows of a breakdown from cells; `None` where they are as well made from the spans.
     async fn rolled_rows(&self, scope: &Scope, by: &By, minutes: f64) -> Result<Option<Vec<BreakdownRow>>, QueryError> {
-        let Some(dimension) = by.dimension() else { return Ok(None) };
-        let Some(parts) = self.parts(scope).await? else { return Ok(None) };
+        let Some(parts) = self.parts(scope, Apart { by: Some(by), ..Apart::default() }).await? else { return Ok(None) };
         let mut rows: HashMap<Option<&str>, (Totals, BTreeSet<&str>)> = HashMap::new();
         let cells: Vec<Placed> = parts.cells().collect();
         for placed in &cells {
-            let (totals, providers) = rows.entry(placed.text(dimension)).or_default();
+            let (totals, providers) = rows.entry(placed.value(by)).or_default();
             totals.add(placed, by.runs());
             providers.extend(Parts::provider_of(placed));
         }
@@ -328,7 +323,7 @@ impl Project {
             percentile(is_run.clone(), 0.5, "run_p50")?,
             percentile(is_run, 0.95, "run_p95")?,
         ]);
-        let batches = self.spans_of(Reading::Much, scope)?.aggregate(vec![by.key().alias("key")], sums)?.collect().await?;
+        let batches = self.spans_of(Reading::Much, scope).await?.aggregate(vec![by.key().alias("key")], sums)?.collect().await?;
         Ok(batches.iter().flat_map(|batch| breakdown_rows(batch, minutes)).collect())
     }
 
@@ -341,7 +336,8 @@ impl Project {
         let names_of_tags = field == "tag";
         let value = if names_of_tags { text::json_names(col("tags")) } else { fields::texts(field)? };
         let counted = self
-            .spans_of(Reading::Much, scope)?
+            .spans_of(Reading::Much, scope)
+            .await?
             .select(vec![value.alias("value")])?
             .filter(col("value").is_not_null())?
             .aggregate(vec![col("value")], vec![count(lit(1)).alias("count")])?;
@@ -372,7 +368,7 @@ impl Project {
             return Ok(HashSet::new());
         }
         let ids = among.iter().map(|id| lit(id.to_string())).collect();
-        let table = self.spans_of(Reading::Little, scope)?.filter(col("trace_id").in_list(ids, false))?;
+        let table = self.spans_of(Reading::Little, scope).await?.filter(col("trace_id").in_list(ids, false))?;
         let batches = table.select_columns(&["trace_id"])?.distinct()?.collect().await?;
         Ok(batches.iter().flat_map(|batch| texts(batch, "trace_id")).filter_map(|id| id.parse().ok()).collect())
     }

@@ -24,8 +24,12 @@ struct Given {
 
 impl Given {
     fn new() -> Given {
+        Given::with_config(StoreConfig::default())
+    }
+
+    fn with_config(config: StoreConfig) -> Given {
         let dir = tempfile::tempdir().unwrap();
-        let config = StoreConfig { rows_per_group: 16, flush_age: std::time::Duration::from_secs(3600), ..StoreConfig::default() };
+        let config = StoreConfig { rows_per_group: 16, flush_age: std::time::Duration::from_secs(3600), ..config };
         Given { store: Store::open(dir.path(), config).unwrap(), _dir: dir, engine: Engine::new() }
     }
 
@@ -439,6 +443,61 @@ async fn a_trace_with_what_lies_below_and_beside() {
     assert!(given.project(2).trace(&TraceId(9), None).await.unwrap().is_none(), "a wall between projects");
     let detail = given.project(1).span(&TraceId(9), &SpanId(7), None, PriceBook::embedded()).await.unwrap().unwrap();
     assert_eq!((detail.span.compared, detail.span.subtree), (root.compared, root.subtree));
+}
+
+/// Calls with these texts as answers, a minute apart, of which every third has the next as its prompt too.
+fn chats(texts: &[String]) -> Vec<Span> {
+    let message = |role: &str, text: &String| Message { role: role.into(), parts: vec![Part::Text { text: text.clone() }] };
+    let chat = |(at, text): (usize, &String)| Span {
+        output_messages: vec![message("assistant", text)],
+        input_messages: if at % 3 == 0 { vec![message("user", &texts[(at + 1) % texts.len()])] } else { Vec::new() },
+        ..call(at as u64 / 3 + 1, at as u64 + 1, 0, (at * 37 % 500) as i64, "o3")
+    };
+    texts.iter().enumerate().map(chat).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, max_shrink_iters: 20, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_search_finds_the_same_with_an_index_and_without(
+        texts in proptest::collection::vec("[abcdABCD Σςé東京都火の見\"\\\\\n]{0,24}", 260..400),
+        picks in proptest::collection::vec((any::<prop::sample::Index>(), 0..16usize, 1..9usize), 6),
+    ) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let spans = chats(&texts);
+            let config = |indexed_rows| StoreConfig { indexed_rows, ..StoreConfig::default() };
+            let indexed = Given::with_config(config(0)).with(1, spans.clone()).await.flushed().await;
+            indexed.store.compact().await.unwrap();
+            let plain = Given::with_config(config(usize::MAX)).with(1, spans.clone()).await.flushed().await;
+            let (indexed, plain) = (indexed.project(1), plain.project(1));
+            assert!(indexed.snapshot.segments[0].segment.rows_holding("zzzz").is_some());
+            assert_eq!(plain.snapshot.segments[0].segment.rows_holding("zzzz"), None);
+            for (pick, from, length) in picks {
+                let phrase: String = pick.get(&texts).chars().skip(from).take(length).collect();
+                let scope = Scope { filter: Filter(vec![filter::Term::Text { not: false, text: phrase.clone() }]), ..Scope::all() };
+                let holds = |text: &str| text.to_lowercase().contains(&phrase.to_lowercase());
+                let says = |messages: &[Message]| {
+                    messages.iter().flat_map(|message| &message.parts).any(|part| matches!(part, Part::Text { text } if holds(text)))
+                };
+                let wanted = spans.iter().filter(|span| says(&span.input_messages) || says(&span.output_messages)).count();
+                for sort in ["-start_time", "-cost"] {
+                    let page = async |project: &Project| {
+                        let page = project.spans(&scope, sort, 400, None).await.unwrap();
+                        page.spans.into_iter().map(|span| span.span_id).collect::<Vec<_>>()
+                    };
+                    let found = page(&indexed).await;
+                    assert_eq!(found.len(), wanted, "{phrase:?} by {sort}");
+                    assert_eq!(found, page(&plain).await, "{phrase:?} by {sort}");
+                }
+                assert_eq!(indexed.summary(&scope).await.unwrap(), plain.summary(&scope).await.unwrap(), "{phrase:?}");
+                let traces = async |project: &Project| project.traces(&scope, "-start_time", 7, None).await.unwrap();
+                let ids = |page: TracePage| page.traces.into_iter().map(|trace| trace.trace_id).collect::<Vec<_>>();
+                assert_eq!(ids(traces(&indexed).await), ids(traces(&plain).await), "{phrase:?}");
+            }
+        });
+    }
 }
 
 #[tokio::test]

@@ -11,6 +11,8 @@ use datafusion::prelude::{Expr, lit};
 use datafusion::scalar::ScalarValue;
 use serde_json::value::RawValue;
 
+use crate::store::rows::each_text;
+
 /// Whether a text stands in the messages of a column, whatever the case of letters.
 pub(super) fn holds(column: Expr, text: &str) -> Expr {
     static FUNCTION: LazyLock<ScalarUDF> = LazyLock::new(|| function("messages_hold", DataType::Boolean, hold));
@@ -62,36 +64,9 @@ fn messages_hold(json: &str, text: &str) -> bool {
     if !json.contains('\\') && !json.to_lowercase().contains(text) {
         return false;
     }
-    let Ok(messages) = serde_json::from_str::<Vec<Message>>(json) else { return false };
-    let parts = messages.iter().flat_map(|message| &message.parts);
-    parts.flat_map(Part::texts).any(|part| part.to_lowercase().contains(text))
-}
-
-#[derive(serde::Deserialize)]
-struct Message<'a> {
-    #[serde(borrow, default)]
-    parts: Vec<Part<'a>>,
-}
-
-/// Whatever a part has that a person wrote or reads.
-#[derive(serde::Deserialize)]
-struct Part<'a> {
-    #[serde(borrow, default)]
-    text: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    name: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    arguments: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    result: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    content: Option<Cow<'a, str>>,
-}
-
-impl Part<'_> {
-    fn texts(&self) -> impl Iterator<Item = &str> {
-        [&self.text, &self.name, &self.arguments, &self.result, &self.content].into_iter().filter_map(Option::as_deref)
-    }
+    let mut found = false;
+    each_text(json, |part| found = found || part.to_lowercase().contains(text));
+    found
 }
 
 type Object<'a> = std::collections::BTreeMap<Cow<'a, str>, &'a RawValue>;

@@ -1,10 +1,11 @@
 //! Whole traces: reading their spans, and what they add up to.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use datafusion::functions_aggregate::expr_fn::{avg, count};
-use datafusion::prelude::{Expr, cast, col, lit};
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use datafusion::prelude::{Expr, col, lit};
 use hinomi_model::hints::{self, Evidence};
 use hinomi_model::id::TraceId;
 use hinomi_model::money::Usd;
@@ -13,10 +14,13 @@ use hinomi_model::span::{self, Kind, Status};
 use super::answer::{self, AlsoReported, Compared, Cost, Percentiles, Sdk, Subtree, TraceDetail, TraceSummary, Usage};
 use super::columns::Column;
 use super::error::QueryError;
-use super::picked::LIGHT;
+use super::picked::{LIGHT, columns, project};
+use super::rolled::choose;
 use super::tree::{InTree, derive, is_unpriced};
 use super::{Project, Reading};
+use crate::store::rollup::HOUR_US;
 use crate::store::rows::{Row, from_batch};
+use crate::store::snapshot::SegmentView;
 use crate::time::rfc3339;
 
 /// How far back a span is compared.
@@ -82,32 +86,49 @@ impl Project {
         Ok(Some(TraceDetail { spans: spans.collect(), trace: summarize(&loaded), hints: hints(&loaded) }))
     }
 
-    /// Mean durations of the sorts of spans that a trace has, in the seven days before it.
+    /// Mean durations of the sorts of spans that a trace has, in the seven days before it, from the full hour on.
     pub(super) async fn means(&self, loaded: &[Loaded]) -> Result<Means, QueryError> {
-        let Some(first) = loaded.first().map(Loaded::span) else { return Ok(Means::default()) };
-        let start_us = loaded.iter().map(|loaded| loaded.span().start_us).min().unwrap_or(first.start_us);
-        let distinct = |value: fn(&span::Span) -> &str| loaded.iter().map(|loaded| value(loaded.span())).collect::<BTreeSet<_>>();
-        let ops = distinct(|span| &span.op);
-        let names = distinct(|span| &span.name);
-        let mut wanted = one_of("op", &ops).and(col("trace_id").not_eq(lit(first.trace_id.to_string())));
-        // A trace with thousands of different names is compared by reading the others of its ops, and choosing afterwards.
-        if names.len() <= 1000 {
-            wanted = wanted.and(one_of("name", &names));
-        }
-        let table = self.table(Reading::Much, start_us.saturating_sub(COMPARED_US), start_us)?.filter(wanted)?;
-        let duration = cast(col("duration_us"), arrow::datatypes::DataType::Float64);
-        let sums = table.aggregate(vec![col("op"), col("name")], vec![avg(duration).alias("mean"), count(lit(1)).alias("n")])?;
-        let mut means = Means::default();
-        for batch in sums.collect().await? {
-            let (op, name) = (Column::of(&batch, "op"), Column::of(&batch, "name"));
-            let (mean, n) = (Column::of(&batch, "mean"), Column::of(&batch, "n"));
-            for at in 0..batch.num_rows() {
-                if let (Some(op), Some(name), Some(mean)) = (op.text(at), name.text(at), mean.float(at)) {
-                    means.0.insert((op, name), (mean, n.count(at)));
+        let Some(start_us) = loaded.iter().map(|loaded| loaded.span().start_us).min() else { return Ok(Means::default()) };
+        let sorts: HashSet<(String, String)> = loaded.iter().map(|loaded| (loaded.span().op.clone(), loaded.span().name.clone())).collect();
+        self.reading(move |project| project.means_of(sorts, start_us)).await
+    }
+
+    fn means_of(&self, sorts: HashSet<(String, String)>, until_us: i64) -> Result<Means, QueryError> {
+        let from_us = until_us.saturating_sub(COMPARED_US).div_euclid(HOUR_US).saturating_mul(HOUR_US);
+        let mut means = Means(sorts.into_iter().map(|sort| (sort, (0, 0))).collect());
+        let may_hold = |view: &&Arc<SegmentView>| view.segment.may_hold(self.project, from_us, until_us);
+        let views = self.snapshot.segments.iter().filter(may_hold).cloned().collect();
+        let (stored, rest) = choose(views, self.project, from_us, until_us, |hour| hour.names.is_some());
+        for (rollup, hours) in stored {
+            let text = |place: u32| rollup.texts.get(place as usize)?.clone();
+            for named in hours.iter().filter_map(|hour| rollup.hours[*hour].names.as_ref()).flatten() {
+                if let Some(sort) = text(named.op).zip(text(named.name)) {
+                    means.add(sort, named.spans, named.duration_us);
                 }
             }
         }
+        let columns = columns(|name| ["project_id", "start_time", "op", "name", "duration_us"].contains(&name));
+        for batch in &self.snapshot.buffer {
+            self.add_to_means(&mut means, &project(batch, &columns)?, from_us, until_us);
+        }
+        for unit in self.units(rest, from_us, until_us)? {
+            let batch = self.engine.footers.open(&unit.view.segment)?.rows(&unit.rows, &columns)?;
+            self.add_to_means(&mut means, &batch, from_us, until_us);
+        }
         Ok(means)
+    }
+
+    fn add_to_means(&self, means: &mut Means, batch: &RecordBatch, from_us: i64, until_us: i64) {
+        let [project, start, op, name, duration] =
+            ["project_id", "start_time", "op", "name", "duration_us"].map(|name| batch.column_by_name(name));
+        let (Some(project), Some(start), Some(op), Some(name), Some(duration)) = (project, start, op, name, duration) else { return };
+        let (project, start) = (project.as_primitive::<Int64Type>(), start.as_primitive::<TimestampMicrosecondType>());
+        let (op, name, duration) = (op.as_string_view(), name.as_string_view(), duration.as_primitive::<Int64Type>());
+        for row in 0..batch.num_rows() {
+            if project.value(row) == self.stored_id() && (from_us..until_us).contains(&start.value(row)) {
+                means.add((op.value(row).to_owned(), name.value(row).to_owned()), 1, i128::from(duration.value(row)));
+            }
+        }
     }
 
     /// What each of these traces cost; nothing for one that is not there, `None` for one whose cost is unknown.
@@ -136,13 +157,21 @@ impl Project {
     }
 }
 
-/// Mean duration in microseconds and number of spans, by op and name.
+/// Number of spans and sum of their durations in microseconds, by op and name.
 #[derive(Debug, Default)]
-pub(super) struct Means(HashMap<(String, String), (f64, u64)>);
+pub(super) struct Means(HashMap<(String, String), (u64, i128)>);
 
 impl Means {
+    fn add(&mut self, sort: (String, String), spans: u64, duration_us: i128) {
+        if let Some((all, sum_us)) = self.0.get_mut(&sort) {
+            *all += spans;
+            *sum_us += duration_us;
+        }
+    }
+
     pub(super) fn of(&self, span: &span::Span) -> Option<Compared> {
-        let (mean_us, n) = *self.0.get(&(span.op.clone(), span.name.clone()))?;
+        let (n, sum_us) = *self.0.get(&(span.op.clone(), span.name.clone()))?;
+        let mean_us = sum_us as f64 / n.max(1) as f64;
         let enough = n >= COMPARED_LEAST && mean_us > 0.0;
         enough.then(|| Compared { mean_ms: mean_us / 1000.0, n, ratio: (span.end_us - span.start_us) as f64 / mean_us })
     }
@@ -150,10 +179,6 @@ impl Means {
 
 fn is_one_of(traces: &[TraceId]) -> Expr {
     col("trace_id").in_list(traces.iter().map(|id| lit(id.to_string())).collect(), false)
-}
-
-fn one_of(column: &str, values: &BTreeSet<&str>) -> Expr {
-    col(column).in_list(values.iter().map(|value| lit(*value)).collect(), false)
 }
 
 /// A span as the API shows it.

@@ -31,7 +31,7 @@ impl Project {
             min(start()).alias("first"),
             max(start()).alias("last"),
         ];
-        let table = self.spans_of(Reading::Much, scope)?.filter(is_unpriced())?;
+        let table = self.spans_of(Reading::Much, scope).await?.filter(is_unpriced())?;
         let batches = table.aggregate(vec![col("model"), col("provider")], sums)?.collect().await?;
         let mut models = Vec::new();
         for batch in &batches {

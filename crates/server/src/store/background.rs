@@ -39,7 +39,11 @@ pub(super) fn run(shared: &Shared, work: &Receiver<Work>, commands: &mpsc::WeakS
                 let _ = reply.send(guarded(shared, || retain::delete_before(shared, project, us)));
             }
             Ok(Work::Compact(reply)) => {
-                let _ = reply.send(guarded(shared, || compact::all(shared)));
+                let _ = reply.send(guarded(shared, || {
+                    let merges = compact::all(shared)?;
+                    while mend::once(shared)? {}
+                    Ok(merges)
+                }));
             }
             Ok(Work::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {

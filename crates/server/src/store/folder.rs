@@ -4,7 +4,7 @@
 //! LOCK                      held by the one process that has the folder open; its text is that process's id
 //! manifest.db               which segments there are, and up to where the log is in them
 //! log/0000000001.log        spans that are in no segment yet
-//! segments/0000000042.parquet, .ids
+//! segments/0000000042.parquet, .ids, .hours, .grams
 //! damaged/                  copies of what could not be read, for a person to look at
 //! ```
 

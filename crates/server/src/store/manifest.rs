@@ -11,6 +11,7 @@ use rusqlite::{Connection, ErrorCode, params};
 use super::bits::Bits;
 use super::error::StoreError;
 use super::folder::Folder;
+use super::grams;
 use super::rollup::Kept;
 use super::snapshot::Segment;
 
@@ -142,6 +143,7 @@ pub(super) fn read(connection: &Connection, has_sums: bool, path: impl Fn(u64) -
             max_start_us: row.get(4)?,
             projects: serde_json::from_str(&row.get::<_, String>(5)?).unwrap_or_default(),
             rollup: Kept::default(),
+            grams: grams::Kept::default(),
             replaced: AtomicBool::new(false),
         };
         let dead = row.get::<_, Vec<u8>>(6)?;
@@ -177,6 +179,7 @@ mod tests {
             max_start_us: 5,
             projects,
             rollup: Kept::default(),
+            grams: grams::Kept::default(),
             replaced: AtomicBool::new(false),
         }
     }

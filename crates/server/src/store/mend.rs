@@ -1,48 +1,75 @@
-//! Roll-ups that are missing or damaged are made again from their segments, one after the other.
+//! What is missing beside segments, or damaged, is made again from them, one after the other: roll-ups, and indexes of texts, which are
+//! made only here.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
+use arrow::array::RecordBatch;
+
 use super::error::StoreError;
-use super::rollup::{Builder, DIMENSIONS, TOTALS};
+use super::grams;
+use super::rollup::{Builder, Grain};
+use super::schema::SCHEMA;
 use super::segment::read::Reader;
+use super::snapshot::Segment;
 use super::state::{Shared, lock};
 
-/// Rows that are read at a time.
+/// Rows that are read at a time: of narrow columns, and of texts.
 const CHUNK: u32 = 16_384;
+const CHUNK_OF_TEXTS: u32 = 2048;
 
-/// Makes the roll-up of a segment that has none. False if there is no such segment.
+/// Makes what one segment lacks. False if there is nothing to do.
 ///
 /// # Errors
 ///
 /// When the segment cannot be read. It is left alone from then on, and queries read its spans.
 pub(super) fn once(shared: &Shared) -> Result<bool, StoreError> {
-    let lacking = {
-        let state = lock(&shared.state);
-        state
-            .segments
-            .iter()
-            .filter(|live| live.readable)
-            .map(|live| live.segment.clone())
-            .find(|segment| segment.rollup.is_lost(&segment.path))
-    };
-    let Some(segment) = lacking else { return Ok(false) };
+    if let Some(segment) = lacking(shared, |segment| segment.rollup.is_lost(&segment.path)) {
+        segment.rollup.give_up();
+        let columns = SCHEMA.fields().iter().map(|field| field.name().as_str()).filter(|name| Builder::needs(&Grain::FINE, name));
+        let mut builder = Builder::default();
+        read(shared, &segment, &columns.collect::<Vec<_>>(), CHUNK, |batch| builder.add(batch, None))?;
+        segment.rollup.keep(&segment.path, builder.finish());
+        return Ok(true);
+    }
+    if let Some(segment) = lacking(shared, |segment| segment.grams.is_lost(&segment.path) && is_to_stay(shared, segment)) {
+        segment.grams.give_up();
+        let mut builder = grams::Builder::new(segment.rows as u32);
+        read(shared, &segment, &grams::COLUMNS, CHUNK_OF_TEXTS, |batch| builder.add(batch))?;
+        segment.grams.keep(&segment.path, &builder);
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+fn lacking(shared: &Shared, lacks: impl Fn(&Segment) -> bool) -> Option<Arc<Segment>> {
+    // Files are looked for, and that without the lock.
+    let segments: Vec<_> = lock(&shared.state).segments.iter().filter(|live| live.readable).map(|live| live.segment.clone()).collect();
+    segments.into_iter().find(|segment| lacks(segment))
+}
+
+/// Whether a segment is large, or not so young that it may soon be merged.
+fn is_to_stay(shared: &Shared, segment: &Segment) -> bool {
+    let age = |path: &Path| std::fs::metadata(path).and_then(|file| file.modified()).ok()?.elapsed().ok();
+    segment.rows as usize >= shared.config.indexed_rows || age(&segment.path).is_some_and(|age| age >= shared.config.unindexed_age)
+}
+
+/// Reads all rows of a segment, some at a time.
+fn read(shared: &Shared, segment: &Segment, columns: &[&str], chunk: u32, mut add: impl FnMut(&RecordBatch)) -> Result<(), StoreError> {
     let began = Instant::now();
-    segment.rollup.give_up();
     let reader = Reader::open(&segment.path)?;
-    let columns: Vec<&str> = TOTALS.iter().chain(&DIMENSIONS).copied().collect();
-    let mut builder = Builder::default();
     let rows = segment.rows as u32;
     let mut first = 0;
     while first < rows {
-        let end = first.saturating_add(CHUNK).min(rows);
+        let end = first.saturating_add(chunk).min(rows);
         // Flushes go first: intake waits for them when it is fast.
         super::flush::flush(shared)?;
-        builder.add(&reader.columns(std::slice::from_ref(&(first..end)), &columns)?);
+        add(&reader.columns(std::slice::from_ref(&(first..end)), columns)?);
         first = end;
     }
-    segment.rollup.keep(&segment.path, builder.finish());
-    tracing::info!(segment = segment.id, rows, duration_ms = began.elapsed().as_millis() as u64, "store.rolled_up");
-    Ok(true)
+    tracing::info!(segment = segment.id, columns = columns.len(), rows, duration_ms = began.elapsed().as_millis() as u64, "store.mended");
+    Ok(())
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@
 //!    every [`Store::snapshot`] from now on. Then the caller is answered, then watchers are told.
 //! 4. At a size or an age the buffer is frozen and written as a segment (`flush`, `segment`); one transaction of the
 //!    `manifest` is the moment at which that happens, and the log files that it covers are removed.
-//! 5. Small segments are merged (`compact`), old spans are deleted (`retain`).
+//! 5. Small segments are merged (`compact`), old spans are deleted (`retain`); what lies beside a segment for searches (`grams`) and sums
+//!    ([`rollup`]) is made when it is missing (`mend`).
 //!
 //! # Spans that come in pieces
 //!
@@ -41,6 +42,7 @@ mod error;
 mod flush;
 mod folder;
 mod frame;
+mod grams;
 mod group;
 mod ids;
 mod log;
@@ -99,6 +101,11 @@ pub struct StoreConfig {
     pub small_segment_rows: usize,
     /// So many small segments of one day are merged.
     pub merge_at: usize,
+    /// A segment with fewer rows has no index of texts until it is [`unindexed_age`](StoreConfig::unindexed_age) old: most are merged
+    /// before that.
+    pub indexed_rows: usize,
+    /// See there.
+    pub unindexed_age: Duration,
     /// Spans of recent traces that the rules of counting find in memory.
     pub remembered_spans: usize,
     /// Recent calls of which another program's report is found.
@@ -127,6 +134,8 @@ impl Default for StoreConfig {
             rows_per_group: 16_384,
             small_segment_rows: 150_000,
             merge_at: 8,
+            indexed_rows: 10_000,
+            unindexed_age: Duration::from_secs(600),
             remembered_spans: 100_000,
             remembered_calls: 100_000,
             reserve_bytes: 256 << 20,
@@ -393,7 +402,8 @@ impl Store {
         Ok(deleted)
     }
 
-    /// Merges small segments until there is nothing to merge, which otherwise happens by and by. Returns the number of merges.
+    /// Merges small segments until there is nothing to merge, and makes what is missing beside them, which otherwise happens by and by.
+    /// Returns the number of merges.
     ///
     /// # Errors
     ///

@@ -14,6 +14,7 @@ use super::commit::Committer;
 use super::error::StoreError;
 use super::folder::{Folder, numbered};
 use super::frame;
+use super::grams;
 use super::group::{Group, Readers};
 use super::log::{self, Log};
 use super::manifest::Manifest;
@@ -100,7 +101,7 @@ fn remove_orphans(folder: &Folder, named: &[u64]) -> Result<(), StoreError> {
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         let number = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse::<u64>().ok());
         let is_orphan = match (extension, number) {
-            ("parquet" | "ids" | rollup::EXTENSION, Some(number)) => !named.contains(&number),
+            ("parquet" | "ids" | rollup::EXTENSION | grams::EXTENSION, Some(number)) => !named.contains(&number),
             ("new", _) => true,
             _ => false,
         };

@@ -59,7 +59,8 @@ impl Footers {
         let reader = Reader::open(&segment.path)?;
         let mut kept = lock(&self.0);
         kept.push_back((segment.path.clone(), reader.footer().clone()));
-        let size = |kept: &VecDeque<(PathBuf, ArrowReaderMetadata)>| kept.iter().map(|(_, footer)| footer.metadata().memory_size()).sum::<usize>();
+        let size =
+            |kept: &VecDeque<(PathBuf, ArrowReaderMetadata)>| kept.iter().map(|(_, footer)| footer.metadata().memory_size()).sum::<usize>();
         while kept.len() > 1 && size(&kept) > MOST_BYTES {
             kept.pop_front();
         }
@@ -95,9 +96,7 @@ impl Opened {
 /// Least and greatest value of a column in a row group; those of the type where the file does not say.
 fn ends(group: &RowGroupMetaData, column: Option<usize>) -> (i64, i64) {
     match column.and_then(|column| group.column(column).statistics()) {
-        Some(Statistics::Int64(values)) => {
-            (values.min_opt().copied().unwrap_or(i64::MIN), values.max_opt().copied().unwrap_or(i64::MAX))
-        }
+        Some(Statistics::Int64(values)) => (values.min_opt().copied().unwrap_or(i64::MIN), values.max_opt().copied().unwrap_or(i64::MAX)),
         _ => (i64::MIN, i64::MAX),
     }
 }

@@ -68,6 +68,9 @@ pub const TOTALS: [&str; 17] = [
 /// The extension of side files.
 pub(super) const EXTENSION: &str = "hours";
 
+/// Ops and names of an hour that are told apart.
+const NAMES: usize = 1000;
+
 /// A roll-up with more cells than one for so many rows says hardly less than the rows.
 const ROWS_PER_CELL: usize = 3;
 /// For fewer rows that does not matter.
@@ -97,6 +100,22 @@ pub struct Hour {
     pub traces: Vec<u64>,
     /// What the spans add up to.
     pub cells: Vec<Cell>,
+    /// How long spans of each op and name took; `None` where that was not added up, or there are too many names.
+    #[serde(default)]
+    pub names: Option<Vec<Named>>,
+}
+
+/// Spans of one op and name.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Named {
+    /// The places of both among the roll-up's texts.
+    pub op: u32,
+    /// As `op`.
+    pub name: u32,
+    /// How many they are.
+    pub spans: u64,
+    /// Sum of their durations, in microseconds.
+    pub duration_us: i128,
 }
 
 /// Spans that are alike.
@@ -119,6 +138,9 @@ pub struct CellKey {
     pub counted: bool,
     /// The column of that name.
     pub is_run: bool,
+    /// The same as `values` for one more property, which no file tells apart.
+    #[serde(skip)]
+    pub by: u32,
 }
 
 /// What spans add up to. Tokens add up as the query engine adds them: round the end of 64 bits.
@@ -261,9 +283,28 @@ impl Rollup {
     }
 }
 
+/// What a roll-up tells apart.
+#[derive(Debug, Clone, Copy)]
+pub struct Grain {
+    /// Whether it does so with each of [`DIMENSIONS`].
+    pub dimensions: [bool; DIMENSIONS.len()],
+    /// Whether it tells hours apart; else all spans of a project are one hour.
+    pub hours: bool,
+    /// Whether it tells which traces and users there are.
+    pub distinct: bool,
+    /// Whether it tells where the spans are, and of ops and names.
+    pub places: bool,
+}
+
+impl Grain {
+    /// That of files.
+    pub const FINE: Grain = Grain { dimensions: [true; DIMENSIONS.len()], hours: true, distinct: true, places: true };
+}
+
 /// Makes a roll-up from batches of rows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Builder {
+    grain: Grain,
     texts: Vec<Option<String>>,
     places: HashMap<String, u32>,
     hours: BTreeMap<(u64, i64), Growing>,
@@ -277,45 +318,83 @@ struct Growing {
     users: Vec<u64>,
     traces: Vec<u64>,
     cells: HashMap<CellKey, (Sums, Bins)>,
+    names: HashMap<(u32, u32), (u64, i128)>,
+}
+
+impl Default for Builder {
+    fn default() -> Builder {
+        Builder::new(Grain::FINE)
+    }
 }
 
 impl Builder {
-    /// Adds rows, which need not have columns other than [`TOTALS`] and [`DIMENSIONS`]. A batch without one of these adds nothing.
-    pub fn add(&mut self, batch: &RecordBatch) {
-        let Some(columns) = Columns::of(batch) else { return };
-        if self.texts.is_empty() {
-            self.texts.push(None);
+    /// One that tells so much apart.
+    pub fn new(grain: Grain) -> Builder {
+        Builder { grain, texts: vec![None], places: HashMap::new(), hours: BTreeMap::new(), rows: 0 }
+    }
+
+    /// Whether a roll-up of this grain is made from this column.
+    pub fn needs(grain: &Grain, column: &str) -> bool {
+        match column {
+            "trace_id" | "user_id" => grain.distinct,
+            "name" => grain.places,
+            // Calls that failed have no usage for a good reason.
+            "status" => true,
+            _ => TOTALS.contains(&column) || dimension(column).is_some_and(|dimension| grain.dimensions[dimension]),
         }
+    }
+
+    /// Adds rows, which need not have columns other than those that it [`needs`](Builder::needs). A batch without one of these adds
+    /// nothing, unless it is that of names. `by` is the one more property.
+    pub fn add(&mut self, batch: &RecordBatch, by: Option<&StringViewArray>) {
+        let Some(columns) = Columns::of(batch, &self.grain) else { return };
         let mut last: [(Option<&str>, u32); DIMENSIONS.len()] = Default::default();
+        let (mut last_by, mut last_name) = ((None, 0), (None, 0));
         let mut last_trace = ("", 0);
+        let op = dimension("op").unwrap_or_default();
         for row in 0..batch.num_rows() {
             let mut key = CellKey { counted: columns.counted.value(row), is_run: columns.is_run.value(row), ..CellKey::default() };
             for ((column, last), place) in columns.dimensions.iter().zip(&mut last).zip(&mut key.values) {
-                let text = column.is_valid(row).then(|| column.value(row));
-                // Neighbours are alike: most often it is the value of the row before.
-                if text != last.0 {
-                    *last = (text, text.map_or(0, |text| self.place(text)));
+                if let Some(column) = column {
+                    *place = self.place_in(column, row, last);
                 }
-                *place = last.1;
+            }
+            if let Some(by) = by {
+                key.by = self.place_in(by, row, &mut last_by);
             }
             let project = columns.project.value(row) as u64;
-            let trace = columns.trace.value(row);
-            if trace != last_trace.0 {
-                let id = TraceId(u128::from_str_radix(trace, 16).unwrap_or(0));
-                last_trace = (trace, trace_hash(project, id));
-            }
             let number = self.rows;
             self.rows += 1;
-            let hour = self.hours.entry((project, columns.start.value(row).div_euclid(HOUR_US))).or_default();
-            match hour.rows.last_mut() {
-                Some(last) if last.end == number => last.end += 1,
-                _ => hour.rows.push(number..number + 1),
+            let name = columns.name.map(|name| self.place_in(name, row, &mut last_name));
+            let of_hour = if self.grain.hours { columns.start.value(row).div_euclid(HOUR_US) } else { 0 };
+            let hour = self.hours.entry((project, of_hour)).or_default();
+            if self.grain.places {
+                match hour.rows.last_mut() {
+                    Some(last) if last.end == number => last.end += 1,
+                    _ => hour.rows.push(number..number + 1),
+                }
             }
-            if hour.traces.last() != Some(&last_trace.1) {
-                hour.traces.push(last_trace.1);
+            if let Some(name) = name
+                && hour.names.len() <= NAMES
+            {
+                let (spans, duration_us) = hour.names.entry((key.values[op], name)).or_default();
+                *spans += 1;
+                *duration_us += i128::from(columns.duration.value(row));
             }
-            if columns.user.is_valid(row) {
-                let user = text_hash(columns.user.value(row));
+            if let Some(traces) = columns.trace {
+                let trace = traces.value(row);
+                if trace != last_trace.0 {
+                    let id = TraceId(u128::from_str_radix(trace, 16).unwrap_or(0));
+                    last_trace = (trace, trace_hash(project, id));
+                }
+                if hour.traces.last() != Some(&last_trace.1) {
+                    hour.traces.push(last_trace.1);
+                }
+            }
+            if let Some(users) = columns.user
+                && users.is_valid(row)
+            {
+                let user = text_hash(users.value(row));
                 if hour.users.last() != Some(&user) {
                     hour.users.push(user);
                 }
@@ -324,6 +403,16 @@ impl Builder {
             columns.add(row, sums);
             durations.add(columns.duration.value(row));
         }
+    }
+
+    /// The place of a column's value, of which the last is known.
+    fn place_in<'a>(&mut self, column: &'a StringViewArray, row: usize, last: &mut (Option<&'a str>, u32)) -> u32 {
+        let text = column.is_valid(row).then(|| column.value(row));
+        // Neighbours are alike: most often it is the value of the row before.
+        if text != last.0 {
+            *last = (text, text.map_or(0, |text| self.place(text)));
+        }
+        last.1
     }
 
     fn place(&mut self, text: &str) -> u32 {
@@ -341,10 +430,19 @@ impl Builder {
         let hour = |((project, hour), growing): ((u64, i64), Growing)| {
             let mut cells: Vec<Cell> = growing.cells.into_iter().map(|(key, (sums, durations))| Cell { key, sums, durations }).collect();
             cells.sort_unstable_by_key(|cell| cell.key);
-            Hour { project, hour, rows: growing.rows, users: distinct(growing.users), traces: distinct(growing.traces), cells }
+            let are_told = self.grain.places && !growing.names.is_empty() && growing.names.len() <= NAMES;
+            let named = |((op, name), (spans, duration_us))| Named { op, name, spans, duration_us };
+            let mut names = are_told.then(|| growing.names.into_iter().map(named).collect::<Vec<_>>());
+            names.iter_mut().for_each(|names| names.sort_unstable_by_key(|named| (named.op, named.name)));
+            Hour { project, hour, rows: growing.rows, users: distinct(growing.users), traces: distinct(growing.traces), cells, names }
         };
         Rollup { texts: self.texts, hours: self.hours.into_iter().map(hour).collect() }
     }
+}
+
+/// The place of a column among the dimensions.
+pub fn dimension(column: &str) -> Option<usize> {
+    DIMENSIONS.iter().position(|known| *known == column)
 }
 
 fn distinct(mut hashes: Vec<u64>) -> Vec<u64> {
@@ -357,9 +455,10 @@ fn distinct(mut hashes: Vec<u64>) -> Vec<u64> {
 /// The columns of a batch.
 struct Columns<'a> {
     project: &'a PrimitiveArray<Int64Type>,
-    trace: &'a StringViewArray,
+    trace: Option<&'a StringViewArray>,
+    name: Option<&'a StringViewArray>,
     start: &'a PrimitiveArray<TimestampMicrosecondType>,
-    user: &'a StringViewArray,
+    user: Option<&'a StringViewArray>,
     counted: &'a BooleanArray,
     is_run: &'a BooleanArray,
     cost: &'a PrimitiveArray<Decimal128Type>,
@@ -373,19 +472,20 @@ struct Columns<'a> {
     cache_writes: [&'a PrimitiveArray<Int64Type>; 2],
     reasoning: &'a PrimitiveArray<Int64Type>,
     status: &'a StringViewArray,
-    dimensions: Vec<&'a StringViewArray>,
+    dimensions: Vec<Option<&'a StringViewArray>>,
 }
 
 impl<'a> Columns<'a> {
-    fn of(batch: &'a RecordBatch) -> Option<Columns<'a>> {
+    fn of(batch: &'a RecordBatch, grain: &Grain) -> Option<Columns<'a>> {
         let text = |name: &str| batch.column_by_name(name)?.as_string_view_opt();
         let int = |name: &str| batch.column_by_name(name)?.as_primitive_opt::<Int64Type>();
         let flag = |name: &str| batch.column_by_name(name)?.as_boolean_opt();
         Some(Columns {
             project: int("project_id")?,
-            trace: text("trace_id")?,
+            trace: if grain.distinct { Some(text("trace_id")?) } else { None },
+            name: if grain.places { text("name") } else { None },
             start: batch.column_by_name("start_time")?.as_primitive_opt()?,
-            user: text("user_id")?,
+            user: if grain.distinct { Some(text("user_id")?) } else { None },
             counted: flag("counted")?,
             is_run: flag("is_run")?,
             cost: batch.column_by_name("cost")?.as_primitive_opt()?,
@@ -399,7 +499,11 @@ impl<'a> Columns<'a> {
             cache_writes: [int("usage_cache_write_5m")?, int("usage_cache_write_1h")?],
             reasoning: int("usage_reasoning")?,
             status: text("status")?,
-            dimensions: DIMENSIONS.iter().map(|name| text(name)).collect::<Option<Vec<_>>>()?,
+            dimensions: DIMENSIONS
+                .iter()
+                .zip(grain.dimensions)
+                .map(|(name, wanted)| if wanted { text(name).map(Some) } else { Some(None) })
+                .collect::<Option<Vec<_>>>()?,
         })
     }
 

@@ -6,6 +6,7 @@
 mod decode;
 mod encode;
 mod preview;
+mod texts;
 
 use hinomi_model::counting::Decision;
 use hinomi_model::span::Span;
@@ -13,6 +14,7 @@ use hinomi_model::span::Span;
 pub use decode::from_batch;
 pub use encode::to_batch;
 pub use preview::preview;
+pub use texts::each_text;
 
 /// A span as it is stored.
 #[derive(Debug, Clone, PartialEq, Default)]

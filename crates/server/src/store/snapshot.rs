@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arrow::array::RecordBatch;
 use hinomi_model::id::TraceId;
 
+use super::grams;
 use super::ids::trace_hash;
 use super::rollup::{self, Kept, Rollup};
 use super::segment::ids::Ids;
@@ -74,6 +75,8 @@ pub struct Segment {
     pub projects: Vec<u64>,
     /// Its roll-up.
     pub(super) rollup: Kept,
+    /// Its index of texts.
+    pub(super) grams: grams::Kept,
     /// Set when the manifest no longer names it.
     pub(super) replaced: AtomicBool,
 }
@@ -89,6 +92,11 @@ impl Segment {
         self.rollup.get(&self.path)
     }
 
+    /// Which rows may have a text in their messages, whatever the case of letters; `None` where that cannot be told. Reads a file.
+    pub fn rows_holding(&self, text: &str) -> Option<Vec<Range<u32>>> {
+        self.grams.rows_holding(&self.path, text)
+    }
+
     /// Lets the files go when the last reader has finished.
     pub(super) fn replace(&self) {
         self.replaced.store(true, Ordering::Release);
@@ -102,6 +110,7 @@ impl Drop for Segment {
             let _ = std::fs::remove_file(&self.path);
             let _ = std::fs::remove_file(self.path.with_extension("ids"));
             let _ = std::fs::remove_file(self.path.with_extension(rollup::EXTENSION));
+            let _ = std::fs::remove_file(self.path.with_extension(grams::EXTENSION));
         }
     }
 }

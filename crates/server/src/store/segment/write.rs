@@ -17,6 +17,7 @@ use super::order::RowKey;
 use crate::store::check::Summing;
 use crate::store::error::StoreError;
 use crate::store::folder::sync_folder;
+use crate::store::grams;
 use crate::store::rollup::{self, Kept};
 use crate::store::schema::SCHEMA;
 use crate::store::snapshot::Segment;
@@ -53,7 +54,7 @@ pub(in crate::store) fn write(
         let mut writer = ArrowWriter::try_new(Summing::new(file), SCHEMA.clone(), Some(properties)).map_err(wrap)?;
         for chunk in rows.chunks(CHUNK) {
             let batch = rows_of(chunk)?;
-            rollup.add(&batch);
+            rollup.add(&batch, None);
             writer.write(&batch).map_err(wrap)?;
         }
         writer.finish().map_err(wrap)?;
@@ -78,6 +79,7 @@ pub(in crate::store) fn write(
         max_start_us: rows.iter().map(|row| row.start_us).max().unwrap_or(0),
         projects,
         rollup: Kept::default(),
+        grams: grams::Kept::default(),
         replaced: AtomicBool::new(false),
     };
     segment.rollup.keep(path, rollup.finish());

@@ -1,0 +1,135 @@
+//! Adding up rows that no roll-up tells of: each processor takes row groups until there are none left.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arrow::array::{AsArray, RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
+use arrow::datatypes::SchemaRef;
+
+use super::by::By;
+use super::error::QueryError;
+use super::newest::{Stage, runs};
+use super::picked::{columns, failed, overlap, project};
+use super::rolled::Rows;
+use super::{Project, Scope};
+use crate::store::rollup::{Builder, Grain, Rollup};
+use crate::store::snapshot::SegmentView;
+
+/// Rows that are read at once.
+#[derive(Debug)]
+pub(super) struct Unit {
+    pub(super) view: Arc<SegmentView>,
+    pub(super) rows: Vec<Range<u32>>,
+    /// Whether all of them are of the project and within the range.
+    pub(super) is_inside: bool,
+}
+
+/// What is done with each unit.
+struct Work {
+    units: Vec<Unit>,
+    next: AtomicUsize,
+    /// Project and range; the filter's terms.
+    within: Stage,
+    terms: Vec<Stage>,
+    /// One more property.
+    by: Option<Stage>,
+    grain: Grain,
+    columns: SchemaRef,
+}
+
+impl Project {
+    /// Rows cut at row groups, without those groups that have nothing of the project and the range. Reads files.
+    pub(super) fn units(&self, rows: Rows, from_us: i64, to_us: i64) -> Result<Vec<Unit>, QueryError> {
+        let project = self.stored_id();
+        let mut units = Vec::new();
+        for (view, rows) in rows {
+            for group in self.engine.footers.open(&view.segment)?.groups() {
+                let (earliest_us, latest_us) = group.starts_us;
+                if latest_us < from_us || earliest_us >= to_us || project < group.projects.0 || project > group.projects.1 {
+                    continue;
+                }
+                let rows = overlap(&rows, std::slice::from_ref(&group.rows));
+                if !rows.is_empty() {
+                    let is_inside = earliest_us >= from_us && latest_us < to_us && group.projects == (project, project);
+                    units.push(Unit { view: view.clone(), rows, is_inside });
+                }
+            }
+        }
+        Ok(units)
+    }
+
+    /// What these rows and the buffer add up to, as far as they are in the scope.
+    pub(super) async fn add_up(&self, scope: &Scope, rows: Rows, grain: Grain, by: Option<&By>) -> Result<Vec<Rollup>, QueryError> {
+        let by = by.filter(|by| by.dimension().is_none()).map(|by| self.stage(by.key())).transpose()?;
+        let (within, terms) = (self.stage(self.within(scope.from_us, scope.to_us))?, self.terms(&scope.filter)?);
+        let named = by.as_ref().map(Stage::columns).cloned();
+        let columns = columns(|name| Builder::needs(&grain, name) || named.as_ref().is_some_and(|columns| columns.index_of(name).is_ok()));
+        let (filter, from_us, to_us) = (scope.filter.clone(), scope.from_us, scope.to_us);
+        let units = move |project: &Project| {
+            let narrowed = |(view, rows): (Arc<SegmentView>, Vec<Range<u32>>)| {
+                let rows = match project.places(&view, &filter) {
+                    Some(places) => overlap(&rows, &places),
+                    None => rows,
+                };
+                (view, rows)
+            };
+            project.units(rows.into_iter().map(narrowed).filter(|(_, rows)| !rows.is_empty()).collect(), from_us, to_us)
+        };
+        let units = self.reading(units).await?;
+        let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let workers = processors.min(units.len()).max(1);
+        let work = Arc::new(Work { units, next: AtomicUsize::new(0), within, terms, by, grain, columns });
+        let worker = |number: usize| {
+            let work = work.clone();
+            self.reading(move |project| project.add_units(&work, number == 0))
+        };
+        futures::future::try_join_all((0..workers).map(worker)).await
+    }
+
+    fn add_units(&self, work: &Work, with_buffer: bool) -> Result<Rollup, QueryError> {
+        let mut builder = Builder::new(work.grain);
+        for batch in self.snapshot.buffer.iter().filter(|_| with_buffer) {
+            let rows: Vec<u32> = (0..batch.num_rows() as u32).collect();
+            work.add(&mut builder, rows, false, |rows, columns| {
+                let batch = project(batch, columns)?;
+                if rows.len() == batch.num_rows() {
+                    return Ok(batch);
+                }
+                take_record_batch(&batch, &UInt32Array::from(rows.to_vec())).map_err(failed)
+            })?;
+        }
+        while let Some(unit) = work.units.get(work.next.fetch_add(1, Ordering::Relaxed)) {
+            let segment = self.engine.footers.open(&unit.view.segment)?;
+            let rows = unit.rows.iter().cloned().flatten().collect();
+            work.add(&mut builder, rows, unit.is_inside, |rows, columns| Ok(segment.rows(&runs(rows), columns)?))?;
+        }
+        Ok(builder.finish())
+    }
+}
+
+impl Work {
+    /// Adds those of some rising rows that pass.
+    fn add(
+        &self,
+        builder: &mut Builder,
+        mut rows: Vec<u32>,
+        is_inside: bool,
+        read: impl Fn(&[u32], &SchemaRef) -> Result<RecordBatch, QueryError>,
+    ) -> Result<(), QueryError> {
+        for stage in [&self.within].into_iter().filter(|_| !is_inside).chain(&self.terms) {
+            rows = stage.passing(&rows, &read)?.into_iter().map(|(row, _)| row).collect();
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let batch = read(&rows, &self.columns)?;
+        let by = match &self.by {
+            Some(by) => Some(by.values(&project(&batch, by.columns())?)?),
+            None => None,
+        };
+        builder.add(&batch, by.as_ref().and_then(|by| by.as_string_view_opt()));
+        Ok(())
+    }
+}
