@@ -63,8 +63,8 @@ fuzz: web/dist/index.html ## what reads input from outside, against ROUNDS damag
 	@PROPTEST_CASES=$(ROUNDS) cargo test --profile quick --locked -p hinomi --lib -- ingest::body filter store::frame::tests::any
 
 BENCH ?=
-bench: build ## how fast what comes in is taken in, beside the machine's own bound (BENCH="--help" lists its flags)
-	@bench/intake.py $(CARGO_TARGET_DIR)/quick/hinomi $(BENCH)
+bench: build ## all figures beside their bounds: intake, questions, memory, disk (BENCH="--help" lists its flags; needs DuckDB for Python)
+	@bench/bench.py $(CARGO_TARGET_DIR)/quick/hinomi $(BENCH)
 
 bench-bell: build ## how long it takes from the acknowledgement of a call to the message that a rule rang
 	@scripts/setup.sh e2e

@@ -45,7 +45,7 @@ def arguments():
     parser.add_argument("--connections", type=numbers, default=[1, 8, 32])
     parser.add_argument("--batches", type=numbers, default=[1, 10, 100], help="spans a request")
     parser.add_argument("--out", type=pathlib.Path, help="file for the figures as JSON")
-    return parser.parse_args()
+    return parser
 
 
 def build():
@@ -66,17 +66,20 @@ class Server:
     def __init__(self, name, command, folder, environment=None):
         self.folder = folder
         port_file = folder / "port"
+        port_file.unlink(missing_ok=True)
+        began = time.monotonic()
         self.process = subprocess.Popen(
             [*command, "--port-file", port_file], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | (environment or {})
         )
-        for _ in range(600):
+        for _ in range(12_000):
             if port_file.exists() and port_file.read_text():
                 break
             if self.process.poll() is not None:
                 sys.exit(f"{name} ended with {self.process.returncode} before it listened")
-            time.sleep(0.05)
+            time.sleep(0.005)
         else:
-            sys.exit(f"{name} did not listen within 30 seconds")
+            sys.exit(f"{name} did not listen within 60 seconds")
+        self.ready_s = time.monotonic() - began
         self.address = f"http://127.0.0.1:{port_file.read_text().strip()}"
         time.sleep(0.2)
         self.idle_mb = self.resident_mb()
@@ -87,9 +90,10 @@ class Server:
         fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def resident_mb(self):
+    def resident_mb(self, what="VmRSS"):
+        """Memory now, or at most so far (`VmHWM`)."""
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
+        kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith(what))
         return int(kilobytes) / 1024
 
     def end(self):
@@ -98,6 +102,11 @@ class Server:
         _, status, usage = os.wait4(self.process.pid, 0)
         self.process.returncode = os.waitstatus_to_exitcode(status)
         return usage.ru_utime + usage.ru_stime - self.cpu_at_start
+
+    def kill(self):
+        """Ends it as a power cut does, but for what the operating system has in memory."""
+        self.process.kill()
+        self.process.wait()
 
 
 def hinomi(binary, folder):
@@ -190,7 +199,7 @@ def machine():
 
 
 def main():
-    args = arguments()
+    args = arguments().parse_args()
     if not shutil.which("cargo"):
         sys.exit("cargo is needed to build the load generator: https://rustup.rs")
     before = machine()
@@ -201,4 +210,5 @@ def main():
         print(f"figures: {args.out}")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""How fast questions are answered, beside DuckDB scanning the very same Parquet files.
+"""What is stored: how fast questions are answered, beside DuckDB scanning the very same Parquet files; memory, disk, start.
 
 Spans of 30 days are made from a seed and sent to a server, which writes and merges its segments. Then each question is asked of the
-server over HTTP and of DuckDB, in turn, with two threads each; the best of some rounds counts.
+server over HTTP and of DuckDB, in turn, with two threads each; the best of some rounds counts. Two questions are asked when a tenth is
+there too, which says how time grows. At last the server is ended and started again, killed under load and started again, and two
+smaller sets are stored that tell what repeated conversations take on disk.
 """
 
 import argparse
 import json
-import os
 import pathlib
-import signal
 import subprocess
 import sys
 import tempfile
@@ -17,18 +17,25 @@ import time
 import urllib.parse
 import urllib.request
 
-KEY = "0123456789abcdef0123456789abcdef"
+import intake
+
 DAY = 86_400
 CALLS = "kind IN ('llm', 'embedding') AND counted"
+# In the messages of one call in six thousand spans, as the load generator makes them.
+RARE = "zebrafishquokka"
+# Spans that the load generator makes at a time: it has all of them in memory.
+AT_A_TIME = 250_000
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("hinomi", type=pathlib.Path, help="the binary")
-    parser.add_argument("--spans", type=int, default=300_000, help="default 300,000")
+    parser.add_argument("--spans", type=int, default=10_000_000, help="default 10,000,000")
+    parser.add_argument("--conversations", type=int, default=100_000, help="spans of agents' conversations, and of the mixed set")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=pathlib.Path, help="file for the figures as JSON")
-    return parser.parse_args()
+    parser.add_argument("--keep", type=pathlib.Path, help="folder for the data; one that was filled before is used as it is")
+    return parser
 
 
 def questions(trace, user, start, end):
@@ -39,6 +46,9 @@ def questions(trace, user, start, end):
         sum(output_tokens) FILTER ({CALLS}), sum(cost) FILTER ({CALLS}), quantile_cont(duration_us, [0.5, 0.95, 0.99]) FILTER ({CALLS})"""
     distinct = "count(DISTINCT trace_id), count(DISTINCT user_id)"
     day = "time_bucket(INTERVAL 1 DAY, start_time)"
+    light = "* EXCLUDE (input_messages, output_messages)"
+    newest = "ORDER BY start_time DESC LIMIT 50"
+    says = " OR ".join(f"contains(lower({column}), '{RARE}')" for column in ("input_messages", "output_messages"))
     return [
         ("overview: sums", "summary", month, f"SELECT count(*), {distinct}, {sums} FROM spans WHERE {span}", 0.2),
         ("overview: by day and model", "series", month | {"bucket": "1d", "measure": "cost,calls", "group_by": "model"},
@@ -50,8 +60,103 @@ def questions(trace, user, start, end):
             f"SELECT user_id, {sums} FROM spans WHERE {span} GROUP BY 1 ORDER BY 6 DESC LIMIT 20", 1.0),
         ("a trace by its id", f"traces/{trace}", {}, f"SELECT * FROM spans WHERE trace_id = '{trace}'", 1.0),
         ("newest 50 failed calls", "spans", month | {"q": "status:error kind:llm", "limit": 50},
-            f"SELECT * EXCLUDE (input_messages, output_messages) FROM spans WHERE {span} AND status = 'error' AND kind = 'llm' ORDER BY start_time DESC LIMIT 50", 0.5),
+            f"SELECT {light} FROM spans WHERE {span} AND status = 'error' AND kind = 'llm' {newest}", 0.5),
+        ("newest 50 of a user", "spans", month | {"q": f"user:{user}", "limit": 50},
+            f"SELECT {light} FROM spans WHERE {span} AND user_id = '{user}' {newest}", 0.5),
+        ("newest 50 traces", "traces", month | {"limit": 50},
+            f"SELECT trace_id, min(start_time), max(end_time), count(*), sum(cost) FROM spans WHERE {span} GROUP BY 1 ORDER BY 2 DESC LIMIT 50", 0.5),
+        ("a rare phrase", "spans", month | {"q": RARE, "limit": 50}, f"SELECT {light} FROM spans WHERE {span} AND ({says}) {newest}", 0.1),
     ]
+
+
+GROWING = ("overview: sums", "a trace by its id")
+
+
+class Store:
+    """A server with what was sent to it."""
+
+    def __init__(self, args, binaries, folder):
+        self.args, self.binaries, self.folder = args, binaries, folder
+        folder.mkdir(parents=True, exist_ok=True)
+        facts = folder / "facts.json"
+        # What is known of what was sent: it is written at the end, so that a folder that has it is whole.
+        self.facts = json.loads(facts.read_text()) if facts.exists() else {"end": int(time.time()) - 5, "spans": 0, "raw_bytes": 0, "traces": []}
+        self.server = intake.hinomi(args.hinomi, folder)
+        self.token = None
+
+    @property
+    def segments(self):
+        return self.folder / "data/segments"
+
+    def load(self, total, until, agents=0):
+        """Sends spans of the 30 days, of which there are to be `total` in all, until there are `until`."""
+        began, cpu = time.monotonic(), self.server.cpu()
+        sent = 0
+        while self.facts["spans"] < until:
+            spans = min(AT_A_TIME, until - self.facts["spans"])
+            window = 30 * DAY * spans // total
+            window_end = self.facts["end"] - 30 * DAY + 30 * DAY * (self.facts["spans"] + spans) // total
+            out = self.folder / "load.json"
+            command = [self.binaries / "loadgen", *intake.PROTOCOLS["otlp"], "--url", self.server.address + intake.PATHS["otlp"]]
+            command += ["--spans", spans, "--agents", agents, "--retries", 50, "--batch", 102, "--connections", 4, "--out", out]
+            command += ["--seed", self.facts["spans"] // AT_A_TIME + 1, "--spread-s", window, "--t-end", window_end]
+            subprocess.run([str(part) for part in command], check=True)
+            result = json.loads(out.read_text())
+            if result["not_acked_spans"]:
+                sys.exit(f"{result['not_acked_spans']} spans were not acknowledged: {result['refusals']}")
+            self.facts["raw_bytes"] += result["raw_bytes"]
+            self.facts["traces"] += result["facts"]["sample_trace_ids"]
+            # With conversations they are more or fewer than asked for.
+            self.facts["spans"] += spans if not agents else result["acked_spans"]
+            sent += result["wall_s"]
+        return {"seconds": round(time.monotonic() - began, 1), "sending_s": round(sent, 1), "cpu_s": round(self.server.cpu() - cpu, 1)}
+
+    def settle(self):
+        """Waits until everything is in segments and these are merged and indexed."""
+        before, unchanged = None, 0
+        while unchanged < 12:
+            time.sleep(1)
+            now = sorted((file.name, file.stat().st_size) for file in self.segments.iterdir() if file.exists())
+            logs = sum(file.stat().st_size for file in (self.folder / "data/log").iterdir() if file.exists())
+            unchanged = unchanged + 1 if now == before and logs < 100_000 else 0
+            before = now
+
+    def bytes(self):
+        of = {}
+        for file in self.segments.iterdir():
+            of[file.suffix[1:]] = of.get(file.suffix[1:], 0) + file.stat().st_size
+        return of
+
+    def ask(self, path, parameters):
+        if self.token is None:
+            made = [self.args.hinomi, "token", "create", "--data", self.folder / "data"]
+            made = subprocess.run(made, capture_output=True, text=True, check=True)
+            self.token = next(word for word in made.stdout.split() if len(word) > 30)
+        query = urllib.parse.urlencode(parameters)
+        url = f"{self.server.address}/api/v1/projects/1/{path}?{query}"
+        request = urllib.request.Request(url, headers={"authorization": f"Bearer {self.token}"})
+        with urllib.request.urlopen(request) as response:
+            return json.loads(response.read())
+
+    def compare(self, only=None):
+        """Asks both."""
+        import duckdb
+
+        duck = duckdb.connect()
+        duck.execute("SET threads = 2")
+        duck.execute(f"CREATE VIEW spans AS SELECT * FROM '{self.segments}/*.parquet'")
+        user = duck.sql("SELECT user_id FROM spans LIMIT 1").fetchall()[0][0]
+        trace = self.facts["traces"][len(self.facts["traces"]) // 2]
+        results = []
+        print(f"{'question':28} {'hinomi ms':>10} {'DuckDB ms':>10} {'times':>6} {'goal':>5}")
+        for name, path, parameters, sql, goal in questions(trace, user, self.facts["end"] - 30 * DAY, self.facts["end"]):
+            if only and name not in only:
+                continue
+            theirs, _ = timed(self.args.rounds, lambda: duck.sql(sql).fetchall())
+            ours, _ = timed(self.args.rounds, lambda: self.ask(path, parameters))
+            results.append({"question": name, "hinomi_ms": round(ours, 1), "duckdb_ms": round(theirs, 1), "times": round(ours / theirs, 3), "goal": goal})
+            print(f"{name:28} {ours:10.1f} {theirs:10.1f} {ours / theirs:6.2f} {goal:5}", flush=True)
+        return results
 
 
 def timed(rounds, ask):
@@ -63,74 +168,106 @@ def timed(rounds, ask):
     return best * 1000, answer
 
 
-def main():
-    args = arguments()
+def conversations(args, binaries, folder, agents):
+    """What conversations take on disk."""
+    store = Store(args, binaries, folder)
+    store.load(args.conversations, args.conversations, agents)
+    store.settle()
+    of = store.bytes()
+    store.server.end()
+    spans, raw, stored = store.facts["spans"], store.facts["raw_bytes"], sum(of.values())
+    return {"spans": spans, "raw_bytes_per_span": round(raw / spans), "bytes": of, "bytes_per_span": round(stored / spans), "part_of_raw": round(stored / raw, 4)}
+
+
+def measure(args, binaries, folder):
+    store = Store(args, binaries, folder / "store")
+    facts, result = store.facts, {"spans": args.spans, "empty_mb": round(store.server.idle_mb)}
+    if facts["spans"] < args.spans:
+        tenth = args.spans // 10
+        store.load(args.spans, tenth)
+        store.settle()
+        print(f"== {tenth} spans", file=sys.stderr)
+        result["at_a_tenth"] = store.compare(GROWING)
+        result["load"] = store.load(args.spans, args.spans)
+        result["load"]["most_mb"] = round(store.server.resident_mb("VmHWM"))
+        store.settle()
+        (store.folder / "facts.json").write_text(json.dumps(facts))
+    print(f"== {args.spans} spans", file=sys.stderr)
+    files = [file for file in store.segments.iterdir() if file.suffix == ".parquet"]
+    stored = store.bytes()
+    result["disk"] = {"segments": len(files), "bytes": stored, "bytes_per_span": round(sum(stored.values()) / args.spans), "part_of_raw": round(sum(stored.values()) / facts["raw_bytes"], 4)}
+    print(f"{len(files)} segments, {result['disk']['bytes_per_span']} bytes a span")
+    result["questions"] = store.compare()
+    result["after_questions_mb"] = round(store.server.resident_mb())
+    store.server.end()
+    store.server = intake.hinomi(args.hinomi, store.folder)
+    time.sleep(3)
+    result["start"] = {"ready_s": round(store.server.ready_s, 3), "idle_mb": round(store.server.resident_mb())}
+    store.server.end()
+    result["replay"] = replay(args, binaries, folder / "replay")
+    result["conversations"] = {"agents": conversations(args, binaries, folder / "agents", 1), "mixed": conversations(args, binaries, folder / "mixed", 10)}
+    return result
+
+
+def replay(args, binaries, folder):
+    """Killed under load: how long it takes to read the log again. It is cut whenever a segment is written, so that it never grows long."""
+    store = Store(args, binaries, folder)
+    store.load(20_000, 20_000)
+    store.server.kill()
+    logs = sum(file.stat().st_size for file in (folder / "data/log").iterdir())
+    store.server = intake.hinomi(args.hinomi, folder)
+    seconds = store.server.ready_s
+    store.server.end()
+    return {"log_bytes": logs, "ready_s": round(seconds, 3), "seconds_for_1_gb": round(seconds / max(logs, 1) * 1e9, 1)}
+
+
+def table(result):
+    """Figure, what was measured, what it is measured by, times or part of that, goal at most."""
+    rows = []
+    for question in result["questions"]:
+        rows.append((question["question"], f"{question['hinomi_ms']} ms", f"DuckDB {question['duckdb_ms']} ms", question["times"], question["goal"]))
+    for before in result.get("at_a_tenth", []):
+        now = next(question for question in result["questions"] if question["question"] == before["question"])
+        growth = round(now["hinomi_ms"] / before["hinomi_ms"], 2)
+        rows.append((f"growth from a tenth: {before['question']}", f"{now['hinomi_ms']} ms", f"{before['hinomi_ms']} ms", growth, 1.5))
+    rows.append(("memory when idle", f"{result['start']['idle_mb']} MB", "", result["start"]["idle_mb"], 150))
+    if "load" in result:
+        rows.append(("memory under load, at most", f"{result['load']['most_mb']} MB", "", result["load"]["most_mb"], 1500))
+    disk = result["disk"]
+    rows.append(("disk: the load generator's data", f"{disk['bytes_per_span']} bytes a span", f"{disk['part_of_raw']} of raw", disk["bytes_per_span"], 450))
+    for name, goal in (("agents", 1 / 20), ("mixed", 1 / 6)):
+        of = result["conversations"][name]
+        rows.append((f"disk: {name}", f"{of['bytes_per_span']} bytes a span", f"{of['raw_bytes_per_span']} raw", of["part_of_raw"], round(goal, 4)))
+    rows.append(("start to ready", f"{result['start']['ready_s']} s", "", result["start"]["ready_s"], 1.0))
+    replayed = result["replay"]
+    rows.append(("replay of a log, for 1 GB of it", f"{replayed['log_bytes'] / 1e6:.1f} MB in {replayed['ready_s']} s", "", replayed["seconds_for_1_gb"], 10))
+    return rows
+
+
+def show(rows):
+    print(f"{'figure':44} {'measured':>24} {'beside':>20} {'is':>9} {'goal':>8}")
+    for figure, measured, beside, value, goal in rows:
+        print(f"{figure:44} {measured:>24} {beside:>20} {value:9} {goal:8} {'' if value <= goal else 'MISSED'}")
+
+
+def run(args, binaries):
     try:
-        import duckdb
+        import duckdb  # noqa: F401
     except ImportError:
         sys.exit("DuckDB is needed: python3 -m venv DIR && DIR/bin/pip install duckdb, then run this with DIR/bin/python")
-    cache = pathlib.Path(os.environ.get("HINOMI_CACHE") or pathlib.Path.home() / ".cache/hinomi")
-    loadgen = cache / "bench/release/loadgen"
-    manifest = pathlib.Path(__file__).resolve().parent / "loadgen/Cargo.toml"
-    subprocess.run(
-        ["cargo", "build", "--release", "--quiet", "--manifest-path", manifest], check=True, env=os.environ | {"CARGO_TARGET_DIR": str(cache / "bench")}
-    )
+    if args.keep:
+        return measure(args, binaries, args.keep.resolve())
     with tempfile.TemporaryDirectory(prefix="hinomi-bench-") as folder:
-        folder = pathlib.Path(folder)
-        command = [args.hinomi, "serve", "--data", folder / "data", "--listen", "127.0.0.1:0"]
-        server = subprocess.Popen(
-            [*command, "--port-file", folder / "port"], stdout=subprocess.DEVNULL, env=os.environ | {"HINOMI_DSN_KEY": KEY, "HINOMI_LOG": "warn"}
-        )
-        try:
-            while not (folder / "port").exists():
-                time.sleep(0.05)
-            base = f"http://127.0.0.1:{(folder / 'port').read_text().strip()}"
-            results = measure(args, duckdb, loadgen, folder, base)
-        finally:
-            server.send_signal(signal.SIGTERM)
-            server.wait()
+        return measure(args, binaries, pathlib.Path(folder))
+
+
+def main():
+    args = arguments().parse_args()
+    result = run(args, intake.build())
+    show(table(result))
     if args.out:
-        args.out.write_text(json.dumps({"spans": args.spans, "questions": results}, indent=1) + "\n")
+        args.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
-def measure(args, duckdb, loadgen, folder, base):
-    end = int(time.time()) - 5
-    start = end - 30 * DAY
-    command = [loadgen, "--mode", "otlp", "--url", f"{base}/v1/traces", "--header", f"x-hinomi-key: {KEY}", "--spans", args.spans, "--retries", 20]
-    command += ["--batch", 102, "--connections", 4, "--spread-s", 30 * DAY, "--t-end", end, "--out", folder / "load.json"]
-    subprocess.run([str(part) for part in command], check=True)
-    facts = json.loads((folder / "load.json").read_text())["facts"]
-    made = subprocess.run([args.hinomi, "token", "create", "--data", folder / "data"], capture_output=True, text=True, check=True)
-    token = next(word for word in made.stdout.split() if len(word) > 30)
-
-    def ask(path, parameters):
-        query = urllib.parse.urlencode(parameters)
-        request = urllib.request.Request(f"{base}/api/v1/projects/1/{path}?{query}", headers={"authorization": f"Bearer {token}"})
-        with urllib.request.urlopen(request) as response:
-            return json.loads(response.read())
-
-    segments = folder / "data/segments"
-    print("== waiting for the segments", file=sys.stderr)
-    files, unchanged = [], 0
-    while unchanged < 20 or duckdb.sql(f"SELECT count(*) FROM '{segments}/*.parquet'").fetchall()[0][0] < args.spans:
-        time.sleep(0.5)
-        now = sorted(path.name for path in segments.glob("*.parquet"))
-        files, unchanged = now, unchanged + 1 if now == files and now else 0
-    duck = duckdb.connect()
-    duck.execute("SET threads = 2")
-    duck.execute(f"CREATE VIEW spans AS SELECT * FROM '{segments}/*.parquet'")
-    user = duck.sql("SELECT user_id FROM spans LIMIT 1").fetchall()[0][0]
-    trace = facts["sample_trace_ids"][len(facts["sample_trace_ids"]) // 2]
-
-    print(f"{len(files)} segments, {sum((segments / name).stat().st_size for name in files) / args.spans:.0f} bytes a span")
-    print(f"{'question':28} {'hinomi ms':>10} {'DuckDB ms':>10} {'times':>6} {'goal':>5}")
-    results = []
-    for name, path, parameters, sql, goal in questions(trace, user, start, end):
-        theirs, _ = timed(args.rounds, lambda: duck.sql(sql).fetchall())
-        ours, _ = timed(args.rounds, lambda: ask(path, parameters))
-        results.append({"question": name, "hinomi_ms": round(ours, 1), "duckdb_ms": round(theirs, 1), "times": round(ours / theirs, 2), "goal": goal})
-        print(f"{name:28} {ours:10.1f} {theirs:10.1f} {ours / theirs:6.2f} {goal:5}", flush=True)
-    return results
-
-
-main()
+if __name__ == "__main__":
+    main()

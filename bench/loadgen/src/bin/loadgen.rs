@@ -128,6 +128,7 @@ fn main() {
         public_key: arg("--key").unwrap_or("abcdef0123456789abcdef0123456789".into()),
         project_attr: arg("--project-attr"),
         root_first: flag("--root-first"),
+        agents: num("--agents", 0),
     };
     let t0 = Instant::now();
     let (reqs, facts) = build(&cfg);

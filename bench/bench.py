@@ -1,0 +1,41 @@
+#!/usr/bin/env python3
+"""All figures beside their bounds, in one run and one file: intake (intake.py), then what is stored (queries.py).
+
+Data comes from a seed. The default of ten million spans takes hours on two cores and some 10 GB of disk; `--spans 300000` takes
+minutes. DuckDB is needed for the bound of the questions.
+"""
+
+import argparse
+import json
+import pathlib
+
+import intake
+import queries
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("hinomi", type=pathlib.Path, help="the binary")
+    parser.add_argument("--spans", type=int, default=10_000_000, help="spans that are stored (default 10,000,000)")
+    parser.add_argument("--rounds", type=int, default=5, help="of each question")
+    parser.add_argument("--keep", type=pathlib.Path, help="folder for the data; one that was filled before is used as it is")
+    parser.add_argument("--only", choices=("intake", "stored"))
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("bench-results.json"), help="default bench-results.json")
+    args = parser.parse_args()
+    args.hinomi = args.hinomi.resolve()
+    results = {"machine": intake.machine(), "spans": args.spans}
+    binaries = intake.build()
+    if args.only != "stored":
+        results["intake"] = intake.run(intake.arguments().parse_args([str(args.hinomi)]))
+        print(f"goals: ratio at least {intake.GOALS['ratio']}, processor time and p99 at most {intake.GOALS['cpu']:.0f} times the bound's")
+    if args.only != "intake":
+        options = [str(args.hinomi), "--spans", str(args.spans), "--rounds", str(args.rounds)]
+        options += ["--conversations", str(min(100_000, args.spans))] + (["--keep", str(args.keep)] if args.keep else [])
+        results["stored"] = queries.run(queries.arguments().parse_args(options), binaries)
+        queries.show(queries.table(results["stored"]))
+    results["machine"]["load_after"] = intake.machine()["load"]
+    args.out.write_text(json.dumps(results, indent=1) + "\n")
+    print(f"figures: {args.out}")
+
+
+main()
