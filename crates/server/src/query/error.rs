@@ -56,17 +56,22 @@ impl QueryError {
     pub fn is_users(&self) -> bool {
         !matches!(self, QueryError::Engine(_) | QueryError::Store(_))
     }
+
+    /// Whether a file may be what could not be read.
+    pub fn is_of_files(&self) -> bool {
+        use DataFusionError as E;
+        match self {
+            QueryError::Store(_) => true,
+            QueryError::Engine(error) => {
+                matches!(error.find_root(), E::ParquetError(_) | E::ArrowError(..) | E::IoError(_) | E::ObjectStore(_) | E::External(_))
+            }
+            _ => false,
+        }
+    }
 }
 
 impl From<tokio::task::JoinError> for QueryError {
     fn from(error: tokio::task::JoinError) -> QueryError {
         QueryError::Engine(DataFusionError::External(error.into()))
-    }
-
-    /// Whether a file may be what could not be read.
-    pub fn is_of_files(&self) -> bool {
-        use DataFusionError as E;
-        let QueryError::Engine(error) = self else { return false };
-        matches!(error.find_root(), E::ParquetError(_) | E::ArrowError(..) | E::IoError(_) | E::ObjectStore(_) | E::External(_))
     }
 }
