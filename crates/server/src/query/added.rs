@@ -65,7 +65,7 @@ impl Project {
         let by = by.filter(|by| by.dimension().is_none()).map(|by| self.stage(by.key())).transpose()?;
         let (within, terms) = (self.stage(self.within(scope.from_us, scope.to_us))?, self.terms(&scope.filter)?);
         let named = by.as_ref().map(Stage::columns).cloned();
-        let columns = columns(|name| Builder::needs(&grain, name) || named.as_ref().is_some_and(|columns| columns.index_of(name).is_ok()));
+        let columns = columns(|name| grain.needs(name) || named.as_ref().is_some_and(|columns| columns.index_of(name).is_ok()));
         let (filter, from_us, to_us) = (scope.filter.clone(), scope.from_us, scope.to_us);
         let units = move |project: &Project| {
             let narrowed = |(view, rows): (Arc<SegmentView>, Vec<Range<u32>>)| {

@@ -149,7 +149,7 @@ impl Project {
             let segment = self.engine.footers.open(&view.segment)?;
             let found = place(&segment.rows(&rows, &narrow)?).and_then(|place| rows.iter().cloned().flatten().nth(place));
             if let Some(row) = found {
-                return Ok(vec![segment.rows(&[row..row + 1], &SCHEMA)?]);
+                return Ok(vec![segment.rows(std::slice::from_ref(&(row..row + 1)), &SCHEMA)?]);
             }
         }
         Ok(Vec::new())
@@ -167,7 +167,7 @@ impl Project {
             Err(_) => {
                 let all = 0..view.segment.rows as u32;
                 let narrow = columns(|name| ["project_id", "trace_id"].contains(&name));
-                let batch = self.engine.footers.open(&view.segment)?.rows(&[all], &narrow)?;
+                let batch = self.engine.footers.open(&view.segment)?.rows(std::slice::from_ref(&all), &narrow)?;
                 (0u32..).zip(self.of_traces(&batch, ids).values()).filter(|(_, wanted)| *wanted).map(|(row, _)| row..row + 1).collect()
             }
         };
@@ -196,6 +196,8 @@ impl Project {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::single_range_in_vec_init, reason = "one range of rows is what is meant")]
+
     use super::*;
 
     #[test]

@@ -268,7 +268,7 @@ pub(super) type Rows = Vec<(Arc<SegmentView>, Vec<Range<u32>>)>;
 /// All rows of a segment that hold.
 fn whole(view: Arc<SegmentView>) -> (Arc<SegmentView>, Vec<Range<u32>>) {
     let all = 0..view.segment.rows as u32;
-    let rows = live(&[all], &view.dead);
+    let rows = live(std::slice::from_ref(&all), &view.dead);
     (view, rows)
 }
 

@@ -215,6 +215,8 @@ fn mix(one: u64, other: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::single_range_in_vec_init, reason = "one range of rows is what is meant")]
+
     use std::sync::Arc;
 
     use arrow::array::{ArrayRef, StringViewArray};

@@ -27,7 +27,7 @@ const CHUNK_OF_TEXTS: u32 = 2048;
 pub(super) fn once(shared: &Shared) -> Result<bool, StoreError> {
     if let Some(segment) = lacking(shared, |segment| segment.rollup.is_lost(&segment.path)) {
         segment.rollup.give_up();
-        let columns = SCHEMA.fields().iter().map(|field| field.name().as_str()).filter(|name| Builder::needs(&Grain::FINE, name));
+        let columns = SCHEMA.fields().iter().map(|field| field.name().as_str()).filter(|name| Grain::FINE.needs(name));
         let mut builder = Builder::default();
         read(shared, &segment, &columns.collect::<Vec<_>>(), CHUNK, |batch| builder.add(batch, None))?;
         segment.rollup.keep(&segment.path, builder.finish());

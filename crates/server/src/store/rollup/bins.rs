@@ -14,13 +14,10 @@ pub struct Bins(
 );
 
 impl Bins {
-    /// Adds a value.
-    pub fn add(&mut self, value: i64) {
-        let bin = bin_of(value);
-        match self.0.binary_search_by_key(&bin, |(bin, _)| *bin) {
-            Ok(at) => self.0[at].1 = self.0[at].1.saturating_add(1),
-            Err(at) => self.0.insert(at, (bin, 1)),
-        }
+    /// Those of values of which each bin is given, in any order.
+    pub(super) fn of(mut bins: Vec<u16>) -> Bins {
+        bins.sort_unstable();
+        Bins(bins.chunk_by(|one, next| one == next).map(|alike| (alike[0], u32::try_from(alike.len()).unwrap_or(u32::MAX))).collect())
     }
 }
 
@@ -63,7 +60,8 @@ impl Spread {
     }
 }
 
-fn bin_of(value: i64) -> u16 {
+/// The bin of a value.
+pub(super) fn bin_of(value: i64) -> u16 {
     if value <= 0 {
         return 0;
     }
@@ -82,9 +80,7 @@ mod tests {
     use super::*;
 
     fn of(values: &[i64]) -> Bins {
-        let mut bins = Bins::default();
-        values.iter().for_each(|value| bins.add(*value));
-        bins
+        Bins::of(values.iter().map(|value| bin_of(*value)).collect())
     }
 
     fn exact(values: &mut [i64], share: f64) -> f64 {

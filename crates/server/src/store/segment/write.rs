@@ -25,10 +25,18 @@ use crate::store::snapshot::Segment;
 /// Rows that are brought into order, encoded and dropped at a time.
 const CHUNK: usize = 4096;
 
-/// Columns of long texts. Neighbours share most of their words (a conversation repeats its history), so their pages are as large as
-/// the library's limit of one megabyte allows; the smallest and largest of them say nothing.
-const TEXTS: [&str; 8] =
-    ["input_messages", "output_messages", "tool_definitions", "attributes", "reading", "input_preview", "output_preview", "status_detail"];
+/// Columns of long texts, whose smallest and largest values say nothing, and the bytes of their pages. A page is read as a whole, so that
+/// one span costs as much as its neighbours; but in it a conversation that repeats its history is compressed against itself.
+const TEXTS: [(&str, usize); 8] = [
+    ("input_messages", 256 << 10),
+    ("output_messages", 256 << 10),
+    ("tool_definitions", 256 << 10),
+    ("attributes", 128 << 10),
+    ("reading", 128 << 10),
+    ("input_preview", 64 << 10),
+    ("output_preview", 64 << 10),
+    ("status_detail", 64 << 10),
+];
 
 /// Ids: each value is nearly always another.
 const IDS: [&str; 5] = ["trace_id", "span_id", "parent_span_id", "response_id", "tool_call_id"];
@@ -119,10 +127,12 @@ fn properties(rows_per_group: usize) -> WriterProperties {
         .set_statistics_enabled(EnabledStatistics::Page)
         // Rows are in this order; within a project they are in the order of traces, which is not that of a column.
         .set_sorting_columns(Some(vec![SortingColumn { column_idx: 0, descending: false, nulls_first: false }]));
-    for name in TEXTS {
+    for (name, page_bytes) in TEXTS {
         let column = ColumnPath::from(name);
-        properties =
-            properties.set_column_dictionary_enabled(column.clone(), false).set_column_statistics_enabled(column, EnabledStatistics::None);
+        properties = properties
+            .set_column_dictionary_enabled(column.clone(), false)
+            .set_column_data_page_size_limit(column.clone(), page_bytes)
+            .set_column_statistics_enabled(column, EnabledStatistics::None);
     }
     for name in IDS {
         properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);

@@ -1,0 +1,342 @@
+//! Making roll-ups from batches of rows.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::Range;
+
+use arrow::array::{Array, AsArray, BooleanArray, PrimitiveArray, RecordBatch, StringViewArray};
+use arrow::datatypes::{Decimal128Type, Int64Type, TimestampMicrosecondType};
+use hinomi_model::id::TraceId;
+
+use super::bins::{Bins, bin_of};
+use super::{Cell, CellKey, DIMENSIONS, HOUR_US, Hour, Named, Rollup, Sums, TOTALS, dimension};
+use crate::store::ids::{text_hash, trace_hash};
+
+/// Ops and names of an hour that are told apart.
+const NAMES: usize = 1000;
+
+/// What a roll-up tells apart.
+#[derive(Debug, Clone, Copy)]
+pub struct Grain {
+    /// Whether it does so with each of [`DIMENSIONS`].
+    pub dimensions: [bool; DIMENSIONS.len()],
+    /// Whether it tells hours apart; else all spans of a project are one hour.
+    pub hours: bool,
+    /// Whether it tells which traces and users there are.
+    pub distinct: bool,
+    /// Whether it tells where the spans are, and of ops and names.
+    pub places: bool,
+}
+
+impl Grain {
+    /// That of files.
+    pub const FINE: Grain = Grain { dimensions: [true; DIMENSIONS.len()], hours: true, distinct: true, places: true };
+
+    /// Whether a roll-up of this grain is made from this column.
+    pub fn needs(&self, column: &str) -> bool {
+        match column {
+            "trace_id" | "user_id" => self.distinct,
+            "name" => self.places,
+            // Calls that failed have no usage for a good reason.
+            "status" => true,
+            _ => TOTALS.contains(&column) || dimension(column).is_some_and(|dimension| self.dimensions[dimension]),
+        }
+    }
+}
+
+/// Makes a roll-up from batches of rows.
+#[derive(Debug)]
+pub struct Builder {
+    grain: Grain,
+    texts: Vec<Option<String>>,
+    places: HashMap<String, u32, Quick>,
+    hours: Vec<((u64, i64), Growing)>,
+    hour_at: HashMap<(u64, i64), usize>,
+    rows: u32,
+}
+
+/// An hour that grows.
+#[derive(Debug, Default)]
+struct Growing {
+    rows: Vec<Range<u32>>,
+    users: Vec<u64>,
+    traces: Vec<u64>,
+    cells: HashMap<CellKey, GrowingCell, Quick>,
+    names: HashMap<(u32, u32), (u64, i128), Quick>,
+}
+
+#[derive(Debug, Default)]
+struct GrowingCell {
+    sums: Sums,
+    /// The bin of each duration, in no order.
+    durations: Vec<u16>,
+}
+
+impl Default for Builder {
+    fn default() -> Builder {
+        Builder::new(Grain::FINE)
+    }
+}
+
+impl Builder {
+    /// One that tells so much apart.
+    pub fn new(grain: Grain) -> Builder {
+        Builder { grain, texts: vec![None], places: HashMap::default(), hours: Vec::new(), hour_at: HashMap::new(), rows: 0 }
+    }
+
+    /// Adds rows, which need not have columns other than those that the grain [`needs`](Grain::needs). A batch without one of these adds
+    /// nothing, unless it is that of names. `by` is one more property.
+    pub fn add(&mut self, batch: &RecordBatch, by: Option<&StringViewArray>) {
+        let Some(mut columns) = Columns::of(batch, &self.grain) else { return };
+        let mut by = by.map(Texts::of);
+        let mut last_trace = ("", 0);
+        let mut last_hour = None;
+        let op = dimension("op").unwrap_or_default();
+        for row in 0..batch.num_rows() {
+            let mut key = CellKey { counted: columns.counted.value(row), is_run: columns.is_run.value(row), ..CellKey::default() };
+            for (texts, place) in columns.dimensions.iter_mut().zip(&mut key.values) {
+                if let Some(texts) = texts {
+                    *place = texts.place(row, self);
+                }
+            }
+            if let Some(by) = &mut by {
+                key.by = by.place(row, self);
+            }
+            let name = columns.name.as_mut().map(|name| name.place(row, self));
+            let project = columns.project.value(row) as u64;
+            let number = self.rows;
+            self.rows += 1;
+            let of_hour = (project, if self.grain.hours { columns.start.value(row).div_euclid(HOUR_US) } else { 0 });
+            let at = match last_hour {
+                Some((hour, at)) if hour == of_hour => at,
+                _ => *self.hour_at.entry(of_hour).or_insert_with(|| {
+                    self.hours.push((of_hour, Growing::default()));
+                    self.hours.len() - 1
+                }),
+            };
+            last_hour = Some((of_hour, at));
+            let hour = &mut self.hours[at].1;
+            if self.grain.places {
+                match hour.rows.last_mut() {
+                    Some(last) if last.end == number => last.end += 1,
+                    _ => hour.rows.push(number..number + 1),
+                }
+            }
+            if let Some(name) = name
+                && hour.names.len() <= NAMES
+            {
+                let (spans, duration_us) = hour.names.entry((key.values[op], name)).or_default();
+                *spans += 1;
+                *duration_us += i128::from(columns.duration.value(row));
+            }
+            if let Some(traces) = columns.trace {
+                let trace = traces.value(row);
+                if trace != last_trace.0 {
+                    let id = TraceId(u128::from_str_radix(trace, 16).unwrap_or(0));
+                    last_trace = (trace, trace_hash(project, id));
+                }
+                if hour.traces.last() != Some(&last_trace.1) {
+                    hour.traces.push(last_trace.1);
+                }
+            }
+            if let Some(users) = columns.user
+                && users.is_valid(row)
+            {
+                let user = text_hash(users.value(row));
+                if hour.users.last() != Some(&user) {
+                    hour.users.push(user);
+                }
+            }
+            let cell = hour.cells.entry(key).or_default();
+            columns.add(row, &mut cell.sums);
+            cell.durations.push(bin_of(columns.duration.value(row)));
+        }
+    }
+
+    /// The place of a text among all.
+    fn place(&mut self, text: &str) -> u32 {
+        if let Some(place) = self.places.get(text) {
+            return *place;
+        }
+        let place = self.texts.len() as u32;
+        self.texts.push(Some(text.to_owned()));
+        self.places.insert(text.to_owned(), place);
+        place
+    }
+
+    /// The roll-up of all that was added.
+    pub fn finish(mut self) -> Rollup {
+        self.hours.sort_unstable_by_key(|(of_hour, _)| *of_hour);
+        let cell = |(key, cell): (CellKey, GrowingCell)| Cell { key, sums: cell.sums, durations: Bins::of(cell.durations) };
+        let hour = |((project, hour), growing): ((u64, i64), Growing)| {
+            let mut cells: Vec<Cell> = growing.cells.into_iter().map(cell).collect();
+            cells.sort_unstable_by_key(|cell| cell.key);
+            let are_told = self.grain.places && !growing.names.is_empty() && growing.names.len() <= NAMES;
+            let named = |((op, name), (spans, duration_us))| Named { op, name, spans, duration_us };
+            let mut names = are_told.then(|| growing.names.into_iter().map(named).collect::<Vec<_>>());
+            names.iter_mut().for_each(|names| names.sort_unstable_by_key(|named| (named.op, named.name)));
+            Hour { project, hour, rows: growing.rows, users: distinct(growing.users), traces: distinct(growing.traces), cells, names }
+        };
+        Rollup { texts: self.texts, hours: self.hours.into_iter().map(hour).collect() }
+    }
+}
+
+fn distinct(mut hashes: Vec<u64>) -> Vec<u64> {
+    hashes.sort_unstable();
+    hashes.dedup();
+    hashes.shrink_to_fit();
+    hashes
+}
+
+/// A column of texts, and where those of them that were met stand. Within a column, equal views are equal texts; not the other way
+/// round, but a column with few values comes from a dictionary, where each has one.
+struct Texts<'a> {
+    column: &'a StringViewArray,
+    met: HashMap<u128, u32, Quick>,
+    last: (u128, u32),
+}
+
+impl<'a> Texts<'a> {
+    fn of(column: &'a StringViewArray) -> Texts<'a> {
+        // No view is of this length.
+        Texts { column, met: HashMap::default(), last: (u128::MAX, 0) }
+    }
+
+    fn place(&mut self, row: usize, builder: &mut Builder) -> u32 {
+        if self.column.is_null(row) {
+            return 0;
+        }
+        let view = self.column.views()[row];
+        if view != self.last.0 {
+            let place = match self.met.get(&view) {
+                Some(place) => *place,
+                None => {
+                    let place = builder.place(self.column.value(row));
+                    self.met.insert(view, place);
+                    place
+                }
+            };
+            self.last = (view, place);
+        }
+        self.last.1
+    }
+}
+
+/// Hashes in few steps what nobody outside chooses the buckets of: a slow table is all that a clever sender would get.
+type Quick = BuildHasherDefault<Mixing>;
+
+#[derive(Debug, Default)]
+struct Mixing(u64);
+
+impl Mixing {
+    fn mix(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+impl Hasher for Mixing {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            self.mix(chunk.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)));
+        }
+    }
+
+    fn write_u8(&mut self, word: u8) {
+        self.mix(word.into());
+    }
+
+    fn write_u32(&mut self, word: u32) {
+        self.mix(word.into());
+    }
+
+    fn write_u128(&mut self, word: u128) {
+        self.mix(word as u64);
+        self.mix((word >> 64) as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        // The table takes the lower bits for the place and the upper ones for a first comparison.
+        self.0 ^ self.0 >> 32
+    }
+}
+
+/// The columns of a batch.
+struct Columns<'a> {
+    project: &'a PrimitiveArray<Int64Type>,
+    trace: Option<&'a StringViewArray>,
+    name: Option<Texts<'a>>,
+    start: &'a PrimitiveArray<TimestampMicrosecondType>,
+    user: Option<&'a StringViewArray>,
+    counted: &'a BooleanArray,
+    is_run: &'a BooleanArray,
+    cost: &'a PrimitiveArray<Decimal128Type>,
+    duration: &'a PrimitiveArray<Int64Type>,
+    input_tokens: &'a PrimitiveArray<Int64Type>,
+    output_tokens: &'a PrimitiveArray<Int64Type>,
+    total_tokens: &'a PrimitiveArray<Int64Type>,
+    usage_input: &'a PrimitiveArray<Int64Type>,
+    usage_output: &'a PrimitiveArray<Int64Type>,
+    cache_read: &'a PrimitiveArray<Int64Type>,
+    cache_writes: [&'a PrimitiveArray<Int64Type>; 2],
+    reasoning: &'a PrimitiveArray<Int64Type>,
+    status: &'a StringViewArray,
+    dimensions: Vec<Option<Texts<'a>>>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(batch: &'a RecordBatch, grain: &Grain) -> Option<Columns<'a>> {
+        let text = |name: &str| batch.column_by_name(name)?.as_string_view_opt();
+        let int = |name: &str| batch.column_by_name(name)?.as_primitive_opt::<Int64Type>();
+        let flag = |name: &str| batch.column_by_name(name)?.as_boolean_opt();
+        Some(Columns {
+            project: int("project_id")?,
+            trace: if grain.distinct { Some(text("trace_id")?) } else { None },
+            name: if grain.places { text("name").map(Texts::of) } else { None },
+            start: batch.column_by_name("start_time")?.as_primitive_opt()?,
+            user: if grain.distinct { Some(text("user_id")?) } else { None },
+            counted: flag("counted")?,
+            is_run: flag("is_run")?,
+            cost: batch.column_by_name("cost")?.as_primitive_opt()?,
+            duration: int("duration_us")?,
+            input_tokens: int("input_tokens")?,
+            output_tokens: int("output_tokens")?,
+            total_tokens: int("total_tokens")?,
+            usage_input: int("usage_input")?,
+            usage_output: int("usage_output")?,
+            cache_read: int("usage_cache_read")?,
+            cache_writes: [int("usage_cache_write_5m")?, int("usage_cache_write_1h")?],
+            reasoning: int("usage_reasoning")?,
+            status: text("status")?,
+            dimensions: DIMENSIONS
+                .iter()
+                .zip(grain.dimensions)
+                .map(|(name, wanted)| if wanted { text(name).map(|column| Some(Texts::of(column))) } else { Some(None) })
+                .collect::<Option<Vec<_>>>()?,
+        })
+    }
+
+    /// Adds a row to the sums of its cell.
+    fn add(&self, row: usize, sums: &mut Sums) {
+        let add = |sum: &mut i64, column: &PrimitiveArray<Int64Type>| {
+            if column.is_valid(row) {
+                *sum = sum.wrapping_add(column.value(row));
+            }
+        };
+        sums.spans += 1;
+        add(&mut sums.input_tokens, self.input_tokens);
+        add(&mut sums.output_tokens, self.output_tokens);
+        add(&mut sums.usage_input, self.usage_input);
+        add(&mut sums.cache_read, self.cache_read);
+        self.cache_writes.iter().for_each(|column| add(&mut sums.cache_write, column));
+        add(&mut sums.reasoning, self.reasoning);
+        let without_usage = self.usage_input.is_null(row) && self.usage_output.is_null(row) && self.total_tokens.is_null(row);
+        sums.without_usage += u64::from(without_usage);
+        if self.cost.is_valid(row) {
+            sums.priced += 1;
+            sums.cost += self.cost.value(row);
+        } else {
+            sums.unpriced += u64::from(!without_usage && self.status.value(row) != "error");
+        }
+        sums.duration_us += i128::from(self.duration.value(row));
+    }
+}
