@@ -30,9 +30,9 @@ pub struct Courier {
 }
 
 impl Courier {
-    /// One that connects to public addresses and to those that the owner allows.
-    pub fn new(outbox: Arc<Outbox>, allowed: Allowed) -> Courier {
-        Courier { outbox, wire: Wire::new(allowed.clone()), allowed, busy: Mutex::new(HashSet::new()) }
+    /// One that connects to public addresses and to those that the owner allows, and trusts who the owner trusts.
+    pub fn new(outbox: Arc<Outbox>, allowed: Allowed, trust: Trust) -> Courier {
+        Courier { outbox, wire: Wire::new(allowed.clone(), trust), allowed, busy: Mutex::new(HashSet::new()) }
     }
 
     /// What waits, and the targets.

@@ -12,6 +12,7 @@ mod target;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod wire;
 mod words;
 
@@ -20,4 +21,5 @@ pub use log::{Attempt, Delivery, Which};
 pub use network::Allowed;
 pub use outbox::{FORMAT, Outbox, TargetId};
 pub use target::{Address, Secret, Security, Target, TargetError};
+pub use trust::Trust;
 pub use targets::{Draft, NotifyError};

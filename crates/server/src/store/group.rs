@@ -19,7 +19,7 @@ use super::traces::{Known, LONGEST_TRACE, TraceKey};
 use super::watch::Moved;
 
 /// What [`Node::of`] reads, and what a row says of its own decision.
-const NODE_COLUMNS: [&str; 32] = [
+const NODE_COLUMNS: [&str; 34] = [
     "project_id",
     "trace_id",
     "span_id",
@@ -52,6 +52,8 @@ const NODE_COLUMNS: [&str; 32] = [
     "service",
     "sdk_name",
     "also_reported",
+    "ingest_key",
+    "sample_rate",
 ];
 /// The rest of them.
 const DECISION_COLUMNS: [&str; 2] = ["is_run", "local_decision"];
