@@ -11,6 +11,7 @@ use super::network::Allowed;
 use super::notice::{Direction, Kind, Language, Links, Notice, Severity, Unit};
 use super::outbox::{Outbox, TargetId, now_us};
 use super::targets::NotifyError;
+use super::trust::Trust;
 use super::wire::Wire;
 use crate::sqlite::SqliteError;
 
