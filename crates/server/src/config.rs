@@ -269,7 +269,8 @@ fn typed(table: toml::Table, origin: impl Fn() -> String) -> Result<Config, Conf
 
 /// Puts a text at a dotted path, as the kind of value that it looks like.
 fn set(table: &mut toml::Table, path: &str, text: &str) {
-    const TEXTS: &[&str] = &["data", "public_url", "dsn_key", "prices", "log", "ingest.anonymous_project", "notify.allow", "notify.ca_file"];
+    const TEXTS: &[&str] =
+        &["data", "public_url", "dsn_key", "prices", "log", "ingest.anonymous_project", "notify.allow", "notify.ca_file"];
     let number = || text.parse().map(toml::Value::Integer).ok();
     let flag = || text.parse().map(toml::Value::Boolean).ok();
     let bare = if TEXTS.contains(&path) { None } else { number().or_else(flag) };

@@ -1,5 +1,6 @@
 //! The chart of an incident: the figure around it, with the thresholds, from what is stored.
 
+use super::Length;
 use super::budget::Budget;
 use super::error::AlertError;
 use super::incident::{Entry, Incident};
@@ -9,7 +10,6 @@ use super::rule::Rule;
 use super::table::Kept;
 use super::track::Group;
 use super::watcher::Watcher;
-use super::Length;
 use crate::notify::notice::Severity;
 use crate::query::Project;
 

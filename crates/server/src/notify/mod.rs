@@ -21,5 +21,5 @@ pub use log::{Attempt, Delivery, Which};
 pub use network::Allowed;
 pub use outbox::{FORMAT, Outbox, TargetId};
 pub use target::{Address, Secret, Security, Target, TargetError};
-pub use trust::Trust;
 pub use targets::{Draft, NotifyError};
+pub use trust::Trust;

@@ -274,7 +274,8 @@ fn each_group_that_can_be_named_rings_for_itself_and_a_key_by_its_name() {
 #[test]
 fn an_incident_has_a_chart_of_its_own_figures() {
     let server = Server::start();
-    let rule = json!({ "name": "Calls", "measure": "calls", "window": "1h", "group_by": "pipeline", "warning": 0, "critical": 5, "resolve": 0 });
+    let rule =
+        json!({ "name": "Calls", "measure": "calls", "window": "1h", "group_by": "pipeline", "warning": 0, "critical": 5, "resolve": 0 });
     let made = server.change("POST", "/alerts/rules", &rule).json();
     let budget = json!({ "name": "Day", "amount": 0.0008, "period": "day", "time_zone": "Asia/Tokyo", "steps": [50] });
     assert_eq!(server.change("POST", "/alerts/budgets", &budget).status, 201);
@@ -291,7 +292,11 @@ fn an_incident_has_a_chart_of_its_own_figures() {
     let of_rule = chart("Calls");
     assert_eq!((last(&of_rule), of_rule["levels"].as_array().unwrap().len()), (Some(1.0), 3), "{of_rule}");
     let of_budget = chart("Day");
-    assert_eq!((last(&of_budget), &of_budget["levels"][0]), (Some(0.00045), &json!({ "severity": "warning", "value": 0.0004 })), "{of_budget}");
+    assert_eq!(
+        (last(&of_budget), &of_budget["levels"][0]),
+        (Some(0.00045), &json!({ "severity": "warning", "value": 0.0004 })),
+        "{of_budget}"
+    );
     assert_eq!((named("Day")["time_zone"].as_str(), named("Day")["value"].as_f64()), (Some("Asia/Tokyo"), Some(0.00045)));
     assert_eq!((named("Errors")["value"].as_f64(), last(&chart("Errors"))), (Some(1.0), Some(1.0)));
     // A rule that is gone leaves its story.

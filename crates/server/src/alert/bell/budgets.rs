@@ -145,8 +145,7 @@ impl Bell {
         let Some(Watcher::Budget(watch)) = self.watchers.get(&id) else { return Vec::new() };
         let Some(track) = self.places.get(&watch.spec).map(|place| &self.tracks[*place]) else { return Vec::new() };
         let period = watch.calendar.around(self.now_us);
-        let state =
-            |group: &Group| GroupState::new(group, spent(watch, track, group, period), unsent(watch, track, group, period));
+        let state = |group: &Group| GroupState::new(group, spent(watch, track, group, period), unsent(watch, track, group, period));
         let mut groups: Vec<GroupState> = track.groups().map(state).collect();
         groups.retain(|group| group.spent != 0.0);
         groups.sort_by(|a, b| b.spent.total_cmp(&a.spent).then_with(|| a.key.cmp(&b.key)));

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
-use jiff::Timestamp;
 use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -307,7 +307,11 @@ fn replay(seed: u64, zone: &str, start: &str) -> Result<(usize, usize), TestCase
             Moment::Told(index) | Moment::TakenBack(index) => {
                 let came = matches!(moment, Moment::Told(_));
                 let call_of = &calls[index];
-                if came { known.insert(index) } else { known.remove(&index) };
+                if came {
+                    known.insert(index)
+                } else {
+                    known.remove(&index)
+                };
                 let span = call(call_of.start, call_of.cents as f64 / 100.0, call_of.failed, USERS[call_of.user]);
                 scene.span(at, &span, if came { 1 } else { -1 });
                 let recent = recent(&calls, &known, at);

@@ -30,12 +30,7 @@ pub(super) async fn send(notice: &Notice, target: &Target, allowed: &Allowed, tr
 }
 
 /// Hands the mail over; says which recipients the server refused, if it took others.
-async fn converse(
-    mail: &lettre::Message,
-    target: &Target,
-    allowed: &Allowed,
-    trust: &Trust,
-) -> Result<Option<String>, Ended> {
+async fn converse(mail: &lettre::Message, target: &Target, allowed: &Allowed, trust: &Trust) -> Result<Option<String>, Ended> {
     let Address::Email { host, port, security, username, .. } = &target.address else {
         return Err(Ended::again("the target takes no mail"));
     };
