@@ -34,6 +34,7 @@ pub mod outcome;
 pub mod parameters;
 pub mod price;
 pub mod providers;
+mod python;
 pub mod reports;
 pub mod score;
 pub mod sentry;

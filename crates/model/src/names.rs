@@ -351,6 +351,14 @@ impl Dialect {
     }
 }
 
+/// What clients write where they know no value, in lower case. opencode names each of its users "unknown".
+const PLACEHOLDERS: &[&str] = &["unknown", "undefined", "null", "none", "nil", "n/a", "-"];
+
+/// True for a text that stands for no value.
+pub(crate) fn is_placeholder(text: &str) -> bool {
+    PLACEHOLDERS.iter().any(|placeholder| text.trim().eq_ignore_ascii_case(placeholder))
+}
+
 /// The best value that a span's attributes have for a field.
 pub(crate) fn value_of(attributes: &Attributes, field: Field) -> Option<&Value> {
     field.names().iter().find_map(|name| attributes.get(*name))

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::messages::{Limit, trim_text};
+use crate::names;
 use crate::span::{Attributes, Span};
 
 /// Attributes that hold a list of tags, or several in one text with commas between them.
@@ -78,7 +79,7 @@ pub(super) fn fill(span: &mut Span, attributes: &Attributes) {
             object(value).iter().flatten().for_each(|(label, value)| found.label(span, label, value));
         }
     }
-    span.user_id = span.user_id.take().or(found.user.map(|(_, user)| user));
+    span.user_id = span.user_id.take().or(found.user.map(|(_, user)| user).filter(|user| !names::is_placeholder(user)));
     span.session_id = span.session_id.take().or(found.session.map(|(_, session)| session));
     let prompt = found.prompt.unwrap_or_default();
     let told = |name: &str| prompt.get(name).and_then(text);

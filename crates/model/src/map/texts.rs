@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::found::Found;
 use crate::messages;
 use crate::names::Field;
-use crate::span::{Message, Part, Span};
+use crate::span::{Kind, Message, Part, Span};
 
 /// Attributes that repeat as one text what other attributes of the same client hold in parts.
 pub(crate) const REPEATING: &[&str] = &["input.value", "output.value", "traceloop.entity.input", "traceloop.entity.output"];
@@ -183,5 +183,23 @@ fn tool_texts(span: &mut Span, found: &Found) {
             span.tool_call_id.clone_from(id);
         }
         span.output_messages.push(Message { role: "tool".into(), parts: vec![part] });
+    }
+    if span.kind == Kind::Tool {
+        given_and_back_as_messages(span);
+    }
+}
+
+/// Strands sends what a tool was given as a message of the tool, and what it gave back as one of the model.
+fn given_and_back_as_messages(span: &mut Span) {
+    let name = span.tool.clone().unwrap_or_else(|| span.name.clone());
+    let [Message { role, parts }] = &mut span.input_messages[..] else { return };
+    let [Part::ToolResult { id, result, .. }] = &parts[..] else { return };
+    *parts = vec![Part::ToolCall { id: id.clone(), name: name.clone(), arguments: result.clone() }];
+    *role = "assistant".into();
+    if let [Message { role, parts }] = &mut span.output_messages[..]
+        && let [Part::Text { text }] = &parts[..]
+    {
+        *parts = vec![Part::ToolResult { id: span.tool_call_id.clone(), name: Some(name), result: text.clone() }];
+        *role = "tool".into();
     }
 }

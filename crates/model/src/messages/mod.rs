@@ -1,8 +1,8 @@
 //! Messages to and from models, read from whatever shape a client writes them in.
 //!
 //! The shapes seen: a list of `{role, content}` or `{role, parts}`; one such object unwrapped; a text; a list of texts;
-//! `{messages, system}`; `{system, prompt}`; a provider's raw answer; all of these once more as JSON text, perhaps cut off. A text
-//! that is none of them is a message as it stands.
+//! `{messages, system}`; `{system, prompt}`; a provider's raw answer; all of these once more as JSON text, perhaps cut off, or as
+//! Python prints them. A text that is none of them is a message as it stands.
 
 mod indexed;
 mod parts;
@@ -15,6 +15,7 @@ pub use indexed::unflatten;
 pub use text::{Limit, trim_text};
 pub(crate) use text::{trim_messages, trim_value};
 
+use crate::python;
 use crate::span::{Message, Part};
 use parts::{absent, content_parts, is_empty_call, is_part, part, tool_calls};
 
@@ -81,16 +82,16 @@ pub(crate) fn is_cut_off(text: &str) -> bool {
         && serde_json::from_str::<serde::de::IgnoredAny>(text).is_err_and(|error| error.is_eof() || text.ends_with("..."))
 }
 
-/// JSON text that looks like a list or an object, repaired where it was cut off.
+/// JSON text that looks like a list or an object, repaired where it was cut off; the same as Python prints it.
 fn parse(text: &str) -> Option<Value> {
     let text = text.trim();
-    if !text.starts_with(['[', '{', '"']) {
+    if !text.starts_with('"') && !python::may_be_messages(text) {
         return None;
     }
     match serde_json::from_str(text) {
         Ok(value) => Some(value),
-        Err(error) if error.is_eof() || text.ends_with("...") => repair::cut_off(text),
-        Err(_) => None,
+        Err(error) if error.is_eof() || text.ends_with("...") => repair::cut_off(text).or_else(|| python::messages(text)),
+        Err(_) => python::messages(text),
     }
 }
 
@@ -104,7 +105,13 @@ fn shape(value: &Value, role: &str, depth: u8) -> Option<Vec<Message>> {
     match value {
         Value::Array(items) => pair(items).map(|message| vec![message]).or_else(|| list(items, role, depth)),
         Value::Object(object) => object_shape(object, role, depth),
-        Value::String(text) => Some(vec![Message { role: role.into(), parts: vec![text_part(text.clone())] }]),
+        Value::String(text) => {
+            // LlamaIndex lists its messages as Python prints them.
+            if let Some(Value::Object(object)) = Some(text).filter(|text| text.ends_with(')')).and_then(|text| python::messages(text)) {
+                return object_shape(&object, role, depth);
+            }
+            Some(vec![Message { role: role.into(), parts: vec![text_part(text.clone())] }])
+        }
         _ => None,
     }
 }
@@ -284,7 +291,7 @@ fn message(object: &Map<String, Value>, default_role: &str) -> Message {
             break;
         }
     }
-    let content = ["parts", "content", "contents", "text"].iter().find_map(|key| object.get(*key).filter(|value| !absent(value)));
+    let content = ["parts", "content", "contents", "blocks", "text"].iter().find_map(|key| object.get(*key).filter(|value| !absent(value)));
     if let Some(content) = content {
         parts.extend(content_parts(content));
     }

@@ -9,6 +9,7 @@ use super::envelope::{Header, Sdk};
 use super::lenient::{Tags, Text};
 use crate::id::TraceId;
 use crate::messages::{Limit, trim_text};
+use crate::names::is_placeholder;
 use crate::span::Span;
 
 /// Tags that are kept of one event.
@@ -72,7 +73,8 @@ impl Shared {
     pub(super) fn new(trace_id: Option<TraceId>, fields: SharedFields, header: &Header) -> Shared {
         let user: User = part(fields.user);
         let sdk: Sdk = part(fields.sdk);
-        let user_id = user.id.into_string().or_else(|| user.email.into_string()).or_else(|| user.username.into_string());
+        let names = [user.id, user.email, user.username].into_iter().filter_map(|name| name.into_string());
+        let user_id = names.into_iter().find(|name| !is_placeholder(name));
         Shared {
             trace_id,
             // Notes of attributes that hold what was asked and answered.
