@@ -21,6 +21,8 @@ pub(super) enum Column {
     Output,
     Requests,
     Tier,
+    /// `fast` for what costs more since it answers sooner.
+    Speed,
     /// `true` for batches.
     IsBatch,
     Account,
@@ -60,6 +62,7 @@ const NAMES: &[(&str, Column)] = &[
     ("input_tokens", Column::Input),
     ("n_context_tokens_total", Column::Input),
     ("usage_input_tokens_no_cache", Column::Input),
+    ("usage_input_tokens_cache_write", Column::Input),
     ("usage_input_tokens_cache_write_5m", Column::Input),
     ("usage_input_tokens_cache_write_1h", Column::Input),
     ("usage_input_tokens_cache_read", Column::Input),
@@ -78,6 +81,7 @@ const NAMES: &[(&str, Column)] = &[
     // How
     ("service_tier", Column::Tier),
     ("usage_type", Column::Tier),
+    ("speed", Column::Speed),
     ("batch", Column::IsBatch),
     ("project_id", Column::Account),
     ("workspace_id", Column::Account),
@@ -101,6 +105,10 @@ const NAMES: &[(&str, Column)] = &[
     ("token_type", Column::Unused),
     ("context_window", Column::Unused),
     ("quantity", Column::Unused),
+    ("quantity_unit", Column::Unused),
+    ("api_source", Column::Unused),
+    ("api_key_status", Column::Unused),
+    ("list_price_usd", Column::Unused),
     ("input_audio_tokens", Column::Unused),
     ("output_audio_tokens", Column::Unused),
     ("input_uncached_tokens", Column::Unused),
@@ -179,11 +187,16 @@ pub(super) fn put(line: &mut Line, column: Column, value: &str) -> Result<(), St
         Column::Tier => {
             let usual = ["standard", "default", "text", "auto", "message", "messages"];
             let tier = value.to_ascii_lowercase();
-            line.tier = if usual.contains(&tier.as_str()) { String::new() } else { tier.chars().take(40).collect() };
+            if !usual.contains(&tier.as_str()) {
+                line.tier = tier.chars().take(40).collect();
+            }
+        }
+        Column::Speed if line.tier.is_empty() && !matches!(value, "standard" | "normal") => {
+            line.tier = value.to_ascii_lowercase().chars().take(40).collect();
         }
         Column::IsBatch if matches!(value.to_ascii_lowercase().as_str(), "true" | "1" | "yes") => line.tier = "batch".into(),
         Column::Account => line.account = value.chars().take(100).collect(),
-        Column::LineItem | Column::Currency | Column::IsBatch | Column::Unused => {}
+        Column::LineItem | Column::Currency | Column::Speed | Column::IsBatch | Column::Unused => {}
     }
     Ok(())
 }

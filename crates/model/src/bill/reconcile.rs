@@ -170,6 +170,7 @@ impl Pair {
 /// The name of a model without who runs it and without its date, by which a bill and spans find each other.
 pub fn base_model(name: &str) -> String {
     let name = name.trim().to_ascii_lowercase();
+    let name = of_display_name(&name).unwrap_or(name);
     let bare = name.rsplit('/').next().unwrap_or(&name);
     let bare = bare.split(['@', ':']).next().unwrap_or(bare);
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -184,6 +185,14 @@ pub fn base_model(name: &str) -> String {
         _ => 0,
     };
     parts[..parts.len() - dated].join("-")
+}
+
+/// What Anthropic's table of costs calls "Claude Haiku 4.5" has the id `claude-haiku-4-5`; up to 3.7 the number came first.
+fn of_display_name(name: &str) -> Option<String> {
+    let mut words = name.strip_prefix("claude ")?.split_whitespace();
+    let (family, version) = (words.next()?, words.next()?.replace('.', "-"));
+    let old = version.starts_with('3');
+    (words.next().is_none()).then(|| if old { format!("claude-{version}-{family}") } else { format!("claude-{family}-{version}") })
 }
 
 /// Puts the lines of bills beside what was observed of the same days and providers.

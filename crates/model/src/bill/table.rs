@@ -30,6 +30,10 @@ pub(super) fn read(text: &str) -> Result<Export, BillError> {
     let mut export =
         Export { format, unknown_columns: unknown.map(|(name, _)| name.chars().take(60).collect()).collect(), ..Export::default() };
     for row in reader.records() {
+        // OpenAI lists the days on which nothing was taken, too.
+        if provider == "openai" && row.as_ref().is_ok_and(|row| tells_nothing(row, &meanings)) {
+            continue;
+        }
         export.rows += 1;
         let row = match row {
             Ok(row) => row,
@@ -46,6 +50,12 @@ pub(super) fn read(text: &str) -> Result<Export, BillError> {
         }
     }
     Ok(export)
+}
+
+/// True for a row of which only the day is filled in.
+fn tells_nothing(row: &csv::StringRecord, meanings: &[Option<Column>]) -> bool {
+    let told = row.iter().zip(meanings).filter(|(value, _)| !value.trim().is_empty());
+    told.filter_map(|(_, column)| *column).all(|column| matches!(column, Column::Day | Column::Unused))
 }
 
 fn line_of(row: &csv::StringRecord, meanings: &[Option<Column>], provider: &str) -> Result<Line, String> {

@@ -65,6 +65,48 @@ fn tables_of_the_pages() {
 }
 
 #[test]
+fn tables_as_the_pages_have_them_in_2026() {
+    let openai = "start_time,end_time,start_time_iso,end_time_iso,amount_value,amount_currency,quantity,quantity_unit,line_item,user_id,api_key_id,\
+        project_id,organization_id,project_name,organization_name,user_email,api_source\n\
+        1795305600,1795392000,2026-11-22T00:00:00+00:00,2026-11-23T00:00:00+00:00,,,,,,,,,,,,,\n\
+        1795392000,1795478400,2026-11-23T00:00:00,2026-11-24T00:00:00,0.003835980000000000000000000000,usd,,,,,,,org-1,,Firm,,\n\
+        1795392000,1795478400,2026-11-23T00:00:00,2026-11-24T00:00:00,0.5,usd,200,tokens,\"gpt-5-mini-2025-08-07, output\",,,proj_a,org-1,Shop,Firm,,api\n";
+    let export = read(openai.as_bytes()).unwrap();
+    assert_eq!(amounts(&export), [("2026-11-23".into(), "", "", 0.00383598), ("2026-11-23".into(), "gpt-5-mini-2025-08-07", "", 0.5)]);
+    assert_eq!((export.rows, export.unread.len(), export.unknown_columns.len()), (2, 0, 0), "{export:?}");
+
+    let costs = "usage_date_utc,model,workspace,api_key,usage_type,context_window,token_type,cost_usd,list_price_usd,cost_type,inference_geo,speed,\
+        api_key_id,api_key_status\n\
+        2026-11-23,Claude Haiku 4.5,Default,demo-key,message,\u{2264} 200k,input_no_cache,0.05,0.05,token,not_available,,apikey_01AAA,archived\n\
+        2026-11-23,Claude Haiku 4.5,Default,demo-key,message,\u{2264} 200k,output,0.02,0.02,token,not_available,fast,apikey_01AAA,archived\n\
+        2026-11-23,Claude Haiku 4.5,Default,demo-key,batch,\u{2264} 200k,output,0.01,0.02,token,not_available,,apikey_01AAA,archived\n";
+    let export = read(costs.as_bytes()).unwrap();
+    let haiku = "Claude Haiku 4.5";
+    let day = || "2026-11-23".to_owned();
+    assert_eq!(amounts(&export), [(day(), haiku, "", 0.05), (day(), haiku, "batch", 0.01), (day(), haiku, "fast", 0.02)]);
+    assert!(export.unread.is_empty() && export.unknown_columns.is_empty(), "{export:?}");
+
+    let usage = "usage_date_utc,model_version,api_key,workspace,usage_type,context_window,usage_input_tokens_no_cache,usage_input_tokens_cache_write_5m,\
+        usage_input_tokens_cache_write_1h,usage_input_tokens_cache_read,usage_output_tokens,web_search_count,inference_geo,speed\n\
+        2026-11-23,claude-opus-4-5-20251101,App,Default,standard,\u{2264} 200k,46981,15969,3,4,16932,2,global,\n";
+    let export = read(usage.as_bytes()).unwrap();
+    assert_eq!((export.lines[0].input_tokens, export.lines[0].output_tokens), (Some(46_981 + 15_969 + 7), Some(16_932)));
+    assert!(export.unread.is_empty() && export.unknown_columns.is_empty(), "{export:?}");
+}
+
+#[test]
+fn names_for_people_mean_the_models_that_spans_name() {
+    for (on_bill, in_spans) in [
+        ("Claude Haiku 4.5", "claude-haiku-4-5-20251001"),
+        ("Claude Sonnet 4", "anthropic/claude-sonnet-4-20250514"),
+        ("Claude Haiku 3.5", "claude-3-5-haiku-20241022"),
+        ("Claude Opus 3", "claude-3-opus-20240229"),
+    ] {
+        assert_eq!(base_model(on_bill), base_model(in_spans));
+    }
+}
+
+#[test]
 fn a_plain_table_and_its_broken_rows() {
     let export = read(b"Day;Model;Amount;Note\n2026-11-23;gpt-4o;1.25;a\nyesterday;gpt-4o;1;b\n2026-11-24;gpt-4o;much;c\n;gpt-4o;2;d\n20261125;mine;3;e\n").unwrap();
     assert_eq!(amounts(&export), [("2026-11-23".into(), "gpt-4o", "", 1.25), ("2026-11-25".into(), "mine", "", 3.0)]);
