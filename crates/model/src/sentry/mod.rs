@@ -9,6 +9,7 @@ mod event;
 mod grouping;
 mod lenient;
 mod logs;
+mod metrics;
 mod shared;
 mod span_v1;
 mod span_v2;
@@ -22,6 +23,7 @@ pub(crate) use grouping::{deciding_frame, group};
 use crate::clock::{Clock, Context};
 use crate::log_line::{Keys, LogLine};
 use crate::map::{self, RawSpan};
+use crate::metric::Point;
 use crate::outcome::{Category, Outcome};
 use crate::span::{Kind, Span};
 use shared::Shared;
@@ -37,6 +39,8 @@ pub struct Decoded {
     pub errors: Vec<ErrorEvent>,
     /// Lines of the program's log.
     pub lines: Vec<LogLine>,
+    /// Points of metrics.
+    pub points: Vec<Point>,
     /// What was not kept, and what the client says that it never sent.
     pub outcomes: Vec<Outcome>,
     /// The id to answer with: the header's, else the event's. `None` where there is no event and no id.
@@ -128,7 +132,7 @@ fn read_item(item: &Item, reader: &mut Reader) {
         "log" => logs::read(item, reader),
         // Only Sentry's own servers know this one; SDKs send logs as above.
         "otel_log" => reader.drop_container(Category::Log, "not_supported", item),
-        "trace_metric" => reader.drop_container(Category::Metric, "not_supported_yet", item),
+        "trace_metric" => metrics::read(item, reader),
         kind if NOT_KEPT.contains(&kind) => reader.outcomes.push(Outcome::dropped(Category::Other, "not_kept", kind.to_owned())),
         // Reasons and details become rows of a table: a type that is not known may be any text.
         _ => reader.outcomes.push(Outcome::dropped(Category::Other, "unknown_item", None)),
@@ -149,6 +153,7 @@ struct Reader {
     shared: Vec<Shared>,
     errors: Vec<ErrorEvent>,
     lines: Vec<LogLine>,
+    points: Vec<Point>,
     keys: Keys,
     outcomes: Vec<Outcome>,
     has_client_report: bool,
@@ -165,6 +170,7 @@ impl Reader {
             shared: Vec::new(),
             errors: Vec::new(),
             lines: Vec::new(),
+            points: Vec::new(),
             keys: Keys::default(),
             outcomes: Vec::new(),
             has_client_report: false,
@@ -205,6 +211,7 @@ impl Reader {
             header: self.header,
             errors: self.errors,
             lines: self.lines,
+            points: self.points,
             outcomes: self.outcomes,
             event_id: self.event_id,
             has_client_report: self.has_client_report,

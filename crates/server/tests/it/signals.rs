@@ -75,6 +75,43 @@ fn metrics_of_real_clients_are_kept_once_and_added_to_nothing() {
 }
 
 #[test]
+fn metrics_of_sentrys_sdks_are_kept_once_too() {
+    let server = Server::start();
+    let now = jiff::Timestamp::now().as_millisecond() as f64 / 1000.0;
+    let point = |name: &str, kind: &str, value: Value| {
+        let attributes = json!({ "queue": { "value": "mail", "type": "string" }, "sentry.release": { "value": "1.2", "type": "string" } });
+        json!({ "timestamp": now, "trace_id": "a".repeat(32), "name": name, "type": kind, "value": value, "unit": "none", "attributes": attributes })
+    };
+    // Two alike within one millisecond are two.
+    let items = json!([
+        point("jobs", "counter", json!(2)),
+        point("jobs", "counter", json!(2)),
+        point("depth", "gauge", json!(7.5)),
+        point("took", "distribution", json!(100)),
+        point("took", "distribution", json!(300)),
+        point("odd", "set", json!(1)),
+        point("jobs", "counter", json!("many")),
+    ]);
+    let body = json!({ "items": items }).to_string();
+    let head = json!({ "type": "trace_metric", "item_count": 7, "content_type": "application/vnd.sentry.items.trace-metric+json", "length": body.len() });
+    let envelope = format!("{{}}\n{head}\n{body}\n");
+    for _ in 0..2 {
+        assert_eq!(server.envelope(envelope.clone()).status, 200);
+    }
+    let outcomes = server.ask("/outcomes");
+    assert_eq!(of_category(&server, "accepted", "trace_metric"), 5, "{outcomes}");
+    assert_eq!(of_category(&server, "duplicate", "trace_metric"), 5, "{outcomes}");
+    assert_eq!(of_category(&server, "dropped", "trace_metric"), 4, "{outcomes}");
+    let drawn = |name: &str, measure: &str| {
+        let asked = server.ask(&format!("/metrics/series?name={name}&bucket=1d&from=-1d&measure={measure}&group_by=queue"));
+        totals(&asked, measure)
+    };
+    assert_eq!(drawn("jobs", "increase"), [(Some("mail".to_owned()), 4.0)]);
+    assert_eq!(drawn("took", "count")[0].1, 2.0);
+    assert!((290.0..=310.0).contains(&drawn("took", "p95")[0].1), "{:?}", drawn("took", "p95"));
+}
+
+#[test]
 fn questions_about_metrics_that_have_no_answer_say_why() {
     let server = Server::start();
     replay(&server, &capture("claude-code/json-prompt/req-02"));

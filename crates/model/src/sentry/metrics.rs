@@ -1,0 +1,154 @@
+//! Metrics: containers of points, each of which is one count, one value or one state that a program told of.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::Reader;
+use super::envelope::Item;
+use super::lenient::{Text, Time, Typed};
+use crate::clock::NoTime;
+use crate::fingerprint::Fingerprint;
+use crate::json::{mend, parse_mended};
+use crate::messages::{Limit, trim_text};
+use crate::metric::{Buckets, Half, Histogram, MetricKind, Point, PointValue, Temporality};
+use crate::outcome::{Category, Outcome};
+
+/// Attributes that say who reports, by how they begin. The others say what a point is about.
+const OF_REPORTER: &[&str] = &["sentry.", "server.", "os.", "device.", "browser.", "process.", "service."];
+/// Attributes of a point that are kept, and bytes of each.
+const MAX_ATTRIBUTES: usize = 64;
+const MAX_TEXT: Limit = Limit(256);
+/// Bytes of a name that are allowed.
+const MAX_NAME: usize = 255;
+/// How fine the buckets are in which single values are kept: sixteen for each doubling.
+const SCALE: i32 = 4;
+
+#[derive(Deserialize)]
+struct Container<S> {
+    items: Vec<S>,
+}
+
+#[derive(Deserialize)]
+struct Metric<'a> {
+    #[serde(default)]
+    timestamp: Time,
+    #[serde(borrow, default)]
+    trace_id: Text<'a>,
+    #[serde(borrow, default)]
+    span_id: Text<'a>,
+    #[serde(borrow, default)]
+    name: Text<'a>,
+    #[serde(borrow, default, rename = "type")]
+    kind: Text<'a>,
+    #[serde(borrow, default)]
+    unit: Text<'a>,
+    #[serde(default)]
+    value: Value,
+    #[serde(default)]
+    attributes: Typed,
+}
+
+fn dropped(reason: &str) -> Outcome {
+    Outcome::dropped(Category::Metric, reason, None)
+}
+
+/// Reads a container; a broken point in it is dropped alone.
+pub(super) fn read(item: &Item, reader: &mut Reader) {
+    let points = parse_mended(item.payload, |text| at_once(text, reader));
+    let points = points.or_else(|_| one_by_one(&mend(item.payload), reader));
+    let Ok(points) = points else { return reader.drop_container(Category::Metric, "invalid_json", item) };
+    for point in points {
+        match point {
+            Ok((content, mut point)) => {
+                // Points of one series are told apart by their time, and a program may count twice within its clock's step: the next
+                // digits, which no clock of a client fills, come from the content. So a repeat is the same point.
+                let [a, b, ..] = reader.keys.next(content);
+                point.at_ns += i64::from(u16::from_be_bytes([a, b])) % 1000;
+                reader.points.push(point);
+            }
+            Err(outcome) => reader.outcomes.push(outcome),
+        }
+    }
+}
+
+/// Points with what they are known by, or why they are dropped.
+type Points = Vec<Result<(Fingerprint, Point), Outcome>>;
+
+fn at_once(text: &str, reader: &Reader) -> Result<Points, serde_json::Error> {
+    let container: Container<Metric> = serde_json::from_str(text)?;
+    Ok(container.items.into_iter().map(|metric| point(metric, reader)).collect())
+}
+
+/// The way for a container of which some point is broken.
+fn one_by_one(text: &str, reader: &Reader) -> Result<Points, serde_json::Error> {
+    let container: Container<&RawValue> = serde_json::from_str(text)?;
+    let one = |metric: &RawValue| point(serde_json::from_str::<Metric>(metric.get()).map_err(|_| dropped("invalid_json"))?, reader);
+    Ok(container.items.into_iter().map(one).collect())
+}
+
+fn point(metric: Metric, reader: &Reader) -> Result<(Fingerprint, Point), Outcome> {
+    let name = metric.name.into_string().filter(|name| !name.trim().is_empty() && name.len() <= MAX_NAME);
+    let name = name.ok_or_else(|| dropped("invalid_name"))?;
+    let number = metric.value.as_f64().filter(|number| number.is_finite()).ok_or_else(|| dropped("invalid_value"))?;
+    let (kind, temporality, value) = match metric.kind.as_str() {
+        Some("counter") => (MetricKind::Counter, Temporality::Delta, PointValue::Number(number)),
+        Some("gauge") => (MetricKind::Gauge, Temporality::Momentary, PointValue::Number(number)),
+        Some("distribution") => (MetricKind::Histogram, Temporality::Delta, PointValue::Histogram(one_value(number))),
+        _ => return Err(dropped("unknown_kind")),
+    };
+    let sent_us = metric.timestamp.0.ok_or_else(|| dropped("invalid_timestamp"))?;
+    let shift = reader.clock.shift(sent_us).map_err(|NoTime::TooOld| dropped("too_old"))?;
+    let at_ns = sent_us.saturating_add(shift).checked_mul(1000).ok_or_else(|| dropped("invalid_timestamp"))?;
+    let mut unit = metric.unit.into_string().filter(|unit| unit != "none").unwrap_or_default();
+    trim_text(&mut unit, MAX_TEXT);
+    let (reporter, attributes): (BTreeMap<_, _>, BTreeMap<_, _>) = metric
+        .attributes
+        .0
+        .into_iter()
+        .map(|(name, value)| (name, written(value)))
+        .partition(|(name, _)| OF_REPORTER.iter().any(|start| name.starts_with(start)));
+    let json = |map: &BTreeMap<String, String>| serde_json::to_string(map).unwrap_or_default();
+    let (who, what) = (json(&reporter), json(&attributes));
+    let identity = Fingerprint::of(&["sentry", &name, &unit, kind.as_str(), &who, &what]).bytes();
+    let place = [metric.trace_id.as_str().unwrap_or_default(), metric.span_id.as_str().unwrap_or_default()];
+    let content =
+        Fingerprint::of(&[&name, &unit, kind.as_str(), &who, &what, place[0], place[1], &sent_us.to_string(), &number.to_string()]);
+    let kept = |map: BTreeMap<String, String>| map.into_iter().take(MAX_ATTRIBUTES).collect();
+    let point = Point {
+        name,
+        unit,
+        description: String::new(),
+        kind,
+        temporality,
+        attributes: kept(attributes),
+        reporter: kept(reporter),
+        identity,
+        start_ns: 0,
+        at_ns,
+        value,
+    };
+    Ok((content, point))
+}
+
+fn written(value: Value) -> String {
+    let mut text = match value {
+        Value::String(text) => text,
+        value => value.to_string(),
+    };
+    trim_text(&mut text, MAX_TEXT);
+    text
+}
+
+/// A distribution of one value.
+fn one_value(value: f64) -> Histogram {
+    let half = |magnitude: f64| {
+        // Buckets hold their upper bound, not their lower one.
+        let power = (magnitude.log2() * f64::from(1 << SCALE)).ceil() - 1.0;
+        if magnitude > 0.0 { Half { offset: power as i32, counts: vec![1] } } else { Half::default() }
+    };
+    let buckets = Buckets::Exponential { scale: SCALE, zero: u64::from(value == 0.0), positive: half(value), negative: half(-value) };
+    Histogram { count: 1, sum: Some(value), min: Some(value), max: Some(value), buckets }
+}
