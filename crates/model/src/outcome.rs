@@ -25,6 +25,8 @@ names!(
     Category {
         /// A span.
         Span = "span",
+        /// An attribute, event or link of a span that was sent.
+        SpanPart = "span_part",
         /// A transaction as a whole, where its spans cannot be counted.
         Transaction = "transaction",
         /// An error event.

@@ -70,6 +70,7 @@ fn wire(span: proto::Span) -> Wire {
         end_ns: span.end_time_unix_nano,
         attributes: map(span.attributes),
         events: span.events.into_iter().map(event).collect(),
+        left_out: [span.dropped_attributes_count, span.dropped_events_count, span.dropped_links_count].map(u64::from),
         links: span.links.iter().filter_map(|link| trace_id(&link.trace_id).zip(span_id(&link.span_id))).collect(),
         status_code: status.code,
         status_message: text(&status.message),

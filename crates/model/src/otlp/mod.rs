@@ -29,7 +29,7 @@ use crate::log_line::{self, LogLine};
 use crate::map;
 use crate::metric::Point;
 use crate::names::Dialect;
-use crate::outcome::{Category, Outcome};
+use crate::outcome::{Category, Outcome, OutcomeKind};
 use crate::sentry::{ErrorEvent, Reporter};
 use crate::span::Span;
 
@@ -72,6 +72,20 @@ pub enum OtlpError {
         line: usize,
         /// Where in the line.
         column: usize,
+    },
+    /// It is of another signal.
+    #[error("the body holds {name}: send it to {path}")]
+    OtherSignal {
+        /// What it holds.
+        name: &'static str,
+        /// Where that belongs.
+        path: &'static str,
+    },
+    /// What it holds is no list.
+    #[error("the body's {name} is not a list")]
+    NoList {
+        /// What should be one.
+        name: &'static str,
     },
 }
 
@@ -129,10 +143,12 @@ fn traces(body: Bytes, encoding: Encoding, context: &Context) -> Result<Decoded,
     // The protocol does not say when a request was sent.
     let clock = Clock::new(context, None);
     let mut decoded = Decoded::default();
+    let mut left_out = [0u64; 3];
     for (around, spans) in groups {
         let family = agents::of_scope(&around.scope_name);
         for span in spans {
             let thrown = span.as_ref().map(exceptions::Thrown::of_span).unwrap_or_default();
+            let counts = span.as_ref().map_or([0; 3], |span| span.left_out);
             let span = match span.and_then(|span| span.into_raw(&around, &clock)) {
                 Ok(raw) => match family {
                     Some(family) => family.canonical(raw, context.price),
@@ -143,10 +159,19 @@ fn traces(body: Bytes, encoding: Encoding, context: &Context) -> Result<Decoded,
                     continue;
                 }
             };
+            for (sum, count) in left_out.iter_mut().zip(counts) {
+                *sum = sum.saturating_add(count);
+            }
             decoded.errors.extend(thrown.into_iter().map(|thrown| thrown.event(&span, Reporter::SpanEvent)));
             decoded.spans.push(span);
         }
     }
+    let told = span::LEFT_OUT.iter().zip(left_out).filter(|(_, quantity)| *quantity > 0);
+    decoded.outcomes.extend(told.map(|((_, reason), quantity)| Outcome {
+        kind: OutcomeKind::ClientDropped,
+        quantity,
+        ..Outcome::dropped(Category::SpanPart, reason, None)
+    }));
     decoded.errors.sort_by_key(|error| error.time_us);
     Ok(decoded)
 }
@@ -163,7 +188,8 @@ pub(crate) fn agent_of(span: &Span) -> Option<&'static str> {
 
 /// The body of an answer with 200: how much was refused, and why.
 pub fn response(signal: Signal, encoding: Encoding, outcomes: &[Outcome]) -> Vec<u8> {
-    let outcomes = || outcomes.iter().filter(|outcome| !NOT_REFUSED.contains(&outcome.reason.as_str()));
+    let refused = |outcome: &&Outcome| outcome.kind == OutcomeKind::Dropped;
+    let outcomes = || outcomes.iter().filter(refused).filter(|outcome| !NOT_REFUSED.contains(&outcome.reason.as_str()));
     let rejected: u64 = outcomes().map(|outcome| outcome.quantity).sum();
     let mut reasons: Vec<&str> = outcomes().map(|outcome| outcome.reason.as_str()).collect();
     reasons.sort_unstable();

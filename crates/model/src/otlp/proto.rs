@@ -69,10 +69,16 @@ pub(super) struct Span {
     pub(super) end_time_unix_nano: u64,
     #[prost(message, repeated, tag = "9")]
     pub(super) attributes: Vec<KeyValue>,
+    #[prost(uint32, tag = "10")]
+    pub(super) dropped_attributes_count: u32,
     #[prost(message, repeated, tag = "11")]
     pub(super) events: Vec<Event>,
+    #[prost(uint32, tag = "12")]
+    pub(super) dropped_events_count: u32,
     #[prost(message, repeated, tag = "13")]
     pub(super) links: Vec<Link>,
+    #[prost(uint32, tag = "14")]
+    pub(super) dropped_links_count: u32,
     #[prost(message, optional, tag = "15")]
     pub(super) status: Option<Status>,
 }

@@ -23,6 +23,8 @@ pub(super) struct Wire {
     pub(super) attributes: Map<String, Value>,
     pub(super) events: Vec<Event>,
     pub(super) links: Vec<(u128, u64)>,
+    /// How many attributes, events and links the client left out, as its limits say: in the order of [`LEFT_OUT`].
+    pub(super) left_out: [u64; 3],
     pub(super) status_code: i32,
     pub(super) status_message: String,
 }
@@ -46,6 +48,14 @@ pub(super) struct Around {
 
 /// The values of `SpanKind`, as the attribute `otel.kind` says them; 1 is "internal" and as good as none.
 const KINDS: [&str; 6] = ["", "", "server", "client", "producer", "consumer"];
+
+/// What a client may leave out of a span: the attribute that says how much, by the name that the specification gives it, and the
+/// reason that its outcome has.
+pub(super) const LEFT_OUT: [(&str, &str); 3] = [
+    ("otel.dropped_attributes_count", "attribute_limit"),
+    ("otel.dropped_events_count", "event_limit"),
+    ("otel.dropped_links_count", "link_limit"),
+];
 
 /// A broken span or log record.
 pub(super) fn dropped(category: Category, reason: &str) -> Outcome {
@@ -78,6 +88,9 @@ impl Wire {
             let links: Vec<Value> =
                 self.links.iter().map(|(trace, span)| json!({ "trace_id": TraceId(*trace), "span_id": SpanId(*span) })).collect();
             attributes.insert("otel.links".into(), Value::Array(links));
+        }
+        for ((name, _), count) in LEFT_OUT.iter().zip(self.left_out).filter(|(_, count)| *count > 0) {
+            attributes.insert((*name).into(), count.into());
         }
         let kind = usize::try_from(self.kind).ok().and_then(|kind| KINDS.get(kind)).filter(|kind| !kind.is_empty());
         let own = [("otel.kind", kind.copied().unwrap_or_default()), ("otel.scope.version", &around.scope_version)];

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::{DecodePaddingMode, general_purpose};
 use serde_json::{Map, Value};
 
+use super::OtlpError;
 use super::binary::{self, Groups};
 use super::record::Record;
 use super::span::{Around, Event, Wire, attributes, dropped};
@@ -15,15 +16,22 @@ use crate::outcome::{Category, Outcome};
 /// What a list within a request is called, in both spellings.
 type Names = (&'static str, &'static str);
 
+/// What a request of each signal holds, in both spellings, and where it belongs.
+const SIGNALS: &[(&str, &str, &str)] = &[
+    ("resourceSpans", "resource_spans", "/v1/traces"),
+    ("resourceLogs", "resource_logs", "/v1/logs"),
+    ("resourceMetrics", "resource_metrics", "/v1/metrics"),
+];
+
 /// Reads a request for traces.
-pub(super) fn traces(body: &[u8]) -> Result<Groups<Wire>, serde_json::Error> {
+pub(super) fn traces(body: &[u8]) -> Result<Groups<Wire>, OtlpError> {
     // `instrumentationLibrarySpans` was its name before 1.0.
     let scopes = [("scopeSpans", "scope_spans"), ("instrumentationLibrarySpans", "instrumentation_library_spans")];
     groups(body, ("resourceSpans", "resource_spans"), &scopes, ("spans", "spans"), wire)
 }
 
 /// Reads a request for logs.
-pub(super) fn logs(body: &[u8]) -> Result<Groups<Record>, serde_json::Error> {
+pub(super) fn logs(body: &[u8]) -> Result<Groups<Record>, OtlpError> {
     let scopes = [("scopeLogs", "scope_logs"), ("instrumentationLibraryLogs", "instrumentation_library_logs")];
     groups(body, ("resourceLogs", "resource_logs"), &scopes, ("logRecords", "log_records"), record)
 }
@@ -34,8 +42,18 @@ pub(super) fn groups<T>(
     scopes: &[Names],
     parts: Names,
     part: impl Fn(&Value) -> Result<T, Outcome>,
-) -> Result<Groups<T>, serde_json::Error> {
+) -> Result<Groups<T>, OtlpError> {
     let request = object(body)?;
+    match field(&request, resources.0, resources.1) {
+        Some(Value::Array(_) | Value::Null) => {}
+        Some(_) => return Err(OtlpError::NoList { name: resources.0 }),
+        None => {
+            // A client that sends everything to one path would else be told that all is well.
+            if let Some((name, _, path)) = SIGNALS.iter().find(|signal| field(&request, signal.0, signal.1).is_some()) {
+                return Err(OtlpError::OtherSignal { name, path });
+            }
+        }
+    }
     let mut groups = Groups::new();
     for of_resource in list(&request, resources.0, resources.1) {
         let resource = of_resource.get("resource").map(|resource| map(resource, "attributes")).unwrap_or_default();
@@ -54,6 +72,8 @@ pub(super) fn groups<T>(
 }
 
 fn object(body: &[u8]) -> Result<Value, serde_json::Error> {
+    // Some write the mark of Unicode before their text.
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     parse_mended(body, |text| serde_json::from_str::<Map<String, Value>>(text)).map(Value::Object)
 }
 
@@ -94,6 +114,11 @@ fn wire(span: &Value) -> Result<Wire, Outcome> {
         end_ns: number(span, "endTimeUnixNano", "end_time_unix_nano"),
         attributes: map(span, "attributes"),
         events: list(span, "events", "events").iter().map(event).collect(),
+        left_out: [
+            number(span, "droppedAttributesCount", "dropped_attributes_count"),
+            number(span, "droppedEventsCount", "dropped_events_count"),
+            number(span, "droppedLinksCount", "dropped_links_count"),
+        ],
         links: list(span, "links", "links").iter().filter_map(link).collect(),
         status_code: named(status, "code", &["STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR"]),
         status_message: text(status, "message", "message"),

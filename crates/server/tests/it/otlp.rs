@@ -144,3 +144,38 @@ fn what_is_not_kept_is_said_and_counted_and_the_rest_is_kept() {
     assert_eq!((answer.status, answer.json()["partialSuccess"]["rejectedDataPoints"].as_str()), (200, Some("1")), "{}", answer.text);
     assert_eq!(counted(&server, "dropped", "unknown_temporality"), 1);
 }
+
+#[test]
+fn a_body_of_another_shape_is_refused_with_what_to_do() {
+    let server = Server::start();
+    let spans = traces(&[call(1, "00000000000000aa")]);
+    for (path, body, says) in [
+        ("/v1/logs", spans.clone(), "the body holds resourceSpans: send it to /v1/traces"),
+        ("/v1/metrics", spans.clone(), "send it to /v1/traces"),
+        ("/v1/traces", br#"{"resource_logs": []}"#.to_vec(), "send it to /v1/logs"),
+        ("/v1/traces", br#"{"resourceSpans": {"resource": {}}}"#.to_vec(), "resourceSpans is not a list"),
+    ] {
+        let before = counted(&server, "refused", "invalid_otlp");
+        let answer = server.send("POST", path, &[JSON], body);
+        assert_eq!(answer.status, 400, "{path}: {}", answer.text);
+        assert!(answer.text.contains(says), "{path}: {}", answer.text);
+        assert_eq!(counted(&server, "refused", "invalid_otlp"), before + 1, "{path}");
+    }
+    let marked = [b"\xef\xbb\xbf".as_slice(), &spans].concat();
+    assert_eq!(server.send("POST", "/v1/traces", &[JSON], marked).text, "{}", "the mark of Unicode before the text");
+    assert_eq!(server.send("POST", "/v1/logs", &[JSON], b"{}".to_vec()).text, "{}", "nothing is nothing wrong");
+}
+
+#[test]
+fn what_a_clients_limits_leave_out_is_counted_and_said_at_the_span() {
+    let server = Server::start();
+    let mut cut = call(1, "00000000000000aa");
+    cut["droppedAttributesCount"] = json!(7);
+    cut["droppedEventsCount"] = json!("2");
+    let answer = server.send("POST", "/v1/traces", &[JSON], traces(&[cut]));
+    assert_eq!((answer.status, answer.text.as_str()), (200, "{}"), "nothing is rejected");
+    assert_eq!(counted(&server, "client_dropped", "attribute_limit"), 7);
+    assert_eq!(counted(&server, "client_dropped", "event_limit"), 2);
+    let span = server.ask(&format!("/traces/{:032x}/spans/00000000000000aa", 1));
+    assert_eq!(span["attributes"]["otel.dropped_attributes_count"], 7, "{span}");
+}

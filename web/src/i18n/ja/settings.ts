@@ -67,6 +67,7 @@ export const settings = {
   'system.error': 'エラー',
   'system.log': 'ログ行',
   'system.metric': 'メトリック',
+  'system.spanPart': 'スパンの一部',
   'system.request': 'リクエスト',
   'system.other': 'その他',
   'system.dataDir': 'データフォルダー',

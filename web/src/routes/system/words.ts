@@ -3,6 +3,7 @@ import type { T, TextKey } from '../../i18n';
 
 const CATEGORIES: Record<string, TextKey> = {
   span: 'system.span',
+  span_part: 'system.spanPart',
   transaction: 'system.transaction',
   error: 'system.error',
   log_item: 'system.log',

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::super::OtlpError;
 use super::super::binary::Groups;
 use super::super::span::dropped;
 use super::super::text::{field, groups, list, map, named, number, text};
@@ -10,7 +11,7 @@ use crate::metric::{Buckets, Half, Histogram, PointValue};
 use crate::outcome::Category;
 
 /// Reads a request for metrics.
-pub(in super::super) fn metrics(body: &[u8]) -> Result<Groups<Wire>, serde_json::Error> {
+pub(in super::super) fn metrics(body: &[u8]) -> Result<Groups<Wire>, OtlpError> {
     let scopes = [("scopeMetrics", "scope_metrics"), ("instrumentationLibraryMetrics", "instrumentation_library_metrics")];
     groups(body, ("resourceMetrics", "resource_metrics"), &scopes, ("metrics", "metrics"), |metric| {
         if metric.is_object() { Ok(wire(metric)) } else { Err(dropped(Category::Metric, "invalid_json")) }
