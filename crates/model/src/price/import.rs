@@ -112,7 +112,8 @@ fn converted(value: &Value, today: &str) -> Result<(Value, Vec<String>), ImportE
         rows[place].insert("models".into(), Value::Array(list));
     }
     for source in sources {
-        let Some(resold) = source.get("fallback_model_providers").and_then(Value::as_array) else { continue };
+        let resold = source.get("fallback_model_providers").and_then(Value::as_array);
+        let Some(resold) = resold.filter(|resold| !resold.is_empty()) else { continue };
         let names = |id: &Value| rows[place_of(&rows, id.as_str()?)?].get("id").cloned();
         let resells: Vec<Value> = resold.iter().filter_map(names).collect();
         if let Some(place) = source["id"].as_str().and_then(|id| place_of(&rows, id)) {
