@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 mod reporters;
 
 use crate::id::SpanId;
-use crate::reports::{self, AlsoReported};
+use crate::reports::{self, AlsoReported, Reporter};
 use crate::span::{Kind, Span, Status, Usage};
 
 /// What counting must know of a span: small, since it is kept in memory for each recent trace.
@@ -39,8 +39,8 @@ pub struct Node {
     pub afterwards: bool,
     /// True for a span that came in pieces, so that another report of it may bring more.
     pub joined: bool,
-    /// Which program and which instrumentation of it reports it, as a hash that holds for this process.
-    pub reporter: u64,
+    /// Which program and which instrumentation of it reports it.
+    pub reporter: Reporter,
     /// True where the instrumentation is a gateway's.
     pub is_gateway: bool,
     /// True for a request that the program answers.
@@ -67,14 +67,19 @@ impl Node {
             model: span.model().map(str::to_owned),
             response_id: span.response_id.clone(),
             failed: span.status == Status::Error,
-            afterwards: span.attributes.get("logfire.span_type").is_some_and(|sort| sort == "log"),
+            afterwards: Self::tells_by_attributes(span) && span.attributes.get("logfire.span_type").is_some_and(|sort| sort == "log"),
             joined: span.joined.is_some(),
-            reporter: reports::reporter(span),
+            reporter: Reporter::of(span),
             is_gateway: reports::is_gateway(span),
             serves: span.op == reports::SERVING,
             also_reported: span.also_reported,
             locally: Decision::of(span),
         }
+    }
+
+    /// True where [`Node::of`] reads the attributes, which are large: where the span is Logfire's.
+    pub fn tells_by_attributes(span: &Span) -> bool {
+        span.origin.as_deref().is_some_and(|scope| scope.starts_with("logfire"))
     }
 
     /// True for a call of a model.
@@ -132,7 +137,7 @@ const SLACK_US: i64 = 1_000_000;
 ///
 /// Of the calls of models, those do not count that are the same call once more: a span round others that has no usage of its own,
 /// or that of one of them, or the sum of theirs; all but one of those with the same response id; what a second instrumentation
-/// reports of one that a first has reported; and those that the program which made the call reports in another trace. A parent link alone
+/// reports of one that a first has reported; and those of which a report in another trace counts. A parent link alone
 /// proves nothing, since concurrent calls are often reported as children of one another. All spans below a named pipeline belong to the
 /// outermost one; user and session are those of the nearest span above that names them, since many clients say them at the root alone.
 ///

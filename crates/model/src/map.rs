@@ -5,6 +5,7 @@
 
 pub(crate) mod found;
 mod labels;
+mod response;
 pub(crate) mod texts;
 
 use std::collections::BTreeMap;
@@ -80,6 +81,8 @@ pub fn canonical(raw: RawSpan, book: &PriceBook) -> Span {
 pub fn canonical_of(raw: RawSpan, dialect: &Dialect, book: &PriceBook) -> Span {
     let found = Found::new(&raw.attributes, dialect);
     let kind = kind_of(&raw, &found);
+    let is_call = matches!(kind, Kind::Llm | Kind::Embedding);
+    let in_answer = if is_call && !found.has(Field::ResponseId) { response::id_in_answer(&found) } else { None };
     let mut span = Span {
         trace_id: raw.trace_id,
         span_id: raw.span_id,
@@ -100,7 +103,7 @@ pub fn canonical_of(raw: RawSpan, dialect: &Dialect, book: &PriceBook) -> Span {
         streaming: found.flag(Field::Streaming).or_else(|| in_pieces(&found)),
         client_cost: client_cost(&found),
         session_id: found.text(Field::Session),
-        user_id: found.text(Field::User),
+        user_id: found.text(Field::User).filter(|user| !names::is_placeholder(user)),
         environment: found.text(Field::Environment),
         release: found.text(Field::Release),
         service: found.text(Field::Service),
@@ -109,7 +112,7 @@ pub fn canonical_of(raw: RawSpan, dialect: &Dialect, book: &PriceBook) -> Span {
         tool_call_id: found.text(Field::ToolCallId),
         prompt: found.text(Field::Prompt),
         prompt_version: found.text(Field::PromptVersion),
-        response_id: found.text(Field::ResponseId),
+        response_id: found.text(Field::ResponseId).or_else(|| in_answer.as_ref().map(|(_, id)| id.clone())),
         finish_reasons: finish_reasons(&found),
         sdk_name: found.text(Field::SdkName),
         sdk_version: found.text(Field::SdkVersion),
@@ -142,6 +145,8 @@ pub fn canonical_of(raw: RawSpan, dialect: &Dialect, book: &PriceBook) -> Span {
     count_in_answer(&mut span);
     if matches!(kind, Kind::Llm | Kind::Embedding | Kind::Agent | Kind::Tool) {
         read_from(&mut span, &found, &raw.measurements);
+        let id = in_answer.map(|(name, _)| Reading { field: Field::ResponseId.as_str().into(), from: name.into() });
+        span.reading.extend(id);
     }
     let replaced = found.replaced();
     span.attributes = raw.attributes;

@@ -1,9 +1,12 @@
-//! Calls that two programs report: the one that makes the call, and a gateway that it goes through.
+//! Calls that are reported more than once, in several traces: by the program that makes the call and a gateway that it goes through, or
+//! by two instrumentations of one program that know nothing of each other.
 //!
-//! Often the two reports lie in two traces and speak two dialects, and nothing but the provider's id of the answer joins them. That id
-//! alone proves little (test doubles give one id to many answers), so all else that can be known must agree as well. The program's
-//! own span counts, and takes usage and cost from the gateway where the gateway knows more; the gateway's keeps what it says and
-//! does not count.
+//! The reports speak several dialects, and nothing but the provider's id of the answer joins them. That id alone proves little: test
+//! doubles give one id to many answers, and a cache answers a second request with the first one's. So all else that can be known must
+//! agree as well. Without an id nothing is joined: two users may ask the same at once and be answered alike, and nothing tells
+//! that from one call seen twice.
+//!
+//! One report of a call counts, and takes usage and cost from another that knows more; the others keep what they say and do not count.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -37,19 +40,44 @@ pub const SERVING: &str = "http.server";
 
 /// How a reading says that something is from the gateway.
 const GATEWAYS_REPORT: &str = "the gateway's report";
+/// How it says that something is from another instrumentation.
+const OTHER_REPORT: &str = "another report";
 
 /// How far the clocks of two programs may be apart.
 const SLACK_US: i64 = 1_000_000;
 
-/// Where a call's other report is.
+/// Where another report of a call is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlsoReported {
     /// Its trace.
     pub trace_id: TraceId,
     /// Its span.
     pub span_id: SpanId,
-    /// True at the span that counts, which is the program's own; false at the gateway's.
+    /// True at the span that counts; false at the others, which all point to that one.
     pub counts: bool,
+}
+
+/// Who reports a span, as hashes that hold for this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Reporter {
+    /// The program.
+    pub service: u64,
+    /// Its instrumentation.
+    pub scope: u64,
+    /// The SDK that sends.
+    pub sdk: u64,
+}
+
+impl Reporter {
+    /// Who reports a span.
+    pub(crate) fn of(span: &Span) -> Reporter {
+        Reporter { service: hash(&span.service), scope: hash(&span.origin), sdk: hash(&span.sdk_name) }
+    }
+
+    /// True for two instrumentations that may stand in one program. What each SDK calls the program, only its own reports say alike.
+    fn may_stand_beside(&self, other: &Reporter) -> bool {
+        self.sdk != other.sdk || (self.scope != other.scope && self.service == other.service)
+    }
 }
 
 /// A call as one program reports it: small, since it is kept in memory for each recent call.
@@ -61,10 +89,14 @@ pub struct Report {
     pub span_id: SpanId,
     /// The provider's id of the answer, hashed.
     pub response: u64,
-    /// Which program reports, hashed.
-    reporter: u64,
+    /// The span that counts in its stead, of what is known so far.
+    pub left_to: Option<(TraceId, SpanId)>,
+    /// Which program reports.
+    reporter: Reporter,
     /// What says that the reporter is a gateway.
     gateway: Gateway,
+    /// True where no span above it is named.
+    is_root: bool,
     /// Start, as the client sent it.
     start_us: i64,
     /// End, likewise.
@@ -78,6 +110,23 @@ impl Report {
     pub fn distance_us(&self, other: &Report) -> u64 {
         self.start_us.abs_diff(other.start_us)
     }
+
+    /// True for two reports of one span.
+    pub fn is_of_span(&self, other: &Report) -> bool {
+        (self.trace_id, self.span_id) == (other.trace_id, other.span_id)
+    }
+
+    /// Of the reports of one call the first by this counts: the program's own before a gateway's, what stands below something before
+    /// what stands alone, since its user and its run are known, then the one that waited longer.
+    pub fn rank(&self) -> impl Ord + use<> {
+        let alone = self.gateway == Gateway::No && self.is_root;
+        (self.gateway, alone, self.start_us.saturating_sub(self.end_us), self.start_us, self.trace_id, self.span_id)
+    }
+
+    /// True where taking over its cost is right, since it is a gateway's, which knows what it bills.
+    pub fn bills(&self) -> bool {
+        self.gateway > Gateway::No
+    }
 }
 
 /// What says that a program passes calls on, from the least to the most certain.
@@ -88,11 +137,6 @@ enum Gateway {
     Serves,
     /// Its instrumentation is a gateway's.
     Named,
-}
-
-/// Which program reports a span: stable within a process.
-pub(crate) fn reporter(span: &Span) -> u64 {
-    hash(&(&span.service, &span.origin, &span.sdk_name))
 }
 
 /// Whether the instrumentation of a span is a gateway's own.
@@ -107,12 +151,12 @@ fn hash(value: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// The calls of a trace that another trace may report too: those that count and whose answer has an id.
+/// The calls of a trace that another trace may report too: those whose answer has an id, and that count or do so elsewhere.
 pub fn of_trace(trace_id: TraceId, nodes: &[Node], counted: impl Fn(usize) -> bool) -> Vec<Report> {
     let candidates: Vec<(usize, &Node, &str)> = nodes
         .iter()
         .enumerate()
-        .filter(|(place, node)| node.is_call() && node.also_reported.is_none() && counted(*place))
+        .filter(|(place, node)| node.is_call() && (counted(*place) || left_to(node).is_some()))
         .filter_map(|(place, node)| Some((place, node, node.response_id.as_deref().filter(|id| !id.is_empty())?)))
         .collect();
     if candidates.is_empty() {
@@ -135,7 +179,9 @@ pub fn of_trace(trace_id: TraceId, nodes: &[Node], counted: impl Fn(usize) -> bo
         trace_id,
         span_id: node.span_id,
         response: hash(&response),
+        left_to: left_to(node).map(|other| (other.trace_id, other.span_id)),
         reporter: node.reporter,
+        is_root: node.parent_span_id.is_none(),
         gateway: match (node.is_gateway, serves(node)) {
             (true, _) => Gateway::Named,
             (false, true) => Gateway::Serves,
@@ -148,21 +194,29 @@ pub fn of_trace(trace_id: TraceId, nodes: &[Node], counted: impl Fn(usize) -> bo
     candidates.into_iter().map(report).collect()
 }
 
-/// Whether two reports in different traces tell of one call; then the program's own first, the gateway's second.
-pub fn same_call<'a>(one: &'a Report, other: &'a Report) -> Option<(&'a Report, &'a Report)> {
+/// The report that counts instead of this one.
+fn left_to(node: &Node) -> Option<AlsoReported> {
+    node.also_reported.filter(|other| !other.counts)
+}
+
+/// Whether two reports in different traces tell of one call.
+pub fn same_call(one: &Report, other: &Report) -> bool {
     let alike = |a: Option<u64>, b: Option<u64>| a.zip(b).is_none_or(|(a, b)| a == b);
-    let is_same = one.response == other.response
+    one.response == other.response
         && one.trace_id != other.trace_id
-        && one.reporter != other.reporter
         && alike(one.tokens.0, other.tokens.0)
-        && alike(one.tokens.1, other.tokens.1);
-    if !is_same {
-        return None;
-    }
-    let within = |inner: &Report, outer: &Report| {
-        inner.start_us >= outer.start_us.saturating_sub(SLACK_US) && inner.end_us <= outer.end_us.saturating_add(SLACK_US)
-    };
-    // The gateway's span lies in the program's; which of two is the gateway is said by its scope, else by that.
+        && alike(one.tokens.1, other.tokens.1)
+        && (seen_twice(one, other) || passed_on(one, other))
+}
+
+/// Two instrumentations of one program, with one clock, see a call at the same time. A cache that answers with an earlier answer does so
+/// later, and to the same instrumentation or to another program.
+fn seen_twice(one: &Report, other: &Report) -> bool {
+    one.reporter.may_stand_beside(&other.reporter) && one.start_us <= other.end_us && other.start_us <= one.end_us
+}
+
+/// The gateway's report lies in the program's. Which of two is the gateway is said by its scope, else by that.
+fn passed_on(one: &Report, other: &Report) -> bool {
     let longer = |a: &Report, b: &Report| a.end_us - a.start_us >= b.end_us - b.start_us;
     let (program, gateway) = match one.gateway.cmp(&other.gateway) {
         std::cmp::Ordering::Less => (one, other),
@@ -170,23 +224,47 @@ pub fn same_call<'a>(one: &'a Report, other: &'a Report) -> Option<(&'a Report, 
         std::cmp::Ordering::Equal if longer(one, other) => (one, other),
         std::cmp::Ordering::Equal => (other, one),
     };
-    (gateway.gateway > Gateway::No && within(gateway, program) && gateway.tokens != (None, None)).then_some((program, gateway))
+    let within = gateway.start_us >= program.start_us.saturating_sub(SLACK_US) && gateway.end_us <= program.end_us.saturating_add(SLACK_US);
+    one.reporter != other.reporter && gateway.gateway > Gateway::No && within && gateway.tokens != (None, None)
 }
 
-/// Writes into the program's span that the gateway's reports the same call, and what the gateway knows better.
-pub fn take_from_gateway(program: &mut Span, gateway: &Span) {
-    let from = format!("{GATEWAYS_REPORT}, span {} of trace {}", gateway.span_id, gateway.trace_id);
-    let read = |field: &str| Reading { field: field.to_owned(), from: from.clone() };
-    if knows_more(gateway, program) {
-        program.usage = Usage { total: gateway.usage.total.or(program.usage.total), ..gateway.usage };
-        program.reading.push(read("usage"));
-        if gateway.cost.is_some() {
-            program.cost.clone_from(&gateway.cost);
-            program.reading.push(read("cost"));
+/// Writes into the span that counts that another reports the same call, and what that knows better: usage with more buckets, else of the
+/// same usage the cost that a gateway says, else any before none. `bills` as [`Report::bills`] says of the other. Any number of others in any order, and any of them again, end in the same.
+pub fn take_from(span: &mut Span, other: &Span, bills: bool) {
+    let key = (other.trace_id, other.span_id);
+    let took = has_taken(span);
+    let known = span.also_reported.map(|known| (known.trace_id, known.span_id));
+    let more = knows_more(other, span);
+    let billed = |span: &Span| span.cost.as_ref().is_some_and(|cost| cost.source == CostSource::Client);
+    let worth = (other.cost.is_some(), bills && billed(other));
+    let own_worth = (span.cost.is_some(), took_cost(span) && billed(span));
+    let again = worth.1 && own_worth.1 && known.is_none_or(|known| key <= known);
+    if more || (!knows_more(span, other) && (worth > own_worth || again)) {
+        let report = if bills { GATEWAYS_REPORT } else { OTHER_REPORT };
+        let from = format!("{report}, span {} of trace {}", other.span_id, other.trace_id);
+        let read = |field: &str| Reading { field: field.to_owned(), from: from.clone() };
+        span.reading.retain(|reading| !is_from_report(reading));
+        span.usage = Usage { total: other.usage.total.or(span.usage.total), ..other.usage };
+        span.reading.push(read("usage"));
+        if other.cost.is_some() {
+            span.cost.clone_from(&other.cost);
+            span.reading.push(read("cost"));
         }
+    } else if took || known.is_some_and(|known| known < key) {
+        span.client_cost = span.client_cost.or(other.client_cost);
+        return;
     }
-    program.client_cost = program.client_cost.or(gateway.client_cost);
-    program.also_reported = Some(AlsoReported { trace_id: gateway.trace_id, span_id: gateway.span_id, counts: true });
+    span.client_cost = span.client_cost.or(other.client_cost);
+    span.also_reported = Some(AlsoReported { trace_id: other.trace_id, span_id: other.span_id, counts: true });
+}
+
+/// True for a span that has something from another report. What it has is better taken from there.
+pub fn has_taken(span: &Span) -> bool {
+    span.reading.iter().any(is_from_report)
+}
+
+fn is_from_report(reading: &Reading) -> bool {
+    [GATEWAYS_REPORT, OTHER_REPORT].iter().any(|report| reading.from.starts_with(report))
 }
 
 /// True when the span's cost is what the gateway says, which knows what it bills.
@@ -195,16 +273,15 @@ pub fn took_cost(program: &Span) -> bool {
         && program.reading.iter().any(|reading| reading.field == "cost" && reading.from.starts_with(GATEWAYS_REPORT))
 }
 
-/// Writes into the gateway's span that the program's reports the same call.
-pub fn leave_to_program(gateway: &mut Span, program: &Span) {
-    gateway.also_reported = Some(AlsoReported { trace_id: program.trace_id, span_id: program.span_id, counts: false });
+/// Writes into a span that another reports the same call, and counts.
+pub fn leave_to(span: &mut Span, counting: &Report) {
+    span.also_reported = Some(AlsoReported { trace_id: counting.trace_id, span_id: counting.span_id, counts: false });
 }
 
-/// What was sent is better than what was estimated. Else the report with more of the buckets knows more; of two alike, the gateway whose own
-/// figure of the cost is taken.
-fn knows_more(gateway: &Span, program: &Span) -> bool {
-    if program.is_estimated() != gateway.is_estimated() {
-        return program.is_estimated();
+/// What was sent is better than what was estimated. Else the report with more of the buckets knows more.
+fn knows_more(one: &Span, other: &Span) -> bool {
+    if one.is_estimated() != other.is_estimated() {
+        return other.is_estimated();
     }
     let known = |usage: &Usage| {
         // What we counted ourselves, nobody reported.
@@ -225,18 +302,16 @@ fn knows_more(gateway: &Span, program: &Span) -> bool {
         ];
         whole + special.iter().flatten().filter(|tokens| **tokens > 0).count()
     };
-    let bills = || gateway.cost.as_ref().is_some_and(|cost| cost.source == CostSource::Client || program.cost.is_none());
-    known(&gateway.usage) > known(&program.usage) || (known(&gateway.usage) == known(&program.usage) && bills())
+    known(&one.usage) > known(&other.usage)
 }
 
-/// Takes calls out of the sum that the program which made them reports itself. `repeated` says for a call at a place which other one
+/// Takes calls out of the sum that another trace's report counts for. `repeated` says for a call at a place which other one
 /// of its trace stands for it: what holds for one report of a call holds for the one that counts in its stead.
 pub(crate) fn leave_out(nodes: &[Node], repeated: &[(usize, usize)], decisions: &mut [Decision]) {
-    let elsewhere = |node: &Node| node.also_reported.filter(|other| !other.counts);
-    if !nodes.iter().any(|node| elsewhere(node).is_some()) {
+    if !nodes.iter().any(|node| left_to(node).is_some()) {
         return;
     }
-    let mut reported: Vec<Option<AlsoReported>> = nodes.iter().map(elsewhere).collect();
+    let mut reported: Vec<Option<AlsoReported>> = nodes.iter().map(left_to).collect();
     // A wrapper may stand round a wrapper: once for each level would do, twice over all is more than any client nests.
     for (place, kept) in repeated.iter().chain(repeated) {
         reported[*kept] = reported[*kept].or(reported[*place]);
@@ -245,7 +320,7 @@ pub(crate) fn leave_out(nodes: &[Node], repeated: &[(usize, usize)], decisions: 
         if let Some(other) = other.filter(|_| decision.counted) {
             decision.counted = false;
             let (span, trace) = (other.span_id, other.trace_id);
-            decision.not_counted_because = Some(format!("a gateway's report of the same call as span {span} of trace {trace}"));
+            decision.not_counted_because = Some(format!("another report of the call of span {span} of trace {trace}"));
         }
     }
 }
@@ -284,11 +359,15 @@ mod tests {
         of_trace(spans[0].trace_id, &nodes, |_| true)[0]
     }
 
+    fn same(one: &Report, other: &Report) -> bool {
+        let both = (same_call(one, other), same_call(other, one));
+        assert_eq!(both.0, both.1, "whichever came first");
+        both.0
+    }
+
     fn paired(one: &Span, other: &Span) -> bool {
         let (one, other) = (report(&[one]), report(&[other]));
-        let both = (same_call(&one, &other), same_call(&other, &one));
-        assert_eq!(both.0, both.1, "whichever came first");
-        both.0.is_some_and(|(program, gateway)| (program.trace_id.0, gateway.trace_id.0) == (1, 2))
+        same(&one, &other) && one.rank() < other.rank()
     }
 
     #[test]
@@ -314,6 +393,30 @@ mod tests {
     }
 
     #[test]
+    fn two_instrumentations_of_one_program_are_told_from_two_programs() {
+        let framework =
+            || Span { parent_span_id: Some(SpanId(9)), ..call(1, "shop", "openinference.instrumentation.langchain", (0, 9_000)) };
+        let sdk = || call(2, "shop", "opentelemetry.instrumentation.anthropic", (10, 9_020));
+        assert!(paired(&framework(), &sdk()), "what stands below something counts");
+        assert!(paired(&framework(), &Span { usage: Usage::default(), ..sdk() }), "a stream of which one has no usage");
+        let sentry = Span { service: Some("host-7".into()), sdk_name: Some("sentry.python".into()), ..sdk() };
+        assert!(paired(&framework(), &sentry), "each SDK has its own name for a program");
+        type Change = fn(&mut Span);
+        let unlike: [(&str, Change); 5] = [
+            ("another answer", |span| span.response_id = Some("chatcmpl-2".into())),
+            ("other tokens", |span| span.usage.output = Some(86)),
+            ("a cache, later", |span| (span.start_us, span.end_us) = (9_000_001, 9_000_500)),
+            ("a cache, the same instrumentation", |span| span.origin = Some("openinference.instrumentation.langchain".into())),
+            ("a cache, another program", |span| span.service = Some("search".into())),
+        ];
+        for (what, change) in unlike {
+            let mut other = sdk();
+            change(&mut other);
+            assert!(!same(&report(&[&framework()]), &report(&[&other])), "{what}");
+        }
+    }
+
+    #[test]
     fn a_program_that_answers_requests_itself_may_be_a_gateway() {
         let serving = |trace: u128, service: &str, times| {
             let span = Span { parent_span_id: Some(SpanId(9)), ..call(trace, service, "openai", times) };
@@ -321,9 +424,9 @@ mod tests {
             report(&[&span, &above])
         };
         let (plain, inner) = (report(&[&program()]), serving(2, "home-made", (100, 8_000)));
-        assert_eq!(same_call(&inner, &plain).map(|(program, _)| program.trace_id.0), Some(1));
+        assert!(same(&inner, &plain) && plain.rank() < inner.rank());
         let outer = serving(1, "shop", (0, 9_000));
-        assert_eq!(same_call(&inner, &outer).map(|(program, _)| program.trace_id.0), Some(1), "the one that waits longer made the call");
+        assert!(same(&inner, &outer) && outer.rank() < inner.rank(), "the one that waits longer made the call");
     }
 
     #[test]
@@ -331,31 +434,60 @@ mod tests {
         let cost = |steps, source| Some(Cost { total: Usd(steps), input: None, output: None, source, price: None });
         let mut rich = Span { cost: cost(257, CostSource::Client), client_cost: Some(Usd(257)), ..gateway() };
         let mut own = Span { cost: cost(385, CostSource::Computed), ..program() };
-        take_from_gateway(&mut own, &rich);
+        take_from(&mut own, &rich, true);
         assert_eq!((own.cost.clone(), own.client_cost), (rich.cost.clone(), Some(Usd(257))));
         assert!(own.also_reported.is_some_and(|other| other.counts && other.trace_id.0 == 2));
 
         // A program that knows of cached tokens knows more than a gateway that does not.
         let usage = Usage { input: Some(176), cache_read: Some(1024), output: Some(85), ..Usage::default() };
         let mut own = Span { usage, cost: cost(200, CostSource::Computed), ..program() };
-        take_from_gateway(&mut own, &rich);
+        take_from(&mut own, &rich, true);
         assert_eq!((own.usage, own.cost), (usage, cost(200, CostSource::Computed)));
 
         // What was estimated from the program's texts gives way to what was sent.
         let estimated = Usage { input: Some(9), output: Some(2), source: Some(UsageSource::Estimated), ..Usage::default() };
         let mut own = Span { usage: estimated, ..program() };
-        take_from_gateway(&mut own, &rich);
+        take_from(&mut own, &rich, true);
         assert_eq!(own.usage.input, Some(1200));
 
-        leave_to_program(&mut rich, &program());
+        leave_to(&mut rich, &report(&[&program()]));
         let decided = crate::counting::decide(&[Node::of(&rich)]);
-        assert!(!decided[0].counted && decided[0].not_counted_because.as_ref().unwrap().contains("gateway"));
+        assert!(!decided[0].counted && decided[0].not_counted_because.as_ref().unwrap().contains("another report"));
+    }
+
+    #[test]
+    fn any_order_of_reports_gives_the_same_figures() {
+        let cost = |steps, source| Some(Cost { total: Usd(steps), input: None, output: None, source, price: None });
+        let cached = Usage { input: Some(176), cache_read: Some(1024), output: Some(85), ..Usage::default() };
+        let others = [
+            Span { cost: cost(257, CostSource::Client), ..gateway() },
+            Span { trace_id: TraceId(3), cost: cost(258, CostSource::Client), usage: cached, ..gateway() },
+            Span { trace_id: TraceId(4), cost: cost(259, CostSource::Client), usage: cached, ..gateway() },
+            Span { trace_id: TraceId(5), usage: Usage::default(), ..gateway() },
+        ];
+        let all = |order: &[usize]| {
+            let mut own = Span { cost: cost(385, CostSource::Computed), ..program() };
+            order.iter().for_each(|place| take_from(&mut own, &others[*place], true));
+            own
+        };
+        let expected = all(&[0, 1, 2, 3]);
+        assert_eq!((expected.cost.as_ref().unwrap().total, expected.also_reported.unwrap().trace_id.0), (Usd(258), 3));
+        for order in [[3, 2, 1, 0], [2, 0, 3, 1], [1, 3, 0, 2]] {
+            assert_eq!(all(&order), expected, "{order:?}");
+        }
+        assert_eq!(all(&[0, 1, 1, 2, 3, 0, 2, 1]), expected, "some again");
+        let mut own = program();
+        take_from(&mut own, &Span { cost: cost(9, CostSource::Client), ..gateway() }, false);
+        assert_eq!(own.cost, cost(9, CostSource::Client), "any cost before none");
+        let mut own = Span { cost: cost(385, CostSource::Computed), ..program() };
+        take_from(&mut own, &Span { cost: cost(9, CostSource::Client), ..gateway() }, false);
+        assert_eq!(own.cost, cost(385, CostSource::Computed), "another instrumentation bills nothing");
     }
 
     #[test]
     fn what_wraps_or_repeats_a_gateways_report_does_not_count_in_its_stead() {
         let mut outer = gateway();
-        leave_to_program(&mut outer, &program());
+        leave_to(&mut outer, &report(&[&program()]));
         let inner = Span { span_id: SpanId(8), parent_span_id: Some(SpanId(7)), ..gateway() };
         let decided = crate::counting::decide(&[Node::of(&outer), Node::of(&inner)]);
         assert_eq!(decided.iter().map(|decision| decision.counted).collect::<Vec<_>>(), [false, false]);

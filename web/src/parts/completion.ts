@@ -16,7 +16,6 @@ export const NAMES = [
   'prompt',
   'environment',
   'release',
-  'key',
 ] as const;
 /** Fields that are compared. */
 export const NUMBERS = ['cost', 'duration', 'input_tokens', 'output_tokens'] as const;

@@ -16,7 +16,7 @@ fn node(id: u64, parent: u64, kind: Kind) -> Node {
         failed: false,
         afterwards: false,
         joined: false,
-        reporter: 0,
+        reporter: Reporter::default(),
         is_gateway: false,
         serves: false,
         also_reported: None,
@@ -138,7 +138,7 @@ fn any_node() -> impl Strategy<Value = Node> {
     let told = (0u64..3, any::<bool>(), any::<bool>());
     let all = (1u64..12, 0u64..14, kind, tokens, pipeline, response, 0i64..4, told);
     all.prop_map(|(id, parent, kind, tokens, pipeline, response, start, (reporter, failed, afterwards))| {
-        let mut node = Node { reporter, failed, afterwards, ..node(id, parent, kind) };
+        let mut node = Node { failed, afterwards, ..reported(reporter, node(id, parent, kind)) };
         node.start_us = start * 3_000_000;
         node.end_us = node.start_us + 2_000_000;
         node.input_tokens = tokens.map(|tokens| tokens.0);
@@ -190,7 +190,7 @@ fn user_and_session_come_from_the_nearest_span_above_that_names_them() {
 
 /// A call as an instrumentation reports it.
 fn reported(by: u64, node: Node) -> Node {
-    Node { reporter: by, ..node }
+    Node { reporter: Reporter { scope: by, ..Reporter::default() }, ..node }
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn two_instrumentations_beside_each_other_report_one_call() {
 
 #[test]
 fn what_is_told_after_a_streamed_call_is_that_call() {
-    let later = |node: Node| Node { start_us: 20_000, end_us: 20_000, afterwards: true, reporter: 1, ..node };
+    let later = |node: Node| reported(1, Node { start_us: 20_000, end_us: 20_000, afterwards: true, ..node });
     let stream = reported(1, node(1, 9, Kind::Llm));
     assert_eq!(counted(&[stream.clone(), later(call(2, 9, (10, 5)))]), [2], "the one with usage");
     assert_eq!(counted(&[stream.clone(), later(node(2, 9, Kind::Llm))]), [1], "neither has: the call itself");

@@ -195,7 +195,6 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(alerts::budgets::state))
         .routes(routes!(alerts::incidents::list))
         .routes(routes!(alerts::incidents::get))
-        .routes(routes!(alerts::incidents::chart))
         .routes(routes!(alerts::incidents::acknowledge))
         .routes(routes!(alerts::incidents::resolve))
         .routes(routes!(alerts::incidents::note))

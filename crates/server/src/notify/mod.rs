@@ -12,7 +12,6 @@ mod target;
 mod targets;
 #[cfg(test)]
 mod tests;
-mod trust;
 mod wire;
 mod words;
 
@@ -22,4 +21,3 @@ pub use network::Allowed;
 pub use outbox::{FORMAT, Outbox, TargetId};
 pub use target::{Address, Secret, Security, Target, TargetError};
 pub use targets::{Draft, NotifyError};
-pub use trust::Trust;

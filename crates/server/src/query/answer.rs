@@ -259,14 +259,14 @@ pub struct Sdk {
     pub version: Option<String>,
 }
 
-/// The other report of a call that a program and its gateway both report, in two traces.
+/// Another report of a call that is reported more than once, in several traces: by a program and its gateway, or by two instrumentations.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct AlsoReported {
     /// Its trace.
     pub trace_id: String,
     /// Its span.
     pub span_id: String,
-    /// True at the program's own span, which counts and takes usage and cost from the gateway where that knows more.
+    /// True at the span that counts, and takes usage and cost from another that knows more; false at the others, which point to it.
     pub counts: bool,
 }
 

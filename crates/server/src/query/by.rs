@@ -32,7 +32,6 @@ const COLUMNS: &[(&str, &str)] = &[
     ("release", "release"),
     ("environment", "environment"),
     ("service", "service"),
-    ("key", "ingest_key"),
 ];
 
 impl By {

@@ -22,7 +22,6 @@ pub const FIELDS: &[&str] = &[
     "environment",
     "service",
     "thread",
-    "key",
     "trace",
     "span",
     "cost",

@@ -99,6 +99,8 @@ pub(super) struct Committer {
     pub(super) next_sequence: u64,
     pub(super) traces: Traces,
     pub(super) responses: Responses,
+    /// True when `responses` may hold what is not stored.
+    pub(super) calls_unsure: bool,
     pub(super) readers: Readers,
     pub(super) changes: broadcast::Sender<Change>,
     pub(super) work: std::sync::mpsc::Sender<Work>,
@@ -134,8 +136,8 @@ struct Staging {
     bytes: Vec<u8>,
     /// Traces about which the rules were asked.
     touched: Vec<TraceKey>,
-    /// Calls that were found to be reported twice.
-    paired: Vec<(u64, Report)>,
+    /// True when calls were found to be reported more than once.
+    paired: bool,
 }
 
 /// A turn whose frames are in the group.
@@ -225,15 +227,18 @@ impl Committer {
         }
     }
 
-    /// Remembers the newest calls, of which another program's report may be under way.
+    /// Remembers the newest calls, of which another report may be under way.
     fn remember_calls(&mut self) {
-        let newest = newest_traces(&self.shared, NEWEST_ROWS);
-        for ((project, trace), known) in newest {
+        let mut newest = Vec::new();
+        for ((project, trace), known) in newest_traces(&self.shared, NEWEST_ROWS) {
             let decided: Vec<bool> = known.iter().map(|known| known.decided.as_deref().unwrap_or(&known.node.locally).counted).collect();
             let nodes: Vec<Node> = known.into_iter().map(|known| known.node).collect();
-            for report in reports::of_trace(trace, &nodes, |place| decided[place]) {
-                self.responses.note(project, report);
-            }
+            newest.extend(reports::of_trace(trace, &nodes, |place| decided[place]).into_iter().map(|report| (project, report)));
+        }
+        // What counts comes before what is left to it.
+        newest.sort_by_key(|(_, report)| (report.left_to.is_some(), report.trace_id, report.span_id));
+        for (project, report) in newest {
+            let _ = self.responses.note(project, report, false);
         }
     }
 
@@ -244,6 +249,11 @@ impl Committer {
         }
         if let Err(error) = self.make_room() {
             return self.refuse(turns.into_iter().map(Turn::into_reply), &error);
+        }
+        if std::mem::take(&mut self.calls_unsure) {
+            // What was found of calls that are reported more than once could not be stored: it is to be found again.
+            self.responses.forget_all();
+            self.remember_calls();
         }
         let mut staging = Staging { bytes: std::mem::take(&mut self.frames), ..Staging::default() };
         let first_sequence = self.next_sequence;
@@ -263,9 +273,7 @@ impl Committer {
             for key in &touched {
                 self.traces.forget(key);
             }
-            for (project, report) in paired {
-                self.responses.note(project, report);
-            }
+            self.calls_unsure |= paired;
             return self.refuse(staged.into_iter().map(|waiting| waiting.reply), &error);
         }
         *lock(&self.shared.health.intake_error) = None;
@@ -340,11 +348,13 @@ impl Committer {
         }
         // Only these can make a pair with another trace's call.
         let may_pair = spans.iter().any(|span| (span.is_call() && span.response_id.is_some()) || span.op == SERVING);
+        // What they were told of the other report may be lost, or there may be more to tell.
+        let again: Vec<SpanId> = spans.iter().filter(|span| span.also_reported.is_some()).map(|span| span.span_id).collect();
         let head = Head { project, received_us, raw_len: blob.raw_len, dropped, joined, ..Head::default() };
         let Staged { traces, corrected } = self.stage(head, spans, &blob, staging);
         appended.corrected = corrected;
         if may_pair {
-            self.pair(project, &traces, staging);
+            self.pair(project, &traces, &again, staging);
         }
         Some(Waiting { reply: Reply::Appended(reply, appended), change: Some(Change { project, traces: traces.into(), spans: stored }) })
     }
@@ -378,7 +388,10 @@ impl Committer {
                 None => elsewhere.push((key, ())),
             }
         }
-        rows.extend(stored(elsewhere, &self.shared, &mut self.readers).into_iter().map(|(_, row, ())| row));
+        for (_, mut row, ()) in stored(elsewhere, &self.shared, &mut self.readers) {
+            group.correct_stored(&mut row);
+            rows.push(row);
+        }
         rows
     }
 
@@ -427,34 +440,55 @@ impl Committer {
         Staged { traces, corrected: head.corrections.len() }
     }
 
-    /// Finds the calls of traces that another program reports in another trace, and writes that into both.
-    fn pair(&mut self, project: u64, traces: &[TraceId], staging: &mut Staging) {
+    /// Finds the calls of traces that other traces report too, and writes that into all of them. `again` are spans of which more has come.
+    fn pair(&mut self, project: u64, traces: &[TraceId], again: &[SpanId], staging: &mut Staging) {
         for trace in traces {
             for report in self.traces.reports(&(project, *trace)) {
-                self.responses.note(project, report);
-                let Some((program, gateway)) = self.responses.find(project, &report) else { continue };
-                let keys = [program, gateway].map(|report| Key { project, trace: report.trace_id, span: report.span_id });
-                let rows = self.rows(keys.to_vec(), &staging.group);
-                let span_of =
-                    |key: Key| rows.iter().map(|row| &row.span).find(|span| (span.trace_id, span.span_id) == (key.trace, key.span));
-                let (Some(own), Some(theirs)) = (span_of(keys[0]).cloned(), span_of(keys[1]).cloned()) else { continue };
-                let tell = |span: &mut Span| {
-                    if (span.trace_id, span.span_id) == (own.trace_id, own.span_id) {
-                        reports::take_from_gateway(span, &theirs);
-                    } else {
-                        reports::leave_to_program(span, &own);
-                    }
-                };
-                match self.change(project, rows, &tell, staging) {
-                    Ok(_) => {
-                        for report in [program, gateway] {
-                            self.responses.remove(project, &report);
-                            staging.paired.push((project, report));
-                        }
-                    }
-                    Err(error) => tracing::error!(%error, "store.calls_not_paired"),
-                }
+                self.pair_call(project, report, again.contains(&report.span_id), staging);
             }
+        }
+    }
+
+    /// The same for one report of a call.
+    fn pair_call(&mut self, project: u64, report: Report, again: bool, staging: &mut Staging) {
+        // Each round but the last forgets a report that does not hold.
+        while let Some(call) = self.responses.note(project, report, again) {
+            let keys = call.iter().map(|report| Key { project, trace: report.trace_id, span: report.span_id });
+            let rows = self.rows(keys.collect(), &staging.group);
+            let span_of = |report: &Report| {
+                rows.iter().map(|row| &row.span).find(|span| (span.trace_id, span.span_id) == (report.trace_id, report.span_id))
+            };
+            // Gone, or counted by another span of its own trace.
+            let holds = |span: &Span| span.counted || span.also_reported.is_some_and(|other| !other.counts);
+            let stale: Vec<Report> = call.iter().filter(|report| !span_of(report).is_some_and(holds)).copied().collect();
+            for report in &stale {
+                self.responses.remove(project, report);
+            }
+            if !stale.is_empty() {
+                if stale.iter().any(|gone| gone.is_of_span(&report)) {
+                    return;
+                }
+                continue;
+            }
+            let Some(counting) = call.iter().min_by_key(|report| report.rank()) else { return };
+            let mut others: Vec<(Span, bool)> = call
+                .iter()
+                .filter(|report| !report.is_of_span(counting))
+                .filter_map(|report| Some((span_of(report)?.clone(), report.bills())))
+                .collect();
+            others.sort_by_key(|(span, _)| (reports::has_taken(span), span.trace_id, span.span_id));
+            let tell = |span: &mut Span| {
+                if (span.trace_id, span.span_id) == (counting.trace_id, counting.span_id) {
+                    others.iter().for_each(|(other, bills)| reports::take_from(span, other, *bills));
+                } else {
+                    reports::leave_to(span, counting);
+                }
+            };
+            match self.change(project, rows, &tell, staging) {
+                Ok(_) => staging.paired = true,
+                Err(error) => tracing::error!(%error, "store.calls_not_paired"),
+            }
+            return;
         }
     }
 

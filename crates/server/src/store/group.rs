@@ -28,6 +28,7 @@ const NODE_COLUMNS: [&str; 34] = [
     "end_time",
     "clock_shift_us",
     "kind",
+    "status",
     "request_model",
     "response_model",
     "usage_input",
@@ -40,6 +41,7 @@ const NODE_COLUMNS: [&str; 34] = [
     "usage_output_audio",
     "usage_input_image",
     "usage_output_image",
+    "usage_source",
     "response_id",
     "counted",
     "not_counted_because",
@@ -52,8 +54,6 @@ const NODE_COLUMNS: [&str; 34] = [
     "service",
     "sdk_name",
     "also_reported",
-    "ingest_key",
-    "sample_rate",
 ];
 /// The rest of them.
 const DECISION_COLUMNS: [&str; 2] = ["is_run", "local_decision"];
@@ -124,6 +124,13 @@ impl Group {
             None => {
                 self.corrections.insert(key, decision.clone());
             }
+        }
+    }
+
+    /// Gives a row that was stored before the group what the group has decided about it.
+    pub(super) fn correct_stored(&self, row: &mut Row) {
+        if let Some(decision) = self.corrections.get(&key(row)) {
+            row.decide(decision);
         }
     }
 
@@ -246,7 +253,17 @@ pub(super) fn load_trace(shared: &Shared, readers: &mut Readers, project: u64, t
     };
     for (segment, mut rows) in segments {
         rows.truncate(LONGEST_TRACE);
-        match readers.get(&segment).and_then(|reader| reader.columns(&ranges(rows), &known_columns())) {
+        let read = readers.get(&segment).and_then(|reader| {
+            let ranges = ranges(rows);
+            let mut columns = known_columns();
+            let batch = reader.columns(&ranges, &columns)?;
+            if !from_batch(&batch).iter().any(|row| Node::tells_by_attributes(&row.span)) {
+                return Ok(batch);
+            }
+            columns.push("attributes");
+            reader.columns(&ranges, &columns)
+        });
+        match read {
             Ok(batch) => batches.push(batch),
             Err(error) => tracing::error!(%error, "store.trace_unreadable"),
         }
@@ -261,13 +278,15 @@ pub(super) fn newest_traces(shared: &Shared, rows: usize) -> HashMap<TraceKey, V
     let mut batches: Vec<RecordBatch> = snapshot.buffer.iter().filter_map(|batch| narrow(batch).ok()).collect();
     let mut left = rows.saturating_sub(batches.iter().map(RecordBatch::num_rows).sum());
     for view in snapshot.segments.iter().rev() {
-        let count = view.segment.rows as usize;
-        if count > left {
+        if left == 0 {
             break;
         }
-        left -= count;
-        let alive = (0..view.segment.rows as u32).filter(|row| view.dead.binary_search(row).is_err());
-        let read = Reader::open(&view.segment.path).and_then(|reader| reader.columns(&ranges(alive), &known_columns()));
+        // Within a project the newest traces stand last.
+        let alive: Vec<u32> = (0..view.segment.rows as u32).filter(|row| view.dead.binary_search(row).is_err()).collect();
+        let newest = &alive[alive.len().saturating_sub(left)..];
+        left -= newest.len();
+        let newest = ranges(newest.iter().copied());
+        let read = Reader::open(&view.segment.path).and_then(|reader| reader.columns(&newest, &known_columns()));
         match read {
             Ok(batch) => batches.push(batch),
             Err(error) => tracing::error!(%error, "store.segment_unreadable"),

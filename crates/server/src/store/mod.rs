@@ -468,4 +468,6 @@ fn prepare(project: u64, received_us: i64, mut spans: Vec<Span>) -> Result<(Requ
 }
 
 #[cfg(test)]
+mod orders;
+#[cfg(test)]
 pub(crate) mod tests;

@@ -82,6 +82,7 @@ pub(super) fn committer(
         next_sequence,
         traces: Traces::new(shared.config.remembered_spans, shared.config.rules),
         responses: Responses::new(shared.config.remembered_calls),
+        calls_unsure: false,
         readers: Readers::default(),
         changes,
         work,

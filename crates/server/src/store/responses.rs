@@ -1,5 +1,5 @@
-//! A bounded memory of recent calls by the provider's id of their answer, over all traces: where one is reported by two programs, the
-//! second report finds the first.
+//! A bounded memory of recent calls by the provider's id of their answer, over all traces: where one is reported more than once, each
+//! report finds those before it.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -8,76 +8,121 @@ use hinomi_model::reports::{Report, same_call};
 /// Test doubles give one id to many answers; of so many it is not looked which belong together.
 const MOST_OF_ONE_ID: usize = 32;
 
-/// Recent calls that are not known to be reported twice.
+/// The reports of one call: never empty, each of another trace.
+type Call = Vec<Report>;
+
+/// Recent calls whose answer has an id.
 #[derive(Debug)]
 pub(super) struct Responses {
     capacity: usize,
     /// By project and hash of the answer's id.
-    reports: HashMap<(u64, u64), Vec<Report>>,
-    /// The oldest first. A call that was found twice stands here until its turn comes.
+    calls: HashMap<(u64, u64), Vec<Call>>,
+    /// The oldest first. A report that was forgotten stands here until its turn comes.
     order: VecDeque<(u64, u64)>,
 }
 
 impl Responses {
     pub(super) fn new(capacity: usize) -> Responses {
-        Responses { capacity, reports: HashMap::new(), order: VecDeque::new() }
+        Responses { capacity, calls: HashMap::new(), order: VecDeque::new() }
     }
 
-    /// Remembers a call, or what is now known of it.
-    pub(super) fn note(&mut self, project: u64, report: Report) {
+    /// Remembers a report, or what is now known of it. Gives all reports of its call where there are others, unless nothing has changed
+    /// and it is not `again`.
+    pub(super) fn note(&mut self, project: u64, report: Report, again: bool) -> Option<Call> {
         let key = (project, report.response);
-        let alike = self.reports.entry(key).or_default();
-        if let Some(known) = alike.iter_mut().find(|known| is_same_span(known, &report)) {
-            *known = report;
-            return;
+        let calls = self.calls.entry(key).or_default();
+        let mut is_new = true;
+        if let Some(at) = calls.iter().position(|call| call.iter().any(|known| known.is_of_span(&report))) {
+            if calls[at].len() > 1 {
+                let known = calls[at].iter_mut().find(|known| known.is_of_span(&report))?;
+                let changed = *known != report;
+                *known = report;
+                return (changed || again).then(|| calls[at].clone());
+            }
+            // It stood alone: by what is known now it may be a report of another's call.
+            calls.remove(at);
+            is_new = false;
         }
-        if alike.len() == MOST_OF_ONE_ID {
-            alike.remove(0);
+        let stands = |call: &&mut Call| match report.left_to {
+            Some(other) => call.iter().any(|known| (known.trace_id, known.span_id) == other),
+            None => call.iter().all(|known| same_call(known, &report)),
+        };
+        let distance = |call: &&mut Call| call.iter().map(|known| known.distance_us(&report)).min();
+        let call = match calls.iter_mut().filter(stands).min_by_key(distance) {
+            Some(call) => {
+                call.push(report);
+                call.clone()
+            }
+            // What counts for it is forgotten: nothing may count in its stead.
+            None if report.left_to.is_some() => Vec::new(),
+            None => {
+                if calls.len() >= MOST_OF_ONE_ID {
+                    calls.remove(0);
+                }
+                calls.push(vec![report]);
+                Vec::new()
+            }
+        };
+        if calls.is_empty() {
+            self.calls.remove(&key);
+        } else if is_new {
+            self.order.push_back(key);
+            self.evict();
         }
-        alike.push(report);
-        self.order.push_back(key);
+        (call.len() > 1).then_some(call)
+    }
+
+    fn evict(&mut self) {
         while self.order.len() > self.capacity {
             let oldest = self.order.pop_front().unwrap_or_default();
-            if let Some(alike) = self.reports.get_mut(&oldest) {
-                // Each key stands in the order at least as often as it has calls.
-                alike.drain(..1.min(alike.len()));
-                if alike.is_empty() {
-                    self.reports.remove(&oldest);
+            if let Some(calls) = self.calls.get_mut(&oldest) {
+                // A call goes whole, or what is left of it would count once more. Each key stands in the order at least as often as it
+                // has calls.
+                calls.drain(..1.min(calls.len()));
+                if calls.is_empty() {
+                    self.calls.remove(&oldest);
                 }
             }
         }
     }
 
-    /// The nearest other report of the same call: the program's own first, the gateway's second.
-    pub(super) fn find(&self, project: u64, report: &Report) -> Option<(Report, Report)> {
-        let alike = self.reports.get(&(project, report.response))?;
-        let found = alike.iter().filter_map(|other| same_call(report, other));
-        found.min_by_key(|(program, gateway)| program.distance_us(gateway)).map(|(program, gateway)| (*program, *gateway))
+    /// Forgets everything.
+    pub(super) fn forget_all(&mut self) {
+        self.calls.clear();
+        self.order.clear();
     }
 
-    /// Forgets a call, since its other report was found.
+    /// Forgets a report, since its span does not hold any more or does not count for what its own trace says.
     pub(super) fn remove(&mut self, project: u64, report: &Report) {
-        if let Some(alike) = self.reports.get_mut(&(project, report.response)) {
-            alike.retain(|known| !is_same_span(known, report));
+        let key = (project, report.response);
+        if let Some(calls) = self.calls.get_mut(&key) {
+            for call in calls.iter_mut() {
+                call.retain(|known| !known.is_of_span(report));
+            }
+            calls.retain(|call| !call.is_empty());
+            if calls.is_empty() {
+                self.calls.remove(&key);
+            }
         }
     }
-}
-
-fn is_same_span(one: &Report, other: &Report) -> bool {
-    (one.trace_id, one.span_id) == (other.trace_id, other.span_id)
 }
 
 #[cfg(test)]
 mod tests {
     use hinomi_model::counting::Node;
     use hinomi_model::id::{SpanId, TraceId};
-    use hinomi_model::reports::of_trace;
+    use hinomi_model::reports::{leave_to, of_trace};
     use hinomi_model::span::{Kind, Span, Usage};
 
     use super::*;
 
     fn report(trace: u128, scope: &str, response: &str) -> Report {
-        let span = Span {
+        let span = call(trace, scope, response);
+        of_trace(span.trace_id, &[Node::of(&span)], |_| true)[0]
+    }
+
+    fn call(trace: u128, scope: &str, response: &str) -> Span {
+        Span {
             trace_id: TraceId(trace),
             span_id: SpanId(trace as u64),
             kind: Kind::Llm,
@@ -85,25 +130,44 @@ mod tests {
             response_id: Some(response.into()),
             usage: Usage { input: Some(1), output: Some(2), ..Usage::default() },
             ..Span::default()
-        };
-        of_trace(span.trace_id, &[Node::of(&span)], |_| true)[0]
+        }
+    }
+
+    fn traces(call: Option<Call>) -> Vec<u128> {
+        call.into_iter().flatten().map(|report| report.trace_id.0).collect()
     }
 
     #[test]
-    fn the_second_report_finds_the_first_until_it_is_forgotten() {
-        let mut responses = Responses::new(3);
-        responses.note(1, report(1, "openai", "r1"));
+    fn a_report_finds_those_before_it_until_they_are_forgotten() {
+        let mut responses = Responses::new(4);
+        assert_eq!(responses.note(1, report(1, "openai", "r1"), false), None);
         let gateway = report(2, "litellm", "r1");
-        assert_eq!(responses.find(1, &gateway).map(|(program, _)| program.trace_id.0), Some(1));
-        assert_eq!(responses.find(2, &gateway), None, "another project's");
+        assert_eq!(responses.note(2, gateway, false), None, "another project's");
+        assert_eq!(traces(responses.note(1, gateway, false)), [1, 2]);
+        assert_eq!(responses.note(1, gateway, false), None, "nothing new");
+        assert_eq!(traces(responses.note(1, gateway, true)), [1, 2]);
+        assert_eq!(traces(responses.note(1, report(3, "portkey", "r1"), false)), [1, 2, 3]);
         responses.remove(1, &report(1, "openai", "r1"));
-        assert_eq!(responses.find(1, &gateway), None);
+        assert_eq!(traces(responses.note(1, gateway, true)), [2, 3]);
 
-        responses.note(1, report(1, "openai", "r1"));
-        for trace in 3..6 {
-            responses.note(1, report(trace, "openai", "others"));
+        for trace in 4..8 {
+            assert_eq!(responses.note(1, report(trace, "openai", "others"), false), None);
         }
-        assert_eq!(responses.find(1, &gateway), None, "pushed out by newer ones");
-        assert_eq!(responses.order.len(), 3);
+        assert_eq!(responses.note(1, gateway, false), None, "pushed out by newer ones");
+        assert_eq!(responses.order.len(), 4);
+    }
+
+    #[test]
+    fn what_another_counts_for_stands_beside_that_or_nowhere() {
+        let mut responses = Responses::new(4);
+        let left = |trace| {
+            let mut span = call(trace, "litellm", "r1");
+            leave_to(&mut span, &report(1, "openai", "r1"));
+            of_trace(span.trace_id, &[Node::of(&span)], |_| false)[0]
+        };
+        assert_eq!(responses.note(1, left(2), false), None);
+        assert!(responses.calls.is_empty() && responses.order.is_empty());
+        assert_eq!(responses.note(1, report(1, "openai", "r1"), false), None);
+        assert_eq!(traces(responses.note(1, left(2), false)), [1, 2]);
     }
 }

@@ -16,7 +16,7 @@ use super::segment::read::{Reader, ranges};
 use super::*;
 
 /// Small sizes, so that little data meets every case. Nothing is flushed by age.
-fn small() -> StoreConfig {
+pub(super) fn small() -> StoreConfig {
     StoreConfig {
         flush_rows: 12,
         flush_age: Duration::from_secs(3600),
@@ -337,4 +337,94 @@ async fn a_call_that_two_programs_report_counts_once() {
             check(&Store::open(dir.path(), config()).unwrap());
         }
     }
+}
+
+#[tokio::test]
+async fn of_any_number_of_reports_in_any_order_one_counts() {
+    use hinomi_model::span::{Kind, Usage};
+    let call = |trace: u128, scope: &str, usage: Usage, times: (i64, i64)| Span {
+        kind: Kind::Llm,
+        origin: Some(scope.to_owned()),
+        response_id: Some("chatcmpl-1".to_owned()),
+        usage,
+        end_us: times.1,
+        ..span(trace, trace as u64, times.0)
+    };
+    let plain = Usage { input: Some(9), output: Some(4), ..Usage::default() };
+    let cached = Usage { input: Some(4), cache_read: Some(5), output: Some(4), ..Usage::default() };
+    let framework =
+        Span { parent_span_id: Some(SpanId(77)), ..call(1, "openinference.instrumentation.langchain", Usage::default(), (0, 90)) };
+    let reports = [
+        framework,
+        call(2, "opentelemetry.instrumentation.openai", plain, (5, 88)),
+        call(3, "litellm", cached, (10, 80)),
+        call(4, "portkey", plain, (20, 70)),
+    ];
+    let orders = [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1], [1, 3, 0, 2], [3, 0, 2, 1], [2, 3, 1, 0]];
+    for (number, order) in orders.into_iter().enumerate() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = || StoreConfig { rules: hinomi_model::counting::decide, ..small() };
+        let mut store = Store::open(dir.path(), config()).unwrap();
+        for (step, place) in order.into_iter().enumerate() {
+            let _ = store.append(1, vec![reports[place].clone()]).await.unwrap();
+            if (number + step) % 3 == 1 {
+                store.flush().await.unwrap();
+            }
+            if (number + step) % 3 == 2 {
+                drop(store);
+                store = Store::open(dir.path(), config()).unwrap();
+            }
+            let counted = rows(&store.snapshot()).values().filter(|row| row.span.counted).count();
+            assert_eq!(counted, 1, "order {order:?}, step {step}");
+        }
+        let seen = rows(&store.snapshot());
+        let shown: Vec<(bool, u128)> =
+            seen.values().filter_map(|row| Some((row.span.counted, row.span.also_reported?.trace_id.0))).collect();
+        assert_eq!(shown, [(true, 3), (false, 1), (false, 1), (false, 1)], "order {order:?}");
+        let counted = seen.values().find(|row| row.span.counted).map(|row| row.span.usage.cache_read);
+        assert_eq!(counted, Some(Some(5)), "order {order:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_failed_is_known_of_a_trace_that_is_read_again() {
+    use hinomi_model::span::{Kind, Status, Usage};
+    let usage = Usage { input: Some(10), output: Some(5), ..Usage::default() };
+    let outer = Span { kind: Kind::Llm, usage, origin: Some("framework".into()), end_us: 100, ..span(1, 1, 0) };
+    let refused = Span {
+        kind: Kind::Llm,
+        status: Status::Error,
+        origin: Some("sdk".into()),
+        parent_span_id: Some(SpanId(1)),
+        end_us: 50,
+        ..span(1, 2, 1)
+    };
+    let worked = Span { span_id: SpanId(3), status: Status::Ok, start_us: 51, end_us: 99, ..refused.clone() };
+    for pause in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let config = || StoreConfig { rules: hinomi_model::counting::decide, ..small() };
+        let mut store = Store::open(dir.path(), config()).unwrap();
+        let _ = store.append(1, vec![outer.clone(), refused.clone()]).await.unwrap();
+        if pause {
+            store.flush().await.unwrap();
+            drop(store);
+            store = Store::open(dir.path(), config()).unwrap();
+        }
+        let _ = store.append(1, vec![worked.clone()]).await.unwrap();
+        let counted: Vec<bool> = rows(&store.snapshot()).values().map(|row| row.span.counted).collect();
+        assert_eq!(counted, [true, true, false], "the attempt that failed is a call of its own; read again: {pause}");
+    }
+}
+
+#[tokio::test]
+async fn the_newest_traces_are_known_at_a_start_also_where_a_segment_holds_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), StoreConfig { flush_rows: 1000, ..small() }).unwrap();
+    let _ = store.append(1, (1..=40).map(|trace| span(trace, 1, trace as i64 * 10)).collect()).await.unwrap();
+    store.flush().await.unwrap();
+    drop(store);
+    let (shared, _, _) = super::open::open(dir.path(), small(), super::stats::Health::default()).unwrap();
+    let mut traces: Vec<u128> = super::group::newest_traces(&shared, 5).into_keys().map(|(_, trace)| trace.0).collect();
+    traces.sort_unstable();
+    assert_eq!(traces, [36, 37, 38, 39, 40]);
 }

@@ -77,9 +77,7 @@ export function IncidentStateChip({ incident }: { incident: Incident }) {
 /** The figure and its threshold in a sentence, and what the bill will be. */
 export function Sentence({ incident }: { incident: Incident }) {
   const t = useT();
-  // A budget's day is one of its own calendar, which is said.
-  const zone = incident.source === 'budget' ? incident.time_zone : null;
-  const { format } = useReader(zone);
+  const { format } = useReader();
   const { measure, unit, value, threshold, direction, outlook, peak } = incident;
   const none = t('alerts.noData');
   const measured = measureText(t, measure);
@@ -91,7 +89,7 @@ export function Sentence({ incident }: { incident: Incident }) {
         sign: sign(direction),
         threshold: figureText(format, threshold, unit, none),
         from: format.brief(incident.window_from),
-        to: zone ? `${format.brief(incident.window_to)} (${zone})` : format.brief(incident.window_to),
+        to: format.brief(incident.window_to),
       })}{' '}
       {incident.state === 'resolved' && peak !== null && <>{t('alerts.peak', { value: figureText(format, peak, unit, none) })} </>}
       {outlook && incident.state !== 'resolved' && (

@@ -119,7 +119,6 @@ static EN: Phrases = Phrases {
         ("spans", "Spans"),
         ("refusals", "Refusals"),
         ("client_dropped", "Dropped by clients"),
-        ("error_events", "Error events"),
         ("score", "Score"),
     ],
     dimensions: &[],
@@ -182,7 +181,6 @@ static JA: Phrases = Phrases {
         ("spans", "スパン数"),
         ("refusals", "拒否された数"),
         ("client_dropped", "クライアントで破棄された数"),
-        ("error_events", "エラーイベント数"),
         ("score", "スコア"),
     ],
     dimensions: &[
@@ -197,6 +195,6 @@ static JA: Phrases = Phrases {
         ("release", "リリース"),
         ("session", "セッション"),
         ("environment", "環境"),
-        ("key", "取り込みキー"),
+        ("key", "キー"),
     ],
 };

@@ -87,7 +87,7 @@ export function NotCounted({ because }: { because: string | null }) {
   );
 }
 
-/** A call that a program and its gateway report is in two traces: the way from one to the other. */
+/** A call that is reported more than once is in several traces: the way to another of them. */
 export function AlsoReported({ other }: { other: NonNullable<Span['also_reported']> }) {
   const t = useT();
   const { project } = useLooking();
@@ -95,7 +95,7 @@ export function AlsoReported({ other }: { other: NonNullable<Span['also_reported
     <p className="notc">
       <Icon name="fold" size="s" />
       <span>
-        {t(other.counts ? 'trace.gatewayReports' : 'trace.programReports')}{' '}
+        {t(other.counts ? 'trace.countedHere' : 'trace.countedThere')}{' '}
         <Link
           className="act"
           to="/p/$project/traces/$trace"
@@ -110,7 +110,7 @@ export function AlsoReported({ other }: { other: NonNullable<Span['also_reported
 }
 
 export function reasonKey(because: string | null) {
-  if (because?.startsWith("a gateway's report")) return 'trace.because.gateway' as const;
+  if (because?.startsWith('another report')) return 'trace.because.report' as const;
   if (because?.startsWith('the same call')) return 'trace.because.call' as const;
   if (because?.startsWith('the same response')) return 'trace.because.response' as const;
   if (because?.includes('repeats the usage')) return 'trace.because.sum' as const;

@@ -1,0 +1,201 @@
+//! What real clients sent, in any order, in any pieces, with flushes and restarts anywhere between, ends in the same figures, and who
+//! watches has counted them along.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use hinomi_model::clock::Context;
+use hinomi_model::counting::Decision;
+use hinomi_model::money::Usd;
+use hinomi_model::otlp::{self, Encoding, Signal};
+use hinomi_model::price::PriceBook;
+use hinomi_model::reports::AlsoReported;
+use hinomi_model::{langfuse, sentry};
+use serde_json::Value;
+
+use super::rows::Row;
+use super::tests::{rows, small};
+use super::watch::{Moved, Watch};
+use super::*;
+
+/// 2026-11-25T20:00:00Z: after all captures.
+const RECEIVED_US: i64 = 1_795_636_800_000_000;
+
+/// One family each, or one way to tell of a call.
+const CASES: &[&str] = &[
+    "two-services/proxy-first-two-traces",
+    "two-services/client-first-one-trace",
+    "claude-code/json-tool-traces",
+    "codex/logs-json",
+    "gemini-cli/json-tool",
+    "langfuse-python-2/manual",
+    "litellm/otel",
+    "logfire/anthropic-stream",
+    "openinference-langchain/agent",
+    "otel-openai-v2/tools",
+    "sentry-python-2.75/langchain-agent",
+    "sentry-node-11/vercel-generate",
+    "strands/anthropic",
+];
+
+fn decoded(folder: &Path) -> Vec<Span> {
+    let context = Context { received_us: RECEIVED_US, retention_us: Some(60 * 86_400_000_000), price: PriceBook::embedded() };
+    let request: Value = serde_json::from_slice(&std::fs::read(folder.join("request.json")).unwrap()).unwrap();
+    let body = std::fs::read(folder.join("body.decoded")).unwrap();
+    let path = request["path"].as_str().unwrap();
+    let signals = [("traces", Signal::Traces), ("TraceService", Signal::Traces), ("/logs", Signal::Logs), ("LogsService", Signal::Logs)];
+    let signals = signals.into_iter().chain([("/metrics", Signal::Metrics), ("MetricsService", Signal::Metrics)]);
+    match signals.into_iter().find(|(part, _)| path.contains(part)) {
+        Some((_, signal)) => {
+            let encoding = if request["headers"].to_string().contains("application/json") { Encoding::Json } else { Encoding::Binary };
+            otlp::decode(body.into(), signal, encoding, &context).unwrap().spans
+        }
+        None if path.contains("/api/public/ingestion") => langfuse::decode(&body, &context).unwrap().spans,
+        None if path.contains("/api/public/") => Vec::new(),
+        None => sentry::decode(&body, &context).unwrap().spans,
+    }
+}
+
+/// What each request of a case holds, in their order.
+fn sent(case: &str) -> Vec<Vec<Span>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/captures").join(case);
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.push(root);
+    folders.retain(|folder| folder.join("body.decoded").exists());
+    folders.sort();
+    folders.iter().map(|folder| decoded(folder)).filter(|spans| !spans.is_empty()).collect()
+}
+
+/// What is summed, and what of a span depends on others.
+#[derive(Debug, PartialEq)]
+struct Figures {
+    decision: Decision,
+    tokens: (Option<u64>, Option<u64>),
+    cost: Option<Usd>,
+    also: Option<AlsoReported>,
+}
+
+fn figures(store: &Store) -> BTreeMap<(TraceId, SpanId), Figures> {
+    let of = |row: &Row| Figures {
+        decision: Decision::of(&row.span),
+        tokens: (row.span.usage.input_tokens(), row.span.usage.output_tokens()),
+        cost: row.span.cost.as_ref().map(|cost| cost.total),
+        also: row.span.also_reported,
+    };
+    rows(&store.snapshot()).into_iter().map(|((_, trace, span), row)| ((trace, span), of(&row))).collect()
+}
+
+/// What an alert adds up.
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+struct Totals {
+    calls: i64,
+    tokens: i64,
+    cost: i64,
+}
+
+impl Totals {
+    fn add(&mut self, row: &Row, sign: i64) {
+        if row.span.is_call() && row.span.counted {
+            let tokens = row.span.usage.input_tokens().unwrap_or(0) + row.span.usage.output_tokens().unwrap_or(0);
+            self.calls += sign;
+            self.tokens += sign * tokens as i64;
+            self.cost += sign * row.span.cost.as_ref().map_or(0, |cost| cost.total.0);
+        }
+    }
+
+    fn of(store: &Store) -> Totals {
+        let mut totals = Totals::default();
+        rows(&store.snapshot()).values().for_each(|row| totals.add(row, 1));
+        totals
+    }
+}
+
+#[derive(Debug)]
+struct Watcher(Mutex<Totals>);
+
+impl Watch for Watcher {
+    fn look(&self, row: &Row) -> Option<Row> {
+        Some(row.clone())
+    }
+
+    fn tell(&self, moved: Moved) {
+        let mut totals = self.0.lock().unwrap();
+        moved.added.iter().for_each(|row| totals.add(row, 1));
+        moved.gone.iter().for_each(|row| totals.add(row, -1));
+    }
+}
+
+fn open(dir: &Path) -> (Store, Arc<Watcher>) {
+    let config = StoreConfig { rules: hinomi_model::counting::decide, ..small() };
+    let store = Store::open(dir, config).unwrap();
+    let watcher = Arc::new(Watcher(Mutex::new(Totals::of(&store))));
+    assert!(store.watch(watcher.clone()));
+    (store, watcher)
+}
+
+/// Numbers that look random and are the same each time.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % limit.max(1)
+    }
+}
+
+async fn in_any_order(case: &str, spans: &[Span], dice: &mut Dice) -> BTreeMap<(TraceId, SpanId), Figures> {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spans = spans.to_vec();
+    for last in (1..spans.len()).rev() {
+        spans.swap(last, dice.below(last + 1));
+    }
+    // Some come twice.
+    for _ in 0..spans.len() / 4 {
+        spans.push(spans[dice.below(spans.len())].clone());
+    }
+    let (mut store, mut watcher) = open(dir.path());
+    while !spans.is_empty() {
+        // No request tells of a span twice.
+        let mut ids = HashSet::new();
+        let fresh = spans.iter().take_while(|span| ids.insert((span.trace_id, span.span_id))).count();
+        let rest = spans.split_off((1 + dice.below(5)).min(fresh));
+        let _ = store.append(1, std::mem::replace(&mut spans, rest)).await.unwrap();
+        if dice.below(8) == 0 {
+            store.flush().await.unwrap();
+        }
+        if dice.below(20) == 0 {
+            let _ = store.compact().await.unwrap();
+        }
+        if dice.below(10) == 0 {
+            assert_eq!(*watcher.0.lock().unwrap(), Totals::of(&store), "{case}: the watcher has counted along");
+            drop(store);
+            (store, watcher) = open(dir.path());
+        }
+    }
+    assert_eq!(*watcher.0.lock().unwrap(), Totals::of(&store), "{case}: the watcher has counted along");
+    figures(&store)
+}
+
+#[tokio::test]
+async fn the_order_of_arrival_changes_no_figure() {
+    let mut dice = Dice(7);
+    for case in CASES {
+        let requests = sent(case);
+        assert!(!requests.is_empty(), "{case}");
+        let dir = tempfile::tempdir().unwrap();
+        let (store, _) = open(dir.path());
+        for request in &requests {
+            let _ = store.append(1, request.clone()).await.unwrap();
+        }
+        let spans: Vec<Span> = requests.into_iter().flatten().collect();
+        let expected = figures(&store);
+        for round in 0..2 {
+            let got = in_any_order(case, &spans, &mut dice).await;
+            for (id, figures) in &expected {
+                assert_eq!(got.get(id), Some(figures), "{case}, order {round}, span {id:?}");
+            }
+            assert_eq!(got.len(), expected.len(), "{case}, order {round}");
+        }
+    }
+}
