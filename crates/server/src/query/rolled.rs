@@ -13,15 +13,11 @@ use super::filter::{Term, Test};
 use super::matcher::Pattern;
 use super::picked::live;
 use super::{Project, Scope};
-use crate::store::rollup::{Cell, DIMENSIONS, Grain, HOUR_US, Hour, Rollup, Spread, Sums, dimension};
+use crate::store::rollup::{
+    Cell, DAY_US, DIMENSIONS, Day, Grain, HOUR_US, Hour, KIND, MODEL, PROVIDER, Part, Rollup, STATUS, Spread, Sums, USAGE_SOURCE, UserSums,
+    dimension,
+};
 use crate::store::snapshot::SegmentView;
-
-/// Places among [`DIMENSIONS`].
-const KIND: usize = 0;
-const STATUS: usize = 1;
-pub(super) const PROVIDER: usize = 2;
-pub(super) const MODEL: usize = 3;
-const USAGE_SOURCE: usize = 4;
 
 /// What a question tells apart.
 #[derive(Debug, Clone, Copy, Default)]
@@ -56,6 +52,8 @@ pub(super) struct Parts {
     tests: Vec<DimensionTest>,
     /// What the other rows that pass add up to.
     added: Vec<Rollup>,
+    /// Roll-ups, and which of their days are told by users alone.
+    days: Vec<(Arc<Rollup>, Vec<usize>)>,
 }
 
 /// A term of a filter about a dimension.
@@ -152,6 +150,12 @@ impl Side {
         }
     }
 
+    fn add_part(&mut self, part: &Part) {
+        self.sums.add(&part.sums);
+        self.durations.add(&part.durations);
+        self.failed += part.failed;
+    }
+
     /// A percentile of the durations in milliseconds.
     pub(super) fn percentile_ms(&self, share: f64) -> Option<f64> {
         self.durations.percentile(share).map(|us| us / 1000.0)
@@ -164,6 +168,14 @@ impl Side {
 }
 
 impl Totals {
+    /// Adds what the spans of a user add up to.
+    pub(super) fn add_user(&mut self, sums: &UserSums) {
+        self.spans += sums.spans;
+        self.calls.add_part(&sums.calls);
+        self.runs.add_part(&sums.runs);
+        self.estimated.add(&sums.estimated);
+    }
+
     pub(super) fn add(&mut self, placed: &Placed, runs: Runs) {
         let sums = &placed.cell.sums;
         self.spans += sums.spans;
@@ -205,6 +217,16 @@ impl Parts {
             hour.cells.iter().map(move |cell| Placed { rollup, hour, cell })
         }
         self.stored().flat_map(placed).filter(|placed| placed.passes(&self.tests)).chain(self.added().flat_map(placed))
+    }
+
+    /// The users of whole days, and what their spans, which are in no cell, add up to; the providers of their calls.
+    pub(super) fn users_of_days(&self) -> impl Iterator<Item = (Option<&str>, &UserSums, impl Iterator<Item = &str>)> {
+        let of_day = |(rollup, day): (_, _)| {
+            let (rollup, day): (&Arc<Rollup>, &Day) = (rollup, day);
+            let text = |place: u32| rollup.texts.get(place as usize).and_then(|text| text.as_deref());
+            day.users.iter().flatten().map(move |sums| (text(sums.user), sums, sums.providers.iter().filter_map(move |place| text(*place))))
+        };
+        self.days.iter().flat_map(|(rollup, days)| days.iter().map(move |day| (rollup, &rollup.days[*day]))).flat_map(of_day)
     }
 
     /// Models of calls without a price, in order.
@@ -249,6 +271,11 @@ impl Project {
         if views.is_empty() || views.iter().map(|view| view.segment.rows).sum::<u64>() < self.engine.least_rows {
             return Ok(None);
         }
+        if scope.filter.0.is_empty() && matches!(apart, Apart { by: Some(By::Column("user", _)), hours: false, .. }) {
+            let (days, rest) = tokio::task::spawn_blocking(move || choose_days(views, project, from_us, to_us)).await?;
+            let added = self.add_up(scope, rest, apart.grain(), apart.by).await?;
+            return Ok(Some(Parts { stored: Vec::new(), tests: Vec::new(), added, days }));
+        }
         let can_tell = apart.by.is_none_or(|by| by.dimension().is_some());
         // Which traces and users a filter lets pass, stored roll-ups do not know.
         let tests = dimension_tests(scope).filter(|tests| can_tell && (tests.is_empty() || !apart.distinct));
@@ -258,7 +285,7 @@ impl Project {
             None => (Vec::new(), views.into_iter().map(whole).collect()),
         };
         let added = self.add_up(scope, rest, apart.grain(), apart.by).await?;
-        Ok(Some(Parts { stored, tests: tests.unwrap_or_default(), added }))
+        Ok(Some(Parts { stored, tests: tests.unwrap_or_default(), added, days: Vec::new() }))
     }
 }
 
@@ -305,11 +332,7 @@ pub(super) fn choose(views: Vec<Arc<SegmentView>>, project: u64, from_us: i64, t
                     if end_us <= from_us || start_us >= to_us {
                         continue;
                     }
-                    let is_dead = |rows: &Range<u32>| {
-                        let first = view.dead.partition_point(|row| *row < rows.start);
-                        view.dead.get(first).is_some_and(|row| *row < rows.end)
-                    };
-                    if start_us >= from_us && end_us <= to_us && can_tell(hour) && !hour.rows.iter().any(is_dead) {
+                    if start_us >= from_us && end_us <= to_us && can_tell(hour) && !has_dead(&view, hour) {
                         taken.push(place);
                     } else {
                         rows.extend(hour.rows.iter().cloned());
@@ -327,6 +350,48 @@ pub(super) fn choose(views: Vec<Arc<SegmentView>>, project: u64, from_us: i64, t
         }
     }
     (sources, rest)
+}
+
+/// The same for days that are told by users.
+fn choose_days(views: Vec<Arc<SegmentView>>, project: u64, from_us: i64, to_us: i64) -> Chosen {
+    let mut sources = Vec::new();
+    let mut rest = Vec::new();
+    for view in views {
+        let rollup = view.segment.rollup().filter(|rollup| !rollup.days.is_empty());
+        let Some(rollup) = rollup else {
+            rest.push(whole(view));
+            continue;
+        };
+        let of_day = |hour: &Hour| hour.hour.saturating_mul(HOUR_US).div_euclid(DAY_US);
+        let mut taken = Vec::new();
+        for (place, day) in rollup.days.iter().enumerate().filter(|(_, day)| day.project == project && day.users.is_some()) {
+            let start_us = day.day.saturating_mul(DAY_US);
+            let hours = || rollup.hours.iter().filter(|hour| hour.project == project && of_day(hour) == day.day);
+            if start_us >= from_us && start_us.saturating_add(DAY_US) <= to_us && !hours().any(|hour| has_dead(&view, hour)) {
+                taken.push(place);
+            }
+        }
+        let is_taken = |hour: &&Hour| taken.iter().any(|place| rollup.days[*place].day == of_day(hour));
+        let others = rollup.hours.iter().filter(|hour| hour.project == project && !is_taken(hour));
+        let mut rows: Vec<Range<u32>> = others.flat_map(|hour| hour.rows.iter().cloned()).collect();
+        rows.sort_unstable_by_key(|rows| rows.start);
+        let rows = live(&rows, &view.dead);
+        if !rows.is_empty() {
+            rest.push((view, rows));
+        }
+        if !taken.is_empty() {
+            sources.push((rollup, taken));
+        }
+    }
+    (sources, rest)
+}
+
+/// Whether rows of an hour do not hold any more.
+fn has_dead(view: &SegmentView, hour: &Hour) -> bool {
+    hour.rows.iter().any(|rows| {
+        let first = view.dead.partition_point(|row| *row < rows.start);
+        view.dead.get(first).is_some_and(|row| *row < rows.end)
+    })
 }
 
 #[cfg(test)]

@@ -245,6 +245,11 @@ impl Project {
             totals.add(placed, by.runs());
             providers.extend(Parts::provider_of(placed));
         }
+        for (user, sums, of_calls) in parts.users_of_days() {
+            let (totals, providers) = rows.entry(user).or_default();
+            totals.add_user(sums);
+            providers.extend(of_calls);
+        }
         let row = |(key, (totals, providers)): (Option<&str>, (Totals, BTreeSet<&str>))| {
             let (calls, runs) = (&totals.calls, &totals.runs);
             BreakdownRow {

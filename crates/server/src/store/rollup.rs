@@ -7,6 +7,7 @@
 mod bins;
 mod builder;
 mod file;
+mod users;
 
 pub(super) use file::read as read_file;
 
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use bins::{Bins, Spread};
 pub use builder::{Builder, Grain};
+pub use users::{DAY_US, Day, Part, UserSums};
 
 use super::state::lock;
 
@@ -40,6 +42,17 @@ pub const DIMENSIONS: [&str; 13] = [
     "environment",
     "service",
 ];
+
+/// The places of some of them.
+pub const KIND: usize = 0;
+/// As [`KIND`].
+pub const STATUS: usize = 1;
+/// As [`KIND`].
+pub const PROVIDER: usize = 2;
+/// As [`KIND`].
+pub const MODEL: usize = 3;
+/// As [`KIND`].
+pub const USAGE_SOURCE: usize = 4;
 
 /// The other columns that a roll-up is made from.
 pub const TOTALS: [&str; 17] = [
@@ -77,6 +90,9 @@ pub struct Rollup {
     pub texts: Vec<Option<String>>,
     /// Rising by project and hour.
     pub hours: Vec<Hour>,
+    /// The same spans by day and end user.
+    #[serde(default)]
+    pub days: Vec<Day>,
 }
 
 /// The spans of a project that start in one hour.

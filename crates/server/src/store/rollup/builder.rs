@@ -1,6 +1,6 @@
 //! Making roll-ups from batches of rows.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 
@@ -9,7 +9,8 @@ use arrow::datatypes::{Decimal128Type, Int64Type, TimestampMicrosecondType};
 use hinomi_model::id::TraceId;
 
 use super::bins::{Bins, bin_of};
-use super::{Cell, CellKey, DIMENSIONS, HOUR_US, Hour, Named, Rollup, Sums, TOTALS, dimension};
+use super::users::{DAY_US, GrowingDay, Seen};
+use super::{Cell, CellKey, DIMENSIONS, HOUR_US, Hour, KIND, Named, PROVIDER, Rollup, STATUS, Sums, TOTALS, USAGE_SOURCE, dimension};
 use crate::store::ids::{text_hash, trace_hash};
 
 /// Ops and names of an hour that are told apart.
@@ -24,7 +25,7 @@ pub struct Grain {
     pub hours: bool,
     /// Whether it tells which traces and users there are.
     pub distinct: bool,
-    /// Whether it tells where the spans are, and of ops and names.
+    /// Whether it tells where the spans are, of ops and names, and of users by day.
     pub places: bool,
 }
 
@@ -52,6 +53,7 @@ pub struct Builder {
     places: HashMap<String, u32, Quick>,
     hours: Vec<((u64, i64), Growing)>,
     hour_at: HashMap<(u64, i64), usize>,
+    days: BTreeMap<(u64, i64), GrowingDay>,
     rows: u32,
 }
 
@@ -81,7 +83,15 @@ impl Default for Builder {
 impl Builder {
     /// One that tells so much apart.
     pub fn new(grain: Grain) -> Builder {
-        Builder { grain, texts: vec![None], places: HashMap::default(), hours: Vec::new(), hour_at: HashMap::new(), rows: 0 }
+        Builder {
+            grain,
+            texts: vec![None],
+            places: HashMap::default(),
+            hours: Vec::new(),
+            hour_at: HashMap::new(),
+            days: BTreeMap::new(),
+            rows: 0,
+        }
     }
 
     /// Adds rows, which need not have columns other than those that the grain [`needs`](Grain::needs). A batch without one of these adds
@@ -89,6 +99,7 @@ impl Builder {
     pub fn add(&mut self, batch: &RecordBatch, by: Option<&StringViewArray>) {
         let Some(mut columns) = Columns::of(batch, &self.grain) else { return };
         let mut by = by.map(Texts::of);
+        let mut users = columns.user.filter(|_| self.grain.places).map(Texts::of);
         let mut last_trace = ("", 0);
         let mut last_hour = None;
         let op = dimension("op").unwrap_or_default();
@@ -103,6 +114,7 @@ impl Builder {
                 key.by = by.place(row, self);
             }
             let name = columns.name.as_mut().map(|name| name.place(row, self));
+            let user = users.as_mut().map(|users| users.place(row, self));
             let project = columns.project.value(row) as u64;
             let number = self.rows;
             self.rows += 1;
@@ -148,8 +160,27 @@ impl Builder {
                 }
             }
             let cell = hour.cells.entry(key).or_default();
-            columns.add(row, &mut cell.sums);
-            cell.durations.push(bin_of(columns.duration.value(row)));
+            let bin = bin_of(columns.duration.value(row));
+            cell.durations.push(bin);
+            let Some(user) = user else {
+                columns.add(row, &mut cell.sums);
+                continue;
+            };
+            let mut sums = Sums::default();
+            columns.add(row, &mut sums);
+            cell.sums.add(&sums);
+            let text = |dimension: usize| self.texts[key.values[dimension] as usize].as_deref();
+            let seen = Seen {
+                user,
+                provider: key.values[PROVIDER],
+                is_call: key.counted && matches!(text(KIND), Some("llm" | "embedding")),
+                is_estimated: text(USAGE_SOURCE) == Some("estimated"),
+                is_run: key.is_run,
+                failed: text(STATUS) == Some("error"),
+                sums: &sums,
+                bin,
+            };
+            self.days.entry((project, columns.start.value(row).div_euclid(DAY_US))).or_default().add(seen);
         }
     }
 
@@ -177,7 +208,9 @@ impl Builder {
             names.iter_mut().for_each(|names| names.sort_unstable_by_key(|named| (named.op, named.name)));
             Hour { project, hour, rows: growing.rows, users: distinct(growing.users), traces: distinct(growing.traces), cells, names }
         };
-        Rollup { texts: self.texts, hours: self.hours.into_iter().map(hour).collect() }
+        let hours = self.hours.into_iter().map(hour).collect();
+        let days = self.days.into_iter().map(|((project, day), growing)| growing.finish(project, day)).collect();
+        Rollup { texts: self.texts, hours, days }
     }
 }
 
@@ -223,10 +256,10 @@ impl<'a> Texts<'a> {
 }
 
 /// Hashes in few steps what nobody outside chooses the buckets of: a slow table is all that a clever sender would get.
-type Quick = BuildHasherDefault<Mixing>;
+pub(super) type Quick = BuildHasherDefault<Mixing>;
 
 #[derive(Debug, Default)]
-struct Mixing(u64);
+pub(super) struct Mixing(u64);
 
 impl Mixing {
     fn mix(&mut self, word: u64) {

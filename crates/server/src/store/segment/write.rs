@@ -28,13 +28,13 @@ const CHUNK: usize = 4096;
 /// Columns of long texts, whose smallest and largest values say nothing, and the bytes of their pages. A page is read as a whole, so that
 /// one span costs as much as its neighbours; but in it a conversation that repeats its history is compressed against itself.
 const TEXTS: [(&str, usize); 8] = [
-    ("input_messages", 256 << 10),
+    ("input_messages", 1 << 20),
     ("output_messages", 256 << 10),
     ("tool_definitions", 256 << 10),
     ("attributes", 128 << 10),
     ("reading", 128 << 10),
-    ("input_preview", 64 << 10),
-    ("output_preview", 64 << 10),
+    ("input_preview", 128 << 10),
+    ("output_preview", 128 << 10),
     ("status_detail", 64 << 10),
 ];
 
