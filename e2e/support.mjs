@@ -129,6 +129,12 @@ export async function startReceiver() {
   return { url: `http://127.0.0.1:${server.address().port}/hook`, told, stop: () => server.closeAllConnections() || server.close() };
 }
 
+/** Where programs lie. */
+export const programs = path.join(here, 'programs');
+
+/** Python with the packages of a set. */
+export const pythonOf = (name) => path.join(cache, 'python', name, 'bin/python');
+
 /** The command that runs a program with the packages of a set: `python/NAME` or `node/NAME`. */
 function command(program, set, folder) {
   const packages = path.join(cache, set);

@@ -38,7 +38,7 @@ python3 -c 'import ensurepip, venv' 2> /dev/null || packages+=(python3-venv)
 install
 
 # One environment for each set of packages, since an SDK looks at what is installed. The tests of `make test` need these alone.
-fast=" langfuse-2 otel sentry-2.20 sentry-2.75 smtp langfuse-js-3 sentry-js-11 vercel-6 "
+fast=" files langfuse-2 otel sentry-2.20 sentry-2.75 smtp langfuse-js-3 sentry-js-11 vercel-6 "
 wanted() { # set
     [ "$all" = yes ] || [[ "$fast" == *" $1 "* ]]
 }

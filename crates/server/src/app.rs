@@ -13,6 +13,7 @@ use axum::routing::get;
 use axum::{Router, ServiceExt, middleware};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::Layer;
 use tower::util::MapRequestLayer;
@@ -21,11 +22,14 @@ use tower_http::compression::CompressionLayer;
 
 use crate::alert::{Alerts, Surroundings, SystemClock};
 use crate::api::{self, Api};
+use crate::backup;
 use crate::bills::Bills;
 use crate::config::Config;
 use crate::errors::Errors;
 use crate::ingest::{self, Intake, Stores};
+use crate::keeping;
 use crate::logs::Logs;
+use crate::memory::Shares;
 use crate::meta::Meta;
 use crate::metrics::Metrics;
 use crate::notify::{Allowed, Courier, Outbox};
@@ -42,14 +46,14 @@ pub const ADDRESS: &str = "public_url";
 /// Name under which it keeps where it listens.
 pub const LISTENING: &str = "listening";
 
-/// How often it is looked for spans that are to be kept no longer.
-const RETENTION_EVERY: Duration = Duration::from_secs(3600);
 /// How often it is looked whether prices have changed.
 const PRICES_EVERY: Duration = Duration::from_secs(2);
 /// How often the use of keys is written down.
 const KEYS_EVERY: Duration = Duration::from_secs(20);
 /// How often it is tried whether intake that failed works again.
 const PROBE_EVERY: Duration = Duration::from_secs(3);
+/// Exports at the same time.
+const EXPORTS: usize = 2;
 /// How long requests in work may take to end when the server stops.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -83,6 +87,8 @@ impl App {
             move || open_stores(&config)
         };
         let Opened { stores, prices, bills, outbox, alerts } = tokio::task::spawn_blocking(opening).await??;
+        let shares = Shares::of(config);
+        tracing::info!(limit = shares.limit, queries = shares.queries, "server.memory");
         let allowed = Allowed::parse(&config.notify.allow).map_err(|reason| anyhow::anyhow!("notify.allow: {reason}"))?;
         stores.meta.set(ADDRESS, &public_url)?;
         stores.meta.set(LISTENING, &listening)?;
@@ -99,13 +105,18 @@ impl App {
             outcomes,
             courier: Arc::new(Courier::new(outbox, allowed)),
             alerts,
-            engine: Engine::new(),
+            engine: Engine::with_memory(shares.queries, shares.exports),
             prices,
             cookie: cookie_name(&public_url),
             public_url,
             data: config.data.clone(),
             retention_days: config.retention_days,
             reserve_bytes: config.disk.reserve_bytes,
+            query_timeout: Duration::from_millis(config.query_timeout_ms),
+            exports: Arc::new(Semaphore::new(EXPORTS)),
+            memory_limit: shares.limit,
+            budget_bytes: config.disk.budget_bytes,
+            retain_every: Duration::from_secs(config.disk.retain_every_s),
             started: Instant::now(),
             stop: CancellationToken::new(),
         };
@@ -209,8 +220,14 @@ fn open_stores(config: &Config) -> anyhow::Result<Opened> {
     // Metadata first, since it makes the folder; the store's lock then says whether the folder is ours.
     let meta = Arc::new(Meta::open(&config.data)?);
     let prices = Prices::open(meta.clone(), &config.data, &config.prices)?;
-    let of_store = StoreConfig { prices: prices.books().clone(), reserve_bytes: config.disk.reserve_bytes, ..StoreConfig::default() };
+    let of_store = StoreConfig {
+        prices: prices.books().clone(),
+        reserve_bytes: config.disk.reserve_bytes,
+        flush_bytes: Shares::of(config).buffer,
+        ..StoreConfig::default()
+    };
     let store = Store::open(&config.data, of_store)?;
+    backup::remove_leftovers(&config.data);
     meta.first_key(Some(config.dsn_key.as_str()).filter(|key| !key.is_empty()))?;
     let errors = Errors::open(&config.data)?;
     let scores = Scores::open(&config.data)?;
@@ -346,7 +363,7 @@ async fn chores(api: Arc<Api>, intake: Arc<Intake>) {
     let mut keys = tokio::time::interval(KEYS_EVERY);
     let mut prices = tokio::time::interval(PRICES_EVERY);
     // Not at once: a start is busy enough.
-    let mut retention = tokio::time::interval_at(tokio::time::Instant::now() + KEYS_EVERY, RETENTION_EVERY);
+    let mut retention = tokio::time::interval_at(tokio::time::Instant::now() + KEYS_EVERY.min(api.retain_every), api.retain_every);
     let mut probe = tokio::time::interval(PROBE_EVERY);
     loop {
         tokio::select! {
@@ -367,36 +384,20 @@ async fn chores(api: Arc<Api>, intake: Arc<Intake>) {
 
 /// Deletes what is to be kept no longer.
 async fn retain(api: &Api) {
+    if let Err(error) = keeping::expire(&api.places()).await {
+        tracing::error!(%error, "retention.failed");
+    }
     let directory = api.meta.directory();
     let days = |project: u64| directory.projects.get(&project).and_then(|known| known.retention_days).unwrap_or(api.retention_days);
-    let deleted = api.store.retain(|project| Some(days(project))).await;
-    match deleted {
-        Ok(0) => {}
-        Ok(spans) => tracing::info!(spans, "retention.spans.deleted"),
-        Err(error) => tracing::error!(%error, "retention.spans.failed"),
-    }
     let now_us = jiff::Timestamp::now().as_microsecond();
     for project in directory.projects.keys() {
         let before_us = now_us - i64::from(days(*project)) * 86_400_000_000;
-        match api.errors.delete_before(*project, before_us).await {
-            Ok(0) => {}
-            Ok(errors) => tracing::info!(project, errors, "retention.errors.deleted"),
-            Err(error) => tracing::error!(%error, project, "retention.errors.failed"),
-        }
-        match api.logs.delete_before(*project, before_us).await {
-            Ok(0) => {}
-            Ok(lines) => tracing::info!(project, lines, "retention.logs.deleted"),
-            Err(error) => tracing::error!(%error, project, "retention.logs.failed"),
-        }
         match api.metrics.delete_before(*project, before_us).await {
             Ok(0) => {}
             Ok(points) => tracing::info!(project, points, "retention.metrics.deleted"),
             Err(error) => tracing::error!(%error, project, "retention.metrics.failed"),
         }
-        let (scores, project) = (api.scores.clone(), *project);
-        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || scores.delete_before(project, before_us)).await {
-            tracing::error!(%error, project, "retention.scores.failed");
-        }
+        let project = *project;
         let alerts = api.alerts.clone();
         if let Ok(Err(error)) = tokio::task::spawn_blocking(move || alerts.delete_before(project, before_us)).await {
             tracing::error!(%error, project, "retention.incidents.failed");

@@ -20,6 +20,10 @@ pub struct Config {
     pub dsn_key: String,
     /// For how many days spans are kept, unless a project says otherwise.
     pub retention_days: u32,
+    /// Bytes of memory that queries and intake may take together; 0 for a quarter of the machine.
+    pub memory_limit_bytes: u64,
+    /// Milliseconds after which a question is given up.
+    pub query_timeout_ms: u64,
     /// A file of own prices, TOML or JSON; none where empty.
     pub prices: PathBuf,
     /// Which log lines are written, such as `info` or `hinomi_server=debug`.
@@ -40,13 +44,20 @@ pub struct Config {
 pub struct Disk {
     /// Bytes that intake leaves free.
     pub reserve_bytes: u64,
+    /// Bytes that the data folder may take: beyond, the oldest spans go. 0 for any number.
+    pub budget_bytes: u64,
+    /// Seconds between two looks for what is to be kept no longer.
+    pub retain_every_s: u64,
 }
 
 impl Default for Disk {
     fn default() -> Self {
-        Disk { reserve_bytes: 256 << 20 }
+        Disk { reserve_bytes: 256 << 20, budget_bytes: 0, retain_every_s: 3600 }
     }
 }
+
+/// The least memory that a server does something useful with, in bytes.
+pub const LEAST_MEMORY: u64 = 256 << 20;
 
 /// Where messages of alerts may go.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -101,6 +112,8 @@ impl Default for Config {
             public_url: String::new(),
             dsn_key: String::new(),
             retention_days: 90,
+            memory_limit_bytes: 0,
+            query_timeout_ms: 60_000,
             prices: PathBuf::new(),
             log: "info".to_owned(),
             log_format: LogFormat::Text,
@@ -144,6 +157,12 @@ pub const SETTINGS: &[Setting] = &[
         variable: "HINOMI_RETENTION_DAYS",
         about: "days that spans are kept, unless a project says otherwise",
     },
+    Setting {
+        path: "memory_limit_bytes",
+        variable: "HINOMI_MEMORY_LIMIT_BYTES",
+        about: "bytes of memory that queries and intake may take together; 0 for a quarter of the machine",
+    },
+    Setting { path: "query_timeout_ms", variable: "HINOMI_QUERY_TIMEOUT_MS", about: "milliseconds after which a question is given up" },
     Setting { path: "prices", variable: "HINOMI_PRICES", about: "a file of own prices, TOML or JSON, which come before the table" },
     Setting { path: "log", variable: "HINOMI_LOG", about: "log lines to write: error, warn, info, debug, or module=level" },
     Setting { path: "log_format", variable: "HINOMI_LOG_FORMAT", about: "text or json" },
@@ -172,6 +191,16 @@ pub const SETTINGS: &[Setting] = &[
         path: "disk.reserve_bytes",
         variable: "HINOMI_DISK_RESERVE_BYTES",
         about: "bytes of the disk that are left free: below, nothing is taken in until there is room again",
+    },
+    Setting {
+        path: "disk.budget_bytes",
+        variable: "HINOMI_DISK_BUDGET_BYTES",
+        about: "bytes that the data folder may take: beyond, the oldest spans are deleted; 0 for any number",
+    },
+    Setting {
+        path: "disk.retain_every_s",
+        variable: "HINOMI_DISK_RETAIN_EVERY_S",
+        about: "seconds between two looks for what is to be kept no longer",
     },
     Setting {
         path: "notify.allow",
@@ -292,6 +321,15 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     let anonymous = config.ingest.anonymous_project.as_str();
     if !matches!(anonymous, "auto" | "none") && anonymous.parse::<u64>().is_err() {
         return wrong("ingest.anonymous_project", "must be the number of a project, \"none\" or \"auto\"");
+    }
+    if config.memory_limit_bytes != 0 && config.memory_limit_bytes < LEAST_MEMORY {
+        return wrong("memory_limit_bytes", "must be 0 or at least 268435456 (256 MB)");
+    }
+    if config.query_timeout_ms == 0 {
+        return wrong("query_timeout_ms", "must be at least 1");
+    }
+    if config.disk.retain_every_s == 0 {
+        return wrong("disk.retain_every_s", "must be at least 1");
     }
     if config.ingest.max_inflated_bytes < config.ingest.max_body_bytes {
         return wrong("ingest.max_inflated_bytes", "must not be below ingest.max_body_bytes");

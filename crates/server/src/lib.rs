@@ -3,13 +3,16 @@
 pub mod alert;
 pub mod api;
 pub mod app;
+pub mod backup;
 pub mod bills;
 pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod errors;
 pub mod ingest;
+pub mod keeping;
 pub mod logs;
+pub mod memory;
 pub mod meta;
 pub mod metrics;
 pub mod notify;
@@ -22,6 +25,7 @@ pub mod scores;
 pub mod sqlite;
 pub mod store;
 pub mod time;
+pub mod transfer;
 pub mod unread;
 
 /// The version of this program.

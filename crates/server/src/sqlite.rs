@@ -137,12 +137,46 @@ pub fn examine(path: &Path, known: u32) -> Result<(), SqliteError> {
     if said == "ok" { Ok(()) } else { Err(SqliteError::Damaged { path: path.to_owned(), reason: said }) }
 }
 
+/// Opens a database that is there already, for changes beside those of its owner.
+///
+/// # Errors
+///
+/// When it cannot be opened.
+pub fn open_existing(path: &Path) -> Result<Connection, SqliteError> {
+    let failed = SqliteError::of(path);
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(&failed)?;
+    prepare(&connection).map_err(&failed)?;
+    Ok(connection)
+}
+
+/// Brings what stands in the file beside a database into it and empties that, which still holds what was deleted. Waits for those who read.
+///
+/// # Errors
+///
+/// When the database cannot be written.
+pub fn empty_wal(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+}
+
+/// Writes a copy of a database as it is at this moment, while others write to it.
+///
+/// # Errors
+///
+/// When it cannot be read, or the copy not be written.
+pub fn copy_to(path: &Path, target: &Path) -> Result<(), SqliteError> {
+    let connection = open_reader(path)?;
+    connection.execute("VACUUM INTO ?1", [target.to_string_lossy()]).map(drop).map_err(SqliteError::of(path))
+}
+
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(PATIENCE)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     // What is committed survives a power cut.
     connection.pragma_update(None, "synchronous", "full")?;
-    connection.pragma_update(None, "foreign_keys", true)
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // What is deleted is overwritten, so that nothing of it is left in the file.
+    connection.pragma_update(None, "secure_delete", true)
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ import type {
   Prices,
   Project,
   ProjectPatch,
+  Receipt,
   Repriced,
   SeriesAnswer,
   Span,
@@ -218,6 +219,30 @@ export function useUpdateProject(project: number) {
     onSuccess: () => client.invalidateQueries({ queryKey: meQuery.queryKey }),
   });
 }
+
+/** Marks a trace as one that stays, or takes the mark away. */
+export function usePin(project: number, trace: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (pin: boolean) => api<void>(`/projects/${project}/traces/${trace}/pin`, { method: pin ? 'PUT' : 'DELETE' }),
+    onSuccess: () => client.invalidateQueries({ queryKey: projectKey(project) }),
+  });
+}
+
+/** Deletes a trace from every file. */
+export function useDeleteTrace(project: number, trace: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: () => api<Receipt>(`/projects/${project}/traces/${trace}`, { method: 'DELETE' }),
+    onSuccess: () => client.invalidateQueries({ queryKey: projectKey(project), refetchType: 'none' }),
+  });
+}
+
+/** What was deleted before its time, the newest first. */
+export const deletionsQuery = queryOptions({
+  queryKey: ['deletions'],
+  queryFn: ({ signal }) => api<{ deletions: Receipt[] }>('/deletions', { signal }),
+});
 
 export function useCreateKey(project: number) {
   const client = useQueryClient();

@@ -30,12 +30,42 @@ export interface Currency {
   rate: number;
 }
 
+/** Days for classes of spans that are kept for another time than the project's. */
+export interface Keep {
+  environments: Record<string, number>;
+  /** Messages, attributes and lines of logs. */
+  texts_days: number | null;
+  /** Traces with errors or scores. */
+  notable_days: number | null;
+}
+
+/** What was deleted before its time. */
+export interface Receipt {
+  at: string;
+  project: number;
+  what: 'trace' | 'user' | 'project' | 'budget';
+  subject: string | null;
+  spans: number;
+  errors: number;
+  scores: number;
+  log_lines: number;
+  series: number;
+  incidents: number;
+  mentions: number;
+  until: string | null;
+  files: string[];
+  still_read: string[];
+  unreadable: string[];
+  duration_ms: number;
+}
+
 export interface Project {
   id: number;
   name: string;
   demo: boolean;
   dsn: string;
   retention_days: number;
+  keep: Keep;
   currency: Currency | null;
   prefer_client_cost: boolean;
   estimate_usage: boolean;
@@ -44,7 +74,7 @@ export interface Project {
   first_span_at: string | null;
 }
 
-export type ProjectPatch = Partial<Pick<Project, 'name' | 'retention_days' | 'currency' | 'prefer_client_cost' | 'estimate_usage' | 'disabled'>>;
+export type ProjectPatch = Partial<Pick<Project, 'name' | 'retention_days' | 'keep' | 'currency' | 'prefer_client_cost' | 'estimate_usage' | 'disabled'>>;
 
 export interface Key {
   id: number;
@@ -384,6 +414,8 @@ export interface TraceDetail {
   errors: ErrorEvent[];
   scores: Score[];
   hints: Hint[];
+  /** Whether it stays whatever its age. */
+  pinned?: boolean;
   /** How many lines were logged within it. */
   log_count?: number;
 }
@@ -666,6 +698,7 @@ export interface System {
   spans: { stored: number; buffered: number };
   segments: number;
   memory_bytes: number;
+  memory_limit_bytes: number;
   retention_days: number;
   oldest: string | null;
   /** What is wrong, in words. */

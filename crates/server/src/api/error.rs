@@ -78,6 +78,18 @@ impl ApiError {
         ApiError::new(StatusCode::FORBIDDEN, "forbidden", message).hint(hint)
     }
 
+    /// It cannot be done now, and may be later.
+    pub(super) fn unavailable(message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+    }
+
+    /// It took too long, and has been given up.
+    pub(super) fn timeout(limit: std::time::Duration) -> ApiError {
+        let message = format!("the question took longer than {} s and was given up", limit.as_secs_f64());
+        ApiError::new(StatusCode::GATEWAY_TIMEOUT, "timeout", message)
+            .hint("Ask for a shorter range or a narrower filter, or set query_timeout_ms higher.")
+    }
+
     /// Our own fault. What it was goes to the log, where it is handled once.
     pub(super) fn internal(error: impl std::fmt::Display) -> ApiError {
         tracing::error!(%error, "api.failed");
@@ -105,6 +117,15 @@ impl From<QueryError> for ApiError {
     fn from(error: QueryError) -> ApiError {
         if error.is_users() {
             return ApiError::bad_request("bad_query", error.to_string());
+        }
+        if error.is_of_memory() {
+            tracing::warn!(%error, "api.query_too_large");
+            return ApiError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too_much_memory",
+                "the question needs more memory than questions may take",
+            )
+            .hint("Ask for a shorter range or less detail, or set memory_limit_bytes higher.");
         }
         let perhaps_damaged = error.is_of_files();
         ApiError { perhaps_damaged, ..ApiError::internal(error) }

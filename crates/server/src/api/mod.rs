@@ -9,11 +9,13 @@ mod bill;
 mod error;
 mod hints;
 mod issues;
+mod keeping;
 mod known;
 mod live;
 mod logs;
 mod metrics;
 mod outcomes;
+mod patience;
 mod prices;
 mod projects;
 mod queries;
@@ -23,6 +25,7 @@ mod session;
 mod system;
 mod targets;
 mod traces;
+mod transfer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,6 +41,7 @@ use utoipa_axum::routes;
 use crate::alert::Alerts;
 use crate::bills::Bills;
 use crate::errors::Errors;
+use crate::keeping::Places;
 use crate::logs::Logs;
 use crate::meta::{Meta, Project};
 use crate::metrics::Metrics;
@@ -88,6 +92,16 @@ pub struct Api {
     pub retention_days: u32,
     /// Bytes of the disk that intake leaves free.
     pub reserve_bytes: u64,
+    /// Bytes that the data folder may take; 0 for any number.
+    pub budget_bytes: u64,
+    /// How often it is looked for what is to be kept no longer.
+    pub retain_every: std::time::Duration,
+    /// How long a question may take.
+    pub query_timeout: std::time::Duration,
+    /// Exports that may run at the same time; more of them wait.
+    pub exports: Arc<tokio::sync::Semaphore>,
+    /// Memory that queries and intake may take together, in bytes.
+    pub memory_limit: u64,
     /// When the server started.
     pub started: Instant,
     /// Ends the live streams, so that the server can stop.
@@ -101,6 +115,21 @@ impl Api {
         let key = directory.first_key(project.id)?;
         let (scheme, rest) = self.public_url.split_once("://")?;
         Some(format!("{scheme}://{}@{rest}/{}", key.public_key, project.id))
+    }
+
+    /// Where all is that is kept.
+    pub fn places(&self) -> Places {
+        Places {
+            meta: self.meta.clone(),
+            store: self.store.clone(),
+            errors: self.errors.clone(),
+            scores: self.scores.clone(),
+            logs: self.logs.clone(),
+            engine: self.engine.clone(),
+            data: self.data.clone(),
+            days: self.retention_days,
+            budget_bytes: self.budget_bytes,
+        }
     }
 
     /// The questions that can be asked of a project at this moment.
@@ -148,6 +177,7 @@ impl utoipa::Modify for Security {
 pub fn routes(api: Arc<Api>) -> Router {
     let (router, description) = described().split_for_parts();
     let router = router.route_layer(axum::middleware::from_fn_with_state(api.clone(), again::without_damaged));
+    let router = router.route_layer(axum::middleware::from_fn_with_state(api.clone(), patience::limited));
     let router = router.route_layer(axum::middleware::from_fn_with_state(known::of(&description), known::check));
     let description = Arc::new(description);
     let router = router.route("/api/v1/openapi.json", axum::routing::get(move || async move { Json((*description).clone()) }));
@@ -159,7 +189,7 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(session::create, session::end))
         .routes(routes!(session::me))
         .routes(routes!(projects::list, projects::create))
-        .routes(routes!(projects::get, projects::update))
+        .routes(routes!(projects::get, projects::update, keeping::delete_project))
         .routes(routes!(projects::keys, projects::create_key))
         .routes(routes!(projects::delete_key))
         .routes(routes!(prices::list, prices::create))
@@ -172,8 +202,11 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(queries::facets))
         .routes(routes!(traces::spans))
         .routes(routes!(traces::traces))
-        .routes(routes!(traces::trace))
+        .routes(routes!(traces::trace, keeping::delete_trace))
         .routes(routes!(traces::span))
+        .routes(routes!(keeping::pin, keeping::unpin))
+        .routes(routes!(keeping::delete_user))
+        .routes(routes!(keeping::list))
         .routes(routes!(scores::create))
         .routes(routes!(logs::logs))
         .routes(routes!(metrics::list))
@@ -202,6 +235,9 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(hints::hints))
         .routes(routes!(bill::report, bill::import))
         .routes(routes!(live::live))
+        .routes(routes!(transfer::export))
+        .routes(routes!(transfer::import))
+        .routes(routes!(transfer::backup))
         .routes(routes!(system::system));
     OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", v1)
 }

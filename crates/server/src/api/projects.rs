@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::access::{Caller, Of};
 use super::{Api, ApiError};
-use crate::meta::{self, Currency, Patch};
+use crate::meta::{self, Currency, Keep, Patch};
 use crate::time::rfc3339;
 
 /// A project.
@@ -25,6 +25,8 @@ pub(super) struct Project {
     dsn: Option<String>,
     /// Days that spans are kept.
     retention_days: u32,
+    /// Classes of spans that are kept for another time.
+    keep: Keep,
     /// Shown beside dollars.
     currency: Option<Currency>,
     /// Take the client's own cost where it sends one.
@@ -57,6 +59,7 @@ fn shown(api: &Api, project: &meta::Project) -> Project {
         demo: project.demo,
         dsn: api.dsn(project),
         retention_days: project.retention_days.unwrap_or(api.retention_days),
+        keep: project.keep.clone(),
         currency: project.currency.clone(),
         prefer_client_cost: project.prefer_client_cost,
         estimate_usage: project.estimate_usage,
@@ -130,6 +133,8 @@ pub(super) struct Changes {
     name: Option<String>,
     /// From 1 to 3650.
     retention_days: Option<u32>,
+    /// All classes at once: what is left out has no time of its own any more.
+    keep: Option<Keep>,
     /// Null takes it away.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<Currency>)]
@@ -157,6 +162,7 @@ pub(super) async fn update(
     let patch = Patch {
         name: changes.name,
         retention_days: changes.retention_days,
+        keep: changes.keep,
         currency: changes.currency,
         prefer_client_cost: changes.prefer_client_cost,
         estimate_usage: changes.estimate_usage,

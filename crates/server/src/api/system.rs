@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::access::Caller;
 use super::{Api, ApiError};
+use crate::keeping::Receipt;
 use crate::store::free_bytes;
 use crate::time::rfc3339;
 
@@ -23,6 +24,8 @@ pub(super) struct System {
     segments: u64,
     /// Resident memory; null where the platform does not say.
     memory_bytes: Option<u64>,
+    /// What queries and intake may take of it together.
+    memory_limit_bytes: u64,
     retention_days: u32,
     /// Start of the oldest span.
     oldest: Option<String>,
@@ -58,6 +61,7 @@ pub(super) async fn system(State(api): State<Arc<Api>>, caller: Caller) -> Resul
     }
     let mut problems: Vec<_> = [stats.intake_error, stats.background_error].into_iter().flatten().collect();
     problems.extend(stats.damaged);
+    problems.extend(over_budget(&api).await?);
     Ok(Json(System {
         version: crate::VERSION,
         uptime_s: api.started.elapsed().as_secs(),
@@ -71,9 +75,24 @@ pub(super) async fn system(State(api): State<Arc<Api>>, caller: Caller) -> Resul
         spans: Spans { stored: stats.rows, buffered: stats.buffered_rows },
         segments: stats.segments,
         memory_bytes: resident_bytes(),
+        memory_limit_bytes: api.memory_limit,
         retention_days: api.retention_days,
         oldest: oldest.map(rfc3339),
         problems,
+    }))
+}
+
+/// Says for a day that the disk budget has taken away spans.
+async fn over_budget(api: &Arc<Api>) -> Result<Option<String>, ApiError> {
+    const SAID_FOR_US: i64 = 86_400_000_000;
+    let receipts = super::projects::change(api, |meta| meta.receipts()).await?;
+    let since = rfc3339(jiff::Timestamp::now().as_microsecond() - SAID_FOR_US);
+    let receipts = receipts.iter().filter_map(|text| serde_json::from_str::<Receipt>(text).ok());
+    let recent: Vec<Receipt> = receipts.filter(|receipt| receipt.what == "budget" && receipt.at >= since).collect();
+    let (spans, until) =
+        (recent.iter().map(|receipt| receipt.spans).sum::<u64>(), recent.iter().filter_map(|receipt| receipt.until.clone()).max());
+    Ok(until.map(|until| {
+        format!("the disk budget (disk.budget_bytes) is reached: within a day {spans} spans were deleted, the oldest first, up to those of {until}")
     }))
 }
 

@@ -110,6 +110,8 @@ pub(super) struct Trace {
     scores: Vec<scores::Row>,
     /// How many lines were logged within it: `/traces/{trace}/logs` has them.
     log_count: u64,
+    /// Whether it is marked as one that stays.
+    pinned: bool,
     /// What the clients of these spans could do better.
     hints: Vec<HintRow>,
 }
@@ -133,7 +135,8 @@ pub(super) async fn trace(
     let scores = tokio::task::spawn_blocking(move || of_trace.of_trace(of.project, id)).await.map_err(ApiError::internal)?;
     let log_count = api.logs.count(of.project, id).await.map_err(ApiError::internal)?;
     let hints = hints_of(&api, of.project, found.hints);
-    Ok(Json(Trace { trace, spans: found.spans, errors, scores: scores.map_err(ApiError::internal)?, log_count, hints }))
+    let pinned = super::projects::change(&api, move |meta| meta.is_pinned(of.project, id)).await?;
+    Ok(Json(Trace { trace, spans: found.spans, errors, scores: scores.map_err(ApiError::internal)?, log_count, pinned, hints }))
 }
 
 /// What the spans of a trace show themselves, and what their SDKs show beside their spans.

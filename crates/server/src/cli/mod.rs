@@ -1,7 +1,9 @@
 //! The command line. Flags, help and errors come from one description.
 
 mod alerts;
+mod backup;
 mod bill;
+mod delete;
 mod demo;
 mod doctor;
 mod explain;
@@ -9,6 +11,7 @@ mod prices;
 mod reprice;
 mod running;
 mod serve;
+mod transfer;
 
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
@@ -81,6 +84,12 @@ enum Command {
     /// Fill a project with made-up traffic, to see what Hinomi is for
     Demo(demo::Demo),
     Explain(explain::Explain),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
+    Export(transfer::Export),
+    Import(transfer::Import),
+    #[command(subcommand)]
+    Delete(delete::Delete),
     Doctor(doctor::Doctor),
     /// Bills of providers, to stand beside what was observed
     #[command(subcommand)]
@@ -193,6 +202,11 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::Reprice(reprice) => reprice.run(),
         Command::Demo(demo) => demo.run(),
         Command::Explain(explain) => explain.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
+        Command::Export(export) => export.run(),
+        Command::Import(import) => import.run(),
+        Command::Delete(delete) => delete.run(),
         Command::Doctor(doctor) => doctor.run(),
         Command::Bill(bill) => bill.run(),
         Command::Config { common } => say(config::print(&in_force(&common, None)?).trim_end()),

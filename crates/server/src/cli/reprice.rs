@@ -8,9 +8,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::prices::{dollars, time};
-use super::running::Running;
+use super::running::{Running, Session};
 use super::{Common, in_force, say};
-use crate::app::{ADDRESS, cookie_name};
 use crate::meta::Meta;
 use crate::reprice::Repriced;
 use crate::time::rfc3339;
@@ -50,15 +49,10 @@ impl Reprice {
             Some(project) => vec![meta.project(project)?.id],
             None => meta.directory().projects.keys().copied().collect(),
         };
-        // The command may do what the page may: it is signed in for as long as it works.
-        let session = meta.sign_in(&meta.create_sign_in()?)?.context("the sign-in was used by someone else")?;
-        let cookie = format!("{}={session}", cookie_name(&meta.get(ADDRESS).unwrap_or_default()));
-        let done = self.all(&server, &cookie, &projects, to);
-        meta.sign_out(&session)?;
-        done
+        self.all(&server, &Session::begin(&meta)?, &projects, to)
     }
 
-    fn all(&self, server: &Running, cookie: &str, projects: &[u64], to: i64) -> anyhow::Result<()> {
+    fn all(&self, server: &Running, session: &Session, projects: &[u64], to: i64) -> anyhow::Result<()> {
         let days = days(self.from, to);
         let bar = ProgressBar::new((days.len() * projects.len()) as u64);
         bar.set_style(ProgressStyle::with_template("{msg} [{bar:30}] {pos} of {len} days, {eta} left")?);
@@ -66,7 +60,7 @@ impl Reprice {
             bar.set_message(format!("project {project}"));
             let mut sum = Repriced::default();
             for (from, to) in &days {
-                sum.add(self.day(server, cookie, *project, *from, *to)?);
+                sum.add(self.day(server, session, *project, *from, *to)?);
                 bar.inc(1);
             }
             bar.suspend(|| self.told(*project, &sum))?;
@@ -75,14 +69,10 @@ impl Reprice {
         Ok(())
     }
 
-    fn day(&self, server: &Running, cookie: &str, project: u64, from: i64, to: i64) -> anyhow::Result<Repriced> {
+    fn day(&self, server: &Running, session: &Session, project: u64, from: i64, to: i64) -> anyhow::Result<Repriced> {
         let body = json!({ "from": rfc3339(from), "to": rfc3339(to), "dry_run": self.dry_run });
-        let mut answer = server
-            .agent
-            .post(format!("{}/api/v1/projects/{project}/reprice", server.address))
-            .header("cookie", cookie)
-            .header("x-hinomi-page", "1")
-            .send_json(&body)?;
+        let request = server.agent.post(format!("{}/api/v1/projects/{project}/reprice", server.address));
+        let mut answer = session.sign(request).send_json(&body)?;
         let text = answer.body_mut().read_to_string()?;
         if answer.status().as_u16() != 200 {
             bail!("the server answered {}: {text}", answer.status());

@@ -37,6 +37,7 @@ use tokio::sync::Semaphore;
 use crate::config;
 use crate::errors::Errors;
 use crate::logs::Logs;
+use crate::memory::Shares;
 use crate::meta::{Key, Meta, Project};
 use crate::metrics::Metrics;
 use crate::outcomes::{By, Outcomes};
@@ -148,7 +149,7 @@ impl Intake {
             limits: config.ingest.clone(),
             retention_days: config.retention_days,
             anonymous: config.ingest.anonymous(config.listen),
-            room: Arc::new(Semaphore::new(config.ingest.max_bytes_in_work.div_ceil(receive::UNIT))),
+            room: Arc::new(Semaphore::new(Shares::of(config).bodies.div_ceil(receive::UNIT))),
             decoding: Arc::new(Semaphore::new(2 * processors)),
             used: Mutex::new(HashMap::new()),
         }

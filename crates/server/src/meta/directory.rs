@@ -17,8 +17,20 @@ pub struct Currency {
     pub rate: f64,
 }
 
+/// How long the classes of a project's spans are kept, where that is not the usual time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Keep {
+    /// Days for each environment that has its own.
+    pub environments: BTreeMap<String, u32>,
+    /// Days that texts (messages, attributes, lines of logs) are kept; as long as the numbers where null.
+    pub texts_days: Option<u32>,
+    /// Days that traces with errors or scores are kept at least, texts included.
+    pub notable_days: Option<u32>,
+}
+
 /// A project: the wall between the telemetry of different programs.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Project {
     /// Its number, from 1.
     pub id: u64,
@@ -28,6 +40,8 @@ pub struct Project {
     pub demo: bool,
     /// For how many days its spans are kept; the server's setting where `None`.
     pub retention_days: Option<u32>,
+    /// The classes of its spans that are kept for another time.
+    pub keep: Keep,
     /// Shown beside dollars.
     pub currency: Option<Currency>,
     /// Take the client's own cost where it sends one.
@@ -94,6 +108,7 @@ pub(super) fn read(connection: &Connection) -> Result<Directory, MetaError> {
             name: row.get("name")?,
             demo: row.get("demo")?,
             retention_days: row.get("retention_days")?,
+            keep: serde_json::from_str(&row.get::<_, String>("keep")?).unwrap_or_default(),
             currency: code.zip(rate).map(|(code, rate)| Currency { code, rate }),
             prefer_client_cost: row.get("prefer_client_cost")?,
             estimate_usage: row.get("estimate_usage")?,

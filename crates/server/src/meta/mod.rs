@@ -6,6 +6,7 @@
 mod directory;
 mod error;
 mod open;
+mod pins;
 mod prices;
 mod projects;
 mod secrets;
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-pub use directory::{Currency, Directory, Key, Project};
+pub use directory::{Currency, Directory, Keep, Key, Project};
 pub use error::MetaError;
 pub use open::FORMAT;
 pub use prices::SetPrice;
@@ -99,6 +100,16 @@ impl Meta {
     pub fn set(&self, name: &str, value: &str) -> Result<(), MetaError> {
         self.lock().execute("INSERT INTO settings VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value", [name, value])?;
         Ok(())
+    }
+
+    /// Forgets what is true of one server only, for a folder that has been copied: its addresses, and who is signed in.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn forget_server(&self) -> Result<(), MetaError> {
+        let sql = "DELETE FROM sessions; DELETE FROM sign_ins; DELETE FROM settings WHERE name IN ('public_url', 'listening');";
+        Ok(self.lock().execute_batch(&format!("BEGIN; {sql} COMMIT;"))?)
     }
 
     /// A value kept by [`set`](Meta::set).

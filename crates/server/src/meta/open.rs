@@ -57,6 +57,19 @@ const STEPS: &[&str] = &[
     "
     ALTER TABLE projects ADD COLUMN estimate_usage INTEGER NOT NULL DEFAULT 1;
 ",
+    "
+    -- JSON of a `Keep`.
+    ALTER TABLE projects ADD COLUMN keep TEXT NOT NULL DEFAULT '{}';
+    -- Traces that stay whatever their age.
+    CREATE TABLE pins (
+        project_id INTEGER NOT NULL,
+        trace      TEXT NOT NULL,
+        created_us INTEGER NOT NULL,
+        PRIMARY KEY (project_id, trace)
+    ) WITHOUT ROWID;
+    -- What was deleted before its time: JSON of a `keeping::Receipt`.
+    CREATE TABLE deletions (id INTEGER PRIMARY KEY AUTOINCREMENT, receipt TEXT NOT NULL);
+",
 ];
 
 pub(super) fn open(dir: &Path) -> Result<Connection, MetaError> {

@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::directory::{Currency, Key, Project};
+use super::directory::{Currency, Keep, Key, Project};
 use super::error::MetaError;
 use super::{Meta, now_us, secrets};
 
@@ -11,6 +11,9 @@ const NAME: usize = 100;
 /// Longest time that spans may be kept, in days.
 const RETENTION: std::ops::RangeInclusive<u32> = 1..=3650;
 
+/// Most environments with a time of their own.
+const ENVIRONMENTS: usize = 100;
+
 /// What to change of a project. `None` leaves it as it is.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Patch {
@@ -18,6 +21,8 @@ pub struct Patch {
     pub name: Option<String>,
     /// For how many days its spans are kept.
     pub retention_days: Option<u32>,
+    /// How long the classes of its spans are kept.
+    pub keep: Option<Keep>,
     /// Another currency; `Some(None)` takes it away.
     pub currency: Option<Option<Currency>>,
     /// Take the client's own cost where it sends one.
@@ -87,6 +92,16 @@ impl Meta {
             }
             project.retention_days = Some(days);
         }
+        if let Some(keep) = &patch.keep {
+            let days = keep.environments.values().chain(&keep.texts_days).chain(&keep.notable_days);
+            if days.clone().any(|days| !RETENTION.contains(days)) {
+                return Err(MetaError::Invalid(format!("keep: days from {} to {}", RETENTION.start(), RETENTION.end())));
+            }
+            if keep.environments.len() > ENVIRONMENTS || keep.environments.keys().any(|name| name.is_empty() || name.len() > 200) {
+                return Err(MetaError::Invalid(format!("keep: at most {ENVIRONMENTS} environments, each with a name")));
+            }
+            project.keep = keep.clone();
+        }
         if let Some(currency) = &patch.currency {
             project.currency = currency.as_ref().map(checked_currency).transpose()?;
         }
@@ -95,7 +110,7 @@ impl Meta {
         project.disabled = patch.disabled.unwrap_or(project.disabled);
         self.lock().execute(
             "UPDATE projects SET name = ?2, retention_days = ?3, currency_code = ?4, currency_rate = ?5, prefer_client_cost = ?6,
-             disabled = ?7, estimate_usage = ?8 WHERE id = ?1",
+             disabled = ?7, estimate_usage = ?8, keep = ?9 WHERE id = ?1",
             params![
                 id,
                 project.name,
@@ -104,7 +119,8 @@ impl Meta {
                 project.currency.as_ref().map(|currency| currency.rate),
                 project.prefer_client_cost,
                 project.disabled,
-                project.estimate_usage
+                project.estimate_usage,
+                serde_json::to_string(&project.keep).unwrap_or_default()
             ],
         )?;
         self.project(id)
@@ -160,6 +176,30 @@ impl Meta {
         let deleted = self.lock().execute("DELETE FROM keys WHERE project_id = ?1 AND id = ?2", params![project, key])?;
         self.refresh(true)?;
         if deleted == 1 { Ok(()) } else { Err(MetaError::NoKey { project, key }) }
+    }
+
+    /// Deletes a project with its keys, tokens and prices; what it holds is to be deleted before. Project 1 stays.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn delete_project(&self, id: u64) -> Result<(), MetaError> {
+        {
+            let mut connection = self.lock();
+            let transaction = connection.transaction()?;
+            if id == 1 {
+                transaction.execute("UPDATE projects SET first_span_us = NULL WHERE id = 1", [])?;
+            } else {
+                for table in ["keys", "tokens", "prices"] {
+                    transaction.execute(&format!("DELETE FROM {table} WHERE project_id = ?1"), [id])?;
+                }
+                transaction.execute("DELETE FROM projects WHERE id = ?1", [id])?;
+            }
+            transaction.execute("DELETE FROM pins WHERE project_id = ?1", [id])?;
+            transaction.commit()?;
+            crate::sqlite::empty_wal(&connection)?;
+        }
+        self.refresh(true).map(drop)
     }
 
     /// A project as it is now.

@@ -57,6 +57,11 @@ impl QueryError {
         !matches!(self, QueryError::Engine(_) | QueryError::Store(_))
     }
 
+    /// Whether it needs more memory than there is for questions.
+    pub fn is_of_memory(&self) -> bool {
+        matches!(self, QueryError::Engine(error) if matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)))
+    }
+
     /// Whether a file may be what could not be read.
     pub fn is_of_files(&self) -> bool {
         use DataFusionError as E;

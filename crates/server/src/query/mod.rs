@@ -17,6 +17,7 @@ mod cursor;
 mod days;
 mod detail;
 mod error;
+mod export;
 mod fields;
 pub mod filter;
 mod lists;
@@ -52,8 +53,8 @@ pub use measure::{Bucket, Measure};
 
 /// Footers of segments that are kept in memory, in bytes.
 const METADATA_CACHE: usize = 256 << 20;
-/// What the operators of all queries together may hold, in bytes.
-const MEMORY: usize = 1 << 30;
+/// What the operators of all queries together may hold, and those of exports, in bytes, where nobody says.
+const MEMORY: (usize, usize) = (1 << 30, 256 << 20);
 
 /// Rows of segments from which on sums are made of roll-ups.
 const LEAST_ROWS: u64 = 50_000;
@@ -64,6 +65,8 @@ pub struct Engine {
     runtime: Arc<RuntimeEnv>,
     /// Footers of segments of which single rows are read.
     footers: Arc<Footers>,
+    /// Where exports run: their memory is their own, so that they do not take the page's.
+    exports: Arc<RuntimeEnv>,
     /// Sums over segments with fewer rows are made from the rows: that is as fast, and percentiles are exact.
     least_rows: u64,
 }
@@ -113,9 +116,23 @@ impl Default for Engine {
 impl Engine {
     /// An engine with its own caches.
     pub fn new() -> Engine {
-        let built = RuntimeEnvBuilder::new().with_metadata_cache_limit(METADATA_CACHE).with_memory_limit(MEMORY, 1.0).build_arc();
-        // Only a folder for spilling could fail to be made; the defaults do without.
-        Engine { runtime: built.unwrap_or_default(), footers: Arc::default(), least_rows: LEAST_ROWS }
+        Engine::with_memory(MEMORY.0, MEMORY.1)
+    }
+
+    /// The same, with what the operators of all queries together, and those of exports, may hold in bytes.
+    pub fn with_memory(queries: usize, exports: usize) -> Engine {
+        let runtime = |memory: usize| {
+            let built =
+                RuntimeEnvBuilder::new().with_metadata_cache_limit(METADATA_CACHE.min(memory)).with_memory_limit(memory, 1.0).build_arc();
+            // Only a folder for spilling could fail to be made; the defaults do without.
+            built.unwrap_or_default()
+        };
+        Engine { runtime: runtime(queries), exports: runtime(exports), footers: Arc::default(), least_rows: LEAST_ROWS }
+    }
+
+    /// The same engine, working with what exports may hold.
+    fn for_exports(&self) -> Engine {
+        Engine { runtime: self.exports.clone(), ..self.clone() }
     }
 
     /// A project as it is in a snapshot. Costs nothing.

@@ -1,5 +1,7 @@
 //! Answers against an oracle that computes them from plain rows: of the buffer, of segments, of both.
 
+mod walls;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use hinomi_model::id::{SpanId, TraceId};

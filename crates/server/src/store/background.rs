@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::commit::Command;
 use super::error::StoreError;
+use super::retain::{Sweep, Swept};
 use super::state::{Shared, lock};
 use super::{check, compact, flush, mend, retain};
 
@@ -17,8 +18,10 @@ use super::{check, compact, flush, mend, retain};
 pub(super) enum Work {
     /// A buffer has been frozen.
     Flush,
-    /// Delete a project's spans that started before a time; the answer is how many.
-    DeleteBefore { project: u64, us: i64, reply: oneshot::Sender<Result<u64, StoreError>> },
+    /// Judge all spans in segments, and take away what is to go.
+    Sweep { sweep: Sweep, reply: oneshot::Sender<Result<Swept, StoreError>> },
+    /// Remove the oldest segments until so many bytes are free.
+    DropOldest { bytes: u64, reply: oneshot::Sender<Result<Swept, StoreError>> },
     /// Merge segments until nothing is left to merge; the answer is how many merges there were.
     Compact(oneshot::Sender<Result<usize, StoreError>>),
     /// End.
@@ -35,8 +38,11 @@ pub(super) fn run(shared: &Shared, work: &Receiver<Work>, commands: &mpsc::WeakS
     loop {
         match work.recv_timeout(tick) {
             Ok(Work::Flush) => failed_at = flush_now(shared),
-            Ok(Work::DeleteBefore { project, us, reply }) => {
-                let _ = reply.send(guarded(shared, || retain::delete_before(shared, project, us)));
+            Ok(Work::Sweep { sweep, reply }) => {
+                let _ = reply.send(guarded(shared, || retain::sweep(shared, &sweep)));
+            }
+            Ok(Work::DropOldest { bytes, reply }) => {
+                let _ = reply.send(guarded(shared, || retain::drop_oldest(shared, bytes)));
             }
             Ok(Work::Compact(reply)) => {
                 let _ = reply.send(guarded(shared, || {

@@ -255,18 +255,6 @@ impl Buffer {
         self.dead.insert(row);
     }
 
-    /// Marks all rows of which `condemned` says so; it is asked for a batch and gives row numbers in it. Returns how many died.
-    pub(super) fn kill_where(&mut self, condemned: impl Fn(&RecordBatch) -> Vec<u32>) -> u64 {
-        self.settle();
-        let before = self.dead.len();
-        for piece in &self.pieces {
-            for row in condemned(&piece.batch) {
-                self.dead.insert(piece.first + row);
-            }
-        }
-        (self.dead.len() - before) as u64
-    }
-
     /// Puts back what was found live, so that the next snapshot need not look for it again.
     pub(super) fn remember_live(&mut self, pieces: Vec<Piece>) {
         for piece in pieces {

@@ -44,7 +44,11 @@ impl<W: Write> Write for Summing<W> {
 }
 
 /// CRC-32C of a file.
-pub(super) fn crc_of(path: &Path) -> io::Result<u32> {
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub fn crc_of(path: &Path) -> io::Result<u32> {
     let mut file = File::open(path)?;
     let mut piece = vec![0; 1 << 20];
     let mut crc = 0;

@@ -27,9 +27,9 @@ const INPUTS: usize = 16;
 const ROWS: u64 = 500_000;
 
 /// One segment to merge, and its rows that are left out.
-struct Input {
-    segment: Arc<Segment>,
-    gone: Bits,
+pub(super) struct Input {
+    pub(super) segment: Arc<Segment>,
+    pub(super) gone: Bits,
 }
 
 /// Merges until there is nothing to merge.
@@ -143,7 +143,7 @@ fn gather(readers: &[Reader], chunk: &[RowKey]) -> Result<RecordBatch, Gather> {
 
 /// Puts the result in the place of the inputs. Rows of the inputs that died meanwhile, or whose successors are in a buffer only, are
 /// dead in the result.
-fn install(
+pub(super) fn install(
     shared: &Shared,
     inputs: &[Input],
     order: &[RowKey],

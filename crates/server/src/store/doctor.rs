@@ -105,6 +105,9 @@ pub fn examine(root: &Path, mut progress: impl FnMut(usize, usize)) -> Vec<Findi
 type Frames = (PathBuf, Vec<u64>);
 
 fn logs(root: &Path, findings: &mut Vec<Finding>) -> Vec<Frames> {
+    if !root.join("log").exists() {
+        return Vec::new();
+    }
     let files = match numbered(&root.join("log"), "log") {
         Ok(files) => files,
         Err(error) => {

@@ -95,6 +95,12 @@ impl Manifest {
         read(&self.connection, true, |id| folder.segment(id)).map_err(wrap("read the manifest", &self.path))
     }
 
+    /// Writes a copy of itself.
+    pub(super) fn copy_to(&self, target: &Path) -> Result<(), StoreError> {
+        let copied = self.connection.execute("VACUUM INTO ?", [target.to_string_lossy()]);
+        copied.map(drop).map_err(wrap("copy the manifest", target))
+    }
+
     /// Makes a change, durably.
     pub(super) fn commit(&mut self, change: &Change) -> Result<(), StoreError> {
         let path = self.path.clone();

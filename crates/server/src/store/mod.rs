@@ -32,6 +32,7 @@
 //! left out of a merge, only together with its successor**; `state::Live` keeps the three sorts of dead rows apart.
 
 mod background;
+mod backup;
 mod bits;
 mod buffer;
 mod check;
@@ -75,8 +76,11 @@ use hinomi_model::span::Span;
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 
 use background::Work;
+pub use backup::Copied;
+pub use check::crc_of;
 use commit::{Command, Frozen, Request, Revision};
 pub use error::StoreError;
+pub use retain::{Fate, Seen, Sweep, Swept};
 pub use room::free_bytes;
 use snapshot::Snapshot;
 use state::{Shared, lock};
@@ -369,37 +373,6 @@ impl Store {
     /// How the store is doing.
     pub fn stats(&self) -> Stats {
         self.shared.stats()
-    }
-
-    /// Deletes the spans of a project that started before a time, in microseconds since the Unix epoch. Returns how many.
-    ///
-    /// # Errors
-    ///
-    /// When a segment could not be read or the manifest not be written. Nothing has been deleted then.
-    pub async fn delete_before(&self, project: u64, us: i64) -> Result<u64, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        let senders = self.senders.as_ref().ok_or(StoreError::Closed)?;
-        senders.work.send(Work::DeleteBefore { project, us, reply }).map_err(|_| StoreError::Closed)?;
-        answer.await.map_err(|_| StoreError::Closed)?
-    }
-
-    /// Deletes what each project keeps no longer. `days` says for a project how many days it keeps spans; `None` is for ever.
-    ///
-    /// # Errors
-    ///
-    /// As [`delete_before`](Store::delete_before); projects before the failing one are done.
-    pub async fn retain(&self, days: impl Fn(u64) -> Option<u32>) -> Result<u64, StoreError> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now_us = i64::try_from(now.as_micros()).unwrap_or(i64::MAX);
-        let projects: std::collections::BTreeSet<u64> =
-            self.snapshot().segments.iter().flat_map(|view| view.segment.projects.iter().copied()).collect();
-        let mut deleted = 0;
-        for project in projects {
-            if let Some(days) = days(project) {
-                deleted += self.delete_before(project, now_us - i64::from(days) * 86_400_000_000).await?;
-            }
-        }
-        Ok(deleted)
     }
 
     /// Merges small segments until there is nothing to merge, and makes what is missing beside them, which otherwise happens by and by.

@@ -1,78 +1,306 @@
-//! Old spans are deleted: whole segments where nothing newer is in them, row by row elsewhere. The space of single rows comes back when
-//! their segment is merged.
+//! Rows that are to be kept no longer, or without their texts. Their segments are written anew without them and the old files removed, so
+//! that nothing of them is left on the disk.
 
-use arrow::array::{AsArray, RecordBatch};
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::compute::nullif;
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use hinomi_model::id::TraceId;
+use tokio::sync::oneshot;
 
+use super::background::Work;
 use super::bits::Bits;
+use super::compact::{Input, install};
 use super::error::StoreError;
 use super::manifest::Change;
-use super::segment::read::Reader;
+use super::segment::order::{KEY_COLUMNS, RowKey, keys};
+use super::segment::read::{Reader, ranges};
+use super::segment::write::write;
+use super::snapshot::Segment;
 use super::state::{Shared, lock};
+use super::{grams, rollup};
 
-/// Deletes the spans of a project that started before a time. Returns how many.
-///
-/// What is only in a buffer is hidden at once, but a restart before the next flush brings it back until the next call.
-pub(super) fn delete_before(shared: &Shared, project: u64, us: i64) -> Result<u64, StoreError> {
-    let candidates: Vec<_> = {
-        let state = lock(&shared.state);
-        let held = state.segments.iter().filter(|live| live.readable && live.segment.may_hold(project, i64::MIN, us));
-        held.map(|live| live.segment.clone()).collect()
-    };
-    let mut condemned: Vec<(u64, Bits)> = Vec::new();
-    for segment in candidates {
-        let all = 0..segment.rows as u32;
-        let rows: Bits = if segment.max_start_us < us && segment.projects == [project] {
-            all.collect()
-        } else {
-            let batch = Reader::open(&segment.path)?.columns(&[all], &["project_id", "start_time"])?;
-            starting_before(&batch, project, us).into_iter().collect()
-        };
-        condemned.push((segment.id, rows));
-    }
+/// Columns that hold what programs and models said: what goes where texts are kept for a shorter time than numbers.
+const TEXTS: [&str; 8] =
+    ["input_preview", "output_preview", "input_messages", "output_messages", "tool_definitions", "attributes", "reading", "joined"];
 
-    let _moving = lock(&shared.moving);
-    let mut change = Change::default();
-    let mut deleted = 0;
-    {
-        let mut state = lock(&shared.state);
-        for (id, rows) in &condemned {
-            let Some(live) = state.live(*id) else { continue };
-            let settled: Bits = live.settled().iter().chain(rows.iter()).collect();
-            let new = rows.iter().filter(|row| !live.dead.contains(*row)).count();
-            deleted += new as u64;
-            if settled.len() as u64 == live.segment.rows {
-                change.remove.push(*id);
-            } else if new > 0 {
-                change.dead.push((*id, settled));
-            }
-        }
-    }
-    if !change.remove.is_empty() || !change.dead.is_empty() {
-        lock(&shared.manifest).commit(&change)?;
-    }
-    let mut state = lock(&shared.state);
-    for (id, rows) in &condemned {
-        if let Some(live) = state.live(*id) {
-            live.delete(rows);
-        }
-    }
-    state.remove(&change.remove);
-    deleted += state.active.kill_where(|batch| starting_before(batch, project, us));
-    if let Some(frozen) = &mut state.frozen {
-        deleted += frozen.kill_where(|batch| starting_before(batch, project, us));
-    }
-    state.touch();
-    Ok(deleted)
+/// What is judged by, beside the key.
+const SEEN_COLUMNS: [&str; 2] = ["environment", "user_id"];
+/// Rows of which texts are looked for at a time.
+const CHUNK: usize = 4096;
+/// How long it is waited for readers of the old files.
+const READERS: Duration = Duration::from_secs(10);
+
+/// What is to become of a stored span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It stays.
+    Kept,
+    /// Its numbers stay.
+    WithoutTexts,
+    /// Nothing of it stays.
+    Gone,
 }
 
-/// The numbers of a project's rows that start before a time.
-fn starting_before(batch: &RecordBatch, project: u64, us: i64) -> Vec<u32> {
-    let (Some(projects), Some(starts)) = (batch.column_by_name("project_id"), batch.column_by_name("start_time")) else {
-        return Vec::new();
+/// What a span is judged by.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// The project.
+    pub project: u64,
+    /// The trace.
+    pub trace: TraceId,
+    /// When it started, in microseconds since the Unix epoch.
+    pub start_us: i64,
+    /// The environment.
+    pub environment: Option<&'a str>,
+    /// The user.
+    pub user: Option<&'a str>,
+}
+
+/// A judgement of all spans of some segments.
+pub struct Sweep {
+    /// Which segments may hold spans that do not stay as they are.
+    pub concerns: Box<dyn Fn(&Segment) -> bool + Send>,
+    /// What is to become of a span.
+    pub judge: Box<dyn Fn(&Seen) -> Fate + Send>,
+}
+
+impl std::fmt::Debug for Sweep {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sweep")
+    }
+}
+
+/// What a sweep did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Spans that are gone.
+    pub spans: u64,
+    /// Of those, how many of each project.
+    pub by_project: BTreeMap<u64, u64>,
+    /// Spans that lost their texts.
+    pub without_texts: u64,
+    /// Files that were removed, or written anew under another name.
+    pub files: Vec<PathBuf>,
+    /// Those of them that somebody still reads: they are removed when that ends.
+    pub still_read: Vec<PathBuf>,
+    /// Segments that may hold such spans and cannot be read.
+    pub unreadable: Vec<PathBuf>,
+    /// The latest start of what is gone; `None` where nothing is.
+    pub until_us: Option<i64>,
+}
+
+impl super::Store {
+    /// Judges all stored spans, those in memory too, and takes away what is to go. When it returns, nothing of that is in any file, but
+    /// for those of [`Swept::still_read`] and [`Swept::unreadable`].
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read or written. What was done until then is done.
+    pub async fn sweep(&self, sweep: Sweep) -> Result<Swept, StoreError> {
+        // What is in the log is in a segment then.
+        self.flush().await?;
+        self.take_away(|reply| Work::Sweep { sweep, reply }).await
+    }
+
+    /// Removes the oldest segments until so many bytes are free, but never the newest. What is in memory stays.
+    ///
+    /// # Errors
+    ///
+    /// When the manifest cannot be written. Nothing has been removed then.
+    pub async fn drop_oldest(&self, bytes: u64) -> Result<Swept, StoreError> {
+        self.take_away(|reply| Work::DropOldest { bytes, reply }).await
+    }
+
+    async fn take_away(&self, work: impl FnOnce(oneshot::Sender<Result<Swept, StoreError>>) -> Work) -> Result<Swept, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let senders = self.senders.as_ref().ok_or(StoreError::Closed)?;
+        senders.work.send(work(reply)).map_err(|_| StoreError::Closed)?;
+        let mut swept = answer.await.map_err(|_| StoreError::Closed)??;
+        let began = Instant::now();
+        loop {
+            // The snapshot that was taken last would hold them.
+            drop(self.snapshot());
+            swept.still_read = swept.files.iter().filter(|path| path.exists()).cloned().collect();
+            if swept.still_read.is_empty() || began.elapsed() > READERS {
+                return Ok(swept);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// Judges the spans of all segments, and writes those anew that do not stay as they are.
+pub(super) fn sweep(shared: &Shared, sweep: &Sweep) -> Result<Swept, StoreError> {
+    let mut swept = Swept::default();
+    let candidates: Vec<u64> = {
+        let state = lock(&shared.state);
+        let held = state.segments.iter().filter(|live| (sweep.concerns)(&live.segment));
+        swept.unreadable = held.clone().filter(|live| !live.readable).map(|live| live.segment.path.clone()).collect();
+        held.filter(|live| live.readable).map(|live| live.segment.id).collect()
     };
-    let projects = projects.as_primitive::<Int64Type>().values().iter();
-    let starts = starts.as_primitive::<TimestampMicrosecondType>().values().iter();
-    let rows = (0..).zip(projects.zip(starts));
-    rows.filter(|(_, (of, start))| **of as u64 == project && **start < us).map(|(row, _)| row).collect()
+    for id in candidates {
+        // Flushes go first: intake waits for them when it is fast.
+        super::flush::flush(shared)?;
+        one(shared, id, sweep, &mut swept)?;
+    }
+    Ok(swept)
+}
+
+/// What is to become of the rows of a segment.
+#[derive(Default)]
+struct Judged {
+    gone: Bits,
+    without_texts: Bits,
+}
+
+fn one(shared: &Shared, id: u64, sweep: &Sweep, swept: &mut Swept) -> Result<(), StoreError> {
+    let Some((segment, dead, settled, bare)) =
+        lock(&shared.state).live(id).map(|live| (live.segment.clone(), live.dead.clone(), live.settled(), live.without_texts))
+    else {
+        return Ok(());
+    };
+    let reader = Reader::open(&segment.path)?;
+    let columns: Vec<&str> = KEY_COLUMNS.iter().chain(&SEEN_COLUMNS).copied().collect();
+    let all = 0..segment.rows as u32;
+    let seen = reader.columns(std::slice::from_ref(&all), &columns)?;
+    let rows = keys(&seen, 0, 0);
+    let Judged { gone, mut without_texts } = judged(&seen, &rows, sweep);
+    // Most of what lost its texts did so before: it is looked at once after a start.
+    let count = without_texts.len();
+    if gone.len() == 0 && (count == bare || !has_texts(&reader, &without_texts)?) {
+        if let Some(live) = lock(&shared.state).live(id) {
+            live.without_texts = count;
+        }
+        return Ok(());
+    }
+    let order: Vec<RowKey> = rows.into_iter().filter(|row| !gone.contains(row.row) && !settled.contains(row.row)).collect();
+    if !order.is_empty() && !shared.has_room_for(segment.bytes) {
+        return Err(StoreError::DiskFull { path: segment.path.clone() });
+    }
+    let number = shared.new_segment_id();
+    let path = shared.folder.segment(number);
+    if count == bare {
+        without_texts = Bits::default();
+    }
+    let rows_of = |chunk: &[RowKey]| {
+        super::flush::flush(shared)?;
+        let batch = reader.all(&ranges(chunk.iter().map(|row| row.row)))?;
+        stripped(batch, chunk, &without_texts).map_err(|error| StoreError::segment("write", &path, error))
+    };
+    let written = match order.is_empty() {
+        true => None,
+        false => Some(write(&path, number, &order, shared.config.rows_per_group, rows_of)?),
+    };
+    let old = files(&segment);
+    let live_gone: Vec<u32> = gone.iter().filter(|row| !dead.contains(*row)).collect();
+    let input = Input { segment: segment.clone(), gone };
+    install(shared, std::slice::from_ref(&input), &order, written)?;
+    if let Some(live) = lock(&shared.state).live(number) {
+        live.without_texts = count;
+    }
+    let starts = seen.column_by_name("start_time").map(|starts| starts.as_primitive::<TimestampMicrosecondType>().clone());
+    let projects = seen.column_by_name("project_id").map(|projects| projects.as_primitive::<Int64Type>().clone());
+    for row in &live_gone {
+        swept.until_us = swept.until_us.max(starts.as_ref().map(|starts| starts.value(*row as usize)));
+        if let Some(projects) = &projects {
+            *swept.by_project.entry(projects.value(*row as usize) as u64).or_default() += 1;
+        }
+    }
+    swept.spans += live_gone.len() as u64;
+    swept.without_texts += without_texts.iter().filter(|row| !dead.contains(*row)).count() as u64;
+    swept.files.extend(old);
+    tracing::info!(segment = id, into = number, spans = live_gone.len(), left = order.len(), "store.swept");
+    Ok(())
+}
+
+/// A segment's file, and those beside it.
+fn files(segment: &Segment) -> Vec<PathBuf> {
+    let all = ["parquet", "ids", rollup::EXTENSION, grams::EXTENSION].map(|extension| segment.path.with_extension(extension));
+    all.into_iter().filter(|path| path.exists()).collect()
+}
+
+fn judged(seen: &RecordBatch, rows: &[RowKey], sweep: &Sweep) -> Judged {
+    let texts = |name: &str| seen.column_by_name(name).and_then(|column| column.as_string_view_opt());
+    let (environments, users) = (texts("environment"), texts("user_id"));
+    let mut judged = Judged::default();
+    for row in rows {
+        let at = row.row as usize;
+        let text = |column: Option<&'_ arrow::array::StringViewArray>| {
+            column.filter(|column| column.is_valid(at)).map(|column| column.value(at).to_owned())
+        };
+        let (environment, user) = (text(environments), text(users));
+        let one = Seen {
+            project: row.key.project,
+            trace: row.key.trace,
+            start_us: row.start_us,
+            environment: environment.as_deref(),
+            user: user.as_deref(),
+        };
+        match (sweep.judge)(&one) {
+            Fate::Kept => {}
+            Fate::WithoutTexts => drop(judged.without_texts.insert(row.row)),
+            Fate::Gone => drop(judged.gone.insert(row.row)),
+        }
+    }
+    judged
+}
+
+fn has_texts(reader: &Reader, rows: &Bits) -> Result<bool, StoreError> {
+    let rows: Vec<u32> = rows.iter().collect();
+    for chunk in rows.chunks(CHUNK) {
+        let batch = reader.columns(&ranges(chunk.iter().copied()), &TEXTS)?;
+        if batch.columns().iter().any(|column| column.null_count() < column.len()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The batch without the texts of some rows.
+fn stripped(batch: RecordBatch, chunk: &[RowKey], rows: &Bits) -> Result<RecordBatch, arrow::error::ArrowError> {
+    let mask: BooleanArray = chunk.iter().map(|row| Some(rows.contains(row.row))).collect();
+    if mask.true_count() == 0 {
+        return Ok(batch);
+    }
+    let texts: HashSet<&str> = TEXTS.into();
+    let columns = batch.schema_ref().fields().iter().zip(batch.columns()).map(|(field, column)| -> Result<ArrayRef, _> {
+        if texts.contains(field.name().as_str()) { nullif(column, &mask) } else { Ok(column.clone()) }
+    });
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    RecordBatch::try_new(batch.schema(), columns)
+}
+
+/// Removes the oldest segments until so many bytes are free.
+pub(super) fn drop_oldest(shared: &Shared, bytes: u64) -> Result<Swept, StoreError> {
+    let _moving = lock(&shared.moving);
+    let mut swept = Swept::default();
+    let mut change = Change::default();
+    {
+        let state = lock(&shared.state);
+        let mut oldest: Vec<_> = state.segments.iter().collect();
+        oldest.sort_by_key(|live| live.segment.max_start_us);
+        oldest.pop();
+        let mut freed = 0;
+        for live in oldest {
+            if freed >= bytes {
+                break;
+            }
+            let spans = live.segment.rows - live.dead.len() as u64;
+            freed += live.segment.bytes;
+            swept.spans += spans;
+            swept.until_us = swept.until_us.max(Some(live.segment.max_start_us));
+            swept.files.extend(files(&live.segment));
+            change.remove.push(live.segment.id);
+        }
+    }
+    if change.remove.is_empty() {
+        return Ok(swept);
+    }
+    lock(&shared.manifest).commit(&change)?;
+    lock(&shared.state).remove(&change.remove);
+    Ok(swept)
 }

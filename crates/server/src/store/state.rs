@@ -76,6 +76,8 @@ pub(super) struct Live {
     pub(super) readable: bool,
     /// False after a merge could not read it.
     pub(super) mergeable: bool,
+    /// How many rows are known to be without texts, of those that are to be.
+    pub(super) without_texts: usize,
     /// Whether its file has been read whole since the start, or was written since.
     pub(super) checked: bool,
     /// Rows that do not hold.
@@ -104,6 +106,7 @@ impl Live {
             ids: Arc::new(ids),
             readable: true,
             mergeable: true,
+            without_texts: 0,
             checked: true,
             dead,
             pending: Bits::default(),
@@ -123,14 +126,6 @@ impl Live {
             self.pending.insert(row);
             self.view = None;
         }
-    }
-
-    /// Marks rows as deleted.
-    pub(super) fn delete(&mut self, rows: &Bits) {
-        for row in rows.iter() {
-            self.dead.insert(row);
-        }
-        self.view = None;
     }
 
     fn view(&mut self) -> Arc<SegmentView> {

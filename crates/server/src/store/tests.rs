@@ -43,7 +43,7 @@ pub(super) fn latest_names_the_pipeline(nodes: &[Node]) -> Vec<Decision> {
     nodes.iter().map(decide).collect()
 }
 
-pub(super) fn span(trace: u128, id: u64, start_us: i64) -> Span {
+pub(crate) fn span(trace: u128, id: u64, start_us: i64) -> Span {
     Span {
         trace_id: TraceId(trace),
         span_id: SpanId(id),
@@ -225,29 +225,80 @@ async fn a_snapshot_stays_readable_when_its_segments_are_merged() {
     assert!(!old.exists() && !old.with_extension("ids").exists());
 }
 
+/// Takes away the spans of a project that start before a time.
+fn before(project: u64, us: i64) -> Sweep {
+    Sweep {
+        concerns: Box::new(move |segment| segment.may_hold(project, i64::MIN, us)),
+        judge: Box::new(move |seen| if seen.project == project && seen.start_us < us { Fate::Gone } else { Fate::Kept }),
+    }
+}
+
 #[tokio::test]
-async fn retention_deletes_what_is_old_and_nothing_else() {
+async fn a_sweep_takes_away_what_is_meant_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), small()).unwrap();
-    // One segment is old as a whole, one holds old and new spans of two projects, some are in the buffer.
+    // One segment goes as a whole, one holds old and new spans of two projects, some are in the buffer.
     let _ = store.append(1, vec![span(1, 1, 10), span(2, 1, 20)]).await.unwrap();
     store.flush().await.unwrap();
     let _ = store.append(1, vec![span(3, 1, 30), span(4, 1, 130)]).await.unwrap();
     let _ = store.append(2, vec![span(5, 1, 30)]).await.unwrap();
     store.flush().await.unwrap();
     let _ = store.append(1, vec![span(6, 1, 40), span(7, 1, 140)]).await.unwrap();
-    assert_eq!(store.delete_before(1, 100).await.unwrap(), 4);
+    let swept = store.sweep(before(1, 100)).await.unwrap();
+    assert_eq!((swept.spans, swept.until_us, swept.still_read.len()), (4, Some(40), 0));
+    assert!(swept.files.len() >= 9 && swept.files.iter().all(|path| !path.exists()), "{swept:?}");
     let traces = |store: &Store| rows(&store.snapshot()).into_keys().map(|key| (key.0, key.1.0)).collect::<Vec<_>>();
     assert_eq!(traces(&store), [(1, 4), (1, 7), (2, 5)]);
-    assert_eq!(store.stats().segments, 1);
-    assert_eq!(store.delete_before(1, 100).await.unwrap(), 0);
+    assert_eq!(store.sweep(before(1, 100)).await.unwrap(), Swept::default());
     store.close().await.unwrap();
     drop(store);
     let store = Store::open(dir.path(), small()).unwrap();
     assert_eq!(traces(&store), [(1, 4), (1, 7), (2, 5)]);
-    // By days: all of this is from 1970, and project 2 keeps everything.
-    assert_eq!(store.retain(|project| (project == 1).then_some(30)).await.unwrap(), 2);
-    assert_eq!(traces(&store), [(2, 5)]);
+    // What was taken away may come again.
+    assert_eq!(store.append(1, vec![span(1, 1, 10)]).await.unwrap().stored, 1);
+}
+
+#[tokio::test]
+async fn a_sweep_takes_texts_away_once_and_leaves_the_numbers() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), small()).unwrap();
+    let with_text =
+        |trace, start| Span { input_messages: piece(1, 1, 1).input_messages, user_id: Some("u".into()), ..span(trace, 1, start) };
+    let _ = store.append(1, vec![with_text(1, 10), with_text(2, 200)]).await.unwrap();
+    let sweep = || Sweep {
+        concerns: Box::new(|_| true),
+        judge: Box::new(|seen| if seen.start_us < 100 { Fate::WithoutTexts } else { Fate::Kept }),
+    };
+    let swept = store.sweep(sweep()).await.unwrap();
+    assert_eq!((swept.spans, swept.without_texts), (0, 1));
+    let seen = rows(&store.snapshot());
+    let texts: Vec<usize> = seen.values().map(|row| row.span.input_messages.len()).collect();
+    assert_eq!(texts, [0, 1]);
+    assert!(seen.values().all(|row| row.span.user_id.is_some() && !row.span.name.is_empty()));
+    assert_eq!(store.sweep(sweep()).await.unwrap(), Swept::default());
+    // After a start it is looked once more, and nothing is done.
+    store.close().await.unwrap();
+    drop(store);
+    let store = Store::open(dir.path(), small()).unwrap();
+    for _ in 0..2 {
+        assert_eq!(store.sweep(sweep()).await.unwrap(), Swept::default());
+    }
+}
+
+#[tokio::test]
+async fn the_oldest_go_first_and_the_newest_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), StoreConfig { merge_at: 100, ..small() }).unwrap();
+    for (trace, start) in [(1, 30), (2, 10), (3, 20)] {
+        let _ = store.append(1, vec![span(trace, 1, start)]).await.unwrap();
+        store.flush().await.unwrap();
+    }
+    let traces = |store: &Store| rows(&store.snapshot()).into_keys().map(|key| key.1.0).collect::<Vec<_>>();
+    let swept = store.drop_oldest(1).await.unwrap();
+    assert_eq!((swept.spans, swept.until_us, traces(&store)), (1, Some(10), vec![1, 3]));
+    assert_eq!(store.drop_oldest(u64::MAX).await.unwrap().spans, 1);
+    assert_eq!(store.drop_oldest(u64::MAX).await.unwrap().spans, 0);
+    assert_eq!(traces(&store), [1]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,8 +1,13 @@
 //! A data folder over the years: a disk that fills up, files that are damaged, and what `hinomi doctor` says.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
 
 use crate::envelopes::call;
 use crate::server::{Server, run};
@@ -127,4 +132,170 @@ fn the_doctor_says_what_it_cannot_look_at() {
     std::fs::write(&database, "no database at all, but longer than the header of one; ".repeat(20)).unwrap();
     let (said, error, status) = server.command(&["doctor"]);
     assert!(status == Some(1) && said.contains("scores.db is damaged"), "{said}{error}");
+}
+
+/// All spans of a project, by trace and span, as the API shows them.
+fn shown(server: &Server) -> BTreeMap<(String, String), Value> {
+    let mut found = BTreeMap::new();
+    let mut cursor = String::new();
+    loop {
+        let page = server.ask(&format!("/spans?limit=1000{cursor}"));
+        for span in page["spans"].as_array().unwrap() {
+            let id = |name: &str| span[name].as_str().unwrap().to_owned();
+            assert!(found.insert((id("trace_id"), id("span_id")), span.clone()).is_none(), "twice: {span}");
+        }
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return found,
+        }
+    }
+}
+
+#[test]
+fn a_backup_under_load_holds_what_was_acknowledged_before() {
+    let server = Server::start();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let next = AtomicU64::new(1);
+    let acknowledged = Mutex::new(BTreeSet::new());
+    let done = AtomicBool::new(false);
+    let mut before = Vec::new();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    let trace = next.fetch_add(1, Ordering::Relaxed);
+                    assert_eq!(server.envelope(call(u128::from(trace), "q", "a")).status, 200);
+                    acknowledged.lock().unwrap().insert(trace);
+                }
+            });
+        }
+        for target in ["one.tar", "two", "three.tar"] {
+            until("something has come in meanwhile", || acknowledged.lock().unwrap().len() > before.len() * 20 + 20);
+            before.push((target, acknowledged.lock().unwrap().clone()));
+            let (said, error, status) = server.command(&["backup", &path(target)]);
+            assert!(status == Some(0) && said.contains("(checked)"), "{said}{error}");
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    let (_, error, status) = server.command(&["backup", &path("one.tar")]);
+    assert!(status == Some(1) && error.contains("is there already"), "{error}");
+    let sent = next.load(Ordering::Relaxed);
+    for (target, acknowledged) in before {
+        let disk = tempfile::tempdir().unwrap();
+        let data = disk.path().join("data");
+        let (said, error, status) = run(&data, &["restore", &path(target), "--data", data.to_str().unwrap()]);
+        assert!(status == Some(0) && said.contains("every file is what was backed up"), "{said}{error}");
+        let (_, error, status) = run(&data, &["restore", &path(target), "--data", data.to_str().unwrap()]);
+        assert!(status == Some(1) && error.contains("is not empty"), "{error}");
+        let restored = Server::start_on(disk.path(), &[]);
+        let spans = shown(&restored);
+        let traces: BTreeSet<u64> = spans.keys().map(|(trace, _)| u64::from_str_radix(&trace[16..], 16).unwrap()).collect();
+        assert!(acknowledged.is_subset(&traces), "{:?} are lost", acknowledged.difference(&traces));
+        assert!(traces.iter().all(|trace| *trace < sent));
+        let (said, error, status) = restored.command(&["doctor"]);
+        assert_eq!(status, Some(0), "{said}{error}");
+        // The key holds, and what is sent again is known.
+        let again = *acknowledged.first().unwrap();
+        assert_eq!(restored.envelope(call(u128::from(again), "q", "a")).status, 200);
+        assert_eq!(shown(&restored).len(), spans.len());
+    }
+}
+
+#[test]
+fn a_backup_without_a_server_and_one_that_is_cut_off() {
+    let mut server = Server::start();
+    assert_eq!(server.envelope(call(1, "q", "a")).status, 200);
+    // The spans are in the log alone.
+    server.kill();
+    let folder = tempfile::tempdir().unwrap();
+    let (archive, other) = (folder.path().join("b.tar"), folder.path().join("other"));
+    let (said, error, status) = server.command(&["backup", archive.to_str().unwrap()]);
+    assert!(status == Some(0) && said.contains("3 spans"), "{said}{error}");
+    let bytes = std::fs::read(&archive).unwrap();
+    std::fs::write(&archive, &bytes[..bytes.len() / 2]).unwrap();
+    let (_, error, status) = run(&other, &["restore", archive.to_str().unwrap(), "--data", other.to_str().unwrap()]);
+    assert!(status == Some(1) && error.contains("cut off"), "{error}");
+    let (_, error, status) = run(&other, &["serve", "--listen", "127.0.0.1:0"]);
+    assert!(status == Some(1), "half a folder does not start: {error}");
+    let (_, error, status) = run(&other, &["restore", "/nowhere.tar", "--data", other.to_str().unwrap()]);
+    assert!(status == Some(1) && error.contains("is not there"), "{error}");
+}
+
+#[test]
+fn what_is_exported_comes_back_the_same() {
+    let server = Server::start();
+    for trace in 1..=30u64 {
+        let mut body = crate::envelopes::transaction(u128::from(trace), "質問, \"quoted\"\nand more", "an answer");
+        body["user"] = json!({ "id": format!("user-{}", trace % 3) });
+        body["environment"] = json!(if trace % 2 == 0 { "prod" } else { "dev" });
+        assert_eq!(server.envelope(crate::envelopes::of_item("transaction", &body)).status, 200);
+    }
+    // Some of them from segments, some from memory.
+    let folder = tempfile::tempdir().unwrap();
+    let (said, error, status) = server.command(&["backup", folder.path().join("x").to_str().unwrap()]);
+    assert_eq!(status, Some(0), "{said}{error}");
+    assert_eq!(server.envelope(call(31, "q", "a")).status, 200);
+    let expected = shown(&server);
+    for format in ["parquet", "jsonl", "csv"] {
+        let file = folder.path().join("spans").with_extension(format);
+        let file = file.to_str().unwrap();
+        let (said, error, status) = server.command(&["export", "--out", file]);
+        assert!(status == Some(0) && said.contains("93 spans"), "{said}{error}");
+        let other = Server::start();
+        let (said, error, status) = other.command(&["import", file]);
+        assert_eq!(
+            (status, said.trim()),
+            (Some(0), "93 spans read: 93 stored, 0 there already, 0 made one with what was there"),
+            "{error}"
+        );
+        assert_eq!(shown(&other), expected, "{format}");
+        for question in ["/summary", "/breakdown?by=user", "/breakdown?by=environment", "/traces?limit=100"] {
+            assert_eq!(other.ask(question), server.ask(question), "{format} {question}");
+        }
+        let detail = "/traces/00000000000000000000000000000005/spans/0000000000000003";
+        let of = |server: &Server| {
+            let mut detail = server.ask(detail);
+            // The one thing that is new.
+            detail.as_object_mut().unwrap().remove("received_at").unwrap();
+            detail
+        };
+        assert_eq!(of(&other), of(&server), "{format}");
+        let (said, ..) = other.command(&["import", file]);
+        assert!(said.contains("0 stored, 93 there already"), "{said}");
+        // Into another project they are other spans.
+        assert_eq!(other.command(&["project", "create", "copy"]).2, Some(0));
+        let (said, ..) = other.command(&["import", "--project", "2", file]);
+        assert!(said.contains("93 stored"), "{said}");
+    }
+    let part = folder.path().join("part.jsonl");
+    let (said, error, status) =
+        server.command(&["export", "--query", "user:user-1 environment:prod kind:llm", "--from", "-1d", "--out", part.to_str().unwrap()]);
+    assert!(status == Some(0) && said.contains("5 spans"), "{said}{error}");
+    let (_, error, status) = server.command(&["export", "--query", "nonsense:1", "--out", part.to_str().unwrap()]);
+    assert!(status == Some(1) && error.contains("nonsense"), "{error}");
+    let (_, error, status) = server.command(&["export", "--project", "7", "--out", part.to_str().unwrap()]);
+    assert!(status == Some(1) && error.contains("no such project"), "{error}");
+    std::fs::write(&part, "{\"trace_id\":1}").unwrap();
+    let (_, error, status) = server.command(&["import", part.to_str().unwrap()]);
+    assert!(status == Some(1) && error.contains("line 1 has no"), "{error}");
+}
+
+#[test]
+fn a_question_that_takes_too_long_is_given_up_and_intake_goes_on() {
+    let mut server = Server::start();
+    for trace in 1..=20 {
+        assert_eq!(server.envelope(call(trace, "q", "a")).status, 200);
+    }
+    server.set("HINOMI_QUERY_TIMEOUT_MS", "1");
+    server.restart();
+    let answer = server.get("/api/v1/projects/1/traces?q=model:gpt*");
+    assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (504, Some("timeout")), "{}", answer.text);
+    assert!(answer.text.contains("query_timeout_ms"), "{}", answer.text);
+    assert_eq!(server.envelope(call(30, "q", "a")).status, 200);
+    server.set("HINOMI_QUERY_TIMEOUT_MS", "60000");
+    server.restart();
+    assert_eq!(server.ask("/traces?q=model:gpt*&limit=100")["traces"].as_array().unwrap().len(), 21);
+    let (_, error, status) = run(&server.data(), &["config", "--data", "x"]);
+    assert_eq!((error.as_str(), status), ("", Some(0)));
 }

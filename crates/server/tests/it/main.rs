@@ -9,6 +9,7 @@ mod crash;
 mod deliveries;
 mod envelopes;
 mod explain;
+mod gone;
 mod ingest;
 mod keep;
 mod langfuse;

@@ -117,6 +117,12 @@ impl Server {
         assert!(Command::new("kill").args(["-9", &process.id().to_string()]).status().unwrap().success());
     }
 
+    /// Another value of an environment variable, from the next start on.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.variables.retain(|(known, _)| known != name);
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
     pub(crate) fn restart(&mut self) {
         self.kill();
         self.launch();

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A part of the server and the parts that it may use. `app` and `cli` put all together and may use any.
-const ARROWS: [(&str, &[&str]); 20] = [
+const ARROWS: [(&str, &[&str]); 24] = [
     ("store", &[]),
     ("errors", &["sqlite", "time"]),
     ("logs", &["sqlite", "time"]),
@@ -18,18 +18,22 @@ const ARROWS: [(&str, &[&str]); 20] = [
     ("sqlite", &[]),
     ("time", &[]),
     ("config", &[]),
+    ("memory", &["config"]),
     ("page", &[]),
     ("unread", &[]),
     ("prices", &["meta"]),
     ("reprice", &["query", "store"]),
-    ("ingest", &["config", "errors", "logs", "meta", "metrics", "outcomes", "scores", "sqlite", "store"]),
+    ("keeping", &["errors", "logs", "meta", "query", "scores", "sqlite", "store", "time"]),
+    ("transfer", &["store", "time"]),
+    ("backup", &["sqlite", "store", "time"]),
+    ("ingest", &["config", "errors", "logs", "memory", "meta", "metrics", "outcomes", "scores", "sqlite", "store"]),
     ("query", &["store", "time"]),
     ("alert", &["meta", "notify", "outcomes", "query", "sqlite", "store", "time"]),
     (
         "api",
         &[
-            "alert", "bills", "errors", "logs", "meta", "metrics", "notify", "outcomes", "prices", "query", "reprice", "scores", "sqlite",
-            "store", "time",
+            "alert", "backup", "bills", "errors", "keeping", "logs", "meta", "metrics", "notify", "outcomes", "prices", "query", "reprice",
+            "scores", "sqlite", "store", "time", "transfer",
         ],
     ),
 ];

@@ -39,6 +39,8 @@ export const traces = {
   'traces.hintMove': 'move',
   'traces.hintOpen': 'open',
   'traces.loading': 'More load as you scroll',
+  'traces.export': 'Export the spans:',
+  'traces.exportWhy': 'All spans of this range that the filter lets pass, with all their columns',
   'traces.end': 'That is all in this range',
   'traces.noneYet': 'No trace yet',
   'traces.noneYetWhy': 'Connect a program, and its first trace appears here by itself.',

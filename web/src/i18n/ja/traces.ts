@@ -39,6 +39,8 @@ export const traces = {
   'traces.hintMove': '移動',
   'traces.hintOpen': '開く',
   'traces.loading': 'スクロールすると続きを読み込みます',
+  'traces.export': 'スパンを書き出す:',
+  'traces.exportWhy': 'この期間のうちフィルターに合うすべてのスパン、全列つき',
   'traces.end': 'この期間はこれですべてです',
   'traces.noneYet': 'トレースはまだありません',
   'traces.noneYetWhy': 'プログラムを接続すると、最初のトレースが自動で表示されます。',

@@ -1,12 +1,13 @@
 import { expect, it } from 'vitest';
 import { patchOf } from './project-form';
 
-const draft = { name: ' tabi-desk ', days: '90', code: 'jpy', rate: '150', client: false, estimate: true, disabled: false };
+const draft = { name: ' tabi-desk ', days: '90', texts: '', notable: '180', environments: 'dev=7, a=b=400', code: 'jpy', rate: '150', client: false, estimate: true, disabled: false };
 
 it('sends trimmed, typed values', () => {
   expect(patchOf(draft)).toEqual({
     name: 'tabi-desk',
     retention_days: 90,
+    keep: { environments: { dev: 7, 'a=b': 400 }, texts_days: null, notable_days: 180 },
     currency: { code: 'JPY', rate: 150 },
     prefer_client_cost: false,
     estimate_usage: true,
@@ -21,3 +22,7 @@ it.each([{ rate: '0' }, { rate: 'x' }, { rate: 'Infinity' }, { code: 'YENS' }, {
 );
 
 it.each(['0', '1.5', '', '99999', 'ninety'])('refuses %s days', (days) => expect(patchOf({ ...draft, days })).toBe('settings.badDays'));
+
+it.each([{ texts: '0' }, { notable: 'x' }, { environments: 'dev' }, { environments: '=7' }, { environments: 'dev=0' }])('refuses %o', (wrong) =>
+  expect(patchOf({ ...draft, ...wrong })).toBe('settings.badDays'),
+);

@@ -8,6 +8,9 @@ import { ErrorPart } from '../../parts/states';
 interface Draft {
   name: string;
   days: string;
+  texts: string;
+  notable: string;
+  environments: string;
   code: string;
   rate: string;
   client: boolean;
@@ -18,6 +21,11 @@ interface Draft {
 const draftOf = (project: Project): Draft => ({
   name: project.name,
   days: String(project.retention_days),
+  texts: project.keep.texts_days?.toString() ?? '',
+  notable: project.keep.notable_days?.toString() ?? '',
+  environments: Object.entries(project.keep.environments)
+    .map(([name, days]) => `${name}=${days}`)
+    .join(', '),
   code: project.currency?.code ?? '',
   rate: project.currency ? String(project.currency.rate) : '',
   client: project.prefer_client_cost,
@@ -29,16 +37,35 @@ const MAX_DAYS = 3650;
 
 type Problem = 'settings.badRate' | 'settings.badDays';
 
+const isDays = (days: number) => Number.isInteger(days) && days >= 1 && days <= MAX_DAYS;
+
+/** `dev=7, audit=400` as days by environment; null where it cannot be read. */
+function environmentsOf(text: string): Record<string, number> | null {
+  const entries = text
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter(Boolean)
+    .map((entry) => {
+      const at = entry.lastIndexOf('=');
+      return [entry.slice(0, Math.max(at, 0)).trim(), Number(entry.slice(at + 1))] as const;
+    });
+  return entries.every(([name, days]) => name && isDays(days)) ? Object.fromEntries(entries) : null;
+}
+
 /** What the server is asked to change, or what is wrong with it. */
 export function patchOf(draft: Draft): ProjectPatch | Problem {
   const days = Number(draft.days);
-  if (!Number.isInteger(days) || days < 1 || days > MAX_DAYS) return 'settings.badDays';
+  const texts = draft.texts.trim() ? Number(draft.texts) : null;
+  const notable = draft.notable.trim() ? Number(draft.notable) : null;
+  const environments = environmentsOf(draft.environments);
+  if ([days, texts ?? 1, notable ?? 1].some((value) => !isDays(value)) || environments === null) return 'settings.badDays';
   const code = draft.code.trim().toUpperCase();
   const rate = Number(draft.rate);
   if (code && (!/^[A-Z]{3}$/.test(code) || !(rate > 0) || !Number.isFinite(rate))) return 'settings.badRate';
   return {
     name: draft.name.trim(),
     retention_days: days,
+    keep: { environments, texts_days: texts, notable_days: notable },
     currency: code ? { code, rate } : null,
     prefer_client_cost: draft.client,
     estimate_usage: draft.estimate,
@@ -98,6 +125,46 @@ export function ProjectForm({ project }: { project: Project }) {
         />{' '}
         {t('settings.days')}
         <p>{t('settings.retentionWhy')}</p>
+      </div>
+
+      <label htmlFor="p-texts">{t('settings.textsDays')}</label>
+      <div>
+        <input
+          className="field short"
+          id="p-texts"
+          inputMode="numeric"
+          value={draft.texts}
+          placeholder={draft.days}
+          onChange={(event) => set({ texts: event.target.value })}
+        />{' '}
+        {t('settings.days')}
+        <p>{t('settings.textsDaysWhy')}</p>
+      </div>
+
+      <label htmlFor="p-notable">{t('settings.notableDays')}</label>
+      <div>
+        <input
+          className="field short"
+          id="p-notable"
+          inputMode="numeric"
+          value={draft.notable}
+          placeholder={draft.days}
+          onChange={(event) => set({ notable: event.target.value })}
+        />{' '}
+        {t('settings.days')}
+        <p>{t('settings.notableDaysWhy')}</p>
+      </div>
+
+      <label htmlFor="p-environments">{t('settings.environmentDays')}</label>
+      <div>
+        <input
+          className="field"
+          id="p-environments"
+          value={draft.environments}
+          placeholder="dev=7, audit=400"
+          onChange={(event) => set({ environments: event.target.value })}
+        />
+        <p>{t('settings.environmentDaysWhy')}</p>
       </div>
 
       <label htmlFor="p-code">{t('settings.currency')}</label>

@@ -16,6 +16,7 @@ import { useMe } from '../../project';
 import { useRange, useReader } from '../../reader';
 import { InBar } from '../../shell/bar-slots';
 import { useTitle } from '../../shell/title';
+import { Deletions } from './deletions';
 import { categoryText } from './words';
 import './system.css';
 
@@ -61,6 +62,7 @@ export default function System() {
       {data && <Figures facts={data} />}
       {project && <Outcomes project={project} projects={projects} />}
       {project && <Better project={project} />}
+      <Deletions />
     </>
   );
 }
@@ -97,7 +99,9 @@ function Figures({ facts }: { facts: Facts }) {
         <br />
         <code title={t('system.dataDir')}>{facts.data_dir}</code>
       </Figure>
-      <Figure label={t('system.memory')} value={<Num v={format.bytes(facts.memory_bytes)} />} />
+      <Figure label={t('system.memory')} value={<Num v={format.bytes(facts.memory_bytes)} />}>
+        {t('system.memoryLimit', { n: plain(format.bytes(facts.memory_limit_bytes)) })}
+      </Figure>
       <Figure label={t('system.uptime')} value={<Duration ms={facts.uptime_s * 1000} />}>
         {t('system.version', { version: facts.version })}
       </Figure>

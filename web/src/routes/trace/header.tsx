@@ -11,6 +11,7 @@ import { only } from '../../query';
 import { useReader } from '../../reader';
 import { useLooking } from './context';
 import { shares, strip, type Share } from './model/shares';
+import { Keeping } from './keeping';
 import { PaceChip } from './speed';
 
 /** What this was, and its figures, before any detail. */
@@ -80,6 +81,7 @@ export const Header = memo(function Header({ arriving }: { arriving: boolean }) 
             </code>
             <CopyIcon text={trace.trace_id} label={t('trace.copyId')} />
           </span>
+          <Keeping />
         </div>
       </div>
       <Figures />

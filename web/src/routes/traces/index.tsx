@@ -1,7 +1,7 @@
 import * as Popover from '@radix-ui/react-popover';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { useCallback, useMemo, useRef } from 'react';
-import { ApiError } from '../../api/client';
+import { ApiError, withParams } from '../../api/client';
 import type { Scope } from '../../api/queries';
 import { useT } from '../../i18n';
 import { FilterBar } from '../../parts/filter-bar';
@@ -17,6 +17,9 @@ import { Histogram } from './histogram';
 import { List } from './list';
 import { NEWEST, usePages, type Of } from './paging';
 import './traces.css';
+
+/** Forms in which the spans of what is shown can be taken away. */
+const FORMATS = ['parquet', 'jsonl', 'csv'];
 
 /** Near enough to the top that new rows are what is looked at. */
 const TOP_PX = 240;
@@ -124,6 +127,14 @@ export default function Traces() {
               <div className="hint2">
                 <span className="keys">
                   <kbd>j</kbd> <kbd>k</kbd> {t('traces.hintMove')} <kbd>Enter</kbd> {t('traces.hintOpen')}
+                </span>
+                <span className="exports" title={t('traces.exportWhy')}>
+                  {t('traces.export')}
+                  {FORMATS.map((format) => (
+                    <a key={format} className="act" href={withParams(`/api/v1/projects/${project.id}/export`, { ...scope, format })} download>
+                      {format}
+                    </a>
+                  ))}
                 </span>
                 {query.isFetchNextPageError ? (
                   <button type="button" className="btn" onClick={() => void fetchNextPage()}>

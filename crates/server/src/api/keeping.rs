@@ -1,0 +1,109 @@
+//! What is kept longer, and what is deleted before its time.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use hinomi_model::langfuse;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::access::{Caller, Of};
+use super::{Api, ApiError};
+use crate::keeping::{self, KeepError, Receipt, Subject};
+use crate::store::StoreError;
+
+/// Marks a trace: it stays, whatever its age. Only the disk budget and a deletion take it away.
+#[utoipa::path(put, path = "/projects/{project}/traces/{trace}/pin", tag = "traces",
+    params(("project" = u64, Path), ("trace" = String, Path)),
+    responses((status = 204, description = "marked"), (status = 404, body = super::error::Body)))]
+pub(super) async fn pin(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    Path((_project, trace)): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    of.caller.check_admin()?;
+    let id = langfuse::trace_id(&trace);
+    api.ask(of.project).trace(&id, None).await?.ok_or_else(|| ApiError::no_span("trace"))?;
+    super::projects::change(&api, move |meta| meta.pin(of.project, id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Takes the mark away.
+#[utoipa::path(delete, path = "/projects/{project}/traces/{trace}/pin", tag = "traces",
+    params(("project" = u64, Path), ("trace" = String, Path)),
+    responses((status = 204, description = "not marked any more")))]
+pub(super) async fn unpin(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    Path((_project, trace)): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    of.caller.check_admin()?;
+    let id = langfuse::trace_id(&trace);
+    super::projects::change(&api, move |meta| meta.unpin(of.project, [id])).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Deletes a trace with its errors, scores and lines of logs, from every file. What its programs send of it later is stored again.
+#[utoipa::path(delete, path = "/projects/{project}/traces/{trace}", tag = "deletion",
+    params(("project" = u64, Path), ("trace" = String, Path)),
+    responses((status = 200, body = Receipt), (status = 404, body = super::error::Body)))]
+pub(super) async fn delete_trace(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    Path((_project, trace)): Path<(String, String)>,
+) -> Result<Json<Receipt>, ApiError> {
+    of.caller.check_admin()?;
+    erase(&api, of.project, Subject::Trace(langfuse::trace_id(&trace))).await
+}
+
+/// Deletes what a user did: the spans that name the user, those of the same traces that name nobody, and what belongs to these traces; from every
+/// file.
+#[utoipa::path(delete, path = "/projects/{project}/users/{user}", tag = "deletion",
+    params(("project" = u64, Path), ("user" = String, Path)),
+    responses((status = 200, body = Receipt), (status = 404, body = super::error::Body)))]
+pub(super) async fn delete_user(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    Path((_project, user)): Path<(String, String)>,
+) -> Result<Json<Receipt>, ApiError> {
+    of.caller.check_admin()?;
+    erase(&api, of.project, Subject::User(user)).await
+}
+
+/// Deletes a project with everything in it, from every file. Project 1 is emptied and stays.
+#[utoipa::path(delete, path = "/projects/{project}", tag = "deletion", params(("project" = u64, Path)),
+    responses((status = 200, body = Receipt), (status = 404, body = super::error::Body)))]
+pub(super) async fn delete_project(State(api): State<Arc<Api>>, of: Of) -> Result<Json<Receipt>, ApiError> {
+    of.caller.check_admin()?;
+    erase(&api, of.project, Subject::Project).await
+}
+
+async fn erase(api: &Arc<Api>, project: u64, subject: Subject) -> Result<Json<Receipt>, ApiError> {
+    // It goes on when the client goes away: half a deletion has no receipt.
+    let places = api.places();
+    let work = tokio::spawn(async move { keeping::erase(&places, project, subject).await });
+    match work.await.map_err(ApiError::internal)? {
+        Ok(receipt) => Ok(Json(receipt)),
+        Err(KeepError::Meta(error)) => Err(error.into()),
+        Err(error @ KeepError::Store(StoreError::DiskFull { .. } | StoreError::Closed)) => Err(ApiError::unavailable(error.to_string())),
+        Err(error) => Err(ApiError::internal(error)),
+    }
+}
+
+/// Receipts.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Deletions {
+    /// The newest first, at most 1000.
+    deletions: Vec<Receipt>,
+}
+
+/// What was deleted before its time, with a receipt for each. For those who may see all projects.
+#[utoipa::path(get, path = "/deletions", tag = "deletion", responses((status = 200, body = Deletions)))]
+pub(super) async fn list(State(api): State<Arc<Api>>, caller: Caller) -> Result<Json<Deletions>, ApiError> {
+    caller.check_admin()?;
+    let texts = super::projects::change(&api, |meta| meta.receipts()).await?;
+    let deletions = texts.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
+    Ok(Json(Deletions { deletions }))
+}

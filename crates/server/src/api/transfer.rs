@@ -1,0 +1,194 @@
+//! Spans taken out as a file, and taken in again; and all of the data folder as a backup.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use futures::StreamExt;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+use utoipa::{IntoParams, ToSchema};
+
+use super::access::{Caller, Of};
+use super::ask::{Asked, Narrow};
+use super::{Api, ApiError};
+use crate::backup;
+use crate::query::{Project, Scope};
+use crate::store::{Prepared, StoreError};
+use crate::transfer::{Format, Writer, rows};
+
+/// How many spans follow, for a bar of progress.
+pub(crate) const SPANS: &str = "x-hinomi-spans";
+/// Largest body of an import.
+const LARGEST: usize = 64 << 20;
+/// Pieces that wait for a slow client.
+const PIECES: usize = 4;
+/// Bytes of a backup that are handed on together.
+const PIECE: usize = 1 << 20;
+
+/// The form of an export.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct As {
+    /// `parquet`, `jsonl` (one JSON object a line) or `csv`. Left out: `jsonl`.
+    format: Option<String>,
+}
+
+/// The spans of a range and a filter as a file, with all their columns, in any order. The header `x-hinomi-spans` says how many. An answer that
+/// breaks off is not whole.
+#[utoipa::path(get, path = "/projects/{project}/export", tag = "transfer", params(("project" = u64, Path), Narrow, As),
+    responses((status = 200, description = "the file"), (status = 400, body = super::error::Body)))]
+pub(super) async fn export(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    Asked(narrow): Asked<Narrow>,
+    Asked(form): Asked<As>,
+) -> Result<Response, ApiError> {
+    let format: Format =
+        form.format.as_deref().unwrap_or("jsonl").parse().map_err(|reason: String| ApiError::bad_request("bad_parameter", reason))?;
+    let scope = narrow.scope()?;
+    let asked = api.ask(of.project);
+    let count = asked.count(&scope).await?;
+    let permit = api.exports.clone().acquire_owned().await.map_err(ApiError::internal)?;
+    let writer = Writer::new(format).map_err(ApiError::internal)?;
+    let (to, pieces) = mpsc::channel(PIECES);
+    // A thread of its own, with all that the engine does for it: the page's questions have the others.
+    let run = move || {
+        let _permit = permit;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let done = runtime.map_err(|error| error.to_string()).and_then(|runtime| runtime.block_on(exported(&asked, &scope, writer, &to)));
+        if let Err(error) = done {
+            tracing::error!(error, "api.export_broke_off");
+            let _ = to.blocking_send(Err(io::Error::other(error)));
+        }
+    };
+    std::thread::Builder::new().name("export".into()).spawn(run).map_err(ApiError::internal)?;
+    let name = format!("spans-of-project-{}.{}", of.project, format.extension());
+    let mut response = streamed(pieces, format.media_type(), &name);
+    response.headers_mut().insert(HeaderName::from_static(SPANS), HeaderValue::from(count));
+    Ok(response)
+}
+
+/// Hands the bytes of an export on, until nobody wants them any more.
+async fn exported(asked: &Project, scope: &Scope, mut writer: Writer, to: &mpsc::Sender<io::Result<Bytes>>) -> Result<(), String> {
+    let mut batches = asked.rows(scope).await.map_err(|error| error.to_string())?;
+    while let Some(batch) = batches.next().await {
+        let bytes = writer.write(&batch.map_err(|error| error.to_string())?).map_err(|error| error.to_string())?;
+        if !bytes.is_empty() && to.send(Ok(Bytes::from(bytes))).await.is_err() {
+            return Ok(());
+        }
+    }
+    let _ = to.send(Ok(Bytes::from(writer.finish().map_err(|error| error.to_string())?))).await;
+    Ok(())
+}
+
+fn streamed(pieces: mpsc::Receiver<io::Result<Bytes>>, media_type: &'static str, name: &str) -> Response {
+    let pieces = futures::stream::unfold(pieces, |mut pieces| async move { Some((pieces.recv().await?, pieces)) });
+    let mut response = Body::from_stream(pieces).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    if let Ok(disposition) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
+        headers.insert(header::CONTENT_DISPOSITION, disposition);
+    }
+    response
+}
+
+/// What became of an import.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Imported {
+    /// Spans that were read.
+    read: usize,
+    /// Those of them that are new.
+    stored: usize,
+    /// Those that were there already, by project, trace id and span id.
+    duplicates: usize,
+    /// Those that were made one with what is stored under their id.
+    joined: usize,
+}
+
+/// Takes in spans that were exported: one JSON object a line, at most 64 MB. All of them or, where a line cannot be read, none. Sent again,
+/// nothing changes.
+#[utoipa::path(post, path = "/projects/{project}/import", tag = "transfer", params(("project" = u64, Path)),
+    request_body(content = String, content_type = "application/x-ndjson"),
+    responses((status = 200, body = Imported), (status = 400, body = super::error::Body)))]
+pub(super) async fn import(State(api): State<Arc<Api>>, of: Of, body: Body) -> Result<Json<Imported>, ApiError> {
+    of.caller.check_admin()?;
+    let body = axum::body::to_bytes(body, LARGEST).await.map_err(|error| {
+        ApiError::bad_request("body_too_large", format!("the body broke off or is larger than {LARGEST} bytes: {error}"))
+            .hint("`hinomi import` sends a file in parts.")
+    })?;
+    let project = of.project;
+    let prepare = move || -> Result<_, ApiError> {
+        let unreadable =
+            |reason: String| ApiError::bad_request("bad_import", reason).hint("Send lines as `hinomi export --format jsonl` writes them.");
+        let text = std::str::from_utf8(&body).map_err(|error| unreadable(format!("the body is no UTF-8: {error}")))?;
+        let mut rows = rows(text, 1).map_err(unreadable)?;
+        for row in &mut rows {
+            // What its trace says of a span is asked anew.
+            row.locally().apply(&mut row.span);
+        }
+        let read = rows.len();
+        let prepared = Prepared::new(project, rows.into_iter().map(|row| row.span).collect());
+        Ok((read, prepared.map_err(failed)?))
+    };
+    let (read, prepared) = tokio::task::spawn_blocking(prepare).await.map_err(ApiError::internal)??;
+    let appended = api.store.commit(prepared).await.map_err(failed)?;
+    if appended.stored > 0 {
+        super::projects::change(&api, move |meta| meta.saw_first_span(project)).await?;
+    }
+    Ok(Json(Imported { read, stored: appended.stored, duplicates: appended.duplicates, joined: appended.joined }))
+}
+
+fn failed(error: StoreError) -> ApiError {
+    match error {
+        StoreError::Unfit { .. } => ApiError::bad_request("unfit", error.to_string()),
+        StoreError::Busy { .. } | StoreError::DiskFull { .. } | StoreError::DiskLow { .. } => ApiError::unavailable(error.to_string()),
+        other => ApiError::internal(other),
+    }
+}
+
+/// All of the data folder at this moment, as a tar archive that `hinomi restore` reads. For those who may change things: keys of programs and
+/// secrets of targets are in it.
+#[utoipa::path(get, path = "/backup", tag = "transfer", responses((status = 200, description = "the archive")))]
+pub(super) async fn backup(State(api): State<Arc<Api>>, caller: Caller) -> Result<Response, ApiError> {
+    caller.check_admin()?;
+    let plan = backup::plan(&api.store, &api.data).await.map_err(|error| {
+        tracing::error!(error = format!("{error:#}"), "api.backup_failed");
+        ApiError::unavailable(format!("no backup could be made: {error:#}"))
+    })?;
+    let length = plan.length().map_err(ApiError::internal)?;
+    let (to, pieces) = mpsc::channel(PIECES);
+    tokio::task::spawn_blocking(move || {
+        let began = std::time::Instant::now();
+        let files = plan.contents().files.len();
+        match plan.write(io::BufWriter::with_capacity(PIECE, Pieces(to.clone()))) {
+            Ok(()) => tracing::info!(files, bytes = length, duration_ms = began.elapsed().as_millis() as u64, "backup.written"),
+            Err(error) => {
+                tracing::warn!(%error, "backup.broke_off");
+                let _ = to.blocking_send(Err(error));
+            }
+        }
+    });
+    let mut response = streamed(pieces, "application/x-tar", "hinomi-backup.tar");
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    Ok(response)
+}
+
+/// Hands pieces on to an answer.
+struct Pieces(mpsc::Sender<io::Result<Bytes>>);
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let gone = |_| io::Error::new(io::ErrorKind::BrokenPipe, "nobody reads the archive any more");
+        self.0.blocking_send(Ok(Bytes::copy_from_slice(bytes))).map_err(gone)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,185 @@
+//! A backup read: checked, unpacked as it is, or made a data folder again.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+
+use super::{Contents, Entry, FORMAT, LIST};
+use crate::store::doctor::{self, Severity};
+
+/// Bytes of the list at most.
+const LONGEST_LIST: u64 = 256 << 20;
+
+/// What was restored.
+#[derive(Debug)]
+pub struct Restored {
+    /// What the backup held.
+    pub contents: Contents,
+    /// Bytes of all files.
+    pub bytes: u64,
+}
+
+/// Reads an archive to its end and checks each file against the list.
+///
+/// # Errors
+///
+/// When it is no backup, is cut off, or a file is not what it was.
+pub fn verify(archive: impl Read) -> anyhow::Result<Contents> {
+    each(archive, |_, _| Ok(Box::new(io::sink())))
+}
+
+/// Unpacks an archive into a folder that is empty, list included, checking each file.
+///
+/// # Errors
+///
+/// As [`verify`], and when the folder is not empty or cannot be written.
+pub fn unpack(archive: impl Read, folder: &Path) -> anyhow::Result<Contents> {
+    make_empty(folder)?;
+    let contents = each(archive, |name, _| durable(&folder.join(name)))?;
+    let list = serde_json::to_vec_pretty(&contents)?;
+    durable(&folder.join(LIST))?.write_all(&list)?;
+    Ok(contents)
+}
+
+/// Makes a data folder of a backup: an archive, or what [`unpack`] made of one. `archive` is asked for the bytes of the archive where `source` is
+/// no folder.
+///
+/// # Errors
+///
+/// As [`unpack`], and when what came of it is not whole. The folder is not to be used then: it has no manifest.
+pub fn restore(source: &Path, archive: impl FnOnce() -> anyhow::Result<Box<dyn Read>>, data: &Path) -> anyhow::Result<Restored> {
+    make_empty(data)?;
+    // Whatever breaks off, a folder without a manifest is no data folder.
+    let place = |name: &str| data.join(if name == "manifest.db" { "manifest.db.new" } else { name });
+    let contents = if source.is_dir() { from_folder(source, &place)? } else { each(archive()?, |name, _| durable(&place(name)))? };
+    std::fs::rename(place("manifest.db"), data.join("manifest.db")).context("the backup has no manifest")?;
+    File::open(data)?.sync_all()?;
+    let problems: Vec<String> = doctor::examine(data, |_, _| {})
+        .into_iter()
+        .filter(|finding| finding.severity == Severity::Problem)
+        .map(|finding| finding.what)
+        .collect();
+    if !problems.is_empty() {
+        bail!("the backup was damaged when it was made: {}", problems.join("; "));
+    }
+    Ok(Restored { bytes: contents.files.iter().map(|file| file.bytes).sum(), contents })
+}
+
+/// A file that is made, for its owner alone. What is written to it is durable when it is dropped; a failure then shows when it is checked.
+fn durable(path: &Path) -> anyhow::Result<Box<dyn Write>> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path).with_context(|| format!("cannot make {}", path.display()))?;
+    Ok(Box::new(Durable(BufWriter::with_capacity(1 << 20, file))))
+}
+
+struct Durable(BufWriter<File>);
+
+impl Write for Durable {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    /// Brings it to the disk.
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()?;
+        self.0.get_ref().sync_all()
+    }
+}
+
+/// Makes a folder, for its owner alone, or finds it empty.
+fn make_empty(folder: &Path) -> anyhow::Result<()> {
+    if folder.exists() {
+        let mut entries = std::fs::read_dir(folder).with_context(|| format!("{} is no folder that can be used", folder.display()))?;
+        ensure!(entries.next().is_none(), "{} is not empty; name a folder that is, or that is not there yet", folder.display());
+        return Ok(());
+    }
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).with_context(|| format!("cannot make {}", folder.display()))
+}
+
+fn from_folder(source: &Path, place: &dyn Fn(&str) -> PathBuf) -> anyhow::Result<Contents> {
+    let list = source.join(LIST);
+    let text = std::fs::read(&list).with_context(|| format!("{} is no backup: {} cannot be read", source.display(), list.display()))?;
+    let contents = read_list(&text)?;
+    for entry in &contents.files {
+        let path = source.join(&entry.name);
+        let from = File::open(&path).with_context(|| format!("{} is not whole: {} cannot be read", source.display(), entry.name))?;
+        copy(from, durable(&place(&entry.name))?, entry)?;
+    }
+    Ok(contents)
+}
+
+fn read_list(text: &[u8]) -> anyhow::Result<Contents> {
+    #[derive(serde::Deserialize)]
+    struct Format {
+        format: u32,
+    }
+    let Format { format } = serde_json::from_slice(text).context("it is no backup: its list cannot be read")?;
+    ensure!(format <= FORMAT, "the backup is of a newer version (format {format}, known here up to {FORMAT}); use that version");
+    let contents: Contents = serde_json::from_slice(text).context("it is no backup: its list cannot be read")?;
+    for entry in &contents.files {
+        // An archive from somewhere must not write beside the folder.
+        let plain = Path::new(&entry.name).components().all(|part| matches!(part, Component::Normal(_)));
+        ensure!(plain && !entry.name.is_empty() && entry.name != LIST, "the backup names a file {:?}, which cannot be", entry.name);
+    }
+    Ok(contents)
+}
+
+/// Reads an archive and copies each file to where `place` says, checking it.
+fn each(archive: impl Read, place: impl Fn(&str, &Entry) -> anyhow::Result<Box<dyn Write>>) -> anyhow::Result<Contents> {
+    let mut archive = tar::Archive::new(archive);
+    let mut entries = archive.entries().context("it is no backup")?;
+    let first = entries.next().context("it is no backup: it is empty")?.context("it is no backup")?;
+    ensure!(first.path()?.as_os_str() == LIST, "it is no backup of Hinomi: its first file is {:?}", first.path()?.display().to_string());
+    let mut text = Vec::new();
+    first.take(LONGEST_LIST).read_to_end(&mut text).context("the backup is cut off")?;
+    let contents = read_list(&text)?;
+    let mut awaited: HashMap<&str, &Entry> = contents.files.iter().map(|entry| (entry.name.as_str(), entry)).collect();
+    for found in entries {
+        let found = found.context("the backup is cut off or damaged")?;
+        let name = found.path()?.to_string_lossy().into_owned();
+        let entry = awaited.remove(name.as_str()).with_context(|| format!("the backup holds {name:?}, which its list does not name"))?;
+        copy(found, place(&name, entry)?, entry)?;
+    }
+    if let Some(missing) = contents.files.iter().find(|entry| awaited.contains_key(entry.name.as_str())) {
+        bail!("the backup is cut off: {} of {} files are missing, the first is {}", awaited.len(), contents.files.len(), missing.name);
+    }
+    Ok(contents)
+}
+
+/// Copies a file and checks that it is the one of the list.
+fn copy(mut from: impl Read, mut to: Box<dyn Write>, entry: &Entry) -> anyhow::Result<()> {
+    let mut piece = vec![0; 1 << 20];
+    let (mut crc, mut bytes) = (0, 0);
+    loop {
+        let length = from.read(&mut piece).with_context(|| format!("{} cannot be read: the backup is cut off", entry.name))?;
+        if length == 0 {
+            break;
+        }
+        to.write_all(&piece[..length]).with_context(|| format!("cannot write {}", entry.name))?;
+        crc = crc32c::crc32c_append(crc, &piece[..length]);
+        bytes += length as u64;
+    }
+    to.flush().with_context(|| format!("cannot write {}", entry.name))?;
+    ensure!(bytes >= entry.bytes, "the backup is cut off: {} has {bytes} bytes of {}", entry.name, entry.bytes);
+    let whole = (bytes, crc) == (entry.bytes, entry.crc32c);
+    ensure!(
+        whole,
+        "{} is not what was backed up: {bytes} bytes of {}, sum {crc:08x} instead of {:08x}",
+        entry.name,
+        entry.bytes,
+        entry.crc32c
+    );
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! `hinomi backup` and `hinomi restore`.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::running::{Running, Session};
+use super::{Common, in_force, say};
+use crate::backup::{self, Contents, plan, unpack, verify};
+use crate::meta::Meta;
+use crate::store::doctor::holder;
+use crate::store::{Store, StoreConfig};
+
+/// What stands for standard input or output.
+const PIPE: &str = "-";
+
+/// Copy all that the data folder holds while the server runs; it need not run
+#[derive(Debug, Args)]
+pub(super) struct Backup {
+    #[command(flatten)]
+    common: Common,
+    /// A file (NAME.tar), a folder that is empty or not there yet, or - for a tar archive on standard output
+    target: PathBuf,
+}
+
+/// Make a data folder of a backup
+#[derive(Debug, Args)]
+pub(super) struct Restore {
+    /// What `hinomi backup` made: a tar archive, a folder, or - for an archive on standard input
+    source: PathBuf,
+    /// The data folder: one that is empty or not there yet
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+}
+
+impl Backup {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let data = in_force(&self.common, None)?.data;
+        ensure!(data.join("manifest.db").exists(), "{} holds no data to back up; name the data folder with --data", data.display());
+        let meta = Meta::open(&data)?;
+        // It may take hours.
+        match Running::find(&meta, None) {
+            Ok(server) => {
+                let session = Session::begin(&meta)?;
+                let answer = session.sign(server.agent.get(format!("{}/api/v1/backup", server.address))).call();
+                answer.map_err(anyhow::Error::from).and_then(|mut answer| {
+                    if answer.status().as_u16() != 200 {
+                        bail!("the server answered {}: {}", answer.status(), answer.body_mut().read_to_string()?);
+                    }
+                    let length = answer.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
+                    self.take(answer.body_mut().with_config().limit(u64::MAX).reader(), length)
+                })
+            }
+            Err(error) if holder(&data).is_some() => Err(error.context("a process has the data folder open, but no server answers")),
+            Err(_) => self.without_server(&data),
+        }
+    }
+
+    fn without_server(&self, data: &Path) -> anyhow::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let store = Store::open(data, StoreConfig::default())?;
+        backup::remove_leftovers(data);
+        let plan = runtime.block_on(plan(&store, data))?;
+        let length = plan.length()?;
+        let (reader, writer) = io::pipe()?;
+        std::thread::scope(|scope| {
+            let written = scope.spawn(|| plan.write(io::BufWriter::with_capacity(1 << 20, writer)));
+            self.take(reader, Some(length))?;
+            written.join().map_err(|_| anyhow::anyhow!("the archive could not be written"))?.map_err(anyhow::Error::from)
+        })
+    }
+
+    /// Brings an archive to where it is to be.
+    fn take(&self, archive: impl Read, length: Option<u64>) -> anyhow::Result<()> {
+        let bar = bytes_bar("backup", length)?;
+        let archive = bar.wrap_read(archive);
+        let target = &self.target;
+        if target.as_os_str() == PIPE {
+            let mut out = io::stdout().lock();
+            let copied = io::copy(&mut { archive }, &mut out).context("cannot write to standard output")?;
+            out.flush()?;
+            bar.finish_and_clear();
+            ensure!(length.is_none_or(|length| length == copied), "the backup broke off after {copied} bytes; it is not whole");
+            return Ok(());
+        }
+        let contents =
+            if target.extension().is_some_and(|extension| extension == "tar") { self.as_file(archive)? } else { unpack(archive, target)? };
+        bar.finish_and_clear();
+        say(&format!("{}: {} (checked)", target.display(), told(&contents)))
+    }
+
+    /// Writes the archive beside, checks it, and gives it its name.
+    fn as_file(&self, mut archive: impl Read) -> anyhow::Result<Contents> {
+        let target = &self.target;
+        ensure!(!target.exists(), "{} is there already; choose another name", target.display());
+        let beside = target.with_extension("tar.part");
+        let mut write = || {
+            let mut options = File::options();
+            options.write(true).create(true).truncate(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let mut file = options.open(&beside).with_context(|| format!("cannot make {}", beside.display()))?;
+            io::copy(&mut archive, &mut file).with_context(|| format!("cannot write {}", beside.display()))?;
+            file.sync_all()?;
+            let contents = verify(BufReader::with_capacity(1 << 20, File::open(&beside)?))?;
+            std::fs::rename(&beside, target).with_context(|| format!("cannot make {}", target.display()))?;
+            Ok(contents)
+        };
+        write().inspect_err(|_| drop(std::fs::remove_file(&beside)))
+    }
+}
+
+impl Restore {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let Restore { source, data } = &self;
+        let (length, is_file) = match std::fs::metadata(source) {
+            Ok(found) if source.as_os_str() != PIPE => (found.is_file().then_some(found.len()), true),
+            _ => (None, false),
+        };
+        ensure!(is_file || source.as_os_str() == PIPE, "{} is not there", source.display());
+        let bar = bytes_bar("restore", length)?;
+        let archive = || -> anyhow::Result<Box<dyn Read>> {
+            if source.as_os_str() == PIPE {
+                return Ok(Box::new(bar.wrap_read(io::stdin().lock())));
+            }
+            let file = File::open(source).with_context(|| format!("cannot read {}", source.display()))?;
+            Ok(Box::new(bar.wrap_read(BufReader::with_capacity(1 << 20, file))))
+        };
+        let restored = backup::restore(source, archive, data)?;
+        bar.finish_and_clear();
+        // Whoever was signed in, and where the server listened, is of the other folder.
+        Meta::open(data)?.forget_server()?;
+        say(&format!(
+            "{}: {}, made {} by version {}",
+            data.display(),
+            told(&restored.contents),
+            restored.contents.created_at,
+            restored.contents.version
+        ))?;
+        say("every file is what was backed up; sessions of the page have ended, keys and tokens hold")?;
+        say(&format!("start it with: hinomi serve --data {}", data.display()))
+    }
+}
+
+fn told(contents: &Contents) -> String {
+    let bytes: u64 = contents.files.iter().map(|file| file.bytes).sum();
+    let segments = contents.files.iter().filter(|file| file.name.ends_with(".parquet")).count();
+    format!("{} spans in {segments} segments, {} files, {:.1} MB", contents.spans, contents.files.len(), bytes as f64 / 1e6)
+}
+
+pub(super) fn bytes_bar(what: &str, length: Option<u64>) -> anyhow::Result<ProgressBar> {
+    let bar = length.map_or_else(ProgressBar::no_length, ProgressBar::new);
+    let form = if length.is_some() { "{msg} [{bar:30}] {bytes} of {total_bytes}, {eta} left" } else { "{msg} {bytes}, {bytes_per_sec}" };
+    bar.set_style(ProgressStyle::with_template(form)?);
+    bar.set_message(what.to_owned());
+    Ok(bar)
+}

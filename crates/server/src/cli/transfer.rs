@@ -1,0 +1,155 @@
+//! `hinomi export` and `hinomi import`.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+
+use super::running::{Running, Session};
+use super::{Common, in_force, say};
+use crate::meta::Meta;
+use crate::transfer::{Format, to_lines};
+
+/// Write the spans of a project to a file that other tools, and `hinomi import`, read
+#[derive(Debug, Args)]
+pub(super) struct Export {
+    #[command(flatten)]
+    common: Common,
+    /// The project
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    project: u64,
+    /// The start: RFC 3339, a day, or back from now such as -7d [default: everything kept]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    from: Option<String>,
+    /// The end, not included [default: now and later]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    to: Option<String>,
+    /// Only spans that this filter lets pass, such as "model:gpt-4o* status:error"
+    #[arg(long, value_name = "FILTER", allow_hyphen_values = true)]
+    query: Option<String>,
+    /// parquet, jsonl or csv [default: as the file's name ends, else jsonl]
+    #[arg(long)]
+    format: Option<Format>,
+    /// The file, or - for standard output
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// Read spans that were exported; those that are there already stay as they are
+#[derive(Debug, Args)]
+pub(super) struct Import {
+    #[command(flatten)]
+    common: Common,
+    /// The project that they become part of
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    project: u64,
+    /// Parquet, JSON lines or CSV
+    file: PathBuf,
+}
+
+impl Export {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let config = in_force(&self.common, None)?;
+        let meta = Meta::open(&config.data)?;
+        let server = Running::find(&meta, None)?;
+        let named = self.out.extension().and_then(|extension| extension.to_str()?.parse().ok());
+        let format = self.format.or(named).unwrap_or(Format::Jsonl);
+        let session = Session::begin(&meta)?;
+        let mut request = session
+            .sign(server.agent.get(format!("{}/api/v1/projects/{}/export", server.address, self.project)))
+            .query("format", format.extension());
+        for (name, value) in [("from", &self.from), ("to", &self.to), ("q", &self.query)] {
+            if let Some(value) = value {
+                request = request.query(name, value);
+            }
+        }
+        request.call().map_err(anyhow::Error::from).and_then(|mut answer| {
+            if answer.status().as_u16() != 200 {
+                bail!("{}", said(&answer.body_mut().read_to_string()?));
+            }
+            let spans = answer.headers().get("x-hinomi-spans").and_then(|value| value.to_str().ok()?.parse().ok());
+            self.write(answer.body_mut().with_config().limit(u64::MAX).reader(), format, spans)
+        })
+    }
+
+    fn write(&self, mut from: impl Read, format: Format, spans: Option<u64>) -> anyhow::Result<()> {
+        let name = self.out.display();
+        let to_pipe = self.out.as_os_str() == "-";
+        // What breaks off is not taken for a whole file.
+        let beside = PathBuf::from(format!("{name}.part"));
+        let mut out: Box<dyn Write> = match to_pipe {
+            true => Box::new(io::stdout().lock()),
+            false => Box::new(File::create(&beside).with_context(|| format!("cannot make {}", beside.display()))?),
+        };
+        let bar = match spans.filter(|_| format != Format::Parquet) {
+            Some(spans) => ProgressBar::new(spans),
+            None => ProgressBar::no_length(),
+        };
+        let form =
+            if bar.length().is_some() { "export [{bar:30}] {pos} of {len} spans, {eta} left" } else { "export {bytes}, {bytes_per_sec}" };
+        bar.set_style(ProgressStyle::with_template(form)?);
+        let mut piece = vec![0; 1 << 18];
+        let mut copy = || -> anyhow::Result<()> {
+            loop {
+                let length = from.read(&mut piece).context("the server broke off; its log says why")?;
+                if length == 0 {
+                    return Ok(out.flush()?);
+                }
+                out.write_all(&piece[..length]).with_context(|| format!("cannot write {name}"))?;
+                let lines = || piece[..length].iter().filter(|byte| **byte == b'\n').count();
+                bar.inc(if bar.length().is_some() { lines() } else { length } as u64);
+            }
+        };
+        let copied = copy();
+        bar.finish_and_clear();
+        if to_pipe {
+            return copied;
+        }
+        let named = copied.and_then(|()| std::fs::rename(&beside, &self.out).with_context(|| format!("cannot make {name}")));
+        named.inspect_err(|_| drop(std::fs::remove_file(&beside)))?;
+        say(&format!("{name}: {} spans", spans.map_or_else(|| "some".to_owned(), |spans| spans.to_string())))
+    }
+}
+
+impl Import {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let config = in_force(&self.common, None)?;
+        let meta = Meta::open(&config.data)?;
+        let server = Running::find(&meta, None)?;
+        let bar = ProgressBar::new(1000);
+        bar.set_style(ProgressStyle::with_template("import [{bar:30}] {percent} %, {eta} left")?);
+        let session = Session::begin(&meta)?;
+        let mut sums = [0; 4];
+        let done = to_lines(&self.file, |lines, part| {
+            let url = format!("{}/api/v1/projects/{}/import", server.address, self.project);
+            let mut answer = session.sign(server.agent.post(url)).send(lines)?;
+            let text = answer.body_mut().read_to_string()?;
+            ensure!(answer.status().as_u16() == 200, "{}", said(&text));
+            let counts: Value = serde_json::from_str(&text).context("the server is of another version; restart it")?;
+            for (sum, name) in sums.iter_mut().zip(["read", "stored", "duplicates", "joined"]) {
+                *sum += counts[name].as_u64().unwrap_or(0);
+            }
+            bar.set_position((part * 1000.0) as u64);
+            Ok(())
+        });
+        bar.finish_and_clear();
+        let [read, stored, duplicates, joined] = sums;
+        let told = format!("{read} spans read: {stored} stored, {duplicates} there already, {joined} made one with what was there");
+        done.with_context(|| format!("{told}; the rest can be imported by the same command, nothing is stored twice"))?;
+        say(&told)
+    }
+}
+
+/// What the server said, as a person reads it.
+pub(super) fn said(text: &str) -> String {
+    let error: Value = serde_json::from_str(text).unwrap_or_default();
+    match (error["error"]["message"].as_str(), error["error"]["hint"].as_str()) {
+        (Some(message), Some(hint)) => format!("{message}. {hint}"),
+        (Some(message), None) => message.to_owned(),
+        _ => text.to_owned(),
+    }
+}

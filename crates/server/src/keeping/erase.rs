@@ -1,0 +1,168 @@
+//! One trace, one user or one project, deleted from every file, with a receipt.
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use hinomi_model::id::TraceId;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
+
+use super::tables::{self, OF_PROJECT, OF_TRACES};
+use super::{KeepError, Places};
+use crate::meta::Patch;
+use crate::store::{Fate, Sweep, Swept};
+use crate::time::rfc3339;
+
+/// What is deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// One trace, with its errors, scores and lines of logs.
+    Trace(TraceId),
+    /// The spans of a user, and the traces in which nobody else is named.
+    User(String),
+    /// Everything of a project, and the project. Project 1 is emptied and stays.
+    Project,
+    /// The oldest spans of all projects, since the disk budget is reached.
+    Budget,
+}
+
+/// What was deleted, how much of it, from which files, and when.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct Receipt {
+    /// When, RFC 3339.
+    pub at: String,
+    /// The project; 0 for all.
+    pub project: u64,
+    /// `trace`, `user`, `project` or `budget`.
+    pub what: String,
+    /// Which trace; the SHA-256 of a user's name, so that the receipt does not keep it; the name of a project.
+    pub subject: Option<String>,
+    /// Spans.
+    pub spans: u64,
+    /// Error events.
+    pub errors: u64,
+    /// Scores.
+    pub scores: u64,
+    /// Lines of logs.
+    pub log_lines: u64,
+    /// Series of metrics.
+    pub series: u64,
+    /// Incidents of alerts that were deleted.
+    pub incidents: u64,
+    /// Stories and messages of alerts in which a name was blanked.
+    pub mentions: u64,
+    /// The latest start of a span that is gone, RFC 3339.
+    pub until: Option<String>,
+    /// Segments, with the files beside them, that were removed; what stays of them is in new ones.
+    pub files: Vec<String>,
+    /// Those that a query was still reading: they are removed when it ends.
+    pub still_read: Vec<String>,
+    /// Damaged segments that could not be looked into. They are read by no query; remove them by hand.
+    pub unreadable: Vec<String>,
+    /// How long it took.
+    pub duration_ms: u64,
+}
+
+impl Receipt {
+    pub(super) fn of(project: u64, subject: Subject, swept: &Swept) -> Receipt {
+        let names = |paths: &[std::path::PathBuf]| -> Vec<String> {
+            paths.iter().filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect()
+        };
+        let (what, subject) = match subject {
+            Subject::Trace(id) => ("trace", Some(id.to_string())),
+            Subject::User(user) => ("user", Some(format!("sha256:{}", hex::encode(Sha256::digest(user.as_bytes()))))),
+            Subject::Project => ("project", None),
+            Subject::Budget => ("budget", None),
+        };
+        Receipt {
+            at: rfc3339(jiff::Timestamp::now().as_microsecond()),
+            project,
+            what: what.to_owned(),
+            subject,
+            spans: swept.spans,
+            until: swept.until_us.map(rfc3339),
+            files: names(&swept.files),
+            still_read: names(&swept.still_read),
+            unreadable: names(&swept.unreadable),
+            ..Receipt::default()
+        }
+    }
+
+    /// Puts it with the others.
+    pub(super) async fn keep(&self, places: &Places) -> Result<(), KeepError> {
+        let text = serde_json::to_string(self).map_err(|error| KeepError::Fault(error.to_string()))?;
+        let meta = places.meta.clone();
+        let kept = tokio::task::spawn_blocking(move || meta.add_receipt(&text)).await;
+        Ok(kept.map_err(|error| KeepError::Fault(error.to_string()))??)
+    }
+}
+
+/// Which spans belong to a subject. Of a user these are those that name the user, and those of the same traces that name nobody.
+fn sweep_of(project: u64, subject: Subject, traces: HashSet<TraceId>) -> Sweep {
+    Sweep {
+        concerns: Box::new(move |segment| segment.projects.binary_search(&project).is_ok()),
+        judge: Box::new(move |seen| {
+            let is_meant = seen.project == project
+                && match &subject {
+                    Subject::Project => true,
+                    Subject::Trace(id) => seen.trace == *id,
+                    Subject::User(user) => seen.user.map_or_else(|| traces.contains(&seen.trace), |found| found == user),
+                    Subject::Budget => false,
+                };
+            if is_meant { Fate::Gone } else { Fate::Kept }
+        }),
+    }
+}
+
+/// Deletes a subject from every file. When it returns, nothing of it is left but for what the receipt names.
+///
+/// # Errors
+///
+/// When something cannot be read or written. What was done until then is done; asked again, it goes on.
+pub async fn erase(places: &Places, project: u64, subject: Subject) -> Result<Receipt, KeepError> {
+    let began = Instant::now();
+    let known = places.meta.project(project)?;
+    if subject == Subject::Project {
+        // What still comes in would be left.
+        places.meta.update_project(project, &Patch { disabled: Some(true), ..Patch::default() })?;
+    }
+    let traces: HashSet<TraceId> = match &subject {
+        Subject::Trace(id) => HashSet::from([*id]),
+        Subject::User(user) => places.engine.project(places.store.snapshot(), project).traces_of_user(user).await?,
+        Subject::Project | Subject::Budget => HashSet::new(),
+    };
+    let swept = places.store.sweep(sweep_of(project, subject.clone(), traces.clone())).await?;
+    let mut receipt = Receipt::of(project, subject.clone(), &swept);
+    if subject == Subject::Project {
+        receipt.subject = Some(known.name.clone());
+    }
+    let is_project = subject == Subject::Project;
+    let people: Vec<String> = if let Subject::User(user) = &subject { vec![user.clone()] } else { Vec::new() };
+    let (data, meta, ids) = (places.data.clone(), places.meta.clone(), traces.clone());
+    let rest = move || -> Result<_, KeepError> {
+        let steps = if subject == Subject::Project { OF_PROJECT } else { OF_TRACES };
+        let counts = tables::run(&data, steps, project, None, &ids, &people)?;
+        let mentions = if subject == Subject::Project { 0 } else { tables::blank(&data, project, &ids, &people)? };
+        meta.unpin(project, ids)?;
+        if subject == Subject::Project {
+            meta.delete_project(project)?;
+        }
+        Ok((counts, mentions))
+    };
+    let (counts, mentions) = tokio::task::spawn_blocking(rest).await.map_err(|error| KeepError::Fault(error.to_string()))??;
+    if is_project {
+        // What was on its way when the project was shut.
+        receipt.spans += places.store.sweep(sweep_of(project, Subject::Project, HashSet::new())).await?.spans;
+    }
+    if is_project && project == 1 {
+        places.meta.update_project(1, &Patch { disabled: Some(known.disabled), ..Patch::default() })?;
+    }
+    (receipt.errors, receipt.scores, receipt.log_lines) = (counts.errors, counts.scores, counts.log_lines);
+    (receipt.series, receipt.incidents, receipt.mentions) = (counts.series, counts.incidents, mentions);
+    receipt.duration_ms = began.elapsed().as_millis() as u64;
+    receipt.keep(places).await?;
+    tracing::info!(project, what = receipt.what, spans = receipt.spans, files = receipt.files.len(), "keeping.erased");
+    Ok(receipt)
+}

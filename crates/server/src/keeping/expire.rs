@@ -1,0 +1,121 @@
+//! What is older than its class is kept goes, and the oldest of all where the disk budget is reached.
+
+use std::collections::{BTreeMap, HashSet};
+
+use hinomi_model::id::TraceId;
+
+use super::class::Rules;
+use super::erase::{Receipt, Subject};
+use super::tables::{self, Counts, EXPIRED, EXPIRED_LINES};
+use super::{KeepError, Places, bytes_of};
+use crate::meta::Project;
+use crate::sqlite::SqliteError;
+use crate::store::{Fate, Sweep, Swept};
+
+/// Takes away what is to be kept no longer. The log says what.
+///
+/// # Errors
+///
+/// When something could not be read or written. What was done until then is done, and the next time goes on.
+pub async fn expire(places: &Places) -> Result<(), KeepError> {
+    let now_us = jiff::Timestamp::now().as_microsecond();
+    let directory = places.meta.directory();
+    let mut rules = BTreeMap::new();
+    for project in directory.projects.values() {
+        rules.insert(project.id, of_project(places, project, now_us).await?);
+    }
+    let of_segments = rules.clone();
+    let of_spans = rules.clone();
+    let usual_us = now_us - i64::from(places.days) * 86_400_000_000;
+    let sweep = Sweep {
+        concerns: Box::new(move |segment| {
+            let latest = |project| of_segments.get(project).map_or(usual_us, Rules::latest_us);
+            segment.projects.iter().any(|project| segment.min_start_us < latest(project))
+        }),
+        judge: Box::new(move |seen| match of_spans.get(&seen.project) {
+            Some(rules) => rules.fate(seen),
+            None if seen.start_us < usual_us => Fate::Gone,
+            None => Fate::Kept,
+        }),
+    };
+    let Swept { spans, without_texts, files, .. } = places.store.sweep(sweep).await?;
+    if spans + without_texts > 0 {
+        tracing::info!(spans, without_texts, files = files.len(), "retention.spans.deleted");
+    }
+    for (project, rules) in &rules {
+        beside(places, *project, rules).await?;
+    }
+    within_budget(places).await
+}
+
+/// The rules of a project, with the traces that stay longer than others.
+async fn of_project(places: &Places, project: &Project, now_us: i64) -> Result<Rules, KeepError> {
+    let mut rules = Rules::of(project, places.days, now_us);
+    let pinned: HashSet<TraceId> = places.meta.pins(project.id)?.into_iter().collect();
+    let mut notable = HashSet::new();
+    if rules.favours_notable() {
+        notable = places.engine.project(places.store.snapshot(), project.id).failed_traces().await?;
+        let (data, project) = (places.data.clone(), project.id);
+        notable.extend(blocking(move || tables::notable(&data, project)).await??);
+    }
+    rules.set_traces(notable, pinned);
+    Ok(rules)
+}
+
+/// Errors, scores and lines of logs.
+async fn beside(places: &Places, project: u64, rules: &Rules) -> Result<(), KeepError> {
+    let (before_us, lines_before_us) = (rules.notable_before_us(), rules.lines_before_us());
+    let kept = rules.clone();
+    let (data, scores) = (places.data.clone(), places.scores.clone());
+    let gone = if rules.kept_traces().is_empty() {
+        // Some thousand at a time, so that intake goes on.
+        let errors = places.errors.delete_before(project, before_us).await?;
+        let log_lines = places.logs.delete_before(project, lines_before_us).await?;
+        let rest = move || {
+            let scores = scores.delete_before(project, before_us)? as u64;
+            if errors + log_lines + scores > 0 {
+                tables::empty_wals(&data)?;
+            }
+            Ok::<_, SqliteError>(Counts { errors, scores, log_lines, ..Counts::default() })
+        };
+        blocking(rest).await??
+    } else {
+        let work = move || {
+            let gone = tables::run(&data, EXPIRED, project, Some(before_us), &kept.pinned(), &[])?;
+            let lines = tables::run(&data, EXPIRED_LINES, project, Some(lines_before_us), &kept.kept_traces(), &[])?;
+            Ok::<_, SqliteError>(Counts { log_lines: gone.log_lines + lines.log_lines, ..gone })
+        };
+        blocking(work).await??
+    };
+    let Counts { errors, scores, log_lines, .. } = gone;
+    if errors + scores + log_lines > 0 {
+        tracing::info!(project, errors, scores, log_lines, "retention.beside.deleted");
+    }
+    Ok(())
+}
+
+/// Does work that waits for the disk where that hinders nobody.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, KeepError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| KeepError::Fault(error.to_string()))
+}
+
+/// Drops the oldest segments while the data folder takes more than it may, says so, and leaves a receipt.
+async fn within_budget(places: &Places) -> Result<(), KeepError> {
+    let budget = places.budget_bytes;
+    let data = places.data.clone();
+    let used = blocking(move || bytes_of(&data)).await?;
+    if budget == 0 || used <= budget {
+        return Ok(());
+    }
+    let began = std::time::Instant::now();
+    let swept = places.store.drop_oldest(used - budget).await?;
+    if swept.files.is_empty() {
+        tracing::warn!(used, budget, "retention.budget.exceeded: what takes the room are no old spans");
+        return Ok(());
+    }
+    tracing::warn!(used, budget, spans = swept.spans, "retention.budget.oldest_deleted");
+    let mut receipt = Receipt::of(0, Subject::Budget, &swept);
+    receipt.subject = Some(format!("{used} bytes where {budget} may be used (disk.budget_bytes)"));
+    receipt.duration_ms = began.elapsed().as_millis() as u64;
+    receipt.keep(places).await
+}

@@ -1,0 +1,84 @@
+//! What is kept, for how long, and what is deleted before its time.
+//!
+//! [`expire`] takes away what is older than its class is kept, and the oldest where the disk budget is reached. [`erase`] takes away one
+//! trace, one user or one project, from every file, and leaves a receipt. Neither leaves anything in a file: segments are written anew, and
+//! SQLite overwrites what it deletes.
+
+mod class;
+mod erase;
+mod expire;
+mod mentions;
+mod tables;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::errors::{Errors, ErrorsError};
+use crate::logs::Logs;
+use crate::meta::{Meta, MetaError};
+use crate::query::{Engine, QueryError};
+use crate::scores::Scores;
+use crate::sqlite::SqliteError;
+use crate::store::{Store, StoreError};
+
+pub use class::Rules;
+pub use erase::{Receipt, Subject, erase};
+pub use expire::expire;
+
+/// Where all is that is kept.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// Projects, pins, receipts.
+    pub meta: Arc<Meta>,
+    /// Spans.
+    pub store: Arc<Store>,
+    /// Error events.
+    pub errors: Arc<Errors>,
+    /// Judgements of answers.
+    pub scores: Arc<Scores>,
+    /// Lines of logs.
+    pub logs: Arc<Logs>,
+    /// Where queries run.
+    pub engine: Engine,
+    /// The data folder.
+    pub data: std::path::PathBuf,
+    /// Days that spans are kept where a project does not say.
+    pub days: u32,
+    /// Bytes that the data folder may take; 0 for any number.
+    pub budget_bytes: u64,
+}
+
+/// Why something was not deleted.
+#[derive(Debug, thiserror::Error)]
+pub enum KeepError {
+    /// Spans.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Error events.
+    #[error(transparent)]
+    Errors(#[from] ErrorsError),
+    /// A database.
+    #[error(transparent)]
+    Database(#[from] SqliteError),
+    /// Projects, pins, receipts.
+    #[error(transparent)]
+    Meta(#[from] MetaError),
+    /// What belongs to a trace or user could not be found.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// A fault in the program.
+    #[error("a fault in the program: {0}")]
+    Fault(String),
+}
+
+/// Bytes of all files in a folder and the folders in it.
+pub fn bytes_of(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    entries
+        .map(|entry| match entry.metadata() {
+            Ok(found) if found.is_dir() => bytes_of(&entry.path()),
+            Ok(found) => found.len(),
+            Err(_) => 0,
+        })
+        .sum()
+}

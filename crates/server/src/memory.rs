@@ -1,0 +1,57 @@
+//! How much memory the server may take, and which part of it each use.
+
+use crate::config::{Config, LEAST_MEMORY};
+
+/// Bytes for each use. Together they are less than the limit: what is small is not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shares {
+    /// All of it.
+    pub limit: u64,
+    /// What operators of queries hold.
+    pub queries: usize,
+    /// The same of exports, which must not take it from the page.
+    pub exports: usize,
+    /// Bodies of requests in work.
+    pub bodies: usize,
+    /// Columns of the buffer, at which it is flushed. It may grow to three times as much.
+    pub buffer: usize,
+}
+
+impl Shares {
+    /// The shares of what is set, or of a quarter of the machine.
+    pub fn of(config: &Config) -> Shares {
+        let limit = match config.memory_limit_bytes {
+            0 => (machine().unwrap_or(4 << 30) / 4).max(LEAST_MEMORY),
+            set => set,
+        };
+        let part = |share: u64, of: u64| usize::try_from(limit / of * share).unwrap_or(usize::MAX);
+        // One body must fit in any case.
+        let bodies = part(4, 16).max(config.ingest.max_body_bytes).min(config.ingest.max_bytes_in_work);
+        Shares { limit, queries: part(6, 16), exports: part(1, 16), bodies, buffer: part(1, 16).min(64 << 20) }
+    }
+}
+
+/// Memory of the machine, or of the container, where the system tells.
+fn machine() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let machine = line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024;
+    let container = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse().ok());
+    Some(container.map_or(machine, |container: u64| container.min(machine)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shares_stay_below_the_limit() {
+        for limit in [LEAST_MEMORY, 1 << 30, 64 << 30] {
+            let shares = Shares::of(&Config { memory_limit_bytes: limit, ..Config::default() });
+            let sum = shares.queries + shares.exports + shares.bodies + 3 * shares.buffer;
+            assert!(sum as u64 <= limit && shares.queries as u64 >= limit / 4, "{shares:?}");
+        }
+        let usual = Shares::of(&Config::default());
+        assert!(usual.limit >= LEAST_MEMORY && machine().is_none_or(|machine| usual.limit <= (machine / 4).max(LEAST_MEMORY)), "{usual:?}");
+    }
+}

@@ -1,0 +1,81 @@
+//! Traces that stay whatever their age, and receipts of what was deleted.
+
+use hinomi_model::id::TraceId;
+use rusqlite::params;
+
+use super::error::MetaError;
+use super::{Meta, now_us};
+
+/// Receipts that are listed at most.
+const LISTED: u32 = 1000;
+
+impl Meta {
+    /// Marks a trace as one that stays.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn pin(&self, project: u64, trace: TraceId) -> Result<(), MetaError> {
+        let insert = "INSERT INTO pins VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+        self.lock().execute(insert, params![project, trace.to_string(), now_us()])?;
+        Ok(())
+    }
+
+    /// Takes the marks of traces away.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn unpin(&self, project: u64, traces: impl IntoIterator<Item = TraceId>) -> Result<(), MetaError> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction()?;
+        for trace in traces {
+            transaction.execute("DELETE FROM pins WHERE project_id = ?1 AND trace = ?2", params![project, trace.to_string()])?;
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// The marked traces of a project.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn pins(&self, project: u64) -> Result<Vec<TraceId>, MetaError> {
+        let connection = self.lock();
+        let mut select = connection.prepare_cached("SELECT trace FROM pins WHERE project_id = ?1")?;
+        let ids = select.query_map([project], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+        Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
+    }
+
+    /// Whether a trace is marked.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn is_pinned(&self, project: u64, trace: TraceId) -> Result<bool, MetaError> {
+        let connection = self.lock();
+        let mut select = connection.prepare_cached("SELECT 1 FROM pins WHERE project_id = ?1 AND trace = ?2")?;
+        Ok(select.exists(params![project, trace.to_string()])?)
+    }
+
+    /// Keeps a receipt, a JSON text, of what was deleted.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn add_receipt(&self, receipt: &str) -> Result<(), MetaError> {
+        self.lock().execute("INSERT INTO deletions (receipt) VALUES (?1)", [receipt])?;
+        Ok(())
+    }
+
+    /// The receipts, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn receipts(&self) -> Result<Vec<String>, MetaError> {
+        let connection = self.lock();
+        let mut select = connection.prepare_cached("SELECT receipt FROM deletions ORDER BY id DESC LIMIT ?1")?;
+        Ok(select.query_map([LISTED], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    }
+}

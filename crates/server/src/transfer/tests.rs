@@ -1,0 +1,79 @@
+//! What is written comes back.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::store::rows::tests::any_span;
+use crate::store::rows::{Row, to_batch};
+
+/// Writes rows as a file, and reads that back.
+fn there_and_back(rows: &[Row], format: Format) -> Vec<Row> {
+    let mut writer = Writer::new(format).unwrap();
+    let mut bytes = Vec::new();
+    for part in rows.chunks(2) {
+        bytes.extend(writer.write(&to_batch(part)).unwrap());
+    }
+    bytes.extend(writer.finish().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("file").with_extension(format.extension());
+    std::fs::write(&path, bytes).unwrap();
+    let mut found = Vec::new();
+    to_lines(&path, |lines, _| {
+        found.extend(super::rows(lines, 1).map_err(anyhow::Error::msg)?);
+        Ok(())
+    })
+    .unwrap();
+    found
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn spans_come_back_as_they_were(spans in proptest::collection::vec(any_span(), 0..5)) {
+        let row = |(index, mut span): (usize, hinomi_model::span::Span)| {
+            span.trace_id.0 |= 1;
+            span.span_id.0 |= 1;
+            span.start_us = index as i64;
+            span.end_us = 1_700_000_000_000_000;
+            Row { project_id: 1, received_us: 5, span, local: None }
+        };
+        // As the columns hold it.
+        let rows: Vec<Row> = crate::store::rows::from_batch(&to_batch(&spans.into_iter().enumerate().map(row).collect::<Vec<_>>()));
+        prop_assert_eq!(&there_and_back(&rows, Format::Jsonl), &rows);
+        prop_assert_eq!(&there_and_back(&rows, Format::Parquet), &rows);
+        // A table does not tell an empty text from none.
+        prop_assert_eq!(there_and_back(&rows, Format::Csv).len(), rows.len());
+    }
+}
+
+#[test]
+fn a_table_brings_back_what_a_program_sends() {
+    let span = hinomi_model::span::Span {
+        trace_id: hinomi_model::id::TraceId(7),
+        span_id: hinomi_model::id::SpanId(8),
+        start_us: 1_700_000_000_000_001,
+        end_us: 1_700_000_000_000_002,
+        name: "a \"name\", with\nlines".into(),
+        user_id: Some("=1+2".into()),
+        ..Default::default()
+    };
+    let rows = vec![Row { project_id: 1, received_us: 5, span, local: None }];
+    let there = there_and_back(&rows, Format::Csv);
+    assert_eq!(there[0].span.user_id, rows[0].span.user_id);
+    assert_eq!((there[0].span.start_us, there[0].span.trace_id), (1_700_000_000_000_001, rows[0].span.trace_id));
+    assert_eq!(there[0].span.name, rows[0].span.name);
+}
+
+#[test]
+fn mistakes_are_named_with_their_line() {
+    let line = r#"{"trace_id":"00000000000000000000000000000001","span_id":"0000000000000001","start_time":"2026-01-01T00:00:00Z","end_time":"2026-01-01T00:00:01Z""#;
+    assert_eq!(rows(&format!("{line}}}\n\n{line},\"unknown\":1}}\n"), 1).unwrap().len(), 2);
+    let said = |rest: &str| rows(&format!("{line}}}\n{line}{rest}\n"), 1).unwrap_err();
+    assert!(said("").starts_with("line 2 is no JSON object"));
+    assert_eq!(said(",\"cost\":\"much\"}"), "line 2: cost is not an amount of dollars");
+    assert_eq!(said(",\"counted\":1}"), "line 2: counted is not true or false");
+    assert_eq!(said(",\"name\":1}"), "line 2: name is not a text");
+    assert_eq!(rows("{}", 9).unwrap_err(), "line 9 has no trace_id");
+    assert!(rows(&format!("{}}}", line.replace("0001", "0000")), 1).unwrap_err().contains("not all of them zero"));
+}

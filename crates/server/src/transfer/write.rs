@@ -1,0 +1,148 @@
+//! Batches of spans to bytes of a file, piece by piece.
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::DataType;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+
+use super::Format;
+use super::cell::{Form, form, push};
+use crate::store::schema::SCHEMA;
+
+/// Rows of a row group: what a writer holds in memory.
+const ROWS_PER_GROUP: usize = 16_384;
+
+/// Writes one file.
+#[derive(Debug)]
+pub struct Writer(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Parquet(Box<ArrowWriter<Vec<u8>>>),
+    Jsonl,
+    Csv { begun: bool },
+}
+
+impl Writer {
+    /// Begins a file.
+    ///
+    /// # Errors
+    ///
+    /// When the Parquet library refuses.
+    pub fn new(format: Format) -> Result<Writer, ParquetError> {
+        Ok(Writer(match format {
+            Format::Jsonl => Kind::Jsonl,
+            Format::Csv => Kind::Csv { begun: false },
+            Format::Parquet => {
+                let properties = WriterProperties::builder()
+                    .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
+                    .set_created_by(concat!("hinomi ", env!("CARGO_PKG_VERSION")).to_owned())
+                    .set_max_row_group_row_count(Some(ROWS_PER_GROUP))
+                    .build();
+                Kind::Parquet(Box::new(ArrowWriter::try_new(Vec::new(), SCHEMA.clone(), Some(properties))?))
+            }
+        }))
+    }
+
+    /// The next bytes of the file. The batch has the columns of the schema, in order.
+    ///
+    /// # Errors
+    ///
+    /// When the Parquet library refuses the batch.
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<Vec<u8>, ParquetError> {
+        match &mut self.0 {
+            Kind::Parquet(writer) => {
+                writer.write(batch)?;
+                Ok(std::mem::take(writer.inner_mut()))
+            }
+            Kind::Jsonl => Ok(lines(batch).into_bytes()),
+            Kind::Csv { begun } => {
+                let mut text = if std::mem::replace(begun, true) { String::new() } else { header() };
+                csv(batch, &mut text);
+                Ok(text.into_bytes())
+            }
+        }
+    }
+
+    /// The last bytes of the file.
+    ///
+    /// # Errors
+    ///
+    /// When the Parquet library refuses.
+    pub fn finish(self) -> Result<Vec<u8>, ParquetError> {
+        match self.0 {
+            Kind::Parquet(writer) => writer.into_inner(),
+            Kind::Jsonl | Kind::Csv { begun: true } => Ok(Vec::new()),
+            Kind::Csv { begun: false } => Ok(header().into_bytes()),
+        }
+    }
+}
+
+/// Columns with their names and forms.
+fn columns(batch: &RecordBatch) -> Vec<(&str, Form, &ArrayRef)> {
+    let fields = batch.schema_ref().fields().iter().zip(batch.columns());
+    fields.map(|(field, array)| (field.name().as_str(), form(field.name(), field.data_type()), array)).collect()
+}
+
+/// The rows as JSON objects, one a line.
+pub(super) fn lines(batch: &RecordBatch) -> String {
+    let columns = columns(batch);
+    let mut out = String::new();
+    let mut value = String::new();
+    for row in 0..batch.num_rows() {
+        out.push('{');
+        let mut first = true;
+        for (name, form, array) in &columns {
+            value.clear();
+            if !push(array, row, &mut value) {
+                continue;
+            }
+            if !std::mem::take(&mut first) {
+                out.push(',');
+            }
+            out.push('"');
+            out.push_str(name);
+            out.push_str("\":");
+            match form {
+                Form::Text | Form::Time => out.push_str(&quoted(&value)),
+                Form::Json | Form::Bare => out.push_str(&value),
+            }
+        }
+        out.push_str("}\n");
+    }
+    out
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn header() -> String {
+    let names: Vec<&str> = SCHEMA.fields().iter().map(|field| field.name().as_str()).collect();
+    names.join(",") + "\n"
+}
+
+fn csv(batch: &RecordBatch, out: &mut String) {
+    let mut value = String::new();
+    for row in 0..batch.num_rows() {
+        for (index, array) in batch.columns().iter().enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            value.clear();
+            push(array, row, &mut value);
+            let is_plain =
+                matches!(array.data_type(), DataType::Int64 | DataType::Boolean | DataType::Timestamp(..) | DataType::Decimal128(..));
+            if is_plain || !value.contains(['"', ',', '\n', '\r']) {
+                out.push_str(&value);
+            } else {
+                out.push('"');
+                out.push_str(&value.replace('"', "\"\""));
+                out.push('"');
+            }
+        }
+        out.push('\n');
+    }
+}

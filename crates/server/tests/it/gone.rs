@@ -1,0 +1,236 @@
+//! What is deleted or too old is in no file any more, whichever way one looks.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::envelopes::{now, of_item, transaction};
+use crate::server::{Answer, Server, run};
+
+/// The files in which a text stands, as it is or compressed.
+fn holding(folder: &Path, text: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(holding(&path, text));
+        } else if let Ok(bytes) = std::fs::read(&path)
+            && holds(&bytes, text.as_bytes())
+        {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// Looks into every frame of zstd too: pages of Parquet files, frames of the log, roll-ups.
+fn holds(bytes: &[u8], text: &[u8]) -> bool {
+    let within = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text);
+    if within(bytes) {
+        return true;
+    }
+    let starts = (0..bytes.len().saturating_sub(4)).filter(|at| bytes[*at..].starts_with(&[0x28, 0xb5, 0x2f, 0xfd]));
+    starts.into_iter().any(|at| {
+        let mut plain = Vec::new();
+        let decoder = zstd::stream::read::Decoder::new(&bytes[at..]).map(zstd::stream::read::Decoder::single_frame);
+        // A frame that is cut off by chance is none.
+        let _ = decoder.and_then(|mut decoder| std::io::Read::read_to_end(&mut decoder, &mut plain));
+        within(&plain)
+    })
+}
+
+/// Sends a trace of a user with everything that may belong to one, each with a text of its own that begins with `mark`.
+fn send(server: &Server, trace: u128, mark: &str, user: &str, age_s: f64) {
+    let mut body = transaction(trace, &format!("{mark}-question"), &format!("{mark}-answer"));
+    let back = |value: &mut Value| *value = json!(value.as_f64().unwrap() - age_s);
+    back(&mut body["start_timestamp"]);
+    back(&mut body["timestamp"]);
+    for span in body["spans"].as_array_mut().unwrap() {
+        back(&mut span["start_timestamp"]);
+        back(&mut span["timestamp"]);
+    }
+    body["user"] = json!({ "id": user });
+    assert_eq!(server.envelope(of_item("transaction", &body)).status, 200);
+    let id = format!("{trace:032x}");
+    let event = json!({ "event_id": format!("{trace:032x}"), "level": "error", "timestamp": now() - age_s,
+        "exception": { "values": [{ "type": "Error", "value": format!("{mark}-error") }] },
+        "contexts": { "trace": { "trace_id": id, "span_id": format!("{:016x}", 1) } } });
+    assert_eq!(server.envelope(of_item("event", &event)).status, 200);
+    let record = json!({ "traceId": id, "spanId": format!("{:016x}", 1), "severityNumber": 17,
+        "timeUnixNano": format!("{:.0}", (now() - age_s) * 1e9), "body": { "stringValue": format!("{mark}-line") } });
+    let logs = json!({ "resourceLogs": [{ "scopeLogs": [{ "scope": { "name": "shop" }, "logRecords": [record] }] }] }).to_string();
+    assert_eq!(server.send("POST", "/v1/logs", &[("content-type", "application/json")], logs.into_bytes()).status, 200);
+    let score = json!({ "trace_id": id, "name": "good", "value": 0, "comment": format!("{mark}-comment") }).to_string();
+    let token = format!("Bearer {}", server.token);
+    assert_eq!(server.send("POST", "/api/v1/projects/1/scores", &[("authorization", &token)], score.into_bytes()).status, 201);
+}
+
+fn delete(server: &Server, path: &str) -> Answer {
+    let token = format!("Bearer {}", server.token);
+    server.send("DELETE", &format!("/api/v1/projects{path}"), &[("authorization", &token)], Vec::new())
+}
+
+#[test]
+fn a_trace_a_user_and_a_project_are_deleted_from_every_file() {
+    let mut server = Server::start();
+    for (trace, mark, user) in
+        [(1, "MARK-one", "anna"), (2, "MARK-two", "boris-the-second"), (3, "MARK-three", "anna"), (4, "MARK-four", "carla")]
+    {
+        send(&server, trace, mark, user, 10.0);
+        if trace == 2 {
+            // Some lie in a segment, some in the log.
+            assert_eq!(server.stop(), Some(0));
+            server.start_again();
+        }
+    }
+    let data = server.data();
+    let parts = ["question", "answer", "error", "line", "comment"];
+    for mark in ["MARK-one", "MARK-two", "MARK-three", "MARK-four"] {
+        for part in parts {
+            assert!(!holding(&data, &format!("{mark}-{part}")).is_empty(), "{mark}-{part} is stored somewhere");
+        }
+    }
+
+    let answer = delete(&server, &format!("/1/traces/{:032x}", 1));
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let receipt = answer.json();
+    let counts = ["spans", "errors", "scores", "log_lines"].map(|name| receipt[name].as_u64().unwrap());
+    assert_eq!(counts, [3, 1, 1, 1], "{receipt}");
+    assert!(!receipt["files"].as_array().unwrap().is_empty() && receipt["still_read"] == json!([]), "{receipt}");
+    assert_eq!(holding(&data, "MARK-one"), Vec::<PathBuf>::new());
+    assert_eq!(server.get(&format!("/api/v1/projects/1/traces/{:032x}", 1)).status, 404);
+    assert_eq!(server.ask("/summary")["spans"], 9);
+
+    let (said, error, status) = server.command(&["delete", "user", "--project", "1", "boris-the-second"]);
+    assert!(status == Some(1) && error.contains("--yes"), "{said}{error}");
+    let (said, error, status) = server.command(&["delete", "user", "--project", "1", "--yes", "boris-the-second"]);
+    assert!(status == Some(0) && said.contains("3 spans, 1 errors, 1 scores, 1 log lines"), "{said}{error}");
+    assert_eq!(holding(&data, "MARK-two"), Vec::<PathBuf>::new());
+    assert_eq!(holding(&data, "boris-the-second"), Vec::<PathBuf>::new());
+    let users: Vec<Value> = server.ask("/breakdown?by=user")["rows"].as_array().unwrap().clone();
+    assert_eq!(users.len(), 2, "{users:?}");
+
+    // The others are as they were, also after a start.
+    server.restart();
+    assert_eq!(holding(&data, "MARK-one"), Vec::<PathBuf>::new());
+    let third = server.ask(&format!("/traces/{:032x}", 3));
+    assert_eq!(
+        (third["errors"].as_array().unwrap().len(), &third["log_count"], third["scores"].as_array().unwrap().len()),
+        (1, &json!(1), 1)
+    );
+    let (read_only, ..) = server.command(&["token", "create"]);
+    let headers = [("authorization", &*format!("Bearer {}", read_only.trim()))];
+    assert_eq!(server.send("DELETE", "/api/v1/projects/1", &headers, Vec::new()).status, 403);
+    assert_eq!(delete(&server, "/9").status, 404);
+
+    let receipt = delete(&server, "/1").json();
+    assert_eq!((&receipt["spans"], &receipt["errors"]), (&json!(6), &json!(2)), "{receipt}");
+    assert_eq!(holding(&data, "MARK-"), Vec::<PathBuf>::new());
+    let deletions = server.get("/api/v1/deletions").json();
+    let what: Vec<&str> = deletions["deletions"].as_array().unwrap().iter().map(|one| one["what"].as_str().unwrap()).collect();
+    assert_eq!(what, ["project", "user", "trace"]);
+    assert!(!deletions.to_string().contains("boris"), "a receipt keeps no name");
+    // Project 1 stays, and takes what comes.
+    send(&server, 1, "MARK-again", "anna", 1.0);
+    assert_eq!(server.ask("/summary")["spans"], 3);
+
+    assert_eq!(server.command(&["project", "create", "short-lived"]).2, Some(0));
+    let (said, error, status) = server.command(&["delete", "project", "--project", "2", "--yes"]);
+    assert_eq!(status, Some(0), "{said}{error}");
+    assert_eq!(server.get("/api/v1/projects/2").status, 404);
+    let (said, error, status) = run(&data, &["doctor"]);
+    assert_eq!(status, Some(0), "{said}{error}");
+}
+
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(60), "{what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn each_class_is_kept_for_its_time_and_then_gone_from_the_disk() {
+    const DAY: f64 = 86_400.0;
+    let server = Server::start_with(&[("HINOMI_RETENTION_DAYS", "30"), ("HINOMI_DISK_RETAIN_EVERY_S", "1")]);
+    let plain = |trace: u128, mark: &str, environment: &str, days: f64| {
+        let mut body = transaction(trace, mark, "an answer");
+        for at in ["start_timestamp", "timestamp"] {
+            body[at] = json!(body[at].as_f64().unwrap() - days * DAY);
+            for span in body["spans"].as_array_mut().unwrap() {
+                span[at] = json!(span[at].as_f64().unwrap() - days * DAY);
+            }
+        }
+        body["environment"] = json!(environment);
+        assert_eq!(server.envelope(of_item("transaction", &body)).status, 200);
+    };
+    plain(1, "MARK-young", "prod", 2.0);
+    plain(2, "MARK-of-dev", "dev", 4.0);
+    plain(3, "MARK-middle", "prod", 15.0);
+    send(&server, 4, "MARK-notable", "anna", 16.0 * DAY);
+    plain(5, "MARK-kept", "dev", 20.0);
+    let data = server.data();
+    let token = format!("Bearer {}", server.token);
+    let pin = format!("/api/v1/projects/1/traces/{:032x}/pin", 5);
+    assert_eq!(server.send("PUT", &pin, &[("authorization", &token)], Vec::new()).status, 204);
+    assert_eq!(server.ask(&format!("/traces/{:032x}", 5))["pinned"], true);
+    let set = |keep: Value| {
+        let body = json!({ "keep": keep }).to_string().into_bytes();
+        let headers = [("authorization", &*token), ("content-type", "application/json")];
+        server.send("PATCH", "/api/v1/projects/1", &headers, body)
+    };
+    assert_eq!(set(json!({ "texts_days": 0 })).status, 400);
+    assert_eq!(set(json!({ "texts": 1 })).status, 400);
+    let answer = set(json!({ "environments": { "dev": 3 }, "texts_days": 10, "notable_days": 25 }));
+    assert_eq!((answer.status, &answer.json()["keep"]["environments"]["dev"]), (200, &json!(3)));
+
+    until("dev is gone after three days", || holding(&data, "MARK-of-dev").is_empty());
+    until("texts are gone after ten days", || holding(&data, "MARK-middle").is_empty());
+    assert_eq!(server.get(&format!("/api/v1/projects/1/traces/{:032x}", 2)).status, 404);
+    let middle = server.ask(&format!("/traces/{:032x}", 3));
+    assert_eq!((&middle["trace"]["total_tokens"], middle["spans"].as_array().unwrap().len()), (&json!(1500), 3));
+    for mark in ["MARK-young", "MARK-notable-question", "MARK-notable-line", "MARK-notable-error", "MARK-notable-comment", "MARK-kept"] {
+        assert!(!holding(&data, mark).is_empty(), "{mark} is kept");
+    }
+    assert_eq!(server.ask("/summary?from=-40d")["llm_calls"], 4);
+
+    // The class of errors and scores ends, and so does the mark.
+    assert_eq!(set(json!({ "environments": { "prod": 12 } })).status, 200);
+    let changed = json!({ "retention_days": 12 }).to_string().into_bytes();
+    let headers = [("authorization", &*token), ("content-type", "application/json")];
+    assert_eq!(server.send("PATCH", "/api/v1/projects/1", &headers, changed).status, 200);
+    for part in ["question", "answer", "line", "error"] {
+        until("errors and scores are like others", || holding(&data, &format!("MARK-notable-{part}")).is_empty());
+    }
+    assert!(!holding(&data, "MARK-notable-comment").is_empty(), "it was given just now");
+    assert!(!holding(&data, "MARK-kept").is_empty());
+    assert_eq!(server.send("DELETE", &pin, &[("authorization", &token)], Vec::new()).status, 204);
+    until("what is marked no longer goes", || holding(&data, "MARK-kept").is_empty());
+    assert!(!holding(&data, "MARK-young").is_empty());
+    assert_eq!(server.ask("/summary?from=-40d")["llm_calls"], 1);
+}
+
+#[test]
+fn beyond_the_disk_budget_the_oldest_go_and_it_is_said() {
+    let mut server = Server::start_with(&[("HINOMI_DISK_RETAIN_EVERY_S", "1"), ("HINOMI_DISK_BUDGET_BYTES", "100000000")]);
+    for (trace, age) in [(1, 1000.0), (2, 500.0), (3, 10.0)] {
+        send(&server, trace, &format!("MARK-{trace}"), "anna", age);
+        assert_eq!(server.stop(), Some(0));
+        server.start_again();
+    }
+    assert_eq!(server.ask("/summary")["spans"], 9);
+    // Less than the databases alone take: all old segments go, and the newest stays.
+    server.set("HINOMI_DISK_BUDGET_BYTES", "1000");
+    server.restart();
+    until("the oldest are gone", || server.ask("/summary")["spans"] == 3);
+    assert_eq!(holding(&server.data().join("segments"), "MARK-1"), Vec::<PathBuf>::new());
+    assert!(!holding(&server.data().join("segments"), "MARK-3").is_empty());
+    let deletions = server.get("/api/v1/deletions").json();
+    let receipt = &deletions["deletions"][0];
+    assert_eq!((&receipt["what"], receipt["subject"].as_str().unwrap().contains("disk.budget_bytes")), (&json!("budget"), true));
+    let problems = server.get("/api/v1/system").json()["problems"].to_string();
+    assert!(problems.contains("disk budget"), "{problems}");
+    assert!(server.log().contains("retention.budget"), "{}", server.log());
+}

@@ -1,0 +1,45 @@
+import { useQuery } from '@tanstack/react-query';
+import { deletionsQuery } from '../../api/queries';
+import type { Receipt } from '../../api/types';
+import { useT } from '../../i18n';
+import { Table, type Column } from '../../parts/table';
+import { Moment } from '../../parts/values';
+import { useReader } from '../../reader';
+
+/** Receipts of what was deleted before its time; nothing where nothing was. */
+export function Deletions() {
+  const t = useT();
+  const { format } = useReader();
+  const { data } = useQuery(deletionsQuery);
+  if (!data || data.deletions.length === 0) return null;
+  const columns: Column<Receipt>[] = [
+    { key: 'at', head: t('deletions.at'), cell: ({ at }) => <Moment at={at} /> },
+    { key: 'what', head: t('deletions.what'), cell: ({ what }) => <b>{t(`deletions.${what}`)}</b> },
+    { key: 'project', head: t('bar.project'), num: true, cell: ({ project }) => project || '–' },
+    { key: 'spans', head: t('deletions.spans'), num: true, cell: ({ spans }) => format.count(spans) },
+    {
+      key: 'beside',
+      head: t('deletions.beside'),
+      num: true,
+      optional: true,
+      cell: (row) => format.count(row.errors + row.scores + row.log_lines + row.series + row.incidents + row.mentions),
+    },
+    { key: 'files', head: t('deletions.files'), num: true, optional: true, cell: ({ files }) => format.count(files.length) },
+    {
+      key: 'subject',
+      head: t('deletions.subject'),
+      grow: true,
+      optional: true,
+      cell: ({ subject }) => subject && <code className="dim">{subject}</code>,
+    },
+  ];
+  return (
+    <section className="sheet pane outc">
+      <div className="head">
+        <h2>{t('deletions.title')}</h2>
+        <span className="meta">{t('deletions.why')}</span>
+      </div>
+      <Table label={t('deletions.title')} columns={columns} rows={data.deletions} rowKey={({ at, what, subject }) => `${at} ${what} ${subject}`} />
+    </section>
+  );
+}
