@@ -222,6 +222,13 @@ fn of_mcp(method: &str) -> Kind {
     }
 }
 
+/// Operation and model of a span that only its name tells of, as the conventions make names: OpenLIT leaves all attributes of a call
+/// that failed out.
+pub(crate) fn of_name<'a>(origin: &str, name: &'a str) -> Option<(&'a str, &'a str)> {
+    let (operation, model) = name.split_once(' ')?;
+    (origin.starts_with("openlit.") && find(OPERATIONS, operation).is_some()).then_some((operation, model))
+}
+
 /// What the span carries decides where its names do not: tool before retriever before model call.
 fn of_content(hints: &Hints) -> Option<Kind> {
     if hints.has_tool {
@@ -264,6 +271,9 @@ pub fn kind(hints: &Hints) -> Kind {
     // The Agents SDK's outermost span has no op, only its name.
     if hints.origin == "auto.ai.openai_agents" && hints.name.ends_with(" workflow") {
         return Kind::Chain;
+    }
+    if let Some((operation, _)) = of_name(hints.origin, hints.name) {
+        return find(OPERATIONS, operation).unwrap_or(Kind::Other);
     }
     of_content(hints).or(by_op).unwrap_or(match (hints.has_http, hints.has_db) {
         (_, true) => Kind::Db,

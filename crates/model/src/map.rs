@@ -89,8 +89,11 @@ pub fn canonical_of(raw: RawSpan, dialect: &Dialect, book: &PriceBook) -> Span {
         parent_span_id: raw.parent_span_id.filter(|parent| *parent != raw.span_id),
         kind,
         operation: operation(&raw.op, kind, &found),
+        request_model: found
+            .text(Field::RequestModel)
+            .or_else(|| model_of_parameters(&found))
+            .or_else(|| model_of_name(&raw, kind, &found)),
         origin: raw.origin.or_else(|| found.text(Field::Origin)),
-        request_model: found.text(Field::RequestModel),
         response_model: found.text(Field::ResponseModel),
         start_us: raw.start_us,
         end_us: raw.end_us.max(raw.start_us),
@@ -177,6 +180,18 @@ fn kind_of(raw: &RawSpan, found: &Found) -> Kind {
         origin: raw.origin.as_deref().or_else(|| found.str(Field::Origin)).unwrap_or_default(),
         name: &raw.name,
     })
+}
+
+/// OpenInference names the model of a call that failed among its parameters alone.
+fn model_of_parameters(found: &Found) -> Option<String> {
+    found.object(Field::Parameters)?.get("model")?.as_str().map(str::to_owned)
+}
+
+/// OpenLIT tells of a call that failed by its name alone.
+fn model_of_name(raw: &RawSpan, kind: Kind, found: &Found) -> Option<String> {
+    let origin = raw.origin.as_deref().or_else(|| found.str(Field::Origin))?;
+    let (_, model) = kinds::of_name(origin, &raw.name).filter(|_| matches!(kind, Kind::Llm | Kind::Embedding))?;
+    Some(model.to_owned())
 }
 
 /// What is done, in the words of the conventions.
@@ -467,7 +482,8 @@ fn read_from(span: &mut Span, found: &Found, measurements: &[(String, f64)]) {
     let reading = |field: Field, from: &str| Reading { field: field.as_str().into(), from: from.into() };
     let measured =
         |field: Field| measurements.iter().map(|(name, _)| name).find(|name| names::lookup(name).is_some_and(|(known, _)| known == field));
-    let source = |field: Field| found.name(field).or_else(|| measured(field).map(String::as_str));
+    let among = |field: Field| found.name(Field::Parameters).filter(|_| field == Field::RequestModel && span.request_model.is_some());
+    let source = |field: Field| found.name(field).or_else(|| measured(field).map(String::as_str)).or_else(|| among(field));
     span.reading = SHOWN.iter().filter_map(|field| source(*field).map(|from| reading(*field, from))).collect();
     if span.provider_inferred {
         let by_instrumentation = providers::of_instrumentation(&span.op, span.origin.as_deref()).is_some();

@@ -171,7 +171,7 @@ fields! {
     /// What has no name of its own in OpenInference, such as the provider's own tools that were used.
     Metadata "usage.web_searches" = ["metadata"],
     /// All counts in one object, whose shape says what they mean.
-    UsageDetails "usage" = ["langfuse.observation.usage_details", "langfuse.observation.usage", "langsmith.metadata.usage_metadata", "mlflow.chat.tokenUsage"],
+    UsageDetails "usage" = ["langfuse.observation.usage_details", "langfuse.observation.usage", "langsmith.metadata.usage_metadata", "mlflow.chat.tokenUsage", "metadata.usage_object"],
     /// What the client says that the call cost.
     ClientCost "client_cost" = [
         "gen_ai.cost.total_tokens", "gen_ai.cost.total_cost", "gen_ai.usage.total_cost", "gen_ai.usage.cost", "ai.total_cost",
@@ -198,7 +198,7 @@ fields! {
     User "user_id" = [
         "user.id", "langfuse.user.id", "ai.telemetry.metadata.userId", "vercel.ai.telemetry.metadata.userId", "enduser.id",
         "gen_ai.user", "llm.user", "traceloop.association.properties.user_id", "lmnr.association.properties.user_id", "user.email", "user.name",
-        "mastra.metadata.userId", "mastra.metadata.resourceId",
+        "mastra.metadata.userId", "mastra.metadata.resourceId", "metadata.user_api_key_end_user_id", "metadata.user_api_key_user_id",
     ],
     /// Deployment environment.
     Environment "environment" = [

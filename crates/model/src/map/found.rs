@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::names::{Dialect, Field};
+use crate::python;
 use crate::span::Attributes;
 use crate::usage;
 
@@ -21,7 +22,7 @@ impl<'a> Found<'a> {
         for (name, value) in attributes {
             if let Some((field, rank, name)) = dialect.lookup(name) {
                 let known: &mut Option<Best> = &mut best[field as usize];
-                if known.is_none_or(|(known, ..)| rank < known) && !is_empty(value) {
+                if known.is_none_or(|(known, ..)| rank < known) && !is_empty(value) && !is_scrubbed(field, value) {
                     *known = Some((rank, name, value));
                 }
             }
@@ -76,11 +77,14 @@ impl<'a> Found<'a> {
         usage::count(self.value(field)?)
     }
 
-    /// The attribute as an object, also where it is JSON text.
+    /// The attribute as an object, also where it is JSON text or what Python prints.
     pub(super) fn object(&self, field: Field) -> Option<Map<String, Value>> {
         match self.value(field)? {
             Value::Object(object) => Some(object.clone()),
-            Value::String(text) => serde_json::from_str(text).ok(),
+            Value::String(text) => serde_json::from_str(text).ok().or_else(|| match python::read(text)? {
+                Value::Object(object) => Some(object),
+                _ => None,
+            }),
             _ => None,
         }
     }
@@ -90,6 +94,11 @@ impl<'a> Found<'a> {
         let replaced = Field::ALL.iter().filter(|field| field.replaces_its_attribute());
         replaced.filter_map(|field| self.name(*field)).collect()
     }
+}
+
+/// What Logfire puts in the place of a session or a user, and would make one of them all.
+fn is_scrubbed(field: Field, value: &Value) -> bool {
+    matches!(field, Field::Session | Field::User) && value.as_str().is_some_and(|text| text.starts_with("[Scrubbed due to "))
 }
 
 pub(crate) fn is_empty(value: &Value) -> bool {

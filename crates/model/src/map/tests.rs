@@ -187,6 +187,61 @@ fn the_tier_of_service_may_stand_among_the_parameters() {
 }
 
 #[test]
+fn the_model_of_a_call_that_failed_may_stand_among_its_parameters() {
+    // As OpenInference's instrumentation of OpenAI sends it.
+    let attributes =
+        json!({"openinference.span.kind": "LLM", "llm.system": "openai", "llm.invocation_parameters": "{\"model\": \"gpt-4o\"}"});
+    let span = map("", attributes);
+    assert_eq!(span.request_model.as_deref(), Some("gpt-4o"));
+    let from = span.reading.iter().find(|reading| reading.field == "request_model").map(|reading| reading.from.as_str());
+    assert_eq!(from, Some("llm.invocation_parameters"));
+}
+
+#[test]
+fn of_a_call_that_failed_openlit_tells_the_name_alone() {
+    let named = |origin: &str, name: &str| {
+        let raw =
+            RawSpan { name: name.into(), origin: Some(origin.into()), status: RawStatus::Error, ..raw("", json!({"otel.kind": "client"})) };
+        let span = canonical(raw, PriceBook::embedded());
+        (span.kind, span.request_model, span.provider, span.operation)
+    };
+    let call = (Kind::Llm, Some("claude-sonnet-4-5-20250929".into()), Some("anthropic".into()), Some("chat".into()));
+    assert_eq!(named("openlit.instrumentation.anthropic", "chat claude-sonnet-4-5-20250929"), call);
+    assert_eq!(named("shop", "chat claude-sonnet-4-5-20250929").0, Kind::Other);
+    assert_eq!(named("openlit.instrumentation.anthropic", "open door").0, Kind::Other);
+}
+
+#[test]
+fn what_logfire_scrubs_is_no_session() {
+    let session = |attributes: Value| map("gen_ai.chat", attributes).session_id;
+    assert_eq!(session(json!({"session.id": "[Scrubbed due to 'session']"})), None);
+    let named = json!({"session.id": "[Scrubbed due to 'session']", "gen_ai.conversation.id": "c-1"});
+    assert_eq!(session(named).as_deref(), Some("c-1"));
+}
+
+#[test]
+fn litellm_prints_its_counts_as_python_does() {
+    // 25 tokens new, 512 written to a cache, 2,048 read from it: 25 x 3 + 512 x 3.75 + 2,048 x 0.3 + 64 x 15 dollars a million.
+    let span = map(
+        "",
+        json!({
+            "gen_ai.operation.name": "chat", "gen_ai.system": "anthropic", "gen_ai.request.model": "claude-sonnet-4-5-20250929",
+            "gen_ai.usage.input_tokens": 2585, "gen_ai.usage.output_tokens": 64, "gen_ai.usage.total_tokens": 2649,
+            "gen_ai.cost.total_cost": 0.0035694, "metadata.user_api_key_user_id": "user-42",
+            "metadata.usage_object": "{'completion_tokens': 64, 'prompt_tokens': 2585, 'total_tokens': 2649, 'completion_tokens_details': None, 'prompt_tokens_details': \
+                {'audio_tokens': None, 'cache_write_tokens': 512, 'cached_tokens': 2048, 'text_tokens': 25}, 'cache_creation_input_tokens': 512, 'cache_read_input_tokens': 2048}",
+        }),
+    );
+    let usage = &span.usage;
+    assert_eq!(
+        (usage.input, usage.cache_read, usage.cache_write_5m, usage.input_tokens(), usage.output_tokens()),
+        (Some(25), Some(2048), Some(512), Some(2585), Some(64))
+    );
+    assert_eq!(span.cost.unwrap().total, Usd::from_dollars(0.003_569_4).unwrap());
+    assert_eq!(span.user_id.as_deref(), Some("user-42"));
+}
+
+#[test]
 fn only_calls_count_and_cost() {
     let usage = json!({"gen_ai.usage.input_tokens": 9, "gen_ai.usage.output_tokens": 1, "gen_ai.response.model": "gpt-4o", "gen_ai.agent.name": "bot"});
     let agent = map("gen_ai.invoke_agent", usage.clone());

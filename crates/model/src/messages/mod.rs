@@ -35,6 +35,8 @@ const ROLES: &[(&str, &str)] = &[
     ("toolmessage", "tool"),
     ("tool", "tool"),
     ("function", "tool"),
+    ("tool-call", "assistant"),
+    ("tool-response", "tool"),
 ];
 
 /// How deep shapes may lie in one another. Deeper ones are kept as text.
