@@ -2,9 +2,10 @@
 // stand-in for the model's provider says that it was asked and has answered; a case says only what its client leaves out.
 //
 // `set`: the packages, `node/NAME` or `python/NAME`. `via`: where the program is told to report. `settings`: more of its environment.
-// `fast`: part of `make test`. `lacks`: what this client does not tell: `texts`, `cached` (reads of a cache), `written` (writes to one),
-// `reasoning`, `usage`. `session`, `user`: what all of its calls have. `calls`: which calls of the provider's log it tells of. `more`: calls
-// that it tells of and that never reached the provider. `exits`: statuses beside 0 with which it may end.
+// `fast`: part of `make test`. `session`, `user`: what all of its calls have. `calls`: which calls of the provider's log it tells of.
+// `more`: calls that it tells of and that never reached the provider. `exits`: statuses beside 0 with which it may end. `lacks`: what this
+// client does not tell, of all calls or by a function of each: `texts`, `cached` (reads of a cache), `written` (writes to one),
+// `reasoning`, `output` (it counts that otherwise), `usage`.
 import assert from 'node:assert/strict';
 
 const told = ({ status }) => status === 200;
@@ -65,7 +66,7 @@ const langfuse = (name, set, program, more) =>
   modes(name, { set, program, via: 'langfuse', user: 'user-42', session: 'session-7' }, more);
 
 const agent = (name, program, args, more = {}) => ({
-  name, set: 'node/coding-agents', program, args, via: 'otlp', lacks: ['texts'], seconds: 120,
+  name, set: 'node/coding-agents', program, args, via: 'otlp', lacks: ['texts'],
   settings: { OTEL_RESOURCE_ATTRIBUTES: 'repository=acme/shop,team.id=platform', ...more.settings },
   /** Cost by repository, and what was said stands in the session's traces. */
   async also({ server, project, spans, calls }) {
@@ -86,6 +87,24 @@ const LIST = 'List the files of this folder.';
 const python = (name, set, program, via, more) => modes(name, { set: `python/${set}`, program, via }, more);
 const sentryPython = (set, program, each) => python(`Sentry for Python, ${program}`, set, `${program}.py`, 'sentry', each);
 const once = (more = {}) => ({ once: { args: [], ...more } });
+
+/**
+ * Programs that know many ways to report (`e2e/programs/telemetry.py`): all modes in one run, whose calls the user and the session have.
+ * A mode that the client tells less of is a case of its own.
+ */
+const telling = (name, set, telemetry, program, modes, { settings, ...more } = {}) => ({
+  name, set: `python/${set}`, program: `${program}.py`, via: 'otlp', args: modes.split(' '), session: 'session-7', user: 'user-42',
+  settings: { TELEMETRY: telemetry, ...settings }, ...more,
+});
+const OPENAI = 'chat conversation image stream tools structured concurrent async-stream embeddings responses responses-stream responses-tools error';
+const ANTHROPIC = 'create small stream message-stream concurrent tools error';
+const GOOGLE = 'generate stream asynchronous chat tools structured error';
+const LANGCHAIN = 'chain stream asynchronous batch structured responses agent graph error';
+const openinference = (name, klass) => `openinference.instrumentation.${name}:${klass}`;
+const noEmbeddings = ({ api }) => (api === 'embeddings' ? ['usage'] : []);
+const capture = { OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: 'span_and_event', OTEL_SEMCONV_STABILITY_OPT_IN: 'gen_ai_latest_experimental' };
+const tracing = { OPENAI_AGENTS_DISABLE_TRACING: '0' };
+const agentOf = (name, set, telemetry, mode, more) => telling(name, set, telemetry, 'agent_frameworks', mode, more);
 
 export const CASES = [
   ...sentryJs('11'),
@@ -178,8 +197,58 @@ export const CASES = [
   ...python('OpenLLMetry for Python', 'traceloop', 'traceloop_workflow.py', 'traceloop', { workflow: {} }),
   ...python("Langfuse's SDK 3 for Python", 'langfuse', 'langfuse_observe.py', 'langfuse', { chat: {} }),
   ...python("Langfuse's SDK 2 for Python", 'langfuse-2', 'langfuse2.py', 'langfuse', { manual: { more: 2 } }),
+  // Dify knows nothing of cached input.
+  ...python("Dify by Langfuse's SDK 2", 'langfuse-2', 'dify.py', 'langfuse', { 'a message and a workflow': { args: ['message', 'workflow'], user: 'user-42', session: 'session-7' } }),
+  ...python('A program and its gateway, LiteLLM', 'litellm-proxy', 'gateway.py', 'otlp', {
+    'one trace': { args: ['one'], user: 'user-42', session: 'session-7', settings: capture },
+    'two traces': { args: ['two'], user: 'user-42', session: 'session-7', settings: capture },
+  }),
+  telling("Sentry's SDK by OTLP", 'sentry-otlp', 'sentry-otlp', 'calls_openai', 'chat stream tools embeddings error', { via: 'sentry', settings: { ...capture, INSTRUMENT: 'opentelemetry.instrumentation.openai_v2:OpenAIInstrumentor' } }),
+  telling("OpenTelemetry to Sentry's path", 'sentry-otlp', 'opentelemetry.instrumentation.openai_v2:OpenAIInstrumentor', 'calls_openai', 'chat stream tools embeddings error', { via: 'sentry-path', settings: capture }),
   ...python('Logfire with Pydantic AI', 'logfire', 'logfire_pydantic_ai.py', 'otlp', { agent: {} }),
   ...python('LiteLLM over OTLP', 'litellm', 'litellm_otel.py', 'otlp', once({ settings: { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf' } })),
   // This version tells Langfuse of the input as a whole, and of no refused call in time.
+  telling('OpenInference: OpenAI', 'openinference', openinference('openai', 'OpenAIInstrumentor'), 'calls_openai', OPENAI),
+  telling('OpenInference: Anthropic', 'openinference-providers', openinference('anthropic', 'AnthropicInstrumentor'), 'calls_anthropic', ANTHROPIC),
+  telling('OpenInference: Google', 'openinference-providers', openinference('google_genai', 'GoogleGenAIInstrumentor'), 'calls_google', GOOGLE),
+  telling('OpenInference: Bedrock', 'openinference-providers', openinference('bedrock', 'BedrockInstrumentor'), 'calls_bedrock', 'converse stream tools invoke error'),
+  telling('OpenInference: LangChain', 'openinference-langchain', openinference('langchain', 'LangChainInstrumentor'), 'calls_langchain', LANGCHAIN),
+  agentOf('OpenInference: OpenAI Agents', 'openinference-agents', openinference('openai_agents', 'OpenAIAgentsInstrumentor'), 'openai-agents openai-agents-stream openai-agents-handoff', { settings: tracing }),
+  agentOf('OpenInference: LlamaIndex', 'openinference-llama-index', openinference('llama_index', 'LlamaIndexInstrumentor'), 'llama-index llama-index-query', { lacks: noEmbeddings }),
+  agentOf('OpenInference: CrewAI', 'openinference-crewai', `${openinference('crewai', 'CrewAIInstrumentor')} ${openinference('openai', 'OpenAIInstrumentor')}`, 'crewai'),
+  agentOf('OpenInference: Haystack', 'openinference-haystack', openinference('haystack', 'HaystackInstrumentor'), 'haystack-pipeline', { lacks: ['cached'] }),
+  agentOf('OpenInference: smolagents', 'openinference-smolagents', openinference('smolagents', 'SmolagentsInstrumentor'), 'smolagents'),
+  agentOf('OpenInference: DSPy', 'openinference-dspy', openinference('dspy', 'DSPyInstrumentor'), 'dspy', { lacks: ['usage'] }),
+  agentOf('OpenInference: Agno', 'openinference-agno', openinference('agno', 'AgnoInstrumentor'), 'agno'),
+  agentOf('OpenInference: LiteLLM', 'openinference-litellm', openinference('litellm', 'LiteLLMInstrumentor'), 'litellm'),
+  telling('OpenTelemetry: Google', 'otel-google', 'opentelemetry.instrumentation.google_genai:GoogleGenAiSdkInstrumentor', 'calls_google', GOOGLE, { settings: capture }),
+  telling('OpenTelemetry: Bedrock', 'otel-google', 'opentelemetry.instrumentation.botocore:BotocoreInstrumentor', 'calls_bedrock', 'converse stream tools error', { settings: { OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: 'true' } }),
+  agentOf('OpenTelemetry: OpenAI Agents', 'otel-agents', 'opentelemetry.instrumentation.openai_agents:OpenAIAgentsInstrumentor', 'openai-agents openai-agents-stream openai-agents-handoff', { settings: { ...tracing, ...capture } }),
+  telling('OpenLLMetry: LangChain alone', 'traceloop-instrumentor', 'opentelemetry.instrumentation.langchain:LangchainInstrumentor', 'calls_langchain', LANGCHAIN, { lacks: ['reasoning'] }),
+  telling('OpenLLMetry: OpenAI', 'traceloop-providers', 'traceloop', 'calls_openai', OPENAI.replace('image ', ''), { via: 'traceloop' }),
+  // Of a stream it adds the count of its begin to that of its end.
+  telling('OpenLLMetry: Anthropic', 'traceloop-providers', 'traceloop', 'calls_anthropic', ANTHROPIC, { via: 'traceloop', lacks: ({ stream }) => (stream ? ['output'] : []) }),
+  // Thoughts are in its total alone.
+  telling('OpenLLMetry: Google', 'traceloop-providers', 'traceloop', 'calls_google', GOOGLE, { via: 'traceloop', lacks: ['output', 'reasoning'] }),
+  telling('OpenLLMetry: Bedrock', 'traceloop-providers', 'traceloop', 'calls_bedrock', 'converse stream tools error', { via: 'traceloop' }),
+  telling('OpenLLMetry: LangChain', 'traceloop-langchain', 'traceloop', 'calls_langchain', LANGCHAIN, { via: 'traceloop', lacks: ['reasoning'] }),
+  agentOf('OpenLLMetry: LlamaIndex', 'traceloop-llama-index', 'traceloop', 'llama-index', { via: 'traceloop' }),
+  telling('OpenLIT: OpenAI', 'openlit', 'openlit', 'calls_openai', OPENAI, { lacks: ({ api }) => (api === 'chat' ? ['reasoning'] : []) }),
+  telling('OpenLIT: Anthropic', 'openlit', 'openlit', 'calls_anthropic', ANTHROPIC),
+  telling('OpenLIT: LangChain', 'openlit', 'openlit', 'calls_langchain', LANGCHAIN),
+  telling('Laminar: OpenAI', 'laminar', 'laminar', 'calls_openai', OPENAI),
+  telling('Laminar: Anthropic', 'laminar', 'laminar', 'calls_anthropic', ANTHROPIC),
+  telling('Logfire: OpenAI', 'logfire-providers', 'logfire', 'calls_openai', OPENAI, { lacks: ['reasoning'], settings: { LOGFIRE: 'openai' } }),
+  telling('Logfire: Anthropic', 'logfire-providers', 'logfire', 'calls_anthropic', ANTHROPIC, { settings: { LOGFIRE: 'anthropic' } }),
+  telling('Logfire: LangChain', 'logfire-providers', 'logfire', 'calls_langchain', LANGCHAIN, { settings: { LOGFIRE: '', LANGSMITH_TRACING: 'true', LANGSMITH_OTEL_ENABLED: 'true', LANGSMITH_OTEL_ONLY: 'true', LANGSMITH_API_KEY: 'none' } }),
+  agentOf('Logfire: Pydantic AI', 'logfire-providers', 'logfire', 'pydantic-ai pydantic-ai-anthropic', { settings: { LOGFIRE: 'pydantic_ai' } }),
+  telling('LangSmith by OpenTelemetry', 'langsmith', 'langsmith', 'calls_langchain', LANGCHAIN),
+  agentOf('Google ADK', 'google-adk', 'provider', 'google-adk', { settings: capture }),
+  agentOf('Microsoft Agent Framework', 'agent-framework', 'provider', 'agent-framework'),
+  agentOf('Semantic Kernel', 'semantic-kernel', 'provider', 'semantic-kernel', { lacks: ['cached', 'texts'], settings: { SEMANTICKERNEL_EXPERIMENTAL_GENAI_ENABLE_OTEL_DIAGNOSTICS_SENSITIVE: 'true' } }),
+  agentOf('Strands', 'strands', 'provider', 'strands'),
+  telling('Sentry for Python: Google', 'sentry-google', 'sentry', 'calls_google', GOOGLE, { via: 'sentry', session: undefined }),
+  agentOf('Sentry for Python: LiteLLM', 'sentry-litellm', 'sentry', 'litellm', { via: 'sentry', session: undefined, lacks: ['cached', 'written'] }),
+  agentOf('Sentry for Python: Pydantic AI', 'sentry-pydantic-ai', 'sentry', 'pydantic-ai pydantic-ai-anthropic', { via: 'sentry', session: undefined }),
   ...python("LiteLLM's callback for Langfuse", 'litellm-langfuse', 'litellm_langfuse.py', 'langfuse', once({ lacks: ['cached', 'written'], calls: told, user: 'user-42', session: 'session-7' })),
 ];

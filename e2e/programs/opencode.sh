@@ -13,4 +13,5 @@ cat > "$HOME/.config/opencode/opencode.json" <<END
 }
 END
 export OPENCODE_DISABLE_AUTOUPDATE=1 OPENCODE_DISABLE_MODELS_FETCH=1 OPENCODE_DISABLE_LSP_DOWNLOAD=1
-exec opencode run "$@" < /dev/null
+# With a title of its own it makes no call for one, which it would not wait for.
+exec opencode run --title question "$@" < /dev/null

@@ -1,12 +1,12 @@
 // Every client of `cases.mjs`: what the provider was asked and has answered is what the API says, each call counted once.
-// `CLIENTS=all` runs them all, else the fast ones run; `CLIENTS=TEXT` those whose name holds the text.
+// `CLIENTS=all` runs them all, else the fast ones run; `CLIENTS=TEXT|TEXT` those whose name holds one of the texts.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { CASES } from '../cases.mjs';
 import { eventually, run, startProvider, startServer } from '../support.mjs';
 
 const wanted = process.env.CLIENTS ?? '';
-const chosen = CASES.filter(({ name, fast }) => wanted === 'all' || (wanted ? name.includes(wanted) : fast));
+const chosen = CASES.filter(({ name, fast }) => wanted === 'all' || (wanted ? wanted.split('|').some((text) => name.includes(text)) : fast));
 
 let server;
 before(async () => {
@@ -22,6 +22,13 @@ function settings(via, { id, key }) {
       return { SENTRY_DSN: `${server.url.replace('//', `//${key}@`)}/${id}`, TELEMETRY: 'sentry' };
     case 'otlp':
       return otlp;
+    case 'sentry-path': {
+      // As Sentry's project settings say it for OpenTelemetry: an address of the project, and the key in Sentry's own header.
+      const place = `${server.url}/api/${id}/integration/otlp`;
+      const headers = `x-sentry-auth=sentry sentry_key=${key}`;
+      const each = ['TRACES', 'LOGS'].flatMap((signal) => [[`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`, `${place}/v1/${signal.toLowerCase()}`], [`OTEL_EXPORTER_OTLP_${signal}_HEADERS`, headers]]);
+      return Object.fromEntries(each);
+    }
     case 'grpc':
       return { ...otlp, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', OTEL_EXPORTER_OTLP_INSECURE: 'true' };
     case 'traceloop':
@@ -35,31 +42,41 @@ function settings(via, { id, key }) {
 
 /** The tokens that must be shown of a call of the provider's log. */
 function tokens(call, lacks) {
-  const unknown = call.status !== 200 || !call.usage_sent || lacks.includes('usage');
-  if (unknown) return { input_tokens: null, output_tokens: null };
+  if (call.status !== 200) return { input_tokens: null, output_tokens: null };
+  // What nobody told is unknown, or counted from the text where there is a tokenizer, and said to be so.
+  if (!call.usage_sent || lacks.includes('usage')) return { source: [null, 'estimated'] };
   // Anthropic counts what it caches beside its input.
-  const beside = call.api === 'messages' ? (call.cached ?? 0) + (call.cache_write ?? 0) : 0;
+  const beside = ['messages', 'bedrock'].includes(call.api) ? (call.cached ?? 0) + (call.cache_write ?? 0) : 0;
   const special = { cache_read_tokens: [call.cached, 'cached'], cache_write_tokens: [call.cache_write, 'written'], reasoning_tokens: [call.reasoning, 'reasoning'] };
   const known = Object.entries(special).filter(([, [count, name]]) => count > 0 && !lacks.includes(name));
-  return { input_tokens: call.input_tokens + beside, output_tokens: call.output_tokens, ...Object.fromEntries(known.map(([name, [count]]) => [name, count])) };
+  const output = lacks.includes('output') ? {} : { output_tokens: call.output_tokens };
+  return { input_tokens: call.input_tokens + beside, ...output, ...Object.fromEntries(known.map(([name, [count]]) => [name, count])) };
 }
 
 const squeeze = (text) => text.replace(/\s+/g, '');
 const texts = (messages) =>
   squeeze((messages ?? []).flatMap(({ parts }) => parts).map((part) => [part.text, part.content, part.name, part.arguments, part.result].filter(Boolean).join(' ')).join(' '));
 
+/** Models go by the name that the client gives them: LiteLLM puts the provider before it, OpenLLMetry takes Bedrock's vendor away. */
+const sameModel = (shown, { model, response_model }) =>
+  [model, response_model].some((name) => name && shown && (shown === name || shown.endsWith(`/${name}`) || name.endsWith(`.${shown}`)));
+
 /** Whether a span shows a call of the provider's log. */
-async function shows(span, call, { lacks = [] }, project) {
+async function shows(span, call, wants, project) {
+  const lacks = typeof wants.lacks === 'function' ? wants.lacks(call) : (wants.lacks ?? []);
   const status = call.status === 200 || lacks.includes('status') ? 'ok' : 'error';
-  if (span.status !== status || ![call.model, call.response_model].includes(span.model)) return false;
+  if (span.status !== status || !sameModel(span.model, call)) return false;
   const wanted = tokens(call, lacks);
-  if (Object.entries(wanted).some(([name, count]) => (span.usage?.[name] ?? null) !== count)) return false;
+  if (Object.entries(wanted).some(([name, count]) => ![count].flat().includes(span.usage?.[name] ?? null))) return false;
   if (lacks.includes('texts') || call.status !== 200) return true;
-  const detail = await server.ask(`/traces/${span.trace_id}/spans/${span.span_id}`, project);
+  const reports = await Promise.all([span, ...twins(span, wants.all ?? [])].map(({ trace_id, span_id }) => server.ask(`/traces/${trace_id}/spans/${span_id}`, project)));
   const asked = squeeze(call.input ?? '').slice(0, 40);
   const answered = squeeze(call.output ?? call.tool_call?.name ?? '').slice(0, 40);
-  return texts(detail.input_messages).includes(asked) && texts(detail.output_messages).includes(answered);
+  return reports.some((detail) => texts(detail.input_messages).includes(asked) && texts(detail.output_messages).includes(answered));
 }
+
+/** Other reports of the same call, which do not count and may be the ones that have its texts. */
+const twins = (span, all) => all.filter(({ counted, not_counted_because }) => !counted && not_counted_because?.includes(span.span_id));
 
 async function spansOf(project) {
   const found = [];
@@ -80,24 +97,34 @@ for (const wants of chosen) {
       const program = await run(wants.program, wants.set, {
         provider,
         args: wants.args,
-        seconds: wants.seconds ?? 60,
+        seconds: wants.seconds ?? 240,
         dsn: wants.via === 'sentry' ? 'as told' : '',
         settings: { ...settings(wants.via, project), ...wants.settings },
       });
-      assert.ok([0, ...(wants.exits ?? [])].includes(program.status), `it ended with ${program.status}: ${program.err}`);
+      assert.ok([0, ...(wants.exits ?? [])].includes(program.status), `it ended with ${program.status}: ${program.out} ${program.err}`);
       const log = provider.calls().filter(wants.calls ?? (() => true));
       assert.ok(log.length > 0, 'the program has called a model');
-      const calls = await eventually('all calls', async () => {
-        const spans = await spansOf(project.id);
+      const known = (usage) => JSON.stringify(Object.fromEntries(Object.entries(usage ?? {}).filter(([, count]) => count !== null)));
+      const line = ({ name, model, status, usage }) => `${name}: ${model} ${status} ${known(usage)}`;
+      let spans = [];
+      const arrived = async () => {
+        spans = await spansOf(project.id);
         const counted = spans.filter(({ kind, counted }) => ['llm', 'embedding'].includes(kind) && counted);
         return counted.length >= log.length + (wants.more ?? 0) && counted;
+      };
+      const calls = await eventually('all calls', arrived, { seconds: 40 }).catch(({ message }) => {
+        const met = spans.map((span) => `${span.kind} ${line(span)} ${span.counted ? '' : (span.not_counted_because ?? '')}`);
+        const asked = log.map(({ api, model, input, status }) => `${api} ${model} ${status} ${input}`);
+        throw new Error(`${message}; asked:\n${asked.join('\n')}\nmet:\n${met.slice(0, 60).join('\n')}\n${program.err.slice(-1500)}`);
       });
-      const line = ({ name, model, status, usage }) => `${name}: ${model} ${status} ${JSON.stringify(usage)}`;
       assert.equal(calls.length, log.length + (wants.more ?? 0), `each call is counted once:\n${calls.map(line).join('\n')}`);
       const left = [...calls];
-      for (const call of log) {
-        const fits = await Promise.all(left.map((span) => shows(span, call, wants, project.id)));
-        const place = fits.indexOf(true);
+      // A later call of a conversation shows what an earlier one shows: the calls that fit the fewest spans come first.
+      const shown = await Promise.all(
+        log.map(async (call) => ({ call, by: (await Promise.all(calls.map(async (span) => (await shows(span, call, { ...wants, all: spans }, project.id)) && span))).filter(Boolean) })),
+      );
+      for (const { call, by } of shown.sort((one, other) => one.by.length - other.by.length)) {
+        const place = left.findIndex((span) => by.includes(span));
         assert.ok(place >= 0, `no span shows ${JSON.stringify(call)}:\n${left.map(line).join('\n')}`);
         left.splice(place, 1);
       }
