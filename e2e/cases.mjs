@@ -203,8 +203,8 @@ export const CASES = [
     'one trace': { args: ['one'], user: 'user-42', session: 'session-7', settings: capture },
     'two traces': { args: ['two'], user: 'user-42', session: 'session-7', settings: capture },
   }),
-  telling("Sentry's SDK by OTLP", 'sentry-otlp', 'sentry-otlp', 'calls_openai', 'chat stream tools embeddings error', { via: 'sentry', settings: { ...capture, INSTRUMENT: 'opentelemetry.instrumentation.openai_v2:OpenAIInstrumentor' } }),
-  telling("OpenTelemetry to Sentry's path", 'sentry-otlp', 'opentelemetry.instrumentation.openai_v2:OpenAIInstrumentor', 'calls_openai', 'chat stream tools embeddings error', { via: 'sentry-path', settings: capture }),
+  telling("Sentry's SDK by OTLP", 'sentry-otlp', 'sentry-otlp', 'calls_openai', 'chat stream tools embeddings error', { via: 'sentry', lacks: ['cached'], settings: { ...capture, INSTRUMENT: 'opentelemetry.instrumentation.openai_v2:OpenAIInstrumentor' } }),
+  telling("OpenTelemetry to Sentry's path", 'sentry-otlp', 'opentelemetry.instrumentation.openai_v2:OpenAIInstrumentor', 'calls_openai', 'chat stream tools embeddings error', { via: 'sentry-path', lacks: ['cached'], settings: capture }),
   ...python('Logfire with Pydantic AI', 'logfire', 'logfire_pydantic_ai.py', 'otlp', { agent: {} }),
   ...python('LiteLLM over OTLP', 'litellm', 'litellm_otel.py', 'otlp', once({ settings: { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf' } })),
   // This version tells Langfuse of the input as a whole, and of no refused call in time.

@@ -13,5 +13,14 @@ cat > "$HOME/.config/opencode/opencode.json" <<END
 }
 END
 export OPENCODE_DISABLE_AUTOUPDATE=1 OPENCODE_DISABLE_MODELS_FETCH=1 OPENCODE_DISABLE_LSP_DOWNLOAD=1
-# With a title of its own it makes no call for one, which it would not wait for.
-exec opencode run --title question "$@" < /dev/null
+# `opencode run` alone does not wait until its spans are sent; a server does. With a title of its own it makes no call for one.
+port=$((20000 + $$ % 20000))
+opencode serve --port $port > "$HOME/server.log" 2>&1 &
+server=$!
+trap 'kill $server' EXIT
+for _ in $(seq 300); do
+    grep -q listening "$HOME/server.log" && break
+    sleep 0.2
+done
+opencode run --attach http://127.0.0.1:$port --title question "$@" < /dev/null
+sleep 8

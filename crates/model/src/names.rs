@@ -198,7 +198,7 @@ fields! {
     User "user_id" = [
         "user.id", "langfuse.user.id", "ai.telemetry.metadata.userId", "vercel.ai.telemetry.metadata.userId", "enduser.id",
         "gen_ai.user", "llm.user", "traceloop.association.properties.user_id", "lmnr.association.properties.user_id", "user.email", "user.name",
-        "mastra.metadata.userId", "mastra.metadata.resourceId", "metadata.user_api_key_end_user_id", "metadata.user_api_key_user_id",
+        "mastra.metadata.userId", "mastra.metadata.resourceId", "metadata.user_api_key_end_user_id",
     ],
     /// Deployment environment.
     Environment "environment" = [

@@ -227,7 +227,7 @@ fn litellm_prints_its_counts_as_python_does() {
         json!({
             "gen_ai.operation.name": "chat", "gen_ai.system": "anthropic", "gen_ai.request.model": "claude-sonnet-4-5-20250929",
             "gen_ai.usage.input_tokens": 2585, "gen_ai.usage.output_tokens": 64, "gen_ai.usage.total_tokens": 2649,
-            "gen_ai.cost.total_cost": 0.0035694, "metadata.user_api_key_user_id": "user-42",
+            "gen_ai.cost.total_cost": 0.0035694, "metadata.user_api_key_end_user_id": "user-42", "metadata.user_api_key_user_id": "default_user_id",
             "metadata.usage_object": "{'completion_tokens': 64, 'prompt_tokens': 2585, 'total_tokens': 2649, 'completion_tokens_details': None, 'prompt_tokens_details': \
                 {'audio_tokens': None, 'cache_write_tokens': 512, 'cached_tokens': 2048, 'text_tokens': 25}, 'cache_creation_input_tokens': 512, 'cache_read_input_tokens': 2048}",
         }),
