@@ -20,13 +20,15 @@ def main():
     parser.add_argument("--rounds", type=int, default=5, help="of each question")
     parser.add_argument("--keep", type=pathlib.Path, help="folder for the data; one that was filled before is used as it is")
     parser.add_argument("--only", choices=("intake", "stored"))
+    parser.add_argument("--short", action="store_true", help="intake with 8 connections and requests of 10 and 100 spans alone")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("bench-results.json"), help="default bench-results.json")
     args = parser.parse_args()
     args.hinomi = args.hinomi.resolve()
     results = {"machine": intake.machine(), "spans": args.spans}
     binaries = intake.build()
     if args.only != "stored":
-        results["intake"] = intake.run(intake.arguments().parse_args([str(args.hinomi)]))
+        options = ["--connections", "8", "--batches", "10,100"] if args.short else []
+        results["intake"] = intake.run(intake.arguments().parse_args([str(args.hinomi), *options]))
         print(f"goals: ratio at least {intake.GOALS['ratio']}, processor time and p99 at most {intake.GOALS['cpu']:.0f} times the bound's")
     if args.only != "intake":
         options = [str(args.hinomi), "--spans", str(args.spans), "--rounds", str(args.rounds)]
