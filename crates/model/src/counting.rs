@@ -33,6 +33,10 @@ pub struct Node {
     pub model: Option<String>,
     /// The provider's id of the answer.
     pub response_id: Option<String>,
+    /// The model's name without who runs it and its date, as a hash that holds for this process.
+    pub base_model: Option<u64>,
+    /// What was asked and answered, as such a hash, where both are known. Not read from the span: the store has both at hand.
+    pub texts: Option<u64>,
     /// True for a call that failed.
     pub failed: bool,
     /// True for what is told of a call after it, at one moment, as Logfire tells what was streamed.
@@ -66,6 +70,8 @@ impl Node {
             output_tokens: usage.output_tokens(),
             model: span.model().map(str::to_owned),
             response_id: span.response_id.clone(),
+            base_model: span.model().filter(|_| span.is_call()).map(reports::hash_of_model),
+            texts: None,
             failed: span.status == Status::Error,
             afterwards: Self::tells_by_attributes(span) && span.attributes.get("logfire.span_type").is_some_and(|sort| sort == "log"),
             joined: span.joined.is_some(),

@@ -1,10 +1,12 @@
 //! Calls that are reported more than once, in several traces: by the program that makes the call and a gateway that it goes through, or
 //! by two instrumentations of one program that know nothing of each other.
 //!
-//! The reports speak several dialects, and nothing but the provider's id of the answer joins them. That id alone proves little: test
+//! The reports speak several dialects, and the provider's id of the answer joins them. That id alone proves little: test
 //! doubles give one id to many answers, and a cache answers a second request with the first one's. So all else that can be known must
-//! agree as well. Without an id nothing is joined: two users may ask the same at once and be answered alike, and nothing tells
-//! that from one call seen twice.
+//! agree as well. Where a report has no id (Sentry's SDK for Python tells none of OpenAI's), only two instrumentations of one program
+//! are joined, by what was asked and answered, model, tokens, and times of which one lies in the other and that begin and end nearly
+//! together, as a function and what it wraps do: two users who ask the same at once are not answered to the millisecond, and not by two
+//! instrumentations.
 //!
 //! One report of a call counts, and takes usage and cost from another that knows more; the others keep what they say and do not count.
 
@@ -42,6 +44,11 @@ pub const SERVING: &str = "http.server";
 const GATEWAYS_REPORT: &str = "the gateway's report";
 /// How it says that something is from another instrumentation.
 const OTHER_REPORT: &str = "another report";
+
+/// How much two instrumentations of a call may begin and end apart, and how far one may stand out of the other where clocks are read
+/// with different care.
+const TOGETHER_US: i64 = 500_000;
+const CARE_US: i64 = 5_000;
 
 /// How far the clocks of two programs may be apart.
 const SLACK_US: i64 = 1_000_000;
@@ -88,7 +95,11 @@ pub struct Report {
     /// Its span.
     pub span_id: SpanId,
     /// The provider's id of the answer, hashed.
-    pub response: u64,
+    pub response: Option<u64>,
+    /// What was asked and answered, hashed.
+    pub texts: Option<u64>,
+    /// The model, hashed.
+    model: Option<u64>,
     /// The span that counts in its stead, of what is known so far.
     pub left_to: Option<(TraceId, SpanId)>,
     /// Which program reports.
@@ -145,19 +156,32 @@ pub(crate) fn is_gateway(span: &Span) -> bool {
     GATEWAYS.iter().any(|name| scope.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
 }
 
+/// A model's name without who runs it and its date, hashed.
+pub(crate) fn hash_of_model(name: &str) -> u64 {
+    hash(&crate::bill::base_model(name))
+}
+
+/// What was asked and answered, hashed; `None` where either is not known. Not stable over restarts.
+pub fn hash_of_texts(asked: Option<&str>, answered: Option<&str>) -> Option<u64> {
+    let known = |text: Option<&str>| text.filter(|text| !text.trim().is_empty()).map(str::to_owned);
+    Some(hash(&(known(asked)?, known(answered)?)))
+}
+
 fn hash(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()
 }
 
-/// The calls of a trace that another trace may report too: those whose answer has an id, and that count or do so elsewhere.
+/// The calls of a trace that another trace may report too: those whose answer has an id or a text, and that count or do so elsewhere.
 pub fn of_trace(trace_id: TraceId, nodes: &[Node], counted: impl Fn(usize) -> bool) -> Vec<Report> {
-    let candidates: Vec<(usize, &Node, &str)> = nodes
+    let response = |node: &Node| node.response_id.as_deref().filter(|id| !id.is_empty()).map(|id| hash(&id));
+    let candidates: Vec<&Node> = nodes
         .iter()
         .enumerate()
         .filter(|(place, node)| node.is_call() && (counted(*place) || left_to(node).is_some()))
-        .filter_map(|(place, node)| Some((place, node, node.response_id.as_deref().filter(|id| !id.is_empty())?)))
+        .filter(|(_, node)| response(node).is_some() || node.texts.is_some())
+        .map(|(_, node)| node)
         .collect();
     if candidates.is_empty() {
         return Vec::new();
@@ -175,10 +199,12 @@ pub fn of_trace(trace_id: TraceId, nodes: &[Node], counted: impl Fn(usize) -> bo
         }
         false
     };
-    let report = |(_, node, response): (usize, &Node, &str)| Report {
+    let report = |node: &Node| Report {
         trace_id,
         span_id: node.span_id,
-        response: hash(&response),
+        response: response(node),
+        texts: node.texts,
+        model: node.base_model,
         left_to: left_to(node).map(|other| (other.trace_id, other.span_id)),
         reporter: node.reporter,
         is_root: node.parent_span_id.is_none(),
@@ -199,14 +225,39 @@ fn left_to(node: &Node) -> Option<AlsoReported> {
     node.also_reported.filter(|other| !other.counts)
 }
 
-/// Whether two reports in different traces tell of one call.
+/// Whether two reports in different traces, with one id of the answer, tell of one call.
 pub fn same_call(one: &Report, other: &Report) -> bool {
-    let alike = |a: Option<u64>, b: Option<u64>| a.zip(b).is_none_or(|(a, b)| a == b);
-    one.response == other.response
+    one.response.is_some()
+        && one.response == other.response
         && one.trace_id != other.trace_id
-        && alike(one.tokens.0, other.tokens.0)
-        && alike(one.tokens.1, other.tokens.1)
+        && same_tokens(one, other)
         && (seen_twice(one, other) || passed_on(one, other))
+}
+
+/// The same where one has no id, or both have one id and the same texts.
+pub fn same_texts(one: &Report, other: &Report) -> bool {
+    let lies_in = |inner: &Report, outer: &Report| {
+        inner.start_us >= outer.start_us.saturating_sub(CARE_US) && inner.end_us <= outer.end_us.saturating_add(CARE_US)
+    };
+    let together = one.start_us.abs_diff(other.start_us).max(one.end_us.abs_diff(other.end_us)) <= TOGETHER_US.unsigned_abs();
+    one.texts.is_some()
+        && one.texts == other.texts
+        && one.trace_id != other.trace_id
+        && alike(one.response, other.response)
+        && alike(one.model, other.model)
+        && same_tokens(one, other)
+        && together
+        && (lies_in(one, other) || lies_in(other, one))
+        && one.reporter.may_stand_beside(&other.reporter)
+}
+
+/// Equal, as far as both are known.
+fn alike(one: Option<u64>, other: Option<u64>) -> bool {
+    one.zip(other).is_none_or(|(one, other)| one == other)
+}
+
+fn same_tokens(one: &Report, other: &Report) -> bool {
+    alike(one.tokens.0, other.tokens.0) && alike(one.tokens.1, other.tokens.1)
 }
 
 /// Two instrumentations of one program, with one clock, see a call at the same time. A cache that answers with an earlier answer does so
@@ -414,6 +465,41 @@ mod tests {
             change(&mut other);
             assert!(!same(&report(&[&framework()]), &report(&[&other])), "{what}");
         }
+    }
+
+    #[test]
+    fn without_an_id_only_what_begins_and_ends_together_is_one_call() {
+        let told = |span: &Span| {
+            let node = Node { texts: hash_of_texts(Some("Capital of France?"), Some("Paris.")), ..Node::of(span) };
+            of_trace(span.trace_id, &[node], |_| true)[0]
+        };
+        let model = |name: &str| Some(name.to_owned());
+        let sentry = Span {
+            response_id: None,
+            sdk_name: Some("sentry.python".into()),
+            request_model: model("gpt-4o"),
+            ..call(1, "host", "auto.ai.openai", (0, 900))
+        };
+        let other =
+            || Span { response_model: model("gpt-4o-2024-08-06"), ..call(2, "shop", "openinference.instrumentation.openai", (15, 899)) };
+        assert!(same_texts(&told(&sentry), &told(&other())));
+        type Change = fn(&mut Span);
+        let unlike: [(&str, Change); 5] = [
+            ("later", |span| (span.start_us, span.end_us) = (100_000, 1_100_000)),
+            ("much shorter", |span| span.end_us = 300_000),
+            ("another model", |span| span.response_model = Some("gpt-4o-mini".into())),
+            ("other tokens", |span| span.usage.output = Some(9)),
+            ("the same instrumentation", |span| {
+                span.sdk_name = Some("sentry.python".into());
+                span.origin = Some("auto.ai.openai".into());
+            }),
+        ];
+        for (what, change) in unlike {
+            let mut unlike = other();
+            change(&mut unlike);
+            assert!(!same_texts(&told(&sentry), &told(&unlike)), "{what}");
+        }
+        assert_eq!(hash_of_texts(Some("a"), Some(" ")), None, "an answer that is not known is not the same as another");
     }
 
     #[test]

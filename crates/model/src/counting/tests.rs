@@ -13,6 +13,8 @@ fn node(id: u64, parent: u64, kind: Kind) -> Node {
         output_tokens: None,
         model: None,
         response_id: None,
+        base_model: None,
+        texts: None,
         failed: false,
         afterwards: false,
         joined: false,

@@ -21,7 +21,7 @@ use super::group::{Group, Readers, load_trace, newest_traces, stored};
 use super::ids::Key;
 use super::log::Log;
 use super::responses::Responses;
-use super::rows::Row;
+use super::rows::{Row, preview};
 use super::state::{Shared, lock};
 use super::traces::{Told, TraceKey, Traces};
 use super::{Appended, Change, Revise};
@@ -98,7 +98,7 @@ pub(super) struct Committer {
     pub(super) next_log: u64,
     pub(super) next_sequence: u64,
     pub(super) traces: Traces,
-    pub(super) responses: Responses,
+    pub(super) responses: [Responses; 2],
     /// True when `responses` may hold what is not stored.
     pub(super) calls_unsure: bool,
     pub(super) readers: Readers,
@@ -122,6 +122,14 @@ struct Repeats {
     dropped: Vec<u32>,
     /// They are stored, or in the group.
     known: Vec<u32>,
+}
+
+/// What the rules must know of a span that came.
+fn node_of(span: &Span) -> Node {
+    let asked = || preview(&span.input_messages, "user");
+    let answered = || preview(&span.output_messages, "assistant");
+    let texts = if span.is_call() { reports::hash_of_texts(asked().as_deref(), answered().as_deref()) } else { None };
+    Node { texts, ..Node::of(span) }
 }
 
 fn key(project: u64, span: &Span) -> Key {
@@ -238,7 +246,9 @@ impl Committer {
         // What counts comes before what is left to it.
         newest.sort_by_key(|(_, report)| (report.left_to.is_some(), report.trace_id, report.span_id));
         for (project, report) in newest {
-            let _ = self.responses.note(project, report, false);
+            for responses in &mut self.responses {
+                let _ = responses.note(project, report, false);
+            }
         }
     }
 
@@ -252,7 +262,7 @@ impl Committer {
         }
         if std::mem::take(&mut self.calls_unsure) {
             // What was found of calls that are reported more than once could not be stored: it is to be found again.
-            self.responses.forget_all();
+            self.responses.iter_mut().for_each(Responses::forget_all);
             self.remember_calls();
         }
         let mut staging = Staging { bytes: std::mem::take(&mut self.frames), ..Staging::default() };
@@ -347,7 +357,7 @@ impl Committer {
             };
         }
         // Only these can make a pair with another trace's call.
-        let may_pair = spans.iter().any(|span| (span.is_call() && span.response_id.is_some()) || span.op == SERVING);
+        let may_pair = spans.iter().any(|span| span.is_call() || span.op == SERVING);
         // What they were told of the other report may be lost, or there may be more to tell.
         let again: Vec<SpanId> = spans.iter().filter(|span| span.also_reported.is_some()).map(|span| span.span_id).collect();
         let head = Head { project, received_us, raw_len: blob.raw_len, dropped, joined, ..Head::default() };
@@ -443,16 +453,18 @@ impl Committer {
     /// Finds the calls of traces that other traces report too, and writes that into all of them. `again` are spans of which more has come.
     fn pair(&mut self, project: u64, traces: &[TraceId], again: &[SpanId], staging: &mut Staging) {
         for trace in traces {
-            for report in self.traces.reports(&(project, *trace)) {
-                self.pair_call(project, report, again.contains(&report.span_id), staging);
+            for by in 0..self.responses.len() {
+                for report in self.traces.reports(&(project, *trace)) {
+                    self.pair_call(by, project, report, again.contains(&report.span_id), staging);
+                }
             }
         }
     }
 
     /// The same for one report of a call.
-    fn pair_call(&mut self, project: u64, report: Report, again: bool, staging: &mut Staging) {
+    fn pair_call(&mut self, by: usize, project: u64, report: Report, again: bool, staging: &mut Staging) {
         // Each round but the last forgets a report that does not hold.
-        while let Some(call) = self.responses.note(project, report, again) {
+        while let Some(call) = self.responses[by].note(project, report, again) {
             let keys = call.iter().map(|report| Key { project, trace: report.trace_id, span: report.span_id });
             let rows = self.rows(keys.collect(), &staging.group);
             let span_of = |report: &Report| {
@@ -462,13 +474,21 @@ impl Committer {
             let holds = |span: &Span| span.counted || span.also_reported.is_some_and(|other| !other.counts);
             let stale: Vec<Report> = call.iter().filter(|report| !span_of(report).is_some_and(holds)).copied().collect();
             for report in &stale {
-                self.responses.remove(project, report);
+                self.responses[by].remove(project, report);
             }
             if !stale.is_empty() {
                 if stale.iter().any(|gone| gone.is_of_span(&report)) {
                     return;
                 }
                 continue;
+            }
+            // One that is left to a report that has no place here: that one counts, and no other.
+            let elsewhere = |report: &&Report| {
+                let left_to = span_of(report).and_then(|span| span.also_reported).filter(|other| !other.counts);
+                left_to.is_some_and(|other| !call.iter().any(|own| (own.trace_id, own.span_id) == (other.trace_id, other.span_id)))
+            };
+            if call.iter().any(|report| elsewhere(&report)) {
+                return;
             }
             let Some(counting) = call.iter().min_by_key(|report| report.rank()) else { return };
             let mut others: Vec<(Span, bool)> = call
@@ -543,7 +563,7 @@ impl Committer {
         let mut traces = Vec::new();
         for run in by_trace.chunk_by(|a, b| a.1.trace_id == b.1.trace_id) {
             let trace = run[0].1.trace_id;
-            let told = |(index, span): &(u32, &Span)| Told { node: Node::of(span), again: head.joined.binary_search(index).is_ok() };
+            let told = |(index, span): &(u32, &Span)| Told { node: node_of(span), again: head.joined.binary_search(index).is_ok() };
             let load = || load_trace(&self.shared, &mut self.readers, head.project, trace);
             traces.push(trace);
             let Some(verdict) = self.traces.extend((head.project, trace), run.iter().map(told).collect(), load) else {

@@ -5,9 +5,10 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, AsArray, RecordBatch};
 use hinomi_model::counting::{Decision, Node};
 use hinomi_model::id::TraceId;
+use hinomi_model::reports;
 
 use super::frame::Head;
 use super::ids::{Key, trace_hash};
@@ -56,7 +57,7 @@ const NODE_COLUMNS: [&str; 34] = [
     "also_reported",
 ];
 /// The rest of them.
-const DECISION_COLUMNS: [&str; 2] = ["is_run", "local_decision"];
+const DECISION_COLUMNS: [&str; 4] = ["is_run", "local_decision", "input_preview", "output_preview"];
 
 /// Rows that are about to be visible.
 #[derive(Debug, Default)]
@@ -268,8 +269,8 @@ pub(super) fn load_trace(shared: &Shared, readers: &mut Readers, project: u64, t
             Err(error) => tracing::error!(%error, "store.trace_unreadable"),
         }
     }
-    let rows = batches.iter().flat_map(from_batch).filter(|row| row.project_id == project && row.span.trace_id == trace);
-    rows.map(known).collect()
+    let all = batches.iter().flat_map(all_known);
+    all.filter(|((of, id), _)| *of == project && *id == trace).map(|(_, known)| known).collect()
 }
 
 /// What is stored of the newest traces, as far as the rules of counting must know: of `rows` rows at most, the buffer's first.
@@ -293,8 +294,8 @@ pub(super) fn newest_traces(shared: &Shared, rows: usize) -> HashMap<TraceKey, V
         }
     }
     let mut traces: HashMap<TraceKey, Vec<Known>> = HashMap::new();
-    for row in batches.iter().flat_map(from_batch) {
-        traces.entry((row.project_id, row.span.trace_id)).or_default().push(known(row));
+    for (trace, known) in batches.iter().flat_map(all_known) {
+        traces.entry(trace).or_default().push(known);
     }
     traces
 }
@@ -307,6 +308,24 @@ fn known_columns() -> Vec<&'static str> {
 fn narrow(batch: &RecordBatch) -> Result<RecordBatch, arrow::error::ArrowError> {
     let columns: Vec<usize> = known_columns().iter().filter_map(|name| batch.schema_ref().index_of(name).ok()).collect();
     batch.project(&columns)
+}
+
+/// What the rules must know of stored rows, each with its trace.
+fn all_known(batch: &RecordBatch) -> Vec<(TraceKey, Known)> {
+    let texts = |name: &str| batch.column_by_name(name).and_then(|column| column.as_string_view_opt());
+    let (asked, answered) = (texts("input_preview"), texts("output_preview"));
+    let text = |column: Option<&'_ arrow::array::StringViewArray>, at: usize| {
+        column.filter(|column| column.is_valid(at)).map(|column| column.value(at).to_owned())
+    };
+    let of = |(at, row): (usize, Row)| {
+        let trace = (row.project_id, row.span.trace_id);
+        let mut known = known(row);
+        if known.node.is_call() {
+            known.node.texts = reports::hash_of_texts(text(asked, at).as_deref(), text(answered, at).as_deref());
+        }
+        (trace, known)
+    };
+    from_batch(batch).into_iter().enumerate().map(of).collect()
 }
 
 /// What the rules must know of a stored row: what the span says alone, and what was decided last.

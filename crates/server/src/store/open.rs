@@ -18,7 +18,7 @@ use super::grams;
 use super::group::{Group, Readers};
 use super::log::{self, Log};
 use super::manifest::Manifest;
-use super::responses::Responses;
+use super::responses::{By, Responses};
 use super::rollup;
 use super::segment::ids::Ids;
 use super::segment::order::{KEY_COLUMNS, keys};
@@ -81,7 +81,8 @@ pub(super) fn committer(
         next_log: log + 1,
         next_sequence,
         traces: Traces::new(shared.config.remembered_spans, shared.config.rules),
-        responses: Responses::new(shared.config.remembered_calls),
+        // What is found by its texts alone comes within seconds.
+        responses: [Responses::new(By::Id, shared.config.remembered_calls), Responses::new(By::Texts, shared.config.remembered_calls / 5)],
         calls_unsure: false,
         readers: Readers::default(),
         changes,

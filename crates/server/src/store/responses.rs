@@ -1,9 +1,9 @@
-//! A bounded memory of recent calls by the provider's id of their answer, over all traces: where one is reported more than once, each
-//! report finds those before it.
+//! A bounded memory of recent calls, over all traces, by the provider's id of their answer or by their texts: where one is reported more
+//! than once, each report finds those before it.
 
 use std::collections::{HashMap, VecDeque};
 
-use hinomi_model::reports::{Report, same_call};
+use hinomi_model::reports::{Report, same_call, same_texts};
 
 /// Test doubles give one id to many answers; of so many it is not looked which belong together.
 const MOST_OF_ONE_ID: usize = 32;
@@ -11,25 +11,36 @@ const MOST_OF_ONE_ID: usize = 32;
 /// The reports of one call: never empty, each of another trace.
 type Call = Vec<Report>;
 
-/// Recent calls whose answer has an id.
+/// By what calls are found again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// The provider's id of the answer.
+    Id,
+    /// What was asked and answered.
+    Texts,
+}
+
+/// Recent calls that have an id of their answer, or texts.
 #[derive(Debug)]
 pub(super) struct Responses {
+    by: By,
     capacity: usize,
-    /// By project and hash of the answer's id.
+    /// By project and hash.
     calls: HashMap<(u64, u64), Vec<Call>>,
     /// The oldest first. A report that was forgotten stands here until its turn comes.
     order: VecDeque<(u64, u64)>,
 }
 
 impl Responses {
-    pub(super) fn new(capacity: usize) -> Responses {
-        Responses { capacity, calls: HashMap::new(), order: VecDeque::new() }
+    pub(super) fn new(by: By, capacity: usize) -> Responses {
+        Responses { by, capacity, calls: HashMap::new(), order: VecDeque::new() }
     }
 
     /// Remembers a report, or what is now known of it. Gives all reports of its call where there are others, unless nothing has changed
     /// and it is not `again`.
     pub(super) fn note(&mut self, project: u64, report: Report, again: bool) -> Option<Call> {
-        let key = (project, report.response);
+        let key = (project, self.key(&report)?);
+        let by = self.by;
         let calls = self.calls.entry(key).or_default();
         let mut is_new = true;
         if let Some(at) = calls.iter().position(|call| call.iter().any(|known| known.is_of_span(&report))) {
@@ -45,7 +56,7 @@ impl Responses {
         }
         let stands = |call: &&mut Call| match report.left_to {
             Some(other) => call.iter().any(|known| (known.trace_id, known.span_id) == other),
-            None => call.iter().all(|known| same_call(known, &report)),
+            None => call.iter().all(|known| if by == By::Id { same_call(known, &report) } else { same_texts(known, &report) }),
         };
         let distance = |call: &&mut Call| call.iter().map(|known| known.distance_us(&report)).min();
         let call = match calls.iter_mut().filter(stands).min_by_key(distance) {
@@ -72,6 +83,13 @@ impl Responses {
         (call.len() > 1).then_some(call)
     }
 
+    fn key(&self, report: &Report) -> Option<u64> {
+        match self.by {
+            By::Id => report.response,
+            By::Texts => report.texts,
+        }
+    }
+
     fn evict(&mut self) {
         while self.order.len() > self.capacity {
             let oldest = self.order.pop_front().unwrap_or_default();
@@ -94,7 +112,7 @@ impl Responses {
 
     /// Forgets a report, since its span does not hold any more or does not count for what its own trace says.
     pub(super) fn remove(&mut self, project: u64, report: &Report) {
-        let key = (project, report.response);
+        let Some(key) = self.key(report).map(|hash| (project, hash)) else { return };
         if let Some(calls) = self.calls.get_mut(&key) {
             for call in calls.iter_mut() {
                 call.retain(|known| !known.is_of_span(report));
@@ -139,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_report_finds_those_before_it_until_they_are_forgotten() {
-        let mut responses = Responses::new(4);
+        let mut responses = Responses::new(By::Id, 4);
         assert_eq!(responses.note(1, report(1, "openai", "r1"), false), None);
         let gateway = report(2, "litellm", "r1");
         assert_eq!(responses.note(2, gateway, false), None, "another project's");
@@ -159,7 +177,7 @@ mod tests {
 
     #[test]
     fn what_another_counts_for_stands_beside_that_or_nowhere() {
-        let mut responses = Responses::new(4);
+        let mut responses = Responses::new(By::Id, 4);
         let left = |trace| {
             let mut span = call(trace, "litellm", "r1");
             leave_to(&mut span, &report(1, "openai", "r1"));

@@ -479,3 +479,39 @@ async fn the_newest_traces_are_known_at_a_start_also_where_a_segment_holds_more(
     traces.sort_unstable();
     assert_eq!(traces, [36, 37, 38, 39, 40]);
 }
+
+#[tokio::test]
+async fn two_sdks_that_tell_no_id_are_joined_by_what_was_said() {
+    use hinomi_model::span::{Kind, Usage};
+    let said = |role: &str, text: &str| vec![Message { role: role.into(), parts: vec![Part::Text { text: text.into() }] }];
+    let call = |trace: u128, sdk: &str, times: (i64, i64)| Span {
+        kind: Kind::Llm,
+        sdk_name: Some(sdk.to_owned()),
+        usage: Usage { input: Some(9), output: Some(4), ..Usage::default() },
+        input_messages: said("user", "What is the capital of France?"),
+        output_messages: said("assistant", "Paris."),
+        end_us: times.1,
+        ..span(trace, trace as u64, times.0)
+    };
+    let sentry = Span { parent_span_id: Some(SpanId(99)), ..call(1, "sentry.python", (0, 900_000)) };
+    let first = call(2, "opentelemetry", (15_000, 899_000));
+    let again = Span { response_id: Some("chatcmpl-2".into()), ..call(3, "opentelemetry", (2_000_000, 2_900_000)) };
+    for pause in 0..3 {
+        for order in [[&sentry, &first], [&first, &sentry]] {
+            let dir = tempfile::tempdir().unwrap();
+            let config = || StoreConfig { rules: hinomi_model::counting::decide, ..small() };
+            let mut store = Store::open(dir.path(), config()).unwrap();
+            let _ = store.append(1, vec![again.clone(), order[0].clone()]).await.unwrap();
+            if pause > 0 {
+                store.flush().await.unwrap();
+            }
+            if pause > 1 {
+                drop(store);
+                store = Store::open(dir.path(), config()).unwrap();
+            }
+            let _ = store.append(1, vec![order[1].clone()]).await.unwrap();
+            let counted: Vec<bool> = rows(&store.snapshot()).values().map(|row| row.span.counted).collect();
+            assert_eq!(counted, [true, false, true], "after pause {pause}");
+        }
+    }
+}
