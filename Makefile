@@ -66,9 +66,9 @@ BENCH ?=
 bench: build ## all figures beside their bounds: intake, questions, memory, disk (BENCH="--help" lists its flags; needs DuckDB for Python)
 	@bench/bench.py $(CARGO_TARGET_DIR)/quick/hinomi $(BENCH)
 
-bench-bell: build ## how long it takes from the acknowledgement of a call to the message that a rule rang
+bench-bell: build ## from the acknowledgement of a call to the message that a rule rang, and what rules cost (BENCH="--json FILE")
 	@scripts/setup.sh e2e
-	@HINOMI=$(CARGO_TARGET_DIR)/quick/hinomi node bench/bell.mjs
+	@HINOMI=$(CARGO_TARGET_DIR)/quick/hinomi node bench/bell.mjs $(BENCH)
 
 setup: ## what a fresh machine lacks
 	@scripts/setup.sh build

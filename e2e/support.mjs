@@ -1,6 +1,6 @@
 // What the tests share: a real server, a stand-in for the model's provider, programs with real SDKs, a real browser.
 import { spawn, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
@@ -59,6 +59,13 @@ export async function startServer(settings = {}) {
   const token = command('token', 'create', '--admin');
   return {
     url,
+    pid: child.pid,
+    /** Rules and budgets, as text of a file. */
+    apply(text) {
+      const file = path.join(folder, 'alerts.toml');
+      writeFileSync(file, text);
+      command('alerts', 'apply', file, '--yes');
+    },
     dsn: `http://${KEY}@127.0.0.1:${port}/1`,
     command,
     signInLink: () => command('login'),
@@ -76,7 +83,7 @@ export async function startServer(settings = {}) {
       const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
       const response = await fetch(`${url}/api/v1/projects/${project}${where}`, { method, headers, body: JSON.stringify(body) });
       if (!response.ok) throw new Error(`${method} ${where}: ${response.status} ${await response.text()}`);
-      return response.json();
+      return response.status === 204 ? null : response.json();
     },
     async stop() {
       child.kill();
@@ -105,9 +112,9 @@ export async function startProvider() {
 }
 
 /** A real mail server; `mails` grows with what it is given. */
-export async function startMailServer() {
+export async function startMailServer(...args) {
   const python = path.join(cache, 'python/smtp/bin/python');
-  const child = spawn(python, [path.join(here, 'programs/mail_server.py')], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(python, [path.join(here, 'programs/mail_server.py'), ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   let out = '';
   child.stdout.on('data', (text) => (out += text));
   const lines = () => out.split('\n').slice(0, -1);

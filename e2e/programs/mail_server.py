@@ -1,7 +1,12 @@
-"""A real mail server that prints its port, then each mail as a line of JSON."""
+"""A real mail server that prints its port, then each mail as a line of JSON.
+
+Usage: mail_server.py [starttls|tls CERTIFICATE KEY]
+"""
 import email
 import email.policy
 import json
+import ssl
+import sys
 import time
 
 from aiosmtpd.controller import Controller
@@ -28,7 +33,13 @@ def free_port():
         return probe.getsockname()[1]
 
 
-controller = Controller(Printer(), hostname="127.0.0.1", port=free_port())
+settings = {}
+if sys.argv[1:]:
+    # The controller knocks at its own door when it starts, so that the context must serve both sides.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS)
+    context.load_cert_chain(*sys.argv[2:])
+    settings = {"ssl_context": context} if sys.argv[1] == "tls" else {"tls_context": context, "require_starttls": True}
+controller = Controller(Printer(), hostname="127.0.0.1", port=free_port(), **settings)
 controller.start()
 print(controller.port, flush=True)
 while True:

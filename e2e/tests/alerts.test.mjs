@@ -1,8 +1,12 @@
 // A program spends the day's budget: a real mail server and a program are told why, and the page says so.
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer as createHttpsServer } from 'node:https';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { eventually, openBrowser, run, startMailServer, startProvider, startReceiver, startServer } from '../support.mjs';
 
@@ -59,6 +63,62 @@ test('the budget of the day is passed: mail and webhook say how much, and what t
   });
   assert.deepEqual(deliveries.map(({ attempts }) => attempts.length), [1, 1]);
   assert.deepEqual([receiver.told.length, mail.mails().length], [1, 1]);
+});
+
+/** An authority of our own, and what it signed for this machine. */
+function ownAuthority() {
+  const folder = mkdtempSync(path.join(tmpdir(), 'hinomi-ca-'));
+  const openssl = (...args) => {
+    const { status, stderr } = spawnSync('openssl', args, { cwd: folder, encoding: 'utf8' });
+    if (status !== 0) throw new Error(`openssl ${args.join(' ')}: ${stderr}`);
+  };
+  const key = (name) => ['-newkey', 'rsa:2048', '-nodes', '-keyout', `${name}.key`];
+  openssl('req', '-x509', ...key('ca'), '-out', 'ca.pem', '-subj', '/CN=Test authority', '-days', '2');
+  openssl('req', ...key('own'), '-out', 'own.csr', '-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1');
+  openssl('x509', '-req', '-in', 'own.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-out', 'own.pem', '-days', '2', '-copy_extensions', 'copy');
+  const at = (name) => path.join(folder, name);
+  return { ca: at('ca.pem'), certificate: at('own.pem'), key: at('own.key'), remove: () => rmSync(folder, { recursive: true }) };
+}
+
+test('mail by STARTTLS and by TLS, and a webhook by https, of an authority that the owner trusts', async () => {
+  const authority = ownAuthority();
+  const [trusting, starttls, tls] = await Promise.all([
+    startServer({ HINOMI_NOTIFY_ALLOW: '127.0.0.1', HINOMI_NOTIFY_CA_FILE: authority.ca }),
+    startMailServer('starttls', authority.certificate, authority.key),
+    startMailServer('tls', authority.certificate, authority.key),
+  ]);
+  const told = [];
+  const secure = createHttpsServer({ cert: readFileSync(authority.certificate), key: readFileSync(authority.key) }, (request, response) => {
+    told.push(request.headers['webhook-id']);
+    request.resume().on('end', () => response.writeHead(204).end());
+  });
+  await new Promise((resolve) => secure.listen(0, '127.0.0.1', resolve));
+  try {
+    const mailbox = (port, security) => ({ kind: 'email', host: '127.0.0.1', port, security, from: 'hinomi@example.com', to: ['oncall@example.com'] });
+    const addresses = {
+      starttls: mailbox(starttls.port, 'starttls'),
+      tls: mailbox(tls.port, 'tls'),
+      https: { kind: 'webhook', url: `https://127.0.0.1:${secure.address().port}/hook` },
+    };
+    for (const [name, address] of Object.entries(addresses)) {
+      const trusted = await trusting.change('/alerts/targets', { name, address });
+      const { state, attempts } = await trusting.change(`/alerts/targets/${trusted.id}/test`, {});
+      assert.equal(state, 'delivered', `${name}: ${JSON.stringify(attempts)}`);
+      // Without the setting nobody vouches for it, and nothing is sent.
+      const stranger = await server.change('/alerts/targets', { name, address });
+      const refused = await server.change(`/alerts/targets/${stranger.id}/test`, {});
+      assert.notEqual(refused.state, 'delivered', name);
+      await server.change(`/alerts/targets/${stranger.id}`, {}, { method: 'DELETE' });
+    }
+    assert.deepEqual([starttls.mails().length, tls.mails().length, told.length], [1, 1, 1]);
+  } finally {
+    secure.closeAllConnections();
+    secure.close();
+    starttls.stop();
+    tls.stop();
+    await trusting.stop();
+    authority.remove();
+  }
 });
 
 const LOOKS = [

@@ -11,16 +11,16 @@ interface Reader {
   zone: string;
 }
 
-/** The formats of the one who reads: their language's numbers, and the zone in the address bar. */
-export function useReader(): Reader {
+/** The formats of the one who reads: their language's numbers, and the zone in the address bar, or the one that is given. */
+export function useReader(own?: string | null): Reader {
   const { lang } = usePrefs();
   const { tz } = useSearch({ strict: false }) as { tz?: string };
   return useMemo(() => {
-    const zone = tz === 'utc' ? 'UTC' : localZone();
+    const zone = own ?? (tz === 'utc' ? 'UTC' : localZone());
     // A reader whose browser speaks the page's language in a regional form keeps that form's numbers.
     const locale = navigator.language.startsWith(lang) ? navigator.language : lang;
     return { format: makeFormat(locale, zone), zone };
-  }, [lang, tz]);
+  }, [lang, tz, own]);
 }
 
 /** The range in the address bar. */

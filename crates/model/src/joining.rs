@@ -82,6 +82,9 @@ pub fn join(stored: &Span, new: &Span, book: &PriceBook) -> Option<Span> {
     }
     let mut pieces = of_stored.pieces;
     pieces.extend(of_new.pieces);
+    // The first report stays: a repeat with another key is nothing new.
+    joined.ingest_key = stored.ingest_key.clone().or_else(|| new.ingest_key.clone());
+    joined.sample_rate = stored.sample_rate.or(new.sample_rate);
     joined.joined = Some(Box::new(Joined { awaited, pieces: in_order(pieces), ..Joined::default() }));
     show_pieces(&mut joined);
     (joined != *stored).then_some(joined)
@@ -101,6 +104,9 @@ fn join_events(stored: &Span, of_stored: Joined, of_new: Joined, book: &PriceBoo
         cost::prefer_client(&mut whole);
     }
     whole.also_reported = stored.also_reported;
+    // Events do not say how they came.
+    whole.ingest_key.clone_from(&stored.ingest_key);
+    whole.sample_rate = stored.sample_rate;
     (whole != *stored).then_some(whole)
 }
 

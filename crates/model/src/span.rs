@@ -117,6 +117,10 @@ pub struct Span {
     pub joined: Option<Box<Joined>>,
     /// Where another program reports the same call.
     pub also_reported: Option<AlsoReported>,
+    /// The ingest key that it was sent with, by its name. Never the key itself.
+    pub ingest_key: Option<String>,
+    /// What part of all traces its client says that it sends, above 0 and up to 1.
+    pub sample_rate: Option<f64>,
     /// True where it can be seen that texts were cut on their way. Known only while the span comes in, and not stored.
     #[serde(skip)]
     pub texts_cut: bool,
@@ -175,6 +179,8 @@ impl Default for Span {
             reading: Vec::new(),
             joined: None,
             also_reported: None,
+            ingest_key: None,
+            sample_rate: None,
             texts_cut: false,
         }
     }

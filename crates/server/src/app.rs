@@ -25,14 +25,14 @@ use crate::api::{self, Api};
 use crate::backup;
 use crate::bills::Bills;
 use crate::config::Config;
-use crate::errors::Errors;
+use crate::errors::{Errors, Within};
 use crate::ingest::{self, Intake, Stores};
 use crate::keeping;
 use crate::logs::Logs;
 use crate::memory::Shares;
 use crate::meta::Meta;
 use crate::metrics::Metrics;
-use crate::notify::{Allowed, Courier, Outbox};
+use crate::notify::{Allowed, Courier, Outbox, Trust};
 use crate::outcomes::Outcomes;
 use crate::page;
 use crate::prices::Prices;
@@ -90,6 +90,7 @@ impl App {
         let shares = Shares::of(config);
         tracing::info!(limit = shares.limit, queries = shares.queries, "server.memory");
         let allowed = Allowed::parse(&config.notify.allow).map_err(|reason| anyhow::anyhow!("notify.allow: {reason}"))?;
+        let trust = Trust::read(&config.notify.ca_file).map_err(|reason| anyhow::anyhow!("notify.ca_file: {reason}"))?;
         stores.meta.set(ADDRESS, &public_url)?;
         stores.meta.set(LISTENING, &listening)?;
         let intake = Intake::new(stores.clone(), prices.books().clone(), config);
@@ -103,7 +104,7 @@ impl App {
             metrics,
             bills,
             outcomes,
-            courier: Arc::new(Courier::new(outbox, allowed)),
+            courier: Arc::new(Courier::new(outbox, allowed, trust)),
             alerts,
             engine: Engine::with_memory(shares.queries, shares.exports),
             prices,
@@ -196,11 +197,17 @@ fn start_bell(api: &Api) -> anyhow::Result<()> {
         let mean = scores.mean(project, name, from_us, to_us);
         mean.inspect_err(|error| tracing::error!(%error, "alert.scores_unreadable")).ok().flatten()
     };
+    let (errors, runtime) = (api.errors.clone(), tokio::runtime::Handle::current());
+    let errors_of = move |project: u64, from_us: i64, to_us: i64| {
+        let counted = runtime.block_on(errors.count(project, Within { from_us, to_us, traces: None }));
+        counted.inspect_err(|error| tracing::error!(%error, "alert.errors_unreadable")).ok()
+    };
     let around = Surroundings {
         store: api.store.clone(),
         engine: api.engine.clone(),
         outcomes: api.outcomes.clone(),
         scores: Box::new(mean),
+        errors: Box::new(errors_of),
         outbox: api.courier.outbox().clone(),
         public_url: api.public_url.clone(),
         clock: Box::<SystemClock>::default(),
@@ -226,7 +233,9 @@ fn open_stores(config: &Config) -> anyhow::Result<Opened> {
         flush_bytes: Shares::of(config).buffer,
         ..StoreConfig::default()
     };
-    let store = Store::open(&config.data, of_store)?;
+    // The engine's paths have no working folder.
+    let data = std::path::absolute(&config.data).with_context(|| format!("cannot tell where {} is", config.data.display()))?;
+    let store = Store::open(&data, of_store)?;
     backup::remove_leftovers(&config.data);
     meta.first_key(Some(config.dsn_key.as_str()).filter(|key| !key.is_empty()))?;
     let errors = Errors::open(&config.data)?;

@@ -65,6 +65,8 @@ pub const LEAST_MEMORY: u64 = 256 << 20;
 pub struct Notify {
     /// Private networks that targets may be in, such as `10.0.0.0/8, 127.0.0.1`; `all` for any.
     pub allow: String,
+    /// A file of certificates, PEM, of authorities that may vouch for targets beside the public ones.
+    pub ca_file: PathBuf,
 }
 
 /// The form of log lines.
@@ -207,6 +209,11 @@ pub const SETTINGS: &[Setting] = &[
         variable: "HINOMI_NOTIFY_ALLOW",
         about: "private networks that targets of alerts may be in, such as 10.0.0.0/8, 127.0.0.1, or all",
     },
+    Setting {
+        path: "notify.ca_file",
+        variable: "HINOMI_NOTIFY_CA_FILE",
+        about: "certificates (PEM) of authorities that may vouch for mail servers and webhooks beside the public ones",
+    },
 ];
 
 /// Why the configuration cannot be used.
@@ -291,7 +298,8 @@ fn typed(table: toml::Table, origin: impl Fn() -> String) -> Result<Config, Conf
 
 /// Puts a text at a dotted path, as the kind of value that it looks like.
 fn set(table: &mut toml::Table, path: &str, text: &str) {
-    const TEXTS: &[&str] = &["data", "public_url", "dsn_key", "prices", "log", "ingest.anonymous_project", "notify.allow"];
+    const TEXTS: &[&str] =
+        &["data", "public_url", "dsn_key", "prices", "log", "ingest.anonymous_project", "notify.allow", "notify.ca_file"];
     let number = || text.parse().map(toml::Value::Integer).ok();
     let flag = || text.parse().map(toml::Value::Boolean).ok();
     let bare = if TEXTS.contains(&path) { None } else { number().or_else(flag) };

@@ -94,15 +94,27 @@ export interface Forecast {
 export interface BudgetState {
   period_start: string;
   period_end: string;
+  /** What was observed. */
   spent: number;
+  /** About how much it is with what clients left out by sampling; null where none samples. */
+  estimated: number | null;
   left: number | null;
   used_up: boolean;
   forecast: Forecast | null;
-  groups: { key: string | null; spent: number; left: number }[] | null;
+  groups: { key: string | null; spent: number; estimated: number | null; left: number }[] | null;
 }
 
 /** A budget and how it stands; null while it is not counted yet, or not enabled. */
 export type Budget = BudgetDraft & Kept & { state: BudgetState | null };
+
+/** The figure around an incident and its thresholds; of a budget what was spent since its period began. */
+export interface IncidentChart {
+  from: string;
+  to: string;
+  points: [at: string, value: number | null][];
+  /** Null is the one at which it is over. */
+  levels: { severity: Severity | null; value: number }[];
+}
 
 export interface Culprit {
   dimension: string;
@@ -131,6 +143,8 @@ export interface Incident {
   peak: number | null;
   window_from: string;
   window_to: string;
+  /** Of the rule or budget; null where it was taken away. */
+  time_zone: string | null;
   opened_at: string;
   acknowledged_at: string | null;
   acknowledged_by: string | null;

@@ -6,6 +6,7 @@ import type {
   DeliveryState,
   Entry,
   Incident,
+  IncidentChart,
   Incidents,
   Rule,
   RuleDraft,
@@ -98,6 +99,15 @@ export const incidentQuery = (project: number, incident: string) =>
     queryFn: ({ signal }) =>
       api<{ incident: Incident; timeline: Entry[] }>(`${at(project)}/incidents/${encodeURIComponent(incident)}`, { signal }),
     refetchInterval: AGAIN_MS,
+  });
+
+export const incidentChartQuery = (project: number, incident: number) =>
+  queryOptions({
+    queryKey: key(project, 'incidents', incident, 'chart'),
+    queryFn: ({ signal }) => api<IncidentChart>(`${at(project)}/incidents/${incident}/chart`, { signal }),
+    staleTime: 30_000,
+    retry: false,
+    meta: { live: false },
   });
 
 export const targetsQuery = (project: number) =>

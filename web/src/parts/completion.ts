@@ -16,6 +16,7 @@ export const NAMES = [
   'prompt',
   'environment',
   'release',
+  'key',
 ] as const;
 /** Fields that are compared. */
 export const NUMBERS = ['cost', 'duration', 'input_tokens', 'output_tokens'] as const;

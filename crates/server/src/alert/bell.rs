@@ -1,30 +1,32 @@
 //! The bell itself: figures, what is open, and what a change of a figure means. It knows no clock, no thread and no disk: time and spans
-//! are given to it, and it answers with changes that somebody else writes down.
+//! are given to it, and it answers with changes that somebody else writes down. `budgets` judges budgets, `course` takes a place through one
+//! round, `telling` says what is told of that.
+
+mod budgets;
+mod course;
+mod telling;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use hinomi_model::span::Span;
-use sha2::{Digest, Sha256};
 
-use super::forecast::{self, Forecast};
-use super::incident::{Entry, Happened, Incident, Source, State};
+pub(super) use self::budgets::Standing;
+use self::course::Course;
+use super::incident::{Incident, Source, State};
 use super::index::Index;
-use super::measure::{Gathers, Quantity};
+use super::measure::Gathers;
 use super::rule::NoData;
-use super::table::{Change, Untold};
+use super::table::Change;
 use super::track::{Group, Spec, Track};
-use super::watcher::{BudgetWatch, GRACE, LATE, Reading, RuleWatch, Wants, Watcher};
-use crate::notify::notice::{Direction, Kind, Links, Notice, Outlook, Severity, Unit};
+use super::watcher::{GRACE, LATE, Reading, RuleWatch, Wants, Watcher};
+use crate::notify::notice::{Direction, Severity};
 
 /// A rule's or budget's group.
 pub(super) type Place = (i64, Group);
 
 /// Step of a budget that stands for its forecast.
 const FORECAST_STEP: f64 = 0.0;
-/// Why an incident is over that no figure ended.
-const REMOVED: &str = "the rule was taken away or switched off";
-const PERIOD_ENDED: &str = "the period ended";
 
 /// What is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,17 +35,6 @@ pub(super) enum Round {
     Arrived,
     /// Whatever time changes too.
     Clock,
-}
-
-/// How a budget stands.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Standing {
-    /// Start and end of the period, in microseconds since the Unix epoch.
-    pub(super) from_us: i64,
-    pub(super) to_us: i64,
-    /// In the budget's unit.
-    pub(super) spent: f64,
-    pub(super) forecast: Option<Forecast>,
 }
 
 /// What a round of judging comes to.
@@ -113,10 +104,16 @@ impl Bell {
         self.put_down.remove(&place);
         match incident.state() {
             State::Open | State::Acknowledged => {
-                self.open.insert(place, incident);
+                // What comes late for a budget's period before opens beside what is open of this one, and is over at once.
+                let is_of_before = |open: &Incident| open.id != incident.id && open.window_from_us > incident.window_from_us;
+                if incident.source == Source::Rule || !self.open.get(&place).is_some_and(is_of_before) {
+                    self.open.insert(place, incident);
+                }
             }
             State::Resolved => {
-                self.open.remove(&place);
+                if self.open.get(&place).is_some_and(|open| open.id == incident.id) {
+                    self.open.remove(&place);
+                }
                 if incident.resolved_by.is_some() {
                     self.put_down.insert(place, incident.severity);
                 }
@@ -124,8 +121,8 @@ impl Bell {
         }
     }
 
-    /// Puts rules and budgets in force. Answers what of figures is missing: [`fill`](Bell::fill) brings it.
-    pub(super) fn set(&mut self, watchers: Vec<Watcher>) -> Vec<Spec> {
+    /// Puts rules and budgets in force. Answers what of figures is missing, and how many steps back: [`fill`](Bell::fill) brings it.
+    pub(super) fn set(&mut self, watchers: Vec<Watcher>) -> Vec<(Spec, i64)> {
         let before = std::mem::replace(&mut self.watchers, watchers.into_iter().map(|watcher| (watcher.id(), watcher)).collect());
         for (id, watcher) in &self.watchers {
             if let (Watcher::Budget(now), Some(Watcher::Budget(old))) = (watcher, before.get(id))
@@ -135,10 +132,18 @@ impl Bell {
                 self.rung.retain(|((budget, _), _), _| budget != id);
             }
         }
-        let wanted: HashSet<Spec> = self.watchers.values().filter_map(Watcher::spec).cloned().collect();
-        self.tracks.retain(|track| wanted.contains(&track.spec));
+        let mut wanted: HashMap<Spec, i64> = HashMap::new();
+        for watcher in self.watchers.values() {
+            if let Some(spec) = watcher.spec() {
+                let keep = wanted.entry(spec.clone()).or_default();
+                *keep = watcher.keep().max(*keep);
+            }
+        }
+        self.tracks.retain(|track| wanted.contains_key(&track.spec));
+        self.tracks.iter_mut().for_each(|track| track.keep = wanted[&track.spec].min(track.keep));
         self.arrange();
-        wanted.into_iter().filter(|spec| !self.places.contains_key(spec)).collect()
+        let is_short = |spec: &Spec, keep: i64| self.places.get(spec).is_none_or(|place| self.tracks[*place].keep < keep);
+        wanted.into_iter().filter(|(spec, keep)| is_short(spec, *keep)).collect()
     }
 
     /// Adds figures that were missing.
@@ -155,7 +160,9 @@ impl Bell {
         self.lookers = vec![Vec::new(); self.tracks.len()];
         self.ticked = vec![i64::MIN; self.tracks.len()];
         for watcher in self.watchers.values() {
-            if let Some(place) = watcher.spec().and_then(|spec| self.places.get(spec)) {
+            // What does not reach back far enough yet is not judged by.
+            let place = watcher.spec().and_then(|spec| self.places.get(spec)).filter(|place| self.tracks[**place].keep >= watcher.keep());
+            if let Some(place) = place {
                 self.lookers[*place].push(watcher.id());
             }
         }
@@ -349,156 +356,6 @@ impl Bell {
         rules.collect()
     }
 
-    fn judge_budget(
-        &self,
-        watch: &BudgetWatch,
-        track: &Track,
-        group: &Group,
-        oldest: Option<i64>,
-        ticked: bool,
-        changes: &mut Vec<Change>,
-    ) {
-        let place = (watch.kept.id, group.clone());
-        let (from_us, to_us) = watch.calendar.around(self.now_us);
-        if let Some(incident) = self.open.get(&place)
-            && incident.window_to_us <= self.now_us
-            && incident.window_from_us != from_us
-        {
-            changes.push(self.ended(incident, Some(PERIOD_ENDED), incident.value));
-        }
-        // What came late for the period before is still told, once.
-        if let Some(oldest) = oldest
-            && oldest * track.spec.step_us < from_us
-        {
-            let before = watch.calendar.around(from_us - 1);
-            if before.0 >= watch.kept.updated_us || self.rung.contains_key(&(place, before.0)) {
-                changes.extend(self.judge_period(watch, track, group, before, false));
-            }
-        }
-        changes.extend(self.judge_period(watch, track, group, (from_us, to_us), ticked));
-    }
-
-    fn judge_period(&self, watch: &BudgetWatch, track: &Track, group: &Group, period: (i64, i64), ticked: bool) -> Vec<Change> {
-        let budget = &watch.kept.what;
-        let place = (watch.kept.id, group.clone());
-        let spent = spent(watch, track, group, period);
-        let percent = 100.0 * spent / budget.amount;
-        let told = self.rung.get(&(place.clone(), period.0)).copied();
-        let is_now = self.now_us < period.1;
-        let open = self.open.get(&place).filter(|incident| incident.window_from_us == period.0);
-        let mut step = budget.steps.iter().copied().rfind(|step| percent >= *step);
-        let mut forecast = None;
-        if budget.ring_on_forecast && step.is_none_or(|step| step < 100.0) && told.is_none_or(|told| told < 100.0) && ticked {
-            forecast = self.forecast(watch, track, group, period, spent).filter(|forecast| forecast.low > budget.amount);
-            if forecast.is_some() && step.is_none() {
-                step = Some(FORECAST_STEP);
-            }
-        }
-        let Some(step) = step else {
-            // Spending does not fall by itself: spans were corrected, or prices.
-            let over = open.filter(|_| told.is_some_and(|told| told > FORECAST_STEP));
-            return over.map(|incident| self.ended(incident, None, Some(spent))).into_iter().collect();
-        };
-        if told.is_some_and(|told| step <= told) {
-            return Vec::new();
-        }
-        let severity = if step >= budget.critical_from { Severity::Critical } else { Severity::Warning };
-        let threshold = if step == FORECAST_STEP { budget.amount } else { budget.amount * step / 100.0 };
-        let (kind, happened) = if open.is_some() { (Kind::Worsened, Happened::Worsened) } else { (Kind::Opened, Happened::Opened) };
-        let mut incident = open.cloned().unwrap_or_else(|| Incident {
-            id: 0,
-            project: watch.kept.project,
-            source: Source::Budget,
-            rule: watch.kept.id,
-            rule_name: budget.name.clone(),
-            group: group.shown(budget.group_by.as_deref()),
-            severity,
-            worst: severity,
-            measure: budget.measure.name().to_owned(),
-            unit: budget.measure.unit(),
-            direction: Direction::Above,
-            threshold,
-            value: None,
-            peak: None,
-            window_from_us: period.0,
-            window_to_us: period.1,
-            opened_us: self.now_us,
-            acknowledged_us: None,
-            acknowledged_by: None,
-            resolved_us: None,
-            resolved_by: None,
-            snoozed_until_us: None,
-            told_us: None,
-            told: 0,
-            announced: None,
-            culprits: Vec::new(),
-            outlook: None,
-            steps: Vec::new(),
-            changes: 0,
-        });
-        if incident.severity < severity {
-            // Worse than what somebody said that they look at.
-            incident.acknowledged_us = None;
-            incident.acknowledged_by = None;
-        }
-        incident.severity = severity.max(incident.severity);
-        incident.worst = incident.severity;
-        incident.threshold = threshold;
-        incident.value = Some(spent);
-        incident.peak = Some(incident.peak.unwrap_or(spent).max(spent));
-        incident.steps.extend(budget.steps.iter().copied().filter(|one| *one <= step && told.is_none_or(|told| *one > told)));
-        if step == FORECAST_STEP {
-            incident.steps.push(FORECAST_STEP);
-        }
-        if is_now && group == &Group::Whole && budget.measure.unit() == Unit::Usd {
-            let forecast = forecast.or_else(|| self.forecast(watch, track, group, period, spent));
-            incident.outlook = forecast.map(|forecast| Outlook { if_goes_on_usd: forecast.if_goes_on, until: period.1 });
-        }
-        let text = if step == FORECAST_STEP { "forecast".to_owned() } else { format!("{step} %") };
-        let entry = Entry { value: Some(spent), severity: Some(severity), text: Some(text), ..Entry::new(self.now_us, happened) };
-        let mut changes = vec![self.changed(incident, kind, entry)];
-        if !is_now && let Some(change) = changes.first() {
-            // It was over before it was known.
-            let over = self.ended(&change.incident, Some(PERIOD_ENDED), Some(spent));
-            changes.push(over);
-        }
-        changes
-    }
-
-    /// What the spending of a budget comes to; only of the whole.
-    fn forecast(&self, watch: &BudgetWatch, track: &Track, group: &Group, period: (i64, i64), spent: f64) -> Option<Forecast> {
-        let quantity = quantity(watch);
-        let sums = track.sums(group)?;
-        let amount = watch.kept.what.amount;
-        forecast::forecast(sums, track.spec.step_us, period, self.now_us, spent, amount, |sum| quantity.shown(sum))
-    }
-
-    /// The minute that is now.
-    pub(super) fn minute(&self) -> i64 {
-        self.now_us.div_euclid(60_000_000)
-    }
-
-    /// How a budget stands for a group in the period that is now. The forecast, which takes longer, where it is wanted.
-    pub(super) fn standing(&self, id: i64, group: &Group, with_forecast: bool) -> Option<Standing> {
-        let Some(Watcher::Budget(watch)) = self.watchers.get(&id) else { return None };
-        let track = &self.tracks[*self.places.get(&watch.spec)?];
-        let (from_us, to_us) = watch.calendar.around(self.now_us);
-        let spent = spent(watch, track, group, (from_us, to_us));
-        let forecast = if with_forecast { self.forecast(watch, track, group, (from_us, to_us), spent) } else { None };
-        Some(Standing { from_us, to_us, spent, forecast })
-    }
-
-    /// What a budget's groups have spent in the period that is now, the largest first.
-    pub(super) fn standings(&self, id: i64) -> Vec<(Group, f64)> {
-        let Some(Watcher::Budget(watch)) = self.watchers.get(&id) else { return Vec::new() };
-        let Some(track) = self.places.get(&watch.spec).map(|place| &self.tracks[*place]) else { return Vec::new() };
-        let period = watch.calendar.around(self.now_us);
-        let mut groups: Vec<(Group, f64)> = track.groups().map(|group| (group.clone(), spent(watch, track, group, period))).collect();
-        groups.retain(|(_, spent)| *spent != 0.0);
-        groups.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        groups
-    }
-
     /// The figure of a rule now: that of the group that is furthest out. `None` while there is none.
     pub(super) fn figure(&self, id: i64) -> Option<f64> {
         let Some(Watcher::Rule(watch)) = self.watchers.get(&id) else { return None };
@@ -549,141 +406,6 @@ impl Bell {
         self.watchers.values()
     }
 
-    /// Ends what is open of rules that are in force no longer.
-    fn end_orphans(&self, changes: &mut Vec<Change>) {
-        let is_off = |incident: &&Incident| match self.watchers.get(&incident.rule) {
-            None => true,
-            Some(Watcher::Rule(watch)) => !watch.kept.what.enabled,
-            Some(Watcher::Budget(watch)) => !watch.kept.what.enabled,
-        };
-        let orphans = self.open.values().filter(is_off);
-        changes.extend(orphans.map(|incident| self.ended(incident, Some(REMOVED), incident.value)));
-    }
-
-    /// Tells what was kept quiet, and again what is critical and nobody has acknowledged.
-    fn tell_again(&self, changes: &mut Vec<Change>) {
-        let busy: HashSet<Place> = changes.iter().map(|change| place_of(&change.incident)).collect();
-        for incident in self.open.iter().filter(|(place, _)| !busy.contains(*place)).map(|(_, incident)| incident) {
-            let Some(watcher) = self.watchers.get(&incident.rule) else { continue };
-            if self.is_quiet(watcher, incident) {
-                continue;
-            }
-            let telling = watcher.telling();
-            let told = |kind: Kind, targets: &[i64], happened: Happened| {
-                let mut incident = incident.clone();
-                incident.told_us = Some(self.now_us);
-                incident.told += 1;
-                self.told(incident, kind, targets, Entry { severity: Some(Severity::Critical), ..Entry::new(self.now_us, happened) })
-            };
-            if incident.announced.is_none_or(|announced| announced < incident.severity) {
-                let kind = if incident.announced.is_none() { Kind::Opened } else { Kind::Worsened };
-                let mut incident = incident.clone();
-                incident.announced = Some(incident.severity);
-                let entry = Entry { text: Some("told after it was kept quiet".to_owned()), ..Entry::new(self.now_us, Happened::Reminded) };
-                changes.push(self.told(incident, kind, &telling.targets, entry));
-                continue;
-            }
-            if incident.acknowledged_us.is_some() || incident.severity != Severity::Critical {
-                continue;
-            }
-            let since = |us: i64, length: Option<super::Length>| length.is_some_and(|length| self.now_us - us >= length.0);
-            match incident.told_us {
-                None if since(incident.opened_us, telling.escalate_after) => {
-                    changes.push(told(Kind::Escalated, &telling.escalate_to, Happened::Escalated));
-                }
-                last if since(last.unwrap_or(incident.opened_us), telling.repeat_every)
-                    && (last.is_some() || telling.escalate_after.is_none()) =>
-                {
-                    let everyone: Vec<i64> = telling.targets.iter().chain(&telling.escalate_to).copied().collect();
-                    changes.push(told(Kind::Reminder, &everyone, Happened::Reminded));
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn is_quiet(&self, watcher: &Watcher, incident: &Incident) -> bool {
-        watcher.is_muted(self.now_us) || incident.snoozed_until_us.is_some_and(|until| self.now_us < until)
-    }
-
-    /// That an incident is over.
-    pub(super) fn ended(&self, incident: &Incident, by: Option<&str>, value: Option<f64>) -> Change {
-        let mut incident = incident.clone();
-        incident.resolved_us = Some(self.now_us);
-        incident.value = value;
-        let text = by.map(str::to_owned);
-        self.changed(incident, Kind::Resolved, Entry { value, text, ..Entry::new(self.now_us, Happened::Resolved) })
-    }
-
-    /// A change with what is told of it.
-    fn changed(&self, mut incident: Incident, kind: Kind, entry: Entry) -> Change {
-        incident.changes += 1;
-        let watcher = self.watchers.get(&incident.rule);
-        let is_quiet = watcher.is_none_or(|watcher| self.is_quiet(watcher, &incident));
-        let was_announced = incident.announced.is_some();
-        let tells = match kind {
-            Kind::Resolved | Kind::Improved => was_announced && watcher.is_none_or(|watcher| !watcher.is_muted(self.now_us)),
-            _ => !is_quiet,
-        };
-        if !tells {
-            return Change { incident, entries: vec![entry], untold: Vec::new() };
-        }
-        incident.announced = Some(incident.severity);
-        let targets = watcher.map(|watcher| watcher.telling().targets.clone()).unwrap_or_default();
-        let untold = vec![Untold { id: 0, notice: self.notice(&incident, kind), targets }];
-        Change { incident, entries: vec![entry], untold }
-    }
-
-    fn told(&self, mut incident: Incident, kind: Kind, targets: &[i64], entry: Entry) -> Change {
-        incident.changes += 1;
-        let notice = self.notice(&incident, kind);
-        Change { incident, entries: vec![entry], untold: vec![Untold { id: 0, notice, targets: targets.to_vec() }] }
-    }
-
-    fn notice(&self, incident: &Incident, kind: Kind) -> Notice {
-        let watcher = self.watchers.get(&incident.rule);
-        let group = incident.group.as_ref().map(|group| format!("{}={}", group.name, group.value.as_deref().unwrap_or_default()));
-        let of = hex::encode(&Sha256::digest(group.as_deref().unwrap_or_default())[..6]);
-        let (project, public_url) = (incident.project, &self.public_url);
-        Notice {
-            // The same change has the same key, whenever it is told: where and when the incident opened, and which of its changes it is.
-            idempotency_key: format!("{project}-{}-{of}-{}-{}", incident.rule, incident.opened_us, incident.changes),
-            project,
-            rule_id: incident.rule,
-            rule_name: incident.rule_name.clone(),
-            incident_id: Some(incident.id).filter(|id| *id != 0),
-            kind,
-            severity: incident.severity,
-            measure: incident.measure.clone(),
-            unit: incident.unit,
-            value: incident.value,
-            threshold: Some(incident.threshold),
-            direction: incident.direction,
-            group: incident.group.clone(),
-            window_from: incident.window_from_us,
-            window_to: incident.window_to_us.min(self.now_us.max(incident.window_from_us)),
-            at: self.now_us,
-            time_zone: watcher.map_or("UTC", Watcher::time_zone).to_owned(),
-            culprits: incident.culprits.clone(),
-            outlook: incident.outlook.clone(),
-            links: Links {
-                incident: format!("{public_url}/p/{project}/alerts/incidents/"),
-                traces: watcher.map(|watcher| self.traces(watcher, incident)),
-            },
-            language: watcher.map(|watcher| watcher.telling().language).unwrap_or_default(),
-            gathered: Vec::new(),
-        }
-    }
-
-    /// Where the traces of an incident's window are.
-    fn traces(&self, watcher: &Watcher, incident: &Incident) -> String {
-        let group = incident.group.as_ref().filter(|_| Group::read(incident.group.as_ref()) != Group::Rest);
-        let group = group.map(|group| format!(" {}", super::ring::term(&group.name, group.value.as_deref()))).unwrap_or_default();
-        let q = format!("{}{group}", watcher.filter());
-        let until_us = incident.window_to_us.min(self.now_us.max(incident.window_from_us));
-        super::ring::traces(&self.public_url, incident.project, (incident.window_from_us, until_us), q.trim())
-    }
-
     /// Changes have been written down: they hold.
     pub(super) fn settle(&mut self, changes: Vec<Change>) {
         changes.into_iter().for_each(|change| self.remember(change.incident));
@@ -698,121 +420,4 @@ impl Bell {
 /// The place of an incident.
 pub(super) fn place_of(incident: &Incident) -> Place {
     (incident.rule, Group::read(incident.group.as_ref()))
-}
-
-fn quantity(watch: &BudgetWatch) -> Quantity {
-    match watch.spec.gathers {
-        Gathers::Sums(_, quantity) => quantity,
-        Gathers::Sketches(_) => Quantity::One,
-    }
-}
-
-fn spent(watch: &BudgetWatch, track: &Track, group: &Group, (from_us, to_us): (i64, i64)) -> f64 {
-    let figure = track.figure(group, from_us.div_euclid(track.spec.step_us), to_us.div_euclid(track.spec.step_us), 0.0);
-    quantity(watch).shown(figure.quantity)
-}
-
-/// What one round of judging does to one place: it may open, worsen and end in one go, where news came late.
-struct Course<'a> {
-    bell: &'a Bell,
-    watch: &'a RuleWatch,
-    place: &'a Place,
-    severity: Option<Severity>,
-    /// Ended by hand: nothing rings until the figure was back.
-    is_put_down: bool,
-    incident: Option<Incident>,
-    judged: Judged,
-}
-
-impl<'a> Course<'a> {
-    fn new(bell: &'a Bell, watch: &'a RuleWatch, place: &'a Place) -> Course<'a> {
-        Course {
-            bell,
-            watch,
-            place,
-            severity: bell.before(place),
-            is_put_down: bell.put_down.contains_key(place),
-            incident: bell.open.get(place).cloned(),
-            judged: Judged::default(),
-        }
-    }
-
-    fn end(self, judged: &mut Judged) {
-        judged.changes.extend(self.judged.changes);
-        judged.lifted.extend(self.judged.lifted);
-    }
-
-    /// Takes the place from where it stands to how bad it is now.
-    fn go(&mut self, next: Option<Severity>, value: Option<f64>, (from_us, to_us): (i64, i64)) {
-        let before = std::mem::replace(&mut self.severity, next);
-        if self.is_put_down && next.is_none() {
-            self.is_put_down = false;
-            self.judged.lifted.push(self.place.clone());
-            return;
-        }
-        if before == next || self.is_put_down {
-            return;
-        }
-        let (bell, rule) = (self.bell, &self.watch.kept.what);
-        let (kind, happened) = match (before, next) {
-            (None, _) => (Kind::Opened, Happened::Opened),
-            (Some(before), Some(next)) if next > before => (Kind::Worsened, Happened::Worsened),
-            (Some(_), Some(_)) => (Kind::Improved, Happened::Improved),
-            (Some(_), None) => (Kind::Resolved, Happened::Resolved),
-        };
-        let mut incident = self.incident.take().unwrap_or_else(|| Incident {
-            id: 0,
-            project: self.watch.kept.project,
-            source: Source::Rule,
-            rule: self.watch.kept.id,
-            rule_name: rule.name.clone(),
-            group: self.place.1.shown(rule.group_by.as_deref()),
-            severity: Severity::Warning,
-            worst: Severity::Warning,
-            measure: rule.measure.name().to_owned(),
-            unit: if rule.compare.is_some() { Unit::Ratio } else { rule.measure.unit() },
-            direction: rule.direction,
-            threshold: rule.nearest(),
-            value,
-            peak: value,
-            window_from_us: from_us,
-            window_to_us: to_us,
-            opened_us: bell.now_us,
-            acknowledged_us: None,
-            acknowledged_by: None,
-            resolved_us: None,
-            resolved_by: None,
-            snoozed_until_us: None,
-            told_us: None,
-            told: 0,
-            announced: None,
-            culprits: Vec::new(),
-            outlook: None,
-            steps: Vec::new(),
-            changes: 0,
-        });
-        incident.value = value;
-        incident.peak = match (incident.peak, value) {
-            (Some(peak), Some(value)) => Some(self.watch.limits.worse(peak, value)),
-            (peak, value) => peak.or(value),
-        };
-        (incident.window_from_us, incident.window_to_us) = (from_us, to_us);
-        match next {
-            Some(severity) => {
-                if kind == Kind::Worsened {
-                    // Worse than what somebody said that they look at.
-                    incident.acknowledged_us = None;
-                    incident.acknowledged_by = None;
-                }
-                incident.severity = severity;
-                incident.worst = severity.max(incident.worst);
-                incident.threshold = rule.threshold(severity);
-            }
-            None => incident.resolved_us = Some(bell.now_us),
-        }
-        let entry = Entry { value, severity: Some(incident.severity), ..Entry::new(bell.now_us, happened) };
-        let change = bell.changed(incident, kind, entry);
-        self.incident = Some(change.incident.clone()).filter(|incident| incident.resolved_us.is_none());
-        self.judged.changes.push(change);
-    }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::measure::{Asked, Made, Measure, Quantity, Spread, Subject};
+use super::measure::{Made, Measure, Quantity, Spread, Subject};
 use crate::notify::notice::{Culprit, Direction};
 use crate::query::filter::Filter;
 use crate::query::{By, Contributions, Measure as Drawn, Project, QueryError, Weight, Windows};
@@ -39,7 +39,7 @@ pub(super) fn weight(measure: Measure, threshold: f64) -> Option<Weight> {
     Some(match measure.made() {
         Made::Percentile(Spread::Duration, _) => Weight::Slow(us),
         Made::Percentile(Spread::FirstToken, _) => Weight::SlowToBegin(us),
-        Made::Asked(Asked::Outcomes(_) | Asked::Scores) => return None,
+        Made::Asked(_) => return None,
         Made::Sum(Subject::Tools, _) | Made::Share(Subject::Tools, _) => Weight::FailedTool,
         Made::Sum(Subject::Spans, _) | Made::Share(Subject::Spans, _) => Weight::Of(Drawn::Spans),
         Made::Sum(Subject::Calls, quantity) | Made::Share(Subject::Calls, quantity) => match quantity {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{PoisonError, RwLock};
 
+use super::track::Track;
 use super::watcher::{Wants, strip};
 use crate::store::rows::Row;
 use crate::store::{Moved, Watch};
@@ -19,6 +20,8 @@ pub(super) enum Heard {
     Moved(Moved),
     /// Something was changed by somebody: look again.
     Changed,
+    /// What is stored was counted beside the bell, or why not.
+    Counted(Result<Vec<Track>, String>),
 }
 
 /// The store's side.
@@ -46,6 +49,12 @@ impl Feed {
     /// Whether something was not heard since this was last asked.
     pub(super) fn has_overflowed(&self) -> bool {
         self.overflowed.swap(false, Ordering::AcqRel)
+    }
+
+    /// Hands over what was counted beside the bell. Waits for room.
+    pub(super) fn counted(&self, counted: Result<Vec<Track>, String>) {
+        // Nobody hears it when the bell has ended.
+        let _ = self.sender.send(Heard::Counted(counted));
     }
 
     /// Wakes the bell.

@@ -4,6 +4,8 @@ use super::buckets::{Buckets, Sums};
 
 const DAY_US: i64 = 86_400_000_000;
 const HOUR_US: i64 = 3_600_000_000;
+/// What runs now is what ran in this time: long enough to hold several runs of a thing, short enough to be of today.
+const NOW_US: i64 = 3 * HOUR_US;
 /// Days back that are looked at.
 const DAYS: i64 = 35;
 /// Weeks that make a forecast by weekdays.
@@ -36,7 +38,8 @@ pub struct Forecast {
     pub low: f64,
     /// In nine of ten it was less.
     pub high: f64,
-    /// The sum at the end if what runs now goes on as it does.
+    /// The sum at the end if as much more than usual is spent each hour as in the last three hours. Where less than usual is spent: if
+    /// it stays that part of the usual. Without history: at the pace of the last three hours, or of the period so far if that is faster.
     pub if_goes_on: f64,
     /// What the period usually has cost by now; `None` without history.
     pub usual_by_now: Option<f64>,
@@ -62,7 +65,7 @@ pub(super) fn forecast(
     let now_us = now_us.clamp(from_us, to_us);
     let rest_us = to_us - now_us;
     let between = |from: i64, to: i64| shown(sums.sums(from.div_euclid(step_us), to.div_euclid(step_us)).0);
-    let recent_us = (now_us - from_us).clamp(3 * HOUR_US, DAY_US);
+    let recent_us = (now_us - from_us).clamp(NOW_US, DAY_US);
 
     // Days back on which the same stretch lies wholly in the past and wholly in what is known.
     let known = |day: &i64| day * DAY_US >= rest_us && now_us - day * DAY_US - recent_us >= first_us;
@@ -81,10 +84,17 @@ pub(super) fn forecast(
     let level = if usual > 0.0 { (recent / usual).clamp(0.1, 20.0) } else { 1.0 };
     let level_of_rest = level.sqrt();
     let median = quantile(&rest, 0.5);
-    let expected = spent + median * level_of_rest;
     let low = spent + quantile(&rest, 0.1) * level_of_rest.min(1.0);
-    let high = spent + quantile(&rest, 0.9) * level.max(1.0);
-    let if_goes_on = spent + if median > 0.0 { median * level } else { recent / recent_us as f64 * rest_us as f64 };
+    // A loop at night, when little is spent, is many times the usual; by day it is no larger. So it is added, and does not multiply the day.
+    let now = between(now_us - NOW_US, now_us).max(0.0);
+    let usual_now = quantile(&sorted(days.iter().map(|day| between(now_us - day * DAY_US - NOW_US, now_us - day * DAY_US))), 0.5);
+    let if_goes_on = if now >= usual_now {
+        spent + median + (now - usual_now) / NOW_US as f64 * rest_us as f64
+    } else {
+        spent + median * now / usual_now
+    };
+    let expected = (spent + median * level_of_rest).min(if_goes_on.max(spent + median));
+    let high = (spent + quantile(&rest, 0.9) * level_of_rest.max(1.0)).max(expected);
 
     let shape = shape(sums, step_us, &days, now_us, to_us);
     let curve = curve(&shape, spent, expected);
@@ -119,7 +129,10 @@ fn linear(
     // The first minutes of a program say little of a month: at least an hour is what its first hour brings.
     let pace = spent / since_us.max(HOUR_US) as f64;
     let rest_us = (to_us - now_us) as f64;
-    let hour = between(now_us - HOUR_US, now_us).max(0.0) / HOUR_US as f64;
+    // The same of what ran in the last hours, and of the last day, in which a burst of an hour is one hour of 24.
+    let known_us = (now_us - first_us).max(HOUR_US);
+    let pace_of = |length: i64| between(now_us - length, now_us).max(0.0) / length.min(known_us) as f64;
+    let (goes_on, highest) = (pace_of(NOW_US).max(pace), 2.0 * pace_of(DAY_US).max(pace));
     let runs_out = |pace: f64| {
         let at = now_us as f64 + (amount - spent) / pace;
         (spent < amount && pace > 0.0 && at < to_us as f64).then_some(at as i64)
@@ -129,11 +142,11 @@ fn linear(
         samples: 0,
         expected: spent + pace * rest_us,
         low: spent,
-        high: spent + 2.0 * pace.max(hour) * rest_us,
-        if_goes_on: spent + hour.max(pace) * rest_us,
+        high: spent + highest * rest_us,
+        if_goes_on: spent + goes_on * rest_us,
         usual_by_now: None,
         runs_out_us: runs_out(pace),
-        runs_out_earliest_us: runs_out(2.0 * pace.max(hour)),
+        runs_out_earliest_us: runs_out(highest),
         curve: Vec::new(),
     })
 }

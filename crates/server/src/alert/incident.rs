@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::measure::Measure;
+use super::table::Kept;
 use crate::notify::notice::{Culprit, Direction, Group, Outlook, Severity, Unit};
 
 /// What may ring.
@@ -109,6 +111,48 @@ pub struct Incident {
 }
 
 impl Incident {
+    /// One that rings from now on; its figures are still to be said.
+    pub(super) fn opened<T>(source: Source, of: &Kept<T>, name: &str, measure: Measure, now_us: i64) -> Incident {
+        Incident {
+            id: 0,
+            project: of.project,
+            source,
+            rule: of.id,
+            rule_name: name.to_owned(),
+            group: None,
+            severity: Severity::Warning,
+            worst: Severity::Warning,
+            measure: measure.name().to_owned(),
+            unit: measure.unit(),
+            direction: Direction::Above,
+            threshold: 0.0,
+            value: None,
+            peak: None,
+            window_from_us: now_us,
+            window_to_us: now_us,
+            opened_us: now_us,
+            acknowledged_us: None,
+            acknowledged_by: None,
+            resolved_us: None,
+            resolved_by: None,
+            snoozed_until_us: None,
+            told_us: None,
+            told: 0,
+            announced: None,
+            culprits: Vec::new(),
+            outlook: None,
+            steps: Vec::new(),
+            changes: 0,
+        }
+    }
+
+    /// What tells incidents of a rule apart before they have numbers: group, moment of opening, and of budgets the period, since one call to
+    /// judge may open two.
+    pub(super) fn which(&self) -> (i64, Option<Group>, i64, i64) {
+        let period = if self.source == Source::Budget { self.window_from_us } else { 0 };
+        (self.rule, self.group.clone(), self.opened_us, period)
+    }
+
     /// Where it stands.
     pub fn state(&self) -> State {
         match (self.resolved_us, self.acknowledged_us) {

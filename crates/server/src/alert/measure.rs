@@ -40,6 +40,8 @@ pub(super) enum Asked {
     Outcomes(&'static [&'static str]),
     /// The mean of scores.
     Scores,
+    /// Error events.
+    Errors,
 }
 
 /// Which spans are looked at.
@@ -145,6 +147,8 @@ measures!(
     Refusals = "refusals", Count, Ask(Asked::Outcomes(&["refused", "dropped"]));
     /// What clients say that they never sent.
     ClientDropped = "client_dropped", Count, Ask(Asked::Outcomes(&["client_dropped"]));
+    /// Error events of programs: exceptions that they reported, whether or not a call was under way.
+    ErrorEvents = "error_events", Count, Ask(Asked::Errors);
     /// Mean of the scores of one name.
     Score = "score", Score, Ask(Asked::Scores);
 );
@@ -194,6 +198,11 @@ impl Quantity {
     pub(super) fn shown(self, sum: i128) -> f64 {
         let sum = sum as f64;
         if self == Quantity::Cost { sum / Usd::SCALE } else { sum }
+    }
+
+    /// What the API says, as a sum.
+    pub(super) fn summed(self, shown: f64) -> i128 {
+        (if self == Quantity::Cost { shown * Usd::SCALE } else { shown }).round() as i128
     }
 
     fn columns(self) -> &'static [&'static str] {

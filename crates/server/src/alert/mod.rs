@@ -3,13 +3,15 @@
 //! `rule`, `budget` and `incident` say what there is; `table` keeps it in `alerts.db`. `feed` hears of each span that comes and goes,
 //! `index` finds which `track`s it belongs to, and these add up small steps of time (`buckets`, `calendar`). The `bell` judges them
 //! (`judge`, `forecast`) whenever something came and whenever time has passed; it is pure, and is given the time. `ring` is the thread
-//! around it: it brings figures back from the store, writes changes down, asks who is to blame (`culprit`), and hands over to `notify`.
+//! around it: it brings figures back from the store (`counting`), writes changes down, asks who is to blame (`culprit`), and hands over to `notify`.
 
 mod bell;
 mod buckets;
 mod budget;
 mod calendar;
+mod chart;
 mod clock;
+mod counting;
 mod culprit;
 mod error;
 mod feed;
@@ -38,6 +40,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 pub use budget::{Budget, Period, WeekStart};
+pub use chart::{Chart, Level, Of, chart};
 pub use clock::{Clock, SystemClock};
 pub use error::AlertError;
 pub use file::{AlertFile, Difference, TargetNames, What, read as read_file, write as write_file};
@@ -46,7 +49,7 @@ pub use incident::{Entry, Happened, Incident, Source, State};
 pub use length::Length;
 pub use measure::Measure;
 pub use preview::{Preview, PreviewError, preview};
-pub use ring::{ScoreOf, Surroundings};
+pub use ring::{ErrorsOf, ScoreOf, Surroundings};
 pub use rule::{Compare, NoData, Rule, Telling};
 pub use state::{BudgetState, GroupState, RuleState};
 pub use table::{FORMAT, Kept, Wanted};
@@ -219,6 +222,11 @@ impl Alerts {
         let bell = lock(&self.bell);
         let (open, severity) = bell.open_of(id);
         RuleState { value: bell.figure(id), open, severity }
+    }
+
+    /// The time zone of a rule or budget; `None` where it is not in force.
+    pub fn zone_of(&self, id: i64) -> Option<String> {
+        lock(&self.bell).watcher(id).map(|watcher| watcher.time_zone().to_owned())
     }
 
     /// Forgets incidents of a project that were over before a time. Returns how many.

@@ -48,8 +48,8 @@ pub async fn preview(view: &Project, rule: &Rule, from_us: i64, to_us: i64) -> R
     let kept = Kept { id: 1, project: 1, what: Rule { enabled: true, ..rule.clone() }, muted_until_us: None, created_us: 0, updated_us: 0 };
     let watcher = Watcher::rule(kept);
     let Some(spec) = watcher.spec().cloned() else { return Err(AlertError::Unknown("measure").into()) };
-    let track = spec.track()?;
-    let before_us = spec.keep * spec.step_us;
+    let track = spec.track(watcher.keep())?;
+    let before_us = track.keep * spec.step_us;
     let mut spans: Vec<Span> = Vec::new();
     let mut is_too_much = false;
     let matcher = track.matcher.clone();

@@ -1,6 +1,6 @@
 //! The thread of the bell: it hears what came, judges, writes down what that means, says why, and hands it to delivery.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError};
@@ -8,16 +8,16 @@ use std::time::Duration;
 
 use super::bell::Round;
 use super::clock::Clock;
+use super::counting::{self, Pending};
 use super::culprit;
 use super::feed::{Feed, Heard};
-use super::index::Index;
 use super::measure::{Asked, Made};
 use super::table::{Change, Untold};
 use super::track::{Group, Spec, Track};
 use super::watcher::{RuleWatch, Watcher};
-use super::{Alerts, BudgetState, GroupState, lock};
+use super::{Alerts, BudgetState, lock};
 use crate::notify::Outbox;
-use crate::notify::notice::{Culprit, Kind};
+use crate::notify::notice::{self, Culprit, Kind};
 use crate::outcomes::Outcomes;
 use crate::query::Engine;
 use crate::query::filter::Filter;
@@ -43,6 +43,9 @@ const SETTLE: Duration = Duration::from_millis(100);
 /// Mean of the scores of a name in a project between two moments; `None` where there are none. Errors have been told of.
 pub type ScoreOf = dyn Fn(u64, &str, i64, i64) -> Option<f64> + Send + Sync;
 
+/// How many error events of a project happened between two moments; `None` where that cannot be read, which has been told of.
+pub type ErrorsOf = dyn Fn(u64, i64, i64) -> Option<u64> + Send + Sync;
+
 /// What the bell needs of the rest of the server.
 pub struct Surroundings {
     /// Spans.
@@ -53,6 +56,8 @@ pub struct Surroundings {
     pub outcomes: Arc<Outcomes>,
     /// Scores.
     pub scores: Box<ScoreOf>,
+    /// Error events.
+    pub errors: Box<ErrorsOf>,
     /// Delivery.
     pub outbox: Arc<Outbox>,
     /// What links are made from.
@@ -79,6 +84,10 @@ pub(super) struct Ringer {
     /// By both clocks, at the last tick.
     clocks: (i64, i64),
     is_failing: bool,
+    /// What is stored could not be counted.
+    is_uncounted: bool,
+    /// What is being counted beside the bell.
+    pending: Option<Pending>,
 }
 
 impl Ringer {
@@ -104,6 +113,8 @@ impl Ringer {
             asked_us: i64::MIN,
             clocks,
             is_failing: false,
+            is_uncounted: false,
+            pending: None,
         }
     }
 
@@ -134,6 +145,10 @@ impl Ringer {
             if self.feed.has_overflowed() {
                 tracing::warn!("alert.counting_anew: spans came faster than rules could be judged");
                 lock(&self.alerts.bell).set(Vec::new());
+                // What is being counted lacks them too.
+                if let Some(pending) = &mut self.pending {
+                    pending.miss();
+                }
                 self.reload();
             }
             if moved > 0 {
@@ -149,9 +164,16 @@ impl Ringer {
     }
 
     fn hear(&mut self, heard: Heard) -> usize {
-        let Heard::Moved(Moved { version, added, gone }) = heard else {
-            self.ticked_us = i64::MIN;
-            return 0;
+        let Moved { version, added, gone } = match heard {
+            Heard::Moved(moved) => moved,
+            Heard::Changed => {
+                self.ticked_us = i64::MIN;
+                return 0;
+            }
+            Heard::Counted(counted) => {
+                self.counted(counted);
+                return 0;
+            }
         };
         let mut scrapes = lock(&self.alerts.scrapes);
         for (rows, sign) in [(&gone, -1), (&added, 1)] {
@@ -166,7 +188,12 @@ impl Ringer {
         bell.pass(self.around.clock.now_us());
         gone.iter().for_each(|row| bell.count(row.project_id, &row.span, -1, version));
         added.iter().for_each(|row| bell.count(row.project_id, &row.span, 1, version));
-        added.len() + gone.len()
+        drop(bell);
+        let count = added.len() + gone.len();
+        if let Some(pending) = &mut self.pending {
+            pending.keep(Moved { version, added, gone });
+        }
+        count
     }
 
     /// What time alone changes.
@@ -211,41 +238,70 @@ impl Ringer {
             bell.pass(self.around.clock.now_us());
             bell.set(watchers)
         };
-        let mut fresh: Vec<Track> = missing.iter().filter_map(fresh).collect();
+        let is_pending = |wanted: &(Spec, i64)| self.pending.as_ref().is_some_and(|pending| pending.specs.contains(wanted));
+        let fresh: Vec<Track> = missing.iter().filter(|wanted| !is_pending(wanted)).filter_map(fresh).collect();
         let mut wants = lock(&self.alerts.bell).wants();
-        fresh.iter().for_each(|track| wants.entry(track.spec.project).or_default().add(track));
+        let of_pending: Vec<Track> = self.pending.iter().flat_map(|pending| &pending.specs).filter_map(self::fresh).collect();
+        fresh.iter().chain(&of_pending).for_each(|track| wants.entry(track.spec.project).or_default().add(track));
         lock(&self.alerts.scrapes).keys().for_each(|project| wants.entry(*project).or_default().texts = true);
         if self.feed.want(wants) {
             // Spans that were looked at before are in the snapshot after this.
             std::thread::sleep(SETTLE);
         }
-        if fresh.is_empty() {
-            return;
+        let (mut near, far): (Vec<Track>, Vec<Track>) = fresh.into_iter().partition(counting::is_near);
+        if !near.is_empty() {
+            let around = (&self.around.store, &self.around.engine, &self.runtime);
+            match counting::count(around, &mut near, self.around.clock.now_us()) {
+                Ok(()) => lock(&self.alerts.bell).fill(near),
+                Err(error) => self.count_again(&error.to_string()),
+            }
         }
-        match self.count(&mut fresh) {
-            Ok(()) => lock(&self.alerts.bell).fill(fresh),
-            Err(error) => tracing::error!(%error, "alert.not_counted: rules that are new are judged by what comes from now on"),
+        // One count at a time: what is wanted meanwhile is counted after it.
+        if !far.is_empty() && self.pending.is_none() {
+            self.count_beside(far);
+        } else if !far.is_empty() {
+            self.version = -1;
         }
     }
 
-    /// Counts what is stored.
-    fn count(&self, tracks: &mut [Track]) -> Result<(), crate::query::QueryError> {
-        let snapshot = self.around.store.snapshot();
-        let now_us = self.around.clock.now_us();
-        let projects: BTreeSet<u64> = tracks.iter().map(|track| track.spec.project).collect();
-        for project in projects {
-            let of_project: Vec<usize> = (0..tracks.len()).filter(|place| tracks[*place].spec.project == project).collect();
-            let columns = of_project.iter().flat_map(|place| tracks[*place].columns()).collect();
-            let reach_us = of_project.iter().map(|place| tracks[*place].spec.keep * tracks[*place].spec.step_us).max().unwrap_or(0);
-            let index = Index::new(of_project.iter().map(|place| (*place, &tracks[*place])));
-            let view = self.around.engine.project(snapshot.clone(), project);
-            let tracks = &mut *tracks;
-            self.runtime.block_on(view.each_span(now_us - reach_us, i64::MAX, &columns, |span| {
-                index.each(project, &span, |place| tracks[place].add(&span, 1, now_us));
-            }))?;
+    /// Counts without the bell waiting for it.
+    fn count_beside(&mut self, mut tracks: Vec<Track>) {
+        self.pending = Some(Pending::new(&tracks));
+        let (store, engine, runtime) = (self.around.store.clone(), self.around.engine.clone(), self.runtime.clone());
+        let (feed, now_us) = (self.feed.clone(), self.around.clock.now_us());
+        let count = move || {
+            let counted = counting::count((&store, &engine, &runtime), &mut tracks, now_us);
+            feed.counted(counted.map(|()| tracks).map_err(|error| error.to_string()));
+        };
+        if let Err(error) = std::thread::Builder::new().name("alert-count".to_owned()).spawn(count) {
+            self.pending = None;
+            self.count_again(&error.to_string());
         }
-        tracks.iter_mut().for_each(|track| track.version = snapshot.version);
-        Ok(())
+    }
+
+    /// What was counted beside the bell is there.
+    fn counted(&mut self, counted: Result<Vec<Track>, String>) {
+        let Some(pending) = self.pending.take() else { return };
+        // It is judged, and published, at once.
+        self.ticked_us = i64::MIN;
+        match counted {
+            Ok(tracks) => match pending.catch_up(tracks, self.around.clock.now_us()) {
+                Some(tracks) => {
+                    self.is_uncounted = false;
+                    lock(&self.alerts.bell).fill(tracks);
+                }
+                None => self.count_again("more spans came meanwhile than are kept"),
+            },
+            Err(error) => self.count_again(&error),
+        }
+    }
+
+    /// It is tried at the next tick.
+    fn count_again(&mut self, error: &str) {
+        self.version = -1;
+        if !std::mem::replace(&mut self.is_uncounted, true) {
+            tracing::error!(error, "alert.not_counted: rules that are new are not in force yet");
+        }
     }
 
     fn judge(&mut self, round: Round) {
@@ -281,6 +337,7 @@ impl Ringer {
                 let counted = rows.iter().filter(|row| kinds.contains(&row.outcome.as_str())).map(|row| row.quantity);
                 Some(counted.sum::<u64>() as f64)
             }
+            Made::Asked(Asked::Errors) => (self.around.errors)(watch.kept.project, from_us, to_us).map(|count| count as f64),
             Made::Asked(Asked::Scores) => (self.around.scores)(watch.kept.project, rule.score.as_deref()?, from_us, to_us),
             _ => None,
         }
@@ -391,18 +448,22 @@ impl Ringer {
     }
 }
 
-fn fresh(spec: &Spec) -> Option<Track> {
-    spec.track().inspect_err(|error| tracing::error!(%error, filter = spec.filter, "alert.not_in_force")).ok()
+fn fresh((spec, keep): &(Spec, i64)) -> Option<Track> {
+    spec.track(*keep).inspect_err(|error| tracing::error!(%error, filter = spec.filter, "alert.not_in_force")).ok()
 }
 
 /// The filter of a rule, for one of its groups. `None` for the rest of the groups, which no filter can name.
-fn narrowed(filter: &str, group: Option<&crate::notify::notice::Group>) -> Option<Filter> {
-    let by_group = match group {
-        None => String::new(),
-        Some(group) if Group::read(Some(group)) == Group::Rest => return None,
-        Some(group) => format!(" {}", term(&group.name, group.value.as_deref())),
-    };
-    Filter::parse(&format!("{filter}{by_group}")).ok()
+fn narrowed(filter: &str, group: Option<&notice::Group>) -> Option<Filter> {
+    if group.is_some() && Group::read(group) == Group::Rest {
+        return None;
+    }
+    Filter::parse(&narrowed_text(filter, group)).ok()
+}
+
+/// The same as text, for a group that has a value of its own.
+pub(super) fn narrowed_text(filter: &str, group: Option<&notice::Group>) -> String {
+    let by_group = group.map(|group| format!(" {}", term(&group.name, group.value.as_deref()))).unwrap_or_default();
+    format!("{filter}{by_group}").trim().to_owned()
 }
 
 fn quoted(text: &str) -> String {
@@ -463,14 +524,14 @@ impl Alerts {
             let last = last.filter(|last| last.from_us == standing.from_us);
             let forecast = match last {
                 Some(last) if !is_due => (last.forecast.clone(), last.forecast_minute),
-                _ => (standing.forecast, if is_due { bell.minute() } else { i64::MIN }),
+                _ => (standing.forecast.clone(), if is_due { bell.minute() } else { i64::MIN }),
             };
             let last = last.filter(|_| round == Round::Arrived);
             let groups = watch.kept.what.group_by.as_ref().map(|_| match last.and_then(|last| last.groups.clone()) {
                 Some(groups) => groups,
-                None => Arc::new(bell.standings(watch.kept.id).iter().map(|(group, spent)| GroupState::new(group, *spent)).collect()),
+                None => Arc::new(bell.standings(watch.kept.id)),
             });
-            states.insert(which, Arc::new(BudgetState::new(watch, standing.from_us, standing.to_us, standing.spent, forecast, groups)));
+            states.insert(which, Arc::new(BudgetState::new(watch, &standing, forecast, groups)));
         }
         *self.states.write().unwrap_or_else(PoisonError::into_inner) = states;
     }

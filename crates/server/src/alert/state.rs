@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::bell::Standing;
 use super::budget::{Budget, Period};
 use super::forecast::Forecast;
 use super::measure::Measure;
@@ -37,6 +38,8 @@ pub struct BudgetState {
     pub to_us: i64,
     /// What is spent so far; of a budget with groups, by all of them.
     pub spent: f64,
+    /// What clients are likely to have left out by sampling, by the rates that they say; in no sum above.
+    pub unsent: f64,
     /// What the period comes to; `None` while nothing can be said, and for groups.
     pub forecast: Option<Forecast>,
     /// The minute in which it was made.
@@ -52,25 +55,26 @@ pub struct GroupState {
     pub key: Option<String>,
     /// What it has spent.
     pub spent: f64,
+    /// What clients are likely to have left out by sampling.
+    pub unsent: f64,
 }
 
 impl GroupState {
-    pub(super) fn new(group: &Group, spent: f64) -> GroupState {
-        GroupState { key: group.shown(Some("")).and_then(|group| group.value), spent }
+    pub(super) fn new(group: &Group, spent: f64, unsent: f64) -> GroupState {
+        GroupState { key: group.shown(Some("")).and_then(|group| group.value), spent, unsent }
     }
 }
 
 impl BudgetState {
     pub(super) fn new(
         watch: &BudgetWatch,
-        from_us: i64,
-        to_us: i64,
-        spent: f64,
+        &Standing { from_us, to_us, spent, unsent, .. }: &Standing,
         (forecast, forecast_minute): (Option<Forecast>, i64),
         groups: Option<Arc<Vec<GroupState>>>,
     ) -> BudgetState {
         let Budget { period, measure, amount, .. } = watch.kept.what;
         let spent = groups.as_ref().map_or(spent, |groups| groups.iter().map(|group| group.spent).sum());
-        BudgetState { id: watch.kept.id, period, measure, amount, from_us, to_us, spent, forecast, forecast_minute, groups }
+        let unsent = groups.as_ref().map_or(unsent, |groups| groups.iter().map(|group| group.unsent).sum());
+        BudgetState { id: watch.kept.id, period, measure, amount, from_us, to_us, spent, unsent, forecast, forecast_minute, groups }
     }
 }

@@ -260,12 +260,12 @@ impl Table {
         self.run(|connection| {
             let transaction = connection.transaction()?;
             // An incident may open and end in one go.
-            let mut opened: HashMap<(i64, String, i64), i64> = HashMap::new();
+            let mut opened = HashMap::new();
             for change in changes.iter_mut() {
                 let incident = &change.incident;
-                let which = (incident.rule, json(&incident.group), incident.opened_us);
-                if let Some(id) = opened.get(&which).filter(|_| incident.id == 0) {
-                    change.incident.id = *id;
+                let which = incident.which();
+                if let Some(id) = opened.get(&which).copied().filter(|_| incident.id == 0) {
+                    change.incident.id = id;
                 }
                 change.write(&transaction)?;
                 opened.insert(which, change.incident.id);

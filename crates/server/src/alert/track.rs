@@ -55,8 +55,8 @@ pub(super) struct Spec {
     pub(super) gathers: Gathers,
     /// Length of a step in microseconds.
     pub(super) step_us: i64,
-    /// Steps that are kept.
-    pub(super) keep: i64,
+    /// Whether it is estimated what clients left out by sampling.
+    pub(super) with_unsent: bool,
 }
 
 /// What one group did.
@@ -81,6 +81,8 @@ pub(super) struct Figure {
 #[derive(Debug)]
 pub(super) struct Track {
     pub(super) spec: Spec,
+    /// Steps that are kept: as many as the rule that looks back furthest needs.
+    pub(super) keep: i64,
     by: Option<By>,
     pub(super) matcher: Matcher,
     /// The version of the store up to which everything is in it.
@@ -96,6 +98,8 @@ pub(super) struct Track {
 #[derive(Debug)]
 struct Slot {
     heaps: Heaps,
+    /// What clients that say at which rate they sample are likely not to have sent: a call at a rate of 0.2 stands for four more.
+    unsent: Buckets<Sums>,
     /// The oldest step that changed since it was last judged.
     oldest: Option<i64>,
 }
@@ -106,19 +110,20 @@ impl Slot {
             Gathers::Sums(..) => Heaps::Sums(Buckets::default()),
             Gathers::Sketches(_) => Heaps::Sketches(Buckets::default()),
         };
-        Slot { heaps, oldest: None }
+        Slot { heaps, unsent: Buckets::default(), oldest: None }
     }
 }
 
 impl Track {
-    pub(super) fn new(spec: Spec, by: Option<By>, matcher: Matcher) -> Track {
-        Track { spec, by, matcher, version: 0, whole: None, groups: HashMap::new(), changed: Vec::new() }
+    pub(super) fn new(spec: Spec, keep: i64, by: Option<By>, matcher: Matcher) -> Track {
+        Track { spec, keep, by, matcher, version: 0, whole: None, groups: HashMap::new(), changed: Vec::new() }
     }
 
     /// The columns that must be there of a span.
     pub(super) fn columns(&self) -> BTreeSet<&'static str> {
         let mut columns = self.matcher.columns();
         columns.extend(self.spec.gathers.columns());
+        columns.extend(self.spec.with_unsent.then_some("sample_rate"));
         columns.extend(self.by.iter().flat_map(|by| by.columns()));
         columns
     }
@@ -130,7 +135,7 @@ impl Track {
     /// Adds a span that the filter lets pass, or takes it back. What lies too far back changes nothing.
     pub(super) fn add(&mut self, span: &Span, sign: i64, now_us: i64) {
         let step = self.step_of(span.start_us);
-        if step <= self.step_of(now_us) - self.spec.keep {
+        if step <= self.step_of(now_us) - self.keep {
             return;
         }
         let value = match self.spec.gathers {
@@ -154,6 +159,13 @@ impl Track {
                 sums.spans += sign;
             }),
             Heaps::Sketches(buckets) => buckets.change(step, |sketch| sketch.add(value, sign as i32)),
+        }
+        if let Some(rate) = span.sample_rate.filter(|rate| self.spec.with_unsent && *rate > 0.0 && *rate < 1.0) {
+            let unsent = (value as f64 * (1.0 / rate - 1.0)).round() as i64;
+            slot.unsent.change(step, |sums| {
+                sums.quantity = sums.quantity.saturating_add(sign.saturating_mul(unsent));
+                sums.spans += sign;
+            });
         }
         match &mut slot.oldest {
             Some(oldest) => *oldest = step.min(*oldest),
@@ -190,6 +202,11 @@ impl Track {
         }
     }
 
+    /// What clients are likely not to have sent of a group; 0 where none says that it samples.
+    pub(super) fn unsent(&self, group: &Group, from: i64, to: i64) -> i128 {
+        self.slot(group).map_or(0, |slot| slot.unsent.sums(from, to).0)
+    }
+
     /// Sums of a group by steps.
     pub(super) fn sums(&self, group: &Group) -> Option<&Buckets<Sums>> {
         match &self.slot(group)?.heaps {
@@ -221,15 +238,18 @@ impl Track {
 
     /// Forgets what is older than what is kept, and groups of which nothing is left.
     pub(super) fn forget(&mut self, now_us: i64) {
-        let oldest = self.step_of(now_us) - self.spec.keep + 1;
-        let is_left = |slot: &mut Slot| match &mut slot.heaps {
-            Heaps::Sums(buckets) => {
-                buckets.forget_before(oldest);
-                !buckets.is_empty()
-            }
-            Heaps::Sketches(buckets) => {
-                buckets.forget_before(oldest);
-                !buckets.is_empty()
+        let oldest = self.step_of(now_us) - self.keep + 1;
+        let is_left = |slot: &mut Slot| {
+            slot.unsent.forget_before(oldest);
+            match &mut slot.heaps {
+                Heaps::Sums(buckets) => {
+                    buckets.forget_before(oldest);
+                    !buckets.is_empty()
+                }
+                Heaps::Sketches(buckets) => {
+                    buckets.forget_before(oldest);
+                    !buckets.is_empty()
+                }
             }
         };
         self.groups.retain(|_, slot| is_left(slot));

@@ -7,7 +7,7 @@ use super::calendar::Calendar;
 use super::error::AlertError;
 use super::judge::Limits;
 use super::length::Length;
-use super::measure::{Gathers, Made};
+use super::measure::{Gathers, Made, Quantity};
 use super::rule::{Compare, Rule, Telling, check_filter, check_group, check_zone};
 use super::table::Kept;
 use super::track::{Figure, Group, Spec, Track};
@@ -18,6 +18,8 @@ pub(super) const LATE: Length = Length::hours(1);
 pub(super) const GRACE: Length = Length::minutes(1);
 /// History that a forecast is made of.
 const HISTORY: Length = Length::days(35);
+/// How far back budgets are counted: two months, so that what comes late is still told of the month before.
+const MONTHS: Length = Length::days(63);
 /// A budget's step. Every zone's midnight is at a whole quarter of an hour.
 pub(super) const QUARTER: Length = Length::minutes(15);
 /// Steps that a window may have: so many are added up each time that it is judged.
@@ -33,6 +35,8 @@ pub(super) struct RuleWatch {
     pub(super) limits: Limits,
     /// `None` for a measure that is asked elsewhere.
     pub(super) spec: Option<Spec>,
+    /// Steps that must be kept for it.
+    keep: i64,
 }
 
 /// A budget that is in force.
@@ -53,6 +57,7 @@ pub(super) enum Watcher {
 impl Watcher {
     pub(super) fn rule(kept: Kept<Rule>) -> Watcher {
         let rule = &kept.what;
+        let mut keep = 0;
         let spec = Gathers::of(rule.measure.made()).map(|gathers| {
             let most = if matches!(gathers, Gathers::Sums(..)) { MOST_STEPS } else { MOST_SKETCHES };
             let step = step(rule.window, most);
@@ -61,6 +66,7 @@ impl Watcher {
                 Some(Compare::Previous) => rule.window.0,
                 Some(Compare::LastWeek) => WEEK.0,
             };
+            keep = (rule.window.0 + compared + LATE.0) / step.0 + 2;
             Spec {
                 project: kept.project,
                 filter: rule.filter.trim().to_owned(),
@@ -68,10 +74,10 @@ impl Watcher {
                 most_groups: rule.most_groups,
                 gathers,
                 step_us: step.0,
-                keep: (rule.window.0 + compared + LATE.0) / step.0 + 2,
+                with_unsent: false,
             }
         });
-        Watcher::Rule(Box::new(RuleWatch { limits: Limits::of(rule), spec, kept }))
+        Watcher::Rule(Box::new(RuleWatch { limits: Limits::of(rule), spec, keep, kept }))
     }
 
     /// # Errors
@@ -88,8 +94,7 @@ impl Watcher {
             most_groups: budget.most_groups,
             gathers,
             step_us: QUARTER.0,
-            // Two months, so that what comes late is still told of the month before.
-            keep: (Length::days(63).0.max(HISTORY.0)) / QUARTER.0,
+            with_unsent: true,
         };
         Ok(Watcher::Budget(Box::new(BudgetWatch { kept, calendar, spec })))
     }
@@ -105,6 +110,14 @@ impl Watcher {
         match self {
             Watcher::Rule(watch) => watch.spec.as_ref(),
             Watcher::Budget(watch) => Some(&watch.spec),
+        }
+    }
+
+    /// Steps of its track that must be kept for it.
+    pub(super) fn keep(&self) -> i64 {
+        match self {
+            Watcher::Rule(watch) => watch.keep,
+            Watcher::Budget(_) => MONTHS.0.max(HISTORY.0) / QUARTER.0,
         }
     }
 
@@ -136,6 +149,14 @@ impl Watcher {
         }
     }
 
+    /// What a budget adds up.
+    pub(super) fn quantity(&self) -> Option<Quantity> {
+        match self.spec()?.gathers {
+            Gathers::Sums(_, quantity) => Some(quantity),
+            Gathers::Sketches(_) => None,
+        }
+    }
+
     pub(super) fn is_muted(&self, now_us: i64) -> bool {
         match self {
             Watcher::Rule(watch) => watch.kept.is_muted(now_us),
@@ -145,15 +166,15 @@ impl Watcher {
 }
 
 impl Spec {
-    /// An empty track.
+    /// An empty track that keeps so many steps.
     ///
     /// # Errors
     ///
     /// When its filter or group cannot be read any more.
-    pub(super) fn track(&self) -> Result<Track, AlertError> {
+    pub(super) fn track(&self, keep: i64) -> Result<Track, AlertError> {
         let matcher = check_filter(&self.filter)?;
         let by = check_group(self.by.as_deref(), self.most_groups)?;
-        Ok(Track::new(self.clone(), by, matcher))
+        Ok(Track::new(self.clone(), keep, by, matcher))
     }
 }
 
@@ -224,6 +245,7 @@ pub(super) fn strip(span: &Span, columns: &Wants) -> Span {
         usage: span.usage,
         cost: span.cost.as_ref().map(|cost| Cost { total: cost.total, input: None, output: None, source: cost.source, price: None }),
         counted: span.counted,
+        sample_rate: span.sample_rate,
         ..Span::default()
     };
     // Nearly all rules ask for some of these, which are short.
@@ -240,6 +262,7 @@ pub(super) fn strip(span: &Span, columns: &Wants) -> Span {
     kept.session_id = text(columns.texts, &span.session_id);
     kept.service = text(columns.texts, &span.service);
     kept.thread = text(columns.texts, &span.thread);
+    kept.ingest_key = text(columns.texts, &span.ingest_key);
     if columns.texts {
         kept.name.clone_from(&span.name);
         kept.op.clone_from(&span.op);
@@ -269,7 +292,7 @@ pub(super) struct Wants {
 impl Wants {
     /// Adds what a track needs.
     pub(super) fn add(&mut self, track: &Track) {
-        const FIGURES: [&str; 18] = [
+        const FIGURES: [&str; 19] = [
             "kind",
             "status",
             "start_time",
@@ -288,6 +311,7 @@ impl Wants {
             "usage_reasoning",
             "usage_output_audio",
             "total_tokens",
+            "sample_rate",
         ];
         for column in track.columns() {
             match column {

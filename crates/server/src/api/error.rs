@@ -91,6 +91,11 @@ impl ApiError {
     }
 
     /// Our own fault. What it was goes to the log, where it is handled once.
+    /// What is asked for is not known yet, and will be soon.
+    pub(super) fn not_yet(message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_yet", message).hint("Ask again in a second.")
+    }
+
     pub(super) fn internal(error: impl std::fmt::Display) -> ApiError {
         tracing::error!(%error, "api.failed");
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server could not answer; its log says why")

@@ -228,6 +228,7 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(alerts::budgets::state))
         .routes(routes!(alerts::incidents::list))
         .routes(routes!(alerts::incidents::get))
+        .routes(routes!(alerts::incidents::chart))
         .routes(routes!(alerts::incidents::acknowledge))
         .routes(routes!(alerts::incidents::resolve))
         .routes(routes!(alerts::incidents::note))

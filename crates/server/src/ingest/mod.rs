@@ -99,6 +99,8 @@ struct Content {
     evidence: Vec<Evidence>,
     /// The SDK and its version, where the body names it.
     sdk: Option<String>,
+    /// What part of all traces the client says that it sends.
+    sample_rate: Option<f64>,
 }
 
 /// What is left to do of a request: to store it.
@@ -221,11 +223,17 @@ impl Intake {
 
     /// Makes what was decoded ready to be stored. Takes processor time.
     fn make_ready(sender: Sender, content: Content) -> Result<Ready, Refusal> {
-        let Content { mut spans, errors, scores, lines, points, outcomes, mut evidence, sdk } = content;
+        let Content { mut spans, errors, scores, lines, points, outcomes, mut evidence, sdk, sample_rate } = content;
         let mut sender = sender;
         sender.sdk = sdk.or_else(|| spans.first().and_then(hints::sdk_of)).or(sender.sdk);
         // Hints are about what was sent, before anything is added to it.
         evidence.extend(hints::of_spans(&spans));
+        let key = sender.key.as_ref().map(|key| &key.label);
+        // A rate of nothing would make what was sent all the same endlessly much.
+        let sample_rate = sample_rate.filter(|rate| *rate > 0.0 && *rate <= 1.0);
+        for span in &mut spans {
+            (span.ingest_key, span.sample_rate) = (key.cloned(), sample_rate);
+        }
         if sender.project.estimate_usage {
             for span in &mut spans {
                 estimate::fill(span, &sender.prices);

@@ -193,8 +193,10 @@ async fn take_in(
         }
         let evidence = hints::of_envelope(decoded.header.sample_rate, &decoded.integrations, &decoded.spans);
         let sdk = decoded.header.sdk();
+        let sample_rate = decoded.header.sample_rate;
         let Decoded { spans, errors, lines, points, outcomes, event_id, .. } = decoded;
-        Ok((Intake::make_ready(sender, Content { spans, errors, lines, points, outcomes, evidence, sdk, ..Content::default() })?, event_id))
+        let content = Content { spans, errors, lines, points, outcomes, evidence, sdk, sample_rate, ..Content::default() };
+        Ok((Intake::make_ready(sender, content)?, event_id))
     };
     let (ready, event_id) = intake.work(body, &asked.headers, work).await?;
     intake.keep(received_us, ready).await?;

@@ -67,6 +67,8 @@ pub struct Key {
     pub public_key: String,
     /// What it is for.
     pub name: String,
+    /// How it is told from the project's others where the key itself must not stand: its name, with its number where another has the same.
+    pub label: String,
     /// In microseconds since the Unix epoch.
     pub created_us: i64,
     /// When it was last seen, to the minute.
@@ -126,11 +128,21 @@ pub(super) fn read(connection: &Connection) -> Result<Directory, MetaError> {
             project: row.get("project_id")?,
             public_key: row.get("public_key")?,
             name: row.get("name")?,
+            label: row.get("name")?,
             created_us: row.get("created_us")?,
             last_used_us: row.get("last_used_us")?,
         };
         Ok((key.public_key.clone(), key))
     })?;
-    let keys = keys.collect::<Result<_, _>>()?;
+    let mut keys: HashMap<String, Key> = keys.collect::<Result<_, _>>()?;
+    let mut alike: HashMap<(u64, String), usize> = HashMap::new();
+    for key in keys.values() {
+        *alike.entry((key.project, key.name.clone())).or_default() += 1;
+    }
+    for key in keys.values_mut() {
+        if alike.get(&(key.project, key.name.clone())).is_some_and(|count| *count > 1) {
+            key.label = format!("{} #{}", key.name, key.id);
+        }
+    }
     Ok(Directory { projects, keys, prices: prices::read(connection)? })
 }

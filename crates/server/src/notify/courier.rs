@@ -11,6 +11,7 @@ use super::network::Allowed;
 use super::notice::{Direction, Kind, Language, Links, Notice, Severity, Unit};
 use super::outbox::{Outbox, TargetId, now_us};
 use super::targets::NotifyError;
+use super::trust::Trust;
 use super::wire::Wire;
 use crate::sqlite::SqliteError;
 
@@ -30,9 +31,9 @@ pub struct Courier {
 }
 
 impl Courier {
-    /// One that connects to public addresses and to those that the owner allows.
-    pub fn new(outbox: Arc<Outbox>, allowed: Allowed) -> Courier {
-        Courier { outbox, wire: Wire::new(allowed.clone()), allowed, busy: Mutex::new(HashSet::new()) }
+    /// One that connects to public addresses and to those that the owner allows, and trusts who the owner trusts.
+    pub fn new(outbox: Arc<Outbox>, allowed: Allowed, trust: Trust) -> Courier {
+        Courier { outbox, wire: Wire::new(allowed.clone(), trust), allowed, busy: Mutex::new(HashSet::new()) }
     }
 
     /// What waits, and the targets.

@@ -12,6 +12,7 @@ mod target;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod wire;
 mod words;
 
@@ -21,3 +22,4 @@ pub use network::Allowed;
 pub use outbox::{FORMAT, Outbox, TargetId};
 pub use target::{Address, Secret, Security, Target, TargetError};
 pub use targets::{Draft, NotifyError};
+pub use trust::Trust;

@@ -126,7 +126,7 @@ pub enum Language {
 }
 
 /// One group of a grouped rule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 pub struct Group {
     /// What is grouped by, such as `user`.
     pub name: String,

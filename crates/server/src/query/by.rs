@@ -32,6 +32,7 @@ const COLUMNS: &[(&str, &str)] = &[
     ("release", "release"),
     ("environment", "environment"),
     ("service", "service"),
+    ("key", "ingest_key"),
 ];
 
 impl By {

@@ -40,6 +40,7 @@ pub(super) const COLUMNS: &[(&str, &str, Holds)] = &[
     ("environment", "environment", Holds::Text),
     ("service", "service", Holds::Text),
     ("thread", "thread", Holds::Text),
+    ("key", "ingest_key", Holds::Text),
     ("trace", "trace_id", Holds::Id),
     ("span", "span_id", Holds::Id),
     ("cost", "cost", Holds::Money),

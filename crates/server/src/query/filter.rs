@@ -22,6 +22,7 @@ pub const FIELDS: &[&str] = &[
     "environment",
     "service",
     "thread",
+    "key",
     "trace",
     "span",
     "cost",

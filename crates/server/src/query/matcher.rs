@@ -251,6 +251,7 @@ fn text_of<'a>(column: &str, span: &'a Span) -> Option<Cow<'a, str>> {
         "environment" => optional(&span.environment),
         "service" => optional(&span.service),
         "thread" => optional(&span.thread),
+        "ingest_key" => optional(&span.ingest_key),
         "trace_id" => Some(Cow::Owned(span.trace_id.to_string())),
         "span_id" => Some(Cow::Owned(span.span_id.to_string())),
         _ => None,

@@ -55,6 +55,8 @@ const NODE_COLUMNS: [&str; 34] = [
     "service",
     "sdk_name",
     "also_reported",
+    "ingest_key",
+    "sample_rate",
 ];
 /// The rest of them.
 const DECISION_COLUMNS: [&str; 4] = ["is_run", "local_decision", "input_preview", "output_preview"];

@@ -17,7 +17,7 @@ fn time() -> DataType {
 
 /// All columns, in order. Columns are added at the end and never change their meaning.
 pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
-    use DataType::{Boolean, Int64, Utf8View};
+    use DataType::{Boolean, Float64, Int64, Utf8View};
     let required = |name: &str, data_type: DataType| Field::new(name, data_type, false);
     let optional = |name: &str, data_type: DataType| Field::new(name, data_type, true);
     Arc::new(Schema::new(vec![
@@ -105,5 +105,8 @@ pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         optional("usage_images", Int64),
         // Where another report of the same call is (JSON of a `reports::AlsoReported`); null for nearly all.
         optional("also_reported", Utf8View),
+        // How it came: the name of the ingest key, and what part of all traces its client says that it sends.
+        optional("ingest_key", Utf8View),
+        optional("sample_rate", Float64),
     ]))
 });

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::envelopes::call;
-use crate::server::{Answer, Server};
+use crate::envelopes::{call, of_item, transaction};
+use crate::server::{Answer, KEY, Server};
 
 impl Server {
     /// Sends JSON as somebody who may change things.
@@ -184,4 +184,123 @@ fn prometheus_reads_a_project_with_a_token() {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     panic!("{}", server.get("/metrics?project=1").text);
+}
+
+/// An envelope as an SDK sends it that keeps one trace in so many.
+fn sampled(trace: u128, rate: f64, user: &str, plan: &str) -> String {
+    let mut payload = transaction(trace, "q", "a");
+    payload["user"] = json!({ "id": user });
+    payload["tags"] = json!({ "plan": plan });
+    payload["environment"] = json!("production");
+    let payload = payload.to_string();
+    let header = json!({ "trace": { "trace_id": format!("{trace:032x}"), "public_key": KEY, "sample_rate": rate.to_string() } });
+    format!("{header}\n{{\"type\":\"transaction\",\"length\":{}}}\n{payload}\n", payload.len())
+}
+
+#[test]
+fn what_clients_leave_out_by_sampling_stands_apart_and_rings_for_nothing() {
+    let mut server = Server::start();
+    // A call costs 0.00045 dollars. With what was left out it is five times as much.
+    let budget = json!({ "name": "Day", "amount": 0.001, "period": "day", "time_zone": "UTC", "steps": [100] });
+    assert_eq!(server.change("POST", "/alerts/budgets", &budget).status, 201);
+    let users = json!({ "name": "Users", "amount": 1, "period": "month", "time_zone": "UTC", "group_by": "user" });
+    assert_eq!(server.change("POST", "/alerts/budgets", &users).status, 201);
+    assert_eq!(server.envelope(sampled(1, 0.2, "a", "pro")).status, 200);
+    assert_eq!(server.envelope(sampled(2, 1.0, "b", "pro")).status, 200);
+    // A rate that cannot be is none.
+    assert_eq!(server.envelope(sampled(3, 0.0, "c", "pro")).status, 200);
+    for _ in 0..2 {
+        let is_counted = |found: &Value| found["budgets"].as_array().unwrap().iter().all(|budget| budget["state"].is_object());
+        eventually(&server, "/alerts/budgets", is_counted);
+        let state = eventually(&server, "/budgets/Users/state?group=c", |state| state["spent"] == 0.00045);
+        assert!(state["estimated"].is_null(), "{state}");
+        let of = |user: &str| server.ask(&format!("/budgets/Users/state?group={user}"));
+        assert_eq!((of("a")["spent"].as_f64(), of("a")["estimated"].as_f64()), (Some(0.00045), Some(0.00225)));
+        assert!(of("b")["estimated"].is_null());
+        let day = eventually(&server, "/budgets/Day/state", |state| state["spent"] == 0.00135);
+        assert_eq!((day["used_up"].as_bool(), day["estimated"].as_f64()), (Some(true), Some(0.00315)), "{day}");
+        // It is in the store too.
+        server.restart();
+    }
+    let found = server.ask("/alerts/incidents");
+    assert_eq!((found["incidents"].as_array().unwrap().len(), found["incidents"][0]["value"].as_f64()), (1, Some(0.00135)), "{found}");
+}
+
+#[test]
+fn each_group_that_can_be_named_rings_for_itself_and_a_key_by_its_name() {
+    let server = Server::start();
+    let second = server.change("POST", "/keys", &json!({ "name": "Batch" })).json();
+    let key = second["public_key"].as_str().unwrap().to_owned();
+    let groups = ["model", "user", "agent", "pipeline", "tag:plan", "environment", "key"];
+    for by in groups {
+        let rule = json!({ "name": by, "measure": "calls", "window": "1h", "group_by": by, "warning": 0 });
+        assert_eq!(server.change("POST", "/alerts/rules", &rule).status, 201);
+    }
+    let only = json!({ "name": "Only batch", "measure": "calls", "window": "1h", "filter": "key:Batch", "warning": 0 });
+    assert_eq!(server.change("POST", "/alerts/rules", &only).status, 201);
+    assert_eq!(server.envelope(sampled(1, 1.0, "u_1", "pro")).status, 200);
+    let text = sampled(2, 1.0, "u_2", "free").replace(KEY, &key);
+    let answer = server.send("POST", &format!("/api/1/envelope/?sentry_key={key}"), &[], text.into_bytes());
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    // Two models' worth of groups where the calls differ, one where they do not; an agent is in none of them.
+    let found = eventually(&server, "/alerts/incidents?limit=100", |found| found["open"] == 11);
+    assert!(!found.to_string().contains(&key) && !found.to_string().contains(KEY), "{found}");
+    let mut rang: Vec<(String, Option<String>)> = Vec::new();
+    for one in found["incidents"].as_array().unwrap() {
+        rang.push((one["rule_name"].as_str().unwrap().to_owned(), one["group"]["value"].as_str().map(str::to_owned)));
+    }
+    rang.sort();
+    let expected = [
+        ("Only batch", None),
+        ("agent", None),
+        ("environment", Some("production")),
+        ("key", Some("Batch")),
+        ("key", Some("Default")),
+        ("model", Some("gpt-4o-mini")),
+        ("pipeline", Some("answer")),
+        ("tag:plan", Some("free")),
+        ("tag:plan", Some("pro")),
+        ("user", Some("u_1")),
+        ("user", Some("u_2")),
+    ];
+    let expected: Vec<_> = expected.iter().map(|(rule, value)| ((*rule).to_owned(), value.map(str::to_owned))).collect();
+    assert_eq!(rang, expected);
+    // Search and overview know the field too.
+    assert_eq!(server.ask("/summary?from=-1h&q=key:Batch")["llm_calls"], 1);
+    let by_key = server.ask("/breakdown?from=-1h&by=key");
+    assert_eq!(by_key["rows"].as_array().unwrap().len(), 2, "{by_key}");
+}
+
+#[test]
+fn an_incident_has_a_chart_of_its_own_figures() {
+    let server = Server::start();
+    let rule =
+        json!({ "name": "Calls", "measure": "calls", "window": "1h", "group_by": "pipeline", "warning": 0, "critical": 5, "resolve": 0 });
+    let made = server.change("POST", "/alerts/rules", &rule).json();
+    let budget = json!({ "name": "Day", "amount": 0.0008, "period": "day", "time_zone": "Asia/Tokyo", "steps": [50] });
+    assert_eq!(server.change("POST", "/alerts/budgets", &budget).status, 201);
+    let events = json!({ "name": "Errors", "measure": "error_events", "window": "1h", "warning": 0 });
+    assert_eq!(server.change("POST", "/alerts/rules", &events).status, 201);
+    let failed = json!({ "event_id": "0".repeat(31) + "7", "exception": { "values": [{ "type": "ValueError", "value": "no" }] } });
+    assert_eq!(server.envelope(of_item("event", &failed)).status, 200);
+    assert_eq!(server.envelope(call(1, "q", "a")).status, 200);
+    let found = eventually(&server, "/alerts/incidents", |found| found["open"] == 3);
+    let named = |name: &str| found["incidents"].as_array().unwrap().iter().find(|one| one["rule_name"] == name).unwrap().clone();
+    let chart = |name: &str| server.ask(&format!("/alerts/incidents/{}/chart", named(name)["id"]));
+    let last = |chart: &Value| chart["points"].as_array().unwrap().iter().rev().find_map(|point| point[1].as_f64());
+
+    let of_rule = chart("Calls");
+    assert_eq!((last(&of_rule), of_rule["levels"].as_array().unwrap().len()), (Some(1.0), 3), "{of_rule}");
+    let of_budget = chart("Day");
+    assert_eq!(
+        (last(&of_budget), &of_budget["levels"][0]),
+        (Some(0.00045), &json!({ "severity": "warning", "value": 0.0004 })),
+        "{of_budget}"
+    );
+    assert_eq!((named("Day")["time_zone"].as_str(), named("Day")["value"].as_f64()), (Some("Asia/Tokyo"), Some(0.00045)));
+    assert_eq!((named("Errors")["value"].as_f64(), last(&chart("Errors"))), (Some(1.0), Some(1.0)));
+    // A rule that is gone leaves its story.
+    assert_eq!(server.change("DELETE", &format!("/alerts/rules/{}", made["id"]), &json!({})).status, 204);
+    let left = chart("Calls");
+    assert_eq!((left["points"][0][1].as_f64(), &left["levels"][0]["severity"]), (Some(1.0), &json!("warning")), "{left}");
 }

@@ -14,7 +14,7 @@ export function BudgetFigures({ budget }: { budget: Budget }) {
   if (!state) return <p className="dim">{t('alerts.notCounted')}</p>;
   const unit = budgetUnit(budget);
   const write = (value: number) => figureText(format, value, unit, '');
-  const { forecast, spent, left } = state;
+  const { forecast, spent, estimated, left } = state;
   const more = forecast?.usual_by_now === null || forecast === null ? null : spent - forecast.usual_by_now;
   return (
     <dl className="sum lead3">
@@ -22,6 +22,11 @@ export function BudgetFigures({ budget }: { budget: Budget }) {
         <dt>{t('alerts.spent')}</dt>
         <dd>
           <Num v={figure(format, spent, unit)} />
+          {estimated !== null && (
+            <span className="u">
+              {t('alerts.estimatedAll', { amount: write(estimated), share: format.percentText(spent / estimated) })}
+            </span>
+          )}
         </dd>
       </div>
       {left !== null && (
@@ -61,9 +66,14 @@ export function BudgetFigures({ budget }: { budget: Budget }) {
 export function ForecastNote({ budget }: { budget: Budget }) {
   const t = useT();
   const forecast = budget.state?.forecast;
-  if (!forecast) return null;
+  const estimated = budget.state?.estimated ?? null;
+  if (!forecast && estimated === null) return null;
   const method = { weekly: 'alerts.methodWeekly', daily: 'alerts.methodDaily', linear: 'alerts.methodLinear' } as const;
-  return <p className="note dim">{t(method[forecast.method], { n: forecast.samples })}</p>;
+  return (
+    <p className="note dim">
+      {forecast && t(method[forecast.method], { n: forecast.samples })} {estimated !== null && t('alerts.estimatedWhy')}
+    </p>
+  );
 }
 
 /** What the period is, and when it starts again. */
@@ -103,11 +113,14 @@ export function BudgetGroups({ budget, most }: { budget: Budget; most: number })
         </tr>
       </thead>
       <tbody>
-        {groups.slice(0, most).map(({ key, spent, left }) => (
+        {groups.slice(0, most).map(({ key, spent, estimated, left }) => (
           <tr key={key ?? ''}>
             <td className="grow">{key === null ? <span className="unk">{t('common.noValue')}</span> : <Said text={key} />}</td>
             <td className="n">
               <Num v={figure(format, spent, unit)} />
+              {estimated !== null && (
+                <span className="u"> {t('alerts.estimatedBrief', { amount: figureText(format, estimated, unit, '') })}</span>
+              )}
             </td>
             <td className={left < 0 ? 'n err' : 'n dim'}>
               <Num v={figure(format, left, unit)} />

@@ -6,6 +6,7 @@ const state = (patch: Partial<BudgetState>): BudgetState => ({
   period_start: '2026-11-23T00:00:00Z',
   period_end: '2026-11-24T00:00:00Z',
   spent: 20,
+  estimated: null,
   left: 30,
   used_up: false,
   forecast: null,

@@ -26,7 +26,8 @@ const NONE: Measure[] = [];
 /** What is left of a budget, burning down to zero, and the two futures of the forecast. */
 export function Burn({ project, budget }: { project: number; budget: Budget & { state: BudgetState | null } }) {
   const t = useT();
-  const { format } = useReader();
+  // The axis is the budget's own calendar.
+  const { format } = useReader(budget.time_zone);
   const { state, amount } = budget;
   const parts = PARTS[budget.measure ?? 'cost'] ?? NONE;
   const scope = { from: state?.period_start ?? '-24h', to: 'now', q: budget.filter };

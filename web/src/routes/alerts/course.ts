@@ -8,13 +8,28 @@ export interface Course {
   rings: Ring[];
 }
 
+export interface Axis {
+  times: number[];
+  first: number;
+  stepMs: number;
+}
+
+export function axisOf(points: [at: string, value: number | null][], from: string): Axis {
+  const times = points.map(([at]) => Date.parse(at));
+  const first = times[0] ?? Date.parse(from);
+  const stepMs = times.length > 1 ? (times[times.length - 1]! - first) / (times.length - 1) : 60_000;
+  return { times, first, stepMs };
+}
+
+/** Where a moment lies, in steps of the axis. */
+export const placeOn = ({ times, first, stepMs }: Axis, at: string) =>
+  Math.max(0, Math.min(times.length, (Date.parse(at) - first) / stepMs));
+
 /** What a rule would have done, on the axis of a chart. */
 export function courseOf(tried: Tried): Course {
-  const times = tried.points.map(([at]) => Date.parse(at));
-  const first = times[0] ?? Date.parse(tried.from);
-  const stepMs = times.length > 1 ? (times[times.length - 1]! - first) / (times.length - 1) : 60_000;
-  const place = (at: string | null) =>
-    at === null ? times.length : Math.max(0, Math.min(times.length, (Date.parse(at) - first) / stepMs));
+  const axis = axisOf(tried.points, tried.from);
+  const { times, stepMs } = axis;
+  const place = (at: string | null) => (at === null ? times.length : placeOn(axis, at));
   const rings = tried.incidents.map(({ opened_at: opened, resolved_at: resolved, severity }) => ({
     from: place(opened),
     to: place(resolved),

@@ -77,7 +77,9 @@ export function IncidentStateChip({ incident }: { incident: Incident }) {
 /** The figure and its threshold in a sentence, and what the bill will be. */
 export function Sentence({ incident }: { incident: Incident }) {
   const t = useT();
-  const { format } = useReader();
+  // A budget's day is one of its own calendar, which is said.
+  const zone = incident.source === 'budget' ? incident.time_zone : null;
+  const { format } = useReader(zone);
   const { measure, unit, value, threshold, direction, outlook, peak } = incident;
   const none = t('alerts.noData');
   const measured = measureText(t, measure);
@@ -89,7 +91,7 @@ export function Sentence({ incident }: { incident: Incident }) {
         sign: sign(direction),
         threshold: figureText(format, threshold, unit, none),
         from: format.brief(incident.window_from),
-        to: format.brief(incident.window_to),
+        to: zone ? `${format.brief(incident.window_to)} (${zone})` : format.brief(incident.window_to),
       })}{' '}
       {incident.state === 'resolved' && peak !== null && <>{t('alerts.peak', { value: figureText(format, peak, unit, none) })} </>}
       {outlook && incident.state !== 'resolved' && (

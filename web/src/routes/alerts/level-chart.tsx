@@ -67,7 +67,7 @@ export function LevelChart({ name, unit, values, levels, rings, height = 200 }: 
       ))}
       <Course values={values} n={n} top={scale.top} />
       {levels.map(({ value, severity }) => (
-        <div key={severity} className={`level ${severity}`} style={{ top: `${y(value, scale.top)}%` }} title={plain(mark(value))} />
+        <div key={`${severity} ${value}`} className={`level ${severity}`} style={{ top: `${y(value, scale.top)}%` }} title={plain(mark(value))} />
       ))}
     </Frame>
   );

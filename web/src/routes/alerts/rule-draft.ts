@@ -117,7 +117,9 @@ export type Problem = 'warning' | 'critical' | 'resolve' | 'atLeast' | 'threshol
 
 /** The rule that a form describes, without what of the rule the form does not show; or what is wrong with it. */
 export function ruleOf(form: RuleForm, was?: Rule): RuleDraft | Problem {
-  const unit = unitOf(form.measure, form.compare);
+  const isWhole = MEASURES[form.measure]?.whole === true;
+  const compare = isWhole ? '' : form.compare;
+  const unit = unitOf(form.measure, compare);
   const scale = SCALE[unit] ?? 1;
   const read = { warning: number(form.warning), critical: number(form.critical), resolve: number(form.resolve) };
   for (const [field, value] of Object.entries(read)) if (value === null) return field as Problem;
@@ -130,15 +132,15 @@ export function ruleOf(form: RuleForm, was?: Rule): RuleDraft | Problem {
     enabled: form.enabled,
     measure: form.measure,
     ...(form.score.trim() && form.measure === 'score' && { score: form.score.trim() }),
-    ...(form.filter.trim() && { filter: form.filter.trim() }),
-    ...(form.groupBy.trim() && { group_by: form.groupBy.trim() }),
+    ...(!isWhole && form.filter.trim() && { filter: form.filter.trim() }),
+    ...(!isWhole && form.groupBy.trim() && { group_by: form.groupBy.trim() }),
     ...(was?.most_groups !== undefined && { most_groups: was.most_groups }),
     window: form.window,
     direction: form.direction,
     ...(read.warning !== undefined && { warning: scaled(read.warning) }),
     ...(read.critical !== undefined && { critical: scaled(read.critical) }),
     ...(read.resolve !== undefined && { resolve: scaled(read.resolve) }),
-    ...(form.compare && { compare: form.compare }),
+    ...(compare && { compare }),
     ...(atLeast !== undefined && { at_least: atLeast }),
     ...(form.noData && { no_data: form.noData }),
     ...(form.owner.trim() && { owner: form.owner.trim() }),

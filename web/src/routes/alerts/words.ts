@@ -2,8 +2,9 @@ import type { DeliveryState, Direction, Group, Happened, NoticeKind, TargetKind,
 import { plain, type Format, type Pieces } from '../../format';
 import type { T, TextKey } from '../../i18n';
 
-/** What can be measured, in the order of the editor. The server knows the same names. */
-export const MEASURES: Record<string, { unit: Unit; text: TextKey }> = {
+/** What can be measured, in the order of the editor. The server knows the same names. What is not made of spans is measured as a whole:
+ * no filter, no groups, no comparison. */
+export const MEASURES: Record<string, { unit: Unit; text: TextKey; whole?: true }> = {
   cost: { unit: 'usd', text: 'alerts.mCost' },
   total_tokens: { unit: 'tokens', text: 'alerts.mTokens' },
   input_tokens: { unit: 'tokens', text: 'alerts.mInput' },
@@ -27,9 +28,10 @@ export const MEASURES: Record<string, { unit: Unit; text: TextKey }> = {
   tool_failure_rate: { unit: 'ratio', text: 'alerts.mToolRate' },
   unpriced_calls: { unit: 'count', text: 'alerts.mUnpriced' },
   spans: { unit: 'count', text: 'alerts.mSpans' },
-  refusals: { unit: 'count', text: 'alerts.mRefused' },
-  client_dropped: { unit: 'count', text: 'alerts.mClientDropped' },
-  score: { unit: 'score', text: 'alerts.mScore' },
+  refusals: { unit: 'count', text: 'alerts.mRefused', whole: true },
+  client_dropped: { unit: 'count', text: 'alerts.mClientDropped', whole: true },
+  error_events: { unit: 'count', text: 'alerts.mErrorEvents', whole: true },
+  score: { unit: 'score', text: 'alerts.mScore', whole: true },
 };
 
 /** A measure in words; one that this page does not know keeps its own name. */

@@ -75,6 +75,32 @@ fn a_hot_day_is_seen_and_says_when_the_money_is_gone() {
 }
 
 #[test]
+fn a_loop_that_goes_on_costs_what_it_costs_each_hour_and_no_multiple_of_the_day() {
+    // Little at night, much by day, and the same each day: 2 an hour, or 40.
+    let usual = |at: i64| if (at % DAY) / 4 < 8 { 2 } else { 40 };
+    let days = 8;
+    let (from, to) = ((days - 1) * DAY, days * DAY);
+    // From two o'clock in the night a loop spends 100 more each quarter of an hour.
+    for now in [20, 24, 30, 60, 90] {
+        let now = from + now;
+        let spent: Vec<i64> = (0..to).map(|at| usual(at) + if at >= from + 8 { 100 } else { 0 }).collect();
+        let found = ask(&spent, now, (from, to), 1e12).unwrap();
+        let end: i64 = spent[from as usize..].iter().sum();
+        assert_eq!(found.method, Method::Daily);
+        assert!((found.if_goes_on - end as f64).abs() < 1.0, "{} of {end} at {now}", found.if_goes_on);
+        assert!(found.expected <= found.if_goes_on && found.expected <= found.high, "{found:?}");
+        let quiet = ask(&(0..to).map(usual).collect::<Vec<_>>(), now, (from, to), 1e12).unwrap();
+        let usual_end: i64 = (from..to).map(usual).sum();
+        assert!((quiet.if_goes_on - usual_end as f64).abs() < 1.0 && (quiet.expected - usual_end as f64).abs() < 1.0, "{quiet:?}");
+        assert!((found.low - (end - (to - now) * 100) as f64).abs() < 1.0, "it may end at once: {found:?}");
+    }
+    // Without history a burst is carried on at the pace of hours, not of its minute.
+    let burst: Vec<i64> = (0..96).map(|at| if at == 47 { 1200 } else { 10 }).collect();
+    let found = ask(&burst, 48, (0, 30 * DAY), 1e12).unwrap();
+    assert_eq!((found.method, found.if_goes_on), (Method::Linear, 1670.0 + 1310.0 / 12.0 * (30 * DAY - 48) as f64));
+}
+
+#[test]
 fn without_history_the_pace_is_all_there_is() {
     let spent = vec![100; 48];
     let found = ask(&spent, 48, (0, DAY), 7000.0).unwrap();

@@ -94,6 +94,7 @@ fn rules_and_budgets_are_kept_by_project_and_name() {
 mod calendars;
 mod culprits;
 mod forecasts;
+mod month;
 mod rings;
 mod speed;
 mod windows;

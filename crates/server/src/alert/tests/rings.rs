@@ -57,7 +57,39 @@ impl Scene {
 
     fn set(&mut self, watchers: Vec<Watcher>) {
         let missing = self.bell.set(watchers);
-        self.bell.fill(missing.iter().map(|spec| spec.track().unwrap()).collect());
+        self.bell.fill(missing.iter().map(|(spec, keep)| spec.track(*keep).unwrap()).collect());
+    }
+
+    /// Rules, and behind them budgets, are in force; they are numbered from 1.
+    pub(super) fn watch(&mut self, rules: &[Rule], budgets: &[Budget]) {
+        let watchers = self.watchers(rules, budgets);
+        self.set(watchers);
+    }
+
+    fn watchers(&self, rules: &[Rule], budgets: &[Budget]) -> Vec<Watcher> {
+        let of_rules = rules.iter().enumerate().map(|(index, rule)| Watcher::rule(self.keep(index, rule.clone())));
+        let of_budgets = budgets.iter().enumerate();
+        let of_budgets = of_budgets.map(|(index, budget)| Watcher::budget(self.keep(rules.len() + index, budget.clone())).unwrap());
+        of_rules.chain(of_budgets).collect()
+    }
+
+    /// The server is killed, and starts again with what is stored.
+    pub(super) fn kill(&mut self, now_us: i64, rules: &[Rule], budgets: &[Budget], stored: &[Span]) {
+        self.now_us = now_us;
+        let watchers = self.watchers(rules, budgets);
+        self.restart(watchers, stored);
+    }
+
+    /// The machine sleeps, as the thread around the bell sees it by its two clocks.
+    pub(super) fn sleep_until(&mut self, now_us: i64) {
+        self.now_us = now_us;
+        self.bell.missed(now_us);
+    }
+
+    /// The calendar's clock is put back, and is right again at the next round.
+    pub(super) fn clock_back(&mut self, earlier_us: i64) {
+        let changes = self.bell.judge(earlier_us, Round::Clock);
+        self.hold(changes);
     }
 
     /// A span comes or goes, and is judged.
@@ -85,18 +117,13 @@ impl Scene {
     }
 
     fn hold(&mut self, mut changes: Vec<Change>) {
-        let mut opened: Vec<(i64, Option<crate::notify::notice::Group>, i64)> = Vec::new();
+        let mut opened = std::collections::HashMap::new();
         for change in &mut changes {
             if change.incident.id == 0 {
-                let which = opened.iter().find(|(rule, group, _)| *rule == change.incident.rule && *group == change.incident.group);
-                change.incident.id = which.map_or_else(
-                    || {
-                        self.incidents += 1;
-                        self.incidents
-                    },
-                    |(_, _, id)| *id,
-                );
-                opened.push((change.incident.rule, change.incident.group.clone(), change.incident.id));
+                change.incident.id = *opened.entry(change.incident.which()).or_insert_with(|| {
+                    self.incidents += 1;
+                    self.incidents
+                });
             }
             self.told.extend(change.untold.iter().map(|one| (one.notice.clone(), one.targets.clone())));
         }
@@ -117,6 +144,11 @@ impl Scene {
     pub(super) fn severity(&self, group: Option<&str>) -> Option<Severity> {
         let group = group.map_or(Group::Whole, |group| Group::Of(Some(group.into())));
         self.bell.open_at(&(1, group)).map(|incident| incident.severity)
+    }
+
+    pub(super) fn severity_of(&self, id: i64, group: Option<&str>) -> Option<Severity> {
+        let group = group.map_or(Group::Whole, |group| Group::Of(Some(group.into())));
+        self.bell.open_at(&(id, group)).map(|incident| incident.severity)
     }
 
     pub(super) fn opened(&self) -> usize {
@@ -144,7 +176,7 @@ impl Scene {
         self.bell = Bell::new(self.now_us);
         latest.into_values().for_each(|incident| self.bell.remember(incident));
         let missing = self.bell.set(watchers);
-        let mut tracks: Vec<_> = missing.iter().map(|spec| spec.track().unwrap()).collect();
+        let mut tracks: Vec<_> = missing.iter().map(|(spec, keep)| spec.track(*keep).unwrap()).collect();
         for track in &mut tracks {
             stored.iter().for_each(|span| track.add(span, 1, self.now_us));
             track.version = self.version;
@@ -410,5 +442,5 @@ fn each_user_has_the_amount() {
     }
     assert_eq!((scene.severity(Some("a")), scene.severity(Some("b"))), (Some(Severity::Critical), None));
     let standings = scene.bell.standings(1);
-    assert_eq!(standings[0], (Group::Of(Some("a".into())), 11.0));
+    assert_eq!((standings[0].key.as_deref(), standings[0].spent, standings[0].unsent), (Some("a"), 11.0, 0.0));
 }

@@ -74,7 +74,7 @@ fn naive(rule: &crate::alert::Rule, known: &[(&Event, bool)], user: Option<u8>, 
 }
 
 /// Hysteresis, written down once more: rings at a threshold, ends at the resolve threshold, falls to a warning by the same gap.
-fn naive_next(limits: &Limits, before: Option<Severity>, value: f64) -> Option<Severity> {
+pub(super) fn naive_next(limits: &Limits, before: Option<Severity>, value: f64) -> Option<Severity> {
     let warning = limits.warning.is_some_and(|threshold| value > threshold);
     let critical = limits.critical.is_some_and(|threshold| value > threshold);
     let level = if critical {

@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::kept::handlers;
 use super::{Quiet, quiet_shown, read, with};
 use crate::alert::{Alerts, Budget, BudgetState, GroupState, Kept, Method};
 use crate::api::access::Of;
@@ -41,6 +42,9 @@ pub(in crate::api) struct State {
     period_end: String,
     /// What is spent, as was observed: in dollars, tokens or calls. Of a budget with groups, by all of them.
     spent: f64,
+    /// About how much it is with what clients left out by sampling, by the rates that they say: a call that came at a rate of 0.2 stands for
+    /// five. Null where none samples. Nothing rings for it.
+    estimated: Option<f64>,
     /// What is left; below zero when it is overdrawn. Null for a budget with groups.
     left: Option<f64>,
     /// Whether nothing is left; of a budget with groups, whether that is so for any of them.
@@ -82,6 +86,8 @@ struct Spent {
     /// Null where the spans do not say.
     key: Option<String>,
     spent: f64,
+    /// As for the whole.
+    estimated: Option<f64>,
     left: f64,
 }
 
@@ -92,6 +98,7 @@ fn state_shown(state: &BudgetState) -> State {
         period_start: rfc3339(state.from_us),
         period_end: rfc3339(state.to_us),
         spent: state.spent,
+        estimated: estimated(state.spent, state.unsent),
         left: groups.is_none().then_some(state.amount - state.spent),
         used_up: largest >= state.amount,
         forecast: state.forecast.as_ref().map(|forecast| Outlook {
@@ -110,7 +117,12 @@ fn state_shown(state: &BudgetState) -> State {
 }
 
 fn spent(group: &GroupState, amount: f64) -> Spent {
-    Spent { key: group.key.clone(), spent: group.spent, left: amount - group.spent }
+    let estimated = estimated(group.spent, group.unsent);
+    Spent { key: group.key.clone(), spent: group.spent, estimated, left: amount - group.spent }
+}
+
+fn estimated(spent: f64, unsent: f64) -> Option<f64> {
+    (unsent != 0.0).then_some(spent + unsent)
 }
 
 /// Whose budget.
@@ -126,7 +138,10 @@ pub(in crate::api) struct Whose {
 #[schema(as = BudgetUse)]
 pub(in crate::api) struct Use {
     used_up: bool,
+    /// What was observed.
     spent: f64,
+    /// About how much it is with what clients left out by sampling; null where none samples.
+    estimated: Option<f64>,
     amount: f64,
     left: f64,
     period_start: String,
@@ -136,23 +151,32 @@ pub(in crate::api) struct Use {
 /// Whether a budget is used up, from memory: for gateways and programs that want to stop by themselves.
 #[utoipa::path(get, path = "/projects/{project}/budgets/{name}/state", tag = "alerts",
     params(("project" = u64, Path), ("name" = String, Path, description = "The budget's name"), Whose),
-    responses((status = 200, body = Use), (status = 404, body = crate::api::error::Body)))]
+    responses((status = 200, body = Use), (status = 404, body = crate::api::error::Body),
+    (status = 503, description = "it is there, and not counted yet", body = crate::api::error::Body)))]
 pub(in crate::api) async fn state(
     State_(api): State_<Arc<Api>>,
     of: Of,
     Path((_project, name)): Path<(String, String)>,
     Asked(whose): Asked<Whose>,
 ) -> Result<Json<Use>, ApiError> {
-    let state = api.alerts.budget_state(of.project, &name).ok_or_else(|| ApiError::not_found("budget"))?;
-    let spent = match (&state.groups, whose.group) {
-        (None, None) => state.spent,
-        (Some(groups), Some(wanted)) => groups.iter().find(|group| group.key.as_deref() == Some(&wanted)).map_or(0.0, |group| group.spent),
+    let Some(state) = api.alerts.budget_state(of.project, &name) else {
+        let budgets = with(&api, move |alerts| alerts.budgets(of.project)).await?;
+        let is_there = budgets.iter().any(|budget| budget.what.name == name);
+        return Err(if is_there { ApiError::not_yet("the budget is not counted yet") } else { ApiError::not_found("budget") });
+    };
+    let (spent, unsent) = match (&state.groups, whose.group) {
+        (None, None) => (state.spent, state.unsent),
+        (Some(groups), Some(wanted)) => {
+            let found = groups.iter().find(|group| group.key.as_deref() == Some(&wanted));
+            found.map_or((0.0, 0.0), |group| (group.spent, group.unsent))
+        }
         (Some(_), None) => return Err(ApiError::bad_request("bad_parameter", "this budget has groups; say which: ?group=...")),
         (None, Some(_)) => return Err(ApiError::bad_request("bad_parameter", "this budget has no groups; leave out group")),
     };
     Ok(Json(Use {
         used_up: spent >= state.amount,
         spent,
+        estimated: estimated(spent, unsent),
         amount: state.amount,
         left: state.amount - spent,
         period_start: rfc3339(state.from_us),
@@ -173,102 +197,18 @@ fn shown(alerts: &Alerts, kept: Kept<Budget>) -> Shown {
     }
 }
 
-/// All of them.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Budgets)]
-pub(in crate::api) struct List {
-    budgets: Vec<Shown>,
-}
-
-fn number(text: &str) -> Result<i64, ApiError> {
-    text.parse().map_err(|_| ApiError::not_found("budget"))
-}
-
-/// Lists budgets.
-#[utoipa::path(get, path = "/projects/{project}/alerts/budgets", tag = "alerts", params(("project" = u64, Path)),
-    responses((status = 200, body = List)))]
-pub(in crate::api) async fn list(State_(api): State_<Arc<Api>>, of: Of) -> Result<Json<List>, ApiError> {
-    let kept = with(&api, move |alerts| alerts.budgets(of.project)).await?;
-    Ok(Json(List { budgets: kept.into_iter().map(|kept| shown(&api.alerts, kept)).collect() }))
-}
-
-/// Makes a budget.
-#[utoipa::path(post, path = "/projects/{project}/alerts/budgets", tag = "alerts", params(("project" = u64, Path)), request_body = Budget,
-    responses((status = 201, body = Shown), (status = 400, body = crate::api::error::Body)))]
-pub(in crate::api) async fn create(
-    State_(api): State_<Arc<Api>>,
-    of: Of,
-    body: Result<Json<Budget>, JsonRejection>,
-) -> Result<(StatusCode, Json<Shown>), ApiError> {
-    of.caller.check_admin()?;
-    let budget = read(body)?;
-    let kept = with(&api, move |alerts| alerts.create_budget(of.project, &budget)).await?;
-    Ok((StatusCode::CREATED, Json(shown(&api.alerts, kept))))
-}
-
-/// One budget.
-#[utoipa::path(get, path = "/projects/{project}/alerts/budgets/{budget}", tag = "alerts", params(("project" = u64, Path), ("budget" = i64, Path)),
-    responses((status = 200, body = Shown), (status = 404, body = crate::api::error::Body)))]
-pub(in crate::api) async fn get(
-    State_(api): State_<Arc<Api>>,
-    of: Of,
-    Path((_project, id)): Path<(String, String)>,
-) -> Result<Json<Shown>, ApiError> {
-    let id = number(&id)?;
-    Ok(Json(shown(&api.alerts, with(&api, move |alerts| alerts.budget(of.project, id)).await?)))
-}
-
-/// Puts another budget in its place. What is left out is at its default, as in a new one; its incidents stay.
-#[utoipa::path(put, path = "/projects/{project}/alerts/budgets/{budget}", tag = "alerts", params(("project" = u64, Path), ("budget" = i64, Path)),
-    request_body = Budget, responses((status = 200, body = Shown), (status = 400, body = crate::api::error::Body), (status = 404, body = crate::api::error::Body)))]
-pub(in crate::api) async fn replace(
-    State_(api): State_<Arc<Api>>,
-    of: Of,
-    Path((_project, id)): Path<(String, String)>,
-    body: Result<Json<Budget>, JsonRejection>,
-) -> Result<Json<Shown>, ApiError> {
-    of.caller.check_admin()?;
-    let (id, budget) = (number(&id)?, read(body)?);
-    Ok(Json(shown(&api.alerts, with(&api, move |alerts| alerts.replace_budget(of.project, id, &budget)).await?)))
-}
-
-/// Takes a budget away. What it rang for stays, and is resolved.
-#[utoipa::path(delete, path = "/projects/{project}/alerts/budgets/{budget}", tag = "alerts", params(("project" = u64, Path), ("budget" = i64, Path)),
-    responses((status = 204, description = "taken away"), (status = 404, body = crate::api::error::Body)))]
-pub(in crate::api) async fn delete(
-    State_(api): State_<Arc<Api>>,
-    of: Of,
-    Path((_project, id)): Path<(String, String)>,
-) -> Result<StatusCode, ApiError> {
-    of.caller.check_admin()?;
-    let id = number(&id)?;
-    with(&api, move |alerts| alerts.delete_budget(of.project, id)).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// Nobody is told of the budget for a while. It goes on measuring, and its incidents are kept.
-#[utoipa::path(post, path = "/projects/{project}/alerts/budgets/{budget}/mute", tag = "alerts", params(("project" = u64, Path), ("budget" = i64, Path)),
-    request_body = Quiet, responses((status = 200, body = Shown), (status = 404, body = crate::api::error::Body)))]
-pub(in crate::api) async fn mute(
-    State_(api): State_<Arc<Api>>,
-    of: Of,
-    Path((_project, id)): Path<(String, String)>,
-    body: Result<Json<Quiet>, JsonRejection>,
-) -> Result<Json<Shown>, ApiError> {
-    of.caller.check_admin()?;
-    let (id, until_us) = (number(&id)?, read(body)?.until_us()?);
-    Ok(Json(shown(&api.alerts, with(&api, move |alerts| alerts.mute_budget(of.project, id, Some(until_us))).await?)))
-}
-
-/// People are told of the budget again. What is still open and was kept quiet is told at once.
-#[utoipa::path(delete, path = "/projects/{project}/alerts/budgets/{budget}/mute", tag = "alerts", params(("project" = u64, Path), ("budget" = i64, Path)),
-    responses((status = 200, body = Shown), (status = 404, body = crate::api::error::Body)))]
-pub(in crate::api) async fn unmute(
-    State_(api): State_<Arc<Api>>,
-    of: Of,
-    Path((_project, id)): Path<(String, String)>,
-) -> Result<Json<Shown>, ApiError> {
-    of.caller.check_admin()?;
-    let id = number(&id)?;
-    Ok(Json(shown(&api.alerts, with(&api, move |alerts| alerts.mute_budget(of.project, id, None)).await?)))
-}
+handlers!(
+    "budget",
+    Budget,
+    Budgets,
+    budgets,
+    "/projects/{project}/alerts/budgets",
+    "/projects/{project}/alerts/budgets/{id}",
+    "/projects/{project}/alerts/budgets/{id}/mute",
+    budgets,
+    budget,
+    create_budget,
+    replace_budget,
+    delete_budget,
+    mute_budget
+);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Quiet, quiet_shown, read, with};
-use crate::alert::{Deed, Entry, Happened, Incident, Source, State as Stands, Wanted};
+use crate::alert::{self, AlertError, Alerts, Deed, Entry, Happened, Incident, Level, Source, State as Stands, Wanted};
 use crate::api::access::Of;
 use crate::api::ask::Asked;
 use crate::api::{Api, ApiError};
@@ -48,6 +48,8 @@ pub(in crate::api) struct Shown {
     peak: Option<f64>,
     window_from: String,
     window_to: String,
+    /// In which the rule or budget counts days and writes its messages; null where it was taken away.
+    time_zone: Option<String>,
     opened_at: String,
     acknowledged_at: Option<String>,
     acknowledged_by: Option<String>,
@@ -69,8 +71,9 @@ struct Outlook {
     until: String,
 }
 
-fn shown(incident: Incident) -> Shown {
+fn shown(alerts: &Alerts, incident: Incident) -> Shown {
     Shown {
+        time_zone: alerts.zone_of(incident.rule),
         id: incident.id,
         project_id: incident.project,
         source: incident.source,
@@ -159,7 +162,7 @@ pub(in crate::api) async fn list(State(api): State<Arc<Api>>, of: Of, Asked(whic
     let is_more = incidents.len() > limit;
     incidents.truncate(limit);
     let next_before = incidents.last().map(|incident| incident.id).filter(|_| is_more);
-    Ok(Json(List { incidents: incidents.into_iter().map(shown).collect(), open, next_before }))
+    Ok(Json(List { incidents: incidents.into_iter().map(|incident| shown(&api.alerts, incident)).collect(), open, next_before }))
 }
 
 /// An incident with its story.
@@ -182,7 +185,60 @@ pub(in crate::api) async fn get(
 ) -> Result<Json<Detail>, ApiError> {
     let id = number(&id)?;
     let (incident, entries) = with(&api, move |alerts| alerts.incident(of.project, id)).await?;
-    Ok(Json(Detail { incident: shown(incident), timeline: entries.into_iter().map(line).collect() }))
+    Ok(Json(Detail { incident: shown(&api.alerts, incident), timeline: entries.into_iter().map(line).collect() }))
+}
+
+/// The figure around an incident.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = IncidentChart)]
+pub(in crate::api) struct Drawn {
+    from: String,
+    to: String,
+    /// Time and figure, rising; null where there was none. Of a budget what was spent since its period began.
+    points: Vec<(String, Option<f64>)>,
+    levels: Vec<Threshold>,
+}
+
+/// A threshold.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = IncidentLevel)]
+struct Threshold {
+    /// Null for the one at which it is over.
+    severity: Option<Severity>,
+    value: f64,
+}
+
+/// The figure around an incident and its thresholds, counted again from what is stored; of what cannot be, the figures of its story.
+#[utoipa::path(get, path = "/projects/{project}/alerts/incidents/{incident}/chart", tag = "alerts",
+    params(("project" = u64, Path), ("incident" = i64, Path)),
+    responses((status = 200, body = Drawn), (status = 404, body = crate::api::error::Body)))]
+pub(in crate::api) async fn chart(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    Path((_project, id)): Path<(String, String)>,
+) -> Result<Json<Drawn>, ApiError> {
+    let id = number(&id)?;
+    let (incident, story, of_what) = with(&api, move |alerts| {
+        let (incident, story) = alerts.incident(of.project, id)?;
+        let of_what = match incident.source {
+            Source::Rule => alerts.rule(of.project, incident.rule).map(|kept| alert::Of::Rule(Box::new(kept.what))),
+            Source::Budget => alerts.budget(of.project, incident.rule).map(|kept| alert::Of::Budget(Box::new(kept))),
+        };
+        match of_what {
+            Ok(of_what) => Ok((incident, story, of_what)),
+            Err(AlertError::Unknown(_)) => Ok((incident, story, alert::Of::Nothing)),
+            Err(error) => Err(error),
+        }
+    })
+    .await?;
+    let now_us = jiff::Timestamp::now().as_microsecond();
+    let chart = alert::chart(&api.ask(of.project), &incident, &story, of_what, now_us).await?;
+    Ok(Json(Drawn {
+        from: rfc3339(chart.from_us),
+        to: rfc3339(chart.to_us),
+        points: chart.points.into_iter().map(|(at, value)| (rfc3339(at), value)).collect(),
+        levels: chart.levels.into_iter().map(|Level { severity, value }| Threshold { severity, value }).collect(),
+    }))
 }
 
 /// Who does something.
@@ -281,5 +337,6 @@ async fn act(api: &Arc<Api>, of: Of, id: &str, deed: Deed, by: Option<String>) -
     of.caller.check_admin()?;
     let id = number(id)?;
     let by = by.map(|by| by.trim().chars().take(LONGEST_NAME).collect::<String>()).filter(|by| !by.is_empty());
-    Ok(Json(shown(with(api, move |alerts| alerts.act(of.project, id, &deed, by)).await?)))
+    let incident = with(api, move |alerts| alerts.act(of.project, id, &deed, by)).await?;
+    Ok(Json(shown(&api.alerts, incident)))
 }

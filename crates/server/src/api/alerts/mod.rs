@@ -2,6 +2,7 @@
 
 pub(super) mod budgets;
 pub(super) mod incidents;
+mod kept;
 pub(super) mod rules;
 
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{Api, ApiError};
-use crate::alert::{AlertError, Alerts, Length};
+use crate::alert::{AlertError, Alerts, Length, PreviewError};
 
 impl From<AlertError> for ApiError {
     fn from(error: AlertError) -> ApiError {
@@ -24,6 +25,16 @@ impl From<AlertError> for ApiError {
             AlertError::Unknown(what) => ApiError::not_found(what),
             AlertError::Over(_) => ApiError::bad_request("resolved", error.to_string()),
             AlertError::Database(error) => ApiError::internal(error),
+        }
+    }
+}
+
+impl From<PreviewError> for ApiError {
+    fn from(error: PreviewError) -> ApiError {
+        match error {
+            PreviewError::Rule(error) => error.into(),
+            PreviewError::Query(error) => error.into(),
+            PreviewError::Ended => ApiError::internal(error),
         }
     }
 }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Path, State as State_};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::kept::handlers;
 use super::{Quiet, quiet_shown, read, with};
-use crate::alert::{self, Alerts, Incident, Kept, Length, PreviewError, Rule};
+use crate::alert::{self, Alerts, Incident, Kept, Length, Rule};
 use crate::api::access::Of;
 use crate::api::{Api, ApiError};
 use crate::notify::notice::{Group, Severity};
@@ -51,105 +52,21 @@ fn shown(alerts: &Alerts, kept: Kept<Rule>) -> Shown {
     }
 }
 
-/// All of them.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = AlertRules)]
-pub(in crate::api) struct List {
-    rules: Vec<Shown>,
-}
-
-fn number(text: &str) -> Result<i64, ApiError> {
-    text.parse().map_err(|_| ApiError::not_found("rule"))
-}
-
-/// Lists rules.
-#[utoipa::path(get, path = "/projects/{project}/alerts/rules", tag = "alerts", params(("project" = u64, Path)),
-    responses((status = 200, body = List)))]
-pub(in crate::api) async fn list(State(api): State<Arc<Api>>, of: Of) -> Result<Json<List>, ApiError> {
-    let kept = with(&api, move |alerts| alerts.rules(of.project)).await?;
-    Ok(Json(List { rules: kept.into_iter().map(|kept| shown(&api.alerts, kept)).collect() }))
-}
-
-/// Makes a rule.
-#[utoipa::path(post, path = "/projects/{project}/alerts/rules", tag = "alerts", params(("project" = u64, Path)), request_body = Rule,
-    responses((status = 201, body = Shown), (status = 400, body = crate::api::error::Body)))]
-pub(in crate::api) async fn create(
-    State(api): State<Arc<Api>>,
-    of: Of,
-    body: Result<Json<Rule>, JsonRejection>,
-) -> Result<(StatusCode, Json<Shown>), ApiError> {
-    of.caller.check_admin()?;
-    let rule = read(body)?;
-    let kept = with(&api, move |alerts| alerts.create_rule(of.project, &rule)).await?;
-    Ok((StatusCode::CREATED, Json(shown(&api.alerts, kept))))
-}
-
-/// One rule.
-#[utoipa::path(get, path = "/projects/{project}/alerts/rules/{rule}", tag = "alerts", params(("project" = u64, Path), ("rule" = i64, Path)),
-    responses((status = 200, body = Shown), (status = 404, body = crate::api::error::Body)))]
-pub(in crate::api) async fn get(
-    State(api): State<Arc<Api>>,
-    of: Of,
-    Path((_project, id)): Path<(String, String)>,
-) -> Result<Json<Shown>, ApiError> {
-    let id = number(&id)?;
-    Ok(Json(shown(&api.alerts, with(&api, move |alerts| alerts.rule(of.project, id)).await?)))
-}
-
-/// Puts another rule in its place. What is left out is at its default, as in a new one; its incidents stay.
-#[utoipa::path(put, path = "/projects/{project}/alerts/rules/{rule}", tag = "alerts", params(("project" = u64, Path), ("rule" = i64, Path)),
-    request_body = Rule, responses((status = 200, body = Shown), (status = 400, body = crate::api::error::Body), (status = 404, body = crate::api::error::Body)))]
-pub(in crate::api) async fn replace(
-    State(api): State<Arc<Api>>,
-    of: Of,
-    Path((_project, id)): Path<(String, String)>,
-    body: Result<Json<Rule>, JsonRejection>,
-) -> Result<Json<Shown>, ApiError> {
-    of.caller.check_admin()?;
-    let (id, rule) = (number(&id)?, read(body)?);
-    Ok(Json(shown(&api.alerts, with(&api, move |alerts| alerts.replace_rule(of.project, id, &rule)).await?)))
-}
-
-/// Takes a rule away. What it rang for stays, and is resolved.
-#[utoipa::path(delete, path = "/projects/{project}/alerts/rules/{rule}", tag = "alerts", params(("project" = u64, Path), ("rule" = i64, Path)),
-    responses((status = 204, description = "taken away"), (status = 404, body = crate::api::error::Body)))]
-pub(in crate::api) async fn delete(
-    State(api): State<Arc<Api>>,
-    of: Of,
-    Path((_project, id)): Path<(String, String)>,
-) -> Result<StatusCode, ApiError> {
-    of.caller.check_admin()?;
-    let id = number(&id)?;
-    with(&api, move |alerts| alerts.delete_rule(of.project, id)).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// Nobody is told of the rule for a while. It goes on measuring, and its incidents are kept.
-#[utoipa::path(post, path = "/projects/{project}/alerts/rules/{rule}/mute", tag = "alerts", params(("project" = u64, Path), ("rule" = i64, Path)),
-    request_body = Quiet, responses((status = 200, body = Shown), (status = 404, body = crate::api::error::Body)))]
-pub(in crate::api) async fn mute(
-    State(api): State<Arc<Api>>,
-    of: Of,
-    Path((_project, id)): Path<(String, String)>,
-    body: Result<Json<Quiet>, JsonRejection>,
-) -> Result<Json<Shown>, ApiError> {
-    of.caller.check_admin()?;
-    let (id, until_us) = (number(&id)?, read(body)?.until_us()?);
-    Ok(Json(shown(&api.alerts, with(&api, move |alerts| alerts.mute_rule(of.project, id, Some(until_us))).await?)))
-}
-
-/// People are told of the rule again. What is still open and was kept quiet is told at once.
-#[utoipa::path(delete, path = "/projects/{project}/alerts/rules/{rule}/mute", tag = "alerts", params(("project" = u64, Path), ("rule" = i64, Path)),
-    responses((status = 200, body = Shown), (status = 404, body = crate::api::error::Body)))]
-pub(in crate::api) async fn unmute(
-    State(api): State<Arc<Api>>,
-    of: Of,
-    Path((_project, id)): Path<(String, String)>,
-) -> Result<Json<Shown>, ApiError> {
-    of.caller.check_admin()?;
-    let id = number(&id)?;
-    Ok(Json(shown(&api.alerts, with(&api, move |alerts| alerts.mute_rule(of.project, id, None)).await?)))
-}
+handlers!(
+    "rule",
+    Rule,
+    AlertRules,
+    rules,
+    "/projects/{project}/alerts/rules",
+    "/projects/{project}/alerts/rules/{id}",
+    "/projects/{project}/alerts/rules/{id}/mute",
+    rules,
+    rule,
+    create_rule,
+    replace_rule,
+    delete_rule,
+    mute_rule
+);
 
 /// A rule that is tried.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -193,7 +110,7 @@ struct Ring {
 #[utoipa::path(post, path = "/projects/{project}/alerts/preview", tag = "alerts", params(("project" = u64, Path)), request_body = Trial,
     responses((status = 200, body = Tried), (status = 400, body = crate::api::error::Body)))]
 pub(in crate::api) async fn preview(
-    State(api): State<Arc<Api>>,
+    State_(api): State_<Arc<Api>>,
     of: Of,
     body: Result<Json<Trial>, JsonRejection>,
 ) -> Result<Json<Tried>, ApiError> {
@@ -206,11 +123,7 @@ pub(in crate::api) async fn preview(
     };
     let now_us = jiff::Timestamp::now().as_microsecond();
     let view = api.ask(of.project);
-    let tried = alert::preview(&view, &rule, now_us - back.0, now_us).await.map_err(|error| match error {
-        PreviewError::Rule(error) => ApiError::from(error),
-        PreviewError::Query(error) => ApiError::from(error),
-        PreviewError::Ended => ApiError::internal(error),
-    })?;
+    let tried = alert::preview(&view, &rule, now_us - back.0, now_us).await?;
     let ring = |incident: Incident| Ring {
         opened_at: rfc3339(incident.opened_us),
         resolved_at: incident.resolved_us.map(rfc3339),

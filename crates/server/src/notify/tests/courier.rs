@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::notice;
 use super::receiver::{Answer, Receiver};
 use crate::notify::notice::{Kind, Notice};
-use crate::notify::{Address, Allowed, Courier, Delivery, Draft, Outbox, Which};
+use crate::notify::{Address, Allowed, Courier, Delivery, Draft, Outbox, Trust, Which};
 
 /// A courier at work on a folder of its own.
 struct Post {
@@ -26,7 +26,7 @@ impl Post {
 
     fn at(folder: tempfile::TempDir, allow: &str) -> Post {
         let outbox = Arc::new(Outbox::open(folder.path()).unwrap());
-        let courier = Arc::new(Courier::new(outbox.clone(), Allowed::parse(allow).unwrap()));
+        let courier = Arc::new(Courier::new(outbox.clone(), Allowed::parse(allow).unwrap(), Trust::default()));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         Post { outbox, courier, stop: CancellationToken::new(), runtime, folder }
     }

@@ -1,10 +1,11 @@
 //! Requests to targets of the web: to checked addresses only, no redirects, no proxy, little read of the answer.
 
 use ureq::config::Config;
-use ureq::http::{Request, Uri};
+use ureq::http::{Request, Response, Uri};
+use ureq::tls::TlsConfig;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
-use ureq::{Agent, Error, Timeout};
+use ureq::{Agent, Body, Error, Timeout};
 
 use super::{Ended, LIMIT, Then};
 use crate::VERSION;
@@ -12,6 +13,7 @@ use crate::notify::network::Allowed;
 use crate::notify::outbox::now_us;
 use crate::notify::render::Post;
 use crate::notify::schedule::retry_after;
+use crate::notify::trust::Trust;
 
 /// Most bytes read of an answer. None of them is needed; short ones are read so that the connection can be used again.
 const ANSWER: u64 = 16 << 10;
@@ -35,8 +37,38 @@ impl Resolver for Checked {
     }
 }
 
-pub(super) fn agent(allowed: Allowed) -> Agent {
+/// Who sends requests.
+#[derive(Debug, Clone)]
+pub(super) struct Agents {
+    /// Trusts the public authorities.
+    public: Agent,
+    /// Trusts those that the owner names; `None` where there are none.
+    own: Option<Agent>,
+}
+
+impl Agents {
+    pub(super) fn new(allowed: &Allowed, trust: &Trust) -> Agents {
+        let own = trust.of_web().map(|tls| agent(allowed.clone(), tls));
+        Agents { public: agent(allowed.clone(), TlsConfig::default()), own }
+    }
+
+    /// Sends a request; once more where no public authority vouches for the target, which ends before anything is sent.
+    fn run(&self, request: &Request<&[u8]>) -> Result<Response<Body>, Error> {
+        let is_untrusted = |error: &Error| match error {
+            Error::Tls(_) | Error::Rustls(_) => true,
+            Error::Io(error) => error.kind() == std::io::ErrorKind::InvalidData,
+            _ => false,
+        };
+        match (self.public.run(request.clone()), &self.own) {
+            (Err(error), Some(own)) if is_untrusted(&error) => own.run(request.clone()),
+            (ended, _) => ended,
+        }
+    }
+}
+
+fn agent(allowed: Allowed, tls: TlsConfig) -> Agent {
     let config = Agent::config_builder()
+        .tls_config(tls)
         .timeout_global(Some(LIMIT))
         .max_redirects(0)
         .max_redirects_will_error(false)
@@ -50,13 +82,13 @@ pub(super) fn agent(allowed: Allowed) -> Agent {
 }
 
 /// Sends one request. Blocks.
-pub(super) fn send(agent: &Agent, post: &Post) -> Ended {
+pub(super) fn send(agents: &Agents, post: &Post) -> Ended {
     let mut request = Request::post(&post.url).header("content-type", "application/json; charset=utf-8");
     for (name, value) in &post.headers {
         request = request.header(*name, value);
     }
     let Ok(request) = request.body(post.body.as_slice()) else { return Ended::again("the target's address cannot be used; change it") };
-    let mut answer = match agent.run(request) {
+    let mut answer = match agents.run(&request) {
         Ok(answer) => answer,
         Err(error) => return Ended::again(said(&error)),
     };

@@ -12,6 +12,7 @@ use super::notice::Notice;
 use super::outbox::now_us;
 use super::render;
 use super::target::{Address, Target};
+use super::trust::Trust;
 
 /// Longest time that one attempt may take, from the name to the last byte.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -47,29 +48,30 @@ impl Ended {
 /// The way out.
 #[derive(Debug)]
 pub(super) struct Wire {
-    http: ureq::Agent,
+    http: http::Agents,
     allowed: Allowed,
+    trust: Trust,
 }
 
 impl Wire {
-    pub(super) fn new(allowed: Allowed) -> Wire {
-        Wire { http: http::agent(allowed.clone()), allowed }
+    pub(super) fn new(allowed: Allowed, trust: Trust) -> Wire {
+        Wire { http: http::Agents::new(&allowed, &trust), allowed, trust }
     }
 
     /// Sends a notice to a target, once.
     pub(super) async fn send(&self, notice: &Notice, target: &Target) -> Ended {
         if let Address::Email { .. } = target.address {
-            let sending = smtp::send(notice, target, &self.allowed);
+            let sending = smtp::send(notice, target, &self.allowed, &self.trust);
             return tokio::time::timeout(LIMIT * 2, sending)
                 .await
                 .unwrap_or_else(|_| Ended::again("the mail server took longer than 20 s"));
         }
         let Some(post) = render::post(notice, target, now_us()) else { return Ended::again("the target takes no messages") };
-        let agent = self.http.clone();
+        let agents = self.http.clone();
         let (told, ended) = oneshot::channel();
         // A thread of its own: those that hang take none from the pool in which questions are answered.
         let sending = std::thread::Builder::new().name("delivery".to_owned()).spawn(move || {
-            let _ = told.send(http::send(&agent, &post));
+            let _ = told.send(http::send(&agents, &post));
         });
         if let Err(error) = sending {
             return Ended::again(format!("no thread could be started: {error}"));

@@ -13,23 +13,24 @@ use crate::notify::network::Allowed;
 use crate::notify::notice::Notice;
 use crate::notify::render;
 use crate::notify::target::{Address, Security, Target};
+use crate::notify::trust::Trust;
 
 /// Longest text of a mail server that is kept, in characters.
 const SAID: usize = 160;
 
-pub(super) async fn send(notice: &Notice, target: &Target, allowed: &Allowed) -> Ended {
+pub(super) async fn send(notice: &Notice, target: &Target, allowed: &Allowed, trust: &Trust) -> Ended {
     let mail = match render::mail(notice, target) {
         Ok(mail) => mail,
         Err(error) => return Ended { status: None, error: Some(error), then: Then::GiveUp },
     };
-    match converse(&mail, target, allowed).await {
+    match converse(&mail, target, allowed, trust).await {
         Ok(refused) => Ended { status: Some(250), error: refused, then: Then::Delivered },
         Err(ended) => ended,
     }
 }
 
 /// Hands the mail over; says which recipients the server refused, if it took others.
-async fn converse(mail: &lettre::Message, target: &Target, allowed: &Allowed) -> Result<Option<String>, Ended> {
+async fn converse(mail: &lettre::Message, target: &Target, allowed: &Allowed, trust: &Trust) -> Result<Option<String>, Ended> {
     let Address::Email { host, port, security, username, .. } = &target.address else {
         return Err(Ended::again("the target takes no mail"));
     };
@@ -39,7 +40,11 @@ async fn converse(mail: &lettre::Message, target: &Target, allowed: &Allowed) ->
         Security::None => 25,
     });
     let addresses = resolve(host, port, allowed).await?;
-    let tls = || TlsParameters::new(host.clone()).map_err(|error| failed("no trusted connection", &error));
+    let tls = || {
+        let builder = TlsParameters::builder(host.clone());
+        let builder = trust.of_mail().fold(builder, |builder, certificate| builder.add_root_certificate(certificate));
+        builder.build().map_err(|error| failed("no trusted connection", &error))
+    };
     let own = ClientId::default();
     let immediate = if *security == Security::Tls { Some(tls()?) } else { None };
     let connecting = AsyncSmtpConnection::connect_tokio1(&addresses[..], Some(LIMIT), &own, immediate, None);

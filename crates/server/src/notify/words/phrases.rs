@@ -119,6 +119,7 @@ static EN: Phrases = Phrases {
         ("spans", "Spans"),
         ("refusals", "Refusals"),
         ("client_dropped", "Dropped by clients"),
+        ("error_events", "Error events"),
         ("score", "Score"),
     ],
     dimensions: &[],
@@ -181,6 +182,7 @@ static JA: Phrases = Phrases {
         ("spans", "スパン数"),
         ("refusals", "拒否された数"),
         ("client_dropped", "クライアントで破棄された数"),
+        ("error_events", "エラーイベント数"),
         ("score", "スコア"),
     ],
     dimensions: &[
@@ -195,6 +197,6 @@ static JA: Phrases = Phrases {
         ("release", "リリース"),
         ("session", "セッション"),
         ("environment", "環境"),
-        ("key", "キー"),
+        ("key", "取り込みキー"),
     ],
 };

@@ -4,7 +4,7 @@
 //! list reads a projection without messages, and a segment written before a column existed is read like any other.
 
 use arrow::array::{
-    Array, AsArray, BooleanArray, Decimal128Array, Int64Array, LargeStringArray, RecordBatch, StringArray, StringViewArray,
+    Array, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, LargeStringArray, RecordBatch, StringArray, StringViewArray,
     TimestampMicrosecondArray,
 };
 use hinomi_model::id::{SpanId, TraceId};
@@ -98,6 +98,11 @@ pub fn from_batch(batch: &RecordBatch) -> Vec<Row> {
     text("reading", |s, t| s.reading = json(&t).unwrap_or_default(), rows_mut);
     text("joined", |s, t| s.joined = json(&t), rows_mut);
     text("also_reported", |s, t| s.also_reported = json(&t), rows_mut);
+    text("ingest_key", |s, t| s.ingest_key = Some(t), rows_mut);
+    let sample_rate = column("sample_rate");
+    for (index, row) in rows_mut.iter_mut().enumerate() {
+        row.span.sample_rate = sample_rate.float(index);
+    }
     usage(batch, rows_mut);
     money(batch, rows_mut);
     rows
@@ -157,6 +162,7 @@ enum Column<'a> {
     Int(&'a Int64Array),
     Time(&'a TimestampMicrosecondArray),
     Bool(&'a BooleanArray),
+    Float(&'a Float64Array),
     Money(&'a Decimal128Array),
     Missing,
 }
@@ -171,6 +177,7 @@ impl<'a> Column<'a> {
             DataType::LargeUtf8 => Column::LargeText(array.as_string()),
             DataType::Int64 => Column::Int(array.as_primitive::<Int64Type>()),
             DataType::Timestamp(TimeUnit::Microsecond, _) => Column::Time(array.as_primitive::<TimestampMicrosecondType>()),
+            DataType::Float64 => Column::Float(array.as_primitive()),
             DataType::Boolean => Column::Bool(array.as_boolean()),
             DataType::Decimal128(_, _) => array.as_any().downcast_ref().map_or(Column::Missing, Column::Money),
             _ => Column::Missing,
@@ -190,6 +197,13 @@ impl<'a> Column<'a> {
         match self {
             Column::Int(array) => array.is_valid(index).then(|| array.value(index)),
             Column::Time(array) => array.is_valid(index).then(|| array.value(index)),
+            _ => None,
+        }
+    }
+
+    fn float(&self, index: usize) -> Option<f64> {
+        match self {
+            Column::Float(array) => array.is_valid(index).then(|| array.value(index)),
             _ => None,
         }
     }

@@ -3,7 +3,9 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Decimal128Array, Int64Array, RecordBatch, StringViewBuilder, TimestampMicrosecondArray};
+use arrow::array::{
+    ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringViewBuilder, TimestampMicrosecondArray,
+};
 use arrow::buffer::Buffer;
 use hinomi_model::money::Usd;
 use serde::Serialize;
@@ -94,6 +96,8 @@ pub fn to_batch(rows: &[Row]) -> RecordBatch {
         c.count(|row| row.span.usage.web_searches),
         c.count(|row| row.span.usage.images),
         c.json(|row| row.span.also_reported.as_ref()),
+        c.text(|row| row.span.ingest_key.as_deref()),
+        c.float(|row| row.span.sample_rate),
     ];
     RecordBatch::try_new(SCHEMA.clone(), columns).expect("columns stand in the order of SCHEMA and required ones have no nulls")
 }
@@ -108,6 +112,10 @@ impl<'a> Columns<'a> {
 
     fn count(&self, get: impl Fn(&Row) -> Option<u64>) -> ArrayRef {
         self.int(|row| get(row).map(|n| i64::try_from(n).unwrap_or(i64::MAX)))
+    }
+
+    fn float(&self, get: impl Fn(&Row) -> Option<f64>) -> ArrayRef {
+        Arc::new(self.0.iter().map(get).collect::<Float64Array>())
     }
 
     fn bool(&self, get: impl Fn(&Row) -> Option<bool>) -> ArrayRef {

@@ -96,7 +96,7 @@ fn usage() -> impl Strategy<Value = Usage> {
 pub(crate) fn any_span() -> impl Strategy<Value = Span> {
     let ids = (1..=u128::MAX, 1..=u64::MAX, proptest::option::of(1..=u64::MAX));
     let times = (any::<i32>(), 0..1_000_000_000i64, any::<i16>(), proptest::option::of(any::<i64>()));
-    let texts = proptest::collection::vec(maybe_text(), 22);
+    let texts = proptest::collection::vec(maybe_text(), 23);
     let choices =
         (proptest::sample::select(Kind::ALL), proptest::sample::select(Status::ALL), any::<(bool, Option<bool>, bool, bool)>(), usage());
     let cost = proptest::option::of((any::<i64>(), maybe_usd(), maybe_usd(), proptest::sample::select(CostSource::ALL), maybe_text()));
@@ -174,6 +174,8 @@ pub(crate) fn any_span() -> impl Strategy<Value = Span> {
                 Box::new(Joined { awaited: streaming.is_none(), pieces: pieces.collect(), client_cost_preferred: is_run })
             }),
             also_reported: streaming.map(|counts| AlsoReported { trace_id: TraceId(ids.0), span_id: SpanId(ids.1), counts }),
+            ingest_key: text(),
+            sample_rate: streaming.map(|all| if all { 1.0 } else { 0.125 }),
         }
     })
 }

@@ -12,114 +12,24 @@ shows that the test would see a server that forgets to ask.
 import argparse
 import bisect
 import concurrent.futures
-import json
 import os
 import random
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-import urllib.error
-import urllib.request
-import uuid
 
-from calls import TRACED, read
+from server import Client, NotStarted, create_token, serving_process, shown, start
+from traced import TRACED, read
 from disk import HARMLESS, Disk, path_of
 
-KEY = "0123456789abcdef0123456789abcdef"
 PHASES = 14
 SENDERS = 4
 SECONDS = 1.0
 SYNCS = ("fsync", "fdatasync")
-
-
-class NotStarted(Exception):
-    """With the last that the server said."""
-
-
-def ask(url, token=None, body=None):
-    request = urllib.request.Request(url, data=body)
-    if token:
-        request.add_header("authorization", f"Bearer {token}")
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.loads(answer.read() or "null")
-
-
-def start(binary, data, before=()):
-    port_file = data + ".port"
-    if os.path.exists(port_file):
-        os.remove(port_file)
-    environment = {**os.environ, "HINOMI_DSN_KEY": KEY, "HINOMI_INGEST_OTLP_PORTS": "false"}
-    command = [*before, binary, "serve", "--data", data, "--listen", "127.0.0.1:0", "--port-file", port_file]
-    log = open(data + ".log", "ab")
-    process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-    log.close()
-    for _ in range(3000):
-        if process.poll() is not None:
-            break
-        if os.path.exists(port_file) and (port := open(port_file).read().strip()):
-            return process, f"http://127.0.0.1:{port}"
-        time.sleep(0.01)
-    with open(data + ".log", "rb") as log:
-        raise NotStarted(log.read()[-1000:].decode(errors="replace").strip())
-
-
-def envelope(*items):
-    lines = [b"{}"]
-    for kind, payload in items:
-        lines += [json.dumps({"type": kind}).encode(), json.dumps(payload).encode()]
-    return b"\n".join(lines) + b"\n"
-
-
-def call(trace, text):
-    now = time.time()
-    span = {
-        "trace_id": trace, "span_id": "0000000000000002", "parent_span_id": "0000000000000001", "op": "gen_ai.chat",
-        "description": "chat gpt-4o-mini", "start_timestamp": now - 1, "timestamp": now, "status": "ok",
-        "data": {
-            "gen_ai.system": "openai", "gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o-mini",
-            "gen_ai.request.messages": json.dumps([{"role": "user", "content": text}]),
-            "gen_ai.usage.input_tokens": 1000, "gen_ai.usage.output_tokens": 500,
-        },
-    }  # fmt: skip
-    return {
-        "type": "transaction", "transaction": "ask", "start_timestamp": now - 2, "timestamp": now, "spans": [span],
-        "contexts": {"trace": {"trace_id": trace, "span_id": "0000000000000001", "op": "function"}},
-    }  # fmt: skip
-
-
-def failure(event):
-    exception = {"type": "ValueError", "value": "no good", "stacktrace": {"frames": [{"function": "f", "filename": "a.py", "lineno": 3}]}}
-    return {"event_id": event, "level": "error", "platform": "python", "exception": {"values": [exception]}}
-
-
-class Client:
-    """Sends calls and errors, and writes down what was acknowledged and when."""
-
-    def __init__(self):
-        self.spans, self.errors = [], []
-        self.lock = threading.Lock()
-
-    def run(self, url, until, dice):
-        while not until.is_set():
-            trace = uuid.uuid4().hex
-            text = dice.choice("あいうえお") * dice.choice([5, 50, 2000])
-            one_in_five = dice.random() < 0.2
-            # A transaction and an error in envelopes of their own, as SDKs send them.
-            sent = [(self.errors, trace, ("event", failure(trace)))] if one_in_five else []
-            sent.append((self.spans, trace, ("transaction", call(trace, text))))
-            for known, name, item in sent:
-                try:
-                    ask(f"{url}/api/1/envelope/?sentry_key={KEY}", body=envelope(item))
-                except (OSError, urllib.error.URLError):
-                    return
-                at = time.time()
-                with self.lock:
-                    known.append((at, name))
 
 
 def record(binary, data, folder, dice):
@@ -134,8 +44,7 @@ def record(binary, data, folder, dice):
         for sender in senders:
             sender.start()
         time.sleep(SECONDS)
-        with open(f"/proc/{process.pid}/task/{process.pid}/children") as children:
-            server = int(children.read().split()[0])
+        server = serving_process(process)
         # A polite end writes segments; a kill leaves a log to be read.
         os.kill(server, signal.SIGKILL if phase % 4 == 3 else signal.SIGTERM)
         until.set()
@@ -146,30 +55,15 @@ def record(binary, data, folder, dice):
     return client, traces
 
 
-def shown(url, token):
-    """Traces with a call, each as often as it is there, and the number of error events."""
-    found, cursor = [], ""
-    while True:
-        page = ask(f"{url}/api/v1/projects/1/spans?q=op:gen_ai.chat&limit=1000{cursor}", token)
-        found += [span["trace_id"] for span in page["spans"]]
-        if not page["next_cursor"]:
-            break
-        cursor = f"&cursor={page['next_cursor']}"
-    issues = ask(f"{url}/api/v1/projects/1/issues", token)["issues"]
-    return found, sum(issue["count"] for issue in issues)
-
-
 def check(binary, data, spans, errors):
     """What is wrong with the server's answers after a cut, or nothing."""
-    created = subprocess.run([binary, "token", "create", "--data", data], capture_output=True, text=True)
-    if created.returncode:
-        return [f"no token can be made: {created.stderr.strip()}"]
     try:
+        token = create_token(binary, data)
         process, url = start(binary, data)
     except NotStarted as error:
         return [f"the server does not start: {error}"]
     try:
-        found, events = shown(url, created.stdout.split()[-1])
+        found, events = shown(url, token)
         wrong = []
         if lost := spans - set(found):
             wrong.append(f"{len(lost)} of {len(spans)} acknowledged calls are lost, as {min(lost)}")

@@ -1,0 +1,88 @@
+//! What one round of judging does to one place.
+
+use super::{Bell, Judged, Place};
+use crate::alert::incident::{Entry, Happened, Incident, Source};
+use crate::alert::watcher::RuleWatch;
+use crate::notify::notice::{Kind, Severity, Unit};
+
+/// What one round of judging does to one place: it may open, worsen and end in one go, where news came late.
+pub(super) struct Course<'a> {
+    bell: &'a Bell,
+    watch: &'a RuleWatch,
+    place: &'a Place,
+    pub(super) severity: Option<Severity>,
+    /// Ended by hand: nothing rings until the figure was back.
+    is_put_down: bool,
+    incident: Option<Incident>,
+    judged: Judged,
+}
+
+impl<'a> Course<'a> {
+    pub(super) fn new(bell: &'a Bell, watch: &'a RuleWatch, place: &'a Place) -> Course<'a> {
+        Course {
+            bell,
+            watch,
+            place,
+            severity: bell.before(place),
+            is_put_down: bell.put_down.contains_key(place),
+            incident: bell.open.get(place).cloned(),
+            judged: Judged::default(),
+        }
+    }
+
+    pub(super) fn end(self, judged: &mut Judged) {
+        judged.changes.extend(self.judged.changes);
+        judged.lifted.extend(self.judged.lifted);
+    }
+
+    /// Takes the place from where it stands to how bad it is now.
+    pub(super) fn go(&mut self, next: Option<Severity>, value: Option<f64>, (from_us, to_us): (i64, i64)) {
+        let before = std::mem::replace(&mut self.severity, next);
+        if self.is_put_down && next.is_none() {
+            self.is_put_down = false;
+            self.judged.lifted.push(self.place.clone());
+            return;
+        }
+        if before == next || self.is_put_down {
+            return;
+        }
+        let (bell, rule) = (self.bell, &self.watch.kept.what);
+        let (kind, happened) = match (before, next) {
+            (None, _) => (Kind::Opened, Happened::Opened),
+            (Some(before), Some(next)) if next > before => (Kind::Worsened, Happened::Worsened),
+            (Some(_), Some(_)) => (Kind::Improved, Happened::Improved),
+            (Some(_), None) => (Kind::Resolved, Happened::Resolved),
+        };
+        let mut incident = self.incident.take().unwrap_or_else(|| Incident {
+            group: self.place.1.shown(rule.group_by.as_deref()),
+            unit: if rule.compare.is_some() { Unit::Ratio } else { rule.measure.unit() },
+            direction: rule.direction,
+            threshold: rule.nearest(),
+            peak: value,
+            ..Incident::opened(Source::Rule, &self.watch.kept, &rule.name, rule.measure, bell.now_us)
+        });
+        incident.value = value;
+        incident.peak = match (incident.peak, value) {
+            (Some(peak), Some(value)) => Some(self.watch.limits.worse(peak, value)),
+            (peak, value) => peak.or(value),
+        };
+        (incident.window_from_us, incident.window_to_us) = (from_us, to_us);
+        match next {
+            Some(severity) => {
+                if kind == Kind::Worsened {
+                    // Worse than what somebody said that they look at.
+                    incident.acknowledged_us = None;
+                    incident.acknowledged_by = None;
+                }
+                incident.severity = severity;
+                incident.worst = severity.max(incident.worst);
+                incident.threshold = rule.threshold(severity);
+            }
+            None => incident.resolved_us = Some(bell.now_us),
+        }
+        let entry = Entry { value, severity: Some(incident.severity), ..Entry::new(bell.now_us, happened) };
+        let change = bell.changed(incident, kind, entry);
+        self.incident = Some(change.incident.clone()).filter(|incident| incident.resolved_us.is_none());
+        self.judged.changes.push(change);
+    }
+}

@@ -1,0 +1,156 @@
+//! What is told of a change, to whom, and when it is told again.
+
+use std::collections::HashSet;
+
+use sha2::{Digest, Sha256};
+
+use super::{Bell, Place, place_of};
+use crate::alert::Length;
+use crate::alert::incident::{Entry, Happened, Incident, Source};
+use crate::alert::table::{Change, Untold};
+use crate::alert::track::Group;
+use crate::alert::watcher::Watcher;
+use crate::notify::notice::{Kind, Links, Notice, Severity};
+
+/// Why an incident is over that no figure ended.
+const REMOVED: &str = "the rule was taken away or switched off";
+pub(super) const PERIOD_ENDED: &str = "the period ended";
+
+impl Bell {
+    /// Ends what is open of rules that are in force no longer.
+    pub(super) fn end_orphans(&self, changes: &mut Vec<Change>) {
+        let is_off = |incident: &&Incident| match self.watchers.get(&incident.rule) {
+            None => true,
+            Some(Watcher::Rule(watch)) => !watch.kept.what.enabled,
+            Some(Watcher::Budget(watch)) => !watch.kept.what.enabled,
+        };
+        let orphans = self.open.values().filter(is_off);
+        changes.extend(orphans.map(|incident| self.ended(incident, Some(REMOVED), incident.value)));
+    }
+
+    /// Tells what was kept quiet, and again what is critical and nobody has acknowledged.
+    pub(super) fn tell_again(&self, changes: &mut Vec<Change>) {
+        let busy: HashSet<Place> = changes.iter().map(|change| place_of(&change.incident)).collect();
+        for incident in self.open.iter().filter(|(place, _)| !busy.contains(*place)).map(|(_, incident)| incident) {
+            let Some(watcher) = self.watchers.get(&incident.rule) else { continue };
+            if self.is_quiet(watcher, incident) {
+                continue;
+            }
+            let telling = watcher.telling();
+            let told = |kind: Kind, targets: &[i64], happened: Happened| {
+                let mut incident = incident.clone();
+                incident.told_us = Some(self.now_us);
+                incident.told += 1;
+                self.told(incident, kind, targets, Entry { severity: Some(Severity::Critical), ..Entry::new(self.now_us, happened) })
+            };
+            if incident.announced.is_none_or(|announced| announced < incident.severity) {
+                let kind = if incident.announced.is_none() { Kind::Opened } else { Kind::Worsened };
+                let mut incident = incident.clone();
+                incident.announced = Some(incident.severity);
+                let entry = Entry { text: Some("told after it was kept quiet".to_owned()), ..Entry::new(self.now_us, Happened::Reminded) };
+                changes.push(self.told(incident, kind, &telling.targets, entry));
+                continue;
+            }
+            if incident.acknowledged_us.is_some() || incident.severity != Severity::Critical {
+                continue;
+            }
+            let since = |us: i64, length: Option<Length>| length.is_some_and(|length| self.now_us - us >= length.0);
+            match incident.told_us {
+                None if since(incident.opened_us, telling.escalate_after) => {
+                    changes.push(told(Kind::Escalated, &telling.escalate_to, Happened::Escalated));
+                }
+                last if since(last.unwrap_or(incident.opened_us), telling.repeat_every)
+                    && (last.is_some() || telling.escalate_after.is_none()) =>
+                {
+                    let everyone: Vec<i64> = telling.targets.iter().chain(&telling.escalate_to).copied().collect();
+                    changes.push(told(Kind::Reminder, &everyone, Happened::Reminded));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn is_quiet(&self, watcher: &Watcher, incident: &Incident) -> bool {
+        watcher.is_muted(self.now_us) || incident.snoozed_until_us.is_some_and(|until| self.now_us < until)
+    }
+
+    /// That an incident is over.
+    pub(in crate::alert) fn ended(&self, incident: &Incident, by: Option<&str>, value: Option<f64>) -> Change {
+        let mut incident = incident.clone();
+        incident.resolved_us = Some(self.now_us);
+        incident.value = value;
+        let text = by.map(str::to_owned);
+        self.changed(incident, Kind::Resolved, Entry { value, text, ..Entry::new(self.now_us, Happened::Resolved) })
+    }
+
+    /// A change with what is told of it.
+    pub(super) fn changed(&self, mut incident: Incident, kind: Kind, entry: Entry) -> Change {
+        incident.changes += 1;
+        let watcher = self.watchers.get(&incident.rule);
+        let is_quiet = watcher.is_none_or(|watcher| self.is_quiet(watcher, &incident));
+        let was_announced = incident.announced.is_some();
+        let tells = match kind {
+            Kind::Resolved | Kind::Improved => was_announced && watcher.is_none_or(|watcher| !watcher.is_muted(self.now_us)),
+            _ => !is_quiet,
+        };
+        if !tells {
+            return Change { incident, entries: vec![entry], untold: Vec::new() };
+        }
+        incident.announced = Some(incident.severity);
+        let targets = watcher.map(|watcher| watcher.telling().targets.clone()).unwrap_or_default();
+        let untold = vec![Untold { id: 0, notice: self.notice(&incident, kind), targets }];
+        Change { incident, entries: vec![entry], untold }
+    }
+
+    fn told(&self, mut incident: Incident, kind: Kind, targets: &[i64], entry: Entry) -> Change {
+        incident.changes += 1;
+        let notice = self.notice(&incident, kind);
+        Change { incident, entries: vec![entry], untold: vec![Untold { id: 0, notice, targets: targets.to_vec() }] }
+    }
+
+    fn notice(&self, incident: &Incident, kind: Kind) -> Notice {
+        let watcher = self.watchers.get(&incident.rule);
+        let group = incident.group.as_ref().map(|group| format!("{}={}", group.name, group.value.as_deref().unwrap_or_default()));
+        let of = hex::encode(&Sha256::digest(group.as_deref().unwrap_or_default())[..6]);
+        // Two periods of a budget may ring at the same moment.
+        let period = if incident.source == Source::Budget { format!("-{}", incident.window_from_us) } else { String::new() };
+        let (project, public_url) = (incident.project, &self.public_url);
+        Notice {
+            // The same change has the same key, whenever it is told: where and when the incident opened, and which of its changes it is.
+            idempotency_key: format!("{project}-{}-{of}-{}{period}-{}", incident.rule, incident.opened_us, incident.changes),
+            project,
+            rule_id: incident.rule,
+            rule_name: incident.rule_name.clone(),
+            incident_id: Some(incident.id).filter(|id| *id != 0),
+            kind,
+            severity: incident.severity,
+            measure: incident.measure.clone(),
+            unit: incident.unit,
+            value: incident.value,
+            threshold: Some(incident.threshold),
+            direction: incident.direction,
+            group: incident.group.clone(),
+            window_from: incident.window_from_us,
+            window_to: incident.window_to_us.min(self.now_us.max(incident.window_from_us)),
+            at: self.now_us,
+            time_zone: watcher.map_or("UTC", Watcher::time_zone).to_owned(),
+            culprits: incident.culprits.clone(),
+            outlook: incident.outlook.clone(),
+            links: Links {
+                incident: format!("{public_url}/p/{project}/alerts/incidents/"),
+                traces: watcher.map(|watcher| self.traces(watcher, incident)),
+            },
+            language: watcher.map(|watcher| watcher.telling().language).unwrap_or_default(),
+            gathered: Vec::new(),
+        }
+    }
+
+    /// Where the traces of an incident's window are.
+    fn traces(&self, watcher: &Watcher, incident: &Incident) -> String {
+        let group = incident.group.as_ref().filter(|_| Group::read(incident.group.as_ref()) != Group::Rest);
+        let group = group.map(|group| format!(" {}", crate::alert::ring::term(&group.name, group.value.as_deref()))).unwrap_or_default();
+        let q = format!("{}{group}", watcher.filter());
+        let until_us = incident.window_to_us.min(self.now_us.max(incident.window_from_us));
+        crate::alert::ring::traces(&self.public_url, incident.project, (incident.window_from_us, until_us), q.trim())
+    }
+}

@@ -1,0 +1,94 @@
+//! What is stored, counted for rules and budgets that are new or come with a start. What looks back a few days is counted at once. What looks
+//! back for weeks is counted beside the bell, which goes on judging; what comes meanwhile is kept and added when that is done.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::index::Index;
+use super::track::{Spec, Track};
+use crate::query::{Engine, QueryError};
+use crate::store::{Moved, Store};
+
+/// What looks back further is counted beside the bell.
+const NEAR_US: i64 = 3 * 86_400_000_000;
+/// Rows that are kept meanwhile. Beyond that it is counted anew.
+const MOST_ROWS: usize = 200_000;
+
+/// Whether it takes so little time that it can be waited for.
+pub(super) fn is_near(track: &Track) -> bool {
+    track.keep * track.spec.step_us <= NEAR_US
+}
+
+/// Counts what is stored. Blocks.
+pub(super) fn count(
+    (store, engine, runtime): (&Arc<Store>, &Engine, &tokio::runtime::Handle),
+    tracks: &mut [Track],
+    now_us: i64,
+) -> Result<(), QueryError> {
+    let snapshot = store.snapshot();
+    let projects: BTreeSet<u64> = tracks.iter().map(|track| track.spec.project).collect();
+    for project in projects {
+        let of_project: Vec<usize> = (0..tracks.len()).filter(|place| tracks[*place].spec.project == project).collect();
+        let columns = of_project.iter().flat_map(|place| tracks[*place].columns()).collect();
+        let reach_us = of_project.iter().map(|place| tracks[*place].keep * tracks[*place].spec.step_us).max().unwrap_or(0);
+        let index = Index::new(of_project.iter().map(|place| (*place, &tracks[*place])));
+        let view = engine.project(snapshot.clone(), project);
+        let tracks = &mut *tracks;
+        runtime.block_on(view.each_span(now_us - reach_us, i64::MAX, &columns, |span| {
+            index.each(project, &span, |place| tracks[place].add(&span, 1, now_us));
+        }))?;
+    }
+    tracks.iter_mut().for_each(|track| track.version = snapshot.version);
+    Ok(())
+}
+
+/// What is being counted beside the bell.
+#[derive(Debug)]
+pub(super) struct Pending {
+    /// Which tracks, and how many steps of them.
+    pub(super) specs: Vec<(Spec, i64)>,
+    /// What came meanwhile, in order.
+    moved: Vec<Moved>,
+    rows: usize,
+}
+
+impl Pending {
+    pub(super) fn new(tracks: &[Track]) -> Pending {
+        Pending { specs: tracks.iter().map(|track| (track.spec.clone(), track.keep)).collect(), moved: Vec::new(), rows: 0 }
+    }
+
+    /// Keeps what came.
+    pub(super) fn keep(&mut self, moved: Moved) {
+        self.rows += moved.added.len() + moved.gone.len();
+        if self.rows <= MOST_ROWS {
+            self.moved.push(moved);
+        } else {
+            self.moved = Vec::new();
+        }
+    }
+
+    /// Something was not heard: what is being counted cannot be caught up with.
+    pub(super) fn miss(&mut self) {
+        (self.moved, self.rows) = (Vec::new(), MOST_ROWS + 1);
+    }
+
+    /// Adds what came while the tracks were counted. `None` when that was too much to be kept.
+    pub(super) fn catch_up(self, mut tracks: Vec<Track>, now_us: i64) -> Option<Vec<Track>> {
+        if self.rows > MOST_ROWS {
+            return None;
+        }
+        let index = Index::new(tracks.iter().enumerate());
+        for Moved { version, added, gone } in &self.moved {
+            for (rows, sign) in [(gone, -1), (added, 1)] {
+                for row in rows {
+                    index.each(row.project_id, &row.span, |place| {
+                        if *version > tracks[place].version {
+                            tracks[place].add(&row.span, sign, now_us);
+                        }
+                    });
+                }
+            }
+        }
+        Some(tracks)
+    }
+}

@@ -1,0 +1,34 @@
+// What was acknowledged survives a power cut, which takes from the disk all that was not synced, and a disk that refuses.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { test } from 'node:test';
+
+const FOLDER = new URL('../faults/', import.meta.url).pathname;
+/** More are made by `CUTS=2000 make test-e2e`. */
+const CUTS = process.env.CUTS ?? '220';
+
+const traced = spawnSync('strace', ['-f', '-qq', '-e', 'trace=fsync', 'true']);
+const skip = traced.status === 0 ? false : 'strace may not trace here (in a container: run it with --cap-add SYS_PTRACE)';
+
+function run(script, ...options) {
+  const { status, stdout, stderr } = spawnSync('python3', [FOLDER + script, process.env.HINOMI, ...options], { encoding: 'utf8' });
+  return { status, said: stdout + stderr };
+}
+
+test('nothing that was acknowledged is lost or doubled by a power cut', { skip }, (t) => {
+  const { status, said } = run('power_cut.py', '--cuts', CUTS, '--seed', '7');
+  t.diagnostic(said.trim());
+  assert.equal(status, 0, said);
+});
+
+test('the same on a disk that syncs nothing is seen to lose', { skip }, () => {
+  const { status, said } = run('power_cut.py', '--cuts', '6', '--seed', '3', '--deaf');
+  assert.equal(status, 1, said);
+  assert.match(said, /cuts, [1-9]\d* of them cost something/);
+});
+
+test('what the disk refuses is refused, nothing that was acknowledged is lost, and intake comes back where that is safe', { skip }, (t) => {
+  const { status, said } = run('disk_errors.py');
+  t.diagnostic(said.trim());
+  assert.equal(status, 0, said);
+});

@@ -1,0 +1,194 @@
+import { Link, useNavigate } from '@tanstack/react-router';
+import { useState, type FormEvent, type ReactNode } from 'react';
+import { useT } from '../../i18n';
+import { useKeys } from '../../keys';
+import { ErrorPart, Skeleton } from '../../parts/states';
+import { useProject } from '../../project';
+import { NotFound } from '../../shell/not-found';
+import { SelectRow, TextRow } from './fields';
+import { AlertsNav } from './nav';
+import { Sure } from './sure';
+import { TellingFields } from './telling';
+import type { TellingForm } from './rule-draft';
+import { dimensionText } from './words';
+
+interface AroundEditorProps {
+  /** Null while it is not known whether there is one. */
+  isThere: boolean | null;
+  error: Error | null;
+  onRetry: () => void;
+  children: ReactNode;
+}
+
+/** What a rule's and a budget's page have around their editor. */
+export function AroundEditor({ isThere, error, onRetry, children }: AroundEditorProps) {
+  const project = useProject();
+  const navigate = useNavigate();
+  useKeys({ Escape: () => void navigate({ to: '/p/$project/alerts', params: { project: String(project.id) } }) });
+  return (
+    <>
+      <AlertsNav />
+      {isThere === null && (
+        <div className="sheet pane">{error ? <ErrorPart error={error} onRetry={onRetry} /> : <Skeleton rows={10} />}</div>
+      )}
+      {isThere === false && <NotFound />}
+      {isThere && children}
+    </>
+  );
+}
+
+interface Change<Input> {
+  mutate: (input: Input, options: { onSuccess: () => void }) => void;
+  isPending: boolean;
+  error: Error | null;
+  reset: () => void;
+}
+
+interface Editing<Form, Draft> {
+  project: number;
+  /** The number of what is edited; null for a new one. */
+  id: number | null;
+  first: () => Form;
+  /** The form as it is sent, or what is wrong with it. */
+  read: (form: Form) => Draft | string;
+  save: Change<{ id: number | null; draft: Draft }>;
+  remove: Change<number>;
+}
+
+/** A form, what it says, and what becomes of it. */
+export function useEditor<Form, Draft extends object>({ project, id, first, read, save, remove }: Editing<Form, Draft>) {
+  const navigate = useNavigate();
+  const [form, setForm] = useState<Form>(first);
+  const [tried, setTried] = useState(false);
+  const draft = read(form);
+  const back = () => void navigate({ to: '/p/$project/alerts', params: { project: String(project) } });
+  return {
+    form,
+    draft: typeof draft === 'string' ? null : draft,
+    problem: typeof draft === 'string' ? draft : null,
+    set: (patch: Partial<Form>) => {
+      setForm({ ...form, ...patch });
+      save.reset();
+    },
+    submit: (event: FormEvent) => {
+      event.preventDefault();
+      setTried(true);
+      if (typeof draft !== 'string') save.mutate({ id, draft }, { onSuccess: back });
+    },
+    /** What the end of the form needs. */
+    end: {
+      project,
+      tried,
+      busy: save.isPending,
+      error: save.error ?? remove.error,
+      remove: id === null ? null : { busy: remove.isPending, run: () => remove.mutate(id, { onSuccess: back }) },
+    },
+  };
+}
+
+type End = ReturnType<typeof useEditor<object, object>>['end'];
+
+export function EditorHead({ title, end }: { title: ReactNode; end: End }) {
+  const t = useT();
+  return (
+    <div className="head">
+      {title}
+      <span className="sp" />
+      {end.remove && <Sure label={t('settings.removeKey')} disabled={end.remove.busy} onSure={end.remove.run} />}
+    </div>
+  );
+}
+
+interface LastFieldsProps {
+  project: number;
+  form: { telling: TellingForm; owner: string; enabled: boolean };
+  set: (patch: { telling?: TellingForm; owner?: string; enabled?: boolean }) => void;
+  why?: ReactNode;
+  zone?: ReactNode;
+}
+
+/** Whom it tells, who looks after it, and whether it is in force. */
+export function LastFields({ project, form, set, why, zone }: LastFieldsProps) {
+  const t = useT();
+  return (
+    <>
+      <TellingFields project={project} form={form.telling} set={(telling) => set({ telling })} />
+      <TextRow label={t('alerts.owner')} value={form.owner} onChange={(owner) => set({ owner })} />
+      {zone}
+      <span />
+      <div>
+        <label className="tick2">
+          <input type="checkbox" checked={form.enabled} onChange={(event) => set({ enabled: event.target.checked })} />
+          {t('alerts.enabled')}
+        </label>
+        {why && <p>{why}</p>}
+      </div>
+    </>
+  );
+}
+
+/** The end of the form: save, cancel, and what is wrong. */
+export function SaveRow({ end, wrong }: { end: End; wrong: string | null }) {
+  const t = useT();
+  return (
+    <>
+      <span />
+      <div className="saverow">
+        <button type="submit" className="btn pri" disabled={end.busy}>
+          {t('common.save')}
+        </button>
+        <Link className="btn quiet" to="/p/$project/alerts" params={{ project: String(end.project) }}>
+          {t('common.cancel')}
+        </Link>
+        <span role="status" className="err">
+          {end.tried && wrong !== null ? wrong : ''}
+        </span>
+      </div>
+      {end.error && (
+        <div className="whole">
+          <ErrorPart error={end.error} />
+        </div>
+      )}
+    </>
+  );
+}
+
+const GROUPS = ['', 'user', 'model', 'pipeline', 'agent', 'tool', 'environment', 'key', 'release', 'provider', 'session', 'prompt', 'service'];
+const TAG = 'tag:';
+
+interface GroupRowProps {
+  hint: string;
+  value: string;
+  onChange: (groupBy: string) => void;
+}
+
+/** What each is for itself by: a field of spans, or a tag by its name. */
+export function GroupRow({ hint, value, onChange }: GroupRowProps) {
+  const t = useT();
+  const isTag = value.startsWith(TAG);
+  const groups = isTag || GROUPS.includes(value) ? GROUPS : [...GROUPS, value];
+  return (
+    <>
+      <SelectRow
+        label={t('alerts.each')}
+        hint={hint}
+        value={isTag ? TAG : value}
+        options={[
+          ...groups.map((group) => ({ value: group, label: group ? dimensionText(t, group) : t('alerts.whole') })),
+          { value: TAG, label: t('alerts.tag') },
+        ]}
+        onChange={onChange}
+      />
+      {isTag && (
+        <TextRow
+          label={t('alerts.tagName')}
+          hint={t('alerts.tagWhy')}
+          short
+          required
+          value={value.slice(TAG.length)}
+          onChange={(name) => onChange(`${TAG}${name}`)}
+        />
+      )}
+    </>
+  );
+}
