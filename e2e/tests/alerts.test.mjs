@@ -121,6 +121,67 @@ test('mail by STARTTLS and by TLS, and a webhook by https, of an authority that 
   }
 });
 
+/** One call of 0.00045 dollars, of a client that keeps one trace of five. */
+function sampled(number) {
+  const now = Date.now() / 1000;
+  const trace_id = number.toString(16).padStart(32, '0');
+  const data = {
+    'gen_ai.system': 'openai',
+    'gen_ai.operation.name': 'chat',
+    'gen_ai.request.model': 'gpt-4o-mini',
+    'gen_ai.usage.input_tokens': 1000,
+    'gen_ai.usage.output_tokens': 500,
+  };
+  const ids = { trace_id, span_id: '0000000000000002', parent_span_id: '0000000000000001' };
+  const payload = JSON.stringify({
+    type: 'transaction',
+    transaction: 'ask',
+    start_timestamp: now - 2,
+    timestamp: now - 1,
+    contexts: { trace: { trace_id, span_id: '0000000000000001', op: 'function' } },
+    spans: [{ ...ids, op: 'gen_ai.chat', start_timestamp: now - 2, timestamp: now - 1, data }],
+  });
+  const header = JSON.stringify({ trace: { trace_id, sample_rate: '0.2' } });
+  return `${header}\n{"type":"transaction","length":${Buffer.byteLength(payload)}}\n${payload}\n`;
+}
+
+test('what clients leave out by sampling stands apart, and an incident has a chart of its own, in both languages', async () => {
+  const { id: project, key } = server.project('sampled');
+  const budget = await server.change('/alerts/budgets', { name: 'Month', amount: 1, period: 'month', time_zone: 'Asia/Tokyo' }, { project });
+  const rule = { name: 'Any call', measure: 'calls', window: '15m', warning: 1, group_by: 'key' };
+  await server.change('/alerts/rules', rule, { project });
+  for (const number of [1, 2]) {
+    const response = await fetch(`${server.url}/api/${project}/envelope/?sentry_key=${key}`, { method: 'POST', body: sampled(number) });
+    assert.equal(response.status, 200);
+  }
+  const { incidents } = await eventually('the rule rings', async () => {
+    const found = await server.ask('/alerts/incidents', project);
+    return found.incidents.length > 0 && found;
+  });
+  assert.deepEqual(incidents[0].group, { name: 'key', value: 'Default' });
+  await eventually('the budget is counted', async () => (await server.ask('/alerts/budgets', project)).budgets[0].state?.estimated === 0.0045);
+  for (const [name, options, words] of [
+    ['light', {}, ['about $0.0045 in all; 20.0 % of it was sent', 'ingest key Default']],
+    ['phone-japanese', { locale: 'ja-JP', viewport: { width: 390, height: 844 }, colorScheme: 'dark' }, ['全体では約$0.0045', '取り込みキー Default']],
+  ]) {
+    const { browser, page, errors } = await openBrowser(server, options);
+    try {
+      await page.goto(`${server.url}/p/${project}/alerts/budgets/${budget.id}`);
+      await page.getByText(words[0]).first().waitFor();
+      await page.screenshot({ path: `${SHOTS}alerts-sampled-${name}.png` });
+      await page.goto(`${server.url}/p/${project}/alerts/incidents/${incidents[0].id}`);
+      await page.getByText(words[1]).first().waitFor();
+      await page.locator('.inc .level.warning').waitFor({ state: 'attached' });
+      await page.locator('.inc svg path.ln[d*="L"]').first().waitFor({ state: 'attached' });
+      await page.waitForTimeout(400);
+      await page.screenshot({ path: `${SHOTS}alerts-chart-${name}.png` });
+      assert.deepEqual(errors, []);
+    } finally {
+      await browser.close();
+    }
+  }
+});
+
 const LOOKS = [
   ['light', {}],
   ['dark', { colorScheme: 'dark' }],
@@ -174,6 +235,8 @@ test('a person makes a target and a rule, sees what the rule would have done, an
     await page.goto(`${server.url}/p/1/alerts/rules/new`);
     await page.getByLabel('Name', { exact: true }).fill('Many calls');
     await page.getByLabel('Measures').selectOption('calls');
+    await page.getByLabel('Each on its own').selectOption('tag:');
+    await page.getByLabel('Tag', { exact: true }).fill('plan');
     await page.getByLabel('Warning at').fill('0');
     await page.getByText('Would have rung once').waitFor();
     await page.getByRole('button', { name: 'Save' }).click();

@@ -15,7 +15,7 @@ pub(super) use self::budgets::Standing;
 use self::course::Course;
 use super::incident::{Incident, Source, State};
 use super::index::Index;
-use super::measure::Gathers;
+use super::measure::{Gathers, Measure};
 use super::rule::NoData;
 use super::table::Change;
 use super::track::{Group, Spec, Track};
@@ -329,7 +329,9 @@ impl Bell {
         match value {
             Some(value) => {
                 let next = watch.limits.next(at.severity, value);
-                if rule.direction == Direction::Above || next < at.severity || self.has_watched(watch) {
+                // A sum may be too little because it is not over yet; a mean is what it is.
+                let is_mean = rule.measure == Measure::Score;
+                if rule.direction == Direction::Above || is_mean || next < at.severity || self.has_watched(watch) {
                     at.go(next, Some(value), (from_us, to_us));
                 }
             }

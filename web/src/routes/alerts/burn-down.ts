@@ -6,7 +6,7 @@ export type Point = [x: number, left: number];
 export interface BurnDown {
   /** What was left, from the start of the period until now. */
   course: Point[];
-  /** Until the end: the likely case, the two edges, and what comes if it goes on like this. */
+  /** Until the end: the likely case, the low edge, and the high one or what comes if it goes on like this, whichever is more. */
   expected: Point[];
   low: Point[];
   high: Point[];

@@ -102,7 +102,7 @@ export function Burn({ project, budget }: { project: number; budget: Budget & { 
         {burn.high.length > 0 && (
           <span className={highEnd < 0 ? 'endl bad' : 'endl'} style={{ top: `${within(highEnd)}%` }}>
             {endText(t, format, write, highEnd)}
-            {t('alerts.goesOn')}
+            {t(forecast && forecast.if_goes_on < forecast.high ? 'alerts.highCase' : 'alerts.goesOn')}
           </span>
         )}
         {[0, 0.25, 0.5, 0.75, 1].map((x) => (

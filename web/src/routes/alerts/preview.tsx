@@ -10,7 +10,7 @@ import { useReader } from '../../reader';
 import { courseOf } from './course';
 import { LevelChart, type Level } from './level-chart';
 import { unitOf } from './rule-draft';
-import { figure, measureText } from './words';
+import { figure, MEASURES, measureText } from './words';
 
 const DAYS = 14;
 /** While somebody types, what was asked last stays. */
@@ -20,12 +20,14 @@ const PAUSE_MS = 600;
 export function Preview({ project, draft }: { project: number; draft: RuleDraft | null }) {
   const t = useT();
   const rule = useCalm(draft);
+  const isWhole = draft !== null && MEASURES[draft.measure]?.whole === true;
   return (
     <section className="pane preview" aria-label={t('alerts.preview')}>
       <div className="head">
         <h2>{t('alerts.preview')}</h2>
       </div>
-      {rule ? <Past project={project} rule={rule} /> : <p className="dim">{t('alerts.previewNeeds')}</p>}
+      {rule && !isWhole && <Past project={project} rule={rule} />}
+      {(!rule || isWhole) && <p className="dim">{t(isWhole ? 'alerts.previewWhole' : 'alerts.previewNeeds')}</p>}
     </section>
   );
 }

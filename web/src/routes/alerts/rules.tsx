@@ -11,7 +11,7 @@ import { Chip, Num, Said } from '../../parts/values';
 import { useReader } from '../../reader';
 import { lengthText } from '../../shell/length';
 import { unitOf } from './rule-draft';
-import { dimensionText, figure, figureText, measureText, sign } from './words';
+import { MEASURES, dimensionText, figure, figureText, measureText, sign } from './words';
 
 const MUTES = ['1h', '8h', '1d', '7d'];
 
@@ -86,7 +86,7 @@ export function RuleTable({ project, rules }: { project: number; rules: Rule[] }
 
 /** The last day of a rule's figure. */
 function Course({ project, rule }: { project: number; rule: Rule }) {
-  const { data } = useQuery(triedQuery(project, draftOf(rule), '1d'));
+  const { data } = useQuery({ ...triedQuery(project, draftOf(rule), '1d'), enabled: !MEASURES[rule.measure]?.whole });
   const values = data?.points.map(([, value]) => value) ?? [];
   return values.length > 0 ? <Sparkline values={values} bad={rule.severity !== null} /> : null;
 }

@@ -396,6 +396,27 @@ fn a_change_against_last_week() {
     assert_eq!((scene.opened(), scene.last().value), (1, Some(0.6)));
 }
 
+#[test]
+fn a_mean_that_is_too_low_is_told_at_once_and_a_sum_when_it_was_watched() {
+    let at = 100 * HOUR;
+    for (measure, expected) in [("score", 1), ("refusals", 0)] {
+        let mut scene = Scene::at(at);
+        let mut low = rule(measure, 60, 0.5);
+        (low.direction, low.score) = (Direction::Below, (measure == "score").then(|| "quality".to_owned()));
+        scene.rules(vec![low]);
+        let changes = scene.bell.judge_asked(1, Some(0.2), at - HOUR, at);
+        scene.hold(changes);
+        assert_eq!(scene.opened(), expected, "{measure}");
+        scene.bell.pass(at + 2 * HOUR);
+        let changes = scene.bell.judge_asked(1, Some(0.2), at + HOUR, at + 2 * HOUR);
+        scene.hold(changes);
+        assert_eq!(scene.opened(), 1, "{measure}");
+        let changes = scene.bell.judge_asked(1, Some(0.9), at + HOUR, at + 2 * HOUR);
+        scene.hold(changes);
+        assert_eq!(scene.kinds().last(), Some(&Kind::Resolved));
+    }
+}
+
 fn day(change: serde_json::Value) -> Budget {
     let mut change = change;
     change["time_zone"] = json!("Europe/Berlin");

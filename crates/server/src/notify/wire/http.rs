@@ -129,6 +129,9 @@ fn said(error: &Error) -> String {
         Error::Io(error) if error.to_string() == REFUSED => {
             format!("{REFUSED}; the owner of this server can allow it by the setting notify.allow")
         }
+        Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            format!("no trusted connection: {error}; an authority of your own can be named by the setting notify.ca_file")
+        }
         Error::Io(error) => format!("the connection failed: {}", error.kind()),
         Error::Tls(reason) => format!("no trusted connection: {reason}"),
         Error::Rustls(reason) => format!("no trusted connection: {reason}"),
