@@ -20,7 +20,7 @@ use super::traces::{Known, LONGEST_TRACE, TraceKey};
 use super::watch::Moved;
 
 /// What [`Node::of`] reads, and what a row says of its own decision.
-const NODE_COLUMNS: [&str; 34] = [
+const NODE_COLUMNS: [&str; 36] = [
     "project_id",
     "trace_id",
     "span_id",
