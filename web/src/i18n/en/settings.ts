@@ -78,7 +78,7 @@ export const settings = {
   'system.request': 'request|requests',
   'system.other': 'other item|other items',
   'deletions.title': 'Deleted before its time',
-  'deletions.why': 'Each with a receipt; `hinomi delete list` shows all of it.',
+  'deletions.why': 'Each with a receipt; hinomi delete list shows all of it.',
   'deletions.at': 'When',
   'deletions.what': 'What',
   'deletions.trace': 'a trace',

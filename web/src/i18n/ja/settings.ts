@@ -78,7 +78,7 @@ export const settings = {
   'system.request': 'リクエスト',
   'system.other': 'その他',
   'deletions.title': '期限前に削除したもの',
-  'deletions.why': 'それぞれに控えがあります。`hinomi delete list`で全体を見られます。',
+  'deletions.why': 'それぞれに控えがあります。hinomi delete listで全体を見られます。',
   'deletions.at': '日時',
   'deletions.what': '対象',
   'deletions.trace': 'トレース',
