@@ -469,7 +469,8 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let spans = chats(&texts);
-            let config = |indexed_rows| StoreConfig { indexed_rows, ..StoreConfig::default() };
+            let hour = std::time::Duration::from_secs(3600);
+            let config = |indexed_rows| StoreConfig { indexed_rows, unindexed_age: hour, ..StoreConfig::default() };
             let indexed = Given::with_config(config(0)).with(1, spans.clone()).await.flushed().await;
             indexed.store.compact().await.unwrap();
             let plain = Given::with_config(config(usize::MAX)).with(1, spans.clone()).await.flushed().await;
