@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanBuilder, Decimal128Builder, Int64Builder, StringViewBuilder, TimestampMicrosecondBuilder,
+    Array, ArrayRef, AsArray, BooleanBuilder, Decimal128Builder, Float64Builder, Int64Builder, StringViewBuilder,
+    TimestampMicrosecondBuilder,
 };
-use arrow::datatypes::{DataType, Decimal128Type, Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use std::sync::Arc;
 
 use crate::store::schema::MONEY;
@@ -46,7 +47,7 @@ pub(super) fn form(name: &str, data_type: &DataType) -> Form {
     match data_type {
         _ if JSON.contains(&name) => Form::Json,
         DataType::Timestamp(..) => Form::Time,
-        DataType::Int64 | DataType::Boolean | DataType::Decimal128(..) => Form::Bare,
+        DataType::Int64 | DataType::Float64 | DataType::Boolean | DataType::Decimal128(..) => Form::Bare,
         _ => Form::Text,
     }
 }
@@ -59,6 +60,8 @@ pub(super) fn push(array: &ArrayRef, row: usize, out: &mut String) -> bool {
     match array.data_type() {
         DataType::Utf8View => out.push_str(array.as_string_view().value(row)),
         DataType::Int64 => drop(write!(out, "{}", array.as_primitive::<Int64Type>().value(row))),
+        // The shortest digits that give the same number back.
+        DataType::Float64 => drop(write!(out, "{}", array.as_primitive::<Float64Type>().value(row))),
         DataType::Boolean => drop(write!(out, "{}", array.as_boolean().value(row))),
         DataType::Timestamp(..) => out.push_str(&rfc3339(array.as_primitive::<TimestampMicrosecondType>().value(row))),
         DataType::Decimal128(..) => {
@@ -77,6 +80,7 @@ pub(super) fn push(array: &ArrayRef, row: usize, out: &mut String) -> bool {
 pub(super) enum Column {
     Text(StringViewBuilder),
     Int(Int64Builder),
+    Float(Float64Builder),
     Time(TimestampMicrosecondBuilder),
     Money(Decimal128Builder),
     Flag(BooleanBuilder),
@@ -86,6 +90,7 @@ impl Column {
     pub(super) fn of(data_type: &DataType) -> Column {
         match data_type {
             DataType::Int64 => Column::Int(Int64Builder::new()),
+            DataType::Float64 => Column::Float(Float64Builder::new()),
             DataType::Boolean => Column::Flag(BooleanBuilder::new()),
             DataType::Timestamp(..) => Column::Time(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
             DataType::Decimal128(..) => Column::Money(Decimal128Builder::new().with_data_type(MONEY)),
@@ -102,6 +107,7 @@ impl Column {
         match self {
             Column::Text(builder) => builder.append_option(text),
             Column::Int(builder) => builder.append_option(text.map(|text| text.parse().map_err(|_| "a whole number")).transpose()?),
+            Column::Float(builder) => builder.append_option(text.map(|text| number(text).ok_or("a number")).transpose()?),
             Column::Flag(builder) => builder.append_option(text.map(|text| text.parse().map_err(|_| "true or false")).transpose()?),
             Column::Time(builder) => {
                 let us =
@@ -117,11 +123,17 @@ impl Column {
         match self {
             Column::Text(mut builder) => Arc::new(builder.finish()),
             Column::Int(mut builder) => Arc::new(builder.finish()),
+            Column::Float(mut builder) => Arc::new(builder.finish()),
             Column::Time(mut builder) => Arc::new(builder.finish()),
             Column::Money(mut builder) => Arc::new(builder.finish()),
             Column::Flag(mut builder) => Arc::new(builder.finish()),
         }
     }
+}
+
+/// A number as JSON has them: there is none that is not finite.
+fn number(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 /// An amount in steps of 10^-12 dollars; places beyond those must be zeros.
@@ -141,6 +153,22 @@ fn steps(text: &str) -> Option<i128> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::schema::SCHEMA;
+
+    #[test]
+    fn every_column_of_the_schema_is_read_as_what_it_is() {
+        for field in SCHEMA.fields() {
+            let mut column = Column::of(field.data_type());
+            column.add(None).unwrap();
+            assert_eq!(column.finish().data_type(), field.data_type(), "{}", field.name());
+        }
+        let mut column = Column::of(&DataType::Float64);
+        assert!(column.add(Some("NaN")).is_err());
+        column.add(Some("0.1")).unwrap();
+        let mut text = String::new();
+        assert!(push(&column.finish(), 0, &mut text));
+        assert_eq!(text, "0.1");
+    }
 
     #[test]
     fn money_is_exact() {

@@ -133,8 +133,10 @@ fn csv(batch: &RecordBatch, out: &mut String) {
             }
             value.clear();
             push(array, row, &mut value);
-            let is_plain =
-                matches!(array.data_type(), DataType::Int64 | DataType::Boolean | DataType::Timestamp(..) | DataType::Decimal128(..));
+            let is_plain = matches!(
+                array.data_type(),
+                DataType::Int64 | DataType::Float64 | DataType::Boolean | DataType::Timestamp(..) | DataType::Decimal128(..)
+            );
             if is_plain || !value.contains(['"', ',', '\n', '\r']) {
                 out.push_str(&value);
             } else {
