@@ -115,7 +115,7 @@ function Editor({ project, budget }: { project: number; budget: Budget | null })
         onChange={(filter) => set({ filter })}
       />
       <GroupRow hint={t('alerts.eachBudgetWhy')} value={form.groupBy} onChange={(groupBy) => set({ groupBy })} />
-      <TextRow label={t('alerts.steps')} hint={t('alerts.stepsWhy')} value={form.steps} onChange={(steps) => set({ steps })} after="%" />
+      <TextRow label={t('alerts.steps')} hint={t('alerts.stepsWhy')} value={form.steps} onChange={(steps) => set({ steps })} short after="%" />
       <TextRow
         label={t('alerts.criticalFrom')}
         short
