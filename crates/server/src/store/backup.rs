@@ -40,8 +40,8 @@ impl Store {
             let spans = state.segments.iter().map(|live| live.segment.rows - live.settled().len() as u64).sum();
             drop(state);
             let sides = |segment: &Arc<Segment>| {
-                let side = |extension: &str| (segment.path.with_extension(extension), None);
-                [(segment.path.clone(), segment.crc), side("ids"), side(super::rollup::EXTENSION), side(super::grams::EXTENSION)]
+                let beside = super::side::EXTENSIONS.map(|extension| (segment.path.with_extension(extension), None));
+                std::iter::once((segment.path.clone(), segment.crc)).chain(beside)
             };
             // One that was lost is lost in the copy too, and can be made again where it is a side file.
             let files = held.iter().flat_map(sides).filter(|(path, _)| path.exists()).collect();

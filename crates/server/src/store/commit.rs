@@ -2,6 +2,8 @@
 //!
 //! Whatever has queued up while the disk was busy is one group: one write, one `fdatasync`.
 
+mod pairing;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,14 +12,14 @@ use std::time::Instant;
 
 use hinomi_model::counting::{Decision, Node};
 use hinomi_model::id::{SpanId, TraceId};
-use hinomi_model::reports::{self, Report, SERVING};
+use hinomi_model::reports::{self, SERVING};
 use hinomi_model::span::Span;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::background::Work;
 use super::error::StoreError;
 use super::frame::{self, Blob, Correction, Head};
-use super::group::{Group, Readers, load_trace, newest_traces, stored};
+use super::group::{Group, Readers, load_trace, stored};
 use super::ids::Key;
 use super::log::Log;
 use super::responses::Responses;
@@ -31,9 +33,6 @@ const GROUP_REQUESTS: usize = 256;
 const GROUP_BYTES: usize = 16 << 20;
 /// Bytes that are kept for the frames of the next group.
 const KEPT_BYTES: usize = 4 << 20;
-
-/// Rows that are read at the start to find calls that another program will report.
-const NEWEST_ROWS: usize = 100_000;
 
 /// What the commit thread is asked for.
 #[derive(Debug)]
@@ -235,23 +234,6 @@ impl Committer {
         }
     }
 
-    /// Remembers the newest calls, of which another report may be under way.
-    fn remember_calls(&mut self) {
-        let mut newest = Vec::new();
-        for ((project, trace), known) in newest_traces(&self.shared, NEWEST_ROWS) {
-            let decided: Vec<bool> = known.iter().map(|known| known.decided.as_deref().unwrap_or(&known.node.locally).counted).collect();
-            let nodes: Vec<Node> = known.into_iter().map(|known| known.node).collect();
-            newest.extend(reports::of_trace(trace, &nodes, |place| decided[place]).into_iter().map(|report| (project, report)));
-        }
-        // What counts comes before what is left to it.
-        newest.sort_by_key(|(_, report)| (report.left_to.is_some(), report.trace_id, report.span_id));
-        for (project, report) in newest {
-            for responses in &mut self.responses {
-                let _ = responses.note(project, report, false);
-            }
-        }
-    }
-
     /// Stores a group of turns and answers each.
     fn commit(&mut self, turns: Vec<Turn>) {
         if turns.is_empty() {
@@ -448,68 +430,6 @@ impl Committer {
         self.next_sequence += 1;
         staging.group.add(&head, spans);
         Staged { traces, corrected: head.corrections.len() }
-    }
-
-    /// Finds the calls of traces that other traces report too, and writes that into all of them. `again` are spans of which more has come.
-    fn pair(&mut self, project: u64, traces: &[TraceId], again: &[SpanId], staging: &mut Staging) {
-        for trace in traces {
-            for by in 0..self.responses.len() {
-                for report in self.traces.reports(&(project, *trace)) {
-                    self.pair_call(by, project, report, again.contains(&report.span_id), staging);
-                }
-            }
-        }
-    }
-
-    /// The same for one report of a call.
-    fn pair_call(&mut self, by: usize, project: u64, report: Report, again: bool, staging: &mut Staging) {
-        // Each round but the last forgets a report that does not hold.
-        while let Some(call) = self.responses[by].note(project, report, again) {
-            let keys = call.iter().map(|report| Key { project, trace: report.trace_id, span: report.span_id });
-            let rows = self.rows(keys.collect(), &staging.group);
-            let span_of = |report: &Report| {
-                rows.iter().map(|row| &row.span).find(|span| (span.trace_id, span.span_id) == (report.trace_id, report.span_id))
-            };
-            // Gone, or counted by another span of its own trace.
-            let holds = |span: &Span| span.counted || span.also_reported.is_some_and(|other| !other.counts);
-            let stale: Vec<Report> = call.iter().filter(|report| !span_of(report).is_some_and(holds)).copied().collect();
-            for report in &stale {
-                self.responses[by].remove(project, report);
-            }
-            if !stale.is_empty() {
-                if stale.iter().any(|gone| gone.is_of_span(&report)) {
-                    return;
-                }
-                continue;
-            }
-            // One that is left to a report that has no place here: that one counts, and no other.
-            let elsewhere = |report: &&Report| {
-                let left_to = span_of(report).and_then(|span| span.also_reported).filter(|other| !other.counts);
-                left_to.is_some_and(|other| !call.iter().any(|own| (own.trace_id, own.span_id) == (other.trace_id, other.span_id)))
-            };
-            if call.iter().any(|report| elsewhere(&report)) {
-                return;
-            }
-            let Some(counting) = call.iter().min_by_key(|report| report.rank()) else { return };
-            let mut others: Vec<(Span, bool)> = call
-                .iter()
-                .filter(|report| !report.is_of_span(counting))
-                .filter_map(|report| Some((span_of(report)?.clone(), report.bills())))
-                .collect();
-            others.sort_by_key(|(span, _)| (reports::has_taken(span), span.trace_id, span.span_id));
-            let tell = |span: &mut Span| {
-                if (span.trace_id, span.span_id) == (counting.trace_id, counting.span_id) {
-                    others.iter().for_each(|(other, bills)| reports::take_from(span, other, *bills));
-                } else {
-                    reports::leave_to(span, counting);
-                }
-            };
-            match self.change(project, rows, &tell, staging) {
-                Ok(_) => staging.paired = true,
-                Err(error) => tracing::error!(%error, "store.calls_not_paired"),
-            }
-            return;
-        }
     }
 
     /// Finds the spans that are stored already, or stand in the request or group before.

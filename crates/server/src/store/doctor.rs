@@ -10,11 +10,13 @@ use super::bits::Bits;
 use super::check;
 use super::folder::numbered;
 use super::frame;
+use super::grams::Index;
 use super::log;
 use super::manifest;
-use super::rollup;
+use super::rollup::Rollup;
 use super::segment::ids::Ids;
 use super::segment::read::Reader;
+use super::side::Side;
 use super::snapshot::Segment;
 
 /// How bad something is.
@@ -228,9 +230,15 @@ fn look_at(segment: &Segment, dead: &Bits, running: bool, findings: &mut Vec<Fin
     if let Err(error) = Ids::open(&ids) {
         findings.push(Finding::note(format!("{}: {error}", ids.display()), "the next start makes it again from the segment"));
     }
-    let hours = segment.path.with_extension(rollup::EXTENSION);
-    if let Err(error) = rollup::read_file(&hours) {
-        findings.push(Finding::note(format!("{}: {error}", hours.display()), "the server makes it again by itself from the segment"));
+    let again = "the server makes it again by itself from the segment";
+    let hours = segment.path.with_extension(Rollup::EXTENSION);
+    if let Err(error) = Rollup::read(&hours) {
+        findings.push(Finding::note(format!("{}: {error}", hours.display()), again));
+    }
+    // Young segments have none yet.
+    let grams = segment.path.with_extension(Index::EXTENSION);
+    if let Some(error) = Index::read(&grams).err().filter(|error| error.kind() != ErrorKind::NotFound) {
+        findings.push(Finding::note(format!("{}: {error}", grams.display()), again));
     }
 }
 

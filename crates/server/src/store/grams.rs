@@ -10,14 +10,13 @@ mod file;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 
 use arrow::array::{Array, AsArray, RecordBatch};
 
-use file::Index;
+pub(super) use file::Index;
 
 use super::rows::each_text;
-use super::state::lock;
+use super::side::{Kept, Side};
 
 /// The extension of side files.
 pub(super) const EXTENSION: &str = "grams";
@@ -33,89 +32,28 @@ const BUCKETS: (u32, u32) = (10, 17);
 /// Grams of a search that are looked up. More tell little more.
 const LOOKED_UP: usize = 24;
 
-/// The index of a segment.
-#[derive(Debug, Default)]
-pub(super) struct Kept(Mutex<State>);
+impl Side for Index {
+    const EXTENSION: &'static str = EXTENSION;
 
-#[derive(Debug, Default)]
-enum State {
-    #[default]
-    Unread,
-    Read(Arc<Index>),
-    /// The file is not there, or damaged.
-    Lost,
-    /// It could not be made again.
-    GivenUp,
+    fn read(path: &Path) -> io::Result<Option<Index>> {
+        Index::open(path).map(Some)
+    }
 }
 
-impl Kept {
+impl Kept<Index> {
     /// Which rows may hold a text, rising; `None` where that cannot be told. Reads a file.
     pub(super) fn rows_holding(&self, segment: &Path, text: &str) -> Option<Vec<Range<u32>>> {
         let wanted = wanted(text);
         if wanted.is_empty() {
             return None;
         }
-        let index = self.get(segment)?;
-        match index.rows(&wanted) {
-            Ok(rows) => Some(rows),
-            Err(error) => {
-                self.lose(segment, &error);
-                None
-            }
-        }
+        let rows = self.get(segment)?.rows(&wanted);
+        rows.inspect_err(|error| self.lose(segment, error)).ok()
     }
 
-    fn get(&self, segment: &Path) -> Option<Arc<Index>> {
-        let mut state = lock(&self.0);
-        if let State::Unread = *state {
-            *state = match Index::open(&segment.with_extension(EXTENSION)) {
-                Ok(index) => State::Read(Arc::new(index)),
-                // It is made by and by.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-                Err(error) => {
-                    tracing::warn!(segment = %segment.display(), %error, "store.grams_unreadable");
-                    State::Lost
-                }
-            };
-        }
-        match &*state {
-            State::Read(index) => Some(index.clone()),
-            _ => None,
-        }
-    }
-
-    fn lose(&self, segment: &Path, error: &io::Error) {
-        tracing::warn!(segment = %segment.display(), %error, "store.grams_unreadable");
-        *lock(&self.0) = State::Lost;
-    }
-
-    /// True when there is no file, or it is known to be of no use.
-    pub(super) fn is_lost(&self, segment: &Path) -> bool {
-        match &*lock(&self.0) {
-            State::Lost => true,
-            State::Unread => !segment.with_extension(EXTENSION).exists(),
-            _ => false,
-        }
-    }
-
-    /// Leaves it at that there is none.
-    pub(super) fn give_up(&self) {
-        *lock(&self.0) = State::GivenUp;
-    }
-
-    /// Keeps an index, in a file. That it is not written is no loss: searches read all rows.
+    /// Keeps an index, in its file.
     pub(super) fn keep(&self, segment: &Path, builder: &Builder) {
-        let path = segment.with_extension(EXTENSION);
-        let temporary = path.with_extension("grams.new");
-        let written = std::fs::write(&temporary, file::encode(builder)).and_then(|()| std::fs::rename(&temporary, &path));
-        *lock(&self.0) = match written {
-            Ok(()) => State::Unread,
-            Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "store.grams_not_written");
-                let _ = std::fs::remove_file(&temporary);
-                State::GivenUp
-            }
-        };
+        self.write(segment, Ok(file::encode(builder)), None);
     }
 }
 
@@ -241,7 +179,7 @@ mod tests {
         builder.add(&batch(first));
         builder.add(&batch(second));
         let segment = dir.join("0000000001.parquet");
-        Kept::default().keep(&segment, &builder);
+        Kept::<Index>::default().keep(&segment, &builder);
         segment
     }
 
@@ -254,7 +192,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let segment = indexed(dir.path(), &texts, block_rows);
             let phrase: String = pick.get(&texts).chars().skip(from).take(length).collect();
-            if let Some(rows) = Kept::default().rows_holding(&segment, &phrase) {
+            if let Some(rows) = Kept::<Index>::default().rows_holding(&segment, &phrase) {
                 let holds = |text: &String| text.to_lowercase().contains(&phrase.to_lowercase());
                 for (row, text) in (0..).zip(&texts).filter(|(_, text)| holds(text)) {
                     prop_assert!(rows.iter().any(|rows| rows.contains(&row)), "{phrase:?} in {text:?}, row {row}, not in {rows:?}");
@@ -271,7 +209,7 @@ mod tests {
         texts[2500] = "the ZebraFish of 東京都".to_owned();
         let dir = tempfile::tempdir().unwrap();
         let segment = indexed(dir.path(), &texts, 128);
-        let kept = Kept::default();
+        let kept = Kept::<Index>::default();
         for phrase in ["zebrafish", "東京", "ish of"] {
             assert_eq!(kept.rows_holding(&segment, phrase), Some(vec![2432..2560]), "{phrase}");
         }
@@ -288,18 +226,18 @@ mod tests {
         let segment = indexed(dir.path(), &texts, 16);
         let path = segment.with_extension(EXTENSION);
         let whole = std::fs::read(&path).unwrap();
-        let asked = Kept::default().rows_holding(&segment, "number").unwrap();
+        let asked = Kept::<Index>::default().rows_holding(&segment, "number").unwrap();
         for at in (0..whole.len()).step_by(7) {
             let mut damaged = whole.clone();
             damaged[at] ^= 1 << (at % 8);
             std::fs::write(&path, damaged).unwrap();
-            let kept = Kept::default();
+            let kept = Kept::<Index>::default();
             match kept.rows_holding(&segment, "number") {
                 Some(rows) => assert_eq!(rows, asked, "byte {at}"),
                 None => assert!(kept.is_lost(&segment)),
             }
         }
         std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
-        assert_eq!(Kept::default().rows_holding(&segment, "number"), None);
+        assert_eq!(Kept::<Index>::default().rows_holding(&segment, "number"), None);
     }
 }

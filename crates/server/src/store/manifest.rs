@@ -11,8 +11,7 @@ use rusqlite::{Connection, ErrorCode, params};
 use super::bits::Bits;
 use super::error::StoreError;
 use super::folder::Folder;
-use super::grams;
-use super::rollup::Kept;
+use super::side::Kept;
 use super::snapshot::Segment;
 
 /// The format of the tables.
@@ -149,7 +148,7 @@ pub(super) fn read(connection: &Connection, has_sums: bool, path: impl Fn(u64) -
             max_start_us: row.get(4)?,
             projects: serde_json::from_str(&row.get::<_, String>(5)?).unwrap_or_default(),
             rollup: Kept::default(),
-            grams: grams::Kept::default(),
+            grams: Kept::default(),
             replaced: AtomicBool::new(false),
         };
         let dead = row.get::<_, Vec<u8>>(6)?;
@@ -185,7 +184,7 @@ mod tests {
             max_start_us: 5,
             projects,
             rollup: Kept::default(),
-            grams: grams::Kept::default(),
+            grams: Kept::default(),
             replaced: AtomicBool::new(false),
         }
     }

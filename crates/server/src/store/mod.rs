@@ -58,6 +58,7 @@ mod room;
 pub mod rows;
 pub mod schema;
 mod segment;
+mod side;
 pub mod snapshot;
 mod state;
 mod stats;
@@ -440,7 +441,5 @@ fn prepare(project: u64, received_us: i64, mut spans: Vec<Span>) -> Result<(Requ
     Ok((Request { project, received_us, spans, blob, reply }, answer))
 }
 
-#[cfg(test)]
-mod orders;
 #[cfg(test)]
 pub(crate) mod tests;

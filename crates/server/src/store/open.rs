@@ -14,16 +14,15 @@ use super::commit::Committer;
 use super::error::StoreError;
 use super::folder::{Folder, numbered};
 use super::frame;
-use super::grams;
 use super::group::{Group, Readers};
 use super::log::{self, Log};
 use super::manifest::Manifest;
 use super::responses::{By, Responses};
-use super::rollup;
 use super::segment::ids::Ids;
 use super::segment::order::{KEY_COLUMNS, keys};
 use super::segment::read::Reader;
 use super::segment::write::write_ids;
+use super::side;
 use super::snapshot::Segment;
 use super::state::{Live, Progress, Shared, State, lock};
 use super::stats::Health;
@@ -103,7 +102,7 @@ fn remove_orphans(folder: &Folder, named: &[u64]) -> Result<(), StoreError> {
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         let number = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse::<u64>().ok());
         let is_orphan = match (extension, number) {
-            ("parquet" | "ids" | rollup::EXTENSION | grams::EXTENSION, Some(number)) => !named.contains(&number),
+            (extension, Some(number)) if extension == "parquet" || side::EXTENSIONS.contains(&extension) => !named.contains(&number),
             ("new", _) => true,
             _ => false,
         };

@@ -19,9 +19,9 @@ use super::manifest::Change;
 use super::segment::order::{KEY_COLUMNS, RowKey, keys};
 use super::segment::read::{Reader, ranges};
 use super::segment::write::write;
+use super::side;
 use super::snapshot::Segment;
 use super::state::{Shared, lock};
-use super::{grams, rollup};
 
 /// Columns that hold what programs and models said: what goes where texts are kept for a shorter time than numbers.
 const TEXTS: [&str; 8] =
@@ -219,8 +219,8 @@ fn one(shared: &Shared, id: u64, sweep: &Sweep, swept: &mut Swept) -> Result<(),
 
 /// A segment's file, and those beside it.
 fn files(segment: &Segment) -> Vec<PathBuf> {
-    let all = ["parquet", "ids", rollup::EXTENSION, grams::EXTENSION].map(|extension| segment.path.with_extension(extension));
-    all.into_iter().filter(|path| path.exists()).collect()
+    let beside = side::EXTENSIONS.map(|extension| segment.path.with_extension(extension));
+    std::iter::once(segment.path.clone()).chain(beside).filter(|path| path.exists()).collect()
 }
 
 fn judged(seen: &RecordBatch, rows: &[RowKey], sweep: &Sweep) -> Judged {

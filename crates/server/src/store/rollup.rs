@@ -9,11 +9,9 @@ mod builder;
 mod file;
 mod users;
 
-pub(super) use file::read as read_file;
-
+use std::io;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +19,7 @@ pub use bins::{Bins, Spread};
 pub use builder::{Builder, Grain};
 pub use users::{DAY_US, Day, Part, UserSums};
 
-use super::state::lock;
+use super::side::{Kept, Side};
 
 /// Microseconds in an hour.
 pub const HOUR_US: i64 = 3_600_000_000;
@@ -200,82 +198,20 @@ impl Sums {
     }
 }
 
-/// The roll-up of a segment, read when it is first asked for.
-#[derive(Debug, Default)]
-pub(super) struct Kept(Mutex<State>);
+impl Side for Rollup {
+    const EXTENSION: &'static str = EXTENSION;
 
-#[derive(Debug, Default)]
-enum State {
-    #[default]
-    Unread,
-    Read(Arc<Rollup>),
-    /// The file is not there, or damaged.
-    Lost,
-    /// It could not be made again, or tells no less than the rows.
-    Useless,
+    fn read(path: &Path) -> io::Result<Option<Rollup>> {
+        file::read(path).map(|rollup| Some(rollup).filter(|rollup| !rollup.hours.is_empty()))
+    }
 }
 
-impl Kept {
-    /// The roll-up of a segment, if it can be had.
-    pub(super) fn get(&self, segment: &Path) -> Option<Arc<Rollup>> {
-        let mut state = lock(&self.0);
-        if let State::Unread = *state {
-            *state = match file::read(&segment.with_extension(EXTENSION)) {
-                Ok(rollup) => State::of(rollup),
-                Err(error) => {
-                    tracing::warn!(segment = %segment.display(), %error, "store.rollup_unreadable");
-                    State::Lost
-                }
-            };
-        }
-        match &*state {
-            State::Read(rollup) => Some(rollup.clone()),
-            _ => None,
-        }
-    }
-
-    /// Keeps a roll-up, in a file too. That it is not written is no loss: it is made again when it is missed.
+impl Kept<Rollup> {
+    /// Keeps a roll-up, in its file.
     pub(super) fn keep(&self, segment: &Path, rollup: Rollup) {
         let rollup = if rollup.is_useful() { rollup } else { Rollup::default() };
-        let path = segment.with_extension(EXTENSION);
-        let temporary = path.with_extension("hours.new");
         let bytes = file::write(&rollup);
-        let written = bytes.and_then(|bytes| std::fs::write(&temporary, bytes)).and_then(|()| std::fs::rename(&temporary, &path));
-        *lock(&self.0) = match written {
-            // Most are read long after, if ever.
-            Ok(()) => State::Unread,
-            Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "store.rollup_not_written");
-                let _ = std::fs::remove_file(&temporary);
-                State::of(rollup)
-            }
-        };
-    }
-
-    /// True when the file is known to be of no use, or is not there.
-    pub(super) fn is_lost(&self, segment: &Path) -> bool {
-        match &*lock(&self.0) {
-            State::Lost => true,
-            State::Unread => !segment.with_extension(EXTENSION).exists(),
-            _ => false,
-        }
-    }
-
-    /// As if the segment had just been opened.
-    #[cfg(test)]
-    pub(super) fn forget(&self) {
-        *lock(&self.0) = State::Unread;
-    }
-
-    /// Leaves it at that there is none.
-    pub(super) fn give_up(&self) {
-        *lock(&self.0) = State::Useless;
-    }
-}
-
-impl State {
-    fn of(rollup: Rollup) -> State {
-        if rollup.hours.is_empty() { State::Useless } else { State::Read(Arc::new(rollup)) }
+        self.write(segment, bytes, Some(rollup).filter(|rollup| !rollup.hours.is_empty()));
     }
 }
 

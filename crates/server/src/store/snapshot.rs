@@ -11,8 +11,9 @@ use hinomi_model::id::TraceId;
 
 use super::grams;
 use super::ids::trace_hash;
-use super::rollup::{self, Kept, Rollup};
+use super::rollup::Rollup;
 use super::segment::ids::Ids;
+use super::side::{self, Kept};
 
 /// All stored spans at one moment. It stays readable for as long as it is held, whatever is written, merged or deleted meanwhile.
 #[derive(Debug, Clone, Default)]
@@ -74,9 +75,9 @@ pub struct Segment {
     /// Projects that have rows in it, rising.
     pub projects: Vec<u64>,
     /// Its roll-up.
-    pub(super) rollup: Kept,
+    pub(super) rollup: Kept<Rollup>,
     /// Its index of texts.
-    pub(super) grams: grams::Kept,
+    pub(super) grams: Kept<grams::Index>,
     /// Set when the manifest no longer names it.
     pub(super) replaced: AtomicBool,
 }
@@ -108,9 +109,9 @@ impl Drop for Segment {
         if self.replaced.load(Ordering::Acquire) {
             // A file that stays behind is removed at the next start: the manifest does not name it.
             let _ = std::fs::remove_file(&self.path);
-            let _ = std::fs::remove_file(self.path.with_extension("ids"));
-            let _ = std::fs::remove_file(self.path.with_extension(rollup::EXTENSION));
-            let _ = std::fs::remove_file(self.path.with_extension(grams::EXTENSION));
+            for extension in side::EXTENSIONS {
+                let _ = std::fs::remove_file(self.path.with_extension(extension));
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod damage;
 mod model;
+mod orders;
 mod speed;
 
 use std::collections::BTreeMap;

@@ -101,7 +101,7 @@ fn damaged() -> io::Error {
 
 /// A side file in use.
 #[derive(Debug)]
-pub(super) struct Index {
+pub(in crate::store) struct Index {
     /// Opened when it is asked, as with ids.
     path: PathBuf,
     rows: u32,

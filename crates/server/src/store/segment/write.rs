@@ -17,9 +17,9 @@ use super::order::RowKey;
 use crate::store::check::Summing;
 use crate::store::error::StoreError;
 use crate::store::folder::sync_folder;
-use crate::store::grams;
-use crate::store::rollup::{self, Kept};
+use crate::store::rollup;
 use crate::store::schema::SCHEMA;
+use crate::store::side::Kept;
 use crate::store::snapshot::Segment;
 
 /// Rows that are brought into order, encoded and dropped at a time.
@@ -87,7 +87,7 @@ pub(in crate::store) fn write(
         max_start_us: rows.iter().map(|row| row.start_us).max().unwrap_or(0),
         projects,
         rollup: Kept::default(),
-        grams: grams::Kept::default(),
+        grams: Kept::default(),
         replaced: AtomicBool::new(false),
     };
     segment.rollup.keep(path, rollup.finish());

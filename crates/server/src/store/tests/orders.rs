@@ -14,9 +14,7 @@ use hinomi_model::reports::AlsoReported;
 use hinomi_model::{langfuse, sentry};
 use serde_json::Value;
 
-use super::rows::Row;
-use super::tests::{rows, small};
-use super::watch::{Moved, Watch};
+use super::super::watch::{Moved, Watch};
 use super::*;
 
 /// 2026-11-25T20:00:00Z: after all captures.
