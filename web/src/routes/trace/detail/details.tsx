@@ -1,5 +1,4 @@
 import { Link } from '@tanstack/react-router';
-import type { ReactNode } from 'react';
 import type { SpanDetail } from '../../../api/types';
 import { useT } from '../../../i18n';
 import { CopyIcon } from '../../../parts/states';
@@ -11,8 +10,7 @@ import { useLooking } from '../context';
 import { ownTime } from '../model/time';
 import { isCall, type Node } from '../model/tree';
 import { PaceChip, tokensPerSecond } from '../speed';
-
-type Line = [label: string, value: ReactNode] | false | null;
+import { Lines, type Line } from './lines';
 
 /** When, with what, by whom: the facts that are not texts, tokens or money. */
 export function Details({ detail, node }: { detail: SpanDetail; node: Node }) {
@@ -101,10 +99,10 @@ export function Details({ detail, node }: { detail: SpanDetail; node: Node }) {
   const tools = detail.tool_definitions ?? [];
   return (
     <>
-      <Group title={t('trace.timing')} lines={timing} />
-      <Group title={t('trace.request')} lines={model} />
-      <Group title={t('trace.place')} lines={place} />
-      <Group title={t('trace.ids')} lines={ids} />
+      <Lines title={t('trace.timing')} lines={timing} />
+      <Lines title={t('trace.request')} lines={model} />
+      <Lines title={t('trace.place')} lines={place} />
+      <Lines title={t('trace.ids')} lines={ids} />
       {tools.length > 0 && (
         <section className="dgroup">
           <h3>{t('trace.nToolsOffered', { n: tools.length })}</h3>
@@ -130,22 +128,4 @@ function toolField(tool: unknown, field: 'name' | 'description'): string | null 
   const own = (tool as Record<string, unknown>)[field];
   if (typeof own === 'string') return own;
   return toolField((tool as Record<string, unknown>).function, field);
-}
-
-function Group({ title, lines }: { title: string; lines: Line[] }) {
-  const shown = lines.filter((line): line is [string, ReactNode] => Boolean(line));
-  if (shown.length === 0) return null;
-  return (
-    <section className="dgroup">
-      <h3>{title}</h3>
-      <dl className="kv">
-        {shown.map(([label, value]) => (
-          <div key={label} className="kvr">
-            <dt>{label}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
-    </section>
-  );
 }

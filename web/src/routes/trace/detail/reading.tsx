@@ -1,13 +1,11 @@
-import type { ReactNode } from 'react';
 import type { Explanation, FieldRead, SpanDetail, Taken } from '../../../api/types';
 import { useT, type T } from '../../../i18n';
 import { plain } from '../../../format';
 import { Chip, Said } from '../../../parts/values';
 import { useReader } from '../../../reader';
 import { isCall } from '../model/tree';
+import { Lines } from './lines';
 import { reasonKey } from './notes';
-
-type Line = [label: string, value: ReactNode] | false | null;
 
 /** What was concluded is said in words. */
 function inferredFrom(t: T, from: string): string {
@@ -29,24 +27,6 @@ export function ReadingTab({ detail }: { detail: SpanDetail }) {
       <Cost told={told} />
       <IgnoredList told={told} />
     </>
-  );
-}
-
-function Lines({ title, lines }: { title?: string; lines: Line[] }) {
-  const shown = lines.filter((line): line is [string, ReactNode] => Boolean(line));
-  if (shown.length === 0) return null;
-  return (
-    <section className="dgroup">
-      {title && <h3>{title}</h3>}
-      <dl className="kv">
-        {shown.map(([label, value]) => (
-          <div key={label} className="kvr">
-            <dt>{label}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
-    </section>
   );
 }
 
