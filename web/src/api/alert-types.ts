@@ -119,6 +119,7 @@ export interface IncidentChart {
 export interface Culprit {
   dimension: string;
   key: string | null;
+  unit: Unit;
   contribution: number;
   usual: number | null;
   share: number | null;

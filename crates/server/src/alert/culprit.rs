@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::measure::{Made, Measure, Quantity, Spread, Subject};
-use crate::notify::notice::{Culprit, Direction};
+use crate::notify::notice::{Culprit, Direction, Unit};
 use crate::query::filter::Filter;
 use crate::query::{By, Contributions, Measure as Drawn, Project, QueryError, Weight, Windows};
 
@@ -33,12 +33,13 @@ pub(super) struct Part {
     pub(super) usual: Option<f64>,
 }
 
-/// What adds up to a measure; `None` where that is not made of spans.
-pub(super) fn weight(measure: Measure, threshold: f64) -> Option<Weight> {
-    let us = (threshold * 1000.0) as i64;
+/// What adds up to a measure; `None` where that is not made of spans, or it is not known from which duration on (`threshold`, in milliseconds)
+/// one is slow.
+pub(super) fn weight(measure: Measure, threshold: Option<f64>) -> Option<Weight> {
+    let us = threshold.map(|threshold| (threshold * 1000.0) as i64);
     Some(match measure.made() {
-        Made::Percentile(Spread::Duration, _) => Weight::Slow(us),
-        Made::Percentile(Spread::FirstToken, _) => Weight::SlowToBegin(us),
+        Made::Percentile(Spread::Duration, _) => Weight::Slow(us?),
+        Made::Percentile(Spread::FirstToken, _) => Weight::SlowToBegin(us?),
         Made::Asked(_) => return None,
         Made::Sum(Subject::Tools, _) | Made::Share(Subject::Tools, _) => Weight::FailedTool,
         Made::Sum(Subject::Spans, _) | Made::Share(Subject::Spans, _) => Weight::Of(Drawn::Spans),
@@ -56,6 +57,23 @@ pub(super) fn weight(measure: Measure, threshold: f64) -> Option<Weight> {
             Quantity::ReasoningTokens => Weight::Of(Drawn::ReasoningTokens),
         },
     })
+}
+
+/// What contributions are in.
+fn unit(weight: Weight) -> Unit {
+    match weight {
+        Weight::Of(Drawn::Cost) => Unit::Usd,
+        Weight::TotalTokens => Unit::Tokens,
+        Weight::Of(
+            Drawn::InputTokens
+            | Drawn::OutputTokens
+            | Drawn::NewInputTokens
+            | Drawn::CacheReadTokens
+            | Drawn::CacheWriteTokens
+            | Drawn::ReasoningTokens,
+        ) => Unit::Tokens,
+        _ => Unit::Count,
+    }
 }
 
 /// Asks the store who is to blame for a window.
@@ -91,7 +109,7 @@ pub(super) async fn explain(
         traces.truncate(MOST_TRACES);
         parts.extend(traces);
     }
-    Ok(rank(parts, direction))
+    Ok(rank(parts, direction, unit(weight)))
 }
 
 /// Sums of each dimension alone, the usual as the mean of those earlier windows in which anything was.
@@ -115,7 +133,7 @@ pub(super) fn parts(found: &Contributions) -> Vec<Part> {
 }
 
 /// Those who are to blame, the most to blame first. Links are left out.
-pub(super) fn rank(parts: Vec<Part>, direction: Direction) -> Vec<Culprit> {
+pub(super) fn rank(parts: Vec<Part>, direction: Direction, unit: Unit) -> Vec<Culprit> {
     // More is worse, or less is.
     let sign = if direction == Direction::Above { 1.0 } else { -1.0 };
     let delta = |part: &Part| sign * (part.now - part.usual.unwrap_or(0.0));
@@ -151,6 +169,7 @@ pub(super) fn rank(parts: Vec<Part>, direction: Direction) -> Vec<Culprit> {
         let culprit = Culprit {
             dimension: part.dimension.to_owned(),
             key: part.key,
+            unit,
             contribution: part.now,
             usual: part.usual,
             share: Some(covers.clamp(0.0, 1.0)),
@@ -161,4 +180,20 @@ pub(super) fn rank(parts: Vec<Part>, direction: Direction) -> Vec<Culprit> {
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| (&a.1.dimension, &a.1.key).cmp(&(&b.1.dimension, &b.1.key))));
     scored.truncate(MOST);
     scored.into_iter().map(|(_, culprit)| culprit).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_sum_are_like_it_and_those_of_a_percentile_or_share_are_so_many() {
+        let unit_of = |measure, threshold| weight(measure, threshold).map(unit);
+        assert_eq!(unit_of(Measure::Cost, Some(5.0)), Some(Unit::Usd));
+        assert_eq!(unit_of(Measure::CacheReadTokens, Some(5.0)), Some(Unit::Tokens));
+        assert_eq!(unit_of(Measure::DurationP95, Some(1500.0)), Some(Unit::Count));
+        assert_eq!(unit_of(Measure::ErrorRate, Some(0.1)), Some(Unit::Count));
+        assert_eq!(unit_of(Measure::DurationP95, None), None, "half as slow again is no duration");
+        assert_eq!(unit_of(Measure::Cost, None), Some(Unit::Usd));
+    }
 }

@@ -399,13 +399,15 @@ impl Ringer {
             let bell = lock(&self.alerts.bell);
             let incident = bell.open_with(id)?;
             let watcher = bell.watcher(incident.rule)?;
-            let measure = match watcher {
-                Watcher::Rule(watch) => watch.kept.what.measure,
-                Watcher::Budget(watch) => watch.kept.what.measure,
+            let (measure, compare) = match watcher {
+                Watcher::Rule(watch) => (watch.kept.what.measure, watch.kept.what.compare),
+                Watcher::Budget(watch) => (watch.kept.what.measure, None),
             };
+            // The threshold of a comparison says how much slower, not what is slow.
+            let threshold = compare.is_none().then_some(incident.threshold);
             let now_us = self.around.clock.now_us();
             let window = (incident.window_from_us, incident.window_to_us.min(now_us).max(incident.window_from_us + 1));
-            let weight = culprit::weight(measure, incident.threshold)?;
+            let weight = culprit::weight(measure, threshold)?;
             (watcher.filter().to_owned(), incident.group.clone(), weight, incident.direction, window)
         };
         let filter = narrowed(&filter, group.as_ref())?;

@@ -87,7 +87,7 @@ pub enum Severity {
 }
 
 /// What figures are in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// US dollars.
@@ -99,6 +99,7 @@ pub enum Unit {
     /// A share of one: 0.02 is two per cent.
     Ratio,
     /// So many.
+    #[default]
     Count,
     /// A score, whatever its scale.
     Score,
@@ -141,7 +142,10 @@ pub struct Culprit {
     pub dimension: String,
     /// Which one; null where the spans do not say.
     pub key: Option<String>,
-    /// What it contributes in the window, in the notice's unit.
+    /// What its figures are in. Sums are made of parts like themselves; to a percentile or a share a part adds so many slow or failed ones.
+    #[serde(default)]
+    pub unit: Unit,
+    /// What it contributes in the window.
     pub contribution: f64,
     /// What it usually contributes in such a window; null where there is no history.
     pub usual: Option<f64>,

@@ -20,7 +20,7 @@ export function hrefOf(link: string): string | null {
 export function Culprits({ incident }: { incident: Incident }) {
   const t = useT();
   const { format } = useReader();
-  const { culprits, unit } = incident;
+  const { culprits } = incident;
   const dimensions = [...new Set(culprits.map(({ dimension }) => dimension))];
   const largest = Math.max(1e-12, ...culprits.flatMap(({ contribution, usual }) => [contribution, usual ?? 0]));
   if (culprits.length === 0) return <p className="dim">{t('alerts.noCulprits')}</p>;
@@ -67,11 +67,11 @@ export function Culprits({ incident }: { incident: Incident }) {
                     </td>
                     <td className="n">
                       <b>
-                        <Num v={figure(format, culprit.contribution, unit)} />
+                        <Num v={figure(format, culprit.contribution, culprit.unit)} />
                       </b>
                     </td>
                     <td className="n dim">
-                      {culprit.usual === null ? t('common.unknown') : <Num v={figure(format, culprit.usual, unit)} />}
+                      {culprit.usual === null ? t('common.unknown') : <Num v={figure(format, culprit.usual, culprit.unit)} />}
                     </td>
                     <td className="cb c2" aria-hidden="true">
                       <span className="cbar">

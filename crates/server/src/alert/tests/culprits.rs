@@ -4,7 +4,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::alert::culprit::{DIMENSIONS, Part, parts, rank};
-use crate::notify::notice::Direction;
+use crate::notify::notice::{Direction, Unit};
 use crate::query::Contributions;
 
 const HISTORIES: u64 = 240;
@@ -160,7 +160,7 @@ fn first(calls: &[(i64, Call)]) -> Option<(String, String)> {
     let mut all = parts(&found);
     let trace = |(trace, now)| Part { dimension: "trace", key: Some(format!("t{trace}")), now, usual: Some(0.0) };
     all.extend(traces.into_iter().map(trace));
-    let culprits = rank(all, Direction::Above);
+    let culprits = rank(all, Direction::Above, Unit::Usd);
     culprits.into_iter().next().and_then(|culprit| Some((culprit.dimension, culprit.key?)))
 }
 
@@ -187,10 +187,10 @@ fn the_first_that_is_named_is_the_right_one_in_nine_of_ten() {
 #[test]
 fn nobody_is_to_blame_for_nothing() {
     let usual = Part { dimension: "user", key: Some("a".to_owned()), now: 1.0, usual: Some(1.0) };
-    assert_eq!(rank(vec![usual.clone()], Direction::Above), []);
-    assert_eq!(rank(Vec::new(), Direction::Above), []);
+    assert_eq!(rank(vec![usual.clone()], Direction::Above, Unit::Usd), []);
+    assert_eq!(rank(Vec::new(), Direction::Above, Unit::Usd), []);
     // Too little is to blame on who is missing.
     let other = Part { dimension: "user", key: Some("b".to_owned()), now: 0.0, usual: Some(5.0) };
-    let culprits = rank(vec![usual, other], Direction::Below);
+    let culprits = rank(vec![usual, other], Direction::Below, Unit::Usd);
     assert_eq!((culprits.len(), culprits[0].key.as_deref(), culprits[0].share), (1, Some("b"), Some(1.0)));
 }

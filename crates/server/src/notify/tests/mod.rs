@@ -31,6 +31,7 @@ pub(super) fn notice(key: &str) -> Notice {
         culprits: vec![Culprit {
             dimension: "user".to_owned(),
             key: Some("u_20481".to_owned()),
+            unit: Unit::Usd,
             contribution: 6.42,
             usual: Some(0.09),
             share: Some(0.93),

@@ -63,7 +63,7 @@ fn change(notice: &Notice, phrases: &Phrases, message: Message) -> Message {
         let figure = figures::usd(outlook.if_goes_on_usd);
         sentences.push(fill(phrases.outlook, &[("cost", &figure), ("until", &time(outlook.until, &notice.time_zone))]));
     }
-    let culprits: Vec<_> = notice.culprits.iter().take(MOST_LINES).map(|culprit| line(culprit, notice, phrases)).collect();
+    let culprits: Vec<_> = notice.culprits.iter().take(MOST_LINES).map(|culprit| line(culprit, phrases)).collect();
     Message { subject, sentences, heading: (!culprits.is_empty()).then_some(phrases.culprits), lines: culprits, ..message }
 }
 
@@ -158,10 +158,10 @@ fn number(notice: &Notice, phrases: &Phrases) -> String {
     fill(phrases.number, &values)
 }
 
-fn line(culprit: &Culprit, notice: &Notice, phrases: &Phrases) -> (String, Option<String>) {
+fn line(culprit: &Culprit, phrases: &Phrases) -> (String, Option<String>) {
     let key = culprit.key.as_deref().map_or_else(|| phrases.unknown.to_owned(), plain);
-    let contribution = figure(culprit.contribution, notice.unit);
-    let usual = culprit.usual.map_or_else(|| phrases.unknown.to_owned(), |usual| figure(usual, notice.unit));
+    let contribution = figure(culprit.contribution, culprit.unit);
+    let usual = culprit.usual.map_or_else(|| phrases.unknown.to_owned(), |usual| figure(usual, culprit.unit));
     let dimension = dimension(&culprit.dimension, phrases);
     let mut text = fill(phrases.culprit, &[("dimension", &dimension), ("key", &key), ("contribution", &contribution), ("usual", &usual)]);
     if let Some(share) = culprit.share {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::notify::notice::Group;
+use crate::notify::notice::{Group, Unit};
 use crate::notify::tests::notice;
 
 #[test]
@@ -15,6 +15,14 @@ fn a_ring_says_number_threshold_culprit_and_bill() {
     );
     assert_eq!(message.lines[0].0, "user u_20481: $6.42, usually $0.0900 (93 % of the rise)");
     assert!(message.lines[0].1.as_ref().unwrap().contains("user:u_20481"));
+}
+
+#[test]
+fn a_culprit_of_slowness_is_told_by_how_many_were_slow() {
+    let mut slow = notice("a");
+    (slow.unit, slow.culprits[0].unit, slow.culprits[0].contribution) = (Unit::Ms, Unit::Count, 81.0);
+    slow.culprits[0].usual = Some(0.0);
+    assert_eq!(message(&slow, Language::En).lines[0].0, "user u_20481: 81, usually 0 (93 % of the rise)");
 }
 
 #[test]
