@@ -1,40 +1,13 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
 import type { Span as RangeSpan } from '../range';
 import { api, withParams, type Params } from './client';
-import type {
-  Bill,
-  BreakdownRow,
-  Bucket,
-  Facet,
-  Hint,
-  Imported,
-  Issue,
-  IssueEvent,
-  Key,
-  LogLine,
-  Me,
-  Measure,
-  Metric,
-  MetricMeasure,
-  MetricSeries,
-  NewPrice,
-  Outcome,
-  OwnPrice,
-  Page,
-  Prices,
-  Project,
-  ProjectPatch,
-  Receipt,
-  Repriced,
-  SeriesAnswer,
-  Span,
-  SpanDetail,
-  Summary,
-  System,
-  TraceDetail,
-  TraceSummary,
-  UnpricedModel,
-} from './types';
+import type { Issue, IssueEvent } from './issue-types';
+import type { Metric, MetricMeasure, MetricSeries } from './metric-types';
+import type { Bill, Imported, NewPrice, OwnPrice, Prices, Repriced, UnpricedModel } from './money-types';
+import type { Key, Me, Project, ProjectPatch, Receipt } from './project-types';
+import type { Span, SpanDetail } from './span-types';
+import type { Hint, LogLine, TraceDetail, TraceSummary } from './trace-types';
+import type { BreakdownRow, Bucket, Facet, Measure, Outcome, Page, SeriesAnswer, Summary, System } from './types';
 
 /** What narrows a query: a range, and the filter in the query language. */
 export interface Scope extends RangeSpan {

@@ -1,4 +1,5 @@
-import type { Span, Status, TraceSummary, Usage } from './types';
+import type { Span, Status, Usage } from './span-types';
+import type { TraceSummary } from './trace-types';
 
 /** How a trace ended, as far as its summary tells. */
 export const statusOf = ({ status, failed_llm_calls: failed, error_count: errors }: TraceSummary): Status =>

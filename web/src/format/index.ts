@@ -2,7 +2,7 @@ import { duration, seconds } from './duration';
 import { columnDigits, dollars, money, moneyExact, second } from './money';
 import { bytes, change, count, fixed, percent, percentText, pointsChange, three, tokens } from './numbers';
 import { axis, brief, bucketName, clock, day, exact, hourMinute, moment } from './time';
-import type { Currency } from '../api/types';
+import type { Currency } from '../api/project-types';
 
 export { plain, MINUS, type Piece, type Pieces } from './parts';
 export type { Change } from './numbers';

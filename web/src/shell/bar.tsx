@@ -1,6 +1,6 @@
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useLive } from '../api/live';
-import type { Project } from '../api/types';
+import type { Project } from '../api/project-types';
 import { useT, type TextKey } from '../i18n';
 import { Icon } from '../parts/icons';
 import { Choice, Menu } from '../parts/menu';

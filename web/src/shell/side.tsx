@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router';
-import type { Project } from '../api/types';
+import type { Project } from '../api/project-types';
 import { useT } from '../i18n';
 import { Icon, Mark } from '../parts/icons';
 import { useOpenIncidents } from './incident-strip';

@@ -1,7 +1,8 @@
 import { useQuery } from '@tanstack/react-query';
 import { useId, type ReactNode } from 'react';
 import { billQuery, useImportBill } from '../../api/queries';
-import type { Bill, BillCause, BillRow, BillSum, Project } from '../../api/types';
+import type { Bill, BillCause, BillRow, BillSum } from '../../api/money-types';
+import type { Project } from '../../api/project-types';
 import { MINUS, plain } from '../../format';
 import { useT } from '../../i18n';
 import { Icon } from '../../parts/icons';

@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router';
-import type { IssueEvent } from '../../api/types';
+import type { IssueEvent } from '../../api/issue-types';
 import { useT } from '../../i18n';
 import { only } from '../../query';
 import { useReader } from '../../reader';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { Frame } from '../../api/types';
+import type { Frame } from '../../api/issue-types';
 import { runs } from './stack';
 
 const frame = (fn: string, own: boolean): Frame => ({

@@ -1,5 +1,5 @@
 import { useState } from 'react';
-import type { Breadcrumb, Frame } from '../../api/types';
+import type { Breadcrumb, Frame } from '../../api/issue-types';
 import { useT } from '../../i18n';
 import { Icon } from '../../parts/icons';
 import { Chip, Said } from '../../parts/values';

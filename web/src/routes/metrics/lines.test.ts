@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { Metric } from '../../api/types';
+import type { Metric } from '../../api/metric-types';
 import { chosenOf, families, linesOf } from './lines';
 
 const metric = (name: string): Metric => ({

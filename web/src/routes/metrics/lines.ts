@@ -1,4 +1,4 @@
-import type { Metric, MetricGroup, MetricMeasure } from '../../api/types';
+import type { Metric, MetricGroup, MetricMeasure } from '../../api/metric-types';
 import { colorOf } from '../../colors';
 
 /** As many lines as can be told apart. */

@@ -1,5 +1,6 @@
 import { Link } from '@tanstack/react-router';
-import type { BreakdownRow, Project, SeriesAnswer, Summary } from '../../api/types';
+import type { Project } from '../../api/project-types';
+import type { BreakdownRow, SeriesAnswer, Summary } from '../../api/types';
 import { LineChart, StackChart } from '../../charts';
 import { colorOf } from '../../colors';
 import { useT } from '../../i18n';

@@ -1,7 +1,8 @@
 import { Link, useNavigate } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { statusOf } from '../../api/status';
-import type { Project, TraceSummary } from '../../api/types';
+import type { Project } from '../../api/project-types';
+import type { TraceSummary } from '../../api/trace-types';
 import { useT } from '../../i18n';
 import { StatusGlyph } from '../../parts/icons';
 import { Table, type Column } from '../../parts/table';

@@ -1,5 +1,6 @@
 import { Link, useNavigate } from '@tanstack/react-router';
-import type { BreakdownRow, Project } from '../../api/types';
+import type { Project } from '../../api/project-types';
+import type { BreakdownRow } from '../../api/types';
 import { colorOf } from '../../colors';
 import { useT } from '../../i18n';
 import { Table, type Column } from '../../parts/table';

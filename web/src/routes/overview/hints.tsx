@@ -1,5 +1,6 @@
 import { Link } from '@tanstack/react-router';
-import type { Project, Summary } from '../../api/types';
+import type { Project } from '../../api/project-types';
+import type { Summary } from '../../api/types';
 import { useT } from '../../i18n';
 import { Icon } from '../../parts/icons';
 import { quote } from '../../query';

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useState, type FormEvent } from 'react';
 import { keysQuery, useCreateKey, useDeleteKey } from '../../api/queries';
-import type { Key, Project } from '../../api/types';
+import type { Key, Project } from '../../api/project-types';
 import { useT } from '../../i18n';
 import { CopyButton, ErrorPart, Skeleton } from '../../parts/states';
 import { Table, type Column } from '../../parts/table';

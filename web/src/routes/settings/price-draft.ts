@@ -1,4 +1,5 @@
-import { BUCKETS, type BucketName, type NewPrice } from '../../api/types';
+import { type NewPrice } from '../../api/money-types';
+import { BUCKETS, type BucketName } from '../../api/span-types';
 import type { TextKey } from '../../i18n';
 
 /** What a person has typed. */

@@ -1,6 +1,6 @@
 import { useEffect, useId, useRef, useState, type FormEvent } from 'react';
 import { useSetPrice } from '../../api/queries';
-import type { BucketName } from '../../api/types';
+import type { BucketName } from '../../api/span-types';
 import { useT } from '../../i18n';
 import { ErrorPart } from '../../parts/states';
 import { emptyDraft, ONES, priceOf, TOKENS, type Problem } from './price-draft';

@@ -1,7 +1,9 @@
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { pricesQuery, useDeletePrice, useEndPrice } from '../../api/queries';
-import { BUCKETS, type BucketName, type OwnPrice, type Project } from '../../api/types';
+import { type OwnPrice } from '../../api/money-types';
+import { type Project } from '../../api/project-types';
+import { BUCKETS, type BucketName } from '../../api/span-types';
 import { useT, type TextKey } from '../../i18n';
 import { ErrorPart, Skeleton } from '../../parts/states';
 import { Table, type Column } from '../../parts/table';

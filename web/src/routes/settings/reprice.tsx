@@ -1,6 +1,6 @@
 import { useState, type FormEvent } from 'react';
 import { useReprice } from '../../api/queries';
-import type { Repriced } from '../../api/types';
+import type { Repriced } from '../../api/money-types';
 import { useT } from '../../i18n';
 import { ErrorPart } from '../../parts/states';
 import { Table, type Column } from '../../parts/table';

@@ -1,7 +1,8 @@
 import { useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { unpricedQuery } from '../../api/queries';
-import type { Project, UnpricedModel } from '../../api/types';
+import type { UnpricedModel } from '../../api/money-types';
+import type { Project } from '../../api/project-types';
 import { colorOf } from '../../colors';
 import { useT } from '../../i18n';
 import { ErrorPart, Skeleton } from '../../parts/states';

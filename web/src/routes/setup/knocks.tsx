@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { hintsQuery, outcomesQuery } from '../../api/queries';
-import type { Outcome, Project } from '../../api/types';
+import type { Project } from '../../api/project-types';
+import type { Outcome } from '../../api/types';
 import { useT, type TextKey } from '../../i18n';
 import { HintList } from '../../parts/hints';
 import { Icon, StatusGlyph } from '../../parts/icons';

@@ -1,5 +1,5 @@
 import { ApiError, withParams } from '../../api/client';
-import type { Project } from '../../api/types';
+import type { Project } from '../../api/project-types';
 
 /** Random hex digits; works on plain HTTP too, where crypto.randomUUID does not. */
 function hex(digits: number): string {

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { deletionsQuery } from '../../api/queries';
-import type { Receipt } from '../../api/types';
+import type { Receipt } from '../../api/project-types';
 import { useT } from '../../i18n';
 import { Table, type Column } from '../../parts/table';
 import { Moment } from '../../parts/values';

@@ -1,5 +1,6 @@
 import { createContext, useContext } from 'react';
-import type { Project, TraceDetail } from '../../api/types';
+import type { Project } from '../../api/project-types';
+import type { TraceDetail } from '../../api/trace-types';
 import type { Axis, Stretch } from './model/time';
 import type { Node, Tree } from './model/tree';
 

@@ -3,7 +3,7 @@ import { Link } from '@tanstack/react-router';
 import { memo, useMemo, type ReactNode } from 'react';
 import { tracesQuery } from '../../api/queries';
 import { statusOf } from '../../api/status';
-import type { TraceSummary } from '../../api/types';
+import type { TraceSummary } from '../../api/trace-types';
 import { useT, type TextKey } from '../../i18n';
 import { StatusGlyph } from '../../parts/icons';
 import { Chip, Duration, Said } from '../../parts/values';

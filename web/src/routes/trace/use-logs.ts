@@ -1,7 +1,7 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { logsPagesQuery } from '../../api/queries';
-import type { LogLine } from '../../api/types';
+import type { LogLine } from '../../api/trace-types';
 import { useLooking } from './context';
 
 const NONE: LogLine[] = [];

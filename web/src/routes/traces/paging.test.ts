@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { TraceSummary } from '../../api/types';
+import type { TraceSummary } from '../../api/trace-types';
 import { logShare } from './cells';
 import { withChosen } from './facets';
 import { merge, once, type Row } from './paging';

@@ -3,7 +3,9 @@ import { useEffect, useMemo, useRef, useState } from 'react';
 import { api } from '../../api/client';
 import { useLiveChange } from '../../api/live';
 import { PAGE, spansPagesQuery, tracesPagesQuery, type Scope } from '../../api/queries';
-import type { Page, Span, TraceSummary } from '../../api/types';
+import type { Span } from '../../api/span-types';
+import type { TraceSummary } from '../../api/trace-types';
+import type { Page } from '../../api/types';
 
 export const NEWEST = '-start_time';
 

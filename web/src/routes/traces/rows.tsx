@@ -1,7 +1,8 @@
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { statusOf, usageOf } from '../../api/status';
-import type { Span, TraceSummary } from '../../api/types';
+import type { Span } from '../../api/span-types';
+import type { TraceSummary } from '../../api/trace-types';
 import { useT, type T } from '../../i18n';
 import { Glyph, StatusGlyph } from '../../parts/icons';
 import { Estimated, Unknown } from '../../parts/values';

@@ -1,5 +1,5 @@
 import { useMemo, useState } from 'react';
-import type { SpanDetail } from '../../../api/types';
+import type { SpanDetail } from '../../../api/span-types';
 import { useT } from '../../../i18n';
 import { Icon } from '../../../parts/icons';
 import { CopyButton, CopyIcon } from '../../../parts/states';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Usage } from '../../../api/types';
+import type { Usage } from '../../../api/span-types';
 import { aSpan } from '../model/fixtures';
 import { buildTree } from '../model/tree';
 import { paceOf, tokensPerSecond } from '../speed';

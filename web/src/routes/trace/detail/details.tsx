@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router';
-import type { SpanDetail } from '../../../api/types';
+import type { SpanDetail } from '../../../api/span-types';
 import { useT } from '../../../i18n';
 import { CopyIcon } from '../../../parts/states';
 import { Code } from '../../../parts/text/code';

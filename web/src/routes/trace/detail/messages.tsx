@@ -1,5 +1,5 @@
 import { useState } from 'react';
-import type { SpanDetail } from '../../../api/types';
+import type { SpanDetail } from '../../../api/span-types';
 import { useT } from '../../../i18n';
 import { Rich } from '../../../parts/rich';
 import { captureOf } from '../../../parts/hints/settings';

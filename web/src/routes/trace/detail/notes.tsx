@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router';
-import type { Span } from '../../../api/types';
+import type { Span } from '../../../api/span-types';
 import { useT } from '../../../i18n';
 import { Icon, StatusGlyph } from '../../../parts/icons';
 import { Said } from '../../../parts/values';

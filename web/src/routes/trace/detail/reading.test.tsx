@@ -1,6 +1,6 @@
 import { render, screen } from '@testing-library/react';
 import { expect, it, vi } from 'vitest';
-import type { Explanation } from '../../../api/types';
+import type { Explanation } from '../../../api/span-types';
 import { aDetail, aSpan } from '../model/fixtures';
 import { ReadingTab } from './reading';
 

@@ -1,4 +1,4 @@
-import type { Explanation, FieldRead, SpanDetail, Taken } from '../../../api/types';
+import type { Explanation, FieldRead, SpanDetail, Taken } from '../../../api/span-types';
 import { useT, type T } from '../../../i18n';
 import { plain } from '../../../format';
 import { Chip, Said } from '../../../parts/values';

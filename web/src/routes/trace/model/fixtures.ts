@@ -1,4 +1,4 @@
-import type { Span, SpanDetail } from '../../../api/types';
+import type { Span, SpanDetail } from '../../../api/span-types';
 
 /** A span for tests: what is not named is unknown. */
 export function aSpan(id: string, parent: string | null, start: number, duration: number, more: Partial<Span> = {}): Span {

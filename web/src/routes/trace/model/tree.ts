@@ -1,5 +1,6 @@
 import { usageOf } from '../../../api/status';
-import type { ErrorEvent, Span, Subtree } from '../../../api/types';
+import type { ErrorEvent } from '../../../api/issue-types';
+import type { Span, Subtree } from '../../../api/span-types';
 import { ownTime } from './time';
 
 /** A span in its place. Times are milliseconds from the start of the trace. */
