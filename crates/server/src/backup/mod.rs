@@ -23,7 +23,7 @@ use crate::sqlite;
 use crate::store::{Store, crc_of, free_bytes};
 use crate::time::rfc3339;
 
-pub use restore::{Restored, restore, unpack, verify};
+pub use restore::{Restored, check_finished, finish, restore, unpack, verify};
 
 /// The format that is written, and the newest that is read.
 const FORMAT: u32 = 1;

@@ -1,6 +1,6 @@
 //! A backup read: checked, unpacked as it is, or made a data folder again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Component, Path, PathBuf};
@@ -9,6 +9,10 @@ use anyhow::{Context, bail, ensure};
 
 use super::{Contents, Entry, FORMAT, LIST};
 use crate::store::doctor::{self, Severity};
+
+/// A file that lies in a folder from the first moment of a restore to the last.
+const UNFINISHED: &str = "RESTORING";
+const UNFINISHED_TEXT: &str = "A restore into this folder has not finished. Until it is begun again and ends, this is no data folder.\n";
 
 /// Bytes of the list at most.
 const LONGEST_LIST: u64 = 256 << 20;
@@ -31,7 +35,7 @@ pub fn verify(archive: impl Read) -> anyhow::Result<Contents> {
     each(archive, |_, _| Ok(Box::new(io::sink())))
 }
 
-/// Unpacks an archive into a folder that is empty, list included, checking each file.
+/// Unpacks an archive into a folder that is empty, list included, checking each file. The list comes last: without it, it is no backup.
 ///
 /// # Errors
 ///
@@ -39,24 +43,36 @@ pub fn verify(archive: impl Read) -> anyhow::Result<Contents> {
 pub fn unpack(archive: impl Read, folder: &Path) -> anyhow::Result<Contents> {
     make_empty(folder)?;
     let contents = each(archive, |name, _| durable(&folder.join(name)))?;
-    let list = serde_json::to_vec_pretty(&contents)?;
-    durable(&folder.join(LIST))?.write_all(&list)?;
+    sync_folders(folder, &contents)?;
+    let mut list = durable(&folder.join(LIST))?;
+    list.write_all(&serde_json::to_vec_pretty(&contents)?)?;
+    list.flush()?;
+    File::open(folder)?.sync_all()?;
     Ok(contents)
 }
 
 /// Makes a data folder of a backup: an archive, or what [`unpack`] made of one. `archive` is asked for the bytes of the archive where `source` is
-/// no folder.
+/// no folder. Until [`finish`] has said that all is well, the folder is not to be used; what a restore left that broke off is begun again.
 ///
 /// # Errors
 ///
-/// As [`unpack`], and when what came of it is not whole. The folder is not to be used then: it has no manifest.
+/// As [`unpack`], and when what came of it is not whole.
 pub fn restore(source: &Path, archive: impl FnOnce() -> anyhow::Result<Box<dyn Read>>, data: &Path) -> anyhow::Result<Restored> {
-    make_empty(data)?;
-    // Whatever breaks off, a folder without a manifest is no data folder.
-    let place = |name: &str| data.join(if name == "manifest.db" { "manifest.db.new" } else { name });
+    let mark = data.join(UNFINISHED);
+    if mark.exists() {
+        // Everything in it came from a restore, which had found it empty.
+        empty(data)?;
+    } else {
+        make_empty(data)?;
+        let mut written = durable(&mark)?;
+        written.write_all(UNFINISHED_TEXT.as_bytes())?;
+        written.flush()?;
+        File::open(data)?.sync_all()?;
+    }
+    let place = |name: &str| data.join(name);
     let contents = if source.is_dir() { from_folder(source, &place)? } else { each(archive()?, |name, _| durable(&place(name)))? };
-    std::fs::rename(place("manifest.db"), data.join("manifest.db")).context("the backup has no manifest")?;
-    File::open(data)?.sync_all()?;
+    ensure!(data.join("manifest.db").exists(), "the backup has no manifest");
+    sync_folders(data, &contents)?;
     let problems: Vec<String> = doctor::examine(data, |_, _| {})
         .into_iter()
         .filter(|finding| finding.severity == Severity::Problem)
@@ -66,6 +82,52 @@ pub fn restore(source: &Path, archive: impl FnOnce() -> anyhow::Result<Box<dyn R
         bail!("the backup was damaged when it was made: {}", problems.join("; "));
     }
     Ok(Restored { bytes: contents.files.iter().map(|file| file.bytes).sum(), contents })
+}
+
+/// Says that a restored folder may be used.
+///
+/// # Errors
+///
+/// When that cannot be made durable.
+pub fn finish(data: &Path) -> anyhow::Result<()> {
+    std::fs::remove_file(data.join(UNFINISHED))
+        .and_then(|()| File::open(data)?.sync_all())
+        .with_context(|| format!("cannot write {}", data.display()))
+}
+
+/// Refuses a folder into which a restore has not finished.
+///
+/// # Errors
+///
+/// When it is one.
+pub fn check_finished(data: &Path) -> anyhow::Result<()> {
+    let is_finished = !data.join(UNFINISHED).exists();
+    ensure!(is_finished, "a restore into {} has not finished: run `hinomi restore` with this folder again, or remove it", data.display());
+    Ok(())
+}
+
+/// Removes everything but the mark.
+fn empty(folder: &Path) -> anyhow::Result<()> {
+    for entry in std::fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
+        let path = entry?.path();
+        let removed = match path.file_name() {
+            Some(name) if name == UNFINISHED => Ok(()),
+            _ if path.is_dir() => std::fs::remove_dir_all(&path),
+            _ => std::fs::remove_file(&path),
+        };
+        removed.with_context(|| format!("cannot remove {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Makes the names of files durable.
+fn sync_folders(folder: &Path, contents: &Contents) -> anyhow::Result<()> {
+    let folders: BTreeSet<PathBuf> =
+        contents.files.iter().filter_map(|entry| Some(folder.join(&entry.name).parent()?.to_owned())).chain([folder.to_owned()]).collect();
+    for folder in folders {
+        File::open(&folder).and_then(|opened| opened.sync_all()).with_context(|| format!("cannot write {}", folder.display()))?;
+    }
+    Ok(())
 }
 
 /// A file that is made, for its owner alone. What is written to it is durable when it is dropped; a failure then shows when it is checked.
@@ -110,7 +172,8 @@ fn make_empty(folder: &Path) -> anyhow::Result<()> {
 
 fn from_folder(source: &Path, place: &dyn Fn(&str) -> PathBuf) -> anyhow::Result<Contents> {
     let list = source.join(LIST);
-    let text = std::fs::read(&list).with_context(|| format!("{} is no backup: {} cannot be read", source.display(), list.display()))?;
+    let text = std::fs::read(&list)
+        .with_context(|| format!("{} is no backup, or one that broke off: {} cannot be read", source.display(), list.display()))?;
     let contents = read_list(&text)?;
     for entry in &contents.files {
         let path = source.join(&entry.name);

@@ -47,6 +47,9 @@ async fn all_that_was_stored_comes_back() {
     again.flush().await.unwrap();
     assert_eq!(rows(&again.snapshot()).len(), 11);
 
+    check_finished(&other).unwrap_err();
+    finish(&other).unwrap();
+    check_finished(&other).unwrap();
     let refused = restore(Path::new("-"), || Ok(Box::new(Cursor::new(bytes.clone()))), &other).unwrap_err();
     assert!(refused.to_string().contains("is not empty"), "{refused}");
     let (folder, third) = (dir.path().join("folder"), dir.path().join("third"));
@@ -66,13 +69,18 @@ async fn what_is_cut_off_or_changed_is_refused() {
     }
     let list = String::from_utf8_lossy(&bytes[512..6000]).into_owned();
     assert!(list.contains("\"manifest.db\""), "{list}");
+    let whole = bytes.clone();
     // In the middle of each of the larger files.
     for at in [bytes.len() / 3, bytes.len() / 2] {
         let mut bytes = bytes.clone();
         bytes[at..at + 600].iter_mut().for_each(|byte| *byte ^= 0xff);
         let other = dir.path().join(format!("changed at {at}"));
         assert!(restore(Path::new("-"), || Ok(Box::new(Cursor::new(bytes.clone()))), &other).is_err(), "changed at {at}");
-        assert!(!other.join("manifest.db").exists());
+        assert!(check_finished(&other).unwrap_err().to_string().contains("run `hinomi restore`"));
+        // The same folder takes a backup that is whole.
+        restore(Path::new("-"), || Ok(Box::new(Cursor::new(whole.clone()))), &other).unwrap();
+        finish(&other).unwrap();
+        assert_eq!(rows(&Store::open(&other, StoreConfig::default()).unwrap().snapshot()).len(), 10);
     }
     assert!(verify(Cursor::new(b"no archive at all")).unwrap_err().to_string().contains("no backup"));
     let mut archive = tar::Builder::new(Vec::new());

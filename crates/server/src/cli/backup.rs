@@ -32,7 +32,7 @@ pub(super) struct Backup {
 pub(super) struct Restore {
     /// What `hinomi backup` made: a tar archive, a folder, or - for an archive on standard input
     source: PathBuf,
-    /// The data folder: one that is empty or not there yet
+    /// The data folder: one that is empty or not there yet, or in which a restore broke off
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
 }
@@ -108,6 +108,8 @@ impl Backup {
             file.sync_all()?;
             let contents = verify(BufReader::with_capacity(1 << 20, File::open(&beside)?))?;
             std::fs::rename(&beside, target).with_context(|| format!("cannot make {}", target.display()))?;
+            let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            File::open(folder)?.sync_all()?;
             Ok(contents)
         };
         write().inspect_err(|_| drop(std::fs::remove_file(&beside)))
@@ -134,6 +136,7 @@ impl Restore {
         bar.finish_and_clear();
         // Whoever was signed in, and where the server listened, is of the other folder.
         Meta::open(data)?.forget_server()?;
+        backup::finish(data)?;
         say(&format!(
             "{}: {}, made {} by version {}",
             data.display(),

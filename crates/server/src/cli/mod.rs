@@ -213,9 +213,11 @@ fn execute(command: Command) -> anyhow::Result<()> {
     }
 }
 
-fn in_force(common: &Common, listen: Option<SocketAddr>) -> Result<Config, config::ConfigError> {
+fn in_force(common: &Common, listen: Option<SocketAddr>) -> anyhow::Result<Config> {
     let flags = Flags { config: common.config.clone(), data: common.data.clone(), listen };
-    config::load(&flags, |name| std::env::var(name).ok())
+    let config = config::load(&flags, |name| std::env::var(name).ok())?;
+    crate::backup::check_finished(&config.data)?;
+    Ok(config)
 }
 
 /// What links are made from: as set, else as the running server wrote it down, else where it would listen.
