@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -22,7 +23,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
 use crate::alert::{Alerts, Surroundings, SystemClock};
-use crate::api::{self, Api};
+use crate::api::{self, Api, Questions};
 use crate::backup;
 use crate::bills::Bills;
 use crate::config::Config;
@@ -53,8 +54,6 @@ const PRICES_EVERY: Duration = Duration::from_secs(2);
 const KEYS_EVERY: Duration = Duration::from_secs(20);
 /// How often it is tried whether intake that failed works again.
 const PROBE_EVERY: Duration = Duration::from_secs(3);
-/// Exports at the same time.
-const EXPORTS: usize = 2;
 /// How long requests in work may take to end when the server stops.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -115,7 +114,9 @@ impl App {
             retention_days: config.retention_days,
             reserve_bytes: config.disk.reserve_bytes,
             query_timeout: Duration::from_millis(config.query_timeout_ms),
-            exports: Arc::new(Semaphore::new(EXPORTS)),
+            exports: Arc::new(Semaphore::new(api::EXPORTS)),
+            questions: Questions::default(),
+            erasing: Arc::default(),
             memory_limit: shares.limit,
             budget_bytes: config.disk.budget_bytes,
             retain_every: Duration::from_secs(config.disk.retain_every_s),
@@ -369,6 +370,9 @@ fn measures(handle: Option<&PrometheusHandle>, api: &Api) -> String {
         ("hinomi_compactions", stats.compactions),
         ("hinomi_intake_failing", u64::from(stats.intake_error.is_some())),
         ("hinomi_resident_bytes", api::resident_bytes().unwrap_or(0)),
+        ("hinomi_questions_in_work", api.questions.in_work.load(Ordering::Relaxed)),
+        ("hinomi_questions_left", api.questions.left.load(Ordering::Relaxed)),
+        ("hinomi_exports_in_work", api::EXPORTS.saturating_sub(api.exports.available_permits()) as u64),
     ];
     for (name, value) in gauges {
         metrics::gauge!(name).set(value as f64);
@@ -383,6 +387,7 @@ async fn chores(api: Arc<Api>, intake: Arc<Intake>) {
     // Not at once: a start is busy enough.
     let mut retention = tokio::time::interval_at(tokio::time::Instant::now() + KEYS_EVERY.min(api.retain_every), api.retain_every);
     let mut probe = tokio::time::interval(PROBE_EVERY);
+    finish_deletions(&api).await;
     loop {
         tokio::select! {
             () = api.stop.cancelled() => return,
@@ -400,8 +405,16 @@ async fn chores(api: Arc<Api>, intake: Arc<Intake>) {
     }
 }
 
+/// Ends deletions that a crash or a failure broke off.
+async fn finish_deletions(api: &Api) {
+    if let Err(error) = keeping::finish(&api.places()).await {
+        tracing::error!(%error, "keeping.not_finished");
+    }
+}
+
 /// Deletes what is to be kept no longer.
 async fn retain(api: &Api) {
+    finish_deletions(api).await;
     if let Err(error) = keeping::expire(&api.places()).await {
         tracing::error!(%error, "retention.failed");
     }

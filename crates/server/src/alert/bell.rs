@@ -1,9 +1,10 @@
 //! The bell itself: figures, what is open, and what a change of a figure means. It knows no clock, no thread and no disk: time and spans
 //! are given to it, and it answers with changes that somebody else writes down. `budgets` judges budgets, `course` takes a place through one
-//! round, `telling` says what is told of that.
+//! round, `telling` says what is told of that, `forget` takes out what is deleted.
 
 mod budgets;
 mod course;
+mod forget;
 mod telling;
 
 use std::collections::{BTreeMap, HashMap, HashSet};

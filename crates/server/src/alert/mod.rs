@@ -33,11 +33,12 @@ mod tests;
 mod track;
 mod watcher;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 pub use budget::{Budget, Period, WeekStart};
 pub use chart::{Chart, Level, Of, chart};
@@ -64,6 +65,9 @@ use table::{Change, Table, Untold};
 /// Incidents that are over are remembered for so long, so that what comes late does not ring for them again.
 const REMEMBERED_US: i64 = 63 * 86_400_000_000;
 
+/// How long it is waited at most until what the bell has in hand is with delivery.
+const IN_HAND: Duration = Duration::from_secs(5);
+
 /// Rules, budgets and incidents of all projects. Its methods block while they read or write.
 #[derive(Debug)]
 pub struct Alerts {
@@ -77,6 +81,8 @@ pub struct Alerts {
     scrapes: Mutex<HashMap<u64, Scrape>>,
     /// Rules or budgets were changed in this process.
     changed: AtomicBool,
+    /// Rounds of the thread so far: at the end of each, what it has to tell is with delivery.
+    rounds: AtomicU64,
     running: Mutex<Option<Running>>,
 }
 
@@ -154,6 +160,7 @@ impl Alerts {
             untold: Mutex::default(),
             scrapes: Mutex::default(),
             changed: AtomicBool::new(false),
+            rounds: AtomicU64::new(0),
             running: Mutex::default(),
         })
     }
@@ -236,6 +243,31 @@ impl Alerts {
     /// When the database cannot be written.
     pub fn delete_before(&self, project: u64, us: i64) -> Result<usize, SqliteError> {
         self.table.delete_before(project, us)
+    }
+
+    /// Makes open incidents of a project name none of these users and traces, which are deleted; what is about one of them is over. When it
+    /// returns, only the databases may name them. Blocks until what the bell has in hand is with delivery, but not for long.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn forget(&self, project: u64, names: &HashSet<String>) -> Result<(), SqliteError> {
+        {
+            let mut bell = lock(&self.bell);
+            bell.pass(now_us());
+            let mut changes = bell.without(project, names);
+            self.table.write(&mut changes)?;
+            changes.iter_mut().for_each(|change| lock(&self.untold).append(&mut change.untold));
+            bell.settle(changes);
+            bell.forget(project, names);
+        }
+        let rounds = || self.rounds.load(Ordering::Acquire);
+        let (seen, began) = (rounds(), std::time::Instant::now());
+        while rounds() < seen + 2 && began.elapsed() < IN_HAND && lock(&self.running).is_some() {
+            self.nudge();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
     }
 
     kept!("rule", Rule, rules, rule, create_rule, replace_rule, delete_rule, mute_rule);

@@ -157,6 +157,8 @@ impl Ringer {
             if self.ticked_us == i64::MIN || self.around.clock.steady_us() - self.ticked_us >= TICK_US {
                 self.tick();
             }
+            self.tell();
+            self.alerts.rounds.fetch_add(1, Ordering::AcqRel);
             if is_stopping && moved == 0 {
                 return;
             }

@@ -236,6 +236,12 @@ impl Track {
         !self.changed.is_empty()
     }
 
+    /// Forgets some groups, whatever is in them.
+    pub(super) fn forget_groups(&mut self, is_meant: impl Fn(&Group) -> bool) {
+        self.groups.retain(|group, _| !is_meant(group));
+        self.changed.retain(|group| !is_meant(group));
+    }
+
     /// Forgets what is older than what is kept, and groups of which nothing is left.
     pub(super) fn forget(&mut self, now_us: i64) {
         let oldest = self.step_of(now_us) - self.keep + 1;

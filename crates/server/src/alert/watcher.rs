@@ -106,6 +106,13 @@ impl Watcher {
         }
     }
 
+    pub(super) fn project(&self) -> u64 {
+        match self {
+            Watcher::Rule(watch) => watch.kept.project,
+            Watcher::Budget(watch) => watch.kept.project,
+        }
+    }
+
     pub(super) fn spec(&self) -> Option<&Spec> {
         match self {
             Watcher::Rule(watch) => watch.spec.as_ref(),

@@ -53,7 +53,9 @@ use crate::scores::Scores;
 use crate::store::Store;
 
 pub use error::ApiError;
+pub use patience::Questions;
 pub(crate) use system::resident_bytes;
+pub use transfer::EXPORTS;
 
 /// Everything that answering needs.
 #[derive(Debug)]
@@ -100,6 +102,10 @@ pub struct Api {
     pub query_timeout: std::time::Duration,
     /// Exports that may run at the same time; more of them wait.
     pub exports: Arc<tokio::sync::Semaphore>,
+    /// What is being asked.
+    pub questions: Questions,
+    /// See [`Places`].
+    pub erasing: Arc<tokio::sync::Mutex<()>>,
     /// Memory that queries and intake may take together, in bytes.
     pub memory_limit: u64,
     /// When the server started.
@@ -125,10 +131,12 @@ impl Api {
             errors: self.errors.clone(),
             scores: self.scores.clone(),
             logs: self.logs.clone(),
+            alerts: self.alerts.clone(),
             engine: self.engine.clone(),
             data: self.data.clone(),
             days: self.retention_days,
             budget_bytes: self.budget_bytes,
+            erasing: self.erasing.clone(),
         }
     }
 

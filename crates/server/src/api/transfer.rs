@@ -27,6 +27,8 @@ pub(crate) const SPANS: &str = "x-hinomi-spans";
 const LARGEST: usize = 64 << 20;
 /// Pieces that wait for a slow client.
 const PIECES: usize = 4;
+/// Exports at the same time; more of them wait.
+pub const EXPORTS: usize = 2;
 /// Bytes of a backup that are handed on together.
 const PIECE: usize = 1 << 20;
 
@@ -76,7 +78,13 @@ pub(super) async fn export(
 /// Hands the bytes of an export on, until nobody wants them any more.
 async fn exported(asked: &Project, scope: &Scope, mut writer: Writer, to: &mpsc::Sender<io::Result<Bytes>>) -> Result<(), String> {
     let mut batches = asked.rows(scope).await.map_err(|error| error.to_string())?;
-    while let Some(batch) = batches.next().await {
+    loop {
+        // Where little is found, nothing is sent for long.
+        let batch = tokio::select! {
+            batch = batches.next() => batch,
+            () = to.closed() => return Ok(()),
+        };
+        let Some(batch) = batch else { break };
         let bytes = writer.write(&batch.map_err(|error| error.to_string())?).map_err(|error| error.to_string())?;
         if !bytes.is_empty() && to.send(Ok(Bytes::from(bytes))).await.is_err() {
             return Ok(());
@@ -156,7 +164,10 @@ fn failed(error: StoreError) -> ApiError {
 #[utoipa::path(get, path = "/backup", tag = "transfer", responses((status = 200, description = "the archive")))]
 pub(super) async fn backup(State(api): State<Arc<Api>>, caller: Caller) -> Result<Response, ApiError> {
     caller.check_admin()?;
-    let plan = backup::plan(&api.store, &api.data).await.map_err(|error| {
+    let nothing_is_deleted = api.erasing.lock().await;
+    let plan = backup::plan(&api.store, &api.data).await;
+    drop(nothing_is_deleted);
+    let plan = plan.map_err(|error| {
         tracing::error!(error = format!("{error:#}"), "api.backup_failed");
         ApiError::unavailable(format!("no backup could be made: {error:#}"))
     })?;

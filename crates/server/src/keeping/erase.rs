@@ -1,6 +1,7 @@
 //! One trace, one user or one project, deleted from every file, with a receipt.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Instant;
 
 use hinomi_model::id::TraceId;
@@ -9,13 +10,13 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use super::tables::{self, OF_PROJECT, OF_TRACES};
-use super::{KeepError, Places};
-use crate::meta::Patch;
+use super::{KeepError, Places, blocking};
+use crate::meta::{MetaError, Patch};
 use crate::store::{Fate, Sweep, Swept};
 use crate::time::rfc3339;
 
 /// What is deleted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Subject {
     /// One trace, with its errors, scores and lines of logs.
     Trace(TraceId),
@@ -25,6 +26,19 @@ pub enum Subject {
     Project,
     /// The oldest spans of all projects, since the disk budget is reached.
     Budget,
+}
+
+/// A deletion that has begun, as it is kept until there is a receipt: what belongs to a user is only known for as long as it is stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Begun {
+    project: u64,
+    /// The project's name.
+    name: String,
+    /// Whether it took nothing in before.
+    disabled: bool,
+    subject: Subject,
+    /// The traces that belong to it.
+    traces: HashSet<TraceId>,
 }
 
 /// What was deleted, how much of it, from which files, and when.
@@ -61,6 +75,8 @@ pub struct Receipt {
     pub still_read: Vec<String>,
     /// Damaged segments that could not be looked into. They are read by no query; remove them by hand.
     pub unreadable: Vec<String>,
+    /// The server ended in the midst of it, and finished it after its next start: what had gone before is not in the numbers.
+    pub resumed: bool,
     /// How long it took.
     pub duration_ms: u64,
 }
@@ -90,20 +106,22 @@ impl Receipt {
         }
     }
 
+    fn text(&self) -> Result<String, KeepError> {
+        serde_json::to_string(self).map_err(|error| KeepError::Fault(error.to_string()))
+    }
+
     /// Puts it with the others.
     pub(super) async fn keep(&self, places: &Places) -> Result<(), KeepError> {
-        let text = serde_json::to_string(self).map_err(|error| KeepError::Fault(error.to_string()))?;
-        let meta = places.meta.clone();
-        let kept = tokio::task::spawn_blocking(move || meta.add_receipt(&text)).await;
-        Ok(kept.map_err(|error| KeepError::Fault(error.to_string()))??)
+        let (meta, text) = (places.meta.clone(), self.text()?);
+        Ok(blocking(move || meta.add_receipt(&text)).await??)
     }
 }
 
 /// Which spans belong to a subject. Of a user these are those that name the user, and those of the same traces that name nobody.
 fn sweep_of(project: u64, subject: Subject, traces: HashSet<TraceId>) -> Sweep {
     Sweep {
-        concerns: Box::new(move |segment| segment.projects.binary_search(&project).is_ok()),
-        judge: Box::new(move |seen| {
+        concerns: Arc::new(move |segment| segment.projects.binary_search(&project).is_ok()),
+        judge: Arc::new(move |seen| {
             let is_meant = seen.project == project
                 && match &subject {
                     Subject::Project => true,
@@ -120,49 +138,97 @@ fn sweep_of(project: u64, subject: Subject, traces: HashSet<TraceId>) -> Sweep {
 ///
 /// # Errors
 ///
-/// When something cannot be read or written. What was done until then is done; asked again, it goes on.
+/// When something cannot be read or written. What was done until then is done; asked again, or by [`finish`], it goes on.
 pub async fn erase(places: &Places, project: u64, subject: Subject) -> Result<Receipt, KeepError> {
-    let began = Instant::now();
+    let _alone = places.erasing.lock().await;
     let known = places.meta.project(project)?;
-    if subject == Subject::Project {
-        // What still comes in would be left.
-        places.meta.update_project(project, &Patch { disabled: Some(true), ..Patch::default() })?;
-    }
     let traces: HashSet<TraceId> = match &subject {
         Subject::Trace(id) => HashSet::from([*id]),
         Subject::User(user) => places.engine.project(places.store.snapshot(), project).traces_of_user(user).await?,
         Subject::Project | Subject::Budget => HashSet::new(),
     };
-    let swept = places.store.sweep(sweep_of(project, subject.clone(), traces.clone())).await?;
-    let mut receipt = Receipt::of(project, subject.clone(), &swept);
-    if subject == Subject::Project {
-        receipt.subject = Some(known.name.clone());
+    let mut begun = Begun { project, name: known.name, disabled: known.disabled, subject, traces };
+    // One that failed half-way knows what is in no file any more.
+    for (id, before) in begun_before(places)? {
+        if (before.project, &before.subject) == (project, &begun.subject) {
+            begun.traces.extend(&before.traces);
+            begun.disabled = before.disabled;
+            return go_on(places, id, begun, false).await;
+        }
     }
+    let text = serde_json::to_string(&begun).map_err(|error| KeepError::Fault(error.to_string()))?;
+    let meta = places.meta.clone();
+    let id = blocking(move || meta.begin_deletion(&text)).await??;
+    go_on(places, id, begun, false).await
+}
+
+/// Ends deletions that a crash or a failure broke off.
+///
+/// # Errors
+///
+/// As [`erase`].
+pub async fn finish(places: &Places) -> Result<(), KeepError> {
+    let _alone = places.erasing.lock().await;
+    for (id, begun) in begun_before(places)? {
+        go_on(places, id, begun, true).await?;
+    }
+    Ok(())
+}
+
+fn begun_before(places: &Places) -> Result<Vec<(i64, Begun)>, KeepError> {
+    let kept = places.meta.begun_deletions()?;
+    let read = |text: &str| serde_json::from_str(text).map_err(|error| KeepError::Fault(error.to_string()));
+    kept.into_iter().map(|(id, text)| Ok((id, read(&text)?))).collect()
+}
+
+/// Each step may have been done before.
+async fn go_on(places: &Places, id: i64, begun: Begun, resumed: bool) -> Result<Receipt, KeepError> {
+    let began = Instant::now();
+    let Begun { project, name, disabled, subject, traces } = begun;
     let is_project = subject == Subject::Project;
+    let set_disabled = |disabled: bool| match places.meta.update_project(project, &Patch { disabled: Some(disabled), ..Patch::default() }) {
+        Err(MetaError::NoProject(_)) => Ok(()),
+        set => set.map(drop),
+    };
+    if is_project {
+        // What still comes in would be left.
+        set_disabled(true)?;
+    }
+    let swept = places.store.sweep(sweep_of(project, subject.clone(), traces.clone())).await?;
+    let mut receipt = Receipt { resumed, ..Receipt::of(project, subject.clone(), &swept) };
+    if is_project {
+        receipt.subject = Some(name);
+    }
     let people: Vec<String> = if let Subject::User(user) = &subject { vec![user.clone()] } else { Vec::new() };
-    let (data, meta, ids) = (places.data.clone(), places.meta.clone(), traces.clone());
+    let (data, meta, alerts, ids) = (places.data.clone(), places.meta.clone(), places.alerts.clone(), traces);
     let rest = move || -> Result<_, KeepError> {
-        let steps = if subject == Subject::Project { OF_PROJECT } else { OF_TRACES };
+        let steps = if is_project { OF_PROJECT } else { OF_TRACES };
         let counts = tables::run(&data, steps, project, None, &ids, &people)?;
-        let mentions = if subject == Subject::Project { 0 } else { tables::blank(&data, project, &ids, &people)? };
+        let mut mentions = 0;
+        if !is_project {
+            let names = ids.iter().map(ToString::to_string).chain(people).collect();
+            alerts.forget(project, &names)?;
+            mentions = tables::blank(&data, project, &names)?;
+        }
         meta.unpin(project, ids)?;
-        if subject == Subject::Project {
+        if is_project {
             meta.delete_project(project)?;
         }
         Ok((counts, mentions))
     };
-    let (counts, mentions) = tokio::task::spawn_blocking(rest).await.map_err(|error| KeepError::Fault(error.to_string()))??;
+    let (counts, mentions) = blocking(rest).await??;
     if is_project {
         // What was on its way when the project was shut.
         receipt.spans += places.store.sweep(sweep_of(project, Subject::Project, HashSet::new())).await?.spans;
     }
     if is_project && project == 1 {
-        places.meta.update_project(1, &Patch { disabled: Some(known.disabled), ..Patch::default() })?;
+        set_disabled(disabled)?;
     }
     (receipt.errors, receipt.scores, receipt.log_lines) = (counts.errors, counts.scores, counts.log_lines);
     (receipt.series, receipt.incidents, receipt.mentions) = (counts.series, counts.incidents, mentions);
     receipt.duration_ms = began.elapsed().as_millis() as u64;
-    receipt.keep(places).await?;
-    tracing::info!(project, what = receipt.what, spans = receipt.spans, files = receipt.files.len(), "keeping.erased");
+    let (meta, text) = (places.meta.clone(), receipt.text()?);
+    blocking(move || meta.end_deletion(id, &text)).await??;
+    tracing::info!(project, what = receipt.what, spans = receipt.spans, files = receipt.files.len(), resumed, "keeping.erased");
     Ok(receipt)
 }

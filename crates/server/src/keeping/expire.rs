@@ -1,13 +1,14 @@
 //! What is older than its class is kept goes, and the oldest of all where the disk budget is reached.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use hinomi_model::id::TraceId;
 
 use super::class::Rules;
 use super::erase::{Receipt, Subject};
 use super::tables::{self, Counts, EXPIRED, EXPIRED_LINES};
-use super::{KeepError, Places, bytes_of};
+use super::{KeepError, Places, blocking, bytes_of};
 use crate::meta::Project;
 use crate::sqlite::SqliteError;
 use crate::store::{Fate, Sweep, Swept};
@@ -28,11 +29,11 @@ pub async fn expire(places: &Places) -> Result<(), KeepError> {
     let of_spans = rules.clone();
     let usual_us = now_us - i64::from(places.days) * 86_400_000_000;
     let sweep = Sweep {
-        concerns: Box::new(move |segment| {
+        concerns: Arc::new(move |segment| {
             let latest = |project| of_segments.get(project).map_or(usual_us, Rules::latest_us);
             segment.projects.iter().any(|project| segment.min_start_us < latest(project))
         }),
-        judge: Box::new(move |seen| match of_spans.get(&seen.project) {
+        judge: Arc::new(move |seen| match of_spans.get(&seen.project) {
             Some(rules) => rules.fate(seen),
             None if seen.start_us < usual_us => Fate::Gone,
             None => Fate::Kept,
@@ -92,11 +93,6 @@ async fn beside(places: &Places, project: u64, rules: &Rules) -> Result<(), Keep
         tracing::info!(project, errors, scores, log_lines, "retention.beside.deleted");
     }
     Ok(())
-}
-
-/// Does work that waits for the disk where that hinders nobody.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, KeepError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| KeepError::Fault(error.to_string()))
 }
 
 /// Drops the oldest segments while the data folder takes more than it may, says so, and leaves a receipt.

@@ -13,6 +13,7 @@ mod tables;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::alert::Alerts;
 use crate::errors::{Errors, ErrorsError};
 use crate::logs::Logs;
 use crate::meta::{Meta, MetaError};
@@ -22,7 +23,7 @@ use crate::sqlite::SqliteError;
 use crate::store::{Store, StoreError};
 
 pub use class::Rules;
-pub use erase::{Receipt, Subject, erase};
+pub use erase::{Receipt, Subject, erase, finish};
 pub use expire::expire;
 
 /// Where all is that is kept.
@@ -38,6 +39,8 @@ pub struct Places {
     pub scores: Arc<Scores>,
     /// Lines of logs.
     pub logs: Arc<Logs>,
+    /// Incidents that are open.
+    pub alerts: Arc<Alerts>,
     /// Where queries run.
     pub engine: Engine,
     /// The data folder.
@@ -46,6 +49,8 @@ pub struct Places {
     pub days: u32,
     /// Bytes that the data folder may take; 0 for any number.
     pub budget_bytes: u64,
+    /// Held while something is deleted or a backup is made ready: a backup with a receipt in it must not hold what the receipt is of.
+    pub erasing: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Why something was not deleted.
@@ -81,4 +86,9 @@ pub fn bytes_of(folder: &Path) -> u64 {
             Err(_) => 0,
         })
         .sum()
+}
+
+/// Does work that waits for the disk where that hinders nobody.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, KeepError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| KeepError::Fault(error.to_string()))
 }

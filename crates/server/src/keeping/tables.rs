@@ -131,11 +131,10 @@ pub(super) fn run(
 }
 
 /// Blanks traces and users in the stories and messages of alerts. Returns in how many rows.
-pub(super) fn blank(data: &Path, project: u64, traces: &HashSet<TraceId>, people: &[String]) -> Result<u64, SqliteError> {
-    let names: HashSet<String> = traces.iter().map(ToString::to_string).chain(people.iter().cloned()).collect();
+pub(super) fn blank(data: &Path, project: u64, names: &HashSet<String>) -> Result<u64, SqliteError> {
     let mut blanked = 0;
     for (database, table, condition) in MENTIONS {
-        blanked += changed(&data.join(database), |transaction| mentions::blank(transaction, (table, condition), number(project), &names))?;
+        blanked += changed(&data.join(database), |transaction| mentions::blank(transaction, (table, condition), number(project), names))?;
     }
     Ok(blanked)
 }

@@ -70,6 +70,10 @@ const STEPS: &[&str] = &[
     -- What was deleted before its time: JSON of a `keeping::Receipt`.
     CREATE TABLE deletions (id INTEGER PRIMARY KEY AUTOINCREMENT, receipt TEXT NOT NULL);
 ",
+    "
+    -- Deletions that have begun and have no receipt yet: JSON of a `keeping::Begun`.
+    CREATE TABLE begun_deletions (id INTEGER PRIMARY KEY AUTOINCREMENT, begun TEXT NOT NULL);
+",
 ];
 
 pub(super) fn open(dir: &Path) -> Result<Connection, MetaError> {

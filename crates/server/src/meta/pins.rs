@@ -68,6 +68,42 @@ impl Meta {
         Ok(())
     }
 
+    /// Writes down, as a JSON text, what is about to be deleted, so that a start after a crash goes on with it. Returns its number.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn begin_deletion(&self, begun: &str) -> Result<i64, MetaError> {
+        let connection = self.lock();
+        connection.execute("INSERT INTO begun_deletions (begun) VALUES (?1)", [begun])?;
+        Ok(connection.last_insert_rowid())
+    }
+
+    /// Deletions that have begun and have no receipt yet, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn begun_deletions(&self) -> Result<Vec<(i64, String)>, MetaError> {
+        let connection = self.lock();
+        let mut select = connection.prepare_cached("SELECT id, begun FROM begun_deletions ORDER BY id")?;
+        Ok(select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
+    }
+
+    /// Puts a receipt in the place of a deletion that had begun, of which nothing stays in the file.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn end_deletion(&self, begun: i64, receipt: &str) -> Result<(), MetaError> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction()?;
+        transaction.execute("INSERT INTO deletions (receipt) VALUES (?1)", [receipt])?;
+        transaction.execute("DELETE FROM begun_deletions WHERE id = ?1", [begun])?;
+        transaction.commit()?;
+        Ok(crate::sqlite::empty_wal(&connection)?)
+    }
+
     /// The receipts, the newest first.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! Answers against an oracle that computes them from plain rows: of the buffer, of segments, of both.
 
+mod orders;
 mod walls;
 
 use std::collections::{BTreeMap, BTreeSet};

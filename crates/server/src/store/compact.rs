@@ -142,13 +142,13 @@ fn gather(readers: &[Reader], chunk: &[RowKey]) -> Result<RecordBatch, Gather> {
 }
 
 /// Puts the result in the place of the inputs. Rows of the inputs that died meanwhile, or whose successors are in a buffer only, are
-/// dead in the result.
+/// dead in the result. Returns the dead rows of each input at that moment.
 pub(super) fn install(
     shared: &Shared,
     inputs: &[Input],
     order: &[RowKey],
     written: Option<(Segment, super::segment::ids::Ids)>,
-) -> Result<(), StoreError> {
+) -> Result<Vec<Bits>, StoreError> {
     let _moving = lock(&shared.moving);
     let removed: Vec<u64> = inputs.iter().map(|input| input.segment.id).collect();
     let mut result = written.map(|(segment, ids)| {
@@ -173,11 +173,12 @@ pub(super) fn install(
         // The active buffer may have been frozen meanwhile, which moves rows from one set to the other. No row died: that takes `moving`.
         carry_dead(&state.segments, &removed, order, live);
     }
+    let dead = removed.iter().map(|id| state.live(*id).map(|live| live.dead.clone()).unwrap_or_default()).collect();
     state.remove(&removed);
     if let Some(live) = result {
         state.add(live);
     }
-    Ok(())
+    Ok(dead)
 }
 
 /// Marks in the result of a merge what is dead in its inputs.

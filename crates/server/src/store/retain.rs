@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
@@ -61,11 +62,12 @@ pub struct Seen<'a> {
 }
 
 /// A judgement of all spans of some segments.
+#[derive(Clone)]
 pub struct Sweep {
     /// Which segments may hold spans that do not stay as they are.
-    pub concerns: Box<dyn Fn(&Segment) -> bool + Send>,
+    pub concerns: Arc<dyn Fn(&Segment) -> bool + Send + Sync>,
     /// What is to become of a span.
-    pub judge: Box<dyn Fn(&Seen) -> Fate + Send>,
+    pub judge: Arc<dyn Fn(&Seen) -> Fate + Send + Sync>,
 }
 
 impl std::fmt::Debug for Sweep {
@@ -91,6 +93,21 @@ pub struct Swept {
     pub unreadable: Vec<PathBuf>,
     /// The latest start of what is gone; `None` where nothing is.
     pub until_us: Option<i64>,
+    /// Rows that were to go had been written again meanwhile, elsewhere: it must be looked once more.
+    went_on: bool,
+}
+
+impl Swept {
+    fn add(&mut self, other: Swept) {
+        self.spans += other.spans;
+        other.by_project.into_iter().for_each(|(project, spans)| *self.by_project.entry(project).or_default() += spans);
+        self.without_texts += other.without_texts;
+        self.files.extend(other.files);
+        self.still_read.extend(other.still_read);
+        self.unreadable = other.unreadable;
+        self.until_us = self.until_us.max(other.until_us);
+        self.went_on = other.went_on;
+    }
 }
 
 impl super::Store {
@@ -101,9 +118,16 @@ impl super::Store {
     ///
     /// When a file cannot be read or written. What was done until then is done.
     pub async fn sweep(&self, sweep: Sweep) -> Result<Swept, StoreError> {
-        // What is in the log is in a segment then.
-        self.flush().await?;
-        self.take_away(|reply| Work::Sweep { sweep, reply }).await
+        let mut swept = Swept::default();
+        loop {
+            // What is in the log is in a segment then.
+            self.flush().await?;
+            let sweep = sweep.clone();
+            swept.add(self.take_away(|reply| Work::Sweep { sweep, reply }).await?);
+            if !swept.went_on {
+                return Ok(swept);
+            }
+        }
     }
 
     /// Removes the oldest segments until so many bytes are free, but never the newest. What is in memory stays.
@@ -136,16 +160,17 @@ impl super::Store {
 /// Judges the spans of all segments, and writes those anew that do not stay as they are.
 pub(super) fn sweep(shared: &Shared, sweep: &Sweep) -> Result<Swept, StoreError> {
     let mut swept = Swept::default();
-    let candidates: Vec<u64> = {
+    // Whatever supersedes a row that has not settled by now is in a buffer, or will be: no segment of these holds it.
+    let candidates: Vec<(u64, Bits)> = {
         let state = lock(&shared.state);
         let held = state.segments.iter().filter(|live| (sweep.concerns)(&live.segment));
         swept.unreadable = held.clone().filter(|live| !live.readable).map(|live| live.segment.path.clone()).collect();
-        held.filter(|live| live.readable).map(|live| live.segment.id).collect()
+        held.filter(|live| live.readable).map(|live| (live.segment.id, live.settled())).collect()
     };
-    for id in candidates {
+    for (id, settled_before) in candidates {
         // Flushes go first: intake waits for them when it is fast.
         super::flush::flush(shared)?;
-        one(shared, id, sweep, &mut swept)?;
+        one(shared, id, &settled_before, sweep, &mut swept)?;
     }
     Ok(swept)
 }
@@ -157,7 +182,7 @@ struct Judged {
     without_texts: Bits,
 }
 
-fn one(shared: &Shared, id: u64, sweep: &Sweep, swept: &mut Swept) -> Result<(), StoreError> {
+fn one(shared: &Shared, id: u64, settled_before: &Bits, sweep: &Sweep, swept: &mut Swept) -> Result<(), StoreError> {
     let Some((segment, dead, settled, bare)) =
         lock(&shared.state).live(id).map(|live| (live.segment.clone(), live.dead.clone(), live.settled(), live.without_texts))
     else {
@@ -196,9 +221,10 @@ fn one(shared: &Shared, id: u64, sweep: &Sweep, swept: &mut Swept) -> Result<(),
         false => Some(write(&path, number, &order, shared.config.rows_per_group, rows_of)?),
     };
     let old = files(&segment);
-    let live_gone: Vec<u32> = gone.iter().filter(|row| !dead.contains(*row)).collect();
     let input = Input { segment: segment.clone(), gone };
-    install(shared, std::slice::from_ref(&input), &order, written)?;
+    let dead_now = install(shared, std::slice::from_ref(&input), &order, written)?.swap_remove(0);
+    let live_gone: Vec<u32> = input.gone.iter().filter(|row| !dead_now.contains(*row)).collect();
+    swept.went_on |= input.gone.iter().any(|row| dead_now.contains(row) && !settled_before.contains(row));
     if let Some(live) = lock(&shared.state).live(number) {
         live.without_texts = count;
     }

@@ -2,7 +2,7 @@
 
 mod damage;
 mod model;
-mod orders;
+pub(crate) mod orders;
 mod speed;
 
 use std::collections::BTreeMap;
@@ -229,8 +229,8 @@ async fn a_snapshot_stays_readable_when_its_segments_are_merged() {
 /// Takes away the spans of a project that start before a time.
 fn before(project: u64, us: i64) -> Sweep {
     Sweep {
-        concerns: Box::new(move |segment| segment.may_hold(project, i64::MIN, us)),
-        judge: Box::new(move |seen| if seen.project == project && seen.start_us < us { Fate::Gone } else { Fate::Kept }),
+        concerns: Arc::new(move |segment| segment.may_hold(project, i64::MIN, us)),
+        judge: Arc::new(move |seen| if seen.project == project && seen.start_us < us { Fate::Gone } else { Fate::Kept }),
     }
 }
 
@@ -259,6 +259,31 @@ async fn a_sweep_takes_away_what_is_meant_and_nothing_else() {
     assert_eq!(store.append(1, vec![span(1, 1, 10)]).await.unwrap().stored, 1);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_written_again_while_it_is_taken_away_goes_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Arc::new(Store::open(dir.path(), small()).unwrap());
+    let _ = store.append(1, vec![span(1, 1, 10), span(2, 1, 20)]).await.unwrap();
+    store.flush().await.unwrap();
+    // While the first segment is judged, a correction of a row in it puts that row into the buffer again, and then into another segment.
+    let (runtime, writer) = (tokio::runtime::Handle::current(), store.clone());
+    let judged = std::sync::atomic::AtomicUsize::new(0);
+    let judge = move |seen: &Seen| {
+        if judged.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 2 {
+            let rename: Revise = Arc::new(|span: &mut Span| span.name += " again");
+            let changed = runtime.block_on(writer.revise(1, vec![(TraceId(1), SpanId(1))], rename)).unwrap();
+            assert_eq!(changed, 1);
+        }
+        if seen.trace == TraceId(1) { Fate::Gone } else { Fate::Kept }
+    };
+    let swept = store.sweep(Sweep { concerns: Arc::new(|_| true), judge: Arc::new(judge) }).await.unwrap();
+    let left = |store: &Store| rows(&store.snapshot()).into_keys().map(|key| key.1.0).collect::<Vec<_>>();
+    assert_eq!((left(&store), swept.spans), (vec![2], 1));
+    let copy = tempfile::tempdir().unwrap();
+    copy_folder(dir.path(), copy.path());
+    assert_eq!(left(&Store::open(copy.path(), small()).unwrap()), [2]);
+}
+
 #[tokio::test]
 async fn a_sweep_takes_texts_away_once_and_leaves_the_numbers() {
     let dir = tempfile::tempdir().unwrap();
@@ -267,8 +292,8 @@ async fn a_sweep_takes_texts_away_once_and_leaves_the_numbers() {
         |trace, start| Span { input_messages: piece(1, 1, 1).input_messages, user_id: Some("u".into()), ..span(trace, 1, start) };
     let _ = store.append(1, vec![with_text(1, 10), with_text(2, 200)]).await.unwrap();
     let sweep = || Sweep {
-        concerns: Box::new(|_| true),
-        judge: Box::new(|seen| if seen.start_us < 100 { Fate::WithoutTexts } else { Fate::Kept }),
+        concerns: Arc::new(|_| true),
+        judge: Arc::new(|seen| if seen.start_us < 100 { Fate::WithoutTexts } else { Fate::Kept }),
     };
     let swept = store.sweep(sweep()).await.unwrap();
     assert_eq!((swept.spans, swept.without_texts), (0, 1));

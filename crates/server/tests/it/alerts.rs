@@ -60,7 +60,7 @@ fn budgets_are_made_changed_and_taken_away() {
 }
 
 /// Asks until it is so: the bell answers within milliseconds, but not within the request.
-fn eventually(server: &Server, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+pub(crate) fn eventually(server: &Server, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
     let mut last = Value::Null;
     for _ in 0..600 {
         last = server.ask(path);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::alerts::eventually;
 use crate::envelopes::{now, of_item, transaction};
 use crate::server::{Answer, Server, run};
 
@@ -141,6 +142,35 @@ fn a_trace_a_user_and_a_project_are_deleted_from_every_file() {
     assert_eq!(server.get("/api/v1/projects/2").status, 404);
     let (said, error, status) = run(&data, &["doctor"]);
     assert_eq!(status, Some(0), "{said}{error}");
+}
+
+#[test]
+fn an_incident_that_is_open_names_a_deleted_user_no_more() {
+    const NAME: &str = "anna-to-be-forgotten";
+    let server = Server::start();
+    for rule in [
+        json!({ "name": "By user", "measure": "calls", "window": "1h", "group_by": "user", "warning": 0, "critical": 9 }),
+        json!({ "name": "Altogether", "measure": "calls", "window": "1h", "warning": 0, "critical": 2 }),
+    ] {
+        assert_eq!(server.change("POST", "/alerts/rules", &rule).status, 201);
+    }
+    send(&server, 1, "MARK-one", NAME, 1.0);
+    let opened = eventually(&server, "/alerts/incidents", |found| found["open"] == 2 && found.to_string().matches(NAME).count() > 1);
+    let of =
+        |found: &Value, rule: &str| found["incidents"].as_array().unwrap().iter().find(|one| one["rule_name"] == rule).unwrap().clone();
+    assert_eq!(of(&opened, "By user")["group"]["value"], NAME);
+
+    assert_eq!(delete(&server, &format!("/1/users/{NAME}")).status, 200);
+    let found = server.ask("/alerts/incidents");
+    assert_eq!((found["open"].as_u64(), found.to_string().matches(NAME).count()), (Some(1), 0), "{found}");
+    assert!(of(&found, "By user")["resolved_at"].is_string(), "{found}");
+    // What stays open goes on, and so does the rule.
+    send(&server, 2, "MARK-two", "boris", 1.0);
+    send(&server, 3, "MARK-three", "boris", 1.0);
+    eventually(&server, "/alerts/incidents", |found| of(found, "Altogether")["severity"] == "critical" && found["open"] == 2);
+    let story = server.ask(&format!("/alerts/incidents/{}", of(&opened, "Altogether")["id"]));
+    assert_eq!(story.to_string().matches(NAME).count(), 0, "{story}");
+    assert_eq!(holding(&server.data(), NAME), Vec::<PathBuf>::new());
 }
 
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {

@@ -13,6 +13,7 @@ mod gone;
 mod ingest;
 mod keep;
 mod langfuse;
+mod left;
 mod otlp;
 mod page;
 mod prices;

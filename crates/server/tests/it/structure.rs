@@ -23,7 +23,7 @@ const ARROWS: [(&str, &[&str]); 24] = [
     ("unread", &[]),
     ("prices", &["meta"]),
     ("reprice", &["query", "store"]),
-    ("keeping", &["errors", "logs", "meta", "query", "scores", "sqlite", "store", "time"]),
+    ("keeping", &["alert", "errors", "logs", "meta", "query", "scores", "sqlite", "store", "time"]),
     ("transfer", &["store", "time"]),
     ("backup", &["sqlite", "store", "time"]),
     ("ingest", &["config", "errors", "logs", "memory", "meta", "metrics", "outcomes", "scores", "sqlite", "store"]),

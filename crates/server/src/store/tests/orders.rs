@@ -21,7 +21,7 @@ use super::*;
 const RECEIVED_US: i64 = 1_795_636_800_000_000;
 
 /// One family each, or one way to tell of a call.
-const CASES: &[&str] = &[
+pub(crate) const CASES: &[&str] = &[
     "two-services/proxy-first-two-traces",
     "two-services/client-first-one-trace",
     "claude-code/json-tool-traces",
@@ -56,7 +56,7 @@ fn decoded(folder: &Path) -> Vec<Span> {
 }
 
 /// What each request of a case holds, in their order.
-fn sent(case: &str) -> Vec<Vec<Span>> {
+pub(crate) fn sent(case: &str) -> Vec<Vec<Span>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/captures").join(case);
     let mut folders: Vec<PathBuf> = std::fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()).collect();
     folders.push(root);
@@ -124,25 +124,30 @@ impl Watch for Watcher {
     }
 }
 
+/// A store of small sizes by the rules that hold.
+pub(crate) fn opened(dir: &Path) -> Store {
+    Store::open(dir, StoreConfig { rules: hinomi_model::counting::decide, ..small() }).unwrap()
+}
+
 fn open(dir: &Path) -> (Store, Arc<Watcher>) {
-    let config = StoreConfig { rules: hinomi_model::counting::decide, ..small() };
-    let store = Store::open(dir, config).unwrap();
+    let store = opened(dir);
     let watcher = Arc::new(Watcher(Mutex::new(Totals::of(&store))));
     assert!(store.watch(watcher.clone()));
     (store, watcher)
 }
 
 /// Numbers that look random and are the same each time.
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % limit.max(1)
     }
 }
 
-async fn in_any_order(case: &str, spans: &[Span], dice: &mut Dice) -> BTreeMap<(TraceId, SpanId), Figures> {
+/// Stores spans in an order of the dice, in pieces, with flushes, merges and crashes between.
+pub(crate) async fn in_any_order(case: &str, spans: &[Span], dice: &mut Dice) -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
     let mut spans = spans.to_vec();
     for last in (1..spans.len()).rev() {
@@ -172,7 +177,7 @@ async fn in_any_order(case: &str, spans: &[Span], dice: &mut Dice) -> BTreeMap<(
         }
     }
     assert_eq!(*watcher.0.lock().unwrap(), Totals::of(&store), "{case}: the watcher has counted along");
-    figures(&store)
+    (dir, store)
 }
 
 #[tokio::test]
@@ -189,7 +194,8 @@ async fn the_order_of_arrival_changes_no_figure() {
         let spans: Vec<Span> = requests.into_iter().flatten().collect();
         let expected = figures(&store);
         for round in 0..2 {
-            let got = in_any_order(case, &spans, &mut dice).await;
+            let (_dir, store) = in_any_order(case, &spans, &mut dice).await;
+            let got = figures(&store);
             for (id, figures) in &expected {
                 assert_eq!(got.get(id), Some(figures), "{case}, order {round}, span {id:?}");
             }

@@ -1,0 +1,52 @@
+//! Users and traces that were deleted: the bell names them no longer.
+
+use std::collections::HashSet;
+
+use super::{Bell, Place};
+use crate::alert::table::Change;
+use crate::alert::track::Group;
+use crate::notify::notice;
+
+/// Why an incident is over that was about what is gone.
+const DELETED: &str = "what it was about was deleted";
+/// What stands where a name was.
+const BLANK: &str = "(deleted)";
+
+impl Bell {
+    /// The changes after which no open incident of a project names any of these. One that is about one of them is over.
+    pub(in crate::alert) fn without(&self, project: u64, names: &HashSet<String>) -> Vec<Change> {
+        let open = self.open.iter().filter(|(_, incident)| incident.project == project);
+        open.filter_map(|((_, group), incident)| {
+            let mut incident = incident.clone();
+            let before = incident.culprits.len();
+            incident.culprits.retain(|culprit| culprit.key.as_ref().is_none_or(|key| !names.contains(key)));
+            if is_named(group, names) {
+                let mut change = self.ended(&incident, Some(DELETED), incident.value);
+                for untold in &mut change.untold {
+                    let name = incident.group.as_ref().map(|group| group.name.clone()).unwrap_or_default();
+                    untold.notice.group = Some(notice::Group { name, value: Some(BLANK.to_owned()) });
+                    untold.notice.links.traces = None;
+                }
+                return Some(change);
+            }
+            (incident.culprits.len() < before).then(|| Change { incident, entries: Vec::new(), untold: Vec::new() })
+        })
+        .collect()
+    }
+
+    /// Forgets the figures of groups with these names, so that nothing of what is gone rings once more.
+    pub(in crate::alert) fn forget(&mut self, project: u64, names: &HashSet<String>) {
+        for track in self.tracks.iter_mut().filter(|track| track.spec.project == project) {
+            track.forget_groups(|group| is_named(group, names));
+        }
+        let watchers = &self.watchers;
+        let stays = |(id, group): &Place| !is_named(group, names) || watchers.get(id).is_some_and(|watcher| watcher.project() != project);
+        self.put_down.retain(|place, _| stays(place));
+        self.judged.retain(|place, _| stays(place));
+        self.rung.retain(|(place, _), _| stays(place));
+    }
+}
+
+fn is_named(group: &Group, names: &HashSet<String>) -> bool {
+    matches!(group, Group::Of(Some(value)) if names.contains(&**value))
+}

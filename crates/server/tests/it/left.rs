@@ -1,0 +1,45 @@
+//! A client that goes away takes its work with it.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use crate::envelopes::call;
+use crate::server::Server;
+
+/// Asks, and does not wait for the answer.
+fn ask(server: &Server, path: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
+    write!(stream, "GET /api/v1/projects/1{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n", server.token).unwrap();
+    stream
+}
+
+fn gauge(server: &Server, name: &str) -> u64 {
+    let text = server.get("/metrics").text;
+    let line = text.lines().find(|line| line.split(' ').next() == Some(name)).unwrap_or_else(|| panic!("no {name} in {text}"));
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(60), "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_question_ends_when_its_client_goes_away() {
+    let server = Server::start();
+    for trace in 1..=20 {
+        assert_eq!(server.envelope(call(trace, &"a word and another ".repeat(20_000), "a")).status, 200);
+    }
+    // By chance one may be answered before it is seen that nobody waits.
+    until("a client that went away is seen", || {
+        let asked: Vec<TcpStream> = (0..20).map(|_| ask(&server, "/traces?q=nowhere%20to%20be%20found")).collect();
+        drop(asked);
+        gauge(&server, "hinomi_questions_left") > 0
+    });
+    until("nothing is left to do", || gauge(&server, "hinomi_questions_in_work") == 0);
+    assert_eq!(server.ask("/summary")["llm_calls"], 20);
+}
