@@ -12,7 +12,7 @@ endef
 
 PAGE_SOURCES := $(shell find web/src web/public web/index.html web/package.json web/package-lock.json web/tsconfig.json web/vite.config.ts -type f)
 
-.PHONY: help build run dist test test-page test-crates test-e2e e2e-all check fuzz bench bench-bell setup clean
+.PHONY: help build run dist test test-page test-crates test-e2e e2e-all check fuzz soak bench bench-bell setup clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,10 @@ fuzz: web/dist/index.html ## what reads input from outside, against ROUNDS damag
 	@echo "== envelopes, OTLP, spans, JSON, log frames, request bodies, filters: $(ROUNDS) inputs each"
 	@PROPTEST_CASES=$(ROUNDS) cargo test --profile quick --locked -p hinomi-model --lib --test captures -- json envelope damaged strange otlp
 	@PROPTEST_CASES=$(ROUNDS) cargo test --profile quick --locked -p hinomi --lib -- ingest::body filter store::frame::tests::any
+
+SOAK ?=
+soak: build ## mixed load with kills for three minutes; what was acknowledged is compared with what is found (SOAK="--hours 8")
+	@e2e/faults/soak.py $(CARGO_TARGET_DIR)/quick/hinomi $(SOAK)
 
 BENCH ?=
 bench: build ## all figures beside their bounds: intake, questions, memory, disk (BENCH="--help" lists its flags; needs DuckDB for Python)

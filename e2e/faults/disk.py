@@ -114,6 +114,10 @@ class Disk:
         else:
             self.durable[path] = file
 
+    def after_kill(self, into):
+        """Writes the state in which a killed process leaves the disk: all that it asked for is there."""
+        self.write(self.now, into, lambda file: file.after_cut(None, "all"))
+
     def after_cut(self, dice, into):
         """Writes one of the states in which the disk may be found."""
         names = dict(self.durable)
@@ -125,15 +129,18 @@ class Disk:
                     names.pop(path, None)
                 else:
                     names[path] = file
+        mood = dice.choice(["none", "all", "some", "some"])
+        self.write(names, into, lambda file: file.after_cut(dice, mood))
+
+    def write(self, names, into, content):
         for folder in self.folders:
             os.makedirs(os.path.join(into, os.path.relpath(folder, self.root)), exist_ok=True)
-        mood = dice.choice(["none", "all", "some", "some"])
         for path, file in names.items():
-            # The shared memory beside a database is made anew by who opens it first.
-            if path.endswith("-shm"):
+            # The shared memory beside a database is made anew by who opens it first. What was removed with its folder is gone.
+            if path.endswith("-shm") or posixpath.dirname(path) not in self.folders:
                 continue
             with open(os.path.join(into, os.path.relpath(path, self.root)), "wb") as out:
-                out.write(file.after_cut(dice, mood))
+                out.write(content(file))
 
     # What a process asks for.
 

@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 
-from server import Client, create_token, serving_process, shown, start
+from server import Client, looked_at, serving_process, start
 
 LOGS = [f"log/{number:010}.log" for number in range(1, 9)]
 SEGMENTS = [f"segments/{number:010}.{kind}.new" for number in range(1, 9) for kind in ("parquet", "ids", "hours")]
@@ -34,7 +34,8 @@ SECONDS, PATIENCE = 5, 90
 
 
 def came_back(client):
-    return bool(client.refused and client.spans) and client.spans[-1][0] > client.refused[-1][0]
+    acknowledged = [call.acknowledged for call in client.promises.acknowledged().values()]
+    return bool(client.refused and acknowledged) and max(acknowledged) > client.refused[-1][0]
 
 
 def wait_for(client, expected):
@@ -79,20 +80,8 @@ def run(binary, folder, injected, files, expected):
         seen = "comes back" if came_back(client) else "stops"
     if seen != expected:
         wrong.append(f"intake {seen}; expected: {expected}")
-    token = create_token(binary, data)
-    process, url = start(binary, data)
-    try:
-        found, events = shown(url, token)
-    finally:
-        process.kill()
-        process.wait()
-    promised = {name for _, name in client.spans}
-    if lost := promised - set(found):
-        wrong.append(f"{len(lost)} of {len(promised)} acknowledged calls are lost")
-    if len(found) != len(set(found)):
-        wrong.append("calls are there twice")
-    if events < len(client.errors):
-        wrong.append(f"{len(client.errors) - events} acknowledged error events are lost")
+    promised = client.promises.acknowledged()
+    wrong += looked_at(binary, data, client.promises, time.time())
     print(f"{injected} on {files[0]}: {len(promised)} acknowledged, {len(client.refused)} refused, {seen}: {'; '.join(wrong) or 'good'}", flush=True)
     return bool(wrong)
 

@@ -1,11 +1,13 @@
-// What was acknowledged survives a power cut, which takes from the disk all that was not synced, and a disk that refuses.
+// What was acknowledged survives a kill at any step, a power cut, which takes from the disk all that was not synced, and a disk that refuses;
+// what was deleted stays deleted.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 
 const FOLDER = new URL('../faults/', import.meta.url).pathname;
-/** More are made by `CUTS=2000 make test-e2e`. */
-const CUTS = process.env.CUTS ?? '220';
+/** More are made by `CUTS=2000 KILLS=5000 make test-e2e`. */
+const CUTS = process.env.CUTS ?? '200';
+const KILLS = process.env.KILLS ?? '60';
 
 const traced = spawnSync('strace', ['-f', '-qq', '-e', 'trace=fsync', 'true']);
 const skip = traced.status === 0 ? false : 'strace may not trace here (in a container: run it with --cap-add SYS_PTRACE)';
@@ -15,8 +17,8 @@ function run(script, ...options) {
   return { status, said: stdout + stderr };
 }
 
-test('nothing that was acknowledged is lost or doubled by a power cut', { skip }, (t) => {
-  const { status, said } = run('power_cut.py', '--cuts', CUTS, '--seed', '7');
+test('nothing that was promised is broken by a kill or a power cut', { skip }, (t) => {
+  const { status, said } = run('power_cut.py', '--cuts', CUTS, '--kills', KILLS, '--seed', '7');
   t.diagnostic(said.trim());
   assert.equal(status, 0, said);
 });
@@ -29,6 +31,12 @@ test('the same on a disk that syncs nothing is seen to lose', { skip }, () => {
 
 test('what the disk refuses is refused, nothing that was acknowledged is lost, and intake comes back where that is safe', { skip }, (t) => {
   const { status, said } = run('disk_errors.py');
+  t.diagnostic(said.trim());
+  assert.equal(status, 0, said);
+});
+
+test('what was promised holds under mixed load with kills', (t) => {
+  const { status, said } = run('soak.py', '--minutes', '0.5', '--every', '6', '--seed', '7');
   t.diagnostic(said.trim());
   assert.equal(status, 0, said);
 });
