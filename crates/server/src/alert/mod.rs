@@ -21,6 +21,7 @@ mod incident;
 mod index;
 mod judge;
 mod length;
+mod links;
 mod measure;
 mod preview;
 mod ring;

@@ -1,5 +1,7 @@
 //! The thread of the bell: it hears what came, judges, writes down what that means, says why, and hands it to delivery.
 
+mod explain;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -9,7 +11,6 @@ use std::time::Duration;
 use super::bell::Round;
 use super::clock::Clock;
 use super::counting::{self, Pending};
-use super::culprit;
 use super::feed::{Feed, Heard};
 use super::measure::{Asked, Made};
 use super::table::{Change, Untold};
@@ -17,10 +18,8 @@ use super::track::{Group, Spec, Track};
 use super::watcher::{RuleWatch, Watcher};
 use super::{Alerts, BudgetState, lock};
 use crate::notify::Outbox;
-use crate::notify::notice::{self, Culprit, Kind};
 use crate::outcomes::Outcomes;
 use crate::query::Engine;
-use crate::query::filter::Filter;
 use crate::store::{Moved, Store};
 
 /// Pause of the clock's rounds.
@@ -31,12 +30,6 @@ const ASK_US: i64 = 10_000_000;
 const GATHER: Duration = Duration::from_millis(25);
 /// A jump of the calendar's clock against the steady one that is larger than this is one.
 const JUMP_US: i64 = 120_000_000;
-/// How long the reasons of a change are looked for before it is told without them.
-const EXPLAIN: Duration = Duration::from_millis(500);
-/// The same for the page alone, when there is nothing else to do.
-const EXPLAIN_LATER: Duration = Duration::from_secs(2);
-/// Changes of one round that are told with their reasons. The others get theirs on their page later.
-const EXPLAINED: usize = 3;
 /// How long a commit may take that began before a rule was known.
 const SETTLE: Duration = Duration::from_millis(100);
 
@@ -368,72 +361,6 @@ impl Ringer {
         bell.settle(changes);
     }
 
-    /// Finds the reasons of what is about to be told.
-    fn explain_now(&mut self) {
-        let mut explained = 0;
-        let mut untold = std::mem::take(&mut self.untold);
-        for one in
-            untold.iter_mut().filter(|one| matches!(one.notice.kind, Kind::Opened | Kind::Worsened) && one.notice.culprits.is_empty())
-        {
-            let Some(incident) = one.notice.incident_id else { continue };
-            if explained == EXPLAINED {
-                self.unexplained.push((one.notice.project, incident));
-                continue;
-            }
-            explained += 1;
-            match self.explain(one.notice.project, incident, EXPLAIN) {
-                Some(culprits) => one.notice.culprits = culprits,
-                None => self.unexplained.push((one.notice.project, incident)),
-            }
-        }
-        self.untold = untold;
-    }
-
-    /// One change that was told without its reasons, at a time.
-    fn explain_later(&mut self) {
-        if let Some((project, incident)) = self.unexplained.pop() {
-            self.explain(project, incident, EXPLAIN_LATER);
-        }
-    }
-
-    fn explain(&self, project: u64, id: i64, patience: Duration) -> Option<Vec<Culprit>> {
-        let (filter, group, weight, direction, window) = {
-            let bell = lock(&self.alerts.bell);
-            let incident = bell.open_with(id)?;
-            let watcher = bell.watcher(incident.rule)?;
-            let (measure, compare) = match watcher {
-                Watcher::Rule(watch) => (watch.kept.what.measure, watch.kept.what.compare),
-                Watcher::Budget(watch) => (watch.kept.what.measure, None),
-            };
-            // The threshold of a comparison says how much slower, not what is slow.
-            let threshold = compare.is_none().then_some(incident.threshold);
-            let now_us = self.around.clock.now_us();
-            let window = (incident.window_from_us, incident.window_to_us.min(now_us).max(incident.window_from_us + 1));
-            let weight = culprit::weight(measure, threshold)?;
-            (watcher.filter().to_owned(), incident.group.clone(), weight, incident.direction, window)
-        };
-        let filter = narrowed(&filter, group.as_ref())?;
-        let view = self.around.engine.project(self.around.store.snapshot(), project);
-        let found = self
-            .runtime
-            .block_on(async { tokio::time::timeout(patience, culprit::explain(&view, &filter, weight, direction, window)).await });
-        let mut culprits = match found {
-            Ok(Ok(culprits)) => culprits,
-            Ok(Err(error)) => {
-                tracing::error!(%error, "alert.not_explained");
-                return None;
-            }
-            Err(_) => return None,
-        };
-        for culprit in &mut culprits {
-            culprit.link = Some(link(&self.around.public_url, project, culprit, window));
-        }
-        if let Err(error) = self.alerts.change_open(id, |incident| incident.culprits.clone_from(&culprits)) {
-            tracing::error!(%error, "alert.not_written");
-        }
-        Some(culprits)
-    }
-
     /// Hands what is written down to delivery, which knows keys: after a crash in between it is handed over again.
     fn tell(&mut self) {
         self.untold.append(&mut lock(&self.alerts.untold));
@@ -456,61 +383,7 @@ fn fresh((spec, keep): &(Spec, i64)) -> Option<Track> {
     spec.track(*keep).inspect_err(|error| tracing::error!(%error, filter = spec.filter, "alert.not_in_force")).ok()
 }
 
-/// The filter of a rule, for one of its groups. `None` for the rest of the groups, which no filter can name.
-fn narrowed(filter: &str, group: Option<&notice::Group>) -> Option<Filter> {
-    if group.is_some() && Group::read(group) == Group::Rest {
-        return None;
-    }
-    Filter::parse(&narrowed_text(filter, group)).ok()
-}
-
-/// The same as text, for a group that has a value of its own.
-pub(super) fn narrowed_text(filter: &str, group: Option<&notice::Group>) -> String {
-    let by_group = group.map(|group| format!(" {}", term(&group.name, group.value.as_deref()))).unwrap_or_default();
-    format!("{filter}{by_group}").trim().to_owned()
-}
-
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
-/// The term of the filter language for one value of what spans can be grouped by.
-pub(super) fn term(by: &str, value: Option<&str>) -> String {
-    let field = quoted(&by.replacen("tag:", "tag.", 1));
-    match value {
-        Some(value) => format!("{field}:{}", quoted(value)),
-        None => format!("-{field}:*"),
-    }
-}
-
-/// Where a culprit's traces are.
-fn link(public_url: &str, project: u64, culprit: &Culprit, window: (i64, i64)) -> String {
-    let key = culprit.key.as_deref();
-    if culprit.dimension == "trace" {
-        return format!("{public_url}/p/{project}/traces/{}", key.unwrap_or_default());
-    }
-    traces(public_url, project, window, &term(&culprit.dimension, key))
-}
-
-/// The page's list of traces for a window and a filter.
-pub(super) fn traces(public_url: &str, project: u64, (from_us, to_us): (i64, i64), filter: &str) -> String {
-    let q = percent_encoding::utf8_percent_encode(filter, percent_encoding::NON_ALPHANUMERIC);
-    let (from, to) = (crate::time::rfc3339(from_us), crate::time::rfc3339(to_us));
-    format!("{public_url}/p/{project}/traces?from={from}&to={to}&q={q}")
-}
-
 impl Alerts {
-    /// Changes an open incident as it is known now.
-    fn change_open(&self, id: i64, change: impl FnOnce(&mut super::Incident)) -> Result<(), super::AlertError> {
-        let mut bell = lock(&self.bell);
-        let Some(mut incident) = bell.open_with(id).cloned() else { return Ok(()) };
-        change(&mut incident);
-        let mut changes = vec![Change { incident, entries: Vec::new(), untold: Vec::new() }];
-        self.table.write(&mut changes)?;
-        bell.settle(changes);
-        Ok(())
-    }
-
     /// What budgets stand at, for those who ask in a hurry.
     fn publish(&self, bell: &super::bell::Bell, round: Round) {
         let budgets = bell.watchers().filter_map(|watcher| match watcher {

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use super::{Bell, Place, place_of};
 use crate::alert::Length;
 use crate::alert::incident::{Entry, Happened, Incident, Source};
+use crate::alert::links::{narrowed_text, traces};
 use crate::alert::table::{Change, Untold};
 use crate::alert::track::Group;
 use crate::alert::watcher::Watcher;
@@ -148,9 +149,8 @@ impl Bell {
     /// Where the traces of an incident's window are.
     fn traces(&self, watcher: &Watcher, incident: &Incident) -> String {
         let group = incident.group.as_ref().filter(|_| Group::read(incident.group.as_ref()) != Group::Rest);
-        let group = group.map(|group| format!(" {}", crate::alert::ring::term(&group.name, group.value.as_deref()))).unwrap_or_default();
-        let q = format!("{}{group}", watcher.filter());
+        let q = narrowed_text(watcher.filter(), group);
         let until_us = incident.window_to_us.min(self.now_us.max(incident.window_from_us));
-        crate::alert::ring::traces(&self.public_url, incident.project, (incident.window_from_us, until_us), q.trim())
+        traces(&self.public_url, incident.project, (incident.window_from_us, until_us), &q)
     }
 }

@@ -1,0 +1,108 @@
+//! The reasons of a change: who or what brought it about.
+
+use std::time::Duration;
+
+use super::Ringer;
+use crate::alert::links::{link, narrowed_text};
+use crate::alert::table::Change;
+use crate::alert::track::Group;
+use crate::alert::watcher::Watcher;
+use crate::alert::{AlertError, Alerts, Incident, culprit, lock};
+use crate::notify::notice::{self, Culprit, Kind};
+use crate::query::filter::Filter;
+
+/// How long the reasons of a change are looked for before it is told without them.
+const EXPLAIN: Duration = Duration::from_millis(500);
+/// The same for the page alone, when there is nothing else to do.
+const EXPLAIN_LATER: Duration = Duration::from_secs(2);
+/// Changes of one round that are told with their reasons. The others get theirs on their page later.
+const EXPLAINED: usize = 3;
+
+impl Ringer {
+    /// Finds the reasons of what is about to be told.
+    pub(super) fn explain_now(&mut self) {
+        let mut explained = 0;
+        let mut untold = std::mem::take(&mut self.untold);
+        for one in
+            untold.iter_mut().filter(|one| matches!(one.notice.kind, Kind::Opened | Kind::Worsened) && one.notice.culprits.is_empty())
+        {
+            let Some(incident) = one.notice.incident_id else { continue };
+            if explained == EXPLAINED {
+                self.unexplained.push((one.notice.project, incident));
+                continue;
+            }
+            explained += 1;
+            match self.explain(one.notice.project, incident, EXPLAIN) {
+                Some(culprits) => one.notice.culprits = culprits,
+                None => self.unexplained.push((one.notice.project, incident)),
+            }
+        }
+        self.untold = untold;
+    }
+
+    /// One change that was told without its reasons, at a time.
+    pub(super) fn explain_later(&mut self) {
+        if let Some((project, incident)) = self.unexplained.pop() {
+            self.explain(project, incident, EXPLAIN_LATER);
+        }
+    }
+
+    fn explain(&self, project: u64, id: i64, patience: Duration) -> Option<Vec<Culprit>> {
+        let (filter, group, weight, direction, window) = {
+            let bell = lock(&self.alerts.bell);
+            let incident = bell.open_with(id)?;
+            let watcher = bell.watcher(incident.rule)?;
+            let (measure, compare) = match watcher {
+                Watcher::Rule(watch) => (watch.kept.what.measure, watch.kept.what.compare),
+                Watcher::Budget(watch) => (watch.kept.what.measure, None),
+            };
+            // The threshold of a comparison says how much slower, not what is slow.
+            let threshold = compare.is_none().then_some(incident.threshold);
+            let now_us = self.around.clock.now_us();
+            let window = (incident.window_from_us, incident.window_to_us.min(now_us).max(incident.window_from_us + 1));
+            let weight = culprit::weight(measure, threshold)?;
+            (watcher.filter().to_owned(), incident.group.clone(), weight, incident.direction, window)
+        };
+        let filter = narrowed(&filter, group.as_ref())?;
+        let view = self.around.engine.project(self.around.store.snapshot(), project);
+        let found = self
+            .runtime
+            .block_on(async { tokio::time::timeout(patience, culprit::explain(&view, &filter, weight, direction, window)).await });
+        let mut culprits = match found {
+            Ok(Ok(culprits)) => culprits,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "alert.not_explained");
+                return None;
+            }
+            Err(_) => return None,
+        };
+        for culprit in &mut culprits {
+            culprit.link = Some(link(&self.around.public_url, project, culprit, window));
+        }
+        if let Err(error) = self.alerts.change_open(id, |incident| incident.culprits.clone_from(&culprits)) {
+            tracing::error!(%error, "alert.not_written");
+        }
+        Some(culprits)
+    }
+}
+
+/// The filter of a rule, for one of its groups. `None` for the rest of the groups, which no filter can name.
+fn narrowed(filter: &str, group: Option<&notice::Group>) -> Option<Filter> {
+    if group.is_some() && Group::read(group) == Group::Rest {
+        return None;
+    }
+    Filter::parse(&narrowed_text(filter, group)).ok()
+}
+
+impl Alerts {
+    /// Changes an open incident as it is known now.
+    fn change_open(&self, id: i64, change: impl FnOnce(&mut Incident)) -> Result<(), AlertError> {
+        let mut bell = lock(&self.bell);
+        let Some(mut incident) = bell.open_with(id).cloned() else { return Ok(()) };
+        change(&mut incident);
+        let mut changes = vec![Change { incident, entries: Vec::new(), untold: Vec::new() }];
+        self.table.write(&mut changes)?;
+        bell.settle(changes);
+        Ok(())
+    }
+}
