@@ -1,6 +1,6 @@
 //! Spans as OpenTelemetry has them.
 
-use super::trace::{span_names, Trace, AGENTS, MODELS, TOOLS};
+use super::trace::{span_names, Trace, AGENTS, MODELS, ROUTES, TOOLS};
 use super::{Cfg, Dialect};
 use crate::otlp::*;
 
