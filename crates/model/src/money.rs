@@ -22,6 +22,12 @@ impl Usd {
         (steps.is_finite() && steps.abs() < i64::MAX as f64).then_some(Usd(steps as i64))
     }
 
+    /// An amount that was calculated in floating point, without what that left behind its last step: 0.0117 - 0.01 is 0.0017 here. What is
+    /// too large to be money of ours stays as it is.
+    pub fn exactly(dollars: f64) -> f64 {
+        Usd::from_dollars(dollars).map_or(dollars, Usd::dollars)
+    }
+
     /// The amount in dollars, as the API shows it.
     pub fn dollars(self) -> f64 {
         self.0 as f64 / Self::SCALE
@@ -65,5 +71,11 @@ mod tests {
         assert_eq!(Usd::from_dollars(f64::NAN), None);
         assert_eq!(Usd::from_dollars(1e9), None);
         assert_eq!(Usd(i64::MAX) + Usd(1), Usd(i64::MAX));
+    }
+
+    #[test]
+    fn a_difference_has_no_digits_that_money_does_not_have() {
+        assert_eq!((0.01 - 0.0117, Usd::exactly(0.01 - 0.0117)), (-0.0017000000000000001, -0.0017));
+        assert_eq!(Usd::exactly(1e9 + 0.5), 1e9 + 0.5, "too many dollars, or tokens");
     }
 }

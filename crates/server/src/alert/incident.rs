@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::measure::Measure;
 use super::table::Kept;
-use crate::notify::notice::{Culprit, Direction, Group, Outlook, Severity, Unit};
+use crate::notify::notice::{Compare, Culprit, Direction, Group, Outlook, Severity, Unit};
 
 /// What may ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -63,6 +63,9 @@ pub struct Incident {
     pub measure: String,
     /// What the figures are in.
     pub unit: Unit,
+    /// What the figures are compared with; `None` where they are what was measured itself.
+    #[serde(default)]
+    pub compare: Option<Compare>,
     /// On which side of the threshold the bell rings.
     pub direction: Direction,
     /// The threshold that was passed last.
@@ -124,6 +127,7 @@ impl Incident {
             worst: Severity::Warning,
             measure: measure.name().to_owned(),
             unit: measure.unit(),
+            compare: None,
             direction: Direction::Above,
             threshold: 0.0,
             value: None,

@@ -41,6 +41,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+pub use crate::notify::notice::Compare;
 pub use budget::{Budget, Period, WeekStart};
 pub use chart::{Chart, Level, Of, chart};
 pub use clock::{Clock, SystemClock};
@@ -52,7 +53,7 @@ pub use length::Length;
 pub use measure::Measure;
 pub use preview::{Preview, PreviewError, preview};
 pub use ring::{ErrorsOf, ScoreOf, Surroundings};
-pub use rule::{Compare, NoData, Rule, Telling};
+pub use rule::{NoData, Rule, Telling};
 pub use state::{BudgetState, GroupState, RuleState};
 pub use table::{FORMAT, Kept, Wanted};
 

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::error::{AlertError, invalid};
 use super::length::Length;
 use super::measure::Measure;
-use crate::notify::notice::{Direction, Language, Severity};
+use crate::notify::notice::{Compare, Direction, Language, Severity};
 use crate::query::filter::Filter;
 use crate::query::{By, Matcher};
 
@@ -17,16 +17,6 @@ const MOST_GROUPS: u32 = 10_000;
 const LONGEST_NAME: usize = 100;
 const SHORTEST_WINDOW: Length = Length::minutes(1);
 const LONGEST_WINDOW: Length = Length::days(30);
-
-/// What another figure a rule compares with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Compare {
-    /// The window just before.
-    Previous,
-    /// The same window a week ago.
-    LastWeek,
-}
 
 /// What a window without anything in it means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]

@@ -8,9 +8,10 @@ use super::error::AlertError;
 use super::judge::Limits;
 use super::length::Length;
 use super::measure::{Gathers, Made, Quantity};
-use super::rule::{Compare, Rule, Telling, check_filter, check_group, check_zone};
+use super::rule::{Rule, Telling, check_filter, check_group, check_zone};
 use super::table::Kept;
 use super::track::{Figure, Group, Spec, Track};
+use crate::notify::notice::Compare;
 
 /// How long after its end a window is judged once more when spans come late.
 pub(super) const LATE: Length = Length::hours(1);

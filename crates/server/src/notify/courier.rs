@@ -177,6 +177,7 @@ fn test_notice(project: u64, name: &str, page: String) -> Notice {
         severity: Severity::Warning,
         measure: "test".to_owned(),
         unit: Unit::Count,
+        compare: None,
         value: None,
         threshold: None,
         direction: Direction::Above,

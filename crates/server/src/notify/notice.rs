@@ -24,6 +24,9 @@ pub struct Notice {
     pub measure: String,
     /// What the figures are in.
     pub unit: Unit,
+    /// The figures are changes against another period: 0.62 is 62 per cent more. Null where they are what was measured itself.
+    #[serde(default)]
+    pub compare: Option<Compare>,
     /// The figure now; null where there is none (no data).
     pub value: Option<f64>,
     /// The threshold that it has passed, in the same unit; null for a test.
@@ -103,6 +106,16 @@ pub enum Unit {
     Count,
     /// A score, whatever its scale.
     Score,
+}
+
+/// What another figure a rule compares with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Compare {
+    /// The window just before.
+    Previous,
+    /// The same window a week ago.
+    LastWeek,
 }
 
 /// On which side of the threshold the bell rings.

@@ -56,6 +56,7 @@ impl<'a> Course<'a> {
         let mut incident = self.incident.take().unwrap_or_else(|| Incident {
             group: self.place.1.shown(rule.group_by.as_deref()),
             unit: if rule.compare.is_some() { Unit::Ratio } else { rule.measure.unit() },
+            compare: rule.compare,
             direction: rule.direction,
             threshold: rule.nearest(),
             peak: value,

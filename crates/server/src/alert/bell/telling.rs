@@ -127,6 +127,7 @@ impl Bell {
             severity: incident.severity,
             measure: incident.measure.clone(),
             unit: incident.unit,
+            compare: incident.compare,
             value: incident.value,
             threshold: Some(incident.threshold),
             direction: incident.direction,

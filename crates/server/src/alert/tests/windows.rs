@@ -7,8 +7,8 @@ use hinomi_model::span::{Cost, CostSource, Kind, Span, Status};
 use proptest::prelude::*;
 
 use super::rings::{Scene, rule};
+use crate::alert::Compare;
 use crate::alert::judge::Limits;
-use crate::alert::rule::Compare;
 use crate::notify::notice::{Direction, Severity};
 
 const MINUTE: i64 = 60_000_000;

@@ -16,6 +16,7 @@ use crate::api::access::Of;
 use crate::api::ask::Asked;
 use crate::api::{Api, ApiError};
 use crate::time::rfc3339;
+use hinomi_model::money::Usd;
 
 /// A budget and how it stands.
 #[derive(Debug, Serialize, ToSchema)]
@@ -99,16 +100,16 @@ fn state_shown(state: &BudgetState) -> State {
         period_end: rfc3339(state.to_us),
         spent: state.spent,
         estimated: estimated(state.spent, state.unsent),
-        left: groups.is_none().then_some(state.amount - state.spent),
+        left: groups.is_none().then(|| left(state.amount, state.spent)),
         used_up: largest >= state.amount,
         forecast: state.forecast.as_ref().map(|forecast| Outlook {
             method: forecast.method,
             samples: forecast.samples,
-            expected: forecast.expected,
-            low: forecast.low,
-            high: forecast.high,
-            if_goes_on: forecast.if_goes_on,
-            usual_by_now: forecast.usual_by_now,
+            expected: Usd::exactly(forecast.expected),
+            low: Usd::exactly(forecast.low),
+            high: Usd::exactly(forecast.high),
+            if_goes_on: Usd::exactly(forecast.if_goes_on),
+            usual_by_now: forecast.usual_by_now.map(Usd::exactly),
             runs_out_at: forecast.runs_out_us.map(rfc3339),
             runs_out_earliest_at: forecast.runs_out_earliest_us.map(rfc3339),
         }),
@@ -118,11 +119,15 @@ fn state_shown(state: &BudgetState) -> State {
 
 fn spent(group: &GroupState, amount: f64) -> Spent {
     let estimated = estimated(group.spent, group.unsent);
-    Spent { key: group.key.clone(), spent: group.spent, estimated, left: amount - group.spent }
+    Spent { key: group.key.clone(), spent: group.spent, estimated, left: left(amount, group.spent) }
 }
 
 fn estimated(spent: f64, unsent: f64) -> Option<f64> {
-    (unsent != 0.0).then_some(spent + unsent)
+    (unsent != 0.0).then(|| Usd::exactly(spent + unsent))
+}
+
+fn left(amount: f64, spent: f64) -> f64 {
+    Usd::exactly(amount - spent)
 }
 
 /// Whose budget.
@@ -178,7 +183,7 @@ pub(in crate::api) async fn state(
         spent,
         estimated: estimated(spent, unsent),
         amount: state.amount,
-        left: state.amount - spent,
+        left: left(state.amount, spent),
         period_start: rfc3339(state.from_us),
         period_end: rfc3339(state.to_us),
     }))

@@ -13,8 +13,9 @@ use crate::alert::{self, AlertError, Alerts, Deed, Entry, Happened, Incident, Le
 use crate::api::access::Of;
 use crate::api::ask::Asked;
 use crate::api::{Api, ApiError};
-use crate::notify::notice::{Culprit, Direction, Group, Severity, Unit};
+use crate::notify::notice::{Compare, Culprit, Direction, Group, Severity, Unit};
 use crate::time::rfc3339;
+use hinomi_model::money::Usd;
 
 /// Incidents of a page, where the caller does not say.
 const PAGE: usize = 50;
@@ -40,6 +41,8 @@ pub(in crate::api) struct Shown {
     worst: Severity,
     measure: String,
     unit: Unit,
+    /// What the figures are changes against; null where they are what was measured itself.
+    compare: Option<Compare>,
     direction: Direction,
     threshold: f64,
     /// The figure at the last change; null where there was none.
@@ -85,8 +88,10 @@ fn shown(alerts: &Alerts, incident: Incident) -> Shown {
         worst: incident.worst,
         measure: incident.measure,
         unit: incident.unit,
+        compare: incident.compare,
         direction: incident.direction,
-        threshold: incident.threshold,
+        // A budget's step is a part of its amount.
+        threshold: Usd::exactly(incident.threshold),
         value: incident.value,
         peak: incident.peak,
         window_from: rfc3339(incident.window_from_us),
@@ -98,7 +103,9 @@ fn shown(alerts: &Alerts, incident: Incident) -> Shown {
         resolved_by: incident.resolved_by,
         snoozed_until: quiet_shown(incident.snoozed_until_us),
         culprits: incident.culprits,
-        outlook: incident.outlook.map(|outlook| Outlook { if_goes_on_usd: outlook.if_goes_on_usd, until: rfc3339(outlook.until) }),
+        outlook: incident
+            .outlook
+            .map(|outlook| Outlook { if_goes_on_usd: Usd::exactly(outlook.if_goes_on_usd), until: rfc3339(outlook.until) }),
     }
 }
 

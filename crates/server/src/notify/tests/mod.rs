@@ -20,6 +20,7 @@ pub(super) fn notice(key: &str) -> Notice {
         severity: Severity::Critical,
         measure: "cost".to_owned(),
         unit: Unit::Usd,
+        compare: None,
         value: Some(50.42),
         threshold: Some(50.0),
         direction: Direction::Above,

@@ -9,7 +9,7 @@ mod tests;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::notice::{Culprit, Direction, Kind, Language, Notice, Severity};
+use super::notice::{Compare, Culprit, Direction, Kind, Language, Notice, Severity};
 use figures::figure;
 use phrases::{Phrases, of};
 
@@ -131,7 +131,7 @@ fn headline(notice: &Notice, phrases: &Phrases) -> String {
         let which = group.value.as_deref().map_or_else(|| phrases.unknown.to_owned(), plain);
         rule = fill(phrases.in_group, &[("rule", &rule), ("group", &dimension(&group.name, phrases)), ("value", &which)]);
     }
-    let value = notice.value.map_or_else(|| phrases.no_data.to_owned(), |value| figure(value, notice.unit));
+    let value = notice.value.map_or_else(|| phrases.no_data.to_owned(), |value| told(value, notice, phrases));
     let template = match (notice.kind, notice.threshold, notice.direction) {
         (Kind::Resolved, ..) | (_, None, _) => phrases.headline,
         (_, Some(_), Direction::Above) => phrases.headline_above,
@@ -142,8 +142,20 @@ fn headline(notice: &Notice, phrases: &Phrases) -> String {
     fill(template, &[("rule", &rule), ("measure", &measure), ("value", &value), ("threshold", &threshold)])
 }
 
+/// The figure now; where it is a change, with what it is compared with.
+fn told(value: f64, notice: &Notice, phrases: &Phrases) -> String {
+    let against = match notice.compare {
+        None => return figure(value, notice.unit),
+        Some(Compare::Previous) => phrases.against_previous,
+        Some(Compare::LastWeek) => phrases.against_last_week,
+    };
+    let template = if value < 0.0 { phrases.down } else { phrases.up };
+    let change = fill(template, &[("change", &figures::percent(value.abs()))]);
+    fill(against, &[("change", &change)])
+}
+
 fn number(notice: &Notice, phrases: &Phrases) -> String {
-    let value = notice.value.map_or_else(|| phrases.no_data.to_owned(), |value| figure(value, notice.unit));
+    let value = notice.value.map_or_else(|| phrases.no_data.to_owned(), |value| told(value, notice, phrases));
     let threshold = notice.threshold.map_or_else(|| phrases.no_threshold.to_owned(), |threshold| figure(threshold, notice.unit));
     let measure = phrases.measure(&notice.measure);
     let (from, to) = (time(notice.window_from, &notice.time_zone), time(notice.window_to, &notice.time_zone));

@@ -1,5 +1,5 @@
 use super::*;
-use crate::notify::notice::{Group, Unit};
+use crate::notify::notice::{Compare, Group, Unit};
 use crate::notify::tests::notice;
 
 #[test]
@@ -31,6 +31,27 @@ fn the_same_in_japanese() {
     assert_eq!(message.subject, "【重大】Budget of the day: コスト $50.42(しきい値 $50.00 を超過)");
     assert!(message.sentences[1].contains("2026-11-24 00:00 までの費用は $67.79"));
     assert!(message.lines[0].0.starts_with("ユーザー u_20481: $6.42(通常 $0.0900)"));
+}
+
+#[test]
+fn a_change_is_told_as_one() {
+    let changed = Notice {
+        compare: Some(Compare::Previous),
+        unit: Unit::Ratio,
+        value: Some(0.62),
+        threshold: Some(0.5),
+        outlook: None,
+        ..notice("a")
+    };
+    let english = message(&changed, Language::En);
+    assert_eq!(english.subject, "[Critical] Budget of the day: Cost up 62 % against the window before, above 50 %");
+    assert!(english.sentences[0].starts_with("Cost is up 62 % against the window before; the threshold is 50 %. Window: "));
+    let japanese = message(&changed, Language::Ja);
+    assert_eq!(japanese.subject, "【重大】Budget of the day: コスト 直前の期間比 62 % 増(しきい値 50 % を超過)");
+    let fell =
+        Notice { compare: Some(Compare::LastWeek), value: Some(-0.4), threshold: Some(-0.3), direction: Direction::Below, ..changed };
+    assert!(message(&fell, Language::En).sentences[0].starts_with("Cost is down 40 % against the week before; the threshold is -30 %."));
+    assert!(message(&fell, Language::Ja).sentences[0].starts_with("コストは 前週の同期間比 40 % 減、しきい値は -30 % です。"));
 }
 
 #[test]
@@ -77,6 +98,10 @@ fn every_phrase_has_its_places_in_both_languages() {
             phrases.headline_above,
             phrases.headline_below,
             phrases.number,
+            phrases.up,
+            phrases.down,
+            phrases.against_previous,
+            phrases.against_last_week,
             phrases.outlook,
         ]
         .iter()
