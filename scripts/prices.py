@@ -5,7 +5,7 @@
     scripts/prices.py --check      write nothing, fail if the files differ from what would be written
     scripts/prices.py --compare    also compare list prices with the model-prices package and print the differences
 
-Needs Python 3.11, pip, pydantic and cargo: what the data means is said once, in crates/model/src/price/import.rs, and what
+Needs Python 3.11, pip, pydantic and cargo (a minute where the program is compiled already): what the data means is said once, in crates/model/src/price/import.rs, and what
 clients call providers in crates/model/data/providers.json. Both packages are pinned by version and by the hash of their wheel; they are
 read, not installed.
 """
@@ -15,6 +15,7 @@ import datetime
 import hashlib
 import importlib
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -27,14 +28,29 @@ import zipfile
 SOURCE_DATE = "2026-11-09"
 SOURCE = ("genai-prices", "0.2.3", "56976ce2b04ec206117f7d0e53f4849211a6724ab3a12119afec304eba63ee25")
 COMPARED = ("model-prices", "0.0.5", "dd134760da4798fdac4b2c1ba050028871f95ed04b90343b09e8d920d0a9bad9")
-DATA = pathlib.Path(__file__).resolve().parent.parent / "crates/model/data"
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+DATA = ROOT / "crates/model/data"
+# Compiled code lies where the Makefile has it, so that nothing is compiled twice.
+TARGET = os.environ.get("CARGO_TARGET_DIR", str(pathlib.Path.home() / ".cache/hinomi/target"))
+# Seconds that each step may take: a package to come, the program to be compiled from nothing.
+LONGEST_DOWNLOAD, LONGEST_BUILD = 120, 3600
+
+
+def run(command, limit, **options):
+    """Runs a program, and says so where it fails or takes too long."""
+    try:
+        return subprocess.run(command, check=True, timeout=limit, **options)
+    except subprocess.TimeoutExpired:
+        sys.exit(f"gave up after {limit} s: {' '.join(map(str, command))}")
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"exit status {error.returncode}: {' '.join(map(str, command))}\n{error.stderr or ''}")
 
 
 def wheel(package, folder):
     """Downloads the pinned wheel, checks its hash, unpacks it; returns the folder."""
     name, version, sha256 = package
-    subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:",
-                    "--dest", folder, f"{name}=={version}"], check=True)
+    run([sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:",
+         "--timeout", "20", "--retries", "2", "--dest", folder, f"{name}=={version}"], LONGEST_DOWNLOAD)
     (path,) = pathlib.Path(folder).glob(f"{name.replace('-', '_')}-{version}-*.whl")
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != sha256:
@@ -114,8 +130,10 @@ def table(folder, temp):
     """The table, as `hinomi prices update` would make it, with where it is from."""
     path = pathlib.Path(temp) / "data.json"
     path.write_text(json.dumps(data(folder)))
-    command = ["cargo", "run", "--quiet", "--profile", "quick", "-p", "hinomi-model", "--example", "import_prices", "--", path, SOURCE_DATE]
-    text = subprocess.run(command, check=True, capture_output=True, text=True, cwd=DATA).stdout
+    # The whole workspace is asked for, as everywhere: a package by itself has other features, and all below it would be compiled again.
+    command = ["cargo", "run", "--quiet", "--profile", "quick", "--locked", "--example", "import_prices", "--", path, SOURCE_DATE]
+    made = run(command, LONGEST_BUILD, capture_output=True, text=True, cwd=ROOT, env={**os.environ, "CARGO_TARGET_DIR": TARGET})
+    text = made.stdout
     source = f'"source":"{SOURCE[0]} {SOURCE[1]}",\n"sha256":"{SOURCE[2]}",\n"unit":"US dollars for a million tokens; request, search and image: for a thousand",'
     return text.replace('"source":"genai-prices",', source)
 
