@@ -230,8 +230,8 @@ export const CASES = [
   telling('OpenLLMetry: OpenAI', 'traceloop-providers', 'traceloop', 'calls_openai', OPENAI.replace('image ', ''), { via: 'traceloop' }),
   // Of a stream it adds the count of its begin to that of its end.
   telling('OpenLLMetry: Anthropic', 'traceloop-providers', 'traceloop', 'calls_anthropic', ANTHROPIC, { via: 'traceloop', lacks: ({ stream }) => (stream ? ['output'] : []) }),
-  // Thoughts are in its total alone, and of a stream's answer it sends the last piece.
-  telling('OpenLLMetry: Google', 'traceloop-providers', 'traceloop', 'calls_google', GOOGLE, { via: 'traceloop', lacks: ({ stream }) => ['output', 'reasoning', ...(stream ? ['texts'] : [])] }),
+  // Of a stream's answer it sends the last piece.
+  telling('OpenLLMetry: Google', 'traceloop-providers', 'traceloop', 'calls_google', GOOGLE, { via: 'traceloop', lacks: ({ stream }) => (stream ? ['texts'] : []) }),
   telling('OpenLLMetry: Bedrock', 'traceloop-providers', 'traceloop', 'calls_bedrock', 'converse stream tools error', { via: 'traceloop' }),
   telling('OpenLLMetry: LangChain', 'traceloop-langchain', 'traceloop', 'calls_langchain', LANGCHAIN, { via: 'traceloop', lacks: ['reasoning'] }),
   agentOf('OpenLLMetry: LlamaIndex', 'traceloop-llama-index', 'traceloop', 'llama-index', { via: 'traceloop' }),

@@ -61,6 +61,8 @@ pub fn of_spans(spans: &[Span]) -> Vec<Evidence> {
     let mut found: Vec<Evidence> = Vec::new();
     // One clock wrote them all.
     found.extend(spans.first().filter(|span| span.sdk_name.is_some()).map(|span| of_clock(span).about(span)));
+    let sampled = spans.iter().filter_map(|span| Some((span, span.sample_rate?)));
+    found.extend(sampled.min_by(|(_, one), (_, other)| one.total_cmp(other)).map(|(span, rate)| of_rate(rate).about(span)));
     for span in spans {
         let has_texts = !span.input_messages.is_empty() || !span.output_messages.is_empty();
         for evidence in of_span(span, has_texts) {
@@ -120,16 +122,19 @@ fn of_clock(span: &Span) -> Evidence {
     if seconds == 0.0 { against(Hint::ClockOff) } else { Evidence { value: Some(seconds), ..of(Hint::ClockOff) } }
 }
 
+fn of_rate(rate: f64) -> Evidence {
+    if rate < 1.0 { Evidence { value: Some(rate), ..of(Hint::Sampled) } } else { against(Hint::Sampled) }
+}
+
 /// Paths at which OpenAI's library calls models.
 const MODEL_PATHS: &[&str] = &["/chat/completions", "/v1/responses", "/v1/embeddings"];
 
 /// What an envelope shows beside its spans. `integrations` are those that the SDK says are active.
 pub fn of_envelope(sample_rate: Option<f64>, integrations: &[String], spans: &[Span]) -> Vec<Evidence> {
     let mut found = Vec::new();
-    if let Some(rate) = sample_rate.filter(|rate| (0.0..=1.0).contains(rate)) {
-        let sampled = if rate < 1.0 { Evidence { value: Some(rate), ..of(Hint::Sampled) } } else { against(Hint::Sampled) };
-        found.extend(spans.first().map(|span| sampled.about(span)));
-    }
+    // Where spans say it themselves, it has been seen there.
+    let sample_rate = sample_rate.filter(|rate| (0.0..=1.0).contains(rate) && spans.iter().all(|span| span.sample_rate.is_none()));
+    found.extend(sample_rate.zip(spans.first()).map(|(rate, span)| of_rate(rate).about(span)));
     let active = |name: &str| integrations.iter().any(|integration| integration == name);
     let request = spans.iter().find(|span| span.kind == Kind::Http && MODEL_PATHS.iter().any(|path| span.name.ends_with(path)));
     if let Some(request) = request.filter(|_| active("langchain") && !active("openai")) {

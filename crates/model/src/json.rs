@@ -8,7 +8,54 @@ pub(crate) fn parse_mended<T>(payload: &[u8], parse: impl Fn(&str) -> Result<T, 
         Ok(text) => parse(text),
         Err(_) => Err(serde::de::Error::custom("not UTF-8")),
     };
-    first.or_else(|_| parse(&mend(payload)))
+    first.or_else(|_| parse(&flatten(mend(payload))))
+}
+
+/// The parser goes 127 levels deep, and gives up all of a payload at the next.
+const DEEPEST: usize = 120;
+
+/// From here on the value of an attribute of OTLP becomes a text as a whole.
+const DEEP: usize = 100;
+
+/// Makes texts of values that are nested too deep for the parser, so that they cost nothing but their structure.
+fn flatten(text: String) -> String {
+    let bytes = text.as_bytes();
+    let mut flat = String::new();
+    let (mut depth, mut in_text, mut copied) = (0usize, false, 0);
+    let mut deep: Option<(usize, usize)> = None;
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' if in_text => at += 1,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => {
+                depth += 1;
+                if deep.is_none() && (depth >= DEEPEST || (depth >= DEEP && is_named_value(&bytes[..at]))) {
+                    deep = Some((depth, at));
+                }
+            }
+            b'}' | b']' if !in_text => {
+                if let Some((_, start)) = deep.take_if(|(outermost, _)| *outermost == depth) {
+                    flat.push_str(&text[copied..start]);
+                    flat.push_str(&serde_json::Value::from(&text[start..=at]).to_string());
+                    copied = at + 1;
+                }
+                depth = depth.saturating_sub(1);
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    if copied == 0 {
+        return text;
+    }
+    flat.push_str(&text[copied..]);
+    flat
+}
+
+/// Whether what follows is the value of a pair of OTLP: `{"key": "...", "value": `.
+fn is_named_value(before: &[u8]) -> bool {
+    before.trim_ascii_end().strip_suffix(b":").is_some_and(|name| name.trim_ascii_end().ends_with(b"\"value\""))
 }
 
 /// Makes of a payload what a strict parser takes: bytes that are no UTF-8 and halves of surrogate pairs become U+FFFD, control
@@ -95,7 +142,28 @@ mod tests {
         assert_eq!(serde_json::from_str::<Value>(&mend(b"[\"a\xff\"]")).unwrap(), json!(["a\u{fffd}"]));
     }
 
+    #[test]
+    fn what_is_nested_too_deep_becomes_a_text() {
+        let nested = |depth: usize| format!(r#"{{"a":1,"deep":{}"x]}}"{},"b":[2]}}"#, "[".repeat(depth), "]".repeat(depth));
+        let read = |text: &str| parse_mended(text.as_bytes(), |text| serde_json::from_str::<Value>(text));
+        assert!(serde_json::from_str::<Value>(&nested(130)).is_err());
+        for depth in [100, 126, 127, 130, 100_000] {
+            let value = read(&nested(depth)).unwrap();
+            assert_eq!((&value["a"], &value["b"]), (&json!(1), &json!([2])), "{depth}");
+            assert!(value["deep"].to_string().contains("x]}"), "{depth}");
+        }
+        assert!(read(&"[".repeat(100_000)).is_err());
+        assert!(read(&"{\"a\":".repeat(100_000)).is_err());
+    }
+
     proptest! {
+        #[test]
+        fn brackets_of_any_kind_are_read_or_refused(text in "[\\[\\]{}:,\"\\\\ a1]{0,600}", depth in 0usize..300) {
+            let _ = flatten(text.clone());
+            let around = format!("{}{}{}", "{\"value\":[".repeat(depth), json!(text), "]}".repeat(depth));
+            prop_assert!(parse_mended(around.as_bytes(), |text| serde_json::from_str::<Value>(text)).is_ok());
+        }
+
         #[test]
         fn never_panics_and_keeps_good_json(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in "\\PC*") {
             let _ = mend(&bytes);

@@ -36,6 +36,7 @@ pub mod price;
 pub mod providers;
 mod python;
 pub mod reports;
+mod sampling;
 pub mod score;
 pub mod sentry;
 pub mod span;

@@ -7,6 +7,7 @@ pub(crate) mod found;
 mod labels;
 mod response;
 pub(crate) mod texts;
+mod thoughts;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,7 @@ use crate::money::Usd;
 use crate::names::{self, Dialect, Field};
 use crate::price::PriceBook;
 use crate::providers;
+use crate::sampling;
 use crate::span::{Attributes, Kind, Part, Reading, Span, Status, Usage};
 use crate::time;
 use crate::usage::{self, Convention, Counts, Taken};
@@ -82,6 +84,7 @@ pub fn canonical_of(raw: RawSpan, dialect: &Dialect, book: &PriceBook) -> Span {
     let found = Found::new(&raw.attributes, dialect);
     let kind = kind_of(&raw, &found);
     let is_call = matches!(kind, Kind::Llm | Kind::Embedding);
+    let sampled = sampling::rate(&raw.attributes);
     let in_answer = if is_call && !found.has(Field::ResponseId) { response::id_in_answer(&found) } else { None };
     let mut span = Span {
         trace_id: raw.trace_id,
@@ -121,6 +124,7 @@ pub fn canonical_of(raw: RawSpan, dialect: &Dialect, book: &PriceBook) -> Span {
         sdk_version: found.text(Field::SdkVersion),
         thread: found.text(Field::ThreadName).or_else(|| found.text(Field::ThreadId)),
         tags: raw.tags,
+        sample_rate: sampled.map(|(_, rate)| rate),
         ..Span::default()
     };
     let otel_kind = raw.attributes.get("otel.kind").and_then(Value::as_str);
@@ -133,7 +137,8 @@ pub fn canonical_of(raw: RawSpan, dialect: &Dialect, book: &PriceBook) -> Span {
         // Some name here the tool that the answer calls.
         (span.tool, span.tool_call_id) = (None, None);
     }
-    span.usage = counts(&found, &raw.measurements, kind, dialect);
+    let (usage, thought) = counts(&found, &raw.measurements, kind, dialect);
+    span.usage = usage;
     let sent = match raw.status {
         // LangSmith says of each call that it worked, and tells the exception beside it.
         RawStatus::Ok if span.is_call() && span.usage.is_unknown() && found.has(Field::ErrorType) => RawStatus::Error,
@@ -148,8 +153,10 @@ pub fn canonical_of(raw: RawSpan, dialect: &Dialect, book: &PriceBook) -> Span {
     count_in_answer(&mut span);
     if matches!(kind, Kind::Llm | Kind::Embedding | Kind::Agent | Kind::Tool) {
         read_from(&mut span, &found, &raw.measurements);
-        let id = in_answer.map(|(name, _)| Reading { field: Field::ResponseId.as_str().into(), from: name.into() });
-        span.reading.extend(id);
+        let reading = |field: &str, from: &str| Reading { field: field.into(), from: from.into() };
+        span.reading.extend(in_answer.map(|(name, _)| reading(Field::ResponseId.as_str(), name)));
+        span.reading.extend(thought.map(|_| reading(Field::Reasoning.as_str(), thoughts::IN_TOTAL)));
+        span.reading.extend(sampled.map(|(name, _)| reading("sample_rate", name)));
     }
     let replaced = found.replaced();
     span.attributes = raw.attributes;
@@ -294,9 +301,13 @@ fn status(sent: RawStatus, detail: Option<String>, kind: Kind, found: &Found, ta
     (status, said.or_else(|| tags.get("status").filter(|_| status == Status::Error).cloned()))
 }
 
-fn counts(found: &Found, measurements: &[(String, f64)], kind: Kind, dialect: &Dialect) -> Usage {
-    let (counts, of_input, of_output) = as_sent(found, measurements, kind, dialect);
-    counts.settle_each(of_input, of_output)
+/// The counts in buckets, and how many of them only the total told.
+fn counts(found: &Found, measurements: &[(String, f64)], kind: Kind, dialect: &Dialect) -> (Usage, Option<u64>) {
+    let (mut counts, of_input, mut of_output) = as_sent(found, measurements, kind, dialect);
+    let usage = counts.settle_each(of_input, of_output);
+    let Some(thought) = thoughts::in_total(&usage, kind, found) else { return (usage, None) };
+    (counts.reasoning, of_output) = (Some(thought), Convention::Exclusive);
+    (counts.settle_each(of_input, of_output), Some(thought))
 }
 
 /// The counts as sent, and how their source counts.
@@ -357,7 +368,10 @@ fn as_sent(found: &Found, measurements: &[(String, f64)], kind: Kind, dialect: &
 /// How the counts of a span as stored were taken; nothing where they can be read in one way only.
 pub(crate) fn taken(span: &Span, dialect: &Dialect) -> (Option<Taken>, Option<Taken>) {
     let found = Found::new(&span.attributes, dialect);
-    let (counts, of_input, of_output) = as_sent(&found, &[], span.kind, dialect);
+    let (mut counts, of_input, mut of_output) = as_sent(&found, &[], span.kind, dialect);
+    if span.reading.iter().any(|reading| reading.from == thoughts::IN_TOTAL) {
+        (counts.reasoning, of_output) = (span.usage.reasoning, Convention::Exclusive);
+    }
     let usage = counts.settle_each(of_input, of_output);
     counts.taken(&usage, of_input, of_output)
 }

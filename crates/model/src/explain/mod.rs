@@ -20,6 +20,7 @@ use crate::names::{self, Dialect, Field};
 use crate::otlp;
 use crate::parameters;
 use crate::price::PriceBook;
+use crate::sampling;
 use crate::span::Span;
 use crate::usage::{self, Taken};
 pub use cost::{CostBecause, CostLine, CostReading};
@@ -226,6 +227,7 @@ fn value(span: &Span, field: &str) -> Option<Value> {
         "prompt_version" => text(&span.prompt_version),
         "finish_reasons" => Some(span.finish_reasons.join(", ").into()),
         "streaming" => span.streaming.map(Value::from),
+        "sample_rate" => span.sample_rate.map(Value::from),
         "time_to_first_token" => span.time_to_first_token_us.map(|us| json!(us as f64 / 1000.0)),
         "status" => Some(span.status.as_str().into()),
         _ => None,
@@ -269,7 +271,10 @@ fn ignored(span: &Span, found: &Found, dialect: &Dialect) -> Vec<Ignored> {
             if names::lookup(name).is_some() {
                 return Some((WhyIgnored::OtherMeaning, None));
             }
-            let used = USED.contains(&name) || parameters::is_parameter(name) || spread.iter().any(|prefix| is_part(name, prefix));
+            let used = USED.contains(&name)
+                || sampling::tells(name)
+                || parameters::is_parameter(name)
+                || spread.iter().any(|prefix| is_part(name, prefix));
             return (!used).then_some((WhyIgnored::NoMeaning, None));
         };
         if is_empty(value) {

@@ -29,6 +29,53 @@ fn map(op: &str, attributes: Value) -> Span {
     canonical(raw(op, attributes), PriceBook::embedded())
 }
 
+/// As OpenLLMetry's instrumentation of google-genai sends a call: prompt, answer and total as Google counts them.
+fn gemini(model: &str, more: Value) -> Span {
+    let mut attributes = json!({
+        "gen_ai.operation.name": "generate_content", "gen_ai.provider.name": "gcp.gen_ai", "gen_ai.request.model": model,
+        "gen_ai.response.model": model, "gen_ai.input.messages": "[{\"role\": \"user\", \"parts\": [{\"type\": \"text\", \"content\": \"How many?\"}]}]",
+        "gen_ai.output.messages": "[{\"role\": \"assistant\", \"parts\": [{\"type\": \"text\", \"content\": \"Two.\"}], \"finish_reason\": \"stop\"}]",
+        "gen_ai.usage.input_tokens": 1000, "gen_ai.usage.output_tokens": 50, "gen_ai.usage.total_tokens": 1450,
+    });
+    attributes.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    map("", attributes)
+}
+
+#[test]
+fn what_gemini_thought_is_the_rest_of_its_total() {
+    let span = gemini("gemini-2.5-flash", json!({}));
+    assert_eq!((span.usage.output, span.usage.reasoning, span.usage.output_tokens()), (Some(50), Some(400), Some(450)));
+    assert_eq!((span.usage.input_tokens(), span.usage.total), (Some(1000), Some(1450)));
+    // 1,000 × $0.30/M + 450 × $2.50/M = 0.0003 + 0.001125
+    assert_eq!(span.cost.as_ref().unwrap().total, Usd::from_dollars(0.001_425).unwrap());
+    assert!(span.reading.contains(&Reading { field: "usage.reasoning_tokens".into(), from: "the rest of the total".into() }));
+    let (_, output) = taken(&span, &Dialect::GENERAL);
+    let output = output.unwrap();
+    assert_eq!((output.sent, output.special, output.whole, output.rule), (50, 400, 450, usage::Rule::Exclusive));
+    // With a part of the prompt from the cache, which the prompt's count holds.
+    let cached = gemini("models/gemini-flash-latest", json!({"gen_ai.usage.cache_read.input_tokens": 600}));
+    assert_eq!((cached.usage.input, cached.usage.cache_read, cached.usage.reasoning), (Some(400), Some(600), Some(400)));
+}
+
+#[test]
+fn a_rest_that_may_be_something_else_stays_unknown() {
+    let tools = "[{\"code_execution\": {}}]";
+    let ran = "[{\"role\": \"assistant\", \"parts\": [{\"executable_code\": {\"code\": \"print(2)\"}}]}]";
+    for (what, span) in [
+        ("a tool of Google's own could be used", gemini("gemini-2.5-flash", json!({"gen_ai.tool.definitions": tools}))),
+        ("one was used", gemini("gemini-2.5-flash", json!({"gen_ai.output.messages": ran}))),
+        ("the texts are left out, and the tools with them", gemini("gemini-2.5-flash", json!({"gen_ai.input.messages": ""}))),
+        ("a model that does not think", gemini("gemini-2.0-flash", json!({}))),
+        ("another's model", gemini("claude-sonnet-4-5", json!({}))),
+        ("nothing is left", gemini("gemini-2.5-flash", json!({"gen_ai.usage.total_tokens": 1050}))),
+        ("no total", gemini("gemini-2.5-flash", json!({"gen_ai.usage.total_tokens": null}))),
+    ] {
+        assert_eq!((span.usage.output_tokens(), span.usage.reasoning), (Some(50), None), "{what}");
+    }
+    let told = gemini("gemini-2.5-flash", json!({"gen_ai.usage.reasoning.output_tokens": 300}));
+    assert_eq!(told.usage.reasoning, Some(300), "what was sent is not corrected");
+}
+
 #[test]
 fn a_call_with_everything() {
     let span = map(

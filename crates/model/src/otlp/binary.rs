@@ -64,6 +64,7 @@ fn wire(span: proto::Span) -> Wire {
         trace_id: trace_id(&span.trace_id),
         span_id: span_id(&span.span_id),
         parent_span_id: span_id(&span.parent_span_id),
+        trace_state: text(&span.trace_state),
         name: text(&span.name),
         kind: span.kind,
         start_ns: span.start_time_unix_nano,

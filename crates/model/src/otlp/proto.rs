@@ -57,6 +57,8 @@ pub(super) struct Span {
     pub(super) trace_id: Bytes,
     #[prost(bytes = "bytes", tag = "2")]
     pub(super) span_id: Bytes,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub(super) trace_state: Bytes,
     #[prost(bytes = "bytes", tag = "4")]
     pub(super) parent_span_id: Bytes,
     #[prost(bytes = "bytes", tag = "5")]

@@ -7,6 +7,7 @@ use crate::clock::{Clock, NoTime};
 use crate::id::{SpanId, TraceId};
 use crate::map::{RawSpan, RawStatus};
 use crate::outcome::{Category, Outcome};
+use crate::sampling;
 use crate::span::Attributes;
 use crate::tags;
 
@@ -16,6 +17,8 @@ pub(super) struct Wire {
     pub(super) trace_id: Option<u128>,
     pub(super) span_id: Option<u64>,
     pub(super) parent_span_id: Option<u64>,
+    /// Of W3C's trace context, as it came.
+    pub(super) trace_state: String,
     pub(super) name: String,
     pub(super) kind: i32,
     pub(super) start_ns: u64,
@@ -93,7 +96,11 @@ impl Wire {
             attributes.insert((*name).into(), count.into());
         }
         let kind = usize::try_from(self.kind).ok().and_then(|kind| KINDS.get(kind)).filter(|kind| !kind.is_empty());
-        let own = [("otel.kind", kind.copied().unwrap_or_default()), ("otel.scope.version", &around.scope_version)];
+        let own = [
+            ("otel.kind", kind.copied().unwrap_or_default()),
+            ("otel.scope.version", &around.scope_version),
+            (sampling::TRACE_STATE, &self.trace_state),
+        ];
         for (name, text) in own.into_iter().filter(|(_, text)| !text.is_empty()) {
             attributes.entry(name).or_insert_with(|| text.into());
         }

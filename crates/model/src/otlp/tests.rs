@@ -51,6 +51,25 @@ fn of_binary(body: Bytes) -> Decoded {
 }
 
 #[test]
+fn how_much_was_sampled_stands_in_the_trace_state_of_both_encodings() {
+    let sampled = Span { trace_state: "congo=t61,ot=th:c;rv:d29d6a7215ced0".into(), ..call() };
+    let of_binary = of_binary(request(vec![sampled.encode_to_vec().into()]));
+    let json = json!({ "resourceSpans": [{ "scopeSpans": [{ "spans": [{
+        "traceId": "07".repeat(16), "spanId": "08".repeat(8), "name": "chat gpt-4o", "traceState": "congo=t61,ot=th:c;rv:d29d6a7215ced0",
+        "startTimeUnixNano": "1795500000000000000", "endTimeUnixNano": "1795500001500000000",
+    }] }] }] });
+    let of_json = decode(json.to_string().into(), Signal::Traces, Encoding::Json, &context()).unwrap();
+    for span in [&of_binary.spans[0], &of_json.spans[0]] {
+        assert_eq!(span.sample_rate, Some(0.25));
+        assert_eq!(span.attributes["otel.trace_state"], "congo=t61,ot=th:c;rv:d29d6a7215ced0", "kept as it came");
+    }
+    assert_eq!(of_binary.spans[0].reading.last().map(|reading| reading.field.as_str()), Some("sample_rate"));
+    let seen = crate::hints::of_spans(&of_binary.spans);
+    let sampled = seen.iter().find(|evidence| evidence.hint == crate::hints::Hint::Sampled).unwrap();
+    assert_eq!((sampled.against, sampled.value), (false, Some(0.25)));
+}
+
+#[test]
 fn a_call_in_both_encodings() {
     let json = json!({ "resourceSpans": [{
         "resource": { "attributes": [{ "key": "service.name", "value": { "stringValue": "shop" } }] },

@@ -97,6 +97,7 @@ fn wire(span: &Value) -> Result<Wire, Outcome> {
         trace_id: id("traceId", "trace_id").and_then(|bytes| binary::trace_id(&bytes)),
         span_id: id("spanId", "span_id").and_then(|bytes| binary::span_id(&bytes)),
         parent_span_id: id("parentSpanId", "parent_span_id").and_then(|bytes| binary::span_id(&bytes)),
+        trace_state: text(span, "traceState", "trace_state"),
         name: text(span, "name", "name"),
         kind: named(
             span,
@@ -230,6 +231,9 @@ fn any(value: &Value) -> Value {
             let number = digits.trim().parse::<f64>().ok().and_then(serde_json::Number::from_f64);
             number.map_or_else(|| inner.clone(), Value::Number)
         }
+        // What was nested too deep to be read is a text, wherever that began.
+        ("arrayValue" | "array_value" | "kvlistValue" | "kvlist_value", Value::String(_)) => inner.clone(),
+        ("arrayValue" | "array_value", _) if inner.get("values").is_some_and(Value::is_string) => inner["values"].clone(),
         ("arrayValue" | "array_value", _) => list(inner, "values", "values").iter().map(any).collect(),
         ("kvlistValue" | "kvlist_value", _) => Value::Object(map(inner, "values")),
         (
@@ -270,6 +274,34 @@ mod tests {
         for (sent, read) in cases {
             assert_eq!(any(&sent), read, "{sent}");
         }
+    }
+
+    #[test]
+    fn a_value_that_is_nested_too_deep_costs_only_its_structure() {
+        let span = |id: usize, value: &str| {
+            format!(
+                r#"{{"traceId":"0102030405060708090a0b0c0d0e0f10","spanId":"{id:016x}","name":"s","startTimeUnixNano":"1000","endTimeUnixNano":"2000",
+                "attributes":[{{"key":"deep","value":{value}}},{{"key":"plain","value":{{"intValue":"7"}}}}]}}"#
+            )
+        };
+        let around = |before: &str, after: &str, depth: usize| {
+            format!("{}{{\"stringValue\":\"leaf\"}}{}", before.repeat(depth), after.repeat(depth))
+        };
+        let maps = |depth| around(r#"{"kvlistValue":{"values":[{"key":"k","value":"#, "}]}}", depth);
+        let lists = |depth| around(r#"{"arrayValue":{"values":["#, "]}}", depth);
+        let spans: Vec<String> = [maps(40), lists(60), maps(20_000), lists(20_000), lists(41), lists(42), maps(3)]
+            .iter()
+            .enumerate()
+            .map(|(at, value)| span(at + 1, value))
+            .collect();
+        let body = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{}]}}]}}]}}"#, spans.join(","));
+        let groups = traces(body.as_bytes()).unwrap();
+        for span in &groups[0].1 {
+            let attributes = &span.as_ref().unwrap().attributes;
+            assert_eq!(attributes["plain"], json!(7));
+            assert!(attributes["deep"].to_string().contains("leaf"), "{}", attributes["deep"]);
+        }
+        assert_eq!(groups[0].1[6].as_ref().unwrap().attributes["deep"], json!({ "k": { "k": { "k": "leaf" } } }));
     }
 
     #[test]

@@ -134,17 +134,28 @@ fn a_broken_payload_costs_only_its_item() {
         (json!({"type": "span", "content_type": span_v2::CONTENT_TYPE, "item_count": 3}), "{}".to_owned()),
         (json!({"type": "span"}), "{}".to_owned()),
         (json!({"type": "session"}), "{}".to_owned()),
+        (json!({"type": "statsd"}), "endpoint.requests@none:1|c|#route:home|T1795510800\n".to_owned()),
         (json!({"type": "brand_new"}), "?".to_owned()),
         (json!({"type": "log", "item_count": 4}), "{}".to_owned()),
         container(&[v2(1, json!({}))]),
     ];
     let decoded = decoded(&items);
     assert_eq!(decoded.spans.len(), 1);
-    let expected =
-        ["invalid_json", "invalid_json", "invalid_json", "invalid_json", "invalid_trace_id", "not_kept", "unknown_item", "invalid_json"];
+    let expected = [
+        "invalid_json",
+        "invalid_json",
+        "invalid_json",
+        "invalid_json",
+        "invalid_trace_id",
+        "not_kept",
+        "not_kept",
+        "unknown_item",
+        "invalid_json",
+    ];
     assert_eq!(reasons(&decoded), expected);
     assert_eq!(decoded.outcomes[3].quantity, 3);
-    assert_eq!((decoded.outcomes[7].category, decoded.outcomes[7].quantity), (Category::Log, 4));
+    assert_eq!(decoded.outcomes[6].detail.as_deref(), Some("statsd"));
+    assert_eq!((decoded.outcomes[8].category, decoded.outcomes[8].quantity), (Category::Log, 4));
 }
 
 #[test]

@@ -232,7 +232,7 @@ impl Intake {
         // A rate of nothing would make what was sent all the same endlessly much.
         let sample_rate = sample_rate.filter(|rate| *rate > 0.0 && *rate <= 1.0);
         for span in &mut spans {
-            (span.ingest_key, span.sample_rate) = (key.cloned(), sample_rate);
+            (span.ingest_key, span.sample_rate) = (key.cloned(), sample_rate.or(span.sample_rate));
         }
         if sender.project.estimate_usage {
             for span in &mut spans {

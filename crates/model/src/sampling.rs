@@ -1,0 +1,133 @@
+//! What part of all traces a client says that it sends, where a span itself says so.
+//!
+//! Sentry's SDKs say it once for an envelope, in its header; others at each span, under the names in the table below.
+
+use serde_json::Value;
+
+use crate::span::Attributes;
+
+/// The attribute that keeps the trace state of W3C's trace context, in which OpenTelemetry's samplers write.
+pub(crate) const TRACE_STATE: &str = "otel.trace_state";
+
+/// How a rate is written.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    /// A part of one: 0.25.
+    Part,
+    /// One of so many: 4.
+    OneOf,
+    /// Per cent: 25.
+    Percent,
+    /// OpenTelemetry's entry of the trace state: `ot=th:c`.
+    TraceState,
+}
+
+/// The attributes that tell, the best first.
+const NAMES: &[(&str, Form)] = &[
+    (TRACE_STATE, Form::TraceState),
+    ("sentry.sample_rate", Form::Part),
+    ("logfire.sample_rate", Form::Part),
+    ("sampling.probability", Form::Part),
+    // Honeycomb's, of its SDKs and of its proxy.
+    ("SampleRate", Form::OneOf),
+    ("sampleRate", Form::OneOf),
+    // Azure Monitor's.
+    ("_MS.sampleRate", Form::Percent),
+    ("microsoft.sample_rate", Form::Percent),
+];
+
+/// What part of all traces is sent, above 0 and up to 1, and the attribute that says so.
+pub(crate) fn rate(attributes: &Attributes) -> Option<(&'static str, f64)> {
+    NAMES.iter().find_map(|(name, form)| {
+        let rate = form.read(attributes.get(*name)?)?;
+        (rate > 0.0 && rate <= 1.0).then_some((*name, rate))
+    })
+}
+
+/// Whether an attribute may tell the rate.
+pub(crate) fn tells(name: &str) -> bool {
+    NAMES.iter().any(|(known, _)| *known == name)
+}
+
+impl Form {
+    fn read(self, value: &Value) -> Option<f64> {
+        let number = || value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
+        match self {
+            Form::Part => number(),
+            Form::OneOf => Some(1.0 / number()?),
+            Form::Percent => Some(number()? / 100.0),
+            Form::TraceState => of_trace_state(value.as_str()?),
+        }
+    }
+}
+
+/// The probability of OpenTelemetry's consistent sampling. `th` is the threshold that a trace's randomness had to reach, of 2^56, its zeros at the
+/// end left out; before it there was `p`, the negative power of two.
+/// <https://opentelemetry.io/docs/specs/otel/trace/tracestate-handling/>
+fn of_trace_state(state: &str) -> Option<f64> {
+    let entry = state.split(',').find_map(|member| member.trim().strip_prefix("ot="))?;
+    let told = |name: &str| entry.split(';').find_map(|part| part.strip_prefix(name)?.strip_prefix(':'));
+    if let Some(threshold) = told("th") {
+        let digits = u32::try_from(threshold.len()).ok().filter(|digits| (1..=14).contains(digits))?;
+        let is_hex = threshold.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        let threshold = u64::from_str_radix(threshold, 16).ok().filter(|_| is_hex)? << (4 * (14 - digits));
+        return Some(1.0 - threshold as f64 / (1u64 << 56) as f64);
+    }
+    let power: u32 = told("p")?.parse().ok()?;
+    (power < 63).then(|| 1.0 / (1u64 << power) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(attributes: Value) -> Option<f64> {
+        rate(attributes.as_object().unwrap()).map(|(_, rate)| rate)
+    }
+
+    #[test]
+    fn thresholds_of_opentelemetry() {
+        for (state, expected) in [
+            ("ot=th:0", Some(1.0)),
+            ("ot=th:c", Some(0.25)),
+            ("ot=th:c;rv:d29d6a7215ced0", Some(0.25)),
+            ("ot=rv:d29d6a7215ced0;th:8", Some(0.5)),
+            ("congo=t61rcWkgMzE, ot=th:fd70a4,rojo=00f067", Some(0.009_999_990_463)),
+            ("ot=th:ffffffffffffff", Some(1.387_778_780_781_445_7e-17)),
+            ("ot=p:2;r:5", Some(0.25)),
+            ("ot=p:63", None),
+            ("ot=rv:d29d6a7215ced0", None),
+            ("ot=th:C", None),
+            ("ot=th:", None),
+            ("ot=th:+c", None),
+            ("ot=th:0123456789abcdef", None),
+            ("th:c", None),
+        ] {
+            let got = read(json!({ TRACE_STATE: state }));
+            let same = got.zip(expected).map_or(got == expected, |(got, expected)| (got - expected).abs() <= expected * 1e-6);
+            assert!(same, "{state}: {got:?}");
+        }
+    }
+
+    #[test]
+    fn rates_under_other_names() {
+        assert_eq!(read(json!({ "SampleRate": 20 })), Some(0.05));
+        assert_eq!(read(json!({ "sampling.probability": "0.1" })), Some(0.1));
+        assert_eq!(read(json!({ "_MS.sampleRate": 25.0 })), Some(0.25));
+        assert_eq!(
+            read(json!({ "logfire.sample_rate": 0.5, TRACE_STATE: "ot=th:c" })),
+            Some(0.25),
+            "what the sampler itself says comes first"
+        );
+        for nothing in [
+            json!({ "SampleRate": 0 }),
+            json!({ "sentry.sample_rate": 0 }),
+            json!({ "sampling.probability": 20 }),
+            json!({ "SampleRate": "many" }),
+        ] {
+            assert_eq!(read(nothing.clone()), None, "{nothing}");
+        }
+    }
+}
