@@ -15,6 +15,7 @@ use arrow::datatypes::DataType;
 
 use super::bits::Bits;
 use super::ids::{Key, trace_hash};
+use super::parallel;
 use super::rows::{Row, to_batch};
 use super::schema::SCHEMA;
 
@@ -185,7 +186,14 @@ impl Buffer {
         }
         let fresh = std::mem::take(&mut self.fresh);
         self.fresh_bytes = 0;
-        self.add_piece(self.rows - fresh.len() as u32, to_batch(&fresh));
+        // Only a replay brings so many that there is more than one piece.
+        let pieces: Vec<&[Row]> = fresh.chunks(fresh.len().div_ceil((fresh.len() / FRESH_ROWS).max(1))).collect();
+        let mut first = self.rows - fresh.len() as u32;
+        for batch in parallel::map(&pieces, |rows| to_batch(rows)) {
+            let rows = batch.num_rows() as u32;
+            self.add_piece(first, batch);
+            first += rows;
+        }
         self.merge_small();
     }
 

@@ -1,4 +1,6 @@
-//! Small segments of a day are merged into larger ones, and rows that do not hold are left out.
+//! Small segments of a day are merged into larger ones, and rows that do not hold are left out. While a day fills, that is done when there
+//! are several; once nothing is written for it any more, what is left becomes one, and segments are written anew without such rows: each
+//! question about a whole day would have to look at all of them.
 //!
 //! The merge never holds more than some thousand rows: it sorts keys, and reads the rows of each stretch of the result from all inputs
 //! by their numbers.
@@ -47,7 +49,7 @@ pub(super) fn all(shared: &Shared) -> Result<usize, StoreError> {
 ///
 /// When a file could not be read or written. Nothing has changed then.
 pub(super) fn once(shared: &Shared) -> Result<bool, StoreError> {
-    let Some(inputs) = choose(shared) else { return Ok(false) };
+    let Some(inputs) = choose(shared).or_else(|| choose_quiet(shared)) else { return Ok(false) };
     if !shared.has_room_for(inputs.iter().map(|input| input.segment.bytes).sum()) {
         return Ok(false);
     }
@@ -105,15 +107,48 @@ fn choose(shared: &Shared) -> Option<Vec<Input>> {
     for live in state.segments.iter().filter(|live| live.readable && live.mergeable).filter(is_small) {
         days.entry(live.segment.max_start_us.div_euclid(DAY)).or_default().push(live);
     }
-    let mut small = days.into_values().find(|small| small.len() >= config.merge_at.max(2))?;
-    small.sort_by_key(|live| live.segment.rows);
-    small.truncate(INPUTS);
+    let small = days.into_values().find(|small| small.len() >= config.merge_at.max(2))?;
+    Some(smallest(small.into_iter().map(input).collect()))
+}
+
+/// What is left of a day for which nothing has been written for some time: its small segments, or one that has rows that do not hold.
+fn choose_quiet(shared: &Shared) -> Option<Vec<Input>> {
+    let config = &shared.config;
+    let mut days: BTreeMap<i64, Vec<Input>> = BTreeMap::new();
+    for live in lock(&shared.state).segments.iter().filter(|live| live.readable && live.mergeable) {
+        days.entry(live.segment.max_start_us.div_euclid(DAY)).or_default().push(input(live));
+    }
+    // Files are looked at without the lock.
+    days.into_values().find_map(|inputs| {
+        let is_small = |input: &Input| (input.segment.rows as usize) < config.small_segment_rows;
+        let has_several = inputs.iter().filter(|input| is_small(input)).count() > 1;
+        let has_gone = |input: &Input| input.gone.len() > 0;
+        if !(has_several || inputs.iter().any(has_gone))
+            || inputs.iter().any(|input| input.segment.age().is_none_or(|age| age < config.quiet_age))
+        {
+            return None;
+        }
+        if has_several {
+            return Some(smallest(inputs.into_iter().filter(is_small).collect()));
+        }
+        inputs.into_iter().find(has_gone).map(|input| vec![input])
+    })
+}
+
+fn input(live: &Live) -> Input {
+    Input { segment: live.segment.clone(), gone: live.settled() }
+}
+
+/// As many as are merged at a time.
+fn smallest(mut inputs: Vec<Input>) -> Vec<Input> {
+    inputs.sort_by_key(|input| input.segment.rows);
+    inputs.truncate(INPUTS);
     let mut rows = 0;
-    small.retain(|live| {
-        rows += live.segment.rows;
+    inputs.retain(|input| {
+        rows += input.segment.rows;
         rows <= ROWS
     });
-    Some(small.into_iter().map(|live| Input { segment: live.segment.clone(), gone: live.settled() }).collect())
+    inputs
 }
 
 enum Gather {

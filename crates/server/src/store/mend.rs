@@ -1,7 +1,6 @@
 //! What is missing beside segments, or damaged, is made again from them, one after the other: roll-ups, and indexes of texts, which are
 //! made only here.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -51,8 +50,7 @@ fn lacking(shared: &Shared, lacks: impl Fn(&Segment) -> bool) -> Option<Arc<Segm
 
 /// Whether a segment is large, or not so young that it may soon be merged.
 fn is_to_stay(shared: &Shared, segment: &Segment) -> bool {
-    let age = |path: &Path| std::fs::metadata(path).and_then(|file| file.modified()).ok()?.elapsed().ok();
-    segment.rows as usize >= shared.config.indexed_rows || age(&segment.path).is_some_and(|age| age >= shared.config.unindexed_age)
+    segment.rows as usize >= shared.config.indexed_rows || segment.age().is_some_and(|age| age >= shared.config.unindexed_age)
 }
 
 /// Reads all rows of a segment, some at a time.

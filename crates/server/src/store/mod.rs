@@ -50,6 +50,7 @@ mod log;
 mod manifest;
 mod mend;
 mod open;
+mod parallel;
 pub mod point;
 mod responses;
 mod retain;
@@ -106,6 +107,8 @@ pub struct StoreConfig {
     pub small_segment_rows: usize,
     /// So many small segments of one day are merged.
     pub merge_at: usize,
+    /// When the segments of a day are all this old, small ones are merged however few they are, and what has dead rows is written anew.
+    pub quiet_age: Duration,
     /// A segment with fewer rows has no index of texts until it is [`unindexed_age`](StoreConfig::unindexed_age) old: most are merged
     /// before that.
     pub indexed_rows: usize,
@@ -139,6 +142,7 @@ impl Default for StoreConfig {
             rows_per_group: 16_384,
             small_segment_rows: 150_000,
             merge_at: 8,
+            quiet_age: Duration::from_secs(3600),
             indexed_rows: 150_000,
             unindexed_age: Duration::from_secs(120),
             remembered_spans: 100_000,

@@ -17,6 +17,7 @@ use super::frame;
 use super::group::{Group, Readers};
 use super::log::{self, Log};
 use super::manifest::Manifest;
+use super::parallel;
 use super::responses::{By, Responses};
 use super::segment::ids::Ids;
 use super::segment::order::{KEY_COLUMNS, keys};
@@ -28,8 +29,9 @@ use super::state::{Live, Progress, Shared, State, lock};
 use super::stats::Health;
 use super::traces::Traces;
 
-/// Frames that are replayed in one group.
-const REPLAYED_ROWS: usize = 4096;
+/// Bytes of frames that are replayed as one group: decoded by all processors, then applied. What a later frame of them corrects need
+/// not be looked for. Tests have several groups in a short log.
+const REPLAYED_BYTES: usize = if cfg!(test) { 2000 } else { 4 << 20 };
 
 /// Opens a folder and brings back what is stored in it.
 pub(super) fn open(root: &Path, config: StoreConfig, health: Health) -> Result<(Arc<Shared>, u64, u64), StoreError> {
@@ -45,10 +47,10 @@ pub(super) fn open(root: &Path, config: StoreConfig, health: Health) -> Result<(
     let named: Vec<u64> = contents.segments.iter().map(|(segment, _)| segment.id).collect();
     remove_orphans(&folder, &named)?;
 
-    let mut live = Vec::new();
-    for (segment, dead) in contents.segments {
-        live.extend(open_segment(segment, dead, &health));
-    }
+    // Filters are made of all ids: that takes most of a start.
+    let examined = parallel::map(&contents.segments, |(segment, _)| (check(segment), Ids::open(&segment.path.with_extension("ids"))));
+    let opened = contents.segments.into_iter().zip(examined);
+    let live = opened.filter_map(|((segment, dead), (checked, ids))| open_segment(segment, dead, checked.err(), ids, &health)).collect();
     let last_id = on_disk.iter().map(|(id, _)| *id).chain(named).max().unwrap_or(0);
     let shared = Arc::new(Shared {
         folder,
@@ -115,9 +117,8 @@ fn remove_orphans(folder: &Folder, named: &[u64]) -> Result<(), StoreError> {
 
 /// Takes a segment into use. One whose Parquet file is damaged is named in the statistics and not read; if even its ids are lost,
 /// it is left out.
-fn open_segment(segment: Segment, dead: Bits, health: &Health) -> Option<Live> {
-    let fault = check(&segment).err();
-    let ids = Ids::open(&segment.path.with_extension("ids")).or_else(|error| match fault {
+fn open_segment(segment: Segment, dead: Bits, fault: Option<String>, ids: std::io::Result<Ids>, health: &Health) -> Option<Live> {
+    let ids = ids.or_else(|error| match fault {
         None => rebuild_ids(&segment),
         Some(_) => Err(StoreError::io("read", &segment.path)(error)),
     });
@@ -167,7 +168,6 @@ fn replay(shared: &Shared, covered: u64) -> Result<(u64, u64), StoreError> {
     let files = numbered(&shared.folder.logs(), "log")?;
     let last_file = files.last().map_or(0, |(number, _)| *number);
     let mut last_sequence = covered;
-    let mut group = Group::default();
     let mut readers = Readers::default();
     for (number, path) in files {
         let contents = log::read(&path)?;
@@ -183,31 +183,34 @@ fn replay(shared: &Shared, covered: u64) -> Result<(u64, u64), StoreError> {
             let kept = copied.map_or_else(|error| error.to_string(), |_| format!("a copy is in {}", copy.display()));
             set_aside(&shared.health, format!("{}: {lost}; the rest was read; {kept}", path.display()));
         }
-        let mut is_needed = false;
-        for (sequence, payload) in contents.frames() {
-            last_sequence = last_sequence.max(sequence);
-            if sequence <= covered {
-                continue;
+        let frames: Vec<(u64, &[u8])> = contents.frames().filter(|(sequence, _)| *sequence > covered).collect();
+        last_sequence = frames.last().map_or(last_sequence, |(sequence, _)| last_sequence.max(*sequence));
+        let mut bytes = 0;
+        let together = |(_, payload): &(u64, &[u8]), _: &_| {
+            bytes += payload.len();
+            let go_on = bytes < REPLAYED_BYTES;
+            bytes *= usize::from(go_on);
+            go_on
+        };
+        for frames in frames.chunk_by(together) {
+            let mut group = Group::default();
+            for ((sequence, _), read) in frames.iter().zip(parallel::map(frames, |(_, payload)| frame::read(payload))) {
+                match read {
+                    Ok((head, spans)) => group.add(&head, spans),
+                    Err(error) => set_aside(&shared.health, format!("{}: frame {sequence}: {error}", path.display())),
+                }
             }
-            is_needed = true;
-            match frame::read(payload) {
-                Ok((head, spans)) => group.add(&head, spans),
-                Err(error) => set_aside(&shared.health, format!("{}: frame {sequence}: {error}", path.display())),
-            }
-            if group.rows() >= REPLAYED_ROWS {
-                std::mem::take(&mut group).publish(shared, &mut readers);
-            }
+            group.publish(shared, &mut readers);
         }
         if let Some(at) = torn {
             cut(&path, at)?;
         }
-        if is_needed {
+        if !frames.is_empty() {
             lock(&shared.state).active.logs.push(path);
         } else {
             std::fs::remove_file(&path).map_err(StoreError::io("remove", &path))?;
         }
     }
-    group.publish(shared, &mut readers);
     Ok((last_sequence, last_file))
 }
 

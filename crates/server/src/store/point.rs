@@ -16,12 +16,19 @@ use super::segment::read::Reader;
 use super::snapshot::Segment;
 use super::state::lock;
 
-/// Bytes of footers that are kept.
-const MOST_BYTES: usize = 32 << 20;
-
 /// Footers of segments that were read lately: to read one costs more than to read a few rows.
-#[derive(Debug, Default)]
-pub struct Footers(Mutex<VecDeque<(PathBuf, ArrowReaderMetadata)>>);
+#[derive(Debug)]
+pub struct Footers {
+    most_bytes: usize,
+    kept: Mutex<VecDeque<Kept>>,
+}
+
+#[derive(Debug, Clone)]
+struct Kept {
+    path: PathBuf,
+    footer: ArrowReaderMetadata,
+    bytes: usize,
+}
 
 /// A segment that is open for reading.
 #[derive(Debug)]
@@ -39,6 +46,11 @@ pub struct RowGroup {
 }
 
 impl Footers {
+    /// Keeps footers that take so much memory, and one at least.
+    pub fn new(most_bytes: usize) -> Footers {
+        Footers { most_bytes, kept: Mutex::default() }
+    }
+
     /// Opens a segment. Reads files, so it may take milliseconds.
     ///
     /// # Errors
@@ -46,23 +58,24 @@ impl Footers {
     /// When the file cannot be read.
     pub fn open(&self, segment: &Segment) -> Result<Opened, StoreError> {
         let known = {
-            let mut kept = lock(&self.0);
-            let at = kept.iter().position(|(path, _)| *path == segment.path);
+            let mut kept = lock(&self.kept);
+            let at = kept.iter().position(|known| known.path == segment.path);
             at.and_then(|at| kept.remove(at)).map(|known| {
                 kept.push_back(known.clone());
-                known.1
+                known.footer
             })
         };
         if let Some(footer) = known {
             return Ok(Opened(Reader::with_footer(&segment.path, footer)?));
         }
         let reader = Reader::open(&segment.path)?;
-        let mut kept = lock(&self.0);
-        kept.push_back((segment.path.clone(), reader.footer().clone()));
-        let size =
-            |kept: &VecDeque<(PathBuf, ArrowReaderMetadata)>| kept.iter().map(|(_, footer)| footer.metadata().memory_size()).sum::<usize>();
-        while kept.len() > 1 && size(&kept) > MOST_BYTES {
-            kept.pop_front();
+        let footer = reader.footer().clone();
+        let bytes = footer.metadata().memory_size();
+        let mut kept = lock(&self.kept);
+        kept.push_back(Kept { path: segment.path.clone(), footer, bytes });
+        let mut all: usize = kept.iter().map(|known| known.bytes).sum();
+        while kept.len() > 1 && all > self.most_bytes {
+            all -= kept.pop_front().map_or(0, |known| known.bytes);
         }
         Ok(Opened(reader))
     }

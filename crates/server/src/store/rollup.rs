@@ -8,6 +8,7 @@ mod bins;
 mod builder;
 mod file;
 mod users;
+mod whole;
 
 use std::io;
 use std::ops::Range;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use bins::{Bins, Spread};
 pub use builder::{Builder, Grain};
 pub use users::{DAY_US, Day, Part, UserSums};
+pub use whole::Whole;
 
 use super::side::{Kept, Side};
 
@@ -111,6 +113,9 @@ pub struct Hour {
     /// How long spans of each op and name took; `None` where that was not added up, or there are too many names.
     #[serde(default)]
     pub names: Option<Vec<Named>>,
+    /// What all cells add up to; empty in what was not kept.
+    #[serde(skip)]
+    pub whole: Whole,
 }
 
 /// Spans of one op and name.
@@ -202,7 +207,7 @@ impl Side for Rollup {
     const EXTENSION: &'static str = EXTENSION;
 
     fn read(path: &Path) -> io::Result<Option<Rollup>> {
-        file::read(path).map(|rollup| Some(rollup).filter(|rollup| !rollup.hours.is_empty()))
+        file::read(path).map(|rollup| Some(rollup.summed()).filter(|rollup| !rollup.hours.is_empty()))
     }
 }
 
@@ -211,7 +216,7 @@ impl Kept<Rollup> {
     pub(super) fn keep(&self, segment: &Path, rollup: Rollup) {
         let rollup = if rollup.is_useful() { rollup } else { Rollup::default() };
         let bytes = file::write(&rollup);
-        self.write(segment, bytes, Some(rollup).filter(|rollup| !rollup.hours.is_empty()));
+        self.write(segment, bytes, Some(rollup.summed()).filter(|rollup| !rollup.hours.is_empty()));
     }
 }
 
@@ -219,6 +224,18 @@ impl Rollup {
     /// The value of a dimension in a cell.
     pub fn text(&self, key: &CellKey, dimension: usize) -> Option<&str> {
         self.texts.get(*key.values.get(dimension)? as usize)?.as_deref()
+    }
+
+    /// Whether the spans of a cell are calls that count.
+    pub fn is_call(&self, key: &CellKey) -> bool {
+        key.counted && matches!(self.text(key, KIND), Some("llm" | "embedding"))
+    }
+
+    /// The same with what each hour adds up to as a whole, which is asked for most.
+    fn summed(mut self) -> Rollup {
+        let wholes: Vec<Whole> = self.hours.iter().map(|hour| Whole::of(&self, hour)).collect();
+        self.hours.iter_mut().zip(wholes).for_each(|(hour, whole)| hour.whole = whole);
+        self
     }
 
     /// Whether it is much shorter than what it is made from.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use hinomi_model::id::TraceId;
@@ -86,6 +87,11 @@ impl Segment {
     /// True unless all of the segment's spans start outside of `from_us..to_us` or belong to other projects.
     pub fn may_hold(&self, project: u64, from_us: i64, to_us: i64) -> bool {
         self.projects.binary_search(&project).is_ok() && self.min_start_us < to_us && self.max_start_us >= from_us
+    }
+
+    /// How long ago its file was written, where the system tells.
+    pub(super) fn age(&self) -> Option<Duration> {
+        std::fs::metadata(&self.path).and_then(|file| file.modified()).ok()?.elapsed().ok()
     }
 
     /// What its spans add up to, dead ones included; `None` where that cannot be told. Reads a file the first time.

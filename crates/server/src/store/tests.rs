@@ -205,6 +205,25 @@ async fn pieces_join_their_span_wherever_it_is() {
 }
 
 #[tokio::test]
+async fn a_day_that_is_over_has_one_segment_without_dead_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = StoreConfig { quiet_age: Duration::ZERO, small_segment_rows: 3, ..small() };
+    let store = Store::open(dir.path(), config).unwrap();
+    // Each span of the trace changes what is said of those before it.
+    for ids in [[1, 2, 3], [4, 5, 6]] {
+        let _ = store.append(1, ids.map(|id| span(1, id, id as i64)).to_vec()).await.unwrap();
+        store.flush().await.unwrap();
+    }
+    let seen = rows(&store.snapshot());
+    let _ = store.compact().await.unwrap();
+    let after = store.snapshot();
+    assert!(after.segments.iter().all(|view| view.dead.is_empty()) && after.segments.len() == 1, "{:?}", after.segments);
+    assert_eq!(after.segments[0].segment.rows, 6);
+    assert_eq!((seen.len(), rows(&after)), (6, seen));
+    assert_eq!(store.compact().await.unwrap(), 0, "nothing is left to do");
+}
+
+#[tokio::test]
 async fn a_snapshot_stays_readable_when_its_segments_are_merged() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), small()).unwrap();

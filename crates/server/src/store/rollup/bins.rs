@@ -21,6 +21,13 @@ impl Bins {
     }
 }
 
+impl From<Spread> for Bins {
+    fn from(spread: Spread) -> Bins {
+        let some = (0u16..).zip(spread.counts).filter(|(_, count)| *count > 0);
+        Bins(some.map(|(bin, count)| (bin, u32::try_from(count).unwrap_or(u32::MAX))).collect())
+    }
+}
+
 /// The union of many [`Bins`].
 #[derive(Debug, Clone, Default)]
 pub struct Spread {
@@ -99,6 +106,10 @@ mod tests {
             let (one, other) = values.split_at(cut.index(values.len()));
             let mut merged = Spread::default();
             [one, other].iter().for_each(|part| merged.add(&of(part)));
+            let kept = Bins::from(merged.clone());
+            let mut again = Spread::default();
+            again.add(&kept);
+            prop_assert_eq!(again.percentile(share), merged.percentile(share));
             let (found, exact) = (merged.percentile(share).unwrap(), exact(&mut values, share));
             prop_assert!((found - exact).abs() <= exact * 0.01 + 1e-9, "{} instead of {}", found, exact);
         }

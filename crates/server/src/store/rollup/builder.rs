@@ -206,7 +206,16 @@ impl Builder {
             let named = |((op, name), (spans, duration_us))| Named { op, name, spans, duration_us };
             let mut names = are_told.then(|| growing.names.into_iter().map(named).collect::<Vec<_>>());
             names.iter_mut().for_each(|names| names.sort_unstable_by_key(|named| (named.op, named.name)));
-            Hour { project, hour, rows: growing.rows, users: distinct(growing.users), traces: distinct(growing.traces), cells, names }
+            Hour {
+                project,
+                hour,
+                rows: growing.rows,
+                users: distinct(growing.users),
+                traces: distinct(growing.traces),
+                cells,
+                names,
+                ..Hour::default()
+            }
         };
         let hours = self.hours.into_iter().map(hour).collect();
         let days = self.days.into_iter().map(|((project, day), growing)| growing.finish(project, day)).collect();

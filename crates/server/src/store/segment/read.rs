@@ -32,7 +32,8 @@ impl Reader {
     /// Opens the file and reads its footer.
     pub(in crate::store) fn open(path: &Path) -> Result<Reader, StoreError> {
         let file = Anywhere::open(path)?;
-        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
+        // Which rows are wanted is known: where pages begin is all that is needed, not what is in them.
+        let options = ArrowReaderOptions::new().with_offset_index_policy(PageIndexPolicy::Optional);
         let footer = ArrowReaderMetadata::load(&file, options).map_err(|error| StoreError::segment("open", path, error))?;
         Ok(Reader { path: path.to_owned(), file, footer })
     }

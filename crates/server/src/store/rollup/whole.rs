@@ -1,0 +1,58 @@
+//! What all spans of an hour add up to, whatever they are: an overview of a month asks for some hundred of these instead of all their cells.
+
+use super::bins::{Bins, Spread};
+use super::users::Part;
+use super::{Hour, MODEL, Rollup, STATUS, Sums, USAGE_SOURCE};
+
+/// What all spans of an hour add up to.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Whole {
+    /// How many spans there are, of any kind.
+    pub spans: u64,
+    /// The calls that count.
+    pub calls: Part,
+    /// Successful calls without usage.
+    pub calls_without_usage: u64,
+    /// Calls whose tokens were counted from texts.
+    pub estimated: Sums,
+    /// Runs of pipelines.
+    pub runs: Part,
+    /// Places of the models of calls without a price, rising; 0 for those without one.
+    pub unpriced_models: Vec<u32>,
+}
+
+impl Whole {
+    /// Adds up the cells of an hour.
+    pub(super) fn of(rollup: &Rollup, hour: &Hour) -> Whole {
+        let mut whole = Whole::default();
+        let (mut calls, mut runs) = (Spread::default(), Spread::default());
+        for cell in &hour.cells {
+            let (sums, status) = (&cell.sums, rollup.text(&cell.key, STATUS));
+            let add = |part: &mut Part, durations: &mut Spread| {
+                part.sums.add(sums);
+                durations.add(&cell.durations);
+                part.failed += if status == Some("error") { sums.spans } else { 0 };
+            };
+            whole.spans += sums.spans;
+            if rollup.is_call(&cell.key) {
+                add(&mut whole.calls, &mut calls);
+                if status == Some("ok") {
+                    whole.calls_without_usage += sums.without_usage;
+                }
+                if rollup.text(&cell.key, USAGE_SOURCE) == Some("estimated") {
+                    whole.estimated.add(sums);
+                }
+                if sums.unpriced > 0 {
+                    whole.unpriced_models.push(cell.key.values[MODEL]);
+                }
+            }
+            if cell.key.is_run {
+                add(&mut whole.runs, &mut runs);
+            }
+        }
+        (whole.calls.durations, whole.runs.durations) = (Bins::from(calls), Bins::from(runs));
+        whole.unpriced_models.sort_unstable();
+        whole.unpriced_models.dedup();
+        whole
+    }
+}
