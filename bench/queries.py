@@ -224,16 +224,25 @@ def tenth(args, binaries, folder):
 
 
 def replay(args, binaries, folder):
-    """Killed under load: how long it takes to read the log again. It is cut whenever a segment is written, so that it never grows long."""
+    """Killed under load: how much longer a start takes that reads the log again. It is cut whenever a segment is written, so that it never
+    grows long: some spans are sent until it is long enough to be measured."""
     shutil.rmtree(folder, ignore_errors=True)
     store = Store(args, binaries, folder)
+    store.server.end()
+    # The best of some: a start without a log, and one with it, which a kill leaves as it is.
+    empty = min(started(store).ready_s for _ in range(3))
+    store.server = intake.hinomi(args.hinomi, folder)
     store.load(20_000, 20_000)
     store.server.kill()
     logs = sum(file.stat().st_size for file in (folder / "data/log").iterdir())
-    store.server = intake.hinomi(args.hinomi, folder)
-    seconds = store.server.ready_s
-    store.server.end()
-    return {"log_bytes": logs, "ready_s": round(seconds, 3), "seconds_for_1_gb": round(seconds / max(logs, 1) * 1e9, 1)}
+    ready = min(started(store, how="kill").ready_s for _ in range(3))
+    return {"log_bytes": logs, "empty_ready_s": round(empty, 3), "ready_s": round(ready, 3), "seconds_for_1_gb": round((ready - empty) / max(logs, 1) * 1e9, 1)}
+
+
+def started(store, how="end"):
+    server = intake.hinomi(store.args.hinomi, store.folder)
+    getattr(server, how)()
+    return server
 
 
 def table(result):
@@ -254,7 +263,8 @@ def table(result):
         rows.append((f"disk: {name}", f"{of['bytes_per_span']} bytes a span", f"{of['raw_bytes_per_span']} raw", of["part_of_raw"], round(goal, 4)))
     rows.append(("start to ready", f"{result['start']['ready_s']} s", "", result["start"]["ready_s"], 1.0))
     replayed = result["replay"]
-    rows.append(("replay of a log, for 1 GB of it", f"{replayed['log_bytes'] / 1e6:.1f} MB in {replayed['ready_s']} s", "", replayed["seconds_for_1_gb"], 10))
+    start = f"start without {replayed['empty_ready_s']} s"
+    rows.append(("replay of a log, for 1 GB of it", f"{replayed['log_bytes'] / 1e6:.1f} MB in {replayed['ready_s']} s", start, replayed["seconds_for_1_gb"], 10))
     return rows
 
 

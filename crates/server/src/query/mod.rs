@@ -1,7 +1,7 @@
 //! Answers to questions about stored spans.
 //!
 //! A [`Project`] is a view of one project at one moment. `scan` makes its spans a table of the query engine, from buffer and
-//! segments alike; `rolled` makes cells of them, mostly from roll-ups, `added` from rows; `fields` and `text` say what a filter means for its columns. `sums` answers summary, series, breakdown and facets
+//! segments alike; `rolled` makes cells of them, mostly from roll-ups, `added` from rows; `different` counts the traces and users of many hours; `fields` and `text` say what a filter means for its columns. `sums` answers summary, series, breakdown and facets
 //! by aggregation, `lists` finds the spans and traces of a list (`newest` those at its most frequent sort), `picked` reads rows that are known, `trace` and `tree` read whole traces and derive what needs all of
 //! them: sums below a span, its own time, how it compares. `answer` is what the API shows.
 //!
@@ -16,6 +16,7 @@ mod contributions;
 mod cursor;
 mod days;
 mod detail;
+mod different;
 mod error;
 mod export;
 mod fields;
@@ -46,13 +47,18 @@ use crate::store::snapshot::Snapshot;
 pub use answer::*;
 pub use by::By;
 pub use contributions::{Contributions, Weight, Windows};
+use different::Different;
 pub use error::QueryError;
 use filter::Filter;
 pub use matcher::Matcher;
 pub use measure::{Bucket, Measure};
 
-/// Footers of segments that are kept in memory, in bytes.
+/// Footers of segments that the engine's own scans keep in memory, in bytes.
 const METADATA_CACHE: usize = 256 << 20;
+/// Footers that are kept for reading single rows: this part of the memory of queries, within these bounds in bytes. A segment of 150,000
+/// rows has one of half a megabyte.
+const FOOTERS_PART: usize = 8;
+const FOOTERS: (usize, usize) = (16 << 20, 256 << 20);
 /// What the operators of all queries together may hold, and those of exports, in bytes, where nobody says.
 const MEMORY: (usize, usize) = (1 << 30, 256 << 20);
 
@@ -67,6 +73,9 @@ pub struct Engine {
     footers: Arc<Footers>,
     /// Where exports run: their memory is their own, so that they do not take the page's.
     exports: Arc<RuntimeEnv>,
+    /// Numbers of the hashes of traces, and of users.
+    traces: Arc<Different>,
+    users: Arc<Different>,
     /// Sums over segments with fewer rows are made from the rows: that is as fast, and percentiles are exact.
     least_rows: u64,
 }
@@ -127,7 +136,14 @@ impl Engine {
             // Only a folder for spilling could fail to be made; the defaults do without.
             built.unwrap_or_default()
         };
-        Engine { runtime: runtime(queries), exports: runtime(exports), footers: Arc::default(), least_rows: LEAST_ROWS }
+        Engine {
+            runtime: runtime(queries),
+            exports: runtime(exports),
+            footers: Arc::new(Footers::new((queries / FOOTERS_PART).clamp(FOOTERS.0, FOOTERS.1))),
+            traces: Arc::new(Different::new(|hour| &hour.traces)),
+            users: Arc::new(Different::new(|hour| &hour.users)),
+            least_rows: LEAST_ROWS,
+        }
     }
 
     /// The same engine, working with what exports may hold.

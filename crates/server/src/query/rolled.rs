@@ -3,10 +3,13 @@
 //! The rows are added up by what made the roll-ups (`added`), so that nobody can tell which way an answer came but by percentiles, which
 //! are within one per cent of the exact ones.
 
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::by::By;
+use super::different::{Different, Hours};
 use super::error::QueryError;
 use super::fields;
 use super::filter::{Term, Test};
@@ -15,9 +18,9 @@ use super::picked::live;
 use super::{Project, Scope};
 use crate::store::rollup::{
     Cell, DAY_US, DIMENSIONS, Day, Grain, HOUR_US, Hour, KIND, MODEL, PROVIDER, Part, Rollup, STATUS, Spread, Sums, USAGE_SOURCE, UserSums,
-    dimension,
+    Whole, dimension,
 };
-use crate::store::snapshot::SegmentView;
+use crate::store::snapshot::{Segment, SegmentView};
 
 /// What a question tells apart.
 #[derive(Debug, Clone, Copy, Default)]
@@ -46,14 +49,22 @@ impl Apart<'_> {
 
 /// All spans of a scope, as cells.
 pub(super) struct Parts {
-    /// Roll-ups, and which of their hours.
-    stored: Vec<(Arc<Rollup>, Vec<usize>)>,
+    /// Hours of roll-ups.
+    stored: Vec<Taken>,
     /// What the cells of these have to pass.
     tests: Vec<DimensionTest>,
     /// What the other rows that pass add up to.
     added: Vec<Rollup>,
-    /// Roll-ups, and which of their days are told by users alone.
-    days: Vec<(Arc<Rollup>, Vec<usize>)>,
+    /// Days of roll-ups, which are told by users alone.
+    days: Vec<Taken>,
+}
+
+/// What is taken from the roll-up of a segment.
+pub(super) struct Taken {
+    segment: Arc<Segment>,
+    pub(super) rollup: Arc<Rollup>,
+    /// Places of its hours, or of its days.
+    pub(super) places: Vec<usize>,
 }
 
 /// A term of a filter about a dimension.
@@ -103,7 +114,7 @@ impl Placed<'_> {
     }
 
     fn is_call(&self) -> bool {
-        self.cell.key.counted && matches!(self.text(KIND), Some("llm" | "embedding"))
+        self.rollup.is_call(&self.cell.key)
     }
 
     fn passes(&self, tests: &[DimensionTest]) -> bool {
@@ -176,6 +187,15 @@ impl Totals {
         self.estimated.add(&sums.estimated);
     }
 
+    /// Adds what an hour adds up to, with the runs of pipelines.
+    fn add_whole(&mut self, whole: &Whole) {
+        self.spans += whole.spans;
+        self.calls.add_part(&whole.calls);
+        self.calls_without_usage += whole.calls_without_usage;
+        self.runs.add_part(&whole.runs);
+        self.estimated.add(&whole.estimated);
+    }
+
     pub(super) fn add(&mut self, placed: &Placed, runs: Runs) {
         let sums = &placed.cell.sums;
         self.spans += sums.spans;
@@ -200,69 +220,78 @@ impl Totals {
 
 impl Parts {
     fn stored(&self) -> impl Iterator<Item = (&Rollup, &Hour)> {
-        self.stored.iter().flat_map(|(rollup, hours)| hours.iter().map(|hour| (rollup.as_ref(), &rollup.hours[*hour])))
+        self.stored.iter().flat_map(|taken| taken.places.iter().map(|hour| (taken.rollup.as_ref(), &taken.rollup.hours[*hour])))
     }
 
     fn added(&self) -> impl Iterator<Item = (&Rollup, &Hour)> {
         self.added.iter().flat_map(|rollup| rollup.hours.iter().map(move |hour| (rollup, hour)))
     }
 
-    fn hours(&self) -> impl Iterator<Item = &Hour> {
-        self.stored().chain(self.added()).map(|(_, hour)| hour)
-    }
-
     /// The cells that the filter lets pass.
     pub(super) fn cells(&self) -> impl Iterator<Item = Placed<'_>> {
-        fn placed<'a>((rollup, hour): (&'a Rollup, &'a Hour)) -> impl Iterator<Item = Placed<'a>> {
-            hour.cells.iter().map(move |cell| Placed { rollup, hour, cell })
-        }
         self.stored().flat_map(placed).filter(|placed| placed.passes(&self.tests)).chain(self.added().flat_map(placed))
+    }
+
+    /// Hours of which all spans pass, as they are, and the cells of all others.
+    fn wholes(&self) -> (impl Iterator<Item = (&Rollup, &Hour)>, impl Iterator<Item = Placed<'_>>) {
+        let all_pass = self.tests.is_empty();
+        let cells = self.stored().filter(move |_| !all_pass).flat_map(placed).filter(|placed| placed.passes(&self.tests));
+        (self.stored().filter(move |_| all_pass), cells.chain(self.added().flat_map(placed)))
+    }
+
+    /// What all cells add up to.
+    pub(super) fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        let (hours, cells) = self.wholes();
+        hours.for_each(|(_, hour)| totals.add_whole(&hour.whole));
+        cells.for_each(|placed| totals.add(&placed, Runs::OfPipelines));
+        totals
     }
 
     /// The users of whole days, and what their spans, which are in no cell, add up to; the providers of their calls.
     pub(super) fn users_of_days(&self) -> impl Iterator<Item = (Option<&str>, &UserSums, impl Iterator<Item = &str>)> {
         let of_day = |(rollup, day): (_, _)| {
-            let (rollup, day): (&Arc<Rollup>, &Day) = (rollup, day);
+            let (rollup, day): (&Rollup, &Day) = (rollup, day);
             let text = |place: u32| rollup.texts.get(place as usize).and_then(|text| text.as_deref());
             day.users.iter().flatten().map(move |sums| (text(sums.user), sums, sums.providers.iter().filter_map(move |place| text(*place))))
         };
-        self.days.iter().flat_map(|(rollup, days)| days.iter().map(move |day| (rollup, &rollup.days[*day]))).flat_map(of_day)
+        let days = self.days.iter().flat_map(|taken| taken.places.iter().map(|day| (&*taken.rollup, &taken.rollup.days[*day])));
+        days.flat_map(of_day)
     }
 
     /// Models of calls without a price, in order.
     pub(super) fn unpriced_models(&self) -> Vec<String> {
-        let unpriced = self.cells().filter(|placed| placed.is_call() && placed.cell.sums.unpriced > 0);
-        let mut models: Vec<String> = unpriced.filter_map(|placed| placed.text(MODEL).map(str::to_owned)).collect();
-        models.sort();
-        models.dedup();
-        models
+        let (hours, cells) = self.wholes();
+        let of_hour = |(rollup, hour): (&'_ Rollup, &'_ Hour)| {
+            let text = |place: &u32| rollup.texts.get(*place as usize)?.clone();
+            hour.whole.unpriced_models.iter().filter_map(text).collect::<Vec<_>>()
+        };
+        let unpriced = cells.filter(|placed| placed.is_call() && placed.cell.sums.unpriced > 0);
+        let of_cells = unpriced.filter_map(|placed| placed.text(MODEL).map(str::to_owned));
+        let models: BTreeSet<String> = hours.flat_map(of_hour).chain(of_cells).collect();
+        models.into_iter().collect()
     }
 
     /// The provider of calls.
     pub(super) fn provider_of<'a>(placed: &'a Placed) -> Option<&'a str> {
         placed.text(PROVIDER).filter(|_| placed.is_call())
     }
-
-    /// How many different traces there are, where the question tells them apart.
-    pub(super) fn traces(&self) -> u64 {
-        distinct(self.hours().map(|hour| &hour.traces[..]))
-    }
-
-    /// The same for end users.
-    pub(super) fn users(&self) -> u64 {
-        distinct(self.hours().map(|hour| &hour.users[..]))
-    }
 }
 
-/// How many different hashes there are in lists.
-fn distinct<'a>(lists: impl Iterator<Item = &'a [u64]>) -> u64 {
-    let mut all: Vec<u64> = lists.flatten().copied().collect();
-    all.sort_unstable();
-    all.dedup();
-    all.len() as u64
+fn placed<'a>((rollup, hour): (&'a Rollup, &'a Hour)) -> impl Iterator<Item = Placed<'a>> {
+    hour.cells.iter().map(move |cell| Placed { rollup, hour, cell })
 }
 
 impl Project {
+    /// How many different traces and end users there are, where the question tells them apart.
+    pub(super) fn traces_and_users(&self, parts: &Parts) -> (u64, u64) {
+        let hours = parts.stored.iter().map(|taken| Hours { segment: &taken.segment.path, rollup: &taken.rollup, chosen: &taken.places });
+        let stored: Vec<Hours> = hours.collect();
+        let segments: HashSet<&Path> = self.snapshot.segments.iter().map(|view| view.segment.path.as_path()).collect();
+        let count = |different: &Different| different.count(&stored, &parts.added, |segment| segments.contains(segment));
+        (count(&self.engine.traces), count(&self.engine.users))
+    }
+
     /// The spans of a scope as cells; `None` where there are so few rows that the query engine is as fast, and exact.
     pub(super) async fn parts(&self, scope: &Scope, apart: Apart<'_>) -> Result<Option<Parts>, QueryError> {
         let (project, from_us, to_us) = (self.project, scope.from_us, scope.to_us);
@@ -313,7 +342,7 @@ fn dimension_tests(scope: &Scope) -> Option<Vec<DimensionTest>> {
     scope.filter.0.iter().map(test).collect()
 }
 
-type Chosen = (Vec<(Arc<Rollup>, Vec<usize>)>, Rows);
+type Chosen = (Vec<Taken>, Rows);
 
 /// Which hours are taken from roll-ups: those that lie whole in the range, have no dead rows, and can tell. The rows of all others are
 /// to be read.
@@ -339,7 +368,7 @@ pub(super) fn choose(views: Vec<Arc<SegmentView>>, project: u64, from_us: i64, t
                     }
                 }
                 if !taken.is_empty() {
-                    sources.push((rollup, taken));
+                    sources.push(Taken { segment: view.segment.clone(), rollup, places: taken });
                 }
             }
         }
@@ -371,6 +400,7 @@ fn choose_days(views: Vec<Arc<SegmentView>>, project: u64, from_us: i64, to_us: 
                 taken.push(place);
             }
         }
+        let segment = view.segment.clone();
         let is_taken = |hour: &&Hour| taken.iter().any(|place| rollup.days[*place].day == of_day(hour));
         let others = rollup.hours.iter().filter(|hour| hour.project == project && !is_taken(hour));
         let mut rows: Vec<Range<u32>> = others.flat_map(|hour| hour.rows.iter().cloned()).collect();
@@ -380,7 +410,7 @@ fn choose_days(views: Vec<Arc<SegmentView>>, project: u64, from_us: i64, to_us: 
             rest.push((view, rows));
         }
         if !taken.is_empty() {
-            sources.push((rollup, taken));
+            sources.push(Taken { segment, rollup, places: taken });
         }
     }
     (sources, rest)
@@ -402,10 +432,5 @@ mod tests {
     fn places_are_what_they_say() {
         let names = [(KIND, "kind"), (STATUS, "status"), (PROVIDER, "provider"), (MODEL, "model"), (USAGE_SOURCE, "usage_source")];
         assert!(names.iter().all(|(place, name)| DIMENSIONS[*place] == *name));
-    }
-
-    #[test]
-    fn each_hash_counts_once() {
-        assert_eq!(distinct([&[1, 5, 9][..], &[5], &[], &[2, 9]].into_iter()), 4);
     }
 }

@@ -106,7 +106,7 @@ impl Project {
     /// When the filter compares what cannot be compared, or the engine fails; so with all questions.
     pub async fn summary(&self, scope: &Scope) -> Result<Summary, QueryError> {
         if let Some(parts) = self.parts(scope, Apart { distinct: true, ..Apart::default() }).await? {
-            return Ok(rolled_summary(&parts));
+            return self.reading(move |project| Ok(rolled_summary(&parts, project.traces_and_users(&parts)))).await;
         }
         let mut sums = common(&col("is_run"))?;
         sums.extend([
@@ -429,13 +429,12 @@ fn rolled_percentiles(side: &Side) -> Percentiles {
     Percentiles { p50: side.percentile_ms(0.5), p95: side.percentile_ms(0.95), p99: side.percentile_ms(0.99) }
 }
 
-fn rolled_summary(parts: &Parts) -> Summary {
-    let mut totals = Totals::default();
-    parts.cells().for_each(|placed| totals.add(&placed, Runs::OfPipelines));
+fn rolled_summary(parts: &Parts, (traces, users): (u64, u64)) -> Summary {
+    let totals = parts.totals();
     let calls = &totals.calls;
     Summary {
         spans: totals.spans,
-        traces: parts.traces(),
+        traces,
         llm_calls: calls.sums.spans,
         failed_llm_calls: calls.failed,
         errors: 0,
@@ -456,7 +455,7 @@ fn rolled_summary(parts: &Parts) -> Summary {
         reasoning_tokens: tokens(calls.sums.reasoning),
         calls_without_usage: totals.calls_without_usage,
         unpriced_models: parts.unpriced_models(),
-        users: parts.users(),
+        users,
     }
 }
 

@@ -15,7 +15,7 @@ use super::answer::{self, AlsoReported, Compared, Cost, Percentiles, Sdk, Subtre
 use super::columns::Column;
 use super::error::QueryError;
 use super::picked::{LIGHT, columns, project};
-use super::rolled::choose;
+use super::rolled::{Taken, choose};
 use super::tree::{InTree, derive, is_unpriced};
 use super::{Project, Reading};
 use crate::store::rollup::HOUR_US;
@@ -95,15 +95,18 @@ impl Project {
 
     fn means_of(&self, sorts: HashSet<(String, String)>, until_us: i64) -> Result<Means, QueryError> {
         let from_us = until_us.saturating_sub(COMPARED_US).div_euclid(HOUR_US).saturating_mul(HOUR_US);
-        let mut means = Means(sorts.into_iter().map(|sort| (sort, (0, 0))).collect());
+        let mut means = Means::default();
+        for (op, name) in sorts {
+            means.0.entry(op).or_default().insert(name, (0, 0));
+        }
         let may_hold = |view: &&Arc<SegmentView>| view.segment.may_hold(self.project, from_us, until_us);
         let views = self.snapshot.segments.iter().filter(may_hold).cloned().collect();
         let (stored, rest) = choose(views, self.project, from_us, until_us, |hour| hour.names.is_some());
-        for (rollup, hours) in stored {
-            let text = |place: u32| rollup.texts.get(place as usize)?.clone();
-            for named in hours.iter().filter_map(|hour| rollup.hours[*hour].names.as_ref()).flatten() {
-                if let Some(sort) = text(named.op).zip(text(named.name)) {
-                    means.add(sort, named.spans, named.duration_us);
+        for Taken { rollup, places, .. } in stored {
+            let text = |place: u32| rollup.texts.get(place as usize)?.as_deref();
+            for named in places.iter().filter_map(|hour| rollup.hours[*hour].names.as_ref()).flatten() {
+                if let Some((op, name)) = text(named.op).zip(text(named.name)) {
+                    means.add(op, name, named.spans, named.duration_us);
                 }
             }
         }
@@ -126,7 +129,7 @@ impl Project {
         let (op, name, duration) = (op.as_string_view(), name.as_string_view(), duration.as_primitive::<Int64Type>());
         for row in 0..batch.num_rows() {
             if project.value(row) == self.stored_id() && (from_us..until_us).contains(&start.value(row)) {
-                means.add((op.value(row).to_owned(), name.value(row).to_owned()), 1, i128::from(duration.value(row)));
+                means.add(op.value(row), name.value(row), 1, i128::from(duration.value(row)));
             }
         }
     }
@@ -159,18 +162,18 @@ impl Project {
 
 /// Number of spans and sum of their durations in microseconds, by op and name.
 #[derive(Debug, Default)]
-pub(super) struct Means(HashMap<(String, String), (u64, i128)>);
+pub(super) struct Means(HashMap<String, HashMap<String, (u64, i128)>>);
 
 impl Means {
-    fn add(&mut self, sort: (String, String), spans: u64, duration_us: i128) {
-        if let Some((all, sum_us)) = self.0.get_mut(&sort) {
+    fn add(&mut self, op: &str, name: &str, spans: u64, duration_us: i128) {
+        if let Some((all, sum_us)) = self.0.get_mut(op).and_then(|names| names.get_mut(name)) {
             *all += spans;
             *sum_us += duration_us;
         }
     }
 
     pub(super) fn of(&self, span: &span::Span) -> Option<Compared> {
-        let (n, sum_us) = *self.0.get(&(span.op.clone(), span.name.clone()))?;
+        let (n, sum_us) = *self.0.get(&span.op)?.get(&span.name)?;
         let mean_us = sum_us as f64 / n.max(1) as f64;
         let enough = n >= COMPARED_LEAST && mean_us > 0.0;
         enough.then(|| Compared { mean_ms: mean_us / 1000.0, n, ratio: (span.end_us - span.start_us) as f64 / mean_us })

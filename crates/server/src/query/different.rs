@@ -1,0 +1,183 @@
+//! How many different traces and users there are in many lists of their hashes: exactly, and without a look at each hash for each question.
+//!
+//! Each different hash has a number, and those of a list that are met for the first time have them in a row. Most traces are in one list
+//! alone, so that a list of thousands is a few ranges of numbers. To count what lists have together is to set ranges of bits.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use super::newest::runs;
+use crate::store::rollup::{Hour, Rollup};
+
+/// Numbers beyond twice those in use that are kept for hashes of segments that are gone.
+const SPARE: usize = 1 << 16;
+
+/// Counts one sort of hashes.
+#[derive(Debug)]
+pub(super) struct Different {
+    /// The hashes of an hour, rising.
+    of: fn(&Hour) -> &[u64],
+    numbers: Mutex<Numbers>,
+}
+
+/// Hashes and their numbers.
+#[derive(Debug, Default)]
+struct Numbers {
+    known: HashMap<u64, u32>,
+    /// The lists of segments, by their files.
+    segments: HashMap<PathBuf, Lists>,
+}
+
+/// The lists of one segment.
+#[derive(Debug, Default)]
+struct Lists {
+    hashes: usize,
+    /// For each hour of its roll-up the numbers of its hashes.
+    hours: Vec<Vec<Range<u32>>>,
+}
+
+/// Hours of a segment's roll-up.
+pub(super) struct Hours<'a> {
+    pub(super) segment: &'a Path,
+    pub(super) rollup: &'a Rollup,
+    pub(super) chosen: &'a [usize],
+}
+
+impl Different {
+    pub(super) fn new(of: fn(&Hour) -> &[u64]) -> Different {
+        Different { of, numbers: Mutex::default() }
+    }
+
+    /// How many different hashes there are in hours of segments and in others. `is_there` says whether a segment still is.
+    pub(super) fn count(&self, stored: &[Hours], others: &[Rollup], is_there: impl Fn(&Path) -> bool) -> u64 {
+        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        numbers.forget(is_there);
+        for hours in stored {
+            numbers.learn(hours, self.of);
+        }
+        let mut met = Bits(vec![0; numbers.known.len().div_ceil(64)]);
+        for hours in stored {
+            let lists = &numbers.segments[hours.segment].hours;
+            hours.chosen.iter().flat_map(|hour| &lists[*hour]).for_each(|range| met.insert(range));
+        }
+        let mut unknown = HashSet::new();
+        for hash in others.iter().flat_map(|rollup| &rollup.hours).flat_map(self.of) {
+            match numbers.known.get(hash) {
+                Some(number) => met.insert(&(*number..number + 1)),
+                None => drop(unknown.insert(*hash)),
+            }
+        }
+        met.len() + unknown.len() as u64
+    }
+}
+
+impl Numbers {
+    /// Numbers the hashes of a segment, unless that has been done.
+    fn learn(&mut self, hours: &Hours, of: fn(&Hour) -> &[u64]) {
+        if self.segments.contains_key(hours.segment) {
+            return;
+        }
+        let mut lists = Lists::default();
+        for hour in &hours.rollup.hours {
+            let hashes = of(hour);
+            let mut numbers: Vec<u32> = hashes.iter().map(|hash| self.number(*hash)).collect();
+            numbers.sort_unstable();
+            lists.hashes += hashes.len();
+            lists.hours.push(runs(&numbers));
+        }
+        self.segments.insert(hours.segment.to_owned(), lists);
+    }
+
+    fn number(&mut self, hash: u64) -> u32 {
+        let next = self.known.len() as u32;
+        *self.known.entry(hash).or_insert(next)
+    }
+
+    /// Forgets segments that are gone, and all numbers when most are of such.
+    fn forget(&mut self, is_there: impl Fn(&Path) -> bool) {
+        self.segments.retain(|segment, _| is_there(segment));
+        let in_use: usize = self.segments.values().map(|lists| lists.hashes).sum();
+        if self.known.len() > 2 * in_use + SPARE {
+            *self = Numbers::default();
+        }
+    }
+}
+
+/// A set of numbers.
+struct Bits(Vec<u64>);
+
+impl Bits {
+    fn insert(&mut self, range: &Range<u32>) {
+        let (start, end) = (range.start as usize, range.end as usize);
+        let mut at = start;
+        while at < end {
+            let upto = end.min((at / 64 + 1) * 64);
+            self.0[at / 64] |= (u64::MAX >> (64 - (upto - at))) << (at % 64);
+            at = upto;
+        }
+    }
+
+    fn len(&self) -> u64 {
+        self.0.iter().map(|word| u64::from(word.count_ones())).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rollup(lists: &[BTreeSet<u64>]) -> Rollup {
+        let hour = |list: &BTreeSet<u64>| Hour { traces: list.iter().copied().collect(), ..Hour::default() };
+        Rollup { hours: lists.iter().map(hour).collect(), ..Rollup::default() }
+    }
+
+    proptest! {
+        #[test]
+        fn each_hash_counts_once(
+            segments in prop::collection::vec(prop::collection::vec(prop::collection::btree_set(0u64..400, 0..90), 1..5), 1..6),
+            asked in prop::collection::vec(prop::collection::vec((0usize..6, prop::collection::btree_set(0usize..5, 1..5)), 0..6), 1..5),
+            others in prop::collection::vec(prop::collection::btree_set(0u64..500, 0..9), 0..4),
+        ) {
+            let different = Different::new(|hour| &hour.traces);
+            let paths: Vec<PathBuf> = (0..segments.len()).map(|segment| segment.to_string().into()).collect();
+            let rollups: Vec<Rollup> = segments.iter().map(|lists| rollup(lists)).collect();
+            for question in asked {
+                let mut expected: BTreeSet<u64> = others.iter().flatten().copied().collect();
+                let mut chosen = Vec::new();
+                for (segment, hours) in question.into_iter().filter(|(segment, _)| *segment < segments.len()) {
+                    let hours: Vec<usize> = hours.into_iter().filter(|hour| *hour < segments[segment].len()).collect();
+                    expected.extend(hours.iter().flat_map(|hour| &segments[segment][*hour]));
+                    chosen.push((segment, hours));
+                }
+                let stored: Vec<Hours> = chosen
+                    .iter()
+                    .map(|(segment, hours)| Hours { segment: &paths[*segment], rollup: &rollups[*segment], chosen: hours })
+                    .collect();
+                // Segments that are gone, and what was remembered of them.
+                let there = |segment: &Path| chosen.iter().any(|(known, _)| paths[*known] == segment);
+                prop_assert_eq!(different.count(&stored, &[rollup(&others)], there), expected.len() as u64);
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_of_segments_that_are_gone_are_given_up() {
+        let different = Different::new(|hour| &hour.traces);
+        for segment in 0..5u64 {
+            let first = segment * 100_000;
+            let rollup = rollup(&[(first..first + 100_000).collect()]);
+            let path = PathBuf::from(segment.to_string());
+            let stored = Hours { segment: &path, rollup: &rollup, chosen: &[0] };
+            assert_eq!(different.count(&[stored], &[], |known| known == path), 100_000);
+        }
+        let numbers = different.numbers.lock().unwrap();
+        assert_eq!(numbers.segments.len(), 1);
+        assert!(numbers.known.len() <= 300_000, "{}", numbers.known.len());
+    }
+}
