@@ -85,9 +85,11 @@ async fn exported(asked: &Project, scope: &Scope, mut writer: Writer, to: &mpsc:
             () = to.closed() => return Ok(()),
         };
         let Some(batch) = batch else { break };
-        let bytes = writer.write(&batch.map_err(|error| error.to_string())?).map_err(|error| error.to_string())?;
-        if !bytes.is_empty() && to.send(Ok(Bytes::from(bytes))).await.is_err() {
-            return Ok(());
+        for part in Writer::parts(&batch.map_err(|error| error.to_string())?) {
+            let bytes = writer.write(&part).map_err(|error| error.to_string())?;
+            if !bytes.is_empty() && to.send(Ok(Bytes::from(bytes))).await.is_err() {
+                return Ok(());
+            }
         }
     }
     let _ = to.send(Ok(Bytes::from(writer.finish().map_err(|error| error.to_string())?))).await;

@@ -10,7 +10,7 @@ use hinomi_model::span::Status;
 
 use super::columns::Column;
 use super::error::QueryError;
-use super::{Project, Reading, Scope};
+use super::{BATCH_BYTES, BATCH_ROWS, Project, Reading, Scope};
 
 impl Project {
     /// The traces in which a user is named.
@@ -57,7 +57,17 @@ impl Project {
     ///
     /// As [`count`](Project::count); while it is read, when the engine fails.
     pub async fn rows(&self, scope: &Scope) -> Result<SendableRecordBatchStream, QueryError> {
-        let project = Project { engine: self.engine.for_exports(), ..self.clone() };
+        let (from_us, to_us) = (scope.from_us, scope.to_us);
+        let fitting = move |asked: &Project| {
+            let mut rows = BATCH_ROWS;
+            for view in asked.snapshot.segments.iter().filter(|view| view.segment.may_hold(asked.project, from_us, to_us)) {
+                let segment = asked.engine.footers.open(&view.segment)?;
+                rows = segment.groups().iter().map(|group| segment.fitting(group.rows.start, BATCH_BYTES)).fold(rows, usize::min);
+            }
+            Ok(rows)
+        };
+        let batch_rows = self.reading(fitting).await?;
+        let project = Project { engine: self.engine.for_exports(batch_rows), ..self.clone() };
         Ok(project.spans_of(Reading::Little, scope).await?.execute_stream().await?)
     }
 }

@@ -65,6 +65,11 @@ const MEMORY: (usize, usize) = (1 << 30, 256 << 20);
 /// Rows of segments from which on sums are made of roll-ups.
 const LEAST_ROWS: u64 = 50_000;
 
+/// Rows that are read at a time.
+const BATCH_ROWS: usize = 8192;
+/// Bytes of long texts that are read at a time: no pool of memory counts them.
+const BATCH_BYTES: usize = 8 << 20;
+
 /// Where queries run: what they share. Made once.
 #[derive(Debug, Clone)]
 pub struct Engine {
@@ -78,6 +83,8 @@ pub struct Engine {
     users: Arc<Different>,
     /// Sums over segments with fewer rows are made from the rows: that is as fast, and percentiles are exact.
     least_rows: u64,
+    /// Rows that are read from files at a time.
+    batch_rows: usize,
 }
 
 /// How a scan treats filters.
@@ -143,12 +150,13 @@ impl Engine {
             traces: Arc::new(Different::new(|hour| &hour.traces)),
             users: Arc::new(Different::new(|hour| &hour.users)),
             least_rows: LEAST_ROWS,
+            batch_rows: BATCH_ROWS,
         }
     }
 
     /// The same engine, working with what exports may hold.
-    fn for_exports(&self) -> Engine {
-        Engine { runtime: self.exports.clone(), ..self.clone() }
+    fn for_exports(&self, batch_rows: usize) -> Engine {
+        Engine { runtime: self.exports.clone(), batch_rows, ..self.clone() }
     }
 
     /// A project as it is in a snapshot. Costs nothing.
@@ -158,7 +166,8 @@ impl Engine {
 
     fn context(&self, reading: Reading) -> SessionContext {
         let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        let mut config = SessionConfig::new().with_target_partitions(processors).with_collect_statistics(false);
+        let mut config =
+            SessionConfig::new().with_target_partitions(processors).with_collect_statistics(false).with_batch_size(self.batch_rows);
         let parquet = &mut config.options_mut().execution.parquet;
         parquet.pushdown_filters = reading == Reading::Little;
         parquet.reorder_filters = reading == Reading::Little;

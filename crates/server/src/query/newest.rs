@@ -21,7 +21,7 @@ use super::columns::Column;
 use super::error::QueryError;
 use super::filter::Filter;
 use super::picked::{HEAVY, columns, failed, live, overlap, project};
-use super::{Project, Reading, Scope, fields};
+use super::{BATCH_BYTES, Project, Reading, Scope, fields};
 use crate::store::snapshot::SegmentView;
 
 /// Rows of which long texts are read first.
@@ -207,14 +207,17 @@ impl Project {
             What::Rows(view, rows) => {
                 let segment = self.engine.footers.open(&view.segment)?;
                 let numbers: Vec<u32> = rows.iter().cloned().flatten().collect();
-                sift(&numbers, stages, most, |numbers, columns| Ok(segment.rows(&runs(numbers), columns)?))
+                let fitting = numbers.first().map_or(1, |row| segment.fitting(*row, BATCH_BYTES));
+                sift(&numbers, stages, most, fitting, |numbers, columns| Ok(segment.rows(&runs(numbers), columns)?))
             }
             What::Segment(_) => Ok(Vec::new()),
             What::Buffer => {
                 let mut hits = Vec::new();
                 for batch in &self.snapshot.buffer {
                     let numbers: Vec<u32> = (0..batch.num_rows() as u32).collect();
-                    hits.extend(sift(&numbers, stages, most, |numbers, columns| {
+                    let of_row = batch.get_array_memory_size() / batch.num_rows().max(1);
+                    let fitting = (BATCH_BYTES / of_row.max(1)).max(1);
+                    hits.extend(sift(&numbers, stages, most, fitting, |numbers, columns| {
                         let batch = project(batch, columns)?;
                         if numbers.len() == batch.num_rows() {
                             return Ok(batch);
@@ -228,11 +231,13 @@ impl Project {
     }
 }
 
-/// The hits among rows, of which `read` gives columns; it is asked for rising numbers.
+/// The hits among rows, of which `read` gives columns; it is asked for rising numbers, and for long texts of no more than `fitting` rows at a
+/// time.
 fn sift(
     rows: &[u32],
     stages: &[Stage],
     most: Option<Most>,
+    fitting: usize,
     read: impl Fn(&[u32], &SchemaRef) -> Result<RecordBatch, QueryError>,
 ) -> Result<Vec<Hit>, QueryError> {
     let narrow = stages.len() - stages.iter().filter(|stage| stage.is_long()).count();
@@ -246,11 +251,11 @@ fn sift(
     passed.sort_unstable_by_key(|(row, start_us)| (Reverse(*start_us), *row));
     if !long.is_empty() {
         let mut kept = Vec::new();
-        let (mut rest, mut few) = (&passed[..], FEW);
+        let (mut rest, mut few) = (&passed[..], FEW.min(fitting));
         while !rest.is_empty() {
             let (some, others) = rest.split_at(few.min(rest.len()));
             // Texts are stored in large pages: who needs more than few rows likely needs all.
-            (rest, few) = (others, few * 8);
+            (rest, few) = (others, (few * 8).min(fitting));
             if most.is_some_and(|most| most.last_us(&kept).is_some_and(|last_us| last_us > some[0].1)) {
                 break;
             }

@@ -78,6 +78,7 @@ fn merge(shared: &Shared, inputs: &[Input]) -> Result<(), StoreError> {
     sort(&mut order);
     let id = shared.new_segment_id();
     let path = shared.folder.segment(id);
+    let bytes_of = |row: &RowKey| readers[row.source as usize].bytes_of(row.row);
     let rows_of = |chunk: &[RowKey]| {
         // Flushes go first: intake waits for them when it is fast.
         super::flush::flush(shared)?;
@@ -88,7 +89,7 @@ fn merge(shared: &Shared, inputs: &[Input]) -> Result<(), StoreError> {
     };
     let written = match order.is_empty() {
         true => None,
-        false => Some(write(&path, id, &order, shared.config.rows_per_group, rows_of)?),
+        false => Some(write(&path, id, &order, shared.config.rows_per_group, bytes_of, rows_of)?),
     };
     install(shared, inputs, &order, written)?;
     shared.health.compactions.fetch_add(1, Ordering::Relaxed);

@@ -39,7 +39,8 @@ pub(super) fn flush(shared: &Shared) -> Result<(), StoreError> {
     };
     let written = match order.is_empty() {
         true => None,
-        false => Some(write(&path, id, &order, shared.config.rows_per_group, rows_of)?),
+        // The rows are in memory already.
+        false => Some(write(&path, id, &order, shared.config.rows_per_group, |_| 0, rows_of)?),
     };
 
     let _moving = lock(&shared.moving);

@@ -11,6 +11,7 @@ use super::grams;
 use super::rollup::{Builder, Grain};
 use super::schema::SCHEMA;
 use super::segment::read::Reader;
+use super::segment::write::CHUNK_BYTES;
 use super::snapshot::Segment;
 use super::state::{Shared, lock};
 
@@ -58,9 +59,11 @@ fn read(shared: &Shared, segment: &Segment, columns: &[&str], chunk: u32, mut ad
     let began = Instant::now();
     let reader = Reader::open(&segment.path)?;
     let rows = segment.rows as u32;
+    let has_texts = columns == grams::COLUMNS;
     let mut first = 0;
     while first < rows {
-        let end = first.saturating_add(chunk).min(rows);
+        let most = if has_texts { chunk.min(reader.fitting(first, CHUNK_BYTES) as u32) } else { chunk };
+        let end = first.saturating_add(most).min(rows);
         // Flushes go first: intake waits for them when it is fast.
         super::flush::flush(shared)?;
         add(&reader.columns(std::slice::from_ref(&(first..end)), columns)?);

@@ -91,6 +91,11 @@ impl Opened {
         self.0.columns_or_null(ranges, columns)
     }
 
+    /// How many rows from this one on take some `bytes` with all of their columns, one in any case.
+    pub fn fitting(&self, row: u32, bytes: usize) -> usize {
+        self.0.fitting(row, bytes)
+    }
+
     /// The row groups, in their order.
     pub fn groups(&self) -> Vec<RowGroup> {
         let columns = self.0.metadata().file_metadata().schema_descr();

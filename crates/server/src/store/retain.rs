@@ -19,7 +19,7 @@ use super::error::StoreError;
 use super::manifest::Change;
 use super::segment::order::{KEY_COLUMNS, RowKey, keys};
 use super::segment::read::{Reader, ranges};
-use super::segment::write::write;
+use super::segment::write::{CHUNK_BYTES, write};
 use super::side;
 use super::snapshot::Segment;
 use super::state::{Shared, lock};
@@ -211,6 +211,7 @@ fn one(shared: &Shared, id: u64, settled_before: &Bits, sweep: &Sweep, swept: &m
     if count == bare {
         without_texts = Bits::default();
     }
+    let bytes_of = |row: &RowKey| reader.bytes_of(row.row);
     let rows_of = |chunk: &[RowKey]| {
         super::flush::flush(shared)?;
         let batch = reader.all(&ranges(chunk.iter().map(|row| row.row)))?;
@@ -218,7 +219,7 @@ fn one(shared: &Shared, id: u64, settled_before: &Bits, sweep: &Sweep, swept: &m
     };
     let written = match order.is_empty() {
         true => None,
-        false => Some(write(&path, number, &order, shared.config.rows_per_group, rows_of)?),
+        false => Some(write(&path, number, &order, shared.config.rows_per_group, bytes_of, rows_of)?),
     };
     let old = files(&segment);
     let input = Input { segment: segment.clone(), gone };
@@ -277,7 +278,10 @@ fn judged(seen: &RecordBatch, rows: &[RowKey], sweep: &Sweep) -> Judged {
 
 fn has_texts(reader: &Reader, rows: &Bits) -> Result<bool, StoreError> {
     let rows: Vec<u32> = rows.iter().collect();
-    for chunk in rows.chunks(CHUNK) {
+    let mut rest = &rows[..];
+    while let Some(first) = rest.first() {
+        let (chunk, others) = rest.split_at(reader.fitting(*first, CHUNK_BYTES).min(CHUNK).min(rest.len()));
+        rest = others;
         let batch = reader.columns(&ranges(chunk.iter().copied()), &TEXTS)?;
         if batch.columns().iter().any(|column| column.null_count() < column.len()) {
             return Ok(true);

@@ -13,6 +13,11 @@ use crate::store::schema::SCHEMA;
 
 /// Rows of a row group: what a writer holds in memory.
 const ROWS_PER_GROUP: usize = 16_384;
+/// The same in bytes, compressed.
+const GROUP_BYTES: usize = 16 << 20;
+
+/// Bytes that are handed on together.
+const PART_BYTES: usize = 4 << 20;
 
 /// Writes one file.
 #[derive(Debug)]
@@ -40,10 +45,18 @@ impl Writer {
                     .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
                     .set_created_by(concat!("hinomi ", env!("CARGO_PKG_VERSION")).to_owned())
                     .set_max_row_group_row_count(Some(ROWS_PER_GROUP))
+                    .set_max_row_group_bytes(Some(GROUP_BYTES))
                     .build();
                 Kind::Parquet(Box::new(ArrowWriter::try_new(Vec::new(), SCHEMA.clone(), Some(properties))?))
             }
         }))
+    }
+
+    /// Parts of a batch that take some bytes each, or one row.
+    pub fn parts(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> {
+        let of_row = batch.get_array_memory_size() / batch.num_rows().max(1);
+        let rows = (PART_BYTES / of_row.max(1)).max(1);
+        (0..batch.num_rows()).step_by(rows).map(move |first| batch.slice(first, rows.min(batch.num_rows() - first)))
     }
 
     /// The next bytes of the file. The batch has the columns of the schema, in order.

@@ -1,6 +1,6 @@
 //! A client that goes away takes its work with it.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,26 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(began.elapsed() < Duration::from_secs(60), "{what}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+#[test]
+fn an_export_ends_when_nobody_reads_it_any_more() {
+    let server = Server::start();
+    // More than stands in the buffers between the two, in batches of its own each, which a question cuts.
+    for trace in 1..=12 {
+        assert_eq!(server.envelope(call(trace, &"a word and another ".repeat(180_000), "a")).status, 200);
+        server.ask("/summary");
+    }
+    let mut stream = ask(&server, "/export?format=jsonl");
+    let mut start = [0; 15];
+    stream.read_exact(&mut start).unwrap();
+    assert_eq!(&start, b"HTTP/1.1 200 OK");
+    // It waits for its reader.
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(gauge(&server, "hinomi_exports_in_work"), 1);
+    drop(stream);
+    until("the export ends", || gauge(&server, "hinomi_exports_in_work") == 0);
+    assert!(!server.log().contains("export_broke_off"), "{}", server.log());
 }
 
 #[test]

@@ -58,6 +58,22 @@ impl Reader {
         self.metadata().file_metadata().num_rows() as u64
     }
 
+    /// Bytes that a row takes when all of it is read: on average in its row group.
+    pub(in crate::store) fn bytes_of(&self, row: u32) -> usize {
+        let mut end = 0;
+        let groups = self.metadata().row_groups().iter();
+        let group = groups.into_iter().find(|group| {
+            end += group.num_rows();
+            i64::from(row) < end
+        });
+        group.map_or(0, |group| group.total_byte_size().max(0) as usize / group.num_rows().max(1) as usize)
+    }
+
+    /// How many rows from this one on take some `bytes`, one in any case.
+    pub(in crate::store) fn fitting(&self, row: u32, bytes: usize) -> usize {
+        (bytes / self.bytes_of(row).max(1)).max(1)
+    }
+
     /// The rows of the ranges, which rise and do not overlap, as one batch of the named columns.
     pub(in crate::store) fn columns(&self, ranges: &[Range<u32>], names: &[&str]) -> Result<RecordBatch, StoreError> {
         let schema = self.footer.schema();

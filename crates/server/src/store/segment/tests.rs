@@ -18,11 +18,14 @@ fn written(dir: &std::path::Path, rows: &[Row]) -> (Segment, Ids, Vec<RowKey>) {
     let mut order = keys(&batch, 0, 0);
     sort(&mut order);
     let path = dir.join("0000000001.parquet");
+    // Every third row is so large that no other fits beside it.
+    let bytes_of = |row: &RowKey| if row.row.is_multiple_of(3) { super::write::CHUNK_BYTES } else { 1 };
     let rows_of = |chunk: &[RowKey]| {
+        assert!(chunk.len() == 1 || chunk.iter().all(|row| !row.row.is_multiple_of(3)), "{chunk:?}");
         let indices = arrow::array::UInt32Array::from_iter_values(chunk.iter().map(|row| row.row));
         Ok(arrow::compute::take_record_batch(&batch, &indices).unwrap())
     };
-    let (segment, ids) = super::write::write(&path, 1, &order, 64, rows_of).unwrap();
+    let (segment, ids) = super::write::write(&path, 1, &order, 64, bytes_of, rows_of).unwrap();
     (segment, ids, order)
 }
 

@@ -22,8 +22,11 @@ use crate::store::schema::SCHEMA;
 use crate::store::side::Kept;
 use crate::store::snapshot::Segment;
 
-/// Rows that are brought into order, encoded and dropped at a time.
+/// Rows that are brought into order, encoded and dropped at a time, and bytes of them.
 const CHUNK: usize = 4096;
+pub(in crate::store) const CHUNK_BYTES: usize = 16 << 20;
+/// Bytes of a row group, compressed: who reads of it may hold it whole, and who writes it does.
+const GROUP_BYTES: usize = 32 << 20;
 
 /// Columns of long texts, whose smallest and largest values say nothing, and the bytes of their pages. A page is read as a whole, so that
 /// one span costs as much as its neighbours; but in it a conversation that repeats its history is compressed against itself.
@@ -44,12 +47,14 @@ const IDS: [&str; 5] = ["trace_id", "span_id", "parent_span_id", "response_id", 
 /// Numbers that rise or lie close together from row to row.
 const RISING: [&str; 4] = ["start_time", "end_time", "received_at", "duration_us"];
 
-/// Writes the rows, which are in order, as segment `id`. `rows_of` gives the rows of a chunk as one batch.
+/// Writes the rows, which are in order, as segment `id`. `rows_of` gives the rows of a chunk as one batch; `bytes_of` says about
+/// how much a row adds to what that holds in memory.
 pub(in crate::store) fn write(
     path: &Path,
     id: u64,
     rows: &[RowKey],
     rows_per_group: usize,
+    bytes_of: impl Fn(&RowKey) -> usize,
     mut rows_of: impl FnMut(&[RowKey]) -> Result<RecordBatch, StoreError>,
 ) -> Result<(Segment, Ids), StoreError> {
     let temporary = path.with_extension("parquet.new");
@@ -60,7 +65,7 @@ pub(in crate::store) fn write(
         let wrap = |error: parquet::errors::ParquetError| StoreError::segment("write", path, error);
         let properties = properties(rows_per_group);
         let mut writer = ArrowWriter::try_new(Summing::new(file), SCHEMA.clone(), Some(properties)).map_err(wrap)?;
-        for chunk in rows.chunks(CHUNK) {
+        for chunk in chunks(rows, bytes_of) {
             let batch = rows_of(chunk)?;
             rollup.add(&batch, None);
             writer.write(&batch).map_err(wrap)?;
@@ -94,6 +99,21 @@ pub(in crate::store) fn write(
     Ok((segment, ids))
 }
 
+/// Rows in parts that are neither too many nor too large.
+fn chunks(mut rows: &[RowKey], bytes_of: impl Fn(&RowKey) -> usize) -> impl Iterator<Item = &[RowKey]> {
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = |row: &&RowKey| {
+            bytes += bytes_of(row);
+            bytes <= CHUNK_BYTES
+        };
+        let count = rows.iter().take(CHUNK).take_while(fits).count().max(1).min(rows.len());
+        let (chunk, rest) = rows.split_at(count);
+        rows = rest;
+        (count > 0).then_some(chunk)
+    })
+}
+
 /// Writes the side file of a segment whose rows are given in order.
 pub(in crate::store) fn write_ids(segment: &Path, rows: &[RowKey]) -> Result<Ids, StoreError> {
     let path = segment.with_extension("ids");
@@ -123,6 +143,7 @@ fn properties(rows_per_group: usize) -> WriterProperties {
         .set_compression(Compression::ZSTD(level))
         .set_created_by(concat!("hinomi ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_max_row_group_row_count(Some(rows_per_group))
+        .set_max_row_group_bytes(Some(GROUP_BYTES))
         .set_data_page_row_count_limit(4096)
         .set_statistics_enabled(EnabledStatistics::Page)
         // Rows are in this order; within a project they are in the order of traces, which is not that of a column.
