@@ -71,7 +71,8 @@ fn of_trace_state(state: &str) -> Option<f64> {
         let digits = u32::try_from(threshold.len()).ok().filter(|digits| (1..=14).contains(digits))?;
         let is_hex = threshold.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
         let threshold = u64::from_str_radix(threshold, 16).ok().filter(|_| is_hex)? << (4 * (14 - digits));
-        return Some(1.0 - threshold as f64 / (1u64 << 56) as f64);
+        // Subtracted as whole numbers: a floating-point number has fewer digits than a threshold.
+        return Some(((1u64 << 56) - threshold) as f64 / (1u64 << 56) as f64);
     }
     let power: u32 = told("p")?.parse().ok()?;
     (power < 63).then(|| 1.0 / (1u64 << power) as f64)
