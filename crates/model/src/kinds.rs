@@ -151,6 +151,10 @@ const SPAN_KINDS: &[(&str, Kind)] = &[
     ("task", Kind::Chain),
     ("parser", Kind::Chain),
     ("prompt", Kind::Prompt),
+    // Spring AI's.
+    ("chat_client", Kind::Chain),
+    ("advisor", Kind::Chain),
+    ("tool_call", Kind::Tool),
 ];
 
 /// Ends of names of spans that say that they call a model, and do not.

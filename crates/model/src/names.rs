@@ -50,7 +50,7 @@ fields! {
     /// The kind of span in the words of the client.
     SpanKind "kind" = [
         "openinference.span.kind", "langfuse.observation.type", "traceloop.span.kind", "lmnr.span.type", "mlflow.spanType",
-        "langsmith.span.kind", "genkit:metadata:subtype", "agentops.span.kind", "span.type", "gen_ai.span.kind", "gen_ai.operation.type",
+        "langsmith.span.kind", "genkit:metadata:subtype", "agentops.span.kind", "spring.ai.kind", "span.type", "gen_ai.span.kind", "gen_ai.operation.type",
     ],
     /// Who runs the model.
     Provider "provider" = [
@@ -81,7 +81,7 @@ fields! {
         "gen_ai.input.messages", "gen_ai.request.messages", "ai.prompt.messages", "vercel.ai.prompt.messages", "ai.input_messages",
         "pydantic_ai.all_messages", "all_messages_events", "gen_ai.prompt", "gen_ai.content.prompt", "ai.prompt",
         "vercel.ai.prompt", "llm.prompts", "langfuse.observation.input", "input.value", "traceloop.entity.input",
-        "mlflow.spanInputs", "lmnr.span.input", "gcp.vertex.agent.llm_request", "genkit:input", "mastra.agent_run.input", "mastra.model_generation.input",
+        "mlflow.spanInputs", "lmnr.span.input", "gcp.vertex.agent.llm_request", "genkit:input", "lk.chat_ctx", "lk.pii.chat_ctx", "mastra.agent_run.input", "mastra.model_generation.input",
         "mastra.model_step.input", "mastra.workflow_run.input", "mastra.workflow_step.input",
     ],
     /// What was to be embedded.
@@ -96,7 +96,7 @@ fields! {
     /// The answer's text, where it stands apart from its tool calls.
     OutputText "output_messages" = [
         "gen_ai.response.text", "ai.response.text", "vercel.ai.response.text", "ai.result.text", "ai.response.object",
-        "vercel.ai.response.object", "ai.result.object", "gen_ai.response.object",
+        "vercel.ai.response.object", "ai.result.object", "gen_ai.response.object", "lk.response.text", "lk.pii.response.text",
     ],
     /// The tools that the answer calls, where they stand apart from its text.
     OutputToolCalls "output_messages" = [
@@ -129,14 +129,17 @@ fields! {
         "gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.input_tokens.cached", "gen_ai.usage.cache_read_input_tokens",
         "gen_ai.usage.details.cache_read_tokens", "gen_ai.usage.details.cached_tokens", "llm.token_count.prompt_details.cache_read",
         "ai.usage.cachedInputTokens", "ai.usage.inputTokenDetails.cacheReadTokens", "vercel.ai.usage.cachedInputTokens",
-        "vercel.ai.usage.inputTokenDetails.cacheReadTokens",
+        "vercel.ai.usage.inputTokenDetails.cacheReadTokens", "gen_ai.usage.cached_input_tokens", "gen_ai.usage.input_cached_tokens",
+        "gen_ai.usage.cached_tokens", "gen_ai.usage.prompt_tokens_details.cache_read", "gen_ai.usage.prompt_tokens_details.cached_tokens",
+        "gen_ai.usage.input_tokens_details.cached_tokens",
     ],
     /// Input written to a cache.
     CacheWrite "usage.cache_write_tokens" = [
         "gen_ai.usage.cache_write.input_tokens", "gen_ai.usage.cache_creation.input_tokens", "gen_ai.usage.input_tokens.cache_write",
         "gen_ai.usage.cache_creation_input_tokens", "gen_ai.usage.details.cache_write_tokens",
         "llm.token_count.prompt_details.cache_write", "ai.usage.inputTokenDetails.cacheWriteTokens",
-        "vercel.ai.usage.inputTokenDetails.cacheWriteTokens",
+        "vercel.ai.usage.inputTokenDetails.cacheWriteTokens", "gen_ai.usage.cache_write_input_tokens",
+        "gen_ai.usage.prompt_tokens_details.cache_write",
     ],
     /// Output that was thought and not said.
     Reasoning "usage.reasoning_tokens" = [
@@ -144,19 +147,21 @@ fields! {
         "gen_ai.usage.details.reasoning_tokens", "gen_ai.usage.details.thinking_tokens", "gen_ai.usage.details.thoughts_tokens",
         "llm.token_count.completion_details.reasoning", "ai.usage.reasoningTokens",
         "ai.usage.outputTokenDetails.reasoningTokens", "vercel.ai.usage.reasoningTokens",
-        "vercel.ai.usage.outputTokenDetails.reasoningTokens",
+        "vercel.ai.usage.outputTokenDetails.reasoningTokens", "gen_ai.usage.reasoning_output_tokens",
+        "gen_ai.usage.completion_tokens_details.reasoning", "gen_ai.usage.completion_tokens_details.reasoning_tokens",
+        "gen_ai.usage.output_tokens_details.reasoning_tokens",
     ],
     /// Of what was written to a cache, that for an hour.
     CacheWrite1h "usage.cache_write_tokens" = ["gen_ai.usage.details.ephemeral_1h_input_tokens"],
     /// Input of sound.
     InputAudio "usage.input_audio_tokens" = [
         "gen_ai.usage.audio.input_tokens", "gen_ai.usage.details.input_audio_tokens", "gen_ai.usage.details.audio_prompt_tokens",
-        "llm.token_count.prompt_details.audio",
+        "llm.token_count.prompt_details.audio", "gen_ai.usage.input_audio_tokens",
     ],
     /// Output of sound.
     OutputAudio "usage.output_audio_tokens" = [
         "gen_ai.usage.audio.output_tokens", "gen_ai.usage.details.output_audio_tokens", "gen_ai.usage.details.audio_candidates_tokens",
-        "llm.token_count.completion_details.audio",
+        "llm.token_count.completion_details.audio", "gen_ai.usage.output_audio_tokens", "gen_ai.usage.completion_tokens_details.audio",
     ],
     /// Input of pictures.
     InputImage "usage.input_image_tokens" = ["gen_ai.usage.image.input_tokens", "gen_ai.usage.details.image_prompt_tokens"],
@@ -193,12 +198,13 @@ fields! {
         "vercel.ai.telemetry.metadata.sessionId", "traceloop.association.properties.session_id", "langfuse.trace.session_id",
         "lmnr.association.properties.session_id", "gcp.vertex.agent.session_id", "genkit:sessionId", "gen_ai.session.id",
         "conversation.id", "mastra.metadata.sessionId", "mastra.metadata.threadId",
+        "spring.ai.chat.client.conversation.id",
     ],
     /// The end user.
     User "user_id" = [
         "user.id", "langfuse.user.id", "ai.telemetry.metadata.userId", "vercel.ai.telemetry.metadata.userId", "enduser.id",
         "gen_ai.user", "llm.user", "traceloop.association.properties.user_id", "lmnr.association.properties.user_id", "user.email", "user.name",
-        "mastra.metadata.userId", "mastra.metadata.resourceId", "metadata.user_api_key_end_user_id",
+        "mastra.metadata.userId", "mastra.metadata.resourceId", "gen_ai.user.id", "metadata.user_api_key_end_user_id",
     ],
     /// Deployment environment.
     Environment "environment" = [
@@ -226,21 +232,23 @@ fields! {
     /// The tool.
     Tool "tool" = [
         "gen_ai.tool.name", "tool.name", "ai.toolCall.name", "vercel.ai.toolCall.name", "mcp.tool.name", "tool_call.function.name",
-        "ai.function_call",
+        "ai.function_call", "spring.ai.tool.definition.name", "lk.function_tool.name",
     ],
     /// Id of the tool call.
     ToolCallId "tool_call_id" = [
-        "gen_ai.tool.call.id", "ai.toolCall.id", "vercel.ai.toolCall.id", "tool_call.id", "tool.call.id",
+        "gen_ai.tool.call.id", "ai.toolCall.id", "vercel.ai.toolCall.id", "tool_call.id", "tool.call.id", "lk.function_tool.id",
     ],
     /// What the tool was given.
     ToolArguments "input_messages" = [
         "gen_ai.tool.call.arguments", "gen_ai.tool.input", "ai.toolCall.args", "vercel.ai.toolCall.args", "tool.parameters",
         "tool_arguments", "tool_call.function.arguments", "tool.input", "mcp.tool.arguments", "gcp.vertex.agent.tool_call_args",
+        "spring.ai.tool.call.arguments", "lk.function_tool.arguments", "lk.pii.function_tool.arguments",
     ],
     /// What the tool gave back.
     ToolResult "output_messages" = [
         "gen_ai.tool.call.result", "gen_ai.tool.output", "ai.toolCall.result", "vercel.ai.toolCall.result", "tool_response",
         "mcp.tool.result.content", "tool.output", "gen_ai.tool.message", "gcp.vertex.agent.tool_response",
+        "spring.ai.tool.call.result", "lk.function_tool.output", "lk.pii.function_tool.output",
     ],
     /// Name of the prompt template.
     Prompt "prompt" = [
@@ -263,6 +271,7 @@ fields! {
     /// Seconds to the first piece of the answer.
     FirstTokenSeconds "time_to_first_token" = [
         "gen_ai.response.time_to_first_chunk", "gen_ai.response.time_to_first_token", "gen_ai.server.time_to_first_token",
+        "lk.response.ttft",
     ],
     /// Milliseconds to the first piece of the answer.
     FirstTokenMillis "time_to_first_token" = [
@@ -286,9 +295,9 @@ fields! {
     /// What an MCP server was asked to do.
     McpMethod "operation" = ["mcp.method.name"],
     /// What was searched for, or to be ordered.
-    RetrievalQuery "input_messages" = ["gen_ai.retrieval.query.text", "db.vector.query", "reranker.query"],
+    RetrievalQuery "input_messages" = ["gen_ai.retrieval.query.text", "db.vector.query", "db.vector.query.content", "reranker.query"],
     /// What was found.
-    RetrievalDocuments "output_messages" = ["gen_ai.retrieval.documents", "ai.ranking", "ai.documents"],
+    RetrievalDocuments "output_messages" = ["gen_ai.retrieval.documents", "ai.ranking", "ai.documents", "db.vector.query.response.documents"],
 }
 
 impl Field {

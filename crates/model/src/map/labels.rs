@@ -28,6 +28,8 @@ const PREFIXES: &[&str] = &[
     "langfuse.trace.metadata.",
     "langfuse.observation.metadata.",
     "langsmith.metadata.",
+    // OpenRouter's, of what a request says of itself.
+    "trace.metadata.",
 ];
 
 /// Attributes that hold labels as one object.
@@ -62,6 +64,7 @@ const NOT_THE_PROGRAMS: &[&str] = &[
     "usage_metadata",
     "seq:step:",
     "graph:step:",
+    "openrouter.",
 ];
 
 /// Labels that are kept of one span.

@@ -5,6 +5,7 @@ use super::*;
 use crate::span::{Part, UsageSource};
 
 mod conventions;
+mod spellings;
 
 fn raw(op: &str, attributes: Value) -> RawSpan {
     RawSpan {

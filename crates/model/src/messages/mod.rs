@@ -246,7 +246,9 @@ fn wrapped(object: &Map<String, Value>, role: &str, depth: u8) -> Option<Vec<Mes
     } else {
         &["messages", "prompt", "contents", "input"]
     };
-    let body = body.iter().find_map(|key| object.get(*key)).filter(|value| !absent(value))?;
+    // LiveKit's chat context. Anything may have items; only some of them are messages.
+    let items = || object.get("items").filter(|items| role != "assistant" && items[0]["role"].is_string());
+    let body = body.iter().find_map(|key| object.get(*key)).or_else(items).filter(|value| !absent(value))?;
     if role == "assistant" && !body.is_array() {
         return None;
     }
