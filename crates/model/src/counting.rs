@@ -136,6 +136,12 @@ impl Decision {
     }
 }
 
+/// The span that a reason why a span does not count names as the one that does.
+pub fn counted_instead(because: &str) -> Option<SpanId> {
+    let (_, rest) = because.split_once(" span ")?;
+    u64::from_str_radix(rest.get(..16)?, 16).ok().map(SpanId)
+}
+
 /// A wrapper ends after what it wraps; clocks of two programs may differ by as much.
 const SLACK_US: i64 = 1_000_000;
 

@@ -130,6 +130,7 @@ pub fn canonical_of(raw: RawSpan, dialect: &Dialect, book: &PriceBook) -> Span {
     let otel_kind = raw.attributes.get("otel.kind").and_then(Value::as_str);
     span.op = op(raw.op, otel_kind, &found, &span);
     span.name = raw.name;
+    span.title = title(&span.name, &raw.attributes);
     if span.agent.is_none() && kind == Kind::Agent {
         span.agent = agent_of_name(&span.name, &found);
     }
@@ -224,6 +225,15 @@ fn agent_of_name(name: &str, found: &Found) -> Option<String> {
     let entity = || found.attributes.get("traceloop.entity.name").and_then(Value::as_str);
     let whole = || found.name(Field::SpanKind).filter(|kind| NAMED_AFTER_THE_AGENT.contains(kind)).map(|_| entity().unwrap_or(name));
     by_convention.or_else(whole).filter(|agent| !agent.is_empty()).map(str::to_owned)
+}
+
+/// What a span says in words. Logfire names spans by the template of their message, so that they group, and sends the message beside it.
+fn title(name: &str, attributes: &Attributes) -> Option<String> {
+    let (_, rest) = name.split_once('{')?;
+    let message = attributes.get("logfire.msg")?.as_str()?.trim();
+    let mut title = Some(message).filter(|message| rest.contains('}') && !message.is_empty() && *message != name)?.to_owned();
+    messages::trim_text(&mut title, Limit::NAME);
+    Some(title)
 }
 
 /// The op as sent, else one made from the conventions as Sentry's own front door makes it.

@@ -119,6 +119,8 @@ pub struct Span {
     pub also_reported: Option<AlsoReported>,
     /// The ingest key that it was sent with, by its name. Never the key itself.
     pub ingest_key: Option<String>,
+    /// What its client says of it in words, where its name is a template with places for values (Logfire).
+    pub title: Option<String>,
     /// What part of all traces its client says that it sends, above 0 and up to 1.
     pub sample_rate: Option<f64>,
     /// True where it can be seen that texts were cut on their way. Known only while the span comes in, and not stored.
@@ -180,6 +182,7 @@ impl Default for Span {
             joined: None,
             also_reported: None,
             ingest_key: None,
+            title: None,
             sample_rate: None,
             texts_cut: false,
         }

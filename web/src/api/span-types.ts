@@ -175,6 +175,8 @@ export interface Span {
   span_id: string;
   parent_span_id: string | null;
   name: string;
+  /** The name in words, where it is a template with places for values. */
+  title?: string | null;
   op: string;
   kind: SpanKind;
   operation: string | null;
@@ -222,6 +224,8 @@ export interface Span {
 export interface SpanDetail extends Span {
   input_messages: Message[];
   output_messages: Message[];
+  /** The other report of the same call that messages were taken from. */
+  texts_from?: { trace_id: string; span_id: string } | null;
   attributes: Record<string, unknown>;
   response_id?: string | null;
   finish_reasons?: string[];

@@ -7,6 +7,8 @@ export interface TraceSummary {
   trace_id: string;
   root_span_id: string;
   name: string;
+  /** The name in words, where it is a template with places for values. */
+  title?: string | null;
   op: string;
   start_time: string;
   duration_ms: number;

@@ -262,7 +262,8 @@ fn detected(span: &Span, fields: &[FieldRead]) -> Vec<Detected> {
 }
 
 /// Attributes that are shown or used without being a field.
-const USED: &[&str] = &["otel.kind", "otel.scope.version", "otel.links", "server.address", "server.port"];
+const USED: &[&str] =
+    &["otel.kind", "logfire.msg", "logfire.msg_template", "otel.scope.version", "otel.links", "server.address", "server.port"];
 
 fn ignored(span: &Span, found: &Found, dialect: &Dialect) -> Vec<Ignored> {
     let spread: Vec<&str> = spread(span).into_iter().map(|(_, prefix)| prefix).collect();

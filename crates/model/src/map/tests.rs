@@ -78,6 +78,31 @@ fn a_rest_that_may_be_something_else_stays_unknown() {
 }
 
 #[test]
+fn a_name_with_places_for_values_has_a_readable_form() {
+    let title = |name: &str, message: Value| {
+        let mut raw = raw("", json!({"logfire.msg": message, "logfire.msg_template": name}));
+        raw.name = name.into();
+        let span = canonical(raw, PriceBook::embedded());
+        assert_eq!(span.name, name, "groups and comparisons keep the template");
+        span.title
+    };
+    assert_eq!(
+        title("Message with {request_data[model]!r}", json!("Message with 'claude-sonnet-4-5'")).as_deref(),
+        Some("Message with 'claude-sonnet-4-5'")
+    );
+    assert_eq!(title("Refund {order=}", json!("Refund order=7")).as_deref(), Some("Refund order=7"));
+    for (name, message) in [
+        ("answer", json!("answer")),
+        ("chat gpt-4o", json!("something else")),
+        ("{x}", json!("{x}")),
+        ("{x}", json!(5)),
+        ("a } b {", json!("c")),
+    ] {
+        assert_eq!(title(name, message), None, "{name}");
+    }
+}
+
+#[test]
 fn a_call_with_everything() {
     let span = map(
         "gen_ai.chat",

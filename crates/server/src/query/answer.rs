@@ -279,6 +279,8 @@ pub struct Span {
     pub span_id: String,
     pub parent_span_id: Option<String>,
     pub name: String,
+    /// In words, where its name is a template with places for values; null elsewhere.
+    pub title: Option<String>,
     pub op: String,
     pub kind: &'static str,
     pub operation: Option<String>,
@@ -338,6 +340,8 @@ pub struct SpanDetail {
     /// What was answered.
     #[schema(value_type = Vec<Object>)]
     pub output_messages: Vec<Message>,
+    /// The other report of the same call that messages were taken from; null where they are the span's own.
+    pub texts_from: Option<TextsFrom>,
     /// As the client sent them.
     #[schema(value_type = Object)]
     pub attributes: Map<String, Value>,
@@ -366,6 +370,15 @@ pub struct SpanDetail {
     /// Spans of other traces that it names.
     #[schema(value_type = Vec<Object>)]
     pub links: Vec<Value>,
+}
+
+/// A span whose texts stand at another report of its call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct TextsFrom {
+    /// Its trace.
+    pub trace_id: String,
+    /// Its span.
+    pub span_id: String,
 }
 
 /// A model whose calls have usage and no price.
@@ -409,6 +422,8 @@ pub struct TraceSummary {
     pub root_span_id: String,
     /// The root's name.
     pub name: String,
+    /// The root's name in words, where it is a template with places for values; null elsewhere.
+    pub title: Option<String>,
     /// The root's op.
     pub op: String,
     /// The root's status.

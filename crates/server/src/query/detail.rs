@@ -1,13 +1,16 @@
 //! One span in full.
 
+use std::collections::HashMap;
+
+use hinomi_model::counting::counted_instead;
 use hinomi_model::explain::{CostBecause, CostLine, CostReading, explain};
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::parameters;
 use hinomi_model::price::PriceBook;
-use hinomi_model::span::CostSource;
+use hinomi_model::span::{CostSource, Span};
 
 use super::Project;
-use super::answer::{CostBucket, SpanDetail};
+use super::answer::{CostBucket, SpanDetail, TextsFrom};
 use super::error::QueryError;
 use super::trace::{Loaded, shown};
 use super::tree::derive;
@@ -47,12 +50,14 @@ impl Project {
         }
         let clock_shift_ms = full.span().clock_shift_us as f64 / 1000.0;
         let received_at = rfc3339(full.row.received_us);
-        let span = full.row.span;
+        let mut span = full.row.span;
+        let texts_from = self.add_texts(&mut span, &beside).await?;
         Ok(Some(SpanDetail {
             span: summary,
             request: parameters::of(&span.attributes),
             input_messages: span.input_messages,
             output_messages: span.output_messages,
+            texts_from,
             attributes: span.attributes,
             response_id: span.response_id,
             finish_reasons: span.finish_reasons,
@@ -65,6 +70,61 @@ impl Project {
             links: Vec::new(),
         }))
     }
+}
+
+impl Project {
+    /// Where a call counts and another report of it has its texts (a framework's span has the usage, the provider's SDK in it the messages),
+    /// adds what is missing to the call. Returns the first span that something came from.
+    async fn add_texts(&self, call: &mut Span, beside: &[Loaded]) -> Result<Option<TextsFrom>, QueryError> {
+        let lacks = |call: &Span| call.input_messages.is_empty() || call.output_messages.is_empty();
+        if !call.is_call() || !call.counted || !lacks(call) {
+            return Ok(None);
+        }
+        let in_trace = reports_of(call, beside).into_iter().map(|span| (call.trace_id, span));
+        let elsewhere = call.also_reported.filter(|other| other.counts).map(|other| (other.trace_id, other.span_id));
+        let mut from = None;
+        for (trace, span) in in_trace.chain(elsewhere).collect::<Vec<_>>() {
+            let found = self.reading(move |project| project.rows_of_span(trace, span)).await?;
+            let Some(other) = Loaded::all(&found).into_iter().next().map(|loaded| loaded.row.span) else { continue };
+            let mut took = false;
+            for (own, more) in [(&mut call.input_messages, other.input_messages), (&mut call.output_messages, other.output_messages)] {
+                if own.is_empty() && !more.is_empty() {
+                    *own = more;
+                    took = true;
+                }
+            }
+            if took && from.is_none() {
+                from = Some(TextsFrom { trace_id: trace.to_string(), span_id: span.to_string() });
+            }
+            if !lacks(call) {
+                break;
+            }
+        }
+        Ok(from)
+    }
+}
+
+/// Calls of a trace that do not count since this one does, also by way of one another, and that have texts.
+fn reports_of(call: &Span, beside: &[Loaded]) -> Vec<SpanId> {
+    let instead = |loaded: &Loaded| {
+        let span = loaded.span();
+        let because = span.not_counted_because.as_deref().filter(|_| span.is_call() && !span.counted)?;
+        Some((span.span_id, counted_instead(because)?))
+    };
+    let left: HashMap<SpanId, SpanId> = beside.iter().filter_map(instead).collect();
+    let is_report = |loaded: &&Loaded| {
+        let mut at = loaded.span().span_id;
+        // Reasons never form a circle, and a chain of them is short.
+        for _ in 0..8 {
+            match left.get(&at) {
+                Some(next) if *next == call.span_id => return true,
+                Some(next) => at = *next,
+                None => return false,
+            }
+        }
+        false
+    };
+    beside.iter().filter(|loaded| loaded.has_texts()).filter(is_report).map(|loaded| loaded.span().span_id).collect()
 }
 
 /// How a computed cost came about. Prices may have changed since: lines that do not add up to what is stored are not shown.

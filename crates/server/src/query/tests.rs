@@ -448,6 +448,34 @@ async fn a_trace_with_what_lies_below_and_beside() {
     assert_eq!((detail.span.compared, detail.span.subtree), (root.compared, root.subtree));
 }
 
+#[tokio::test]
+async fn a_call_that_counts_shows_the_messages_that_only_another_report_of_it_has() {
+    let message = |role: &str, text: &str| Message { role: role.into(), parts: vec![Part::Text { text: text.into() }] };
+    let framework = Span { origin: Some("openinference.instrumentation.langchain".into()), ..call(3, 8, 7, 10, "claude-sonnet-4-5") };
+    // The provider's SDK within it tells the messages and no tokens.
+    let inner = Span {
+        span_id: SpanId(9),
+        parent_span_id: Some(SpanId(8)),
+        origin: Some("opentelemetry.instrumentation.anthropic".into()),
+        usage: Usage::default(),
+        cost: None,
+        input_messages: vec![message("user", "How many?")],
+        output_messages: vec![message("assistant", "Two.")],
+        ..framework.clone()
+    };
+    let given = Given::new().with(1, vec![span(3, 7, 0, 10), framework, inner]).await.flushed().await;
+    let of = async |id: u64| given.project(1).span(&TraceId(3), &SpanId(id), None, PriceBook::embedded()).await.unwrap().unwrap();
+    let (counted, other) = (of(8).await, of(9).await);
+    assert_eq!((counted.span.counted, other.span.counted), (true, false), "{:?}", other.span.not_counted_because);
+    assert_eq!(counted.input_messages, [message("user", "How many?")]);
+    assert_eq!(counted.output_messages, [message("assistant", "Two.")]);
+    let from = counted.texts_from.unwrap();
+    assert_eq!((from.trace_id, from.span_id), (TraceId(3).to_string(), SpanId(9).to_string()));
+    assert_eq!((other.texts_from, other.output_messages.len()), (None, 1), "its own");
+    let trace = given.project(1).trace(&TraceId(3), None).await.unwrap().unwrap().trace;
+    assert_eq!((trace.input_preview.as_deref(), trace.output_preview.as_deref()), (Some("How many?"), Some("Two.")));
+}
+
 /// Calls with these texts as answers, a minute apart, of which every third has the next as its prompt too.
 fn chats(texts: &[String]) -> Vec<Span> {
     let message = |role: &str, text: &String| Message { role: role.into(), parts: vec![Part::Text { text: text.clone() }] };

@@ -49,6 +49,10 @@ impl Loaded {
     pub(super) fn span(&self) -> &span::Span {
         &self.row.span
     }
+
+    pub(super) fn has_texts(&self) -> bool {
+        self.input_preview.is_some() || self.output_preview.is_some()
+    }
 }
 
 impl Project {
@@ -195,6 +199,7 @@ pub(super) fn shown(loaded: &Loaded, in_tree: &InTree, compared: Option<Compared
         span_id: span.span_id.to_string(),
         parent_span_id: span.parent_span_id.map(|id| id.to_string()),
         name: span.name.clone(),
+        title: span.title.clone(),
         op: span.op.clone(),
         kind: span.kind.as_str(),
         operation: span.operation.clone(),
@@ -277,8 +282,7 @@ pub(super) fn shown(loaded: &Loaded, in_tree: &InTree, compared: Option<Compared
 fn hints(loaded: &[Loaded]) -> Vec<Evidence> {
     let mut found: Vec<Evidence> = Vec::new();
     for one in loaded {
-        let has_texts = one.input_preview.is_some() || one.output_preview.is_some();
-        for evidence in hints::of_span(one.span(), has_texts) {
+        for evidence in hints::of_span(one.span(), one.has_texts()) {
             let alike = |known: &Evidence| {
                 (known.hint, known.against, &known.subject, &known.sdk)
                     == (evidence.hint, evidence.against, &evidence.subject, &evidence.sdk)
@@ -313,6 +317,7 @@ pub(super) fn summarize(loaded: &[Loaded]) -> TraceSummary {
         trace_id: root.map(|root| root.trace_id.to_string()).unwrap_or_default(),
         root_span_id: root.map(|root| root.span_id.to_string()).unwrap_or_default(),
         name: root.map(|root| root.name.clone()).unwrap_or_default(),
+        title: root.and_then(|root| root.title.clone()),
         op: root.map(|root| root.op.clone()).unwrap_or_default(),
         status: root.map_or(Status::Ok, |root| root.status).as_str(),
         start_time: rfc3339(start_us),
@@ -342,9 +347,15 @@ pub(super) fn summarize(loaded: &[Loaded]) -> TraceSummary {
         environment: first(|span| span.environment.as_ref()),
         release: first(|span| span.release.as_ref()),
         pipeline: spans().find(|span| span.is_run).and_then(|span| span.pipeline.clone()),
-        input_preview: calls.iter().find_map(|call| call.input_preview.clone()),
-        output_preview: calls.iter().rev().find_map(|call| call.output_preview.clone()),
+        input_preview: previews(&calls, loaded).find_map(|call| call.input_preview.clone()),
+        output_preview: previews(&calls, loaded).rev().find_map(|call| call.output_preview.clone()),
     }
+}
+
+/// Calls whose texts stand for the trace: those that count, unless only other reports of them have any.
+fn previews<'a>(calls: &[&'a Loaded], loaded: &'a [Loaded]) -> impl DoubleEndedIterator<Item = &'a Loaded> + use<'a> {
+    let told = calls.iter().any(|call| call.has_texts());
+    loaded.iter().filter(move |one| one.span().is_call() && (one.span().counted || !told))
 }
 
 /// Several spans may report one tool call; a span without an id is one of its own.

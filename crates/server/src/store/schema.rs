@@ -108,5 +108,7 @@ pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         // How it came: the name of the ingest key, and what part of all traces its client says that it sends.
         optional("ingest_key", Utf8View),
         optional("sample_rate", Float64),
+        // In words, where its name is a template.
+        optional("title", Utf8View),
     ]))
 });

@@ -133,6 +133,7 @@ export const trace = {
   'trace.because.report': 'Another span reports the same call, and is counted.',
   'trace.countedHere': 'Another trace reports this call too. It counts here, with the usage that says most.',
   'trace.countedThere': 'It is counted in another trace.',
+  'trace.textsFrom': 'The messages are those of another report of this call.',
   'trace.because.sum': 'It repeats the sum of the calls below it, which are counted themselves.',
   'trace.because.other': 'Its tokens are already in another span',
   'trace.showIt': 'Show that span',

@@ -132,6 +132,7 @@ export const trace = {
   'trace.because.report': '別のスパンが同じ呼び出しを報告しており、そちらで数えています。',
   'trace.countedHere': '別のトレースも同じ呼び出しを報告しています。ここで、より詳しい使用量を用いて数えています。',
   'trace.countedThere': '別のトレースで数えています。',
+  'trace.textsFrom': 'メッセージは、同じ呼び出しを報告する別のスパンのものです。',
   'trace.because.sum': '下位の呼び出しの合計を繰り返したものです。下位の呼び出しをそれぞれ数えています。',
   'trace.because.other': 'トークンは別のスパンに含まれています',
   'trace.showIt': 'そのスパンを表示',

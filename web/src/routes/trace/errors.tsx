@@ -34,7 +34,7 @@ export const Errors = memo(function Errors() {
                 <p className="dim small">
                   {node ? (
                     <button type="button" className="ulink" onClick={() => select(node.span.span_id)}>
-                      {node.span.name || node.span.op}
+                      {node.span.title || node.span.name || node.span.op}
                     </button>
                   ) : (
                     t('trace.noSpanOfIt')

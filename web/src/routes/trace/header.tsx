@@ -38,7 +38,7 @@ export const Header = memo(function Header({ arriving }: { arriving: boolean }) 
     <section className="thead sheet">
       <div className="tt">
         <div className="ti">
-          <h1 title={trace.op}>{trace.name || trace.op}</h1>
+          <h1 title={trace.op}>{trace.title || trace.name || trace.op}</h1>
           <Chip tone={tones[status]}>
             <Icon name={icons[status]} size="xs" />
             {t(`status.${status}`)}

@@ -50,7 +50,7 @@ export default function Trace() {
   const { at, q, sort } = useSearch({ from: '/app/p/$project/traces/$trace' });
   const query = useQuery({ ...traceQuery(project.id, id, at), placeholderData: undefined, meta: { live: false } });
   const { data, error, refetch } = query;
-  useTitle(data ? data.trace.name || data.trace.op : t('trace.title'));
+  useTitle(data ? data.trace.title || data.trace.name || data.trace.op : t('trace.title'));
 
   const arriving = useArrivals([id, data?.trace.trace_id], refetch);
   const list = { to: '/p/$project/traces' as const, params: { project: String(project.id) }, search: { q, sort } };
@@ -68,7 +68,7 @@ export default function Trace() {
           <span className="crumb">
             <span className="slash">/</span>
             <span className="pick">
-              <b>{data.trace.name || data.trace.op}</b>
+              <b>{data.trace.title || data.trace.name || data.trace.op}</b>
             </span>
           </span>
         )}

@@ -66,7 +66,7 @@ function Line({ line, withSpan }: { line: LogLine; withSpan: boolean }) {
         <span className="lspan">
           {node ? (
             <button type="button" className="ulink ell" onClick={() => select(node.span.span_id)}>
-              {node.span.name || node.span.op || node.span.span_id}
+              {node.span.title || node.span.name || node.span.op || node.span.span_id}
             </button>
           ) : (
             <span className="dim">{t(line.span_id === null ? 'trace.logOfTrace' : 'trace.noSpanOfIt')}</span>

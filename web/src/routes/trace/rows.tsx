@@ -250,7 +250,7 @@ const Row = memo(function Row(props: RowProps) {
 /** A tool is called by its name, which its glyph says is a tool. */
 function labelOf({ span }: Node): string {
   if (span.kind === 'tool' && span.tool && span.name.includes(span.tool)) return span.tool;
-  return span.name || span.op || span.span_id;
+  return span.title || span.name || span.op || span.span_id;
 }
 
 /** What sets a span apart from others of its name, in a word. */

@@ -27,7 +27,7 @@ export const Scores = memo(function Scores() {
               <span className="dim">
                 {node ? (
                   <button type="button" className="ulink" onClick={() => select(node.span.span_id)}>
-                    {node.span.name || node.span.op}
+                    {node.span.title || node.span.name || node.span.op}
                   </button>
                 ) : (
                   t('trace.scoreOfTrace')

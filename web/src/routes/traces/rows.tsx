@@ -54,7 +54,7 @@ export function TraceCells({ row: trace, link }: RowProps<TraceSummary>) {
   const t = useT();
   const { format } = useReader();
   const status = statusOf(trace);
-  const name = trace.pipeline ?? trace.name;
+  const name = trace.pipeline ?? trace.title ?? trace.name;
   const failed = failure(t, trace);
   const tokensKnown =
     trace.llm_calls === 0 || trace.calls_without_usage < trace.llm_calls - trace.failed_llm_calls || trace.total_tokens > 0;
@@ -127,7 +127,7 @@ export function SpanCells({ row: span, link }: RowProps<Span>) {
       <span role="cell" className="nm2 ell">
         <Link {...link} title={`${span.name} · ${span.op}`}>
           <Glyph kind={span.kind} />
-          <b className="ell">{span.name || span.op}</b>
+          <b className="ell">{span.title || span.name || span.op}</b>
         </Link>
       </span>
       <Models models={span.model ? [span.model] : []} unpriced={call && usage !== null && span.cost === null} />

@@ -99,6 +99,7 @@ pub fn from_batch(batch: &RecordBatch) -> Vec<Row> {
     text("joined", |s, t| s.joined = json(&t), rows_mut);
     text("also_reported", |s, t| s.also_reported = json(&t), rows_mut);
     text("ingest_key", |s, t| s.ingest_key = Some(t), rows_mut);
+    text("title", |s, t| s.title = Some(t), rows_mut);
     let sample_rate = column("sample_rate");
     for (index, row) in rows_mut.iter_mut().enumerate() {
         row.span.sample_rate = sample_rate.float(index);

@@ -98,6 +98,7 @@ pub fn to_batch(rows: &[Row]) -> RecordBatch {
         c.json(|row| row.span.also_reported.as_ref()),
         c.text(|row| row.span.ingest_key.as_deref()),
         c.float(|row| row.span.sample_rate),
+        c.text(|row| row.span.title.as_deref()),
     ];
     RecordBatch::try_new(SCHEMA.clone(), columns).expect("columns stand in the order of SCHEMA and required ones have no nulls")
 }

@@ -175,6 +175,7 @@ pub(crate) fn any_span() -> impl Strategy<Value = Span> {
             }),
             also_reported: streaming.map(|counts| AlsoReported { trace_id: TraceId(ids.0), span_id: SpanId(ids.1), counts }),
             ingest_key: text(),
+            title: text(),
             sample_rate: streaming.map(|all| if all { 1.0 } else { 0.125 }),
         }
     })

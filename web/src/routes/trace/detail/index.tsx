@@ -116,7 +116,7 @@ function Head({ node }: { node: Node }) {
     <div className="dh">
       <div className="dt">
         {span.status === 'error' ? <StatusGlyph status="error" /> : <Glyph kind={span.kind} />}
-        <h2>{span.name || span.op}</h2>
+        <h2 title={span.name}>{span.title || span.name || span.op}</h2>
         {span.op && <Chip>{span.op}</Chip>}
         {span.provider && <Chip>{span.provider}</Chip>}
         {span.status !== 'ok' && <Chip tone={span.status === 'error' ? 'bad' : undefined}>{t(`status.${span.status}`)}</Chip>}

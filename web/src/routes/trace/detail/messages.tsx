@@ -10,6 +10,7 @@ import type { TextMode } from '../../../parts/text/prose';
 import { useReader } from '../../../reader';
 import { isCall } from '../model/tree';
 import { CostLine } from './cost';
+import { TextsFrom } from './notes';
 
 const MODES = ['reading', 'text', 'json'] as const;
 type Mode = (typeof MODES)[number];
@@ -36,6 +37,7 @@ export function MessagesTab({ detail }: { detail: SpanDetail }) {
   const read: TextMode = mode === 'text' ? 'text' : 'reading';
   return (
     <>
+      {detail.texts_from && <TextsFrom from={detail.texts_from} />}
       <div className="tabtools">
         <div className="seg" role="group" aria-label={t('trace.readAs')}>
           {MODES.map((one) => (

@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router';
-import type { Span } from '../../../api/span-types';
+import type { Span, SpanDetail } from '../../../api/span-types';
 import { useT } from '../../../i18n';
 import { Icon, StatusGlyph } from '../../../parts/icons';
 import { Said } from '../../../parts/values';
@@ -101,6 +101,28 @@ export function AlsoReported({ other }: { other: NonNullable<Span['also_reported
           to="/p/$project/traces/$trace"
           params={{ project: String(project.id), trace: other.trace_id }}
           search={{ span: other.span_id }}
+        >
+          {t('trace.showIt')}
+        </Link>
+      </span>
+    </p>
+  );
+}
+
+/** The messages of a call may stand at another report of it alone: the way there. */
+export function TextsFrom({ from }: { from: NonNullable<SpanDetail['texts_from']> }) {
+  const t = useT();
+  const { project } = useLooking();
+  return (
+    <p className="notc">
+      <Icon name="fold" size="s" />
+      <span>
+        {t('trace.textsFrom')}{' '}
+        <Link
+          className="act"
+          to="/p/$project/traces/$trace"
+          params={{ project: String(project.id), trace: from.trace_id }}
+          search={{ span: from.span_id }}
         >
           {t('trace.showIt')}
         </Link>
