@@ -186,7 +186,7 @@ impl Buffer {
         }
         let fresh = std::mem::take(&mut self.fresh);
         self.fresh_bytes = 0;
-        // Only a replay brings so many that there is more than one piece.
+        // A replay, or very many requests at once, bring more than one piece.
         let pieces: Vec<&[Row]> = fresh.chunks(fresh.len().div_ceil((fresh.len() / FRESH_ROWS).max(1))).collect();
         let mut first = self.rows - fresh.len() as u32;
         for batch in parallel::map(&pieces, |rows| to_batch(rows)) {

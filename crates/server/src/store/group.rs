@@ -275,11 +275,17 @@ pub(super) fn load_trace(shared: &Shared, readers: &mut Readers, project: u64, t
     all.filter(|((of, id), _)| *of == project && *id == trace).map(|(_, known)| known).collect()
 }
 
+/// Rows of which that is read at a time.
+const KNOWN_AT_A_TIME: usize = 16_384;
+
 /// What is stored of the newest traces, as far as the rules of counting must know: of `rows` rows at most, the buffer's first.
 pub(super) fn newest_traces(shared: &Shared, rows: usize) -> HashMap<TraceKey, Vec<Known>> {
     let snapshot = shared.snapshot();
-    let mut batches: Vec<RecordBatch> = snapshot.buffer.iter().filter_map(|batch| narrow(batch).ok()).collect();
-    let mut left = rows.saturating_sub(batches.iter().map(RecordBatch::num_rows).sum());
+    let mut traces: HashMap<TraceKey, Vec<Known>> = HashMap::new();
+    let mut add =
+        |batch: &RecordBatch| all_known(batch).into_iter().for_each(|(trace, known)| traces.entry(trace).or_default().push(known));
+    snapshot.buffer.iter().filter_map(|batch| narrow(batch).ok()).for_each(|batch| add(&batch));
+    let mut left = rows.saturating_sub(snapshot.buffer.iter().map(RecordBatch::num_rows).sum());
     for view in snapshot.segments.iter().rev() {
         if left == 0 {
             break;
@@ -288,16 +294,16 @@ pub(super) fn newest_traces(shared: &Shared, rows: usize) -> HashMap<TraceKey, V
         let alive: Vec<u32> = (0..view.segment.rows as u32).filter(|row| view.dead.binary_search(row).is_err()).collect();
         let newest = &alive[alive.len().saturating_sub(left)..];
         left -= newest.len();
-        let newest = ranges(newest.iter().copied());
-        let read = Reader::open(&view.segment.path).and_then(|reader| reader.columns(&newest, &known_columns()));
-        match read {
-            Ok(batch) => batches.push(batch),
-            Err(error) => tracing::error!(%error, "store.segment_unreadable"),
+        let read = Reader::open(&view.segment.path).and_then(|reader| {
+            // Not all at once: at a start that would be most of the memory that the server ever needs when it is idle.
+            for chunk in newest.chunks(KNOWN_AT_A_TIME) {
+                add(&reader.columns(&ranges(chunk.iter().copied()), &known_columns())?);
+            }
+            Ok(())
+        });
+        if let Err(error) = read {
+            tracing::error!(%error, "store.segment_unreadable");
         }
-    }
-    let mut traces: HashMap<TraceKey, Vec<Known>> = HashMap::new();
-    for (trace, known) in batches.iter().flat_map(all_known) {
-        traces.entry(trace).or_default().push(known);
     }
     traces
 }
