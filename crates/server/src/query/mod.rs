@@ -41,6 +41,7 @@ use std::sync::Arc;
 
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{DataFrame, Expr, SessionConfig, SessionContext, col, lit};
+use tokio::sync::Semaphore;
 
 use crate::store::point::Footers;
 use crate::store::snapshot::Snapshot;
@@ -85,6 +86,8 @@ pub struct Engine {
     least_rows: u64,
     /// Rows that are read from files at a time.
     batch_rows: usize,
+    /// One for each look into long texts that may go on: each takes memory and a processor, and more of them are no faster.
+    looks: Arc<Semaphore>,
 }
 
 /// How a scan treats filters.
@@ -151,6 +154,7 @@ impl Engine {
             users: Arc::new(Different::new(|hour| &hour.users)),
             least_rows: LEAST_ROWS,
             batch_rows: BATCH_ROWS,
+            looks: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, std::num::NonZero::get))),
         }
     }
 

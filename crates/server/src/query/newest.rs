@@ -165,9 +165,16 @@ impl Walk {
         if now.is_empty() {
             return Ok(None);
         }
-        let look = |what: What| {
+        let has_long = self.stages.iter().any(Stage::is_long);
+        let look = async |what: What| {
             let (stages, most) = (self.stages.clone(), self.most);
-            self.project.reading(move |project| project.look(&what, &stages, most))
+            // Who waits can still go away; who looks, looks to the end.
+            let permit = if has_long { self.project.engine.looks.clone().acquire_owned().await.ok() } else { None };
+            let looked = move |project: &Project| {
+                let _permit = permit;
+                project.look(&what, &stages, most)
+            };
+            self.project.reading(looked).await
         };
         let found = futures::future::try_join_all(now.into_iter().map(look)).await?;
         let rest_us = self.parts.peek().map_or(i64::MIN, |part| part.latest_us);
