@@ -30,7 +30,9 @@ async fn the_order_of_arrival_changes_no_answer() {
         // The last of it is in no segment yet; then all is, and merged.
         for round in 0..2 {
             let snapshot = shuffled.snapshot();
-            check_rolled(&rolling.project(snapshot.clone(), 1), &exact.project(snapshot.clone(), 1), turn + round).await;
+            if turn % 2 == round {
+                check_rolled(&rolling.project(snapshot.clone(), 1), &exact.project(snapshot.clone(), 1), turn).await;
+            }
             let expected = overview(&exact.project(in_order.snapshot(), 1)).await;
             assert_eq!(overview(&exact.project(snapshot, 1)).await, expected, "{case}");
             shuffled.flush().await.unwrap();
