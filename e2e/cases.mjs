@@ -2,10 +2,11 @@
 // stand-in for the model's provider says that it was asked and has answered; a case says only what its client leaves out.
 //
 // `set`: the packages, `node/NAME` or `python/NAME`. `via`: where the program is told to report. `settings`: more of its environment.
-// `fast`: part of `make test`. `session`, `user`: what all of its calls have. `calls`: which calls of the provider's log it tells of.
-// `more`: calls that it tells of and that never reached the provider. `exits`: statuses beside 0 with which it may end. `lacks`: what this
-// client does not tell, of all calls or by a function of each: `texts`, `cached` (reads of a cache), `written` (writes to one),
-// `reasoning`, `output` (it counts that otherwise), `usage`.
+// `alone`: it sets up Sentry by itself. `fast`: part of `make test`. `session`, `user`: what all of its calls have. `calls`: which calls of
+// the provider's log it tells of. `provider`: who is shown to have answered, where the form of the requests does not say it. `more`: calls
+// that it tells of and that never reached the provider. `exits`: statuses beside 0 with which it may end. `also`: what else must hold. `lacks`:
+// what this client does not tell, of all calls or by a function of each: `texts`, `cached` (reads of a cache), `written` (writes to one),
+// `reasoning`, `output` (it counts that otherwise), `usage`, `latency`.
 import assert from 'node:assert/strict';
 
 const told = ({ status }) => status === 200;
@@ -31,10 +32,10 @@ const sentryJs = (version) => {
     'anthropic-message-stream': {},
     'anthropic-tools': { fast },
     'anthropic-error': {},
-    'google-generate': { fast, lacks: old ? ['cached', 'reasoning'] : [] },
-    'google-stream': { lacks: old ? ['cached', 'reasoning'] : [] },
-    'google-chat': { lacks: old ? ['cached', 'reasoning'] : [] },
-    'google-tools': { lacks: old ? ['cached', 'reasoning'] : [] },
+    'google-generate': { fast },
+    'google-stream': {},
+    'google-chat': {},
+    'google-tools': {},
     'google-error': {},
   });
 };
@@ -53,7 +54,7 @@ const vercel = (version) => {
     object: version === '4' ? { lacks: ['texts'] } : {},
     embed: {},
     'embed-many': {},
-    responses: version === '6' ? {} : { lacks: ['cached', 'reasoning'] },
+    responses: version === '5' ? { lacks: ['cached', 'reasoning'] } : {},
     anthropic: { fast },
     'anthropic-stream': {},
     ...(version === '4' ? {} : { google: {} }),
@@ -83,6 +84,8 @@ const agent = (name, program, args, more = {}) => ({
 });
 const CAPITAL = { asked: 'What is the capital of France?', said: ['What is the capital of France?', 'The capital of France is Paris.'] };
 const LIST = 'List the files of this folder.';
+/** It says when a call ended, and not how long it took. */
+const codex = { lacks: ['texts', 'latency'] };
 
 const python = (name, set, program, via, more) => modes(name, { set: `python/${set}`, program, via }, more);
 const sentryPython = (set, program, each) => python(`Sentry for Python, ${program}`, set, `${program}.py`, 'sentry', each);
@@ -108,15 +111,28 @@ const capture = { OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: 'span_and_
 const tracing = { OPENAI_AGENTS_DISABLE_TRACING: '0' };
 const agentOf = (name, set, telemetry, mode, more) => telling(name, set, telemetry, 'agent_frameworks', mode, more);
 
+/** A tool behind the Model Context Protocol: in how many traces its work and the calls around it stand. */
+const mcp = (name, via, telemetry, traces, more) =>
+  telling(`${name}: MCP`, 'mcp', telemetry, 'mcp_weather', 'ask', {
+    via,
+    settings: { MCP_TELEMETRY: telemetry },
+    also({ spans, calls }) {
+      const tools = spans.filter(({ kind, tool }) => kind === 'tool' && tool === 'get_weather');
+      assert.ok(tools.length > 0, 'the tool is shown');
+      assert.equal(new Set([...tools, ...calls].map(({ trace_id }) => trace_id)).size, traces, 'traces of the tool and the calls');
+    },
+    ...more,
+  });
+
 export const CASES = [
   ...sentryJs('11'),
   ...sentryJs('10'),
   ...['11', '10'].flatMap((version) =>
     modes(`LangChain under Sentry for JavaScript ${version}`, { set: `node/sentry-js-${version}-langchain`, program: 'langchain_js.mjs', via: 'sentry' }, {
-      chain: { lacks: ['cached'] },
-      stream: { lacks: ['cached'] },
+      chain: {},
+      stream: {},
       agent: {},
-      graph: { lacks: ['cached'] },
+      graph: {},
       embed: { lacks: ['usage'] },
       error: {},
     }),
@@ -136,6 +152,8 @@ export const CASES = [
   ...vercel('6'),
   ...vercel('5'),
   ...vercel('4'),
+  { name: 'Vercel AI SDK 6 in a Next.js application', set: 'node/next', program: 'next_app.mjs', via: 'otlp', args: ['otel', 'generate', 'stream', 'tools'], session: 'session-7', user: 'user-42' },
+  { name: 'Vercel AI SDK 6 in a Next.js application under Sentry 10', set: 'node/sentry-next', program: 'next_app.mjs', via: 'sentry', alone: true, args: ['sentry', 'generate', 'stream', 'tools'], session: 'session-7', user: 'user-42' },
   ...langfuse("Langfuse's SDK 3 for JavaScript", 'node/langfuse-js-3', 'langfuse_v3.mjs', { manual: { more: 2 }, openai: { fast: true }, langchain: {} }),
   ...['5', '4'].flatMap((version) =>
     langfuse(`Langfuse's SDK ${version} for JavaScript`, `node/langfuse-js-${version}`, 'langfuse_js.mjs', { manual: { more: 3 }, openai: {}, langchain: {} }),
@@ -146,6 +164,9 @@ export const CASES = [
     anthropic: { lacks: [] },
   }),
   ...modes('OpenInference for JavaScript', { set: 'node/openinference-js', program: 'openinference_js.mjs', via: 'otlp' }, {
+    // It tells of no call that failed, and no usage of a stream and of what was embedded.
+    openai: { calls: told, lacks: ({ api, stream }) => (stream || api === 'embeddings' ? ['usage'] : []) },
+    anthropic: {},
     langchain: {},
     vercel: {},
   }),
@@ -156,9 +177,9 @@ export const CASES = [
   agent('Claude Code: a tool, over gRPC', 'claude_code.sh', ['grpc', '-p', LIST, '--allowedTools', 'Bash'], { tools: ['Bash'] }),
   agent('Claude Code: a tool, with traces', 'claude_code.sh', ['http/json', '-p', LIST, '--allowedTools', 'Bash'], { settings: { TRACES: '1' }, tools: ['Bash'] }),
   agent('Claude Code: a refusal', 'claude_code.sh', ['http/json', '-p', 'Fail please [[400]]'], { exits: [1] }),
-  agent('Codex CLI: a question', 'codex.sh', ['json', 'logs', CAPITAL.asked], { said: [CAPITAL.asked] }),
-  agent('Codex CLI: a tool, all signals', 'codex.sh', ['binary', 'all', '--dangerously-bypass-approvals-and-sandbox', LIST], { tools: ['exec_command'] }),
-  agent('Codex CLI: over gRPC', 'codex.sh', ['grpc', 'all', CAPITAL.asked], { said: [CAPITAL.asked] }),
+  agent('Codex CLI: a question', 'codex.sh', ['json', 'logs', CAPITAL.asked], { ...codex, said: [CAPITAL.asked] }),
+  agent('Codex CLI: a tool, all signals', 'codex.sh', ['binary', 'all', '--dangerously-bypass-approvals-and-sandbox', LIST], { ...codex, tools: ['exec_command'] }),
+  agent('Codex CLI: over gRPC', 'codex.sh', ['grpc', 'all', CAPITAL.asked], { ...codex, said: [CAPITAL.asked] }),
   agent('Gemini CLI: a question', 'gemini.sh', ['http', CAPITAL.asked], CAPITAL),
   agent('Gemini CLI: a tool, over gRPC', 'gemini.sh', ['grpc', LIST], { tools: ['run_shell_command'] }),
   agent('opencode: a question', 'opencode.sh', [CAPITAL.asked], CAPITAL),
@@ -186,7 +207,7 @@ export const CASES = [
   ...sentryPython('sentry', 'sentry_langchain_agent', once()),
   ...sentryPython('sentry', 'sentry_langgraph', once()),
   ...sentryPython('sentry-agents', 'sentry_openai_agents', once()),
-  ...sentryPython('sentry-hf', 'sentry_huggingface', once()),
+  ...sentryPython('sentry-hf', 'sentry_huggingface', once({ provider: 'huggingface' })),
   ...python('OpenTelemetry for OpenAI', 'otel', 'otel_openai_v2.py', 'otlp', {
     // It does not tell of cached input.
     chat: { args: ['http', 'chat'], lacks: ['cached'] },
@@ -203,7 +224,8 @@ export const CASES = [
   ...python("Dify by Langfuse's SDK 2", 'langfuse-2', 'dify.py', 'langfuse', { 'a message and a workflow': { args: ['message', 'workflow'], user: 'user-42', session: 'session-7' } }),
   ...python('A program and its gateway, LiteLLM', 'litellm-proxy', 'gateway.py', 'otlp', {
     'one trace': { args: ['one'], user: 'user-42', session: 'session-7', settings: capture },
-    'two traces': { args: ['two'], user: 'user-42', session: 'session-7', settings: capture },
+    // The program speaks OpenAI's protocol to the gateway, whatever model is behind it.
+    'two traces': { args: ['two'], provider: 'openai', user: 'user-42', session: 'session-7', settings: capture },
   }),
   telling("Sentry's SDK by OTLP", 'sentry-otlp', 'sentry-otlp', 'calls_openai', 'chat stream tools embeddings error', { via: 'sentry', lacks: openaiV2, settings: { ...capture, INSTRUMENT: 'opentelemetry.instrumentation.openai_v2:OpenAIInstrumentor' } }),
   telling("OpenTelemetry to Sentry's path", 'sentry-otlp', 'opentelemetry.instrumentation.openai_v2:OpenAIInstrumentor', 'calls_openai', 'chat stream tools embeddings error', { via: 'sentry-path', lacks: openaiV2, settings: capture }),
@@ -211,6 +233,11 @@ export const CASES = [
   ...python('LiteLLM over OTLP', 'litellm', 'litellm_otel.py', 'otlp', once({ settings: { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf' } })),
   // This version tells Langfuse of the input as a whole, and of no refused call in time.
   telling('OpenInference: OpenAI', 'openinference', openinference('openai', 'OpenAIInstrumentor'), 'calls_openai', OPENAI),
+  telling('OpenInference: OpenAI, other prices and none', 'openinference', openinference('openai', 'OpenAIInstrumentor'), 'calls_openai', 'flex audio local', { lacks: ({ input_audio }) => (input_audio ? ['texts'] : []) }),
+  telling('OpenInference: OpenAI, a call that is tried twice', 'openinference', openinference('openai', 'OpenAIInstrumentor'), 'calls_openai', 'retry', {
+    calls: told,
+    also: ({ asked }) => assert.deepEqual(asked.map(({ status }) => status), [500, 200]),
+  }),
   telling('OpenInference: Anthropic', 'openinference-providers', openinference('anthropic', 'AnthropicInstrumentor'), 'calls_anthropic', ANTHROPIC),
   telling('OpenInference: Google', 'openinference-providers', openinference('google_genai', 'GoogleGenAIInstrumentor'), 'calls_google', GOOGLE),
   telling('OpenInference: Bedrock', 'openinference-providers', openinference('bedrock', 'BedrockInstrumentor'), 'calls_bedrock', 'converse stream tools invoke error'),
@@ -222,7 +249,11 @@ export const CASES = [
   agentOf('OpenInference: smolagents', 'openinference-smolagents', openinference('smolagents', 'SmolagentsInstrumentor'), 'smolagents'),
   agentOf('OpenInference: DSPy', 'openinference-dspy', openinference('dspy', 'DSPyInstrumentor'), 'dspy', { lacks: ['usage'] }),
   agentOf('OpenInference: Agno', 'openinference-agno', openinference('agno', 'AgnoInstrumentor'), 'agno'),
+  agentOf('OpenInference: AutoGen', 'openinference-autogen', `${openinference('autogen_agentchat', 'AutogenAgentChatInstrumentor')} ${openinference('openai', 'OpenAIInstrumentor')}`, 'autogen'),
   agentOf('OpenInference: LiteLLM', 'openinference-litellm', openinference('litellm', 'LiteLLMInstrumentor'), 'litellm'),
+  mcp('OpenInference', 'otlp', `${openinference('openai', 'OpenAIInstrumentor')} ${openinference('mcp', 'MCPInstrumentor')}`, 1),
+  // It hands nothing over to a server on standard input and output, whose work is a trace of its own.
+  mcp('Sentry for Python', 'sentry', 'sentry', 2, { session: undefined }),
   telling('OpenTelemetry: Google', 'otel-google', 'opentelemetry.instrumentation.google_genai:GoogleGenAiSdkInstrumentor', 'calls_google', GOOGLE, { settings: capture }),
   telling('OpenTelemetry: Bedrock', 'otel-google', 'opentelemetry.instrumentation.botocore:BotocoreInstrumentor', 'calls_bedrock', 'converse stream tools error', { settings: { OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: 'true' } }),
   agentOf('OpenTelemetry: OpenAI Agents', 'otel-agents', 'opentelemetry.instrumentation.openai_agents:OpenAIAgentsInstrumentor', 'openai-agents openai-agents-stream openai-agents-handoff', { settings: { ...tracing, ...capture } }),
@@ -233,22 +264,39 @@ export const CASES = [
   // Of a stream's answer it sends the last piece.
   telling('OpenLLMetry: Google', 'traceloop-providers', 'traceloop', 'calls_google', GOOGLE, { via: 'traceloop', lacks: ({ stream }) => (stream ? ['texts'] : []) }),
   telling('OpenLLMetry: Bedrock', 'traceloop-providers', 'traceloop', 'calls_bedrock', 'converse stream tools error', { via: 'traceloop' }),
+  telling('OpenLLMetry: Ollama', 'traceloop-ollama', 'opentelemetry.instrumentation.ollama:OllamaInstrumentor', 'calls_ollama', 'chat stream tools', { lacks: ({ tool_call }) => (tool_call ? ['texts'] : []) }),
   telling('OpenLLMetry: LangChain', 'traceloop-langchain', 'traceloop', 'calls_langchain', LANGCHAIN, { via: 'traceloop', lacks: ['reasoning'] }),
   agentOf('OpenLLMetry: LlamaIndex', 'traceloop-llama-index', 'traceloop', 'llama-index', { via: 'traceloop' }),
   telling('OpenLIT: OpenAI', 'openlit', 'openlit', 'calls_openai', OPENAI, { lacks: ({ api }) => (api === 'chat' ? ['reasoning'] : []) }),
+  telling('OpenLIT: LangChain', 'openlit', 'openlit', 'calls_langchain', LANGCHAIN.replace('asynchronous ', '')),
+  // It never ends the span of such a call: all that is known of it stands in a log record, which has no duration and no place below the program's work.
+  telling('OpenLIT: LangChain, asynchronous', 'openlit', 'openlit', 'calls_langchain', 'asynchronous', { session: undefined, user: undefined, lacks: ['reasoning', 'latency'] }),
   telling('OpenLIT: Anthropic', 'openlit', 'openlit', 'calls_anthropic', ANTHROPIC),
   telling('Laminar: OpenAI', 'laminar', 'laminar', 'calls_openai', OPENAI),
   telling('Laminar: Anthropic', 'laminar', 'laminar', 'calls_anthropic', ANTHROPIC),
-  telling('Logfire: OpenAI', 'logfire-providers', 'logfire', 'calls_openai', OPENAI, { lacks: ({ api }) => (api === 'embeddings' ? ['texts'] : ['reasoning']), settings: { LOGFIRE: 'openai' } }),
-  telling('Logfire: Anthropic', 'logfire-providers', 'logfire', 'calls_anthropic', ANTHROPIC, { settings: { LOGFIRE: 'anthropic' } }),
+  telling('Logfire: OpenAI', 'logfire-providers', 'logfire', 'calls_openai', OPENAI, {
+    // The end of a stream is told by a span without length.
+    lacks: ({ api }) => ['latency', api === 'embeddings' ? 'texts' : 'reasoning'],
+    settings: { LOGFIRE: 'openai' },
+  }),
+  telling('Logfire: Anthropic', 'logfire-providers', 'logfire', 'calls_anthropic', ANTHROPIC, { lacks: ['latency'], settings: { LOGFIRE: 'anthropic' } }),
   telling('Logfire: LangChain', 'logfire-providers', 'logfire', 'calls_langchain', LANGCHAIN, { settings: { LOGFIRE: '', LANGSMITH_TRACING: 'true', LANGSMITH_OTEL_ENABLED: 'true', LANGSMITH_OTEL_ONLY: 'true', LANGSMITH_API_KEY: 'none' } }),
   agentOf('Logfire: Pydantic AI', 'logfire-providers', 'logfire', 'pydantic-ai pydantic-ai-anthropic', { session: undefined, settings: { LOGFIRE: 'pydantic_ai' } }),
   telling('LangSmith by OpenTelemetry', 'langsmith', 'langsmith', 'calls_langchain', LANGCHAIN),
   agentOf('Google ADK', 'google-adk', 'provider', 'google-adk', { settings: capture }),
   agentOf('Microsoft Agent Framework', 'agent-framework', 'provider', 'agent-framework'),
   agentOf('Semantic Kernel', 'semantic-kernel', 'provider', 'semantic-kernel', { lacks: ['cached', 'texts'], settings: { SEMANTICKERNEL_EXPERIMENTAL_GENAI_ENABLE_OTEL_DIAGNOSTICS_SENSITIVE: 'true' } }),
+  agentOf('AG2', 'ag2', 'provider', 'ag2'),
+  agentOf('LiveKit', 'livekit', 'provider', 'livekit'),
+  // The agent is Claude Code, which reports by itself.
+  agentOf('Claude Agent SDK', 'claude-agent', 'provider', 'claude-agent', {
+    session: undefined, user: undefined, lacks: ['texts'],
+    settings: { CLAUDE_CODE_ENABLE_TELEMETRY: '1', OTEL_METRICS_EXPORTER: 'otlp', OTEL_LOGS_EXPORTER: 'otlp', OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf', OTEL_LOG_USER_PROMPTS: '1' },
+  }),
+  telling('MLflow: OpenAI', 'mlflow', 'mlflow', 'calls_openai', OPENAI.replace(' error', ''), { session: undefined, user: undefined, lacks: ({ api }) => (api === 'embeddings' ? ['usage'] : ['reasoning']) }),
   agentOf('Strands', 'strands', 'provider', 'strands'),
   telling('Sentry for Python: Google', 'sentry-google', 'sentry', 'calls_google', GOOGLE, { via: 'sentry', session: undefined }),
+  agentOf('Sentry for Python: LiteLLM', 'sentry-litellm', 'sentry', 'litellm', { via: 'sentry', session: undefined, lacks: ['cached', 'written'], settings: { SENTRY_INTEGRATIONS: 'litellm:LiteLLMIntegration' } }),
   agentOf('Sentry for Python: Pydantic AI', 'sentry-pydantic-ai', 'sentry', 'pydantic-ai pydantic-ai-anthropic', { via: 'sentry', session: undefined }),
   ...python("LiteLLM's callback for Langfuse", 'litellm-langfuse', 'litellm_langfuse.py', 'langfuse', once({ lacks: ['cached', 'written'], calls: told, user: 'user-42', session: 'session-7' })),
 ];

@@ -1,6 +1,6 @@
 // What the tests share: a real server, a stand-in for the model's provider, programs with real SDKs, a real browser.
 import { spawn, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
@@ -146,11 +146,11 @@ export const pythonOf = (name) => path.join(cache, 'python', name, 'bin/python')
 function command(program, set, folder) {
   const packages = path.join(cache, set);
   if (!existsSync(packages)) throw new Error(`the packages of ${set} are not installed: scripts/setup.sh e2e-all`);
-  if (program.endsWith('.py')) return [path.join(packages, 'bin/python'), path.join(here, 'programs', program)];
-  if (program.endsWith('.sh')) return ['sh', path.join(here, 'programs', program)];
+  if (program.endsWith('.py')) return [path.join(packages, 'bin/python'), path.join(programs, program)];
+  if (program.endsWith('.sh')) return ['sh', path.join(programs, program)];
   // Node looks for packages where the program lies.
-  for (const name of readdirSync(path.join(here, 'programs')).filter((name) => name.endsWith('.mjs'))) {
-    copyFileSync(path.join(here, 'programs', name), path.join(packages, name));
+  for (const name of readdirSync(programs).filter((name) => name.endsWith('.mjs') || name === program.replace('_app.mjs', ''))) {
+    cpSync(path.join(programs, name), path.join(packages, name), { recursive: true });
   }
   const first = folder.sentry ? ['--import', './sentry_instrument.mjs'] : [];
   return [process.execPath, ...first, program];

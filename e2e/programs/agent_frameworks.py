@@ -73,15 +73,6 @@ def crewai():
     return str(Crew(agents=[agent], tasks=[task]).kickoff())
 
 
-def haystack():
-    from haystack.components.agents import Agent
-    from haystack.components.generators.chat import OpenAIChatGenerator
-    from haystack.dataclasses import ChatMessage
-    from haystack.tools import create_tool_from_function
-    agent = Agent(chat_generator=OpenAIChatGenerator(model=MODEL, api_base_url=URL), tools=[create_tool_from_function(get_weather)], system_prompt=INSTRUCTIONS)
-    return agent.run(messages=[ChatMessage.from_user(QUESTION)])["messages"][-1].text
-
-
 def haystack_pipeline():
     from haystack import Pipeline
     from haystack.components.builders import ChatPromptBuilder
@@ -111,6 +102,38 @@ async def autogen():
     model = OpenAIChatCompletionClient(model=MODEL, base_url=URL, api_key="none")
     agent = AssistantAgent("weather_agent", model_client=model, tools=[get_weather], system_message=INSTRUCTIONS, reflect_on_tool_use=True)
     return (await agent.run(task=QUESTION)).messages[-1].content
+
+
+async def ag2():
+    from ag2 import Agent
+    from ag2.config.openai import OpenAIConfig
+    from ag2.middleware.builtin.telemetry import TelemetryMiddleware
+    watch = TelemetryMiddleware(agent_name="weather_agent", provider_name="openai", model_name=MODEL)
+    agent = Agent("weather_agent", INSTRUCTIONS, config=OpenAIConfig(MODEL, base_url=URL, api_key="none"), tools=[get_weather], middleware=[watch])
+    return (await agent.ask(QUESTION)).body
+
+
+async def livekit():
+    """A voice agent, spoken to in writing."""
+    from livekit.agents import Agent, AgentSession, function_tool
+    from livekit.agents.telemetry import set_tracer_provider
+    from livekit.plugins import openai
+    from opentelemetry import trace
+    set_tracer_provider(trace.get_tracer_provider())
+
+    async def weather(city: str) -> str:
+        """Weather of a city"""
+        return get_weather(city)
+    async with AgentSession(llm=openai.LLM(model=MODEL, base_url=URL, api_key="none")) as session:
+        await session.start(Agent(instructions=INSTRUCTIONS, tools=[function_tool(weather, name="get_weather")]))
+        result = await session.run(user_input=QUESTION)
+        return len(result.events)
+
+
+async def claude_agent():
+    from claude_agent_sdk import ClaudeAgentOptions, query
+    options = ClaudeAgentOptions(model="claude-haiku-4-5", env={"ANTHROPIC_BASE_URL": telemetry.URL, "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"})
+    return [type(message).__name__ async for message in query(prompt="What is the capital of France?", options=options)]
 
 
 async def semantic_kernel():

@@ -37,6 +37,22 @@ def image():
         {"type": "text", "text": "What is the capital of France, shown here?"}, {"type": "image_url", "image_url": {"url": PIXEL}}]}]).id
 
 
+def flex():
+    """Served when there is room, for half of the price."""
+    client.responses.create(model="gpt-5-mini", input="What is the capital of France?", service_tier="flex")
+    return client.chat.completions.create(model="gpt-5-mini", messages=QUESTION, service_tier="flex").service_tier
+
+
+def audio():
+    return client.chat.completions.create(model="gpt-audio", modalities=["text", "audio"], audio={"voice": "alloy", "format": "wav"}, messages=[{"role": "user", "content": [
+        {"type": "text", "text": "What is the capital of France?"}, {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}]}]).id
+
+
+def local():
+    """A server of one's own, whose model has no price."""
+    return client.chat.completions.create(model="llama3.2", messages=QUESTION).id
+
+
 def stream():
     chunks = client.chat.completions.create(model="gpt-4o", messages=QUESTION, stream=True, stream_options={"include_usage": True})
     return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)

@@ -2,7 +2,7 @@
 
     TELEMETRY="package.module:Instrumentor ..."     OpenTelemetry instrumentors, OpenInference's and OpenLLMetry's among them
     TELEMETRY=provider                              a tracer provider alone, for frameworks that report by themselves
-    TELEMETRY=traceloop|openlit|laminar|logfire|langfuse|langsmith|sentry|sentry-otlp
+    TELEMETRY=traceloop|openlit|laminar|logfire|mlflow|langfuse|langsmith|sentry|sentry-otlp
 
 `start()` before the packages under watch are used, `work(name)` round each piece of work, `stop()` at the end.
 """
@@ -42,6 +42,11 @@ def start():
         for name in os.environ["LOGFIRE"].split():
             getattr(logfire, "instrument_" + name)()
         ends.append(logfire.shutdown)
+    elif HOW == "mlflow":
+        import mlflow
+        os.environ.update(OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=ENDPOINT + "/v1/traces", OTEL_EXPORTER_OTLP_TRACES_PROTOCOL="http/protobuf")
+        mlflow.openai.autolog()
+        ends.append(mlflow.flush_trace_async_logging)
     elif HOW == "langfuse":
         import langfuse
         ends.append(langfuse.get_client().flush)
@@ -53,7 +58,9 @@ def start():
             instrument(os.environ["INSTRUMENT"])
             ends.append(flush)
         else:
-            sentry_sdk.init(traces_sample_rate=1.0, send_default_pii=True)
+            named = os.environ.get("SENTRY_INTEGRATIONS", "").split()       # those that are not on by themselves
+            made = [getattr(importlib.import_module("sentry_sdk.integrations." + module), name)() for module, _, name in (each.partition(":") for each in named)]
+            sentry_sdk.init(traces_sample_rate=1.0, send_default_pii=True, integrations=made)
         ends.append(sentry_sdk.flush)
     else:
         provider()
@@ -112,6 +119,11 @@ def work(name):
     elif HOW == "logfire":
         import logfire
         with logfire.span(name, **{"session.id": WHO["session.id"], "user.id": WHO["user.id"]}):
+            yield
+    elif HOW == "mlflow":
+        import mlflow
+        with mlflow.start_span(name):
+            mlflow.update_current_trace(metadata={"mlflow.trace.session": WHO["session.id"], "mlflow.trace.user": WHO["user.id"]})
             yield
     elif HOW == "langfuse":
         import langfuse

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { CASES } from '../cases.mjs';
+import { costOf, providerOf, sameMoney, unitPrices } from '../costs.mjs';
 import { eventually, run, startProvider, startServer } from '../support.mjs';
 
 const wanted = process.env.CLIENTS ?? '';
@@ -47,7 +48,13 @@ function tokens(call, lacks) {
   if (!call.usage_sent || lacks.includes('usage')) return { source: [null, 'estimated'] };
   // Anthropic counts what it caches beside its input.
   const beside = ['messages', 'bedrock'].includes(call.api) ? (call.cached ?? 0) + (call.cache_write ?? 0) : 0;
-  const special = { cache_read_tokens: [call.cached, 'cached'], cache_write_tokens: [call.cache_write, 'written'], reasoning_tokens: [call.reasoning, 'reasoning'] };
+  const special = {
+    cache_read_tokens: [call.cached, 'cached'],
+    cache_write_tokens: [call.cache_write, 'written'],
+    reasoning_tokens: [call.reasoning, 'reasoning'],
+    input_audio_tokens: [call.input_audio, 'audio'],
+    output_audio_tokens: [call.output_audio, 'audio'],
+  };
   const known = Object.entries(special).filter(([, [count, name]]) => count > 0 && !lacks.includes(name));
   const output = lacks.includes('output') ? {} : { output_tokens: call.output_tokens };
   return { input_tokens: call.input_tokens + beside, ...output, ...Object.fromEntries(known.map(([name, [count]]) => [name, count])) };
@@ -61,9 +68,11 @@ const texts = (messages) =>
 const sameModel = (shown, { model, response_model }) =>
   [model, response_model].some((name) => name && shown && (shown === name || shown.endsWith(`/${name}`) || name.endsWith(`.${shown}`)));
 
+const lacksOf = (wants, call) => (typeof wants.lacks === 'function' ? wants.lacks(call) : (wants.lacks ?? []));
+
 /** Whether a span shows a call of the provider's log. */
 async function shows(span, call, wants, project) {
-  const lacks = typeof wants.lacks === 'function' ? wants.lacks(call) : (wants.lacks ?? []);
+  const lacks = lacksOf(wants, call);
   const status = call.status === 200 || lacks.includes('status') ? 'ok' : 'error';
   if (span.status !== status || !sameModel(span.model, call)) return false;
   const wanted = tokens(call, lacks);
@@ -77,6 +86,17 @@ async function shows(span, call, wants, project) {
 
 /** Other reports of the same call, which do not count and may be the ones that have its texts. */
 const twins = (span, all) => all.filter(({ counted, not_counted_because }) => !counted && not_counted_because?.includes(span.span_id));
+
+/** What is shown of a call beside its tokens and texts: who answered, how long it took, what it cost. */
+function assertBilled(span, call, wants, unpriced) {
+  const provider = providerOf(call, wants);
+  assert.equal(span.provider, provider, `who answered ${call.model}`);
+  assert.ok(span.duration_ms > 0 || lacksOf(wants, call).includes('latency'), `${call.model} took time`);
+  const cost = costOf(server, call, span, lacksOf(wants, call), provider);
+  assert.ok(sameMoney(span.cost?.total ?? null, cost), `${call.api} ${call.model} costs ${cost}, shown are ${JSON.stringify([span.usage, span.cost])}`);
+  const billed = call.status === 200 && call.usage_sent && !lacksOf(wants, call).includes('usage');
+  if (billed && !unitPrices(server, span.model, provider)) assert.ok(unpriced.includes(span.model), `${span.model} is listed as unpriced: ${unpriced}`);
+}
 
 async function spansOf(project) {
   const found = [];
@@ -98,7 +118,7 @@ for (const wants of chosen) {
         provider,
         args: wants.args,
         seconds: wants.seconds ?? 240,
-        dsn: wants.via === 'sentry' ? 'as told' : '',
+        dsn: wants.via === 'sentry' && !wants.alone ? 'as told' : '',
         settings: { ...settings(wants.via, project), ...wants.settings },
       });
       assert.ok([0, ...(wants.exits ?? [])].includes(program.status), `it ended with ${program.status}: ${program.out} ${program.err}`);
@@ -119,6 +139,7 @@ for (const wants of chosen) {
       });
       assert.equal(calls.length, log.length + (wants.more ?? 0), `each call is counted once:\n${calls.map(line).join('\n')}`);
       const left = [...calls];
+      const unpriced = (await server.ask('/prices/unpriced', project.id)).models.map(({ model }) => model);
       // A later call of a conversation shows what an earlier one shows: the calls that fit the fewest spans come first.
       const shown = await Promise.all(
         log.map(async (call) => ({ call, by: (await Promise.all(calls.map(async (span) => (await shows(span, call, { ...wants, all: spans }, project.id)) && span))).filter(Boolean) })),
@@ -126,13 +147,16 @@ for (const wants of chosen) {
       for (const { call, by } of shown.sort((one, other) => one.by.length - other.by.length)) {
         const place = left.findIndex((span) => by.includes(span));
         assert.ok(place >= 0, `no span shows ${JSON.stringify(call)}:\n${left.map(line).join('\n')}`);
-        left.splice(place, 1);
+        const [span] = left.splice(place, 1);
+        assertBilled(span, call, wants, unpriced);
       }
+      const total = calls.reduce((sum, { cost }) => sum + (cost?.total ?? 0), 0);
+      assert.ok(sameMoney((await server.ask('/summary', project.id)).cost ?? 0, total), 'the sum is that of its calls');
       assert.equal(left.length, wants.more ?? 0);
       for (const field of ['session', 'user'].filter((field) => wants[field])) {
         assert.deepEqual([...new Set(calls.map((span) => span[`${field}_id`]))], [wants[field]], field);
       }
-      await wants.also?.({ server, project: project.id, spans: await spansOf(project.id), calls });
+      await wants.also?.({ server, project: project.id, spans: await spansOf(project.id), calls, asked: provider.calls() });
     } finally {
       provider.stop();
     }

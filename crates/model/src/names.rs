@@ -61,7 +61,7 @@ fields! {
     RequestModel "request_model" = [
         "gen_ai.request.model", "ai.model.id", "vercel.ai.model.id", "ai.model_id", "llm.request.model_name", "llm.request.model",
         "llm.model_name", "embedding.model_name", "reranker.model_name", "langfuse.observation.model.name", "aisdk.model.id",
-        "traceloop.association.properties.ls_model_name",
+        "traceloop.association.properties.ls_model_name", "mlflow.llm.model",
     ],
     /// The model that answered.
     ResponseModel "response_model" = [

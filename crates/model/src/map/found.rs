@@ -22,7 +22,7 @@ impl<'a> Found<'a> {
         for (name, value) in attributes {
             if let Some((field, rank, name)) = dialect.lookup(name) {
                 let known: &mut Option<Best> = &mut best[field as usize];
-                if known.is_none_or(|(known, ..)| rank < known) && !is_empty(value) && !is_scrubbed(field, value) {
+                if known.is_none_or(|(known, ..)| rank < known) && !is_empty(value) && !is_no_name(field, value, attributes) {
                     *known = Some((rank, name, value));
                 }
             }
@@ -48,7 +48,13 @@ impl<'a> Found<'a> {
 
     pub(crate) fn text(&self, field: Field) -> Option<String> {
         match self.value(field)? {
-            Value::String(text) => Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned),
+            Value::String(text) => {
+                // MLflow writes each of its attributes as JSON.
+                let is_json = self.name(field).is_some_and(|name| name.starts_with("mlflow."));
+                let text = text.trim();
+                let text = if is_json { text.trim_matches('"') } else { text };
+                Some(text).filter(|text| !text.is_empty()).map(str::to_owned)
+            }
             Value::Number(number) => Some(number.to_string()),
             Value::Bool(flag) => Some(flag.to_string()),
             _ => None,
@@ -96,9 +102,11 @@ impl<'a> Found<'a> {
     }
 }
 
-/// What Logfire puts in the place of a session or a user, and would make one of them all.
-fn is_scrubbed(field: Field, value: &Value) -> bool {
-    matches!(field, Field::Session | Field::User) && value.as_str().is_some_and(|text| text.starts_with("[Scrubbed due to "))
+/// What stands in the place of a session or a user and names none: what Logfire puts there, and would make one of them all, and the id of
+/// the call's own answer, which Sentry takes for a conversation of Vercel's AI SDK, and would make one of each call.
+fn is_no_name(field: Field, value: &Value, attributes: &Attributes) -> bool {
+    let is_scrubbed = || value.as_str().is_some_and(|text| text.starts_with("[Scrubbed due to "));
+    matches!(field, Field::Session | Field::User) && (is_scrubbed() || attributes.get("gen_ai.response.id") == Some(value))
 }
 
 pub(crate) fn is_empty(value: &Value) -> bool {

@@ -293,6 +293,25 @@ fn what_logfire_scrubs_is_no_session() {
 }
 
 #[test]
+fn what_mlflow_writes_is_json() {
+    let attributes = json!({"mlflow.spanType": "\"CHAT_MODEL\"", "mlflow.llm.model": "\"gpt-4o\"", "model": "\"gpt-4o\""});
+    let span = map("", attributes);
+    assert_eq!((span.kind, span.request_model.as_deref(), span.provider.as_deref()), (Kind::Llm, Some("gpt-4o"), Some("openai")));
+}
+
+#[test]
+fn the_id_of_an_answer_is_no_session() {
+    let session = |id: &str| {
+        let attributes = json!({
+            "gen_ai.conversation.id": id, "gen_ai.response.id": "resp_1", "vercel.ai.telemetry.metadata.sessionId": "session-7",
+        });
+        map("gen_ai.chat", attributes).session_id
+    };
+    assert_eq!(session("resp_1").as_deref(), Some("session-7"));
+    assert_eq!(session("c-1").as_deref(), Some("c-1"));
+}
+
+#[test]
 fn litellm_prints_its_counts_as_python_does() {
     // 25 tokens new, 512 written to a cache, 2,048 read from it: 25 x 3 + 512 x 3.75 + 2,048 x 0.3 + 64 x 15 dollars a million.
     let span = map(

@@ -13,6 +13,14 @@ use crate::messages;
 use crate::names::{self, Field};
 use crate::span::Message;
 
+/// What a call must be known by.
+const NAMED: [&str; 2] = ["gen_ai.operation.name", "gen_ai.request.model"];
+
+// Where a record has the messages of a whole call.
+const INSTRUCTED: &str = "gen_ai.system_instructions";
+const ASKED: &str = "gen_ai.input.messages";
+const ANSWERED: &str = "gen_ai.output.messages";
+
 /// What a record holds.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Held {
@@ -34,15 +42,17 @@ pub(super) fn of(record: &Record) -> Option<Held> {
 pub(super) fn read(held: Held, record: &Record, around: &Around, reader: &mut Reader) -> Result<(), Dropped> {
     let Some((trace_id, Some(span_id))) = record.trace() else { return Err(Dropped::NotWanted("message_without_span")) };
     let at_ns = record.at_ns(reader.context.received_us);
-    // Hardly more is said of the call than whose it is: its own span says it better.
-    let of_whom = |name: &str| matches!(names::lookup(name), Some((Field::Session | Field::User, _)));
-    let attributes = record.attributes.iter().filter(|(name, _)| of_whom(name));
+    let attributes = match held {
+        Held::Conversation if NAMED.iter().all(|name| record.attributes.contains_key(*name)) => call(record),
+        _ => whose(record),
+    };
     let wire = Wire {
+        name: name(&attributes),
         trace_id: Some(trace_id.0),
         span_id: Some(span_id.0),
         start_ns: at_ns,
         end_ns: at_ns,
-        attributes: attributes.map(|(name, value)| (name.clone(), value.clone())).collect(),
+        attributes,
         ..Wire::default()
     };
     let raw = wire.into_raw(around, &reader.clock)?;
@@ -76,6 +86,25 @@ pub(super) fn read(held: Held, record: &Record, around: &Around, reader: &mut Re
     Ok(())
 }
 
+/// All that is said of a call, as its own span would say it, which some never send.
+fn call(record: &Record) -> Map<String, Value> {
+    let mut attributes = record.attributes.clone();
+    attributes.retain(|name, _| ![INSTRUCTED, ASKED, ANSWERED].contains(&name.as_str()));
+    attributes
+}
+
+/// Whose call it is: what else such a record says, its span says better.
+fn whose(record: &Record) -> Map<String, Value> {
+    let mut attributes = record.attributes.clone();
+    attributes.retain(|name, _| matches!(names::lookup(name), Some((Field::Session | Field::User, _))));
+    attributes
+}
+
+/// What the conventions name the span of a call.
+fn name(attributes: &Map<String, Value>) -> String {
+    NAMED.iter().filter_map(|name| attributes.get(*name)?.as_str()).collect::<Vec<_>>().join(" ")
+}
+
 fn content(side: Side, message: Message) -> Content {
     match side {
         Side::Input => Content::Input(message),
@@ -103,9 +132,9 @@ fn fields(record: &Record) -> Map<String, Value> {
 /// What was asked, system instructions first, and what was answered.
 fn conversation(fields: &Map<String, Value>) -> (Vec<Message>, Vec<Message>) {
     let read = |name: &str, role: &str| fields.get(name).map(|value| messages::read(value, role)).unwrap_or_default();
-    let mut input = read("gen_ai.system_instructions", "system");
-    let asked = read("gen_ai.input.messages", "user");
+    let mut input = read(INSTRUCTED, "system");
+    let asked = read(ASKED, "user");
     let repeated = asked.first().is_some_and(|first| first.role == "system" && input.first() == Some(first));
     input.extend(asked.into_iter().skip(usize::from(repeated)));
-    (input, read("gen_ai.output.messages", "assistant"))
+    (input, read(ANSWERED, "assistant"))
 }

@@ -10,7 +10,7 @@ use crate::clock::Context;
 use crate::joining::join;
 use crate::outcome::Category;
 use crate::price::PriceBook;
-use crate::span::{Part, Span};
+use crate::span::{Kind, Part, Span};
 use crate::time::SECOND_US;
 
 const NOW_US: i64 = 1_795_510_800 * SECOND_US;
@@ -108,6 +108,29 @@ fn a_conversation_that_is_told_before_and_after_the_call_is_shown_once() {
         assert_eq!(said(&span.input_messages), [("system".to_owned(), "Be brief.".to_owned()), ("user".to_owned(), "Hi".to_owned())]);
         assert_eq!(said(&span.output_messages), [("assistant".to_owned(), "Hello".to_owned())]);
     }
+}
+
+#[test]
+fn a_call_whose_span_never_comes_is_known_by_its_record() {
+    let told = |more: Value| {
+        let mut attributes = json!([
+            { "key": "gen_ai.request.model", "value": { "stringValue": "gpt-4o" } },
+            { "key": "gen_ai.usage.input_tokens", "value": { "intValue": "1000000" } },
+            { "key": "gen_ai.input.messages", "value": { "stringValue": r#"[{"role":"user","parts":[{"type":"text","content":"Hi"}]}]"# } },
+        ]);
+        attributes.as_array_mut().unwrap().extend(more.as_array().unwrap().clone());
+        let record = json!({
+            "timeUnixNano": AT_NS.to_string(), "traceId": "07".repeat(16), "spanId": "08".repeat(8), "attributes": attributes,
+            "eventName": "gen_ai.client.inference.operation.details",
+        });
+        of_json(json!([record])).spans.remove(0)
+    };
+    let call = told(json!([{ "key": "gen_ai.operation.name", "value": { "stringValue": "chat" } }]));
+    assert_eq!((call.name.as_str(), call.kind, call.usage.input_tokens()), ("chat gpt-4o", Kind::Llm, Some(1_000_000)));
+    assert_eq!(said(&call.input_messages), [("user".to_owned(), "Hi".to_owned())]);
+    // A record that does not say what was done may be of anything.
+    let unknown = told(json!([]));
+    assert_eq!((unknown.name.as_str(), unknown.kind, unknown.usage.input_tokens()), ("", Kind::Other, None));
 }
 
 #[test]
