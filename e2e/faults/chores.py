@@ -30,6 +30,8 @@ def back_up(url, token, target):
     try:
         with urllib.request.urlopen(request, timeout=60) as answer, open(target, "wb") as out:
             shutil.copyfileobj(answer, out)
+            if out.tell() != int(answer.headers["content-length"]):
+                return None
     except (OSError, http.client.HTTPException):
         return None
     return target, began, time.time()
