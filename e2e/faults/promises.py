@@ -88,9 +88,9 @@ class Promises:
         complain(set(found) - set(self.calls), found, "calls were never sent")
         with_error = {trace for trace, call in self.calls.items() if call.error and call.error < begin}
         complain((must & with_error) - set(errors), with_error, "acknowledged errors are lost")
-        # Whose error it is says its call alone, which may have been too old to be there still.
-        young = {trace for trace in never if self.calls[trace].age < self.kept_days}
-        complain(young & set(errors), young, "errors of deleted calls are back")
+        # Whose error it is says its call alone, which may never have come, or been too old to be there still.
+        known = {trace for trace in never if self.calls[trace].age < self.kept_days and self.calls[trace].acknowledged < NEVER}
+        complain(known & set(errors), known, "errors of deleted calls are back")
         complain({trace for trace, count in Counter(errors).items() if count > 1}, errors, "errors are there more than once")
         return wrong
 
