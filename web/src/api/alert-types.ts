@@ -138,6 +138,8 @@ export interface Incident {
   worst: Severity;
   measure: string;
   unit: Unit;
+  /** With what its figure is compared: it is a change then. */
+  compare?: Rule['compare'] | null;
   direction: Direction;
   threshold: number;
   value: number | null;

@@ -46,6 +46,15 @@ pub(super) struct Judged {
     lifted: Vec<Place>,
 }
 
+/// What was told of a place.
+#[derive(Debug, Clone, Copy)]
+struct Past {
+    /// End of the window of the last change; windows before that have been told of.
+    until_us: i64,
+    /// When the last incident opened.
+    opened_us: i64,
+}
+
 /// All figures and all that rings.
 #[derive(Debug)]
 pub(super) struct Bell {
@@ -59,8 +68,7 @@ pub(super) struct Bell {
     open: HashMap<Place, Incident>,
     /// What was ended by hand and is still beyond its threshold: how bad.
     put_down: HashMap<Place, Severity>,
-    /// End of the window of the last change; windows before that have been told of.
-    judged: HashMap<Place, i64>,
+    past: HashMap<Place, Past>,
     /// The highest step of a budget that was told in the period with this start.
     rung: HashMap<(Place, i64), f64>,
     /// Step of each track at which the clock last judged it.
@@ -83,7 +91,7 @@ impl Bell {
             index: Index::default(),
             open: HashMap::new(),
             put_down: HashMap::new(),
-            judged: HashMap::new(),
+            past: HashMap::new(),
             rung: HashMap::new(),
             ticked: Vec::new(),
             now_us,
@@ -95,8 +103,9 @@ impl Bell {
     /// What rang before: what is open, and what must not ring again.
     pub(super) fn remember(&mut self, incident: Incident) {
         let place = (incident.rule, Group::read(incident.group.as_ref()));
-        let judged = self.judged.entry(place.clone()).or_insert(i64::MIN);
-        *judged = incident.window_to_us.max(*judged);
+        let past = self.past.entry(place.clone()).or_insert(Past { until_us: i64::MIN, opened_us: i64::MIN });
+        past.until_us = past.until_us.max(incident.window_to_us);
+        past.opened_us = past.opened_us.max(incident.opened_us);
         if incident.source == Source::Budget {
             let told = incident.steps.iter().copied().fold(FORECAST_STEP, f64::max);
             let rung = self.rung.entry((place.clone(), incident.window_from_us)).or_insert(told);
@@ -277,7 +286,7 @@ impl Bell {
             (Direction::Above, Some(oldest)) => oldest.max(current - LATE.0 / step_us).min(current),
             _ => current,
         };
-        let told_us = self.judged.get(&place).copied().unwrap_or(i64::MIN).max(watch.kept.updated_us);
+        let told_us = self.past.get(&place).map_or(i64::MIN, |past| past.until_us).max(watch.kept.updated_us);
         for last in (late..current).filter(|last| (last + 1) * step_us > told_us) {
             if let Reading::Value(value) = watch.read(track, group, last)
                 && limits.next(at.severity, value) > at.severity
@@ -393,6 +402,12 @@ impl Bell {
     /// Time goes on; it never goes back.
     pub(super) fn pass(&mut self, now_us: i64) {
         self.now_us = now_us.max(self.now_us);
+    }
+
+    /// When an incident opens at a place now. No two do so at the same moment, which would be told as one: while a clock is waited for that
+    /// was set back, it is always now.
+    fn opening_us(&self, place: &Place) -> i64 {
+        self.past.get(place).map_or(self.now_us, |past| self.now_us.max(past.opened_us + 1))
     }
 
     /// Says what links are made from.

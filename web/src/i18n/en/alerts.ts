@@ -46,6 +46,8 @@ export const alerts = {
   'alerts.rangAgo': 'Rang {time}, {age} ago',
   'alerts.rangUntil': 'Rang {time}, lasted {length}',
   'alerts.says': '{measure} is {value}; it rings at {sign} {threshold}. Window {from} to {to}.',
+  'alerts.wentUp': 'up {change} against {what}',
+  'alerts.wentDown': 'down {change} against {what}',
   'alerts.outlook': 'If it goes on like this, {cost} by {time}.',
   'alerts.acknowledge': 'Acknowledge',
   'alerts.resolve': 'Resolve',

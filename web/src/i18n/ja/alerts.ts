@@ -46,6 +46,8 @@ export const alerts = {
   'alerts.rangAgo': '{time}に発生、{age}前',
   'alerts.rangUntil': '{time}に発生、{length}継続',
   'alerts.says': '{measure}は{value}です。{sign} {threshold}で鳴ります。対象期間は{from}から{to}です。',
+  'alerts.wentUp': '{what}比{change}増',
+  'alerts.wentDown': '{what}比{change}減',
   'alerts.outlook': 'このまま続くと{time}までに{cost}になります。',
   'alerts.acknowledge': '確認',
   'alerts.resolve': '解決にする',

@@ -12,7 +12,7 @@ import { useReader } from '../../reader';
 import { lengthText } from '../../shell/length';
 import { Culprits, hrefOf } from './culprits';
 import { Attempts, StateChip } from './deliveries';
-import { figureText, groupText, measureText, sign } from './words';
+import { figureText, groupText, measureText, sign, standing } from './words';
 
 /** The title of an incident: what rang, for whom, how bad, since when. */
 export function IncidentHead({ incident, linked = false }: { incident: Incident; linked?: boolean }) {
@@ -80,14 +80,14 @@ export function Sentence({ incident }: { incident: Incident }) {
   // A budget's day is one of its own calendar, which is said.
   const zone = incident.source === 'budget' ? incident.time_zone : null;
   const { format } = useReader(zone);
-  const { measure, unit, value, threshold, direction, outlook, peak } = incident;
+  const { measure, unit, threshold, direction, outlook, peak } = incident;
   const none = t('alerts.noData');
   const measured = measureText(t, measure);
   return (
     <p className="say">
       {t('alerts.says', {
         measure: measured,
-        value: figureText(format, value, unit, none),
+        value: standing(t, format, incident),
         sign: sign(direction),
         threshold: figureText(format, threshold, unit, none),
         from: format.brief(incident.window_from),

@@ -1,4 +1,4 @@
-import type { DeliveryState, Direction, Group, Happened, NoticeKind, TargetKind, Unit } from '../../api/alert-types';
+import type { DeliveryState, Direction, Group, Happened, Incident, NoticeKind, TargetKind, Unit } from '../../api/alert-types';
 import { plain, type Format, type Pieces } from '../../format';
 import type { T, TextKey } from '../../i18n';
 
@@ -61,6 +61,17 @@ export function figure(format: Format, value: number, unit: Unit): Pieces {
 /** The same as one text. */
 export const figureText = (format: Format, value: number | null, unit: Unit, none: string) =>
   value === null ? none : plain(figure(format, value, unit)).replace(' %', ' %');
+
+const COMPARED: Record<NonNullable<Incident['compare']>, TextKey> = { previous: 'alerts.comparePrevious', last_week: 'alerts.compareWeek' };
+
+/** Where a figure stands: a change says which way it went, and against what. */
+export function standing(t: T, format: Format, { value, unit, compare }: Pick<Incident, 'value' | 'unit' | 'compare'>) {
+  if (!compare || value === null) return figureText(format, value, unit, t('alerts.noData'));
+  return t(value < 0 ? 'alerts.wentDown' : 'alerts.wentUp', {
+    change: figureText(format, Math.abs(value), unit, ''),
+    what: t(COMPARED[compare]),
+  });
+}
 
 export const sign = (direction: Direction | undefined) => (direction === 'below' ? '<' : '>');
 

@@ -86,7 +86,7 @@ impl Bell {
             severity,
             window_from_us: period.0,
             window_to_us: period.1,
-            ..Incident::opened(Source::Budget, &watch.kept, &budget.name, budget.measure, self.now_us)
+            ..Incident::opened(Source::Budget, &watch.kept, &budget.name, budget.measure, self.opening_us(&(watch.kept.id, group.clone())))
         });
         if incident.severity < severity {
             // Worse than what somebody said that they look at.

@@ -14,6 +14,8 @@ pub(super) struct Course<'a> {
     /// Ended by hand: nothing rings until the figure was back.
     is_put_down: bool,
     incident: Option<Incident>,
+    /// When the next incident opens.
+    opens_us: i64,
     judged: Judged,
 }
 
@@ -26,6 +28,7 @@ impl<'a> Course<'a> {
             severity: bell.before(place),
             is_put_down: bell.put_down.contains_key(place),
             incident: bell.open.get(place).cloned(),
+            opens_us: bell.opening_us(place),
             judged: Judged::default(),
         }
     }
@@ -53,6 +56,7 @@ impl<'a> Course<'a> {
             (Some(_), Some(_)) => (Kind::Improved, Happened::Improved),
             (Some(_), None) => (Kind::Resolved, Happened::Resolved),
         };
+        let opens_us = self.opens_us;
         let mut incident = self.incident.take().unwrap_or_else(|| Incident {
             group: self.place.1.shown(rule.group_by.as_deref()),
             unit: if rule.compare.is_some() { Unit::Ratio } else { rule.measure.unit() },
@@ -60,8 +64,9 @@ impl<'a> Course<'a> {
             direction: rule.direction,
             threshold: rule.nearest(),
             peak: value,
-            ..Incident::opened(Source::Rule, &self.watch.kept, &rule.name, rule.measure, bell.now_us)
+            ..Incident::opened(Source::Rule, &self.watch.kept, &rule.name, rule.measure, opens_us)
         });
+        self.opens_us = opens_us.max(incident.opened_us + 1);
         incident.value = value;
         incident.peak = match (incident.peak, value) {
             (Some(peak), Some(value)) => Some(self.watch.limits.worse(peak, value)),
@@ -79,7 +84,7 @@ impl<'a> Course<'a> {
                 incident.worst = severity.max(incident.worst);
                 incident.threshold = rule.threshold(severity);
             }
-            None => incident.resolved_us = Some(bell.now_us),
+            None => incident.resolved_us = Some(bell.now_us.max(incident.opened_us)),
         }
         let entry = Entry { value, severity: Some(incident.severity), ..Entry::new(bell.now_us, happened) };
         let change = bell.changed(incident, kind, entry);

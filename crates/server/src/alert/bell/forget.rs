@@ -42,7 +42,7 @@ impl Bell {
         let watchers = &self.watchers;
         let stays = |(id, group): &Place| !is_named(group, names) || watchers.get(id).is_some_and(|watcher| watcher.project() != project);
         self.put_down.retain(|place, _| stays(place));
-        self.judged.retain(|place, _| stays(place));
+        self.past.retain(|place, _| stays(place));
         self.rung.retain(|(place, _), _| stays(place));
     }
 }

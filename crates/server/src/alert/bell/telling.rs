@@ -78,7 +78,7 @@ impl Bell {
     /// That an incident is over.
     pub(in crate::alert) fn ended(&self, incident: &Incident, by: Option<&str>, value: Option<f64>) -> Change {
         let mut incident = incident.clone();
-        incident.resolved_us = Some(self.now_us);
+        incident.resolved_us = Some(self.now_us.max(incident.opened_us));
         incident.value = value;
         let text = by.map(str::to_owned);
         self.changed(incident, Kind::Resolved, Entry { value, text, ..Entry::new(self.now_us, Happened::Resolved) })

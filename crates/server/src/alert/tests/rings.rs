@@ -211,6 +211,20 @@ fn a_figure_rings_worsens_and_ends_and_each_change_has_its_own_key() {
 }
 
 #[test]
+fn what_rings_anew_while_a_clock_that_was_set_back_stands_is_told_anew() {
+    let mut scene = Scene::at(100 * HOUR);
+    scene.rules(vec![rule("cost", 60, 5.0)]);
+    let at = 100 * HOUR;
+    for sign in [1, -1, 1, -1] {
+        scene.span(at, &dollars(at, 6.0), sign);
+    }
+    assert_eq!(scene.kinds(), [Kind::Opened, Kind::Resolved, Kind::Opened, Kind::Resolved]);
+    let keys: std::collections::BTreeSet<&str> = scene.told.iter().map(|(notice, _)| notice.idempotency_key.as_str()).collect();
+    assert_eq!(keys.len(), 4);
+    assert!(scene.last().resolved_us >= Some(scene.last().opened_us));
+}
+
+#[test]
 fn what_is_corrected_no_longer_counts() {
     let mut scene = Scene::at(100 * HOUR);
     scene.rules(vec![rule("cost", 60, 5.0)]);

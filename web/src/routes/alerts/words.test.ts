@@ -1,0 +1,23 @@
+import { describe, expect, it } from 'vitest';
+import { makeFormat } from '../../format';
+import { translate } from '../../i18n';
+import type { T } from '../../i18n';
+import { standing } from './words';
+
+const en: T = (key, vars) => translate('en', key, vars);
+const ja: T = (key, vars) => translate('ja', key, vars);
+
+describe('where a figure stands', () => {
+  const format = makeFormat('en', 'UTC');
+
+  it('is the figure itself, unless it is a change', () => {
+    expect(standing(en, format, { value: 12.5, unit: 'usd' })).toBe('$12.50');
+    expect(standing(en, format, { value: null, unit: 'ratio', compare: 'previous' })).toBe(en('alerts.noData'));
+  });
+
+  it('says which way it went, and against what', () => {
+    expect(standing(en, format, { value: 0.62, unit: 'ratio', compare: 'previous' })).toMatch(/^up 62\.0\s% against the window before$/);
+    expect(standing(en, format, { value: -0.4, unit: 'ratio', compare: 'last_week' })).toMatch(/^down 40\.0\s% against the same window last week$/);
+    expect(standing(ja, makeFormat('ja', 'UTC'), { value: 0.62, unit: 'ratio', compare: 'previous' })).toMatch(/^直前の期間比62\.0\s?%増$/);
+  });
+});
