@@ -85,7 +85,7 @@ class Disk:
         self.now, self.durable = {}, {}
         self.pending = {}  # folder: [(place, name, File or None)]
         self.folders = {root}
-        self.open = {}  # descriptor: [File or folder, position, appends]
+        self.open = {}  # descriptor: [File or folder, position, appends, place of the opening]
 
     def inside(self, path):
         return path == self.root or path.startswith(self.root + "/")
@@ -160,7 +160,7 @@ class Disk:
             return
         flags = call.arguments[2]
         if path in self.folders or "O_DIRECTORY" in flags:
-            self.open[call.result] = [path, 0, False]
+            self.open[call.result] = [path, 0, False, call.ended]
             return
         file = self.now.get(path)
         if file is None:
@@ -170,10 +170,13 @@ class Disk:
             self.name(call.ended, path, file)
         if "O_TRUNC" in flags and file.size:
             file.resize(call.ended, 0)
-        self.open[call.result] = [file, 0, "O_APPEND" in flags]
+        self.open[call.result] = [file, 0, "O_APPEND" in flags, call.ended]
 
     def do_close(self, call):
-        self.open.pop(number(call.arguments[0]), None)
+        # Another thread may be given the number as soon as a close begins, before that has ended.
+        held = self.open.get(number(call.arguments[0]))
+        if held and held[3] < call.began:
+            del self.open[number(call.arguments[0])]
 
     def do_fcntl(self, call):
         if "F_DUPFD" in call.arguments[1] and number(call.arguments[0]) in self.open:
