@@ -4,7 +4,7 @@ import { useT } from '../i18n';
 import { Num } from '../parts/values';
 import { useReader } from '../reader';
 import { useAxis } from './group';
-import { ticks, zoneOffset, type Scale } from './scale';
+import { depthOf, ticks, zoneOffset, type Scale } from './scale';
 
 interface FrameProps {
   name: string;
@@ -101,7 +101,7 @@ export function Frame({ name, scale, mark, flag, height = 176, room = 40, wanted
               );
             })}
         {scale.lines.map((value) => (
-          <div key={value} className={value === 0 ? 'grid z' : 'grid'} style={{ top: `${(1 - value / scale.top) * 100}%` }}>
+          <div key={value} className={value === 0 ? 'grid z' : 'grid'} style={{ top: `${depthOf(value, scale)}%` }}>
             <span>{empty ? '' : <Num v={mark(value)} />}</span>
           </div>
         ))}

@@ -1,5 +1,22 @@
 import { describe, expect, it } from 'vitest';
-import { niceScale, ticks, zoneOffset } from './scale';
+import { depthOf, niceScale, signedScale, ticks, zoneOffset } from './scale';
+
+describe('signedScale', () => {
+  it('is the usual one where nothing is negative', () => expect(signedScale(0, 7)).toEqual(niceScale(7, 2)));
+
+  it.each([
+    [-1, 0.8, [-1, -0.5, 0, 0.5]],
+    [-0.3, 2, [0, 1, 2]],
+    [-40, -10, [-40, -20, 0]],
+  ])('from %d to %d', (min, max, lines) => {
+    const scale = signedScale(min, max);
+    expect(scale.lines).toEqual(lines);
+    for (const value of [min, max, ...lines]) {
+      expect(depthOf(value, scale)).toBeGreaterThanOrEqual(0);
+      expect(depthOf(value, scale)).toBeLessThanOrEqual(100);
+    }
+  });
+});
 
 describe('niceScale', () => {
   it.each([
@@ -21,7 +38,7 @@ describe('niceScale', () => {
       expect(lines.length).toBeLessThanOrEqual(4);
     }
   });
-  it('draws nothing but the ground for nothing', () => expect(niceScale(0)).toEqual({ top: 1, lines: [0] }));
+  it('draws nothing but the ground for nothing', () => expect(niceScale(0)).toEqual({ top: 1, bottom: 0, lines: [0] }));
 });
 
 describe('ticks', () => {

@@ -3,6 +3,8 @@ const HEAD = 1.1;
 
 export interface Scale {
   top: number;
+  /** Zero, unless something lies below it. */
+  bottom: number;
   lines: number[];
 }
 
@@ -10,7 +12,7 @@ const STEPS = [1, 2, 5, 10];
 
 /** A scale from zero with at most three lines above it, at round values; `whole` for what is counted, of which there are no halves. */
 export function niceScale(max: number, lines = 3, whole = false): Scale {
-  if (!(max > 0)) return { top: 1, lines: [0] };
+  if (!(max > 0)) return { top: 1, bottom: 0, lines: [0] };
   const power = 10 ** Math.floor(Math.log10(max / lines));
   const round = (STEPS.find((candidate) => candidate * power * lines >= max * (1 - 1e-9)) ?? 10) * power;
   const step = whole ? Math.max(1, round) : round;
@@ -20,8 +22,20 @@ export function niceScale(max: number, lines = 3, whole = false): Scale {
     marks.push(Number(at.toPrecision(12)));
     if (at >= max * (1 - 1e-9)) break;
   }
-  return { top: Math.max(marks[marks.length - 1]!, max) * HEAD, lines: marks };
+  return { top: Math.max(marks[marks.length - 1]!, max) * HEAD, bottom: 0, lines: marks };
 }
+
+/** A scale for what may be negative too, as changes are: zero has a line, and both sides the steps of the longer one. */
+export function signedScale(min: number, max: number, lines = 2): Scale {
+  if (!(min < 0)) return niceScale(max, lines);
+  const step = niceScale(Math.max(max, -min), lines).lines[1]!;
+  const [first, last] = [Math.ceil(min / step), Math.max(0, Math.floor(max / step))];
+  const marks = Array.from({ length: last - first + 1 }, (_, at) => Number(((first + at) * step).toPrecision(12)));
+  return { top: Math.max(max, step / 4) * HEAD, bottom: min * HEAD, lines: marks };
+}
+
+/** Where a value lies below the top, in per cent of the height. */
+export const depthOf = (value: number, { top, bottom }: Scale) => ((top - value) / (top - bottom)) * 100;
 
 /** Which buckets get a tick: evenly spaced on round hours or days, never closer than the words are wide. */
 export function ticks(times: number[], bucketMs: number, wanted: number, zoneOffsetMs: number): number[] {

@@ -5,6 +5,7 @@ mod walls;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hinomi_model::hints::Hint;
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::money::Usd;
 use hinomi_model::price::PriceBook;
@@ -472,8 +473,10 @@ async fn a_call_that_counts_shows_the_messages_that_only_another_report_of_it_ha
     let from = counted.texts_from.unwrap();
     assert_eq!((from.trace_id, from.span_id), (TraceId(3).to_string(), SpanId(9).to_string()));
     assert_eq!((other.texts_from, other.output_messages.len()), (None, 1), "its own");
-    let trace = given.project(1).trace(&TraceId(3), None).await.unwrap().unwrap().trace;
+    let found = given.project(1).trace(&TraceId(3), None).await.unwrap().unwrap();
+    let trace = found.trace;
     assert_eq!((trace.input_preview.as_deref(), trace.output_preview.as_deref()), (Some("How many?"), Some("Two.")));
+    assert!(found.hints.iter().all(|hint| hint.against || hint.hint != Hint::PromptsNotSent), "its texts were sent: {:?}", found.hints);
 }
 
 /// Calls with these texts as answers, a minute apart, of which every third has the next as its prompt too.

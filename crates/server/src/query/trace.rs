@@ -6,8 +6,9 @@ use std::sync::Arc;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use datafusion::prelude::{Expr, col, lit};
+use hinomi_model::counting::counted_instead;
 use hinomi_model::hints::{self, Evidence};
-use hinomi_model::id::TraceId;
+use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::money::Usd;
 use hinomi_model::span::{self, Kind, Status};
 
@@ -281,8 +282,12 @@ pub(super) fn shown(loaded: &Loaded, in_tree: &InTree, compared: Option<Compared
 /// What the spans of a trace show of their clients, each once.
 fn hints(loaded: &[Loaded]) -> Vec<Evidence> {
     let mut found: Vec<Evidence> = Vec::new();
+    // Calls whose texts another report of them has.
+    let instead = |one: &Loaded| counted_instead(one.span().not_counted_because.as_deref()?);
+    let told: HashSet<SpanId> = loaded.iter().filter(|one| one.has_texts()).filter_map(instead).collect();
     for one in loaded {
-        for evidence in hints::of_span(one.span(), one.has_texts()) {
+        let has_texts = one.has_texts() || told.contains(&one.span().span_id);
+        for evidence in hints::of_span(one.span(), has_texts) {
             let alike = |known: &Evidence| {
                 (known.hint, known.against, &known.subject, &known.sdk)
                     == (evidence.hint, evidence.against, &evidence.subject, &evidence.sdk)

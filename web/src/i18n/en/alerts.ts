@@ -45,7 +45,7 @@ export const alerts = {
   'alerts.noIncidentsWhy': 'When a rule or a budget rings, it is kept here with its culprits, its story and who was told.',
   'alerts.rangAgo': 'Rang {time}, {age} ago',
   'alerts.rangUntil': 'Rang {time}, lasted {length}',
-  'alerts.says': '{measure} is {value}; it rings at {sign} {threshold}. Window {from} to {to}.',
+  'alerts.says': '{measure}: {value}. It rings at {sign} {threshold}. Window {from} to {to}.',
   'alerts.wentUp': 'up {change} against {what}',
   'alerts.wentDown': 'down {change} against {what}',
   'alerts.outlook': 'If it goes on like this, {cost} by {time}.',

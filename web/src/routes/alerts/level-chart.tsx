@@ -1,9 +1,9 @@
-import { memo } from 'react';
+import { memo, useMemo } from 'react';
 import type { Severity, Unit } from '../../api/alert-types';
 import { useAxis } from '../../charts';
 import { Frame } from '../../charts/frame';
 import { stretches } from '../../charts/line';
-import { niceScale } from '../../charts/scale';
+import { depthOf, signedScale, type Scale } from '../../charts/scale';
 import { plain } from '../../format';
 import { Icon } from '../../parts/icons';
 import { useReader } from '../../reader';
@@ -30,15 +30,13 @@ interface LevelChartProps {
   height?: number;
 }
 
-const y = (value: number, top: number) => 100 - (value / top) * 100;
-
 /** The course of a figure against its thresholds; where it rang is a band with a bell. */
 export function LevelChart({ name, unit, values, levels, rings, height = 200 }: LevelChartProps) {
   const { times } = useAxis();
   const { format } = useReader();
   const n = Math.max(1, times.length);
-  const largest = Math.max(0, ...values.map((value) => value ?? 0), ...levels.map(({ value }) => value));
-  const scale = niceScale(largest, 2);
+  const shown = useMemo(() => [0, ...values.map((value) => value ?? 0), ...levels.map(({ value }) => value)], [values, levels]);
+  const scale = useMemo(() => signedScale(Math.min(...shown), Math.max(...shown)), [shown]);
   const mark = (value: number) => figure(format, value, unit);
   return (
     <Frame
@@ -65,20 +63,20 @@ export function LevelChart({ name, unit, values, levels, rings, height = 200 }: 
           </span>
         </div>
       ))}
-      <Course values={values} n={n} top={scale.top} />
+      <Course values={values} n={n} scale={scale} />
       {levels.map(({ value, severity }) => (
-        <div key={`${severity} ${value}`} className={`level ${severity}`} style={{ top: `${y(value, scale.top)}%` }} title={plain(mark(value))} />
+        <div key={`${severity} ${value}`} className={`level ${severity}`} style={{ top: `${depthOf(value, scale)}%` }} title={plain(mark(value))} />
       ))}
     </Frame>
   );
 }
 
-const Course = memo(function Course({ values, n, top }: { values: (number | null)[]; n: number; top: number }) {
+const Course = memo(function Course({ values, n, scale }: { values: (number | null)[]; n: number; scale: Scale }) {
   const path = stretches(values)
     .map((points) => {
       const [[x, value] = [0, 0]] = points;
-      if (points.length === 1) return `M${x - 0.25} ${y(value, top).toFixed(2)}h.5`;
-      return `M${points.map(([px, pv]) => `${px} ${y(pv, top).toFixed(2)}`).join('L')}`;
+      if (points.length === 1) return `M${x - 0.25} ${depthOf(value, scale).toFixed(2)}h.5`;
+      return `M${points.map(([px, pv]) => `${px} ${depthOf(pv, scale).toFixed(2)}`).join('L')}`;
     })
     .join('');
   return (
