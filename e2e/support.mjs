@@ -186,7 +186,8 @@ export function run(program, set, { dsn = '', provider, args = [], settings = {}
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (status) => {
-      rmSync(home, { recursive: true, force: true });
+      // Some leave a child behind that still writes, such as an installer.
+      rmSync(home, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 });
       resolve({ out, err, status });
     });
   });
