@@ -90,39 +90,28 @@ export function NotCounted({ because }: { because: string | null }) {
 /** A call that is reported more than once is in several traces: the way to another of them. */
 export function AlsoReported({ other }: { other: NonNullable<Span['also_reported']> }) {
   const t = useT();
-  const { project } = useLooking();
-  return (
-    <p className="notc">
-      <Icon name="fold" size="s" />
-      <span>
-        {t(other.counts ? 'trace.countedHere' : 'trace.countedThere')}{' '}
-        <Link
-          className="act"
-          to="/p/$project/traces/$trace"
-          params={{ project: String(project.id), trace: other.trace_id }}
-          search={{ span: other.span_id }}
-        >
-          {t('trace.showIt')}
-        </Link>
-      </span>
-    </p>
-  );
+  return <WayTo says={t(other.counts ? 'trace.countedHere' : 'trace.countedThere')} span={other} />;
 }
 
 /** The messages of a call may stand at another report of it alone: the way there. */
 export function TextsFrom({ from }: { from: NonNullable<SpanDetail['texts_from']> }) {
+  const t = useT();
+  return <WayTo says={t('trace.textsFrom')} span={from} />;
+}
+
+function WayTo({ says, span }: { says: string; span: { trace_id: string; span_id: string } }) {
   const t = useT();
   const { project } = useLooking();
   return (
     <p className="notc">
       <Icon name="fold" size="s" />
       <span>
-        {t('trace.textsFrom')}{' '}
+        {says}{' '}
         <Link
           className="act"
           to="/p/$project/traces/$trace"
-          params={{ project: String(project.id), trace: from.trace_id }}
-          search={{ span: from.span_id }}
+          params={{ project: String(project.id), trace: span.trace_id }}
+          search={{ span: span.span_id }}
         >
           {t('trace.showIt')}
         </Link>
