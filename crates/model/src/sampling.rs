@@ -28,9 +28,8 @@ const NAMES: &[(&str, Form)] = &[
     ("sentry.sample_rate", Form::Part),
     ("logfire.sample_rate", Form::Part),
     ("sampling.probability", Form::Part),
-    // Honeycomb's, of its SDKs and of its proxy.
+    // Honeycomb's, spelled as its SDKs and its proxy do: other spellings are of sound.
     ("SampleRate", Form::OneOf),
-    ("sampleRate", Form::OneOf),
     // Azure Monitor's.
     ("_MS.sampleRate", Form::Percent),
     ("microsoft.sample_rate", Form::Percent),

@@ -53,7 +53,7 @@ impl Kept<Index> {
 
     /// Keeps an index, in its file.
     pub(super) fn keep(&self, segment: &Path, builder: &Builder) {
-        self.write(segment, Ok(file::encode(builder)), None);
+        self.write(segment, Ok(file::encode(builder)), || None);
     }
 }
 

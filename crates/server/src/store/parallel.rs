@@ -16,7 +16,8 @@ pub(super) fn map<T: Sync, R: Send>(things: &[T], work: impl Fn(&T) -> R + Sync)
             done.push((at, work(thing)));
         }
     };
-    let workers = thread::available_parallelism().map_or(1, NonZero::get).min(things.len());
+    // To count the processors is to read files: not for the one piece of a usual request.
+    let workers = if things.len() < 2 { 1 } else { thread::available_parallelism().map_or(1, NonZero::get).min(things.len()) };
     let mut done = thread::scope(|scope| {
         let others: Vec<_> = (1..workers).map(|_| scope.spawn(worker)).collect();
         let mut done = worker();

@@ -207,7 +207,7 @@ impl Side for Rollup {
     const EXTENSION: &'static str = EXTENSION;
 
     fn read(path: &Path) -> io::Result<Option<Rollup>> {
-        file::read(path).map(|rollup| Some(rollup.summed()).filter(|rollup| !rollup.hours.is_empty()))
+        file::read(path).map(Rollup::summed)
     }
 }
 
@@ -216,7 +216,7 @@ impl Kept<Rollup> {
     pub(super) fn keep(&self, segment: &Path, rollup: Rollup) {
         let rollup = if rollup.is_useful() { rollup } else { Rollup::default() };
         let bytes = file::write(&rollup);
-        self.write(segment, bytes, Some(rollup.summed()).filter(|rollup| !rollup.hours.is_empty()));
+        self.write(segment, bytes, || rollup.summed());
     }
 }
 
@@ -231,11 +231,11 @@ impl Rollup {
         key.counted && matches!(self.text(key, KIND), Some("llm" | "embedding"))
     }
 
-    /// The same with what each hour adds up to as a whole, which is asked for most.
-    fn summed(mut self) -> Rollup {
+    /// The same with what each hour adds up to as a whole, which is asked for most; `None` where there is nothing in it.
+    fn summed(mut self) -> Option<Rollup> {
         let wholes: Vec<Whole> = self.hours.iter().map(|hour| Whole::of(&self, hour)).collect();
         self.hours.iter_mut().zip(wholes).for_each(|(hour, whole)| hour.whole = whole);
-        self
+        Some(self).filter(|rollup| !rollup.hours.is_empty())
     }
 
     /// Whether it is much shorter than what it is made from.

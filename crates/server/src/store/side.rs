@@ -73,8 +73,8 @@ impl<T: Side> Kept<T> {
         *lock(&self.0) = lost::<T>(segment, error);
     }
 
-    /// Writes the file. That it cannot be written is no loss: `instead` is held in memory, if anything.
-    pub(super) fn write(&self, segment: &Path, bytes: io::Result<Vec<u8>>, instead: Option<T>) {
+    /// Writes the file. That it cannot be written is no loss: what `instead` gives is held in memory, if anything.
+    pub(super) fn write(&self, segment: &Path, bytes: io::Result<Vec<u8>>, instead: impl FnOnce() -> Option<T>) {
         let path = segment.with_extension(T::EXTENSION);
         let temporary = path.with_extension(format!("{}.new", T::EXTENSION));
         let written = bytes.and_then(|bytes| std::fs::write(&temporary, bytes)).and_then(|()| std::fs::rename(&temporary, &path));
@@ -84,7 +84,7 @@ impl<T: Side> Kept<T> {
             Err(error) => {
                 tracing::warn!(path = %path.display(), %error, "store.side_file_not_written");
                 let _ = std::fs::remove_file(&temporary);
-                State::of(instead)
+                State::of(instead())
             }
         };
     }

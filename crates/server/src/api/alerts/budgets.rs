@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State as State_};
 use axum::http::StatusCode;
+use hinomi_model::money::Usd;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -16,7 +17,6 @@ use crate::api::access::Of;
 use crate::api::ask::Asked;
 use crate::api::{Api, ApiError};
 use crate::time::rfc3339;
-use hinomi_model::money::Usd;
 
 /// A budget and how it stands.
 #[derive(Debug, Serialize, ToSchema)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
+use hinomi_model::money::Usd;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -15,7 +16,6 @@ use crate::api::ask::Asked;
 use crate::api::{Api, ApiError};
 use crate::notify::notice::{Compare, Culprit, Direction, Group, Severity, Unit};
 use crate::time::rfc3339;
-use hinomi_model::money::Usd;
 
 /// Incidents of a page, where the caller does not say.
 const PAGE: usize = 50;
