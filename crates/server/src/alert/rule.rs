@@ -7,7 +7,7 @@ use super::error::{AlertError, invalid};
 use super::length::Length;
 use super::measure::Measure;
 use crate::notify::notice::{Compare, Direction, Language, Severity};
-use crate::query::filter::Filter;
+use crate::query::filter::{Filter, FilterError};
 use crate::query::{By, Matcher};
 
 /// Groups that a rule tells apart, where it does not say.
@@ -151,7 +151,16 @@ pub(super) fn check_name(name: &str) -> Result<(), AlertError> {
 
 /// A filter that can be read and compares what can be compared.
 pub(super) fn check_filter(text: &str) -> Result<Matcher, AlertError> {
-    let filter = Filter::parse(text).map_err(|error| invalid("filter", error.to_string()))?;
+    matcher(Filter::parse(text))
+}
+
+/// The same for a rule that is stored: one from before filters had a limit goes on.
+pub(super) fn stored_filter(text: &str) -> Result<Matcher, AlertError> {
+    matcher(Filter::parse_stored(text))
+}
+
+fn matcher(filter: Result<Filter, FilterError>) -> Result<Matcher, AlertError> {
+    let filter = filter.map_err(|error| invalid("filter", format!("{error}. {}", error.hint())))?;
     Matcher::new(&filter).map_err(|error| invalid("filter", error.to_string()))
 }
 

@@ -8,7 +8,7 @@ use super::error::AlertError;
 use super::judge::Limits;
 use super::length::Length;
 use super::measure::{Gathers, Made, Quantity};
-use super::rule::{Rule, Telling, check_filter, check_group, check_zone};
+use super::rule::{Rule, Telling, check_group, check_zone, stored_filter};
 use super::table::Kept;
 use super::track::{Figure, Group, Spec, Track};
 use crate::notify::notice::Compare;
@@ -180,7 +180,7 @@ impl Spec {
     ///
     /// When its filter or group cannot be read any more.
     pub(super) fn track(&self, keep: i64) -> Result<Track, AlertError> {
-        let matcher = check_filter(&self.filter)?;
+        let matcher = stored_filter(&self.filter)?;
         let by = check_group(self.by.as_deref(), self.most_groups)?;
         Ok(Track::new(self.clone(), keep, by, matcher))
     }

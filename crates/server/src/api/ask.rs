@@ -33,7 +33,7 @@ pub(super) struct Narrow {
     from: Option<String>,
     /// End, not included: as `from`, or `now`.
     to: Option<String>,
-    /// The filter, such as `model:gpt-4o status:error`.
+    /// The filter, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values.
     q: Option<String>,
 }
 

@@ -114,7 +114,8 @@ impl IntoResponse for ApiError {
 
 impl From<FilterError> for ApiError {
     fn from(error: FilterError) -> ApiError {
-        ApiError::bad_request("bad_filter", error.to_string()).hint("Example: model:gpt-4o* status:error cost:>0.01 \"words in the text\"")
+        let hint = error.hint();
+        ApiError::bad_request("bad_filter", error.to_string()).hint(hint)
     }
 }
 

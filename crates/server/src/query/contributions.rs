@@ -59,7 +59,7 @@ impl Project {
             let back = number * apart_us;
             col("start_time").gt_eq(time(from_us - back)).and(col("start_time").lt(time(to_us - back)))
         };
-        if let Some(any) = (0..=earlier).map(window).reduce(Expr::or) {
+        if let Some(any) = fields::joined((0..=earlier).map(window).collect(), Expr::or) {
             spans = spans.filter(any)?;
         }
         if let Some(condition) = fields::condition(filter)? {

@@ -40,6 +40,9 @@ pub enum QueryError {
         /// What it should be.
         wanted: &'static str,
     },
+    /// A filter that was stored before filters had a limit.
+    #[error("the filter has {0} terms, more than a query can have")]
+    TooManyTerms(usize),
     /// The range has too many buckets.
     #[error("{0} points are too many to draw; choose a larger bucket or a shorter range")]
     TooManyPoints(i64),

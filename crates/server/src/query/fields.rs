@@ -6,8 +6,11 @@ use hinomi_model::money::Usd;
 
 use super::columns::money;
 use super::error::QueryError;
-use super::filter::{Filter, Order, Term, Test};
+use super::filter::{Filter, MAX_TERMS, Order, Term, Test};
 use super::text;
+
+/// Terms that are planned at most: those of a filter within its limits, and some that the server adds, such as a rule's group.
+const MAX_PLANNED_TERMS: usize = MAX_TERMS + 8;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,9 +94,32 @@ pub(super) fn texts(field: &str) -> Result<Expr, QueryError> {
 }
 
 /// The condition that a filter is; `None` for the one that lets everything pass.
+///
+/// # Errors
+///
+/// When it compares what cannot be compared, or has more terms than the planner can take.
 pub(super) fn condition(filter: &Filter) -> Result<Option<Expr>, QueryError> {
+    if filter.0.len() > MAX_PLANNED_TERMS {
+        return Err(QueryError::TooManyTerms(filter.0.len()));
+    }
     let terms = filter.0.iter().map(term).collect::<Result<Vec<_>, _>>()?;
-    Ok(terms.into_iter().reduce(Expr::and))
+    Ok(joined(terms, Expr::and))
+}
+
+/// Joins expressions with `and` or `or` as a balanced tree: whoever walks through it recursively goes as deep as the logarithm of their number.
+pub(super) fn joined(mut expressions: Vec<Expr>, join: fn(Expr, Expr) -> Expr) -> Option<Expr> {
+    while expressions.len() > 1 {
+        let mut pairs = expressions.into_iter();
+        let mut halved = Vec::with_capacity(pairs.len().div_ceil(2));
+        while let Some(left) = pairs.next() {
+            halved.push(match pairs.next() {
+                Some(right) => join(left, right),
+                None => left,
+            });
+        }
+        expressions = halved;
+    }
+    expressions.pop()
 }
 
 fn term(term: &Term) -> Result<Expr, QueryError> {
@@ -110,8 +136,17 @@ fn field_test(field: &str, test: &Test) -> Result<Expr, QueryError> {
     match test {
         Test::Present => Ok(expr.is_not_null()),
         Test::OneOf(values) => {
-            let tests = values.iter().map(|value| equal(field, &expr, holds, value)).collect::<Result<Vec<_>, _>>()?;
-            Ok(tests.into_iter().reduce(Expr::or).unwrap_or_else(|| lit(true)))
+            let is_text = matches!(holds, Holds::Text | Holds::Id);
+            let (patterns, plain): (Vec<&String>, Vec<&String>) =
+                values.iter().partition(|value| is_text && (value.starts_with('*') || value.ends_with('*')));
+            let mut tests: Vec<Expr> = patterns.into_iter().map(|value| expr.clone().like(lit(pattern(&written(holds, value))))).collect();
+            let mut plain = plain.into_iter().map(|text| literal(field, holds, text)).collect::<Result<Vec<_>, _>>()?;
+            match plain.len() {
+                0 => {}
+                1 => tests.extend(plain.pop().map(|value| expr.eq(value))),
+                _ => tests.push(expr.in_list(plain, false)),
+            }
+            Ok(joined(tests, Expr::or).unwrap_or_else(|| lit(true)))
         }
         Test::Compare(order, bound) => {
             let (expr, bound) = match holds {
@@ -129,12 +164,15 @@ fn field_test(field: &str, test: &Test) -> Result<Expr, QueryError> {
     }
 }
 
-fn equal(field: &str, expr: &Expr, holds: Holds, text: &str) -> Result<Expr, QueryError> {
-    let text = if matches!(holds, Holds::Id) { text.to_ascii_lowercase() } else { text.to_owned() };
+/// A text as the column holds it.
+fn written(holds: Holds, text: &str) -> String {
+    if holds == Holds::Id { text.to_ascii_lowercase() } else { text.to_owned() }
+}
+
+fn literal(field: &str, holds: Holds, text: &str) -> Result<Expr, QueryError> {
     match holds {
-        Holds::Text | Holds::Id if text.starts_with('*') || text.ends_with('*') => Ok(expr.clone().like(lit(pattern(&text)))),
-        Holds::Text | Holds::Id => Ok(expr.clone().eq(lit(text))),
-        _ => Ok(expr.clone().eq(value(field, holds, &text)?)),
+        Holds::Text | Holds::Id => Ok(lit(written(holds, text))),
+        _ => value(field, holds, text),
     }
 }
 

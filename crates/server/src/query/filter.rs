@@ -32,6 +32,12 @@ pub const FIELDS: &[&str] = &[
     "total_tokens",
 ];
 
+/// Maximum number of terms in a filter. The query planner handles joined conditions recursively, on a stack of two megabytes: some 130 terms
+/// overflow it.
+pub const MAX_TERMS: usize = 64;
+/// Maximum number of values in a filter, over all terms.
+pub const MAX_VALUES: usize = 1000;
+
 /// Why a filter cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
@@ -44,6 +50,23 @@ pub enum FilterError {
     /// A quotation mark without its partner.
     #[error("a quotation mark at character {0} is not closed")]
     OpenQuote(usize),
+    /// More than [`MAX_TERMS`].
+    #[error("the filter has {0} terms; the limit is {MAX_TERMS}")]
+    TooManyTerms(usize),
+    /// More than [`MAX_VALUES`].
+    #[error("the filter has {0} values; the limit is {MAX_VALUES}")]
+    TooManyValues(usize),
+}
+
+impl FilterError {
+    /// Returns how to fix the filter.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            FilterError::TooManyTerms(_) => "To search for a text, put it in quotation marks: \"words in the text\".",
+            FilterError::TooManyValues(_) => "Use a pattern such as user:eu-*, or split the list over several queries.",
+            _ => "Example: model:gpt-4o* status:error cost:>0.01 \"words in the text\"",
+        }
+    }
 }
 
 /// How a number stands to a bound.
@@ -99,13 +122,44 @@ pub enum Term {
     },
 }
 
+impl Term {
+    fn values(&self) -> usize {
+        match self {
+            Term::Field { test: Test::OneOf(values), .. } => values.len(),
+            _ => 1,
+        }
+    }
+}
+
 /// A filter: all terms must hold. The empty one lets everything pass.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Filter(pub Vec<Term>);
 
 impl Filter {
     /// Reads the text of a filter.
+    ///
+    /// # Errors
+    ///
+    /// When it is not a filter, or has more than [`MAX_TERMS`] terms or [`MAX_VALUES`] values.
     pub fn parse(text: &str) -> Result<Filter, FilterError> {
+        let words = words(text)?;
+        if words.len() > MAX_TERMS {
+            return Err(FilterError::TooManyTerms(words.len()));
+        }
+        let filter = Filter(words.into_iter().map(term).collect::<Result<_, _>>()?);
+        match filter.0.iter().map(Term::values).sum() {
+            0..=MAX_VALUES => Ok(filter),
+            values => Err(FilterError::TooManyValues(values)),
+        }
+    }
+
+    /// Reads a filter of any length, as rules that were stored before the limits have it. A [`Matcher`](super::Matcher) can be made of it;
+    /// queries refuse it.
+    ///
+    /// # Errors
+    ///
+    /// When it is not a filter.
+    pub fn parse_stored(text: &str) -> Result<Filter, FilterError> {
         words(text)?.into_iter().map(term).collect::<Result<_, _>>().map(Filter)
     }
 }
@@ -236,6 +290,20 @@ mod tests {
         assert_eq!(Filter::parse("cost:>"), Err(FilterError::NoValue("cost".into())));
         assert_eq!(Filter::parse("tag.:x"), Err(FilterError::UnknownField("tag.".into())));
         assert_eq!(Filter::parse("a \"b"), Err(FilterError::OpenQuote(2)));
+    }
+
+    #[test]
+    fn terms_and_values_are_limited() {
+        let words = |count: usize| vec!["word"; count].join(" ");
+        assert_eq!(Filter::parse(&words(MAX_TERMS)).map(|filter| filter.0.len()), Ok(MAX_TERMS));
+        assert_eq!(Filter::parse(&words(MAX_TERMS + 1)), Err(FilterError::TooManyTerms(MAX_TERMS + 1)));
+        assert!(Filter::parse(&format!("\"{}\"", words(5000))).is_ok(), "one phrase is one term");
+        let values = |count: usize| format!("model:{}", vec!["a"; count].join(","));
+        assert!(Filter::parse(&values(MAX_VALUES)).is_ok());
+        assert_eq!(Filter::parse(&values(MAX_VALUES + 1)), Err(FilterError::TooManyValues(MAX_VALUES + 1)));
+        let two_terms = format!("{} -{}", values(MAX_VALUES / 2), values(MAX_VALUES / 2 + 1));
+        assert_eq!(Filter::parse(&two_terms), Err(FilterError::TooManyValues(MAX_VALUES + 1)));
+        assert_eq!(Filter::parse_stored(&words(5000)).map(|filter| filter.0.len()), Ok(5000));
     }
 
     proptest! {

@@ -66,6 +66,9 @@ const MEMORY: (usize, usize) = (1 << 30, 256 << 20);
 /// Rows of segments from which on sums are made of roll-ups.
 const LEAST_ROWS: u64 = 50_000;
 
+/// Values of a list that are compared with the statistics of row groups at most.
+const MAX_PRUNING_VALUES: usize = 64;
+
 /// Rows that are read at a time.
 const BATCH_ROWS: usize = 8192;
 /// Bytes of long texts that are read at a time: no pool of memory counts them.
@@ -175,8 +178,9 @@ impl Engine {
         let parquet = &mut config.options_mut().execution.parquet;
         parquet.pushdown_filters = reading == Reading::Little;
         parquet.reorder_filters = reading == Reading::Little;
-        // A page of a list asks for its traces by their ids.
-        parquet.max_in_list_size = 1100;
+        // A longer list is not looked up in the statistics of row groups: the engine would make a chain of comparisons of it, each within the
+        // next.
+        parquet.max_in_list_size = MAX_PRUNING_VALUES;
         SessionContext::new_with_config_rt(config, self.runtime.clone())
     }
 }

@@ -132,7 +132,7 @@ impl Project {
             let is_long = condition.column_refs().iter().any(|column| HEAVY.contains(&column.name.as_str()));
             if is_long { &mut long } else { &mut narrow }.push(condition);
         }
-        let stages = [narrow, long].into_iter().filter_map(|terms| terms.into_iter().reduce(Expr::and));
+        let stages = [narrow, long].into_iter().filter_map(|terms| fields::joined(terms, Expr::and));
         stages.map(|terms| self.stage(terms)).collect()
     }
 

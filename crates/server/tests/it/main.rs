@@ -9,6 +9,7 @@ mod crash;
 mod deliveries;
 mod envelopes;
 mod explain;
+mod filters;
 mod gone;
 mod ingest;
 mod keep;

@@ -91,7 +91,7 @@ fn narrowed(filter: &str, group: Option<&notice::Group>) -> Option<Filter> {
     if group.is_some() && Group::read(group) == Group::Rest {
         return None;
     }
-    Filter::parse(&narrowed_text(filter, group)).ok()
+    Filter::parse_stored(&narrowed_text(filter, group)).ok()
 }
 
 impl Alerts {
