@@ -5,6 +5,9 @@ use sha2::{Digest, Sha256};
 use crate::id::{SpanId, TraceId};
 
 /// A hash of texts, from which ids are made for what was sent without.
+///
+/// An id has fewer bits than the hash, so that two texts with one id can be found with some work. That does no harm: an id is one within the
+/// project, trace or span that it was sent to, and whoever sends there may send any id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Fingerprint([u8; 32]);
 

@@ -167,6 +167,8 @@ pub fn hash_of_texts(asked: Option<&str>, answered: Option<&str>) -> Option<u64>
     Some(hash(&(known(asked)?, known(answered)?)))
 }
 
+/// A hash of what a client sent. It is compared without the text, but only among the reports of one project: who makes two texts of one hash
+/// could as well send one text twice.
 fn hash(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);

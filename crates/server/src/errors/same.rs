@@ -91,7 +91,7 @@ pub(super) fn issue_of(transaction: &Transaction, event: i64) -> rusqlite::Resul
     transaction.prepare_cached("SELECT issue FROM events WHERE id = ?")?.query_row([event], |row| row.get(0)).optional()
 }
 
-/// Type and message, by which reports are compared.
+/// Type and message, by which reports of one trace are compared. Whoever makes two messages of one hash could as well send the same message.
 fn says(report: &ErrorEvent) -> [u8; 16] {
     let mut hash = Sha256::new();
     hash.update(report.kind.rsplit('.').next().unwrap_or_default().as_bytes());

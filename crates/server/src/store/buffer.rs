@@ -14,10 +14,11 @@ use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::datatypes::DataType;
 
 use super::bits::Bits;
-use super::ids::{Key, trace_hash};
+use super::ids::Key;
 use super::parallel;
 use super::rows::{Row, to_batch};
 use super::schema::SCHEMA;
+use super::traces::TraceKey;
 
 /// Rows become columns this many at a time, or when they are asked for: a batch of a few rows costs as much as one of hundreds.
 const FRESH_ROWS: usize = 1024;
@@ -54,9 +55,9 @@ pub(super) struct Buffer {
     /// go into the segment: after a crash, replay looks for them there.
     settled: Option<Bits>,
     /// The newest row of each span.
-    spans: HashMap<u64, u32>,
+    spans: HashMap<Key, u32>,
     /// The newest row of each trace, and from each row the one before of the same trace.
-    traces: HashMap<u64, u32>,
+    traces: HashMap<TraceKey, u32>,
     before: Vec<u32>,
 }
 
@@ -160,8 +161,8 @@ impl Buffer {
         self.since.get_or_insert_with(Instant::now);
         for row in &rows {
             let key = Key { project: row.project_id, trace: row.span.trace_id, span: row.span.span_id };
-            self.spans.insert(key.hash(), self.rows);
-            let before = self.traces.insert(trace_hash(key.project, key.trace), self.rows);
+            self.spans.insert(key, self.rows);
+            let before = self.traces.insert((key.project, key.trace), self.rows);
             self.before.push(before.unwrap_or(NONE));
             self.rows += 1;
         }
@@ -173,9 +174,9 @@ impl Buffer {
     }
 
     /// The row of a span, unless that is a column already, or dead. Nobody has seen it: it may be changed.
-    pub(super) fn fresh_row(&mut self, hash: u64) -> Option<&mut Row> {
+    pub(super) fn fresh_row(&mut self, key: &Key) -> Option<&mut Row> {
         let first_fresh = self.rows - self.fresh.len() as u32;
-        let at = self.find(hash)?.checked_sub(first_fresh)?;
+        let at = self.find(key)?.checked_sub(first_fresh)?;
         self.fresh.get_mut(at as usize)
     }
 
@@ -225,18 +226,18 @@ impl Buffer {
     }
 
     /// The row of a span, unless it has none or that is dead.
-    pub(super) fn find(&self, hash: u64) -> Option<u32> {
-        self.spans.get(&hash).copied().filter(|row| !self.dead.contains(*row))
+    pub(super) fn find(&self, key: &Key) -> Option<u32> {
+        self.spans.get(key).copied().filter(|row| !self.dead.contains(*row))
     }
 
     /// True if the span has ever been here.
-    pub(super) fn knows(&self, hash: u64) -> bool {
-        self.spans.contains_key(&hash)
+    pub(super) fn knows(&self, key: &Key) -> bool {
+        self.spans.contains_key(key)
     }
 
-    /// The live rows of traces with this hash, oldest first, as single-row batches.
-    pub(super) fn rows_of_trace(&self, hash: u64, limit: usize) -> Vec<RecordBatch> {
-        let mut next = self.traces.get(&hash).copied().unwrap_or(NONE);
+    /// The live rows of a trace, oldest first, as single-row batches.
+    pub(super) fn rows_of_trace(&self, trace: TraceKey, limit: usize) -> Vec<RecordBatch> {
+        let mut next = self.traces.get(&trace).copied().unwrap_or(NONE);
         let mut rows = Vec::new();
         while next != NONE && rows.len() < limit {
             if !self.dead.contains(next) {
@@ -321,10 +322,10 @@ mod tests {
         }
         assert_eq!(buffer.pieces().iter().map(|piece| piece.bytes).sum::<usize>(), buffer.bytes());
         for row in rows.iter().step_by(97) {
-            let found = buffer.find(key(row).hash()).unwrap();
+            let found = buffer.find(&key(row)).unwrap();
             assert_eq!(from_batch(&buffer.row(found))[0], *row);
         }
-        let of_trace = buffer.rows_of_trace(trace_hash(1, TraceId(2)), 5000);
+        let of_trace = buffer.rows_of_trace((1, TraceId(2)), 5000);
         assert_eq!(of_trace.len(), 1000);
         assert_eq!(from_batch(&of_trace[1]), [rows[5].clone()]);
     }
@@ -341,7 +342,7 @@ mod tests {
         assert_eq!(from_batch(&live).iter().map(|row| row.span.span_id.0).collect::<Vec<_>>(), [0, 1, 3, 4]);
         buffer.remember_live(vec![piece]);
         assert!(Arc::ptr_eq(&buffer.pieces()[0].clone().live(&dead), &live));
-        assert_eq!((buffer.find(key(&rows[2]).hash()), buffer.knows(key(&rows[2]).hash())), (None, true));
+        assert_eq!((buffer.find(&key(&rows[2])), buffer.knows(&key(&rows[2]))), (None, true));
         assert_eq!(buffer.live_rows(), 4);
     }
 
@@ -353,7 +354,7 @@ mod tests {
         buffer.pieces();
         buffer.push(rows[2..].to_vec(), 100);
         buffer.kill(4);
-        let mut rename = |row: &Row| buffer.fresh_row(key(row).hash()).map(|row| row.span.name = "new".into()).is_some();
+        let mut rename = |row: &Row| buffer.fresh_row(&key(row)).map(|row| row.span.name = "new".into()).is_some();
         assert_eq!(rows.iter().map(&mut rename).collect::<Vec<_>>(), [false, false, true, true, false]);
         assert!(!rename(&row(9)));
         let names: Vec<String> = (0..4).map(|at| from_batch(&buffer.row(at)).remove(0).span.name).collect();

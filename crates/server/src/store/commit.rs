@@ -22,8 +22,10 @@ use super::frame::{self, Blob, Correction, Head};
 use super::group::{Group, Readers, load_trace, stored};
 use super::ids::Key;
 use super::log::Log;
+use super::lookup::Search;
 use super::responses::Responses;
 use super::rows::{Row, preview};
+use super::segment::order::KEY_COLUMNS;
 use super::state::{Shared, lock};
 use super::traces::{Told, TraceKey, Traces};
 use super::{Appended, Change, Revise};
@@ -375,7 +377,7 @@ impl Committer {
         let mut rows = Vec::with_capacity(keys.len());
         let mut elsewhere = Vec::new();
         for key in keys {
-            match group.row(key.hash()) {
+            match group.row(&key) {
                 Some(row) => rows.push(row.clone()),
                 None => elsewhere.push((key, ())),
             }
@@ -433,18 +435,36 @@ impl Committer {
     }
 
     /// Finds the spans that are stored already, or stand in the request or group before.
-    fn repeats(&self, project: u64, spans: &[Span], group: &Group) -> Repeats {
+    fn repeats(&mut self, project: u64, spans: &[Span], group: &Group) -> Repeats {
         let mut here = std::collections::HashSet::with_capacity(spans.len());
         let mut repeats = Repeats::default();
-        let state = lock(&self.shared.state);
-        for (index, span) in (0..).zip(spans) {
-            let hash = key(project, span).hash();
-            if !here.insert(hash) {
-                repeats.dropped.push(index);
-            } else if group.row(hash).is_some() || state.knows(hash) {
-                repeats.known.push(index);
+        let mut search = Search::default();
+        {
+            let state = lock(&self.shared.state);
+            for (index, span) in (0..).zip(spans) {
+                let key = key(project, span);
+                if !here.insert(key) {
+                    repeats.dropped.push(index);
+                } else if group.row(&key).is_some() || state.knows_buffered(&key) {
+                    repeats.known.push(index);
+                } else {
+                    for candidate in state.candidates(&key) {
+                        match candidate.is_readable {
+                            true => search.add(index as usize, candidate),
+                            // No one who sends can damage a file, so that here the hash may decide: what is in it is not stored again.
+                            false => repeats.known.push(index),
+                        }
+                    }
+                }
             }
         }
+        let mut stored = Vec::new();
+        let mut unread = Vec::new();
+        let found = |index, _, _| stored.push(index as u32);
+        search.read(|index| key(project, &spans[index]), Some(&KEY_COLUMNS), &mut self.readers, found, |index| unread.push(index as u32));
+        repeats.known.extend(stored.into_iter().chain(unread));
+        repeats.known.sort_unstable();
+        repeats.known.dedup();
         repeats
     }
 
@@ -461,7 +481,7 @@ impl Committer {
             let span = &spans[*index as usize];
             let key = key(project, span);
             let load = || load_trace(&self.shared, &mut self.readers, project, span.trace_id);
-            match group.row(key.hash()) {
+            match group.row(&key) {
                 Some(row) => joined.extend(join(row.clone(), span).map(|whole| (*index, whole))),
                 None if span.joined.is_some() || self.traces.came_in_pieces((project, span.trace_id), span.span_id, load) => {
                     elsewhere.push((key, *index));

@@ -11,8 +11,10 @@ use hinomi_model::id::TraceId;
 use hinomi_model::reports;
 
 use super::frame::Head;
-use super::ids::{Key, trace_hash};
+use super::ids::Key;
+use super::lookup::{Search, places};
 use super::rows::{Row, from_batch};
+use super::segment::order::{KEY_COLUMNS, keys};
 use super::segment::read::{Reader, ranges};
 use super::snapshot::Segment;
 use super::state::{Place, Shared, lock};
@@ -68,7 +70,7 @@ pub(super) struct Group {
     /// About how large they are.
     bytes: usize,
     /// Which row a span is.
-    spans: HashMap<u64, usize>,
+    spans: HashMap<Key, usize>,
     /// The newest decision for each span that was stored before the group.
     corrections: HashMap<Key, Decision>,
     /// Spans that were stored before the group, and of which a row of it takes the place.
@@ -76,9 +78,9 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// The row of a span with this hash.
-    pub(super) fn row(&self, hash: u64) -> Option<&Row> {
-        self.spans.get(&hash).map(|number| &self.rows[*number])
+    /// The row of a span.
+    pub(super) fn row(&self, key: &Key) -> Option<&Row> {
+        self.spans.get(key).map(|number| &self.rows[*number])
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -101,7 +103,7 @@ impl Group {
         }
         let kept = (0u32..).zip(rows).filter(|(index, _)| head.dropped.binary_search(index).is_err());
         for (index, row) in kept {
-            match self.spans.entry(key(&row).hash()) {
+            match self.spans.entry(key(&row)) {
                 Entry::Occupied(number) => self.rows[*number.get()] = row,
                 Entry::Vacant(number) => {
                     if head.joined.binary_search(&index).is_ok() {
@@ -122,7 +124,7 @@ impl Group {
 
     /// Gives a span that is stored, or among the rows, another decision.
     fn correct(&mut self, key: Key, decision: &Decision) {
-        match self.spans.get(&key.hash()) {
+        match self.spans.get(&key) {
             Some(row) => self.rows[*row].decide(decision),
             None => {
                 self.corrections.insert(key, decision.clone());
@@ -144,7 +146,7 @@ impl Group {
             return (Vec::new(), all);
         }
         let mut state = lock(&shared.state);
-        let (fresh, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(key, _)| state.active.fresh_row(key.hash()).is_some());
+        let (fresh, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(key, _)| state.active.fresh_row(key).is_some());
         (fresh, others.into_iter().collect())
     }
 
@@ -157,38 +159,41 @@ impl Group {
         let mut gone = Vec::new();
         let mut look = |row: &Row| gone.extend(watch.and_then(|watch| watch.look(row)));
         let mut rows = self.rows;
-        let mut places = Vec::with_capacity(corrections.len());
+        let mut superseded = Vec::with_capacity(corrections.len() + self.replaced.len());
         for (place, mut row, decision) in stored(corrections, shared, readers) {
             look(&row);
             row.decide(&decision);
-            places.push(place);
+            superseded.push(place);
             rows.push(row);
         }
-        if watch.is_some() && !self.replaced.is_empty() {
-            let replaced = self.replaced.iter().map(|key| (*key, ()));
-            stored(replaced, shared, readers).iter().for_each(|(_, row, ())| look(row));
+        if watch.is_none() {
+            superseded.extend(places(&self.replaced, shared, readers));
+        } else {
+            for (place, row, ()) in stored(self.replaced.iter().map(|key| (*key, ())), shared, readers) {
+                look(&row);
+                superseded.push(place);
+            }
         }
         let mut added: Vec<Row> = watch.map(|watch| rows.iter().filter_map(|row| watch.look(row)).collect()).unwrap_or_default();
 
         let mut state = lock(&shared.state);
         for (key, decision) in fresh {
-            if let Some(row) = state.active.fresh_row(key.hash()) {
+            if let Some(row) = state.active.fresh_row(&key) {
                 look(row);
                 row.decide(&decision);
                 added.extend(watch.and_then(|watch| watch.look(row)));
-            } else if let Some(place @ Place::Active(row)) = state.find(&key)
+            } else if let Some(place @ Place::Active(row)) = state.find_buffered(&key)
                 && let Some(mut row) = from_batch(&state.active.row(row)).pop()
             {
                 // Somebody has asked for columns meanwhile.
                 look(&row);
                 row.decide(&decision);
                 added.extend(watch.and_then(|watch| watch.look(&row)));
-                places.push(place);
+                superseded.push(place);
                 rows.push(row);
             }
         }
-        places.extend(self.replaced.iter().filter_map(|key| state.find(key)));
-        for place in places {
+        for place in superseded {
             state.supersede(place);
         }
         state.active.push(rows, self.bytes);
@@ -209,54 +214,46 @@ fn key(row: &Row) -> Key {
 
 /// The rows of stored spans, each with its place and with what was known beside its key.
 pub(super) fn stored<T>(wanted: impl IntoIterator<Item = (Key, T)>, shared: &Shared, readers: &mut Readers) -> Vec<(Place, Row, T)> {
-    let mut found: Vec<(Place, RecordBatch, T)> = Vec::new();
-    let mut in_segments: HashMap<u64, Vec<(u32, T)>> = HashMap::new();
-    let mut segments = HashMap::new();
+    let wanted: Vec<(Key, T)> = wanted.into_iter().collect();
+    let mut found: Vec<Option<(Place, RecordBatch)>> = vec![None; wanted.len()];
+    let mut search = Search::default();
     {
-        let mut state = lock(&shared.state);
-        for (key, beside) in wanted {
-            match state.find(&key) {
-                Some(Place::Active(row)) => found.push((Place::Active(row), state.active.row(row), beside)),
-                Some(Place::Frozen(row)) => {
-                    let batch = state.frozen.as_ref().map(|frozen| frozen.row(row));
-                    found.extend(batch.map(|batch| (Place::Frozen(row), batch, beside)));
-                }
-                Some(Place::Segment(id, row)) => {
-                    in_segments.entry(id).or_default().push((row, beside));
-                    segments.extend(state.live(id).map(|live| (id, live.segment.clone())));
-                }
-                // Deleted since, or in a segment that is damaged.
-                None => {}
+        let state = lock(&shared.state);
+        for (index, (key, _)) in wanted.iter().enumerate() {
+            if let Some(place) = state.find_buffered(key) {
+                found[index] = state.buffered_row(place).map(|batch| (place, batch));
+                continue;
             }
+            // Others are deleted since, or in a segment that is damaged.
+            let holding = state.candidates(key).into_iter().filter(|candidate| candidate.is_readable && !candidate.is_dead);
+            holding.for_each(|candidate| search.add(index, candidate));
         }
     }
-    for (id, mut wanted) in in_segments {
-        wanted.sort_by_key(|(row, _)| *row);
-        let rows = segments.get(&id).map(|segment| readers.get(segment)?.all(&ranges(wanted.iter().map(|(row, _)| *row))));
-        match rows {
-            Some(Ok(batch)) => found.extend(
-                wanted.into_iter().enumerate().map(|(index, (row, beside))| (Place::Segment(id, row), batch.slice(index, 1), beside)),
-            ),
-            Some(Err(error)) => tracing::error!(%error, spans = wanted.len(), "store.rows_unreadable"),
-            None => {}
-        }
-    }
-    let row = |(place, batch, beside)| Some((place, from_batch(&batch).pop()?, beside));
-    found.into_iter().filter_map(row).collect()
+    let is_found = |index: usize, place, batch| _ = found[index].get_or_insert((place, batch));
+    search.read(|index| wanted[index].0, None, readers, is_found, |_| {});
+    let row = |((_, beside), found): ((Key, T), Option<(Place, RecordBatch)>)| {
+        let (place, batch) = found?;
+        Some((place, from_batch(&batch).pop()?, beside))
+    };
+    wanted.into_iter().zip(found).filter_map(row).collect()
 }
 
 /// What is stored of a trace, as far as the rules of counting must know.
 pub(super) fn load_trace(shared: &Shared, readers: &mut Readers, project: u64, trace: TraceId) -> Vec<Known> {
-    let hash = trace_hash(project, trace);
     let (segments, mut batches) = {
         let state = lock(&shared.state);
         let buffers = state.frozen.iter().chain([&state.active]);
-        let buffered: Vec<RecordBatch> = buffers.flat_map(|buffer| buffer.rows_of_trace(hash, LONGEST_TRACE)).collect();
+        let buffered: Vec<RecordBatch> = buffers.flat_map(|buffer| buffer.rows_of_trace((project, trace), LONGEST_TRACE)).collect();
         (state.segments_of_trace(project, trace), buffered)
     };
     for (segment, mut rows) in segments {
-        rows.truncate(LONGEST_TRACE);
         let read = readers.get(&segment).and_then(|reader| {
+            if rows.len() > LONGEST_TRACE {
+                // Rows of another trace with the same hash must not take the place of this one's.
+                let stored = keys(&reader.columns(&ranges(rows.iter().copied()), &KEY_COLUMNS)?, 0, 0);
+                let own = rows.iter().zip(stored).filter(|(_, stored)| (stored.key.project, stored.key.trace) == (project, trace));
+                rows = own.map(|(row, _)| *row).take(LONGEST_TRACE).collect();
+            }
             let ranges = ranges(rows);
             let mut columns = known_columns();
             let batch = reader.columns(&ranges, &columns)?;
@@ -351,7 +348,7 @@ pub(super) struct Readers(Vec<(u64, Reader)>);
 impl Readers {
     const OPEN: usize = 4;
 
-    fn get(&mut self, segment: &Segment) -> Result<&Reader, super::StoreError> {
+    pub(super) fn get(&mut self, segment: &Segment) -> Result<&Reader, super::StoreError> {
         match self.0.iter().position(|(id, _)| *id == segment.id) {
             Some(at) => {
                 let reader = self.0.remove(at);

@@ -1,8 +1,10 @@
 //! Stable 64-bit hashes of a span's identity and of its trace.
 //!
 //! They are written in the side files of segments, so they never change. Ids are random already; the mixing (the finalizer of
-//! MurmurHash3, once for each word) spreads those that a client counts up. Two of ten million spans have the same hash with a
-//! probability of 3 in a million; the later of the two would then be taken for a repeat.
+//! MurmurHash3, once for each word) spreads those that a client counts up.
+//!
+//! Whoever sends a span chooses its ids, and can compute others with the same hash. So these hashes only narrow a search: `lookup`, and each
+//! query, compare the key itself. What decides by a hash alone says in its place why a collision does no harm there.
 
 use hinomi_model::id::{SpanId, TraceId};
 
@@ -15,19 +17,25 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// The hash by which the span is known.
+    /// The hash by which the span is looked for.
     pub(super) fn hash(&self) -> u64 {
         mix(trace_hash(self.project, self.trace) ^ self.span.0)
     }
 }
 
-/// The hash by which a trace of a project is known.
-pub(super) fn trace_hash(project: u64, trace: TraceId) -> u64 {
+/// The hash by which side files know the span of a project's trace. It decides nothing; tests compute spans that have the same.
+pub fn span_hash(project: u64, trace: TraceId, span: SpanId) -> u64 {
+    Key { project, trace, span }.hash()
+}
+
+/// The hash by which a trace of a project is looked for, and counted once. Who has two traces of one hash counted once lacks one of their own
+/// project, as if it had not been sent: a roll-up's lists are of one project.
+pub fn trace_hash(project: u64, trace: TraceId) -> u64 {
     let low = mix(mix(project ^ 0x9e37_79b9_7f4a_7c15) ^ trace.0 as u64);
     mix(low ^ (trace.0 >> 64) as u64)
 }
 
-/// The hash by which a text is counted once.
+/// The hash by which a user is counted once, within a project: the same holds for it.
 pub(super) fn text_hash(text: &str) -> u64 {
     let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
     text.as_bytes().chunks(8).fold(mix(text.len() as u64), |hash, bytes| mix(hash ^ word(bytes)))
@@ -39,6 +47,32 @@ fn mix(mut word: u64) -> u64 {
     word ^= word >> 33;
     word = word.wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     word ^ word >> 33
+}
+
+/// Keys with the same hash as others, computed as whoever means harm would. They are checked by the functions above: where those become
+/// others, these have to be computed in another way.
+#[cfg(test)]
+pub(super) mod collisions {
+    use super::*;
+
+    /// The trace of a project that has these lower bits and the same hash as another trace.
+    pub(in crate::store) fn trace_like(other: (u64, TraceId), project: u64, low: u64) -> TraceId {
+        let inner = |project: u64, low: u64| mix(mix(project ^ 0x9e37_79b9_7f4a_7c15) ^ low);
+        let high = inner(project, low) ^ inner(other.0, other.1.0 as u64) ^ (other.1.0 >> 64) as u64;
+        let trace = TraceId(u128::from(high) << 64 | u128::from(low));
+        assert_eq!(trace_hash(project, trace), trace_hash(other.0, other.1));
+        assert_ne!((project, trace), other);
+        trace
+    }
+
+    /// The span of a trace of a project whose key has the same hash as another.
+    pub(in crate::store) fn key_like(other: Key, project: u64, trace: TraceId) -> Key {
+        let span = trace_hash(project, trace) ^ trace_hash(other.project, other.trace) ^ other.span.0;
+        let key = Key { project, trace, span: SpanId(span) };
+        assert_eq!(key.hash(), other.hash());
+        assert_ne!(key, other);
+        key
+    }
 }
 
 #[cfg(test)]

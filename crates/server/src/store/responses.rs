@@ -25,7 +25,7 @@ pub(super) enum By {
 pub(super) struct Responses {
     by: By,
     capacity: usize,
-    /// By project and hash.
+    /// By project and hash: of what a client sent, which another of the same project could send as well ([`hinomi_model::reports`]).
     calls: HashMap<(u64, u64), Vec<Call>>,
     /// The oldest first. A report that was forgotten stands here until its turn comes.
     order: VecDeque<(u64, u64)>,

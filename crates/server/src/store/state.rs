@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use arrow::array::RecordBatch;
 use hinomi_model::id::TraceId;
 use tokio::sync::watch;
 
@@ -16,6 +17,7 @@ use super::buffer::{Buffer, Piece};
 use super::error::StoreError;
 use super::folder::Folder;
 use super::ids::{Key, trace_hash};
+use super::lookup::Candidate;
 use super::manifest::Manifest;
 use super::segment::ids::Ids;
 use super::snapshot::{Segment, SegmentView, Snapshot};
@@ -163,25 +165,39 @@ impl State {
         self.touch();
     }
 
-    /// True if a span with this hash is stored, or was.
-    pub(super) fn knows(&self, hash: u64) -> bool {
-        let buffered = self.active.knows(hash) || self.frozen.as_ref().is_some_and(|frozen| frozen.knows(hash));
-        buffered || self.segments.iter().rev().any(|live| live.ids.may_hold_span(hash) && !rows_of_span(live, hash).is_empty())
+    /// True if a span is in a buffer, or was in one of these.
+    pub(super) fn knows_buffered(&self, key: &Key) -> bool {
+        self.active.knows(key) || self.frozen.as_ref().is_some_and(|frozen| frozen.knows(key))
     }
 
-    /// Where the row of a span is that holds.
-    pub(super) fn find(&self, key: &Key) -> Option<Place> {
+    /// Where the row of a span is that holds, if that is in a buffer.
+    pub(super) fn find_buffered(&self, key: &Key) -> Option<Place> {
+        let frozen = || self.frozen.as_ref().and_then(|frozen| frozen.find(key)).map(Place::Frozen);
+        self.active.find(key).map(Place::Active).or_else(frozen)
+    }
+
+    /// The row at a place in a buffer, as a batch.
+    pub(super) fn buffered_row(&self, place: Place) -> Option<RecordBatch> {
+        match place {
+            Place::Active(row) => Some(self.active.row(row)),
+            Place::Frozen(row) => self.frozen.as_ref().map(|frozen| frozen.row(row)),
+            Place::Segment(..) => None,
+        }
+    }
+
+    /// The rows of segments that may be a span's, those of the newest segment first. Reads a file where there are any.
+    pub(super) fn candidates(&self, key: &Key) -> Vec<Candidate> {
         let hash = key.hash();
-        if let Some(row) = self.active.find(hash) {
-            return Some(Place::Active(row));
+        let mut candidates = Vec::new();
+        for live in self.segments.iter().rev().filter(|live| live.ids.may_hold_span(hash)) {
+            candidates.extend(rows_of_span(live, hash).into_iter().map(|row| Candidate {
+                segment: live.segment.clone(),
+                row,
+                is_readable: live.readable,
+                is_dead: live.dead.contains(row),
+            }));
         }
-        if let Some(row) = self.frozen.as_ref().and_then(|frozen| frozen.find(hash)) {
-            return Some(Place::Frozen(row));
-        }
-        let hits = self.segments.iter().rev().filter(|live| live.readable && live.ids.may_hold_span(hash));
-        hits.flat_map(|live| rows_of_span(live, hash).into_iter().map(move |row| (live, row)))
-            .find(|(live, row)| !live.dead.contains(*row))
-            .map(|(live, row)| Place::Segment(live.segment.id, row))
+        candidates
     }
 
     /// Marks the row at a place as superseded by one that is added to the active buffer.
@@ -222,7 +238,7 @@ impl State {
         self.touch();
     }
 
-    /// The segments and row ranges of traces with this hash, with the dead rows of each.
+    /// The segments that may hold rows of a trace, and the rows of each that hold: those of any trace with the same hash.
     pub(super) fn segments_of_trace(&self, project: u64, trace: TraceId) -> Vec<(Arc<Segment>, Vec<u32>)> {
         let hash = trace_hash(project, trace);
         let rows = |live: &Live| -> Vec<u32> {
@@ -234,7 +250,7 @@ impl State {
     }
 }
 
-/// The rows of a span in a segment. A side file that cannot be read is told of, and the segment then seems not to have the span.
+/// The rows of a segment whose keys have this hash. A side file that cannot be read is told of, and the segment then seems not to have the span.
 fn rows_of_span(live: &Live, hash: u64) -> Vec<u32> {
     live.ids.rows_of_span(hash).unwrap_or_else(|error| unreadable(live, &error))
 }

@@ -1,5 +1,6 @@
 //! The store as a whole, against what a reader of its documentation would expect.
 
+mod collisions;
 mod damage;
 mod model;
 pub(crate) mod orders;

@@ -4,6 +4,7 @@ mod alerts;
 mod api;
 mod bill;
 mod captures;
+mod collisions;
 mod commands;
 mod crash;
 mod deliveries;

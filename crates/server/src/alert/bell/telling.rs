@@ -112,7 +112,8 @@ impl Bell {
     fn notice(&self, incident: &Incident, kind: Kind) -> Notice {
         let watcher = self.watchers.get(&incident.rule);
         let group = incident.group.as_ref().map(|group| format!("{}={}", group.name, group.value.as_deref().unwrap_or_default()));
-        let of = hex::encode(&Sha256::digest(group.as_deref().unwrap_or_default())[..6]);
+        // As long as nobody finds another group of the same: it would be told of in the place of this one. Users choose their names.
+        let of = hex::encode(&Sha256::digest(group.as_deref().unwrap_or_default())[..16]);
         // Two periods of a budget may ring at the same moment.
         let period = if incident.source == Source::Budget { format!("-{}", incident.window_from_us) } else { String::new() };
         let (project, public_url) = (incident.project, &self.public_url);

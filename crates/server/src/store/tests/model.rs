@@ -6,6 +6,7 @@ use std::collections::btree_map::Entry;
 use hinomi_model::price::PriceBook;
 use proptest::prelude::*;
 
+use super::super::ids::collisions::trace_like;
 use super::*;
 
 /// What of a span is reported.
@@ -107,14 +108,23 @@ impl Model {
 }
 
 /// The spans of a request, in which each stands once.
-fn spans(request: &[(u128, u64, Report)]) -> Vec<Span> {
+fn spans(request: &[(u128, u64, Report)], trace: impl Fn(u128) -> u128) -> Vec<Span> {
     let mut known = BTreeSet::new();
     let once = request.iter().filter(|(trace, id, _)| known.insert((*trace, *id)));
-    once.map(|(trace, id, report)| match report {
-        Report::Whole(start) => span(*trace, *id, *start),
-        Report::Piece(number) => piece(*trace, *id, *number),
+    once.map(|(number, id, report)| match report {
+        Report::Whole(start) => span(trace(*number), *id, *start),
+        Report::Piece(piece_number) => piece(trace(*number), *id, *piece_number),
     })
     .collect()
+}
+
+/// Which trace of a project is meant by a small number.
+type Traces = fn(u64, u128) -> u128;
+
+/// Traces such that each has the same hash as some others, of its project and of another, and so have their spans.
+fn colliding(project: u64, number: u128) -> u128 {
+    let other = (1, TraceId(number % 2 + 1));
+    if project == other.0 && number == other.1.0 { number } else { trace_like(other, project, number as u64).0 }
 }
 
 /// With background work all the time, so that it comes in between at every point.
@@ -122,14 +132,14 @@ fn busy() -> StoreConfig {
     StoreConfig { flush_age: Duration::from_millis(15), ..small() }
 }
 
-async fn run(steps: Vec<Step>) {
+async fn run(steps: Vec<Step>, traces: Traces) {
     let mut dir = tempfile::tempdir().unwrap();
     let mut store = Store::open(dir.path(), busy()).unwrap();
     let mut model = Model::default();
     for step in steps {
         match &step {
             Step::Append((project, request)) => {
-                let spans = spans(request);
+                let spans = spans(request, |trace| traces(*project, trace));
                 let count = spans.len();
                 let (stored, joined) = model.append(*project, &spans);
                 let appended = store.append(*project, spans).await.unwrap();
@@ -142,7 +152,8 @@ async fn run(steps: Vec<Step>) {
                     piece @ Report::Piece(_) => (*trace, *id, *piece),
                 };
                 let requests = requests.iter().map(|(project, request)| (*project, request.iter().map(same).collect::<Vec<_>>()));
-                let requests: Vec<(u64, Vec<Span>)> = requests.map(|(project, request)| (project, spans(&request))).collect();
+                let requests: Vec<(u64, Vec<Span>)> =
+                    requests.map(|(project, request)| (project, spans(&request, |trace| traces(project, trace)))).collect();
                 let stored: usize = requests.iter().map(|(project, spans)| model.append(*project, spans).0).sum();
                 let appends = requests.into_iter().map(|(project, spans)| store.append(project, spans));
                 let appended = futures::future::join_all(appends).await;
@@ -150,7 +161,8 @@ async fn run(steps: Vec<Step>) {
             }
             Step::Revise(project, spans, name) => {
                 let name = format!("revised {name}");
-                let expected = model.revise(*project, &spans.iter().copied().collect(), &name);
+                let spans: BTreeSet<(u128, u64)> = spans.iter().map(|(trace, id)| (traces(*project, *trace), *id)).collect();
+                let expected = model.revise(*project, &spans, &name);
                 let spans = spans.iter().map(|(trace, id)| (TraceId(*trace), SpanId(*id))).collect();
                 let revise: Revise = Arc::new(move |span| span.name.clone_from(&name));
                 assert_eq!(store.revise(*project, spans, revise).await.unwrap(), expected);
@@ -186,6 +198,12 @@ proptest! {
     #[test]
     fn answers_as_the_model_does(steps in proptest::collection::vec(step(), 1..24)) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        runtime.block_on(run(steps));
+        runtime.block_on(run(steps, |_, trace| trace));
+    }
+
+    #[test]
+    fn answers_as_the_model_does_where_hashes_collide(steps in proptest::collection::vec(step(), 1..24)) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        runtime.block_on(run(steps, colliding));
     }
 }
