@@ -101,6 +101,7 @@ impl Refusal {
             Refusal::KeylessPage(_) => (S::UNAUTHORIZED, "page_without_key"),
             Refusal::Frame => (S::BAD_REQUEST, "invalid_grpc_frame"),
             Refusal::Store(StoreError::Unfit { .. }) => (S::PAYLOAD_TOO_LARGE, "unfit"),
+            Refusal::Store(StoreError::Fault) => (S::INTERNAL_SERVER_ERROR, "fault"),
             Refusal::Overloaded
             | Refusal::Store(StoreError::Busy { .. })
             | Refusal::Errors(ErrorsError::Busy { .. })
@@ -142,6 +143,7 @@ impl Refusal {
             StatusCode::PAYLOAD_TOO_LARGE => 3,
             // Only this one is sent again.
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => 14,
+            StatusCode::INTERNAL_SERVER_ERROR => 13,
             _ => 3,
         }
     }

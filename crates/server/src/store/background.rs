@@ -1,5 +1,6 @@
 //! The background thread: flushes, merges and deletions, one after the other. Intake never waits for it, but for memory.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -91,12 +92,16 @@ fn ask_for_old_buffer(shared: &Shared, commands: &mpsc::WeakSender<Command>) {
     }
 }
 
+/// What a panic says.
+pub(super) fn text_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default()
+}
+
 /// Does a piece of work. A panic in it becomes an error; either is logged and shown in the statistics until work succeeds again.
 fn guarded<T>(shared: &Shared, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
     let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        let source = std::io::Error::other(format!("a fault in the program: {}", text.unwrap_or_default()));
+        let source = std::io::Error::other(format!("a fault in the program: {}", text_of(&*panic)));
         Err(StoreError::Io { doing: "tend", path: shared.folder.segments(), source: Arc::new(source) })
     });
     let mut shown = lock(&shared.health.background_error);

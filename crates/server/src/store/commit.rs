@@ -4,7 +4,7 @@
 
 mod pairing;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,7 +16,7 @@ use hinomi_model::reports::{self, SERVING};
 use hinomi_model::span::Span;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use super::background::Work;
+use super::background::{Work, text_of};
 use super::error::StoreError;
 use super::frame::{self, Blob, Correction, Head};
 use super::group::{Group, Readers, load_trace, stored};
@@ -47,6 +47,9 @@ pub(super) enum Command {
     Probe,
     /// Finish what is queued and end.
     Close(oneshot::Sender<()>),
+    /// Fail as a defect would that nothing guards against.
+    #[cfg(test)]
+    Panic,
 }
 
 /// The answer to [`Command::Freeze`].
@@ -147,6 +150,8 @@ struct Staging {
     touched: Vec<TraceKey>,
     /// True when calls were found to be reported more than once.
     paired: bool,
+    /// True while a frame is among the bytes and its rows are not yet, or only partly, in the group.
+    is_torn: bool,
 }
 
 /// A turn whose frames are in the group.
@@ -230,6 +235,8 @@ impl Committer {
                         commands.close();
                         let _ = done.send(());
                     }
+                    #[cfg(test)]
+                    Command::Panic => panic!("asked for by a test"),
                 }
             }
             self.commit(turns);
@@ -251,13 +258,9 @@ impl Committer {
         }
         let mut staging = Staging { bytes: std::mem::take(&mut self.frames), ..Staging::default() };
         let first_sequence = self.next_sequence;
-        let stage = |turn| match turn {
-            Turn::Append(request) => self.append(*request, &mut staging),
-            Turn::Revise(revision) => self.revise(*revision, &mut staging),
-        };
-        let staged: Vec<Waiting> = turns.into_iter().filter_map(stage).collect();
+        let staged: Vec<Waiting> = turns.into_iter().filter_map(|turn| self.stage_turn(turn, &mut staging)).collect();
 
-        let Staging { group, mut bytes, touched, paired } = staging;
+        let Staging { group, mut bytes, touched, paired, .. } = staging;
         let written = if bytes.is_empty() { Ok(()) } else { self.log.write(&bytes) };
         bytes.clear();
         bytes.shrink_to(KEPT_BYTES);
@@ -288,6 +291,51 @@ impl Committer {
         }
     }
 
+    /// Decides what of a turn is stored, and adds its frames to the group. `None` when it had to be answered at once.
+    fn stage_turn(&mut self, turn: Turn, staging: &mut Staging) -> Option<Waiting> {
+        match turn {
+            Turn::Append(request) => {
+                let Request { project, received_us, spans, blob, reply } = *request;
+                match self.guarded(staging, |own, staging| own.append(project, received_us, spans, blob, staging)) {
+                    Ok((appended, change)) => Some(Waiting { reply: Reply::Appended(reply, appended), change }),
+                    Err(error) => {
+                        let _ = reply.send(Err(error));
+                        None
+                    }
+                }
+            }
+            Turn::Revise(revision) => {
+                let Revision { project, spans, revise, reply } = *revision;
+                match self.guarded(staging, |own, staging| own.revise(project, spans, &*revise, staging)) {
+                    Ok((count, change)) => Some(Waiting { reply: Reply::Revised(reply, count), change }),
+                    Err(error) => {
+                        let _ = reply.send(Err(error));
+                        None
+                    }
+                }
+            }
+        }
+    }
+
+    /// A fault in what is asked about the spans of a turn must not end intake: that turn alone is refused.
+    fn guarded<T>(
+        &mut self,
+        staging: &mut Staging,
+        stage: impl FnOnce(&mut Committer, &mut Staging) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        catch_unwind(AssertUnwindSafe(|| stage(self, staging))).unwrap_or_else(|fault| {
+            if staging.is_torn {
+                // Rows would be missing of what is about to be durable. The thread ends, and the statistics say so.
+                resume_unwind(fault);
+            }
+            tracing::error!(fault = text_of(&*fault), "store.request_failed");
+            // They may know of spans now that are not stored.
+            self.traces.forget_all();
+            self.calls_unsure = true;
+            Err(StoreError::Fault)
+        })
+    }
+
     /// Takes back that intake fails, once it would not: a server that nobody writes to would say so for ever.
     fn probe(&mut self) {
         if lock(&self.shared.health.intake_error).is_none() {
@@ -314,9 +362,15 @@ impl Committer {
         }
     }
 
-    /// Decides what of a request is stored, and adds its frame to the group. `None` when it had to be answered at once.
-    fn append(&mut self, request: Request, staging: &mut Staging) -> Option<Waiting> {
-        let Request { project, received_us, mut spans, mut blob, reply } = request;
+    /// Decides what of a request is stored, and adds its frame to the group.
+    fn append(
+        &mut self,
+        project: u64,
+        received_us: i64,
+        mut spans: Vec<Span>,
+        mut blob: Blob,
+        staging: &mut Staging,
+    ) -> Result<(Appended, Option<Change>), StoreError> {
         let Repeats { mut dropped, known } = self.repeats(project, &spans, &staging.group);
         let mut joined = Vec::new();
         for (index, span) in self.join(project, &spans, &known, &staging.group) {
@@ -329,16 +383,10 @@ impl Committer {
         let stored = spans.len() - dropped.len() - joined.len();
         let mut appended = Appended { stored, joined: joined.len(), duplicates: dropped.len(), ..Appended::default() };
         if stored + joined.len() == 0 {
-            return Some(Waiting { reply: Reply::Appended(reply, appended), change: None });
+            return Ok((appended, None));
         }
         if !joined.is_empty() {
-            blob = match frame::pack(&spans) {
-                Ok(blob) => blob,
-                Err(reason) => {
-                    let _ = reply.send(Err(StoreError::Unfit { reason }));
-                    return None;
-                }
-            };
+            blob = frame::pack(&spans).map_err(|reason| StoreError::Unfit { reason })?;
         }
         // Only these can make a pair with another trace's call.
         let may_pair = spans.iter().any(|span| span.is_call() || span.op == SERVING);
@@ -350,24 +398,21 @@ impl Committer {
         if may_pair {
             self.pair(project, &traces, &again, staging);
         }
-        Some(Waiting { reply: Reply::Appended(reply, appended), change: Some(Change { project, traces: traces.into(), spans: stored }) })
+        Ok((appended, Some(Change { project, traces: traces.into(), spans: stored })))
     }
 
-    /// Changes stored spans, and adds the frame of those that did change to the group.
-    fn revise(&mut self, revision: Revision, staging: &mut Staging) -> Option<Waiting> {
-        let Revision { project, spans, revise, reply } = revision;
+    /// Changes stored spans, and adds the frame of those that did change to the group. Returns how many did.
+    fn revise(
+        &mut self,
+        project: u64,
+        spans: Vec<(TraceId, SpanId)>,
+        revise: &dyn Fn(&mut Span),
+        staging: &mut Staging,
+    ) -> Result<(usize, Option<Change>), StoreError> {
         let keys = spans.into_iter().map(|(trace, span)| Key { project, trace, span }).collect();
         let rows = self.rows(keys, &staging.group);
-        match self.change(project, rows, &*revise, staging) {
-            Ok((count, traces)) => {
-                let change = (count > 0).then(|| Change { project, traces: traces.into(), spans: 0 });
-                Some(Waiting { reply: Reply::Revised(reply, count), change })
-            }
-            Err(error) => {
-                let _ = reply.send(Err(error));
-                None
-            }
-        }
+        let (count, traces) = self.change(project, rows, revise, staging)?;
+        Ok((count, (count > 0).then(|| Change { project, traces: traces.into(), spans: 0 })))
     }
 
     /// The rows of spans that are stored, or in the group.
@@ -428,9 +473,11 @@ impl Committer {
     fn stage(&mut self, mut head: Head, spans: Vec<Span>, blob: &Blob, staging: &mut Staging) -> Staged {
         let traces = self.ask_rules(&spans, &mut head);
         staging.touched.extend(traces.iter().map(|trace| (head.project, *trace)));
+        staging.is_torn = true;
         self.log.frame(&mut staging.bytes, self.next_sequence, &frame::payload(&head, &blob.compressed));
         self.next_sequence += 1;
         staging.group.add(&head, spans);
+        staging.is_torn = false;
         Staged { traces, corrected: head.corrections.len() }
     }
 

@@ -111,6 +111,9 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A fault in the program met this request, of which nothing is stored. Sending it again meets the same fault.
+    #[error("the spans cannot be stored: a fault in the program; please report it with what the server's log says")]
+    Fault,
     /// The store has been closed, or its thread has ended.
     #[error("the store is closed; restart to go on")]
     Closed,

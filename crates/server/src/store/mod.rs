@@ -379,7 +379,14 @@ impl Store {
 
     /// How the store is doing.
     pub fn stats(&self) -> Stats {
-        self.shared.stats()
+        let mut stats = self.shared.stats();
+        let threads = lock(&self.threads);
+        if let Some(ended) = threads.iter().find(|thread| thread.is_finished()) {
+            let name = ended.thread().name().unwrap_or_default();
+            stats.intake_error =
+                Some(format!("the thread {name} has ended by a fault in the program; restart: nothing acknowledged is lost"));
+        }
+        stats
     }
 
     /// Merges small segments until there is nothing to merge, and makes what is missing beside them, which otherwise happens by and by.

@@ -2,6 +2,7 @@
 
 mod collisions;
 mod damage;
+mod faults;
 mod model;
 pub(crate) mod orders;
 mod speed;

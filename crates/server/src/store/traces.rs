@@ -117,6 +117,11 @@ impl Traces {
         }
     }
 
+    /// Forgets everything, since what was added is not known to be stored.
+    pub(super) fn forget_all(&mut self) {
+        *self = Traces::new(self.capacity, self.rules);
+    }
+
     /// Forgets a trace, since what was added to it was not stored.
     pub(super) fn forget(&mut self, key: &TraceKey) {
         if let Some(trace) = self.traces.remove(key) {
