@@ -22,3 +22,4 @@ mod prices;
 mod server;
 mod signals;
 mod structure;
+mod upgrade;

@@ -1,0 +1,114 @@
+//! Folders that earlier versions wrote, of `fixtures/folders`: the server of today opens each and says of it what its writer said.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::captures::{replay, requests};
+use crate::server::{Server, run};
+
+fn folders() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/folders")
+}
+
+/// The names of the folders that are kept.
+fn kept() -> Vec<String> {
+    let names = std::fs::read_dir(folders()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter_map(|name| Some(name.strip_suffix(".tar.gz")?.to_owned())).collect()
+}
+
+/// Unpacks a folder below another one.
+fn unpack(name: &str, into: &Path) -> Value {
+    let archive = std::fs::File::open(folders().join(format!("{name}.tar.gz"))).unwrap();
+    tar::Archive::new(flate2::read::GzDecoder::new(archive)).unpack(into).unwrap();
+    serde_json::from_slice(&std::fs::read(folders().join(format!("{name}.expect.json"))).unwrap()).unwrap()
+}
+
+/// What an answer lacks: it must hold all fields that are wanted, and in lists as many items, each with its fields, in any order.
+fn lacking(wanted: &Value, got: &Value, place: &str) -> Option<String> {
+    match (wanted, got) {
+        (Value::Object(wanted), Value::Object(got)) => {
+            wanted.iter().find_map(|(name, value)| lacking(value, got.get(name).unwrap_or(&Value::Null), &format!("{place}.{name}")))
+        }
+        (Value::Array(wanted), Value::Array(got)) => {
+            let mut left: Vec<&Value> = got.iter().collect();
+            for value in wanted {
+                match left.iter().position(|item| lacking(value, item, "").is_none()) {
+                    Some(at) => drop(left.swap_remove(at)),
+                    None => return Some(format!("{place} has no {value}; it has {}", Value::from(got.clone()))),
+                }
+            }
+            (!left.is_empty()).then(|| format!("{place} has {} more: {}", left.len(), left[0]))
+        }
+        _ => {
+            let alike = match (wanted.as_f64(), got.as_f64()) {
+                (Some(wanted), Some(got)) => (wanted - got).abs() <= 1e-9 * wanted.abs().max(1.0),
+                _ => wanted == got,
+            };
+            (!alike).then(|| format!("{place} is {got}, was {wanted}"))
+        }
+    }
+}
+
+fn check(server: &Server, expect: &Value) {
+    let token = expect["admin"].as_str().unwrap();
+    let of = |one: &Value| {
+        let path = one["path"].as_str().unwrap();
+        let answer = server.get_as(&format!("/api/v1{path}"), token);
+        if answer.status != 200 {
+            return Some(format!("{path}: {} {}", answer.status, answer.text));
+        }
+        lacking(&one["answer"], &answer.json(), path)
+    };
+    let wrong: Vec<String> = expect["answers"].as_array().unwrap().iter().filter_map(of).collect();
+    assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), server.log());
+}
+
+#[test]
+fn folders_of_earlier_versions_are_opened_whole() {
+    let kept = kept();
+    assert!(!kept.is_empty());
+    for name in kept {
+        let disk = tempfile::tempdir().unwrap();
+        let expect = unpack(&name, disk.path());
+        // As long as a server can be told to keep what it has, so that the test holds for years.
+        let mut server = Server::start_on(disk.path(), &[("HINOMI_RETENTION_DAYS", "3650")]);
+        assert!(!server.log().contains("damaged"), "{}", server.log());
+        check(&server, &expect);
+
+        // Its tokens and keys are good for what they were.
+        let reader = expect["reader"].as_str().unwrap();
+        assert_eq!(server.get_as("/api/v1/projects/1/summary", reader).status, 200);
+        assert_eq!(server.get_as("/api/v1/projects/2/summary", reader).status / 100, 4, "it is for project 1 alone");
+        let keys = expect["keys"].as_object().unwrap().iter().flat_map(|(project, keys)| {
+            keys.as_array().unwrap().iter().map(move |key| (project.clone(), key.as_str().unwrap().to_owned()))
+        });
+        for (project, key) in keys {
+            let header = format!("Sentry sentry_key={key}, sentry_version=7");
+            let sent = server.send("POST", &format!("/api/{project}/envelope/"), &[("x-sentry-auth", &header)], b"{}\n".to_vec());
+            assert_eq!(sent.status, 200, "{project} {key}: {}", sent.text);
+        }
+        // What is sent again is known.
+        let cases = folders().join("../captures");
+        for case in ["sentry-python-2.75/openai-tools", "logfire/pydantic-ai-agent", "openinference-openai/tools"] {
+            requests(&cases.join(case)).iter().for_each(|request| replay(&server, request));
+        }
+        let without_outcomes: Vec<&Value> = expect["answers"].as_array().unwrap().iter().filter(|one| !about_intake(one)).collect();
+        let expect = json!({ "admin": expect["admin"], "answers": without_outcomes });
+        check(&server, &expect);
+
+        // Over a kill and an end, and for those who look after the folder.
+        server.restart();
+        check(&server, &expect);
+        assert_eq!(server.stop(), Some(0));
+        let (said, error, status) = run(&server.data(), &["doctor"]);
+        assert_eq!(status, Some(0), "{said}\n{error}");
+        server.start_again();
+        check(&server, &expect);
+    }
+}
+
+/// Whether an answer tells of what came in since the folder was written.
+fn about_intake(one: &Value) -> bool {
+    ["/outcomes", "/hints"].iter().any(|part| one["path"].as_str().unwrap().contains(part))
+}
