@@ -62,23 +62,31 @@ pub fn crc_of(path: &Path) -> io::Result<u32> {
 
 /// Reads a segment's file to its end and says what is wrong with it. One that was written before sums were kept is decoded.
 pub(super) fn examine(segment: &Segment) -> Result<(), String> {
-    let length = std::fs::metadata(&segment.path).map_err(|error| error.to_string())?.len();
+    examine_as(segment, &segment.path)
+}
+
+/// The same of a file that may be the segment's.
+pub(super) fn examine_as(segment: &Segment, path: &Path) -> Result<(), String> {
+    let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
     if length != segment.bytes {
         return Err(format!("{length} bytes long instead of {}", segment.bytes));
     }
     if let Some(written) = segment.crc {
-        let found = crc_of(&segment.path).map_err(|error| error.to_string())?;
+        let found = crc_of(path).map_err(|error| error.to_string())?;
         return if found == written { Ok(()) } else { Err("its bytes are not those that were written".to_owned()) };
     }
-    let reader = Reader::open(&segment.path).map_err(|error| error.to_string())?;
-    if reader.rows() != segment.rows {
-        return Err(format!("{} rows instead of {}", reader.rows(), segment.rows));
-    }
-    let rows = segment.rows as u32;
+    let rows = decode(path)?;
+    if rows == segment.rows { Ok(()) } else { Err(format!("{rows} rows instead of {}", segment.rows)) }
+}
+
+/// Decodes all of a file; how many rows it has.
+pub(super) fn decode(path: &Path) -> Result<u64, String> {
+    let reader = Reader::open(path).map_err(|error| error.to_string())?;
+    let rows = u32::try_from(reader.rows()).map_err(|_| "more rows than a segment has".to_owned())?;
     for first in (0..rows).step_by(CHUNK as usize) {
         reader.all(std::slice::from_ref(&(first..rows.min(first + CHUNK)))).map_err(|error| error.to_string())?;
     }
-    Ok(())
+    Ok(u64::from(rows))
 }
 
 /// Reads one segment that was there at the start and has not been read whole since, and sets it aside if it is damaged. False when

@@ -89,7 +89,11 @@ fn merge(shared: &Shared, inputs: &[Input]) -> Result<(), StoreError> {
     };
     let written = match order.is_empty() {
         true => None,
-        false => Some(write(&path, id, &order, shared.config.rows_per_group, bytes_of, rows_of)?),
+        false => {
+            let of: Vec<u64> = inputs.iter().map(|input| input.segment.id).collect();
+            lock(&shared.manifest).begin(id, &of)?;
+            Some(write(&path, id, &order, shared.config.rows_per_group, bytes_of, rows_of)?)
+        }
     };
     install(shared, inputs, &order, written)?;
     shared.health.compactions.fetch_add(1, Ordering::Relaxed);

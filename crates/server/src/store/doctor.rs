@@ -12,7 +12,8 @@ use super::folder::numbered;
 use super::frame;
 use super::grams::Index;
 use super::log;
-use super::manifest;
+use super::manifest::{self, Contents};
+use super::orphans::{self, Known};
 use super::rollup::Rollup;
 use super::segment::ids::Ids;
 use super::segment::read::Reader;
@@ -75,21 +76,29 @@ pub fn holder(root: &Path) -> Option<String> {
 pub fn examine(root: &Path, mut progress: impl FnMut(usize, usize)) -> Vec<Finding> {
     let mut findings = Vec::new();
     let running = holder(root).is_some();
-    // The log first: what is flushed meanwhile is covered by the manifest that is read after it.
-    let logs = logs(root, &mut findings);
+    // What was acknowledged first, then the log: what is flushed meanwhile is covered by the manifest that is read after it.
+    let acknowledged = log::last_sequence(&root.join("log"));
+    let logs = logs(root, acknowledged, &mut findings);
     let path = root.join("manifest.db");
-    if !path.exists() {
+    let has_unnamed = set_aside(root, &mut findings);
+    if std::fs::metadata(&path).map_or(0, |found| found.len()) == 0 {
+        let state = if path.exists() { "empty" } else { "missing" };
         match numbered(&root.join("segments"), "parquet") {
             Ok(lost) if !lost.is_empty() => findings.push(Finding::problem(
-                format!("{} is missing, and {} segments lie beside it", path.display(), lost.len()),
-                "restore a backup; without the manifest it is not known which segments hold",
+                format!("{} is {state}, and {} segments lie beside it", path.display(), lost.len()),
+                "run `hinomi doctor --repair` with the server stopped, which takes them in again, or restore a backup; a start sets them \
+                 aside in damaged/ and deletes nothing",
             )),
             _ => findings.push(Finding::note("nothing has been stored yet", "")),
         }
         return findings;
     }
-    let Some((covered, segments)) = manifest(&path, root, &mut findings) else { return findings };
-    gaps(&logs, covered, running, &mut findings);
+    let Some(contents) = manifest(&path, root, &mut findings) else { return findings };
+    // What no log file has may be in segments that the manifest does not name.
+    let acknowledged = acknowledged.filter(|_| !has_unnamed);
+    gaps(&logs, contents.covered, acknowledged, running, &mut findings);
+    let known = Known::of(&contents);
+    let segments = contents.segments;
     let count = segments.len();
     let mut rows = 0;
     for (done, (segment, dead)) in segments.iter().enumerate() {
@@ -99,14 +108,30 @@ pub fn examine(root: &Path, mut progress: impl FnMut(usize, usize)) -> Vec<Findi
     }
     progress(count, count);
     findings.push(Finding::fine(format!("{count} segments with {rows} spans looked at")));
-    orphans(root, &segments, running, &mut findings);
+    unnamed(root, &known, running, &mut findings);
     findings
+}
+
+/// Segments that an earlier start put into `damaged/`. Says whether there are any.
+fn set_aside(root: &Path, findings: &mut Vec<Finding>) -> bool {
+    let found = orphans::set_aside_in(&root.join("damaged"));
+    let has_some = found.as_ref().is_ok_and(|found| !found.is_empty());
+    match found {
+        Ok(found) if found.is_empty() => {}
+        Ok(found) => findings.push(Finding::problem(
+            format!("{} segments lie in {}, and their spans are not shown", found.len(), root.join("damaged").display()),
+            "run `hinomi doctor --repair` with the server stopped, which takes in what can be read; remove what nobody wants any more",
+        )),
+        Err(_) if !root.join("damaged").exists() => {}
+        Err(error) => findings.push(Finding::problem(error.to_string(), "give this user the right to read it")),
+    }
+    has_some
 }
 
 /// What a log file holds: its path, and the sequences of its frames.
 type Frames = (PathBuf, Vec<u64>);
 
-fn logs(root: &Path, findings: &mut Vec<Finding>) -> Vec<Frames> {
+fn logs(root: &Path, acknowledged: Option<u64>, findings: &mut Vec<Finding>) -> Vec<Frames> {
     if !root.join("log").exists() {
         return Vec::new();
     }
@@ -138,7 +163,8 @@ fn logs(root: &Path, findings: &mut Vec<Finding>) -> Vec<Frames> {
         }
         if let Some(at) = contents.torn_at {
             let what = format!("{}: its end, from byte {at} on, is no whole frame", path.display());
-            findings.push(match last == Some(number) {
+            let is_new = contents.frames().last().is_none_or(|(sequence, _)| acknowledged.is_none_or(|last| last <= sequence));
+            findings.push(match last == Some(number) && is_new {
                 true => Finding::note(what, "a write that was never acknowledged; the next start cuts it off"),
                 false => Finding::problem(what, "check the disk, and restore a backup for what is lost"),
             });
@@ -156,7 +182,7 @@ fn logs(root: &Path, findings: &mut Vec<Finding>) -> Vec<Frames> {
     found
 }
 
-fn manifest(path: &Path, root: &Path, findings: &mut Vec<Finding>) -> Option<(u64, Vec<(Segment, Bits)>)> {
+fn manifest(path: &Path, root: &Path, findings: &mut Vec<Finding>) -> Option<Contents> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let read = Connection::open_with_flags(path, flags).and_then(|connection| {
         let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -167,14 +193,18 @@ fn manifest(path: &Path, root: &Path, findings: &mut Vec<Finding>) -> Option<(u6
         if said != "ok" {
             findings.push(Finding::problem(format!("{}: {said}", path.display()), "restore a backup"));
         }
-        let has_sums = found > 1;
         let segment = |id| root.join("segments").join(format!("{id:010}.parquet"));
-        Ok((found, Some(manifest::read(&connection, has_sums, segment)?)))
+        Ok((found, Some(manifest::read(&connection, found, segment)?)))
     });
     match read {
         Ok((_, Some(contents))) => {
             findings.push(Finding::fine(format!("{}: {} segments", path.display(), contents.segments.len())));
-            Some((contents.covered, contents.segments))
+            Some(contents)
+        }
+        Ok((found, None)) if found > manifest::LAST_FORMAT => {
+            let what = format!("{} is damaged: {}", path.display(), manifest::no_format(found));
+            findings.push(Finding::problem(what, UNREADABLE_MANIFEST));
+            None
         }
         Ok((found, None)) => {
             let what =
@@ -183,14 +213,17 @@ fn manifest(path: &Path, root: &Path, findings: &mut Vec<Finding>) -> Option<(u6
             None
         }
         Err(error) => {
-            findings.push(Finding::problem(format!("{}: {error}", path.display()), "restore a backup"));
+            findings.push(Finding::problem(format!("{}: {error}", path.display()), UNREADABLE_MANIFEST));
             None
         }
     }
 }
 
-/// Frames that the manifest does not cover must follow each other without a gap.
-fn gaps(logs: &[Frames], covered: u64, running: bool, findings: &mut Vec<Finding>) {
+const UNREADABLE_MANIFEST: &str =
+    "restore a backup, or run `hinomi doctor --repair` with the server stopped, which makes it again from the segments";
+
+/// Frames that the manifest does not cover must follow each other without a gap, up to the last that was acknowledged.
+fn gaps(logs: &[Frames], covered: u64, acknowledged: Option<u64>, running: bool, findings: &mut Vec<Finding>) {
     let mut last = covered;
     for (path, sequences) in logs {
         for sequence in sequences.iter().copied().filter(|sequence| *sequence > covered) {
@@ -204,11 +237,18 @@ fn gaps(logs: &[Frames], covered: u64, running: bool, findings: &mut Vec<Finding
             last = last.max(sequence);
         }
     }
+    if let Some(acknowledged) = acknowledged.filter(|acknowledged| *acknowledged > last && !running) {
+        findings.push(Finding::problem(
+            format!("frames {} to {acknowledged} of the log were acknowledged and are nowhere", last + 1),
+            "a log file is missing, or was cut: restore a backup for what it held",
+        ));
+    }
 }
 
 fn look_at(segment: &Segment, dead: &Bits, running: bool, findings: &mut Vec<Finding>) {
     let name = segment.path.display();
-    let lost = "the server reads everything else; restore a backup for its spans, and check the disk";
+    let lost = "the server reads everything else; check the disk, and, with the server stopped, copy the file of the same name out of a backup \
+                into segments/, or have `hinomi doctor --repair` take it out";
     if !segment.path.exists() {
         findings.push(match running {
             true => Finding::note(format!("{name} has been merged or deleted meanwhile"), ""),
@@ -243,29 +283,43 @@ fn look_at(segment: &Segment, dead: &Bits, running: bool, findings: &mut Vec<Fin
 }
 
 /// Files that the manifest does not name.
-fn orphans(root: &Path, segments: &[(Segment, Bits)], running: bool, findings: &mut Vec<Finding>) {
+fn unnamed(root: &Path, known: &Known, running: bool, findings: &mut Vec<Finding>) {
     if running {
         // They may be written right now.
         return;
     }
-    let named = |path: &Path| segments.iter().any(|(segment, _)| segment.path.file_stem() == path.file_stem());
-    let entries = fs::read_dir(root.join("segments")).into_iter().flatten().filter_map(Result::ok);
-    let count = entries.filter(|entry| !named(&entry.path())).count();
+    let count = fs::read_dir(root.join("damaged")).map_or(0, |entries| {
+        let extension = |entry: &fs::DirEntry| entry.path().extension().map(|extension| extension.to_string_lossy().into_owned());
+        let is_copy = |extension: String| extension == "log" || extension == "damaged";
+        entries.filter_map(Result::ok).filter(|entry| extension(entry).is_some_and(is_copy)).count()
+    });
     if count > 0 {
         findings.push(Finding::note(
-            format!("{count} files in segments/ belong to none"),
+            format!("{count} copies of damaged files lie in {}", root.join("damaged").display()),
+            "remove them once nobody wants to look at them any more",
+        ));
+    }
+    let orphans = match known.orphans(&root.join("segments")) {
+        Ok(orphans) => orphans,
+        Err(error) => {
+            findings.push(Finding::problem(error.to_string(), "give this user the right to read it"));
+            return;
+        }
+    };
+    let is_segment = |files: &[PathBuf]| files.iter().any(|path| path.extension().is_some_and(|extension| extension == "parquet"));
+    let (unknown, rest): (Vec<_>, Vec<_>) = orphans.iter().partition(|(id, files)| is_segment(files) && !known.is_done_with(**id));
+    let rest: usize = rest.iter().map(|(_, files)| files.len()).sum();
+    if rest > 0 {
+        findings.push(Finding::note(
+            format!("{rest} files in segments/ belong to none"),
             "the rest of a flush or a merge; the next start removes them",
         ));
     }
-    match fs::read_dir(root.join("damaged")).map(|entries| entries.filter_map(Result::ok).count()) {
-        Ok(0) => {}
-        Ok(kept) => findings.push(Finding::note(
-            format!("{kept} copies of damaged files lie in {}", root.join("damaged").display()),
-            "remove them once nobody wants to look at them any more",
-        )),
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => {
-            findings.push(Finding::problem(format!("{}: {error}", root.join("damaged").display()), "give this user the right to read it"))
-        }
+    if let Some((id, _)) = unknown.first() {
+        findings.push(Finding::note(
+            format!("{} segments in segments/, such as {id:010}.parquet, are not named by the manifest", unknown.len()),
+            "the next start removes what the log holds too, and sets everything else aside in damaged/; if the manifest is too old or was \
+             made anew, run `hinomi doctor --repair` with the server stopped, which takes them in again",
+        ));
     }
 }

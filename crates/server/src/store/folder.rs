@@ -5,7 +5,8 @@
 //! manifest.db               which segments there are, and up to where the log is in them
 //! log/0000000001.log        spans that are in no segment yet
 //! segments/0000000042.parquet, .ids, .hours, .grams
-//! damaged/                  copies of what could not be read, for a person to look at
+//! log/last                  the number of the last frame that was acknowledged
+//! damaged/                  copies of what could not be read, and segments that the manifest does not name, for a person to look at
 //! ```
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -124,6 +125,12 @@ pub(super) fn numbered(folder: &Path, extension: &str) -> Result<Vec<(u64, PathB
     }
     found.sort();
     Ok(found)
+}
+
+/// A path in a folder that no file has: `STEM.EXTENSION`, or with a number between the two.
+pub(super) fn free_name(folder: &Path, stem: &str, extension: &str) -> PathBuf {
+    let names = std::iter::once(format!("{stem}.{extension}")).chain((2..).map(|number| format!("{stem}.{number}.{extension}")));
+    names.map(|name| folder.join(name)).find(|path| !path.exists()).unwrap_or_else(|| folder.join(stem))
 }
 
 #[cfg(test)]

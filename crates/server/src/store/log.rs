@@ -8,9 +8,13 @@
 //! Numbers are little-endian. The epoch is random for each file: bytes of another file, or a client's text that looks like a frame,
 //! are not taken for a frame when a damaged file is searched for what can still be read. Sequences rise by one through all files.
 //!
+//! How far the log goes is in a file of its own, `log/last` (`last`): a log file that is missing, or cut at the end of a frame, is whole
+//! by itself.
+//!
 //! A failed `fdatasync` leaves unknown what the disk holds, and a second one may report success for pages that were dropped. So
 //! it *poisons* the log: every later write fails at once until a restart has read what is there.
 
+mod last;
 mod read;
 
 use std::fs::{File, OpenOptions};
@@ -20,6 +24,8 @@ use std::path::{Path, PathBuf};
 use super::error::StoreError;
 use super::folder::sync_folder;
 
+use last::Last;
+pub(super) use last::last_sequence;
 pub(super) use read::read;
 
 const MAGIC: &[u8; 7] = b"HINOLOG";
@@ -36,6 +42,7 @@ pub(super) struct Log {
     epoch: u64,
     /// End of the last group that was written whole.
     end: u64,
+    last: Last,
     /// Why nothing more is written, if so.
     poison: Option<StoreError>,
     #[cfg(test)]
@@ -70,11 +77,13 @@ impl Log {
             return Err(error);
         }
         let end = FILE_HEADER as u64;
+        let last = Last::open(&path);
         Ok(Log {
             file,
             path,
             epoch,
             end,
+            last,
             poison: None,
             #[cfg(test)]
             fault: None,
@@ -127,6 +136,9 @@ impl Log {
             return Err(self.poisoned(&error));
         }
         self.end += group.len() as u64;
+        if let Some(sequence) = read::last_of_group(group) {
+            self.last.set(sequence);
+        }
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 //! One SQLite transaction is the moment at which a flush, a merge or a deletion happens. Before it the new files are orphans, after it
 //! the old ones are.
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -15,7 +16,10 @@ use super::side::Kept;
 use super::snapshot::Segment;
 
 /// The format of the tables.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
+
+/// No version ever writes a number of a format above this: a file with one is damaged, not newer.
+pub(crate) const LAST_FORMAT: u32 = 999;
 
 const TABLES: &str = "
     CREATE TABLE log (covered INTEGER NOT NULL);
@@ -36,6 +40,15 @@ const TABLES: &str = "
 /// What leads from the first format to the second: sums of files, unknown for those that are there.
 const WITH_SUMS: &str = "ALTER TABLE segments ADD COLUMN crc INTEGER; PRAGMA user_version = 2;";
 
+/// What leads from the second format to the third: why a file may lie in `segments/` that is not one of the segments.
+const WITH_REASONS: &str = "
+    -- Segments that were taken out: what stays of them is in others. Their files may be removed.
+    CREATE TABLE removed (id INTEGER PRIMARY KEY);
+    -- Segments that are being written from others (a JSON list of numbers), which hold until this one does.
+    CREATE TABLE unfinished (id INTEGER PRIMARY KEY, inputs TEXT NOT NULL);
+    PRAGMA user_version = 3;
+";
+
 /// The open manifest.
 #[derive(Debug)]
 pub(super) struct Manifest {
@@ -50,6 +63,10 @@ pub(super) struct Contents {
     pub(super) covered: u64,
     /// The segments, rising by number, with the rows of each that do not hold.
     pub(super) segments: Vec<(Segment, Bits)>,
+    /// Segments that were taken out, and whose files may still be there.
+    pub(super) removed: HashSet<u64>,
+    /// Segments that were being written, each with those that it was being made of.
+    pub(super) unfinished: HashMap<u64, Vec<u64>>,
 }
 
 /// A change that happens at once or not at all.
@@ -74,15 +91,19 @@ impl Manifest {
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "FULL")?;
             let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-            let step = match version {
-                0 => TABLES,
-                1 => WITH_SUMS,
-                _ => "",
+            let steps: &[&str] = match version {
+                0 => &[TABLES, WITH_REASONS],
+                1 => &[WITH_SUMS, WITH_REASONS],
+                2 => &[WITH_REASONS],
+                _ => &[],
             };
-            connection.execute_batch(&format!("BEGIN; {step} COMMIT;"))?;
+            connection.execute_batch(&format!("BEGIN; {} COMMIT;", steps.concat()))?;
             Ok((connection, version))
         };
         let (connection, found) = connect().map_err(wrap("open the manifest", &path))?;
+        if found > LAST_FORMAT {
+            return Err(StoreError::Damaged { path, what: no_format(found) });
+        }
         if found > VERSION {
             return Err(StoreError::Newer { path, found, known: VERSION });
         }
@@ -91,13 +112,53 @@ impl Manifest {
 
     /// Reads everything.
     pub(super) fn load(&self, folder: &Folder) -> Result<Contents, StoreError> {
-        read(&self.connection, true, |id| folder.segment(id)).map_err(wrap("read the manifest", &self.path))
+        read(&self.connection, VERSION, |id| folder.segment(id)).map_err(wrap("read the manifest", &self.path))
     }
 
-    /// Writes a copy of itself.
+    /// Writes a copy of itself, for a folder that has the segments and nothing else.
     pub(super) fn copy_to(&self, target: &Path) -> Result<(), StoreError> {
-        let copied = self.connection.execute("VACUUM INTO ?", [target.to_string_lossy()]);
-        copied.map(drop).map_err(wrap("copy the manifest", target))
+        let copy = || -> rusqlite::Result<()> {
+            self.connection.execute("VACUUM INTO ?", [target.to_string_lossy()])?;
+            // No reader may come upon a file beside it that belongs to it.
+            let copy = Connection::open(target)?;
+            copy.pragma_update(None, "journal_mode", "DELETE")?;
+            copy.execute_batch("BEGIN; DELETE FROM removed; DELETE FROM unfinished; COMMIT;")
+        };
+        copy().map_err(wrap("copy the manifest", target))
+    }
+
+    /// Says that a segment is about to be written from others, which hold until it is committed. A file of it that a crash leaves may be
+    /// removed then.
+    pub(super) fn begin(&self, id: u64, inputs: &[u64]) -> Result<(), StoreError> {
+        let inputs = serde_json::to_string(inputs).unwrap_or_default();
+        let begun = self.connection.execute("INSERT OR REPLACE INTO unfinished VALUES (?, ?)", params![id as i64, inputs]);
+        begun.map(drop).map_err(wrap("write the manifest", &self.path))
+    }
+
+    /// Forgets the segments that were taken out but for some, and those that were never finished: their files are gone.
+    pub(super) fn forget_files(&mut self, but: &HashSet<u64>) -> Result<(), StoreError> {
+        let forget = |connection: &mut Connection| -> rusqlite::Result<()> {
+            let transaction = connection.transaction()?;
+            transaction.execute("DELETE FROM unfinished", [])?;
+            transaction.execute("DELETE FROM removed", [])?;
+            for id in but {
+                transaction.execute("INSERT INTO removed VALUES (?)", [*id as i64])?;
+            }
+            transaction.commit()
+        };
+        forget(&mut self.connection).map_err(wrap("write the manifest", &self.path))
+    }
+
+    /// Takes segments out whose files were put elsewhere; a file of the same name that comes again is not removed.
+    pub(super) fn leave_out(&mut self, ids: &[u64]) -> Result<(), StoreError> {
+        let leave = |connection: &mut Connection| -> rusqlite::Result<()> {
+            let transaction = connection.transaction()?;
+            for id in ids {
+                transaction.execute("DELETE FROM segments WHERE id = ?", [*id as i64])?;
+            }
+            transaction.commit()
+        };
+        leave(&mut self.connection).map_err(wrap("write the manifest", &self.path))
     }
 
     /// Makes a change, durably.
@@ -115,6 +176,8 @@ impl Manifest {
                 "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, x'', ?)",
                 params![*id as i64, *rows as i64, *bytes as i64, min_start_us, max_start_us, projects, crc],
             )?;
+            transaction.execute("DELETE FROM unfinished WHERE id = ?", [*id as i64])?;
+            transaction.execute("DELETE FROM removed WHERE id = ?", [*id as i64])?;
         }
         for (id, dead) in &change.dead {
             let rows: Vec<u8> = dead.iter().flat_map(u32::to_le_bytes).collect();
@@ -122,6 +185,7 @@ impl Manifest {
         }
         for id in &change.remove {
             transaction.execute("DELETE FROM segments WHERE id = ?", [*id as i64])?;
+            transaction.execute("INSERT OR IGNORE INTO removed VALUES (?)", [*id as i64])?;
         }
         if let Some(covered) = change.covered {
             transaction.execute("UPDATE log SET covered = ?", [covered as i64])?;
@@ -130,10 +194,10 @@ impl Manifest {
     }
 }
 
-/// Reads everything. `has_sums` is false for the first format; `path` gives the file of a segment.
-pub(super) fn read(connection: &Connection, has_sums: bool, path: impl Fn(u64) -> PathBuf) -> rusqlite::Result<Contents> {
+/// Reads everything from a manifest of some format. `path` gives the file of a segment.
+pub(super) fn read(connection: &Connection, format: u32, path: impl Fn(u64) -> PathBuf) -> rusqlite::Result<Contents> {
     let covered: i64 = connection.query_row("SELECT covered FROM log", [], |row| row.get(0))?;
-    let crc = if has_sums { "crc" } else { "NULL" };
+    let crc = if format > 1 { "crc" } else { "NULL" };
     let sql = format!("SELECT id, rows, bytes, min_start_us, max_start_us, projects, dead, {crc} FROM segments ORDER BY id");
     let mut statement = connection.prepare(&sql)?;
     let segments = statement.query_map([], |row| {
@@ -154,7 +218,22 @@ pub(super) fn read(connection: &Connection, has_sums: bool, path: impl Fn(u64) -
         let dead = row.get::<_, Vec<u8>>(6)?;
         Ok((segment, dead.as_chunks::<4>().0.iter().map(|row| u32::from_le_bytes(*row)).collect()))
     })?;
-    Ok(Contents { covered: covered as u64, segments: segments.collect::<rusqlite::Result<_>>()? })
+    let segments = segments.collect::<rusqlite::Result<_>>()?;
+    let (mut removed, mut unfinished) = (HashSet::new(), HashMap::new());
+    if format > 2 {
+        let mut statement = connection.prepare("SELECT id FROM removed")?;
+        removed = statement.query_map([], |row| Ok(row.get::<_, i64>(0)? as u64))?.collect::<rusqlite::Result<_>>()?;
+        let mut statement = connection.prepare("SELECT id, inputs FROM unfinished")?;
+        let inputs = |text: String| serde_json::from_str(&text).unwrap_or_default();
+        let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)? as u64, inputs(row.get(1)?))))?;
+        unfinished = rows.collect::<rusqlite::Result<_>>()?;
+    }
+    Ok(Contents { covered: covered as u64, segments, removed, unfinished })
+}
+
+/// What is said of a number that no version writes.
+pub(super) fn no_format(found: u32) -> String {
+    format!("its header names a format {found}, which no version writes")
 }
 
 fn wrap(doing: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> StoreError {
@@ -199,9 +278,14 @@ mod tests {
         manifest.commit(&Change { covered: Some(7), add: vec![&one, &two], ..Change::default() }).unwrap();
         let dead = vec![(2, Bits::from_iter([3, 8]))];
         manifest.commit(&Change { remove: vec![1], dead: dead.clone(), ..Change::default() }).unwrap();
+        manifest.begin(9, &[2]).unwrap();
         drop(manifest);
-        let contents = Manifest::open(&folder).unwrap().load(&folder).unwrap();
-        assert_eq!(contents.covered, 7);
+        let mut manifest = Manifest::open(&folder).unwrap();
+        let contents = manifest.load(&folder).unwrap();
+        assert_eq!((contents.removed, contents.unfinished), (HashSet::from([1]), HashMap::from([(9, vec![2])])));
+        manifest.forget_files(&HashSet::from([5])).unwrap();
+        let contents = manifest.load(&folder).unwrap();
+        assert_eq!((contents.covered, &contents.removed, contents.unfinished.len()), (7, &HashSet::from([5]), 0));
         let [(found, found_dead)] = &contents.segments[..] else { panic!("{contents:?}") };
         assert_eq!((found.id, &found.projects, found.min_start_us, found.crc), (2, &two.projects, -5, Some(u32::MAX)));
         assert_eq!(*found_dead, dead[0].1);
@@ -231,7 +315,9 @@ mod tests {
         assert!(matches!(Manifest::open(&folder), Err(StoreError::Damaged { .. })));
         std::fs::remove_file(folder.manifest()).unwrap();
         drop(Manifest::open(&folder).unwrap());
-        Connection::open(folder.manifest()).unwrap().pragma_update(None, "user_version", 3).unwrap();
-        assert!(matches!(Manifest::open(&folder), Err(StoreError::Newer { found: 3, .. })));
+        Connection::open(folder.manifest()).unwrap().pragma_update(None, "user_version", 4).unwrap();
+        assert!(matches!(Manifest::open(&folder), Err(StoreError::Newer { found: 4, .. })));
+        Connection::open(folder.manifest()).unwrap().pragma_update(None, "user_version", 0x5a5a_5a58).unwrap();
+        assert!(matches!(Manifest::open(&folder), Err(StoreError::Damaged { .. })));
     }
 }

@@ -51,8 +51,10 @@ mod lookup;
 mod manifest;
 mod mend;
 mod open;
+mod orphans;
 mod parallel;
 pub mod point;
+mod repair;
 mod responses;
 mod retain;
 pub mod rollup;
@@ -79,12 +81,13 @@ use hinomi_model::span::Span;
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 
 use background::Work;
-pub use backup::Copied;
+pub use backup::{Copied, Lacking};
 pub use check::crc_of;
 use commit::{Command, Frozen, Request, Revision};
 pub use error::StoreError;
 pub use ids::{span_hash, trace_hash};
-pub use retain::{Fate, Seen, Sweep, Swept};
+pub use repair::repair;
+pub use retain::{Fate, Seen, Sweep, Swept, Tail};
 pub use room::free_bytes;
 use snapshot::Snapshot;
 use state::{Shared, lock};
@@ -212,8 +215,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When another process has the folder, it cannot be written, was written by a newer version, or its manifest is damaged. A
-    /// damaged log or segment is no error: see [`Stats::damaged`].
+    /// When another process has the folder, it cannot be written, was written by a newer version, or its manifest cannot be read. A
+    /// damaged log or segment, or a manifest that does not name a segment, is no error: see [`Stats::damaged`].
     pub fn open(dir: &Path, config: StoreConfig) -> Result<Store, StoreError> {
         let (shared, next_sequence, log) = open::open(dir, config, stats::Health::default())?;
         let (changes, _) = broadcast::channel(CHANGES);

@@ -1,4 +1,5 @@
-//! Opening a folder: what the manifest names is checked, what it does not name is removed, and the log is read again.
+//! Opening a folder: what the manifest names is checked, the log is read again, and what the manifest does not name is removed where
+//! that is certain to cost nothing (`orphans`).
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -12,18 +13,18 @@ use super::StoreConfig;
 use super::bits::Bits;
 use super::commit::Committer;
 use super::error::StoreError;
-use super::folder::{Folder, numbered};
+use super::folder::{Folder, free_name, numbered};
 use super::frame;
 use super::group::{Group, Readers};
 use super::log::{self, Log};
 use super::manifest::Manifest;
+use super::orphans::{self, Known};
 use super::parallel;
 use super::responses::{By, Responses};
 use super::segment::ids::Ids;
 use super::segment::order::{KEY_COLUMNS, keys};
 use super::segment::read::Reader;
 use super::segment::write::write_ids;
-use super::side;
 use super::snapshot::Segment;
 use super::state::{Live, Progress, Shared, State, lock};
 use super::stats::Health;
@@ -36,22 +37,18 @@ const REPLAYED_BYTES: usize = if cfg!(test) { 2000 } else { 4 << 20 };
 /// Opens a folder and brings back what is stored in it.
 pub(super) fn open(root: &Path, config: StoreConfig, health: Health) -> Result<(Arc<Shared>, u64, u64), StoreError> {
     let folder = Folder::open(root)?;
-    let is_new = !folder.manifest().exists();
-    let on_disk = numbered(&folder.segments(), "parquet")?;
-    if is_new && !on_disk.is_empty() {
-        let what = format!("it is missing, and {} lie in {}", segments(on_disk.len()), folder.segments().display());
-        return Err(StoreError::Damaged { path: folder.manifest(), what });
-    }
+    let mut used: Vec<u64> = numbered(&folder.segments(), "parquet")?.into_iter().map(|(id, _)| id).collect();
+    used.extend(numbered(&folder.damaged(), "parquet")?.into_iter().map(|(id, _)| id));
     let manifest = Manifest::open(&folder)?;
     let contents = manifest.load(&folder)?;
-    let named: Vec<u64> = contents.segments.iter().map(|(segment, _)| segment.id).collect();
-    remove_orphans(&folder, &named)?;
+    let known = Known::of(&contents);
+    used.extend(known.numbers());
 
     // Filters are made of all ids: that takes most of a start.
     let examined = parallel::map(&contents.segments, |(segment, _)| (check(segment), Ids::open(&segment.path.with_extension("ids"))));
     let opened = contents.segments.into_iter().zip(examined);
     let live = opened.filter_map(|((segment, dead), (checked, ids))| open_segment(segment, dead, checked.err(), ids, &health)).collect();
-    let last_id = on_disk.iter().map(|(id, _)| *id).chain(named).max().unwrap_or(0);
+    let last_id = used.into_iter().max().unwrap_or(0);
     let shared = Arc::new(Shared {
         folder,
         state: Mutex::new(State::new(live)),
@@ -63,7 +60,12 @@ pub(super) fn open(root: &Path, config: StoreConfig, health: Health) -> Result<(
         watch: OnceLock::new(),
         config,
     });
-    let (last_sequence, last_log) = replay(&shared, contents.covered)?;
+    let Replayed { last_sequence, last_log, nowhere } = replay(&shared, contents.covered)?;
+    let has_unnamed = orphans::settle(&shared, &known)?;
+    if !has_unnamed {
+        // Where the manifest does not name all segments, they may be in those.
+        nowhere.into_iter().for_each(|what| set_aside(&shared.health, what));
+    }
     shared.health.log_sequence.store(last_sequence, Ordering::Relaxed);
     Ok((shared, last_sequence + 1, last_log + 1))
 }
@@ -92,29 +94,6 @@ pub(super) fn committer(
     })
 }
 
-fn segments(count: usize) -> String {
-    if count == 1 { "1 segment".to_owned() } else { format!("{count} segments") }
-}
-
-/// Removes the files of flushes and merges that never reached the manifest, or left it while someone was still reading.
-fn remove_orphans(folder: &Folder, named: &[u64]) -> Result<(), StoreError> {
-    let dir = folder.segments();
-    for entry in std::fs::read_dir(&dir).map_err(StoreError::io("list", &dir))? {
-        let path = entry.map_err(StoreError::io("list", &dir))?.path();
-        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-        let number = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse::<u64>().ok());
-        let is_orphan = match (extension, number) {
-            (extension, Some(number)) if extension == "parquet" || side::EXTENSIONS.contains(&extension) => !named.contains(&number),
-            ("new", _) => true,
-            _ => false,
-        };
-        if is_orphan {
-            std::fs::remove_file(&path).map_err(StoreError::io("remove", &path))?;
-        }
-    }
-    Ok(())
-}
-
 /// Takes a segment into use. One whose Parquet file is damaged is named in the statistics and not read; if even its ids are lost,
 /// it is left out.
 fn open_segment(segment: Segment, dead: Bits, fault: Option<String>, ids: std::io::Result<Ids>, health: &Health) -> Option<Live> {
@@ -141,7 +120,7 @@ fn open_segment(segment: Segment, dead: Bits, fault: Option<String>, ids: std::i
 
 /// Checks that a Parquet file is there, whole and closed. Reading all of it would take minutes where there is much: damage inside
 /// shows when a query or a merge reads it.
-fn check(segment: &Segment) -> Result<(), String> {
+pub(super) fn check(segment: &Segment) -> Result<(), String> {
     let file = File::open(&segment.path).map_err(|error| error.to_string())?;
     let length = file.metadata().map_err(|error| error.to_string())?.len();
     if length != segment.bytes {
@@ -158,23 +137,39 @@ fn rebuild_ids(segment: &Segment) -> Result<Ids, StoreError> {
     write_ids(&segment.path, &keys(&rows, 0, 0))
 }
 
-fn set_aside(health: &Health, what: String) {
+pub(super) fn set_aside(health: &Health, what: String) {
     tracing::error!(what, "store.damaged");
     lock(&health.damaged).push(what);
 }
 
-/// Applies the frames that are in no segment. Returns the last sequence and the number of the last file.
-fn replay(shared: &Shared, covered: u64) -> Result<(u64, u64), StoreError> {
+/// How far the log went.
+struct Replayed {
+    last_sequence: u64,
+    /// Number of the last file.
+    last_log: u64,
+    /// What is said of frames that were acknowledged and are in no log file.
+    nowhere: Vec<String>,
+}
+
+/// Applies the frames that are in no segment.
+fn replay(shared: &Shared, covered: u64) -> Result<Replayed, StoreError> {
     let files = numbered(&shared.folder.logs(), "log")?;
     let last_file = files.last().map_or(0, |(number, _)| *number);
+    let acknowledged = log::last_sequence(&shared.folder.logs()).unwrap_or(0);
     let mut last_sequence = covered;
+    let mut missing = Vec::new();
     let mut readers = Readers::default();
     for (number, path) in files {
         let contents = log::read(&path)?;
-        let torn = contents.torn_at.filter(|_| number == last_file);
+        let frames: Vec<(u64, &[u8])> = contents.frames().filter(|(sequence, _)| *sequence > covered).collect();
+        let first = frames.first().map(|(sequence, _)| *sequence);
+        let before = last_sequence;
+        last_sequence = frames.last().map_or(last_sequence, |(sequence, _)| last_sequence.max(*sequence));
+        // What a crash tore off was never acknowledged: all that was stands before it.
+        let torn = contents.torn_at.filter(|_| number == last_file && acknowledged <= last_sequence);
         let damage = contents.damage.is_some() || (contents.torn_at.is_some() && torn.is_none());
         if damage {
-            let copy = shared.folder.damaged().join(format!("{number:010}.log"));
+            let copy = free_name(&shared.folder.damaged(), &format!("{number:010}"), "log");
             let copied = std::fs::copy(&path, &copy).map_err(StoreError::io("copy", &path));
             let lost = contents.damage.as_ref().map_or_else(
                 || "its end cannot be read".to_owned(),
@@ -182,9 +177,9 @@ fn replay(shared: &Shared, covered: u64) -> Result<(u64, u64), StoreError> {
             );
             let kept = copied.map_or_else(|error| error.to_string(), |_| format!("a copy is in {}", copy.display()));
             set_aside(&shared.health, format!("{}: {lost}; the rest was read; {kept}", path.display()));
+        } else if let Some(first) = first.filter(|first| *first > before + 1) {
+            missing.push(nowhere(&shared.folder, before + 1, first - 1));
         }
-        let frames: Vec<(u64, &[u8])> = contents.frames().filter(|(sequence, _)| *sequence > covered).collect();
-        last_sequence = frames.last().map_or(last_sequence, |(sequence, _)| last_sequence.max(*sequence));
         let mut bytes = 0;
         let together = |(_, payload): &(u64, &[u8]), _: &_| {
             bytes += payload.len();
@@ -202,7 +197,7 @@ fn replay(shared: &Shared, covered: u64) -> Result<(u64, u64), StoreError> {
             }
             group.publish(shared, &mut readers);
         }
-        if let Some(at) = torn {
+        if let Some(at) = contents.torn_at.filter(|_| number == last_file) {
             cut(&path, at)?;
         }
         if !frames.is_empty() {
@@ -211,7 +206,20 @@ fn replay(shared: &Shared, covered: u64) -> Result<(u64, u64), StoreError> {
             std::fs::remove_file(&path).map_err(StoreError::io("remove", &path))?;
         }
     }
-    Ok((last_sequence, last_file))
+    if acknowledged > last_sequence {
+        missing.push(nowhere(&shared.folder, last_sequence + 1, acknowledged));
+    }
+    // A number that was acknowledged is not given to another frame.
+    Ok(Replayed { last_sequence: last_sequence.max(acknowledged), last_log: last_file, nowhere: missing })
+}
+
+/// That frames which were acknowledged are lost.
+fn nowhere(folder: &Folder, first: u64, last: u64) -> String {
+    let frames = if first == last { format!("frame {first}") } else { format!("frames {first} to {last}") };
+    format!(
+        "{}: {frames} of the log were acknowledged and are in no file: a log file is missing, or was cut; restore a backup for what they held",
+        folder.logs().display()
+    )
 }
 
 /// Cuts off what a crash left of a write that was never acknowledged.

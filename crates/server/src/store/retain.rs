@@ -21,8 +21,8 @@ use super::segment::order::{KEY_COLUMNS, RowKey, keys};
 use super::segment::read::{Reader, ranges};
 use super::segment::write::{CHUNK_BYTES, write};
 use super::side;
-use super::snapshot::Segment;
-use super::state::{Shared, lock};
+use super::snapshot::{Segment, Snapshot};
+use super::state::{Live, Shared, State, lock};
 
 /// Columns that hold what programs and models said: what goes where texts are kept for a shorter time than numbers.
 const TEXTS: [&str; 8] =
@@ -35,8 +35,8 @@ const CHUNK: usize = 4096;
 /// How long it is waited for readers of the old files.
 const READERS: Duration = Duration::from_secs(10);
 
-/// What is to become of a stored span.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What is to become of a stored span, the least loss first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fate {
     /// It stays.
     Kept,
@@ -74,6 +74,15 @@ impl std::fmt::Debug for Sweep {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Sweep")
     }
+}
+
+/// How much of something would be lost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tail {
+    /// How many would be.
+    pub lost: u64,
+    /// Of how many.
+    pub all: u64,
 }
 
 /// What a sweep did.
@@ -137,6 +146,15 @@ impl super::Store {
     /// When the manifest cannot be written. Nothing has been removed then.
     pub async fn drop_oldest(&self, bytes: u64) -> Result<Swept, StoreError> {
         self.take_away(|reply| Work::DropOldest { bytes, reply }).await
+    }
+
+    /// How many spans [`drop_oldest`](super::Store::drop_oldest) would remove.
+    pub fn oldest(&self, bytes: u64) -> Tail {
+        let state = lock(&self.shared.state);
+        let of = |live: &Live| live.segment.rows - live.dead.len() as u64;
+        let buffers = [Some(&state.active), state.frozen.as_ref()];
+        let buffered: u64 = buffers.iter().flatten().map(|buffer| buffer.live_rows()).sum();
+        Tail { lost: oldest(&state, bytes).map(of).sum(), all: state.segments.iter().map(of).sum::<u64>() + buffered }
     }
 
     async fn take_away(&self, work: impl FnOnce(oneshot::Sender<Result<Swept, StoreError>>) -> Work) -> Result<Swept, StoreError> {
@@ -219,7 +237,10 @@ fn one(shared: &Shared, id: u64, settled_before: &Bits, sweep: &Sweep, swept: &m
     };
     let written = match order.is_empty() {
         true => None,
-        false => Some(write(&path, number, &order, shared.config.rows_per_group, bytes_of, rows_of)?),
+        false => {
+            lock(&shared.manifest).begin(number, &[id])?;
+            Some(write(&path, number, &order, shared.config.rows_per_group, bytes_of, rows_of)?)
+        }
     };
     let old = files(&segment);
     let input = Input { segment: segment.clone(), gone };
@@ -251,9 +272,19 @@ fn files(segment: &Segment) -> Vec<PathBuf> {
 }
 
 fn judged(seen: &RecordBatch, rows: &[RowKey], sweep: &Sweep) -> Judged {
+    let mut judged = Judged::default();
+    each_seen(seen, rows, |row, one| match (sweep.judge)(one) {
+        Fate::Kept => {}
+        Fate::WithoutTexts => drop(judged.without_texts.insert(row)),
+        Fate::Gone => drop(judged.gone.insert(row)),
+    });
+    judged
+}
+
+/// Shows each row as it is judged.
+fn each_seen(seen: &RecordBatch, rows: &[RowKey], mut look: impl FnMut(u32, &Seen)) {
     let texts = |name: &str| seen.column_by_name(name).and_then(|column| column.as_string_view_opt());
     let (environments, users) = (texts("environment"), texts("user_id"));
-    let mut judged = Judged::default();
     for row in rows {
         let at = row.row as usize;
         let text = |column: Option<&'_ arrow::array::StringViewArray>| {
@@ -267,13 +298,8 @@ fn judged(seen: &RecordBatch, rows: &[RowKey], sweep: &Sweep) -> Judged {
             environment: environment.as_deref(),
             user: user.as_deref(),
         };
-        match (sweep.judge)(&one) {
-            Fate::Kept => {}
-            Fate::WithoutTexts => drop(judged.without_texts.insert(row.row)),
-            Fate::Gone => drop(judged.gone.insert(row.row)),
-        }
+        look(row.row, &one);
     }
-    judged
 }
 
 fn has_texts(reader: &Reader, rows: &Bits) -> Result<bool, StoreError> {
@@ -304,6 +330,53 @@ fn stripped(batch: RecordBatch, chunk: &[RowKey], rows: &Bits) -> Result<RecordB
     RecordBatch::try_new(batch.schema(), columns)
 }
 
+/// The oldest segments that take so many bytes together, but never the newest.
+fn oldest(state: &State, bytes: u64) -> impl Iterator<Item = &Live> {
+    let mut segments: Vec<&Live> = state.segments.iter().collect();
+    segments.sort_by_key(|live| live.segment.max_start_us);
+    segments.pop();
+    let mut freed = 0;
+    segments.into_iter().take_while(move |live| {
+        let goes = freed < bytes;
+        freed += live.segment.bytes;
+        goes
+    })
+}
+
+impl Snapshot {
+    /// Counts the spans of some projects in segments, and those of them that `is_lost`. `concerns` says of a project and a time whether spans
+    /// may be lost that start then or later. What is damaged is left out.
+    pub fn count_tails(
+        &self,
+        projects: &HashSet<u64>,
+        concerns: &dyn Fn(u64, i64) -> bool,
+        is_lost: &dyn Fn(&Seen) -> bool,
+    ) -> BTreeMap<u64, Tail> {
+        let mut tails: BTreeMap<u64, Tail> = BTreeMap::new();
+        for view in self.segments.iter().filter(|view| view.segment.projects.iter().any(|project| projects.contains(project))) {
+            let segment = &view.segment;
+            let may_lose = segment.projects.iter().any(|project| projects.contains(project) && concerns(*project, segment.min_start_us));
+            if !may_lose && let [project] = segment.projects[..] {
+                tails.entry(project).or_default().all += view.live_rows();
+                continue;
+            }
+            let columns: Vec<&str> = KEY_COLUMNS.iter().chain(&SEEN_COLUMNS).copied().collect();
+            let all = 0..segment.rows as u32;
+            let read = Reader::open(&segment.path).and_then(|reader| reader.columns(std::slice::from_ref(&all), &columns));
+            // Nor will a sweep delete any of it.
+            let Ok(seen) = read else { continue };
+            each_seen(&seen, &keys(&seen, 0, 0), |row, one| {
+                if projects.contains(&one.project) && view.dead.binary_search(&row).is_err() {
+                    let tail = tails.entry(one.project).or_default();
+                    tail.all += 1;
+                    tail.lost += u64::from(is_lost(one));
+                }
+            });
+        }
+        tails
+    }
+}
+
 /// Removes the oldest segments until so many bytes are free.
 pub(super) fn drop_oldest(shared: &Shared, bytes: u64) -> Result<Swept, StoreError> {
     let _moving = lock(&shared.moving);
@@ -311,17 +384,8 @@ pub(super) fn drop_oldest(shared: &Shared, bytes: u64) -> Result<Swept, StoreErr
     let mut change = Change::default();
     {
         let state = lock(&shared.state);
-        let mut oldest: Vec<_> = state.segments.iter().collect();
-        oldest.sort_by_key(|live| live.segment.max_start_us);
-        oldest.pop();
-        let mut freed = 0;
-        for live in oldest {
-            if freed >= bytes {
-                break;
-            }
-            let spans = live.segment.rows - live.dead.len() as u64;
-            freed += live.segment.bytes;
-            swept.spans += spans;
+        for live in oldest(&state, bytes) {
+            swept.spans += live.segment.rows - live.dead.len() as u64;
             swept.until_us = swept.until_us.max(Some(live.segment.max_start_us));
             swept.files.extend(files(&live.segment));
             change.remove.push(live.segment.id);

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::Int64Type;
 use hinomi_model::id::TraceId;
 
 use super::grams;
@@ -25,6 +26,18 @@ pub struct Snapshot {
     pub segments: Vec<Arc<SegmentView>>,
     /// Rises with each change: what a [`Moved`](super::Moved) of a larger version tells of is not in it.
     pub version: u64,
+}
+
+impl Snapshot {
+    /// The largest number of a project that something is stored under; 0 where nothing is.
+    pub fn largest_project(&self) -> u64 {
+        let in_segments = self.segments.iter().filter_map(|view| view.segment.projects.last().copied());
+        let of_batch = |batch: &RecordBatch| {
+            let projects = batch.column_by_name("project_id")?.as_primitive_opt::<Int64Type>()?;
+            arrow::compute::max(projects).map(i64::cast_unsigned)
+        };
+        in_segments.chain(self.buffer.iter().filter_map(of_batch)).max().unwrap_or(0)
+    }
 }
 
 /// A segment and which of its rows no longer hold.

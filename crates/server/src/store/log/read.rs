@@ -91,6 +91,16 @@ fn scan(bytes: Vec<u8>, epoch: u64) -> Contents {
     contents
 }
 
+/// The sequence of the last frame of a group that was put together here.
+pub(super) fn last_of_group(group: &[u8]) -> Option<u64> {
+    let (mut at, mut last) = (0, None);
+    while let Some(header) = group.get(at..at + FRAME_HEADER) {
+        last = Some(u64::from_le_bytes(chunk(header, 16)));
+        at += FRAME_HEADER + u32::from_le_bytes(chunk(header, 0)) as usize;
+    }
+    last
+}
+
 struct Frame {
     length: usize,
     sequence: u64,

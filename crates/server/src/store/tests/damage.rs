@@ -1,5 +1,9 @@
 //! What is left when files are lost, cut or changed.
 
+use std::collections::BTreeMap;
+
+use super::super::folder::Folder;
+use super::super::manifest::Manifest;
 use super::*;
 
 async fn filled(dir: &Path) -> Store {
@@ -20,17 +24,68 @@ fn log_file(dir: &Path) -> std::path::PathBuf {
 async fn a_torn_end_of_the_log_is_cut_and_not_told() {
     let dir = tempfile::tempdir().unwrap();
     drop(filled(dir.path()).await);
+    // A write that a crash broke off was not acknowledged: the start of a frame that no other follows.
     let path = log_file(dir.path());
-    let length = std::fs::metadata(&path).unwrap().len();
-    std::fs::File::options().write(true).open(&path).unwrap().set_len(length - 3).unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes.extend_from_within(20..60);
+    std::fs::write(&path, bytes).unwrap();
     for _ in 0..2 {
         let store = Store::open(dir.path(), small()).unwrap();
-        assert_eq!(rows(&store.snapshot()).len(), 4);
+        assert_eq!(rows(&store.snapshot()).len(), 6);
         assert_eq!(store.stats().damaged, [""; 0]);
     }
     let store = Store::open(dir.path(), small()).unwrap();
-    // What was torn off can come again.
-    assert_eq!(store.append(1, vec![span(3, 1, 10), span(3, 2, 20)]).await.unwrap().stored, 2);
+    assert_eq!(store.append(1, vec![span(4, 1, 10), span(4, 2, 20)]).await.unwrap().stored, 2);
+}
+
+#[tokio::test]
+async fn a_log_that_lost_what_was_acknowledged_is_told_of() {
+    type Loss = fn(&Path);
+    let losses: [(Loss, usize); 3] = [
+        (|path| std::fs::remove_file(path).unwrap(), 0),
+        (|path| std::fs::write(path, "").unwrap(), 0),
+        (
+            |path| {
+                let length = std::fs::metadata(path).unwrap().len();
+                std::fs::File::options().write(true).open(path).unwrap().set_len(length - 3).unwrap();
+            },
+            4,
+        ),
+    ];
+    for (loss, left) in losses {
+        let dir = tempfile::tempdir().unwrap();
+        drop(filled(dir.path()).await);
+        loss(&log_file(dir.path()));
+        let findings = doctor::examine(dir.path(), |_, _| {});
+        let told =
+            |severity| findings.iter().any(|found| found.severity == severity && found.what.contains("were acknowledged and are nowhere"));
+        assert!(told(doctor::Severity::Problem), "{findings:?}");
+        let store = Store::open(dir.path(), small()).unwrap();
+        assert_eq!(rows(&store.snapshot()).len(), left);
+        let damaged = store.stats().damaged;
+        assert!(damaged.last().unwrap().contains("were acknowledged and are in no file"), "{damaged:?}");
+        // What was lost can come again, and then all is well.
+        let _ = store.append(1, vec![span(3, 1, 10), span(3, 2, 20)]).await.unwrap();
+        store.close().await.unwrap();
+        drop(store);
+        assert_eq!(Store::open(dir.path(), small()).unwrap().stats().damaged, [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn a_last_frame_that_cannot_be_read_is_kept_for_a_look() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), small()).unwrap();
+    let _ = store.append(1, vec![span(1, 1, 10)]).await.unwrap();
+    drop(store);
+    let path = log_file(dir.path());
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[60] ^= 0x10;
+    std::fs::write(&path, bytes).unwrap();
+    let store = Store::open(dir.path(), small()).unwrap();
+    let damaged = store.stats().damaged;
+    assert!(damaged[0].contains("a copy is in") && damaged[1].contains("frame 1 of the log"), "{damaged:?}");
+    assert_eq!(std::fs::read_dir(dir.path().join("damaged")).unwrap().count(), 1);
 }
 
 #[tokio::test]
@@ -86,32 +141,178 @@ async fn a_damaged_segment_is_named_and_the_rest_is_served() {
     assert!(segment.exists());
 }
 
-#[tokio::test]
-async fn segments_without_a_manifest_are_not_thrown_away() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = filled(dir.path()).await;
-    store.close().await.unwrap();
-    drop(store);
-    for name in ["manifest.db", "manifest.db-wal", "manifest.db-shm"] {
-        let _ = std::fs::remove_file(dir.path().join(name));
+/// A folder with segments of three and of one trace, merged from smaller ones and not, and one trace in the log.
+async fn of_some_segments(dir: &Path) -> BTreeMap<(u64, TraceId, SpanId), Row> {
+    let store = Store::open(dir, StoreConfig { merge_at: 3, ..small() }).unwrap();
+    for trace in 1..=3 {
+        let _ = store.append(1, vec![span(trace, 1, 10), span(trace, 2, 20)]).await.unwrap();
+        store.flush().await.unwrap();
     }
-    let error = Store::open(dir.path(), small()).unwrap_err();
-    assert!(error.to_string().contains("it is missing, and 1 segment lie"), "{error}");
+    store.compact().await.unwrap();
+    // It changes what the first trace means: rows of an older segment do not hold any more.
+    let _ = store.append(1, vec![span(4, 1, 10), span(1, 3, 30)]).await.unwrap();
+    store.flush().await.unwrap();
+    let _ = store.append(1, vec![span(5, 1, 10)]).await.unwrap();
+    rows(&store.snapshot())
+}
+
+fn names(folder: &Path, extension: &str) -> Vec<String> {
+    let found = folder::numbered(folder, extension).unwrap();
+    found.iter().map(|(_, path)| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
 }
 
 #[tokio::test]
-async fn what_no_manifest_names_is_removed() {
+async fn segments_that_no_manifest_names_are_set_aside_and_taken_in_again() {
+    type Loss = fn(&Path);
+    let losses: [Loss; 4] = [
+        |manifest| std::fs::write(manifest, "").unwrap(),
+        |_| {},
+        |manifest| drop(Manifest::open(&Folder::open(manifest.parent().unwrap()).unwrap()).unwrap()),
+        |manifest| std::fs::write(manifest, "no database at all, but longer than the header of one; ".repeat(20)).unwrap(),
+    ];
+    for (case, loss) in losses.into_iter().enumerate() {
+        for start_first in [true, false] {
+            let dir = tempfile::tempdir().unwrap();
+            let expected = of_some_segments(dir.path()).await;
+            let segments = names(&dir.path().join("segments"), "parquet");
+            assert_eq!(segments.len(), 2, "{segments:?}");
+            for name in ["manifest.db", "manifest.db-wal", "manifest.db-shm"] {
+                let _ = std::fs::remove_file(dir.path().join(name));
+            }
+            loss(&dir.path().join("manifest.db"));
+            let opened = Store::open(dir.path(), small());
+            match opened {
+                Ok(store) if start_first => {
+                    assert_eq!(rows(&store.snapshot()).len(), 1, "what the log holds");
+                    let damaged = store.stats().damaged;
+                    assert!(damaged.len() == 1 && damaged[0].contains("2 segments that the manifest does not name"), "{damaged:?}");
+                    assert_eq!(names(&dir.path().join("damaged"), "parquet"), segments);
+                    // It is said until something is done about it.
+                    drop(store);
+                    let store = Store::open(dir.path(), small()).unwrap();
+                    assert_eq!(store.stats().damaged.len(), 1);
+                    let problems = doctor::examine(dir.path(), |_, _| {});
+                    assert!(problems.iter().any(|found| found.what.contains("2 segments lie in")), "{problems:?}");
+                }
+                Ok(store) => drop(store),
+                Err(error) => assert!(case == 3 && matches!(error, StoreError::Damaged { .. }), "{error}"),
+            }
+            let findings = repair(dir.path()).unwrap();
+            assert!(findings.iter().all(|found| found.severity != doctor::Severity::Problem), "{findings:?}");
+            let store = Store::open(dir.path(), small()).unwrap();
+            assert_eq!(rows(&store.snapshot()), expected, "case {case}");
+            assert_eq!(store.stats().damaged, [""; 0]);
+            let problems = doctor::examine(dir.path(), |_, _| {});
+            assert!(problems.iter().all(|found| found.severity != doctor::Severity::Problem), "{problems:?}");
+            assert_eq!(store.append(1, vec![span(1, 1, 10)]).await.unwrap().duplicates, 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_that_is_older_than_the_segments_costs_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), StoreConfig { merge_at: 2, ..small() }).unwrap();
+    let _ = store.append(1, vec![span(1, 1, 10)]).await.unwrap();
+    store.flush().await.unwrap();
+    let old = tempfile::tempdir().unwrap();
+    store.copy_to(old.path()).await.unwrap();
+    let _ = store.append(1, vec![span(2, 1, 10)]).await.unwrap();
+    store.flush().await.unwrap();
+    assert_eq!(store.compact().await.unwrap(), 1);
+    let expected = rows(&store.snapshot());
+    store.close().await.unwrap();
+    drop(store);
+    for name in ["manifest.db-wal", "manifest.db-shm"] {
+        let _ = std::fs::remove_file(dir.path().join(name));
+    }
+    std::fs::copy(old.path().join("manifest.db"), dir.path().join("manifest.db")).unwrap();
+    let store = Store::open(dir.path(), small()).unwrap();
+    assert_eq!((rows(&store.snapshot()).len(), store.stats().damaged.len()), (0, 3), "{:?}", store.stats().damaged);
+    drop(store);
+    repair(dir.path()).unwrap();
+    assert_eq!(rows(&Store::open(dir.path(), small()).unwrap().snapshot()), expected);
+}
+
+#[tokio::test]
+async fn what_a_crash_left_is_removed_where_nothing_is_lost_by_that() {
     let dir = tempfile::tempdir().unwrap();
     let store = filled(dir.path()).await;
     store.close().await.unwrap();
+    let expected = rows(&store.snapshot());
     drop(store);
     let segments = dir.path().join("segments");
-    for name in ["0000000099.parquet", "0000000099.ids", "0000000099.hours", "0000000098.parquet.new"] {
-        std::fs::write(segments.join(name), "rest of a flush").unwrap();
+    let whole = std::fs::read(segments.join("0000000001.parquet")).unwrap();
+    let write = |name: &str| std::fs::write(segments.join(name), &whole).unwrap();
+    // Of a merge: taken out, or not finished while what it was made of holds. Beside nothing, and before they had their names.
+    ["0000000091.parquet", "0000000091.hours", "0000000092.parquet", "0000000093.ids", "0000000098.parquet.new"]
+        .into_iter()
+        .for_each(write);
+    // Not finished, but what it was made of is not there; and one of which nothing is known.
+    ["0000000094.parquet", "0000000095.parquet"].into_iter().for_each(write);
+    {
+        let folder = Folder::open(dir.path()).unwrap();
+        let mut manifest = Manifest::open(&folder).unwrap();
+        manifest.forget_files(&[91].into()).unwrap();
+        manifest.begin(92, &[1]).unwrap();
+        manifest.begin(94, &[1, 7]).unwrap();
     }
     let store = Store::open(dir.path(), small()).unwrap();
+    assert_eq!(names(&segments, "parquet"), ["0000000001.parquet"]);
     assert_eq!(std::fs::read_dir(&segments).unwrap().count(), 3);
-    assert_eq!(rows(&store.snapshot()).len(), 6);
+    assert_eq!(names(&dir.path().join("damaged"), "parquet"), ["0000000094.parquet", "0000000095.parquet"]);
+    assert_eq!(rows(&store.snapshot()), expected);
+    // No number is given twice.
+    let _ = store.append(1, vec![span(9, 1, 10)]).await.unwrap();
+    store.flush().await.unwrap();
+    assert_eq!(names(&segments, "parquet")[1], "0000000096.parquet");
+}
+
+#[tokio::test]
+async fn the_rest_of_a_flush_is_removed_while_the_log_has_its_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(filled(dir.path()).await);
+    let before = tempfile::tempdir().unwrap();
+    copy_folder(dir.path(), before.path());
+    let store = Store::open(dir.path(), small()).unwrap();
+    store.close().await.unwrap();
+    let expected = rows(&store.snapshot());
+    drop(store);
+    let segment = "segments/0000000001.parquet";
+    std::fs::copy(dir.path().join(segment), before.path().join(segment)).unwrap();
+    let store = Store::open(before.path(), small()).unwrap();
+    assert_eq!((rows(&store.snapshot()), store.stats().damaged), (expected, Vec::new()));
+    assert!(!before.path().join(segment).exists());
+}
+
+#[tokio::test]
+async fn a_segment_from_an_older_backup_heals() {
+    let dir = tempfile::tempdir().unwrap();
+    let expected = of_some_segments(dir.path()).await;
+    let name = &names(&dir.path().join("segments"), "parquet")[0];
+    let path = dir.path().join("segments").join(name);
+    let whole = std::fs::read(&path).unwrap();
+    let damage = || {
+        let mut bytes = whole.clone();
+        bytes[40] ^= 0x10;
+        std::fs::write(&path, bytes).unwrap();
+    };
+    // Put in the place of the damaged one.
+    damage();
+    std::fs::write(&path, &whole).unwrap();
+    assert_eq!(rows(&Store::open(dir.path(), small()).unwrap().snapshot()), expected);
+    // Put there after the damaged one was taken out.
+    damage();
+    let findings = repair(dir.path()).unwrap();
+    assert!(findings.iter().any(|found| found.severity == doctor::Severity::Problem && found.what.contains("taken out")), "{findings:?}");
+    let store = Store::open(dir.path(), small()).unwrap();
+    assert!(rows(&store.snapshot()).len() < expected.len());
+    assert!(dir.path().join("damaged").join(format!("{name}.damaged")).exists());
+    drop(store);
+    std::fs::write(&path, &whole).unwrap();
+    repair(dir.path()).unwrap();
+    let store = Store::open(dir.path(), small()).unwrap();
+    assert_eq!((rows(&store.snapshot()), store.stats().damaged), (expected, Vec::new()));
 }
 
 #[tokio::test]
@@ -264,8 +465,9 @@ async fn the_doctor_names_what_is_wrong_with_the_log() {
     std::fs::write(&path, bytes).unwrap();
     let problems = said(doctor::Severity::Problem);
     assert!(problems[0].contains("cannot be read"), "{problems:?}");
-    assert!(problems[1].contains("frames 1 to 1 of the log are nowhere"), "{problems:?}");
-    assert!(said(doctor::Severity::Note)[0].contains("is no whole frame"));
+    assert!(problems[1].contains("is no whole frame"), "{problems:?}");
+    assert!(problems[2].contains("frames 1 to 1 of the log are nowhere"), "{problems:?}");
+    assert!(problems[3].contains("frames 3 to 3 of the log were acknowledged"), "{problems:?}");
     std::fs::write(dir.path().join("segments/0000000077.ids"), "rest of a flush").unwrap();
     assert!(said(doctor::Severity::Note).iter().any(|note| note.contains("1 files in segments/ belong to none")));
 }
