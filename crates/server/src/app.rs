@@ -40,6 +40,7 @@ use crate::page;
 use crate::prices::Prices;
 use crate::query::Engine;
 use crate::scores::Scores;
+use crate::sqlite;
 use crate::store::{Store, StoreConfig};
 use crate::unread;
 
@@ -47,11 +48,15 @@ use crate::unread;
 pub const ADDRESS: &str = "public_url";
 /// Name under which it keeps where it listens.
 pub const LISTENING: &str = "listening";
+/// Name of what is there while no messages of alerts are to be sent.
+pub const PAUSED: &str = "notifications_paused";
 
 /// How often it is looked whether prices have changed.
 const PRICES_EVERY: Duration = Duration::from_secs(2);
 /// How often the use of keys is written down.
 const KEYS_EVERY: Duration = Duration::from_secs(20);
+/// When it is first looked, after a start, for what is to be kept no longer.
+const FIRST_SWEEP: Duration = Duration::from_secs(600);
 /// How often it is tried whether intake that failed works again.
 const PROBE_EVERY: Duration = Duration::from_secs(3);
 /// How long requests in work may take to end when the server stops.
@@ -108,6 +113,7 @@ impl App {
             alerts,
             engine: Engine::with_memory(shares.queries, shares.exports),
             prices,
+            quiet_notifications: config.quiet_notifications,
             cookie: cookie_name(&public_url),
             public_url,
             data: config.data.clone(),
@@ -119,10 +125,12 @@ impl App {
             erasing: Arc::default(),
             memory_limit: shares.limit,
             budget_bytes: config.disk.budget_bytes,
+            holds: Arc::default(),
             retain_every: Duration::from_secs(config.disk.retain_every_s),
             started: Instant::now(),
             stop: CancellationToken::new(),
         };
+        api.courier.set_paused(config.quiet_notifications || api.meta.get(PAUSED).is_some());
         start_bell(&api)?;
         // Where two servers run in one process, as tests may, the first has the metrics.
         let metrics = PrometheusBuilder::new().install_recorder().ok();
@@ -228,7 +236,7 @@ struct Opened {
 fn open_stores(config: &Config) -> anyhow::Result<Opened> {
     // Metadata first, since it makes the folder; the store's lock then says whether the folder is ours.
     let meta = Arc::new(Meta::open(&config.data)?);
-    let prices = Prices::open(meta.clone(), &config.data, &config.prices)?;
+    let prices = Prices::open(meta.clone(), &config.data, &config.prices);
     let of_store = StoreConfig {
         prices: prices.books().clone(),
         reserve_bytes: config.disk.reserve_bytes,
@@ -239,6 +247,8 @@ fn open_stores(config: &Config) -> anyhow::Result<Opened> {
     let data = std::path::absolute(&config.data).with_context(|| format!("cannot tell where {} is", config.data.display()))?;
     let store = Store::open(&data, of_store)?;
     backup::remove_leftovers(&config.data);
+    // What the log alone knows of is not in the databases that were looked at when this one was made.
+    meta.reserve_numbers(store.snapshot().largest_project())?;
     meta.first_key(Some(config.dsn_key.as_str()).filter(|key| !key.is_empty()))?;
     let errors = Errors::open(&config.data)?;
     let scores = Scores::open(&config.data)?;
@@ -339,12 +349,15 @@ fn rewrite(base: &str, mut request: Request) -> Request {
     request
 }
 
-/// Whether spans can be taken in and questions be answered.
+/// Whether all that comes can be taken in and questions be answered. What is wrong beside that is said too.
 fn readiness(api: &Api) -> (StatusCode, String) {
-    match api.store.stats().intake_error {
-        None => (StatusCode::OK, "ready".to_owned()),
-        Some(error) => (StatusCode::SERVICE_UNAVAILABLE, error),
+    let problems = api.problems();
+    let refuses: Vec<&str> = problems.iter().filter(|problem| problem.refuses).map(|problem| problem.said.as_str()).collect();
+    if !refuses.is_empty() {
+        return (StatusCode::SERVICE_UNAVAILABLE, refuses.join("\n"));
     }
+    let said = problems.iter().map(|problem| format!("\nproblem: {}", problem.said)).collect::<String>();
+    (StatusCode::OK, format!("ready{said}"))
 }
 
 /// The server's own numbers; of a project, where one is named, what its programs did.
@@ -359,6 +372,7 @@ async fn scraped(request: Request, handle: Option<&PrometheusHandle>, api: &Arc<
 /// Our own numbers in Prometheus' text form.
 fn measures(handle: Option<&PrometheusHandle>, api: &Api) -> String {
     let stats = api.store.stats();
+    let problems = api.problems();
     let gauges = [
         ("hinomi_spans_stored", stats.rows),
         ("hinomi_spans_buffered", stats.buffered_rows),
@@ -369,6 +383,9 @@ fn measures(handle: Option<&PrometheusHandle>, api: &Api) -> String {
         ("hinomi_flushes", stats.flushes),
         ("hinomi_compactions", stats.compactions),
         ("hinomi_intake_failing", u64::from(stats.intake_error.is_some())),
+        ("hinomi_problems", problems.len() as u64),
+        ("hinomi_databases_failing", sqlite::failing(&api.data).len() as u64),
+        ("hinomi_damaged_files", stats.damaged.len() as u64),
         ("hinomi_resident_bytes", api::resident_bytes().unwrap_or(0)),
         ("hinomi_questions_in_work", api.questions.in_work.load(Ordering::Relaxed)),
         ("hinomi_questions_left", api.questions.left.load(Ordering::Relaxed)),
@@ -384,14 +401,22 @@ fn measures(handle: Option<&PrometheusHandle>, api: &Api) -> String {
 async fn chores(api: Arc<Api>, intake: Arc<Intake>) {
     let mut keys = tokio::time::interval(KEYS_EVERY);
     let mut prices = tokio::time::interval(PRICES_EVERY);
-    // Not at once: a start is busy enough.
-    let mut retention = tokio::time::interval_at(tokio::time::Instant::now() + KEYS_EVERY.min(api.retain_every), api.retain_every);
+    // Not at once: a start is busy enough, and whoever started it with other settings than were meant has time to see it.
+    let mut retention = tokio::time::interval_at(tokio::time::Instant::now() + FIRST_SWEEP.min(api.retain_every), api.retain_every);
     let mut probe = tokio::time::interval(PROBE_EVERY);
+    let data = api.data.clone();
+    tokio::task::spawn_blocking(move || sqlite::examine_all(&data));
     finish_deletions(&api).await;
     loop {
         tokio::select! {
             () = api.stop.cancelled() => return,
-            _ = probe.tick() => api.store.probe().await,
+            _ = probe.tick() => {
+                api.store.probe().await;
+                if !sqlite::failing(&api.data).is_empty() {
+                    let data = api.data.clone();
+                    let _ = tokio::task::spawn_blocking(move || sqlite::recheck(&data)).await;
+                }
+            }
             _ = keys.tick() => {
                 let intake = intake.clone();
                 let _ = tokio::task::spawn_blocking(move || intake.note_used_keys()).await;
@@ -399,6 +424,10 @@ async fn chores(api: Arc<Api>, intake: Arc<Intake>) {
             _ = prices.tick() => {
                 let prices = api.prices.clone();
                 let _ = tokio::task::spawn_blocking(move || prices.refresh()).await;
+                api.courier.set_paused(api.quiet_notifications || api.meta.get(PAUSED).is_some());
+                if keeping::is_confirmed(&api.meta, &api.holds) {
+                    retain(&api).await;
+                }
             }
             _ = retention.tick() => retain(&api).await,
         }
@@ -415,20 +444,20 @@ async fn finish_deletions(api: &Api) {
 /// Deletes what is to be kept no longer.
 async fn retain(api: &Api) {
     finish_deletions(api).await;
-    if let Err(error) = keeping::expire(&api.places()).await {
-        tracing::error!(%error, "retention.failed");
-    }
-    let directory = api.meta.directory();
-    let days = |project: u64| directory.projects.get(&project).and_then(|known| known.retention_days).unwrap_or(api.retention_days);
-    let now_us = jiff::Timestamp::now().as_microsecond();
-    for project in directory.projects.keys() {
-        let before_us = now_us - i64::from(days(*project)) * 86_400_000_000;
-        match api.metrics.delete_before(*project, before_us).await {
+    let expired = match keeping::expire(&api.places()).await {
+        Ok(expired) => expired,
+        Err(error) => {
+            tracing::error!(%error, "retention.failed");
+            return;
+        }
+    };
+    for (project, before_us) in &expired.before_us {
+        let (project, before_us) = (*project, *before_us);
+        match api.metrics.delete_before(project, before_us).await {
             Ok(0) => {}
             Ok(points) => tracing::info!(project, points, "retention.metrics.deleted"),
             Err(error) => tracing::error!(%error, project, "retention.metrics.failed"),
         }
-        let project = *project;
         let alerts = api.alerts.clone();
         if let Ok(Err(error)) = tokio::task::spawn_blocking(move || alerts.delete_before(project, before_us)).await {
             tracing::error!(%error, project, "retention.incidents.failed");
@@ -438,8 +467,9 @@ async fn retain(api: &Api) {
             tracing::error!(%error, project, "retention.notices.failed");
         }
     }
-    let longest = directory.projects.keys().map(|project| days(*project)).max().unwrap_or(api.retention_days);
-    let (outcomes, before_us) = (api.outcomes.clone(), now_us - i64::from(longest) * 86_400_000_000);
+    // They are of all projects.
+    let Some(before_us) = expired.before_us.values().min().copied().filter(|_| !expired.waits) else { return };
+    let outcomes = api.outcomes.clone();
     if let Ok(Err(error)) = tokio::task::spawn_blocking(move || outcomes.delete_before(before_us)).await {
         tracing::error!(%error, "retention.outcomes.failed");
     }

@@ -21,6 +21,7 @@ pub struct Config {
     /// For how many days spans are kept, unless a project says otherwise.
     pub retention_days: u32,
     /// Bytes of memory that queries and intake may take together; 0 for a quarter of the machine.
+    #[serde(deserialize_with = "size")]
     pub memory_limit_bytes: u64,
     /// Milliseconds after which a question is given up.
     pub query_timeout_ms: u64,
@@ -36,6 +37,9 @@ pub struct Config {
     pub disk: Disk,
     /// Where messages may go.
     pub notify: Notify,
+    /// `--quiet-notifications`
+    #[serde(skip)]
+    pub quiet_notifications: bool,
 }
 
 /// How the disk is used.
@@ -43,8 +47,10 @@ pub struct Config {
 #[serde(default, deny_unknown_fields)]
 pub struct Disk {
     /// Bytes that intake leaves free.
+    #[serde(deserialize_with = "size")]
     pub reserve_bytes: u64,
     /// Bytes that the data folder may take: beyond, the oldest spans go. 0 for any number.
+    #[serde(deserialize_with = "size")]
     pub budget_bytes: u64,
     /// Seconds between two looks for what is to be kept no longer.
     pub retain_every_s: u64,
@@ -58,6 +64,48 @@ impl Default for Disk {
 
 /// The least memory that a server does something useful with, in bytes.
 pub const LEAST_MEMORY: u64 = 256 << 20;
+
+/// The least disk budget, in bytes: a smaller one is a slip of the pen, and would delete nearly all that is stored.
+pub const LEAST_BUDGET: u64 = 256 << 20;
+
+/// A number of bytes, plain or as a text with a unit: `100GB` (10⁹), `512MiB` (2²⁰).
+fn size<'de, D: serde::Deserializer<'de>, T: TryFrom<u64>>(from: D) -> Result<T, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "bytes, such as 100000000000, \"100GB\" or \"512MiB\"")]
+    enum Written {
+        Number(u64),
+        Text(String),
+    }
+    let bytes = match Written::deserialize(from)? {
+        Written::Number(bytes) => Ok(bytes),
+        Written::Text(text) => bytes_of(&text),
+    };
+    let bytes = bytes.map_err(serde::de::Error::custom)?;
+    T::try_from(bytes).map_err(|_| serde::de::Error::custom(format!("{bytes} bytes are more than this machine can count")))
+}
+
+fn bytes_of(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 10] = [
+        ("", 1),
+        ("B", 1),
+        ("KB", 1000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+        ("KIB", 1 << 10),
+        ("MIB", 1 << 20),
+        ("GIB", 1 << 30),
+        ("TIB", 1 << 40),
+    ];
+    let unreadable =
+        || format!("{text:?} is no size: write bytes, or a number with B, KB, MB, GB, TB, KiB, MiB, GiB or TiB, such as 100GB");
+    let text = text.trim();
+    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text[..digits].parse().map_err(|_| unreadable())?;
+    let unit = text[digits..].trim().to_ascii_uppercase();
+    let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(unreadable)?;
+    number.checked_mul(*factor).ok_or_else(unreadable)
+}
 
 /// Where messages of alerts may go.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -84,10 +132,13 @@ pub enum LogFormat {
 #[serde(default, deny_unknown_fields)]
 pub struct Ingest {
     /// Largest request body as sent, in bytes.
+    #[serde(deserialize_with = "size")]
     pub max_body_bytes: usize,
     /// Largest request body after inflating, in bytes.
+    #[serde(deserialize_with = "size")]
     pub max_inflated_bytes: usize,
     /// Bytes of bodies that may be in work at the same time; more must wait.
+    #[serde(deserialize_with = "size")]
     pub max_bytes_in_work: usize,
     /// The project of OTLP requests without a key: its number, `none`, or `auto`, which is project 1 while the server listens on
     /// loopback alone.
@@ -122,6 +173,7 @@ impl Default for Config {
             ingest: Ingest::default(),
             disk: Disk::default(),
             notify: Notify::default(),
+            quiet_notifications: false,
         }
     }
 }
@@ -197,7 +249,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         path: "disk.budget_bytes",
         variable: "HINOMI_DISK_BUDGET_BYTES",
-        about: "bytes that the data folder may take: beyond, the oldest spans are deleted; 0 for any number",
+        about: "bytes that the data folder may take, such as 100GB: beyond, the oldest spans are deleted; 0 for any number",
     },
     Setting {
         path: "disk.retain_every_s",
@@ -336,6 +388,9 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     if config.query_timeout_ms == 0 {
         return wrong("query_timeout_ms", "must be at least 1");
     }
+    if config.disk.budget_bytes != 0 && config.disk.budget_bytes < LEAST_BUDGET {
+        return wrong("disk.budget_bytes", "must be 0 for any number, or at least 268435456 (256MiB); units may be written: \"100GB\"");
+    }
     if config.disk.retain_every_s == 0 {
         return wrong("disk.retain_every_s", "must be at least 1");
     }
@@ -413,6 +468,22 @@ mod tests {
         assert!(said("listen = ", &[]).contains("hinomi.toml"));
         assert!(said("", &[("HINOMI_INGEST_ANONYMOUS_PROJECT", "first")]).contains("anonymous_project"));
         assert!(said("", &[("HINOMI_INGEST_OTLP_PORTS", "7")]).contains("OTLP_PORTS"));
+        assert!(said("[disk]\nbudget_bytes = 100\n", &[]).contains("disk.budget_bytes: must be 0 for any number, or at least"));
+        assert!(said("[disk]\nbudget_bytes = \"100 gigs\"\n", &[]).contains("such as 100GB"));
+        assert!(said("", &[("HINOMI_DISK_BUDGET_BYTES", "-1GB")]).contains("HINOMI_DISK_BUDGET_BYTES"));
+    }
+
+    #[test]
+    fn sizes_may_have_units() {
+        let config =
+            with("memory_limit_bytes = \"1 GiB\"\n[disk]\nbudget_bytes = \"100GB\"\n", &[("HINOMI_DISK_RESERVE_BYTES", "64mib")]).unwrap();
+        assert_eq!(config.disk, Disk { reserve_bytes: 64 << 20, budget_bytes: 100_000_000_000, ..Disk::default() });
+        assert_eq!(config.memory_limit_bytes, 1 << 30);
+        for (text, bytes) in
+            [("7", Some(7)), ("7B", Some(7)), ("2 tb", Some(2_000_000_000_000)), ("1.5GB", None), ("GB", None), ("99999999999TiB", None)]
+        {
+            assert_eq!(bytes_of(text).ok(), bytes, "{text}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Opening a SQLite database of ours: durable, and of a format that this version knows.
 
+mod failing;
 mod grouped;
 
 use std::path::{Path, PathBuf};
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
+pub use failing::{examine_all, failing, note, recheck};
 pub use grouped::Grouped;
 
 /// How long a change waits for another process that has the database. A command and a server may write at the same time; each
@@ -69,6 +71,7 @@ impl SqliteError {
     pub fn of(path: &Path) -> impl Fn(rusqlite::Error) -> SqliteError + use<> {
         let path = path.to_owned();
         move |error| {
+            failing::note(&path, &error);
             let (path, reason) = (path.clone(), error.to_string());
             match error.sqlite_error_code() {
                 Some(ErrorCode::DiskFull) => SqliteError::DiskFull { path },
@@ -94,9 +97,7 @@ pub fn open(path: &Path, steps: &[&str]) -> Result<Connection, SqliteError> {
     let known = u32::try_from(steps.len()).unwrap_or(u32::MAX);
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
     let found: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(&failed)?;
-    if found > known {
-        return Err(SqliteError::Newer { path: path.to_owned(), found, known });
-    }
+    check_format(path, found, known)?;
     for step in &steps[found as usize..] {
         transaction.execute_batch(step).map_err(&failed)?;
     }
@@ -105,6 +106,20 @@ pub fn open(path: &Path, steps: &[&str]) -> Result<Connection, SqliteError> {
     }
     transaction.commit().map_err(&failed)?;
     Ok(connection)
+}
+
+/// No version ever writes a number of a format above this: a file with one is damaged, not newer.
+const LAST_FORMAT: u32 = 999;
+
+fn check_format(path: &Path, found: u32, known: u32) -> Result<(), SqliteError> {
+    let path = path.to_owned();
+    match found {
+        found if found > LAST_FORMAT => {
+            Err(SqliteError::Damaged { path, reason: format!("its header names a format {found}, which no version writes") })
+        }
+        found if found > known => Err(SqliteError::Newer { path, found, known }),
+        _ => Ok(()),
+    }
 }
 
 /// Opens a database that is there already, for reading only.
@@ -130,8 +145,9 @@ pub fn examine(path: &Path, known: u32) -> Result<(), SqliteError> {
     let failed = SqliteError::of(path);
     let connection = open_reader(path)?;
     let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(&failed)?;
-    if found > known {
-        return Err(SqliteError::Newer { path: path.to_owned(), found, known });
+    check_format(path, found, known)?;
+    if found == 0 {
+        return Err(SqliteError::Damaged { path: path.to_owned(), reason: "it is empty".to_owned() });
     }
     let said: String = connection.pragma_query_value(None, "integrity_check", |row| row.get(0)).map_err(&failed)?;
     if said == "ok" { Ok(()) } else { Err(SqliteError::Damaged { path: path.to_owned(), reason: said }) }

@@ -45,7 +45,8 @@ pub(super) async fn unpin(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Deletes a trace with its errors, scores and lines of logs, from every file. What its programs send of it later is stored again.
+/// Deletes a trace with its errors, scores and lines of logs, from every file. What its programs send of it later is stored again. 404 when there is
+/// nothing of it.
 #[utoipa::path(delete, path = "/projects/{project}/traces/{trace}", tag = "deletion",
     params(("project" = u64, Path), ("trace" = String, Path)),
     responses((status = 200, body = Receipt), (status = 404, body = super::error::Body)))]
@@ -55,11 +56,13 @@ pub(super) async fn delete_trace(
     Path((_project, trace)): Path<(String, String)>,
 ) -> Result<Json<Receipt>, ApiError> {
     of.caller.check_admin()?;
-    erase(&api, of.project, Subject::Trace(langfuse::trace_id(&trace))).await
+    let id = langfuse::trace_id(&trace);
+    let looked_up = if id.to_string() == trace { String::new() } else { format!(", which stands for {id}") };
+    erase(&api, of.project, Subject::Trace(id), format!("trace {trace:?}{looked_up}")).await
 }
 
 /// Deletes what a user did: the spans that name the user, those of the same traces that name nobody, and what belongs to these traces; from every
-/// file.
+/// file. 404 when there is nothing of the user.
 #[utoipa::path(delete, path = "/projects/{project}/users/{user}", tag = "deletion",
     params(("project" = u64, Path), ("user" = String, Path)),
     responses((status = 200, body = Receipt), (status = 404, body = super::error::Body)))]
@@ -69,7 +72,8 @@ pub(super) async fn delete_user(
     Path((_project, user)): Path<(String, String)>,
 ) -> Result<Json<Receipt>, ApiError> {
     of.caller.check_admin()?;
-    erase(&api, of.project, Subject::User(user)).await
+    let named = format!("user {user:?}");
+    erase(&api, of.project, Subject::User(user), named).await
 }
 
 /// Deletes a project with everything in it, from every file. Project 1 is emptied and stays.
@@ -77,16 +81,20 @@ pub(super) async fn delete_user(
     responses((status = 200, body = Receipt), (status = 404, body = super::error::Body)))]
 pub(super) async fn delete_project(State(api): State<Arc<Api>>, of: Of) -> Result<Json<Receipt>, ApiError> {
     of.caller.check_admin()?;
-    erase(&api, of.project, Subject::Project).await
+    erase(&api, of.project, Subject::Project, "project".to_owned()).await
 }
 
-async fn erase(api: &Arc<Api>, project: u64, subject: Subject) -> Result<Json<Receipt>, ApiError> {
+async fn erase(api: &Arc<Api>, project: u64, subject: Subject, named: String) -> Result<Json<Receipt>, ApiError> {
     // It goes on when the client goes away: half a deletion has no receipt.
     let places = api.places();
     let work = tokio::spawn(async move { keeping::erase(&places, project, subject).await });
     match work.await.map_err(ApiError::internal)? {
         Ok(receipt) => Ok(Json(receipt)),
         Err(KeepError::Meta(error)) => Err(error.into()),
+        Err(KeepError::Nothing) => {
+            Err(ApiError::not_found(&named)
+                .hint("Nothing was deleted. An id is looked up as it is sent: compare it with what is shown of it."))
+        }
         Err(error @ KeepError::Store(StoreError::DiskFull { .. } | StoreError::Closed)) => Err(ApiError::unavailable(error.to_string())),
         Err(error) => Err(ApiError::internal(error)),
     }
@@ -106,4 +114,14 @@ pub(super) async fn list(State(api): State<Arc<Api>>, caller: Caller) -> Result<
     let texts = super::projects::change(&api, |meta| meta.receipts()).await?;
     let deletions = texts.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
     Ok(Json(Deletions { deletions }))
+}
+
+/// Lets what waits be deleted: what settings that keep less than before, or a clock that has jumped, would take away at once. `GET /system` says what
+/// waits. For those who may see all projects.
+#[utoipa::path(post, path = "/retention/confirm", tag = "deletion",
+    responses((status = 204, description = "it is deleted within seconds"), (status = 404, description = "nothing waits", body = super::error::Body)))]
+pub(super) async fn confirm(State(api): State<Arc<Api>>, caller: Caller) -> Result<StatusCode, ApiError> {
+    caller.check_admin()?;
+    let confirmed = super::projects::change(&api, keeping::confirm).await?;
+    confirmed.map(|_| StatusCode::NO_CONTENT).ok_or_else(|| ApiError::not_found("deletion that waits"))
 }

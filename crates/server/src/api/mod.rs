@@ -41,7 +41,7 @@ use utoipa_axum::routes;
 use crate::alert::Alerts;
 use crate::bills::Bills;
 use crate::errors::Errors;
-use crate::keeping::Places;
+use crate::keeping::{Holds, Places};
 use crate::logs::Logs;
 use crate::meta::{Meta, Project};
 use crate::metrics::Metrics;
@@ -54,8 +54,9 @@ use crate::store::Store;
 
 pub use error::ApiError;
 pub use patience::Questions;
+pub use system::Problem;
 pub(crate) use system::resident_bytes;
-pub use transfer::EXPORTS;
+pub use transfer::{EXPORTS, MISSING};
 
 /// Everything that answering needs.
 #[derive(Debug)]
@@ -84,6 +85,8 @@ pub struct Api {
     pub engine: Engine,
     /// The prices in force.
     pub prices: Arc<Prices>,
+    /// Messages of alerts are held back whatever the folder says.
+    pub quiet_notifications: bool,
     /// What links and DSNs are made from, without a slash at the end.
     pub public_url: String,
     /// Name of the session's cookie: cookies of one host are shared by all its ports.
@@ -96,6 +99,8 @@ pub struct Api {
     pub reserve_bytes: u64,
     /// Bytes that the data folder may take; 0 for any number.
     pub budget_bytes: u64,
+    /// What is to be deleted and waits.
+    pub holds: Arc<Holds>,
     /// How often it is looked for what is to be kept no longer.
     pub retain_every: std::time::Duration,
     /// How long a question may take.
@@ -136,6 +141,8 @@ impl Api {
             data: self.data.clone(),
             days: self.retention_days,
             budget_bytes: self.budget_bytes,
+            every: self.retain_every,
+            holds: self.holds.clone(),
             erasing: self.erasing.clone(),
         }
     }
@@ -215,6 +222,7 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(keeping::pin, keeping::unpin))
         .routes(routes!(keeping::delete_user))
         .routes(routes!(keeping::list))
+        .routes(routes!(keeping::confirm))
         .routes(routes!(scores::create))
         .routes(routes!(logs::logs))
         .routes(routes!(metrics::list))

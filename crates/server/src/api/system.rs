@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::access::Caller;
 use super::{Api, ApiError};
 use crate::keeping::Receipt;
+use crate::sqlite;
 use crate::store::free_bytes;
 use crate::time::rfc3339;
 
@@ -59,8 +60,7 @@ pub(super) async fn system(State(api): State<Arc<Api>>, caller: Caller) -> Resul
         let of_project = api.ask(*project).oldest().await?;
         oldest = [oldest, of_project].into_iter().flatten().min();
     }
-    let mut problems: Vec<_> = [stats.intake_error, stats.background_error].into_iter().flatten().collect();
-    problems.extend(stats.damaged);
+    let mut problems: Vec<String> = api.problems().into_iter().map(|problem| problem.said).collect();
     problems.extend(over_budget(&api).await?);
     Ok(Json(System {
         version: crate::VERSION,
@@ -80,6 +80,31 @@ pub(super) async fn system(State(api): State<Arc<Api>>, caller: Caller) -> Resul
         oldest: oldest.map(rfc3339),
         problems,
     }))
+}
+
+/// Something that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// In words.
+    pub said: String,
+    /// Whether something that comes in is refused for it.
+    pub refuses: bool,
+}
+
+impl Api {
+    /// What is wrong at this moment, as far as is known without asking a database.
+    pub fn problems(&self) -> Vec<Problem> {
+        let stats = self.store.stats();
+        let refusing = stats.intake_error.into_iter().chain(sqlite::failing(&self.data));
+        let paused = self.courier.is_paused().then(|| match self.quiet_notifications {
+            true => "messages of alerts wait: the server was started with --quiet-notifications".to_owned(),
+            false => "messages of alerts wait, as after a restore: `hinomi notifications resume` lets them go".to_owned(),
+        });
+        let others = stats.background_error.into_iter().chain(stats.damaged).chain(self.prices.problems());
+        let others = others.chain(self.holds.current().map(|held| held.told())).chain(paused);
+        let problem = |refuses| move |said| Problem { said, refuses };
+        refusing.map(problem(true)).chain(others.map(problem(false))).collect()
+    }
 }
 
 /// Says for a day that the disk budget has taken away spans.

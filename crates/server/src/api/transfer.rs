@@ -1,5 +1,6 @@
 //! Spans taken out as a file, and taken in again; and all of the data folder as a backup.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
+use hinomi_model::span::Span;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use utoipa::{IntoParams, ToSchema};
@@ -17,12 +19,15 @@ use super::access::{Caller, Of};
 use super::ask::{Asked, Narrow};
 use super::{Api, ApiError};
 use crate::backup;
+use crate::keeping::Rules;
 use crate::query::{Project, Scope};
-use crate::store::{Prepared, StoreError};
+use crate::store::{Prepared, Seen, StoreError};
 use crate::transfer::{Format, Writer, rows};
 
 /// How many spans follow, for a bar of progress.
 pub(crate) const SPANS: &str = "x-hinomi-spans";
+/// How many segments a backup lacks.
+pub const MISSING: &str = "x-hinomi-missing";
 /// Largest body of an import.
 const LARGEST: usize = 64 << 20;
 /// Pieces that wait for a slow client.
@@ -118,10 +123,12 @@ pub(super) struct Imported {
     duplicates: usize,
     /// Those that were made one with what is stored under their id.
     joined: usize,
+    /// Those that are older than the project keeps spans, and were not stored: the next sweep would delete them.
+    too_old: usize,
 }
 
-/// Takes in spans that were exported: one JSON object a line, at most 64 MB. All of them or, where a line cannot be read, none. Sent again,
-/// nothing changes.
+/// Takes in spans that were exported: one JSON object a line, at most 64 MB. All of them but those that are older than the project keeps, or, where a
+/// line cannot be read, none. Sent again, nothing changes.
 #[utoipa::path(post, path = "/projects/{project}/import", tag = "transfer", params(("project" = u64, Path)),
     request_body(content = String, content_type = "application/x-ndjson"),
     responses((status = 200, body = Imported), (status = 400, body = super::error::Body)))]
@@ -132,6 +139,7 @@ pub(super) async fn import(State(api): State<Arc<Api>>, of: Of, body: Body) -> R
             .hint("`hinomi import` sends a file in parts.")
     })?;
     let project = of.project;
+    let keeper = api.clone();
     let prepare = move || -> Result<_, ApiError> {
         let unreadable =
             |reason: String| ApiError::bad_request("bad_import", reason).hint("Send lines as `hinomi export --format jsonl` writes them.");
@@ -142,15 +150,35 @@ pub(super) async fn import(State(api): State<Arc<Api>>, of: Of, body: Body) -> R
             row.locally().apply(&mut row.span);
         }
         let read = rows.len();
+        let is_past = too_old(&keeper, project)?;
+        rows.retain(|row| !is_past(&row.span));
+        let too_old = read - rows.len();
         let prepared = Prepared::new(project, rows.into_iter().map(|row| row.span).collect());
-        Ok((read, prepared.map_err(failed)?))
+        Ok((read, too_old, prepared.map_err(failed)?))
     };
-    let (read, prepared) = tokio::task::spawn_blocking(prepare).await.map_err(ApiError::internal)??;
+    let (read, too_old, prepared) = tokio::task::spawn_blocking(prepare).await.map_err(ApiError::internal)??;
     let appended = api.store.commit(prepared).await.map_err(failed)?;
     if appended.stored > 0 {
         super::projects::change(&api, move |meta| meta.saw_first_span(project)).await?;
     }
-    Ok(Json(Imported { read, stored: appended.stored, duplicates: appended.duplicates, joined: appended.joined }))
+    Ok(Json(Imported { read, stored: appended.stored, duplicates: appended.duplicates, joined: appended.joined, too_old }))
+}
+
+/// Which spans a project keeps no longer.
+fn too_old(api: &Api, project: u64) -> Result<impl Fn(&Span) -> bool + use<>, ApiError> {
+    let directory = api.meta.directory();
+    let known = directory.projects.get(&project).cloned().unwrap_or_default();
+    let mut rules = Rules::of(&known, api.retention_days, jiff::Timestamp::now().as_microsecond());
+    rules.set_traces(HashSet::new(), api.meta.pins(project)?.into_iter().collect());
+    Ok(move |span: &Span| {
+        rules.is_past(&Seen {
+            project,
+            trace: span.trace_id,
+            start_us: span.start_us,
+            environment: span.environment.as_deref(),
+            user: span.user_id.as_deref(),
+        })
+    })
 }
 
 fn failed(error: StoreError) -> ApiError {
@@ -162,10 +190,12 @@ fn failed(error: StoreError) -> ApiError {
 }
 
 /// All of the data folder at this moment, as a tar archive that `hinomi restore` reads. For those who may change things: keys of programs and
-/// secrets of targets are in it.
+/// secrets of targets are in it. Segments that are missing or damaged are left out: the header `x-hinomi-missing` says how many, its list which.
 #[utoipa::path(get, path = "/backup", tag = "transfer", responses((status = 200, description = "the archive")))]
 pub(super) async fn backup(State(api): State<Arc<Api>>, caller: Caller) -> Result<Response, ApiError> {
     caller.check_admin()?;
+    // It takes as long as reading all of them, which holds up no deletion.
+    api.store.set_damaged_aside().await.map_err(failed)?;
     let nothing_is_deleted = api.erasing.lock().await;
     let plan = backup::plan(&api.store, &api.data).await;
     drop(nothing_is_deleted);
@@ -174,6 +204,7 @@ pub(super) async fn backup(State(api): State<Arc<Api>>, caller: Caller) -> Resul
         ApiError::unavailable(format!("no backup could be made: {error:#}"))
     })?;
     let length = plan.length().map_err(ApiError::internal)?;
+    let missing = plan.contents().missing.len();
     let (to, pieces) = mpsc::channel(PIECES);
     tokio::task::spawn_blocking(move || {
         let began = std::time::Instant::now();
@@ -188,6 +219,7 @@ pub(super) async fn backup(State(api): State<Arc<Api>>, caller: Caller) -> Resul
     });
     let mut response = streamed(pieces, "application/x-tar", "hinomi-backup.tar");
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    response.headers_mut().insert(HeaderName::from_static(MISSING), HeaderValue::from(missing));
     Ok(response)
 }
 

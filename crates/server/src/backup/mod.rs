@@ -20,10 +20,10 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::sqlite;
-use crate::store::{Store, crc_of, free_bytes};
+use crate::store::{Lacking, Store, crc_of, free_bytes};
 use crate::time::rfc3339;
 
-pub use restore::{Restored, check_finished, finish, restore, unpack, verify};
+pub use restore::{Gaps, Restored, check_finished, finish, restore, unpack, verify};
 
 /// The format that is written, and the newest that is read.
 const FORMAT: u32 = 1;
@@ -47,6 +47,9 @@ pub struct Contents {
     pub spans: u64,
     /// All other files, in the order in which they follow.
     pub files: Vec<Entry>,
+    /// Segments that the manifest names and that are not in it: they were missing or damaged when it was made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Lacking>,
 }
 
 /// A file of a backup.
@@ -88,12 +91,13 @@ pub fn remove_leftovers(data: &Path) {
     }
 }
 
-/// Copies the databases and holds the segments. Takes about as long as reading the databases.
+/// Copies the databases and holds the segments. Takes about as long as reading both: what is damaged is left out, and the list says so.
 ///
 /// # Errors
 ///
 /// When there is no room for the copies of the databases, or something cannot be read or written.
 pub async fn plan(store: &Store, data: &Path) -> anyhow::Result<Plan> {
+    store.set_damaged_aside().await?;
     let now = jiff::Timestamp::now().as_microsecond();
     let staging = Staging(data.join(format!("{STAGING}{now}")));
     std::fs::create_dir(&staging.0).with_context(|| format!("cannot make {}", staging.0.display()))?;
@@ -132,7 +136,14 @@ fn planned(data: &Path, staging: Staging, spans: crate::store::Copied, now_us: i
     for (path, crc) in &spans.files {
         add(format!("segments/{}", path.file_name().unwrap_or_default().to_string_lossy()), path.clone(), *crc)?;
     }
-    let contents = Contents { format: FORMAT, version: crate::VERSION.to_owned(), created_at: rfc3339(now_us), spans: spans.spans, files };
+    let contents = Contents {
+        format: FORMAT,
+        version: crate::VERSION.to_owned(),
+        created_at: rfc3339(now_us),
+        spans: spans.spans,
+        files,
+        missing: spans.missing.clone(),
+    };
     Ok(Plan { contents, sources, _spans: spans, _staging: staging })
 }
 

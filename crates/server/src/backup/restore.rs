@@ -24,6 +24,17 @@ pub struct Restored {
     pub contents: Contents,
     /// Bytes of all files.
     pub bytes: u64,
+    /// What it should hold and does not, with what is wrong with each.
+    pub missing: Vec<String>,
+}
+
+/// Whether what a backup lacks is a reason to refuse it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gaps {
+    /// All of it is restored, or nothing.
+    Refused,
+    /// What is there is restored.
+    Allowed,
 }
 
 /// Reads an archive to its end and checks each file against the list.
@@ -32,7 +43,7 @@ pub struct Restored {
 ///
 /// When it is no backup, is cut off, or a file is not what it was.
 pub fn verify(archive: impl Read) -> anyhow::Result<Contents> {
-    each(archive, |_, _| Ok(Box::new(io::sink())))
+    each(archive, |_| Ok(Box::new(io::sink())), None)
 }
 
 /// Unpacks an archive into a folder that is empty, list included, checking each file. The list comes last: without it, it is no backup.
@@ -42,7 +53,7 @@ pub fn verify(archive: impl Read) -> anyhow::Result<Contents> {
 /// As [`verify`], and when the folder is not empty or cannot be written.
 pub fn unpack(archive: impl Read, folder: &Path) -> anyhow::Result<Contents> {
     make_empty(folder)?;
-    let contents = each(archive, |name, _| durable(&folder.join(name)))?;
+    let contents = each(archive, |name| durable(&folder.join(name)), None)?;
     sync_folders(folder, &contents)?;
     let mut list = durable(&folder.join(LIST))?;
     list.write_all(&serde_json::to_vec_pretty(&contents)?)?;
@@ -56,8 +67,13 @@ pub fn unpack(archive: impl Read, folder: &Path) -> anyhow::Result<Contents> {
 ///
 /// # Errors
 ///
-/// As [`unpack`], and when what came of it is not whole.
-pub fn restore(source: &Path, archive: impl FnOnce() -> anyhow::Result<Box<dyn Read>>, data: &Path) -> anyhow::Result<Restored> {
+/// As [`unpack`], and when what came of it is not whole, unless that is allowed; the manifest is needed in any case.
+pub fn restore(
+    source: &Path,
+    archive: impl FnOnce() -> anyhow::Result<Box<dyn Read>>,
+    data: &Path,
+    gaps: Gaps,
+) -> anyhow::Result<Restored> {
     let mark = data.join(UNFINISHED);
     if mark.exists() {
         // Everything in it came from a restore, which had found it empty.
@@ -70,18 +86,29 @@ pub fn restore(source: &Path, archive: impl FnOnce() -> anyhow::Result<Box<dyn R
         File::open(data)?.sync_all()?;
     }
     let place = |name: &str| data.join(name);
-    let contents = if source.is_dir() { from_folder(source, &place)? } else { each(archive()?, |name, _| durable(&place(name)))? };
-    ensure!(data.join("manifest.db").exists(), "the backup has no manifest");
-    sync_folders(data, &contents)?;
-    let problems: Vec<String> = doctor::examine(data, |_, _| {})
-        .into_iter()
-        .filter(|finding| finding.severity == Severity::Problem)
-        .map(|finding| finding.what)
-        .collect();
-    if !problems.is_empty() {
-        bail!("the backup was damaged when it was made: {}", problems.join("; "));
+    let mut missing = Vec::new();
+    let left_out = (gaps == Gaps::Allowed).then_some(&mut missing);
+    let contents =
+        if source.is_dir() { from_folder(source, &place, left_out)? } else { each(archive()?, |name| durable(&place(name)), left_out)? };
+    for entry in contents.files.iter().filter(|entry| missing.iter().any(|(name, _)| *name == entry.name)) {
+        // Half of a file is worse than none.
+        let path = place(&entry.name);
+        if path.exists() {
+            std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
     }
-    Ok(Restored { bytes: contents.files.iter().map(|file| file.bytes).sum(), contents })
+    ensure!(data.join("manifest.db").exists(), "the backup has no manifest that can be read");
+    sync_folders(data, &contents)?;
+    let mut lacks: Vec<String> = missing.into_iter().map(|(_, fault)| fault).collect();
+    lacks.extend(contents.missing.iter().map(|lacking| format!("{} with {} spans ({})", lacking.name, lacking.spans, lacking.fault)));
+    let named = |what: &str| contents.missing.iter().any(|lacking| what.contains(&lacking.name));
+    let problems = doctor::examine(data, |_, _| {}).into_iter().filter(|finding| finding.severity == Severity::Problem);
+    lacks.extend(problems.map(|finding| finding.what).filter(|what| !named(what)));
+    if !lacks.is_empty() && gaps == Gaps::Refused {
+        bail!("the backup is not whole: {}; restore it with --allow-missing to have everything else", lacks.join("; "));
+    }
+    let bytes = contents.files.iter().filter(|entry| place(&entry.name).exists()).map(|file| file.bytes).sum();
+    Ok(Restored { bytes, contents, missing: lacks })
 }
 
 /// Says that a restored folder may be used.
@@ -170,15 +197,31 @@ fn make_empty(folder: &Path) -> anyhow::Result<()> {
     builder.create(folder).with_context(|| format!("cannot make {}", folder.display()))
 }
 
-fn from_folder(source: &Path, place: &dyn Fn(&str) -> PathBuf) -> anyhow::Result<Contents> {
+/// Files that could not be restored, with what is wrong with each.
+type LeftOut<'a> = Option<&'a mut Vec<(String, String)>>;
+
+/// Notes a file that cannot be restored, where that is allowed.
+fn leave_out(left_out: &mut LeftOut, entry: &Entry, done: anyhow::Result<()>) -> anyhow::Result<()> {
+    match (done, left_out) {
+        (Err(error), Some(left_out)) => {
+            left_out.push((entry.name.clone(), format!("{error:#}")));
+            Ok(())
+        }
+        (done, _) => done,
+    }
+}
+
+fn from_folder(source: &Path, place: &dyn Fn(&str) -> PathBuf, mut left_out: LeftOut) -> anyhow::Result<Contents> {
     let list = source.join(LIST);
     let text = std::fs::read(&list)
         .with_context(|| format!("{} is no backup, or one that broke off: {} cannot be read", source.display(), list.display()))?;
     let contents = read_list(&text)?;
     for entry in &contents.files {
         let path = source.join(&entry.name);
-        let from = File::open(&path).with_context(|| format!("{} is not whole: {} cannot be read", source.display(), entry.name))?;
-        copy(from, durable(&place(&entry.name))?, entry)?;
+        let copied = File::open(&path)
+            .with_context(|| format!("{} is not whole: {} cannot be read", source.display(), entry.name))
+            .and_then(|from| copy(from, durable(&place(&entry.name))?, entry));
+        leave_out(&mut left_out, entry, copied)?;
     }
     Ok(contents)
 }
@@ -200,7 +243,7 @@ fn read_list(text: &[u8]) -> anyhow::Result<Contents> {
 }
 
 /// Reads an archive and copies each file to where `place` says, checking it.
-fn each(archive: impl Read, place: impl Fn(&str, &Entry) -> anyhow::Result<Box<dyn Write>>) -> anyhow::Result<Contents> {
+fn each(archive: impl Read, place: impl Fn(&str) -> anyhow::Result<Box<dyn Write>>, mut left_out: LeftOut) -> anyhow::Result<Contents> {
     let mut archive = tar::Archive::new(archive);
     let mut entries = archive.entries().context("it is no backup")?;
     let first = entries.next().context("it is no backup: it is empty")?.context("it is no backup")?;
@@ -210,12 +253,19 @@ fn each(archive: impl Read, place: impl Fn(&str, &Entry) -> anyhow::Result<Box<d
     let contents = read_list(&text)?;
     let mut awaited: HashMap<&str, &Entry> = contents.files.iter().map(|entry| (entry.name.as_str(), entry)).collect();
     for found in entries {
-        let found = found.context("the backup is cut off or damaged")?;
+        let found = match found.context("the backup is cut off or damaged") {
+            // Where the next file begins is not known any more.
+            Err(_) if left_out.is_some() => break,
+            found => found?,
+        };
         let name = found.path()?.to_string_lossy().into_owned();
         let entry = awaited.remove(name.as_str()).with_context(|| format!("the backup holds {name:?}, which its list does not name"))?;
-        copy(found, place(&name, entry)?, entry)?;
+        leave_out(&mut left_out, entry, copy(found, place(&name)?, entry))?;
     }
-    if let Some(missing) = contents.files.iter().find(|entry| awaited.contains_key(entry.name.as_str())) {
+    let mut missing = contents.files.iter().filter(|entry| awaited.contains_key(entry.name.as_str())).peekable();
+    if let Some(left_out) = left_out {
+        left_out.extend(missing.map(|entry| (entry.name.clone(), format!("{} is not in it: the backup is cut off", entry.name))));
+    } else if let Some(missing) = missing.peek() {
         bail!("the backup is cut off: {} of {} files are missing, the first is {}", awaited.len(), contents.files.len(), missing.name);
     }
     Ok(contents)

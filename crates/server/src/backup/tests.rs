@@ -35,7 +35,7 @@ async fn all_that_was_stored_comes_back() {
     let left: Vec<_> =
         std::fs::read_dir(&data).unwrap().filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with('.')).collect();
     assert!(left.is_empty(), "{left:?}");
-    let restored = restore(Path::new("-"), || Ok(Box::new(Cursor::new(bytes.clone()))), &other).unwrap();
+    let restored = restore(Path::new("-"), || Ok(Box::new(Cursor::new(bytes.clone()))), &other, Gaps::Refused).unwrap();
     assert_eq!(restored.contents.spans, 10);
     let expected = rows(&store.snapshot());
     let again = Store::open(&other, StoreConfig::default()).unwrap();
@@ -50,11 +50,11 @@ async fn all_that_was_stored_comes_back() {
     check_finished(&other).unwrap_err();
     finish(&other).unwrap();
     check_finished(&other).unwrap();
-    let refused = restore(Path::new("-"), || Ok(Box::new(Cursor::new(bytes.clone()))), &other).unwrap_err();
+    let refused = restore(Path::new("-"), || Ok(Box::new(Cursor::new(bytes.clone()))), &other, Gaps::Refused).unwrap_err();
     assert!(refused.to_string().contains("is not empty"), "{refused}");
     let (folder, third) = (dir.path().join("folder"), dir.path().join("third"));
     unpack(Cursor::new(&bytes), &folder).unwrap();
-    restore(&folder, || bail!("it is a folder"), &third).unwrap();
+    restore(&folder, || bail!("it is a folder"), &third, Gaps::Refused).unwrap();
     assert_eq!(rows(&Store::open(&third, StoreConfig::default()).unwrap().snapshot()), expected);
 }
 
@@ -75,10 +75,10 @@ async fn what_is_cut_off_or_changed_is_refused() {
         let mut bytes = bytes.clone();
         bytes[at..at + 600].iter_mut().for_each(|byte| *byte ^= 0xff);
         let other = dir.path().join(format!("changed at {at}"));
-        assert!(restore(Path::new("-"), || Ok(Box::new(Cursor::new(bytes.clone()))), &other).is_err(), "changed at {at}");
+        assert!(restore(Path::new("-"), || Ok(Box::new(Cursor::new(bytes.clone()))), &other, Gaps::Refused).is_err(), "changed at {at}");
         assert!(check_finished(&other).unwrap_err().to_string().contains("run `hinomi restore`"));
         // The same folder takes a backup that is whole.
-        restore(Path::new("-"), || Ok(Box::new(Cursor::new(whole.clone()))), &other).unwrap();
+        restore(Path::new("-"), || Ok(Box::new(Cursor::new(whole.clone()))), &other, Gaps::Refused).unwrap();
         finish(&other).unwrap();
         assert_eq!(rows(&Store::open(&other, StoreConfig::default()).unwrap().snapshot()).len(), 10);
     }
@@ -88,4 +88,72 @@ async fn what_is_cut_off_or_changed_is_refused() {
     append(&mut archive, LIST, list.len() as u64, list.as_slice()).unwrap();
     let error = verify(Cursor::new(archive.into_inner().unwrap())).unwrap_err();
     assert!(error.to_string().contains("../evil"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_missing_or_damaged_is_left_out_and_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, good) = (dir.path().join("data"), dir.path().join("good"));
+    let store = filled(&data).await;
+    unpack(Cursor::new(archive(&store, &data).await), &good).unwrap();
+    let expected = rows(&store.snapshot());
+    let path = data.join("segments/0000000001.parquet");
+    let whole = std::fs::read(&path).unwrap();
+    let mut flipped = whole.clone();
+    flipped[40] ^= 0x10;
+    type Damage<'a> = Box<dyn Fn() + 'a>;
+    let damages: [(&str, Damage); 2] = [
+        ("flipped", Box::new(|| std::fs::write(&path, &flipped).unwrap())),
+        ("missing", Box::new(|| std::fs::remove_file(&path).unwrap())),
+    ];
+    drop(store);
+    for (case, damage) in damages {
+        let store = Store::open(&data, StoreConfig::default()).unwrap();
+        damage();
+        let bytes = archive(&store, &data).await;
+        let contents = verify(Cursor::new(&bytes)).unwrap();
+        assert_eq!(
+            (contents.spans, contents.missing[0].name.as_str(), contents.missing[0].spans),
+            (4, "segments/0000000001.parquet", 6),
+            "{case}"
+        );
+        let of = |name: &str| dir.path().join(format!("{name} {case}"));
+        let refused = restore(Path::new("-"), || Ok(Box::new(Cursor::new(bytes.clone()))), &of("refused"), Gaps::Refused).unwrap_err();
+        assert!(
+            refused.to_string().contains("0000000001.parquet with 6 spans") && refused.to_string().contains("--allow-missing"),
+            "{refused}"
+        );
+        let restored = restore(Path::new("-"), || Ok(Box::new(Cursor::new(bytes.clone()))), &of("taken"), Gaps::Allowed).unwrap();
+        assert!(restored.missing.len() == 1 && restored.missing[0].contains("0000000001.parquet"), "{:?}", restored.missing);
+        let again = Store::open(&of("taken"), StoreConfig::default()).unwrap();
+        assert_eq!((rows(&again.snapshot()).len(), again.stats().damaged.is_empty()), (4, false));
+        drop(again);
+        // The same file out of an older backup heals both.
+        std::fs::copy(good.join("segments/0000000001.parquet"), of("taken").join("segments/0000000001.parquet")).unwrap();
+        let again = Store::open(&of("taken"), StoreConfig::default()).unwrap();
+        assert_eq!((rows(&again.snapshot()), again.stats().damaged), (expected.clone(), Vec::new()));
+        drop(store);
+        std::fs::write(&path, &whole).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn of_a_backup_that_was_cut_or_changed_the_rest_can_be_had() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let bytes = archive(&filled(&data).await, &data).await;
+    let taken = |name: &str, bytes: &[u8]| {
+        let (bytes, other) = (bytes.to_vec(), dir.path().join(name));
+        let restored = restore(Path::new("-"), move || Ok(Box::new(Cursor::new(bytes))), &other, Gaps::Allowed)?;
+        anyhow::Ok((restored.missing.len(), rows(&Store::open(&other, StoreConfig::default())?.snapshot()).len()))
+    };
+    assert_eq!(taken("whole", &bytes).unwrap(), (0, 10));
+    let mut missing = 0;
+    for (case, at) in [bytes.len() - 4000, bytes.len() * 2 / 3].into_iter().enumerate() {
+        let (lacks, spans) = taken(&format!("cut {case}"), &bytes[..at]).unwrap();
+        assert!(lacks > missing && spans <= 10, "cut at {at}: {lacks} {spans}");
+        missing = lacks;
+    }
+    // Without the manifest nothing can be had.
+    assert!(taken("nothing", &bytes[..4000]).is_err());
 }

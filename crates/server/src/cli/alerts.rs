@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 
-use super::{Common, in_force, say};
+use super::{Common, existing, in_force, say};
 use crate::alert::{AlertFile, Alerts, Difference, TargetNames, What, read_file, write_file};
-use crate::meta::Meta;
 use crate::notify::Outbox;
 
 #[derive(Debug, Subcommand)]
@@ -56,8 +55,9 @@ struct Place {
 
 impl Of {
     fn open(&self) -> anyhow::Result<Place> {
-        let data = in_force(&self.common, None)?.data;
-        let project = Meta::open(&data)?.project(self.project)?.id;
+        let config = in_force(&self.common, None)?;
+        let project = existing(&config)?.project(self.project)?.id;
+        let data = config.data;
         let targets = Outbox::open(&data)?.targets(project)?.into_iter().map(|target| (target.name, target.id)).collect();
         Ok(Place { alerts: Alerts::open(&data)?, project, targets })
     }

@@ -8,9 +8,12 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::notifications::set_paused;
+use super::owner;
 use super::running::{Running, Session};
-use super::{Common, in_force, say};
-use crate::backup::{self, Contents, plan, unpack, verify};
+use super::{Common, existing, in_force, say};
+use crate::api::MISSING;
+use crate::backup::{self, Contents, Gaps, plan, unpack, verify};
 use crate::meta::Meta;
 use crate::store::doctor::holder;
 use crate::store::{Store, StoreConfig};
@@ -25,6 +28,9 @@ pub(super) struct Backup {
     common: Common,
     /// A file (NAME.tar), a folder that is empty or not there yet, or - for a tar archive on standard output
     target: PathBuf,
+    /// End with 0 although segments are missing or damaged, which a backup leaves out and names
+    #[arg(long)]
+    allow_missing: bool,
 }
 
 /// Make a data folder of a backup
@@ -35,13 +41,17 @@ pub(super) struct Restore {
     /// The data folder: one that is empty or not there yet, or in which a restore broke off
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
+    /// Restore what is there of a backup that is not whole, and list what is missing
+    #[arg(long)]
+    allow_missing: bool,
 }
 
 impl Backup {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let data = in_force(&self.common, None)?.data;
+        let config = in_force(&self.common, None)?;
+        let data = config.data.clone();
         ensure!(data.join("manifest.db").exists(), "{} holds no data to back up; name the data folder with --data", data.display());
-        let meta = Meta::open(&data)?;
+        let meta = existing(&config)?;
         // It may take hours.
         match Running::find(&meta, None) {
             Ok(server) => {
@@ -52,7 +62,8 @@ impl Backup {
                         bail!("the server answered {}: {}", answer.status(), answer.body_mut().read_to_string()?);
                     }
                     let length = answer.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
-                    self.take(answer.body_mut().with_config().limit(u64::MAX).reader(), length)
+                    let missing = answer.headers().get(MISSING).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0);
+                    self.take(answer.body_mut().with_config().limit(u64::MAX).reader(), length, missing)
                 })
             }
             Err(error) if holder(&data).is_some() => Err(error.context("a process has the data folder open, but no server answers")),
@@ -69,13 +80,13 @@ impl Backup {
         let (reader, writer) = io::pipe()?;
         std::thread::scope(|scope| {
             let written = scope.spawn(|| plan.write(io::BufWriter::with_capacity(1 << 20, writer)));
-            self.take(reader, Some(length))?;
+            self.take(reader, Some(length), plan.contents().missing.len())?;
             written.join().map_err(|_| anyhow::anyhow!("the archive could not be written"))?.map_err(anyhow::Error::from)
         })
     }
 
     /// Brings an archive to where it is to be.
-    fn take(&self, archive: impl Read, length: Option<u64>) -> anyhow::Result<()> {
+    fn take(&self, archive: impl Read, length: Option<u64>, missing: usize) -> anyhow::Result<()> {
         let bar = bytes_bar("backup", length)?;
         let archive = bar.wrap_read(archive);
         let target = &self.target;
@@ -85,12 +96,27 @@ impl Backup {
             out.flush()?;
             bar.finish_and_clear();
             ensure!(length.is_none_or(|length| length == copied), "the backup broke off after {copied} bytes; it is not whole");
-            return Ok(());
+            return self.complain(missing, "; its list, backup.json, names them");
         }
         let contents =
             if target.extension().is_some_and(|extension| extension == "tar") { self.as_file(archive)? } else { unpack(archive, target)? };
         bar.finish_and_clear();
-        say(&format!("{}: {} (checked)", target.display(), told(&contents)))
+        let checked = if contents.missing.is_empty() { "checked" } else { "checked; NOT WHOLE" };
+        say(&format!("{}: {} ({checked})", target.display(), told(&contents)))?;
+        for lacking in &contents.missing {
+            say(&format!("  without {}, {} spans: {}", lacking.name, lacking.spans, lacking.fault))?;
+        }
+        self.complain(contents.missing.len(), "")
+    }
+
+    /// A backup that is not whole is not to take the place of one that is without somebody knowing.
+    fn complain(&self, missing: usize, where_named: &str) -> anyhow::Result<()> {
+        ensure!(
+            missing == 0 || self.allow_missing,
+            "the backup was made without {missing} segments that are missing or damaged{where_named}; keep the last one that is whole \
+             (the same files out of it, copied into segments/, heal this folder), and add --allow-missing once that is known"
+        );
+        Ok(())
     }
 
     /// Writes the archive beside, checks it, and gives it its name.
@@ -118,7 +144,7 @@ impl Backup {
 
 impl Restore {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let Restore { source, data } = &self;
+        let Restore { source, data, allow_missing } = &self;
         let (length, is_file) = match std::fs::metadata(source) {
             Ok(found) if source.as_os_str() != PIPE => (found.is_file().then_some(found.len()), true),
             _ => (None, false),
@@ -132,11 +158,21 @@ impl Restore {
             let file = File::open(source).with_context(|| format!("cannot read {}", source.display()))?;
             Ok(Box::new(bar.wrap_read(BufReader::with_capacity(1 << 20, file))))
         };
-        let restored = backup::restore(source, archive, data)?;
+        let is_new = !data.exists();
+        let gaps = if *allow_missing { Gaps::Allowed } else { Gaps::Refused };
+        let restored = backup::restore(source, archive, data, gaps)?;
         bar.finish_and_clear();
         // Whoever was signed in, and where the server listened, is of the other folder.
-        Meta::open(data)?.forget_server()?;
+        let meta = Meta::open(data)?;
+        meta.forget_server()?;
+        // A copy of a folder must not ring people a second time.
+        set_paused(&meta, true)?;
+        drop(meta);
         backup::finish(data)?;
+        if is_new {
+            owner::inherit(data);
+        }
+        owner::give_back(data);
         say(&format!(
             "{}: {}, made {} by version {}",
             data.display(),
@@ -144,7 +180,15 @@ impl Restore {
             restored.contents.created_at,
             restored.contents.version
         ))?;
-        say("every file is what was backed up; sessions of the page have ended, keys and tokens hold")?;
+        if restored.missing.is_empty() {
+            say("every file is what was backed up; sessions of the page have ended, keys and tokens hold")?;
+        } else {
+            say("sessions of the page have ended; missing, everything else is what was backed up:")?;
+            restored.missing.iter().try_for_each(|missing| say(&format!("  {missing}")))?;
+        }
+        say(
+            "messages of alerts are paused, those that waited too: `hinomi notifications resume` lets them go once this is the folder in use",
+        )?;
         say(&format!("start it with: hinomi serve --data {}", data.display()))
     }
 }

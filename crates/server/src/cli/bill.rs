@@ -6,9 +6,8 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use hinomi_model::bill;
 
-use super::{Common, in_force, say};
+use super::{Common, existing, in_force, say};
 use crate::bills::Bills;
-use crate::meta::Meta;
 
 /// Rows that could not be read, of which the command tells at most.
 const TOLD: usize = 20;
@@ -34,7 +33,7 @@ impl Bill {
         let name = file.display().to_string();
         let bytes = std::fs::read(&file).with_context(|| format!("cannot read {name}"))?;
         let export = bill::read(&bytes).with_context(|| name.clone())?;
-        Meta::open(&config.data)?.project(project)?;
+        existing(&config)?.project(project)?;
         let file_name = file.file_name().map_or_else(|| name.clone(), |name| name.to_string_lossy().into_owned());
         Bills::open(&config.data)?.import(project, &file_name, &export)?;
         let days = export.lines.iter().map(|line| line.day);

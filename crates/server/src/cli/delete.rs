@@ -6,9 +6,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::running::{Running, Session};
-use super::{Common, in_force, say};
+use super::{Common, existing, in_force, say};
 use crate::keeping::Receipt;
-use crate::meta::Meta;
 
 /// Delete a trace, a user's data or a project from every file, with a receipt
 #[derive(Debug, Subcommand)]
@@ -60,7 +59,7 @@ impl Delete {
             Delete::Project { which } => (which, String::new()),
         };
         ensure!(which.yes, "what is deleted is gone from every file and cannot be brought back; add --yes if that is meant");
-        let meta = Meta::open(&in_force(&which.common, None)?.data)?;
+        let meta = existing(&in_force(&which.common, None)?)?;
         let server = Running::find(&meta, None)?;
         let session = Session::begin(&meta)?;
         let url = format!("{}/api/v1/projects/{}{path}", server.address, which.project);
@@ -77,7 +76,7 @@ fn encoded(id: &str) -> String {
 }
 
 fn list(common: &Common) -> anyhow::Result<()> {
-    let meta = Meta::open(&in_force(common, None)?.data)?;
+    let meta = existing(&in_force(common, None)?)?;
     for text in meta.receipts()? {
         let value: Value = serde_json::from_str(&text).unwrap_or_default();
         told(&serde_json::from_value(value).unwrap_or_default())?;

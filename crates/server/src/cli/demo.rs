@@ -10,10 +10,10 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::running::Running;
-use super::{Common, in_force, say, sign_in_link};
+use super::{Common, existing, in_force, say, sign_in_link};
 use crate::app::ADDRESS;
 use crate::demo::{Envelope, envelopes, live};
-use crate::meta::{Meta, Project};
+use crate::meta::Project;
 
 /// What the project is called: the invented travel agency whose programs it watches.
 const NAME: &str = "tabi-desk (demo)";
@@ -41,7 +41,7 @@ pub(super) struct Demo {
 impl Demo {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = in_force(&self.common, None)?;
-        let meta = Meta::open(&config.data)?;
+        let meta = existing(&config)?;
         let server = Running::find(&meta, PATIENCE)?;
         let known = meta.directory().projects.values().find(|project| project.demo).cloned();
         let (project, filled) = match known {

@@ -9,10 +9,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Common, in_force, say};
 use crate::config::Config;
+use crate::meta::Meta;
 use crate::sqlite;
 use crate::store::doctor::{Finding, Severity, examine, holder};
-use crate::store::free_bytes;
-use crate::{alert, bills, errors, logs, meta, metrics, notify, outcomes, scores};
+use crate::store::{free_bytes, repair};
+use crate::{alert, bills, errors, keeping, logs, meta, metrics, notify, outcomes, scores};
 
 /// Databases beside the store's own, and the newest format of each that is read.
 const DATABASES: [(&str, u32); 9] = [
@@ -32,6 +33,10 @@ const DATABASES: [(&str, u32); 9] = [
 pub(super) struct Doctor {
     #[command(flatten)]
     common: Common,
+    /// First make whole what can be, while the server is stopped: take in segments that were set aside, make a manifest anew that
+    /// cannot be read. Deletes nothing
+    #[arg(long)]
+    repair: bool,
     /// Say what is fine too
     #[arg(long, short)]
     verbose: bool,
@@ -44,7 +49,9 @@ impl Doctor {
         if !root.is_dir() {
             bail!("{} is no folder; name the data folder with --data", root.display());
         }
-        let mut findings = around(root, &config);
+        let mut findings = if self.repair { repair(root)? } else { Vec::new() };
+        findings.iter_mut().filter(|finding| finding.severity == Severity::Fine).for_each(|done| done.severity = Severity::Note);
+        findings.extend(around(root, &config));
         let bar = ProgressBar::new(0);
         bar.set_style(ProgressStyle::with_template("segments [{bar:30}] {pos} of {len}, {eta} left")?);
         findings.extend(examine(root, |done, of| {
@@ -53,6 +60,7 @@ impl Doctor {
         }));
         bar.finish_and_clear();
         findings.extend(databases(root));
+        findings.extend(retention(root, &config));
         self.tell(root, &findings)
     }
 
@@ -136,9 +144,35 @@ fn rights(root: &Path) -> anyhow::Result<Vec<Finding>> {
     Ok(findings)
 }
 
+/// What a start with this configuration would delete, or a server waits to.
+fn retention(root: &Path, config: &Config) -> Vec<Finding> {
+    let path = root.join("hinomi.db");
+    // What is wrong with it has been said.
+    if sqlite::examine(&path, meta::FORMAT).is_err() {
+        return Vec::new();
+    }
+    let Ok(meta) = Meta::open(root) else { return Vec::new() };
+    let held = keeping::held(&meta).map(|held| Finding::note(held.told(), "`hinomi retention` says the same"));
+    let shrunk = keeping::shrunk(&meta, config.retention_days, config.disk.budget_bytes).into_iter().map(|what| {
+        Finding::note(
+            format!("less is to be kept than before: {what}"),
+            "the server asks before it deletes more than a tenth; start it with the configuration that it had if that is not meant",
+        )
+    });
+    let enforced = keeping::enforced(&meta).into_iter().map(Finding::fine);
+    held.into_iter().chain(shrunk).chain(enforced).collect()
+}
+
 fn databases(root: &Path) -> Vec<Finding> {
+    let has_data = root.join("manifest.db").exists();
     let examined = DATABASES.iter().map(|(name, known)| {
         let path = root.join(name);
+        if !path.exists() && has_data && *name == "hinomi.db" {
+            return Finding::problem(
+                format!("{} is missing: it held projects, keys, tokens and settings", path.display()),
+                "restore it from a backup; the next start makes an empty one, and gives new projects numbers above those of the old",
+            );
+        }
         if !path.exists() {
             return Finding::note(
                 format!("{} is not there", path.display()),

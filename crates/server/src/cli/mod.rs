@@ -7,8 +7,11 @@ mod delete;
 mod demo;
 mod doctor;
 mod explain;
+mod notifications;
+mod owner;
 mod prices;
 mod reprice;
+mod retention;
 mod running;
 mod serve;
 mod transfer;
@@ -18,7 +21,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::{Args, Parser, Subcommand};
 
 use crate::app::ADDRESS;
@@ -61,6 +64,9 @@ enum Command {
         /// Write the port to this file when the server is ready
         #[arg(long, value_name = "FILE")]
         port_file: Option<PathBuf>,
+        /// Send no messages of alerts; they wait
+        #[arg(long)]
+        quiet_notifications: bool,
     },
     /// Print a fresh one-time sign-in link
     Login {
@@ -91,6 +97,9 @@ enum Command {
     #[command(subcommand)]
     Delete(delete::Delete),
     Doctor(doctor::Doctor),
+    Retention(retention::Retention),
+    #[command(subcommand)]
+    Notifications(notifications::Notifications),
     /// Bills of providers, to stand beside what was observed
     #[command(subcommand)]
     Bill(bill::Bill),
@@ -141,7 +150,9 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return told(&error),
     };
-    match execute(cli.command) {
+    let done = execute(cli.command);
+    owner::give_back_used();
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let usage = error.is::<config::ConfigError>();
@@ -168,27 +179,36 @@ fn told(error: &clap::Error) -> ExitCode {
 
 fn execute(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Serve { common, listen, port_file } => serve::serve(&in_force(&common, listen)?, port_file.as_deref()),
+        Command::Serve { common, listen, port_file, quiet_notifications } => {
+            let config = Config { quiet_notifications, ..in_force(&common, listen)? };
+            serve::serve(&config, port_file.as_deref())
+        }
         Command::Login { common } => {
             let config = in_force(&common, None)?;
-            let meta = Meta::open(&config.data)?;
+            let meta = existing(&config)?;
             say(&sign_in_link(&meta, &public_url(&meta, &config))?)
         }
         Command::Token(TokenCommand::Create { common, project, admin, name }) => {
-            let meta = Meta::open(&in_force(&common, None)?.data)?;
+            let config = in_force(&common, None)?;
+            let is_new = !config.data.join("hinomi.db").exists();
+            let meta = Meta::open(&config.data)?;
+            if is_new {
+                let data = config.data.display();
+                note(&format!("made a new data folder in {data}: the token is valid for a server that is started there, and for no other"));
+            }
             let token = Token { project: (!admin).then_some(project), admin };
             say(&meta.create_token(&name, token)?)
         }
         Command::Project(ProjectCommand::Create { common, name }) => {
             let config = in_force(&common, None)?;
-            let meta = Meta::open(&config.data)?;
+            let meta = existing(&config)?;
             let project = meta.create_project(&name, false)?;
             let dsn = dsn(&meta, &public_url(&meta, &config), project.id);
             say(&dsn.to_string())
         }
         Command::Project(ProjectCommand::List { common }) => {
             let config = in_force(&common, None)?;
-            let meta = Meta::open(&config.data)?;
+            let meta = existing(&config)?;
             let url = public_url(&meta, &config);
             for project in meta.directory().projects.values() {
                 let notes = [(project.demo, " (demo)"), (project.disabled, " (disabled)")];
@@ -208,6 +228,8 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::Import(import) => import.run(),
         Command::Delete(delete) => delete.run(),
         Command::Doctor(doctor) => doctor.run(),
+        Command::Retention(retention) => retention.run(),
+        Command::Notifications(notifications) => notifications.run(),
         Command::Bill(bill) => bill.run(),
         Command::Config { common } => say(config::print(&in_force(&common, None)?).trim_end()),
     }
@@ -217,7 +239,15 @@ fn in_force(common: &Common, listen: Option<SocketAddr>) -> anyhow::Result<Confi
     let flags = Flags { config: common.config.clone(), data: common.data.clone(), listen };
     let config = config::load(&flags, |name| std::env::var(name).ok())?;
     crate::backup::check_finished(&config.data)?;
+    owner::uses(&config.data);
     Ok(config)
+}
+
+/// The database of a data folder that is there: a command that only looks, or works beside a server, makes none.
+fn existing(config: &Config) -> anyhow::Result<Meta> {
+    let is_there = config.data.join("hinomi.db").exists();
+    ensure!(is_there, "{} is no data folder; name it with --data, or start `hinomi serve` to make one", config.data.display());
+    Ok(Meta::open(&config.data)?)
 }
 
 /// What links are made from: as set, else as the running server wrote it down, else where it would listen.
@@ -239,6 +269,11 @@ fn dsn(meta: &Meta, public_url: &str, project: u64) -> String {
         Some(key) => format!("{scheme}://{}@{rest}/{project}", key.public_key),
         None => "(no key yet: start the server once)".to_owned(),
     }
+}
+
+/// A line on standard error, which nobody takes for the answer.
+fn note(line: &str) {
+    let _ = writeln!(std::io::stderr(), "hinomi: {line}");
 }
 
 /// One line on standard output.

@@ -10,7 +10,7 @@ use hinomi_model::price::{Bucket, Call, PriceBook, PriceTable, Priced, PricedBuc
 use hinomi_model::span::Usage;
 use serde_json::Value;
 
-use super::{Common, in_force, say};
+use super::{Common, existing, in_force, say};
 use crate::app::write_whole;
 use crate::meta::Meta;
 use crate::prices::{Prices, table_path};
@@ -51,8 +51,6 @@ fn update(data: &Path, file: &Path) -> anyhow::Result<()> {
             embedded.date()
         );
     }
-    // The folder is made as every command makes it, for its owner alone.
-    drop(Meta::open(data)?);
     let path = table_path(data);
     let before = std::fs::read_to_string(&path).unwrap_or_else(|_| PriceTable::embedded_text().to_owned());
     let changes = Changes::between(&before, &imported.text);
@@ -171,7 +169,12 @@ pub(super) struct Check {
 impl Check {
     fn run(self) -> anyhow::Result<()> {
         let config = in_force(&self.common, None)?;
-        let prices = Prices::open(Arc::new(Meta::open(&config.data)?), &config.data, &config.prices)?;
+        // Without a data folder there are no prices of one.
+        let meta = if config.data.exists() { existing(&config)? } else { Meta::of_no_folder()? };
+        let prices = Prices::open(Arc::new(meta), &config.data, &config.prices);
+        if let [first, ..] = &prices.problems()[..] {
+            bail!("{first}");
+        }
         let book = prices.of(self.project);
         let usage = self.usage();
         let call = Call {

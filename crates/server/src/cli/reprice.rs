@@ -9,8 +9,7 @@ use serde_json::json;
 
 use super::prices::{dollars, time};
 use super::running::{Running, Session};
-use super::{Common, in_force, say};
-use crate::meta::Meta;
+use super::{Common, existing, in_force, say};
 use crate::reprice::Repriced;
 use crate::time::rfc3339;
 
@@ -39,7 +38,7 @@ pub(super) struct Reprice {
 impl Reprice {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = in_force(&self.common, None)?;
-        let meta = Meta::open(&config.data)?;
+        let meta = existing(&config)?;
         let server = Running::find(&meta, PATIENCE)?;
         let to = self.to.unwrap_or_else(|| jiff::Timestamp::now().as_microsecond());
         if to <= self.from {

@@ -10,8 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
 use super::running::{Running, Session};
-use super::{Common, in_force, say};
-use crate::meta::Meta;
+use super::{Common, existing, in_force, say};
 use crate::transfer::{Format, to_lines};
 
 /// Write the spans of a project to a file that other tools, and `hinomi import`, read
@@ -54,7 +53,7 @@ pub(super) struct Import {
 impl Export {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = in_force(&self.common, None)?;
-        let meta = Meta::open(&config.data)?;
+        let meta = existing(&config)?;
         let server = Running::find(&meta, None)?;
         let named = self.out.extension().and_then(|extension| extension.to_str()?.parse().ok());
         let format = self.format.or(named).unwrap_or(Format::Jsonl);
@@ -118,27 +117,30 @@ impl Export {
 impl Import {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = in_force(&self.common, None)?;
-        let meta = Meta::open(&config.data)?;
+        let meta = existing(&config)?;
         let server = Running::find(&meta, None)?;
         let bar = ProgressBar::new(1000);
         bar.set_style(ProgressStyle::with_template("import [{bar:30}] {percent} %, {eta} left")?);
         let session = Session::begin(&meta)?;
-        let mut sums = [0; 4];
+        let mut sums = [0; 5];
         let done = to_lines(&self.file, |lines, part| {
             let url = format!("{}/api/v1/projects/{}/import", server.address, self.project);
             let mut answer = session.sign(server.agent.post(url)).send(lines)?;
             let text = answer.body_mut().read_to_string()?;
             ensure!(answer.status().as_u16() == 200, "{}", said(&text));
             let counts: Value = serde_json::from_str(&text).context("the server is of another version; restart it")?;
-            for (sum, name) in sums.iter_mut().zip(["read", "stored", "duplicates", "joined"]) {
+            for (sum, name) in sums.iter_mut().zip(["read", "stored", "duplicates", "joined", "too_old"]) {
                 *sum += counts[name].as_u64().unwrap_or(0);
             }
             bar.set_position((part * 1000.0) as u64);
             Ok(())
         });
         bar.finish_and_clear();
-        let [read, stored, duplicates, joined] = sums;
-        let told = format!("{read} spans read: {stored} stored, {duplicates} there already, {joined} made one with what was there");
+        let [read, stored, duplicates, joined, too_old] = sums;
+        let mut told = format!("{read} spans read: {stored} stored, {duplicates} there already, {joined} made one with what was there");
+        if too_old > 0 {
+            told += &format!("; {too_old} not stored, since they are older than project {} keeps spans (retention_days)", self.project);
+        }
         done.with_context(|| format!("{told}; the rest can be imported by the same command, nothing is stored twice"))?;
         say(&told)
     }

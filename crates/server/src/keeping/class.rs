@@ -81,9 +81,24 @@ impl Rules {
         self.pinned.clone()
     }
 
-    /// Those, and the ones with errors or scores.
+    /// Those with errors or scores.
+    pub fn notable(&self) -> &HashSet<TraceId> {
+        &self.notable
+    }
+
+    /// Whether a span goes whatever else is known of its trace, but for a mark.
+    pub fn is_past(&self, seen: &Seen) -> bool {
+        self.fate(seen) == Fate::Gone && seen.start_us < self.notable_before_us
+    }
+
+    /// Those that somebody marked, and the ones with errors or scores.
     pub fn kept_traces(&self) -> HashSet<TraceId> {
         self.pinned.union(&self.notable).copied().collect()
+    }
+
+    /// The time before which what has no class of its own goes.
+    pub fn before_us(&self) -> i64 {
+        self.before_us
     }
 
     /// The earliest time of which anything is kept that a notable trace may hold.

@@ -106,6 +106,12 @@ impl Receipt {
         }
     }
 
+    /// Whether anything was deleted, or may be left in a segment that cannot be read.
+    fn has_something(&self) -> bool {
+        let Receipt { spans, errors, scores, log_lines, series, incidents, mentions, .. } = self;
+        [spans, errors, scores, log_lines, series, incidents, mentions].into_iter().any(|count| *count > 0) || !self.unreadable.is_empty()
+    }
+
     fn text(&self) -> Result<String, KeepError> {
         serde_json::to_string(self).map_err(|error| KeepError::Fault(error.to_string()))
     }
@@ -138,7 +144,8 @@ fn sweep_of(project: u64, subject: Subject, traces: HashSet<TraceId>) -> Sweep {
 ///
 /// # Errors
 ///
-/// When something cannot be read or written. What was done until then is done; asked again, or by [`finish`], it goes on.
+/// [`KeepError::Nothing`] when there is nothing of a trace or a user. When something cannot be read or written: what was done until then is
+/// done; asked again, or by [`finish`], it goes on.
 pub async fn erase(places: &Places, project: u64, subject: Subject) -> Result<Receipt, KeepError> {
     let _alone = places.erasing.lock().await;
     let known = places.meta.project(project)?;
@@ -153,13 +160,13 @@ pub async fn erase(places: &Places, project: u64, subject: Subject) -> Result<Re
         if (before.project, &before.subject) == (project, &begun.subject) {
             begun.traces.extend(&before.traces);
             begun.disabled = before.disabled;
-            return go_on(places, id, begun, false).await;
+            return go_on(places, id, begun, Begin::Again).await;
         }
     }
     let text = serde_json::to_string(&begun).map_err(|error| KeepError::Fault(error.to_string()))?;
     let meta = places.meta.clone();
     let id = blocking(move || meta.begin_deletion(&text)).await??;
-    go_on(places, id, begun, false).await
+    go_on(places, id, begun, Begin::First).await
 }
 
 /// Ends deletions that a crash or a failure broke off.
@@ -170,7 +177,7 @@ pub async fn erase(places: &Places, project: u64, subject: Subject) -> Result<Re
 pub async fn finish(places: &Places) -> Result<(), KeepError> {
     let _alone = places.erasing.lock().await;
     for (id, begun) in begun_before(places)? {
-        go_on(places, id, begun, true).await?;
+        go_on(places, id, begun, Begin::AfterStart).await?;
     }
     Ok(())
 }
@@ -181,8 +188,20 @@ fn begun_before(places: &Places) -> Result<Vec<(i64, Begun)>, KeepError> {
     kept.into_iter().map(|(id, text)| Ok((id, read(&text)?))).collect()
 }
 
+/// How a deletion comes to be worked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Begin {
+    /// Somebody asked for it.
+    First,
+    /// Somebody asked for it again after it failed half-way.
+    Again,
+    /// It was found at a start.
+    AfterStart,
+}
+
 /// Each step may have been done before.
-async fn go_on(places: &Places, id: i64, begun: Begun, resumed: bool) -> Result<Receipt, KeepError> {
+async fn go_on(places: &Places, id: i64, begun: Begun, begin: Begin) -> Result<Receipt, KeepError> {
+    let resumed = begin == Begin::AfterStart;
     let began = Instant::now();
     let Begun { project, name, disabled, subject, traces } = begun;
     let is_project = subject == Subject::Project;
@@ -228,6 +247,11 @@ async fn go_on(places: &Places, id: i64, begun: Begun, resumed: bool) -> Result<
     (receipt.series, receipt.incidents, receipt.mentions) = (counts.series, counts.incidents, mentions);
     receipt.duration_ms = began.elapsed().as_millis() as u64;
     let (meta, text) = (places.meta.clone(), receipt.text()?);
+    if begin == Begin::First && !is_project && !receipt.has_something() {
+        // A receipt would say that something is gone which never was here: a slip of the pen in an id, most likely.
+        blocking(move || meta.drop_deletion(id)).await??;
+        return Err(KeepError::Nothing);
+    }
     blocking(move || meta.end_deletion(id, &text)).await??;
     tracing::info!(project, what = receipt.what, spans = receipt.spans, files = receipt.files.len(), resumed, "keeping.erased");
     Ok(receipt)

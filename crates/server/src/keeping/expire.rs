@@ -7,37 +7,49 @@ use hinomi_model::id::TraceId;
 
 use super::class::Rules;
 use super::erase::{Receipt, Subject};
+use super::hold::permit;
 use super::tables::{self, Counts, EXPIRED, EXPIRED_LINES};
 use super::{KeepError, Places, blocking, bytes_of};
 use crate::meta::Project;
 use crate::sqlite::SqliteError;
 use crate::store::{Fate, Sweep, Swept};
 
-/// Takes away what is to be kept no longer. The log says what.
+/// What else goes by the days of a project.
+#[derive(Debug, Default)]
+pub struct Expired {
+    /// For each project, the time before which nothing is to be kept, in microseconds since the Unix epoch. One of which nothing is to be
+    /// deleted at this time is missing.
+    pub before_us: BTreeMap<u64, i64>,
+    /// Whether something waits.
+    pub waits: bool,
+}
+
+/// Takes away what is to be kept no longer, but for what waits to be confirmed. The log says what.
 ///
 /// # Errors
 ///
 /// When something could not be read or written. What was done until then is done, and the next time goes on.
-pub async fn expire(places: &Places) -> Result<(), KeepError> {
+pub async fn expire(places: &Places) -> Result<Expired, KeepError> {
     let now_us = jiff::Timestamp::now().as_microsecond();
     let directory = places.meta.directory();
     let mut rules = BTreeMap::new();
     for project in directory.projects.values() {
         rules.insert(project.id, of_project(places, project, now_us).await?);
     }
+    let data = places.data.clone();
+    let used = blocking(move || bytes_of(&data)).await?;
+    let over = if places.budget_bytes == 0 { 0 } else { used.saturating_sub(places.budget_bytes) };
+    let permit = permit(places, &rules, now_us, over).await?;
+    rules.retain(|project, _| !permit.waiting.contains(project));
     let of_segments = rules.clone();
     let of_spans = rules.clone();
-    let usual_us = now_us - i64::from(places.days) * 86_400_000_000;
     let sweep = Sweep {
         concerns: Arc::new(move |segment| {
-            let latest = |project| of_segments.get(project).map_or(usual_us, Rules::latest_us);
+            let latest = |project| of_segments.get(project).map_or(i64::MIN, Rules::latest_us);
             segment.projects.iter().any(|project| segment.min_start_us < latest(project))
         }),
-        judge: Arc::new(move |seen| match of_spans.get(&seen.project) {
-            Some(rules) => rules.fate(seen),
-            None if seen.start_us < usual_us => Fate::Gone,
-            None => Fate::Kept,
-        }),
+        // A project that nobody knows is one whose settings were lost.
+        judge: Arc::new(move |seen| of_spans.get(&seen.project).map_or(Fate::Kept, |rules| rules.fate(seen))),
     };
     let Swept { spans, without_texts, files, .. } = places.store.sweep(sweep).await?;
     if spans + without_texts > 0 {
@@ -46,7 +58,11 @@ pub async fn expire(places: &Places) -> Result<(), KeepError> {
     for (project, rules) in &rules {
         beside(places, *project, rules).await?;
     }
-    within_budget(places).await
+    within_budget(places, permit.budget_bytes).await?;
+    let waits = places.holds.current().is_some();
+    permit.enforced(places, now_us).await?;
+    let before_us = rules.iter().map(|(project, rules)| (*project, rules.before_us())).collect();
+    Ok(Expired { before_us, waits })
 }
 
 /// The rules of a project, with the traces that stay longer than others.
@@ -96,8 +112,7 @@ async fn beside(places: &Places, project: u64, rules: &Rules) -> Result<(), Keep
 }
 
 /// Drops the oldest segments while the data folder takes more than it may, says so, and leaves a receipt.
-async fn within_budget(places: &Places) -> Result<(), KeepError> {
-    let budget = places.budget_bytes;
+async fn within_budget(places: &Places, budget: u64) -> Result<(), KeepError> {
     let data = places.data.clone();
     let used = blocking(move || bytes_of(&data)).await?;
     if budget == 0 || used <= budget {

@@ -1,12 +1,14 @@
 //! What is kept, for how long, and what is deleted before its time.
 //!
-//! [`expire`] takes away what is older than its class is kept, and the oldest where the disk budget is reached. [`erase`] takes away one
+//! [`expire`] takes away what is older than its class is kept, and the oldest where the disk budget is reached; more than usual waits until
+//! somebody says that it is meant (`hold`). [`erase`] takes away one
 //! trace, one user or one project, from every file, and leaves a receipt. Neither leaves anything in a file: segments are written anew, and
 //! SQLite overwrites what it deletes.
 
 mod class;
 mod erase;
 mod expire;
+mod hold;
 mod mentions;
 mod tables;
 
@@ -24,7 +26,8 @@ use crate::store::{Store, StoreError};
 
 pub use class::Rules;
 pub use erase::{Receipt, Subject, erase, finish};
-pub use expire::expire;
+pub use expire::{Expired, expire};
+pub use hold::{Held, Holds, confirm, enforced, held, is_confirmed, shrunk};
 
 /// Where all is that is kept.
 #[derive(Debug, Clone)]
@@ -49,6 +52,10 @@ pub struct Places {
     pub days: u32,
     /// Bytes that the data folder may take; 0 for any number.
     pub budget_bytes: u64,
+    /// How often it is looked for what is to be kept no longer.
+    pub every: std::time::Duration,
+    /// What is to be deleted, and waits for somebody to say that it is meant.
+    pub holds: Arc<Holds>,
     /// Held while something is deleted or a backup is made ready: a backup with a receipt in it must not hold what the receipt is of.
     pub erasing: Arc<tokio::sync::Mutex<()>>,
 }
@@ -71,6 +78,9 @@ pub enum KeepError {
     /// What belongs to a trace or user could not be found.
     #[error(transparent)]
     Query(#[from] QueryError),
+    /// There is no trace, or nothing of a user, that is to be deleted.
+    #[error("nothing of it is stored")]
+    Nothing,
     /// A fault in the program.
     #[error("a fault in the program: {0}")]
     Fault(String),

@@ -42,5 +42,12 @@ pub enum MetaError {
     Invalid(String),
     /// Anything that SQLite says.
     #[error("could not use hinomi.db: {0}")]
-    Database(#[from] rusqlite::Error),
+    Database(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for MetaError {
+    fn from(error: rusqlite::Error) -> MetaError {
+        crate::sqlite::note(std::path::Path::new("hinomi.db"), &error);
+        MetaError::Database(error)
+    }
 }

@@ -52,7 +52,19 @@ impl Meta {
     ///
     /// When the folder cannot be written, or a newer version wrote the database.
     pub fn open(dir: &Path) -> Result<Meta, MetaError> {
-        let connection = open::open(dir)?;
+        Meta::of(open::open(dir)?)
+    }
+
+    /// What a data folder knows in which nothing has been set; it lies in memory.
+    ///
+    /// # Errors
+    ///
+    /// When there is no memory for it.
+    pub fn of_no_folder() -> Result<Meta, MetaError> {
+        Meta::of(open::in_memory()?)
+    }
+
+    fn of(connection: Connection) -> Result<Meta, MetaError> {
         let seen = Seen { directory: Arc::new(directory::read(&connection)?), version: data_version(&connection)?, at: Instant::now() };
         Ok(Meta { connection: Mutex::new(connection), seen: RwLock::new(seen) })
     }
@@ -92,6 +104,15 @@ impl Meta {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Gives new projects numbers above this one: something is stored under it.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn reserve_numbers(&self, project: u64) -> Result<(), MetaError> {
+        Ok(open::reserve(&self.lock(), project)?)
+    }
+
     /// Keeps a value of the server itself, such as the address that it listens on.
     ///
     /// # Errors
@@ -99,6 +120,16 @@ impl Meta {
     /// When the database cannot be written.
     pub fn set(&self, name: &str, value: &str) -> Result<(), MetaError> {
         self.lock().execute("INSERT INTO settings VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value", [name, value])?;
+        Ok(())
+    }
+
+    /// Forgets a value kept by [`set`](Meta::set).
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn unset(&self, name: &str) -> Result<(), MetaError> {
+        self.lock().execute("DELETE FROM settings WHERE name = ?1", [name])?;
         Ok(())
     }
 

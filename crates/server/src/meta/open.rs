@@ -78,10 +78,66 @@ const STEPS: &[&str] = &[
 
 pub(super) fn open(dir: &Path) -> Result<Connection, MetaError> {
     create_folder(dir).map_err(|source| MetaError::Folder { path: dir.to_owned(), source })?;
-    let connection = sqlite::open(&dir.join("hinomi.db"), STEPS)?;
+    let path = dir.join("hinomi.db");
+    let is_new = std::fs::metadata(&path).map_or(0, |found| found.len()) == 0;
+    let connection = with_tables(&path)?;
+    // A number that was given before is not given again: whoever gets it would see what was stored under it.
+    let used = if is_new { used_numbers(dir) } else { 0 };
+    if used > 0 {
+        tracing::error!(
+            used,
+            path = %path.display(),
+            "meta.made_anew: projects, keys, tokens and settings that were in it are lost, restore it from a backup; what is stored is kept"
+        );
+        reserve(&connection, used)?;
+    }
+    Ok(connection)
+}
+
+/// One that lies in memory alone.
+pub(super) fn in_memory() -> Result<Connection, MetaError> {
+    with_tables(Path::new(":memory:"))
+}
+
+fn with_tables(path: &Path) -> Result<Connection, MetaError> {
+    let connection = sqlite::open(path, STEPS)?;
     connection
         .execute("INSERT INTO projects (id, name, created_us) VALUES (1, 'Default', ?1) ON CONFLICT DO NOTHING", [super::now_us()])?;
     Ok(connection)
+}
+
+/// New projects get numbers above this one.
+pub(super) fn reserve(connection: &Connection, project: u64) -> rusqlite::Result<()> {
+    let project = i64::try_from(project).unwrap_or(i64::MAX - 1);
+    connection.execute("UPDATE sqlite_sequence SET seq = max(seq, ?1) WHERE name = 'projects'", [project]).map(drop)
+}
+
+/// Where numbers of projects stand in other databases.
+const NUMBERS: [(&str, &str); 11] = [
+    ("manifest.db", "SELECT max(value) FROM segments, json_each(segments.projects)"),
+    ("errors.db", "SELECT max(project) FROM events"),
+    ("scores.db", "SELECT max(project) FROM scores"),
+    ("logs.db", "SELECT max(project) FROM lines"),
+    ("metrics.db", "SELECT max(project) FROM metrics"),
+    ("alerts.db", "SELECT max(project) FROM rules"),
+    ("alerts.db", "SELECT max(project) FROM incidents"),
+    ("notify.db", "SELECT max(project) FROM targets"),
+    ("notify.db", "SELECT max(project) FROM notices"),
+    ("bill.db", "SELECT max(project) FROM lines"),
+    ("outcomes.db", "SELECT max(project) FROM outcomes"),
+];
+
+/// The largest number of a project that something is stored under beside the log; 0 where nothing is.
+fn used_numbers(dir: &Path) -> u64 {
+    let largest = |(name, sql): &(&str, &str)| -> Option<i64> {
+        let path = dir.join(name);
+        if !path.exists() {
+            return None;
+        }
+        let read = sqlite::open_reader(&path).ok()?.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
+        read.inspect_err(|error| tracing::warn!(path = %path.display(), %error, "meta.numbers_unreadable")).ok().flatten()
+    };
+    NUMBERS.iter().filter_map(largest).max().unwrap_or(0).unsigned_abs()
 }
 
 /// Prompts and keys lie here: the folder is for its owner alone.

@@ -104,6 +104,17 @@ impl Meta {
         Ok(crate::sqlite::empty_wal(&connection)?)
     }
 
+    /// Forgets a deletion that had begun and of which there was nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn drop_deletion(&self, begun: i64) -> Result<(), MetaError> {
+        let connection = self.lock();
+        connection.execute("DELETE FROM begun_deletions WHERE id = ?1", [begun])?;
+        Ok(crate::sqlite::empty_wal(&connection)?)
+    }
+
     /// The receipts, the newest first.
     ///
     /// # Errors

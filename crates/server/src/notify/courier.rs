@@ -1,6 +1,7 @@
 //! Carries what waits to its targets: one task for each target that has something, so that none waits for another.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,12 +29,20 @@ pub struct Courier {
     wire: Wire,
     /// Targets that are being sent something.
     busy: Mutex<HashSet<TargetId>>,
+    /// Nothing is sent; what is rung waits.
+    paused: AtomicBool,
 }
 
 impl Courier {
     /// One that connects to public addresses and to those that the owner allows, and trusts who the owner trusts.
     pub fn new(outbox: Arc<Outbox>, allowed: Allowed, trust: Trust) -> Courier {
-        Courier { outbox, wire: Wire::new(allowed.clone(), trust), allowed, busy: Mutex::new(HashSet::new()) }
+        Courier {
+            outbox,
+            wire: Wire::new(allowed.clone(), trust),
+            allowed,
+            busy: Mutex::new(HashSet::new()),
+            paused: AtomicBool::new(false),
+        }
     }
 
     /// What waits, and the targets.
@@ -46,6 +55,19 @@ impl Courier {
         &self.allowed
     }
 
+    /// Holds what is rung back from now on, or lets it go.
+    pub fn set_paused(&self, paused: bool) {
+        if self.paused.swap(paused, Ordering::Relaxed) != paused {
+            tracing::info!(paused, "notify.paused");
+            self.outbox.due.notify_one();
+        }
+    }
+
+    /// Whether what is rung is held back.
+    pub fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Relaxed)
+    }
+
     /// Delivers until `stop`.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         match self.ask(Outbox::resume).await {
@@ -55,6 +77,7 @@ impl Courier {
         }
         while !stop.is_cancelled() {
             let rest = match self.ask(Outbox::heads).await {
+                _ if self.is_paused() => AT_LEAST_EVERY,
                 Ok(heads) => self.start(heads, &stop),
                 Err(error) => {
                     tracing::error!(%error, "notify.queue.failed");
@@ -94,7 +117,7 @@ impl Courier {
 
     /// Sends what is due to one target, one after the other. False after a fault of the database.
     async fn serve(&self, target: TargetId, stop: &CancellationToken) -> bool {
-        while !stop.is_cancelled() {
+        while !stop.is_cancelled() && !self.is_paused() {
             let next = match self.ask(move |outbox| outbox.take(target)).await {
                 Ok(Some(next)) => next,
                 Ok(None) => return true,

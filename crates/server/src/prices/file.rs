@@ -14,13 +14,17 @@ use serde_json::{Map, Value};
 
 use super::PricesError;
 
-/// Reads the file. A price without a project holds for all.
-pub(super) fn read(path: &Path) -> Result<Vec<(Option<u64>, OwnPrice)>, PricesError> {
+/// Prices, each with the project that it holds for; without one it holds for all.
+type Listed = Vec<(Option<u64>, OwnPrice)>;
+
+/// Reads the file: its text, and the prices in it.
+pub(super) fn read(path: &Path) -> Result<(String, Listed), PricesError> {
     let text = std::fs::read_to_string(path).map_err(|source| PricesError::Unreadable { path: path.to_owned(), source })?;
-    parse(&text).map_err(|reason| PricesError::Unusable { path: path.to_owned(), reason })
+    let listed = parse(&text).map_err(|reason| PricesError::Unusable { path: path.to_owned(), reason })?;
+    Ok((text, listed))
 }
 
-fn parse(text: &str) -> Result<Vec<(Option<u64>, OwnPrice)>, String> {
+pub(super) fn parse(text: &str) -> Result<Listed, String> {
     let mut table: Map<String, Value> = if text.trim_start().starts_with('{') {
         serde_json::from_str(text).map_err(|error| error.to_string())?
     } else {

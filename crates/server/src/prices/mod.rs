@@ -15,6 +15,8 @@ use crate::meta::{Meta, SetPrice};
 
 /// Name of the newer table in the data folder.
 const TABLE: &str = "prices.json";
+/// Name under which the owner's file is kept as it last could be read.
+const LAST_FILE: &str = "prices.file";
 
 /// The prices in force.
 #[derive(Debug)]
@@ -36,6 +38,9 @@ struct Known {
     from_file: Vec<(Option<u64>, OwnPrice)>,
     file_stamp: Stamp,
     set: Vec<SetPrice>,
+    /// What is wrong with the table, and with the file.
+    table_fault: Option<String>,
+    file_fault: Option<String>,
 }
 
 /// When a file was last changed, and its length; `None` where there is none.
@@ -63,29 +68,69 @@ pub enum PricesError {
 }
 
 impl Prices {
-    /// The prices of a data folder, and those of the owner's file where there is one.
-    ///
-    /// # Errors
-    ///
-    /// When the owner's file cannot be used. A table in the data folder that cannot be used is told of in the log; the program's own
-    /// stands for it.
-    pub fn open(meta: Arc<Meta>, data: &Path, file: &Path) -> Result<Prices, PricesError> {
+    /// The prices of a data folder, and those of the owner's file where there is one. What cannot be used is a problem that is told of: the
+    /// program's own table stands for that of the folder, the file as it was when it last could be read for the file.
+    pub fn open(meta: Arc<Meta>, data: &Path, file: &Path) -> Prices {
         let file = Some(file).filter(|file| !file.as_os_str().is_empty()).map(Path::to_owned);
         let table_path = data.join(TABLE);
         let (table_stamp, file_stamp) = (stamp(&table_path), file.as_deref().and_then(stamp));
-        let known = Known {
-            table: table_in_force(&table_path).unwrap_or_else(|error| {
-                tracing::error!(%error, "prices.table.unusable: the table of the program stands for it");
-                PriceBook::embedded().table().clone()
-            }),
+        let mut known = Known {
+            table: PriceBook::embedded().table().clone(),
             table_stamp,
-            from_file: file.as_deref().map(file::read).transpose()?.unwrap_or_default(),
+            from_file: Vec::new(),
             file_stamp,
             set: meta.directory().prices.clone(),
+            table_fault: None,
+            file_fault: None,
         };
+        match table_in_force(&table_path) {
+            Ok(table) => known.table = table,
+            Err(error) => {
+                tracing::error!(%error, "prices.table.unusable: the table of the program stands for it");
+                known.table_fault = Some(format!("{error}; the table of the program stands for it"));
+            }
+        }
         let prices = Prices { books: Arc::new(PriceBooks::default()), meta, table: table_path, file, known: Mutex::new(known) };
-        prices.exchange(&prices.lock());
-        Ok(prices)
+        {
+            let mut known = prices.lock();
+            if let Some(path) = &prices.file {
+                prices.take_file(path, &mut known);
+                if known.file_fault.is_some()
+                    && let Some(before) = prices.meta.get(LAST_FILE).and_then(|text| file::parse(&text).ok())
+                {
+                    known.from_file = before;
+                }
+            }
+            prices.exchange(&known);
+        }
+        prices
+    }
+
+    /// Reads the owner's file. One that cannot be used changes nothing. False then.
+    fn take_file(&self, path: &Path, known: &mut Known) -> bool {
+        match file::read(path) {
+            Ok((text, prices)) => {
+                tracing::info!(prices = prices.len(), "prices.file.taken");
+                known.from_file = prices;
+                known.file_fault = None;
+                let kept = if self.meta.get(LAST_FILE).as_ref() == Some(&text) { Ok(()) } else { self.meta.set(LAST_FILE, &text) };
+                if let Err(error) = kept {
+                    tracing::warn!(%error, "prices.file.not_remembered");
+                }
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, "prices.file.unusable: what was in force stays");
+                known.file_fault = Some(format!("{error}; prices are those of when it could last be read, if it ever could"));
+                false
+            }
+        }
+    }
+
+    /// What is wrong with table and file, in words.
+    pub fn problems(&self) -> Vec<String> {
+        let known = self.lock();
+        known.table_fault.iter().chain(&known.file_fault).cloned().collect()
     }
 
     /// The books, which are exchanged whenever prices change.
@@ -120,23 +165,20 @@ impl Prices {
                 Ok(table) => {
                     tracing::info!(date = table.date(), models = table.models(), "prices.table.taken");
                     known.table = table;
+                    known.table_fault = None;
                     changed = true;
                 }
-                Err(error) => tracing::error!(%error, "prices.table.unusable: what was in force stays"),
+                Err(error) => {
+                    tracing::error!(%error, "prices.table.unusable: what was in force stays");
+                    known.table_fault = Some(format!("{error}; the table that was in force stays"));
+                }
             }
         }
         if let Some(path) = &self.file {
             let file_stamp = stamp(path);
             if file_stamp != known.file_stamp {
                 known.file_stamp = file_stamp;
-                match file::read(path) {
-                    Ok(prices) => {
-                        tracing::info!(prices = prices.len(), "prices.file.taken");
-                        known.from_file = prices;
-                        changed = true;
-                    }
-                    Err(error) => tracing::error!(%error, "prices.file.unusable: what was in force stays"),
-                }
+                changed |= self.take_file(path, &mut known);
             }
         }
         let directory = self.meta.directory();
@@ -215,7 +257,7 @@ mod tests {
         let file = dir.path().join("own.toml");
         std::fs::write(&file, "[[price]]\nproject = 2\nmodel = \"gpt-4o\"\nprices = { input = 7, output = 7 }\n").unwrap();
         let meta = Arc::new(Meta::open(dir.path()).unwrap());
-        let prices = Prices::open(meta.clone(), dir.path(), &file).unwrap();
+        let prices = Prices::open(meta.clone(), dir.path(), &file);
         assert_eq!(price_id(&prices, 1).as_deref(), Some("openai:gpt-4o"));
         assert_eq!(price_id(&prices, 2).as_deref(), Some("own:gpt-4o"));
 
@@ -229,7 +271,14 @@ mod tests {
         std::fs::write(&file, "[[price]]\nmodel = ").unwrap();
         prices.refresh();
         assert_eq!(price_id(&prices, 2).as_deref(), Some("own:gpt-4o"));
-        assert!(Prices::open(meta.clone(), dir.path(), &file).unwrap_err().to_string().contains("own.toml"));
+        assert!(prices.problems()[0].contains("own.toml"), "{:?}", prices.problems());
+        // A start goes on with what could be read before, and says so.
+        let again = Prices::open(meta.clone(), dir.path(), &file);
+        assert_eq!(price_id(&again, 2).as_deref(), Some("own:gpt-4o"));
+        assert!(again.problems().len() == 1 && again.problems()[0].contains("own.toml"), "{:?}", again.problems());
+        std::fs::write(&file, "[[price]]\nmodel = \"gpt-4o\"\nproject = 2\nprices = { input = 7, output = 7 }\n# mended\n").unwrap();
+        again.refresh();
+        assert_eq!(again.problems(), [""; 0]);
 
         let table = r#"{"date":"2099-01-01","providers":[{"id":"p","names":["p"],"vendor":true,"models":[{"id":"gpt-4o","prices":[{"in":1,"out":1}]}]}]}"#;
         std::fs::write(table_path(dir.path()), table).unwrap();

@@ -66,7 +66,7 @@ pub fn repair(root: &Path) -> Result<Vec<Finding>, StoreError> {
     let mut unnamed: Vec<(u64, PathBuf)> = orphans
         .into_iter()
         .filter(|(id, _)| !known.is_done_with(*id))
-        .flat_map(|(id, files)| files.into_iter().filter(is_parquet).map(move |path| (id, path)))
+        .flat_map(|(id, files)| files.into_iter().filter(|path| is_parquet(path)).map(move |path| (id, path)))
         .collect();
     let stem = |path: &Path| path.file_name().and_then(|name| name.to_str()?.split('.').next()?.parse::<u64>().ok());
     unnamed.extend(orphans::set_aside_in(&folder.damaged())?.into_iter().map(|path| (stem(&path).unwrap_or(0), path)));
@@ -95,7 +95,7 @@ pub fn repair(root: &Path) -> Result<Vec<Finding>, StoreError> {
     Ok(findings)
 }
 
-fn is_parquet(path: &PathBuf) -> bool {
+fn is_parquet(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "parquet")
 }
 

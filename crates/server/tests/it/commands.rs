@@ -27,10 +27,44 @@ fn a_token_before_the_first_start() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("new/data");
     let (token, error, status) = run(&data, &["token", "create"]);
-    assert_eq!((status, error.as_str(), token.trim().lines().count()), (Some(0), "", 1));
+    assert_eq!((status, token.trim().lines().count()), (Some(0), 1));
+    assert!(error.contains("made a new data folder in") && error.trim().lines().count() == 1, "{error}");
+    let (_, error, status) = run(&data, &["token", "create"]);
+    assert_eq!((status, error.as_str()), (Some(0), ""));
     let (_, error, status) = run(&data, &["token", "create", "--project", "7"]);
     assert_eq!(status, Some(1));
     assert!(error.contains("no project 7"), "{error}");
+}
+
+#[test]
+fn commands_that_only_look_make_no_data_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("mistyped");
+    let file = folder.path().join("x.jsonl");
+    std::fs::write(&file, "").unwrap();
+    let file = file.to_str().unwrap();
+    for arguments in [
+        &["login"][..],
+        &["project", "list"],
+        &["project", "create", "x"],
+        &["alerts", "list"],
+        &["reprice", "--from", "2026-01-01"],
+        &["demo"],
+        &["backup", "x.tar"],
+        &["export", "--out", "-"],
+        &["import", file],
+        &["delete", "list"],
+        &["delete", "trace", "--project", "1", "--yes", "abc"],
+        &["doctor"],
+        &["retention"],
+        &["retention", "confirm"],
+        &["notifications", "resume"],
+    ] {
+        let (said, error, status) = run(&data, arguments);
+        assert_eq!((said.as_str(), status), ("", Some(1)), "{arguments:?}: {error}");
+        assert!(error.contains("mistyped"), "{arguments:?}: {error}");
+        assert!(!data.exists(), "{arguments:?}");
+    }
 }
 
 #[test]

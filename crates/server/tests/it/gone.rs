@@ -181,6 +181,13 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// Waits until something waits to be deleted, which the server says, and lets it.
+fn confirm(server: &Server, said: &str) {
+    until("it waits to be deleted", || server.get("/api/v1/system").json()["problems"].to_string().contains(said));
+    let (told, error, status) = server.command(&["retention", "confirm"]);
+    assert!(status == Some(0) && told.contains(said), "{told}{error}");
+}
+
 #[test]
 fn each_class_is_kept_for_its_time_and_then_gone_from_the_disk() {
     const DAY: f64 = 86_400.0;
@@ -213,8 +220,13 @@ fn each_class_is_kept_for_its_time_and_then_gone_from_the_disk() {
     };
     assert_eq!(set(json!({ "texts_days": 0 })).status, 400);
     assert_eq!(set(json!({ "texts": 1 })).status, 400);
+    until("what was kept until now is remembered", || {
+        let (said, ..) = server.command(&["doctor", "--verbose"]);
+        said.contains("kept for 30 days")
+    });
     let answer = set(json!({ "environments": { "dev": 3 }, "texts_days": 10, "notable_days": 25 }));
     assert_eq!((answer.status, &answer.json()["keep"]["environments"]["dev"]), (200, &json!(3)));
+    confirm(&server, "of project 1 would go: classes of them are to be kept for less time");
 
     until("dev is gone after three days", || holding(&data, "MARK-of-dev").is_empty());
     until("texts are gone after ten days", || holding(&data, "MARK-middle").is_empty());
@@ -231,6 +243,7 @@ fn each_class_is_kept_for_its_time_and_then_gone_from_the_disk() {
     let changed = json!({ "retention_days": 12 }).to_string().into_bytes();
     let headers = [("authorization", &*token), ("content-type", "application/json")];
     assert_eq!(server.send("PATCH", "/api/v1/projects/1", &headers, changed).status, 200);
+    confirm(&server, "12 days are to be kept, where it was 30");
     for part in ["question", "answer", "line", "error"] {
         until("errors and scores are like others", || holding(&data, &format!("MARK-notable-{part}")).is_empty());
     }
@@ -243,17 +256,23 @@ fn each_class_is_kept_for_its_time_and_then_gone_from_the_disk() {
 }
 
 #[test]
-fn beyond_the_disk_budget_the_oldest_go_and_it_is_said() {
-    let mut server = Server::start_with(&[("HINOMI_DISK_RETAIN_EVERY_S", "1"), ("HINOMI_DISK_BUDGET_BYTES", "100000000")]);
+fn beyond_the_disk_budget_the_oldest_go_once_that_is_confirmed_and_it_is_said() {
+    const LEAST: &str = "256MiB";
+    let mut server = Server::start_with(&[("HINOMI_DISK_RETAIN_EVERY_S", "1"), ("HINOMI_DISK_BUDGET_BYTES", "10GB")]);
     for (trace, age) in [(1, 1000.0), (2, 500.0), (3, 10.0)] {
         send(&server, trace, &format!("MARK-{trace}"), "anna", age);
         assert_eq!(server.stop(), Some(0));
         server.start_again();
     }
     assert_eq!(server.ask("/summary")["spans"], 9);
-    // Less than the databases alone take: all old segments go, and the newest stays.
-    server.set("HINOMI_DISK_BUDGET_BYTES", "1000");
+    until("what was enforced is remembered", || server.command(&["doctor", "--verbose"]).0.contains("kept for 90 days"));
+    // What takes the room is no span: all old segments would go, and the newest stays.
+    std::fs::File::create(server.data().join("ballast")).unwrap().set_len(1 << 30).unwrap();
+    server.set("HINOMI_DISK_BUDGET_BYTES", LEAST);
     server.restart();
+    confirm_after(&server, "the oldest 6 of 9 spans would go: disk.budget_bytes is 268435456, where it was 10000000000", || {
+        assert_eq!(server.ask("/summary")["spans"], 9);
+    });
     until("the oldest are gone", || server.ask("/summary")["spans"] == 3);
     assert_eq!(holding(&server.data().join("segments"), "MARK-1"), Vec::<PathBuf>::new());
     assert!(!holding(&server.data().join("segments"), "MARK-3").is_empty());
@@ -263,4 +282,92 @@ fn beyond_the_disk_budget_the_oldest_go_and_it_is_said() {
     let problems = server.get("/api/v1/system").json()["problems"].to_string();
     assert!(problems.contains("disk budget"), "{problems}");
     assert!(server.log().contains("retention.budget"), "{}", server.log());
+
+    let (_, error, status) = run(&server.data(), &["config", "--config", "/dev/null"]);
+    assert_eq!(status, Some(0), "{error}");
+    server.set("HINOMI_DISK_BUDGET_BYTES", "100");
+    let mut command = crate::server::hinomi(&server.data());
+    let output = command.args(["config"]).env("HINOMI_DISK_BUDGET_BYTES", "100").output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && error.contains("at least 268435456"), "{error}");
+}
+
+/// [`confirm`], with a look before.
+fn confirm_after(server: &Server, said: &str, look: impl Fn()) {
+    until("it waits to be deleted", || server.get("/api/v1/system").json()["problems"].to_string().contains(said));
+    look();
+    confirm(server, said);
+}
+
+#[test]
+fn a_folder_that_is_started_without_its_retention_keeps_what_it_has() {
+    let mut server = Server::start_with(&[("HINOMI_RETENTION_DAYS", "1000"), ("HINOMI_DISK_RETAIN_EVERY_S", "1")]);
+    for (trace, days) in [(1, 200.0), (2, 100.0), (3, 1.0)] {
+        send(&server, trace, &format!("MARK-{trace}"), "anna", days * 86_400.0);
+    }
+    until("what was kept until now is remembered", || server.command(&["doctor", "--verbose"]).0.contains("kept for 1000 days"));
+    server.set("HINOMI_RETENTION_DAYS", "90");
+    server.stop();
+    let mut command = crate::server::hinomi(&server.data());
+    let output = command.arg("doctor").env("HINOMI_RETENTION_DAYS", "90").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("project 1: 90 days, where 1000 were kept before"), "{said}");
+    server.start_again();
+    let waits = "6 of 9 spans of project 1 would go: 90 days are to be kept, where it was 1000";
+    until("it waits", || server.get("/api/v1/system").json()["problems"].to_string().contains(waits));
+    assert!(server.log().contains("retention.waits"), "{}", server.log());
+    let ready = server.get("/readyz");
+    assert!(ready.status == 200 && ready.text.contains(waits), "{}", ready.text);
+    let (told, error, status) = server.command(&["retention"]);
+    assert!(status == Some(0) && told.contains(waits) && told.contains("7 more days"), "{told}{error}");
+    assert_eq!(server.ask("/summary?from=-300d")["spans"], 9);
+    let first = server.ask(&format!("/traces/{:032x}", 1));
+    assert_eq!((first["errors"].as_array().unwrap().len(), &first["log_count"]), (1, &json!(1)), "what belongs to them is kept too");
+    // Started as it was before, nothing waits any more.
+    server.set("HINOMI_RETENTION_DAYS", "1000");
+    server.restart();
+    until("nothing waits", || server.command(&["retention"]).0.contains("nothing waits"));
+    assert_eq!(server.get("/api/v1/system").json()["problems"], json!([]));
+    let (_, error, status) = server.command(&["retention", "confirm"]);
+    assert!(status == Some(1) && error.contains("nothing waits"), "{error}");
+    // What is meant is confirmed, by the API as well.
+    server.set("HINOMI_RETENTION_DAYS", "90");
+    server.restart();
+    until("it waits", || server.get("/api/v1/system").json()["problems"].to_string().contains(waits));
+    let token = format!("Bearer {}", server.token);
+    let confirmed = server.send("POST", "/api/v1/retention/confirm", &[("authorization", &token)], b"{}".to_vec());
+    assert_eq!(confirmed.status, 204, "{}", confirmed.text);
+    until("the old is gone", || {
+        ["question", "answer", "error", "line"].iter().all(|part| holding(&server.data(), &format!("MARK-1-{part}")).is_empty())
+    });
+    assert_eq!(server.ask("/summary?from=-300d")["spans"], 3);
+    until("nothing waits", || server.get("/api/v1/system").json()["problems"] == json!([]));
+    assert_eq!(server.send("POST", "/api/v1/retention/confirm", &[("authorization", &token)], b"{}".to_vec()).status, 404);
+}
+
+#[test]
+fn a_clock_that_jumped_deletes_nothing_by_itself() {
+    let mut server = Server::start_with(&[("HINOMI_RETENTION_DAYS", "1000"), ("HINOMI_DISK_RETAIN_EVERY_S", "1")]);
+    for (trace, days) in [(1, 10.0), (2, 365.0), (3, 366.0)] {
+        send(&server, trace, &format!("MARK-{trace}"), "anna", days * 86_400.0);
+    }
+    until("what was kept until now is remembered", || server.command(&["doctor", "--verbose"]).0.contains("kept for 1000 days"));
+    assert_eq!(server.stop(), Some(0));
+    // The same as a clock that is 400 days ahead: when something was last deleted is so much older.
+    const AHEAD_US: i64 = 400 * 86_400_000_000;
+    let database = rusqlite::Connection::open(server.data().join("hinomi.db")).unwrap();
+    let last: String = database.query_row("SELECT value FROM settings WHERE name = 'retention.last'", [], |row| row.get(0)).unwrap();
+    let mut last: Value = serde_json::from_str(&last).unwrap();
+    let project = &mut last["projects"]["1"];
+    project[0]["days"] = json!(90);
+    project[1] = json!(project[1].as_i64().unwrap() - AHEAD_US);
+    database.execute("UPDATE settings SET value = ?1 WHERE name = 'retention.last'", [last.to_string()]).unwrap();
+    drop(database);
+    server.set("HINOMI_RETENTION_DAYS", "90");
+    server.start_again();
+    until("it waits", || {
+        let problems = server.get("/api/v1/system").json()["problems"].to_string();
+        problems.contains("6 of 9 spans of project 1 would go: the clock is 400 days ahead")
+    });
+    assert_eq!(server.ask("/summary?from=-1000d")["spans"], 9);
 }

@@ -16,6 +16,7 @@ mod ingest;
 mod keep;
 mod langfuse;
 mod left;
+mod loss;
 mod otlp;
 mod page;
 mod prices;

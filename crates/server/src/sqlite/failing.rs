@@ -1,0 +1,136 @@
+//! Databases that fail in a way that does not pass by itself, so that the server says so for as long as it is so.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::{ErrorCode, TransactionBehavior};
+
+use super::{SqliteError, open_existing, open_reader};
+
+/// How long it is waited before all of a damaged database is read once more.
+const AGAIN: Duration = Duration::from_secs(60);
+/// A larger database is not read whole at a start: damage in it shows when it is met.
+const LARGEST: u64 = 1 << 30;
+
+/// A database that fails.
+#[derive(Debug, Clone)]
+struct Failing {
+    said: String,
+    /// Whether what is in it is damaged: that it can be written says nothing then.
+    is_damaged: bool,
+    /// When it was last looked at.
+    at: Instant,
+}
+
+static FAILING: Mutex<BTreeMap<PathBuf, Failing>> = Mutex::new(BTreeMap::new());
+
+fn lock() -> MutexGuard<'static, BTreeMap<PathBuf, Failing>> {
+    FAILING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes note of an error of a database, if it is one that does not pass by itself.
+pub fn note(path: &Path, error: &rusqlite::Error) {
+    use ErrorCode::{CannotOpen, DatabaseCorrupt, DiskFull, NotADatabase, PermissionDenied, ReadOnly, SystemIoFailure};
+    match error.sqlite_error_code() {
+        Some(DatabaseCorrupt | NotADatabase) => remember(path, &error.to_string(), true),
+        Some(DiskFull | ReadOnly | PermissionDenied | SystemIoFailure | CannotOpen) => remember(path, &error.to_string(), false),
+        _ => {}
+    }
+}
+
+fn remember(path: &Path, reason: &str, is_damaged: bool) {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let said = format!("{name} fails ({reason}): what belongs there is refused; `hinomi doctor` looks what is wrong with it");
+    if lock().insert(path.to_owned(), Failing { said, is_damaged, at: Instant::now() }).is_none() {
+        tracing::error!(path = %path.display(), reason, "database.fails");
+    }
+}
+
+/// What is said of the databases of a folder that fail.
+pub fn failing(folder: &Path) -> Vec<String> {
+    lock().iter().filter(|(path, _)| is_in(path, folder)).map(|(_, failing)| failing.said.clone()).collect()
+}
+
+/// A name alone is of any folder: there is one in a process, but for tests.
+fn is_in(path: &Path, folder: &Path) -> bool {
+    path.parent().is_some_and(|parent| parent == folder || parent == Path::new(""))
+}
+
+/// Looks whether those that failed work again.
+pub fn recheck(folder: &Path) {
+    let known: Vec<(PathBuf, Failing)> =
+        lock().iter().filter(|(path, _)| is_in(path, folder)).map(|(path, failing)| (path.clone(), failing.clone())).collect();
+    for (name, Failing { is_damaged, at, .. }) in known {
+        let path = if name.parent() == Some(Path::new("")) { folder.join(&name) } else { name.clone() };
+        if is_damaged && at.elapsed() < AGAIN {
+            continue;
+        }
+        // What is wrong is noted where it is met.
+        if works(&path).and_then(|()| if is_damaged { whole(&path) } else { Ok(()) }).is_ok() {
+            lock().remove(&name);
+            tracing::info!(path = %path.display(), "database.works_again");
+        }
+    }
+}
+
+/// Reads all databases of a folder once, one after the other, so that damage is known before somebody sends what belongs there.
+pub fn examine_all(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
+        let path = entry.path();
+        let is_small = entry.metadata().is_ok_and(|found| found.len() <= LARGEST);
+        if path.extension().is_some_and(|extension| extension == "db") && is_small {
+            let _ = whole(&path);
+        }
+    }
+}
+
+fn whole(path: &Path) -> Result<(), SqliteError> {
+    let failed = SqliteError::of(path);
+    let said: String = open_reader(path)?.pragma_query_value(None, "quick_check", |row| row.get(0)).map_err(&failed)?;
+    if said == "ok" {
+        return Ok(());
+    }
+    remember(path, &said, true);
+    Err(SqliteError::Damaged { path: path.to_owned(), reason: said })
+}
+
+/// Whether a database can be written.
+fn works(path: &Path) -> Result<(), SqliteError> {
+    let failed = SqliteError::of(path);
+    let mut connection = open_existing(path)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
+    let format: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(&failed)?;
+    transaction.pragma_update(None, "user_version", format).map_err(&failed)?;
+    transaction.commit().map_err(&failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_fails_until_it_works_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.db");
+        let connection = super::super::open(&path, &["CREATE TABLE a (x);"]).unwrap();
+        connection.execute_batch("PRAGMA max_page_count = 1").unwrap();
+        let full = connection.execute("INSERT INTO a VALUES (zeroblob(100000))", []).unwrap_err();
+        assert!(matches!(SqliteError::of(&path)(full), SqliteError::DiskFull { .. }));
+        let said = failing(dir.path());
+        assert!(said.len() == 1 && said[0].starts_with("x.db fails (database or disk is full)"), "{said:?}");
+        assert_eq!(failing(Path::new("/elsewhere")), [""; 0]);
+        recheck(dir.path());
+        assert_eq!(failing(dir.path()), [""; 0]);
+        // What passes by itself is no failure of it.
+        let none = connection.prepare("SELECT y FROM a").unwrap_err();
+        assert!(matches!(SqliteError::of(&path)(none), SqliteError::Failed { .. }));
+        assert_eq!(failing(dir.path()), [""; 0]);
+        drop(connection);
+        std::fs::write(&path, "no database at all, but longer than the header of one; ".repeat(20)).unwrap();
+        examine_all(dir.path());
+        recheck(dir.path());
+        assert!(failing(dir.path())[0].contains("not a database"), "{:?}", failing(dir.path()));
+    }
+}
