@@ -100,6 +100,7 @@ impl App {
         stores.meta.set(LISTENING, &listening)?;
         let intake = Intake::new(stores.clone(), prices.books().clone(), config);
         let Stores { meta, store, errors, scores, logs, metrics, outcomes } = stores;
+        let made_anew_us = meta.made_anew_us();
         let api = Api {
             meta,
             store,
@@ -114,6 +115,7 @@ impl App {
             engine: Engine::with_memory(shares.queries, shares.exports),
             prices,
             quiet_notifications: config.quiet_notifications,
+            made_anew_us,
             cookie: cookie_name(&public_url),
             public_url,
             data: config.data.clone(),

@@ -85,6 +85,8 @@ pub struct Api {
     pub engine: Engine,
     /// The prices in force.
     pub prices: Arc<Prices>,
+    /// When `hinomi.db` was made anew beside other data, if it was.
+    pub made_anew_us: Option<i64>,
     /// Messages of alerts are held back whatever the folder says.
     pub quiet_notifications: bool,
     /// What links and DSNs are made from, without a slash at the end.

@@ -82,6 +82,9 @@ pub(super) async fn system(State(api): State<Arc<Api>>, caller: Caller) -> Resul
     }))
 }
 
+/// For how long it is said that `hinomi.db` was lost.
+const SAID_OF_A_LOSS_US: i64 = 7 * 86_400_000_000;
+
 /// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -101,7 +104,14 @@ impl Api {
             false => "messages of alerts wait, as after a restore: `hinomi notifications resume` lets them go".to_owned(),
         });
         let others = stats.background_error.into_iter().chain(stats.damaged).chain(self.prices.problems());
-        let others = others.chain(self.holds.current().map(|held| held.told())).chain(paused);
+        let since_us = jiff::Timestamp::now().as_microsecond() - SAID_OF_A_LOSS_US;
+        let lost = self.made_anew_us.filter(|made_us| *made_us > since_us).map(|made_us| {
+            format!(
+                "hinomi.db was missing or empty and was made anew at {}: projects, keys, tokens and settings that were in it are lost; restore it from a backup",
+                rfc3339(made_us)
+            )
+        });
+        let others = others.chain(lost).chain(self.holds.current().map(|held| held.told())).chain(paused);
         let problem = |refuses| move |said| Problem { said, refuses };
         refusing.map(problem(true)).chain(others.map(problem(false))).collect()
     }

@@ -60,6 +60,10 @@ impl Doctor {
         }));
         bar.finish_and_clear();
         findings.extend(databases(root));
+        let prices = crate::prices::faults(root, &config.prices).into_iter();
+        findings.extend(
+            prices.map(|fault| Finding::problem(fault.to_string(), "what was in force before stays; mend the file, or take it away")),
+        );
         findings.extend(retention(root, &config));
         self.tell(root, &findings)
     }

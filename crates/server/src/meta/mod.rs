@@ -113,6 +113,11 @@ impl Meta {
         Ok(open::reserve(&self.lock(), project)?)
     }
 
+    /// When the database was made anew beside others that held something, in microseconds since the Unix epoch: it had been lost.
+    pub fn made_anew_us(&self) -> Option<i64> {
+        self.get(open::MADE_ANEW)?.parse().ok()
+    }
+
     /// Keeps a value of the server itself, such as the address that it listens on.
     ///
     /// # Errors

@@ -76,6 +76,9 @@ const STEPS: &[&str] = &[
 ",
 ];
 
+/// Name under which it is kept when the database was made anew beside others.
+pub(super) const MADE_ANEW: &str = "made_anew_us";
+
 pub(super) fn open(dir: &Path) -> Result<Connection, MetaError> {
     create_folder(dir).map_err(|source| MetaError::Folder { path: dir.to_owned(), source })?;
     let path = dir.join("hinomi.db");
@@ -90,6 +93,7 @@ pub(super) fn open(dir: &Path) -> Result<Connection, MetaError> {
             "meta.made_anew: projects, keys, tokens and settings that were in it are lost, restore it from a backup; what is stored is kept"
         );
         reserve(&connection, used)?;
+        connection.execute("INSERT INTO settings VALUES (?1, ?2)", [MADE_ANEW.to_owned(), super::now_us().to_string()])?;
     }
     Ok(connection)
 }

@@ -203,6 +203,12 @@ impl Prices {
     }
 }
 
+/// What is wrong with the newer table of a data folder and with the owner's file, without taking either.
+pub fn faults(data: &Path, file: &Path) -> Vec<PricesError> {
+    let of_file = Some(file).filter(|file| !file.as_os_str().is_empty()).and_then(|file| file::read(file).err());
+    table_in_force(&table_path(data)).err().into_iter().chain(of_file).collect()
+}
+
 /// Where the newer table of a data folder lies.
 pub fn table_path(data: &Path) -> PathBuf {
     data.join(TABLE)
@@ -272,6 +278,7 @@ mod tests {
         prices.refresh();
         assert_eq!(price_id(&prices, 2).as_deref(), Some("own:gpt-4o"));
         assert!(prices.problems()[0].contains("own.toml"), "{:?}", prices.problems());
+        assert!(matches!(&faults(dir.path(), &file)[..], [PricesError::Unusable { .. }]));
         // A start goes on with what could be read before, and says so.
         let again = Prices::open(meta.clone(), dir.path(), &file);
         assert_eq!(price_id(&again, 2).as_deref(), Some("own:gpt-4o"));

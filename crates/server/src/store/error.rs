@@ -58,7 +58,7 @@ pub enum StoreError {
         holder: String,
     },
     /// A file does not hold what it should.
-    #[error("{} is damaged: {what}; restore it from a backup, or start with another data folder", path.display())]
+    #[error("{} is damaged: {what}; run `hinomi doctor --repair`, which makes it again from the segments, or restore a backup", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,

@@ -239,6 +239,10 @@ pub(super) fn no_format(found: u32) -> String {
 fn wrap(doing: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> StoreError {
     let path = path.to_owned();
     move |error| match error.sqlite_error_code() {
+        // What SQLite says of a header of another time.
+        Some(ErrorCode::Unknown) if error.to_string().contains("unsupported file format") => {
+            StoreError::Damaged { path, what: error.to_string() }
+        }
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => StoreError::Damaged { path, what: error.to_string() },
         Some(ErrorCode::DiskFull) => StoreError::DiskFull { path },
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => StoreError::ReadOnly { path, reason: error.to_string() },

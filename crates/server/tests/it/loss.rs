@@ -224,6 +224,9 @@ fn a_price_file_that_cannot_be_read_is_a_problem_and_a_start_goes_on_with_what_i
     assert_eq!(problems(&server), "[]");
     std::fs::write(&file, "[[price]]\nmodel = ").unwrap();
     until("it is said", || problems(&server).contains("own.toml cannot be used"));
+    let mut doctor = crate::server::hinomi(&server.data());
+    let output = doctor.arg("doctor").env("HINOMI_PRICES", &file).output().unwrap();
+    assert!(output.status.code() == Some(1) && String::from_utf8_lossy(&output.stdout).contains("own.toml cannot be used"));
     server.restart();
     assert!(problems(&server).contains("own.toml cannot be used"), "{}", problems(&server));
     assert_eq!(server.get("/readyz").status, 200);
@@ -285,6 +288,8 @@ fn a_number_of_a_project_is_not_given_twice() {
         assert!(listed.contains("\n3\tnewcomer"), "{listed}");
     }
     assert!(server.log().contains("meta.made_anew"), "{}", server.log());
+    let ready = server.get("/readyz");
+    assert!(ready.status == 200 && ready.text.contains("hinomi.db was missing or empty"), "{}", ready.text);
 }
 
 #[test]

@@ -107,6 +107,24 @@ fn it_is_tried_again_with_the_same_key_and_then_goes_on_in_order() {
 }
 
 #[test]
+fn a_paused_one_sends_nothing_and_then_all_that_waited() {
+    let post = Post::open();
+    let receiver = Receiver::start(Answer::Status(200));
+    let target = post.target(&receiver.url);
+    post.courier.set_paused(true);
+    // What waited before it was paused, as in a folder that was restored, waits too.
+    post.outbox.enqueue(&[(notice("a"), vec![target])]).unwrap();
+    post.run();
+    post.outbox.enqueue(&[(notice("b"), vec![target])]).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(receiver.told().is_empty() && post.of(target).iter().all(|delivery| delivery.state == "waiting"));
+    post.courier.set_paused(false);
+    post.wait("both", target, |delivery| delivery.idempotency_key == "b" && delivery.state == "delivered");
+    assert_eq!(receiver.told().into_iter().map(|told| told.id).collect::<Vec<_>>(), ["a", "b"]);
+    post.stop.cancel();
+}
+
+#[test]
 fn what_was_on_its_way_when_the_process_ended_is_sent_again() {
     let post = Post::open();
     let receiver = Receiver::start(Answer::Status(200));

@@ -164,11 +164,18 @@ fn names(folder: &Path, extension: &str) -> Vec<String> {
 #[tokio::test]
 async fn segments_that_no_manifest_names_are_set_aside_and_taken_in_again() {
     type Loss = fn(&Path);
-    let losses: [Loss; 4] = [
+    let losses: [Loss; 5] = [
         |manifest| std::fs::write(manifest, "").unwrap(),
         |_| {},
         |manifest| drop(Manifest::open(&Folder::open(manifest.parent().unwrap()).unwrap()).unwrap()),
         |manifest| std::fs::write(manifest, "no database at all, but longer than the header of one; ".repeat(20)).unwrap(),
+        // A header that is not whole any more.
+        |manifest| {
+            drop(Manifest::open(&Folder::open(manifest.parent().unwrap()).unwrap()).unwrap());
+            let mut bytes = std::fs::read(manifest).unwrap();
+            bytes[30..90].iter_mut().for_each(|byte| *byte ^= 0x5a);
+            std::fs::write(manifest, bytes).unwrap();
+        },
     ];
     for (case, loss) in losses.into_iter().enumerate() {
         for start_first in [true, false] {
@@ -195,7 +202,7 @@ async fn segments_that_no_manifest_names_are_set_aside_and_taken_in_again() {
                     assert!(problems.iter().any(|found| found.what.contains("2 segments lie in")), "{problems:?}");
                 }
                 Ok(store) => drop(store),
-                Err(error) => assert!(case == 3 && matches!(error, StoreError::Damaged { .. }), "{error}"),
+                Err(error) => assert!(case >= 3 && matches!(error, StoreError::Damaged { .. }), "{error}"),
             }
             let findings = repair(dir.path()).unwrap();
             assert!(findings.iter().all(|found| found.severity != doctor::Severity::Problem), "{findings:?}");
