@@ -1,4 +1,4 @@
-"""What people do with a server: they delete, make backups and restore them."""
+"""What people do with a server: they delete, confirm what waits to be deleted, make backups and restore them."""
 
 import http.client
 import os
@@ -21,6 +21,14 @@ def delete(url, token, promises, what, name):
         deletion.ended = time.time()
     except (OSError, http.client.HTTPException):
         pass  # It may be done or not; the server may have been killed.
+
+
+def confirm(url, token):
+    """Calls of all ages come at once, so that what is too old is more than a tail, and waits to be confirmed."""
+    try:
+        ask(f"{url}/api/v1/retention/confirm", token, b"{}", "POST")
+    except (OSError, http.client.HTTPException):
+        pass  # Nothing waits; the server may have been killed.
 
 
 def back_up(url, token, target):

@@ -27,7 +27,7 @@ import tempfile
 import threading
 import time
 
-from chores import KEEP, back_up, delete, restored
+from chores import KEEP, back_up, confirm, delete, restored
 from server import Client, ask, create_token, looked_at, serving_process, start
 from promises import NEVER
 from traced import TRACED, read
@@ -51,6 +51,7 @@ def keep_house(url, token, promises, until, dice, backups, folder):
     while not until.wait(dice.uniform(0.02, 0.2)):
         known = promises.acknowledged()
         deed = dice.choices(["trace", "user", "backup"], [6, 2, 1])[0]
+        confirm(url, token)
         if deed == "backup":
             made = back_up(url, token, os.path.join(folder, f"backup-{len(backups)}.tar"))
             backups.extend([made] if made else [])

@@ -21,7 +21,7 @@ import urllib.error
 import uuid
 from collections import Counter
 
-from chores import KEEP, back_up, delete, restored
+from chores import KEEP, back_up, confirm, delete, restored
 from promises import NEVER
 from server import KEY, Client, ask, call, create_token, envelope, looked_at, otlp, start
 
@@ -119,6 +119,7 @@ def people(soak, server, token, until, dice, folder, backups, failures):
     while not until.wait(dice.expovariate(2)):
         deed = dice.choices(["ask", "trace", "user", "backup"], [30, 4, 2, 0.5])[0]
         known = soak.promises.acknowledged() if deed in ("trace", "user") else {}
+        confirm(server.url, token)
         if deed == "backup":
             made = back_up(server.url, token, os.path.join(folder, f"backup-{len(backups) % 2}.tar"))
             backups.extend([made] if made else [])
