@@ -1,6 +1,9 @@
 //! When things happened, by a clock that may be wrong.
 
+use serde::{Deserialize, Serialize};
+
 use crate::price::PriceBook;
+use crate::span::names;
 use crate::time::SECOND_US;
 
 /// What decoding must know beside the bytes.
@@ -19,6 +22,55 @@ const MAX_BEHIND_US: i64 = 55 * 60 * SECOND_US;
 /// And up to this much ahead.
 const MAX_AHEAD_US: i64 = 60 * SECOND_US;
 
+/// Nothing of what is watched happened before 2000-01-01: what says so is the zero of some calendar, or a machine that has lost its clock.
+const EARLIEST_US: i64 = 946_684_800 * SECOND_US;
+/// What is further ahead than this is no wrong clock, but no time.
+const LATEST_AHEAD_US: i64 = 86_400 * SECOND_US;
+/// What lies between is what a clock says that is set wrong: not the zero of a calendar, not the largest number that there is.
+const CLOCKS_US: std::ops::Range<i64> = 86_400 * SECOND_US..7_258_118_400 * SECOND_US;
+/// Two impossible times that are at most this far apart are those of a clock that is off by decades: how long it took is right.
+const LONGEST_MOVED_US: i64 = 86_400 * SECOND_US;
+
+/// Whether something can have happened then, as known at the time of receipt.
+pub(crate) fn is_possible(at_us: i64, received_us: i64) -> bool {
+    at_us >= EARLIEST_US && at_us <= received_us.saturating_add(LATEST_AHEAD_US)
+}
+
+names!(
+    /// Where a time comes from whose own value is impossible.
+    TimeSource {
+        /// The start.
+        Start = "start_time",
+        /// The end.
+        End = "end_time",
+        /// When the event that tells of it was written.
+        Event = "event_time",
+        /// When the request came.
+        Receipt = "received_at",
+    }
+);
+
+/// Where the times of a span come from; `None` for a time that is as sent, but for a correction of the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TimeSources {
+    /// Its start.
+    pub start: Option<TimeSource>,
+    /// Its end.
+    pub end: Option<TimeSource>,
+}
+
+/// A span's place in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Placed {
+    /// After the correction.
+    pub(crate) start_us: i64,
+    /// Never before the start.
+    pub(crate) end_us: i64,
+    /// What was added.
+    pub(crate) shift_us: i64,
+    pub(crate) sources: TimeSources,
+}
+
 /// Why a time is of no use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoTime {
@@ -36,7 +88,8 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn new(context: &Context, sent_at_us: Option<i64>) -> Clock {
-        let drift = sent_at_us.map_or(0, |sent| context.received_us.saturating_sub(sent));
+        // A machine that has lost its clock begins at 1970 and goes on from there; what lies before is no time.
+        let drift = sent_at_us.filter(|sent| *sent > 0).map_or(0, |sent| context.received_us.saturating_sub(sent));
         Clock {
             received_us: context.received_us,
             oldest_us: context.retention_us.map(|kept| context.received_us.saturating_sub(kept)),
@@ -56,6 +109,53 @@ impl Clock {
             _ => Ok(shift),
         }
     }
+
+    /// Whether something can have happened then, by the client's clock.
+    pub(crate) fn can_be(&self, at_us: i64) -> bool {
+        is_possible(at_us.saturating_add(self.shift_us), self.received_us)
+    }
+
+    /// Whether a clock that is set wrong may say so.
+    pub(crate) fn may_be_off(&self, at_us: i64) -> bool {
+        CLOCKS_US.contains(&at_us)
+    }
+
+    /// When the request came.
+    pub(crate) fn received_us(&self) -> i64 {
+        self.received_us
+    }
+
+    /// Where a moment lies, and what was added to it. An impossible one is the time of receipt.
+    pub(crate) fn moment(&self, at_us: i64) -> Result<(i64, i64), NoTime> {
+        let shift = if self.can_be(at_us) { self.shift(at_us)? } else { self.received_us.saturating_sub(at_us) };
+        Ok((at_us.saturating_add(shift), shift))
+    }
+
+    /// Where a span lies. In place of an impossible time stands the other one, and in place of two the time of receipt; `None` is a time
+    /// that was not sent.
+    pub(crate) fn place(&self, start: Option<i64>, end: Option<i64>) -> Result<Placed, NoTime> {
+        let possible = |at: Option<i64>| at.filter(|at| self.can_be(*at));
+        let as_sent = TimeSources::default();
+        let (start_us, end_us, sources) = match (possible(start), possible(end)) {
+            (Some(start), Some(end)) if start <= end => (start, end, as_sent),
+            // A clock that was set back while the span ran is no reason to lose it.
+            (Some(start), _) => (start, start, TimeSources { end: Some(TimeSource::Start), ..as_sent }),
+            (None, Some(end)) => (end, end, TimeSources { start: Some(TimeSource::End), ..as_sent }),
+            (None, None) => {
+                let lasted = start.zip(end).and_then(|(start, end)| end.checked_sub(start));
+                let lasted = lasted.filter(|lasted| (0..=LONGEST_MOVED_US).contains(lasted));
+                // A machine that was just switched on begins at 1970: then only two times that differ are those of a clock.
+                let lasted = lasted.filter(|lasted| *lasted > 0 || start.is_some_and(|start| CLOCKS_US.contains(&start)));
+                let (start_us, end_us) = (self.received_us.saturating_sub(lasted.unwrap_or(0)), self.received_us);
+                let moved = end.filter(|_| lasted.is_some()).map(|end| self.received_us.saturating_sub(end));
+                let receipt = TimeSources { start: Some(TimeSource::Receipt), end: Some(TimeSource::Receipt) };
+                let sources = if moved.is_some() { as_sent } else { receipt };
+                return Ok(Placed { start_us, end_us, shift_us: moved.unwrap_or(0), sources });
+            }
+        };
+        let shift_us = self.shift(end_us)?;
+        Ok(Placed { start_us: start_us.saturating_add(shift_us), end_us: end_us.saturating_add(shift_us), shift_us, sources })
+    }
 }
 
 #[cfg(test)]
@@ -63,29 +163,76 @@ mod tests {
     use super::*;
 
     const HOUR: i64 = 3600 * SECOND_US;
+    const DAY: i64 = 24 * HOUR;
+    /// 2026-11-23.
+    const NOW: i64 = 1_795_428_000 * SECOND_US;
+    /// The zero of Go's times.
+    const YEAR_1: i64 = -62_135_596_800 * SECOND_US;
 
     fn clock(sent_at: Option<i64>) -> Clock {
-        let context = Context { received_us: 1000 * HOUR, retention_us: Some(100 * HOUR), price: PriceBook::embedded() };
+        let context = Context { received_us: NOW, retention_us: Some(100 * HOUR), price: PriceBook::embedded() };
         Clock::new(&context, sent_at)
     }
 
     #[test]
     fn a_clock_that_is_nearly_right_is_right() {
-        assert_eq!(clock(None).shift(999 * HOUR), Ok(0));
-        assert_eq!(clock(Some(1000 * HOUR - MAX_BEHIND_US)).shift(999 * HOUR), Ok(0));
-        assert_eq!(clock(None).shift(1000 * HOUR + MAX_AHEAD_US), Ok(0));
+        assert_eq!(clock(None).shift(NOW - HOUR), Ok(0));
+        assert_eq!(clock(Some(NOW - MAX_BEHIND_US)).shift(NOW - HOUR), Ok(0));
+        assert_eq!(clock(None).shift(NOW + MAX_AHEAD_US), Ok(0));
     }
 
     #[test]
     fn drift_is_added() {
-        assert_eq!(clock(Some(10 * HOUR)).shift(9 * HOUR), Ok(990 * HOUR));
-        assert_eq!(clock(Some(1010 * HOUR)).shift(1009 * HOUR), Ok(-10 * HOUR));
+        assert_eq!(clock(Some(NOW - 990 * HOUR)).shift(NOW - 991 * HOUR), Ok(990 * HOUR));
+        assert_eq!(clock(Some(NOW + 10 * HOUR)).shift(NOW + 9 * HOUR), Ok(-10 * HOUR));
+        // A machine that has lost its clock and says so by the time of sending.
+        let placed = clock(Some(5 * SECOND_US)).place(Some(2 * SECOND_US), Some(3 * SECOND_US)).unwrap();
+        assert_eq!((placed.start_us, placed.end_us, placed.sources), (NOW - 3 * SECOND_US, NOW - 2 * SECOND_US, TimeSources::default()));
     }
 
     #[test]
     fn the_future_becomes_now_and_the_distant_past_is_not_kept() {
-        assert_eq!(clock(None).shift(1005 * HOUR), Ok(-5 * HOUR));
-        assert_eq!(clock(None).shift(899 * HOUR), Err(NoTime::TooOld));
-        assert_eq!(clock(None).shift(i64::MIN), Err(NoTime::TooOld));
+        assert_eq!(clock(None).shift(NOW + 5 * HOUR), Ok(-5 * HOUR));
+        assert_eq!(clock(None).shift(NOW - 101 * HOUR), Err(NoTime::TooOld));
+        assert_eq!(clock(None).place(Some(NOW - 102 * HOUR), Some(NOW - 101 * HOUR)), Err(NoTime::TooOld));
+        assert_eq!(clock(None).moment(NOW - 101 * HOUR), Err(NoTime::TooOld));
+    }
+
+    #[test]
+    fn in_place_of_an_impossible_time_stands_the_other_one() {
+        let (start, end) = (NOW - 3 * SECOND_US, NOW - SECOND_US);
+        let from_start = TimeSources { start: None, end: Some(TimeSource::Start) };
+        let from_end = TimeSources { start: Some(TimeSource::End), end: None };
+        for never in [None, Some(0), Some(1), Some(YEAR_1), Some(EARLIEST_US - 1), Some(NOW + DAY + 1), Some(i64::MIN), Some(i64::MAX)] {
+            let placed = clock(None).place(Some(start), never).unwrap();
+            assert_eq!(placed, Placed { start_us: start, end_us: start, shift_us: 0, sources: from_start }, "{never:?}");
+            let placed = clock(None).place(never, Some(end)).unwrap();
+            assert_eq!(placed, Placed { start_us: end, end_us: end, shift_us: 0, sources: from_end }, "{never:?}");
+        }
+        let backwards = clock(None).place(Some(end), Some(start)).unwrap();
+        assert_eq!(backwards, Placed { start_us: end, end_us: end, shift_us: 0, sources: from_start });
+    }
+
+    #[test]
+    fn in_place_of_two_stands_the_time_of_receipt() {
+        let receipt = TimeSources { start: Some(TimeSource::Receipt), end: Some(TimeSource::Receipt) };
+        let nowhere = [None, Some(0), Some(YEAR_1), Some(i64::MIN), Some(i64::MAX)];
+        for (start, end) in nowhere.iter().flat_map(|start| nowhere.map(|end| (*start, end))) {
+            let placed = clock(None).place(start, end).unwrap();
+            assert_eq!(placed, Placed { start_us: NOW, end_us: NOW, shift_us: 0, sources: receipt }, "{start:?} {end:?}");
+        }
+        assert_eq!(clock(None).moment(YEAR_1), Ok((NOW, NOW - YEAR_1)));
+        assert_eq!(clock(None).moment(i64::MAX).unwrap().0, NOW);
+    }
+
+    #[test]
+    fn how_long_it_took_is_right_by_a_clock_that_is_off_by_decades() {
+        for start in [7 * SECOND_US, NOW + 5000 * DAY, NOW - 12_000 * DAY] {
+            let placed = clock(None).place(Some(start), Some(start + 2 * SECOND_US)).unwrap();
+            assert_eq!((placed.start_us, placed.end_us, placed.sources), (NOW - 2 * SECOND_US, NOW, TimeSources::default()), "{start}");
+            assert_eq!(placed.shift_us, NOW - 2 * SECOND_US - start);
+        }
+        let moment = clock(None).place(Some(NOW + 2 * DAY), Some(NOW + 2 * DAY)).unwrap();
+        assert_eq!((moment.end_us, moment.shift_us, moment.sources), (NOW, -2 * DAY, TimeSources::default()));
     }
 }

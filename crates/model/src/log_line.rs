@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::TimeSource;
 use crate::fingerprint::Fingerprint;
 use crate::id::{SpanId, TraceId};
 use crate::messages::{Limit, trim_text, trim_value};
@@ -108,6 +109,11 @@ impl LogLine {
             self.attributes.insert("hinomi.attributes_cut".into(), cut.into());
         }
     }
+}
+
+/// Says in a line's attributes where its time comes from, where that is not the one that was sent.
+pub(crate) fn note_source(attributes: &mut Attributes, source: TimeSource) {
+    attributes.insert("hinomi.time_from".into(), source.as_str().into());
 }
 
 /// Tells lines apart that are the same to the last digit of their time: the second of a request is another one than the first.

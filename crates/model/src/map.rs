@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use crate::clock::TimeSources;
 use crate::cost;
 use crate::id::{SpanId, TraceId};
 use crate::kinds::{self, Hints};
@@ -66,6 +67,8 @@ pub struct RawSpan {
     pub end_us: i64,
     /// What the correction added.
     pub clock_shift_us: i64,
+    /// Where times come from that were impossible as sent.
+    pub time_sources: TimeSources,
     /// Attributes, without nulls.
     pub attributes: Attributes,
     /// Sentry's measurements: counts beside the attributes.
@@ -105,6 +108,7 @@ pub fn canonical_of(raw: RawSpan, dialect: &Dialect, book: &PriceBook) -> Span {
             &found,
             raw.start_us.saturating_sub(raw.clock_shift_us),
             raw.end_us.saturating_sub(raw.start_us),
+            raw.time_sources,
         ),
         streaming: found.flag(Field::Streaming).or_else(|| in_pieces(&found)),
         client_cost: client_cost(&found),
@@ -159,6 +163,9 @@ pub fn canonical_of(raw: RawSpan, dialect: &Dialect, book: &PriceBook) -> Span {
         span.reading.extend(thought.map(|_| reading(Field::Reasoning.as_str(), thoughts::IN_TOTAL)));
         span.reading.extend(sampled.map(|(name, _)| reading("sample_rate", name)));
     }
+    let of_times = [("start_time", raw.time_sources.start), ("end_time", raw.time_sources.end)];
+    let of_times = of_times.into_iter().filter_map(|(field, source)| Some(Reading { field: field.into(), from: source?.as_str().into() }));
+    span.reading.extend(of_times);
     let replaced = found.replaced();
     span.attributes = raw.attributes;
     cost::price(&mut span, book);
@@ -252,17 +259,23 @@ fn op(sent: String, otel_kind: Option<&str>, found: &Found, span: &Span) -> Stri
     }
 }
 
-fn first_token(found: &Found, start_us: i64, duration_us: i64) -> Option<i64> {
+/// No answer takes longer to begin: what says so was reckoned from an impossible time.
+const LONGEST_WAIT_US: i64 = 86_400 * time::SECOND_US;
+
+fn first_token(found: &Found, start_us: i64, duration_us: i64, sources: TimeSources) -> Option<i64> {
     let in_time = |seconds: &f64| *seconds * 1e6 <= duration_us as f64;
     // Strands sends milliseconds under the name of seconds: nothing comes before the end that comes after it.
     let meant = |seconds: f64| Some(seconds / 1e3).filter(|shorter| !in_time(&seconds) && in_time(shorter)).unwrap_or(seconds);
     let seconds = found.number(Field::FirstTokenSeconds).map(meant);
     let seconds = seconds.or_else(|| found.number(Field::FirstTokenMillis).map(|ms| ms / 1000.0));
     let from_start = || {
+        if sources.start.is_some() {
+            return None;
+        }
         let at = time::from_text(found.str(Field::FirstTokenTime)?.trim_matches('"'))?;
         at.checked_sub(start_us)
     };
-    seconds.and_then(time::from_seconds).or_else(from_start).filter(|us| *us >= 0)
+    seconds.and_then(time::from_seconds).or_else(from_start).filter(|us| (0..=LONGEST_WAIT_US).contains(us))
 }
 
 /// Whoever tells of the pieces of an answer streamed it.

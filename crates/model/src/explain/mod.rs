@@ -143,8 +143,8 @@ pub fn explain(span: &Span, local: &Decision, book: &PriceBook) -> Explanation {
 fn fields(span: &Span, found: &Found) -> Vec<FieldRead> {
     let mut fields: Vec<FieldRead> = Vec::new();
     for noted in &span.reading {
-        // An attribute has no spaces in its name.
-        let inferred = noted.from.contains(' ');
+        // An attribute has no spaces in its name, and none is a time of a span.
+        let inferred = noted.from.contains(' ') || TIMES.contains(&noted.field.as_str());
         fields.push(FieldRead { field: noted.field.clone(), from: noted.from.clone(), inferred, value: value(span, &noted.field) });
     }
     for (field, prefix) in spread(span) {
@@ -158,6 +158,9 @@ fn fields(span: &Span, found: &Found) -> Vec<FieldRead> {
     }
     fields
 }
+
+/// Fields that are noted where their own value is impossible: see [`crate::clock::TimeSource`].
+const TIMES: [&str; 2] = ["start_time", "end_time"];
 
 /// Messages that stand in attributes with numbers in their names, and where no better one was noted.
 fn spread(span: &Span) -> Vec<(&'static str, &'static str)> {
@@ -193,6 +196,7 @@ fn value(span: &Span, field: &str) -> Option<Value> {
     let text = |text: &Option<String>| text.as_deref().map(|text| Value::from(text.chars().take(200).collect::<String>()));
     let count = |count: Option<u64>| count.map(Value::from);
     let usage = &span.usage;
+    let time = |us: i64| Some(jiff::Timestamp::from_microsecond(us).ok()?.to_string().into());
     match field {
         "op" => Some(span.op.as_str().into()),
         "kind" => Some(span.kind.as_str().into()),
@@ -229,6 +233,8 @@ fn value(span: &Span, field: &str) -> Option<Value> {
         "streaming" => span.streaming.map(Value::from),
         "sample_rate" => span.sample_rate.map(Value::from),
         "time_to_first_token" => span.time_to_first_token_us.map(|us| json!(us as f64 / 1000.0)),
+        "start_time" => time(span.start_us),
+        "end_time" => time(span.end_us),
         "status" => Some(span.status.as_str().into()),
         _ => None,
     }

@@ -19,6 +19,7 @@ fn read(attributes: Value) -> Explanation {
         start_us: 1_790_000_000_000_000,
         end_us: 1_790_000_001_000_000,
         clock_shift_us: 0,
+        time_sources: Default::default(),
         attributes,
         measurements: Vec::new(),
         tags: Default::default(),

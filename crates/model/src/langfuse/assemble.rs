@@ -85,6 +85,7 @@ pub(crate) fn assemble(trace_id: TraceId, span_id: SpanId, pieces: Vec<Piece>, b
         start_us: start_us.saturating_add(told.shift_us),
         end_us: end_us.saturating_add(told.shift_us),
         clock_shift_us: told.shift_us,
+        time_sources: Default::default(),
         attributes: attributes(&told, &name),
         name,
         measurements: Vec::new(),

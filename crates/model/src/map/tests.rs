@@ -20,6 +20,7 @@ fn raw(op: &str, attributes: Value) -> RawSpan {
         start_us: 1_795_420_617_000_000,
         end_us: 1_795_420_618_000_000,
         clock_shift_us: 0,
+        time_sources: Default::default(),
         attributes: attributes.as_object().unwrap().clone(),
         measurements: Vec::new(),
         tags: BTreeMap::new(),

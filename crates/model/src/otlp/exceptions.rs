@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::events::EXCEPTION;
 use super::span::{Event, Wire};
 use super::stack;
+use crate::clock::Clock;
 use crate::fingerprint::Fingerprint;
 use crate::messages::{Limit, trim_text};
 use crate::sentry::{ErrorEvent, Exception, Reporter, deciding_frame, group};
@@ -52,8 +53,8 @@ impl Thrown {
         thrown
     }
 
-    /// The error event of an exception in a span.
-    pub(super) fn event(self, span: &Span, reporter: Reporter) -> ErrorEvent {
+    /// The error event of an exception in a span. One at an impossible time was thrown at the span's end.
+    pub(super) fn event(self, span: &Span, reporter: Reporter, clock: &Clock) -> ErrorEvent {
         let Thrown { at_ns, kind, mut message, stack } = self;
         // The same for a repeat; the name of the exception is whole in it.
         let place = [span.trace_id.to_string(), span.span_id.to_string(), at_ns.to_string()];
@@ -71,7 +72,7 @@ impl Thrown {
             kind: exception.kind.clone(),
             value: exception.value.clone(),
             level: "error".into(),
-            time_us: at_us.saturating_add(span.clock_shift_us),
+            time_us: if clock.can_be(at_us) { at_us.saturating_add(span.clock_shift_us) } else { span.end_us },
             clock_shift_us: span.clock_shift_us,
             culprit: deciding_frame(&exception.frames).and_then(|frame| frame.place()),
             transaction: Some(span.name.clone()).filter(|name| !name.is_empty()),
@@ -105,7 +106,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::clock::Context;
     use crate::id::{SpanId, TraceId};
+    use crate::price::PriceBook;
 
     fn map(value: Value) -> Map<String, Value> {
         let Value::Object(map) = value else { panic!("an object") };
@@ -136,11 +139,19 @@ mod tests {
     #[test]
     fn an_error_of_its_span() {
         let attributes = map(json!({ "exception.type": "openai.RateLimitError", "exception.message": "slow down" }));
-        let span = Span { trace_id: TraceId(1), span_id: SpanId(2), parent_span_id: Some(SpanId(3)), ..Span::default() };
-        let event = Thrown::of(&attributes, 5_000).unwrap().event(&span, Reporter::SpanEvent);
-        assert_eq!((event.kind.as_str(), event.value.as_str(), event.time_us), ("RateLimitError", "slow down", 5));
+        let now_us = 1_795_448_000_000_000;
+        let context = Context { received_us: now_us, retention_us: None, price: PriceBook::embedded() };
+        let at = |at_ns: u64| {
+            let span =
+                Span { trace_id: TraceId(1), span_id: SpanId(2), parent_span_id: Some(SpanId(3)), end_us: now_us - 9, ..Span::default() };
+            Thrown::of(&attributes, at_ns).unwrap().event(&span, Reporter::SpanEvent, &Clock::new(&context, None))
+        };
+        let thrown_ns = 1_795_447_999_000_000_000;
+        let event = at(thrown_ns);
+        assert_eq!((event.kind.as_str(), event.value.as_str(), event.time_us), ("RateLimitError", "slow down", 1_795_447_999_000_000));
         assert_eq!((event.trace_id, event.span_id, event.parent_span_id), (Some(TraceId(1)), Some(SpanId(2)), Some(SpanId(3))));
-        assert_eq!(event, Thrown::of(&attributes, 5_000).unwrap().event(&span, Reporter::SpanEvent));
-        assert_ne!(event.event_id, Thrown::of(&attributes, 6_000).unwrap().event(&span, Reporter::SpanEvent).event_id);
+        assert_eq!(event, at(thrown_ns));
+        assert_ne!(event.event_id, at(thrown_ns + 1000).event_id);
+        assert_eq!([1, u64::MAX].map(|never| at(never).time_us), [now_us - 9; 2]);
     }
 }

@@ -162,7 +162,7 @@ fn traces(body: Bytes, encoding: Encoding, context: &Context) -> Result<Decoded,
             for (sum, count) in left_out.iter_mut().zip(counts) {
                 *sum = sum.saturating_add(count);
             }
-            decoded.errors.extend(thrown.into_iter().map(|thrown| thrown.event(&span, Reporter::SpanEvent)));
+            decoded.errors.extend(thrown.into_iter().map(|thrown| thrown.event(&span, Reporter::SpanEvent, &clock)));
             decoded.spans.push(span);
         }
     }

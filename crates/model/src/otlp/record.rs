@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::clock::Clock;
 use crate::fingerprint::Fingerprint;
 use crate::id::{SpanId, TraceId};
 use crate::time;
@@ -33,12 +34,24 @@ impl Record {
         [attribute, field, self.body.as_str()].into_iter().flatten().filter(|name| !name.is_empty())
     }
 
-    /// When it happened, in nanoseconds since the Unix epoch.
-    pub(super) fn at_ns(&self, received_us: i64) -> u64 {
+    /// When it happened, in nanoseconds since the Unix epoch by the client's clock: the first possible time that it tells, else that of receipt.
+    pub(super) fn at_ns(&self, clock: &Clock) -> u64 {
         let ns = |us: i64| u64::try_from(us).ok().and_then(|us| us.checked_mul(1000));
         let told = || ns(time::from_text(self.attributes.get("event.timestamp")?.as_str()?)?);
-        let sent = [self.time_ns, self.observed_ns].into_iter().find(|ns| *ns > 0);
-        sent.or_else(told).or_else(|| ns(received_us)).unwrap_or_default()
+        let micros = |ns: &u64| i64::try_from(ns / 1000).unwrap_or(i64::MAX);
+        let can_be = |ns: &u64| clock.can_be(micros(ns));
+        let sent = [self.time_ns, self.observed_ns];
+        let possible = sent.into_iter().find(can_be).or_else(|| told().filter(can_be));
+        // What a clock says that is set wrong is put right where the record gets its place.
+        let by_wrong_clock = || sent.into_iter().find(|ns| clock.may_be_off(micros(ns)));
+        possible.or_else(by_wrong_clock).or_else(|| ns(clock.received_us())).unwrap_or_default()
+    }
+
+    /// True where a time was sent that is impossible, and none that is possible.
+    pub(super) fn has_impossible_time(&self, clock: &Clock) -> bool {
+        let can_be = |ns: &u64| clock.can_be(i64::try_from(ns / 1000).unwrap_or(i64::MAX));
+        let mut sent = [self.time_ns, self.observed_ns].into_iter().filter(|ns| *ns > 0).peekable();
+        sent.peek().is_some() && !sent.any(|ns| can_be(&ns))
     }
 
     /// The trace and span that it was written in.
@@ -60,16 +73,27 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::clock::Context;
+    use crate::price::PriceBook;
 
     #[test]
     fn the_first_time_that_was_sent() {
         let Value::Object(attributes) = json!({ "event.timestamp": "2026-11-23T15:33:13.508Z" }) else { panic!("an object") };
-        let record = Record { observed_ns: 7, time_ns: 8, attributes, ..Record::default() };
-        assert_eq!(record.at_ns(1), 8);
-        assert_eq!(Record { time_ns: 0, ..record.clone() }.at_ns(1), 7);
-        let untimed = Record { time_ns: 0, observed_ns: 0, ..record };
-        assert_eq!(untimed.at_ns(1), 1_795_447_993_508_000_000);
-        assert_eq!(Record::default().at_ns(1), 1000);
+        let (written, observed, now) = (1_795_447_993_000_000_008, 1_795_447_993_000_000_007, 1_795_448_000_000_000);
+        let context = Context { received_us: now, retention_us: None, price: PriceBook::embedded() };
+        let at_ns = |record: &Record| record.at_ns(&Clock::new(&context, None));
+        let record = Record { observed_ns: observed, time_ns: written, attributes, ..Record::default() };
+        assert_eq!(at_ns(&record), written);
+        for never in [0, 1, u64::MAX] {
+            assert_eq!(at_ns(&Record { time_ns: never, ..record.clone() }), observed);
+            let untimed = Record { time_ns: never, observed_ns: never, ..record.clone() };
+            assert_eq!(at_ns(&untimed), 1_795_447_993_508_000_000);
+            let nowhere = Record { time_ns: never, ..Record::default() };
+            assert_eq!((at_ns(&nowhere), nowhere.has_impossible_time(&Clock::new(&context, None))), (now as u64 * 1000, never > 0));
+        }
+        let ahead = u64::try_from(now * 1000).unwrap() + 90_000_000_000_000;
+        assert_eq!(at_ns(&Record { time_ns: ahead, observed_ns: observed, ..Record::default() }), observed);
+        assert_eq!(at_ns(&Record { time_ns: ahead, ..Record::default() }), ahead, "by a clock that is days off");
     }
 
     #[test]

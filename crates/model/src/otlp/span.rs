@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::events;
-use crate::clock::{Clock, NoTime};
+use crate::clock::{Clock, NoTime, Placed};
 use crate::id::{SpanId, TraceId};
 use crate::map::{RawSpan, RawStatus};
 use crate::outcome::{Category, Outcome};
@@ -70,20 +70,13 @@ impl Wire {
     ///
     /// # Errors
     ///
-    /// When it has no id, no time, or one before what is kept.
+    /// When it has no id, or a time before what is kept.
     pub(super) fn into_raw(self, around: &Around, clock: &Clock) -> Result<RawSpan, Outcome> {
         let trace_id = self.trace_id.filter(|id| *id != 0).map(TraceId).ok_or_else(|| dropped(Category::Span, "invalid_trace_id"))?;
         let span_id = self.span_id.filter(|id| *id != 0).map(SpanId).ok_or_else(|| dropped(Category::Span, "invalid_span_id"))?;
-        // One time that is missing is the other one; what never ended ended when it began.
-        let (start_ns, end_ns) = match (self.start_ns, self.end_ns) {
-            (0, 0) => return Err(dropped(Category::Span, "invalid_timestamp")),
-            (0, end) => (end, end),
-            (start, 0) => (start, start),
-            (start, end) => (start, end.max(start)),
-        };
-        let micros = |ns: u64| i64::try_from(ns / 1000).unwrap_or(i64::MAX);
-        let (start_us, end_us) = (micros(start_ns), micros(end_ns));
-        let shift = clock.shift(end_us).map_err(|NoTime::TooOld| dropped(Category::Span, "too_old"))?;
+        let micros = |ns: u64| (ns > 0).then(|| i64::try_from(ns / 1000).unwrap_or(i64::MAX));
+        let placed = clock.place(micros(self.start_ns), micros(self.end_ns));
+        let Placed { start_us, end_us, shift_us, sources } = placed.map_err(|NoTime::TooOld| dropped(Category::Span, "too_old"))?;
 
         let mut attributes: Attributes = self.attributes;
         events::join(self.events, &mut attributes);
@@ -123,9 +116,10 @@ impl Wire {
                 _ => RawStatus::Unset,
             },
             status_detail: Some(self.status_message).filter(|text| !text.is_empty()),
-            start_us: start_us.saturating_add(shift),
-            end_us: end_us.saturating_add(shift),
-            clock_shift_us: shift,
+            start_us,
+            end_us,
+            clock_shift_us: shift_us,
+            time_sources: sources,
             tags: tags::of(&attributes, &around.resource),
             attributes,
             measurements: Vec::new(),

@@ -111,9 +111,11 @@ fn broken_spans_cost_only_themselves() {
     ];
     let decoded = of_binary(request(spans));
     let reasons: Vec<&str> = decoded.outcomes.iter().map(|outcome| outcome.reason.as_str()).collect();
-    assert_eq!(reasons, ["invalid_protobuf", "invalid_trace_id", "invalid_timestamp"]);
-    assert_eq!(decoded.spans.len(), 1);
-    assert_eq!(decoded.spans[0].name, "chat \u{fffd}");
+    assert_eq!(reasons, ["invalid_protobuf", "invalid_trace_id"]);
+    assert_eq!((decoded.spans.len(), decoded.spans[0].start_us, decoded.spans[0].end_us), (2, NOW_US, NOW_US));
+    let of_times = decoded.spans[0].reading.iter().filter(|noted| noted.field.ends_with("_time"));
+    assert_eq!(of_times.map(|noted| noted.from.as_str()).collect::<Vec<_>>(), ["received_at", "received_at"], "where no time is known");
+    assert_eq!(decoded.spans[1].name, "chat \u{fffd}");
 }
 
 #[test]

@@ -214,7 +214,7 @@ fn event(raw: RawEvent, payload: &[u8], reader: &Reader) -> Result<ErrorEvent, N
     let trace: TraceContext = part(contexts.trace);
     // An event without a time happened when it was sent.
     let time_us = raw.timestamp.0.or(reader.header.sent_at_us).unwrap_or(reader.received_us);
-    let shift = reader.clock.shift(time_us)?;
+    let (at_us, shift) = reader.clock.moment(time_us)?;
     let fields = SharedFields {
         environment: raw.environment,
         release: raw.release,
@@ -231,7 +231,7 @@ fn event(raw: RawEvent, payload: &[u8], reader: &Reader) -> Result<ErrorEvent, N
         trace_id: trace.trace_id.as_str().and_then(|text| text.parse().ok()),
         span_id: trace.span_id.as_str().and_then(|text| text.parse().ok()),
         level: raw.level.into_string().unwrap_or_else(|| "error".into()),
-        time_us: time_us.saturating_add(shift),
+        time_us: at_us,
         clock_shift_us: shift,
         transaction: raw.transaction.into_string(),
         exceptions: exceptions(&raw.exception),
@@ -242,7 +242,7 @@ fn event(raw: RawEvent, payload: &[u8], reader: &Reader) -> Result<ErrorEvent, N
         service: shared.service,
         sdk_name: shared.sdk_name,
         sdk_version: shared.sdk_version,
-        breadcrumbs: breadcrumbs(&raw.breadcrumbs, shift),
+        breadcrumbs: breadcrumbs(&raw.breadcrumbs, if reader.clock.can_be(time_us) { shift } else { 0 }),
         ..ErrorEvent::default()
     };
     let template = message_template(&raw.message, &raw.logentry);

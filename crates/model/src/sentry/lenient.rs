@@ -119,6 +119,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// What lies beyond all times was sent all the same: it is impossible, not missing.
+        fn number(seconds: f64) -> Time {
+            Time(time::from_seconds(seconds).or_else(|| seconds.is_finite().then_some(i64::MAX)))
+        }
         struct Any;
         impl<'de> Visitor<'de> for Any {
             type Value = Time;
@@ -129,13 +133,13 @@ impl<'de> Deserialize<'de> for Time {
                 Ok(Time(None))
             }
             fn visit_i64<E>(self, seconds: i64) -> Result<Time, E> {
-                Ok(Time(time::from_seconds(seconds as f64)))
+                Ok(number(seconds as f64))
             }
             fn visit_u64<E>(self, seconds: u64) -> Result<Time, E> {
-                Ok(Time(time::from_seconds(seconds as f64)))
+                Ok(number(seconds as f64))
             }
             fn visit_f64<E>(self, seconds: f64) -> Result<Time, E> {
-                Ok(Time(time::from_seconds(seconds)))
+                Ok(number(seconds))
             }
             ignores!(unit);
             ignores!(seq, 'de);

@@ -6,11 +6,11 @@ use serde_json::value::RawValue;
 use super::Reader;
 use super::envelope::Item;
 use super::lenient::{Text, Time, Typed};
-use crate::clock::NoTime;
+use crate::clock::{NoTime, TimeSource};
 use crate::fingerprint::Fingerprint;
 use crate::id::{SpanId, TraceId};
 use crate::json::{mend, parse_mended};
-use crate::log_line::{Level, LogLine, WITHOUT_TRACE};
+use crate::log_line::{self, Level, LogLine, WITHOUT_TRACE};
 use crate::outcome::{Category, Outcome};
 
 #[derive(Deserialize)]
@@ -74,13 +74,16 @@ fn line(log: Log, reader: &Reader) -> Result<(Fingerprint, LogLine), Outcome> {
     let trace_id: TraceId = log.trace_id.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| dropped(WITHOUT_TRACE))?;
     let span_id: Option<SpanId> = log.span_id.as_str().and_then(|text| text.parse().ok());
     let sent_us = log.timestamp.0.ok_or_else(|| dropped("invalid_timestamp"))?;
-    let shift = reader.clock.shift(sent_us).map_err(|NoTime::TooOld| dropped("too_old"))?;
+    let (at_us, _) = reader.clock.moment(sent_us).map_err(|NoTime::TooOld| dropped("too_old"))?;
     let level = log.level.as_str().and_then(Level::of_word);
     let body = log.body.into_string().unwrap_or_default();
-    let attributes = log.attributes.0;
+    let mut attributes = log.attributes.0;
     let said = serde_json::to_string(&attributes).unwrap_or_default();
     let place = [trace_id.to_string(), span_id.map(|span| span.to_string()).unwrap_or_default(), sent_us.to_string()];
     let content = Fingerprint::of(&[&place[0], &place[1], &place[2], level.map_or("", Level::as_str), &body, &said]);
-    let line = LogLine { key: [0; 16], trace_id, span_id, at_us: sent_us.saturating_add(shift), level, body, attributes };
+    if !reader.clock.can_be(sent_us) {
+        log_line::note_source(&mut attributes, TimeSource::Receipt);
+    }
+    let line = LogLine { key: [0; 16], trace_id, span_id, at_us, level, body, attributes };
     Ok((content, line))
 }

@@ -99,7 +99,8 @@ fn point(metric: Metric, reader: &Reader) -> Result<(Fingerprint, Point), Outcom
         Some("distribution") => (MetricKind::Histogram, Temporality::Delta, PointValue::Histogram(one_value(number))),
         _ => return Err(dropped("unknown_kind")),
     };
-    let sent_us = metric.timestamp.0.ok_or_else(|| dropped("invalid_timestamp"))?;
+    // A point at the time of receipt would be another one each time that it is sent: an impossible time is none.
+    let sent_us = metric.timestamp.0.filter(|at| reader.clock.can_be(*at)).ok_or_else(|| dropped("invalid_timestamp"))?;
     let shift = reader.clock.shift(sent_us).map_err(|NoTime::TooOld| dropped("too_old"))?;
     let at_ns = sent_us.saturating_add(shift).checked_mul(1000).ok_or_else(|| dropped("invalid_timestamp"))?;
     let mut unit = metric.unit.into_string().filter(|unit| unit != "none").unwrap_or_default();

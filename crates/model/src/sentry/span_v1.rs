@@ -46,11 +46,8 @@ impl SpanV1<'_> {
         };
         let trace_id = own_trace.ok_or_else(|| dropped("invalid_trace_id"))?;
         let span_id: SpanId = self.span_id.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| dropped("invalid_span_id"))?;
-        let times = self.start_timestamp.0.zip(self.timestamp.0);
-        let (start_us, end_us) = times.ok_or_else(|| dropped("invalid_timestamp"))?;
-        // A clock that was set back while the span ran is no reason to lose it.
-        let end_us = end_us.max(start_us);
-        let shift = clock.shift(end_us).map_err(|NoTime::TooOld| dropped("too_old"))?;
+        let (start, end) = self.start_timestamp.0.zip(self.timestamp.0).ok_or_else(|| dropped("invalid_timestamp"))?;
+        let placed = clock.place(Some(start), Some(end)).map_err(|NoTime::TooOld| dropped("too_old"))?;
         let tagged = || self.tags.0.get("status").and_then(|tag| status::tagged(tag));
         let sent = self.status.as_str().map(status::v1).or_else(tagged);
         let (state, detail) = sent.unwrap_or((RawStatus::Unset, None));
@@ -63,9 +60,10 @@ impl SpanV1<'_> {
             origin: self.origin.into_string(),
             status: state,
             status_detail: detail,
-            start_us: start_us.saturating_add(shift),
-            end_us: end_us.saturating_add(shift),
-            clock_shift_us: shift,
+            start_us: placed.start_us,
+            end_us: placed.end_us,
+            clock_shift_us: placed.shift_us,
+            time_sources: placed.sources,
             attributes: self.data.0,
             measurements: self.measurements.0,
             tags: self.tags.0,

@@ -48,9 +48,8 @@ impl SpanV2<'_> {
     fn into_raw(self, reader: &Reader) -> Result<RawSpan, Outcome> {
         let trace_id: TraceId = self.trace_id.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| dropped("invalid_trace_id"))?;
         let span_id: SpanId = self.span_id.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| dropped("invalid_span_id"))?;
-        let times = self.start_timestamp.0.zip(self.end_timestamp.0).filter(|(start, end)| start <= end);
-        let (start_us, end_us) = times.ok_or_else(|| dropped("invalid_timestamp"))?;
-        let shift = reader.clock.shift(end_us).map_err(|NoTime::TooOld| dropped("too_old"))?;
+        let (start, end) = self.start_timestamp.0.zip(self.end_timestamp.0).ok_or_else(|| dropped("invalid_timestamp"))?;
+        let placed = reader.clock.place(Some(start), Some(end)).map_err(|NoTime::TooOld| dropped("too_old"))?;
         Ok(RawSpan {
             trace_id,
             span_id,
@@ -60,9 +59,10 @@ impl SpanV2<'_> {
             origin: None,
             status: self.status.as_str().map_or(RawStatus::Unset, status::v2),
             status_detail: None,
-            start_us: start_us.saturating_add(shift),
-            end_us: end_us.saturating_add(shift),
-            clock_shift_us: shift,
+            start_us: placed.start_us,
+            end_us: placed.end_us,
+            clock_shift_us: placed.shift_us,
+            time_sources: placed.sources,
             attributes: self.attributes.0,
             measurements: Vec::new(),
             tags: Default::default(),

@@ -75,10 +75,38 @@ fn a_broken_span_costs_only_itself() {
         v2(9, json!({"name": null, "status": 5, "parent_span_id": "", "attributes": []})),
     ];
     let decoded = decoded(&[container(&spans)]);
-    assert_eq!(decoded.spans.iter().map(|span| span.span_id.0).collect::<Vec<_>>(), [1, 9]);
-    let expected =
-        ["invalid_span_id", "invalid_trace_id", "invalid_timestamp", "invalid_timestamp", "duplicate", "invalid_json", "too_old"];
+    assert_eq!(decoded.spans.iter().map(|span| span.span_id.0).collect::<Vec<_>>(), [1, 4, 8, 9]);
+    let expected = ["invalid_span_id", "invalid_trace_id", "invalid_timestamp", "duplicate", "invalid_json"];
     assert_eq!(reasons(&decoded), expected);
+    let [_, backwards, in_1970, _] = &decoded.spans[..] else { panic!("four") };
+    assert_eq!((backwards.start_us, backwards.end_us), (NOW_US, NOW_US), "what ends before it starts has no length");
+    assert_eq!((in_1970.start_us, in_1970.end_us), (NOW_US - SECOND_US, NOW_US), "a lost clock still tells how long it took");
+}
+
+#[test]
+fn times_that_never_were_are_the_other_one_or_that_of_receipt() {
+    // Milliseconds in place of seconds, Go's zero, nothing since 1970, the largest number.
+    for never in [json!(NOW * 1000.0), json!("0001-01-01T00:00:00Z"), json!(0), json!(u64::MAX)] {
+        let spans = [
+            v2(1, json!({"end_timestamp": never})),
+            v2(2, json!({"start_timestamp": never})),
+            v2(3, json!({"start_timestamp": never, "end_timestamp": never})),
+        ];
+        let child = json!({"span_id": "00000000000000ab", "start_timestamp": NOW - 1.5, "timestamp": never, "op": "db"});
+        let event = json!({"timestamp": never, "message": "m"});
+        let decoded = decoded(&[container(&spans), transaction(json!({"spans": [child]})), (json!({"type": "event"}), event.to_string())]);
+        let times = |id: u64| {
+            let span = decoded.spans.iter().find(|span| span.span_id.0 == id).unwrap();
+            let noted = span.reading.iter().filter(|noted| noted.field.ends_with("_time"));
+            let noted: Vec<String> = noted.map(|noted| format!("{} {}", noted.field, noted.from)).collect();
+            (span.start_us - NOW_US, span.end_us - NOW_US, noted.join(", "))
+        };
+        assert_eq!(times(1), (-2 * SECOND_US, -2 * SECOND_US, "end_time start_time".into()), "{never}");
+        assert_eq!(times(2), (-SECOND_US, -SECOND_US, "start_time end_time".into()), "{never}");
+        assert_eq!(times(3), (0, 0, "start_time received_at, end_time received_at".into()), "{never}");
+        assert_eq!(times(0xab).0, times(0xab).1, "{never}");
+        assert_eq!((decoded.errors[0].time_us, decoded.outcomes.len()), (NOW_US, 0), "{never}");
+    }
 }
 
 #[test]

@@ -91,7 +91,7 @@ impl Home {
 
 /// Start and end: a record is written when all is over, and may say how long it took.
 fn times(record: &Record, reader: &Reader) -> (u64, u64) {
-    let end = record.at_ns(reader.context.received_us);
+    let end = record.at_ns(&reader.clock);
     let duration_ms = match record.attributes.get("duration_ms") {
         Some(Value::Number(number)) => number.as_f64(),
         Some(Value::String(text)) => text.trim().parse().ok(),

@@ -5,17 +5,17 @@ use serde_json::Value;
 use super::super::record::Record;
 use super::super::span::Around;
 use super::{Dropped, Reader};
-use crate::clock::NoTime;
+use crate::clock::{NoTime, TimeSource};
 use crate::fingerprint::Fingerprint;
-use crate::log_line::{Level, LogLine, WITHOUT_TRACE};
+use crate::log_line::{self, Level, LogLine, WITHOUT_TRACE};
 use crate::outcome::{Category, Outcome};
 
 /// Reads a record as a line.
 pub(super) fn read(record: &Record, around: &Around, reader: &mut Reader) -> Result<(), Dropped> {
     let (trace_id, span_id) = record.trace().ok_or(Dropped::NotWanted(WITHOUT_TRACE))?;
-    let at_us = i64::try_from(record.at_ns(reader.context.received_us) / 1000).unwrap_or(i64::MAX);
+    let at_us = i64::try_from(record.at_ns(&reader.clock) / 1000).unwrap_or(i64::MAX);
     let too_old = |NoTime::TooOld| Outcome::dropped(Category::Log, "too_old", None);
-    let shift = reader.clock.shift(at_us).map_err(too_old)?;
+    let (at_us, _) = reader.clock.moment(at_us).map_err(too_old)?;
     let place = [trace_id.to_string(), span_id.map(|span| span.to_string()).unwrap_or_default()];
     let content = Fingerprint::of(&[&place[0], &place[1], &record.severity_text, &record.fingerprint().to_string()]);
 
@@ -26,6 +26,9 @@ pub(super) fn read(record: &Record, around: &Around, reader: &mut Reader) -> Res
             attributes.entry(name).or_insert_with(|| text.into());
         }
     }
+    if record.has_impossible_time(&reader.clock) {
+        log_line::note_source(&mut attributes, TimeSource::Receipt);
+    }
     let body = match &record.body {
         Value::Null => record.names().next().unwrap_or_default().to_owned(),
         Value::String(text) => text.clone(),
@@ -35,7 +38,7 @@ pub(super) fn read(record: &Record, around: &Around, reader: &mut Reader) -> Res
         key: reader.keys.next(content),
         trace_id,
         span_id,
-        at_us: at_us.saturating_add(shift),
+        at_us,
         level: Level::of_number(record.severity_number).or_else(|| Level::of_word(&record.severity_text)),
         body,
         attributes,

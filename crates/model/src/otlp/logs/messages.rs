@@ -41,7 +41,7 @@ pub(super) fn of(record: &Record) -> Option<Held> {
 /// Reads the messages as pieces of the span that they were written in.
 pub(super) fn read(held: Held, record: &Record, around: &Around, reader: &mut Reader) -> Result<(), Dropped> {
     let Some((trace_id, Some(span_id))) = record.trace() else { return Err(Dropped::NotWanted("message_without_span")) };
-    let at_ns = record.at_ns(reader.context.received_us);
+    let at_ns = record.at_ns(&reader.clock);
     let attributes = match held {
         Held::Conversation if NAMED.iter().all(|name| record.attributes.contains_key(*name)) => call(record),
         _ => whose(record),

@@ -126,7 +126,7 @@ impl<'a> Reader<'a> {
 
     /// The exception that a record tells of.
     fn error(&self, record: &Record, around: &Around) -> Option<ErrorEvent> {
-        let at_ns = record.at_ns(self.context.received_us);
+        let at_ns = record.at_ns(&self.clock);
         let thrown = Thrown::of(&record.attributes, at_ns)?;
         let (trace_id, span_id) = record.trace().unzip();
         // Whose it is and where it happened, read as of a span. One without a place has a made-up one while it is read.
@@ -142,7 +142,7 @@ impl<'a> Reader<'a> {
         let mut span = map::canonical(raw, self.context.price);
         span.trace_id = trace_id.unwrap_or(TraceId(0));
         span.span_id = span_id.flatten().unwrap_or(SpanId(0));
-        let mut error = thrown.event(&span, Reporter::LogRecord);
+        let mut error = thrown.event(&span, Reporter::LogRecord, &self.clock);
         if Level::of_number(record.severity_number) == Some(Level::Fatal) {
             error.level = "fatal".into();
         }

@@ -148,7 +148,7 @@ fn what_tells_of_no_call_is_counted() {
     let mut without_span = message("gen_ai.user.message", "Hi");
     without_span.as_object_mut().unwrap().remove("spanId");
     let mut old = message("gen_ai.user.message", "Hi");
-    old["observedTimeUnixNano"] = "1000".into();
+    old["observedTimeUnixNano"] = "1000000000000000000".into();
     let mut of_trace = message("shop.order", "x");
     of_trace["body"] = json!({ "stringValue": "an order" });
     let records = json!([7, without_span, old, of_trace, { "body": { "stringValue": "hello" } }, {}]);

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::binary::Groups;
 use super::span::{Around, dropped};
 use super::{Decoded, Outcome};
-use crate::clock::Context;
+use crate::clock::{self, Context};
 use crate::fingerprint::Fingerprint;
 use crate::messages::{Limit, trim_text};
 use crate::metric::{Buckets, Histogram, MetricKind, Point, PointValue, Temporality};
@@ -161,15 +161,22 @@ impl<'a> Stream<'a> {
         }
         let ns = |ns: u64| i64::try_from(ns).map_err(|_| "invalid_timestamp");
         let (at_ns, start_ns) = (ns(point.at_ns)?, ns(point.start_ns)?);
-        if at_ns == 0 || start_ns > at_ns {
+        let begun = clock::is_possible(start_ns / 1000, context.received_us);
+        // A point at the time of receipt would be another one each time that it is sent.
+        if at_ns == 0 || (begun && start_ns > at_ns) {
             return Err("invalid_timestamp");
         }
+        // A beginning that is impossible was not told.
+        let start_ns = if begun { start_ns } else { 0 };
         let now_ns = context.received_us.saturating_mul(1000);
         if at_ns.saturating_sub(now_ns) > MAX_AHEAD_NS {
             return Err("in_the_future");
         }
         if context.retention_us.is_some_and(|kept| at_ns < now_ns.saturating_sub(kept.saturating_mul(1000))) {
             return Err("too_old");
+        }
+        if !clock::is_possible(at_ns / 1000, context.received_us) {
+            return Err("invalid_timestamp");
         }
         let value = point.value.ok_or("invalid_value")?;
         check(&value)?;

@@ -11,6 +11,10 @@ import { reasonKey } from './notes';
 function inferredFrom(t: T, from: string): string {
   if (from === 'the instrumentation') return t('trace.from.instrumentation');
   if (from === 'the vendor of the model') return t('trace.from.vendor');
+  if (from === 'start_time') return t('trace.from.start');
+  if (from === 'end_time') return t('trace.from.end');
+  if (from === 'event_time') return t('trace.from.event');
+  if (from === 'received_at') return t('trace.from.receipt');
   return from;
 }
 
