@@ -1,9 +1,12 @@
 //! The span that the events of a trace or observation make together.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::event::{Event, one_extent, subject};
 use super::ids;
+use crate::clock::{TimeSource, TimeSources};
 use crate::id::{SpanId, TraceId};
 use crate::joining::{Content, Joined, Piece};
 use crate::map::{self, RawSpan, RawStatus};
@@ -34,6 +37,11 @@ const FIELDS: [(&str, &str); 19] = [
     ("parentObservationId", "langfuse.observation.parent_id"),
 ];
 
+/// How the ops of all spans of this protocol begin.
+pub const OPS: &str = "langfuse.";
+/// The op of the span that stands for a trace.
+pub const ROOT_OP: &str = "langfuse.trace";
+
 /// All that the pieces tell, the later over the earlier.
 struct Told<'a> {
     /// What it is: `generation`; `trace` for a trace.
@@ -44,6 +52,8 @@ struct Told<'a> {
     /// The models named, without the same one twice in a row.
     models: Vec<&'a str>,
     sdk: Map<String, Value>,
+    /// Fields whose only values are impossible times.
+    impossible: BTreeSet<&'a str>,
     extent: Option<(i64, i64)>,
     shift_us: i64,
     first_us: i64,
@@ -55,13 +65,24 @@ pub(crate) fn assemble(trace_id: TraceId, span_id: SpanId, pieces: Vec<Piece>, b
     let told = Told::of(&pieces);
     let is_trace = told.sort == "trace";
     let time = |name: &str| time::from_text(told.body.get(name)?.as_str()?);
-    let started = time("startTime").or_else(|| time("timestamp"));
+    let (started, ended) = (time("startTime").or_else(|| time("timestamp")), time("endTime"));
+    // In place of an impossible start stands the end, else the time at which something of it was written.
+    let is_impossible = |name: &str| told.impossible.contains(name) && !told.body.contains_key(name);
+    let mut sources = TimeSources::default();
+    if started.is_none() && (is_impossible("startTime") || is_impossible("timestamp")) {
+        sources.start = Some(if ended.is_some() { TimeSource::End } else { TimeSource::Event });
+    }
+    let started = started.or_else(|| ended.filter(|_| sources.start.is_some()));
     let start_us = match (started, told.extent) {
         (Some(own), Some((from, _))) => own.min(from),
         (own, extent) => own.or(extent.map(|(from, _)| from)).unwrap_or(told.first_us),
     };
     // What never ended ended when it began.
-    let end_us = time("endTime").into_iter().chain(told.extent.map(|(_, to)| to)).max().unwrap_or(start_us).max(start_us);
+    let end_us = ended.into_iter().chain(told.extent.map(|(_, to)| to)).max().unwrap_or(start_us).max(start_us);
+    let backwards = ended.is_some_and(|ended| ended < start_us);
+    if (ended.is_none() && is_impossible("endTime")) || backwards {
+        sources.end = Some(TimeSource::Start);
+    }
     let parent = match is_trace {
         true => None,
         false => ids::text(&told.body, "parentObservationId").map(|id| ids::span_id(&id)).or_else(|| {
@@ -78,14 +99,14 @@ pub(crate) fn assemble(trace_id: TraceId, span_id: SpanId, pieces: Vec<Piece>, b
         trace_id,
         span_id,
         parent_span_id: parent,
-        op: format!("langfuse.{}", told.sort.to_ascii_lowercase()),
+        op: format!("{OPS}{}", told.sort.to_ascii_lowercase()),
         origin: Some("langfuse".into()),
         status,
         status_detail: ids::text(&told.body, "statusMessage"),
         start_us: start_us.saturating_add(told.shift_us),
         end_us: end_us.saturating_add(told.shift_us),
         clock_shift_us: told.shift_us,
-        time_sources: Default::default(),
+        time_sources: sources,
         attributes: attributes(&told, &name),
         name,
         measurements: Vec::new(),
@@ -101,7 +122,17 @@ impl<'a> Told<'a> {
     fn of(pieces: &'a [Piece]) -> Told<'a> {
         let first_us = pieces.first().map_or(0, |piece| piece.at_us);
         let (body, sdk) = (Map::new(), Map::new());
-        let mut told = Told { sort: "", announced: false, body, models: Vec::new(), sdk, extent: None, shift_us: 0, first_us };
+        let mut told = Told {
+            sort: "",
+            announced: false,
+            body,
+            models: Vec::new(),
+            sdk,
+            impossible: BTreeSet::new(),
+            extent: None,
+            shift_us: 0,
+            first_us,
+        };
         for piece in pieces {
             if let Content::Event(event) = &piece.content {
                 told.add(event);
@@ -130,7 +161,8 @@ impl<'a> Told<'a> {
             self.sort = sort;
         }
         self.sdk.extend(event.sdk.clone());
-        for (name, value) in &event.body {
+        self.impossible.extend(event.impossible.iter().map(String::as_str));
+        for (name, value) in event.body.iter().filter(|(name, _)| !event.impossible.contains(name)) {
             match (self.body.get_mut(name), value) {
                 (Some(Value::Object(known)), Value::Object(more)) if name == "metadata" => known.extend(more.clone()),
                 _ => _ = self.body.insert(name.clone(), value.clone()),

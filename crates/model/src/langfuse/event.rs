@@ -22,11 +22,17 @@ pub struct Event {
     /// Attributes that say which SDK wrote it.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub sdk: Map<String, Value>,
+    /// Fields of the body that are impossible times, such as the zero of Go's. They say nothing, in whatever order events come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub impossible: Vec<String>,
 }
 
 fn is_zero(number: &i64) -> bool {
     *number == 0
 }
+
+/// Fields of a body that are times.
+const TIMES: [&str; 4] = ["startTime", "timestamp", "endTime", "completionStartTime"];
 
 /// The kind of a piece that tells only how long a trace lasts at least.
 pub(super) const EXTENT: &str = "extent";
@@ -80,15 +86,20 @@ pub(super) struct Stamp {
     from_us: i64,
     to_us: i64,
     shift_us: i64,
+    /// Fields of the body that are impossible times.
+    impossible: Vec<String>,
 }
 
 impl Stamp {
     /// Reads them. What an event does not say follows from what it does.
-    pub(super) fn of(event: &Value, body: &Map<String, Value>, clock: &Clock, received_us: i64) -> Result<Stamp, &'static str> {
-        let time = |value: Option<&Value>| time::from_text(value?.as_str()?);
+    pub(super) fn of(event: &Value, body: &Map<String, Value>, clock: &Clock) -> Result<Stamp, &'static str> {
+        let sent = |value: Option<&Value>| time::from_text(value?.as_str()?);
+        let time = |value: Option<&Value>| sent(value).filter(|at| clock.can_be(*at));
         let written = time(event.get("timestamp"));
-        let own: Vec<i64> = ["startTime", "timestamp", "endTime"].iter().filter_map(|name| time(body.get(*name))).collect();
-        let at_us = written.or_else(|| own.first().copied()).unwrap_or(received_us);
+        let own: Vec<i64> = TIMES[..3].iter().filter_map(|name| time(body.get(*name))).collect();
+        let is_impossible = |name: &&str| sent(body.get(*name)).is_some_and(|at| !clock.can_be(at));
+        let impossible = TIMES.into_iter().filter(is_impossible).map(str::to_owned).collect();
+        let at_us = written.or_else(|| own.first().copied()).unwrap_or(clock.received_us());
         let from_us = own.iter().copied().min().unwrap_or(at_us);
         let to_us = own.iter().copied().max().unwrap_or(at_us);
         let shift_us = clock.shift(to_us).map_err(|_| "too_old")?;
@@ -96,7 +107,7 @@ impl Stamp {
         let id = id.map_or_else(|| Fingerprint::of(&[&event.to_string()]).to_string(), str::to_owned);
         // Of two that were written at the same moment, the one that creates comes first.
         let update = event.get("type").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("-update"));
-        Ok(Stamp { key: format!("{}.{id}", u8::from(update)), at_us, from_us, to_us, shift_us })
+        Ok(Stamp { key: format!("{}.{id}", u8::from(update)), at_us, from_us, to_us, shift_us, impossible })
     }
 
     /// The event as a piece of its span.
@@ -104,7 +115,8 @@ impl Stamp {
         let mut body: Map<String, Value> =
             body.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value.clone())).collect();
         body.values_mut().for_each(|value| trim_value(value, Limit::default()));
-        let event = Event { kind: kind.to_owned(), body, shift_us: self.shift_us, sdk: sdk.clone() };
+        let impossible = self.impossible.clone();
+        let event = Event { kind: kind.to_owned(), body, shift_us: self.shift_us, sdk: sdk.clone(), impossible };
         Piece { key: self.key.clone(), at_us: self.at_us, content: Content::Event(event) }
     }
 
@@ -117,7 +129,7 @@ impl Stamp {
 fn extent(trace: &str, from_us: i64, to_us: i64, shift_us: i64) -> Piece {
     let fields = [("id", json!(trace)), ("from_us", json!(from_us)), ("to_us", json!(to_us))];
     let body = fields.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
-    let event = Event { kind: EXTENT.to_owned(), body, shift_us, sdk: Map::new() };
+    let event = Event { kind: EXTENT.to_owned(), body, shift_us, sdk: Map::new(), impossible: Vec::new() };
     Piece { key: format!("2.{from_us}.{to_us}"), at_us: from_us, content: Content::Event(event) }
 }
 

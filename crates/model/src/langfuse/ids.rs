@@ -28,3 +28,19 @@ pub(super) fn text(body: &Map<String, Value>, name: &str) -> Option<String> {
         _ => None,
     }
 }
+
+/// The trace that an observation belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Home {
+    /// The trace.
+    pub trace_id: TraceId,
+    /// The span that stands for it.
+    pub root: SpanId,
+}
+
+impl Home {
+    /// The trace with this id as sent.
+    pub(super) fn named(trace: &str) -> Home {
+        Home { trace_id: trace_id(trace), root: root(trace) }
+    }
+}

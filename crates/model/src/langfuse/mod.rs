@@ -3,6 +3,10 @@
 //! Each event is a piece of the span that it belongs to ([`crate::joining`]), and the span is assembled from all of its pieces whenever one
 //! comes. A trace is a span too, at the root of its observations.
 //!
+//! Some clients name the trace of an observation only when they create it, and update it by its own id. Where the request does not say
+//! which trace that is, the caller may know ([`decode`]); what nobody knows stands in a trace of its own, as a *stray*, until an event
+//! tells more ([`stray`]).
+//!
 //! Facts: a request is `{"batch": [{"id", "type", "timestamp", "body"}], "metadata": {…}}`. Ids are UUIDs or any text. Fields that
 //! are absent or null change nothing.
 
@@ -13,13 +17,14 @@ mod scores;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
 
 pub(crate) use assemble::assemble;
+pub use assemble::{OPS, ROOT_OP};
 pub use event::Event;
-pub use ids::{span_id, trace_id};
+pub use ids::{Home, span_id, trace_id};
 pub use scores::scores;
 
 use crate::clock::{Clock, Context};
@@ -67,18 +72,32 @@ pub struct Decoded {
     pub verdicts: Vec<Verdict>,
     /// What was not kept.
     pub outcomes: Vec<Outcome>,
+    /// The traces of the observations whose events name one, or that are created without one.
+    pub homes: Vec<(SpanId, Home)>,
+    /// Observations that are updated here and whose trace nobody knows: they are in `spans` as if they were a trace of their own.
+    pub strays: Vec<SpanId>,
 }
 
-/// Decodes a request of `POST /api/public/ingestion`.
+/// Decodes a request of `POST /api/public/ingestion`. `home_of` tells the trace of an observation as far as it is known from earlier
+/// requests.
 ///
 /// # Errors
 ///
 /// When the body cannot be read as a whole. It never repeats the body.
-pub fn decode(body: &[u8], context: &Context) -> Result<Decoded, LangfuseError> {
+pub fn decode(body: &[u8], context: &Context, home_of: &dyn Fn(SpanId) -> Option<Home>) -> Result<Decoded, LangfuseError> {
     let body: Value = parse_mended(body, |text| serde_json::from_str(text))
         .map_err(|error| LangfuseError::Json { line: error.line(), column: error.column() })?;
     let batch = body.get("batch").and_then(Value::as_array).ok_or(LangfuseError::NoBatch)?;
-    let mut reader = Reader { context, clock: Clock::new(context, None), sdk: sdk(&body), spans: BTreeMap::new(), scores: Vec::new() };
+    let mut reader = Reader {
+        clock: Clock::new(context, None),
+        sdk: sdk(&body),
+        traces: batch.iter().filter_map(told_trace).collect(),
+        home_of,
+        spans: BTreeMap::new(),
+        scores: Vec::new(),
+        homes: BTreeMap::new(),
+        strays: BTreeSet::new(),
+    };
     let mut decoded = Decoded::default();
     for event in batch {
         let refused = reader.event(event).err();
@@ -91,7 +110,16 @@ pub fn decode(body: &[u8], context: &Context) -> Result<Decoded, LangfuseError> 
     let whole = |((trace, span), pieces)| assemble(trace, span, crate::joining::in_order(pieces), context.price);
     decoded.spans = reader.spans.into_iter().map(whole).collect();
     decoded.scores = reader.scores;
+    decoded.homes = reader.homes.into_iter().collect();
+    decoded.strays = reader.strays.into_iter().collect();
     Ok(decoded)
+}
+
+/// The id of an observation and of its trace, of an event that tells both.
+fn told_trace(event: &Value) -> Option<(String, String)> {
+    let kind = event.get("type")?.as_str()?;
+    let body = event.get("body")?.as_object().filter(|_| Sort::of(kind) == Some(Sort::Observation))?;
+    Some((ids::text(body, "id")?, ids::text(body, "traceId")?))
 }
 
 /// The name and version of the SDK that wrote a request.
@@ -106,11 +134,15 @@ fn sdk(body: &Value) -> Map<String, Value> {
 
 /// Gathers what the events of a request tell.
 struct Reader<'a> {
-    context: &'a Context<'a>,
     clock: Clock,
     sdk: Map<String, Value>,
+    /// The traces that events of the request name, by the ids of observations.
+    traces: HashMap<String, String>,
+    home_of: &'a dyn Fn(SpanId) -> Option<Home>,
     spans: BTreeMap<(TraceId, SpanId), Vec<Piece>>,
     scores: Vec<Score>,
+    homes: BTreeMap<SpanId, Home>,
+    strays: BTreeSet<SpanId>,
 }
 
 /// What was refused, and why.
@@ -121,11 +153,11 @@ impl Reader<'_> {
         let broken = |reason| (Category::Span, reason);
         let kind = event.get("type").and_then(Value::as_str).ok_or(broken("event_without_type"))?;
         let body = event.get("body").and_then(Value::as_object).ok_or(broken("event_without_body"))?;
-        let stamp = Stamp::of(event, body, &self.clock, self.context.received_us).map_err(broken)?;
+        let stamp = Stamp::of(event, body, &self.clock).map_err(broken)?;
         match Sort::of(kind).ok_or(broken("unknown_event_type"))? {
             Sort::Log => Ok(()),
             Sort::Score => {
-                self.scores.push(scores::of_body(body, stamp.at_us).map_err(|reason| (Category::Score, reason))?);
+                self.scores.push(scores::of_body(body, stamp.at_us, self.clock.received_us()).map_err(|reason| (Category::Score, reason))?);
                 Ok(())
             }
             Sort::Trace => {
@@ -136,15 +168,33 @@ impl Reader<'_> {
             }
             Sort::Observation => {
                 let id = ids::text(body, "id").ok_or(broken("invalid_span_id"))?;
-                // An observation that names no trace is one of its own.
-                let in_trace = ids::text(body, "traceId").unwrap_or_else(|| id.clone());
-                let trace = trace_id(&in_trace);
-                self.add(trace, span_id(&id), stamp.piece(kind, body, &self.sdk));
+                let span = span_id(&id);
+                let (home, in_trace) = self.home(&id, span, body, kind);
+                self.add(home.trace_id, span, stamp.piece(kind, body, &self.sdk));
                 // The trace lasts as long as what is in it, and is there although nobody created it.
-                self.add(trace, ids::root(&in_trace), stamp.extent(&in_trace));
+                self.add(home.trace_id, home.root, stamp.extent(&in_trace));
                 Ok(())
             }
         }
+    }
+
+    /// The trace of an observation, and its id as far as it is known.
+    fn home(&mut self, id: &str, span: SpanId, body: &Map<String, Value>, kind: &str) -> (Home, String) {
+        let named = ids::text(body, "traceId").or_else(|| self.traces.get(id).cloned());
+        let known = if named.is_none() { (self.home_of)(span) } else { None };
+        if let Some(home) = known {
+            return (home, home.trace_id.to_string());
+        }
+        if named.is_none() && kind.ends_with("-update") {
+            self.strays.insert(span);
+        }
+        // One that names no trace is one of its own.
+        let in_trace = named.unwrap_or_else(|| id.to_owned());
+        let home = Home::named(&in_trace);
+        if !self.strays.contains(&span) {
+            self.homes.insert(span, home);
+        }
+        (home, in_trace)
     }
 
     fn add(&mut self, trace: TraceId, span: SpanId, piece: Piece) {
@@ -155,4 +205,14 @@ impl Reader<'_> {
 /// True for a piece that an event of this protocol is.
 pub(crate) fn is_event(piece: &Piece) -> bool {
     matches!(piece.content, Content::Event(_))
+}
+
+/// Where events of a span may be stored that came before anything told its trace: the trace that is named like the observation.
+pub fn stray(span: &Span) -> Option<Home> {
+    let is_observation = |event: &Event| Sort::of(&event.kind) == Some(Sort::Observation);
+    let id = span.joined.as_ref()?.pieces.iter().find_map(|piece| match &piece.content {
+        Content::Event(event) if is_observation(event) => ids::text(&event.body, "id"),
+        _ => None,
+    })?;
+    Some(Home::named(&id)).filter(|stray| stray.trace_id != span.trace_id)
 }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::ids;
 use super::trace_id;
+use crate::clock::is_possible;
 use crate::fingerprint::Fingerprint;
 use crate::score::{Score, ScoreValue};
 use crate::time;
@@ -18,12 +19,12 @@ pub fn scores(body: &Value, received_us: i64) -> Result<Vec<Score>, &'static str
         Value::Array(all) => all.iter().collect(),
         one => vec![one],
     };
-    let read = |one: &Value| of_body(one.as_object().ok_or("score_not_an_object")?, received_us);
+    let read = |one: &Value| of_body(one.as_object().ok_or("score_not_an_object")?, received_us, received_us);
     all.into_iter().map(read).collect()
 }
 
-/// One score.
-pub(super) fn of_body(body: &Map<String, Value>, at_us: i64) -> Result<Score, &'static str> {
+/// One score. `at_us` is when it was given, where it does not say so itself or says something impossible.
+pub(super) fn of_body(body: &Map<String, Value>, at_us: i64, received_us: i64) -> Result<Score, &'static str> {
     let text = |names: [&str; 2]| names.into_iter().find_map(|name| ids::text(body, name));
     let name = text(["name", "name"]).ok_or("score_without_name")?;
     let trace = text(["traceId", "trace_id"]).ok_or("score_without_trace")?;
@@ -40,12 +41,13 @@ pub(super) fn of_body(body: &Map<String, Value>, at_us: i64) -> Result<Score, &'
         let said = format!("{value:?}");
         Fingerprint::of(&["score", &trace, span.as_deref().unwrap_or_default(), &name, &said]).to_string()
     };
+    let own_us = body.get("timestamp").and_then(Value::as_str).and_then(time::from_text);
     Ok(Score {
         id: text(["id", "id"]).unwrap_or_else(own),
         trace_id: trace_id(&trace),
         span_id: span.as_deref().map(ids::span_id),
         comment: text(["comment", "explanation"]),
-        at_us: body.get("timestamp").and_then(Value::as_str).and_then(time::from_text).unwrap_or(at_us),
+        at_us: own_us.filter(|at| is_possible(*at, received_us)).unwrap_or(at_us),
         name,
         value,
     })

@@ -25,8 +25,23 @@ fn context() -> Context<'static> {
 
 fn read(bodies: &[String]) -> Vec<Span> {
     let mut spans: BTreeMap<(TraceId, SpanId), Span> = BTreeMap::new();
+    let mut homes = BTreeMap::new();
     for body in bodies {
-        for span in decode(body.as_bytes(), &context()).unwrap().spans {
+        let decoded = decode(body.as_bytes(), &context(), &|span| homes.get(&span).copied()).unwrap();
+        homes.extend(decoded.homes);
+        // As the store does: strays, and how long their traces lasted, are told where they belong.
+        let mut told = decoded.spans;
+        for at in 0..told.len() {
+            let Some(home) = stray(&told[at]) else { continue };
+            let trace = told[at].trace_id;
+            let root = told.iter().position(|span| span.trace_id == trace && span.op == ROOT_OP).unwrap();
+            for (span_id, place) in [(told[at].span_id, at), (home.root, root)] {
+                let Some(known) = spans.remove(&(home.trace_id, span_id)) else { continue };
+                let moved = Span { trace_id: trace, span_id: told[place].span_id, ..known };
+                told[place] = join(&moved, &told[place], PriceBook::embedded()).unwrap_or_else(|| told[place].clone());
+            }
+        }
+        for span in told {
             let known = spans.remove(&(span.trace_id, span.span_id));
             let whole = known.map_or(span.clone(), |known| join(&known, &span, PriceBook::embedded()).unwrap_or(known));
             spans.insert((span.trace_id, span.span_id), whole);
@@ -106,7 +121,7 @@ fn every_event_has_its_verdict_and_a_broken_one_costs_only_itself() {
         { "id": "7", "type": "trace-create", "body": {} },
         9,
     ] });
-    let decoded = decode(body.to_string().as_bytes(), &context()).unwrap();
+    let decoded = decode(body.to_string().as_bytes(), &context(), &|_| None).unwrap();
     let refused: Vec<(&str, Option<&str>)> = decoded.verdicts.iter().map(|verdict| (verdict.id.as_str(), verdict.refused)).collect();
     assert_eq!(
         refused,
@@ -124,8 +139,8 @@ fn every_event_has_its_verdict_and_a_broken_one_costs_only_itself() {
     assert_eq!((decoded.spans.len(), decoded.outcomes.len()), (2, 5));
     assert!(decoded.spans.iter().all(|span| span.trace_id == trace_id("free text")));
     assert_eq!(decoded.scores[0].value, ScoreValue::Number(1.0));
-    assert!(matches!(decode(b"{}", &context()), Err(LangfuseError::NoBatch)));
-    assert!(matches!(decode(b"{", &context()), Err(LangfuseError::Json { .. })));
+    assert!(matches!(decode(b"{}", &context(), &|_| None), Err(LangfuseError::NoBatch)));
+    assert!(matches!(decode(b"{", &context(), &|_| None), Err(LangfuseError::Json { .. })));
 }
 
 #[test]
@@ -135,6 +150,54 @@ fn scores_alone() {
     assert_eq!((read[0].span_id, &read[0].value), (Some(SpanId(0x0123_4567_89ab_cdef)), &ScoreValue::Label("polite".into())));
     assert_eq!((read[1].id.as_str(), read[1].at_us), ("s", 7));
     assert_eq!(scores(&json!({ "traceId": "t", "name": "n" }), 7), Err("score_without_value"));
+}
+
+/// The events of a client that names the trace of an observation only when it creates it, and sends Go's zero where it knows no time.
+fn eino() -> Vec<Value> {
+    let at = |seconds: f64| jiff::Timestamp::from_microsecond(NOW_US + (seconds * 1e6) as i64 - 60 * SECOND_US).unwrap().to_string();
+    let never = "0001-01-01T00:00:00Z";
+    let event = |id: &str, kind: &str, seconds: f64, body: Value| json!({ "id": id, "type": kind, "timestamp": at(seconds), "body": body });
+    vec![
+        event("1", "trace-create", 0.0, json!({ "id": "T", "name": "graph", "timestamp": at(0.0), "userId": "u" })),
+        event("2", "span-create", 0.1, json!({ "id": "S", "traceId": "T", "name": "Graph", "startTime": at(0.0), "endTime": never })),
+        event(
+            "3",
+            "generation-create",
+            0.2,
+            json!({ "id": "G", "traceId": "T", "parentObservationId": "S", "name": "ChatModel", "startTime": at(0.2), "endTime": never,
+                "completionStartTime": never, "model": "o4-mini", "input": [{ "role": "user", "content": "Hi" }] }),
+        ),
+        event(
+            "4",
+            "generation-update",
+            3.2,
+            json!({ "id": "G", "startTime": never, "endTime": at(3.2), "output": "Hello", "usageDetails": { "prompt_tokens": 20, "completion_tokens": 3 } }),
+        ),
+        event("5", "span-update", 3.4, json!({ "id": "S", "startTime": never, "endTime": at(3.3), "output": "Hello" })),
+    ]
+}
+
+#[test]
+fn an_update_that_names_no_trace_and_times_that_never_were() {
+    let spans = read(&[request(&eino())]);
+    assert_eq!(spans.len(), 3, "{spans:#?}");
+    assert!(spans.iter().all(|span| span.trace_id == trace_id("T")));
+    let lasted = |name: &str| named(&spans, name).end_us - named(&spans, name).start_us;
+    assert_eq!([lasted("graph"), lasted("Graph"), lasted("ChatModel")], [3_300_000, 3_300_000, 3_000_000]);
+    let call = named(&spans, "ChatModel");
+    assert_eq!((call.usage.input_tokens(), call.usage.output_tokens(), said(call).as_str()), (Some(20), Some(3), "Hello"));
+    assert_eq!((call.streaming, call.time_to_first_token_us), (None, None), "a first token in the year 1 is none");
+    let noted = |span: &Span| span.reading.iter().filter(|noted| noted.field.ends_with("_time")).map(|noted| noted.from.clone()).collect();
+    let of_times: Vec<String> = spans.iter().flat_map(noted).collect::<Vec<String>>();
+    assert_eq!(of_times, [] as [String; 0], "in the end all times are told");
+
+    let unended = read(&[request(&eino()[..3])]);
+    let call = named(&unended, "ChatModel");
+    assert_eq!((call.end_us - call.start_us, noted(call)), (0, vec!["start_time".to_owned()]));
+    let unbegun = read(&[request(&eino()[3..4])]);
+    let call = named(&unbegun, "generation");
+    assert_eq!((call.end_us - call.start_us, noted(call)), (0, vec!["end_time".to_owned()]));
+    assert_eq!(call.trace_id, trace_id("G"), "in a trace of its own, until somebody tells more");
 }
 
 /// The events of all captures, each as a request of its own.
@@ -173,10 +236,25 @@ proptest! {
     }
 
     #[test]
+    fn updates_find_their_trace_in_any_order(events in Just(eino()).prop_shuffle(), sizes in proptest::collection::vec(1usize..4, 5)) {
+        let mut rest = events.as_slice();
+        let mut requests = Vec::new();
+        for size in sizes {
+            let (now, later) = rest.split_at(size.min(rest.len()));
+            requests.push(request(now));
+            rest = later;
+        }
+        let whole = read(&[request(&eino())]);
+        let read = read(&requests);
+        let told = |spans: &[Span]| spans.iter().map(|span| Span { joined: None, ..span.clone() }).collect::<Vec<_>>();
+        prop_assert_eq!(told(&read), told(&whole));
+    }
+
+    #[test]
     fn damaged_requests_never_panic(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
         let mut body = MANUAL[1].as_bytes().to_vec();
         let at = at.index(body.len());
         body[at] = byte;
-        let _ = decode(&body, &context());
+        let _ = decode(&body, &context(), &|_| None);
     }
 }

@@ -9,14 +9,15 @@ use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use hinomi_model::langfuse::{self, Verdict};
+use hinomi_model::id::SpanId;
+use hinomi_model::langfuse::{self, Home, Verdict};
 use serde_json::{Value, json};
 use tower_http::cors::{Any, CorsLayer};
 
 use super::body::inflate;
 use super::otlp::{count, sender, text};
 use super::refusal::Refusal;
-use super::{Content, Intake};
+use super::{Content, Intake, Ready, Sender};
 
 /// Langfuse's paths, without slashes at the end.
 pub(super) fn routes(intake: Arc<Intake>) -> Router {
@@ -71,14 +72,50 @@ async fn take_in(intake: &Arc<Intake>, headers: &HeaderMap, body: Body) -> Resul
     let compression = text(headers, "content-encoding").unwrap_or_default().to_owned();
     let work = move |intake: &Intake, bytes| {
         let body = inflate(bytes, &compression, intake.limits.max_inflated_bytes)?;
-        let decoded = langfuse::decode(&body, &intake.context(&sender, received_us))?;
-        let langfuse::Decoded { spans, scores, verdicts, outcomes } = decoded;
+        let decoded = decode(intake, &body, &sender, received_us)?;
+        // What nobody knows the trace of may be told by a request that is under way.
+        let langfuse::Decoded { spans, scores, verdicts, outcomes, strays, .. } = decoded;
+        let again = (!strays.is_empty()).then(|| (body, sender.clone(), strays));
         let content = Content { spans, scores, outcomes, ..Content::default() };
-        Ok((Intake::make_ready(sender, content)?, verdicts))
+        Ok((Intake::make_ready(sender, content)?, verdicts, again))
     };
-    let (ready, verdicts) = intake.work(body, headers, work).await?;
+    let (ready, verdicts, again) = intake.work(body, headers, work).await?;
     intake.keep(received_us, ready).await?;
+    if let Some((body, sender, strays)) = again {
+        let knows = intake.clone();
+        let found = tokio::task::spawn_blocking(move || found_strays(&knows, &body, sender, received_us, &strays)).await;
+        if let Some(ready) = found.map_err(|_| Refusal::Stopping)?? {
+            intake.keep(received_us, ready).await?;
+        }
+    }
     Ok(verdicts)
+}
+
+/// Decodes a request, with what is known of the traces of its observations.
+fn decode(intake: &Intake, body: &[u8], sender: &Sender, received_us: i64) -> Result<langfuse::Decoded, Refusal> {
+    let (context, project) = (intake.context(sender, received_us), sender.project.id);
+    let read = || langfuse::decode(body, &context, &|observation| intake.homes.of(project, observation));
+    let decoded = read()?;
+    intake.homes.note(project, &decoded.homes);
+    if decoded.strays.is_empty() {
+        return Ok(decoded);
+    }
+    intake.homes.complete(&intake.store);
+    Ok(read()?)
+}
+
+/// What a request told of strays whose traces are known since: to be stored where they belong.
+fn found_strays(intake: &Intake, body: &[u8], sender: Sender, received_us: i64, strays: &[SpanId]) -> Result<Option<Ready>, Refusal> {
+    let home = |stray: &SpanId| Some((*stray, intake.homes.of(sender.project.id, *stray)?));
+    let found: Vec<(SpanId, Home)> = strays.iter().filter_map(home).collect();
+    if found.is_empty() {
+        return Ok(None);
+    }
+    let mut spans = decode(intake, body, &sender, received_us)?.spans;
+    spans.retain(|span| {
+        found.iter().any(|(stray, home)| span.trace_id == home.trace_id && (span.span_id == *stray || span.span_id == home.root))
+    });
+    Intake::make_ready(sender, Content { spans, ..Content::default() }).map(Some)
 }
 
 async fn scores(State(intake): State<Arc<Intake>>, headers: HeaderMap, body: Body) -> Response {

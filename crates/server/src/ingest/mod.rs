@@ -8,6 +8,7 @@ pub mod auth;
 pub mod body;
 mod client;
 mod grpc;
+mod homes;
 mod langfuse;
 mod otlp;
 mod receive;
@@ -71,6 +72,8 @@ pub struct Intake {
     room: Arc<Semaphore>,
     /// Bodies that may be inflated and decoded at the same time: it takes processor time, and memory beyond the body's own.
     decoding: Arc<Semaphore>,
+    /// The traces of Langfuse's observations.
+    homes: homes::Homes,
     /// When each key was last used, until that is written.
     used: Mutex<HashMap<i64, i64>>,
 }
@@ -153,6 +156,7 @@ impl Intake {
             anonymous: config.ingest.anonymous(config.listen),
             room: Arc::new(Semaphore::new(Shares::of(config).bodies.div_ceil(receive::UNIT))),
             decoding: Arc::new(Semaphore::new(2 * processors)),
+            homes: homes::Homes::default(),
             used: Mutex::new(HashMap::new()),
         }
     }

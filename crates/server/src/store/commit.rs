@@ -3,6 +3,7 @@
 //! Whatever has queued up while the disk was busy is one group: one write, one `fdatasync`.
 
 mod pairing;
+mod strays;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
@@ -371,6 +372,7 @@ impl Committer {
         mut blob: Blob,
         staging: &mut Staging,
     ) -> Result<(Appended, Option<Change>), StoreError> {
+        let moved = self.take_strays(project, &mut spans, &staging.group);
         let Repeats { mut dropped, known } = self.repeats(project, &spans, &staging.group);
         let mut joined = Vec::new();
         for (index, span) in self.join(project, &spans, &known, &staging.group) {
@@ -382,17 +384,17 @@ impl Committer {
         dropped.sort_unstable();
         let stored = spans.len() - dropped.len() - joined.len();
         let mut appended = Appended { stored, joined: joined.len(), duplicates: dropped.len(), ..Appended::default() };
-        if stored + joined.len() == 0 {
+        if stored + joined.len() + moved.len() == 0 {
             return Ok((appended, None));
         }
-        if !joined.is_empty() {
+        if !joined.is_empty() || !moved.is_empty() {
             blob = frame::pack(&spans).map_err(|reason| StoreError::Unfit { reason })?;
         }
         // Only these can make a pair with another trace's call.
         let may_pair = spans.iter().any(|span| span.is_call() || span.op == SERVING);
         // What they were told of the other report may be lost, or there may be more to tell.
         let again: Vec<SpanId> = spans.iter().filter(|span| span.also_reported.is_some()).map(|span| span.span_id).collect();
-        let head = Head { project, received_us, raw_len: blob.raw_len, dropped, joined, ..Head::default() };
+        let head = Head { project, received_us, raw_len: blob.raw_len, dropped, joined, moved, ..Head::default() };
         let Staged { traces, corrected } = self.stage(head, spans, &blob, staging);
         appended.corrected = corrected;
         if may_pair {
@@ -424,6 +426,7 @@ impl Committer {
         for key in keys {
             match group.row(&key) {
                 Some(row) => rows.push(row.clone()),
+                None if group.has_taken_out(&key) => {}
                 None => elsewhere.push((key, ())),
             }
         }

@@ -29,6 +29,9 @@ pub(super) struct Head {
     /// Indices of spans that take the place of the stored one of the same id, being that and what is known since; rising.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) joined: Vec<u32>,
+    /// Stored spans that are no more: what they tell stands in spans of this request, under the trace that they belong to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) moved: Vec<(TraceId, SpanId)>,
     /// When those spans arrived that were only changed here, by index.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) received: Vec<(u32, i64)>,
@@ -150,6 +153,7 @@ mod tests {
                 raw_len: blob.raw_len,
                 dropped: vec![1, 2],
                 joined: vec![0],
+                moved: vec![(TraceId(9), SpanId(8))],
                 received: vec![(0, 7)],
                 decided: vec![(0, decision)],
                 corrections: vec![correction],

@@ -2,8 +2,8 @@
 //!
 //! The commit thread and replay both come this way, so that a restart ends with the same rows.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use hinomi_model::counting::{Decision, Node};
@@ -75,6 +75,8 @@ pub(super) struct Group {
     corrections: HashMap<Key, Decision>,
     /// Spans that were stored before the group, and of which a row of it takes the place.
     replaced: Vec<Key>,
+    /// Those of them whose place is taken by a row of another id.
+    gone: HashSet<Key>,
 }
 
 impl Group {
@@ -116,10 +118,33 @@ impl Group {
             }
         }
         self.bytes += head.raw_len as usize;
+        for (trace, span) in &head.moved {
+            self.take_out(Key { project: head.project, trace: *trace, span: *span });
+        }
         for correction in &head.corrections {
             let key = Key { project: head.project, trace: correction.trace, span: correction.span };
             self.correct(key, &correction.decision);
         }
+    }
+
+    /// Takes a span out that stands in another row from now on.
+    fn take_out(&mut self, span: Key) {
+        self.corrections.remove(&span);
+        self.gone.insert(span);
+        if let Some(number) = self.spans.remove(&span) {
+            self.rows.swap_remove(number);
+            if let Some(row) = self.rows.get(number) {
+                self.spans.insert(key(row), number);
+            }
+        }
+        if !self.replaced.contains(&span) {
+            self.replaced.push(span);
+        }
+    }
+
+    /// Whether the group has taken out a span.
+    pub(super) fn has_taken_out(&self, span: &Key) -> bool {
+        self.gone.contains(span) && !self.spans.contains_key(span)
     }
 
     /// Gives a span that is stored, or among the rows, another decision.

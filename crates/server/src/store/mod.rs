@@ -18,6 +18,9 @@
 //! row, joins the two ([`StoreConfig::join`]) and writes the whole span into the frame, to take the row's place: replay joins
 //! nothing. Pieces of one span within a request are joined by whoever decodes it.
 //!
+//! An event of a span may come before anything tells which trace it belongs to. It is stored as a trace of its own
+//! ([`StoreConfig::stray`]); the frame that tells the trace holds the whole span, and names what it takes the place of.
+//!
 //! # Calls that two programs report
 //!
 //! A program and the gateway that it calls often report one call in two traces. The commit thread remembers recent calls by the
@@ -45,6 +48,7 @@ mod folder;
 mod frame;
 mod grams;
 mod group;
+mod homes;
 mod ids;
 mod log;
 mod lookup;
@@ -76,6 +80,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hinomi_model::counting::{Decision, Node};
 use hinomi_model::id::{SpanId, TraceId};
+use hinomi_model::langfuse::Home;
 use hinomi_model::price::{PriceBook, PriceBooks};
 use hinomi_model::span::Span;
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
@@ -134,6 +139,8 @@ pub struct StoreConfig {
     /// What makes one span of two reports of it, of which one at least is a piece; `None` when the second says nothing new. The
     /// same reports in any order must give the same span.
     pub join: fn(&Span, &Span, &PriceBook) -> Option<Span>,
+    /// Where parts of a span may be stored that came before anything told its trace.
+    pub stray: fn(&Span) -> Option<Home>,
     /// The prices that hold for each project, which what is joined is priced by.
     pub prices: Arc<PriceBooks>,
 }
@@ -157,6 +164,7 @@ impl Default for StoreConfig {
             patience: Duration::from_secs(10),
             rules: hinomi_model::counting::decide,
             join: hinomi_model::joining::join,
+            stray: hinomi_model::langfuse::stray,
             prices: Arc::new(PriceBooks::default()),
         }
     }

@@ -68,6 +68,70 @@ fn updates_come_first_users_come_last_and_free_text_is_an_id() {
     assert!(counted(&server, "duplicate", "duplicate") >= 2);
 }
 
+/// Whether the call `id` is one call of one trace of these, with what its creation and its update tell.
+fn assert_one_call(server: &Server, id: &str, trace: &str) {
+    let call = server.ask(&format!("/traces/{trace}/spans/{id}"));
+    assert_eq!((call["model"].as_str(), call["duration_ms"].as_f64()), (Some("gpt-4o-mini"), Some(3000.0)), "{call}");
+    assert_eq!(call["output_messages"][0]["parts"][0]["text"], "It arrives tomorrow.");
+    assert_eq!(call["usage"]["input_tokens"], 1000);
+    assert_eq!(server.ask(&format!("/traces/{trace}"))["spans"].as_array().unwrap().len(), 2);
+    let token = format!("Bearer {}", server.token);
+    let stray = server.send("GET", &format!("/api/v1/projects/1/traces/{id}"), &[("authorization", &token)], Vec::new());
+    assert_eq!(stray.status, 404, "no trace of its own: {}", stray.text);
+}
+
+#[test]
+fn an_update_that_names_only_its_observation_finds_it_in_either_order() {
+    let mut server = Server::start();
+    let create = |id: &str, trace: &str| {
+        json!({ "id": format!("c-{id}"), "type": "generation-create", "timestamp": at(1), "body": {
+            "id": id, "traceId": trace, "name": "ChatModel", "startTime": at(1), "endTime": "0001-01-01T00:00:00Z", "model": "gpt-4o-mini",
+            "input": "Where is my parcel?",
+        } })
+    };
+    let update = |id: &str| {
+        json!({ "id": format!("u-{id}"), "type": "generation-update", "timestamp": at(4), "body": {
+            "id": id, "startTime": "0001-01-01T00:00:00Z", "endTime": at(4), "output": "It arrives tomorrow.",
+            "usage": { "input": 1000, "output": 500, "unit": "TOKENS" },
+        } })
+    };
+    // In one request, in two, and in two the other way round.
+    send(&server, &json!([update("one"), create("one", "trace-one")]));
+    send(&server, &json!([create("two", "trace-two")]));
+    send(&server, &json!([update("two")]));
+    send(&server, &json!([update("three")]));
+    assert_eq!(server.ask("/traces/three")["spans"].as_array().unwrap().len(), 2, "visible before its creation comes");
+    send(&server, &json!([create("three", "trace-three")]));
+    // Over restarts, and with one of them in a segment.
+    send(&server, &json!([create("four", "trace-four"), update("five")]));
+    server.stop();
+    server.start_again();
+    send(&server, &json!([create("six", "trace-six"), update("seven")]));
+    server.restart();
+    send(&server, &json!([update("four"), create("five", "trace-five"), update("six"), create("seven", "trace-seven")]));
+
+    let all = ["one", "two", "three", "four", "five", "six", "seven"];
+    let check = |server: &Server| {
+        all.iter().for_each(|id| assert_one_call(server, id, &format!("trace-{id}")));
+        let sums = server.ask("/summary");
+        assert_eq!(
+            (sums["llm_calls"].as_u64(), sums["traces"].as_u64(), sums["input_tokens"].as_u64()),
+            (Some(7), Some(7), Some(7000)),
+            "{sums}"
+        );
+    };
+    check(&server);
+    // Sent again, in whatever order, they are repeats.
+    all.iter().for_each(|id| _ = send(&server, &json!([update(id)])));
+    all.iter().for_each(|id| _ = send(&server, &json!([create(id, &format!("trace-{id}"))])));
+    check(&server);
+    server.restart();
+    check(&server);
+    server.stop();
+    server.start_again();
+    check(&server);
+}
+
 #[test]
 fn scores_by_either_way_are_shown_with_their_trace() {
     let server = Server::start();

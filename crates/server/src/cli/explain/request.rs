@@ -51,7 +51,7 @@ pub(super) fn read(body: &[u8], kind: Option<Kind>, received: Option<jiff::Times
         Kind::Sentry => Ok(of_sentry(sentry::decode(body, &context).with_context(cannot)?, "lines of JSON")),
         Kind::SentryStore => Ok(of_sentry(sentry::decode_store_event(body, &context).with_context(cannot)?, "JSON")),
         Kind::Langfuse => {
-            let decoded = langfuse::decode(body, &context).with_context(cannot)?;
+            let decoded = langfuse::decode(body, &context, &|_| None).with_context(cannot)?;
             Ok(Read { spans: decoded.spans, scores: decoded.scores.len(), outcomes: decoded.outcomes, ..read })
         }
         Kind::Traces | Kind::Logs | Kind::Metrics => {

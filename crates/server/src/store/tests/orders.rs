@@ -49,7 +49,7 @@ fn decoded(folder: &Path) -> Vec<Span> {
             let encoding = if request["headers"].to_string().contains("application/json") { Encoding::Json } else { Encoding::Binary };
             otlp::decode(body.into(), signal, encoding, &context).unwrap().spans
         }
-        None if path.contains("/api/public/ingestion") => langfuse::decode(&body, &context).unwrap().spans,
+        None if path.contains("/api/public/ingestion") => langfuse::decode(&body, &context, &|_| None).unwrap().spans,
         None if path.contains("/api/public/") => Vec::new(),
         None => sentry::decode(&body, &context).unwrap().spans,
     }
