@@ -1,5 +1,6 @@
 //! What sort of step a span is, from its op, its operation and, where these say nothing, from what it carries.
 
+use crate::reports::SERVING;
 use crate::span::Kind;
 
 /// What is known of a span before its kind is.
@@ -251,17 +252,16 @@ fn of_content(hints: &Hints) -> Option<Kind> {
 /// The kind of a span.
 pub fn kind(hints: &Hints) -> Kind {
     let by_op = of_op(hints.op);
-    // A request is a request, even where a gateway writes the model that it is for beside it.
-    if let Some(kind @ (Kind::Http | Kind::Db)) = by_op {
+    let by_operation = hints.operation.and_then(|operation| find(OPERATIONS, operation));
+    let by_kind = hints.vercel.and_then(of_vercel).or_else(|| hints.span_kind.and_then(of_span_kind));
+    // A request is a request, even where a gateway writes the model that it is for beside it. But a client's that says what it asks of a
+    // model is that call: Sentry's SDKs pass spans of others on with the op of a request.
+    if let Some(kind @ (Kind::Http | Kind::Db)) = by_op
+        && (kind == Kind::Db || hints.op == SERVING || by_kind.or(by_operation).is_none())
+    {
         return kind;
     }
-    let by_operation = hints.operation.and_then(|operation| find(OPERATIONS, operation));
-    let named = hints
-        .vercel
-        .and_then(of_vercel)
-        .or_else(|| hints.span_kind.and_then(of_span_kind))
-        .or_else(|| by_op.filter(|kind| *kind != Kind::Function))
-        .or(by_operation);
+    let named = by_kind.or_else(|| by_op.filter(|kind| !matches!(kind, Kind::Function | Kind::Http))).or(by_operation);
     match (named, by_operation) {
         (Some(Kind::Llm), _) if NO_CALLS.iter().any(|end| hints.name.ends_with(end)) => return Kind::Chain,
         // OpenLLMetry's "task" is any step; the operation may say which.
@@ -342,6 +342,18 @@ mod tests {
         assert_eq!(kind(&Hints { has_model: true, has_messages: true, ..unnamed }), Kind::Llm);
         assert_eq!(kind(&Hints { operation: Some("chat"), ..unnamed }), Kind::Llm);
         assert_eq!(kind(&unnamed), Kind::Other);
+    }
+
+    #[test]
+    fn what_is_said_of_a_model_outweighs_the_op_of_a_request() {
+        let of = |op, operation, span_kind| kind(&Hints { op, operation, span_kind, has_model: true, has_http: true, ..Hints::default() });
+        assert_eq!(of("http.client", Some("chat"), None), Kind::Llm);
+        assert_eq!(of("http", Some("embeddings"), None), Kind::Embedding);
+        assert_eq!(of("http.client", None, Some("LLM")), Kind::Llm);
+        assert_eq!(of("http.client", Some("POST"), None), Kind::Http, "no operation that is known");
+        assert_eq!(of("http.client", None, None), Kind::Http, "a model alone is what a gateway writes too");
+        assert_eq!(of("http.server", Some("chat"), None), Kind::Http, "who serves it does not ask");
+        assert_eq!(of("db.query", Some("chat"), None), Kind::Db);
     }
 
     #[test]

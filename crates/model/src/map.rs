@@ -142,7 +142,8 @@ pub fn canonical_of(raw: RawSpan, dialect: &Dialect, book: &PriceBook) -> Span {
         // Some name here the tool that the answer calls.
         (span.tool, span.tool_call_id) = (None, None);
     }
-    let (usage, thought) = counts(&found, &raw.measurements, kind, dialect);
+    let failed = raw.status == RawStatus::Error || found.has(Field::ErrorType);
+    let (usage, thought) = counts(&found, &raw.measurements, kind, failed, dialect);
     span.usage = usage;
     let sent = match raw.status {
         // LangSmith says of each call that it worked, and tells the exception beside it.
@@ -325,8 +326,8 @@ fn status(sent: RawStatus, detail: Option<String>, kind: Kind, found: &Found, ta
 }
 
 /// The counts in buckets, and how many of them only the total told.
-fn counts(found: &Found, measurements: &[(String, f64)], kind: Kind, dialect: &Dialect) -> (Usage, Option<u64>) {
-    let (mut counts, of_input, mut of_output) = as_sent(found, measurements, kind, dialect);
+fn counts(found: &Found, measurements: &[(String, f64)], kind: Kind, failed: bool, dialect: &Dialect) -> (Usage, Option<u64>) {
+    let (mut counts, of_input, mut of_output) = as_sent(found, measurements, kind, failed, dialect);
     let usage = counts.settle_each(of_input, of_output);
     let Some(thought) = thoughts::in_total(&usage, kind, found) else { return (usage, None) };
     (counts.reasoning, of_output) = (Some(thought), Convention::Exclusive);
@@ -334,7 +335,7 @@ fn counts(found: &Found, measurements: &[(String, f64)], kind: Kind, dialect: &D
 }
 
 /// The counts as sent, and how their source counts.
-fn as_sent(found: &Found, measurements: &[(String, f64)], kind: Kind, dialect: &Dialect) -> (Counts, Convention, Convention) {
+fn as_sent(found: &Found, measurements: &[(String, f64)], kind: Kind, failed: bool, dialect: &Dialect) -> (Counts, Convention, Convention) {
     let mut counts = Counts {
         input: found.count(Field::InputTokens),
         output: found.count(Field::OutputTokens),
@@ -385,13 +386,18 @@ fn as_sent(found: &Found, measurements: &[(String, f64)], kind: Kind, dialect: &
         counts.output = Some(counts.output.unwrap_or(0));
         counts.input = counts.input.or(counts.total);
     }
+    let streamed = || found.flag(Field::Streaming).or_else(|| in_pieces(found)) == Some(true);
+    if kind == Kind::Llm && !failed && counts.are_zero() && streamed() {
+        // Nobody is answered who asks nothing: the client counts with zeros until the provider tells, which it does in streams only when asked to.
+        counts = Counts { web_searches: counts.web_searches, images: counts.images, ..Counts::default() };
+    }
     (counts, of_input, of_output)
 }
 
 /// How the counts of a span as stored were taken; nothing where they can be read in one way only.
 pub(crate) fn taken(span: &Span, dialect: &Dialect) -> (Option<Taken>, Option<Taken>) {
     let found = Found::new(&span.attributes, dialect);
-    let (mut counts, of_input, mut of_output) = as_sent(&found, &[], span.kind, dialect);
+    let (mut counts, of_input, mut of_output) = as_sent(&found, &[], span.kind, span.status != Status::Ok, dialect);
     if span.reading.iter().any(|reading| reading.from == thoughts::IN_TOTAL) {
         (counts.reasoning, of_output) = (span.usage.reasoning, Convention::Exclusive);
     }
@@ -521,7 +527,9 @@ fn read_from(span: &mut Span, found: &Found, measurements: &[(String, f64)]) {
         |field: Field| measurements.iter().map(|(name, _)| name).find(|name| names::lookup(name).is_some_and(|(known, _)| known == field));
     let among = |field: Field| found.name(Field::Parameters).filter(|_| field == Field::RequestModel && span.request_model.is_some());
     let source = |field: Field| found.name(field).or_else(|| measured(field).map(String::as_str)).or_else(|| among(field));
-    span.reading = SHOWN.iter().filter_map(|field| source(*field).map(|from| reading(*field, from))).collect();
+    let counts = [Field::InputTokens, Field::OutputTokens, Field::TotalTokens];
+    let is_told = |field: &&Field| !(counts.contains(field) && span.is_call() && span.usage.is_unknown());
+    span.reading = SHOWN.iter().filter(is_told).filter_map(|field| source(*field).map(|from| reading(*field, from))).collect();
     if span.provider_inferred {
         let by_instrumentation = providers::of_instrumentation(&span.op, span.origin.as_deref()).is_some();
         let from = if by_instrumentation { "the instrumentation" } else { "the vendor of the model" };

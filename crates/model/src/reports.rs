@@ -81,6 +81,11 @@ impl Reporter {
         Reporter { service: hash(&span.service), scope: hash(&span.origin), sdk: hash(&span.sdk_name) }
     }
 
+    /// True for two instrumentations of one program that the same SDK reports of.
+    pub(crate) fn is_beside(&self, other: &Reporter) -> bool {
+        (self.service, self.sdk) == (other.service, other.sdk) && self.scope != other.scope
+    }
+
     /// True for two instrumentations that may stand in one program. What each SDK calls the program, only its own reports say alike.
     fn may_stand_beside(&self, other: &Reporter) -> bool {
         self.sdk != other.sdk || (self.scope != other.scope && self.service == other.service)

@@ -296,6 +296,13 @@ impl Counts {
         })
     }
 
+    /// True where input and output are told, and no token of any sort.
+    pub(crate) fn are_zero(&self) -> bool {
+        let special = [self.cache_read, self.cache_write_5m, self.cache_write_1h, self.reasoning, self.input_audio, self.output_audio];
+        let others = special.into_iter().chain([self.input_image, self.output_image, self.total]);
+        (self.input, self.output) == (Some(0), Some(0)) && others.flatten().all(|count| count == 0)
+    }
+
     /// Takes from `other` what is not known here.
     pub fn or(self, other: Counts) -> Counts {
         Counts {

@@ -2,14 +2,14 @@
 //! is told of it afterwards.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{MAX_UNLIKE, Node, Tree, lies_within, order, overlap, same_model, tokens, told_apart};
 
 /// Calls that are reported once more by the span whose place stands beside theirs. What is found is no longer counted.
 pub(super) fn second_reports(nodes: &[Node], tree: &Tree, counted: &mut [bool]) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
-    for rule in [told_afterwards, within_another, beside_another] {
+    for rule in [told_afterwards, within_another, beside_another, within_the_time_of_another] {
         for (place, kept) in rule(nodes, tree, counted) {
             counted[place] = false;
             found.push((place, kept));
@@ -95,6 +95,33 @@ fn beside_another(nodes: &[Node], tree: &Tree, counted: &[bool]) -> Vec<(usize, 
             let inner = |place: &usize| (Reverse(tree.depth[*place]), Reverse(order(&nodes[*place])));
             let Some(kept) = report.iter().copied().min_by_key(inner) else { continue };
             found.extend(report.into_iter().filter(|place| *place != kept).map(|place| (place, kept)));
+        }
+    }
+    found
+}
+
+/// A provider's SDK within a framework that streams: neither has learnt of the usage, and their spans lie beside each other since the
+/// framework's was not the current one while it asked. Each call of the framework is one call of the SDK.
+fn within_the_time_of_another(nodes: &[Node], tree: &Tree, counted: &[bool]) -> Vec<(usize, usize)> {
+    let is_unknown = |place: &usize| tokens(&nodes[*place]).is_none() && !nodes[*place].failed;
+    let open: Vec<usize> = calls(nodes, counted).into_iter().filter(is_unknown).collect();
+    let first = open.first().map(|place| nodes[*place].reporter);
+    if open.iter().all(|place| Some(nodes[*place].reporter) == first) {
+        return Vec::new();
+    }
+    let mut has_one: HashSet<usize> = tree.call_above.iter().copied().flatten().collect();
+    let mut found: Vec<(usize, usize)> = Vec::new();
+    for (at, place) in open.iter().copied().enumerate() {
+        let inner = &nodes[place];
+        let outer = open[..at].iter().rev().take(MAX_UNLIKE).copied().find(|outer| {
+            let of_one_program = nodes[*outer].reporter.is_beside(&inner.reporter);
+            let outer_node = &nodes[*outer];
+            let same = same_model(inner, outer_node) && !told_apart(inner, outer_node) && inner.kind == outer_node.kind;
+            same && of_one_program && inner.end_us < outer_node.end_us && inner.start_us > outer_node.start_us && !has_one.contains(outer)
+        });
+        if let Some(outer) = outer.filter(|outer| !found.iter().any(|(inner, _)| inner == outer) && !has_one.contains(&place)) {
+            has_one.insert(outer);
+            found.push((place, outer));
         }
     }
     found

@@ -151,7 +151,7 @@ fn fields(span: &Span, found: &Found) -> Vec<FieldRead> {
         fields.push(FieldRead { field: field.to_owned(), from: format!("{prefix}.N.…"), inferred: false, value: None });
     }
     for field in Field::ALL {
-        let Some(from) = found.name(*field).filter(|name| is_readable(*field, found, name)) else { continue };
+        let Some(from) = found.name(*field).filter(|name| is_readable(*field, found, name, span)) else { continue };
         if !fields.iter().any(|known| known.from == from) {
             fields.push(FieldRead { field: field.as_str().into(), from: from.into(), inferred: false, value: value(span, field.as_str()) });
         }
@@ -181,11 +181,13 @@ fn is_part(name: &str, prefix: &str) -> bool {
 }
 
 /// Whether the value is something that the field can be.
-fn is_readable(field: Field, found: &Found, name: &str) -> bool {
+fn is_readable(field: Field, found: &Found, name: &str, span: &Span) -> bool {
     use Field::*;
     match field {
         InputTokens | OutputTokens | TotalTokens | CacheRead | CacheWrite | Reasoning | InputAudio | OutputAudio => {
-            found.attributes.get(name).is_none_or(|value| usage::count(value).is_some())
+            // Zeros of a stream of which no usage is known are no counts.
+            let told = |count: u64| count > 0 || !span.is_call() || !span.usage.is_unknown();
+            found.attributes.get(name).is_none_or(|value| usage::count(value).is_some_and(told))
         }
         _ => true,
     }
@@ -287,7 +289,7 @@ fn ignored(span: &Span, found: &Found, dialect: &Dialect) -> Vec<Ignored> {
         if is_empty(value) {
             return Some((WhyIgnored::Empty, None));
         }
-        if !is_readable(field, found, name) {
+        if !is_readable(field, found, name, span) {
             return Some((WhyIgnored::Unreadable, None));
         }
         // The best may have become a text and be no attribute any more.

@@ -21,6 +21,7 @@ pub use event::{Breadcrumb, ErrorEvent, Exception, Frame, Reporter};
 pub(crate) use grouping::{deciding_frame, group};
 
 use crate::clock::{Clock, Context};
+use crate::kinds;
 use crate::log_line::{Keys, LogLine};
 use crate::map::{self, RawSpan};
 use crate::metric::Point;
@@ -192,7 +193,8 @@ impl Reader {
         let spans = self.raws.into_iter().map(|raw| {
             let mut span = map::canonical(raw, context.price);
             // On a request this attribute names the other side, elsewhere the host that reports.
-            if span.service.is_none() && !matches!(span.kind, Kind::Http | Kind::Db) {
+            let is_request = matches!(span.kind, Kind::Http | Kind::Db) || kinds::of_op(&span.op) == Some(Kind::Http);
+            if span.service.is_none() && !is_request {
                 span.service = span.attributes.get("server.address").and_then(|host| host.as_str()).map(str::to_owned);
             }
             let shared = self.shared.iter().find(|shared| shared.trace_id == Some(span.trace_id));
