@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use axum::extract::Request;
-use axum::http::{StatusCode, Uri};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::serve::ListenerExt;
@@ -327,8 +327,13 @@ async fn otlp_listeners(listen: SocketAddr) -> Vec<TcpListener> {
     listeners
 }
 
-/// One spelling for each address: no repeated slashes, none at the end, without the folder that a proxy may put in front.
+/// One spelling for each address: no repeated slashes, none at the end, without the folder that a proxy may put in front. Where the
+/// address names the host, as HTTP/2's does, the header `host` says the same.
 fn rewrite(base: &str, mut request: Request) -> Request {
+    let named = request.uri().authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    if let Some(host) = named {
+        request.headers_mut().insert(header::HOST, host);
+    }
     let path = request.uri().path();
     let stripped = path.strip_prefix(base).filter(|rest| rest.is_empty() || rest.starts_with('/')).unwrap_or(path);
     let mut plain = String::with_capacity(stripped.len() + 1);
@@ -505,5 +510,12 @@ mod tests {
         assert_eq!(path("/base", "/baseline"), "/baseline");
         assert_eq!(path("/base", "/base"), "/");
         assert_eq!(path("", "/"), "/");
+    }
+
+    #[test]
+    fn the_host_is_the_one_that_the_address_names() {
+        let request = |uri: &str| Request::builder().uri(uri).header("host", "localhost").body(axum::body::Body::empty()).unwrap();
+        assert_eq!(rewrite("", request("/v1/traces")).headers()["host"], "localhost");
+        assert_eq!(rewrite("", request("http://evil.example//v1/traces")).headers()["host"], "evil.example");
     }
 }

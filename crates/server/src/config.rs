@@ -140,19 +140,28 @@ pub struct Ingest {
     /// Bytes of bodies that may be in work at the same time; more must wait.
     #[serde(deserialize_with = "size")]
     pub max_bytes_in_work: usize,
-    /// The project of OTLP requests without a key: its number, `none`, or `auto`, which is project 1 while the server listens on
-    /// loopback alone.
+    /// The project of requests without a key: its number, `none`, or `auto`, which is project 1 while the server listens on
+    /// loopback alone and no public URL is set. Requests that came through a proxy always need a key.
     pub anonymous_project: String,
     /// Whether OTLP's standard ports, 4317 and 4318, are opened beside the server's own. Never with port 0.
     pub otlp_ports: bool,
 }
 
+/// The project of requests without a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeylessProject {
+    /// Its number.
+    pub project: u64,
+    /// Whether the request may address the server by any name. Otherwise only by one that means this machine.
+    pub any_host: bool,
+}
+
 impl Ingest {
-    /// The project of OTLP requests without a key.
-    pub fn anonymous(&self, listen: SocketAddr) -> Option<u64> {
+    /// The project of requests without a key, on a server that listens there and has this public URL (empty where none is set).
+    pub fn keyless_project(&self, listen: SocketAddr, public_url: &str) -> Option<KeylessProject> {
         match self.anonymous_project.as_str() {
-            "auto" => listen.ip().is_loopback().then_some(1),
-            number => number.parse().ok(),
+            "auto" => (listen.ip().is_loopback() && public_url.is_empty()).then_some(KeylessProject { project: 1, any_host: false }),
+            number => number.parse().ok().map(|project| KeylessProject { project, any_host: true }),
         }
     }
 }
@@ -234,7 +243,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         path: "ingest.anonymous_project",
         variable: "HINOMI_INGEST_ANONYMOUS_PROJECT",
-        about: "project of OTLP requests without a key: its number, none, or auto (1 while listening on loopback alone)",
+        about: "project of requests without a key, but never of those through a proxy: its number, none, or auto (1 while listening on loopback alone without a public URL)",
     },
     Setting {
         path: "ingest.otlp_ports",
@@ -496,12 +505,16 @@ mod tests {
 
     #[test]
     fn who_sends_without_a_key() {
-        let project =
-            |listen: &str, value: &str| Ingest { anonymous_project: value.into(), ..Ingest::default() }.anonymous(listen.parse().unwrap());
-        assert_eq!(project("127.0.0.1:8119", "auto"), Some(1));
-        assert_eq!(project("0.0.0.0:8119", "auto"), None);
-        assert_eq!(project("0.0.0.0:8119", "3"), Some(3));
-        assert_eq!(project("[::1]:8119", "none"), None);
+        let keyless = |listen: &str, value: &str, public_url: &str| {
+            let ingest = Ingest { anonymous_project: value.into(), ..Ingest::default() };
+            ingest.keyless_project(listen.parse().unwrap(), public_url).map(|keyless| (keyless.project, keyless.any_host))
+        };
+        assert_eq!(keyless("127.0.0.1:8119", "auto", ""), Some((1, false)));
+        assert_eq!(keyless("127.0.0.1:8119", "auto", "https://hinomi.example"), None);
+        assert_eq!(keyless("127.0.0.1:8119", "auto", "http://127.0.0.1:8119"), None);
+        assert_eq!(keyless("0.0.0.0:8119", "auto", ""), None);
+        assert_eq!(keyless("0.0.0.0:8119", "3", "https://hinomi.example"), Some((3, true)));
+        assert_eq!(keyless("[::1]:8119", "none", ""), None);
     }
 
     #[test]

@@ -55,7 +55,10 @@ export interface TraceDetail {
   trace: TraceSummary;
   spans: Span[];
   errors: ErrorEvent[];
+  /** The newest, the oldest of them first. */
   scores: Score[];
+  /** How many there are in all. */
+  score_count?: number;
   hints: Hint[];
   /** Whether it stays whatever its age. */
   pinned?: boolean;

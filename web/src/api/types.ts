@@ -114,6 +114,8 @@ export interface System {
   memory_limit_bytes: number;
   retention_days: number;
   oldest: string | null;
+  /** Requests of the last 24 hours without a valid key, by reason. */
+  refused?: Outcome[];
   /** What is wrong, in words. */
   problems: string[];
 }

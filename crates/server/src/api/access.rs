@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 
 use super::{Api, ApiError};
+use crate::ingest::auth;
 use crate::meta::Token;
 
 /// Set by the page on every change: another site's form cannot.
@@ -76,6 +77,35 @@ impl FromRequestParts<Arc<Api>> for Of {
                 None => Err(ApiError::not_found("project")),
             },
         }
+    }
+}
+
+/// The project in the path, whose telemetry the caller may add to: an admin, or a program with an ingest key of the project.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TelemetryWriter {
+    pub(super) project: u64,
+}
+
+impl FromRequestParts<Arc<Api>> for TelemetryWriter {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<TelemetryWriter, ApiError> {
+        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        // An API token has another length than a key, and is none.
+        let key = auth::of_otlp(header("x-hinomi-key"), header("authorization"), header("x-sentry-auth"));
+        let Ok(Some(key)) = key else {
+            let of = Of::from_request_parts(parts, api).await?;
+            of.caller.check_admin()?;
+            return Ok(TelemetryWriter { project: of.project });
+        };
+        let key = api.meta.key(&key).ok_or_else(ApiError::unauthorized)?;
+        let Path(path) = Path::<Vec<(String, String)>>::from_request_parts(parts, api).await.map_err(|_| ApiError::not_found("page"))?;
+        let id = path.iter().find(|(name, _)| name == "project").and_then(|(_, id)| id.parse::<u64>().ok());
+        let project = api.meta.project(id.filter(|id| *id == key.project).ok_or_else(|| ApiError::not_found("project"))?)?;
+        if project.disabled {
+            return Err(ApiError::forbidden("the project is disabled", "Enable it in its settings."));
+        }
+        Ok(TelemetryWriter { project: project.id })
     }
 }
 

@@ -10,9 +10,13 @@ use utoipa::ToSchema;
 use super::access::Caller;
 use super::{Api, ApiError};
 use crate::keeping::Receipt;
+use crate::outcomes;
 use crate::sqlite;
 use crate::store::free_bytes;
 use crate::time::rfc3339;
+
+/// For how long what has happened is said.
+const DAY_US: i64 = 86_400_000_000;
 
 /// The server.
 #[derive(Debug, Serialize, ToSchema)]
@@ -30,6 +34,8 @@ pub(super) struct System {
     retention_days: u32,
     /// Start of the oldest span.
     oldest: Option<String>,
+    /// Requests of the last 24 hours that brought no valid key, by reason. They count for no project.
+    refused: Vec<outcomes::Row>,
     /// What is wrong, in words; empty when all is well.
     problems: Vec<String>,
 }
@@ -62,6 +68,10 @@ pub(super) async fn system(State(api): State<Arc<Api>>, caller: Caller) -> Resul
     }
     let mut problems: Vec<String> = api.problems().into_iter().map(|problem| problem.said).collect();
     problems.extend(over_budget(&api).await?);
+    let counted = api.outcomes.clone();
+    let now_us = jiff::Timestamp::now().as_microsecond();
+    let refused = tokio::task::spawn_blocking(move || counted.rows(outcomes::SERVER, now_us - DAY_US, now_us + 1));
+    let refused = refused.await.map_err(ApiError::internal)?.map_err(ApiError::internal)?;
     Ok(Json(System {
         version: crate::VERSION,
         uptime_s: api.started.elapsed().as_secs(),
@@ -78,6 +88,7 @@ pub(super) async fn system(State(api): State<Arc<Api>>, caller: Caller) -> Resul
         memory_limit_bytes: api.memory_limit,
         retention_days: api.retention_days,
         oldest: oldest.map(rfc3339),
+        refused,
         problems,
     }))
 }
@@ -119,9 +130,8 @@ impl Api {
 
 /// Says for a day that the disk budget has taken away spans.
 async fn over_budget(api: &Arc<Api>) -> Result<Option<String>, ApiError> {
-    const SAID_FOR_US: i64 = 86_400_000_000;
     let receipts = super::projects::change(api, |meta| meta.receipts()).await?;
-    let since = rfc3339(jiff::Timestamp::now().as_microsecond() - SAID_FOR_US);
+    let since = rfc3339(jiff::Timestamp::now().as_microsecond() - DAY_US);
     let receipts = receipts.iter().filter_map(|text| serde_json::from_str::<Receipt>(text).ok());
     let recent: Vec<Receipt> = receipts.filter(|receipt| receipt.what == "budget" && receipt.at >= since).collect();
     let (spans, until) =

@@ -106,8 +106,10 @@ pub(super) struct Trace {
     /// Without messages and attributes, by start.
     spans: Vec<Span>,
     errors: Vec<EventSummary>,
-    /// Of the trace and of its spans, the oldest first.
+    /// Of the trace and of its spans, the oldest first: the newest, at most 500 and a megabyte.
     scores: Vec<scores::Row>,
+    /// How many scores there are in all.
+    score_count: u64,
     /// How many lines were logged within it: `/traces/{trace}/logs` has them.
     log_count: u64,
     /// Whether it is marked as one that stays.
@@ -136,7 +138,8 @@ pub(super) async fn trace(
     let log_count = api.logs.count(of.project, id).await.map_err(ApiError::internal)?;
     let hints = hints_of(&api, of.project, found.hints);
     let pinned = super::projects::change(&api, move |meta| meta.is_pinned(of.project, id)).await?;
-    Ok(Json(Trace { trace, spans: found.spans, errors, scores: scores.map_err(ApiError::internal)?, log_count, pinned, hints }))
+    let (scores, score_count) = scores.map_err(ApiError::internal)?;
+    Ok(Json(Trace { trace, spans: found.spans, errors, scores, score_count, log_count, pinned, hints }))
 }
 
 /// What the spans of a trace show themselves, and what their SDKs show beside their spans.

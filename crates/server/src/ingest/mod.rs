@@ -9,6 +9,7 @@ pub mod body;
 mod client;
 mod grpc;
 mod homes;
+mod keyless;
 mod langfuse;
 mod otlp;
 mod receive;
@@ -41,9 +42,10 @@ use crate::logs::Logs;
 use crate::memory::Shares;
 use crate::meta::{Key, Meta, Project};
 use crate::metrics::Metrics;
-use crate::outcomes::{By, Outcomes};
+use crate::outcomes::{self, By, Outcomes};
 use crate::scores::Scores;
 use crate::store::{Prepared, Store};
+use auth::AuthError;
 use refusal::Refusal;
 
 /// All that is taken in, without slashes at the end of paths.
@@ -66,8 +68,8 @@ pub struct Intake {
     prices: Arc<PriceBooks>,
     limits: config::Ingest,
     retention_days: u32,
-    /// The project of OTLP requests that bring no key.
-    anonymous: Option<u64>,
+    /// The project of requests that bring no key.
+    keyless: Option<config::KeylessProject>,
     /// Bytes of bodies that may still come into work, in units of [`receive::UNIT`].
     room: Arc<Semaphore>,
     /// Bodies that may be inflated and decoded at the same time: it takes processor time, and memory beyond the body's own.
@@ -153,7 +155,7 @@ impl Intake {
             prices,
             limits: config.ingest.clone(),
             retention_days: config.retention_days,
-            anonymous: config.ingest.anonymous(config.listen),
+            keyless: config.ingest.keyless_project(config.listen, &config.public_url),
             room: Arc::new(Semaphore::new(Shares::of(config).bodies.div_ceil(receive::UNIT))),
             decoding: Arc::new(Semaphore::new(2 * processors)),
             homes: homes::Homes::default(),
@@ -174,9 +176,11 @@ impl Intake {
     }
 
     /// Who sends without a key, where that is allowed.
-    fn anonymous_sender(&self, project: Option<u64>) -> Option<Result<Sender, Refusal>> {
-        let anonymous = self.anonymous.filter(|anonymous| project.is_none_or(|project| project == *anonymous))?;
-        Some(self.project(anonymous).map(|project| Sender { prices: self.prices.of(project.id), project, key: None, sdk: None }))
+    fn keyless_sender(&self, project: Option<u64>, headers: &HeaderMap) -> Result<Sender, Refusal> {
+        let keyless = self.keyless.filter(|keyless| project.is_none_or(|project| project == keyless.project)).ok_or(AuthError::NoKey)?;
+        keyless::check(headers, keyless.any_host)?;
+        let project = self.project(keyless.project)?;
+        Ok(Sender { prices: self.prices.of(project.id), project, key: None, sdk: None })
     }
 
     fn project(&self, id: u64) -> Result<Project, Refusal> {
@@ -330,9 +334,9 @@ impl Intake {
         self.outcomes.count(sender.project.id, by, outcome);
     }
 
-    /// Counts a request that was turned away. `project` is the one it was meant for, where there is such a one.
-    fn count_refusal(&self, project: Option<u64>, headers: &HeaderMap, refusal: &Refusal) {
-        let project = project.filter(|id| self.meta.directory().projects.contains_key(id)).unwrap_or(0);
+    /// Counts a request that was turned away. Without a sender it counts for the server alone: whoever has no key of a project must not
+    /// be able to write into what the project sees of its programs.
+    fn count_refusal(&self, sender: Option<&Sender>, headers: &HeaderMap, refusal: &Refusal) {
         let outcome = Outcome {
             kind: OutcomeKind::Refused,
             reason: refusal.reason().to_owned(),
@@ -342,7 +346,14 @@ impl Intake {
         };
         metrics::counter!("hinomi_outcomes_total", "outcome" => "refused", "category" => "request").increment(1);
         let sdk = client::of_headers(headers);
-        self.outcomes.count(project, By { key: refusal.key(), sdk: sdk.as_deref() }, &outcome);
+        let key = sender.and_then(|sender| sender.key.as_ref());
+        let project = match (sender, refusal) {
+            (Some(sender), _) => sender.project.id,
+            // Only a key of the project leads there.
+            (None, Refusal::Disabled { project }) => *project,
+            (None, _) => outcomes::SERVER,
+        };
+        self.outcomes.count(project, By { key: key.map(|key| key.public_key.as_str()), sdk: sdk.as_deref() }, &outcome);
         tracing::debug!(project, reason = refusal.reason(), "ingest.refused");
     }
 }

@@ -12,7 +12,7 @@ use axum::routing::{MethodRouter, post};
 use hinomi_model::otlp::{self, Decoded, Encoding, Signal};
 use tower_http::cors::{Any, CorsLayer};
 
-use super::auth::{self, AuthError};
+use super::auth;
 use super::body::inflate;
 use super::refusal::Refusal;
 use super::{Content, Intake, Sender, client, grpc};
@@ -118,23 +118,18 @@ async fn take_in(
     Ok(otlp::response(signal, encoding, &outcomes))
 }
 
-/// Counts a refusal where it belongs: most addresses do not name a project, but a key does.
+/// Counts a refusal where it belongs.
 pub(super) fn count(intake: &Intake, project: Option<u64>, headers: &HeaderMap, refusal: &Refusal) {
-    let project = sender(intake, project, headers).map(|sender| sender.project.id).ok().or(project);
-    intake.count_refusal(project, headers, refusal);
+    intake.count_refusal(sender(intake, project, headers).ok().as_ref(), headers, refusal);
 }
 
-/// Who sends, by any of the headers that may say so; without one the project that takes in what comes from this machine.
+/// Who sends, by any of the headers that may say so; without one the project that takes in what comes without a key.
 pub(super) fn sender(intake: &Intake, project: Option<u64>, headers: &HeaderMap) -> Result<Sender, Refusal> {
     let key = auth::of_otlp(text(headers, "x-hinomi-key"), text(headers, "authorization"), text(headers, "x-sentry-auth"))?;
     let sdk = client::of_headers(headers);
-    if let Some(key) = key {
-        return Ok(Sender { sdk, ..intake.sender(&key, project)? });
-    }
-    let sender = intake.anonymous_sender(project).ok_or(AuthError::NoKey)?;
-    // Any page on the net can make a browser on this machine post to it.
-    match text(headers, "origin") {
-        Some(origin) => Err(Refusal::KeylessPage(origin.to_owned())),
-        None => Ok(Sender { sdk, ..sender? }),
-    }
+    let sender = match key {
+        Some(key) => intake.sender(&key, project)?,
+        None => intake.keyless_sender(project, headers)?,
+    };
+    Ok(Sender { sdk, ..sender })
 }

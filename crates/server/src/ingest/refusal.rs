@@ -17,6 +17,9 @@ use crate::store::StoreError;
 /// Seconds after which a client that met a busy or full server may come again.
 const COME_AGAIN: u32 = 10;
 
+/// What to do where a key is needed.
+const SEND_A_KEY: &str = "send the header Authorization: Bearer KEY, with an ingest key of the project";
+
 /// Why nothing of a request is kept.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
@@ -50,8 +53,12 @@ pub(super) enum Refusal {
     Score(&'static str),
     #[error("content type {0:?} is not one of OTLP: send application/x-protobuf or application/json")]
     ContentType(String),
-    #[error("a page of {0} sends without a key; only programs on this machine may")]
+    #[error("a page in a browser ({0}) sends without a key; only programs may: {SEND_A_KEY}")]
     KeylessPage(String),
+    #[error("the request came through a proxy (header {0}) without a key; {SEND_A_KEY}")]
+    KeylessProxy(String),
+    #[error("the request is for host {0:?}, which is not a name of this machine, and has no key; {SEND_A_KEY}")]
+    KeylessHost(String),
     #[error("the gRPC message is damaged: its frame does not fit it")]
     Frame,
     #[error("more arrives than can be taken in; send again later")]
@@ -99,6 +106,8 @@ impl Refusal {
             Refusal::Score(_) => (S::BAD_REQUEST, "invalid_score"),
             Refusal::ContentType(_) => (S::UNSUPPORTED_MEDIA_TYPE, "content_type"),
             Refusal::KeylessPage(_) => (S::UNAUTHORIZED, "page_without_key"),
+            Refusal::KeylessProxy(_) => (S::UNAUTHORIZED, "proxy_without_key"),
+            Refusal::KeylessHost(_) => (S::UNAUTHORIZED, "host_without_key"),
             Refusal::Frame => (S::BAD_REQUEST, "invalid_grpc_frame"),
             Refusal::Store(StoreError::Unfit { .. }) => (S::PAYLOAD_TOO_LARGE, "unfit"),
             Refusal::Store(StoreError::Fault) => (S::INTERNAL_SERVER_ERROR, "fault"),
@@ -118,14 +127,6 @@ impl Refusal {
     /// Snake case, for outcomes.
     pub(super) fn reason(&self) -> &'static str {
         self.is().1
-    }
-
-    /// The key that was refused, cut short.
-    pub(super) fn key(&self) -> Option<&str> {
-        match self {
-            Refusal::UnknownKey { key } | Refusal::OtherProject { key } => Some(key),
-            _ => None,
-        }
     }
 
     /// Seconds after which the same request may be sent again; `None` where it would be refused again.

@@ -1,6 +1,6 @@
 //! Sentry's protocol over HTTP: where SDKs post to, and what they are answered.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -76,6 +76,14 @@ struct Asked {
     project: Option<u64>,
     headers: HeaderMap,
     query: Option<String>,
+    /// Who sends, once that is known; a refusal that comes later counts for their project.
+    sender: Arc<OnceLock<Sender>>,
+}
+
+impl Asked {
+    fn new(project: Option<u64>, headers: HeaderMap, query: Option<String>) -> Asked {
+        Asked { project, headers, query, sender: Arc::default() }
+    }
 }
 
 /// How a body becomes spans.
@@ -88,7 +96,7 @@ async fn envelope(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let asked = Asked { project: project.parse().ok(), headers, query };
+    let asked = Asked::new(project.parse().ok(), headers, query);
     answer(&intake, &asked, take_in(&intake, &asked, None, body, sentry::decode).await)
 }
 
@@ -99,13 +107,13 @@ async fn store(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let asked = Asked { project: project.parse().ok(), headers, query };
+    let asked = Asked::new(project.parse().ok(), headers, query);
     answer(&intake, &asked, take_in(&intake, &asked, None, body, decode_store).await)
 }
 
 /// The oldest form, in which the key alone says which project is meant.
 async fn store_anywhere(State(intake): State<Arc<Intake>>, RawQuery(query): RawQuery, headers: HeaderMap, body: Body) -> Response {
-    let asked = Asked { project: None, headers, query };
+    let asked = Asked::new(None, headers, query);
     answer(&intake, &asked, take_in(&intake, &asked, None, body, decode_store).await)
 }
 
@@ -118,7 +126,7 @@ async fn store_by_address(
 ) -> Response {
     let data = query.as_deref().unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("sentry_data="));
     let data = percent_encoding::percent_decode_str(data.unwrap_or_default()).collect::<Vec<u8>>();
-    let asked = Asked { project: project.parse().ok(), headers, query };
+    let asked = Asked::new(project.parse().ok(), headers, query);
     match take_in(&intake, &asked, None, Body::from(data), decode_store).await {
         Ok(_) => ([(header::CONTENT_TYPE, "image/gif")], GIF).into_response(),
         refused => answer(&intake, &asked, refused),
@@ -134,7 +142,7 @@ async fn not_kept(
     body: Body,
 ) -> Response {
     let part = |name: &str| parts.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-    let asked = Asked { project: part("project").and_then(|id| id.parse().ok()), headers, query };
+    let asked = Asked::new(part("project").and_then(|id| id.parse().ok()), headers, query);
     let decode: Decode = |_, _| {
         let outcomes = vec![Outcome::dropped(Category::Other, "not_kept", None)];
         Ok(Decoded { outcomes, ..Decoded::default() })
@@ -148,7 +156,7 @@ fn answer(intake: &Intake, asked: &Asked, result: Result<Option<String>, Refusal
         Ok(Some(id)) => Json(json!({ "id": id })).into_response(),
         Ok(None) => Json(json!({})).into_response(),
         Err(refusal) => {
-            intake.count_refusal(asked.project, &asked.headers, &refusal);
+            intake.count_refusal(asked.sender.get(), &asked.headers, &refusal);
             refusal.into_response()
         }
     }
@@ -176,15 +184,23 @@ async fn take_in(
         Some(key) => Some(intake.sender(&key, asked.project)?),
         None => None,
     };
+    if let Some(sender) = &sender {
+        let _ = asked.sender.set(sender.clone());
+    }
     let encoding = header("content-encoding").unwrap_or_default().to_owned();
     let received_us = jiff::Timestamp::now().as_microsecond();
     let project = asked.project;
     let client_in_headers = client::of_headers(&asked.headers);
+    let known = asked.sender.clone();
     let work = move |intake: &Intake, bytes| {
         let body = inflate(bytes, &encoding, intake.limits.max_inflated_bytes)?;
         let sender = match sender {
             Some(sender) => sender,
-            None => sender_of_dsn(intake, &body, project)?,
+            None => {
+                let sender = sender_of_dsn(intake, &body, project)?;
+                let _ = known.set(sender.clone());
+                sender
+            }
         };
         let sender = Sender { sdk: client_in_headers, ..sender };
         let decoded = decode(&body, &intake.context(&sender, received_us))?;

@@ -30,6 +30,10 @@ use hints::Hints;
 pub use table::FORMAT;
 use tally::{Count, Tally, What};
 
+/// Stands for the server itself: requests that brought no valid key. Strangers can send as many as they like, so that their counts are
+/// kept by the hour, without key and SDK: a few rows an hour, which are told apart by our own reasons alone.
+pub const SERVER: u64 = 0;
+
 const MINUTE_US: i64 = 60_000_000;
 /// Pause between two writes.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -102,7 +106,7 @@ impl Outcomes {
         Ok(Outcomes { shared, stop, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Counts an outcome of a project; 0 stands for requests that name no project of ours. Waits for no disk.
+    /// Counts an outcome of a project, or of the [`SERVER`]. Waits for no disk.
     pub fn count(&self, project: u64, from: By, outcome: &Outcome) {
         let now_us = jiff::Timestamp::now().as_microsecond();
         lock(&self.shared.tally).count(now_us, project, from, outcome);
@@ -123,7 +127,7 @@ impl Outcomes {
         lock(&self.shared.hints).open(project, since_us)
     }
 
-    /// The outcomes of a project in the minutes that `from_us..to_us` touches, the newest first, what was counted just now included.
+    /// The outcomes of a project in the minutes (of the server: the hours) that `from_us..to_us` touches, the newest first, what was counted just now included.
     /// Blocks while it reads.
     ///
     /// # Errors
@@ -133,7 +137,8 @@ impl Outcomes {
         if from_us >= to_us {
             return Ok(Vec::new());
         }
-        let minutes = from_us.div_euclid(MINUTE_US)..=to_us.saturating_sub(1).div_euclid(MINUTE_US);
+        let first = tally::minute_of(project, from_us);
+        let minutes = first..=to_us.saturating_sub(1).div_euclid(MINUTE_US);
         let mut sums: BTreeMap<What, Count> = BTreeMap::new();
         let connection = lock(&self.shared.connection);
         let add = |what: What, count: Count| sums.entry(what).or_default().add(&count);

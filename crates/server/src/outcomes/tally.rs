@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use hinomi_model::outcome::Outcome;
 
-use super::{By, MINUTE_US, hints};
+use super::{By, MINUTE_US, SERVER, hints};
 
 /// Sorts of outcomes that are told apart for one project in one minute; the rest has the reason `other`, no key and no SDK.
 const MOST_IN_MINUTE: usize = 300;
@@ -81,11 +81,15 @@ impl Tally {
             key: from.key.unwrap_or_default().chars().take(LONGEST).collect(),
             sdk: hints::plain(from.sdk.unwrap_or_default()).chars().take(LONGEST).collect(),
         };
-        let mut minute = now_us.div_euclid(MINUTE_US);
-        if minute != self.minute {
-            self.minute = minute;
+        if project == SERVER {
+            (what.key, what.sdk) = (String::new(), String::new());
+        }
+        let this_minute = now_us.div_euclid(MINUTE_US);
+        if this_minute != self.minute {
+            self.minute = this_minute;
             self.told_apart.clear();
         }
+        let mut minute = minute_of(project, now_us);
         if self.counts.len() + self.taken >= MOST_WAITING {
             minute = *self.overflow.get_or_insert(minute);
             what = what.other();
@@ -133,6 +137,12 @@ impl What {
     fn other(self) -> What {
         What { reason: "other".to_owned(), key: String::new(), sdk: String::new(), ..self }
     }
+}
+
+/// The minute under which a time is counted; of the server the first of its hour.
+pub(super) fn minute_of(project: u64, us: i64) -> i64 {
+    let minute = us.div_euclid(MINUTE_US);
+    if project == SERVER { minute - minute.rem_euclid(60) } else { minute }
 }
 
 /// A client's reason is any text; ours are names.
@@ -198,6 +208,23 @@ mod tests {
         tally.written();
         count(&mut tally);
         assert!(tally.counts.keys().all(|which| which.what.reason == "too_old"));
+    }
+
+    #[test]
+    fn strangers_leave_a_row_an_hour_for_each_reason() {
+        let mut tally = Tally::default();
+        for number in 0..50_000 {
+            let by = By { key: Some(&format!("{number:032x}")), sdk: Some(&format!("evil {number}")) };
+            tally.count(number * 100_000, SERVER, by, &dropped(["unknown_key", "missing_key"][number as usize % 2]));
+        }
+        tally.count(0, 1, By { key: Some("k"), sdk: Some("sentry.python 2.75.0") }, &dropped("too_old"));
+        // 5,000 seconds: two hours.
+        let of_server: Vec<_> = tally.counts.iter().filter(|(which, _)| which.project == SERVER).collect();
+        assert_eq!(of_server.len(), 4);
+        assert_eq!(of_server.iter().map(|(_, count)| count.quantity).sum::<u64>(), 50_000);
+        assert!(of_server.iter().all(|(which, _)| which.what.key.is_empty() && which.what.sdk.is_empty() && which.minute % 60 == 0));
+        let of_project: Vec<_> = tally.counts.keys().filter(|which| which.project == 1).map(|which| which.what.reason.as_str()).collect();
+        assert_eq!(of_project, ["too_old"]);
     }
 
     #[test]

@@ -35,6 +35,11 @@ const STEPS: [&str; 1] = ["
     CREATE INDEX scores_by_time ON scores (project, at_us);
 "];
 
+/// Scores of one trace that are answered at once.
+pub const MOST_OF_TRACE: usize = 500;
+/// Bytes that their texts may have together.
+const MOST_BYTES_OF_TRACE: usize = 1 << 20;
+
 /// A score as it is shown.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = Score)]
@@ -103,17 +108,22 @@ impl Scores {
         write(&mut connection).map_err(SqliteError::of(&self.path))
     }
 
-    /// The scores of a trace and its spans, the oldest first. Blocks.
+    /// The newest scores of a trace and its spans, at most [`MOST_OF_TRACE`] and a megabyte, the oldest first, and how many there are in
+    /// all. Blocks.
     ///
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn of_trace(&self, project: u64, trace: TraceId) -> Result<Vec<Row>, SqliteError> {
+    pub fn of_trace(&self, project: u64, trace: TraceId) -> Result<(Vec<Row>, u64), SqliteError> {
         let connection = lock(&self.connection);
-        let read = || -> rusqlite::Result<Vec<Row>> {
-            let mut select = connection.prepare_cached(
-                "SELECT id, span, name, value, label, comment, at_us FROM scores WHERE project = ?1 AND trace = ?2 ORDER BY at_us, id",
-            )?;
+        let read = || -> rusqlite::Result<(Vec<Row>, u64)> {
+            let of_trace = params![i64::try_from(project).unwrap_or(i64::MAX), trace.to_string()];
+            let mut count = connection.prepare_cached("SELECT count(*) FROM scores WHERE project = ?1 AND trace = ?2")?;
+            let count: u64 = count.query_row(of_trace, |row| row.get(0))?;
+            let mut select = connection.prepare_cached(&format!(
+                "SELECT id, span, name, value, label, comment, at_us FROM scores WHERE project = ?1 AND trace = ?2
+                 ORDER BY at_us DESC, id DESC LIMIT {MOST_OF_TRACE}",
+            ))?;
             let row = |row: &rusqlite::Row| {
                 Ok(Row {
                     id: row.get(0)?,
@@ -125,7 +135,18 @@ impl Scores {
                     at: rfc3339(row.get(6)?),
                 })
             };
-            select.query_map(params![i64::try_from(project).unwrap_or(i64::MAX), trace.to_string()], row)?.collect()
+            let mut rows: Vec<Row> = Vec::new();
+            let mut bytes = 0;
+            for row in select.query_map(of_trace, row)? {
+                let row = row?;
+                bytes += row.id.len() + row.name.len() + [&row.label, &row.comment].into_iter().flatten().map(String::len).sum::<usize>();
+                if bytes > MOST_BYTES_OF_TRACE && !rows.is_empty() {
+                    break;
+                }
+                rows.push(row);
+            }
+            rows.reverse();
+            Ok((rows, count))
         };
         read().map_err(SqliteError::of(&self.path))
     }

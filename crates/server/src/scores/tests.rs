@@ -16,9 +16,24 @@ fn a_score_is_corrected_by_its_id_and_stays_in_its_project() {
     scores.put(2, &[later]).unwrap();
     drop(scores);
     let scores = Scores::open(dir.path()).unwrap();
-    let said: Vec<_> = scores.of_trace(1, TraceId(7)).unwrap().into_iter().map(|row| (row.id, row.value, row.label)).collect();
+    let said: Vec<_> = scores.of_trace(1, TraceId(7)).unwrap().0.into_iter().map(|row| (row.id, row.value, row.label)).collect();
     assert_eq!(said, [("b".into(), Some(0.5), None), ("a".into(), None, Some("polite".into()))]);
-    assert_eq!(scores.of_trace(1, TraceId(9)).unwrap(), []);
+    assert_eq!(scores.of_trace(1, TraceId(9)).unwrap(), (vec![], 0));
     assert_eq!(scores.delete_before(1, 10).unwrap(), 1);
-    assert_eq!((scores.of_trace(1, TraceId(7)).unwrap().len(), scores.of_trace(2, TraceId(7)).unwrap().len()), (1, 1));
+    assert_eq!((scores.of_trace(1, TraceId(7)).unwrap().1, scores.of_trace(2, TraceId(7)).unwrap().1), (1, 1));
+}
+
+#[test]
+fn the_scores_of_a_trace_are_bounded_and_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let scores = Scores::open(dir.path()).unwrap();
+    let many: Vec<Score> = (0..2_000).map(|number| score(&format!("s{number:04}"), ScoreValue::Number(1.0), number)).collect();
+    scores.put(1, &many).unwrap();
+    let (rows, count) = scores.of_trace(1, TraceId(7)).unwrap();
+    assert_eq!((rows.len(), count), (MOST_OF_TRACE, 2_000));
+    assert_eq!((rows[0].id.as_str(), rows[MOST_OF_TRACE - 1].id.as_str()), ("s1500", "s1999"));
+    let long = |number: i64| Score { comment: Some("c".repeat(300_000)), ..score(&format!("l{number}"), ScoreValue::Number(1.0), 3_000 + number) };
+    scores.put(1, &(0..20).map(long).collect::<Vec<_>>()).unwrap();
+    let (rows, count) = scores.of_trace(1, TraceId(7)).unwrap();
+    assert_eq!((rows.len(), count), (3, 2_020));
 }

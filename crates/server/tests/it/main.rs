@@ -24,3 +24,4 @@ mod server;
 mod signals;
 mod structure;
 mod upgrade;
+mod walls;

@@ -32,7 +32,7 @@ const ARROWS: [(&str, &[&str]); 24] = [
     (
         "api",
         &[
-            "alert", "backup", "bills", "errors", "keeping", "logs", "meta", "metrics", "notify", "outcomes", "prices", "query", "reprice",
+            "alert", "backup", "bills", "errors", "ingest", "keeping", "logs", "meta", "metrics", "notify", "outcomes", "prices", "query", "reprice",
             "scores", "sqlite", "store", "time", "transfer",
         ],
     ),

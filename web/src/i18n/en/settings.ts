@@ -55,6 +55,8 @@ export const settings = {
   'system.keptFor': 'kept for {n} days',
   'system.outcomes': 'What came in',
   'system.outcomesWhy': 'Everything is counted: what was stored, and what was not, with the reason.',
+  'system.strangers': 'Without a valid key',
+  'system.strangersWhy': 'Requests of the last 24 hours that belong to no project.',
   'system.what': 'What became of it',
   'system.reason': 'Reason',
   'system.category': 'Kind',

@@ -38,6 +38,7 @@ export const trace = {
   'trace.tools': 'Tools',
   'trace.errors': 'Errors',
   'trace.scores': 'Scores',
+  'trace.scoresNewest': 'newest {n} of {all}',
   'trace.logs': 'Logs',
   'trace.noLevel': '–',
   'trace.moreLogs': 'Show more, {n} line is left|Show more, {n} lines are left',

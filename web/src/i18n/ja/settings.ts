@@ -55,6 +55,8 @@ export const settings = {
   'system.keptFor': '保存期間{n}日',
   'system.outcomes': '届いたものの行方',
   'system.outcomesWhy': '保存したものも、しなかったものも、理由とともにすべて数えます。',
+  'system.strangers': '有効なキーのないリクエスト',
+  'system.strangersWhy': '直近 24 時間に届き、どのプロジェクトにも属さないもの。',
   'system.what': '結果',
   'system.reason': '理由',
   'system.category': '種類',

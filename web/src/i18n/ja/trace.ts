@@ -45,6 +45,7 @@ export const trace = {
   'trace.incomplete': '未完',
   'trace.incompleteWhy': 'このスパンについてはログや更新だけが届き、スパン自体はまだ届いていません。届くまで名前・モデル・トークン・費用は不明です。',
   'trace.scores': '評価',
+  'trace.scoresNewest': '全 {all} 件のうち新しい {n} 件',
   'trace.scoreOfTrace': 'トレース全体',
   'trace.idle': '待機{time}',
   'trace.user': 'ユーザー',

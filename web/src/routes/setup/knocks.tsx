@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import { hintsQuery, outcomesQuery } from '../../api/queries';
+import { hintsQuery, outcomesQuery, systemQuery } from '../../api/queries';
 import type { Project } from '../../api/project-types';
 import type { Outcome } from '../../api/types';
 import { useT, type TextKey } from '../../i18n';
@@ -24,7 +24,7 @@ interface Reason {
 const REASONS: Reason[] = [
   { match: /unknown_key|key_unknown|no_such_key|unknown_project/, why: 'setup.rUnknownKey', fix: 'setup.fixDsn' },
   { match: /(malformed|invalid|bad)_key/, why: 'setup.rBadKey', fix: 'setup.fixDsn' },
-  { match: /no_(auth|key)|missing_(auth|key)|unauthenticated/, why: 'setup.rNoKey', fix: 'setup.fixDsn' },
+  { match: /no_(auth|key)|missing_(auth|key)|without_key|unauthenticated/, why: 'setup.rNoKey', fix: 'setup.fixDsn' },
   { match: /disabled/, why: 'setup.rDisabled', fix: 'setup.fixDisabled' },
   { match: /too_large|oversize|size_limit/, why: 'setup.rTooLarge' },
   { match: /sample_rate|sampled/, why: 'setup.rSampled', fix: 'setup.fixSample' },
@@ -41,7 +41,9 @@ const shortKey = (key: string) => (key.length > 12 ? `${key.slice(0, 4)}…${key
 export function Knocks({ project }: { project: Project }) {
   const t = useT();
   const { data, error, refetch } = useQuery({ ...outcomesQuery(project.id, DAY), refetchInterval: POLL_MS });
-  const outcomes = (data?.outcomes ?? []).toSorted((a, b) => b.last_at.localeCompare(a.last_at)).slice(0, SHOWN);
+  // Without a valid key a request counts for no project; it may be the one that is being set up all the same.
+  const { data: system } = useQuery({ ...systemQuery, refetchInterval: POLL_MS });
+  const outcomes = [...(data?.outcomes ?? []), ...(system?.refused ?? [])].toSorted((a, b) => b.last_at.localeCompare(a.last_at)).slice(0, SHOWN);
   return (
     <>
       <div className="head">

@@ -62,6 +62,7 @@ export default function System() {
       )}
       {data && <Figures facts={data} />}
       {project && <Outcomes project={project} projects={projects} />}
+      {data?.refused && data.refused.length > 0 && <Strangers rows={data.refused} />}
       {project && <Better project={project} />}
       <Deletions />
     </>
@@ -125,6 +126,27 @@ function Better({ project }: { project: Project }) {
         <span className="meta">{t('hints.why')}</span>
       </div>
       {data.hints.length === 0 ? <p className="dim small">{t('hints.none')}</p> : <HintList hints={data.hints} project={project} />}
+    </section>
+  );
+}
+
+/** Requests that brought no valid key: they count for no project. */
+function Strangers({ rows }: { rows: Outcome[] }) {
+  const t = useT();
+  const { format } = useReader();
+  const columns: Column<Outcome>[] = [
+    { key: 'reason', head: t('system.reason'), cell: ({ reason }) => <code>{reason}</code> },
+    { key: 'quantity', head: t('system.quantity'), num: true, cell: ({ quantity }) => <b>{format.count(quantity)}</b> },
+    { key: 'detail', head: t('system.detail'), grow: true, cell: ({ detail }) => detail && <span className="dim">{detail}</span> },
+    { key: 'last', head: t('system.last'), num: true, cell: ({ last_at: at }) => <Moment at={at} /> },
+  ];
+  return (
+    <section className="sheet pane outc">
+      <div className="head">
+        <h2>{t('system.strangers')}</h2>
+        <span className="meta">{t('system.strangersWhy')}</span>
+      </div>
+      <Table label={t('system.strangers')} columns={columns} rows={rows} rowKey={({ reason }) => reason} />
     </section>
   );
 }

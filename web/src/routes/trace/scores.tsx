@@ -15,7 +15,11 @@ export const Scores = memo(function Scores() {
     <section className="below">
       <div className="head">
         <h2>{t('trace.scores')}</h2>
-        <span className="meta">{format.count(scores.length)}</span>
+        <span className="meta">
+          {(data.score_count ?? 0) > scores.length
+            ? t('trace.scoresNewest', { n: format.count(scores.length), all: format.count(data.score_count ?? 0) })
+            : format.count(scores.length)}
+        </span>
       </div>
       <ul className="scores">
         {scores.map((score) => {

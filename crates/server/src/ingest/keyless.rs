@@ -1,0 +1,95 @@
+//! Which requests may come without a key: those of programs on this machine, which nobody else could have sent.
+//!
+//! That the server listens on loopback alone does not say it: a reverse proxy passes on what the whole net sends, and a page in a browser
+//! on this machine sends for its author. Both can be told by their headers.
+
+use std::net::IpAddr;
+
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, header};
+
+use super::otlp::text;
+use super::refusal::Refusal;
+
+/// Headers that proxies add and programs do not, beside all that begin with `x-forwarded` or `x-envoy-`.
+const PROXY_HEADERS: &[&str] = &[
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-original-forwarded-for",
+    "x-original-host",
+    "x-proxyuser-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+    "cdn-loop",
+    "fastly-client-ip",
+    "fly-client-ip",
+    "x-azure-clientip",
+    "x-arr-log-id",
+];
+
+/// Names by which programs in containers reach the machine that these run on.
+const NAMES_FROM_CONTAINERS: &[&str] = &["host.docker.internal", "gateway.docker.internal", "host.containers.internal", "host.lima.internal"];
+
+/// Lets pass what a program on this machine sends; with `any_host` also what addresses the server by another name.
+pub(super) fn check(headers: &HeaderMap, any_host: bool) -> Result<(), Refusal> {
+    let of_proxy = |name: &&str| name.starts_with("x-forwarded") || name.starts_with("x-envoy-") || PROXY_HEADERS.contains(name);
+    if let Some(name) = headers.keys().map(header::HeaderName::as_str).find(of_proxy) {
+        return Err(Refusal::KeylessProxy(name.to_owned()));
+    }
+    // Any page on the net can make a browser on this machine post to it.
+    if let Some(page) = text(headers, "origin").or_else(|| text(headers, "sec-fetch-site")) {
+        return Err(Refusal::KeylessPage(page.to_owned()));
+    }
+    // Not every proxy says that it is one, but most keep the name. Nor can a page that has its own name point here.
+    let host = text(headers, "host").unwrap_or_default();
+    if any_host || is_of_this_machine(host) { Ok(()) } else { Err(Refusal::KeylessHost(host.chars().take(100).collect())) }
+}
+
+fn is_of_this_machine(host: &str) -> bool {
+    let Ok(authority) = host.parse::<Authority>() else { return false };
+    let name = authority.host().trim_end_matches('.').to_ascii_lowercase();
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let is_loopback = address.is_ok_and(|address| address.to_canonical().is_loopback());
+    is_loopback || name == "localhost" || name.ends_with(".localhost") || NAMES_FROM_CONTAINERS.contains(&name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(pairs: &[(&str, &str)], any_host: bool) -> Option<&'static str> {
+        let headers = pairs.iter().map(|(name, value)| (name.parse::<header::HeaderName>().unwrap(), value.parse().unwrap())).collect();
+        check(&headers, any_host).err().map(|refusal| refusal.reason())
+    }
+
+    #[test]
+    fn programs_on_this_machine_may() {
+        for host in ["127.0.0.1:8119", "localhost:8119", "LOCALHOST", "[::1]:8119", "127.9.9.9", "hinomi.localhost", "host.docker.internal:8119"] {
+            assert_eq!(refused(&[("host", host)], false), None, "{host}");
+        }
+    }
+
+    #[test]
+    fn whoever_comes_through_a_proxy_may_not() {
+        let local = ("host", "127.0.0.1:8119");
+        for name in ["Forwarded", "X-Forwarded-For", "x-forwarded-proto", "X-Forwarded-Host", "Via", "X-Real-IP", "CF-Connecting-IP"] {
+            assert_eq!(refused(&[local, (name, "")], false), Some("proxy_without_key"), "{name}");
+            assert_eq!(refused(&[local, (name, "203.0.113.9")], true), Some("proxy_without_key"), "{name}");
+        }
+    }
+
+    #[test]
+    fn pages_and_strange_names_may_not() {
+        let local = ("host", "127.0.0.1:8119");
+        assert_eq!(refused(&[local, ("origin", "null")], true), Some("page_without_key"));
+        assert_eq!(refused(&[local, ("sec-fetch-site", "cross-site")], false), Some("page_without_key"));
+        for host in ["hinomi.example.com", "127.0.0.1.example.com:8119", "localhost.example", "10.0.0.7:8119", "0.0.0.0", "", "a b"] {
+            assert_eq!(refused(&[("host", host)], false), Some("host_without_key"), "{host}");
+        }
+        assert_eq!(refused(&[], false), Some("host_without_key"));
+        assert_eq!(refused(&[("host", "hinomi:8119")], true), None);
+    }
+}

@@ -1,0 +1,213 @@
+//! What a stranger, a reader and a neighbour may not do.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use serde_json::{Value, json};
+
+use crate::ingest::counted;
+use crate::server::{Answer, KEY, Server};
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+/// A span of OTLP.
+fn span(number: u64) -> Vec<u8> {
+    let start = (crate::envelopes::now() * 1e9) as u64;
+    let span = json!({
+        "traceId": format!("{number:032x}"), "spanId": format!("{number:016x}"), "name": "chat gpt-4o",
+        "startTimeUnixNano": start.to_string(), "endTimeUnixNano": (start + 1_000_000).to_string(),
+    });
+    json!({ "resourceSpans": [{ "scopeSpans": [{ "spans": [span] }] }] }).to_string().into_bytes()
+}
+
+/// What is sent without a key to each address that may take it; the name of each with its answer.
+fn keyless(server: &Server, number: u64, headers: &[(&str, &str)]) -> Vec<(&'static str, Answer)> {
+    let events = json!({ "batch": [{ "id": format!("e{number}"), "type": "trace-create", "timestamp": jiff::Timestamp::now().to_string(), "body": { "id": format!("t{number}") } }] });
+    let score = json!({ "id": format!("s{number}"), "traceId": "t", "name": "n", "value": 1 });
+    let grpc = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+    let of = |method: &str, path: &str, body: Vec<u8>| server.send(method, path, &[headers, &[JSON]].concat(), body);
+    vec![
+        ("otlp", of("POST", "/v1/traces", span(number))),
+        ("otlp below a project", of("POST", "/api/1/integration/otlp/v1/traces", span(number + 1_000))),
+        ("otlp as Langfuse has it", of("POST", "/api/public/otel/v1/traces", span(number + 2_000))),
+        ("grpc", server.send("POST", grpc, &[headers, &[("content-type", "application/grpc")]].concat(), vec![0; 5])),
+        ("langfuse", of("POST", "/api/public/ingestion", events.to_string().into_bytes())),
+        ("scores", of("POST", "/api/public/scores", score.to_string().into_bytes())),
+        ("projects", of("GET", "/api/public/projects", Vec::new())),
+    ]
+}
+
+/// Whether it was taken. gRPC says so in a header where it is not.
+fn is_taken(answer: &Answer) -> bool {
+    answer.status < 300 && matches!(answer.header("grpc-status"), "" | "0")
+}
+
+#[test]
+fn without_a_key_only_programs_on_this_machine_send() {
+    let server = Server::start();
+    for (what, answer) in keyless(&server, 1, &[]) {
+        assert!(is_taken(&answer), "{what}: {} {}", answer.status, answer.text);
+    }
+    let strangers = [
+        ("x-forwarded-for", "203.0.113.9", "proxy_without_key"),
+        ("x-forwarded-proto", "https", "proxy_without_key"),
+        ("forwarded", "for=203.0.113.9", "proxy_without_key"),
+        ("via", "1.1 proxy", "proxy_without_key"),
+        ("x-real-ip", "203.0.113.9", "proxy_without_key"),
+        ("host", "hinomi.example.com", "host_without_key"),
+        ("origin", "https://evil.example", "page_without_key"),
+        ("sec-fetch-site", "same-origin", "page_without_key"),
+    ];
+    for (number, (name, value, reason)) in (2..).zip(strangers) {
+        let before = counted(&server, "refused", reason);
+        for (what, answer) in keyless(&server, number, &[(name, value)]) {
+            assert!(!is_taken(&answer), "{what} with {name}: {}", answer.text);
+            assert!(!answer.text.contains("Default"), "{what} with {name}: {}", answer.text);
+            let status = if what == "grpc" { 200 } else { 401 };
+            assert_eq!(answer.status, status, "{what} with {name}: {}", answer.text);
+        }
+        assert_eq!(counted(&server, "refused", reason), before + 7, "{name}");
+        let with_key = server.send("POST", "/v1/traces", &[JSON, (name, value), ("x-hinomi-key", KEY)], span(number + 3_000));
+        assert_eq!(with_key.status, 200, "{name}: {}", with_key.text);
+    }
+    assert_eq!(server.ask("/summary")["spans"], 4 + strangers.len(), "one of each keyless address, and those with a key");
+}
+
+#[test]
+fn a_public_address_or_another_setting_ends_sending_without_a_key() {
+    let server = Server::start_with(&[("HINOMI_PUBLIC_URL", "https://hinomi.example.com")]);
+    for (what, answer) in keyless(&server, 1, &[]) {
+        assert!(!is_taken(&answer), "{what}: {}", answer.text);
+    }
+    assert_eq!(counted(&server, "refused", "missing_key"), 7);
+    // Whoever names the project means it for other names of the host too, but never for what comes through a proxy.
+    let server = Server::start_with(&[("HINOMI_PUBLIC_URL", "https://hinomi.example.com"), ("HINOMI_INGEST_ANONYMOUS_PROJECT", "1")]);
+    assert_eq!(server.send("POST", "/v1/traces", &[JSON, ("host", "hinomi:8119")], span(1)).status, 200);
+    assert_eq!(server.send("POST", "/v1/traces", &[JSON, ("x-forwarded-for", "10.0.0.1")], span(2)).status, 401);
+}
+
+/// A gRPC call as a client without a library writes it: HTTP/2 by prior knowledge, headers that are not compressed.
+fn grpc(server: &Server, authority: &str, extra: &[(&str, &str)], message: &[u8]) {
+    let mut block = Vec::new();
+    let path = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+    let pseudo = [(":method", "POST"), (":scheme", "http"), (":path", path), (":authority", authority)];
+    for (name, value) in pseudo.iter().chain(&[("content-type", "application/grpc"), ("te", "trailers")]).chain(extra) {
+        assert!(name.len() < 127 && value.len() < 127);
+        block.extend([0, name.len() as u8]);
+        block.extend(name.bytes());
+        block.push(value.len() as u8);
+        block.extend(value.bytes());
+    }
+    let frame = |kind: u8, flags: u8, stream: u8, body: &[u8]| {
+        let length = (body.len() as u32).to_be_bytes();
+        [&length[1..], &[kind, flags, 0, 0, 0, stream], body].concat()
+    };
+    let body = [&[0][..], &(message.len() as u32).to_be_bytes(), message].concat();
+    let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).unwrap();
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+    stream.write_all(&[frame(4, 0, 0, &[]), frame(1, 4, 1, &block), frame(0, 1, 1, &body)].concat()).unwrap();
+    // Until the last frame of the stream has come.
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).unwrap();
+        let mut rest = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+        stream.read_exact(&mut rest).unwrap();
+        if head[8] == 1 && head[4] & 1 == 1 {
+            return;
+        }
+    }
+}
+
+/// `field` of protobuf that holds bytes.
+fn bytes(field: u8, content: &[u8]) -> Vec<u8> {
+    [&[field << 3 | 2, u8::try_from(content.len()).unwrap()], content].concat()
+}
+
+#[test]
+fn grpc_names_its_host_in_the_address() {
+    let server = Server::start();
+    let span = |number: u8| {
+        let start = [&[7 << 3 | 1][..], &((crate::envelopes::now() * 1e9) as u64).to_le_bytes()].concat();
+        let span = [bytes(1, &[number; 16]), bytes(2, &[number; 8]), bytes(5, b"chat"), start].concat();
+        bytes(1, &bytes(2, &bytes(2, &span)))
+    };
+    grpc(&server, "127.0.0.1:8119", &[], &span(1));
+    grpc(&server, "evil.example", &[], &span(2));
+    grpc(&server, "localhost", &[("x-forwarded-for", "203.0.113.9")], &span(3));
+    grpc(&server, "evil.example", &[("x-hinomi-key", KEY)], &span(4));
+    assert_eq!(server.ask("/summary")["spans"], 2);
+    assert_eq!((counted(&server, "refused", "host_without_key"), counted(&server, "refused", "proxy_without_key")), (1, 1));
+}
+
+#[test]
+fn strangers_do_not_write_into_the_outcomes_of_a_project() {
+    let server = Server::start();
+    // More sorts than a project tells apart in a minute, in whichever minutes they fall.
+    for number in 0..700 {
+        let auth = format!("Sentry sentry_key={number:032x}, sentry_client=evil{number}/{number}");
+        assert_eq!(server.send("POST", "/api/1/envelope/", &[("x-sentry-auth", &auth)], b"x".to_vec()).status, 401);
+    }
+    let auth = format!("Sentry sentry_key={KEY}, sentry_client=sentry.python/2.75.0");
+    assert_eq!(server.send("POST", "/api/1/envelope/", &[("x-sentry-auth", &auth)], crate::envelopes::call(1, "a", "b").into()).status, 200);
+    assert_eq!(server.send("POST", "/api/1/envelope/", &[("x-sentry-auth", &auth)], b"nonsense".to_vec()).status, 400);
+    let rows = server.ask("/outcomes")["outcomes"].as_array().unwrap().clone();
+    let shown: Vec<_> = rows.iter().map(|row| (&row["outcome"], &row["reason"], &row["key"])).collect();
+    let (accepted, refused) = (json!("accepted"), json!("refused"));
+    let (stored, broken, key) = (json!("stored"), json!("invalid_envelope"), json!(KEY));
+    assert!(shown.contains(&(&accepted, &stored, &key)) && shown.contains(&(&refused, &broken, &key)), "{rows:?}");
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    let system = server.get("/api/v1/system").json();
+    let refused = system["refused"].as_array().unwrap();
+    assert!(refused.len() <= 2, "one row an hour: {refused:?}");
+    assert_eq!(refused.iter().map(|row| row["quantity"].as_u64().unwrap()).sum::<u64>(), 700);
+    assert_eq!((&refused[0]["reason"], &refused[0]["sdk"], &refused[0]["key"]), (&json!("unknown_key"), &Value::Null, &Value::Null));
+    assert!(refused[0]["detail"].as_str().unwrap().contains("is not one of this server"), "{refused:?}");
+}
+
+#[test]
+fn a_reader_changes_nothing() {
+    let server = Server::start();
+    let reader = server.command(&["token", "create"]).0.trim().to_owned();
+    let bearer = format!("Bearer {reader}");
+    let description = server.get("/api/v1/openapi.json").json();
+    let mut asked = 0;
+    for (path, operations) in description["paths"].as_object().unwrap() {
+        for method in operations.as_object().unwrap().keys().filter(|method| ["post", "put", "patch", "delete"].contains(&method.as_str())) {
+            // Signing in needs no token, and a preview only computes.
+            if path.ends_with("/session") || path.ends_with("/preview") {
+                continue;
+            }
+            let filled: Vec<&str> = path.split('/').map(|part| if part.starts_with('{') { "1" } else { part }).collect();
+            let answer = server.send(&method.to_uppercase(), &filled.join("/"), &[("authorization", &bearer), JSON], b"{}".to_vec());
+            assert_eq!(answer.status, 403, "{method} {path}: {}", answer.text);
+            asked += 1;
+        }
+    }
+    assert!(asked > 30, "{asked}");
+}
+
+#[test]
+fn scores_need_an_admin_or_a_key_of_the_project() {
+    let server = Server::start();
+    let other = server.command(&["project", "create", "Other"]).0;
+    let key_of_other = other.trim().split("//").nth(1).unwrap().split('@').next().unwrap().to_owned();
+    assert_eq!(server.send("POST", "/v1/traces", &[JSON, ("x-hinomi-key", KEY)], span(7)).status, 200);
+    let trace = format!("{:032x}", 7);
+    let score = |id: &str, value: f64| json!({ "trace_id": trace, "id": id, "name": "n", "value": value }).to_string().into_bytes();
+    let post = |auth: (&str, &str), id: &str| server.send("POST", "/api/v1/projects/1/scores", &[auth, JSON], score(id, 1.0)).status;
+    let bearer = |secret: &str| format!("Bearer {secret}");
+    let reader = server.command(&["token", "create"]).0.trim().to_owned();
+    for (who, auth, status) in [
+        ("a reader", ("authorization", bearer(&reader)), 403),
+        ("a stranger", ("authorization", bearer(&"f".repeat(32))), 401),
+        ("a key of another project", ("x-hinomi-key", key_of_other), 404),
+        ("nobody", ("x-nothing", String::new()), 401),
+        ("an admin", ("authorization", bearer(&server.token)), 201),
+        ("a key", ("authorization", bearer(KEY)), 201),
+        ("a key in its own header", ("x-hinomi-key", KEY.to_owned()), 201),
+    ] {
+        assert_eq!(post((auth.0, &auth.1), who), status, "{who}");
+    }
+    let shown = server.ask(&format!("/traces/{trace}"));
+    assert_eq!((shown["scores"].as_array().unwrap().len(), &shown["score_count"]), (3, &json!(3)));
+}
