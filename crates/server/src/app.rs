@@ -189,7 +189,7 @@ impl App {
         }
         let _ = chores.await;
         let _ = courier.await;
-        intake.note_used_keys();
+        note_used(&intake, &api.meta);
         let alerts = api.alerts.clone();
         let _ = tokio::task::spawn_blocking(move || alerts.stop()).await;
         api.outcomes.flush();
@@ -425,8 +425,8 @@ async fn chores(api: Arc<Api>, intake: Arc<Intake>) {
                 }
             }
             _ = keys.tick() => {
-                let intake = intake.clone();
-                let _ = tokio::task::spawn_blocking(move || intake.note_used_keys()).await;
+                let (intake, meta) = (intake.clone(), api.meta.clone());
+                let _ = tokio::task::spawn_blocking(move || note_used(&intake, &meta)).await;
             }
             _ = prices.tick() => {
                 let prices = api.prices.clone();
@@ -438,6 +438,14 @@ async fn chores(api: Arc<Api>, intake: Arc<Intake>) {
             }
             _ = retention.tick() => retain(&api).await,
         }
+    }
+}
+
+/// Writes down when keys, tokens and sessions were last used.
+fn note_used(intake: &Intake, meta: &Meta) {
+    intake.note_used_keys();
+    if let Err(error) = meta.note_used_credentials() {
+        tracing::warn!(%error, "server.used_credentials.not_written");
     }
 }
 

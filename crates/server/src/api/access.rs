@@ -16,7 +16,10 @@ const PAGE_HEADER: &str = "x-hinomi-page";
 /// Somebody who is signed in or has a token.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Caller {
+    /// What they may do. A session may do what an admin's token may, until there are people with roles of their own.
     token: Token,
+    /// The session, where it is not a token that asks.
+    pub(super) session: Option<i64>,
 }
 
 impl Caller {
@@ -39,18 +42,16 @@ impl FromRequestParts<Arc<Api>> for Caller {
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Caller, ApiError> {
         if let Some(secret) = bearer(&parts.headers) {
             let token = api.meta.token(secret)?.ok_or_else(ApiError::unauthorized)?;
-            return Ok(Caller { token });
+            return Ok(Caller { token, session: None });
         }
         let session = cookie(&parts.headers, &api.cookie).ok_or_else(ApiError::unauthorized)?;
-        if !api.meta.session(session)? {
-            return Err(ApiError::unauthorized());
-        }
+        let session = api.meta.session(session)?.ok_or_else(ApiError::unauthorized)?;
         let changes = !matches!(parts.method, Method::GET | Method::HEAD);
         if changes && !parts.headers.contains_key(PAGE_HEADER) {
             let hint = format!("Send the header `{PAGE_HEADER}: 1`, or use an API token.");
             return Err(ApiError::forbidden("a change by session must come from the page", &hint));
         }
-        Ok(Caller { token: Token { project: None, admin: true } })
+        Ok(Caller { token: Token { project: None, admin: true }, session: Some(session) })
     }
 }
 

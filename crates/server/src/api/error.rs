@@ -150,6 +150,8 @@ impl From<MetaError> for ApiError {
             MetaError::NoProject(_) => ApiError::not_found("project"),
             MetaError::NoKey { .. } => ApiError::not_found("key"),
             MetaError::NoPrice { .. } => ApiError::not_found("price"),
+            MetaError::NoToken(_) => ApiError::not_found("token"),
+            MetaError::NoSession(_) => ApiError::not_found("session"),
             MetaError::Invalid(reason) => ApiError::bad_request("invalid_value", reason),
             other => ApiError::internal(other),
         }

@@ -6,6 +6,7 @@ mod again;
 mod alerts;
 mod ask;
 mod bill;
+mod credentials;
 mod error;
 mod hints;
 mod issues;
@@ -205,6 +206,10 @@ fn described() -> OpenApiRouter<Arc<Api>> {
     let v1 = OpenApiRouter::new()
         .routes(routes!(session::create, session::end))
         .routes(routes!(session::me))
+        .routes(routes!(credentials::tokens))
+        .routes(routes!(credentials::revoke_token))
+        .routes(routes!(credentials::sessions))
+        .routes(routes!(credentials::revoke_session))
         .routes(routes!(projects::list, projects::create))
         .routes(routes!(projects::get, projects::update, keeping::delete_project))
         .routes(routes!(projects::keys, projects::create_key))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -17,6 +17,27 @@ use super::{Api, ApiError};
 
 /// A browser keeps the cookie this long, in seconds; the server's own record decides.
 const COOKIE_AGE: u32 = 30 * 86_400;
+
+/// Parts of the names of programs that look at links in chats and mails.
+const PREVIEW_AGENTS: &[&str] = &[
+    "slackbot",
+    "slack-imgproxy",
+    "discordbot",
+    "twitterbot",
+    "telegrambot",
+    "linkedinbot",
+    "googlebot",
+    "bingbot",
+    "applebot",
+    "whatsapp/",
+    "facebookexternalhit",
+    "skypeuripreview",
+    "bingpreview",
+    "linkpreview",
+    "unfurl",
+    "crawler",
+    "spider",
+];
 
 /// What is no part of the described API: the link that a person opens.
 pub(super) fn routes() -> Router<Arc<Api>> {
@@ -32,20 +53,49 @@ pub(super) struct SignIn {
 }
 
 /// Opening the link signs in and leads to the page.
-async fn login(State(api): State<Arc<Api>>, Query(sign_in): Query<SignIn>) -> Result<Response, ApiError> {
+///
+/// Programs that look at a link before a person opens it must not use it up: those that ask for its head only, and those that say so.
+async fn login(
+    State(api): State<Arc<Api>>,
+    method: Method,
+    headers: HeaderMap,
+    Query(sign_in): Query<SignIn>,
+) -> Result<Response, ApiError> {
     let no_store = [(header::CACHE_CONTROL, "no-store"), (header::REFERRER_POLICY, "no-referrer")];
-    Ok(match api.meta.sign_in(&sign_in.token)? {
+    if method == Method::HEAD || is_preview(&headers) {
+        return Ok((no_store, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], "Open this link to sign in.\n").into_response());
+    }
+    Ok(match api.meta.sign_in(&sign_in.token, client(&headers))? {
         Some(session) => (no_store, [(header::SET_COOKIE, api.cookie_line(&session, COOKIE_AGE))], Redirect::to("/")).into_response(),
         None => (no_store, Redirect::to("/sign-in?error=expired")).into_response(),
     })
 }
 
+/// Whether a browser fetches ahead, or a program makes a preview of a link for a chat.
+fn is_preview(headers: &HeaderMap) -> bool {
+    let says = |name: &str, words: &[&str]| {
+        let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
+        words.iter().any(|word| value.contains(word))
+    };
+    let fetches_ahead = ["purpose", "sec-purpose", "x-purpose", "x-moz"].iter().any(|name| says(name, &["prefetch", "preview", "prerender"]));
+    fetches_ahead || says("user-agent", PREVIEW_AGENTS)
+}
+
+/// What the browser calls itself.
+fn client(headers: &HeaderMap) -> &str {
+    headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
 /// Signs in with a token that was pasted.
 #[utoipa::path(post, path = "/session", tag = "session", request_body = SignIn, security(()),
     responses((status = 204, description = "signed in; the session is in the cookie"), (status = 401, body = super::error::Body)))]
-pub(super) async fn create(State(api): State<Arc<Api>>, body: Result<Json<SignIn>, JsonRejection>) -> Result<Response, ApiError> {
+pub(super) async fn create(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+    body: Result<Json<SignIn>, JsonRejection>,
+) -> Result<Response, ApiError> {
     let Json(sign_in) = body?;
-    let session = api.meta.sign_in(sign_in.token.trim())?.ok_or_else(ApiError::unauthorized)?;
+    let session = api.meta.sign_in(sign_in.token.trim(), client(&headers))?.ok_or_else(ApiError::unauthorized)?;
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, api.cookie_line(&session, COOKIE_AGE))]).into_response())
 }
 

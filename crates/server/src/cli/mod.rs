@@ -1,5 +1,6 @@
 //! The command line. Flags, help and errors come from one description.
 
+mod access;
 mod alerts;
 mod backup;
 mod bill;
@@ -26,7 +27,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::app::ADDRESS;
 use crate::config::{self, Config, Flags};
-use crate::meta::{Meta, Token};
+use crate::meta::Meta;
 
 /// LLM monitoring in one binary: what your programs ask of language models, what they answer, take and cost.
 #[derive(Debug, Parser)]
@@ -73,9 +74,13 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
+    Logout(access::Logout),
     /// API tokens
     #[command(subcommand)]
-    Token(TokenCommand),
+    Token(access::TokenCommand),
+    /// Sessions of the page
+    #[command(subcommand)]
+    Session(access::SessionCommand),
     /// Projects
     #[command(subcommand)]
     Project(ProjectCommand),
@@ -107,24 +112,6 @@ enum Command {
     Config {
         #[command(flatten)]
         common: Common,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum TokenCommand {
-    /// Make an API token and print it, this once
-    Create {
-        #[command(flatten)]
-        common: Common,
-        /// The project that it may read
-        #[arg(long, value_name = "N", default_value_t = 1)]
-        project: u64,
-        /// May read all projects and change things; not with --project
-        #[arg(long, conflicts_with = "project")]
-        admin: bool,
-        /// What it is for
-        #[arg(long, default_value = "API token")]
-        name: String,
     },
 }
 
@@ -188,17 +175,9 @@ fn execute(command: Command) -> anyhow::Result<()> {
             let meta = existing(&config)?;
             say(&sign_in_link(&meta, &public_url(&meta, &config))?)
         }
-        Command::Token(TokenCommand::Create { common, project, admin, name }) => {
-            let config = in_force(&common, None)?;
-            let is_new = !config.data.join("hinomi.db").exists();
-            let meta = Meta::open(&config.data)?;
-            if is_new {
-                let data = config.data.display();
-                note(&format!("made a new data folder in {data}: the token is valid for a server that is started there, and for no other"));
-            }
-            let token = Token { project: (!admin).then_some(project), admin };
-            say(&meta.create_token(&name, token)?)
-        }
+        Command::Token(command) => command.run(),
+        Command::Session(command) => command.run(),
+        Command::Logout(logout) => logout.run(),
         Command::Project(ProjectCommand::Create { common, name }) => {
             let config = in_force(&common, None)?;
             let meta = existing(&config)?;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use ureq::RequestBuilder;
 
 use crate::app::{ADDRESS, LISTENING, cookie_name};
-use crate::meta::Meta;
+use crate::meta::{Meta, SessionKind};
 
 /// A server that answers.
 pub(super) struct Running {
@@ -37,7 +37,7 @@ pub(super) struct Session<'a> {
 
 impl Session<'_> {
     pub(super) fn begin(meta: &Meta) -> anyhow::Result<Session<'_>> {
-        let secret = meta.sign_in(&meta.create_sign_in()?)?.context("the sign-in was used by someone else")?;
+        let secret = meta.create_session(SessionKind::Command, "hinomi, a command")?;
         let cookie = format!("{}={secret}", cookie_name(&meta.get(ADDRESS).unwrap_or_default()));
         Ok(Session { meta, secret, cookie })
     }

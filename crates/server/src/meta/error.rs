@@ -29,6 +29,12 @@ pub enum MetaError {
         /// The key's number.
         key: i64,
     },
+    /// No such API token.
+    #[error("there is no token {0}")]
+    NoToken(i64),
+    /// No such session.
+    #[error("there is no session {0}")]
+    NoSession(i64),
     /// No such price in that project.
     #[error("project {project} has no price {price}")]
     NoPrice {

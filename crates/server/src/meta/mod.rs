@@ -10,8 +10,10 @@ mod pins;
 mod prices;
 mod projects;
 mod secrets;
+mod sessions;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -24,7 +26,9 @@ pub use error::MetaError;
 pub use open::FORMAT;
 pub use prices::SetPrice;
 pub use projects::Patch;
-pub use secrets::Token;
+use secrets::Used;
+pub use sessions::{SessionKind, SessionRecord};
+pub use tokens::{Token, TokenRecord};
 
 /// How old the directory may be before another process's change is looked for.
 const FRESH: Duration = Duration::from_millis(500);
@@ -34,6 +38,7 @@ const FRESH: Duration = Duration::from_millis(500);
 pub struct Meta {
     connection: Mutex<Connection>,
     seen: RwLock<Seen>,
+    used: Mutex<Used>,
 }
 
 /// The directory, and how fresh it is.
@@ -66,7 +71,7 @@ impl Meta {
 
     fn of(connection: Connection) -> Result<Meta, MetaError> {
         let seen = Seen { directory: Arc::new(directory::read(&connection)?), version: data_version(&connection)?, at: Instant::now() };
-        Ok(Meta { connection: Mutex::new(connection), seen: RwLock::new(seen) })
+        Ok(Meta { connection: Mutex::new(connection), seen: RwLock::new(seen), used: Mutex::default() })
     }
 
     /// Projects and keys, at most half a second old.

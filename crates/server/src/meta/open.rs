@@ -11,7 +11,7 @@ use crate::sqlite;
 pub const FORMAT: u32 = STEPS.len() as u32;
 
 /// Each step leads from one format to the next; `user_version` counts those that were taken.
-const STEPS: &[&str] = &[
+pub(super) const STEPS: &[&str] = &[
     "
     CREATE TABLE projects (
         id                 INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -73,6 +73,38 @@ const STEPS: &[&str] = &[
     "
     -- Deletions that have begun and have no receipt yet: JSON of a `keeping::Begun`.
     CREATE TABLE begun_deletions (id INTEGER PRIMARY KEY AUTOINCREMENT, begun TEXT NOT NULL);
+",
+    "
+    -- Tokens and sessions have numbers by which they are listed and revoked.
+    CREATE TABLE numbered_tokens (
+        id           INTEGER PRIMARY KEY AUTOINCREMENT,
+        hash         BLOB NOT NULL UNIQUE,
+        name         TEXT NOT NULL,
+        project_id   INTEGER REFERENCES projects (id),
+        admin        INTEGER NOT NULL DEFAULT 0,
+        created_us   INTEGER NOT NULL,
+        expires_us   INTEGER,
+        last_used_us INTEGER
+    );
+    INSERT INTO numbered_tokens (hash, name, project_id, admin, created_us)
+        SELECT hash, name, project_id, admin, created_us FROM tokens ORDER BY created_us, hash;
+    DROP TABLE tokens;
+    ALTER TABLE numbered_tokens RENAME TO tokens;
+    CREATE TABLE numbered_sessions (
+        id           INTEGER PRIMARY KEY AUTOINCREMENT,
+        hash         BLOB NOT NULL UNIQUE,
+        client       TEXT NOT NULL,
+        created_us   INTEGER NOT NULL,
+        last_used_us INTEGER NOT NULL,
+        -- How long it lasts without being used, and when it ends in any case.
+        idle_us      INTEGER NOT NULL,
+        ends_us      INTEGER NOT NULL
+    );
+    -- They ended 30 days after their last use, and now end 90 days after their beginning too, of which that use is the best that is known.
+    INSERT INTO numbered_sessions (hash, client, created_us, last_used_us, idle_us, ends_us)
+        SELECT hash, '', expires_us - 2592000000000, expires_us - 2592000000000, 2592000000000, expires_us + 5184000000000 FROM sessions;
+    DROP TABLE sessions;
+    ALTER TABLE numbered_sessions RENAME TO sessions;
 ",
 ];
 

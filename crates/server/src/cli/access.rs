@@ -1,0 +1,169 @@
+//! `hinomi token`, `hinomi session`, `hinomi logout`: who may ask, and the end of that.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::{Common, existing, in_force, note, say};
+use crate::meta::{Meta, Token, TokenRecord};
+use crate::time::rfc3339;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TokenCommand {
+    /// Create an API token and print it, this once
+    Create {
+        #[command(flatten)]
+        common: Common,
+        /// The project that it may read
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        project: u64,
+        /// May read all projects and change things; not with --project
+        #[arg(long, conflicts_with = "project")]
+        admin: bool,
+        /// What it is for
+        #[arg(long, default_value = "API token")]
+        name: String,
+        /// When it expires, such as 12h, 30d or 8w from now [default: never]
+        #[arg(long, value_name = "TIME", value_parser = lifetime)]
+        expires: Option<Duration>,
+    },
+    /// List API tokens: number, name, rights, and when each was created, last used and expires
+    List {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Revoke an API token: it is refused at once
+    Revoke {
+        #[command(flatten)]
+        common: Common,
+        /// Its number, as `hinomi token list` prints it
+        id: i64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SessionCommand {
+    /// List sessions: number, browser, and when each began, was last used and expires
+    List {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// End a session: it is refused at once
+    Revoke {
+        #[command(flatten)]
+        common: Common,
+        /// Its number, as `hinomi session list` prints it
+        id: i64,
+    },
+}
+
+/// End all sessions and make unused sign-in links invalid
+#[derive(Debug, Args)]
+pub(super) struct Logout {
+    #[command(flatten)]
+    common: Common,
+    /// Confirm that everybody is signed out
+    #[arg(long, required = true)]
+    all: bool,
+}
+
+impl TokenCommand {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        match self {
+            TokenCommand::Create { common, project, admin, name, expires } => {
+                let data = in_force(&common, None)?.data;
+                let is_new = !data.join("hinomi.db").exists();
+                let meta = Meta::open(&data)?;
+                if is_new {
+                    let data = data.display();
+                    note(&format!("made a new data folder in {data}: the token is valid for a server that is started there, and for no other"));
+                }
+                let token = Token { project: (!admin).then_some(project), admin };
+                say(&meta.create_token(&name, token, expires)?)
+            }
+            TokenCommand::List { common } => {
+                let now_us = jiff::Timestamp::now().as_microsecond();
+                meta(&common)?.tokens()?.iter().try_for_each(|token| say(&token_line(token, now_us)))
+            }
+            TokenCommand::Revoke { common, id } => {
+                let name = meta(&common)?.revoke_token(id)?;
+                say(&format!("token {id} ({name}) is revoked"))
+            }
+        }
+    }
+}
+
+impl SessionCommand {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        match self {
+            SessionCommand::List { common } => meta(&common)?.sessions()?.iter().try_for_each(|session| {
+                let client = if session.client.is_empty() { "unknown client" } else { &session.client };
+                let [created, used, expires] = [session.created_us, session.last_used_us, session.expires_us].map(rfc3339);
+                say(&format!("{}\t{client}\tcreated {created}\tlast used {used}\texpires {expires}", session.id))
+            }),
+            SessionCommand::Revoke { common, id } => {
+                meta(&common)?.revoke_session(id)?;
+                say(&format!("session {id} has ended"))
+            }
+        }
+    }
+}
+
+impl Logout {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        debug_assert!(self.all);
+        let ended = meta(&self.common)?.sign_out_all()?;
+        say(&format!("{ended} sessions have ended; `hinomi login` prints a new sign-in link"))
+    }
+}
+
+/// The metadata of a data folder that is there.
+fn meta(common: &Common) -> anyhow::Result<Meta> {
+    existing(&in_force(common, None)?)
+}
+
+fn token_line(record: &TokenRecord, now_us: i64) -> String {
+    let TokenRecord { id, name, token, created_us, expires_us, last_used_us } = record;
+    let rights = match token {
+        Token { admin: true, .. } => "admin of all projects".to_owned(),
+        Token { project: Some(project), .. } => format!("reads project {project}"),
+        Token { project: None, .. } => "reads all projects".to_owned(),
+    };
+    let used = last_used_us.map_or_else(|| "never used".to_owned(), |at| format!("last used {}", rfc3339(at)));
+    let expires = match expires_us {
+        None => "never expires".to_owned(),
+        Some(at) => format!("{} {}", if *at <= now_us { "expired" } else { "expires" }, rfc3339(*at)),
+    };
+    format!("{id}\t{name}\t{rights}\tcreated {}\t{used}\t{expires}", rfc3339(*created_us))
+}
+
+/// `12h`, `30d`, `8w`.
+fn lifetime(text: &str) -> Result<Duration, String> {
+    const HOUR: u64 = 3600;
+    let seconds = |unit: char| match unit {
+        'h' => Some(HOUR),
+        'd' => Some(24 * HOUR),
+        'w' => Some(7 * 24 * HOUR),
+        _ => None,
+    };
+    let parsed = text.chars().last().and_then(seconds).zip(text.get(..text.len().saturating_sub(1)).and_then(|count| count.parse::<u32>().ok()));
+    match parsed {
+        Some((unit, count)) if count > 0 => Ok(Duration::from_secs(unit * u64::from(count))),
+        _ => Err("a number of hours, days or weeks, such as 12h, 30d or 8w".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lifetimes() {
+        assert_eq!(lifetime("12h"), Ok(Duration::from_secs(43_200)));
+        assert_eq!(lifetime("30d"), Ok(Duration::from_secs(30 * 86_400)));
+        assert_eq!(lifetime("8w"), Ok(Duration::from_secs(56 * 86_400)));
+        for wrong in ["", "d", "0d", "-1d", "30", "1.5d", "30m", "日"] {
+            assert!(lifetime(wrong).is_err(), "{wrong}");
+        }
+    }
+}
