@@ -76,6 +76,12 @@ pub(super) fn push(array: &ArrayRef, row: usize, out: &mut String) -> bool {
     true
 }
 
+/// Whether a spreadsheet could take a text for a formula. A quote before it, by which it is known as a text, would itself be taken off again,
+/// so that texts that begin with such a quote count too.
+pub(super) fn is_like_formula(text: &str) -> bool {
+    text.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r'])
+}
+
 /// A column that is being read from texts.
 pub(super) enum Column {
     Text(StringViewBuilder),

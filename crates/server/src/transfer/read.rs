@@ -14,7 +14,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::value::RawValue;
 
 use super::Format;
-use super::cell::{Column, Form, form};
+use super::cell::{Column, Form, form, is_like_formula};
 use super::write::lines;
 use crate::store::rows::{Row, from_batch};
 use crate::store::schema::SCHEMA;
@@ -152,6 +152,9 @@ fn table(file: File, length: u64, mut work: impl FnMut(&str, f64) -> anyhow::Res
         let mut fields = Vec::new();
         for ((name, form), value) in names.iter().zip(&forms).zip(&record).filter(|(_, value)| !value.is_empty()) {
             let Some(form) = form else { continue };
+            // The quote that keeps spreadsheets from taking a text for a formula.
+            let bare = value.strip_prefix('\'').filter(|_| *form == Form::Text && is_like_formula(value));
+            let value = bare.unwrap_or(value);
             let value = match form {
                 Form::Text | Form::Time => serde_json::Value::from(value).to_string(),
                 Form::Json | Form::Bare => value.to_owned(),

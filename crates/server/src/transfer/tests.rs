@@ -66,6 +66,34 @@ fn a_table_brings_back_what_a_program_sends() {
 }
 
 #[test]
+fn no_cell_of_a_table_is_a_formula() {
+    let texts = ["=HYPERLINK(1)", "+1", "-1", "@SUM(A1)|x", "\t=1", "\r=1", "'=1", "''-1", "'plain", "a=1", "'"];
+    let span = |(index, text): (usize, &&str)| {
+        let span = hinomi_model::span::Span {
+            trace_id: hinomi_model::id::TraceId(7),
+            span_id: hinomi_model::id::SpanId(index as u64 + 1),
+            end_us: 1,
+            name: (*text).into(),
+            ..Default::default()
+        };
+        Row { project_id: 1, received_us: 5, span, local: None }
+    };
+    let rows: Vec<Row> = texts.iter().enumerate().map(span).collect();
+    let bytes = Writer::new(Format::Csv).unwrap().write(&to_batch(&rows)).unwrap();
+    let mut reader = csv::Reader::from_reader(bytes.as_slice());
+    let cells: Vec<String> = reader.records().flat_map(|record| record.unwrap().iter().map(str::to_owned).collect::<Vec<_>>()).collect();
+    for cell in &cells {
+        let is_number = cell.parse::<f64>().is_ok();
+        assert!(is_number || !cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "{cell:?}");
+    }
+    for quoted in ["'=HYPERLINK(1)", "'+1", "'@SUM(A1)|x", "''=1", "'''-1", "'plain", "a=1", "'"] {
+        assert!(cells.iter().any(|cell| cell == quoted), "{quoted}");
+    }
+    let back: Vec<String> = there_and_back(&rows, Format::Csv).into_iter().map(|row| row.span.name.to_string()).collect();
+    assert_eq!(back, texts);
+}
+
+#[test]
 fn mistakes_are_named_with_their_line() {
     let line = r#"{"trace_id":"00000000000000000000000000000001","span_id":"0000000000000001","start_time":"2026-01-01T00:00:00Z","end_time":"2026-01-01T00:00:01Z""#;
     assert_eq!(rows(&format!("{line}}}\n\n{line},\"unknown\":1}}\n"), 1).unwrap().len(), 2);

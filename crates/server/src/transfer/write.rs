@@ -8,7 +8,7 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
 use super::Format;
-use super::cell::{Form, form, push};
+use super::cell::{Form, form, is_like_formula, push};
 use crate::store::schema::SCHEMA;
 
 /// Rows of a row group: what a writer holds in memory.
@@ -150,6 +150,9 @@ fn csv(batch: &RecordBatch, out: &mut String) {
                 array.data_type(),
                 DataType::Int64 | DataType::Float64 | DataType::Boolean | DataType::Timestamp(..) | DataType::Decimal128(..)
             );
+            if !is_plain && is_like_formula(&value) {
+                value.insert(0, '\'');
+            }
             if is_plain || !value.contains(['"', ',', '\n', '\r']) {
                 out.push_str(&value);
             } else {
