@@ -27,7 +27,7 @@ pub struct Config {
     pub query_timeout_ms: u64,
     /// A file of own prices, TOML or JSON; none where empty.
     pub prices: PathBuf,
-    /// Which log lines are written, such as `info` or `hinomi_server=debug`.
+    /// Which log lines are written, such as `info` or `warn,hinomi_server=debug`.
     pub log: String,
     /// `text` or `json`.
     pub log_format: LogFormat,
@@ -334,22 +334,30 @@ pub fn load(flags: &Flags, variable: impl Fn(&str) -> Option<String>) -> Result<
     config.data = flags.data.clone().unwrap_or(config.data);
     config.listen = flags.listen.unwrap_or(config.listen);
     config.public_url = config.public_url.trim_end_matches('/').to_owned();
+    config.log = log_filter(&config.log)?;
     check(&config)?;
     Ok(config)
 }
 
 fn read(path: &Path) -> Result<toml::Table, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-    text.parse().map_err(|error: toml::de::Error| ConfigError::Invalid { origin: path.display().to_string(), reason: one_line(&error) })
+    let invalid = |error: toml::de::Error| ConfigError::Invalid { origin: path.display().to_string(), reason: one_line(&text, &error) };
+    // Its values too are checked here, where it is known on which line they are.
+    toml::from_str::<Config>(&text).map_err(invalid)?;
+    text.parse().map_err(invalid)
 }
 
-/// The first line says where, the last what.
-fn one_line(error: &toml::de::Error) -> String {
-    let text = error.to_string();
-    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    match lines.as_slice() {
-        [first, .., last] if error.span().is_some() => format!("{first}: {last}"),
-        _ => error.message().to_owned(),
+/// Which line, which key, what is wrong with it.
+fn one_line(text: &str, error: &toml::de::Error) -> String {
+    let what = error.message().lines().next().unwrap_or_default();
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else { return what.to_owned() };
+    let lines = before.matches('\n').count();
+    let key = text.lines().nth(lines).and_then(|line| line.split_once('=')).map(|(key, _)| key.trim()).filter(|key| !key.is_empty());
+    let section = before.lines().rev().find_map(|line| line.trim().strip_prefix('[')?.split(']').next());
+    match (section, key) {
+        (_, None) => format!("line {}: {what}", lines + 1),
+        (None, Some(key)) => format!("line {}, {key}: {what}", lines + 1),
+        (Some(section), Some(key)) => format!("line {}, {section}.{key}: {what}", lines + 1),
     }
 }
 
@@ -376,6 +384,28 @@ fn set(table: &mut toml::Table, path: &str, text: &str) {
             }
         }
     }
+}
+
+/// Log directives with levels that there are. A word that is none would be taken for the name of a module, and all else be silent.
+fn log_filter(text: &str) -> Result<String, ConfigError> {
+    let level = |word: &str| match word.trim().to_ascii_lowercase().as_str() {
+        "warning" => Some("warn".to_owned()),
+        known @ ("off" | "error" | "warn" | "info" | "debug" | "trace") => Some(known.to_owned()),
+        _ => None,
+    };
+    let directive = |directive: &str| match directive.rsplit_once('=') {
+        Some((target, word)) if !target.trim().is_empty() => level(word).map(|level| format!("{}={level}", target.trim())),
+        Some(_) => None,
+        None => level(directive),
+    };
+    let read = |part: &str| {
+        directive(part).ok_or_else(|| ConfigError::Invalid {
+            origin: "log".to_owned(),
+            reason: format!("{part:?} is not one of off, error, warn, info, debug, trace, and not module=level"),
+        })
+    };
+    let parts = text.split(',').filter(|part| !part.trim().is_empty()).map(read).collect::<Result<Vec<_>, _>>()?;
+    Ok(parts.join(","))
 }
 
 fn check(config: &Config) -> Result<(), ConfigError> {
@@ -431,6 +461,38 @@ pub fn print(config: &Config) -> String {
         text += &format!("# {} ({})\n{field} = {value}\n\n", setting.about, setting.variable);
     }
     text.trim_end().to_owned() + "\n"
+}
+
+/// The configuration of the running server (TOML, as [`print`] wrote it when it started), with what a server that is started here and now would
+/// have beside it where that differs; without a running server that configuration alone. The first line says which it is.
+pub fn print_beside(here: &Config, running: Option<&str>) -> String {
+    let Some(running) = running else {
+        return format!("# No server is running on this data folder: `hinomi serve` would use these settings here.\n\n{}", print(here));
+    };
+    let here = print(here);
+    let settings = |text: &str| text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()).count();
+    let mut text = "# The settings of the running server.\n\n".to_owned();
+    let same_form = settings(&here) == settings(running);
+    for (index, line) in running.lines().enumerate() {
+        text.push_str(line);
+        text.push('\n');
+        if let Some(other) = here.lines().nth(index).filter(|other| same_form && *other != line && !other.starts_with('#')) {
+            text.push_str(&format!("# A server started here would have: {other}\n"));
+        }
+    }
+    if !same_form {
+        text.push_str("# Another version of Hinomi started it.\n");
+    }
+    text
+}
+
+/// The configuration that [`print`] wrote.
+///
+/// # Errors
+///
+/// When another version wrote it.
+pub fn parse(text: &str) -> Result<Config, ConfigError> {
+    toml::from_str(text).map_err(|error| ConfigError::Invalid { origin: "running server".to_owned(), reason: one_line(text, &error) })
 }
 
 /// Where data of programs lies on this platform.
@@ -496,11 +558,57 @@ mod tests {
     }
 
     #[test]
+    fn mistakes_in_a_file_name_line_and_key() {
+        let said = |file: &str| with(file, &[]).unwrap_err().to_string();
+        for (file, says) in [
+            ("# days\nretention_days = \"7\"\n", "line 2, retention_days: invalid type: string \"7\""),
+            ("[ingest]\n\nmax_body_bytes = -1", "line 3, ingest.max_body_bytes: invalid value"),
+            ("retention_days = 7\n[disk]\nreserve = 5", "line 3, disk.reserve: unknown field `reserve`"),
+            ("retention_days = 7\nlisten 5", "line 2"),
+            ("listen = \"nowhere\"", "line 1, listen: "),
+        ] {
+            let said = said(file);
+            assert!(said.contains("hinomi.toml: ") && said.contains(says), "{said}");
+            assert!(!said.contains('\n'), "{said}");
+        }
+    }
+
+    #[test]
+    fn log_levels_are_levels() {
+        let log = |value: &str| with("", &[("HINOMI_LOG", value)]).map(|config| config.log);
+        for (value, read) in [
+            ("warning", "warn"),
+            ("WARN", "warn"),
+            ("info,hinomi_server::store=debug", "info,hinomi_server::store=debug"),
+            ("hinomi_server=Warning, error", "hinomi_server=warn,error"),
+        ] {
+            assert_eq!(log(value).unwrap(), read, "{value}");
+        }
+        for wrong in ["verbose", "warnings", "info,loud", "=debug", "hinomi_server=loud", "hinomi_server"] {
+            assert!(log(wrong).unwrap_err().to_string().contains("off, error, warn"), "{wrong}");
+        }
+    }
+
+    #[test]
     fn what_is_printed_can_be_read_again() {
         let config = with("retention_days = 7", &[("HINOMI_DSN_KEY", "0123456789abcdef0123456789abcdef")]).unwrap();
         let text = print(&config);
         assert!(!text.contains("0123456789abcdef"));
         assert_eq!(with(&text, &[]).unwrap(), Config { dsn_key: String::new(), ..config });
+    }
+
+    #[test]
+    fn a_running_server_answers_for_itself() {
+        let here = with("retention_days = 7", &[]).unwrap();
+        let running = print(&with("retention_days = 30", &[]).unwrap());
+        let alone = print_beside(&here, None);
+        assert!(alone.starts_with("# No server is running") && alone.contains("\nretention_days = 7\n"), "{alone}");
+        let beside = print_beside(&here, Some(&running));
+        assert!(beside.starts_with("# The settings of the running server.\n"), "{beside}");
+        assert!(beside.contains("\nretention_days = 30\n# A server started here would have: retention_days = 7\n"), "{beside}");
+        assert_eq!(beside.matches("would have").count(), 1, "{beside}");
+        assert_eq!(parse(&beside).unwrap().retention_days, 30);
+        assert!(with(&alone, &[]).is_ok() && with(&beside, &[]).is_ok());
     }
 
     #[test]
