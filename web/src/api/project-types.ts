@@ -14,6 +14,29 @@ export interface Keep {
   notable_days: number | null;
 }
 
+/** An API token; its secret is shown only when it is made. */
+export interface Token {
+  id: number;
+  name: string;
+  /** Null for all projects. */
+  project_id: number | null;
+  admin: boolean;
+  created_at: string;
+  expires_at: string | null;
+  last_used_at: string | null;
+}
+
+/** Somebody who is signed in. */
+export interface Session {
+  id: number;
+  client: string | null;
+  created_at: string;
+  last_used_at: string;
+  expires_at: string;
+  /** The one that asks. */
+  current: boolean;
+}
+
 /** What was deleted before its time. */
 export interface Receipt {
   at: string;

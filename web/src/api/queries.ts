@@ -4,7 +4,7 @@ import { api, withParams, type Params } from './client';
 import type { Issue, IssueEvent } from './issue-types';
 import type { Metric, MetricMeasure, MetricSeries } from './metric-types';
 import type { Bill, Imported, NewPrice, OwnPrice, Prices, Repriced, UnpricedModel } from './money-types';
-import type { Key, Me, Project, ProjectPatch, Receipt } from './project-types';
+import type { Key, Me, Project, ProjectPatch, Receipt, Session, Token } from './project-types';
 import type { Span, SpanDetail } from './span-types';
 import type { Hint, LogLine, TraceDetail, TraceSummary } from './trace-types';
 import type { BreakdownRow, Bucket, Facet, Measure, Outcome, Page, SeriesAnswer, Summary, System } from './types';
@@ -168,6 +168,25 @@ export function useImportBill(project: number) {
   return useMutation({
     mutationFn: (file: File) => api<Imported>(`/projects/${project}/bill`, { method: 'POST', file, params: { name: file.name } }),
     onSuccess: () => client.invalidateQueries({ queryKey: [...projectKey(project), 'bill'] }),
+  });
+}
+
+export const tokensQuery = queryOptions({
+  queryKey: ['tokens'],
+  queryFn: ({ signal }) => api<{ tokens: Token[] }>('/tokens', { signal }),
+});
+
+export const sessionsQuery = queryOptions({
+  queryKey: ['sessions'],
+  queryFn: ({ signal }) => api<{ sessions: Session[] }>('/sessions', { signal }),
+});
+
+/** Ends an API token or a session. */
+export function useRevoke(what: 'tokens' | 'sessions') {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (id: number) => api<void>(`/${what}/${id}`, { method: 'DELETE' }),
+    onSuccess: () => client.invalidateQueries({ queryKey: [what] }),
   });
 }
 

@@ -9,6 +9,7 @@ import { useMe } from '../../project';
 import { useReader } from '../../reader';
 import { InBar } from '../../shell/bar-slots';
 import { useTitle } from '../../shell/title';
+import { Access } from './access';
 import { Keys } from './keys';
 import { Prices } from './prices';
 import { ProjectForm } from './project-form';
@@ -47,6 +48,7 @@ export default function Settings() {
             project={project}
             wanted={price ? { model: price, provider: provider ?? '' } : null}
           />
+          <Access />
         </div>
       )}
     </div>
