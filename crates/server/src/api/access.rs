@@ -81,6 +81,22 @@ impl FromRequestParts<Arc<Api>> for Of {
     }
 }
 
+/// The project in the path, in which the caller may change things. Judged before the body is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AdminOf {
+    pub(super) project: u64,
+}
+
+impl FromRequestParts<Arc<Api>> for AdminOf {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<AdminOf, ApiError> {
+        let of = Of::from_request_parts(parts, api).await?;
+        of.caller.check_admin()?;
+        Ok(AdminOf { project: of.project })
+    }
+}
+
 /// The project in the path, whose telemetry the caller may add to: an admin, or a program with an ingest key of the project.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TelemetryWriter {
@@ -95,8 +111,7 @@ impl FromRequestParts<Arc<Api>> for TelemetryWriter {
         // An API token has another length than a key, and is none.
         let key = auth::of_otlp(header("x-hinomi-key"), header("authorization"), header("x-sentry-auth"));
         let Ok(Some(key)) = key else {
-            let of = Of::from_request_parts(parts, api).await?;
-            of.caller.check_admin()?;
+            let of = AdminOf::from_request_parts(parts, api).await?;
             return Ok(TelemetryWriter { project: of.project });
         };
         let key = api.meta.key(&key).ok_or_else(ApiError::unauthorized)?;

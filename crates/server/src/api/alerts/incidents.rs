@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Quiet, quiet_shown, read, with};
 use crate::alert::{self, AlertError, Alerts, Deed, Entry, Happened, Incident, Level, Source, State as Stands, Wanted};
-use crate::api::access::Of;
+use crate::api::access::{AdminOf, Of};
 use crate::api::ask::Asked;
 use crate::api::{Api, ApiError};
 use crate::notify::notice::{Compare, Culprit, Direction, Group, Severity, Unit};
@@ -272,7 +272,7 @@ pub(in crate::api) struct Note {
     responses((status = 200, body = Shown), (status = 400, body = crate::api::error::Body), (status = 404, body = crate::api::error::Body)))]
 pub(in crate::api) async fn acknowledge(
     State(api): State<Arc<Api>>,
-    of: Of,
+    of: AdminOf,
     Path((_project, id)): Path<(String, String)>,
     body: Result<Json<Who>, JsonRejection>,
 ) -> Result<Json<Shown>, ApiError> {
@@ -285,7 +285,7 @@ pub(in crate::api) async fn acknowledge(
     responses((status = 200, body = Shown), (status = 400, body = crate::api::error::Body), (status = 404, body = crate::api::error::Body)))]
 pub(in crate::api) async fn resolve(
     State(api): State<Arc<Api>>,
-    of: Of,
+    of: AdminOf,
     Path((_project, id)): Path<(String, String)>,
     body: Result<Json<Who>, JsonRejection>,
 ) -> Result<Json<Shown>, ApiError> {
@@ -298,7 +298,7 @@ pub(in crate::api) async fn resolve(
     responses((status = 200, body = Shown), (status = 400, body = crate::api::error::Body), (status = 404, body = crate::api::error::Body)))]
 pub(in crate::api) async fn note(
     State(api): State<Arc<Api>>,
-    of: Of,
+    of: AdminOf,
     Path((_project, id)): Path<(String, String)>,
     body: Result<Json<Note>, JsonRejection>,
 ) -> Result<Json<Shown>, ApiError> {
@@ -316,7 +316,7 @@ pub(in crate::api) async fn note(
     responses((status = 200, body = Shown), (status = 400, body = crate::api::error::Body), (status = 404, body = crate::api::error::Body)))]
 pub(in crate::api) async fn snooze(
     State(api): State<Arc<Api>>,
-    of: Of,
+    of: AdminOf,
     Path((_project, id)): Path<(String, String)>,
     body: Result<Json<Quiet>, JsonRejection>,
 ) -> Result<Json<Shown>, ApiError> {
@@ -330,7 +330,7 @@ pub(in crate::api) async fn snooze(
     responses((status = 200, body = Shown), (status = 404, body = crate::api::error::Body)))]
 pub(in crate::api) async fn wake(
     State(api): State<Arc<Api>>,
-    of: Of,
+    of: AdminOf,
     Path((_project, id)): Path<(String, String)>,
 ) -> Result<Json<Shown>, ApiError> {
     act(&api, of, &id, Deed::Snooze(None), None).await
@@ -340,8 +340,7 @@ fn number(text: &str) -> Result<i64, ApiError> {
     text.parse().map_err(|_| ApiError::not_found("incident"))
 }
 
-async fn act(api: &Arc<Api>, of: Of, id: &str, deed: Deed, by: Option<String>) -> Result<Json<Shown>, ApiError> {
-    of.caller.check_admin()?;
+async fn act(api: &Arc<Api>, of: AdminOf, id: &str, deed: Deed, by: Option<String>) -> Result<Json<Shown>, ApiError> {
     let id = number(id)?;
     let by = by.map(|by| by.trim().chars().take(LONGEST_NAME).collect::<String>()).filter(|by| !by.is_empty());
     let incident = with(api, move |alerts| alerts.act(of.project, id, &deed, by)).await?;
