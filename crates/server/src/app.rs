@@ -1,5 +1,7 @@
 //! The parts put together: what runs when `hinomi serve` runs.
 
+use std::fs::File;
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use axum::extract::Request;
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::serve::ListenerExt;
@@ -26,9 +28,10 @@ use crate::alert::{Alerts, Surroundings, SystemClock};
 use crate::api::{self, Api, Questions};
 use crate::backup;
 use crate::bills::Bills;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::errors::{Errors, Within};
-use crate::ingest::{self, Intake, Stores};
+use crate::guard;
+use crate::ingest::{self, Intake, Stores, keyless};
 use crate::keeping;
 use crate::logs::Logs;
 use crate::memory::Shares;
@@ -38,6 +41,7 @@ use crate::notify::{Allowed, Courier, Outbox, Trust};
 use crate::outcomes::Outcomes;
 use crate::page;
 use crate::prices::Prices;
+use crate::proof::ServerProof;
 use crate::query::Engine;
 use crate::scores::Scores;
 use crate::sqlite;
@@ -50,6 +54,9 @@ pub const ADDRESS: &str = "public_url";
 pub const LISTENING: &str = "listening";
 /// Name of what is there while no messages of alerts are to be sent.
 pub const PAUSED: &str = "notifications_paused";
+
+/// Name under which it keeps the configuration in force, as TOML.
+pub const CONFIGURATION: &str = "configuration";
 
 /// How often it is looked whether prices have changed.
 const PRICES_EVERY: Duration = Duration::from_secs(2);
@@ -72,6 +79,7 @@ pub struct App {
     metrics: Option<PrometheusHandle>,
     listener: TcpListener,
     otlp: Vec<TcpListener>,
+    proof: ServerProof,
 }
 
 impl App {
@@ -98,6 +106,12 @@ impl App {
         let trust = Trust::read(&config.notify.ca_file).map_err(|reason| anyhow::anyhow!("notify.ca_file: {reason}"))?;
         stores.meta.set(ADDRESS, &public_url)?;
         stores.meta.set(LISTENING, &listening)?;
+        stores.meta.set(CONFIGURATION, &config::print(config))?;
+        let proof = ServerProof::new(stores.meta.create_server_secret()?, listening);
+        if !listen.ip().is_loopback() && !public_url.starts_with("https://") {
+            let hint = "keys, sessions and prompts cross the network unencrypted; put a proxy with TLS in front and set public_url";
+            tracing::warn!(%listen, hint, "server.listening_unencrypted");
+        }
         let intake = Intake::new(stores.clone(), prices.books().clone(), config);
         let Stores { meta, store, errors, scores, logs, metrics, outcomes } = stores;
         let made_anew_us = meta.made_anew_us();
@@ -136,7 +150,7 @@ impl App {
         start_bell(&api)?;
         // Where two servers run in one process, as tests may, the first has the metrics.
         let metrics = PrometheusBuilder::new().install_recorder().ok();
-        Ok(App { api: Arc::new(api), intake: Arc::new(intake), metrics, listener, otlp })
+        Ok(App { api: Arc::new(api), intake: Arc::new(intake), metrics, listener, otlp, proof })
     }
 
     /// What answers and links are made from.
@@ -159,11 +173,12 @@ impl App {
     ///
     /// When the last flush failed; what was acknowledged is in the log all the same.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
-        let App { api, intake, metrics, listener, otlp } = self;
+        let App { api, intake, metrics, listener, otlp, proof } = self;
         let base = api.public_url.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
         let base = base.map_or_else(String::new, |(_, path)| format!("/{path}"));
         let rewritten = MapRequestLayer::new(move |request| rewrite(&base, request));
-        let service = rewritten.layer(router(api.clone(), intake.clone(), metrics));
+        let is_local = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
+        let service = rewritten.layer(router(api.clone(), intake.clone(), Measured { handle: metrics, is_local }, proof));
         let chores = tokio::spawn(chores(api.clone(), intake.clone()));
         let courier = tokio::spawn(api.courier.clone().run(api.stop.clone()));
 
@@ -282,22 +297,32 @@ fn url_of(listening: SocketAddr) -> String {
     format!("http://{}", SocketAddr::new(ip, listening.port()))
 }
 
-/// Cookies are shared by all ports of a host: two servers on one machine must not sign each other out.
+/// Cookies are shared by all ports and paths of a host: two servers on one machine must not sign each other out. Over TLS the name begins
+/// with `__Host-`, so that no other host can set it.
 pub fn cookie_name(public_url: &str) -> String {
-    let port = public_url.rsplit(':').next().filter(|port| port.bytes().all(|digit| digit.is_ascii_digit()));
-    port.map_or_else(|| "hinomi_session".to_owned(), |port| format!("hinomi_session_{port}"))
+    let (scheme, rest) = public_url.split_once("://").unwrap_or(("http", public_url));
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let is_port = |port: &&str| !port.is_empty() && port.bytes().all(|digit| digit.is_ascii_digit());
+    let port = host.rsplit_once(':').map(|(_, port)| port).filter(is_port);
+    let mut name = if scheme == "https" { "__Host-hinomi_session".to_owned() } else { "hinomi_session".to_owned() };
+    for part in port.into_iter().chain(path.split('/')).filter(|part| !part.is_empty()) {
+        name.push('_');
+        name.extend(part.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }));
+    }
+    name
 }
 
-fn router(api: Arc<Api>, intake: Arc<Intake>, metrics: Option<PrometheusHandle>) -> Router {
+fn router(api: Arc<Api>, intake: Arc<Intake>, measured: Measured, proof: ServerProof) -> Router {
     let ready = api.clone();
-    let measured = api.clone();
+    let of_api = api.clone();
     Router::new()
-        .route("/healthz", get(|| async { "ok" }))
+        .route("/healthz", get(move |headers: HeaderMap| async move { (proof.answer(&headers), "ok") }))
         .route("/readyz", get(move || async move { readiness(&ready) }))
-        .route("/metrics", get(move |request: Request| async move { scraped(request, metrics.as_ref(), &measured).await }))
-        .merge(ingest::routes(intake))
+        .route("/metrics", get(move |request: Request| async move { scraped(request, &measured, &of_api).await }))
         .merge(api::routes(api))
         .fallback(page::serve)
+        .layer(middleware::from_fn(guard::headers))
+        .merge(ingest::routes(intake))
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn(unread::settle))
@@ -367,13 +392,27 @@ fn readiness(api: &Api) -> (StatusCode, String) {
     (StatusCode::OK, format!("ready{said}"))
 }
 
+/// The server's own numbers.
+#[derive(Clone)]
+struct Measured {
+    handle: Option<PrometheusHandle>,
+    /// Whether the server listens on loopback alone.
+    is_local: bool,
+}
+
 /// The server's own numbers; of a project, where one is named, what its programs did.
-async fn scraped(request: Request, handle: Option<&PrometheusHandle>, api: &Arc<Api>) -> Response {
+async fn scraped(request: Request, measured: &Measured, api: &Arc<Api>) -> Response {
     let query = request.uri().query().unwrap_or_default().to_owned();
-    match query.split('&').find_map(|pair| pair.strip_prefix("project=")) {
-        Some(project) => api::scrape(api, request, project).await.into_response(),
-        None => measures(handle, api).into_response(),
+    if let Some(project) = query.split('&').find_map(|pair| pair.strip_prefix("project=")) {
+        return api::scrape(api, request, project).await.into_response();
     }
+    // A Prometheus server in the same network asks directly. What comes through a proxy comes from anywhere.
+    let headers = request.headers();
+    let is_near = keyless::proxy_header(headers).is_none() && (!measured.is_local || keyless::is_for_this_machine(headers));
+    if !is_near && let Err(error) = api::authenticate(api, request).await {
+        return error.into_response();
+    }
+    measures(measured.handle.as_ref(), api).into_response()
 }
 
 /// Our own numbers in Prometheus' text form.
@@ -490,15 +529,23 @@ async fn retain(api: &Api) {
     }
 }
 
-/// Writes a text to a file so that a reader sees all of it or nothing.
+/// Writes a text to a file so that a reader sees all of it or nothing, also after a power cut.
 ///
 /// # Errors
 ///
 /// When the file cannot be written.
 pub fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
-    let beside = PathBuf::from(format!("{}.{}.tmp", path.display(), std::process::id()));
-    std::fs::write(&beside, text)?;
-    std::fs::rename(&beside, path)
+    // A name that nobody else can have prepared, as a link to another file.
+    let beside = PathBuf::from(format!("{}.{:016x}.tmp", path.display(), rand::random::<u64>()));
+    let write = || {
+        let mut file = File::options().write(true).create_new(true).open(&beside)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&beside, path)?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(folder)?.sync_all()
+    };
+    write().inspect_err(|_| drop(std::fs::remove_file(&beside)))
 }
 
 #[cfg(test)]
@@ -518,6 +565,35 @@ mod tests {
         assert_eq!(path("/base", "/baseline"), "/baseline");
         assert_eq!(path("/base", "/base"), "/");
         assert_eq!(path("", "/"), "/");
+    }
+
+    #[test]
+    fn cookies_of_servers_are_told_apart() {
+        let names = [
+            ("http://127.0.0.1:8119", "hinomi_session_8119"),
+            ("http://[::1]:8120", "hinomi_session_8120"),
+            ("http://[::1]", "hinomi_session"),
+            ("http://hinomi.example", "hinomi_session"),
+            ("http://hinomi.example:81/a/b;c", "hinomi_session_81_a_b-c"),
+            ("https://hinomi.example", "__Host-hinomi_session"),
+            ("https://hinomi.example:8443", "__Host-hinomi_session_8443"),
+            ("https://hinomi.example/team", "__Host-hinomi_session_team"),
+        ];
+        for (public_url, name) in names {
+            assert_eq!(cookie_name(public_url), name, "{public_url}");
+        }
+    }
+
+    #[test]
+    fn files_are_written_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("port");
+        for text in ["1", "22"] {
+            write_whole(&path, text).unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        }
+        assert!(write_whole(&dir.path().join("none/port"), "1").is_err());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside");
     }
 
     #[test]

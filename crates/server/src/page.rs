@@ -1,6 +1,6 @@
 //! The page, embedded in the binary.
 
-use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
@@ -29,19 +29,19 @@ pub async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     if let Some(file) = Files::get(path).filter(|_| path != "index.html") {
         // Names of built files carry a hash of what is in them.
         let cache = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "public, max-age=3600" };
-        return answer(path, &file, cache, &headers);
+        return answer(&file, cache, &headers);
     }
     // A missing file is not a view.
     if path.starts_with("assets/") {
         return StatusCode::NOT_FOUND.into_response();
     }
     match Files::get("index.html") {
-        Some(file) => answer("index.html", &file, "no-cache", &headers),
+        Some(file) => answer(&file, "no-cache", &headers),
         None => ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], NOT_BUILT).into_response(),
     }
 }
 
-fn answer(path: &str, file: &EmbeddedFile, cache: &'static str, headers: &HeaderMap) -> Response {
+fn answer(file: &EmbeddedFile, cache: &'static str, headers: &HeaderMap) -> Response {
     let tag = format!("\"{}\"", hex::encode(&file.metadata.sha256_hash()[..16]));
     let unchanged = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
     let common = [(header::ETAG, tag), (header::CACHE_CONTROL, cache.to_owned())];
@@ -50,16 +50,6 @@ fn answer(path: &str, file: &EmbeddedFile, cache: &'static str, headers: &Header
     }
     let kind = file.metadata.mimetype();
     let kind = if kind.starts_with("text/") { format!("{kind}; charset=utf-8") } else { kind.to_owned() };
-    let guarded = (path == "index.html").then(|| {
-        [
-            (header::CONTENT_SECURITY_POLICY, POLICY),
-            (header::REFERRER_POLICY, "same-origin"),
-            (HeaderName::from_static("x-content-type-options"), "nosniff"),
-        ]
-    });
-    let mut response = (common, [(header::CONTENT_TYPE, kind)], file.data.to_vec()).into_response();
-    for (name, value) in guarded.into_iter().flatten() {
-        response.headers_mut().insert(name, axum::http::HeaderValue::from_static(value));
-    }
-    response
+    // Pictures too: one that is opened alone is a page of its own.
+    (common, [(header::CONTENT_TYPE, kind), (header::CONTENT_SECURITY_POLICY, POLICY.to_owned())], file.data.to_vec()).into_response()
 }

@@ -156,6 +156,16 @@ impl Api {
     }
 }
 
+/// Lets pass whoever is signed in or has an API token.
+///
+/// # Errors
+///
+/// When nobody is.
+pub async fn authenticate(api: &Arc<Api>, request: axum::extract::Request) -> Result<(), ApiError> {
+    let (mut parts, _) = request.into_parts();
+    <access::Caller as axum::extract::FromRequestParts<_>>::from_request_parts(&mut parts, api).await.map(drop)
+}
+
 /// A project's counters for Prometheus, for whoever may see it.
 ///
 /// # Errors

@@ -77,7 +77,8 @@ fn is_preview(headers: &HeaderMap) -> bool {
         let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
         words.iter().any(|word| value.contains(word))
     };
-    let fetches_ahead = ["purpose", "sec-purpose", "x-purpose", "x-moz"].iter().any(|name| says(name, &["prefetch", "preview", "prerender"]));
+    let fetches_ahead =
+        ["purpose", "sec-purpose", "x-purpose", "x-moz"].iter().any(|name| says(name, &["prefetch", "preview", "prerender"]));
     fetches_ahead || says("user-agent", PREVIEW_AGENTS)
 }
 

@@ -76,7 +76,9 @@ impl TokenCommand {
                 let meta = Meta::open(&data)?;
                 if is_new {
                     let data = data.display();
-                    note(&format!("made a new data folder in {data}: the token is valid for a server that is started there, and for no other"));
+                    note(&format!(
+                        "made a new data folder in {data}: the token is valid for a server that is started there, and for no other"
+                    ));
                 }
                 let token = Token { project: (!admin).then_some(project), admin };
                 say(&meta.create_token(&name, token, expires)?)
@@ -146,7 +148,8 @@ fn lifetime(text: &str) -> Result<Duration, String> {
         'w' => Some(7 * 24 * HOUR),
         _ => None,
     };
-    let parsed = text.chars().last().and_then(seconds).zip(text.get(..text.len().saturating_sub(1)).and_then(|count| count.parse::<u32>().ok()));
+    let parsed =
+        text.chars().last().and_then(seconds).zip(text.get(..text.len().saturating_sub(1)).and_then(|count| count.parse::<u32>().ok()));
     match parsed {
         Some((unit, count)) if count > 0 => Ok(Duration::from_secs(unit * u64::from(count))),
         _ => Err("a number of hours, days or weeks, such as 12h, 30d or 8w".to_owned()),

@@ -48,6 +48,7 @@ pub(super) struct Restore {
 
 impl Backup {
     pub(super) fn run(self) -> anyhow::Result<()> {
+        check_target(&self.target)?;
         let config = in_force(&self.common, None)?;
         let data = config.data.clone();
         ensure!(data.join("manifest.db").exists(), "{} holds no data to back up; name the data folder with --data", data.display());
@@ -140,6 +141,18 @@ impl Backup {
         };
         write().inspect_err(|_| drop(std::fs::remove_file(&beside)))
     }
+}
+
+/// An archive is not compressed here, and a folder that is named like one helps nobody.
+fn check_target(target: &Path) -> anyhow::Result<()> {
+    const COMPRESSED: [&str; 9] = ["gz", "tgz", "zst", "tzst", "bz2", "xz", "txz", "zip", "lz4"];
+    let extension = target.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let name = target.display();
+    ensure!(
+        !COMPRESSED.contains(&extension.as_str()),
+        "backups are not compressed (segments are already): name a file .tar, or compress it yourself: hinomi backup - | gzip > {name}"
+    );
+    Ok(())
 }
 
 impl Restore {

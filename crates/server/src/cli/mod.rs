@@ -108,7 +108,7 @@ enum Command {
     /// Bills of providers, to stand beside what was observed
     #[command(subcommand)]
     Bill(bill::Bill),
-    /// Print the configuration that is in force, as a file that can be used again
+    /// Print the configuration of the running server, or that `hinomi serve` would have, as a file that can be used again
     Config {
         #[command(flatten)]
         common: Common,
@@ -133,6 +133,7 @@ enum ProjectCommand {
 
 /// Runs the program. Exit status: 0 done, 1 failed, 2 asked for in a way that cannot be.
 pub fn run() -> ExitCode {
+    crate::private::create_for_owner_only();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return told(&error),
@@ -143,10 +144,19 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let usage = error.is::<config::ConfigError>();
-            let _ = writeln!(std::io::stderr(), "hinomi: {error:#}");
+            let _ = writeln!(std::io::stderr(), "hinomi: {}", one_line(&error));
             ExitCode::from(if usage { 2 } else { 1 })
         }
     }
+}
+
+/// What happened, and why. A cause that the message before it has already said is not said again.
+fn one_line(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match () {
+        () if said.contains(&cause) => said,
+        () if said.is_empty() => cause,
+        () => format!("{said}: {cause}"),
+    })
 }
 
 /// Help and version go to standard output; a mistake is one clear line on standard error.
@@ -210,7 +220,10 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::Retention(retention) => retention.run(),
         Command::Notifications(notifications) => notifications.run(),
         Command::Bill(bill) => bill.run(),
-        Command::Config { common } => say(config::print(&in_force(&common, None)?).trim_end()),
+        Command::Config { common } => {
+            let config = in_force(&common, None)?;
+            say(config::print_beside(&config, running::configuration(&config.data).as_deref()).trim_end())
+        }
     }
 }
 
@@ -270,4 +283,17 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 /// Whether a person reads what is written.
 fn is_interactive() -> bool {
     std::io::stderr().is_terminal()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let cause = || std::io::Error::other("no such file");
+        let error = anyhow::Error::from(config::ConfigError::Unreadable { path: "x.toml".into(), source: cause() });
+        assert_eq!(one_line(&error), "cannot read the configuration file x.toml: no such file");
+        assert_eq!(one_line(&anyhow::Error::from(cause()).context("cannot start")), "cannot start: no such file");
+    }
 }

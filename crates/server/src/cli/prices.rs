@@ -10,8 +10,9 @@ use hinomi_model::price::{Bucket, Call, PriceBook, PriceTable, Priced, PricedBuc
 use hinomi_model::span::Usage;
 use serde_json::Value;
 
-use super::{Common, existing, in_force, say};
+use super::{Common, existing, in_force, running, say};
 use crate::app::write_whole;
+use crate::config;
 use crate::meta::Meta;
 use crate::prices::{Prices, table_path};
 use crate::time::{day_start, rfc3339};
@@ -169,9 +170,12 @@ pub(super) struct Check {
 impl Check {
     fn run(self) -> anyhow::Result<()> {
         let config = in_force(&self.common, None)?;
+        // A running server may have been given another file of own prices.
+        let running = running::configuration(&config.data).and_then(|text| config::parse(&text).ok());
+        let own = running.as_ref().map_or(&config.prices, |running| &running.prices);
         // Without a data folder there are no prices of one.
         let meta = if config.data.exists() { existing(&config)? } else { Meta::of_no_folder()? };
-        let prices = Prices::open(Arc::new(meta), &config.data, &config.prices);
+        let prices = Prices::open(Arc::new(meta), &config.data, own);
         if let [first, ..] = &prices.problems()[..] {
             bail!("{first}");
         }

@@ -1,12 +1,18 @@
 //! The server that runs on a data folder, as commands beside it reach it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::bail;
 use ureq::RequestBuilder;
 
-use crate::app::{ADDRESS, LISTENING, cookie_name};
+use crate::app::{ADDRESS, CONFIGURATION, LISTENING, cookie_name};
 use crate::meta::{Meta, SessionKind};
+use crate::proof::{CHALLENGE, PROOF, ServerProof};
+use crate::store::doctor::holder;
+
+/// How long the server may take to prove itself.
+const FINDING: Duration = Duration::from_secs(10);
 
 /// A server that answers.
 pub(super) struct Running {
@@ -18,11 +24,24 @@ pub(super) struct Running {
 impl Running {
     /// The server on this data folder. `patience` is how long one request may take; `None` is as long as it likes.
     pub(super) fn find(meta: &Meta, patience: impl Into<Option<Duration>>) -> anyhow::Result<Running> {
-        let agent = ureq::Agent::config_builder().timeout_global(patience.into()).http_status_as_error(false).build().new_agent();
+        // Straight to the server: a proxy of the environment is for other machines, and must not see the session. Nor may an answer send it
+        // elsewhere.
+        let config = ureq::Agent::config_builder().timeout_global(patience.into()).http_status_as_error(false).proxy(None).max_redirects(0);
+        let agent = config.build().new_agent();
         let address = meta.get(LISTENING).unwrap_or_default();
-        let answers = !address.is_empty() && agent.get(format!("{address}/healthz")).call().is_ok();
-        if !answers {
+        let challenge = format!("{:032x}", rand::random::<u128>());
+        let asked = agent.get(format!("{address}/healthz")).header(CHALLENGE, &challenge);
+        let asked = asked.config().timeout_global(Some(FINDING)).build();
+        let Some(answer) = (if address.is_empty() { None } else { asked.call().ok() }) else {
             bail!("no server is running on this data folder; start `hinomi serve` in another terminal first");
+        };
+        let expected = meta.server_secret().map(|secret| ServerProof::new(secret, address.clone()).of(&challenge));
+        let shown = answer.headers().get(PROOF).and_then(|value| value.to_str().ok());
+        if expected.as_deref() != shown || shown.is_none() {
+            bail!(
+                "what listens at {address} is not the server of this data folder, or another version of it; \
+                 start `hinomi serve`, or restart it if it runs"
+            );
         }
         Ok(Running { address, agent })
     }
@@ -53,4 +72,10 @@ impl Drop for Session<'_> {
         // One that stays ends by itself.
         let _ = self.meta.sign_out(&self.secret);
     }
+}
+
+/// The configuration, as TOML, of the server that runs on a data folder; `None` where none runs.
+pub(super) fn configuration(data: &Path) -> Option<String> {
+    holder(data)?;
+    Meta::open(data).ok()?.get(CONFIGURATION)
 }

@@ -1,5 +1,6 @@
 //! `hinomi serve`.
 
+use std::io::IsTerminal;
 use std::path::Path;
 
 use anyhow::Context;
@@ -8,13 +9,16 @@ use tracing_subscriber::EnvFilter;
 use super::{dsn, say, sign_in_link};
 use crate::app::{App, write_whole};
 use crate::config::{Config, ConfigError, LogFormat};
+use crate::private;
 
 pub(super) fn serve(config: &Config, port_file: Option<&Path>) -> anyhow::Result<()> {
     start_log(config)?;
+    private::close_to_others(&config.data);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("hinomi").build()?;
     runtime.block_on(async {
         let app = App::open(config).await?;
         let stop = stop_signal()?;
+        ignore_signals()?;
         greet(&app, config)?;
         if let Some(path) = port_file {
             let port = app.port()?.to_string();
@@ -29,8 +33,14 @@ pub(super) fn serve(config: &Config, port_file: Option<&Path>) -> anyhow::Result
 fn greet(app: &App, config: &Config) -> anyhow::Result<()> {
     let (meta, url) = (&app.api().meta, &app.api().public_url);
     say(&format!("Hinomi {} is ready.\n", crate::VERSION))?;
-    say(&format!("  Page     {}", sign_in_link(meta, url)?))?;
-    say("           (signs in once, within an hour; `hinomi login` prints another)")?;
+    // A link that signs in is for the eyes of whoever started the server, not for a journal.
+    if std::io::stdout().is_terminal() {
+        say(&format!("  Page     {}", sign_in_link(meta, url)?))?;
+        say("           (signs in once, within an hour; `hinomi login` prints another)")?;
+    } else {
+        say(&format!("  Page     {url}"))?;
+        say("           (`hinomi login` prints a link that signs in)")?;
+    }
     say(&format!("  DSN      {}", dsn(meta, url, 1)))?;
     say("           (give it to the Sentry SDK of your program as SENTRY_DSN)")?;
     say(&format!("  Data     {}\n", config.data.display()))
@@ -48,15 +58,42 @@ fn start_log(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn signal_ignored(name: &str) {
+    tracing::warn!(signal = name, hint = "restart the server to change its settings", "server.signal.ignored");
+}
+
+/// Signals that would end the process by default, and that other servers take for a request to log more or to open files again.
+fn ignore_signals() -> anyhow::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        for (name, kind) in [("SIGUSR1", SignalKind::user_defined1()), ("SIGUSR2", SignalKind::user_defined2())] {
+            let mut received = signal(kind)?;
+            tokio::spawn(async move {
+                while received.recv().await.is_some() {
+                    signal_ignored(name);
+                }
+            });
+        }
+    }
+    Ok(())
+}
+
 /// Ends when the process is asked to stop.
 fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    #[cfg(unix)]
+    let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
     Ok(async move {
         #[cfg(unix)]
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
+        loop {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => return,
+                _ = terminate.recv() => return,
+                // Its terminal has gone; where it never had one, somebody asks for a new configuration.
+                _ = hangup.recv() => if std::io::stdout().is_terminal() { return } else { signal_ignored("SIGHUP") },
+            }
         }
         #[cfg(not(unix))]
         let _ = tokio::signal::ctrl_c().await;

@@ -36,6 +36,9 @@ pub(super) struct Export {
     /// The file, or - for standard output
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Replace the file if it exists
+    #[arg(long)]
+    force: bool,
 }
 
 /// Read spans that were exported; those that are there already stay as they are
@@ -53,6 +56,7 @@ pub(super) struct Import {
 impl Export {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = in_force(&self.common, None)?;
+        ensure!(self.force || self.is_pipe() || !self.out.exists(), "{} exists; choose another name or add --force", self.out.display());
         let meta = existing(&config)?;
         let server = Running::find(&meta, None)?;
         let named = self.out.extension().and_then(|extension| extension.to_str()?.parse().ok());
@@ -75,14 +79,23 @@ impl Export {
         })
     }
 
+    fn is_pipe(&self) -> bool {
+        self.out.as_os_str() == "-"
+    }
+
     fn write(&self, mut from: impl Read, format: Format, spans: Option<u64>) -> anyhow::Result<()> {
         let name = self.out.display();
-        let to_pipe = self.out.as_os_str() == "-";
+        let to_pipe = self.is_pipe();
         // What breaks off is not taken for a whole file.
         let beside = PathBuf::from(format!("{name}.part"));
         let mut out: Box<dyn Write> = match to_pipe {
             true => Box::new(io::stdout().lock()),
-            false => Box::new(File::create(&beside).with_context(|| format!("cannot make {}", beside.display()))?),
+            false => {
+                // One of an export that was killed. The new file has this user's rights alone.
+                let _ = std::fs::remove_file(&beside);
+                let file = File::options().write(true).create_new(true).open(&beside);
+                Box::new(file.with_context(|| format!("cannot make {}", beside.display()))?)
+            }
         };
         let bar = match spans.filter(|_| format != Format::Parquet) {
             Some(spans) => ProgressBar::new(spans),

@@ -31,12 +31,12 @@ const PROXY_HEADERS: &[&str] = &[
 ];
 
 /// Names by which programs in containers reach the machine that these run on.
-const NAMES_FROM_CONTAINERS: &[&str] = &["host.docker.internal", "gateway.docker.internal", "host.containers.internal", "host.lima.internal"];
+const NAMES_FROM_CONTAINERS: &[&str] =
+    &["host.docker.internal", "gateway.docker.internal", "host.containers.internal", "host.lima.internal"];
 
 /// Lets pass what a program on this machine sends; with `any_host` also what addresses the server by another name.
 pub(super) fn check(headers: &HeaderMap, any_host: bool) -> Result<(), Refusal> {
-    let of_proxy = |name: &&str| name.starts_with("x-forwarded") || name.starts_with("x-envoy-") || PROXY_HEADERS.contains(name);
-    if let Some(name) = headers.keys().map(header::HeaderName::as_str).find(of_proxy) {
+    if let Some(name) = proxy_header(headers) {
         return Err(Refusal::KeylessProxy(name.to_owned()));
     }
     // Any page on the net can make a browser on this machine post to it.
@@ -44,11 +44,21 @@ pub(super) fn check(headers: &HeaderMap, any_host: bool) -> Result<(), Refusal> 
         return Err(Refusal::KeylessPage(page.to_owned()));
     }
     // Not every proxy says that it is one, but most keep the name. Nor can a page that has its own name point here.
-    let host = text(headers, "host").unwrap_or_default();
-    if any_host || is_of_this_machine(host) { Ok(()) } else { Err(Refusal::KeylessHost(host.chars().take(100).collect())) }
+    if any_host || is_for_this_machine(headers) {
+        return Ok(());
+    }
+    Err(Refusal::KeylessHost(text(headers, "host").unwrap_or_default().chars().take(100).collect()))
 }
 
-fn is_of_this_machine(host: &str) -> bool {
+/// The name of a header that says that a request came through a proxy.
+pub fn proxy_header(headers: &HeaderMap) -> Option<&str> {
+    let of_proxy = |name: &&str| name.starts_with("x-forwarded") || name.starts_with("x-envoy-") || PROXY_HEADERS.contains(name);
+    headers.keys().map(header::HeaderName::as_str).find(of_proxy)
+}
+
+/// Whether a request addresses the server by a name that only this machine has.
+pub fn is_for_this_machine(headers: &HeaderMap) -> bool {
+    let host = text(headers, "host").unwrap_or_default();
     let Ok(authority) = host.parse::<Authority>() else { return false };
     let name = authority.host().trim_end_matches('.').to_ascii_lowercase();
     let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
@@ -67,7 +77,9 @@ mod tests {
 
     #[test]
     fn programs_on_this_machine_may() {
-        for host in ["127.0.0.1:8119", "localhost:8119", "LOCALHOST", "[::1]:8119", "127.9.9.9", "hinomi.localhost", "host.docker.internal:8119"] {
+        for host in
+            ["127.0.0.1:8119", "localhost:8119", "LOCALHOST", "[::1]:8119", "127.9.9.9", "hinomi.localhost", "host.docker.internal:8119"]
+        {
             assert_eq!(refused(&[("host", host)], false), None, "{host}");
         }
     }

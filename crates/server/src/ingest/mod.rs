@@ -9,7 +9,7 @@ pub mod body;
 mod client;
 mod grpc;
 mod homes;
-mod keyless;
+pub mod keyless;
 mod langfuse;
 mod otlp;
 mod receive;

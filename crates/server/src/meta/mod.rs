@@ -33,6 +33,9 @@ pub use tokens::{Token, TokenRecord};
 /// How old the directory may be before another process's change is looked for.
 const FRESH: Duration = Duration::from_millis(500);
 
+/// Name of the setting that holds the running server's secret.
+const SERVER_SECRET: &str = "server_secret";
+
 /// The open database.
 #[derive(Debug)]
 pub struct Meta {
@@ -149,8 +152,24 @@ impl Meta {
     ///
     /// When the database cannot be written.
     pub fn forget_server(&self) -> Result<(), MetaError> {
-        let sql = "DELETE FROM sessions; DELETE FROM sign_ins; DELETE FROM settings WHERE name IN ('public_url', 'listening');";
+        let sql = "DELETE FROM sessions; DELETE FROM sign_ins; DELETE FROM settings WHERE name IN ('public_url', 'listening', 'server_secret', 'configuration');";
         Ok(self.lock().execute_batch(&format!("BEGIN; {sql} COMMIT;"))?)
+    }
+
+    /// Makes a new secret of the running server, which commands beside it read with [`server_secret`](Meta::server_secret).
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn create_server_secret(&self) -> Result<String, MetaError> {
+        let secret = secrets::hex(32);
+        self.set(SERVER_SECRET, &secret)?;
+        Ok(secret)
+    }
+
+    /// The secret of the server that runs, or ran last.
+    pub fn server_secret(&self) -> Option<String> {
+        self.get(SERVER_SECRET)
     }
 
     /// A value kept by [`set`](Meta::set).

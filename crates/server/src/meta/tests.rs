@@ -54,7 +54,8 @@ fn tokens_are_listed_revoked_and_expire() {
     assert_eq!((meta.token(&second).unwrap(), meta.token(&over).unwrap()), (Some(admin), None));
     meta.note_used_credentials().unwrap();
     let listed = meta.tokens().unwrap();
-    let shown: Vec<_> = listed.iter().map(|token| (token.name.as_str(), token.expires_us.is_some(), token.last_used_us.is_some())).collect();
+    let shown: Vec<_> =
+        listed.iter().map(|token| (token.name.as_str(), token.expires_us.is_some(), token.last_used_us.is_some())).collect();
     assert_eq!(shown, [("first", false, false), ("second", true, true), ("over", true, false)]);
     // What is used every second is written once a minute.
     meta.token(&second).unwrap();

@@ -81,8 +81,8 @@ impl Meta {
     /// When the database cannot be read.
     pub fn tokens(&self) -> Result<Vec<TokenRecord>, MetaError> {
         let connection = self.lock();
-        let mut statement =
-            connection.prepare_cached("SELECT id, name, project_id, admin, created_us, expires_us, last_used_us FROM tokens ORDER BY id")?;
+        let mut statement = connection
+            .prepare_cached("SELECT id, name, project_id, admin, created_us, expires_us, last_used_us FROM tokens ORDER BY id")?;
         let read = |row: &Row| {
             Ok(TokenRecord {
                 id: row.get(0)?,

@@ -32,7 +32,8 @@ fn the_scores_of_a_trace_are_bounded_and_counted() {
     let (rows, count) = scores.of_trace(1, TraceId(7)).unwrap();
     assert_eq!((rows.len(), count), (MOST_OF_TRACE, 2_000));
     assert_eq!((rows[0].id.as_str(), rows[MOST_OF_TRACE - 1].id.as_str()), ("s1500", "s1999"));
-    let long = |number: i64| Score { comment: Some("c".repeat(300_000)), ..score(&format!("l{number}"), ScoreValue::Number(1.0), 3_000 + number) };
+    let long =
+        |number: i64| Score { comment: Some("c".repeat(300_000)), ..score(&format!("l{number}"), ScoreValue::Number(1.0), 3_000 + number) };
     scores.put(1, &(0..20).map(long).collect::<Vec<_>>()).unwrap();
     let (rows, count) = scores.of_trace(1, TraceId(7)).unwrap();
     assert_eq!((rows.len(), count), (3, 2_020));

@@ -272,9 +272,9 @@ fn what_is_exported_comes_back_the_same() {
     let (said, error, status) =
         server.command(&["export", "--query", "user:user-1 environment:prod kind:llm", "--from", "-1d", "--out", part.to_str().unwrap()]);
     assert!(status == Some(0) && said.contains("5 spans"), "{said}{error}");
-    let (_, error, status) = server.command(&["export", "--query", "nonsense:1", "--out", part.to_str().unwrap()]);
+    let (_, error, status) = server.command(&["export", "--force", "--query", "nonsense:1", "--out", part.to_str().unwrap()]);
     assert!(status == Some(1) && error.contains("nonsense"), "{error}");
-    let (_, error, status) = server.command(&["export", "--project", "7", "--out", part.to_str().unwrap()]);
+    let (_, error, status) = server.command(&["export", "--force", "--project", "7", "--out", part.to_str().unwrap()]);
     assert!(status == Some(1) && error.contains("no such project"), "{error}");
     std::fs::write(&part, "{\"trace_id\":1}").unwrap();
     let (_, error, status) = server.command(&["import", part.to_str().unwrap()]);

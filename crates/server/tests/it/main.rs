@@ -17,6 +17,7 @@ mod keep;
 mod langfuse;
 mod left;
 mod loss;
+mod operator;
 mod otlp;
 mod page;
 mod prices;

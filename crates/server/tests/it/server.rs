@@ -103,6 +103,10 @@ impl Server {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.as_ref().unwrap().id()
+    }
+
     /// As a power cut does it.
     pub(crate) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {

@@ -32,8 +32,8 @@ const ARROWS: [(&str, &[&str]); 24] = [
     (
         "api",
         &[
-            "alert", "backup", "bills", "errors", "ingest", "keeping", "logs", "meta", "metrics", "notify", "outcomes", "prices", "query", "reprice",
-            "scores", "sqlite", "store", "time", "transfer",
+            "alert", "backup", "bills", "errors", "ingest", "keeping", "logs", "meta", "metrics", "notify", "outcomes", "prices", "query",
+            "reprice", "scores", "sqlite", "store", "time", "transfer",
         ],
     ),
 ];

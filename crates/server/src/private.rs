@@ -1,0 +1,105 @@
+//! What the data folder holds is for its owner alone: prompts, keys, secrets of notification targets.
+
+use std::path::Path;
+
+/// Makes whatever this process creates from now on readable for its user only.
+pub fn create_for_owner_only() {
+    #[cfg(unix)]
+    #[expect(
+        unsafe_code,
+        reason = "the call cannot fail and touches no memory; the safe wrappers would have the query engine compiled anew"
+    )]
+    // SAFETY: umask(2) takes and returns a number.
+    unsafe {
+        libc::umask(0o077);
+    }
+}
+
+/// Takes the rights of group and others from the files of a data folder that are this user's, and warns of what is still open to them. The
+/// folder itself stays as it is: whoever gave others a way into it may have meant that.
+pub fn close_to_others(data: &Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+        const OTHERS: u32 = 0o077;
+        let closed = close(data);
+        if closed.tightened > 0 {
+            tracing::warn!(data = %data.display(), files = closed.tightened, "private.files.closed_to_others");
+        }
+        if let Some(first) = closed.open.first() {
+            let hint = "other users can read these files, which belong to another user; run chown and chmod 600 on them";
+            tracing::warn!(files = closed.open.len(), first = %first.display(), hint, "private.files.open_to_others");
+        }
+        if let Ok(folder) = std::fs::metadata(data)
+            && folder.mode() & OTHERS != 0
+        {
+            let mode = format!("{:o}", folder.permissions().mode() & 0o777);
+            let hint = "other users can list the data folder; run chmod 700 on it";
+            tracing::warn!(data = %data.display(), mode, hint, "private.folder.open_to_others");
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = data;
+}
+
+/// What became of the files of a folder.
+#[cfg(unix)]
+#[derive(Debug, Default)]
+struct Closed {
+    /// Files that others could read or change, and no longer can.
+    tightened: usize,
+    /// Files that they still can.
+    open: Vec<std::path::PathBuf>,
+}
+
+#[cfg(unix)]
+fn close(folder: &Path) -> Closed {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let mut closed = Closed::default();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            // Not of what a link leads to: that is no file of the folder.
+            let Ok(found) = entry.metadata() else { continue };
+            let (path, mode) = (entry.path(), found.mode());
+            if found.is_dir() {
+                folders.push(path.clone());
+            }
+            if found.is_symlink() || mode & 0o077 == 0 {
+                continue;
+            }
+            match std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode & 0o700)) {
+                Ok(()) => closed.tightened += 1,
+                Err(_) => closed.open.push(path),
+            }
+        }
+    }
+    closed
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn files_are_closed_and_links_are_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let outside = tempfile::NamedTempFile::new().unwrap();
+        std::fs::set_permissions(outside.path(), std::fs::Permissions::from_mode(0o644)).unwrap();
+        std::fs::create_dir(dir.path().join("segments")).unwrap();
+        let names = ["notify.db", "segments/1.parquet"];
+        for name in names {
+            std::fs::write(dir.path().join(name), "x").unwrap();
+            std::fs::set_permissions(dir.path().join(name), std::fs::Permissions::from_mode(0o664)).unwrap();
+        }
+        symlink(outside.path(), dir.path().join("link")).unwrap();
+        let closed = close(dir.path());
+        assert!(closed.tightened >= 2 && closed.open.is_empty(), "{closed:?}");
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().mode() & 0o777;
+        assert!(names.iter().all(|name| mode(&dir.path().join(name)) == 0o600));
+        assert_eq!(mode(outside.path()), 0o644);
+        assert_eq!(close(dir.path()).tightened, 0);
+    }
+}
