@@ -157,7 +157,7 @@ export const keysQuery = (project: number) => projectQuery<{ keys: Key[] }>(proj
 export const pricesQuery = (project: number) => projectQuery<Prices>(project, 'prices', '/prices', {});
 
 export const unpricedQuery = (project: number, range: RangeSpan) =>
-  projectQuery<{ models: UnpricedModel[] }>(project, 'unpriced', '/prices/unpriced', { from: range.from, to: range.to });
+  projectQuery<{ models: UnpricedModel[]; count: number }>(project, 'unpriced', '/prices/unpriced', { from: range.from, to: range.to });
 
 export const billQuery = (project: number, range: RangeSpan) =>
   projectQuery<Bill>(project, 'bill', '/bill', { from: range.from, to: range.to });

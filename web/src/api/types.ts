@@ -32,7 +32,9 @@ export interface Summary {
   estimated_input_tokens: number;
   estimated_output_tokens: number;
   estimated_cost: number;
+  /** Those with the most calls. */
   unpriced_models: string[];
+  unpriced_model_count: number;
   users: number;
 }
 
@@ -60,10 +62,17 @@ export interface Group {
   points: [string, number | null][];
 }
 
+/** The groups beyond those that are named; durations do not add up. */
+export interface OtherGroups {
+  groups: number;
+  points: [string, number][] | null;
+}
+
 /** The answer to a list of measures; one measure alone has `groups` beside `bucket` instead. */
 export interface SeriesAnswer {
   bucket: Bucket;
   measures: Partial<Record<Measure, Group[]>>;
+  others?: Partial<Record<Measure, OtherGroups>>;
 }
 
 export interface BreakdownRow {

@@ -15,6 +15,8 @@ use crate::query::Project;
 
 /// Most spans that a preview looks at.
 const MOST_SPANS: usize = 2_000_000;
+/// Spans for which memory is asked at a time.
+const SPANS_AT_A_TIME: usize = 10_000;
 /// Points of its chart.
 const POINTS: i64 = 400;
 /// Incidents that are shown.
@@ -52,22 +54,31 @@ pub async fn preview(view: &Project, rule: &Rule, from_us: i64, to_us: i64) -> R
     let before_us = track.keep * spec.step_us;
     let mut spans: Vec<Span> = Vec::new();
     let mut is_too_much = false;
+    let reserved = view.reserve("spans of a preview");
+    let mut is_held = Ok(());
     let matcher = track.matcher.clone();
     let columns = track.columns();
     view.each_span(from_us.saturating_sub(before_us), to_us, &columns, |span| {
         if matcher.holds(&span) {
             is_too_much |= spans.len() >= MOST_SPANS;
-            if !is_too_much {
+            if spans.len().is_multiple_of(SPANS_AT_A_TIME) && is_held.is_ok() {
+                is_held = reserved.grow(SPANS_AT_A_TIME * size_of::<Span>());
+            }
+            if !is_too_much && is_held.is_ok() {
                 spans.push(span);
             }
         }
     })
     .await?;
+    is_held?;
     if is_too_much {
         return Err(invalid("from", format!("more than {MOST_SPANS} spans are too many to try; choose a shorter time")).into());
     }
     let window = rule.window;
-    let run = move || run(watcher, window, track, spans, from_us, to_us);
+    let run = move || {
+        let _reserved = reserved;
+        run(watcher, window, track, spans, from_us, to_us)
+    };
     tokio::task::spawn_blocking(run).await.map_err(|_| PreviewError::Ended)
 }
 

@@ -177,15 +177,21 @@ pub(super) async fn delete(
 /// Models without a price.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Unpriced {
-    /// Those with most calls first.
+    /// Those with most calls first, at most 200.
     models: Vec<UnpricedModel>,
+    /// How many there are.
+    count: u64,
 }
+
+/// Models without a price that one answer lists.
+const MAX_UNPRICED: usize = 200;
 
 /// Lists the models of calls that have usage and no price, with what they took.
 #[utoipa::path(get, path = "/projects/{project}/prices/unpriced", tag = "prices", params(("project" = u64, Path), Narrow),
     responses((status = 200, body = Unpriced), (status = 400, body = super::error::Body)))]
 pub(super) async fn unpriced(State(api): State<Arc<Api>>, of: Of, Asked(narrow): Asked<Narrow>) -> Result<Json<Unpriced>, ApiError> {
-    Ok(Json(Unpriced { models: api.ask(of.project).unpriced(&narrow.scope()?).await? }))
+    let (models, count) = api.ask(of.project).unpriced(&narrow.scope()?, MAX_UNPRICED).await?;
+    Ok(Json(Unpriced { models, count }))
 }
 
 fn number(text: &str) -> Result<i64, ApiError> {

@@ -56,9 +56,10 @@ pub(super) struct Drawn {
     group_by: Option<String>,
 }
 
-/// Sums for each bucket of time. One measure answers `groups`, several `measures`.
+/// Sums for each bucket of time. One measure answers `groups`, several `measures`. The 50 largest groups have lines; `others` is what all
+/// other groups add up to, and how many they are.
 #[utoipa::path(get, path = "/projects/{project}/series", tag = "queries", params(("project" = u64, Path), Narrow, Drawn),
-    responses((status = 200, body = Object, description = "`{bucket, groups}`, or `{bucket, measures: {name: groups}}`"),
+    responses((status = 200, body = Object, description = "`{bucket, groups, others}`, or `{bucket, measures: {name: groups}, others: {name: others}}`"),
         (status = 400, body = super::error::Body)))]
 pub(super) async fn series(
     State(api): State<Arc<Api>>,
@@ -90,8 +91,11 @@ pub(super) async fn series(
         series.measures.insert(Measure::Errors.name().to_owned(), vec![Group { key: None, points: points.collect() }]);
     }
     Ok(Json(match measures.as_slice() {
-        [one] if !text.contains(',') => json!({ "bucket": bucket.name(), "groups": series.measures.remove(one.name()) }),
-        _ => json!({ "bucket": bucket.name(), "measures": series.measures }),
+        [one] if !text.contains(',') => {
+            let (groups, others) = (series.measures.remove(one.name()), series.others.remove(one.name()));
+            json!({ "bucket": bucket.name(), "groups": groups, "others": others })
+        }
+        _ => json!({ "bucket": bucket.name(), "measures": series.measures, "others": series.others }),
     }))
 }
 

@@ -61,11 +61,8 @@ struct Spans {
 pub(super) async fn system(State(api): State<Arc<Api>>, caller: Caller) -> Result<Json<System>, ApiError> {
     caller.check_admin()?;
     let stats = api.store.stats();
-    let mut oldest = None;
-    for project in api.meta.directory().projects.keys() {
-        let of_project = api.ask(*project).oldest().await?;
-        oldest = [oldest, of_project].into_iter().flatten().min();
-    }
+    let (engine, snapshot) = (api.engine.clone(), api.store.snapshot());
+    let oldest = tokio::task::spawn_blocking(move || engine.oldest(&snapshot)).await.map_err(ApiError::internal)??;
     let mut problems: Vec<String> = api.problems().into_iter().map(|problem| problem.said).collect();
     problems.extend(over_budget(&api).await?);
     let counted = api.outcomes.clone();

@@ -4,9 +4,10 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use arrow::array::{AsArray, RecordBatch, UInt32Array};
+use arrow::array::{AsArray, RecordBatch, StringViewArray, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::SchemaRef;
+use datafusion::execution::memory_pool::MemoryReservation;
 
 use super::by::By;
 use super::error::QueryError;
@@ -35,7 +36,6 @@ struct Work {
     terms: Vec<Stage>,
     /// One more property.
     by: Option<Stage>,
-    grain: Grain,
     columns: SchemaRef,
 }
 
@@ -60,8 +60,33 @@ impl Project {
         Ok(units)
     }
 
-    /// What these rows and the buffer add up to, as far as they are in the scope.
-    pub(super) async fn add_up(&self, scope: &Scope, rows: Rows, grain: Grain, by: Option<&By>) -> Result<Vec<Rollup>, QueryError> {
+    /// What these rows and the buffer add up to, as far as they are in the scope, and the memory that this takes of what all queries may.
+    pub(super) async fn add_up(
+        &self,
+        scope: &Scope,
+        rows: Rows,
+        grain: Grain,
+        by: Option<&By>,
+    ) -> Result<(Vec<Rollup>, Vec<MemoryReservation>), QueryError> {
+        let engine = self.engine.clone();
+        let new = move || BuiltRows { builder: Builder::new(grain), built: Rollup::default(), reserved: engine.reserve("rows of a sum") };
+        let built = self.take_rows(scope, rows, grain, by, new).await?;
+        Ok(built.into_iter().map(|rows| (rows.built, rows.reserved)).unzip())
+    }
+
+    /// Gives these rows and the buffer's, as far as they are in the scope, to some takers: each works on a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// When the engine or a taker fails.
+    pub(super) async fn take_rows<T: RowTaker>(
+        &self,
+        scope: &Scope,
+        rows: Rows,
+        grain: Grain,
+        by: Option<&By>,
+        new: impl Fn() -> T,
+    ) -> Result<Vec<T>, QueryError> {
         let by = by.filter(|by| by.dimension().is_none()).map(|by| self.stage(by.key())).transpose()?;
         let (within, terms) = (self.stage(self.within(scope.from_us, scope.to_us))?, self.terms(&scope.filter)?);
         let named = by.as_ref().map(Stage::columns).cloned();
@@ -80,19 +105,18 @@ impl Project {
         let units = self.reading(units).await?;
         let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let workers = processors.min(units.len()).max(1);
-        let work = Arc::new(Work { units, next: AtomicUsize::new(0), within, terms, by, grain, columns });
+        let work = Arc::new(Work { units, next: AtomicUsize::new(0), within, terms, by, columns });
         let worker = |number: usize| {
-            let work = work.clone();
-            self.reading(move |project| project.add_units(&work, number == 0))
+            let (work, taker) = (work.clone(), new());
+            self.reading(move |project| project.take_units(&work, number == 0, taker))
         };
         futures::future::try_join_all((0..workers).map(worker)).await
     }
 
-    fn add_units(&self, work: &Work, with_buffer: bool) -> Result<Rollup, QueryError> {
-        let mut builder = Builder::new(work.grain);
+    fn take_units<T: RowTaker>(&self, work: &Work, with_buffer: bool, mut taker: T) -> Result<T, QueryError> {
         for batch in self.snapshot.buffer.iter().filter(|_| with_buffer) {
             let rows: Vec<u32> = (0..batch.num_rows() as u32).collect();
-            work.add(&mut builder, rows, false, |rows, columns| {
+            work.take(&mut taker, rows, false, |rows, columns| {
                 let batch = project(batch, columns)?;
                 if rows.len() == batch.num_rows() {
                     return Ok(batch);
@@ -103,17 +127,46 @@ impl Project {
         while let Some(unit) = work.units.get(work.next.fetch_add(1, Ordering::Relaxed)) {
             let segment = self.engine.footers.open(&unit.view.segment)?;
             let rows = unit.rows.iter().cloned().flatten().collect();
-            work.add(&mut builder, rows, unit.is_inside, |rows, columns| Ok(segment.rows(&runs(rows), columns)?))?;
+            work.take(&mut taker, rows, unit.is_inside, |rows, columns| Ok(segment.rows(&runs(rows), columns)?))?;
         }
-        Ok(builder.finish())
+        taker.finish()?;
+        Ok(taker)
+    }
+}
+
+/// Takes rows, some thousands at a time.
+pub(super) trait RowTaker: Send + 'static {
+    /// Takes the rows of a batch with the columns that were asked for; `by` is one more property.
+    fn take(&mut self, batch: &RecordBatch, by: Option<&StringViewArray>) -> Result<(), QueryError>;
+
+    /// There are no more of them.
+    fn finish(&mut self) -> Result<(), QueryError>;
+}
+
+/// Rows that become a roll-up.
+struct BuiltRows {
+    builder: Builder,
+    built: Rollup,
+    reserved: MemoryReservation,
+}
+
+impl RowTaker for BuiltRows {
+    fn take(&mut self, batch: &RecordBatch, by: Option<&StringViewArray>) -> Result<(), QueryError> {
+        self.builder.add(batch, by);
+        Ok(self.reserved.try_resize(self.builder.bytes())?)
+    }
+
+    fn finish(&mut self) -> Result<(), QueryError> {
+        self.built = std::mem::take(&mut self.builder).finish();
+        Ok(())
     }
 }
 
 impl Work {
-    /// Adds those of some rising rows that pass.
-    fn add(
+    /// Hands on those of some rising rows that pass.
+    fn take(
         &self,
-        builder: &mut Builder,
+        taker: &mut impl RowTaker,
         mut rows: Vec<u32>,
         is_inside: bool,
         read: impl Fn(&[u32], &SchemaRef) -> Result<RecordBatch, QueryError>,
@@ -129,7 +182,6 @@ impl Work {
             Some(by) => Some(by.values(&project(&batch, by.columns())?)?),
             None => None,
         };
-        builder.add(&batch, by.as_ref().and_then(|by| by.as_string_view_opt()));
-        Ok(())
+        taker.take(&batch, by.as_ref().and_then(|by| by.as_string_view_opt()))
     }
 }

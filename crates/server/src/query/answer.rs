@@ -65,8 +65,10 @@ pub struct Summary {
     pub estimated_output_tokens: u64,
     /// The part of the cost that is theirs.
     pub estimated_cost: f64,
-    /// Models of the calls without a price.
+    /// Models of the calls without a price: those with the most calls first, at most 50.
     pub unpriced_models: Vec<String>,
+    /// How many such models there are.
+    pub unpriced_model_count: u64,
     /// Different end users.
     pub users: u64,
 }
@@ -81,13 +83,25 @@ pub struct Group {
     pub points: Vec<(String, Option<f64>)>,
 }
 
+/// The groups of a chart beyond the 50 that have lines.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct OtherGroups {
+    /// How many they are.
+    pub groups: u64,
+    /// Start of each bucket and what their values add up to; null for durations, which do not.
+    #[schema(value_type = Option<Vec<Vec<Object>>>)]
+    pub points: Option<Vec<(String, f64)>>,
+}
+
 /// Lines of a chart, by measure.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Series {
     /// Starts of the buckets, in microseconds since the Unix epoch.
     pub starts_us: Vec<i64>,
-    /// The lines of each measure, the largest first, at most 50.
+    /// The lines of each measure, the largest first, at most 50; of durations those with the most calls.
     pub measures: BTreeMap<String, Vec<Group>>,
+    /// All other groups together, for measures that have more.
+    pub others: BTreeMap<String, OtherGroups>,
 }
 
 /// Durations of runs in milliseconds.

@@ -13,6 +13,9 @@ use super::measure::Measure;
 use super::sums::{cache_writes, is_call, is_failed, is_unpriced};
 use super::{By, Project, Reading, fields};
 
+/// About what a key of one row takes in memory.
+const BYTES_PER_KEY: usize = 96;
+
 /// What a span adds to a figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Weight {
@@ -71,8 +74,10 @@ impl Project {
         let mut keys = vec![number];
         keys.extend(by.iter().enumerate().map(|(index, by)| by.key().alias(format!("key{index}"))));
         let batches = spans.aggregate(keys, vec![sum(value(weight)?).alias("sum")])?.collect().await?;
+        let reserved = self.engine.reserve("contributions to a figure");
         let mut sums = Contributions::new();
         for batch in &batches {
+            reserved.try_grow(batch.num_rows() * by.len() * BYTES_PER_KEY)?;
             let (number, sum) = (Column::of(batch, "window"), Column::of(batch, "sum"));
             let columns: Vec<Column> = (0..by.len()).map(|index| Column::of(batch, &format!("key{index}"))).collect();
             for row in 0..batch.num_rows() {

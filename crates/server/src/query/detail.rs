@@ -33,7 +33,7 @@ impl Project {
         let found = self.reading(move |project| project.rows_of_span(of_trace, of_span)).await?;
         let Some(full) = Loaded::all(&found).into_iter().next() else { return Ok(None) };
         // What stands beside it in the trace says what lies below it and how long it ran itself.
-        let mut beside = self.load_traces(&[*trace]).await?.remove(trace).unwrap_or_default();
+        let (mut beside, _reserved) = self.load_trace(*trace).await?;
         if !beside.iter().any(|loaded| loaded.span().span_id == *span) {
             beside.push(full.clone());
         }

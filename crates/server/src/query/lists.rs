@@ -178,16 +178,19 @@ impl Project {
         let mut traces: Vec<TraceId> = ids.iter().map(|(trace, _)| *trace).collect();
         traces.sort_unstable();
         traces.dedup();
-        let loaded = self.load_traces(&traces).await?;
+        let wanted: HashSet<(TraceId, SpanId)> = ids.iter().copied().collect();
         let mut by_id = HashMap::new();
-        for spans in loaded.values() {
+        self.each_trace(&traces, |trace, spans| {
             let tree = derive(&spans.iter().map(Loaded::span).collect::<Vec<_>>());
             for (loaded, in_tree) in spans.iter().zip(tree) {
-                by_id.insert((loaded.span().trace_id, loaded.span().span_id), (loaded, in_tree));
+                let id = (trace, loaded.span().span_id);
+                if wanted.contains(&id) {
+                    by_id.insert(id, shown(loaded, &in_tree, None));
+                }
             }
-        }
-        let found = ids.iter().filter_map(|id| by_id.get(id));
-        let spans = found.map(|(loaded, in_tree)| shown(loaded, in_tree, None)).collect();
+        })
+        .await?;
+        let spans = ids.iter().filter_map(|id| by_id.remove(id)).collect();
         Ok(SpanPage { spans, next_cursor })
     }
 
@@ -211,8 +214,9 @@ impl Project {
         let (ids, next_cursor) =
             order.page(&batches, limit, |batch, at| Column::of(batch, "trace_id").text(at).and_then(|id| id.parse::<TraceId>().ok()));
         let ids: Vec<TraceId> = ids.into_iter().flatten().collect();
-        let loaded = self.load_traces(&ids).await?;
-        let traces = ids.iter().filter_map(|id| loaded.get(id)).map(|spans| summarize(spans)).collect();
+        let mut summaries = HashMap::new();
+        self.each_trace(&ids, |trace, spans| drop(summaries.insert(trace, summarize(&spans)))).await?;
+        let traces = ids.iter().filter_map(|id| summaries.remove(id)).collect();
         Ok(TracePage { traces, next_cursor })
     }
 
@@ -316,11 +320,16 @@ impl Project {
                     at_latest.remove(trace);
                     read.insert(*trace);
                 }
-                for (trace, spans) in self.load_traces(&ids).await? {
+                self.each_trace(&ids, |trace, spans| {
                     let start_us = spans.iter().map(|loaded| loaded.span().start_us).min().unwrap_or(i64::MIN);
                     if is_after(start_us, trace) {
                         page.insert((Reverse(start_us), trace), summarize(&spans));
                     }
+                })
+                .await?;
+                // What lies behind the page is not asked for.
+                while page.len() > limit + 1 {
+                    page.pop_last();
                 }
             }
             if page.keys().nth(limit).is_some_and(|(start_us, _)| start_us.0 > rest_us) {

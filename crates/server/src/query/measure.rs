@@ -69,7 +69,17 @@ impl Measure {
 
     /// Whether an empty bucket has no value, rather than none of something.
     pub fn is_duration(self) -> bool {
-        matches!(self, Measure::DurationP50 | Measure::DurationP95 | Measure::DurationP99)
+        self.share().is_some()
+    }
+
+    /// Which percentile it is, as a part of one.
+    pub(super) fn share(self) -> Option<f64> {
+        match self {
+            Measure::DurationP50 => Some(0.5),
+            Measure::DurationP95 => Some(0.95),
+            Measure::DurationP99 => Some(0.99),
+            _ => None,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Answers to questions about stored spans.
 //!
 //! A [`Project`] is a view of one project at one moment. `scan` makes its spans a table of the query engine, from buffer and
-//! segments alike; `rolled` makes cells of them, mostly from roll-ups, `added` from rows; `different` counts the traces and users of many hours; `fields` and `text` say what a filter means for its columns. `sums` answers summary, series, breakdown and facets
+//! segments alike; `rolled` makes cells of them, mostly from roll-ups, `added` from rows, `grouped` sums of both for each value of a property (`group_table`); `different` counts the traces and users of many hours; `fields` and `text` say what a filter means for its columns. `sums`, `series` and `breakdown` answer
 //! by aggregation, `lists` finds the spans and traces of a list (`newest` those at its most frequent sort), `picked` reads rows that are known, `trace` and `tree` read whole traces and derive what needs all of
 //! them: sums below a span, its own time, how it compares. `answer` is what the API shows.
 //!
@@ -9,6 +9,7 @@
 
 mod added;
 pub mod answer;
+mod breakdown;
 mod by;
 mod calls;
 mod columns;
@@ -21,6 +22,8 @@ mod error;
 mod export;
 mod fields;
 pub mod filter;
+mod group_table;
+mod grouped;
 mod lists;
 mod matcher;
 mod measure;
@@ -29,6 +32,7 @@ mod picked;
 mod rolled;
 mod rows;
 mod scan;
+mod series;
 mod sums;
 #[cfg(test)]
 mod tests;
@@ -39,6 +43,7 @@ mod unpriced;
 
 use std::sync::Arc;
 
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{DataFrame, Expr, SessionConfig, SessionContext, col, lit};
 use tokio::sync::Semaphore;
@@ -129,6 +134,21 @@ pub struct Project {
     project: u64,
 }
 
+/// Memory that is held, until this is dropped.
+#[derive(Debug)]
+pub struct Reserved(MemoryReservation);
+
+impl Reserved {
+    /// Holds some more bytes.
+    ///
+    /// # Errors
+    ///
+    /// When all questions together would hold more than they may.
+    pub fn grow(&self, bytes: usize) -> Result<(), QueryError> {
+        Ok(self.0.try_grow(bytes)?)
+    }
+}
+
 impl Default for Engine {
     fn default() -> Self {
         Engine::new()
@@ -171,6 +191,11 @@ impl Engine {
         Project { engine: self.clone(), snapshot, project }
     }
 
+    /// Memory that a question holds, of what all questions may hold together: nothing yet.
+    fn reserve(&self, what: &'static str) -> MemoryReservation {
+        MemoryConsumer::new(what).register(&self.runtime.memory_pool)
+    }
+
     fn context(&self, reading: Reading) -> SessionContext {
         let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let mut config =
@@ -186,6 +211,11 @@ impl Engine {
 }
 
 impl Project {
+    /// Memory that whoever asks holds, of what all questions may hold together: nothing yet.
+    pub fn reserve(&self, what: &'static str) -> Reserved {
+        Reserved(self.engine.reserve(what))
+    }
+
     /// All spans of the project that start within the range, as a table. The wall between projects stands outside of the scan too.
     fn table(&self, reading: Reading, from_us: i64, to_us: i64) -> Result<DataFrame, QueryError> {
         self.table_of(reading, scan::Spans::new(self.snapshot.clone(), self.project, from_us, to_us), from_us, to_us)

@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock};
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Int64Type, Schema, SchemaRef};
+use datafusion::execution::memory_pool::MemoryReservation;
 use hinomi_model::id::{SpanId, TraceId};
 
 use super::Project;
@@ -18,6 +19,9 @@ use crate::store::snapshot::SegmentView;
 
 /// Columns that only one span's own page shows.
 pub(super) const HEAVY: &[&str] = &["input_messages", "output_messages", "tool_definitions", "attributes", "reading", "local_decision"];
+
+/// About what a span takes in memory while a list or a trace is made of it.
+const BYTES_PER_ROW: usize = 2048;
 
 /// The columns of lists and traces.
 pub(super) static LIGHT: LazyLock<SchemaRef> = LazyLock::new(|| {
@@ -102,27 +106,44 @@ impl Project {
         tokio::task::spawn_blocking(move || work(&project)).await?
     }
 
-    /// All spans of these traces, with these columns, among which are project and trace. Reads files.
-    pub(super) fn rows_of_traces(&self, traces: &[TraceId], columns: &SchemaRef) -> Result<Vec<RecordBatch>, QueryError> {
+    /// All spans of these traces, with these columns, among which are project and trace; `None` where they are more than `most_rows`. What is
+    /// read is taken from the memory of queries. Reads files.
+    pub(super) fn rows_of_traces(
+        &self,
+        traces: &[TraceId],
+        columns: &SchemaRef,
+        most_rows: usize,
+        reserved: &MemoryReservation,
+    ) -> Result<Option<Vec<RecordBatch>>, QueryError> {
         let ids: HashSet<String> = traces.iter().map(TraceId::to_string).collect();
+        let mut places = Vec::new();
+        let mut count = 0;
+        for view in &self.snapshot.segments {
+            let rows = self.places_of_traces(view, traces, &ids)?;
+            if !rows.is_empty() {
+                count += rows.iter().map(ExactSizeIterator::len).sum::<usize>();
+                places.push((view, rows));
+            }
+        }
+        if count > most_rows {
+            return Ok(None);
+        }
+        reserved.try_grow(count * BYTES_PER_ROW)?;
         let mut found = Vec::new();
         for batch in &self.snapshot.buffer {
             let wanted = self.of_traces(batch, &ids);
             if wanted.true_count() > 0 {
+                reserved.try_grow(wanted.true_count() * BYTES_PER_ROW)?;
                 found.push(filter_record_batch(&project(batch, columns)?, &wanted).map_err(failed)?);
             }
         }
-        for view in &self.snapshot.segments {
-            let rows = self.places_of_traces(view, traces, &ids)?;
-            if rows.is_empty() {
-                continue;
-            }
+        for (view, rows) in places {
             let batch = self.engine.footers.open(&view.segment)?.rows(&rows, columns)?;
             // Two traces may have the same hash.
             let wanted = self.of_traces(&batch, &ids);
             found.push(filter_record_batch(&batch, &wanted).map_err(failed)?);
         }
-        Ok(found)
+        Ok(Some(found))
     }
 
     /// A span with all that is known of it.

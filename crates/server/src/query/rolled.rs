@@ -3,10 +3,12 @@
 //! The rows are added up by what made the roll-ups (`added`), so that nobody can tell which way an answer came but by percentiles, which
 //! are within one per cent of the exact ones.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+
+use datafusion::execution::memory_pool::MemoryReservation;
 
 use super::by::By;
 use super::different::{Different, Hours};
@@ -17,8 +19,8 @@ use super::matcher::Pattern;
 use super::picked::live;
 use super::{Project, Scope};
 use crate::store::rollup::{
-    Cell, DAY_US, DIMENSIONS, Day, Grain, HOUR_US, Hour, KIND, MODEL, PROVIDER, Part, Rollup, STATUS, Spread, Sums, USAGE_SOURCE, UserSums,
-    Whole, dimension,
+    Bins, Cell, DAY_US, DIMENSIONS, Day, Grain, HOUR_US, Hour, KIND, MODEL, PROVIDER, Part, Rollup, STATUS, Spread, Sums, USAGE_SOURCE,
+    UserSums, Whole, dimension,
 };
 use crate::store::snapshot::{Segment, SegmentView};
 
@@ -27,16 +29,16 @@ use crate::store::snapshot::{Segment, SegmentView};
 pub(super) struct Apart<'a> {
     /// A property, whether a dimension or not.
     pub(super) by: Option<&'a By>,
-    /// Hours.
-    pub(super) hours: bool,
+    /// Steps of time of this length, in microseconds.
+    pub(super) step_us: Option<i64>,
     /// Traces and users.
     pub(super) distinct: bool,
 }
 
 impl Apart<'_> {
     /// The same for whoever adds rows up.
-    fn grain(&self) -> Grain {
-        let mut grain = Grain { dimensions: [false; DIMENSIONS.len()], hours: self.hours, distinct: self.distinct, places: false };
+    pub(super) fn grain(&self) -> Grain {
+        let mut grain = Grain { dimensions: [false; DIMENSIONS.len()], step_us: self.step_us, distinct: self.distinct, places: false };
         // Who asks for sums alone is told which models have no price.
         let model = self.by.is_none().then_some(MODEL);
         let by = self.by.and_then(By::dimension);
@@ -55,8 +57,56 @@ pub(super) struct Parts {
     tests: Vec<DimensionTest>,
     /// What the other rows that pass add up to.
     added: Vec<Rollup>,
+    /// The memory that these take of what all queries may.
+    _reserved: Vec<MemoryReservation>,
+}
+
+/// What a question is made from.
+pub(super) struct Sources {
+    /// Hours of roll-ups.
+    pub(super) stored: Vec<Taken>,
+    /// What the cells of these have to pass.
+    tests: Vec<DimensionTest>,
     /// Days of roll-ups, which are told by users alone.
     days: Vec<Taken>,
+    /// All other rows, but for the buffer's.
+    pub(super) rest: Rows,
+}
+
+/// Some spans, by what they add up to.
+#[derive(Debug)]
+pub(super) struct Contribution<'a> {
+    /// Spans of any kind.
+    pub(super) spans: u64,
+    /// Those of them that are counted calls.
+    pub(super) calls: Option<PartSums<'a>>,
+    /// Calls whose tokens were counted from texts.
+    pub(super) estimated: Option<&'a Sums>,
+    /// Runs.
+    pub(super) runs: Option<PartSums<'a>>,
+}
+
+/// Part of some spans.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PartSums<'a> {
+    pub(super) sums: &'a Sums,
+    pub(super) failed: u64,
+    /// `None` for a single span.
+    pub(super) durations: Option<&'a Bins>,
+}
+
+impl<'a> PartSums<'a> {
+    fn of(part: &'a Part) -> PartSums<'a> {
+        PartSums { sums: &part.sums, failed: part.failed, durations: Some(&part.durations) }
+    }
+}
+
+impl<'a> Contribution<'a> {
+    /// The spans of a user.
+    fn of_user(sums: &'a UserSums) -> Contribution<'a> {
+        let some = |part: &'a Part| Some(PartSums::of(part)).filter(|part| part.sums.spans > 0);
+        Contribution { spans: sums.spans, calls: some(&sums.calls), estimated: Some(&sums.estimated), runs: some(&sums.runs) }
+    }
 }
 
 /// What is taken from the roll-up of a segment.
@@ -90,23 +140,51 @@ pub(super) struct Placed<'a> {
     cell: &'a Cell,
 }
 
-impl Placed<'_> {
+impl<'a> Placed<'a> {
     /// Start of the hour, in microseconds since the Unix epoch.
     pub(super) fn start_us(&self) -> i64 {
         self.hour.hour.saturating_mul(HOUR_US)
     }
 
+    /// The roll-up that it is of.
+    pub(super) fn rollup(&self) -> &'a Rollup {
+        self.rollup
+    }
+
+    /// Where the value of a property stands among the roll-up's texts.
+    pub(super) fn value_place(&self, by: &By) -> u32 {
+        by.dimension().map_or(self.cell.key.by, |dimension| self.cell.key.values[dimension])
+    }
+
+    /// What its spans add up to.
+    pub(super) fn contribution(&self, runs: Runs) -> Contribution<'a> {
+        let sums = &self.cell.sums;
+        let failed = if self.is(STATUS, "error") { sums.spans } else { 0 };
+        let all = PartSums { sums, failed, durations: Some(&self.cell.durations) };
+        let is_call = self.is_call();
+        Contribution {
+            spans: sums.spans,
+            calls: is_call.then_some(all),
+            estimated: (is_call && self.is(USAGE_SOURCE, "estimated")).then_some(sums),
+            runs: self.is_run(runs).then_some(all),
+        }
+    }
+
+    fn is_run(&self, runs: Runs) -> bool {
+        match runs {
+            Runs::OfPipelines => self.cell.key.is_run,
+            Runs::OfKind(kind) => self.is(KIND, kind),
+        }
+    }
+
+    /// The provider of calls.
+    pub(super) fn provider(&self) -> Option<&'a str> {
+        self.rollup.text(&self.cell.key, PROVIDER).filter(|_| self.is_call())
+    }
+
     /// The value of a dimension.
     pub(super) fn text(&self, dimension: usize) -> Option<&str> {
         self.rollup.text(&self.cell.key, dimension)
-    }
-
-    /// The value of a property that the question tells apart.
-    pub(super) fn value(&self, by: &By) -> Option<&str> {
-        match by.dimension() {
-            Some(dimension) => self.text(dimension),
-            None => self.rollup.texts.get(self.cell.key.by as usize)?.as_deref(),
-        }
     }
 
     fn is(&self, dimension: usize, value: &str) -> bool {
@@ -169,24 +247,11 @@ impl Side {
 
     /// A percentile of the durations in milliseconds.
     pub(super) fn percentile_ms(&self, share: f64) -> Option<f64> {
-        self.durations.percentile(share).map(|us| us / 1000.0)
-    }
-
-    /// The mean of the durations in milliseconds.
-    pub(super) fn mean_ms(&self) -> Option<f64> {
-        (self.sums.spans > 0).then(|| self.sums.duration_us as f64 / self.sums.spans as f64 / 1000.0)
+        self.durations.percentile(share, self.sums.duration_range_us).map(|us| us / 1000.0)
     }
 }
 
 impl Totals {
-    /// Adds what the spans of a user add up to.
-    pub(super) fn add_user(&mut self, sums: &UserSums) {
-        self.spans += sums.spans;
-        self.calls.add_part(&sums.calls);
-        self.runs.add_part(&sums.runs);
-        self.estimated.add(&sums.estimated);
-    }
-
     /// Adds what an hour adds up to, with the runs of pipelines.
     fn add_whole(&mut self, whole: &Whole) {
         self.spans += whole.spans;
@@ -196,7 +261,7 @@ impl Totals {
         self.estimated.add(&whole.estimated);
     }
 
-    pub(super) fn add(&mut self, placed: &Placed, runs: Runs) {
+    fn add(&mut self, placed: &Placed) {
         let sums = &placed.cell.sums;
         self.spans += sums.spans;
         if placed.is_call() {
@@ -208,11 +273,7 @@ impl Totals {
                 self.estimated.add(sums);
             }
         }
-        let is_run = match runs {
-            Runs::OfPipelines => placed.cell.key.is_run,
-            Runs::OfKind(kind) => placed.is(KIND, kind),
-        };
-        if is_run {
+        if placed.cell.key.is_run {
             self.runs.add(placed);
         }
     }
@@ -227,11 +288,6 @@ impl Parts {
         self.added.iter().flat_map(|rollup| rollup.hours.iter().map(move |hour| (rollup, hour)))
     }
 
-    /// The cells that the filter lets pass.
-    pub(super) fn cells(&self) -> impl Iterator<Item = Placed<'_>> {
-        self.stored().flat_map(placed).filter(|placed| placed.passes(&self.tests)).chain(self.added().flat_map(placed))
-    }
-
     /// Hours of which all spans pass, as they are, and the cells of all others.
     fn wholes(&self) -> (impl Iterator<Item = (&Rollup, &Hour)>, impl Iterator<Item = Placed<'_>>) {
         let all_pass = self.tests.is_empty();
@@ -244,37 +300,54 @@ impl Parts {
         let mut totals = Totals::default();
         let (hours, cells) = self.wholes();
         hours.for_each(|(_, hour)| totals.add_whole(&hour.whole));
-        cells.for_each(|placed| totals.add(&placed, Runs::OfPipelines));
+        cells.for_each(|placed| totals.add(&placed));
         totals
     }
 
+    /// Models of calls without a price: those with most calls first, at most so many, and how many there are.
+    pub(super) fn unpriced_models(&self, most: usize) -> (Vec<String>, u64) {
+        let mut models: HashMap<&str, u64> = HashMap::new();
+        let (hours, cells) = self.wholes();
+        for (rollup, hour) in hours {
+            for (place, calls) in &hour.whole.unpriced_models {
+                if let Some(model) = rollup.texts.get(*place as usize).and_then(|text| text.as_deref()) {
+                    *models.entry(model).or_default() += calls;
+                }
+            }
+        }
+        for placed in cells.filter(|placed| placed.is_call() && placed.cell.sums.unpriced > 0) {
+            if let Some(model) = placed.rollup.text(&placed.cell.key, MODEL) {
+                *models.entry(model).or_default() += placed.cell.sums.unpriced;
+            }
+        }
+        let count = models.len() as u64;
+        let mut models: Vec<(&str, u64)> = models.into_iter().collect();
+        models.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+        (models.into_iter().take(most).map(|(model, _)| model.to_owned()).collect(), count)
+    }
+}
+
+impl Sources {
+    /// The cells that the filter lets pass.
+    pub(super) fn cells(&self) -> impl Iterator<Item = Placed<'_>> {
+        let hours =
+            self.stored.iter().flat_map(|taken| taken.places.iter().map(|hour| (taken.rollup.as_ref(), &taken.rollup.hours[*hour])));
+        hours.flat_map(placed).filter(|placed| placed.passes(&self.tests))
+    }
+
     /// The users of whole days, and what their spans, which are in no cell, add up to; the providers of their calls.
-    pub(super) fn users_of_days(&self) -> impl Iterator<Item = (Option<&str>, &UserSums, impl Iterator<Item = &str>)> {
+    pub(super) fn users_of_days(&self) -> impl Iterator<Item = (Option<&str>, Contribution<'_>, impl Iterator<Item = &str>)> {
         let of_day = |(rollup, day): (_, _)| {
             let (rollup, day): (&Rollup, &Day) = (rollup, day);
             let text = |place: u32| rollup.texts.get(place as usize).and_then(|text| text.as_deref());
-            day.users.iter().flatten().map(move |sums| (text(sums.user), sums, sums.providers.iter().filter_map(move |place| text(*place))))
+            let of_user = move |sums| {
+                let sums: &UserSums = sums;
+                (text(sums.user), Contribution::of_user(sums), sums.providers.iter().filter_map(move |place| text(*place)))
+            };
+            day.users.iter().flatten().map(of_user)
         };
         let days = self.days.iter().flat_map(|taken| taken.places.iter().map(|day| (&*taken.rollup, &taken.rollup.days[*day])));
         days.flat_map(of_day)
-    }
-
-    /// Models of calls without a price, in order.
-    pub(super) fn unpriced_models(&self) -> Vec<String> {
-        let (hours, cells) = self.wholes();
-        let of_hour = |(rollup, hour): (&'_ Rollup, &'_ Hour)| {
-            let text = |place: &u32| rollup.texts.get(*place as usize)?.clone();
-            hour.whole.unpriced_models.iter().filter_map(text).collect::<Vec<_>>()
-        };
-        let unpriced = cells.filter(|placed| placed.is_call() && placed.cell.sums.unpriced > 0);
-        let of_cells = unpriced.filter_map(|placed| placed.text(MODEL).map(str::to_owned));
-        let models: BTreeSet<String> = hours.flat_map(of_hour).chain(of_cells).collect();
-        models.into_iter().collect()
-    }
-
-    /// The provider of calls.
-    pub(super) fn provider_of<'a>(placed: &'a Placed) -> Option<&'a str> {
-        placed.text(PROVIDER).filter(|_| placed.is_call())
     }
 }
 
@@ -294,18 +367,26 @@ impl Project {
 
     /// The spans of a scope as cells; `None` where there are so few rows that the query engine is as fast, and exact.
     pub(super) async fn parts(&self, scope: &Scope, apart: Apart<'_>) -> Result<Option<Parts>, QueryError> {
+        let Some(Sources { stored, tests, rest, .. }) = self.sources(scope, apart).await? else { return Ok(None) };
+        let (added, reserved) = self.add_up(scope, rest, apart.grain(), apart.by).await?;
+        Ok(Some(Parts { stored, tests, added, _reserved: reserved }))
+    }
+
+    /// What answers about a scope are made from; `None` where there are so few rows that the query engine is as fast, and exact.
+    pub(super) async fn sources(&self, scope: &Scope, apart: Apart<'_>) -> Result<Option<Sources>, QueryError> {
         let (project, from_us, to_us) = (self.project, scope.from_us, scope.to_us);
         let may_hold = |view: &&Arc<SegmentView>| view.segment.may_hold(project, from_us, to_us);
         let views: Vec<_> = self.snapshot.segments.iter().filter(may_hold).cloned().collect();
-        if views.is_empty() || views.iter().map(|view| view.segment.rows).sum::<u64>() < self.engine.least_rows {
+        let buffered: u64 = self.snapshot.buffer.iter().map(|batch| batch.num_rows() as u64).sum();
+        if views.iter().map(|view| view.segment.rows).sum::<u64>() + buffered < self.engine.least_rows {
             return Ok(None);
         }
-        if scope.filter.0.is_empty() && matches!(apart, Apart { by: Some(By::Column("user", _)), hours: false, .. }) {
+        if scope.filter.0.is_empty() && matches!(apart, Apart { by: Some(By::Column("user", _)), step_us: None, .. }) {
             let (days, rest) = tokio::task::spawn_blocking(move || choose_days(views, project, from_us, to_us)).await?;
-            let added = self.add_up(scope, rest, apart.grain(), apart.by).await?;
-            return Ok(Some(Parts { stored: Vec::new(), tests: Vec::new(), added, days }));
+            return Ok(Some(Sources { stored: Vec::new(), tests: Vec::new(), days, rest }));
         }
-        let can_tell = apart.by.is_none_or(|by| by.dimension().is_some());
+        // Steps that are no hours are told by the rows alone.
+        let can_tell = apart.by.is_none_or(|by| by.dimension().is_some()) && apart.step_us.is_none_or(|step_us| step_us % HOUR_US == 0);
         // Which traces and users a filter lets pass, stored roll-ups do not know.
         let tests = dimension_tests(scope).filter(|tests| can_tell && (tests.is_empty() || !apart.distinct));
         let (stored, rest) = match &tests {
@@ -313,8 +394,7 @@ impl Project {
             Some(_) => tokio::task::spawn_blocking(move || choose(views, project, from_us, to_us, |_| true)).await?,
             None => (Vec::new(), views.into_iter().map(whole).collect()),
         };
-        let added = self.add_up(scope, rest, apart.grain(), apart.by).await?;
-        Ok(Some(Parts { stored, tests: tests.unwrap_or_default(), added, days: Vec::new() }))
+        Ok(Some(Sources { stored, tests: tests.unwrap_or_default(), days: Vec::new(), rest }))
     }
 }
 

@@ -7,7 +7,7 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringViewBuilder};
 use arrow::datatypes::DataType;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
-use datafusion::prelude::{Expr, lit};
+use datafusion::prelude::{Expr, cast, lit};
 use datafusion::scalar::ScalarValue;
 use serde_json::value::RawValue;
 
@@ -31,6 +31,12 @@ pub(super) fn json_names(column: Expr) -> Expr {
     FUNCTION.call(vec![column, lit("")])
 }
 
+/// Whether a text begins so, whatever the case of letters.
+pub(super) fn begins(column: Expr, prefix: &str) -> Expr {
+    static FUNCTION: LazyLock<ScalarUDF> = LazyLock::new(|| function("text_begins", DataType::Boolean, begin));
+    FUNCTION.call(vec![cast(column, DataType::Utf8View), lit(prefix.to_lowercase())])
+}
+
 type Work = fn(&ArrayRef, &str) -> ArrayRef;
 
 /// A function of a column of JSON texts and a constant.
@@ -51,6 +57,11 @@ fn function(name: &str, answer: DataType, work: Work) -> ScalarUDF {
         }
     };
     create_udf(name, vec![DataType::Utf8View, DataType::Utf8], answer, Volatility::Immutable, Arc::new(run))
+}
+
+fn begin(column: &ArrayRef, prefix: &str) -> ArrayRef {
+    let begins = |text: Option<&str>| Some(text.is_some_and(|text| text.to_lowercase().starts_with(prefix)));
+    Arc::new(column.as_string_view().iter().map(begins).collect::<BooleanArray>())
 }
 
 fn hold(column: &ArrayRef, text: &str) -> ArrayRef {

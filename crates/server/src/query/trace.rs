@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::prelude::{Expr, col, lit};
 use hinomi_model::counting::counted_instead;
 use hinomi_model::hints::{self, Evidence};
@@ -26,6 +27,8 @@ use crate::time::rfc3339;
 
 /// How far back a span is compared.
 const COMPARED_US: i64 = 7 * 86_400_000_000;
+/// Spans of several traces that are in memory together.
+const MAX_LOADED_ROWS: usize = 50_000;
 /// Fewer others say nothing.
 const COMPARED_LEAST: u64 = 5;
 
@@ -57,22 +60,45 @@ impl Loaded {
 }
 
 impl Project {
-    /// All spans of these traces, by trace and start.
-    pub(super) async fn load_traces(&self, traces: &[TraceId]) -> Result<HashMap<TraceId, Vec<Loaded>>, QueryError> {
-        if traces.is_empty() {
-            return Ok(HashMap::new());
+    /// All spans of a trace by their starts, and the memory that they take of what queries may; no spans when there is no such trace.
+    pub(super) async fn load_trace(&self, trace: TraceId) -> Result<(Vec<Loaded>, MemoryReservation), QueryError> {
+        let (loaded, reserved) = self.load(vec![trace], usize::MAX).await?;
+        Ok((loaded.and_then(|mut loaded| loaded.remove(&trace)).unwrap_or_default(), reserved))
+    }
+
+    /// Calls back with the spans of each of these traces by their starts. Traces of many spans are read a few at a time.
+    pub(super) async fn each_trace(&self, traces: &[TraceId], mut work: impl FnMut(TraceId, Vec<Loaded>)) -> Result<(), QueryError> {
+        let mut parts = vec![traces.to_vec()];
+        while let Some(ids) = parts.pop().filter(|ids| !ids.is_empty()) {
+            let most_rows = if ids.len() > 1 { MAX_LOADED_ROWS } else { usize::MAX };
+            let (first, second) = ids.split_at(ids.len() / 2);
+            match self.load(ids.clone(), most_rows).await? {
+                (Some(loaded), _reserved) => loaded.into_iter().for_each(|(trace, spans)| work(trace, spans)),
+                (None, _) => parts.extend([second.to_vec(), first.to_vec()]),
+            }
         }
-        let ids = traces.to_vec();
-        let loaded = self.reading(move |project| Ok(Loaded::all(&project.rows_of_traces(&ids, &LIGHT)?))).await?;
-        let mut by_trace: HashMap<TraceId, Vec<Loaded>> = HashMap::new();
-        for loaded in loaded {
-            by_trace.entry(loaded.span().trace_id).or_default().push(loaded);
-        }
-        for spans in by_trace.values_mut() {
-            // A span that encloses others of the same start stands before them.
-            spans.sort_by_key(|loaded| (loaded.span().start_us, std::cmp::Reverse(loaded.span().end_us), loaded.span().span_id));
-        }
-        Ok(by_trace)
+        Ok(())
+    }
+
+    async fn load(
+        &self,
+        ids: Vec<TraceId>,
+        most_rows: usize,
+    ) -> Result<(Option<HashMap<TraceId, Vec<Loaded>>>, MemoryReservation), QueryError> {
+        let read = move |project: &Project| {
+            let reserved = project.engine.reserve("spans of traces");
+            let Some(found) = project.rows_of_traces(&ids, &LIGHT, most_rows, &reserved)? else { return Ok((None, reserved)) };
+            let mut by_trace: HashMap<TraceId, Vec<Loaded>> = HashMap::new();
+            for loaded in Loaded::all(&found) {
+                by_trace.entry(loaded.span().trace_id).or_default().push(loaded);
+            }
+            for spans in by_trace.values_mut() {
+                // A span that encloses others of the same start stands before them.
+                spans.sort_by_key(|loaded| (loaded.span().start_us, std::cmp::Reverse(loaded.span().end_us), loaded.span().span_id));
+            }
+            Ok((Some(by_trace), reserved))
+        };
+        self.reading(read).await
     }
 
     /// A trace with all its spans; `None` when there is none. The hint of a time is not needed: ids have filters of their own.
@@ -81,7 +107,10 @@ impl Project {
     ///
     /// When the engine fails.
     pub async fn trace(&self, trace: &TraceId, _at_us: Option<i64>) -> Result<Option<TraceDetail>, QueryError> {
-        let Some(loaded) = self.load_traces(&[*trace]).await?.remove(trace) else { return Ok(None) };
+        let (loaded, _reserved) = self.load_trace(*trace).await?;
+        if loaded.is_empty() {
+            return Ok(None);
+        }
         let means = self.means(&loaded).await?;
         let tree = derive(&loaded.iter().map(Loaded::span).collect::<Vec<_>>());
         let spans = loaded.iter().zip(&tree).map(|(loaded, in_tree)| {

@@ -15,12 +15,12 @@ use crate::time::rfc3339;
 const HOUR_US: f64 = 3.6e9;
 
 impl Project {
-    /// The models of calls that have usage and no price, those with most calls first.
+    /// The models of calls that have usage and no price, those with most calls first, at most so many; and how many there are.
     ///
     /// # Errors
     ///
     /// When the filter compares what cannot be compared, or the engine fails.
-    pub async fn unpriced(&self, scope: &Scope) -> Result<Vec<UnpricedModel>, QueryError> {
+    pub async fn unpriced(&self, scope: &Scope, most: usize) -> Result<(Vec<UnpricedModel>, u64), QueryError> {
         let start = || cast(col("start_time"), DataType::Int64);
         let sums = vec![
             count(lit(1)).alias("calls"),
@@ -32,7 +32,10 @@ impl Project {
             max(start()).alias("last"),
         ];
         let table = self.spans_of(Reading::Much, scope).await?.filter(is_unpriced())?;
-        let batches = table.aggregate(vec![col("model"), col("provider")], sums)?.collect().await?;
+        let keys = || vec![col("model"), col("provider")];
+        let order = [("calls", false), ("model", true), ("provider", true)].map(|(column, ascending)| col(column).sort(ascending, true));
+        let first = table.clone().aggregate(keys(), sums)?.sort(order.to_vec())?.limit(0, Some(most))?;
+        let batches = first.collect().await?;
         let mut models = Vec::new();
         for batch in &batches {
             let column = |name: &str| Column::of(batch, name);
@@ -51,7 +54,11 @@ impl Project {
                 });
             }
         }
-        models.sort_by(|a, b| b.calls.cmp(&a.calls).then_with(|| (&a.model, &a.provider).cmp(&(&b.model, &b.provider))));
-        Ok(models)
+        let mut number = models.len() as u64;
+        if models.len() == most {
+            let all = table.aggregate(keys(), Vec::new())?.aggregate(Vec::new(), vec![count(lit(1)).alias("models")])?;
+            number = all.collect().await?.first().map_or(number, |batch| Column::of(batch, "models").count(0));
+        }
+        Ok((models, number))
     }
 }

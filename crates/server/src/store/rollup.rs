@@ -16,8 +16,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-pub use bins::{Bins, Spread};
-pub use builder::{Builder, Grain};
+pub use bins::{Bins, Spread, percentile};
+pub(crate) use builder::Quick;
+pub use builder::{Builder, Grain, RowColumns};
 pub use users::{DAY_US, Day, Part, UserSums};
 pub use whole::Whole;
 
@@ -183,11 +184,20 @@ pub struct Sums {
     pub unpriced: u64,
     /// Sum of the durations, in microseconds.
     pub duration_us: i128,
+    /// The shortest and the longest duration, in microseconds. `None` without spans, and in roll-ups that were written before this was kept.
+    #[serde(default)]
+    pub duration_range_us: Option<(i64, i64)>,
 }
 
 impl Sums {
     /// Adds what other spans add up to.
     pub fn add(&mut self, other: &Sums) {
+        self.duration_range_us = match (self.spans, other.spans) {
+            (_, 0) => self.duration_range_us,
+            (0, _) => other.duration_range_us,
+            // Of spans whose durations lie nobody knows where, nobody knows it either.
+            _ => self.duration_range_us.zip(other.duration_range_us).map(|(own, more)| (own.0.min(more.0), own.1.max(more.1))),
+        };
         self.spans += other.spans;
         self.input_tokens = self.input_tokens.wrapping_add(other.input_tokens);
         self.output_tokens = self.output_tokens.wrapping_add(other.output_tokens);

@@ -4,6 +4,7 @@ mod alerts;
 mod api;
 mod bill;
 mod captures;
+mod cardinality;
 mod collisions;
 mod commands;
 mod crash;

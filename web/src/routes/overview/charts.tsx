@@ -36,7 +36,7 @@ type PartProps = Omit<ChartsProps, 'stale'>;
 function CostChart({ project, q, byModel, models, width }: PartProps) {
   const t = useT();
   const { format } = useReader();
-  const stack = stackOf(byModel?.measures.cost);
+  const stack = stackOf(byModel?.measures.cost, byModel?.others?.cost);
   const rows = byCost(models);
   const named = new Set(stack.map(({ key }) => key));
   const shown = rows.filter((row) => isUnpriced(row) || named.has(row.key ?? ''));

@@ -11,6 +11,7 @@ export function Hints({ project, summary }: { project: Project; summary: Summary
   const t = useT();
   const { format } = useReader();
   const { unpriced_calls: unpriced, calls_without_usage: silent, unpriced_models: models, estimated_calls: estimated } = summary;
+  const named = summary.unpriced_model_count > models.length ? [...models, '…'] : models;
   if (unpriced === 0 && silent === 0 && estimated === 0) return null;
   return (
     <div className="strip">
@@ -18,7 +19,7 @@ export function Hints({ project, summary }: { project: Project; summary: Summary
       {unpriced > 0 && (
         <>
           <b>{t('overview.unpriced', { n: format.count(unpriced) })}</b>
-          {models.length > 0 && <span className="ell">{t('overview.unpricedModels', { models: models.join(', ') })}</span>}
+          {models.length > 0 && <span className="ell">{t('overview.unpricedModels', { models: named.join(', ') })}</span>}
         </>
       )}
       {silent > 0 && <span className={unpriced > 0 ? 'dim hide-s' : undefined}>{t('overview.noUsage', { n: format.count(silent) })}</span>}

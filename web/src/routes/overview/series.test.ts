@@ -16,6 +16,13 @@ describe('stackOf', () => {
     expect(stack).toHaveLength(8);
     expect(stack[0]).toMatchObject({ key: OTHER, values: [3 + 2, 2] });
   });
+  it('adds what the server does not name to the rest', () => {
+    const stack = stackOf([group('named', 1, 2, 3)], { groups: 9, points: [['a', 4], ['b', 0], ['c', 6]] });
+    expect(stack.map(({ key, values }) => [key, values])).toEqual([
+      [OTHER, [4, 0, 6]],
+      ['named', [1, 2, 3]],
+    ]);
+  });
   it('is empty without an answer', () => expect(stackOf(undefined)).toEqual([]));
 });
 

@@ -1,4 +1,4 @@
-import type { BreakdownRow, Group, Measure, SeriesAnswer } from '../../api/types';
+import type { BreakdownRow, Group, Measure, OtherGroups, SeriesAnswer } from '../../api/types';
 import type { StackSeries } from '../../charts';
 import { colorOf } from '../../colors';
 
@@ -31,15 +31,18 @@ function restlessness(values: Values): number {
 }
 
 /** A stack of the dearest models, steady ones at the bottom, so that what moves is on top; all others in one. */
-export function stackOf(groups: Group[] | undefined): StackSeries[] {
+export function stackOf(groups: Group[] | undefined, others?: OtherGroups): StackSeries[] {
   const spent = (groups ?? []).filter((group) => total(group) > 0).toSorted((a, b) => total(b) - total(a));
   const rest = spent.slice(SHOWN);
   const stack = spent
     .slice(0, SHOWN)
     .map(({ key, points }) => ({ key: key ?? '', color: colorOf(key), values: points.map(([, value]) => value) }))
     .toSorted((a, b) => restlessness(a.values) - restlessness(b.values));
-  if (rest.length === 0) return stack;
-  const values = (rest[0]?.points ?? []).map((_, at) => rest.reduce((sum, { points }) => sum + (points[at]?.[1] ?? 0), 0));
+  // What the server adds up beyond the groups that it names belongs to the rest too.
+  const unnamed = others?.points ?? [];
+  if (rest.length === 0 && unnamed.length === 0) return stack;
+  const times = (rest[0]?.points ?? unnamed).length;
+  const values = Array.from({ length: times }, (_, at) => rest.reduce((sum, { points }) => sum + (points[at]?.[1] ?? 0), unnamed[at]?.[1] ?? 0));
   return [{ key: OTHER, color: 'var(--c-other)', values }, ...stack];
 }
 

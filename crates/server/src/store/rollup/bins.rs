@@ -28,11 +28,36 @@ impl From<Spread> for Bins {
     }
 }
 
+impl Bins {
+    /// Each bin that holds something and how many values are in it, rising.
+    pub fn iter(&self) -> impl Iterator<Item = (u16, u32)> + '_ {
+        self.0.iter().copied()
+    }
+}
+
+/// Returns the value below which a share of some values lies, interpolated between neighbours as a sorted list would be; `None` where there are
+/// none. `bins` rise. Within one per cent of what the list would say, and within the range of the values where that is known.
+pub fn percentile(bins: impl Iterator<Item = (u16, u64)> + Clone, share: f64, range: Option<(i64, i64)>) -> Option<f64> {
+    let total: u64 = bins.clone().map(|(_, count)| count).sum();
+    let rank = share.clamp(0.0, 1.0) * total.checked_sub(1)? as f64;
+    let (below, between) = (rank.floor() as u64, rank.fract());
+    let value_at = |rank: u64| {
+        let mut before = 0;
+        let bin = bins.clone().find(|(_, count)| {
+            before += count;
+            rank < before
+        });
+        bin.map(|(bin, _)| middle_of(usize::from(bin)))
+    };
+    let lower = value_at(below)?;
+    let value = if between == 0.0 { lower } else { lower + (value_at(below + 1)? - lower) * between };
+    Some(range.map_or(value, |(least, greatest)| value.clamp(least as f64, greatest as f64)))
+}
+
 /// The union of many [`Bins`].
 #[derive(Debug, Clone, Default)]
 pub struct Spread {
     counts: Vec<u64>,
-    total: u64,
 }
 
 impl Spread {
@@ -43,27 +68,21 @@ impl Spread {
         }
         for (bin, count) in &bins.0 {
             self.counts[usize::from(*bin)] += u64::from(*count);
-            self.total += u64::from(*count);
         }
     }
 
-    /// The value below which a share of them lies, interpolated between neighbours as a sorted list would be; `None` where there
-    /// are none. Within one per cent of what the list would say.
-    pub fn percentile(&self, share: f64) -> Option<f64> {
-        let rank = share.clamp(0.0, 1.0) * self.total.checked_sub(1)? as f64;
-        let (below, between) = (rank.floor() as u64, rank.fract());
-        let lower = self.value_at(below)?;
-        if between == 0.0 { Some(lower) } else { Some(lower + (self.value_at(below + 1)? - lower) * between) }
+    /// Adds values of one bin.
+    pub fn add_some(&mut self, bin: u16, count: u64) {
+        let bin = usize::from(bin);
+        if bin >= self.counts.len() {
+            self.counts.resize(bin + 1, 0);
+        }
+        self.counts[bin] += count;
     }
 
-    /// The value with this many before it.
-    fn value_at(&self, rank: u64) -> Option<f64> {
-        let mut before = 0;
-        let bin = self.counts.iter().position(|count| {
-            before += count;
-            rank < before
-        });
-        bin.map(middle_of)
+    /// A percentile of all values, which lie in `range` where that is known: see [`percentile`].
+    pub fn percentile(&self, share: f64, range: Option<(i64, i64)>) -> Option<f64> {
+        percentile((0u16..).zip(self.counts.iter().copied()).filter(|(_, count)| *count > 0), share, range)
     }
 }
 
@@ -109,10 +128,18 @@ mod tests {
             let kept = Bins::from(merged.clone());
             let mut again = Spread::default();
             again.add(&kept);
-            prop_assert_eq!(again.percentile(share), merged.percentile(share));
-            let (found, exact) = (merged.percentile(share).unwrap(), exact(&mut values, share));
+            prop_assert_eq!(again.percentile(share, None), merged.percentile(share, None));
+            let (found, exact) = (merged.percentile(share, None).unwrap(), exact(&mut values, share));
             prop_assert!((found - exact).abs() <= exact * 0.01 + 1e-9, "{} instead of {}", found, exact);
         }
+    }
+
+    #[test]
+    fn percentiles_lie_within_the_range_of_the_values() {
+        let mut spread = Spread::default();
+        spread.add(&of(&[1_000_000; 9]));
+        assert!(spread.percentile(0.5, None).is_some_and(|value| value < 1_000_000.0), "the middle of its bin");
+        assert_eq!(spread.percentile(0.5, Some((1_000_000, 1_000_000))), Some(1_000_000.0));
     }
 
     #[test]
@@ -120,7 +147,7 @@ mod tests {
         let middle = |values: &[i64]| {
             let mut spread = Spread::default();
             spread.add(&of(values));
-            spread.percentile(0.5)
+            spread.percentile(0.5, None)
         };
         assert_eq!(middle(&[]), None);
         assert_eq!(middle(&[i64::MIN]), Some(0.0));

@@ -21,8 +21,8 @@ const NAMES: usize = 1000;
 pub struct Grain {
     /// Whether it does so with each of [`DIMENSIONS`].
     pub dimensions: [bool; DIMENSIONS.len()],
-    /// Whether it tells hours apart; else all spans of a project are one hour.
-    pub hours: bool,
+    /// Length of the steps of time that it tells apart, in microseconds; an hour for what is stored. `None`: all spans of a project are in one.
+    pub step_us: Option<i64>,
     /// Whether it tells which traces and users there are.
     pub distinct: bool,
     /// Whether it tells where the spans are, of ops and names, and of users by day.
@@ -31,7 +31,7 @@ pub struct Grain {
 
 impl Grain {
     /// That of files.
-    pub const FINE: Grain = Grain { dimensions: [true; DIMENSIONS.len()], hours: true, distinct: true, places: true };
+    pub const FINE: Grain = Grain { dimensions: [true; DIMENSIONS.len()], step_us: Some(HOUR_US), distinct: true, places: true };
 
     /// Whether a roll-up of this grain is made from this column.
     pub fn needs(&self, column: &str) -> bool {
@@ -50,6 +50,7 @@ impl Grain {
 pub struct Builder {
     grain: Grain,
     texts: Vec<Option<String>>,
+    text_bytes: usize,
     places: HashMap<String, u32, Quick>,
     hours: Vec<((u64, i64), Growing)>,
     hour_at: HashMap<(u64, i64), usize>,
@@ -86,6 +87,7 @@ impl Builder {
         Builder {
             grain,
             texts: vec![None],
+            text_bytes: 0,
             places: HashMap::default(),
             hours: Vec::new(),
             hour_at: HashMap::new(),
@@ -97,7 +99,7 @@ impl Builder {
     /// Adds rows, which need not have columns other than those that the grain [`needs`](Grain::needs). A batch without one of these adds
     /// nothing, unless it is that of names. `by` is one more property.
     pub fn add(&mut self, batch: &RecordBatch, by: Option<&StringViewArray>) {
-        let Some(mut columns) = Columns::of(batch, &self.grain) else { return };
+        let Some(mut columns) = RowColumns::of(batch, &self.grain) else { return };
         let mut by = by.map(Texts::of);
         let mut users = columns.user.filter(|_| self.grain.places).map(Texts::of);
         let mut last_trace = ("", 0);
@@ -118,7 +120,7 @@ impl Builder {
             let project = columns.project.value(row) as u64;
             let number = self.rows;
             self.rows += 1;
-            let of_hour = (project, if self.grain.hours { columns.start.value(row).div_euclid(HOUR_US) } else { 0 });
+            let of_hour = (project, self.grain.step_us.map_or(0, |step_us| columns.start.value(row).div_euclid(step_us)));
             let at = match last_hour {
                 Some((hour, at)) if hour == of_hour => at,
                 _ => *self.hour_at.entry(of_hour).or_insert_with(|| {
@@ -184,12 +186,24 @@ impl Builder {
         }
     }
 
+    /// About how many bytes it holds, and will while it is finished.
+    pub fn bytes(&self) -> usize {
+        let of_cell = 2 * (size_of::<CellKey>() + size_of::<GrowingCell>()) + size_of::<Cell>();
+        let of_text = 2 * size_of::<String>() + size_of::<Option<String>>();
+        let of_hour = |hour: &Growing| 8 * (hour.users.capacity() + hour.traces.capacity() + hour.rows.capacity());
+        let hours: usize = self.hours.iter().map(|(_, hour)| of_hour(hour)).sum();
+        // Each row has the bin of its duration in a list that grows.
+        let cells: usize = self.hours.iter().map(|(_, hour)| hour.cells.len()).sum();
+        cells * of_cell + self.texts.len() * of_text + 2 * self.text_bytes + hours + self.rows as usize * 4
+    }
+
     /// The place of a text among all.
     fn place(&mut self, text: &str) -> u32 {
         if let Some(place) = self.places.get(text) {
             return *place;
         }
         let place = self.texts.len() as u32;
+        self.text_bytes += text.len();
         self.texts.push(Some(text.to_owned()));
         self.places.insert(text.to_owned(), place);
         place
@@ -232,6 +246,7 @@ fn distinct(mut hashes: Vec<u64>) -> Vec<u64> {
 
 /// A column of texts, and where those of them that were met stand. Within a column, equal views are equal texts; not the other way
 /// round, but a column with few values comes from a dictionary, where each has one.
+#[derive(Debug)]
 struct Texts<'a> {
     column: &'a StringViewArray,
     met: HashMap<u128, u32, Quick>,
@@ -265,10 +280,10 @@ impl<'a> Texts<'a> {
 }
 
 /// Hashes in few steps what nobody outside chooses the buckets of: a slow table is all that a clever sender would get.
-pub(super) type Quick = BuildHasherDefault<Mixing>;
+pub(crate) type Quick = BuildHasherDefault<Mixing>;
 
 #[derive(Debug, Default)]
-pub(super) struct Mixing(u64);
+pub(crate) struct Mixing(u64);
 
 impl Mixing {
     fn mix(&mut self, word: u64) {
@@ -291,6 +306,10 @@ impl Hasher for Mixing {
         self.mix(word.into());
     }
 
+    fn write_u64(&mut self, word: u64) {
+        self.mix(word);
+    }
+
     fn write_u128(&mut self, word: u128) {
         self.mix(word as u64);
         self.mix((word >> 64) as u64);
@@ -302,8 +321,9 @@ impl Hasher for Mixing {
     }
 }
 
-/// The columns of a batch.
-struct Columns<'a> {
+/// The columns of a batch that sums are made of.
+#[derive(Debug)]
+pub struct RowColumns<'a> {
     project: &'a PrimitiveArray<Int64Type>,
     trace: Option<&'a StringViewArray>,
     name: Option<Texts<'a>>,
@@ -325,12 +345,13 @@ struct Columns<'a> {
     dimensions: Vec<Option<Texts<'a>>>,
 }
 
-impl<'a> Columns<'a> {
-    fn of(batch: &'a RecordBatch, grain: &Grain) -> Option<Columns<'a>> {
+impl<'a> RowColumns<'a> {
+    /// Those that a grain needs; `None` when one of them is not there.
+    pub fn of(batch: &'a RecordBatch, grain: &Grain) -> Option<RowColumns<'a>> {
         let text = |name: &str| batch.column_by_name(name)?.as_string_view_opt();
         let int = |name: &str| batch.column_by_name(name)?.as_primitive_opt::<Int64Type>();
         let flag = |name: &str| batch.column_by_name(name)?.as_boolean_opt();
-        Some(Columns {
+        Some(RowColumns {
             project: int("project_id")?,
             trace: if grain.distinct { Some(text("trace_id")?) } else { None },
             name: if grain.places { text("name").map(Texts::of) } else { None },
@@ -357,12 +378,57 @@ impl<'a> Columns<'a> {
         })
     }
 
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.start.len()
+    }
+
+    /// When a span starts, in microseconds since the Unix epoch.
+    pub fn start_us(&self, row: usize) -> i64 {
+        self.start.value(row)
+    }
+
+    /// The column of a dimension, where the grain tells it apart.
+    pub fn dimension(&self, dimension: usize) -> Option<&'a StringViewArray> {
+        Some(self.dimensions.get(dimension)?.as_ref()?.column)
+    }
+
+    /// Whether a span is a call that counts.
+    pub fn is_call(&self, row: usize) -> bool {
+        self.counted.value(row) && (self.is(KIND, row, "llm") || self.is(KIND, row, "embedding"))
+    }
+
+    /// Whether the value of a dimension is this one.
+    pub fn is(&self, dimension: usize, row: usize, value: &str) -> bool {
+        self.dimension(dimension).is_some_and(|column| column.is_valid(row) && column.value(row) == value)
+    }
+
+    /// Whether a span failed.
+    pub fn is_failed(&self, row: usize) -> bool {
+        self.status.value(row) == "error"
+    }
+
+    /// Whether a span is a run of its pipeline.
+    pub fn is_run(&self, row: usize) -> bool {
+        self.is_run.value(row)
+    }
+
+    /// The bin of a span's duration.
+    pub fn bin(&self, row: usize) -> u16 {
+        bin_of(self.duration.value(row))
+    }
+
     /// Adds a row to the sums of its cell.
-    fn add(&self, row: usize, sums: &mut Sums) {
+    pub fn add(&self, row: usize, sums: &mut Sums) {
         let add = |sum: &mut i64, column: &PrimitiveArray<Int64Type>| {
             if column.is_valid(row) {
                 *sum = sum.wrapping_add(column.value(row));
             }
+        };
+        let duration_us = self.duration.value(row);
+        sums.duration_range_us = match sums.duration_range_us {
+            Some((least, greatest)) => Some((least.min(duration_us), greatest.max(duration_us))),
+            None => Some((duration_us, duration_us)),
         };
         sums.spans += 1;
         add(&mut sums.input_tokens, self.input_tokens);
@@ -379,6 +445,6 @@ impl<'a> Columns<'a> {
         } else {
             sums.unpriced += u64::from(!without_usage && self.status.value(row) != "error");
         }
-        sums.duration_us += i128::from(self.duration.value(row));
+        sums.duration_us += i128::from(duration_us);
     }
 }

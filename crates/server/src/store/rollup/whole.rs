@@ -17,8 +17,8 @@ pub struct Whole {
     pub estimated: Sums,
     /// Runs of pipelines.
     pub runs: Part,
-    /// Places of the models of calls without a price, rising; 0 for those without one.
-    pub unpriced_models: Vec<u32>,
+    /// Places of the models of calls without a price, rising, and how many calls each has; 0 stands for calls without a model.
+    pub unpriced_models: Vec<(u32, u64)>,
 }
 
 impl Whole {
@@ -43,7 +43,7 @@ impl Whole {
                     whole.estimated.add(sums);
                 }
                 if sums.unpriced > 0 {
-                    whole.unpriced_models.push(cell.key.values[MODEL]);
+                    whole.unpriced_models.push((cell.key.values[MODEL], sums.unpriced));
                 }
             }
             if cell.key.is_run {
@@ -52,7 +52,11 @@ impl Whole {
         }
         (whole.calls.durations, whole.runs.durations) = (Bins::from(calls), Bins::from(runs));
         whole.unpriced_models.sort_unstable();
-        whole.unpriced_models.dedup();
+        whole.unpriced_models.dedup_by(|next, first| {
+            let is_same = next.0 == first.0;
+            first.1 += if is_same { next.1 } else { 0 };
+            is_same
+        });
         whole
     }
 }
