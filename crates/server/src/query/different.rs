@@ -3,7 +3,7 @@
 //! Each different hash has a number, and those of a list that are met for the first time have them in a row. Most traces are in one list
 //! alone, so that a list of thousands is a few ranges of numbers. To count what lists have together is to set ranges of bits.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -14,11 +14,18 @@ use crate::store::rollup::{Hour, Rollup};
 /// Numbers beyond twice those in use that are kept for hashes of segments that are gone.
 const SPARE: usize = 1 << 16;
 
+/// What a hash with its number takes in memory, in bytes.
+const BYTES_PER_NUMBER: usize = 24;
+/// Hashes that are in memory together where they have no numbers.
+const HASHES_AT_A_TIME: usize = 1 << 20;
+
 /// Counts one sort of hashes.
 #[derive(Debug)]
 pub(super) struct Different {
     /// The hashes of an hour, rising.
     of: fn(&Hour) -> &[u64],
+    /// How many hashes may have numbers. Where there are more, they are looked at for each question.
+    max_numbers: usize,
     numbers: Mutex<Numbers>,
 }
 
@@ -46,14 +53,23 @@ pub(super) struct Hours<'a> {
 }
 
 impl Different {
-    pub(super) fn new(of: fn(&Hour) -> &[u64]) -> Different {
-        Different { of, numbers: Mutex::default() }
+    /// Counts with numbers that take so many bytes at most.
+    pub(super) fn new(of: fn(&Hour) -> &[u64], max_bytes: usize) -> Different {
+        Different { of, max_numbers: max_bytes / BYTES_PER_NUMBER, numbers: Mutex::default() }
     }
 
     /// How many different hashes there are in hours of segments and in others. `is_there` says whether a segment still is.
     pub(super) fn count(&self, stored: &[Hours], others: &[Rollup], is_there: impl Fn(&Path) -> bool) -> u64 {
         let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
         numbers.forget(is_there);
+        let hashes = |hours: &Hours| hours.rollup.hours.iter().map(|hour| (self.of)(hour).len()).sum::<usize>();
+        let unlearned: usize = stored.iter().filter(|hours| !numbers.segments.contains_key(hours.segment)).map(hashes).sum();
+        if numbers.known.len() + unlearned > self.max_numbers {
+            drop(numbers);
+            let of_stored = stored.iter().flat_map(|hours| hours.chosen.iter().map(|hour| (self.of)(&hours.rollup.hours[*hour])));
+            let lists: Vec<&[u64]> = of_stored.chain(others.iter().flat_map(|rollup| &rollup.hours).map(self.of)).collect();
+            return count_in_parts(&lists);
+        }
         for hours in stored {
             numbers.learn(hours, self.of);
         }
@@ -62,15 +78,41 @@ impl Different {
             let lists = &numbers.segments[hours.segment].hours;
             hours.chosen.iter().flat_map(|hour| &lists[*hour]).for_each(|range| met.insert(range));
         }
-        let mut unknown = HashSet::new();
+        let mut unknown = Vec::new();
         for hash in others.iter().flat_map(|rollup| &rollup.hours).flat_map(self.of) {
             match numbers.known.get(hash) {
                 Some(number) => met.insert(&(*number..number + 1)),
-                None => drop(unknown.insert(*hash)),
+                None => unknown.push(*hash),
             }
         }
+        drop(numbers);
+        unknown.sort_unstable();
+        unknown.dedup();
         met.len() + unknown.len() as u64
     }
+}
+
+/// How many different hashes there are in lists, which rise: those of one part of all hashes after the other, so that few are in memory.
+fn count_in_parts(lists: &[&[u64]]) -> u64 {
+    let hashes: usize = lists.iter().map(|list| list.len()).sum();
+    let bits = (hashes / HASHES_AT_A_TIME + 1).next_power_of_two().trailing_zeros();
+    let parts = 1u64 << bits;
+    let mut looked_at = vec![0; lists.len()];
+    let mut some: Vec<u64> = Vec::new();
+    let mut count = 0;
+    for part in 1..=parts {
+        some.clear();
+        for (list, start) in lists.iter().zip(&mut looked_at) {
+            let rest = &list[*start..];
+            let length = if part == parts { rest.len() } else { rest.partition_point(|hash| *hash < part << (64 - bits)) };
+            some.extend(&rest[..length]);
+            *start += length;
+        }
+        some.sort_unstable();
+        some.dedup();
+        count += some.len() as u64;
+    }
+    count
 }
 
 impl Numbers {
@@ -144,7 +186,7 @@ mod tests {
             asked in prop::collection::vec(prop::collection::vec((0usize..6, prop::collection::btree_set(0usize..5, 1..5)), 0..6), 1..5),
             others in prop::collection::vec(prop::collection::btree_set(0u64..500, 0..9), 0..4),
         ) {
-            let different = Different::new(|hour| &hour.traces);
+            let (different, without_numbers) = (Different::new(|hour| &hour.traces, usize::MAX), Different::new(|hour| &hour.traces, 0));
             let paths: Vec<PathBuf> = (0..segments.len()).map(|segment| segment.to_string().into()).collect();
             let rollups: Vec<Rollup> = segments.iter().map(|lists| rollup(lists)).collect();
             for question in asked {
@@ -162,13 +204,26 @@ mod tests {
                 // Segments that are gone, and what was remembered of them.
                 let there = |segment: &Path| chosen.iter().any(|(known, _)| paths[*known] == segment);
                 prop_assert_eq!(different.count(&stored, &[rollup(&others)], there), expected.len() as u64);
+                prop_assert_eq!(without_numbers.count(&stored, &[rollup(&others)], there), expected.len() as u64);
             }
         }
     }
 
     #[test]
+    fn hashes_beyond_what_may_have_numbers_are_counted_in_parts() {
+        let odd = 0x9e37_79b9_7f4a_7c15_u64;
+        let list = |from: u64| -> Vec<u64> {
+            let mut hashes: Vec<u64> = (from..from + 2_000_000).map(|number| number.wrapping_mul(odd)).collect();
+            hashes.sort_unstable();
+            hashes
+        };
+        assert_eq!(count_in_parts(&[&list(0), &list(500_000), &[u64::MAX, u64::MAX], &[]]), 2_500_001);
+        assert_eq!(count_in_parts(&[]), 0);
+    }
+
+    #[test]
     fn numbers_of_segments_that_are_gone_are_given_up() {
-        let different = Different::new(|hour| &hour.traces);
+        let different = Different::new(|hour| &hour.traces, usize::MAX);
         for segment in 0..5u64 {
             let first = segment * 100_000;
             let rollup = rollup(&[(first..first + 100_000).collect()]);

@@ -65,6 +65,8 @@ const METADATA_CACHE: usize = 256 << 20;
 /// rows has one of half a megabyte.
 const FOOTERS_PART: usize = 8;
 const FOOTERS: (usize, usize) = (16 << 20, 256 << 20);
+/// Numbers of different traces, and those of users, take this part of the memory of queries at most.
+const NUMBERS_PART: usize = 8;
 /// What the operators of all queries together may hold, and those of exports, in bytes, where nobody says.
 const MEMORY: (usize, usize) = (1 << 30, 256 << 20);
 
@@ -173,8 +175,8 @@ impl Engine {
             runtime: runtime(queries),
             exports: runtime(exports),
             footers: Arc::new(Footers::new((queries / FOOTERS_PART).clamp(FOOTERS.0, FOOTERS.1))),
-            traces: Arc::new(Different::new(|hour| &hour.traces)),
-            users: Arc::new(Different::new(|hour| &hour.users)),
+            traces: Arc::new(Different::new(|hour| &hour.traces, queries / NUMBERS_PART)),
+            users: Arc::new(Different::new(|hour| &hour.users, queries / NUMBERS_PART)),
             least_rows: LEAST_ROWS,
             batch_rows: BATCH_ROWS,
             looks: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, std::num::NonZero::get))),
