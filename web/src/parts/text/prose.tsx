@@ -16,7 +16,14 @@ export type TextMode = 'reading' | 'text';
 
 /** Whether a text has marks that Markdown would read. */
 export const isMarkdown = (text: string) =>
-  /^(#{1,6} |[-*+] |\d+[.)] |> |```|\|.+\|)/m.test(text) || /\*\*\S|`[^`\n]+`|\[[^\]\n]+\]\([^)\n]+\)/.test(text);
+  !isTooDeep(text) &&
+  (/^(#{1,6} |[-*+] |\d+[.)] |> |```|\|.+\|)/m.test(text) || /\*\*\S|`[^`\n]+`|\[[^\]\n]+\]\([^)\n]+\)/.test(text));
+
+/**
+ * Whether quotes, lists or emphasis nest deeper than anybody writes: the renderer handles them recursively, and takes the square of their
+ * number.
+ */
+const isTooDeep = (text: string) => /^(?:[ \t]*(?:>|[-*+] |\d{1,9}[.)] )){40}/m.test(text) || /(?:[*_]{1,3}[^*_\n]+){1000}/.test(text);
 
 /** Where a text is cut: at the end of a line or a sentence near the limit, and never within a letter. */
 export function cut(text: string, limit: number): string {

@@ -37,6 +37,12 @@ describe('long texts', () => {
     expect(isMarkdown('a **b** c')).toBe(true);
     expect(isMarkdown('2 * 3 * 4 and snake_case_name')).toBe(false);
   });
+  it('are no Markdown where marks nest deeper than anybody writes', () => {
+    expect(isMarkdown(`${'> '.repeat(12)}quoted`)).toBe(true);
+    for (const deep of ['>', '> ', '- ', '1. ']) expect(isMarkdown(`# hi\n\n${deep.repeat(20_000)}x`)).toBe(false);
+    expect(isMarkdown(`**a**\n\n${'*a '.repeat(20_000)}`)).toBe(false);
+    expect(isMarkdown(`# hi\n\n${' '.repeat(50_000)}x${'_'.repeat(50_000)}`)).toBe(true);
+  });
 });
 
 const show = (...parts: Part[]) => render(<MessageView message={{ role: 'user', parts }} mode="reading" />);
