@@ -13,10 +13,9 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::serve::ListenerExt;
-use axum::{Router, ServiceExt, middleware};
+use axum::{Router, middleware};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::Layer;
@@ -29,6 +28,7 @@ use crate::api::{self, Api, Questions};
 use crate::backup;
 use crate::bills::Bills;
 use crate::config::{self, Config};
+use crate::connections::{Connections, raise_file_limit};
 use crate::errors::{Errors, Within};
 use crate::guard;
 use crate::ingest::{self, Intake, Stores, keyless};
@@ -80,6 +80,7 @@ pub struct App {
     listener: TcpListener,
     otlp: Vec<TcpListener>,
     proof: ServerProof,
+    connections: Arc<Connections>,
 }
 
 impl App {
@@ -150,7 +151,9 @@ impl App {
         start_bell(&api)?;
         // Where two servers run in one process, as tests may, the first has the metrics.
         let metrics = PrometheusBuilder::new().install_recorder().ok();
-        Ok(App { api: Arc::new(api), intake: Arc::new(intake), metrics, listener, otlp, proof })
+        let connections = Connections::new(raise_file_limit(), shares.limit);
+        tracing::info!(limit = connections.limit(), "server.connections");
+        Ok(App { api: Arc::new(api), intake: Arc::new(intake), metrics, listener, otlp, proof, connections })
     }
 
     /// What answers and links are made from.
@@ -173,7 +176,7 @@ impl App {
     ///
     /// When the last flush failed; what was acknowledged is in the log all the same.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
-        let App { api, intake, metrics, listener, otlp, proof } = self;
+        let App { api, intake, metrics, listener, otlp, proof, connections } = self;
         let base = api.public_url.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
         let base = base.map_or_else(String::new, |(_, path)| format!("/{path}"));
         let rewritten = MapRequestLayer::new(move |request| rewrite(&base, request));
@@ -184,22 +187,18 @@ impl App {
 
         for listener in otlp {
             let service = MapRequestLayer::new(|request| rewrite("", request)).layer(otlp_router(intake.clone()));
-            let ending = api.stop.clone();
-            let served = axum::serve(listener.tap_io(at_once), ServiceExt::<Request>::into_make_service(service))
-                .with_graceful_shutdown(async move { ending.cancelled().await });
-            tokio::spawn(served.into_future());
+            connections.serve(listener, service, api.stop.clone());
         }
-        let ending = api.stop.clone();
-        let served = {
-            let ending = ending.clone();
-            axum::serve(listener.tap_io(at_once), ServiceExt::<Request>::into_make_service(service))
-                .with_graceful_shutdown(async move { ending.cancelled().await })
+        connections.serve(listener, service, api.stop.clone());
+        let sweeping = {
+            let (connections, stop) = (connections.clone(), api.stop.clone());
+            tokio::spawn(async move { connections.sweep(stop).await })
         };
-        let served = tokio::spawn(served.into_future());
         stop.await;
         tracing::info!("server.stopping");
-        ending.cancel();
-        if tokio::time::timeout(GRACE, served).await.is_err() {
+        api.stop.cancel();
+        let _ = sweeping.await;
+        if tokio::time::timeout(GRACE, connections.ended()).await.is_err() {
             tracing::warn!(grace_s = GRACE.as_secs(), "server.requests.cut_off");
         }
         let _ = chores.await;
@@ -330,14 +329,6 @@ fn router(api: Arc<Api>, intake: Arc<Intake>, measured: Measured, proof: ServerP
 
 fn otlp_router(intake: Arc<Intake>) -> Router {
     ingest::otlp_routes(intake).layer(CatchPanicLayer::new()).layer(middleware::from_fn(unread::settle))
-}
-
-/// Answers leave at once. The system would hold the second of two small writes back until the client has confirmed the first, which
-/// clients do up to 40 ms later: seen with gRPC, whose answers end with trailers.
-fn at_once(stream: &mut TcpStream) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "server.connection.not_at_once");
-    }
 }
 
 /// The standard ports, so far as they are free: another collector may well have them, and the server's own port takes the same.

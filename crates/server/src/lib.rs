@@ -7,6 +7,7 @@ pub mod backup;
 pub mod bills;
 pub mod cli;
 pub mod config;
+pub mod connections;
 pub mod demo;
 pub mod errors;
 pub mod guard;

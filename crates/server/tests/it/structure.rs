@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A part of the server and the parts that it may use. `app` and `cli` put all together and may use any.
-const ARROWS: [(&str, &[&str]); 24] = [
+const ARROWS: [(&str, &[&str]); 25] = [
     ("store", &[]),
     ("errors", &["sqlite", "time"]),
     ("logs", &["sqlite", "time"]),
@@ -20,6 +20,7 @@ const ARROWS: [(&str, &[&str]); 24] = [
     ("config", &[]),
     ("memory", &["config"]),
     ("page", &[]),
+    ("connections", &[]),
     ("unread", &[]),
     ("prices", &["meta"]),
     ("reprice", &["query", "store"]),

@@ -1,0 +1,299 @@
+//! Connections: how many there may be, and for how long one may do nothing.
+//!
+//! A connection costs a file descriptor, which the store needs too, and some memory. So there are fewer than descriptors; who has not
+//! said a word for a while is let go, at once where others wait to come in; and a body that trickles in ends. What is in work is never
+//! cut short: a stream of live news, an export, a slow answer.
+
+mod activity;
+mod timed_body;
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv6Addr};
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::Service;
+
+use activity::{Activity, Counted};
+
+/// How long a new connection may take until its first request is there whole.
+const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a connection may be kept for a later request.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(180);
+/// How long a client may not read on in an answer.
+const STALLED_TIMEOUT: Duration = Duration::from_secs(300);
+/// How long a connection that is asked to end may take.
+const CLOSING_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection without a request in work may stay once it is asked to end.
+const LAST_WORD_TIMEOUT: Duration = Duration::from_secs(1);
+/// Pause between two looks for those.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// How often a client of HTTP/2 is asked whether it is still there, and for how long it may not answer.
+const PING_EVERY: Duration = Duration::from_secs(30);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// Connections that may be closing beside those that are open, and the pause until there are fewer.
+const MAX_CLOSING: usize = 16;
+const CLOSING_PAUSE: Duration = Duration::from_millis(2);
+/// Pause after the system refuses a connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Largest head of a request, and the buffer from which it is read.
+const MAX_HEAD_BYTES: usize = 128 << 10;
+/// What a connection may take, of the limit of memory.
+const MEMORY_OF_ONE: u64 = 256 << 10;
+/// File descriptors that are never given to connections: the store, databases and queries need them.
+const RESERVED_FILES: u64 = 256;
+/// Connections that there may be in any case, and at most.
+const MIN_CONNECTIONS: u64 = 64;
+const MAX_CONNECTIONS: u64 = 16_384;
+
+/// All connections of the server, whichever port they came to.
+#[derive(Debug)]
+pub struct Connections {
+    limit: usize,
+    open: Mutex<HashMap<u64, Open>>,
+    tasks: TaskTracker,
+    next: AtomicU64,
+    /// Those that were let go and are not closed yet among them.
+    alive: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct Open {
+    address: Option<IpAddr>,
+    activity: Arc<Activity>,
+    /// Ends it once what is in work is answered.
+    ending: CancellationToken,
+    /// Ends it now.
+    ended: CancellationToken,
+}
+
+/// A place among the connections, until it is dropped.
+struct Place {
+    connections: Arc<Connections>,
+    number: u64,
+    activity: Arc<Activity>,
+    ending: CancellationToken,
+    ended: CancellationToken,
+}
+
+impl Connections {
+    /// For a process that may have so many files open, and so many bytes of memory.
+    pub fn new(files: u64, memory: u64) -> Arc<Connections> {
+        let by_files = files.saturating_sub(RESERVED_FILES).max(files / 2);
+        let limit = by_files.min((memory / MEMORY_OF_ONE).clamp(MIN_CONNECTIONS, MAX_CONNECTIONS));
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Arc::new(Connections {
+            limit,
+            open: Mutex::default(),
+            tasks: TaskTracker::new(),
+            next: AtomicU64::new(0),
+            alive: AtomicUsize::new(0),
+        })
+    }
+
+    /// How many there may be.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Takes connections of a port until `stop`.
+    pub fn serve<S>(self: &Arc<Self>, listener: TcpListener, service: S, stop: CancellationToken)
+    where
+        S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
+        S::Future: Send,
+    {
+        let connections = self.clone();
+        self.tasks.spawn(async move {
+            loop {
+                connections.evicted_ones_closed().await;
+                let accepted = tokio::select! {
+                    () = stop.cancelled() => return,
+                    accepted = listener.accept() => accepted,
+                };
+                match accepted {
+                    Ok((stream, address)) => connections.take(stream, address.ip(), service.clone(), stop.clone()),
+                    Err(error) if is_of_client(&error) => {}
+                    Err(error) => {
+                        tracing::warn!(%error, "server.connection.not_accepted");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                }
+            }
+        });
+    }
+
+    /// Those that were let go hold their files until their tasks have seen it: newcomers wait for that.
+    async fn evicted_ones_closed(&self) {
+        while self.alive.load(Ordering::Acquire) > self.limit + MAX_CLOSING {
+            tokio::time::sleep(CLOSING_PAUSE).await;
+        }
+    }
+
+    /// Lets go who is idle for too long, until `stop`.
+    pub async fn sweep(&self, stop: CancellationToken) {
+        while tokio::time::timeout(SWEEP_EVERY, stop.cancelled()).await.is_err() {
+            self.sweep_once();
+        }
+    }
+
+    /// Waits until all connections have ended, after `stop` of all that serve.
+    pub async fn ended(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take<S>(self: &Arc<Self>, stream: TcpStream, address: IpAddr, service: S, stop: CancellationToken)
+    where
+        S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
+        S::Future: Send,
+    {
+        let Some(place) = self.place(address) else {
+            metrics::counter!("hinomi_connections_refused_total").increment(1);
+            return;
+        };
+        // Answers leave at once. The system would hold the second of two small writes back until the client has confirmed the first,
+        // which clients do up to 40 ms later: seen with gRPC, whose answers end with trailers.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "server.connection.not_at_once");
+        }
+        self.tasks.spawn(serve_connection(stream, place, service, stop));
+    }
+
+    /// A place for one more connection; where all are taken, that of the one which has been idle for longest.
+    fn place(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+        let address = counted_address(address);
+        let mut open = self.lock();
+        // Behind a proxy all come from one address. One that is not on this machine may have half of all places.
+        if address.is_some() && open.values().filter(|other| other.address == address).count() >= (self.limit / 2).max(1) {
+            evict(&mut open, |other| other.address == address)?;
+        }
+        if open.len() >= self.limit {
+            evict(&mut open, |_| true)?;
+        }
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let (activity, ending, ended) = (Arc::new(Activity::default()), CancellationToken::new(), CancellationToken::new());
+        open.insert(number, Open { address, activity: activity.clone(), ending: ending.clone(), ended: ended.clone() });
+        self.alive.fetch_add(1, Ordering::AcqRel);
+        Some(Place { connections: self.clone(), number, activity, ending, ended })
+    }
+
+    fn sweep_once(&self) {
+        for connection in self.lock().values() {
+            let activity = &connection.activity;
+            let Some(idle) = activity.idle_for() else {
+                if activity.stalled_for().is_some_and(|stalled| stalled > STALLED_TIMEOUT) {
+                    connection.ended.cancel();
+                }
+                continue;
+            };
+            if !activity.was_of_use() && idle > FIRST_REQUEST_TIMEOUT || idle > IDLE_TIMEOUT + CLOSING_TIMEOUT {
+                connection.ended.cancel();
+            } else if idle > IDLE_TIMEOUT {
+                connection.ending.cancel();
+            }
+        }
+    }
+}
+
+/// Ends the connection that has been idle for longest, those first that never sent a request. `None` where all are at work.
+fn evict(open: &mut HashMap<u64, Open>, among: impl Fn(&Open) -> bool) -> Option<()> {
+    let idle =
+        open.iter().filter(|(_, other)| among(other)).filter_map(|(number, other)| Some((number, other, other.activity.idle_for()?)));
+    let (number, ..) = idle.max_by_key(|(number, other, idle)| (!other.activity.was_of_use(), *idle, std::cmp::Reverse(**number)))?;
+    let number = *number;
+    open.remove(&number).map(|other| other.ended.cancel())
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.connections.lock().remove(&self.number);
+        self.connections.alive.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+async fn serve_connection<S>(stream: TcpStream, place: Place, service: S, stop: CancellationToken)
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+{
+    let service = TowerToHyperService::new(Counted::new(service, place.activity.clone()));
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().max_buf_size(MAX_HEAD_BYTES);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING_EVERY).keep_alive_timeout(PING_TIMEOUT);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut is_ending = false;
+    loop {
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = place.ended.cancelled() => return,
+            () = place.ending.cancelled(), if !is_ending => {}
+            () = stop.cancelled(), if !is_ending => {}
+            // Half a request is not waited for when the server stops.
+            () = tokio::time::sleep(LAST_WORD_TIMEOUT), if is_ending => {
+                if place.activity.idle_for().is_some_and(|idle| idle > LAST_WORD_TIMEOUT) {
+                    return;
+                }
+                continue;
+            }
+        }
+        is_ending = true;
+        connection.as_mut().graceful_shutdown();
+    }
+}
+
+/// The address by which connections are counted: none on this machine, where a proxy speaks for all; a whole network of IPv6, since a
+/// client has one.
+fn counted_address(address: IpAddr) -> Option<IpAddr> {
+    match address.to_canonical() {
+        address if address.is_loopback() => None,
+        IpAddr::V6(address) => Some(IpAddr::V6(Ipv6Addr::from(u128::from(address) >> 64 << 64))),
+        address => Some(address),
+    }
+}
+
+/// Whether the connection is at fault, and not the server.
+fn is_of_client(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind as E;
+    matches!(error.kind(), E::ConnectionRefused | E::ConnectionAborted | E::ConnectionReset | E::Interrupted)
+}
+
+/// Raises the number of files that the process may have open as far as the system lets it, and returns it.
+pub fn raise_file_limit() -> u64 {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(files) => files,
+        Err(error) => {
+            tracing::warn!(%error, "server.file_limit.not_raised");
+            rlimit::Resource::NOFILE.get().map_or(1024, |(soft, _)| soft)
+        }
+    }
+}
+
+/// The body of a request as axum wants it, with a time limit.
+fn timed(request: hyper::Request<hyper::body::Incoming>, activity: &Arc<Activity>) -> Request {
+    request.map(|body| Body::new(timed_body::TimedBody::new(body, activity.clone())))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+//! What goes on on a connection.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::Request;
+use axum::response::Response;
+use hyper::body::{Frame, Incoming, SizeHint};
+use tower::Service;
+
+/// Requests in work, and since when there are none.
+#[derive(Debug, Default)]
+pub(super) struct Activity {
+    requests: AtomicUsize,
+    /// Answers that are being read.
+    answers: AtomicUsize,
+    was_of_use: AtomicBool,
+    /// When the last of the above happened.
+    last_ms: Stamp,
+}
+
+/// A moment, in milliseconds since the first one that was asked for.
+#[derive(Debug)]
+struct Stamp(AtomicU64);
+
+static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+fn now_ms() -> u64 {
+    u64::try_from(FIRST.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Default for Stamp {
+    fn default() -> Self {
+        Stamp(AtomicU64::new(now_ms()))
+    }
+}
+
+impl Activity {
+    /// For how long nothing has been in work; `None` while something is.
+    pub(super) fn idle_for(&self) -> Option<Duration> {
+        (self.requests.load(Ordering::Acquire) == 0).then(|| self.since())
+    }
+
+    /// For how long an answer has not been read on; `None` where none is being read.
+    pub(super) fn stalled_for(&self) -> Option<Duration> {
+        (self.answers.load(Ordering::Acquire) > 0).then(|| self.since())
+    }
+
+    /// Whether a request was ever there whole.
+    pub(super) fn was_of_use(&self) -> bool {
+        self.was_of_use.load(Ordering::Relaxed)
+    }
+
+    /// Notes that something goes on.
+    pub(super) fn note(&self) {
+        self.last_ms.0.store(now_ms(), Ordering::Release);
+    }
+
+    fn since(&self) -> Duration {
+        Duration::from_millis(now_ms().saturating_sub(self.last_ms.0.load(Ordering::Acquire)))
+    }
+}
+
+/// A request in work, until it is dropped.
+struct InWork(Arc<Activity>);
+
+impl InWork {
+    fn new(activity: Arc<Activity>) -> InWork {
+        activity.was_of_use.store(true, Ordering::Relaxed);
+        activity.requests.fetch_add(1, Ordering::AcqRel);
+        activity.note();
+        InWork(activity)
+    }
+}
+
+impl Drop for InWork {
+    fn drop(&mut self) {
+        self.0.note();
+        self.0.requests.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A service that notes what it does.
+#[derive(Clone)]
+pub(super) struct Counted<S> {
+    service: S,
+    activity: Arc<Activity>,
+}
+
+impl<S> Counted<S> {
+    pub(super) fn new(service: S, activity: Arc<Activity>) -> Counted<S> {
+        Counted { service, activity }
+    }
+}
+
+impl<S> Service<hyper::Request<Incoming>> for Counted<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = hyper::Response<CountedBody>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&mut self, request: hyper::Request<Incoming>) -> Self::Future {
+        let in_work = InWork::new(self.activity.clone());
+        let answer = self.service.call(super::timed(request, &self.activity));
+        Box::pin(async move { Ok(answer.await?.map(|body| CountedBody::new(body, in_work))) })
+    }
+}
+
+/// The body of an answer.
+pub(super) struct CountedBody {
+    body: Body,
+    in_work: InWork,
+}
+
+impl CountedBody {
+    fn new(body: Body, in_work: InWork) -> CountedBody {
+        in_work.0.answers.fetch_add(1, Ordering::AcqRel);
+        in_work.0.note();
+        CountedBody { body, in_work }
+    }
+}
+
+impl Drop for CountedBody {
+    fn drop(&mut self) {
+        self.in_work.0.answers.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl HttpBody for CountedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        // A client that reads is why more is asked for, whether there is more or not.
+        self.in_work.0.note();
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
