@@ -58,8 +58,9 @@ check: web/node_modules/.package-lock.json web/dist/index.html ## lints as error
 
 ROUNDS ?= 50000
 fuzz: web/dist/index.html ## what reads input from outside, against ROUNDS damaged and invented inputs each
-	@echo "== envelopes, OTLP, spans, JSON, log frames, request bodies, filters: $(ROUNDS) inputs each"
+	@echo "== envelopes, OTLP, spans, JSON, memory and depth, log frames, request bodies, filters: $(ROUNDS) inputs each"
 	@PROPTEST_CASES=$(ROUNDS) cargo test --profile quick --locked -p hinomi-model --lib --test captures -- json envelope damaged strange otlp
+	@PROPTEST_CASES=$(ROUNDS) cargo test --profile quick --locked -p hinomi-model --test amplification
 	@PROPTEST_CASES=$(ROUNDS) cargo test --profile quick --locked -p hinomi --lib -- ingest::body filter store::frame::tests::any
 
 SOAK ?=

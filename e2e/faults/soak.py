@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """A server under mixed load for as long as one likes: programs send what is new, late, repeated and out of order, people ask, export, delete and
 back up, old spans go, and the server is ended at random, politely or not. At the end everything that was acknowledged is compared with what is
-found, the last backup is restored and compared too, and a table tells of memory, open files and disk.
+found, the last backup is restored and compared too, and a table tells of memory, open files and disk. Meanwhile others do it harm (attackers.py):
+nothing may be lost by that either, and the programs must be served.
 
-    soak.py BINARY [--minutes N | --hours N] [--seed N] [--memory MB] [--senders N] [--rate N] [--every S] [--keep]
+    soak.py BINARY [--minutes N | --hours N] [--seed N] [--memory MB] [--senders N] [--rate N] [--every S] [--keep] [--no-attackers]
 """
 
 import argparse
@@ -13,6 +14,7 @@ import os
 import random
 import shutil
 import signal
+import statistics
 import sys
 import tempfile
 import threading
@@ -21,6 +23,7 @@ import urllib.error
 import uuid
 from collections import Counter
 
+from attackers import Attackers
 from chores import KEEP, back_up, confirm, delete, restored
 from promises import NEVER
 from server import KEY, Client, ask, call, create_token, envelope, looked_at, otlp, start
@@ -34,6 +37,8 @@ QUESTIONS = [
 ]  # fmt: skip
 # Descriptors and bytes beyond what was seen early on that may be a leak.
 MORE_FILES, MORE_MEMORY = 200, 200 << 20
+# The part of what programs send that may be turned away while the server is attacked, and what half of it may take, in seconds.
+REFUSED, MEDIAN = 0.05, 0.5
 
 
 class Soak(Client):
@@ -44,6 +49,14 @@ class Soak(Client):
         self.pause = 1 / rate
         self.late = []  # (when, trace, way, body)
         self.asked = Counter()
+        self.took = []
+
+    def send(self, url, body):
+        began = time.time()
+        at = super().send(url, body)
+        if at is not None:
+            self.took.append(at - began)
+        return at
 
     def program(self, server, until, dice):
         while not until.is_set():
@@ -130,7 +143,7 @@ def people(soak, server, token, until, dice, folder, backups, failures):
                 soak.asked["answered"] += 1
             except urllib.error.HTTPError as error:
                 soak.asked[str(error.code)] += 1
-                if error.code not in (503, 504):
+                if error.code not in (429, 503, 504):
                     failures.append(f"{path}: {error.code} {error.read()[:300]}")
             except (OSError, http.client.HTTPException, ValueError):
                 soak.asked["broken off"] += 1
@@ -149,6 +162,7 @@ def main():
     parser.add_argument("--senders", type=int, default=4)
     parser.add_argument("--rate", type=float, default=25, help="calls a second of each sender")
     parser.add_argument("--every", type=float, default=20, help="seconds between two ends of the server, on average")
+    parser.add_argument("--no-attackers", action="store_true", help="nobody means harm")
     parser.add_argument("--keep", action="store_true", help="leave the folder")
     options = parser.parse_args()
     seconds = options.hours * 3600 if options.hours else options.minutes * 60
@@ -164,6 +178,7 @@ def main():
     work += [threading.Thread(target=people, args=(soak, server, token, until, seeded(), folder, backups, failures)) for _ in range(2)]
     for thread in work:
         thread.start()
+    attackers = None if options.no_attackers else Attackers(lambda: server.url, token, seeded()).start()
     print(f"seed {options.seed}, {seconds:.0f} s, limit {options.memory} MB")
     print(f"{'s':>7} {'calls':>8} {'deleted':>8} {'memory MB':>10} {'files':>6} {'disk MB':>8} {'kB a call':>9}", flush=True)
     began = time.time()
@@ -184,6 +199,8 @@ def main():
             server.begin()
             next_end = time.time() + dice.expovariate(1 / options.every)
     until.set()
+    if attackers:
+        attackers.stop()
     for thread in work:
         thread.join()
     server.end(signal.SIGTERM)
@@ -200,6 +217,13 @@ def main():
             wrong.append("more and more files are open")
         if max(row[2] for row in later) > max(max(row[2] for row in early) + MORE_MEMORY, options.memory << 20):
             wrong.append("it takes more and more memory")
+    if attackers:
+        wrong += [f"an attacker was answered {what}" for what in attackers.unexpected]
+        if len(soak.refused) > REFUSED * (len(soak.took) + len(soak.refused)):
+            wrong.append(f"{len(soak.refused)} of {len(soak.took) + len(soak.refused)} good requests were turned away")
+        if (median := statistics.median(soak.took or [0])) > MEDIAN:
+            wrong.append(f"half of the good requests took {median:.2f} s or more")
+        print(f"attackers were answered {dict(attackers.answers)}; good requests took {statistics.median(soak.took or [0]) * 1000:.0f} ms (median)")
     refused = dict(Counter(code for _, code in soak.refused))
     calls = len(soak.promises.acknowledged())
     print(

@@ -51,7 +51,7 @@ pub fn service_tier(attributes: &Attributes) -> Option<String> {
     }
     let parameters = match names::value_of(attributes, Field::Parameters)? {
         Value::Object(object) => object.clone(),
-        Value::String(text) => serde_json::from_str(text).ok()?,
+        Value::String(text) => crate::json::object(text).ok()?,
         _ => return None,
     };
     // Anthropic's faster service is asked for by its speed.

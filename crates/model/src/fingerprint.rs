@@ -11,16 +11,34 @@ use crate::id::{SpanId, TraceId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Fingerprint([u8; 32]);
 
+/// The first texts of several fingerprints, which are hashed once.
+#[derive(Debug, Clone)]
+pub(crate) struct FingerprintPrefix(Sha256);
+
+impl FingerprintPrefix {
+    pub(crate) fn of(texts: &[&str]) -> FingerprintPrefix {
+        FingerprintPrefix(Sha256::new()).and(texts)
+    }
+
+    pub(crate) fn and(mut self, texts: &[&str]) -> FingerprintPrefix {
+        for text in texts {
+            // With its length, so that no text can begin in one and end in the next.
+            self.0.update((text.len() as u64).to_be_bytes());
+            self.0.update(text.as_bytes());
+        }
+        self
+    }
+
+    /// The fingerprint of these texts and the others behind them.
+    pub(crate) fn with(&self, texts: &[&str]) -> Fingerprint {
+        Fingerprint(self.clone().and(texts).0.finalize().into())
+    }
+}
+
 impl Fingerprint {
     /// Of the texts in their order.
     pub(crate) fn of(texts: &[&str]) -> Fingerprint {
-        let mut hash = Sha256::new();
-        for text in texts {
-            // With its length, so that no text can begin in one and end in the next.
-            hash.update((text.len() as u64).to_be_bytes());
-            hash.update(text.as_bytes());
-        }
-        Fingerprint(hash.finalize().into())
+        FingerprintPrefix::of(texts).with(&[])
     }
 
     /// The hash itself.

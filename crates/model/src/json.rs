@@ -1,6 +1,12 @@
-//! JSON that strict parsers refuse, mended so that the good parts can be read.
+//! JSON that strict parsers refuse, mended so that the good parts can be read; values and lists that are charged as they are made
+//! ([`crate::budget`]).
 
-use serde_json::Error;
+use std::fmt;
+
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Error, Map, Number, Value};
+
+use crate::budget;
 
 /// Parses a payload, and once more after mending where that fails.
 pub(crate) fn parse_mended<T>(payload: &[u8], parse: impl Fn(&str) -> Result<T, Error>) -> Result<T, Error> {
@@ -8,7 +14,213 @@ pub(crate) fn parse_mended<T>(payload: &[u8], parse: impl Fn(&str) -> Result<T, 
         Ok(text) => parse(text),
         Err(_) => Err(serde::de::Error::custom("not UTF-8")),
     };
-    first.or_else(|_| parse(&flatten(mend(payload))))
+    first.or_else(|error| if budget::is_exceeded() { Err(error) } else { parse(&flatten(mend(payload))) })
+}
+
+/// Reads a value.
+pub(crate) fn value(text: &str) -> Result<Value, Error> {
+    serde_json::from_str(text).map(|ChargedValue(value)| value)
+}
+
+/// Reads an object.
+pub(crate) fn object(text: &str) -> Result<Map<String, Value>, Error> {
+    match value(text)? {
+        Value::Object(object) => Ok(object),
+        _ => Err(Error::custom("expected an object")),
+    }
+}
+
+/// For fields of structs that hold any value.
+pub(crate) fn field<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+    ChargedValue::deserialize(deserializer).map(|ChargedValue(value)| value)
+}
+
+/// A value that is charged as it is made.
+#[derive(Debug, Default)]
+pub(crate) struct ChargedValue(pub(crate) Value);
+
+pub(crate) fn too_much<E: serde::de::Error>() -> E {
+    E::custom("more than is read of one request")
+}
+
+impl<'de> Deserialize<'de> for ChargedValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = ChargedValue;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("any value")
+            }
+            fn visit_unit<E>(self) -> Result<ChargedValue, E> {
+                Ok(ChargedValue(Value::Null))
+            }
+            fn visit_bool<E>(self, flag: bool) -> Result<ChargedValue, E> {
+                Ok(ChargedValue(Value::Bool(flag)))
+            }
+            fn visit_i64<E>(self, number: i64) -> Result<ChargedValue, E> {
+                Ok(ChargedValue(number.into()))
+            }
+            fn visit_u64<E>(self, number: u64) -> Result<ChargedValue, E> {
+                Ok(ChargedValue(number.into()))
+            }
+            fn visit_f64<E>(self, number: f64) -> Result<ChargedValue, E> {
+                Ok(ChargedValue(Number::from_f64(number).map_or(Value::Null, Value::Number)))
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<ChargedValue, E> {
+                if budget::charge(budget::text(text)) { Ok(ChargedValue(text.into())) } else { Err(too_much()) }
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<ChargedValue, A::Error> {
+                let mut items = Vec::new();
+                while let Some(ChargedValue(item)) = seq.next_element()? {
+                    if !budget::charge(budget::ELEMENT) {
+                        return Err(too_much());
+                    }
+                    items.push(item);
+                }
+                Ok(ChargedValue(Value::Array(items)))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ChargedValue, A::Error> {
+                members(&mut map).map(|members| ChargedValue(Value::Object(members)))
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+/// The members of an object.
+pub(crate) fn members<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Map<String, Value>, A::Error> {
+    let mut members = Map::new();
+    while let Some(name) = map.next_key::<String>()? {
+        if !budget::charge(budget::member(&name, members.is_empty())) {
+            return Err(too_much());
+        }
+        let ChargedValue(value) = map.next_value()?;
+        members.insert(name, value);
+    }
+    Ok(members)
+}
+
+/// A list of which each element is charged by its size, and counts as an item.
+#[derive(Debug)]
+pub(crate) struct ChargedItems<T>(pub(crate) Vec<T>);
+
+impl<T> Default for ChargedItems<T> {
+    fn default() -> Self {
+        ChargedItems(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for ChargedItems<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Each<T>(std::marker::PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Each<T> {
+            type Value = ChargedItems<T>;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a list")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<ChargedItems<T>, A::Error> {
+                let mut items = Vec::new();
+                let mut left = budget::left();
+                while let Some(item) = seq.next_element()? {
+                    if !budget::charge_items(1, 2 * size_of::<T>()) {
+                        return Err(too_much());
+                    }
+                    budget::is_one_of(left.saturating_sub(budget::left()));
+                    left = budget::left();
+                    items.push(item);
+                }
+                Ok(ChargedItems(items))
+            }
+        }
+        deserializer.deserialize_seq(Each(std::marker::PhantomData))
+    }
+}
+
+/// What a part of a body turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Object,
+    List,
+    Null,
+    Other,
+}
+
+/// Reads objects field by field and lists element by element, so that nothing of them is held but what is made of it. What is neither
+/// is passed over.
+pub(crate) trait JsonStream<'de> {
+    /// Reads the value of a field.
+    fn field<A: MapAccess<'de>>(&mut self, _name: &str, map: &mut A) -> Result<(), A::Error> {
+        map.next_value::<IgnoredAny>().map(drop)
+    }
+
+    /// Reads an element; false when there is none any more.
+    fn element<A: SeqAccess<'de>>(&mut self, seq: &mut A) -> Result<bool, A::Error> {
+        Ok(seq.next_element::<IgnoredAny>()?.is_some())
+    }
+}
+
+/// Where what is streamed goes.
+pub(crate) struct StreamInto<'a, S>(pub(crate) &'a mut S);
+
+impl<'de, S: JsonStream<'de>> DeserializeSeed<'de> for StreamInto<'_, S> {
+    type Value = Shape;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Shape, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, S: JsonStream<'de>> Visitor<'de> for StreamInto<'_, S> {
+    type Value = Shape;
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("any value")
+    }
+    fn visit_unit<E>(self) -> Result<Shape, E> {
+        Ok(Shape::Null)
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<Shape, E> {
+        Ok(Shape::Other)
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<Shape, E> {
+        Ok(Shape::Other)
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<Shape, E> {
+        Ok(Shape::Other)
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<Shape, E> {
+        Ok(Shape::Other)
+    }
+    fn visit_str<E>(self, _: &str) -> Result<Shape, E> {
+        Ok(Shape::Other)
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Shape, A::Error> {
+        while let Some(name) = map.next_key::<std::borrow::Cow<str>>()? {
+            self.0.field(&name, &mut map)?;
+        }
+        Ok(Shape::Object)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Shape, A::Error> {
+        while self.0.element(&mut seq)? {}
+        Ok(Shape::List)
+    }
+}
+
+/// Streams a text.
+pub(crate) fn stream<'de, S: JsonStream<'de>>(text: &'de str, into: &mut S) -> Result<Shape, Error> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let shape = StreamInto(into).deserialize(&mut deserializer)?;
+    deserializer.end().map(|()| shape)
+}
+
+/// What is made of one element of a list, and charged with the items and bytes that `made` says.
+pub(crate) fn element<'de, A: SeqAccess<'de>, T>(
+    seq: &mut A,
+    make: impl FnOnce(&Value) -> T,
+    made: impl FnOnce(&T) -> (usize, usize),
+) -> Result<Option<T>, A::Error> {
+    let found = budget::for_a_moment(|| seq.next_element::<ChargedValue>().map(|found| found.map(|ChargedValue(value)| make(&value))))?;
+    let Some(found) = found else { return Ok(None) };
+    let (items, bytes) = made(&found);
+    if budget::charge_items(items, bytes) { Ok(Some(found)) } else { Err(too_much()) }
 }
 
 /// The parser goes 127 levels deep, and gives up all of a payload at the next.
@@ -61,6 +273,12 @@ fn is_named_value(before: &[u8]) -> bool {
 /// Makes of a payload what a strict parser takes: bytes that are no UTF-8 and halves of surrogate pairs become U+FFFD, control
 /// characters within texts become escapes, and numbers that JSON does not have (`NaN`, `Infinity`, 1e999) become null.
 pub(crate) fn mend(payload: &[u8]) -> String {
+    // A control character becomes six, a byte that is no UTF-8 three, and what is nested too deep is copied once more.
+    let controls = payload.iter().filter(|byte| **byte < b' ').count();
+    let lossy = if std::str::from_utf8(payload).is_ok() { 0 } else { 3 * payload.len() };
+    if !budget::charge(4 * payload.len() + 6 * controls + lossy) {
+        return String::new();
+    }
     let text = String::from_utf8_lossy(payload);
     let bytes = text.as_bytes();
     let mut mended = String::with_capacity(text.len());
@@ -122,7 +340,7 @@ fn outside_at(bytes: &[u8], at: usize) -> (usize, Option<String>) {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 

@@ -10,6 +10,7 @@
 //! [`log_line`]s, [`metric`]s and [`score`]s.
 
 pub mod bill;
+pub mod budget;
 pub mod clock;
 pub mod cost;
 pub mod counting;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::budget;
 use crate::clock::TimeSource;
 use crate::fingerprint::Fingerprint;
 use crate::id::{SpanId, TraceId};
@@ -88,6 +89,11 @@ pub struct LogLine {
 }
 
 impl LogLine {
+    /// Bytes that it takes, as a request is charged for them.
+    pub(crate) fn bytes(&self) -> usize {
+        2 * size_of::<LogLine>() + budget::text(&self.body) + budget::object(&self.attributes)
+    }
+
     /// Cuts what is too long to keep, and says so where it does.
     pub(crate) fn trim(&mut self) {
         trim_text(&mut self.body, MAX_BODY);

@@ -294,7 +294,7 @@ fn finish_reasons(found: &Found) -> Vec<String> {
     let texts = |items: &[Value]| items.iter().filter_map(Value::as_str).map(str::to_owned).collect();
     match found.value(Field::FinishReasons) {
         Some(Value::Array(items)) => texts(items),
-        Some(Value::String(text)) => match serde_json::from_str(text) {
+        Some(Value::String(text)) => match crate::json::value(text) {
             Ok(Value::Array(items)) => texts(&items),
             Ok(Value::String(text)) => vec![text],
             _ => vec![text.clone()],
@@ -436,7 +436,7 @@ fn count_in_answer(span: &mut Span) {
 fn is_web_search(part: &Part) -> bool {
     match part {
         Part::ToolCall { name, arguments, .. } if name == "web_search_call" => {
-            let action: Value = serde_json::from_str(arguments).unwrap_or_default();
+            let action: Value = crate::json::value(arguments).unwrap_or_default();
             action["type"].as_str().is_none_or(|action| action == "search")
         }
         _ => false,

@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Number, Value};
 
+use crate::budget;
+
 /// How deep values may lie in one another.
 const MAX_DEPTH: u8 = 64;
 
@@ -87,6 +89,7 @@ impl Reader<'_> {
                 return None;
             }
             self.rest = rest;
+            budget::charge(budget::member(name, members.is_empty())).then_some(())?;
             members.insert(name.to_owned(), self.value(depth)?);
             if !self.pass(',') {
                 return self.pass(')').then_some(Value::Object(members));
@@ -100,6 +103,7 @@ impl Reader<'_> {
         let mut items = Vec::new();
         while !self.pass(close) {
             items.push(self.value(depth)?);
+            budget::charge(budget::ELEMENT).then_some(())?;
             if !self.pass(',') {
                 return self.pass(close).then_some(Value::Array(items));
             }

@@ -137,7 +137,7 @@ pub struct Ingest {
     /// Largest request body after inflating, in bytes.
     #[serde(deserialize_with = "size")]
     pub max_inflated_bytes: usize,
-    /// Bytes of bodies that may be in work at the same time; more must wait.
+    /// Bytes of bodies that may arrive at the same time; more must wait.
     #[serde(deserialize_with = "size")]
     pub max_bytes_in_work: usize,
     /// The project of requests without a key: its number, `none`, or `auto`, which is project 1 while the server listens on
@@ -238,7 +238,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         path: "ingest.max_bytes_in_work",
         variable: "HINOMI_INGEST_MAX_BYTES_IN_WORK",
-        about: "bytes of bodies in work at the same time",
+        about: "bytes of bodies that arrive at the same time, at most",
     },
     Setting {
         path: "ingest.anonymous_project",

@@ -11,8 +11,13 @@ pub struct Shares {
     pub queries: usize,
     /// The same of exports, which must not take it from the page.
     pub exports: usize,
-    /// Bodies of requests in work.
-    pub bodies: usize,
+    /// Bodies of requests that arrive.
+    pub arriving: usize,
+    /// What is made of them, as long as it is no more than is usual.
+    pub decoding: usize,
+    /// What is made of a request that is more than usual, of which there is one at a time. It is not a part of the limit's sum: most of
+    /// the time there is none.
+    pub exceptional: usize,
     /// Columns of the buffer, at which it is flushed. It may grow to three times as much.
     pub buffer: usize,
 }
@@ -26,8 +31,16 @@ impl Shares {
         };
         let part = |share: u64, of: u64| usize::try_from(limit / of * share).unwrap_or(usize::MAX);
         // One body must fit in any case.
-        let bodies = part(4, 16).max(config.ingest.max_body_bytes).min(config.ingest.max_bytes_in_work);
-        Shares { limit, queries: part(6, 16), exports: part(1, 16), bodies, buffer: part(1, 16).min(64 << 20) }
+        let arriving = part(3, 16).max(config.ingest.max_body_bytes).min(config.ingest.max_bytes_in_work);
+        Shares {
+            limit,
+            queries: part(6, 16),
+            exports: part(1, 16),
+            arriving,
+            decoding: part(2, 16),
+            exceptional: part(12, 16),
+            buffer: part(1, 16).min(64 << 20),
+        }
     }
 }
 
@@ -48,7 +61,7 @@ mod tests {
     fn the_shares_stay_below_the_limit() {
         for limit in [LEAST_MEMORY, 1 << 30, 64 << 30] {
             let shares = Shares::of(&Config { memory_limit_bytes: limit, ..Config::default() });
-            let sum = shares.queries + shares.exports + shares.bodies + 3 * shares.buffer;
+            let sum = shares.queries + shares.exports + shares.arriving + shares.decoding + 3 * shares.buffer;
             assert!(sum as u64 <= limit && shares.queries as u64 >= limit / 4, "{shares:?}");
         }
         let usual = Shares::of(&Config::default());

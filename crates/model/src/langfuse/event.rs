@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::budget;
 use crate::clock::Clock;
 use crate::fingerprint::Fingerprint;
 use crate::joining::{Content, Piece};
@@ -111,12 +112,12 @@ impl Stamp {
     }
 
     /// The event as a piece of its span.
-    pub(super) fn piece(&self, kind: &str, body: &Map<String, Value>, sdk: &Map<String, Value>) -> Piece {
+    pub(super) fn piece(&self, kind: &str, body: &Map<String, Value>) -> Piece {
         let mut body: Map<String, Value> =
             body.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value.clone())).collect();
         body.values_mut().for_each(|value| trim_value(value, Limit::default()));
         let impossible = self.impossible.clone();
-        let event = Event { kind: kind.to_owned(), body, shift_us: self.shift_us, sdk: sdk.clone(), impossible };
+        let event = Event { kind: kind.to_owned(), body, shift_us: self.shift_us, sdk: Map::new(), impossible };
         Piece { key: self.key.clone(), at_us: self.at_us, content: Content::Event(event) }
     }
 
@@ -133,7 +134,21 @@ fn extent(trace: &str, from_us: i64, to_us: i64, shift_us: i64) -> Piece {
     Piece { key: format!("2.{from_us}.{to_us}"), at_us: from_us, content: Content::Event(event) }
 }
 
+/// Says of a piece which SDK wrote it; the body of a request names it behind the events.
+pub(super) fn sent_by(piece: &mut Piece, sdk: &Map<String, Value>) {
+    if let Content::Event(event) = &mut piece.content
+        && event.kind != EXTENT
+    {
+        event.sdk.clone_from(sdk);
+    }
+}
+
 impl Event {
+    /// Bytes that it takes, as a request is charged for them.
+    pub(crate) fn bytes(&self) -> usize {
+        budget::text(&self.kind) + budget::object(&self.body) + budget::object(&self.sdk)
+    }
+
     /// From when to when a trace lasts at least.
     pub(super) fn extent(&self) -> Option<(i64, i64)> {
         let number = |name: &str| self.body.get(name).and_then(Value::as_i64);

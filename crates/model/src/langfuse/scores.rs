@@ -4,8 +4,10 @@ use serde_json::{Map, Value};
 
 use super::ids;
 use super::trace_id;
+use crate::budget;
 use crate::clock::is_possible;
 use crate::fingerprint::Fingerprint;
+use crate::json;
 use crate::score::{Score, ScoreValue};
 use crate::time;
 
@@ -21,6 +23,20 @@ pub fn scores(body: &Value, received_us: i64) -> Result<Vec<Score>, &'static str
     };
     let read = |one: &Value| of_body(one.as_object().ok_or("score_not_an_object")?, received_us, received_us);
     all.into_iter().map(read).collect()
+}
+
+/// The same of a body that is still text.
+///
+/// # Errors
+///
+/// Likewise.
+pub fn read_scores(body: &[u8], received_us: i64) -> Result<Vec<Score>, &'static str> {
+    let body = std::str::from_utf8(body).ok().and_then(|text| json::value(text).ok()).ok_or("not_json")?;
+    let many = body.as_array().map_or(1, Vec::len);
+    if !budget::charge_items(many, many * 2 * size_of::<Score>()) {
+        return Err("too_many");
+    }
+    scores(&body, received_us)
 }
 
 /// One score. `at_us` is when it was given, where it does not say so itself or says something impossible.

@@ -87,7 +87,7 @@ impl<'a> Found<'a> {
     pub(super) fn object(&self, field: Field) -> Option<Map<String, Value>> {
         match self.value(field)? {
             Value::Object(object) => Some(object.clone()),
-            Value::String(text) => serde_json::from_str(text).ok().or_else(|| match python::read(text)? {
+            Value::String(text) => crate::json::object(text).ok().or_else(|| match python::read(text)? {
                 Value::Object(object) => Some(object),
                 _ => None,
             }),

@@ -145,7 +145,7 @@ fn text(value: &Value) -> Option<String> {
 fn object(value: &Value) -> Option<Map<String, Value>> {
     match value {
         Value::Object(object) => Some(object.clone()),
-        Value::String(text) if text.starts_with('{') => serde_json::from_str(text).ok(),
+        Value::String(text) if text.starts_with('{') => crate::json::object(text).ok(),
         _ => None,
     }
 }
@@ -154,7 +154,7 @@ fn listed(value: &Value) -> Vec<String> {
     let of_list = |items: &[Value]| items.iter().filter_map(text).collect();
     match value {
         Value::Array(items) => of_list(items),
-        Value::String(text) => match serde_json::from_str(text) {
+        Value::String(text) => match crate::json::value(text) {
             Ok(Value::Array(items)) => of_list(&items),
             _ => text.split(',').map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()).collect(),
         },

@@ -24,7 +24,7 @@ const OF_PROVIDERS: &[&str] = &["chatcmpl-", "chatcmpl_", "cmpl-", "resp_", "msg
 pub(super) fn id_in_answer(found: &Found) -> Option<(&'static str, String)> {
     ANSWERS.iter().find_map(|name| {
         let text = found.attributes.get(*name)?.as_str().filter(|text| text.starts_with('{') && names_an_id(text))?;
-        let answer: Value = serde_json::from_str(text).ok()?;
+        let answer: Value = crate::json::value(text).ok()?;
         let at = |path: &&[&str]| {
             let step = |value: &Value, key: &&str| match value {
                 Value::Array(items) => items.get(key.parse::<usize>().ok()?).cloned(),

@@ -57,7 +57,7 @@ pub(super) fn texts(span: &mut Span, found: &Found) {
     }
     tool_texts(span, found);
     let definitions = found.value(Field::ToolDefinitions).map(|value| match value {
-        Value::String(text) => serde_json::from_str(text).unwrap_or_else(|_| value.clone()),
+        Value::String(text) => crate::json::value(text).unwrap_or_else(|_| value.clone()),
         value => value.clone(),
     });
     let in_parts = || ["llm.request.functions", "llm.tools"].iter().find_map(|prefix| messages::unflatten(found.attributes, prefix));
@@ -87,7 +87,7 @@ fn reasons_of(output: Option<&Value>) -> Vec<String> {
 /// Logfire and Pydantic AI wrote the events of older conventions as one list, questions and answers together.
 fn conversation_of_events(span: &mut Span, found: &Found) {
     let events = match found.attributes.get("events") {
-        Some(Value::String(text)) => serde_json::from_str(text).unwrap_or_default(),
+        Some(Value::String(text)) => crate::json::value(text).unwrap_or_default(),
         Some(value) => value.clone(),
         None => return,
     };
@@ -137,7 +137,7 @@ fn whole_message(text: &str) -> Option<Part> {
 
 /// True for the description of what a tool takes, which some send in the place of what it was given.
 fn is_schema(text: &str) -> bool {
-    let schema: Option<Value> = Some(text).filter(|text| text.contains("\"properties\"")).and_then(|text| serde_json::from_str(text).ok());
+    let schema: Option<Value> = Some(text).filter(|text| text.contains("\"properties\"")).and_then(|text| crate::json::value(text).ok());
     schema.is_some_and(|schema| schema["properties"].is_object() && (schema["type"] == "object" || schema.get("required").is_some()))
 }
 

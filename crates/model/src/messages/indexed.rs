@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::budget;
 use crate::span::Attributes;
 
 /// Words of the longest names that clients make are some ten; a name may not make a tree of any depth.
@@ -14,6 +15,10 @@ pub fn unflatten(attributes: &Attributes, prefix: &str) -> Option<Value> {
     for (name, value) in attributes {
         let Some(path) = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.')) else { continue };
         if path.starts_with(|c: char| c.is_ascii_digit()) && path.split('.').count() <= MAX_WORDS {
+            // Each word may make a map of its own, and the map a list.
+            if !budget::charge(2 * (path.split('.').count() * budget::member(path, true) + budget::value(value))) {
+                return None;
+            }
             insert(&mut root, path, value);
         }
     }

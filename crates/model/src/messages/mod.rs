@@ -90,7 +90,7 @@ fn parse(text: &str) -> Option<Value> {
     if !text.starts_with('"') && !python::may_be_messages(text) {
         return None;
     }
-    match serde_json::from_str(text) {
+    match crate::json::value(text) {
         Ok(value) => Some(value),
         Err(error) if error.is_eof() || text.ends_with("...") => repair::cut_off(text).or_else(|| python::messages(text)),
         Err(_) => python::messages(text),

@@ -8,36 +8,82 @@ use serde_json::{Map, Number, Value};
 use super::proto::{self, Any, AnyValue, KeyValue};
 use super::record::Record;
 use super::span::{Around, Event, Wire, attributes, dropped};
+use super::weight;
+use crate::budget;
 use crate::outcome::{Category, Outcome};
 
 /// Spans or log records with what stands around them, in the order of the request; broken ones as outcomes.
 pub(super) type Groups<T> = Vec<(Around, Vec<Result<T, Outcome>>)>;
 
+/// What is made of a part of a request, as [`budget`] charges it.
+pub(super) trait Weighed {
+    /// Bytes that it takes in all.
+    fn bytes(&self) -> usize;
+
+    /// How many items it is.
+    fn items(&self) -> usize {
+        1
+    }
+}
+
+/// What a part takes, or what tells that it is broken.
+pub(super) fn bytes_of_part<T: Weighed>(part: &Result<T, Outcome>) -> usize {
+    part.as_ref().map_or(0, Weighed::bytes) + 2 * size_of::<Result<T, Outcome>>()
+}
+
+/// The items that a part is.
+pub(super) fn items_of_part<T: Weighed>(part: &Result<T, Outcome>) -> usize {
+    part.as_ref().map_or(1, Weighed::items)
+}
+
 /// Reads a request for traces.
 pub(super) fn traces(body: Bytes) -> Result<Groups<Wire>, prost::DecodeError> {
-    groups(body, |span| proto::Span::decode(span).map(wire).map_err(|_| dropped(Category::Span, "invalid_protobuf")))
+    let span = |span| proto::Span::decode(span).map(wire).map_err(|_| dropped(Category::Span, "invalid_protobuf"));
+    groups(body, &weight::SPAN, span)
 }
 
 /// Reads a request for logs.
 pub(super) fn logs(body: Bytes) -> Result<Groups<Record>, prost::DecodeError> {
-    groups(body, |log| proto::LogRecord::decode(log).map(record).map_err(|_| dropped(Category::Log, "invalid_protobuf")))
+    let log = |log| proto::LogRecord::decode(log).map(record).map_err(|_| dropped(Category::Log, "invalid_protobuf"));
+    groups(body, &weight::RECORD, log)
 }
 
 /// Takes off what stands around the parts of a request: resources and scopes.
-pub(super) fn groups<T>(body: Bytes, part: impl Fn(Bytes) -> Result<T, Outcome>) -> Result<Groups<T>, prost::DecodeError> {
-    let request = proto::Request::decode(body)?;
+pub(super) fn groups<T: Weighed>(
+    body: Bytes,
+    kind: &weight::Kind,
+    part: impl Fn(Bytes) -> Result<T, Outcome>,
+) -> Result<Groups<T>, prost::DecodeError> {
     let mut groups = Groups::new();
+    if !weight::charge(&body, &weight::REQUEST) {
+        return Ok(groups);
+    }
+    let request = proto::Request::decode(body)?;
     for of_resource in request.resources {
         let resource = of_resource.resource.map(|resource| map(resource.attributes)).unwrap_or_default();
+        let copy = budget::object(&resource);
         for of_scope in of_resource.scopes {
             let scope = of_scope.scope.unwrap_or_default();
+            if !budget::charge(copy + 2 * size_of::<Around>()) {
+                return Ok(groups);
+            }
             let around = Around {
                 resource: resource.clone(),
                 scope_name: text(&scope.name),
                 scope_version: text(&scope.version),
                 scope: map(scope.attributes),
             };
-            groups.push((around, of_scope.parts.into_iter().map(&part).collect()));
+            // As many as are charged, and not as many as there may be.
+            let mut parts = Vec::with_capacity(of_scope.parts.len().min(1_000));
+            for bytes in of_scope.parts {
+                // What it takes on the way is given back, what comes of it stays.
+                let made = budget::for_a_moment(|| weight::charge(&bytes, kind).then(|| part(bytes)));
+                let Some(made) = made.filter(|made| budget::charge_items(items_of_part(made), bytes_of_part(made))) else {
+                    return Ok(groups);
+                };
+                parts.push(made);
+            }
+            groups.push((around, parts));
         }
     }
     Ok(groups)

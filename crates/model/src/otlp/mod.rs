@@ -19,11 +19,13 @@ mod stack;
 #[cfg(test)]
 mod tests;
 mod text;
+mod weight;
 
 use bytes::Bytes;
 use prost::Message;
 use serde_json::json;
 
+use crate::budget;
 use crate::clock::{Clock, Context};
 use crate::log_line::{self, LogLine};
 use crate::map;
@@ -144,16 +146,24 @@ fn traces(body: Bytes, encoding: Encoding, context: &Context) -> Result<Decoded,
     let clock = Clock::new(context, None);
     let mut decoded = Decoded::default();
     let mut left_out = [0u64; 3];
+    if !budget::copies_fit() {
+        return Ok(decoded);
+    }
     for (around, spans) in groups {
         let family = agents::of_scope(&around.scope_name);
+        // Each span takes a copy of what stands around it.
+        let copy = around.bytes();
         for span in spans {
+            if !budget::charge(copy) {
+                return Ok(decoded);
+            }
             let thrown = span.as_ref().map(exceptions::Thrown::of_span).unwrap_or_default();
             let counts = span.as_ref().map_or([0; 3], |span| span.left_out);
             let span = match span.and_then(|span| span.into_raw(&around, &clock)) {
-                Ok(raw) => match family {
+                Ok(raw) => budget::for_a_moment(|| match family {
                     Some(family) => family.canonical(raw, context.price),
                     None => map::canonical(raw, context.price),
-                },
+                }),
                 Err(outcome) => {
                     decoded.outcomes.push(outcome);
                     continue;
@@ -162,7 +172,14 @@ fn traces(body: Bytes, encoding: Encoding, context: &Context) -> Result<Decoded,
             for (sum, count) in left_out.iter_mut().zip(counts) {
                 *sum = sum.saturating_add(count);
             }
-            decoded.errors.extend(thrown.into_iter().map(|thrown| thrown.event(&span, Reporter::SpanEvent, &clock)));
+            budget::charge_span(&span);
+            for thrown in thrown {
+                let error = thrown.event(&span, Reporter::SpanEvent, &clock);
+                if !budget::charge_error(&error) {
+                    return Ok(decoded);
+                }
+                decoded.errors.push(error);
+            }
             decoded.spans.push(span);
         }
     }

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use super::binary::Weighed;
+use crate::budget;
 use crate::clock::Clock;
 use crate::fingerprint::Fingerprint;
 use crate::id::{SpanId, TraceId};
@@ -23,6 +25,12 @@ pub(super) struct Record {
     pub(super) event_name: String,
     pub(super) body: Value,
     pub(super) attributes: Map<String, Value>,
+}
+
+impl Weighed for Record {
+    fn bytes(&self) -> usize {
+        budget::text(&self.severity_text) + budget::text(&self.event_name) + budget::value(&self.body) + budget::object(&self.attributes)
+    }
 }
 
 impl Record {

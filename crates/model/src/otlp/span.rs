@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
+use super::binary::Weighed;
 use super::events;
+use crate::budget;
 use crate::clock::{Clock, NoTime, Placed};
 use crate::id::{SpanId, TraceId};
 use crate::map::{RawSpan, RawStatus};
@@ -63,6 +65,26 @@ pub(super) const LEFT_OUT: [(&str, &str); 3] = [
 /// A broken span or log record.
 pub(super) fn dropped(category: Category, reason: &str) -> Outcome {
     Outcome::dropped(category, reason, None)
+}
+
+impl Weighed for Wire {
+    fn bytes(&self) -> usize {
+        let event = |event: &Event| 2 * size_of::<Event>() + budget::OBJECT + budget::text(&event.name) + budget::object(&event.attributes);
+        let texts = [&self.trace_state, &self.name, &self.status_message].map(|text| budget::text(text)).iter().sum::<usize>();
+        // Either becomes an object, with two texts or with its attributes.
+        texts
+            + budget::object(&self.attributes)
+            + self.events.iter().map(event).sum::<usize>()
+            + self.links.len() * (budget::OBJECT + budget::ELEMENT)
+    }
+}
+
+impl Around {
+    /// Bytes that a copy of it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let names = budget::text(&self.scope_name) + budget::text(&self.scope_version);
+        names + budget::object(&self.resource) + budget::object(&self.scope)
+    }
 }
 
 impl Wire {

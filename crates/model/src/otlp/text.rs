@@ -4,13 +4,15 @@
 use base64::Engine;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::{DecodePaddingMode, general_purpose};
+use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess};
 use serde_json::{Map, Value};
 
 use super::OtlpError;
-use super::binary::{self, Groups};
+use super::binary::{self, Groups, Weighed};
 use super::record::Record;
 use super::span::{Around, Event, Wire, attributes, dropped};
-use crate::json::parse_mended;
+use crate::budget;
+use crate::json::{self, JsonStream, Shape, StreamInto, element, parse_mended, stream};
 use crate::outcome::{Category, Outcome};
 
 /// What a list within a request is called, in both spellings.
@@ -36,45 +38,173 @@ pub(super) fn logs(body: &[u8]) -> Result<Groups<Record>, OtlpError> {
     groups(body, ("resourceLogs", "resource_logs"), &scopes, ("logRecords", "log_records"), record)
 }
 
-pub(super) fn groups<T>(
+pub(super) fn groups<T: Weighed>(
     body: &[u8],
     resources: Names,
     scopes: &[Names],
     parts: Names,
     part: impl Fn(&Value) -> Result<T, Outcome>,
 ) -> Result<Groups<T>, OtlpError> {
-    let request = object(body)?;
-    match field(&request, resources.0, resources.1) {
-        Some(Value::Array(_) | Value::Null) => {}
-        Some(_) => return Err(OtlpError::NoList { name: resources.0 }),
-        None => {
-            // A client that sends everything to one path would else be told that all is well.
-            if let Some((name, _, path)) = SIGNALS.iter().find(|signal| field(&request, signal.0, signal.1).is_some()) {
-                return Err(OtlpError::OtherSignal { name, path });
-            }
-        }
-    }
-    let mut groups = Groups::new();
-    for of_resource in list(&request, resources.0, resources.1) {
-        let resource = of_resource.get("resource").map(|resource| map(resource, "attributes")).unwrap_or_default();
-        for of_scope in scopes.iter().flat_map(|names| list(of_resource, names.0, names.1)) {
-            let scope = of_scope.get("scope").or_else(|| of_scope.get("instrumentationLibrary")).unwrap_or(&Value::Null);
-            let around = Around {
-                resource: resource.clone(),
-                scope_name: text(scope, "name", "name"),
-                scope_version: text(scope, "version", "version"),
-                scope: map(scope, "attributes"),
-            };
-            groups.push((around, list(of_scope, parts.0, parts.1).iter().map(&part).collect()));
-        }
-    }
-    Ok(groups)
-}
-
-fn object(body: &[u8]) -> Result<Value, serde_json::Error> {
     // Some write the mark of Unicode before their text.
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    parse_mended(body, |text| serde_json::from_str::<Map<String, Value>>(text)).map(Value::Object)
+    let names = Lists { resources, scopes, parts };
+    let (found, shape, other, groups) = parse_mended(body, |text| {
+        let mut request = Request { names, part: &part, found: None, other: None, groups: Groups::new() };
+        let shape = stream(text, &mut request)?;
+        Ok((request.found, shape, request.other, request.groups))
+    })?;
+    if shape != Shape::Object {
+        return Err(serde_json::Error::custom("expected an object").into());
+    }
+    match (found, other) {
+        (Some(Shape::List | Shape::Null), _) => Ok(groups),
+        (Some(_), _) => Err(OtlpError::NoList { name: resources.0 }),
+        // A client that sends everything to one path would else be told that all is well.
+        (None, Some((name, path))) => Err(OtlpError::OtherSignal { name, path }),
+        (None, None) => Ok(groups),
+    }
+}
+
+/// What the lists of a request are called.
+#[derive(Clone, Copy)]
+struct Lists<'a> {
+    resources: Names,
+    scopes: &'a [Names],
+    parts: Names,
+}
+
+impl Lists<'_> {
+    fn is_scopes(&self, name: &str) -> bool {
+        self.scopes.iter().any(|scopes| is(*scopes, name))
+    }
+}
+
+fn is(names: Names, name: &str) -> bool {
+    name == names.0 || name == names.1
+}
+
+/// A request while it is read: only one of its parts is held as JSON at a time.
+struct Request<'a, T, F> {
+    names: Lists<'a>,
+    part: &'a F,
+    /// What stands where the list of resources should.
+    found: Option<Shape>,
+    /// Name and path of another signal that the body holds.
+    other: Option<(&'static str, &'static str)>,
+    groups: Groups<T>,
+}
+
+impl<'de, T: Weighed, F: Fn(&Value) -> Result<T, Outcome>> JsonStream<'de> for Request<'_, T, F> {
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        if is(self.names.resources, name) {
+            let mut resources = Resources { names: self.names, part: self.part, groups: &mut self.groups };
+            self.found = Some(map.next_value_seed(StreamInto(&mut resources))?);
+            return Ok(());
+        }
+        if let Some((name, _, path)) = SIGNALS.iter().find(|signal| is((signal.0, signal.1), name)) {
+            self.other = Some((name, path));
+        }
+        map.next_value::<IgnoredAny>().map(drop)
+    }
+}
+
+struct Resources<'a, T, F> {
+    names: Lists<'a>,
+    part: &'a F,
+    groups: &'a mut Groups<T>,
+}
+
+impl<'de, T: Weighed, F: Fn(&Value) -> Result<T, Outcome>> JsonStream<'de> for Resources<'_, T, F> {
+    fn element<A: SeqAccess<'de>>(&mut self, seq: &mut A) -> Result<bool, A::Error> {
+        let mut of_resource = OfResource { names: self.names, part: self.part, resource: Map::new(), scopes: Vec::new() };
+        if seq.next_element_seed(StreamInto(&mut of_resource))?.is_none() {
+            return Ok(false);
+        }
+        let OfResource { resource, scopes, .. } = of_resource;
+        let copy = budget::object(&resource);
+        for (around, parts) in scopes {
+            if !budget::charge(copy) {
+                break;
+            }
+            self.groups.push((Around { resource: resource.clone(), ..around }, parts));
+        }
+        if budget::charge(OF_RESOURCE) { Ok(true) } else { Err(A::Error::custom("too many resources")) }
+    }
+}
+
+/// What an element of a list of resources or scopes takes, and is charged, however empty it is.
+const OF_RESOURCE: usize = 64;
+const OF_SCOPE: usize = 2 * size_of::<Around>();
+
+struct OfResource<'a, T, F> {
+    names: Lists<'a>,
+    part: &'a F,
+    resource: Map<String, Value>,
+    scopes: Groups<T>,
+}
+
+impl<'de, T: Weighed, F: Fn(&Value) -> Result<T, Outcome>> JsonStream<'de> for OfResource<'_, T, F> {
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        if name == "resource" {
+            self.resource = read(map, |resource| self::map(resource, "attributes"), budget::object)?;
+            return Ok(());
+        }
+        if self.names.is_scopes(name) {
+            return map.next_value_seed(StreamInto(self)).map(drop);
+        }
+        map.next_value::<IgnoredAny>().map(drop)
+    }
+
+    /// Of the list of scopes.
+    fn element<A: SeqAccess<'de>>(&mut self, seq: &mut A) -> Result<bool, A::Error> {
+        let mut of_scope = OfScope { names: self.names, part: self.part, around: Around::default(), parts: Vec::new() };
+        if seq.next_element_seed(StreamInto(&mut of_scope))?.is_none() {
+            return Ok(false);
+        }
+        if !budget::charge(OF_SCOPE) {
+            return Err(A::Error::custom("too many scopes"));
+        }
+        self.scopes.push((of_scope.around, of_scope.parts));
+        Ok(true)
+    }
+}
+
+struct OfScope<'a, T, F> {
+    names: Lists<'a>,
+    part: &'a F,
+    around: Around,
+    parts: Vec<Result<T, Outcome>>,
+}
+
+impl<'de, T: Weighed, F: Fn(&Value) -> Result<T, Outcome>> JsonStream<'de> for OfScope<'_, T, F> {
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        if is(self.names.parts, name) {
+            return map.next_value_seed(StreamInto(self)).map(drop);
+        }
+        if name == "scope" || (name == "instrumentationLibrary" && self.around.scope_name.is_empty()) {
+            let scope = |scope: &Value| Around {
+                resource: Map::new(),
+                scope_name: text(scope, "name", "name"),
+                scope_version: text(scope, "version", "version"),
+                scope: self::map(scope, "attributes"),
+            };
+            self.around = read(map, scope, Around::bytes)?;
+            return Ok(());
+        }
+        map.next_value::<IgnoredAny>().map(drop)
+    }
+
+    /// Of the list of parts.
+    fn element<A: SeqAccess<'de>>(&mut self, seq: &mut A) -> Result<bool, A::Error> {
+        let part = element(seq, self.part, |part| (binary::items_of_part(part), binary::bytes_of_part(part)))?;
+        Ok(part.map(|part| self.parts.push(part)).is_some())
+    }
+}
+
+/// What is made of the value of a field; only that is charged.
+fn read<'de, A: MapAccess<'de>, T>(map: &mut A, make: impl FnOnce(&Value) -> T, made: impl FnOnce(&T) -> usize) -> Result<T, A::Error> {
+    let made_of = budget::for_a_moment(|| map.next_value::<json::ChargedValue>().map(|value| make(&value.0)))?;
+    if budget::charge(made(&made_of)) { Ok(made_of) } else { Err(A::Error::custom("too much around the parts")) }
 }
 
 fn wire(span: &Value) -> Result<Wire, Outcome> {
@@ -114,13 +244,13 @@ fn wire(span: &Value) -> Result<Wire, Outcome> {
         start_ns: number(span, "startTimeUnixNano", "start_time_unix_nano"),
         end_ns: number(span, "endTimeUnixNano", "end_time_unix_nano"),
         attributes: map(span, "attributes"),
-        events: list(span, "events", "events").iter().map(event).collect(),
+        events: charged_list(span, "events", "events", 2 * size_of::<Event>()).iter().map(event).collect(),
         left_out: [
             number(span, "droppedAttributesCount", "dropped_attributes_count"),
             number(span, "droppedEventsCount", "dropped_events_count"),
             number(span, "droppedLinksCount", "dropped_links_count"),
         ],
-        links: list(span, "links", "links").iter().filter_map(link).collect(),
+        links: charged_list(span, "links", "links", 2 * size_of::<(u128, u64)>()).iter().filter_map(link).collect(),
         status_code: named(status, "code", &["STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR"]),
         status_message: text(status, "message", "message"),
     })
@@ -168,6 +298,12 @@ pub(super) fn field<'a>(value: &'a Value, name: &str, other: &str) -> Option<&'a
 
 pub(super) fn list<'a>(value: &'a Value, name: &str, other: &str) -> &'a [Value] {
     field(value, name, other).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// A list of which something of `bytes` bytes is made for each element, which is charged; empty where there is no room for that.
+pub(super) fn charged_list<'a>(value: &'a Value, name: &str, other: &str, bytes: usize) -> &'a [Value] {
+    let list = list(value, name, other);
+    if budget::charge(list.len() * bytes) { list } else { &[] }
 }
 
 pub(super) fn text(value: &Value, name: &str, other: &str) -> String {

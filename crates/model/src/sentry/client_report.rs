@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::Reader;
 use super::lenient::Text;
-use crate::json::parse_mended;
+use crate::json::{ChargedItems, parse_mended};
 use crate::outcome::{Category, Outcome, OutcomeKind};
 
 /// More kinds of loss than an SDK has.
@@ -13,13 +13,13 @@ const MAX_ENTRIES: usize = 100;
 #[derive(Deserialize)]
 struct Report<'a> {
     #[serde(borrow, default)]
-    discarded_events: Vec<Loss<'a>>,
+    discarded_events: ChargedItems<Loss<'a>>,
     #[serde(borrow, default)]
-    rate_limited_events: Vec<Loss<'a>>,
+    rate_limited_events: ChargedItems<Loss<'a>>,
     #[serde(borrow, default)]
-    filtered_events: Vec<Loss<'a>>,
+    filtered_events: ChargedItems<Loss<'a>>,
     #[serde(borrow, default)]
-    filtered_sampling_events: Vec<Loss<'a>>,
+    filtered_sampling_events: ChargedItems<Loss<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -48,7 +48,7 @@ pub(super) fn read(payload: &[u8], reader: &mut Reader) {
     let losses = parse_mended(payload, |text| {
         let report: Report = serde_json::from_str(text)?;
         let lists = [report.discarded_events, report.rate_limited_events, report.filtered_events, report.filtered_sampling_events];
-        Ok(lists.into_iter().flatten().take(MAX_ENTRIES).filter_map(outcome).collect::<Vec<_>>())
+        Ok(lists.into_iter().flat_map(|ChargedItems(losses)| losses).take(MAX_ENTRIES).filter_map(outcome).collect::<Vec<_>>())
     });
     match losses {
         Ok(losses) => reader.outcomes.extend(losses),

@@ -13,9 +13,10 @@ use super::grouping;
 use super::lenient::{Tags, Text, Time};
 use super::shared::{Shared, SharedFields, part};
 use super::transaction::{Contexts, TraceContext};
+use crate::budget;
 use crate::clock::NoTime;
 use crate::id::{SpanId, TraceId};
-use crate::json::parse_mended;
+use crate::json::{self, parse_mended};
 use crate::messages::{Limit, trim_text};
 use crate::outcome::{Category, Outcome};
 use crate::span::names;
@@ -166,15 +167,15 @@ struct RawEvent<'a> {
     culprit: Text<'a>,
     #[serde(borrow, default)]
     contexts: Option<&'a RawValue>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::field")]
     exception: Value,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::field")]
     message: Value,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::field")]
     logentry: Value,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::field")]
     fingerprint: Value,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::field")]
     breadcrumbs: Value,
     #[serde(borrow, default)]
     environment: Text<'a>,
@@ -202,6 +203,7 @@ pub(super) fn read(payload: &[u8], reader: &mut Reader) {
     match error {
         Ok(Ok(error)) => {
             reader.event_id = reader.event_id.take().or_else(|| Some(error.event_id.clone()));
+            budget::charge_error(&error);
             reader.errors.push(error);
         }
         Ok(Err(NoTime::TooOld)) => reader.outcomes.push(Outcome::dropped(Category::Error, "too_old", None)),

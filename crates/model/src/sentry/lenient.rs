@@ -7,6 +7,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
+use crate::budget;
+use crate::json::{self, ChargedValue, too_much};
 use crate::span::Attributes;
 use crate::time;
 
@@ -43,6 +45,11 @@ pub(super) struct Tags(pub(super) BTreeMap<String, String>);
 /// Measurements: names with `{value, unit}` or a bare number.
 #[derive(Debug, Default)]
 pub(super) struct Measurements(pub(super) Vec<(String, f64)>);
+
+/// Charges a member of a map.
+fn charge<E: serde::de::Error>(name: &str, first: bool) -> Result<(), E> {
+    if budget::charge(budget::member(name, first)) { Ok(()) } else { Err(too_much()) }
+}
 
 /// The parts of a visitor that take what is of no use.
 macro_rules! ignores {
@@ -155,12 +162,8 @@ impl<'de> Deserialize<'de> for Data {
         impl<'de> Visitor<'de> for Any {
             type Value = Data;
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Data, A::Error> {
-                let mut attributes = Map::new();
-                while let Some((name, value)) = map.next_entry::<String, Value>()? {
-                    if !value.is_null() {
-                        attributes.insert(name, value);
-                    }
-                }
+                let mut attributes = json::members(&mut map)?;
+                attributes.retain(|_, value| !value.is_null());
                 Ok(Data(attributes))
             }
             ignores!(scalars);
@@ -185,7 +188,7 @@ impl<'de> Deserialize<'de> for TypedValue {
                 while let Some(key) = map.next_key::<Text>()? {
                     match key.as_str() {
                         Some("type") => kind = map.next_value()?,
-                        Some("value") => value = Some(map.next_value::<Value>()?),
+                        Some("value") => value = Some(map.next_value::<ChargedValue>()?.0),
                         _ => {
                             map.next_value::<IgnoredAny>()?;
                         }
@@ -232,6 +235,7 @@ impl<'de> Deserialize<'de> for Typed {
                 let mut attributes = Map::new();
                 while let Some((name, TypedValue(value))) = map.next_entry::<String, TypedValue>()? {
                     if let Some(value) = value {
+                        charge(&name, attributes.is_empty())?;
                         attributes.insert(name, value);
                     }
                 }
@@ -253,6 +257,7 @@ impl<'de> Deserialize<'de> for Tags {
                 let mut tags = BTreeMap::new();
                 while let Some((name, value)) = map.next_entry::<String, Text>()? {
                     if let Some(value) = value.into_string() {
+                        charge(&name, tags.is_empty())?;
                         tags.insert(name, value);
                     }
                 }
@@ -260,13 +265,14 @@ impl<'de> Deserialize<'de> for Tags {
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Tags, A::Error> {
                 let mut tags = BTreeMap::new();
-                while let Some(pair) = seq.next_element::<Value>()? {
+                while let Some(pair) = seq.next_element::<ChargedValue>()?.map(|pair| pair.0) {
                     let text = |at: usize| match pair.get(at) {
                         Some(Value::String(text)) => Some(text.clone()),
                         Some(value @ (Value::Number(_) | Value::Bool(_))) => Some(value.to_string()),
                         _ => None,
                     };
                     if let (Some(name), Some(value)) = (text(0), text(1)) {
+                        charge(&name, tags.is_empty())?;
                         tags.insert(name, value);
                     }
                 }

@@ -9,13 +9,13 @@ use super::lenient::{Text, Time, Typed};
 use crate::clock::{NoTime, TimeSource};
 use crate::fingerprint::Fingerprint;
 use crate::id::{SpanId, TraceId};
-use crate::json::{mend, parse_mended};
+use crate::json::{ChargedItems, mend, parse_mended};
 use crate::log_line::{self, Level, LogLine, WITHOUT_TRACE};
 use crate::outcome::{Category, Outcome};
 
 #[derive(Deserialize)]
 struct Container<S> {
-    items: Vec<S>,
+    items: ChargedItems<S>,
 }
 
 #[derive(Deserialize)]
@@ -48,6 +48,7 @@ pub(super) fn read(item: &Item, reader: &mut Reader) {
             Ok((content, mut line)) => {
                 line.key = reader.keys.next(content);
                 line.trim();
+                crate::budget::charge(line.bytes());
                 reader.lines.push(line);
             }
             Err(outcome) => reader.outcomes.push(outcome),
@@ -60,14 +61,14 @@ type Lines = Vec<Result<(Fingerprint, LogLine), Outcome>>;
 
 fn at_once(text: &str, reader: &Reader) -> Result<Lines, serde_json::Error> {
     let container: Container<Log> = serde_json::from_str(text)?;
-    Ok(container.items.into_iter().map(|log| line(log, reader)).collect())
+    Ok(container.items.0.into_iter().map(|log| line(log, reader)).collect())
 }
 
 /// The way for a container of which some line is broken.
 fn one_by_one(text: &str, reader: &Reader) -> Result<Lines, serde_json::Error> {
     let container: Container<&RawValue> = serde_json::from_str(text)?;
     let one = |log: &RawValue| line(serde_json::from_str::<Log>(log.get()).map_err(|_| dropped("invalid_json"))?, reader);
-    Ok(container.items.into_iter().map(one).collect())
+    Ok(container.items.0.into_iter().map(one).collect())
 }
 
 fn line(log: Log, reader: &Reader) -> Result<(Fingerprint, LogLine), Outcome> {

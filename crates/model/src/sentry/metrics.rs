@@ -11,7 +11,7 @@ use super::envelope::Item;
 use super::lenient::{Text, Time, Typed};
 use crate::clock::NoTime;
 use crate::fingerprint::Fingerprint;
-use crate::json::{mend, parse_mended};
+use crate::json::{ChargedItems, mend, parse_mended};
 use crate::messages::{Limit, trim_text};
 use crate::metric::{Buckets, Half, Histogram, MetricKind, Point, PointValue, Temporality};
 use crate::outcome::{Category, Outcome};
@@ -28,7 +28,7 @@ const SCALE: i32 = 4;
 
 #[derive(Deserialize)]
 struct Container<S> {
-    items: Vec<S>,
+    items: ChargedItems<S>,
 }
 
 #[derive(Deserialize)]
@@ -45,7 +45,7 @@ struct Metric<'a> {
     kind: Text<'a>,
     #[serde(borrow, default)]
     unit: Text<'a>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::json::field")]
     value: Value,
     #[serde(default)]
     attributes: Typed,
@@ -79,14 +79,14 @@ type Points = Vec<Result<(Fingerprint, Point), Outcome>>;
 
 fn at_once(text: &str, reader: &Reader) -> Result<Points, serde_json::Error> {
     let container: Container<Metric> = serde_json::from_str(text)?;
-    Ok(container.items.into_iter().map(|metric| point(metric, reader)).collect())
+    Ok(container.items.0.into_iter().map(|metric| point(metric, reader)).collect())
 }
 
 /// The way for a container of which some point is broken.
 fn one_by_one(text: &str, reader: &Reader) -> Result<Points, serde_json::Error> {
     let container: Container<&RawValue> = serde_json::from_str(text)?;
     let one = |metric: &RawValue| point(serde_json::from_str::<Metric>(metric.get()).map_err(|_| dropped("invalid_json"))?, reader);
-    Ok(container.items.into_iter().map(one).collect())
+    Ok(container.items.0.into_iter().map(one).collect())
 }
 
 fn point(metric: Metric, reader: &Reader) -> Result<(Fingerprint, Point), Outcome> {

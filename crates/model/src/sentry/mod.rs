@@ -20,6 +20,7 @@ pub use envelope::{Envelope, EnvelopeError, Header, Item, ItemHeader};
 pub use event::{Breadcrumb, ErrorEvent, Exception, Frame, Reporter};
 pub(crate) use grouping::{deciding_frame, group};
 
+use crate::budget;
 use crate::clock::{Clock, Context};
 use crate::kinds;
 use crate::log_line::{Keys, LogLine};
@@ -59,7 +60,7 @@ pub fn decode(body: &[u8], context: &Context) -> Result<Decoded, EnvelopeError> 
         return Err(EnvelopeError::ForbiddenItem("integration"));
     }
     let mut reader = Reader::new(envelope.header, context);
-    for item in &envelope.items {
+    for item in envelope.items.iter().take_while(|_| !budget::is_exceeded()) {
         read_item(item, &mut reader);
     }
     Ok(reader.finish(context))
@@ -190,8 +191,9 @@ impl Reader {
     /// Interprets the spans, now that all is known that the envelope says of them, in whatever order its items came.
     fn finish(self, context: &Context) -> Decoded {
         let of_header = Shared::of_header(&self.header);
-        let spans = self.raws.into_iter().map(|raw| {
-            let mut span = map::canonical(raw, context.price);
+        let raws = if budget::copies_fit() { self.raws } else { Vec::new() };
+        let spans = raws.into_iter().map(|raw| {
+            let mut span = budget::for_a_moment(|| map::canonical(raw, context.price));
             // On a request this attribute names the other side, elsewhere the host that reports.
             let is_request = matches!(span.kind, Kind::Http | Kind::Db) || kinds::of_op(&span.op) == Some(Kind::Http);
             if span.service.is_none() && !is_request {
@@ -199,9 +201,10 @@ impl Reader {
             }
             let shared = self.shared.iter().find(|shared| shared.trace_id == Some(span.trace_id));
             shared.unwrap_or(&of_header).fill(&mut span);
-            span
+            budget::charge_span(&span).then_some(span)
         });
-        let spans: Vec<Span> = spans.collect();
+        // What is charged in vain ends it: then nothing is kept.
+        let spans: Vec<Span> = spans.map_while(|span| span).collect();
         Decoded {
             spans,
             integrations: self

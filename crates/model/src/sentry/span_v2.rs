@@ -12,7 +12,7 @@ use super::span_v1::dropped;
 use super::status;
 use crate::clock::NoTime;
 use crate::id::{SpanId, TraceId};
-use crate::json::{mend, parse_mended};
+use crate::json::{ChargedItems, mend, parse_mended};
 use crate::map::{RawSpan, RawStatus};
 use crate::outcome::{Category, Outcome, OutcomeKind};
 
@@ -21,7 +21,7 @@ pub(super) const CONTENT_TYPE: &str = "application/vnd.sentry.items.span.v2+json
 
 #[derive(Deserialize)]
 struct Container<S> {
-    items: Vec<S>,
+    items: ChargedItems<S>,
 }
 
 #[derive(Deserialize)]
@@ -103,12 +103,12 @@ type Raws = Vec<Result<RawSpan, Outcome>>;
 
 fn at_once(text: &str, reader: &Reader) -> Result<Raws, serde_json::Error> {
     let container: Container<SpanV2> = serde_json::from_str(text)?;
-    Ok(container.items.into_iter().map(|span| span.into_raw(reader)).collect())
+    Ok(container.items.0.into_iter().map(|span| span.into_raw(reader)).collect())
 }
 
 /// The way for a container of which some span is broken.
 fn one_by_one(text: &str, reader: &Reader) -> Result<Raws, serde_json::Error> {
     let container: Container<&RawValue> = serde_json::from_str(text)?;
     let one = |span: &RawValue| serde_json::from_str::<SpanV2>(span.get()).map_err(|_| dropped("invalid_json"))?.into_raw(reader);
-    Ok(container.items.into_iter().map(one).collect())
+    Ok(container.items.0.into_iter().map(one).collect())
 }

@@ -8,8 +8,9 @@ use super::envelope::event_id;
 use super::lenient::{Data, Measurements, Tags, Text, Time};
 use super::shared::{Shared, SharedFields, part};
 use super::span_v1::{SpanV1, dropped};
+use crate::budget;
 use crate::id::TraceId;
-use crate::json::{mend, parse_mended};
+use crate::json::{ChargedItems, mend, parse_mended};
 use crate::map::RawSpan;
 use crate::outcome::{Category, Outcome};
 
@@ -83,8 +84,8 @@ struct Opened {
 /// Reads a transaction: its root and its spans. What cannot be read of it is dropped, the rest stays.
 pub(super) fn read(payload: &[u8], reader: &mut Reader) {
     let whole = |text: &str| {
-        let transaction: Transaction<Vec<SpanV1>> = serde_json::from_str(text)?;
-        Ok(open(transaction, |spans| spans.into_iter().map(Some).collect(), reader))
+        let transaction: Transaction<ChargedItems<SpanV1>> = serde_json::from_str(text)?;
+        Ok(open(transaction, |ChargedItems(spans)| spans.into_iter().map(Some).collect(), reader))
     };
     let Ok(opened) = parse_mended(payload, whole).or_else(|_| span_by_span(&mend(payload), reader)) else {
         reader.outcomes.push(Outcome::dropped(Category::Transaction, "invalid_json", None));
@@ -104,8 +105,11 @@ pub(super) fn read(payload: &[u8], reader: &mut Reader) {
 fn span_by_span<'t>(text: &'t str, reader: &Reader) -> Result<Opened, serde_json::Error> {
     let transaction: Transaction<&'t RawValue> = serde_json::from_str(text)?;
     let each = |spans: &'t RawValue| -> Vec<Option<SpanV1<'t>>> {
-        match serde_json::from_str::<Vec<&'t RawValue>>(spans.get()) {
-            Ok(spans) => spans.into_iter().map(|span| serde_json::from_str(span.get()).ok()).collect(),
+        match serde_json::from_str::<ChargedItems<&'t RawValue>>(spans.get()) {
+            Ok(ChargedItems(spans)) => {
+                let one = |span: &'t RawValue| budget::charge(size_of::<SpanV1>()).then(|| serde_json::from_str(span.get()).ok());
+                spans.into_iter().map_while(one).collect()
+            }
             Err(_) => vec![None],
         }
     };

@@ -1,6 +1,8 @@
 //! Inflating request bodies, with a cap on what comes out: 4 KB on the wire may well be 440 KB, or a bomb.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
+
+use axum::body::Bytes;
 
 /// Why a body cannot be had.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -8,6 +10,9 @@ pub enum BodyError {
     /// An encoding that is not known: status 415.
     #[error("content encoding {0:?} is not supported; use gzip, deflate, br or zstd")]
     Encoding(String),
+    /// More encodings than two: status 415.
+    #[error("more than {MAX_ENCODINGS} content encodings; compress the body once")]
+    TooManyEncodings,
     /// More than `limit` bytes after inflating: status 413.
     #[error("the body is larger than {limit} bytes after inflating")]
     TooLarge {
@@ -19,26 +24,95 @@ pub enum BodyError {
     Damaged(&'static str),
 }
 
-/// The body as it was before compression.
+/// Encodings that may lie in one another: more cost time and serve nobody.
+const MAX_ENCODINGS: usize = 2;
+/// Longest first line of a body that is looked for.
+const MAX_FIRST_LINE: usize = 16 << 10;
+/// Bytes between two encodings that are read for it.
+const MAX_BETWEEN: u64 = 256 << 10;
+
+/// How a body is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    Gzip,
+    Deflate,
+    Brotli,
+    Zstd,
+}
+
+impl Encoding {
+    fn name(self) -> &'static str {
+        match self {
+            Encoding::Gzip => "gzip",
+            Encoding::Deflate => "deflate",
+            Encoding::Brotli => "br",
+            Encoding::Zstd => "zstd",
+        }
+    }
+
+    fn decoder<'a>(self, compressed: impl BufRead + 'a) -> Result<Box<dyn Read + 'a>, BodyError> {
+        Ok(match self {
+            Encoding::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(compressed)),
+            Encoding::Deflate => Box::new(flate2::bufread::ZlibDecoder::new(compressed)),
+            Encoding::Brotli => Box::new(brotli::Decompressor::new(compressed, 4096)),
+            Encoding::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(compressed).map_err(|_| BodyError::Damaged("zstd"))?),
+        })
+    }
+}
+
+/// The encodings of a value of `Content-Encoding`, the outermost first. Empty ones, `identity` and `utf-8` (which some old SDKs send)
+/// mean none.
+fn encodings(header: &str) -> Result<Vec<Encoding>, BodyError> {
+    let mut found = Vec::new();
+    for name in header.rsplit(',') {
+        found.push(match name.trim().to_ascii_lowercase().as_str() {
+            "" | "identity" | "utf-8" => continue,
+            "gzip" | "x-gzip" => Encoding::Gzip,
+            "deflate" => Encoding::Deflate,
+            "br" => Encoding::Brotli,
+            "zstd" => Encoding::Zstd,
+            other => return Err(BodyError::Encoding(other.chars().take(40).collect())),
+        });
+        if found.len() > MAX_ENCODINGS {
+            return Err(BodyError::TooManyEncodings);
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a body is compressed at all, as far as its header says.
+pub fn is_compressed(encoding: &str) -> bool {
+    encodings(encoding).map_or(true, |found| !found.is_empty())
+}
+
+/// The body as it was before compression, of at most `limit` bytes.
 ///
-/// `encoding` is the value of `Content-Encoding`; several are undone from the last to the first. Empty ones, `identity` and
-/// `utf-8` (which some old SDKs send) mean none.
-pub fn inflate(body: Vec<u8>, encoding: &str, limit: usize) -> Result<Vec<u8>, BodyError> {
+/// `encoding` is the value of `Content-Encoding`; two are undone from the last to the first.
+pub fn inflate(body: Bytes, encoding: &str, limit: usize) -> Result<Bytes, BodyError> {
     let mut bytes = body;
-    for name in encoding.rsplit(',') {
-        bytes = match name.trim().to_ascii_lowercase().as_str() {
-            "" | "identity" | "utf-8" => bytes,
-            "gzip" | "x-gzip" => read(flate2::bufread::MultiGzDecoder::new(&bytes[..]), bytes.len(), "gzip", limit)?,
-            "deflate" => read(flate2::bufread::ZlibDecoder::new(&bytes[..]), bytes.len(), "deflate", limit)?,
-            "br" => read(brotli::Decompressor::new(&bytes[..], 4096), bytes.len(), "br", limit)?,
-            "zstd" => match zstd::stream::read::Decoder::new(&bytes[..]) {
-                Ok(decoder) => read(decoder, bytes.len(), "zstd", limit)?,
-                Err(_) => return Err(BodyError::Damaged("zstd")),
-            },
-            other => return Err(BodyError::Encoding(other.to_owned())),
-        };
+    for encoding in encodings(encoding)? {
+        let inflated = read(encoding.decoder(&bytes[..])?, bytes.len(), encoding.name(), limit)?;
+        bytes = inflated.into();
     }
     if bytes.len() > limit { Err(BodyError::TooLarge { limit }) } else { Ok(bytes) }
+}
+
+/// The first line of a body of which perhaps only the beginning is there, without the line's end; `None` where that has not come yet,
+/// or the line is too long. Nothing behind it is inflated.
+pub fn first_line(beginning: &[u8], encoding: &str, is_whole: bool) -> Result<Option<Vec<u8>>, BodyError> {
+    let mut reader: Box<dyn BufRead> = Box::new(beginning);
+    for encoding in encodings(encoding)? {
+        reader = Box::new(BufReader::new(encoding.decoder(reader)?.take(MAX_BETWEEN)));
+    }
+    let mut line = Vec::new();
+    // What is cut off ends with an error; what came before it is there.
+    let ended = reader.take(MAX_FIRST_LINE as u64).read_until(b'\n', &mut line).is_ok();
+    if line.last() == Some(&b'\n') {
+        line.pop();
+        return Ok(Some(line));
+    }
+    let is_all = is_whole && ended && !line.is_empty() && line.len() < MAX_FIRST_LINE;
+    Ok(is_all.then_some(line))
 }
 
 /// Reads one byte past the limit at most, so that a bomb costs no more than a good body.
@@ -78,8 +152,30 @@ mod tests {
             ("gzip, zstd", zstd::encode_all(&gzip(&text)[..], 3).unwrap()),
         ];
         for (encoding, body) in cases {
-            assert_eq!(inflate(body, encoding, 1000).as_deref(), Ok(&text[..]), "{encoding}");
+            let line = first_line(&body, encoding, true).unwrap();
+            assert_eq!(line.as_deref(), Some(&b"{}"[..]), "{encoding}");
+            assert_eq!(inflate(body.into(), encoding, 1000).as_deref(), Ok(&text[..]), "{encoding}");
         }
+    }
+
+    #[test]
+    fn a_first_line_alone_is_inflated() {
+        let long = [b"{\"dsn\":1}\n".to_vec(), vec![b'x'; 50_000_000]].concat();
+        let bomb = gzip(&long);
+        assert_eq!(first_line(&bomb, "gzip", true).unwrap().as_deref(), Some(&b"{\"dsn\":1}"[..]));
+        // Also where only its beginning has come.
+        assert_eq!(first_line(&bomb[..bomb.len() / 2], "gzip", false).unwrap().as_deref(), Some(&b"{\"dsn\":1}"[..]));
+        assert_eq!(first_line(&bomb[..10], "gzip", false), Ok(None));
+        assert_eq!(first_line(&gzip(&vec![b' '; 50_000_000]), "gzip", true), Ok(None));
+        assert_eq!(first_line(&gzip(&gzip(&vec![b' '; 50_000_000])), "gzip, gzip", true), Ok(None));
+    }
+
+    #[test]
+    fn more_than_two_encodings_are_refused_before_any_is_undone() {
+        let thrice = gzip(&gzip(&gzip(b"{}")));
+        assert_eq!(inflate(thrice.into(), "gzip, gzip, gzip", 1000), Err(BodyError::TooManyEncodings));
+        assert_eq!(first_line(b"", "gzip,br,zstd", true), Err(BodyError::TooManyEncodings));
+        assert_eq!(inflate(gzip(&gzip(b"{}")).into(), "identity, gzip, ,gzip, utf-8", 1000).as_deref(), Ok(&b"{}"[..]));
     }
 
     proptest::proptest! {
@@ -88,7 +184,8 @@ mod tests {
             bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200),
             encoding in proptest::sample::select(vec!["gzip", "deflate", "br", "zstd", "br, gzip"]),
         ) {
-            if let Ok(body) = inflate(bytes, encoding, 1000) {
+            let _ = first_line(&bytes, encoding, true);
+            if let Ok(body) = inflate(bytes.into(), encoding, 1000) {
                 proptest::prop_assert!(body.len() <= 1000);
             }
         }
@@ -98,11 +195,11 @@ mod tests {
     fn bombs_lies_and_strangers_are_refused() {
         let bomb = gzip(&vec![0; 10_000_000]);
         assert!(bomb.len() < 20_000);
-        assert_eq!(inflate(bomb, "gzip", 1000), Err(BodyError::TooLarge { limit: 1000 }));
-        assert_eq!(inflate(vec![1; 11], "", 10), Err(BodyError::TooLarge { limit: 10 }));
+        assert_eq!(inflate(bomb.into(), "gzip", 1000), Err(BodyError::TooLarge { limit: 1000 }));
+        assert_eq!(inflate(vec![1; 11].into(), "", 10), Err(BodyError::TooLarge { limit: 10 }));
         for encoding in ["gzip", "deflate", "br", "zstd"] {
-            assert!(matches!(inflate(b"not compressed".to_vec(), encoding, 1000), Err(BodyError::Damaged(_))), "{encoding}");
+            assert!(matches!(inflate(Bytes::from_static(b"not compressed"), encoding, 1000), Err(BodyError::Damaged(_))), "{encoding}");
         }
-        assert_eq!(inflate(vec![], "lzma", 10), Err(BodyError::Encoding("lzma".into())));
+        assert_eq!(inflate(Bytes::new(), "lzma", 10), Err(BodyError::Encoding("lzma".into())));
     }
 }

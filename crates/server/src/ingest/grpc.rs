@@ -7,6 +7,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
+use bytes::Buf;
 use http_body_util::{BodyExt, Full};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
@@ -23,7 +24,7 @@ const ENCODINGS: HeaderValue = HeaderValue::from_static("identity,gzip,deflate,z
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
 
 /// The message in a body.
-pub(super) fn message(mut body: Vec<u8>, compression: &str, limit: usize) -> Result<Vec<u8>, Refusal> {
+pub(super) fn message(mut body: Bytes, compression: &str, limit: usize) -> Result<Bytes, Refusal> {
     let (flag, length) = match body.first_chunk::<FRAME>() {
         Some([flag, length @ ..]) => (*flag, u32::from_be_bytes(*length) as usize),
         None => return Err(Refusal::Frame),
@@ -31,7 +32,7 @@ pub(super) fn message(mut body: Vec<u8>, compression: &str, limit: usize) -> Res
     if body.len() - FRAME != length || flag > 1 {
         return Err(Refusal::Frame);
     }
-    body.drain(..FRAME);
+    body.advance(FRAME);
     Ok(inflate(body, if flag == 1 { compression } else { "" }, limit)?)
 }
 
@@ -67,12 +68,12 @@ mod tests {
 
     #[test]
     fn frames() {
-        assert_eq!(message(vec![0, 0, 0, 0, 2, 7, 8], "", 10).unwrap(), [7, 8]);
-        assert_eq!(message(vec![0, 0, 0, 0, 0], "gzip", 10).unwrap(), b"");
+        assert_eq!(message(vec![0, 0, 0, 0, 2, 7, 8].into(), "", 10).unwrap()[..], [7, 8]);
+        assert_eq!(message(vec![0, 0, 0, 0, 0].into(), "gzip", 10).unwrap()[..], b""[..]);
         for broken in [vec![], vec![0, 0, 0, 0, 3, 7, 8], vec![2, 0, 0, 0, 0], vec![0, 0, 0, 0, 0, 1]] {
-            assert!(matches!(message(broken, "", 10), Err(Refusal::Frame)));
+            assert!(matches!(message(broken.into(), "", 10), Err(Refusal::Frame)));
         }
-        assert!(matches!(message(vec![0, 0, 0, 0, 2, 7, 8], "", 1), Err(Refusal::TooLarge { limit: 1 })));
-        assert!(matches!(message(vec![1, 0, 0, 0, 2, 7, 8], "gzip", 10), Err(Refusal::Body(_))));
+        assert!(matches!(message(vec![0, 0, 0, 0, 2, 7, 8].into(), "", 1), Err(Refusal::TooLarge { limit: 1 })));
+        assert!(matches!(message(vec![1, 0, 0, 0, 2, 7, 8].into(), "gzip", 10), Err(Refusal::Body(_))));
     }
 }

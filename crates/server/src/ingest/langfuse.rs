@@ -3,19 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use hinomi_model::budget;
 use hinomi_model::id::SpanId;
 use hinomi_model::langfuse::{self, Home, Verdict};
 use serde_json::{Value, json};
 use tower_http::cors::{Any, CorsLayer};
 
-use super::body::inflate;
+use super::admission::MAX_EVENTS;
+use super::body::{inflate, is_compressed};
 use super::otlp::{count, sender, text};
+use super::receive::IncomingBody;
 use super::refusal::Refusal;
 use super::{Content, Intake, Ready, Sender};
 
@@ -70,21 +73,32 @@ async fn take_in(intake: &Arc<Intake>, headers: &HeaderMap, body: Body) -> Resul
     let sender = sender(intake, None, headers)?;
     let received_us = jiff::Timestamp::now().as_microsecond();
     let compression = text(headers, "content-encoding").unwrap_or_default().to_owned();
-    let work = move |intake: &Intake, bytes| {
-        let body = inflate(bytes, &compression, intake.limits.max_inflated_bytes)?;
-        let decoded = decode(intake, &body, &sender, received_us)?;
+    let is_compressed = is_compressed(&compression);
+    let unpack = move |bytes, limit| Ok(inflate(bytes, &compression, limit)?);
+    let from = sender.clone();
+    let work = move |intake: &Intake, body: Bytes| {
+        let decoded = decode(intake, &body, &from, received_us)?;
+        if budget::is_exceeded() {
+            return Err(Refusal::Exceptional);
+        }
         // What nobody knows the trace of may be told by a request that is under way.
         let langfuse::Decoded { spans, scores, verdicts, outcomes, strays, .. } = decoded;
-        let again = (!strays.is_empty()).then(|| (body, sender.clone(), strays));
+        let again = (!strays.is_empty()).then_some((body, strays));
         let content = Content { spans, scores, outcomes, ..Content::default() };
-        Ok((Intake::make_ready(sender, content)?, verdicts, again))
+        Ok((Intake::make_ready(from.clone(), content)?, verdicts, again))
     };
-    let (ready, verdicts, again) = intake.work(body, headers, work).await?;
+    let incoming = IncomingBody::new(body, headers);
+    let (ready, verdicts, again) = intake.work(incoming, &sender, MAX_EVENTS, unpack, is_compressed, work).await?;
     intake.keep(received_us, ready).await?;
-    if let Some((body, sender, strays)) = again {
+    let project = sender.project.id;
+    let is_known = |stray: &SpanId| intake.homes.of(project, *stray).is_some();
+    if let Some((body, strays)) = again.filter(|(_, strays)| strays.iter().any(is_known)) {
+        let admission = intake.admission.sender(sender.key.as_ref().map(|key| key.id), intake.limits.max_body_bytes);
+        let attempt = intake.admission.exceptional(&admission, intake.limits.max_inflated_bytes, MAX_EVENTS).await?;
         let knows = intake.clone();
-        let found = tokio::task::spawn_blocking(move || found_strays(&knows, &body, sender, received_us, &strays)).await;
-        if let Some(ready) = found.map_err(|_| Refusal::Stopping)?? {
+        let found = move || budget::within(attempt.limits, || found_strays(&knows, &body, sender, received_us, &strays));
+        let found = tokio::task::spawn_blocking(found).await.map_err(|_| Refusal::Stopping)?;
+        if let Some(ready) = found.unwrap_or(Ok(None))? {
             intake.keep(received_us, ready).await?;
         }
     }
@@ -95,11 +109,14 @@ async fn take_in(intake: &Arc<Intake>, headers: &HeaderMap, body: Body) -> Resul
 fn decode(intake: &Intake, body: &[u8], sender: &Sender, received_us: i64) -> Result<langfuse::Decoded, Refusal> {
     let (context, project) = (intake.context(sender, received_us), sender.project.id);
     let read = || langfuse::decode(body, &context, &|observation| intake.homes.of(project, observation));
+    let before = budget::mark();
     let decoded = read()?;
     intake.homes.note(project, &decoded.homes);
     if decoded.strays.is_empty() {
         return Ok(decoded);
     }
+    drop(decoded);
+    budget::give_back(before);
     intake.homes.complete(&intake.store);
     Ok(read()?)
 }
@@ -131,14 +148,16 @@ async fn take_scores(intake: &Arc<Intake>, headers: &HeaderMap, body: Body) -> R
     let sender = sender(intake, None, headers)?;
     let received_us = jiff::Timestamp::now().as_microsecond();
     let compression = text(headers, "content-encoding").unwrap_or_default().to_owned();
-    let work = move |intake: &Intake, bytes| {
-        let body = inflate(bytes, &compression, intake.limits.max_inflated_bytes)?;
-        let body: Value = serde_json::from_slice(&body).map_err(|_| Refusal::Score("not_json"))?;
-        let scores = langfuse::scores(&body, received_us).map_err(Refusal::Score)?;
+    let is_compressed = is_compressed(&compression);
+    let unpack = move |bytes, limit| Ok(inflate(bytes, &compression, limit)?);
+    let from = sender.clone();
+    let decode = move |_: &Intake, body: Bytes| {
+        let scores = langfuse::read_scores(&body, received_us).map_err(Refusal::Score)?;
         let id = scores.last().map(|score| score.id.clone());
-        Ok((Intake::make_ready(sender, Content { scores, ..Content::default() })?, id))
+        Ok((Intake::make_ready(from.clone(), Content { scores, ..Content::default() })?, id))
     };
-    let (ready, id) = intake.work(body, headers, work).await?;
+    let incoming = IncomingBody::new(body, headers);
+    let (ready, id) = intake.work(incoming, &sender, MAX_EVENTS, unpack, is_compressed, decode).await?;
     intake.keep(received_us, ready).await?;
     Ok(id)
 }

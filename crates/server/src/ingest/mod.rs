@@ -1,9 +1,10 @@
 //! What comes in: from the socket to the store.
 //!
-//! A request is authenticated (`auth`), read and inflated under caps (`receive`, `body`), decoded by the model, stored, and only then
+//! A request is authenticated (`auth`), read and inflated under caps (`admission`, `receive`, `body`), decoded by the model, stored, and only then
 //! answered with 2xx. Whatever becomes of it, or of a part of it, is counted as an outcome. `sentry` speaks Sentry's protocol, `otlp`
 //! OpenTelemetry's, `langfuse` the older one of Langfuse.
 
+mod admission;
 pub mod auth;
 pub mod body;
 mod client;
@@ -16,13 +17,15 @@ mod receive;
 mod refusal;
 mod sentry;
 
-use std::collections::HashMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::Bytes;
 use axum::http::HeaderMap;
+use hinomi_model::budget::{self, Exceeded};
 use hinomi_model::clock::Context;
 use hinomi_model::cost;
 use hinomi_model::estimate;
@@ -34,7 +37,6 @@ use hinomi_model::price::{PriceBook, PriceBooks};
 use hinomi_model::score::Score;
 use hinomi_model::sentry::ErrorEvent;
 use hinomi_model::span::Span;
-use tokio::sync::Semaphore;
 
 use crate::config;
 use crate::errors::Errors;
@@ -45,7 +47,9 @@ use crate::metrics::Metrics;
 use crate::outcomes::{self, By, Outcomes};
 use crate::scores::Scores;
 use crate::store::{Prepared, Store};
+use admission::{Admission, Attempt};
 use auth::AuthError;
+use receive::{IncomingBody, ReceivedBody};
 use refusal::Refusal;
 
 /// All that is taken in, without slashes at the end of paths.
@@ -70,10 +74,8 @@ pub struct Intake {
     retention_days: u32,
     /// The project of requests that bring no key.
     keyless: Option<config::KeylessProject>,
-    /// Bytes of bodies that may still come into work, in units of [`receive::UNIT`].
-    room: Arc<Semaphore>,
-    /// Bodies that may be inflated and decoded at the same time: it takes processor time, and memory beyond the body's own.
-    decoding: Arc<Semaphore>,
+    /// The memory that requests in work may take.
+    admission: Admission,
     /// The traces of Langfuse's observations.
     homes: homes::Homes,
     /// When each key was last used, until that is written.
@@ -142,7 +144,6 @@ pub struct Stores {
 impl Intake {
     /// An intake that stores what it takes in these stores.
     pub fn new(stores: Stores, prices: Arc<PriceBooks>, config: &config::Config) -> Intake {
-        let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let Stores { meta, store, errors, scores, logs, metrics, outcomes } = stores;
         Intake {
             meta,
@@ -156,8 +157,7 @@ impl Intake {
             limits: config.ingest.clone(),
             retention_days: config.retention_days,
             keyless: config.ingest.keyless_project(config.listen, &config.public_url),
-            room: Arc::new(Semaphore::new(Shares::of(config).bodies.div_ceil(receive::UNIT))),
-            decoding: Arc::new(Semaphore::new(2 * processors)),
+            admission: Admission::new(Shares::of(config)),
             homes: homes::Homes::default(),
             used: Mutex::new(HashMap::new()),
         }
@@ -204,23 +204,58 @@ impl Intake {
         Duration::from_secs(u64::from(project.retention_days.unwrap_or(self.retention_days)) * 86_400)
     }
 
-    /// Reads a body to its end, and does with it what takes processor time, once there is some.
+    /// Reads a body of a known sender to its end, inflates it (`unpack`, down to a limit of bytes) and decodes it (`decode`, to at most
+    /// `items` items), once there is memory and a thread for it. What needs more than is usual is inflated and decoded once more, alone.
     async fn work<T: Send + 'static>(
         self: &Arc<Self>,
-        body: Body,
-        headers: &HeaderMap,
-        work: impl FnOnce(&Intake, Vec<u8>) -> Result<T, Refusal> + Send + 'static,
+        incoming: IncomingBody,
+        sender: &Sender,
+        items: usize,
+        unpack: impl Fn(Bytes, usize) -> Result<Bytes, Refusal> + Send + Sync + 'static,
+        is_compressed: bool,
+        decode: impl Fn(&Intake, Bytes) -> Result<T, Refusal> + Send + Sync + 'static,
     ) -> Result<T, Refusal> {
         self.store.room()?;
-        let received = receive::receive(body, headers, self.limits.max_body_bytes, &self.room).await?;
-        let permit = self.decoding.clone().acquire_owned().await.map_err(|_| Refusal::Stopping)?;
-        let intake = self.clone();
-        let with_permit = move || {
-            let (bytes, _room) = received.into_parts();
-            let _permit = permit;
-            work(&intake, bytes)
+        let admission = self.admission.sender(sender.key.as_ref().map(|key| key.id), self.limits.max_body_bytes);
+        let ReceivedBody { bytes, permit } = incoming.receive(self.limits.max_body_bytes, &admission).await?;
+        let size = bytes.len();
+        // Held by the thread that decodes, which goes on when the client has gone.
+        let work = Arc::new((unpack, decode, permit));
+        let attempt = |attempt: Attempt| {
+            let (intake, work, bytes) = (self.clone(), work.clone(), bytes.clone());
+            let attempt = move || intake.attempt(&attempt, bytes, &work.0, &work.1);
+            async { tokio::task::spawn_blocking(attempt).await.unwrap_or(Err(Refusal::Stopping)) }
         };
-        tokio::task::spawn_blocking(with_permit).await.unwrap_or(Err(Refusal::Stopping))
+        if let Some(usual) = self.admission.usual(size, is_compressed, items).await? {
+            match attempt(usual).await {
+                Err(Refusal::Exceptional) => {}
+                done => return done,
+            }
+        }
+        attempt(self.admission.exceptional(&admission, self.limits.max_inflated_bytes, items).await?).await
+    }
+
+    /// Takes processor time.
+    fn attempt<T>(
+        &self,
+        attempt: &Attempt,
+        bytes: Bytes,
+        unpack: &impl Fn(Bytes, usize) -> Result<Bytes, Refusal>,
+        decode: &impl Fn(&Intake, Bytes) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let body = match unpack(bytes, attempt.max_inflated.min(self.limits.max_inflated_bytes)) {
+            Err(Refusal::TooLarge { limit }) if limit < self.limits.max_inflated_bytes => {
+                return Err(if attempt.is_exceptional { Refusal::TooLarge { limit } } else { Refusal::Exceptional });
+            }
+            unpacked => unpacked?,
+        };
+        let mut limits = attempt.limits;
+        limits.bytes = limits.bytes.saturating_sub(body.len());
+        match budget::within(limits, || decode(self, body)) {
+            Ok(decoded) => decoded,
+            Err(Exceeded::Bytes) if !attempt.is_exceptional => Err(Refusal::Exceptional),
+            Err(_) => Err(Refusal::TooManyItems { items: limits.items }),
+        }
     }
 
     /// What decoding must know of a sender.
@@ -251,7 +286,7 @@ impl Intake {
             spans.iter_mut().for_each(cost::prefer_client);
         }
         let spans = if spans.is_empty() { None } else { Some(Prepared::new(sender.project.id, spans)?) };
-        Ok(Ready { sender, spans, errors, scores, lines, points, outcomes, evidence })
+        Ok(Ready { sender, spans, errors, scores, lines, points, outcomes: summed(outcomes), evidence })
     }
 
     /// Stores what is ready, and counts it. When it returns without an error, all that is good of it is durable and visible. Returns what
@@ -296,9 +331,6 @@ impl Intake {
             dropped.map(|(reason, category, quantity)| Outcome { quantity: quantity as u64, ..Outcome::dropped(category, reason, None) }),
         );
         self.outcomes.note(project, &evidence);
-        for outcome in &outcomes {
-            self.count(&sender, outcome);
-        }
         let counted = [
             (OutcomeKind::Accepted, "stored", Category::Span, of_spans.stored),
             (OutcomeKind::Accepted, "joined", Category::Span, of_spans.joined),
@@ -312,11 +344,14 @@ impl Intake {
             (OutcomeKind::Accepted, "stored", Category::Metric, of_metrics.stored),
             (OutcomeKind::Duplicate, "duplicate", Category::Metric, of_metrics.duplicates),
         ];
-        for (kind, reason, category, quantity) in counted {
-            if quantity > 0 {
-                self.count(&sender, &Outcome { kind, reason: reason.into(), category, quantity: quantity as u64, detail: None });
-            }
-        }
+        let counted = counted.into_iter().filter(|(.., quantity)| *quantity > 0).map(|(kind, reason, category, quantity)| Outcome {
+            kind,
+            reason: reason.into(),
+            category,
+            quantity: quantity as u64,
+            detail: None,
+        });
+        self.count(&sender, &outcomes.iter().cloned().chain(counted).collect::<Vec<_>>());
         if of_spans.stored > 0 && sender.project.first_span_us.is_none() {
             let meta = self.meta.clone();
             let noted = tokio::task::spawn_blocking(move || meta.saw_first_span(project)).await;
@@ -327,11 +362,13 @@ impl Intake {
         Ok(outcomes)
     }
 
-    fn count(&self, sender: &Sender, outcome: &Outcome) {
-        metrics::counter!("hinomi_outcomes_total", "outcome" => outcome.kind.as_str(), "category" => outcome.category.as_str())
-            .increment(outcome.quantity);
+    fn count(&self, sender: &Sender, outcomes: &[Outcome]) {
+        for outcome in outcomes {
+            metrics::counter!("hinomi_outcomes_total", "outcome" => outcome.kind.as_str(), "category" => outcome.category.as_str())
+                .increment(outcome.quantity);
+        }
         let by = By { key: sender.key.as_ref().map(|key| key.public_key.as_str()), sdk: sender.sdk.as_deref() };
-        self.outcomes.count(sender.project.id, by, outcome);
+        self.outcomes.count(sender.project.id, by, outcomes);
     }
 
     /// Counts a request that was turned away. Without a sender it counts for the server alone: whoever has no key of a project must not
@@ -353,9 +390,25 @@ impl Intake {
             (None, Refusal::Disabled { project }) => *project,
             (None, _) => outcomes::SERVER,
         };
-        self.outcomes.count(project, By { key: key.map(|key| key.public_key.as_str()), sdk: sdk.as_deref() }, &outcome);
+        self.outcomes.count(project, By { key: key.map(|key| key.public_key.as_str()), sdk: sdk.as_deref() }, &[outcome]);
         tracing::debug!(project, reason = refusal.reason(), "ingest.refused");
     }
+}
+
+/// Outcomes of one sort as one: a request may have as many as it has items. The last words are kept.
+fn summed(outcomes: Vec<Outcome>) -> Vec<Outcome> {
+    let mut sums: BTreeMap<(OutcomeKind, Category, String), Outcome> = BTreeMap::new();
+    for outcome in outcomes {
+        match sums.entry((outcome.kind, outcome.category, outcome.reason.clone())) {
+            Entry::Vacant(entry) => _ = entry.insert(outcome),
+            Entry::Occupied(mut entry) => {
+                let sum = entry.get_mut();
+                sum.quantity = sum.quantity.saturating_add(outcome.quantity);
+                sum.detail = outcome.detail.or(sum.detail.take());
+            }
+        }
+    }
+    sums.into_values().collect()
 }
 
 /// Enough of a key to find it, when it is not one of ours.

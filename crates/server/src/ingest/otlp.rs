@@ -4,16 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, Method, header};
 use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, post};
+use hinomi_model::budget;
 use hinomi_model::otlp::{self, Decoded, Encoding, Signal};
 use tower_http::cors::{Any, CorsLayer};
 
+use super::admission::MAX_ITEMS;
 use super::auth;
-use super::body::inflate;
+use super::body::{inflate, is_compressed};
+use super::receive::IncomingBody;
 use super::refusal::Refusal;
 use super::{Content, Intake, Sender, client, grpc};
 
@@ -57,8 +60,9 @@ fn over_http(signal: Signal) -> MethodRouter<Arc<Intake>> {
             return refusal.into_otlp(Encoding::Json, "application/json");
         };
         let compression = text(&headers, "content-encoding").unwrap_or_default().to_owned();
-        let unpack = move |intake: &Intake, bytes| Ok(inflate(bytes, &compression, intake.limits.max_inflated_bytes)?);
-        match take_in(&intake, project, &headers, body, signal, encoding, unpack).await {
+        let is_compressed = is_compressed(&compression);
+        let unpack = move |bytes, limit| Ok(inflate(bytes, &compression, limit)?);
+        match take_in(&intake, project, &headers, body, (signal, encoding), unpack, is_compressed).await {
             Ok(answer) => ([(header::CONTENT_TYPE, own_type)], answer).into_response(),
             Err(refusal) => {
                 count(&intake, project, &headers, &refusal);
@@ -71,8 +75,9 @@ fn over_http(signal: Signal) -> MethodRouter<Arc<Intake>> {
 fn over_grpc(signal: Signal) -> MethodRouter<Arc<Intake>> {
     post(move |State(intake): State<Arc<Intake>>, headers: HeaderMap, body: Body| async move {
         let compression = text(&headers, "grpc-encoding").unwrap_or_default().to_owned();
-        let unpack = move |intake: &Intake, bytes| grpc::message(bytes, &compression, intake.limits.max_inflated_bytes);
-        match take_in(&intake, None, &headers, body, signal, Encoding::Binary, unpack).await {
+        let is_compressed = is_compressed(&compression);
+        let unpack = move |bytes, limit| grpc::message(bytes, &compression, limit);
+        match take_in(&intake, None, &headers, body, (signal, Encoding::Binary), unpack, is_compressed).await {
             Ok(answer) => grpc::answer(&answer),
             Err(refusal) => {
                 count(&intake, None, &headers, &refusal);
@@ -101,19 +106,22 @@ async fn take_in(
     project: Option<u64>,
     headers: &HeaderMap,
     body: Body,
-    signal: Signal,
-    encoding: Encoding,
-    unpack: impl FnOnce(&Intake, Vec<u8>) -> Result<Vec<u8>, Refusal> + Send + 'static,
+    (signal, encoding): (Signal, Encoding),
+    unpack: impl Fn(Bytes, usize) -> Result<Bytes, Refusal> + Send + Sync + 'static,
+    is_compressed: bool,
 ) -> Result<Vec<u8>, Refusal> {
     let sender = sender(intake, project, headers)?;
     let received_us = jiff::Timestamp::now().as_microsecond();
-    let work = move |intake: &Intake, bytes| {
-        let body = unpack(intake, bytes)?;
-        let Decoded { spans, errors, lines, points, outcomes } =
-            otlp::decode(body.into(), signal, encoding, &intake.context(&sender, received_us))?;
-        Intake::make_ready(sender, Content { spans, errors, lines, points, outcomes, ..Content::default() })
+    let from = sender.clone();
+    let decode = move |intake: &Intake, body| {
+        let Decoded { spans, errors, lines, points, outcomes } = otlp::decode(body, signal, encoding, &intake.context(&from, received_us))?;
+        if budget::is_exceeded() {
+            return Err(Refusal::Exceptional);
+        }
+        Intake::make_ready(from.clone(), Content { spans, errors, lines, points, outcomes, ..Content::default() })
     };
-    let ready = intake.work(body, headers, work).await?;
+    let incoming = IncomingBody::new(body, headers);
+    let ready = intake.work(incoming, &sender, MAX_ITEMS, unpack, is_compressed, decode).await?;
     let outcomes = intake.keep(received_us, ready).await?;
     Ok(otlp::response(signal, encoding, &outcomes))
 }

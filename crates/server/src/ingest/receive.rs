@@ -1,120 +1,200 @@
-//! Reading a request's body: whole, under a cap, and only while there is room for it in memory.
+//! Reading a request's body: whole, under a cap, and only while there is memory for it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream, Bytes};
 use axum::http::{HeaderMap, header};
 use futures::StreamExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
+use super::admission::{Admission, BodyPermit, MAX_STRANGER_BYTES, SenderAdmission};
+use super::body;
 use super::refusal::Refusal;
 
-/// Room is given in pieces of this many bytes.
-pub(super) const UNIT: usize = 16 << 10;
-/// How long a request waits for room. Tests are not that patient.
-const PATIENCE: Duration = if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(5) };
 /// How long a body may take from its first byte to its last.
-const READING: Duration = Duration::from_secs(60);
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the header of an envelope may take of a sender that is not known yet.
+const STRANGER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Memory that is set aside for a body before its bytes are there.
+const FIRST_CAPACITY: usize = 64 << 10;
 
-/// A body, and the room that it takes until it is dropped.
+/// A body on its way.
 #[derive(Debug)]
-pub(super) struct Received {
+pub(super) struct IncomingBody {
+    pieces: BodyDataStream,
     bytes: Vec<u8>,
-    room: Option<OwnedSemaphorePermit>,
+    /// Its length, where the header tells.
+    announced: Option<usize>,
+    has_ended: bool,
 }
 
-impl Received {
-    /// The body, and its room, which is to be held as long.
-    pub(super) fn into_parts(self) -> (Vec<u8>, Option<OwnedSemaphorePermit>) {
-        (self.bytes, self.room)
+/// A body, and the memory that it takes until it is dropped.
+#[derive(Debug)]
+pub(super) struct ReceivedBody {
+    pub(super) bytes: Bytes,
+    pub(super) permit: BodyPermit,
+}
+
+impl IncomingBody {
+    pub(super) fn new(body: Body, headers: &HeaderMap) -> IncomingBody {
+        let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        let pieces = body.into_data_stream();
+        IncomingBody { pieces, bytes: Vec::new(), announced, has_ended: false }
     }
-}
 
-/// Reads a body of at most `limit` bytes.
-pub(super) async fn receive(body: Body, headers: &HeaderMap, limit: usize, room: &Arc<Semaphore>) -> Result<Received, Refusal> {
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > limit) {
-        return Err(Refusal::TooLarge { limit });
+    /// The first line, inflated, of a body whose sender is not known before it is read. What was read stays part of the body. `None`
+    /// where it has none that is short enough.
+    pub(super) async fn first_line(&mut self, encoding: &str, admission: &Admission) -> Result<Option<Vec<u8>>, Refusal> {
+        let broken_off = Refusal::BrokenOff { seconds: STRANGER_TIMEOUT.as_secs() };
+        timeout(STRANGER_TIMEOUT, self.read_first_line(encoding, admission)).await.unwrap_or(Err(broken_off))
     }
-    let reading = read(body, announced.unwrap_or(0), limit, room);
-    timeout(READING, reading).await.unwrap_or(Err(Refusal::BrokenOff { seconds: READING.as_secs() }))
-}
 
-async fn read(body: Body, announced: usize, limit: usize, room: &Arc<Semaphore>) -> Result<Received, Refusal> {
-    let mut held = take(room, announced).await?;
-    let mut bytes = Vec::with_capacity(announced);
-    let mut pieces = body.into_data_stream();
-    while let Some(piece) = pieces.next().await {
-        let piece = piece.map_err(|_| Refusal::BrokenOff { seconds: READING.as_secs() })?;
-        let length = bytes.len() + piece.len();
-        if length > limit {
-            return Err(Refusal::TooLarge { limit });
-        }
-        let holds = held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits) * UNIT;
-        if length > holds {
-            // Several bodies without a length may wait for each other here; patience ends that.
-            let more = take(room, length.max(2 * holds).min(limit) - holds).await?;
-            match (&mut held, more) {
-                (Some(held), Some(more)) => held.merge(more),
-                (held, more) => *held = more,
+    async fn read_first_line(&mut self, encoding: &str, admission: &Admission) -> Result<Option<Vec<u8>>, Refusal> {
+        let mut permit: Option<OwnedSemaphorePermit> = None;
+        let mut looked_at = 0;
+        loop {
+            self.read_piece(STRANGER_TIMEOUT).await?;
+            let length = self.bytes.len();
+            // A line that comes in drops is not looked for at each of them.
+            if self.has_ended || length >= 2 * looked_at {
+                looked_at = length;
+                let line = body::first_line(&self.bytes, encoding, self.has_ended)?;
+                if line.is_some() || self.has_ended {
+                    return Ok(line);
+                }
+            }
+            if length > MAX_STRANGER_BYTES {
+                return Ok(None);
+            }
+            if permit.is_none() {
+                permit = Some(admission.stranger()?);
             }
         }
-        bytes.extend_from_slice(&piece);
     }
-    Ok(Received { bytes, room: held })
-}
 
-async fn take(room: &Arc<Semaphore>, bytes: usize) -> Result<Option<OwnedSemaphorePermit>, Refusal> {
-    if bytes == 0 {
-        return Ok(None);
+    /// The whole body, of at most `limit` bytes.
+    pub(super) async fn receive(self, limit: usize, sender: &SenderAdmission) -> Result<ReceivedBody, Refusal> {
+        if self.announced.is_some_and(|length| length > limit) {
+            return Err(Refusal::TooLarge { limit });
+        }
+        let broken_off = Refusal::BrokenOff { seconds: BODY_TIMEOUT.as_secs() };
+        timeout(BODY_TIMEOUT, self.read(limit, sender)).await.unwrap_or(Err(broken_off))
     }
-    let units = u32::try_from(bytes.div_ceil(UNIT)).map_err(|_| Refusal::Overloaded)?;
-    match timeout(PATIENCE, room.clone().acquire_many_owned(units)).await {
-        Ok(Ok(permit)) => Ok(Some(permit)),
-        Ok(Err(_)) => Err(Refusal::Stopping),
-        Err(_) => Err(Refusal::Overloaded),
+
+    async fn read(mut self, limit: usize, sender: &SenderAdmission) -> Result<ReceivedBody, Refusal> {
+        let mut permit = BodyPermit::default();
+        loop {
+            let length = self.bytes.len();
+            if length > limit {
+                return Err(Refusal::TooLarge { limit });
+            }
+            let holds = permit.bytes();
+            if length > holds {
+                // Several bodies may wait for each other here; a time limit ends that.
+                let next = length.max(2 * holds).min(self.announced.unwrap_or(limit).max(length));
+                sender.grow(&mut permit, next - holds).await?;
+            }
+            if self.has_ended {
+                return Ok(ReceivedBody { bytes: self.bytes.into(), permit });
+            }
+            self.read_piece(BODY_TIMEOUT).await?;
+        }
+    }
+
+    async fn read_piece(&mut self, patience: Duration) -> Result<(), Refusal> {
+        if self.has_ended {
+            return Ok(());
+        }
+        match self.pieces.next().await {
+            Some(Ok(piece)) => {
+                let missing = self.announced.unwrap_or(0).saturating_sub(self.bytes.len());
+                self.bytes.reserve(missing.min(self.bytes.len().max(FIRST_CAPACITY)).max(piece.len()));
+                self.bytes.extend_from_slice(&piece);
+            }
+            Some(Err(_)) => return Err(Refusal::BrokenOff { seconds: patience.as_secs() }),
+            None => self.has_ended = true,
+        }
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::admission::UNIT;
     use super::*;
+    use crate::config::Config;
+    use crate::memory::Shares;
 
-    fn room(bytes: usize) -> Arc<Semaphore> {
-        Arc::new(Semaphore::new(bytes / UNIT))
+    fn admission(bytes: usize) -> Admission {
+        Admission::new(Shares { arriving: bytes, ..Shares::of(&Config::default()) })
     }
 
-    fn in_pieces(count: usize) -> Body {
-        Body::from_stream(futures::stream::iter((0..count).map(|_| Ok::<_, std::io::Error>(vec![7u8; UNIT]))))
+    fn in_pieces(count: usize) -> IncomingBody {
+        let pieces = futures::stream::iter((0..count).map(|_| Ok::<_, std::io::Error>(vec![7u8; UNIT])));
+        IncomingBody::new(Body::from_stream(pieces), &HeaderMap::new())
+    }
+
+    fn free(sender: &SenderAdmission) -> usize {
+        sender.available()
     }
 
     #[tokio::test]
-    async fn room_is_given_back() {
-        let room = room(8 * UNIT);
-        let received = receive(in_pieces(5), &HeaderMap::new(), 6 * UNIT, &room).await.unwrap();
+    async fn memory_is_given_back() {
+        let sender = admission(8 * UNIT).sender(None, 8 * UNIT);
+        let received = in_pieces(5).receive(6 * UNIT, &sender).await.unwrap();
         assert_eq!(received.bytes.len(), 5 * UNIT);
-        assert!(room.available_permits() <= 3);
+        assert!(free(&sender) <= 3);
         drop(received);
-        assert_eq!(room.available_permits(), 8);
+        assert_eq!(free(&sender), 8);
     }
 
     #[tokio::test]
     async fn too_large_with_and_without_a_length() {
-        let room = room(8 * UNIT);
-        let long = receive(in_pieces(7), &HeaderMap::new(), 6 * UNIT, &room).await;
-        assert!(matches!(long, Err(Refusal::TooLarge { .. })));
-        let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_LENGTH, "1000000000".parse().unwrap());
-        assert!(matches!(receive(Body::empty(), &headers, 10, &room).await, Err(Refusal::TooLarge { limit: 10 })));
-        assert_eq!(room.available_permits(), 8);
+        let sender = admission(8 * UNIT).sender(None, 8 * UNIT);
+        assert!(matches!(in_pieces(7).receive(6 * UNIT, &sender).await, Err(Refusal::TooLarge { .. })));
+        let headers = HeaderMap::from_iter([(header::CONTENT_LENGTH, "1000000000".parse().unwrap())]);
+        let announced = IncomingBody::new(Body::empty(), &headers).receive(10, &sender).await;
+        assert!(matches!(announced, Err(Refusal::TooLarge { limit: 10 })));
+        assert_eq!(free(&sender), 8);
     }
 
     #[tokio::test]
     async fn a_full_house_says_so() {
-        let room = room(2 * UNIT);
-        assert!(matches!(receive(in_pieces(4), &HeaderMap::new(), 6 * UNIT, &room).await, Err(Refusal::Overloaded)));
-        assert_eq!(room.available_permits(), 2);
+        let sender = admission(2 * UNIT).sender(None, UNIT);
+        assert!(matches!(in_pieces(4).receive(6 * UNIT, &sender).await, Err(Refusal::Overloaded)));
+        assert_eq!(free(&sender), 2);
+    }
+
+    #[tokio::test]
+    async fn what_is_announced_and_not_sent_takes_nothing() {
+        let admission = admission(8 * UNIT);
+        let sender = admission.sender(None, 8 * UNIT);
+        let headers = HeaderMap::from_iter([(header::CONTENT_LENGTH, (8 * UNIT).to_string().parse().unwrap())]);
+        let silent = || {
+            let first = futures::stream::once(async { Ok::<_, std::io::Error>(vec![b'{']) });
+            IncomingBody::new(Body::from_stream(first.chain(futures::stream::pending())), &headers)
+        };
+        let waiting: Vec<_> = (0..4).map(|_| Box::pin(silent().receive(8 * UNIT, &sender))).collect();
+        let waiting = futures::future::select_all(waiting);
+        let good = async { in_pieces(3).receive(6 * UNIT, &sender).await.map(|received| received.bytes.len()) };
+        tokio::select! {
+            biased;
+            _ = waiting => panic!("nothing ends them"),
+            good = good => assert_eq!(good.ok(), Some(3 * UNIT)),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_first_line_of_a_stranger() {
+        let admission = admission(8 * UNIT);
+        let body = |bytes: &[u8]| IncomingBody::new(Body::from(bytes.to_vec()), &HeaderMap::new());
+        let mut whole = body(b"{\"dsn\":\"x\"}\nmore");
+        assert_eq!(whole.first_line("", &admission).await.unwrap().as_deref(), Some(&b"{\"dsn\":\"x\"}"[..]));
+        let sender = admission.sender(None, UNIT);
+        assert_eq!(&whole.receive(100, &sender).await.unwrap().bytes[..], b"{\"dsn\":\"x\"}\nmore");
+        assert_eq!(body(b"{}").first_line("", &admission).await.unwrap().as_deref(), Some(&b"{}"[..]));
+        assert_eq!(body(&[b' '; 1 << 20]).first_line("", &admission).await.unwrap(), None);
+        assert_eq!(in_pieces(100).first_line("", &admission).await.unwrap(), None);
     }
 }

@@ -39,6 +39,13 @@ pub(super) enum Refusal {
     Version(String),
     #[error("the body is larger than {limit} bytes")]
     TooLarge { limit: usize },
+    #[error(
+        "the request holds more than {items} spans, log records, points or events, or more than fits into memory at once; send it in parts"
+    )]
+    TooManyItems { items: usize },
+    /// It never leaves intake: the request is decoded again with more memory.
+    #[error("the request takes more memory than is usual")]
+    Exceptional,
     #[error("the body broke off or took longer than {seconds} s")]
     BrokenOff { seconds: u64 },
     #[error(transparent)]
@@ -97,8 +104,10 @@ impl Refusal {
             Refusal::Mismatch(_) => (S::BAD_REQUEST, "dsn_mismatch"),
             Refusal::Version(_) => (S::BAD_REQUEST, "protocol_version"),
             Refusal::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "too_large"),
+            Refusal::TooManyItems { .. } | Refusal::Exceptional => (S::PAYLOAD_TOO_LARGE, "too_many_items"),
             Refusal::BrokenOff { .. } => (S::BAD_REQUEST, "body_broken_off"),
             Refusal::Body(BodyError::Encoding(_)) => (S::UNSUPPORTED_MEDIA_TYPE, "unknown_encoding"),
+            Refusal::Body(BodyError::TooManyEncodings) => (S::UNSUPPORTED_MEDIA_TYPE, "too_many_encodings"),
             Refusal::Body(_) => (S::BAD_REQUEST, "damaged_body"),
             Refusal::Envelope(_) => (S::BAD_REQUEST, "invalid_envelope"),
             Refusal::Otlp(_) => (S::BAD_REQUEST, "invalid_otlp"),
@@ -229,7 +238,8 @@ mod tests {
 
     #[test]
     fn what_would_be_refused_again_does_not() {
-        for refusal in [|| Refusal::TooLarge { limit: 1 }, || Refusal::Frame, || Refusal::NoProject] {
+        for refusal in [|| Refusal::TooLarge { limit: 1 }, || Refusal::TooManyItems { items: 1 }, || Refusal::Frame, || Refusal::NoProject]
+        {
             assert_eq!(said(&refusal().into_otlp(Encoding::Json, "application/json"), "retry-after"), "");
             assert!(!["8", "14"].contains(&said(&refusal().into_grpc(), "grpc-status")), "codes that clients send again");
         }

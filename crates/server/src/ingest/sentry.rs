@@ -3,13 +3,14 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, Method, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine;
+use hinomi_model::budget;
 use hinomi_model::clock::Context;
 use hinomi_model::hints;
 use hinomi_model::outcome::{Category, Outcome};
@@ -17,8 +18,10 @@ use hinomi_model::sentry::{self, Decoded, Envelope, EnvelopeError};
 use serde_json::json;
 use tower_http::cors::{Any, CorsLayer};
 
+use super::admission::MAX_ITEMS;
 use super::auth::{self, AuthError, Sources};
-use super::body::inflate;
+use super::body::{inflate, is_compressed};
+use super::receive::IncomingBody;
 use super::refusal::Refusal;
 use super::{Content, Intake, Sender, client};
 
@@ -179,49 +182,43 @@ async fn take_in(
     if let Some(version) = sources.version().filter(|version| version.parse::<u32>().is_ok_and(|version| version > VERSION)) {
         return Err(Refusal::Version(version.to_owned()));
     }
-    // A request that says who sends it is judged before its body is read.
-    let sender = match sources.key()? {
-        Some(key) => Some(intake.sender(&key, asked.project)?),
-        None => None,
-    };
-    if let Some(sender) = &sender {
-        let _ = asked.sender.set(sender.clone());
-    }
     let encoding = header("content-encoding").unwrap_or_default().to_owned();
     let received_us = jiff::Timestamp::now().as_microsecond();
-    let project = asked.project;
-    let client_in_headers = client::of_headers(&asked.headers);
-    let known = asked.sender.clone();
-    let work = move |intake: &Intake, bytes| {
-        let body = inflate(bytes, &encoding, intake.limits.max_inflated_bytes)?;
-        let sender = match sender {
-            Some(sender) => sender,
-            None => {
-                let sender = sender_of_dsn(intake, &body, project)?;
-                let _ = known.set(sender.clone());
-                sender
-            }
-        };
-        let sender = Sender { sdk: client_in_headers, ..sender };
-        let decoded = decode(&body, &intake.context(&sender, received_us))?;
+    let mut incoming = IncomingBody::new(body, &asked.headers);
+    // A request that says who sends it is judged before its body is read, any other one by the first line of it.
+    let sender = match sources.key()? {
+        Some(key) => intake.sender(&key, asked.project)?,
+        None => sender_of_dsn(intake, incoming.first_line(&encoding, &intake.admission).await?, asked.project)?,
+    };
+    let _ = asked.sender.set(sender.clone());
+    let sender = Sender { sdk: client::of_headers(&asked.headers), ..sender };
+    let from = sender.clone();
+    let decode = move |intake: &Intake, body: Bytes| {
+        let decoded = decode(&body, &intake.context(&from, received_us))?;
+        if budget::is_exceeded() {
+            return Err(Refusal::Exceptional);
+        }
         if let Some(dsn) = &decoded.header.dsn {
-            agree(dsn, &sender)?;
+            agree(dsn, &from)?;
         }
         let evidence = hints::of_envelope(decoded.header.sample_rate, &decoded.integrations, &decoded.spans);
         let sdk = decoded.header.sdk();
         let sample_rate = decoded.header.sample_rate;
         let Decoded { spans, errors, lines, points, outcomes, event_id, .. } = decoded;
         let content = Content { spans, errors, lines, points, outcomes, evidence, sdk, sample_rate, ..Content::default() };
-        Ok((Intake::make_ready(sender, content)?, event_id))
+        Ok((Intake::make_ready(from.clone(), content)?, event_id))
     };
-    let (ready, event_id) = intake.work(body, &asked.headers, work).await?;
+    let is_compressed = is_compressed(&encoding);
+    let unpack = move |bytes, limit| Ok(inflate(bytes, &encoding, limit)?);
+    let (ready, event_id) = intake.work(incoming, &sender, MAX_ITEMS, unpack, is_compressed, decode).await?;
     intake.keep(received_us, ready).await?;
     Ok(event_id)
 }
 
 /// The sender that an envelope itself names, where the request does not.
-fn sender_of_dsn(intake: &Intake, body: &[u8], project: Option<u64>) -> Result<Sender, Refusal> {
-    let dsn = Envelope::parse(body).ok().and_then(|envelope| envelope.header.dsn).ok_or(AuthError::Missing)?;
+fn sender_of_dsn(intake: &Intake, first_line: Option<Vec<u8>>, project: Option<u64>) -> Result<Sender, Refusal> {
+    let header = first_line.and_then(|line| Some(Envelope::parse(&line).ok()?.header));
+    let dsn = header.and_then(|header| header.dsn).ok_or(AuthError::Missing)?;
     intake.sender(&auth::of_dsn(&dsn)?, project)
 }
 
@@ -249,6 +246,6 @@ fn decode_store(body: &[u8], context: &Context) -> Result<Decoded, EnvelopeError
         return sentry::decode_store_event(&bytes, context);
     }
     const LIMIT: usize = 32 << 20;
-    let json = inflate(bytes, "deflate", LIMIT).map_err(|error| EnvelopeError::Event(error.to_string()))?;
+    let json = inflate(bytes.into(), "deflate", LIMIT).map_err(|error| EnvelopeError::Event(error.to_string()))?;
     sentry::decode_store_event(&json, context)
 }

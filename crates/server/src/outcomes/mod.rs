@@ -106,10 +106,13 @@ impl Outcomes {
         Ok(Outcomes { shared, stop, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Counts an outcome of a project, or of the [`SERVER`]. Waits for no disk.
-    pub fn count(&self, project: u64, from: By, outcome: &Outcome) {
+    /// Counts outcomes of a project, or of the [`SERVER`]. Waits for no disk.
+    pub fn count(&self, project: u64, from: By, outcomes: &[Outcome]) {
         let now_us = jiff::Timestamp::now().as_microsecond();
-        lock(&self.shared.tally).count(now_us, project, from, outcome);
+        let mut tally = lock(&self.shared.tally);
+        for outcome in outcomes {
+            tally.count(now_us, project, from, outcome);
+        }
     }
 
     /// Takes evidence of what the clients of a project could do better. Waits for no disk.

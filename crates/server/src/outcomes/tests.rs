@@ -19,18 +19,18 @@ fn all(outcomes: &Outcomes, project: u64) -> Vec<Row> {
 fn sums_are_there_at_once_and_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let outcomes = Outcomes::open(dir.path()).unwrap();
-    outcomes.count(1, by("k"), &dropped("too_old", 2));
+    outcomes.count(1, by("k"), &[dropped("too_old", 2)]);
     assert_eq!(all(&outcomes, 1)[0].quantity, 2, "before it is written");
     outcomes.flush();
-    outcomes.count(1, by("k"), &dropped("too_old", 3));
-    outcomes.count(2, By::default(), &dropped("too_old", 9));
+    outcomes.count(1, by("k"), &[dropped("too_old", 3)]);
+    outcomes.count(2, By::default(), &[dropped("too_old", 9)]);
     let rows = all(&outcomes, 1);
     assert_eq!(rows.len(), 1);
     assert_eq!((rows[0].quantity, rows[0].detail.as_deref(), rows[0].key.as_deref()), (5, Some("said too_old"), Some("k")));
     drop(outcomes);
 
     let outcomes = Outcomes::open(dir.path()).unwrap();
-    outcomes.count(1, by("k"), &dropped("too_old", 1));
+    outcomes.count(1, by("k"), &[dropped("too_old", 1)]);
     assert_eq!(all(&outcomes, 1)[0].quantity, 6);
     assert_eq!(all(&outcomes, 2)[0].quantity, 9);
     assert!(all(&outcomes, 0).is_empty());
@@ -41,11 +41,11 @@ fn what_is_counted_together_and_what_is_not() {
     let dir = tempfile::tempdir().unwrap();
     let outcomes = Outcomes::open(dir.path()).unwrap();
     let stored = Outcome { kind: OutcomeKind::Accepted, detail: None, ..dropped("stored", 1) };
-    outcomes.count(1, by("k"), &stored);
-    outcomes.count(1, by("l"), &stored);
-    outcomes.count(1, By::default(), &stored);
-    outcomes.count(1, by("k"), &Outcome { category: Category::Error, ..stored.clone() });
-    outcomes.count(1, by("k"), &stored);
+    outcomes.count(1, by("k"), std::slice::from_ref(&stored));
+    outcomes.count(1, by("l"), std::slice::from_ref(&stored));
+    outcomes.count(1, By::default(), std::slice::from_ref(&stored));
+    outcomes.count(1, by("k"), &[Outcome { category: Category::Error, ..stored.clone() }]);
+    outcomes.count(1, by("k"), std::slice::from_ref(&stored));
     for row in all(&outcomes, 1) {
         let twice = row.key.as_deref() == Some("k") && row.category == "span";
         assert_eq!(row.quantity, if twice { 2 } else { 1 }, "{row:?}");
@@ -110,14 +110,14 @@ fn what_cannot_be_written_waits_and_is_shown() {
     let dir = tempfile::tempdir().unwrap();
     let outcomes = Outcomes::open(dir.path()).unwrap();
     lock(&outcomes.shared.connection).busy_timeout(Duration::from_millis(5)).unwrap();
-    outcomes.count(1, By::default(), &dropped("a", 1));
+    outcomes.count(1, By::default(), &[dropped("a", 1)]);
     outcomes.flush();
     let other = Connection::open(dir.path().join("outcomes.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    outcomes.count(1, By::default(), &dropped("a", 2));
+    outcomes.count(1, By::default(), &[dropped("a", 2)]);
     assert!(matches!(outcomes.shared.write(), Err(SqliteError::Busy { .. })));
     assert_eq!(all(&outcomes, 1)[0].quantity, 3);
-    outcomes.count(1, By::default(), &dropped("a", 4));
+    outcomes.count(1, By::default(), &[dropped("a", 4)]);
     other.execute_batch("COMMIT").unwrap();
     outcomes.shared.write().unwrap();
     assert!(lock(&outcomes.shared.tally).counts().is_empty());
@@ -131,7 +131,7 @@ fn many_count_at_once_while_it_is_written() {
     std::thread::scope(|scope| {
         for project in 1..=4 {
             let outcomes = &outcomes;
-            scope.spawn(move || (0..1_000).for_each(|_| outcomes.count(project, by("k"), &dropped("a", 1))));
+            scope.spawn(move || (0..1_000).for_each(|_| outcomes.count(project, by("k"), &[dropped("a", 1)])));
         }
         for _ in 0..20 {
             let seen = all(&outcomes, 1).iter().map(|row| row.quantity).sum::<u64>();
@@ -148,7 +148,7 @@ fn many_count_at_once_while_it_is_written() {
 fn a_second_later_it_is_on_the_disk() {
     let dir = tempfile::tempdir().unwrap();
     let outcomes = Outcomes::open(dir.path()).unwrap();
-    outcomes.count(1, By::default(), &dropped("a", 1));
+    outcomes.count(1, By::default(), &[dropped("a", 1)]);
     let reader = crate::sqlite::open_reader(&dir.path().join("outcomes.db")).unwrap();
     let written = || reader.query_row("SELECT count(*) FROM outcomes", [], |row| row.get::<_, i64>(0)).unwrap() == 1;
     let deadline = std::time::Instant::now() + 20 * FLUSH;

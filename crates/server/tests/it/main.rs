@@ -17,6 +17,7 @@ mod ingest;
 mod keep;
 mod langfuse;
 mod left;
+mod limits;
 mod loss;
 mod operator;
 mod otlp;

@@ -18,6 +18,8 @@ pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) token: String,
     agent: ureq::Agent,
+    /// How many files it may have open; as many as this process where `None`.
+    files: Option<u32>,
 }
 
 /// What a request was answered.
@@ -49,12 +51,23 @@ impl Server {
         Server::start_in(folder, data, variables)
     }
 
+    /// With so many files that it may have open.
+    pub(crate) fn start_with_files(files: u32) -> Server {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        Server::begin(folder, data, &[], Some(files))
+    }
+
     /// With the data folder below another folder.
     pub(crate) fn start_on(disk: &Path, variables: &[(&str, &str)]) -> Server {
         Server::start_in(tempfile::tempdir().unwrap(), disk.join("data"), variables)
     }
 
     fn start_in(folder: tempfile::TempDir, data: PathBuf, variables: &[(&str, &str)]) -> Server {
+        Server::begin(folder, data, variables, None)
+    }
+
+    fn begin(folder: tempfile::TempDir, data: PathBuf, variables: &[(&str, &str)], files: Option<u32>) -> Server {
         let agent = ureq::Agent::config_builder()
             .timeout_global(Some(Duration::from_secs(60)))
             .http_status_as_error(false)
@@ -62,7 +75,7 @@ impl Server {
             .build()
             .new_agent();
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let mut server = Server { process: None, folder, data, variables, url: String::new(), token: String::new(), agent };
+        let mut server = Server { process: None, folder, data, variables, url: String::new(), token: String::new(), agent, files };
         server.launch();
         server.token = server.command(&["token", "create", "--admin"]).0.trim().to_owned();
         server
@@ -72,6 +85,12 @@ impl Server {
         let port_file = self.folder.path().join("port");
         let _ = std::fs::remove_file(&port_file);
         let mut command = hinomi(&self.data());
+        if let Some(files) = self.files {
+            let mut limited = Command::new("sh");
+            limited.args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_hinomi")]);
+            limited.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            command = limited;
+        }
         command.args(["serve", "--listen", "127.0.0.1:0", "--port-file"]).arg(&port_file);
         command.env("HINOMI_DSN_KEY", KEY).env("HINOMI_LOG", "warn");
         command.envs(self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())));
@@ -105,6 +124,13 @@ impl Server {
 
     pub(crate) fn pid(&self) -> u32 {
         self.process.as_ref().unwrap().id()
+    }
+
+    /// The most bytes of memory that it ever took.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.as_ref().unwrap().id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
     /// As a power cut does it.

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::super::record::Record;
 use super::super::span::Around;
 use super::{Dropped, Reader};
+use crate::budget;
 use crate::clock::{NoTime, TimeSource};
 use crate::fingerprint::Fingerprint;
 use crate::log_line::{self, Level, LogLine, WITHOUT_TRACE};
@@ -44,6 +45,7 @@ pub(super) fn read(record: &Record, around: &Around, reader: &mut Reader) -> Res
         attributes,
     };
     line.trim();
+    budget::charge(line.bytes());
     reader.lines.push(line);
     Ok(())
 }

@@ -117,7 +117,7 @@ fn fields(record: &Record) -> Map<String, Value> {
     let mut fields = record.attributes.clone();
     match &record.body {
         Value::Object(body) => fields.extend(body.clone()),
-        Value::String(text) => match serde_json::from_str(text) {
+        Value::String(text) => match crate::json::value(text) {
             Ok(Value::Object(body)) => fields.extend(body),
             // A body that is only the event's name says nothing more.
             _ if events::side_and_role(text).is_some() => {}

@@ -16,6 +16,7 @@ use super::exceptions::Thrown;
 use super::record::Record;
 use super::span::{Around, Wire};
 use super::{Category, Decoded, NOT_LLM_TELEMETRY, Outcome};
+use crate::budget;
 use crate::clock::{Clock, Context};
 use crate::fingerprint::Fingerprint;
 use crate::id::{SpanId, TraceId};
@@ -29,8 +30,14 @@ use crate::span::Span;
 /// Reads the log records of a request.
 pub(super) fn read(groups: Groups<Record>, context: &Context) -> Decoded {
     let mut reader = Reader::new(context);
+    if !budget::copies_fit() {
+        return Decoded::default();
+    }
     for (around, records) in groups {
         for record in records {
+            if budget::is_exceeded() {
+                return Decoded::default();
+            }
             let kept = record.map_err(Dropped::Broken).and_then(|record| reader.record(&record, &around));
             match kept {
                 Ok(()) => {}
@@ -45,7 +52,26 @@ pub(super) fn read(groups: Groups<Record>, context: &Context) -> Decoded {
     outcomes.extend(not_wanted);
     let mut errors = reader.errors;
     errors.sort_by_key(|error| error.time_us);
-    Decoded { spans: reader.spans, errors, lines: reader.lines, outcomes, ..Decoded::default() }
+    let mut spans = reader.spans;
+    for (place, more) in reader.more {
+        let first = std::mem::take(&mut spans[place]);
+        spans[place] = joined(std::iter::once(first).chain(more).collect(), context);
+    }
+    Decoded { spans, errors, lines: reader.lines, outcomes, ..Decoded::default() }
+}
+
+/// What several records tell of one span, as one. Two by two, since joining one by one to what grows would cost the square.
+fn joined(mut told: Vec<Span>, context: &Context) -> Span {
+    while told.len() > 1 {
+        let mut rest = told.into_iter();
+        let mut joined = Vec::with_capacity(rest.len().div_ceil(2));
+        while let Some(one) = rest.next() {
+            let with_next = rest.next().and_then(|other| joining::join(&one, &other, context.price));
+            joined.push(with_next.unwrap_or(one));
+        }
+        told = joined;
+    }
+    told.pop().unwrap_or_default()
 }
 
 /// Why nothing came of a record.
@@ -72,8 +98,10 @@ pub(super) struct Reader<'a> {
     spans: Vec<Span>,
     /// Where the first span of an id stands.
     places: HashMap<(TraceId, SpanId), usize>,
-    /// The records that a span has of one time, in the order of the request.
-    same_time: HashMap<(TraceId, SpanId, u64), Vec<Fingerprint>>,
+    /// What else is told of the span at a place.
+    more: HashMap<usize, Vec<Span>>,
+    /// The records that a span has of one time, each with its place in the order of the request.
+    same_time: HashMap<(TraceId, SpanId, u64), HashMap<Fingerprint, usize>>,
     errors: Vec<ErrorEvent>,
     lines: Vec<LogLine>,
     keys: Keys,
@@ -89,6 +117,7 @@ impl<'a> Reader<'a> {
             clock: Clock::new(context, None),
             spans: Vec::new(),
             places: HashMap::new(),
+            more: HashMap::new(),
             same_time: HashMap::new(),
             errors: Vec::new(),
             lines: Vec::new(),
@@ -104,6 +133,7 @@ impl<'a> Reader<'a> {
         // An exception has its place among the issues, also where nothing else comes of its record.
         match error {
             Some(error) => {
+                budget::charge_error(&error);
                 self.errors.push(error);
                 match kept {
                     Err(Dropped::NotWanted(_)) => Ok(()),
@@ -149,14 +179,13 @@ impl<'a> Reader<'a> {
         Some(error)
     }
 
-    /// Takes a span. What belongs to one that came before it in the request is joined to it at once.
+    /// Takes a span. What belongs to one that came before it in the request is joined to it in the end.
     pub(super) fn add(&mut self, span: Span) {
+        budget::charge_span(&span);
         let id = (span.trace_id, span.span_id);
-        match self.places.get(&id).map(|place| &mut self.spans[*place]) {
-            Some(known) if known.joined.is_some() || span.joined.is_some() => {
-                if let Some(joined) = joining::join(known, &span, self.context.price) {
-                    *known = joined;
-                }
+        match self.places.get(&id) {
+            Some(place) if self.spans[*place].joined.is_some() || span.joined.is_some() || self.more.contains_key(place) => {
+                self.more.entry(*place).or_default().push(span);
             }
             Some(_) => self.spans.push(span),
             None => {
@@ -181,10 +210,7 @@ impl<'a> Reader<'a> {
     /// What puts records of one time in the order in which they were sent: a record that is sent again gets the same.
     pub(super) fn place(&mut self, raw: &RawSpan, at_ns: u64, fingerprint: Fingerprint) -> usize {
         let group = self.same_time.entry((raw.trace_id, raw.span_id, at_ns)).or_default();
-        let known = group.iter().position(|known| *known == fingerprint);
-        known.unwrap_or_else(|| {
-            group.push(fingerprint);
-            group.len() - 1
-        })
+        let next = group.len();
+        *group.entry(fingerprint).or_insert(next)
     }
 }

@@ -9,11 +9,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::binary::Groups;
+use super::binary::{Groups, Weighed};
 use super::span::{Around, dropped};
 use super::{Decoded, Outcome};
+use crate::budget;
 use crate::clock::{self, Context};
-use crate::fingerprint::Fingerprint;
+use crate::fingerprint::FingerprintPrefix;
 use crate::messages::{Limit, trim_text};
 use crate::metric::{Buckets, Histogram, MetricKind, Point, PointValue, Temporality};
 use crate::outcome::Category;
@@ -51,6 +52,27 @@ pub(super) struct Wire {
     pub(super) points: Vec<WirePoint>,
 }
 
+impl Weighed for Wire {
+    fn bytes(&self) -> usize {
+        let filled = |value: &PointValue| match value {
+            PointValue::Number(_) => 0,
+            PointValue::Histogram(histogram) => match &histogram.buckets {
+                Buckets::None => 0,
+                Buckets::Explicit { bounds, counts } => 8 * (bounds.len() + counts.len()),
+                Buckets::Exponential { positive, negative, .. } => 8 * (positive.counts.len() + negative.counts.len()),
+            },
+        };
+        let point =
+            |point: &WirePoint| 2 * size_of::<WirePoint>() + budget::object(&point.attributes) + point.value.as_ref().map_or(0, filled);
+        let texts = budget::text(&self.name) + budget::text(&self.unit) + budget::text(&self.description);
+        texts + self.points.iter().map(point).sum::<usize>()
+    }
+
+    fn items(&self) -> usize {
+        self.points.len().max(1)
+    }
+}
+
 /// Which of the specification's kinds of points it has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Sort {
@@ -80,6 +102,9 @@ pub(super) fn read(groups: Groups<Wire>, context: &Context) -> Decoded {
     let mut refused: BTreeMap<&'static str, u64> = BTreeMap::new();
     for (around, metrics) in groups {
         let reporter = reporter(&around);
+        let around_json = (sorted_json(&around.resource), sorted_json(&around.scope));
+        // Each point has a copy.
+        let copy = budget::tags(&reporter) + 2 * size_of::<Point>();
         for metric in metrics {
             let metric = match metric {
                 Ok(metric) => metric,
@@ -88,7 +113,11 @@ pub(super) fn read(groups: Groups<Wire>, context: &Context) -> Decoded {
                     continue;
                 }
             };
-            let stream = match Stream::of(&metric, &around, &reporter) {
+            // What is around it is hashed for each metric.
+            if !budget::charge(around_json.0.len() + around_json.1.len()) {
+                return decoded;
+            }
+            let stream = match Stream::of(&metric, &around, &around_json, &reporter) {
                 Ok(stream) => stream,
                 Err(reason) => {
                     *refused.entry(reason).or_default() += metric.points.len().max(1) as u64;
@@ -97,7 +126,13 @@ pub(super) fn read(groups: Groups<Wire>, context: &Context) -> Decoded {
             };
             for point in metric.points {
                 match stream.point(point, context) {
-                    Ok(point) => decoded.points.push(point),
+                    Ok(point) => {
+                        let own = stream.texts() + budget::tags(&point.attributes);
+                        if !budget::charge(copy + own) {
+                            return decoded;
+                        }
+                        decoded.points.push(point);
+                    }
                     Err(reason) => *refused.entry(reason).or_default() += 1,
                 }
             }
@@ -110,17 +145,23 @@ pub(super) fn read(groups: Groups<Wire>, context: &Context) -> Decoded {
 
 /// What all points of a metric share.
 struct Stream<'a> {
-    around: &'a Around,
     name: String,
     unit: String,
     description: String,
     kind: MetricKind,
     temporality: Temporality,
     reporter: &'a BTreeMap<String, String>,
+    /// What all of its points have in common.
+    identity: FingerprintPrefix,
 }
 
 impl<'a> Stream<'a> {
-    fn of(metric: &Wire, around: &'a Around, reporter: &'a BTreeMap<String, String>) -> Result<Stream<'a>, &'static str> {
+    fn of(
+        metric: &Wire,
+        around: &Around,
+        around_json: &(String, String),
+        reporter: &'a BTreeMap<String, String>,
+    ) -> Result<Stream<'a>, &'static str> {
         if metric.name.trim().is_empty() || metric.name.len() > MAX_NAME {
             return Err("invalid_name");
         }
@@ -144,15 +185,15 @@ impl<'a> Stream<'a> {
             trim_text(&mut text, Limit(1024));
             text
         };
-        Ok(Stream {
-            around,
-            name: metric.name.clone(),
-            unit: short(&metric.unit),
-            description: short(&metric.description),
-            kind,
-            temporality,
-            reporter,
-        })
+        let unit = short(&metric.unit);
+        let texts = [metric.name.as_str(), &unit, kind.as_str(), temporality.as_str(), &around.scope_name, &around.scope_version];
+        let identity = FingerprintPrefix::of(&texts).and(&[around_json.0.as_str(), &around_json.1]);
+        Ok(Stream { name: metric.name.clone(), unit, description: short(&metric.description), kind, temporality, reporter, identity })
+    }
+
+    /// Bytes of what each of its points says again.
+    fn texts(&self) -> usize {
+        budget::text(&self.name) + budget::text(&self.unit) + budget::text(&self.description)
     }
 
     fn point(&self, point: WirePoint, context: &Context) -> Result<Point, &'static str> {
@@ -198,22 +239,12 @@ impl<'a> Stream<'a> {
 
     /// Of everything that the specification says tells one stream from another, whole, however much of it is kept.
     fn identity(&self, attributes: &Map<String, Value>) -> [u8; 32] {
-        let json = |map: &Map<String, Value>| serde_json::to_string(&map.iter().collect::<BTreeMap<_, _>>()).unwrap_or_default();
-        let around = self.around;
-        let parts = [json(&around.resource), json(&around.scope), json(attributes)];
-        let texts = [
-            self.name.as_str(),
-            &self.unit,
-            self.kind.as_str(),
-            self.temporality.as_str(),
-            &around.scope_name,
-            &around.scope_version,
-            &parts[0],
-            &parts[1],
-            &parts[2],
-        ];
-        Fingerprint::of(&texts).bytes()
+        self.identity.with(&[&sorted_json(attributes)]).bytes()
     }
+}
+
+fn sorted_json(map: &Map<String, Value>) -> String {
+    serde_json::to_string(&map.iter().collect::<BTreeMap<_, _>>()).unwrap_or_default()
 }
 
 /// What makes a value useless.

@@ -6,13 +6,15 @@ use prost::{Message, Oneof};
 use super::super::binary::{Groups, groups, map, text};
 use super::super::proto::KeyValue;
 use super::super::span::dropped;
+use super::super::weight;
 use super::{Sort, Wire, WirePoint};
 use crate::metric::{Buckets, Half, Histogram, PointValue};
 use crate::outcome::Category;
 
 /// Reads a request for metrics.
 pub(in super::super) fn metrics(body: Bytes) -> Result<Groups<Wire>, prost::DecodeError> {
-    groups(body, |metric| Metric::decode(metric).map(wire).map_err(|_| dropped(Category::Metric, "invalid_protobuf")))
+    let metric = |metric| Metric::decode(metric).map(wire).map_err(|_| dropped(Category::Metric, "invalid_protobuf"));
+    groups(body, &weight::METRIC, metric)
 }
 
 fn wire(metric: Metric) -> Wire {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::super::OtlpError;
 use super::super::binary::Groups;
 use super::super::span::dropped;
-use super::super::text::{field, groups, list, map, named, number, text};
+use super::super::text::{charged_list, field, groups, list, map, named, number, text};
 use super::{Sort, Wire, WirePoint};
 use crate::metric::{Buckets, Half, Histogram, PointValue};
 use crate::outcome::Category;
@@ -42,7 +42,8 @@ fn wire(metric: &Value) -> Wire {
         .max()
         .unwrap_or(0);
     wire.monotonic = field(values, "isMonotonic", "is_monotonic").and_then(Value::as_bool).unwrap_or(false);
-    wire.points = list(values, "dataPoints", "data_points").iter().map(|point| wire_point(point, read)).collect();
+    let points = charged_list(values, "dataPoints", "data_points", 2 * size_of::<WirePoint>());
+    wire.points = points.iter().map(|point| wire_point(point, read)).collect();
     wire
 }
 

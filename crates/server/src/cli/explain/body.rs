@@ -23,7 +23,7 @@ pub(super) fn unpack(mut bytes: Vec<u8>, limit: usize) -> anyhow::Result<Unpacke
             bytes.drain(..message);
             packing.push("gRPC frame");
         } else if let Some(encoding) = compression(&bytes) {
-            bytes = inflate(bytes, encoding, limit)?;
+            bytes = inflate(bytes.into(), encoding, limit)?.into();
             packing.push(encoding);
         } else {
             break;
@@ -35,10 +35,10 @@ pub(super) fn unpack(mut bytes: Vec<u8>, limit: usize) -> anyhow::Result<Unpacke
     // Brotli has no mark of its own: whatever is neither JSON nor protobuf, and inflates, was brotli.
     if packing.is_empty()
         && !looks_like_text(&bytes)
-        && let Ok(inflated) = inflate(bytes.clone(), "br", limit)
+        && let Ok(inflated) = inflate(bytes.clone().into(), "br", limit)
         && looks_like_text(&inflated)
     {
-        return Ok(Unpacked { bytes: inflated, packing: vec!["br"] });
+        return Ok(Unpacked { bytes: inflated.into(), packing: vec!["br"] });
     }
     Ok(Unpacked { bytes, packing })
 }

@@ -1,0 +1,146 @@
+//! What a protobuf message takes once it is taken apart, told by its bytes alone, before anything is made of them: an empty message
+//! is two bytes on the wire and a hundred in memory.
+
+use std::mem::size_of;
+
+use super::proto::{AnyValue, Event, KeyValue, Link, OfResource, OfScope, Resource, Scope};
+use crate::budget;
+
+/// A kind of message: which fields hold messages, and what each of them takes.
+pub(super) struct Kind {
+    fields: &'static [(u64, Field)],
+}
+
+enum Field {
+    /// A message of so many bytes, and how it goes on.
+    Message(usize, &'static Kind),
+    /// Bytes that are kept as they came.
+    Bytes(usize),
+    /// Numbers side by side, of which one takes a byte on the wire and then [`NUMBER`]; in messages of another sort a message.
+    NumbersOr(&'static Kind),
+}
+
+use Field::{Bytes, Message, NumbersOr};
+
+/// A number in a list that grows.
+const NUMBER: usize = 16;
+
+/// A member of a map, once the message has become one.
+const PAIR: usize = 2 * size_of::<KeyValue>() + 128;
+const ANY: usize = 2 * size_of::<AnyValue>() + budget::ELEMENT;
+
+static NOTHING: Kind = Kind { fields: &[] };
+static VALUE: Kind = Kind { fields: &[(5, Message(0, &ARRAY)), (6, Message(0, &PAIRS))] };
+static ARRAY: Kind = Kind { fields: &[(1, Message(ANY, &VALUE))] };
+static PAIRS: Kind = Kind { fields: &[(1, Message(PAIR, &KEY_VALUE))] };
+static KEY_VALUE: Kind = Kind { fields: &[(2, Message(0, &VALUE))] };
+static RESOURCE: Kind = Kind { fields: &[(1, Message(PAIR, &KEY_VALUE))] };
+static SCOPE: Kind = Kind { fields: &[(3, Message(PAIR, &KEY_VALUE))] };
+static EVENT: Kind = Kind { fields: &[(3, Message(PAIR, &KEY_VALUE))] };
+static OF_SCOPE: Kind = Kind { fields: &[(1, Message(size_of::<Scope>(), &SCOPE)), (2, Bytes(2 * size_of::<bytes::Bytes>()))] };
+static OF_RESOURCE: Kind =
+    Kind { fields: &[(1, Message(size_of::<Resource>(), &RESOURCE)), (2, Message(2 * size_of::<OfScope>() + 256, &OF_SCOPE))] };
+
+/// A request of any signal, down to its spans, log records and metrics.
+pub(super) static REQUEST: Kind = Kind { fields: &[(1, Message(2 * size_of::<OfResource>(), &OF_RESOURCE))] };
+/// A span.
+pub(super) static SPAN: Kind = Kind {
+    fields: &[
+        (9, Message(PAIR, &KEY_VALUE)),
+        (11, Message(2 * size_of::<Event>() + 256, &EVENT)),
+        (13, Message(2 * size_of::<Link>() + 64, &NOTHING)),
+    ],
+};
+/// A log record.
+pub(super) static RECORD: Kind = Kind { fields: &[(5, Message(0, &VALUE)), (6, Message(PAIR, &KEY_VALUE))] };
+/// A metric. Its points differ by their sort, and not in what is of use here.
+pub(super) static METRIC: Kind = Kind {
+    fields: &[
+        (5, Message(0, &POINTS)),
+        (7, Message(0, &POINTS)),
+        (9, Message(0, &POINTS)),
+        (10, Message(0, &POINTS)),
+        (11, Message(0, &POINTS)),
+    ],
+};
+static POINTS: Kind = Kind { fields: &[(1, Message(1024, &POINT))] };
+/// Attributes are in field 1, 7 or 9.
+static POINT: Kind = Kind {
+    fields: &[
+        (1, Message(PAIR, &KEY_VALUE)),
+        (6, NumbersOr(&NOTHING)),
+        (7, Message(PAIR, &KEY_VALUE)),
+        (8, Message(0, &SIDE)),
+        (9, Message(PAIR, &SIDE)),
+    ],
+};
+/// Half of an exponential histogram, or an attribute.
+static SIDE: Kind = Kind { fields: &[(2, NumbersOr(&VALUE))] };
+
+/// Deeper than messages may lie in one another: they are refused there.
+const DEEPEST: usize = 100;
+
+/// Charges what a message of this kind takes. What is no protobuf weighs what stands before the damage, since nothing is made of the
+/// rest. False when there is not as much left.
+pub(super) fn charge(message: &[u8], kind: &Kind) -> bool {
+    // Its texts are copied once, and once more where they are mended.
+    let mut weight = 2 * message.len();
+    walk(message, kind, budget::left(), &mut weight, DEEPEST);
+    budget::charge(weight)
+}
+
+/// False when it is too much.
+fn walk(mut rest: &[u8], kind: &Kind, most: usize, weight: &mut usize, depth: usize) -> bool {
+    let Some(depth) = depth.checked_sub(1) else { return true };
+    while let Some((tag, value)) = varint(rest) {
+        let end = match tag & 7 {
+            0 => {
+                *weight += NUMBER;
+                varint(value).map(|(_, end)| end)
+            }
+            1 => value.get(8..),
+            2 => {
+                let content = varint(value).and_then(|(length, content)| content.split_at_checked(usize::try_from(length).ok()?));
+                let Some((content, end)) = content else { return true };
+                match kind.fields.iter().find(|(known, _)| *known == tag >> 3).map(|(_, field)| field) {
+                    Some(Message(bytes, inner)) => {
+                        *weight += bytes;
+                        if *weight <= most && !walk(content, inner, most, weight, depth) {
+                            return false;
+                        }
+                    }
+                    Some(NumbersOr(inner)) => {
+                        *weight += NUMBER * content.len();
+                        if *weight <= most && !walk(content, inner, most, weight, depth) {
+                            return false;
+                        }
+                    }
+                    Some(Bytes(bytes)) => *weight += bytes,
+                    None => {}
+                }
+                Some(end)
+            }
+            // Groups, which nobody sends: their content weighs as if it stood outside.
+            3 | 4 => Some(value),
+            5 => value.get(4..),
+            _ => None,
+        };
+        if *weight > most {
+            return false;
+        }
+        let Some(end) = end else { return true };
+        rest = end;
+    }
+    true
+}
+
+fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut number = 0;
+    for (at, byte) in bytes.iter().take(10).enumerate() {
+        number |= u64::from(byte & 0x7f) << (7 * at);
+        if byte & 0x80 == 0 {
+            return Some((number, &bytes[at + 1..]));
+        }
+    }
+    None
+}

@@ -1,0 +1,239 @@
+//! How much memory requests may take from their first byte until they are stored.
+//!
+//! Bytes are counted as they arrive, never as they are announced. Of the memory for arriving bodies one sender (a key, or all who send
+//! without one) has three quarters at most, so that no sender can shut the others out. Decoding has memory of its own: a request
+//! reserves what its size lets expect, and may not become more ([`hinomi_model::budget`]). One that needs more is decoded again as an
+//! *exceptional* one, with the larger budget of which there is one on the server: so what all requests take together stays bounded
+//! whatever is sent.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hinomi_model::budget::DecodeLimits;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use super::refusal::Refusal;
+use crate::memory::Shares;
+
+/// Memory is counted in pieces of this many bytes.
+pub(super) const UNIT: usize = 16 << 10;
+/// How long a request waits for memory. Tests are not that patient.
+const ADMISSION_TIMEOUT: Duration = if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(5) };
+
+/// Spans, log records or points of one request.
+pub(super) const MAX_ITEMS: usize = 100_000;
+/// Events of one request of Langfuse's older API.
+pub(super) const MAX_EVENTS: usize = 10_000;
+
+/// What a compressed body is expected to be after inflating: telemetry shrinks to a tenth or so.
+const EXPECTED_RATIO: usize = 16;
+/// What a byte of a body is expected to become at most: most of it is texts, and what is not becomes structures.
+const EXPECTED_GROWTH: usize = 10;
+/// What any request may become.
+const LEAST_BUDGET: usize = 4 << 20;
+
+/// Senders that are not known yet of whom more than one piece of a body is held, and bytes of each: a megabyte in all.
+const MAX_STRANGERS: usize = 16;
+pub(super) const MAX_STRANGER_BYTES: usize = 64 << 10;
+
+/// The memory of intake.
+#[derive(Debug)]
+pub(super) struct Admission {
+    arriving: Arc<Semaphore>,
+    decoding: Arc<Semaphore>,
+    exceptional: Arc<Semaphore>,
+    /// Threads that decode: it takes processor time.
+    threads: Arc<Semaphore>,
+    strangers: Arc<Semaphore>,
+    senders: Mutex<HashMap<i64, SenderAdmission>>,
+    shares: Shares,
+}
+
+/// The part of one sender.
+#[derive(Debug, Clone)]
+pub(super) struct SenderAdmission {
+    own: Arc<Semaphore>,
+    all: Arc<Semaphore>,
+    exceptional: Arc<Semaphore>,
+}
+
+/// Memory that a body takes until this is dropped.
+#[derive(Debug, Default)]
+pub(super) struct BodyPermit {
+    own: Option<OwnedSemaphorePermit>,
+    all: Option<OwnedSemaphorePermit>,
+}
+
+/// How a request is decoded.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    /// Bytes of its body after inflating.
+    pub(super) max_inflated: usize,
+    pub(super) limits: DecodeLimits,
+    /// Whether it has the budget of which there is only one.
+    pub(super) is_exceptional: bool,
+    _permits: [Option<OwnedSemaphorePermit>; 3],
+}
+
+impl Admission {
+    pub(super) fn new(shares: Shares) -> Admission {
+        let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let units = |bytes: usize| Arc::new(Semaphore::new(bytes.div_ceil(UNIT)));
+        Admission {
+            arriving: units(shares.arriving),
+            decoding: units(shares.decoding),
+            exceptional: Arc::new(Semaphore::new(1)),
+            threads: Arc::new(Semaphore::new(2 * processors)),
+            strangers: Arc::new(Semaphore::new(MAX_STRANGERS)),
+            senders: Mutex::default(),
+            shares,
+        }
+    }
+
+    /// The part of a sender. There are as many as there are keys.
+    pub(super) fn sender(&self, key: Option<i64>, max_body: usize) -> SenderAdmission {
+        let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = (self.shares.arriving / 4 * 3).max(max_body).div_ceil(UNIT);
+        let new =
+            || SenderAdmission { own: Arc::new(Semaphore::new(own)), all: self.arriving.clone(), exceptional: Arc::new(Semaphore::new(1)) };
+        senders.entry(key.unwrap_or(0)).or_insert_with(new).clone()
+    }
+
+    /// Leave to hold more than a first piece of what a sender sends who is not known yet.
+    pub(super) fn stranger(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        self.strangers.clone().try_acquire_owned().map_err(|_| Refusal::Overloaded)
+    }
+
+    /// Waits until a body of `bytes` bytes may be decoded. `None` where it is so large that only [`exceptional`](Self::exceptional) is
+    /// of use.
+    pub(super) async fn usual(&self, bytes: usize, is_compressed: bool, items: usize) -> Result<Option<Attempt>, Refusal> {
+        let inflated = if is_compressed { EXPECTED_RATIO.saturating_mul(bytes) } else { bytes };
+        let most = self.shares.decoding / 4;
+        let budget = EXPECTED_GROWTH.saturating_mul(inflated).saturating_add(LEAST_BUDGET).min(most);
+        if bytes.saturating_mul(4) > most {
+            return Ok(None);
+        }
+        let thread = self.threads.clone().acquire_owned().await.map_err(|_| Refusal::Stopping)?;
+        let memory = take(&self.decoding, budget).await?;
+        Ok(Some(Attempt {
+            max_inflated: budget / 2,
+            limits: DecodeLimits { items, bytes: budget },
+            is_exceptional: false,
+            _permits: [Some(thread), memory, None],
+        }))
+    }
+
+    /// Waits for the largest budget that there is.
+    pub(super) async fn exceptional(&self, sender: &SenderAdmission, max_inflated: usize, items: usize) -> Result<Attempt, Refusal> {
+        // One sender waits in one place only, so that others come between.
+        let own = one(&sender.exceptional).await?;
+        let only = one(&self.exceptional).await?;
+        let thread = self.threads.clone().acquire_owned().await.map_err(|_| Refusal::Stopping)?;
+        Ok(Attempt {
+            max_inflated: max_inflated.min(self.shares.exceptional / 2),
+            limits: DecodeLimits { items, bytes: self.shares.exceptional },
+            is_exceptional: true,
+            _permits: [Some(thread), Some(only), Some(own)],
+        })
+    }
+}
+
+impl SenderAdmission {
+    /// Counts more bytes of a body.
+    pub(super) async fn grow(&self, held: &mut BodyPermit, bytes: usize) -> Result<(), Refusal> {
+        let own = take(&self.own, bytes).await?;
+        let all = take(&self.all, bytes).await?;
+        for (held, more) in [(&mut held.own, own), (&mut held.all, all)] {
+            match (held, more) {
+                (Some(held), Some(more)) => held.merge(more),
+                (held, more) => *held = more,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+impl SenderAdmission {
+    /// Units that are free for all.
+    pub(super) fn available(&self) -> usize {
+        self.all.available_permits()
+    }
+}
+
+impl BodyPermit {
+    /// Bytes that are counted.
+    pub(super) fn bytes(&self) -> usize {
+        self.all.as_ref().map_or(0, OwnedSemaphorePermit::num_permits) * UNIT
+    }
+}
+
+async fn one(semaphore: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Refusal> {
+    match timeout(ADMISSION_TIMEOUT, semaphore.clone().acquire_owned()).await {
+        Ok(Ok(permit)) => Ok(permit),
+        Ok(Err(_)) => Err(Refusal::Stopping),
+        Err(_) => Err(Refusal::Overloaded),
+    }
+}
+
+async fn take(memory: &Arc<Semaphore>, bytes: usize) -> Result<Option<OwnedSemaphorePermit>, Refusal> {
+    if bytes == 0 {
+        return Ok(None);
+    }
+    let units = u32::try_from(bytes.div_ceil(UNIT)).map_err(|_| Refusal::Overloaded)?;
+    match timeout(ADMISSION_TIMEOUT, memory.clone().acquire_many_owned(units)).await {
+        Ok(Ok(permit)) => Ok(Some(permit)),
+        Ok(Err(_)) => Err(Refusal::Stopping),
+        Err(_) => Err(Refusal::Overloaded),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn admission() -> (Admission, Shares) {
+        let shares = Shares::of(&Config { memory_limit_bytes: 512 << 20, ..Config::default() });
+        (Admission::new(shares), shares)
+    }
+
+    #[tokio::test]
+    async fn no_sender_takes_the_last_quarter() {
+        let (admission, shares) = admission();
+        let (attacker, other) = (admission.sender(Some(1), 1 << 20), admission.sender(Some(2), 1 << 20));
+        let mut held = Vec::new();
+        loop {
+            let mut body = BodyPermit::default();
+            if attacker.grow(&mut body, 1 << 20).await.is_err() {
+                break;
+            }
+            held.push(body);
+        }
+        assert_eq!(held.len(), (shares.arriving / 4 * 3) >> 20);
+        let mut body = BodyPermit::default();
+        other.grow(&mut body, shares.arriving / 4).await.unwrap();
+        assert_eq!(body.bytes(), shares.arriving / 4);
+    }
+
+    #[tokio::test]
+    async fn usual_requests_together_and_exceptional_ones_one_by_one() {
+        let (admission, shares) = admission();
+        let mut taken = 0;
+        for _ in 0..2 {
+            let attempt = admission.usual(100_000, true, MAX_ITEMS).await.unwrap().unwrap();
+            taken += attempt.limits.bytes;
+            assert!(!attempt.is_exceptional && attempt.limits.bytes <= shares.decoding / 4, "{attempt:?}");
+            std::mem::forget(attempt);
+        }
+        assert!(taken <= shares.decoding);
+        assert!(admission.usual(shares.decoding, false, MAX_ITEMS).await.unwrap().is_none());
+        let (one, other) = (admission.sender(Some(1), 1), admission.sender(Some(2), 1));
+        let attempt = admission.exceptional(&one, usize::MAX, MAX_ITEMS).await.unwrap();
+        assert!(matches!(admission.exceptional(&other, usize::MAX, MAX_ITEMS).await, Err(Refusal::Overloaded)));
+        drop(attempt);
+        assert!(admission.exceptional(&other, usize::MAX, MAX_ITEMS).await.is_ok());
+    }
+}
