@@ -68,7 +68,7 @@ soak: build ## mixed load with kills for three minutes; what was acknowledged is
 	@e2e/faults/soak.py $(CARGO_TARGET_DIR)/quick/hinomi $(SOAK)
 
 BENCH ?=
-bench: build ## all figures beside their bounds: intake, questions, memory, disk (BENCH="--help" lists its flags; needs DuckDB for Python)
+bench: build ## all figures beside their bounds: intake, questions, memory, disk (BENCH="--help" lists its flags, "--against BINARY" compares with another one; needs DuckDB for Python)
 	@bench/bench.py $(CARGO_TARGET_DIR)/quick/hinomi $(BENCH)
 
 bench-bell: build ## from the acknowledgement of a call to the message that a rule rang, and what rules cost (BENCH="--json FILE")
