@@ -188,6 +188,8 @@ def looked_at(binary, data, promises, begin, end=None):
         wrong = promises.wrong(found, errors, begin, end) + halves
         if calls != len(found):
             wrong.append(f"sums tell of {calls} calls where there are {len(found)}")
+        # A crash leaves files that the manifest does not name; why they may be removed is known of each.
+        wrong += [f"{name} was set aside" for name in os.listdir(os.path.join(data, "damaged"))]
         return wrong
     finally:
         process.kill()

@@ -106,12 +106,16 @@ impl Api {
     /// What is wrong at this moment, as far as is known without asking a database.
     pub fn problems(&self) -> Vec<Problem> {
         let stats = self.store.stats();
-        let refusing = stats.intake_error.into_iter().chain(sqlite::failing(&self.data));
+        // Counts wait in memory, and what rings or was billed is not what programs send.
+        let takes_data = |name: &str| matches!(name, "errors.db" | "scores.db" | "logs.db" | "metrics.db" | "hinomi.db");
+        let (refusing, failing): (Vec<_>, Vec<_>) = sqlite::failing(&self.data).into_iter().partition(|(name, _)| takes_data(name));
+        let refusing = stats.intake_error.into_iter().chain(refusing.into_iter().map(|(_, said)| said));
         let paused = self.courier.is_paused().then(|| match self.quiet_notifications {
             true => "messages of alerts wait: the server was started with --quiet-notifications".to_owned(),
             false => "messages of alerts wait, as after a restore: `hinomi notifications resume` lets them go".to_owned(),
         });
-        let others = stats.background_error.into_iter().chain(stats.damaged).chain(self.prices.problems());
+        let others =
+            failing.into_iter().map(|(_, said)| said).chain(stats.background_error).chain(stats.damaged).chain(self.prices.problems());
         let since_us = jiff::Timestamp::now().as_microsecond() - SAID_OF_A_LOSS_US;
         let lost = self.made_anew_us.filter(|made_us| *made_us > since_us).map(|made_us| {
             format!(

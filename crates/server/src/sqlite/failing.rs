@@ -42,15 +42,16 @@ pub fn note(path: &Path, error: &rusqlite::Error) {
 
 fn remember(path: &Path, reason: &str, is_damaged: bool) {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let said = format!("{name} fails ({reason}): what belongs there is refused; `hinomi doctor` looks what is wrong with it");
+    let said = format!("{name} fails ({reason}): what belongs there cannot be stored; `hinomi doctor` looks what is wrong with it");
     if lock().insert(path.to_owned(), Failing { said, is_damaged, at: Instant::now() }).is_none() {
         tracing::error!(path = %path.display(), reason, "database.fails");
     }
 }
 
-/// What is said of the databases of a folder that fail.
-pub fn failing(folder: &Path) -> Vec<String> {
-    lock().iter().filter(|(path, _)| is_in(path, folder)).map(|(_, failing)| failing.said.clone()).collect()
+/// The databases of a folder that fail: the name of each, and what is said of it.
+pub fn failing(folder: &Path) -> Vec<(String, String)> {
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    lock().iter().filter(|(path, _)| is_in(path, folder)).map(|(path, failing)| (name(path), failing.said.clone())).collect()
 }
 
 /// A name alone is of any folder: there is one in a process, but for tests.
@@ -119,18 +120,18 @@ mod tests {
         let full = connection.execute("INSERT INTO a VALUES (zeroblob(100000))", []).unwrap_err();
         assert!(matches!(SqliteError::of(&path)(full), SqliteError::DiskFull { .. }));
         let said = failing(dir.path());
-        assert!(said.len() == 1 && said[0].starts_with("x.db fails (database or disk is full)"), "{said:?}");
-        assert_eq!(failing(Path::new("/elsewhere")), [""; 0]);
+        assert!(said.len() == 1 && said[0].0 == "x.db" && said[0].1.starts_with("x.db fails (database or disk is full)"), "{said:?}");
+        assert!(failing(Path::new("/elsewhere")).is_empty());
         recheck(dir.path());
-        assert_eq!(failing(dir.path()), [""; 0]);
+        assert!(failing(dir.path()).is_empty());
         // What passes by itself is no failure of it.
         let none = connection.prepare("SELECT y FROM a").unwrap_err();
         assert!(matches!(SqliteError::of(&path)(none), SqliteError::Failed { .. }));
-        assert_eq!(failing(dir.path()), [""; 0]);
+        assert!(failing(dir.path()).is_empty());
         drop(connection);
         std::fs::write(&path, "no database at all, but longer than the header of one; ".repeat(20)).unwrap();
         examine_all(dir.path());
         recheck(dir.path());
-        assert!(failing(dir.path())[0].contains("not a database"), "{:?}", failing(dir.path()));
+        assert!(failing(dir.path())[0].1.contains("not a database"), "{:?}", failing(dir.path()));
     }
 }
