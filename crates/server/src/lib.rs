@@ -28,6 +28,7 @@ pub mod reprice;
 pub mod scores;
 pub mod sqlite;
 pub mod store;
+pub mod threads;
 pub mod time;
 pub mod transfer;
 pub mod unread;

@@ -125,6 +125,7 @@ impl Project {
             })?;
         }
         while let Some(unit) = work.units.get(work.next.fetch_add(1, Ordering::Relaxed)) {
+            self.check()?;
             let segment = self.engine.footers.open(&unit.view.segment)?;
             let rows = unit.rows.iter().cloned().flatten().collect();
             work.take(&mut taker, rows, unit.is_inside, |rows, columns| Ok(segment.rows(&runs(rows), columns)?))?;

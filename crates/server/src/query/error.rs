@@ -46,6 +46,9 @@ pub enum QueryError {
     /// The range has too many buckets.
     #[error("{0} points are too many to draw; choose a larger bucket or a shorter range")]
     TooManyPoints(i64),
+    /// Whoever asked has gone, so that it was not computed to the end.
+    #[error("nobody waits for the answer any more")]
+    Gone,
     /// What is stored could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -57,7 +60,7 @@ pub enum QueryError {
 impl QueryError {
     /// Whether the one who asks can put it right.
     pub fn is_users(&self) -> bool {
-        !matches!(self, QueryError::Engine(_) | QueryError::Store(_))
+        !matches!(self, QueryError::Engine(_) | QueryError::Store(_) | QueryError::Gone)
     }
 
     /// Whether it needs more memory than there is for questions.

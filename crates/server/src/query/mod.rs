@@ -50,6 +50,7 @@ use tokio::sync::Semaphore;
 
 use crate::store::point::Footers;
 use crate::store::snapshot::Snapshot;
+use crate::threads::Wanted;
 pub use answer::*;
 pub use by::By;
 pub use contributions::{Contributions, Weight, Windows};
@@ -92,12 +93,24 @@ pub struct Engine {
     /// Numbers of the hashes of traces, and of users.
     traces: Arc<Different>,
     users: Arc<Different>,
+    /// What plans terms of filters: to make it takes longer than to use it.
+    planner: Planner,
     /// Sums over segments with fewer rows are made from the rows: that is as fast, and percentiles are exact.
     least_rows: u64,
     /// Rows that are read from files at a time.
     batch_rows: usize,
     /// One for each look into long texts that may go on: each takes memory and a processor, and more of them are no faster.
     looks: Arc<Semaphore>,
+}
+
+/// What makes expressions ready that are tried on batches.
+#[derive(Clone)]
+struct Planner(SessionContext);
+
+impl std::fmt::Debug for Planner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Planner")
+    }
 }
 
 /// How a scan treats filters.
@@ -134,6 +147,8 @@ pub struct Project {
     engine: Engine,
     snapshot: Arc<Snapshot>,
     project: u64,
+    /// Whether somebody waits for what is computed.
+    wanted: Wanted,
 }
 
 /// Memory that is held, until this is dropped.
@@ -177,6 +192,7 @@ impl Engine {
             footers: Arc::new(Footers::new((queries / FOOTERS_PART).clamp(FOOTERS.0, FOOTERS.1))),
             traces: Arc::new(Different::new(|hour| &hour.traces, queries / NUMBERS_PART)),
             users: Arc::new(Different::new(|hour| &hour.users, queries / NUMBERS_PART)),
+            planner: Planner(SessionContext::new()),
             least_rows: LEAST_ROWS,
             batch_rows: BATCH_ROWS,
             looks: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, std::num::NonZero::get))),
@@ -190,7 +206,7 @@ impl Engine {
 
     /// A project as it is in a snapshot. Costs nothing.
     pub fn project(&self, snapshot: Arc<Snapshot>, project: u64) -> Project {
-        Project { engine: self.clone(), snapshot, project }
+        Project { engine: self.clone(), snapshot, project, wanted: Wanted::default() }
     }
 
     /// Memory that a question holds, of what all questions may hold together: nothing yet.

@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
-use arrow::compute::take_record_batch;
+use arrow::compute::{max, take_record_batch};
 use arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
 use datafusion::common::DFSchema;
 use datafusion::physical_expr::PhysicalExpr;
@@ -21,7 +21,7 @@ use super::columns::Column;
 use super::error::QueryError;
 use super::filter::Filter;
 use super::picked::{HEAVY, columns, failed, live, overlap, project};
-use super::{BATCH_BYTES, Project, Reading, Scope, fields};
+use super::{BATCH_BYTES, Project, Scope, fields};
 use crate::store::snapshot::SegmentView;
 
 /// Rows of which long texts are read first.
@@ -45,7 +45,7 @@ struct Part {
 
 #[derive(Debug)]
 enum What {
-    Buffer,
+    Batch(RecordBatch),
     Segment(Arc<SegmentView>),
     Rows(Arc<SegmentView>, Vec<Range<u32>>),
 }
@@ -110,9 +110,9 @@ impl Project {
         let mut stages = vec![self.stage(self.within(scope.from_us, scope.to_us))?];
         stages.extend(self.terms(&scope.filter)?);
         let mut parts = BinaryHeap::new();
-        if !self.snapshot.buffer.is_empty() {
-            parts.push(Part { latest_us: i64::MAX, what: What::Buffer });
-        }
+        let latest = |batch: &RecordBatch| max(batch.column_by_name("start_time")?.as_primitive_opt::<TimestampMicrosecondType>()?);
+        let part = |batch: &RecordBatch| Part { latest_us: latest(batch).unwrap_or(i64::MAX), what: What::Batch(batch.clone()) };
+        parts.extend(self.snapshot.buffer.iter().map(part));
         let may_hold = |view: &&Arc<SegmentView>| view.segment.may_hold(self.project, scope.from_us, scope.to_us);
         parts.extend(
             self.snapshot
@@ -141,7 +141,7 @@ impl Project {
         let names: Vec<String> = expression.column_refs().iter().map(|column| column.name.clone()).collect();
         let columns = columns(|name| name == "start_time" || names.iter().any(|known| known == name));
         let schema = DFSchema::try_from(columns.as_ref().clone())?;
-        let expression = self.engine.context(Reading::Little).create_physical_expr(expression, &schema)?;
+        let expression = self.engine.planner.0.create_physical_expr(expression, &schema)?;
         Ok(Stage { columns, expression })
     }
 }
@@ -215,24 +215,24 @@ impl Project {
                 let segment = self.engine.footers.open(&view.segment)?;
                 let numbers: Vec<u32> = rows.iter().cloned().flatten().collect();
                 let fitting = numbers.first().map_or(1, |row| segment.fitting(*row, BATCH_BYTES));
-                sift(&numbers, stages, most, fitting, |numbers, columns| Ok(segment.rows(&runs(numbers), columns)?))
+                sift(&numbers, stages, most, fitting, |numbers, columns| {
+                    self.check()?;
+                    Ok(segment.rows(&runs(numbers), columns)?)
+                })
             }
             What::Segment(_) => Ok(Vec::new()),
-            What::Buffer => {
-                let mut hits = Vec::new();
-                for batch in &self.snapshot.buffer {
-                    let numbers: Vec<u32> = (0..batch.num_rows() as u32).collect();
-                    let of_row = batch.get_array_memory_size() / batch.num_rows().max(1);
-                    let fitting = (BATCH_BYTES / of_row.max(1)).max(1);
-                    hits.extend(sift(&numbers, stages, most, fitting, |numbers, columns| {
-                        let batch = project(batch, columns)?;
-                        if numbers.len() == batch.num_rows() {
-                            return Ok(batch);
-                        }
-                        take_record_batch(&batch, &UInt32Array::from(numbers.to_vec())).map_err(failed)
-                    })?);
-                }
-                Ok(hits)
+            What::Batch(batch) => {
+                let numbers: Vec<u32> = (0..batch.num_rows() as u32).collect();
+                let of_row = batch.get_array_memory_size() / batch.num_rows().max(1);
+                let fitting = (BATCH_BYTES / of_row.max(1)).max(1);
+                sift(&numbers, stages, most, fitting, |numbers, columns| {
+                    self.check()?;
+                    let batch = project(batch, columns)?;
+                    if numbers.len() == batch.num_rows() {
+                        return Ok(batch);
+                    }
+                    take_record_batch(&batch, &UInt32Array::from(numbers.to_vec())).map_err(failed)
+                })
             }
         }
     }

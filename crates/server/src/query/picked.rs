@@ -16,6 +16,7 @@ use super::filter::{Filter, Term, Test};
 use super::scan::without;
 use crate::store::schema::SCHEMA;
 use crate::store::snapshot::SegmentView;
+use crate::threads::blocking;
 
 /// Columns that only one span's own page shows.
 pub(super) const HEAVY: &[&str] = &["input_messages", "output_messages", "tool_definitions", "attributes", "reading", "local_decision"];
@@ -97,13 +98,23 @@ impl Project {
         i64::try_from(self.project).unwrap_or(i64::MAX)
     }
 
+    /// Ends what is computed when nobody waits for it any more. To be asked now and then by whatever takes long.
+    pub(super) fn check(&self) -> Result<(), QueryError> {
+        if self.wanted.still() { Ok(()) } else { Err(QueryError::Gone) }
+    }
+
     /// Work that reads files, off the threads that answer requests.
     pub(super) async fn reading<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Project) -> Result<T, QueryError> + Send + 'static,
     ) -> Result<T, QueryError> {
         let project = self.clone();
-        tokio::task::spawn_blocking(move || work(&project)).await?
+        let work = move |wanted| {
+            let project = Project { wanted, ..project };
+            project.check()?;
+            work(&project)
+        };
+        blocking(work).await?
     }
 
     /// All spans of these traces, with these columns, among which are project and trace; `None` where they are more than `most_rows`. What is
@@ -138,6 +149,7 @@ impl Project {
             }
         }
         for (view, rows) in places {
+            self.check()?;
             let batch = self.engine.footers.open(&view.segment)?.rows(&rows, columns)?;
             // Two traces may have the same hash.
             let wanted = self.of_traces(&batch, &ids);

@@ -149,6 +149,7 @@ impl Project {
             self.add_to_means(&mut means, &project(batch, &columns)?, from_us, until_us);
         }
         for unit in self.units(rest, from_us, until_us)? {
+            self.check()?;
             let batch = self.engine.footers.open(&unit.view.segment)?.rows(&unit.rows, &columns)?;
             self.add_to_means(&mut means, &batch, from_us, until_us);
         }
