@@ -1,4 +1,5 @@
-//! The background thread: flushes, merges and deletions, one after the other. Intake never waits for it, but for memory.
+//! What is done behind intake, by two threads. One writes segments: intake waits for it when there is no memory left, so it has the priority of
+//! intake. The other merges, deletes and makes what is missing, one after the other; it takes long, nobody waits for it, and it gives way.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,12 +14,20 @@ use super::error::StoreError;
 use super::retain::{Sweep, Swept};
 use super::state::{Shared, lock};
 use super::{check, compact, flush, mend, retain};
+use crate::threads::give_way;
 
-/// What the background thread is asked for.
+/// What the thread that writes segments is asked for.
 #[derive(Debug)]
 pub(super) enum Work {
     /// A buffer has been frozen.
     Flush,
+    /// End.
+    Stop,
+}
+
+/// What the thread that tends segments is asked for.
+#[derive(Debug)]
+pub(super) enum Tending {
     /// Judge all spans in segments, and take away what is to go.
     Sweep { sweep: Sweep, reply: oneshot::Sender<Result<Swept, StoreError>> },
     /// Remove the oldest segments until so many bytes are free.
@@ -32,32 +41,50 @@ pub(super) enum Work {
 /// Pause between attempts to flush after one has failed.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// Works until it is told to end or nobody can ask any more.
+/// How often each thread looks what there is to do.
+fn tick(shared: &Shared) -> Duration {
+    (shared.config.flush_age / 4).clamp(Duration::from_millis(10), Duration::from_secs(1))
+}
+
+/// Writes segments until it is told to end or nobody can ask any more.
 pub(super) fn run(shared: &Shared, work: &Receiver<Work>, commands: &mpsc::WeakSender<Command>) {
-    let tick = (shared.config.flush_age / 4).clamp(Duration::from_millis(10), Duration::from_secs(1));
+    let tick = tick(shared);
     let mut failed_at: Option<Instant> = None;
     loop {
         match work.recv_timeout(tick) {
             Ok(Work::Flush) => failed_at = flush_now(shared),
-            Ok(Work::Sweep { sweep, reply }) => {
-                let _ = reply.send(guarded(shared, || retain::sweep(shared, &sweep)));
-            }
-            Ok(Work::DropOldest { bytes, reply }) => {
-                let _ = reply.send(guarded(shared, || retain::drop_oldest(shared, bytes)));
-            }
-            Ok(Work::Compact(reply)) => {
-                let _ = reply.send(guarded(shared, || {
-                    let merges = compact::all(shared)?;
-                    while mend::once(shared)? {}
-                    Ok(merges)
-                }));
-            }
             Ok(Work::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {
                 if failed_at.is_none_or(|at| at.elapsed() >= RETRY) && lock(&shared.state).frozen.is_some() {
                     failed_at = flush_now(shared);
                 }
                 ask_for_old_buffer(shared, commands);
+            }
+        }
+    }
+}
+
+/// Tends segments until it is told to end or nobody can ask any more.
+pub(super) fn tend(shared: &Shared, work: &Receiver<Tending>) {
+    give_way();
+    let tick = tick(shared);
+    loop {
+        match work.recv_timeout(tick) {
+            Ok(Tending::Sweep { sweep, reply }) => {
+                let _ = reply.send(guarded(shared, || retain::sweep(shared, &sweep)));
+            }
+            Ok(Tending::DropOldest { bytes, reply }) => {
+                let _ = reply.send(guarded(shared, || retain::drop_oldest(shared, bytes)));
+            }
+            Ok(Tending::Compact(reply)) => {
+                let _ = reply.send(guarded(shared, || {
+                    let merges = compact::all(shared)?;
+                    while mend::once(shared)? {}
+                    Ok(merges)
+                }));
+            }
+            Ok(Tending::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {
                 // What goes wrong is in the statistics, and the next tick tries again.
                 let _ = guarded(shared, || Ok(compact::once(shared)? || mend::once(shared)? || check::once(shared)));
             }

@@ -80,8 +80,6 @@ fn merge(shared: &Shared, inputs: &[Input]) -> Result<(), StoreError> {
     let path = shared.folder.segment(id);
     let bytes_of = |row: &RowKey| readers[row.source as usize].bytes_of(row.row);
     let rows_of = |chunk: &[RowKey]| {
-        // Flushes go first: intake waits for them when it is fast.
-        super::flush::flush(shared)?;
         gather(&readers, chunk).map_err(|error| match error {
             Gather::Store(error) => error,
             Gather::Arrow(error) => StoreError::segment("merge", &path, error),

@@ -20,6 +20,7 @@ use super::state::{Live, Shared, lock};
 /// When a file could not be written. The buffer stays as it is, readable, and the next attempt starts anew.
 pub(super) fn flush(shared: &Shared) -> Result<(), StoreError> {
     let began = Instant::now();
+    let _flushing = lock(&shared.flushing);
     let (pieces, settled, generation, last_sequence) = {
         let mut state = lock(&shared.state);
         let Some(frozen) = &mut state.frozen else { return Ok(()) };

@@ -29,14 +29,14 @@ pub(super) fn once(shared: &Shared) -> Result<bool, StoreError> {
         segment.rollup.give_up();
         let columns = SCHEMA.fields().iter().map(|field| field.name().as_str()).filter(|name| Grain::FINE.needs(name));
         let mut builder = Builder::default();
-        read(shared, &segment, &columns.collect::<Vec<_>>(), CHUNK, |batch| builder.add(batch, None))?;
+        read(&segment, &columns.collect::<Vec<_>>(), CHUNK, |batch| builder.add(batch, None))?;
         segment.rollup.keep(&segment.path, builder.finish());
         return Ok(true);
     }
     if let Some(segment) = lacking(shared, |segment| segment.grams.is_lost(&segment.path) && is_to_stay(shared, segment)) {
         segment.grams.give_up();
         let mut builder = grams::Builder::new(segment.rows as u32);
-        read(shared, &segment, &grams::COLUMNS, CHUNK_OF_TEXTS, |batch| builder.add(batch))?;
+        read(&segment, &grams::COLUMNS, CHUNK_OF_TEXTS, |batch| builder.add(batch))?;
         segment.grams.keep(&segment.path, &builder);
         return Ok(true);
     }
@@ -55,7 +55,7 @@ fn is_to_stay(shared: &Shared, segment: &Segment) -> bool {
 }
 
 /// Reads all rows of a segment, some at a time.
-fn read(shared: &Shared, segment: &Segment, columns: &[&str], chunk: u32, mut add: impl FnMut(&RecordBatch)) -> Result<(), StoreError> {
+fn read(segment: &Segment, columns: &[&str], chunk: u32, mut add: impl FnMut(&RecordBatch)) -> Result<(), StoreError> {
     let began = Instant::now();
     let reader = Reader::open(&segment.path)?;
     let rows = segment.rows as u32;
@@ -64,8 +64,6 @@ fn read(shared: &Shared, segment: &Segment, columns: &[&str], chunk: u32, mut ad
     while first < rows {
         let most = if has_texts { chunk.min(reader.fitting(first, CHUNK_BYTES) as u32) } else { chunk };
         let end = first.saturating_add(most).min(rows);
-        // Flushes go first: intake waits for them when it is fast.
-        super::flush::flush(shared)?;
         add(&reader.columns(std::slice::from_ref(&(first..end)), columns)?);
         first = end;
     }

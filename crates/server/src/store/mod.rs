@@ -51,6 +51,7 @@ mod group;
 mod homes;
 mod ids;
 mod log;
+mod look;
 mod lookup;
 mod manifest;
 mod mend;
@@ -74,6 +75,7 @@ mod traces;
 mod watch;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -85,12 +87,13 @@ use hinomi_model::price::{PriceBook, PriceBooks};
 use hinomi_model::span::Span;
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 
-use background::Work;
+use background::{Tending, Work};
 pub use backup::{Copied, Lacking};
 pub use check::crc_of;
 use commit::{Command, Frozen, Request, Revision};
 pub use error::StoreError;
 pub use ids::{span_hash, trace_hash};
+use look::Looker;
 pub use repair::repair;
 pub use retain::{Fate, Seen, Sweep, Swept, Tail};
 pub use room::free_bytes;
@@ -207,6 +210,9 @@ pub struct Store {
     changes: broadcast::Sender<Change>,
     /// Requests that may be made ready at the same time. It takes processor time only, and each thread keeps a compressor.
     preparing: Arc<Semaphore>,
+    looker: Looker,
+    /// Counts changes.
+    version: Arc<AtomicU64>,
     /// `None` while it is dropped.
     senders: Option<Senders>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -216,6 +222,7 @@ pub struct Store {
 struct Senders {
     commands: mpsc::Sender<Command>,
     work: std::sync::mpsc::Sender<Work>,
+    tending: std::sync::mpsc::Sender<Tending>,
 }
 
 impl Store {
@@ -230,19 +237,31 @@ impl Store {
         let (changes, _) = broadcast::channel(CHANGES);
         let (commands, queue) = mpsc::channel(256);
         let (work, tasks) = std::sync::mpsc::channel();
+        let (tending, to_tend) = std::sync::mpsc::channel();
         let committer = open::committer(&shared, next_sequence, log, changes.clone(), work.clone())?;
         let thread = |name: &str, run: Box<dyn FnOnce() + Send>| {
             let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(run);
             spawned.map_err(StoreError::io("start the threads for", dir))
         };
-        let for_background = (shared.clone(), commands.downgrade());
+        let (for_background, for_tending) = ((shared.clone(), commands.downgrade()), shared.clone());
         let threads = vec![
             thread("store-commit", Box::new(move || committer.run(queue)))?,
-            thread("store-background", Box::new(move || background::run(&for_background.0, &tasks, &for_background.1)))?,
+            thread("store-flush", Box::new(move || background::run(&for_background.0, &tasks, &for_background.1)))?,
+            thread("store-tend", Box::new(move || background::tend(&for_tending, &to_tend)))?,
         ];
         let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let preparing = Arc::new(Semaphore::new(2 * processors));
-        Ok(Store { shared, changes, preparing, senders: Some(Senders { commands, work }), threads: Mutex::new(threads) })
+        let looker = Looker::start(shared.clone()).map_err(StoreError::io("start the threads for", dir))?;
+        let version = lock(&shared.state).changes();
+        Ok(Store {
+            shared,
+            changes,
+            preparing,
+            looker,
+            version,
+            senders: Some(Senders { commands, work, tending }),
+            threads: Mutex::new(threads),
+        })
     }
 
     /// Stores the spans of one request, in which each stands once. When it returns, they are on disk and in every later [`snapshot`](Store::snapshot).
@@ -309,7 +328,12 @@ impl Store {
 
     /// All stored spans at this moment, each once.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.shared.snapshot()
+        self.shared.last_snapshot().or_else(|| self.looker.look()).unwrap_or_else(|| self.shared.snapshot())
+    }
+
+    /// Rises with each change of what is stored, before whoever asked for that is answered.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
     }
 
     /// Tells of what is stored from now on. A watcher that is slow is told that it missed some.
@@ -372,6 +396,7 @@ impl Store {
             let _ = ended.await;
         }
         let _ = senders.work.send(Work::Stop);
+        let _ = senders.tending.send(Tending::Stop);
         let threads = std::mem::take(&mut *lock(&self.threads));
         let _ = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await;
         flushed
@@ -409,7 +434,7 @@ impl Store {
     pub async fn compact(&self) -> Result<usize, StoreError> {
         let (reply, answer) = oneshot::channel();
         let senders = self.senders.as_ref().ok_or(StoreError::Closed)?;
-        senders.work.send(Work::Compact(reply)).map_err(|_| StoreError::Closed)?;
+        senders.tending.send(Tending::Compact(reply)).map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -420,7 +445,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        // Both threads end when nobody can ask them any more. The folder is free for another owner after that.
+        // All threads end when nobody can ask them any more. The folder is free for another owner after that.
         self.senders = None;
         for thread in lock(&self.threads).drain(..) {
             let _ = thread.join();

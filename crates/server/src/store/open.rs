@@ -53,6 +53,7 @@ pub(super) fn open(root: &Path, config: StoreConfig, health: Health) -> Result<(
         folder,
         state: Mutex::new(State::new(live)),
         moving: Mutex::new(()),
+        flushing: Mutex::new(()),
         manifest: Mutex::new(manifest),
         health,
         next_segment: AtomicU64::new(last_id + 1),

@@ -12,7 +12,7 @@ use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use hinomi_model::id::TraceId;
 use tokio::sync::oneshot;
 
-use super::background::Work;
+use super::background::Tending;
 use super::bits::Bits;
 use super::compact::{Input, install};
 use super::error::StoreError;
@@ -132,7 +132,7 @@ impl super::Store {
             // What is in the log is in a segment then.
             self.flush().await?;
             let sweep = sweep.clone();
-            swept.add(self.take_away(|reply| Work::Sweep { sweep, reply }).await?);
+            swept.add(self.take_away(|reply| Tending::Sweep { sweep, reply }).await?);
             if !swept.went_on {
                 return Ok(swept);
             }
@@ -145,7 +145,7 @@ impl super::Store {
     ///
     /// When the manifest cannot be written. Nothing has been removed then.
     pub async fn drop_oldest(&self, bytes: u64) -> Result<Swept, StoreError> {
-        self.take_away(|reply| Work::DropOldest { bytes, reply }).await
+        self.take_away(|reply| Tending::DropOldest { bytes, reply }).await
     }
 
     /// How many spans [`drop_oldest`](super::Store::drop_oldest) would remove.
@@ -157,10 +157,10 @@ impl super::Store {
         Tail { lost: oldest(&state, bytes).map(of).sum(), all: state.segments.iter().map(of).sum::<u64>() + buffered }
     }
 
-    async fn take_away(&self, work: impl FnOnce(oneshot::Sender<Result<Swept, StoreError>>) -> Work) -> Result<Swept, StoreError> {
+    async fn take_away(&self, work: impl FnOnce(oneshot::Sender<Result<Swept, StoreError>>) -> Tending) -> Result<Swept, StoreError> {
         let (reply, answer) = oneshot::channel();
         let senders = self.senders.as_ref().ok_or(StoreError::Closed)?;
-        senders.work.send(work(reply)).map_err(|_| StoreError::Closed)?;
+        senders.tending.send(work(reply)).map_err(|_| StoreError::Closed)?;
         let mut swept = answer.await.map_err(|_| StoreError::Closed)??;
         let began = Instant::now();
         loop {
@@ -186,8 +186,6 @@ pub(super) fn sweep(shared: &Shared, sweep: &Sweep) -> Result<Swept, StoreError>
         held.filter(|live| live.readable).map(|live| (live.segment.id, live.settled())).collect()
     };
     for (id, settled_before) in candidates {
-        // Flushes go first: intake waits for them when it is fast.
-        super::flush::flush(shared)?;
         one(shared, id, &settled_before, sweep, &mut swept)?;
     }
     Ok(swept)
@@ -231,7 +229,6 @@ fn one(shared: &Shared, id: u64, settled_before: &Bits, sweep: &Sweep, swept: &m
     }
     let bytes_of = |row: &RowKey| reader.bytes_of(row.row);
     let rows_of = |chunk: &[RowKey]| {
-        super::flush::flush(shared)?;
         let batch = reader.all(&ranges(chunk.iter().map(|row| row.row)))?;
         stripped(batch, chunk, &without_texts).map_err(|error| StoreError::segment("write", &path, error))
     };

@@ -34,6 +34,8 @@ pub(super) struct Shared {
     /// before `state`.
     pub(super) moving: Mutex<()>,
     pub(super) manifest: Mutex<Manifest>,
+    /// Held while a buffer is written as a segment.
+    pub(super) flushing: Mutex<()>,
     pub(super) health: Health,
     pub(super) next_segment: AtomicU64,
     /// How far flushing has come.
@@ -64,8 +66,8 @@ pub(super) struct State {
     pub(super) frozen: Option<Buffer>,
     /// Rising by number.
     pub(super) segments: Vec<Live>,
-    /// Counts changes, so that a snapshot is only taken when there was one.
-    version: u64,
+    /// Counts changes, so that a snapshot is only taken when there was one. It is read without the lock too.
+    version: Arc<AtomicU64>,
     last: Option<(u64, Arc<Snapshot>)>,
 }
 
@@ -138,16 +140,21 @@ impl Live {
 
 impl State {
     pub(super) fn new(segments: Vec<Live>) -> State {
-        State { active: Buffer::new(1), frozen: None, segments, version: 0, last: None }
+        State { active: Buffer::new(1), frozen: None, segments, version: Arc::default(), last: None }
     }
 
     /// Says that something has changed.
     pub(super) fn touch(&mut self) {
-        self.version += 1;
+        self.version.fetch_add(1, Ordering::AcqRel);
     }
 
     pub(super) fn version(&self) -> u64 {
-        self.version
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// The count of changes, for whoever does not want to wait for the lock.
+    pub(super) fn changes(&self) -> Arc<AtomicU64> {
+        self.version.clone()
     }
 
     /// Puts the active buffer aside for the next flush and starts another.
@@ -261,16 +268,20 @@ fn unreadable<T>(live: &Live, error: &std::io::Error) -> Vec<T> {
 }
 
 impl Shared {
+    /// The last snapshot, unless something has changed since.
+    pub(super) fn last_snapshot(&self) -> Option<Arc<Snapshot>> {
+        let state = lock(&self.state);
+        state.last.as_ref().filter(|(version, _)| *version == state.version()).map(|(_, snapshot)| snapshot.clone())
+    }
+
     /// All rows that hold at this moment. Free when nothing has changed since the last call.
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         // What must be filtered is filtered outside of the lock, so that a reader does not hold up intake.
-        let mut state = lock(&self.state);
-        if let Some((version, snapshot)) = &state.last
-            && *version == state.version
-        {
-            return snapshot.clone();
+        if let Some(snapshot) = self.last_snapshot() {
+            return snapshot;
         }
-        let version = state.version;
+        let mut state = lock(&self.state);
+        let version = state.version();
         let State { frozen, active, .. } = &mut *state;
         let buffers: Vec<(u64, Vec<Piece>, Bits)> = [frozen.as_mut(), Some(active)]
             .into_iter()
