@@ -5,7 +5,7 @@ use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -16,7 +16,7 @@ use axum::routing::get;
 use axum::{Router, middleware};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tower::Layer;
 use tower::util::MapRequestLayer;
@@ -24,7 +24,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
 use crate::alert::{Alerts, Surroundings, SystemClock};
-use crate::api::{self, Api, Questions};
+use crate::api::{self, Api, Exports, Questions};
 use crate::backup;
 use crate::bills::Bills;
 use crate::config::{self, Config};
@@ -46,6 +46,7 @@ use crate::query::Engine;
 use crate::scores::Scores;
 use crate::sqlite;
 use crate::store::{Store, StoreConfig};
+use crate::threads::Waiting;
 use crate::unread;
 
 /// Name under which the running server keeps what links are made from, for the commands beside it.
@@ -81,6 +82,7 @@ pub struct App {
     otlp: Vec<TcpListener>,
     proof: ServerProof,
     connections: Arc<Connections>,
+    waiting: Waiting,
 }
 
 impl App {
@@ -116,6 +118,7 @@ impl App {
         let intake = Intake::new(stores.clone(), prices.books().clone(), config);
         let Stores { meta, store, errors, scores, logs, metrics, outcomes } = stores;
         let made_anew_us = meta.made_anew_us();
+        let waiting = Waiting::start(config.queries.threads).context("cannot start the threads of queries")?;
         let api = Api {
             meta,
             store,
@@ -137,8 +140,9 @@ impl App {
             retention_days: config.retention_days,
             reserve_bytes: config.disk.reserve_bytes,
             query_timeout: Duration::from_millis(config.query_timeout_ms),
-            exports: Arc::new(Semaphore::new(api::EXPORTS)),
-            questions: Questions::default(),
+            exports: Exports::default(),
+            questions: Questions::new(config.queries.clone(), waiting.handle().clone()),
+            changes: AtomicU64::new(0),
             erasing: Arc::default(),
             memory_limit: shares.limit,
             budget_bytes: config.disk.budget_bytes,
@@ -148,12 +152,12 @@ impl App {
             stop: CancellationToken::new(),
         };
         api.courier.set_paused(config.quiet_notifications || api.meta.get(PAUSED).is_some());
-        start_bell(&api)?;
+        start_bell(&api, waiting.handle())?;
         // Where two servers run in one process, as tests may, the first has the metrics.
         let metrics = PrometheusBuilder::new().install_recorder().ok();
         let connections = Connections::new(raise_file_limit(), shares.limit);
         tracing::info!(limit = connections.limit(), "server.connections");
-        Ok(App { api: Arc::new(api), intake: Arc::new(intake), metrics, listener, otlp, proof, connections })
+        Ok(App { api: Arc::new(api), intake: Arc::new(intake), metrics, listener, otlp, proof, connections, waiting })
     }
 
     /// What answers and links are made from.
@@ -176,7 +180,7 @@ impl App {
     ///
     /// When the last flush failed; what was acknowledged is in the log all the same.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
-        let App { api, intake, metrics, listener, otlp, proof, connections } = self;
+        let App { api, intake, metrics, listener, otlp, proof, connections, waiting: _waiting } = self;
         let base = api.public_url.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
         let base = base.map_or_else(String::new, |(_, path)| format!("/{path}"));
         let rewritten = MapRequestLayer::new(move |request| rewrite(&base, request));
@@ -217,13 +221,13 @@ impl App {
 }
 
 /// The bell hears of every span from now on, before any request is answered.
-fn start_bell(api: &Api) -> anyhow::Result<()> {
+fn start_bell(api: &Api, waiting: &Handle) -> anyhow::Result<()> {
     let scores = api.scores.clone();
     let mean = move |project: u64, name: &str, from_us: i64, to_us: i64| {
         let mean = scores.mean(project, name, from_us, to_us);
         mean.inspect_err(|error| tracing::error!(%error, "alert.scores_unreadable")).ok().flatten()
     };
-    let (errors, runtime) = (api.errors.clone(), tokio::runtime::Handle::current());
+    let (errors, runtime) = (api.errors.clone(), waiting.clone());
     let errors_of = move |project: u64, from_us: i64, to_us: i64| {
         let counted = runtime.block_on(errors.count(project, Within { from_us, to_us, traces: None }));
         counted.inspect_err(|error| tracing::error!(%error, "alert.errors_unreadable")).ok()
@@ -238,7 +242,7 @@ fn start_bell(api: &Api) -> anyhow::Result<()> {
         public_url: api.public_url.clone(),
         clock: Box::<SystemClock>::default(),
     };
-    api.alerts.start(around).context("cannot start the thread of the alerts")
+    api.alerts.start(around, waiting.clone()).context("cannot start the thread of the alerts")
 }
 
 struct Opened {
@@ -424,9 +428,13 @@ fn measures(handle: Option<&PrometheusHandle>, api: &Api) -> String {
         ("hinomi_databases_failing", sqlite::failing(&api.data).len() as u64),
         ("hinomi_damaged_files", stats.damaged.len() as u64),
         ("hinomi_resident_bytes", api::resident_bytes().unwrap_or(0)),
-        ("hinomi_questions_in_work", api.questions.in_work.load(Ordering::Relaxed)),
+        ("hinomi_questions_in_work", api.questions.in_work()),
+        ("hinomi_questions_computed_now", api.questions.at_work()),
         ("hinomi_questions_left", api.questions.left.load(Ordering::Relaxed)),
-        ("hinomi_exports_in_work", api::EXPORTS.saturating_sub(api.exports.available_permits()) as u64),
+        ("hinomi_questions_shared", api.questions.shared.load(Ordering::Relaxed)),
+        ("hinomi_questions_refused", api.questions.refused.load(Ordering::Relaxed)),
+        ("hinomi_questions_given_up", api.questions.given_up.load(Ordering::Relaxed)),
+        ("hinomi_exports_in_work", api.exports.at_work()),
     ];
     for (name, value) in gauges {
         metrics::gauge!(name).set(value as f64);

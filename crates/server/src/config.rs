@@ -33,6 +33,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// What may come in.
     pub ingest: Ingest,
+    /// How much may be asked.
+    pub queries: Queries,
     /// How the disk is used.
     pub disk: Disk,
     /// Where messages may go.
@@ -117,6 +119,41 @@ pub struct Notify {
     pub ca_file: PathBuf,
 }
 
+/// How much may be asked at the same time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Queries {
+    /// Threads that compute answers; 0 for one for each processor.
+    pub threads: usize,
+    /// Answers that are computed at the same time; 0 for four for each processor. One caller gets half of them at most.
+    pub max_at_once: usize,
+    /// Questions that may wait or be answered at the same time; more of them are answered 503.
+    pub max_waiting: usize,
+    /// Those of one token or session; more of them are answered 429.
+    pub max_waiting_of_caller: usize,
+}
+
+impl Default for Queries {
+    fn default() -> Self {
+        Queries { threads: 0, max_at_once: 0, max_waiting: 1024, max_waiting_of_caller: 256 }
+    }
+}
+
+impl Queries {
+    /// How many answers are computed at the same time.
+    pub fn at_once(&self) -> usize {
+        match self.max_at_once {
+            0 => 4 * std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+            set => set,
+        }
+    }
+
+    /// How many of them for one caller.
+    pub fn at_once_of_caller(&self) -> usize {
+        self.at_once().div_ceil(2)
+    }
+}
+
 /// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -180,6 +217,7 @@ impl Default for Config {
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             ingest: Ingest::default(),
+            queries: Queries::default(),
             disk: Disk::default(),
             notify: Notify::default(),
             quiet_notifications: false,
@@ -249,6 +287,26 @@ pub const SETTINGS: &[Setting] = &[
         path: "ingest.otlp_ports",
         variable: "HINOMI_INGEST_OTLP_PORTS",
         about: "true opens OTLP's standard ports 4317 and 4318 too",
+    },
+    Setting {
+        path: "queries.threads",
+        variable: "HINOMI_QUERIES_THREADS",
+        about: "threads that compute answers, which give way to intake; 0 for one for each processor",
+    },
+    Setting {
+        path: "queries.max_at_once",
+        variable: "HINOMI_QUERIES_MAX_AT_ONCE",
+        about: "answers that are computed at the same time, for one caller half of them; 0 for four for each processor",
+    },
+    Setting {
+        path: "queries.max_waiting",
+        variable: "HINOMI_QUERIES_MAX_WAITING",
+        about: "questions that may wait or be answered at the same time: more are answered 503",
+    },
+    Setting {
+        path: "queries.max_waiting_of_caller",
+        variable: "HINOMI_QUERIES_MAX_WAITING_OF_CALLER",
+        about: "those of one token or session: more are answered 429",
     },
     Setting {
         path: "disk.reserve_bytes",
@@ -429,6 +487,12 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     }
     if config.disk.budget_bytes != 0 && config.disk.budget_bytes < LEAST_BUDGET {
         return wrong("disk.budget_bytes", "must be 0 for any number, or at least 268435456 (256MiB); units may be written: \"100GB\"");
+    }
+    if config.queries.max_waiting == 0 || config.queries.max_waiting_of_caller == 0 {
+        return wrong("queries.max_waiting and queries.max_waiting_of_caller", "must be at least 1");
+    }
+    if config.queries.threads > 1024 {
+        return wrong("queries.threads", "must be at most 1024");
     }
     if config.disk.retain_every_s == 0 {
         return wrong("disk.retain_every_s", "must be at least 1");

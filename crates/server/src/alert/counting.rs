@@ -8,6 +8,7 @@ use super::index::Index;
 use super::track::{Spec, Track};
 use crate::query::{Engine, QueryError};
 use crate::store::{Moved, Store};
+use crate::threads::give_way;
 
 /// What looks back further is counted beside the bell.
 const NEAR_US: i64 = 3 * 86_400_000_000;
@@ -19,12 +20,19 @@ pub(super) fn is_near(track: &Track) -> bool {
     track.keep * track.spec.step_us <= NEAR_US
 }
 
-/// Counts what is stored. Blocks.
-pub(super) fn count(
-    (store, engine, runtime): (&Arc<Store>, &Engine, &tokio::runtime::Handle),
-    tracks: &mut [Track],
-    now_us: i64,
-) -> Result<(), QueryError> {
+/// What is counted from, and where the engine does its part.
+type From<'a> = (&'a Arc<Store>, &'a Engine, &'a tokio::runtime::Handle);
+
+/// Counts what is stored. Blocks, while a thread that gives way to intake does it.
+pub(super) fn count(from: From, tracks: &mut [Track], now_us: i64) -> Result<(), QueryError> {
+    let counting = || {
+        give_way();
+        count_here(from, tracks, now_us)
+    };
+    std::thread::scope(|scope| scope.spawn(counting).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+fn count_here((store, engine, runtime): From, tracks: &mut [Track], now_us: i64) -> Result<(), QueryError> {
     let snapshot = store.snapshot();
     let projects: BTreeSet<u64> = tracks.iter().map(|track| track.spec.project).collect();
     for project in projects {

@@ -167,19 +167,18 @@ impl Alerts {
         })
     }
 
-    /// Starts the bell. Must be called within the asynchronous run time, in which it asks its questions.
+    /// Starts the bell, which asks its questions on the threads of a run time that gives way to intake.
     ///
     /// # Errors
     ///
     /// When the thread cannot be started.
-    pub fn start(self: &Arc<Self>, around: Surroundings) -> std::io::Result<()> {
+    pub fn start(self: &Arc<Self>, around: Surroundings, runtime: tokio::runtime::Handle) -> std::io::Result<()> {
         let (feed, heard) = Feed::new();
         let (feed, stop) = (Arc::new(feed), Arc::new(AtomicBool::new(false)));
         if !around.store.watch(feed.clone()) {
             return Err(std::io::Error::other("somebody watches the store already"));
         }
         lock(&self.bell).link_to(&around.public_url);
-        let runtime = tokio::runtime::Handle::current();
         let ringer = Ringer::new(self.clone(), around, (feed.clone(), heard), runtime, stop.clone());
         let thread = std::thread::Builder::new().name("alert".to_owned()).spawn(move || ringer.run())?;
         *lock(&self.running) = Some(Running { feed, stop, thread });

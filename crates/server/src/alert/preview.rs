@@ -12,6 +12,7 @@ use super::table::Kept;
 use super::track::Group;
 use super::watcher::{GRACE, LATE, Watcher};
 use crate::query::Project;
+use crate::threads::{Wanted, blocking};
 
 /// Most spans that a preview looks at.
 const MOST_SPANS: usize = 2_000_000;
@@ -75,11 +76,11 @@ pub async fn preview(view: &Project, rule: &Rule, from_us: i64, to_us: i64) -> R
         return Err(invalid("from", format!("more than {MOST_SPANS} spans are too many to try; choose a shorter time")).into());
     }
     let window = rule.window;
-    let run = move || {
+    let run = move |wanted: Wanted| {
         let _reserved = reserved;
-        run(watcher, window, track, spans, from_us, to_us)
+        run(watcher, window, track, spans, (from_us, to_us), &wanted)
     };
-    tokio::task::spawn_blocking(run).await.map_err(|_| PreviewError::Ended)
+    blocking(run).await.ok().flatten().ok_or(PreviewError::Ended)
 }
 
 /// Why a rule could not be tried.
@@ -96,7 +97,15 @@ pub enum PreviewError {
     Ended,
 }
 
-fn run(watcher: Watcher, window: Length, track: super::track::Track, mut spans: Vec<Span>, from_us: i64, to_us: i64) -> Preview {
+/// `None` when nobody waits for it any more.
+fn run(
+    watcher: Watcher,
+    window: Length,
+    track: super::track::Track,
+    mut spans: Vec<Span>,
+    (from_us, to_us): (i64, i64),
+    wanted: &Wanted,
+) -> Option<Preview> {
     spans.sort_by_key(|span| span.end_us.max(span.start_us));
     let step_us = track.spec.step_us;
     let first_us = from_us.div_euclid(step_us) * step_us;
@@ -110,6 +119,9 @@ fn run(watcher: Watcher, window: Length, track: super::track::Track, mut spans: 
     let mut spans = spans.into_iter().peekable();
     let mut at_us = first_us;
     while at_us < to_us {
+        if !wanted.still() {
+            return None;
+        }
         // Between two rounds of the clock what came is judged at once, as it would have been.
         while let Some(span) = spans.next_if(|span| span.end_us.max(span.start_us) < at_us + step_us) {
             bell.pass(span.end_us.max(span.start_us).min(to_us));
@@ -126,7 +138,7 @@ fn run(watcher: Watcher, window: Length, track: super::track::Track, mut spans: 
             points.push((at_us, bell.figure(1)));
         }
     }
-    Preview { rang: seen.rang, incidents: seen.incidents, points, from_us, to_us }
+    Some(Preview { rang: seen.rang, incidents: seen.incidents, points, from_us, to_us })
 }
 
 /// What rang so far.

@@ -1,5 +1,7 @@
 //! What the parameters of a query mean: a range of time and a filter.
 
+use std::time::Duration;
+
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 use jiff::Timestamp;
@@ -80,6 +82,23 @@ fn range(from: Option<&str>, to: Option<&str>) -> Result<(i64, i64), ApiError> {
     Ok((time("from", from, i64::MIN)?, time("to", to, i64::MAX)?))
 }
 
+/// How long an answer to these parameters may be kept while nothing is stored: what is counted back from now moves with the clock, by no more
+/// than a thousandth of the range.
+pub(super) fn kept_for(parameters: &[(String, String)]) -> Duration {
+    const MOST: Duration = Duration::from_secs(5);
+    const LEAST: Duration = Duration::from_millis(250);
+    let value = |wanted: &str| parameters.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.trim());
+    let (from, to) = (value("from"), value("to"));
+    let moves = |text: Option<&str>| text.is_some_and(|text| text == "now" || text.starts_with('-'));
+    if !moves(from) && !moves(to) {
+        return MOST;
+    }
+    let now_us = Timestamp::now().as_microsecond();
+    let end = |text: Option<&str>| text.and_then(|text| moment(text, now_us));
+    let range_us = end(to).unwrap_or(now_us).abs_diff(end(from).unwrap_or(now_us));
+    Duration::from_micros(range_us / 1000).clamp(LEAST, MOST)
+}
+
 /// A moment as a person or a program writes it, a day (UTC) being its start, in microseconds since the Unix epoch.
 pub(super) fn moment(text: &str, now_us: i64) -> Option<i64> {
     if text == "now" {
@@ -109,6 +128,17 @@ fn length(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_moves_with_the_clock_is_kept_for_a_thousandth_of_its_range() {
+        let kept = |pairs: &[(&str, &str)]| {
+            kept_for(&pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>()).as_millis()
+        };
+        assert_eq!((kept(&[]), kept(&[("from", "2023-11-15"), ("to", "2023-11-16")])), (5000, 5000));
+        assert_eq!((kept(&[("from", "-24h")]), kept(&[("from", "-24h"), ("to", "now")])), (5000, 5000));
+        assert_eq!((kept(&[("from", "-15m")]), kept(&[("from", "-30m"), ("to", "-15m")])), (900, 900));
+        assert_eq!((kept(&[("from", "-1m"), ("q", "x")]), kept(&[("to", "now")])), (250, 250));
+    }
 
     #[test]
     fn moments_in_every_form() {

@@ -2,12 +2,13 @@
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::again::PerhapsDamaged;
+use super::turns::Full;
 use crate::errors::ErrorsError;
 use crate::meta::MetaError;
 use crate::query::QueryError;
@@ -20,6 +21,8 @@ pub struct ApiError {
     said: Said,
     /// Whether damaged files make an answer fail so.
     perhaps_damaged: bool,
+    /// After how many seconds it is worth to ask again.
+    retry_after_s: Option<u64>,
 }
 
 /// What a client reads.
@@ -43,7 +46,7 @@ struct Said {
 
 impl ApiError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> ApiError {
-        ApiError { status, said: Said { code, message: message.into(), hint: None }, perhaps_damaged: false }
+        ApiError { status, said: Said { code, message: message.into(), hint: None }, perhaps_damaged: false, retry_after_s: None }
     }
 
     /// Says what to do about it.
@@ -83,6 +86,32 @@ impl ApiError {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
     }
 
+    /// There are as many questions as may wait.
+    pub(super) fn full(full: Full) -> ApiError {
+        let (status, code, message) = match full {
+            Full::OfCaller(count) => {
+                (StatusCode::TOO_MANY_REQUESTS, "too_many_questions", format!("{count} questions of this token or session wait already"))
+            }
+            Full::Altogether(count) => (StatusCode::SERVICE_UNAVAILABLE, "busy", format!("{count} questions wait already")),
+        };
+        let hint = "Ask again when others are answered; queries.max_waiting and queries.max_waiting_of_caller say how many may wait.";
+        ApiError { retry_after_s: Some(1), ..ApiError::new(status, code, message).hint(hint) }
+    }
+
+    /// It waited too long for others to be answered.
+    pub(super) fn no_turn(limit: std::time::Duration) -> ApiError {
+        let message = format!("the question waited {} s for others to be answered", limit.as_secs_f64());
+        let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message).hint("Ask again later, or for less at the same time.");
+        ApiError { retry_after_s: Some(5), ..error }
+    }
+
+    /// There are as many exports as there may be.
+    pub(super) fn too_many_exports() -> ApiError {
+        let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_exports", "other exports have all places")
+            .hint("Ask again when one has ended; those of a project have two places.");
+        ApiError { retry_after_s: Some(10), ..error }
+    }
+
     /// It took too long, and has been given up.
     pub(super) fn timeout(limit: std::time::Duration) -> ApiError {
         let message = format!("the question took longer than {} s and was given up", limit.as_secs_f64());
@@ -105,6 +134,9 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(Body { error: self.said })).into_response();
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         if self.perhaps_damaged {
             response.extensions_mut().insert(PerhapsDamaged);
         }

@@ -8,6 +8,7 @@ mod ask;
 mod bill;
 mod credentials;
 mod error;
+mod file;
 mod hints;
 mod issues;
 mod keeping;
@@ -23,17 +24,21 @@ mod queries;
 mod reprice;
 mod scores;
 mod session;
+mod shared;
 mod system;
 mod targets;
 mod traces;
 mod transfer;
+mod turns;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use axum::{Json, Router};
 use tokio_util::sync::CancellationToken;
+use tower_http::compression::CompressionLayer;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
@@ -54,10 +59,11 @@ use crate::scores::Scores;
 use crate::store::Store;
 
 pub use error::ApiError;
-pub use patience::Questions;
+pub use file::Exports;
+pub use shared::Questions;
 pub use system::Problem;
 pub(crate) use system::resident_bytes;
-pub use transfer::{EXPORTS, MISSING};
+pub use transfer::MISSING;
 
 /// Everything that answering needs.
 #[derive(Debug)]
@@ -108,10 +114,12 @@ pub struct Api {
     pub retain_every: std::time::Duration,
     /// How long a question may take.
     pub query_timeout: std::time::Duration,
-    /// Exports that may run at the same time; more of them wait.
-    pub exports: Arc<tokio::sync::Semaphore>,
+    /// Places for exports.
+    pub exports: Exports,
     /// What is being asked.
     pub questions: Questions,
+    /// Counts the changes that were asked for by this API.
+    pub changes: AtomicU64,
     /// See [`Places`].
     pub erasing: Arc<tokio::sync::Mutex<()>>,
     /// Memory that queries and intake may take together, in bytes.
@@ -148,6 +156,11 @@ impl Api {
             holds: self.holds.clone(),
             erasing: self.erasing.clone(),
         }
+    }
+
+    /// Rises with all that answers about spans and error events depend on, before it is acknowledged.
+    fn version(&self) -> shared::Version {
+        [self.store.version(), self.errors.version(), self.changes.load(Ordering::Acquire)]
     }
 
     /// The questions that can be asked of a project at this moment.
@@ -205,6 +218,8 @@ impl utoipa::Modify for Security {
 pub fn routes(api: Arc<Api>) -> Router {
     let (router, description) = described().split_for_parts();
     let router = router.route_layer(axum::middleware::from_fn_with_state(api.clone(), again::without_damaged));
+    // Within it, so that the thread that computes an answer compresses it too.
+    let router = router.route_layer(CompressionLayer::new());
     let router = router.route_layer(axum::middleware::from_fn_with_state(api.clone(), patience::limited));
     let router = router.route_layer(axum::middleware::from_fn_with_state(known::of(&description), known::check));
     let description = Arc::new(description);

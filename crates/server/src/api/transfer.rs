@@ -22,6 +22,7 @@ use crate::backup;
 use crate::keeping::Rules;
 use crate::query::{Project, Scope};
 use crate::store::{Prepared, Seen, StoreError};
+use crate::threads::give_way;
 use crate::transfer::{Format, Writer, rows};
 
 /// How many spans follow, for a bar of progress.
@@ -31,9 +32,7 @@ pub const MISSING: &str = "x-hinomi-missing";
 /// Largest body of an import.
 const LARGEST: usize = 64 << 20;
 /// Pieces that wait for a slow client.
-const PIECES: usize = 4;
-/// Exports at the same time; more of them wait.
-pub const EXPORTS: usize = 2;
+const PIECES: usize = 1;
 /// Bytes of a backup that are handed on together.
 const PIECE: usize = 1 << 20;
 
@@ -58,14 +57,15 @@ pub(super) async fn export(
     let format: Format =
         form.format.as_deref().unwrap_or("jsonl").parse().map_err(|reason: String| ApiError::bad_request("bad_parameter", reason))?;
     let scope = narrow.scope()?;
+    let place = api.exports.place(of.project).await.ok_or_else(ApiError::too_many_exports)?;
     let asked = api.ask(of.project);
     let count = asked.count(&scope).await?;
-    let permit = api.exports.clone().acquire_owned().await.map_err(ApiError::internal)?;
     let writer = Writer::new(format).map_err(ApiError::internal)?;
     let (to, pieces) = mpsc::channel(PIECES);
     // A thread of its own, with all that the engine does for it: the page's questions have the others.
     let run = move || {
-        let _permit = permit;
+        let _place = place;
+        give_way();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let done = runtime.map_err(|error| error.to_string()).and_then(|runtime| runtime.block_on(exported(&asked, &scope, writer, &to)));
         if let Err(error) = done {

@@ -29,6 +29,7 @@ mod write;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -105,6 +106,8 @@ pub struct Errors {
     readers: Arc<Readers>,
     path: PathBuf,
     changes: broadcast::Sender<Change>,
+    /// Rises with each transaction.
+    version: Arc<AtomicU64>,
     /// `None` while it is dropped.
     commands: Option<mpsc::Sender<Command>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -121,11 +124,12 @@ impl Errors {
         let connection = open::open(&path)?;
         let (commands, queue) = mpsc::channel(QUEUE);
         let (changes, _) = broadcast::channel(CHANGES);
-        let writer = Writer::new(connection, path.clone(), changes.clone());
+        let version = Arc::new(AtomicU64::new(0));
+        let writer = Writer::new(connection, path.clone(), changes.clone(), version.clone());
         let spawned = std::thread::Builder::new().name("errors-write".to_owned()).spawn(move || writer.run(queue));
         let thread = spawned.map_err(|error| ErrorsError::Busy { reason: format!("no thread could be started ({error})") })?;
         let readers = Arc::new(Readers::new(path.clone()));
-        Ok(Errors { readers, path, changes, commands: Some(commands), thread: Mutex::new(Some(thread)) })
+        Ok(Errors { readers, path, changes, version, commands: Some(commands), thread: Mutex::new(Some(thread)) })
     }
 
     /// Stores the events of one request. When it returns, they are on disk and in every later answer.
@@ -158,6 +162,11 @@ impl Errors {
                 return Ok(deleted);
             }
         }
+    }
+
+    /// Rises with all that is stored or deleted, before whoever asked for that is answered.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
     }
 
     /// Tells of what is stored from now on. A watcher that is slow is told that it missed some.

@@ -5,6 +5,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use hinomi_model::id::TraceId;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
@@ -65,13 +67,14 @@ pub(super) struct Writer {
     connection: Connection,
     path: PathBuf,
     changes: broadcast::Sender<Change>,
+    version: Arc<AtomicU64>,
     /// Whether the last transaction failed, so that a failure is logged once.
     is_failing: bool,
 }
 
 impl Writer {
-    pub(super) fn new(connection: Connection, path: PathBuf, changes: broadcast::Sender<Change>) -> Writer {
-        Writer { connection, path, changes, is_failing: false }
+    pub(super) fn new(connection: Connection, path: PathBuf, changes: broadcast::Sender<Change>, version: Arc<AtomicU64>) -> Writer {
+        Writer { connection, path, changes, version, is_failing: false }
     }
 
     /// Works until it is told to end or nobody can ask any more.
@@ -115,6 +118,7 @@ impl Writer {
         }
         let error = match self.commit(&tasks) {
             Ok(done) => {
+                self.version.fetch_add(1, Ordering::AcqRel);
                 if std::mem::take(&mut self.is_failing) {
                     tracing::info!("errors.intake.resumed");
                 }

@@ -8,19 +8,19 @@ use crate::envelopes::call;
 use crate::server::Server;
 
 /// Asks, and does not wait for the answer.
-fn ask(server: &Server, path: &str) -> TcpStream {
+pub(crate) fn ask(server: &Server, path: &str) -> TcpStream {
     let mut stream = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
     write!(stream, "GET /api/v1/projects/1{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n", server.token).unwrap();
     stream
 }
 
-fn gauge(server: &Server, name: &str) -> u64 {
+pub(crate) fn gauge(server: &Server, name: &str) -> u64 {
     let text = server.get("/metrics").text;
     let line = text.lines().find(|line| line.split(' ').next() == Some(name)).unwrap_or_else(|| panic!("no {name} in {text}"));
     line.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
         assert!(began.elapsed() < Duration::from_secs(60), "{what}");

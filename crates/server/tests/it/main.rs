@@ -8,6 +8,7 @@ mod cardinality;
 mod collisions;
 mod commands;
 mod crash;
+mod crowd;
 mod deliveries;
 mod envelopes;
 mod explain;

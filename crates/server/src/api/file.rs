@@ -1,0 +1,159 @@
+//! Answers that are files of any size: who reads slowly is waited for, who does not read at all is not.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::response::Response;
+use http_body_util::BodyExt;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+/// Pieces that wait for a slow client.
+const PIECES: usize = 1;
+/// How long the client may take to read a piece.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long an export waits for a place.
+const WAIT: Duration = Duration::from_secs(5);
+/// Exports at the same time; more of them wait.
+const EXPORTS: usize = 6;
+/// Those of one project.
+const EXPORTS_OF_PROJECT: usize = 2;
+
+/// Places for exports.
+#[derive(Debug)]
+pub struct Exports {
+    all: Arc<Semaphore>,
+    of_projects: Mutex<HashMap<u64, Arc<Semaphore>>>,
+}
+
+/// The place of one export, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    _of_project: OwnedSemaphorePermit,
+    _of_all: OwnedSemaphorePermit,
+}
+
+impl Default for Exports {
+    fn default() -> Self {
+        Exports { all: Arc::new(Semaphore::new(EXPORTS)), of_projects: Mutex::default() }
+    }
+}
+
+impl Exports {
+    /// Waits for a place, for some seconds.
+    pub(super) async fn place(&self, project: u64) -> Option<Place> {
+        self.place_within(project, WAIT).await
+    }
+
+    async fn place_within(&self, project: u64, wait: Duration) -> Option<Place> {
+        let own = {
+            let mut projects = self.of_projects.lock().unwrap_or_else(PoisonError::into_inner);
+            projects.retain(|_, own| own.available_permits() < EXPORTS_OF_PROJECT || Arc::strong_count(own) > 1);
+            projects.entry(project).or_insert_with(|| Arc::new(Semaphore::new(EXPORTS_OF_PROJECT))).clone()
+        };
+        let places = async {
+            let of_project = own.acquire_owned().await.ok()?;
+            let of_all = self.all.clone().acquire_owned().await.ok()?;
+            Some(Place { _of_project: of_project, _of_all: of_all })
+        };
+        tokio::time::timeout(wait, places).await.ok().flatten()
+    }
+
+    /// How many are in work.
+    pub fn at_work(&self) -> u64 {
+        EXPORTS.saturating_sub(self.all.available_permits()) as u64
+    }
+}
+
+/// Makes the pieces of an answer, compressed ones too, on threads that give way to intake, and hands them on. When the client takes none for
+/// long, the answer breaks off, and so does what makes it.
+pub(super) fn handed_on(response: Response, threads: &Handle) -> Response {
+    handed_on_within(response, threads, PATIENCE)
+}
+
+fn handed_on_within(response: Response, threads: &Handle, patience: Duration) -> Response {
+    let (parts, mut body) = response.into_parts();
+    let (to, pieces) = mpsc::channel::<Result<Bytes, axum::Error>>(PIECES);
+    let is_whole = Arc::new(AtomicBool::new(false));
+    let at_its_end = is_whole.clone();
+    threads.spawn(async move {
+        while let Some(frame) = body.frame().await {
+            let piece = match frame.map(|frame| frame.into_data()) {
+                Ok(Ok(piece)) => Ok(piece),
+                // Nothing stands behind a file.
+                Ok(Err(_)) => continue,
+                Err(error) => Err(error),
+            };
+            match tokio::time::timeout(patience, to.send(piece)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return,
+                Err(_) => {
+                    tracing::warn!(patience_ms = patience.as_millis() as u64, "api.file.not_read");
+                    return;
+                }
+            }
+        }
+        at_its_end.store(true, Ordering::Release);
+    });
+    let pieces = futures::stream::unfold(Some((pieces, is_whole)), |left| async move {
+        let (mut pieces, is_whole) = left?;
+        match pieces.recv().await {
+            Some(piece) => Some((piece, Some((pieces, is_whole)))),
+            None if is_whole.load(Ordering::Acquire) => None,
+            // Or the client would take what it has for all.
+            None => Some((Err(axum::Error::new(io::Error::other("the file broke off"))), None)),
+        }
+    });
+    Response::from_parts(parts, Body::from_stream(pieces))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An answer of so many pieces, and what tells when nobody makes them any more.
+    fn of_pieces(count: usize) -> (Response, Arc<()>) {
+        let made = Arc::new(());
+        let making = made.clone();
+        let pieces = (0..count).map(move |piece| {
+            let _ = &making;
+            Ok::<_, io::Error>(Bytes::from(vec![piece as u8; 10]))
+        });
+        (Response::new(Body::from_stream(futures::stream::iter(pieces))), made)
+    }
+
+    #[tokio::test]
+    async fn what_is_read_is_whole_and_what_is_not_breaks_off() {
+        let threads = Handle::current();
+        let read = axum::body::to_bytes(handed_on(of_pieces(100).0, &threads).into_body(), 10_000).await;
+        assert_eq!(read.unwrap().len(), 1000);
+
+        let (response, made) = of_pieces(100);
+        let mut unread = handed_on_within(response, &threads, Duration::from_millis(5)).into_body();
+        while Arc::strong_count(&made) > 1 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let mut frames = Vec::new();
+        while let Some(frame) = unread.frame().await {
+            frames.push(frame.is_ok());
+        }
+        assert!(frames.len() <= PIECES + 1 && frames.last() == Some(&false), "{frames:?}");
+    }
+
+    #[tokio::test]
+    async fn a_project_leaves_places_to_others() {
+        let exports = Exports::default();
+        let own = [exports.place(1).await.unwrap(), exports.place(1).await.unwrap()];
+        assert!(exports.place_within(1, Duration::from_millis(1)).await.is_none());
+        let other = exports.place(2).await;
+        assert!(other.is_some());
+        assert_eq!(exports.at_work(), 3);
+        drop(own);
+        assert!(exports.place(1).await.is_some());
+    }
+}
