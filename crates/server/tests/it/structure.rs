@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A part of the server and the parts that it may use. `app` and `cli` put all together and may use any.
-const ARROWS: [(&str, &[&str]); 25] = [
-    ("store", &[]),
+const ARROWS: [(&str, &[&str]); 26] = [
+    ("store", &["threads"]),
     ("errors", &["sqlite", "time"]),
     ("logs", &["sqlite", "time"]),
     ("metrics", &["sqlite", "time"]),
@@ -22,19 +22,20 @@ const ARROWS: [(&str, &[&str]); 25] = [
     ("page", &[]),
     ("connections", &[]),
     ("unread", &[]),
+    ("threads", &[]),
     ("prices", &["meta"]),
     ("reprice", &["query", "store"]),
     ("keeping", &["alert", "errors", "logs", "meta", "query", "scores", "sqlite", "store", "time"]),
     ("transfer", &["store", "time"]),
     ("backup", &["sqlite", "store", "time"]),
     ("ingest", &["config", "errors", "logs", "memory", "meta", "metrics", "outcomes", "scores", "sqlite", "store"]),
-    ("query", &["store", "time"]),
-    ("alert", &["meta", "notify", "outcomes", "query", "sqlite", "store", "time"]),
+    ("query", &["store", "threads", "time"]),
+    ("alert", &["meta", "notify", "outcomes", "query", "sqlite", "store", "threads", "time"]),
     (
         "api",
         &[
-            "alert", "backup", "bills", "errors", "ingest", "keeping", "logs", "meta", "metrics", "notify", "outcomes", "prices", "query",
-            "reprice", "scores", "sqlite", "store", "time", "transfer",
+            "alert", "backup", "bills", "config", "errors", "ingest", "keeping", "logs", "meta", "metrics", "notify", "outcomes", "prices",
+            "query", "reprice", "scores", "sqlite", "store", "threads", "time", "transfer",
         ],
     ),
 ];
