@@ -1,4 +1,4 @@
-// Segments are open files: DuckDB, Polars and pandas read them as they lie, and find what the API answers.
+// Segments and exports are open files: DuckDB, Polars, pandas, pyarrow and PyIceberg read and filter them as they lie, and find what the API answers.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -18,22 +18,27 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-test('three tools read the segments and agree with the API', async () => {
+test('tools read and filter segments and exports, and agree with the API', async () => {
   server.command('demo', '--days', '2');
   const copy = path.join(folder, 'copy');
   server.command('backup', copy);
   // The demo's project.
   const project = 2;
+  const file = path.join(folder, 'spans.parquet');
+  server.command('export', '--project', String(project), '--out', file);
   const summary = await server.ask('/summary', project);
   const { out, err, status } = (() => {
-    const { stdout, stderr, status } = spawnSync(pythonOf('files'), [path.join(programs, 'read_files.py'), copy, String(project)], { encoding: 'utf8' });
+    const { stdout, stderr, status } = spawnSync(pythonOf('files'), [path.join(programs, 'read_files.py'), copy, String(project), file], { encoding: 'utf8' });
     return { out: stdout, err: stderr, status };
   })();
   assert.equal(status, 0, err);
-  const { segments, found } = JSON.parse(out);
+  const { segments, found, exported, filtered } = JSON.parse(out);
   assert.ok(segments > 0);
-  assert.deepEqual(Object.keys(found), ['duckdb', 'polars', 'pandas']);
-  for (const [tool, sums] of Object.entries(found)) {
+  assert.equal(filtered.length, 2);
+  for (const rows of filtered) for (const [column, count] of Object.entries(rows)) assert.ok(count > 0, column);
+  const tools = ['duckdb', 'polars', 'pandas', 'pyarrow'];
+  assert.deepEqual([Object.keys(found), Object.keys(exported)], [tools, tools]);
+  for (const [tool, sums] of [...Object.entries(found), ...Object.entries(exported)]) {
     const { cost, ...counts } = sums;
     const { spans, llm_calls: calls, input_tokens, output_tokens, traces } = summary;
     assert.deepEqual(counts, { spans, calls, input_tokens, output_tokens, traces }, tool);

@@ -1,11 +1,13 @@
 //! The columns of a stored span: the one schema of buffer and segments.
 //!
-//! Texts are Arrow string views, tokens are 64-bit integers, money is an exact decimal of twelve places, times are microseconds in
+//! Texts are Arrow string views in memory and plain texts in files, tokens are 64-bit integers, money is an exact decimal of twelve places, times are microseconds in
 //! UTC. Ids are lower-case hex digits, so that any tool that opens a segment can be asked for what the page shows.
 
 use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::file::properties::WriterProperties;
 
 /// Precision and scale of money: below a million dollars a span, in steps of 10^-12.
 pub const MONEY: DataType = DataType::Decimal128(18, 12);
@@ -13,6 +15,21 @@ pub const MONEY: DataType = DataType::Decimal128(18, 12);
 /// A moment.
 fn time() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+/// How a Parquet file of these columns is written: without Arrow's own schema beside Parquet's, which says all that there is. That schema
+/// would call texts string views, by which pyarrow, and what builds on it, cannot filter.
+pub fn written_with(properties: WriterProperties) -> ArrowWriterOptions {
+    ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true)
+}
+
+/// The columns of a file with texts as string views: files say that they are plain texts, or, being older, views.
+pub(super) fn with_views(found: &Schema) -> Schema {
+    let field = |field: &Arc<Field>| match field.data_type() {
+        DataType::Utf8 => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View)),
+        _ => field.clone(),
+    };
+    Schema::new(found.fields().iter().map(field).collect::<Vec<_>>())
 }
 
 /// All columns, in order. Columns are added at the end and never change their meaning.

@@ -9,7 +9,7 @@ use parquet::file::properties::WriterProperties;
 
 use super::Format;
 use super::cell::{Form, form, is_like_formula, push};
-use crate::store::schema::SCHEMA;
+use crate::store::schema::{SCHEMA, written_with};
 
 /// Rows of a row group: what a writer holds in memory.
 const ROWS_PER_GROUP: usize = 16_384;
@@ -47,7 +47,7 @@ impl Writer {
                     .set_max_row_group_row_count(Some(ROWS_PER_GROUP))
                     .set_max_row_group_bytes(Some(GROUP_BYTES))
                     .build();
-                Kind::Parquet(Box::new(ArrowWriter::try_new(Vec::new(), SCHEMA.clone(), Some(properties))?))
+                Kind::Parquet(Box::new(ArrowWriter::try_new_with_options(Vec::new(), SCHEMA.clone(), written_with(properties))?))
             }
         }))
     }

@@ -18,7 +18,7 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::file::reader::{ChunkReader, Length};
 
 use crate::store::error::StoreError;
-use crate::store::schema::SCHEMA;
+use crate::store::schema::{SCHEMA, with_views};
 
 /// A segment that is open for reading.
 #[derive(Debug)]
@@ -34,7 +34,11 @@ impl Reader {
         let file = Anywhere::open(path)?;
         // Which rows are wanted is known: where pages begin is all that is needed, not what is in them.
         let options = ArrowReaderOptions::new().with_offset_index_policy(PageIndexPolicy::Optional);
-        let footer = ArrowReaderMetadata::load(&file, options).map_err(|error| StoreError::segment("open", path, error))?;
+        let footer = ArrowReaderMetadata::load(&file, options.clone()).and_then(|footer| {
+            let schema = Arc::new(with_views(footer.schema()));
+            ArrowReaderMetadata::try_new(footer.metadata().clone(), options.with_schema(schema))
+        });
+        let footer = footer.map_err(|error| StoreError::segment("open", path, error))?;
         Ok(Reader { path: path.to_owned(), file, footer })
     }
 

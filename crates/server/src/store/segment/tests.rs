@@ -1,7 +1,10 @@
 #![expect(clippy::single_range_in_vec_init, reason = "one range of rows is what is meant")]
 
+use arrow::datatypes::DataType;
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::span::Span;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
 
 use super::ids::Ids;
@@ -10,6 +13,7 @@ use super::read::{Reader, ranges};
 use crate::store::ids::trace_hash;
 use crate::store::rows::tests::any_span;
 use crate::store::rows::{Row, from_batch, to_batch};
+use crate::store::schema::SCHEMA;
 use crate::store::snapshot::Segment;
 
 /// Writes rows as a segment in a folder.
@@ -56,6 +60,26 @@ proptest! {
             let of_trace = ids.rows_of_trace(trace_hash(key.key.project, key.key.trace)).unwrap();
             prop_assert!(of_trace.iter().any(|range| range.contains(&(number as u32))));
         }
+    }
+}
+
+#[test]
+fn files_with_plain_texts_and_older_ones_with_views_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let row = Row { span: Span { trace_id: TraceId(1), span_id: SpanId(2), name: "a name".into(), ..Span::default() }, ..Row::default() };
+    let (segment, ..) = written(dir.path(), std::slice::from_ref(&row));
+    let text_type = |path: &std::path::Path| {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(path).unwrap()).unwrap();
+        reader.schema().field_with_name("name").unwrap().data_type().clone()
+    };
+    assert_eq!(text_type(&segment.path), DataType::Utf8);
+    let older = dir.path().join("0000000002.parquet");
+    let mut writer = ArrowWriter::try_new(std::fs::File::create(&older).unwrap(), SCHEMA.clone(), None).unwrap();
+    writer.write(&to_batch(std::slice::from_ref(&row))).unwrap();
+    writer.close().unwrap();
+    assert_eq!(text_type(&older), DataType::Utf8View);
+    for path in [&segment.path, &older] {
+        assert_eq!(from_batch(&Reader::open(path).unwrap().all(&[0..1]).unwrap()), std::slice::from_ref(&row));
     }
 }
 

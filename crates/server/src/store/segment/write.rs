@@ -18,7 +18,7 @@ use crate::store::check::Summing;
 use crate::store::error::StoreError;
 use crate::store::folder::sync_folder;
 use crate::store::rollup;
-use crate::store::schema::SCHEMA;
+use crate::store::schema::{SCHEMA, written_with};
 use crate::store::side::Kept;
 use crate::store::snapshot::Segment;
 
@@ -64,7 +64,8 @@ pub(in crate::store) fn write(
     durably(&temporary, path, |file| {
         let wrap = |error: parquet::errors::ParquetError| StoreError::segment("write", path, error);
         let properties = properties(rows_per_group);
-        let mut writer = ArrowWriter::try_new(Summing::new(file), SCHEMA.clone(), Some(properties)).map_err(wrap)?;
+        let options = written_with(properties);
+        let mut writer = ArrowWriter::try_new_with_options(Summing::new(file), SCHEMA.clone(), options).map_err(wrap)?;
         for chunk in chunks(rows, bytes_of) {
             let batch = rows_of(chunk)?;
             rollup.add(&batch, None);
