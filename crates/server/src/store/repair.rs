@@ -280,7 +280,7 @@ fn elsewhere(segment: &Segment, gone: &Bits, rows: &[RowKey]) -> Result<Vec<u32>
     };
     let mut hits = Vec::new();
     for row in rows.iter().filter(|row| ids.may_hold_span(row.key.hash())) {
-        let there = ids.rows_of_span(row.key.hash()).map_err(StoreError::io("read", &path))?;
+        let there = ids.rows_of_span(&row.key).map_err(StoreError::io("read", &path))?;
         hits.extend(there.into_iter().filter(|there| !gone.contains(*there)).map(|there| (there, row)));
     }
     if hits.is_empty() {

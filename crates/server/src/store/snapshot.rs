@@ -12,7 +12,6 @@ use arrow::datatypes::Int64Type;
 use hinomi_model::id::TraceId;
 
 use super::grams;
-use super::ids::trace_hash;
 use super::rollup::Rollup;
 use super::segment::ids::Ids;
 use super::side::{self, Kept};
@@ -63,7 +62,7 @@ impl SegmentView {
     ///
     /// When that file cannot be read.
     pub fn rows_of_trace(&self, project: u64, trace: TraceId) -> io::Result<Vec<Range<u32>>> {
-        self.ids.rows_of_trace(trace_hash(project, trace))
+        self.ids.rows_of_trace(project, trace)
     }
 }
 

@@ -16,7 +16,7 @@ use super::bits::Bits;
 use super::buffer::{Buffer, Piece};
 use super::error::StoreError;
 use super::folder::Folder;
-use super::ids::{Key, trace_hash};
+use super::ids::Key;
 use super::lookup::Candidate;
 use super::manifest::Manifest;
 use super::segment::ids::Ids;
@@ -197,7 +197,7 @@ impl State {
         let hash = key.hash();
         let mut candidates = Vec::new();
         for live in self.segments.iter().rev().filter(|live| live.ids.may_hold_span(hash)) {
-            candidates.extend(rows_of_span(live, hash).into_iter().map(|row| Candidate {
+            candidates.extend(rows_of_span(live, key).into_iter().map(|row| Candidate {
                 segment: live.segment.clone(),
                 row,
                 is_readable: live.readable,
@@ -245,11 +245,10 @@ impl State {
         self.touch();
     }
 
-    /// The segments that may hold rows of a trace, and the rows of each that hold: those of any trace with the same hash.
+    /// The segments that may hold rows of a trace, and the rows of each that hold: those of any trace that cannot be told from it.
     pub(super) fn segments_of_trace(&self, project: u64, trace: TraceId) -> Vec<(Arc<Segment>, Vec<u32>)> {
-        let hash = trace_hash(project, trace);
         let rows = |live: &Live| -> Vec<u32> {
-            let ranges = live.ids.rows_of_trace(hash).unwrap_or_else(|error| unreadable(live, &error));
+            let ranges = live.ids.rows_of_trace(project, trace).unwrap_or_else(|error| unreadable(live, &error));
             ranges.into_iter().flatten().filter(|row| !live.dead.contains(*row)).collect()
         };
         let readable = self.segments.iter().filter(|live| live.readable);
@@ -257,9 +256,9 @@ impl State {
     }
 }
 
-/// The rows of a segment whose keys have this hash. A side file that cannot be read is told of, and the segment then seems not to have the span.
-fn rows_of_span(live: &Live, hash: u64) -> Vec<u32> {
-    live.ids.rows_of_span(hash).unwrap_or_else(|error| unreadable(live, &error))
+/// The rows of a segment that may be a span's. A side file that cannot be read is told of, and the segment then seems not to have the span.
+fn rows_of_span(live: &Live, key: &Key) -> Vec<u32> {
+    live.ids.rows_of_span(key).unwrap_or_else(|error| unreadable(live, &error))
 }
 
 fn unreadable<T>(live: &Live, error: &std::io::Error) -> Vec<T> {

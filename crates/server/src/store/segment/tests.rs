@@ -10,7 +10,8 @@ use proptest::prelude::*;
 use super::ids::Ids;
 use super::order::{RowKey, keys, sort};
 use super::read::{Reader, ranges};
-use crate::store::ids::trace_hash;
+use crate::store::ids::Key;
+use crate::store::ids::collisions::{key_like, trace_like};
 use crate::store::rows::tests::any_span;
 use crate::store::rows::{Row, from_batch, to_batch};
 use crate::store::schema::SCHEMA;
@@ -56,8 +57,8 @@ proptest! {
         prop_assert_eq!(segment.min_start_us, rows.iter().map(|row| row.span.start_us).min().unwrap());
         prop_assert_eq!(segment.bytes, std::fs::metadata(&segment.path).unwrap().len());
         for (number, key) in order.iter().enumerate() {
-            prop_assert!(ids.rows_of_span(key.key.hash()).unwrap().contains(&(number as u32)));
-            let of_trace = ids.rows_of_trace(trace_hash(key.key.project, key.key.trace)).unwrap();
+            prop_assert!(ids.rows_of_span(&key.key).unwrap().contains(&(number as u32)));
+            let of_trace = ids.rows_of_trace(key.key.project, key.key.trace).unwrap();
             prop_assert!(of_trace.iter().any(|range| range.contains(&(number as u32))));
         }
     }
@@ -95,11 +96,11 @@ fn finds_single_rows_among_many() {
     let (segment, ids, _) = written(dir.path(), &rows);
     let reader = Reader::open(&segment.path).unwrap();
     for n in [0u32, 1, 999, 4998, 4999] {
-        let key = crate::store::ids::Key { project: 1, trace: rows[n as usize].span.trace_id, span: rows[n as usize].span.span_id };
+        let key = Key { project: 1, trace: rows[n as usize].span.trace_id, span: rows[n as usize].span.span_id };
         assert!(ids.may_hold_span(key.hash()));
-        assert_eq!(ids.rows_of_span(key.hash()).unwrap(), [n]);
+        assert_eq!(ids.rows_of_span(&key).unwrap(), [n]);
         let first = n / 5 * 5;
-        assert_eq!(ids.rows_of_trace(trace_hash(1, key.trace)).unwrap(), [first..first + 5]);
+        assert_eq!(ids.rows_of_trace(1, key.trace).unwrap(), [first..first + 5]);
     }
     assert_eq!((1..200_000u64).filter(|n| ids.may_hold_span(n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).count() / 100, 0);
     let some = from_batch(&reader.all(&ranges([3, 4, 70, 4999])).unwrap());
@@ -109,12 +110,47 @@ fn finds_single_rows_among_many() {
 }
 
 #[test]
+fn of_many_keys_with_one_hash_the_one_is_told_from_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Key { project: 1, trace: TraceId(7), span: SpanId(42) };
+    let traces = (1..2000u64).map(|low| trace_like((1, first.trace), 2, low));
+    let all: Vec<Key> = std::iter::once(first).chain(traces.map(|trace| key_like(first, 2, trace))).collect();
+    let row = |key: &Key| Row {
+        project_id: key.project,
+        span: Span { trace_id: key.trace, span_id: key.span, ..Span::default() },
+        ..Row::default()
+    };
+    let (segment, ids, order) = written(dir.path(), &all.iter().map(row).collect::<Vec<_>>());
+    // Of two thousand, two have the same second hash as another with a probability of one in two thousand.
+    let of_span: usize = all.iter().map(|key| ids.rows_of_span(key).unwrap().len()).sum();
+    let of_trace: usize = all.iter().map(|key| ids.rows_of_trace(key.project, key.trace).unwrap().len()).sum();
+    assert!(of_span < 2010 && of_trace < 2010, "{of_span} {of_trace}");
+    assert!(ids.rows_of_span(&first).unwrap().contains(&0) && order[0].key == first);
+
+    // A file of the older form names them all.
+    let mut bytes = b"HINOIDS1".to_vec();
+    bytes.extend([2000u32, 1].map(u32::to_le_bytes).as_flattened());
+    for number in 0..2000u32 {
+        bytes.extend(first.hash().to_le_bytes());
+        bytes.extend(number.to_le_bytes());
+    }
+    bytes.extend(crate::store::ids::trace_hash(1, first.trace).to_le_bytes());
+    bytes.extend([0u32, 2000].map(u32::to_le_bytes).as_flattened());
+    bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
+    let path = segment.path.with_extension("ids");
+    std::fs::write(&path, bytes).unwrap();
+    let older = Ids::open(&path).unwrap();
+    assert_eq!(older.rows_of_span(&all[9]).unwrap().len(), 2000);
+    assert_eq!(older.rows_of_trace(2, all[9].trace).unwrap(), [0..2000]);
+}
+
+#[test]
 fn a_damaged_side_file_is_noticed() {
     let dir = tempfile::tempdir().unwrap();
     let (segment, ..) = written(dir.path(), &[Row { span: Span { trace_id: TraceId(1), ..Span::default() }, ..Row::default() }]);
     let path = segment.path.with_extension("ids");
     let mut bytes = std::fs::read(&path).unwrap();
-    bytes[20] ^= 4;
+    bytes[40] ^= 4;
     std::fs::write(&path, bytes).unwrap();
     assert_eq!(Ids::open(&path).unwrap_err().kind(), std::io::ErrorKind::InvalidData);
 }
