@@ -2,7 +2,7 @@
 //! told before.
 //!
 //! The pieces in any order, and any of them twice, end in the same span. To make that so, a span keeps its pieces beside what was
-//! made of them.
+//! made of them. Each join writes all of that again, so that what one span may cost is bounded ([`has_room`]).
 
 use std::collections::HashSet;
 
@@ -14,8 +14,14 @@ use crate::langfuse::{self, Event};
 use crate::price::PriceBook;
 use crate::span::{Message, Span, Usage};
 
+/// Pieces that a span may have.
+pub const MOST_PIECES: usize = 10_000;
+/// Bytes that the joins of a span may write in all: so many joins of a span of so many bytes. A call of 10 MB may have six updates, a
+/// trace of 20 KB three thousand.
+pub const MOST_WRITTEN: usize = 64 << 20;
+
 /// What of a span came by itself.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Joined {
     /// True while only pieces have come, and not the span that they belong to.
@@ -25,6 +31,21 @@ pub struct Joined {
     /// True where the project takes the client's own cost before the price table's.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub client_cost_preferred: bool,
+    /// How often the stored span was written again with something that came later.
+    #[serde(skip_serializing_if = "is_never")]
+    pub joins: u32,
+}
+
+fn is_never(times: &u32) -> bool {
+    *times == 0
+}
+
+/// How often it was joined depends on what came together, and says nothing about the span.
+impl PartialEq for Joined {
+    fn eq(&self, other: &Joined) -> bool {
+        let Joined { awaited, pieces, client_cost_preferred, joins: _ } = self;
+        (awaited, pieces, client_cost_preferred) == (&other.awaited, &other.pieces, &other.client_cost_preferred)
+    }
 }
 
 /// Something that belongs to a span and came by itself.
@@ -49,6 +70,28 @@ pub enum Content {
     Output(Message),
     /// What creates or updates a trace or observation of Langfuse.
     Event(Event),
+}
+
+/// Whether something may be joined to a stored span once more: false where that would write without bound what its earlier pieces hold.
+pub fn has_room(stored: &Span, new: &Span) -> bool {
+    let (Some(joined), of_new) = (&stored.joined, new.joined.as_ref().map_or(0, |joined| joined.pieces.len())) else { return true };
+    let mut bytes = Length(0);
+    let is_counted = serde_json::to_writer(&mut bytes, stored).and_then(|()| serde_json::to_writer(&mut bytes, new));
+    is_counted.is_ok() && joined.pieces.len() + of_new <= MOST_PIECES && bytes.0.saturating_mul(joined.joins as usize + 1) <= MOST_WRITTEN
+}
+
+/// Counts what is written.
+struct Length(usize);
+
+impl std::io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Two reports of the same span as one. Both as their own reports say, before a rule of counting.
@@ -85,7 +128,8 @@ pub fn join(stored: &Span, new: &Span, book: &PriceBook) -> Option<Span> {
     // The first report stays: a repeat with another key is nothing new.
     joined.ingest_key = stored.ingest_key.clone().or_else(|| new.ingest_key.clone());
     joined.sample_rate = stored.sample_rate.or(new.sample_rate);
-    joined.joined = Some(Box::new(Joined { awaited, pieces: in_order(pieces), ..Joined::default() }));
+    let joins = of_stored.joins.max(of_new.joins);
+    joined.joined = Some(Box::new(Joined { awaited, pieces: in_order(pieces), joins, ..Joined::default() }));
     show_pieces(&mut joined);
     (joined != *stored).then_some(joined)
 }
@@ -100,6 +144,9 @@ fn join_events(stored: &Span, of_stored: Joined, of_new: Joined, book: &PriceBoo
         return None;
     }
     let mut whole = langfuse::assemble(stored.trace_id, stored.span_id, pieces, book);
+    if let Some(joined) = &mut whole.joined {
+        joined.joins = of_stored.joins.max(of_new.joins);
+    }
     if of_stored.client_cost_preferred || of_new.client_cost_preferred {
         cost::prefer_client(&mut whole);
     }
@@ -259,6 +306,28 @@ mod tests {
         let whole = all(&[call(), piece(0)]);
         assert_eq!(join(&whole, &piece(0), PriceBook::embedded()), None);
         assert_eq!(join(&whole, &call(), PriceBook::embedded()), None);
+    }
+
+    #[test]
+    fn what_the_joins_of_a_span_write_is_bounded() {
+        // Small pieces, large ones, small ones of a large span.
+        for (own, of_piece) in [(10, 10), (10, 50_000), (1 << 20, 10)] {
+            let mut stored = Span { name: "n".repeat(own), ..all(&[call(), piece(1)]) };
+            let (mut joins, mut written) = (0, 0);
+            loop {
+                let mut next = piece(joins + 2);
+                next.joined.as_mut().unwrap().pieces[0].content = Content::Input(message(&"m".repeat(of_piece)));
+                if !has_room(&stored, &next) {
+                    break;
+                }
+                let joined = stored.joined.as_mut().unwrap();
+                joined.pieces.append(&mut next.joined.unwrap().pieces);
+                joined.joins += 1;
+                joins += 1;
+                written += serde_json::to_string(&stored).unwrap().len();
+            }
+            assert!(joins > 30 && written <= MOST_WRITTEN, "{joins} joins wrote {written}");
+        }
     }
 
     proptest! {

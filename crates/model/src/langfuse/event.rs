@@ -159,11 +159,15 @@ impl Event {
 /// The pieces with all that tell how long a trace lasts as one, in the place of the first of them.
 pub(super) fn one_extent(pieces: Vec<Piece>) -> Vec<Piece> {
     let mut kept: Vec<Piece> = Vec::with_capacity(pieces.len());
+    let mut first = None;
     for piece in pieces {
-        let widened = kept.iter().position(|known| widen(known, &piece).is_some());
-        match widened {
-            Some(place) => kept[place] = widen(&kept[place], &piece).unwrap_or(piece),
-            None => kept.push(piece),
+        match first.and_then(|first: usize| Some((first, widen(&kept[first], &piece)?))) {
+            Some((first, widened)) => kept[first] = widened,
+            None => {
+                let is_extent = matches!(&piece.content, Content::Event(event) if event.extent().is_some());
+                first = first.or(is_extent.then_some(kept.len()));
+                kept.push(piece);
+            }
         }
     }
     kept

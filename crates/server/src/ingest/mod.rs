@@ -322,6 +322,7 @@ impl Intake {
 
         let dropped = [
             ("invalid_id", Category::Span, of_spans.without_id),
+            ("too_many_pieces", Category::Span, of_spans.too_many_pieces),
             ("too_many_logs", Category::Log, of_logs.too_many),
             ("too_many_metrics", Category::Metric, of_metrics.too_many_metrics),
             ("too_many_series", Category::Metric, of_metrics.too_many_series),

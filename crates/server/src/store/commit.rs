@@ -5,6 +5,7 @@
 mod pairing;
 mod strays;
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use std::time::Instant;
 
 use hinomi_model::counting::{Decision, Node};
 use hinomi_model::id::{SpanId, TraceId};
+use hinomi_model::joining;
 use hinomi_model::reports::{self, SERVING};
 use hinomi_model::span::Span;
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -34,6 +36,8 @@ use super::{Appended, Change, Revise};
 /// Requests, and bytes of them, that are committed together at most.
 const GROUP_REQUESTS: usize = 256;
 const GROUP_BYTES: usize = 16 << 20;
+/// Spans that are remembered to take nothing more. To find that out means to read all of a span.
+const FULL_SPANS: usize = 10_000;
 /// Bytes that are kept for the frames of the next group.
 const KEPT_BYTES: usize = 4 << 20;
 
@@ -107,6 +111,8 @@ pub(super) struct Committer {
     /// True when `responses` may hold what is not stored.
     pub(super) calls_unsure: bool,
     pub(super) readers: Readers,
+    /// Some of the spans to which nothing more is joined.
+    pub(super) full: HashSet<Key>,
     pub(super) changes: broadcast::Sender<Change>,
     pub(super) work: std::sync::mpsc::Sender<Work>,
     /// Where the frames of a group are put together; empty between groups. Fresh memory for each costs more than what is written in it.
@@ -127,6 +133,15 @@ struct Repeats {
     dropped: Vec<u32>,
     /// They are stored, or in the group.
     known: Vec<u32>,
+}
+
+/// Spans of a request that stand for what is stored and what came.
+#[derive(Default)]
+struct Joins {
+    /// Both as one, by the index of what came.
+    whole: Vec<(u32, Span)>,
+    /// How many were not joined, since there is no room for more in the stored span.
+    refused: usize,
 }
 
 /// What the rules must know of a span that came.
@@ -374,8 +389,14 @@ impl Committer {
     ) -> Result<(Appended, Option<Change>), StoreError> {
         let moved = self.take_strays(project, &mut spans, &staging.group);
         let Repeats { mut dropped, known } = self.repeats(project, &spans, &staging.group);
+        if !self.full.is_empty() {
+            // What was deleted and comes again is another span.
+            let is_new = |index: &u32| known.binary_search(index).is_err() && dropped.binary_search(index).is_err();
+            (0..).zip(&spans).filter(|(index, _)| is_new(index)).for_each(|(_, span)| _ = self.full.remove(&key(project, span)));
+        }
         let mut joined = Vec::new();
-        for (index, span) in self.join(project, &spans, &known, &staging.group) {
+        let Joins { whole, refused } = self.join(project, &spans, &known, &staging.group);
+        for (index, span) in whole {
             spans[index as usize] = span;
             joined.push(index);
         }
@@ -383,7 +404,8 @@ impl Committer {
         dropped.extend(known.into_iter().filter(|index| joined.binary_search(index).is_err()));
         dropped.sort_unstable();
         let stored = spans.len() - dropped.len() - joined.len();
-        let mut appended = Appended { stored, joined: joined.len(), duplicates: dropped.len(), ..Appended::default() };
+        let duplicates = dropped.len() - refused;
+        let mut appended = Appended { stored, joined: joined.len(), duplicates, too_many_pieces: refused, ..Appended::default() };
         if stored + joined.len() + moved.len() == 0 {
             return Ok((appended, None));
         }
@@ -486,7 +508,7 @@ impl Committer {
 
     /// Finds the spans that are stored already, or stand in the request or group before.
     fn repeats(&mut self, project: u64, spans: &[Span], group: &Group) -> Repeats {
-        let mut here = std::collections::HashSet::with_capacity(spans.len());
+        let mut here = HashSet::with_capacity(spans.len());
         let mut repeats = Repeats::default();
         let mut search = Search::default();
         {
@@ -519,29 +541,48 @@ impl Committer {
     }
 
     /// Joins spans to those that are stored under the same id, where there is anything to join.
-    fn join(&mut self, project: u64, spans: &[Span], known: &[u32], group: &Group) -> Vec<(u32, Span)> {
-        let mut joined = Vec::new();
+    fn join(&mut self, project: u64, spans: &[Span], known: &[u32], group: &Group) -> Joins {
+        let mut whole_spans = Vec::new();
+        let mut refused = Vec::new();
         let mut elsewhere = Vec::new();
+        let known: Vec<(u32, Key)> = known.iter().map(|index| (*index, key(project, &spans[*index as usize]))).collect();
+        let of_full = known.iter().filter(|(_, key)| self.full.contains(key)).count();
         let prices = self.shared.config.prices.of(project);
-        let join = |mut row: Row, new: &Span| {
+        let config = &self.shared.config;
+        let mut join = |index: u32, mut row: Row| {
             row.locally().apply(&mut row.span);
-            (self.shared.config.join)(&row.span, new, &prices)
+            let new = &spans[index as usize];
+            if !joining::has_room(&row.span, new) {
+                refused.push(key(project, new));
+                return;
+            }
+            if let Some(mut whole) = (config.join)(&row.span, new, &prices) {
+                if let Some(joined) = &mut whole.joined {
+                    joined.joins = joined.joins.saturating_add(1);
+                }
+                whole_spans.push((index, whole));
+            }
         };
-        for index in known {
-            let span = &spans[*index as usize];
-            let key = key(project, span);
+        for (index, key) in known.into_iter().filter(|(_, key)| !self.full.contains(key)) {
+            let span = &spans[index as usize];
             let load = || load_trace(&self.shared, &mut self.readers, project, span.trace_id);
             match group.row(&key) {
-                Some(row) => joined.extend(join(row.clone(), span).map(|whole| (*index, whole))),
+                Some(row) => join(index, row.clone()),
                 None if span.joined.is_some() || self.traces.came_in_pieces((project, span.trace_id), span.span_id, load) => {
-                    elsewhere.push((key, *index));
+                    elsewhere.push((key, index));
                 }
                 None => {}
             }
         }
-        let rows = stored(elsewhere, &self.shared, &mut self.readers);
-        joined.extend(rows.into_iter().filter_map(|(_, row, index)| Some((index, join(row, &spans[index as usize])?))));
-        joined
+        for (_, row, index) in stored(elsewhere, &self.shared, &mut self.readers) {
+            join(index, row);
+        }
+        let joins = Joins { whole: whole_spans, refused: of_full + refused.len() };
+        if self.full.len() + refused.len() > FULL_SPANS {
+            self.full.clear();
+        }
+        self.full.extend(refused);
+        joins
     }
 
     /// Asks the rules of counting about every trace of a request, and writes down what they change. Returns the traces.

@@ -16,7 +16,8 @@
 //!
 //! A message of a call may come as a log record of its own, minutes before or after the call. The commit thread reads the stored
 //! row, joins the two ([`StoreConfig::join`]) and writes the whole span into the frame, to take the row's place: replay joins
-//! nothing. Pieces of one span within a request are joined by whoever decodes it.
+//! nothing. Pieces of one span within a request are joined by whoever decodes it. Each join writes the whole span again: one that has been
+//! joined so often that this becomes much is joined no more.
 //!
 //! An event of a span may come before anything tells which trace it belongs to. It is stored as a trace of its own
 //! ([`StoreConfig::stray`]); the frame that tells the trace holds the whole span, and names what it takes the place of.
@@ -183,6 +184,8 @@ pub struct Appended {
     pub joined: usize,
     /// Not stored, since the same span was there before.
     pub duplicates: usize,
+    /// Not joined to the stored span, since that has so many pieces, or such large ones ([`hinomi_model::joining::has_room`]).
+    pub too_many_pieces: usize,
     /// Not stored, since the trace or span id is zero.
     pub without_id: usize,
     /// Earlier spans whose counting or pipeline changed through these.

@@ -1,6 +1,7 @@
 //! Opening a folder: what the manifest names is checked, the log is read again, and what the manifest does not name is removed where
 //! that is certain to cost nothing (`orphans`).
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -89,6 +90,7 @@ pub(super) fn committer(
         responses: [Responses::new(By::Id, shared.config.remembered_calls), Responses::new(By::Texts, shared.config.remembered_calls / 5)],
         calls_unsure: false,
         readers: Readers::default(),
+        full: HashSet::new(),
         changes,
         work,
         frames: Vec::new(),

@@ -151,3 +151,34 @@ fn scores_by_either_way_are_shown_with_their_trace() {
     let bad = server.send("POST", "/api/v1/projects/1/scores", &[("authorization", &token)], b"{\"name\":\"x\"}".to_vec());
     assert_eq!((bad.status, bad.json()["error"]["code"].as_str()), (400, Some("bad_score")));
 }
+
+#[test]
+fn updates_of_one_trace_do_not_write_without_bound() {
+    let server = Server::start();
+    let update = |number: usize, value: &str| {
+        let field = format!("k{number}");
+        let body = json!({ "id": "much", "name": "much", "metadata": { field: value } });
+        json!({ "id": format!("u{number}"), "type": "trace-create", "timestamp": at(number as i64), "body": body })
+    };
+    // Sixty kilobytes that zstd cannot make smaller by much.
+    let mut state = 7u64;
+    let mut noise = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        format!("{state:016x}")
+    };
+    let updates = 45;
+    for number in 0..updates {
+        let value: String = (0..3750).map(|_| noise()).collect();
+        send(&server, &json!([update(number, &value)]));
+    }
+    let (joined, refused) = (counted(&server, "accepted", "joined"), counted(&server, "dropped", "too_many_pieces"));
+    assert!(joined > 20 && refused > 0 && joined + refused == updates as u64 - 1, "{joined} {refused}");
+    let log: u64 = std::fs::read_dir(server.data().join("log")).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
+    assert!(log < 64 << 20, "{log} bytes");
+    // What is stored is shown, and other spans of the trace are taken.
+    let call =
+        json!({ "id": "c", "type": "generation-create", "timestamp": at(50), "body": { "id": "call", "traceId": "much", "name": "call" } });
+    send(&server, &json!([call]));
+    let found = server.ask("/traces/much");
+    assert_eq!((found["trace"]["name"].as_str(), found["spans"].as_array().map(Vec::len)), (Some("much"), Some(2)));
+}

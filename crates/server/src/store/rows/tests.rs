@@ -171,7 +171,7 @@ pub(crate) fn any_span() -> impl Strategy<Value = Span> {
             joined: joined.map(|joined| {
                 let pieces =
                     joined.into_iter().map(|message| Piece { key: "key".into(), at_us: start_us, content: Content::Output(message) });
-                Box::new(Joined { awaited: streaming.is_none(), pieces: pieces.collect(), client_cost_preferred: is_run })
+                Box::new(Joined { awaited: streaming.is_none(), pieces: pieces.collect(), client_cost_preferred: is_run, joins: 0 })
             }),
             also_reported: streaming.map(|counts| AlsoReported { trace_id: TraceId(ids.0), span_id: SpanId(ids.1), counts }),
             ingest_key: text(),
