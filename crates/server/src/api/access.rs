@@ -27,6 +27,11 @@ impl Caller {
         self.token.project.is_none_or(|own| own == project)
     }
 
+    /// What they may see and change; two callers with the same rights are given the same answers.
+    pub(super) fn rights(self) -> Token {
+        self.token
+    }
+
     /// Reading is for all callers, changing for those who may.
     pub(super) fn check_admin(self) -> Result<(), ApiError> {
         if self.token.admin {

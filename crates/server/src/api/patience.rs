@@ -63,7 +63,7 @@ pub(super) async fn limited(State(api): State<Arc<Api>>, path: MatchedPath, requ
         sort @ (Sort::Question | Sort::Trial) => {
             let (mut parts, body) = request.into_parts();
             // Who may not ask is told so by the route itself.
-            let permission = Caller::from_request_parts(&mut parts, &api).await.ok().map(|caller| format!("{caller:?}"));
+            let permission = Caller::from_request_parts(&mut parts, &api).await.ok().map(|caller| format!("{:?}", caller.rights()));
             let request = Request::from_parts(parts, body);
             let Some(permission) = permission else { return aside(&api, request, next).await };
             let caller = caller_id(request.headers(), &api.cookie);
