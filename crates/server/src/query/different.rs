@@ -1,5 +1,7 @@
 //! How many different traces and users there are in many lists of their hashes: exactly, and without a look at each hash for each question.
 //!
+//! Two that have one hash count as one. Whoever makes such ids makes the count of a project less to which they may send anyway.
+//!
 //! Each different hash has a number, and those of a list that are met for the first time have them in a row. Most traces are in one list
 //! alone, so that a list of thousands is a few ranges of numbers. To count what lists have together is to set ranges of bits.
 

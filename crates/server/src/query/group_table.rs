@@ -493,13 +493,13 @@ fn merge(durations: &mut Vec<BinCount>) {
 struct ViewMemo<'a> {
     column: &'a StringViewArray,
     last: (u128, u32),
-    met: HashMap<u128, u32, Quick>,
+    met: HashMap<u128, u32>,
 }
 
 impl<'a> ViewMemo<'a> {
     fn of(column: &'a StringViewArray) -> ViewMemo<'a> {
         // No view is of this length.
-        ViewMemo { column, last: (u128::MAX, 0), met: HashMap::default() }
+        ViewMemo { column, last: (u128::MAX, 0), met: HashMap::new() }
     }
 
     /// One more than the number of a row's text; 0 for none.

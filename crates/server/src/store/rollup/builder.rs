@@ -51,7 +51,7 @@ pub struct Builder {
     grain: Grain,
     texts: Vec<Option<String>>,
     text_bytes: usize,
-    places: HashMap<String, u32, Quick>,
+    places: HashMap<String, u32>,
     hours: Vec<((u64, i64), Growing)>,
     hour_at: HashMap<(u64, i64), usize>,
     days: BTreeMap<(u64, i64), GrowingDay>,
@@ -88,7 +88,7 @@ impl Builder {
             grain,
             texts: vec![None],
             text_bytes: 0,
-            places: HashMap::default(),
+            places: HashMap::new(),
             hours: Vec::new(),
             hour_at: HashMap::new(),
             days: BTreeMap::new(),
@@ -249,14 +249,14 @@ fn distinct(mut hashes: Vec<u64>) -> Vec<u64> {
 #[derive(Debug)]
 struct Texts<'a> {
     column: &'a StringViewArray,
-    met: HashMap<u128, u32, Quick>,
+    met: HashMap<u128, u32>,
     last: (u128, u32),
 }
 
 impl<'a> Texts<'a> {
     fn of(column: &'a StringViewArray) -> Texts<'a> {
         // No view is of this length.
-        Texts { column, met: HashMap::default(), last: (u128::MAX, 0) }
+        Texts { column, met: HashMap::new(), last: (u128::MAX, 0) }
     }
 
     fn place(&mut self, row: usize, builder: &mut Builder) -> u32 {
@@ -279,7 +279,8 @@ impl<'a> Texts<'a> {
     }
 }
 
-/// Hashes in few steps what nobody outside chooses the buckets of: a slow table is all that a clever sender would get.
+/// Hashes in few steps what nobody outside chooses: places of texts. Texts themselves, and views that hold short ones, are hashed with a
+/// secret, or a clever sender would make tables as slow as lists.
 pub(crate) type Quick = BuildHasherDefault<Mixing>;
 
 #[derive(Debug, Default)]
@@ -308,11 +309,6 @@ impl Hasher for Mixing {
 
     fn write_u64(&mut self, word: u64) {
         self.mix(word);
-    }
-
-    fn write_u128(&mut self, word: u128) {
-        self.mix(word as u64);
-        self.mix((word >> 64) as u64);
     }
 
     fn finish(&self) -> u64 {
