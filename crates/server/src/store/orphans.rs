@@ -90,6 +90,8 @@ pub(super) fn settle(shared: &Shared, known: &Known) -> Result<bool, StoreError>
         }
     }
     if !known.removed.is_empty() || !known.unfinished.is_empty() {
+        // Durably gone first: a file that a power cut brings back after the manifest has forgotten it would be set aside.
+        sync_folder(&segments)?;
         lock(&shared.manifest).forget_files(&kept)?;
     }
     let what = told(&damaged)?;
