@@ -76,8 +76,8 @@ pub(super) fn groups<T: Weighed>(
             // As many as are charged, and not as many as there may be.
             let mut parts = Vec::with_capacity(of_scope.parts.len().min(1_000));
             for bytes in of_scope.parts {
-                // What it takes on the way is given back, what comes of it stays.
-                let made = budget::for_a_moment(|| weight::charge(&bytes, kind).then(|| part(bytes)));
+                // What it takes on the way is not charged for good, what comes of it is.
+                let made = weight::fits(&bytes, kind).then(|| budget::for_a_moment(|| part(bytes)));
                 let Some(made) = made.filter(|made| budget::charge_items(items_of_part(made), bytes_of_part(made))) else {
                     return Ok(groups);
                 };

@@ -80,6 +80,15 @@ static SIDE: Kind = Kind { fields: &[(2, NumbersOr(&VALUE))] };
 /// Deeper than messages may lie in one another: they are refused there.
 const DEEPEST: usize = 100;
 
+/// More than any message weighs for each of its bytes. The most is an empty point of a metric, of two bytes: half of [`POINTS`]' 1,024.
+const MOST_A_BYTE: usize = 1024;
+
+/// Whether what a message of this kind takes while it is taken apart fits into what is left. Nothing stays charged. Nearly every
+/// message is so small that it fits whatever is in it, and is not looked through.
+pub(super) fn fits(message: &[u8], kind: &Kind) -> bool {
+    message.len().saturating_mul(MOST_A_BYTE) <= budget::left() || budget::for_a_moment(|| charge(message, kind))
+}
+
 /// Charges what a message of this kind takes. What is no protobuf weighs what stands before the damage, since nothing is made of the
 /// rest. False when there is not as much left.
 pub(super) fn charge(message: &[u8], kind: &Kind) -> bool {
@@ -143,4 +152,38 @@ fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn weight(message: &[u8], kind: &Kind) -> usize {
+        let mut weight = 2 * message.len();
+        walk(message, kind, usize::MAX, &mut weight, DEEPEST);
+        weight
+    }
+
+    proptest! {
+        #[test]
+        fn no_message_weighs_more_than_what_is_said_of_its_bytes(
+            // Tags of messages and short lengths, so that much lies in one another.
+            message in prop::collection::vec(prop_oneof![Just(0), Just(0x0a), Just(0x2a), Just(0x12), Just(0x32), Just(0x3a), Just(0x4a), any::<u8>()], 0..200)
+        ) {
+            for kind in [&REQUEST, &SPAN, &RECORD, &METRIC] {
+                prop_assert!(weight(&message, kind) <= MOST_A_BYTE * message.len());
+            }
+        }
+    }
+
+    #[test]
+    fn the_densest_message_weighs_no_more() {
+        // A metric whose sum has nothing but empty points.
+        let points: Vec<u8> = [0x0a, 0].repeat(60);
+        let metric = [vec![0x3a, points.len() as u8], points].concat();
+        assert!(weight(&metric, &METRIC) > MOST_A_BYTE / 3 * metric.len());
+        assert!(weight(&metric, &METRIC) <= MOST_A_BYTE * metric.len());
+    }
 }

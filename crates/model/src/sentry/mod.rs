@@ -192,7 +192,9 @@ impl Reader {
     fn finish(self, context: &Context) -> Decoded {
         let of_header = Shared::of_header(&self.header);
         let raws = if budget::copies_fit() { self.raws } else { Vec::new() };
-        let spans = raws.into_iter().map(|raw| {
+        let mut spans = Vec::with_capacity(raws.len());
+        // What is charged in vain ends it: then nothing is kept.
+        spans.extend(raws.into_iter().map_while(|raw| {
             let mut span = budget::for_a_moment(|| map::canonical(raw, context.price));
             // On a request this attribute names the other side, elsewhere the host that reports.
             let is_request = matches!(span.kind, Kind::Http | Kind::Db) || kinds::of_op(&span.op) == Some(Kind::Http);
@@ -202,9 +204,7 @@ impl Reader {
             let shared = self.shared.iter().find(|shared| shared.trace_id == Some(span.trace_id));
             shared.unwrap_or(&of_header).fill(&mut span);
             budget::charge_span(&span).then_some(span)
-        });
-        // What is charged in vain ends it: then nothing is kept.
-        let spans: Vec<Span> = spans.map_while(|span| span).collect();
+        }));
         Decoded {
             spans,
             integrations: self

@@ -4,7 +4,6 @@
 //! deleted is marked dead, and left out when a snapshot is taken. So marking costs next to nothing on the way in, where a root span
 //! that comes last often changes the pipeline of all spans below it.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,6 +17,7 @@ use super::ids::Key;
 use super::parallel;
 use super::rows::{Row, to_batch};
 use super::schema::SCHEMA;
+use super::seeded::SeededMap;
 use super::traces::TraceKey;
 
 /// Rows become columns this many at a time, or when they are asked for: a batch of a few rows costs as much as one of hundreds.
@@ -55,9 +55,9 @@ pub(super) struct Buffer {
     /// go into the segment: after a crash, replay looks for them there.
     settled: Option<Bits>,
     /// The newest row of each span.
-    spans: HashMap<Key, u32>,
+    spans: SeededMap<Key, u32>,
     /// The newest row of each trace, and from each row the one before of the same trace.
-    traces: HashMap<TraceKey, u32>,
+    traces: SeededMap<TraceKey, u32>,
     before: Vec<u32>,
 }
 
@@ -110,8 +110,8 @@ impl Buffer {
             bytes: 0,
             dead: Bits::default(),
             settled: None,
-            spans: HashMap::new(),
-            traces: HashMap::new(),
+            spans: SeededMap::default(),
+            traces: SeededMap::default(),
             before: Vec::new(),
         }
     }

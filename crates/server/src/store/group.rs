@@ -3,7 +3,6 @@
 //! The commit thread and replay both come this way, so that a restart ends with the same rows.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use hinomi_model::counting::{Decision, Node};
@@ -14,6 +13,7 @@ use super::frame::Head;
 use super::ids::Key;
 use super::lookup::{Search, places};
 use super::rows::{Row, from_batch};
+use super::seeded::{SeededMap, SeededSet};
 use super::segment::order::{KEY_COLUMNS, keys};
 use super::segment::read::{Reader, ranges};
 use super::snapshot::Segment;
@@ -70,13 +70,13 @@ pub(super) struct Group {
     /// About how large they are.
     bytes: usize,
     /// Which row a span is.
-    spans: HashMap<Key, usize>,
+    spans: SeededMap<Key, usize>,
     /// The newest decision for each span that was stored before the group.
-    corrections: HashMap<Key, Decision>,
+    corrections: SeededMap<Key, Decision>,
     /// Spans that were stored before the group, and of which a row of it takes the place.
     replaced: Vec<Key>,
     /// Those of them whose place is taken by a row of another id.
-    gone: HashSet<Key>,
+    gone: SeededSet<Key>,
 }
 
 impl Group {
@@ -165,7 +165,7 @@ impl Group {
     }
 
     /// Takes out the corrections of rows that are not columns yet, which change in their places: most of a trace comes within a second.
-    fn corrections_of_fresh_rows(&mut self, shared: &Shared) -> (Vec<(Key, Decision)>, HashMap<Key, Decision>) {
+    fn corrections_of_fresh_rows(&mut self, shared: &Shared) -> (Vec<(Key, Decision)>, SeededMap<Key, Decision>) {
         let all = std::mem::take(&mut self.corrections);
         if all.is_empty() {
             return (Vec::new(), all);
@@ -301,9 +301,9 @@ pub(super) fn load_trace(shared: &Shared, readers: &mut Readers, project: u64, t
 const KNOWN_AT_A_TIME: usize = 16_384;
 
 /// What is stored of the newest traces, as far as the rules of counting must know: of `rows` rows at most, the buffer's first.
-pub(super) fn newest_traces(shared: &Shared, rows: usize) -> HashMap<TraceKey, Vec<Known>> {
+pub(super) fn newest_traces(shared: &Shared, rows: usize) -> SeededMap<TraceKey, Vec<Known>> {
     let snapshot = shared.snapshot();
-    let mut traces: HashMap<TraceKey, Vec<Known>> = HashMap::new();
+    let mut traces: SeededMap<TraceKey, Vec<Known>> = SeededMap::default();
     let mut add =
         |batch: &RecordBatch| all_known(batch).into_iter().for_each(|(trace, known)| traces.entry(trace).or_default().push(known));
     snapshot.buffer.iter().filter_map(|batch| narrow(batch).ok()).for_each(|batch| add(&batch));

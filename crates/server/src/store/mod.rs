@@ -67,6 +67,7 @@ pub mod rollup;
 mod room;
 pub mod rows;
 pub mod schema;
+mod seeded;
 mod segment;
 mod side;
 pub mod snapshot;

@@ -9,6 +9,8 @@ use hinomi_model::counting::{Decision, Node};
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::reports::{self, Report};
 
+use super::seeded::SeededMap;
+
 /// Spans of one trace that are decided together. A longer trace goes on with what each span says alone: deciding all of it again for
 /// each request would take time with the square of its length.
 pub(super) const LONGEST_TRACE: usize = 8000;
@@ -39,7 +41,7 @@ pub(super) struct Traces {
     rules: fn(&[Node]) -> Vec<Decision>,
     nodes: usize,
     clock: u64,
-    traces: HashMap<TraceKey, Trace>,
+    traces: SeededMap<TraceKey, Trace>,
     /// Traces by the time of their last use.
     by_use: BTreeMap<u64, TraceKey>,
 }
@@ -63,7 +65,7 @@ pub(super) struct Verdict {
 
 impl Traces {
     pub(super) fn new(capacity: usize, rules: fn(&[Node]) -> Vec<Decision>) -> Traces {
-        Traces { capacity, rules, nodes: 0, clock: 0, traces: HashMap::new(), by_use: BTreeMap::new() }
+        Traces { capacity, rules, nodes: 0, clock: 0, traces: SeededMap::default(), by_use: BTreeMap::new() }
     }
 
     /// Adds new spans of a trace, or what is now known of earlier ones, and asks the rules. `load` gives what is stored of it, and is only

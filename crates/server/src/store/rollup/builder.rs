@@ -12,6 +12,7 @@ use super::bins::{Bins, bin_of};
 use super::users::{DAY_US, GrowingDay, Seen};
 use super::{Cell, CellKey, DIMENSIONS, HOUR_US, Hour, KIND, Named, PROVIDER, Rollup, STATUS, Sums, TOTALS, USAGE_SOURCE, dimension};
 use crate::store::ids::{text_hash, trace_hash};
+use crate::store::seeded::SeededMap;
 
 /// Ops and names of an hour that are told apart.
 const NAMES: usize = 1000;
@@ -51,9 +52,9 @@ pub struct Builder {
     grain: Grain,
     texts: Vec<Option<String>>,
     text_bytes: usize,
-    places: HashMap<String, u32>,
+    places: SeededMap<String, u32>,
     hours: Vec<((u64, i64), Growing)>,
-    hour_at: HashMap<(u64, i64), usize>,
+    hour_at: SeededMap<(u64, i64), usize>,
     days: BTreeMap<(u64, i64), GrowingDay>,
     rows: u32,
 }
@@ -64,8 +65,8 @@ struct Growing {
     rows: Vec<Range<u32>>,
     users: Vec<u64>,
     traces: Vec<u64>,
-    cells: HashMap<CellKey, GrowingCell, Quick>,
-    names: HashMap<(u32, u32), (u64, i128), Quick>,
+    cells: QuickMap<CellKey, GrowingCell>,
+    names: QuickMap<(u32, u32), (u64, i128)>,
 }
 
 #[derive(Debug, Default)]
@@ -88,9 +89,9 @@ impl Builder {
             grain,
             texts: vec![None],
             text_bytes: 0,
-            places: HashMap::new(),
+            places: SeededMap::default(),
             hours: Vec::new(),
-            hour_at: HashMap::new(),
+            hour_at: SeededMap::default(),
             days: BTreeMap::new(),
             rows: 0,
         }
@@ -249,14 +250,14 @@ fn distinct(mut hashes: Vec<u64>) -> Vec<u64> {
 #[derive(Debug)]
 struct Texts<'a> {
     column: &'a StringViewArray,
-    met: HashMap<u128, u32>,
+    met: SeededMap<u128, u32>,
     last: (u128, u32),
 }
 
 impl<'a> Texts<'a> {
     fn of(column: &'a StringViewArray) -> Texts<'a> {
         // No view is of this length.
-        Texts { column, met: HashMap::new(), last: (u128::MAX, 0) }
+        Texts { column, met: SeededMap::default(), last: (u128::MAX, 0) }
     }
 
     fn place(&mut self, row: usize, builder: &mut Builder) -> u32 {
@@ -282,6 +283,7 @@ impl<'a> Texts<'a> {
 /// Hashes in few steps what nobody outside chooses: places of texts. Texts themselves, and views that hold short ones, are hashed with a
 /// secret, or a clever sender would make tables as slow as lists.
 pub(crate) type Quick = BuildHasherDefault<Mixing>;
+type QuickMap<K, V> = HashMap<K, V, Quick>;
 
 #[derive(Debug, Default)]
 pub(crate) struct Mixing(u64);
