@@ -85,6 +85,13 @@ export async function startServer(settings = {}) {
       if (!response.ok) throw new Error(`${method} ${where}: ${response.status} ${await response.text()}`);
       return response.status === 204 ? null : response.json();
     },
+    /** Sends a file's text as it is. */
+    async upload(where, text, project = 1) {
+      const headers = { authorization: `Bearer ${token}` };
+      const response = await fetch(`${url}/api/v1/projects/${project}${where}`, { method: 'POST', headers, body: text });
+      if (!response.ok) throw new Error(`${where}: ${response.status} ${await response.text()}`);
+      return response.json();
+    },
     async stop() {
       child.kill();
       await new Promise((resolve) => child.once('exit', resolve));

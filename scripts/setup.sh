@@ -31,6 +31,7 @@ install
 [ "$1" = e2e ] || [ "$1" = e2e-all ] || exit 0
 
 need chromium chromium
+need firefox-esr firefox-esr
 need strace strace
 need python3 python3
 fc-list :lang=ja 2> /dev/null | grep -q . || packages+=(fonts-noto-cjk)

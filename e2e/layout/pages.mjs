@@ -1,0 +1,55 @@
+// Every page that the router has, each by the addresses at which it looks different.
+
+/** Addresses by route; `server` and what `fill` answered make them. */
+export function addresses({ all, rule, budget, incidents, issues }, empty) {
+  const { huge, wide, deep, texts, unknown } = all;
+  const trace = (of, query = '') => `/p/1/traces/${of.trace}${query}`;
+  const search = (text) => `?${new URLSearchParams({ q: text })}`;
+  const nothing = search(`user:nobody name:"${huge.payload.transaction}"`);
+  const without = (page) => `/p/${empty}${page}`;
+  const call = huge.ids[1];
+  return {
+    '/sign-in': ['/sign-in', '/sign-in?error=used'],
+    '/p/$project': ['/p/1', `/p/1${search(`user:${huge.payload.user.id}`)}`, without('')],
+    '/p/$project/setup': ['/p/1/setup', without('/setup'), without('/setup?with=otel')],
+    '/p/$project/bill': ['/p/1/bill', without('/bill')],
+    '/p/$project/traces': ['/p/1/traces', `/p/1/traces${search(`user:${huge.payload.user.id} -model:gpt-4o "words in it"`)}`, `/p/1/traces${nothing}`, without('/traces')],
+    '/p/$project/traces/$trace': [
+      trace(huge),
+      trace(huge, '?view=timeline'),
+      trace(huge, '?view=transcript'),
+      trace(huge, '?view=operations'),
+      ...['messages', 'cost', 'attributes', 'reading', 'raw', 'errors', 'transcript'].map((tab) => trace(huge, `?span=${call}&tab=${tab}`)),
+      trace(huge, `?span=${huge.ids[3]}`),
+      trace(wide),
+      trace(wide, '?view=operations'),
+      trace(deep, '?view=timeline'),
+      trace(unknown),
+      ...texts.slice(1, -1).map((of) => trace(of)),
+      '/p/1/traces/00000000000000000000000000000000',
+    ],
+    '/p/$project/issues': ['/p/1/issues', `/p/1/issues${nothing}`, without('/issues')],
+    '/p/$project/issues/$issue': [...new Set([issues[0], issues.at(-1), issues.find(({ type }) => type === 'RateLimitError')])].map(({ issue_id: id }) => `/p/1/issues/${id}`).concat('/p/1/issues/999999'),
+    '/p/$project/metrics': ['/p/1/metrics', '/p/1/metrics?by=model', without('/metrics')],
+    '/p/$project/alerts': ['/p/1/alerts', without('/alerts')],
+    '/p/$project/alerts/incidents': ['/p/1/alerts/incidents', without('/alerts/incidents')],
+    '/p/$project/alerts/incidents/$incident': [`/p/1/alerts/incidents/${incidents.budget}`, `/p/1/alerts/incidents/${incidents.rule}`],
+    '/p/$project/alerts/rules/$rule': [`/p/1/alerts/rules/${rule}`, '/p/1/alerts/rules/new'],
+    '/p/$project/alerts/budgets/$budget': [`/p/1/alerts/budgets/${budget}`, '/p/1/alerts/budgets/new'],
+    '/p/$project/alerts/deliveries': ['/p/1/alerts/deliveries', without('/alerts/deliveries')],
+    '/p/$project/alerts/targets': ['/p/1/alerts/targets', without('/alerts/targets')],
+    '/settings': ['/settings?project=1', `/settings?project=${empty}`, `/settings?project=1&price=${encodeURIComponent(huge.payload.transaction.slice(0, 200))}`],
+    '/system': ['/system?project=1', `/system?project=${empty}`],
+    // Beside the routes, what they do not know.
+    'no route': ['/p/1/nowhere', '/nowhere', '/p/999/traces'],
+  };
+}
+
+/** Routes that only lead to others. */
+const LEADING = new Set(['/', '/p/$project/']);
+
+/** What the router of the page knows. */
+export async function routes(page) {
+  const paths = await page.evaluate(() => Object.values(globalThis.__TSR_ROUTER__.routesById).map(({ fullPath, options }) => options.component && fullPath));
+  return new Set(paths.filter(Boolean).map((path) => (path.length > 1 ? path.replace(/\/$/, '') : path)).filter((path) => path !== '/' && !LEADING.has(path)));
+}
