@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { both, chosen, joinTerms, only, parseTerms, quote, said, toggled, without } from './query';
+import { both, chosen, joinTerms, namesOne, only, parseTerms, quote, said, toggled, without } from './query';
 
 describe('the query language', () => {
   it('reads fields, negation, lists, quotes and plain words', () => {
@@ -51,5 +51,11 @@ describe('the query language', () => {
     expect(toggled('-model:o3 user:u', 'model', 'o3')).toBe('user:u');
     expect(chosen('model:a,b -model:c cost:>1', 'model')).toEqual({ wanted: ['a', 'b'], unwanted: ['c'] });
     expect(without('model:a user:u -model:b', 'model')).toBe('user:u');
+  });
+
+  it('knows when the filter asks for something by its id', () => {
+    expect(namesOne('session:s_1 status:error')).toBe(true);
+    expect(namesOne('user:a,b')).toBe(true);
+    for (const q of ['', 'model:gpt-4o', '-user:u', 'user:*', '"user:u"']) expect(namesOne(q)).toBe(false);
   });
 });

@@ -77,5 +77,11 @@ export function toggled(q: string, field: string, value: string): string {
   return joinTerms(values.length > 0 ? terms.with(at, { ...list, values, raw }) : terms.toSpliced(at, 1));
 }
 
+const NAMES = new Set(['user', 'session', 'trace', 'span']);
+
+/** Whether the filter asks for something by its id, which is meant whenever it happened. */
+export const namesOne = (q: string) =>
+  parseTerms(q).some(({ field, not, operator }) => field !== null && NAMES.has(field) && !not && !operator);
+
 /** The filter without what it says of one field, so that the other values of the field can be counted. */
 export const without = (q: string, field: string) => joinTerms(parseTerms(q).filter((term) => term.field !== field));

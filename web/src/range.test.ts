@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseLast, resolveRange } from './range';
+import { parseLast, rangeAround, resolveRange } from './range';
 import { appSearch, parseSearch, stringifySearch, texts } from './search';
 
 describe('resolveRange', () => {
@@ -34,6 +34,26 @@ describe('resolveRange', () => {
     expect(resolveRange({ from: 'x', to: 'y' }).last).toBe('24h');
     expect(resolveRange({ from: '2026-11-24T00:00:00Z', to: '2026-11-23T00:00:00Z' }).last).toBe('24h');
     expect(parseLast('0h')).toBeNull();
+  });
+});
+
+describe('the range of a link to something that happened', () => {
+  const now = Date.parse('2026-11-29T12:00:00Z');
+  const at = (time: string) => Date.parse(time);
+  it('stays where it holds what is linked', () => {
+    expect(rangeAround(resolveRange({ last: '24h' }), at('2026-11-29T11:00:00Z'), at('2026-11-29T11:05:00Z'), now)).toEqual({});
+    const absolute = resolveRange({ from: '2026-11-01T00:00:00Z', to: '2026-11-02T00:00:00Z' });
+    expect(rangeAround(absolute, at('2026-11-01T05:00:00Z'), undefined, now)).toEqual({});
+  });
+  it('becomes the days around it where it does not', () => {
+    const around = rangeAround(resolveRange({ last: '24h' }), at('2026-11-24T10:00:00Z'), at('2026-11-24T10:30:00Z'), now);
+    expect(around).toEqual({ last: undefined, from: '2026-11-23T10:00:00.000Z', to: '2026-11-25T10:30:00.000Z' });
+    expect('last' in around).toBe(true);
+    const begun = rangeAround(resolveRange({ last: '1h' }), at('2026-11-29T10:50:00Z'), at('2026-11-29T11:50:00Z'), now);
+    expect(begun.from).toBe('2026-11-28T10:50:00.000Z');
+  });
+  it('is left alone where the time is not known', () => {
+    expect(rangeAround(resolveRange({}), NaN, NaN, now)).toEqual({});
   });
 });
 

@@ -53,6 +53,18 @@ function bucketFor(ms: number): Bucket {
   return (widths.find(([, width]) => ms / width <= MAX_BUCKETS) ?? widths[widths.length - 1]!)[0];
 }
 
+const DAY_MS = 86_400_000;
+
+/**
+ * The range for a link to something that happened between two moments, in milliseconds since the epoch. A range that holds both stays as it is;
+ * else it becomes a day before the first to a day after the second.
+ */
+export function rangeAround({ span, ms, last }: Range, first: number, end = first, now = Date.now()): RangeSearch {
+  const [from, to] = last ? [now - ms, now] : [Date.parse(span.from), Date.parse(span.to)];
+  if (!(first >= 0) || (first >= from && end <= to)) return {};
+  return { last: undefined, from: new Date(first - DAY_MS).toISOString(), to: new Date(Math.max(first, end) + DAY_MS).toISOString() };
+}
+
 export function resolveRange(search: RangeSearch): Range {
   const from = search.from ? Date.parse(search.from) : NaN;
   const to = search.to ? Date.parse(search.to) : NaN;

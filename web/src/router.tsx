@@ -107,7 +107,7 @@ const issues = createRoute({
 const issue = createRoute({
   getParentRoute: () => project,
   path: '/issues/$issue',
-  validateSearch: (raw: RawSearch) => texts(raw, 'event'),
+  validateSearch: (raw: RawSearch) => texts(raw, 'event', 'at'),
   component: lazyRouteComponent(() => import('./routes/issues/detail')),
 });
 

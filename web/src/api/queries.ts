@@ -14,7 +14,7 @@ export interface Scope extends RangeSpan {
   q?: string;
 }
 
-const scoped = ({ from, to, q }: Scope): Params => ({ from, to, q });
+const scoped = ({ from, to, q }: Partial<Scope>): Params => ({ from, to, q });
 
 /** Everything of a project hangs below this key, so that a live change can invalidate it at once. */
 export const projectKey = (project: number) => ['project', project] as const;
@@ -47,7 +47,7 @@ export const seriesQuery = (project: number, scope: Scope, bucket: Bucket, measu
 export const breakdownQuery = (project: number, scope: Scope, by: string, sort = '-cost', limit = 20) =>
   projectQuery<{ rows: BreakdownRow[] }>(project, 'breakdown', '/breakdown', { ...scoped(scope), by, sort, limit });
 
-export const tracesQuery = (project: number, scope: Scope, sort = '-start_time', limit = 100, cursor?: string) =>
+export const tracesQuery = (project: number, scope: Partial<Scope>, sort = '-start_time', limit = 100, cursor?: string) =>
   projectQuery<{ traces: TraceSummary[] } & Page>(project, 'traces', '/traces', { ...scoped(scope), sort, limit, cursor });
 
 export const spansQuery = (project: number, scope: Scope, sort = '-start_time', limit = 100, cursor?: string) =>
@@ -104,7 +104,8 @@ export const issuesPagesQuery = (project: number, scope: Scope, sort = '-last_se
     placeholderData: keepPreviousData,
   });
 
-export const issueQuery = (project: number, issue: string, scope: Scope) =>
+/** Without a range: over everything that is kept. */
+export const issueQuery = (project: number, issue: string, scope: Partial<Scope>) =>
   projectQuery<{ issue: Issue; events: IssueEvent[] }>(project, 'issue', `/issues/${encodeURIComponent(issue)}`, scoped(scope));
 
 /** More than most traces log. */

@@ -48,6 +48,7 @@ export const traces = {
   'traces.noMatch': 'Nothing matches this filter in this range',
   'traces.noneHere': 'Nothing in this range',
   'traces.noneHereWhy': 'A longer range may hold more.',
+  'traces.showNewest': 'Show the newest match, {time}',
   'traces.clear': 'Clear the filter',
   'traces.unread': 'The filter could not be read',
   'traces.unreadWhy': 'What is wrong with it stands below the line above.',

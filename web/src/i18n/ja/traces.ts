@@ -48,6 +48,7 @@ export const traces = {
   'traces.noMatch': 'この期間に、条件に合うものはありません',
   'traces.noneHere': 'この期間にはありません',
   'traces.noneHereWhy': '期間を長くすると見つかるかもしれません。',
+  'traces.showNewest': '最新の一致({time})を表示',
   'traces.clear': '条件を解除',
   'traces.unread': '検索式を読み取れません',
   'traces.unreadWhy': '理由は上の入力欄の下に表示しています。',

@@ -2,7 +2,8 @@ import { Link } from '@tanstack/react-router';
 import type { IssueEvent } from '../../api/issue-types';
 import { useT } from '../../i18n';
 import { only } from '../../query';
-import { useReader } from '../../reader';
+import { rangeAround } from '../../range';
+import { useRange, useReader } from '../../reader';
 
 interface AsideProps {
   project: string;
@@ -46,6 +47,7 @@ export function Aside({ project, events, shown, select }: AsideProps) {
 
 function Facts({ project, event }: { project: string; event: IssueEvent }) {
   const t = useT();
+  const range = useRange();
   const fields: [string, string | null, string][] = [
     [t('issues.user'), event.user_id, 'user'],
     [t('issues.environment'), event.environment, 'environment'],
@@ -65,7 +67,7 @@ function Facts({ project, event }: { project: string; event: IssueEvent }) {
               {value === null ? (
                 <span className="dim">{t('common.noValue')}</span>
               ) : (
-                <Link className="ulink" to="/p/$project/traces" params={{ project }} search={{ q: only(field, value) }}>
+                <Link className="ulink" to="/p/$project/traces" params={{ project }} search={{ q: only(field, value), ...rangeAround(range, Date.parse(event.time)) }}>
                   {value}
                 </Link>
               )}

@@ -1,13 +1,14 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
-import { issueQuery } from '../../api/queries';
+import { issueQuery, type Scope } from '../../api/queries';
 import type { Issue, IssueEvent } from '../../api/issue-types';
 import { useT } from '../../i18n';
 import { useKeys } from '../../keys';
 import { Icon } from '../../parts/icons';
-import { ErrorPart, Skeleton } from '../../parts/states';
+import { Empty, ErrorPart, Skeleton } from '../../parts/states';
 import { Chip, Moment, Said, Unknown } from '../../parts/values';
 import { useProject } from '../../project';
+import { rangeAround } from '../../range';
 import { useRange, useReader } from '../../reader';
 import { InBar } from '../../shell/bar-slots';
 import { useTitle } from '../../shell/title';
@@ -23,20 +24,21 @@ export default function IssueDetail() {
   const range = useRange();
   const navigate = useNavigate();
   const { issue } = useParams({ from: '/app/p/$project/issues/$issue' });
-  const { event } = useSearch({ from: '/app/p/$project/issues/$issue' });
+  const { event, at: time } = useSearch({ from: '/app/p/$project/issues/$issue' });
   const { data, error, refetch } = useQuery(issueQuery(project.id, issue, range.span));
   useTitle(data ? `${data.issue.type}: ${data.issue.value}` : t('issues.title'));
 
   const events = data?.events ?? [];
-  const at = Math.max(
-    0,
-    events.findIndex(({ event_id: id }) => id === event),
-  );
-  const shown = events[at];
+  const listed = events.findIndex(({ event_id: id }) => id === event);
+  // What the address names is shown, whether or not it is among the newest events of the range.
+  const elsewhere = useNamedEvent(issue, event, time, data !== undefined && event !== undefined && listed < 0);
+  const at = listed < 0 && event === undefined ? 0 : listed;
+  const shown = events[at] ?? elsewhere.event ?? (elsewhere.missing ? events[0] : undefined);
   const select = (to: number) => {
     const next = events[to];
-    if (next) void navigate({ to: '.', search: (was) => ({ ...was, event: next.event_id }), replace: true });
+    if (next) void navigate({ to: '.', search: (was) => ({ ...was, event: next.event_id, at: next.time }), replace: true });
   };
+  const around = shown && at < 0 ? rangeAround(range, Date.parse(shown.time)) : {};
   useKeys({
     '[': () => select(at - 1),
     ']': () => select(at + 1),
@@ -68,7 +70,32 @@ export default function IssueDetail() {
           <Header issue={data.issue} />
           <div className="isplit">
             <div className="ileft">
-              {shown && <Event project={String(project.id)} event={shown} at={at} total={events.length} select={select} />}
+              {elsewhere.pending && (
+                <div className="pane">
+                  <Skeleton rows={6} />
+                </div>
+              )}
+              {elsewhere.missing && event && (
+                <p className="inote" role="status">
+                  {t(shown ? 'issues.eventMissing' : 'issues.eventGone', { id: event })}
+                </p>
+              )}
+              {elsewhere.event && around.from && (
+                <p className="inote" role="status">
+                  {t('issues.eventOutside')}{' '}
+                  <button
+                    type="button"
+                    className="act"
+                    onClick={() => void navigate({ to: '.', search: (was) => ({ ...was, ...around }), replace: true })}
+                  >
+                    {t('issues.showAround')}
+                  </button>
+                </p>
+              )}
+              {!shown && !elsewhere.pending && event === undefined && <Empty title={t('issues.noEvents')}>{t('issues.noEventsWhy')}</Empty>}
+              {shown && (
+                <Event project={String(project.id)} event={shown} at={events.indexOf(shown)} total={events.length} select={select} />
+              )}
             </div>
             <Aside project={String(project.id)} events={events} shown={shown} select={select} />
           </div>
@@ -76,6 +103,26 @@ export default function IssueDetail() {
       )}
     </>
   );
+}
+
+interface NamedEvent {
+  event: IssueEvent | undefined;
+  pending: boolean;
+  /** Neither its moment nor the newest events of all have it. */
+  missing: boolean;
+}
+
+/** An event that the list of the range does not have: looked for at its moment, else among the newest of all. */
+function useNamedEvent(issue: string, event: string | undefined, time: string | undefined, enabled: boolean): NamedEvent {
+  const project = useProject();
+  const moment = time === undefined ? NaN : Date.parse(time);
+  const scope: Partial<Scope> = Number.isFinite(moment)
+    ? { from: new Date(moment - 1000).toISOString(), to: new Date(moment + 1000).toISOString() }
+    : {};
+  const { data, isPending } = useQuery({ ...issueQuery(project.id, issue, scope), enabled, placeholderData: undefined, meta: { live: false } });
+  const found = data?.events.find(({ event_id: id }) => id === event);
+  if (!enabled) return { event: undefined, pending: false, missing: false };
+  return { event: found, pending: isPending, missing: !isPending && found === undefined };
 }
 
 function Header({ issue }: { issue: Issue }) {
@@ -151,7 +198,7 @@ function Event({ project, event, at, total, select }: EventProps) {
     <>
       <div className="pane ievent">
         <div className="head">
-          <h2>{t('issues.event', { n: at + 1, total })}</h2>
+          <h2>{at < 0 ? t('issues.eventOf') : t('issues.event', { n: at + 1, total })}</h2>
           <time className="meta" dateTime={event.time}>
             {format.exact(event.time)}
           </time>
@@ -159,7 +206,7 @@ function Event({ project, event, at, total, select }: EventProps) {
           <button
             type="button"
             className="ico"
-            disabled={at === 0}
+            disabled={at <= 0}
             onClick={() => select(at - 1)}
             title={`${t('issues.newer')} [`}
             aria-label={t('issues.newer')}

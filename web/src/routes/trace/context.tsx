@@ -1,6 +1,7 @@
 import { createContext, useContext } from 'react';
 import type { Project } from '../../api/project-types';
 import type { TraceDetail } from '../../api/trace-types';
+import type { RangeSearch } from '../../range';
 import type { Axis, Stretch } from './model/time';
 import type { Node, Tree } from './model/tree';
 
@@ -11,6 +12,8 @@ export interface Looking {
   project: Project;
   data: TraceDetail;
   at: string | undefined;
+  /** The range that shows this trace, for links to what it has in common with others. */
+  around: RangeSearch;
   tree: Tree;
   axis: Axis;
   critical: ReadonlyMap<Node, Stretch[]>;

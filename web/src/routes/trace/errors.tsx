@@ -12,7 +12,7 @@ const SHOWN = 20;
 export const Errors = memo(function Errors() {
   const t = useT();
   const { format } = useReader();
-  const { data, tree, project, select } = useLooking();
+  const { data, tree, project, select, around } = useLooking();
   const { errors } = data;
   if (errors.length === 0) return null;
   return (
@@ -46,7 +46,7 @@ export const Errors = memo(function Errors() {
                 className="act"
                 to="/p/$project/issues/$issue"
                 params={{ project: String(project.id), issue: String(error.issue_id) }}
-                search={{ event: error.event_id }}
+                search={{ event: error.event_id, at: error.time, ...around }}
               >
                 {t('trace.openIssue')}
               </Link>

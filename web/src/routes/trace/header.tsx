@@ -18,7 +18,7 @@ import { PaceChip } from './speed';
 export const Header = memo(function Header({ arriving }: { arriving: boolean }) {
   const t = useT();
   const { format } = useReader();
-  const { data, tree, project } = useLooking();
+  const { data, tree, project, around } = useLooking();
   const { trace, errors } = data;
   const status = statusOf(trace);
   const root = tree.byId.get(trace.root_span_id)?.span ?? tree.roots[0]?.span;
@@ -27,7 +27,7 @@ export const Header = memo(function Header({ arriving }: { arriving: boolean }) 
   const threads = new Set(tree.nodes.map(({ span }) => span.thread).filter(Boolean));
   const pipelines = [...new Set(tree.nodes.map(({ span }) => span.pipeline).filter((name) => name !== null))];
   const narrowed = (field: string, value: string) => (
-    <Link className="act" to="/p/$project/traces" params={{ project: String(project.id) }} search={{ q: only(field, value) }}>
+    <Link className="act" to="/p/$project/traces" params={{ project: String(project.id) }} search={{ q: only(field, value), ...around }}>
       {value}
     </Link>
   );

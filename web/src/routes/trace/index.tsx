@@ -12,7 +12,8 @@ import { CopyButton, Empty, ErrorPart, Skeleton } from '../../parts/states';
 import { useEvent } from '../../parts/use-event';
 import { useMedia } from '../../parts/window-rows';
 import { useProject } from '../../project';
-import { useReader } from '../../reader';
+import { rangeAround } from '../../range';
+import { useRange, useReader } from '../../reader';
 import { InBar } from '../../shell/bar-slots';
 import { useTitle } from '../../shell/title';
 import { LookingProvider, SelectedProvider, type Looking, type View } from './context';
@@ -168,6 +169,8 @@ function Answer({ data, arriving }: { data: TraceDetail; arriving: boolean }) {
   const gaps = useMemo(() => idle(tree), [tree]);
   const axis = useMemo(() => makeAxis(tree.length, gaps), [tree, gaps]);
   const critical = useMemo(() => (tree.nodes.length > 1 ? criticalPath(tree) : new Map()), [tree]);
+  const range = useRange();
+  const around = useMemo(() => rangeAround(range, tree.origin, tree.origin + tree.length), [range, tree]);
   const money = useMoney(tree);
   const calls = useMemo(() => turns(tree), [tree]);
 
@@ -199,8 +202,8 @@ function Answer({ data, arriving }: { data: TraceDetail; arriving: boolean }) {
   const setTab = useEvent((next: string) => setSearch({ tab: next, ...(shown && { span: shown.span.span_id }) }));
 
   const looking = useMemo<Looking>(
-    () => ({ project, data, at, tree, axis, critical, money, select }),
-    [project, data, at, tree, axis, critical, money, select],
+    () => ({ project, data, at, around, tree, axis, critical, money, select }),
+    [project, data, at, around, tree, axis, critical, money, select],
   );
   const views: View[] = wide || !speaks ? ['tree', 'timeline', 'operations'] : ['tree', 'timeline', 'transcript', 'operations'];
   const shownView = views.find((one) => one === view) ?? 'tree';

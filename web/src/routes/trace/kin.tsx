@@ -38,7 +38,7 @@ export const Kin = memo(function Kin() {
   const earlier = useMemo(() => (answer?.traces ?? []).filter((one) => one.trace_id !== trace.trace_id), [answer, trace]);
   const { format } = useReader();
   if (pipeline === null || earlier.length < FEWEST) return null;
-  const tracesLink = { to: '/p/$project/traces' as const, params: { project: String(project.id) }, search: { q, last: '7d' } };
+  const tracesLink = { to: '/p/$project/traces' as const, params: { project: String(project.id) }, search: { q, last: undefined, from: scope.from, to: new Date(start + trace.duration_ms + 1).toISOString() } };
   const write = (usd: number) => (usd < 0.01 ? `$${format.fixed(usd, 7)}` : format.money(usd));
   return (
     <>

@@ -1,15 +1,19 @@
 import * as Popover from '@radix-ui/react-popover';
+import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
-import { useCallback, useMemo, useRef } from 'react';
+import { useCallback, useEffect, useMemo, useRef } from 'react';
 import { ApiError, withParams } from '../../api/client';
-import type { Scope } from '../../api/queries';
+import { tracesQuery, type Scope } from '../../api/queries';
 import { useT } from '../../i18n';
 import { FilterBar } from '../../parts/filter-bar';
 import { Icon } from '../../parts/icons';
 import { Empty, ErrorPart, Skeleton } from '../../parts/states';
+import { useEvent } from '../../parts/use-event';
 import { useMedia } from '../../parts/window-rows';
 import { useProject } from '../../project';
-import { useRange } from '../../reader';
+import { namesOne } from '../../query';
+import { rangeAround } from '../../range';
+import { useRange, useReader } from '../../reader';
 import { lengthText } from '../../shell/length';
 import { useTitle } from '../../shell/title';
 import { Facets } from './facets';
@@ -160,6 +164,23 @@ function Nothing({ q, onQ, onLast }: { q: string; onQ: (q: string) => void; onLa
   const t = useT();
   const project = useProject();
   const range = useRange();
+  const navigate = useNavigate();
+  const { format } = useReader();
+  const { last, from } = useSearch({ from: '/app/p/$project/traces' });
+  // Whoever asks for a conversation or a user by id means it whenever it was: the newest of it, over everything that is kept.
+  const { data: newest } = useQuery({
+    ...tracesQuery(project.id, { q }, '-start_time', 1),
+    enabled: project.first_span_at !== null && namesOne(q),
+    placeholderData: undefined,
+  });
+  const elsewhere = newest?.traces[0];
+  const around = useMemo(() => (elsewhere ? rangeAround(range, Date.parse(elsewhere.start_time)) : {}), [elsewhere, range]);
+  const show = useEvent(() => void navigate({ to: '.', search: (was) => ({ ...was, ...around }), replace: true }));
+  const chosen = last !== undefined || from !== undefined;
+  useEffect(() => {
+    // A range that nobody chose gives way.
+    if (!chosen && around.from) show();
+  }, [chosen, around, show]);
   if (project.first_span_at === null) {
     return (
       <Empty
@@ -179,8 +200,13 @@ function Nothing({ q, onQ, onLast }: { q: string; onQ: (q: string) => void; onLa
       title={q ? t('traces.noMatch') : t('traces.noneHere')}
       action={
         <span className="acts">
+          {elsewhere && around.from && (
+            <button type="button" className="btn pri" onClick={show}>
+              {t('traces.showNewest', { time: format.moment(elsewhere.start_time) })}
+            </button>
+          )}
           {q && (
-            <button type="button" className="btn pri" onClick={() => onQ('')}>
+            <button type="button" className={elsewhere ? 'btn' : 'btn pri'} onClick={() => onQ('')}>
               {t('traces.clear')}
             </button>
           )}

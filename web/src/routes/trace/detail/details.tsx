@@ -16,9 +16,9 @@ import { Lines, type Line } from './lines';
 export function Details({ detail, node }: { detail: SpanDetail; node: Node }) {
   const t = useT();
   const { format } = useReader();
-  const { project, data } = useLooking();
+  const { project, data, around } = useLooking();
   const filter = (field: string, value: string) => (
-    <Link className="ulink" to="/p/$project/traces" params={{ project: String(project.id) }} search={{ q: only(field, value) }}>
+    <Link className="ulink" to="/p/$project/traces" params={{ project: String(project.id) }} search={{ q: only(field, value), ...around }}>
       {value}
     </Link>
   );

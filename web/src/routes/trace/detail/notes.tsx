@@ -11,7 +11,7 @@ import type { Node } from '../model/tree';
 export function Failures({ node }: { node: Node }) {
   const t = useT();
   const { format } = useReader();
-  const { project, data } = useLooking();
+  const { project, data, around } = useLooking();
   const { span, errors } = node;
   if (errors.length === 0 && span.status === 'ok') return null;
   const start = Date.parse(data.trace.start_time);
@@ -38,7 +38,7 @@ export function Failures({ node }: { node: Node }) {
             className="act"
             to="/p/$project/issues/$issue"
             params={{ project: String(project.id), issue: String(error.issue_id) }}
-            search={{ event: error.event_id }}
+            search={{ event: error.event_id, at: error.time, ...around }}
           >
             {t('trace.openIssue')}
           </Link>
