@@ -1,14 +1,47 @@
-import { expect, it } from 'vitest';
-import { colorOf, family } from './colors';
+import { describe, expect, it } from 'vitest';
+import { family, OTHER_COLOR, paletteOf } from './colors';
 
-it('gives dated versions of a model its colour', () => {
-  expect(family('openai/gpt-4o-2024-08-06')).toBe('gpt-4o');
-  expect(colorOf('gpt-3.5-turbo-0125')).toBe(colorOf('gpt-3.5-turbo'));
-  expect(colorOf('claude-sonnet-4-5-20250929')).toBe('var(--c7)');
-});
+const ALL_HUES = Array.from({ length: 8 }, (_, at) => `var(--c${at + 1})`);
 
-it('stays the same and within the eight', () => {
-  expect(colorOf('swallow-70b-instruct')).toBe(colorOf('swallow-70b-instruct'));
-  for (const name of ['a', 'b', '漢字', 'x'.repeat(400)]) expect(colorOf(name)).toMatch(/^var\(--c[1-8]\)$/);
-  expect(colorOf(null)).toBe('var(--c-other)');
+describe('the colours of models', () => {
+  it('gives a dated version of a model its colour', () => {
+    expect(family('openai/gpt-4o-2024-08-06')).toBe('gpt-4o');
+    const { of } = paletteOf([]);
+    expect(of('gpt-3.5-turbo-0125')).toBe(of('gpt-3.5-turbo'));
+    expect(of('claude-sonnet-4-5-20250929')).toBe('var(--c7)');
+    expect(of(null)).toBe(OTHER_COLOR);
+  });
+
+  it('never gives two models of one chart the same', () => {
+    // Each of these pairs wishes for one colour.
+    const names = ['gpt-4o', 'text-embedding-3-small', 'gpt-4o-mini', 'gpt-5-mini', 'gpt-4o-2024-05-13', 'gpt-4o-2024-08-06'];
+    for (const palette of [paletteOf([]), paletteOf(names), paletteOf(names.slice(2))]) {
+      const color = palette.among(names);
+      expect(new Set(names.map(color)).size).toBe(names.length);
+      expect(names.map(color)).not.toContain(OTHER_COLOR);
+    }
+  });
+
+  it('has eight, and one for all beyond', () => {
+    const names = Array.from({ length: 20 }, (_, at) => `model-${at}`);
+    const color = paletteOf(['model-19']).among(names);
+    expect(names.slice(0, 8).map(color).toSorted()).toEqual(ALL_HUES);
+    expect(names.slice(8).map(color)).toEqual(Array(12).fill(OTHER_COLOR));
+  });
+
+  it('stays the same for a project, whichever is called most and whichever of them a chart shows', () => {
+    const names = ['gpt-4o', 'gpt-4o-2024-05-13', 'text-embedding-3-small', 'o3', null];
+    const one = paletteOf(names);
+    const other = paletteOf(names.toReversed());
+    for (const name of names) {
+      expect(other.of(name)).toBe(one.of(name));
+      expect(one.among([name])(name)).toBe(one.of(name));
+      expect(one.among(names)(name)).toBe(one.of(name));
+    }
+    expect(one.among(['unheard-of', ...names])('o3')).toBe(one.of('o3'));
+  });
+
+  it('takes any name', () => {
+    for (const name of ['a', 'b', '漢字', 'x'.repeat(400), '__proto__', '']) expect(paletteOf([]).of(name)).toMatch(/^var\(--c[1-8]\)$/);
+  });
 });

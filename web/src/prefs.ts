@@ -46,3 +46,6 @@ function subscribe(listener: () => void) {
 }
 
 export const usePrefs = () => useSyncExternalStore(subscribe, getPrefs);
+
+/** A reader whose browser speaks the page's language in a regional form keeps that form's numbers. */
+export const localeOf = (lang: Lang) => (navigator.language.startsWith(lang) ? navigator.language : lang);

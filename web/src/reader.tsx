@@ -1,7 +1,7 @@
 import { useSearch } from '@tanstack/react-router';
 import { useMemo } from 'react';
 import { makeFormat, type Format } from './format';
-import { usePrefs } from './prefs';
+import { localeOf, usePrefs } from './prefs';
 import { resolveRange, type Range, type RangeSearch } from './range';
 
 const localZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
@@ -17,9 +17,7 @@ export function useReader(own?: string | null): Reader {
   const { tz } = useSearch({ strict: false }) as { tz?: string };
   return useMemo(() => {
     const zone = own ?? (tz === 'utc' ? 'UTC' : localZone());
-    // A reader whose browser speaks the page's language in a regional form keeps that form's numbers.
-    const locale = navigator.language.startsWith(lang) ? navigator.language : lang;
-    return { format: makeFormat(locale, zone), zone };
+    return { format: makeFormat(localeOf(lang), zone), zone };
   }, [lang, tz, own]);
 }
 

@@ -33,7 +33,7 @@ export const meQuery = queryOptions({
   staleTime: 60_000,
 });
 
-export const summaryQuery = (project: number, scope: Scope) => projectQuery<Summary>(project, 'summary', '/summary', scoped(scope));
+export const summaryQuery = (project: number, scope: Partial<Scope>) => projectQuery<Summary>(project, 'summary', '/summary', scoped(scope));
 
 /** Always asks for a list of measures (with a comma), since the answer of a single one has another shape. */
 export const seriesQuery = (project: number, scope: Scope, bucket: Bucket, measures: readonly Measure[], groupBy?: string) =>

@@ -1,7 +1,14 @@
 import { count, fixed, three } from './numbers';
 import type { Pieces } from './parts';
 
-/** `0.42 ms`, `13.8 ms`, `690 ms`, `2.07 s`, `3 m 34 s`, `1 h 44 m`, `2 d 5 h`. */
+/** Units longer than a second are words of the language; `ms` and `s` are signs that all write. */
+const UNITS = {
+  en: { d: 'd', h: 'h', m: 'm', s: 's' },
+  ja: { d: '日', h: '時間', m: '分', s: '秒' },
+};
+type Unit = keyof typeof UNITS.en;
+
+/** `0.42 ms`, `13.8 ms`, `690 ms`, `2.07 s`, `3 m 34 s`, `1 h 44 m`, `2 d 5 h`; in Japanese `3分34秒`. */
 export function duration(locale: string, ms: number): Pieces {
   if (ms === 0) return [{ n: '0', u: 'ms' }];
   if (ms < 0.0995) return [{ n: fixed(locale, ms, 3), u: 'ms' }];
@@ -17,10 +24,11 @@ export function duration(locale: string, ms: number): Pieces {
   return pair(locale, Math.floor(hours / 24), 'd', hours % 24, 'h');
 }
 
-function pair(locale: string, big: number, bigUnit: string, small: number, smallUnit: string): Pieces {
+function pair(locale: string, big: number, bigUnit: Unit, small: number, smallUnit: Unit): Pieces {
+  const units = UNITS[locale.startsWith('ja') ? 'ja' : 'en'];
   return [
-    { n: count(locale, big), u: bigUnit },
-    { n: String(small), u: smallUnit },
+    { n: count(locale, big), u: units[bigUnit] },
+    { n: String(small), u: units[smallUnit] },
   ];
 }
 

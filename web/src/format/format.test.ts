@@ -28,6 +28,15 @@ describe('durations', () => {
   ])('%d ms is %s', (ms, text) => expect(plain(en.duration(ms))).toBe(text));
 });
 
+describe('durations in Japanese', () => {
+  it.each([
+    [2070, '2.07 s'],
+    [214_000, '3分34秒'],
+    [6_240_000, '1時間44分'],
+    [190_800_000, '2日5時間'],
+  ])('%d ms is %s', (ms, text) => expect(plain(ja.duration(ms))).toBe(text));
+});
+
 describe('money', () => {
   it.each([
     [47.07, '$47.07'],
@@ -35,9 +44,19 @@ describe('money', () => {
     [1, '$1.00'],
     [0.99996, '$1.00'],
     [0.5646, '$0.5646'],
+    [0.00533028, '$0.0053'],
     [0.0004, '$0.0004'],
-    [0.00001, '< $0.0001'],
+    [0.0003385, '$0.00034'],
+    [0.0000996, '$0.0001'],
+    [0.00001, '$0.00001'],
+    [0.000000304, '$0.0000003'],
+    [0.00000035, '$0.00000035'],
+    [1e-15, '< $0.000000000001'],
     [0, '$0.00'],
+    [-0.5, '\u2212$0.5000'],
+    [999_499.5, '$999,499.50'],
+    [1_234_567.89, '$1.23 M'],
+    [1.1e12, '$1,100 B'],
   ])('%d reads %s', (value, text) => expect(en.money(value)).toBe(text));
 
   it.each([
@@ -49,13 +68,19 @@ describe('money', () => {
     [0, '$0.00'],
   ])('%d is exactly %s', (value, text) => expect(en.moneyExact(value)).toBe(text));
 
-  it('gives all rows of a column the same decimals and never shows zero for something', () => {
-    const column = en.moneyColumn([26.87, 17.28, 0.0023, null]);
-    expect([26.87, 0.0023, 0].map(column)).toEqual(['$26.87', '< $0.01', '$0.00']);
-    const small = en.moneyColumn([0.01407, 0.00033]);
-    expect([0.01407, 0.00033].map(small)).toEqual(['$0.0141', '$0.0003']);
-    expect(en.moneyColumn([0.0003385])(0.0003385)).toBe('$0.000339');
+  it('never writes zero for something', () => {
+    for (let power = 6; power >= -12; power -= 1) expect(en.money(1.5 * 10 ** power), `1.5e${power}`).toMatch(/[1-9]/);
   });
+
+  it.each([
+    [0, '$0'],
+    [0.05, '$0.05'],
+    [0.002, '$0.002'],
+    [1.5, '$1.50'],
+    [2000, '$2,000'],
+    [50_000, '$50 k'],
+    [1_000_000, '$1 M'],
+  ])('a scale marks %d as %s', (value, text) => expect(en.moneyMark(value)).toBe(text));
 
   it("shows the second currency at the owner's rate", () => {
     const yen = { code: 'JPY', rate: 150 };
@@ -81,6 +106,7 @@ describe('tokens, rates and changes', () => {
     [5_140_000, '5.14 M'],
     [46_200_000, '46.2 M'],
     [2_500_000_000, '2.50 B'],
+    [1_100_000_000_000, '1.10 T'],
   ])('%d tokens read %s', (value, text) => expect(plain(en.tokens(value))).toBe(text));
 
   it.each([
@@ -97,8 +123,9 @@ describe('tokens, rates and changes', () => {
     expect(en.change(14_851, 14_415)).toEqual({ text: { n: '+3.0', u: '%' }, notable: false, grew: true });
     expect(en.change(47.07, 40.29)).toMatchObject({ text: { n: '+16.8' }, notable: true });
     expect(en.change(50, 100)).toMatchObject({ text: { n: '\u221250.0' }, grew: false });
-    expect(en.change(100, 100)?.text.n).toBe('±0.0');
-    expect(en.change(300, 100)?.text.n).toBe('+200');
+    expect(en.change(100, 100)?.text?.n).toBe('±0.0');
+    expect(en.change(300, 100)?.text?.n).toBe('+200');
+    expect(en.change(26_490, 52)).toEqual({ text: null, notable: true, grew: true });
     expect(en.change(5, 0)).toBeNull();
     expect(en.change(null, 4)).toBeNull();
   });

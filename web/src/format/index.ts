@@ -1,6 +1,6 @@
 import { duration, seconds } from './duration';
-import { columnDigits, dollars, money, moneyExact, second } from './money';
-import { bytes, change, count, fixed, percent, percentText, pointsChange, three, tokens } from './numbers';
+import { money, moneyExact, moneyMark, second } from './money';
+import { bytes, change, count, fixed, percent, percentText, pointsChange, three, tokens, tokensCell } from './numbers';
 import { axis, brief, bucketName, clock, day, exact, hourMinute, moment } from './time';
 import type { Currency } from '../api/project-types';
 
@@ -18,6 +18,7 @@ export function makeFormat(locale: string, zone: string, now: () => Date = () =>
     fixed: (value: number, digits: number) => fixed(locale, value, digits),
     three: (value: number) => three(locale, value),
     tokens: (value: number) => tokens(locale, value),
+    tokensCell: (value: number) => tokensCell(locale, value),
     percent: (rate: number) => percent(locale, rate),
     percentText: (rate: number) => percentText(locale, rate),
     change: (value: number | null, before: number | null) => change(locale, value, before),
@@ -27,11 +28,7 @@ export function makeFormat(locale: string, zone: string, now: () => Date = () =>
     seconds: (ms: number, digits?: number) => seconds(locale, ms, digits),
     money: (value: number) => money(locale, value),
     moneyExact: (value: number) => moneyExact(locale, value),
-    /** A formatter whose rows all have the decimals that the largest needs. */
-    moneyColumn: (values: readonly (number | null | undefined)[]) => {
-      const digits = columnDigits(values);
-      return (value: number) => dollars(locale, value, digits);
-    },
+    moneyMark: (value: number) => moneyMark(locale, value),
     /** In the project's display currency, if it has one. */
     second: (usd: number | null, currency: Currency | null | undefined) =>
       usd === null || !currency ? null : second(locale, usd * currency.rate, currency.code),

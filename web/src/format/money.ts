@@ -1,35 +1,50 @@
-import { digitsFor, fixed, numberFormat } from './numbers';
+import { digitsFor, fixed, numberFormat, three } from './numbers';
+import { MINUS } from './parts';
 
-const usd = (text: string) => `$${text}`;
+const usd = (text: string, value: number) => `${value < 0 ? MINUS : ''}$${text}`;
 
-/** The smallest amount that `digits` decimals can show. */
-const least = (digits: number) => 10 ** -digits;
+/** The store keeps no smaller part of a dollar. */
+const MOST_DECIMALS = 12;
 
-/** Dollars with so many decimals; what rounds away is "less than", never zero. */
-export function dollars(locale: string, value: number, digits: number): string {
-  if (value > 0 && value < least(digits) / 2) return `< ${usd(fixed(locale, least(digits), digits))}`;
-  return usd(fixed(locale, value, digits));
+const LARGE: [number, string][] = [
+  [1e9, 'B'],
+  [1e6, 'M'],
+];
+
+/**
+ * Dollars as every page writes them: from a million on three figures with a unit, from one dollar on two decimals, below that four, and
+ * always two significant figures, so that little is never zero. The exact amount stands in the title, and where the cost of a call is worked out.
+ */
+export function money(locale: string, value: number): string {
+  const size = Math.abs(value);
+  for (const [scale, unit] of LARGE) if (size >= scale * 0.9995) return usd(`${three(locale, size / scale)} ${unit}`, value);
+  if (size === 0 || size >= 0.99995) return usd(fixed(locale, size, 2), value);
+  if (size >= 0.00099995) return usd(fixed(locale, size, 4), value);
+  const digits = Math.min(MOST_DECIMALS, Math.ceil(-Math.log10(size)) + 1);
+  const least = 10 ** -MOST_DECIMALS;
+  if (size < least / 2) return `< ${usd(fixed(locale, least, MOST_DECIMALS), value)}`;
+  return usd(numberFormat(locale, { minimumFractionDigits: 4, maximumFractionDigits: digits }).format(size), value);
 }
 
-/** From a dollar two decimals, below four. */
-export const money = (locale: string, value: number) => dollars(locale, value, value >= 0.99995 || value === 0 ? 2 : 4);
-
-/** The decimals that all rows of a column share, from the largest of them. */
-export function columnDigits(values: readonly (number | null | undefined)[]): number {
-  const largest = Math.max(0, ...values.map((value) => value ?? 0));
-  if (largest === 0 || largest >= 0.99995) return 2;
-  if (largest >= 0.01) return 4;
-  return Math.min(7, Math.max(4, Math.ceil(-Math.log10(largest)) + 2));
+/** A line of a scale: no more decimals than it has. */
+export function moneyMark(locale: string, value: number): string {
+  const size = Math.abs(value);
+  if (size >= 10_000) {
+    const [scale, unit] = [...LARGE, [1e3, 'k'] as [number, string]].find(([one]) => size >= one) ?? [1, ''];
+    return usd(`${numberFormat(locale, { maximumSignificantDigits: 3 }).format(size / scale)} ${unit}`, value);
+  }
+  if (Number.isInteger(value)) return usd(fixed(locale, size, 0), value);
+  return usd(numberFormat(locale, { minimumFractionDigits: 2, maximumFractionDigits: MOST_DECIMALS }).format(Number(size.toPrecision(3))), value);
 }
 
-/** Exact, without the noise of binary fractions: `$0.0003385`. */
+/** Exact, without the noise of binary fractions: `$0.0003385`. For the arithmetic of one call, and on hover. */
 export function moneyExact(locale: string, value: number): string {
-  const clean = Number(value.toPrecision(12));
+  const clean = Number(Math.abs(value).toPrecision(12));
   const text = numberFormat(locale, {
     minimumFractionDigits: clean >= 1 || clean === 0 ? 2 : 4,
-    maximumFractionDigits: 12,
+    maximumFractionDigits: MOST_DECIMALS,
   }).format(clean);
-  return usd(text);
+  return usd(text, value);
 }
 
 /** In the reader's second currency: three figures from one up, below that as many as say something. */

@@ -33,6 +33,7 @@ const SCALES: [number, string][] = [
   [1e3, 'k'],
   [1e6, 'M'],
   [1e9, 'B'],
+  [1e12, 'T'],
 ];
 
 /** Tokens as they are read: exact below a thousand, then three figures with a unit. */
@@ -45,6 +46,9 @@ export function tokens(locale: string, value: number): Pieces {
   }
   return [{ n: three(locale, value / scale), u: unit }];
 }
+
+/** Tokens in a row: exact as far as a column holds them, a unit from ten millions on. */
+export const tokensCell = (locale: string, value: number): Pieces => (value < 1e7 ? [{ n: count(locale, value) }] : tokens(locale, value));
 
 /** A rate as per cent, without its sign: two decimals below ten, one above, none at the ends. */
 export function percentText(locale: string, rate: number): string {
@@ -64,16 +68,21 @@ export function signed(text: string, value: number): string {
 }
 
 export interface Change {
-  text: Piece;
+  /** Null where a percentage says nothing: of almost nothing, anything is thousands of per cent. */
+  text: Piece | null;
   /** Past the line where a measure with a bad direction is coloured. */
   notable: boolean;
   grew: boolean;
 }
 
+/** Eleven times as much as before: from there on the value before says more than a percentage of it. */
+const MOST_RATIO = 10;
+
 /** Against the value of the period before; null where there was nothing to compare with. */
 export function change(locale: string, now: number | null, before: number | null): Change | null {
   if (now === null || before === null || before === 0) return null;
   const ratio = now / before - 1;
+  if (ratio > MOST_RATIO) return { text: null, notable: true, grew: true };
   const value = Math.abs(ratio) * 100;
   const digits = value < 99.95 ? 1 : 0;
   const rounded = Number(value.toFixed(digits));

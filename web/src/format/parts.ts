@@ -5,9 +5,12 @@ export interface Piece {
 }
 export type Pieces = Piece[];
 
+/** Units that are words of Japanese stand close to their number. */
+const CLOSE = /^[\u3040-\u30ff\u4e00-\u9fff]/;
+
 /** The same as plain text, for titles and for readers that hear the page. */
 export function plain(pieces: Pieces): string {
-  return pieces.map(({ n, u }) => (u ? `${n} ${u}` : n)).join(' ');
+  return pieces.map(({ n, u }, at) => `${at === 0 || CLOSE.test(pieces[at - 1]!.u ?? '') ? '' : ' '}${n}${!u || CLOSE.test(u) ? '' : ' '}${u ?? ''}`).join('');
 }
 
 export const MINUS = '\u2212';

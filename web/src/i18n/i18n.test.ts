@@ -19,6 +19,11 @@ describe('translate', () => {
     expect(translate('en', 'common.calls', { n: 1 })).toBe('1 call');
     expect(translate('en', 'common.calls', { n: '2,152' })).toBe('2,152 calls');
   });
+  it('writes numbers with thousands', () => {
+    expect(translate('en', 'common.calls', { n: 2000 })).toBe('2,000 calls');
+    expect(translate('ja', 'common.calls', { n: 1_234_567 })).toContain('1,234,567');
+    expect(translate('en', 'common.of', { n: 0.25, total: '1000+' })).toBe('0.25 of 1000+');
+  });
   it('leaves what is in a value alone', () => {
     expect(translate('en', 'common.calls', { n: '{n}|<b>' })).toBe('{n}|<b> calls');
   });

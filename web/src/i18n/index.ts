@@ -1,5 +1,5 @@
 import { useMemo } from 'react';
-import { usePrefs, type Lang } from '../prefs';
+import { localeOf, usePrefs, type Lang } from '../prefs';
 import { en } from './en';
 import { ja } from './ja';
 
@@ -9,12 +9,15 @@ export type Vars = Record<string, string | number>;
 
 const tables: Record<Lang, Table> = { en, ja };
 
-/** Fills `{name}`; a text `one|other` is chosen by `n`. */
+const write = (lang: Lang, value: string | number) =>
+  typeof value === 'number' ? new Intl.NumberFormat(localeOf(lang), { maximumFractionDigits: 20 }).format(value) : value;
+
+/** Fills `{name}`, numbers with thousands as the reader writes them; a text `one|other` is chosen by `n`. */
 export function translate(lang: Lang, key: TextKey, vars: Vars = {}): string {
   let text: string = tables[lang][key];
   const bar = text.indexOf('|');
   if (bar >= 0 && 'n' in vars) text = String(vars.n) === '1' ? text.slice(0, bar) : text.slice(bar + 1);
-  return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(vars[name] ?? whole));
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => write(lang, vars[name] ?? whole));
 }
 
 export type T = (key: TextKey, vars?: Vars) => string;

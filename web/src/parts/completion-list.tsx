@@ -1,6 +1,7 @@
 import { useEffect, useRef } from 'react';
-import { colorOf } from '../colors';
 import { useT, type TextKey } from '../i18n';
+import { useModelColors } from '../model-colors';
+import { useProjectMaybe } from '../project';
 import { useReader } from '../reader';
 import type { Suggestion } from './completion';
 import type { Suggestions } from './use-suggestions';
@@ -40,6 +41,7 @@ interface CompletionProps extends Suggestions {
 export function Completion({ id, list, field, word, active, onTake, onActive }: CompletionProps) {
   const t = useT();
   const { format } = useReader();
+  const { of: colorOf } = useModelColors(useProjectMaybe()?.id ?? null);
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
     if (active !== null) box.current?.children[active]?.scrollIntoView({ block: 'nearest' });

@@ -8,6 +8,7 @@ export const overview = {
   'overview.p95': 'p95 of a call',
   'overview.from': 'from {value}',
   'overview.noBefore': 'nothing in the period before',
+  'overview.partBefore': 'incomplete period before',
   'overview.points': 'points',
   'overview.failedCalls': '{n} call|{n} calls',
   'overview.cached': '{rate} of input cached',

@@ -8,6 +8,7 @@ export const overview = {
   'overview.p95': '呼び出しのp95',
   'overview.from': '前期間 {value}',
   'overview.noBefore': '前の期間にはデータなし',
+  'overview.partBefore': '前の期間は一部のみ',
   'overview.points': 'ポイント',
   'overview.failedCalls': '{n}回',
   'overview.cached': '入力の{rate}がキャッシュ',

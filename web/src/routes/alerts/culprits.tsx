@@ -1,8 +1,9 @@
 import { Fragment } from 'react';
 import type { Incident } from '../../api/alert-types';
-import { colorOf } from '../../colors';
 import { useT } from '../../i18n';
+import { useModelColors } from '../../model-colors';
 import { Num, Said, Swatch } from '../../parts/values';
+import { useProject } from '../../project';
 import { useReader } from '../../reader';
 import { dimensionText, figure } from './words';
 
@@ -21,6 +22,8 @@ export function Culprits({ incident }: { incident: Incident }) {
   const t = useT();
   const { format } = useReader();
   const { culprits } = incident;
+  const models = culprits.flatMap(({ dimension, key }) => (dimension === 'model' ? [key] : []));
+  const colorOf = useModelColors(useProject().id).among(models);
   const dimensions = [...new Set(culprits.map(({ dimension }) => dimension))];
   const largest = Math.max(1e-12, ...culprits.flatMap(({ contribution, usual }) => [contribution, usual ?? 0]));
   if (culprits.length === 0) return <p className="dim">{t('alerts.noCulprits')}</p>;

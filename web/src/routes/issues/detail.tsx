@@ -156,7 +156,7 @@ function Header({ issue }: { issue: Issue }) {
         </div>
         <div title={t('issues.costWhy')}>
           <dt>{t('issues.cost')}</dt>
-          <dd>{issue.cost === null ? <Unknown /> : format.money(issue.cost)}</dd>
+          <dd>{issue.cost === null ? <Unknown /> : <span title={format.moneyExact(issue.cost)}>{format.money(issue.cost)}</span>}</dd>
         </div>
         <div>
           <dt>{t('issues.first')}</dt>

@@ -27,7 +27,6 @@ export default function Issues() {
   const scope = useMemo<Scope>(() => ({ ...range.span, q }), [range, q]);
   const issues = useInfiniteQuery(issuesPagesQuery(project.id, scope, sort));
   const rows = issues.data?.pages.flatMap((page) => page.issues) ?? [];
-  const write = format.moneyColumn(rows.map(({ cost }) => cost));
 
   const target = ({ issue_id: issue }: Issue) => ({
     to: '/p/$project/issues/$issue' as const,
@@ -59,7 +58,7 @@ export default function Issues() {
       sort: 'cost',
       num: true,
       optional: true,
-      cell: ({ cost }) => (cost === null ? <Unknown /> : <span title={format.moneyExact(cost)}>{write(cost)}</span>),
+      cell: ({ cost }) => (cost === null ? <Unknown /> : <span title={format.moneyExact(cost)}>{format.money(cost)}</span>),
     },
     {
       key: 'first',

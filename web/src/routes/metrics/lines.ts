@@ -1,5 +1,5 @@
 import type { Metric, MetricGroup, MetricMeasure } from '../../api/metric-types';
-import { colorOf } from '../../colors';
+import { paletteOf } from '../../colors';
 
 /** As many lines as can be told apart. */
 export const SHOWN = 8;
@@ -35,9 +35,10 @@ export interface Drawn {
   values: (number | null)[];
 }
 
-/** Groups as lines, each in the colour that its name has everywhere. */
+/** Groups as lines, no two in one colour. */
 export function linesOf(groups: readonly MetricGroup[], unset: string): Drawn[] {
   const alone = groups.length === 1 && groups[0]?.key === null;
+  const colorOf = paletteOf([]).among(groups.map(({ key }) => key));
   return groups.map(({ key, total, points }) => ({
     key: key ?? '\u0000',
     label: key ?? unset,

@@ -2,7 +2,7 @@ import { Link } from '@tanstack/react-router';
 import type { Project } from '../../api/project-types';
 import type { BreakdownRow, SeriesAnswer, Summary } from '../../api/types';
 import { LineChart, StackChart } from '../../charts';
-import { colorOf } from '../../colors';
+import { OTHER_COLOR, type ColorOf } from '../../colors';
 import { useT } from '../../i18n';
 import { Num, Swatch, Unknown } from '../../parts/values';
 import { both, only } from '../../query';
@@ -16,6 +16,7 @@ interface ChartsProps {
   series: SeriesAnswer | undefined;
   byModel: SeriesAnswer | undefined;
   models: BreakdownRow[];
+  colorOf: ColorOf;
   width: string;
   stale: boolean;
 }
@@ -33,15 +34,15 @@ export function Charts({ stale, ...props }: ChartsProps) {
 
 type PartProps = Omit<ChartsProps, 'stale'>;
 
-function CostChart({ project, q, byModel, models, width }: PartProps) {
+function CostChart({ project, q, byModel, models, colorOf, width }: PartProps) {
   const t = useT();
   const { format } = useReader();
-  const stack = stackOf(byModel?.measures.cost, byModel?.others?.cost);
+  const stack = stackOf(byModel?.measures.cost, colorOf, byModel?.others?.cost);
   const rows = byCost(models);
   const named = new Set(stack.map(({ key }) => key));
   const shown = rows.filter((row) => isUnpriced(row) || named.has(row.key ?? ''));
   const rest = rows.filter((row) => !shown.includes(row) && (row.cost ?? 0) > 0);
-  const write = format.moneyColumn([rows.reduce((sum, { cost }) => sum + (cost ?? 0), 0)]);
+  const restCost = rest.reduce((sum, { cost }) => sum + (cost ?? 0), 0);
   return (
     <div className="pane">
       <div className="head">
@@ -51,7 +52,7 @@ function CostChart({ project, q, byModel, models, width }: PartProps) {
       <StackChart
         name={t('overview.costByModel')}
         series={stack}
-        mark={(value) => [{ n: `$${format.fixed(value, Number.isInteger(value) ? 0 : Math.max(2, Math.ceil(-Math.log10(value))))}` }]}
+        mark={(value) => [{ n: format.moneyMark(value) }]}
         flag={(value) => [{ n: format.money(value) }]}
         room={44}
       />
@@ -64,13 +65,13 @@ function CostChart({ project, q, byModel, models, width }: PartProps) {
             search={{ q: both(q, only('model', row.key)) }}
           >
             <Swatch color={colorOf(row.key)} hatched={isUnpriced(row)} />
-            {row.key ?? t('common.noValue')} <b>{row.cost === null ? <Unknown /> : write(row.cost)}</b>
+            {row.key ?? t('common.noValue')} <b>{row.cost === null ? <Unknown /> : <span title={format.moneyExact(row.cost)}>{format.money(row.cost)}</span>}</b>
           </Link>
         ))}
         {named.has(OTHER) && (
           <span>
-            <Swatch color="var(--c-other)" />
-            {t('overview.otherModels', { n: rest.length })} <b>{write(rest.reduce((sum, { cost }) => sum + (cost ?? 0), 0))}</b>
+            <Swatch color={OTHER_COLOR} />
+            {t('overview.otherModels', { n: rest.length })} <b title={format.moneyExact(restCost)}>{format.money(restCost)}</b>
           </span>
         )}
       </div>

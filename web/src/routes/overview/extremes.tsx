@@ -45,7 +45,6 @@ export function Extremes({ project, q, traces, by, stale }: ExtremesProps) {
   const rows = stories(by === 'cost' ? traces.filter(({ cost }) => cost !== null) : traces);
   const measure = ({ trace }: Story) => (by === 'cost' ? (trace.cost ?? 0) : trace.duration_ms);
   const largest = Math.max(0, ...rows.map(measure));
-  const write = format.moneyColumn(rows.map(({ trace }) => trace.cost));
   const sort = by === 'cost' ? '-cost' : '-duration_ms';
   const title = by === 'cost' ? t('overview.dearest') : t('overview.slowest');
   const target = (trace: TraceSummary) => ({
@@ -55,7 +54,7 @@ export function Extremes({ project, q, traces, by, stale }: ExtremesProps) {
   });
   const value = (trace: TraceSummary): ReactNode => {
     if (by === 'duration') return <Duration ms={trace.duration_ms} />;
-    return trace.cost === null ? <Unknown /> : <span title={format.moneyExact(trace.cost)}>{write(trace.cost)}</span>;
+    return trace.cost === null ? <Unknown /> : <span title={format.moneyExact(trace.cost)}>{format.money(trace.cost)}</span>;
   };
   const columns: Column<Story>[] = [
     {

@@ -2,7 +2,7 @@ import type { ReactNode } from 'react';
 import type { Project } from '../../api/project-types';
 import type { SeriesAnswer, Summary } from '../../api/types';
 import { Sparkline } from '../../charts';
-import { plain, type Change, type Pieces } from '../../format';
+import { MINUS, plain, type Change, type Pieces } from '../../format';
 import { useT } from '../../i18n';
 import { Estimated, Num, Unknown } from '../../parts/values';
 import { useReader } from '../../reader';
@@ -33,21 +33,26 @@ interface DeltaProps {
   /** Whether more is worse: only then is it coloured. */
   worse?: boolean;
   from?: string | null;
+  /** Data begins within the period before: a change against a part of it says nothing. */
+  partial?: boolean;
 }
 
-function Delta({ change, unit, worse = false, from }: DeltaProps) {
+function Delta({ change, unit, worse = false, from, partial = false }: DeltaProps) {
   const t = useT();
   if (change === undefined) return '\u00a0';
   if (change === null) return <span className="dim">{t('overview.noBefore')}</span>;
   const tone = worse && change.notable ? (change.grew ? 'd bad' : 'd good') : 'd';
-  const { n, u } = change.text;
+  const said = partial ? null : change.text;
   return (
     <>
-      <span className={tone}>
-        {n}
-        {(u ?? unit) && ` ${u ?? unit}`}
-      </span>
+      {said && (
+        <span className={tone}>
+          {said.n}
+          {(said.u ?? unit) && ` ${said.u ?? unit}`}
+        </span>
+      )}
       {from && ` ${t('overview.from', { value: from })}`}
+      {partial && <span className="dim">{` · ${t('overview.partBefore')}`}</span>}
     </>
   );
 }
@@ -56,6 +61,8 @@ interface FiguresProps {
   project: Project;
   now: Summary;
   before: Summary | undefined;
+  /** Whether data begins only within the period before. */
+  partial: boolean;
   series: SeriesAnswer | undefined;
   stale: boolean;
 }
@@ -67,7 +74,7 @@ const KINDS = [
   ['output_tokens', 'var(--c4)', 'overview.output'],
 ] as const;
 
-export function Figures({ project, now, before, series, stale }: FiguresProps) {
+export function Figures({ project, now, before, partial, series, stale }: FiguresProps) {
   const t = useT();
   const { format } = useReader();
   const rate = (of: Summary) => (of.llm_calls === 0 ? 0 : of.failed_llm_calls / of.llm_calls);
@@ -81,7 +88,7 @@ export function Figures({ project, now, before, series, stale }: FiguresProps) {
   const p95Change = against(p95, (of) => of.duration_ms.p95);
   // A difference of durations says more than their ratio.
   const p95Text: Pieces = p95 !== null && p95Before !== null ? format.duration(Math.abs(p95 - p95Before)) : [];
-  const p95Sign = (p95Change?.text.n ?? '+').charAt(0);
+  const p95Sign = p95 !== null && p95Before !== null && p95 < p95Before ? MINUS : '+';
 
   const second = format.second(now.cost, project.currency);
   const missing = now.unpriced_calls;
@@ -89,17 +96,17 @@ export function Figures({ project, now, before, series, stale }: FiguresProps) {
   return (
     <section className={`cols kpis sheet${stale ? ' stale' : ''}`} aria-label={t('overview.title')}>
       <Figure label={t('overview.llmCalls')} value={format.count(now.llm_calls)} aside={<Sparkline values={valuesOf(series, 'calls')} />}>
-        <Delta change={against(now.llm_calls, (of) => of.llm_calls)} from={had && format.count(had.llm_calls)} />
+        <Delta partial={partial} change={against(now.llm_calls, (of) => of.llm_calls)} from={had && format.count(had.llm_calls)} />
       </Figure>
       <Figure label={t('overview.runs')} value={format.count(now.runs)} aside={<Sparkline values={valuesOf(series, 'runs')} />}>
-        <Delta change={against(now.runs, (of) => of.runs)} from={had && format.count(had.runs)} />
+        <Delta partial={partial} change={against(now.runs, (of) => of.runs)} from={had && format.count(had.runs)} />
       </Figure>
       <Figure
         label={t('overview.failed')}
         value={now.llm_calls === 0 ? '–' : <Num v={format.percent(rate(now))} />}
         aside={<Sparkline bad values={valuesOf(series, 'failed')} />}
       >
-        {had && now.llm_calls > 0 && (
+        {had && !partial && now.llm_calls > 0 && (
           <>
             <Delta worse change={format.pointsChange(rate(now), rate(had))} unit={t('overview.points')} />
             {' · '}
@@ -124,7 +131,9 @@ export function Figures({ project, now, before, series, stale }: FiguresProps) {
         }
         aside={<Sparkline values={valuesOf(series, 'cost')} />}
       >
-        {now.cost !== null && <Delta worse change={against(now.cost, (of) => of.cost)} from={had?.cost ? format.money(had.cost) : null} />}
+        {now.cost !== null && (
+          <Delta worse partial={partial} change={against(now.cost, (of) => of.cost)} from={had?.cost ? format.money(had.cost) : null} />
+        )}
         {missing > 0 && <span className="wrn">{` · ${t('overview.partial', { n: format.count(missing) })}`}</span>}
       </Figure>
       <Figure
@@ -144,7 +153,7 @@ export function Figures({ project, now, before, series, stale }: FiguresProps) {
           </div>
         }
       >
-        <Delta change={against(allTokens(now), allTokens)} />
+        <Delta partial={partial} change={against(allTokens(now), allTokens)} from={had && plain(format.tokens(allTokens(had)))} />
         {now.input_tokens > 0 &&
           ` · ${t('overview.cached', { rate: `${format.fixed((now.cache_read_tokens / now.input_tokens) * 100, 0)} %` })}`}
       </Figure>
@@ -155,6 +164,7 @@ export function Figures({ project, now, before, series, stale }: FiguresProps) {
       >
         <Delta
           worse
+          partial={partial}
           change={p95Change && { ...p95Change, text: { n: `${p95Sign}${plain(p95Text)}`, u: '' } }}
           from={p95Before === null ? null : plain(format.duration(p95Before))}
         />

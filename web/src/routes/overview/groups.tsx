@@ -1,7 +1,7 @@
 import { Link, useNavigate } from '@tanstack/react-router';
 import type { Project } from '../../api/project-types';
 import type { BreakdownRow } from '../../api/types';
-import { colorOf } from '../../colors';
+import type { ColorOf } from '../../colors';
 import { useT } from '../../i18n';
 import { Table, type Column } from '../../parts/table';
 import { Duration, Estimated, Num, Share, Swatch, Tokens, Unknown } from '../../parts/values';
@@ -28,12 +28,10 @@ function useNarrow(project: Project, q: string | undefined, field: string) {
   return { target, open: (row: BreakdownRow) => void navigate(target(row.key)) };
 }
 
-export function useCostColumn(rows: BreakdownRow[], color: boolean): Column<BreakdownRow> {
+export function useCostColumn(rows: BreakdownRow[], colorOf?: ColorOf): Column<BreakdownRow> {
   const t = useT();
   const { format } = useReader();
   const total = rows.reduce((sum, { cost }) => sum + (cost ?? 0), 0);
-  // By the sum, not the largest row: the tables beside each other have equal sums, and so equal decimals.
-  const write = format.moneyColumn([total]);
   return {
     key: 'cost',
     num: true,
@@ -47,14 +45,18 @@ export function useCostColumn(rows: BreakdownRow[], color: boolean): Column<Brea
         {/* No call at all cost nothing; calls without a price cost we do not know what. */}
         <b>
           {row.estimated_calls > 0 && <Estimated calls={row.estimated_calls} />}
-          {row.cost === null ? isUnpriced(row) || row.llm_calls > 0 ? <Unknown /> : '–' : write(row.cost)}
+          {row.cost === null ? (
+            isUnpriced(row) || row.llm_calls > 0 ? <Unknown /> : '–'
+          ) : (
+            <span title={format.moneyExact(row.cost)}>{format.money(row.cost)}</span>
+          )}
         </b>
-        <Share of={total > 0 ? (row.cost ?? 0) / total : 0} color={color ? colorOf(row.key) : undefined} />
+        <Share of={total > 0 ? (row.cost ?? 0) / total : 0} color={colorOf?.(row.key)} />
       </>
     ),
     foot: (
       <>
-        {write(total)}
+        <span title={format.moneyExact(total)}>{format.money(total)}</span>
         <span className="share ghosted" />
       </>
     ),
@@ -66,7 +68,7 @@ export function Pipelines({ project, q, rows, stale }: GroupsProps) {
   const { format } = useReader();
   const { target, open } = useNarrow(project, q, 'pipeline');
   const named = byCost(rows.filter(({ key }) => key !== null));
-  const cost = useCostColumn(named, false);
+  const cost = useCostColumn(named);
   const columns: Column<BreakdownRow>[] = [
     {
       key: 'name',
@@ -94,7 +96,7 @@ export function Pipelines({ project, q, rows, stale }: GroupsProps) {
       cell: ({ runs = 0, failed_runs: failed = 0 }) => (
         <>
           <span className={failed > 0 ? undefined : 'dim'}>{format.count(failed)}</span>{' '}
-          <span className="u">{format.fixed(runs > 0 ? (failed / runs) * 100 : 0, 1)} %</span>
+          {runs > 0 && <span className="u">{format.fixed((failed / runs) * 100, 1)} %</span>}
         </>
       ),
     },
@@ -103,9 +105,9 @@ export function Pipelines({ project, q, rows, stale }: GroupsProps) {
       head: t('overview.mean'),
       num: true,
       optional: true,
-      cell: ({ run_duration_ms: run }) => <Duration ms={run?.mean ?? null} />,
+      cell: ({ runs = 0, run_duration_ms: run }) => (runs === 0 ? '–' : <Duration ms={run?.mean ?? null} />),
     },
-    { key: 'p95', head: 'p95', num: true, cell: ({ run_duration_ms: run }) => <Duration ms={run?.p95 ?? null} /> },
+    { key: 'p95', head: 'p95', num: true, cell: ({ runs = 0, run_duration_ms: run }) => (runs === 0 ? '–' : <Duration ms={run?.p95 ?? null} />) },
     {
       key: 'tokens',
       head: t('overview.tokens'),
@@ -138,12 +140,12 @@ export function Pipelines({ project, q, rows, stale }: GroupsProps) {
   );
 }
 
-export function Models({ project, q, rows, stale }: GroupsProps) {
+export function Models({ project, q, rows, colorOf, stale }: GroupsProps & { colorOf: ColorOf }) {
   const t = useT();
   const { format } = useReader();
   const { target, open } = useNarrow(project, q, 'model');
   const all = byCost(rows);
-  const cost = useCostColumn(all, true);
+  const cost = useCostColumn(all, colorOf);
   const priced = all.filter((row) => !isUnpriced(row));
   const unpriced = all.reduce((sum, row) => sum + row.unpriced_calls, 0);
   const sum = (get: (row: BreakdownRow) => number) => priced.reduce((value, row) => value + get(row), 0);
@@ -151,9 +153,6 @@ export function Models({ project, q, rows, stale }: GroupsProps) {
     const counted = row.llm_calls - row.unpriced_calls - row.failed_llm_calls;
     return row.cost === null || counted <= 0 ? null : row.cost / counted;
   };
-  // Five decimals for tiny ones, but not so many that a column of larger ones is all digits.
-  const largest = Math.max(0, ...all.map((row) => perCall(row) ?? 0));
-  const writeEach = largest < 0.1 ? (value: number) => `$${format.fixed(value, 5)}` : format.moneyColumn([largest]);
   const columns: Column<BreakdownRow>[] = [
     {
       key: 'name',
@@ -203,7 +202,7 @@ export function Models({ project, q, rows, stale }: GroupsProps) {
       optional: true,
       cell: (row) => {
         const each = perCall(row);
-        return each === null ? <Unknown /> : <span title={format.moneyExact(each)}>{writeEach(each)}</span>;
+        return each === null ? <Unknown /> : <span title={format.moneyExact(each)}>{format.money(each)}</span>;
       },
     },
     cost,

@@ -5,6 +5,7 @@ import { breakdownQuery, seriesQuery, summaryQuery, tracesQuery, type Scope } fr
 import type { Measure } from '../../api/types';
 import { ChartGroup } from '../../charts';
 import { useT } from '../../i18n';
+import { useModelColors } from '../../model-colors';
 import { FilterBar } from '../../parts/filter-bar';
 import { Empty, ErrorPart, Skeleton } from '../../parts/states';
 import { useProject } from '../../project';
@@ -18,7 +19,7 @@ import { Extremes } from './extremes';
 import { Figures } from './figures';
 import { Models, Pipelines } from './groups';
 import { Hints } from './hints';
-import { timesOf } from './series';
+import { byCost, inOrder, timesOf } from './series';
 import { Whose } from './whose';
 import './overview.css';
 
@@ -58,6 +59,15 @@ function Answers() {
 
   const summary = useQuery({ ...summaryQuery(id, scope), refetchInterval: SLIDE_MS });
   const before = useQuery({ ...summaryQuery(id, beforeScope), refetchInterval: SLIDE_MS });
+  // Where there is much less before, it is asked whether there was anything earlier still: else the period before is not a whole one.
+  const much = before.data !== undefined && before.data.llm_calls > 0 && (summary.data?.llm_calls ?? 0) > 2 * before.data.llm_calls;
+  const earlier = useQuery({
+    ...summaryQuery(id, { to: range.before.from, q }),
+    enabled: much,
+    staleTime: Infinity,
+    placeholderData: undefined,
+    meta: { live: false },
+  });
   const series = useQuery({ ...seriesQuery(id, scope, range.bucket, MEASURES), refetchInterval: SLIDE_MS });
   const byModel = useQuery({ ...seriesQuery(id, scope, range.bucket, ['cost', 'calls'], 'model'), refetchInterval: SLIDE_MS });
   const models = useQuery(breakdownQuery(id, scope, 'model'));
@@ -65,6 +75,11 @@ function Answers() {
   const slowest = useQuery(tracesQuery(id, scope, '-duration_ms', CANDIDATES));
   const dearest = useQuery(tracesQuery(id, scope, '-cost', CANDIDATES));
 
+  const palette = useModelColors(id);
+  const colorOf = useMemo(
+    () => palette.among(inOrder(byModel.data?.measures.cost, byCost(models.data?.rows ?? []))),
+    [palette, byModel.data, models.data],
+  );
   const times = useMemo(() => timesOf(series.data), [series.data]);
   const { worst } = useOpenIncidents(id);
   // A budget burns for its whole period; what a rule saw has a moment.
@@ -98,7 +113,7 @@ function Answers() {
       {summary.data && <Hints project={project} summary={summary.data} />}
       <Part query={summary} rows={1} height={62}>
         {summary.data && (
-          <Figures project={project} now={summary.data} before={before.data} series={series.data} stale={summary.isPlaceholderData} />
+          <Figures project={project} now={summary.data} before={before.data} partial={much && earlier.data?.spans === 0} series={series.data} stale={summary.isPlaceholderData} />
         )}
       </Part>
       {summary.data && summary.data.spans === 0 ? (
@@ -121,6 +136,7 @@ function Answers() {
                   series={series.data}
                   byModel={byModel.data}
                   models={models.data?.rows ?? []}
+                  colorOf={colorOf}
                   width={width}
                   stale={series.isPlaceholderData}
                 />
@@ -132,7 +148,7 @@ function Answers() {
               {pipelines.data && <Pipelines project={project} q={q} rows={pipelines.data.rows} stale={pipelines.isPlaceholderData} />}
             </Part>
             <Part query={models} pane>
-              {models.data && <Models project={project} q={q} rows={models.data.rows} stale={models.isPlaceholderData} />}
+              {models.data && <Models project={project} q={q} rows={models.data.rows} colorOf={colorOf} stale={models.isPlaceholderData} />}
             </Part>
           </div>
           <Whose project={project} q={q} scope={scope} />

@@ -1,6 +1,6 @@
 import type { BreakdownRow, Group, Measure, OtherGroups, SeriesAnswer } from '../../api/types';
 import type { StackSeries } from '../../charts';
-import { colorOf } from '../../colors';
+import { OTHER_COLOR, type ColorOf } from '../../colors';
 
 export type Values = (number | null)[];
 
@@ -30,9 +30,21 @@ function restlessness(values: Values): number {
   return Math.sqrt(variance) / mean;
 }
 
+/** Those that the stack names, the dearest first. */
+const dearest = (groups: Group[] | undefined) =>
+  (groups ?? []).filter((group) => total(group) > 0).toSorted((a, b) => total(b) - total(a));
+
+/** The names that are to be told apart: those of the stack before all others. */
+export const inOrder = (groups: Group[] | undefined, rows: readonly BreakdownRow[]): (string | null)[] => [
+  ...dearest(groups)
+    .slice(0, SHOWN)
+    .map(({ key }) => key),
+  ...rows.map(({ key }) => key),
+];
+
 /** A stack of the dearest models, steady ones at the bottom, so that what moves is on top; all others in one. */
-export function stackOf(groups: Group[] | undefined, others?: OtherGroups): StackSeries[] {
-  const spent = (groups ?? []).filter((group) => total(group) > 0).toSorted((a, b) => total(b) - total(a));
+export function stackOf(groups: Group[] | undefined, colorOf: ColorOf, others?: OtherGroups): StackSeries[] {
+  const spent = dearest(groups);
   const rest = spent.slice(SHOWN);
   const stack = spent
     .slice(0, SHOWN)
@@ -43,7 +55,7 @@ export function stackOf(groups: Group[] | undefined, others?: OtherGroups): Stac
   if (rest.length === 0 && unnamed.length === 0) return stack;
   const times = (rest[0]?.points ?? unnamed).length;
   const values = Array.from({ length: times }, (_, at) => rest.reduce((sum, { points }) => sum + (points[at]?.[1] ?? 0), unnamed[at]?.[1] ?? 0));
-  return [{ key: OTHER, color: 'var(--c-other)', values }, ...stack];
+  return [{ key: OTHER, color: OTHER_COLOR, values }, ...stack];
 }
 
 /** Dearest first; what has no price stands last, and is in no sum. */

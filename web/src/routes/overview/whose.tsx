@@ -48,7 +48,7 @@ function By({ project, q, scope, by, all, onChoose }: WhoseProps & { by: string;
   const navigate = useNavigate();
   const { data, isPlaceholderData } = useQuery(breakdownQuery(project.id, scope, by.replace('tag.', 'tag:')));
   const rows = byCost((data?.rows ?? []).filter((row) => row.llm_calls > 0 || row.key !== null));
-  const cost = useCostColumn(rows, false);
+  const cost = useCostColumn(rows);
   const target = (key: string | null) => ({
     to: '/p/$project/traces' as const,
     params: { project: String(project.id) },

@@ -3,8 +3,8 @@ import { useMemo } from 'react';
 import { unpricedQuery } from '../../api/queries';
 import type { UnpricedModel } from '../../api/money-types';
 import type { Project } from '../../api/project-types';
-import { colorOf } from '../../colors';
 import { useT } from '../../i18n';
+import { useModelColors } from '../../model-colors';
 import { ErrorPart, Skeleton } from '../../parts/states';
 import { Table, type Column } from '../../parts/table';
 import { Moment, Swatch, Tokens } from '../../parts/values';
@@ -18,7 +18,9 @@ export function Unpriced({ project, onSet }: { project: Project; onSet: (wanted:
   const t = useT();
   const { format } = useReader();
   const range = useMemo(() => ({ from: `-${DAYS}d`, to: 'now' }), []);
+  const palette = useModelColors(project.id);
   const { data, error, refetch } = useQuery(unpricedQuery(project.id, range));
+  const colorOf = palette.among((data?.models ?? []).map(({ model }) => model));
   const columns: Column<UnpricedModel>[] = [
     {
       key: 'model',

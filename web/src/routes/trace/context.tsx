@@ -1,6 +1,7 @@
 import { createContext, useContext } from 'react';
 import type { Project } from '../../api/project-types';
 import type { TraceDetail } from '../../api/trace-types';
+import type { ColorOf } from '../../colors';
 import type { RangeSearch } from '../../range';
 import type { Axis, Stretch } from './model/time';
 import type { Node, Tree } from './model/tree';
@@ -17,8 +18,8 @@ export interface Looking {
   tree: Tree;
   axis: Axis;
   critical: ReadonlyMap<Node, Stretch[]>;
-  /** Dollars as the rows of this trace write them. */
-  money: (usd: number) => string;
+  /** The colours of its models, all different. */
+  colorOf: ColorOf;
   /** Selects a span and shows it, or keeps to the transcript where that is asked for. */
   select: (span: string, keep?: 'transcript') => void;
 }

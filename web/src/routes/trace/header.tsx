@@ -1,7 +1,6 @@
 import { Link } from '@tanstack/react-router';
-import { memo, useMemo, type ReactNode } from 'react';
+import { memo, useMemo, useState, type ReactNode } from 'react';
 import { statusOf } from '../../api/status';
-import { colorOf } from '../../colors';
 import { plain } from '../../format';
 import { useT, type TextKey } from '../../i18n';
 import { Icon, kindColor } from '../../parts/icons';
@@ -18,7 +17,7 @@ import { PaceChip } from './speed';
 export const Header = memo(function Header({ arriving }: { arriving: boolean }) {
   const t = useT();
   const { format } = useReader();
-  const { data, tree, project, around } = useLooking();
+  const { data, tree, project, around, colorOf } = useLooking();
   const { trace, errors } = data;
   const status = statusOf(trace);
   const root = tree.byId.get(trace.root_span_id)?.span ?? tree.roots[0]?.span;
@@ -56,15 +55,19 @@ export const Header = memo(function Header({ arriving }: { arriving: boolean }) 
           <time dateTime={trace.start_time} title={format.zone}>
             {format.exact(trace.start_time)}
           </time>
-          {pipelines.slice(0, 2).map((pipeline) => (
-            <span key={pipeline}>{narrowed('pipeline', pipeline)}</span>
-          ))}
-          {trace.models.slice(0, 3).map((model) => (
-            <span key={model} className="mdl">
-              <Swatch color={colorOf(model)} />
-              {narrowed('model', model)}
-            </span>
-          ))}
+          <Several few={2}>
+            {pipelines.map((pipeline) => (
+              <span key={pipeline}>{narrowed('pipeline', pipeline)}</span>
+            ))}
+          </Several>
+          <Several few={3}>
+            {trace.models.map((model) => (
+              <span key={model} className="mdl">
+                <Swatch color={colorOf(model)} />
+                {narrowed('model', model)}
+              </span>
+            ))}
+          </Several>
           {trace.user_id !== null && <span title={t('trace.user')}>{narrowed('user', trace.user_id)}</span>}
           {trace.session_id !== null && (
             <span>
@@ -91,6 +94,22 @@ export const Header = memo(function Header({ arriving }: { arriving: boolean }) 
   );
 });
 
+/** The first few, and how many more there are, which a click shows; one more is no less room than its number. */
+function Several({ few, children }: { few: number; children: ReactNode[] }) {
+  const t = useT();
+  const [open, setOpen] = useState(false);
+  const rest = children.length - few;
+  if (open || rest <= 0) return children;
+  return (
+    <>
+      {children.slice(0, few)}
+      <button type="button" className="act" aria-label={t('trace.showMore', { n: rest })} title={t('trace.showMore', { n: rest })} onClick={() => setOpen(true)}>
+        +{rest}
+      </button>
+    </>
+  );
+}
+
 function Figures() {
   const t = useT();
   const { format } = useReader();
@@ -105,7 +124,7 @@ function Figures() {
   ].filter(Boolean);
   const estimated = trace.estimated_calls > 0 && t('estimate.calls', { n: trace.estimated_calls });
   const tokensUnknown = trace.llm_calls > 0 && trace.total_tokens === 0 && trace.calls_without_usage > 0;
-  const cost = trace.cost === null ? null : trace.cost < 0.01 ? format.moneyExact(trace.cost) : format.money(trace.cost);
+  const cost = trace.cost === null ? null : format.money(trace.cost);
   return (
     <dl className="sum">
       <Figure label="trace.total" more={idle > 0 && t('trace.idle', { time: plain(format.duration(idle)) })}>

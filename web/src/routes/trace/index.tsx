@@ -7,13 +7,14 @@ import { traceQuery } from '../../api/queries';
 import type { TraceDetail } from '../../api/trace-types';
 import { useT } from '../../i18n';
 import { useKeys } from '../../keys';
+import { useModelColors } from '../../model-colors';
 import { Icon } from '../../parts/icons';
 import { CopyButton, Empty, ErrorPart, Skeleton } from '../../parts/states';
 import { useEvent } from '../../parts/use-event';
 import { useMedia } from '../../parts/window-rows';
 import { useProject } from '../../project';
 import { rangeAround } from '../../range';
-import { useRange, useReader } from '../../reader';
+import { useRange } from '../../reader';
 import { InBar } from '../../shell/bar-slots';
 import { useTitle } from '../../shell/title';
 import { LookingProvider, SelectedProvider, type Looking, type View } from './context';
@@ -26,7 +27,7 @@ import { Better } from './better';
 import { Kin } from './kin';
 import { criticalPath, idle, makeAxis } from './model/time';
 import { turns } from './model/transcript';
-import { buildTree, isCall, type Tree } from './model/tree';
+import { buildTree, isCall } from './model/tree';
 import { Neighbours } from './neighbours';
 import { Spans } from './spans';
 import { CopyTranscript, Transcript, TranscriptTools } from './transcript';
@@ -138,26 +139,6 @@ const SHORT = 40;
 /** A selection by keys is written into the address bar after a pause. */
 const SETTLE_MS = 160;
 
-/** Four decimals; where all is tiny, as many as make every row exact, but not more than seven. */
-export function moneyDigits(costs: readonly number[]): number {
-  const largest = costs.reduce((most, cost) => Math.max(most, cost), 0);
-  if (largest >= 0.01) return 4;
-  const exact = (digits: number) => costs.every((cost) => Math.abs(cost * 10 ** digits - Math.round(cost * 10 ** digits)) < 1e-6);
-  return [4, 5, 6].find(exact) ?? 7;
-}
-
-/** All rows of a trace write money alike; tiny sums keep the digits that they are made of. */
-function useMoney({ nodes }: Tree) {
-  const { format } = useReader();
-  return useMemo(() => {
-    const digits = moneyDigits(nodes.flatMap(({ span, took }) => [span.cost?.total ?? 0, took.cost ?? 0]));
-    return (usd: number) => {
-      const least = 10 ** -digits;
-      return usd > 0 && usd < least / 2 ? `< $${format.fixed(least, digits)}` : `$${format.fixed(usd, digits)}`;
-    };
-  }, [nodes, format]);
-}
-
 function Answer({ data, arriving }: { data: TraceDetail; arriving: boolean }) {
   const t = useT();
   const project = useProject();
@@ -171,7 +152,8 @@ function Answer({ data, arriving }: { data: TraceDetail; arriving: boolean }) {
   const critical = useMemo(() => (tree.nodes.length > 1 ? criticalPath(tree) : new Map()), [tree]);
   const range = useRange();
   const around = useMemo(() => rangeAround(range, tree.origin, tree.origin + tree.length), [range, tree]);
-  const money = useMoney(tree);
+  const palette = useModelColors(project.id);
+  const colorOf = useMemo(() => palette.among(data.trace.models), [palette, data]);
   const calls = useMemo(() => turns(tree), [tree]);
 
   // What is selected is here at once; the address bar, and with it the detail, follows when the keys rest.
@@ -202,8 +184,8 @@ function Answer({ data, arriving }: { data: TraceDetail; arriving: boolean }) {
   const setTab = useEvent((next: string) => setSearch({ tab: next, ...(shown && { span: shown.span.span_id }) }));
 
   const looking = useMemo<Looking>(
-    () => ({ project, data, at, around, tree, axis, critical, money, select }),
-    [project, data, at, around, tree, axis, critical, money, select],
+    () => ({ project, data, at, around, tree, axis, critical, colorOf, select }),
+    [project, data, at, around, tree, axis, critical, colorOf, select],
   );
   const views: View[] = wide || !speaks ? ['tree', 'timeline', 'operations'] : ['tree', 'timeline', 'transcript', 'operations'];
   const shownView = views.find((one) => one === view) ?? 'tree';

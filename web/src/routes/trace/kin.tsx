@@ -39,7 +39,6 @@ export const Kin = memo(function Kin() {
   const { format } = useReader();
   if (pipeline === null || earlier.length < FEWEST) return null;
   const tracesLink = { to: '/p/$project/traces' as const, params: { project: String(project.id) }, search: { q, last: undefined, from: scope.from, to: new Date(start + trace.duration_ms + 1).toISOString() } };
-  const write = (usd: number) => (usd < 0.01 ? `$${format.fixed(usd, 7)}` : format.money(usd));
   return (
     <>
       <section className="below">
@@ -77,7 +76,7 @@ export const Kin = memo(function Kin() {
             label="trace.cost"
             mine={trace.cost}
             others={earlier.flatMap(({ cost }) => (cost === null ? [] : [cost]))}
-            write={(usd) => `$${format.fixed(usd, usd < 0.01 ? 5 : 4)}`}
+            write={format.money}
             verdicts={{ less: 'trace.kinLess', more: 'trace.kinDearer' }}
           />
         )}
@@ -93,7 +92,7 @@ export const Kin = memo(function Kin() {
         <table className="tbl">
           <tbody>
             {earlier.slice(0, SHOWN).map((one) => (
-              <EarlierRun key={one.trace_id} run={one} project={project.id} write={write} />
+              <EarlierRun key={one.trace_id} run={one} project={project.id} />
             ))}
           </tbody>
         </table>
@@ -102,7 +101,7 @@ export const Kin = memo(function Kin() {
   );
 });
 
-function EarlierRun({ run, project, write }: { run: TraceSummary; project: number; write: (usd: number) => string }) {
+function EarlierRun({ run, project }: { run: TraceSummary; project: number }) {
   const t = useT();
   const { format } = useReader();
   return (
@@ -131,7 +130,7 @@ function EarlierRun({ run, project, write }: { run: TraceSummary; project: numbe
           </>
         )}
       </td>
-      <td className="n">{run.cost === null ? <span className="dim">–</span> : write(run.cost)}</td>
+      <td className="n">{run.cost === null ? <span className="dim">–</span> : <span title={format.moneyExact(run.cost)}>{format.money(run.cost)}</span>}</td>
     </tr>
   );
 }

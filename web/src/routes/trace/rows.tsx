@@ -4,7 +4,7 @@ import type { LogLine } from '../../api/trace-types';
 import { plain, type Format } from '../../format';
 import { useT } from '../../i18n';
 import { Glyph, Icon, kindColor, StatusGlyph } from '../../parts/icons';
-import { Duration, Estimated } from '../../parts/values';
+import { Duration, Estimated, Num } from '../../parts/values';
 import { usePhone, useWindowRows } from '../../parts/window-rows';
 import { useReader } from '../../reader';
 import { useLooking, useSelected } from './context';
@@ -35,7 +35,7 @@ interface RowsProps {
 /** The spans as a tree, or in the order of time, with bars on one axis. Only those in sight exist. */
 export function Rows({ rows, timeline, folded, onFold, found, onKey, onPick }: RowsProps) {
   const t = useT();
-  const { axis, critical, money, tree } = useLooking();
+  const { axis, critical, tree } = useLooking();
   const selected = useSelected();
   const { format } = useReader();
   const phone = usePhone();
@@ -110,7 +110,6 @@ export function Rows({ rows, timeline, folded, onFold, found, onKey, onPick }: R
               chosen={node === selected}
               folded={folded.has(node.span.span_id)}
               found={found === null ? null : found.has(node)}
-              money={money}
               heaviest={tree.nodes.length > 1 && node.self > 0.5 * tree.length}
               lines={logged.get(node.span.span_id)}
               origin={tree.origin}
@@ -176,7 +175,6 @@ interface RowProps {
   chosen: boolean;
   folded: boolean;
   found: boolean | null;
-  money: (usd: number) => string;
   heaviest: boolean;
   lines: LogLine[] | undefined;
   origin: number;
@@ -185,7 +183,7 @@ interface RowProps {
 }
 
 const Row = memo(function Row(props: RowProps) {
-  const { node, index, offset, height, timeline, axis, path, chosen, folded, found, money, heaviest, lines, origin, onFold, onPick } = props;
+  const { node, index, offset, height, timeline, axis, path, chosen, folded, found, heaviest, lines, origin, onFold, onPick } = props;
   const t = useT();
   const { span } = node;
   const bad = span.status === 'error';
@@ -241,7 +239,7 @@ const Row = memo(function Row(props: RowProps) {
       <span className="n t2 mid" role="gridcell">
         <Duration ms={node.self} />
       </span>
-      <Took node={node} money={money} />
+      <Took node={node} />
       <Bar node={node} axis={axis} path={path} lines={lines} origin={origin} />
     </div>
   );
@@ -283,7 +281,7 @@ function Note({ node, folded }: { node: Node; folded: boolean }) {
 }
 
 /** Tokens and cost: of a call its own, in ink; of what stands above calls their sums, paler: only ink adds up. */
-function Took({ node, money }: { node: Node; money: (usd: number) => string }) {
+function Took({ node }: { node: Node }) {
   const t = useT();
   const { format } = useReader();
   const { span } = node;
@@ -304,9 +302,13 @@ function Took({ node, money }: { node: Node; money: (usd: number) => string }) {
   );
   return (
     <>
-      <span className={`n t3${tone}`} role="gridcell" title={title}>
+      <span
+        className={`n t3${tone}`}
+        role="gridcell"
+        title={tokens === null ? title : [format.count(tokens), title].filter(Boolean).join(', ')}
+      >
         {tokens !== null && estimated > 0 && <Estimated calls={estimated} />}
-        {tokens !== null ? format.count(tokens) : call && span.status === 'ok' ? word : ''}
+        {tokens !== null ? <Num v={format.tokensCell(tokens)} /> : call && span.status === 'ok' ? word : ''}
       </span>
       <span
         className={`n t4${tone}`}
@@ -314,7 +316,7 @@ function Took({ node, money }: { node: Node; money: (usd: number) => string }) {
         title={cost === null ? title : [format.moneyExact(cost), title].filter(Boolean).join(', ')}
       >
         {cost !== null && estimated > 0 && <Estimated calls={estimated} />}
-        {cost !== null ? money(cost) : unknown ? word : ''}
+        {cost !== null ? format.money(cost) : unknown ? word : ''}
         {cost !== null && !call && took.unpriced_calls > 0 && <span className="u">+</span>}
       </span>
     </>

@@ -130,14 +130,33 @@ function SaidView({ item }: { item: Extract<Item, { type: 'said' }> }) {
         ) : (
           body
         )}
+        <Uses groups={item.uses} />
       </div>
     </div>
   );
 }
 
+/** The tools of one message; those that ran at once hang on one rule. */
+function Uses({ groups }: { groups: Use[][] }) {
+  const t = useT();
+  return groups.map((group) =>
+    group.length > 1 ? (
+      <div className="par" key={group[0]!.id ?? group[0]!.name}>
+        <span className="pl">{t('trace.atOnce', { n: group.length })}</span>
+        {group.map((use, at) => (
+          <UseView key={use.id ?? at} use={use} />
+        ))}
+      </div>
+    ) : (
+      group.map((use, at) => <UseView key={use.id ?? at} use={use} />)
+    ),
+  );
+}
+
 function Turn({ item }: { item: Extract<Item, { type: 'turn' }> }) {
   const t = useT();
-  const { money, select } = useLooking();
+  const { format } = useReader();
+  const { select } = useLooking();
   const selected = useSelected();
   const { node, who, parts, uses, loaded } = item;
   const { span, errors } = node;
@@ -154,7 +173,9 @@ function Turn({ item }: { item: Extract<Item, { type: 'turn' }> }) {
           <b>{who === 'assistant' ? t('text.assistant') : who}</b>
         </button>
         <span className="cc">
-          {span.cost?.total !== undefined && span.cost.total !== null && `${money(span.cost.total)} · `}
+          {span.cost?.total !== undefined && span.cost.total !== null && (
+            <span title={format.moneyExact(span.cost.total)}>{format.money(span.cost.total)} · </span>
+          )}
           <Duration ms={span.duration_ms} />
         </span>
         {span.model && <span className="cc ell">{span.model}</span>}
@@ -172,18 +193,7 @@ function Turn({ item }: { item: Extract<Item, { type: 'turn' }> }) {
           </p>
         )}
         {loaded && !failed && parts.length === 0 && uses.length === 0 && <p className="dim small">{t('trace.noWords')}</p>}
-        {uses.map((group) =>
-          group.length > 1 ? (
-            <div className="par" key={group[0]!.id ?? group[0]!.name}>
-              <span className="pl">{t('trace.atOnce', { n: group.length })}</span>
-              {group.map((use, at) => (
-                <UseView key={use.id ?? at} use={use} />
-              ))}
-            </div>
-          ) : (
-            group.map((use, at) => <UseView key={use.id ?? at} use={use} />)
-          ),
-        )}
+        <Uses groups={uses} />
       </div>
     </div>
   );

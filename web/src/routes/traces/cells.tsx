@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react';
-import { colorOf } from '../../colors';
+import type { ColorOf } from '../../colors';
 import { useT } from '../../i18n';
 import { Icon } from '../../parts/icons';
 import { Duration, Estimated, Said, Swatch, Unknown } from '../../parts/values';
@@ -36,7 +36,7 @@ export function Talk({
 const oneLine = (text: string) => text.slice(0, 300).replace(/\s+/g, ' ');
 
 /** A swatch for each model, and the name of the first. */
-export function Models({ models, unpriced }: { models: string[]; unpriced: boolean }) {
+export function Models({ models, unpriced, colorOf }: { models: string[]; unpriced: boolean; colorOf: ColorOf }) {
   const [first] = models;
   return (
     <span className="mods2" role="cell">
@@ -53,7 +53,7 @@ export function Models({ models, unpriced }: { models: string[]; unpriced: boole
   );
 }
 
-/** The same decimals in all rows; what was not priced is said, and a sum that lacks some has a plus. */
+/** What was not priced is said, and a sum that lacks some has a plus. */
 export function Money({
   cost,
   calls,
@@ -68,12 +68,11 @@ export function Money({
   const t = useT();
   const { format } = useReader();
   if (cost === null) return calls > 0 ? <Unknown /> : <span className="dim">–</span>;
-  const text = cost > 0 && cost < 0.00005 ? `< $${format.fixed(0.0001, 4)}` : `$${format.fixed(cost, 4)}`;
   const more = missing > 0 ? `, ${t('traces.notPriced', { n: missing })}` : '';
   return (
     <span title={`${format.moneyExact(cost)}${more}`}>
       {estimated > 0 && <Estimated calls={estimated} />}
-      {text}
+      {format.money(cost)}
       {missing > 0 && <span className="u">+</span>}
     </span>
   );

@@ -2,10 +2,10 @@ import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { facetsQuery, type Scope } from '../../api/queries';
 import type { Facet } from '../../api/types';
-import { colorOf } from '../../colors';
 import { useT, type TextKey } from '../../i18n';
+import { useModelColors } from '../../model-colors';
 import { Icon } from '../../parts/icons';
-import { Said, Swatch } from '../../parts/values';
+import { Num, Said, Swatch } from '../../parts/values';
 import { both, chosen, only, toggled, without } from '../../query';
 import { useReader } from '../../reader';
 
@@ -30,9 +30,15 @@ interface FacetsProps {
 
 /** What there is to narrow to, with its size behind each label. */
 export function Facets({ project, scope, q, onChange }: FacetsProps) {
-  return FIELDS.map(([field, label]) => (
-    <Group key={field} project={project} scope={scope} field={field} label={label} q={q} onChange={onChange} />
-  ));
+  const t = useT();
+  return (
+    <>
+      <p className="dim small counted">{t('traces.counted')}</p>
+      {FIELDS.map(([field, label]) => (
+        <Group key={field} project={project} scope={scope} field={field} label={label} q={q} onChange={onChange} />
+      ))}
+    </>
+  );
 }
 
 interface GroupProps extends FacetsProps {
@@ -51,6 +57,7 @@ function Group({ project, scope, field, label, q, onChange }: GroupProps) {
     refetchInterval: REFRESH_MS,
     enabled: open,
   });
+  const { of: colorOf } = useModelColors(project);
   const { wanted, unwanted } = chosen(q, field);
   const values = withChosen(data?.values ?? [], [...wanted, ...unwanted]);
   if (values.length === 0) return null;
@@ -72,7 +79,9 @@ function Group({ project, scope, field, label, q, onChange }: GroupProps) {
                 <label>
                   <input type="checkbox" checked={wanted.includes(value)} onChange={() => onChange(toggled(q, field, value))} />
                   {field === 'model' && <Swatch color={colorOf(value)} />}
-                  <Said className="ell" text={field === 'status' ? t(statusKey(value)) : value} />
+                  <span className="ell" title={value}>
+                    <Said text={field === 'status' ? t(statusKey(value)) : value} />
+                  </span>
                 </label>
                 {!out && !wanted.includes(value) && (
                   <button
@@ -85,7 +94,7 @@ function Group({ project, scope, field, label, q, onChange }: GroupProps) {
                     {t('traces.not')}
                   </button>
                 )}
-                <em>{count > 0 ? format.count(count) : ''}</em>
+                <em title={t('common.spans', { n: format.count(count) })}>{count > 0 ? <Num v={format.tokensCell(count)} /> : ''}</em>
                 <i style={{ width: `${(count / largest) * 100}%` }} />
               </li>
             );

@@ -2,6 +2,7 @@ import { useNavigate } from '@tanstack/react-router';
 import { useEffect, useRef, useState, type ReactNode } from 'react';
 import { useT } from '../../i18n';
 import { useKeys } from '../../keys';
+import { useModelColors } from '../../model-colors';
 import { useMedia, usePhone, useWindowRows } from '../../parts/window-rows';
 import { useReader } from '../../reader';
 import { SpanCells, targetOf, TraceCells } from './rows';
@@ -42,6 +43,7 @@ export function List({ project, of, rows, q, sort, sortShown, onSort, stale, mor
   const t = useT();
   const { format } = useReader();
   const navigate = useNavigate();
+  const palette = useModelColors(project);
   const phone = usePhone();
   const still = useMedia('(pointer: coarse)');
   const list = useRef<HTMLDivElement>(null);
@@ -115,7 +117,7 @@ export function List({ project, of, rows, q, sort, sortShown, onSort, stale, mor
               className={row.id === cursorId ? 'row2 cur' : 'row2'}
               style={{ transform: `translateY(${start - top}px)`, height }}
             >
-              {row.of === 'traces' ? <TraceCells row={row.trace} link={link} /> : <SpanCells row={row.span} link={link} />}
+              {row.of === 'traces' ? <TraceCells row={row.trace} link={link} palette={palette} /> : <SpanCells row={row.span} link={link} palette={palette} />}
             </div>
           );
         })}

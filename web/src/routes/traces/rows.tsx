@@ -3,9 +3,10 @@ import type { ReactNode } from 'react';
 import { statusOf, usageOf } from '../../api/status';
 import type { Span } from '../../api/span-types';
 import type { TraceSummary } from '../../api/trace-types';
+import type { Palette } from '../../colors';
 import { useT, type T } from '../../i18n';
 import { Glyph, StatusGlyph } from '../../parts/icons';
-import { Estimated, Unknown } from '../../parts/values';
+import { Estimated, Num, Unknown } from '../../parts/values';
 import { useReader } from '../../reader';
 import { Cell, DurationBar, Models, Money, Talk } from './cells';
 import type { Row } from './paging';
@@ -36,6 +37,7 @@ function failure(t: T, trace: TraceSummary): string | null {
 interface RowProps<Of> {
   row: Of;
   link: ReturnType<typeof targetOf> & { onClick: () => void };
+  palette: Palette;
   children?: ReactNode;
 }
 
@@ -50,7 +52,7 @@ function Time({ at }: { at: string }) {
   );
 }
 
-export function TraceCells({ row: trace, link }: RowProps<TraceSummary>) {
+export function TraceCells({ row: trace, link, palette }: RowProps<TraceSummary>) {
   const t = useT();
   const { format } = useReader();
   const status = statusOf(trace);
@@ -70,7 +72,7 @@ export function TraceCells({ row: trace, link }: RowProps<TraceSummary>) {
           <b>{name || trace.op || trace.trace_id.slice(0, 8)}</b>
         </Link>
       </span>
-      <Models models={trace.models} unpriced={trace.unpriced_calls > 0 && trace.cost === null} />
+      <Models models={trace.models} unpriced={trace.unpriced_calls > 0 && trace.cost === null} colorOf={palette.among(trace.models)} />
       <Talk
         input={trace.input_preview ?? (trace.pipeline ? trace.name : trace.op)}
         output={status === 'cancelled' ? t('traces.cancelled') : failed ? null : trace.output_preview}
@@ -80,7 +82,7 @@ export function TraceCells({ row: trace, link }: RowProps<TraceSummary>) {
       <Cell className="ex">
         {quiet && <span className="chip bad">{t('traces.errors', { n: trace.error_count })}</span>}
         {status === 'ok' && trace.failed_llm_calls > 0 && (
-          <span className="chip">{t('traces.retries', { n: trace.failed_llm_calls })}</span>
+          <span className="chip">{t('traces.failedCalls', { n: trace.failed_llm_calls })}</span>
         )}
       </Cell>
       <Cell className="n tk">
@@ -93,7 +95,7 @@ export function TraceCells({ row: trace, link }: RowProps<TraceSummary>) {
             title={`${t('traces.inOut', { in: format.count(trace.input_tokens), out: format.count(trace.output_tokens) })}${trace.calls_without_usage > 0 ? `, ${t('traces.noUsage', { n: trace.calls_without_usage })}` : ''}`}
           >
             {trace.estimated_calls > 0 && <Estimated calls={trace.estimated_calls} />}
-            {format.count(trace.total_tokens)}
+            <Num v={format.tokensCell(trace.total_tokens)} />
             {trace.calls_without_usage > 0 && <span className="u">+</span>}
           </span>
         )}
@@ -109,7 +111,7 @@ export function TraceCells({ row: trace, link }: RowProps<TraceSummary>) {
   );
 }
 
-export function SpanCells({ row: span, link }: RowProps<Span>) {
+export function SpanCells({ row: span, link, palette }: RowProps<Span>) {
   const t = useT();
   const { format } = useReader();
   const call = span.kind === 'llm' || span.kind === 'embedding';
@@ -130,7 +132,7 @@ export function SpanCells({ row: span, link }: RowProps<Span>) {
           <b className="ell">{span.title || span.name || span.op}</b>
         </Link>
       </span>
-      <Models models={span.model ? [span.model] : []} unpriced={call && usage !== null && span.cost === null} />
+      <Models models={span.model ? [span.model] : []} unpriced={call && usage !== null && span.cost === null} colorOf={palette.of} />
       <Talk
         input={span.input_preview ?? span.op}
         output={failed ? null : span.output_preview}
@@ -147,7 +149,7 @@ export function SpanCells({ row: span, link }: RowProps<Span>) {
       {/* Of what stands above calls the sum, paler: only ink adds up. */}
       <Cell className={below ? 'n tk dim' : 'n tk'} title={below ? t('trace.sumOf', { n: below.llm_calls }) : undefined}>
         {below ? (
-          format.count(below.input_tokens + below.output_tokens)
+          <Num v={format.tokensCell(below.input_tokens + below.output_tokens)} />
         ) : !call || (failed && usage === null) ? (
           <span className="dim">–</span>
         ) : tokens === null ? (
@@ -155,7 +157,7 @@ export function SpanCells({ row: span, link }: RowProps<Span>) {
         ) : (
           <>
             {usage?.source === 'estimated' && <Estimated />}
-            {format.count(tokens)}
+            <Num v={format.tokensCell(tokens)} />
           </>
         )}
       </Cell>

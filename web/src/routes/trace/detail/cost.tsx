@@ -1,8 +1,7 @@
 import { Link } from '@tanstack/react-router';
-import { useMemo, type ReactNode } from 'react';
+import { Fragment, useMemo, type ReactNode } from 'react';
 import { usageOf } from '../../../api/status';
 import type { BucketName, CostBucket, SpanDetail, Usage } from '../../../api/span-types';
-import { colorOf } from '../../../colors';
 import { MINUS } from '../../../format';
 import { useT, type TextKey } from '../../../i18n';
 import { Chip, Swatch, Unknown } from '../../../parts/values';
@@ -60,19 +59,24 @@ export function CostLine({ detail }: { detail: SpanDetail }) {
           {buckets.length > 0 && cost.source === 'computed' ? (
             <p>
               {buckets.map((one, at) => (
-                <span key={one.bucket} title={t(bucketKey(one.bucket))}>
-                  {at > 0 && '+ '}
-                  <HowMany bucket={one.bucket} n={one.tokens} /> × <Price of={one} />
-                  {isEach(one.bucket) || one.bucket === 'hour' ? ' ' : '/M '}
-                </span>
+                <Fragment key={one.bucket}>
+                  <span>
+                    {at > 0 && '+ '}
+                    {buckets.length > 1 && <i className="dim">{t(bucketKey(one.bucket))} </i>}
+                    <HowMany bucket={one.bucket} n={one.tokens} /> × <Price of={one} />
+                    {isEach(one.bucket) || one.bucket === 'hour' ? '' : '/M'}
+                  </span>{' '}
+                </Fragment>
               ))}
               {buckets.length > 1 && (
                 <>
                   {buckets.map((one, at) => (
-                    <span key={one.bucket}>
-                      {at === 0 ? '= ' : '+ '}
-                      {amount(one.amount)}{' '}
-                    </span>
+                    <Fragment key={one.bucket}>
+                      <span>
+                        {at === 0 ? '= ' : '+ '}
+                        {amount(one.amount)}
+                      </span>{' '}
+                    </Fragment>
                   ))}
                 </>
               )}
@@ -348,7 +352,7 @@ export function sumsBelow(node: Node): ModelSum[] {
 function BelowCost({ node }: { node: Node }) {
   const t = useT();
   const { format } = useReader();
-  const { project, money } = useLooking();
+  const { project, colorOf } = useLooking();
   const { took } = node;
   const sums = useMemo(() => sumsBelow(node), [node]);
   const second = format.second(took.cost, project.currency);
@@ -386,7 +390,7 @@ function BelowCost({ node }: { node: Node }) {
               <td className="n">{format.count(sum.input)}</td>
               <td className="n">{format.count(sum.output)}</td>
               <td className="n">
-                {sum.cost === null ? <Unknown /> : <span title={format.moneyExact(sum.cost)}>{money(sum.cost)}</span>}
+                {sum.cost === null ? <Unknown /> : <span title={format.moneyExact(sum.cost)}>{format.money(sum.cost)}</span>}
                 {sum.cost !== null && sum.unpriced > 0 && <span className="u">+</span>}
               </td>
             </tr>
@@ -401,7 +405,7 @@ function BelowCost({ node }: { node: Node }) {
             <td className="n">{format.count(took.input_tokens)}</td>
             <td className="n">{format.count(took.output_tokens)}</td>
             <td className="n">
-              <b>{took.cost === null ? <Unknown /> : <span title={format.moneyExact(took.cost)}>{money(took.cost)}</span>}</b>
+              <b>{took.cost === null ? <Unknown /> : <span title={format.moneyExact(took.cost)}>{format.money(took.cost)}</span>}</b>
             </td>
           </tr>
           {second && (

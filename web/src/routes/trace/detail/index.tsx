@@ -137,7 +137,6 @@ function Head({ node }: { node: Node }) {
 function Facts({ node }: { node: Node }) {
   const t = useT();
   const { format } = useReader();
-  const { money } = useLooking();
   const { span } = node;
   const call = isCall(span);
   const speed = tokensPerSecond(span);
@@ -182,7 +181,7 @@ function Facts({ node }: { node: Node }) {
             {format.count(took.input_tokens)} <i>{t('trace.in')}</i> {format.count(took.output_tokens)} <i>{t('trace.out')}</i>
           </Fact>
           <Fact label={t('trace.costBelow')}>
-            {took.cost === null ? missing : took.cost < 0.01 ? format.moneyExact(took.cost) : money(took.cost)}
+            {took.cost === null ? missing : <span title={format.moneyExact(took.cost)}>{format.money(took.cost)}</span>}
             {took.cost !== null && took.unpriced_calls > 0 && <i>+</i>}
           </Fact>
         </>

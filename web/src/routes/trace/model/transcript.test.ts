@@ -73,6 +73,37 @@ describe('the transcript', () => {
     expect(bare.filter(({ type }) => type === 'tool')).toHaveLength(3);
   });
 
+  it('puts what the model said before the tools that it asked for, where only the next call tells of it', () => {
+    const asking: Message = {
+      role: 'assistant',
+      parts: [
+        { type: 'text', text: '確定してよろしいですか?' },
+        { type: 'tool_call', id: 'q', name: 'ask_user', arguments: '{}' },
+      ],
+    };
+    const wordsAlone: Message = { role: 'assistant', parts: [{ type: 'text', text: '確定してよろしいですか?' }] };
+    const answer: Message = { role: 'tool', parts: [{ type: 'tool_result', id: 'q', name: 'ask_user', result: 'はい' }] };
+    const talk = [
+      aSpan('one', null, 0, 10, { kind: 'llm' }),
+      aSpan('ask', null, 20, 30, { kind: 'tool', tool: 'ask_user', output_preview: 'はい' }),
+      aSpan('two', null, 60, 10, { kind: 'llm' }),
+    ];
+    for (const question of [asking, wordsAlone]) {
+      const known = new Map([
+        ['one', aDetail(talk[0]!, { input_messages: [user], output_messages: [says('assistant', 'hm')] })],
+        ['two', aDetail(talk[2]!, { input_messages: [user, says('assistant', 'hm'), question, answer], output_messages: [says('assistant', '確定')] })],
+      ]);
+      const found = transcript(buildTree(talk, []), known);
+      const shown = found.flatMap((item): string[] => {
+        if (item.type === 'tool') return [`${item.use.name} ${item.use.result}`];
+        if (item.type === 'handoff') return [];
+        const said = item.parts.map((part) => ('text' in part ? part.text : part.type));
+        return [...said, ...item.uses.flat().map(({ name, result }) => `${name} ${result}`)];
+      });
+      expect(shown).toEqual(['札幌へ行きたい', 'hm', '確定してよろしいですか?', 'ask_user はい', '確定']);
+    }
+  });
+
   it('marks what was said before the trace as old', () => {
     const later = buildTree([spans[6]!], []);
     const found = transcript(later, details);

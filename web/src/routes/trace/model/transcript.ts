@@ -22,7 +22,7 @@ export interface Use {
 
 export type Item =
   /** What was said to the model: by the program, by the user, or before this trace began. */
-  | { type: 'said'; key: string; role: string; parts: Part[]; old: boolean }
+  | { type: 'said'; key: string; role: string; parts: Part[]; uses: Use[][]; old: boolean }
   /** What the model answered: its words, then the tools it asked for, those that ran at once in one group. */
   | { type: 'turn'; key: string; node: Node; who: string; parts: Part[]; uses: Use[][]; loaded: boolean }
   | { type: 'tool'; key: string; use: Use }
@@ -76,6 +76,8 @@ function parallel(uses: Use[]): Use[][] {
   return groups;
 }
 
+const inTime = (uses: Use[]) => parallel(uses.toSorted((a, b) => (a.node?.start ?? Infinity) - (b.node?.start ?? Infinity)));
+
 /** The conversation of a trace: each message once, tool calls with their results, in the order of time. */
 export function transcript(tree: Tree, details: ReadonlyMap<string, SpanDetail>): Item[] {
   const calls = turns(tree);
@@ -84,6 +86,31 @@ export function transcript(tree: Tree, details: ReadonlyMap<string, SpanDetail>)
   const seen = new Set<string>();
   const open: Use[] = [];
   const items: (Item & { at: number })[] = [];
+  const useOf = (call: ToolCall, ran: Node | null): Use => {
+    if (ran) taken.add(ran);
+    const use: Use = {
+      name: call.name,
+      arguments: call.arguments,
+      id: call.id ?? null,
+      node: ran,
+      result: null,
+      attempts: ran ? attemptsOf(ran) : [],
+    };
+    open.push(use);
+    return use;
+  };
+
+  /** When the first tool ran that a message asked for, or whose result follows it. */
+  const beganBefore = (uses: Use[], later: Message[]): number => {
+    const starts = uses.map((use) => use.node?.start ?? Infinity);
+    for (const part of later.flatMap(({ parts }) => parts)) {
+      if (part.type !== 'tool_result') continue;
+      const use = open.find(({ id }) => part.id && id === part.id);
+      const ran = use?.node ?? tools.find((tool) => !taken.has(tool) && toolName(tool) === part.name);
+      if (ran) starts.push(ran.start);
+    }
+    return Math.min(Infinity, ...starts);
+  };
 
   for (const node of calls) {
     const { span } = node;
@@ -94,29 +121,35 @@ export function transcript(tree: Tree, details: ReadonlyMap<string, SpanDetail>)
       const mark = markOf(message);
       if (seen.has(mark)) return;
       seen.add(mark);
-      const rest = message.parts.filter((part) => !(part.type === 'tool_result' && settle(open, part)));
-      if (rest.length === 0 || (message.role === 'tool' && rest.every(isResult) && !first)) return;
+      // A message of the model that no span reports as an answer is known from here alone. It came before the tools that it asked for.
+      const asked =
+        first || message.role !== 'assistant' ? [] : message.parts.filter((part): part is ToolCall => part.type === 'tool_call');
+      const uses = asked.map((call) =>
+        useOf(call, tools.find((tool) => !taken.has(tool) && tool.start < node.start && toolName(tool) === call.name) ?? null),
+      );
+      const rest = message.parts.filter(
+        (part) => !(part.type === 'tool_result' && settle(open, part)) && !(part.type === 'tool_call' && asked.includes(part)),
+      );
+      if ((rest.length === 0 && uses.length === 0) || (message.role === 'tool' && rest.every(isResult) && !first)) return;
       // What a model said before this trace, and what was said to it then, is history.
       const old = message.role === 'assistant' || all.slice(place + 1).some(({ role }) => role === 'assistant');
-      items.push({ type: 'said', key: `${span.span_id} in ${place}`, role: message.role, parts: rest, old: old && first, at: node.start });
+      items.push({
+        type: 'said',
+        key: `${span.span_id} in ${place}`,
+        role: message.role,
+        parts: rest,
+        uses: inTime(uses),
+        old: old && first,
+        at: first || message.role !== 'assistant' ? node.start : Math.min(node.start, beganBefore(uses, all.slice(place + 1))),
+      });
     });
     for (const message of answered) seen.add(markOf(message));
 
     const parts = answered.flatMap((message) => message.parts);
     const asked = parts.filter((part): part is ToolCall => part.type === 'tool_call');
-    const uses = asked.map((call): Use => {
-      const ran = tools.find((tool) => !taken.has(tool) && tool.start >= node.end - 1 && toolName(tool) === call.name) ?? null;
-      if (ran) taken.add(ran);
-      return {
-        name: call.name,
-        arguments: call.arguments,
-        id: call.id ?? null,
-        node: ran,
-        result: null,
-        attempts: ran ? attemptsOf(ran) : [],
-      };
-    });
-    open.push(...uses);
+    const uses = asked.map((call) =>
+      useOf(call, tools.find((tool) => !taken.has(tool) && tool.start >= node.end - 1 && toolName(tool) === call.name) ?? null),
+    );
     const preview = span.output_preview;
     items.push({
       type: 'turn',
@@ -124,7 +157,7 @@ export function transcript(tree: Tree, details: ReadonlyMap<string, SpanDetail>)
       node,
       who: span.agent ?? 'assistant',
       parts: detail ? parts.filter(({ type }) => type !== 'tool_call') : preview ? [{ type: 'text', text: preview }] : [],
-      uses: parallel(uses.toSorted((a, b) => (a.node?.start ?? Infinity) - (b.node?.start ?? Infinity))),
+      uses: inTime(uses),
       loaded: detail !== undefined,
       at: node.start,
     });
