@@ -8,7 +8,7 @@ export const setup = {
   'setup.javascript': 'Sentry, JavaScript',
   'setup.opentelemetry': 'OpenTelemetry',
   'setup.langfuse': 'Langfuse',
-  'setup.cLangfuse': 'Python SDK 2 to 4 and JavaScript 3 to 5, LiteLLM, Dify: only the host changes',
+  'setup.cLangfuse': 'Python SDK 2 to 5 and JavaScript 3 to 5, LiteLLM, Dify: only the host changes',
   'setup.claudeCode': 'Claude Code',
   'setup.codex': 'Codex CLI',
   'setup.geminiCli': 'Gemini CLI',
@@ -65,4 +65,30 @@ export const setup = {
   'setup.testQuestion': 'What does a fire lookout tower do?',
   'setup.testAnswer':
     'One person sees the whole town from it, and rings the bell the moment something burns. This is a test trace from the set-up page.',
+  'setup.cStart': 'load it before the program:',
+  'setup.noteSentry':
+    'The SDK finds OpenAI, Anthropic, Google GenAI, LangChain and others by what is installed: no `integrations` are needed.',
+  'setup.noteOpentelemetry':
+    'The package is for OpenAI. For other providers and frameworks install theirs too, such as OpenInference’s or OpenLLMetry’s. Instrumentations from before 2026 take `true` in place of `SPAN_AND_EVENT`.',
+  'setup.noteGemini': 'If Hinomi runs on another machine, also set `OTEL_EXPORTER_OTLP_HEADERS={headers}`.',
+  'setup.runDone': 'Done: this project has had data since {time}.',
+  'setup.newest': 'Open the newest trace',
+  'setup.checks': 'Nothing yet? Check this',
+  'setup.checksWhy': 'What reaches Hinomi is listed above, also when it is refused. An empty list means that nothing arrived.',
+  'setup.kReach': 'Address: where your program runs, this must print `ok`.',
+  'setup.kHere':
+    'This address is this machine alone. A container or another machine needs its real name: start Hinomi with `--listen 0.0.0.0:8119 --public-url http://NAME:8119` and copy the DSN again.',
+  'setup.kFirewall': 'Firewall and proxy: the port must be open. If the program uses an HTTP proxy, exclude this host.',
+  'setup.kKey':
+    'Key: the program must have exactly this one. Environment variables set in one terminal are missing in another.',
+  'setup.kBeginPython': 'Order: call `sentry_sdk.init` before the first call to a model, in the process that makes it.',
+  'setup.kBeginJavascript': 'Order: load `instrument.mjs` with `--import`, before the program imports its model SDK.',
+  'setup.kBeginOpentelemetry':
+    'Instrumentation: start the program with `opentelemetry-instrument`, in the environment where the packages are installed.',
+  'setup.kBeginLangfuse': 'Calls: use Langfuse’s wrapper of your model SDK, such as `from langfuse.openai import openai`, or `@observe`.',
+  'setup.kBeginAgent': 'Start: settings are read at the start. Open a new session in the same terminal.',
+  'setup.kFlush': 'End: a program that ends at once may not have sent yet. Flush before it ends, also in serverless functions.',
+  'setup.kFlushAgent': 'Wait: agents send every few seconds, some not before their session ends.',
+  'setup.kDebug': 'Log: let the client say what it sends, and to where.',
+  'setup.kContent': 'Prompts and answers have a setting of their own. Without it calls still arrive, only without texts.',
 } as const;

@@ -13,7 +13,9 @@ const JAVASCRIPT = `Sentry.init({
   tracesSampleRate: 1.0,
   sendDefaultPii: true,
 });`;
-const OTEL = `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true`;
+/** Where OpenTelemetry's instrumentations of models put prompts and answers. Those of before 2026 know `true` alone. */
+export const CAPTURE = 'SPAN_AND_EVENT';
+const OTEL = `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=${CAPTURE}`;
 
 /** What to change, for each hint that a setting answers. */
 const SETTINGS: Partial<Record<HintName, BySdk>> = {

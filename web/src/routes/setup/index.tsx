@@ -1,10 +1,12 @@
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useT } from '../../i18n';
+import { Rich } from '../../parts/rich';
 import { CopyButton } from '../../parts/states';
 import { Tabs } from '../../parts/tabs';
 import { useProject } from '../../project';
 import { useTitle } from '../../shell/title';
-import { SNIPPETS, textOf, type Token } from './snippets';
+import { Newest } from './newest';
+import { otlp, SNIPPETS, textOf, type Token } from './snippets';
 import { Watch } from './watch';
 import './setup.css';
 
@@ -58,14 +60,25 @@ export default function Setup() {
               </code>
             </pre>
           </figure>
+          {snippet.note && (
+            <p className="note">
+              <Rich text={t(snippet.note, { headers: otlp(project.dsn).headers })} />
+            </p>
+          )}
         </div>
-        <div className="step">
+        <div className={project.first_span_at ? 'step done' : 'step'}>
           <h2>{t('setup.run')}</h2>
-          <p>{t('setup.runWhy')}</p>
-          <Ghost />
+          {project.first_span_at ? (
+            <Newest project={project} />
+          ) : (
+            <>
+              <p>{t('setup.runWhy')}</p>
+              <Ghost />
+            </>
+          )}
         </div>
       </section>
-      <Watch key={project.id} project={project} />
+      <Watch key={project.id} project={project} client={snippet.id} />
     </div>
   );
 }

@@ -15,3 +15,7 @@ test('who speaks OpenTelemetry gets address and key apart', () => {
   expect(text).toContain('x-hinomi-key=0123456789abcdef0123456789abcdef\n');
   expect(text).not.toContain('@');
 });
+
+test('no snippet names an integration: one whose SDK is not installed stops the program', () => {
+  for (const { id, code } of SNIPPETS) expect(textOf(code(DSN, (key) => key)), id).not.toMatch(/integration/i);
+});

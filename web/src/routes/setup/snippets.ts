@@ -1,4 +1,5 @@
 import type { T, TextKey } from '../../i18n';
+import { CAPTURE } from '../../parts/hints/settings';
 
 /** Plain text, or text with a part of speech: keyword, value, comment. */
 export type Token = string | ['k' | 'v' | 'c', string];
@@ -8,6 +9,8 @@ export interface Snippet {
   label: TextKey;
   file: string;
   code: (dsn: string, t: T) => Token[];
+  /** What is to be known besides. */
+  note?: TextKey;
 }
 
 const k = (text: string): Token => ['k', text];
@@ -18,7 +21,7 @@ const c = (text: string): Token => ['c', text];
 const set = (name: string, value: string): Token[] => [k('export'), ` ${name}=`, v(value), '\n'];
 
 /** Where OpenTelemetry sends to, and with which key: both stand in the DSN. */
-function otlp(dsn: string) {
+export function otlp(dsn: string) {
   const { origin, username } = new URL(dsn);
   return { origin, headers: `x-hinomi-key=${username}`, key: username };
 }
@@ -29,13 +32,12 @@ export const SNIPPETS: Snippet[] = [
     id: 'python',
     label: 'setup.python',
     file: 'app.py',
+    note: 'setup.noteSentry',
     code: (dsn, t) => [
+      c('# pip install --upgrade sentry-sdk'),
+      '\n',
       k('import'),
-      ' sentry_sdk\n',
-      k('from'),
-      ' sentry_sdk.integrations.openai ',
-      k('import'),
-      ' OpenAIIntegration\n\n',
+      ' sentry_sdk\n\n',
       'sentry_sdk.init(\n',
       '    dsn=',
       v(`"${dsn}"`),
@@ -47,16 +49,21 @@ export const SNIPPETS: Snippet[] = [
       k('True'),
       ',       ',
       c(`# ${t('setup.cPrompts')}`),
-      '\n',
-      '    integrations=[OpenAIIntegration()],\n',
-      ')',
+      '\n)',
     ],
   },
   {
     id: 'javascript',
     label: 'setup.javascript',
     file: 'instrument.mjs',
+    note: 'setup.noteSentry',
     code: (dsn, t) => [
+      c('// npm install @sentry/node@latest'),
+      '\n',
+      c(`// ${t('setup.cStart')}`),
+      '\n',
+      c('// node --import ./instrument.mjs app.mjs'),
+      '\n',
       k('import'),
       ' * ',
       k('as'),
@@ -76,25 +83,25 @@ export const SNIPPETS: Snippet[] = [
       k('true'),
       ',         ',
       c(`// ${t('setup.cPrompts')}`),
-      '\n',
-      '  integrations: [Sentry.openAIIntegration(), Sentry.vercelAIIntegration()],\n',
-      '});',
+      '\n});',
     ],
   },
   {
     id: 'opentelemetry',
     label: 'setup.opentelemetry',
     file: 'shell',
+    note: 'setup.noteOpentelemetry',
     code: (dsn, t) => [
       ...set('OTEL_EXPORTER_OTLP_ENDPOINT', otlp(dsn).origin),
       ...set('OTEL_EXPORTER_OTLP_HEADERS', otlp(dsn).headers),
       ...set('OTEL_EXPORTER_OTLP_PROTOCOL', 'http/protobuf'),
-      ...set('OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT', 'true'),
       c(`# ${t('setup.cPrompts')}`),
-      '\n\n',
+      '\n',
+      ...set('OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT', CAPTURE),
+      '\n',
       c(`# Python: ${t('setup.cInstrumented')}`),
       '\n',
-      'pip install opentelemetry-distro opentelemetry-exporter-otlp opentelemetry-instrumentation-openai-v2\n',
+      'pip install opentelemetry-distro opentelemetry-exporter-otlp opentelemetry-instrumentation-genai-openai\n',
       'opentelemetry-instrument --logs_exporter otlp python app.py',
     ],
   },
@@ -105,8 +112,9 @@ export const SNIPPETS: Snippet[] = [
     code: (dsn, t) => [
       c(`# ${t('setup.cLangfuse')}`),
       '\n',
-      ...set('LANGFUSE_HOST', otlp(dsn).origin),
+      ...set('LANGFUSE_BASE_URL', otlp(dsn).origin),
       ...set('LANGFUSE_BASEURL', otlp(dsn).origin),
+      ...set('LANGFUSE_HOST', otlp(dsn).origin),
       ...set('LANGFUSE_PUBLIC_KEY', otlp(dsn).key),
       ...set('LANGFUSE_SECRET_KEY', otlp(dsn).key),
     ],
@@ -130,7 +138,7 @@ export const SNIPPETS: Snippet[] = [
       '\n',
       c(`# ${t('setup.cRepository')}`),
       '\n',
-      ...set('OTEL_RESOURCE_ATTRIBUTES', 'repository=$(basename "$(git rev-parse --show-toplevel)"),team=…'),
+      ...set('OTEL_RESOURCE_ATTRIBUTES', '"repository=$(basename "$(git rev-parse --show-toplevel)"),team=my-team"'),
       '\nclaude',
     ],
   },
@@ -166,6 +174,7 @@ export const SNIPPETS: Snippet[] = [
     id: 'gemini-cli',
     label: 'setup.geminiCli',
     file: '~/.gemini/settings.json',
+    note: 'setup.noteGemini',
     code: (dsn) => [
       '{\n  "telemetry": {\n    "enabled": ',
       k('true'),

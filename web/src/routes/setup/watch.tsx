@@ -9,7 +9,10 @@ import type { TraceSummary } from '../../api/trace-types';
 import { plain } from '../../format';
 import { useT } from '../../i18n';
 import { Tower } from '../../parts/icons';
+import { Rich } from '../../parts/rich';
+import { CopyIcon } from '../../parts/states';
 import { useReader } from '../../reader';
+import { checksOf, PATIENCE_MS } from './checks';
 import { Knocks } from './knocks';
 import { sendTestTrace } from './test-trace';
 
@@ -21,12 +24,13 @@ const APART_MS = 400;
 const wait = (ms: number) => new Promise((done) => setTimeout(done, ms));
 
 /** What really arrives, beside the steps. Waits for the first trace of a project, and opens it. */
-export function Watch({ project }: { project: Project }) {
+export function Watch({ project, client: chosen }: { project: Project; client: string }) {
   const client = useQueryClient();
   const navigate = useNavigate();
   const opened = useRef(false);
   // Whether it waits is decided once: a trace that comes while the page stands is opened, not only counted.
   const [waiting] = useState(project.first_span_at === null);
+  const waited = useWaited();
 
   const open = useCallback(
     (trace: string) => {
@@ -54,23 +58,55 @@ export function Watch({ project }: { project: Project }) {
 
   return (
     <section className="watch">
-      <Header project={project} waiting={waiting} />
+      <Header project={project} waiting={waiting} waited={waited} />
       <Knocks project={project} />
+      {waiting && waited >= PATIENCE_MS && <Checklist client={chosen} dsn={project.dsn} />}
       <Try project={project} open={open} />
     </section>
   );
 }
 
-function Header({ project, waiting }: { project: Project; waiting: boolean }) {
-  const t = useT();
-  const { format } = useReader();
+/** How long this page has stood, by the second. */
+function useWaited(): number {
   const [since] = useState(() => Date.now());
   const [now, setNow] = useState(since);
   useEffect(() => {
     const timer = window.setInterval(() => setNow(Date.now()), 1000);
     return () => window.clearInterval(timer);
   }, []);
-  const age = plain(format.duration(Math.max(1000, Math.floor((now - since) / 1000) * 1000))).replace(/[.,]\d+/, '');
+  return Math.floor((now - since) / 1000) * 1000;
+}
+
+/** Nothing has come for a while: what to look at. */
+function Checklist({ client, dsn }: { client: string; dsn: string }) {
+  const t = useT();
+  return (
+    <section className="checks" aria-labelledby="setup-checks">
+      <h2 id="setup-checks">{t('setup.checks')}</h2>
+      <p className="dim">{t('setup.checksWhy')}</p>
+      <ol>
+        {checksOf(client, dsn).map(({ text, code }) => (
+          <li key={text}>
+            <p>
+              <Rich text={t(text)} />
+            </p>
+            {code && (
+              <p className="cmdline">
+                <code>{code}</code>
+                <CopyIcon text={code} />
+              </p>
+            )}
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}
+
+function Header({ project, waiting, waited }: { project: Project; waiting: boolean; waited: number }) {
+  const t = useT();
+  const { format } = useReader();
+  const age = plain(format.duration(Math.max(1000, waited))).replace(/[.,]\d+/, '');
   return (
     <div className="wh">
       <Tower />

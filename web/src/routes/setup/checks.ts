@@ -1,0 +1,48 @@
+import type { TextKey } from '../../i18n';
+import { otlp } from './snippets';
+
+/** After this long without anything it is time to look for the reason. */
+export const PATIENCE_MS = 60_000;
+
+/** One thing to look at: what it is, and the line that shows or mends it. */
+export interface Check {
+  text: TextKey;
+  code?: string;
+}
+
+interface Family {
+  begin: TextKey;
+  flush: string | null;
+  debug: string;
+}
+
+/** What differs between clients, by the tab that is chosen. */
+const FAMILIES: Record<string, Family> = {
+  python: { begin: 'setup.kBeginPython', flush: 'sentry_sdk.flush()', debug: 'sentry_sdk.init(..., debug=True)' },
+  javascript: { begin: 'setup.kBeginJavascript', flush: 'await Sentry.flush(2000)', debug: 'Sentry.init({ ..., debug: true })' },
+  opentelemetry: {
+    begin: 'setup.kBeginOpentelemetry',
+    flush: 'opentelemetry.trace.get_tracer_provider().force_flush()',
+    debug: 'opentelemetry-instrument --traces_exporter console,otlp python app.py',
+  },
+  langfuse: { begin: 'setup.kBeginLangfuse', flush: 'get_client().flush()', debug: 'export LANGFUSE_DEBUG=true' },
+};
+const AGENT: Family = { begin: 'setup.kBeginAgent', flush: null, debug: 'export OTEL_LOG_LEVEL=debug' };
+
+/** What to look at when nothing comes from a client, the likeliest first. */
+export function checksOf(client: string, dsn: string): Check[] {
+  const { origin, hostname, port, protocol } = new URL(dsn);
+  const { key } = otlp(dsn);
+  const { begin, flush, debug } = FAMILIES[client] ?? AGENT;
+  const here = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
+  return [
+    { text: 'setup.kReach', code: `curl ${origin}/healthz` },
+    ...(here ? [{ text: 'setup.kHere' as const, code: `${hostname}:${port || (protocol === 'https:' ? '443' : '80')}` }] : []),
+    { text: 'setup.kFirewall', code: `export NO_PROXY=${hostname}` },
+    { text: 'setup.kKey', code: key },
+    { text: begin },
+    ...(flush ? [{ text: 'setup.kFlush' as const, code: flush }] : [{ text: 'setup.kFlushAgent' as const }]),
+    { text: 'setup.kDebug', code: debug },
+    { text: 'setup.kContent' },
+  ];
+}
