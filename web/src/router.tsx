@@ -3,16 +3,17 @@ import {
   createRootRouteWithContext,
   createRoute,
   createRouter,
-  lazyRouteComponent,
   Outlet,
   redirect,
   retainSearchParams,
 } from '@tanstack/react-router';
 import { ApiError } from './api/client';
 import { meQuery } from './api/queries';
+import { lazyPage } from './parts/page';
 import { getPrefs } from './prefs';
 import { appSearch, parseSearch, stringifySearch, texts, type RawSearch } from './search';
 import { Crash, NotFound } from './shell/not-found';
+import { FramePending, PagePending } from './shell/pending';
 import { Shell } from './shell/shell';
 
 interface Context {
@@ -25,7 +26,7 @@ const signIn = createRoute({
   getParentRoute: () => root,
   path: '/sign-in',
   validateSearch: (raw: RawSearch) => texts(raw, 'error', 'then'),
-  component: lazyRouteComponent(() => import('./routes/sign-in')),
+  component: lazyPage(() => import('./routes/sign-in')),
 });
 
 /** Everything behind the sign-in: one frame, one range. */
@@ -44,6 +45,8 @@ const app = createRoute({
   },
   component: Shell,
   errorComponent: Crash,
+  pendingComponent: FramePending,
+  pendingMs: 0,
 });
 
 const home = createRoute({
@@ -67,114 +70,118 @@ const overview = createRoute({
   getParentRoute: () => project,
   path: '/',
   validateSearch: (raw: RawSearch) => texts(raw, 'q'),
-  component: lazyRouteComponent(() => import('./routes/overview')),
+  component: lazyPage(() => import('./routes/overview')),
 });
 
 const setup = createRoute({
   getParentRoute: () => project,
   path: '/setup',
   validateSearch: (raw: RawSearch) => texts(raw, 'with'),
-  component: lazyRouteComponent(() => import('./routes/setup')),
+  component: lazyPage(() => import('./routes/setup')),
 });
 
 const bill = createRoute({
   getParentRoute: () => project,
   path: '/bill',
-  component: lazyRouteComponent(() => import('./routes/bill')),
+  component: lazyPage(() => import('./routes/bill')),
 });
 
 const traces = createRoute({
   getParentRoute: () => project,
   path: '/traces',
   validateSearch: (raw: RawSearch) => texts(raw, 'q', 'sort', 'of'),
-  component: lazyRouteComponent(() => import('./routes/traces')),
+  component: lazyPage(() => import('./routes/traces')),
 });
 
 const trace = createRoute({
   getParentRoute: () => project,
   path: '/traces/$trace',
   validateSearch: (raw: RawSearch) => texts(raw, 'span', 'view', 'tab', 'at', 'q', 'sort'),
-  component: lazyRouteComponent(() => import('./routes/trace')),
+  component: lazyPage(() => import('./routes/trace')),
 });
 
 const issues = createRoute({
   getParentRoute: () => project,
   path: '/issues',
   validateSearch: (raw: RawSearch) => texts(raw, 'q', 'sort'),
-  component: lazyRouteComponent(() => import('./routes/issues')),
+  component: lazyPage(() => import('./routes/issues')),
 });
 
 const issue = createRoute({
   getParentRoute: () => project,
   path: '/issues/$issue',
   validateSearch: (raw: RawSearch) => texts(raw, 'event', 'at'),
-  component: lazyRouteComponent(() => import('./routes/issues/detail')),
+  component: lazyPage(() => import('./routes/issues/detail')),
 });
 
 const alerts = createRoute({
   getParentRoute: () => project,
   path: '/alerts',
-  component: lazyRouteComponent(() => import('./routes/alerts')),
+  component: lazyPage(() => import('./routes/alerts')),
 });
 
 const incidents = createRoute({
   getParentRoute: () => project,
   path: '/alerts/incidents',
   validateSearch: (raw: RawSearch) => texts(raw, 'state'),
-  component: lazyRouteComponent(() => import('./routes/alerts/incidents')),
+  component: lazyPage(() => import('./routes/alerts/incidents')),
 });
 
 const incident = createRoute({
   getParentRoute: () => project,
   path: '/alerts/incidents/$incident',
-  component: lazyRouteComponent(() => import('./routes/alerts/incident')),
+  component: lazyPage(() => import('./routes/alerts/incident')),
 });
 
 const rule = createRoute({
   getParentRoute: () => project,
   path: '/alerts/rules/$rule',
-  component: lazyRouteComponent(() => import('./routes/alerts/rule')),
+  component: lazyPage(() => import('./routes/alerts/rule')),
 });
 
 const budget = createRoute({
   getParentRoute: () => project,
   path: '/alerts/budgets/$budget',
-  component: lazyRouteComponent(() => import('./routes/alerts/budget')),
+  component: lazyPage(() => import('./routes/alerts/budget')),
 });
 
 const deliveries = createRoute({
   getParentRoute: () => project,
   path: '/alerts/deliveries',
   validateSearch: (raw: RawSearch) => texts(raw, 'state', 'target'),
-  component: lazyRouteComponent(() => import('./routes/alerts/deliveries')),
+  component: lazyPage(() => import('./routes/alerts/deliveries')),
 });
 
 const targets = createRoute({
   getParentRoute: () => project,
   path: '/alerts/targets',
-  component: lazyRouteComponent(() => import('./routes/alerts/targets')),
+  component: lazyPage(() => import('./routes/alerts/targets')),
 });
 
 const metrics = createRoute({
   getParentRoute: () => project,
   path: '/metrics',
   validateSearch: (raw: RawSearch) => texts(raw, 'metric', 'measure', 'by'),
-  component: lazyRouteComponent(() => import('./routes/metrics')),
+  component: lazyPage(() => import('./routes/metrics')),
 });
 
 const settings = createRoute({
   getParentRoute: () => app,
   path: '/settings',
   validateSearch: (raw: RawSearch) => texts(raw, 'project', 'price', 'provider'),
-  component: lazyRouteComponent(() => import('./routes/settings')),
+  component: lazyPage(() => import('./routes/settings')),
 });
 
 const system = createRoute({
   getParentRoute: () => app,
   path: '/system',
   validateSearch: (raw: RawSearch) => texts(raw, 'project'),
-  component: lazyRouteComponent(() => import('./routes/system')),
+  component: lazyPage(() => import('./routes/system')),
 });
+
+/** What no page answers to stays within the frame, and within its project. */
+const unknownOfProject = createRoute({ getParentRoute: () => project, path: '$', component: NotFound });
+const unknown = createRoute({ getParentRoute: () => app, path: '$', component: NotFound });
 
 const tree = root.addChildren([
   signIn,
@@ -196,9 +203,11 @@ const tree = root.addChildren([
       budget,
       deliveries,
       targets,
+      unknownOfProject,
     ]),
     settings,
     system,
+    unknown,
   ]),
 ]);
 
@@ -211,6 +220,9 @@ export function makeRouter(client: QueryClient) {
     defaultPreload: 'intent',
     // The query client decides what is fresh; the router only starts it early.
     defaultPreloadStaleTime: 0,
+    // A page is fetched while the old one stays, with a line that says so; after this time a skeleton takes its place.
+    defaultPendingComponent: PagePending,
+    defaultPendingMs: 400,
     defaultNotFoundComponent: NotFound,
     defaultErrorComponent: Crash,
     scrollRestoration: true,

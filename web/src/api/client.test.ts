@@ -16,8 +16,10 @@ describe('api', () => {
   });
 
   it('survives what is not ours', async () => {
+    answer(413, '<html>Too large</html>');
+    await expect(api('/x')).rejects.toMatchObject({ status: 413, code: 'http' });
     answer(502, '<html>Bad gateway</html>');
-    await expect(api('/x')).rejects.toMatchObject({ status: 502, code: 'http' });
+    await expect(api('/x')).rejects.toMatchObject({ code: 'offline' });
   });
 
   it('says when nobody answers', async () => {

@@ -1,3 +1,5 @@
+import { noteAnswer, noteNoAnswer, watchRequest } from './connection';
+
 /** What went wrong, in the server's own words where it had any. */
 export class ApiError extends Error {
   readonly status: number;
@@ -44,6 +46,11 @@ interface Options {
   signal?: AbortSignal;
 }
 
+/** What a proxy answers in the place of a server that is not there. */
+const NO_SERVER = [502, 503, 504];
+
+const offline = () => new ApiError(0, 'offline', 'The server does not answer', null);
+
 /** One request to the server's own API. `path` begins behind `/api/v1`. */
 export async function api<T>(path: string, { method = 'GET', body, file, params, signal }: Options = {}): Promise<T> {
   const headers: Record<string, string> = { accept: 'application/json' };
@@ -52,6 +59,7 @@ export async function api<T>(path: string, { method = 'GET', body, file, params,
   if (body !== undefined) headers['content-type'] = 'application/json';
 
   let response: Response;
+  const ended = watchRequest();
   try {
     response = await fetch(withParams(`/api/v1${path}`, params), {
       method,
@@ -62,9 +70,35 @@ export async function api<T>(path: string, { method = 'GET', body, file, params,
     });
   } catch (cause) {
     if (cause instanceof DOMException && cause.name === 'AbortError') throw cause;
-    throw new ApiError(0, 'offline', 'The server does not answer', null);
+    noteNoAnswer();
+    throw offline();
+  } finally {
+    ended();
   }
-  if (!response.ok) throw await toError(response);
+  if (!response.ok) {
+    const error = await toError(response);
+    if (error.code === 'http' && NO_SERVER.includes(error.status)) {
+      noteNoAnswer();
+      throw offline();
+    }
+    noteAnswer();
+    throw error;
+  }
+  noteAnswer();
   if (response.status === 204) return undefined as T;
   return (await response.json()) as T;
+}
+
+/** How long a server that may be gone is waited for. */
+const PROBE_MS = 8_000;
+
+/** Asks the server whether it is there; whatever it answers, the connection is noted. */
+export async function probe(): Promise<boolean> {
+  try {
+    await api<unknown>('/me', { signal: AbortSignal.timeout(PROBE_MS) });
+  } catch (error) {
+    if (!(error instanceof ApiError)) noteNoAnswer();
+    return error instanceof ApiError && error.status > 0;
+  }
+  return true;
 }

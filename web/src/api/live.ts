@@ -1,5 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { createContext, useContext, useEffect, useRef, useState, useSyncExternalStore } from 'react';
+import { probe } from './client';
 import { projectKey } from './queries';
 import type { Change } from './types';
 
@@ -91,6 +92,8 @@ export function useLiveStream(project: number | null): Live {
       });
       source.addEventListener('error', () => {
         setState('paused');
+        // A proxy may have cut the stream off, or the server is gone: that is seen by asking.
+        void probe();
         // The browser reconnects a dropped stream by itself, but gives up on one that was answered with an error.
         if (source?.readyState === EventSource.CLOSED) retry = window.setTimeout(connect, RETRY_MS);
       });

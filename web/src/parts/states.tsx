@@ -2,24 +2,42 @@ import { useState, type ReactNode } from 'react';
 import { ApiError } from '../api/client';
 import { useT } from '../i18n';
 import { Icon } from './icons';
+import { CodeError } from './page';
+import { Rich } from './rich';
 
-/** In place of the part that failed; the rest of the page lives on. */
-export function ErrorPart({ error, onRetry }: { error: unknown; onRetry?: () => void }) {
+interface ErrorPartProps {
+  error: unknown;
+  onRetry?: () => void;
+  /** What failed, where that is not the loading of this part. */
+  title?: string;
+  /** While it is tried again. */
+  busy?: boolean;
+}
+
+/** In place of the part that failed, or below the form that was not saved; the rest of the page lives on. */
+export function ErrorPart({ error, onRetry, title, busy = false }: ErrorPartProps) {
   const t = useT();
   const known = error instanceof ApiError ? error : null;
-  const why = known?.code === 'offline' ? t('common.offline') : (known?.message ?? String(error));
+  const code = error instanceof CodeError;
+  const why = code ? t('common.codeFailedWhy') : known?.code === 'offline' ? t('common.offline') : (known?.message ?? String(error));
   return (
     <div className="part" role="alert">
       <Icon name="issues" className="err" />
       <div>
-        <b>{t('common.failed')}</b>
-        <p>{why}</p>
-        {known?.hint && <p className="dim">{known.hint}</p>}
+        <b>{title ?? t(code ? 'common.codeFailed' : 'common.failed')}</b>
+        <p>
+          <Rich text={why} />
+        </p>
+        {known?.hint && (
+          <p className="dim">
+            <Rich text={known.hint} />
+          </p>
+        )}
       </div>
       {onRetry && (
-        <button type="button" className="btn" onClick={onRetry}>
+        <button type="button" className="btn" disabled={busy} onClick={onRetry}>
           <Icon name="retry" size="s" />
-          {t('common.tryAgain')}
+          {t(busy ? 'common.trying' : 'common.tryAgain')}
         </button>
       )}
     </div>

@@ -1,5 +1,9 @@
 import { Link, useRouter, type ErrorComponentProps } from '@tanstack/react-router';
+import { useEffect, useState } from 'react';
+import { ApiError, probe } from '../api/client';
+import { useConnection } from '../api/connection';
 import { useT } from '../i18n';
+import { CodeError, reloadPage } from '../parts/page';
 import { Empty, ErrorPart } from '../parts/states';
 
 export function NotFound() {
@@ -18,16 +22,39 @@ export function NotFound() {
   );
 }
 
-/** A page that broke: said in place, with a way to try again. */
+const AGAIN_MS = 5_000;
+
+/** A page that broke: said in place, with a way to try again. One that lacked the server comes back when the server does. */
 export function Crash({ error, reset }: ErrorComponentProps) {
   const router = useRouter();
-  const retry = () => {
-    reset();
-    void router.invalidate();
+  const state = useConnection();
+  const [again, setAgain] = useState(false);
+  const lacksServer = error instanceof CodeError || (error instanceof ApiError && error.code === 'offline');
+  const retry = async () => {
+    setAgain(true);
+    // What a browser failed to fetch as a module it may not fetch again before the next document.
+    if (error instanceof CodeError) await reloadPage();
+    else {
+      reset();
+      await router.invalidate();
+    }
+    setAgain(false);
   };
+  useEffect(() => {
+    if (!lacksServer) return;
+    const timer = window.setInterval(() => void probe(), AGAIN_MS);
+    return () => window.clearInterval(timer);
+  }, [lacksServer]);
+  const [wasLost, setWasLost] = useState(false);
+  useEffect(() => {
+    if (!lacksServer) return;
+    if (state === 'lost') setWasLost(true);
+    else if (wasLost) void retry();
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [state, lacksServer, wasLost]);
   return (
     <div className="pane">
-      <ErrorPart error={error} onRetry={retry} />
+      <ErrorPart error={error} busy={again} onRetry={() => void retry()} />
     </div>
   );
 }

@@ -7,9 +7,11 @@ import { getPrefs, setPrefs } from '../prefs';
 import { useMe, useProjectMaybe, useRouteId } from '../project';
 import { Bar } from './bar';
 import { BarContext } from './bar-slots';
+import { ConnectionStrip } from './connection-strip';
 import { Help } from './help';
 import { IncidentStrip } from './incident-strip';
 import { NotFound } from './not-found';
+import { NavigationProgress } from './pending';
 import { Side } from './side';
 
 /** Pages with a side pane of their own leave the side as a rail. */
@@ -47,8 +49,10 @@ export function Shell() {
             {t('nav.skip')}
           </a>
           <Side project={shown} />
-          <Bar project={here} projects={me.projects} routeId={routeId} onHelp={() => setHelp(true)} setLeft={setLeft} setRight={setRight} />
+          <Bar project={lost ? shown : here} projects={me.projects} routeId={routeId} onHelp={() => setHelp(true)} setLeft={setLeft} setRight={setRight} />
           <main id="main" tabIndex={-1}>
+            <NavigationProgress />
+            <ConnectionStrip />
             {here && !ALERTS.test(routeId) && <IncidentStrip project={here.id} />}
             {lost ? <NotFound /> : <Outlet />}
           </main>

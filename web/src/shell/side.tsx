@@ -64,7 +64,7 @@ export function Side({ project }: { project: Project | null }) {
             params={params}
             activeOptions={{ includeSearch: false }}
             activeProps={active}
-            title={count > 0 ? t('alerts.openCount', { n: count }) : t('nav.alerts')}
+            title={count > 0 ? `${t('nav.alerts')}: ${t('alerts.openCount', { n: count })}` : t('nav.alerts')}
           >
             <Icon name="bell" />
             <span>{t('nav.alerts')}</span>

@@ -81,6 +81,7 @@ export function useEditor<Form, Draft extends object>({ project, id, first, read
       tried,
       busy: save.isPending,
       error: save.error ?? remove.error,
+      failedToRemove: save.error === null && remove.error !== null,
       remove: id === null ? null : { busy: remove.isPending, run: () => remove.mutate(id, { onSuccess: back }) },
     },
   };
@@ -146,7 +147,7 @@ export function SaveRow({ end, wrong }: { end: End; wrong: string | null }) {
       </div>
       {end.error && (
         <div className="whole">
-          <ErrorPart error={end.error} />
+          <ErrorPart error={end.error} title={t(end.failedToRemove ? 'common.notDone' : 'common.notSaved')} />
         </div>
       )}
     </>

@@ -155,7 +155,7 @@ export function Deeds({ project, incident }: { project: number; incident: Incide
           </button>
         )}
       </div>
-      {deed.error && <ErrorPart error={deed.error} />}
+      {deed.error && <ErrorPart error={deed.error} title={t('common.notDone')} />}
     </>
   );
 }

@@ -63,7 +63,7 @@ export function Story({ project, incident, timeline }: { project: number; incide
           {t('common.add')}
         </button>
       </form>
-      {deed.error && <ErrorPart error={deed.error} />}
+      {deed.error && <ErrorPart error={deed.error} title={t('common.notDone')} />}
     </>
   );
 }

@@ -104,7 +104,7 @@ function List({ project, targets, onEdit }: ListProps) {
   return (
     <div className="atbl">
       <Table label={t('alerts.targets')} columns={columns} rows={targets} rowKey={({ id }) => String(id)} />
-      {remove.error && <ErrorPart error={remove.error} />}
+      {remove.error && <ErrorPart error={remove.error} title={t('common.notDone')} />}
     </div>
   );
 }
@@ -281,7 +281,7 @@ function TargetEditor({ project, target, onDone }: EditorProps) {
       </div>
       {save.error && (
         <div className="whole">
-          <ErrorPart error={save.error} />
+          <ErrorPart error={save.error} title={t('common.notSaved')} />
         </div>
       )}
     </form>

@@ -71,7 +71,7 @@ function Import({ project }: { project: Project }) {
         />
       </p>
       <p className="dim small">{t('bill.importWhy')}</p>
-      {run.error && <ErrorPart error={run.error} />}
+      {run.error && <ErrorPart error={run.error} title={t('common.notDone')} />}
       {done && (
         <div role="status" className="small">
           <p>

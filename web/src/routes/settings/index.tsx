@@ -101,7 +101,7 @@ function Projects({ selected }: { selected: number | undefined }) {
           {t('common.add')}
         </button>
       </form>
-      {create.error && <ErrorPart error={create.error} />}
+      {create.error && <ErrorPart error={create.error} title={t('common.notSaved')} />}
     </section>
   );
 }

@@ -77,7 +77,7 @@ export function Keys({ project }: { project: Project }) {
           {t('common.add')}
         </button>
       </form>
-      {create.error && <ErrorPart error={create.error} />}
+      {create.error && <ErrorPart error={create.error} title={t('common.notSaved')} />}
     </section>
   );
 }

@@ -97,7 +97,7 @@ export function PriceForm({ project, model, provider }: { project: number; model
           {problem ? t(problem.key, { text: problem.text ?? '' }) : set.isSuccess ? t('prices.isSet') : ''}
         </span>
       </div>
-      {set.error && <ErrorPart error={set.error} />}
+      {set.error && <ErrorPart error={set.error} title={t('common.notSaved')} />}
     </form>
   );
 }

@@ -131,7 +131,7 @@ function Do({ project, price }: { project: number; price: OwnPrice }) {
       >
         {sure ? t('prices.removeSure') : t('prices.remove')}
       </button>
-      {(end.error ?? remove.error) && <ErrorPart error={end.error ?? remove.error} />}
+      {(end.error ?? remove.error) && <ErrorPart error={end.error ?? remove.error} title={t('common.notDone')} />}
     </span>
   );
 }

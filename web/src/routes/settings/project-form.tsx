@@ -220,7 +220,7 @@ export function ProjectForm({ project }: { project: Project }) {
       </div>
       {update.error && (
         <div className="whole">
-          <ErrorPart error={update.error} />
+          <ErrorPart error={update.error} title={t('common.notSaved')} />
         </div>
       )}
     </form>

@@ -49,7 +49,7 @@ export function Reprice({ project }: { project: number }) {
           {t('prices.try')}
         </button>
       </form>
-      {reprice.error && <ErrorPart error={reprice.error} />}
+      {reprice.error && <ErrorPart error={reprice.error} title={t('common.notDone')} />}
       <div role="status">{answer && <Outcome answer={answer} dry={dry} />}</div>
       {answer && dry && answer.changed > 0 && (
         <button type="button" className="btn pri" disabled={reprice.isPending} onClick={() => run(false)}>

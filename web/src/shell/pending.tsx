@@ -1,0 +1,38 @@
+import { useRouterState } from '@tanstack/react-router';
+import { useT } from '../i18n';
+import { Mark } from '../parts/icons';
+import { Skeleton } from '../parts/states';
+
+/** A line below the bar from the moment a page is asked for until it stands. */
+export function NavigationProgress() {
+  const t = useT();
+  const pending = useRouterState({ select: ({ status }) => status === 'pending' });
+  return pending ? <div className="navprogress" role="progressbar" aria-label={t('common.loading')} /> : null;
+}
+
+/** In place of a page whose code is on its way. */
+export function PagePending() {
+  return (
+    <div className="sheet pane">
+      <Skeleton rows={12} />
+    </div>
+  );
+}
+
+/** In place of everything, until it is known who asks: the frame as it will stand. `index.html` holds the same for the time before. */
+export function FramePending() {
+  return (
+    <div className="app">
+      <nav className="side" aria-hidden="true">
+        <span className="logo">
+          <Mark />
+          <span>Hinomi</span>
+        </span>
+      </nav>
+      <header className="bar" />
+      <main>
+        <PagePending />
+      </main>
+    </div>
+  );
+}
