@@ -3,6 +3,7 @@ import { RouterProvider } from '@tanstack/react-router';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { ApiError } from './api/client';
+import { watchCutText } from './parts/cut-text';
 import { makeRouter } from './router';
 import './styles/tokens.css';
 import './styles/base.css';
@@ -33,6 +34,7 @@ const client = new QueryClient({
 });
 const router = makeRouter(client);
 
+watchCutText();
 createRoot(document.getElementById('root')!).render(
   <StrictMode>
     <QueryClientProvider client={client}>

@@ -1,0 +1,60 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { watchCutText } from './cut-text';
+
+const LONG = 'a name that is longer than its column';
+
+/** The test's document has no layout: how much room there is, is said. */
+function shown(html: string, { room, needed }: { room: number; needed: number }): HTMLElement {
+  document.body.innerHTML = html;
+  const element = document.querySelector<HTMLElement>('#it')!;
+  Object.defineProperty(element, 'clientWidth', { value: room, configurable: true });
+  Object.defineProperty(element, 'scrollWidth', { value: needed, configurable: true });
+  return element;
+}
+
+const hover = (selector: string) =>
+  document.querySelector(selector)!.dispatchEvent(new PointerEvent('pointerover', { bubbles: true }));
+
+describe('text that is cut with an ellipsis', () => {
+  beforeAll(watchCutText);
+
+  test('is read whole on hover, wherever in it the pointer is', () => {
+    const element = shown(`<div id="it" style="text-overflow: ellipsis"><b>${LONG}</b></div>`, { room: 50, needed: 300 });
+    hover('b');
+    expect(element.title).toBe(LONG);
+  });
+
+  test('needs no tooltip where it fits', () => {
+    const element = shown(`<div id="it" style="text-overflow: ellipsis">${LONG}</div>`, { room: 300, needed: 300 });
+    hover('#it');
+    expect(element.title).toBe('');
+  });
+
+  test('keeps what its own tooltip says', () => {
+    const element = shown(`<div id="it" title="exact" style="text-overflow: ellipsis">${LONG}</div>`, { room: 50, needed: 300 });
+    hover('#it');
+    expect(element.title).toBe(`${LONG}\nexact`);
+    Object.defineProperty(element, 'clientWidth', { value: 300, configurable: true });
+    hover('#it');
+    expect(element.title).toBe('exact');
+  });
+
+  test('loses the tooltip once it fits', () => {
+    const element = shown(`<div id="it" style="text-overflow: ellipsis">${LONG}</div>`, { room: 50, needed: 300 });
+    hover('#it');
+    Object.defineProperty(element, 'clientWidth', { value: 300, configurable: true });
+    hover('#it');
+    expect(element.title).toBe('');
+  });
+
+  test('opens by a click, and closes by another, unless it is a link', () => {
+    const element = shown(`<div id="it" style="text-overflow: ellipsis"><i>${LONG}</i></div>`, { room: 50, needed: 300 });
+    document.querySelector('i')!.click();
+    expect(element.classList.contains('whole')).toBe(true);
+    document.querySelector('i')!.click();
+    expect(element.classList.contains('whole')).toBe(false);
+    const inLink = shown(`<a href="#"><div id="it" style="text-overflow: ellipsis"><i>${LONG}</i></div></a>`, { room: 50, needed: 300 });
+    document.querySelector('i')!.click();
+    expect(inLink.classList.contains('whole')).toBe(false);
+  });
+});
