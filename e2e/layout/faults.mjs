@@ -118,7 +118,8 @@ export async function faultsOfPage({ reach = true } = {}) {
     if (cutAcross || cutAlong) {
       const clamp = Number(styleOf(cutAlong ? alongBy : block).webkitLineClamp) > 0;
       const dots = (block === acrossBy && styleOf(block).textOverflow === 'ellipsis' && !styleOf(block).display.includes('flex')) || clamp;
-      if (!dots) say('cut without an ellipsis', element, text, nameOf(cutAcross ? acrossBy : alongBy));
+      if (/^[\s≈<>±+\u2212-]*[$¥€]?[\d.,]+[\s+%a-zA-Z]{0,3}$/.test(block.textContent.trim())) say('a figure is cut', element, text);
+      else if (!dots) say('cut without an ellipsis', element, text, nameOf(cutAcross ? acrossBy : alongBy));
       else if (!readable(block, element)) say('cut with no way to read it whole', element, text);
     }
     // 3. Outside of what contains it.
@@ -137,7 +138,7 @@ export async function faultsOfPage({ reach = true } = {}) {
       }
     }
     // A short word that stands letter below letter.
-    const word = text.match(/^[\w.$-]{2,16}$/) !== null;
+    const word = /^([\w.$-]{2,16}|[\p{Script=Katakana}ー]{2,8})$/u.test(text);
     if (word && new Set(rects.map(({ top }) => Math.round(top))).size > 1) say('a word broken into letters', element, text);
 
     for (const rect of rects) {

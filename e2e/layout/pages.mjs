@@ -40,16 +40,14 @@ export function addresses({ all, rule, budget, incidents, issues }, empty) {
     '/p/$project/alerts/targets': ['/p/1/alerts/targets', without('/alerts/targets')],
     '/settings': ['/settings?project=1', `/settings?project=${empty}`, `/settings?project=1&price=${encodeURIComponent(huge.payload.transaction.slice(0, 200))}`],
     '/system': ['/system?project=1', `/system?project=${empty}`],
-    // Beside the routes, what they do not know.
-    'no route': ['/p/1/nowhere', '/nowhere', '/p/999/traces'],
+    // What no other route knows.
+    '/p/$project/$': ['/p/1/nowhere', '/p/999/nowhere'],
+    '/$': ['/nowhere'],
   };
 }
 
-/** Routes that only lead to others. */
-const LEADING = new Set(['/', '/p/$project/']);
-
-/** What the router of the page knows. */
+/** What the router of the page knows, but for `/`, which leads to the last project. */
 export async function routes(page) {
   const paths = await page.evaluate(() => Object.values(globalThis.__TSR_ROUTER__.routesById).map(({ fullPath, options }) => options.component && fullPath));
-  return new Set(paths.filter(Boolean).map((path) => (path.length > 1 ? path.replace(/\/$/, '') : path)).filter((path) => path !== '/' && !LEADING.has(path)));
+  return new Set(paths.filter(Boolean).map((path) => path.replace(/\/$/, '')).filter((path) => path !== ''));
 }

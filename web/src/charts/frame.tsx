@@ -1,4 +1,4 @@
-import { useMemo, useRef, type KeyboardEvent, type PointerEvent, type ReactNode } from 'react';
+import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type PointerEvent, type ReactNode } from 'react';
 import { plain, type Pieces } from '../format';
 import { useT } from '../i18n';
 import { Num } from '../parts/values';
@@ -21,6 +21,12 @@ interface FrameProps {
   children: ReactNode;
 }
 
+/** How wide the words of a tick may be, with air between them. */
+const TICK_PX = 76;
+
+/** How wide a digit of the scale is at most. */
+const LETTER_PX = 6.5;
+
 /** What all charts share: scale at the right edge, ticks below, crosshair, drag. Shapes stretch, words do not. */
 export function Frame({ name, scale, mark, flag, height = 176, room = 40, wantedTicks = 5, empty = false, children }: FrameProps) {
   const { times, bucketMs, hover, setHover, drag, setDrag, onRange, bands } = useAxis();
@@ -30,7 +36,16 @@ export function Frame({ name, scale, mark, flag, height = 176, room = 40, wanted
   const n = times.length;
   const spanMs = n * bucketMs;
   const first = times[0] ?? 0;
-  const marks = useMemo(() => ticks(times, bucketMs, wantedTicks, zoneOffset(zone, first)), [times, bucketMs, wantedTicks, zone, first]);
+  // No more ticks than there is room for their words.
+  const [fitting, setFitting] = useState(wantedTicks);
+  useEffect(() => {
+    if (!plot.current) return;
+    const watch = new ResizeObserver(([entry]) => entry && setFitting(Math.max(2, Math.floor(entry.contentRect.width / TICK_PX))));
+    watch.observe(plot.current);
+    return () => watch.disconnect();
+  }, []);
+  const wanted = Math.min(wantedTicks, fitting);
+  const marks = useMemo(() => ticks(times, bucketMs, wanted, zoneOffset(zone, first)), [times, bucketMs, wanted, zone, first]);
 
   const bucketAt = (event: PointerEvent) => {
     const box = plot.current?.getBoundingClientRect();
@@ -66,10 +81,12 @@ export function Frame({ name, scale, mark, flag, height = 176, room = 40, wanted
     }
   };
 
+  // As much room as the longest word of the scale takes.
+  const words = empty ? [] : scale.lines.map((value) => plain(mark(value)).length * LETTER_PX + 10);
   const said = hover === null || empty ? null : flag(hover);
   const left = hover === null ? 0 : ((hover + 0.5) / Math.max(1, n)) * 100;
   return (
-    <div className="chart" style={{ '--yr': `${room}px`, height }}>
+    <div className="chart" style={{ '--yr': `${Math.max(room, ...words)}px`, height }}>
       {/* The plot takes focus, so that the crosshair can be moved by keys. */}
       <div
         className="plot"

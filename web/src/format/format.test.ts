@@ -88,6 +88,7 @@ describe('money', () => {
     expect(en.second(47.07, yen)).toBe('¥7,060');
     expect(en.second(0.0000001, yen)).toBe('¥0.000015');
     expect(en.second(1, { code: 'EUR', rate: 0.9 })).toBe('€0.90');
+    expect(en.second(1_990_000, yen)).toBe('¥299M');
     expect(en.second(null, yen)).toBeNull();
     expect(en.second(1, null)).toBeNull();
   });

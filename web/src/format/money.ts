@@ -49,6 +49,15 @@ export function moneyExact(locale: string, value: number): string {
 
 /** In the reader's second currency: three figures from one up, below that as many as say something. */
 export function second(locale: string, value: number, code: string): string {
+  if (value >= 10_000_000) {
+    return numberFormat(locale, {
+      style: 'currency',
+      currency: code,
+      currencyDisplay: 'narrowSymbol',
+      notation: 'compact',
+      maximumSignificantDigits: 3,
+    }).format(value);
+  }
   const digits = value >= 1 ? digitsFor(value) : value >= 0.01 || value === 0 ? 2 : Math.min(8, Math.ceil(-Math.log10(value)) + 1);
   const rounded = value >= 1000 ? Number(value.toPrecision(3)) : value;
   return numberFormat(locale, {

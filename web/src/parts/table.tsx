@@ -45,74 +45,76 @@ export function Table<Row>(props: TableProps<Row>) {
   const sorted = sort?.replace('-', '');
 
   return (
-    <table className={stale ? 'tbl stale' : 'tbl'} aria-label={label}>
-      <thead>
-        <tr>
-          {columns.map((column) => {
-            const here = column.sort !== undefined && column.sort === sorted;
-            const arrow = here ? (sort?.startsWith('-') ? ' ↓' : ' ↑') : '';
-            return (
-              <th
-                key={column.key}
-                scope="col"
-                className={[classes(column), here && 'sort'].filter(Boolean).join(' ') || undefined}
-                aria-sort={here ? (sort?.startsWith('-') ? 'descending' : 'ascending') : undefined}
-              >
-                {column.sort && onSort ? (
-                  <button
-                    type="button"
-                    title={typeof column.head === 'string' ? t('common.sortBy', { name: column.head }) : undefined}
-                    onClick={() => onSort(here && sort?.startsWith('-') ? column.sort! : `-${column.sort}`)}
-                  >
-                    {column.head}
-                    {arrow}
-                  </button>
-                ) : (
-                  <>
-                    {column.head}
-                    {arrow}
-                  </>
-                )}
-              </th>
-            );
-          })}
-        </tr>
-      </thead>
-      <tbody ref={bodyRef}>
-        {rows.map((row, at) => (
-          <tr
-            key={rowKey(row)}
-            className={[onOpen && 'open', cursor === at && 'cur'].filter(Boolean).join(' ') || undefined}
-            onClick={
-              onOpen &&
-              ((event) => {
-                // A link in the row goes its own way, and text that was just selected is not a click.
-                if ((event.target as HTMLElement).closest('a,button')) return;
-                if (window.getSelection()?.isCollapsed === false) return;
-                setCursor(at);
-                onOpen(row);
-              })
-            }
-          >
-            {columns.map((column) => (
-              <td key={column.key} className={classes(column)}>
-                {column.cell(row)}
-              </td>
-            ))}
-          </tr>
-        ))}
-      </tbody>
-      {foot && (
-        <tfoot>
+    <div className="tblw">
+      <table className={stale ? 'tbl stale' : 'tbl'} aria-label={label}>
+        <thead>
           <tr>
-            {columns.map((column) => (
-              <td key={column.key} className={classes({ ...column, grow: false })}>
-                {column.foot}
-              </td>
-            ))}
+            {columns.map((column) => {
+              const here = column.sort !== undefined && column.sort === sorted;
+              const arrow = here ? (sort?.startsWith('-') ? ' ↓' : ' ↑') : '';
+              return (
+                <th
+                  key={column.key}
+                  scope="col"
+                  className={[classes(column), here && 'sort'].filter(Boolean).join(' ') || undefined}
+                  aria-sort={here ? (sort?.startsWith('-') ? 'descending' : 'ascending') : undefined}
+                >
+                  {column.sort && onSort ? (
+                    <button
+                      type="button"
+                      title={typeof column.head === 'string' ? t('common.sortBy', { name: column.head }) : undefined}
+                      onClick={() => onSort(here && sort?.startsWith('-') ? column.sort! : `-${column.sort}`)}
+                    >
+                      {column.head}
+                      {arrow}
+                    </button>
+                  ) : (
+                    <>
+                      {column.head}
+                      {arrow}
+                    </>
+                  )}
+                </th>
+              );
+            })}
           </tr>
-        </tfoot>
-      )}
-    </table>
+        </thead>
+        <tbody ref={bodyRef}>
+          {rows.map((row, at) => (
+            <tr
+              key={rowKey(row)}
+              className={[onOpen && 'open', cursor === at && 'cur'].filter(Boolean).join(' ') || undefined}
+              onClick={
+                onOpen &&
+                ((event) => {
+                  // A link in the row goes its own way, and text that was just selected is not a click.
+                  if ((event.target as HTMLElement).closest('a,button')) return;
+                  if (window.getSelection()?.isCollapsed === false) return;
+                  setCursor(at);
+                  onOpen(row);
+                })
+              }
+            >
+              {columns.map((column) => (
+                <td key={column.key} className={classes(column)}>
+                  {column.cell(row)}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+        {foot && (
+          <tfoot>
+            <tr>
+              {columns.map((column) => (
+                <td key={column.key} className={classes({ ...column, grow: false })}>
+                  {column.foot}
+                </td>
+              ))}
+            </tr>
+          </tfoot>
+        )}
+      </table>
+    </div>
   );
 }

@@ -1,4 +1,4 @@
-import { useMemo, type ReactNode } from 'react';
+import { Children, useMemo, type ReactNode } from 'react';
 import { useReader } from '../reader';
 import { useT } from '../i18n';
 import { plain, type Pieces } from '../format';
@@ -93,9 +93,33 @@ type ChipTone = 'good' | 'bad' | 'wrn' | 'line';
 export function Chip({ tone, title, children }: { tone?: ChipTone; title?: string; children: ReactNode }) {
   return (
     <span className={tone ? `chip ${tone}` : 'chip'} title={title}>
-      {children}
+      {chipContent(children)}
     </span>
   );
+}
+
+/** What stands beside a glyph needs a box of its own, to end in an ellipsis where it does not fit. */
+function chipContent(children: ReactNode): ReactNode {
+  const parts: ReactNode[] = [];
+  let text: string[] = [];
+  const end = () => {
+    if (text.length > 0)
+      parts.push(
+        <span key={parts.length} className="ell">
+          {text.join('')}
+        </span>,
+      );
+    text = [];
+  };
+  for (const child of Children.toArray(children)) {
+    if (typeof child === 'string' || typeof child === 'number') text.push(String(child));
+    else {
+      end();
+      parts.push(child);
+    }
+  }
+  end();
+  return parts;
 }
 
 /** Part of a whole, as a bar; what it stands for is in the text beside it. */

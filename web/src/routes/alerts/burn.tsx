@@ -59,6 +59,8 @@ export function Burn({ project, budget }: { project: number; budget: Budget & { 
   const lowEnd = end(burn.low);
   const highEnd = end(burn.high);
   const within = (left: number) => Math.max(2, Math.min(98, y(left)));
+  // Where far more was spent than there was, the upper lines come too close to be told apart.
+  const lines = [0, top, top / 2].filter((value, at, all) => all.slice(0, at).every((other) => Math.abs(y(value) - y(other)) > 7));
   const apart = Math.abs(within(lowEnd) - within(highEnd)) > 14;
   return (
     <div className="chart burn">
@@ -71,7 +73,7 @@ export function Burn({ project, budget }: { project: number; budget: Budget & { 
           amount: write(amount),
         })}
       >
-        {[top, top / 2, 0].map((value) => (
+        {lines.map((value) => (
           <div key={value} className={value === 0 ? 'grid z' : 'grid'} style={{ top: `${y(value)}%` }}>
             <span className="lft">{write(value)}</span>
           </div>
@@ -106,7 +108,7 @@ export function Burn({ project, budget }: { project: number; budget: Budget & { 
           </span>
         )}
         {[0, 0.25, 0.5, 0.75, 1].map((x) => (
-          <span key={x} className={x === 0 ? 'tick l' : x === 1 ? 'tick r' : 'tick'} style={{ left: `${x * 100}%` }}>
+          <span key={x} className={x === 0 ? 'tick l' : x === 1 ? 'tick r' : x === 0.5 ? 'tick' : 'tick half'} style={{ left: `${x * 100}%` }}>
             {tick(format, state, budget.period, x)}
           </span>
         ))}

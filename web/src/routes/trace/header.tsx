@@ -151,10 +151,18 @@ function Figures() {
         more={
           !tokensUnknown &&
           trace.llm_calls > 0 &&
-          t('traces.inOut', { in: format.count(trace.input_tokens), out: format.count(trace.output_tokens) })
+          t('traces.inOut', { in: plain(format.tokensCell(trace.input_tokens)), out: plain(format.tokensCell(trace.output_tokens)) })
         }
       >
-        {tokensUnknown ? <Unknown /> : trace.llm_calls === 0 ? '–' : format.count(trace.total_tokens)}
+        {tokensUnknown ? (
+          <Unknown />
+        ) : trace.llm_calls === 0 ? (
+          '–'
+        ) : (
+          <span title={format.count(trace.total_tokens)}>
+            <Num v={format.tokensCell(trace.total_tokens)} />
+          </span>
+        )}
       </Figure>
       <Figure label="trace.calls" more={t('trace.ofSpans', { n: format.count(tree.nodes.length) })}>
         {format.count(trace.llm_calls)}
