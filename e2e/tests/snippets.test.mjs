@@ -190,11 +190,11 @@ for (const { name, id, model, run } of chosen) {
       await eventually('the call', async () => {
         const { spans } = await server.ask('/spans?limit=100', project);
         seen = spans.map(({ kind, name: called, model: by, usage }) => ({ kind, called, by, usage }));
-        for (const span of spans.filter(({ kind }) => kind === 'llm')) {
-          const { input_messages: asked } = await server.ask(`/traces/${span.trace_id}/spans/${span.span_id}`, project);
-          if (model.test(span.model) && span.usage?.input_tokens > 0 && span.usage?.output_tokens > 0 && JSON.stringify(asked ?? '').includes(QUESTION)) return true;
-        }
-        return false;
+        const details = await Promise.all(spans.map((span) => server.ask(`/traces/${span.trace_id}/spans/${span.span_id}`, project)));
+        // Agents report the prompt in a span of its own, which a call hangs below.
+        const asked = details.some(({ input_messages: messages }) => JSON.stringify(messages ?? '').includes(QUESTION));
+        const called = spans.some(({ kind, model: by, usage }) => kind === 'llm' && model.test(by) && usage?.input_tokens > 0 && usage?.output_tokens > 0);
+        return asked && called;
       }).catch((error) => assert.fail(`${error.message}: ${JSON.stringify(seen)}`));
     } finally {
       rmSync(at.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 });
