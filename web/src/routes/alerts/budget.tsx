@@ -49,8 +49,9 @@ export default function BudgetPage() {
 function Editor({ project, budget }: { project: number; budget: Budget | null }) {
   const t = useT();
   const { zone } = useReader();
-  const { form, problem, set, submit, end } = useEditor<BudgetForm, BudgetDraft>({
+  const { form, problem, place, set, submit, end } = useEditor<BudgetForm, BudgetDraft>({
     project,
+    what: 'budgets',
     id: budget?.id ?? null,
     first: () => (budget ? formOf(budget) : { ...EMPTY_BUDGET, timeZone: zone }),
     read: (typed) => budgetOf(typed, budget ?? undefined),
@@ -133,7 +134,7 @@ function Editor({ project, budget }: { project: number; budget: Budget | null })
           </label>
         </>
       )}
-      <LastFields project={project} form={form} set={set} />
+      <LastFields place={place} project={project} form={form} set={set} />
       <SaveRow end={end} wrong={problem && t(PROBLEMS[problem as Problem])} />
     </form>
   );

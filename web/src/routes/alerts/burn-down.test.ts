@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { BudgetState } from '../../api/alert-types';
-import { burnDown } from './burn-down';
+import { burnDown, spread } from './burn-down';
 
 const state = (patch: Partial<BudgetState>): BudgetState => ({
   period_start: '2026-11-23T00:00:00Z',
@@ -51,4 +51,33 @@ describe('what is left of a budget', () => {
     ]);
     expect(burn.bottom).toBeLessThan(-20);
   });
+});
+
+describe('labels', () => {
+  it('stand where they belong while there is room', () => expect(spread([10, 50, 90], 12)).toEqual([10, 50, 90]));
+  it('keep apart, in their order and within the picture', () => {
+    const placed = spread([99, 97, 40, 98], 12);
+    expect(placed[2]).toBe(40);
+    const sorted = placed.toSorted((a, b) => a - b);
+    for (let at = 1; at < sorted.length; at += 1) expect(sorted[at]! - sorted[at - 1]!).toBeGreaterThanOrEqual(12);
+    expect(sorted.at(-1)).toBeLessThanOrEqual(100);
+    expect(placed[1]).toBeLessThan(placed[3]!);
+    expect(placed[3]).toBeLessThan(placed[0]!);
+  });
+});
+
+it('shows a future of several times the amount down to its end', () => {
+  const forecast = {
+    method: 'linear' as const,
+    samples: 0,
+    expected: 150,
+    low: 100,
+    high: 200,
+    if_goes_on: 190,
+    usual_by_now: null,
+    runs_out_at: null,
+    runs_out_earliest_at: null,
+  };
+  const burn = burnDown(50, state({ forecast }), [], noon);
+  expect(burn.bottom).toBeLessThan(burn.high.at(-1)![1]);
 });

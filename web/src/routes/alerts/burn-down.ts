@@ -15,6 +15,9 @@ export interface BurnDown {
   bottom: number;
 }
 
+/** How many amounts below zero are shown: a future beyond that would leave nothing to be seen of what was spent. */
+const MAX_OVER = 4;
+
 /** What is left of a budget over its period: points are what each stretch of time took. */
 export function burnDown(amount: number, state: BudgetState, points: [string, number | null][], nowMs: number): BurnDown {
   const start = Date.parse(state.period_start);
@@ -40,8 +43,7 @@ export function burnDown(amount: number, state: BudgetState, points: [string, nu
         ];
   const { expected, low, high, if_goes_on: goesOn } = state.forecast ?? {};
   const worst = goesOn === undefined ? high : Math.max(high ?? 0, goesOn);
-  // A future that is many times the amount leaves the picture, or what was spent so far could not be seen.
-  const lowest = Math.min(0, left, Math.max(-amount, amount - (worst ?? 0)));
+  const lowest = Math.min(0, left, Math.max(-MAX_OVER * amount, amount - (worst ?? 0)));
   return {
     course,
     expected: to(expected),
@@ -51,4 +53,20 @@ export function burnDown(amount: number, state: BudgetState, points: [string, nu
     top: amount,
     bottom: lowest < 0 ? lowest - (amount - lowest) * 0.05 : 0,
   };
+}
+
+/** Labels at these heights (0 at the top, 100 at the bottom), moved as little as it takes for `gap` between any two of them. */
+export function spread(heights: number[], gap: number): number[] {
+  const order = heights.map((height, at) => ({ height, at })).toSorted((a, b) => a.height - b.height || a.at - b.at);
+  const placed: number[] = [];
+  for (const { height } of order) placed.push(Math.max(height, (placed.at(-1) ?? -Infinity) + gap));
+  // What was pushed out at the bottom pushes the others back up.
+  let limit = 100;
+  for (let at = placed.length - 1; at >= 0; at -= 1) {
+    placed[at] = Math.min(placed[at]!, limit);
+    limit = placed[at]! - gap;
+  }
+  const result = heights.slice();
+  order.forEach(({ at }, place) => (result[at] = placed[place]!));
+  return result;
 }

@@ -1,12 +1,12 @@
 import { useQuery } from '@tanstack/react-query';
-import { useMemo } from 'react';
+import { useMemo, useState } from 'react';
 import type { Budget, BudgetState } from '../../api/alert-types';
 import { seriesQuery } from '../../api/queries';
 import type { Bucket, Measure } from '../../api/types';
-import { useT, type T } from '../../i18n';
+import { useT } from '../../i18n';
 import type { Format } from '../../format';
 import { useReader } from '../../reader';
-import { burnDown, type Point } from './burn-down';
+import { burnDown, spread, type Point } from './burn-down';
 import { budgetUnit } from './budget-draft';
 import { figureText, measureText } from './words';
 
@@ -23,6 +23,9 @@ const PARTS: Record<string, Measure[]> = {
 
 const NONE: Measure[] = [];
 
+/** Of a label of two lines, in per cent of the chart's height. */
+const LABEL_GAP = 13;
+
 /** What is left of a budget, burning down to zero, and the two futures of the forecast. */
 export function Burn({ project, budget }: { project: number; budget: Budget & { state: BudgetState | null } }) {
   const t = useT();
@@ -35,6 +38,8 @@ export function Burn({ project, budget }: { project: number; budget: Budget & { 
     ...seriesQuery(project, scope, BUCKETS[budget.period], parts.length ? parts : ['calls']),
     enabled: parts.length > 0,
   });
+  // Until the course is known, the clock alone says where the period stands.
+  const [opened] = useState(() => Date.now());
   const burn = useMemo(() => {
     if (!state) return null;
     const lists = parts.map((part) => series.data?.measures[part]?.[0]?.points ?? []);
@@ -42,8 +47,8 @@ export function Burn({ project, budget }: { project: number; budget: Budget & { 
       at,
       lists.reduce((sum, list) => sum + (list[index]?.[1] ?? 0), 0),
     ]);
-    return burnDown(amount, state, points, series.dataUpdatedAt || Date.parse(state.period_start));
-  }, [state, amount, parts, series.data, series.dataUpdatedAt]);
+    return burnDown(amount, state, points, Math.max(series.dataUpdatedAt, opened));
+  }, [state, amount, parts, series.data, series.dataUpdatedAt, opened]);
   if (!state || !burn) return null;
 
   const unit = budgetUnit(budget);
@@ -56,12 +61,22 @@ export function Burn({ project, budget }: { project: number; budget: Budget & { 
   const { forecast } = state;
   const runsOut = forecast?.runs_out_at ? place(state, forecast.runs_out_at) : null;
   const end = (points: Point[]) => points.at(-1)?.[1] ?? 0;
-  const lowEnd = end(burn.low);
-  const highEnd = end(burn.high);
-  const within = (left: number) => Math.max(2, Math.min(98, y(left)));
   // Where far more was spent than there was, the upper lines come too close to be told apart.
   const lines = [0, top, top / 2].filter((value, at, all) => all.slice(0, at).every((other) => Math.abs(y(value) - y(other)) > 7));
-  const apart = Math.abs(within(lowEnd) - within(highEnd)) > 14;
+  const saying = (left: number) => t(left < 0 ? 'alerts.over' : 'alerts.left', { amount: write(Math.abs(left)) });
+  const ends = [
+    { points: burn.high, why: t(forecast && forecast.if_goes_on < forecast.high ? 'alerts.highCase' : 'alerts.goesOn') },
+    { points: burn.expected, why: t('alerts.expectedCase') },
+    { points: burn.low, why: t('alerts.lowCase') },
+  ]
+    .filter(({ points }) => points.length > 0)
+    .map(({ points, why }) => ({ left: end(points), says: saying(end(points)), why }))
+    // Ends that read the same are one.
+    .filter(({ says }, at, all) => all.findIndex((other) => other.says === says) === at);
+  const tops = spread(
+    ends.map(({ left }) => Math.max(0, Math.min(100, y(left)))),
+    LABEL_GAP,
+  );
   return (
     <div className="chart burn">
       <div
@@ -87,7 +102,7 @@ export function Burn({ project, budget }: { project: number; budget: Budget & { 
           <path className="ln" d={line(burn.course)} stroke="var(--ink)" style={{ strokeWidth: 2 }} />
         </svg>
         <div className={now > 0.7 ? 'now flip' : 'now'} style={{ left: `${now * 100}%` }}>
-          <span>{t('alerts.nowLeft', { left: write(end(burn.course)) })}</span>
+          <span>{saying(end(burn.course))}</span>
         </div>
         <i className="pt" style={{ left: `${now * 100}%`, top: `${y(end(burn.course))}%` }} />
         {runsOut !== null && runsOut > now && (
@@ -95,18 +110,15 @@ export function Burn({ project, budget }: { project: number; budget: Budget & { 
             <span>{t('alerts.usedUpAbout', { time: format.brief(forecast?.runs_out_at ?? '') })}</span>
           </div>
         )}
-        {burn.low.length > 0 && apart && (
-          <span className={lowEnd < 0 ? 'endl bad' : 'endl'} style={{ top: `${within(lowEnd)}%` }}>
-            {endText(t, format, write, lowEnd)}
-            {t('alerts.lowCase')}
+        {ends.map(({ left, says, why }, at) => (
+          <span key={why} className={left < 0 ? 'endl bad' : 'endl'} style={{ top: `${tops[at]}%` }}>
+            <b>
+              {says}
+              {y(left) > 100 && ' ↓'}
+            </b>
+            {why}
           </span>
-        )}
-        {burn.high.length > 0 && (
-          <span className={highEnd < 0 ? 'endl bad' : 'endl'} style={{ top: `${within(highEnd)}%` }}>
-            {endText(t, format, write, highEnd)}
-            {t(forecast && forecast.if_goes_on < forecast.high ? 'alerts.highCase' : 'alerts.goesOn')}
-          </span>
-        )}
+        ))}
         {[0, 0.25, 0.5, 0.75, 1].map((x) => (
           <span key={x} className={x === 0 ? 'tick l' : x === 1 ? 'tick r' : x === 0.5 ? 'tick' : 'tick half'} style={{ left: `${x * 100}%` }}>
             {tick(format, state, budget.period, x)}
@@ -121,10 +133,6 @@ const place = (state: BudgetState, at: string) => {
   const start = Date.parse(state.period_start);
   return Math.max(0, Math.min(1, (Date.parse(at) - start) / Math.max(1, Date.parse(state.period_end) - start)));
 };
-
-const endText = (t: T, _format: Format, write: (value: number) => string, left: number) => (
-  <b>{left < 0 ? t('alerts.over', { amount: write(-left) }) : t('alerts.left', { amount: write(left) })}</b>
-);
 
 function tick(format: Format, state: BudgetState, period: Budget['period'], x: number): string {
   const start = Date.parse(state.period_start);

@@ -44,8 +44,12 @@ interface Change<Input> {
   reset: () => void;
 }
 
+/** What was typed and neither saved nor given up, by form: it outlives a look at another page. */
+const unsaved = new Map<string, unknown>();
+
 interface Editing<Form, Draft> {
   project: number;
+  what: 'rules' | 'budgets';
   /** The number of what is edited; null for a new one. */
   id: number | null;
   first: () => Form;
@@ -56,18 +60,29 @@ interface Editing<Form, Draft> {
 }
 
 /** A form, what it says, and what becomes of it. */
-export function useEditor<Form, Draft extends object>({ project, id, first, read, save, remove }: Editing<Form, Draft>) {
+export function useEditor<Form, Draft extends object>({ project, what, id, first, read, save, remove }: Editing<Form, Draft>) {
   const navigate = useNavigate();
-  const [form, setForm] = useState<Form>(first);
+  const place = `${what}/${id ?? 'new'}`;
+  const key = `${project}/${place}`;
+  const [form, setForm] = useState<Form>(() => (unsaved.get(key) as Form | undefined) ?? first());
+  const [restored, setRestored] = useState(() => unsaved.has(key));
   const [tried, setTried] = useState(false);
   const draft = read(form);
-  const back = () => void navigate({ to: '/p/$project/alerts', params: { project: String(project) } });
+  const forget = () => void unsaved.delete(key);
+  const back = () => {
+    forget();
+    void navigate({ to: '/p/$project/alerts', params: { project: String(project) } });
+  };
   return {
+    /** `budgets/new` and its like: where this form is. */
+    place,
     form,
     draft: typeof draft === 'string' ? null : draft,
     problem: typeof draft === 'string' ? draft : null,
     set: (patch: Partial<Form>) => {
-      setForm({ ...form, ...patch });
+      const next = { ...form, ...patch };
+      setForm(next);
+      unsaved.set(key, next);
       save.reset();
     },
     submit: (event: FormEvent) => {
@@ -79,6 +94,14 @@ export function useEditor<Form, Draft extends object>({ project, id, first, read
     end: {
       project,
       tried,
+      forget,
+      startAgain: restored
+        ? () => {
+            forget();
+            setForm(first());
+            setRestored(false);
+          }
+        : null,
       busy: save.isPending,
       error: save.error ?? remove.error,
       failedToRemove: save.error === null && remove.error !== null,
@@ -95,6 +118,14 @@ export function EditorHead({ title, end }: { title: ReactNode; end: End }) {
     <div className="head">
       {title}
       <span className="sp" />
+      {end.startAgain && (
+        <span className="meta" role="status">
+          {t('alerts.restored')}{' '}
+          <button type="button" className="act" onClick={end.startAgain}>
+            {t('alerts.startAgain')}
+          </button>
+        </span>
+      )}
       {end.remove && <Sure label={t('settings.removeKey')} disabled={end.remove.busy} onSure={end.remove.run} />}
     </div>
   );
@@ -102,6 +133,7 @@ export function EditorHead({ title, end }: { title: ReactNode; end: End }) {
 
 interface LastFieldsProps {
   project: number;
+  place: string;
   form: { telling: TellingForm; owner: string; enabled: boolean };
   set: (patch: { telling?: TellingForm; owner?: string; enabled?: boolean }) => void;
   why?: ReactNode;
@@ -109,11 +141,11 @@ interface LastFieldsProps {
 }
 
 /** Whom it tells, who looks after it, and whether it is in force. */
-export function LastFields({ project, form, set, why, zone }: LastFieldsProps) {
+export function LastFields({ project, place, form, set, why, zone }: LastFieldsProps) {
   const t = useT();
   return (
     <>
-      <TellingFields project={project} form={form.telling} set={(telling) => set({ telling })} />
+      <TellingFields project={project} place={place} form={form.telling} set={(telling) => set({ telling })} />
       <TextRow label={t('alerts.owner')} value={form.owner} onChange={(owner) => set({ owner })} />
       {zone}
       <span />
@@ -138,7 +170,7 @@ export function SaveRow({ end, wrong }: { end: End; wrong: string | null }) {
         <button type="submit" className="btn pri" disabled={end.busy}>
           {t('common.save')}
         </button>
-        <Link className="btn quiet" to="/p/$project/alerts" params={{ project: String(end.project) }}>
+        <Link className="btn quiet" to="/p/$project/alerts" params={{ project: String(end.project) }} onClick={end.forget}>
           {t('common.cancel')}
         </Link>
         <span role="status" className="err">

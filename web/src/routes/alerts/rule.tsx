@@ -39,8 +39,9 @@ export default function RulePage() {
 function Editor({ project, rule }: { project: number; rule: Rule | null }) {
   const t = useT();
   const { zone } = useReader();
-  const { form, draft, problem, set, submit, end } = useEditor<RuleForm, RuleDraft>({
+  const { form, draft, problem, place, set, submit, end } = useEditor<RuleForm, RuleDraft>({
     project,
+    what: 'rules',
     id: rule?.id ?? null,
     first: () => (rule ? formOf(rule) : { ...EMPTY_RULE, timeZone: zone }),
     read: (typed) => ruleOf(typed, rule ?? undefined),
@@ -142,6 +143,7 @@ function Editor({ project, rule }: { project: number; rule: Rule | null }) {
           onChange={(noData) => set({ noData })}
         />
         <LastFields
+          place={place}
           project={project}
           form={form}
           set={set}

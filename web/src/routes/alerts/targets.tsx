@@ -1,14 +1,17 @@
 import { useQuery } from '@tanstack/react-query';
+import { Link, useSearch } from '@tanstack/react-router';
 import { useState, type FormEvent } from 'react';
 import { targetsQuery, useRemove, useSaveTarget, useTestTarget } from '../../api/alerts';
 import type { Target, TargetKind } from '../../api/alert-types';
 import { useT, type TextKey } from '../../i18n';
+import { Rich } from '../../parts/rich';
 import { CopyButton, Empty, ErrorPart, Skeleton } from '../../parts/states';
 import { Table, type Column } from '../../parts/table';
 import { Chip, Said } from '../../parts/values';
 import { useProject } from '../../project';
 import { useTitle } from '../../shell/title';
 import { SelectRow, TextRow } from './fields';
+import { useMadeSecrets, type Made } from './made-secrets';
 import { AlertsNav } from './nav';
 import { Outcome } from './outcome';
 import { Sure } from './sure';
@@ -24,14 +27,18 @@ export default function Targets() {
   const [editing, setEditing] = useState<Target | 'new' | null>(null);
   const targets = data?.targets ?? [];
   const isNew = editing === 'new' || (data !== undefined && targets.length === 0);
+  // Who was sent here from a form goes back to it, where what was typed still stands.
+  const { back } = useSearch({ from: '/app/p/$project/alerts/targets' });
+  const secrets = useMadeSecrets(project.id);
   return (
     <>
       <AlertsNav />
       <div className="sheet pane">
         <div className="head">
           <h1>{t('alerts.targets')}</h1>
-          <span className="meta">{t('alerts.targetsWhy')}</span>
+          <span className="meta">{t('alerts.targetsWhy', { project: project.name })}</span>
           <span className="sp" />
+          {back && <BackToForm project={project.id} to={back} />}
           {targets.length > 0 && (
             <button type="button" className="btn" onClick={() => setEditing('new')}>
               {t('alerts.newTarget')}
@@ -43,15 +50,56 @@ export default function Targets() {
         {data && targets.length === 0 && <Empty title={t('alerts.noTargets')}>{t('alerts.noTargetsWhy')}</Empty>}
         {targets.length > 0 && <List project={project.id} targets={targets} onEdit={setEditing} />}
       </div>
+      {secrets.made.map((made) => (
+        <MadeSecret key={made.id} made={made} onRead={() => secrets.forget(made.id)} />
+      ))}
       {(isNew || editing) && data && (
         <TargetEditor
           key={editing && editing !== 'new' ? editing.id : 'new'}
           project={project.id}
           target={editing && editing !== 'new' ? editing : null}
-          onDone={() => setEditing(null)}
+          onSaved={(saved) => {
+            setEditing(null);
+            if (saved.signing_secret) secrets.keep({ id: saved.id, name: saved.name, secret: saved.signing_secret });
+          }}
+          onCancel={() => setEditing(null)}
         />
       )}
     </>
+  );
+}
+
+/** Back to the form that somebody left to make a target: `rules/ID` or `budgets/ID`. */
+function BackToForm({ project, to }: { project: number; to: string }) {
+  const t = useT();
+  const [what, id = 'new'] = to.split('/');
+  const params = { project: String(project) };
+  return what === 'budgets' ? (
+    <Link className="btn" to="/p/$project/alerts/budgets/$budget" params={{ ...params, budget: id }}>
+      {t('alerts.backToBudget')}
+    </Link>
+  ) : (
+    <Link className="btn" to="/p/$project/alerts/rules/$rule" params={{ ...params, rule: id }}>
+      {t('alerts.backToRule')}
+    </Link>
+  );
+}
+
+/** A secret that the server made and says only once: it stays until somebody confirms to have it. */
+function MadeSecret({ made, onRead }: { made: Made; onRead: () => void }) {
+  const t = useT();
+  return (
+    <section className="sheet pane made" aria-labelledby={`made-${made.id}`}>
+      <h2 id={`made-${made.id}`}>{t('alerts.secretMade', { name: made.name })}</h2>
+      <p>{t('alerts.secretMadeWhy')}</p>
+      <p className="secretrow">
+        <code>{made.secret}</code>
+        <CopyButton text={made.secret} />
+      </p>
+      <button type="button" className="btn pri" onClick={onRead}>
+        {t('alerts.secretRead')}
+      </button>
+    </section>
   );
 }
 
@@ -139,10 +187,11 @@ const SECRET: Record<TargetKind, { label: TextKey; hint: TextKey; placeholder: s
 interface EditorProps {
   project: number;
   target: Target | null;
-  onDone: () => void;
+  onSaved: (saved: Target) => void;
+  onCancel: () => void;
 }
 
-function TargetEditor({ project, target, onDone }: EditorProps) {
+function TargetEditor({ project, target, onSaved, onCancel }: EditorProps) {
   const t = useT();
   const save = useSaveTarget(project);
   const [form, setForm] = useState<TargetForm>(() => (target ? formOf(target) : EMPTY_TARGET));
@@ -150,37 +199,19 @@ function TargetEditor({ project, target, onDone }: EditorProps) {
     setForm({ ...form, ...patch });
     save.reset();
   };
-  const submit = (event: FormEvent) => {
+  const submit = async (event: FormEvent) => {
     event.preventDefault();
-    save.mutate(
-      { id: target?.id ?? null, draft: targetOf(form) },
-      {
-        onSuccess: (saved) => {
-          // A secret that was made just now is shown this once, so that the form stays until it was read.
-          if (!saved.signing_secret) onDone();
-        },
-      },
-    );
+    try {
+      // Awaited here, not by a callback of the mutation: that one is dropped when the list comes anew and takes this form away.
+      onSaved(await save.mutateAsync({ id: target?.id ?? null, draft: targetOf(form) }));
+      setForm(EMPTY_TARGET);
+    } catch {
+      // The form says what was wrong.
+    }
   };
-  const made = save.data?.signing_secret;
   const secret = SECRET[form.kind];
-  if (made) {
-    return (
-      <section className="sheet pane made">
-        <h2>{t('alerts.secretMade')}</h2>
-        <p>{t('alerts.secretMadeWhy')}</p>
-        <p className="secretrow">
-          <code>{made}</code>
-          <CopyButton text={made} />
-        </p>
-        <button type="button" className="btn pri" onClick={onDone}>
-          {t('alerts.secretRead')}
-        </button>
-      </section>
-    );
-  }
   return (
-    <form className="sheet pane pform" onSubmit={submit}>
+    <form className="sheet pane pform" onSubmit={(event) => void submit(event)}>
       <div className="head">
         <h2>{target ? target.name : t('alerts.newTarget')}</h2>
       </div>
@@ -209,7 +240,14 @@ function TargetEditor({ project, target, onDone }: EditorProps) {
             placeholder="Hinomi <hinomi@example.com>"
             onChange={(from) => set({ from })}
           />
-          <TextRow label={t('alerts.host')} value={form.host} required placeholder="smtp.example.com" onChange={(host) => set({ host })} />
+          <TextRow
+            label={t('alerts.host')}
+            hint={<Rich text={t('alerts.privateWhy')} />}
+            value={form.host}
+            required
+            placeholder="smtp.example.com"
+            onChange={(host) => set({ host })}
+          />
           <SelectRow
             label={t('alerts.security')}
             value={form.security}
@@ -227,7 +265,7 @@ function TargetEditor({ project, target, onDone }: EditorProps) {
       {form.kind === 'webhook' && (
         <TextRow
           label={t('alerts.url')}
-          hint={t('alerts.urlWhy')}
+          hint={<Rich text={`${t('alerts.urlWhy')} ${t('alerts.privateWhy')}`} />}
           type="url"
           value={form.url}
           required
@@ -275,7 +313,7 @@ function TargetEditor({ project, target, onDone }: EditorProps) {
         <button type="submit" className="btn pri" disabled={save.isPending}>
           {t('common.save')}
         </button>
-        <button type="button" className="btn quiet" onClick={onDone}>
+        <button type="button" className="btn quiet" onClick={onCancel}>
           {t('common.cancel')}
         </button>
       </div>

@@ -14,12 +14,14 @@ const EVERY = ['', '15m', '30m', '1h', '4h', '1d'];
 
 interface TellingFieldsProps {
   project: number;
+  /** The form that these fields are of, to come back to. */
+  place: string;
   form: TellingForm;
   set: (form: TellingForm) => void;
 }
 
 /** Whom a rule or budget tells, and who is told when nobody reacts. */
-export function TellingFields({ project, form, set }: TellingFieldsProps) {
+export function TellingFields({ project, place, form, set }: TellingFieldsProps) {
   const t = useT();
   const { data } = useQuery(targetsQuery(project));
   const targets = data?.targets ?? [];
@@ -31,15 +33,17 @@ export function TellingFields({ project, form, set }: TellingFieldsProps) {
         <Said text={name} /> <span className="dim">{t(KIND_TEXT[address.kind])}</span>
       </label>
     ));
+  const newTarget = (
+    <Link className="act" to="/p/$project/alerts/targets" params={{ project: String(project) }} search={{ back: place }}>
+      {t('alerts.newTarget')}
+    </Link>
+  );
   if (data && targets.length === 0) {
     return (
       <>
         <span className="flabel">{t('alerts.tells')}</span>
         <p>
-          {t('alerts.noTargetsYet')}{' '}
-          <Link className="act" to="/p/$project/alerts/targets" params={{ project: String(project) }}>
-            {t('alerts.newTarget')}
-          </Link>
+          {t('alerts.noTargetsYet')} {newTarget}
         </p>
       </>
     );
@@ -49,6 +53,7 @@ export function TellingFields({ project, form, set }: TellingFieldsProps) {
       <span className="flabel">{t('alerts.tells')}</span>
       <div role="group" aria-label={t('alerts.tells')}>
         {boxes(form.targets, (next) => set({ ...form, targets: next }))}
+        <p>{newTarget}</p>
       </div>
       <SelectRow
         label={t('alerts.repeat')}
