@@ -23,4 +23,5 @@ export const hints = {
   'hints.no_response_model': 'Calls do not tell which model answered. Prices are those of the model that was asked for.',
   'hints.unpriced_model': 'There is no price for {subject}: its calls stand in no cost.',
   'hints.unpriced_model.fix': 'Give it a price of your own, or correct its name.',
+  'hints.unpriced_model.priced': 'It has a price now. Calls from before have no cost until they are priced again.',
 } as const;

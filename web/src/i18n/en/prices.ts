@@ -47,6 +47,9 @@ export const prices = {
   'prices.output': 'Output',
   'prices.last': 'Last',
   'prices.again': 'Price again what is stored',
+  'prices.againShort': 'Price stored calls again',
+  'prices.pricedSince':
+    'Some have a price now: new calls have a cost, and stored ones get theirs when they are priced again, below.',
   'prices.againWhy': 'With the prices of today: own ones and the table, each for its days. It changes stored costs.',
   'prices.againFrom': 'from',
   'prices.againTo': 'until',

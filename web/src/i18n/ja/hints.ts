@@ -23,4 +23,5 @@ export const hints = {
   'hints.no_response_model': '応答したモデルが届いていません。単価は要求したモデルのものです。',
   'hints.unpriced_model': '{subject}の単価がありません。その呼び出しは費用に含まれません。',
   'hints.unpriced_model.fix': '独自の単価を設定するか、名前を直してください。',
+  'hints.unpriced_model.priced': '現在は単価が設定されています。それ以前の呼び出しは、再計算するまでコストがありません。',
 } as const;

@@ -46,6 +46,8 @@ export const prices = {
   'prices.output': '出力',
   'prices.last': '最終',
   'prices.again': '保存済みの金額を再計算',
+  'prices.againShort': '保存済みの呼び出しを再計算',
+  'prices.pricedSince': '単価が設定されたものがあります。新しい呼び出しにはコストが付きます。保存済みのものは下の再計算で付きます。',
   'prices.againWhy': '現在の単価(独自の単価と価格表、それぞれの期間のもの)で計算し直します。保存済みの金額が変わります。',
   'prices.againFrom': '開始',
   'prices.againTo': '終了',

@@ -8,13 +8,14 @@ import { useReader } from '../../reader';
 import { Icon } from '../icons';
 import { CopyButton } from '../states';
 import { Chip } from '../values';
+import type { SettledHint } from './settled';
 import { settingFor } from './settings';
 import './hints.css';
 
 const keyOf = ({ hint, sdk, subject, trace_id }: Hint) => [hint, sdk, subject, trace_id].join(' ');
 
 /** What clients could do better: what is seen, what it means for the figures, and the lines that change it. */
-export function HintList({ hints, project }: { hints: Hint[]; project: Project }) {
+export function HintList({ hints, project }: { hints: SettledHint[]; project: Project }) {
   return (
     <ul className="hints">
       {hints.map((hint) => (
@@ -24,7 +25,7 @@ export function HintList({ hints, project }: { hints: Hint[]; project: Project }
   );
 }
 
-function OneHint({ hint, project }: { hint: Hint; project: Project }) {
+function OneHint({ hint, project }: { hint: SettledHint; project: Project }) {
   const t = useT();
   const { format } = useReader();
   const code = settingFor(hint.hint, hint.sdk);
@@ -36,7 +37,21 @@ function OneHint({ hint, project }: { hint: Hint; project: Project }) {
         <p>
           <Words hint={hint} /> <Chip>{hint.sdk ?? t('hints.unknownSdk')}</Chip>
         </p>
-        {fix in en && <p className="dim">{t(fix as TextKey)}</p>}
+        {hint.hint !== 'unpriced_model' && fix in en && <p className="dim">{t(fix as TextKey)}</p>}
+        {hint.hint === 'unpriced_model' && (
+          <p className="dim">
+            {t(hint.priced ? 'hints.unpriced_model.priced' : 'hints.unpriced_model.fix')}{' '}
+            {hint.priced ? (
+              <Link className="ulink" to="/settings" search={{ project: String(project.id) }} hash="reprice">
+                {t('prices.againShort')}
+              </Link>
+            ) : (
+              <Link className="ulink" to="/settings" search={{ project: String(project.id), price: hint.subject ?? undefined }}>
+                {t('trace.setPrice')}
+              </Link>
+            )}
+          </p>
+        )}
         {code && (
           <figure className="code">
             <figcaption>

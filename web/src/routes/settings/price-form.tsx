@@ -96,6 +96,11 @@ export function PriceForm({ project, model, provider }: { project: number; model
         <span role="status" className={problem ? 'err' : 'okc'}>
           {problem ? t(problem.key, { text: problem.text ?? '' }) : set.isSuccess ? t('prices.isSet') : ''}
         </span>
+        {set.isSuccess && (
+          <a className="act" href="#reprice">
+            {t('prices.againShort')}
+          </a>
+        )}
       </div>
       {set.error && <ErrorPart error={set.error} title={t('common.notSaved')} />}
     </form>

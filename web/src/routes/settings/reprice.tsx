@@ -34,7 +34,7 @@ export function Reprice({ project }: { project: number }) {
   };
   return (
     <>
-      <h3>{t('prices.again')}</h3>
+      <h3 id="reprice" className="anchor">{t('prices.again')}</h3>
       <p className="dim">{t('prices.againWhy')}</p>
       <form className="prow" onSubmit={submit}>
         <label className="pfield">

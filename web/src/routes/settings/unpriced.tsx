@@ -1,14 +1,16 @@
 import { useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
-import { unpricedQuery } from '../../api/queries';
+import { pricesQuery, unpricedQuery } from '../../api/queries';
 import type { UnpricedModel } from '../../api/money-types';
 import type { Project } from '../../api/project-types';
 import { useT } from '../../i18n';
 import { useModelColors } from '../../model-colors';
+import { pricedBy } from '../../parts/hints/settled';
 import { ErrorPart, Skeleton } from '../../parts/states';
 import { Table, type Column } from '../../parts/table';
 import { Moment, Swatch, Tokens } from '../../parts/values';
 import { useReader } from '../../reader';
+import { today } from './price-draft';
 
 /** How far back it is looked for calls without a price. */
 const DAYS = 30;
@@ -20,6 +22,8 @@ export function Unpriced({ project, onSet }: { project: Project; onSet: (wanted:
   const range = useMemo(() => ({ from: `-${DAYS}d`, to: 'now' }), []);
   const palette = useModelColors(project.id);
   const { data, error, refetch } = useQuery(unpricedQuery(project.id, range));
+  const own = useQuery(pricesQuery(project.id)).data?.prices ?? [];
+  const isPriced = ({ model, provider }: UnpricedModel) => model !== null && own.some((price) => pricedBy(price, model, provider, today()));
   const colorOf = palette.among((data?.models ?? []).map(({ model }) => model));
   const columns: Column<UnpricedModel>[] = [
     {
@@ -42,12 +46,22 @@ export function Unpriced({ project, onSet }: { project: Project; onSet: (wanted:
       key: 'do',
       head: '',
       num: true,
-      cell: ({ model, provider }) =>
-        model && (
+      cell: (row) => {
+        const { model, provider } = row;
+        if (model === null) return null;
+        if (isPriced(row)) {
+          return (
+            <a className="act" href="#reprice" title={t('prices.pricedSince')}>
+              {t('prices.againShort')}
+            </a>
+          );
+        }
+        return (
           <button type="button" className="btn quiet" onClick={() => onSet({ model, provider: provider ?? '' })}>
             {t('prices.add')}
           </button>
-        ),
+        );
+      },
     },
   ];
   return (
@@ -59,6 +73,7 @@ export function Unpriced({ project, onSet }: { project: Project; onSet: (wanted:
       {data && data.models.length > 0 && (
         <>
           <p className="dim">{t('prices.unpricedWhy')}</p>
+          {data.models.some(isPriced) && <p className="okc">{t('prices.pricedSince')}</p>}
           <Table
             label={t('prices.unpriced')}
             columns={columns}

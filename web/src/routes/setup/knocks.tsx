@@ -1,9 +1,10 @@
 import { useQuery } from '@tanstack/react-query';
-import { hintsQuery, outcomesQuery, systemQuery } from '../../api/queries';
+import { outcomesQuery, systemQuery } from '../../api/queries';
 import type { Project } from '../../api/project-types';
 import type { Outcome } from '../../api/types';
 import { useT, type TextKey } from '../../i18n';
 import { HintList } from '../../parts/hints';
+import { useHints } from '../../parts/hints/use-hints';
 import { Icon, StatusGlyph } from '../../parts/icons';
 import { Rich } from '../../parts/rich';
 import { ErrorPart } from '../../parts/states';
@@ -75,9 +76,8 @@ export function Knocks({ project }: { project: Project }) {
 /** What the clients of this project could do better. */
 export function BetterBy({ project }: { project: Project }) {
   const t = useT();
-  const { data } = useQuery({ ...hintsQuery(project.id), refetchInterval: 4 * POLL_MS });
-  const hints = data?.hints ?? [];
-  if (hints.length === 0) return null;
+  const hints = useHints(project.id, 4 * POLL_MS);
+  if (!hints || hints.length === 0) return null;
   return (
     <>
       <div className="head">

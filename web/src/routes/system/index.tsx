@@ -1,12 +1,13 @@
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
-import { hintsQuery, outcomesQuery, systemQuery } from '../../api/queries';
+import { outcomesQuery, systemQuery } from '../../api/queries';
 import type { Project } from '../../api/project-types';
 import type { Outcome, System as Facts } from '../../api/types';
 import { plain } from '../../format';
 import { useT } from '../../i18n';
 import { HintList } from '../../parts/hints';
+import { useHints } from '../../parts/hints/use-hints';
 import { Icon, StatusGlyph } from '../../parts/icons';
 import { Choice, Menu } from '../../parts/menu';
 import { Empty, ErrorPart, Skeleton } from '../../parts/states';
@@ -117,15 +118,15 @@ function Figures({ facts }: { facts: Facts }) {
 /** What the clients of the project could do better. */
 function Better({ project }: { project: Project }) {
   const t = useT();
-  const { data } = useQuery(hintsQuery(project.id));
-  if (!data) return null;
+  const hints = useHints(project.id);
+  if (!hints) return null;
   return (
     <section className="sheet pane">
       <div className="head">
         <h2>{t('hints.title')}</h2>
         <span className="meta">{t('hints.why')}</span>
       </div>
-      {data.hints.length === 0 ? <p className="dim small">{t('hints.none')}</p> : <HintList hints={data.hints} project={project} />}
+      {hints.length === 0 ? <p className="dim small">{t('hints.none')}</p> : <HintList hints={hints} project={project} />}
     </section>
   );
 }
