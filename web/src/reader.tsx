@@ -3,8 +3,7 @@ import { useMemo } from 'react';
 import { makeFormat, type Format } from './format';
 import { localeOf, usePrefs } from './prefs';
 import { resolveRange, type Range, type RangeSearch } from './range';
-
-const localZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
+import { localZone } from './zones';
 
 interface Reader {
   format: Format;
@@ -16,7 +15,7 @@ export function useReader(own?: string | null): Reader {
   const { lang } = usePrefs();
   const { tz } = useSearch({ strict: false }) as { tz?: string };
   return useMemo(() => {
-    const zone = own ?? (tz === 'utc' ? 'UTC' : localZone());
+    const zone = own ?? (tz === 'utc' ? 'UTC' : (tz ?? localZone()));
     return { format: makeFormat(localeOf(lang), zone), zone };
   }, [lang, tz, own]);
 }

@@ -155,6 +155,7 @@ const deliveries = createRoute({
 const targets = createRoute({
   getParentRoute: () => project,
   path: '/alerts/targets',
+  validateSearch: (raw: RawSearch) => texts(raw, 'back'),
   component: lazyPage(() => import('./routes/alerts/targets')),
 });
 

@@ -1,8 +1,9 @@
 import { parseLast, type RangeSearch } from './range';
+import { zoneParam } from './zones';
 
-/** What every page keeps in the address bar: the range, and UTC where it is asked for. */
+/** What every page keeps in the address bar: the range, and the zone where it is not the reader's own: `utc` or an IANA name. */
 export interface AppSearch extends RangeSearch {
-  tz?: 'utc';
+  tz?: string;
 }
 
 export type RawSearch = Record<string, unknown>;
@@ -27,10 +28,11 @@ export function appSearch(raw: RawSearch): AppSearch {
   const last = text(raw, 'last');
   const from = text(raw, 'from');
   const to = text(raw, 'to');
+  const tz = zoneParam(text(raw, 'tz'));
   const absolute = from && to && Date.parse(to) > Date.parse(from);
   return {
     ...(absolute ? { from, to } : last && parseLast(last) ? { last } : {}),
-    ...(text(raw, 'tz') === 'utc' && { tz: 'utc' as const }),
+    ...(tz && { tz }),
   };
 }
 

@@ -30,6 +30,7 @@ const PATHS = {
   open: 'M6 4H3v9h9v-3M9 3h4v4M13 3 7.5 8.5',
   retry: 'M13 8a5 5 0 1 1-1.5-3.5M13 2v3h-3',
   key: 'M10 9a3.5 3.5 0 1 0-3.3-2.3L2 11.5V14h2.5v-1.5H6V11h1.5l1-2',
+  more: 'M3 8h.1M8 8h.1M13 8h.1',
   plus: 'M8 3v10M3 8h10',
   trash: 'M3 4.5h10M6.5 4.5V3h3v1.5M4.5 4.5l.5 9h6l.5-9',
   // kinds of span, one glyph each

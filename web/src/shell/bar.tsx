@@ -1,13 +1,15 @@
-import { useNavigate, useSearch } from '@tanstack/react-router';
+import { useNavigate } from '@tanstack/react-router';
 import { useLive } from '../api/live';
 import type { Project } from '../api/project-types';
 import { useT, type TextKey } from '../i18n';
 import { Icon } from '../parts/icons';
 import { Choice, Menu } from '../parts/menu';
 import { setPrefs, usePrefs, type Lang, type Theme } from '../prefs';
-import { useRange, useReader } from '../reader';
+import { useRange } from '../reader';
 import { bucketText } from './length';
+import { MoreMenu } from './more-menu';
 import { RangePicker } from './range-picker';
+import { ZonePicker } from './zone-picker';
 
 interface BarProps {
   project: Project | null;
@@ -42,6 +44,7 @@ export function Bar({ project, projects, routeId, onHelp, setLeft, setRight }: B
       <button type="button" className="ico wide" onClick={onHelp} title={`${t('bar.help')} (?)`} aria-label={t('bar.help')}>
         <Icon name="help" />
       </button>
+      <MoreMenu onHelp={onHelp} />
     </header>
   );
 }
@@ -68,32 +71,6 @@ function ProjectSwitch({ project, projects }: { project: Project; projects: Proj
   );
 }
 
-function ZonePicker() {
-  const t = useT();
-  const navigate = useNavigate();
-  const { zone } = useReader();
-  const { tz } = useSearch({ strict: false }) as { tz?: string };
-  return (
-    <Menu
-      label={t('bar.zone')}
-      trigger={
-        <button type="button" className="pick tz" title={t('bar.zone')}>
-          {zone}
-        </button>
-      }
-    >
-      <Choice
-        value={tz === 'utc' ? 'utc' : 'local'}
-        options={[
-          { value: 'local', label: t('bar.local'), end: Intl.DateTimeFormat().resolvedOptions().timeZone },
-          { value: 'utc', label: 'UTC' },
-        ]}
-        onChange={(value) => void navigate({ to: '.', search: (was) => ({ ...was, tz: value === 'utc' ? ('utc' as const) : undefined }) })}
-      />
-    </Menu>
-  );
-}
-
 function LiveDot() {
   const t = useT();
   const { state, stopped, toggle } = useLive();
@@ -114,7 +91,7 @@ function LanguageMenu() {
       label={t('bar.language')}
       align="end"
       trigger={
-        <button type="button" className="ico" title={t('bar.language')} aria-label={t('bar.language')}>
+        <button type="button" className="ico wide" title={t('bar.language')} aria-label={t('bar.language')}>
           <Icon name="language" />
         </button>
       }
@@ -139,7 +116,7 @@ function ThemeMenu() {
       label={t('bar.theme')}
       align="end"
       trigger={
-        <button type="button" className="ico" title={t('bar.theme')} aria-label={t('bar.theme')}>
+        <button type="button" className="ico wide" title={t('bar.theme')} aria-label={t('bar.theme')}>
           <Icon name="theme" />
         </button>
       }

@@ -4,6 +4,7 @@ import { useState, type FormEvent } from 'react';
 import { api, ApiError } from '../../api/client';
 import { useT } from '../../i18n';
 import { Tower } from '../../parts/icons';
+import { Rich } from '../../parts/rich';
 import { CopyButton } from '../../parts/states';
 import './sign-in.css';
 
@@ -55,6 +56,9 @@ export default function SignIn() {
         <code>{COMMAND}</code>
         <CopyButton quiet text={COMMAND} />
       </div>
+      <p className="dim">
+        <Rich text={t('signin.data')} />
+      </p>
       <form onSubmit={(event) => void submit(event)}>
         <label htmlFor="token">{t('signin.paste')}</label>
         <div className="addrow">

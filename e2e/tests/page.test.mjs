@@ -1,0 +1,128 @@
+// What the page does when the server is gone or slow, and what it keeps while somebody looks elsewhere.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { openBrowser, startServer } from '../support.mjs';
+
+let server;
+before(async () => {
+  server = await startServer({ HINOMI_NOTIFY_ALLOW: '127.0.0.1' });
+});
+after(() => server?.stop());
+
+/** A signed-in page; errors of the console are of no account where the test breaks the line itself. */
+async function onPage(path, run) {
+  const { browser, page } = await openBrowser(server);
+  try {
+    await page.goto(`${server.url}${path}`);
+    await page.getByRole('heading').first().waitFor();
+    await run(page);
+  } finally {
+    await browser.close();
+  }
+}
+
+const banner = (page) => page.getByRole('alert').filter({ hasText: 'The server does not answer' });
+
+test('a server that is gone is said on the page that stands, and unsaid when it is back', () =>
+  onPage('/p/1/setup', async (page) => {
+    await page.route('**/api/**', (route) => route.abort());
+    await banner(page).waitFor({ timeout: 20_000 });
+    await page.unroute('**/api/**');
+    await banner(page).getByRole('button', { name: 'Try again' }).click();
+    await banner(page).waitFor({ state: 'detached' });
+  }));
+
+test('a page whose code cannot be fetched says so, and is there when it can', () =>
+  onPage('/p/1/setup', async (page) => {
+    await page.route('**/assets/**', (route) => route.abort());
+    await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Metrics' }).click();
+    await page.getByText('This page could not be loaded').waitFor();
+    assert.equal(await page.getByRole('navigation', { name: 'Main' }).isVisible(), true);
+    await page.unroute('**/assets/**');
+    await page.getByRole('button', { name: 'Try again' }).first().click();
+    await page.getByRole('heading').first().waitFor();
+    await page.getByText('This page could not be loaded').waitFor({ state: 'detached' });
+    assert.match(page.url(), /\/metrics/);
+  }));
+
+test('a page that takes long to come shows that it was asked for', () =>
+  onPage('/p/1/setup', async (page) => {
+    let go;
+    const held = new Promise((resolve) => (go = resolve));
+    await page.route('**/assets/**', async (route) => {
+      await held;
+      await route.continue();
+    });
+    await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Metrics' }).click();
+    await page.getByRole('progressbar').waitFor();
+    await page.getByRole('status', { name: 'Loading' }).first().waitFor();
+    go();
+    await page.getByRole('progressbar').waitFor({ state: 'detached' });
+    await page.getByRole('heading').first().waitFor();
+  }));
+
+test('an address without a page keeps the side bar and the project', () =>
+  onPage('/p/1/no-such-page', async (page) => {
+    await page.getByRole('heading', { name: 'There is nothing here' }).waitFor();
+    assert.equal(await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Traces' }).isVisible(), true);
+    assert.equal(await page.getByRole('button', { name: 'Default' }).isVisible(), true);
+  }));
+
+test('a signing secret stays until it is confirmed: the first one too, and over a look at another page', () =>
+  onPage('/p/1/alerts/targets', async (page) => {
+    await page.getByLabel('Kind').selectOption('webhook');
+    await page.getByLabel('Name', { exact: true }).fill('On call');
+    await page.getByLabel('Address').fill('http://127.0.0.1:9/hook');
+    await page.getByRole('button', { name: 'Save' }).click();
+    const secret = page.getByRole('region', { name: 'Signing secret of On call' });
+    await secret.getByText(/^whsec_/).waitFor();
+    await page.getByRole('table').getByText('On call').waitFor();
+    const navigation = page.getByRole('navigation', { name: 'Alerts' });
+    await navigation.getByRole('link', { name: 'Deliveries' }).click();
+    await page.getByRole('heading', { name: 'Deliveries' }).waitFor();
+    await navigation.getByRole('link', { name: 'Targets' }).click();
+    await secret.getByText(/^whsec_/).waitFor();
+    await secret.getByRole('button', { name: 'I have copied it' }).click();
+    await secret.waitFor({ state: 'detached' });
+  }));
+
+test('what was typed into a budget is there after a target was made for it', () =>
+  onPage('/p/1/alerts/budgets/new', async (page) => {
+    await page.getByLabel('Name', { exact: true }).fill('Spend of a day');
+    await page.getByLabel('Amount', { exact: true }).fill('12');
+    await page.getByRole('link', { name: 'New target' }).click();
+    await page.getByRole('heading', { name: 'Targets' }).waitFor();
+    await page.getByRole('link', { name: 'Back to the budget' }).click();
+    assert.equal(await page.getByLabel('Name', { exact: true }).inputValue(), 'Spend of a day');
+    assert.equal(await page.getByLabel('Amount', { exact: true }).inputValue(), '12');
+    await page.getByRole('button', { name: 'Start again' }).click();
+    assert.equal(await page.getByLabel('Name', { exact: true }).inputValue(), '');
+  }));
+
+test('a save that fails says that, to what, and how to allow it', async () => {
+  const strict = await startServer();
+  try {
+    const { browser, page } = await openBrowser(strict);
+    await page.goto(`${strict.url}/p/1/alerts/targets`);
+    await page.getByLabel('Kind').selectOption('webhook');
+    await page.getByLabel('Name', { exact: true }).fill('On call');
+    await page.getByLabel('Address').fill('http://127.0.0.1:9/hook');
+    await page.getByRole('button', { name: 'Save' }).click();
+    const alert = page.getByRole('alert');
+    await alert.getByText('Not saved').waitFor();
+    await alert.getByText('address.url').waitFor();
+    await page.getByText('HINOMI_NOTIFY_ALLOW').first().waitFor();
+    await browser.close();
+  } finally {
+    await strict.stop();
+  }
+});
+
+test('times can be shown in any zone, found by its city', () =>
+  onPage('/p/1/metrics', async (page) => {
+    await page.getByRole('button', { name: 'UTC', exact: true }).click();
+    await page.getByLabel('City, zone or offset').fill('tokyo');
+    await page.getByRole('button', { name: /Asia\/Tokyo/ }).click();
+    await page.waitForURL(/tz=Asia%2FTokyo/);
+    await page.getByRole('button', { name: 'Asia/Tokyo', exact: true }).waitFor();
+  }));

@@ -1,0 +1,75 @@
+import * as Popover from '@radix-ui/react-popover';
+import { useState } from 'react';
+import { useT } from '../i18n';
+import { Icon } from '../parts/icons';
+import { setPrefs, usePrefs, type Lang, type Theme } from '../prefs';
+import { useReader } from '../reader';
+import { ZoneList } from './zone-picker';
+
+/** What the bar of a phone has no room for: language, theme, zone and help. */
+export function MoreMenu({ onHelp }: { onHelp: () => void }) {
+  const t = useT();
+  const { zone } = useReader();
+  const { lang, theme } = usePrefs();
+  const [open, setOpen] = useState(false);
+  const [zones, setZones] = useState(false);
+  const close = () => {
+    setOpen(false);
+    setZones(false);
+  };
+  const LANGUAGES: [Lang, string][] = [
+    ['en', 'English'],
+    ['ja', '日本語'],
+  ];
+  const THEMES: [Theme, string][] = [
+    ['system', t('bar.themeSystem')],
+    ['light', t('bar.themeLight')],
+    ['dark', t('bar.themeDark')],
+  ];
+  const row = (label: string, chosen: boolean, onClick: () => void) => (
+    <button key={label} type="button" className={chosen ? 'mi on' : 'mi'} aria-pressed={chosen} onClick={onClick}>
+      <span className="tickm">{chosen && <Icon name="check" size="xs" />}</span>
+      {label}
+    </button>
+  );
+  return (
+    <Popover.Root open={open} onOpenChange={(next) => (next ? setOpen(true) : close())}>
+      <Popover.Trigger asChild>
+        <button type="button" className="ico morebtn" title={t('bar.more')} aria-label={t('bar.more')}>
+          <Icon name="more" />
+        </button>
+      </Popover.Trigger>
+      <Popover.Portal>
+        <Popover.Content className="menu zones" align="end" sideOffset={4} aria-label={t('bar.more')}>
+          {zones ? (
+            <ZoneList onDone={close} />
+          ) : (
+            <>
+              <button type="button" className="mi" onClick={() => setZones(true)}>
+                <span className="tickm" />
+                {t('bar.zone')}
+                <span className="end">{zone}</span>
+              </button>
+              <hr />
+              {LANGUAGES.map(([value, label]) => row(label, lang === value, () => setPrefs({ lang: value })))}
+              <hr />
+              {THEMES.map(([value, label]) => row(label, theme === value, () => setPrefs({ theme: value })))}
+              <hr />
+              <button
+                type="button"
+                className="mi"
+                onClick={() => {
+                  close();
+                  onHelp();
+                }}
+              >
+                <span className="tickm" />
+                {t('bar.help')}
+              </button>
+            </>
+          )}
+        </Popover.Content>
+      </Popover.Portal>
+    </Popover.Root>
+  );
+}
