@@ -6,6 +6,8 @@ declare module 'react' {
     '--c'?: string;
     /** Room at the right of a chart for its scale. */
     '--yr'?: string;
+    /** After how many lines text is cut. */
+    '--lines'?: number;
     /** Depth of a row in a tree. */
     '--d'?: number;
   }

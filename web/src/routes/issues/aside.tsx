@@ -34,7 +34,9 @@ export function Aside({ project, events, shown, select }: AsideProps) {
                 onClick={() => select(at)}
               >
                 <time dateTime={event.time}>{format.moment(event.time)}</time>
-                <span className="dim ell">{event.user_id ?? event.environment ?? ''}</span>
+                <span className="dim ell" title={event.user_id ?? event.environment ?? undefined}>
+                  {event.user_id ?? event.environment ?? ''}
+                </span>
                 <code className="dim">{event.trace_id?.slice(0, 8) ?? '–'}</code>
               </button>
             </li>
@@ -67,7 +69,12 @@ function Facts({ project, event }: { project: string; event: IssueEvent }) {
               {value === null ? (
                 <span className="dim">{t('common.noValue')}</span>
               ) : (
-                <Link className="ulink" to="/p/$project/traces" params={{ project }} search={{ q: only(field, value), ...rangeAround(range, Date.parse(event.time)) }}>
+                <Link
+                  className="ulink"
+                  to="/p/$project/traces"
+                  params={{ project }}
+                  search={{ q: only(field, value), ...rangeAround(range, Date.parse(event.time)) }}
+                >
                   {value}
                 </Link>
               )}

@@ -4,6 +4,7 @@ import { issueQuery, type Scope } from '../../api/queries';
 import type { Issue, IssueEvent } from '../../api/issue-types';
 import { useT } from '../../i18n';
 import { useKeys } from '../../keys';
+import { Clamped } from '../../parts/clamped';
 import { Icon } from '../../parts/icons';
 import { Empty, ErrorPart, Skeleton } from '../../parts/states';
 import { Chip, Moment, Said, Unknown } from '../../parts/values';
@@ -119,7 +120,12 @@ function useNamedEvent(issue: string, event: string | undefined, time: string | 
   const scope: Partial<Scope> = Number.isFinite(moment)
     ? { from: new Date(moment - 1000).toISOString(), to: new Date(moment + 1000).toISOString() }
     : {};
-  const { data, isPending } = useQuery({ ...issueQuery(project.id, issue, scope), enabled, placeholderData: undefined, meta: { live: false } });
+  const { data, isPending } = useQuery({
+    ...issueQuery(project.id, issue, scope),
+    enabled,
+    placeholderData: undefined,
+    meta: { live: false },
+  });
   const found = data?.events.find(({ event_id: id }) => id === event);
   if (!enabled) return { event: undefined, pending: false, missing: false };
   return { event: found, pending: isPending, missing: !isPending && found === undefined };
@@ -131,15 +137,19 @@ function Header({ issue }: { issue: Issue }) {
   return (
     <header className="sheet ihead">
       <div className="iname">
-        <h1>{issue.type}</h1>
+        <h1>
+          <Clamped lines={2}>{issue.type}</Clamped>
+        </h1>
         <Chip tone={issue.handled === false ? 'bad' : undefined}>
           {issue.handled === false && <Icon name="issues" size="xs" />}
           {issue.handled === false ? t('issues.unhandled') : issue.handled ? t('issues.handled') : issue.level}
         </Chip>
       </div>
-      <p className="ivalue">
-        <Said text={issue.value} />
-      </p>
+      <div className="ivalue">
+        <Clamped lines={3}>
+          <Said text={issue.value} />
+        </Clamped>
+      </div>
       {issue.culprit && <p className="dim mono">{issue.culprit}</p>}
       <dl className="ifacts">
         <div>
@@ -237,9 +247,11 @@ function Event({ project, event, at, total, select }: EventProps) {
             <span className="dim">{t('issues.noTrace')}</span>
           )}
         </div>
-        <p className="ivalue err">
-          <b>{event.type}</b> <Said text={event.value} />
-        </p>
+        <div className="ivalue err">
+          <Clamped>
+            <b>{event.type}</b> <Said text={event.value} />
+          </Clamped>
+        </div>
         {causes.map(({ type, value }, index) => (
           <p className="mid" key={`${type} ${value} ${causes.length - index}`}>
             {t('issues.causes')} <b>{type}</b> <Said text={value} />

@@ -40,11 +40,13 @@ export default function Issues() {
       cell: (issue) => (
         <Link {...target(issue)} className="iss">
           <span className="fl">
-            <b>{issue.type}</b>
+            <b title={issue.type}>{issue.type}</b>
             <Said className="ell" text={issue.value} />
             {issue.handled === false && <Chip tone="bad">{t('issues.unhandled')}</Chip>}
           </span>
-          <span className="dim ell">{issue.culprit ?? issue.level}</span>
+          <span className="dim ell" title={issue.culprit ?? undefined}>
+            {issue.culprit ?? issue.level}
+          </span>
         </Link>
       ),
     },

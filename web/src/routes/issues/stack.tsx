@@ -1,6 +1,7 @@
 import { useState } from 'react';
 import type { Breadcrumb, Frame } from '../../api/issue-types';
 import { useT } from '../../i18n';
+import { Clamped } from '../../parts/clamped';
 import { Icon } from '../../parts/icons';
 import { Chip, Said } from '../../parts/values';
 import { useReader } from '../../reader';
@@ -73,8 +74,10 @@ function FrameRow({ frame, open: atFirst, marked }: FrameRowProps) {
     <li className={marked ? 'frame own' : 'frame'}>
       <button type="button" className="fhead" aria-expanded={open} disabled={lines.length === 0} onClick={() => setOpen(!open)}>
         <Icon name={open ? 'down' : 'right'} size="xs" className={lines.length === 0 ? 'none' : ''} />
-        <b className="mono ell">{frame.function ?? '?'}</b>
-        <span className="dim mono ell">
+        <b className="mono ell" title={frame.function ?? undefined}>
+          {frame.function ?? '?'}
+        </b>
+        <span className="dim mono ell" title={frame.filename ?? frame.module ?? undefined}>
           {frame.filename ?? frame.module}
           {frame.lineno !== null && `:${frame.lineno}`}
         </span>
@@ -124,12 +127,17 @@ export function Breadcrumbs({ crumbs }: { crumbs: Breadcrumb[] }) {
               // Crumbs have no id either, and two may be alike.
               <tr key={at}>
                 <td className="dim">{crumb.timestamp && format.clock(crumb.timestamp)}</td>
-                <td className="dim">{crumb.category}</td>
-                <td
-                  className={`grow${crumb.level === 'error' || crumb.level === 'warning' ? ' wrn' : ''}`}
-                  title={crumb.message ?? undefined}
-                >
-                  {crumb.message && <Said text={crumb.message} />}
+                <td className="dim">
+                  <span className="ell cap" title={crumb.category ?? undefined}>
+                    {crumb.category}
+                  </span>
+                </td>
+                <td className={`grow${crumb.level === 'error' || crumb.level === 'warning' ? ' wrn' : ''}`}>
+                  {crumb.message && (
+                    <Clamped lines={3}>
+                      <Said text={crumb.message} />
+                    </Clamped>
+                  )}
                 </td>
               </tr>
             ))}

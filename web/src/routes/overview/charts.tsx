@@ -65,7 +65,10 @@ function CostChart({ project, q, byModel, models, colorOf, width }: PartProps) {
             search={{ q: both(q, only('model', row.key)) }}
           >
             <Swatch color={colorOf(row.key)} hatched={isUnpriced(row)} />
-            <span className="ell">{row.key ?? t('common.noValue')}</span> <b>{row.cost === null ? <Unknown /> : <span title={format.moneyExact(row.cost)}>{format.money(row.cost)}</span>}</b>
+            <span className="ell" title={row.key ?? undefined}>
+              {row.key ?? t('common.noValue')}
+            </span>{' '}
+            <b>{row.cost === null ? <Unknown /> : <span title={format.moneyExact(row.cost)}>{format.money(row.cost)}</span>}</b>
           </Link>
         ))}
         {named.has(OTHER) && (

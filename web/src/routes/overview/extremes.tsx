@@ -68,7 +68,7 @@ export function Extremes({ project, q, traces, by, stale }: ExtremesProps) {
       grow: true,
       cell: ({ trace, alike }) => (
         <Link {...target(trace)} className="fl">
-          <b>{trace.pipeline ?? trace.name}</b>
+          <b title={trace.pipeline ?? trace.name}>{trace.pipeline ?? trace.name}</b>
           {trace.input_preview && <Said className="dim ell" text={trace.input_preview} />}
           {alike > 1 && <Chip>{t('overview.alike', { n: alike })}</Chip>}
         </Link>
@@ -79,7 +79,11 @@ export function Extremes({ project, q, traces, by, stale }: ExtremesProps) {
       head: t('overview.user'),
       num: true,
       optional: true,
-      cell: ({ trace }) => <span className="dim">{trace.user_id ?? '–'}</span>,
+      cell: ({ trace }) => (
+        <span className="dim ell cap" title={trace.user_id ?? undefined}>
+          {trace.user_id ?? '–'}
+        </span>
+      ),
     },
     {
       key: 'time',

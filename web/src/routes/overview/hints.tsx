@@ -19,14 +19,16 @@ export function Hints({ project, summary }: { project: Project; summary: Summary
       {unpriced > 0 && (
         <>
           <b>{t('overview.unpriced', { n: format.count(unpriced) })}</b>
-          {models.length > 0 && <span className="ell">{t('overview.unpricedModels', { models: named.join(', ') })}</span>}
+          {models.length > 0 && (
+            <span className="ell" title={named.join(', ')}>
+              {t('overview.unpricedModels', { models: named.join(', ') })}
+            </span>
+          )}
         </>
       )}
       {silent > 0 && <span className={unpriced > 0 ? 'dim hide-s' : undefined}>{t('overview.noUsage', { n: format.count(silent) })}</span>}
       {estimated > 0 && (
-        <span className="dim">
-          {t('estimate.ofSum', { n: format.count(estimated), cost: format.money(summary.estimated_cost) })}
-        </span>
+        <span className="dim">{t('estimate.ofSum', { n: format.count(estimated), cost: format.money(summary.estimated_cost) })}</span>
       )}
       <span className="sp" />
       {models.length > 0 && (
@@ -39,7 +41,7 @@ export function Hints({ project, summary }: { project: Project; summary: Summary
           className="go"
           to="/p/$project/traces"
           params={{ project: String(project.id) }}
-          search={{ q: `model:${models.length === 1 ? quote(models[0]!) : models.join(',')}` }}
+          search={{ q: `model:${models.map(quote).join(',')}` }}
         >
           {t('overview.show')}
           <Icon name="go" size="xs" />

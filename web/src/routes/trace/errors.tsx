@@ -1,6 +1,7 @@
 import { memo } from 'react';
 import { Link } from '@tanstack/react-router';
 import { useT } from '../../i18n';
+import { Clamped } from '../../parts/clamped';
 import { StatusGlyph } from '../../parts/icons';
 import { Said } from '../../parts/values';
 import { useReader } from '../../reader';
@@ -29,7 +30,9 @@ export const Errors = memo(function Errors() {
               <StatusGlyph status="error" />
               <div>
                 <p>
-                  <b className="err">{error.type}</b> <Said text={error.value} />
+                  <Clamped>
+                    <b className="err">{error.type}</b> <Said text={error.value} />
+                  </Clamped>
                 </p>
                 <p className="dim small">
                   {node ? (

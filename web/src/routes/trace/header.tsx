@@ -3,6 +3,7 @@ import { memo, useMemo, useState, type ReactNode } from 'react';
 import { statusOf } from '../../api/status';
 import { plain } from '../../format';
 import { useT, type TextKey } from '../../i18n';
+import { Clamped } from '../../parts/clamped';
 import { Icon, kindColor } from '../../parts/icons';
 import { CopyIcon } from '../../parts/states';
 import { Chip, Duration, Num, Swatch, Unknown } from '../../parts/values';
@@ -26,7 +27,13 @@ export const Header = memo(function Header({ arriving }: { arriving: boolean }) 
   const threads = new Set(tree.nodes.map(({ span }) => span.thread).filter(Boolean));
   const pipelines = [...new Set(tree.nodes.map(({ span }) => span.pipeline).filter((name) => name !== null))];
   const narrowed = (field: string, value: string) => (
-    <Link className="act" to="/p/$project/traces" params={{ project: String(project.id) }} search={{ q: only(field, value), ...around }}>
+    <Link
+      className="act ell"
+      title={value}
+      to="/p/$project/traces"
+      params={{ project: String(project.id) }}
+      search={{ q: only(field, value), ...around }}
+    >
       {value}
     </Link>
   );
@@ -37,7 +44,9 @@ export const Header = memo(function Header({ arriving }: { arriving: boolean }) 
     <section className="thead sheet">
       <div className="tt">
         <div className="ti">
-          <h1 title={trace.op}>{trace.title || trace.name || trace.op}</h1>
+          <h1 title={trace.op}>
+            <Clamped lines={2}>{trace.title || trace.name || trace.op}</Clamped>
+          </h1>
           <Chip tone={tones[status]}>
             <Icon name={icons[status]} size="xs" />
             {t(`status.${status}`)}
@@ -68,16 +77,30 @@ export const Header = memo(function Header({ arriving }: { arriving: boolean }) 
               </span>
             ))}
           </Several>
-          {trace.user_id !== null && <span title={t('trace.user')}>{narrowed('user', trace.user_id)}</span>}
+          {trace.user_id !== null && (
+            <span>
+              <span className="vh">{t('trace.user')}</span>
+              {narrowed('user', trace.user_id)}
+            </span>
+          )}
           {trace.session_id !== null && (
             <span>
               {t('trace.session')} {narrowed('session', trace.session_id)}
             </span>
           )}
-          {trace.environment !== null && <span>{trace.environment}</span>}
-          {trace.release !== null && <span>{trace.release}</span>}
-          {threads.size > 0 && <span>{threads.size === 1 ? [...threads][0] : t('trace.threads', { n: threads.size })}</span>}
-          {root?.sdk && <span>{[root.sdk.name, root.sdk.version].filter(Boolean).join(' ')}</span>}
+          {[
+            trace.environment,
+            trace.release,
+            threads.size === 1 ? [...threads][0] : threads.size > 0 && t('trace.threads', { n: threads.size }),
+            root?.sdk && [root.sdk.name, root.sdk.version].filter(Boolean).join(' '),
+          ].map(
+            (fact, at) =>
+              fact && (
+                <span key={at} className="ell" title={fact}>
+                  {fact}
+                </span>
+              ),
+          )}
           <span className="idc">
             <code title={trace.trace_id}>
               {trace.trace_id.slice(0, 8)}…{trace.trace_id.slice(-4)}
@@ -103,7 +126,13 @@ function Several({ few, children }: { few: number; children: ReactNode[] }) {
   return (
     <>
       {children.slice(0, few)}
-      <button type="button" className="act" aria-label={t('trace.showMore', { n: rest })} title={t('trace.showMore', { n: rest })} onClick={() => setOpen(true)}>
+      <button
+        type="button"
+        className="act"
+        aria-label={t('trace.showMore', { n: rest })}
+        title={t('trace.showMore', { n: rest })}
+        onClick={() => setOpen(true)}
+      >
         +{rest}
       </button>
     </>
@@ -133,7 +162,11 @@ function Figures() {
       <Figure
         label="trace.cost"
         title={missing.join(', ')}
-        more={[...missing, estimated].some(Boolean) ? [...missing, estimated].filter(Boolean).join(', ') : second && t('common.about', { amount: second })}
+        more={
+          [...missing, estimated].some(Boolean)
+            ? [...missing, estimated].filter(Boolean).join(', ')
+            : second && t('common.about', { amount: second })
+        }
       >
         {cost !== null ? (
           <span title={trace.cost === null ? undefined : format.moneyExact(trace.cost)}>

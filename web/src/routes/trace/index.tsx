@@ -70,14 +70,14 @@ export default function Trace() {
           <span className="crumb">
             <span className="slash">/</span>
             <span className="pick">
-              <b>{data.trace.title || data.trace.name || data.trace.op}</b>
+              <b title={data.trace.title || data.trace.name || data.trace.op}>{data.trace.title || data.trace.name || data.trace.op}</b>
             </span>
           </span>
         )}
       </InBar>
       <InBar side="right">
         <Neighbours project={project.id} trace={data?.trace.trace_id ?? id} q={q} sort={sort} />
-        <span className="wide">
+        <span className="wide copyl">
           <CopyButton text={window.location.href} label={t('trace.copyLink')} />
         </span>
       </InBar>

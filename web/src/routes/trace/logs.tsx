@@ -65,7 +65,12 @@ function Line({ line, withSpan }: { line: LogLine; withSpan: boolean }) {
       {withSpan && (
         <span className="lspan">
           {node ? (
-            <button type="button" className="ulink ell" onClick={() => select(node.span.span_id)}>
+            <button
+              type="button"
+              className="ulink ell"
+              title={node.span.title || node.span.name || node.span.op}
+              onClick={() => select(node.span.span_id)}
+            >
               {node.span.title || node.span.name || node.span.op || node.span.span_id}
             </button>
           ) : (

@@ -42,7 +42,7 @@ export const Operations = memo(function Operations() {
               <span className="tw" />
             )}
             <Glyph kind={share.kind} />
-            <span className="ell">
+            <span className="ell" title={share.key}>
               {share.key}
               {folds && <span className="dim">.*</span>}
             </span>

@@ -228,7 +228,7 @@ const Row = memo(function Row(props: RowProps) {
           <span className="tw" />
         )}
         {bad ? <StatusGlyph status="error" /> : <Glyph kind={span.kind} />}
-        <b className="ell" title={span.name}>
+        <b className="ell" title={span.name || labelOf(node)}>
           {labelOf(node)}
         </b>
         <Note node={node} folded={folded && folds} />
@@ -260,13 +260,13 @@ function Note({ node, folded }: { node: Node; folded: boolean }) {
     <>
       {folded && <em>{t('trace.hidden', { n: node.below })}</em>}
       {span.status === 'error' && (
-        <em className="err">
+        <em className="err" title={error ? `${error.type}: ${error.value}` : (span.status_detail ?? undefined)}>
           {/* The glyph has its word beside it. */}
           {error ? error.type : (span.status_detail ?? t('status.error'))}
         </em>
       )}
       {span.status !== 'error' && error && (
-        <em className="err">
+        <em className="err" title={`${error.type}: ${error.value}`}>
           <StatusGlyph status="error" />
           {error.type}
         </em>
@@ -275,7 +275,11 @@ function Note({ node, folded }: { node: Node; folded: boolean }) {
       {!span.counted && isCall(span) && <em title={span.not_counted_because ?? undefined}>{t('traces.notCounted')}</em>}
       {span.incomplete && <em title={t('trace.incompleteWhy')}>{t('trace.incomplete')}</em>}
       {node.orphan && <em title={t('trace.orphanWhy')}>{t('trace.orphan')}</em>}
-      {span.op && span.op !== span.name && <span className="op ell">{span.op}</span>}
+      {span.op && span.op !== span.name && (
+        <span className="op ell" title={span.op}>
+          {span.op}
+        </span>
+      )}
     </>
   );
 }

@@ -1,5 +1,6 @@
 import { memo } from 'react';
 import { useT } from '../../i18n';
+import { Clamped } from '../../parts/clamped';
 import { Said } from '../../parts/values';
 import { useReader } from '../../reader';
 import { useLooking } from './context';
@@ -37,7 +38,7 @@ export const Scores = memo(function Scores() {
                   t('trace.scoreOfTrace')
                 )}
               </span>
-              <span>{score.comment && <Said text={score.comment} />}</span>
+              <span>{score.comment && <Clamped lines={3}>{<Said text={score.comment} />}</Clamped>}</span>
               <time dateTime={score.at}>{format.moment(score.at)}</time>
             </li>
           );

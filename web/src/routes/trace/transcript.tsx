@@ -3,6 +3,7 @@ import { useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
 import { spanQuery } from '../../api/queries';
 import type { SpanDetail } from '../../api/span-types';
 import { useT } from '../../i18n';
+import { Clamped } from '../../parts/clamped';
 import { Icon, kindColor, StatusGlyph } from '../../parts/icons';
 import { CopyButton } from '../../parts/states';
 import { gist } from '../../parts/text/json';
@@ -169,8 +170,13 @@ function Turn({ item }: { item: Extract<Item, { type: 'turn' }> }) {
       style={{ '--c': failed ? 'var(--error)' : kindColor(span.agent ? 'agent' : 'llm') }}
     >
       <div className="who">
-        <button type="button" className="wb" onClick={() => select(span.span_id)} title={t('trace.openSpan')}>
-          <b>{who === 'assistant' ? t('text.assistant') : who}</b>
+        <button
+          type="button"
+          className="wb"
+          onClick={() => select(span.span_id)}
+          title={`${who === 'assistant' ? t('text.assistant') : who} · ${t('trace.openSpan')}`}
+        >
+          <b className="ell">{who === 'assistant' ? t('text.assistant') : who}</b>
         </button>
         <span className="cc">
           {span.cost?.total !== undefined && span.cost.total !== null && (
@@ -178,7 +184,11 @@ function Turn({ item }: { item: Extract<Item, { type: 'turn' }> }) {
           )}
           <Duration ms={span.duration_ms} />
         </span>
-        {span.model && <span className="cc ell">{span.model}</span>}
+        {span.model && (
+          <span className="cc ell" title={span.model}>
+            {span.model}
+          </span>
+        )}
       </div>
       <div className="txt">
         {parts.map((part, at) => (
@@ -187,9 +197,9 @@ function Turn({ item }: { item: Extract<Item, { type: 'turn' }> }) {
         {failed && (
           <p className="rs err">
             <StatusGlyph status="error" />
-            <span>
+            <Clamped>
               <b>{errors[0]?.type ?? t('status.error')}</b> {errors[0]?.value ?? span.status_detail}
-            </span>
+            </Clamped>
           </p>
         )}
         {loaded && !failed && parts.length === 0 && uses.length === 0 && <p className="dim small">{t('trace.noWords')}</p>}
@@ -219,11 +229,11 @@ function UseView({ use }: { use: Use }) {
           className="wb"
           disabled={node === null}
           onClick={() => node && select(node.span.span_id, 'transcript')}
-          title={node ? t('trace.findInTree') : t('trace.noToolSpan')}
+          title={`${use.name} · ${t(node ? 'trace.findInTree' : 'trace.noToolSpan')}`}
         >
-          <b>{use.name}</b>
+          <b className="ell">{use.name}</b>
         </button>
-        <span className="args ell" lang={langOf(use.arguments ?? '')}>
+        <span className="args ell" lang={langOf(use.arguments ?? '')} title={gist(use.arguments ?? '')}>
           {gist(use.arguments ?? '')}
         </span>
         <span className="dim">{node ? <Duration ms={node.span.duration_ms} /> : t('trace.notRun')}</span>
@@ -241,15 +251,15 @@ function UseView({ use }: { use: Use }) {
       {failed && (
         <p className="rs err">
           <Icon name="go" size="xs" />
-          <span>
+          <Clamped>
             <b>{reason?.type ?? t('status.error')}</b> {why}
-          </span>
+          </Clamped>
         </p>
       )}
       {!open && use.result !== null && (
         <p className="rs">
           <Icon name="go" size="xs" />
-          <span className="ell" lang={langOf(use.result)}>
+          <span className="ell" lang={langOf(use.result)} title={gist(use.result, 200)}>
             {gist(use.result, 200)}
           </span>
         </p>

@@ -23,7 +23,7 @@ export function Talk({
       {input && <Said className="ell q" text={oneLine(input)} />}
       {input && (output || failed) && <Icon name="go" size="xs" />}
       {failed ? (
-        <span className="ell a err">
+        <span className="ell a err" title={[failed, reason && oneLine(reason)].filter(Boolean).join(' ')}>
           <b>{failed}</b> {reason && <Said text={oneLine(reason)} />}
         </span>
       ) : (

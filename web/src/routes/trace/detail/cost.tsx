@@ -33,8 +33,8 @@ function HowMany({ bucket, n }: { bucket: BucketName; n: number }) {
 /** All that was charged, so that the eye can follow the sum: seven decimals where amounts are tiny. */
 function useAmounts(buckets: CostBucket[]) {
   const { format } = useReader();
-  const smallest = Math.min(...buckets.map(({ amount }) => amount).filter((amount) => amount > 0), 1);
-  const digits = Math.min(10, Math.max(4, Math.ceil(-Math.log10(smallest)) + 2));
+  const smallest = Math.min(...buckets.map(({ amount }) => amount).filter((amount) => amount > 0));
+  const digits = smallest >= 1 ? 2 : Math.min(10, Math.max(4, Math.ceil(-Math.log10(smallest)) + 2));
   return (usd: number) => `$${format.fixed(usd, digits)}`;
 }
 
@@ -161,7 +161,12 @@ export function linesOf(usage: Usage | null, buckets: CostBucket[]): Line[] {
     output_image: known(usage?.output_image_tokens),
   };
   const rest = (whole: number | null, ...parts: (number | null)[]) =>
-    whole === null ? null : Math.max(0, parts.reduce<number>((left, part) => left - (part ?? 0), whole));
+    whole === null
+      ? null
+      : Math.max(
+          0,
+          parts.reduce<number>((left, part) => left - (part ?? 0), whole),
+        );
   const lines = [
     line('input', rest(input, read, written, media.input_audio, media.input_image)),
     line('cache_read', read),
@@ -203,60 +208,62 @@ function CallCost({ detail }: { detail: SpanDetail }) {
   return (
     <>
       {told && (
-        <table className="tbl arith">
-          <thead>
-            <tr>
-              <th scope="col">{t('trace.bucket')}</th>
-              <th scope="col" className="n">
-                {t('trace.tokens')}
-              </th>
-              <th className="o" aria-hidden="true" />
-              <th scope="col" className="n">
-                {t('trace.perMillion')}
-              </th>
-              <th className="o" aria-hidden="true" />
-              <th scope="col" className="n">
-                {t('trace.amount')}
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {linesOf(usage, buckets).map(({ bucket, tokens, priced }) => (
-              <tr key={bucket} className={priced ? undefined : 'dim'}>
-                <td>{t(bucketKey(bucket))}</td>
-                <td className="n">{tokens === null ? <Unknown /> : <HowMany bucket={bucket} n={tokens} />}</td>
-                <td className="o">{priced ? '×' : ''}</td>
-                <td className="n">{priced ? <Price of={priced} /> : '–'}</td>
-                <td className="o">{priced ? '=' : ''}</td>
-                <td className="n">{priced ? <span title={format.moneyExact(priced.amount)}>{amount(priced.amount)}</span> : '–'}</td>
-              </tr>
-            ))}
-          </tbody>
-          <tfoot>
-            <tr>
-              <td>
-                <b>{t('trace.total')}</b>
-              </td>
-              <td className="n">
-                <b>{usage.total_tokens === null ? <Unknown /> : format.count(usage.total_tokens)}</b>
-              </td>
-              <td aria-hidden="true" />
-              <td aria-hidden="true" />
-              <td aria-hidden="true" />
-              <td className="n">
-                <b>{cost?.total === null || cost === null ? <Unknown /> : format.moneyExact(cost.total)}</b>
-              </td>
-            </tr>
-            {second && project.currency && (
+        <div className="xscroll">
+          <table className="tbl arith">
+            <thead>
               <tr>
-                <td className="dim" colSpan={5}>
-                  {t('trace.atRate', { rate: `${format.three(project.currency.rate)} ${project.currency.code}` })}
-                </td>
-                <td className="n dim">{t('common.about', { amount: second })}</td>
+                <th scope="col">{t('trace.bucket')}</th>
+                <th scope="col" className="n">
+                  {t('trace.tokens')}
+                </th>
+                <th className="o" aria-hidden="true" />
+                <th scope="col" className="n">
+                  {t('trace.perMillion')}
+                </th>
+                <th className="o" aria-hidden="true" />
+                <th scope="col" className="n">
+                  {t('trace.amount')}
+                </th>
               </tr>
-            )}
-          </tfoot>
-        </table>
+            </thead>
+            <tbody>
+              {linesOf(usage, buckets).map(({ bucket, tokens, priced }) => (
+                <tr key={bucket} className={priced ? undefined : 'dim'}>
+                  <td>{t(bucketKey(bucket))}</td>
+                  <td className="n">{tokens === null ? <Unknown /> : <HowMany bucket={bucket} n={tokens} />}</td>
+                  <td className="o">{priced ? '×' : ''}</td>
+                  <td className="n">{priced ? <Price of={priced} /> : '–'}</td>
+                  <td className="o">{priced ? '=' : ''}</td>
+                  <td className="n">{priced ? <span title={format.moneyExact(priced.amount)}>{amount(priced.amount)}</span> : '–'}</td>
+                </tr>
+              ))}
+            </tbody>
+            <tfoot>
+              <tr>
+                <td>
+                  <b>{t('trace.total')}</b>
+                </td>
+                <td className="n">
+                  <b>{usage.total_tokens === null ? <Unknown /> : format.count(usage.total_tokens)}</b>
+                </td>
+                <td aria-hidden="true" />
+                <td aria-hidden="true" />
+                <td aria-hidden="true" />
+                <td className="n">
+                  <b>{cost?.total === null || cost === null ? <Unknown /> : format.moneyExact(cost.total)}</b>
+                </td>
+              </tr>
+              {second && project.currency && (
+                <tr>
+                  <td className="dim" colSpan={5}>
+                    {t('trace.atRate', { rate: `${format.three(project.currency.rate)} ${project.currency.code}` })}
+                  </td>
+                  <td className="n dim">{t('common.about', { amount: second })}</td>
+                </tr>
+              )}
+            </tfoot>
+          </table>
+        </div>
       )}
       {(cost === null || cost.total === null) && <WhyUnknown detail={detail} />}
       <dl className="kv">

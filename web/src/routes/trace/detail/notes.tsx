@@ -1,6 +1,7 @@
 import { Link } from '@tanstack/react-router';
 import type { Span, SpanDetail } from '../../../api/span-types';
 import { useT } from '../../../i18n';
+import { Clamped } from '../../../parts/clamped';
 import { Icon, StatusGlyph } from '../../../parts/icons';
 import { Said } from '../../../parts/values';
 import { useReader } from '../../../reader';
@@ -22,7 +23,9 @@ export function Failures({ node }: { node: Node }) {
           <StatusGlyph status="error" />
           <div>
             <p>
-              <b className="err">{error.type}</b> <Said text={error.value} />
+              <Clamped>
+                <b className="err">{error.type}</b> <Said text={error.value} />
+              </Clamped>
             </p>
             <p className="dim small">
               {[
