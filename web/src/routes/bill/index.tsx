@@ -3,7 +3,7 @@ import { useId, type ReactNode } from 'react';
 import { billQuery, useImportBill } from '../../api/queries';
 import type { Bill, BillCause, BillRow, BillSum } from '../../api/money-types';
 import type { Project } from '../../api/project-types';
-import { MINUS, plain } from '../../format';
+import { plain } from '../../format';
 import { useT } from '../../i18n';
 import { Icon } from '../../parts/icons';
 import { Rich } from '../../parts/rich';
@@ -170,13 +170,7 @@ function Figure({ label, children }: { label: string; children: ReactNode }) {
 function Dollars({ usd }: { usd: number | null }) {
   const { format } = useReader();
   if (usd === null) return <Unknown />;
-  const text = Math.abs(usd) >= 1 || usd === 0 ? `$${format.fixed(Math.abs(usd), 2)}` : format.moneyExact(Math.abs(usd));
-  return (
-    <span title={format.moneyExact(Math.abs(usd))}>
-      {usd < 0 ? MINUS : ''}
-      {text}
-    </span>
-  );
+  return <span title={format.moneyExact(usd)}>{format.money(usd)}</span>;
 }
 
 function Coverage({ sum }: { sum: BillSum }) {
