@@ -32,6 +32,20 @@ test('a server that is gone is said on the page that stands, and unsaid when it 
     await banner(page).waitFor({ state: 'detached' });
   }));
 
+test('the frame stands before the code of the page has come', () =>
+  onPage('/p/1/setup', async (page) => {
+    let go;
+    const held = new Promise((resolve) => (go = resolve));
+    await page.route('**/assets/*.js', async (route) => {
+      await held;
+      await route.continue();
+    });
+    await page.goto(`${server.url}/p/1/setup`, { waitUntil: 'commit' });
+    await page.getByRole('status', { name: 'Hinomi' }).waitFor();
+    go();
+    await page.getByRole('heading', { name: 'Your DSN' }).waitFor();
+  }));
+
 test('a page whose code cannot be fetched says so, and is there when it can', () =>
   onPage('/p/1/setup', async (page) => {
     await page.route('**/assets/**', (route) => route.abort());
@@ -125,4 +139,27 @@ test('times can be shown in any zone, found by its city', () =>
     await page.getByRole('button', { name: /Asia\/Tokyo/ }).click();
     await page.waitForURL(/tz=Asia%2FTokyo/);
     await page.getByRole('button', { name: 'Asia/Tokyo', exact: true }).waitFor();
+  }));
+
+test('after a minute without data the set-up says what to check; with data it leads to the newest trace', () =>
+  onPage('/p/1/metrics', async (page) => {
+    await page.clock.install();
+    await page.goto(`${server.url}/p/1/setup?with=opentelemetry`);
+    await page.getByRole('heading', { name: 'Waiting for the first span' }).waitFor();
+    assert.equal(await page.getByText('Nothing yet? Check this').count(), 0);
+    // What has no valid key is listed, with what to do about it.
+    const wrong = `${server.url}/api/1/envelope/?sentry_key=${'0'.repeat(32)}&sentry_version=7`;
+    assert.equal((await fetch(wrong, { method: 'POST', body: '{}' })).status, 401);
+    await page.clock.fastForward(61_000);
+    const checks = page.getByRole('region', { name: 'Nothing yet? Check this' });
+    await checks.getByText(`curl ${new URL(server.dsn).origin}/healthz`).waitFor();
+    await checks.getByText(new URL(server.dsn).username).waitFor();
+    await page.getByText('no project here has it').waitFor();
+    await page.clock.resume();
+    await page.getByRole('button', { name: 'Send a test trace' }).click();
+    await page.waitForURL(/traces\/[0-9a-f]{32}/);
+    const trace = /traces\/([0-9a-f]{32})/.exec(page.url())[1];
+    await page.goto(`${server.url}/p/1/setup`);
+    await page.getByRole('link', { name: 'Open the newest trace' }).click();
+    await page.waitForURL(new RegExp(`traces/${trace}`));
   }));

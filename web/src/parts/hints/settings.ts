@@ -15,7 +15,8 @@ const JAVASCRIPT = `Sentry.init({
 });`;
 /** Where OpenTelemetry's instrumentations of models put prompts and answers. Those of before 2026 know `true` alone. */
 export const CAPTURE = 'SPAN_AND_EVENT';
-const OTEL = `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=${CAPTURE}`;
+const OTEL = `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=${CAPTURE}
+# before 2026: true`;
 
 /** What to change, for each hint that a setting answers. */
 const SETTINGS: Partial<Record<HintName, BySdk>> = {

@@ -3,6 +3,7 @@ import { useState } from 'react';
 import type { Session, Token } from '../../api/project-types';
 import { sessionsQuery, tokensQuery, useRevoke } from '../../api/queries';
 import { useT } from '../../i18n';
+import { Rich } from '../../parts/rich';
 import { ErrorPart, Skeleton } from '../../parts/states';
 import { Table, type Column } from '../../parts/table';
 import { Chip, Moment } from '../../parts/values';
@@ -56,7 +57,9 @@ function Tokens() {
       <div className="head">
         <h2>{t('access.tokens')}</h2>
       </div>
-      <p className="dim">{t('access.tokensWhy')}</p>
+      <p className="dim">
+        <Rich text={t('access.tokensWhy')} />
+      </p>
       {error && !data && <ErrorPart error={error} onRetry={() => void refetch()} />}
       {!data && !error && <Skeleton rows={2} />}
       {data && data.tokens.length > 0 && (

@@ -70,5 +70,6 @@ describe('against its kind', () => {
 it('names the setting of the client that keeps texts back', () => {
   expect(captureOf('sentry.python').code).toContain('send_default_pii=True');
   expect(captureOf('sentry.javascript.node').code).toContain('sendDefaultPii');
-  expect(captureOf(undefined).code).toContain('OTEL_INSTRUMENTATION_GENAI');
+  // `true` is refused by today's instrumentations.
+  expect(captureOf(undefined).code).toContain('OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=SPAN_AND_EVENT');
 });
