@@ -46,10 +46,10 @@ test-e2e: build
 	@scripts/setup.sh e2e
 	@cd e2e && HINOMI=$(CARGO_TARGET_DIR)/quick/hinomi node --test --test-concurrency=1 --test-reporter=spec tests/*.test.mjs
 
-e2e-all: build ## every client of e2e/cases.mjs against a real server (installs a few gigabytes of packages the first time)
+e2e-all: build ## every client of e2e/cases.mjs and every snippet of the set-up against a real server (installs a few gigabytes of packages the first time)
 	@echo "== all clients"
 	@scripts/setup.sh e2e-all
-	@cd e2e && CLIENTS=all HINOMI=$(CARGO_TARGET_DIR)/quick/hinomi node --test --test-concurrency=1 --test-reporter=spec tests/clients.test.mjs
+	@cd e2e && CLIENTS=all HINOMI=$(CARGO_TARGET_DIR)/quick/hinomi node --test --test-concurrency=1 --test-reporter=spec tests/clients.test.mjs tests/snippets.test.mjs
 
 check: web/node_modules/.package-lock.json web/dist/index.html ## lints as errors
 	@cargo fmt --all --check
