@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
-import { issueQuery, type Scope } from '../../api/queries';
+import { issueQuery } from '../../api/queries';
 import type { Issue, IssueEvent } from '../../api/issue-types';
 import { useT } from '../../i18n';
 import { useKeys } from '../../keys';
@@ -15,6 +15,7 @@ import { InBar } from '../../shell/bar-slots';
 import { useTitle } from '../../shell/title';
 import { Aside } from './aside';
 import { Bars } from './bars';
+import { useNamedEvent } from './named-event';
 import { Breadcrumbs, Stack } from './stack';
 import './issues.css';
 
@@ -32,7 +33,7 @@ export default function IssueDetail() {
   const events = data?.events ?? [];
   const listed = events.findIndex(({ event_id: id }) => id === event);
   // What the address names is shown, whether or not it is among the newest events of the range.
-  const elsewhere = useNamedEvent(issue, event, time, data !== undefined && event !== undefined && listed < 0);
+  const elsewhere = useNamedEvent(project.id, issue, event, time, data !== undefined && event !== undefined && listed < 0);
   const at = listed < 0 && event === undefined ? 0 : listed;
   const shown = events[at] ?? elsewhere.event ?? (elsewhere.missing ? events[0] : undefined);
   const select = (to: number) => {
@@ -76,6 +77,11 @@ export default function IssueDetail() {
                   <Skeleton rows={6} />
                 </div>
               )}
+              {elsewhere.error && (
+                <div className="pane">
+                  <ErrorPart error={elsewhere.error} onRetry={elsewhere.retry} />
+                </div>
+              )}
               {elsewhere.missing && event && (
                 <p className="inote" role="status">
                   {t(shown ? 'issues.eventMissing' : 'issues.eventGone', { id: event })}
@@ -104,31 +110,6 @@ export default function IssueDetail() {
       )}
     </>
   );
-}
-
-interface NamedEvent {
-  event: IssueEvent | undefined;
-  pending: boolean;
-  /** Neither its moment nor the newest events of all have it. */
-  missing: boolean;
-}
-
-/** An event that the list of the range does not have: looked for at its moment, else among the newest of all. */
-function useNamedEvent(issue: string, event: string | undefined, time: string | undefined, enabled: boolean): NamedEvent {
-  const project = useProject();
-  const moment = time === undefined ? NaN : Date.parse(time);
-  const scope: Partial<Scope> = Number.isFinite(moment)
-    ? { from: new Date(moment - 1000).toISOString(), to: new Date(moment + 1000).toISOString() }
-    : {};
-  const { data, isPending } = useQuery({
-    ...issueQuery(project.id, issue, scope),
-    enabled,
-    placeholderData: undefined,
-    meta: { live: false },
-  });
-  const found = data?.events.find(({ event_id: id }) => id === event);
-  if (!enabled) return { event: undefined, pending: false, missing: false };
-  return { event: found, pending: isPending, missing: !isPending && found === undefined };
 }
 
 function Header({ issue }: { issue: Issue }) {

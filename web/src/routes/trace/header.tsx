@@ -117,7 +117,7 @@ export const Header = memo(function Header({ arriving }: { arriving: boolean }) 
   );
 });
 
-/** The first few, and how many more there are, which a click shows; one more is no less room than its number. */
+/** The first few, and how many more there are, which a click shows. */
 function Several({ few, children }: { few: number; children: ReactNode[] }) {
   const t = useT();
   const [open, setOpen] = useState(false);
