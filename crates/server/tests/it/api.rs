@@ -30,7 +30,9 @@ fn a_sign_in_link_works_once_and_changes_need_the_page() {
     let server = Server::start();
     let link = server.command(&["login"]).0;
     let path = link.trim().strip_prefix(&server.url).unwrap();
-    let answer = server.send("GET", path, &[], Vec::new());
+    assert_eq!(server.send("GET", "/login", &[], Vec::new()).header("location"), "/sign-in?error=expired", "a link that was cut");
+    // As a program adds to links that counts who opens them.
+    let answer = server.send("GET", &format!("{path}&utm_source=mail"), &[], Vec::new());
     assert_eq!((answer.status, answer.header("location")), (303, "/"));
     let cookie = answer.header("set-cookie").split(';').next().unwrap().to_owned();
     assert!(answer.header("set-cookie").contains("HttpOnly"));
