@@ -47,6 +47,7 @@ export const common = {
   'common.offline': 'The server does not answer. It may be restarting.',
   'common.slow': 'The server takes long to answer.',
   'common.shownFrom': 'This page shows what it had at {time}; it tries again every few seconds.',
+  'common.waitsFor': 'This page shows what it had at {time}, and waits.',
   'common.trying': 'Trying …',
   'common.codeFailed': 'This page could not be loaded',
   'common.codeFailedWhy': 'Its code could not be fetched: the server does not answer, or runs another version now. Trying again reloads the page.',

@@ -47,6 +47,7 @@ export const common = {
   'common.offline': 'サーバーが応答しません。再起動中かもしれません。',
   'common.slow': 'サーバーの応答に時間がかかっています。',
   'common.shownFrom': '{time}時点の内容を表示しています。数秒ごとに再試行します。',
+  'common.waitsFor': '{time}時点の内容を表示し、応答を待っています。',
   'common.trying': '再試行中…',
   'common.codeFailed': 'このページを読み込めませんでした',
   'common.codeFailedWhy': 'ページのコードを取得できませんでした。サーバーが応答しないか、別のバージョンになっています。再試行するとページを読み込み直します。',
