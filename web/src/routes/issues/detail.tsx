@@ -147,7 +147,15 @@ function Header({ issue }: { issue: Issue }) {
         </div>
         <div title={t('issues.costWhy')}>
           <dt>{t('issues.cost')}</dt>
-          <dd>{issue.cost === null ? <Unknown /> : <span title={format.moneyExact(issue.cost)}>{format.money(issue.cost)}</span>}</dd>
+          <dd>
+            {issue.traces === 0 ? (
+              '–'
+            ) : issue.cost === null ? (
+              <Unknown />
+            ) : (
+              <span title={format.moneyExact(issue.cost)}>{format.money(issue.cost)}</span>
+            )}
+          </dd>
         </div>
         <div>
           <dt>{t('issues.first')}</dt>
