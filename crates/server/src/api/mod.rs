@@ -62,7 +62,6 @@ pub use error::ApiError;
 pub use file::Exports;
 pub use shared::Questions;
 pub use system::Problem;
-pub(crate) use system::resident_bytes;
 pub use transfer::MISSING;
 
 /// Everything that answering needs.
