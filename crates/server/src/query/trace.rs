@@ -476,7 +476,7 @@ fn models(calls: &[&Loaded]) -> Vec<String> {
         let is_other_report = span.response_model.is_none() && span.status != Status::Ok && answered.contains(model);
         let cost = span.cost.as_ref().map_or(Usd::ZERO, |cost| cost.total);
         match costs.iter_mut().find(|(known, _)| *known == model) {
-            Some((_, sum)) => *sum = *sum + cost,
+            Some((_, sum)) => *sum += cost,
             None if is_other_report => {}
             None => costs.push((model, cost)),
         }
