@@ -124,12 +124,14 @@ export async function faultsOfPage({ reach = true } = {}) {
     }
     // 3. Outside of what contains it.
     if (!cutAcross) {
+      // A space at the end of a line hangs out of it.
+      const spare = styleOf(element).whiteSpace === 'pre-wrap' ? 8 : 2;
       for (let at = block; at && at !== document.body; at = at.parentElement) {
         const style = styleOf(at);
         if (style.display === 'contents') continue;
         if (scrolls(style.overflowX) || clips(style.overflowX)) break;
         const box = boxOf(at);
-        const outside = rects.find((rect) => rect.right > box.right + 2 || rect.left < box.left - 2);
+        const outside = rects.find((rect) => rect.right > box.right + spare || rect.left < box.left - spare);
         if (outside) {
           say('outside of its container', element, text, `${nameOf(at)} by ${Math.round(Math.max(outside.right - box.right, box.left - outside.left))}`);
           break;
@@ -161,7 +163,10 @@ export async function faultsOfPage({ reach = true } = {}) {
   lines.sort((a, b) => a.top - b.top);
   const layerOf = (element) => {
     for (let at = element; at && at !== document.body; at = at.parentElement) {
-      if (['fixed', 'sticky'].includes(styleOf(at).position)) return at;
+      const { position, zIndex, backgroundColor } = styleOf(at);
+      if (['fixed', 'sticky'].includes(position)) return at;
+      // A menu lies over the page.
+      if (position === 'absolute' && Number(zIndex) > 0 && backgroundColor !== 'rgba(0, 0, 0, 0)') return at;
     }
     return null;
   };

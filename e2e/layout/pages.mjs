@@ -1,6 +1,6 @@
 // Every page that the router has, each by the addresses at which it looks different.
 
-/** Addresses by route; `server` and what `fill` answered make them. */
+/** Addresses by route, each with what to click there, if anything; made of what `fill` answered. */
 export function addresses({ all, rule, budget, incidents, issues }, empty) {
   const { huge, wide, deep, texts, unknown } = all;
   const trace = (of, query = '') => `/p/1/traces/${of.trace}${query}`;
@@ -8,12 +8,12 @@ export function addresses({ all, rule, budget, incidents, issues }, empty) {
   const nothing = search(`user:nobody name:"${huge.payload.transaction}"`);
   const without = (page) => `/p/${empty}${page}`;
   const call = huge.ids[1];
-  return {
+  const asWritten = {
     '/sign-in': ['/sign-in', '/sign-in?error=used'],
-    '/p/$project': ['/p/1', `/p/1${search(`user:${huge.payload.user.id}`)}`, without('')],
+    '/p/$project': ['/p/1', `/p/1${search(`user:${huge.payload.user.id}`)}`, without(''), ['/p/1', '.bar > button.pick'], ['/p/1', '.bar > button.ico.wide']],
     '/p/$project/setup': ['/p/1/setup', without('/setup'), without('/setup?with=otel')],
     '/p/$project/bill': ['/p/1/bill', without('/bill')],
-    '/p/$project/traces': ['/p/1/traces', `/p/1/traces${search(`user:${huge.payload.user.id} -model:gpt-4o "words in it"`)}`, `/p/1/traces${nothing}`, without('/traces')],
+    '/p/$project/traces': ['/p/1/traces', `/p/1/traces${search(`user:${huge.payload.user.id} -model:gpt-4o "words in it"`)}`, `/p/1/traces${nothing}`, without('/traces'), ['/p/1/traces', '.fbar input']],
     '/p/$project/traces/$trace': [
       trace(huge),
       trace(huge, '?view=timeline'),
@@ -27,10 +27,12 @@ export function addresses({ all, rule, budget, incidents, issues }, empty) {
       trace(unknown),
       ...texts.slice(1, -1).map((of) => trace(of)),
       '/p/1/traces/00000000000000000000000000000000',
+      [trace(huge), '.lline'],
+      [trace(huge), '.call .cpi'],
     ],
     '/p/$project/issues': ['/p/1/issues', `/p/1/issues${nothing}`, without('/issues')],
-    '/p/$project/issues/$issue': [...new Set([issues[0], issues.at(-1), issues.find(({ type }) => type === 'RateLimitError')])].map(({ issue_id: id }) => `/p/1/issues/${id}`).concat('/p/1/issues/999999'),
-    '/p/$project/metrics': ['/p/1/metrics', '/p/1/metrics?by=model', without('/metrics')],
+    '/p/$project/issues/$issue': [...new Set([issues[0], issues.at(-1), issues.find(({ type }) => type === 'RateLimitError')])].map(({ issue_id: id }) => `/p/1/issues/${id}`).concat('/p/1/issues/999999', [[`/p/1/issues/${issues[0].issue_id}`, '.folded button']]),
+    '/p/$project/metrics': ['/p/1/metrics', '/p/1/metrics?by=model', without('/metrics'), ['/p/1/metrics', '.mtools .btn']],
     '/p/$project/alerts': ['/p/1/alerts', without('/alerts')],
     '/p/$project/alerts/incidents': ['/p/1/alerts/incidents', without('/alerts/incidents')],
     '/p/$project/alerts/incidents/$incident': [`/p/1/alerts/incidents/${incidents.budget}`, `/p/1/alerts/incidents/${incidents.rule}`],
@@ -44,6 +46,8 @@ export function addresses({ all, rule, budget, incidents, issues }, empty) {
     '/p/$project/$': ['/p/1/nowhere', '/p/999/nowhere'],
     '/$': ['/nowhere'],
   };
+  const entries = Object.entries(asWritten).map(([route, list]) => [route, list.map((one) => (typeof one === 'string' ? [one] : one))]);
+  return Object.fromEntries(entries);
 }
 
 /** What the router of the page knows, but for `/`, which leads to the last project. */

@@ -61,6 +61,37 @@ test('every route of the page is looked at', async () => {
   }
 });
 
+test('the look at a page finds each fault, and none where there is none', async () => {
+  const { browser, page } = await openPage(server, 'chrome');
+  const kinds = async (html) => {
+    await page.setContent(`<!doctype html><body style="margin: 0; font: 14px/1.5 sans-serif">${html}`);
+    return (await page.evaluate(faultsOfPage)).map(({ kind }) => kind);
+  };
+  const long = 'word'.repeat(60);
+  const faulty = {
+    'scrolls sideways': `<div style="width: 3000px; height: 10px"></div>`,
+    'text on text': `<div style="height: 4px">first line</div><div>second line</div>`,
+    'cut without an ellipsis': `<div style="width: 100px; overflow: hidden; white-space: nowrap">${long}</div>`,
+    'cut with no way to read it whole': `<div style="width: 100px; overflow: hidden; white-space: nowrap; text-overflow: ellipsis">${long}</div>`,
+    'a figure is cut': `<div title="1,100,000,000,000" style="width: 40px; overflow: hidden; text-overflow: ellipsis">1,100,000,000,000</div>`,
+    'outside of its container': `<div style="width: 100px; background: silver">${long.slice(0, 80)}</div>`,
+    'a word broken into letters': `<div style="width: 12px; overflow-wrap: anywhere">assistant</div>`,
+    'cannot be reached': `<button>below</button><div style="position: fixed; inset: 0; background: silver"></div>`,
+  };
+  const sound = {
+    'an ellipsis with a tooltip': `<div title="${long}" style="width: 100px; overflow: hidden; white-space: nowrap; text-overflow: ellipsis">${long}</div>`,
+    'a box that scrolls': `<div style="width: 100px; overflow: auto; white-space: nowrap">${long}</div>`,
+    'text that wraps': `<div style="width: 100px; overflow-wrap: anywhere">${long}</div><button>next</button>`,
+    'text for readers of the screen': `<span style="position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)">${long}</span>`,
+  };
+  try {
+    for (const [kind, html] of Object.entries(faulty)) assert.ok((await kinds(html)).includes(kind), kind);
+    for (const [what, html] of Object.entries(sound)) assert.deepEqual(await kinds(html), [], what);
+  } finally {
+    await browser.close();
+  }
+});
+
 for (const { theme, lang, sizes, some } of LOOKS) {
   test(`every page holds what it shows, ${theme}, ${lang}`, async (t) => {
     const { browser, page, errors } = await openPage(server, 'chrome');
@@ -69,16 +100,17 @@ for (const { theme, lang, sizes, some } of LOOKS) {
       for (const [route, addresses] of chosen()) {
         await t.test(route, async () => {
           const found = [];
-          for (const [at, address] of addresses.entries()) {
+          for (const [at, [address, click]] of addresses.entries()) {
             if (some[route] && !some[route].includes(at)) continue;
             await page.setViewport(SIZES[sizes[0]]);
             await open(page, `${server.url}${address}`);
+            if (click) await page.click(click);
             for (const size of sizes) {
               await page.setViewport(SIZES[size]);
               await settled(page);
-              const faults = await page.evaluate(faultsOfPage);
+              const faults = await page.evaluate(faultsOfPage, { reach: !click });
               if (process.env.SHOTS) await page.screenshot({ path: `${SHOTS}${route.replaceAll(/[/$]+/g, '-')}-${at}-${size}-${lang}.png` });
-              found.push(...faults.map(({ kind, where, text, more }) => `${size} ${address}: ${kind}: "${text}" in ${where} (${more})`));
+              found.push(...faults.map(({ kind, where, text, more }) => `${size} ${address}${click ? ` after a click on ${click}` : ''}: ${kind}: "${text}" in ${where} (${more})`));
             }
           }
           assert.ok(found.length === 0, found.join('\n'));
@@ -101,7 +133,7 @@ test('every page opens in Firefox: no errors, charts are drawn, nothing scrolls 
         errors.length = 0;
         const found = [];
         for (const address of FIREFOX[route] ?? [0]) {
-          const where = addresses[address];
+          const [where] = addresses[address];
           for (const size of ['desktop', 'phone']) {
             await page.setViewport(SIZES[size]);
             if (size === 'desktop') await open(page, `${server.url}${where}`);

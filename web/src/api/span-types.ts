@@ -87,7 +87,7 @@ export interface Subtree {
 }
 
 export interface Compared {
-  median_ms: number;
+  mean_ms: number;
   n: number;
   ratio: number;
 }

@@ -35,7 +35,7 @@ export function Choice({ value, options, onChange }: ChoiceProps) {
       {options.map((option) => (
         <Dropdown.RadioItem key={option.value} value={option.value}>
           <span className="tickm">{option.value === value && <Icon name="check" size="xs" />}</span>
-          {option.label}
+          <span className="ell">{option.label}</span>
           {option.end && <span className="end">{option.end}</span>}
         </Dropdown.RadioItem>
       ))}

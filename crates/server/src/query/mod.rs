@@ -9,7 +9,6 @@
 
 mod added;
 pub mod answer;
-mod answering_model;
 mod breakdown;
 mod by;
 mod calls;
@@ -25,7 +24,6 @@ mod fields;
 pub mod filter;
 mod group_table;
 mod grouped;
-mod known_ids;
 mod lists;
 mod matcher;
 mod measure;
@@ -40,7 +38,6 @@ mod sums;
 mod tests;
 mod text;
 mod trace;
-mod trace_filter;
 mod tree;
 mod unpriced;
 
