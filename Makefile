@@ -10,7 +10,7 @@ define say_path
 	@$(if $(findstring w,$(firstword -$(MAKEFLAGS))),(while [ -e /proc/$$PPID/exe ]; do sleep 0.002; done; echo $(1)) &)
 endef
 
-PAGE_SOURCES := $(shell find web/src web/public web/index.html web/package.json web/package-lock.json web/tsconfig.json web/vite.config.ts -type f)
+PAGE_SOURCES := $(shell find web/src web/public web/index.html web/package.json web/package-lock.json web/tsconfig.json web/vite.config.ts docs/filters.md -type f)
 
 .PHONY: help build run dist test test-page test-crates test-e2e e2e-all check fuzz soak bench bench-bell setup clean
 
@@ -59,9 +59,8 @@ check: web/node_modules/.package-lock.json web/dist/index.html ## lints as error
 ROUNDS ?= 50000
 fuzz: web/dist/index.html ## what reads input from outside, against ROUNDS damaged and invented inputs each
 	@echo "== envelopes, OTLP, spans, JSON, memory and depth, log frames, request bodies, filters: $(ROUNDS) inputs each"
-	@PROPTEST_CASES=$(ROUNDS) cargo test --profile quick --locked -p hinomi-model --lib --test captures -- json envelope damaged strange otlp
-	@PROPTEST_CASES=$(ROUNDS) cargo test --profile quick --locked -p hinomi-model --test amplification
-	@PROPTEST_CASES=$(ROUNDS) cargo test --profile quick --locked -p hinomi --lib -- ingest::body filter store::frame::tests::any
+	@PROPTEST_CASES=$(ROUNDS) cargo test --profile quick --locked --workspace --test amplification
+	@PROPTEST_CASES=$(ROUNDS) cargo test --profile quick --locked --workspace --lib --test captures -- json envelope damaged strange otlp ingest::body filter store::frame::tests::any
 
 SOAK ?=
 soak: build ## mixed load with kills for three minutes; what was acknowledged is compared with what is found (SOAK="--hours 8")

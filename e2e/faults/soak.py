@@ -39,6 +39,8 @@ QUESTIONS = [
 MORE_FILES, MORE_MEMORY = 200, 200 << 20
 # The part of what programs send that may be turned away while the server is attacked, and what half of it may take, in seconds.
 REFUSED, MEDIAN = 0.05, 0.5
+# Parts of lines that the server never writes to its log while all is well.
+SAID = ("panicked", "store.damaged", "api.failed")
 
 
 class Soak(Client):
@@ -209,7 +211,7 @@ def main():
         wrong += [f"in the backup: {what}" for what in restored(binary, soak.promises, backups[-1], folder)]
     with open(data + ".log", errors="replace") as log:
         said = log.read()
-    wrong += [f"the server said: {line[:300]}" for line in said.splitlines() if "panicked" in line or "store.damaged" in line]
+    wrong += [f"the server said: {line[:300]}" for line in said.splitlines() if any(word in line for word in SAID)]
     later = rows[len(rows) // 2 :]
     if len(rows) >= 8:
         early = rows[len(rows) // 4 : len(rows) // 2]

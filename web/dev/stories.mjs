@@ -514,7 +514,7 @@ export function hostile(at) {
       ],
       request: { temperature: 0.2, max_tokens: 2000, top_p: 1, seed: 7 },
     },
-    { compared: { mean_ms: 2100, n: 38, ratio: 2.095 } },
+    { compared: { median_ms: 2100, n: 38, ratio: 2.095 } },
   );
   return finish(b.trace, b.spans, b.errors);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { both, chosen, joinTerms, namesOne, only, parseTerms, quote, said, toggled, without } from './query';
+import { both, chosen, continued, joinTerms, namesOne, only, parseTerms, quote, said, toggled, without } from './query';
 
 describe('the query language', () => {
   it('reads fields, negation, lists, quotes and plain words', () => {
@@ -40,6 +40,28 @@ describe('the query language', () => {
     expect(said('say "hi"')).toBe('"say \\"hi\\""');
     expect(only('user', null)).toBe('-user:*');
     expect(both('a:b', undefined, '', 'c:d')).toBe('a:b c:d');
+  });
+
+  it('keeps alternatives and parentheses together', () => {
+    const raws = (q: string) => parseTerms(q).map(({ raw, group }) => [raw, group]);
+    expect(raws('user:u (status:error OR cost:>1)')).toEqual([
+      ['user:u', false],
+      ['(status:error OR cost:>1)', true],
+    ]);
+    expect(raws('-(a OR "b ) c") name:f(x)')).toEqual([
+      ['-(a OR "b ) c")', true],
+      ['name:f(x)', false],
+    ]);
+    expect(raws('a OR b c')).toEqual([['a OR b c', true]]);
+    expect(raws('a AND b')).toEqual([
+      ['a', false],
+      ['b', false],
+    ]);
+    expect(both('a OR b', 'c')).toBe('(a OR b) c');
+    expect(toggled('a OR b', 'model', 'o3')).toBe('(a OR b) model:o3');
+    expect(continued('a', 'OR b')).toBe('a OR b');
+    expect(continued('a', 'b OR c')).toBe('a (b OR c)');
+    expect(quote('OR')).toBe('"OR"');
   });
 
   it('adds and takes out values of a field', () => {

@@ -1,6 +1,9 @@
-/** One term of the query language: `field:value`, `-field:value`, or words in prompts and answers. */
+/** One term of the query language: `field:value`, `-field:value`, words in prompts and answers, or parentheses. */
 export interface Term {
+  /** Null for words and for parentheses. */
   field: string | null;
+  /** Whether it is `(...)`, `-(...)`, or a filter with `OR` outside of parentheses. */
+  group: boolean;
   /** One of these; a comparison (`>0.05`) or `*` stands alone. */
   values: string[];
   /** Whether the only value is a comparison or `*`, not a value of the field. */
@@ -11,6 +14,22 @@ export interface Term {
 }
 
 const unquote = (text: string) => text.replace(/"((?:[^"\\]|\\.)*)"?/g, (_, inside: string) => inside.replace(/\\(.)/g, '$1'));
+
+/** Splits at white space outside of quotation marks and parentheses. */
+function words(text: string): string[] {
+  const found = [''];
+  let depth = 0;
+  for (const [piece] of text.matchAll(/"(?:[^"\\]|\\.)*"?|[^"]/g)) {
+    if (piece === '(') depth += 1;
+    else if (piece === ')') depth = Math.max(0, depth - 1);
+    if (depth === 0 && /^\s$/.test(piece)) found.push('');
+    else found[found.length - 1] += piece;
+  }
+  return found.filter(Boolean);
+}
+
+/** Whether terms beside it would be read as part of its last alternative. */
+const isOpen = (q: string) => words(q).includes('OR');
 
 /** Splits outside of quotation marks; empty pieces are left out. */
 function split(text: string, at: RegExp): string[] {
@@ -28,21 +47,28 @@ const OPERATOR = /^(?:\*$|[<>]=?)/;
 export function parseTerm(raw: string): Term {
   const not = raw.length > 1 && raw.startsWith('-');
   const rest = not ? raw.slice(1) : raw;
+  if (rest.startsWith('(')) return { field: null, group: true, values: [rest], operator: false, not, raw };
   const named = FIELD.exec(rest);
-  if (!named) return { field: null, values: [unquote(rest)], operator: false, not, raw };
+  if (!named) return { field: null, group: false, values: [unquote(rest)], operator: false, not, raw };
   const value = rest.slice(named[0].length);
   const operator = OPERATOR.test(value);
   const values = operator ? [unquote(value)] : split(value, /^,$/).map(unquote);
-  return { field: unquote(named[1]!), values, operator, not, raw };
+  return { field: unquote(named[1]!), group: false, values, operator, not, raw };
 }
 
-export const parseTerms = (q: string): Term[] => split(q, /^\s$/).map(parseTerm);
+/** The terms of a filter. One with `OR` outside of parentheses is a single term. */
+export function parseTerms(q: string): Term[] {
+  if (isOpen(q)) return [{ field: null, group: true, values: [q.trim()], operator: false, not: false, raw: q.trim() }];
+  return words(q)
+    .filter((word) => word !== 'AND')
+    .map(parseTerm);
+}
 
 export const joinTerms = (terms: Term[]) => terms.map(({ raw }) => raw).join(' ');
 
 /** Quotes what the language would read as more than one word, or as a list. */
 export function quote(value: string): string {
-  return /^[^\s",():\\]+$/.test(value) && !/^[-<>*]/.test(value) ? value : `"${value.replace(/[\\"]/g, '\\$&')}"`;
+  return /^[^\s",():\\]+$/.test(value) && !/^[-<>*]/.test(value) && !/^(OR|AND)$/.test(value) ? value : `"${value.replace(/[\\"]/g, '\\$&')}"`;
 }
 
 /** Words in prompts and answers. */
@@ -51,7 +77,14 @@ export const said = (words: string) => `"${words.replace(/[\\"]/g, '\\$&')}"`;
 /** The filter for one value of a field; null is "not set". */
 export const only = (field: string, value: string | null) => (value === null ? `-${field}:*` : `${field}:${quote(value)}`);
 
-export const both = (...parts: (string | undefined)[]) => parts.filter(Boolean).join(' ');
+/** The filter that asks for all of these. */
+export function both(...parts: (string | undefined)[]): string {
+  const some = parts.filter((part) => part !== undefined && part !== '');
+  return some.map((part) => (some.length > 1 && isOpen(part!) ? `(${part})` : part)).join(' ');
+}
+
+/** The filter with what was typed behind it: `OR` goes on with what is there. */
+export const continued = (q: string, typed: string) => (/^OR\s/.test(typed) && q ? `${q} ${typed}` : both(q, typed));
 
 const isList = (field: string) => (term: Term) => term.field === field && !term.not && !term.operator;
 

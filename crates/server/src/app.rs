@@ -427,7 +427,7 @@ fn measures(handle: Option<&PrometheusHandle>, api: &Api) -> String {
         ("hinomi_problems", problems.len() as u64),
         ("hinomi_databases_failing", sqlite::failing(&api.data).len() as u64),
         ("hinomi_damaged_files", stats.damaged.len() as u64),
-        ("hinomi_resident_bytes", api::resident_bytes().unwrap_or(0)),
+        ("hinomi_resident_bytes", crate::memory::resident_bytes().unwrap_or(0)),
         ("hinomi_questions_in_work", api.questions.in_work()),
         ("hinomi_questions_computed_now", api.questions.at_work()),
         ("hinomi_questions_left", api.questions.left.load(Ordering::Relaxed)),

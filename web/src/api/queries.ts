@@ -14,7 +14,13 @@ export interface Scope extends RangeSpan {
   q?: string;
 }
 
+/** What the filter selects in sums: spans, or all spans of the traces that the list of traces shows. */
+export type Select = 'spans' | 'traces';
+
 const scoped = ({ from, to, q }: Partial<Scope>): Params => ({ from, to, q });
+
+/** Without a filter both are everything. */
+const selecting = (scope: Partial<Scope>, select: Select): Params => ({ ...scoped(scope), select: scope.q && select === 'traces' ? select : undefined });
 
 /** Everything of a project hangs below this key, so that a live change can invalidate it at once. */
 export const projectKey = (project: number) => ['project', project] as const;
@@ -33,12 +39,20 @@ export const meQuery = queryOptions({
   staleTime: 60_000,
 });
 
-export const summaryQuery = (project: number, scope: Partial<Scope>) => projectQuery<Summary>(project, 'summary', '/summary', scoped(scope));
+export const summaryQuery = (project: number, scope: Partial<Scope>, select: Select = 'spans') =>
+  projectQuery<Summary>(project, 'summary', '/summary', selecting(scope, select));
 
 /** Always asks for a list of measures (with a comma), since the answer of a single one has another shape. */
-export const seriesQuery = (project: number, scope: Scope, bucket: Bucket, measures: readonly Measure[], groupBy?: string) =>
+export const seriesQuery = (
+  project: number,
+  scope: Scope,
+  bucket: Bucket,
+  measures: readonly Measure[],
+  groupBy?: string,
+  select: Select = 'spans',
+) =>
   projectQuery<SeriesAnswer>(project, 'series', '/series', {
-    ...scoped(scope),
+    ...selecting(scope, select),
     bucket,
     measure: measures.length > 1 ? measures.join(',') : measures[0] === 'calls' ? 'calls,failed' : `${measures[0]},calls`,
     group_by: groupBy,
@@ -61,6 +75,20 @@ export const spanQuery = (project: number, trace: string, span: string, at?: str
 
 export const facetsQuery = (project: number, scope: Scope, field: string, prefix?: string, limit = 20) =>
   projectQuery<{ values: Facet[] }>(project, 'facets', '/facets', { ...scoped(scope), field, prefix, limit });
+
+/** The most frequent values of a field, and the counts of those that are chosen. */
+export const chosenFacetsQuery = (project: number, scope: Scope, select: Select, field: string, chosen: readonly string[], limit: number) =>
+  projectQuery<{ values: Facet[] }>(project, 'facets', '/facets', {
+    ...scoped(scope),
+    select: select === 'traces' ? select : undefined,
+    field,
+    values: chosen.length > 0 ? JSON.stringify(chosen) : undefined,
+    limit,
+  });
+
+/** The spans of a trace with a text in their names, prompts or answers. */
+export const traceSearchQuery = (project: number, trace: string, text: string) =>
+  projectQuery<{ span_ids: string[] }>(project, 'trace search', `/traces/${encodeURIComponent(trace)}/search`, { text });
 
 /** So many rows at a time: more than a screen, less than a wait. */
 export const PAGE = 100;
@@ -107,6 +135,10 @@ export const issuesPagesQuery = (project: number, scope: Scope, sort = '-last_se
 /** Without a range: over everything that is kept. */
 export const issueQuery = (project: number, issue: string, scope: Partial<Scope>) =>
   projectQuery<{ issue: Issue; events: IssueEvent[] }>(project, 'issue', `/issues/${encodeURIComponent(issue)}`, scoped(scope));
+
+/** One event of an issue, whenever it happened. */
+export const issueEventQuery = (project: number, issue: string, event: string) =>
+  projectQuery<IssueEvent>(project, 'issue event', `/issues/${encodeURIComponent(issue)}/events/${encodeURIComponent(event)}`, {});
 
 /** More than most traces log. */
 const LINES = 500;

@@ -87,7 +87,7 @@ export interface Subtree {
 }
 
 export interface Compared {
-  mean_ms: number;
+  median_ms: number;
   n: number;
   ratio: number;
 }

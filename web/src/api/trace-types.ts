@@ -15,6 +15,8 @@ export interface TraceSummary {
   span_count: number;
   llm_calls: number;
   failed_llm_calls: number;
+  /** Failed calls that a later call of the same request made good. */
+  retries: number;
   tool_calls: number;
   error_count: number;
   input_tokens: number;

@@ -6,8 +6,20 @@ export interface Percentiles {
   p99: number | null;
 }
 
+/** What a word of the filter is that was found in no text: an id. */
+export interface WordSuggestion {
+  field: 'user' | 'session' | 'trace' | 'span';
+  value: string;
+  q: string;
+  trace_id: string | null;
+  span_id: string | null;
+  last_seen: string;
+}
+
 export interface Page {
   next_cursor: string | null;
+  /** Of lists of traces and spans in which nothing matches. */
+  suggestions?: WordSuggestion[];
 }
 
 export interface Summary {

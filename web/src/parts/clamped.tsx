@@ -18,12 +18,12 @@ export function Clamped({ lines = 4, children }: { lines?: number; children: Rea
     return () => observer.disconnect();
   }, [open, children]);
   return (
-    <span className="clamped" aria-expanded={cut || open ? open : undefined}>
+    <span className="clamped">
       <span ref={box} className={open ? undefined : 'lines'} style={{ '--lines': lines }}>
         {children}
       </span>
       {(cut || open) && (
-        <button type="button" className="act" onClick={() => setOpen(!open)}>
+        <button type="button" className="act" aria-expanded={open} onClick={() => setOpen(!open)}>
           {open ? t('text.less') : t('text.whole')}
         </button>
       )}

@@ -7,11 +7,13 @@ import type { Suggestion } from './completion';
 import type { Suggestions } from './use-suggestions';
 import { Said, Swatch } from './values';
 
-const EXAMPLES = ['model:a,b', '-model:a', 'cost:>0.05', 'user:*', '"返金"'];
+const EXAMPLES = ['model:a,b', '-model:a', 'duration:>30s', '(a OR b)', '"返金"'];
 
 const MEANING: Partial<Record<Suggestion['kind'], TextKey>> = {
   present: 'filter.present',
   words: 'filter.words',
+  or: 'filter.or',
+  group: 'filter.group',
 };
 
 /** What a field is, in a few words. */

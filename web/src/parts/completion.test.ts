@@ -12,6 +12,8 @@ describe('what is being typed', () => {
     ['name:"chat gp', { field: 'name', word: 'chat gp', quoted: true }],
     ['model:"a,b",c', { done: '"a,b",', word: 'c' }],
     ['"say: hi', { field: null, word: 'say: hi', quoted: true }],
+    ['user:u (model:gp', { before: 'user:u (', field: 'model', word: 'gp' }],
+    ['-(sta', { before: '-(', field: null, word: 'sta' }],
   ])('%s', (draft, found) => expect(typing(draft)).toMatchObject(found));
 
   it('knows what to ask the server for', () => {
@@ -26,6 +28,11 @@ describe('what is being typed', () => {
 describe('what it can go on with', () => {
   it('offers fields, those that begin so first, and the words themselves', () => {
     expect(drafts('mo')).toEqual(['model:', '"mo"']);
+    expect(drafts('user:u ')).toContain('user:u OR ');
+    expect(drafts('user:u O')).toContain('user:u OR ');
+    expect(drafts('(')).not.toContain('(OR ');
+    expect(drafts('user:u OR ')).not.toContain('user:u OR OR ');
+    expect(suggest('', [], true).map(({ text }) => text)).toContain('OR');
     expect(drafts('user:u tok')).toEqual(['user:u input_tokens:', 'user:u output_tokens:', 'user:u "tok"']);
     expect(drafts('-st')[0]).toBe('-status:');
     expect(drafts('返金')).toEqual(['"返金"']);

@@ -54,6 +54,8 @@ export function typing(draft: string): Typing {
     const character = draft[at]!;
     if (character === '"' && draft[at - 1] !== '\\') open = !open;
     else if (!open && /\s/.test(character)) start = at + 1;
+    // What stands within parentheses is a term of its own.
+    else if (!open && character === '(' && (at === start || (at === start + 1 && draft[start] === '-'))) start = at + 1;
   }
   const term = draft.slice(start);
   const not = term.startsWith('-');
@@ -90,7 +92,7 @@ export interface Suggestion {
   draft: string;
   /** Whether the term is then whole, so that it can be taken at once. */
   whole: boolean;
-  kind: 'field' | 'value' | 'present' | 'bound' | 'words' | 'tag';
+  kind: 'field' | 'value' | 'present' | 'bound' | 'words' | 'tag' | 'or' | 'group';
   text: string;
   count?: number;
 }
@@ -103,8 +105,17 @@ interface Known {
 /** How many fields an empty line offers: the first of each sort. */
 const FIRST = ['model', 'pipeline', 'status', 'user', 'provider', 'cost', 'duration', 'tool'];
 
-/** What the line can go on with. `known` is what the server answered to `wanted`. */
-export function suggest(draft: string, known: readonly Known[]): Suggestion[] {
+/** `OR` behind a term, and parentheses, as far as the word may become one. */
+function operators(head: string, word: string, behindTerm: boolean): Suggestion[] {
+  const or: Suggestion[] = behindTerm && 'OR'.startsWith(word) ? [{ draft: `${head}OR `, whole: false, kind: 'or', text: 'OR' }] : [];
+  const group: Suggestion[] = word === '' ? [{ draft: `${head}(`, whole: false, kind: 'group', text: '( )' }] : [];
+  return [...or, ...group];
+}
+
+/**
+ * What the line can go on with. `known` is what the server answered to `wanted`; `behindTerm`, whether there are terms before the line.
+ */
+export function suggest(draft: string, known: readonly Known[], behindTerm = false): Suggestion[] {
   const now = typing(draft);
   const { before, not, field, done, word, quoted } = now;
   const head = `${before}${not ? '-' : ''}`;
@@ -126,7 +137,8 @@ export function suggest(draft: string, known: readonly Known[]): Suggestion[] {
     if (!quoted && (word === '' || 'tag.'.startsWith(lower)))
       fields.push({ draft: `${head}tag.`, whole: false, kind: 'tag', text: 'tag.' });
     const words: Suggestion[] = word === '' ? [] : [{ draft: `${head}${said(word)}`, whole: true, kind: 'words', text: said(word) }];
-    return [...fields, ...words];
+    const isBehindTerm = before === '' ? behindTerm : !/(^|\s)(OR|AND)\s*$|\($/.test(before);
+    return [...fields, ...(quoted ? [] : operators(head, word, isBehindTerm && !not)), ...words];
   }
   const prefix = `${head}${field}:${done}`;
   const values: Suggestion[] = known.map(({ value, count }) => ({

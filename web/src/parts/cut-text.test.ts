@@ -50,11 +50,17 @@ describe('text that is cut with an ellipsis', () => {
   test('opens by a click, and closes by another, unless it is a link', () => {
     const element = shown(`<div id="it" style="text-overflow: ellipsis"><i>${LONG}</i></div>`, { room: 50, needed: 300 });
     document.querySelector('i')!.click();
-    expect(element.classList.contains('whole')).toBe(true);
+    expect(element.classList.contains('cut-open')).toBe(true);
     document.querySelector('i')!.click();
-    expect(element.classList.contains('whole')).toBe(false);
+    expect(element.classList.contains('cut-open')).toBe(false);
     const inLink = shown(`<a href="#"><div id="it" style="text-overflow: ellipsis"><i>${LONG}</i></div></a>`, { room: 50, needed: 300 });
     document.querySelector('i')!.click();
-    expect(inLink.classList.contains('whole')).toBe(false);
+    expect(inLink.classList.contains('cut-open')).toBe(false);
+  });
+
+  test('leaves the classes of pages alone', () => {
+    const row = shown('<div id="it" class="whole"><i>short</i></div>', { room: 50, needed: 50 });
+    document.querySelector('i')!.click();
+    expect(row.className).toBe('whole');
   });
 });

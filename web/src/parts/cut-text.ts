@@ -35,8 +35,8 @@ function explain({ target }: Event) {
 function unfold({ target }: Event) {
   if (!(target instanceof Element) || target.closest('a, button, summary, label, [role=row], tr.open')) return;
   if (window.getSelection()?.isCollapsed === false) return;
-  const element = target.closest<HTMLElement>('.whole') ?? cutAround(target);
-  element?.classList.toggle('whole');
+  const element = target.closest<HTMLElement>('.cut-open') ?? cutAround(target);
+  element?.classList.toggle('cut-open');
 }
 
 /** Watches the whole page; called once. */

@@ -2,7 +2,7 @@ import { useRef, useState, type ReactNode } from 'react';
 import { ApiError } from '../api/client';
 import { useT } from '../i18n';
 import { useKeys } from '../keys';
-import { both, joinTerms, parseTerms, type Term } from '../query';
+import { continued, joinTerms, parseTerms, type Term } from '../query';
 import { Completion } from './completion-list';
 import type { Suggestion } from './completion';
 import { Icon } from './icons';
@@ -14,6 +14,11 @@ interface FilterBarProps {
   /** What the server said to the filter, where it could not read it. */
   error?: unknown;
   children?: ReactNode;
+}
+
+function saidOf({ field, group, not, values }: Term): string {
+  if (field !== null) return values.join(', ');
+  return `${not ? '\u2212' : ''}${group ? values[0] : `"${values.join()}"`}`;
 }
 
 /** The filter as words, each with its own way out; what is typed is the query language itself, with completion. */
@@ -38,7 +43,7 @@ export function FilterBar({ q, onChange, error, children }: FilterBarProps) {
   const commit = (text: string) => {
     type('');
     setOpen(false);
-    if (text.trim()) onChange(both(q, text.trim()));
+    if (text.trim()) onChange(continued(q, text.trim()));
   };
   const take = (suggestion: Suggestion) => {
     if (suggestion.whole) commit(suggestion.draft);
@@ -89,7 +94,7 @@ export function FilterBar({ q, onChange, error, children }: FilterBarProps) {
           <span className="ftk" key={`${at} ${term.raw}`}>
             <button type="button" className="said" title={t('filter.edit')} onClick={() => edit(term)}>
               {term.field !== null && <i>{term.not ? t('filter.not', { field: term.field }) : term.field}</i>}
-              <b>{term.field === null ? `${term.not ? '\u2212' : ''}"${term.values.join()}"` : term.values.join(', ')}</b>
+              <b>{saidOf(term)}</b>
             </button>
             <button type="button" aria-label={t('common.remove', { name: term.raw })} onClick={() => remove(term)}>
               <Icon name="close" size="xs" />

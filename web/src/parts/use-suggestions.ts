@@ -47,11 +47,12 @@ export function useSuggestions(draft: string, q: string, open: boolean): Suggest
       list: suggest(
         draft,
         known.filter(({ value }) => value.toLowerCase().includes(prefix)),
+        q !== '',
       ),
       field: now.field,
       word: now.word,
     };
     // `now` and `ask` follow from the drafts.
     // oxlint-disable-next-line react/exhaustive-deps
-  }, [draft, paused, data]);
+  }, [draft, paused, data, q]);
 }

@@ -42,7 +42,7 @@ export function ConnectionStrip() {
     <div className="strip crit lost" role="alert">
       <Icon name="issues" />
       <b>{t(state === 'lost' ? 'common.offline' : 'common.slow')}</b>
-      {lastAnswer !== null && <span className="ell">{t('common.shownFrom', { time: format.hourMinute(lastAnswer) })}</span>}
+      {lastAnswer !== null && <span className="ell">{t(state === 'lost' ? 'common.shownFrom' : 'common.waitsFor', { time: format.hourMinute(lastAnswer) })}</span>}
       <span className="sp" />
       <button type="button" className="btn" disabled={trying} onClick={() => void tryNow()}>
         <Icon name="retry" size="s" />

@@ -1,6 +1,9 @@
-import { useEffect, useRef } from 'react';
+import { lazy, Suspense, useEffect, useRef, useState } from 'react';
 import { useT, type TextKey } from '../i18n';
 import { Icon } from '../parts/icons';
+import { Skeleton } from '../parts/states';
+
+const FilterDocs = lazy(() => import('./filter-docs'));
 
 const KEYS: [string[], TextKey][] = [
   [['/'], 'help.filter'],
@@ -17,6 +20,8 @@ const QUERY: [string, TextKey][] = [
   ['model:gpt-4o,gpt-4o-mini', 'help.qOneOf'],
   ['-pipeline:support-answer', 'help.qNot'],
   ['cost:>0.05', 'help.qMore'],
+  ['duration:>30s', 'help.qDuration'],
+  ['(status:error OR cost:>1) user:u_1', 'help.qOr'],
   ['user:*', 'help.qAny'],
   ['"返金"', 'help.qText'],
 ];
@@ -24,6 +29,7 @@ const QUERY: [string, TextKey][] = [
 export function Help({ open, onClose }: { open: boolean; onClose: () => void }) {
   const t = useT();
   const dialog = useRef<HTMLDialogElement>(null);
+  const [docs, setDocs] = useState(false);
   useEffect(() => {
     if (open && !dialog.current?.open) dialog.current?.showModal();
     if (!open) dialog.current?.close();
@@ -61,6 +67,16 @@ export function Help({ open, onClose }: { open: boolean; onClose: () => void }) 
           </div>
         ))}
       </dl>
+      <details onToggle={(event) => setDocs(event.currentTarget.open)}>
+        <summary>{t('help.grammar')}</summary>
+        {docs && (
+          <Suspense fallback={<Skeleton rows={4} />}>
+            <div className="prose" lang="en">
+              <FilterDocs />
+            </div>
+          </Suspense>
+        )}
+      </details>
     </dialog>
   );
 }

@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
 use super::ApiError;
-use crate::query::Scope;
 use crate::query::filter::Filter;
+use crate::query::{Project, Scope};
 use crate::time::day_start;
 
 /// Parameters of a request, with our own form of error.
@@ -49,6 +49,38 @@ impl Narrow {
     /// Start and end in microseconds since the Unix epoch; the ends of time where left out.
     fn range(&self) -> Result<(i64, i64), ApiError> {
         range(self.from.as_deref(), self.to.as_deref())
+    }
+}
+
+/// What a filter selects.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum FilterTarget {
+    /// The spans that satisfy it.
+    #[default]
+    Spans,
+    /// All spans, in the range, of the traces that the trace list shows for it.
+    Traces,
+}
+
+/// How the filter is applied.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Selecting {
+    /// What the filter selects: `spans` (where left out), or `traces`: all spans, in the range, of the traces that the trace list shows.
+    #[serde(default)]
+    #[param(inline)]
+    select: FilterTarget,
+}
+
+impl Selecting {
+    pub(super) fn selects_traces(&self) -> bool {
+        self.select == FilterTarget::Traces
+    }
+
+    /// A scope of spans, whatever the filter selects.
+    pub(super) async fn apply(&self, project: &Project, scope: Scope) -> Result<Scope, ApiError> {
+        if self.selects_traces() { Ok(project.scope_of_traces(&scope).await?) } else { Ok(scope) }
     }
 }
 

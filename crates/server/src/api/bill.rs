@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use hinomi_model::bill::{self, Evidence, Report};
 use hinomi_model::hints::Hint;
@@ -62,7 +62,7 @@ pub(super) struct Imported {
 pub(super) async fn import(
     State(api): State<Arc<Api>>,
     of: Of,
-    Query(file): Query<File>,
+    Asked(file): Asked<File>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Imported>), ApiError> {
     of.caller.check_admin()?;

@@ -119,12 +119,18 @@ impl ApiError {
             .hint("Ask for a shorter range or a narrower filter, or set query_timeout_ms higher.")
     }
 
-    /// Our own fault. What it was goes to the log, where it is handled once.
+    /// The server ends, and broke it off.
+    fn stopping() -> ApiError {
+        let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the server is being stopped").hint("Ask again soon.");
+        ApiError { retry_after_s: Some(5), ..error }
+    }
+
     /// What is asked for is not known yet, and will be soon.
     pub(super) fn not_yet(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_yet", message).hint("Ask again in a second.")
     }
 
+    /// Our own fault. What it was goes to the log, where it is handled once.
     pub(super) fn internal(error: impl std::fmt::Display) -> ApiError {
         tracing::error!(%error, "api.failed");
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server could not answer; its log says why")
@@ -164,6 +170,9 @@ impl From<QueryError> for ApiError {
                 "the question needs more memory than questions may take",
             )
             .hint("Ask for a shorter range or less detail, or set memory_limit_bytes higher.");
+        }
+        if error.is_of_end() {
+            return ApiError::stopping();
         }
         let perhaps_damaged = error.is_of_files();
         ApiError { perhaps_damaged, ..ApiError::internal(error) }

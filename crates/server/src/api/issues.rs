@@ -9,7 +9,7 @@ use super::access::Of;
 use super::ask::{Asked, Narrow};
 use super::traces::Rows;
 use super::{Api, ApiError};
-use crate::errors::{Issue, IssueDetail, IssuePage, Within};
+use crate::errors::{Issue, IssueDetail, IssueEvent, IssuePage, Within};
 
 /// Issues of an answer, where the caller does not say.
 const ROWS: usize = 50;
@@ -63,4 +63,18 @@ pub(super) async fn issue(
     let mut found = api.errors.issue(of.project, id, within.clone()).await?.ok_or_else(|| ApiError::not_found("issue"))?;
     api.add_costs(of.project, std::slice::from_mut(&mut found.issue), within).await?;
     Ok(Json(found))
+}
+
+/// One event of an issue, whenever it happened.
+#[utoipa::path(get, path = "/projects/{project}/issues/{issue}/events/{event}", tag = "issues",
+    params(("project" = u64, Path), ("issue" = i64, Path), ("event" = String, Path)),
+    responses((status = 200, body = IssueEvent), (status = 404, body = super::error::Body)))]
+pub(super) async fn event(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    Path((_project, issue, event)): Path<(String, String, String)>,
+) -> Result<Json<IssueEvent>, ApiError> {
+    let id: i64 = issue.parse().map_err(|_| ApiError::not_found("issue"))?;
+    let found = api.errors.event(of.project, id, event).await?;
+    found.map(Json).ok_or_else(|| ApiError::not_found("event"))
 }

@@ -62,7 +62,6 @@ pub use error::ApiError;
 pub use file::Exports;
 pub use shared::Questions;
 pub use system::Problem;
-pub(crate) use system::resident_bytes;
 pub use transfer::MISSING;
 
 /// Everything that answering needs.
@@ -251,6 +250,7 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(traces::traces))
         .routes(routes!(traces::trace, keeping::delete_trace))
         .routes(routes!(traces::span))
+        .routes(routes!(traces::search))
         .routes(routes!(keeping::pin, keeping::unpin))
         .routes(routes!(keeping::delete_user))
         .routes(routes!(keeping::list))
@@ -261,6 +261,7 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(metrics::series))
         .routes(routes!(issues::issues))
         .routes(routes!(issues::issue))
+        .routes(routes!(issues::event))
         .routes(routes!(outcomes::outcomes))
         .routes(routes!(targets::list, targets::create))
         .routes(routes!(targets::update, targets::delete))

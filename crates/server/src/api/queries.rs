@@ -9,12 +9,14 @@ use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
 use super::access::Of;
-use super::ask::{Asked, Narrow};
+use super::ask::{Asked, Narrow, Selecting};
 use super::{Api, ApiError};
 use crate::errors::Within;
-use crate::query::{BreakdownRow, Bucket, By, Facet, Group, Measure, Scope, Summary};
+use crate::query::{BreakdownRow, Bucket, By, Facet, FacetQuery, Group, Measure, Scope, Summary};
 use crate::time::rfc3339;
 
+/// Maximum number of values of a facet that are asked for by name.
+const MAX_FACET_VALUES: usize = 100;
 /// Rows of a breakdown, where the caller does not say.
 const ROWS: usize = 50;
 
@@ -34,11 +36,17 @@ impl Api {
 }
 
 /// Sums over a range.
-#[utoipa::path(get, path = "/projects/{project}/summary", tag = "queries", params(("project" = u64, Path), Narrow),
+#[utoipa::path(get, path = "/projects/{project}/summary", tag = "queries", params(("project" = u64, Path), Narrow, Selecting),
     responses((status = 200, body = Summary), (status = 400, body = super::error::Body)))]
-pub(super) async fn summary(State(api): State<Arc<Api>>, of: Of, Asked(narrow): Asked<Narrow>) -> Result<Json<Summary>, ApiError> {
-    let scope = narrow.scope()?;
-    let mut summary = api.ask(of.project).summary(&scope).await?;
+pub(super) async fn summary(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    Asked(narrow): Asked<Narrow>,
+    Asked(selecting): Asked<Selecting>,
+) -> Result<Json<Summary>, ApiError> {
+    let project = api.ask(of.project);
+    let scope = selecting.apply(&project, narrow.scope()?).await?;
+    let mut summary = project.summary(&scope).await?;
     let within = api.errors_within(of.project, &scope).await?;
     summary.errors = api.errors.count(of.project, within).await?;
     Ok(Json(summary))
@@ -58,15 +66,17 @@ pub(super) struct Drawn {
 
 /// Sums for each bucket of time. One measure answers `groups`, several `measures`. The 50 largest groups have lines; `others` is what all
 /// other groups add up to, and how many they are.
-#[utoipa::path(get, path = "/projects/{project}/series", tag = "queries", params(("project" = u64, Path), Narrow, Drawn),
+#[utoipa::path(get, path = "/projects/{project}/series", tag = "queries", params(("project" = u64, Path), Narrow, Selecting, Drawn),
     responses((status = 200, body = Object, description = "`{bucket, groups, others}`, or `{bucket, measures: {name: groups}, others: {name: others}}`"),
         (status = 400, body = super::error::Body)))]
 pub(super) async fn series(
     State(api): State<Arc<Api>>,
     of: Of,
     Asked(narrow): Asked<Narrow>,
+    Asked(selecting): Asked<Selecting>,
     Asked(drawn): Asked<Drawn>,
 ) -> Result<Json<Value>, ApiError> {
+    let project = api.ask(of.project);
     let scope = narrow.scope()?;
     let bucket = Bucket::parse(drawn.bucket.as_deref().unwrap_or("1h"))?;
     let text = drawn.measure.as_deref().unwrap_or("calls");
@@ -79,7 +89,8 @@ pub(super) async fn series(
         }
     }
     let by = drawn.group_by.as_deref().filter(|by| !by.is_empty()).map(By::parse).transpose()?;
-    let mut series = api.ask(of.project).series(&scope, bucket, &measures, by.as_ref()).await?;
+    let scope = selecting.apply(&project, scope).await?;
+    let mut series = project.series(&scope, bucket, &measures, by.as_ref()).await?;
     if measures.contains(&Measure::Errors) {
         let within = api.errors_within(of.project, &scope).await?;
         let counts = api.errors.points(of.project, within, bucket.us()).await?;
@@ -118,18 +129,21 @@ pub(super) struct Breakdown {
 }
 
 /// Sums for each model, pipeline, user or the like.
-#[utoipa::path(get, path = "/projects/{project}/breakdown", tag = "queries", params(("project" = u64, Path), Narrow, Broken),
+#[utoipa::path(get, path = "/projects/{project}/breakdown", tag = "queries", params(("project" = u64, Path), Narrow, Selecting, Broken),
     responses((status = 200, body = Breakdown), (status = 400, body = super::error::Body)))]
 pub(super) async fn breakdown(
     State(api): State<Arc<Api>>,
     of: Of,
     Asked(narrow): Asked<Narrow>,
+    Asked(selecting): Asked<Selecting>,
     Asked(broken): Asked<Broken>,
 ) -> Result<Json<Breakdown>, ApiError> {
     let by = By::parse(broken.by.as_deref().unwrap_or("model"))?;
     let sort = broken.sort.as_deref().unwrap_or("-cost");
     let limit = broken.limit.unwrap_or(ROWS).clamp(1, 1000);
-    Ok(Json(Breakdown { rows: api.ask(of.project).breakdown(&narrow.scope()?, &by, sort, limit).await? }))
+    let project = api.ask(of.project);
+    let scope = selecting.apply(&project, narrow.scope()?).await?;
+    Ok(Json(Breakdown { rows: project.breakdown(&scope, &by, sort, limit).await? }))
 }
 
 /// Which values.
@@ -140,6 +154,8 @@ pub(super) struct Wanted {
     field: String,
     /// Only values that start so, whatever the case of letters.
     prefix: Option<String>,
+    /// Values that are counted too if they are not among the most frequent ones, as a JSON list of texts.
+    values: Option<String>,
     /// At most so many.
     limit: Option<usize>,
 }
@@ -150,16 +166,28 @@ pub(super) struct Facets {
     values: Vec<Facet>,
 }
 
-/// The most frequent values of a field, to complete a filter.
-#[utoipa::path(get, path = "/projects/{project}/facets", tag = "queries", params(("project" = u64, Path), Narrow, Wanted),
+/// The most frequent values of a field, to complete a filter; counted in spans, or with `select=traces` in traces.
+#[utoipa::path(get, path = "/projects/{project}/facets", tag = "queries", params(("project" = u64, Path), Narrow, Selecting, Wanted),
     responses((status = 200, body = Facets), (status = 400, body = super::error::Body)))]
 pub(super) async fn facets(
     State(api): State<Arc<Api>>,
     of: Of,
     Asked(narrow): Asked<Narrow>,
+    Asked(selecting): Asked<Selecting>,
     Asked(wanted): Asked<Wanted>,
 ) -> Result<Json<Facets>, ApiError> {
     let limit = wanted.limit.unwrap_or(20).clamp(1, 1000);
     let prefix = wanted.prefix.as_deref().unwrap_or_default();
-    Ok(Json(Facets { values: api.ask(of.project).facets(&narrow.scope()?, &wanted.field, prefix, limit).await? }))
+    let values: Vec<String> = match wanted.values.as_deref() {
+        None => Vec::new(),
+        Some(json) => serde_json::from_str(json)
+            .map_err(|error| ApiError::bad_request("bad_parameter", format!("values: not a JSON list of texts: {error}")))?,
+    };
+    if values.len() > MAX_FACET_VALUES {
+        return Err(ApiError::bad_request("bad_parameter", format!("values: at most {MAX_FACET_VALUES}")));
+    }
+    let project = api.ask(of.project);
+    let scope = selecting.apply(&project, narrow.scope()?).await?;
+    let asked = FacetQuery { field: &wanted.field, prefix, values, limit, of_traces: selecting.selects_traces() };
+    Ok(Json(Facets { values: project.facets(&scope, &asked).await? }))
 }

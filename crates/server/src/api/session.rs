@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Query, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::{Caller, cookie};
+use super::ask::Asked;
 use super::projects::{Project, seen_by};
 use super::{Api, ApiError};
 
@@ -52,6 +53,14 @@ pub(super) struct SignIn {
     token: String,
 }
 
+/// What a sign-in link carries. Programs that check or count links add parameters of their own, which change nothing.
+#[derive(Debug, Deserialize)]
+struct SignInLink {
+    /// Empty in a link that was cut: it leads to the page that says how to get another.
+    #[serde(default)]
+    token: String,
+}
+
 /// Opening the link signs in and leads to the page.
 ///
 /// Programs that look at a link before a person opens it must not use it up: those that ask for its head only, and those that say so.
@@ -59,13 +68,13 @@ async fn login(
     State(api): State<Arc<Api>>,
     method: Method,
     headers: HeaderMap,
-    Query(sign_in): Query<SignIn>,
+    Asked(link): Asked<SignInLink>,
 ) -> Result<Response, ApiError> {
     let no_store = [(header::CACHE_CONTROL, "no-store"), (header::REFERRER_POLICY, "no-referrer")];
     if method == Method::HEAD || is_preview(&headers) {
         return Ok((no_store, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], "Open this link to sign in.\n").into_response());
     }
-    Ok(match api.meta.sign_in(&sign_in.token, client(&headers))? {
+    Ok(match api.meta.sign_in(&link.token, client(&headers))? {
         Some(session) => (no_store, [(header::SET_COOKIE, api.cookie_line(&session, COOKIE_AGE))], Redirect::to("/")).into_response(),
         None => (no_store, Redirect::to("/sign-in?error=expired")).into_response(),
     })

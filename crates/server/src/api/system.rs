@@ -81,7 +81,7 @@ pub(super) async fn system(State(api): State<Arc<Api>>, caller: Caller) -> Resul
         },
         spans: Spans { stored: stats.rows, buffered: stats.buffered_rows },
         segments: stats.segments,
-        memory_bytes: resident_bytes(),
+        memory_bytes: crate::memory::resident_bytes(),
         memory_limit_bytes: api.memory_limit,
         retention_days: api.retention_days,
         oldest: oldest.map(rfc3339),
@@ -140,11 +140,4 @@ async fn over_budget(api: &Arc<Api>) -> Result<Option<String>, ApiError> {
     Ok(until.map(|until| {
         format!("the disk budget (disk.budget_bytes) is reached: within a day {spans} spans were deleted, the oldest first, up to those of {until}")
     }))
-}
-
-/// Resident memory of this process, where the system tells.
-pub(crate) fn resident_bytes() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * rustix::param::page_size() as u64)
 }

@@ -56,10 +56,16 @@ pub(super) async fn spans(
     Asked(rows): Asked<Rows>,
 ) -> Result<Json<SpanPage>, ApiError> {
     let sort = rows.sort.as_deref().unwrap_or("-start_time");
-    Ok(Json(api.ask(of.project).spans(&narrow.scope()?, sort, rows.limit(ROWS)?, rows.cursor.as_deref()).await?))
+    let (project, scope) = (api.ask(of.project), narrow.scope()?);
+    let mut page = project.spans(&scope, sort, rows.limit(ROWS)?, rows.cursor.as_deref()).await?;
+    if page.spans.is_empty() && rows.cursor.is_none() {
+        page.suggestions = project.suggestions(&scope.filter).await?;
+    }
+    Ok(Json(page))
 }
 
-/// Lists traces: those with a span that the filter lets pass.
+/// Lists traces with a span in the range. The terms `cost`, `duration`, `input_tokens`, `output_tokens`, `total_tokens`, `name` and `status` of the
+/// filter test the trace; every other term holds if one span of the trace satisfies it.
 #[utoipa::path(get, path = "/projects/{project}/traces", tag = "traces", params(("project" = u64, Path), Narrow, Rows),
     responses((status = 200, body = TracePage), (status = 400, body = super::error::Body)))]
 pub(super) async fn traces(
@@ -69,7 +75,11 @@ pub(super) async fn traces(
     Asked(rows): Asked<Rows>,
 ) -> Result<Json<TracePage>, ApiError> {
     let sort = rows.sort.as_deref().unwrap_or("-start_time");
-    let mut page = api.ask(of.project).traces(&narrow.scope()?, sort, rows.limit(ROWS)?, rows.cursor.as_deref()).await?;
+    let (project, scope) = (api.ask(of.project), narrow.scope()?);
+    let mut page = project.traces(&scope, sort, rows.limit(ROWS)?, rows.cursor.as_deref()).await?;
+    if page.traces.is_empty() && rows.cursor.is_none() {
+        page.suggestions = project.suggestions(&scope.filter).await?;
+    }
     let ids = page.traces.iter().filter_map(|trace| trace.trace_id.parse().ok()).collect();
     let errors = api.errors.counts_of_traces(of.project, ids).await?;
     for trace in &mut page.traces {
@@ -152,6 +162,39 @@ fn hints_of(api: &Api, project: u64, shown: Vec<Evidence>) -> Vec<HintRow> {
     });
     let beside: Vec<HintRow> = beside.collect();
     shown.iter().filter(|evidence| !evidence.against).map(HintRow::of).chain(beside).collect()
+}
+
+/// What is searched.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Sought {
+    /// The text, in any case of letters.
+    text: String,
+}
+
+/// Spans in which a text was found.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct FoundSpans {
+    /// Their ids, by start.
+    span_ids: Vec<String>,
+}
+
+/// Searches the names of a trace's spans, their models, tools and agents, and the whole texts of their prompts and answers.
+#[utoipa::path(get, path = "/projects/{project}/traces/{trace}/search", tag = "traces",
+    params(("project" = u64, Path), ("trace" = String, Path), Sought),
+    responses((status = 200, body = FoundSpans), (status = 400, body = super::error::Body)))]
+pub(super) async fn search(
+    State(api): State<Arc<Api>>,
+    of: Of,
+    Path((_project, trace)): Path<(String, String)>,
+    Asked(sought): Asked<Sought>,
+) -> Result<Json<FoundSpans>, ApiError> {
+    let text = sought.text.trim();
+    if text.is_empty() {
+        return Err(ApiError::bad_request("bad_parameter", "text: is empty"));
+    }
+    let found = api.ask(of.project).spans_holding(langfuse::trace_id(&trace), text).await?;
+    Ok(Json(FoundSpans { span_ids: found.iter().map(ToString::to_string).collect() }))
 }
 
 /// One span with its messages and attributes.

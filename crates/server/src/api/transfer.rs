@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use utoipa::{IntoParams, ToSchema};
 
 use super::access::{Caller, Of};
-use super::ask::{Asked, Narrow};
+use super::ask::{Asked, Narrow, Selecting};
 use super::{Api, ApiError};
 use crate::backup;
 use crate::keeping::Rules;
@@ -46,12 +46,13 @@ pub(super) struct As {
 
 /// The spans of a range and a filter as a file, with all their columns, in any order. The header `x-hinomi-spans` says how many. An answer that
 /// breaks off is not whole.
-#[utoipa::path(get, path = "/projects/{project}/export", tag = "transfer", params(("project" = u64, Path), Narrow, As),
+#[utoipa::path(get, path = "/projects/{project}/export", tag = "transfer", params(("project" = u64, Path), Narrow, Selecting, As),
     responses((status = 200, description = "the file"), (status = 400, body = super::error::Body)))]
 pub(super) async fn export(
     State(api): State<Arc<Api>>,
     of: Of,
     Asked(narrow): Asked<Narrow>,
+    Asked(selecting): Asked<Selecting>,
     Asked(form): Asked<As>,
 ) -> Result<Response, ApiError> {
     let format: Format =
@@ -59,6 +60,7 @@ pub(super) async fn export(
     let scope = narrow.scope()?;
     let place = api.exports.place(of.project).await.ok_or_else(ApiError::too_many_exports)?;
     let asked = api.ask(of.project);
+    let scope = selecting.apply(&asked, scope).await?;
     let count = asked.count(&scope).await?;
     let writer = Writer::new(format).map_err(ApiError::internal)?;
     let (to, pieces) = mpsc::channel(PIECES);

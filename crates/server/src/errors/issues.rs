@@ -94,6 +94,22 @@ impl Errors {
         .await
     }
 
+    /// One event of an issue, by its id and whenever it happened; `None` when the issue has none of this id.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub async fn event(&self, project: u64, issue: i64, event: String) -> Result<Option<IssueEvent>, ErrorsError> {
+        self.read(move |database| {
+            let mut statement = database.prepare_cached(&format!(
+                "SELECT {SUMMARY}, (SELECT json FROM contents WHERE event = e.id) FROM events e
+                 WHERE e.project = ? AND e.event_id = ? AND e.issue = ?"
+            ))?;
+            statement.query_row((project as i64, event.to_ascii_lowercase(), issue), whole_event).optional()
+        })
+        .await
+    }
+
     /// The newest traces in which each of these issues happened, up to 200 of each. Issues without any are left out.
     ///
     /// # Errors
@@ -270,11 +286,13 @@ impl View<'_> {
             "SELECT {SUMMARY}, (SELECT json FROM contents WHERE event = e.id) FROM events e
              WHERE e.issue = :issue AND e.id <= :upto AND {WITHIN} ORDER BY e.time_us DESC, e.id DESC LIMIT {EVENTS}"
         ))?;
-        let event = |row: &Row| {
-            let content: Vec<u8> = row.get(10)?;
-            let event = row::parse(&content).map_err(|reason| unreadable(10, reason))?;
-            Ok(IssueEvent::of(summary(row)?, event))
-        };
-        statement.query_map(&*self.with(&[(":issue", &id)]), event)?.collect()
+        statement.query_map(&*self.with(&[(":issue", &id)]), whole_event)?.collect()
     }
+}
+
+/// An event from the columns of its summary, and its content behind them.
+fn whole_event(row: &Row) -> rusqlite::Result<IssueEvent> {
+    let content: Vec<u8> = row.get(10)?;
+    let event = row::parse(&content).map_err(|reason| unreadable(10, reason))?;
+    Ok(IssueEvent::of(summary(row)?, event))
 }

@@ -87,7 +87,7 @@ impl Project {
         by: Option<&By>,
         new: impl Fn() -> T,
     ) -> Result<Vec<T>, QueryError> {
-        let by = by.filter(|by| by.dimension().is_none()).map(|by| self.stage(by.key())).transpose()?;
+        let by = by.filter(|by| by.is_computed()).map(|by| self.stage(by.key())).transpose()?;
         let (within, terms) = (self.stage(self.within(scope.from_us, scope.to_us))?, self.terms(&scope.filter)?);
         let named = by.as_ref().map(Stage::columns).cloned();
         let columns = columns(|name| grain.needs(name) || named.as_ref().is_some_and(|columns| columns.index_of(name).is_ok()));

@@ -256,11 +256,11 @@ pub struct Subtree {
 /// A span beside others of its project, op and name in the seven days before it, those of its own trace left out.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 pub struct Compared {
-    /// Their mean duration.
-    pub mean_ms: f64,
+    /// Their median duration; within one per cent of it where they are many.
+    pub median_ms: f64,
     /// How many they are.
     pub n: u64,
-    /// This one's duration over the mean.
+    /// This one's duration over the median.
     pub ratio: f64,
 }
 
@@ -418,6 +418,38 @@ pub struct UnpricedModel {
     pub last_seen: String,
 }
 
+/// Which values of a field are counted.
+#[derive(Debug, Clone)]
+pub struct FacetQuery<'a> {
+    /// A field of the filter language; `tag` stands for the names of tags.
+    pub field: &'a str,
+    /// Only values that begin so, whatever the case of letters.
+    pub prefix: &'a str,
+    /// Values that are counted too where they are not among the most frequent ones.
+    pub values: Vec<String>,
+    /// The most frequent ones are no more.
+    pub limit: usize,
+    /// Whether traces are counted, not spans.
+    pub of_traces: bool,
+}
+
+/// What a word is that was searched in texts: an id.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Suggestion {
+    /// `user`, `session`, `trace` or `span`.
+    pub field: &'static str,
+    /// The word.
+    pub value: String,
+    /// The filter that selects it.
+    pub q: String,
+    /// The trace that it is, or that it lies in; null for users and sessions.
+    pub trace_id: Option<String>,
+    /// The span; null for others.
+    pub span_id: Option<String>,
+    /// The start of its newest span.
+    pub last_seen: String,
+}
+
 /// Spans of a list.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct SpanPage {
@@ -425,6 +457,8 @@ pub struct SpanPage {
     pub spans: Vec<Span>,
     /// Where the list goes on; null at its end.
     pub next_cursor: Option<String>,
+    /// What the words of the filter are elsewhere, where nothing matches.
+    pub suggestions: Vec<Suggestion>,
 }
 
 /// A trace in one line.
@@ -452,6 +486,8 @@ pub struct TraceSummary {
     pub llm_calls: u64,
     /// Calls that failed.
     pub failed_llm_calls: u64,
+    /// Failed calls that were followed by a successful one of the same logical call: same requested model and same input.
+    pub retries: u64,
     /// Tool calls, each id once.
     pub tool_calls: u64,
     /// Error events; the API fills it in.
@@ -472,7 +508,7 @@ pub struct TraceSummary {
     pub estimated_calls: u64,
     /// The part of the cost that is theirs.
     pub estimated_cost: f64,
-    /// Models of calls, in the order of their first use.
+    /// Models of calls, the most expensive first. A call without an answer adds none where its requested model was answered by another one.
     pub models: Vec<String>,
     /// The first that a span names, as the next four.
     pub user_id: Option<String>,
@@ -497,6 +533,8 @@ pub struct TracePage {
     pub traces: Vec<TraceSummary>,
     /// Where the list goes on; null at its end.
     pub next_cursor: Option<String>,
+    /// What the words of the filter are elsewhere, where nothing matches.
+    pub suggestions: Vec<Suggestion>,
 }
 
 /// A trace with its spans, by start.

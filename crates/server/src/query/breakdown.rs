@@ -90,6 +90,7 @@ impl Project {
     /// As [`summary`](Project::summary); also when rows cannot be sorted so.
     pub async fn breakdown(&self, scope: &Scope, by: &By, sort: &str, limit: usize) -> Result<Vec<BreakdownRow>, QueryError> {
         let order = RowOrder::read(sort)?;
+        let by = &self.grouping(scope, by).await?;
         let minutes = {
             let (from_us, to_us) = self.ends(scope).await?;
             (to_us.saturating_sub(from_us)) as f64 / 60e6

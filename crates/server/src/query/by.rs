@@ -1,7 +1,10 @@
 //! What sums can be broken down by.
 
+use std::sync::Arc;
+
 use datafusion::prelude::{Expr, col, lit};
 
+use super::answering_model::AnsweringModels;
 use super::error::QueryError;
 use super::rolled::Runs;
 use super::text;
@@ -14,6 +17,9 @@ pub enum By {
     Column(&'static str, &'static str),
     /// A tag by its name.
     Tag(String),
+    /// The model, where a failed call is put under the model that answers such calls. [`Project::grouping`](super::Project::grouping) makes
+    /// it of the column `model`.
+    AnsweringModel(Arc<AnsweringModels>),
 }
 
 const COLUMNS: &[(&str, &str)] = &[
@@ -60,7 +66,13 @@ impl By {
         match self {
             By::Column(_, column) => col(*column),
             By::Tag(name) => text::json_text(col("tags"), name),
+            By::AnsweringModel(models) => models.key(),
         }
+    }
+
+    /// Whether a row's value is none of the dimensions of roll-ups: it has to be computed from columns.
+    pub(super) fn is_computed(&self) -> bool {
+        matches!(self, By::AnsweringModel(_)) || self.dimension().is_none()
     }
 
     /// The place among the dimensions of roll-ups; `None` for what these do not tell apart.
@@ -68,6 +80,7 @@ impl By {
         match self {
             By::Column(_, column) => rollup::dimension(column),
             By::Tag(_) => None,
+            By::AnsweringModel(_) => Some(rollup::MODEL),
         }
     }
 

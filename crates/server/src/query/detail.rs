@@ -39,7 +39,7 @@ impl Project {
         }
         let tree = derive(&beside.iter().map(Loaded::span).collect::<Vec<_>>());
         let at = beside.iter().position(|loaded| loaded.span().span_id == *span).unwrap_or(0);
-        let compared = self.means(&beside).await?.of(full.span());
+        let compared = self.medians(&beside).await?.compare(full.span());
         let mut summary = shown(&full, &tree[at], compared);
         let explanation = explain(full.span(), &full.row.locally(), prices);
         if let (Some(shown), Some(stored), Some(read)) = (&mut summary.cost, &full.span().cost, &explanation.cost) {

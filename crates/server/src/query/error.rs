@@ -68,6 +68,19 @@ impl QueryError {
         matches!(self, QueryError::Engine(error) if matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)))
     }
 
+    /// Whether it was broken off because the server ends.
+    pub fn is_of_end(&self) -> bool {
+        let cancelled = |error: &tokio::task::JoinError| error.is_cancelled();
+        match self {
+            QueryError::Engine(error) => match error.find_root() {
+                DataFusionError::ExecutionJoin(join) => cancelled(join),
+                DataFusionError::External(other) => other.downcast_ref().is_some_and(cancelled),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     /// Whether a file may be what could not be read.
     pub fn is_of_files(&self) -> bool {
         use DataFusionError as E;
@@ -84,5 +97,24 @@ impl QueryError {
 impl From<tokio::task::JoinError> for QueryError {
     fn from(error: tokio::task::JoinError) -> QueryError {
         QueryError::Engine(DataFusionError::External(error.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_query_that_a_stop_broke_off_is_told_from_one_that_failed() {
+        let cancelled = tokio::spawn(std::future::pending::<()>());
+        cancelled.abort();
+        assert!(QueryError::from(cancelled.await.unwrap_err()).is_of_end());
+        let panicked = tokio::spawn(async { panic!("a fault") });
+        assert!(!QueryError::from(panicked.await.unwrap_err()).is_of_end());
+        let inner = tokio::spawn(std::future::pending::<()>());
+        inner.abort();
+        let inner = DataFusionError::ExecutionJoin(Box::new(inner.await.unwrap_err()));
+        assert!(QueryError::Engine(DataFusionError::Context("sorting".to_owned(), Box::new(inner))).is_of_end());
+        assert!(!QueryError::Engine(DataFusionError::Internal("a fault".to_owned())).is_of_end());
     }
 }

@@ -99,9 +99,14 @@ pub(super) fn texts(field: &str) -> Result<Expr, QueryError> {
 ///
 /// When it compares what cannot be compared, or has more terms than the planner can take.
 pub(super) fn condition(filter: &Filter) -> Result<Option<Expr>, QueryError> {
-    if filter.0.len() > MAX_PLANNED_TERMS {
-        return Err(QueryError::TooManyTerms(filter.0.len()));
+    let (terms, _) = filter.size();
+    if terms > MAX_PLANNED_TERMS {
+        return Err(QueryError::TooManyTerms(terms));
     }
+    all_of(filter)
+}
+
+fn all_of(filter: &Filter) -> Result<Option<Expr>, QueryError> {
     let terms = filter.0.iter().map(term).collect::<Result<Vec<_>, _>>()?;
     Ok(joined(terms, Expr::and))
 }
@@ -125,14 +130,30 @@ pub(super) fn joined(mut expressions: Vec<Expr>, join: fn(Expr, Expr) -> Expr) -
 fn term(term: &Term) -> Result<Expr, QueryError> {
     let (not, holds) = match term {
         Term::Text { not, text } => (*not, text::holds(col("input_messages"), text).or(text::holds(col("output_messages"), text))),
+        Term::Field { not, field, test } if field == "model" => (*not, model_test(test)?),
         Term::Field { not, field, test } => (*not, field_test(field, test)?),
+        Term::Group { not, any } => {
+            let any = any.iter().map(all_of).collect::<Result<Vec<_>, _>>()?;
+            (*not, joined(any.into_iter().map(|all| all.unwrap_or_else(|| lit(true))).collect(), Expr::or).unwrap_or_else(|| lit(true)))
+        }
+        Term::OfTraces(traces) => (false, text::is_of_traces(col("trace_id"), traces)),
     };
     // What is absent is not the value that is excluded.
     Ok(if not { holds.is_not_true() } else { holds })
 }
 
+/// A model is the one that was asked for as well as the one that answered.
+fn model_test(test: &Test) -> Result<Expr, QueryError> {
+    let answered = field_test("model", test)?;
+    Ok(answered.or(expression_test("model", col("request_model"), Holds::Text, test)?))
+}
+
 fn field_test(field: &str, test: &Test) -> Result<Expr, QueryError> {
     let (expr, holds) = place(field)?;
+    expression_test(field, expr, holds, test)
+}
+
+fn expression_test(field: &str, expr: Expr, holds: Holds, test: &Test) -> Result<Expr, QueryError> {
     match test {
         Test::Present => Ok(expr.is_not_null()),
         Test::OneOf(values) => {
@@ -200,7 +221,7 @@ pub(super) fn read_amount(field: &str, text: &str) -> Result<Usd, QueryError> {
 
 /// A duration in microseconds.
 pub(super) fn read_duration(field: &str, text: &str) -> Result<i64, QueryError> {
-    duration(text).ok_or_else(|| bad(field, text, "a duration, such as 250ms, 2s or 1m"))
+    duration(text).ok_or_else(|| bad(field, text, "a duration, such as 250ms, 2s or 1m (a number without a unit is milliseconds)"))
 }
 
 /// A finite number.

@@ -1,8 +1,13 @@
-//! The filter language: `model:gpt-4o,gpt-4o-mini status:error -user:u_1 cost:>0.01 "words in the text"`.
+//! The filter language: `model:gpt-4o,gpt-4o-mini (status:error OR cost:>0.01) -user:u_1 "words in the text"`.
 //!
-//! Terms side by side mean *and*. This file reads the text; what it means for columns is said elsewhere.
+//! Terms side by side mean *and*, which binds tighter than `OR`; `docs/filters.md` has the grammar. This file parses the text; `fields`
+//! says what a term means for columns.
 
+use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
+
+use hinomi_model::id::TraceId;
 
 /// The fields that a term may name, beside `tag.NAME` and `attr.NAME`.
 pub const FIELDS: &[&str] = &[
@@ -37,6 +42,8 @@ pub const FIELDS: &[&str] = &[
 pub const MAX_TERMS: usize = 64;
 /// Maximum number of values in a filter, over all terms.
 pub const MAX_VALUES: usize = 1000;
+/// Maximum number of parentheses within one another.
+pub const MAX_DEPTH: usize = 8;
 
 /// Why a filter cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,9 +54,21 @@ pub enum FilterError {
     /// A field without a value.
     #[error("{0}: needs a value, such as {0}:x, or {0}:* for any")]
     NoValue(String),
-    /// A quotation mark without its partner.
-    #[error("a quotation mark at character {0} is not closed")]
+    /// A quotation mark without its partner, at this character (from 0, as in all variants).
+    #[error("the quotation mark at character {} is not closed", .0 + 1)]
     OpenQuote(usize),
+    /// An opening parenthesis without its partner.
+    #[error("the parenthesis at character {} is not closed", .0 + 1)]
+    OpenParenthesis(usize),
+    /// A closing parenthesis without its partner.
+    #[error("the parenthesis at character {} closes nothing", .0 + 1)]
+    StrayParenthesis(usize),
+    /// An operator or a parenthesis without a term where one must be.
+    #[error("a term is missing at character {}", .0 + 1)]
+    MissingTerm(usize),
+    /// More than [`MAX_DEPTH`].
+    #[error("the parenthesis at character {} is more than {MAX_DEPTH} levels deep", .0 + 1)]
+    TooDeep(usize),
     /// More than [`MAX_TERMS`].
     #[error("the filter has {0} terms; the limit is {MAX_TERMS}")]
     TooManyTerms(usize),
@@ -64,6 +83,10 @@ impl FilterError {
         match self {
             FilterError::TooManyTerms(_) => "To search for a text, put it in quotation marks: \"words in the text\".",
             FilterError::TooManyValues(_) => "Use a pattern such as user:eu-*, or split the list over several queries.",
+            FilterError::OpenParenthesis(_) | FilterError::StrayParenthesis(_) | FilterError::MissingTerm(_) => {
+                "Example: model:gpt-4o (status:error OR cost:>0.01). To search for OR, AND or a parenthesis, put it in quotation marks: \"OR\"."
+            }
+            FilterError::TooDeep(_) => "Write the filter with fewer parentheses within one another.",
             _ => "Example: model:gpt-4o* status:error cost:>0.01 \"words in the text\"",
         }
     }
@@ -120,13 +143,24 @@ pub enum Term {
         /// The words.
         text: String,
     },
+    /// Parentheses: one of these filters holds. One without `not` has at least two.
+    Group {
+        /// True for `-(...)`.
+        not: bool,
+        /// The alternatives between `OR`, none of which is empty.
+        any: Vec<Filter>,
+    },
+    /// The span is of one of these traces. No text reads as this term: queries add it to a filter.
+    OfTraces(Arc<HashSet<TraceId>>),
 }
 
 impl Term {
-    fn values(&self) -> usize {
+    /// The number of terms without groups, and of their values.
+    fn size(&self) -> (usize, usize) {
         match self {
-            Term::Field { test: Test::OneOf(values), .. } => values.len(),
-            _ => 1,
+            Term::Group { any, .. } => any.iter().map(Filter::size).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1)),
+            Term::Field { test: Test::OneOf(values), .. } => (1, values.len()),
+            _ => (1, 1),
         }
     }
 }
@@ -140,58 +174,165 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// When it is not a filter, or has more than [`MAX_TERMS`] terms or [`MAX_VALUES`] values.
+    /// When it is not a filter, or has more than [`MAX_TERMS`] terms, [`MAX_VALUES`] values or [`MAX_DEPTH`] levels.
     pub fn parse(text: &str) -> Result<Filter, FilterError> {
-        let words = words(text)?;
-        if words.len() > MAX_TERMS {
-            return Err(FilterError::TooManyTerms(words.len()));
+        let tokens = tokens(text, true)?;
+        let terms = tokens.iter().filter(|(_, token)| matches!(token, Token::Word(_))).count();
+        if terms > MAX_TERMS {
+            return Err(FilterError::TooManyTerms(terms));
         }
-        let filter = Filter(words.into_iter().map(term).collect::<Result<_, _>>()?);
-        match filter.0.iter().map(Term::values).sum() {
-            0..=MAX_VALUES => Ok(filter),
-            values => Err(FilterError::TooManyValues(values)),
+        let filter = Parser::filter(tokens, text)?;
+        match filter.size() {
+            (_, 0..=MAX_VALUES) => Ok(filter),
+            (_, values) => Err(FilterError::TooManyValues(values)),
         }
     }
 
-    /// Reads a filter of any length, as rules that were stored before the limits have it. A [`Matcher`](super::Matcher) can be made of it;
-    /// queries refuse it.
+    /// Reads a filter of any length, as rules that were stored before the limits have it, or before `OR` and parentheses were more than words.
+    /// A [`Matcher`](super::Matcher) can be made of it; queries refuse it.
     ///
     /// # Errors
     ///
     /// When it is not a filter.
     pub fn parse_stored(text: &str) -> Result<Filter, FilterError> {
-        words(text)?.into_iter().map(term).collect::<Result<_, _>>().map(Filter)
+        let read = |groups: bool| Parser::filter(tokens(text, groups)?, text);
+        read(true).or_else(|_| read(false))
+    }
+
+    /// The number of terms without groups, and of their values.
+    pub(super) fn size(&self) -> (usize, usize) {
+        self.0.iter().map(Term::size).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
     }
 }
 
 /// A character, and whether it stood within quotation marks: there it has no meaning but itself.
 type Quoted = (char, bool);
 
-/// Splits at white space outside of quotation marks; a backslash within them takes the next character as it is.
-fn words(text: &str) -> Result<Vec<Vec<Quoted>>, FilterError> {
-    let mut words = Vec::new();
+/// A word of the language.
+#[derive(Debug)]
+enum Token {
+    Word(Vec<Quoted>),
+    /// `(`, or `-(`.
+    Open {
+        not: bool,
+    },
+    Close,
+    And,
+    Or,
+}
+
+/// Splits at white space and parentheses outside of quotation marks; a backslash within them takes the next character as it is. Each token
+/// comes with the character at which it begins. A parenthesis opens a group at the beginning of a word alone: `name:f(x)` is one word.
+/// Without `groups`, parentheses and operators are letters of words.
+fn tokens(text: &str, groups: bool) -> Result<Vec<(usize, Token)>, FilterError> {
+    let mut tokens = Vec::new();
     let mut word: Vec<Quoted> = Vec::new();
-    let mut open = None;
+    let (mut start, mut open_in_word, mut quote) = (0, 0usize, None);
     let mut characters = text.chars().enumerate();
     while let Some((position, character)) = characters.next() {
-        match (character, open) {
+        if word.is_empty() {
+            start = position;
+        }
+        match (character, quote) {
             ('"', None) => {
-                open = Some(position);
+                quote = Some(position);
                 // An empty quotation is still a value: a mark that no character can be.
                 word.push(('\0', true));
             }
-            ('"', Some(_)) => open = None,
+            ('"', Some(_)) => quote = None,
             ('\\', Some(_)) => word.extend(characters.next().map(|(_, next)| (next, true))),
-            (c, None) if c.is_whitespace() => words.push(std::mem::take(&mut word)),
-            (c, _) => word.push((c, open.is_some())),
+            ('(', None) if groups && (word.is_empty() || word == [('-', false)]) => {
+                tokens.push((start, Token::Open { not: !word.is_empty() }));
+                word.clear();
+            }
+            ('(', None) => {
+                open_in_word += 1;
+                word.push(('(', false));
+            }
+            (')', None) if groups && open_in_word == 0 => {
+                end_word(&mut tokens, start, &mut word, groups);
+                tokens.push((position, Token::Close));
+            }
+            (')', None) => {
+                open_in_word = open_in_word.saturating_sub(1);
+                word.push((')', false));
+            }
+            (c, None) if c.is_whitespace() => {
+                end_word(&mut tokens, start, &mut word, groups);
+                open_in_word = 0;
+            }
+            (c, _) => word.push((c, quote.is_some())),
         }
     }
-    if let Some(position) = open {
+    if let Some(position) = quote {
         return Err(FilterError::OpenQuote(position));
     }
-    words.push(word);
-    words.retain(|word| !word.is_empty());
-    Ok(words)
+    end_word(&mut tokens, start, &mut word, groups);
+    Ok(tokens)
+}
+
+fn end_word(tokens: &mut Vec<(usize, Token)>, start: usize, word: &mut Vec<Quoted>, groups: bool) {
+    let word = std::mem::take(word);
+    match word.as_slice() {
+        [] => {}
+        [('O', false), ('R', false)] if groups => tokens.push((start, Token::Or)),
+        [('A', false), ('N', false), ('D', false)] if groups => tokens.push((start, Token::And)),
+        _ => tokens.push((start, Token::Word(word))),
+    }
+}
+
+/// Reads tokens as a filter.
+struct Parser {
+    tokens: std::vec::IntoIter<(usize, Token)>,
+    /// Where the text ends.
+    end: usize,
+}
+
+impl Parser {
+    fn filter(tokens: Vec<(usize, Token)>, text: &str) -> Result<Filter, FilterError> {
+        if tokens.is_empty() {
+            return Ok(Filter::default());
+        }
+        let mut parser = Parser { tokens: tokens.into_iter(), end: text.chars().count() };
+        let mut any = parser.alternatives(None, 0)?;
+        Ok(if any.len() == 1 { any.remove(0) } else { Filter(vec![Term::Group { not: false, any }]) })
+    }
+
+    /// The filters between `OR`, up to the parenthesis that closes what was opened at `opened`, or to the end of the text.
+    fn alternatives(&mut self, opened: Option<usize>, depth: usize) -> Result<Vec<Filter>, FilterError> {
+        let (mut any, mut terms): (Vec<Filter>, Vec<Term>) = (Vec::new(), Vec::new());
+        // Whether a term must follow.
+        let mut wants_term = true;
+        let end = loop {
+            let Some((at, token)) = self.tokens.next() else {
+                match opened {
+                    Some(opened) => return Err(FilterError::OpenParenthesis(opened)),
+                    None => break self.end,
+                }
+            };
+            let is_operator = matches!(token, Token::And | Token::Or);
+            match token {
+                Token::Word(word) => terms.push(term(word)?),
+                Token::Open { .. } if depth >= MAX_DEPTH => return Err(FilterError::TooDeep(at)),
+                Token::Open { not } => {
+                    let mut inner = self.alternatives(Some(at), depth + 1)?;
+                    // All of them must hold as the terms beside them must.
+                    if inner.len() == 1 && !not { terms.append(&mut inner[0].0) } else { terms.push(Term::Group { not, any: inner }) }
+                }
+                Token::Close if opened.is_none() => return Err(FilterError::StrayParenthesis(at)),
+                Token::Close => break at,
+                _ if is_operator && wants_term => return Err(FilterError::MissingTerm(at)),
+                Token::And => {}
+                Token::Or => any.push(Filter(std::mem::take(&mut terms))),
+            }
+            wants_term = is_operator;
+        };
+        if wants_term {
+            return Err(FilterError::MissingTerm(end));
+        }
+        any.push(Filter(terms));
+        Ok(any)
+    }
 }
 
 fn term(word: Vec<Quoted>) -> Result<Term, FilterError> {
@@ -237,17 +378,24 @@ impl fmt::Display for Filter {
     /// Text that reads as the same filter, with every value in quotation marks.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, term) in self.0.iter().enumerate() {
-            let space = if index > 0 { " " } else { "" };
+            f.write_str(if index > 0 { " " } else { "" })?;
+            let minus = |not: bool| if not { "-" } else { "" };
             match term {
-                Term::Text { not, text } => write!(f, "{space}{}{}", if *not { "-" } else { "" }, quoted(text))?,
+                Term::Text { not, text } => write!(f, "{}{}", minus(*not), quoted(text))?,
                 Term::Field { not, field, test } => {
                     // The field in quotation marks keeps names of tags that hold colons or spaces.
-                    write!(f, "{space}{}{}:", if *not { "-" } else { "" }, quoted(field))?;
+                    write!(f, "{}{}:", minus(*not), quoted(field))?;
                     match test {
                         Test::Present => f.write_str("*")?,
                         Test::Compare(order, bound) => write!(f, "{}{}", order.sign(), quoted(bound))?,
                         Test::OneOf(values) => f.write_str(&values.iter().map(|v| quoted(v)).collect::<Vec<_>>().join(","))?,
                     }
+                }
+                Term::Group { not, any } => {
+                    write!(f, "{}({})", minus(*not), any.iter().map(Filter::to_string).collect::<Vec<_>>().join(" OR "))?;
+                }
+                Term::OfTraces(traces) => {
+                    write!(f, "trace:{}", traces.iter().map(TraceId::to_string).collect::<Vec<_>>().join(","))?;
                 }
             }
         }
@@ -293,6 +441,42 @@ mod tests {
     }
 
     #[test]
+    fn alternatives_and_parentheses() {
+        let read = |text: &str| Filter::parse(text).map(|filter| filter.to_string());
+        for (text, means) in [
+            ("a OR b", r#"("a" OR "b")"#),
+            ("a b OR c", r#"("a" "b" OR "c")"#),
+            ("a (b OR c)", r#""a" ("b" OR "c")"#),
+            ("(a b) c AND d", r#""a" "b" "c" "d""#),
+            ("-(status:error OR cost:>1)x", r#"-("status":"error" OR "cost":>"1") "x""#),
+            ("((a OR b) OR c)", r#"(("a" OR "b") OR "c")"#),
+            ("-(a)", r#"-("a")"#),
+            ("name:f(x) g(y)", r#""name":"f(x)" "g(y)""#),
+            ("(name:f(x) OR z)", r#"("name":"f(x)" OR "z")"#),
+            (r#""OR" "(" or"#, r#""OR" "(" "or""#),
+        ] {
+            assert_eq!(read(text).as_deref(), Ok(means), "{text}");
+        }
+        for (text, wrong) in [
+            ("a OR", FilterError::MissingTerm(4)),
+            ("OR a", FilterError::MissingTerm(0)),
+            ("a OR OR b", FilterError::MissingTerm(5)),
+            ("a AND", FilterError::MissingTerm(5)),
+            ("x ()", FilterError::MissingTerm(3)),
+            ("a (b OR c", FilterError::OpenParenthesis(2)),
+            ("a) b", FilterError::StrayParenthesis(1)),
+            ("天気 name:(a OR b)", FilterError::StrayParenthesis(15)),
+        ] {
+            assert_eq!(Filter::parse(text), Err(wrong), "{text}");
+        }
+        assert!(Filter::parse("((((((((a))))))))").is_ok());
+        assert_eq!(Filter::parse(&"(".repeat(9)), Err(FilterError::TooDeep(8)));
+        assert!(FilterError::StrayParenthesis(1).to_string().contains("character 2"), "people count from one");
+        // What a rule was stored with before means what it meant.
+        assert_eq!(Filter::parse_stored("a :)").map(|filter| filter.0.len()), Ok(2));
+    }
+
+    #[test]
     fn terms_and_values_are_limited() {
         let words = |count: usize| vec!["word"; count].join(" ");
         assert_eq!(Filter::parse(&words(MAX_TERMS)).map(|filter| filter.0.len()), Ok(MAX_TERMS));
@@ -308,7 +492,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_printed_reads_the_same(text in r#"(-?(model|cost|tag\.a)?:?[<>]?=?["a-c, \\*天:-]{0,6} ?){0,4}"#) {
+        fn what_is_printed_reads_the_same(text in r#"(-?\(?(model|cost|tag\.a)?:?[<>]?=?["a-c, \\*天:-]{0,6} ?\)?( OR | AND )?){0,5}"#) {
             if let Ok(filter) = Filter::parse(&text) {
                 prop_assert_eq!(Filter::parse(&filter.to_string()), Ok(filter));
             }

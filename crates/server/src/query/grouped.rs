@@ -65,7 +65,7 @@ impl Project {
     ///
     /// When the engine fails, or there is not enough memory for so many groups.
     pub(super) async fn groups(&self, scope: &Scope, plan: GroupPlan) -> Result<Option<(Groups, Sources)>, QueryError> {
-        let apart = Apart { by: plan.by.as_ref(), step_us: plan.steps.map(|steps| steps.us), distinct: false };
+        let apart = Apart { by: plan.by.as_ref(), step_us: plan.steps.map(|steps| steps.us), ..Apart::default() };
         let Some(mut sources) = self.sources(scope, apart).await? else { return Ok(None) };
         let groups = Groups {
             table: GroupTable::new(&plan.components, plan.durations),
@@ -220,6 +220,11 @@ struct GroupMemo<'a> {
 
 impl<'a> GroupMemo<'a> {
     fn group(&mut self, placed: &Placed<'a>, by: &By, table: &mut GroupTable) -> u32 {
+        if let By::AnsweringModel(models) = by
+            && let Some(model) = models.of_cell(placed)
+        {
+            return table.group(Some(model));
+        }
         let rollup = placed.rollup();
         if !self.rollup.is_some_and(|known| std::ptr::eq(known, rollup)) {
             self.rollup = Some(rollup);

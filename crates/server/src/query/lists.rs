@@ -191,16 +191,18 @@ impl Project {
         })
         .await?;
         let spans = ids.iter().filter_map(|id| by_id.remove(id)).collect();
-        Ok(SpanPage { spans, next_cursor })
+        Ok(SpanPage { spans, next_cursor, suggestions: Vec::new() })
     }
 
-    /// Traces that have a span in the scope, in the order asked for. They are sorted by, and shown with, all of their spans.
+    /// Traces with a span in the range that the filter selects (see [`trace_filter`](super::trace_filter)), in the order asked for. They are
+    /// sorted by, and shown with, all of their spans.
     ///
     /// # Errors
     ///
     /// As [`spans`](Project::spans).
     pub async fn traces(&self, scope: &Scope, sort: &str, limit: usize, cursor: Option<&str>) -> Result<TracePage, QueryError> {
         let order = Order::read("traces", TRACE_SORTS, &["trace_id"], sort, cursor)?;
+        let scope = &self.scope_of_trace_list(scope).await?;
         if order.is_newest_first() {
             return self.newest_traces(scope, &order, limit).await;
         }
@@ -217,7 +219,7 @@ impl Project {
         let mut summaries = HashMap::new();
         self.each_trace(&ids, |trace, spans| drop(summaries.insert(trace, summarize(&spans)))).await?;
         let traces = ids.iter().filter_map(|id| summaries.remove(id)).collect();
-        Ok(TracePage { traces, next_cursor })
+        Ok(TracePage { traces, next_cursor, suggestions: Vec::new() })
     }
 
     /// Spans by any sort.
@@ -338,7 +340,7 @@ impl Project {
         }
         let last = page.keys().nth(limit.wrapping_sub(1)).filter(|_| page.len() > limit);
         let next_cursor = last.map(|(start_us, trace)| order.cursor(start_us.0, vec![trace.to_string()]));
-        Ok(TracePage { traces: page.into_values().take(limit).collect(), next_cursor })
+        Ok(TracePage { traces: page.into_values().take(limit).collect(), next_cursor, suggestions: Vec::new() })
     }
 }
 

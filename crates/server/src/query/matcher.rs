@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use hinomi_model::money::Usd;
 use hinomi_model::span::{Message, Part, Span};
 
 use super::By;
@@ -21,6 +20,7 @@ pub struct Matcher {
 enum Check {
     Words(String),
     Field(Field, Asks),
+    Any(Vec<Matcher>),
 }
 
 /// Where a value is.
@@ -32,7 +32,7 @@ enum Field {
 }
 
 #[derive(Debug, Clone)]
-enum Asks {
+pub(super) enum Asks {
     Present,
     /// One of these texts.
     Texts(Vec<Pattern>),
@@ -78,8 +78,13 @@ impl Matcher {
             Term::Text { not, text } => Ok((*not, Check::Words(text.to_lowercase()))),
             Term::Field { not, field, test } => {
                 let place = place(field)?;
-                let asks = asks(field, &place, test)?;
+                let asks = asks(field, place.holds(), test)?;
                 Ok((*not, Check::Field(place, asks)))
+            }
+            Term::Group { not, any } => Ok((*not, Check::Any(any.iter().map(Matcher::new).collect::<Result<_, _>>()?))),
+            Term::OfTraces(traces) => {
+                let ids = traces.iter().map(|id| Pattern::new(&id.to_string())).collect();
+                Ok((false, Check::Field(Field::Column("trace_id", Holds::Id), Asks::Texts(ids))))
             }
         };
         Ok(Matcher { terms: filter.0.iter().map(term).collect::<Result<_, QueryError>>()? })
@@ -96,6 +101,7 @@ impl Matcher {
         for (_, check) in &self.terms {
             match check {
                 Check::Words(_) => columns.extend(["input_messages", "output_messages"]),
+                Check::Any(any) => columns.extend(any.iter().flat_map(Matcher::columns)),
                 Check::Field(Field::Column("model", _), _) => columns.extend(["request_model", "response_model"]),
                 Check::Field(Field::Column("duration_us", _), _) => columns.extend(["start_time", "end_time"]),
                 Check::Field(Field::Column("input_tokens" | "output_tokens" | "total_tokens", _), _) => columns.extend(fields::USAGE),
@@ -107,10 +113,11 @@ impl Matcher {
         columns
     }
 
-    /// A column and the texts one of which it must be: spans with other values need not be asked. `None` where there is no such term.
+    /// A column and the texts one of which it must be: spans with other values need not be asked. `None` where there is no such term. A
+    /// model is no such column, since a span has two of them.
     pub fn anchor(&self) -> Option<(&'static str, Vec<&str>)> {
         self.terms.iter().find_map(|(not, check)| match check {
-            Check::Field(Field::Column(column, Holds::Text), Asks::Texts(patterns)) if !not => {
+            Check::Field(Field::Column(column, Holds::Text), Asks::Texts(patterns)) if !not && *column != "model" => {
                 let plain = |pattern: &Pattern| pattern.open == (false, false);
                 patterns.iter().all(plain).then(|| (*column, patterns.iter().map(|pattern| pattern.bare.as_str()).collect()))
             }
@@ -125,13 +132,14 @@ impl By {
         match self {
             By::Column(_, column) => text_of(column, span),
             By::Tag(name) => span.tags.get(name).map(|value| Cow::Borrowed(value.as_str())),
+            By::AnsweringModel(_) => text_of("model", span),
         }
     }
 
     /// The columns that must be there for it.
     pub fn columns(&self) -> Vec<&'static str> {
         match self {
-            By::Column(_, "model") => vec!["request_model", "response_model"],
+            By::Column(_, "model") | By::AnsweringModel(_) => vec!["request_model", "response_model"],
             By::Column(_, column) => vec![*column],
             By::Tag(_) => vec!["tags"],
         }
@@ -149,11 +157,8 @@ fn place(field: &str) -> Result<Field, QueryError> {
     attribute.ok_or_else(|| QueryError::BadField(field.to_owned()))
 }
 
-fn asks(field: &str, place: &Field, test: &Test) -> Result<Asks, QueryError> {
-    let holds = match place {
-        Field::Column(_, holds) => *holds,
-        Field::Tag(_) | Field::Attribute(_) => Holds::Text,
-    };
+/// What a test asks of a value that is held so.
+pub(super) fn asks(field: &str, holds: Holds, test: &Test) -> Result<Asks, QueryError> {
     let number = |text: &str| match holds {
         Holds::Duration => fields::read_duration(field, text).map(|us| us as f64),
         _ => fields::read_number(field, text),
@@ -171,6 +176,28 @@ fn asks(field: &str, place: &Field, test: &Test) -> Result<Asks, QueryError> {
     })
 }
 
+impl Asks {
+    /// Whether an amount passes, in steps of money.
+    pub(super) fn amount_holds(&self, amount: Option<i64>) -> bool {
+        amount.is_some_and(|amount| match self {
+            Asks::Present => true,
+            Asks::Amounts(amounts) => amounts.contains(&amount),
+            Asks::Amount(order, bound) => stands(*order, amount, *bound),
+            _ => false,
+        })
+    }
+
+    /// Whether a number passes.
+    pub(super) fn number_holds(&self, number: Option<f64>) -> bool {
+        number.is_some_and(|number| match self {
+            Asks::Present => true,
+            Asks::Numbers(numbers) => numbers.contains(&number),
+            Asks::Number(order, bound) => stands(*order, number, *bound),
+            _ => false,
+        })
+    }
+}
+
 fn stands<T: PartialOrd>(order: Order, value: T, bound: T) -> bool {
     match order {
         Order::Above => value > bound,
@@ -185,19 +212,33 @@ impl Check {
     fn holds(&self, span: &Span) -> bool {
         match self {
             Check::Words(text) => [&span.input_messages, &span.output_messages].into_iter().any(|messages| say(messages, text)),
+            Check::Any(any) => any.iter().any(|matcher| matcher.holds(span)),
             Check::Field(field, asks) => match asks {
                 Asks::Present => field.is_present(span),
-                Asks::Texts(patterns) => field.text(span).is_some_and(|text| patterns.iter().any(|pattern| pattern.holds(&text))),
-                Asks::Numbers(numbers) => field.number(span).is_some_and(|number| numbers.contains(&number)),
-                Asks::Amounts(amounts) => span.cost.as_ref().is_some_and(|cost| amounts.contains(&cost.total.0)),
-                Asks::Number(order, bound) => field.number(span).is_some_and(|number| stands(*order, number, *bound)),
-                Asks::Amount(order, bound) => span.cost.as_ref().is_some_and(|cost| stands(*order, cost.total, Usd(*bound))),
+                Asks::Texts(patterns) => {
+                    let passes = |text: &str| patterns.iter().any(|pattern| pattern.holds(text));
+                    field.text(span).is_some_and(|text| passes(&text)) || field.second_text(span).is_some_and(passes)
+                }
+                Asks::Amounts(_) | Asks::Amount(..) => asks.amount_holds(span.cost.as_ref().map(|cost| cost.total.0)),
+                Asks::Numbers(_) | Asks::Number(..) => asks.number_holds(field.number(span)),
             },
         }
     }
 }
 
 impl Field {
+    fn holds(&self) -> Holds {
+        match self {
+            Field::Column(_, holds) => *holds,
+            Field::Tag(_) | Field::Attribute(_) => Holds::Text,
+        }
+    }
+
+    /// The model that was asked for, beside the one that answered.
+    fn second_text<'a>(&self, span: &'a Span) -> Option<&'a str> {
+        if *self == Field::Column("model", Holds::Text) { span.request_model.as_deref() } else { None }
+    }
+
     fn is_present(&self, span: &Span) -> bool {
         match self {
             Field::Column(_, Holds::Money) => span.cost.is_some(),

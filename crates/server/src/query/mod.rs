@@ -9,6 +9,7 @@
 
 mod added;
 pub mod answer;
+mod answering_model;
 mod breakdown;
 mod by;
 mod calls;
@@ -24,6 +25,7 @@ mod fields;
 pub mod filter;
 mod group_table;
 mod grouped;
+mod known_ids;
 mod lists;
 mod matcher;
 mod measure;
@@ -38,6 +40,7 @@ mod sums;
 mod tests;
 mod text;
 mod trace;
+mod trace_filter;
 mod tree;
 mod unpriced;
 

@@ -21,6 +21,9 @@ use crate::threads::blocking;
 /// Columns that only one span's own page shows.
 pub(super) const HEAVY: &[&str] = &["input_messages", "output_messages", "tool_definitions", "attributes", "reading", "local_decision"];
 
+/// Traces that are looked up one by one in the files of ids; for more of them, their rows are found by a scan.
+const MAX_TRACES_BY_ID: usize = 1000;
+
 /// About what a span takes in memory while a list or a trace is made of it.
 const BYTES_PER_ROW: usize = 2048;
 
@@ -65,11 +68,26 @@ pub(super) fn overlap(one: &[Range<u32>], other: &[Range<u32>]) -> Vec<Range<u32
     common
 }
 
+/// Ranges in any order as rising ones that do not overlap.
+fn union(mut ranges: Vec<Range<u32>>) -> Vec<Range<u32>> {
+    ranges.sort_unstable_by_key(|rows| rows.start);
+    let mut union: Vec<Range<u32>> = Vec::with_capacity(ranges.len());
+    for rows in ranges {
+        match union.last_mut() {
+            Some(last) if last.end >= rows.start => last.end = last.end.max(rows.end),
+            _ => union.push(rows),
+        }
+    }
+    union
+}
+
 /// Whether [`places`](Project::places) may tell something by a term.
 pub(super) fn tells_places(term: &Term) -> bool {
     match term {
         Term::Text { not, .. } => !not,
         Term::Field { not, field, test } => !not && field == "trace" && matches!(test, Test::OneOf(_)),
+        Term::Group { not, any } => !not && any.iter().all(|filter| filter.0.iter().any(tells_places)),
+        Term::OfTraces(traces) => traces.len() <= MAX_TRACES_BY_ID,
     }
 }
 
@@ -77,18 +95,22 @@ impl Project {
     /// The rows of a segment that a filter may let pass, as far as what lies beside the segment tells: which have the grams of a text,
     /// which are of a trace. `None` where nothing is told. Reads files.
     pub(super) fn places(&self, view: &SegmentView, filter: &Filter) -> Option<Vec<Range<u32>>> {
+        let of_traces = |ids: &mut dyn Iterator<Item = Option<TraceId>>| {
+            let mut rows = Vec::new();
+            for id in ids {
+                rows.extend(view.rows_of_trace(self.project, id?).ok()?);
+            }
+            Some(union(rows))
+        };
         let of_term = |term: &Term| match term {
             Term::Text { text, .. } => view.segment.rows_holding(text),
-            Term::Field { test: Test::OneOf(ids), .. } => {
-                let mut rows = Vec::new();
-                for id in ids {
-                    rows.extend(view.rows_of_trace(self.project, id.parse().ok()?).ok()?);
-                }
-                rows.sort_unstable_by_key(|rows: &Range<u32>| rows.start);
-                rows.dedup();
-                Some(rows)
-            }
+            Term::Field { test: Test::OneOf(ids), .. } => of_traces(&mut ids.iter().map(|id| id.parse().ok())),
             Term::Field { .. } => None,
+            Term::Group { any, .. } => {
+                let rows: Option<Vec<_>> = any.iter().map(|filter| self.places(view, filter)).collect();
+                Some(union(rows?.into_iter().flatten().collect()))
+            }
+            Term::OfTraces(traces) => of_traces(&mut traces.iter().map(|id| Some(*id))),
         };
         filter.0.iter().filter(|term| tells_places(term)).filter_map(of_term).reduce(|one, other| overlap(&one, &other))
     }
@@ -238,5 +260,6 @@ mod tests {
         assert_eq!(overlap(&[0..4, 6..9], &[2..7, 8..20]), [2..4, 6..7, 8..9]);
         assert_eq!(overlap(&[0..4], &[4..8]), []);
         assert_eq!(overlap(&[], &[4..8]), []);
+        assert_eq!(union(vec![8..9, 0..4, 2..6, 6..7, 8..9]), [0..7, 8..9]);
     }
 }

@@ -14,13 +14,13 @@ use super::by::By;
 use super::different::{Different, Hours};
 use super::error::QueryError;
 use super::fields;
-use super::filter::{Term, Test};
+use super::filter::{Filter, Term, Test};
 use super::matcher::Pattern;
 use super::picked::live;
 use super::{Project, Scope};
 use crate::store::rollup::{
-    Bins, Cell, DAY_US, DIMENSIONS, Day, Grain, HOUR_US, Hour, KIND, MODEL, PROVIDER, Part, Rollup, STATUS, Spread, Sums, USAGE_SOURCE,
-    UserSums, Whole, dimension,
+    Bins, Cell, DAY_US, DIMENSIONS, Day, Grain, HOUR_US, Hour, KIND, MODEL, PROVIDER, Part, REQUEST_MODEL, Rollup, STATUS, Spread, Sums,
+    USAGE_SOURCE, UserSums, Whole, dimension,
 };
 use crate::store::snapshot::{Segment, SegmentView};
 
@@ -33,6 +33,8 @@ pub(super) struct Apart<'a> {
     pub(super) step_us: Option<i64>,
     /// Traces and users.
     pub(super) distinct: bool,
+    /// Requested and answering models.
+    pub(super) requests: bool,
 }
 
 impl Apart<'_> {
@@ -42,7 +44,8 @@ impl Apart<'_> {
         // Who asks for sums alone is told which models have no price.
         let model = self.by.is_none().then_some(MODEL);
         let by = self.by.and_then(By::dimension);
-        for dimension in [KIND, STATUS, PROVIDER, USAGE_SOURCE].into_iter().chain(model).chain(by) {
+        let requested = self.requests.then_some(REQUEST_MODEL);
+        for dimension in [KIND, STATUS, PROVIDER, USAGE_SOURCE].into_iter().chain(model).chain(requested).chain(by) {
             grain.dimensions[dimension] = true;
         }
         grain
@@ -117,18 +120,55 @@ pub(super) struct Taken {
     pub(super) places: Vec<usize>,
 }
 
-/// A term of a filter about a dimension.
-struct DimensionTest {
-    dimension: usize,
-    /// Whether it must not hold.
-    not: bool,
-    /// One of which the value must be; `None` for any.
-    patterns: Option<Vec<Pattern>>,
+/// A term of a filter about dimensions.
+enum DimensionTest {
+    /// A test of values.
+    Values {
+        /// One of these dimensions must pass: models have two.
+        dimensions: Vec<usize>,
+        /// Whether it must not hold.
+        not: bool,
+        /// One of which the value must be; `None` for any.
+        patterns: Option<Vec<Pattern>>,
+    },
+    /// One of these lists must pass whole.
+    Any { not: bool, any: Vec<Vec<DimensionTest>> },
 }
 
 impl DimensionTest {
-    fn holds(&self, value: Option<&str>) -> bool {
-        value.is_some_and(|value| self.patterns.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| pattern.holds(value))))
+    fn of(term: &Term) -> Option<DimensionTest> {
+        match term {
+            Term::Field { not, field, test } => {
+                let patterns = match test {
+                    Test::Present => None,
+                    Test::OneOf(values) => Some(values.iter().map(|value| Pattern::new(value)).collect()),
+                    Test::Compare(..) => return None,
+                };
+                let own = dimension(fields::column(field)?)?;
+                let dimensions = if own == MODEL { vec![MODEL, REQUEST_MODEL] } else { vec![own] };
+                Some(DimensionTest::Values { dimensions, not: *not, patterns })
+            }
+            Term::Group { not, any } => {
+                let any = any.iter().map(DimensionTest::all_of).collect::<Option<_>>()?;
+                Some(DimensionTest::Any { not: *not, any })
+            }
+            Term::Text { .. } | Term::OfTraces(_) => None,
+        }
+    }
+
+    /// The terms of a filter, where all are about dimensions.
+    fn all_of(filter: &Filter) -> Option<Vec<DimensionTest>> {
+        filter.0.iter().map(DimensionTest::of).collect()
+    }
+
+    fn passes(&self, placed: &Placed) -> bool {
+        match self {
+            DimensionTest::Values { dimensions, not, patterns } => {
+                let holds = |value: &str| patterns.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| pattern.holds(value)));
+                dimensions.iter().any(|dimension| placed.text(*dimension).is_some_and(holds)) != *not
+            }
+            DimensionTest::Any { not, any } => any.iter().any(|tests| placed.passes(tests)) != *not,
+        }
     }
 }
 
@@ -191,12 +231,18 @@ impl<'a> Placed<'a> {
         self.text(dimension) == Some(value)
     }
 
-    fn is_call(&self) -> bool {
+    /// Whether its spans are calls that count.
+    pub(super) fn is_call(&self) -> bool {
         self.rollup.is_call(&self.cell.key)
     }
 
+    /// How many spans it stands for.
+    pub(super) fn spans(&self) -> u64 {
+        self.cell.sums.spans
+    }
+
     fn passes(&self, tests: &[DimensionTest]) -> bool {
-        tests.iter().all(|test| test.holds(self.text(test.dimension)) != test.not)
+        tests.iter().all(|test| test.passes(self))
     }
 }
 
@@ -295,6 +341,12 @@ impl Parts {
         (self.stored().filter(move |_| all_pass), cells.chain(self.added().flat_map(placed)))
     }
 
+    /// All cells that the filter lets pass.
+    pub(super) fn cells(&self) -> impl Iterator<Item = Placed<'_>> {
+        let stored = self.stored().flat_map(placed).filter(|placed| placed.passes(&self.tests));
+        stored.chain(self.added().flat_map(placed))
+    }
+
     /// What all cells add up to.
     pub(super) fn totals(&self) -> Totals {
         let mut totals = Totals::default();
@@ -388,7 +440,7 @@ impl Project {
         // Steps that are no hours are told by the rows alone.
         let can_tell = apart.by.is_none_or(|by| by.dimension().is_some()) && apart.step_us.is_none_or(|step_us| step_us % HOUR_US == 0);
         // Which traces and users a filter lets pass, stored roll-ups do not know.
-        let tests = dimension_tests(scope).filter(|tests| can_tell && (tests.is_empty() || !apart.distinct));
+        let tests = DimensionTest::all_of(&scope.filter).filter(|tests| can_tell && (tests.is_empty() || !apart.distinct));
         let (stored, rest) = match &tests {
             // Roll-ups may have to be read from their files.
             Some(_) => tokio::task::spawn_blocking(move || choose(views, project, from_us, to_us, |_| true)).await?,
@@ -406,20 +458,6 @@ fn whole(view: Arc<SegmentView>) -> (Arc<SegmentView>, Vec<Range<u32>>) {
     let all = 0..view.segment.rows as u32;
     let rows = live(std::slice::from_ref(&all), &view.dead);
     (view, rows)
-}
-
-/// The terms of a filter, where all are about dimensions.
-fn dimension_tests(scope: &Scope) -> Option<Vec<DimensionTest>> {
-    let test = |term: &Term| {
-        let Term::Field { not, field, test } = term else { return None };
-        let patterns = match test {
-            Test::Present => None,
-            Test::OneOf(values) => Some(values.iter().map(|value| Pattern::new(value)).collect()),
-            Test::Compare(..) => return None,
-        };
-        Some(DimensionTest { dimension: dimension(fields::column(field)?)?, not: *not, patterns })
-    };
-    scope.filter.0.iter().map(test).collect()
 }
 
 type Chosen = (Vec<Taken>, Rows);
@@ -510,7 +548,14 @@ mod tests {
 
     #[test]
     fn places_are_what_they_say() {
-        let names = [(KIND, "kind"), (STATUS, "status"), (PROVIDER, "provider"), (MODEL, "model"), (USAGE_SOURCE, "usage_source")];
+        let names = [
+            (KIND, "kind"),
+            (STATUS, "status"),
+            (PROVIDER, "provider"),
+            (MODEL, "model"),
+            (USAGE_SOURCE, "usage_source"),
+            (REQUEST_MODEL, "request_model"),
+        ];
         assert!(names.iter().all(|(place, name)| DIMENSIONS[*place] == *name));
     }
 }

@@ -52,12 +52,16 @@ impl Project {
         if of_spans.is_empty() {
             return Ok(series);
         }
+        let by = match by {
+            Some(by) => Some(self.grouping(scope, by).await?),
+            None => None,
+        };
         let mut components: Vec<Component> = of_spans.iter().flat_map(|measure| components(*measure)).copied().collect();
         components.sort_unstable_by_key(|component| *component as usize);
         components.dedup();
         let has_durations = of_spans.iter().any(|measure| measure.is_duration());
         let plan = GroupPlan {
-            by: by.cloned(),
+            by: by.clone(),
             runs: Runs::OfPipelines,
             components,
             durations: if has_durations { KeptDurations::OfCalls } else { KeptDurations::None },
@@ -69,7 +73,7 @@ impl Project {
         let start = cast(col("start_time"), DataType::Int64);
         let number = ((start.clone() - start % lit(bucket.us())) / lit(bucket.us())).alias("number");
         let mut keys = vec![number];
-        keys.extend(by.map(|by| by.key().alias("key")));
+        keys.extend(by.as_ref().map(|by| by.key().alias("key")));
         let mut values = of_spans.iter().map(|measure| aggregate(*measure)).collect::<Result<Vec<_>, _>>()?;
         values.push(how_many(is_call(), CALLS_OF_COST)?);
         let batches = self.spans_of(Reading::Much, scope).await?.aggregate(keys, values)?.collect().await?;

@@ -10,7 +10,8 @@ use futures::StreamExt;
 use hinomi_model::id::TraceId;
 use hinomi_model::money::Usd;
 
-use super::answer::{Facet, Percentiles, Summary};
+use super::By;
+use super::answer::{Facet, FacetQuery, Percentiles, Summary};
 use super::columns::Column;
 use super::error::QueryError;
 use super::picked::{columns, live};
@@ -165,26 +166,47 @@ impl Project {
         Ok((models.into_iter().take(MAX_UNPRICED_MODELS).map(|(_, model)| model).collect(), count))
     }
 
-    /// The most frequent values of a field that begin so, whatever the case of letters. `tag` is the names of tags.
+    /// The most frequent values of a field, and those that are asked for by name.
     ///
     /// # Errors
     ///
     /// As [`summary`](Project::summary); also when there is no such field.
-    pub async fn facets(&self, scope: &Scope, field: &str, prefix: &str, limit: usize) -> Result<Vec<Facet>, QueryError> {
+    pub async fn facets(&self, scope: &Scope, asked: &FacetQuery<'_>) -> Result<Vec<Facet>, QueryError> {
+        let FacetQuery { field, prefix, limit, .. } = *asked;
         let names_of_tags = field == "tag";
-        let value = if names_of_tags { text::json_names(col("tags")) } else { fields::texts(field)? };
-        let values = self.spans_of(Reading::Much, scope).await?.select(vec![value.alias("value")])?.filter(col("value").is_not_null())?;
-        let counts = vec![count(lit(1)).alias("count")];
+        let value = match field {
+            "tag" => text::json_names(col("tags")),
+            "model" => self.grouping(scope, &By::Column("model", "model")).await?.key(),
+            _ => fields::texts(field)?,
+        };
+        let mut spans = self.spans_of(Reading::Much, scope).await?;
+        // A trace has the name and the status of its root.
+        if asked.of_traces && matches!(field, "name" | "status") {
+            spans = spans.filter(col("parent_span_id").is_null())?;
+        }
+        let values = spans.select(vec![value.alias("value"), col("trace_id")])?.filter(col("value").is_not_null())?;
+        let counts = vec![if asked.of_traces { count_distinct(col("trace_id")) } else { count(lit(1)) }.alias("count")];
         if !names_of_tags {
             let values = if prefix.is_empty() { values } else { values.filter(text::begins(col("value"), prefix))? };
             let counted = values.aggregate(vec![col("value")], counts)?;
             let order = vec![col("count").sort(false, false), col("value").sort(true, false)];
-            let batches = counted.sort(order)?.limit(0, Some(limit))?.collect().await?;
+            let first = counted.clone().sort(order)?.limit(0, Some(limit))?.collect().await?;
             let of_batch = |batch: &RecordBatch| {
                 let (value, count) = (Column::of(batch, "value"), Column::of(batch, "count"));
                 (0..batch.num_rows()).filter_map(|row| Some(Facet { value: value.text(row)?, count: count.count(row) })).collect::<Vec<_>>()
             };
-            return Ok(batches.iter().flat_map(of_batch).collect());
+            let mut facets: Vec<Facet> = first.iter().flat_map(of_batch).collect();
+            let missing: Vec<Expr> = asked
+                .values
+                .iter()
+                .filter(|value| facets.iter().all(|facet| facet.value != **value))
+                .map(|value| lit(value.clone()))
+                .collect();
+            if !missing.is_empty() && facets.len() == limit {
+                let others = counted.filter(col("value").in_list(missing, false))?.collect().await?;
+                facets.extend(others.iter().flat_map(of_batch));
+            }
+            return Ok(facets);
         }
         // Each value is the names of the tags that some spans have.
         let mut names: HashMap<String, u64> = HashMap::new();

@@ -2,6 +2,7 @@
 
 mod groups;
 mod orders;
+mod trace_filters;
 mod walls;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,6 +80,10 @@ fn call(trace: u64, id: u64, parent: u64, minute: i64, model: &str) -> Span {
     }
 }
 
+fn facet<'a>(field: &'a str, prefix: &'a str) -> FacetQuery<'a> {
+    FacetQuery { field, prefix, values: Vec::new(), limit: 5, of_traces: false }
+}
+
 fn scope(filter: &str) -> Scope {
     Scope { filter: Filter::parse(filter).unwrap(), ..Scope::all() }
 }
@@ -97,6 +102,14 @@ fn spans() -> impl Strategy<Value = Vec<Span>> {
             let mut span = if model < 3 { call(trace, id, parent, minute, models[model]) } else { span(trace, id, parent, minute) };
             span.status = [Status::Ok, Status::Error, Status::Cancelled][status];
             span.counted = counted || !span.is_call();
+            if model < 3 {
+                span.request_model = Some(["gpt-4o", "gpt-4o", "o3"][model].into());
+                // What fails is seldom answered.
+                span.response_model = span.response_model.filter(|_| span.status == Status::Ok || known == 2);
+            }
+            if id.is_multiple_of(5) {
+                span.output_messages = said("assistant", "a needle");
+            }
             span.user_id = (user > 0).then(|| format!("u{user}"));
             if known == 0 {
                 span.cost = None;
@@ -164,9 +177,20 @@ async fn check_summary(project: &Project, scope: &Scope, spans: &[&Span]) {
 
 async fn check_breakdown_and_series(project: &Project, spans: &[&Span]) {
     let by = By::parse("model").unwrap();
+    // Of the models that answered calls of a name, the most frequent one.
+    let answering = |requested: Option<&str>| {
+        let mut models: BTreeMap<&str, usize> = BTreeMap::new();
+        let answered =
+            counted_calls(spans).into_iter().filter(|call| call.status == Status::Ok && call.request_model.as_deref() == requested);
+        answered.filter_map(Span::model).for_each(|model| *models.entry(model).or_default() += 1);
+        models.into_iter().rev().max_by_key(|(_, calls)| *calls).map(|(model, _)| model)
+    };
     let mut expected: BTreeMap<Option<&str>, Vec<&Span>> = BTreeMap::new();
     for call in counted_calls(spans) {
-        expected.entry(call.model()).or_default().push(call);
+        let requested = call.request_model.as_deref();
+        let is_unanswered = call.status != Status::Ok && requested.is_some() && call.model() == requested;
+        let key = if is_unanswered { answering(requested).or(requested) } else { call.model() };
+        expected.entry(key).or_default().push(call);
     }
     let rows = project.breakdown(&Scope::all(), &by, "-cost", 100).await.unwrap();
     assert_eq!(rows.len(), expected.len());
@@ -347,7 +371,8 @@ proptest! {
                 check_summary(&given, &Scope::all(), &all).await;
                 let range = Scope { from_us: BASE_US + 50 * MINUTE_US, to_us: BASE_US + 120 * MINUTE_US, ..scope("-model:o3 -user:u1") };
                 let some: Vec<&Span> = all.iter().copied().filter(|span| {
-                    (range.from_us..range.to_us).contains(&span.start_us) && span.model() != Some("o3") && span.user_id.as_deref() != Some("u1")
+                    let is_o3 = span.model() == Some("o3") || span.request_model.as_deref() == Some("o3");
+                    (range.from_us..range.to_us).contains(&span.start_us) && !is_o3 && span.user_id.as_deref() != Some("u1")
                 }).collect();
                 check_summary(&given, &range, &some).await;
                 check_breakdown_and_series(&given, &all).await;
@@ -368,6 +393,7 @@ async fn filters_mean_what_they_say() {
     asked.tags = [("plan".to_owned(), "pro".to_owned()), ("seats".to_owned(), "12".to_owned())].into();
     asked.attributes.insert("http.status".into(), serde_json::json!(429));
     asked.status = Status::Error;
+    asked.request_model = Some("gpt-4o".into());
     let mut other = call(2, 2, 0, 1, "o3");
     other.output_messages = said("assistant", "Nothing of note");
     other.user_id = Some("u_1".into());
@@ -384,7 +410,17 @@ async fn filters_mean_what_they_say() {
     for (filter, want) in [
         ("model:gpt-4o*", 1),
         ("model:*4o*", 1),
-        ("model:gpt-4o", 0),
+        ("model:gpt-4o", 1),
+        ("model:gpt-4o,o3", 2),
+        ("-model:gpt-4o", 1),
+        ("model:gpt-4", 0),
+        ("status:error OR user:u_1", 2),
+        ("(status:error OR user:u_1) model:o3", 1),
+        ("-(status:error OR user:u_1)", 0),
+        ("model:o3 OR tower user:u_1", 1),
+        ("tower OR trace:00000000000000000000000000000002", 2),
+        ("duration:>2500", 1),
+        ("duration:>0.02m", 2),
         ("model:o3,gpt-4o-2024-08-06", 2),
         ("-model:o3", 1),
         ("-user:u_1", 1),
@@ -422,9 +458,9 @@ async fn filters_mean_what_they_say() {
         assert!(given.project(1).summary(&scope(wrong)).await.unwrap_err().is_users(), "{wrong}");
         assert!(Matcher::new(&Filter::parse(wrong).unwrap()).is_err(), "{wrong}");
     }
-    let facets = given.project(1).facets(&Scope::all(), "model", "GPT", 5).await.unwrap();
+    let facets = given.project(1).facets(&Scope::all(), &facet("model", "GPT")).await.unwrap();
     assert_eq!(facets, [Facet { value: "gpt-4o-2024-08-06".into(), count: 1 }]);
-    let tags = given.project(1).facets(&Scope::all(), "tag", "", 5).await.unwrap();
+    let tags = given.project(1).facets(&Scope::all(), &facet("tag", "")).await.unwrap();
     assert_eq!(tags.iter().map(|facet| facet.value.as_str()).collect::<Vec<_>>(), ["plan", "seats"]);
     let traces = given.project(1).traces(&scope("火の見"), "-start_time", 10, None).await.unwrap();
     assert_eq!(traces.traces.len(), 1);
@@ -444,7 +480,7 @@ async fn a_trace_with_what_lies_below_and_beside() {
     let trace = given.project(1).trace(&TraceId(9), None).await.unwrap().unwrap();
     assert_eq!((trace.trace.root_span_id.as_str(), trace.trace.span_count, trace.trace.llm_calls), ("0000000000000007", 3, 2));
     let root = &trace.spans[0];
-    assert_eq!(root.compared, Some(Compared { mean_ms: 1000.0, n: 5, ratio: 3.0 }));
+    assert_eq!(root.compared, Some(Compared { median_ms: 1000.0, n: 5, ratio: 3.0 }));
     assert_eq!((root.subtree.llm_calls, root.subtree.cost), (1, Some(8e-9)));
     assert_eq!(root.self_time_ms, 1000.0, "the call took two of three seconds");
     assert_eq!(trace.spans[1].compared, None, "there were no others");

@@ -1,6 +1,7 @@
 //! Looking into the columns that hold JSON: words in prompts and answers, values of tags and attributes.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringViewBuilder};
@@ -9,6 +10,7 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
 use datafusion::prelude::{Expr, cast, lit};
 use datafusion::scalar::ScalarValue;
+use hinomi_model::id::TraceId;
 use serde_json::value::RawValue;
 
 use crate::store::rows::each_text;
@@ -37,6 +39,35 @@ pub(super) fn begins(column: Expr, prefix: &str) -> Expr {
     FUNCTION.call(vec![cast(column, DataType::Utf8View), lit(prefix.to_lowercase())])
 }
 
+/// Whether the id in a column is one of these traces.
+pub(super) fn is_of_traces(column: Expr, traces: &Arc<HashSet<TraceId>>) -> Expr {
+    let among = traces.clone();
+    let run = move |arguments: &[ColumnarValue]| -> Result<ColumnarValue> {
+        let ids = ColumnarValue::values_to_arrays(arguments)?;
+        let mut last = ("", false);
+        let is_among = |id: &str| id.parse().is_ok_and(|id: TraceId| among.contains(&id));
+        let mut found = Vec::with_capacity(ids[0].len());
+        for id in ids[0].as_string_view() {
+            // Neighbours are of one trace most often.
+            let id = id.unwrap_or_default();
+            if id != last.0 || found.is_empty() {
+                last = (id, is_among(id));
+            }
+            found.push(last.1);
+        }
+        Ok(ColumnarValue::Array(Arc::new(BooleanArray::from(found))))
+    };
+    // Functions of one name are taken for one function.
+    let name = format!("is_of_traces_{:p}", Arc::as_ptr(traces));
+    create_udf(&name, vec![DataType::Utf8View], DataType::Boolean, Volatility::Immutable, Arc::new(run)).call(vec![column])
+}
+
+/// Whether a text stands in another one, whatever the case of letters.
+pub(super) fn contains(column: Expr, text: &str) -> Expr {
+    static FUNCTION: LazyLock<ScalarUDF> = LazyLock::new(|| function("text_contains", DataType::Boolean, contain));
+    FUNCTION.call(vec![cast(column, DataType::Utf8View), lit(text.to_lowercase())])
+}
+
 type Work = fn(&ArrayRef, &str) -> ArrayRef;
 
 /// A function of a column of JSON texts and a constant.
@@ -62,6 +93,11 @@ fn function(name: &str, answer: DataType, work: Work) -> ScalarUDF {
 fn begin(column: &ArrayRef, prefix: &str) -> ArrayRef {
     let begins = |text: Option<&str>| Some(text.is_some_and(|text| text.to_lowercase().starts_with(prefix)));
     Arc::new(column.as_string_view().iter().map(begins).collect::<BooleanArray>())
+}
+
+fn contain(column: &ArrayRef, text: &str) -> ArrayRef {
+    let contains = |value: Option<&str>| Some(value.is_some_and(|value| value.to_lowercase().contains(text)));
+    Arc::new(column.as_string_view().iter().map(contains).collect::<BooleanArray>())
 }
 
 fn hold(column: &ArrayRef, text: &str) -> ArrayRef {

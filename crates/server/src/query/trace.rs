@@ -16,11 +16,13 @@ use hinomi_model::span::{self, Kind, Status};
 use super::answer::{self, AlsoReported, Compared, Cost, Percentiles, Sdk, Subtree, TraceDetail, TraceSummary, Usage};
 use super::columns::Column;
 use super::error::QueryError;
+use super::fields::joined;
+use super::filter::{Filter, Term};
 use super::picked::{LIGHT, columns, project};
 use super::rolled::{Taken, choose};
 use super::tree::{InTree, derive, is_unpriced};
-use super::{Project, Reading};
-use crate::store::rollup::HOUR_US;
+use super::{Project, Reading, Scope, text};
+use crate::store::rollup::{Bins, HOUR_US, Spread};
 use crate::store::rows::{Row, from_batch};
 use crate::store::snapshot::SegmentView;
 use crate::time::rfc3339;
@@ -29,6 +31,8 @@ use crate::time::rfc3339;
 const COMPARED_US: i64 = 7 * 86_400_000_000;
 /// Spans of several traces that are in memory together.
 const MAX_LOADED_ROWS: usize = 50_000;
+/// Durations of one sort of span that are kept exactly.
+const MAX_EXACT_DURATIONS: usize = 1 << 16;
 /// Fewer others say nothing.
 const COMPARED_LEAST: u64 = 5;
 
@@ -111,62 +115,89 @@ impl Project {
         if loaded.is_empty() {
             return Ok(None);
         }
-        let means = self.means(&loaded).await?;
+        let mut medians = self.medians(&loaded).await?;
         let tree = derive(&loaded.iter().map(Loaded::span).collect::<Vec<_>>());
         let spans = loaded.iter().zip(&tree).map(|(loaded, in_tree)| {
-            let compared = means.of(loaded.span());
+            let compared = medians.compare(loaded.span());
             shown(loaded, in_tree, compared)
         });
         Ok(Some(TraceDetail { spans: spans.collect(), trace: summarize(&loaded), hints: hints(&loaded) }))
     }
 
-    /// Mean durations of the sorts of spans that a trace has, in the seven days before it, from the full hour on.
-    pub(super) async fn means(&self, loaded: &[Loaded]) -> Result<Means, QueryError> {
-        let Some(start_us) = loaded.iter().map(|loaded| loaded.span().start_us).min() else { return Ok(Means::default()) };
+    /// Median durations of the sorts of spans that a trace has, in the seven days before it, from the full hour on.
+    pub(super) async fn medians(&self, loaded: &[Loaded]) -> Result<Medians, QueryError> {
+        let Some(start_us) = loaded.iter().map(|loaded| loaded.span().start_us).min() else { return Ok(Medians::default()) };
         let sorts: HashSet<(String, String)> = loaded.iter().map(|loaded| (loaded.span().op.clone(), loaded.span().name.clone())).collect();
-        self.reading(move |project| project.means_of(sorts, start_us)).await
+        self.reading(move |project| project.medians_of(sorts, start_us)).await
     }
 
-    fn means_of(&self, sorts: HashSet<(String, String)>, until_us: i64) -> Result<Means, QueryError> {
+    fn medians_of(&self, sorts: HashSet<(String, String)>, until_us: i64) -> Result<Medians, QueryError> {
         let from_us = until_us.saturating_sub(COMPARED_US).div_euclid(HOUR_US).saturating_mul(HOUR_US);
-        let mut means = Means::default();
+        let mut medians = Medians::default();
         for (op, name) in sorts {
-            means.0.entry(op).or_default().insert(name, (0, 0));
+            medians.0.entry(op).or_default().insert(name, Durations::default());
         }
         let may_hold = |view: &&Arc<SegmentView>| view.segment.may_hold(self.project, from_us, until_us);
-        let views = self.snapshot.segments.iter().filter(may_hold).cloned().collect();
-        let (stored, rest) = choose(views, self.project, from_us, until_us, |hour| hour.names.is_some());
+        let views: Vec<Arc<SegmentView>> = self.snapshot.segments.iter().filter(may_hold).cloned().collect();
+        // Few rows are as fast to read, and exact.
+        let is_much = views.iter().map(|view| view.segment.rows).sum::<u64>() >= self.engine.least_rows;
+        let (stored, rest) = choose(views, self.project, from_us, until_us, |hour| is_much && hour.names.is_some());
         for Taken { rollup, places, .. } in stored {
             let text = |place: u32| rollup.texts.get(place as usize)?.as_deref();
             for named in places.iter().filter_map(|hour| rollup.hours[*hour].names.as_ref()).flatten() {
-                if let Some((op, name)) = text(named.op).zip(text(named.name)) {
-                    means.add(op, name, named.spans, named.duration_us);
+                if let Some((op, name)) = text(named.op).zip(text(named.name))
+                    && let Some(durations) = medians.get(op, name)
+                {
+                    durations.add_bins(&named.durations, named.duration_range_us);
                 }
             }
         }
         let columns = columns(|name| ["project_id", "start_time", "op", "name", "duration_us"].contains(&name));
         for batch in &self.snapshot.buffer {
-            self.add_to_means(&mut means, &project(batch, &columns)?, from_us, until_us);
+            self.add_to_medians(&mut medians, &project(batch, &columns)?, from_us, until_us);
         }
         for unit in self.units(rest, from_us, until_us)? {
             self.check()?;
             let batch = self.engine.footers.open(&unit.view.segment)?.rows(&unit.rows, &columns)?;
-            self.add_to_means(&mut means, &batch, from_us, until_us);
+            self.add_to_medians(&mut medians, &batch, from_us, until_us);
         }
-        Ok(means)
+        Ok(medians)
     }
 
-    fn add_to_means(&self, means: &mut Means, batch: &RecordBatch, from_us: i64, until_us: i64) {
+    fn add_to_medians(&self, medians: &mut Medians, batch: &RecordBatch, from_us: i64, until_us: i64) {
         let [project, start, op, name, duration] =
             ["project_id", "start_time", "op", "name", "duration_us"].map(|name| batch.column_by_name(name));
         let (Some(project), Some(start), Some(op), Some(name), Some(duration)) = (project, start, op, name, duration) else { return };
         let (project, start) = (project.as_primitive::<Int64Type>(), start.as_primitive::<TimestampMicrosecondType>());
         let (op, name, duration) = (op.as_string_view(), name.as_string_view(), duration.as_primitive::<Int64Type>());
         for row in 0..batch.num_rows() {
-            if project.value(row) == self.stored_id() && (from_us..until_us).contains(&start.value(row)) {
-                means.add(op.value(row), name.value(row), 1, i128::from(duration.value(row)));
+            if project.value(row) == self.stored_id()
+                && (from_us..until_us).contains(&start.value(row))
+                && let Some(durations) = medians.get(op.value(row), name.value(row))
+            {
+                durations.add(duration.value(row));
             }
         }
+    }
+
+    /// The spans of a trace in whose names, prompts or answers a text stands, whatever the case of letters, by their starts.
+    ///
+    /// # Errors
+    ///
+    /// When the engine fails.
+    pub async fn spans_holding(&self, trace: TraceId, text: &str) -> Result<Vec<SpanId>, QueryError> {
+        let filter = Filter(vec![Term::OfTraces(Arc::new(HashSet::from([trace])))]);
+        let names = ["name", "title", "op", "model", "tool", "agent", "status_detail"].map(|column| text::contains(col(column), text));
+        let messages = ["input_messages", "output_messages"].map(|column| text::holds(col(column), text));
+        let holds = joined(names.into_iter().chain(messages).collect(), Expr::or).unwrap_or_else(|| lit(false));
+        let rows = self.spans_of(Reading::Little, &Scope { filter, ..Scope::all() }).await?.filter(holds)?;
+        let sort = vec![col("start_time").sort(true, false), col("span_id").sort(true, false)];
+        let batches = rows.select_columns(&["span_id", "start_time"])?.sort(sort)?.collect().await?;
+        let of_batch = |batch: &RecordBatch| {
+            let ids = Column::of(batch, "span_id");
+            (0..batch.num_rows()).filter_map(|row| ids.text(row)?.parse().ok()).collect::<Vec<SpanId>>()
+        };
+        Ok(batches.iter().flat_map(of_batch).collect())
     }
 
     /// What each of these traces cost; nothing for one that is not there, `None` for one whose cost is unknown.
@@ -195,23 +226,69 @@ impl Project {
     }
 }
 
-/// Number of spans and sum of their durations in microseconds, by op and name.
+/// How long spans took, by op and name.
 #[derive(Debug, Default)]
-pub(super) struct Means(HashMap<String, HashMap<String, (u64, i128)>>);
+pub(super) struct Medians(HashMap<String, HashMap<String, Durations>>);
 
-impl Means {
-    fn add(&mut self, op: &str, name: &str, spans: u64, duration_us: i128) {
-        if let Some((all, sum_us)) = self.0.get_mut(op).and_then(|names| names.get_mut(name)) {
-            *all += spans;
-            *sum_us += duration_us;
+/// Durations in microseconds.
+#[derive(Debug, Default)]
+struct Durations {
+    /// Each of them, as long as they are few.
+    exact: Vec<i64>,
+    /// All others.
+    spread: Spread,
+    /// How many those are.
+    binned: u64,
+    /// The shortest and the longest of all.
+    range: Option<(i64, i64)>,
+}
+
+impl Durations {
+    fn add(&mut self, us: i64) {
+        self.widen((us, us));
+        self.exact.push(us);
+        if self.exact.len() >= MAX_EXACT_DURATIONS {
+            self.bin();
         }
     }
 
-    pub(super) fn of(&self, span: &span::Span) -> Option<Compared> {
-        let (n, sum_us) = *self.0.get(&span.op)?.get(&span.name)?;
-        let mean_us = sum_us as f64 / n.max(1) as f64;
-        let enough = n >= COMPARED_LEAST && mean_us > 0.0;
-        enough.then(|| Compared { mean_ms: mean_us / 1000.0, n, ratio: (span.end_us - span.start_us) as f64 / mean_us })
+    fn add_bins(&mut self, bins: &Bins, range: (i64, i64)) {
+        self.widen(range);
+        self.spread.add(bins);
+        self.binned += bins.iter().map(|(_, count)| u64::from(count)).sum::<u64>();
+    }
+
+    fn widen(&mut self, range: (i64, i64)) {
+        self.range = Some(self.range.map_or(range, |known| (known.0.min(range.0), known.1.max(range.1))));
+    }
+
+    /// Moves those that are known exactly to the others.
+    fn bin(&mut self) {
+        self.binned += self.exact.len() as u64;
+        self.exact.drain(..).for_each(|us| self.spread.add_value(us));
+    }
+
+    /// Their median and their number.
+    fn median(&mut self) -> Option<(f64, u64)> {
+        if self.binned == 0 {
+            self.exact.sort_unstable();
+            let last = self.exact.len().checked_sub(1)?;
+            return Some(((self.exact[last / 2] as f64 + self.exact[last.div_ceil(2)] as f64) / 2.0, self.exact.len() as u64));
+        }
+        self.bin();
+        Some((self.spread.percentile(0.5, self.range)?, self.binned))
+    }
+}
+
+impl Medians {
+    fn get(&mut self, op: &str, name: &str) -> Option<&mut Durations> {
+        self.0.get_mut(op)?.get_mut(name)
+    }
+
+    pub(super) fn compare(&mut self, span: &span::Span) -> Option<Compared> {
+        let (median_us, n) = self.get(&span.op, &span.name)?.median()?;
+        let enough = n >= COMPARED_LEAST && median_us > 0.0;
+        enough.then(|| Compared { median_ms: median_us / 1000.0, n, ratio: (span.end_us - span.start_us) as f64 / median_us })
     }
 }
 
@@ -341,13 +418,6 @@ pub(super) fn summarize(loaded: &[Loaded]) -> TraceSummary {
     let known_costs = || calls.iter().filter_map(|call| call.span().cost.as_ref().map(|cost| cost.total));
     let cost = if calls.is_empty() { Some(Usd::ZERO) } else { known_costs().reduce(|sum, cost| sum + cost) };
     let first = |of: fn(&span::Span) -> Option<&String>| spans().find_map(of).cloned();
-    let mut models: Vec<String> = Vec::new();
-    let mut seen = HashSet::new();
-    for model in calls.iter().filter_map(|call| call.span().model()) {
-        if seen.insert(model) {
-            models.push(model.to_owned());
-        }
-    }
     TraceSummary {
         trace_id: root.map(|root| root.trace_id.to_string()).unwrap_or_default(),
         root_span_id: root.map(|root| root.span_id.to_string()).unwrap_or_default(),
@@ -360,6 +430,7 @@ pub(super) fn summarize(loaded: &[Loaded]) -> TraceSummary {
         span_count: loaded.len() as u64,
         llm_calls: calls.len() as u64,
         failed_llm_calls: sum(|span| u64::from(span.status == Status::Error)),
+        retries: retries(&calls),
         tool_calls: tool_calls(loaded),
         error_count: 0,
         input_tokens: sum(|span| span.usage.input_tokens().unwrap_or(0)),
@@ -376,7 +447,7 @@ pub(super) fn summarize(loaded: &[Loaded]) -> TraceSummary {
             .map(|cost| cost.total)
             .sum::<Usd>()
             .dollars(),
-        models,
+        models: models(&calls),
         user_id: first(|span| span.user_id.as_ref()),
         session_id: first(|span| span.session_id.as_ref()),
         environment: first(|span| span.environment.as_ref()),
@@ -391,6 +462,46 @@ pub(super) fn summarize(loaded: &[Loaded]) -> TraceSummary {
 fn previews<'a>(calls: &[&'a Loaded], loaded: &'a [Loaded]) -> impl DoubleEndedIterator<Item = &'a Loaded> + use<'a> {
     let told = calls.iter().any(|call| call.has_texts());
     loaded.iter().filter(move |one| one.span().is_call() && (one.span().counted || !told))
+}
+
+/// The models of calls: the most expensive first, those of unknown cost by their first use. Where a call has no answer and its requested model
+/// was answered by another one, that one stands for both.
+fn models(calls: &[&Loaded]) -> Vec<String> {
+    let spans = || calls.iter().map(|call| call.span());
+    let answered: HashSet<&str> =
+        spans().filter(|span| span.response_model.is_some()).filter_map(|span| span.request_model.as_deref()).collect();
+    let mut costs: Vec<(&str, Usd)> = Vec::new();
+    for span in spans() {
+        let Some(model) = span.model() else { continue };
+        let is_other_report = span.response_model.is_none() && span.status != Status::Ok && answered.contains(model);
+        let cost = span.cost.as_ref().map_or(Usd::ZERO, |cost| cost.total);
+        match costs.iter_mut().find(|(known, _)| *known == model) {
+            Some((_, sum)) => *sum += cost,
+            None if is_other_report => {}
+            None => costs.push((model, cost)),
+        }
+    }
+    // Equal ones stay in the order of their first use.
+    costs.sort_by_key(|(_, cost)| std::cmp::Reverse(*cost));
+    costs.into_iter().map(|(model, _)| model.to_owned()).collect()
+}
+
+/// Failed calls after whose end a successful one of the same logical call began: of the same op and requested model, and with the same input,
+/// or, where no input is recorded, below the same parent.
+fn retries(calls: &[&Loaded]) -> u64 {
+    type LogicalCall<'a> = (&'a str, Option<&'a str>, Option<&'a str>, Option<SpanId>);
+    fn logical(call: &Loaded) -> LogicalCall<'_> {
+        let (span, input) = (call.span(), call.input_preview.as_deref());
+        let requested = span.request_model.as_deref().or(span.response_model.as_deref());
+        (span.op.as_str(), requested, input, if input.is_none() { span.parent_span_id } else { None })
+    }
+    let mut last_success: HashMap<LogicalCall, i64> = HashMap::new();
+    for call in calls.iter().filter(|call| call.span().status == Status::Ok) {
+        let known = last_success.entry(logical(call)).or_insert(i64::MIN);
+        *known = call.span().start_us.max(*known);
+    }
+    let is_retried = |call: &&&Loaded| last_success.get(&logical(call)).is_some_and(|start_us| *start_us >= call.span().end_us);
+    calls.iter().filter(|call| call.span().status == Status::Error).filter(is_retried).count() as u64
 }
 
 /// Several spans may report one tool call; a span without an id is one of its own.

@@ -28,7 +28,7 @@ use super::side::{Kept, Side};
 pub const HOUR_US: i64 = 3_600_000_000;
 
 /// Columns by whose values spans are told apart. What nearly every span has another value of is not among them.
-pub const DIMENSIONS: [&str; 13] = [
+pub const DIMENSIONS: [&str; 14] = [
     "kind",
     "status",
     "provider",
@@ -42,6 +42,7 @@ pub const DIMENSIONS: [&str; 13] = [
     "release",
     "environment",
     "service",
+    "request_model",
 ];
 
 /// The places of some of them.
@@ -54,6 +55,8 @@ pub const PROVIDER: usize = 2;
 pub const MODEL: usize = 3;
 /// As [`KIND`].
 pub const USAGE_SOURCE: usize = 4;
+/// As [`KIND`].
+pub const REQUEST_MODEL: usize = 13;
 
 /// The other columns that a roll-up is made from.
 pub const TOTALS: [&str; 17] = [
@@ -126,10 +129,10 @@ pub struct Named {
     pub op: u32,
     /// As `op`.
     pub name: u32,
-    /// How many they are.
-    pub spans: u64,
-    /// Sum of their durations, in microseconds.
-    pub duration_us: i128,
+    /// How long they took, in microseconds.
+    pub durations: Bins,
+    /// The shortest and the longest of them.
+    pub duration_range_us: (i64, i64),
 }
 
 /// Spans that are alike.

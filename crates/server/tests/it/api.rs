@@ -30,7 +30,9 @@ fn a_sign_in_link_works_once_and_changes_need_the_page() {
     let server = Server::start();
     let link = server.command(&["login"]).0;
     let path = link.trim().strip_prefix(&server.url).unwrap();
-    let answer = server.send("GET", path, &[], Vec::new());
+    assert_eq!(server.send("GET", "/login", &[], Vec::new()).header("location"), "/sign-in?error=expired", "a link that was cut");
+    // As a program adds to links that counts who opens them.
+    let answer = server.send("GET", &format!("{path}&utm_source=mail"), &[], Vec::new());
     assert_eq!((answer.status, answer.header("location")), (303, "/"));
     let cookie = answer.header("set-cookie").split(';').next().unwrap().to_owned();
     assert!(answer.header("set-cookie").contains("HttpOnly"));
@@ -113,9 +115,46 @@ fn errors_stand_at_their_span_and_in_every_sum() {
     assert_eq!((issue["type"].as_str(), issue["cost"].as_f64()), (Some("RateLimitError"), Some(0.00045)));
     let detail = server.ask(&format!("/issues/{}", issue["issue_id"]));
     assert_eq!(detail["events"][0]["frames"][0]["lineno"], 3);
+    // The event that an address names is there whatever the range is.
+    assert_eq!(server.ask(&format!("/issues/{}?to=2020-01-01", issue["issue_id"]))["events"], json!([]));
+    let event = server.ask(&format!("/issues/{}/events/{}", issue["issue_id"], "e".repeat(32)));
+    assert_eq!(event, detail["events"][0]);
+    for missing in [format!("/issues/{}/events/{}", issue["issue_id"], "f".repeat(32)), format!("/issues/99/events/{}", "e".repeat(32))] {
+        assert_eq!(server.get(&format!("/api/v1/projects/1{missing}")).status, 404, "{missing}");
+    }
     let points = server.ask("/series?from=-1h&bucket=1h&measure=errors")["groups"][0]["points"].clone();
     let sum: f64 = points.as_array().unwrap().iter().map(|point| point[1].as_f64().unwrap()).sum();
     assert_eq!(sum, 1.0);
+}
+
+#[test]
+fn the_list_of_traces_and_what_stands_above_it_follow_one_rule() {
+    let server = Server::start();
+    assert_eq!(server.envelope(call(0xa1, "Where is the temple garden?", "North.")).status, 200);
+    assert_eq!(server.envelope(call(0xa2, "Where is the station?", "South.")).status, 200);
+    // The pipeline and the call are two spans of one trace.
+    let q = "q=tool:*+OR+(pipeline:answer+cost:%3E0.0004+%22temple+garden%22)";
+    let traces = server.ask(&format!("/traces?{q}"))["traces"].clone();
+    assert_eq!((traces.as_array().unwrap().len(), traces[0]["trace_id"].as_str()), (1, Some(format!("{:032x}", 0xa1).as_str())));
+    let summary = server.ask(&format!("/summary?{q}&select=traces"));
+    assert_eq!((summary["traces"].as_u64(), summary["spans"].as_u64(), summary["llm_calls"].as_u64()), (Some(1), Some(3), Some(1)));
+    let facets = server.ask(&format!("/facets?{q}&select=traces&field=kind&values=%5B%22llm%22%5D&limit=1"));
+    assert!(facets["values"].as_array().unwrap().contains(&json!({ "value": "llm", "count": 1 })), "{facets}");
+    let csv = server.get(&format!("/api/v1/projects/1/export?format=csv&{q}&select=traces"));
+    assert_eq!(csv.text.lines().count(), 1 + 3);
+    assert_eq!(server.get("/api/v1/projects/1/summary?select=users").status, 400);
+
+    let found = server.ask(&format!("/traces/{:032x}/search?text=TEMPLE%20garden", 0xa1));
+    assert_eq!(found["span_ids"], json!([format!("{:016x}", 3)]));
+    assert_eq!(server.get(&format!("/api/v1/projects/1/traces/{:032x}/search?text=", 0xa1)).status, 400);
+
+    let nothing = server.ask(&format!("/traces?q={:032x}", 0xa2));
+    assert_eq!((&nothing["traces"], &nothing["suggestions"][0]["field"]), (&json!([]), &json!("trace")));
+    assert_eq!(server.ask("/traces")["suggestions"], json!([]));
+    for (q, says) in [("a+OR", "character 5"), ("(a+OR+b", "character 1"), ("a)", "character 2"), ("((((((((((a", "character 9")] {
+        let answer = server.get(&format!("/api/v1/projects/1/traces?q={q}"));
+        assert_eq!((answer.status, answer.text.contains(says)), (400, true), "{q}: {}", answer.text);
+    }
 }
 
 #[test]

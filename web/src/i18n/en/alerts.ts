@@ -137,7 +137,7 @@ export const alerts = {
   'alerts.hNote': 'Note',
   'alerts.digestOf': 'Digest of {n} changes',
   'alerts.targets': 'Targets',
-  'alerts.targetsWhy': 'where the rules and budgets of {project} report to; each project has its own',
+  'alerts.targetsWhy': 'where this project’s rules and budgets report to; each project has its own',
   'alerts.newTarget': 'New target',
   'alerts.noTargets': 'Nobody is told yet',
   'alerts.noTargetsWhy':

@@ -137,7 +137,7 @@ export const alerts = {
   'alerts.hNote': 'メモ',
   'alerts.digestOf': '{n}件の変化のまとめ',
   'alerts.targets': '通知先',
-  'alerts.targetsWhy': '{project}のルールと予算の通知先。プロジェクトごとに設定します',
+  'alerts.targetsWhy': 'このプロジェクトのルールと予算の通知先。プロジェクトごとに設定します',
   'alerts.newTarget': '新しい通知先',
   'alerts.noTargets': '通知先はまだありません',
   'alerts.noTargetsWhy':

@@ -4,6 +4,7 @@ import { deliveriesPagesQuery, useDeed } from '../../api/alerts';
 import type { Incident } from '../../api/alert-types';
 import { plain } from '../../format';
 import { useT } from '../../i18n';
+import { Clamped } from '../../parts/clamped';
 import { Icon } from '../../parts/icons';
 import { Menu, Choice } from '../../parts/menu';
 import { ErrorPart } from '../../parts/states';
@@ -27,6 +28,15 @@ export function IncidentHead({ incident, linked = false }: { incident: Incident;
   );
   const params = { project: String(incident.project_id), incident: String(incident.id) };
   const Title = linked ? 'h2' : 'h1';
+  const linkedTitle = linked ? (
+    <Link to="/p/$project/alerts/incidents/$incident" params={params}>
+      {title}
+    </Link>
+  ) : (
+    title
+  );
+  // One that may take more than three lines; others share theirs with the chips.
+  const isLong = incident.rule_name.length + (incident.group?.value?.length ?? 0) > 90;
   return (
     <div className="ih">
       <span className={`bellb ${state === 'resolved' ? 'done' : severity}`}>
@@ -34,13 +44,7 @@ export function IncidentHead({ incident, linked = false }: { incident: Incident;
       </span>
       <div>
         <Title>
-          {linked ? (
-            <Link to="/p/$project/alerts/incidents/$incident" params={params}>
-              {title}
-            </Link>
-          ) : (
-            title
-          )}{' '}
+          {isLong ? <Clamped lines={3}>{linkedTitle}</Clamped> : linkedTitle}{' '}
           <SeverityChip incident={incident} /> <IncidentStateChip incident={incident} />
         </Title>
         <p className="dim">

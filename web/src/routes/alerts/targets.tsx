@@ -36,7 +36,7 @@ export default function Targets() {
       <div className="sheet pane">
         <div className="head">
           <h1>{t('alerts.targets')}</h1>
-          <span className="meta">{t('alerts.targetsWhy', { project: project.name })}</span>
+          <span className="meta">{t('alerts.targetsWhy')}</span>
           <span className="sp" />
           {back && <BackToForm project={project.id} to={back} />}
           {targets.length > 0 && (

@@ -26,14 +26,14 @@ export default function IssueDetail() {
   const range = useRange();
   const navigate = useNavigate();
   const { issue } = useParams({ from: '/app/p/$project/issues/$issue' });
-  const { event, at: time } = useSearch({ from: '/app/p/$project/issues/$issue' });
+  const { event } = useSearch({ from: '/app/p/$project/issues/$issue' });
   const { data, error, refetch } = useQuery(issueQuery(project.id, issue, range.span));
   useTitle(data ? `${data.issue.type}: ${data.issue.value}` : t('issues.title'));
 
   const events = data?.events ?? [];
   const listed = events.findIndex(({ event_id: id }) => id === event);
   // What the address names is shown, whether or not it is among the newest events of the range.
-  const elsewhere = useNamedEvent(project.id, issue, event, time, data !== undefined && event !== undefined && listed < 0);
+  const elsewhere = useNamedEvent(project.id, issue, event, data !== undefined && event !== undefined && listed < 0);
   const at = listed < 0 && event === undefined ? 0 : listed;
   const shown = events[at] ?? elsewhere.event ?? (elsewhere.missing ? events[0] : undefined);
   const select = (to: number) => {
@@ -147,7 +147,15 @@ function Header({ issue }: { issue: Issue }) {
         </div>
         <div title={t('issues.costWhy')}>
           <dt>{t('issues.cost')}</dt>
-          <dd>{issue.cost === null ? <Unknown /> : <span title={format.moneyExact(issue.cost)}>{format.money(issue.cost)}</span>}</dd>
+          <dd>
+            {issue.traces === 0 ? (
+              '–'
+            ) : issue.cost === null ? (
+              <Unknown />
+            ) : (
+              <span title={format.moneyExact(issue.cost)}>{format.money(issue.cost)}</span>
+            )}
+          </dd>
         </div>
         <div>
           <dt>{t('issues.first')}</dt>

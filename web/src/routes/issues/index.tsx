@@ -60,7 +60,8 @@ export default function Issues() {
       sort: 'cost',
       num: true,
       optional: true,
-      cell: ({ cost }) => (cost === null ? <Unknown /> : <span title={format.moneyExact(cost)}>{format.money(cost)}</span>),
+      cell: ({ cost, traces }) =>
+        traces === 0 ? '–' : cost === null ? <Unknown /> : <span title={format.moneyExact(cost)}>{format.money(cost)}</span>,
     },
     {
       key: 'first',

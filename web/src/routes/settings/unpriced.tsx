@@ -34,7 +34,7 @@ export function Unpriced({ project, onSet }: { project: Project; onSet: (wanted:
         <span className="nm">
           <Swatch color={colorOf(row.model)} hatched />
           <b className="ell">{row.model ?? t('common.noValue')}</b>
-          <span className="dim">{row.provider}</span>
+          <span className="dim ell">{row.provider}</span>
         </span>
       ),
     },

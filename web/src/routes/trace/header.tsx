@@ -22,8 +22,6 @@ export const Header = memo(function Header({ arriving }: { arriving: boolean }) 
   const { trace, errors } = data;
   const status = statusOf(trace);
   const root = tree.byId.get(trace.root_span_id)?.span ?? tree.roots[0]?.span;
-  // The run that has a mean to stand against: the trace itself, its pipeline, or its only call.
-  const judged = [root, ...tree.nodes.slice(0, 40).map(({ span }) => span)].find((span) => span?.compared);
   const threads = new Set(tree.nodes.map(({ span }) => span.thread).filter(Boolean));
   const pipelines = [...new Set(tree.nodes.map(({ span }) => span.pipeline).filter((name) => name !== null))];
   const narrowed = (field: string, value: string) => (
@@ -56,7 +54,7 @@ export const Header = memo(function Header({ arriving }: { arriving: boolean }) 
               <span className="ember" /> {t('trace.arriving')}
             </Chip>
           )}
-          {judged?.compared && <PaceChip span={judged} compared={judged.compared} />}
+          {root?.compared && <PaceChip span={root} compared={root.compared} />}
           {trace.failed_llm_calls > 0 && <Chip tone="bad">{t('traces.failedCalls', { n: trace.failed_llm_calls })}</Chip>}
           {failedTools > 0 && <Chip tone="bad">{t('trace.failedTools', { n: failedTools })}</Chip>}
         </div>

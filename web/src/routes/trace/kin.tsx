@@ -51,13 +51,15 @@ export const Kin = memo(function Kin() {
             <i className="doto" />
             {t('trace.earlierRuns')}
             <i className="dotm" />
-            {t('trace.mean')}
+            {t('trace.median')}
           </span>
         </div>
         <Compare
           label="trace.duration"
           mine={trace.duration_ms}
           others={earlier.map(({ duration_ms: ms }) => ms)}
+          // The page has one answer to what is usual.
+          usual={tree.byId.get(trace.root_span_id)?.span.compared?.median_ms}
           write={(ms) => <Duration ms={ms} />}
           // A run that failed early is not a fast one.
           verdicts={{ less: 'trace.kinFaster', more: 'trace.kinSlower', good: statusOf(trace) === 'ok' }}
@@ -139,20 +141,29 @@ interface CompareProps {
   label: TextKey;
   mine: number;
   others: number[];
+  /** Their median, where it is known of more of them. */
+  usual?: number;
   write: (value: number) => ReactNode;
   verdicts: { less: TextKey; more: TextKey; good?: boolean };
 }
 
+/** The middle of some figures. */
+export function medianOf(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = (sorted.length - 1) / 2;
+  return ((sorted[Math.floor(middle)] ?? 0) + (sorted[Math.ceil(middle)] ?? 0)) / 2;
+}
+
 /** One measure: each earlier run is a dot, this one is the black one. */
-function Compare({ label, mine, others, write, verdicts }: CompareProps) {
+function Compare({ label, mine, others, usual, write, verdicts }: CompareProps) {
   const t = useT();
   const { format } = useReader();
   if (others.length < FEWEST) return null;
-  const mean = others.reduce((sum, value) => sum + value, 0) / others.length;
-  const most = Math.max(mine, ...others) * 1.06;
+  const median = usual ?? medianOf(others);
+  const most = Math.max(mine, median, ...others) * 1.06;
   const place = (value: number) => `${most > 0 ? (value / most) * 100 : 0}%`;
-  const pace = paceOf(mine, mean);
-  const percent = mean > 0 ? Math.round(Math.abs(mine / mean - 1) * 100) : 0;
+  const pace = paceOf(mine, median);
+  const percent = median > 0 ? Math.round(Math.abs(mine / median - 1) * 100) : 0;
   const tone = verdicts.good ? (pace.kind === 'faster' ? 'good' : 'wrn') : undefined;
   return (
     <div className="cmp">
@@ -162,11 +173,11 @@ function Compare({ label, mine, others, write, verdicts }: CompareProps) {
         {others.map((value, at) => (
           <i key={at} style={{ left: place(value) }} />
         ))}
-        <u style={{ left: place(mean) }} />
+        <u style={{ left: place(median) }} />
         <s style={{ left: place(mine) }} />
       </span>
       <span className="dim m">
-        {t('trace.mean')} {write(mean)}
+        {t('trace.median')} {write(median)}
       </span>
       <span className="w">
         {pace.kind === 'same' ? (

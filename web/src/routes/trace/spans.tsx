@@ -1,4 +1,6 @@
-import { useDeferredValue, useMemo, useRef, useState, type KeyboardEvent } from 'react';
+import { useDeferredValue, useEffect, useMemo, useRef, useState, type KeyboardEvent } from 'react';
+import { useQuery } from '@tanstack/react-query';
+import { traceSearchQuery } from '../../api/queries';
 import { useT } from '../../i18n';
 import { useKeys } from '../../keys';
 import { Icon } from '../../parts/icons';
@@ -10,6 +12,19 @@ import { Operations } from './operations';
 import { Rows } from './rows';
 import { CopyTranscript, Transcript } from './transcript';
 import { above, matches, visible, type Node } from './model/tree';
+
+/** A pause in typing after which the server is asked. */
+const PAUSE_MS = 200;
+
+/** A text once it has rested. */
+function usePaused(text: string): string {
+  const [paused, setPaused] = useState(text);
+  useEffect(() => {
+    const timer = window.setTimeout(() => setPaused(text), PAUSE_MS);
+    return () => window.clearTimeout(timer);
+  }, [text]);
+  return paused;
+}
 
 interface SpansProps {
   view: View;
@@ -23,14 +38,27 @@ interface SpansProps {
 export function Spans({ view, views, onView, onOpen }: SpansProps) {
   const t = useT();
   const { format } = useReader();
-  const { tree, select } = useLooking();
+  const { project, data, tree, select } = useLooking();
   const selected = useSelected();
   const phone = usePhone();
   const [folded, setFolded] = useState<ReadonlySet<string>>(new Set());
   const [words, setWords] = useState('');
-  const search = useRef<HTMLInputElement>(null);
+  const line = useRef<HTMLInputElement>(null);
   const sought = useDeferredValue(words.trim());
-  const found = useMemo(() => (sought ? tree.nodes.filter((node) => matches(node, sought)) : null), [tree, sought]);
+  const asked = usePaused(sought);
+  // The page knows names and the first letters of texts; the server searches the whole texts.
+  const search = useQuery({
+    ...traceSearchQuery(project.id, data.trace.trace_id, asked),
+    enabled: asked !== '',
+    placeholderData: undefined,
+    staleTime: 30_000,
+  });
+  const inTexts = useMemo(() => new Set(asked === sought ? search.data?.span_ids : []), [asked, sought, search.data]);
+  const searching = sought !== '' && (asked !== sought || search.isPending);
+  const found = useMemo(
+    () => (sought ? tree.nodes.filter((node) => inTexts.has(node.span.span_id) || matches(node, sought)) : null),
+    [tree, sought, inTexts],
+  );
   const foundSet = useMemo(() => found && new Set(found), [found]);
   const timeline = view === 'timeline';
   const rows = useMemo(
@@ -99,7 +127,7 @@ export function Spans({ view, views, onView, onOpen }: SpansProps) {
       k: () => move(-1),
       h: () => sideways(false),
       l: () => sideways(true),
-      '/': () => search.current?.focus(),
+      '/': () => line.current?.focus(),
     }),
   });
 
@@ -110,6 +138,13 @@ export function Spans({ view, views, onView, onOpen }: SpansProps) {
     if (next) show(next);
   };
   const position = found && selected ? found.indexOf(selected) + 1 : 0;
+  // Once all is searched, the first hit is shown, unless one is already. On a phone it would cover the line in which one types.
+  const jump = useEvent(() => {
+    if (!phone && found && found.length > 0 && position === 0) show(found[0]!);
+  });
+  useEffect(() => {
+    if (sought && !searching) jump();
+  }, [sought, searching, jump]);
 
   return (
     <div className="left">
@@ -134,7 +169,8 @@ export function Spans({ view, views, onView, onOpen }: SpansProps) {
             <label className="find slim">
               <Icon name="search" size="s" />
               <input
-                ref={search}
+                title={t('trace.searchWhy')}
+                ref={line}
                 value={words}
                 placeholder={t('trace.search')}
                 aria-label={t('trace.search')}
@@ -145,13 +181,13 @@ export function Spans({ view, views, onView, onOpen }: SpansProps) {
                   if (event.key === 'Enter') step(event.shiftKey ? -1 : 1);
                   else if (event.key === 'Escape') {
                     setWords('');
-                    search.current?.blur();
+                    line.current?.blur();
                   }
                 }}
               />
               {found ? (
                 <span className="dim" aria-live="polite">
-                  {format.count(position)}/{format.count(found.length)}
+                  {found.length === 0 ? (searching ? '…' : t('trace.noHit')) : `${position > 0 ? format.count(position) : '–'}/${format.count(found.length)}`}
                 </span>
               ) : (
                 !phone && <kbd>/</kbd>

@@ -10,32 +10,32 @@ const NOTABLE = 0.05;
 
 export type Pace = { kind: 'faster' | 'slower'; percent: number } | { kind: 'times'; times: number } | { kind: 'same' };
 
-/** A duration against the mean of its kind. */
-export function paceOf(ms: number, mean: number): Pace {
-  if (!(mean > 0)) return { kind: 'same' };
-  const ratio = ms / mean;
+/** A figure against the median of its kind. */
+export function paceOf(value: number, median: number): Pace {
+  if (!(median > 0)) return { kind: 'same' };
+  const ratio = value / median;
   if (Math.abs(ratio - 1) < NOTABLE) return { kind: 'same' };
   if (ratio < 1) return { kind: 'faster', percent: Math.min(99, Math.round((1 - ratio) * 100)) };
   if (ratio < 2) return { kind: 'slower', percent: Math.round((ratio - 1) * 100) };
   return { kind: 'times', times: ratio };
 }
 
-/** `93 % faster than average`, and of what that is the average. */
+/** `93 % faster than usual`, and what is usual. */
 export function PaceChip({ span, compared }: { span: Span; compared: Compared }) {
   const t = useT();
   const { format } = useReader();
-  const pace = paceOf(span.duration_ms, compared.mean_ms);
-  const title = t('trace.meanOf', {
-    mean: plain(format.duration(compared.mean_ms)),
+  const pace = paceOf(span.duration_ms, compared.median_ms);
+  const title = t('trace.medianOf', {
+    median: plain(format.duration(compared.median_ms)),
     n: format.count(compared.n),
     op: span.op,
     name: span.name,
   });
-  if (pace.kind === 'same') return <Chip title={title}>{t('trace.sameAsAverage')}</Chip>;
+  if (pace.kind === 'same') return <Chip title={title}>{t('trace.sameAsUsual')}</Chip>;
   if (pace.kind === 'times') {
     return (
       <Chip tone="wrn" title={title}>
-        {t('trace.timesAverage', { times: format.three(pace.times) })}
+        {t('trace.timesUsual', { times: format.three(pace.times) })}
       </Chip>
     );
   }

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { facetsQuery, type Scope } from '../../api/queries';
+import { chosenFacetsQuery, type Scope, type Select } from '../../api/queries';
 import type { Facet } from '../../api/types';
 import { useT, type TextKey } from '../../i18n';
 import { useModelColors } from '../../model-colors';
@@ -23,19 +23,20 @@ const REFRESH_MS = 60_000;
 
 interface FacetsProps {
   project: number;
+  of: Select;
   scope: Scope;
   q: string;
   onChange: (q: string) => void;
 }
 
 /** What there is to narrow to, with its size behind each label. */
-export function Facets({ project, scope, q, onChange }: FacetsProps) {
+export function Facets({ project, of, scope, q, onChange }: FacetsProps) {
   const t = useT();
   return (
     <>
-      <p className="dim small counted">{t('traces.counted')}</p>
+      <p className="dim small counted">{t(of === 'traces' ? 'traces.countedTraces' : 'traces.counted')}</p>
       {FIELDS.map(([field, label]) => (
-        <Group key={field} project={project} scope={scope} field={field} label={label} q={q} onChange={onChange} />
+        <Group key={field} project={project} of={of} scope={scope} field={field} label={label} q={q} onChange={onChange} />
       ))}
     </>
   );
@@ -46,19 +47,19 @@ interface GroupProps extends FacetsProps {
   label: TextKey;
 }
 
-function Group({ project, scope, field, label, q, onChange }: GroupProps) {
+function Group({ project, of, scope, field, label, q, onChange }: GroupProps) {
   const t = useT();
   const { format } = useReader();
   const [open, setOpen] = useState(true);
   const others = without(q, field);
+  const { wanted, unwanted } = chosen(q, field);
   const { data } = useQuery({
-    ...facetsQuery(project, { from: scope.from, to: scope.to, q: others || undefined }, field, undefined, SHOWN),
+    ...chosenFacetsQuery(project, { from: scope.from, to: scope.to, q: others || undefined }, of, field, [...wanted, ...unwanted], SHOWN),
     meta: { live: false },
     refetchInterval: REFRESH_MS,
     enabled: open,
   });
   const { of: colorOf } = useModelColors(project);
-  const { wanted, unwanted } = chosen(q, field);
   const values = withChosen(data?.values ?? [], [...wanted, ...unwanted]);
   if (values.length === 0) return null;
   const largest = Math.max(1, ...values.map(({ count }) => count));

@@ -23,8 +23,12 @@ export function Histogram({ project, scope, of, onOf }: HistogramProps) {
   const navigate = useNavigate();
   const range = useRange();
   const { format } = useReader();
-  const { data: summary } = useQuery(summaryQuery(project, scope));
-  const series = useQuery(seriesQuery(project, scope, range.bucket, of === 'traces' ? ['calls', 'failed'] : ['spans', 'calls']));
+  // Each list has the filter's own meaning, and so have the figures above it.
+  const ofTraces = useQuery(summaryQuery(project, scope, 'traces')).data;
+  const ofSpans = useQuery(summaryQuery(project, scope)).data;
+  const summary = of === 'traces' ? ofTraces : ofSpans;
+  const measures = of === 'traces' ? (['calls', 'failed'] as const) : (['spans', 'calls'] as const);
+  const series = useQuery(seriesQuery(project, scope, range.bucket, measures, undefined, of));
   const points = (measure: 'calls' | 'failed' | 'spans') => series.data?.measures[measure]?.[0]?.points ?? [];
   const main = points(of === 'traces' ? 'calls' : 'spans');
   const failed = of === 'traces' ? points('failed') : [];
@@ -45,7 +49,7 @@ export function Histogram({ project, scope, of, onOf }: HistogramProps) {
           {(['traces', 'spans'] as const).map((one) => (
             <button key={one} type="button" aria-pressed={of === one} className={of === one ? 'on' : undefined} onClick={() => onOf(one)}>
               {t(one === 'traces' ? 'traces.title' : 'traces.spans')}
-              {summary && <span className="dim">{format.count(one === 'traces' ? summary.traces : summary.spans)}</span>}
+              {ofTraces && ofSpans && <span className="dim">{format.count(one === 'traces' ? ofTraces.traces : ofSpans.spans)}</span>}
             </button>
           ))}
         </div>

@@ -4,6 +4,7 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { useCallback, useEffect, useMemo, useRef } from 'react';
 import { ApiError, withParams } from '../../api/client';
 import { tracesQuery, type Scope } from '../../api/queries';
+import type { WordSuggestion } from '../../api/types';
 import { useT } from '../../i18n';
 import { FilterBar } from '../../parts/filter-bar';
 import { Icon } from '../../parts/icons';
@@ -54,7 +55,8 @@ export default function Traces() {
   const setQ = (next: string) => narrow({ q: next || undefined });
   const setSort = (next: string) => narrow({ sort: next === NEWEST ? undefined : next });
   const unread = query.error instanceof ApiError && query.error.status === 400;
-  const facets = <Facets project={project.id} scope={scope} q={q} onChange={setQ} />;
+  const facets = <Facets project={project.id} of={of} scope={scope} q={q} onChange={setQ} />;
+  const suggestions = query.data?.pages[0]?.suggestions ?? [];
 
   return (
     <>
@@ -93,7 +95,7 @@ export default function Traces() {
             </div>
           )}
           {unread && <Empty title={t('traces.unread')}>{t('traces.unreadWhy')}</Empty>}
-          {query.data && !unread && rows.length === 0 && <Nothing q={q} onQ={setQ} onLast={(last) => narrow({ last })} />}
+          {query.data && !unread && rows.length === 0 && <Nothing q={q} suggestions={suggestions} onQ={setQ} onLast={(last) => narrow({ last })} />}
           {rows.length > 0 && !unread && (
             <>
               <List
@@ -135,7 +137,7 @@ export default function Traces() {
                 <span className="exports" title={t('traces.exportWhy')}>
                   {t('traces.export')}
                   {FORMATS.map((format) => (
-                    <a key={format} className="act" href={withParams(`/api/v1/projects/${project.id}/export`, { ...scope, format })} download>
+                    <a key={format} className="act" href={withParams(`/api/v1/projects/${project.id}/export`, { ...scope, select: q && of === 'traces' ? of : undefined, format })} download>
                       {format}
                     </a>
                   ))}
@@ -160,7 +162,16 @@ export default function Traces() {
 /** Ranges that may hold what this one does not. */
 const LONGER = ['24h', '7d', '30d'];
 
-function Nothing({ q, onQ, onLast }: { q: string; onQ: (q: string) => void; onLast: (last: string) => void }) {
+interface NothingProps {
+  q: string;
+  suggestions: readonly WordSuggestion[];
+  onQ: (q: string) => void;
+  onLast: (last: string) => void;
+}
+
+const ID_NAMES = { user: 'traces.isUser', session: 'traces.isSession', trace: 'traces.isTrace', span: 'traces.isSpan' } as const;
+
+function Nothing({ q, suggestions, onQ, onLast }: NothingProps) {
   const t = useT();
   const project = useProject();
   const range = useRange();
@@ -219,6 +230,25 @@ function Nothing({ q, onQ, onLast }: { q: string; onQ: (q: string) => void; onLa
       }
     >
       {q ? <code>{q}</code> : t('traces.noneHereWhy')}
+      {suggestions.map((one) => (
+        <span key={one.q} className="isid">
+          {t(ID_NAMES[one.field], { value: one.value })}{' '}
+          {one.trace_id !== null ? (
+            <Link
+              className="act"
+              to="/p/$project/traces/$trace"
+              params={{ project: String(project.id), trace: one.trace_id }}
+              search={{ span: one.span_id ?? undefined, at: one.last_seen }}
+            >
+              {t('traces.openTrace')}
+            </Link>
+          ) : (
+            <button type="button" className="act" onClick={() => onQ(one.q)}>
+              <code>{one.q}</code>
+            </button>
+          )}
+        </span>
+      ))}
     </Empty>
   );
 }

@@ -81,8 +81,13 @@ export function TraceCells({ row: trace, link, palette }: RowProps<TraceSummary>
       />
       <Cell className="ex">
         {quiet && <span className="chip bad">{t('traces.errors', { n: trace.error_count })}</span>}
-        {status === 'ok' && trace.failed_llm_calls > 0 && (
-          <span className="chip">{t('traces.failedCalls', { n: trace.failed_llm_calls })}</span>
+        {trace.retries > 0 && (
+          <span className="chip" title={t('traces.retriesWhy')}>
+            {t('traces.retries', { n: trace.retries })}
+          </span>
+        )}
+        {status === 'ok' && trace.failed_llm_calls > trace.retries && (
+          <span className="chip">{t('traces.failedCalls', { n: trace.failed_llm_calls - trace.retries })}</span>
         )}
       </Cell>
       <Cell className="n tk">

@@ -80,6 +80,11 @@ impl Spread {
         self.counts[bin] += count;
     }
 
+    /// Adds a value.
+    pub fn add_value(&mut self, value: i64) {
+        self.add_some(bin_of(value), 1);
+    }
+
     /// A percentile of all values, which lie in `range` where that is known: see [`percentile`].
     pub fn percentile(&self, share: f64, range: Option<(i64, i64)>) -> Option<f64> {
         percentile((0u16..).zip(self.counts.iter().copied()).filter(|(_, count)| *count > 0), share, range)

@@ -66,7 +66,14 @@ struct Growing {
     users: Vec<u64>,
     traces: Vec<u64>,
     cells: QuickMap<CellKey, GrowingCell>,
-    names: QuickMap<(u32, u32), (u64, i128)>,
+    /// The durations of spans of an op and a name, in no order.
+    names: QuickMap<(u32, u32), NamedDurations>,
+}
+
+#[derive(Debug)]
+struct NamedDurations {
+    bins: Vec<u16>,
+    range_us: (i64, i64),
 }
 
 #[derive(Debug, Default)]
@@ -140,9 +147,11 @@ impl Builder {
             if let Some(name) = name
                 && hour.names.len() <= NAMES
             {
-                let (spans, duration_us) = hour.names.entry((key.values[op], name)).or_default();
-                *spans += 1;
-                *duration_us += i128::from(columns.duration.value(row));
+                let duration_us = columns.duration.value(row);
+                let new = || NamedDurations { bins: Vec::new(), range_us: (duration_us, duration_us) };
+                let named = hour.names.entry((key.values[op], name)).or_insert_with(new);
+                named.bins.push(bin_of(duration_us));
+                named.range_us = (named.range_us.0.min(duration_us), named.range_us.1.max(duration_us));
             }
             if let Some(traces) = columns.trace {
                 let trace = traces.value(row);
@@ -195,7 +204,11 @@ impl Builder {
         let hours: usize = self.hours.iter().map(|(_, hour)| of_hour(hour)).sum();
         // Each row has the bin of its duration in a list that grows.
         let cells: usize = self.hours.iter().map(|(_, hour)| hour.cells.len()).sum();
-        cells * of_cell + self.texts.len() * of_text + 2 * self.text_bytes + hours + self.rows as usize * 4
+        cells * of_cell
+            + self.texts.len() * of_text
+            + 2 * self.text_bytes
+            + hours
+            + self.rows as usize * if self.grain.places { 8 } else { 4 }
     }
 
     /// The place of a text among all.
@@ -218,7 +231,12 @@ impl Builder {
             let mut cells: Vec<Cell> = growing.cells.into_iter().map(cell).collect();
             cells.sort_unstable_by_key(|cell| cell.key);
             let are_told = self.grain.places && !growing.names.is_empty() && growing.names.len() <= NAMES;
-            let named = |((op, name), (spans, duration_us))| Named { op, name, spans, duration_us };
+            let named = |((op, name), durations): ((u32, u32), NamedDurations)| Named {
+                op,
+                name,
+                durations: Bins::of(durations.bins),
+                duration_range_us: durations.range_us,
+            };
             let mut names = are_told.then(|| growing.names.into_iter().map(named).collect::<Vec<_>>());
             names.iter_mut().for_each(|names| names.sort_unstable_by_key(|named| (named.op, named.name)));
             Hour {

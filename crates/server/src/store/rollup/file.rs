@@ -1,7 +1,8 @@
-//! The side file of a segment that holds its roll-up. It holds nothing that the segment does not: a damaged one is made again.
+//! The side file of a segment that holds its roll-up. It holds nothing that the segment does not: a damaged one is made again, and so is one
+//! that an earlier version wrote in another format.
 //!
 //! ```text
-//! magic "HINOHRS1"  length:u32 (of the content before compression)  content (MessagePack, zstd)  crc32c:u32 (of all before)
+//! magic "HINOHRS2"  length:u32 (of the content before compression)  content (MessagePack, zstd)  crc32c:u32 (of all before)
 //! ```
 
 use std::io;
@@ -9,7 +10,9 @@ use std::path::Path;
 
 use super::Rollup;
 
-const MAGIC: &[u8; 8] = b"HINOHRS1";
+const MAGIC: &[u8; 8] = b"HINOHRS2";
+/// What every version's files begin with.
+const FAMILY: &[u8] = b"HINOHRS";
 
 /// The bytes of a side file.
 pub(in crate::store) fn write(rollup: &Rollup) -> io::Result<Vec<u8>> {
@@ -31,6 +34,9 @@ pub(in crate::store) fn write(rollup: &Rollup) -> io::Result<Vec<u8>> {
 pub(in crate::store) fn read(path: &Path) -> io::Result<Rollup> {
     let bytes = std::fs::read(path)?;
     let damaged = || io::Error::from(io::ErrorKind::InvalidData);
+    if bytes.starts_with(FAMILY) && !bytes.starts_with(MAGIC) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "written in the format of another version"));
+    }
     let (before, crc) = bytes.split_last_chunk::<4>().ok_or_else(damaged)?;
     let rest = before.strip_prefix(MAGIC).filter(|_| crc32c::crc32c(before) == u32::from_le_bytes(*crc)).ok_or_else(damaged)?;
     let (length, compressed) = rest.split_first_chunk::<4>().ok_or_else(damaged)?;

@@ -47,7 +47,7 @@ export function Details({ detail, node }: { detail: SpanDetail; node: Node }) {
       <span key="c" className="cmpl">
         <PaceChip span={detail} compared={detail.compared} />
         <span className="dim">
-          {t('trace.mean')} <Duration ms={detail.compared.mean_ms} />, {t('trace.ofEarlier', { n: detail.compared.n })}
+          {t('trace.median')} <Duration ms={detail.compared.median_ms} />, {t('trace.ofEarlier', { n: detail.compared.n })}
         </span>
       </span>,
     ],

@@ -114,6 +114,24 @@ describe('where the time went', () => {
     expect(strip(found).map(({ key }) => key)).toEqual(['gen_ai.chat', 'gen_ai.execute_tool', 'subprocess']);
   });
 
+  it('gives the time of requests and queries to the call that waited for them', () => {
+    const spans = [
+      aSpan('run', null, 0, 100, { op: 'run', self_time_ms: 5 }),
+      aSpan('chat', 'run', 0, 60, { op: 'gen_ai.chat', kind: 'llm', self_time_ms: 1 }),
+      aSpan('step', 'chat', 0, 59, { op: 'function', self_time_ms: 2 }),
+      aSpan('post', 'step', 0, 57, { op: 'http.client', kind: 'http' }),
+      aSpan('tool', 'run', 60, 35, { op: 'gen_ai.execute_tool', kind: 'tool', self_time_ms: 5 }),
+      aSpan('query', 'tool', 60, 30, { op: 'db.query', kind: 'db' }),
+      aSpan('alone', 'run', 95, 5, { op: 'http.client', kind: 'http', self_time_ms: 5 }),
+    ];
+    const tree = buildTree(spans, []);
+    const found = shares(tree.nodes).flatMap(({ operations }) => operations);
+    const selfOf = (op: string) => found.find(({ key }) => key === op)?.self;
+    expect(['gen_ai.chat', 'gen_ai.execute_tool', 'function', 'http.client', 'db.query', 'run'].map(selfOf)).toEqual([58, 35, 2, 5, 0, 5]);
+    expect(found.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 12);
+    expect(tree.byId.get('post')!.self, 'its own time stays its own').toBe(57);
+  });
+
   it('divides nothing where nothing took time', () => {
     expect(shares(buildTree([aSpan('a', null, 0, 0)], []).nodes)[0]!.share).toBe(0);
   });

@@ -31,9 +31,28 @@ interface Sum {
   failed: number;
 }
 
+const CARRIED: ReadonlySet<SpanKind> = new Set<SpanKind>(['http', 'db', 'other']);
+const CARRIERS: ReadonlySet<SpanKind> = new Set<SpanKind>(['llm', 'embedding', 'tool']);
+
+/** Own time by span, where that of a request or a database query goes to the nearest model or tool call above it, which waited for it. */
+export function carriedTimes(nodes: readonly Node[]): ReadonlyMap<Node, number> {
+  const times = new Map(nodes.map((node) => [node, node.self]));
+  // The nearest call above each span. A parent comes before its children.
+  const calls = new Map<Node, Node | null>();
+  for (const node of nodes) {
+    const { parent } = node;
+    const call = parent === null ? null : CARRIERS.has(parent.span.kind) ? parent : (calls.get(parent) ?? null);
+    calls.set(node, call);
+    if (call === null || !CARRIED.has(node.span.kind)) continue;
+    times.set(node, 0);
+    times.set(call, (times.get(call) ?? 0) + node.self);
+  }
+  return times;
+}
+
 const emptySum = (): Sum => ({ nodes: [], self: 0, inclusive: 0, failed: 0 });
 
-function sumBy(nodes: readonly Node[], keyOf: (node: Node) => string): Map<string, Sum> {
+function sumBy(nodes: readonly Node[], times: ReadonlyMap<Node, number>, keyOf: (node: Node) => string): Map<string, Sum> {
   const sums = new Map<string, Sum>();
   // Which keys stand above each span, so that what is nested is not counted into inclusive time twice.
   const over = new Map<Node, ReadonlySet<string>>();
@@ -49,15 +68,16 @@ function sumBy(nodes: readonly Node[], keyOf: (node: Node) => string): Map<strin
     const sum = sums.get(key) ?? emptySum();
     sums.set(key, sum);
     sum.nodes.push(node);
-    sum.self += node.self;
+    sum.self += times.get(node) ?? 0;
     if (node.span.status === 'error') sum.failed += 1;
     if (!upper.has(key)) sum.inclusive += node.span.duration_ms;
   }
   return sums;
 }
 
-function toShare(key: string, { nodes, self, inclusive, failed }: Sum, whole: number): Share {
-  const heaviest = nodes.reduce((most, node) => (node.self > most.self ? node : most));
+function toShare(key: string, { nodes, self, inclusive, failed }: Sum, times: ReadonlyMap<Node, number>, whole: number): Share {
+  const time = (node: Node) => times.get(node) ?? 0;
+  const heaviest = nodes.reduce((most, node) => (time(node) > time(most) ? node : most));
   return {
     key,
     kind: heaviest.span.kind,
@@ -76,18 +96,19 @@ const bySelf = (a: Share, b: Share) => b.self - a.self || (a.key < b.key ? -1 : 
 export function shares(nodes: readonly Node[]): Category[] {
   const named = (node: Node) => node.span.op || node.span.kind;
   const whole = nodes.reduce((sum, { self }) => sum + self, 0);
-  const operations = sumBy(nodes, named);
+  const times = carriedTimes(nodes);
+  const operations = sumBy(nodes, times, named);
   const found: Category[] = [];
-  for (const [category, sum] of sumBy(nodes, (node) => categoryOf(named(node)))) {
+  for (const [category, sum] of sumBy(nodes, times, (node) => categoryOf(named(node)))) {
     const members = [...operations]
       .filter(([op]) => categoryOf(op) === category)
-      .map(([op, own]) => toShare(op, own, whole))
+      .map(([op, own]) => toShare(op, own, times, whole))
       .toSorted(bySelf);
     // A category of one operation is that operation.
     const only = members.length === 1 ? members[0] : undefined;
     // It looks as its largest operation does.
     const { kind } = members[0]!;
-    found.push({ ...toShare(only?.key ?? category, sum, whole), kind, operations: members });
+    found.push({ ...toShare(only?.key ?? category, sum, times, whole), kind, operations: members });
   }
   return found.toSorted(bySelf);
 }
