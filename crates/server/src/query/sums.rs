@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
 use datafusion::functions_aggregate::expr_fn::{count, count_distinct, percentile_cont, sum};
-use datafusion::prelude::{Expr, ExprFunctionExt, cast, col, lit};
+use datafusion::prelude::{DataFrame, Expr, ExprFunctionExt, cast, col, lit};
 use futures::StreamExt;
 use hinomi_model::id::TraceId;
 use hinomi_model::money::Usd;
@@ -14,6 +14,7 @@ use super::By;
 use super::answer::{Facet, FacetQuery, Percentiles, Summary};
 use super::columns::Column;
 use super::error::QueryError;
+use super::filter::{Filter, Term, Test};
 use super::picked::{columns, live};
 use super::rolled::{Apart, Parts, Side};
 use super::{Engine, Project, Reading, Scope, fields, text};
@@ -184,6 +185,7 @@ impl Project {
         if asked.of_traces && matches!(field, "name" | "status") {
             spans = spans.filter(col("parent_span_id").is_null())?;
         }
+        let chosen = spans.clone();
         let values = spans.select(vec![value.alias("value"), col("trace_id")])?.filter(col("value").is_not_null())?;
         let counts = vec![if asked.of_traces { count_distinct(col("trace_id")) } else { count(lit(1)) }.alias("count")];
         if !names_of_tags {
@@ -196,15 +198,9 @@ impl Project {
                 (0..batch.num_rows()).filter_map(|row| Some(Facet { value: value.text(row)?, count: count.count(row) })).collect::<Vec<_>>()
             };
             let mut facets: Vec<Facet> = first.iter().flat_map(of_batch).collect();
-            let missing: Vec<Expr> = asked
-                .values
-                .iter()
-                .filter(|value| facets.iter().all(|facet| facet.value != **value))
-                .map(|value| lit(value.clone()))
-                .collect();
-            if !missing.is_empty() && facets.len() == limit {
-                let others = counted.filter(col("value").in_list(missing, false))?.collect().await?;
-                facets.extend(others.iter().flat_map(of_batch));
+            if facets.len() == limit || field == "model" {
+                let missing = asked.values.iter().filter(|value| facets.iter().all(|facet| facet.value != **value)).cloned().collect();
+                facets.extend(self.chosen_facets(chosen, field, missing, asked.of_traces).await?);
             }
             return Ok(facets);
         }
@@ -231,6 +227,25 @@ impl Project {
         facets.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.value.cmp(&b.value)));
         facets.truncate(limit);
         Ok(facets)
+    }
+
+    /// How many spans or traces a filter of each of these values would select; those that select none are left out.
+    async fn chosen_facets(&self, spans: DataFrame, field: &str, values: Vec<String>, of_traces: bool) -> Result<Vec<Facet>, QueryError> {
+        let mut counts = Vec::new();
+        for (at, value) in values.iter().enumerate() {
+            let term = Term::Field { not: false, field: field.to_owned(), test: Test::OneOf(vec![value.clone()]) };
+            let condition = fields::condition(&Filter(vec![term]))?.unwrap_or_else(|| lit(true));
+            let count = if of_traces { count_distinct(col("trace_id")) } else { count(lit(1)) };
+            counts.push(count.filter(condition).build()?.alias(format!("count{at}")));
+        }
+        if counts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let batches = spans.aggregate(Vec::new(), counts)?.collect().await?;
+        let Some(batch) = batches.iter().find(|batch| batch.num_rows() > 0) else { return Ok(Vec::new()) };
+        let facets =
+            values.into_iter().enumerate().map(|(at, value)| Facet { value, count: Column::of(batch, &format!("count{at}")).count(0) });
+        Ok(facets.filter(|facet| facet.count > 0).collect())
     }
 
     /// Which of these traces have a span in the scope.

@@ -149,6 +149,9 @@ async fn a_failed_call_is_put_under_the_model_that_answers_such_calls() {
         assert_eq!(keys, ["gone", "gpt-4o-2024-08-06"].into());
         let facets = project.facets(&Scope::all(), &facet("model", "")).await.unwrap();
         assert_eq!((facets[0].value.as_str(), facets[0].count), ("gpt-4o-2024-08-06", 4));
+        let chosen = FacetQuery { values: vec!["gpt-4o".into()], ..facet("model", "") };
+        let facets = project.facets(&Scope::all(), &chosen).await.unwrap();
+        assert_eq!(facets.last().map(|facet| (facet.value.as_str(), facet.count)), Some(("gpt-4o", 5)), "what the filter would select");
         // The span keeps its own model, and filters find both names.
         let spans = project.spans(&scope("model:gpt-4o status:error"), "start_time", 10, None).await.unwrap().spans;
         assert_eq!(spans.iter().map(|span| span.model.as_deref()).collect::<Vec<_>>(), [Some("gpt-4o"); 2]);
