@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::response::Response;
 use http_body_util::BodyExt;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use super::streaming::streamed_body;
 
 /// Pieces that wait for a slow client.
 const PIECES: usize = 1;
@@ -109,11 +111,13 @@ fn handed_on_within(response: Response, threads: &Handle, patience: Duration) ->
             None => Some((Err(axum::Error::new(io::Error::other("the file broke off"))), None)),
         }
     });
-    Response::from_parts(parts, Body::from_stream(pieces))
+    Response::from_parts(parts, streamed_body(pieces))
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+
     use super::*;
 
     /// An answer of so many pieces, and what tells when nobody makes them any more.

@@ -1,14 +1,12 @@
 //! The live stream: a page is told that something has arrived, and asks for what it shows.
 
 use std::collections::BTreeSet;
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::response::Sse;
+use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive};
-use futures::Stream;
 use hinomi_model::id::TraceId;
 use serde::Serialize;
 use tokio::sync::broadcast::Receiver;
@@ -16,6 +14,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
 use super::access::Of;
+use super::streaming::streamed_events;
 use super::{Api, ApiError};
 use crate::{errors, logs, store};
 
@@ -118,7 +117,7 @@ impl Ears {
 /// Server-sent events: `change` with `{"traces":[...],"spans":N,"errors":N}`, at most twice a second.
 #[utoipa::path(get, path = "/projects/{project}/live", tag = "queries", params(("project" = u64, Path)),
     responses((status = 200, content_type = "text/event-stream", description = "events of type `change`")))]
-pub(super) async fn live(State(api): State<Arc<Api>>, of: Of) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
+pub(super) async fn live(State(api): State<Arc<Api>>, of: Of) -> Result<impl IntoResponse, ApiError> {
     let (spans, errors, logs) = (api.store.changes(), api.errors.changes(), api.logs.changes());
     let ears = Ears { project: of.project, spans, errors, logs, stop: api.stop.clone() };
     let events = futures::stream::unfold(ears, |mut ears| async {
@@ -129,5 +128,5 @@ pub(super) async fn live(State(api): State<Arc<Api>>, of: Of) -> Result<Sse<impl
     // The first bytes tell a browser behind a proxy that the stream is open.
     let hello = futures::stream::once(async { Ok(Event::default().comment("hello")) });
     let events = futures::StreamExt::chain(hello, events);
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(ALIVE)))
+    Ok(streamed_events(events).keep_alive(KeepAlive::new().interval(ALIVE)))
 }

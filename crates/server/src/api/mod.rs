@@ -26,6 +26,7 @@ mod scores;
 mod session;
 mod shared;
 mod system;
+mod streaming;
 mod targets;
 mod traces;
 mod transfer;

@@ -17,6 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::access::{Caller, Of};
 use super::ask::{Asked, Narrow, Selecting};
+use super::streaming::streamed_body;
 use super::{Api, ApiError};
 use crate::backup;
 use crate::keeping::Rules;
@@ -105,7 +106,7 @@ async fn exported(asked: &Project, scope: &Scope, mut writer: Writer, to: &mpsc:
 
 fn streamed(pieces: mpsc::Receiver<io::Result<Bytes>>, media_type: &'static str, name: &str) -> Response {
     let pieces = futures::stream::unfold(pieces, |mut pieces| async move { Some((pieces.recv().await?, pieces)) });
-    let mut response = Body::from_stream(pieces).into_response();
+    let mut response = streamed_body(pieces).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     if let Ok(disposition) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {

@@ -27,5 +27,6 @@ mod prices;
 mod server;
 mod signals;
 mod structure;
+mod streams;
 mod upgrade;
 mod walls;

@@ -199,6 +199,15 @@ impl Server {
         self.try_send(method, path, headers, body).unwrap_or_else(|error| panic!("{method} {path}: {error}; {}", self.log()))
     }
 
+    /// Asks, and answers as soon as the headers are there.
+    pub(crate) fn open(&self, path: &str, headers: &[(&str, &str)]) -> ureq::http::Response<ureq::Body> {
+        let mut request = ureq::http::Request::get(format!("{}{path}", self.url)).header("authorization", format!("Bearer {}", self.token));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.agent.run(request.body(()).unwrap()).unwrap_or_else(|error| panic!("{path}: {error}; {}", self.log()))
+    }
+
     pub(crate) fn try_send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Result<Answer, ureq::Error> {
         let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
         for (name, value) in headers {

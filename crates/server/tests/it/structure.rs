@@ -81,3 +81,19 @@ fn no_part_uses_what_it_must_not_know() {
         }
     }
 }
+
+#[test]
+fn one_file_builds_the_bodies_that_are_streamed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let builders = ["Body::from_stream(", "Sse::new(", "StreamBody::new("];
+    let mut found = BTreeSet::new();
+    for file in sources(&root) {
+        let text = fs::read_to_string(&file).unwrap();
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        if builders.iter().any(|builder| code.contains(builder)) {
+            found.insert(file.strip_prefix(&root).unwrap().display().to_string());
+        }
+    }
+    // The body of a request is never compressed by the server.
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), ["api/streaming.rs", "unread.rs"]);
+}
