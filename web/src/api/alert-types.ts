@@ -155,6 +155,8 @@ export interface Incident {
   resolved_by: string | null;
   snoozed_until: string | null;
   culprits: Culprit[];
+  /** The culprits are those of what was received since then; null where they are those of the whole window. */
+  culprits_since?: string | null;
   outlook: { if_goes_on_usd: number; until: string } | null;
 }
 

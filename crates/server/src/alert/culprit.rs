@@ -76,7 +76,7 @@ fn unit(weight: Weight) -> Unit {
     }
 }
 
-/// Asks the store who is to blame for a window.
+/// Asks the store who is to blame for a window, or for what was received of it since a moment.
 ///
 /// # Errors
 ///
@@ -87,11 +87,12 @@ pub(super) async fn explain(
     weight: Weight,
     direction: Direction,
     (from_us, to_us): (i64, i64),
+    since_us: Option<i64>,
 ) -> Result<Vec<Culprit>, QueryError> {
-    let length = (to_us - from_us).max(1);
     // The same hours of the days before; of a new project, what was just before.
-    let apart_us = (length + DAY_US - 1) / DAY_US * DAY_US;
-    let days = Windows { from_us, to_us, apart_us, earlier: (28 * DAY_US / apart_us).clamp(1, 7) };
+    let apart_us = ((to_us - from_us).max(1) + DAY_US - 1) / DAY_US * DAY_US;
+    let days = Windows { from_us, to_us, since_us, apart_us, earlier: (28 * DAY_US / apart_us).clamp(1, 7) };
+    let length = (to_us - days.begin_us()).max(1);
     let by: Vec<By> = DIMENSIONS.iter().map(|name| By::parse(name)).collect::<Result<_, _>>()?;
     let mut found = project.contributions(filter, weight, days, &by).await?;
     if found.keys().all(|(window, _)| *window == 0) {

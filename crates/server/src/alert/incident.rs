@@ -102,6 +102,12 @@ pub struct Incident {
     /// What moved the figure, the most important first.
     #[serde(default)]
     pub culprits: Vec<Culprit>,
+    /// When the figure last passed a threshold, upwards or downwards.
+    #[serde(default)]
+    pub stepped_us: Option<i64>,
+    /// The culprits are those of what was received since then: it became worse. `None` where they are those of the whole window.
+    #[serde(default)]
+    pub culprits_since_us: Option<i64>,
     /// What the bill will be.
     #[serde(default)]
     pub outlook: Option<Outlook>,
@@ -144,6 +150,8 @@ impl Incident {
             told: 0,
             announced: None,
             culprits: Vec::new(),
+            stepped_us: None,
+            culprits_since_us: None,
             outlook: None,
             steps: Vec::new(),
             changes: 0,

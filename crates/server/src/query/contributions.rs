@@ -40,10 +40,20 @@ pub struct Windows {
     pub from_us: i64,
     /// The end is not included.
     pub to_us: i64,
+    /// Of the window that is looked at only what was received from then on counts, whenever it began; the earlier windows begin where this is,
+    /// and what was received by then.
+    pub since_us: Option<i64>,
     /// How far each earlier window lies before the next.
     pub apart_us: i64,
     /// How many of them.
     pub earlier: i64,
+}
+
+impl Windows {
+    /// Where the earlier windows begin, moved to the one that is looked at.
+    pub fn begin_us(&self) -> i64 {
+        self.since_us.map_or(self.from_us, |since_us| since_us.clamp(self.from_us, self.to_us))
+    }
 }
 
 /// Sums by what spans have in common, for each window: 0 is the one that is looked at, 1 the one before, and so on.
@@ -56,11 +66,18 @@ impl Project {
     ///
     /// When the filter compares what cannot be compared, or the engine fails.
     pub async fn contributions(&self, filter: &Filter, weight: Weight, windows: Windows, by: &[By]) -> Result<Contributions, QueryError> {
-        let Windows { from_us, to_us, apart_us, earlier } = windows;
+        let Windows { from_us, to_us, since_us, apart_us, earlier } = windows;
         let mut spans = self.table(Reading::Much, from_us.saturating_sub(earlier * apart_us), to_us)?;
+        let is_fresh = since_us.map(|since_us| col("received_at").gt_eq(time(since_us)));
         let window = |number: i64| {
             let back = number * apart_us;
-            col("start_time").gt_eq(time(from_us - back)).and(col("start_time").lt(time(to_us - back)))
+            let begin_us = if number == 0 { from_us } else { windows.begin_us() };
+            let inside = col("start_time").gt_eq(time(begin_us - back)).and(col("start_time").lt(time(to_us - back)));
+            match &is_fresh {
+                Some(is_fresh) if number == 0 => inside.and(is_fresh.clone()),
+                Some(is_fresh) => inside.and(is_fresh.clone().is_not_true()),
+                None => inside,
+            }
         };
         if let Some(any) = fields::joined((0..=earlier).map(window).collect(), Expr::or) {
             spans = spans.filter(any)?;
@@ -70,7 +87,12 @@ impl Project {
         }
         let start = cast(col("start_time"), arrow::datatypes::DataType::Int64);
         // Windows of one length do not overlap, so that the distance of a start to the end says which it is in.
-        let number = ((lit(to_us - 1) - start) / lit(apart_us.max(1))).alias("window");
+        let number = (lit(to_us - 1) - start) / lit(apart_us.max(1));
+        let number = match is_fresh {
+            Some(is_fresh) => when(is_fresh, lit(0i64)).otherwise(number)?,
+            None => number,
+        };
+        let number = number.alias("window");
         let mut keys = vec![number];
         keys.extend(by.iter().enumerate().map(|(index, by)| by.key().alias(format!("key{index}"))));
         let batches = spans.aggregate(keys, vec![sum(value(weight)?).alias("sum")])?.collect().await?;

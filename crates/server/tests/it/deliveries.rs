@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::envelopes::{of_item, transaction};
+use crate::left::until;
 use crate::server::Server;
 
 /// A program that is told things. It keeps `webhook-id` and body of each request.
@@ -141,4 +142,48 @@ fn targets_are_made_tested_changed_and_taken_away() {
     assert!(![log.to_string(), server.ask("/alerts/targets").to_string(), server.log()].concat().contains("/word"));
     assert_eq!(server.change("DELETE", &path, &json!({})).status, 204);
     assert_eq!(server.change("POST", &format!("{path}/test"), &json!({})).status, 404);
+}
+
+#[test]
+fn an_incident_that_gets_worse_names_who_made_it_worse() {
+    let receiver = Receiver::start();
+    let server = Server::start_with(&[("HINOMI_NOTIFY_ALLOW", "127.0.0.1")]);
+    let target = json!({ "name": "program", "address": { "kind": "webhook", "url": receiver.url } });
+    let targets = json!({ "targets": [server.change("POST", "/alerts/targets", &target).json()["id"]] });
+    // Each call costs 0.00045 dollars.
+    let budget = json!({ "name": "Day", "amount": 0.0018, "period": "day", "steps": [25, 100], "notify": targets });
+    assert_eq!(server.change("POST", "/alerts/budgets", &budget).status, 201);
+    let rule = json!({ "name": "Calls", "measure": "calls", "window": "1h", "warning": 0, "critical": 3, "notify": targets });
+    assert_eq!(server.change("POST", "/alerts/rules", &rule).status, 201);
+
+    let told = |kind: &str| -> BTreeMap<String, Value> {
+        let told = receiver.told.lock().unwrap();
+        let of_kind = told.iter().map(|(_, body)| &body["data"]).filter(|data| data["kind"] == kind);
+        of_kind.map(|data| (data["rule_name"].as_str().unwrap().to_owned(), data.clone())).collect()
+    };
+    let users = |culprits: &Value| -> BTreeSet<String> {
+        let users = culprits.as_array().unwrap().iter().filter(|culprit| culprit["dimension"] == "user");
+        users.map(|culprit| culprit["key"].as_str().unwrap().to_owned()).collect()
+    };
+    let only = |user: &str| BTreeSet::from([user.to_owned()]);
+    let call_of = |trace: u128, user: &str| {
+        let mut call = transaction(trace, "q", "a");
+        call["user"] = json!({ "id": user });
+        assert_eq!(server.envelope(of_item("transaction", &call)).status, 200);
+    };
+    call_of(1, "alice");
+    until("both opened", || told("opened").len() == 2);
+    (2..=4).for_each(|trace| call_of(trace, "bob"));
+    until("both worsened", || told("worsened").len() == 2);
+
+    let (opened, worsened) = (told("opened"), told("worsened"));
+    for name in ["Day", "Calls"] {
+        assert_eq!(users(&opened[name]["culprits"]), only("alice"), "{}", opened[name]);
+        assert_eq!(users(&worsened[name]["culprits"]), only("bob"), "{}", worsened[name]);
+        assert!(!worsened[name]["culprits"].to_string().contains(&format!("{:032x}", 1)), "{}", worsened[name]);
+    }
+    for incident in server.ask("/alerts/incidents")["incidents"].as_array().unwrap() {
+        assert_eq!(users(&incident["culprits"]), only("bob"), "{incident}");
+        assert_eq!(incident["culprits_since"], incident["opened_at"], "{incident}");
+    }
 }

@@ -21,7 +21,7 @@ export function hrefOf(link: string): string | null {
 export function Culprits({ incident }: { incident: Incident }) {
   const t = useT();
   const { format } = useReader();
-  const { culprits } = incident;
+  const { culprits, culprits_since } = incident;
   const models = culprits.flatMap(({ dimension, key }) => (dimension === 'model' ? [key] : []));
   const colorOf = useModelColors(useProject().id).among(models);
   const dimensions = [...new Set(culprits.map(({ dimension }) => dimension))];
@@ -38,7 +38,7 @@ export function Culprits({ incident }: { incident: Incident }) {
             <span className="vh">{t('alerts.which')}</span>
           </th>
           <th scope="col" className="n">
-            {t('alerts.inWindow')}
+            {culprits_since ? t('alerts.sinceThen', { time: format.moment(culprits_since) }) : t('alerts.inWindow')}
           </th>
           <th scope="col" className="n">
             {t('alerts.usual')}

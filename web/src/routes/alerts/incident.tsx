@@ -5,6 +5,7 @@ import { useT } from '../../i18n';
 import { useKeys } from '../../keys';
 import { ErrorPart, Skeleton } from '../../parts/states';
 import { useProject } from '../../project';
+import { useReader } from '../../reader';
 import { useTitle } from '../../shell/title';
 import { Culprits } from './culprits';
 import { IncidentCourse } from './incident-course';
@@ -16,6 +17,7 @@ import './alerts.css';
 /** One incident: what rang, why, what was done about it, and who was told. */
 export default function IncidentPage() {
   const t = useT();
+  const { format } = useReader();
   const project = useProject();
   const navigate = useNavigate();
   const { incident: id } = useParams({ from: '/app/p/$project/alerts/incidents/$incident' });
@@ -48,7 +50,11 @@ export default function IncidentPage() {
             <section className="pane rl">
               <div className="head">
                 <h2>{t('alerts.culprits')}</h2>
-                <span className="meta">{t('alerts.culpritsWhy')}</span>
+                <span className="meta">
+                  {data.incident.culprits_since
+                    ? t('alerts.culpritsSince', { time: format.moment(data.incident.culprits_since) })
+                    : t('alerts.culpritsWhy')}
+                </span>
               </div>
               <Culprits incident={data.incident} />
             </section>

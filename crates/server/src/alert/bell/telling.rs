@@ -87,6 +87,14 @@ impl Bell {
     /// A change with what is told of it.
     pub(super) fn changed(&self, mut incident: Incident, kind: Kind, entry: Entry) -> Change {
         incident.changes += 1;
+        if kind == Kind::Worsened {
+            // What made it worse is not what opened it: that is looked for again, in what was received since.
+            incident.culprits.clear();
+            incident.culprits_since_us = incident.stepped_us;
+        }
+        if matches!(kind, Kind::Opened | Kind::Worsened | Kind::Improved) {
+            incident.stepped_us = Some(self.now_us);
+        }
         let watcher = self.watchers.get(&incident.rule);
         let is_quiet = watcher.is_none_or(|watcher| self.is_quiet(watcher, &incident));
         let was_announced = incident.announced.is_some();

@@ -9,6 +9,7 @@ use crate::alert::track::Group;
 use crate::alert::watcher::Watcher;
 use crate::alert::{AlertError, Alerts, Incident, culprit, lock};
 use crate::notify::notice::{self, Culprit, Kind};
+use crate::query::QueryError;
 use crate::query::filter::Filter;
 
 /// How long the reasons of a change are looked for before it is told without them.
@@ -48,7 +49,7 @@ impl Ringer {
     }
 
     fn explain(&self, project: u64, id: i64, patience: Duration) -> Option<Vec<Culprit>> {
-        let (filter, group, weight, direction, window) = {
+        let (filter, group, weight, direction, window, since_us) = {
             let bell = lock(&self.alerts.bell);
             let incident = bell.open_with(id)?;
             let watcher = bell.watcher(incident.rule)?;
@@ -61,15 +62,23 @@ impl Ringer {
             let now_us = self.around.clock.now_us();
             let window = (incident.window_from_us, incident.window_to_us.min(now_us).max(incident.window_from_us + 1));
             let weight = culprit::weight(measure, threshold)?;
-            (watcher.filter().to_owned(), incident.group.clone(), weight, incident.direction, window)
+            (watcher.filter().to_owned(), incident.group.clone(), weight, incident.direction, window, incident.culprits_since_us)
         };
         let filter = narrowed(&filter, group.as_ref())?;
         let view = self.around.engine.project(self.around.store.snapshot(), project);
-        let found = self
-            .runtime
-            .block_on(async { tokio::time::timeout(patience, culprit::explain(&view, &filter, weight, direction, window)).await });
-        let mut culprits = match found {
-            Ok(Ok(culprits)) => culprits,
+        let looking = async {
+            if since_us.is_some() {
+                let culprits = culprit::explain(&view, &filter, weight, direction, window, since_us).await?;
+                if !culprits.is_empty() {
+                    return Ok((culprits, since_us));
+                }
+            }
+            // Nothing that was received since moved it, as when a share rises because other calls are missing.
+            Ok((culprit::explain(&view, &filter, weight, direction, window, None).await?, None))
+        };
+        let found: Result<Result<_, QueryError>, _> = self.runtime.block_on(async { tokio::time::timeout(patience, looking).await });
+        let (mut culprits, since_us) = match found {
+            Ok(Ok(found)) => found,
             Ok(Err(error)) => {
                 tracing::error!(%error, "alert.not_explained");
                 return None;
@@ -79,7 +88,11 @@ impl Ringer {
         for culprit in &mut culprits {
             culprit.link = Some(link(&self.around.public_url, project, culprit, window));
         }
-        if let Err(error) = self.alerts.change_open(id, |incident| incident.culprits.clone_from(&culprits)) {
+        let explained = |incident: &mut Incident| {
+            incident.culprits.clone_from(&culprits);
+            incident.culprits_since_us = since_us;
+        };
+        if let Err(error) = self.alerts.change_open(id, explained) {
             tracing::error!(%error, "alert.not_written");
         }
         Some(culprits)

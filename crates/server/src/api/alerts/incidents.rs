@@ -62,6 +62,9 @@ pub(in crate::api) struct Shown {
     snoozed_until: Option<String>,
     /// What moved the figure, the most important first.
     culprits: Vec<Culprit>,
+    /// The culprits are those of what was received since then, when the figure passed the threshold before; null where they are those of the
+    /// whole window.
+    culprits_since: Option<String>,
     outlook: Option<Outlook>,
 }
 
@@ -103,6 +106,7 @@ fn shown(alerts: &Alerts, incident: Incident) -> Shown {
         resolved_by: incident.resolved_by,
         snoozed_until: quiet_shown(incident.snoozed_until_us),
         culprits: incident.culprits,
+        culprits_since: incident.culprits_since_us.map(rfc3339),
         outlook: incident
             .outlook
             .map(|outlook| Outlook { if_goes_on_usd: Usd::exactly(outlook.if_goes_on_usd), until: rfc3339(outlook.until) }),
