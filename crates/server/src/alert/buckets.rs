@@ -23,35 +23,43 @@ impl Heap for Sums {
     }
 }
 
-/// A distribution: a DDSketch (each value is told to within one per cent) from which values can be taken back, since a span that
-/// came may turn out not to count. Rising by class; no class is empty.
+/// A distribution: a DDSketch from which values can be taken back, since a span that came may turn out not to count. A class is shown as the mean
+/// of its values, so that no percentile lies outside of what was measured. Rising by class; no class is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Sketch(Vec<(i16, i32)>);
+pub(super) struct Sketch(Vec<Class>);
 
-/// Ratio of the bounds of a class: values within it differ from its middle by one per cent at most.
-const RATIO: f64 = 1.01 / 0.99;
+/// The values of a sketch that are nearly equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Class {
+    number: i16,
+    count: i32,
+    /// Microseconds. It wraps: what is added and taken back is right again.
+    sum: i64,
+}
+
+/// Ratio of the bounds of a class: any two of its values differ by one per cent at most.
+const RATIO: f64 = 1.01;
 
 impl Sketch {
     fn class(us: i64) -> i16 {
-        // Up to a microsecond is one class; the longest time that there is lies in class 2184.
+        // Up to a microsecond is one class; the longest time that there is lies in class 4390.
         (us.max(1) as f64).log(RATIO).ceil() as i16
-    }
-
-    fn middle(class: i16) -> f64 {
-        2.0 * RATIO.powi(i32::from(class)) / (RATIO + 1.0)
     }
 
     /// Adds a value of so many microseconds, or takes it back.
     pub(super) fn add(&mut self, us: i64, count: i32) {
-        let class = Sketch::class(us);
-        match self.0.binary_search_by_key(&class, |(class, _)| *class) {
+        let number = Sketch::class(us);
+        let sum = us.max(0).wrapping_mul(i64::from(count));
+        match self.0.binary_search_by_key(&number, |class| class.number) {
             Ok(at) => {
-                self.0[at].1 += count;
-                if self.0[at].1 == 0 {
+                let class = &mut self.0[at];
+                class.count += count;
+                class.sum = class.sum.wrapping_add(sum);
+                if class.count == 0 {
                     self.0.remove(at);
                 }
             }
-            Err(at) => self.0.insert(at, (class, count)),
+            Err(at) => self.0.insert(at, Class { number, count, sum }),
         }
     }
 }
@@ -64,23 +72,26 @@ impl Heap for Sketch {
 
 /// The value in microseconds below which this part of all values lies; `None` where there are none.
 pub(super) fn percentile<'a>(sketches: impl Iterator<Item = &'a Sketch>, part: f64) -> (Option<f64>, i64) {
-    let mut classes: std::collections::BTreeMap<i16, i64> = std::collections::BTreeMap::new();
-    for (class, count) in sketches.flat_map(|sketch| &sketch.0) {
-        *classes.entry(*class).or_default() += i64::from(*count);
+    let mut classes: std::collections::BTreeMap<i16, (i64, i128)> = std::collections::BTreeMap::new();
+    for class in sketches.flat_map(|sketch| &sketch.0) {
+        let (count, sum) = classes.entry(class.number).or_default();
+        *count += i64::from(class.count);
+        *sum += i128::from(class.sum);
     }
-    let total: i64 = classes.values().sum();
+    let total: i64 = classes.values().map(|(count, _)| count).sum();
     if total <= 0 {
         return (None, total.max(0));
     }
     let rank = (part * (total - 1) as f64).floor() as i64;
     let mut seen = 0;
-    for (class, count) in &classes {
+    let class = classes.values().find(|(count, _)| {
         seen += count;
-        if seen > rank {
-            return (Some(Sketch::middle(*class)), total);
-        }
-    }
-    (classes.keys().next_back().map(|class| Sketch::middle(*class)), total)
+        seen > rank
+    });
+    // What was taken back before it came, from another step, leaves a class without values.
+    let mean =
+        class.or_else(|| classes.values().next_back()).filter(|(count, _)| *count != 0).map(|(count, sum)| *sum as f64 / *count as f64);
+    (mean, total)
 }
 
 /// Steps of time in order.
@@ -180,6 +191,8 @@ mod tests {
             prop_assert_eq!(count, values.len() as i64);
             let found = found.unwrap();
             prop_assert!((found - exact).abs() <= exact * 0.0101, "{} for {}", found, exact);
+            let (least, greatest) = (values[0] as f64, values[values.len() - 1] as f64);
+            prop_assert!((least..=greatest).contains(&found), "{} outside of {}..{}", found, least, greatest);
         }
     }
 }

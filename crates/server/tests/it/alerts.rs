@@ -122,6 +122,27 @@ fn a_budget_that_passes_its_limit_rings_with_the_culprit_and_survives_a_kill() {
 }
 
 #[test]
+fn a_percentile_lies_within_what_was_measured() {
+    let server = Server::start();
+    // Each takes exactly a second.
+    for trace in 1..=5 {
+        let mut call = transaction(trace, "q", "a");
+        let start = call["spans"][1]["start_timestamp"].as_f64().unwrap().floor();
+        call["spans"][1]["start_timestamp"] = json!(start);
+        call["spans"][1]["timestamp"] = json!(start + 1.0);
+        assert_eq!(server.envelope(of_item("transaction", &call)).status, 200);
+    }
+    let rule = json!({ "name": "Slow", "measure": "duration_p95", "window": "1h", "warning": 999 });
+    assert_eq!(server.change("POST", "/alerts/rules", &rule).status, 201);
+    let found = eventually(&server, "/alerts/incidents", |found| found["open"] == 1);
+    assert_eq!(found["incidents"][0]["value"], 1000.0, "{found}");
+    let tried = server.change("POST", "/alerts/preview", &json!({ "rule": rule, "back": "1d" })).json();
+    assert_eq!(tried["incidents"][0]["peak"], 1000.0, "{tried}");
+    let summary = server.ask("/summary");
+    assert_eq!((&summary["duration_ms"]["p50"], &summary["duration_ms"]["p99"]), (&json!(1000.0), &json!(1000.0)));
+}
+
+#[test]
 fn a_rule_is_tried_on_what_is_stored() {
     let server = Server::start();
     for trace in 1..=3 {

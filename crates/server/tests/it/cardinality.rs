@@ -63,6 +63,14 @@ fn answers_over_many_groups_are_short_and_right() {
     let known: Vec<&Value> = costs["groups"][0]["points"].as_array().unwrap().iter().map(|point| &point[1]).collect();
     assert!(known.iter().any(|cost| cost.is_null()) && known.iter().all(|cost| cost.is_null() || **cost == 0.0), "{costs}");
     assert_eq!(costs["others"], Value::Null);
+    for measure in ["duration_p50", "duration_p95", "duration_p99"] {
+        for by in ["", "&group_by=model"] {
+            let drawn = server.ask(&format!("/series?from=-24h&bucket=1h&measure={measure}{by}"));
+            let points = drawn["groups"].as_array().unwrap().iter().flat_map(|group| group["points"].as_array().unwrap());
+            let known: Vec<&Value> = points.map(|point| &point[1]).filter(|value| !value.is_null()).collect();
+            assert!(!known.is_empty() && known.iter().all(|value| **value == 1000.0), "{measure}{by}: {known:?}");
+        }
+    }
     assert_eq!(ask("/prices/unpriced?from=-24h")["count"], 20_000);
     let facets = ask("/facets?field=user&prefix=USER-59&limit=30");
     assert_eq!(facets["values"].as_array().map(Vec::len), Some(30));
