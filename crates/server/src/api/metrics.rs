@@ -37,7 +37,7 @@ pub(super) struct Wanted {
     unit: Option<String>,
     /// Its kind, likewise.
     kind: Option<String>,
-    /// `1m 5m 15m 30m 1h 6h 12h 1d`
+    /// `1m 5m 15m 30m 1h 6h 12h 1d`. Left out: `1h`, or of a range with more than 5,000 hours the shortest with which it has fewer points.
     bucket: Option<String>,
     /// Of `measures` of the metric, several with commas between them; left out: the first of these.
     measure: Option<String>,
@@ -56,22 +56,31 @@ pub(super) async fn series(
     Asked(wanted): Asked<Wanted>,
 ) -> Result<Json<Series>, ApiError> {
     let (from_us, to_us) = within.range()?;
-    let bucket = Bucket::parse(wanted.bucket.as_deref().unwrap_or("1h"))?;
+    let buckets = Bucket::candidates(wanted.bucket.as_deref())?;
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
     let measures = given(wanted.measure).map(|text| text.split(',').map(|name| name.trim().to_owned()).collect());
-    let ask = Ask {
+    let mut ask = Ask {
         name: wanted.name,
         // An empty unit is a unit too.
         unit: wanted.unit,
         kind: given(wanted.kind),
         from_us,
         to_us,
-        bucket_us: bucket.us(),
+        bucket_us: 0,
         measures: measures.unwrap_or_default(),
         group_by: given(wanted.group_by),
     };
-    match api.metrics.draw(of.project, ask).await.map_err(ApiError::internal)? {
-        Ok(drawn) => Ok(Json(Series { bucket: bucket.name(), drawn })),
+    let mut last = Err(NoMetric::TooManyBuckets(0));
+    for bucket in buckets {
+        ask.bucket_us = bucket.us();
+        let drawn = api.metrics.draw(of.project, ask.clone()).await.map_err(ApiError::internal)?;
+        last = drawn.map(|drawn| Series { bucket: bucket.name(), drawn });
+        if !matches!(last, Err(NoMetric::TooManyBuckets(_))) {
+            break;
+        }
+    }
+    match last {
+        Ok(series) => Ok(Json(series)),
         Err(NoMetric::Unknown(name)) => {
             let hint = "`/metrics` lists those there are; it may have points in a longer range.";
             Err(ApiError::not_found(&format!("metric as {name:?} in this range")).hint(hint))

@@ -12,7 +12,7 @@ use super::access::Of;
 use super::ask::{Asked, Narrow, Selecting};
 use super::{Api, ApiError};
 use crate::errors::Within;
-use crate::query::{BreakdownRow, Bucket, By, Facet, FacetQuery, Group, Measure, Scope, Summary};
+use crate::query::{BreakdownRow, Bucket, By, Facet, FacetQuery, Group, Measure, Project, QueryError, Scope, Series, Summary};
 use crate::time::rfc3339;
 
 /// Maximum number of values of a facet that are asked for by name.
@@ -56,7 +56,7 @@ pub(super) async fn summary(
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Drawn {
-    /// `1m 5m 15m 30m 1h 6h 12h 1d`
+    /// `1m 5m 15m 30m 1h 6h 12h 1d`. Left out: `1h`, or of a range with more than 5,000 hours the shortest with which it has fewer points.
     bucket: Option<String>,
     /// One of `calls failed errors cost input_tokens output_tokens duration_p50 ...`, or several with commas between them.
     measure: Option<String>,
@@ -78,7 +78,7 @@ pub(super) async fn series(
 ) -> Result<Json<Value>, ApiError> {
     let project = api.ask(of.project);
     let scope = narrow.scope()?;
-    let bucket = Bucket::parse(drawn.bucket.as_deref().unwrap_or("1h"))?;
+    let buckets = Bucket::candidates(drawn.bucket.as_deref())?;
     let text = drawn.measure.as_deref().unwrap_or("calls");
     let mut measures = Vec::new();
     for name in text.split(',') {
@@ -90,7 +90,7 @@ pub(super) async fn series(
     }
     let by = drawn.group_by.as_deref().filter(|by| !by.is_empty()).map(By::parse).transpose()?;
     let scope = selecting.apply(&project, scope).await?;
-    let mut series = project.series(&scope, bucket, &measures, by.as_ref()).await?;
+    let (bucket, mut series) = drawn_with_first(&project, &scope, &buckets, &measures, by.as_ref()).await?;
     if measures.contains(&Measure::Errors) {
         let within = api.errors_within(of.project, &scope).await?;
         let counts = api.errors.points(of.project, within, bucket.us()).await?;
@@ -108,6 +108,24 @@ pub(super) async fn series(
         }
         _ => json!({ "bucket": bucket.name(), "measures": series.measures, "others": series.others }),
     }))
+}
+
+/// Draws with the first of these buckets with which the range has not too many points.
+async fn drawn_with_first(
+    asked: &Project,
+    scope: &Scope,
+    buckets: &[Bucket],
+    measures: &[Measure],
+    by: Option<&By>,
+) -> Result<(Bucket, Series), QueryError> {
+    let mut last = Err(QueryError::TooManyPoints(0));
+    for bucket in buckets {
+        last = asked.series(scope, *bucket, measures, by).await.map(|series| (*bucket, series));
+        if !matches!(last, Err(QueryError::TooManyPoints(_))) {
+            break;
+        }
+    }
+    last
 }
 
 /// How to break down.

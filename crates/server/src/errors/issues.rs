@@ -68,9 +68,9 @@ impl Errors {
             let last = found.last().filter(|_| more).cloned();
             let next_cursor = last.map(|(id, key)| Cursor { sort, from_us, to_us, upto, key, id }.write());
 
-            let span = view.span("e.project = :of", project as i64)?;
+            let parts = view.parts("e.project = :of", project as i64)?;
             let ids: Vec<i64> = found.into_iter().map(|(id, _)| id).collect();
-            Ok(IssuePage { issues: view.issues(&ids, span)?, next_cursor })
+            Ok(IssuePage { issues: view.issues(&ids, parts)?, next_cursor })
         })
         .await
     }
@@ -87,8 +87,8 @@ impl Errors {
                 return Ok(None);
             }
             let view = View { database, scope: Scope::new(&within), upto: newest_number(database)? };
-            let span = view.span("e.issue = :of", id)?;
-            let issue = view.issues(&[id], span)?.pop();
+            let parts = view.parts("e.issue = :of", id)?;
+            let issue = view.issues(&[id], parts)?.pop();
             issue.map(|issue| Ok(IssueDetail { issue, events: view.events(id)? })).transpose()
         })
         .await
@@ -156,6 +156,53 @@ struct Counts {
     users: u64,
 }
 
+const MINUTE_US: i64 = 60_000_000;
+const DAY_US: i64 = 1440 * MINUTE_US;
+/// Lengths of the parts of a range that is derived from the events; longer ones are whole days.
+const WIDTHS_US: [i64; 8] =
+    [MINUTE_US, 5 * MINUTE_US, 15 * MINUTE_US, 30 * MINUTE_US, 60 * MINUTE_US, 360 * MINUTE_US, 720 * MINUTE_US, DAY_US];
+
+/// A range in [`POINTS`] parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RangeParts {
+    first_us: i64,
+    pub(super) width_us: i64,
+}
+
+impl RangeParts {
+    /// Those of a range of which each end is fixed, or may be further out. The end is not included.
+    pub(super) fn of(is_first_fixed: bool, is_end_fixed: bool, first_us: i64, end_us: i64) -> RangeParts {
+        // Rounded up, so that the parts reach the end. The last may reach beyond.
+        let width_for = |length: i64| (length / POINTS + i64::from(length % POINTS != 0)).max(1);
+        let length = end_us.saturating_sub(first_us);
+        if is_first_fixed && is_end_fixed {
+            return RangeParts { first_us, width_us: width_for(length) };
+        }
+        let round = |width: i64| {
+            let known = WIDTHS_US.into_iter().find(|known| *known >= width);
+            known.unwrap_or_else(|| (width / DAY_US + i64::from(width % DAY_US != 0)).saturating_mul(DAY_US))
+        };
+        let mut width_us = round(width_for(length));
+        if is_first_fixed {
+            return RangeParts { first_us, width_us };
+        }
+        loop {
+            // Two open ends lie where parts do that are counted from the epoch.
+            let end = if is_end_fixed {
+                end_us
+            } else {
+                end_us.saturating_sub(1).div_euclid(width_us).saturating_add(1).saturating_mul(width_us)
+            };
+            let start = end.saturating_sub(width_us.saturating_mul(POINTS));
+            // Times that are no times may be further apart than any parts reach.
+            if start <= first_us || width_us > i64::MAX / POINTS / 4 {
+                return RangeParts { first_us: start, width_us };
+            }
+            width_us = round(width_us.saturating_mul(2));
+        }
+    }
+}
+
 /// The issues as they were at a moment, in a range.
 struct View<'a> {
     database: &'a Transaction<'a>,
@@ -196,8 +243,9 @@ impl View<'_> {
         statement.query_map(&*parameters, |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
     }
 
-    /// The range to draw: as asked, and where that is open, from the first to the last event of what is asked about.
-    fn span(&self, of: &str, id: i64) -> rusqlite::Result<(i64, i64)> {
+    /// The parts of the range to draw. Where it is open, it has to hold the first and the last event of what is asked about, in parts of a
+    /// length that a person knows.
+    fn parts(&self, of: &str, id: i64) -> rusqlite::Result<RangeParts> {
         let end = |end: &str, open: bool, asked: i64| -> rusqlite::Result<Option<i64>> {
             if !open {
                 return Ok(Some(asked));
@@ -209,16 +257,17 @@ impl View<'_> {
         // The end is not included, and the last event is.
         let last = end("max", self.scope.to_us == i64::MAX, self.scope.to_us.saturating_sub(1))?;
         let first = first.or(last).unwrap_or(0);
-        Ok((first, last.unwrap_or(first).saturating_add(1)))
+        let end = last.unwrap_or(first).saturating_add(1);
+        Ok(RangeParts::of(self.scope.from_us != i64::MIN, self.scope.to_us != i64::MAX, first, end))
     }
 
     /// Issues as they are shown. One that has no event at all, which a deletion between two pages brings about, is left out.
-    fn issues(&self, ids: &[i64], span: (i64, i64)) -> rusqlite::Result<Vec<Issue>> {
+    fn issues(&self, ids: &[i64], parts: RangeParts) -> rusqlite::Result<Vec<Issue>> {
         let newest = format!("SELECT {SUMMARY} FROM events e WHERE e.issue = ? AND e.id <= ? ORDER BY e.time_us DESC, e.id DESC LIMIT 1");
         let mut newest = self.database.prepare_cached(&newest)?;
         let mut first = self.database.prepare_cached("SELECT min(time_us) FROM events WHERE issue = ? AND id <= ?")?;
         let counts = self.counts(ids)?;
-        let mut points = self.points(ids, span)?;
+        let mut points = self.points(ids, parts)?;
         let mut issues = Vec::with_capacity(ids.len());
         for id in ids {
             let Some(newest) = newest.query_row((id, self.upto), summary).optional()? else { continue };
@@ -255,10 +304,8 @@ impl View<'_> {
     }
 
     /// How many events of each issue fall into each part of a range, with the start of each part.
-    fn points(&self, ids: &[i64], (first_us, end_us): (i64, i64)) -> rusqlite::Result<HashMap<i64, Vec<(String, u64)>>> {
-        let length = end_us.saturating_sub(first_us);
-        // Rounded up, so that the parts reach the end. The last may reach beyond.
-        let width = (length / POINTS + i64::from(length % POINTS != 0)).max(1);
+    fn points(&self, ids: &[i64], parts: RangeParts) -> rusqlite::Result<HashMap<i64, Vec<(String, u64)>>> {
+        let RangeParts { first_us, width_us: width } = parts;
         let start = |part: i64| first_us.saturating_add(width.saturating_mul(part));
         let empty: Vec<(String, u64)> = (0..POINTS).map(|part| (rfc3339(start(part)), 0)).collect();
         let mut points: HashMap<i64, Vec<(String, u64)>> = ids.iter().map(|id| (*id, empty.clone())).collect();

@@ -251,13 +251,50 @@ async fn points_cover_the_range() {
     let issues = listed(&errors, "first_seen", Within { from_us: 0, to_us: 48 * SECOND, traces: None }).await;
     let points = shown(&issues[0]);
     assert_eq!((points.len(), &points[0], &points[1], &points[23]), (24, &("00".into(), 1), &("02".into(), 0), &("46".into(), 1)));
-    // An open range is that of all that is listed, so that the lines of a list can be compared.
-    let open = listed(&errors, "first_seen", Within::all()).await;
-    assert_eq!(shown(&open[0]), points);
-    assert_eq!(shown(&open[1])[23], ("46".into(), 1));
-    // One event alone.
-    let alone = errors.issue(1, 2, Within::all()).await.unwrap().unwrap().issue;
-    assert_eq!((alone.points.len(), alone.points[0].1, alone.points[0].0.as_str()), (24, 1, "1970-01-01T00:00:47.000000Z"));
+}
+
+#[tokio::test]
+async fn points_of_an_open_range_are_of_lengths_that_people_know() {
+    const MINUTE: i64 = 60 * SECOND;
+    const HOUR: i64 = 60 * MINUTE;
+    let (_dir, errors) = store();
+    let start = 1_700_000_000 * SECOND;
+    assert_eq!(stored(&errors, 1, vec![event(1, 1, start), event(2, 1, start + 3 * HOUR), event(3, 2, start + HOUR)]).await, (3, 0));
+    let open = Within::all();
+    let width = |issue: &Issue| {
+        let at = |place: usize| issue.points[place].0.parse::<jiff::Timestamp>().unwrap().as_microsecond();
+        let widths: std::collections::BTreeSet<i64> = (1..24).map(|place| at(place) - at(place - 1)).collect();
+        assert_eq!((issue.points.len(), widths.len()), (24, 1));
+        (at(0), *widths.first().unwrap(), at(23))
+    };
+    // All that is listed has one range, so that the lines of a list can be compared.
+    for issue in listed(&errors, "first_seen", open.clone()).await {
+        let (first, width, last) = width(&issue);
+        assert_eq!((width, first % width), (15 * MINUTE, 0));
+        assert!(first <= start && start + 3 * HOUR < last + width);
+        assert_eq!(issue.points.iter().map(|(_, count)| count).sum::<u64>(), issue.count);
+    }
+    // One event alone, which is in the last part.
+    let alone = errors.issue(1, 2, open.clone()).await.unwrap().unwrap().issue;
+    let (_, of_alone, last) = width(&alone);
+    assert_eq!((of_alone, alone.points[23].1), (MINUTE, 1));
+    assert!((last..last + MINUTE).contains(&(start + HOUR)));
+    // An end that was asked for stays where it is.
+    let since = Within { from_us: start - 30 * SECOND, ..open.clone() };
+    let (first, width_of, _) = width(&errors.issue(1, 1, since).await.unwrap().unwrap().issue);
+    assert_eq!((first, width_of), (start - 30 * SECOND, 15 * MINUTE));
+    let until = Within { to_us: start + 4 * HOUR, ..open };
+    let (_, width_of, last) = width(&errors.issue(1, 1, until).await.unwrap().unwrap().issue);
+    assert_eq!((last + width_of, width_of), (start + 4 * HOUR, 15 * MINUTE));
+}
+
+#[test]
+fn no_times_are_too_far_apart() {
+    for (first, end) in [(i64::MIN, i64::MAX), (0, 1), (i64::MAX - 1, i64::MAX), (i64::MIN, i64::MIN + 1)] {
+        for (is_first_fixed, is_end_fixed) in [(false, false), (false, true), (true, false), (true, true)] {
+            assert!(super::issues::RangeParts::of(is_first_fixed, is_end_fixed, first, end).width_us > 0);
+        }
+    }
 }
 
 #[tokio::test]

@@ -113,6 +113,18 @@ impl Bucket {
         BUCKETS.iter().copied().find(|bucket| bucket.name == name).ok_or_else(|| QueryError::BadBucket(name.to_owned()))
     }
 
+    /// Reads a name; where none is given, answers the buckets from an hour on: the first with which a range has not too many is the one to take.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such bucket.
+    pub fn candidates(name: Option<&str>) -> Result<Vec<Bucket>, QueryError> {
+        match name {
+            Some(name) => Ok(vec![Bucket::parse(name)?]),
+            None => Ok(BUCKETS.iter().copied().filter(|bucket| bucket.us >= 60 * MINUTE_US).collect()),
+        }
+    }
+
     /// All names.
     pub fn names() -> Vec<&'static str> {
         BUCKETS.iter().map(|bucket| bucket.name).collect()
