@@ -27,7 +27,7 @@ export interface TraceSummary {
   unpriced_calls: number;
   /** Calls whose tokens were counted from their texts, and the part of the cost that is theirs. */
   estimated_calls: number;
-  estimated_cost: number;
+  estimated_cost: number | null;
   models: string[];
   user_id: string | null;
   session_id: string | null;

@@ -43,7 +43,7 @@ export interface Summary {
   estimated_calls: number;
   estimated_input_tokens: number;
   estimated_output_tokens: number;
-  estimated_cost: number;
+  estimated_cost: number | null;
   /** Those with the most calls. */
   unpriced_models: string[];
   unpriced_model_count: number;
@@ -77,7 +77,7 @@ export interface Group {
 /** The groups beyond those that are named; durations do not add up. */
 export interface OtherGroups {
   groups: number;
-  points: [string, number][] | null;
+  points: [string, number | null][] | null;
 }
 
 /** The answer to a list of measures; one measure alone has `groups` beside `bucket` instead. */
@@ -100,7 +100,7 @@ export interface BreakdownRow {
   cache_write_tokens: number;
   reasoning_tokens: number;
   estimated_calls: number;
-  estimated_cost: number;
+  estimated_cost: number | null;
   provider: string | null;
   runs?: number;
   failed_runs?: number;

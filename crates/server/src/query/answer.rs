@@ -63,8 +63,8 @@ pub struct Summary {
     pub estimated_input_tokens: u64,
     /// The part of the output that is theirs.
     pub estimated_output_tokens: u64,
-    /// The part of the cost that is theirs.
-    pub estimated_cost: f64,
+    /// The part of the cost that is theirs. Null where there are some and none is priced.
+    pub estimated_cost: Option<f64>,
     /// Models of the calls without a price: those with the most calls first, at most 50.
     pub unpriced_models: Vec<String>,
     /// How many such models there are.
@@ -88,9 +88,9 @@ pub struct Group {
 pub struct OtherGroups {
     /// How many they are.
     pub groups: u64,
-    /// Start of each bucket and what their values add up to; null for durations, which do not.
+    /// Start of each bucket and what their values add up to, null where all that is there is unknown; null for durations, which do not add up.
     #[schema(value_type = Option<Vec<Vec<Object>>>)]
-    pub points: Option<Vec<(String, f64)>>,
+    pub points: Option<Vec<(String, Option<f64>)>>,
 }
 
 /// Lines of a chart, by measure.
@@ -144,8 +144,8 @@ pub struct BreakdownRow {
     pub reasoning_tokens: u64,
     /// Calls whose tokens were counted from their texts; they are in the sums above.
     pub estimated_calls: u64,
-    /// The part of the cost that is theirs.
-    pub estimated_cost: f64,
+    /// The part of the cost that is theirs. Null where there are some and none is priced.
+    pub estimated_cost: Option<f64>,
     /// The provider, where it is only one.
     pub provider: Option<String>,
     /// Runs: of the pipeline, turns of the agent, uses of the tool.
@@ -506,8 +506,8 @@ pub struct TraceSummary {
     pub unpriced_calls: u64,
     /// Calls whose tokens were counted from their texts; they are in the sums above.
     pub estimated_calls: u64,
-    /// The part of the cost that is theirs.
-    pub estimated_cost: f64,
+    /// The part of the cost that is theirs. Null where there are some and none is priced.
+    pub estimated_cost: Option<f64>,
     /// Models of calls, the most expensive first. A call without an answer adds none where its requested model was answered by another one.
     pub models: Vec<String>,
     /// The first that a span names, as the next four.

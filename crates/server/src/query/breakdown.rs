@@ -92,7 +92,7 @@ impl Project {
         let order = RowOrder::read(sort)?;
         let by = &self.grouping(scope, by).await?;
         let minutes = {
-            let (from_us, to_us) = self.ends(scope).await?;
+            let (from_us, to_us) = self.kept_range(scope).await?;
             (to_us.saturating_sub(from_us)) as f64 / 60e6
         };
         let plan = GroupPlan {
@@ -201,7 +201,10 @@ fn sums_of(table: &GroupTable, cell: u32, minutes: f64) -> BreakdownRow {
         cache_write_tokens: count(Component::CacheWriteTokens),
         reasoning_tokens: count(Component::ReasoningTokens),
         estimated_calls: count(Component::EstimatedCalls),
-        estimated_cost: Usd(value(Component::EstimatedCost)).dollars(),
+        estimated_cost: dollars(
+            (value(Component::EstimatedPricedCalls) > 0).then(|| Usd(value(Component::EstimatedCost))),
+            count(Component::EstimatedCalls),
+        ),
         provider: None,
         runs,
         failed_runs: count(Component::FailedRuns),
@@ -233,7 +236,7 @@ fn breakdown_rows(batch: &RecordBatch, minutes: f64) -> Vec<BreakdownRow> {
             cache_write_tokens: number("cache_write_tokens"),
             reasoning_tokens: number("reasoning_tokens"),
             estimated_calls: number("estimated_calls"),
-            estimated_cost: column("estimated_cost").usd(row).unwrap_or_default().dollars(),
+            estimated_cost: dollars(column("estimated_cost").usd(row), number("estimated_calls")),
             provider: provider.filter(|provider| column("last_provider").text(row).as_ref() == Some(provider)),
             runs,
             failed_runs: number("failed_runs"),

@@ -38,6 +38,7 @@ pub(super) enum Component {
     UnpricedCalls,
     EstimatedCalls,
     EstimatedCost,
+    EstimatedPricedCalls,
     Runs,
     FailedRuns,
     /// In microseconds, as are the next ones.
@@ -52,7 +53,7 @@ pub(super) enum Component {
 
 impl Component {
     /// All of them, in the order of their numbers.
-    pub(super) const ALL: [Component; 22] = {
+    pub(super) const ALL: [Component; 23] = {
         use Component::*;
         [
             Spans,
@@ -69,6 +70,7 @@ impl Component {
             UnpricedCalls,
             EstimatedCalls,
             EstimatedCost,
+            EstimatedPricedCalls,
             Runs,
             FailedRuns,
             RunDuration,
@@ -132,6 +134,7 @@ impl Component {
             Component::PricedCalls => calls(&|part| count(part.sums.priced)),
             Component::UnpricedCalls => calls(&|part| count(part.sums.unpriced)),
             Component::EstimatedCalls => spans.estimated.map_or(0, |sums| count(sums.spans)),
+            Component::EstimatedPricedCalls => spans.estimated.map_or(0, |sums| count(sums.priced)),
             Component::EstimatedCost => spans.estimated.map_or(0, |sums| steps(sums.cost)),
             Component::Runs => runs(&|part| count(part.sums.spans)),
             Component::FailedRuns => runs(&|part| count(part.failed)),

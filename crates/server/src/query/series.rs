@@ -35,7 +35,7 @@ impl Project {
     ///
     /// As [`summary`](Project::summary); also when the range has too many buckets.
     pub async fn series(&self, scope: &Scope, bucket: Bucket, measures: &[Measure], by: Option<&By>) -> Result<Series, QueryError> {
-        let (from_us, to_us) = self.ends(scope).await?;
+        let (from_us, to_us) = self.kept_range(scope).await?;
         let first = from_us.div_euclid(bucket.us());
         let count = if to_us > from_us { (to_us - 1).div_euclid(bucket.us()) - first + 1 } else { 0 };
         if count > MAX_POINTS {
@@ -192,13 +192,13 @@ fn grouped_lines(
     }
     let line_of: HashMap<u32, usize> = largest.iter().enumerate().map(|(line, group)| (*group, line)).collect();
     let mut lines: Vec<Vec<Point>> = vec![Vec::new(); largest.len()];
-    let mut others = vec![0.0; starts_us.len()];
+    let mut others = vec![OtherSum::default(); starts_us.len()];
     let mut drawn: Vec<(u32, usize, usize)> = Vec::new();
     for (cell, (group, step)) in cells() {
         match line_of.get(&group) {
             Some(line) if measure.is_duration() => drawn.push((cell, *line, step as usize)),
             Some(line) => lines[*line].push((step as usize, measured(table, cell, measure))),
-            None => others[step as usize] += measured(table, cell, measure).unwrap_or(0.0),
+            None => others[step as usize].add(measured(table, cell, measure)),
         }
     }
     if let Some(share) = measure.share() {
@@ -213,9 +213,28 @@ fn grouped_lines(
     (shown(named, measure, starts_us), others)
 }
 
+/// What the values of other groups add up to.
+#[derive(Debug, Clone, Copy, Default)]
+struct OtherSum {
+    sum: f64,
+    has_unknown: bool,
+}
+
+impl OtherSum {
+    fn add(&mut self, value: Option<f64>) {
+        self.sum += value.unwrap_or(0.0);
+        self.has_unknown |= value.is_none();
+    }
+
+    /// Nothing is 0; of nothing but unknown values the sum is unknown.
+    fn value(self) -> Option<f64> {
+        (self.sum != 0.0 || !self.has_unknown).then_some(self.sum)
+    }
+}
+
 impl OtherGroups {
-    fn of(groups: usize, measure: Measure, sums: &[f64], starts_us: &[i64]) -> OtherGroups {
-        let points = || starts_us.iter().map(|us| rfc3339(*us)).zip(sums.iter().copied()).collect();
+    fn of(groups: usize, measure: Measure, sums: &[OtherSum], starts_us: &[i64]) -> OtherGroups {
+        let points = || starts_us.iter().map(|us| rfc3339(*us)).zip(sums.iter().map(|sum| sum.value())).collect();
         OtherGroups { groups: groups as u64, points: (!measure.is_duration()).then(points) }
     }
 }
@@ -223,12 +242,12 @@ impl OtherGroups {
 /// The largest lines, and the others together. Lines of nothing but zeros are left out, unless it is the only one.
 fn largest(lines: HashMap<Option<String>, Vec<Point>>, measure: Measure, starts_us: &[i64]) -> (Vec<Group>, Option<OtherGroups>) {
     let is_only = lines.len() == 1;
-    let mut lines: Vec<(Option<String>, Vec<Point>)> = lines.into_iter().filter(|(_, points)| is_only || size(points) > 0.0).collect();
+    let (mut lines, left_out): (Vec<_>, Vec<_>) = lines.into_iter().partition(|(_, points)| is_only || size(points) > 0.0);
     lines.sort_by(|(a_key, a), (b_key, b)| size(b).total_cmp(&size(a)).then_with(|| a_key.cmp(b_key)));
     let rest = lines.split_off(lines.len().min(MAX_LINES));
-    let mut sums = vec![0.0; starts_us.len()];
-    for (place, value) in rest.iter().flat_map(|(_, points)| points) {
-        sums[*place] += value.unwrap_or(0.0);
+    let mut sums = vec![OtherSum::default(); starts_us.len()];
+    for (place, value) in rest.iter().chain(&left_out).flat_map(|(_, points)| points) {
+        sums[*place].add(*value);
     }
     let others = (!rest.is_empty()).then(|| OtherGroups::of(rest.len(), measure, &sums, starts_us));
     (shown(lines, measure, starts_us), others)
@@ -269,5 +288,23 @@ fn aggregate(measure: Measure) -> Result<Expr, QueryError> {
         Measure::DurationP99 => percentile(is_call(), 0.99, name),
         Measure::Runs => how_many(col("is_run"), name),
         Measure::Spans | Measure::Errors => Ok(count(lit(1)).alias(name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_of_others_is_unknown_where_nothing_of_it_is_known() {
+        let sum = |values: &[Option<f64>]| {
+            let mut sum = OtherSum::default();
+            values.iter().for_each(|value| sum.add(*value));
+            sum.value()
+        };
+        assert_eq!(sum(&[]), Some(0.0));
+        assert_eq!(sum(&[Some(0.0), Some(0.0)]), Some(0.0));
+        assert_eq!(sum(&[Some(0.0), None]), None);
+        assert_eq!(sum(&[Some(0.5), None, Some(0.25)]), Some(0.75));
     }
 }

@@ -146,7 +146,7 @@ impl Project {
             estimated_calls: number("estimated_calls"),
             estimated_input_tokens: number("estimated_input_tokens"),
             estimated_output_tokens: number("estimated_output_tokens"),
-            estimated_cost: Column::of(batch, "estimated_cost").usd(0).unwrap_or_default().dollars(),
+            estimated_cost: dollars(Column::of(batch, "estimated_cost").usd(0), number("estimated_calls")),
             unpriced_models,
             unpriced_model_count,
             users: number("users"),
@@ -264,7 +264,11 @@ impl Project {
     }
 
     /// The range of a scope; where it is open, that of the spans kept.
-    pub(super) async fn ends(&self, scope: &Scope) -> Result<(i64, i64), QueryError> {
+    ///
+    /// # Errors
+    ///
+    /// As [`summary`](Project::summary).
+    pub async fn kept_range(&self, scope: &Scope) -> Result<(i64, i64), QueryError> {
         if scope.from_us != i64::MIN && scope.to_us != i64::MAX {
             return Ok((scope.from_us, scope.to_us));
         }
@@ -397,7 +401,7 @@ fn rolled_summary(parts: &Parts, (traces, users): (u64, u64)) -> Summary {
         estimated_calls: totals.estimated.spans,
         estimated_input_tokens: tokens(totals.estimated.input_tokens),
         estimated_output_tokens: tokens(totals.estimated.output_tokens),
-        estimated_cost: rolled_usd(&totals.estimated).dollars(),
+        estimated_cost: rolled_cost(&totals.estimated),
         unpriced_calls: calls.sums.unpriced,
         duration_ms: rolled_percentiles(calls),
         runs: totals.runs.sums.spans,

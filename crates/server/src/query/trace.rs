@@ -20,6 +20,7 @@ use super::fields::joined;
 use super::filter::{Filter, Term};
 use super::picked::{LIGHT, columns, project};
 use super::rolled::{Taken, choose};
+use super::sums::dollars;
 use super::tree::{InTree, derive, is_unpriced};
 use super::{Project, Reading, Scope, text};
 use crate::store::rollup::{Bins, HOUR_US, Spread};
@@ -440,13 +441,11 @@ pub(super) fn summarize(loaded: &[Loaded]) -> TraceSummary {
         cost: cost.map(Usd::dollars),
         unpriced_calls: sum(|span| u64::from(is_unpriced(span))),
         estimated_calls: sum(|span| u64::from(span.is_estimated())),
-        estimated_cost: calls
-            .iter()
-            .filter(|call| call.span().is_estimated())
-            .filter_map(|call| call.span().cost.as_ref())
-            .map(|cost| cost.total)
-            .sum::<Usd>()
-            .dollars(),
+        estimated_cost: {
+            let estimated = || calls.iter().map(|call| call.span()).filter(|span| span.is_estimated());
+            let known = estimated().filter_map(|span| span.cost.as_ref()).map(|cost| cost.total);
+            dollars(known.reduce(|sum, cost| sum + cost), estimated().count() as u64)
+        },
         models: models(&calls),
         user_id: first(|span| span.user_id.as_ref()),
         session_id: first(|span| span.session_id.as_ref()),

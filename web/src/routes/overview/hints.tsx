@@ -28,7 +28,9 @@ export function Hints({ project, summary }: { project: Project; summary: Summary
       )}
       {silent > 0 && <span className={unpriced > 0 ? 'dim hide-s' : undefined}>{t('overview.noUsage', { n: format.count(silent) })}</span>}
       {estimated > 0 && (
-        <span className="dim">{t('estimate.ofSum', { n: format.count(estimated), cost: format.money(summary.estimated_cost) })}</span>
+        <span className="dim">
+          {t('estimate.ofSum', { n: format.count(estimated), cost: summary.estimated_cost === null ? t('common.unknown') : format.money(summary.estimated_cost) })}
+        </span>
       )}
       <span className="sp" />
       {models.length > 0 && (

@@ -66,7 +66,7 @@ async fn a_chart_of_many_groups_has_the_largest_and_the_others_together() {
         let others = &one.others["calls"];
         assert_eq!(others.groups, 401 - 50);
         let drawn: f64 = lines.iter().flat_map(|line| &line.points).filter_map(|(_, value)| *value).sum();
-        let rest: f64 = others.points.iter().flatten().map(|(_, value)| value).sum();
+        let rest: f64 = others.points.iter().flatten().filter_map(|(_, value)| *value).sum();
         assert_eq!(drawn + rest, 600.0);
         let durations = &one.measures["duration_p50"];
         assert_eq!((durations.len(), one.others["duration_p50"].points.is_none()), (50, true));
