@@ -6,10 +6,11 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use hinomi_model::langfuse;
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::access::{Caller, Of};
+use super::ask::Asked;
 use super::{Api, ApiError};
 use crate::keeping::{self, KeepError, Receipt, Subject};
 use crate::store::StoreError;
@@ -107,10 +108,22 @@ pub(super) struct Deletions {
     deletions: Vec<Receipt>,
 }
 
+/// Which receipts.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Which {
+    /// Only those of this user, whom a receipt names by a hash alone.
+    user: Option<String>,
+}
+
 /// What was deleted before its time, with a receipt for each. For those who may see all projects.
-#[utoipa::path(get, path = "/deletions", tag = "deletion", responses((status = 200, body = Deletions)))]
-pub(super) async fn list(State(api): State<Arc<Api>>, caller: Caller) -> Result<Json<Deletions>, ApiError> {
+#[utoipa::path(get, path = "/deletions", tag = "deletion", params(Which), responses((status = 200, body = Deletions)))]
+pub(super) async fn list(State(api): State<Arc<Api>>, caller: Caller, Asked(which): Asked<Which>) -> Result<Json<Deletions>, ApiError> {
     caller.check_admin()?;
+    if let Some(user) = which.user {
+        let deletions = super::projects::change(&api, move |meta| keeping::receipts_of_user(meta, &user)).await?;
+        return Ok(Json(Deletions { deletions }));
+    }
     let texts = super::projects::change(&api, |meta| meta.receipts()).await?;
     let deletions = texts.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
     Ok(Json(Deletions { deletions }))

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::running::{Running, Session};
 use super::{Common, existing, in_force, say};
-use crate::keeping::Receipt;
+use crate::keeping::{Receipt, receipts_of_user};
 
 /// Delete a trace, a user's data or a project from every file, with a receipt
 #[derive(Debug, Subcommand)]
@@ -35,6 +35,9 @@ pub(super) enum Delete {
     List {
         #[command(flatten)]
         common: Common,
+        /// Only those of this user, as programs name the user: a receipt keeps a hash alone
+        #[arg(long, value_name = "ID")]
+        user: Option<String>,
     },
 }
 
@@ -53,7 +56,7 @@ pub(super) struct Which {
 impl Delete {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let (which, path) = match &self {
-            Delete::List { common } => return list(common),
+            Delete::List { common, user } => return list(common, user.as_deref()),
             Delete::Trace { which, id } => (which, format!("/traces/{}", encoded(id))),
             Delete::User { which, id } => (which, format!("/users/{}", encoded(id))),
             Delete::Project { which } => (which, String::new()),
@@ -75,8 +78,11 @@ fn encoded(id: &str) -> String {
     utf8_percent_encode(id, NON_ALPHANUMERIC).to_string()
 }
 
-fn list(common: &Common) -> anyhow::Result<()> {
+fn list(common: &Common, user: Option<&str>) -> anyhow::Result<()> {
     let meta = existing(&in_force(common, None)?)?;
+    if let Some(user) = user {
+        return receipts_of_user(&meta, user)?.iter().try_for_each(told);
+    }
     for text in meta.receipts()? {
         let value: Value = serde_json::from_str(&text).unwrap_or_default();
         told(&serde_json::from_value(value).unwrap_or_default())?;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hinomi_model::id::TraceId;
+use hmac_sha256::HMAC;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use super::tables::{self, OF_PROJECT, OF_TRACES};
 use super::{KeepError, Places, blocking};
-use crate::meta::{MetaError, Patch};
+use crate::meta::{Meta, MetaError, Patch};
 use crate::store::{Fate, Sweep, Swept};
 use crate::time::rfc3339;
 
@@ -51,7 +52,8 @@ pub struct Receipt {
     pub project: u64,
     /// `trace`, `user`, `project` or `budget`.
     pub what: String,
-    /// Which trace; the SHA-256 of a user's name, so that the receipt does not keep it; the name of a project.
+    /// Which trace; the name of a project; of a user a hash, so that the receipt does not keep the name: `hmac-sha256:` with a secret of the data
+    /// folder, in receipts of earlier versions `sha256:` without one.
     pub subject: Option<String>,
     /// Spans.
     pub spans: u64,
@@ -88,7 +90,8 @@ impl Receipt {
         };
         let (what, subject) = match subject {
             Subject::Trace(id) => ("trace", Some(id.to_string())),
-            Subject::User(user) => ("user", Some(format!("sha256:{}", hex::encode(Sha256::digest(user.as_bytes()))))),
+            // The hash needs a secret.
+            Subject::User(_) => ("user", None),
             Subject::Project => ("project", None),
             Subject::Budget => ("budget", None),
         };
@@ -121,6 +124,23 @@ impl Receipt {
         let (meta, text) = (places.meta.clone(), self.text()?);
         Ok(blocking(move || meta.add_receipt(&text)).await??)
     }
+}
+
+/// How receipts name a user. Without the secret nobody can try names.
+fn keyed_hash(key: &str, user: &str) -> String {
+    format!("hmac-sha256:{}", hex::encode(HMAC::mac(user, key)))
+}
+
+/// The receipts of deletions of a user, the newest first, whichever version made them.
+///
+/// # Errors
+///
+/// When the database cannot be read.
+pub fn receipts_of_user(meta: &Meta, user: &str) -> Result<Vec<Receipt>, MetaError> {
+    let names = [keyed_hash(&meta.receipt_key()?, user), format!("sha256:{}", hex::encode(Sha256::digest(user)))];
+    let receipts = meta.receipts()?;
+    let read = receipts.iter().filter_map(|text| serde_json::from_str::<Receipt>(text).ok());
+    Ok(read.filter(|receipt| receipt.what == "user" && receipt.subject.as_ref().is_some_and(|subject| names.contains(subject))).collect())
 }
 
 /// Which spans belong to a subject. Of a user these are those that name the user, and those of the same traces that name nobody.
@@ -217,6 +237,9 @@ async fn go_on(places: &Places, id: i64, begun: Begun, begin: Begin) -> Result<R
     let mut receipt = Receipt { resumed, ..Receipt::of(project, subject.clone(), &swept) };
     if is_project {
         receipt.subject = Some(name);
+    }
+    if let Subject::User(user) = &subject {
+        receipt.subject = Some(keyed_hash(&places.meta.receipt_key()?, user));
     }
     let people: Vec<String> = if let Subject::User(user) = &subject { vec![user.clone()] } else { Vec::new() };
     let (data, meta, alerts, ids) = (places.data.clone(), places.meta.clone(), places.alerts.clone(), traces);

@@ -25,7 +25,7 @@ use crate::sqlite::SqliteError;
 use crate::store::{Store, StoreError};
 
 pub use class::Rules;
-pub use erase::{Receipt, Subject, erase, finish};
+pub use erase::{Receipt, Subject, erase, finish, receipts_of_user};
 pub use expire::{Expired, expire};
 pub use hold::{Held, Holds, confirm, enforced, held, is_confirmed, shrunk};
 

@@ -38,6 +38,9 @@ const SERVER_SECRET: &str = "server_secret";
 
 /// The open database.
 #[derive(Debug)]
+/// Name of the setting that holds the secret with which receipts name users.
+const RECEIPT_KEY: &str = "receipt_key";
+
 pub struct Meta {
     connection: Mutex<Connection>,
     seen: RwLock<Seen>,
@@ -169,6 +172,17 @@ impl Meta {
 
     /// The secret of the server that runs, or ran last.
     pub fn server_secret(&self) -> Option<String> {
+    /// The secret with which receipts of deletions name users, made when it is first needed. It stays with the folder, also in backups of it.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read or written.
+    pub fn receipt_key(&self) -> Result<String, MetaError> {
+        let connection = self.lock();
+        connection.execute("INSERT INTO settings VALUES (?1, ?2) ON CONFLICT DO NOTHING", [RECEIPT_KEY, &secrets::hex(32)])?;
+        Ok(connection.query_row("SELECT value FROM settings WHERE name = ?1", [RECEIPT_KEY], |row| row.get(0))?)
+    }
+
         self.get(SERVER_SECRET)
     }
 

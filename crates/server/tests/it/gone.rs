@@ -145,6 +145,32 @@ fn a_trace_a_user_and_a_project_are_deleted_from_every_file() {
 }
 
 #[test]
+fn a_receipt_names_a_user_to_those_alone_who_know_the_name() {
+    use sha2::Digest;
+    let server = Server::start();
+    send(&server, 1, "MARK-one", "u_7", 1.0);
+    let receipt = delete(&server, "/1/users/u_7").json();
+    let subject = receipt["subject"].as_str().unwrap().to_owned();
+    let plain = hex::encode(sha2::Sha256::digest("u_7"));
+    assert!(subject.starts_with("hmac-sha256:") && !subject.contains(&plain), "short names would be tried in seconds: {subject}");
+    // As earlier versions wrote them.
+    let old = json!({ "at": "2026-01-01T00:00:00Z", "project": 1, "what": "user", "subject": format!("sha256:{plain}"), "spans": 3 });
+    let database = rusqlite::Connection::open(server.data().join("hinomi.db")).unwrap();
+    database.execute("INSERT INTO deletions (receipt) VALUES (?1)", [old.to_string()]).unwrap();
+    drop(database);
+    let of = |user: &str| server.get(&format!("/api/v1/deletions?user={user}")).json()["deletions"].clone();
+    assert_eq!(of("u_7").as_array().unwrap().iter().map(|one| &one["subject"]).collect::<Vec<_>>(), [&old["subject"], &json!(subject)]);
+    assert_eq!(of("u_8"), json!([]));
+    assert_eq!(server.get("/api/v1/deletions").json()["deletions"].as_array().unwrap().len(), 2);
+    let (said, error, status) = server.command(&["delete", "list", "--user", "u_7"]);
+    assert_eq!(status, Some(0), "{error}");
+    assert!(said.contains(&subject) && said.contains(&plain), "{said}");
+    // The same user, deleted again later, is named alike.
+    send(&server, 2, "MARK-two", "u_7", 1.0);
+    assert_eq!(delete(&server, "/1/users/u_7").json()["subject"], json!(subject));
+}
+
+#[test]
 fn an_incident_that_is_open_names_a_deleted_user_no_more() {
     const NAME: &str = "anna-to-be-forgotten";
     let server = Server::start();
