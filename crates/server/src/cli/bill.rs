@@ -30,10 +30,11 @@ impl Bill {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let Bill::Import { common, project, file } = self;
         let config = in_force(&common, None)?;
+        let meta = existing(&config)?;
         let name = file.display().to_string();
         let bytes = std::fs::read(&file).with_context(|| format!("cannot read {name}"))?;
         let export = bill::read(&bytes).with_context(|| name.clone())?;
-        existing(&config)?.project(project)?;
+        meta.project(project)?;
         let file_name = file.file_name().map_or_else(|| name.clone(), |name| name.to_string_lossy().into_owned());
         Bills::open(&config.data)?.import(project, &file_name, &export)?;
         let days = export.lines.iter().map(|line| line.day);

@@ -28,6 +28,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::app::ADDRESS;
 use crate::config::{self, Config, Flags};
 use crate::meta::Meta;
+use crate::store::doctor::holder;
 
 /// LLM monitoring in one binary: what your programs ask of language models, what they answer, take and cost.
 #[derive(Debug, Parser)]
@@ -183,6 +184,12 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::Login { common } => {
             let config = in_force(&common, None)?;
             let meta = existing(&config)?;
+            let data = config.data.display();
+            ensure!(
+                holder(&config.data).is_some(),
+                "no server is running on {data}, so a link would lead nowhere; start one with `hinomi serve --data {data}`, which prints a link, \
+                 or name the folder of the running server with --data: the server prints it at its start"
+            );
             say(&sign_in_link(&meta, &public_url(&meta, &config))?)
         }
         Command::Token(command) => command.run(),
@@ -201,7 +208,8 @@ fn execute(command: Command) -> anyhow::Result<()> {
             let url = public_url(&meta, &config);
             for project in meta.directory().projects.values() {
                 let notes = [(project.demo, " (demo)"), (project.disabled, " (disabled)")];
-                let notes: String = notes.iter().filter(|(is, _)| *is).map(|(_, note)| *note).collect();
+                // The demo's project has it in its name.
+                let notes: String = notes.iter().filter(|(is, note)| *is && !project.name.ends_with(note)).map(|(_, note)| *note).collect();
                 say(&format!("{}\t{}{notes}\t{}", project.id, project.name, dsn(&meta, &url, project.id)))?;
             }
             Ok(())
@@ -238,7 +246,11 @@ fn in_force(common: &Common, listen: Option<SocketAddr>) -> anyhow::Result<Confi
 /// The database of a data folder that is there: a command that only looks, or works beside a server, makes none.
 fn existing(config: &Config) -> anyhow::Result<Meta> {
     let is_there = config.data.join("hinomi.db").exists();
-    ensure!(is_there, "{} is no data folder; name it with --data, or start `hinomi serve` to make one", config.data.display());
+    ensure!(
+        is_there,
+        "{} is no data folder; name the one of your server with --data (the server prints it at its start), or make one with `hinomi serve`",
+        config.data.display()
+    );
     Ok(Meta::open(&config.data)?)
 }
 

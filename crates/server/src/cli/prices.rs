@@ -17,6 +17,11 @@ use crate::meta::Meta;
 use crate::prices::{Prices, table_path};
 use crate::time::{day_start, rfc3339};
 
+/// Tokens of a call of which nothing is counted: the price of long inputs begins above it.
+const ORDINARY: u64 = 1_000;
+/// Tokens of a call for which the price of long inputs holds, where there is one.
+const LONG: u64 = 1_000_000;
+
 #[derive(Debug, Subcommand)]
 pub(super) enum PricesCommand {
     /// Take a newer price table: one of Hinomi's own form, or genai-prices' data (prices/new_data/v2/data.json)
@@ -33,7 +38,11 @@ pub(super) enum PricesCommand {
 impl PricesCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self {
-            PricesCommand::Update { common, file } => update(&in_force(&common, None)?.data, &file),
+            PricesCommand::Update { common, file } => {
+                let config = in_force(&common, None)?;
+                existing(&config)?;
+                update(&config.data, &file)
+            }
             PricesCommand::Check(check) => check.run(),
         }
     }
@@ -126,7 +135,7 @@ pub(super) struct Check {
     /// The tier of service, such as batch, flex, priority
     #[arg(long, value_name = "NAME")]
     tier: Option<String>,
-    /// Tokens of plain input [default, where nothing is counted: a million in, a million out]
+    /// Tokens of plain input [default, where nothing is counted: 1,000 in, 1,000 out]
     #[arg(long, value_name = "N")]
     input: Option<u64>,
     /// Tokens read from a cache
@@ -180,19 +189,21 @@ impl Check {
             bail!("{first}");
         }
         let book = prices.of(self.project);
-        let usage = self.usage();
-        let call = Call {
-            provider: self.provider.as_deref(),
-            response_model: Some(&self.model),
-            request_model: None,
-            usage: &usage,
-            at_us: self.at.unwrap_or_else(|| jiff::Timestamp::now().as_microsecond()),
-            duration_us: (self.seconds * 1e6).round() as i64,
-            service_tier: self.tier.as_deref(),
-            failed: false,
-        };
+        let at_us = self.at.unwrap_or_else(|| jiff::Timestamp::now().as_microsecond());
+        let (counted, usage) = (self.counted(), self.usage(ORDINARY));
+        let call = self.call(&usage, at_us);
         match (book.explain(&call), book.price_id(&call)) {
-            (Some(priced), _) => shown(&priced, book.table()),
+            (Some(priced), _) => {
+                shown(&priced, book.table())?;
+                let long = self.usage(LONG);
+                let longer = book.explain(&self.call(&long, at_us)).filter(|_| !counted);
+                match longer.and_then(|longer| Some((input_price(&priced)?, input_price(&longer)?))) {
+                    Some((ordinary, longer)) if ordinary != longer => {
+                        say(&format!("  a call with {LONG} tokens of input has {}/M; say how many yours has with --input", dollars(longer)))
+                    }
+                    _ => Ok(()),
+                }
+            }
             (None, Some(id)) => bail!("{id} stands for {}, but gives no cost for these counts", self.model),
             (None, None) => bail!(
                 "no price for {}; set one on the settings page, by POST /api/v1/projects/{}/prices, or in a file (`prices` of the configuration)",
@@ -202,8 +213,37 @@ impl Check {
         }
     }
 
-    fn usage(&self) -> Usage {
-        let mut usage = Usage {
+    fn call<'a>(&'a self, usage: &'a Usage, at_us: i64) -> Call<'a> {
+        Call {
+            provider: self.provider.as_deref(),
+            response_model: Some(&self.model),
+            request_model: None,
+            usage,
+            at_us,
+            duration_us: (self.seconds * 1e6).round() as i64,
+            service_tier: self.tier.as_deref(),
+            failed: false,
+        }
+    }
+
+    /// Whether anything is counted.
+    fn counted(&self) -> bool {
+        let usage = self.sent();
+        Bucket::ALL.iter().any(|bucket| bucket.of(&usage).is_some())
+    }
+
+    /// What is counted; where nothing is, so many tokens in and out.
+    fn usage(&self, tokens: u64) -> Usage {
+        let mut usage = self.sent();
+        // Whoever counts one thing means that there is nothing of the others.
+        let others = if self.counted() { 0 } else { tokens };
+        usage.input = usage.input.or(Some(others));
+        usage.output = usage.output.or(Some(others));
+        usage
+    }
+
+    fn sent(&self) -> Usage {
+        Usage {
             input: self.input,
             cache_read: self.cache_read,
             cache_write_5m: self.cache_write,
@@ -217,14 +257,13 @@ impl Check {
             web_searches: self.web_searches,
             images: self.images,
             ..Usage::default()
-        };
-        let any = Bucket::ALL.iter().any(|bucket| bucket.of(&usage).is_some());
-        // Whoever counts one thing means that there is nothing of the others.
-        let others = if any { 0 } else { 1_000_000 };
-        usage.input = usage.input.or(Some(others));
-        usage.output = usage.output.or(Some(others));
-        usage
+        }
     }
+}
+
+/// What a million tokens of plain input cost in a bill.
+fn input_price(priced: &Priced) -> Option<f64> {
+    priced.lines.iter().find(|line| line.bucket == Bucket::Input).map(|line| line.price.dollars())
 }
 
 fn shown(priced: &Priced, table: &PriceTable) -> anyhow::Result<()> {

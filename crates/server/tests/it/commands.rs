@@ -59,12 +59,29 @@ fn commands_that_only_look_make_no_data_folder() {
         &["retention"],
         &["retention", "confirm"],
         &["notifications", "resume"],
+        &["notifications", "pause"],
+        &["prices", "update", file],
+        &["token", "list"],
+        &["token", "revoke", "1"],
+        &["session", "list"],
+        &["logout", "--all"],
+        &["bill", "import", file],
     ] {
         let (said, error, status) = run(&data, arguments);
         assert_eq!((said.as_str(), status), ("", Some(1)), "{arguments:?}: {error}");
-        assert!(error.contains("mistyped"), "{arguments:?}: {error}");
+        assert!(error.contains("mistyped") && error.contains("--data"), "{arguments:?}: {error}");
         assert!(!data.exists(), "{arguments:?}");
     }
+}
+
+#[test]
+fn a_sign_in_link_leads_to_a_running_server() {
+    let mut server = Server::start();
+    assert!(server.command(&["login"]).0.starts_with(&format!("{}/login?token=", server.url)));
+    server.kill();
+    let (said, error, status) = server.command(&["login"]);
+    assert_eq!((said.as_str(), status), ("", Some(1)), "{error}");
+    assert!(error.contains("hinomi serve --data") && error.contains(server.data().to_str().unwrap()), "{error}");
 }
 
 #[test]
@@ -105,6 +122,8 @@ fn the_demo_fills_a_project_of_its_own() {
     let server = Server::start();
     let (said, error, status) = server.command(&["demo", "--days", "1"]);
     assert_eq!(status, Some(0), "{said}{error}");
+    let (listed, _, _) = server.command(&["project", "list"]);
+    assert_eq!(listed.matches("(demo)").count(), 1, "{listed}");
     let projects = server.get("/api/v1/projects").json();
     let demo = projects["projects"].as_array().unwrap().iter().find(|project| project["demo"] == true).unwrap().clone();
     let summary = server.get(&format!("/api/v1/projects/{}/summary?from=-2d", demo["id"])).json();

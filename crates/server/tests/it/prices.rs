@@ -195,6 +195,11 @@ fn mistakes_of_the_commands() {
         let (_, error, status) = crate::server::run(&folder.path().join("data"), arguments);
         (status, error)
     };
+    // Without counts the price is that of an ordinary call, and that long inputs have another is said beside it.
+    let (tiered, _, _) = crate::server::run(&folder.path().join("data"), &["prices", "check", "claude-sonnet-4-5"]);
+    assert!(tiered.contains("1000 × $3.00/M") && tiered.contains("$6.00/M; say how many"), "{tiered}");
+    let (flat, _, _) = crate::server::run(&folder.path().join("data"), &["prices", "check", "gpt-4o-mini"]);
+    assert!(flat.contains("1000 × $0.15/M") && !flat.contains("--input"), "{flat}");
     let (status, error) = said(&["prices", "check", "nobody-s-model"]);
     assert_eq!(status, Some(1));
     assert!(error.contains("no price for nobody-s-model"), "{error}");
