@@ -13,7 +13,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::access::{Caller, bearer, cookie};
-use super::shared::{Asking, Same, aside, ask};
+use super::shared::{Asking, Same, aside, ask, to_its_end};
 use super::turns::CallerId;
 use super::{Api, ApiError, ask as parameters, file};
 
@@ -85,7 +85,7 @@ pub(super) async fn limited(State(api): State<Arc<Api>>, path: MatchedPath, requ
         Sort::File => file::handed_on(aside(&api, request, next).await, api.questions.threads()),
         Sort::Live => aside(&api, request, next).await,
         Sort::Change => {
-            let response = aside(&api, request, next).await;
+            let response = to_its_end(&api, request, next).await;
             api.changes.fetch_add(1, Ordering::Relaxed);
             response
         }

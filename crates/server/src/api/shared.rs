@@ -169,6 +169,12 @@ pub(super) async fn aside(api: &Api, request: Request, next: Next) -> Response {
     done.unwrap_or_else(|error| ApiError::internal(error).into_response())
 }
 
+/// The same for work that must not be left half done: it goes on when whoever waits has gone.
+pub(super) async fn to_its_end(api: &Api, request: Request, next: Next) -> Response {
+    let done = api.questions.threads.spawn(next.run(request)).await;
+    done.unwrap_or_else(|error| ApiError::internal(error).into_response())
+}
+
 enum Boarded {
     Kept(Answer),
     On(Arc<Same>, Arc<Flight>),
