@@ -3,7 +3,7 @@ import http from 'node:http';
 import { iso, makeTrace, START } from './data.mjs';
 import { breakdown, fail, FIELDS, groupBy, page, rowOf, runsOf, scope, series, sorted, sum, traces } from './queries.mjs';
 import { logsOf, metrics, metricSeries } from './signals.mjs';
-import { ownPrices, repriced, unpriced } from './prices.mjs';
+import { ownPrices, repriced, repriceJob, unpriced } from './prices.mjs';
 import { detail, hints, issue, issues, KEY, outcomes } from './records.mjs';
 
 const port = Number(process.env.PORT ?? 8119);
@@ -56,6 +56,7 @@ function answer(method, path, params, body) {
       oldest: traces[0].summary.start_time,
     };
   }
+  if (what === 'jobs') return id ? repriceJob(method) : { jobs: [repriceJob(method)].filter(Boolean), next_cursor: null };
   if (what !== 'projects') fail(404, 'Nothing here');
   if (!id) {
     if (method === 'GET') return { projects };
@@ -84,7 +85,7 @@ function answer(method, path, params, body) {
   if (name === 'metrics') return one ? metricSeries(params) : { metrics: number === 1 ? metrics : [] };
   if (name === 'prices' && one === 'unpriced') return { models: number === 1 ? unpriced : [] };
   if (name === 'prices') return ownPrices(method, Number(one), body);
-  if (name === 'reprice') return repriced(body.dry_run);
+  if (name === 'reprice') return body.dry_run ? repriced(true) : repriceJob(method, body);
   if (name === 'hints') return { hints: hints() };
   if (name === 'outcomes') return { outcomes: outcomes(number) };
   if (name === 'series') return series(number, params);

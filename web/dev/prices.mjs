@@ -45,6 +45,37 @@ export function ownPrices(method, id, body) {
   return prices[0];
 }
 
+const CALLS = 27_413;
+let job = null;
+
+/** A job that takes some seconds, as the server's does. */
+export function repriceJob(method, body) {
+  if (method === 'POST')
+    job = {
+      id: (job?.id ?? 0) + 1,
+      project_id: 1,
+      kind: 'reprice',
+      state: 'running',
+      done: 0,
+      total: CALLS,
+      reason: null,
+      created_at: iso(Date.now()),
+      started_at: iso(Date.now()),
+      ended_at: null,
+      from: body.from ?? null,
+      to: body.to ?? null,
+      reached: iso(START),
+      result: null,
+    };
+  if (job?.state === 'running') {
+    const part = Math.min(1, (Date.now() - Date.parse(job.started_at)) / 15_000);
+    const end = method === 'DELETE' ? 'cancelled' : part === 1 ? 'done' : null;
+    Object.assign(job, { done: Math.round(part * CALLS), reached: iso(START + part * (Date.now() - START)) });
+    if (end) Object.assign(job, { state: end, ended_at: iso(Date.now()), result: repriced(true) });
+  }
+  return job;
+}
+
 export const repriced = (dry) => ({
   calls: 2152,
   changed: dry ? 61 : 0,

@@ -32,6 +32,7 @@ use crate::connections::{Connections, raise_file_limit};
 use crate::errors::{Errors, Within};
 use crate::guard;
 use crate::ingest::{self, Intake, Stores, keyless};
+use crate::jobs::{JobResources, Jobs};
 use crate::keeping;
 use crate::logs::Logs;
 use crate::memory::Shares;
@@ -119,6 +120,9 @@ impl App {
         let Stores { meta, store, errors, scores, logs, metrics, outcomes } = stores;
         let made_anew_us = meta.made_anew_us();
         let waiting = Waiting::start(config.queries.threads).context("cannot start the threads of queries")?;
+        let (engine, stop) = (Engine::with_memory(shares.queries, shares.exports), CancellationToken::new());
+        let of_jobs = JobResources { meta: meta.clone(), store: store.clone(), engine: engine.clone(), prices: prices.clone() };
+        let jobs = Jobs::new(of_jobs, waiting.handle().clone(), stop.clone());
         let api = Api {
             meta,
             store,
@@ -130,8 +134,9 @@ impl App {
             outcomes,
             courier: Arc::new(Courier::new(outbox, allowed, trust)),
             alerts,
-            engine: Engine::with_memory(shares.queries, shares.exports),
+            engine,
             prices,
+            jobs,
             quiet_notifications: config.quiet_notifications,
             made_anew_us,
             cookie: cookie_name(&public_url),
@@ -149,7 +154,7 @@ impl App {
             holds: Arc::default(),
             retain_every: Duration::from_secs(config.disk.retain_every_s),
             started: Instant::now(),
-            stop: CancellationToken::new(),
+            stop,
         };
         api.courier.set_paused(config.quiet_notifications || api.meta.get(PAUSED).is_some());
         start_bell(&api, waiting.handle())?;
@@ -187,6 +192,7 @@ impl App {
         let is_local = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
         let service = rewritten.layer(router(api.clone(), intake.clone(), Measured { handle: metrics, is_local }, proof));
         let chores = tokio::spawn(chores(api.clone(), intake.clone()));
+        api.jobs.start().context("cannot go on with jobs that have not ended")?;
         let courier = tokio::spawn(api.courier.clone().run(api.stop.clone()));
 
         for listener in otlp {
@@ -207,6 +213,9 @@ impl App {
         }
         let _ = chores.await;
         let _ = courier.await;
+        if tokio::time::timeout(GRACE, api.jobs.stopped()).await.is_err() {
+            tracing::warn!(grace_s = GRACE.as_secs(), "server.jobs.cut_off");
+        }
         note_used(&intake, &api.meta);
         let alerts = api.alerts.clone();
         let _ = tokio::task::spawn_blocking(move || alerts.stop()).await;

@@ -12,6 +12,7 @@ pub mod demo;
 pub mod errors;
 pub mod guard;
 pub mod ingest;
+pub mod jobs;
 pub mod keeping;
 pub mod logs;
 pub mod memory;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::StreamExt;
 use hinomi_model::cost;
@@ -10,6 +11,7 @@ use hinomi_model::price::PriceBook;
 use hinomi_model::reports;
 use hinomi_model::span::{Cost, Span};
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use crate::query::{Project, QueryError};
@@ -19,7 +21,7 @@ use crate::store::{Store, StoreError};
 const AT_A_TIME: usize = 500;
 
 /// What pricing stored calls again has changed, or would change. Dollars are of calls that are counted.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Repriced {
     /// Calls in the range.
     pub calls: u64,
@@ -29,10 +31,10 @@ pub struct Repriced {
     pub newly_priced: u64,
     /// Calls of these that have none any more.
     pub no_longer_priced: u64,
-    /// What all calls in the range cost before.
-    pub cost_before: f64,
-    /// What they cost now.
-    pub cost_after: f64,
+    /// What all calls in the range cost before. Null where there are calls and none had a cost.
+    pub cost_before: Option<f64>,
+    /// What they cost now. Null where there are calls and none has one.
+    pub cost_after: Option<f64>,
     /// The calls that change, by their model; those that change most first.
     pub models: Vec<RepricedModel>,
 }
@@ -61,6 +63,18 @@ pub enum RepriceError {
     /// Calls could not be written.
     #[error("could not write the calls: {0}")]
     Store(#[from] StoreError),
+    /// It was to end.
+    #[error("it was stopped")]
+    Stopped,
+}
+
+/// Shows how far pricing again is, and ends it early.
+#[derive(Debug, Clone, Default)]
+pub struct RepriceControl {
+    /// Calls that were looked at.
+    pub calls: Arc<AtomicU64>,
+    /// Cancelled when it is to end: it does so between two writes.
+    pub stop: CancellationToken,
 }
 
 /// Sums on the way, exact.
@@ -72,6 +86,9 @@ struct Tally {
     no_longer_priced: u64,
     before: Usd,
     after: Usd,
+    /// Calls that had a cost, and that have one.
+    priced_before: u64,
+    priced_after: u64,
     models: BTreeMap<Option<String>, OfModel>,
 }
 
@@ -93,35 +110,59 @@ pub struct Pricing {
 }
 
 /// Prices the calls of a project that start in `from_us..to_us` again. Without a store nothing is changed, and the answer says what would be.
-///
-/// # Errors
-///
-/// When calls cannot be read or written. What was written before stays; doing it again does the rest.
+/// Returns what was done, and how it ended: what was written before an error stays, and doing it again does the rest.
 pub async fn reprice(
     calls: &Project,
     project: u64,
     pricing: &Pricing,
-    from_us: i64,
-    to_us: i64,
+    (from_us, to_us): (i64, i64),
     store: Option<&Store>,
-) -> Result<Repriced, RepriceError> {
+    control: &RepriceControl,
+) -> (Repriced, Result<(), RepriceError>) {
     let mut tally = Tally::default();
+    let ended = reprice_into(&mut tally, calls, project, pricing, (from_us, to_us), store, control).await;
+    (tally.answer(), ended)
+}
+
+async fn reprice_into(
+    tally: &mut Tally,
+    calls: &Project,
+    project: u64,
+    pricing: &Pricing,
+    (from_us, to_us): (i64, i64),
+    store: Option<&Store>,
+    control: &RepriceControl,
+) -> Result<(), RepriceError> {
     let mut batches = calls.calls(from_us, to_us).await?;
     while let Some(rows) = batches.next().await {
         let mut changed = Vec::new();
         for row in rows? {
-            if tally.add(&row.span, pricing.cost(&row.span).as_ref()) {
-                changed.push((row.span.trace_id, row.span.span_id));
+            let now = pricing.cost(&row.span);
+            if row.span.cost == now {
+                tally.add(&row.span, now.as_ref());
+                control.calls.fetch_add(1, Ordering::Relaxed);
+            } else {
+                changed.push((row.span, now));
             }
         }
         for some in changed.chunks(AT_A_TIME) {
-            let Some(store) = store else { break };
-            let pricing = pricing.clone();
-            // Priced as it stands then: more of it may have come since it was read.
-            store.revise(project, some.to_vec(), Arc::new(move |span: &mut Span| pricing.apply(span))).await?;
+            if control.stop.is_cancelled() {
+                return Err(RepriceError::Stopped);
+            }
+            if let Some(store) = store {
+                let ids = some.iter().map(|(span, _)| (span.trace_id, span.span_id)).collect();
+                let pricing = pricing.clone();
+                // Priced as it stands then: more of it may have come since it was read.
+                store.revise(project, ids, Arc::new(move |span: &mut Span| pricing.apply(span))).await?;
+            }
+            some.iter().for_each(|(span, now)| tally.add(span, now.as_ref()));
+            control.calls.fetch_add(some.len() as u64, Ordering::Relaxed);
+        }
+        if control.stop.is_cancelled() {
+            return Err(RepriceError::Stopped);
         }
     }
-    Ok(tally.answer())
+    Ok(())
 }
 
 impl Pricing {
@@ -147,15 +188,17 @@ impl Pricing {
 }
 
 impl Tally {
-    /// Takes a call with its cost of now; true when that is another.
-    fn add(&mut self, span: &Span, now: Option<&Cost>) -> bool {
+    /// Takes a call with its cost of now.
+    fn add(&mut self, span: &Span, now: Option<&Cost>) {
         let total = |cost: Option<&Cost>| cost.map(|cost| cost.total).filter(|_| span.counted);
         let (before, after) = (total(span.cost.as_ref()), total(now));
         self.calls += 1;
         self.before += before.unwrap_or_default();
         self.after += after.unwrap_or_default();
+        self.priced_before += u64::from(before.is_some());
+        self.priced_after += u64::from(after.is_some());
         if span.cost.as_ref() == now {
-            return false;
+            return;
         }
         self.changed += 1;
         self.newly_priced += u64::from(span.cost.is_none() && now.is_some());
@@ -166,7 +209,6 @@ impl Tally {
         model.before = sum(model.before, before);
         model.after = sum(model.after, after);
         model.prices.extend(now.and_then(|cost| cost.price.clone()));
-        true
     }
 
     fn answer(self) -> Repriced {
@@ -185,22 +227,40 @@ impl Tally {
             changed: self.changed,
             newly_priced: self.newly_priced,
             no_longer_priced: self.no_longer_priced,
-            cost_before: self.before.dollars(),
-            cost_after: self.after.dollars(),
+            cost_before: dollars(self.before, self.priced_before, self.calls),
+            cost_after: dollars(self.after, self.priced_after, self.calls),
             models: models.into_iter().map(model).collect(),
         }
+    }
+}
+
+/// Nothing costs nothing; calls without any price are unknown.
+fn dollars(sum: Usd, priced: u64, calls: u64) -> Option<f64> {
+    (priced > 0 || calls == 0).then(|| sum.dollars())
+}
+
+impl Default for Repriced {
+    /// Of no calls, which cost nothing.
+    fn default() -> Repriced {
+        Tally::default().answer()
     }
 }
 
 impl Repriced {
     /// Takes what another range has changed.
     pub fn add(&mut self, other: Repriced) {
+        // Of no calls the cost is 0, and adds no knowledge to a range of calls without one.
+        let sum = |(a, a_calls): (Option<f64>, u64), (b, b_calls): (Option<f64>, u64)| match (a, b) {
+            (Some(a), Some(b)) => Some(a + b),
+            (known, None) => known.filter(|_| a_calls > 0),
+            (None, known) => known.filter(|_| b_calls > 0),
+        };
+        self.cost_before = sum((self.cost_before, self.calls), (other.cost_before, other.calls));
+        self.cost_after = sum((self.cost_after, self.calls), (other.cost_after, other.calls));
         self.calls += other.calls;
         self.changed += other.changed;
         self.newly_priced += other.newly_priced;
         self.no_longer_priced += other.no_longer_priced;
-        self.cost_before += other.cost_before;
-        self.cost_after += other.cost_after;
         for more in other.models {
             match self.models.iter_mut().find(|known| known.model == more.model) {
                 Some(known) => {

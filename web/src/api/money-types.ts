@@ -43,10 +43,32 @@ export interface Repriced {
   changed: number;
   newly_priced: number;
   no_longer_priced: number;
-  cost_before: number;
-  cost_after: number;
+  /** Null where there are calls and none had a cost. */
+  cost_before: number | null;
+  cost_after: number | null;
   models: { model: string | null; calls: number; cost_before: number | null; cost_after: number | null; prices: string[] }[];
 }
+
+export type JobState = 'queued' | 'running' | 'paused' | 'done' | 'failed' | 'cancelled';
+
+/** Stored calls of a project that are priced again, by the server. */
+export interface RepriceJob {
+  id: number;
+  state: JobState;
+  done: number;
+  /** 0 until it is known. */
+  total: number;
+  reason: string | null;
+  ended_at: string | null;
+  from: string | null;
+  to: string | null;
+  /** Calls that began before have the prices of now, later ones may have those of before. */
+  reached: string | null;
+  result: Repriced | null;
+}
+
+/** Whether nothing more becomes of a job. */
+export const hasEnded = ({ state }: Pick<RepriceJob, 'state'>) => state === 'done' || state === 'failed' || state === 'cancelled';
 
 /** Billed beside observed. */
 export interface BillSum {

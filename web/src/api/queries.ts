@@ -3,7 +3,7 @@ import type { Span as RangeSpan } from '../range';
 import { api, withParams, type Params } from './client';
 import type { Issue, IssueEvent } from './issue-types';
 import type { Metric, MetricMeasure, MetricSeries } from './metric-types';
-import type { Bill, Imported, NewPrice, OwnPrice, Prices, Repriced, UnpricedModel } from './money-types';
+import { hasEnded, type Bill, type Imported, type NewPrice, type OwnPrice, type Prices, type RepriceJob, type Repriced, type UnpricedModel } from './money-types';
 import type { Key, Me, Project, ProjectPatch, Receipt, Session, Token } from './project-types';
 import type { Span, SpanDetail } from './span-types';
 import type { Hint, LogLine, TraceDetail, TraceSummary } from './trace-types';
@@ -302,7 +302,40 @@ export const useEndPrice = (project: number) =>
 export const useDeletePrice = (project: number) =>
   usePriceChange(project, (id: number) => api<void>(`/projects/${project}/prices/${id}`, { method: 'DELETE' }));
 
+/** What pricing again would change. */
+export const useTryReprice = (project: number) =>
+  useMutation({
+    mutationFn: (range: RepriceRange) =>
+      api<Repriced>(`/projects/${project}/reprice`, { method: 'POST', body: { ...range, dry_run: true } }),
+  });
+
+/** Which calls: days, or moments; null for an open end. */
+export type RepriceRange = { from: string | null; to: string | null };
+
+type Jobs = { jobs: RepriceJob[] };
+
+/** The job that last priced calls of a project again; asked for once a second while it runs. */
+export const repriceJobQuery = (project: number) =>
+  queryOptions({
+    queryKey: [...projectKey(project), 'reprice job'],
+    queryFn: ({ signal }) => api<Jobs>('/jobs', { params: { project, kind: 'reprice', limit: 1 }, signal }),
+    refetchInterval: ({ state }) => (state.data?.jobs[0] && !hasEnded(state.data.jobs[0]) ? 1000 : false),
+    select: ({ jobs }: Jobs) => jobs[0] ?? null,
+  });
+
+function useRepriceJob<In>(project: number, mutationFn: (value: In) => Promise<RepriceJob>) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn,
+    onSuccess: (job) => client.setQueryData(repriceJobQuery(project).queryKey, { jobs: [job] }),
+  });
+}
+
+/** Has the server price calls again; it goes on when the page is left. */
 export const useReprice = (project: number) =>
-  usePriceChange(project, (range: { from: string; to: string; dry_run: boolean }) =>
-    api<Repriced>(`/projects/${project}/reprice`, { method: 'POST', body: range }),
+  useRepriceJob(project, (range: RepriceRange) =>
+    api<RepriceJob>(`/projects/${project}/reprice`, { method: 'POST', body: { ...range, wait: false } }),
   );
+
+export const useCancelJob = (project: number) =>
+  useRepriceJob(project, (job: number) => api<RepriceJob>(`/jobs/${job}`, { method: 'DELETE' }));

@@ -81,6 +81,11 @@ impl ApiError {
         ApiError::new(StatusCode::FORBIDDEN, "forbidden", message).hint(hint)
     }
 
+    /// What was asked for met something else that was asked for.
+    pub(super) fn conflict(code: &'static str, message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::CONFLICT, code, message)
+    }
+
     /// It cannot be done now, and may be later.
     pub(super) fn unavailable(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
@@ -192,6 +197,7 @@ impl From<MetaError> for ApiError {
             MetaError::NoKey { .. } => ApiError::not_found("key"),
             MetaError::NoPrice { .. } => ApiError::not_found("price"),
             MetaError::NoToken(_) => ApiError::not_found("token"),
+            MetaError::NoJob(_) => ApiError::not_found("job"),
             MetaError::NoSession(_) => ApiError::not_found("session"),
             MetaError::Invalid(reason) => ApiError::bad_request("invalid_value", reason),
             other => ApiError::internal(other),

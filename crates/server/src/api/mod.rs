@@ -11,6 +11,7 @@ mod error;
 mod file;
 mod hints;
 mod issues;
+mod jobs;
 mod keeping;
 mod known;
 mod live;
@@ -25,8 +26,8 @@ mod reprice;
 mod scores;
 mod session;
 mod shared;
-mod system;
 mod streaming;
+mod system;
 mod targets;
 mod traces;
 mod transfer;
@@ -48,6 +49,7 @@ use utoipa_axum::routes;
 use crate::alert::Alerts;
 use crate::bills::Bills;
 use crate::errors::Errors;
+use crate::jobs::Jobs;
 use crate::keeping::{Holds, Places};
 use crate::logs::Logs;
 use crate::meta::{Meta, Project};
@@ -92,6 +94,8 @@ pub struct Api {
     pub engine: Engine,
     /// The prices in force.
     pub prices: Arc<Prices>,
+    /// Long work.
+    pub jobs: Arc<Jobs>,
     /// When `hinomi.db` was made anew beside other data, if it was.
     pub made_anew_us: Option<i64>,
     /// Messages of alerts are held back whatever the folder says.
@@ -243,6 +247,8 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(prices::end, prices::delete))
         .routes(routes!(prices::unpriced))
         .routes(routes!(reprice::reprice))
+        .routes(routes!(jobs::list))
+        .routes(routes!(jobs::get, jobs::cancel))
         .routes(routes!(queries::summary))
         .routes(routes!(queries::series))
         .routes(routes!(queries::breakdown))

@@ -5,15 +5,20 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::access::Of;
+use super::access::AdminOf;
 use super::ask::moment;
+use super::jobs::Job;
 use super::{Api, ApiError};
-use crate::reprice::{Pricing, RepriceError, Repriced, reprice as price_again};
+use crate::jobs::JobTask;
+use crate::meta::JobState;
+use crate::reprice::{Pricing, RepriceControl, RepriceError, Repriced, reprice as price_again};
 
-/// Which calls.
+/// Which calls, and whether to wait for the end.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Range {
@@ -24,41 +29,71 @@ pub(super) struct Range {
     /// Change nothing, and say what would be changed.
     #[serde(default)]
     dry_run: bool,
+    /// Answer when all is done, with what was changed. False: answer at once, with the job that does it. It goes on either way when the client
+    /// goes away.
+    #[serde(default = "yes")]
+    wait: bool,
 }
 
-/// Gives the stored calls of a range the costs that they have by the prices of now: own ones and the table, each for its days.
+fn yes() -> bool {
+    true
+}
+
+/// Gives the stored calls of a range the costs that they have by the prices of now: own ones and the table, each for its days. A job of the kind
+/// `reprice` does it; one that is asked for while another of the project runs waits for that one.
 #[utoipa::path(post, path = "/projects/{project}/reprice", tag = "prices", params(("project" = u64, Path)), request_body = Range,
-    responses((status = 200, body = Repriced), (status = 400, body = super::error::Body)))]
+    responses((status = 200, body = Repriced, description = "what was changed, or would be"), (status = 202, body = Job, description = "the job that does it"),
+        (status = 400, body = super::error::Body), (status = 409, body = super::error::Body, description = "the job was cancelled")))]
 pub(super) async fn reprice(
     State(api): State<Arc<Api>>,
-    of: Of,
+    of: AdminOf,
     body: Result<Json<Range>, JsonRejection>,
-) -> Result<Json<Repriced>, ApiError> {
-    of.caller.check_admin()?;
-    let Json(Range { from, to, dry_run }) = body?;
+) -> Result<Response, ApiError> {
+    let Json(Range { from, to, dry_run, wait }) = body?;
     let now_us = jiff::Timestamp::now().as_microsecond();
-    let time = |name: &str, text: Option<String>, open: i64| match text {
-        None => Ok(open),
-        Some(text) => moment(&text, now_us).ok_or_else(|| {
+    let time = |name: &str, text: Option<String>| match text {
+        None => Ok(None),
+        Some(text) => moment(&text, now_us).map(Some).ok_or_else(|| {
             ApiError::bad_request(
                 "bad_time",
                 format!("{name}: {text:?} is not a day, an RFC 3339 time, unix seconds, now, or a span back such as -7d"),
             )
         }),
     };
-    let (from_us, to_us) = (time("from", from, i64::MIN)?, time("to", to, i64::MAX)?);
-    let project = api.meta.project(of.project)?;
-    let pricing = Pricing { book: api.prices.of(of.project), prefer_client: project.prefer_client_cost };
-    let store = (!dry_run).then_some(&*api.store);
-    let repriced = price_again(&api.ask(of.project), of.project, &pricing, from_us, to_us, store).await;
-    Ok(Json(repriced?))
+    let (from_us, to_us) = (time("from", from)?, time("to", to)?);
+    if dry_run {
+        let project = api.meta.project(of.project)?;
+        let pricing = Pricing { book: api.prices.of(of.project), prefer_client: project.prefer_client_cost };
+        let range = (from_us.unwrap_or(i64::MIN), to_us.unwrap_or(i64::MAX));
+        let (repriced, ended) = price_again(&api.ask(of.project), of.project, &pricing, range, None, &RepriceControl::default()).await;
+        ended?;
+        return Ok(Json(repriced).into_response());
+    }
+    let jobs = api.jobs.clone();
+    let submitted = tokio::task::spawn_blocking(move || jobs.submit(of.project, &JobTask::Reprice { from_us, to_us })).await;
+    let record = submitted.map_err(ApiError::internal)??;
+    if !wait {
+        return Ok((StatusCode::ACCEPTED, Json(Job::of(record))).into_response());
+    }
+    let record = api.jobs.wait(record.id).await?;
+    let (id, state, reason) = (record.id, record.state, record.reason.clone());
+    match (state, Job::of(record).result()) {
+        (JobState::Done, result) => Ok(Json(result.unwrap_or_default()).into_response()),
+        (JobState::Failed, _) => {
+            Err(ApiError::unavailable(format!("job {id}, which prices calls again, failed: {}", reason.unwrap_or_default()))
+                .hint("Some calls may have the prices of now and others those of before; do it again."))
+        }
+        (JobState::Cancelled, _) => Err(ApiError::conflict("cancelled", format!("job {id}, which prices calls again, was cancelled"))
+            .hint("Some calls may have the prices of now and others those of before; do it again.")),
+        _ => Err(ApiError::unavailable("the server stops").hint(format!("Job {id} goes on with its next start."))),
+    }
 }
 
 impl From<RepriceError> for ApiError {
     fn from(error: RepriceError) -> ApiError {
         match error {
             RepriceError::Query(error) => error.into(),
-            RepriceError::Store(error) => ApiError::internal(error),
+            error @ (RepriceError::Store(_) | RepriceError::Stopped) => ApiError::internal(error),
         }
     }
 }

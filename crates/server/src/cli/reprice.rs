@@ -5,15 +5,22 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Deserialize;
 use serde_json::json;
+use ureq::Body;
+use ureq::http::Response;
 
 use super::prices::{dollars, time};
 use super::running::{Running, Session};
-use super::{Common, existing, in_force, say};
+use super::{Common, existing, in_force, is_interactive, note, say};
+use crate::meta::JobState;
 use crate::reprice::Repriced;
 use crate::time::rfc3339;
 
 const DAY_US: i64 = 86_400_000_000;
+/// Pause between two looks at a job.
+const POLL: Duration = Duration::from_millis(200);
+const ANOTHER_VERSION: &str = "the server is of another version; restart it";
 /// How long a day of calls may take.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
@@ -52,31 +59,62 @@ impl Reprice {
     }
 
     fn all(&self, server: &Running, session: &Session, projects: &[u64], to: i64) -> anyhow::Result<()> {
-        let days = days(self.from, to);
-        let bar = ProgressBar::new((days.len() * projects.len()) as u64);
-        bar.set_style(ProgressStyle::with_template("{msg} [{bar:30}] {pos} of {len} days, {eta} left")?);
         for project in projects {
+            let bar = ProgressBar::no_length();
             bar.set_message(format!("project {project}"));
-            let mut sum = Repriced::default();
-            for (from, to) in &days {
-                sum.add(self.day(server, session, *project, *from, *to)?);
-                bar.inc(1);
-            }
-            bar.suspend(|| self.told(*project, &sum))?;
+            let sum =
+                if self.dry_run { self.dry(server, session, *project, to, &bar)? } else { self.real(server, session, *project, to, &bar)? };
+            bar.finish_and_clear();
+            self.told(*project, &sum)?;
         }
-        bar.finish_and_clear();
         Ok(())
     }
 
-    fn day(&self, server: &Running, session: &Session, project: u64, from: i64, to: i64) -> anyhow::Result<Repriced> {
-        let body = json!({ "from": rfc3339(from), "to": rfc3339(to), "dry_run": self.dry_run });
-        let request = server.agent.post(format!("{}/api/v1/projects/{project}/reprice", server.address));
-        let mut answer = session.sign(request).send_json(&body)?;
-        let text = answer.body_mut().read_to_string()?;
-        if answer.status().as_u16() != 200 {
-            bail!("the server answered {}: {text}", answer.status());
+    /// What would be changed, asked for a day at a time.
+    fn dry(&self, server: &Running, session: &Session, project: u64, to: i64, bar: &ProgressBar) -> anyhow::Result<Repriced> {
+        let days = days(self.from, to);
+        bar.set_style(ProgressStyle::with_template("{msg} [{bar:30}] {pos} of {len} days, {eta} left")?);
+        bar.set_length(days.len() as u64);
+        let mut sum = Repriced::default();
+        for (from, to) in &days {
+            let body = json!({ "from": rfc3339(*from), "to": rfc3339(*to), "dry_run": true });
+            let request = server.agent.post(format!("{}/api/v1/projects/{project}/reprice", server.address));
+            let text = answered(session.sign(request).send_json(&body)?, 200)?;
+            sum.add(serde_json::from_str(&text).context(ANOTHER_VERSION)?);
+            bar.inc(1);
         }
-        serde_json::from_str(&text).context("the server is of another version; restart it")
+        Ok(sum)
+    }
+
+    /// Has the server do it, and waits for the end.
+    fn real(&self, server: &Running, session: &Session, project: u64, to: i64, bar: &ProgressBar) -> anyhow::Result<Repriced> {
+        let body = json!({ "from": rfc3339(self.from), "to": rfc3339(to), "wait": false });
+        let request = server.agent.post(format!("{}/api/v1/projects/{project}/reprice", server.address));
+        let text = answered(session.sign(request).send_json(&body)?, 202)?;
+        let mut job: Job = serde_json::from_str(&text).context(ANOTHER_VERSION)?;
+        if is_interactive() {
+            note(&format!("job {} goes on in the server if you stop waiting for it", job.id));
+        }
+        bar.set_style(ProgressStyle::with_template("{msg} [{bar:30}] {pos} of {len} calls, {eta} left")?);
+        loop {
+            bar.set_length(job.total);
+            bar.set_position(job.done);
+            match job.state {
+                JobState::Done => return Ok(job.result.unwrap_or_default()),
+                JobState::Failed | JobState::Cancelled => {
+                    let why = job.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+                    let far = job
+                        .reached
+                        .map(|reached| format!("; calls before {reached} have new costs, later ones may have the old"))
+                        .unwrap_or_default();
+                    bail!("project {project}: job {} {}{why}{far}; run the command again to do the rest", job.id, job.state.name())
+                }
+                JobState::Queued | JobState::Running | JobState::Paused => std::thread::sleep(POLL),
+            }
+            let request = server.agent.get(format!("{}/api/v1/jobs/{}", server.address, job.id));
+            let text = answered(session.sign(request).call()?, 200)?;
+            job = serde_json::from_str(&text).context(ANOTHER_VERSION)?;
+        }
     }
 
     fn told(&self, project: u64, sum: &Repriced) -> anyhow::Result<()> {
@@ -85,14 +123,14 @@ impl Reprice {
         if sum.changed == 0 {
             return Ok(());
         }
-        say(&format!("  all of them cost {} and {after} {}", dollars(sum.cost_before), dollars(sum.cost_after)))?;
+        let amount = |amount: Option<f64>| amount.map_or_else(|| "unknown".to_owned(), dollars);
+        say(&format!("  all of them cost {} and {after} {}", amount(sum.cost_before), amount(sum.cost_after)))?;
         if sum.newly_priced > 0 {
             say(&format!("  {} without a price before", sum.newly_priced))?;
         }
         if sum.no_longer_priced > 0 {
             say(&format!("  {} without a price now", sum.no_longer_priced))?;
         }
-        let amount = |amount: Option<f64>| amount.map_or_else(|| "unknown".to_owned(), dollars);
         for model in &sum.models {
             let prices: Vec<&str> = model.prices.iter().map(String::as_str).collect();
             let name = model.model.as_deref().unwrap_or("(no model)");
@@ -106,6 +144,27 @@ impl Reprice {
         }
         Ok(())
     }
+}
+
+/// What of a job is told.
+#[derive(Debug, Deserialize)]
+struct Job {
+    id: i64,
+    state: JobState,
+    done: u64,
+    total: u64,
+    reason: Option<String>,
+    reached: Option<String>,
+    result: Option<Repriced>,
+}
+
+/// The text of an answer that has this status.
+fn answered(mut answer: Response<Body>, status: u16) -> anyhow::Result<String> {
+    let text = answer.body_mut().read_to_string()?;
+    if answer.status().as_u16() != status {
+        bail!("the server answered {}: {text}", answer.status());
+    }
+    Ok(text)
 }
 
 /// The range, cut where days (UTC) begin.

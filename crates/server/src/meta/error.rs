@@ -43,6 +43,9 @@ pub enum MetaError {
         /// The price's number.
         price: i64,
     },
+    /// No such job.
+    #[error("there is no job {0}")]
+    NoJob(i64),
     /// A value that cannot be.
     #[error("{0}")]
     Invalid(String),

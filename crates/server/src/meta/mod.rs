@@ -5,6 +5,7 @@
 
 mod directory;
 mod error;
+mod jobs;
 mod open;
 mod pins;
 mod prices;
@@ -23,6 +24,7 @@ use rusqlite::Connection;
 
 pub use directory::{Currency, Directory, Keep, Key, Project};
 pub use error::MetaError;
+pub use jobs::{JobFilter, JobRecord, JobState};
 pub use open::FORMAT;
 pub use prices::SetPrice;
 pub use projects::Patch;
@@ -36,11 +38,11 @@ const FRESH: Duration = Duration::from_millis(500);
 /// Name of the setting that holds the running server's secret.
 const SERVER_SECRET: &str = "server_secret";
 
-/// The open database.
-#[derive(Debug)]
 /// Name of the setting that holds the secret with which receipts name users.
 const RECEIPT_KEY: &str = "receipt_key";
 
+/// The open database.
+#[derive(Debug)]
 pub struct Meta {
     connection: Mutex<Connection>,
     seen: RwLock<Seen>,
@@ -170,8 +172,6 @@ impl Meta {
         Ok(secret)
     }
 
-    /// The secret of the server that runs, or ran last.
-    pub fn server_secret(&self) -> Option<String> {
     /// The secret with which receipts of deletions name users, made when it is first needed. It stays with the folder, also in backups of it.
     ///
     /// # Errors
@@ -183,6 +183,8 @@ impl Meta {
         Ok(connection.query_row("SELECT value FROM settings WHERE name = ?1", [RECEIPT_KEY], |row| row.get(0))?)
     }
 
+    /// The secret of the server that runs, or ran last.
+    pub fn server_secret(&self) -> Option<String> {
         self.get(SERVER_SECRET)
     }
 

@@ -106,6 +106,25 @@ pub(super) const STEPS: &[&str] = &[
     DROP TABLE sessions;
     ALTER TABLE numbered_sessions RENAME TO sessions;
 ",
+    "
+    -- Long work beside requests. Task and progress are JSON of the kind.
+    CREATE TABLE jobs (
+        id         INTEGER PRIMARY KEY AUTOINCREMENT,
+        project_id INTEGER NOT NULL,
+        kind       TEXT NOT NULL,
+        state      TEXT NOT NULL,
+        task       TEXT NOT NULL,
+        progress   TEXT,
+        done       INTEGER NOT NULL DEFAULT 0,
+        total      INTEGER NOT NULL DEFAULT 0,
+        reason     TEXT,
+        created_us INTEGER NOT NULL,
+        started_us INTEGER,
+        ended_us   INTEGER
+    );
+    CREATE INDEX jobs_by_project ON jobs (project_id, kind, id);
+    CREATE INDEX jobs_unfinished ON jobs (id) WHERE state IN ('queued', 'running', 'paused');
+",
 ];
 
 /// Name under which it is kept when the database was made anew beside others.

@@ -195,7 +195,9 @@ impl Meta {
                 }
                 transaction.execute("DELETE FROM projects WHERE id = ?1", [id])?;
             }
-            transaction.execute("DELETE FROM pins WHERE project_id = ?1", [id])?;
+            for table in ["pins", "jobs"] {
+                transaction.execute(&format!("DELETE FROM {table} WHERE project_id = ?1"), [id])?;
+            }
             transaction.commit()?;
             crate::sqlite::empty_wal(&connection)?;
         }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use hinomi_model::price::{OwnPrice, PriceBook, PriceBooks, PriceTable};
+use sha2::{Digest, Sha256};
 
 use crate::meta::{Meta, SetPrice};
 
@@ -141,6 +142,17 @@ impl Prices {
     /// The prices that hold for a project.
     pub fn of(&self, project: u64) -> Arc<PriceBook> {
         self.books.of(project)
+    }
+
+    /// What tells the prices that hold for a project from others.
+    pub fn fingerprint(&self, project: u64) -> String {
+        let known = self.lock();
+        let from_file = known.from_file.iter().filter(|(of, _)| of.is_none_or(|of| of == project)).map(|(_, price)| price);
+        let set = known.set.iter().filter(|set| set.project == project).map(|set| &set.price);
+        let own: Vec<&OwnPrice> = from_file.chain(set).collect();
+        // A map with text keys and numbers has a JSON form.
+        let text = serde_json::to_string(&(known.table.date(), known.table.models(), known.table_stamp, own)).unwrap_or_default();
+        hex::encode(Sha256::digest(text))
     }
 
     /// The table in force.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A part of the server and the parts that it may use. `app` and `cli` put all together and may use any.
-const ARROWS: [(&str, &[&str]); 26] = [
+const ARROWS: [(&str, &[&str]); 27] = [
     ("store", &["threads"]),
     ("errors", &["sqlite", "time"]),
     ("logs", &["sqlite", "time"]),
@@ -25,6 +25,7 @@ const ARROWS: [(&str, &[&str]); 26] = [
     ("threads", &[]),
     ("prices", &["meta"]),
     ("reprice", &["query", "store"]),
+    ("jobs", &["meta", "prices", "query", "reprice", "store"]),
     ("keeping", &["alert", "errors", "logs", "meta", "query", "scores", "sqlite", "store", "time"]),
     ("transfer", &["store", "time"]),
     ("backup", &["sqlite", "store", "time"]),
@@ -34,8 +35,8 @@ const ARROWS: [(&str, &[&str]); 26] = [
     (
         "api",
         &[
-            "alert", "backup", "bills", "config", "errors", "ingest", "keeping", "logs", "meta", "metrics", "notify", "outcomes", "prices",
-            "query", "reprice", "scores", "sqlite", "store", "threads", "time", "transfer",
+            "alert", "backup", "bills", "config", "errors", "ingest", "jobs", "keeping", "logs", "meta", "metrics", "notify", "outcomes",
+            "prices", "query", "reprice", "scores", "sqlite", "store", "threads", "time", "transfer",
         ],
     ),
 ];

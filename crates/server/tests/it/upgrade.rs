@@ -97,6 +97,14 @@ fn folders_of_earlier_versions_are_opened_whole() {
         let expect = json!({ "admin": expect["admin"], "answers": without_outcomes });
         check(&server, &expect);
 
+        // What came later works on it too.
+        let admin = format!("Bearer {}", expect["admin"].as_str().unwrap());
+        let headers = [("authorization", admin.as_str()), ("content-type", "application/json")];
+        let range = json!({ "from": "2000-01-01", "to": "2000-01-02" }).to_string().into_bytes();
+        assert_eq!(server.send("POST", "/api/v1/projects/1/reprice", &headers, range).status, 200);
+        let jobs = server.get_as("/api/v1/jobs", expect["admin"].as_str().unwrap()).json();
+        assert_eq!((jobs["jobs"].as_array().unwrap().len(), &jobs["jobs"][0]["state"]), (1, &json!("done")), "{jobs}");
+
         // Over a kill and an end, and for those who look after the folder.
         server.restart();
         check(&server, &expect);

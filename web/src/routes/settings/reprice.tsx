@@ -1,6 +1,7 @@
-import { useState, type FormEvent } from 'react';
-import { useReprice } from '../../api/queries';
-import type { Repriced } from '../../api/money-types';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useEffect, useRef, useState, type FormEvent } from 'react';
+import { hasEnded, type RepriceJob, type Repriced } from '../../api/money-types';
+import { projectKey, repriceJobQuery, useCancelJob, useReprice, useTryReprice } from '../../api/queries';
 import { useT } from '../../i18n';
 import { ErrorPart } from '../../parts/states';
 import { Table, type Column } from '../../parts/table';
@@ -15,27 +16,29 @@ function lastMonth(now = Date.now()) {
   return { from: today(new Date(now - 30 * DAY_MS)), to: today(new Date(now + DAY_MS)) };
 }
 
-/** Prices again what is stored: first to see what would change, then to change it. */
+/** Prices again what is stored: first to see what would change, then to have the server change it. */
 export function Reprice({ project }: { project: number }) {
   const t = useT();
   const { format } = useReader();
+  const preview = useTryReprice(project);
   const reprice = useReprice(project);
+  const { data: job } = useQuery(repriceJobQuery(project));
   const [range, setRange] = useState(() => lastMonth());
-  const run = (dry: boolean) => reprice.mutate({ ...range, dry_run: dry });
+  const isBusy = reprice.isPending || (!!job && !hasEnded(job));
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    run(true);
+    preview.mutate(range);
   };
-  const answer = reprice.data;
-  const dry = reprice.variables?.dry_run ?? true;
   const change = (patch: Partial<typeof range>) => {
     setRange({ ...range, ...patch });
-    reprice.reset();
+    preview.reset();
   };
+  const start = () => reprice.mutate(range, { onSuccess: () => preview.reset() });
   return (
     <>
       <h3 id="reprice" className="anchor">{t('prices.again')}</h3>
       <p className="dim">{t('prices.againWhy')}</p>
+      {job && <Job project={project} job={job} onAgain={() => reprice.mutate({ from: job.from, to: job.to })} />}
       <form className="prow" onSubmit={submit}>
         <label className="pfield">
           <span>{t('prices.againFrom')}</span>
@@ -45,18 +48,84 @@ export function Reprice({ project }: { project: number }) {
           <span>{t('prices.againTo')}</span>
           <input className="field" type="date" required value={range.to} onChange={(event) => change({ to: event.target.value })} />
         </label>
-        <button type="submit" className="btn" disabled={reprice.isPending}>
+        <button type="submit" className="btn" disabled={preview.isPending || isBusy}>
           {t('prices.try')}
         </button>
       </form>
+      {preview.error && <ErrorPart error={preview.error} title={t('common.notDone')} />}
       {reprice.error && <ErrorPart error={reprice.error} title={t('common.notDone')} />}
-      <div role="status">{answer && <Outcome answer={answer} dry={dry} />}</div>
-      {answer && dry && answer.changed > 0 && (
-        <button type="button" className="btn pri" disabled={reprice.isPending} onClick={() => run(false)}>
-          {t('prices.do', { n: format.count(answer.changed) })}
+      <div role="status">{preview.data && <Outcome answer={preview.data} dry />}</div>
+      {preview.data && preview.data.changed > 0 && (
+        <button type="button" className="btn pri" disabled={isBusy} onClick={start}>
+          {t('prices.do', { n: format.count(preview.data.changed) })}
         </button>
       )}
     </>
+  );
+}
+
+/** How far the server is, or how the last job ended, also for whoever comes back later. */
+function Job({ project, job, onAgain }: { project: number; job: RepriceJob; onAgain: () => void }) {
+  const t = useT();
+  const { format } = useReader();
+  const client = useQueryClient();
+  const cancel = useCancelJob(project);
+  const ended = hasEnded(job);
+  // What it changed shows everywhere as soon as it has ended.
+  const wasRunning = useRef(false);
+  useEffect(() => {
+    if (wasRunning.current && ended) void client.invalidateQueries({ queryKey: projectKey(project) });
+    wasRunning.current = !ended;
+  }, [client, project, ended]);
+  const when = job.ended_at ? format.moment(job.ended_at) : '';
+  if (!ended) {
+    const isCounted = job.total > 0;
+    return (
+      <div className="pjob" role="status">
+        <p>
+          {job.state === 'queued'
+            ? t('prices.queued')
+            : isCounted
+              ? t('prices.running', { done: format.count(job.done), total: format.count(job.total) })
+              : t('prices.counting')}{' '}
+          <span className="dim">{t('prices.goesOn')}</span>
+        </p>
+        <div className="prow">
+          <progress aria-label={t('prices.again')} {...(isCounted && { value: job.done, max: job.total })} />
+          <button type="button" className="btn" disabled={cancel.isPending} onClick={() => cancel.mutate(job.id)}>
+            {t('prices.cancel')}
+          </button>
+        </div>
+        {cancel.error && <ErrorPart error={cancel.error} title={t('common.notDone')} />}
+      </div>
+    );
+  }
+  if (job.state === 'done') {
+    return (
+      <div className="pjob" role="status">
+        <p>
+          <b>{t('prices.doneAt', { time: when })}</b>
+        </p>
+        {job.result && <Outcome answer={job.result} dry={false} />}
+      </div>
+    );
+  }
+  const changed = job.result?.changed ?? 0;
+  return (
+    <div className="pjob part" role="alert">
+      <div>
+        <b>{job.state === 'failed' ? t('prices.failedAt', { time: when }) : t('prices.cancelledAt', { time: when })}</b>
+        {job.reason && <p>{job.reason}</p>}
+        <p>
+          {changed > 0 && job.reached
+            ? t('prices.mixed', { n: format.count(changed), time: format.moment(job.reached) })
+            : t('prices.notMixed')}
+        </p>
+      </div>
+      <button type="button" className="btn" onClick={onAgain}>
+        {t('prices.finish')}
+      </button>
+    </div>
   );
 }
 
@@ -64,6 +133,7 @@ function Outcome({ answer, dry }: { answer: Repriced; dry: boolean }) {
   const t = useT();
   const { format } = useReader();
   if (answer.changed === 0) return <p>{t('prices.nothing', { of: format.count(answer.calls) })}</p>;
+  const sum = (usd: number | null) => (usd === null ? t('common.unknown') : format.moneyExact(usd));
   const money = (usd: number | null) => (usd === null ? <Unknown /> : format.moneyExact(usd));
   const columns: Column<Repriced['models'][number]>[] = [
     {
@@ -87,8 +157,8 @@ function Outcome({ answer, dry }: { answer: Repriced; dry: boolean }) {
         {t(dry ? 'prices.sum' : 'prices.done', {
           n: format.count(answer.changed),
           of: format.count(answer.calls),
-          before: format.moneyExact(answer.cost_before),
-          after: format.moneyExact(answer.cost_after),
+          before: sum(answer.cost_before),
+          after: sum(answer.cost_after),
         })}{' '}
         {answer.newly_priced > 0 && t('prices.newly', { n: format.count(answer.newly_priced) })}{' '}
         {answer.no_longer_priced > 0 && t('prices.lost', { n: format.count(answer.no_longer_priced) })}

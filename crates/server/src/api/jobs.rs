@@ -1,0 +1,149 @@
+//! Long work that goes on in the server: how far it is, what came of it, and its early end.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::access::Caller;
+use super::ask::Asked;
+use super::{Api, ApiError};
+use crate::jobs::{JobTask, RepriceProgress};
+use crate::meta::{JobFilter, JobRecord, JobState, MetaError};
+use crate::reprice::Repriced;
+use crate::time::rfc3339;
+
+/// Jobs of an answer, where the caller does not say.
+const ROWS: usize = 50;
+/// Most jobs of an answer.
+const MAX_ROWS: usize = 1000;
+
+/// A job.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Job {
+    id: i64,
+    project_id: u64,
+    /// `reprice`: stored calls are priced again.
+    kind: String,
+    state: JobState,
+    /// How many things have been worked on; of `reprice` calls.
+    done: u64,
+    /// How many there are, as far as is known: 0 before it begins.
+    total: u64,
+    /// Why it failed; null in every other state.
+    reason: Option<String>,
+    created_at: String,
+    started_at: Option<String>,
+    /// When it was done, failed or was cancelled.
+    ended_at: Option<String>,
+    /// What `reprice` works on: the start of the range; null where it is open.
+    from: Option<String>,
+    /// The end, not included; null where it is open.
+    to: Option<String>,
+    /// How far `reprice` is: calls that begin before have the prices of now, later ones may still have those of before. Null before it begins.
+    reached: Option<String>,
+    /// What has changed so far; of a job that has ended, all that has changed. Null before it begins.
+    result: Option<Repriced>,
+}
+
+impl Job {
+    pub(super) fn of(record: JobRecord) -> Job {
+        let task = serde_json::from_str::<JobTask>(&record.task).ok();
+        let progress = record.progress.as_deref().and_then(|text| serde_json::from_str::<RepriceProgress>(text).ok());
+        let (from_us, to_us) = match task {
+            Some(JobTask::Reprice { from_us, to_us }) => (from_us, to_us),
+            None => (None, None),
+        };
+        Job {
+            id: record.id,
+            project_id: record.project,
+            kind: record.kind,
+            state: record.state,
+            done: record.done,
+            total: record.total,
+            reason: record.reason,
+            created_at: rfc3339(record.created_us),
+            started_at: record.started_us.map(rfc3339),
+            ended_at: record.ended_us.map(rfc3339),
+            from: from_us.map(rfc3339),
+            to: to_us.map(rfc3339),
+            reached: progress.as_ref().map(|progress| rfc3339(progress.reached_us)),
+            result: progress.map(|progress| progress.so_far),
+        }
+    }
+
+    /// What has changed.
+    pub(super) fn result(self) -> Option<Repriced> {
+        self.result
+    }
+}
+
+/// Which jobs.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Which {
+    /// Only those of this project.
+    project: Option<u64>,
+    /// Only those of this kind.
+    kind: Option<String>,
+    /// At most so many; at most 1,000.
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// A page of jobs.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Jobs {
+    jobs: Vec<Job>,
+    /// Null on the last page.
+    next_cursor: Option<String>,
+}
+
+/// Lists jobs, the newest first: those that have not ended, and of each project and kind the last hundred that have.
+#[utoipa::path(get, path = "/jobs", tag = "jobs", params(Which), responses((status = 200, body = Jobs), (status = 400, body = super::error::Body)))]
+pub(super) async fn list(State(api): State<Arc<Api>>, caller: Caller, Asked(which): Asked<Which>) -> Result<Json<Jobs>, ApiError> {
+    let limit = which.limit.unwrap_or(ROWS).clamp(1, MAX_ROWS);
+    let before = which.cursor.map(|cursor| cursor.parse::<i64>()).transpose();
+    let before = before.map_err(|_| ApiError::bad_request("bad_cursor", "the cursor is none of this list"))?;
+    // Whoever sees one project alone is shown those of that one.
+    let project = which.project.or(caller.rights().project);
+    if project.is_some_and(|project| !caller.may_see(project)) {
+        return Err(ApiError::not_found("project"));
+    }
+    let jobs = api.jobs.clone();
+    let filter = JobFilter { project, kind: which.kind, before };
+    let found = tokio::task::spawn_blocking(move || jobs.list(&filter, limit + 1)).await;
+    let mut jobs: Vec<Job> = found.map_err(ApiError::internal)??.into_iter().map(Job::of).collect();
+    let has_more = jobs.len() > limit;
+    jobs.truncate(limit);
+    let next_cursor = jobs.last().filter(|_| has_more).map(|job| job.id.to_string());
+    Ok(Json(Jobs { jobs, next_cursor }))
+}
+
+/// One job.
+#[utoipa::path(get, path = "/jobs/{job}", tag = "jobs", params(("job" = i64, Path)),
+    responses((status = 200, body = Job), (status = 404, body = super::error::Body)))]
+pub(super) async fn get(State(api): State<Arc<Api>>, caller: Caller, Path(job): Path<String>) -> Result<Json<Job>, ApiError> {
+    Ok(Json(Job::of(seen(&api, caller, &job).await?)))
+}
+
+/// Ends a job that has not ended, and answers how it ended. What it has done stays done. For admins.
+#[utoipa::path(delete, path = "/jobs/{job}", tag = "jobs", params(("job" = i64, Path)),
+    responses((status = 200, body = Job), (status = 403, body = super::error::Body), (status = 404, body = super::error::Body)))]
+pub(super) async fn cancel(State(api): State<Arc<Api>>, caller: Caller, Path(job): Path<String>) -> Result<Json<Job>, ApiError> {
+    caller.check_admin()?;
+    let record = seen(&api, caller, &job).await?;
+    Ok(Json(Job::of(api.jobs.cancel(record.id).await?)))
+}
+
+/// A job that the caller may see.
+async fn seen(api: &Arc<Api>, caller: Caller, job: &str) -> Result<JobRecord, ApiError> {
+    let id: i64 = job.parse().map_err(|_| ApiError::not_found("job"))?;
+    let jobs = api.jobs.clone();
+    let found = tokio::task::spawn_blocking(move || jobs.get(id)).await.map_err(ApiError::internal)?;
+    let record = found?;
+    if caller.may_see(record.project) { Ok(record) } else { Err(MetaError::NoJob(id).into()) }
+}

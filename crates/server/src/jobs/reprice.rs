@@ -1,0 +1,109 @@
+//! Pricing stored calls again, a day at a time: after each it is written down how far it is.
+
+use std::sync::atomic::Ordering;
+
+use serde::{Deserialize, Serialize};
+
+use super::{JobEnd, Jobs, RunningJob};
+use crate::meta::{JobRecord, MetaError};
+use crate::query::Scope;
+use crate::query::filter::Filter;
+use crate::reprice::{Pricing, RepriceError, Repriced, reprice as price_again};
+
+const DAY_US: i64 = 86_400_000_000;
+/// Which spans are looked at.
+const CALLS: &str = "kind:llm,embedding";
+
+/// How far it is, and what has changed so far.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RepriceProgress {
+    /// Start of the range, in microseconds since the Unix epoch: where it was left open, the first span that was kept when it began.
+    pub from_us: i64,
+    /// End, not included; likewise.
+    pub to_us: i64,
+    /// Calls that begin before have been worked on, and maybe some of the day that begins here.
+    pub reached_us: i64,
+    /// What tells the prices of then from others.
+    pub prices: String,
+    /// What has changed up to there; when it ended early, all that has changed.
+    pub so_far: Repriced,
+}
+
+impl Jobs {
+    pub(super) async fn reprice(&self, mut record: JobRecord, range: (Option<i64>, Option<i64>), job: &RunningJob) -> JobEnd {
+        let before = record.progress.as_deref().and_then(|text| serde_json::from_str::<RepriceProgress>(text).ok());
+        let mut progress = match before {
+            Some(progress) => progress,
+            None => match self.begin(record.project, range, job).await {
+                Ok(progress) => progress,
+                Err(error) => return JobEnd::Failed(error.to_string()),
+            },
+        };
+        // Prices that changed meanwhile, also while the server was stopped, would leave calls with those of before: all of it is done again.
+        loop {
+            let (pricing, prices) = match self.pricing(record.project) {
+                Ok(known) => known,
+                Err(error) => return JobEnd::Failed(error.to_string()),
+            };
+            if progress.prices != prices {
+                progress = RepriceProgress { prices, reached_us: progress.from_us, so_far: Repriced::default(), ..progress };
+                job.done_before.store(0, Ordering::Relaxed);
+            }
+            match self.reprice_days(&mut record, &mut progress, &pricing, job).await {
+                JobEnd::Done if self.pricing(record.project).is_ok_and(|(_, prices)| prices != progress.prices) => {}
+                end => return end,
+            }
+        }
+    }
+
+    /// How calls of a project are priced now, and what tells that from any other way.
+    fn pricing(&self, project: u64) -> Result<(Pricing, String), MetaError> {
+        let prefer_client = self.resources.meta.project(project)?.prefer_client_cost;
+        // First: prices that change in between are seen when it ends.
+        let prices = format!("{} {prefer_client}", self.resources.prices.fingerprint(project));
+        Ok((Pricing { book: self.resources.prices.of(project), prefer_client }, prices))
+    }
+
+    /// Looks how much there is to do.
+    async fn begin(&self, project: u64, range: (Option<i64>, Option<i64>), job: &RunningJob) -> Result<RepriceProgress, RepriceError> {
+        let calls = self.resources.engine.project(self.resources.store.snapshot(), project);
+        let filter = Filter::parse(CALLS).unwrap_or_default();
+        let scope = Scope { from_us: range.0.unwrap_or(i64::MIN), to_us: range.1.unwrap_or(i64::MAX), filter };
+        let (from_us, to_us) = calls.kept_range(&scope).await?;
+        job.total.store(calls.count(&Scope { from_us, to_us, ..scope }).await?, Ordering::Relaxed);
+        Ok(RepriceProgress { from_us, to_us, reached_us: from_us, prices: String::new(), so_far: Repriced::default() })
+    }
+
+    async fn reprice_days(&self, record: &mut JobRecord, progress: &mut RepriceProgress, pricing: &Pricing, job: &RunningJob) -> JobEnd {
+        let project = record.project;
+        while progress.reached_us < progress.to_us {
+            if job.control.stop.is_cancelled() {
+                return JobEnd::Stopped;
+            }
+            let day = (progress.reached_us, ((progress.reached_us.div_euclid(DAY_US) + 1) * DAY_US).min(progress.to_us));
+            let calls = self.resources.engine.project(self.resources.store.snapshot(), project);
+            let (changed, ended) = price_again(&calls, project, pricing, day, Some(&self.resources.store), &job.control).await;
+            if matches!(ended, Err(RepriceError::Stopped)) && !job.cancelled.is_cancelled() {
+                // The server stops. With its next start the day is done again: what has changed by then is right already, and not counted.
+                return JobEnd::Stopped;
+            }
+            progress.so_far.add(changed);
+            if ended.is_ok() {
+                progress.reached_us = day.1;
+            }
+            let done = job.control.calls.swap(0, Ordering::Relaxed);
+            job.done_before.fetch_add(done, Ordering::Relaxed);
+            (record.done, record.total) = job.counts();
+            record.progress = serde_json::to_string(progress).ok();
+            if let Err(error) = self.write(record) {
+                return JobEnd::Failed(error.to_string());
+            }
+            match ended {
+                Ok(()) => {}
+                Err(RepriceError::Stopped) => return JobEnd::Stopped,
+                Err(error) => return JobEnd::Failed(error.to_string()),
+            }
+        }
+        JobEnd::Done
+    }
+}
