@@ -218,7 +218,13 @@ impl Jobs {
     /// Waits until nothing is in work any more, after the server's end has begun.
     pub async fn stopped(&self) {
         let mut changes = self.changes.subscribe();
-        while !self.running().is_empty() && changes.changed().await.is_ok() {}
+        loop {
+            // Not held while it is waited.
+            let is_idle = self.running().is_empty();
+            if is_idle || changes.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<i64, RunningJob>> {
