@@ -151,7 +151,7 @@ fn an_incident_that_gets_worse_names_who_made_it_worse() {
     let target = json!({ "name": "program", "address": { "kind": "webhook", "url": receiver.url } });
     let targets = json!({ "targets": [server.change("POST", "/alerts/targets", &target).json()["id"]] });
     // Each call costs 0.00045 dollars.
-    let budget = json!({ "name": "Day", "amount": 0.0018, "period": "day", "steps": [25, 100], "notify": targets });
+    let budget = json!({ "name": "Day", "amount": 0.0018, "period": "day", "time_zone": "UTC", "steps": [25, 100], "notify": targets });
     assert_eq!(server.change("POST", "/alerts/budgets", &budget).status, 201);
     let rule = json!({ "name": "Calls", "measure": "calls", "window": "1h", "warning": 0, "critical": 3, "notify": targets });
     assert_eq!(server.change("POST", "/alerts/rules", &rule).status, 201);

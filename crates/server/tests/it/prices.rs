@@ -205,6 +205,7 @@ fn mistakes_of_the_commands() {
     assert!(error.contains("no price for nobody-s-model"), "{error}");
     let file = folder.path().join("x.json");
     std::fs::write(&file, "[1]").unwrap();
+    assert_eq!(said(&["token", "create"]).0, Some(0), "it makes the folder");
     let (status, error) = said(&["prices", "update", file.to_str().unwrap()]);
     assert_eq!(status, Some(1));
     assert!(error.contains("x.json"), "{error}");
