@@ -27,8 +27,6 @@ export async function setLook(page, { theme, lang }) {
 /** Opens an address and waits until the page has what it asked for. */
 export async function open(page, address) {
   await page.goto(address, { waitUntil: 'load' });
-  // The live stream never ends.
-  await page.waitForNetworkIdle({ idleTime: 100, concurrency: 1, timeout: 20_000 });
   await settled(page);
 }
 
