@@ -35,8 +35,8 @@ const ARROWS: [(&str, &[&str]); 27] = [
     (
         "api",
         &[
-            "alert", "backup", "bills", "config", "errors", "ingest", "jobs", "keeping", "logs", "meta", "metrics", "notify", "outcomes",
-            "prices", "query", "reprice", "scores", "sqlite", "store", "threads", "time", "transfer",
+            "alert", "backup", "bills", "config", "errors", "ingest", "jobs", "keeping", "logs", "memory", "meta", "metrics", "notify",
+            "outcomes", "prices", "query", "reprice", "scores", "sqlite", "store", "threads", "time", "transfer",
         ],
     ),
 ];
