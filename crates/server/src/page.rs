@@ -44,12 +44,14 @@ pub async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
 fn answer(file: &EmbeddedFile, cache: &'static str, headers: &HeaderMap) -> Response {
     let tag = format!("\"{}\"", hex::encode(&file.metadata.sha256_hash()[..16]));
     let unchanged = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
-    let common = [(header::ETAG, tag), (header::CACHE_CONTROL, cache.to_owned())];
+    // A browser takes the headers of a 304 in place of those it has: without the policy, what it kept would be shown under that of the API,
+    // which lets nothing run.
+    let common = [(header::ETAG, tag), (header::CACHE_CONTROL, cache.to_owned()), (header::CONTENT_SECURITY_POLICY, POLICY.to_owned())];
     if unchanged {
         return (StatusCode::NOT_MODIFIED, common).into_response();
     }
     let kind = file.metadata.mimetype();
     let kind = if kind.starts_with("text/") { format!("{kind}; charset=utf-8") } else { kind.to_owned() };
-    // Pictures too: one that is opened alone is a page of its own.
-    (common, [(header::CONTENT_TYPE, kind), (header::CONTENT_SECURITY_POLICY, POLICY.to_owned())], file.data.to_vec()).into_response()
+    // Pictures too have the policy: one that is opened alone is a page of its own.
+    (common, [(header::CONTENT_TYPE, kind)], file.data.to_vec()).into_response()
 }

@@ -324,6 +324,13 @@ fn answers_say_that_they_run_nothing_and_are_not_kept() {
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
         assert!(answer.header("content-security-policy").contains("frame-ancestors 'none'"), "{path}");
     }
+    // A browser shows what it kept under the policy of the answer that nothing has changed.
+    for path in ["/", "/p/1/traces", "/mark.svg"] {
+        let first = server.send("GET", path, &[], Vec::new());
+        let again = server.send("GET", path, &[("if-none-match", first.header("etag"))], Vec::new());
+        assert_eq!(again.status, 304, "{path}");
+        assert_eq!(again.header("content-security-policy"), first.header("content-security-policy"), "{path}");
+    }
 }
 
 #[test]
