@@ -125,7 +125,7 @@ impl ApiError {
     }
 
     /// The server ends, and broke it off.
-    fn stopping() -> ApiError {
+    pub(super) fn stopping() -> ApiError {
         let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the server is being stopped").hint("Ask again soon.");
         ApiError { retry_after_s: Some(5), ..error }
     }
@@ -159,6 +159,13 @@ impl From<FilterError> for ApiError {
     fn from(error: FilterError) -> ApiError {
         let hint = error.hint();
         ApiError::bad_request("bad_filter", error.to_string()).hint(hint)
+    }
+}
+
+impl From<tokio::task::JoinError> for ApiError {
+    /// Of a task for a question, which ends early when it panics, or when the server ends.
+    fn from(error: tokio::task::JoinError) -> ApiError {
+        if error.is_cancelled() { ApiError::stopping() } else { ApiError::internal(error) }
     }
 }
 

@@ -14,6 +14,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -142,37 +143,37 @@ pub(super) async fn ask(api: &Arc<Api>, asking: Asking, request: Request, next: 
     };
     let mut asker = Asker { api, flight: None, is_over: false };
     let pass = seat.pass();
-    let answer = match asking.same {
+    let answer: Result<Answer, ApiError> = match asking.same {
         None => {
             let computing = computed(api.clone(), pass, || {}, request, next);
             // Dropped with whoever waits.
-            AbortOnDropHandle::new(api.questions.threads.spawn(computing)).await.ok()
+            AbortOnDropHandle::new(api.questions.threads.spawn(computing)).await.map_err(ApiError::from)
         }
         Some(same) => match board(api, Arc::new(same), asking.keeps, pass, request, next) {
-            Boarded::Kept(answer) => Some(answer),
+            Boarded::Kept(answer) => Ok(answer),
             Boarded::On(same, flight) => {
                 let mut answer = flight.answer.subscribe();
                 asker.flight = Some((same, flight));
                 let found = answer.wait_for(Option::is_some).await;
-                found.ok().and_then(|found| found.clone())
+                found.ok().and_then(|found| found.clone()).ok_or_else(ApiError::stopping)
             }
         },
     };
     asker.is_over = true;
     drop(asker);
-    answer.map_or_else(|| ApiError::internal("the computation of an answer broke off").into_response(), Answer::into_response)
+    answer.map_or_else(ApiError::into_response, Answer::into_response)
 }
 
 /// Does work of a request on the threads that give way, until whoever waits has gone.
 pub(super) async fn aside(api: &Api, request: Request, next: Next) -> Response {
     let done = AbortOnDropHandle::new(api.questions.threads.spawn(next.run(request))).await;
-    done.unwrap_or_else(|error| ApiError::internal(error).into_response())
+    done.unwrap_or_else(|error| ApiError::from(error).into_response())
 }
 
 /// The same for work that must not be left half done: it goes on when whoever waits has gone.
 pub(super) async fn to_its_end(api: &Api, request: Request, next: Next) -> Response {
     let done = api.questions.threads.spawn(next.run(request)).await;
-    done.unwrap_or_else(|error| ApiError::internal(error).into_response())
+    done.unwrap_or_else(|error| ApiError::from(error).into_response())
 }
 
 enum Boarded {
@@ -294,9 +295,11 @@ struct Landing {
 impl Drop for Landing {
     fn drop(&mut self) {
         if self.flight.answer.borrow().is_none() {
-            // It panicked: nobody is to wait for ever.
-            let status = ApiError::internal("the computation of an answer broke off").into_response().status();
-            self.flight.answer.send_replace(Some(Answer { status, headers: HeaderMap::new(), body: Bytes::new() }));
+            // Nobody is to wait for ever. It panicked; or all who waited have gone; or the server ends.
+            let panicked = std::thread::panicking();
+            let error = if panicked { ApiError::internal("the computation of an answer panicked") } else { ApiError::stopping() };
+            // The body of an error is there already.
+            self.flight.answer.send_replace(Answer::of(error.into_response()).now_or_never());
         }
         let mut lanes = self.api.questions.lanes();
         close(&mut lanes, &self.same, &self.flight);

@@ -15,15 +15,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::refusal::Refusal;
-use crate::memory::{Shares, resident_bytes};
+use crate::memory::Shares;
 
 /// Memory is counted in pieces of this many bytes.
 pub(super) const UNIT: usize = 16 << 10;
 /// How long a request waits for memory. Tests are not that patient.
 const ADMISSION_TIMEOUT: Duration = if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(5) };
-
-/// How often it is asked whether memory went back to the system.
-const MEMORY_POLL: Duration = Duration::from_millis(20);
 
 /// Spans, log records or points of one request.
 pub(super) const MAX_ITEMS: usize = 100_000;
@@ -52,8 +49,6 @@ pub(super) struct Admission {
     strangers: Arc<Semaphore>,
     senders: Mutex<HashMap<i64, SenderAdmission>>,
     shares: Shares,
-    /// Memory that the process has from the system, where that is known.
-    resident: fn() -> Option<u64>,
 }
 
 /// The part of one sender.
@@ -94,7 +89,6 @@ impl Admission {
             strangers: Arc::new(Semaphore::new(MAX_STRANGERS)),
             senders: Mutex::default(),
             shares,
-            resident: resident_bytes,
         }
     }
 
@@ -131,13 +125,11 @@ impl Admission {
         }))
     }
 
-    /// Waits for the largest budget that there is, and until the process is below its limit: what was freed a moment ago goes back to
-    /// the system with a delay, and the allocator holds more than what is counted.
+    /// Waits for the largest budget that there is.
     pub(super) async fn exceptional(&self, sender: &SenderAdmission, max_inflated: usize, items: usize) -> Result<Attempt, Refusal> {
         // One sender waits in one place only, so that others come between.
         let own = one(&sender.exceptional).await?;
         let only = one(&self.exceptional).await?;
-        timeout(ADMISSION_TIMEOUT, self.below_limit()).await.map_err(|_| Refusal::Overloaded)?;
         let thread = self.threads.clone().acquire_owned().await.map_err(|_| Refusal::Stopping)?;
         Ok(Attempt {
             max_inflated: max_inflated.min(self.shares.exceptional / 2),
@@ -145,14 +137,6 @@ impl Admission {
             is_exceptional: true,
             _permits: [Some(thread), Some(only), Some(own)],
         })
-    }
-}
-
-impl Admission {
-    async fn below_limit(&self) {
-        while (self.resident)().is_some_and(|bytes| bytes > self.shares.limit) {
-            tokio::time::sleep(MEMORY_POLL).await;
-        }
     }
 }
 
@@ -213,8 +197,7 @@ mod tests {
 
     fn admission() -> (Admission, Shares) {
         let shares = Shares::of(&Config { memory_limit_bytes: 512 << 20, ..Config::default() });
-        // The process of the tests runs others beside this.
-        (Admission { resident: || None, ..Admission::new(shares) }, shares)
+        (Admission::new(shares), shares)
     }
 
     #[tokio::test]
@@ -252,17 +235,5 @@ mod tests {
         assert!(matches!(admission.exceptional(&other, usize::MAX, MAX_ITEMS).await, Err(Refusal::Overloaded)));
         drop(attempt);
         assert!(admission.exceptional(&other, usize::MAX, MAX_ITEMS).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn nothing_exceptional_begins_while_the_process_is_above_its_limit() {
-        let (admission, shares) = admission();
-        let sender = admission.sender(Some(1), 1);
-        assert_eq!(shares.limit, 512 << 20);
-        let above = Admission { resident: || Some(600 << 20), ..Admission::new(shares) };
-        assert!(matches!(above.exceptional(&sender, usize::MAX, MAX_ITEMS).await, Err(Refusal::Overloaded)));
-        assert!(above.usual(100_000, true, MAX_ITEMS).await.unwrap().is_some());
-        let below = Admission { resident: || Some(400 << 20), ..Admission::new(shares) };
-        assert!(below.exceptional(&sender, usize::MAX, MAX_ITEMS).await.is_ok());
     }
 }

@@ -62,4 +62,23 @@ fn a_question_ends_when_its_client_goes_away() {
     });
     until("nothing is left to do", || gauge(&server, "hinomi_questions_in_work") == 0);
     assert_eq!(server.ask("/summary")["llm_calls"], 20);
+    assert!(!server.log().contains("api.failed"), "that is no fault: {}", server.log());
+}
+
+#[test]
+fn a_question_that_a_stop_breaks_off_is_no_fault_of_the_server() {
+    let mut server = Server::start();
+    for trace in 1..=20 {
+        assert_eq!(server.envelope(call(trace, &"a word and another ".repeat(20_000), "a")).status, 200);
+    }
+    let asked: Vec<TcpStream> = (0..30).map(|number| ask(&server, &format!("/traces?q=nowhere%20to%20be%20found%20{number}"))).collect();
+    server.stop();
+    for mut stream in asked {
+        let mut answer = String::new();
+        // Others end without an answer.
+        if stream.read_to_string(&mut answer).is_ok() && !answer.is_empty() {
+            assert!(!answer.starts_with("HTTP/1.1 500"), "{answer}");
+        }
+    }
+    assert!(!server.log().contains("api.failed"), "{}", server.log());
 }
