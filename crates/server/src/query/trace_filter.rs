@@ -46,12 +46,12 @@ enum TraceTest {
     },
     /// The root satisfies it, which gives a trace its name and status.
     Root(Expr),
-    Total(Total, Asks),
+    Total(TraceFigure, Asks),
 }
 
 /// A sum of a trace that the list shows.
 #[derive(Clone, Copy)]
-enum Total {
+enum TraceFigure {
     Cost,
     Duration,
     InputTokens,
@@ -59,15 +59,15 @@ enum Total {
     TotalTokens,
 }
 
-impl Total {
+impl TraceFigure {
     /// That of a field of the filter language.
-    fn of(field: &str) -> Option<(Total, Holds)> {
+    fn of(field: &str) -> Option<(TraceFigure, Holds)> {
         Some(match field {
-            "cost" => (Total::Cost, Holds::Money),
-            "duration" => (Total::Duration, Holds::Duration),
-            "input_tokens" => (Total::InputTokens, Holds::Count),
-            "output_tokens" => (Total::OutputTokens, Holds::Count),
-            "total_tokens" => (Total::TotalTokens, Holds::Count),
+            "cost" => (TraceFigure::Cost, Holds::Money),
+            "duration" => (TraceFigure::Duration, Holds::Duration),
+            "input_tokens" => (TraceFigure::InputTokens, Holds::Count),
+            "output_tokens" => (TraceFigure::OutputTokens, Holds::Count),
+            "total_tokens" => (TraceFigure::TotalTokens, Holds::Count),
             _ => return None,
         })
     }
@@ -103,7 +103,7 @@ impl TraceFilter {
         let condition = || fields::condition(&Filter(vec![plain.clone()])).map(|condition| condition.unwrap_or_else(|| lit(true)));
         tests.push(match &plain {
             Term::Field { field, .. } if field == "name" || field == "status" => TraceTest::Root(condition()?),
-            Term::Field { field, test, .. } => match Total::of(field) {
+            Term::Field { field, test, .. } => match TraceFigure::of(field) {
                 Some((total, holds)) => TraceTest::Total(total, asks(field, holds, test)?),
                 None => TraceTest::any_span(condition()?),
             },
@@ -194,17 +194,17 @@ struct TraceTotals {
 }
 
 impl TraceTotals {
-    fn holds(&self, total: Total, asks: &Asks) -> bool {
+    fn holds(&self, total: TraceFigure, asks: &Asks) -> bool {
         let number = |number: i64| asks.number_holds(Some(number as f64));
         match total {
-            Total::Cost => {
+            TraceFigure::Cost => {
                 let cost = if self.calls == 0 { Some(0) } else { self.cost };
                 asks.amount_holds(cost.map(|cost| i64::try_from(cost).unwrap_or(i64::MAX)))
             }
-            Total::Duration => number(self.end_us - self.start_us),
-            Total::InputTokens => number(self.input_tokens),
-            Total::OutputTokens => number(self.output_tokens),
-            Total::TotalTokens => number(self.total_tokens),
+            TraceFigure::Duration => number(self.end_us - self.start_us),
+            TraceFigure::InputTokens => number(self.input_tokens),
+            TraceFigure::OutputTokens => number(self.output_tokens),
+            TraceFigure::TotalTokens => number(self.total_tokens),
         }
     }
 }
