@@ -152,8 +152,8 @@ fn table(file: File, length: u64, mut work: impl FnMut(&str, f64) -> anyhow::Res
         let mut fields = Vec::new();
         for ((name, form), value) in names.iter().zip(&forms).zip(&record).filter(|(_, value)| !value.is_empty()) {
             let Some(form) = form else { continue };
-            // The quote that keeps spreadsheets from taking a text for a formula.
-            let bare = value.strip_prefix('\'').filter(|_| *form == Form::Text && is_like_formula(value));
+            // The quote that keeps spreadsheets from taking a text for a formula; JSON of a negative number has it too.
+            let bare = value.strip_prefix('\'').filter(|_| matches!(form, Form::Text | Form::Json) && is_like_formula(value));
             let value = bare.unwrap_or(value);
             let value = match form {
                 Form::Text | Form::Time => serde_json::Value::from(value).to_string(),

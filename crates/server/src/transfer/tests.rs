@@ -56,6 +56,7 @@ fn a_table_brings_back_what_a_program_sends() {
         end_us: 1_700_000_000_000_002,
         name: "a \"name\", with\nlines".into(),
         user_id: Some("=1+2".into()),
+        tool_definitions: Some(serde_json::json!(-1.5)),
         ..Default::default()
     };
     let rows = vec![Row { project_id: 1, received_us: 5, span, local: None }];
@@ -63,6 +64,7 @@ fn a_table_brings_back_what_a_program_sends() {
     assert_eq!(there[0].span.user_id, rows[0].span.user_id);
     assert_eq!((there[0].span.start_us, there[0].span.trace_id), (1_700_000_000_000_001, rows[0].span.trace_id));
     assert_eq!(there[0].span.name, rows[0].span.name);
+    assert_eq!(there[0].span.tool_definitions, rows[0].span.tool_definitions);
 }
 
 #[test]
