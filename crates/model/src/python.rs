@@ -123,6 +123,7 @@ impl Reader<'_> {
             if !self.pass(':') {
                 return None;
             }
+            budget::charge(budget::member(&key, members.is_empty())).then_some(())?;
             members.insert(key, self.value(depth)?);
             if !self.pass(',') {
                 return self.pass('}').then_some(Value::Object(members));
