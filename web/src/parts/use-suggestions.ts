@@ -1,22 +1,14 @@
 import { useQuery } from '@tanstack/react-query';
-import { useEffect, useMemo, useState } from 'react';
+import { useMemo } from 'react';
 import { facetsQuery } from '../api/queries';
 import { useProjectMaybe } from '../project';
 import { useRange } from '../reader';
 import { suggest, typing, wanted, type Suggestion } from './completion';
+import { usePaused } from './use-paused';
 
 /** A pause in typing after which the server is asked. */
 const PAUSE_MS = 120;
 const MOST = 12;
-
-function usePaused(text: string): string {
-  const [paused, setPaused] = useState(text);
-  useEffect(() => {
-    const timer = window.setTimeout(() => setPaused(text), PAUSE_MS);
-    return () => window.clearTimeout(timer);
-  }, [text]);
-  return paused;
-}
 
 export interface Suggestions {
   list: Suggestion[];
@@ -29,7 +21,7 @@ export interface Suggestions {
 export function useSuggestions(draft: string, q: string, open: boolean): Suggestions {
   const project = useProjectMaybe();
   const range = useRange();
-  const paused = usePaused(draft);
+  const paused = usePaused(draft, PAUSE_MS);
   const ask = wanted(typing(paused));
   const now = typing(draft);
   const { data } = useQuery({

@@ -5,6 +5,7 @@ import { useT } from '../../i18n';
 import { useKeys } from '../../keys';
 import { Icon } from '../../parts/icons';
 import { useEvent } from '../../parts/use-event';
+import { usePaused } from '../../parts/use-paused';
 import { usePhone } from '../../parts/window-rows';
 import { useReader } from '../../reader';
 import { useLooking, useSelected, type View } from './context';
@@ -15,16 +16,6 @@ import { above, matches, visible, type Node } from './model/tree';
 
 /** A pause in typing after which the server is asked. */
 const PAUSE_MS = 200;
-
-/** A text once it has rested. */
-function usePaused(text: string): string {
-  const [paused, setPaused] = useState(text);
-  useEffect(() => {
-    const timer = window.setTimeout(() => setPaused(text), PAUSE_MS);
-    return () => window.clearTimeout(timer);
-  }, [text]);
-  return paused;
-}
 
 interface SpansProps {
   view: View;
@@ -45,7 +36,7 @@ export function Spans({ view, views, onView, onOpen }: SpansProps) {
   const [words, setWords] = useState('');
   const line = useRef<HTMLInputElement>(null);
   const sought = useDeferredValue(words.trim());
-  const asked = usePaused(sought);
+  const asked = usePaused(sought, PAUSE_MS);
   // The page knows names and the first letters of texts; the server searches the whole texts.
   const search = useQuery({
     ...traceSearchQuery(project.id, data.trace.trace_id, asked),
