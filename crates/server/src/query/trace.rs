@@ -126,15 +126,15 @@ impl Project {
     }
 
     /// Median durations of the sorts of spans that a trace has, in the seven days before it, from the full hour on.
-    pub(super) async fn medians(&self, loaded: &[Loaded]) -> Result<Medians, QueryError> {
-        let Some(start_us) = loaded.iter().map(|loaded| loaded.span().start_us).min() else { return Ok(Medians::default()) };
+    pub(super) async fn medians(&self, loaded: &[Loaded]) -> Result<MedianDurations, QueryError> {
+        let Some(start_us) = loaded.iter().map(|loaded| loaded.span().start_us).min() else { return Ok(MedianDurations::default()) };
         let sorts: HashSet<(String, String)> = loaded.iter().map(|loaded| (loaded.span().op.clone(), loaded.span().name.clone())).collect();
         self.reading(move |project| project.medians_of(sorts, start_us)).await
     }
 
-    fn medians_of(&self, sorts: HashSet<(String, String)>, until_us: i64) -> Result<Medians, QueryError> {
+    fn medians_of(&self, sorts: HashSet<(String, String)>, until_us: i64) -> Result<MedianDurations, QueryError> {
         let from_us = until_us.saturating_sub(COMPARED_US).div_euclid(HOUR_US).saturating_mul(HOUR_US);
-        let mut medians = Medians::default();
+        let mut medians = MedianDurations::default();
         for (op, name) in sorts {
             medians.0.entry(op).or_default().insert(name, Durations::default());
         }
@@ -165,7 +165,7 @@ impl Project {
         Ok(medians)
     }
 
-    fn add_to_medians(&self, medians: &mut Medians, batch: &RecordBatch, from_us: i64, until_us: i64) {
+    fn add_to_medians(&self, medians: &mut MedianDurations, batch: &RecordBatch, from_us: i64, until_us: i64) {
         let [project, start, op, name, duration] =
             ["project_id", "start_time", "op", "name", "duration_us"].map(|name| batch.column_by_name(name));
         let (Some(project), Some(start), Some(op), Some(name), Some(duration)) = (project, start, op, name, duration) else { return };
@@ -229,7 +229,7 @@ impl Project {
 
 /// How long spans took, by op and name.
 #[derive(Debug, Default)]
-pub(super) struct Medians(HashMap<String, HashMap<String, Durations>>);
+pub(super) struct MedianDurations(HashMap<String, HashMap<String, Durations>>);
 
 /// Durations in microseconds.
 #[derive(Debug, Default)]
@@ -281,7 +281,7 @@ impl Durations {
     }
 }
 
-impl Medians {
+impl MedianDurations {
     fn get(&mut self, op: &str, name: &str) -> Option<&mut Durations> {
         self.0.get_mut(op)?.get_mut(name)
     }
@@ -470,14 +470,18 @@ fn models(calls: &[&Loaded]) -> Vec<String> {
     let answered: HashSet<&str> =
         spans().filter(|span| span.response_model.is_some()).filter_map(|span| span.request_model.as_deref()).collect();
     let mut costs: Vec<(&str, Usd)> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
     for span in spans() {
         let Some(model) = span.model() else { continue };
         let is_other_report = span.response_model.is_none() && span.status != Status::Ok && answered.contains(model);
         let cost = span.cost.as_ref().map_or(Usd::ZERO, |cost| cost.total);
-        match costs.iter_mut().find(|(known, _)| *known == model) {
-            Some((_, sum)) => *sum += cost,
+        match places.get(model) {
+            Some(place) => costs[*place].1 += cost,
             None if is_other_report => {}
-            None => costs.push((model, cost)),
+            None => {
+                places.insert(model, costs.len());
+                costs.push((model, cost));
+            }
         }
     }
     // Equal ones stay in the order of their first use.
