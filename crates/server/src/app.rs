@@ -32,7 +32,7 @@ use crate::connections::{Connections, raise_file_limit};
 use crate::errors::{Errors, Within};
 use crate::guard;
 use crate::ingest::{self, Intake, Stores, keyless};
-use crate::jobs::{JobResources, Jobs};
+use crate::jobs::{JobResources, JobRunner};
 use crate::keeping;
 use crate::logs::Logs;
 use crate::memory::Shares;
@@ -122,7 +122,7 @@ impl App {
         let waiting = Waiting::start(config.queries.threads).context("cannot start the threads of queries")?;
         let (engine, stop) = (Engine::with_memory(shares.queries, shares.exports), CancellationToken::new());
         let of_jobs = JobResources { meta: meta.clone(), store: store.clone(), engine: engine.clone(), prices: prices.clone() };
-        let jobs = Jobs::new(of_jobs, waiting.handle().clone(), stop.clone());
+        let jobs = JobRunner::new(of_jobs, waiting.handle().clone(), stop.clone());
         let api = Api {
             meta,
             store,

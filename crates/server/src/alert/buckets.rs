@@ -26,7 +26,7 @@ impl Heap for Sums {
 /// A distribution: a DDSketch from which values can be taken back, since a span that came may turn out not to count. A class is shown as the mean
 /// of its values, so that no percentile lies outside of what was measured. Rising by class; no class is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Sketch(Vec<Class>);
+pub(super) struct DurationSketch(Vec<Class>);
 
 /// The values of a sketch that are nearly equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ struct Class {
 /// Ratio of the bounds of a class: any two of its values differ by one per cent at most.
 const RATIO: f64 = 1.01;
 
-impl Sketch {
+impl DurationSketch {
     fn class(us: i64) -> i16 {
         // Up to a microsecond is one class; the longest time that there is lies in class 4390.
         (us.max(1) as f64).log(RATIO).ceil() as i16
@@ -48,7 +48,7 @@ impl Sketch {
 
     /// Adds a value of so many microseconds, or takes it back.
     pub(super) fn add(&mut self, us: i64, count: i32) {
-        let number = Sketch::class(us);
+        let number = DurationSketch::class(us);
         let sum = us.max(0).wrapping_mul(i64::from(count));
         match self.0.binary_search_by_key(&number, |class| class.number) {
             Ok(at) => {
@@ -64,14 +64,14 @@ impl Sketch {
     }
 }
 
-impl Heap for Sketch {
+impl Heap for DurationSketch {
     fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
 /// The value in microseconds below which this part of all values lies; `None` where there are none.
-pub(super) fn percentile<'a>(sketches: impl Iterator<Item = &'a Sketch>, part: f64) -> (Option<f64>, i64) {
+pub(super) fn percentile<'a>(sketches: impl Iterator<Item = &'a DurationSketch>, part: f64) -> (Option<f64>, i64) {
     let mut classes: std::collections::BTreeMap<i16, (i64, i128)> = std::collections::BTreeMap::new();
     for class in sketches.flat_map(|sketch| &sketch.0) {
         let (count, sum) = classes.entry(class.number).or_default();
@@ -178,7 +178,7 @@ mod tests {
 
         #[test]
         fn percentiles_are_right_to_one_per_cent(mut values in prop::collection::vec(1i64..600_000_000, 1..80), taken in prop::collection::vec(1i64..600_000_000, 0..20), part in 0.0f64..1.0) {
-            let mut sketches = [Sketch::default(), Sketch::default()];
+            let mut sketches = [DurationSketch::default(), DurationSketch::default()];
             for (index, us) in values.iter().chain(&taken).enumerate() {
                 sketches[index % 2].add(*us, 1);
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hinomi_model::span::Span;
 
-use super::buckets::{Buckets, Sketch, Sums, percentile};
+use super::buckets::{Buckets, DurationSketch, Sums, percentile};
 use super::measure::Gathers;
 use crate::notify::notice;
 use crate::query::{By, Matcher};
@@ -63,7 +63,7 @@ pub(super) struct Spec {
 #[derive(Debug, Clone)]
 enum Heaps {
     Sums(Buckets<Sums>),
-    Sketches(Buckets<Sketch>),
+    Sketches(Buckets<DurationSketch>),
 }
 
 /// A figure of some steps.

@@ -66,14 +66,14 @@ pub(super) enum FilterTarget {
 /// How the filter is applied.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Selecting {
+pub(super) struct FilterSelection {
     /// What the filter selects: `spans` (where left out), or `traces`: all spans, in the range, of the traces that the trace list shows.
     #[serde(default)]
     #[param(inline)]
     select: FilterTarget,
 }
 
-impl Selecting {
+impl FilterSelection {
     pub(super) fn selects_traces(&self) -> bool {
         self.select == FilterTarget::Traces
     }

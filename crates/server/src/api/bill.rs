@@ -82,7 +82,7 @@ pub(super) async fn import(
             unknown_columns: export.unknown_columns,
         })
     };
-    let imported: Result<Imported, ApiError> = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?;
+    let imported: Result<Imported, ApiError> = tokio::task::spawn_blocking(work).await?;
     Ok((StatusCode::CREATED, Json(imported?)))
 }
 
@@ -106,7 +106,7 @@ pub(super) async fn report(State(api): State<Arc<Api>>, of: Of, Asked(within): A
     let (from, to) = (day(from_us, Date::MIN), day(to_us.saturating_sub(1), Date::MAX));
     let (bills, project) = (api.bills.clone(), of.project);
     let read = tokio::task::spawn_blocking(move || Ok((bills.lines(project, from, to)?, bills.imports(project)?)));
-    let read: Result<_, crate::sqlite::SqliteError> = read.await.map_err(ApiError::internal)?;
+    let read: Result<_, crate::sqlite::SqliteError> = read.await?;
     let (lines, imports) = read.map_err(ApiError::internal)?;
     let (Some(first), Some(last)) = (lines.iter().map(|line| line.day).min(), lines.iter().map(|line| line.day).max()) else {
         return Ok(Json(Bill { report: Report::default(), imports }));
@@ -126,7 +126,7 @@ async fn evidence(api: &Api, project: u64, from_us: i64, to_us: i64) -> Result<E
     let rates = hints.iter().filter(|row| row.hint == Hint::Sampled.as_str()).filter_map(|row| row.value);
     let sample_rate = rates.min_by(f64::total_cmp);
     let outcomes = api.outcomes.clone();
-    let rows = tokio::task::spawn_blocking(move || outcomes.rows(project, from_us, to_us)).await.map_err(ApiError::internal)?;
+    let rows = tokio::task::spawn_blocking(move || outcomes.rows(project, from_us, to_us)).await?;
     let rows = rows.map_err(ApiError::internal)?;
     let sampled_out =
         rows.iter().filter(|row| row.outcome == "client_dropped" && row.reason == "sample_rate" && row.category == "transaction");

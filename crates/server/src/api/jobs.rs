@@ -22,7 +22,7 @@ const MAX_ROWS: usize = 1000;
 
 /// A job.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Job {
+pub(super) struct JobStatus {
     id: i64,
     project_id: u64,
     /// `reprice`: stored calls are priced again.
@@ -48,15 +48,15 @@ pub(super) struct Job {
     result: Option<Repriced>,
 }
 
-impl Job {
-    pub(super) fn of(record: JobRecord) -> Job {
+impl JobStatus {
+    pub(super) fn of(record: JobRecord) -> JobStatus {
         let task = serde_json::from_str::<JobTask>(&record.task).ok();
         let progress = record.progress.as_deref().and_then(|text| serde_json::from_str::<RepriceProgress>(text).ok());
         let (from_us, to_us) = match task {
             Some(JobTask::Reprice { from_us, to_us }) => (from_us, to_us),
             None => (None, None),
         };
-        Job {
+        JobStatus {
             id: record.id,
             project_id: record.project,
             kind: record.kind,
@@ -80,10 +80,10 @@ impl Job {
     }
 }
 
-/// Which jobs.
+/// Which jobs to list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Which {
+pub(super) struct JobListQuery {
     /// Only those of this project.
     project: Option<u64>,
     /// Only those of this kind.
@@ -96,15 +96,19 @@ pub(super) struct Which {
 
 /// A page of jobs.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Jobs {
-    jobs: Vec<Job>,
+pub(super) struct JobPage {
+    jobs: Vec<JobStatus>,
     /// Null on the last page.
     next_cursor: Option<String>,
 }
 
 /// Lists jobs, the newest first: those that have not ended, and of each project and kind the last hundred that have.
-#[utoipa::path(get, path = "/jobs", tag = "jobs", params(Which), responses((status = 200, body = Jobs), (status = 400, body = super::error::Body)))]
-pub(super) async fn list(State(api): State<Arc<Api>>, caller: Caller, Asked(which): Asked<Which>) -> Result<Json<Jobs>, ApiError> {
+#[utoipa::path(get, path = "/jobs", tag = "jobs", params(JobListQuery), responses((status = 200, body = JobPage), (status = 400, body = super::error::Body)))]
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Asked(which): Asked<JobListQuery>,
+) -> Result<Json<JobPage>, ApiError> {
     let limit = which.limit.unwrap_or(ROWS).clamp(1, MAX_ROWS);
     let before = which.cursor.map(|cursor| cursor.parse::<i64>()).transpose();
     let before = before.map_err(|_| ApiError::bad_request("bad_cursor", "the cursor is none of this list"))?;
@@ -116,34 +120,34 @@ pub(super) async fn list(State(api): State<Arc<Api>>, caller: Caller, Asked(whic
     let jobs = api.jobs.clone();
     let filter = JobFilter { project, kind: which.kind, before };
     let found = tokio::task::spawn_blocking(move || jobs.list(&filter, limit + 1)).await;
-    let mut jobs: Vec<Job> = found.map_err(ApiError::internal)??.into_iter().map(Job::of).collect();
+    let mut jobs: Vec<JobStatus> = found??.into_iter().map(JobStatus::of).collect();
     let has_more = jobs.len() > limit;
     jobs.truncate(limit);
     let next_cursor = jobs.last().filter(|_| has_more).map(|job| job.id.to_string());
-    Ok(Json(Jobs { jobs, next_cursor }))
+    Ok(Json(JobPage { jobs, next_cursor }))
 }
 
 /// One job.
 #[utoipa::path(get, path = "/jobs/{job}", tag = "jobs", params(("job" = i64, Path)),
-    responses((status = 200, body = Job), (status = 404, body = super::error::Body)))]
-pub(super) async fn get(State(api): State<Arc<Api>>, caller: Caller, Path(job): Path<String>) -> Result<Json<Job>, ApiError> {
-    Ok(Json(Job::of(seen(&api, caller, &job).await?)))
+    responses((status = 200, body = JobStatus), (status = 404, body = super::error::Body)))]
+pub(super) async fn get(State(api): State<Arc<Api>>, caller: Caller, Path(job): Path<String>) -> Result<Json<JobStatus>, ApiError> {
+    Ok(Json(JobStatus::of(seen(&api, caller, &job).await?)))
 }
 
 /// Ends a job that has not ended, and answers how it ended. What it has done stays done. For admins.
 #[utoipa::path(delete, path = "/jobs/{job}", tag = "jobs", params(("job" = i64, Path)),
-    responses((status = 200, body = Job), (status = 403, body = super::error::Body), (status = 404, body = super::error::Body)))]
-pub(super) async fn cancel(State(api): State<Arc<Api>>, caller: Caller, Path(job): Path<String>) -> Result<Json<Job>, ApiError> {
+    responses((status = 200, body = JobStatus), (status = 403, body = super::error::Body), (status = 404, body = super::error::Body)))]
+pub(super) async fn cancel(State(api): State<Arc<Api>>, caller: Caller, Path(job): Path<String>) -> Result<Json<JobStatus>, ApiError> {
     caller.check_admin()?;
     let record = seen(&api, caller, &job).await?;
-    Ok(Json(Job::of(api.jobs.cancel(record.id).await?)))
+    Ok(Json(JobStatus::of(api.jobs.cancel(record.id).await?)))
 }
 
 /// A job that the caller may see.
 async fn seen(api: &Arc<Api>, caller: Caller, job: &str) -> Result<JobRecord, ApiError> {
     let id: i64 = job.parse().map_err(|_| ApiError::not_found("job"))?;
     let jobs = api.jobs.clone();
-    let found = tokio::task::spawn_blocking(move || jobs.get(id)).await.map_err(ApiError::internal)?;
+    let found = tokio::task::spawn_blocking(move || jobs.get(id)).await?;
     let record = found?;
     if caller.may_see(record.project) { Ok(record) } else { Err(MetaError::NoJob(id).into()) }
 }

@@ -89,7 +89,7 @@ async fn erase(api: &Arc<Api>, project: u64, subject: Subject, named: String) ->
     // It goes on when the client goes away: half a deletion has no receipt.
     let places = api.places();
     let work = tokio::spawn(async move { keeping::erase(&places, project, subject).await });
-    match work.await.map_err(ApiError::internal)? {
+    match work.await? {
         Ok(receipt) => Ok(Json(receipt)),
         Err(KeepError::Meta(error)) => Err(error.into()),
         Err(KeepError::Nothing) => {

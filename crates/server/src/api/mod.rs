@@ -49,7 +49,7 @@ use utoipa_axum::routes;
 use crate::alert::Alerts;
 use crate::bills::Bills;
 use crate::errors::Errors;
-use crate::jobs::Jobs;
+use crate::jobs::JobRunner;
 use crate::keeping::{Holds, Places};
 use crate::logs::Logs;
 use crate::meta::{Meta, Project};
@@ -95,7 +95,7 @@ pub struct Api {
     /// The prices in force.
     pub prices: Arc<Prices>,
     /// Long work.
-    pub jobs: Arc<Jobs>,
+    pub jobs: Arc<JobRunner>,
     /// When `hinomi.db` was made anew beside other data, if it was.
     pub made_anew_us: Option<i64>,
     /// Messages of alerts are held back whatever the folder says.

@@ -23,6 +23,6 @@ pub(super) struct Outcomes {
 pub(super) async fn outcomes(State(api): State<Arc<Api>>, of: Of, Asked(within): Asked<Within>) -> Result<Json<Outcomes>, ApiError> {
     let (from_us, to_us) = within.range()?;
     let counted = api.outcomes.clone();
-    let rows = tokio::task::spawn_blocking(move || counted.rows(of.project, from_us, to_us)).await.map_err(ApiError::internal)?;
+    let rows = tokio::task::spawn_blocking(move || counted.rows(of.project, from_us, to_us)).await?;
     Ok(Json(Outcomes { outcomes: rows.map_err(ApiError::internal)? }))
 }

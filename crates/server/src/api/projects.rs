@@ -219,5 +219,5 @@ pub(super) async fn change<T: Send + 'static>(
 ) -> Result<T, ApiError> {
     let meta = api.meta.clone();
     let done = tokio::task::spawn_blocking(move || work(&meta)).await;
-    Ok(done.map_err(ApiError::internal)??)
+    Ok(done??)
 }

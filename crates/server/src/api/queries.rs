@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
 use super::access::Of;
-use super::ask::{Asked, Narrow, Selecting};
+use super::ask::{Asked, FilterSelection, Narrow};
 use super::{Api, ApiError};
 use crate::errors::Within;
 use crate::query::{BreakdownRow, Bucket, By, Facet, FacetQuery, Group, Measure, Project, QueryError, Scope, Series, Summary};
@@ -36,13 +36,13 @@ impl Api {
 }
 
 /// Sums over a range.
-#[utoipa::path(get, path = "/projects/{project}/summary", tag = "queries", params(("project" = u64, Path), Narrow, Selecting),
+#[utoipa::path(get, path = "/projects/{project}/summary", tag = "queries", params(("project" = u64, Path), Narrow, FilterSelection),
     responses((status = 200, body = Summary), (status = 400, body = super::error::Body)))]
 pub(super) async fn summary(
     State(api): State<Arc<Api>>,
     of: Of,
     Asked(narrow): Asked<Narrow>,
-    Asked(selecting): Asked<Selecting>,
+    Asked(selecting): Asked<FilterSelection>,
 ) -> Result<Json<Summary>, ApiError> {
     let project = api.ask(of.project);
     let scope = selecting.apply(&project, narrow.scope()?).await?;
@@ -66,14 +66,14 @@ pub(super) struct Drawn {
 
 /// Sums for each bucket of time. One measure answers `groups`, several `measures`. The 50 largest groups have lines; `others` is what all
 /// other groups add up to, and how many they are.
-#[utoipa::path(get, path = "/projects/{project}/series", tag = "queries", params(("project" = u64, Path), Narrow, Selecting, Drawn),
+#[utoipa::path(get, path = "/projects/{project}/series", tag = "queries", params(("project" = u64, Path), Narrow, FilterSelection, Drawn),
     responses((status = 200, body = Object, description = "`{bucket, groups, others}`, or `{bucket, measures: {name: groups}, others: {name: others}}`"),
         (status = 400, body = super::error::Body)))]
 pub(super) async fn series(
     State(api): State<Arc<Api>>,
     of: Of,
     Asked(narrow): Asked<Narrow>,
-    Asked(selecting): Asked<Selecting>,
+    Asked(selecting): Asked<FilterSelection>,
     Asked(drawn): Asked<Drawn>,
 ) -> Result<Json<Value>, ApiError> {
     let project = api.ask(of.project);
@@ -147,13 +147,13 @@ pub(super) struct Breakdown {
 }
 
 /// Sums for each model, pipeline, user or the like.
-#[utoipa::path(get, path = "/projects/{project}/breakdown", tag = "queries", params(("project" = u64, Path), Narrow, Selecting, Broken),
+#[utoipa::path(get, path = "/projects/{project}/breakdown", tag = "queries", params(("project" = u64, Path), Narrow, FilterSelection, Broken),
     responses((status = 200, body = Breakdown), (status = 400, body = super::error::Body)))]
 pub(super) async fn breakdown(
     State(api): State<Arc<Api>>,
     of: Of,
     Asked(narrow): Asked<Narrow>,
-    Asked(selecting): Asked<Selecting>,
+    Asked(selecting): Asked<FilterSelection>,
     Asked(broken): Asked<Broken>,
 ) -> Result<Json<Breakdown>, ApiError> {
     let by = By::parse(broken.by.as_deref().unwrap_or("model"))?;
@@ -185,13 +185,13 @@ pub(super) struct Facets {
 }
 
 /// The most frequent values of a field, to complete a filter; counted in spans, or with `select=traces` in traces.
-#[utoipa::path(get, path = "/projects/{project}/facets", tag = "queries", params(("project" = u64, Path), Narrow, Selecting, Wanted),
+#[utoipa::path(get, path = "/projects/{project}/facets", tag = "queries", params(("project" = u64, Path), Narrow, FilterSelection, Wanted),
     responses((status = 200, body = Facets), (status = 400, body = super::error::Body)))]
 pub(super) async fn facets(
     State(api): State<Arc<Api>>,
     of: Of,
     Asked(narrow): Asked<Narrow>,
-    Asked(selecting): Asked<Selecting>,
+    Asked(selecting): Asked<FilterSelection>,
     Asked(wanted): Asked<Wanted>,
 ) -> Result<Json<Facets>, ApiError> {
     let limit = wanted.limit.unwrap_or(20).clamp(1, 1000);

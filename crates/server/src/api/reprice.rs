@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::access::AdminOf;
 use super::ask::moment;
-use super::jobs::Job;
+use super::jobs::JobStatus;
 use super::{Api, ApiError};
 use crate::jobs::JobTask;
 use crate::meta::JobState;
@@ -42,7 +42,7 @@ fn yes() -> bool {
 /// Gives the stored calls of a range the costs that they have by the prices of now: own ones and the table, each for its days. A job of the kind
 /// `reprice` does it; one that is asked for while another of the project runs waits for that one.
 #[utoipa::path(post, path = "/projects/{project}/reprice", tag = "prices", params(("project" = u64, Path)), request_body = Range,
-    responses((status = 200, body = Repriced, description = "what was changed, or would be"), (status = 202, body = Job, description = "the job that does it"),
+    responses((status = 200, body = Repriced, description = "what was changed, or would be"), (status = 202, body = JobStatus, description = "the job that does it"),
         (status = 400, body = super::error::Body), (status = 409, body = super::error::Body, description = "the job was cancelled")))]
 pub(super) async fn reprice(
     State(api): State<Arc<Api>>,
@@ -71,13 +71,13 @@ pub(super) async fn reprice(
     }
     let jobs = api.jobs.clone();
     let submitted = tokio::task::spawn_blocking(move || jobs.submit(of.project, &JobTask::Reprice { from_us, to_us })).await;
-    let record = submitted.map_err(ApiError::internal)??;
+    let record = submitted??;
     if !wait {
-        return Ok((StatusCode::ACCEPTED, Json(Job::of(record))).into_response());
+        return Ok((StatusCode::ACCEPTED, Json(JobStatus::of(record))).into_response());
     }
     let record = api.jobs.wait(record.id).await?;
     let (id, state, reason) = (record.id, record.state, record.reason.clone());
-    match (state, Job::of(record).result()) {
+    match (state, JobStatus::of(record).result()) {
         (JobState::Done, result) => Ok(Json(result.unwrap_or_default()).into_response()),
         (JobState::Failed, _) => {
             Err(ApiError::unavailable(format!("job {id}, which prices calls again, failed: {}", reason.unwrap_or_default()))

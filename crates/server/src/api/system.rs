@@ -62,13 +62,13 @@ pub(super) async fn system(State(api): State<Arc<Api>>, caller: Caller) -> Resul
     caller.check_admin()?;
     let stats = api.store.stats();
     let (engine, snapshot) = (api.engine.clone(), api.store.snapshot());
-    let oldest = tokio::task::spawn_blocking(move || engine.oldest(&snapshot)).await.map_err(ApiError::internal)??;
+    let oldest = tokio::task::spawn_blocking(move || engine.oldest(&snapshot)).await??;
     let mut problems: Vec<String> = api.problems().into_iter().map(|problem| problem.said).collect();
     problems.extend(over_budget(&api).await?);
     let counted = api.outcomes.clone();
     let now_us = jiff::Timestamp::now().as_microsecond();
     let refused = tokio::task::spawn_blocking(move || counted.rows(outcomes::SERVER, now_us - DAY_US, now_us + 1));
-    let refused = refused.await.map_err(ApiError::internal)?.map_err(ApiError::internal)?;
+    let refused = refused.await?.map_err(ApiError::internal)?;
     Ok(Json(System {
         version: crate::VERSION,
         uptime_s: api.started.elapsed().as_secs(),

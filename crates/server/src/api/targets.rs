@@ -208,7 +208,7 @@ async fn ask<T: Send + 'static>(
     question: impl FnOnce(&Courier) -> Result<T, NotifyError> + Send + 'static,
 ) -> Result<T, ApiError> {
     let courier = api.courier.clone();
-    Ok(tokio::task::spawn_blocking(move || question(&courier)).await.map_err(ApiError::internal)??)
+    Ok(tokio::task::spawn_blocking(move || question(&courier)).await??)
 }
 
 impl From<NotifyError> for ApiError {

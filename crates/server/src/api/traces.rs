@@ -144,7 +144,7 @@ pub(super) async fn trace(
     let mut trace = found.trace;
     trace.error_count = errors.len() as u64;
     let of_trace = api.scores.clone();
-    let scores = tokio::task::spawn_blocking(move || of_trace.of_trace(of.project, id)).await.map_err(ApiError::internal)?;
+    let scores = tokio::task::spawn_blocking(move || of_trace.of_trace(of.project, id)).await?;
     let log_count = api.logs.count(of.project, id).await.map_err(ApiError::internal)?;
     let hints = hints_of(&api, of.project, found.hints);
     let pinned = super::projects::change(&api, move |meta| meta.is_pinned(of.project, id)).await?;
@@ -167,7 +167,7 @@ fn hints_of(api: &Api, project: u64, shown: Vec<Evidence>) -> Vec<HintRow> {
 /// What is searched.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Sought {
+pub(super) struct TraceSearchQuery {
     /// The text, in any case of letters.
     text: String,
 }
@@ -181,13 +181,13 @@ pub(super) struct FoundSpans {
 
 /// Searches the names of a trace's spans, their models, tools and agents, and the whole texts of their prompts and answers.
 #[utoipa::path(get, path = "/projects/{project}/traces/{trace}/search", tag = "traces",
-    params(("project" = u64, Path), ("trace" = String, Path), Sought),
+    params(("project" = u64, Path), ("trace" = String, Path), TraceSearchQuery),
     responses((status = 200, body = FoundSpans), (status = 400, body = super::error::Body)))]
 pub(super) async fn search(
     State(api): State<Arc<Api>>,
     of: Of,
     Path((_project, trace)): Path<(String, String)>,
-    Asked(sought): Asked<Sought>,
+    Asked(sought): Asked<TraceSearchQuery>,
 ) -> Result<Json<FoundSpans>, ApiError> {
     let text = sought.text.trim();
     if text.is_empty() {

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use utoipa::{IntoParams, ToSchema};
 
 use super::access::{Caller, Of};
-use super::ask::{Asked, Narrow, Selecting};
+use super::ask::{Asked, FilterSelection, Narrow};
 use super::streaming::streamed_body;
 use super::{Api, ApiError};
 use crate::backup;
@@ -47,13 +47,13 @@ pub(super) struct As {
 
 /// The spans of a range and a filter as a file, with all their columns, in any order. The header `x-hinomi-spans` says how many. An answer that
 /// breaks off is not whole.
-#[utoipa::path(get, path = "/projects/{project}/export", tag = "transfer", params(("project" = u64, Path), Narrow, Selecting, As),
+#[utoipa::path(get, path = "/projects/{project}/export", tag = "transfer", params(("project" = u64, Path), Narrow, FilterSelection, As),
     responses((status = 200, description = "the file"), (status = 400, body = super::error::Body)))]
 pub(super) async fn export(
     State(api): State<Arc<Api>>,
     of: Of,
     Asked(narrow): Asked<Narrow>,
-    Asked(selecting): Asked<Selecting>,
+    Asked(selecting): Asked<FilterSelection>,
     Asked(form): Asked<As>,
 ) -> Result<Response, ApiError> {
     let format: Format =
@@ -159,7 +159,7 @@ pub(super) async fn import(State(api): State<Arc<Api>>, of: Of, body: Body) -> R
         let prepared = Prepared::new(project, rows.into_iter().map(|row| row.span).collect());
         Ok((read, too_old, prepared.map_err(failed)?))
     };
-    let (read, too_old, prepared) = tokio::task::spawn_blocking(prepare).await.map_err(ApiError::internal)??;
+    let (read, too_old, prepared) = tokio::task::spawn_blocking(prepare).await??;
     let appended = api.store.commit(prepared).await.map_err(failed)?;
     if appended.stored > 0 {
         super::projects::change(&api, move |meta| meta.saw_first_span(project)).await?;

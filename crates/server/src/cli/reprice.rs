@@ -91,7 +91,7 @@ impl Reprice {
         let body = json!({ "from": rfc3339(self.from), "to": rfc3339(to), "wait": false });
         let request = server.agent.post(format!("{}/api/v1/projects/{project}/reprice", server.address));
         let text = answered(session.sign(request).send_json(&body)?, 202)?;
-        let mut job: Job = serde_json::from_str(&text).context(ANOTHER_VERSION)?;
+        let mut job: ReportedJob = serde_json::from_str(&text).context(ANOTHER_VERSION)?;
         if is_interactive() {
             note(&format!("job {} goes on in the server if you stop waiting for it", job.id));
         }
@@ -148,7 +148,7 @@ impl Reprice {
 
 /// What of a job is told.
 #[derive(Debug, Deserialize)]
-struct Job {
+struct ReportedJob {
     id: i64,
     state: JobState,
     done: u64,

@@ -62,7 +62,7 @@ pub struct JobResources {
 
 /// The jobs of a server.
 #[derive(Debug)]
-pub struct Jobs {
+pub struct JobRunner {
     resources: JobResources,
     /// Threads that give way to intake.
     threads: Handle,
@@ -96,10 +96,10 @@ enum JobEnd {
     Failed(String),
 }
 
-impl Jobs {
-    /// A runner without jobs: [`start`](Jobs::start) begins.
-    pub fn new(resources: JobResources, threads: Handle, stop: CancellationToken) -> Arc<Jobs> {
-        Arc::new(Jobs {
+impl JobRunner {
+    /// A runner without jobs: [`start`](JobRunner::start) begins.
+    pub fn new(resources: JobResources, threads: Handle, stop: CancellationToken) -> Arc<JobRunner> {
+        Arc::new(JobRunner {
             resources,
             threads,
             stop,

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use super::{JobEnd, Jobs, RunningJob};
+use super::{JobEnd, JobRunner, RunningJob};
 use crate::meta::{JobRecord, MetaError};
 use crate::query::Scope;
 use crate::query::filter::Filter;
@@ -29,7 +29,7 @@ pub struct RepriceProgress {
     pub so_far: Repriced,
 }
 
-impl Jobs {
+impl JobRunner {
     pub(super) async fn reprice(&self, mut record: JobRecord, range: (Option<i64>, Option<i64>), job: &RunningJob) -> JobEnd {
         let before = record.progress.as_deref().and_then(|text| serde_json::from_str::<RepriceProgress>(text).ok());
         let mut progress = match before {

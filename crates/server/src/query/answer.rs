@@ -435,7 +435,7 @@ pub struct FacetQuery<'a> {
 
 /// What a word is that was searched in texts: an id.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct Suggestion {
+pub struct IdSuggestion {
     /// `user`, `session`, `trace` or `span`.
     pub field: &'static str,
     /// The word.
@@ -458,7 +458,7 @@ pub struct SpanPage {
     /// Where the list goes on; null at its end.
     pub next_cursor: Option<String>,
     /// What the words of the filter are elsewhere, where nothing matches.
-    pub suggestions: Vec<Suggestion>,
+    pub suggestions: Vec<IdSuggestion>,
 }
 
 /// A trace in one line.
@@ -534,7 +534,7 @@ pub struct TracePage {
     /// Where the list goes on; null at its end.
     pub next_cursor: Option<String>,
     /// What the words of the filter are elsewhere, where nothing matches.
-    pub suggestions: Vec<Suggestion>,
+    pub suggestions: Vec<IdSuggestion>,
 }
 
 /// A trace with its spans, by start.

@@ -5,7 +5,7 @@ use datafusion::prelude::{ExprFunctionExt, cast, col, lit};
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::langfuse;
 
-use super::answer::Suggestion;
+use super::answer::IdSuggestion;
 use super::columns::Column;
 use super::error::QueryError;
 use super::filter::{Filter, Term, Test};
@@ -21,7 +21,7 @@ impl Project {
     /// # Errors
     ///
     /// When the engine fails.
-    pub async fn suggestions(&self, filter: &Filter) -> Result<Vec<Suggestion>, QueryError> {
+    pub async fn suggestions(&self, filter: &Filter) -> Result<Vec<IdSuggestion>, QueryError> {
         let words = filter.0.iter().filter_map(|term| match term {
             Term::Text { not: false, text } => Some(text.as_str()),
             _ => None,
@@ -34,10 +34,10 @@ impl Project {
         Ok(found)
     }
 
-    async fn trace_or_span(&self, word: &str) -> Result<Option<Suggestion>, QueryError> {
+    async fn trace_or_span(&self, word: &str) -> Result<Option<IdSuggestion>, QueryError> {
         let trace = langfuse::trace_id(word);
         let (spans, _reserved) = self.load_trace(trace).await?;
-        let suggestion = |field: &'static str, trace: TraceId, span: Option<SpanId>, start_us: i64| Suggestion {
+        let suggestion = |field: &'static str, trace: TraceId, span: Option<SpanId>, start_us: i64| IdSuggestion {
             field,
             value: word.to_owned(),
             q: text(field, span.map_or_else(|| trace.to_string(), |span| span.to_string())),
@@ -65,7 +65,7 @@ impl Project {
         Ok(found.map(|(trace, start_us)| suggestion("span", trace, Some(span), start_us)))
     }
 
-    async fn user_or_session(&self, word: &str) -> Result<Vec<Suggestion>, QueryError> {
+    async fn user_or_session(&self, word: &str) -> Result<Vec<IdSuggestion>, QueryError> {
         let fields = [("user", "user_id"), ("session", "session_id")];
         let is = |column: &str| col(column).eq(lit(word));
         let newest =
@@ -75,7 +75,7 @@ impl Project {
         let batches = rows.aggregate(Vec::new(), newest)?.collect().await?;
         let Some(batch) = batches.iter().find(|batch| batch.num_rows() > 0) else { return Ok(Vec::new()) };
         let of_field = |(field, column): &(&'static str, &'static str)| {
-            Some(Suggestion {
+            Some(IdSuggestion {
                 field,
                 value: word.to_owned(),
                 q: text(field, word.to_owned()),

@@ -19,7 +19,7 @@ pub struct Matcher {
 #[derive(Debug, Clone)]
 enum Check {
     Words(String),
-    Field(Field, Asks),
+    Field(Field, ValueTest),
     Any(Vec<Matcher>),
 }
 
@@ -32,7 +32,7 @@ enum Field {
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum Asks {
+pub(super) enum ValueTest {
     Present,
     /// One of these texts.
     Texts(Vec<Pattern>),
@@ -78,13 +78,13 @@ impl Matcher {
             Term::Text { not, text } => Ok((*not, Check::Words(text.to_lowercase()))),
             Term::Field { not, field, test } => {
                 let place = place(field)?;
-                let asks = asks(field, place.holds(), test)?;
-                Ok((*not, Check::Field(place, asks)))
+                let value_test = value_test(field, place.holds(), test)?;
+                Ok((*not, Check::Field(place, value_test)))
             }
             Term::Group { not, any } => Ok((*not, Check::Any(any.iter().map(Matcher::new).collect::<Result<_, _>>()?))),
             Term::OfTraces(traces) => {
                 let ids = traces.iter().map(|id| Pattern::new(&id.to_string())).collect();
-                Ok((false, Check::Field(Field::Column("trace_id", Holds::Id), Asks::Texts(ids))))
+                Ok((false, Check::Field(Field::Column("trace_id", Holds::Id), ValueTest::Texts(ids))))
             }
         };
         Ok(Matcher { terms: filter.0.iter().map(term).collect::<Result<_, QueryError>>()? })
@@ -117,7 +117,7 @@ impl Matcher {
     /// model is no such column, since a span has two of them.
     pub fn anchor(&self) -> Option<(&'static str, Vec<&str>)> {
         self.terms.iter().find_map(|(not, check)| match check {
-            Check::Field(Field::Column(column, Holds::Text), Asks::Texts(patterns)) if !not && *column != "model" => {
+            Check::Field(Field::Column(column, Holds::Text), ValueTest::Texts(patterns)) if !not && *column != "model" => {
                 let plain = |pattern: &Pattern| pattern.open == (false, false);
                 patterns.iter().all(plain).then(|| (*column, patterns.iter().map(|pattern| pattern.bare.as_str()).collect()))
             }
@@ -158,31 +158,33 @@ fn place(field: &str) -> Result<Field, QueryError> {
 }
 
 /// What a test asks of a value that is held so.
-pub(super) fn asks(field: &str, holds: Holds, test: &Test) -> Result<Asks, QueryError> {
+pub(super) fn value_test(field: &str, holds: Holds, test: &Test) -> Result<ValueTest, QueryError> {
     let number = |text: &str| match holds {
         Holds::Duration => fields::read_duration(field, text).map(|us| us as f64),
         _ => fields::read_number(field, text),
     };
     let amount = |text: &str| fields::read_amount(field, text).map(|amount| amount.0);
     Ok(match (test, holds) {
-        (Test::Present, _) => Asks::Present,
-        (Test::OneOf(values), Holds::Text) => Asks::Texts(values.iter().map(|value| Pattern::new(value)).collect()),
-        (Test::OneOf(values), Holds::Id) => Asks::Texts(values.iter().map(|value| Pattern::new(&value.to_ascii_lowercase())).collect()),
-        (Test::OneOf(values), Holds::Money) => Asks::Amounts(values.iter().map(|value| amount(value)).collect::<Result<_, _>>()?),
-        (Test::OneOf(values), _) => Asks::Numbers(values.iter().map(|value| number(value)).collect::<Result<_, _>>()?),
+        (Test::Present, _) => ValueTest::Present,
+        (Test::OneOf(values), Holds::Text) => ValueTest::Texts(values.iter().map(|value| Pattern::new(value)).collect()),
+        (Test::OneOf(values), Holds::Id) => {
+            ValueTest::Texts(values.iter().map(|value| Pattern::new(&value.to_ascii_lowercase())).collect())
+        }
+        (Test::OneOf(values), Holds::Money) => ValueTest::Amounts(values.iter().map(|value| amount(value)).collect::<Result<_, _>>()?),
+        (Test::OneOf(values), _) => ValueTest::Numbers(values.iter().map(|value| number(value)).collect::<Result<_, _>>()?),
         (Test::Compare(_, bound), Holds::Id) => return Err(fields::no_order(field, bound)),
-        (Test::Compare(order, bound), Holds::Money) => Asks::Amount(*order, amount(bound)?),
-        (Test::Compare(order, bound), _) => Asks::Number(*order, number(bound)?),
+        (Test::Compare(order, bound), Holds::Money) => ValueTest::Amount(*order, amount(bound)?),
+        (Test::Compare(order, bound), _) => ValueTest::Number(*order, number(bound)?),
     })
 }
 
-impl Asks {
+impl ValueTest {
     /// Whether an amount passes, in steps of money.
     pub(super) fn amount_holds(&self, amount: Option<i64>) -> bool {
         amount.is_some_and(|amount| match self {
-            Asks::Present => true,
-            Asks::Amounts(amounts) => amounts.contains(&amount),
-            Asks::Amount(order, bound) => stands(*order, amount, *bound),
+            ValueTest::Present => true,
+            ValueTest::Amounts(amounts) => amounts.contains(&amount),
+            ValueTest::Amount(order, bound) => stands(*order, amount, *bound),
             _ => false,
         })
     }
@@ -190,9 +192,9 @@ impl Asks {
     /// Whether a number passes.
     pub(super) fn number_holds(&self, number: Option<f64>) -> bool {
         number.is_some_and(|number| match self {
-            Asks::Present => true,
-            Asks::Numbers(numbers) => numbers.contains(&number),
-            Asks::Number(order, bound) => stands(*order, number, *bound),
+            ValueTest::Present => true,
+            ValueTest::Numbers(numbers) => numbers.contains(&number),
+            ValueTest::Number(order, bound) => stands(*order, number, *bound),
             _ => false,
         })
     }
@@ -213,14 +215,14 @@ impl Check {
         match self {
             Check::Words(text) => [&span.input_messages, &span.output_messages].into_iter().any(|messages| say(messages, text)),
             Check::Any(any) => any.iter().any(|matcher| matcher.holds(span)),
-            Check::Field(field, asks) => match asks {
-                Asks::Present => field.is_present(span),
-                Asks::Texts(patterns) => {
+            Check::Field(field, value_test) => match value_test {
+                ValueTest::Present => field.is_present(span),
+                ValueTest::Texts(patterns) => {
                     let passes = |text: &str| patterns.iter().any(|pattern| pattern.holds(text));
                     field.text(span).is_some_and(|text| passes(&text)) || field.second_text(span).is_some_and(passes)
                 }
-                Asks::Amounts(_) | Asks::Amount(..) => asks.amount_holds(span.cost.as_ref().map(|cost| cost.total.0)),
-                Asks::Numbers(_) | Asks::Number(..) => asks.number_holds(field.number(span)),
+                ValueTest::Amounts(_) | ValueTest::Amount(..) => value_test.amount_holds(span.cost.as_ref().map(|cost| cost.total.0)),
+                ValueTest::Numbers(_) | ValueTest::Number(..) => value_test.number_holds(field.number(span)),
             },
         }
     }

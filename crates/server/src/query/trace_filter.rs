@@ -17,7 +17,7 @@ use hinomi_model::id::TraceId;
 use super::error::QueryError;
 use super::fields::{self, Holds};
 use super::filter::{Filter, Term};
-use super::matcher::{Asks, asks};
+use super::matcher::{ValueTest, value_test};
 use super::picked::HEAVY;
 use super::sums::is_call;
 use super::{Project, Reading, Scope};
@@ -46,7 +46,7 @@ enum TraceTest {
     },
     /// The root satisfies it, which gives a trace its name and status.
     Root(Expr),
-    Total(TraceFigure, Asks),
+    Total(TraceFigure, ValueTest),
 }
 
 /// A sum of a trace that the list shows.
@@ -104,7 +104,7 @@ impl TraceFilter {
         tests.push(match &plain {
             Term::Field { field, .. } if field == "name" || field == "status" => TraceTest::Root(condition()?),
             Term::Field { field, test, .. } => match TraceFigure::of(field) {
-                Some((total, holds)) => TraceTest::Total(total, asks(field, holds, test)?),
+                Some((total, holds)) => TraceTest::Total(total, value_test(field, holds, test)?),
                 None => TraceTest::any_span(condition()?),
             },
             _ => TraceTest::any_span(condition()?),
@@ -194,12 +194,12 @@ struct TraceTotals {
 }
 
 impl TraceTotals {
-    fn holds(&self, total: TraceFigure, asks: &Asks) -> bool {
-        let number = |number: i64| asks.number_holds(Some(number as f64));
+    fn holds(&self, total: TraceFigure, value_test: &ValueTest) -> bool {
+        let number = |number: i64| value_test.number_holds(Some(number as f64));
         match total {
             TraceFigure::Cost => {
                 let cost = if self.calls == 0 { Some(0) } else { self.cost };
-                asks.amount_holds(cost.map(|cost| i64::try_from(cost).unwrap_or(i64::MAX)))
+                value_test.amount_holds(cost.map(|cost| i64::try_from(cost).unwrap_or(i64::MAX)))
             }
             TraceFigure::Duration => number(self.end_us - self.start_us),
             TraceFigure::InputTokens => number(self.input_tokens),
@@ -286,7 +286,7 @@ impl Project {
             TraceTest::AnySpan { is_long: true, .. } => None,
             TraceTest::AnySpan { .. } => Some(totals.passed >> at & 1 == 1),
             TraceTest::Root(_) => Some(totals.root_passes >> at & 1 == 1),
-            TraceTest::Total(total, asks) => Some(totals.holds(*total, asks)),
+            TraceTest::Total(total, value_test) => Some(totals.holds(*total, value_test)),
         };
         traces.retain(|_, totals| totals.in_range && filter.condition.holds(&|at| answer(totals, at)) != Some(false));
         let mut with_text: HashMap<usize, HashSet<TraceId>> = HashMap::new();

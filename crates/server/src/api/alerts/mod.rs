@@ -88,5 +88,5 @@ async fn with<T: Send + 'static>(
 ) -> Result<T, ApiError> {
     let alerts = api.alerts.clone();
     let done = tokio::task::spawn_blocking(move || work(&alerts)).await;
-    Ok(done.map_err(ApiError::internal)??)
+    Ok(done??)
 }
