@@ -39,7 +39,7 @@ def counted(binary, binaries, protocol, spans):
         counter = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/count", str(binary)]
         command = [*counter, "serve", "--data", folder / "data", "--listen", "127.0.0.1:0"]
         server = intake.Server("hinomi under valgrind", command, folder, {"HINOMI_DSN_KEY": intake.KEY, "HINOMI_LOG": "warn"})
-        control = lambda flag: subprocess.run(["callgrind_control", flag, str(server.process.pid)], check=True, stdout=subprocess.DEVNULL)
+        control = lambda flag: subprocess.run(["callgrind_control", flag, str(server.process.pid)], check=True, capture_output=True)
         # What happens at the start is not of interest.
         time.sleep(3)
         control("-z")

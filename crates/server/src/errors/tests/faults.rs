@@ -13,6 +13,27 @@ impl Errors {
     }
 }
 
+/// Stops the thread that writes until something is sent. It has taken nothing else from its queue.
+async fn hold_up(errors: &Errors) -> std::sync::mpsc::Sender<()> {
+    let (go, wait) = std::sync::mpsc::channel();
+    let (begin, begun) = oneshot::channel();
+    let stop = move |_: &mut Connection| {
+        begin.send(()).unwrap();
+        wait.recv().unwrap();
+    };
+    errors.lend(stop).await;
+    begun.await.unwrap();
+    go
+}
+
+/// Waits until so many commands wait for the thread that writes, which is held up meanwhile.
+async fn until_queued(errors: &Errors, commands: usize) {
+    let queue = errors.commands.as_ref().unwrap();
+    while queue.max_capacity() - queue.capacity() < commands {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 #[tokio::test]
 async fn a_full_disk_refuses_and_intake_resumes() {
     let (_dir, errors) = store();
@@ -47,8 +68,7 @@ async fn a_locked_database_refuses_and_intake_resumes() {
 async fn the_fault_of_one_request_is_not_that_of_its_group() {
     let (_dir, errors) = store();
     let errors = Arc::new(errors);
-    let (go, wait) = std::sync::mpsc::channel::<()>();
-    errors.lend(move |_| wait.recv().unwrap()).await;
+    let go = hold_up(&errors).await;
     // All of these are one group.
     let tasks: Vec<_> = (0..6u32)
         .map(|id| {
@@ -58,7 +78,7 @@ async fn the_fault_of_one_request_is_not_that_of_its_group() {
             })
         })
         .collect();
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    until_queued(&errors, 6).await;
     go.send(()).unwrap();
     for (id, task) in tasks.into_iter().enumerate() {
         let answer = task.await.unwrap();
@@ -72,9 +92,8 @@ async fn the_fault_of_one_request_is_not_that_of_its_group() {
 async fn what_waits_is_one_transaction() {
     let (_dir, errors) = store();
     let errors = Arc::new(errors);
-    let (go, wait) = std::sync::mpsc::channel::<()>();
     errors.lend(|connection| connection.execute_batch("PRAGMA max_page_count = 1").unwrap()).await;
-    errors.lend(move |_| wait.recv().unwrap()).await;
+    let go = hold_up(&errors).await;
     let tasks: Vec<_> = (0..50u32)
         .map(|id| {
             let errors = errors.clone();
@@ -83,7 +102,7 @@ async fn what_waits_is_one_transaction() {
             tokio::spawn(async move { errors.append(1, 0, vec![ErrorEvent { value, ..event(id, 1, 1) }]).await })
         })
         .collect();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    until_queued(&errors, 50).await;
     go.send(()).unwrap();
     for task in tasks {
         assert!(matches!(task.await.unwrap(), Err(ErrorsError::DiskFull { .. })));
