@@ -10,7 +10,7 @@ define say_path
 	@$(if $(findstring w,$(firstword -$(MAKEFLAGS))),(while [ -e /proc/$$PPID/exe ]; do sleep 0.002; done; echo $(1)) &)
 endef
 
-PAGE_SOURCES := $(shell find web/src web/public web/index.html web/package.json web/package-lock.json web/tsconfig.json web/vite.config.ts docs/filters.md -type f)
+PAGE_SOURCES := $(shell find web/src web/public web/index.html web/package.json web/package-lock.json web/tsconfig.json web/vite.config.ts docs/filters.md docs/filters.ja.md -type f)
 
 .PHONY: help build run dist test test-page test-crates test-e2e e2e-all check fuzz soak bench bench-bell setup clean
 

@@ -6,6 +6,8 @@ const server = process.env.HINOMI_DEV_SERVER ?? 'http://127.0.0.1:8119';
 export default defineConfig({
   plugins: [react()],
   server: {
+    // The help is the project's documentation.
+    fs: { allow: ['.', '../docs'] },
     proxy: { '/api': server, '/login': server },
   },
   preview: {

@@ -1,7 +1,15 @@
-import text from '../../../docs/filters.md?raw';
+import en from '../../../docs/filters.md?raw';
+import ja from '../../../docs/filters.ja.md?raw';
 import Markdown from '../parts/text/markdown';
+import { usePrefs } from '../prefs';
 
-/** The description of the filter language, as it stands in the project's documentation. */
+const TEXTS = { en, ja };
+
+/** The title, and the link to the other language, which the page chooses. */
+const HEAD = /^# .*\n+(?:\[.*\]\(filters.*\)\n)?/;
+
+/** The description of the filter language from the project's documentation, in the reader's language. */
 export default function FilterDocs() {
-  return <Markdown text={text.replace(/^# .*\n/, '')} />;
+  const { lang } = usePrefs();
+  return <Markdown text={TEXTS[lang].replace(HEAD, '')} />;
 }

@@ -71,7 +71,7 @@ export function Help({ open, onClose }: { open: boolean; onClose: () => void }) 
         <summary>{t('help.grammar')}</summary>
         {docs && (
           <Suspense fallback={<Skeleton rows={4} />}>
-            <div className="prose" lang="en">
+            <div className="prose">
               <FilterDocs />
             </div>
           </Suspense>

@@ -134,7 +134,7 @@ export const common = {
   'help.qMore': 'より大きい。< >= <= も使えます',
   'help.qDuration': '単位はms、s、m、h。単位なしはミリ秒',
   'help.qOr': 'どちらか一方。かっこがなければ、ORは並べた条件全体を区切ります',
-  'help.grammar': 'フィールド一覧、文法、トレースの判定方法(英語)',
+  'help.grammar': 'フィールド一覧、文法、トレースの判定方法',
   'help.qAny': '値があるもの',
   'help.qText': 'プロンプトか回答に含まれる語句',
   'signin.title': 'サインイン',
