@@ -1,7 +1,7 @@
 import { useState, type ReactNode } from 'react';
 import { ApiError } from '../api/client';
 import { useT } from '../i18n';
-import { Icon } from './icons';
+import { Icon, type IconName } from './icons';
 import { CodeError } from './page';
 import { Rich } from './rich';
 
@@ -70,17 +70,25 @@ export function Skeleton({ rows = 5, height = 30 }: { rows?: number; height?: nu
   );
 }
 
-export function CopyButton({ text, label, quiet = false }: { text: string; label?: string; quiet?: boolean }) {
+interface CopyButtonProps {
+  /** A function is asked at the time of the click. */
+  text: string | (() => string);
+  label?: string;
+  quiet?: boolean;
+  icon?: IconName;
+}
+
+export function CopyButton({ text, label, quiet = false, icon = 'copy' }: CopyButtonProps) {
   const t = useT();
   const [done, setDone] = useState(false);
   const copy = async () => {
-    await copyText(text);
+    await copyText(typeof text === 'string' ? text : text());
     setDone(true);
     window.setTimeout(() => setDone(false), 1600);
   };
   return (
-    <button type="button" className={quiet ? 'btn quiet' : 'btn'} onClick={() => void copy()}>
-      <Icon name={done ? 'check' : 'copy'} size="s" />
+    <button type="button" className={quiet ? 'btn quiet' : 'btn'} title={label} onClick={() => void copy()}>
+      <Icon name={done ? 'check' : icon} size="s" />
       <span aria-live="polite">{done ? t('common.copied') : (label ?? t('common.copy'))}</span>
     </button>
   );

@@ -77,8 +77,8 @@ export default function Trace() {
       </InBar>
       <InBar side="right">
         <Neighbours project={project.id} trace={data?.trace.trace_id ?? id} q={q} sort={sort} />
-        <span className="wide copyl">
-          <CopyButton text={window.location.href} label={t('trace.copyLink')} />
+        <span className="copyl">
+          <CopyButton icon="link" text={() => window.location.href} label={t('trace.copyLink')} />
         </span>
       </InBar>
       {gone && (
