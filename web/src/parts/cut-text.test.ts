@@ -58,6 +58,38 @@ describe('text that is cut with an ellipsis', () => {
     expect(inLink.classList.contains('cut-open')).toBe(false);
   });
 
+  const press = (target: EventTarget, key: string) => target.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
+
+  test('is reached by Tab, opened and closed by Enter', () => {
+    const element = shown(`<div id="it" style="text-overflow: ellipsis">${LONG}</div>`, { room: 50, needed: 300 });
+    expect(element.tabIndex).toBe(-1);
+    press(document.body, 'Tab');
+    expect(element.tabIndex).toBe(0);
+    press(element, 'Enter');
+    expect(element.classList.contains('cut-open')).toBe(true);
+    press(element, 'Enter');
+    expect(element.classList.contains('cut-open')).toBe(false);
+  });
+
+  test('is no stop of the Tab key once it fits, or where a link is one already', () => {
+    const element = shown(`<div id="it" style="text-overflow: ellipsis">${LONG}</div>`, { room: 50, needed: 300 });
+    press(document.body, 'Tab');
+    Object.defineProperty(element, 'clientWidth', { value: 300, configurable: true });
+    press(document.body, 'Tab');
+    expect(element.tabIndex).toBe(-1);
+    const inLink = shown(`<a href="#"><div id="it" style="text-overflow: ellipsis">${LONG}</div></a>`, { room: 50, needed: 300 });
+    press(document.body, 'Tab');
+    expect(inLink.tabIndex).toBe(-1);
+  });
+
+  test('is shown in a bubble while the keyboard is at its link', () => {
+    shown(`<a href="#"><div id="it" style="text-overflow: ellipsis">${LONG}</div></a><a id="b" href="#">short</a>`, { room: 50, needed: 300 });
+    document.querySelector('a')!.focus();
+    expect(document.querySelector('[role=tooltip]')?.textContent).toBe(LONG);
+    document.querySelector<HTMLElement>('#b')!.focus();
+    expect(document.querySelector('[role=tooltip]')).toBeNull();
+  });
+
   test('leaves the classes of pages alone', () => {
     const row = shown('<div id="it" class="whole"><i>short</i></div>', { room: 50, needed: 50 });
     document.querySelector('i')!.click();

@@ -10,7 +10,6 @@ export const text = {
   'text.reasoning': 'Reasoning, {n} characters',
   'text.all': 'Show all {n} characters',
   'text.allLines': 'Show all {n} lines',
-  'text.whole': 'Show all',
   'text.less': 'Show less',
   'text.empty': '(empty)',
   'text.picture': 'Picture, {kind}',

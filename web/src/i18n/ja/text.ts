@@ -10,7 +10,6 @@ export const text = {
   'text.reasoning': '思考過程 {n}文字',
   'text.all': '全{n}文字を表示',
   'text.allLines': '全{n}行を表示',
-  'text.whole': 'すべて表示',
   'text.less': '折りたたむ',
   'text.empty': '(空)',
   'text.picture': '画像 {kind}',

@@ -4,7 +4,6 @@ import { deliveriesPagesQuery, useDeed } from '../../api/alerts';
 import type { Incident } from '../../api/alert-types';
 import { plain } from '../../format';
 import { useT } from '../../i18n';
-import { Clamped } from '../../parts/clamped';
 import { Icon } from '../../parts/icons';
 import { Menu, Choice } from '../../parts/menu';
 import { ErrorPart } from '../../parts/states';
@@ -44,7 +43,7 @@ export function IncidentHead({ incident, linked = false }: { incident: Incident;
       </span>
       <div>
         <Title>
-          {isLong ? <Clamped lines={3}>{linkedTitle}</Clamped> : linkedTitle}{' '}
+          {isLong ? <span className="clamp">{linkedTitle}</span> : linkedTitle}{' '}
           <SeverityChip incident={incident} /> <IncidentStateChip incident={incident} />
         </Title>
         <p className="dim">

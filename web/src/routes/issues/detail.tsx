@@ -4,7 +4,6 @@ import { issueQuery } from '../../api/queries';
 import type { Issue, IssueEvent } from '../../api/issue-types';
 import { useT } from '../../i18n';
 import { useKeys } from '../../keys';
-import { Clamped } from '../../parts/clamped';
 import { Icon } from '../../parts/icons';
 import { Empty, ErrorPart, Skeleton } from '../../parts/states';
 import { Chip, Moment, Said, Unknown } from '../../parts/values';
@@ -118,18 +117,14 @@ function Header({ issue }: { issue: Issue }) {
   return (
     <header className="sheet ihead">
       <div className="iname">
-        <h1>
-          <Clamped lines={2}>{issue.type}</Clamped>
-        </h1>
+        <h1 className="clamp">{issue.type}</h1>
         <Chip tone={issue.handled === false ? 'bad' : undefined}>
           {issue.handled === false && <Icon name="issues" size="xs" />}
           {issue.handled === false ? t('issues.unhandled') : issue.handled ? t('issues.handled') : issue.level}
         </Chip>
       </div>
-      <div className="ivalue">
-        <Clamped lines={3}>
-          <Said text={issue.value} />
-        </Clamped>
+      <div className="ivalue clamp">
+        <Said text={issue.value} />
       </div>
       {issue.culprit && <p className="dim mono">{issue.culprit}</p>}
       <dl className="ifacts">
@@ -236,10 +231,8 @@ function Event({ project, event, at, total, select }: EventProps) {
             <span className="dim">{t('issues.noTrace')}</span>
           )}
         </div>
-        <div className="ivalue err">
-          <Clamped>
-            <b>{event.type}</b> <Said text={event.value} />
-          </Clamped>
+        <div className="ivalue err clamp">
+          <b>{event.type}</b> <Said text={event.value} />
         </div>
         {causes.map(({ type, value }, index) => (
           <p className="mid" key={`${type} ${value} ${causes.length - index}`}>

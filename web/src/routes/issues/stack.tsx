@@ -1,7 +1,6 @@
 import { useState } from 'react';
 import type { Breadcrumb, Frame } from '../../api/issue-types';
 import { useT } from '../../i18n';
-import { Clamped } from '../../parts/clamped';
 import { Icon } from '../../parts/icons';
 import { Chip, Said } from '../../parts/values';
 import { useReader } from '../../reader';
@@ -134,9 +133,9 @@ export function Breadcrumbs({ crumbs }: { crumbs: Breadcrumb[] }) {
                 </td>
                 <td className={`grow${crumb.level === 'error' || crumb.level === 'warning' ? ' wrn' : ''}`}>
                   {crumb.message && (
-                    <Clamped lines={3}>
+                    <span className="clamp">
                       <Said text={crumb.message} />
-                    </Clamped>
+                    </span>
                   )}
                 </td>
               </tr>

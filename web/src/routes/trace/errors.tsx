@@ -1,7 +1,6 @@
 import { memo } from 'react';
 import { Link } from '@tanstack/react-router';
 import { useT } from '../../i18n';
-import { Clamped } from '../../parts/clamped';
 import { StatusGlyph } from '../../parts/icons';
 import { Said } from '../../parts/values';
 import { useReader } from '../../reader';
@@ -29,10 +28,8 @@ export const Errors = memo(function Errors() {
             <li key={error.event_id}>
               <StatusGlyph status="error" />
               <div>
-                <p>
-                  <Clamped>
-                    <b className="err">{error.type}</b> <Said text={error.value} />
-                  </Clamped>
+                <p className="clamp">
+                  <b className="err">{error.type}</b> <Said text={error.value} />
                 </p>
                 <p className="dim small">
                   {node ? (

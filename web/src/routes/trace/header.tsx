@@ -3,7 +3,6 @@ import { memo, useMemo, useState, type ReactNode } from 'react';
 import { statusOf } from '../../api/status';
 import { plain } from '../../format';
 import { useT, type TextKey } from '../../i18n';
-import { Clamped } from '../../parts/clamped';
 import { Icon, kindColor } from '../../parts/icons';
 import { CopyIcon } from '../../parts/states';
 import { Chip, Duration, Num, Swatch, Unknown } from '../../parts/values';
@@ -42,8 +41,8 @@ export const Header = memo(function Header({ arriving }: { arriving: boolean }) 
     <section className="thead sheet">
       <div className="tt">
         <div className="ti">
-          <h1 title={trace.op}>
-            <Clamped lines={2}>{trace.title || trace.name || trace.op}</Clamped>
+          <h1 className="clamp" title={trace.op}>
+            {trace.title || trace.name || trace.op}
           </h1>
           <Chip tone={tones[status]}>
             <Icon name={icons[status]} size="xs" />

@@ -1,6 +1,5 @@
 import { memo } from 'react';
 import { useT } from '../../i18n';
-import { Clamped } from '../../parts/clamped';
 import { Said } from '../../parts/values';
 import { useReader } from '../../reader';
 import { useLooking } from './context';
@@ -38,7 +37,11 @@ export const Scores = memo(function Scores() {
                   t('trace.scoreOfTrace')
                 )}
               </span>
-              <span>{score.comment && <Clamped lines={3}>{<Said text={score.comment} />}</Clamped>}</span>
+              <span>{score.comment && (
+                  <span className="clamp">
+                    <Said text={score.comment} />
+                  </span>
+                )}</span>
               <time dateTime={score.at}>{format.moment(score.at)}</time>
             </li>
           );

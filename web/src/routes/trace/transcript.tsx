@@ -3,7 +3,6 @@ import { useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
 import { spanQuery } from '../../api/queries';
 import type { SpanDetail } from '../../api/span-types';
 import { useT } from '../../i18n';
-import { Clamped } from '../../parts/clamped';
 import { Icon, kindColor, StatusGlyph } from '../../parts/icons';
 import { CopyButton } from '../../parts/states';
 import { gist } from '../../parts/text/json';
@@ -197,9 +196,9 @@ function Turn({ item }: { item: Extract<Item, { type: 'turn' }> }) {
         {failed && (
           <p className="rs err">
             <StatusGlyph status="error" />
-            <Clamped>
+            <span className="clamp">
               <b>{errors[0]?.type ?? t('status.error')}</b> {errors[0]?.value ?? span.status_detail}
-            </Clamped>
+            </span>
           </p>
         )}
         {loaded && !failed && parts.length === 0 && uses.length === 0 && <p className="dim small">{t('trace.noWords')}</p>}
@@ -251,9 +250,9 @@ function UseView({ use }: { use: Use }) {
       {failed && (
         <p className="rs err">
           <Icon name="go" size="xs" />
-          <Clamped>
+          <span className="clamp">
             <b>{reason?.type ?? t('status.error')}</b> {why}
-          </Clamped>
+          </span>
         </p>
       )}
       {!open && use.result !== null && (

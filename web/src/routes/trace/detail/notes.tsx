@@ -1,7 +1,6 @@
 import { Link } from '@tanstack/react-router';
 import type { Span, SpanDetail } from '../../../api/span-types';
 import { useT } from '../../../i18n';
-import { Clamped } from '../../../parts/clamped';
 import { Icon, StatusGlyph } from '../../../parts/icons';
 import { Said } from '../../../parts/values';
 import { useReader } from '../../../reader';
@@ -22,10 +21,8 @@ export function Failures({ node }: { node: Node }) {
         <li key={error.event_id}>
           <StatusGlyph status="error" />
           <div>
-            <p>
-              <Clamped>
-                <b className="err">{error.type}</b> <Said text={error.value} />
-              </Clamped>
+            <p className="clamp">
+              <b className="err">{error.type}</b> <Said text={error.value} />
             </p>
             <p className="dim small">
               {[
