@@ -17,7 +17,7 @@ export function BudgetFigures({ budget }: { budget: Budget }) {
   const { forecast, spent, estimated, left } = state;
   const more = forecast?.usual_by_now === null || forecast === null ? null : spent - forecast.usual_by_now;
   return (
-    <dl className="sum lead3">
+    <dl className="lead3">
       <div>
         <dt>{t('alerts.spent')}</dt>
         <dd>
@@ -70,7 +70,7 @@ export function ForecastNote({ budget }: { budget: Budget }) {
   if (!forecast && estimated === null) return null;
   const method = { weekly: 'alerts.methodWeekly', daily: 'alerts.methodDaily', linear: 'alerts.methodLinear' } as const;
   return (
-    <p className="note dim">
+    <p className="alert-note dim">
       {forecast && t(method[forecast.method], { n: forecast.samples })} {estimated !== null && t('alerts.estimatedWhy')}
     </p>
   );

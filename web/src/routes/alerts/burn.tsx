@@ -120,7 +120,7 @@ export function Burn({ project, budget }: { project: number; budget: Budget & { 
           </span>
         ))}
         {[0, 0.25, 0.5, 0.75, 1].map((x) => (
-          <span key={x} className={x === 0 ? 'tick l' : x === 1 ? 'tick r' : x === 0.5 ? 'tick' : 'tick half'} style={{ left: `${x * 100}%` }}>
+          <span key={x} className={x === 0 ? 'tick l' : x === 1 ? 'tick r' : x === 0.5 ? 'tick' : 'tick between'} style={{ left: `${x * 100}%` }}>
             {tick(format, state, budget.period, x)}
           </span>
         ))}

@@ -76,7 +76,7 @@ export default function Deliveries() {
         )}
         {rows.length > 0 && <List rows={rows} stale={pages.isPlaceholderData} />}
         {pages.hasNextPage && (
-          <button type="button" className="btn more" disabled={pages.isFetchingNextPage} onClick={() => void pages.fetchNextPage()}>
+          <button type="button" className="btn load-more" disabled={pages.isFetchingNextPage} onClick={() => void pages.fetchNextPage()}>
             {t('issues.more')}
           </button>
         )}
@@ -158,14 +158,14 @@ export function Attempts({ delivery }: { delivery: Delivery }) {
   );
   if (!last) {
     if (delivery.folded_into !== null) return <span className="dim">{t('alerts.foldedInto')}</span>;
-    return <span className="outc">{again || <span className="dim">{t('common.none')}</span>}</span>;
+    return <span className="delivery-outcome">{again || <span className="dim">{t('common.none')}</span>}</span>;
   }
   const line = (
     <>
       <Outcome attempt={last} delivered={state === 'delivered'} /> {again}
     </>
   );
-  if (attempts.length === 1) return <span className="outc">{line}</span>;
+  if (attempts.length === 1) return <span className="delivery-outcome">{line}</span>;
   return (
     <details className="atts">
       <summary>

@@ -113,7 +113,7 @@ export function Deeds({ project, incident }: { project: number; incident: Incide
   const href = traces ? hrefOf(traces) : null;
   if (incident.state === 'resolved') {
     return href ? (
-      <div className="acts">
+      <div className="incident-actions">
         <a className="btn" href={href}>
           {t('alerts.openTraces')}
         </a>
@@ -122,7 +122,7 @@ export function Deeds({ project, incident }: { project: number; incident: Incide
   }
   return (
     <>
-      <div className="acts">
+      <div className="incident-actions">
         {incident.state === 'open' && (
           <button type="button" className="btn pri" disabled={deed.isPending} onClick={() => deed.mutate({ deed: 'acknowledge' })}>
             {t('alerts.acknowledge')}

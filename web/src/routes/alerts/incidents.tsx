@@ -50,7 +50,7 @@ export default function IncidentList() {
         {pages.data && rows.length === 0 && <Empty title={t('alerts.noIncidents')}>{t('alerts.noIncidentsWhy')}</Empty>}
         {rows.length > 0 && <IncidentTable rows={rows} stale={pages.isPlaceholderData} keys />}
         {pages.hasNextPage && (
-          <button type="button" className="btn more" disabled={pages.isFetchingNextPage} onClick={() => void pages.fetchNextPage()}>
+          <button type="button" className="btn load-more" disabled={pages.isFetchingNextPage} onClick={() => void pages.fetchNextPage()}>
             {t('issues.more')}
           </button>
         )}

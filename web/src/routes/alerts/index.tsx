@@ -76,7 +76,7 @@ export default function Alerts() {
               {rules.data.rules.length > 0 ? (
                 <RuleTable project={project.id} rules={rules.data.rules} />
               ) : (
-                <p className="dim note">{t('alerts.noRules')}</p>
+                <p className="dim alert-note">{t('alerts.noRules')}</p>
               )}
             </section>
             <section className="pane rl">
@@ -86,7 +86,7 @@ export default function Alerts() {
                   {t('alerts.all')}
                 </Link>
               </div>
-              {past.length > 0 ? <IncidentTable rows={past.slice(0, 5)} /> : <p className="dim note">{t('alerts.noEarlier')}</p>}
+              {past.length > 0 ? <IncidentTable rows={past.slice(0, 5)} /> : <p className="dim alert-note">{t('alerts.noEarlier')}</p>}
             </section>
           </div>
           {urgent.length > 0 && (

@@ -65,7 +65,7 @@ export function LevelChart({ name, unit, values, levels, rings, height = 200 }: 
       ))}
       <Course values={values} n={n} scale={scale} />
       {levels.map(({ value, severity }) => (
-        <div key={`${severity} ${value}`} className={`level ${severity}`} style={{ top: `${depthOf(value, scale)}%` }} title={plain(mark(value))} />
+        <div key={`${severity} ${value}`} className={`alert-level ${severity}`} style={{ top: `${depthOf(value, scale)}%` }} title={plain(mark(value))} />
       ))}
     </Frame>
   );

@@ -11,7 +11,7 @@ export function Outcome({ attempt, delivered }: { attempt: Attempt; delivered: b
   const took = attempt.duration_ms === null ? null : plain(format.duration(attempt.duration_ms));
   const running = attempt.duration_ms === null && attempt.error === null;
   return (
-    <span className="outc">
+    <span className="delivery-outcome">
       <StatusGlyph status={running ? 'running' : delivered ? 'ok' : 'error'} />
       <span className={delivered || running ? 'dim' : 'err'}>
         {running && t('alerts.sSending')}

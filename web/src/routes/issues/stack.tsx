@@ -27,7 +27,7 @@ export function Stack({ frames }: { frames: Frame[] }) {
   const all = runs(frames);
   const first = all.find(({ own }) => own);
   return (
-    <section className="below">
+    <section className="issue-section">
       <div className="head">
         <h2>{t('issues.stack')}</h2>
         {frames.length > 0 && <span className="meta">{t('issues.stackWhy')}</span>}
@@ -113,7 +113,7 @@ export function Breadcrumbs({ crumbs }: { crumbs: Breadcrumb[] }) {
   const t = useT();
   const { format } = useReader();
   return (
-    <section className="below">
+    <section className="issue-section">
       <div className="head">
         <h2>{t('issues.crumbs')}</h2>
       </div>

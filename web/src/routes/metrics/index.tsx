@@ -76,7 +76,7 @@ function Names({ metrics, chosen }: { metrics: Metric[]; chosen: Metric }) {
   const found = families(metrics, words);
   return (
     <nav className="mnames" aria-label={t('metrics.title')}>
-      <label className="find">
+      <label className="metric-find">
         <Icon name="search" size="s" />
         <input
           type="search"

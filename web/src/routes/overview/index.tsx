@@ -143,7 +143,7 @@ function Answers() {
               </ChartGroup>
             )}
           </Part>
-          <div className="cols half sheet">
+          <div className="cols halves sheet">
             <Part query={pipelines} pane>
               {pipelines.data && <Pipelines project={project} q={q} rows={pipelines.data.rows} stale={pipelines.isPlaceholderData} />}
             </Part>
@@ -152,7 +152,7 @@ function Answers() {
             </Part>
           </div>
           <Whose project={project} q={q} scope={scope} />
-          <div className="cols half sheet">
+          <div className="cols halves sheet">
             <Part query={slowest} pane>
               {slowest.data && (
                 <Extremes project={project} q={q} traces={slowest.data.traces} by="duration" stale={slowest.isPlaceholderData} />

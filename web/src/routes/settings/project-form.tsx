@@ -93,7 +93,7 @@ export function ProjectForm({ project }: { project: Project }) {
   };
 
   return (
-    <form className="pane pform" onSubmit={submit}>
+    <form className="pane pform project-form" onSubmit={submit}>
       <div className="head">
         <h2>{project.name}</h2>
         <span className="sp" />

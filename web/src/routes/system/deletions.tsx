@@ -34,7 +34,7 @@ export function Deletions() {
     },
   ];
   return (
-    <section className="sheet pane outc">
+    <section className="sheet pane outcomes">
       <div className="head">
         <h2>{t('deletions.title')}</h2>
         <span className="meta">{t('deletions.why')}</span>

@@ -142,7 +142,7 @@ function Strangers({ rows }: { rows: Outcome[] }) {
     { key: 'last', head: t('system.last'), num: true, cell: ({ last_at: at }) => <Moment at={at} /> },
   ];
   return (
-    <section className="sheet pane outc">
+    <section className="sheet pane outcomes">
       <div className="head">
         <h2>{t('system.strangers')}</h2>
         <span className="meta">{t('system.strangersWhy')}</span>
@@ -210,7 +210,7 @@ function Outcomes({ project, projects }: { project: Project; projects: Project[]
     { key: 'last', head: t('system.last'), num: true, cell: ({ last_at: at }) => <Moment at={at} /> },
   ];
   return (
-    <section className="sheet pane outc">
+    <section className="sheet pane outcomes">
       <div className="head">
         <h2>{t('system.outcomes')}</h2>
         <span className="meta">{t('system.outcomesWhy')}</span>

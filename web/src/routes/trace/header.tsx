@@ -57,7 +57,7 @@ export const Header = memo(function Header({ arriving }: { arriving: boolean }) 
           {trace.failed_llm_calls > 0 && <Chip tone="bad">{t('traces.failedCalls', { n: trace.failed_llm_calls })}</Chip>}
           {failedTools > 0 && <Chip tone="bad">{t('trace.failedTools', { n: failedTools })}</Chip>}
         </div>
-        <div className="tm dim">
+        <div className="trace-times dim">
           <time dateTime={trace.start_time} title={format.zone}>
             {format.exact(trace.start_time)}
           </time>

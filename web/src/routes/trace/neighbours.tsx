@@ -52,7 +52,7 @@ export function Neighbours({ project, trace, q, sort }: NeighboursProps) {
         <Icon name={icon} />
       </Link>
     ) : (
-      <span className="ico off" aria-hidden="true">
+      <span className="ico at-end" aria-hidden="true">
         <Icon name={icon} />
       </span>
     );

@@ -131,7 +131,7 @@ export default function Traces() {
                 {waiting > 0 ? t('traces.new', { n: waiting }) : ''}
               </span>
               <div className="hint2">
-                <span className="keys">
+                <span className="hint-keys">
                   <kbd>j</kbd> <kbd>k</kbd> {t('traces.hintMove')} <kbd>Enter</kbd> {t('traces.hintOpen')}
                 </span>
                 <span className="exports" title={t('traces.exportWhy')}>
@@ -210,7 +210,7 @@ function Nothing({ q, suggestions, onQ, onLast }: NothingProps) {
     <Empty
       title={q ? t('traces.noMatch') : t('traces.noneHere')}
       action={
-        <span className="acts">
+        <span className="no-traces-actions">
           {elsewhere && around.from && (
             <button type="button" className="btn pri" onClick={show}>
               {t('traces.showNewest', { time: format.moment(elsewhere.start_time) })}
