@@ -1,4 +1,4 @@
-// Every page, full of what strains a layout, at four widths: nothing scrolls sideways, lies on something else, is cut unsaid or cannot be reached.
+// Every page, full of what strains a layout, at four widths or more: nothing scrolls sideways, lies on something else, is cut unsaid or cannot be reached.
 // In Firefox, whose engine lays out in its own way, the same pages at two widths.
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
@@ -15,6 +15,9 @@ mkdirSync(SHOTS, { recursive: true });
 /** At 200 % a window of 1440 has room for 720. */
 const SIZES = {
   desktop: { width: 1440, height: 900 },
+  // Usual screens, at which six figures stand in one line.
+  common: { width: 1366, height: 768 },
+  small: { width: 1280, height: 800 },
   laptop: { width: 1024, height: 768 },
   zoomed: { width: 720, height: 450, deviceScaleFactor: 2 },
   phone: { width: 390, height: 844 },
@@ -24,6 +27,8 @@ const LOOKS = [
   // The texts of traces are the same in any language.
   { theme: 'dark', lang: 'ja', sizes: ['laptop', 'phone'], some: { '/p/$project/traces/$trace': [0, 1, 3, 4, 5, 6, 7, 12, 20] } },
 ];
+/** Where the columns are most: looked at in more widths. */
+const MORE_SIZES = { '/p/$project': ['common', 'small'], '/p/$project/traces': ['common', 'small'] };
 /** Which of the addresses of a route Firefox opens; else the first. */
 const FIREFOX = {
   '/p/$project': [0, 2],
@@ -105,7 +110,7 @@ for (const { theme, lang, sizes, some } of LOOKS) {
             await page.setViewport(SIZES[sizes[0]]);
             await open(page, `${server.url}${address}`);
             if (click) await page.click(click);
-            for (const size of sizes) {
+            for (const size of [...sizes, ...(MORE_SIZES[route] ?? [])]) {
               await page.setViewport(SIZES[size]);
               await settled(page);
               const faults = await page.evaluate(faultsOfPage, { reach: !click });

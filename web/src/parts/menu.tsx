@@ -42,3 +42,14 @@ export function Choice({ value, options, onChange }: ChoiceProps) {
     </Dropdown.RadioGroup>
   );
 }
+
+/** A link as an entry of a menu. */
+export function LinkItem({ href, download, children }: { href: string; download?: boolean; children: ReactNode }) {
+  return (
+    <Dropdown.Item asChild>
+      <a href={href} download={download}>
+        {children}
+      </a>
+    </Dropdown.Item>
+  );
+}

@@ -1,6 +1,7 @@
 import { Link, useNavigate } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { statusOf } from '../../api/status';
+import { traceName } from '../../api/trace-name';
 import type { Project } from '../../api/project-types';
 import type { TraceSummary } from '../../api/trace-types';
 import { useT } from '../../i18n';
@@ -22,7 +23,7 @@ export function stories(traces: TraceSummary[]): Story[] {
   const found = new Map<string, Story>();
   for (const trace of traces) {
     const question = trace.input_preview;
-    const key = question ? `${trace.pipeline ?? trace.name}\n${trace.user_id ?? ''}\n${question}` : trace.trace_id;
+    const key = question ? `${traceName(trace)}\n${trace.user_id ?? ''}\n${question}` : trace.trace_id;
     const story = found.get(key);
     if (story) story.alike += 1;
     else found.set(key, { trace, alike: 1 });
@@ -68,7 +69,7 @@ export function Extremes({ project, q, traces, by, stale }: ExtremesProps) {
       grow: true,
       cell: ({ trace, alike }) => (
         <Link {...target(trace)} className="fl">
-          <b title={trace.pipeline ?? trace.name}>{trace.pipeline ?? trace.name}</b>
+          <b title={traceName(trace)}>{traceName(trace)}</b>
           {trace.input_preview && <Said className="dim ell" text={trace.input_preview} />}
           {alike > 1 && <Chip>{t('overview.alike', { n: alike })}</Chip>}
         </Link>

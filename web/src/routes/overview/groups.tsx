@@ -23,7 +23,8 @@ function useNarrow(project: Project, q: string | undefined, field: string) {
   const target = (key: string | null) => ({
     to,
     params: { project: String(project.id) },
-    search: { q: both(q, only(field, key)), of: 'spans' },
+    // The calls of a model; for all else the traces, of which a call is a part.
+    search: { q: both(q, only(field, key)), of: field === 'model' || key === null ? 'spans' : undefined },
   });
   return { target, open: (row: BreakdownRow) => void navigate(target(row.key)) };
 }

@@ -52,7 +52,7 @@ function By({ project, q, scope, by, all, onChoose }: WhoseProps & { by: string;
   const target = (key: string | null) => ({
     to: '/p/$project/traces' as const,
     params: { project: String(project.id) },
-    search: { q: both(q, only(by, key)), of: 'spans' },
+    search: { q: both(q, only(by, key)), of: key === null ? 'spans' : undefined },
   });
   const label = (field: string) => (field === USER ? t('overview.user') : field.slice('tag.'.length));
   const columns: Column<BreakdownRow>[] = [

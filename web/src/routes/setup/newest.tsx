@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { tracesQuery } from '../../api/queries';
+import { traceName } from '../../api/trace-name';
 import type { Project } from '../../api/project-types';
 import { useT } from '../../i18n';
 import { ErrorPart, Skeleton } from '../../parts/states';
@@ -29,8 +30,8 @@ export function Newest({ project }: { project: Project }) {
           >
             {t('setup.newest')}
           </Link>
-          <span className="ell" title={trace.name}>
-            <Said text={trace.name} />
+          <span className="ell" title={traceName(trace)}>
+            <Said text={traceName(trace)} />
           </span>
           <span className="dim">
             <Moment at={trace.start_time} />

@@ -1,6 +1,7 @@
 import { Link } from '@tanstack/react-router';
 import { memo, useMemo, useState, type ReactNode } from 'react';
 import { statusOf } from '../../api/status';
+import { traceName } from '../../api/trace-name';
 import { plain } from '../../format';
 import { useT, type TextKey } from '../../i18n';
 import { Icon, kindColor } from '../../parts/icons';
@@ -42,7 +43,7 @@ export const Header = memo(function Header({ arriving }: { arriving: boolean }) 
       <div className="tt">
         <div className="ti">
           <h1 className="clamp" title={trace.op}>
-            {trace.title || trace.name || trace.op}
+            {traceName(trace)}
           </h1>
           <Chip tone={tones[status]}>
             <Icon name={icons[status]} size="xs" />
@@ -63,7 +64,9 @@ export const Header = memo(function Header({ arriving }: { arriving: boolean }) 
           </time>
           <Several few={2}>
             {pipelines.map((pipeline) => (
-              <span key={pipeline}>{narrowed('pipeline', pipeline)}</span>
+              <span key={pipeline}>
+                {t('traces.pipeline')} {narrowed('pipeline', pipeline)}
+              </span>
             ))}
           </Several>
           <Several few={3}>

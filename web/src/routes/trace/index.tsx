@@ -5,6 +5,7 @@ import { ApiError } from '../../api/client';
 import { useLiveChange } from '../../api/live';
 import { traceQuery } from '../../api/queries';
 import type { TraceDetail } from '../../api/trace-types';
+import { traceName } from '../../api/trace-name';
 import { useT } from '../../i18n';
 import { useKeys } from '../../keys';
 import { useModelColors } from '../../model-colors';
@@ -52,7 +53,7 @@ export default function Trace() {
   const { at, q, sort } = useSearch({ from: '/app/p/$project/traces/$trace' });
   const query = useQuery({ ...traceQuery(project.id, id, at), placeholderData: undefined, meta: { live: false } });
   const { data, error, refetch } = query;
-  useTitle(data ? data.trace.title || data.trace.name || data.trace.op : t('trace.title'));
+  useTitle(data ? traceName(data.trace) : t('trace.title'));
 
   const arriving = useArrivals([id, data?.trace.trace_id], refetch);
   const list = { to: '/p/$project/traces' as const, params: { project: String(project.id) }, search: { q, sort } };
@@ -70,7 +71,7 @@ export default function Trace() {
           <span className="crumb">
             <span className="slash">/</span>
             <span className="pick">
-              <b title={data.trace.title || data.trace.name || data.trace.op}>{data.trace.title || data.trace.name || data.trace.op}</b>
+              <b title={traceName(data.trace)}>{traceName(data.trace)}</b>
             </span>
           </span>
         )}

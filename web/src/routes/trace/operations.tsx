@@ -65,9 +65,9 @@ export const Operations = memo(function Operations() {
           <Duration ms={share.inclusive} />
         </td>
         <td className="n c2">
-          {slowest && share.spans > 1 && (
+          {share.spans > 1 && (
             <button type="button" className="ulink" onClick={() => select(slowest.span.span_id)} title={t('trace.openSlowest')}>
-              <Duration ms={slowest.self} />
+              <Duration ms={slowest.span.duration_ms} />
             </button>
           )}
         </td>
@@ -92,13 +92,13 @@ export const Operations = memo(function Operations() {
             <th scope="col" className="barc">
               <span className="vh">{t('trace.share')}</span>
             </th>
-            <th scope="col" className="n" title={t('trace.selfWhy')}>
-              {t('trace.self')}
+            <th scope="col" className="n" title={t('trace.withRequestsWhy')}>
+              {t('trace.withRequests')}
             </th>
             <th scope="col" className="n" title={t('trace.inclusiveWhy')}>
               {t('trace.inclusive')}
             </th>
-            <th scope="col" className="n c2">
+            <th scope="col" className="n c2" title={t('trace.slowestWhy')}>
               {t('trace.slowest')}
             </th>
           </tr>

@@ -9,19 +9,28 @@ import { useReader } from '../../reader';
 export function Talk({
   input,
   output,
+  missing,
   failed,
   reason,
 }: {
   input: string | null | undefined;
   output: string | null | undefined;
+  /** Why there is no question, which a dash says on hover. */
+  missing: string;
   failed?: string | null;
   /** Why it failed, in the words of the error. */
   reason?: string | null;
 }) {
   return (
     <span className="qa" role="cell">
-      {input && <Said className="ell q" text={oneLine(input)} />}
-      {input && (output || failed) && <Icon name="go" size="xs" />}
+      {input ? (
+        <Said className="ell q" text={oneLine(input)} />
+      ) : (
+        <span className="dim no-question" title={missing}>
+          –
+        </span>
+      )}
+      {(output || failed) && <Icon name="go" size="xs" />}
       {failed ? (
         <span className="ell a err" title={[failed, reason && oneLine(reason)].filter(Boolean).join(' ')}>
           <b>{failed}</b> {reason && <Said text={oneLine(reason)} />}
@@ -85,9 +94,10 @@ export function logShare(ms: number): number {
 }
 
 export function DurationBar({ ms, failed }: { ms: number; failed: boolean }) {
+  const t = useT();
   return (
     <span className="du" role="cell">
-      <i className={failed ? 'er' : undefined} style={{ width: `${logShare(ms) * 100}%` }} />
+      <i className={failed ? 'er' : undefined} title={t('traces.log')} style={{ width: `${logShare(ms) * 100}%` }} />
       <em>
         <Duration ms={ms} />
       </em>

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
-import { useMemo } from 'react';
+import { useMemo, type ReactNode } from 'react';
 import { seriesQuery, summaryQuery, type Scope } from '../../api/queries';
 import { ChartGroup, StackChart } from '../../charts';
 import { useT } from '../../i18n';
@@ -15,10 +15,12 @@ interface HistogramProps {
   scope: Scope;
   of: Of;
   onOf: (of: Of) => void;
+  /** What can be done with the list, at the end of its head. */
+  children?: ReactNode;
 }
 
 /** How many there are, when, and which of them failed. Dragging over it narrows the range. */
-export function Histogram({ project, scope, of, onOf }: HistogramProps) {
+export function Histogram({ project, scope, of, onOf, children }: HistogramProps) {
   const t = useT();
   const navigate = useNavigate();
   const range = useRange();
@@ -83,6 +85,7 @@ export function Histogram({ project, scope, of, onOf }: HistogramProps) {
             </>
           )}
         </span>
+        {children}
       </div>
       {series.data && (
         <div className={series.isPlaceholderData ? 'stale' : undefined}>

@@ -2,7 +2,7 @@ import * as Popover from '@radix-ui/react-popover';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { useCallback, useEffect, useMemo, useRef } from 'react';
-import { ApiError, withParams } from '../../api/client';
+import { ApiError } from '../../api/client';
 import { tracesQuery, type Scope } from '../../api/queries';
 import type { WordSuggestion } from '../../api/types';
 import { useT } from '../../i18n';
@@ -17,14 +17,12 @@ import { rangeAround } from '../../range';
 import { useRange, useReader } from '../../reader';
 import { lengthText } from '../../shell/length';
 import { useTitle } from '../../shell/title';
+import { Export } from './export';
 import { Facets } from './facets';
 import { Histogram } from './histogram';
 import { List } from './list';
 import { NEWEST, usePages, type Of } from './paging';
 import './traces.css';
-
-/** Forms in which the spans of what is shown can be taken away. */
-const FORMATS = ['parquet', 'jsonl', 'csv'];
 
 /** Near enough to the top that new rows are what is looked at. */
 const TOP_PX = 240;
@@ -82,7 +80,9 @@ export default function Traces() {
         {wide && <aside className="facets">{facets}</aside>}
         <div className="trm">
           {!unread && (
-            <Histogram project={project.id} scope={scope} of={of} onOf={(next) => narrow({ of: next === 'spans' ? next : undefined })} />
+            <Histogram project={project.id} scope={scope} of={of} onOf={(next) => narrow({ of: next === 'spans' ? next : undefined })}>
+              {rows.length > 0 && <Export project={project.id} of={of} scope={scope} />}
+            </Histogram>
           )}
           {query.isPending && (
             <div className="pane">
@@ -133,14 +133,6 @@ export default function Traces() {
               <div className="hint2">
                 <span className="hint-keys">
                   <kbd>j</kbd> <kbd>k</kbd> {t('traces.hintMove')} <kbd>Enter</kbd> {t('traces.hintOpen')}
-                </span>
-                <span className="exports" title={t('traces.exportWhy')}>
-                  {t('traces.export')}
-                  {FORMATS.map((format) => (
-                    <a key={format} className="act" href={withParams(`/api/v1/projects/${project.id}/export`, { ...scope, select: q && of === 'traces' ? of : undefined, format })} download>
-                      {format}
-                    </a>
-                  ))}
                 </span>
                 {query.isFetchNextPageError ? (
                   <button type="button" className="btn" onClick={() => void fetchNextPage()}>

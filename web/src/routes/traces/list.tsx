@@ -128,7 +128,7 @@ export function List({ project, of, rows, q, sort, sortShown, onSort, stale, mor
 
 function Head({ of, sort, onSort, children }: { of: Of; sort: string; onSort: (sort: string) => void; children: ReactNode }) {
   const t = useT();
-  const column = (className: string, label: string, field?: string, more?: ReactNode) => {
+  const column = (className: string, label: string, field?: string) => {
     const here = field !== undefined && sort.replace('-', '') === field;
     const down = sort.startsWith('-');
     return (
@@ -145,7 +145,6 @@ function Head({ of, sort, onSort, children }: { of: Of; sort: string; onSort: (s
         ) : (
           label
         )}
-        {more}
       </span>
     );
   };
@@ -163,7 +162,7 @@ function Head({ of, sort, onSort, children }: { of: Of; sort: string; onSort: (s
       </span>
       {column('n tk', t('traces.tokens'), 'total_tokens')}
       {column('n cs', t('traces.cost'), 'cost')}
-      {column('du', t('traces.duration'), 'duration_ms', <span className="u"> {t('traces.log')}</span>)}
+      {column('du', t('traces.duration'), 'duration_ms')}
       {column('us', t('traces.user'))}
       {children}
     </div>

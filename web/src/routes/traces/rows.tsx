@@ -1,11 +1,12 @@
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { statusOf, usageOf } from '../../api/status';
+import { pipelineOf, traceName } from '../../api/trace-name';
 import type { Span } from '../../api/span-types';
 import type { TraceSummary } from '../../api/trace-types';
 import type { Palette } from '../../colors';
 import { useT, type T } from '../../i18n';
-import { Glyph, StatusGlyph } from '../../parts/icons';
+import { Glyph, Icon, StatusGlyph } from '../../parts/icons';
 import { Estimated, Num, Unknown } from '../../parts/values';
 import { useReader } from '../../reader';
 import { Cell, DurationBar, Models, Money, Talk } from './cells';
@@ -56,7 +57,8 @@ export function TraceCells({ row: trace, link, palette }: RowProps<TraceSummary>
   const t = useT();
   const { format } = useReader();
   const status = statusOf(trace);
-  const name = trace.pipeline ?? trace.title ?? trace.name;
+  const name = traceName(trace);
+  const pipeline = pipelineOf(trace);
   const failed = failure(t, trace);
   const tokensKnown =
     trace.llm_calls === 0 || trace.calls_without_usage < trace.llm_calls - trace.failed_llm_calls || trace.total_tokens > 0;
@@ -68,13 +70,21 @@ export function TraceCells({ row: trace, link, palette }: RowProps<TraceSummary>
       </Cell>
       <Time at={trace.start_time} />
       <span role="cell" className="nm2 ell">
-        <Link {...link} title={name === trace.name ? `${trace.name} · ${trace.op}` : `${name} · ${trace.name}`}>
-          <b>{name || trace.op || trace.trace_id.slice(0, 8)}</b>
+        <Link {...link} title={[name, pipeline && `${t('traces.pipeline')} ${pipeline}`, trace.op].filter(Boolean).join(' · ')}>
+          <b>{name}</b>
+          {pipeline && (
+            <span className="chip">
+              <span className="vh">{t('traces.pipeline')}</span>
+              <Icon name="chain" size="xs" />
+              <span className="ell">{pipeline}</span>
+            </span>
+          )}
         </Link>
       </span>
       <Models models={trace.models} unpriced={trace.unpriced_calls > 0 && trace.cost === null} colorOf={palette.among(trace.models)} />
       <Talk
-        input={trace.input_preview ?? (trace.pipeline ? trace.name : trace.op)}
+        input={trace.input_preview}
+        missing={t(trace.llm_calls > 0 ? 'traces.noPrompt' : 'traces.noCall')}
         output={status === 'cancelled' ? t('traces.cancelled') : failed ? null : trace.output_preview}
         failed={failed}
         reason={trace.error_preview}
@@ -139,7 +149,8 @@ export function SpanCells({ row: span, link, palette }: RowProps<Span>) {
       </span>
       <Models models={span.model ? [span.model] : []} unpriced={call && usage !== null && span.cost === null} colorOf={palette.of} />
       <Talk
-        input={span.input_preview ?? span.op}
+        input={span.input_preview ?? (call ? null : span.op)}
+        missing={t('traces.noPrompt')}
         output={failed ? null : span.output_preview}
         failed={failed ? t('status.error') : null}
         reason={span.status_detail}

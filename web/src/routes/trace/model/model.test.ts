@@ -99,6 +99,18 @@ describe('where the time went', () => {
     expect(found.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 12);
   });
 
+  it('names the longest span from start to end, whatever its children took', () => {
+    const spans = [
+      aSpan('run', null, 0, 100, { op: 'gen_ai.invoke_agent' }),
+      aSpan('short', 'run', 0, 3, { op: 'gen_ai.execute_tool', kind: 'tool', self_time_ms: 3 }),
+      aSpan('long', 'run', 10, 40, { op: 'gen_ai.execute_tool', kind: 'tool', self_time_ms: 0 }),
+      aSpan('step', 'long', 10, 40, { op: 'function', kind: 'function' }),
+    ];
+    const tools = shares(buildTree(spans, []).nodes).flatMap(({ operations }) => operations).find(({ key }) => key === 'gen_ai.execute_tool')!;
+    expect(tools.slowest.span.span_id).toBe('long');
+    expect(tools.self).toBe(3);
+  });
+
   it('sums a category, and counts nested time once', () => {
     const spans = [
       aSpan('call', null, 0, 100, { op: 'gen_ai.chat', self_time_ms: 90 }),

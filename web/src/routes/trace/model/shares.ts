@@ -12,7 +12,8 @@ export interface Share {
   share: number;
   /** Milliseconds from start to end of those spans that stand under no other one of the same name. */
   inclusive: number;
-  slowest: Node | null;
+  /** Of its spans the one that took longest from start to end. */
+  slowest: Node;
 }
 
 export interface Category extends Share {
@@ -86,7 +87,7 @@ function toShare(key: string, { nodes, self, inclusive, failed }: Sum, times: Re
     self,
     share: whole > 0 ? self / whole : 0,
     inclusive,
-    slowest: heaviest,
+    slowest: nodes.reduce((most, node) => (node.span.duration_ms > most.span.duration_ms ? node : most)),
   };
 }
 

@@ -1,0 +1,35 @@
+import { withParams } from '../../api/client';
+import type { Scope } from '../../api/queries';
+import { useT } from '../../i18n';
+import { Icon } from '../../parts/icons';
+import { LinkItem, Menu } from '../../parts/menu';
+import type { Of } from './paging';
+
+const FORMATS = [
+  ['parquet', 'Parquet'],
+  ['jsonl', 'JSON Lines'],
+  ['csv', 'CSV'],
+] as const;
+
+/** Downloads the spans of what is listed; at the head of the list, whose end moves away while it is read. */
+export function Export({ project, of, scope }: { project: number; of: Of; scope: Scope }) {
+  const t = useT();
+  return (
+    <Menu
+      label={t('traces.exportWhy')}
+      align="end"
+      trigger={
+        <button type="button" className="btn" title={t('traces.exportWhy')}>
+          {t('traces.export')}
+          <Icon name="down" size="s" />
+        </button>
+      }
+    >
+      {FORMATS.map(([format, label]) => (
+        <LinkItem key={format} download href={withParams(`/api/v1/projects/${project}/export`, { ...scope, select: scope.q && of === 'traces' ? of : undefined, format })}>
+          {label}
+        </LinkItem>
+      ))}
+    </Menu>
+  );
+}
