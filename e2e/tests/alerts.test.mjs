@@ -235,10 +235,10 @@ test('a person makes a target and a rule, sees what the rule would have done, an
     await page.goto(`${server.url}/p/1/alerts/rules/new`);
     await page.getByLabel('Name', { exact: true }).fill('Many calls');
     await page.getByLabel('Measures').selectOption('calls');
-    await page.getByLabel('Each on its own').selectOption('tag:');
+    await page.getByLabel('Group by').selectOption('tag:');
     await page.getByLabel('Tag', { exact: true }).fill('plan');
     await page.getByLabel('Warning at').fill('0');
-    await page.getByText('Would have rung once').waitFor();
+    await page.getByText('Would have fired once').waitFor();
     await page.getByRole('button', { name: 'Save' }).click();
     await page.getByRole('table', { name: 'Rules' }).getByText('Many calls').waitFor();
 

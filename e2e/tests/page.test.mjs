@@ -100,13 +100,21 @@ test('a signing secret stays until it is confirmed: the first one too, and over 
     await secret.waitFor({ state: 'detached' });
   }));
 
-test('what was typed into a budget is there after a target was made for it', () =>
+test('what was typed into a budget is there after a target was made for it, which is chosen', () =>
   onPage('/p/1/alerts/budgets/new', async (page) => {
     await page.getByLabel('Name', { exact: true }).fill('Spend of a day');
     await page.getByLabel('Amount', { exact: true }).fill('12');
     await page.getByRole('link', { name: 'New target' }).click();
     await page.getByRole('heading', { name: 'Targets' }).waitFor();
+    await page.getByRole('button', { name: 'New target' }).click();
+    await page.getByLabel('Kind').selectOption('webhook');
+    await page.getByLabel('Name', { exact: true }).fill('For the budget');
+    await page.getByLabel('Address').fill('http://127.0.0.1:9/budget');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByRole('table').getByText('For the budget').waitFor();
     await page.getByRole('link', { name: 'Back to the budget' }).click();
+    const notified = page.getByRole('group', { name: 'Notifications' });
+    assert.ok(await notified.getByLabel('For the budget').isChecked(), 'the target that was made for this budget is chosen');
     assert.equal(await page.getByLabel('Name', { exact: true }).inputValue(), 'Spend of a day');
     assert.equal(await page.getByLabel('Amount', { exact: true }).inputValue(), '12');
     await page.getByRole('button', { name: 'Start again' }).click();

@@ -95,7 +95,7 @@ fn told(receipt: &Receipt) -> anyhow::Result<()> {
     let subject = subject.as_deref().unwrap_or_default();
     say(&format!("{at}  project {project}, {what} {subject}"))?;
     say(&format!(
-        "  {spans} spans, {errors} errors, {scores} scores, {log_lines} log lines, {series} series of metrics, {incidents} incidents; {mentions} stories blanked"
+        "  {spans} spans, {errors} errors, {scores} scores, {log_lines} log lines, {series} series of metrics, {incidents} incidents; name removed from {mentions} alert records"
     ))?;
     say(&format!("  {} files removed or written anew, {} ms", receipt.files.len(), receipt.duration_ms))?;
     for file in &receipt.still_read {

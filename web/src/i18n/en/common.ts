@@ -10,7 +10,7 @@ export const common = {
   'nav.skip': 'Skip to content',
   'bar.project': 'Project',
   'bar.allProjects': 'All projects',
-  'bar.buckets': '{width} buckets',
+  'bar.buckets': '{width} intervals',
   'bar.range': 'Time range',
   'bar.last': 'Last {length}',
   'bar.custom': 'Custom',

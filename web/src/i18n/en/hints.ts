@@ -1,7 +1,7 @@
 export const hints = {
   'hints.title': 'What clients could do better',
   'hints.why': 'Seen in what arrives, last 7 days',
-  'hints.none': 'Nothing: what arrives tells all that Hinomi asks for.',
+  'hints.none': 'Nothing at present: the latest calls carry all that Hinomi asks for. An older trace can still show a hint of its own.',
   'hints.example': 'An example',
   'hints.seen': 'seen {n} time, last {time}|seen {n} times, last {time}',
   'hints.unknownSdk': 'an SDK that does not say its name',

@@ -35,7 +35,7 @@ export const traces = {
   'traces.notCounted': 'not counted',
   'traces.notPriced': 'without {n} call that has no price|without {n} calls that have no price',
   'traces.without': 'without {n} unpriced call|without {n} unpriced calls',
-  'traces.noUsage': '{n} call told no tokens|{n} calls told no tokens',
+  'traces.noUsage': '{n} call without token usage|{n} calls without token usage',
   'traces.inOut': '{in} in + {out} out',
   'traces.callsPer': 'LLM calls per {width}',
   'traces.spansPer': 'spans per {width}',

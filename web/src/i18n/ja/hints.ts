@@ -1,7 +1,7 @@
 export const hints = {
   'hints.title': 'クライアント側の改善点',
   'hints.why': '届いた内容から。直近7日間',
-  'hints.none': 'ありません。必要な情報はすべて届いています。',
+  'hints.none': '今のところありません。最近の呼び出しには必要な情報がすべて含まれています。以前のトレースには、個別のヒントが表示されることがあります。',
   'hints.example': '例を見る',
   'hints.seen': '{n}回、最終{time}',
   'hints.unknownSdk': '名乗らないSDK',

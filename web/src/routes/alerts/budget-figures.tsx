@@ -1,9 +1,12 @@
+import { useQuery } from '@tanstack/react-query';
 import type { Budget } from '../../api/alert-types';
+import { deletionsQuery } from '../../api/queries';
 import { plain } from '../../format';
 import { useT } from '../../i18n';
 import { Num, Said, Share } from '../../parts/values';
 import { useReader } from '../../reader';
 import { budgetUnit } from './budget-draft';
+import { forecastOf } from './forecast';
 import { dimensionText, figure, figureText } from './words';
 
 /** Spent, left, the forecast with its edges and its method, and what is usual by now. */
@@ -11,15 +14,16 @@ export function BudgetFigures({ budget }: { budget: Budget }) {
   const t = useT();
   const { format } = useReader();
   const { state, amount } = budget;
-  if (!state) return <p className="dim">{t('alerts.notCounted')}</p>;
+  if (!state) return <p className="dim">{t(budget.enabled === false ? 'alerts.notEnabled' : 'alerts.notCounted')}</p>;
   const unit = budgetUnit(budget);
   const write = (value: number) => figureText(format, value, unit, '');
-  const { forecast, spent, estimated, left } = state;
+  const { spent, estimated, left } = state;
+  const forecast = forecastOf(state);
   const more = forecast?.usual_by_now === null || forecast === null ? null : spent - forecast.usual_by_now;
   return (
     <dl className="lead3">
       <div>
-        <dt>{t('alerts.spent')}</dt>
+        <dt title={t('alerts.spentWhy')}>{t('alerts.spent')}</dt>
         <dd>
           <Num v={figure(format, spent, unit)} />
           {estimated !== null && (
@@ -133,4 +137,13 @@ export function BudgetGroups({ budget, most }: { budget: Budget; most: number })
       </tbody>
     </table>
   );
+}
+
+/** Deleted calls stay in what was spent, so that it differs from the cost of what is stored. */
+export function DeletedNote({ project, budget }: { project: number; budget: Budget }) {
+  const t = useT();
+  const { data } = useQuery(deletionsQuery);
+  const since = budget.state?.period_start;
+  if (!since || !data?.deletions.some((one) => one.project === project && one.spans > 0 && Date.parse(one.at) >= Date.parse(since))) return null;
+  return <p className="alert-note dim">{t('alerts.deletedSince')}</p>;
 }

@@ -8,7 +8,7 @@ import { useProject } from '../../project';
 import { useReader } from '../../reader';
 import { useTitle } from '../../shell/title';
 import { budgetOf, budgetUnit, EMPTY_BUDGET, formOf, SPENDABLE, type BudgetForm, type Problem } from './budget-draft';
-import { BudgetFigures, BudgetGroups, ForecastNote, PeriodText } from './budget-figures';
+import { BudgetFigures, BudgetGroups, DeletedNote, ForecastNote, PeriodText } from './budget-figures';
 import { Burn } from './burn';
 import { AroundEditor, EditorHead, GroupRow, LastFields, SaveRow, useEditor } from './editor';
 import { SelectRow, TextRow } from './fields';
@@ -39,6 +39,7 @@ export default function BudgetPage() {
           {budget.state?.groups === null && <Burn project={project.id} budget={budget} />}
           <BudgetGroups budget={budget} most={30} />
           <ForecastNote budget={budget} />
+          <DeletedNote project={project.id} budget={budget} />
         </section>
       )}
       <Editor key={id} project={project.id} budget={budget ?? null} />

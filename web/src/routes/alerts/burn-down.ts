@@ -1,4 +1,5 @@
 import type { BudgetState } from '../../api/alert-types';
+import { forecastOf } from './forecast';
 
 /** A point of a line: a part of the period's length, and what is left then. */
 export type Point = [x: number, left: number];
@@ -6,7 +7,7 @@ export type Point = [x: number, left: number];
 export interface BurnDown {
   /** What was left, from the start of the period until now. */
   course: Point[];
-  /** Until the end: the likely case, the low edge, and the high one or what comes if it goes on like this, whichever is more. */
+  /** Until the end: the likely case, its lower bound, and the upper one or what comes if it goes on like this, whichever is more. */
   expected: Point[];
   low: Point[];
   high: Point[];
@@ -15,7 +16,7 @@ export interface BurnDown {
   bottom: number;
 }
 
-/** How many amounts below zero are shown: a future beyond that would leave nothing to be seen of what was spent. */
+/** How many times the amount, or what was spent if that is more, are shown below zero: beyond that, nothing would be seen of what was spent. */
 const MAX_OVER = 4;
 
 /** What is left of a budget over its period: points are what each stretch of time took. */
@@ -30,9 +31,9 @@ export function burnDown(amount: number, state: BudgetState, points: [string, nu
   points.forEach(([, taken], at) => {
     const end = points[at + 1]?.[0];
     rest -= taken ?? 0;
-    if (end !== undefined && place(Date.parse(end)) < now) course.push([place(Date.parse(end)), rest]);
+    if (end !== undefined && place(Date.parse(end)) < now) course.push([place(Date.parse(end)), Math.max(rest, left)]);
   });
-  // The server's own sum has the last word.
+  // The server's own sum has the last word: what is newer than it would make the line climb.
   course.push([now, left]);
   const to = (sum: number | undefined): Point[] =>
     sum === undefined
@@ -41,9 +42,9 @@ export function burnDown(amount: number, state: BudgetState, points: [string, nu
           [now, left],
           [1, amount - sum],
         ];
-  const { expected, low, high, if_goes_on: goesOn } = state.forecast ?? {};
+  const { expected, low, high, if_goes_on: goesOn } = forecastOf(state) ?? {};
   const worst = goesOn === undefined ? high : Math.max(high ?? 0, goesOn);
-  const lowest = Math.min(0, left, Math.max(-MAX_OVER * amount, amount - (worst ?? 0)));
+  const lowest = Math.min(0, left, Math.max(-MAX_OVER * Math.max(amount, state.spent), amount - (worst ?? 0)));
   return {
     course,
     expected: to(expected),

@@ -6,6 +6,7 @@ import type { Bucket, Measure } from '../../api/types';
 import { useT } from '../../i18n';
 import type { Format } from '../../format';
 import { useReader } from '../../reader';
+import { forecastOf } from './forecast';
 import { burnDown, spread, type Point } from './burn-down';
 import { budgetUnit } from './budget-draft';
 import { figureText, measureText } from './words';
@@ -58,7 +59,7 @@ export function Burn({ project, budget }: { project: number; budget: Budget & { 
   const line = (points: Point[]) =>
     points.map(([x, left], at) => `${at === 0 ? 'M' : 'L'}${(x * 100).toFixed(2)} ${y(left).toFixed(2)}`).join('');
   const band = burn.low.length > 0 && burn.high.length > 0 ? `${line(burn.low)}L${line(burn.high.toReversed()).slice(1)}z` : '';
-  const { forecast } = state;
+  const forecast = forecastOf(state);
   const runsOut = forecast?.runs_out_at ? place(state, forecast.runs_out_at) : null;
   const end = (points: Point[]) => points.at(-1)?.[1] ?? 0;
   // Where far more was spent than there was, the upper lines come too close to be told apart.
@@ -72,7 +73,9 @@ export function Burn({ project, budget }: { project: number; budget: Budget & { 
     .filter(({ points }) => points.length > 0)
     .map(({ points, why }) => ({ left: end(points), says: saying(end(points)), why }))
     // Ends that read the same are one.
-    .filter(({ says }, at, all) => all.findIndex((other) => other.says === says) === at);
+    .filter(({ says }, at, all) => all.findIndex((other) => other.says === says) === at)
+    // Those below the chart share its edge: the more is left, the higher.
+    .toSorted((a, b) => b.left - a.left);
   const tops = spread(
     ends.map(({ left }) => Math.max(0, Math.min(100, y(left)))),
     LABEL_GAP,

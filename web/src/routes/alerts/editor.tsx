@@ -47,6 +47,24 @@ interface Change<Input> {
 /** What was typed and neither saved nor given up, by form: it outlives a look at another page. */
 const unsaved = new Map<string, unknown>();
 
+/** Targets that were made on the way of a form, by form: it has them chosen when its author comes back. */
+const madeFor = new Map<string, number[]>();
+
+const keyOf = (project: number, place: string) => `${project}/${place}`;
+
+/** Chooses a new target in the form that its author left to make it. */
+export function chooseTarget(project: number, place: string, target: number) {
+  const key = keyOf(project, place);
+  madeFor.set(key, [...(madeFor.get(key) ?? []), target]);
+}
+
+/** The form with the targets that were made for it. */
+export function withMade<Form extends { telling: TellingForm }>(form: Form, key: string): Form {
+  const made = madeFor.get(key) ?? [];
+  const targets = [...new Set([...form.telling.targets, ...made])];
+  return { ...form, telling: { ...form.telling, targets } };
+}
+
 interface Editing<Form, Draft> {
   project: number;
   what: 'rules' | 'budgets';
@@ -60,15 +78,18 @@ interface Editing<Form, Draft> {
 }
 
 /** A form, what it says, and what becomes of it. */
-export function useEditor<Form, Draft extends object>({ project, what, id, first, read, save, remove }: Editing<Form, Draft>) {
+export function useEditor<Form extends { telling: TellingForm }, Draft extends object>({ project, what, id, first, read, save, remove }: Editing<Form, Draft>) {
   const navigate = useNavigate();
   const place = `${what}/${id ?? 'new'}`;
-  const key = `${project}/${place}`;
-  const [form, setForm] = useState<Form>(() => (unsaved.get(key) as Form | undefined) ?? first());
+  const key = keyOf(project, place);
+  const [form, setForm] = useState<Form>(() => withMade((unsaved.get(key) as Form | undefined) ?? first(), key));
   const [restored, setRestored] = useState(() => unsaved.has(key));
   const [tried, setTried] = useState(false);
   const draft = read(form);
-  const forget = () => void unsaved.delete(key);
+  const forget = () => {
+    unsaved.delete(key);
+    madeFor.delete(key);
+  };
   const back = () => {
     forget();
     void navigate({ to: '/p/$project/alerts', params: { project: String(project) } });
@@ -83,6 +104,8 @@ export function useEditor<Form, Draft extends object>({ project, what, id, first
       const next = { ...form, ...patch };
       setForm(next);
       unsaved.set(key, next);
+      // What is typed holds them from now on.
+      madeFor.delete(key);
       save.reset();
     },
     submit: (event: FormEvent) => {
@@ -110,7 +133,7 @@ export function useEditor<Form, Draft extends object>({ project, what, id, first
   };
 }
 
-type End = ReturnType<typeof useEditor<object, object>>['end'];
+type End = ReturnType<typeof useEditor<{ telling: TellingForm }, object>>['end'];
 
 export function EditorHead({ title, end }: { title: ReactNode; end: End }) {
   const t = useT();

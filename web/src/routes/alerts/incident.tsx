@@ -69,7 +69,7 @@ export default function IncidentPage() {
                   to={data.incident.source === 'budget' ? '/p/$project/alerts/budgets/$budget' : '/p/$project/alerts/rules/$rule'}
                   params={{ ...params, rule: String(data.incident.rule_id), budget: String(data.incident.rule_id) }}
                 >
-                  {t('alerts.openRule')}
+                  {t(data.incident.source === 'budget' ? 'alerts.openBudget' : 'alerts.openRule')}
                 </Link>
               </div>
               <Story project={project.id} incident={data.incident} timeline={data.timeline} />

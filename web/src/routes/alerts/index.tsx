@@ -8,7 +8,7 @@ import { Empty, ErrorPart, Skeleton } from '../../parts/states';
 import { Said } from '../../parts/values';
 import { useProject } from '../../project';
 import { useTitle } from '../../shell/title';
-import { BudgetFigures, BudgetGroups, ForecastNote, PeriodText } from './budget-figures';
+import { BudgetFigures, BudgetGroups, DeletedNote, ForecastNote, PeriodText } from './budget-figures';
 import { Burn } from './burn';
 import { IncidentPane } from './incident-pane';
 import { IncidentTable } from './incidents';
@@ -133,10 +133,26 @@ function BudgetSection({ project, budget, large = false }: { project: number; bu
         </Link>
       </div>
       <BudgetFigures budget={budget} />
+      <NobodyNotified budget={budget} params={params} />
       {large && budget.state?.groups === null && <Burn project={project} budget={budget} />}
       <BudgetGroups budget={budget} most={5} />
       {large && <ForecastNote budget={budget} />}
+      <DeletedNote project={project} budget={budget} />
     </section>
+  );
+}
+
+/** Says that nobody hears of it, and where that can be changed. */
+function NobodyNotified({ budget, params }: { budget: Budget; params: { project: string; budget: string } }) {
+  const t = useT();
+  if (budget.enabled === false || (budget.notify?.targets ?? []).length > 0) return null;
+  return (
+    <p className="alert-note wrn">
+      {t('alerts.nobodyNotified')}{' '}
+      <Link className="act" to="/p/$project/alerts/budgets/$budget" params={params}>
+        {t('alerts.chooseTarget')}
+      </Link>
+    </p>
   );
 }
 

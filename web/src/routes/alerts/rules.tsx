@@ -109,6 +109,11 @@ function RuleState({ project, rule }: { project: number; rule: Rule }) {
   return (
     <span className="chips">
       {chip}
+      {rule.enabled !== false && (rule.notify?.targets ?? []).length === 0 && (
+        <Chip tone="wrn" title={t('alerts.nobodyNotified')}>
+          {t('alerts.noTarget')}
+        </Chip>
+      )}
       <Menu
         label={t('alerts.mute')}
         align="end"

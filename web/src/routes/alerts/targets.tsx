@@ -10,6 +10,7 @@ import { Table, type Column } from '../../parts/table';
 import { Chip, Said } from '../../parts/values';
 import { useProject } from '../../project';
 import { useTitle } from '../../shell/title';
+import { chooseTarget } from './editor';
 import { SelectRow, TextRow } from './fields';
 import { useMadeSecrets, type Made } from './made-secrets';
 import { AlertsNav } from './nav';
@@ -59,6 +60,7 @@ export default function Targets() {
           project={project.id}
           target={editing && editing !== 'new' ? editing : null}
           onSaved={(saved) => {
+            if (back && (editing === null || editing === 'new')) chooseTarget(project.id, back, saved.id);
             setEditing(null);
             if (saved.signing_secret) secrets.keep({ id: saved.id, name: saved.name, secret: saved.signing_secret });
           }}

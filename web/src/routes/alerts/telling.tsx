@@ -53,7 +53,10 @@ export function TellingFields({ project, place, form, set }: TellingFieldsProps)
       <span className="flabel">{t('alerts.tells')}</span>
       <div role="group" aria-label={t('alerts.tells')}>
         {boxes(form.targets, (next) => set({ ...form, targets: next }))}
-        <p>{newTarget}</p>
+        <p>
+          {form.targets.length === 0 && <span className="wrn">{t('alerts.noTargetChosen')} </span>}
+          {newTarget}
+        </p>
       </div>
       <SelectRow
         label={t('alerts.repeat')}

@@ -13,7 +13,12 @@ const DAY_MS = 86_400_000;
 
 /** The last 30 days, today included. */
 function lastMonth(now = Date.now()) {
-  return { from: today(new Date(now - 30 * DAY_MS)), to: today(new Date(now + DAY_MS)) };
+  return { from: today(new Date(now - 30 * DAY_MS)), through: today(new Date(now)) };
+}
+
+/** The range as the API takes it, whose end is not included: the day after the last. */
+function rangeOf({ from, through }: ReturnType<typeof lastMonth>) {
+  return { from, to: today(new Date(Date.parse(through) + DAY_MS)) };
 }
 
 /** Prices again what is stored: first to see what would change, then to have the server change it. */
@@ -27,13 +32,13 @@ export function Reprice({ project }: { project: number }) {
   const isBusy = reprice.isPending || (!!job && !hasEnded(job));
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    preview.mutate(range);
+    preview.mutate(rangeOf(range));
   };
   const change = (patch: Partial<typeof range>) => {
     setRange({ ...range, ...patch });
     preview.reset();
   };
-  const start = () => reprice.mutate(range, { onSuccess: () => preview.reset() });
+  const start = () => reprice.mutate(rangeOf(range), { onSuccess: () => preview.reset() });
   return (
     <>
       <h3 id="reprice" className="anchor">{t('prices.again')}</h3>
@@ -46,7 +51,7 @@ export function Reprice({ project }: { project: number }) {
         </label>
         <label className="pfield">
           <span>{t('prices.againTo')}</span>
-          <input className="field" type="date" required value={range.to} onChange={(event) => change({ to: event.target.value })} />
+          <input className="field" type="date" required value={range.through} onChange={(event) => change({ through: event.target.value })} />
         </label>
         <button type="submit" className="btn" disabled={preview.isPending || isBusy}>
           {t('prices.try')}

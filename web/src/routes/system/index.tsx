@@ -19,7 +19,7 @@ import { useRange, useReader } from '../../reader';
 import { InBar } from '../../shell/bar-slots';
 import { useTitle } from '../../shell/title';
 import { Deletions } from './deletions';
-import { categoryText } from './words';
+import { categoryText, reasonText } from './words';
 import './system.css';
 
 /** How the server is: what it holds, and what became of everything that came in. */
@@ -180,7 +180,7 @@ function Outcomes({ project, projects }: { project: Project; projects: Project[]
         </span>
       ),
     },
-    { key: 'reason', head: t('system.reason'), cell: ({ reason }) => <code>{reason}</code> },
+    { key: 'reason', head: t('system.reason'), cell: ({ reason }) => reasonText(t, reason) ?? <code>{reason}</code> },
     { key: 'quantity', head: t('system.quantity'), num: true, cell: ({ quantity }) => <b>{format.count(quantity)}</b> },
     { key: 'category', head: t('system.category'), cell: (row) => categoryText(t, row) },
     {

@@ -11,6 +11,14 @@ const CATEGORIES: Record<string, TextKey> = {
   request: 'system.request',
 };
 
+/** A reason in words, where its name alone says little. */
+const REASONS: Record<string, TextKey> = { joined: 'system.joined' };
+
+export function reasonText(t: T, reason: string): string | undefined {
+  const key = REASONS[reason];
+  return key && t(key);
+}
+
 /** What it was, in the reader's words, in the right number. */
 export function categoryText(t: T, { category, quantity }: Pick<Outcome, 'category' | 'quantity'>): string {
   return t(CATEGORIES[category] ?? 'system.other', { n: quantity });

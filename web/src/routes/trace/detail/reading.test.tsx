@@ -55,7 +55,7 @@ it('says from what each field came, how tokens and cost came about, and what was
     'OpenInference',
     'llm.model_name',
     'from the vendor of the model',
-    '25 beside the 2,048 of other buckets: 2,073 in all',
+    '25 excludes the 2,048 of other buckets: 2,073 in all',
     'it is smaller than they are',
     'the total as sent is 9,999',
     'may know of cached tokens',
@@ -65,7 +65,7 @@ it('says from what each field came, how tokens and cost came about, and what was
     'llm.provider comes first',
   ])
     expect(text, said).toContain(said);
-  expect(screen.getByText('Nothing became of 2 attributes')).toBeTruthy();
+  expect(screen.getByText('2 attributes ignored')).toBeTruthy();
 });
 
 it('has nothing to say of a span of which nothing is known', () => {

@@ -1,0 +1,14 @@
+import type { BudgetState, Forecast } from '../../api/alert-types';
+
+/** The forecast as it can be shown: what was spent already is the least that the end can bring, also before the server has forecast anew. */
+export function forecastOf({ forecast, spent }: Pick<BudgetState, 'forecast' | 'spent'>): Forecast | null {
+  if (!forecast) return null;
+  const least = (value: number) => Math.max(value, spent);
+  return {
+    ...forecast,
+    expected: least(forecast.expected),
+    low: least(forecast.low),
+    high: least(forecast.high),
+    if_goes_on: least(forecast.if_goes_on),
+  };
+}
