@@ -5,7 +5,7 @@ import type { Budget } from '../../api/alert-types';
 import { useT } from '../../i18n';
 import { Icon } from '../../parts/icons';
 import { Empty, ErrorPart, Skeleton } from '../../parts/states';
-import { Said } from '../../parts/values';
+import { Chip, Said } from '../../parts/values';
 import { useProject } from '../../project';
 import { useTitle } from '../../shell/title';
 import { BudgetFigures, BudgetGroups, DeletedNote, ForecastNote, PeriodText } from './budget-figures';
@@ -127,6 +127,7 @@ function BudgetSection({ project, budget, large = false }: { project: number; bu
             <Said text={budget.name} />
           </Link>
         </h2>
+        {budget.enabled === false && <Chip tone="line">{t('alerts.off')}</Chip>}
         <PeriodText budget={budget} />
         <Link className="more" to="/p/$project/alerts/budgets/$budget" params={params}>
           {t('alerts.edit')}

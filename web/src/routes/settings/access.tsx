@@ -53,7 +53,7 @@ function Tokens() {
     { key: 'do', head: '', num: true, cell: ({ id }) => <Revoke what="tokens" id={id} /> },
   ];
   return (
-    <section className="pane keys">
+    <section className="pane keys tokens">
       <div className="head">
         <h2>{t('access.tokens')}</h2>
       </div>

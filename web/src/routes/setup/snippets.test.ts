@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { SNIPPETS, textOf } from './snippets';
 
@@ -18,4 +19,16 @@ test('who speaks OpenTelemetry gets address and key apart', () => {
 
 test('no snippet names an integration: one whose SDK is not installed stops the program', () => {
   for (const { id, code } of SNIPPETS) expect(textOf(code(DSN, (key) => key)), id).not.toMatch(/integration/i);
+});
+
+test('the README has the same lines for OpenTelemetry', () => {
+  const readme = readFileSync('../README.md', 'utf8');
+  const text = textOf(SNIPPETS.find(({ id }) => id === 'opentelemetry')!.code(DSN, (key) => key));
+  const names = [...text.matchAll(/\b(OTEL_\w+)=/g)].map(([, name]) => name);
+  expect(names.length).toBeGreaterThan(3);
+  for (const name of names) expect(readme).toContain(name);
+  const [content] = /OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=\w+/.exec(text)!;
+  const [install] = /pip install opentelemetry.*/.exec(text)!;
+  const [run] = /opentelemetry-instrument --.* python/.exec(text)!;
+  for (const line of [content, install, run]) expect(readme).toContain(line);
 });

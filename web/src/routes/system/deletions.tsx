@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { deletionsQuery } from '../../api/queries';
 import type { Receipt } from '../../api/project-types';
 import { useT } from '../../i18n';
+import { CopyIcon } from '../../parts/states';
 import { Table, type Column } from '../../parts/table';
 import { Moment } from '../../parts/values';
 import { useReader } from '../../reader';
@@ -28,13 +29,17 @@ export function Deletions() {
     {
       key: 'subject',
       head: t('deletions.subject'),
-      grow: true,
-      optional: true,
-      cell: ({ subject }) => subject && <code className="dim">{subject}</code>,
+      cell: ({ subject }) =>
+        subject && (
+          <span className="receipt">
+            <code>{subject}</code>
+            <CopyIcon text={subject} />
+          </span>
+        ),
     },
   ];
   return (
-    <section className="sheet pane outcomes">
+    <section className="sheet pane outcomes deletions">
       <div className="head">
         <h2>{t('deletions.title')}</h2>
         <span className="meta">{t('deletions.why')}</span>
