@@ -8,6 +8,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
+import { withPage } from './page-proxy.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const cache = process.env.HINOMI_CACHE ?? path.join(homedir(), '.cache/hinomi');
@@ -57,7 +58,7 @@ export async function startServer(settings = {}) {
     return stdout.trim();
   };
   const token = command('token', 'create', '--admin');
-  return {
+  const server = {
     url,
     pid: child.pid,
     /** Rules and budgets, as text of a file. */
@@ -98,6 +99,8 @@ export async function startServer(settings = {}) {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+  // A page that no binary carries yet: its `web/dist`.
+  return process.env.HINOMI_PAGE ? withPage(server, process.env.HINOMI_PAGE) : server;
 }
 
 /** A stand-in for the model's provider, whose answers are fixed, and which remembers what it was asked. */

@@ -7,7 +7,6 @@ import { open, openPage, setLook, settled } from '../layout/browser.mjs';
 import { faultsOfPage } from '../layout/faults.mjs';
 import { fill } from '../layout/nasty.mjs';
 import { addresses, routes } from '../layout/pages.mjs';
-import { withPage } from '../layout/page-proxy.mjs';
 import { startServer } from '../support.mjs';
 
 const SHOTS = new URL('../shots/layout/', import.meta.url).pathname;
@@ -49,8 +48,6 @@ let pages;
 before(async () => {
   server = await startServer({ HINOMI_NOTIFY_ALLOW: '127.0.0.1', HINOMI_LOG: 'error' });
   const filled = await fill(server);
-  // To look at a page that no binary carries yet: its `web/dist`.
-  if (process.env.HINOMI_PAGE) server = await withPage(server, process.env.HINOMI_PAGE);
   pages = addresses(filled, server.project('empty').id);
 });
 after(() => server?.stop());

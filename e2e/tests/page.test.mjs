@@ -171,3 +171,21 @@ test('after a minute without data the set-up says what to check; with data it le
     await page.getByRole('link', { name: 'Open the newest trace' }).click();
     await page.waitForURL(new RegExp(`traces/${trace}`));
   }));
+
+test('System looks the same after Alerts as when it is opened first', () =>
+  onPage('/system', async (page) => {
+    const look = async () => {
+      await page.getByRole('heading', { level: 2 }).first().waitFor();
+      await page.waitForFunction(() => !document.querySelector('.skel'));
+      return page.evaluate(() => ({
+        width: document.scrollingElement.scrollWidth,
+        parts: [...document.querySelectorAll('main section')].map((part) => [getComputedStyle(part).display, part.getBoundingClientRect().width]),
+      }));
+    };
+    const first = await look();
+    const main = page.getByRole('navigation', { name: 'Main' });
+    await main.getByRole('link', { name: 'Alerts' }).click();
+    await page.getByRole('navigation', { name: 'Alerts' }).waitFor();
+    await main.getByRole('link', { name: 'System' }).click();
+    assert.deepEqual(await look(), first);
+  }));
