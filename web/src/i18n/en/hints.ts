@@ -16,7 +16,7 @@ export const hints = {
   'hints.sampledSome': 'Only a part of all traces is sent. Sums show what was sent.',
   'hints.sampled.fix': 'To see every call:',
   'hints.old_sdk':
-    'This version of the SDK tells neither providers nor cached tokens: costs are too high where prompts are cached, and some calls are reported twice (they are counted once).',
+    'This version of the SDK reports neither providers nor cached tokens: costs are too high where prompts are cached, and some calls are reported twice (they are counted once).',
   'hints.old_sdk.fix': 'Update it:',
   'hints.clock_off': 'The clock is off by {time}. Times are corrected by when requests arrive.',
   'hints.clock_off.fix': 'Set the clock of the machine, or let it follow a time server.',

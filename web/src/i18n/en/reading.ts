@@ -31,7 +31,7 @@ export const reading = {
   'reading.cost.client_lower': 'what the client sends: it is lower, and may know of cached tokens that are not sent',
   'reading.cost.client_only': 'what the client sends, since there is no price for the model',
   'reading.cost.client_preferred': 'what the client sends, as the project wants it',
-  'reading.cost.failed': 'unknown: the call failed before it told any tokens',
+  'reading.cost.failed': 'unknown: the call failed before it reported any tokens',
   'reading.cost.no_usage': 'unknown: nobody said how many tokens there were',
   'reading.cost.no_model': 'unknown: nobody said which model it was',
   'reading.cost.no_price': 'unknown: there is no price for the model',

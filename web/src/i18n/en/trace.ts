@@ -105,7 +105,7 @@ export const trace = {
   'trace.earlier': 'from earlier turns',
   'trace.openSpan': 'Open the span of this answer',
   'trace.findInTree': 'Find in the tree',
-  'trace.noToolSpan': 'No span tells of this tool call',
+  'trace.noToolSpan': 'No span was recorded for this tool call',
   'trace.notRun': 'no span',
   'trace.unfoldCall': 'Arguments and result',
   'trace.noWords': '(no text)',
@@ -163,11 +163,11 @@ export const trace = {
   'trace.noTemperature': 'temperature not set',
   'trace.missing': 'The prompt and the answer were not sent',
   'trace.missing.python':
-    "Sentry's Python SDK leaves them out unless it is told otherwise: set `send_default_pii=True`, and do not set `include_prompts=False` on the AI integration.",
+    "Sentry's Python SDK leaves them out unless configured otherwise: set `send_default_pii=True`, and do not set `include_prompts=False` on the AI integration.",
   'trace.missing.javascript':
-    "Sentry's JavaScript SDK leaves them out unless it is told otherwise: set `sendDefaultPii: true`, or `recordInputs` and `recordOutputs` on the AI integration.",
+    "Sentry's JavaScript SDK leaves them out unless configured otherwise: set `sendDefaultPii: true`, or `recordInputs` and `recordOutputs` on the AI integration.",
   'trace.missing.otel':
-    'The instrumentation leaves them out unless it is told otherwise. For most, this environment variable turns them on:',
+    'The instrumentation leaves them out unless configured otherwise. For most, this environment variable turns them on:',
   'trace.missing.then': 'Spans that come after that have them. Tokens, cost and times do not depend on it.',
   'trace.whatItCost': 'What it cost',
   'trace.priceUsed': 'price {price}',
