@@ -5,8 +5,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{SpanId, TraceId};
-use crate::otlp;
 use crate::span::{Kind, Span, Status, names};
+use crate::{langfuse, otlp};
 
 names!(
     /// What a client could do better.
@@ -107,7 +107,10 @@ fn of_call(span: &Span, has_texts: bool, found: &mut Vec<Evidence>) {
         found.push(evidence(Hint::PromptsNotSent, !has_texts));
     }
     if is_llm && !of_agent && span.status == Status::Ok && span.request_model.is_some() && !untold {
-        found.push(evidence(Hint::NoResponseModel, span.response_model.is_none()));
+        let names_it = span.response_model.is_some();
+        if names_it || !has_one_model_name(span) {
+            found.push(evidence(Hint::NoResponseModel, !names_it));
+        }
     }
     if span.op.starts_with(OLD_OPS) && span.sdk_name.as_deref().is_some_and(|sdk| sdk.starts_with("sentry.")) {
         found.push(of(Hint::OldSdk));
@@ -115,6 +118,16 @@ fn of_call(span: &Span, has_texts: bool, found: &mut Vec<Evidence>) {
     if let Some(model) = span.model().filter(|_| !untold && span.status != Status::Error) {
         found.push(Evidence { subject: Some(model.chars().take(100).collect()), ..evidence(Hint::UnpricedModel, span.cost.is_none()) });
     }
+}
+
+/// Attributes that name *the* model of a call, in conventions without a second one. Their SDKs write the model that answered over the
+/// requested one where the provider names it.
+const ONE_MODEL_NAME: &[&str] = &["langfuse.observation.model.name", "llm.model_name", "mlflow.llm.model"];
+
+/// Whether the client's convention has no separate name for the model that answered.
+fn has_one_model_name(span: &Span) -> bool {
+    let is_one = |from: &str| ONE_MODEL_NAME.contains(&from);
+    span.op.starts_with(langfuse::OPS) || span.reading.iter().any(|read| read.field == "request_model" && is_one(&read.from))
 }
 
 fn of_clock(span: &Span) -> Evidence {
@@ -186,6 +199,9 @@ mod tests {
             found.extend(of_envelope(decoded.header.sample_rate, &decoded.integrations, &decoded.spans));
             return found;
         }
+        if case.starts_with("langfuse-python-2") {
+            return of_spans(&langfuse::decode(&body(case), &context(), &|_| None).unwrap().spans);
+        }
         of_spans(&crate::otlp::decode(body(case).into(), Signal::Traces, Encoding::Binary, &context()).unwrap().spans)
     }
 
@@ -212,6 +228,11 @@ mod tests {
             ("sentry-python-2.75/blog-example", Hint::ClockOff, Some(false)),
             ("sentry-python-2.20/blog-example", Hint::NoResponseModel, Some(true)),
             ("otel-genai-openai/chat", Hint::NoResponseModel, Some(false)),
+            // They have one name for the model, and the SDKs put the one that answered there.
+            ("langfuse/observe-chat", Hint::NoResponseModel, None),
+            ("langfuse/manual/req-01", Hint::NoResponseModel, None),
+            ("langfuse-python-2/manual/req-01", Hint::NoResponseModel, None),
+            ("openinference-openai/chat", Hint::NoResponseModel, None),
             ("sentry-python-2.75/blog-example", Hint::UnpricedModel, Some(false)),
         ] {
             assert_eq!(holds(&of_capture(case), hint), expected, "{case}: {hint}");
