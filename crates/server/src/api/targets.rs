@@ -1,6 +1,7 @@
 //! Where alerts are told: targets, their test, and what became of each message.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
@@ -13,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::access::Of;
 use super::{Api, ApiError};
 use crate::notify::notice::Language;
-use crate::notify::{self, Address, Courier, Delivery, Draft, NotifyError, Secret, Which};
+use crate::notify::{self, Address, Courier, Delivery, Draft, NotifyError, Secret, TargetError, Which};
 use crate::time::rfc3339;
 
 /// Deliveries in one answer where the caller does not say.
@@ -211,10 +212,21 @@ async fn ask<T: Send + 'static>(
     Ok(tokio::task::spawn_blocking(move || question(&courier)).await??)
 }
 
+/// What the owner of the server does, so that targets may be at a private address.
+fn how_to_allow(address: IpAddr) -> String {
+    format!(
+        "Allow it in the configuration file (`allow = \"{address}\"` under `[notify]`) or by `HINOMI_NOTIFY_ALLOW={address}`, and restart the \
+         server. Commas separate several addresses; `10.0.0.0/8` allows a whole network, `all` every one."
+    )
+}
+
 impl From<NotifyError> for ApiError {
     fn from(error: NotifyError) -> ApiError {
         match error {
             NotifyError::Missing(what) => ApiError::not_found(what),
+            NotifyError::Invalid(error @ TargetError::NotAllowed { address, .. }) => {
+                ApiError::bad_request("target_not_allowed", error.to_string()).hint(how_to_allow(address))
+            }
             NotifyError::Invalid(error) => ApiError::bad_request("invalid_value", error.to_string()),
             NotifyError::Sqlite(error) => ApiError::internal(error),
         }

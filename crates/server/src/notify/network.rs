@@ -72,7 +72,7 @@ impl Allowed {
 }
 
 /// The IPv4 address that an IPv6 one stands for: mapped, translated (NAT64), 6to4.
-fn inner(address: IpAddr) -> IpAddr {
+pub(super) fn inner(address: IpAddr) -> IpAddr {
     let IpAddr::V6(six) = address else { return address };
     if let Some(four) = six.to_ipv4_mapped() {
         return four.into();

@@ -1,7 +1,7 @@
 //! Where notices go. What is secret about a target is kept apart from the rest, is never shown again and never logged.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use base64::Engine;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use ureq::http::Uri;
 use utoipa::ToSchema;
 
-use super::network::Allowed;
+use super::network::{Allowed, inner};
 use super::notice::Language;
 use super::outbox::TargetId;
 
@@ -125,12 +125,29 @@ impl fmt::Debug for Secret {
 
 /// Why a target cannot be as it was described.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{field}` {reason}")]
-pub struct TargetError {
-    /// The field of the request.
-    pub field: &'static str,
-    /// What is wrong with it, and what to do.
-    pub reason: String,
+pub enum TargetError {
+    /// A field cannot have this value.
+    #[error("`{field}` {reason}")]
+    Invalid {
+        /// The field of the request.
+        field: &'static str,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
+    /// It is at a private or loopback address that the owner of the server has not allowed.
+    #[error("`{field}` is at {address}, a private address that the server's configuration does not allow")]
+    NotAllowed {
+        /// The field of the request.
+        field: &'static str,
+        /// The address, as the setting `notify.allow` names it.
+        address: IpAddr,
+    },
+}
+
+impl TargetError {
+    pub(super) fn invalid(field: &'static str, reason: impl Into<String>) -> TargetError {
+        TargetError::Invalid { field, reason: reason.into() }
+    }
 }
 
 impl Address {
@@ -167,7 +184,7 @@ impl Address {
     ///
     /// Names the field and says what is wrong with it.
     pub fn check(&self, secret: &Secret, allowed: &Allowed) -> Result<(), TargetError> {
-        let wrong = |field, reason: &str| Err(TargetError { field, reason: reason.to_owned() });
+        let wrong = |field, reason: &str| Err(TargetError::invalid(field, reason));
         match self {
             Address::Email { host, username, from, to, port, .. } => {
                 if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c == '/' || c == '@') {
@@ -219,7 +236,7 @@ pub(super) fn checked_name(name: &str) -> Result<String, TargetError> {
     let name = name.trim();
     let long = name.chars().count() > NAME_LIMIT;
     if name.is_empty() || long || name.contains(char::is_control) {
-        return Err(TargetError { field: "name", reason: format!("must be 1 to {NAME_LIMIT} characters in one line") });
+        return Err(TargetError::invalid("name", format!("must be 1 to {NAME_LIMIT} characters in one line")));
     }
     Ok(name.to_owned())
 }
@@ -243,7 +260,7 @@ fn host_of(url: &str) -> Option<String> {
 
 /// Only `https`, but for programs in a network of one's own and for addresses that the owner allows.
 fn check_url(field: &'static str, url: &str, plain: bool, allowed: &Allowed) -> Result<(), TargetError> {
-    let wrong = |reason: &str| Err(TargetError { field, reason: reason.to_owned() });
+    let wrong = |reason: &str| Err(TargetError::invalid(field, reason));
     let uri = url.parse::<Uri>().ok();
     let parts = uri.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.authority()?)));
     let Some((scheme, authority)) = parts else { return wrong("must be an address that begins with https://") };
@@ -260,12 +277,16 @@ fn check_url(field: &'static str, url: &str, plain: bool, allowed: &Allowed) -> 
     }
 }
 
-/// An address that is written out need not be looked up to be refused.
+/// An address that is written out, or `localhost`, need not be looked up to be refused.
 fn check_literal(field: &'static str, host: &str, allowed: &Allowed) -> Result<(), TargetError> {
-    match host.parse::<IpAddr>() {
-        Ok(ip) if !allowed.permits(ip) => {
-            let reason = format!("is in a private network ({ip}); the owner of this server can allow it by `notify.allow`");
-            Err(TargetError { field, reason })
+    let addresses: Vec<IpAddr> = if host.eq_ignore_ascii_case("localhost") {
+        vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
+    } else {
+        host.parse().into_iter().collect()
+    };
+    match addresses.first() {
+        Some(first) if !addresses.iter().any(|address| allowed.permits(*address)) => {
+            Err(TargetError::NotAllowed { field, address: inner(*first) })
         }
         _ => Ok(()),
     }
@@ -299,8 +320,6 @@ mod tests {
         assert!(said(&Address::Slack, "http://hooks.slack.com/services/T0/B0/x").contains("https://"));
         assert!(said(&Address::Slack, "").starts_with("`secret`"));
         assert!(said(&Address::Teams, "https://user:word@example.com/x").contains("password"));
-        assert!(said(&Address::Discord, "https://127.0.0.1/x").contains("notify.allow"));
-        assert!(said(&Address::Discord, "https://[::ffff:10.0.0.1]/x").contains("notify.allow"));
         assert_eq!(said(&Address::Pagerduty { endpoint: None }, "0123456789abcdef0123456789abcdef"), "");
         assert!(said(&Address::Pagerduty { endpoint: Some("ftp://x.example/".into()) }, "0123").starts_with("`address.endpoint`"));
         let webhook = |url: &str| Address::Webhook { url: url.to_owned() };
@@ -312,6 +331,20 @@ mod tests {
         assert!(said(&mail("h@example.com", &[], None), "").starts_with("`address.to`"));
         assert!(said(&mail("h@example.com", &["a@example.com\r\nBcc: b@example.com"], None), "").starts_with("`address.to`"));
         assert!(said(&mail("h@example.com", &["a@example.com"], Some("h")), "").starts_with("`secret`"));
+    }
+
+    #[test]
+    fn a_private_address_is_refused_by_the_name_to_allow_it_with() {
+        let webhook = |host: &str| Address::Webhook { url: format!("http://{host}/x") };
+        let secret = new_signing_secret();
+        for (host, named) in
+            [("127.0.0.1:9000", "127.0.0.1"), ("[::ffff:10.0.0.1]", "10.0.0.1"), ("LocalHost", "127.0.0.1"), ("[::1]", "::1")]
+        {
+            let refused = webhook(host).check(&secret, &Allowed::default());
+            assert_eq!(refused, Err(TargetError::NotAllowed { field: "address.url", address: named.parse().unwrap() }), "{host}");
+            assert_eq!(webhook(host).check(&secret, &Allowed::parse(named).unwrap()), Ok(()), "{host}");
+        }
+        assert_eq!(webhook("localhost").check(&secret, &Allowed::parse("::1").unwrap()), Ok(()));
     }
 
     #[test]

@@ -66,9 +66,7 @@ impl Outbox {
             Ok(Some(id))
         })?;
         let Some(id) = id else {
-            return Err(
-                TargetError { field: "name", reason: format!("is one too many: a project has at most {MOST_TARGETS} targets") }.into()
-            );
+            return Err(TargetError::invalid("name", format!("is one too many: a project has at most {MOST_TARGETS} targets")).into());
         };
         let Draft { language, disabled, address, .. } = draft;
         Ok((Target { id, project, name, language, disabled, address, secret, created_us }, made))

@@ -136,7 +136,11 @@ fn targets_are_made_tested_changed_and_taken_away() {
     assert!(receiver.told.lock().unwrap()[1].1["text"].as_str().unwrap().contains("テスト"));
     let wrong =
         server.change("POST", "/alerts/targets", &json!({ "name": "x", "address": { "kind": "webhook", "url": "http://10.0.0.1/" } }));
-    assert!(wrong.status == 400 && wrong.text.contains("address.url") && wrong.text.contains("notify.allow"), "{}", wrong.text);
+    let error = &wrong.json()["error"];
+    assert_eq!((wrong.status, &error["code"]), (400, &json!("target_not_allowed")), "{error}");
+    let hint = error["hint"].as_str().unwrap();
+    assert!(error["message"].as_str().unwrap().contains("`address.url` is at 10.0.0.1"), "{error}");
+    assert!(["allow = \"10.0.0.1\"", "HINOMI_NOTIFY_ALLOW=10.0.0.1", "restart"].iter().all(|part| hint.contains(part)), "{hint}");
     let log = server.ask("/alerts/deliveries");
     assert_eq!(log["deliveries"].as_array().unwrap().len(), 2);
     assert!(![log.to_string(), server.ask("/alerts/targets").to_string(), server.log()].concat().contains("/word"));

@@ -313,4 +313,7 @@ export const alerts = {
   'alerts.startAgain': 'Start again',
   'alerts.privateWhy':
     'Private networks are refused unless the server allows them: set `notify.allow`, or `HINOMI_NOTIFY_ALLOW=10.0.0.0/8` (`127.0.0.1` for this machine), and restart it.',
+  'alerts.notAllowed': '`{address}` is a private address, and this server’s configuration does not allow targets there.',
+  'alerts.notAllowedFix':
+    'To allow it, set `allow = "{address}"` under `[notify]` in the configuration file, or `HINOMI_NOTIFY_ALLOW={address}`, and restart the server. Separate several addresses with commas.',
 } as const;

@@ -307,4 +307,7 @@ export const alerts = {
   'alerts.startAgain': '最初からやり直す',
   'alerts.privateWhy':
     'プライベートネットワークは、サーバーが許可していないと拒否されます。`notify.allow` か `HINOMI_NOTIFY_ALLOW=10.0.0.0/8`(このマシンなら `127.0.0.1`)を設定し、サーバーを再起動してください。',
+  'alerts.notAllowed': '`{address}` はプライベートアドレスで、このサーバーの設定では通知先として許可されていません。',
+  'alerts.notAllowedFix':
+    '許可するには、設定ファイルの `[notify]` に `allow = "{address}"` と書くか、`HINOMI_NOTIFY_ALLOW={address}` を設定して、サーバーを再起動してください。複数ある場合はカンマで区切ります。',
 };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Target } from '../../api/alert-types';
-import { EMPTY_TARGET, formOf, targetOf } from './target-draft';
+import { EMPTY_TARGET, hostOf, formOf, targetOf } from './target-draft';
 
 const target = (address: Target['address']): Target => ({
   id: 1,
@@ -41,4 +41,11 @@ describe('a target in its form', () => {
     expect(targetOf({ ...EMPTY_TARGET, kind: 'slack', secret: ' https://x ' })).toMatchObject({ secret: 'https://x' });
     expect('secret' in targetOf({ ...EMPTY_TARGET, kind: 'slack', secret: ' ' })).toBe(false);
   });
+});
+
+it('the host is named as the setting that allows it names it', () => {
+  expect(hostOf({ ...EMPTY_TARGET, kind: 'webhook', url: ' http://localhost:9000/x' })).toBe('127.0.0.1');
+  expect(hostOf({ ...EMPTY_TARGET, kind: 'webhook', url: 'http://[::1]:9000/x' })).toBe('::1');
+  expect(hostOf({ ...EMPTY_TARGET, kind: 'slack', secret: 'https://10.0.0.1/x' })).toBe('10.0.0.1');
+  expect(hostOf({ ...EMPTY_TARGET, kind: 'email', host: '192.168.0.2' })).toBe('192.168.0.2');
 });

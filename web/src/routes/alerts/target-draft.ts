@@ -68,6 +68,17 @@ export function targetOf(form: TargetForm): TargetDraft {
   };
 }
 
+/** The host of the server, as the setting `notify.allow` names one that is at a private address. */
+export function hostOf(form: TargetForm): string {
+  if (form.kind === 'email') return asAddress(form.host.trim());
+  const url = form.kind === 'webhook' ? form.url : form.kind === 'pagerduty' ? form.endpoint : form.secret;
+  return URL.canParse(url.trim()) ? asAddress(new URL(url.trim()).hostname) : '';
+}
+
+function asAddress(host: string): string {
+  return host.toLowerCase() === 'localhost' ? '127.0.0.1' : host.replace(/^\[|\]$/g, '');
+}
+
 function addressOf(form: TargetForm): Address {
   switch (form.kind) {
     case 'email': {

@@ -1,9 +1,10 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, useSearch } from '@tanstack/react-router';
 import { useState, type FormEvent } from 'react';
+import { ApiError } from '../../api/client';
 import { targetsQuery, useRemove, useSaveTarget, useTestTarget } from '../../api/alerts';
 import type { Target, TargetKind } from '../../api/alert-types';
-import { useT, type TextKey } from '../../i18n';
+import { useT, type T, type TextKey } from '../../i18n';
 import { Rich } from '../../parts/rich';
 import { CopyButton, Empty, ErrorPart, Skeleton } from '../../parts/states';
 import { Table, type Column } from '../../parts/table';
@@ -16,7 +17,7 @@ import { useMadeSecrets, type Made } from './made-secrets';
 import { AlertsNav } from './nav';
 import { Outcome } from './outcome';
 import { Sure } from './sure';
-import { EMPTY_TARGET, formOf, targetOf, type TargetForm } from './target-draft';
+import { EMPTY_TARGET, formOf, hostOf, targetOf, type TargetForm } from './target-draft';
 import { KIND_TEXT } from './words';
 import './alerts.css';
 
@@ -186,6 +187,13 @@ const SECRET: Record<TargetKind, { label: TextKey; hint: TextKey; placeholder: s
   webhook: { label: 'alerts.signing', hint: 'alerts.signingWhy', placeholder: 'whsec_…' },
 };
 
+/** The server's error, in the reader's language where it is about the address. */
+function inOwnWords(error: Error, form: TargetForm, t: T): Error {
+  if (!(error instanceof ApiError) || error.code !== 'target_not_allowed') return error;
+  const address = hostOf(form);
+  return new ApiError(error.status, error.code, t('alerts.notAllowed', { address }), t('alerts.notAllowedFix', { address }));
+}
+
 interface EditorProps {
   project: number;
   target: Target | null;
@@ -321,7 +329,7 @@ function TargetEditor({ project, target, onSaved, onCancel }: EditorProps) {
       </div>
       {save.error && (
         <div className="whole">
-          <ErrorPart error={save.error} title={t('common.notSaved')} />
+          <ErrorPart error={inOwnWords(save.error, form, t)} title={t('common.notSaved')} />
         </div>
       )}
     </form>
