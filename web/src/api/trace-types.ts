@@ -99,4 +99,6 @@ export interface Hint {
   last_at: string | null;
   trace_id: string | null;
   span_id: string | null;
+  /** Of `unpriced_model`: it has a price now, and stored calls wait to be priced again. */
+  priced?: boolean;
 }

@@ -4,6 +4,10 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use hinomi_model::cost;
+use hinomi_model::hints::Hint;
+use hinomi_model::price::{Call, PriceBook};
+use hinomi_model::span::Usage;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -21,12 +25,52 @@ pub(super) struct Hints {
     hints: Vec<HintRow>,
 }
 
-/// What the clients of a project could do better, by SDK. Those that were seen since `from`, or in the last seven days.
+/// What the clients of a project could do better, by SDK. Those that were seen since `from`, or in the last seven days. A model that has
+/// a price now has no hint, also while stored calls of it have no cost.
 #[utoipa::path(get, path = "/projects/{project}/hints", tag = "queries", params(("project" = u64, Path), Within),
     responses((status = 200, body = Hints)))]
 pub(super) async fn hints(State(api): State<Arc<Api>>, of: Of, Asked(within): Asked<Within>) -> Result<Json<Hints>, ApiError> {
     let (from_us, _) = within.range()?;
     let recent_us = jiff::Timestamp::now().as_microsecond() - RECENT_US;
     let since_us = if from_us == i64::MIN { recent_us } else { from_us };
-    Ok(Json(Hints { hints: api.outcomes.hints(of.project, since_us) }))
+    let mut hints = with_prices(&api, of.project, api.outcomes.hints(of.project, since_us)).await?;
+    hints.retain(|row| !row.priced);
+    Ok(Json(Hints { hints }))
+}
+
+/// The same hints, of which those about prices say whether the model has one now.
+pub(super) async fn with_prices(api: &Api, project: u64, mut hints: Vec<HintRow>) -> Result<Vec<HintRow>, ApiError> {
+    let prices = api.prices.of(project);
+    for row in hints.iter_mut().filter(|row| row.hint == Hint::UnpricedModel.as_str()) {
+        row.priced = is_priced(api, project, &prices, row).await?;
+    }
+    Ok(hints)
+}
+
+/// Whether the call that last showed that a model has no price would have a cost if it were made now.
+async fn is_priced(api: &Api, project: u64, prices: &PriceBook, row: &HintRow) -> Result<bool, ApiError> {
+    let at_us = jiff::Timestamp::now().as_microsecond();
+    let trace = row.trace_id.as_deref().and_then(|id| id.parse().ok());
+    let span = row.span_id.as_deref().and_then(|id| id.parse().ok());
+    let example = match trace.zip(span) {
+        Some((trace, span)) => api.ask(project).stored_span(trace, span).await?,
+        None => None,
+    };
+    if let Some(span) = example {
+        let tier = cost::service_tier(&span.attributes);
+        return Ok(prices.cost(&Call { at_us, ..cost::call(&span, tier.as_deref()) }).is_some());
+    }
+    // The call has been deleted. Its model's name is all that is left of it.
+    let usage = Usage { input: Some(1), output: Some(1), ..Usage::default() };
+    let call = Call {
+        provider: None,
+        response_model: row.subject.as_deref(),
+        request_model: None,
+        usage: &usage,
+        at_us,
+        duration_us: 0,
+        service_tier: None,
+        failed: false,
+    };
+    Ok(prices.cost(&call).is_some())
 }

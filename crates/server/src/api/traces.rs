@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::access::Of;
 use super::ask::{Asked, Narrow, moment};
-use super::{Api, ApiError};
+use super::{Api, ApiError, hints};
 use crate::errors::EventSummary;
 use crate::outcomes::HintRow;
 use crate::query::{Span, SpanDetail, SpanPage, TracePage, TraceSummary};
@@ -146,7 +146,7 @@ pub(super) async fn trace(
     let of_trace = api.scores.clone();
     let scores = tokio::task::spawn_blocking(move || of_trace.of_trace(of.project, id)).await?;
     let log_count = api.logs.count(of.project, id).await.map_err(ApiError::internal)?;
-    let hints = hints_of(&api, of.project, found.hints);
+    let hints = hints::with_prices(&api, of.project, hints_of(&api, of.project, found.hints)).await?;
     let pinned = super::projects::change(&api, move |meta| meta.is_pinned(of.project, id)).await?;
     let (scores, score_count) = scores.map_err(ApiError::internal)?;
     Ok(Json(Trace { trace, spans: found.spans, errors, scores, score_count, log_count, pinned, hints }))

@@ -74,6 +74,8 @@ pub struct HintRow {
     pub trace_id: Option<String>,
     /// The span.
     pub span_id: Option<String>,
+    /// Of `unpriced_model`: the model has a price now, and stored calls get a cost when they are priced again.
+    pub priced: bool,
 }
 
 impl HintRow {
@@ -90,6 +92,7 @@ impl HintRow {
             last_at: None,
             trace_id: trace.map(|id| id.to_string()),
             span_id: span.map(|id| id.to_string()),
+            priced: false,
         }
     }
 }
@@ -251,6 +254,7 @@ fn row(which: &Which, known: &Known) -> HintRow {
         last_at: Some(rfc3339(known.last_us)),
         trace_id: some(&known.trace),
         span_id: some(&known.span),
+        priced: false,
     }
 }
 

@@ -17,6 +17,16 @@ use super::tree::derive;
 use crate::time::rfc3339;
 
 impl Project {
+    /// A span as it is stored, without its texts; `None` when it is not there.
+    ///
+    /// # Errors
+    ///
+    /// When its files cannot be read.
+    pub async fn stored_span(&self, trace: TraceId, span: SpanId) -> Result<Option<Span>, QueryError> {
+        let found = self.reading(move |project| project.rows_of_span(trace, span)).await?;
+        Ok(Loaded::all(&found).into_iter().next().map(|loaded| loaded.row.span))
+    }
+
     /// One span with its messages and attributes; `None` when it is not there.
     ///
     /// # Errors

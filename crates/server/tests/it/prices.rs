@@ -39,6 +39,13 @@ fn a_price_is_set_used_ended_and_removed() {
     assert_eq!((first["input_tokens"].as_u64(), first["output_tokens"].as_u64()), (Some(1000), Some(500)));
     assert_eq!(server.ask("/prices/unpriced?from=-30d&to=-20d")["models"], json!([]));
 
+    let has_hint = || server.ask("/hints")["hints"].as_array().unwrap().iter().any(|hint| hint["hint"] == "unpriced_model");
+    let of_trace = || {
+        let hints = server.ask(&format!("/traces/{:032x}", 1))["hints"].clone();
+        hints.as_array().unwrap().iter().find(|hint| hint["hint"] == "unpriced_model").map(|hint| hint["priced"].clone())
+    };
+    assert_eq!((has_hint(), of_trace()), (true, Some(json!(false))));
+
     let (status, set) = change(
         &server,
         "POST",
@@ -47,6 +54,8 @@ fn a_price_is_set_used_ended_and_removed() {
     );
     assert_eq!(status, 201, "{set}");
     assert_eq!(set["price"], "own:kaede*@2026-01-01");
+    assert!(!has_hint(), "it has a price");
+    assert_eq!(of_trace(), Some(json!(true)), "the stored call has no cost yet");
     // 1,000 × $2/M + 500 × $4/M + 3 × $0.01
     server.envelope(unlisted(2, json!({ "gen_ai.usage.details.web_search_requests": 3 })));
     let priced = cost(&server, 2);

@@ -20,8 +20,8 @@ export const hints = {
   'hints.old_sdk.fix': 'Update it:',
   'hints.clock_off': 'The clock is off by {time}. Times are corrected by when requests arrive.',
   'hints.clock_off.fix': 'Set the clock of the machine, or let it follow a time server.',
-  'hints.no_response_model': 'Calls do not tell which model answered. Prices are those of the model that was asked for.',
-  'hints.unpriced_model': 'There is no price for {subject}: its calls stand in no cost.',
+  'hints.no_response_model': 'Calls do not name the model that answered. Prices are those of the requested model.',
+  'hints.unpriced_model': 'There is no price for {subject}: its calls are not included in cost.',
   'hints.unpriced_model.fix': 'Give it a price of your own, or correct its name.',
-  'hints.unpriced_model.priced': 'It has a price now. Calls from before have no cost until they are priced again.',
+  'hints.unpriced_model.priced': '{subject} has a price now, but calls from before have no cost yet.',
 } as const;

@@ -1,11 +1,11 @@
 export const bill = {
   'nav.bill': '請求',
   'bill.title': '請求',
-  'bill.why': '提供元の請求額と観測した費用の照合です。日の区切りは提供元と同じUTCです。',
+  'bill.why': '提供元の請求額と観測したコストの照合です。日の区切りは提供元と同じUTCです。',
   'bill.import': '請求を取り込む',
   'bill.importing': '読み取り中…',
   'bill.importWhy':
-    'OpenAIとAnthropicの費用・使用量のエクスポート(画面のCSV、APIのJSON)か、day・model・amountの列を持つ表。同じ日の内容は後から取り込んだもので置き換わります。',
+    'OpenAIとAnthropicのコスト・使用量のエクスポート(画面のCSV、APIのJSON)か、day・model・amountの列を持つ表。同じ日の内容は後から取り込んだもので置き換わります。',
   'bill.imported': '{format}: {rows}行のうち{lines}行を読み取り、{from}から{to}',
   'bill.unread': '{n}行を読み取れませんでした',
   'bill.unreadLine': '{line}行目: {why}',

@@ -3,7 +3,7 @@ export const metrics = {
   'metrics.title': 'メトリクス',
   'metrics.nothing': 'この期間にメトリクスはありません',
   'metrics.nothingWhy':
-    'OpenTelemetry を使うプログラムやコーディングエージェントは、メトリクスの送信先を設定すると自動的に送ります。ここだけに表示され、呼び出し・トークン・費用の合計には含まれません。',
+    'OpenTelemetry を使うプログラムやコーディングエージェントは、メトリクスの送信先を設定すると自動的に送ります。ここだけに表示され、呼び出し・トークン・コストの合計には含まれません。',
   'metrics.find': 'メトリクスを探す',
   'metrics.notFound': 'その名前のメトリクスはありません。',
   'metrics.measure': '表示する値',

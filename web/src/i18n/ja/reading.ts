@@ -24,7 +24,7 @@ export const reading = {
   'reading.total': 'こう読んだときだけ合計と一致',
   'reading.convention': 'この送信元の数え方',
   'reading.impossible': '含むはずの数より小さいため',
-  'reading.cost': '費用',
+  'reading.cost': 'コスト',
   'reading.cost.computed': 'トークン数×単価',
   'reading.cost.computed_then': 'トークン数×当時の単価。その後、単価表が変わりました',
   'reading.cost.provider_bill': 'クライアントが送った、提供元の請求額',

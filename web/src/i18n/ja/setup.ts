@@ -15,7 +15,7 @@ export const setup = {
   'setup.cInstrumented': 'モデルの呼び出しが自動でスパンになります。ほかの言語も同様です',
   'setup.cEveryCall': 'すべての呼び出し。後で下げられます',
   'setup.cPrompts': 'プロンプトと回答。外すと件数だけを送ります',
-  'setup.cRepository': 'リポジトリ・チームなど、ここに書いた名前ごとの費用がわかります。Codex CLI、Gemini CLI、opencode も同じ変数を読みます',
+  'setup.cRepository': 'リポジトリ・チームなど、ここに書いた名前ごとのコストがわかります。Codex CLI、Gemini CLI、opencode も同じ変数を読みます',
   'setup.cPipeline': 'まとめて見るための名前',
   'setup.run': '一度動かす',
   'setup.runWhy': 'モデルを1回呼び出せば十分です。コスト、トークン、メッセージがすぐに表示されます。',

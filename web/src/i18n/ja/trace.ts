@@ -44,7 +44,7 @@ export const trace = {
   'trace.logOfTrace': 'トレース全体',
   'trace.tab.logs': 'ログ',
   'trace.incomplete': '未完',
-  'trace.incompleteWhy': 'このスパンについてはログや更新だけが届き、スパン自体はまだ届いていません。届くまで名前・モデル・トークン・費用は不明です。',
+  'trace.incompleteWhy': 'このスパンについてはログや更新だけが届き、スパン自体はまだ届いていません。届くまで名前・モデル・トークン・コストは不明です。',
   'trace.scores': '評価',
   'trace.scoresNewest': '全 {all} 件のうち新しい {n} 件',
   'trace.scoreOfTrace': 'トレース全体',

@@ -8,14 +8,13 @@ import { useReader } from '../../reader';
 import { Icon } from '../icons';
 import { CopyButton } from '../states';
 import { Chip } from '../values';
-import type { SettledHint } from './settled';
 import { settingFor } from './settings';
 import './hints.css';
 
 const keyOf = ({ hint, sdk, subject, trace_id }: Hint) => [hint, sdk, subject, trace_id].join(' ');
 
 /** What clients could do better: what is seen, what it means for the figures, and the lines that change it. */
-export function HintList({ hints, project }: { hints: SettledHint[]; project: Project }) {
+export function HintList({ hints, project }: { hints: Hint[]; project: Project }) {
   return (
     <ul className="hints">
       {hints.map((hint) => (
@@ -25,7 +24,7 @@ export function HintList({ hints, project }: { hints: SettledHint[]; project: Pr
   );
 }
 
-function OneHint({ hint, project }: { hint: SettledHint; project: Project }) {
+function OneHint({ hint, project }: { hint: Hint; project: Project }) {
   const t = useT();
   const { format } = useReader();
   const code = settingFor(hint.hint, hint.sdk);
@@ -40,7 +39,7 @@ function OneHint({ hint, project }: { hint: SettledHint; project: Project }) {
         {hint.hint !== 'unpriced_model' && fix in en && <p className="dim">{t(fix as TextKey)}</p>}
         {hint.hint === 'unpriced_model' && (
           <p className="dim">
-            {t(hint.priced ? 'hints.unpriced_model.priced' : 'hints.unpriced_model.fix')}{' '}
+            {!hint.priced && <>{t('hints.unpriced_model.fix')} </>}
             {hint.priced ? (
               <Link className="ulink" to="/settings" search={{ project: String(project.id) }} hash="reprice">
                 {t('prices.againShort')}
@@ -89,5 +88,6 @@ export function Words({ hint }: { hint: Hint }) {
     return hint.value === null ? t('hints.sampledSome') : t('hints.sampled', { percent: plain(format.percent(hint.value)) });
   }
   if (hint.hint === 'clock_off') return t('hints.clock_off', { time: plain(format.duration(Math.abs(hint.value ?? 0) * 1000)) });
+  if (hint.hint === 'unpriced_model' && hint.priced) return t('hints.unpriced_model.priced', { subject: hint.subject ?? '' });
   return t(`hints.${hint.hint}`, { subject: hint.subject ?? '' });
 }

@@ -5,7 +5,7 @@ import type { UnpricedModel } from '../../api/money-types';
 import type { Project } from '../../api/project-types';
 import { useT } from '../../i18n';
 import { useModelColors } from '../../model-colors';
-import { pricedBy } from '../../parts/hints/settled';
+import { pricedBy } from './priced-by';
 import { ErrorPart, Skeleton } from '../../parts/states';
 import { Table, type Column } from '../../parts/table';
 import { Moment, Swatch, Tokens } from '../../parts/values';
