@@ -33,7 +33,7 @@ export const settings = {
   'settings.version': 'Version {version}, at {url}',
   'settings.badRate': 'A currency code has three letters, and a rate is above zero.',
   'settings.textsDays': 'Texts are kept for',
-  'settings.textsDaysWhy': 'Messages, attributes and log lines may go before the numbers. Empty: as long.',
+  'settings.textsDaysWhy': 'Messages, attributes and log lines can expire before the numbers. Empty: same as spans.',
   'settings.notableDays': 'Errors and scores',
   'settings.notableDaysWhy': 'Traces with errors or scores may stay longer, texts included. A trace that is marked as kept stays.',
   'settings.environmentDays': 'By environment',

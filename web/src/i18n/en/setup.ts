@@ -18,7 +18,7 @@ export const setup = {
   'setup.cRepository': 'cost by repository, team and whatever else you name here; Codex CLI, Gemini CLI and opencode read it too',
   'setup.cPipeline': 'a name for what belongs together',
   'setup.run': 'Run it once',
-  'setup.runWhy': 'One call to a model is enough. Its cost, tokens and messages stand here a moment later.',
+  'setup.runWhy': 'One call to a model is enough. Its cost, tokens and messages appear here a moment later.',
   'setup.time': 'Time',
   'setup.pipeline': 'Pipeline',
   'setup.model': 'Model',

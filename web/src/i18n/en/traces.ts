@@ -61,5 +61,5 @@ export const traces = {
   'traces.openTrace': 'Open the trace',
   'traces.clear': 'Clear the filter',
   'traces.unread': 'The filter could not be read',
-  'traces.unreadWhy': 'What is wrong with it stands below the line above.',
+  'traces.unreadWhy': 'The message is below the filter.',
 } as const;
