@@ -21,7 +21,7 @@ interface BarProps {
 }
 
 /** Pages whose facts do not depend on a range. */
-const RANGELESS = /\/(traces\/\$trace|setup|settings)$|\/alerts(\/|$)/;
+const RANGELESS = /\/(traces\/\$trace|setup|settings|\$)$|\/alerts(\/|$)/;
 /** Pages that draw by bucket, so that its width must be said. */
 const BUCKETED = /\/\$project\/(traces|metrics)?$/;
 

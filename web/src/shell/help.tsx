@@ -57,7 +57,7 @@ export function Help({ open, onClose }: { open: boolean; onClose: () => void }) 
       <div className="head" style={{ marginTop: 16 }}>
         <h2>{t('help.query')}</h2>
       </div>
-      <dl>
+      <dl className="examples">
         {QUERY.map(([example, text]) => (
           <div key={text} style={{ display: 'contents' }}>
             <dt>
