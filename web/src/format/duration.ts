@@ -24,6 +24,12 @@ export function duration(locale: string, ms: number): Pieces {
   return pair(locale, Math.floor(hours / 24), 'd', hours % 24, 'h');
 }
 
+/** The same without parts of a second: nobody counts the tenths of how long ago something was. */
+export function wholeSeconds(locale: string, ms: number): Pieces {
+  const seconds = Math.round(ms / 1000);
+  return seconds < 60 ? [{ n: count(locale, seconds), u: 's' }] : duration(locale, seconds * 1000);
+}
+
 function pair(locale: string, big: number, bigUnit: Unit, small: number, smallUnit: Unit): Pieces {
   const units = UNITS[locale.startsWith('ja') ? 'ja' : 'en'];
   return [

@@ -162,5 +162,7 @@ describe('times', () => {
 
   it('says how long ago', () => {
     expect(plain(en.age('2026-11-23T06:58:10Z'))).toBe('1 h 44 m');
+    expect(plain(en.age(now().getTime() - 43_200))).toBe('43 s');
+    expect(plain(en.age(now().getTime() - 59_700))).toBe('1 m 0 s');
   });
 });

@@ -1,4 +1,4 @@
-import { duration, seconds } from './duration';
+import { duration, seconds, wholeSeconds } from './duration';
 import { money, moneyExact, moneyMark, second } from './money';
 import { bytes, change, count, fixed, percent, percentText, pointsChange, three, tokens, tokensCell } from './numbers';
 import { axis, brief, bucketName, clock, day, exact, hourMinute, moment } from './time';
@@ -43,8 +43,8 @@ export function makeFormat(locale: string, zone: string, now: () => Date = () =>
     /** How long until then, to the minute. */
     until: (at: string | number | Date) =>
       duration(locale, Math.max(0, Math.round((date(at).getTime() - now().getTime()) / 60_000) * 60_000)),
-    /** How long ago, in words of the unit kind: `1 h 44 m`. */
-    age: (at: string | number | Date) => duration(locale, Math.max(0, Math.round((now().getTime() - date(at).getTime()) / 1000) * 1000)),
+    /** How long ago, in words of the unit kind and whole seconds: `1 h 44 m`, `43 s`. */
+    age: (at: string | number | Date) => wholeSeconds(locale, Math.max(0, now().getTime() - date(at).getTime())),
   };
 }
 

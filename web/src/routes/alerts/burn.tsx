@@ -63,7 +63,7 @@ export function Burn({ project, budget }: { project: number; budget: Budget & { 
   const runsOut = forecast?.runs_out_at ? place(state, forecast.runs_out_at) : null;
   const end = (points: Point[]) => points.at(-1)?.[1] ?? 0;
   // Where far more was spent than there was, the upper lines come too close to be told apart.
-  const lines = [0, top, top / 2].filter((value, at, all) => all.slice(0, at).every((other) => Math.abs(y(value) - y(other)) > 7));
+  const lines = [0, top, top / 2, ...timesOver(top, bottom)].filter((value, at, all) => all.slice(0, at).every((other) => Math.abs(y(value) - y(other)) > 7));
   const saying = (left: number) => t(left < 0 ? 'alerts.over' : 'alerts.left', { amount: write(Math.abs(left)) });
   const ends = [
     { points: burn.high, why: t(forecast && forecast.if_goes_on < forecast.high ? 'alerts.highCase' : 'alerts.goesOn') },
@@ -130,6 +130,13 @@ export function Burn({ project, budget }: { project: number; budget: Budget & { 
       </div>
     </div>
   );
+}
+
+/** Two or three heights below zero, each a whole number of amounts. */
+function timesOver(amount: number, bottom: number): number[] {
+  const times = amount > 0 ? Math.floor(-bottom / amount) : 0;
+  const step = Math.max(1, Math.ceil(times / 3));
+  return Array.from({ length: Math.floor(times / step) }, (_, at) => -amount * step * (at + 1));
 }
 
 const place = (state: BudgetState, at: string) => {
