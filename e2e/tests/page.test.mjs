@@ -132,8 +132,8 @@ test('a save that fails says that, to what, and how to allow it', async () => {
     await page.getByRole('button', { name: 'Save' }).click();
     const alert = page.getByRole('alert');
     await alert.getByText('Not saved').waitFor();
-    await alert.getByText('address.url').waitFor();
-    await page.getByText('HINOMI_NOTIFY_ALLOW').first().waitFor();
+    await alert.getByText('127.0.0.1 is a private address').waitFor();
+    await alert.getByText('HINOMI_NOTIFY_ALLOW=127.0.0.1').waitFor();
     await browser.close();
   } finally {
     await strict.stop();
