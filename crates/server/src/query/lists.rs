@@ -14,11 +14,18 @@ use super::answer::{SpanPage, TracePage, TraceSummary};
 use super::columns::{Column, time};
 use super::cursor::Cursor;
 use super::error::QueryError;
-use super::newest::{Hit, Most};
+use super::newest::{Hit, Most, latest_start};
 use super::sums::is_call;
 use super::trace::{Loaded, shown, summarize};
+use super::trace_filter::TraceFilter;
 use super::tree::derive;
 use super::{Project, Reading, Scope};
+
+/// The part of a range, in microseconds from its end, in which the newest traces are looked for first: an hour. Each further part is four
+/// times as long.
+const FIRST_PART_US: i64 = 3_600_000_000;
+/// Parts are no longer than this, about two years.
+const LAST_PART_US: i64 = 16_384 * FIRST_PART_US;
 
 /// What is sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -202,10 +209,17 @@ impl Project {
     /// As [`spans`](Project::spans).
     pub async fn traces(&self, scope: &Scope, sort: &str, limit: usize, cursor: Option<&str>) -> Result<TracePage, QueryError> {
         let order = Order::read("traces", TRACE_SORTS, &["trace_id"], sort, cursor)?;
-        let scope = &self.scope_of_trace_list(scope).await?;
+        let filter = TraceFilter::of_whole_traces(&scope.filter)?;
         if order.is_newest_first() {
-            return self.newest_traces(scope, &order, limit).await;
+            return match filter {
+                Some(filter) => self.newest_selected(scope, &filter, &order, limit).await,
+                None => self.newest_traces(scope, &order, limit, i64::MIN).await,
+            };
         }
+        let scope = &match filter {
+            Some(filter) => self.scope_of_selected(scope, &filter).await?,
+            None => scope.clone(),
+        };
         let everything = scope.from_us == i64::MIN && scope.to_us == i64::MAX && scope.filter.0.is_empty();
         let mut spans = self.table(Reading::Much, i64::MIN, i64::MAX)?;
         if !everything {
@@ -278,9 +292,34 @@ impl Project {
         Ok((found.into_iter().map(|hit| (hit.trace, hit.span)).collect(), next_cursor))
     }
 
-    /// The newest traces. When a trace starts is known only from all of its spans: it is read as soon as one of them that passes may
-    /// stand on the page.
-    async fn newest_traces(&self, scope: &Scope, order: &Order, limit: usize) -> Result<TracePage, QueryError> {
+    /// The newest traces that a filter of whole traces selects. All spans of a trace start when it does or later: so the newest part of the
+    /// range tells of the traces that start there. It is widened until the page is full.
+    async fn newest_selected(&self, scope: &Scope, filter: &TraceFilter, order: &Order, limit: usize) -> Result<TracePage, QueryError> {
+        let last_us = order.after_start()?.map_or(i64::MAX, |(start_us, _)| start_us).min(scope.to_us).min(self.latest_start_us());
+        let mut part_us = FIRST_PART_US;
+        while part_us < LAST_PART_US && last_us.saturating_sub(part_us) > scope.from_us {
+            let part = Scope { from_us: last_us.saturating_sub(part_us), ..scope.clone() };
+            let selected = self.scope_of_starting(&part, filter).await?;
+            let page = self.newest_traces(&selected, order, limit, part.from_us).await?;
+            if page.next_cursor.is_some() {
+                return Ok(page);
+            }
+            part_us *= 4;
+        }
+        let selected = self.scope_of_selected(scope, filter).await?;
+        self.newest_traces(&selected, order, limit, i64::MIN).await
+    }
+
+    /// When the last span starts, or another project's.
+    fn latest_start_us(&self) -> i64 {
+        let of_segments = self.snapshot.segments.iter().map(|view| view.segment.max_start_us);
+        let of_buffer = self.snapshot.buffer.iter().filter_map(latest_start);
+        of_segments.chain(of_buffer).max().unwrap_or(i64::MAX)
+    }
+
+    /// The newest traces that start at `earliest_us` or later. When a trace starts is known only from all of its spans: it is read as soon
+    /// as one of them that passes may stand on the page.
+    async fn newest_traces(&self, scope: &Scope, order: &Order, limit: usize, earliest_us: i64) -> Result<TracePage, QueryError> {
         let after = order.after_start()?;
         let is_after = |start_us: i64, trace: TraceId| match &after {
             Some((last_us, ids)) => (Reverse(*last_us), &ids[..]) < (Reverse(start_us), &[trace.to_string()][..]),
@@ -324,7 +363,7 @@ impl Project {
                 }
                 self.each_trace(&ids, |trace, spans| {
                     let start_us = spans.iter().map(|loaded| loaded.span().start_us).min().unwrap_or(i64::MIN);
-                    if is_after(start_us, trace) {
+                    if start_us >= earliest_us && is_after(start_us, trace) {
                         page.insert((Reverse(start_us), trace), summarize(&spans));
                     }
                 })

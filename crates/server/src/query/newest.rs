@@ -110,8 +110,7 @@ impl Project {
         let mut stages = vec![self.stage(self.within(scope.from_us, scope.to_us))?];
         stages.extend(self.terms(&scope.filter)?);
         let mut parts = BinaryHeap::new();
-        let latest = |batch: &RecordBatch| max(batch.column_by_name("start_time")?.as_primitive_opt::<TimestampMicrosecondType>()?);
-        let part = |batch: &RecordBatch| Part { latest_us: latest(batch).unwrap_or(i64::MAX), what: What::Batch(batch.clone()) };
+        let part = |batch: &RecordBatch| Part { latest_us: latest_start(batch).unwrap_or(i64::MAX), what: What::Batch(batch.clone()) };
         parts.extend(self.snapshot.buffer.iter().map(part));
         let may_hold = |view: &&Arc<SegmentView>| view.segment.may_hold(self.project, scope.from_us, scope.to_us);
         parts.extend(
@@ -322,6 +321,11 @@ impl Stage {
         let passes = |place: usize| (answer.is_valid(place) && answer.value(place)).then(|| (rows[place], starts.value(place)));
         Ok((0..rows.len()).filter_map(passes).collect())
     }
+}
+
+/// The latest start in a batch of rows, in microseconds.
+pub(super) fn latest_start(batch: &RecordBatch) -> Option<i64> {
+    max(batch.column_by_name("start_time")?.as_primitive_opt::<TimestampMicrosecondType>()?)
 }
 
 /// Rising numbers as ranges.

@@ -74,7 +74,7 @@ impl TraceFigure {
 }
 
 /// A filter, taken apart.
-struct TraceFilter {
+pub(super) struct TraceFilter {
     condition: Condition,
     tests: Vec<TraceTest>,
 }
@@ -117,6 +117,12 @@ impl TraceFilter {
     fn is_of_one_span(&self) -> bool {
         let is_test = matches!(self.condition.only(), Condition::Test(_));
         is_test && matches!(self.tests.as_slice(), [TraceTest::AnySpan { .. }])
+    }
+
+    /// `None` for a filter that the trace list can be made of span by span.
+    pub(super) fn of_whole_traces(filter: &Filter) -> Result<Option<TraceFilter>, QueryError> {
+        let taken_apart = TraceFilter::new(filter)?;
+        Ok(if filter.0.is_empty() || taken_apart.is_of_one_span() { None } else { Some(taken_apart) })
     }
 
     /// Tests that a trace must pass, whatever the others say, each with what one of its spans must be for that.
@@ -210,16 +216,6 @@ impl TraceTotals {
 }
 
 impl Project {
-    /// A scope that the trace list can be made of span by span: the filter selects a trace as soon as one span in the range passes. Filters
-    /// that need more become the traces that they select.
-    pub(super) async fn scope_of_trace_list(&self, scope: &Scope) -> Result<Scope, QueryError> {
-        let filter = TraceFilter::new(&scope.filter)?;
-        if scope.filter.0.is_empty() || filter.is_of_one_span() {
-            return Ok(scope.clone());
-        }
-        self.narrowed(scope, filter).await
-    }
-
     /// A scope of all spans in the range of the traces that the filter selects as the trace list does.
     ///
     /// # Errors
@@ -234,11 +230,18 @@ impl Project {
             let traces = self.traces_with(scope, None).await?;
             return Ok(Scope { filter: Filter(vec![Term::OfTraces(Arc::new(traces))]), ..scope.clone() });
         }
-        self.narrowed(scope, filter).await
+        self.scope_of_selected(scope, &filter).await
     }
 
-    async fn narrowed(&self, scope: &Scope, filter: TraceFilter) -> Result<Scope, QueryError> {
-        let traces = self.selected(scope, &filter).await?;
+    /// A scope of all spans in the range of the traces that a filter selects.
+    pub(super) async fn scope_of_selected(&self, scope: &Scope, filter: &TraceFilter) -> Result<Scope, QueryError> {
+        let traces = self.selected(scope, filter, MARGIN_US).await?;
+        Ok(Scope { filter: Filter(vec![Term::OfTraces(Arc::new(traces))]), ..scope.clone() })
+    }
+
+    /// The same for traces that start in the range. What is found of others may be wrong.
+    pub(super) async fn scope_of_starting(&self, scope: &Scope, filter: &TraceFilter) -> Result<Scope, QueryError> {
+        let traces = self.selected(scope, filter, 0).await?;
         Ok(Scope { filter: Filter(vec![Term::OfTraces(Arc::new(traces))]), ..scope.clone() })
     }
 
@@ -261,10 +264,10 @@ impl Project {
         Ok(traces)
     }
 
-    /// The traces that a filter selects.
-    async fn selected(&self, scope: &Scope, filter: &TraceFilter) -> Result<HashSet<TraceId>, QueryError> {
+    /// The traces that a filter selects. Their spans are looked for down to `before_us` microseconds before the range.
+    async fn selected(&self, scope: &Scope, filter: &TraceFilter, before_us: i64) -> Result<HashSet<TraceId>, QueryError> {
         let around = Scope {
-            from_us: scope.from_us.saturating_sub(MARGIN_US),
+            from_us: scope.from_us.saturating_sub(before_us),
             to_us: scope.to_us.saturating_add(MARGIN_US),
             filter: Filter::default(),
         };

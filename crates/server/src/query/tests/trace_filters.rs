@@ -45,11 +45,23 @@ fn selects(filter: &Filter, trace: &TraceSummary, in_range: &[&Span]) -> bool {
     })
 }
 
-async fn ids(project: &Project, scope: &Scope, sort: &str) -> BTreeSet<String> {
-    let page = project.traces(scope, sort, 1000, None).await.unwrap();
-    let ids: BTreeSet<String> = page.traces.iter().map(|trace| trace.trace_id.clone()).collect();
-    assert_eq!(ids.len(), page.traces.len(), "each once");
-    ids
+/// The ids of a list, page by page.
+async fn ids(project: &Project, scope: &Scope, sort: &str, limit: usize) -> BTreeSet<String> {
+    let (mut ids, mut cursor, mut last) = (BTreeSet::new(), None, None);
+    loop {
+        let page = project.traces(scope, sort, limit, cursor.as_deref()).await.unwrap();
+        for trace in &page.traces {
+            assert!(ids.insert(trace.trace_id.clone()), "{} stands twice", trace.trace_id);
+            let start = trace.start_time.to_string();
+            assert!(sort != "-start_time" || last.is_none_or(|last| last >= start), "the newest first");
+            last = Some(start);
+        }
+        assert!(page.next_cursor.is_none() || page.traces.len() == limit, "a page that is not the last is full");
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            return ids;
+        }
+    }
 }
 
 const FILTERS: [&str; 22] = [
@@ -102,8 +114,8 @@ proptest! {
                         !spans.is_empty() && selects(&scope.filter, trace, &spans)
                     };
                     let wanted: BTreeSet<String> = all.iter().filter(passes).map(|trace| trace.trace_id.clone()).collect();
-                    for sort in ["-start_time", "-cost"] {
-                        assert_eq!(ids(&project, &scope, sort).await, wanted, "{text} by {sort}");
+                    for (sort, limit) in [("-start_time", 1000), ("-start_time", 3), ("-cost", 1000)] {
+                        assert_eq!(ids(&project, &scope, sort, limit).await, wanted, "{text} by {sort}, {limit} a page");
                     }
                     let selected = project.scope_of_traces(&scope).await.unwrap();
                     let summary = project.summary(&selected).await.unwrap();
