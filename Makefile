@@ -12,7 +12,7 @@ endef
 
 PAGE_SOURCES := $(shell find web/src web/public web/index.html web/package.json web/package-lock.json web/tsconfig.json web/vite.config.ts docs/filters.md docs/filters.ja.md -type f)
 
-.PHONY: help build run dist test test-page test-crates test-e2e e2e-all check fuzz soak bench bench-bell setup clean
+.PHONY: help build run dist test test-texts test-page test-crates test-e2e e2e-all check fuzz soak bench bench-bell setup clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,8 +28,13 @@ dist: setup web/dist/index.html ## the fully optimised binary that is shipped (h
 	@cargo build --release --locked --bin hinomi 1>&2
 	$(call say_path,$(CARGO_TARGET_DIR)/release/hinomi)
 
-test: setup test-page test-crates test-e2e ## everything: page, crates, real programs and a real browser
+test: setup test-texts test-page test-crates test-e2e ## everything: page, crates, real programs and a real browser
 	@echo "== all passed"
+
+test-texts: # spelling; words that are right nevertheless stand in _typos.toml
+	@echo "== texts: spelling"
+	@scripts/setup.sh check
+	@$(CACHE)/python/check/bin/typos
 
 test-page: web/node_modules/.package-lock.json
 	@echo "== page: types, lint, tests"
@@ -51,7 +56,7 @@ e2e-all: build ## every client of e2e/cases.mjs and every snippet of the set-up 
 	@scripts/setup.sh e2e-all
 	@cd e2e && CLIENTS=all HINOMI=$(CARGO_TARGET_DIR)/quick/hinomi node --test --test-concurrency=1 --test-reporter=spec tests/clients.test.mjs tests/snippets.test.mjs
 
-check: web/node_modules/.package-lock.json web/dist/index.html ## lints as errors
+check: test-texts web/node_modules/.package-lock.json web/dist/index.html ## spelling, formatting, lints as errors
 	@cargo fmt --all --check
 	@cargo clippy --profile quick --workspace --all-targets --locked -- -D warnings
 	@cd web && npm run --silent check && npm run --silent lint

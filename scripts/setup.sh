@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what a fresh machine lacks. `setup.sh build`: to build and run. `setup.sh e2e`: also for the tests with real programs and
-# a real browser, `e2e-all`: for all clients of e2e/cases.mjs too. What is there already is left alone; all words go to standard error.
+# Installs what a fresh machine lacks. `setup.sh build`: to build and run. `setup.sh check`: also for the checks of texts. `setup.sh e2e`:
+# also for the tests with real programs and a real browser, `e2e-all`: for all clients of e2e/cases.mjs too. What is there already is left alone; all words go to standard error.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec 1>&2
@@ -28,6 +28,20 @@ need cc build-essential
 need node nodejs
 need npm npm
 install
+
+if [ "$1" = check ]; then
+    need python3 python3
+    python3 -c 'import ensurepip, venv' 2> /dev/null || packages+=(python3-venv)
+    install
+    environment="$cache/python/check"
+    if ! cmp -s scripts/check-requirements.txt "$environment/requirements.txt"; then
+        echo "== Python packages of the checks"
+        rm -rf "$environment"
+        python3 -m venv "$environment"
+        "$environment/bin/pip" install --quiet --disable-pip-version-check -r scripts/check-requirements.txt
+        cp scripts/check-requirements.txt "$environment/requirements.txt"
+    fi
+fi
 [ "$1" = e2e ] || [ "$1" = e2e-all ] || exit 0
 
 need chromium chromium

@@ -145,7 +145,7 @@ function One({ metric }: { metric: Metric }) {
   const times = useMemo(() => groups[0]?.points.map(([at]) => Date.parse(at)) ?? [], [groups]);
   const write = writerOf(metric, measure, format);
   return (
-    <section className="pane mone" aria-label={metric.name}>
+    <section className="pane metric-card" aria-label={metric.name}>
       <div className="head">
         <h2>{metric.name}</h2>
         <span className="meta">

@@ -59,7 +59,7 @@ export function Neighbours({ project, trace, q, sort }: NeighboursProps) {
   const last = data?.pages[data.pages.length - 1];
   const total = `${format.count(rows.length)}${last?.next_cursor ? '+' : ''}`;
   return (
-    <span className="pn">
+    <span className="trace-neighbors">
       <span className="dim">{t('common.of', { n: format.count(at + 1), total })}</span>
       {arrow(before, 'left', t('trace.previous'), '[')}
       {arrow(after, 'right', t('trace.next'), ']')}
