@@ -235,8 +235,9 @@ impl Project {
         for (at, value) in values.iter().enumerate() {
             let term = Term::Field { not: false, field: field.to_owned(), test: Test::OneOf(vec![value.clone()]) };
             let condition = fields::condition(&Filter(vec![term]))?.unwrap_or_else(|| lit(true));
-            let count = if of_traces { count_distinct(col("trace_id")) } else { count(lit(1)) };
-            counts.push(count.filter(condition).build()?.alias(format!("count{at}")));
+            // A builder begins without `distinct`, whatever it is made of.
+            let count = if of_traces { count(col("trace_id")).filter(condition).distinct() } else { count(lit(1)).filter(condition) };
+            counts.push(count.build()?.alias(format!("count{at}")));
         }
         if counts.is_empty() {
             return Ok(Vec::new());

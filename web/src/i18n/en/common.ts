@@ -40,6 +40,7 @@ export const common = {
   'length.d': '{n} day|{n} days',
   'common.calls': '{n} call|{n} calls',
   'common.spans': '{n} span|{n} spans',
+  'common.traces': '{n} trace|{n} traces',
   'common.unknown': 'unknown',
   'common.estimated': 'estimated',
   'common.tryAgain': 'Try again',

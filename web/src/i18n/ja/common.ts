@@ -40,6 +40,7 @@ export const common = {
   'length.d': '{n}日',
   'common.calls': '{n}回',
   'common.spans': '{n}スパン',
+  'common.traces': '{n}トレース',
   'common.unknown': '不明',
   'common.estimated': '推定',
   'common.tryAgain': '再試行',

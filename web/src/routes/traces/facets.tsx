@@ -95,7 +95,7 @@ function Group({ project, of, scope, field, label, q, onChange }: GroupProps) {
                     {t('traces.not')}
                   </button>
                 )}
-                <em title={t('common.spans', { n: format.count(count) })}>{count > 0 ? <Num v={format.tokensCell(count)} /> : ''}</em>
+                <em title={t(of === 'traces' ? 'common.traces' : 'common.spans', { n: format.count(count) })}>{count > 0 ? <Num v={format.tokensCell(count)} /> : ''}</em>
                 <i style={{ width: `${(count / largest) * 100}%` }} />
               </li>
             );

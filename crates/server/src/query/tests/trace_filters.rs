@@ -243,10 +243,14 @@ async fn a_span_is_compared_with_the_median_of_its_kind() {
 
 #[tokio::test]
 async fn a_chosen_value_is_counted_outside_of_the_first() {
-    let spans = (1..=9u64).map(|id| Span { user_id: Some(format!("u{}", if id > 6 { 1 } else { id })), ..call(id, id, 0, 0, "o3") });
+    // Two spans in each trace.
+    let user = |trace: u64| Some(format!("u{}", if trace > 6 { 1 } else { trace }));
+    let spans = (1..=18u64).map(|id| Span { user_id: user(id.div_ceil(2)), ..call(id.div_ceil(2), id, 0, 0, "o3") });
     let given = Given::new().with(1, spans.collect()).await;
-    let asked = FacetQuery { values: vec!["u6".into(), "u1".into(), "nobody".into()], limit: 2, of_traces: true, ..facet("user", "") };
-    let found = given.project(1).facets(&Scope::all(), &asked).await.unwrap();
-    let found: Vec<_> = found.iter().map(|facet| (facet.value.as_str(), facet.count)).collect();
-    assert_eq!(found, [("u1", 4), ("u2", 1), ("u6", 1)]);
+    for (of_traces, factor) in [(true, 1), (false, 2)] {
+        let asked = FacetQuery { values: vec!["u6".into(), "u5".into(), "u1".into(), "nobody".into()], limit: 2, of_traces, ..facet("user", "") };
+        let found = given.project(1).facets(&Scope::all(), &asked).await.unwrap();
+        let found: Vec<_> = found.iter().map(|facet| (facet.value.as_str(), facet.count)).collect();
+        assert_eq!(found, [("u1", 4 * factor), ("u2", factor), ("u6", factor), ("u5", factor)], "traces: {of_traces}");
+    }
 }
