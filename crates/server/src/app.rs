@@ -35,7 +35,7 @@ use crate::ingest::{self, Intake, Stores, keyless};
 use crate::jobs::{JobResources, JobRunner};
 use crate::keeping;
 use crate::logs::Logs;
-use crate::memory::Shares;
+use crate::memory::{Shares, return_freed_memory};
 use crate::meta::Meta;
 use crate::metrics::Metrics;
 use crate::notify::{Allowed, Courier, Outbox, Trust};
@@ -204,6 +204,7 @@ impl App {
             let (connections, stop) = (connections.clone(), api.stop.clone());
             tokio::spawn(async move { connections.sweep(stop).await })
         };
+        tokio::spawn(return_freed_memory(api.memory_limit, api.stop.clone()));
         stop.await;
         tracing::info!("server.stopping");
         api.stop.cancel();
