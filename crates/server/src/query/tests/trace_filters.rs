@@ -114,7 +114,7 @@ proptest! {
                         !spans.is_empty() && selects(&scope.filter, trace, &spans)
                     };
                     let wanted: BTreeSet<String> = all.iter().filter(passes).map(|trace| trace.trace_id.clone()).collect();
-                    for (sort, limit) in [("-start_time", 1000), ("-start_time", 3), ("-cost", 1000)] {
+                    for (sort, limit) in [("-start_time", 1000), ("-start_time", 7), ("-cost", 1000)] {
                         assert_eq!(ids(&project, &scope, sort, limit).await, wanted, "{text} by {sort}, {limit} a page");
                     }
                     let selected = project.scope_of_traces(&scope).await.unwrap();
