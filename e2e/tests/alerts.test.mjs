@@ -171,7 +171,7 @@ test('what clients leave out by sampling stands apart, and an incident has a cha
       await page.screenshot({ path: `${SHOTS}alerts-sampled-${name}.png` });
       await page.goto(`${server.url}/p/${project}/alerts/incidents/${incidents[0].id}`);
       await page.getByText(words[1]).first().waitFor();
-      await page.locator('.inc .level.warning').waitFor({ state: 'attached' });
+      await page.locator('.inc .alert-level.warning').waitFor({ state: 'attached' });
       await page.locator('.inc svg path.ln[d*="L"]').first().waitFor({ state: 'attached' });
       await page.waitForTimeout(400);
       await page.screenshot({ path: `${SHOTS}alerts-chart-${name}.png` });

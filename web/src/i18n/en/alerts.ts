@@ -73,7 +73,7 @@ export const alerts = {
   'alerts.byWhom': 'by {name}',
   'alerts.note': 'Note',
   'alerts.notePlace': 'Write down what you found',
-  'alerts.toldNobody': 'Nobody was notified: the rule has no target.',
+  'alerts.toldNobody': 'Nobody was notified: no target is selected.',
   'alerts.look': 'Look',
   'alerts.since': 'since {time}',
   'alerts.andMore': '{n} more open',
