@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::joining::{Content, Joined};
+use crate::joining::{PartialSpanState, SpanFragmentContent};
 use crate::sentry::ErrorEvent;
-use crate::span::{Message, Part, Span};
+use crate::span::{ChatMessage, MessagePart, Span};
 
 /// What one request may become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct DecodeLimits {
 
 /// A limit that a request exceeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exceeded {
+pub enum DecodeLimitExceeded {
     /// Too many spans, log records, points or events.
     Items,
     /// They, or what they hold, would take too much memory.
@@ -36,13 +36,13 @@ thread_local! {
     static ITEMS: Cell<usize> = const { Cell::new(usize::MAX) };
     static BYTES: Cell<usize> = const { Cell::new(usize::MAX) };
     static LARGEST: Cell<usize> = const { Cell::new(0) };
-    static EXCEEDED: Cell<Option<Exceeded>> = const { Cell::new(None) };
+    static EXCEEDED: Cell<Option<DecodeLimitExceeded>> = const { Cell::new(None) };
 }
 
 /// Puts back what held before, also after a panic.
-struct Before(usize, usize, usize, Option<Exceeded>);
+struct DecodeBudgetGuard(usize, usize, usize, Option<DecodeLimitExceeded>);
 
-impl Drop for Before {
+impl Drop for DecodeBudgetGuard {
     fn drop(&mut self) {
         ITEMS.set(self.0);
         BYTES.set(self.1);
@@ -56,8 +56,8 @@ impl Drop for Before {
 /// # Errors
 ///
 /// When one of them is exceeded; what `decode` returned is thrown away then.
-pub fn within<T>(limits: DecodeLimits, decode: impl FnOnce() -> T) -> Result<T, Exceeded> {
-    let _before = Before(ITEMS.replace(limits.items), BYTES.replace(limits.bytes), LARGEST.replace(0), EXCEEDED.replace(None));
+pub fn within<T>(limits: DecodeLimits, decode: impl FnOnce() -> T) -> Result<T, DecodeLimitExceeded> {
+    let _before = DecodeBudgetGuard(ITEMS.replace(limits.items), BYTES.replace(limits.bytes), LARGEST.replace(0), EXCEEDED.replace(None));
     let decoded = decode();
     match EXCEEDED.get() {
         None => Ok(decoded),
@@ -75,7 +75,7 @@ pub(crate) fn charge(bytes: usize) -> bool {
     let left = BYTES.get().checked_sub(bytes).filter(|_| !is_exceeded());
     match left {
         Some(left) => BYTES.set(left),
-        None => exceed(Exceeded::Bytes),
+        None => exceed(DecodeLimitExceeded::Bytes),
     }
     left.is_some()
 }
@@ -90,7 +90,7 @@ pub(crate) fn charge_items(count: usize, bytes: usize) -> bool {
     match ITEMS.get().checked_sub(count) {
         Some(left) => ITEMS.set(left),
         None => {
-            exceed(Exceeded::Items);
+            exceed(DecodeLimitExceeded::Items);
             return false;
         }
     }
@@ -108,7 +108,7 @@ pub(crate) fn copies_fit() -> bool {
     for_a_moment(|| charge(3 * LARGEST.get()))
 }
 
-fn exceed(which: Exceeded) {
+fn exceed(which: DecodeLimitExceeded) {
     if !is_exceeded() {
         EXCEEDED.set(Some(which));
     }
@@ -116,15 +116,15 @@ fn exceed(which: Exceeded) {
 
 /// What was charged up to a moment.
 #[derive(Debug, Clone, Copy)]
-pub struct Mark(usize, usize);
+pub struct DecodeBudgetSavepoint(usize, usize);
 
 /// What has been charged so far.
-pub fn mark() -> Mark {
-    Mark(ITEMS.get(), BYTES.get())
+pub fn mark() -> DecodeBudgetSavepoint {
+    DecodeBudgetSavepoint(ITEMS.get(), BYTES.get())
 }
 
 /// Gives back what was charged since: all of it is dropped. What is exceeded stays so.
-pub fn give_back(since: Mark) {
+pub fn give_back(since: DecodeBudgetSavepoint) {
     if !is_exceeded() {
         ITEMS.set(since.0);
         BYTES.set(since.1);
@@ -183,23 +183,23 @@ pub(crate) fn tags(tags: &BTreeMap<String, String>) -> usize {
     tags.iter().enumerate().map(|(at, (name, of))| member(name, at == 0) + text(of)).sum()
 }
 
-fn message(message: &Message) -> usize {
-    let part = |part: &Part| {
-        size_of::<Part>()
+fn message(message: &ChatMessage) -> usize {
+    let part = |part: &MessagePart| {
+        size_of::<MessagePart>()
             + match part {
-                Part::Text { text } | Part::Reasoning { text } => text.len(),
-                Part::ToolCall { name, arguments, .. } => TEXT + name.len() + arguments.len(),
-                Part::ToolResult { result, .. } => TEXT + result.len(),
-                Part::Media { content, .. } | Part::Other { content } => TEXT + content.len(),
+                MessagePart::Text { text } | MessagePart::Reasoning { text } => text.len(),
+                MessagePart::ToolCall { name, arguments, .. } => TEXT + name.len() + arguments.len(),
+                MessagePart::ToolResult { result, .. } => TEXT + result.len(),
+                MessagePart::Media { content, .. } | MessagePart::Other { content } => TEXT + content.len(),
             }
     };
-    size_of::<Message>() + 2 * TEXT + message.parts.iter().map(part).sum::<usize>()
+    size_of::<ChatMessage>() + 2 * TEXT + message.parts.iter().map(part).sum::<usize>()
 }
 
-fn joined(joined: &Joined) -> usize {
-    let piece = |content: &Content| match content {
-        Content::Input(of) | Content::Output(of) => message(of),
-        Content::Event(event) => event.bytes(),
+fn joined(joined: &PartialSpanState) -> usize {
+    let piece = |content: &SpanFragmentContent| match content {
+        SpanFragmentContent::Input(of) | SpanFragmentContent::Output(of) => message(of),
+        SpanFragmentContent::Event(event) => event.bytes(),
     };
     joined.pieces.iter().map(|of| size_of_val(of) + 2 * TEXT + piece(&of.content)).sum()
 }
@@ -225,10 +225,10 @@ mod tests {
     #[test]
     fn what_is_exceeded_stays_so_and_is_told_once() {
         let limits = DecodeLimits { items: 2, bytes: 100 };
-        assert_eq!(within(limits, || (charge(60), charge(60), charge(1))), Err(Exceeded::Bytes));
-        assert_eq!(within(limits, || (charge_items(1, 1), charge_items(1, 1), charge_items(1, 1))), Err(Exceeded::Items));
+        assert_eq!(within(limits, || (charge(60), charge(60), charge(1))), Err(DecodeLimitExceeded::Bytes));
+        assert_eq!(within(limits, || (charge_items(1, 1), charge_items(1, 1), charge_items(1, 1))), Err(DecodeLimitExceeded::Items));
         assert_eq!(within(limits, || for_a_moment(|| charge(90)) && for_a_moment(|| charge(90)) && charge(100)), Ok(true));
-        assert_eq!(within(limits, || for_a_moment(|| charge(101))), Err(Exceeded::Bytes));
+        assert_eq!(within(limits, || for_a_moment(|| charge(101))), Err(DecodeLimitExceeded::Bytes));
         assert!(charge(usize::MAX / 2), "no limit outside");
     }
 }

@@ -8,7 +8,7 @@ use crate::time::SECOND_US;
 
 /// What decoding must know beside the bytes.
 #[derive(Debug, Clone, Copy)]
-pub struct Context<'a> {
+pub struct DecodeContext<'a> {
     /// When the request came, in microseconds since the Unix epoch.
     pub received_us: i64,
     /// For how long spans are kept, in microseconds; older ones are dropped at once. `None` keeps all.
@@ -61,7 +61,7 @@ pub struct TimeSources {
 
 /// A span's place in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Placed {
+pub(crate) struct CorrectedSpanTimes {
     /// After the correction.
     pub(crate) start_us: i64,
     /// Never before the start.
@@ -73,24 +73,24 @@ pub(crate) struct Placed {
 
 /// Why a time is of no use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NoTime {
+pub(crate) enum TimestampError {
     /// Nothing that old is kept.
     TooOld,
 }
 
 /// Corrects the times of one request.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Clock {
+pub(crate) struct ClockDriftCorrector {
     received_us: i64,
     oldest_us: Option<i64>,
     shift_us: i64,
 }
 
-impl Clock {
-    pub(crate) fn new(context: &Context, sent_at_us: Option<i64>) -> Clock {
+impl ClockDriftCorrector {
+    pub(crate) fn new(context: &DecodeContext, sent_at_us: Option<i64>) -> ClockDriftCorrector {
         // A machine that has lost its clock begins at 1970 and goes on from there; what lies before is no time.
         let drift = sent_at_us.filter(|sent| *sent > 0).map_or(0, |sent| context.received_us.saturating_sub(sent));
-        Clock {
+        ClockDriftCorrector {
             received_us: context.received_us,
             oldest_us: context.retention_us.map(|kept| context.received_us.saturating_sub(kept)),
             shift_us: if (-MAX_AHEAD_US..=MAX_BEHIND_US).contains(&drift) { 0 } else { drift },
@@ -98,14 +98,14 @@ impl Clock {
     }
 
     /// What to add to the times of something that ended then.
-    pub(crate) fn shift(&self, end_us: i64) -> Result<i64, NoTime> {
+    pub(crate) fn shift(&self, end_us: i64) -> Result<i64, TimestampError> {
         let mut shift = self.shift_us;
         let ahead = end_us.saturating_add(shift).saturating_sub(self.received_us);
         if ahead > MAX_AHEAD_US {
             shift = shift.saturating_sub(ahead);
         }
         match self.oldest_us {
-            Some(oldest) if end_us.saturating_add(shift) < oldest => Err(NoTime::TooOld),
+            Some(oldest) if end_us.saturating_add(shift) < oldest => Err(TimestampError::TooOld),
             _ => Ok(shift),
         }
     }
@@ -126,14 +126,14 @@ impl Clock {
     }
 
     /// Where a moment lies, and what was added to it. An impossible one is the time of receipt.
-    pub(crate) fn moment(&self, at_us: i64) -> Result<(i64, i64), NoTime> {
+    pub(crate) fn moment(&self, at_us: i64) -> Result<(i64, i64), TimestampError> {
         let shift = if self.can_be(at_us) { self.shift(at_us)? } else { self.received_us.saturating_sub(at_us) };
         Ok((at_us.saturating_add(shift), shift))
     }
 
     /// Where a span lies. In place of an impossible time stands the other one, and in place of two the time of receipt; `None` is a time
     /// that was not sent.
-    pub(crate) fn place(&self, start: Option<i64>, end: Option<i64>) -> Result<Placed, NoTime> {
+    pub(crate) fn place(&self, start: Option<i64>, end: Option<i64>) -> Result<CorrectedSpanTimes, TimestampError> {
         let possible = |at: Option<i64>| at.filter(|at| self.can_be(*at));
         let as_sent = TimeSources::default();
         let (start_us, end_us, sources) = match (possible(start), possible(end)) {
@@ -150,11 +150,11 @@ impl Clock {
                 let moved = end.filter(|_| lasted.is_some()).map(|end| self.received_us.saturating_sub(end));
                 let receipt = TimeSources { start: Some(TimeSource::Receipt), end: Some(TimeSource::Receipt) };
                 let sources = if moved.is_some() { as_sent } else { receipt };
-                return Ok(Placed { start_us, end_us, shift_us: moved.unwrap_or(0), sources });
+                return Ok(CorrectedSpanTimes { start_us, end_us, shift_us: moved.unwrap_or(0), sources });
             }
         };
         let shift_us = self.shift(end_us)?;
-        Ok(Placed { start_us: start_us.saturating_add(shift_us), end_us: end_us.saturating_add(shift_us), shift_us, sources })
+        Ok(CorrectedSpanTimes { start_us: start_us.saturating_add(shift_us), end_us: end_us.saturating_add(shift_us), shift_us, sources })
     }
 }
 
@@ -169,9 +169,9 @@ mod tests {
     /// The zero of Go's times.
     const YEAR_1: i64 = -62_135_596_800 * SECOND_US;
 
-    fn clock(sent_at: Option<i64>) -> Clock {
-        let context = Context { received_us: NOW, retention_us: Some(100 * HOUR), price: PriceBook::embedded() };
-        Clock::new(&context, sent_at)
+    fn clock(sent_at: Option<i64>) -> ClockDriftCorrector {
+        let context = DecodeContext { received_us: NOW, retention_us: Some(100 * HOUR), price: PriceBook::embedded() };
+        ClockDriftCorrector::new(&context, sent_at)
     }
 
     #[test]
@@ -193,9 +193,9 @@ mod tests {
     #[test]
     fn the_future_becomes_now_and_the_distant_past_is_not_kept() {
         assert_eq!(clock(None).shift(NOW + 5 * HOUR), Ok(-5 * HOUR));
-        assert_eq!(clock(None).shift(NOW - 101 * HOUR), Err(NoTime::TooOld));
-        assert_eq!(clock(None).place(Some(NOW - 102 * HOUR), Some(NOW - 101 * HOUR)), Err(NoTime::TooOld));
-        assert_eq!(clock(None).moment(NOW - 101 * HOUR), Err(NoTime::TooOld));
+        assert_eq!(clock(None).shift(NOW - 101 * HOUR), Err(TimestampError::TooOld));
+        assert_eq!(clock(None).place(Some(NOW - 102 * HOUR), Some(NOW - 101 * HOUR)), Err(TimestampError::TooOld));
+        assert_eq!(clock(None).moment(NOW - 101 * HOUR), Err(TimestampError::TooOld));
     }
 
     #[test]
@@ -205,12 +205,12 @@ mod tests {
         let from_end = TimeSources { start: Some(TimeSource::End), end: None };
         for never in [None, Some(0), Some(1), Some(YEAR_1), Some(EARLIEST_US - 1), Some(NOW + DAY + 1), Some(i64::MIN), Some(i64::MAX)] {
             let placed = clock(None).place(Some(start), never).unwrap();
-            assert_eq!(placed, Placed { start_us: start, end_us: start, shift_us: 0, sources: from_start }, "{never:?}");
+            assert_eq!(placed, CorrectedSpanTimes { start_us: start, end_us: start, shift_us: 0, sources: from_start }, "{never:?}");
             let placed = clock(None).place(never, Some(end)).unwrap();
-            assert_eq!(placed, Placed { start_us: end, end_us: end, shift_us: 0, sources: from_end }, "{never:?}");
+            assert_eq!(placed, CorrectedSpanTimes { start_us: end, end_us: end, shift_us: 0, sources: from_end }, "{never:?}");
         }
         let backwards = clock(None).place(Some(end), Some(start)).unwrap();
-        assert_eq!(backwards, Placed { start_us: end, end_us: end, shift_us: 0, sources: from_start });
+        assert_eq!(backwards, CorrectedSpanTimes { start_us: end, end_us: end, shift_us: 0, sources: from_start });
     }
 
     #[test]
@@ -219,7 +219,7 @@ mod tests {
         let nowhere = [None, Some(0), Some(YEAR_1), Some(i64::MIN), Some(i64::MAX)];
         for (start, end) in nowhere.iter().flat_map(|start| nowhere.map(|end| (*start, end))) {
             let placed = clock(None).place(start, end).unwrap();
-            assert_eq!(placed, Placed { start_us: NOW, end_us: NOW, shift_us: 0, sources: receipt }, "{start:?} {end:?}");
+            assert_eq!(placed, CorrectedSpanTimes { start_us: NOW, end_us: NOW, shift_us: 0, sources: receipt }, "{start:?} {end:?}");
         }
         assert_eq!(clock(None).moment(YEAR_1), Ok((NOW, NOW - YEAR_1)));
         assert_eq!(clock(None).moment(i64::MAX).unwrap().0, NOW);

@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use crate::money::Usd;
-use crate::names::{self, Field};
-use crate::price::{Call, PriceBook};
-use crate::span::{Attributes, Cost, CostSource, Span, Status};
+use crate::names::{self, SpanField};
+use crate::price::{BillableCall, PriceBook};
+use crate::span::{Attributes, Cost, CostSource, Span, SpanStatus};
 
 /// Providers that bill by themselves, whose figure is what is really paid.
 const BILLERS: &[&str] = &["openrouter"];
@@ -30,8 +30,8 @@ pub fn price(span: &mut Span, book: &PriceBook) {
 }
 
 /// What of a span its price depends on.
-pub fn call<'a>(span: &'a Span, service_tier: Option<&'a str>) -> Call<'a> {
-    Call {
+pub fn call<'a>(span: &'a Span, service_tier: Option<&'a str>) -> BillableCall<'a> {
+    BillableCall {
         provider: span.provider.as_deref(),
         response_model: span.response_model.as_deref(),
         request_model: span.request_model.as_deref(),
@@ -39,17 +39,17 @@ pub fn call<'a>(span: &'a Span, service_tier: Option<&'a str>) -> Call<'a> {
         at_us: span.start_us,
         duration_us: span.end_us.saturating_sub(span.start_us),
         service_tier,
-        failed: span.status == Status::Error,
+        failed: span.status == SpanStatus::Error,
     }
 }
 
 /// The tier of service as a span's attributes tell it: that of the answer where it is told, else that which was asked for, also where it
 /// stands among the parameters of the request only.
 pub fn service_tier(attributes: &Attributes) -> Option<String> {
-    if let Some(Value::String(tier)) = names::value_of(attributes, Field::ServiceTier) {
+    if let Some(Value::String(tier)) = names::value_of(attributes, SpanField::ServiceTier) {
         return Some(tier.trim().to_owned());
     }
-    let parameters = match names::value_of(attributes, Field::Parameters)? {
+    let parameters = match names::value_of(attributes, SpanField::Parameters)? {
         Value::Object(object) => object.clone(),
         Value::String(text) => crate::json::object(text).ok()?,
         _ => return None,

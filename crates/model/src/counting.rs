@@ -9,18 +9,18 @@ use serde::{Deserialize, Serialize};
 mod reporters;
 
 use crate::id::SpanId;
-use crate::reports::{self, AlsoReported, Reporter};
-use crate::span::{Kind, Span, Status, Usage};
+use crate::reports::{self, DuplicateReport, SpanReporter};
+use crate::span::{Span, SpanStatus, SpanType, Usage};
 
 /// What counting must know of a span: small, since it is kept in memory for each recent trace.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Node {
+pub struct SpanNode {
     /// Its id.
     pub span_id: SpanId,
     /// The span above it.
     pub parent_span_id: Option<SpanId>,
     /// Its kind.
-    pub kind: Kind,
+    pub kind: SpanType,
     /// Start in microseconds, as the client sent it (before any clock shift).
     pub start_us: i64,
     /// End, likewise.
@@ -44,23 +44,23 @@ pub struct Node {
     /// True for a span that came in pieces, so that another report of it may bring more.
     pub joined: bool,
     /// Which program and which instrumentation of it reports it.
-    pub reporter: Reporter,
+    pub reporter: SpanReporter,
     /// True where the instrumentation is a gateway's.
     pub is_gateway: bool,
     /// True for a request that the program answers.
     pub serves: bool,
     /// Where another program reports the same call.
-    pub also_reported: Option<AlsoReported>,
+    pub also_reported: Option<DuplicateReport>,
     /// What the span alone says, from [`crate::span::Span::counted`] at decoding.
-    pub locally: Decision,
+    pub locally: SpanDecision,
 }
 
-impl Node {
+impl SpanNode {
     /// The node of a span as decoded, before any trace rule was applied.
-    pub fn of(span: &Span) -> Node {
+    pub fn of(span: &Span) -> SpanNode {
         // What we counted ourselves says nothing of whether two reports are of one call.
         let usage = if span.is_estimated() { Usage::default() } else { span.usage };
-        Node {
+        SpanNode {
             span_id: span.span_id,
             parent_span_id: span.parent_span_id,
             kind: span.kind,
@@ -72,32 +72,32 @@ impl Node {
             response_id: span.response_id.clone(),
             base_model: span.model().filter(|_| span.is_call()).map(reports::hash_of_model),
             texts: None,
-            failed: span.status == Status::Error,
+            failed: span.status == SpanStatus::Error,
             afterwards: Self::tells_by_attributes(span) && span.attributes.get("logfire.span_type").is_some_and(|sort| sort == "log"),
             joined: span.joined.is_some(),
-            reporter: Reporter::of(span),
+            reporter: SpanReporter::of(span),
             is_gateway: reports::is_gateway(span),
             serves: span.op == reports::SERVING,
             also_reported: span.also_reported,
-            locally: Decision::of(span),
+            locally: SpanDecision::of(span),
         }
     }
 
-    /// True where [`Node::of`] reads the attributes, which are large: where the span is Logfire's.
+    /// True where [`SpanNode::of`] reads the attributes, which are large: where the span is Logfire's.
     pub fn tells_by_attributes(span: &Span) -> bool {
         span.origin.as_deref().is_some_and(|scope| scope.starts_with("logfire"))
     }
 
     /// True for a call of a model.
     pub fn is_call(&self) -> bool {
-        matches!(self.kind, Kind::Llm | Kind::Embedding)
+        matches!(self.kind, SpanType::Llm | SpanType::Embedding)
     }
 }
 
 /// What a trace says of one of its spans.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Decision {
+pub struct SpanDecision {
     /// See [`crate::span::Span::counted`].
     pub counted: bool,
     /// See [`crate::span::Span::not_counted_because`].
@@ -112,10 +112,10 @@ pub struct Decision {
     pub session_id: Option<String>,
 }
 
-impl Decision {
+impl SpanDecision {
     /// The decision that is written in a span.
-    pub fn of(span: &Span) -> Decision {
-        Decision {
+    pub fn of(span: &Span) -> SpanDecision {
+        SpanDecision {
             counted: span.counted,
             not_counted_because: span.not_counted_because.clone(),
             pipeline: span.pipeline.clone(),
@@ -155,9 +155,9 @@ const SLACK_US: i64 = 1_000_000;
 ///
 /// Takes time in proportion to the number of nodes, and a little more where response ids repeat. Parents that are missing or form a
 /// circle do no harm.
-pub fn decide(nodes: &[Node]) -> Vec<Decision> {
-    let tree = Tree::new(nodes);
-    let mut decisions: Vec<Decision> = nodes.iter().map(|node| node.locally.clone()).collect();
+pub fn decide(nodes: &[SpanNode]) -> Vec<SpanDecision> {
+    let tree = SpanTree::new(nodes);
+    let mut decisions: Vec<SpanDecision> = nodes.iter().map(|node| node.locally.clone()).collect();
     let mut counted: Vec<bool> = nodes.iter().map(|node| node.locally.counted).collect();
     let mut same = wrappers(nodes, &tree);
     for (place, inner) in same.iter().copied() {
@@ -193,7 +193,7 @@ pub fn decide(nodes: &[Node]) -> Vec<Decision> {
 }
 
 /// Who is below whom, by places in the list of nodes.
-struct Tree {
+struct SpanTree {
     /// The place of the span above, where it is known. Circles are cut at their smallest id.
     parent: Vec<Option<usize>>,
     /// All places, each after its parent.
@@ -204,8 +204,8 @@ struct Tree {
     call_above: Vec<Option<usize>>,
 }
 
-impl Tree {
-    fn new(nodes: &[Node]) -> Tree {
+impl SpanTree {
+    fn new(nodes: &[SpanNode]) -> SpanTree {
         let mut places: HashMap<SpanId, usize> = HashMap::with_capacity(nodes.len());
         for (place, node) in nodes.iter().enumerate() {
             let known = places.entry(node.span_id).or_insert(place);
@@ -215,24 +215,24 @@ impl Tree {
             }
         }
         let above =
-            |node: &Node| node.parent_span_id.filter(|parent| *parent != node.span_id).and_then(|parent| places.get(&parent).copied());
+            |node: &SpanNode| node.parent_span_id.filter(|parent| *parent != node.span_id).and_then(|parent| places.get(&parent).copied());
         let mut parent: Vec<Option<usize>> = nodes.iter().map(above).collect();
-        let mut tree = Tree {
+        let mut tree = SpanTree {
             downwards: Vec::with_capacity(nodes.len()),
             depth: vec![0; nodes.len()],
             call_above: vec![None; nodes.len()],
             parent: Vec::new(),
         };
         // Each walk goes up to what is placed already, or to the top, or round a circle.
-        let mut state = vec![State::New; nodes.len()];
+        let mut state = vec![NodeVisitState::New; nodes.len()];
         let mut walk = Vec::new();
         for start in 0..nodes.len() {
             let mut at = start;
-            while state[at] == State::New {
-                state[at] = State::Walked;
+            while state[at] == NodeVisitState::New {
+                state[at] = NodeVisitState::Walked;
                 walk.push(at);
                 match parent[at] {
-                    Some(next) if state[next] == State::Walked => {
+                    Some(next) if state[next] == NodeVisitState::Walked => {
                         // Walked and not placed: the walk came round to itself.
                         let circle = walk.iter().position(|place| *place == next).unwrap_or(0);
                         let cut = walk[circle..].iter().copied().min_by_key(|place| nodes[*place].span_id).unwrap_or(at);
@@ -246,7 +246,7 @@ impl Tree {
                 }
             }
             while let Some(place) = walk.pop() {
-                state[place] = State::Placed;
+                state[place] = NodeVisitState::Placed;
                 tree.downwards.push(place);
             }
         }
@@ -255,7 +255,7 @@ impl Tree {
         tree
     }
 
-    fn place_calls(&mut self, nodes: &[Node]) {
+    fn place_calls(&mut self, nodes: &[SpanNode]) {
         // The nearest call of each kind at or above each place.
         let mut nearest: Vec<[Option<usize>; 2]> = vec![[None; 2]; nodes.len()];
         for &place in &self.downwards {
@@ -263,8 +263,8 @@ impl Tree {
             let mut own = above.map_or([None; 2], |parent| nearest[parent]);
             self.depth[place] = above.map_or(0, |parent| self.depth[parent] + 1);
             let kind = match nodes[place].kind {
-                Kind::Llm => Some(0),
-                Kind::Embedding => Some(1),
+                SpanType::Llm => Some(0),
+                SpanType::Embedding => Some(1),
                 _ => None,
             };
             if let Some(kind) = kind {
@@ -277,29 +277,29 @@ impl Tree {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum NodeVisitState {
     New,
     Walked,
     Placed,
 }
 
 /// Input and output tokens of a call.
-type Tokens = (Option<u64>, Option<u64>);
+type CallTokenCounts = (Option<u64>, Option<u64>);
 
 /// The tokens of a call, where any are known.
-fn tokens(node: &Node) -> Option<Tokens> {
+fn tokens(node: &SpanNode) -> Option<CallTokenCounts> {
     let any = node.input_tokens.is_some() || node.output_tokens.is_some();
     any.then_some((node.input_tokens, node.output_tokens))
 }
 
 /// Which of two equals is named: the earlier, so that the order of the list does not matter.
-fn order(node: &Node) -> (i64, SpanId) {
+fn order(node: &SpanNode) -> (i64, SpanId) {
     (node.start_us, node.span_id)
 }
 
 /// What the calls right below a call amount to.
 #[derive(Debug, Clone, Copy)]
-struct Below {
+struct ChildCallTotals {
     calls: usize,
     /// Their sum; `None` once one of them is unknown.
     sum: Option<(u64, u64)>,
@@ -310,8 +310,8 @@ struct Below {
 }
 
 /// Calls round others, each with the place of one that it wraps.
-fn wrappers(nodes: &[Node], tree: &Tree) -> Vec<(usize, usize)> {
-    let mut below = vec![Below { calls: 0, sum: Some((0, 0)), alike: None, same: None }; nodes.len()];
+fn wrappers(nodes: &[SpanNode], tree: &SpanTree) -> Vec<(usize, usize)> {
+    let mut below = vec![ChildCallTotals { calls: 0, sum: Some((0, 0)), alike: None, same: None }; nodes.len()];
     let mut found = Vec::new();
     for &place in tree.downwards.iter().rev().filter(|place| nodes[**place].is_call() && nodes[**place].locally.counted) {
         let inner = below[place];
@@ -334,8 +334,8 @@ fn wrappers(nodes: &[Node], tree: &Tree) -> Vec<(usize, usize)> {
     found
 }
 
-impl Below {
-    fn add(&mut self, place: usize, usage: Option<Tokens>, above: usize, nodes: &[Node]) {
+impl ChildCallTotals {
+    fn add(&mut self, place: usize, usage: Option<CallTokenCounts>, above: usize, nodes: &[SpanNode]) {
         let known = usage.and_then(|(input, output)| input.zip(output));
         self.calls += 1;
         self.sum = self.sum.zip(known).map(|(sum, own)| (sum.0.saturating_add(own.0), sum.1.saturating_add(own.1)));
@@ -354,18 +354,18 @@ impl Below {
 }
 
 /// Whether a call lies within another in time, which whatever it wraps does.
-fn lies_within(inner: &Node, outer: &Node) -> bool {
+fn lies_within(inner: &SpanNode, outer: &SpanNode) -> bool {
     inner.start_us >= outer.start_us.saturating_sub(SLACK_US) && inner.end_us <= outer.end_us.saturating_add(SLACK_US)
 }
 
 /// Two answers have two ids.
-fn told_apart(one: &Node, other: &Node) -> bool {
+fn told_apart(one: &SpanNode, other: &SpanNode) -> bool {
     one.response_id.as_ref().zip(other.response_id.as_ref()).is_some_and(|(one, other)| one != other)
 }
 
 /// Whether two names may mean one model: with and without its maker before it, with and without its date after it.
-fn same_model(one: &Node, other: &Node) -> bool {
-    let bare = |node: &Node| node.model.as_ref().map(|model| model.rsplit('/').next().unwrap_or(model).to_ascii_lowercase());
+fn same_model(one: &SpanNode, other: &SpanNode) -> bool {
+    let bare = |node: &SpanNode| node.model.as_ref().map(|model| model.rsplit('/').next().unwrap_or(model).to_ascii_lowercase());
     match (bare(one), bare(other)) {
         (Some(one), Some(other)) => one.starts_with(&other) || other.starts_with(&one),
         _ => true,
@@ -377,8 +377,8 @@ const MAX_UNLIKE: usize = 16;
 
 /// Calls whose response another call has too, each with the place of the one that is kept: the one with usage, then the inner, then
 /// the earlier. Test doubles give one id to many answers, so that unlike usage at unlike times makes two calls of it.
-fn repeats(nodes: &[Node], tree: &Tree, counted: &[bool]) -> Vec<(usize, usize)> {
-    let mut groups: HashMap<(Kind, &str), Vec<usize>> = HashMap::new();
+fn repeats(nodes: &[SpanNode], tree: &SpanTree, counted: &[bool]) -> Vec<(usize, usize)> {
+    let mut groups: HashMap<(SpanType, &str), Vec<usize>> = HashMap::new();
     for (place, node) in nodes.iter().enumerate() {
         if let Some(id) = node.response_id.as_deref().filter(|id| counted[place] && node.is_call() && !id.is_empty()) {
             groups.entry((node.kind, id)).or_default().push(place);
@@ -391,7 +391,7 @@ fn repeats(nodes: &[Node], tree: &Tree, counted: &[bool]) -> Vec<(usize, usize)>
             (tokens(node).is_none(), std::cmp::Reverse(tree.depth[*place]), order(node))
         });
         let mut kept: Vec<usize> = Vec::new();
-        let mut by_usage: HashMap<Tokens, usize> = HashMap::new();
+        let mut by_usage: HashMap<CallTokenCounts, usize> = HashMap::new();
         for place in group {
             let usage = tokens(&nodes[place]);
             let overlapping = || kept.iter().take(MAX_UNLIKE).copied().find(|other| overlap(&nodes[place], &nodes[*other]));
@@ -411,7 +411,7 @@ fn repeats(nodes: &[Node], tree: &Tree, counted: &[bool]) -> Vec<(usize, usize)>
     found
 }
 
-fn overlap(one: &Node, other: &Node) -> bool {
+fn overlap(one: &SpanNode, other: &SpanNode) -> bool {
     one.start_us <= other.end_us && other.start_us <= one.end_us
 }
 

@@ -8,13 +8,13 @@ use bpe_openai::Tokenizer;
 
 use crate::cost;
 use crate::price::PriceBook;
-use crate::span::{Kind, Message, Part, Span, Status, Usage, UsageSource};
+use crate::span::{ChatMessage, MessagePart, Span, SpanStatus, SpanType, Usage, UsageSource};
 
 /// How texts become tokens; `None` where the texts do not tell all.
-type HowCounted = Option<fn() -> &'static Tokenizer>;
+type TokenizerLoader = Option<fn() -> &'static Tokenizer>;
 
 /// Models by the beginning of their names, and how their texts become tokens. The longest beginning decides.
-const MODELS: &[(&str, HowCounted)] = &[
+const MODELS: &[(&str, TokenizerLoader)] = &[
     ("gpt-4o", Some(bpe_openai::o200k_base)),
     ("chatgpt-4o", Some(bpe_openai::o200k_base)),
     ("gpt-4.1", Some(bpe_openai::o200k_base)),
@@ -54,7 +54,7 @@ pub fn fill(span: &mut Span, book: &PriceBook) -> bool {
 fn usage(span: &Span) -> Option<Usage> {
     let can_be = span.is_call()
         && span.counted
-        && span.status == Status::Ok
+        && span.status == SpanStatus::Ok
         && span.usage == Usage::default()
         // Messages may still come.
         && span.joined.is_none()
@@ -64,7 +64,7 @@ fn usage(span: &Span) -> Option<Usage> {
     let tokenizer = tokenizer(span.model().filter(|_| can_be)?)?;
     let input = tokens(&span.input_messages, tokenizer)?;
     let (input, output) = match span.kind {
-        Kind::Embedding => (input, 0),
+        SpanType::Embedding => (input, 0),
         _ => {
             let around = AROUND_MESSAGE * span.input_messages.len() as u64 + BEFORE_ANSWER;
             (input + around, tokens(&span.output_messages, tokenizer)?)
@@ -86,12 +86,13 @@ fn tokenizer(model: &str) -> Option<&'static Tokenizer> {
 }
 
 /// The tokens of plain texts; `None` where there are none, or something else is among them.
-fn tokens(messages: &[Message], tokenizer: &Tokenizer) -> Option<u64> {
+fn tokens(messages: &[ChatMessage], tokenizer: &Tokenizer) -> Option<u64> {
     if messages.is_empty() {
         return None;
     }
     let parts = messages.iter().flat_map(|message| &message.parts);
-    let texts: Option<Vec<&str>> = parts.map(|part| if let Part::Text { text } = part { Some(text.as_str()) } else { None }).collect();
+    let texts: Option<Vec<&str>> =
+        parts.map(|part| if let MessagePart::Text { text } = part { Some(text.as_str()) } else { None }).collect();
     let texts =
         texts.filter(|texts| texts.iter().map(|text| text.len()).sum::<usize>() <= LONGEST && !texts.iter().any(|text| is_cut(text)))?;
     Some(texts.into_iter().map(|text| tokenizer.count(text) as u64).sum())
@@ -111,13 +112,13 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::clock::Context;
+    use crate::clock::DecodeContext;
     use crate::sentry;
 
     fn call() -> Span {
         let body =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/captures/sentry-python-2.75/openai-stream-no-usage/body.decoded");
-        let context = Context { received_us: 1_795_421_400_000_000, retention_us: None, price: PriceBook::embedded() };
+        let context = DecodeContext { received_us: 1_795_421_400_000_000, retention_us: None, price: PriceBook::embedded() };
         let decoded = sentry::decode(&std::fs::read(body).unwrap(), &context).unwrap();
         decoded.spans.into_iter().find(Span::is_call).unwrap()
     }
@@ -150,7 +151,7 @@ mod tests {
         none(|span| span.output_messages.clear());
         none(|span| span.input_messages.clear());
         none(|span| span.texts_cut = true);
-        none(|span| span.status = Status::Error);
+        none(|span| span.status = SpanStatus::Error);
         none(|span| span.tool_definitions = Some(serde_json::json!([{"name": "f"}])));
         none(|span| span.provider = Some("anthropic".into()));
         none(|span| span.response_model = Some("gpt-5-mini".into()));
@@ -159,10 +160,10 @@ mod tests {
         none(|span| span.counted = false);
         none(|span| span.joined = Some(Box::default()));
         for part in [
-            Part::Text { text: "and so on...".into() },
-            Part::Text { text: "my number is [Filtered]".into() },
-            Part::ToolCall { id: None, name: "f".into(), arguments: "{}".into() },
-            Part::Media { modality: "image".into(), mime_type: None, content: "https://example.org/a.png".into() },
+            MessagePart::Text { text: "and so on...".into() },
+            MessagePart::Text { text: "my number is [Filtered]".into() },
+            MessagePart::ToolCall { id: None, name: "f".into(), arguments: "{}".into() },
+            MessagePart::Media { modality: "image".into(), mime_type: None, content: "https://example.org/a.png".into() },
         ] {
             let mut span = call();
             span.output_messages[0].parts.push(part);

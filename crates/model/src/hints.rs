@@ -5,12 +5,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{SpanId, TraceId};
-use crate::span::{Kind, Span, Status, names};
+use crate::span::{Span, SpanStatus, SpanType, names};
 use crate::{langfuse, otlp};
 
 names!(
     /// What a client could do better.
-    Hint {
+    InstrumentationHint {
         /// Streamed answers come without token counts.
         StreamWithoutUsage = "stream_without_usage",
         /// LangChain is installed, so that Sentry's SDK leaves calls of OpenAI's own library alone.
@@ -32,9 +32,9 @@ names!(
 
 /// Evidence for or against a hint.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Evidence {
+pub struct HintEvidence {
     /// The hint.
-    pub hint: Hint,
+    pub hint: InstrumentationHint,
     /// True when this shows that it does not hold (any more).
     pub against: bool,
     /// What it is about, for hints that hold for one thing and not for another: a model.
@@ -57,8 +57,8 @@ pub fn sdk_of(span: &Span) -> Option<String> {
 const OLD_OPS: &str = "ai.chat_completions.create.";
 
 /// What the spans of one request show.
-pub fn of_spans(spans: &[Span]) -> Vec<Evidence> {
-    let mut found: Vec<Evidence> = Vec::new();
+pub fn of_spans(spans: &[Span]) -> Vec<HintEvidence> {
+    let mut found: Vec<HintEvidence> = Vec::new();
     // One clock wrote them all.
     found.extend(spans.first().filter(|span| span.sdk_name.is_some()).map(|span| of_clock(span).about(span)));
     let sampled = spans.iter().filter_map(|span| Some((span, span.sample_rate?)));
@@ -67,7 +67,7 @@ pub fn of_spans(spans: &[Span]) -> Vec<Evidence> {
         let has_texts = !span.input_messages.is_empty() || !span.output_messages.is_empty();
         for evidence in of_span(span, has_texts) {
             // Many calls of one request show the same.
-            let known = |known: &Evidence| {
+            let known = |known: &HintEvidence| {
                 (known.hint, known.against, &known.subject, &known.sdk)
                     == (evidence.hint, evidence.against, &evidence.subject, &evidence.sdk)
             };
@@ -80,13 +80,13 @@ pub fn of_spans(spans: &[Span]) -> Vec<Evidence> {
 }
 
 /// What a span shows alone. `has_texts` is whether it brought any messages.
-pub fn of_span(span: &Span, has_texts: bool) -> Vec<Evidence> {
+pub fn of_span(span: &Span, has_texts: bool) -> Vec<HintEvidence> {
     let mut found = Vec::new();
     let is_awaited = span.joined.as_ref().is_some_and(|joined| joined.awaited);
     if is_awaited {
         // Messages that came by themselves, before their call or after it.
         if has_texts {
-            found.push(against(Hint::PromptsNotSent));
+            found.push(against(InstrumentationHint::PromptsNotSent));
         }
     } else if span.is_call() && span.counted {
         of_call(span, has_texts, &mut found);
@@ -94,29 +94,32 @@ pub fn of_span(span: &Span, has_texts: bool) -> Vec<Evidence> {
     found.into_iter().map(|evidence| evidence.about(span)).collect()
 }
 
-fn of_call(span: &Span, has_texts: bool, found: &mut Vec<Evidence>) {
+fn of_call(span: &Span, has_texts: bool, found: &mut Vec<HintEvidence>) {
     let evidence = |hint, holds: bool| if holds { of(hint) } else { against(hint) };
-    let is_llm = span.kind == Kind::Llm;
+    let is_llm = span.kind == SpanType::Llm;
     let untold = span.usage.is_unknown() || span.is_estimated();
     let of_agent = otlp::agent_of(span).is_some();
-    if span.streaming == Some(true) && span.status == Status::Ok && is_llm {
-        found.push(evidence(Hint::StreamWithoutUsage, untold));
+    if span.streaming == Some(true) && span.status == SpanStatus::Ok && is_llm {
+        found.push(evidence(InstrumentationHint::StreamWithoutUsage, untold));
     }
     // What people and models say to each other stands elsewhere in what coding agents send.
-    if is_llm && !of_agent && (has_texts || span.status == Status::Ok) {
-        found.push(evidence(Hint::PromptsNotSent, !has_texts));
+    if is_llm && !of_agent && (has_texts || span.status == SpanStatus::Ok) {
+        found.push(evidence(InstrumentationHint::PromptsNotSent, !has_texts));
     }
-    if is_llm && !of_agent && span.status == Status::Ok && span.request_model.is_some() && !untold {
+    if is_llm && !of_agent && span.status == SpanStatus::Ok && span.request_model.is_some() && !untold {
         let names_it = span.response_model.is_some();
         if names_it || !has_one_model_name(span) {
-            found.push(evidence(Hint::NoResponseModel, !names_it));
+            found.push(evidence(InstrumentationHint::NoResponseModel, !names_it));
         }
     }
     if span.op.starts_with(OLD_OPS) && span.sdk_name.as_deref().is_some_and(|sdk| sdk.starts_with("sentry.")) {
-        found.push(of(Hint::OldSdk));
+        found.push(of(InstrumentationHint::OldSdk));
     }
-    if let Some(model) = span.model().filter(|_| !untold && span.status != Status::Error) {
-        found.push(Evidence { subject: Some(model.chars().take(100).collect()), ..evidence(Hint::UnpricedModel, span.cost.is_none()) });
+    if let Some(model) = span.model().filter(|_| !untold && span.status != SpanStatus::Error) {
+        found.push(HintEvidence {
+            subject: Some(model.chars().take(100).collect()),
+            ..evidence(InstrumentationHint::UnpricedModel, span.cost.is_none())
+        });
     }
 }
 
@@ -130,45 +133,52 @@ fn has_one_model_name(span: &Span) -> bool {
     span.op.starts_with(langfuse::OPS) || span.reading.iter().any(|read| read.field == "request_model" && is_one(&read.from))
 }
 
-fn of_clock(span: &Span) -> Evidence {
+fn of_clock(span: &Span) -> HintEvidence {
     let seconds = span.clock_shift_us as f64 / 1e6;
-    if seconds == 0.0 { against(Hint::ClockOff) } else { Evidence { value: Some(seconds), ..of(Hint::ClockOff) } }
+    if seconds == 0.0 {
+        against(InstrumentationHint::ClockOff)
+    } else {
+        HintEvidence { value: Some(seconds), ..of(InstrumentationHint::ClockOff) }
+    }
 }
 
-fn of_rate(rate: f64) -> Evidence {
-    if rate < 1.0 { Evidence { value: Some(rate), ..of(Hint::Sampled) } } else { against(Hint::Sampled) }
+fn of_rate(rate: f64) -> HintEvidence {
+    if rate < 1.0 { HintEvidence { value: Some(rate), ..of(InstrumentationHint::Sampled) } } else { against(InstrumentationHint::Sampled) }
 }
 
 /// Paths at which OpenAI's library calls models.
 const MODEL_PATHS: &[&str] = &["/chat/completions", "/v1/responses", "/v1/embeddings"];
 
 /// What an envelope shows beside its spans. `integrations` are those that the SDK says are active.
-pub fn of_envelope(sample_rate: Option<f64>, integrations: &[String], spans: &[Span]) -> Vec<Evidence> {
+pub fn of_envelope(sample_rate: Option<f64>, integrations: &[String], spans: &[Span]) -> Vec<HintEvidence> {
     let mut found = Vec::new();
     // Where spans say it themselves, it has been seen there.
     let sample_rate = sample_rate.filter(|rate| (0.0..=1.0).contains(rate) && spans.iter().all(|span| span.sample_rate.is_none()));
     found.extend(sample_rate.zip(spans.first()).map(|(rate, span)| of_rate(rate).about(span)));
     let active = |name: &str| integrations.iter().any(|integration| integration == name);
-    let request = spans.iter().find(|span| span.kind == Kind::Http && MODEL_PATHS.iter().any(|path| span.name.ends_with(path)));
+    let request = spans.iter().find(|span| span.kind == SpanType::Http && MODEL_PATHS.iter().any(|path| span.name.ends_with(path)));
     if let Some(request) = request.filter(|_| active("langchain") && !active("openai")) {
         // A call that LangChain made itself has a span of its own.
         let has_calls = spans.iter().any(Span::is_call);
-        found.push(if has_calls { against(Hint::LangchainHidesOpenai) } else { of(Hint::LangchainHidesOpenai) }.about(request));
+        found.push(
+            if has_calls { against(InstrumentationHint::LangchainHidesOpenai) } else { of(InstrumentationHint::LangchainHidesOpenai) }
+                .about(request),
+        );
     }
     found
 }
 
-fn of(hint: Hint) -> Evidence {
-    Evidence { hint, against: false, subject: None, value: None, sdk: None, span: None }
+fn of(hint: InstrumentationHint) -> HintEvidence {
+    HintEvidence { hint, against: false, subject: None, value: None, sdk: None, span: None }
 }
 
-fn against(hint: Hint) -> Evidence {
-    Evidence { against: true, ..of(hint) }
+fn against(hint: InstrumentationHint) -> HintEvidence {
+    HintEvidence { against: true, ..of(hint) }
 }
 
-impl Evidence {
-    fn about(self, span: &Span) -> Evidence {
-        Evidence { sdk: sdk_of(span), span: Some((span.trace_id, span.span_id)), ..self }
+impl HintEvidence {
+    fn about(self, span: &Span) -> HintEvidence {
+        HintEvidence { sdk: sdk_of(span), span: Some((span.trace_id, span.span_id)), ..self }
     }
 }
 
@@ -177,14 +187,14 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::clock::Context;
-    use crate::otlp::{Encoding, Signal};
+    use crate::clock::DecodeContext;
+    use crate::otlp::{OtlpEncoding, OtlpSignal};
     use crate::price::PriceBook;
     use crate::sentry;
 
     /// Ten minutes after the captures were made.
-    fn context() -> Context<'static> {
-        Context { received_us: 1_795_421_400_000_000, retention_us: None, price: PriceBook::embedded() }
+    fn context() -> DecodeContext<'static> {
+        DecodeContext { received_us: 1_795_421_400_000_000, retention_us: None, price: PriceBook::embedded() }
     }
 
     fn body(case: &str) -> Vec<u8> {
@@ -192,7 +202,7 @@ mod tests {
         std::fs::read(root.join("body.decoded")).unwrap()
     }
 
-    fn of_capture(case: &str) -> Vec<Evidence> {
+    fn of_capture(case: &str) -> Vec<HintEvidence> {
         if case.starts_with("sentry-") {
             let decoded = sentry::decode(&body(case), &context()).unwrap();
             let mut found = of_spans(&decoded.spans);
@@ -202,38 +212,38 @@ mod tests {
         if case.starts_with("langfuse-python-2") {
             return of_spans(&langfuse::decode(&body(case), &context(), &|_| None).unwrap().spans);
         }
-        of_spans(&crate::otlp::decode(body(case).into(), Signal::Traces, Encoding::Binary, &context()).unwrap().spans)
+        of_spans(&crate::otlp::decode(body(case).into(), OtlpSignal::Traces, OtlpEncoding::Binary, &context()).unwrap().spans)
     }
 
     /// True for evidence of the hint, false for evidence against it, `None` without any.
-    fn holds(found: &[Evidence], hint: Hint) -> Option<bool> {
+    fn holds(found: &[HintEvidence], hint: InstrumentationHint) -> Option<bool> {
         found.iter().find(|evidence| evidence.hint == hint).map(|evidence| !evidence.against)
     }
 
     #[test]
     fn each_hint_is_seen_in_what_a_client_sent_and_not_where_all_is_well() {
         for (case, hint, expected) in [
-            ("sentry-python-2.75/openai-stream-no-usage", Hint::StreamWithoutUsage, Some(true)),
-            ("sentry-python-2.75/openai-stream-usage", Hint::StreamWithoutUsage, Some(false)),
-            ("sentry-python-2.75/blog-example", Hint::StreamWithoutUsage, None),
-            ("sentry-python-2.75/blog-example-langchain-installed", Hint::LangchainHidesOpenai, Some(true)),
-            ("sentry-python-2.75/langchain-agent", Hint::LangchainHidesOpenai, Some(false)),
-            ("sentry-python-2.75/blog-example", Hint::LangchainHidesOpenai, None),
-            ("sentry-python-2.75/openai-no-pii", Hint::PromptsNotSent, Some(true)),
-            ("sentry-python-2.75/blog-example", Hint::PromptsNotSent, Some(false)),
-            ("openinference-openai/chat", Hint::PromptsNotSent, Some(false)),
-            ("sentry-python-2.75/blog-example", Hint::Sampled, Some(false)),
-            ("sentry-python-2.20/blog-example", Hint::OldSdk, Some(true)),
-            ("sentry-python-2.75/blog-example", Hint::OldSdk, None),
-            ("sentry-python-2.75/blog-example", Hint::ClockOff, Some(false)),
-            ("sentry-python-2.20/blog-example", Hint::NoResponseModel, Some(true)),
-            ("otel-genai-openai/chat", Hint::NoResponseModel, Some(false)),
+            ("sentry-python-2.75/openai-stream-no-usage", InstrumentationHint::StreamWithoutUsage, Some(true)),
+            ("sentry-python-2.75/openai-stream-usage", InstrumentationHint::StreamWithoutUsage, Some(false)),
+            ("sentry-python-2.75/blog-example", InstrumentationHint::StreamWithoutUsage, None),
+            ("sentry-python-2.75/blog-example-langchain-installed", InstrumentationHint::LangchainHidesOpenai, Some(true)),
+            ("sentry-python-2.75/langchain-agent", InstrumentationHint::LangchainHidesOpenai, Some(false)),
+            ("sentry-python-2.75/blog-example", InstrumentationHint::LangchainHidesOpenai, None),
+            ("sentry-python-2.75/openai-no-pii", InstrumentationHint::PromptsNotSent, Some(true)),
+            ("sentry-python-2.75/blog-example", InstrumentationHint::PromptsNotSent, Some(false)),
+            ("openinference-openai/chat", InstrumentationHint::PromptsNotSent, Some(false)),
+            ("sentry-python-2.75/blog-example", InstrumentationHint::Sampled, Some(false)),
+            ("sentry-python-2.20/blog-example", InstrumentationHint::OldSdk, Some(true)),
+            ("sentry-python-2.75/blog-example", InstrumentationHint::OldSdk, None),
+            ("sentry-python-2.75/blog-example", InstrumentationHint::ClockOff, Some(false)),
+            ("sentry-python-2.20/blog-example", InstrumentationHint::NoResponseModel, Some(true)),
+            ("otel-genai-openai/chat", InstrumentationHint::NoResponseModel, Some(false)),
             // They have one name for the model, and the SDKs put the one that answered there.
-            ("langfuse/observe-chat", Hint::NoResponseModel, None),
-            ("langfuse/manual/req-01", Hint::NoResponseModel, None),
-            ("langfuse-python-2/manual/req-01", Hint::NoResponseModel, None),
-            ("openinference-openai/chat", Hint::NoResponseModel, None),
-            ("sentry-python-2.75/blog-example", Hint::UnpricedModel, Some(false)),
+            ("langfuse/observe-chat", InstrumentationHint::NoResponseModel, None),
+            ("langfuse/manual/req-01", InstrumentationHint::NoResponseModel, None),
+            ("langfuse-python-2/manual/req-01", InstrumentationHint::NoResponseModel, None),
+            ("openinference-openai/chat", InstrumentationHint::NoResponseModel, None),
+            ("sentry-python-2.75/blog-example", InstrumentationHint::UnpricedModel, Some(false)),
         ] {
             assert_eq!(holds(&of_capture(case), hint), expected, "{case}: {hint}");
         }
@@ -245,18 +255,18 @@ mod tests {
         let text = text.replacen("\"sample_rate\":\"1.0\"", "\"sample_rate\":\"0.2\"", 1);
         let decoded = sentry::decode(text.as_bytes(), &context()).unwrap();
         let found = of_envelope(decoded.header.sample_rate, &decoded.integrations, &decoded.spans);
-        assert_eq!((holds(&found, Hint::Sampled), found[0].value), (Some(true), Some(0.2)));
+        assert_eq!((holds(&found, InstrumentationHint::Sampled), found[0].value), (Some(true), Some(0.2)));
         assert_eq!(found[0].sdk.as_deref(), Some("sentry.python 2.75.0"));
     }
 
     #[test]
     fn a_clock_that_is_a_day_late_and_a_model_nobody_knows() {
-        let late = Context { received_us: context().received_us + 86_400_000_000, ..context() };
+        let late = DecodeContext { received_us: context().received_us + 86_400_000_000, ..context() };
         let text = String::from_utf8(body("sentry-python-2.75/blog-example")).unwrap().replace("gpt-3.5-turbo", "mine-7b-chat1");
         let decoded = sentry::decode(text.as_bytes(), &late).unwrap();
         let found = of_spans(&decoded.spans);
-        assert_eq!(holds(&found, Hint::ClockOff), Some(true));
-        let unpriced = found.iter().find(|evidence| evidence.hint == Hint::UnpricedModel).unwrap();
+        assert_eq!(holds(&found, InstrumentationHint::ClockOff), Some(true));
+        let unpriced = found.iter().find(|evidence| evidence.hint == InstrumentationHint::UnpricedModel).unwrap();
         assert_eq!((unpriced.against, unpriced.subject.as_deref()), (false, Some("mine-7b-chat1-0125")));
     }
 }

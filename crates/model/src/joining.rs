@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::cost;
-use crate::langfuse::{self, Event};
+use crate::langfuse::{self, LangfuseEvent};
 use crate::price::PriceBook;
-use crate::span::{Message, Span, Usage};
+use crate::span::{ChatMessage, Span, Usage};
 
 /// Pieces that a span may have.
 pub const MOST_PIECES: usize = 10_000;
@@ -23,11 +23,11 @@ pub const MOST_WRITTEN: usize = 64 << 20;
 /// What of a span came by itself.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Joined {
+pub struct PartialSpanState {
     /// True while only pieces have come, and not the span that they belong to.
     pub awaited: bool,
     /// In the order of their times, then keys; each key once, at its earliest time.
-    pub pieces: Vec<Piece>,
+    pub pieces: Vec<SpanFragment>,
     /// True where the project takes the client's own cost before the price table's.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub client_cost_preferred: bool,
@@ -41,49 +41,49 @@ fn is_never(times: &u32) -> bool {
 }
 
 /// How often it was joined depends on what came together, and says nothing about the span.
-impl PartialEq for Joined {
-    fn eq(&self, other: &Joined) -> bool {
-        let Joined { awaited, pieces, client_cost_preferred, joins: _ } = self;
+impl PartialEq for PartialSpanState {
+    fn eq(&self, other: &PartialSpanState) -> bool {
+        let PartialSpanState { awaited, pieces, client_cost_preferred, joins: _ } = self;
         (awaited, pieces, client_cost_preferred) == (&other.awaited, &other.pieces, &other.client_cost_preferred)
     }
 }
 
 /// Something that belongs to a span and came by itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Piece {
+pub struct SpanFragment {
     /// What tells it from the other pieces of its span, and is the same when it is sent again.
     pub key: String,
     /// When it happened, in microseconds since the Unix epoch.
     pub at_us: i64,
     /// What it is.
     #[serde(flatten)]
-    pub content: Content,
+    pub content: SpanFragmentContent,
 }
 
 /// What a piece holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Content {
+pub enum SpanFragmentContent {
     /// A message that the model was given.
-    Input(Message),
+    Input(ChatMessage),
     /// A message that the model answered.
-    Output(Message),
+    Output(ChatMessage),
     /// What creates or updates a trace or observation of Langfuse.
-    Event(Event),
+    Event(LangfuseEvent),
 }
 
 /// Whether something may be joined to a stored span once more: false where that would write without bound what its earlier pieces hold.
 pub fn has_room(stored: &Span, new: &Span) -> bool {
     let (Some(joined), of_new) = (&stored.joined, new.joined.as_ref().map_or(0, |joined| joined.pieces.len())) else { return true };
-    let mut bytes = Length(0);
+    let mut bytes = ByteCountWriter(0);
     let is_counted = serde_json::to_writer(&mut bytes, stored).and_then(|()| serde_json::to_writer(&mut bytes, new));
     is_counted.is_ok() && joined.pieces.len() + of_new <= MOST_PIECES && bytes.0.saturating_mul(joined.joins as usize + 1) <= MOST_WRITTEN
 }
 
 /// Counts what is written.
-struct Length(usize);
+struct ByteCountWriter(usize);
 
-impl std::io::Write for Length {
+impl std::io::Write for ByteCountWriter {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0 += bytes.len();
         Ok(bytes.len())
@@ -102,7 +102,7 @@ pub fn join(stored: &Span, new: &Span, book: &PriceBook) -> Option<Span> {
         return None;
     }
     let (of_stored, of_new) = (stored.joined.clone().unwrap_or_default(), new.joined.clone().unwrap_or_default());
-    let events = |joined: &Joined| joined.pieces.iter().any(langfuse::is_event);
+    let events = |joined: &PartialSpanState| joined.pieces.iter().any(langfuse::is_event);
     match (events(&of_stored), events(&of_new)) {
         (false, false) => {}
         (true, true) => return join_events(stored, *of_stored, *of_new, book),
@@ -111,7 +111,7 @@ pub fn join(stored: &Span, new: &Span, book: &PriceBook) -> Option<Span> {
     }
     let awaited = of_stored.awaited && of_new.awaited;
     // Of two that are only announced, the one that tells of the earlier time speaks first.
-    let order = |span: &Span, joined: &Joined| (span.start_us, joined.pieces.first().map(|piece| piece.key.clone()));
+    let order = |span: &Span, joined: &PartialSpanState| (span.start_us, joined.pieces.first().map(|piece| piece.key.clone()));
     let swapped = of_stored.awaited && (!of_new.awaited || order(new, &of_new) < order(stored, &of_stored));
     let (base, other) = if swapped { (new, stored) } else { (stored, new) };
     let mut joined = if of_stored.awaited == of_new.awaited || other.joined.as_ref().is_some_and(|joined| joined.awaited) {
@@ -129,13 +129,13 @@ pub fn join(stored: &Span, new: &Span, book: &PriceBook) -> Option<Span> {
     joined.ingest_key = stored.ingest_key.clone().or_else(|| new.ingest_key.clone());
     joined.sample_rate = stored.sample_rate.or(new.sample_rate);
     let joins = of_stored.joins.max(of_new.joins);
-    joined.joined = Some(Box::new(Joined { awaited, pieces: in_order(pieces), joins, ..Joined::default() }));
+    joined.joined = Some(Box::new(PartialSpanState { awaited, pieces: in_order(pieces), joins, ..PartialSpanState::default() }));
     show_pieces(&mut joined);
     (joined != *stored).then_some(joined)
 }
 
 /// A span that is nothing but its events is made again of all of them.
-fn join_events(stored: &Span, of_stored: Joined, of_new: Joined, book: &PriceBook) -> Option<Span> {
+fn join_events(stored: &Span, of_stored: PartialSpanState, of_new: PartialSpanState, book: &PriceBook) -> Option<Span> {
     let mut pieces = of_stored.pieces.clone();
     pieces.extend(of_new.pieces);
     let pieces = in_order(pieces);
@@ -158,7 +158,7 @@ fn join_events(stored: &Span, of_stored: Joined, of_new: Joined, book: &PriceBoo
 }
 
 /// Pieces in the order of their times, then keys; each key once, at its earliest time.
-pub(crate) fn in_order(mut pieces: Vec<Piece>) -> Vec<Piece> {
+pub(crate) fn in_order(mut pieces: Vec<SpanFragment>) -> Vec<SpanFragment> {
     pieces.sort_by(|a, b| (a.at_us, &a.key).cmp(&(b.at_us, &b.key)));
     let mut known = HashSet::new();
     pieces.retain(|piece| known.insert(piece.key.clone()));
@@ -177,13 +177,13 @@ pub fn show_pieces(span: &mut Span) {
     }
 }
 
-fn messages(joined: &Joined) -> (Vec<Message>, Vec<Message>) {
+fn messages(joined: &PartialSpanState) -> (Vec<ChatMessage>, Vec<ChatMessage>) {
     let (mut input, mut output) = (Vec::new(), Vec::new());
     for piece in &joined.pieces {
         match &piece.content {
-            Content::Input(message) => input.push(message.clone()),
-            Content::Output(message) => output.push(message.clone()),
-            Content::Event(_) => {}
+            SpanFragmentContent::Input(message) => input.push(message.clone()),
+            SpanFragmentContent::Output(message) => output.push(message.clone()),
+            SpanFragmentContent::Event(_) => {}
         }
     }
     (input, output)
@@ -237,21 +237,22 @@ mod tests {
 
     use super::*;
     use crate::id::{SpanId, TraceId};
-    use crate::span::Part;
+    use crate::span::MessagePart;
 
-    fn message(text: &str) -> Message {
-        Message { role: "user".into(), parts: vec![Part::Text { text: text.into() }] }
+    fn message(text: &str) -> ChatMessage {
+        ChatMessage { role: "user".into(), parts: vec![MessagePart::Text { text: text.into() }] }
     }
 
     /// A log record that tells of a message of the span.
     fn piece(number: i64) -> Span {
-        let content = if number % 2 == 0 { Content::Input } else { Content::Output }(message(&format!("text {number}")));
-        let piece = Piece { key: format!("log {number}"), at_us: 1_000 - number / 2, content };
+        let content =
+            if number % 2 == 0 { SpanFragmentContent::Input } else { SpanFragmentContent::Output }(message(&format!("text {number}")));
+        let piece = SpanFragment { key: format!("log {number}"), at_us: 1_000 - number / 2, content };
         let mut span = Span {
             start_us: piece.at_us,
             end_us: piece.at_us,
             session_id: Some("s".into()),
-            joined: Some(Box::new(Joined { awaited: true, pieces: vec![piece], ..Joined::default() })),
+            joined: Some(Box::new(PartialSpanState { awaited: true, pieces: vec![piece], ..PartialSpanState::default() })),
             ..empty()
         };
         show_pieces(&mut span);
@@ -316,7 +317,7 @@ mod tests {
             let (mut joins, mut written) = (0, 0);
             loop {
                 let mut next = piece(joins + 2);
-                next.joined.as_mut().unwrap().pieces[0].content = Content::Input(message(&"m".repeat(of_piece)));
+                next.joined.as_mut().unwrap().pieces[0].content = SpanFragmentContent::Input(message(&"m".repeat(of_piece)));
                 if !has_room(&stored, &next) {
                     break;
                 }

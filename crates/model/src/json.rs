@@ -45,8 +45,8 @@ pub(crate) fn too_much<E: serde::de::Error>() -> E {
 
 impl<'de> Deserialize<'de> for ChargedValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
+        struct ChargedValueVisitor;
+        impl<'de> Visitor<'de> for ChargedValueVisitor {
             type Value = ChargedValue;
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
                 f.write_str("any value")
@@ -83,7 +83,7 @@ impl<'de> Deserialize<'de> for ChargedValue {
                 members(&mut map).map(|members| ChargedValue(Value::Object(members)))
             }
         }
-        deserializer.deserialize_any(Any)
+        deserializer.deserialize_any(ChargedValueVisitor)
     }
 }
 
@@ -112,8 +112,8 @@ impl<T> Default for ChargedItems<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for ChargedItems<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Each<T>(std::marker::PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Each<T> {
+        struct ChargedItemsVisitor<T>(std::marker::PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for ChargedItemsVisitor<T> {
             type Value = ChargedItems<T>;
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
                 f.write_str("a list")
@@ -132,13 +132,13 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for ChargedItems<T> {
                 Ok(ChargedItems(items))
             }
         }
-        deserializer.deserialize_seq(Each(std::marker::PhantomData))
+        deserializer.deserialize_seq(ChargedItemsVisitor(std::marker::PhantomData))
     }
 }
 
 /// What a part of a body turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shape {
+pub(crate) enum JsonShape {
     Object,
     List,
     Null,
@@ -160,54 +160,54 @@ pub(crate) trait JsonStream<'de> {
 }
 
 /// Where what is streamed goes.
-pub(crate) struct StreamInto<'a, S>(pub(crate) &'a mut S);
+pub(crate) struct JsonStreamSeed<'a, S>(pub(crate) &'a mut S);
 
-impl<'de, S: JsonStream<'de>> DeserializeSeed<'de> for StreamInto<'_, S> {
-    type Value = Shape;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Shape, D::Error> {
+impl<'de, S: JsonStream<'de>> DeserializeSeed<'de> for JsonStreamSeed<'_, S> {
+    type Value = JsonShape;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<JsonShape, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de, S: JsonStream<'de>> Visitor<'de> for StreamInto<'_, S> {
-    type Value = Shape;
+impl<'de, S: JsonStream<'de>> Visitor<'de> for JsonStreamSeed<'_, S> {
+    type Value = JsonShape;
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str("any value")
     }
-    fn visit_unit<E>(self) -> Result<Shape, E> {
-        Ok(Shape::Null)
+    fn visit_unit<E>(self) -> Result<JsonShape, E> {
+        Ok(JsonShape::Null)
     }
-    fn visit_bool<E>(self, _: bool) -> Result<Shape, E> {
-        Ok(Shape::Other)
+    fn visit_bool<E>(self, _: bool) -> Result<JsonShape, E> {
+        Ok(JsonShape::Other)
     }
-    fn visit_i64<E>(self, _: i64) -> Result<Shape, E> {
-        Ok(Shape::Other)
+    fn visit_i64<E>(self, _: i64) -> Result<JsonShape, E> {
+        Ok(JsonShape::Other)
     }
-    fn visit_u64<E>(self, _: u64) -> Result<Shape, E> {
-        Ok(Shape::Other)
+    fn visit_u64<E>(self, _: u64) -> Result<JsonShape, E> {
+        Ok(JsonShape::Other)
     }
-    fn visit_f64<E>(self, _: f64) -> Result<Shape, E> {
-        Ok(Shape::Other)
+    fn visit_f64<E>(self, _: f64) -> Result<JsonShape, E> {
+        Ok(JsonShape::Other)
     }
-    fn visit_str<E>(self, _: &str) -> Result<Shape, E> {
-        Ok(Shape::Other)
+    fn visit_str<E>(self, _: &str) -> Result<JsonShape, E> {
+        Ok(JsonShape::Other)
     }
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Shape, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<JsonShape, A::Error> {
         while let Some(name) = map.next_key::<std::borrow::Cow<str>>()? {
             self.0.field(&name, &mut map)?;
         }
-        Ok(Shape::Object)
+        Ok(JsonShape::Object)
     }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Shape, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<JsonShape, A::Error> {
         while self.0.element(&mut seq)? {}
-        Ok(Shape::List)
+        Ok(JsonShape::List)
     }
 }
 
 /// Streams a text.
-pub(crate) fn stream<'de, S: JsonStream<'de>>(text: &'de str, into: &mut S) -> Result<Shape, Error> {
+pub(crate) fn stream<'de, S: JsonStream<'de>>(text: &'de str, into: &mut S) -> Result<JsonShape, Error> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let shape = StreamInto(into).deserialize(&mut deserializer)?;
+    let shape = JsonStreamSeed(into).deserialize(&mut deserializer)?;
     deserializer.end().map(|()| shape)
 }
 

@@ -6,16 +6,16 @@ use crate::budget;
 use crate::clock::TimeSource;
 use crate::fingerprint::Fingerprint;
 use crate::id::{SpanId, TraceId};
-use crate::messages::{Limit, trim_text, trim_value};
+use crate::messages::{TextLimit, trim_text, trim_value};
 use crate::span::{Attributes, names};
 
 /// The outcome of lines that stand in no trace: there is nothing to show them beside.
 pub const WITHOUT_TRACE: &str = "log_without_trace";
 
 /// Bytes of a text that are kept.
-const MAX_BODY: Limit = Limit(16 << 10);
+const MAX_BODY: TextLimit = TextLimit(16 << 10);
 /// Bytes of one attribute.
-const MAX_ATTRIBUTE: Limit = Limit(4 << 10);
+const MAX_ATTRIBUTE: TextLimit = TextLimit(4 << 10);
 /// Attributes of one line.
 const MAX_ATTRIBUTES: usize = 128;
 /// Bytes of all of them.
@@ -23,7 +23,7 @@ const MAX_ATTRIBUTES_BYTES: usize = 64 << 10;
 
 names!(
     /// How grave a line is.
-    Level {
+    LogLevel {
         /// Finest detail.
         Trace = "trace",
         /// For those who look for a fault.
@@ -39,33 +39,33 @@ names!(
     }
 );
 
-impl Level {
+impl LogLevel {
     /// Of OpenTelemetry's severity: four numbers for each level, from 1 on.
-    pub(crate) fn of_number(number: i32) -> Option<Level> {
+    pub(crate) fn of_number(number: i32) -> Option<LogLevel> {
         let at = usize::try_from(number - 1).ok()? / 4;
-        Level::ALL.get(at).copied()
+        LogLevel::ALL.get(at).copied()
     }
 
     /// Of a word as logging libraries have them.
-    pub(crate) fn of_word(word: &str) -> Option<Level> {
-        const OTHERS: &[(&str, Level)] = &[
-            ("verbose", Level::Trace),
-            ("information", Level::Info),
-            ("informational", Level::Info),
-            ("notice", Level::Info),
-            ("log", Level::Info),
-            ("warning", Level::Warn),
-            ("err", Level::Error),
-            ("severe", Level::Error),
-            ("critical", Level::Fatal),
-            ("crit", Level::Fatal),
-            ("alert", Level::Fatal),
-            ("emergency", Level::Fatal),
-            ("emerg", Level::Fatal),
-            ("panic", Level::Fatal),
+    pub(crate) fn of_word(word: &str) -> Option<LogLevel> {
+        const OTHERS: &[(&str, LogLevel)] = &[
+            ("verbose", LogLevel::Trace),
+            ("information", LogLevel::Info),
+            ("informational", LogLevel::Info),
+            ("notice", LogLevel::Info),
+            ("log", LogLevel::Info),
+            ("warning", LogLevel::Warn),
+            ("err", LogLevel::Error),
+            ("severe", LogLevel::Error),
+            ("critical", LogLevel::Fatal),
+            ("crit", LogLevel::Fatal),
+            ("alert", LogLevel::Fatal),
+            ("emergency", LogLevel::Fatal),
+            ("emerg", LogLevel::Fatal),
+            ("panic", LogLevel::Fatal),
         ];
         let word = word.trim().to_ascii_lowercase();
-        Level::from_name(&word).or_else(|| OTHERS.iter().find(|(other, _)| *other == word).map(|(_, level)| *level))
+        LogLevel::from_name(&word).or_else(|| OTHERS.iter().find(|(other, _)| *other == word).map(|(_, level)| *level))
     }
 }
 
@@ -81,7 +81,7 @@ pub struct LogLine {
     /// When, in microseconds since the Unix epoch, after any correction of the client's clock.
     pub at_us: i64,
     /// How grave; `None` where the client does not say.
-    pub level: Option<Level>,
+    pub level: Option<LogLevel>,
     /// What it says.
     pub body: String,
     /// What else is known.
@@ -124,9 +124,9 @@ pub(crate) fn note_source(attributes: &mut Attributes, source: TimeSource) {
 
 /// Tells lines apart that are the same to the last digit of their time: the second of a request is another one than the first.
 #[derive(Debug, Default)]
-pub(crate) struct Keys(std::collections::HashMap<Fingerprint, u32>);
+pub(crate) struct OccurrenceKeyGenerator(std::collections::HashMap<Fingerprint, u32>);
 
-impl Keys {
+impl OccurrenceKeyGenerator {
     /// The key of the next line with this content.
     pub(crate) fn next(&mut self, content: Fingerprint) -> [u8; 16] {
         let count = self.0.entry(content).or_default();
@@ -146,11 +146,11 @@ mod tests {
 
     #[test]
     fn levels_by_number_and_word() {
-        let found = [0, 1, 8, 9, 13, 17, 24, 25, i32::MIN].map(Level::of_number);
-        let (trace, debug, info, warn) = (Some(Level::Trace), Some(Level::Debug), Some(Level::Info), Some(Level::Warn));
-        assert_eq!(found, [None, trace, debug, info, warn, Some(Level::Error), Some(Level::Fatal), None, None]);
-        let words = ["WARNING", "Information", "error", "CRITICAL", "loud"].map(Level::of_word);
-        assert_eq!(words, [warn, info, Some(Level::Error), Some(Level::Fatal), None]);
+        let found = [0, 1, 8, 9, 13, 17, 24, 25, i32::MIN].map(LogLevel::of_number);
+        let (trace, debug, info, warn) = (Some(LogLevel::Trace), Some(LogLevel::Debug), Some(LogLevel::Info), Some(LogLevel::Warn));
+        assert_eq!(found, [None, trace, debug, info, warn, Some(LogLevel::Error), Some(LogLevel::Fatal), None, None]);
+        let words = ["WARNING", "Information", "error", "CRITICAL", "loud"].map(LogLevel::of_word);
+        assert_eq!(words, [warn, info, Some(LogLevel::Error), Some(LogLevel::Fatal), None]);
     }
 
     #[test]
@@ -168,7 +168,7 @@ mod tests {
     fn the_same_line_twice_is_two_and_sent_again_no_more() {
         let content = Fingerprint::of(&["tick"]);
         let keys = || {
-            let mut keys = Keys::default();
+            let mut keys = OccurrenceKeyGenerator::default();
             [keys.next(content), keys.next(content)]
         };
         assert_ne!(keys()[0], keys()[1]);

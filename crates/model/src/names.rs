@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use crate::span::Attributes;
-use crate::usage::Convention;
+use crate::usage::TokenCountConvention;
 
 /// Defines the fields together with their names and the names of their names.
 macro_rules! fields {
@@ -19,20 +19,20 @@ macro_rules! fields {
         /// What an attribute may tell of a span.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
-        pub enum Field { $($(#[$doc])* $field),+ }
+        pub enum SpanField { $($(#[$doc])* $field),+ }
 
-        impl Field {
+        impl SpanField {
             /// All of them, in the order of their numbers.
-            pub const ALL: &[Field] = &[$(Field::$field),+];
+            pub const ALL: &[SpanField] = &[$(SpanField::$field),+];
 
             /// The canonical name, as "how this was read" shows it.
             pub const fn as_str(self) -> &'static str {
-                match self { $(Field::$field => $canonical),+ }
+                match self { $(SpanField::$field => $canonical),+ }
             }
 
             /// The attribute names that mean it, the best first.
             pub const fn names(self) -> &'static [&'static str] {
-                match self { $(Field::$field => &[$($name),*]),+ }
+                match self { $(SpanField::$field => &[$($name),*]),+ }
             }
         }
     };
@@ -300,11 +300,11 @@ fields! {
     RetrievalDocuments "output_messages" = ["gen_ai.retrieval.documents", "ai.ranking", "ai.documents", "db.vector.query.response.documents"],
 }
 
-impl Field {
+impl SpanField {
     /// Fields whose attribute is not kept beside the canonical field: texts that would be stored twice, and what Sentry's SDKs send
     /// with each span and Hinomi shows under its own name.
     pub(crate) const fn replaces_its_attribute(self) -> bool {
-        use Field::*;
+        use SpanField::*;
         matches!(
             self,
             System
@@ -336,22 +336,23 @@ pub(crate) const PIECES: &[&str] = &["llm.content.completion.chunk", "gen_ai.con
 /// What names mean on the spans of one client alone: names that are too plain to mean it anywhere else (`model`, `input_tokens`),
 /// and names that mean something else there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Dialect {
+pub struct AttributeDialect {
     /// The names, the best for each field first; they come before the names of the general table, so that counts of one convention
     /// stay together. `None` takes a name's general meaning away.
-    pub names: &'static [(&'static str, Option<Field>)],
+    pub names: &'static [(&'static str, Option<SpanField>)],
     /// How its input tokens are counted.
-    pub input: Convention,
+    pub input: TokenCountConvention,
     /// How its output tokens are counted.
-    pub output: Convention,
+    pub output: TokenCountConvention,
 }
 
-impl Dialect {
+impl AttributeDialect {
     /// Of a client that keeps to the general table.
-    pub const GENERAL: Dialect = Dialect { names: &[], input: Convention::Inclusive, output: Convention::Inclusive };
+    pub const GENERAL: AttributeDialect =
+        AttributeDialect { names: &[], input: TokenCountConvention::Inclusive, output: TokenCountConvention::Inclusive };
 
     /// The field that an attribute name means, its rank among the names of that field, and the name.
-    pub fn lookup(&self, name: &str) -> Option<(Field, usize, &'static str)> {
+    pub fn lookup(&self, name: &str) -> Option<(SpanField, usize, &'static str)> {
         if let Some(place) = self.names.iter().position(|(known, _)| *known == name) {
             let (name, field) = self.names[place];
             return field.map(|field| (field, place, name));
@@ -369,18 +370,18 @@ pub(crate) fn is_placeholder(text: &str) -> bool {
 }
 
 /// The best value that a span's attributes have for a field.
-pub(crate) fn value_of(attributes: &Attributes, field: Field) -> Option<&Value> {
+pub(crate) fn value_of(attributes: &Attributes, field: SpanField) -> Option<&Value> {
     field.names().iter().find_map(|name| attributes.get(*name))
 }
 
 /// The field that an attribute name means, and its rank among the names of that field: lower is better.
-pub fn lookup(name: &str) -> Option<(Field, u8)> {
+pub fn lookup(name: &str) -> Option<(SpanField, u8)> {
     TABLE.get(name).copied()
 }
 
-static TABLE: LazyLock<HashMap<&'static str, (Field, u8), BuildHasherDefault<Fnv>>> = LazyLock::new(|| {
+static TABLE: LazyLock<HashMap<&'static str, (SpanField, u8), BuildHasherDefault<FnvHasher>>> = LazyLock::new(|| {
     let mut table = HashMap::default();
-    for field in Field::ALL {
+    for field in SpanField::ALL {
         for (rank, name) in field.names().iter().enumerate() {
             table.insert(*name, (*field, rank as u8));
         }
@@ -391,9 +392,9 @@ static TABLE: LazyLock<HashMap<&'static str, (Field, u8), BuildHasherDefault<Fnv
 /// FNV-1a over words of eight bytes. Names are looked up for each attribute of each span, and the table's own keys are fixed, so
 /// that nobody can fill it with collisions.
 #[derive(Default)]
-struct Fnv(u64);
+struct FnvHasher(u64);
 
-impl Hasher for Fnv {
+impl Hasher for FnvHasher {
     fn write(&mut self, bytes: &[u8]) {
         let mut words = bytes.chunks_exact(8);
         for word in &mut words {
@@ -424,7 +425,7 @@ mod tests {
     #[test]
     fn each_name_means_one_thing() {
         let mut seen = HashMap::new();
-        for field in Field::ALL {
+        for field in SpanField::ALL {
             for name in field.names() {
                 assert_eq!(seen.insert(*name, *field), None, "{name} stands twice");
                 assert_eq!(lookup(name).unwrap().0, *field);
@@ -436,12 +437,13 @@ mod tests {
 
     #[test]
     fn a_dialect_adds_and_takes_away() {
-        let dialect = Dialect { names: &[("model", Some(Field::RequestModel)), ("prompt.id", None)], ..Dialect::GENERAL };
-        assert_eq!(dialect.lookup("model").map(|(field, ..)| field), Some(Field::RequestModel));
+        let dialect =
+            AttributeDialect { names: &[("model", Some(SpanField::RequestModel)), ("prompt.id", None)], ..AttributeDialect::GENERAL };
+        assert_eq!(dialect.lookup("model").map(|(field, ..)| field), Some(SpanField::RequestModel));
         assert!(dialect.lookup("model").unwrap().1 < dialect.lookup("gen_ai.request.model").unwrap().1, "its own names come first");
         assert_eq!(dialect.lookup("prompt.id"), None);
-        assert_eq!(Dialect::GENERAL.lookup("model"), None);
-        assert_eq!(Dialect::GENERAL.lookup("prompt.id").map(|(field, ..)| field), Some(Field::Prompt));
+        assert_eq!(AttributeDialect::GENERAL.lookup("model"), None);
+        assert_eq!(AttributeDialect::GENERAL.lookup("prompt.id").map(|(field, ..)| field), Some(SpanField::Prompt));
     }
 
     #[test]

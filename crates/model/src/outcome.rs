@@ -22,7 +22,7 @@ names!(
 
 names!(
     /// What sort of thing it was, in Sentry's words where they exist.
-    Category {
+    OutcomeCategory {
         /// A span.
         Span = "span",
         /// An attribute, event or link of a span that was sent.
@@ -52,7 +52,7 @@ pub struct Outcome {
     /// Why, in snake case, such as `invalid_span_id`, `too_large`, `sample_rate`. `stored` for accepted ones.
     pub reason: String,
     /// What they were.
-    pub category: Category,
+    pub category: OutcomeCategory,
     /// How many.
     pub quantity: u64,
     /// One line for a person, without any content of messages.
@@ -61,7 +61,7 @@ pub struct Outcome {
 
 impl Outcome {
     /// A dropped part of a request.
-    pub fn dropped(category: Category, reason: &str, detail: impl Into<Option<String>>) -> Outcome {
+    pub fn dropped(category: OutcomeCategory, reason: &str, detail: impl Into<Option<String>>) -> Outcome {
         Outcome { kind: OutcomeKind::Dropped, reason: reason.into(), category, quantity: 1, detail: detail.into() }
     }
 }

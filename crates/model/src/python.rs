@@ -31,16 +31,16 @@ pub(crate) fn messages(text: &str) -> Option<Value> {
 
 /// Reads a text that is one Python literal, whole.
 pub(crate) fn read(text: &str) -> Option<Value> {
-    let mut reader = Reader { rest: text.trim() };
+    let mut reader = PythonReprParser { rest: text.trim() };
     let value = reader.value(MAX_DEPTH)?;
     reader.rest.trim_start().is_empty().then_some(value)
 }
 
-struct Reader<'a> {
+struct PythonReprParser<'a> {
     rest: &'a str,
 }
 
-impl Reader<'_> {
+impl PythonReprParser<'_> {
     /// Passes blanks and then the character, if it is next.
     fn pass(&mut self, wanted: char) -> bool {
         self.rest = self.rest.trim_start();

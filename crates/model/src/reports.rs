@@ -15,9 +15,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
-use crate::counting::{Decision, Node};
+use crate::counting::{SpanDecision, SpanNode};
 use crate::id::{SpanId, TraceId};
-use crate::span::{CostSource, Reading, Span, Usage, UsageSource};
+use crate::span::{CostSource, FieldProvenance, Span, Usage, UsageSource};
 
 /// Instrumentation scopes, or beginnings of them up to a dot, of programs that pass calls on to providers.
 const GATEWAYS: &[&str] = &[
@@ -55,7 +55,7 @@ const SLACK_US: i64 = 1_000_000;
 
 /// Where another report of a call is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AlsoReported {
+pub struct DuplicateReport {
     /// Its trace.
     pub trace_id: TraceId,
     /// Its span.
@@ -66,7 +66,7 @@ pub struct AlsoReported {
 
 /// Who reports a span, as hashes that hold for this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Reporter {
+pub struct SpanReporter {
     /// The program.
     pub service: u64,
     /// Its instrumentation.
@@ -75,26 +75,26 @@ pub struct Reporter {
     pub sdk: u64,
 }
 
-impl Reporter {
+impl SpanReporter {
     /// Who reports a span.
-    pub(crate) fn of(span: &Span) -> Reporter {
-        Reporter { service: hash(&span.service), scope: hash(&span.origin), sdk: hash(&span.sdk_name) }
+    pub(crate) fn of(span: &Span) -> SpanReporter {
+        SpanReporter { service: hash(&span.service), scope: hash(&span.origin), sdk: hash(&span.sdk_name) }
     }
 
     /// True for two instrumentations of one program that the same SDK reports of.
-    pub(crate) fn is_beside(&self, other: &Reporter) -> bool {
+    pub(crate) fn is_beside(&self, other: &SpanReporter) -> bool {
         (self.service, self.sdk) == (other.service, other.sdk) && self.scope != other.scope
     }
 
     /// True for two instrumentations that may stand in one program. What each SDK calls the program, only its own reports say alike.
-    fn may_stand_beside(&self, other: &Reporter) -> bool {
+    fn may_stand_beside(&self, other: &SpanReporter) -> bool {
         self.sdk != other.sdk || (self.scope != other.scope && self.service == other.service)
     }
 }
 
 /// A call as one program reports it: small, since it is kept in memory for each recent call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Report {
+pub struct CallReport {
     /// Its trace.
     pub trace_id: TraceId,
     /// Its span.
@@ -108,9 +108,9 @@ pub struct Report {
     /// The span that counts in its stead, of what is known so far.
     pub left_to: Option<(TraceId, SpanId)>,
     /// Which program reports.
-    reporter: Reporter,
+    reporter: SpanReporter,
     /// What says that the reporter is a gateway.
-    gateway: Gateway,
+    gateway: GatewayConfidence,
     /// True where no span above it is named.
     is_root: bool,
     /// Start, as the client sent it.
@@ -121,33 +121,33 @@ pub struct Report {
     tokens: (Option<u64>, Option<u64>),
 }
 
-impl Report {
+impl CallReport {
     /// How far apart two reports began.
-    pub fn distance_us(&self, other: &Report) -> u64 {
+    pub fn distance_us(&self, other: &CallReport) -> u64 {
         self.start_us.abs_diff(other.start_us)
     }
 
     /// True for two reports of one span.
-    pub fn is_of_span(&self, other: &Report) -> bool {
+    pub fn is_of_span(&self, other: &CallReport) -> bool {
         (self.trace_id, self.span_id) == (other.trace_id, other.span_id)
     }
 
     /// Of the reports of one call the first by this counts: the program's own before a gateway's, what stands below something before
     /// what stands alone, since its user and its run are known, then the one that waited longer.
     pub fn rank(&self) -> impl Ord + use<> {
-        let alone = self.gateway == Gateway::No && self.is_root;
+        let alone = self.gateway == GatewayConfidence::No && self.is_root;
         (self.gateway, alone, self.start_us.saturating_sub(self.end_us), self.start_us, self.trace_id, self.span_id)
     }
 
     /// True where taking over its cost is right, since it is a gateway's, which knows what it bills.
     pub fn bills(&self) -> bool {
-        self.gateway > Gateway::No
+        self.gateway > GatewayConfidence::No
     }
 }
 
 /// What says that a program passes calls on, from the least to the most certain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Gateway {
+enum GatewayConfidence {
     No,
     /// It was answering a request while it called, as many a program does that is no gateway.
     Serves,
@@ -181,9 +181,9 @@ fn hash(value: &impl Hash) -> u64 {
 }
 
 /// The calls of a trace that another trace may report too: those whose answer has an id or a text, and that count or do so elsewhere.
-pub fn of_trace(trace_id: TraceId, nodes: &[Node], counted: impl Fn(usize) -> bool) -> Vec<Report> {
-    let response = |node: &Node| node.response_id.as_deref().filter(|id| !id.is_empty()).map(|id| hash(&id));
-    let candidates: Vec<&Node> = nodes
+pub fn of_trace(trace_id: TraceId, nodes: &[SpanNode], counted: impl Fn(usize) -> bool) -> Vec<CallReport> {
+    let response = |node: &SpanNode| node.response_id.as_deref().filter(|id| !id.is_empty()).map(|id| hash(&id));
+    let candidates: Vec<&SpanNode> = nodes
         .iter()
         .enumerate()
         .filter(|(place, node)| node.is_call() && (counted(*place) || left_to(node).is_some()))
@@ -193,8 +193,8 @@ pub fn of_trace(trace_id: TraceId, nodes: &[Node], counted: impl Fn(usize) -> bo
     if candidates.is_empty() {
         return Vec::new();
     }
-    let by_id: HashMap<SpanId, &Node> = nodes.iter().map(|node| (node.span_id, node)).collect();
-    let serves = |node: &Node| {
+    let by_id: HashMap<SpanId, &SpanNode> = nodes.iter().map(|node| (node.span_id, node)).collect();
+    let serves = |node: &SpanNode| {
         let mut above = node.parent_span_id;
         // A circle of parents ends when every span has been passed.
         for _ in 0..nodes.len() {
@@ -206,7 +206,7 @@ pub fn of_trace(trace_id: TraceId, nodes: &[Node], counted: impl Fn(usize) -> bo
         }
         false
     };
-    let report = |node: &Node| Report {
+    let report = |node: &SpanNode| CallReport {
         trace_id,
         span_id: node.span_id,
         response: response(node),
@@ -216,9 +216,9 @@ pub fn of_trace(trace_id: TraceId, nodes: &[Node], counted: impl Fn(usize) -> bo
         reporter: node.reporter,
         is_root: node.parent_span_id.is_none(),
         gateway: match (node.is_gateway, serves(node)) {
-            (true, _) => Gateway::Named,
-            (false, true) => Gateway::Serves,
-            (false, false) => Gateway::No,
+            (true, _) => GatewayConfidence::Named,
+            (false, true) => GatewayConfidence::Serves,
+            (false, false) => GatewayConfidence::No,
         },
         start_us: node.start_us,
         end_us: node.end_us,
@@ -228,12 +228,12 @@ pub fn of_trace(trace_id: TraceId, nodes: &[Node], counted: impl Fn(usize) -> bo
 }
 
 /// The report that counts instead of this one.
-fn left_to(node: &Node) -> Option<AlsoReported> {
+fn left_to(node: &SpanNode) -> Option<DuplicateReport> {
     node.also_reported.filter(|other| !other.counts)
 }
 
 /// Whether two reports in different traces, with one id of the answer, tell of one call.
-pub fn same_call(one: &Report, other: &Report) -> bool {
+pub fn same_call(one: &CallReport, other: &CallReport) -> bool {
     one.response.is_some()
         && one.response == other.response
         && one.trace_id != other.trace_id
@@ -242,8 +242,8 @@ pub fn same_call(one: &Report, other: &Report) -> bool {
 }
 
 /// The same where one has no id, or both have one id and the same texts.
-pub fn same_texts(one: &Report, other: &Report) -> bool {
-    let lies_in = |inner: &Report, outer: &Report| {
+pub fn same_texts(one: &CallReport, other: &CallReport) -> bool {
+    let lies_in = |inner: &CallReport, outer: &CallReport| {
         inner.start_us >= outer.start_us.saturating_sub(CARE_US) && inner.end_us <= outer.end_us.saturating_add(CARE_US)
     };
     let together = one.start_us.abs_diff(other.start_us).max(one.end_us.abs_diff(other.end_us)) <= TOGETHER_US.unsigned_abs();
@@ -263,19 +263,19 @@ fn alike(one: Option<u64>, other: Option<u64>) -> bool {
     one.zip(other).is_none_or(|(one, other)| one == other)
 }
 
-fn same_tokens(one: &Report, other: &Report) -> bool {
+fn same_tokens(one: &CallReport, other: &CallReport) -> bool {
     alike(one.tokens.0, other.tokens.0) && alike(one.tokens.1, other.tokens.1)
 }
 
 /// Two instrumentations of one program, with one clock, see a call at the same time. A cache that answers with an earlier answer does so
 /// later, and to the same instrumentation or to another program.
-fn seen_twice(one: &Report, other: &Report) -> bool {
+fn seen_twice(one: &CallReport, other: &CallReport) -> bool {
     one.reporter.may_stand_beside(&other.reporter) && one.start_us <= other.end_us && other.start_us <= one.end_us
 }
 
 /// The gateway's report lies in the program's. Which of two is the gateway is said by its scope, else by that.
-fn passed_on(one: &Report, other: &Report) -> bool {
-    let longer = |a: &Report, b: &Report| a.end_us - a.start_us >= b.end_us - b.start_us;
+fn passed_on(one: &CallReport, other: &CallReport) -> bool {
+    let longer = |a: &CallReport, b: &CallReport| a.end_us - a.start_us >= b.end_us - b.start_us;
     let (program, gateway) = match one.gateway.cmp(&other.gateway) {
         std::cmp::Ordering::Less => (one, other),
         std::cmp::Ordering::Greater => (other, one),
@@ -283,11 +283,11 @@ fn passed_on(one: &Report, other: &Report) -> bool {
         std::cmp::Ordering::Equal => (other, one),
     };
     let within = gateway.start_us >= program.start_us.saturating_sub(SLACK_US) && gateway.end_us <= program.end_us.saturating_add(SLACK_US);
-    one.reporter != other.reporter && gateway.gateway > Gateway::No && within && gateway.tokens != (None, None)
+    one.reporter != other.reporter && gateway.gateway > GatewayConfidence::No && within && gateway.tokens != (None, None)
 }
 
 /// Writes into the span that counts that another reports the same call, and what that knows better: usage with more buckets, else of the
-/// same usage the cost that a gateway says, else any before none. `bills` as [`Report::bills`] says of the other. Any number of others in any order, and any of them again, end in the same.
+/// same usage the cost that a gateway says, else any before none. `bills` as [`CallReport::bills`] says of the other. Any number of others in any order, and any of them again, end in the same.
 pub fn take_from(span: &mut Span, other: &Span, bills: bool) {
     let key = (other.trace_id, other.span_id);
     let took = has_taken(span);
@@ -300,7 +300,7 @@ pub fn take_from(span: &mut Span, other: &Span, bills: bool) {
     if more || (!knows_more(span, other) && (worth > own_worth || again)) {
         let report = if bills { GATEWAYS_REPORT } else { OTHER_REPORT };
         let from = format!("{report}, span {} of trace {}", other.span_id, other.trace_id);
-        let read = |field: &str| Reading { field: field.to_owned(), from: from.clone() };
+        let read = |field: &str| FieldProvenance { field: field.to_owned(), from: from.clone() };
         span.reading.retain(|reading| !is_from_report(reading));
         span.usage = Usage { total: other.usage.total.or(span.usage.total), ..other.usage };
         span.reading.push(read("usage"));
@@ -313,7 +313,7 @@ pub fn take_from(span: &mut Span, other: &Span, bills: bool) {
         return;
     }
     span.client_cost = span.client_cost.or(other.client_cost);
-    span.also_reported = Some(AlsoReported { trace_id: other.trace_id, span_id: other.span_id, counts: true });
+    span.also_reported = Some(DuplicateReport { trace_id: other.trace_id, span_id: other.span_id, counts: true });
 }
 
 /// True for a span that has something from another report. What it has is better taken from there.
@@ -321,7 +321,7 @@ pub fn has_taken(span: &Span) -> bool {
     span.reading.iter().any(is_from_report)
 }
 
-fn is_from_report(reading: &Reading) -> bool {
+fn is_from_report(reading: &FieldProvenance) -> bool {
     [GATEWAYS_REPORT, OTHER_REPORT].iter().any(|report| reading.from.starts_with(report))
 }
 
@@ -332,8 +332,8 @@ pub fn took_cost(program: &Span) -> bool {
 }
 
 /// Writes into a span that another reports the same call, and counts.
-pub fn leave_to(span: &mut Span, counting: &Report) {
-    span.also_reported = Some(AlsoReported { trace_id: counting.trace_id, span_id: counting.span_id, counts: false });
+pub fn leave_to(span: &mut Span, counting: &CallReport) {
+    span.also_reported = Some(DuplicateReport { trace_id: counting.trace_id, span_id: counting.span_id, counts: false });
 }
 
 /// What was sent is better than what was estimated. Else the report with more of the buckets knows more.
@@ -365,11 +365,11 @@ fn knows_more(one: &Span, other: &Span) -> bool {
 
 /// Takes calls out of the sum that another trace's report counts for. `repeated` says for a call at a place which other one
 /// of its trace stands for it: what holds for one report of a call holds for the one that counts in its stead.
-pub(crate) fn leave_out(nodes: &[Node], repeated: &[(usize, usize)], decisions: &mut [Decision]) {
+pub(crate) fn leave_out(nodes: &[SpanNode], repeated: &[(usize, usize)], decisions: &mut [SpanDecision]) {
     if !nodes.iter().any(|node| left_to(node).is_some()) {
         return;
     }
-    let mut reported: Vec<Option<AlsoReported>> = nodes.iter().map(left_to).collect();
+    let mut reported: Vec<Option<DuplicateReport>> = nodes.iter().map(left_to).collect();
     // A wrapper may stand round a wrapper: once for each level would do, twice over all is more than any client nests.
     for (place, kept) in repeated.iter().chain(repeated) {
         reported[*kept] = reported[*kept].or(reported[*place]);
@@ -387,13 +387,13 @@ pub(crate) fn leave_out(nodes: &[Node], repeated: &[(usize, usize)], decisions: 
 mod tests {
     use super::*;
     use crate::money::Usd;
-    use crate::span::{Cost, Kind, UsageSource};
+    use crate::span::{Cost, SpanType, UsageSource};
 
     fn call(trace: u128, service: &str, scope: &str, times: (i64, i64)) -> Span {
         Span {
             trace_id: TraceId(trace),
             span_id: SpanId(7),
-            kind: Kind::Llm,
+            kind: SpanType::Llm,
             service: Some(service.into()),
             origin: Some(scope.into()),
             response_id: Some("chatcmpl-1".into()),
@@ -412,12 +412,12 @@ mod tests {
         call(2, "llm-gateway", "litellm", (400, 8_900))
     }
 
-    fn report(spans: &[&Span]) -> Report {
-        let nodes: Vec<Node> = spans.iter().map(|span| Node::of(span)).collect();
+    fn report(spans: &[&Span]) -> CallReport {
+        let nodes: Vec<SpanNode> = spans.iter().map(|span| SpanNode::of(span)).collect();
         of_trace(spans[0].trace_id, &nodes, |_| true)[0]
     }
 
-    fn same(one: &Report, other: &Report) -> bool {
+    fn same(one: &CallReport, other: &CallReport) -> bool {
         let both = (same_call(one, other), same_call(other, one));
         assert_eq!(both.0, both.1, "whichever came first");
         both.0
@@ -477,7 +477,7 @@ mod tests {
     #[test]
     fn without_an_id_only_what_begins_and_ends_together_is_one_call() {
         let told = |span: &Span| {
-            let node = Node { texts: hash_of_texts(Some("Capital of France?"), Some("Paris.")), ..Node::of(span) };
+            let node = SpanNode { texts: hash_of_texts(Some("Capital of France?"), Some("Paris.")), ..SpanNode::of(span) };
             of_trace(span.trace_id, &[node], |_| true)[0]
         };
         let model = |name: &str| Some(name.to_owned());
@@ -544,7 +544,7 @@ mod tests {
         assert_eq!(own.usage.input, Some(1200));
 
         leave_to(&mut rich, &report(&[&program()]));
-        let decided = crate::counting::decide(&[Node::of(&rich)]);
+        let decided = crate::counting::decide(&[SpanNode::of(&rich)]);
         assert!(!decided[0].counted && decided[0].not_counted_because.as_ref().unwrap().contains("another report"));
     }
 
@@ -582,7 +582,7 @@ mod tests {
         let mut outer = gateway();
         leave_to(&mut outer, &report(&[&program()]));
         let inner = Span { span_id: SpanId(8), parent_span_id: Some(SpanId(7)), ..gateway() };
-        let decided = crate::counting::decide(&[Node::of(&outer), Node::of(&inner)]);
+        let decided = crate::counting::decide(&[SpanNode::of(&outer), SpanNode::of(&inner)]);
         assert_eq!(decided.iter().map(|decision| decision.counted).collect::<Vec<_>>(), [false, false]);
     }
 }

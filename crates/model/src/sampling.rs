@@ -11,7 +11,7 @@ pub(crate) const TRACE_STATE: &str = "otel.trace_state";
 
 /// How a rate is written.
 #[derive(Debug, Clone, Copy)]
-enum Form {
+enum SampleRateFormat {
     /// A part of one: 0.25.
     Part,
     /// One of so many: 4.
@@ -23,16 +23,16 @@ enum Form {
 }
 
 /// The attributes that tell, the best first.
-const NAMES: &[(&str, Form)] = &[
-    (TRACE_STATE, Form::TraceState),
-    ("sentry.sample_rate", Form::Part),
-    ("logfire.sample_rate", Form::Part),
-    ("sampling.probability", Form::Part),
+const NAMES: &[(&str, SampleRateFormat)] = &[
+    (TRACE_STATE, SampleRateFormat::TraceState),
+    ("sentry.sample_rate", SampleRateFormat::Part),
+    ("logfire.sample_rate", SampleRateFormat::Part),
+    ("sampling.probability", SampleRateFormat::Part),
     // Honeycomb's, spelled as its SDKs and its proxy do: other spellings are of sound.
-    ("SampleRate", Form::OneOf),
+    ("SampleRate", SampleRateFormat::OneOf),
     // Azure Monitor's.
-    ("_MS.sampleRate", Form::Percent),
-    ("microsoft.sample_rate", Form::Percent),
+    ("_MS.sampleRate", SampleRateFormat::Percent),
+    ("microsoft.sample_rate", SampleRateFormat::Percent),
 ];
 
 /// What part of all traces is sent, above 0 and up to 1, and the attribute that says so.
@@ -48,14 +48,14 @@ pub(crate) fn tells(name: &str) -> bool {
     NAMES.iter().any(|(known, _)| *known == name)
 }
 
-impl Form {
+impl SampleRateFormat {
     fn read(self, value: &Value) -> Option<f64> {
         let number = || value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
         match self {
-            Form::Part => number(),
-            Form::OneOf => Some(1.0 / number()?),
-            Form::Percent => Some(number()? / 100.0),
-            Form::TraceState => of_trace_state(value.as_str()?),
+            SampleRateFormat::Part => number(),
+            SampleRateFormat::OneOf => Some(1.0 / number()?),
+            SampleRateFormat::Percent => Some(number()? / 100.0),
+            SampleRateFormat::TraceState => of_trace_state(value.as_str()?),
         }
     }
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{SpanId, TraceId};
-use crate::joining::Joined;
+use crate::joining::PartialSpanState;
 use crate::money::Usd;
-use crate::reports::AlsoReported;
+use crate::reports::DuplicateReport;
 
 /// Attributes as the client sent them, by their own names. Scalars keep their type.
 pub type Attributes = serde_json::Map<String, serde_json::Value>;
@@ -30,7 +30,7 @@ pub struct Span {
     /// Sentry's op, or one derived from the conventions of other clients, such as `gen_ai.chat`.
     pub op: String,
     /// What sort of step it is.
-    pub kind: Kind,
+    pub kind: SpanType,
     /// `gen_ai.operation.name` or its equivalent, such as `chat`.
     pub operation: Option<String>,
     /// Which instrumentation made it, such as `auto.ai.openai`.
@@ -44,8 +44,8 @@ pub struct Span {
     /// The model that answered.
     pub response_model: Option<String>,
     /// How it ended.
-    pub status: Status,
-    /// The status as sent (`resource_exhausted`) or the error's message, where there is more to say than [`Status`].
+    pub status: SpanStatus,
+    /// The status as sent (`resource_exhausted`) or the error's message, where there is more to say than [`SpanStatus`].
     pub status_detail: Option<String>,
     /// Start, after any correction of the client's clock.
     pub start_us: i64,
@@ -104,19 +104,19 @@ pub struct Span {
     /// Tags that the program set.
     pub tags: BTreeMap<String, String>,
     /// What was asked, system instructions first.
-    pub input_messages: Vec<Message>,
+    pub input_messages: Vec<ChatMessage>,
     /// What was answered.
-    pub output_messages: Vec<Message>,
+    pub output_messages: Vec<ChatMessage>,
     /// Tools that the model could call, as sent.
     pub tool_definitions: Option<serde_json::Value>,
     /// Attributes as sent, but for texts that became messages and what is a field of every span.
     pub attributes: Attributes,
     /// Which attribute became which field.
-    pub reading: Vec<Reading>,
+    pub reading: Vec<FieldProvenance>,
     /// What of it came by itself, for spans that come in pieces.
-    pub joined: Option<Box<Joined>>,
+    pub joined: Option<Box<PartialSpanState>>,
     /// Where another program reports the same call.
-    pub also_reported: Option<AlsoReported>,
+    pub also_reported: Option<DuplicateReport>,
     /// The ingest key that it was sent with, by its name. Never the key itself.
     pub ingest_key: Option<String>,
     /// What its client says of it in words, where its name is a template with places for values (Logfire).
@@ -137,14 +137,14 @@ impl Default for Span {
             parent_span_id: None,
             name: String::new(),
             op: String::new(),
-            kind: Kind::Other,
+            kind: SpanType::Other,
             operation: None,
             origin: None,
             provider: None,
             provider_inferred: false,
             request_model: None,
             response_model: None,
-            status: Status::Ok,
+            status: SpanStatus::Ok,
             status_detail: None,
             start_us: 0,
             end_us: 0,
@@ -209,7 +209,7 @@ impl Span {
 
     /// True for spans whose tokens and cost go into sums while they are [`counted`](Span::counted).
     pub fn is_call(&self) -> bool {
-        matches!(self.kind, Kind::Llm | Kind::Embedding)
+        matches!(self.kind, SpanType::Llm | SpanType::Embedding)
     }
 }
 
@@ -247,7 +247,7 @@ pub(crate) use names;
 
 names!(
     /// What sort of step a span is.
-    Kind {
+    SpanType {
         /// One call of a language model.
         Llm = "llm",
         /// One call of an embedding model.
@@ -283,7 +283,7 @@ names!(
 
 names!(
     /// How a span ended. What the client left unset is `ok` when nothing says otherwise.
-    Status {
+    SpanStatus {
         /// It worked, as far as is known.
         Ok = "ok",
         /// It failed.
@@ -396,17 +396,17 @@ pub struct Cost {
 
 /// A message of a conversation with a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Message {
+pub struct ChatMessage {
     /// `system`, `user`, `assistant` or `tool`; anything else as sent.
     pub role: String,
     /// What it consists of.
-    pub parts: Vec<Part>,
+    pub parts: Vec<MessagePart>,
 }
 
 /// A part of a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum Part {
+pub enum MessagePart {
     /// Plain text.
     Text {
         /// The text.
@@ -457,7 +457,7 @@ pub enum Part {
 
 /// That a field was read from an attribute.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reading {
+pub struct FieldProvenance {
     /// The canonical field, such as `usage.input_tokens`.
     pub field: String,
     /// The name as sent, such as `gen_ai.usage.prompt_tokens`.

@@ -11,7 +11,7 @@ use crate::span::{Usage, UsageSource};
 
 /// Counts as sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
+pub struct ReportedTokenCounts {
     /// Input, with or without what was cached.
     pub input: Option<u64>,
     /// Output, with or without reasoning.
@@ -42,7 +42,7 @@ pub struct Counts {
 
 /// How a source counts special tokens, unless its total says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Convention {
+pub enum TokenCountConvention {
     /// Input contains what was cached, output contains reasoning: OpenTelemetry, OpenAI.
     #[default]
     Inclusive,
@@ -52,7 +52,7 @@ pub enum Convention {
 
 /// How a count as sent was taken for the whole, where it could have been taken otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Taken {
+pub struct TokenCountInterpretation {
     /// The count as sent.
     pub sent: u64,
     /// Tokens in buckets of their own: read from a cache or written to it, thought, of sound.
@@ -60,15 +60,15 @@ pub struct Taken {
     /// What the count was taken for.
     pub whole: u64,
     /// Whether the special ones are in the count.
-    pub rule: Rule,
+    pub rule: TokenInclusionRule,
     /// What decided.
-    pub because: Because,
+    pub because: TokenCountBasis,
 }
 
 /// Whether tokens with a bucket of their own are in the count beside them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Rule {
+pub enum TokenInclusionRule {
     /// They are in it.
     Inclusive,
     /// They stand beside it.
@@ -80,7 +80,7 @@ pub enum Rule {
 /// What decided between the readings of a count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Because {
+pub enum TokenCountBasis {
     /// The source counts so, and the total as sent agrees.
     TotalAgrees,
     /// The source counts otherwise, but only so do the counts add up to the total as sent.
@@ -91,23 +91,32 @@ pub enum Because {
     Impossible,
 }
 
-impl Taken {
+impl TokenCountInterpretation {
     /// How `sent` became `whole`; `None` where there is only one way to read it.
-    fn of(sent: Option<u64>, special: u64, whole: Option<u64>, convention: Convention, fits_total: bool) -> Option<Taken> {
+    fn of(
+        sent: Option<u64>,
+        special: u64,
+        whole: Option<u64>,
+        convention: TokenCountConvention,
+        fits_total: bool,
+    ) -> Option<TokenCountInterpretation> {
         let (sent, whole) = sent.zip(whole).filter(|_| special > 0)?;
         let rule = match whole {
-            whole if whole == sent => Rule::Inclusive,
-            whole if whole == sent.saturating_add(special) => Rule::Exclusive,
-            _ => Rule::Partly,
+            whole if whole == sent => TokenInclusionRule::Inclusive,
+            whole if whole == sent.saturating_add(special) => TokenInclusionRule::Exclusive,
+            _ => TokenInclusionRule::Partly,
         };
-        let usual = if convention == Convention::Inclusive { Rule::Inclusive } else { Rule::Exclusive };
+        let usual =
+            if convention == TokenCountConvention::Inclusive { TokenInclusionRule::Inclusive } else { TokenInclusionRule::Exclusive };
         let because = match (rule == usual, fits_total) {
-            (true, true) => Because::TotalAgrees,
-            (true, false) => Because::Convention,
-            (false, _) if usual == Rule::Inclusive && sent < special && rule == Rule::Exclusive => Because::Impossible,
-            (false, _) => Because::Total,
+            (true, true) => TokenCountBasis::TotalAgrees,
+            (true, false) => TokenCountBasis::Convention,
+            (false, _) if usual == TokenInclusionRule::Inclusive && sent < special && rule == TokenInclusionRule::Exclusive => {
+                TokenCountBasis::Impossible
+            }
+            (false, _) => TokenCountBasis::Total,
         };
-        Some(Taken { sent, special, whole, rule, because })
+        Some(TokenCountInterpretation { sent, special, whole, rule, because })
     }
 }
 
@@ -151,20 +160,20 @@ const REASONING: [&str; 6] =
 const BESIDE: [&str; 5] =
     ["cache_read_input_tokens", "cache_creation_input_tokens", "cacheReadInputTokens", "cacheCreationInputTokens", "cacheWriteInputTokens"];
 
-impl Counts {
+impl ReportedTokenCounts {
     /// Sorts the counts into exclusive buckets.
-    pub fn settle(&self, convention: Convention) -> Usage {
+    pub fn settle(&self, convention: TokenCountConvention) -> Usage {
         self.settle_each(convention, convention)
     }
 
     /// The same for a source that counts input and output differently.
-    pub fn settle_each(&self, of_input: Convention, of_output: Convention) -> Usage {
+    pub fn settle_each(&self, of_input: TokenCountConvention, of_output: TokenCountConvention) -> Usage {
         let (input_audio, input_image) = self.media_beside_caches(of_input);
         let special_input = sum(&[self.cache_read, self.cache_write_5m, self.cache_write_1h, input_audio, input_image]);
         let special_output = sum(&[self.reasoning, self.output_audio, self.output_image]);
         // What was read from the cache may be left out while the rest is in, or be in twice: the total alone tells.
-        let inputs = self.input.map(|input| Reading::all(input, special_input, self.cache_read, of_input));
-        let outputs = self.output.map(|output| Reading::all(output, special_output, None, of_output));
+        let inputs = self.input.map(|input| TokenCountCandidates::all(input, special_input, self.cache_read, of_input));
+        let outputs = self.output.map(|output| TokenCountCandidates::all(output, special_output, None, of_output));
         let (input, output) = match (inputs, outputs) {
             (Some(inputs), Some(outputs)) => {
                 let (input, output) = agreeing(&inputs, &outputs, self.total);
@@ -201,14 +210,14 @@ impl Counts {
 
     /// Sound and pictures of the input, without what of them is in the caches too: some clients count a cached picture as both. Where what
     /// was cached fits into the input and all together does not, the rest is all that can stand beside it.
-    fn media_beside_caches(&self, convention: Convention) -> (Option<u64>, Option<u64>) {
+    fn media_beside_caches(&self, convention: TokenCountConvention) -> (Option<u64>, Option<u64>) {
         let cached = sum(&[self.cache_read, self.cache_write_5m, self.cache_write_1h]);
         let media = sum(&[self.input_audio, self.input_image]);
         let Some(input) = self.input.filter(|input| cached > 0 && cached <= *input && cached.saturating_add(media) > *input) else {
             return (self.input_audio, self.input_image);
         };
         let total_agrees = self.total.is_none_or(|total| self.output.and_then(|output| input.checked_add(output)) == Some(total));
-        if convention == Convention::Exclusive || !total_agrees {
+        if convention == TokenCountConvention::Exclusive || !total_agrees {
             return (self.input_audio, self.input_image);
         }
         let room = input - cached;
@@ -218,26 +227,34 @@ impl Counts {
 
     /// What only the provider's own usage object tells, as clients pass it on beside their counts: searches of the web, and what was written to
     /// the cache for an hour.
-    pub fn of_provider(usage: &Map<String, Value>) -> Counts {
+    pub fn of_provider(usage: &Map<String, Value>) -> ReportedTokenCounts {
         let inner = |outer: &str, inner: &str| usage.get(outer)?.as_object()?.get(inner).and_then(count);
-        Counts {
+        ReportedTokenCounts {
             web_searches: inner("server_tool_use", "web_search_requests"),
             cache_write_1h: inner("cache_creation", "ephemeral_1h_input_tokens"),
-            ..Counts::default()
+            ..ReportedTokenCounts::default()
         }
     }
 
-    /// How input and output as sent were taken, given what [`settle_each`](Counts::settle_each) made of them.
-    pub fn taken(&self, usage: &Usage, of_input: Convention, of_output: Convention) -> (Option<Taken>, Option<Taken>) {
+    /// How input and output as sent were taken, given what [`settle_each`](ReportedTokenCounts::settle_each) made of them.
+    pub fn taken(
+        &self,
+        usage: &Usage,
+        of_input: TokenCountConvention,
+        of_output: TokenCountConvention,
+    ) -> (Option<TokenCountInterpretation>, Option<TokenCountInterpretation>) {
         let special_input = sum(&[usage.cache_read, usage.cache_write_5m, usage.cache_write_1h, usage.input_audio, usage.input_image]);
         let special_output = sum(&[usage.reasoning, usage.output_audio, usage.output_image]);
         let (input, output) = (usage.input_tokens(), usage.output_tokens());
         let fits = input.zip(output).and_then(|(input, output)| input.checked_add(output)).is_some_and(|both| Some(both) == self.total);
-        (Taken::of(self.input, special_input, input, of_input, fits), Taken::of(self.output, special_output, output, of_output, fits))
+        (
+            TokenCountInterpretation::of(self.input, special_input, input, of_input, fits),
+            TokenCountInterpretation::of(self.output, special_output, output, of_output, fits),
+        )
     }
 
     /// Counts in one object, as Langfuse's SDKs and wrappers send them, with the convention that its shape tells.
-    pub fn of_details(details: &Map<String, Value>) -> (Counts, Convention) {
+    pub fn of_details(details: &Map<String, Value>) -> (ReportedTokenCounts, TokenCountConvention) {
         let get = |names: &[&str]| names.iter().find_map(|name| details.get(*name).and_then(count));
         let nested = |outer: &[&str], inner: &[&str]| {
             let object = outer.iter().find_map(|name| details.get(*name).and_then(Value::as_object))?;
@@ -261,7 +278,7 @@ impl Counts {
         let hour = get(&["input_cache_creation_1h", "input_ephemeral_1h_input_tokens", "cache_creation_ephemeral_1h_input_tokens"])
             .or_else(|| nested(&["cache_creation"], &["ephemeral_1h_input_tokens"]));
         let short = with(get(&["input_cache_creation_5m", "input_cache_creation"]), get(&["input_ephemeral_5m_input_tokens"]));
-        let counts = Counts {
+        let counts = ReportedTokenCounts {
             input: with(input, modalities("input_modality_", plain)),
             output: with(output, modalities("output_modality_", plain)),
             total: get(&["total", "total_tokens", "totalTokens", "totalTokenCount"]),
@@ -283,16 +300,16 @@ impl Counts {
             images: get(&["output_images"]),
         };
         let anthropic = BESIDE.iter().any(|name| details.contains_key(*name));
-        let convention = if own_words || anthropic { Convention::Exclusive } else { Convention::Inclusive };
+        let convention = if own_words || anthropic { TokenCountConvention::Exclusive } else { TokenCountConvention::Inclusive };
         (counts, convention)
     }
 
     /// Counts that a provider's own remarks hold, under the provider's name, with the convention of that provider.
-    pub fn of_provider_metadata(remarks: &Map<String, Value>) -> Option<(Counts, Convention)> {
+    pub fn of_provider_metadata(remarks: &Map<String, Value>) -> Option<(ReportedTokenCounts, TokenCountConvention)> {
         remarks.values().filter_map(Value::as_object).find_map(|remark| {
             let whole = ["usage", "usageMetadata"].iter().find_map(|name| remark.get(*name)?.as_object());
-            let (counts, convention) = Counts::of_details(whole.unwrap_or(remark));
-            (counts != Counts::default()).then_some((counts, convention))
+            let (counts, convention) = ReportedTokenCounts::of_details(whole.unwrap_or(remark));
+            (counts != ReportedTokenCounts::default()).then_some((counts, convention))
         })
     }
 
@@ -304,8 +321,8 @@ impl Counts {
     }
 
     /// Takes from `other` what is not known here.
-    pub fn or(self, other: Counts) -> Counts {
-        Counts {
+    pub fn or(self, other: ReportedTokenCounts) -> ReportedTokenCounts {
+        ReportedTokenCounts {
             input: self.input.or(other.input),
             output: self.output.or(other.output),
             total: self.total.or(other.total),
@@ -324,11 +341,11 @@ impl Counts {
 }
 
 /// The whole that a sent count stands for, under one reading of it; `None` where that reading is impossible.
-struct Reading;
+struct TokenCountCandidates;
 
-impl Reading {
+impl TokenCountCandidates {
     /// The readings of a count, the source's own convention first.
-    fn all(sent: u64, special: u64, cached: Option<u64>, convention: Convention) -> [Option<u64>; 4] {
+    fn all(sent: u64, special: u64, cached: Option<u64>, convention: TokenCountConvention) -> [Option<u64>; 4] {
         let inclusive = (sent >= special).then_some(sent);
         let exclusive = Some(sent.saturating_add(special));
         let cached = cached.filter(|n| *n > 0);
@@ -336,8 +353,8 @@ impl Reading {
         // Sentry's SDK 10 for JavaScript adds what was cached to an input that has it already.
         let twice = cached.and_then(|n| sent.checked_sub(n)).filter(|whole| *whole >= special);
         match convention {
-            Convention::Inclusive => [inclusive, exclusive, partly, twice],
-            Convention::Exclusive => [exclusive, inclusive, partly, twice],
+            TokenCountConvention::Inclusive => [inclusive, exclusive, partly, twice],
+            TokenCountConvention::Exclusive => [exclusive, inclusive, partly, twice],
         }
     }
 }
@@ -371,19 +388,19 @@ mod tests {
 
     use super::*;
 
-    fn settle(counts: Counts) -> Usage {
-        counts.settle(Convention::Inclusive)
+    fn settle(counts: ReportedTokenCounts) -> Usage {
+        counts.settle(TokenCountConvention::Inclusive)
     }
 
     #[test]
     fn cached_input_is_part_of_the_input() {
-        let usage = settle(Counts {
+        let usage = settle(ReportedTokenCounts {
             input: Some(2585),
             output: Some(64),
             total: Some(2649),
             cache_read: Some(2048),
             cache_write_5m: Some(512),
-            ..Counts::default()
+            ..ReportedTokenCounts::default()
         });
         assert_eq!((usage.input, usage.input_tokens(), usage.output), (Some(25), Some(2585), Some(64)));
         assert_eq!(usage.source, Some(UsageSource::Reported));
@@ -391,14 +408,15 @@ mod tests {
 
     #[test]
     fn reasoning_is_part_of_the_output() {
-        let usage = settle(Counts { input: Some(300), output: Some(640), reasoning: Some(512), ..Counts::default() });
+        let usage =
+            settle(ReportedTokenCounts { input: Some(300), output: Some(640), reasoning: Some(512), ..ReportedTokenCounts::default() });
         assert_eq!((usage.output, usage.output_tokens(), usage.total), (Some(128), Some(640), Some(940)));
     }
 
     #[test]
     fn what_the_provider_itself_remarked() {
         let of = |remarks: serde_json::Value| {
-            let (counts, convention) = Counts::of_provider_metadata(remarks.as_object().unwrap()).unwrap();
+            let (counts, convention) = ReportedTokenCounts::of_provider_metadata(remarks.as_object().unwrap()).unwrap();
             counts.settle(convention)
         };
         let anthropic = of(json!({ "anthropic": { "cacheCreationInputTokens": 512, "usage": {
@@ -410,63 +428,94 @@ mod tests {
         } } }));
         assert_eq!((google.input, google.output, google.output_tokens()), (Some(444), Some(50), Some(90)));
         let openai = json!({ "openai": { "cachedPromptTokens": 1024, "reasoningTokens": 0, "acceptedPredictionTokens": 0 } });
-        let (openai, convention) = Counts::of_provider_metadata(openai.as_object().unwrap()).unwrap();
-        assert_eq!((openai.input, openai.cache_read, convention), (None, Some(1024), Convention::Inclusive));
-        assert_eq!(Counts::of_provider_metadata(json!({ "openai": { "logprobs": [] } }).as_object().unwrap()), None);
+        let (openai, convention) = ReportedTokenCounts::of_provider_metadata(openai.as_object().unwrap()).unwrap();
+        assert_eq!((openai.input, openai.cache_read, convention), (None, Some(1024), TokenCountConvention::Inclusive));
+        assert_eq!(ReportedTokenCounts::of_provider_metadata(json!({ "openai": { "logprobs": [] } }).as_object().unwrap()), None);
     }
 
     #[test]
     fn cached_input_that_was_added_twice() {
-        let usage = settle(Counts { input: Some(2224), output: Some(85), total: Some(1285), cache_read: Some(1024), ..Counts::default() });
+        let usage = settle(ReportedTokenCounts {
+            input: Some(2224),
+            output: Some(85),
+            total: Some(1285),
+            cache_read: Some(1024),
+            ..ReportedTokenCounts::default()
+        });
         assert_eq!((usage.input, usage.input_tokens()), (Some(176), Some(1200)));
     }
 
     #[test]
     fn the_total_has_the_last_word() {
-        let counts = Counts { input: Some(100), output: Some(10), cache_read: Some(40), reasoning: Some(5), ..Counts::default() };
-        let with = |total| settle(Counts { total: Some(total), ..counts });
+        let counts = ReportedTokenCounts {
+            input: Some(100),
+            output: Some(10),
+            cache_read: Some(40),
+            reasoning: Some(5),
+            ..ReportedTokenCounts::default()
+        };
+        let with = |total| settle(ReportedTokenCounts { total: Some(total), ..counts });
         assert_eq!((with(110).input_tokens(), with(110).output_tokens()), (Some(100), Some(10)));
         assert_eq!((with(150).input_tokens(), with(150).output_tokens()), (Some(140), Some(10)));
         assert_eq!((with(115).input_tokens(), with(115).output_tokens()), (Some(100), Some(15)));
         assert_eq!(with(9999).input_tokens(), Some(100), "a total that fits nothing changes nothing");
-        let reads_left_out = Counts {
+        let reads_left_out = ReportedTokenCounts {
             input: Some(60),
             output: Some(10),
             cache_read: Some(40),
             cache_write_5m: Some(50),
             total: Some(110),
-            ..Counts::default()
+            ..ReportedTokenCounts::default()
         };
-        let usage = reads_left_out.settle(Convention::Exclusive);
+        let usage = reads_left_out.settle(TokenCountConvention::Exclusive);
         assert_eq!((usage.input, usage.input_tokens()), (Some(10), Some(100)));
     }
 
     #[test]
     fn less_input_than_cache_can_only_stand_beside_it() {
-        let usage = settle(Counts { input: Some(25), output: Some(64), cache_read: Some(2048), ..Counts::default() });
+        let usage =
+            settle(ReportedTokenCounts { input: Some(25), output: Some(64), cache_read: Some(2048), ..ReportedTokenCounts::default() });
         assert_eq!((usage.input, usage.input_tokens()), (Some(25), Some(2073)));
     }
 
     #[test]
     fn a_total_that_forgot_the_caches_is_made_whole() {
-        let usage = settle(Counts { input: Some(25), output: Some(64), total: Some(89), cache_read: Some(2048), ..Counts::default() });
+        let usage = settle(ReportedTokenCounts {
+            input: Some(25),
+            output: Some(64),
+            total: Some(89),
+            cache_read: Some(2048),
+            ..ReportedTokenCounts::default()
+        });
         assert_eq!((usage.input_tokens(), usage.total), (Some(2073), Some(2137)));
-        let usage = settle(Counts { input: Some(25), output: Some(64), total: Some(90), cache_read: Some(2048), ..Counts::default() });
+        let usage = settle(ReportedTokenCounts {
+            input: Some(25),
+            output: Some(64),
+            total: Some(90),
+            cache_read: Some(2048),
+            ..ReportedTokenCounts::default()
+        });
         assert_eq!(usage.total, Some(90), "any other total stays as sent");
     }
 
     #[test]
     fn thoughts_may_be_left_out_where_cached_input_is_in() {
-        let counts = Counts { input: Some(100), output: Some(60), cache_read: Some(40), reasoning: Some(50), ..Counts::default() };
-        let usage = counts.settle_each(Convention::Inclusive, Convention::Exclusive);
+        let counts = ReportedTokenCounts {
+            input: Some(100),
+            output: Some(60),
+            cache_read: Some(40),
+            reasoning: Some(50),
+            ..ReportedTokenCounts::default()
+        };
+        let usage = counts.settle_each(TokenCountConvention::Inclusive, TokenCountConvention::Exclusive);
         assert_eq!((usage.input, usage.input_tokens()), (Some(60), Some(100)));
         assert_eq!((usage.output, usage.output_tokens()), (Some(60), Some(110)));
     }
 
     #[test]
     fn unknown_stays_unknown() {
-        assert_eq!(settle(Counts::default()), Usage::default());
-        let usage = settle(Counts { total: Some(9), input: Some(4), ..Counts::default() });
+        assert_eq!(settle(ReportedTokenCounts::default()), Usage::default());
+        let usage = settle(ReportedTokenCounts { total: Some(9), input: Some(4), ..ReportedTokenCounts::default() });
         assert_eq!((usage.output, usage.total), (None, Some(9)));
     }
 
@@ -483,7 +532,7 @@ mod tests {
     }
 
     fn of_details(value: Value) -> Usage {
-        let (counts, convention) = Counts::of_details(value.as_object().unwrap());
+        let (counts, convention) = ReportedTokenCounts::of_details(value.as_object().unwrap());
         counts.settle(convention)
     }
 
@@ -536,38 +585,44 @@ mod tests {
     #[test]
     fn a_cached_picture_is_not_counted_twice() {
         // 1,000 in, 900 of them a picture, and those cached.
-        let counts = Counts { input: Some(1000), output: Some(5), cache_read: Some(900), input_image: Some(900), ..Counts::default() };
+        let counts = ReportedTokenCounts {
+            input: Some(1000),
+            output: Some(5),
+            cache_read: Some(900),
+            input_image: Some(900),
+            ..ReportedTokenCounts::default()
+        };
         let usage = settle(counts);
         assert_eq!((usage.input, usage.cache_read, usage.input_image, usage.input_tokens()), (Some(0), Some(900), Some(100), Some(1000)));
-        let beside = settle(Counts { total: Some(2805), ..counts });
+        let beside = settle(ReportedTokenCounts { total: Some(2805), ..counts });
         assert_eq!(beside.input_tokens(), Some(2800), "the total says that they stand beside one another");
     }
 
     #[test]
     fn how_a_count_was_taken_is_told() {
-        let taken = |counts: Counts, convention| {
+        let taken = |counts: ReportedTokenCounts, convention| {
             let usage = counts.settle(convention);
             let (input, output) = counts.taken(&usage, convention, convention);
             (input.map(|taken| (taken.whole, taken.rule, taken.because)), output.map(|taken| (taken.whole, taken.rule, taken.because)))
         };
-        let counts = Counts { input: Some(100), output: Some(10), cache_read: Some(40), ..Counts::default() };
-        let with = |total| Counts { total: Some(total), ..counts };
-        let (inclusive, exclusive) = (Convention::Inclusive, Convention::Exclusive);
+        let counts = ReportedTokenCounts { input: Some(100), output: Some(10), cache_read: Some(40), ..ReportedTokenCounts::default() };
+        let with = |total| ReportedTokenCounts { total: Some(total), ..counts };
+        let (inclusive, exclusive) = (TokenCountConvention::Inclusive, TokenCountConvention::Exclusive);
         assert_eq!(
             taken(counts, inclusive),
-            (Some((100, Rule::Inclusive, Because::Convention)), None),
+            (Some((100, TokenInclusionRule::Inclusive, TokenCountBasis::Convention)), None),
             "the output can be read in one way"
         );
-        assert_eq!(taken(with(110), inclusive).0, Some((100, Rule::Inclusive, Because::TotalAgrees)));
-        assert_eq!(taken(with(150), inclusive).0, Some((140, Rule::Exclusive, Because::Total)));
-        assert_eq!(taken(with(110), exclusive).0, Some((100, Rule::Inclusive, Because::Total)));
-        assert_eq!(taken(with(150), exclusive).0, Some((140, Rule::Exclusive, Because::TotalAgrees)));
-        let little = Counts { input: Some(25), ..counts };
-        assert_eq!(taken(little, inclusive).0, Some((65, Rule::Exclusive, Because::Impossible)));
-        let reads_left_out = Counts { input: Some(60), cache_write_5m: Some(50), ..with(110) };
-        assert_eq!(taken(reads_left_out, exclusive).0, Some((100, Rule::Partly, Because::Total)));
-        let thought = Counts { reasoning: Some(5), total: Some(115), ..counts };
-        assert_eq!(taken(thought, inclusive).1, Some((15, Rule::Exclusive, Because::Total)));
+        assert_eq!(taken(with(110), inclusive).0, Some((100, TokenInclusionRule::Inclusive, TokenCountBasis::TotalAgrees)));
+        assert_eq!(taken(with(150), inclusive).0, Some((140, TokenInclusionRule::Exclusive, TokenCountBasis::Total)));
+        assert_eq!(taken(with(110), exclusive).0, Some((100, TokenInclusionRule::Inclusive, TokenCountBasis::Total)));
+        assert_eq!(taken(with(150), exclusive).0, Some((140, TokenInclusionRule::Exclusive, TokenCountBasis::TotalAgrees)));
+        let little = ReportedTokenCounts { input: Some(25), ..counts };
+        assert_eq!(taken(little, inclusive).0, Some((65, TokenInclusionRule::Exclusive, TokenCountBasis::Impossible)));
+        let reads_left_out = ReportedTokenCounts { input: Some(60), cache_write_5m: Some(50), ..with(110) };
+        assert_eq!(taken(reads_left_out, exclusive).0, Some((100, TokenInclusionRule::Partly, TokenCountBasis::Total)));
+        let thought = ReportedTokenCounts { reasoning: Some(5), total: Some(115), ..counts };
+        assert_eq!(taken(thought, inclusive).1, Some((15, TokenInclusionRule::Exclusive, TokenCountBasis::Total)));
     }
 
     proptest! {
@@ -577,8 +632,8 @@ mod tests {
             total in proptest::option::of(0u64..30_000), read in proptest::option::of(0u64..10_000),
             reasoning in proptest::option::of(0u64..10_000), exclusive: bool,
         ) {
-            let convention = if exclusive { Convention::Exclusive } else { Convention::Inclusive };
-            let usage = Counts { input, output, total, cache_read: read, reasoning, ..Counts::default() }.settle(convention);
+            let convention = if exclusive { TokenCountConvention::Exclusive } else { TokenCountConvention::Inclusive };
+            let usage = ReportedTokenCounts { input, output, total, cache_read: read, reasoning, ..ReportedTokenCounts::default() }.settle(convention);
             prop_assert_eq!(usage.input.is_some(), input.is_some());
             prop_assert_eq!(usage.output.is_some(), output.is_some());
             prop_assert!(usage.input_tokens() >= input);

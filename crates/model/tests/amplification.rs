@@ -1,9 +1,9 @@
 //! What decoding takes, measured: never more than the budget that a request has, and a small multiple of its own bytes. No input costs
 //! the stack either. `make fuzz` runs this against as many bodies as one likes.
 
-use hinomi_model::budget::{DecodeLimits, Exceeded, within};
-use hinomi_model::clock::Context;
-use hinomi_model::otlp::{Encoding, Signal};
+use hinomi_model::budget::{DecodeLimitExceeded, DecodeLimits, within};
+use hinomi_model::clock::DecodeContext;
+use hinomi_model::otlp::{OtlpEncoding, OtlpSignal};
 use hinomi_model::price::PriceBook;
 use hinomi_model::{langfuse, otlp, sentry};
 use peak_alloc::PeakAlloc;
@@ -18,7 +18,7 @@ const MAX_ITEMS: usize = 2_000;
 /// Where a body goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
-    Otlp(Signal, Encoding),
+    Otlp(OtlpSignal, OtlpEncoding),
     Langfuse,
     Scores,
     Envelope,
@@ -27,8 +27,9 @@ enum Way {
 
 /// Decodes a body; returns how many things came of it.
 fn decode(way: Way, body: &[u8]) -> usize {
-    let context = Context { received_us: 1_800_000_000_000_000, retention_us: None, price: PriceBook::embedded() };
-    let of_sentry = |decoded: sentry::Decoded| decoded.spans.len() + decoded.errors.len() + decoded.lines.len() + decoded.points.len();
+    let context = DecodeContext { received_us: 1_800_000_000_000_000, retention_us: None, price: PriceBook::embedded() };
+    let of_sentry =
+        |decoded: sentry::DecodedEnvelope| decoded.spans.len() + decoded.errors.len() + decoded.lines.len() + decoded.points.len();
     match way {
         Way::Otlp(signal, encoding) => otlp::decode(body.to_vec().into(), signal, encoding, &context)
             .map_or(0, |decoded| decoded.spans.len() + decoded.lines.len() + decoded.points.len()),
@@ -40,7 +41,7 @@ fn decode(way: Way, body: &[u8]) -> usize {
 }
 
 /// The most bytes that were held at once beyond those before, and what came of the body.
-fn measured(way: Way, body: &[u8]) -> (usize, Result<usize, Exceeded>) {
+fn measured(way: Way, body: &[u8]) -> (usize, Result<usize, DecodeLimitExceeded>) {
     // Tables are made at their first use.
     PriceBook::embedded();
     let before = ALLOCATOR.current_usage();
@@ -54,9 +55,9 @@ fn most(body: &[u8]) -> usize {
     2 * BUDGET + 8 * body.len() + (1 << 20)
 }
 
-const TRACES: Way = Way::Otlp(Signal::Traces, Encoding::Json);
-const LOGS: Way = Way::Otlp(Signal::Logs, Encoding::Json);
-const METRICS: Way = Way::Otlp(Signal::Metrics, Encoding::Json);
+const TRACES: Way = Way::Otlp(OtlpSignal::Traces, OtlpEncoding::Json);
+const LOGS: Way = Way::Otlp(OtlpSignal::Logs, OtlpEncoding::Json);
+const METRICS: Way = Way::Otlp(OtlpSignal::Metrics, OtlpEncoding::Json);
 
 const SPAN: &str = r#""traceId":"0102030405060708090a0b0c0d0e0f10","spanId":"0102030405060708","startTimeUnixNano":"1799999999000000000""#;
 
@@ -202,27 +203,27 @@ const FRAGMENTS: &[&str] = &[
 ];
 
 /// Protobuf: what is repeated within fields that lie in one another.
-const PATHS: &[(Signal, &[u8])] = &[
-    (Signal::Traces, &[1]),
-    (Signal::Traces, &[1, 2]),
-    (Signal::Traces, &[1, 2, 2]),
-    (Signal::Traces, &[1, 1, 1]),
-    (Signal::Traces, &[1, 2, 1, 3]),
-    (Signal::Traces, &[1, 2, 2, 9]),
-    (Signal::Traces, &[1, 2, 2, 9, 2, 5, 1]),
-    (Signal::Traces, &[1, 2, 2, 9, 2, 6, 1]),
-    (Signal::Traces, &[1, 2, 2, 11]),
-    (Signal::Traces, &[1, 2, 2, 11, 3]),
-    (Signal::Traces, &[1, 2, 2, 13]),
-    (Signal::Logs, &[1, 2, 2]),
-    (Signal::Logs, &[1, 2, 2, 5, 5, 1]),
-    (Signal::Logs, &[1, 2, 2, 6]),
-    (Signal::Metrics, &[1, 2, 2]),
-    (Signal::Metrics, &[1, 2, 2, 5, 1]),
-    (Signal::Metrics, &[1, 2, 2, 9, 1, 9]),
-    (Signal::Metrics, &[1, 2, 2, 9, 1, 6]),
-    (Signal::Metrics, &[1, 2, 2, 10, 1, 8, 2]),
-    (Signal::Metrics, &[1, 2, 2, 10, 1, 9, 2]),
+const PATHS: &[(OtlpSignal, &[u8])] = &[
+    (OtlpSignal::Traces, &[1]),
+    (OtlpSignal::Traces, &[1, 2]),
+    (OtlpSignal::Traces, &[1, 2, 2]),
+    (OtlpSignal::Traces, &[1, 1, 1]),
+    (OtlpSignal::Traces, &[1, 2, 1, 3]),
+    (OtlpSignal::Traces, &[1, 2, 2, 9]),
+    (OtlpSignal::Traces, &[1, 2, 2, 9, 2, 5, 1]),
+    (OtlpSignal::Traces, &[1, 2, 2, 9, 2, 6, 1]),
+    (OtlpSignal::Traces, &[1, 2, 2, 11]),
+    (OtlpSignal::Traces, &[1, 2, 2, 11, 3]),
+    (OtlpSignal::Traces, &[1, 2, 2, 13]),
+    (OtlpSignal::Logs, &[1, 2, 2]),
+    (OtlpSignal::Logs, &[1, 2, 2, 5, 5, 1]),
+    (OtlpSignal::Logs, &[1, 2, 2, 6]),
+    (OtlpSignal::Metrics, &[1, 2, 2]),
+    (OtlpSignal::Metrics, &[1, 2, 2, 5, 1]),
+    (OtlpSignal::Metrics, &[1, 2, 2, 9, 1, 9]),
+    (OtlpSignal::Metrics, &[1, 2, 2, 9, 1, 6]),
+    (OtlpSignal::Metrics, &[1, 2, 2, 10, 1, 8, 2]),
+    (OtlpSignal::Metrics, &[1, 2, 2, 10, 1, 9, 2]),
 ];
 
 fn field(number: u8, content: &[u8]) -> Vec<u8> {
@@ -269,7 +270,7 @@ proptest! {
         // A group that nobody knows is passed over by the parser, and must not end the count.
         let prefix: &[u8] = if group { &[0x9b, 0x01, 0x9c, 0x01] } else { &[] };
         let body = protobuf(path, &content, count, prefix);
-        let (peak, decoded) = measured(Way::Otlp(signal, Encoding::Binary), &body);
+        let (peak, decoded) = measured(Way::Otlp(signal, OtlpEncoding::Binary), &body);
         prop_assert!(peak <= most(&body), "{peak} of {} bytes {signal:?} {path:?} {content:?} x {count}", body.len());
         if let Ok(things) = decoded {
             prop_assert!(things <= MAX_ITEMS, "{things}");
@@ -289,7 +290,7 @@ fn each_fragment_at_each_place() {
     for (signal, path) in PATHS {
         for content in [&b""[..], &[0], &[0x0a, 0], &[0x12, 0], &[0x0a, 1, b'k', 0x12, 2, 0x18, 1]] {
             let body = protobuf(path, content, 30_000, &[]);
-            let (peak, _) = measured(Way::Otlp(*signal, Encoding::Binary), &body);
+            let (peak, _) = measured(Way::Otlp(*signal, OtlpEncoding::Binary), &body);
             assert!(peak <= most(&body), "{peak} of {} bytes {signal:?} {path:?} {content:?}", body.len());
         }
     }
@@ -297,15 +298,15 @@ fn each_fragment_at_each_place() {
 
 fn more_items_than_are_taken_are_told_from_too_many_bytes() {
     let spans = |count: usize| format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{}0]}}]}}]}}"#, "0,".repeat(count));
-    assert_eq!(measured(TRACES, spans(MAX_ITEMS).as_bytes()).1, Err(Exceeded::Items));
+    assert_eq!(measured(TRACES, spans(MAX_ITEMS).as_bytes()).1, Err(DecodeLimitExceeded::Items));
     assert!(measured(TRACES, spans(MAX_ITEMS - 1).as_bytes()).1.is_ok());
     let events = |count: usize| format!(r#"{{"batch":[{}[]]}}"#, "[],".repeat(count));
-    assert_eq!(measured(Way::Langfuse, events(MAX_ITEMS).as_bytes()).1, Err(Exceeded::Items));
+    assert_eq!(measured(Way::Langfuse, events(MAX_ITEMS).as_bytes()).1, Err(DecodeLimitExceeded::Items));
     assert_eq!(measured(Way::Langfuse, events(MAX_ITEMS - 1).as_bytes()).1, Ok(MAX_ITEMS));
     let points = protobuf(&[1, 2, 2, 5, 1], &[], MAX_ITEMS + 1, &[]);
-    assert_eq!(measured(Way::Otlp(Signal::Metrics, Encoding::Binary), &points).1, Err(Exceeded::Items));
+    assert_eq!(measured(Way::Otlp(OtlpSignal::Metrics, OtlpEncoding::Binary), &points).1, Err(DecodeLimitExceeded::Items));
     let values = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"attributes":{{"a":[{}0]}}}}]}}]}}]}}"#, "0,".repeat(100_000));
-    assert_eq!(measured(TRACES, values.as_bytes()).1, Err(Exceeded::Bytes));
+    assert_eq!(measured(TRACES, values.as_bytes()).1, Err(DecodeLimitExceeded::Bytes));
 }
 
 /// The largest body that the server takes, all of it depth.
@@ -336,7 +337,7 @@ fn depth_costs_no_stack() {
     // Of protobuf, each level costs up to five bytes for its length, and building it is quadratic: a tenth of a megabyte of depth.
     let value = (0..20_000).fold(vec![0x0a, 1, b'x'], |inner, _| field(5, &field(1, &inner)));
     let body = [1, 2, 2, 9, 2].iter().rev().fold(value, |inner, number| field(*number, &inner));
-    decode(Way::Otlp(Signal::Traces, Encoding::Binary), &body);
+    decode(Way::Otlp(OtlpSignal::Traces, OtlpEncoding::Binary), &body);
 }
 
 /// One after the other: what is measured is the memory of the process, and others at the same time would be measured too.

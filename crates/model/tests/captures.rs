@@ -3,21 +3,21 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use hinomi_model::clock::Context;
-use hinomi_model::counting::{Node, decide};
+use hinomi_model::clock::DecodeContext;
+use hinomi_model::counting::{SpanNode, decide};
 use hinomi_model::joining;
-use hinomi_model::otlp::{self, Encoding, Signal};
+use hinomi_model::otlp::{self, OtlpEncoding, OtlpSignal};
 use hinomi_model::price::PriceBook;
 use hinomi_model::sentry::{ErrorEvent, decode};
-use hinomi_model::span::{Kind, Message, Part, Span, Status};
+use hinomi_model::span::{ChatMessage, MessagePart, Span, SpanStatus, SpanType};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 /// 2026-11-24T09:00:00Z: a day after the captures were made, so that their times are shifted.
 const RECEIVED_US: i64 = 1_795_510_800_000_000;
 
-fn context() -> Context<'static> {
-    Context { received_us: RECEIVED_US, retention_us: Some(30 * 86_400_000_000), price: PriceBook::embedded() }
+fn context() -> DecodeContext<'static> {
+    DecodeContext { received_us: RECEIVED_US, retention_us: Some(30 * 86_400_000_000), price: PriceBook::embedded() }
 }
 
 fn folders(path: &Path) -> Vec<PathBuf> {
@@ -60,11 +60,17 @@ fn decoded(folder: &Path) -> (Vec<Span>, Vec<ErrorEvent>) {
     let request: Value = serde_json::from_slice(&std::fs::read(folder.join("request.json")).unwrap()).unwrap();
     let body = std::fs::read(folder.join("body.decoded")).unwrap();
     let path = request["path"].as_str().unwrap();
-    let signals = [("traces", Signal::Traces), ("TraceService", Signal::Traces), ("/logs", Signal::Logs), ("LogsService", Signal::Logs)];
-    let signals = signals.into_iter().chain([("/metrics", Signal::Metrics), ("MetricsService", Signal::Metrics)]);
+    let signals = [
+        ("traces", OtlpSignal::Traces),
+        ("TraceService", OtlpSignal::Traces),
+        ("/logs", OtlpSignal::Logs),
+        ("LogsService", OtlpSignal::Logs),
+    ];
+    let signals = signals.into_iter().chain([("/metrics", OtlpSignal::Metrics), ("MetricsService", OtlpSignal::Metrics)]);
     match signals.into_iter().find(|(part, _)| path.contains(part)) {
         Some((_, signal)) => {
-            let encoding = if request["headers"].to_string().contains("application/json") { Encoding::Json } else { Encoding::Binary };
+            let encoding =
+                if request["headers"].to_string().contains("application/json") { OtlpEncoding::Json } else { OtlpEncoding::Binary };
             (otlp::decode(body.into(), signal, encoding, &context()).unwrap().spans, Vec::new())
         }
         None => {
@@ -104,7 +110,7 @@ fn read_in_order(requests: &[PathBuf]) -> (Vec<Span>, Vec<ErrorEvent>) {
         traces.entry(span.trace_id).or_default().push(span);
     }
     for trace in traces.values_mut() {
-        let nodes: Vec<Node> = trace.iter().map(|span| Node::of(span)).collect();
+        let nodes: Vec<SpanNode> = trace.iter().map(|span| SpanNode::of(span)).collect();
         for (span, decision) in trace.iter_mut().zip(decide(&nodes)) {
             decision.apply(span);
         }
@@ -112,14 +118,14 @@ fn read_in_order(requests: &[PathBuf]) -> (Vec<Span>, Vec<ErrorEvent>) {
     (spans, errors)
 }
 
-fn texts(messages: &[Message]) -> String {
+fn texts(messages: &[ChatMessage]) -> String {
     let mut found = String::new();
     for part in messages.iter().flat_map(|message| &message.parts) {
         match part {
-            Part::Text { text } | Part::Reasoning { text } => found.push_str(text),
-            Part::ToolCall { arguments, .. } => found.push_str(arguments),
-            Part::ToolResult { result, .. } => found.push_str(result),
-            Part::Media { content, .. } | Part::Other { content } => found.push_str(content),
+            MessagePart::Text { text } | MessagePart::Reasoning { text } => found.push_str(text),
+            MessagePart::ToolCall { arguments, .. } => found.push_str(arguments),
+            MessagePart::ToolResult { result, .. } => found.push_str(result),
+            MessagePart::Media { content, .. } | MessagePart::Other { content } => found.push_str(content),
         }
     }
     squeeze(&found)
@@ -250,7 +256,7 @@ fn compare_call(want: &Value, span: &Span, reported_twice: bool, check: &mut Che
     let label = |what: &str| format!("{what} of {id}");
     let text = |key: &str| want[key].as_str();
     let number = |key: &str| want[key].as_u64();
-    check.same(&label("kind"), span.kind, if text("operation") == Some("embeddings") { Kind::Embedding } else { Kind::Llm });
+    check.same(&label("kind"), span.kind, if text("operation") == Some("embeddings") { SpanType::Embedding } else { SpanType::Llm });
     let models: Vec<&str> = ["model", "model_answered", "model_requested"].iter().filter_map(|key| text(key)).collect();
     check.holds(&label("model"), models.is_empty() || span.model().is_some_and(|model| models.contains(&model)));
     if let Some(provider) = text("provider") {
@@ -279,7 +285,7 @@ fn compare_call(want: &Value, span: &Span, reported_twice: bool, check: &mut Che
     }
     if let Some(tool) = want["tool_call"]["name"].as_str() {
         let called = span.output_messages.iter().flat_map(|message| &message.parts);
-        let mut called = called.filter_map(|part| if let Part::ToolCall { name, .. } = part { Some(name.as_str()) } else { None });
+        let mut called = called.filter_map(|part| if let MessagePart::ToolCall { name, .. } = part { Some(name.as_str()) } else { None });
         check.holds(&label("tool call"), called.any(|name| name == tool));
     }
     if !reported_twice {
@@ -319,7 +325,7 @@ fn compare(case: &Path, requests: &[PathBuf]) -> Vec<String> {
             None => check.holds(&format!("presence of {}", want["span_id"]), false),
         }
     }
-    for (key, kinds) in [("agent_spans", &[Kind::Agent, Kind::Chain][..]), ("tool_spans", &[Kind::Tool])] {
+    for (key, kinds) in [("agent_spans", &[SpanType::Agent, SpanType::Chain][..]), ("tool_spans", &[SpanType::Tool])] {
         for want in list(key) {
             check.holds(&format!("kind of {}", want["name"]), find(&want["span_id"]).is_some_and(|span| kinds.contains(&span.kind)));
         }
@@ -328,10 +334,10 @@ fn compare(case: &Path, requests: &[PathBuf]) -> Vec<String> {
     let total = &expect["totals_counted_once"];
     let sum = |of: fn(&Span) -> Option<u64>| Some(calls.iter().filter_map(|span| of(span)).sum::<u64>());
     check.same("calls", Some(calls.len() as u64), total["llm_calls"].as_u64());
-    check.same("failed calls", sum(|span| Some(u64::from(span.status == Status::Error))), total["failed"].as_u64());
+    check.same("failed calls", sum(|span| Some(u64::from(span.status == SpanStatus::Error))), total["failed"].as_u64());
     check.same(
         "calls without usage",
-        sum(|span| Some(u64::from(span.status == Status::Ok && span.usage.is_unknown()))),
+        sum(|span| Some(u64::from(span.status == SpanStatus::Ok && span.usage.is_unknown()))),
         total["calls_with_unknown_tokens"].as_u64(),
     );
     check.same("input tokens", sum(|span| span.usage.input_tokens()), total["input_tokens"].as_u64());
@@ -348,7 +354,7 @@ fn compare(case: &Path, requests: &[PathBuf]) -> Vec<String> {
         check.same("counted reports of one response", counted, 1);
     }
     for want in list("tool_log_records") {
-        let found = spans.iter().find(|span| span.kind == Kind::Tool && span.tool.as_deref() == want["tool"].as_str());
+        let found = spans.iter().find(|span| span.kind == SpanType::Tool && span.tool.as_deref() == want["tool"].as_str());
         check.holds(&format!("tool {}", want["tool"]), found.is_some());
     }
     for want in list("error_events") {
@@ -392,7 +398,7 @@ fn all_of_the_article_belongs_to_its_pipeline() {
     for client in ["sentry-python-2.20", "sentry-python-2.75"] {
         let case = cases().into_iter().find(|case| case.ends_with(format!("{client}/blog-example"))).unwrap();
         let (spans, _) = read(&case);
-        let call = spans.iter().find(|span| span.kind == Kind::Llm).unwrap();
+        let call = spans.iter().find(|span| span.kind == SpanType::Llm).unwrap();
         assert_eq!((call.pipeline.as_deref(), call.is_run), (Some("GPT-3.5 Pipeline"), false));
         let runs: Vec<&str> = spans.iter().filter(|span| span.is_run).map(|span| span.op.as_str()).collect();
         assert_eq!(runs, ["ai.pipeline"]);
@@ -444,16 +450,16 @@ fn small_bodies() -> Vec<Vec<u8>> {
 }
 
 /// OTLP requests in JSON, with what they carry.
-fn small_otlp_bodies() -> Vec<(Signal, Value)> {
+fn small_otlp_bodies() -> Vec<(OtlpSignal, Value)> {
     let all = cases().into_iter().filter(|case| !of_sentry(case)).flat_map(|case| requests(&case));
     let read = |folder: PathBuf| {
         let body = std::fs::read(folder.join("body.decoded")).unwrap();
         let body: Value = serde_json::from_slice(&body).ok().filter(|_| body.len() < 50_000)?;
         let has = |name| body.get(name).is_some();
         let signal = match (has("resourceLogs"), has("resourceMetrics")) {
-            (true, _) => Signal::Logs,
-            (_, true) => Signal::Metrics,
-            _ => Signal::Traces,
+            (true, _) => OtlpSignal::Logs,
+            (_, true) => OtlpSignal::Metrics,
+            _ => OtlpSignal::Traces,
         };
         Some((signal, body))
     };
@@ -519,7 +525,7 @@ proptest! {
         let (signal, mut body) = bodies[which.index(bodies.len())].clone();
         let mut at = at.index(count(&body));
         replace(&mut body, &mut at, &strange);
-        let _ = otlp::decode(body.to_string().into(), signal, Encoding::Json, &context());
+        let _ = otlp::decode(body.to_string().into(), signal, OtlpEncoding::Json, &context());
     }
 
     #[test]

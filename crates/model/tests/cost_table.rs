@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use hinomi_model::money::Usd;
-use hinomi_model::price::{Call, OwnPrice, PriceBook, PriceTable};
+use hinomi_model::price::{BillableCall, CustomPrice, PriceBook, PriceTable};
 use hinomi_model::span::Usage;
 use serde_json::json;
 
@@ -37,7 +37,7 @@ fn tokens(input: u64, output: u64) -> Usage {
 
 fn check(book: &PriceBook, cases: &[Case]) {
     for case in cases {
-        let call = Call {
+        let call = BillableCall {
             provider: case.provider,
             response_model: Some(case.model),
             request_model: None,
@@ -182,8 +182,8 @@ fn list_prices() {
     );
 }
 
-fn own(price: serde_json::Value) -> OwnPrice {
-    serde_json::from_value::<OwnPrice>(price).unwrap().checked().unwrap()
+fn own(price: serde_json::Value) -> CustomPrice {
+    serde_json::from_value::<CustomPrice>(price).unwrap().checked().unwrap()
 }
 
 #[test]

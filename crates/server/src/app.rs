@@ -23,31 +23,31 @@ use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
-use crate::alert::{Alerts, Surroundings, SystemClock};
-use crate::api::{self, Api, Exports, Questions};
+use crate::alert::{AlertService, EvaluatorDependencies, SystemClock};
+use crate::api::{self, ApiState, ExportLimiter, QueryScheduler};
 use crate::backup;
-use crate::bills::Bills;
+use crate::bills::BillStore;
 use crate::config::{self, Config};
-use crate::connections::{Connections, raise_file_limit};
-use crate::errors::{Errors, Within};
+use crate::connections::{ConnectionRegistry, raise_file_limit};
+use crate::errors::{ErrorEventFilter, ErrorStore};
 use crate::guard;
-use crate::ingest::{self, Intake, Stores, keyless};
+use crate::ingest::{self, IngestState, TelemetryStores, keyless};
 use crate::jobs::{JobResources, JobRunner};
 use crate::keeping;
-use crate::logs::Logs;
-use crate::memory::{Shares, return_freed_memory};
-use crate::meta::Meta;
-use crate::metrics::Metrics;
-use crate::notify::{Allowed, Courier, Outbox, Trust};
-use crate::outcomes::Outcomes;
+use crate::logs::LogStore;
+use crate::memory::{MemoryBudget, return_freed_memory};
+use crate::meta::MetadataStore;
+use crate::metrics::OtelMetricStore;
+use crate::notify::{AllowedNetworks, DeliveryWorker, NotificationOutbox, TrustedCertificates};
+use crate::outcomes::OutcomeStore;
 use crate::page;
-use crate::prices::Prices;
+use crate::prices::ActivePrices;
 use crate::proof::ServerProof;
-use crate::query::Engine;
-use crate::scores::Scores;
+use crate::query::QueryEngine;
+use crate::scores::ScoreStore;
 use crate::sqlite;
 use crate::store::{Store, StoreConfig};
-use crate::threads::Waiting;
+use crate::threads::LowPriorityRuntime;
 use crate::unread;
 
 /// Name under which the running server keeps what links are made from, for the commands beside it.
@@ -76,14 +76,14 @@ const OTLP_PORTS: [u16; 2] = [4317, 4318];
 
 /// A server that is ready to serve.
 pub struct App {
-    api: Arc<Api>,
-    intake: Arc<Intake>,
+    api: Arc<ApiState>,
+    intake: Arc<IngestState>,
     metrics: Option<PrometheusHandle>,
     listener: TcpListener,
     otlp: Vec<TcpListener>,
     proof: ServerProof,
-    connections: Arc<Connections>,
-    waiting: Waiting,
+    connections: Arc<ConnectionRegistry>,
+    waiting: LowPriorityRuntime,
 }
 
 impl App {
@@ -103,11 +103,11 @@ impl App {
             let config = config.clone();
             move || open_stores(&config)
         };
-        let Opened { stores, prices, bills, outbox, alerts } = tokio::task::spawn_blocking(opening).await??;
-        let shares = Shares::of(config);
+        let OpenedServices { stores, prices, bills, outbox, alerts } = tokio::task::spawn_blocking(opening).await??;
+        let shares = MemoryBudget::of(config);
         tracing::info!(limit = shares.limit, queries = shares.queries, "server.memory");
-        let allowed = Allowed::parse(&config.notify.allow).map_err(|reason| anyhow::anyhow!("notify.allow: {reason}"))?;
-        let trust = Trust::read(&config.notify.ca_file).map_err(|reason| anyhow::anyhow!("notify.ca_file: {reason}"))?;
+        let allowed = AllowedNetworks::parse(&config.notify.allow).map_err(|reason| anyhow::anyhow!("notify.allow: {reason}"))?;
+        let trust = TrustedCertificates::read(&config.notify.ca_file).map_err(|reason| anyhow::anyhow!("notify.ca_file: {reason}"))?;
         stores.meta.set(ADDRESS, &public_url)?;
         stores.meta.set(LISTENING, &listening)?;
         stores.meta.set(CONFIGURATION, &config::print(config))?;
@@ -116,14 +116,14 @@ impl App {
             let hint = "keys, sessions and prompts cross the network unencrypted; put a proxy with TLS in front and set public_url";
             tracing::warn!(%listen, hint, "server.listening_unencrypted");
         }
-        let intake = Intake::new(stores.clone(), prices.books().clone(), config);
-        let Stores { meta, store, errors, scores, logs, metrics, outcomes } = stores;
+        let intake = IngestState::new(stores.clone(), prices.books().clone(), config);
+        let TelemetryStores { meta, store, errors, scores, logs, metrics, outcomes } = stores;
         let made_anew_us = meta.made_anew_us();
-        let waiting = Waiting::start(config.queries.threads).context("cannot start the threads of queries")?;
-        let (engine, stop) = (Engine::with_memory(shares.queries, shares.exports), CancellationToken::new());
+        let waiting = LowPriorityRuntime::start(config.queries.threads).context("cannot start the threads of queries")?;
+        let (engine, stop) = (QueryEngine::with_memory(shares.queries, shares.exports), CancellationToken::new());
         let of_jobs = JobResources { meta: meta.clone(), store: store.clone(), engine: engine.clone(), prices: prices.clone() };
         let jobs = JobRunner::new(of_jobs, waiting.handle().clone(), stop.clone());
-        let api = Api {
+        let api = ApiState {
             meta,
             store,
             errors,
@@ -132,7 +132,7 @@ impl App {
             metrics,
             bills,
             outcomes,
-            courier: Arc::new(Courier::new(outbox, allowed, trust)),
+            courier: Arc::new(DeliveryWorker::new(outbox, allowed, trust)),
             alerts,
             engine,
             prices,
@@ -145,8 +145,8 @@ impl App {
             retention_days: config.retention_days,
             reserve_bytes: config.disk.reserve_bytes,
             query_timeout: Duration::from_millis(config.query_timeout_ms),
-            exports: Exports::default(),
-            questions: Questions::new(config.queries.clone(), waiting.handle().clone()),
+            exports: ExportLimiter::default(),
+            questions: QueryScheduler::new(config.queries.clone(), waiting.handle().clone()),
             changes: AtomicU64::new(0),
             erasing: Arc::default(),
             memory_limit: shares.limit,
@@ -160,13 +160,13 @@ impl App {
         start_bell(&api, waiting.handle())?;
         // Where two servers run in one process, as tests may, the first has the metrics.
         let metrics = PrometheusBuilder::new().install_recorder().ok();
-        let connections = Connections::new(raise_file_limit(), shares.limit);
+        let connections = ConnectionRegistry::new(raise_file_limit(), shares.limit);
         tracing::info!(limit = connections.limit(), "server.connections");
         Ok(App { api: Arc::new(api), intake: Arc::new(intake), metrics, listener, otlp, proof, connections, waiting })
     }
 
     /// What answers and links are made from.
-    pub fn api(&self) -> &Api {
+    pub fn api(&self) -> &ApiState {
         &self.api
     }
 
@@ -190,7 +190,7 @@ impl App {
         let base = base.map_or_else(String::new, |(_, path)| format!("/{path}"));
         let rewritten = MapRequestLayer::new(move |request| rewrite(&base, request));
         let is_local = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
-        let service = rewritten.layer(router(api.clone(), intake.clone(), Measured { handle: metrics, is_local }, proof));
+        let service = rewritten.layer(router(api.clone(), intake.clone(), ServerMetricsState { handle: metrics, is_local }, proof));
         let chores = tokio::spawn(chores(api.clone(), intake.clone()));
         api.jobs.start().context("cannot go on with jobs that have not ended")?;
         let courier = tokio::spawn(api.courier.clone().run(api.stop.clone()));
@@ -231,7 +231,7 @@ impl App {
 }
 
 /// The bell hears of every span from now on, before any request is answered.
-fn start_bell(api: &Api, waiting: &Handle) -> anyhow::Result<()> {
+fn start_bell(api: &ApiState, waiting: &Handle) -> anyhow::Result<()> {
     let scores = api.scores.clone();
     let mean = move |project: u64, name: &str, from_us: i64, to_us: i64| {
         let mean = scores.mean(project, name, from_us, to_us);
@@ -239,10 +239,10 @@ fn start_bell(api: &Api, waiting: &Handle) -> anyhow::Result<()> {
     };
     let (errors, runtime) = (api.errors.clone(), waiting.clone());
     let errors_of = move |project: u64, from_us: i64, to_us: i64| {
-        let counted = runtime.block_on(errors.count(project, Within { from_us, to_us, traces: None }));
+        let counted = runtime.block_on(errors.count(project, ErrorEventFilter { from_us, to_us, traces: None }));
         counted.inspect_err(|error| tracing::error!(%error, "alert.errors_unreadable")).ok()
     };
-    let around = Surroundings {
+    let around = EvaluatorDependencies {
         store: api.store.clone(),
         engine: api.engine.clone(),
         outcomes: api.outcomes.clone(),
@@ -255,22 +255,22 @@ fn start_bell(api: &Api, waiting: &Handle) -> anyhow::Result<()> {
     api.alerts.start(around, waiting.clone()).context("cannot start the thread of the alerts")
 }
 
-struct Opened {
-    stores: Stores,
-    prices: Arc<Prices>,
-    bills: Arc<Bills>,
-    outbox: Arc<Outbox>,
-    alerts: Arc<Alerts>,
+struct OpenedServices {
+    stores: TelemetryStores,
+    prices: Arc<ActivePrices>,
+    bills: Arc<BillStore>,
+    outbox: Arc<NotificationOutbox>,
+    alerts: Arc<AlertService>,
 }
 
-fn open_stores(config: &Config) -> anyhow::Result<Opened> {
+fn open_stores(config: &Config) -> anyhow::Result<OpenedServices> {
     // Metadata first, since it makes the folder; the store's lock then says whether the folder is ours.
-    let meta = Arc::new(Meta::open(&config.data)?);
-    let prices = Prices::open(meta.clone(), &config.data, &config.prices);
+    let meta = Arc::new(MetadataStore::open(&config.data)?);
+    let prices = ActivePrices::open(meta.clone(), &config.data, &config.prices);
     let of_store = StoreConfig {
         prices: prices.books().clone(),
         reserve_bytes: config.disk.reserve_bytes,
-        flush_bytes: Shares::of(config).buffer,
+        flush_bytes: MemoryBudget::of(config).buffer,
         ..StoreConfig::default()
     };
     // The engine's paths have no working folder.
@@ -280,15 +280,15 @@ fn open_stores(config: &Config) -> anyhow::Result<Opened> {
     // What the log alone knows of is not in the databases that were looked at when this one was made.
     meta.reserve_numbers(store.snapshot().largest_project())?;
     meta.first_key(Some(config.dsn_key.as_str()).filter(|key| !key.is_empty()))?;
-    let errors = Errors::open(&config.data)?;
-    let scores = Scores::open(&config.data)?;
-    let logs = Logs::open(&config.data)?;
-    let metrics = Metrics::open(&config.data)?;
-    let bills = Bills::open(&config.data)?;
-    let outcomes = Outcomes::open(&config.data)?;
-    let outbox = Outbox::open(&config.data)?;
-    let alerts = Alerts::open(&config.data)?;
-    let stores = Stores {
+    let errors = ErrorStore::open(&config.data)?;
+    let scores = ScoreStore::open(&config.data)?;
+    let logs = LogStore::open(&config.data)?;
+    let metrics = OtelMetricStore::open(&config.data)?;
+    let bills = BillStore::open(&config.data)?;
+    let outcomes = OutcomeStore::open(&config.data)?;
+    let outbox = NotificationOutbox::open(&config.data)?;
+    let alerts = AlertService::open(&config.data)?;
+    let stores = TelemetryStores {
         meta,
         store: Arc::new(store),
         errors: Arc::new(errors),
@@ -297,7 +297,7 @@ fn open_stores(config: &Config) -> anyhow::Result<Opened> {
         metrics: Arc::new(metrics),
         outcomes: Arc::new(outcomes),
     };
-    Ok(Opened { stores, prices: Arc::new(prices), bills: Arc::new(bills), outbox: Arc::new(outbox), alerts: Arc::new(alerts) })
+    Ok(OpenedServices { stores, prices: Arc::new(prices), bills: Arc::new(bills), outbox: Arc::new(outbox), alerts: Arc::new(alerts) })
 }
 
 /// Where a program on this machine reaches the server. "All addresses" is none that it could send to.
@@ -325,7 +325,7 @@ pub fn cookie_name(public_url: &str) -> String {
     name
 }
 
-fn router(api: Arc<Api>, intake: Arc<Intake>, measured: Measured, proof: ServerProof) -> Router {
+fn router(api: Arc<ApiState>, intake: Arc<IngestState>, measured: ServerMetricsState, proof: ServerProof) -> Router {
     let ready = api.clone();
     let of_api = api.clone();
     Router::new()
@@ -341,7 +341,7 @@ fn router(api: Arc<Api>, intake: Arc<Intake>, measured: Measured, proof: ServerP
         .layer(middleware::from_fn(unread::settle))
 }
 
-fn otlp_router(intake: Arc<Intake>) -> Router {
+fn otlp_router(intake: Arc<IngestState>) -> Router {
     ingest::otlp_routes(intake).layer(CatchPanicLayer::new()).layer(middleware::from_fn(unread::settle))
 }
 
@@ -387,7 +387,7 @@ fn rewrite(base: &str, mut request: Request) -> Request {
 }
 
 /// Whether all that comes can be taken in and questions be answered. What is wrong beside that is said too.
-fn readiness(api: &Api) -> (StatusCode, String) {
+fn readiness(api: &ApiState) -> (StatusCode, String) {
     let problems = api.problems();
     let refuses: Vec<&str> = problems.iter().filter(|problem| problem.refuses).map(|problem| problem.said.as_str()).collect();
     if !refuses.is_empty() {
@@ -399,14 +399,14 @@ fn readiness(api: &Api) -> (StatusCode, String) {
 
 /// The server's own numbers.
 #[derive(Clone)]
-struct Measured {
+struct ServerMetricsState {
     handle: Option<PrometheusHandle>,
     /// Whether the server listens on loopback alone.
     is_local: bool,
 }
 
 /// The server's own numbers; of a project, where one is named, what its programs did.
-async fn scraped(request: Request, measured: &Measured, api: &Arc<Api>) -> Response {
+async fn scraped(request: Request, measured: &ServerMetricsState, api: &Arc<ApiState>) -> Response {
     let query = request.uri().query().unwrap_or_default().to_owned();
     if let Some(project) = query.split('&').find_map(|pair| pair.strip_prefix("project=")) {
         return api::scrape(api, request, project).await.into_response();
@@ -421,7 +421,7 @@ async fn scraped(request: Request, measured: &Measured, api: &Arc<Api>) -> Respo
 }
 
 /// Our own numbers in Prometheus' text form.
-fn measures(handle: Option<&PrometheusHandle>, api: &Api) -> String {
+fn measures(handle: Option<&PrometheusHandle>, api: &ApiState) -> String {
     let stats = api.store.stats();
     let problems = api.problems();
     let gauges = [
@@ -453,7 +453,7 @@ fn measures(handle: Option<&PrometheusHandle>, api: &Api) -> String {
 }
 
 /// What is done by and by until the server stops.
-async fn chores(api: Arc<Api>, intake: Arc<Intake>) {
+async fn chores(api: Arc<ApiState>, intake: Arc<IngestState>) {
     let mut keys = tokio::time::interval(KEYS_EVERY);
     let mut prices = tokio::time::interval(PRICES_EVERY);
     // Not at once: a start is busy enough, and whoever started it with other settings than were meant has time to see it.
@@ -490,7 +490,7 @@ async fn chores(api: Arc<Api>, intake: Arc<Intake>) {
 }
 
 /// Writes down when keys, tokens and sessions were last used.
-fn note_used(intake: &Intake, meta: &Meta) {
+fn note_used(intake: &IngestState, meta: &MetadataStore) {
     intake.note_used_keys();
     if let Err(error) = meta.note_used_credentials() {
         tracing::warn!(%error, "server.used_credentials.not_written");
@@ -498,14 +498,14 @@ fn note_used(intake: &Intake, meta: &Meta) {
 }
 
 /// Ends deletions that a crash or a failure broke off.
-async fn finish_deletions(api: &Api) {
+async fn finish_deletions(api: &ApiState) {
     if let Err(error) = keeping::finish(&api.places()).await {
         tracing::error!(%error, "keeping.not_finished");
     }
 }
 
 /// Deletes what is to be kept no longer.
-async fn retain(api: &Api) {
+async fn retain(api: &ApiState) {
     finish_deletions(api).await;
     let expired = match keeping::expire(&api.places()).await {
         Ok(expired) => expired,

@@ -32,13 +32,13 @@ pub struct Config {
     /// `text` or `json`.
     pub log_format: LogFormat,
     /// What may come in.
-    pub ingest: Ingest,
+    pub ingest: IngestConfig,
     /// How much may be asked.
-    pub queries: Queries,
+    pub queries: QueryLimitsConfig,
     /// How the disk is used.
-    pub disk: Disk,
+    pub disk: DiskConfig,
     /// Where messages may go.
-    pub notify: Notify,
+    pub notify: NotifyConfig,
     /// `--quiet-notifications`
     #[serde(skip)]
     pub quiet_notifications: bool,
@@ -47,7 +47,7 @@ pub struct Config {
 /// How the disk is used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Disk {
+pub struct DiskConfig {
     /// Bytes that intake leaves free.
     #[serde(deserialize_with = "size")]
     pub reserve_bytes: u64,
@@ -58,9 +58,9 @@ pub struct Disk {
     pub retain_every_s: u64,
 }
 
-impl Default for Disk {
+impl Default for DiskConfig {
     fn default() -> Self {
-        Disk { reserve_bytes: 256 << 20, budget_bytes: 0, retain_every_s: 3600 }
+        DiskConfig { reserve_bytes: 256 << 20, budget_bytes: 0, retain_every_s: 3600 }
     }
 }
 
@@ -74,13 +74,13 @@ pub const LEAST_BUDGET: u64 = 256 << 20;
 fn size<'de, D: serde::Deserializer<'de>, T: TryFrom<u64>>(from: D) -> Result<T, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "bytes, such as 100000000000, \"100GB\" or \"512MiB\"")]
-    enum Written {
+    enum ByteSizeInput {
         Number(u64),
         Text(String),
     }
-    let bytes = match Written::deserialize(from)? {
-        Written::Number(bytes) => Ok(bytes),
-        Written::Text(text) => bytes_of(&text),
+    let bytes = match ByteSizeInput::deserialize(from)? {
+        ByteSizeInput::Number(bytes) => Ok(bytes),
+        ByteSizeInput::Text(text) => bytes_of(&text),
     };
     let bytes = bytes.map_err(serde::de::Error::custom)?;
     T::try_from(bytes).map_err(|_| serde::de::Error::custom(format!("{bytes} bytes are more than this machine can count")))
@@ -112,7 +112,7 @@ fn bytes_of(text: &str) -> Result<u64, String> {
 /// Where messages of alerts may go.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Notify {
+pub struct NotifyConfig {
     /// Private networks that targets may be in, such as `10.0.0.0/8, 127.0.0.1`; `all` for any.
     pub allow: String,
     /// A file of certificates, PEM, of authorities that may vouch for targets beside the public ones.
@@ -122,7 +122,7 @@ pub struct Notify {
 /// How much may be asked at the same time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Queries {
+pub struct QueryLimitsConfig {
     /// Threads that compute answers; 0 for one for each processor.
     pub threads: usize,
     /// Answers that are computed at the same time; 0 for four for each processor. One caller gets half of them at most.
@@ -133,13 +133,13 @@ pub struct Queries {
     pub max_waiting_of_caller: usize,
 }
 
-impl Default for Queries {
+impl Default for QueryLimitsConfig {
     fn default() -> Self {
-        Queries { threads: 0, max_at_once: 0, max_waiting: 1024, max_waiting_of_caller: 256 }
+        QueryLimitsConfig { threads: 0, max_at_once: 0, max_waiting: 1024, max_waiting_of_caller: 256 }
     }
 }
 
-impl Queries {
+impl QueryLimitsConfig {
     /// How many answers are computed at the same time.
     pub fn at_once(&self) -> usize {
         match self.max_at_once {
@@ -167,7 +167,7 @@ pub enum LogFormat {
 /// What may come in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Ingest {
+pub struct IngestConfig {
     /// Largest request body as sent, in bytes.
     #[serde(deserialize_with = "size")]
     pub max_body_bytes: usize,
@@ -193,7 +193,7 @@ pub struct KeylessProject {
     pub any_host: bool,
 }
 
-impl Ingest {
+impl IngestConfig {
     /// The project of requests without a key, on a server that listens there and has this public URL (empty where none is set).
     pub fn keyless_project(&self, listen: SocketAddr, public_url: &str) -> Option<KeylessProject> {
         match self.anonymous_project.as_str() {
@@ -216,18 +216,18 @@ impl Default for Config {
             prices: PathBuf::new(),
             log: "info".to_owned(),
             log_format: LogFormat::Text,
-            ingest: Ingest::default(),
-            queries: Queries::default(),
-            disk: Disk::default(),
-            notify: Notify::default(),
+            ingest: IngestConfig::default(),
+            queries: QueryLimitsConfig::default(),
+            disk: DiskConfig::default(),
+            notify: NotifyConfig::default(),
             quiet_notifications: false,
         }
     }
 }
 
-impl Default for Ingest {
+impl Default for IngestConfig {
     fn default() -> Self {
-        Ingest {
+        IngestConfig {
             max_body_bytes: 32 << 20,
             max_inflated_bytes: 96 << 20,
             max_bytes_in_work: 256 << 20,
@@ -238,7 +238,7 @@ impl Default for Ingest {
 }
 
 /// A setting: its place in the file, its environment variable, and what it is.
-pub struct Setting {
+pub struct ConfigSetting {
     /// Dotted, such as `ingest.max_body_bytes`.
     pub path: &'static str,
     /// The environment variable.
@@ -248,87 +248,91 @@ pub struct Setting {
 }
 
 /// All settings, in the order of the file.
-pub const SETTINGS: &[Setting] = &[
-    Setting { path: "data", variable: "HINOMI_DATA", about: "the data folder" },
-    Setting { path: "listen", variable: "HINOMI_LISTEN", about: "address and port to listen on; port 0 lets the system choose" },
-    Setting { path: "public_url", variable: "HINOMI_PUBLIC_URL", about: "what links and DSNs are made from, behind a proxy" },
-    Setting { path: "dsn_key", variable: "HINOMI_DSN_KEY", about: "key of project 1 at the first start, 32 hex digits" },
-    Setting {
+pub const SETTINGS: &[ConfigSetting] = &[
+    ConfigSetting { path: "data", variable: "HINOMI_DATA", about: "the data folder" },
+    ConfigSetting { path: "listen", variable: "HINOMI_LISTEN", about: "address and port to listen on; port 0 lets the system choose" },
+    ConfigSetting { path: "public_url", variable: "HINOMI_PUBLIC_URL", about: "what links and DSNs are made from, behind a proxy" },
+    ConfigSetting { path: "dsn_key", variable: "HINOMI_DSN_KEY", about: "key of project 1 at the first start, 32 hex digits" },
+    ConfigSetting {
         path: "retention_days",
         variable: "HINOMI_RETENTION_DAYS",
         about: "days that spans are kept, unless a project says otherwise",
     },
-    Setting {
+    ConfigSetting {
         path: "memory_limit_bytes",
         variable: "HINOMI_MEMORY_LIMIT_BYTES",
         about: "bytes of memory that queries and intake may take together; 0 for a quarter of the machine",
     },
-    Setting { path: "query_timeout_ms", variable: "HINOMI_QUERY_TIMEOUT_MS", about: "milliseconds after which a question is given up" },
-    Setting { path: "prices", variable: "HINOMI_PRICES", about: "a file of own prices, TOML or JSON, which come before the table" },
-    Setting { path: "log", variable: "HINOMI_LOG", about: "log lines to write: error, warn, info, debug, or module=level" },
-    Setting { path: "log_format", variable: "HINOMI_LOG_FORMAT", about: "text or json" },
-    Setting { path: "ingest.max_body_bytes", variable: "HINOMI_INGEST_MAX_BODY_BYTES", about: "largest request body as sent" },
-    Setting {
+    ConfigSetting {
+        path: "query_timeout_ms",
+        variable: "HINOMI_QUERY_TIMEOUT_MS",
+        about: "milliseconds after which a question is given up",
+    },
+    ConfigSetting { path: "prices", variable: "HINOMI_PRICES", about: "a file of own prices, TOML or JSON, which come before the table" },
+    ConfigSetting { path: "log", variable: "HINOMI_LOG", about: "log lines to write: error, warn, info, debug, or module=level" },
+    ConfigSetting { path: "log_format", variable: "HINOMI_LOG_FORMAT", about: "text or json" },
+    ConfigSetting { path: "ingest.max_body_bytes", variable: "HINOMI_INGEST_MAX_BODY_BYTES", about: "largest request body as sent" },
+    ConfigSetting {
         path: "ingest.max_inflated_bytes",
         variable: "HINOMI_INGEST_MAX_INFLATED_BYTES",
         about: "largest request body after inflating",
     },
-    Setting {
+    ConfigSetting {
         path: "ingest.max_bytes_in_work",
         variable: "HINOMI_INGEST_MAX_BYTES_IN_WORK",
         about: "bytes of bodies that arrive at the same time, at most",
     },
-    Setting {
+    ConfigSetting {
         path: "ingest.anonymous_project",
         variable: "HINOMI_INGEST_ANONYMOUS_PROJECT",
         about: "project of requests without a key, but never of those through a proxy: its number, none, or auto (1 while listening on loopback alone without a public URL)",
     },
-    Setting {
+    ConfigSetting {
         path: "ingest.otlp_ports",
         variable: "HINOMI_INGEST_OTLP_PORTS",
         about: "true opens OTLP's standard ports 4317 and 4318 too",
     },
-    Setting {
+    ConfigSetting {
         path: "queries.threads",
         variable: "HINOMI_QUERIES_THREADS",
         about: "threads that compute answers, which give way to intake; 0 for one for each processor",
     },
-    Setting {
+    ConfigSetting {
         path: "queries.max_at_once",
         variable: "HINOMI_QUERIES_MAX_AT_ONCE",
         about: "answers that are computed at the same time, for one caller half of them; 0 for four for each processor",
     },
-    Setting {
+    ConfigSetting {
         path: "queries.max_waiting",
         variable: "HINOMI_QUERIES_MAX_WAITING",
         about: "questions that may wait or be answered at the same time: more are answered 503",
     },
-    Setting {
+    ConfigSetting {
         path: "queries.max_waiting_of_caller",
         variable: "HINOMI_QUERIES_MAX_WAITING_OF_CALLER",
         about: "those of one token or session: more are answered 429",
     },
-    Setting {
+    ConfigSetting {
         path: "disk.reserve_bytes",
         variable: "HINOMI_DISK_RESERVE_BYTES",
         about: "bytes of the disk that are left free: below, nothing is taken in until there is room again",
     },
-    Setting {
+    ConfigSetting {
         path: "disk.budget_bytes",
         variable: "HINOMI_DISK_BUDGET_BYTES",
         about: "bytes that the data folder may take, such as 100GB: beyond, the oldest spans are deleted; 0 for any number",
     },
-    Setting {
+    ConfigSetting {
         path: "disk.retain_every_s",
         variable: "HINOMI_DISK_RETAIN_EVERY_S",
         about: "seconds between two looks for what is to be kept no longer",
     },
-    Setting {
+    ConfigSetting {
         path: "notify.allow",
         variable: "HINOMI_NOTIFY_ALLOW",
         about: "private networks that targets of alerts may be in, such as 10.0.0.0/8, 127.0.0.1, or all",
     },
-    Setting {
+    ConfigSetting {
         path: "notify.ca_file",
         variable: "HINOMI_NOTIFY_CA_FILE",
         about: "certificates (PEM) of authorities that may vouch for mail servers and webhooks beside the public ones",
@@ -358,7 +362,7 @@ pub enum ConfigError {
 
 /// Values given as flags; `None` leaves what file, environment and defaults say.
 #[derive(Debug, Clone, Default)]
-pub struct Flags {
+pub struct ConfigOverrides {
     /// `--config`
     pub config: Option<PathBuf>,
     /// `--data`
@@ -372,7 +376,7 @@ pub struct Flags {
 /// # Errors
 ///
 /// When the file cannot be read or a value cannot be.
-pub fn load(flags: &Flags, variable: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
+pub fn load(flags: &ConfigOverrides, variable: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
     let file = flags.config.clone().or_else(|| variable("HINOMI_CONFIG").map(PathBuf::from));
     let mut table = match &file {
         Some(path) => read(path)?,
@@ -577,7 +581,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("hinomi.toml");
         std::fs::write(&path, file).unwrap();
-        let flags = Flags { config: Some(path), listen: Some("127.0.0.1:1".parse().unwrap()), ..Flags::default() };
+        let flags = ConfigOverrides { config: Some(path), listen: Some("127.0.0.1:1".parse().unwrap()), ..ConfigOverrides::default() };
         load(&flags, |name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
     }
 
@@ -612,7 +616,7 @@ mod tests {
     fn sizes_may_have_units() {
         let config =
             with("memory_limit_bytes = \"1 GiB\"\n[disk]\nbudget_bytes = \"100GB\"\n", &[("HINOMI_DISK_RESERVE_BYTES", "64mib")]).unwrap();
-        assert_eq!(config.disk, Disk { reserve_bytes: 64 << 20, budget_bytes: 100_000_000_000, ..Disk::default() });
+        assert_eq!(config.disk, DiskConfig { reserve_bytes: 64 << 20, budget_bytes: 100_000_000_000, ..DiskConfig::default() });
         assert_eq!(config.memory_limit_bytes, 1 << 30);
         for (text, bytes) in
             [("7", Some(7)), ("7B", Some(7)), ("2 tb", Some(2_000_000_000_000)), ("1.5GB", None), ("GB", None), ("99999999999TiB", None)]
@@ -678,7 +682,7 @@ mod tests {
     #[test]
     fn who_sends_without_a_key() {
         let keyless = |listen: &str, value: &str, public_url: &str| {
-            let ingest = Ingest { anonymous_project: value.into(), ..Ingest::default() };
+            let ingest = IngestConfig { anonymous_project: value.into(), ..IngestConfig::default() };
             ingest.keyless_project(listen.parse().unwrap(), public_url).map(|keyless| (keyless.project, keyless.any_host))
         };
         assert_eq!(keyless("127.0.0.1:8119", "auto", ""), Some((1, false)));

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
-use activity::{Activity, Counted};
+use activity::{ActivityTrackingService, ConnectionActivity};
 
 /// How long a new connection may take until its first request is there whole.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -61,9 +61,9 @@ const MAX_CONNECTIONS: u64 = 16_384;
 
 /// All connections of the server, whichever port they came to.
 #[derive(Debug)]
-pub struct Connections {
+pub struct ConnectionRegistry {
     limit: usize,
-    open: Mutex<HashMap<u64, Open>>,
+    open: Mutex<HashMap<u64, OpenConnection>>,
     tasks: TaskTracker,
     next: AtomicU64,
     /// Those that were let go and are not closed yet among them.
@@ -71,9 +71,9 @@ pub struct Connections {
 }
 
 #[derive(Debug)]
-struct Open {
+struct OpenConnection {
     address: Option<IpAddr>,
-    activity: Arc<Activity>,
+    activity: Arc<ConnectionActivity>,
     /// Ends it once what is in work is answered.
     ending: CancellationToken,
     /// Ends it now.
@@ -81,21 +81,21 @@ struct Open {
 }
 
 /// A place among the connections, until it is dropped.
-struct Place {
-    connections: Arc<Connections>,
+struct ConnectionSlot {
+    connections: Arc<ConnectionRegistry>,
     number: u64,
-    activity: Arc<Activity>,
+    activity: Arc<ConnectionActivity>,
     ending: CancellationToken,
     ended: CancellationToken,
 }
 
-impl Connections {
+impl ConnectionRegistry {
     /// For a process that may have so many files open, and so many bytes of memory.
-    pub fn new(files: u64, memory: u64) -> Arc<Connections> {
+    pub fn new(files: u64, memory: u64) -> Arc<ConnectionRegistry> {
         let by_files = files.saturating_sub(RESERVED_FILES).max(files / 2);
         let limit = by_files.min((memory / MEMORY_OF_ONE).clamp(MIN_CONNECTIONS, MAX_CONNECTIONS));
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        Arc::new(Connections {
+        Arc::new(ConnectionRegistry {
             limit,
             open: Mutex::default(),
             tasks: TaskTracker::new(),
@@ -160,7 +160,7 @@ impl Connections {
         self.tasks.wait().await;
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Open>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, OpenConnection>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -182,7 +182,7 @@ impl Connections {
     }
 
     /// A place for one more connection; where all are taken, that of the one which has been idle for longest.
-    fn place(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+    fn place(self: &Arc<Self>, address: IpAddr) -> Option<ConnectionSlot> {
         let address = counted_address(address);
         let mut open = self.lock();
         // Behind a proxy all come from one address. One that is not on this machine may have half of all places.
@@ -193,10 +193,10 @@ impl Connections {
             evict(&mut open, |_| true)?;
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let (activity, ending, ended) = (Arc::new(Activity::default()), CancellationToken::new(), CancellationToken::new());
-        open.insert(number, Open { address, activity: activity.clone(), ending: ending.clone(), ended: ended.clone() });
+        let (activity, ending, ended) = (Arc::new(ConnectionActivity::default()), CancellationToken::new(), CancellationToken::new());
+        open.insert(number, OpenConnection { address, activity: activity.clone(), ending: ending.clone(), ended: ended.clone() });
         self.alive.fetch_add(1, Ordering::AcqRel);
-        Some(Place { connections: self.clone(), number, activity, ending, ended })
+        Some(ConnectionSlot { connections: self.clone(), number, activity, ending, ended })
     }
 
     fn sweep_once(&self) {
@@ -218,7 +218,7 @@ impl Connections {
 }
 
 /// Ends the connection that has been idle for longest, those first that never sent a request. `None` where all are at work.
-fn evict(open: &mut HashMap<u64, Open>, among: impl Fn(&Open) -> bool) -> Option<()> {
+fn evict(open: &mut HashMap<u64, OpenConnection>, among: impl Fn(&OpenConnection) -> bool) -> Option<()> {
     let idle =
         open.iter().filter(|(_, other)| among(other)).filter_map(|(number, other)| Some((number, other, other.activity.idle_for()?)));
     let (number, ..) = idle.max_by_key(|(number, other, idle)| (!other.activity.was_of_use(), *idle, std::cmp::Reverse(**number)))?;
@@ -226,19 +226,19 @@ fn evict(open: &mut HashMap<u64, Open>, among: impl Fn(&Open) -> bool) -> Option
     open.remove(&number).map(|other| other.ended.cancel())
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         self.connections.lock().remove(&self.number);
         self.connections.alive.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
-async fn serve_connection<S>(stream: TcpStream, place: Place, service: S, stop: CancellationToken)
+async fn serve_connection<S>(stream: TcpStream, place: ConnectionSlot, service: S, stop: CancellationToken)
 where
     S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send,
 {
-    let service = TowerToHyperService::new(Counted::new(service, place.activity.clone()));
+    let service = TowerToHyperService::new(ActivityTrackingService::new(service, place.activity.clone()));
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().max_buf_size(MAX_HEAD_BYTES);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING_EVERY).keep_alive_timeout(PING_TIMEOUT);
@@ -291,7 +291,7 @@ pub fn raise_file_limit() -> u64 {
 }
 
 /// The body of a request as axum wants it, with a time limit.
-fn timed(request: hyper::Request<hyper::body::Incoming>, activity: &Arc<Activity>) -> Request {
+fn timed(request: hyper::Request<hyper::body::Incoming>, activity: &Arc<ConnectionActivity>) -> Request {
     request.map(|body| Body::new(timed_body::TimedBody::new(body, activity.clone())))
 }
 

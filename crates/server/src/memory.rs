@@ -12,7 +12,7 @@ const PURGE_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Bytes for each use. Together they are less than the limit: what is small is not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shares {
+pub struct MemoryBudget {
     /// All of it.
     pub limit: u64,
     /// What operators of queries hold.
@@ -30,9 +30,9 @@ pub struct Shares {
     pub buffer: usize,
 }
 
-impl Shares {
+impl MemoryBudget {
     /// The shares of what is set, or of a quarter of the machine.
-    pub fn of(config: &Config) -> Shares {
+    pub fn of(config: &Config) -> MemoryBudget {
         let limit = match config.memory_limit_bytes {
             0 => (machine().unwrap_or(4 << 30) / 4).max(LEAST_MEMORY),
             set => set,
@@ -40,7 +40,7 @@ impl Shares {
         let part = |share: u64, of: u64| usize::try_from(limit / of * share).unwrap_or(usize::MAX);
         // One body must fit in any case.
         let arriving = part(3, 16).max(config.ingest.max_body_bytes).min(config.ingest.max_bytes_in_work);
-        Shares {
+        MemoryBudget {
             limit,
             queries: part(6, 16),
             exports: part(1, 16),
@@ -96,11 +96,11 @@ mod tests {
     #[test]
     fn the_shares_stay_below_the_limit() {
         for limit in [LEAST_MEMORY, 1 << 30, 64 << 30] {
-            let shares = Shares::of(&Config { memory_limit_bytes: limit, ..Config::default() });
+            let shares = MemoryBudget::of(&Config { memory_limit_bytes: limit, ..Config::default() });
             let sum = shares.queries + shares.exports + shares.arriving + shares.decoding + 3 * shares.buffer;
             assert!(sum as u64 <= limit && shares.queries as u64 >= limit / 4, "{shares:?}");
         }
-        let usual = Shares::of(&Config::default());
+        let usual = MemoryBudget::of(&Config::default());
         assert!(usual.limit >= LEAST_MEMORY && machine().is_none_or(|machine| usual.limit <= (machine / 4).max(LEAST_MEMORY)), "{usual:?}");
     }
 }

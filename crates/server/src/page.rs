@@ -7,7 +7,7 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 #[derive(RustEmbed)]
 #[folder = "../../web/dist"]
 #[allow_missing = true]
-struct Files;
+struct WebAssets;
 
 /// What a browser sees when the page was not built into the binary.
 const NOT_BUILT: &str = "<!doctype html><meta charset=utf-8><title>Hinomi</title><p>The server runs, but its page was not built into this binary. Build it with <code>make build</code>.";
@@ -26,7 +26,7 @@ pub async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     if !matches!(method, Method::GET | Method::HEAD) {
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
-    if let Some(file) = Files::get(path).filter(|_| path != "index.html") {
+    if let Some(file) = WebAssets::get(path).filter(|_| path != "index.html") {
         // Names of built files carry a hash of what is in them.
         let cache = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "public, max-age=3600" };
         return answer(&file, cache, &headers);
@@ -35,7 +35,7 @@ pub async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     if path.starts_with("assets/") {
         return StatusCode::NOT_FOUND.into_response();
     }
-    match Files::get("index.html") {
+    match WebAssets::get("index.html") {
         Some(file) => answer(&file, "no-cache", &headers),
         None => ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], NOT_BUILT).into_response(),
     }

@@ -45,7 +45,7 @@ pub fn close_to_others(data: &Path) {
 /// What became of the files of a folder.
 #[cfg(unix)]
 #[derive(Debug, Default)]
-struct Closed {
+struct FilePermissionReport {
     /// Files that others could read or change, and no longer can.
     tightened: usize,
     /// Files that they still can.
@@ -53,9 +53,9 @@ struct Closed {
 }
 
 #[cfg(unix)]
-fn close(folder: &Path) -> Closed {
+fn close(folder: &Path) -> FilePermissionReport {
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
-    let mut closed = Closed::default();
+    let mut closed = FilePermissionReport::default();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {

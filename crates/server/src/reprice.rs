@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
-use crate::query::{Project, QueryError};
+use crate::query::{ProjectSnapshot, QueryError};
 use crate::store::{Store, StoreError};
 
 /// Spans that are changed at a time, for which intake waits.
@@ -22,7 +22,7 @@ const AT_A_TIME: usize = 500;
 
 /// What pricing stored calls again has changed, or would change. Dollars are of calls that are counted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Repriced {
+pub struct RepriceReport {
     /// Calls in the range.
     pub calls: u64,
     /// Calls whose cost or price is another now.
@@ -79,7 +79,7 @@ pub struct RepriceControl {
 
 /// Sums on the way, exact.
 #[derive(Default)]
-struct Tally {
+struct RepriceTally {
     calls: u64,
     changed: u64,
     newly_priced: u64,
@@ -89,11 +89,11 @@ struct Tally {
     /// Calls that had a cost, and that have one.
     priced_before: u64,
     priced_after: u64,
-    models: BTreeMap<Option<String>, OfModel>,
+    models: BTreeMap<Option<String>, ModelRepriceTally>,
 }
 
 #[derive(Default)]
-struct OfModel {
+struct ModelRepriceTally {
     calls: u64,
     before: Option<Usd>,
     after: Option<Usd>,
@@ -102,7 +102,7 @@ struct OfModel {
 
 /// How calls of a project are priced.
 #[derive(Debug, Clone)]
-pub struct Pricing {
+pub struct PricingPolicy {
     /// The prices that hold for the project.
     pub book: Arc<PriceBook>,
     /// Whether the client's own figure is preferred.
@@ -112,23 +112,23 @@ pub struct Pricing {
 /// Prices the calls of a project that start in `from_us..to_us` again. Without a store nothing is changed, and the answer says what would be.
 /// Returns what was done, and how it ended: what was written before an error stays, and doing it again does the rest.
 pub async fn reprice(
-    calls: &Project,
+    calls: &ProjectSnapshot,
     project: u64,
-    pricing: &Pricing,
+    pricing: &PricingPolicy,
     (from_us, to_us): (i64, i64),
     store: Option<&Store>,
     control: &RepriceControl,
-) -> (Repriced, Result<(), RepriceError>) {
-    let mut tally = Tally::default();
+) -> (RepriceReport, Result<(), RepriceError>) {
+    let mut tally = RepriceTally::default();
     let ended = reprice_into(&mut tally, calls, project, pricing, (from_us, to_us), store, control).await;
     (tally.answer(), ended)
 }
 
 async fn reprice_into(
-    tally: &mut Tally,
-    calls: &Project,
+    tally: &mut RepriceTally,
+    calls: &ProjectSnapshot,
     project: u64,
-    pricing: &Pricing,
+    pricing: &PricingPolicy,
     (from_us, to_us): (i64, i64),
     store: Option<&Store>,
     control: &RepriceControl,
@@ -165,7 +165,7 @@ async fn reprice_into(
     Ok(())
 }
 
-impl Pricing {
+impl PricingPolicy {
     /// What a call costs now. Its texts are not asked.
     fn cost(&self, span: &Span) -> Option<Cost> {
         let mut again = span.clone();
@@ -187,7 +187,7 @@ impl Pricing {
     }
 }
 
-impl Tally {
+impl RepriceTally {
     /// Takes a call with its cost of now.
     fn add(&mut self, span: &Span, now: Option<&Cost>) {
         let total = |cost: Option<&Cost>| cost.map(|cost| cost.total).filter(|_| span.counted);
@@ -211,18 +211,18 @@ impl Tally {
         model.prices.extend(now.and_then(|cost| cost.price.clone()));
     }
 
-    fn answer(self) -> Repriced {
-        let difference = |model: &OfModel| (model.after.unwrap_or_default().0 - model.before.unwrap_or_default().0).abs();
+    fn answer(self) -> RepriceReport {
+        let difference = |model: &ModelRepriceTally| (model.after.unwrap_or_default().0 - model.before.unwrap_or_default().0).abs();
         let mut models: Vec<_> = self.models.into_iter().collect();
         models.sort_by_key(|(_, model)| std::cmp::Reverse(difference(model)));
-        let model = |(model, of): (Option<String>, OfModel)| RepricedModel {
+        let model = |(model, of): (Option<String>, ModelRepriceTally)| RepricedModel {
             model,
             calls: of.calls,
             cost_before: of.before.map(Usd::dollars),
             cost_after: of.after.map(Usd::dollars),
             prices: of.prices,
         };
-        Repriced {
+        RepriceReport {
             calls: self.calls,
             changed: self.changed,
             newly_priced: self.newly_priced,
@@ -239,16 +239,16 @@ fn dollars(sum: Usd, priced: u64, calls: u64) -> Option<f64> {
     (priced > 0 || calls == 0).then(|| sum.dollars())
 }
 
-impl Default for Repriced {
+impl Default for RepriceReport {
     /// Of no calls, which cost nothing.
-    fn default() -> Repriced {
-        Tally::default().answer()
+    fn default() -> RepriceReport {
+        RepriceTally::default().answer()
     }
 }
 
-impl Repriced {
+impl RepriceReport {
     /// Takes what another range has changed.
-    pub fn add(&mut self, other: Repriced) {
+    pub fn add(&mut self, other: RepriceReport) {
         // Of no calls the cost is 0, and adds no knowledge to a range of calls without one.
         let sum = |(a, a_calls): (Option<f64>, u64), (b, b_calls): (Option<f64>, u64)| match (a, b) {
             (Some(a), Some(b)) => Some(a + b),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 pub use failing::{examine_all, failing, note, recheck};
-pub use grouped::Grouped;
+pub use grouped::GroupCommitDatabase;
 
 /// How long a change waits for another process that has the database. A command and a server may write at the same time; each
 /// change takes milliseconds.

@@ -22,23 +22,23 @@ pub fn give_way() {
 }
 
 /// An asynchronous run time whose threads give way, those that block included.
-pub struct Waiting {
+pub struct LowPriorityRuntime {
     handle: Handle,
     runtime: Option<Runtime>,
 }
 
-impl Waiting {
+impl LowPriorityRuntime {
     /// Starts so many threads; 0 for one for each processor.
     ///
     /// # Errors
     ///
     /// When the system does not give them.
-    pub fn start(threads: usize) -> std::io::Result<Waiting> {
+    pub fn start(threads: usize) -> std::io::Result<LowPriorityRuntime> {
         let threads = if threads == 0 { std::thread::available_parallelism().map_or(2, std::num::NonZero::get) } else { threads };
         let mut builder = Builder::new_multi_thread();
         builder.worker_threads(threads).enable_all().thread_name("hinomi-query").on_thread_start(give_way);
         let runtime = builder.build()?;
-        Ok(Waiting { handle: runtime.handle().clone(), runtime: Some(runtime) })
+        Ok(LowPriorityRuntime { handle: runtime.handle().clone(), runtime: Some(runtime) })
     }
 
     /// Where work for these threads is handed in.
@@ -47,13 +47,13 @@ impl Waiting {
     }
 }
 
-impl fmt::Debug for Waiting {
+impl fmt::Debug for LowPriorityRuntime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Waiting")
+        f.write_str("LowPriorityRuntime")
     }
 }
 
-impl Drop for Waiting {
+impl Drop for LowPriorityRuntime {
     fn drop(&mut self) {
         // Nobody waits for an answer any more, and a run time must not wait within another one.
         if let Some(runtime) = self.runtime.take() {
@@ -64,18 +64,18 @@ impl Drop for Waiting {
 
 /// Whether somebody still waits for what is computed.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted(Arc<AtomicBool>);
+pub struct CancellationFlag(Arc<AtomicBool>);
 
-impl Wanted {
+impl CancellationFlag {
     /// False once whoever asked has gone: what is computed may end.
     pub fn still(&self) -> bool {
         !self.0.load(Ordering::Relaxed)
     }
 }
 
-struct Waits(Wanted);
+struct CancelOnDrop(CancellationFlag);
 
-impl Drop for Waits {
+impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         self.0.0.store(true, Ordering::Relaxed);
     }
@@ -86,8 +86,8 @@ impl Drop for Waits {
 /// # Errors
 ///
 /// When the work panics, or the run time ends.
-pub async fn blocking<T: Send + 'static>(work: impl FnOnce(Wanted) -> T + Send + 'static) -> Result<T, tokio::task::JoinError> {
-    let waits = Waits(Wanted::default());
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce(CancellationFlag) -> T + Send + 'static) -> Result<T, tokio::task::JoinError> {
+    let waits = CancelOnDrop(CancellationFlag::default());
     let wanted = waits.0.clone();
     tokio::task::spawn_blocking(move || work(wanted)).await
 }
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn its_threads_give_way_and_no_others() {
         let usual = niceness();
-        let waiting = Waiting::start(1).unwrap();
+        let waiting = LowPriorityRuntime::start(1).unwrap();
         let found = waiting.handle().block_on(async {
             let on_worker = tokio::spawn(async { niceness() }).await.unwrap();
             (on_worker, tokio::task::spawn_blocking(niceness).await.unwrap())

@@ -3,10 +3,10 @@
 
 use serde_json::{Map, Value};
 
-use super::columns::{self, Column};
-use super::{BillError, Export, Line, Unread};
+use super::columns::{self, BillColumn};
+use super::{BillError, BillExport, BillLine, UnreadBillRow};
 
-pub(super) fn read(text: &str) -> Result<Export, BillError> {
+pub(super) fn read(text: &str) -> Result<BillExport, BillError> {
     let pages: Vec<Value> = serde_json::Deserializer::from_str(text)
         .into_iter::<Value>()
         .collect::<Result<_, _>>()
@@ -21,7 +21,7 @@ pub(super) fn read(text: &str) -> Result<Export, BillError> {
     let of_anthropic = buckets.iter().any(|bucket| bucket.get("starting_at").is_some());
     let (format, provider) =
         if of_anthropic { ("report of Anthropic's interface", "anthropic") } else { ("page of OpenAI's interface", "openai") };
-    let mut export = Export { format, ..Export::default() };
+    let mut export = BillExport { format, ..BillExport::default() };
     for bucket in buckets {
         let start = bucket.get("starting_at").or_else(|| bucket.get("start_time")).map(written).unwrap_or_default();
         for result in bucket.get("results").and_then(Value::as_array).into_iter().flatten() {
@@ -29,17 +29,17 @@ pub(super) fn read(text: &str) -> Result<Export, BillError> {
             let line = export.rows as u64;
             match line_of(result, &start, provider, &mut export.unknown_columns) {
                 Ok(read) => export.lines.push(read),
-                Err(why) => export.unread.push(Unread { line, why }),
+                Err(why) => export.unread.push(UnreadBillRow { line, why }),
             }
         }
     }
     Ok(export)
 }
 
-fn line_of(result: &Value, start: &str, provider: &str, unknown: &mut Vec<String>) -> Result<Line, String> {
+fn line_of(result: &Value, start: &str, provider: &str, unknown: &mut Vec<String>) -> Result<BillLine, String> {
     let result = result.as_object().ok_or("it is no object")?;
-    let mut line = Line { provider: provider.to_owned(), ..Line::default() };
-    columns::put(&mut line, Column::Day, start)?;
+    let mut line = BillLine { provider: provider.to_owned(), ..BillLine::default() };
+    columns::put(&mut line, BillColumn::Day, start)?;
     if start.is_empty() {
         return Err("its bucket has no start".to_owned());
     }
@@ -47,8 +47,8 @@ fn line_of(result: &Value, start: &str, provider: &str, unknown: &mut Vec<String
     fields(result, of_anthropic, &mut line, unknown)?;
     // OpenAI's amount is an object.
     if let Some(amount) = result.get("amount").and_then(Value::as_object) {
-        columns::put(&mut line, Column::Currency, &amount.get("currency").map(written).unwrap_or_default())?;
-        columns::put(&mut line, Column::Dollars, &amount.get("value").map(written).unwrap_or_default())?;
+        columns::put(&mut line, BillColumn::Currency, &amount.get("currency").map(written).unwrap_or_default())?;
+        columns::put(&mut line, BillColumn::Dollars, &amount.get("value").map(written).unwrap_or_default())?;
     }
     for nested in ["cache_creation"] {
         if let Some(nested) = result.get(nested).and_then(Value::as_object) {
@@ -61,9 +61,9 @@ fn line_of(result: &Value, start: &str, provider: &str, unknown: &mut Vec<String
     Ok(line)
 }
 
-fn fields(object: &Map<String, Value>, of_anthropic: bool, line: &mut Line, unknown: &mut Vec<String>) -> Result<(), String> {
+fn fields(object: &Map<String, Value>, of_anthropic: bool, line: &mut BillLine, unknown: &mut Vec<String>) -> Result<(), String> {
     // The model before the line item, which stands for it where it is missing.
-    let mut known: Vec<(usize, Column, &Value)> = Vec::new();
+    let mut known: Vec<(usize, BillColumn, &Value)> = Vec::new();
     for (name, value) in object {
         match columns::of_name(name) {
             Some((at, column)) => known.push((at, column, value)),
@@ -74,8 +74,8 @@ fn fields(object: &Map<String, Value>, of_anthropic: bool, line: &mut Line, unkn
     known.sort_by_key(|(at, ..)| *at);
     for (_, column, value) in known {
         // Anthropic's interface counts money in cents, its tables in dollars.
-        let column = if column == Column::Dollars && of_anthropic { Column::Cents } else { column };
-        if !value.is_object() && !value.is_array() && column != Column::Day {
+        let column = if column == BillColumn::Dollars && of_anthropic { BillColumn::Cents } else { column };
+        if !value.is_object() && !value.is_array() && column != BillColumn::Day {
             columns::put(line, column, &written(value))?;
         }
     }

@@ -1,6 +1,6 @@
 //! What providers say that a day cost: exports of their cost and usage pages and interfaces, and plain tables.
 //!
-//! An export becomes [`Line`]s, one for each day, model and tier. Which columns and fields are read stands in tables (`columns`,
+//! An export becomes [`BillLine`]s, one for each day, model and tier. Which columns and fields are read stands in tables (`columns`,
 //! `json`); what has another name is said, and a row that cannot be read costs only itself.
 
 mod columns;
@@ -15,11 +15,13 @@ use serde::Serialize;
 
 use crate::money::Usd;
 
-pub use reconcile::{Cause, Day, Evidence, Observed, Report, Sum, base_model, reconcile};
+pub use reconcile::{
+    GapCause, ObservedModelDay, ReconciliationReport, ReconciliationRow, ReconciliationTotals, SamplingEvidence, base_model, reconcile,
+};
 
 /// What a provider says of one day and model.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Line {
+pub struct BillLine {
     /// The day, in UTC, as providers count them.
     pub day: Date,
     /// Whose bill it is; empty where the export does not tell.
@@ -40,13 +42,13 @@ pub struct Line {
     pub requests: Option<u64>,
 }
 
-impl Line {
+impl BillLine {
     /// What lines are summed by.
     fn key(&self) -> (Date, &str, &str, &str, &str) {
         (self.day, &self.provider, &self.account, &self.model, &self.tier)
     }
 
-    fn add(&mut self, other: &Line) {
+    fn add(&mut self, other: &BillLine) {
         let sum = |own: &mut Option<u64>, other: Option<u64>| {
             if let Some(more) = other {
                 *own = Some(own.unwrap_or(0).saturating_add(more));
@@ -63,22 +65,22 @@ impl Line {
 
 /// What was read of an export.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Export {
+pub struct BillExport {
     /// What it is, for a person.
     pub format: &'static str,
     /// One line for each day, provider, account, model and tier, in this order.
-    pub lines: Vec<Line>,
+    pub lines: Vec<BillLine>,
     /// Rows that it has.
     pub rows: usize,
     /// Rows that cannot be read.
-    pub unread: Vec<Unread>,
+    pub unread: Vec<UnreadBillRow>,
     /// Columns and fields that nothing is known of.
     pub unknown_columns: Vec<String>,
 }
 
 /// A row that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Unread {
+pub struct UnreadBillRow {
     /// Where it stands: the line of a table, from 1 with its head; the number of a result in JSON.
     pub line: u64,
     /// Why.
@@ -115,7 +117,7 @@ pub enum BillError {
 /// # Errors
 ///
 /// When it is none of these as a whole.
-pub fn read(bytes: &[u8]) -> Result<Export, BillError> {
+pub fn read(bytes: &[u8]) -> Result<BillExport, BillError> {
     let text = std::str::from_utf8(bytes).map_err(|_| BillError::NotText)?;
     let text = text.trim_start_matches('\u{feff}');
     let mut export = match text.trim_start().chars().next() {
@@ -128,9 +130,9 @@ pub fn read(bytes: &[u8]) -> Result<Export, BillError> {
 }
 
 /// One line for each day, provider, account, model and tier.
-fn summed(mut lines: Vec<Line>) -> Vec<Line> {
+fn summed(mut lines: Vec<BillLine>) -> Vec<BillLine> {
     lines.sort_by(|a, b| a.key().cmp(&b.key()));
-    let mut sums: Vec<Line> = Vec::new();
+    let mut sums: Vec<BillLine> = Vec::new();
     for line in lines {
         match sums.last_mut() {
             Some(last) if last.key() == line.key() => last.add(&line),

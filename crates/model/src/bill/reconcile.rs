@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 use serde::Serialize;
 
-use super::Line;
+use super::BillLine;
 use crate::money::Usd;
 
 /// What was observed of a day and model.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Observed {
+pub struct ObservedModelDay {
     /// The day, in UTC.
     pub day: Date,
     /// Who runs the model.
@@ -35,7 +35,7 @@ pub struct Observed {
 
 /// What is known beside bill and spans.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Evidence {
+pub struct SamplingEvidence {
     /// The smallest part of all traces that a client says it sends.
     pub sample_rate: Option<f64>,
     /// What clients say that they left out by sampling.
@@ -44,7 +44,7 @@ pub struct Evidence {
 
 /// Figures of a day, a model, or all.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
-pub struct Sum {
+pub struct ReconciliationTotals {
     /// What the bill says; null where it has nothing.
     pub billed: Option<f64>,
     /// What was observed; null where nothing was.
@@ -65,19 +65,19 @@ pub struct Sum {
 
 /// One day and model.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Day {
+pub struct ReconciliationRow {
     /// The day, in UTC, as `YYYY-MM-DD`.
     pub day: String,
     /// The model, without its date; empty for what is of no model.
     pub model: String,
     /// Its figures.
     #[serde(flatten)]
-    pub sum: Sum,
+    pub sum: ReconciliationTotals,
 }
 
 /// Something that explains a gap.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Cause {
+pub struct GapCause {
     /// `sampled`, `unpriced`, `tier`, `not_instrumented`, `time_zone`, `estimated`, `no_usage`, `not_on_bill`.
     pub cause: &'static str,
     /// The model that it is about; `None` for all.
@@ -92,7 +92,7 @@ pub struct Cause {
 
 /// The bill beside what was observed.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
-pub struct Report {
+pub struct ReconciliationReport {
     /// First day of the bill.
     pub from: Option<String>,
     /// Last day of the bill.
@@ -100,19 +100,19 @@ pub struct Report {
     /// Whose bills these are.
     pub providers: Vec<String>,
     /// All days and models of the bill.
-    pub total: Sum,
+    pub total: ReconciliationTotals,
     /// By model, the largest bill first.
-    pub models: Vec<Day>,
+    pub models: Vec<ReconciliationRow>,
     /// By day, the first one first.
-    pub days: Vec<Day>,
+    pub days: Vec<ReconciliationRow>,
     /// By day and model.
-    pub rows: Vec<Day>,
+    pub rows: Vec<ReconciliationRow>,
     /// What explains the gap.
-    pub causes: Vec<Cause>,
+    pub causes: Vec<GapCause>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Pair {
+struct ReconciliationAccumulator {
     billed: Option<Usd>,
     billed_tokens: Option<u64>,
     observed: Option<Usd>,
@@ -124,8 +124,8 @@ struct Pair {
     without_usage: u64,
 }
 
-impl Pair {
-    fn bill(&mut self, line: &Line) {
+impl ReconciliationAccumulator {
+    fn bill(&mut self, line: &BillLine) {
         if let Some(amount) = line.amount {
             self.billed = Some(self.billed.unwrap_or_default() + amount);
         }
@@ -135,7 +135,7 @@ impl Pair {
         }
     }
 
-    fn observe(&mut self, seen: &Observed) {
+    fn observe(&mut self, seen: &ObservedModelDay) {
         self.observed = Some(self.observed.unwrap_or_default() + seen.cost);
         self.tokens = self.tokens.saturating_add(seen.input_tokens).saturating_add(seen.output_tokens);
         self.calls += seen.calls;
@@ -147,11 +147,11 @@ impl Pair {
         }
     }
 
-    fn sum(&self) -> Sum {
+    fn sum(&self) -> ReconciliationTotals {
         // Calls of which none is priced cost we do not know what.
         let observed = self.observed.filter(|cost| *cost > Usd::ZERO || self.unpriced < self.calls);
         let gap = self.billed.map(|billed| billed - observed.unwrap_or_default());
-        Sum {
+        ReconciliationTotals {
             billed: self.billed.map(Usd::dollars),
             observed: observed.map(Usd::dollars),
             gap: gap.map(Usd::dollars),
@@ -196,14 +196,14 @@ fn of_display_name(name: &str) -> Option<String> {
 }
 
 /// Puts the lines of bills beside what was observed of the same days and providers.
-pub fn reconcile(lines: &[Line], observed: &[Observed], evidence: &Evidence) -> Report {
+pub fn reconcile(lines: &[BillLine], observed: &[ObservedModelDay], evidence: &SamplingEvidence) -> ReconciliationReport {
     let (Some(from), Some(to)) = (lines.iter().map(|line| line.day).min(), lines.iter().map(|line| line.day).max()) else {
-        return Report::default();
+        return ReconciliationReport::default();
     };
     let providers: BTreeSet<&str> = lines.iter().map(|line| line.provider.as_str()).collect();
     // A bill that does not say whose it is may be for anything.
-    let on_bill = |seen: &Observed| providers.contains("") || providers.contains(seen.provider.as_str());
-    let mut pairs: BTreeMap<(Date, String), Pair> = BTreeMap::new();
+    let on_bill = |seen: &ObservedModelDay| providers.contains("") || providers.contains(seen.provider.as_str());
+    let mut pairs: BTreeMap<(Date, String), ReconciliationAccumulator> = BTreeMap::new();
     for line in lines {
         pairs.entry((line.day, base_model(&line.model))).or_default().bill(line);
     }
@@ -221,20 +221,24 @@ pub fn reconcile(lines: &[Line], observed: &[Observed], evidence: &Evidence) -> 
             other.1 += seen.calls;
         }
     }
-    let (mut total, mut by_name, mut by_day) = (Pair::default(), BTreeMap::<&str, Pair>::new(), BTreeMap::<Date, Pair>::new());
+    let (mut total, mut by_name, mut by_day) = (
+        ReconciliationAccumulator::default(),
+        BTreeMap::<&str, ReconciliationAccumulator>::new(),
+        BTreeMap::<Date, ReconciliationAccumulator>::new(),
+    );
     for ((day, model), pair) in &pairs {
         for sum in [&mut total, by_name.entry(model).or_default(), by_day.entry(*day).or_default()] {
             sum.join(pair);
         }
     }
-    let row = |day: Option<Date>, model: &str, pair: &Pair| Day {
+    let row = |day: Option<Date>, model: &str, pair: &ReconciliationAccumulator| ReconciliationRow {
         day: day.map(|day| day.to_string()).unwrap_or_default(),
         model: model.to_owned(),
         sum: pair.sum(),
     };
-    let mut models: Vec<Day> = by_name.iter().map(|(model, pair)| row(None, model, pair)).collect();
+    let mut models: Vec<ReconciliationRow> = by_name.iter().map(|(model, pair)| row(None, model, pair)).collect();
     models.sort_by(|a, b| b.sum.billed.unwrap_or(0.0).total_cmp(&a.sum.billed.unwrap_or(0.0)).then_with(|| a.model.cmp(&b.model)));
-    Report {
+    ReconciliationReport {
         from: Some(from.to_string()),
         to: Some(to.to_string()),
         providers: providers.iter().filter(|provider| !provider.is_empty()).map(|provider| (*provider).to_owned()).collect(),
@@ -246,8 +250,8 @@ pub fn reconcile(lines: &[Line], observed: &[Observed], evidence: &Evidence) -> 
     }
 }
 
-impl Pair {
-    fn join(&mut self, other: &Pair) {
+impl ReconciliationAccumulator {
+    fn join(&mut self, other: &ReconciliationAccumulator) {
         let sum = |own: Option<Usd>, other: Option<Usd>| own.zip(other).map(|(own, other)| own + other).or(own).or(other);
         self.billed = sum(self.billed, other.billed);
         self.observed = sum(self.observed, other.observed);
@@ -263,32 +267,32 @@ impl Pair {
 }
 
 fn causes(
-    lines: &[Line],
-    pairs: &BTreeMap<(Date, String), Pair>,
-    by_name: &BTreeMap<&str, Pair>,
+    lines: &[BillLine],
+    pairs: &BTreeMap<(Date, String), ReconciliationAccumulator>,
+    by_name: &BTreeMap<&str, ReconciliationAccumulator>,
     not_on_bill: &BTreeMap<&str, (Usd, u64)>,
-    evidence: &Evidence,
-) -> Vec<Cause> {
-    let cause = |cause| Cause { cause, model: None, count: None, amount: None, rate: None };
+    evidence: &SamplingEvidence,
+) -> Vec<GapCause> {
+    let cause = |cause| GapCause { cause, model: None, count: None, amount: None, rate: None };
     let mut found = Vec::new();
     if evidence.sample_rate.is_some() || evidence.sampled_out > 0 {
         let count = Some(evidence.sampled_out).filter(|count| *count > 0);
-        found.push(Cause { rate: evidence.sample_rate, count, ..cause("sampled") });
+        found.push(GapCause { rate: evidence.sample_rate, count, ..cause("sampled") });
     }
     for (model, pair) in by_name {
-        let of_model = |name| Cause { model: Some((*model).to_owned()), ..cause(name) };
+        let of_model = |name| GapCause { model: Some((*model).to_owned()), ..cause(name) };
         let billed = pair.billed.filter(|billed| *billed > Usd::ZERO);
         if let Some(billed) = billed.filter(|_| pair.calls == 0) {
-            found.push(Cause { amount: Some(billed.dollars()), ..of_model("not_instrumented") });
+            found.push(GapCause { amount: Some(billed.dollars()), ..of_model("not_instrumented") });
         }
         if pair.unpriced > 0 {
-            found.push(Cause { count: Some(pair.unpriced), ..of_model("unpriced") });
+            found.push(GapCause { count: Some(pair.unpriced), ..of_model("unpriced") });
         }
         if pair.without_usage > 0 {
-            found.push(Cause { count: Some(pair.without_usage), ..of_model("no_usage") });
+            found.push(GapCause { count: Some(pair.without_usage), ..of_model("no_usage") });
         }
         if pair.estimated > 0 {
-            found.push(Cause { count: Some(pair.estimated), ..of_model("estimated") });
+            found.push(GapCause { count: Some(pair.estimated), ..of_model("estimated") });
         }
         if shifts_between_days(pairs, model) {
             found.push(of_model("time_zone"));
@@ -298,13 +302,13 @@ fn causes(
     for line in lines.iter().filter(|line| !line.tier.is_empty()) {
         *tiers.entry((&line.tier, base_model(&line.model))).or_default() += line.amount.unwrap_or_default();
     }
-    found.extend(tiers.into_iter().map(|((_, model), amount)| Cause {
+    found.extend(tiers.into_iter().map(|((_, model), amount)| GapCause {
         model: Some(model),
         amount: Some(amount.dollars()),
         ..cause("tier")
     }));
     let others = not_on_bill.iter().filter(|(_, (_, calls))| *calls > 0);
-    found.extend(others.map(|(provider, (cost, calls))| Cause {
+    found.extend(others.map(|(provider, (cost, calls))| GapCause {
         model: Some((*provider).to_owned()),
         amount: Some(cost.dollars()),
         count: Some(*calls),
@@ -317,9 +321,9 @@ fn causes(
 const MATTERS: f64 = 0.05;
 
 /// Whether what lacks on one day is too much on the next: the bill cuts days elsewhere.
-fn shifts_between_days(pairs: &BTreeMap<(Date, String), Pair>, model: &str) -> bool {
-    let days: Vec<&Pair> = pairs.iter().filter(|((_, name), _)| name == model).map(|(_, pair)| pair).collect();
-    let steps = |pair: &Pair| {
+fn shifts_between_days(pairs: &BTreeMap<(Date, String), ReconciliationAccumulator>, model: &str) -> bool {
+    let days: Vec<&ReconciliationAccumulator> = pairs.iter().filter(|((_, name), _)| name == model).map(|(_, pair)| pair).collect();
+    let steps = |pair: &ReconciliationAccumulator| {
         let billed = pair.billed.unwrap_or_default().dollars();
         (billed, billed - pair.observed.unwrap_or_default().dollars())
     };

@@ -1,21 +1,21 @@
 //! Tables with a head: the CSV exports of OpenAI's and Anthropic's pages, and plain ones of day, model and amount.
 
-use super::columns::{self, Column};
-use super::{BillError, Export, Line, Unread};
+use super::columns::{self, BillColumn};
+use super::{BillError, BillExport, BillLine, UnreadBillRow};
 use crate::price::PriceBook;
 
-pub(super) fn read(text: &str) -> Result<Export, BillError> {
+pub(super) fn read(text: &str) -> Result<BillExport, BillError> {
     let first = text.lines().next().unwrap_or_default();
     let separator = [b',', b';', b'\t'].into_iter().max_by_key(|separator| first.bytes().filter(|byte| byte == separator).count());
     let mut reader = csv::ReaderBuilder::new().delimiter(separator.unwrap_or(b',')).flexible(true).from_reader(text.as_bytes());
     let head: Vec<String> = reader.headers().map(|head| head.iter().map(str::to_owned).collect()).unwrap_or_default();
     let meanings = columns::of_head(head.iter().map(String::as_str));
-    let has = |wanted: &[Column]| meanings.iter().flatten().any(|column| wanted.contains(column));
+    let has = |wanted: &[BillColumn]| meanings.iter().flatten().any(|column| wanted.contains(column));
     let no_column = |missing| BillError::NoColumn { missing, found: head.join(", ").chars().take(300).collect() };
-    if !has(&[Column::Day]) {
+    if !has(&[BillColumn::Day]) {
         return Err(no_column("day"));
     }
-    if !has(&[Column::Dollars, Column::Cents, Column::Input, Column::Output, Column::Requests]) {
+    if !has(&[BillColumn::Dollars, BillColumn::Cents, BillColumn::Input, BillColumn::Output, BillColumn::Requests]) {
         return Err(no_column("amount"));
     }
     let named = |name: &str| head.iter().any(|column| column.trim().eq_ignore_ascii_case(name));
@@ -28,7 +28,7 @@ pub(super) fn read(text: &str) -> Result<Export, BillError> {
     };
     let unknown = head.iter().zip(&meanings).filter(|(name, meaning)| meaning.is_none() && !name.trim().is_empty());
     let mut export =
-        Export { format, unknown_columns: unknown.map(|(name, _)| name.chars().take(60).collect()).collect(), ..Export::default() };
+        BillExport { format, unknown_columns: unknown.map(|(name, _)| name.chars().take(60).collect()).collect(), ..BillExport::default() };
     for row in reader.records() {
         // OpenAI lists the days on which nothing was taken, too.
         if provider == "openai" && row.as_ref().is_ok_and(|row| tells_nothing(row, &meanings)) {
@@ -39,27 +39,27 @@ pub(super) fn read(text: &str) -> Result<Export, BillError> {
             Ok(row) => row,
             Err(error) => {
                 let line = error.position().map_or(0, csv::Position::line);
-                export.unread.push(Unread { line, why: "it is no row of this table".to_owned() });
+                export.unread.push(UnreadBillRow { line, why: "it is no row of this table".to_owned() });
                 continue;
             }
         };
         let line = row.position().map_or(0, csv::Position::line);
         match line_of(&row, &meanings, provider) {
             Ok(read) => export.lines.push(read),
-            Err(why) => export.unread.push(Unread { line, why }),
+            Err(why) => export.unread.push(UnreadBillRow { line, why }),
         }
     }
     Ok(export)
 }
 
 /// True for a row of which only the day is filled in.
-fn tells_nothing(row: &csv::StringRecord, meanings: &[Option<Column>]) -> bool {
+fn tells_nothing(row: &csv::StringRecord, meanings: &[Option<BillColumn>]) -> bool {
     let told = row.iter().zip(meanings).filter(|(value, _)| !value.trim().is_empty());
-    told.filter_map(|(_, column)| *column).all(|column| matches!(column, Column::Day | Column::Unused))
+    told.filter_map(|(_, column)| *column).all(|column| matches!(column, BillColumn::Day | BillColumn::Unused))
 }
 
-fn line_of(row: &csv::StringRecord, meanings: &[Option<Column>], provider: &str) -> Result<Line, String> {
-    let mut line = Line { provider: provider.to_owned(), ..Line::default() };
+fn line_of(row: &csv::StringRecord, meanings: &[Option<BillColumn>], provider: &str) -> Result<BillLine, String> {
+    let mut line = BillLine { provider: provider.to_owned(), ..BillLine::default() };
     let none = line.day;
     for (value, column) in row.iter().zip(meanings) {
         if let Some(column) = column {

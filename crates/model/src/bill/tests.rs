@@ -19,8 +19,8 @@ const ANTHROPIC_COSTS: &str = r#"{"data":[{"starting_at":"2026-11-23T00:00:00Z",
   {"currency":"USD","amount":"50","workspace_id":"w1","model":"claude-sonnet-4-20250514","service_tier":"batch","token_type":"output_tokens"}]}],
   "has_more":false,"next_page":null}"#;
 
-fn amounts(export: &Export) -> Vec<(String, &str, &str, f64)> {
-    let line = |line: &Line| (line.day.to_string(), line.model.clone(), line.tier.clone(), line.amount.map_or(-1.0, Usd::dollars));
+fn amounts(export: &BillExport) -> Vec<(String, &str, &str, f64)> {
+    let line = |line: &BillLine| (line.day.to_string(), line.model.clone(), line.tier.clone(), line.amount.map_or(-1.0, Usd::dollars));
     let lines: Vec<_> = export.lines.iter().map(line).collect();
     lines.into_iter().zip(&export.lines).map(|((day, _, _, amount), line)| (day, line.model.as_str(), line.tier.as_str(), amount)).collect()
 }
@@ -125,23 +125,29 @@ fn what_is_no_export_is_said() {
     assert_eq!(read(&[0xff, 0xfe, 1]), Err(BillError::NotText));
 }
 
-fn line(day: i8, model: &str, amount: f64) -> Line {
-    Line { day: date(2026, 11, day), provider: "openai".into(), model: model.into(), amount: Usd::from_dollars(amount), ..Line::default() }
+fn line(day: i8, model: &str, amount: f64) -> BillLine {
+    BillLine {
+        day: date(2026, 11, day),
+        provider: "openai".into(),
+        model: model.into(),
+        amount: Usd::from_dollars(amount),
+        ..BillLine::default()
+    }
 }
 
-fn seen(day: i8, model: &str, cost: f64) -> Observed {
+fn seen(day: i8, model: &str, cost: f64) -> ObservedModelDay {
     let day = date(2026, 11, day);
-    Observed {
+    ObservedModelDay {
         day,
         provider: "openai".into(),
         model: model.into(),
         calls: 10,
         cost: Usd::from_dollars(cost).unwrap(),
-        ..Observed::default()
+        ..ObservedModelDay::default()
     }
 }
 
-fn named(report: &Report) -> Vec<(&str, Option<&str>)> {
+fn named(report: &ReconciliationReport) -> Vec<(&str, Option<&str>)> {
     report.causes.iter().map(|cause| (cause.cause, cause.model.as_deref())).collect()
 }
 
@@ -149,7 +155,7 @@ fn named(report: &Report) -> Vec<(&str, Option<&str>)> {
 fn billed_observed_gap_and_coverage() {
     let lines = [line(23, "gpt-4o-2024-08-06", 10.0), line(23, "o3", 4.0), line(24, "gpt-4o-2024-08-06", 6.0)];
     let observed = [seen(23, "gpt-4o-2024-08-06", 8.0), seen(24, "openai/gpt-4o", 6.0), seen(25, "gpt-4o", 9.0)];
-    let report = reconcile(&lines, &observed, &Evidence::default());
+    let report = reconcile(&lines, &observed, &SamplingEvidence::default());
     assert_eq!((report.from.as_deref(), report.to.as_deref()), (Some("2026-11-23"), Some("2026-11-24")));
     let total = &report.total;
     assert_eq!((total.billed, total.observed, total.gap, total.coverage), (Some(20.0), Some(14.0), Some(6.0), Some(0.7)));
@@ -160,15 +166,15 @@ fn billed_observed_gap_and_coverage() {
     assert_eq!(report.days.iter().map(|row| row.sum.coverage.unwrap()).collect::<Vec<_>>(), [8.0 / 14.0, 1.0]);
     assert_eq!(report.rows.len(), 3);
     assert_eq!(named(&report), [("not_instrumented", Some("o3"))]);
-    assert_eq!(reconcile(&[], &observed, &Evidence::default()), Report::default());
+    assert_eq!(reconcile(&[], &observed, &SamplingEvidence::default()), ReconciliationReport::default());
 }
 
 #[test]
 fn causes_by_their_names() {
-    let batch = Line { tier: "batch".into(), ..line(23, "gpt-4o", 1.0) };
-    let unpriced = Observed { unpriced_calls: 10, cost: Usd::ZERO, ..seen(23, "gpt-4o", 0.0) };
-    let elsewhere = Observed { provider: "anthropic".into(), ..seen(23, "claude-opus-4", 3.0) };
-    let evidence = Evidence { sample_rate: Some(0.2), sampled_out: 40 };
+    let batch = BillLine { tier: "batch".into(), ..line(23, "gpt-4o", 1.0) };
+    let unpriced = ObservedModelDay { unpriced_calls: 10, cost: Usd::ZERO, ..seen(23, "gpt-4o", 0.0) };
+    let elsewhere = ObservedModelDay { provider: "anthropic".into(), ..seen(23, "claude-opus-4", 3.0) };
+    let evidence = SamplingEvidence { sample_rate: Some(0.2), sampled_out: 40 };
     let report = reconcile(&[batch, line(23, "gpt-4o", 2.0)], &[unpriced, elsewhere], &evidence);
     assert_eq!(
         named(&report),
@@ -180,11 +186,11 @@ fn causes_by_their_names() {
 
 #[test]
 fn days_that_are_cut_elsewhere() {
-    let lines: Vec<Line> = (20..24).map(|day| line(day, "gpt-4o", 10.0)).collect();
+    let lines: Vec<BillLine> = (20..24).map(|day| line(day, "gpt-4o", 10.0)).collect();
     let shifted = [seen(20, "gpt-4o", 7.0), seen(21, "gpt-4o", 13.0), seen(22, "gpt-4o", 8.0), seen(23, "gpt-4o", 12.0)];
-    assert_eq!(named(&reconcile(&lines, &shifted, &Evidence::default())), [("time_zone", Some("gpt-4o"))]);
-    let less: Vec<Observed> = (20..24).map(|day| seen(day, "gpt-4o", 7.0)).collect();
-    assert!(named(&reconcile(&lines, &less, &Evidence::default())).is_empty());
+    assert_eq!(named(&reconcile(&lines, &shifted, &SamplingEvidence::default())), [("time_zone", Some("gpt-4o"))]);
+    let less: Vec<ObservedModelDay> = (20..24).map(|day| seen(day, "gpt-4o", 7.0)).collect();
+    assert!(named(&reconcile(&lines, &less, &SamplingEvidence::default())).is_empty());
 }
 
 #[test]

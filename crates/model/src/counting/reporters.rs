@@ -4,10 +4,10 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
-use super::{MAX_UNLIKE, Node, Tree, lies_within, order, overlap, same_model, tokens, told_apart};
+use super::{MAX_UNLIKE, SpanNode, SpanTree, lies_within, order, overlap, same_model, tokens, told_apart};
 
 /// Calls that are reported once more by the span whose place stands beside theirs. What is found is no longer counted.
-pub(super) fn second_reports(nodes: &[Node], tree: &Tree, counted: &mut [bool]) -> Vec<(usize, usize)> {
+pub(super) fn second_reports(nodes: &[SpanNode], tree: &SpanTree, counted: &mut [bool]) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     for rule in [told_afterwards, within_another, beside_another, within_the_time_of_another] {
         for (place, kept) in rule(nodes, tree, counted) {
@@ -19,14 +19,14 @@ pub(super) fn second_reports(nodes: &[Node], tree: &Tree, counted: &mut [bool]) 
 }
 
 /// Places of calls that count, in the order of time.
-fn calls(nodes: &[Node], counted: &[bool]) -> Vec<usize> {
+fn calls(nodes: &[SpanNode], counted: &[bool]) -> Vec<usize> {
     let mut calls: Vec<usize> = (0..nodes.len()).filter(|place| counted[*place] && nodes[*place].is_call()).collect();
     calls.sort_unstable_by_key(|place| order(&nodes[*place]));
     calls
 }
 
 /// Logfire reports a streamed call when the stream begins, without usage, and at its end once more, with usage.
-fn told_afterwards(nodes: &[Node], _: &Tree, counted: &[bool]) -> Vec<(usize, usize)> {
+fn told_afterwards(nodes: &[SpanNode], _: &SpanTree, counted: &[bool]) -> Vec<(usize, usize)> {
     if !nodes.iter().any(|node| node.afterwards) {
         return Vec::new();
     }
@@ -54,7 +54,7 @@ fn told_afterwards(nodes: &[Node], _: &Tree, counted: &[bool]) -> Vec<(usize, us
 }
 
 /// A provider's SDK within a framework: only the framework has learnt of the usage.
-fn within_another(nodes: &[Node], tree: &Tree, counted: &[bool]) -> Vec<(usize, usize)> {
+fn within_another(nodes: &[SpanNode], tree: &SpanTree, counted: &[bool]) -> Vec<(usize, usize)> {
     let candidates = (0..nodes.len()).filter(|place| counted[*place] && nodes[*place].is_call() && tokens(&nodes[*place]).is_none());
     let pairs = candidates.filter_map(|place| Some((place, tree.call_above[place]?)));
     pairs
@@ -68,7 +68,7 @@ fn within_another(nodes: &[Node], tree: &Tree, counted: &[bool]) -> Vec<(usize, 
 
 /// Two instrumentations that know nothing of each other: their spans lie beside each other, with the same usage at the same time, or
 /// both without usage since the call failed.
-fn beside_another(nodes: &[Node], tree: &Tree, counted: &[bool]) -> Vec<(usize, usize)> {
+fn beside_another(nodes: &[SpanNode], tree: &SpanTree, counted: &[bool]) -> Vec<(usize, usize)> {
     let mut groups: HashMap<_, Vec<usize>> = HashMap::new();
     for place in calls(nodes, counted) {
         let usage = tokens(&nodes[place]).filter(|usage| *usage != (Some(0), Some(0)));
@@ -102,7 +102,7 @@ fn beside_another(nodes: &[Node], tree: &Tree, counted: &[bool]) -> Vec<(usize, 
 
 /// A provider's SDK within a framework that streams: neither has learnt of the usage, and their spans lie beside each other since the
 /// framework's was not the current one while it asked. Each call of the framework is one call of the SDK.
-fn within_the_time_of_another(nodes: &[Node], tree: &Tree, counted: &[bool]) -> Vec<(usize, usize)> {
+fn within_the_time_of_another(nodes: &[SpanNode], tree: &SpanTree, counted: &[bool]) -> Vec<(usize, usize)> {
     let is_unknown = |place: &usize| tokens(&nodes[*place]).is_none() && !nodes[*place].failed;
     let open: Vec<usize> = calls(nodes, counted).into_iter().filter(is_unknown).collect();
     let first = open.first().map(|place| nodes[*place].reporter);
@@ -127,6 +127,6 @@ fn within_the_time_of_another(nodes: &[Node], tree: &Tree, counted: &[bool]) -> 
     found
 }
 
-fn other_reporter(one: &Node, other: &Node) -> bool {
+fn other_reporter(one: &SpanNode, other: &SpanNode) -> bool {
     one.reporter != other.reporter
 }

@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn node(id: u64, parent: u64, kind: Kind) -> Node {
-    Node {
+fn node(id: u64, parent: u64, kind: SpanType) -> SpanNode {
+    SpanNode {
         span_id: SpanId(id),
         parent_span_id: Some(SpanId(parent)).filter(|parent| parent.0 != 0),
         kind,
@@ -18,29 +18,29 @@ fn node(id: u64, parent: u64, kind: Kind) -> Node {
         failed: false,
         afterwards: false,
         joined: false,
-        reporter: Reporter::default(),
+        reporter: SpanReporter::default(),
         is_gateway: false,
         serves: false,
         also_reported: None,
-        locally: Decision { counted: true, ..Decision::default() },
+        locally: SpanDecision { counted: true, ..SpanDecision::default() },
     }
 }
 
-fn call(id: u64, parent: u64, tokens: (u64, u64)) -> Node {
-    Node { input_tokens: Some(tokens.0), output_tokens: Some(tokens.1), ..node(id, parent, Kind::Llm) }
+fn call(id: u64, parent: u64, tokens: (u64, u64)) -> SpanNode {
+    SpanNode { input_tokens: Some(tokens.0), output_tokens: Some(tokens.1), ..node(id, parent, SpanType::Llm) }
 }
 
-fn counted(nodes: &[Node]) -> Vec<u64> {
+fn counted(nodes: &[SpanNode]) -> Vec<u64> {
     decide(nodes).iter().zip(nodes).filter(|(decision, _)| decision.counted).map(|(_, node)| node.span_id.0).collect()
 }
 
 #[test]
 fn a_wrapper_does_not_count() {
-    assert_eq!(counted(&[node(1, 0, Kind::Llm), call(2, 1, (10, 5))]), [2], "no usage of its own");
+    assert_eq!(counted(&[node(1, 0, SpanType::Llm), call(2, 1, (10, 5))]), [2], "no usage of its own");
     assert_eq!(counted(&[call(1, 0, (10, 5)), call(2, 1, (10, 5))]), [2], "the usage of the one below");
-    assert_eq!(counted(&[call(1, 0, (30, 7)), call(2, 1, (10, 5)), node(3, 1, Kind::Tool), call(4, 3, (20, 2))]), [2, 3, 4], "the sum");
-    assert_eq!(counted(&[call(1, 0, (10, 5)), node(2, 1, Kind::Llm), call(3, 2, (10, 5))]), [3], "a wrapper round a wrapper");
-    let because = decide(&[node(1, 0, Kind::Llm), call(2, 1, (10, 5))])[0].not_counted_because.clone();
+    assert_eq!(counted(&[call(1, 0, (30, 7)), call(2, 1, (10, 5)), node(3, 1, SpanType::Tool), call(4, 3, (20, 2))]), [2, 3, 4], "the sum");
+    assert_eq!(counted(&[call(1, 0, (10, 5)), node(2, 1, SpanType::Llm), call(3, 2, (10, 5))]), [3], "a wrapper round a wrapper");
+    let because = decide(&[node(1, 0, SpanType::Llm), call(2, 1, (10, 5))])[0].not_counted_because.clone();
     assert_eq!(because.as_deref(), Some("the same call as span 0000000000000002 below it"));
 }
 
@@ -48,25 +48,25 @@ fn a_wrapper_does_not_count() {
 fn a_parent_link_alone_proves_nothing() {
     assert_eq!(counted(&[call(1, 0, (10, 5)), call(2, 1, (20, 5))]), [1, 2]);
     let models = |one: &str, two: &str| {
-        let with = |node: Node, model: &str| Node { model: Some(model.into()), ..node };
+        let with = |node: SpanNode, model: &str| SpanNode { model: Some(model.into()), ..node };
         counted(&[with(call(1, 0, (10, 5)), one), with(call(2, 1, (10, 5)), two)])
     };
     assert_eq!(models("gpt-4o", "gpt-3.5-turbo"), [1, 2]);
     assert_eq!(models("openai/gpt-4o", "gpt-4o-2024-08-06"), [2]);
-    let responses = |node: Node, id: &str| Node { response_id: Some(id.into()), ..node };
+    let responses = |node: SpanNode, id: &str| SpanNode { response_id: Some(id.into()), ..node };
     assert_eq!(counted(&[responses(call(1, 0, (10, 5)), "a"), responses(call(2, 1, (10, 5)), "b")]), [1, 2]);
-    let later = Node { start_us: 50_000_000, end_us: 51_000_000, ..call(2, 1, (10, 5)) };
+    let later = SpanNode { start_us: 50_000_000, end_us: 51_000_000, ..call(2, 1, (10, 5)) };
     assert_eq!(counted(&[call(1, 0, (10, 5)), later]), [1, 2], "a wrapper does not end before what it wraps begins");
-    assert_eq!(counted(&[node(1, 0, Kind::Llm), node(2, 1, Kind::Embedding)]), [1, 2], "another kind of call");
+    assert_eq!(counted(&[node(1, 0, SpanType::Llm), node(2, 1, SpanType::Embedding)]), [1, 2], "another kind of call");
 }
 
 #[test]
 fn one_response_is_one_call() {
-    let with = |node: Node| Node { response_id: Some("r".into()), ..node };
+    let with = |node: SpanNode| SpanNode { response_id: Some("r".into()), ..node };
     assert_eq!(counted(&[with(call(1, 9, (10, 5))), with(call(2, 9, (10, 5)))]), [1], "siblings: the earlier");
-    assert_eq!(counted(&[with(call(1, 0, (10, 5))), with(node(2, 1, Kind::Llm))]), [1], "the one with usage");
-    assert_eq!(counted(&[with(call(1, 9, (10, 5))), node(8, 9, Kind::Tool), with(call(7, 8, (10, 5)))]), [8, 7], "the inner");
-    let elsewhen = |node: Node, from: i64| Node { start_us: from, end_us: from + 5, ..node };
+    assert_eq!(counted(&[with(call(1, 0, (10, 5))), with(node(2, 1, SpanType::Llm))]), [1], "the one with usage");
+    assert_eq!(counted(&[with(call(1, 9, (10, 5))), node(8, 9, SpanType::Tool), with(call(7, 8, (10, 5)))]), [8, 7], "the inner");
+    let elsewhen = |node: SpanNode, from: i64| SpanNode { start_us: from, end_us: from + 5, ..node };
     let doubles = [elsewhen(with(call(1, 0, (10, 5))), 100), elsewhen(with(call(2, 0, (11, 6))), 200)];
     assert_eq!(counted(&doubles), [1, 2], "a test double that gives one id twice");
 }
@@ -74,7 +74,7 @@ fn one_response_is_one_call() {
 #[test]
 fn what_the_span_alone_says_stays() {
     let mut agent = call(1, 0, (10, 5));
-    agent.kind = Kind::Agent;
+    agent.kind = SpanType::Agent;
     agent.locally.counted = false;
     agent.locally.not_counted_because = Some("an agent".into());
     let decisions = decide(&[agent.clone(), call(2, 1, (10, 5))]);
@@ -87,15 +87,15 @@ fn what_the_span_alone_says_stays() {
 
 #[test]
 fn the_outermost_pipeline_has_all_below() {
-    let named = |mut node: Node, name: &str| {
+    let named = |mut node: SpanNode, name: &str| {
         node.locally.pipeline = Some(name.into());
         node.locally.is_run = true;
         node
     };
     let nodes = [
-        node(1, 0, Kind::Other),
-        named(node(2, 1, Kind::Chain), "outer"),
-        named(node(3, 2, Kind::Agent), "inner"),
+        node(1, 0, SpanType::Other),
+        named(node(2, 1, SpanType::Chain), "outer"),
+        named(node(3, 2, SpanType::Agent), "inner"),
         call(4, 3, (1, 1)),
         call(5, 1, (1, 1)),
     ];
@@ -107,12 +107,12 @@ fn the_outermost_pipeline_has_all_below() {
 #[test]
 fn circles_and_missing_parents_do_no_harm() {
     let mut circle = [
-        node(1, 3, Kind::Chain),
-        node(2, 1, Kind::Llm),
-        node(3, 2, Kind::Llm),
-        node(4, 3, Kind::Llm),
-        node(5, 99, Kind::Llm),
-        node(6, 6, Kind::Llm),
+        node(1, 3, SpanType::Chain),
+        node(2, 1, SpanType::Llm),
+        node(3, 2, SpanType::Llm),
+        node(4, 3, SpanType::Llm),
+        node(5, 99, SpanType::Llm),
+        node(6, 6, SpanType::Llm),
     ];
     circle[0].locally.pipeline = Some("p".into());
     let decisions = decide(&circle);
@@ -125,22 +125,23 @@ fn large_traces_take_little_time() {
     let mut nodes = Vec::new();
     for id in 1..=50_000_u64 {
         let deep = call(id, id - 1, (id % 7, id % 5));
-        nodes.push(Node { response_id: Some(format!("r{}", id % 3)), ..deep });
+        nodes.push(SpanNode { response_id: Some(format!("r{}", id % 3)), ..deep });
     }
     let begin = std::time::Instant::now();
     decide(&nodes);
     assert!(begin.elapsed().as_secs() < 5, "{:?}", begin.elapsed());
 }
 
-fn any_node() -> impl Strategy<Value = Node> {
-    let kind = prop::sample::select(vec![Kind::Llm, Kind::Llm, Kind::Embedding, Kind::Agent, Kind::Chain, Kind::Tool]);
+fn any_node() -> impl Strategy<Value = SpanNode> {
+    let kind =
+        prop::sample::select(vec![SpanType::Llm, SpanType::Llm, SpanType::Embedding, SpanType::Agent, SpanType::Chain, SpanType::Tool]);
     let tokens = prop::option::of((0u64..3, 0u64..3));
     let pipeline = prop::option::weighted(0.2, prop::sample::select(vec!["a", "b"]));
     let response = prop::option::weighted(0.4, prop::sample::select(vec!["r1", "r2"]));
     let told = (0u64..3, any::<bool>(), any::<bool>());
     let all = (1u64..12, 0u64..14, kind, tokens, pipeline, response, 0i64..4, told);
     all.prop_map(|(id, parent, kind, tokens, pipeline, response, start, (reporter, failed, afterwards))| {
-        let mut node = Node { failed, afterwards, ..reported(reporter, node(id, parent, kind)) };
+        let mut node = SpanNode { failed, afterwards, ..reported(reporter, node(id, parent, kind)) };
         node.start_us = start * 3_000_000;
         node.end_us = node.start_us + 2_000_000;
         node.input_tokens = tokens.map(|tokens| tokens.0);
@@ -148,13 +149,13 @@ fn any_node() -> impl Strategy<Value = Node> {
         node.response_id = response.map(Into::into);
         node.locally.pipeline = pipeline.map(Into::into);
         node.locally.is_run = pipeline.is_some();
-        node.locally.counted = matches!(kind, Kind::Llm | Kind::Embedding);
+        node.locally.counted = matches!(kind, SpanType::Llm | SpanType::Embedding);
         node
     })
 }
 
 /// Nodes with ids of their own, and the same in another order.
-fn trace_and_shuffle() -> impl Strategy<Value = (Vec<Node>, Vec<Node>)> {
+fn trace_and_shuffle() -> impl Strategy<Value = (Vec<SpanNode>, Vec<SpanNode>)> {
     let nodes = prop::collection::vec(any_node(), 0..12).prop_map(|mut nodes| {
         nodes.sort_by_key(|node| node.span_id);
         nodes.dedup_by_key(|node| node.span_id);
@@ -166,14 +167,14 @@ fn trace_and_shuffle() -> impl Strategy<Value = (Vec<Node>, Vec<Node>)> {
 proptest! {
     #[test]
     fn the_order_does_not_matter((nodes, shuffled) in trace_and_shuffle()) {
-        let straight: HashMap<SpanId, Decision> = nodes.iter().map(|node| node.span_id).zip(decide(&nodes)).collect();
-        let mixed: HashMap<SpanId, Decision> = shuffled.iter().map(|node| node.span_id).zip(decide(&shuffled)).collect();
+        let straight: HashMap<SpanId, SpanDecision> = nodes.iter().map(|node| node.span_id).zip(decide(&nodes)).collect();
+        let mixed: HashMap<SpanId, SpanDecision> = shuffled.iter().map(|node| node.span_id).zip(decide(&shuffled)).collect();
         prop_assert_eq!(straight, mixed);
     }
 
     #[test]
     fn a_trace_with_calls_has_a_counted_one((nodes, _) in trace_and_shuffle()) {
-        let any_call = nodes.iter().any(Node::is_call);
+        let any_call = nodes.iter().any(SpanNode::is_call);
         let any_counted = nodes.iter().zip(decide(&nodes)).any(|(node, decision)| node.is_call() && decision.counted);
         prop_assert_eq!(any_call, any_counted);
     }
@@ -181,7 +182,7 @@ proptest! {
 
 #[test]
 fn user_and_session_come_from_the_nearest_span_above_that_names_them() {
-    let mut nodes = [node(1, 0, Kind::Chain), node(2, 1, Kind::Agent), node(3, 2, Kind::Llm), node(4, 9, Kind::Llm)];
+    let mut nodes = [node(1, 0, SpanType::Chain), node(2, 1, SpanType::Agent), node(3, 2, SpanType::Llm), node(4, 9, SpanType::Llm)];
     nodes[0].locally.user_id = Some("outer".into());
     nodes[0].locally.session_id = Some("s".into());
     nodes[1].locally.user_id = Some("inner".into());
@@ -191,22 +192,22 @@ fn user_and_session_come_from_the_nearest_span_above_that_names_them() {
 }
 
 /// A call as an instrumentation reports it.
-fn reported(by: u64, node: Node) -> Node {
-    Node { reporter: Reporter { scope: by, ..Reporter::default() }, ..node }
+fn reported(by: u64, node: SpanNode) -> SpanNode {
+    SpanNode { reporter: SpanReporter { scope: by, ..SpanReporter::default() }, ..node }
 }
 
 #[test]
 fn a_call_without_usage_in_one_of_another_instrumentation_is_that_one() {
     let framework = reported(1, call(1, 0, (10, 5)));
-    assert_eq!(counted(&[framework.clone(), reported(2, node(2, 1, Kind::Llm))]), [1]);
-    assert_eq!(counted(&[framework.clone(), reported(1, node(2, 1, Kind::Llm))]), [1, 2], "the same instrumentation: another call");
-    let refused = Node { failed: true, ..reported(2, node(2, 1, Kind::Llm)) };
+    assert_eq!(counted(&[framework.clone(), reported(2, node(2, 1, SpanType::Llm))]), [1]);
+    assert_eq!(counted(&[framework.clone(), reported(1, node(2, 1, SpanType::Llm))]), [1, 2], "the same instrumentation: another call");
+    let refused = SpanNode { failed: true, ..reported(2, node(2, 1, SpanType::Llm)) };
     assert_eq!(counted(&[framework, refused]), [1, 2], "an attempt that failed before the one that worked");
 }
 
 #[test]
 fn two_instrumentations_beside_each_other_report_one_call() {
-    let at = |from: i64, to: i64, node: Node| Node { start_us: from, end_us: to, ..node };
+    let at = |from: i64, to: i64, node: SpanNode| SpanNode { start_us: from, end_us: to, ..node };
     let pair = [reported(1, at(0, 90, call(1, 9, (10, 5)))), reported(2, at(5, 80, call(2, 9, (10, 5))))];
     assert_eq!(counted(&pair), [2], "the inner in time");
     let third = reported(3, at(6, 70, call(3, 9, (10, 5))));
@@ -215,7 +216,7 @@ fn two_instrumentations_beside_each_other_report_one_call() {
     let both =
         [at_once[0].clone(), at_once[1].clone(), reported(1, at(1, 90, call(3, 9, (10, 5)))), reported(2, at(1, 90, call(4, 9, (10, 5))))];
     assert_eq!(counted(&both).len(), 2, "two calls at once, each reported twice");
-    let refused = |by: u64, from: i64, to: i64| Node { failed: true, ..reported(by, at(from, to, node(by, 9, Kind::Llm))) };
+    let refused = |by: u64, from: i64, to: i64| SpanNode { failed: true, ..reported(by, at(from, to, node(by, 9, SpanType::Llm))) };
     assert_eq!(counted(&[refused(1, 0, 90), refused(2, 5, 80)]), [2], "a call that failed");
     assert_eq!(counted(&[refused(1, 0, 90), pair[1].clone()]), [1, 2], "one that failed and one that did not");
     assert_eq!(counted(&[pair[0].clone(), reported(2, at(5, 80, call(2, 9, (11, 5))))]), [1, 2], "other usage");
@@ -225,10 +226,10 @@ fn two_instrumentations_beside_each_other_report_one_call() {
 
 #[test]
 fn what_is_told_after_a_streamed_call_is_that_call() {
-    let later = |node: Node| reported(1, Node { start_us: 20_000, end_us: 20_000, afterwards: true, ..node });
-    let stream = reported(1, node(1, 9, Kind::Llm));
+    let later = |node: SpanNode| reported(1, SpanNode { start_us: 20_000, end_us: 20_000, afterwards: true, ..node });
+    let stream = reported(1, node(1, 9, SpanType::Llm));
     assert_eq!(counted(&[stream.clone(), later(call(2, 9, (10, 5)))]), [2], "the one with usage");
-    assert_eq!(counted(&[stream.clone(), later(node(2, 9, Kind::Llm))]), [1], "neither has: the call itself");
-    assert_eq!(counted(&[stream.clone(), reported(1, node(3, 9, Kind::Llm)), later(call(4, 9, (10, 5)))]), [1, 4], "one of two");
+    assert_eq!(counted(&[stream.clone(), later(node(2, 9, SpanType::Llm))]), [1], "neither has: the call itself");
+    assert_eq!(counted(&[stream.clone(), reported(1, node(3, 9, SpanType::Llm)), later(call(4, 9, (10, 5)))]), [1, 4], "one of two");
     assert_eq!(counted(&[stream, later(call(2, 8, (10, 5)))]), [1, 2], "below another span");
 }

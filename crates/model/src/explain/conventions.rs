@@ -2,19 +2,19 @@
 
 /// A way in which a family of clients names things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Convention {
+pub(super) struct NamingConvention {
     /// Its name, for a person.
     name: &'static str,
     /// What the names of its attributes begin with. The longest that fits decides.
     prefixes: &'static [&'static str],
 }
 
-const fn convention(name: &'static str, prefixes: &'static [&'static str]) -> Convention {
-    Convention { name, prefixes }
+const fn convention(name: &'static str, prefixes: &'static [&'static str]) -> NamingConvention {
+    NamingConvention { name, prefixes }
 }
 
 /// All that are told apart. Names that several share stand with the one that introduced them.
-const CONVENTIONS: &[Convention] = &[
+const CONVENTIONS: &[NamingConvention] = &[
     convention("OpenTelemetry GenAI", &["gen_ai."]),
     convention(
         "OpenTelemetry GenAI, older names",

@@ -5,13 +5,13 @@ use serde::Serialize;
 use crate::cost::{self, bills_itself};
 use crate::money::Usd;
 use crate::price::PriceBook;
-use crate::span::{CostSource, Span, Status};
+use crate::span::{CostSource, Span, SpanStatus};
 
 /// How a cost came about.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct CostReading {
+pub struct CostExplanation {
     /// What decided.
-    pub because: CostBecause,
+    pub because: CostBasis,
     /// The entry of the price table that fits now, with its date where it has one.
     pub price: Option<String>,
     /// The first day of that entry, as `YYYY-MM-DD`.
@@ -46,7 +46,7 @@ pub struct CostLine {
 /// What decided about a cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum CostBecause {
+pub enum CostBasis {
     /// Tokens times the price table.
     Computed,
     /// The same, with a table that has changed since.
@@ -69,23 +69,23 @@ pub enum CostBecause {
     NoPrice,
 }
 
-pub(super) fn reading(span: &Span, book: &PriceBook) -> CostReading {
+pub(super) fn reading(span: &Span, book: &PriceBook) -> CostExplanation {
     let service_tier = cost::service_tier(&span.attributes);
     let priced = book.explain(&cost::call(span, service_tier.as_deref()));
     let computed = priced.as_ref().map(|priced| priced.cost.total);
     let client = span.client_cost.filter(|cost| *cost > Usd::ZERO);
     let reads_known = span.usage.cache_read.is_some_and(|reads| reads > 0);
     let because = match &span.cost {
-        Some(cost) if cost.source == CostSource::Computed && computed == Some(cost.total) => CostBecause::Computed,
-        Some(cost) if cost.source == CostSource::Computed => CostBecause::ComputedThen,
-        Some(_) if bills_itself(span) => CostBecause::ProviderBill,
-        Some(_) if computed.is_none() => CostBecause::ClientOnly,
-        Some(_) if !reads_known && client < computed => CostBecause::ClientLower,
-        Some(_) => CostBecause::ClientPreferred,
-        None if span.usage.is_unknown() && span.status != Status::Ok => CostBecause::Failed,
-        None if span.usage.is_unknown() => CostBecause::NoUsage,
-        None if span.model().is_none() => CostBecause::NoModel,
-        None => CostBecause::NoPrice,
+        Some(cost) if cost.source == CostSource::Computed && computed == Some(cost.total) => CostBasis::Computed,
+        Some(cost) if cost.source == CostSource::Computed => CostBasis::ComputedThen,
+        Some(_) if bills_itself(span) => CostBasis::ProviderBill,
+        Some(_) if computed.is_none() => CostBasis::ClientOnly,
+        Some(_) if !reads_known && client < computed => CostBasis::ClientLower,
+        Some(_) => CostBasis::ClientPreferred,
+        None if span.usage.is_unknown() && span.status != SpanStatus::Ok => CostBasis::Failed,
+        None if span.usage.is_unknown() => CostBasis::NoUsage,
+        None if span.model().is_none() => CostBasis::NoModel,
+        None => CostBasis::NoPrice,
     };
     let lines = priced.iter().flat_map(|priced| &priced.lines).map(|line| CostLine {
         bucket: line.bucket.as_str(),
@@ -93,7 +93,7 @@ pub(super) fn reading(span: &Span, book: &PriceBook) -> CostReading {
         usd_per_million: line.usd_per_million(),
         amount: line.amount.dollars(),
     });
-    CostReading {
+    CostExplanation {
         because,
         lines: lines.collect(),
         price: priced.as_ref().map(|priced| priced.price_id.clone()),

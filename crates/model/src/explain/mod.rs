@@ -13,41 +13,41 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::counting::Decision;
+use crate::counting::SpanDecision;
 use crate::map;
-use crate::map::found::{Found, is_empty};
-use crate::names::{self, Dialect, Field};
+use crate::map::found::{RecognizedAttributes, is_empty};
+use crate::names::{self, AttributeDialect, SpanField};
 use crate::otlp;
 use crate::parameters;
 use crate::price::PriceBook;
 use crate::sampling;
 use crate::span::Span;
-use crate::usage::{self, Taken};
-pub use cost::{CostBecause, CostLine, CostReading};
+use crate::usage::{self, TokenCountInterpretation};
+pub use cost::{CostBasis, CostExplanation, CostLine};
 
 /// How a span was read.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Explanation {
+pub struct SpanExplanation {
     /// Conventions that its names are of, those with most names first.
-    pub conventions: Vec<Detected>,
+    pub conventions: Vec<DetectedConvention>,
     /// The version of the instrumentation that made it, where that is sent.
     pub instrumentation_version: Option<String>,
     /// Which attribute became which field.
-    pub fields: Vec<FieldRead>,
+    pub fields: Vec<ExplainedField>,
     /// Attributes of which nothing became; they are kept as they are.
-    pub ignored: Vec<Ignored>,
+    pub ignored: Vec<IgnoredAttribute>,
     /// How the input count was taken; `None` where there is one way only.
-    pub input: Option<Taken>,
+    pub input: Option<TokenCountInterpretation>,
     /// How the output count was taken.
-    pub output: Option<Taken>,
+    pub output: Option<TokenCountInterpretation>,
     /// How the cost came about; `None` for spans that are no calls of models.
-    pub cost: Option<CostReading>,
+    pub cost: Option<CostExplanation>,
     /// Whether it goes into sums.
     pub counted: bool,
     /// Why it does or does not, in one line.
     pub counted_because: String,
     /// What its trace says otherwise than the span alone.
-    pub corrections: Vec<Correction>,
+    pub corrections: Vec<TraceFieldCorrection>,
     /// Microseconds that were added to the client's times.
     pub clock_shift_us: i64,
     /// In how many pieces it came; 0 for one that came whole.
@@ -56,7 +56,7 @@ pub struct Explanation {
 
 /// A convention, and what shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Detected {
+pub struct DetectedConvention {
     /// Its name, for a person.
     pub name: &'static str,
     /// How many attributes have names of it.
@@ -67,7 +67,7 @@ pub struct Detected {
 
 /// A field and what it was read from.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct FieldRead {
+pub struct ExplainedField {
     /// The canonical field, such as `usage.input_tokens`.
     pub field: String,
     /// The attribute, or in words what the field was concluded from.
@@ -80,11 +80,11 @@ pub struct FieldRead {
 
 /// An attribute of which nothing became.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Ignored {
+pub struct IgnoredAttribute {
     /// Its name as sent.
     pub name: String,
     /// Why.
-    pub why: WhyIgnored,
+    pub why: AttributeIgnoreReason,
     /// The attribute that says the same better.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub better: Option<String>,
@@ -93,7 +93,7 @@ pub struct Ignored {
 /// Why nothing became of an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum WhyIgnored {
+pub enum AttributeIgnoreReason {
     /// Another attribute says the same, and comes first.
     Better,
     /// Its name is known, and its value is nothing that the field can be.
@@ -108,7 +108,7 @@ pub enum WhyIgnored {
 
 /// A field of which the trace says something else than the span alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Correction {
+pub struct TraceFieldCorrection {
     /// `counted`, `pipeline`, `session_id`, `user_id`.
     pub field: &'static str,
     /// What the span says.
@@ -118,12 +118,12 @@ pub struct Correction {
 }
 
 /// Explains a span as it is stored. `local` is what the span alone says of counting.
-pub fn explain(span: &Span, local: &Decision, book: &PriceBook) -> Explanation {
+pub fn explain(span: &Span, local: &SpanDecision, book: &PriceBook) -> SpanExplanation {
     let dialect = otlp::dialect_of(span);
-    let found = Found::new(&span.attributes, dialect);
+    let found = RecognizedAttributes::new(&span.attributes, dialect);
     let fields = fields(span, &found);
     let (input, output) = if span.is_call() { map::taken(span, dialect) } else { (None, None) };
-    Explanation {
+    SpanExplanation {
         conventions: detected(span, &fields),
         instrumentation_version: span.attributes.get("otel.scope.version").and_then(Value::as_str).map(str::to_owned),
         ignored: ignored(span, &found, dialect),
@@ -133,27 +133,32 @@ pub fn explain(span: &Span, local: &Decision, book: &PriceBook) -> Explanation {
         cost: span.is_call().then(|| cost::reading(span, book)),
         counted: span.counted && span.is_call(),
         counted_because: counted_because(span),
-        corrections: corrections(local, &Decision::of(span)),
+        corrections: corrections(local, &SpanDecision::of(span)),
         clock_shift_us: span.clock_shift_us,
         pieces: span.joined.as_ref().map_or(0, |joined| joined.pieces.len()),
     }
 }
 
 /// Fields with their sources: those noted when the span was read, since texts do not stay attributes, and all that attributes tell.
-fn fields(span: &Span, found: &Found) -> Vec<FieldRead> {
-    let mut fields: Vec<FieldRead> = Vec::new();
+fn fields(span: &Span, found: &RecognizedAttributes) -> Vec<ExplainedField> {
+    let mut fields: Vec<ExplainedField> = Vec::new();
     for noted in &span.reading {
         // An attribute has no spaces in its name, and none is a time of a span.
         let inferred = noted.from.contains(' ') || TIMES.contains(&noted.field.as_str());
-        fields.push(FieldRead { field: noted.field.clone(), from: noted.from.clone(), inferred, value: value(span, &noted.field) });
+        fields.push(ExplainedField { field: noted.field.clone(), from: noted.from.clone(), inferred, value: value(span, &noted.field) });
     }
     for (field, prefix) in spread(span) {
-        fields.push(FieldRead { field: field.to_owned(), from: format!("{prefix}.N.…"), inferred: false, value: None });
+        fields.push(ExplainedField { field: field.to_owned(), from: format!("{prefix}.N.…"), inferred: false, value: None });
     }
-    for field in Field::ALL {
+    for field in SpanField::ALL {
         let Some(from) = found.name(*field).filter(|name| is_readable(*field, found, name, span)) else { continue };
         if !fields.iter().any(|known| known.from == from) {
-            fields.push(FieldRead { field: field.as_str().into(), from: from.into(), inferred: false, value: value(span, field.as_str()) });
+            fields.push(ExplainedField {
+                field: field.as_str().into(),
+                from: from.into(),
+                inferred: false,
+                value: value(span, field.as_str()),
+            });
         }
     }
     fields
@@ -181,8 +186,8 @@ fn is_part(name: &str, prefix: &str) -> bool {
 }
 
 /// Whether the value is something that the field can be.
-fn is_readable(field: Field, found: &Found, name: &str, span: &Span) -> bool {
-    use Field::*;
+fn is_readable(field: SpanField, found: &RecognizedAttributes, name: &str, span: &Span) -> bool {
+    use SpanField::*;
     match field {
         InputTokens | OutputTokens | TotalTokens | CacheRead | CacheWrite | Reasoning | InputAudio | OutputAudio => {
             // Zeros of a stream of which no usage is known are no counts.
@@ -242,7 +247,7 @@ fn value(span: &Span, field: &str) -> Option<Value> {
     }
 }
 
-fn detected(span: &Span, fields: &[FieldRead]) -> Vec<Detected> {
+fn detected(span: &Span, fields: &[ExplainedField]) -> Vec<DetectedConvention> {
     let sources = fields.iter().filter(|field| !field.inferred).map(|field| field.from.as_str());
     let mut names: Vec<&str> = sources.chain(span.attributes.keys().map(String::as_str)).collect();
     // Names of fields first: they make the best examples.
@@ -257,9 +262,9 @@ fn detected(span: &Span, fields: &[FieldRead]) -> Vec<Detected> {
             found.entry(convention).or_default().push(name);
         }
     }
-    let mut found: Vec<Detected> = found
+    let mut found: Vec<DetectedConvention> = found
         .into_iter()
-        .map(|(name, names)| Detected {
+        .map(|(name, names)| DetectedConvention {
             name,
             attributes: names.len(),
             examples: names.iter().take(3).map(|name| (*name).to_owned()).collect(),
@@ -273,24 +278,24 @@ fn detected(span: &Span, fields: &[FieldRead]) -> Vec<Detected> {
 const USED: &[&str] =
     &["otel.kind", "logfire.msg", "logfire.msg_template", "otel.scope.version", "otel.links", "server.address", "server.port"];
 
-fn ignored(span: &Span, found: &Found, dialect: &Dialect) -> Vec<Ignored> {
+fn ignored(span: &Span, found: &RecognizedAttributes, dialect: &AttributeDialect) -> Vec<IgnoredAttribute> {
     let spread: Vec<&str> = spread(span).into_iter().map(|(_, prefix)| prefix).collect();
-    let why = |name: &str, value: &Value| -> Option<(WhyIgnored, Option<String>)> {
+    let why = |name: &str, value: &Value| -> Option<(AttributeIgnoreReason, Option<String>)> {
         let Some((field, ..)) = dialect.lookup(name) else {
             if names::lookup(name).is_some() {
-                return Some((WhyIgnored::OtherMeaning, None));
+                return Some((AttributeIgnoreReason::OtherMeaning, None));
             }
             let used = USED.contains(&name)
                 || sampling::tells(name)
                 || parameters::is_parameter(name)
                 || spread.iter().any(|prefix| is_part(name, prefix));
-            return (!used).then_some((WhyIgnored::NoMeaning, None));
+            return (!used).then_some((AttributeIgnoreReason::NoMeaning, None));
         };
         if is_empty(value) {
-            return Some((WhyIgnored::Empty, None));
+            return Some((AttributeIgnoreReason::Empty, None));
         }
         if !is_readable(field, found, name, span) {
-            return Some((WhyIgnored::Unreadable, None));
+            return Some((AttributeIgnoreReason::Unreadable, None));
         }
         // The best may have become a text and be no attribute any more.
         let noted = span
@@ -299,13 +304,13 @@ fn ignored(span: &Span, found: &Found, dialect: &Dialect) -> Vec<Ignored> {
             .map(|noted| noted.from.as_str())
             .find(|from| dialect.lookup(from).is_some_and(|(known, ..)| known == field));
         let best = noted.or_else(|| found.name(field))?;
-        (best != name).then(|| (WhyIgnored::Better, Some(best.to_owned())))
+        (best != name).then(|| (AttributeIgnoreReason::Better, Some(best.to_owned())))
     };
     let ignored = span.attributes.iter().filter_map(|(name, value)| {
         let (why, better) = why(name, value)?;
-        Some(Ignored { name: name.clone(), why, better })
+        Some(IgnoredAttribute { name: name.clone(), why, better })
     });
-    let mut ignored: Vec<Ignored> = ignored.collect();
+    let mut ignored: Vec<IgnoredAttribute> = ignored.collect();
     ignored.sort_by(|a, b| (a.why, &a.name).cmp(&(b.why, &b.name)));
     ignored
 }
@@ -318,7 +323,7 @@ fn counted_because(span: &Span) -> String {
     }
 }
 
-fn corrections(local: &Decision, holds: &Decision) -> Vec<Correction> {
+fn corrections(local: &SpanDecision, holds: &SpanDecision) -> Vec<TraceFieldCorrection> {
     let flag = |flag: bool| Some(flag.to_string());
     let all = [
         ("counted", flag(local.counted), flag(holds.counted)),
@@ -328,6 +333,6 @@ fn corrections(local: &Decision, holds: &Decision) -> Vec<Correction> {
     ];
     all.into_iter()
         .filter(|(_, alone, in_trace)| alone != in_trace)
-        .map(|(field, alone, in_trace)| Correction { field, alone, in_trace })
+        .map(|(field, alone, in_trace)| TraceFieldCorrection { field, alone, in_trace })
         .collect()
 }

@@ -3,9 +3,9 @@ use serde_json::json;
 use super::*;
 use crate::id::{SpanId, TraceId};
 use crate::map::{RawSpan, RawStatus, canonical};
-use crate::usage::{Because, Rule};
+use crate::usage::{TokenCountBasis, TokenInclusionRule};
 
-fn read(attributes: Value) -> Explanation {
+fn read(attributes: Value) -> SpanExplanation {
     let Value::Object(attributes) = attributes else { panic!("an object") };
     let raw = RawSpan {
         trace_id: TraceId(1),
@@ -25,14 +25,14 @@ fn read(attributes: Value) -> Explanation {
         tags: Default::default(),
     };
     let span = canonical(raw, PriceBook::embedded());
-    explain(&span, &Decision::of(&span), PriceBook::embedded())
+    explain(&span, &SpanDecision::of(&span), PriceBook::embedded())
 }
 
-fn from<'a>(explanation: &'a Explanation, field: &str) -> Option<&'a str> {
+fn from<'a>(explanation: &'a SpanExplanation, field: &str) -> Option<&'a str> {
     explanation.fields.iter().find(|read| read.field == field).map(|read| read.from.as_str())
 }
 
-fn why(explanation: &Explanation, name: &str) -> Option<(WhyIgnored, Option<String>)> {
+fn why(explanation: &SpanExplanation, name: &str) -> Option<(AttributeIgnoreReason, Option<String>)> {
     explanation.ignored.iter().find(|ignored| ignored.name == name).map(|ignored| (ignored.why, ignored.better.clone()))
 }
 
@@ -48,17 +48,17 @@ fn each_field_with_its_source_and_each_attribute_with_its_fate() {
     assert_eq!(from(&told, "provider"), Some("gen_ai.provider.name"));
     assert_eq!(from(&told, "input_messages"), Some("gen_ai.input.messages"));
     assert_eq!(from(&told, "user_id"), Some("user.id"));
-    assert_eq!(why(&told, "gen_ai.system"), Some((WhyIgnored::Better, Some("gen_ai.provider.name".into()))));
-    assert_eq!(why(&told, "input.value"), Some((WhyIgnored::Better, Some("gen_ai.input.messages".into()))));
-    assert_eq!(why(&told, "llm.token_count.prompt"), Some((WhyIgnored::Unreadable, None)));
-    assert_eq!(why(&told, "gen_ai.conversation.id"), Some((WhyIgnored::Empty, None)));
-    assert_eq!(why(&told, "my.own"), Some((WhyIgnored::NoMeaning, None)));
+    assert_eq!(why(&told, "gen_ai.system"), Some((AttributeIgnoreReason::Better, Some("gen_ai.provider.name".into()))));
+    assert_eq!(why(&told, "input.value"), Some((AttributeIgnoreReason::Better, Some("gen_ai.input.messages".into()))));
+    assert_eq!(why(&told, "llm.token_count.prompt"), Some((AttributeIgnoreReason::Unreadable, None)));
+    assert_eq!(why(&told, "gen_ai.conversation.id"), Some((AttributeIgnoreReason::Empty, None)));
+    assert_eq!(why(&told, "my.own"), Some((AttributeIgnoreReason::NoMeaning, None)));
     assert_eq!(why(&told, "gen_ai.request.temperature"), None, "a parameter is shown as such");
     assert_eq!(told.conventions[0].name, "OpenTelemetry GenAI");
     let input = told.input.unwrap();
     assert_eq!(
         (input.sent, input.special, input.whole, input.rule, input.because),
-        (2585, 2048, 2585, Rule::Inclusive, Because::TotalAgrees)
+        (2585, 2048, 2585, TokenInclusionRule::Inclusive, TokenCountBasis::TotalAgrees)
     );
     assert_eq!(told.output, None);
 }
@@ -71,17 +71,17 @@ fn a_cost_with_its_lines_and_the_date_of_its_price() {
     }));
     let cost = told.cost.unwrap();
     // 1000 × $0.15/M + 100 × $0.60/M
-    assert_eq!((cost.because, cost.total, cost.client), (CostBecause::Computed, Some(0.00021), Some(0.5)));
+    assert_eq!((cost.because, cost.total, cost.client), (CostBasis::Computed, Some(0.00021), Some(0.5)));
     assert_eq!(cost.lines.iter().map(|line| (line.bucket, line.tokens)).collect::<Vec<_>>(), [("input", 1000), ("output", 100)]);
     assert_eq!(cost.table_date, PriceBook::embedded().table().date());
     let because = |attributes| read(attributes).cost.unwrap().because;
-    assert_eq!(because(json!({"gen_ai.request.model": "gpt-4o"})), CostBecause::NoUsage);
+    assert_eq!(because(json!({"gen_ai.request.model": "gpt-4o"})), CostBasis::NoUsage);
     assert_eq!(
         because(json!({"gen_ai.request.model": "mine-7b", "gen_ai.usage.input_tokens": 1, "gen_ai.usage.output_tokens": 1})),
-        CostBecause::NoPrice
+        CostBasis::NoPrice
     );
-    assert_eq!(because(json!({"gen_ai.usage.input_tokens": 1, "gen_ai.usage.output_tokens": 1})), CostBecause::NoModel);
-    assert_eq!(because(json!({"gen_ai.request.model": "gpt-4o", "error.type": "timeout"})), CostBecause::Failed);
+    assert_eq!(because(json!({"gen_ai.usage.input_tokens": 1, "gen_ai.usage.output_tokens": 1})), CostBasis::NoModel);
+    assert_eq!(because(json!({"gen_ai.request.model": "gpt-4o", "error.type": "timeout"})), CostBasis::Failed);
 }
 
 #[test]
@@ -89,8 +89,8 @@ fn why_it_counts_or_does_not() {
     assert!(read(json!({"gen_ai.request.model": "gpt-4o"})).counted);
     let mut span =
         Span { counted: false, not_counted_because: Some("the same response as span 0000000000000009".into()), ..Span::default() };
-    span.kind = crate::span::Kind::Llm;
-    let local = Decision { counted: true, user_id: Some("u".into()), ..Decision::default() };
+    span.kind = crate::span::SpanType::Llm;
+    let local = SpanDecision { counted: true, user_id: Some("u".into()), ..SpanDecision::default() };
     let told = explain(&span, &local, PriceBook::embedded());
     assert!(!told.counted && told.counted_because.contains("0000000000000009"));
     assert_eq!(told.corrections.iter().map(|one| one.field).collect::<Vec<_>>(), ["counted", "user_id"]);

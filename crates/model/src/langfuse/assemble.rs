@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::event::{Event, one_extent, subject};
+use super::event::{LangfuseEvent, one_extent, subject};
 use super::ids;
 use crate::clock::{TimeSource, TimeSources};
 use crate::id::{SpanId, TraceId};
-use crate::joining::{Content, Joined, Piece};
+use crate::joining::{PartialSpanState, SpanFragment, SpanFragmentContent};
 use crate::map::{self, RawSpan, RawStatus};
 use crate::price::PriceBook;
 use crate::span::{Attributes, Span};
@@ -43,7 +43,7 @@ pub const OPS: &str = "langfuse.";
 pub const ROOT_OP: &str = "langfuse.trace";
 
 /// All that the pieces tell, the later over the earlier.
-struct Told<'a> {
+struct MergedObservation<'a> {
     /// What it is: `generation`; `trace` for a trace.
     sort: &'a str,
     /// True when something has created or updated it.
@@ -60,9 +60,9 @@ struct Told<'a> {
 }
 
 /// The span of a trace or observation. The pieces are in their order.
-pub(crate) fn assemble(trace_id: TraceId, span_id: SpanId, pieces: Vec<Piece>, book: &PriceBook) -> Span {
+pub(crate) fn assemble(trace_id: TraceId, span_id: SpanId, pieces: Vec<SpanFragment>, book: &PriceBook) -> Span {
     let pieces = crate::joining::in_order(one_extent(pieces));
-    let told = Told::of(&pieces);
+    let told = MergedObservation::of(&pieces);
     let is_trace = told.sort == "trace";
     let time = |name: &str| time::from_text(told.body.get(name)?.as_str()?);
     let (started, ended) = (time("startTime").or_else(|| time("timestamp")), time("endTime"));
@@ -114,15 +114,15 @@ pub(crate) fn assemble(trace_id: TraceId, span_id: SpanId, pieces: Vec<Piece>, b
     };
     let awaited = !told.announced;
     let mut span = map::canonical(raw, book);
-    span.joined = Some(Box::new(Joined { awaited, pieces, ..Joined::default() }));
+    span.joined = Some(Box::new(PartialSpanState { awaited, pieces, ..PartialSpanState::default() }));
     span
 }
 
-impl<'a> Told<'a> {
-    fn of(pieces: &'a [Piece]) -> Told<'a> {
+impl<'a> MergedObservation<'a> {
+    fn of(pieces: &'a [SpanFragment]) -> MergedObservation<'a> {
         let first_us = pieces.first().map_or(0, |piece| piece.at_us);
         let (body, sdk) = (Map::new(), Map::new());
-        let mut told = Told {
+        let mut told = MergedObservation {
             sort: "",
             announced: false,
             body,
@@ -134,7 +134,7 @@ impl<'a> Told<'a> {
             first_us,
         };
         for piece in pieces {
-            if let Content::Event(event) = &piece.content {
+            if let SpanFragmentContent::Event(event) = &piece.content {
                 told.add(event);
             }
         }
@@ -145,7 +145,7 @@ impl<'a> Told<'a> {
         told
     }
 
-    fn add(&mut self, event: &'a Event) {
+    fn add(&mut self, event: &'a LangfuseEvent) {
         self.shift_us = self.shift_us.min(event.shift_us);
         if let Some(extent) = event.extent() {
             self.extent = Some(extent);
@@ -173,7 +173,7 @@ impl<'a> Told<'a> {
     }
 }
 
-fn attributes(told: &Told, name: &str) -> Attributes {
+fn attributes(told: &MergedObservation, name: &str) -> Attributes {
     let mut attributes = told.sdk.clone();
     let is_trace = told.sort == "trace";
     for (field, attribute) in FIELDS {

@@ -4,15 +4,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::budget;
-use crate::clock::Clock;
+use crate::clock::ClockDriftCorrector;
 use crate::fingerprint::Fingerprint;
-use crate::joining::{Content, Piece};
-use crate::messages::{Limit, trim_value};
+use crate::joining::{SpanFragment, SpanFragmentContent};
+use crate::messages::{TextLimit, trim_value};
 use crate::time;
 
 /// What an event tells of its trace or observation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Event {
+pub struct LangfuseEvent {
     /// `trace-create`, `generation-update`; [`EXTENT`] for what observations say of their trace.
     pub kind: String,
     /// Its fields as sent.
@@ -40,7 +40,7 @@ pub(super) const EXTENT: &str = "extent";
 
 /// Events by what they are about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sort {
+pub(super) enum LangfuseEntityKind {
     Trace,
     Observation,
     Score,
@@ -49,25 +49,25 @@ pub(super) enum Sort {
 }
 
 /// What stands before `-create` and `-update`.
-const SORTS: [(&str, Sort); 14] = [
-    ("trace", Sort::Trace),
-    ("score", Sort::Score),
-    ("span", Sort::Observation),
-    ("generation", Sort::Observation),
-    ("event", Sort::Observation),
-    ("observation", Sort::Observation),
-    ("agent", Sort::Observation),
-    ("tool", Sort::Observation),
-    ("chain", Sort::Observation),
-    ("retriever", Sort::Observation),
-    ("evaluator", Sort::Observation),
-    ("embedding", Sort::Observation),
-    ("guardrail", Sort::Observation),
-    ("sdk-log", Sort::Log),
+const SORTS: [(&str, LangfuseEntityKind); 14] = [
+    ("trace", LangfuseEntityKind::Trace),
+    ("score", LangfuseEntityKind::Score),
+    ("span", LangfuseEntityKind::Observation),
+    ("generation", LangfuseEntityKind::Observation),
+    ("event", LangfuseEntityKind::Observation),
+    ("observation", LangfuseEntityKind::Observation),
+    ("agent", LangfuseEntityKind::Observation),
+    ("tool", LangfuseEntityKind::Observation),
+    ("chain", LangfuseEntityKind::Observation),
+    ("retriever", LangfuseEntityKind::Observation),
+    ("evaluator", LangfuseEntityKind::Observation),
+    ("embedding", LangfuseEntityKind::Observation),
+    ("guardrail", LangfuseEntityKind::Observation),
+    ("sdk-log", LangfuseEntityKind::Log),
 ];
 
-impl Sort {
-    pub(super) fn of(kind: &str) -> Option<Sort> {
+impl LangfuseEntityKind {
+    pub(super) fn of(kind: &str) -> Option<LangfuseEntityKind> {
         SORTS.iter().find(|(name, _)| *name == subject(kind)).map(|(_, sort)| *sort)
     }
 }
@@ -79,7 +79,7 @@ pub(super) fn subject(kind: &str) -> &str {
 
 /// An event's id and times.
 #[derive(Debug)]
-pub(super) struct Stamp {
+pub(super) struct LangfuseEventTimes {
     key: String,
     /// When the event was written.
     pub(super) at_us: i64,
@@ -91,9 +91,9 @@ pub(super) struct Stamp {
     impossible: Vec<String>,
 }
 
-impl Stamp {
+impl LangfuseEventTimes {
     /// Reads them. What an event does not say follows from what it does.
-    pub(super) fn of(event: &Value, body: &Map<String, Value>, clock: &Clock) -> Result<Stamp, &'static str> {
+    pub(super) fn of(event: &Value, body: &Map<String, Value>, clock: &ClockDriftCorrector) -> Result<LangfuseEventTimes, &'static str> {
         let sent = |value: Option<&Value>| time::from_text(value?.as_str()?);
         let time = |value: Option<&Value>| sent(value).filter(|at| clock.can_be(*at));
         let written = time(event.get("timestamp"));
@@ -108,42 +108,42 @@ impl Stamp {
         let id = id.map_or_else(|| Fingerprint::of(&[&event.to_string()]).to_string(), str::to_owned);
         // Of two that were written at the same moment, the one that creates comes first.
         let update = event.get("type").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("-update"));
-        Ok(Stamp { key: format!("{}.{id}", u8::from(update)), at_us, from_us, to_us, shift_us, impossible })
+        Ok(LangfuseEventTimes { key: format!("{}.{id}", u8::from(update)), at_us, from_us, to_us, shift_us, impossible })
     }
 
     /// The event as a piece of its span.
-    pub(super) fn piece(&self, kind: &str, body: &Map<String, Value>) -> Piece {
+    pub(super) fn piece(&self, kind: &str, body: &Map<String, Value>) -> SpanFragment {
         let mut body: Map<String, Value> =
             body.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value.clone())).collect();
-        body.values_mut().for_each(|value| trim_value(value, Limit::default()));
+        body.values_mut().for_each(|value| trim_value(value, TextLimit::default()));
         let impossible = self.impossible.clone();
-        let event = Event { kind: kind.to_owned(), body, shift_us: self.shift_us, sdk: Map::new(), impossible };
-        Piece { key: self.key.clone(), at_us: self.at_us, content: Content::Event(event) }
+        let event = LangfuseEvent { kind: kind.to_owned(), body, shift_us: self.shift_us, sdk: Map::new(), impossible };
+        SpanFragment { key: self.key.clone(), at_us: self.at_us, content: SpanFragmentContent::Event(event) }
     }
 
     /// What the event of an observation says of its trace.
-    pub(super) fn extent(&self, trace: &str) -> Piece {
+    pub(super) fn extent(&self, trace: &str) -> SpanFragment {
         extent(trace, self.from_us, self.to_us, self.shift_us)
     }
 }
 
-fn extent(trace: &str, from_us: i64, to_us: i64, shift_us: i64) -> Piece {
+fn extent(trace: &str, from_us: i64, to_us: i64, shift_us: i64) -> SpanFragment {
     let fields = [("id", json!(trace)), ("from_us", json!(from_us)), ("to_us", json!(to_us))];
     let body = fields.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
-    let event = Event { kind: EXTENT.to_owned(), body, shift_us, sdk: Map::new(), impossible: Vec::new() };
-    Piece { key: format!("2.{from_us}.{to_us}"), at_us: from_us, content: Content::Event(event) }
+    let event = LangfuseEvent { kind: EXTENT.to_owned(), body, shift_us, sdk: Map::new(), impossible: Vec::new() };
+    SpanFragment { key: format!("2.{from_us}.{to_us}"), at_us: from_us, content: SpanFragmentContent::Event(event) }
 }
 
 /// Says of a piece which SDK wrote it; the body of a request names it behind the events.
-pub(super) fn sent_by(piece: &mut Piece, sdk: &Map<String, Value>) {
-    if let Content::Event(event) = &mut piece.content
+pub(super) fn sent_by(piece: &mut SpanFragment, sdk: &Map<String, Value>) {
+    if let SpanFragmentContent::Event(event) = &mut piece.content
         && event.kind != EXTENT
     {
         event.sdk.clone_from(sdk);
     }
 }
 
-impl Event {
+impl LangfuseEvent {
     /// Bytes that it takes, as a request is charged for them.
     pub(crate) fn bytes(&self) -> usize {
         budget::text(&self.kind) + budget::object(&self.body) + budget::object(&self.sdk)
@@ -157,14 +157,14 @@ impl Event {
 }
 
 /// The pieces with all that tell how long a trace lasts as one, in the place of the first of them.
-pub(super) fn one_extent(pieces: Vec<Piece>) -> Vec<Piece> {
-    let mut kept: Vec<Piece> = Vec::with_capacity(pieces.len());
+pub(super) fn one_extent(pieces: Vec<SpanFragment>) -> Vec<SpanFragment> {
+    let mut kept: Vec<SpanFragment> = Vec::with_capacity(pieces.len());
     let mut first = None;
     for piece in pieces {
         match first.and_then(|first: usize| Some((first, widen(&kept[first], &piece)?))) {
             Some((first, widened)) => kept[first] = widened,
             None => {
-                let is_extent = matches!(&piece.content, Content::Event(event) if event.extent().is_some());
+                let is_extent = matches!(&piece.content, SpanFragmentContent::Event(event) if event.extent().is_some());
                 first = first.or(is_extent.then_some(kept.len()));
                 kept.push(piece);
             }
@@ -174,8 +174,8 @@ pub(super) fn one_extent(pieces: Vec<Piece>) -> Vec<Piece> {
 }
 
 /// Two that tell how long a trace lasts, as one.
-fn widen(known: &Piece, more: &Piece) -> Option<Piece> {
-    let (Content::Event(of_known), Content::Event(of_more)) = (&known.content, &more.content) else { return None };
+fn widen(known: &SpanFragment, more: &SpanFragment) -> Option<SpanFragment> {
+    let (SpanFragmentContent::Event(of_known), SpanFragmentContent::Event(of_more)) = (&known.content, &more.content) else { return None };
     let ((from, to), (more_from, more_to)) = (of_known.extent()?, of_more.extent()?);
     let trace = of_known.body.get("id")?.as_str()?;
     Some(extent(trace, from.min(more_from), to.max(more_to), of_known.shift_us.min(of_more.shift_us)))

@@ -31,16 +31,16 @@ pub(super) fn text(body: &Map<String, Value>, name: &str) -> Option<String> {
 
 /// The trace that an observation belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Home {
+pub struct ObservationTrace {
     /// The trace.
     pub trace_id: TraceId,
     /// The span that stands for it.
     pub root: SpanId,
 }
 
-impl Home {
+impl ObservationTrace {
     /// The trace with this id as sent.
-    pub(super) fn named(trace: &str) -> Home {
-        Home { trace_id: trace_id(trace), root: root(trace) }
+    pub(super) fn named(trace: &str) -> ObservationTrace {
+        ObservationTrace { trace_id: trace_id(trace), root: root(trace) }
     }
 }

@@ -24,20 +24,20 @@ use serde_json::{Map, Value};
 
 pub(crate) use assemble::assemble;
 pub use assemble::{OPS, ROOT_OP};
-pub use event::Event;
-pub use ids::{Home, span_id, trace_id};
+pub use event::LangfuseEvent;
+pub use ids::{ObservationTrace, span_id, trace_id};
 pub use scores::{read_scores, scores};
 
 use crate::budget;
-use crate::clock::{Clock, Context};
+use crate::clock::{ClockDriftCorrector, DecodeContext};
 use crate::id::{SpanId, TraceId};
-use crate::joining::{Content, Piece};
-use crate::json::{self, JsonStream, Shape, parse_mended, stream};
-use crate::messages::{Limit, trim_text};
-use crate::outcome::{Category, Outcome};
+use crate::joining::{SpanFragment, SpanFragmentContent};
+use crate::json::{self, JsonShape, JsonStream, parse_mended, stream};
+use crate::messages::{TextLimit, trim_text};
+use crate::outcome::{Outcome, OutcomeCategory};
 use crate::score::Score;
 use crate::span::Span;
-use event::{Sort, Stamp};
+use event::{LangfuseEntityKind, LangfuseEventTimes};
 
 /// Why nothing of a request can be read.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +57,7 @@ pub enum LangfuseError {
 
 /// What became of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
+pub struct LangfuseEventResult {
     /// The event's id as sent; empty where it has none.
     pub id: String,
     /// Why it was not taken; `None` for one that was.
@@ -66,17 +66,17 @@ pub struct Verdict {
 
 /// What a request held.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Decoded {
+pub struct DecodedLangfuseBatch {
     /// Spans as far as this request tells of them, each once.
     pub spans: Vec<Span>,
     /// Scores.
     pub scores: Vec<Score>,
     /// One for each event, in their order.
-    pub verdicts: Vec<Verdict>,
+    pub verdicts: Vec<LangfuseEventResult>,
     /// What was not kept.
     pub outcomes: Vec<Outcome>,
     /// The traces of the observations whose events name one, or that are created without one.
-    pub homes: Vec<(SpanId, Home)>,
+    pub homes: Vec<(SpanId, ObservationTrace)>,
     /// Observations that are updated here and whose trace nobody knows: they are in `spans` as if they were a trace of their own.
     pub strays: Vec<SpanId>,
 }
@@ -87,18 +87,22 @@ pub struct Decoded {
 /// # Errors
 ///
 /// When the body cannot be read as a whole. It never repeats the body.
-pub fn decode(body: &[u8], context: &Context, home_of: &dyn Fn(SpanId) -> Option<Home>) -> Result<Decoded, LangfuseError> {
+pub fn decode(
+    body: &[u8],
+    context: &DecodeContext,
+    home_of: &dyn Fn(SpanId) -> Option<ObservationTrace>,
+) -> Result<DecodedLangfuseBatch, LangfuseError> {
     let read = |text: &str| {
         let before = budget::mark();
-        let mut reader = Reader::new(context, home_of, HashMap::new());
+        let mut reader = LangfuseBatchReader::new(context, home_of, HashMap::new());
         stream(text, &mut reader)?;
         if reader.lacks_a_trace {
             // Another event of the request may name it, before or behind.
             drop(reader);
             budget::give_back(before);
-            let mut traces = NamedTraces(HashMap::new());
+            let mut traces = ObservationTraceIds(HashMap::new());
             stream(text, &mut traces)?;
-            reader = Reader::new(context, home_of, traces.0);
+            reader = LangfuseBatchReader::new(context, home_of, traces.0);
             stream(text, &mut reader)?;
         }
         Ok::<_, serde_json::Error>(reader)
@@ -107,11 +111,12 @@ pub fn decode(body: &[u8], context: &Context, home_of: &dyn Fn(SpanId) -> Option
     if !reader.has_batch {
         return Err(LangfuseError::NoBatch);
     }
-    let Reader { sdk, spans, scores, verdicts, outcomes, homes, strays, .. } = reader;
-    let whole = |((trace, span), mut pieces): (_, Vec<Piece>)| {
+    let LangfuseBatchReader { sdk, spans, scores, verdicts, outcomes, homes, strays, .. } = reader;
+    let whole = |((trace, span), mut pieces): (_, Vec<SpanFragment>)| {
         pieces.iter_mut().for_each(|piece| event::sent_by(piece, &sdk));
         // What they tell together is a copy, and its attributes are another.
-        let bytes: usize = pieces.iter().map(|piece| if let Content::Event(event) = &piece.content { event.bytes() } else { 0 }).sum();
+        let bytes: usize =
+            pieces.iter().map(|piece| if let SpanFragmentContent::Event(event) = &piece.content { event.bytes() } else { 0 }).sum();
         let assembled = || assemble(trace, span, crate::joining::in_order(pieces), context.price);
         let whole = budget::for_a_moment(|| budget::charge(3 * bytes).then(assembled))?;
         budget::charge_span(&whole).then_some(whole)
@@ -119,15 +124,15 @@ pub fn decode(body: &[u8], context: &Context, home_of: &dyn Fn(SpanId) -> Option
     // What is charged in vain ends it: then nothing is kept.
     let spans = spans.into_iter().map_while(whole).collect();
     let (homes, strays) = (homes.into_iter().collect(), strays.into_iter().collect());
-    Ok(Decoded { spans, scores, verdicts, outcomes: outcomes.into_values().collect(), homes, strays })
+    Ok(DecodedLangfuseBatch { spans, scores, verdicts, outcomes: outcomes.into_values().collect(), homes, strays })
 }
 
 /// The traces that events of a request name, by the ids of observations.
-struct NamedTraces(HashMap<String, String>);
+struct ObservationTraceIds(HashMap<String, String>);
 
-impl<'de> JsonStream<'de> for NamedTraces {
+impl<'de> JsonStream<'de> for ObservationTraceIds {
     fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        if name == "batch" { map.next_value_seed(json::StreamInto(self)).map(drop) } else { map.next_value::<IgnoredAny>().map(drop) }
+        if name == "batch" { map.next_value_seed(json::JsonStreamSeed(self)).map(drop) } else { map.next_value::<IgnoredAny>().map(drop) }
     }
 
     fn element<A: SeqAccess<'de>>(&mut self, seq: &mut A) -> Result<bool, A::Error> {
@@ -143,7 +148,7 @@ impl<'de> JsonStream<'de> for NamedTraces {
 /// The id of an observation and of its trace, of an event that tells both.
 fn told_trace(event: &Value) -> Option<(String, String)> {
     let kind = event.get("type")?.as_str()?;
-    let body = event.get("body")?.as_object().filter(|_| Sort::of(kind) == Some(Sort::Observation))?;
+    let body = event.get("body")?.as_object().filter(|_| LangfuseEntityKind::of(kind) == Some(LangfuseEntityKind::Observation))?;
     Some((ids::text(body, "id")?, ids::text(body, "traceId")?))
 }
 
@@ -153,7 +158,7 @@ fn sdk(metadata: &Value) -> Map<String, Value> {
     // Each piece takes a copy.
     let short = |text: &str| {
         let mut text = text.to_owned();
-        trim_text(&mut text, Limit::NAME);
+        trim_text(&mut text, TextLimit::NAME);
         text
     };
     let known = of("sdk_name").or_else(|| of("sdk_variant")).map(|name| short(name).to_ascii_lowercase());
@@ -167,31 +172,31 @@ fn sdk(metadata: &Value) -> Map<String, Value> {
 const ANSWER: usize = 256;
 
 /// Gathers what the events of a request tell.
-struct Reader<'a> {
-    clock: Clock,
+struct LangfuseBatchReader<'a> {
+    clock: ClockDriftCorrector,
     has_batch: bool,
     sdk: Map<String, Value>,
     /// The traces that events of the request name, by the ids of observations.
     traces: HashMap<String, String>,
-    home_of: &'a dyn Fn(SpanId) -> Option<Home>,
-    spans: BTreeMap<(TraceId, SpanId), Vec<Piece>>,
+    home_of: &'a dyn Fn(SpanId) -> Option<ObservationTrace>,
+    spans: BTreeMap<(TraceId, SpanId), Vec<SpanFragment>>,
     scores: Vec<Score>,
-    homes: BTreeMap<SpanId, Home>,
+    homes: BTreeMap<SpanId, ObservationTrace>,
     strays: BTreeSet<SpanId>,
     /// True where an observation names no trace.
     lacks_a_trace: bool,
-    verdicts: Vec<Verdict>,
+    verdicts: Vec<LangfuseEventResult>,
     /// By what was refused and why.
-    outcomes: BTreeMap<Refused, Outcome>,
+    outcomes: BTreeMap<RejectionKey, Outcome>,
 }
 
 /// What was refused, and why.
-type Refused = (Category, &'static str);
+type RejectionKey = (OutcomeCategory, &'static str);
 
-impl<'de> JsonStream<'de> for Reader<'_> {
+impl<'de> JsonStream<'de> for LangfuseBatchReader<'_> {
     fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
         match name {
-            "batch" => self.has_batch = map.next_value_seed(json::StreamInto(self))? == Shape::List,
+            "batch" => self.has_batch = map.next_value_seed(json::JsonStreamSeed(self))? == JsonShape::List,
             "metadata" => self.sdk = sdk(&budget::for_a_moment(|| map.next_value::<json::ChargedValue>())?.0),
             _ => _ = map.next_value::<IgnoredAny>()?,
         }
@@ -205,15 +210,19 @@ impl<'de> JsonStream<'de> for Reader<'_> {
     }
 }
 
-impl<'a> Reader<'a> {
-    fn new(context: &Context, home_of: &'a dyn Fn(SpanId) -> Option<Home>, traces: HashMap<String, String>) -> Reader<'a> {
-        Reader {
+impl<'a> LangfuseBatchReader<'a> {
+    fn new(
+        context: &DecodeContext,
+        home_of: &'a dyn Fn(SpanId) -> Option<ObservationTrace>,
+        traces: HashMap<String, String>,
+    ) -> LangfuseBatchReader<'a> {
+        LangfuseBatchReader {
             home_of,
             traces,
             homes: BTreeMap::new(),
             strays: BTreeSet::new(),
             lacks_a_trace: false,
-            clock: Clock::new(context, None),
+            clock: ClockDriftCorrector::new(context, None),
             has_batch: false,
             sdk: Map::new(),
             spans: BTreeMap::new(),
@@ -232,29 +241,30 @@ impl<'a> Reader<'a> {
             outcome.and_modify(|outcome| outcome.quantity += 1).or_insert_with(|| Outcome::dropped(category, reason, None));
         }
         let mut id = event.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
-        trim_text(&mut id, Limit::NAME);
-        self.verdicts.push(Verdict { id, refused: refused.map(|(_, reason)| reason) });
-        taken.unwrap_or(0) + 2 * size_of::<Verdict>() + ANSWER
+        trim_text(&mut id, TextLimit::NAME);
+        self.verdicts.push(LangfuseEventResult { id, refused: refused.map(|(_, reason)| reason) });
+        taken.unwrap_or(0) + 2 * size_of::<LangfuseEventResult>() + ANSWER
     }
 
     /// Reads an event, and returns the bytes that its pieces take.
-    fn event(&mut self, event: &Value) -> Result<usize, Refused> {
-        let broken = |reason| (Category::Span, reason);
+    fn event(&mut self, event: &Value) -> Result<usize, RejectionKey> {
+        let broken = |reason| (OutcomeCategory::Span, reason);
         let kind = event.get("type").and_then(Value::as_str).ok_or(broken("event_without_type"))?;
         let body = event.get("body").and_then(Value::as_object).ok_or(broken("event_without_body"))?;
-        let stamp = Stamp::of(event, body, &self.clock).map_err(broken)?;
-        match Sort::of(kind).ok_or(broken("unknown_event_type"))? {
-            Sort::Log => Ok(0),
-            Sort::Score => {
-                self.scores.push(scores::of_body(body, stamp.at_us, self.clock.received_us()).map_err(|reason| (Category::Score, reason))?);
+        let stamp = LangfuseEventTimes::of(event, body, &self.clock).map_err(broken)?;
+        match LangfuseEntityKind::of(kind).ok_or(broken("unknown_event_type"))? {
+            LangfuseEntityKind::Log => Ok(0),
+            LangfuseEntityKind::Score => {
+                self.scores
+                    .push(scores::of_body(body, stamp.at_us, self.clock.received_us()).map_err(|reason| (OutcomeCategory::Score, reason))?);
                 Ok(2 * size_of::<Score>() + budget::object(body))
             }
-            Sort::Trace => {
+            LangfuseEntityKind::Trace => {
                 let id = ids::text(body, "id").ok_or(broken("invalid_trace_id"))?;
                 let trace = trace_id(&id);
                 Ok(self.add(trace, ids::root(&id), stamp.piece(kind, body)))
             }
-            Sort::Observation => {
+            LangfuseEntityKind::Observation => {
                 let id = ids::text(body, "id").ok_or(broken("invalid_span_id"))?;
                 let span = span_id(&id);
                 let (home, in_trace) = self.home(&id, span, body, kind);
@@ -266,7 +276,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The trace of an observation, and its id as far as it is known.
-    fn home(&mut self, id: &str, span: SpanId, body: &Map<String, Value>, kind: &str) -> (Home, String) {
+    fn home(&mut self, id: &str, span: SpanId, body: &Map<String, Value>, kind: &str) -> (ObservationTrace, String) {
         let named = ids::text(body, "traceId").or_else(|| self.traces.get(id).cloned());
         self.lacks_a_trace |= named.is_none();
         let known = if named.is_none() { (self.home_of)(span) } else { None };
@@ -278,32 +288,32 @@ impl<'a> Reader<'a> {
         }
         // One that names no trace is one of its own.
         let in_trace = named.unwrap_or_else(|| id.to_owned());
-        let home = Home::named(&in_trace);
+        let home = ObservationTrace::named(&in_trace);
         if !self.strays.contains(&span) {
             self.homes.insert(span, home);
         }
         (home, in_trace)
     }
 
-    fn add(&mut self, trace: TraceId, span: SpanId, piece: Piece) -> usize {
-        let Content::Event(event) = &piece.content else { return 0 };
-        let bytes = 2 * size_of::<Piece>() + budget::text(&piece.key) + event.bytes();
+    fn add(&mut self, trace: TraceId, span: SpanId, piece: SpanFragment) -> usize {
+        let SpanFragmentContent::Event(event) = &piece.content else { return 0 };
+        let bytes = 2 * size_of::<SpanFragment>() + budget::text(&piece.key) + event.bytes();
         self.spans.entry((trace, span)).or_default().push(piece);
         bytes
     }
 }
 
 /// True for a piece that an event of this protocol is.
-pub(crate) fn is_event(piece: &Piece) -> bool {
-    matches!(piece.content, Content::Event(_))
+pub(crate) fn is_event(piece: &SpanFragment) -> bool {
+    matches!(piece.content, SpanFragmentContent::Event(_))
 }
 
 /// Where events of a span may be stored that came before anything told its trace: the trace that is named like the observation.
-pub fn stray(span: &Span) -> Option<Home> {
-    let is_observation = |event: &Event| Sort::of(&event.kind) == Some(Sort::Observation);
+pub fn stray(span: &Span) -> Option<ObservationTrace> {
+    let is_observation = |event: &LangfuseEvent| LangfuseEntityKind::of(&event.kind) == Some(LangfuseEntityKind::Observation);
     let id = span.joined.as_ref()?.pieces.iter().find_map(|piece| match &piece.content {
-        Content::Event(event) if is_observation(event) => ids::text(&event.body, "id"),
+        SpanFragmentContent::Event(event) if is_observation(event) => ids::text(&event.body, "id"),
         _ => None,
     })?;
-    Some(Home::named(&id)).filter(|stray| stray.trace_id != span.trace_id)
+    Some(ObservationTrace::named(&id)).filter(|stray| stray.trace_id != span.trace_id)
 }

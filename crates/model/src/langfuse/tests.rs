@@ -7,7 +7,7 @@ use super::*;
 use crate::joining::join;
 use crate::price::PriceBook;
 use crate::score::ScoreValue;
-use crate::span::{Kind, Part, Status};
+use crate::span::{MessagePart, SpanStatus, SpanType};
 use crate::time::SECOND_US;
 
 /// A day after the captures were made.
@@ -19,8 +19,8 @@ const MANUAL: [&str; 2] = [
 ];
 const OPENAI: &str = include_str!("../../../../fixtures/captures/langfuse-python-2/openai/body.decoded");
 
-fn context() -> Context<'static> {
-    Context { received_us: NOW_US, retention_us: Some(30 * 86_400 * SECOND_US), price: PriceBook::embedded() }
+fn context() -> DecodeContext<'static> {
+    DecodeContext { received_us: NOW_US, retention_us: Some(30 * 86_400 * SECOND_US), price: PriceBook::embedded() }
 }
 
 fn read(bodies: &[String]) -> Vec<Span> {
@@ -56,7 +56,7 @@ fn named<'a>(spans: &'a [Span], name: &str) -> &'a Span {
 
 fn said(span: &Span) -> String {
     let parts = span.output_messages.iter().flat_map(|message| &message.parts);
-    parts.map(|part| if let Part::Text { text } = part { text.as_str() } else { "" }).collect()
+    parts.map(|part| if let MessagePart::Text { text } = part { text.as_str() } else { "" }).collect()
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_trace_in_two_requests() {
     let spans = read(&MANUAL.map(str::to_owned));
     assert_eq!(spans.len(), 6);
     let trace = named(&spans, "support-answer");
-    assert_eq!((trace.kind, trace.is_run, trace.pipeline.as_deref()), (Kind::Chain, true, Some("support-answer")));
+    assert_eq!((trace.kind, trace.is_run, trace.pipeline.as_deref()), (SpanType::Chain, true, Some("support-answer")));
     assert_eq!(
         (trace.user_id.as_deref(), trace.session_id.as_deref(), trace.release.as_deref()),
         (Some("user-42"), Some("session-7"), Some("2026.11"))
@@ -75,7 +75,7 @@ fn a_trace_in_two_requests() {
     assert_eq!(inside.count(), 5);
 
     let answer = named(&spans, "answer");
-    assert_eq!((answer.kind, answer.parent_span_id), (Kind::Llm, Some(trace.span_id)));
+    assert_eq!((answer.kind, answer.parent_span_id), (SpanType::Llm, Some(trace.span_id)));
     assert_eq!((answer.op.as_str(), trace.op.as_str()), ("langfuse.generation", "langfuse.trace"));
     assert_eq!((answer.request_model.as_deref(), answer.response_model.as_deref()), (Some("gpt-4o"), Some("gpt-4o-2024-08-06")));
     assert_eq!((answer.usage.input_tokens(), answer.usage.cache_read, answer.usage.output_tokens()), (Some(1200), Some(1024), Some(85)));
@@ -87,12 +87,12 @@ fn a_trace_in_two_requests() {
     assert_eq!(own.parent_span_id, Some(named(&spans, "retrieve").span_id));
     assert_eq!((own.usage.input_tokens(), own.usage.output_tokens()), (Some(120), Some(30)));
     assert_eq!(own.cost.as_ref().unwrap().total.dollars(), 0.0021);
-    assert_eq!(own.input_messages[0].parts, [Part::Text { text: "自作モデルへの質問".into() }]);
+    assert_eq!(own.input_messages[0].parts, [MessagePart::Text { text: "自作モデルへの質問".into() }]);
 
     let failed = named(&spans, "fallback");
-    assert_eq!((failed.status, failed.status_detail.as_deref()), (Status::Error, Some("Rate limit reached for requests")));
+    assert_eq!((failed.status, failed.status_detail.as_deref()), (SpanStatus::Error, Some("Rate limit reached for requests")));
     assert_eq!((failed.usage.input_tokens(), failed.cost.as_ref()), (None, None));
-    assert_eq!(named(&spans, "cache-miss").status, Status::Ok);
+    assert_eq!(named(&spans, "cache-miss").status, SpanStatus::Ok);
     assert_eq!(named(&spans, "answer").sdk_name.as_deref(), Some("langfuse.python"));
 }
 
@@ -105,7 +105,7 @@ fn calls_that_the_wrapper_of_openai_tells_of() {
     let streamed = named(&spans, "streamed");
     assert_eq!((streamed.streaming, streamed.time_to_first_token_us), (Some(true), Some(133_436)));
     let refused = named(&spans, "refused");
-    assert_eq!((refused.status, refused.cost.as_ref(), refused.client_cost), (Status::Error, None, None));
+    assert_eq!((refused.status, refused.cost.as_ref(), refused.client_cost), (SpanStatus::Error, None, None));
     assert_eq!(named(&spans, "answer").user_id.as_deref(), Some("user-42"));
 }
 

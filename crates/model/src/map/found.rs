@@ -2,51 +2,51 @@
 
 use serde_json::{Map, Value};
 
-use crate::names::{Dialect, Field};
+use crate::names::{AttributeDialect, SpanField};
 use crate::python;
 use crate::span::Attributes;
 use crate::usage;
 
 /// Which attributes of a span mean something, the best for each field.
-pub(crate) struct Found<'a> {
+pub(crate) struct RecognizedAttributes<'a> {
     pub(crate) attributes: &'a Attributes,
-    best: [Option<Best<'a>>; Field::ALL.len()],
+    best: [Option<AttributeMatch<'a>>; SpanField::ALL.len()],
 }
 
 /// The best attribute for a field: its rank, its name, its value.
-type Best<'a> = (usize, &'static str, &'a Value);
+type AttributeMatch<'a> = (usize, &'static str, &'a Value);
 
-impl<'a> Found<'a> {
-    pub(crate) fn new(attributes: &'a Attributes, dialect: &Dialect) -> Found<'a> {
-        let mut best = [None; Field::ALL.len()];
+impl<'a> RecognizedAttributes<'a> {
+    pub(crate) fn new(attributes: &'a Attributes, dialect: &AttributeDialect) -> RecognizedAttributes<'a> {
+        let mut best = [None; SpanField::ALL.len()];
         for (name, value) in attributes {
             if let Some((field, rank, name)) = dialect.lookup(name) {
-                let known: &mut Option<Best> = &mut best[field as usize];
+                let known: &mut Option<AttributeMatch> = &mut best[field as usize];
                 if known.is_none_or(|(known, ..)| rank < known) && !is_empty(value) && !is_no_name(field, value, attributes) {
                     *known = Some((rank, name, value));
                 }
             }
         }
-        Found { attributes, best }
+        RecognizedAttributes { attributes, best }
     }
 
-    pub(crate) fn name(&self, field: Field) -> Option<&'static str> {
+    pub(crate) fn name(&self, field: SpanField) -> Option<&'static str> {
         self.best[field as usize].map(|(_, name, _)| name)
     }
 
-    pub(crate) fn has(&self, field: Field) -> bool {
+    pub(crate) fn has(&self, field: SpanField) -> bool {
         self.best[field as usize].is_some()
     }
 
-    pub(super) fn value(&self, field: Field) -> Option<&'a Value> {
+    pub(super) fn value(&self, field: SpanField) -> Option<&'a Value> {
         self.best[field as usize].map(|(.., value)| value)
     }
 
-    pub(super) fn str(&self, field: Field) -> Option<&'a str> {
+    pub(super) fn str(&self, field: SpanField) -> Option<&'a str> {
         self.value(field)?.as_str()
     }
 
-    pub(crate) fn text(&self, field: Field) -> Option<String> {
+    pub(crate) fn text(&self, field: SpanField) -> Option<String> {
         match self.value(field)? {
             Value::String(text) => {
                 // MLflow writes each of its attributes as JSON.
@@ -61,7 +61,7 @@ impl<'a> Found<'a> {
         }
     }
 
-    pub(super) fn flag(&self, field: Field) -> Option<bool> {
+    pub(super) fn flag(&self, field: SpanField) -> Option<bool> {
         match self.value(field)? {
             Value::Bool(flag) => Some(*flag),
             Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
@@ -70,7 +70,7 @@ impl<'a> Found<'a> {
         }
     }
 
-    pub(super) fn number(&self, field: Field) -> Option<f64> {
+    pub(super) fn number(&self, field: SpanField) -> Option<f64> {
         match self.value(field)? {
             Value::Number(number) => number.as_f64(),
             Value::String(text) => text.trim().parse().ok(),
@@ -79,12 +79,12 @@ impl<'a> Found<'a> {
         .filter(|number| number.is_finite())
     }
 
-    pub(super) fn count(&self, field: Field) -> Option<u64> {
+    pub(super) fn count(&self, field: SpanField) -> Option<u64> {
         usage::count(self.value(field)?)
     }
 
     /// The attribute as an object, also where it is JSON text or what Python prints.
-    pub(super) fn object(&self, field: Field) -> Option<Map<String, Value>> {
+    pub(super) fn object(&self, field: SpanField) -> Option<Map<String, Value>> {
         match self.value(field)? {
             Value::Object(object) => Some(object.clone()),
             Value::String(text) => crate::json::object(text).ok().or_else(|| match python::read(text)? {
@@ -97,16 +97,16 @@ impl<'a> Found<'a> {
 
     /// Names of the attributes that are not kept beside their field.
     pub(super) fn replaced(&self) -> Vec<&'static str> {
-        let replaced = Field::ALL.iter().filter(|field| field.replaces_its_attribute());
+        let replaced = SpanField::ALL.iter().filter(|field| field.replaces_its_attribute());
         replaced.filter_map(|field| self.name(*field)).collect()
     }
 }
 
 /// What stands in the place of a session or a user and names none: what Logfire puts there, and would make one of them all, and the id of
 /// the call's own answer, which Sentry takes for a conversation of Vercel's AI SDK, and would make one of each call.
-fn is_no_name(field: Field, value: &Value, attributes: &Attributes) -> bool {
+fn is_no_name(field: SpanField, value: &Value, attributes: &Attributes) -> bool {
     let is_scrubbed = || value.as_str().is_some_and(|text| text.starts_with("[Scrubbed due to "));
-    matches!(field, Field::Session | Field::User) && (is_scrubbed() || attributes.get("gen_ai.response.id") == Some(value))
+    matches!(field, SpanField::Session | SpanField::User) && (is_scrubbed() || attributes.get("gen_ai.response.id") == Some(value))
 }
 
 pub(crate) fn is_empty(value: &Value) -> bool {

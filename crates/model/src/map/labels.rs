@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::messages::{Limit, trim_text};
+use crate::messages::{TextLimit, trim_text};
 use crate::names;
 use crate::span::{Attributes, Span};
 
@@ -72,7 +72,7 @@ const MAX_LABELS: usize = 100;
 
 /// Fills in the tags, and what metadata says that no attribute of its own does.
 pub(super) fn fill(span: &mut Span, attributes: &Attributes) {
-    let mut found = Found::default();
+    let mut found = LabelAttribution::default();
     for (name, value) in attributes {
         if LISTS.contains(&name.as_str()) {
             listed(value).into_iter().filter(|tag| of_the_program(tag)).for_each(|tag| add(span, &tag, "true".into()));
@@ -92,13 +92,13 @@ pub(super) fn fill(span: &mut Span, attributes: &Attributes) {
 
 /// What labels say of more than themselves, with the rank of the name that said it.
 #[derive(Default)]
-struct Found {
+struct LabelAttribution {
     user: Option<(usize, String)>,
     session: Option<(usize, String)>,
     prompt: Option<Map<String, Value>>,
 }
 
-impl Found {
+impl LabelAttribution {
     fn label(&mut self, span: &mut Span, label: &str, value: &Value) {
         if PROMPTS.contains(&label) {
             self.prompt = self.prompt.take().or_else(|| object(value));
@@ -125,7 +125,7 @@ fn of_the_program(label: &str) -> bool {
 
 fn add(span: &mut Span, label: &str, value: String) {
     let short = |mut text: String| {
-        trim_text(&mut text, Limit::NAME);
+        trim_text(&mut text, TextLimit::NAME);
         text
     };
     if !label.is_empty() && span.tags.len() < MAX_LABELS {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::found::Found;
+use super::found::RecognizedAttributes;
 
 /// Attributes that hold a provider's whole answer, or a framework's object round it, as JSON text.
 const ANSWERS: &[&str] = &["output.value", "traceloop.entity.output"];
@@ -21,7 +21,7 @@ const PATHS: &[&[&str]] = &[
 const OF_PROVIDERS: &[&str] = &["chatcmpl-", "chatcmpl_", "cmpl-", "resp_", "msg_", "msg-", "gen-"];
 
 /// The attribute that holds the answer, and the answer's id.
-pub(super) fn id_in_answer(found: &Found) -> Option<(&'static str, String)> {
+pub(super) fn id_in_answer(found: &RecognizedAttributes) -> Option<(&'static str, String)> {
     ANSWERS.iter().find_map(|name| {
         let text = found.attributes.get(*name)?.as_str().filter(|text| text.starts_with('{') && names_an_id(text))?;
         let answer: Value = crate::json::value(text).ok()?;
@@ -48,14 +48,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::names::Dialect;
+    use crate::names::AttributeDialect;
     use crate::span::Attributes;
 
     #[test]
     fn finds_the_providers_id_and_no_other() {
         let found = |answer: Value| {
             let attributes = Attributes::from_iter([("output.value".to_owned(), answer.to_string().into())]);
-            id_in_answer(&Found::new(&attributes, &Dialect::GENERAL)).map(|(_, id)| id)
+            id_in_answer(&RecognizedAttributes::new(&attributes, &AttributeDialect::GENERAL)).map(|(_, id)| id)
         };
         let langchain = |id: &str, inner: &str| {
             let kwargs = json!({"content": "Hi", "id": id, "response_metadata": {"id": inner}});

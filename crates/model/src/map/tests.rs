@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::span::{Part, UsageSource};
+use crate::span::{MessagePart, UsageSource};
 
 mod conventions;
 mod spellings;
@@ -50,10 +50,10 @@ fn what_gemini_thought_is_the_rest_of_its_total() {
     assert_eq!((span.usage.input_tokens(), span.usage.total), (Some(1000), Some(1450)));
     // 1,000 × $0.30/M + 450 × $2.50/M = 0.0003 + 0.001125
     assert_eq!(span.cost.as_ref().unwrap().total, Usd::from_dollars(0.001_425).unwrap());
-    assert!(span.reading.contains(&Reading { field: "usage.reasoning_tokens".into(), from: "the rest of the total".into() }));
-    let (_, output) = taken(&span, &Dialect::GENERAL);
+    assert!(span.reading.contains(&FieldProvenance { field: "usage.reasoning_tokens".into(), from: "the rest of the total".into() }));
+    let (_, output) = taken(&span, &AttributeDialect::GENERAL);
     let output = output.unwrap();
-    assert_eq!((output.sent, output.special, output.whole, output.rule), (50, 400, 450, usage::Rule::Exclusive));
+    assert_eq!((output.sent, output.special, output.whole, output.rule), (50, 400, 450, usage::TokenInclusionRule::Exclusive));
     // With a part of the prompt from the cache, which the prompt's count holds.
     let cached = gemini("models/gemini-flash-latest", json!({"gen_ai.usage.cache_read.input_tokens": 600}));
     assert_eq!((cached.usage.input, cached.usage.cache_read, cached.usage.reasoning), (Some(400), Some(600), Some(400)));
@@ -117,7 +117,7 @@ fn a_call_with_everything() {
             "gen_ai.conversation.id": "c-7", "user.id": "u-7", "custom": {"nested": [1]},
         }),
     );
-    assert_eq!((span.kind, span.provider.as_deref(), span.model()), (Kind::Llm, Some("openai"), Some("gpt-4o-2024-08-06")));
+    assert_eq!((span.kind, span.provider.as_deref(), span.model()), (SpanType::Llm, Some("openai"), Some("gpt-4o-2024-08-06")));
     assert_eq!((span.usage.input, span.usage.cache_read, span.usage.source), (Some(176), Some(1024), Some(UsageSource::Reported)));
     let roles: Vec<&str> = span.input_messages.iter().map(|message| message.role.as_str()).collect();
     assert_eq!(roles, ["system", "user"]);
@@ -131,7 +131,7 @@ fn a_call_with_everything() {
     assert!(span.attributes.contains_key("gen_ai.usage.input_tokens"), "raw counts stay for whoever doubts ours");
     // 176 at 2.5, 1024 at 1.25, 85 at 10 dollars for a million.
     assert_eq!(span.cost.unwrap().total, Usd((176 * 2_500_000) + (1024 * 1_250_000) + (85 * 10_000_000)));
-    assert!(span.reading.contains(&Reading { field: "usage.input_tokens".into(), from: "gen_ai.usage.input_tokens".into() }));
+    assert!(span.reading.contains(&FieldProvenance { field: "usage.input_tokens".into(), from: "gen_ai.usage.input_tokens".into() }));
 }
 
 #[test]
@@ -165,14 +165,14 @@ fn who_the_provider_is_when_nobody_says() {
 #[test]
 fn statuses_that_were_left_open() {
     let of = |attributes: Value| map("http.client", attributes).status;
-    assert_eq!(of(json!({})), Status::Ok);
-    assert_eq!(of(json!({"http.response.status_code": 200})), Status::Ok);
-    assert_eq!(of(json!({"http.response.status_code": 429})), Status::Error);
-    assert_eq!(of(json!({"error.type": "Timeout"})), Status::Error);
+    assert_eq!(of(json!({})), SpanStatus::Ok);
+    assert_eq!(of(json!({"http.response.status_code": 200})), SpanStatus::Ok);
+    assert_eq!(of(json!({"http.response.status_code": 429})), SpanStatus::Error);
+    assert_eq!(of(json!({"error.type": "Timeout"})), SpanStatus::Error);
     let mut failed = raw("gen_ai.chat", json!({"sentry.status.message": "500 no"}));
     failed.status = RawStatus::Error;
     let failed = canonical(failed, PriceBook::embedded());
-    assert_eq!((failed.status, failed.status_detail.as_deref()), (Status::Error, Some("500 no")));
+    assert_eq!((failed.status, failed.status_detail.as_deref()), (SpanStatus::Error, Some("500 no")));
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn an_embedding_has_no_output() {
         "gen_ai.embeddings",
         json!({"gen_ai.usage.input_tokens": 9, "gen_ai.usage.total_tokens": 9, "gen_ai.embeddings.input": "[\"one\", \"two\"]"}),
     );
-    assert_eq!((span.kind, span.usage.output, span.usage.total), (Kind::Embedding, Some(0), Some(9)));
+    assert_eq!((span.kind, span.usage.output, span.usage.total), (SpanType::Embedding, Some(0), Some(9)));
     assert_eq!(span.input_messages.len(), 2);
     assert!(map("gen_ai.embeddings", json!({})).usage.is_unknown());
 }
@@ -279,10 +279,10 @@ fn of_a_call_that_failed_openlit_tells_the_name_alone() {
         let span = canonical(raw, PriceBook::embedded());
         (span.kind, span.request_model, span.provider, span.operation)
     };
-    let call = (Kind::Llm, Some("claude-sonnet-4-5-20250929".into()), Some("anthropic".into()), Some("chat".into()));
+    let call = (SpanType::Llm, Some("claude-sonnet-4-5-20250929".into()), Some("anthropic".into()), Some("chat".into()));
     assert_eq!(named("openlit.instrumentation.anthropic", "chat claude-sonnet-4-5-20250929"), call);
-    assert_eq!(named("shop", "chat claude-sonnet-4-5-20250929").0, Kind::Other);
-    assert_eq!(named("openlit.instrumentation.anthropic", "open door").0, Kind::Other);
+    assert_eq!(named("shop", "chat claude-sonnet-4-5-20250929").0, SpanType::Other);
+    assert_eq!(named("openlit.instrumentation.anthropic", "open door").0, SpanType::Other);
 }
 
 #[test]
@@ -297,7 +297,7 @@ fn what_logfire_scrubs_is_no_session() {
 fn what_mlflow_writes_is_json() {
     let attributes = json!({"mlflow.spanType": "\"CHAT_MODEL\"", "mlflow.llm.model": "\"gpt-4o\"", "model": "\"gpt-4o\""});
     let span = map("", attributes);
-    assert_eq!((span.kind, span.request_model.as_deref(), span.provider.as_deref()), (Kind::Llm, Some("gpt-4o"), Some("openai")));
+    assert_eq!((span.kind, span.request_model.as_deref(), span.provider.as_deref()), (SpanType::Llm, Some("gpt-4o"), Some("openai")));
 }
 
 #[test]
@@ -348,7 +348,7 @@ fn only_calls_count_and_cost() {
 #[test]
 fn pipelines_of_ai_track() {
     let span = map("ai.pipeline", json!({}));
-    assert_eq!((span.kind, span.pipeline.as_deref(), span.is_run), (Kind::Chain, Some("a span"), true));
+    assert_eq!((span.kind, span.pipeline.as_deref(), span.is_run), (SpanType::Chain, Some("a span"), true));
     let call = map("ai.chat_completions.create.openai", json!({"ai.pipeline.name": "p"}));
     assert_eq!((call.pipeline.as_deref(), call.is_run), (Some("p"), false));
     let vercel = map(
@@ -364,15 +364,18 @@ fn a_tools_arguments_and_result_look_like_a_conversation() {
         "gen_ai.execute_tool",
         json!({"gen_ai.tool.name": "f", "gen_ai.tool.call.id": "c1", "gen_ai.tool.input": "{}", "gen_ai.tool.output": "18 C"}),
     );
-    assert_eq!(span.input_messages[0].parts, [Part::ToolCall { id: Some("c1".into()), name: "f".into(), arguments: "{}".into() }]);
-    assert_eq!(span.output_messages[0].parts, [Part::ToolResult { id: Some("c1".into()), name: Some("f".into()), result: "18 C".into() }]);
+    assert_eq!(span.input_messages[0].parts, [MessagePart::ToolCall { id: Some("c1".into()), name: "f".into(), arguments: "{}".into() }]);
+    assert_eq!(
+        span.output_messages[0].parts,
+        [MessagePart::ToolResult { id: Some("c1".into()), name: Some("f".into()), result: "18 C".into() }]
+    );
 }
 
 #[test]
 fn a_result_in_a_whole_message_tells_the_id_of_its_call() {
     let output = json!({"content": "18 C", "type": "tool", "name": "f", "id": "None", "tool_call_id": "c1", "status": "success"});
     let span = map("gen_ai.execute_tool", json!({"gen_ai.tool.name": "f", "gen_ai.tool.output": output.to_string()}));
-    let result = Part::ToolResult { id: Some("c1".into()), name: Some("f".into()), result: "18 C".into() };
+    let result = MessagePart::ToolResult { id: Some("c1".into()), name: Some("f".into()), result: "18 C".into() };
     assert_eq!((span.output_messages[0].parts.as_slice(), span.tool_call_id.as_deref()), ([result].as_slice(), Some("c1")));
 }
 
@@ -385,16 +388,16 @@ fn messages_spread_over_attributes() {
             "gen_ai.completion.0.role": "assistant", "gen_ai.completion.0.tool_calls.0.name": "f", "gen_ai.completion.0.tool_calls.0.arguments": "{}",
         }),
     );
-    assert_eq!((span.kind, span.op.as_str()), (Kind::Llm, "gen_ai.chat"));
+    assert_eq!((span.kind, span.op.as_str()), (SpanType::Llm, "gen_ai.chat"));
     assert_eq!(span.input_messages.len(), 1);
-    assert_eq!(span.output_messages[0].parts, [Part::ToolCall { id: None, name: "f".into(), arguments: "{}".into() }]);
+    assert_eq!(span.output_messages[0].parts, [MessagePart::ToolCall { id: None, name: "f".into(), arguments: "{}".into() }]);
 }
 
 #[test]
 fn long_texts_are_cut() {
     let long = "x".repeat(3 << 20);
     let span = map("gen_ai.chat", json!({"gen_ai.request.messages": json!([{"role": "user", "content": long}]).to_string(), "own": long}));
-    let Part::Text { text } = &span.input_messages[0].parts[0] else { panic!() };
+    let MessagePart::Text { text } = &span.input_messages[0].parts[0] else { panic!() };
     assert!(text.len() < (1 << 20) + 100 && text.ends_with("bytes cut]"));
     assert!(span.attributes["own"].as_str().unwrap().len() < (1 << 20) + 100);
 }
@@ -413,7 +416,7 @@ fn mapping_what_was_mapped_changes_nothing() {
 /// Attributes of names that mean something and are kept, with values of any type.
 fn any_attributes() -> impl Strategy<Value = Attributes> {
     let names: Vec<&'static str> =
-        Field::ALL.iter().filter(|field| !field.replaces_its_attribute()).flat_map(|field| field.names()).copied().collect();
+        SpanField::ALL.iter().filter(|field| !field.replaces_its_attribute()).flat_map(|field| field.names()).copied().collect();
     let value = prop_oneof![
         any::<i32>().prop_map(Value::from),
         any::<f64>().prop_map(Value::from),

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::found::Found;
+use super::found::RecognizedAttributes;
 use crate::messages;
-use crate::names::Field;
-use crate::span::{Kind, Message, Part, Span};
+use crate::names::SpanField;
+use crate::span::{ChatMessage, MessagePart, Span, SpanType};
 
 /// Attributes that repeat as one text what other attributes of the same client hold in parts.
 pub(crate) const REPEATING: &[&str] = &["input.value", "output.value", "traceloop.entity.input", "traceloop.entity.output"];
@@ -18,21 +18,21 @@ pub(crate) const INPUT_PARTS: &[&str] = &["gen_ai.prompt", "llm.input_messages",
 pub(crate) const OUTPUT_PARTS: &[&str] = &["gen_ai.completion", "llm.output_messages", "llm.choices"];
 
 /// Fills in the messages and the tools that could be called.
-pub(super) fn texts(span: &mut Span, found: &Found) {
-    if let Some(system) = found.value(Field::System) {
+pub(super) fn texts(span: &mut Span, found: &RecognizedAttributes) {
+    if let Some(system) = found.value(SpanField::System) {
         span.input_messages = messages::read(system, "system");
     }
     // Looked at only where it matters: for an estimate of what was not told.
     if span.usage.is_unknown() {
-        let cut = |field: Field| found.value(field).and_then(Value::as_str).is_some_and(messages::is_cut_off);
-        span.texts_cut = [Field::System, Field::Input, Field::Output, Field::OutputText].into_iter().any(cut);
+        let cut = |field: SpanField| found.value(field).and_then(Value::as_str).is_some_and(messages::is_cut_off);
+        span.texts_cut = [SpanField::System, SpanField::Input, SpanField::Output, SpanField::OutputText].into_iter().any(cut);
     }
-    let input = in_parts(span, found, Field::Input, INPUT_PARTS);
-    if let Some(input) = input.as_ref().or_else(|| found.value(Field::Input)) {
+    let input = in_parts(span, found, SpanField::Input, INPUT_PARTS);
+    if let Some(input) = input.as_ref().or_else(|| found.value(SpanField::Input)) {
         let read = messages::read(input, "user");
         let repeated = read.first().is_some_and(|first| first.role == "system" && span.input_messages.first() == Some(first));
         span.input_messages.extend(read.into_iter().skip(usize::from(repeated)));
-    } else if let Some(input) = found.value(Field::EmbeddingInput).or_else(|| found.value(Field::RetrievalQuery)) {
+    } else if let Some(input) = found.value(SpanField::EmbeddingInput).or_else(|| found.value(SpanField::RetrievalQuery)) {
         span.input_messages.extend(messages::read(input, "user"));
     } else if let Some(texts) = listed(found, "embedding.embeddings", &["embedding.text"]) {
         span.input_messages.extend(messages::read(&texts, "user"));
@@ -40,10 +40,10 @@ pub(super) fn texts(span: &mut Span, found: &Found) {
         // Pydantic AI before it kept to the conventions.
         span.input_messages.extend(messages::read(prompt, "user"));
     }
-    let output = in_parts(span, found, Field::Output, OUTPUT_PARTS);
-    if let Some(output) = output.as_ref().or_else(|| found.value(Field::Output)).or_else(|| found.value(Field::OutputText)) {
+    let output = in_parts(span, found, SpanField::Output, OUTPUT_PARTS);
+    if let Some(output) = output.as_ref().or_else(|| found.value(SpanField::Output)).or_else(|| found.value(SpanField::OutputText)) {
         span.output_messages = messages::read(output, "assistant");
-    } else if let Some(documents) = found.value(Field::RetrievalDocuments) {
+    } else if let Some(documents) = found.value(SpanField::RetrievalDocuments) {
         span.output_messages = messages::read(documents, "tool");
     }
     if let Some(documents) = DOCUMENTS.iter().find_map(|prefix| listed(found, prefix, &["document.content"])) {
@@ -52,11 +52,11 @@ pub(super) fn texts(span: &mut Span, found: &Found) {
     if span.input_messages.is_empty() && span.output_messages.is_empty() {
         conversation_of_events(span, found);
     }
-    if let Some(calls) = found.value(Field::OutputToolCalls) {
+    if let Some(calls) = found.value(SpanField::OutputToolCalls) {
         add_tool_calls(&mut span.output_messages, messages::read_tool_calls(calls));
     }
     tool_texts(span, found);
-    let definitions = found.value(Field::ToolDefinitions).map(|value| match value {
+    let definitions = found.value(SpanField::ToolDefinitions).map(|value| match value {
         Value::String(text) => crate::json::value(text).unwrap_or_else(|_| value.clone()),
         value => value.clone(),
     });
@@ -71,7 +71,7 @@ pub(super) fn texts(span: &mut Span, found: &Found) {
 const DOCUMENTS: &[&str] = &["reranker.output_documents", "retrieval.documents"];
 
 /// Texts that stand in a list spread over attributes, each at the end of a path.
-fn listed(found: &Found, prefix: &str, path: &[&str]) -> Option<Value> {
+fn listed(found: &RecognizedAttributes, prefix: &str, path: &[&str]) -> Option<Value> {
     let list = messages::unflatten(found.attributes, prefix)?;
     let of = |item: &Value| path.iter().find_map(|path| path.split('.').try_fold(item, |at, key| at.get(key)).cloned());
     let texts: Vec<Value> = list.as_array()?.iter().filter_map(of).collect();
@@ -85,7 +85,7 @@ fn reasons_of(output: Option<&Value>) -> Vec<String> {
 }
 
 /// Logfire and Pydantic AI wrote the events of older conventions as one list, questions and answers together.
-fn conversation_of_events(span: &mut Span, found: &Found) {
+fn conversation_of_events(span: &mut Span, found: &RecognizedAttributes) {
     let events = match found.attributes.get("events") {
         Some(Value::String(text)) => crate::json::value(text).unwrap_or_default(),
         Some(value) => value.clone(),
@@ -101,7 +101,7 @@ fn conversation_of_events(span: &mut Span, found: &Found) {
 }
 
 /// The messages of a call that are spread over attributes with numbers in their names, where none stand in one.
-fn in_parts(span: &Span, found: &Found, field: Field, prefixes: &[&str]) -> Option<Value> {
+fn in_parts(span: &Span, found: &RecognizedAttributes, field: SpanField, prefixes: &[&str]) -> Option<Value> {
     let better = found.name(field).is_some_and(|name| !REPEATING.contains(&name));
     if better || !span.is_call() {
         return None;
@@ -114,25 +114,25 @@ fn in_parts(span: &Span, found: &Found, field: Field, prefixes: &[&str]) -> Opti
 }
 
 /// Adds tool calls to the answer, unless they stand in it already.
-fn add_tool_calls(output: &mut Vec<Message>, calls: Vec<Part>) {
+fn add_tool_calls(output: &mut Vec<ChatMessage>, calls: Vec<MessagePart>) {
     let known: HashSet<(Option<String>, String)> = output.iter().flat_map(|message| &message.parts).filter_map(identity).collect();
-    let new: Vec<Part> = calls.into_iter().filter(|call| identity(call).is_some_and(|call| !known.contains(&call))).collect();
+    let new: Vec<MessagePart> = calls.into_iter().filter(|call| identity(call).is_some_and(|call| !known.contains(&call))).collect();
     if new.is_empty() {
         return;
     }
     match output.last_mut().filter(|last| last.role == "assistant") {
         Some(last) => last.parts.extend(new),
-        None => output.push(Message { role: "assistant".into(), parts: new }),
+        None => output.push(ChatMessage { role: "assistant".into(), parts: new }),
     }
 }
 
 /// The result within a whole message of a framework, which tells the id of the call too.
-fn whole_message(text: &str) -> Option<Part> {
+fn whole_message(text: &str) -> Option<MessagePart> {
     if !text.starts_with('{') || !text.contains("\"tool_call_id\"") {
         return None;
     }
     let part = messages::read_text(text, "tool").pop()?.parts.pop()?;
-    matches!(&part, Part::ToolResult { id: Some(_), .. }).then_some(part)
+    matches!(&part, MessagePart::ToolResult { id: Some(_), .. }).then_some(part)
 }
 
 /// True for the description of what a tool takes, which some send in the place of what it was given.
@@ -142,15 +142,15 @@ fn is_schema(text: &str) -> bool {
 }
 
 /// By what a tool call is known again.
-fn identity(part: &Part) -> Option<(Option<String>, String)> {
+fn identity(part: &MessagePart) -> Option<(Option<String>, String)> {
     match part {
-        Part::ToolCall { id, name, .. } => Some((id.clone(), name.clone())),
+        MessagePart::ToolCall { id, name, .. } => Some((id.clone(), name.clone())),
         _ => None,
     }
 }
 
 /// What a tool was given and gave back, as the call and the result that a conversation would show.
-fn tool_texts(span: &mut Span, found: &Found) {
+fn tool_texts(span: &mut Span, found: &RecognizedAttributes) {
     let text = |field| {
         found.value(field).map(|value: &Value| match value {
             Value::String(text) => text.clone(),
@@ -169,22 +169,22 @@ fn tool_texts(span: &mut Span, found: &Found) {
         let given: serde_json::Map<String, Value> = given.collect();
         (!given.is_empty()).then(|| Value::Object(given).to_string())
     };
-    if let Some(arguments) = text(Field::ToolArguments).filter(|text| !is_schema(text)).or_else(of_mcp) {
+    if let Some(arguments) = text(SpanField::ToolArguments).filter(|text| !is_schema(text)).or_else(of_mcp) {
         // What else is said of it is the same once more.
         span.input_messages.clear();
-        let part = Part::ToolCall { id: span.tool_call_id.clone(), name: name(), arguments };
-        span.input_messages.push(Message { role: "assistant".into(), parts: vec![part] });
+        let part = MessagePart::ToolCall { id: span.tool_call_id.clone(), name: name(), arguments };
+        span.input_messages.push(ChatMessage { role: "assistant".into(), parts: vec![part] });
     }
-    if let Some(result) = text(Field::ToolResult) {
+    if let Some(result) = text(SpanField::ToolResult) {
         span.output_messages.clear();
         let part = whole_message(&result);
-        let part = part.unwrap_or_else(|| Part::ToolResult { id: span.tool_call_id.clone(), name: Some(name()), result });
-        if let (None, Part::ToolResult { id, .. }) = (&span.tool_call_id, &part) {
+        let part = part.unwrap_or_else(|| MessagePart::ToolResult { id: span.tool_call_id.clone(), name: Some(name()), result });
+        if let (None, MessagePart::ToolResult { id, .. }) = (&span.tool_call_id, &part) {
             span.tool_call_id.clone_from(id);
         }
-        span.output_messages.push(Message { role: "tool".into(), parts: vec![part] });
+        span.output_messages.push(ChatMessage { role: "tool".into(), parts: vec![part] });
     }
-    if span.kind == Kind::Tool {
+    if span.kind == SpanType::Tool {
         given_and_back_as_messages(span);
     }
 }
@@ -192,14 +192,14 @@ fn tool_texts(span: &mut Span, found: &Found) {
 /// Strands sends what a tool was given as a message of the tool, and what it gave back as one of the model.
 fn given_and_back_as_messages(span: &mut Span) {
     let name = span.tool.clone().unwrap_or_else(|| span.name.clone());
-    let [Message { role, parts }] = &mut span.input_messages[..] else { return };
-    let [Part::ToolResult { id, result, .. }] = &parts[..] else { return };
-    *parts = vec![Part::ToolCall { id: id.clone(), name: name.clone(), arguments: result.clone() }];
+    let [ChatMessage { role, parts }] = &mut span.input_messages[..] else { return };
+    let [MessagePart::ToolResult { id, result, .. }] = &parts[..] else { return };
+    *parts = vec![MessagePart::ToolCall { id: id.clone(), name: name.clone(), arguments: result.clone() }];
     *role = "assistant".into();
-    if let [Message { role, parts }] = &mut span.output_messages[..]
-        && let [Part::Text { text }] = &parts[..]
+    if let [ChatMessage { role, parts }] = &mut span.output_messages[..]
+        && let [MessagePart::Text { text }] = &parts[..]
     {
-        *parts = vec![Part::ToolResult { id: span.tool_call_id.clone(), name: Some(name), result: text.clone() }];
+        *parts = vec![MessagePart::ToolResult { id: span.tool_call_id.clone(), name: Some(name), result: text.clone() }];
         *role = "tool".into();
     }
 }

@@ -6,9 +6,9 @@
 
 use serde_json::Value;
 
-use super::found::Found;
-use crate::names::Field;
-use crate::span::{Kind, Usage};
+use super::found::RecognizedAttributes;
+use crate::names::SpanField;
+use crate::span::{SpanType, Usage};
 
 /// What is noted as the source of the count.
 pub(super) const IN_TOTAL: &str = "the rest of the total";
@@ -43,13 +43,13 @@ const OWN_TOOLS: &[&str] = &[
 ];
 
 /// How much was thought, where only the total holds it. `usage` is what the counts say without it.
-pub(super) fn in_total(usage: &Usage, kind: Kind, found: &Found) -> Option<u64> {
-    if kind != Kind::Llm || usage.reasoning.is_some() {
+pub(super) fn in_total(usage: &Usage, kind: SpanType, found: &RecognizedAttributes) -> Option<u64> {
+    if kind != SpanType::Llm || usage.reasoning.is_some() {
         return None;
     }
     let told = usage.input_tokens()?.checked_add(usage.output_tokens()?)?;
     let rest = usage.total?.checked_sub(told).filter(|rest| *rest > 0)?;
-    let model = found.text(Field::ResponseModel).or_else(|| found.text(Field::RequestModel))?;
+    let model = found.text(SpanField::ResponseModel).or_else(|| found.text(SpanField::RequestModel))?;
     (thinks(&model) && !own_tools_may_have_run(found)).then_some(rest)
 }
 
@@ -59,10 +59,11 @@ fn thinks(model: &str) -> bool {
 }
 
 /// Whoever tells the prompt tells the tools beside it; whoever leaves texts out may have left tools out.
-fn own_tools_may_have_run(found: &Found) -> bool {
+fn own_tools_may_have_run(found: &RecognizedAttributes) -> bool {
     let names = |value: &Value| {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         OWN_TOOLS.iter().any(|tool| text.contains(tool))
     };
-    !found.has(Field::Input) || [Field::ToolDefinitions, Field::Output].into_iter().filter_map(|field| found.value(field)).any(names)
+    !found.has(SpanField::Input)
+        || [SpanField::ToolDefinitions, SpanField::Output].into_iter().filter_map(|field| found.value(field)).any(names)
 }

@@ -12,11 +12,11 @@ mod text;
 use serde_json::{Map, Value};
 
 pub use indexed::unflatten;
-pub use text::{Limit, trim_text};
+pub use text::{TextLimit, trim_text};
 pub(crate) use text::{trim_messages, trim_value};
 
 use crate::python;
-use crate::span::{Message, Part};
+use crate::span::{ChatMessage, MessagePart};
 use parts::{absent, content_parts, is_empty_call, is_part, part, tool_calls};
 
 /// Roles as clients spell them.
@@ -46,18 +46,18 @@ const MAX_DEPTH: u8 = 9;
 const MAX_COMPARED: usize = 100;
 
 /// Reads messages from an attribute. `role` is that of texts which do not name one.
-pub fn read(value: &Value, role: &str) -> Vec<Message> {
+pub fn read(value: &Value, role: &str) -> Vec<ChatMessage> {
     match value {
         Value::String(text) => read_text(text, role),
         other => shape(other, role, MAX_DEPTH).unwrap_or_else(|| match other {
             Value::Null => Vec::new(),
-            other => vec![Message { role: role.into(), parts: vec![text_part(other.to_string())] }],
+            other => vec![ChatMessage { role: role.into(), parts: vec![text_part(other.to_string())] }],
         }),
     }
 }
 
 /// Reads messages from text, which may be JSON of any known shape.
-pub fn read_text(text: &str, role: &str) -> Vec<Message> {
+pub fn read_text(text: &str, role: &str) -> Vec<ChatMessage> {
     if text.trim().is_empty() {
         return Vec::new();
     }
@@ -66,11 +66,11 @@ pub fn read_text(text: &str, role: &str) -> Vec<Message> {
         Value::String(_) => None,
         value => shape(&value, role, MAX_DEPTH),
     });
-    parsed.unwrap_or_else(|| vec![Message { role: role.into(), parts: vec![text_part(text.to_owned())] }])
+    parsed.unwrap_or_else(|| vec![ChatMessage { role: role.into(), parts: vec![text_part(text.to_owned())] }])
 }
 
 /// Tool calls that stand in an attribute of their own, as parts.
-pub fn read_tool_calls(value: &Value) -> Vec<Part> {
+pub fn read_tool_calls(value: &Value) -> Vec<MessagePart> {
     match value {
         Value::String(text) => parse(text).map(|value| tool_calls(&value)).unwrap_or_default(),
         value => tool_calls(value),
@@ -97,12 +97,12 @@ fn parse(text: &str) -> Option<Value> {
     }
 }
 
-fn text_part(text: String) -> Part {
-    Part::Text { text }
+fn text_part(text: String) -> MessagePart {
+    MessagePart::Text { text }
 }
 
 /// The messages of a value of a known shape; `None` when it is of no such shape, so that it is kept as it stands.
-fn shape(value: &Value, role: &str, depth: u8) -> Option<Vec<Message>> {
+fn shape(value: &Value, role: &str, depth: u8) -> Option<Vec<ChatMessage>> {
     let depth = depth.checked_sub(1)?;
     match value {
         Value::Array(items) => pair(items).map(|message| vec![message]).or_else(|| list(items, role, depth)),
@@ -112,21 +112,21 @@ fn shape(value: &Value, role: &str, depth: u8) -> Option<Vec<Message>> {
             if let Some(Value::Object(object)) = Some(text).filter(|text| text.ends_with(')')).and_then(|text| python::messages(text)) {
                 return object_shape(&object, role, depth);
             }
-            Some(vec![Message { role: role.into(), parts: vec![text_part(text.clone())] }])
+            Some(vec![ChatMessage { role: role.into(), parts: vec![text_part(text.clone())] }])
         }
         _ => None,
     }
 }
 
 /// LangChain's short form of a message: its role and its text.
-fn pair(items: &[Value]) -> Option<Message> {
+fn pair(items: &[Value]) -> Option<ChatMessage> {
     let [Value::String(role), Value::String(text)] = items else { return None };
     let known = ROLES.iter().any(|(spelling, _)| spelling == role);
-    known.then(|| Message { role: canonical_role(role), parts: vec![text_part(text.clone())] })
+    known.then(|| ChatMessage { role: canonical_role(role), parts: vec![text_part(text.clone())] })
 }
 
-fn list(items: &[Value], role: &str, depth: u8) -> Option<Vec<Message>> {
-    let mut messages: Vec<Message> = Vec::with_capacity(items.len());
+fn list(items: &[Value], role: &str, depth: u8) -> Option<Vec<ChatMessage>> {
+    let mut messages: Vec<ChatMessage> = Vec::with_capacity(items.len());
     // Parts without a message round them belong to one message.
     let mut loose_role = None;
     for item in items {
@@ -136,13 +136,13 @@ fn list(items: &[Value], role: &str, depth: u8) -> Option<Vec<Message>> {
             Value::Object(object) if is_part(object) => {
                 let found = part(object);
                 let of = match &found {
-                    Part::ToolResult { .. } => "tool",
-                    Part::ToolCall { .. } | Part::Reasoning { .. } => "assistant",
+                    MessagePart::ToolResult { .. } => "tool",
+                    MessagePart::ToolCall { .. } | MessagePart::Reasoning { .. } => "assistant",
                     _ => role,
                 };
                 match messages.last_mut() {
                     Some(last) if loose_role == Some(of) => last.parts.push(found),
-                    _ => messages.push(Message { role: of.into(), parts: vec![found] }),
+                    _ => messages.push(ChatMessage { role: of.into(), parts: vec![found] }),
                 }
                 loose_role = Some(of);
             }
@@ -151,7 +151,8 @@ fn list(items: &[Value], role: &str, depth: u8) -> Option<Vec<Message>> {
                 match shape(item, role, depth) {
                     Some(found) => messages.extend(found),
                     None if is_item(item) => {
-                        messages.push(Message { role: "assistant".into(), parts: vec![Part::Other { content: item.to_string() }] });
+                        messages
+                            .push(ChatMessage { role: "assistant".into(), parts: vec![MessagePart::Other { content: item.to_string() }] });
                     }
                     None => return None,
                 }
@@ -168,8 +169,8 @@ fn is_item(value: &Value) -> bool {
 }
 
 /// The message that came in chunks, as Google streams them.
-fn in_one(chunks: Vec<Message>) -> Vec<Message> {
-    let mut messages: Vec<Message> = Vec::new();
+fn in_one(chunks: Vec<ChatMessage>) -> Vec<ChatMessage> {
+    let mut messages: Vec<ChatMessage> = Vec::new();
     for chunk in chunks {
         let Some(last) = messages.last_mut().filter(|last| last.role == chunk.role) else {
             messages.push(chunk);
@@ -177,8 +178,8 @@ fn in_one(chunks: Vec<Message>) -> Vec<Message> {
         };
         for part in chunk.parts {
             match (last.parts.last_mut(), part) {
-                (Some(Part::Text { text }), Part::Text { text: more }) => text.push_str(&more),
-                (Some(Part::Reasoning { text }), Part::Reasoning { text: more }) => text.push_str(&more),
+                (Some(MessagePart::Text { text }), MessagePart::Text { text: more }) => text.push_str(&more),
+                (Some(MessagePart::Reasoning { text }), MessagePart::Reasoning { text: more }) => text.push_str(&more),
                 (_, part) => last.parts.push(part),
             }
         }
@@ -186,7 +187,7 @@ fn in_one(chunks: Vec<Message>) -> Vec<Message> {
     messages
 }
 
-fn object_shape(object: &Map<String, Value>, role: &str, depth: u8) -> Option<Vec<Message>> {
+fn object_shape(object: &Map<String, Value>, role: &str, depth: u8) -> Option<Vec<ChatMessage>> {
     if let Some(inner) = of_langchain(object) {
         return shape(&inner, role, depth);
     }
@@ -201,8 +202,8 @@ fn object_shape(object: &Map<String, Value>, role: &str, depth: u8) -> Option<Ve
     }
     if is_part(object) {
         let found = part(object);
-        let role = if matches!(found, Part::ToolResult { .. }) { "tool" } else { role };
-        return Some(vec![Message { role: role.into(), parts: vec![found] }]);
+        let role = if matches!(found, MessagePart::ToolResult { .. }) { "tool" } else { role };
+        return Some(vec![ChatMessage { role: role.into(), parts: vec![found] }]);
     }
     if let Some(content) = object.get("content").filter(|_| known_role(object).is_some() || object.len() <= 2) {
         return (!absent(content)).then(|| vec![message(object, role)]);
@@ -238,7 +239,7 @@ fn of_langchain(object: &Map<String, Value>) -> Option<Value> {
 }
 
 /// Objects that hold messages under a name: a request, a raw answer, the arguments of a framework's step.
-fn wrapped(object: &Map<String, Value>, role: &str, depth: u8) -> Option<Vec<Message>> {
+fn wrapped(object: &Map<String, Value>, role: &str, depth: u8) -> Option<Vec<ChatMessage>> {
     let system = ["system", "instructions", "system_instruction"].iter().find_map(|key| object.get(*key)).filter(|v| !absent(v));
     // An answer may be JSON of the program's own with a member `input` or `output`: only a list of these is an envelope.
     let body: &[&str] = if role == "assistant" {
@@ -261,11 +262,11 @@ fn wrapped(object: &Map<String, Value>, role: &str, depth: u8) -> Option<Vec<Mes
 }
 
 /// Messages of a value that is known to hold some.
-fn value_messages(value: &Value, role: &str, depth: u8) -> Option<Vec<Message>> {
+fn value_messages(value: &Value, role: &str, depth: u8) -> Option<Vec<ChatMessage>> {
     match value {
         Value::String(text) if text.trim_start().starts_with(['[', '{']) => {
             let inner = parse(text).and_then(|value| shape(&value, role, depth));
-            Some(inner.unwrap_or_else(|| vec![Message { role: role.into(), parts: vec![text_part(text.clone())] }]))
+            Some(inner.unwrap_or_else(|| vec![ChatMessage { role: role.into(), parts: vec![text_part(text.clone())] }]))
         }
         value => shape(value, role, depth),
     }
@@ -286,12 +287,12 @@ fn known_role(object: &Map<String, Value>) -> Option<String> {
 }
 
 /// One message from an object.
-fn message(object: &Map<String, Value>, default_role: &str) -> Message {
+fn message(object: &Map<String, Value>, default_role: &str) -> ChatMessage {
     let role = known_role(object).unwrap_or_else(|| default_role.to_owned());
     let mut parts = Vec::new();
     for key in ["reasoning_content", "reasoning", "thinking"] {
         if let Some(Value::String(text)) = object.get(key).filter(|value| !absent(value)) {
-            parts.push(Part::Reasoning { text: text.clone() });
+            parts.push(MessagePart::Reasoning { text: text.clone() });
             break;
         }
     }
@@ -312,15 +313,15 @@ fn message(object: &Map<String, Value>, default_role: &str) -> Message {
     if role == "tool" {
         parts = parts.into_iter().map(|part| result_of(object, part)).collect();
     }
-    Message { role, parts }
+    ChatMessage { role, parts }
 }
 
 /// Plain content of a message of role `tool` is the result of a call.
-fn result_of(object: &Map<String, Value>, part: Part) -> Part {
-    let Part::Text { text } = part else { return part };
+fn result_of(object: &Map<String, Value>, part: MessagePart) -> MessagePart {
+    let MessagePart::Text { text } = part else { return part };
     let get =
         |keys: &[&str]| keys.iter().find_map(|key| object.get(*key).filter(|v| !absent(v)).and_then(Value::as_str)).map(str::to_owned);
-    Part::ToolResult { id: get(&["tool_call_id", "toolCallId", "call_id", "id"]), name: get(&["name", "toolName"]), result: text }
+    MessagePart::ToolResult { id: get(&["tool_call_id", "toolCallId", "call_id", "id"]), name: get(&["name", "toolName"]), result: text }
 }
 
 #[cfg(test)]

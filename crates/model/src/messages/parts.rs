@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use crate::span::Part;
+use crate::span::MessagePart;
 
 /// What the `type` of a part means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
+enum MessagePartType {
     Text,
     Reasoning,
     ToolCall,
@@ -16,44 +16,44 @@ enum Shape {
 }
 
 /// Types of parts as clients spell them; hyphens count as underscores.
-const TYPES: &[(&str, Shape)] = &[
-    ("text", Shape::Text),
-    ("input_text", Shape::Text),
-    ("output_text", Shape::Text),
-    ("refusal", Shape::Text),
-    ("reasoning", Shape::Reasoning),
-    ("thinking", Shape::Reasoning),
-    ("redacted_thinking", Shape::Reasoning),
-    ("tool_call", Shape::ToolCall),
-    ("tool_use", Shape::ToolCall),
-    ("function_call", Shape::ToolCall),
-    ("function", Shape::ToolCall),
-    ("server_tool_call", Shape::ToolCall),
-    ("server_tool_use", Shape::ToolCall),
-    ("mcp_call", Shape::ToolCall),
-    ("web_search_call", Shape::ToolCall),
-    ("file_search_call", Shape::ToolCall),
-    ("code_interpreter_call", Shape::ToolCall),
-    ("computer_call", Shape::ToolCall),
-    ("tool_call_response", Shape::ToolResult),
-    ("tool_response", Shape::ToolResult),
-    ("tool_result", Shape::ToolResult),
-    ("tool_return", Shape::ToolResult),
-    ("function_call_output", Shape::ToolResult),
-    ("function_response", Shape::ToolResult),
-    ("image", Shape::Media),
-    ("image_url", Shape::Media),
-    ("input_image", Shape::Media),
-    ("audio", Shape::Media),
-    ("input_audio", Shape::Media),
-    ("video", Shape::Media),
-    ("media", Shape::Media),
-    ("document", Shape::Media),
-    ("blob", Shape::Media),
-    ("uri", Shape::Media),
-    ("file", Shape::Media),
-    ("input_file", Shape::Media),
-    ("object", Shape::Object),
+const TYPES: &[(&str, MessagePartType)] = &[
+    ("text", MessagePartType::Text),
+    ("input_text", MessagePartType::Text),
+    ("output_text", MessagePartType::Text),
+    ("refusal", MessagePartType::Text),
+    ("reasoning", MessagePartType::Reasoning),
+    ("thinking", MessagePartType::Reasoning),
+    ("redacted_thinking", MessagePartType::Reasoning),
+    ("tool_call", MessagePartType::ToolCall),
+    ("tool_use", MessagePartType::ToolCall),
+    ("function_call", MessagePartType::ToolCall),
+    ("function", MessagePartType::ToolCall),
+    ("server_tool_call", MessagePartType::ToolCall),
+    ("server_tool_use", MessagePartType::ToolCall),
+    ("mcp_call", MessagePartType::ToolCall),
+    ("web_search_call", MessagePartType::ToolCall),
+    ("file_search_call", MessagePartType::ToolCall),
+    ("code_interpreter_call", MessagePartType::ToolCall),
+    ("computer_call", MessagePartType::ToolCall),
+    ("tool_call_response", MessagePartType::ToolResult),
+    ("tool_response", MessagePartType::ToolResult),
+    ("tool_result", MessagePartType::ToolResult),
+    ("tool_return", MessagePartType::ToolResult),
+    ("function_call_output", MessagePartType::ToolResult),
+    ("function_response", MessagePartType::ToolResult),
+    ("image", MessagePartType::Media),
+    ("image_url", MessagePartType::Media),
+    ("input_image", MessagePartType::Media),
+    ("audio", MessagePartType::Media),
+    ("input_audio", MessagePartType::Media),
+    ("video", MessagePartType::Media),
+    ("media", MessagePartType::Media),
+    ("document", MessagePartType::Media),
+    ("blob", MessagePartType::Media),
+    ("uri", MessagePartType::Media),
+    ("file", MessagePartType::Media),
+    ("input_file", MessagePartType::Media),
+    ("object", MessagePartType::Object),
 ];
 
 /// Tools that the provider runs itself, by the types of their calls.
@@ -72,7 +72,7 @@ pub(super) fn absent(value: &Value) -> bool {
     }
 }
 
-fn shape(object: &Map<String, Value>) -> Option<Shape> {
+fn shape(object: &Map<String, Value>) -> Option<MessagePartType> {
     let kind = object.get("type")?.as_str()?;
     let same = |known: &str| known.len() == kind.len() && known.bytes().zip(kind.bytes()).all(|(a, b)| a == b || (a == b'_' && b == b'-'));
     TYPES.iter().find(|(known, _)| same(known)).map(|(_, shape)| *shape)
@@ -85,7 +85,7 @@ pub(super) fn is_part(object: &Map<String, Value>) -> bool {
     }
     // `function` alone could be anything: a definition of a tool has a description, a call has arguments.
     match shape(object) {
-        Some(Shape::Object) => object.contains_key("content"),
+        Some(MessagePartType::Object) => object.contains_key("content"),
         Some(_) => object.len() > 1,
         None => object.contains_key("message_content") || object.contains_key("tool_call") || is_work_of_the_provider(object),
     }
@@ -97,7 +97,7 @@ fn is_work_of_the_provider(object: &Map<String, Value>) -> bool {
 }
 
 /// The parts of a message's content.
-pub(super) fn content_parts(content: &Value) -> Vec<Part> {
+pub(super) fn content_parts(content: &Value) -> Vec<MessagePart> {
     match content {
         Value::Array(items) => {
             let said = items.iter().filter(|item| !absent(item) && !is_empty_text(item));
@@ -110,24 +110,24 @@ pub(super) fn content_parts(content: &Value) -> Vec<Part> {
 /// A part that is to hold a text and holds none.
 fn is_empty_text(value: &Value) -> bool {
     let empty = |object: &Map<String, Value>| ["text", "content"].iter().all(|key| object.get(*key).is_none_or(absent));
-    value.as_object().is_some_and(|object| shape(object) == Some(Shape::Text) && empty(object))
+    value.as_object().is_some_and(|object| shape(object) == Some(MessagePartType::Text) && empty(object))
 }
 
 /// A call that says nothing: OpenInference announces each of Anthropic's among the contents, and tells it beside them.
-pub(super) fn is_empty_call(part: &Part) -> bool {
-    matches!(part, Part::ToolCall { id: None, name, arguments } if name.is_empty() && arguments.is_empty())
+pub(super) fn is_empty_call(part: &MessagePart) -> bool {
+    matches!(part, MessagePart::ToolCall { id: None, name, arguments } if name.is_empty() && arguments.is_empty())
 }
 
-fn any_part(value: &Value) -> Part {
+fn any_part(value: &Value) -> MessagePart {
     match value {
-        Value::String(text) => Part::Text { text: text.clone() },
+        Value::String(text) => MessagePart::Text { text: text.clone() },
         Value::Object(object) => part(object),
-        other => Part::Other { content: other.to_string() },
+        other => MessagePart::Other { content: other.to_string() },
     }
 }
 
 /// A part from an object of any shape; what is not known stays as JSON text.
-pub(super) fn part(object: &Map<String, Value>) -> Part {
+pub(super) fn part(object: &Map<String, Value>) -> MessagePart {
     if let Some(Value::Object(inner)) = object.get("message_content") {
         return part(inner);
     }
@@ -136,29 +136,29 @@ pub(super) fn part(object: &Map<String, Value>) -> Part {
     }
     let shape = shape(object).or_else(|| guessed(object));
     let found = match shape {
-        Some(Shape::Text) => text(object, &["text", "content", "value", "refusal"]).map(|text| Part::Text { text }),
-        Some(Shape::Reasoning) => {
-            text(object, &["text", "content", "thinking", "reasoning", "summary", "data"]).map(|text| Part::Reasoning { text })
+        Some(MessagePartType::Text) => text(object, &["text", "content", "value", "refusal"]).map(|text| MessagePart::Text { text }),
+        Some(MessagePartType::Reasoning) => {
+            text(object, &["text", "content", "thinking", "reasoning", "summary", "data"]).map(|text| MessagePart::Reasoning { text })
         }
-        Some(Shape::ToolCall) => Some(tool_call(object)),
-        Some(Shape::ToolResult) => Some(tool_result(object)),
-        Some(Shape::Media) => Some(media(object)),
-        Some(Shape::Object) | None => None,
+        Some(MessagePartType::ToolCall) => Some(tool_call(object)),
+        Some(MessagePartType::ToolResult) => Some(tool_result(object)),
+        Some(MessagePartType::Media) => Some(media(object)),
+        Some(MessagePartType::Object) | None => None,
     };
-    found.unwrap_or_else(|| Part::Other { content: json(&Value::Object(object.clone())) })
+    found.unwrap_or_else(|| MessagePart::Other { content: json(&Value::Object(object.clone())) })
 }
 
 /// What a part without a type is: Google's and Bedrock's name their only key after it.
-fn guessed(object: &Map<String, Value>) -> Option<Shape> {
+fn guessed(object: &Map<String, Value>) -> Option<MessagePartType> {
     let has = |key: &str| object.contains_key(key);
     if has("functionCall") || has("function_call") || has("toolUse") {
-        Some(Shape::ToolCall)
+        Some(MessagePartType::ToolCall)
     } else if has("functionResponse") || has("function_response") || has("toolResult") {
-        Some(Shape::ToolResult)
+        Some(MessagePartType::ToolResult)
     } else if has("inlineData") || has("inline_data") || has("fileData") || has("file_data") {
-        Some(Shape::Media)
+        Some(MessagePartType::Media)
     } else if has("text") {
-        Some(Shape::Text)
+        Some(MessagePartType::Text)
     } else {
         None
     }
@@ -181,7 +181,7 @@ fn text(object: &Map<String, Value>, keys: &[&str]) -> Option<String> {
 }
 
 /// Tool calls of any of their shapes: one or several, with `args`, `arguments`, `input`, or a nested `function`.
-pub(super) fn tool_calls(value: &Value) -> Vec<Part> {
+pub(super) fn tool_calls(value: &Value) -> Vec<MessagePart> {
     match value {
         Value::Array(items) => items.iter().filter_map(Value::as_object).map(tool_call).collect(),
         Value::Object(object) => vec![tool_call(object)],
@@ -189,7 +189,7 @@ pub(super) fn tool_calls(value: &Value) -> Vec<Part> {
     }
 }
 
-fn tool_call(object: &Map<String, Value>) -> Part {
+fn tool_call(object: &Map<String, Value>) -> MessagePart {
     if let Some(Value::Object(inner)) = object.get("tool_call") {
         return tool_call(inner);
     }
@@ -202,16 +202,16 @@ fn tool_call(object: &Map<String, Value>) -> Part {
     let own = || object.get("type").and_then(Value::as_str).filter(|kind| OWN_TOOLS.contains(kind));
     let name = name.or_else(own).unwrap_or_default().to_owned();
     let arguments = get(&["arguments", "args", "input", "parameters", "action", "queries", "code"]).map(json).unwrap_or_default();
-    Part::ToolCall { id, name, arguments }
+    MessagePart::ToolCall { id, name, arguments }
 }
 
-fn tool_result(object: &Map<String, Value>) -> Part {
+fn tool_result(object: &Map<String, Value>) -> MessagePart {
     let inner = first(object, &["functionResponse", "function_response", "toolResult"]).and_then(Value::as_object);
     let get = |keys: &[&str]| inner.and_then(|inner| first(inner, keys)).or_else(|| first(object, keys));
     let id = get(&["tool_call_id", "toolCallId", "call_id", "tool_use_id", "toolUseId", "id"]).map(json);
     let name = get(&["name", "toolName", "tool_name"]).map(json);
     let result = get(&["result", "response", "output", "content", "text"]).map(plain).unwrap_or_default();
-    Part::ToolResult { id, name, result }
+    MessagePart::ToolResult { id, name, result }
 }
 
 /// A result as text: the text of a single text part, what Vercel wraps in `{type, value}`, else JSON.
@@ -224,14 +224,14 @@ fn plain(value: &Value) -> String {
     }
     if let Value::Array(items) = value
         && let [Value::Object(only)] = items.as_slice()
-        && let Part::Text { text } = part(only)
+        && let MessagePart::Text { text } = part(only)
     {
         return text;
     }
     json(value)
 }
 
-fn media(object: &Map<String, Value>) -> Part {
+fn media(object: &Map<String, Value>) -> MessagePart {
     let inner = ["image_url", "input_audio", "file", "source", "inlineData", "inline_data", "fileData", "file_data", "audio", "image"];
     let inner = first(object, &inner);
     let nested = inner.and_then(Value::as_object);
@@ -247,5 +247,5 @@ fn media(object: &Map<String, Value>) -> Part {
     let contents = ["content", "url", "uri", "fileUri", "file_uri", "data", "image_url", "file_id", "file_data"];
     let plain = |object: &Map<String, Value>| contents.iter().find_map(|key| object.get(*key).and_then(Value::as_str)).map(str::to_owned);
     let content = plain(object).or_else(|| nested.and_then(plain)).or_else(|| inner.map(json)).unwrap_or_default();
-    Part::Media { modality, mime_type, content }
+    MessagePart::Media { modality, mime_type, content }
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// Where the text may end without breaking what stands before.
 #[derive(Clone, Copy)]
-struct Safe {
+struct JsonTruncationPoint {
     end: usize,
     depth: usize,
 }
@@ -13,7 +13,7 @@ struct Safe {
 /// cut with `...`, which stays in a text and is dropped elsewhere.
 pub(super) fn cut_off(text: &str) -> Option<Value> {
     let mut open: Vec<u8> = Vec::new();
-    let mut safe: Option<Safe> = None;
+    let mut safe: Option<JsonTruncationPoint> = None;
     let mut in_text = false;
     let mut escape_at = None;
     let mut at = 0;
@@ -35,14 +35,14 @@ pub(super) fn cut_off(text: &str) -> Option<Value> {
                 b'"' => in_text = true,
                 b'{' | b'[' => {
                     open.push(if byte == b'{' { b'}' } else { b']' });
-                    safe = Some(Safe { end: at + 1, depth: open.len() });
+                    safe = Some(JsonTruncationPoint { end: at + 1, depth: open.len() });
                 }
                 b'}' | b']' if open.last() == Some(&byte) => {
                     open.pop();
-                    safe = Some(Safe { end: at + 1, depth: open.len() });
+                    safe = Some(JsonTruncationPoint { end: at + 1, depth: open.len() });
                 }
                 b'}' | b']' => return None,
-                b',' => safe = Some(Safe { end: at, depth: open.len() }),
+                b',' => safe = Some(JsonTruncationPoint { end: at, depth: open.len() }),
                 _ => {}
             }
         }

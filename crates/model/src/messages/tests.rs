@@ -2,12 +2,12 @@ use serde_json::json;
 
 use super::*;
 
-fn text(role: &str, text: &str) -> Message {
-    Message { role: role.into(), parts: vec![text_part(text.into())] }
+fn text(role: &str, text: &str) -> ChatMessage {
+    ChatMessage { role: role.into(), parts: vec![text_part(text.into())] }
 }
 
-fn call(id: Option<&str>, name: &str, arguments: &str) -> Part {
-    Part::ToolCall { id: id.map(Into::into), name: name.into(), arguments: arguments.into() }
+fn call(id: Option<&str>, name: &str, arguments: &str) -> MessagePart {
+    MessagePart::ToolCall { id: id.map(Into::into), name: name.into(), arguments: arguments.into() }
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn one_object_with_python_nones() {
     assert_eq!(read(&json!(answer.to_string()), "assistant"), vec![text("assistant", "Paris.")]);
     let calling = json!({"content": "None", "role": "assistant", "function_call": "None",
         "tool_calls": {"id": "call_1", "function": {"arguments": "{\"city\": \"Oslo\"}", "name": "get_weather"}, "type": "function"}});
-    let expected = Message { role: "assistant".into(), parts: vec![call(Some("call_1"), "get_weather", "{\"city\": \"Oslo\"}")] };
+    let expected = ChatMessage { role: "assistant".into(), parts: vec![call(Some("call_1"), "get_weather", "{\"city\": \"Oslo\"}")] };
     assert_eq!(read(&calling, "assistant"), vec![expected]);
 }
 
@@ -65,7 +65,7 @@ fn four_shapes_of_tool_calls() {
         assert_eq!(read_tool_calls(&value), expected);
         assert_eq!(read_tool_calls(&json!(value.to_string())), expected);
         let as_message = read(&value, "assistant");
-        assert_eq!(as_message, vec![Message { role: "assistant".into(), parts: expected.clone() }]);
+        assert_eq!(as_message, vec![ChatMessage { role: "assistant".into(), parts: expected.clone() }]);
     }
     assert_eq!(read_tool_calls(&json!("None")), vec![]);
 }
@@ -80,8 +80,11 @@ fn calls_and_results_within_a_conversation() {
     ]);
     let messages = read(&value, "user");
     assert_eq!(messages[0].parts, vec![call(Some("c1"), "get_weather", "{\"city\":\"Oslo\"}")]);
-    let result =
-        |name: Option<&str>, result: &str| Part::ToolResult { id: Some("c1".into()), name: name.map(Into::into), result: result.into() };
+    let result = |name: Option<&str>, result: &str| MessagePart::ToolResult {
+        id: Some("c1".into()),
+        name: name.map(Into::into),
+        result: result.into(),
+    };
     assert_eq!(messages[1].parts, vec![result(Some("get_weather"), "18")]);
     assert_eq!(messages[2].parts, vec![result(None, "18 C")]);
     assert_eq!((messages[3].role.as_str(), &messages[3].parts), ("tool", &vec![result(None, "18 C")]));
@@ -90,7 +93,7 @@ fn calls_and_results_within_a_conversation() {
 #[test]
 fn media_parts() {
     let of = |value: Value| read(&json!([{"role": "user", "content": [value]}]), "user").remove(0).parts.remove(0);
-    let media = |modality: &str, mime: Option<&str>, content: &str| Part::Media {
+    let media = |modality: &str, mime: Option<&str>, content: &str| MessagePart::Media {
         modality: modality.into(),
         mime_type: mime.map(Into::into),
         content: content.into(),
@@ -104,7 +107,7 @@ fn media_parts() {
         of(json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}})),
         media("image", Some("image/png"), "AAAA")
     );
-    assert_eq!(of(json!({"type": "hologram", "x": 1})), Part::Other { content: "{\"type\":\"hologram\",\"x\":1}".into() });
+    assert_eq!(of(json!({"type": "hologram", "x": 1})), MessagePart::Other { content: "{\"type\":\"hologram\",\"x\":1}".into() });
 }
 
 #[test]
@@ -140,5 +143,5 @@ fn an_answer_that_google_streamed_is_one_message() {
     let chunk = |text: &str| json!({ "candidates": [{ "content": { "role": "model", "parts": [{ "text": text }] }, "index": 0 }] });
     let found = read(&json!([chunk("The capital "), chunk("is Paris.")]), "assistant");
     assert_eq!(found.len(), 1);
-    assert_eq!(found[0].parts, [Part::Text { text: "The capital is Paris.".into() }]);
+    assert_eq!(found[0].parts, [MessagePart::Text { text: "The capital is Paris.".into() }]);
 }

@@ -2,26 +2,26 @@
 
 use serde_json::Value;
 
-use crate::span::{Message, Part};
+use crate::span::{ChatMessage, MessagePart};
 
 /// Bytes of one text that are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limit(pub usize);
+pub struct TextLimit(pub usize);
 
-impl Limit {
+impl TextLimit {
     /// A name that many spans share, such as a release.
-    pub const NAME: Limit = Limit(250);
+    pub const NAME: TextLimit = TextLimit(250);
 }
 
-impl Default for Limit {
+impl Default for TextLimit {
     /// 1 MiB: more than any model's window of text, less than a picture.
     fn default() -> Self {
-        Limit(1 << 20)
+        TextLimit(1 << 20)
     }
 }
 
 /// Cuts a text at a limit, between characters, and says how much is gone.
-pub fn trim_text(text: &mut String, limit: Limit) {
+pub fn trim_text(text: &mut String, limit: TextLimit) {
     if text.len() <= limit.0 {
         return;
     }
@@ -32,7 +32,7 @@ pub fn trim_text(text: &mut String, limit: Limit) {
 }
 
 /// Cuts all texts in a value.
-pub(crate) fn trim_value(value: &mut Value, limit: Limit) {
+pub(crate) fn trim_value(value: &mut Value, limit: TextLimit) {
     match value {
         Value::String(text) => trim_text(text, limit),
         Value::Array(items) => items.iter_mut().for_each(|item| trim_value(item, limit)),
@@ -42,13 +42,13 @@ pub(crate) fn trim_value(value: &mut Value, limit: Limit) {
 }
 
 /// Cuts all texts in messages.
-pub(crate) fn trim_messages(messages: &mut [Message], limit: Limit) {
+pub(crate) fn trim_messages(messages: &mut [ChatMessage], limit: TextLimit) {
     for part in messages.iter_mut().flat_map(|message| &mut message.parts) {
         let text = match part {
-            Part::Text { text } | Part::Reasoning { text } => text,
-            Part::ToolCall { arguments, .. } => arguments,
-            Part::ToolResult { result, .. } => result,
-            Part::Media { content, .. } | Part::Other { content } => content,
+            MessagePart::Text { text } | MessagePart::Reasoning { text } => text,
+            MessagePart::ToolCall { arguments, .. } => arguments,
+            MessagePart::ToolResult { result, .. } => result,
+            MessagePart::Media { content, .. } | MessagePart::Other { content } => content,
         };
         trim_text(text, limit);
     }
@@ -61,10 +61,10 @@ mod tests {
     #[test]
     fn cuts_between_characters_and_says_so() {
         let mut text = "ab☕cd".to_owned();
-        trim_text(&mut text, Limit(4));
+        trim_text(&mut text, TextLimit(4));
         assert_eq!(text, "ab… [5 bytes cut]");
         let mut short = "abcd".to_owned();
-        trim_text(&mut short, Limit(4));
+        trim_text(&mut short, TextLimit(4));
         assert_eq!(short, "abcd");
     }
 }

@@ -14,12 +14,12 @@ pub struct Histogram {
     /// The largest, where it was sent.
     pub max: Option<f64>,
     /// How many fell where.
-    pub buckets: Buckets,
+    pub buckets: HistogramBuckets,
 }
 
 /// How many values fell where.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub enum Buckets {
+pub enum HistogramBuckets {
     /// Nobody knows.
     #[default]
     None,
@@ -37,24 +37,24 @@ pub enum Buckets {
         /// Values that are as good as zero.
         zero: u64,
         /// Above zero.
-        positive: Half,
+        positive: ExponentialBuckets,
         /// Below zero.
-        negative: Half,
+        negative: ExponentialBuckets,
     },
 }
 
 /// One side of an exponential histogram: counts from a first power on.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Half {
+pub struct ExponentialBuckets {
     /// The power at which the first bucket begins.
     pub offset: i32,
     /// Of each bucket.
     pub counts: Vec<u64>,
 }
 
-impl Half {
+impl ExponentialBuckets {
     /// The same in buckets that are `2^by` times as wide.
-    fn coarser(&self, by: u32) -> Half {
+    fn coarser(&self, by: u32) -> ExponentialBuckets {
         let index = |at: usize| (i64::from(self.offset) + at as i64) >> by.min(62);
         let first = index(0);
         let mut counts: Vec<u64> = Vec::new();
@@ -65,7 +65,7 @@ impl Half {
             }
             counts[place] += count;
         }
-        Half { offset: i32::try_from(first).unwrap_or(0), counts }
+        ExponentialBuckets { offset: i32::try_from(first).unwrap_or(0), counts }
     }
 
     fn at(&self, power: i64) -> u64 {
@@ -73,14 +73,14 @@ impl Half {
     }
 
     /// What is in this and not in the earlier one; `None` where that has more.
-    fn since(&self, earlier: &Half) -> Option<Half> {
+    fn since(&self, earlier: &ExponentialBuckets) -> Option<ExponentialBuckets> {
         let known: u64 = (0..self.counts.len()).map(|at| earlier.at(i64::from(self.offset) + at as i64)).sum();
         if known < earlier.counts.iter().sum() {
             return None;
         }
         let counts = self.counts.iter().enumerate();
         let counts = counts.map(|(at, count)| count.checked_sub(earlier.at(i64::from(self.offset) + at as i64)));
-        Some(Half { offset: self.offset, counts: counts.collect::<Option<_>>()? })
+        Some(ExponentialBuckets { offset: self.offset, counts: counts.collect::<Option<_>>()? })
     }
 }
 
@@ -89,26 +89,28 @@ impl Histogram {
     pub fn since(&self, earlier: &Histogram) -> Option<Histogram> {
         let count = self.count.checked_sub(earlier.count)?;
         let buckets = match (&self.buckets, &earlier.buckets) {
-            (Buckets::Explicit { bounds, counts }, Buckets::Explicit { bounds: before, counts: known }) if bounds == before => {
+            (HistogramBuckets::Explicit { bounds, counts }, HistogramBuckets::Explicit { bounds: before, counts: known })
+                if bounds == before =>
+            {
                 let counts = counts.iter().zip(known).map(|(count, known)| count.checked_sub(*known)).collect::<Option<_>>()?;
-                Buckets::Explicit { bounds: bounds.clone(), counts }
+                HistogramBuckets::Explicit { bounds: bounds.clone(), counts }
             }
             (
-                Buckets::Exponential { scale, zero, positive, negative },
-                Buckets::Exponential { scale: known_scale, zero: known_zero, positive: known_positive, negative: known_negative },
+                HistogramBuckets::Exponential { scale, zero, positive, negative },
+                HistogramBuckets::Exponential { scale: known_scale, zero: known_zero, positive: known_positive, negative: known_negative },
             ) => {
                 // A histogram grows coarser as its range grows.
                 let common = *scale.min(known_scale);
                 let now = (scale - common).unsigned_abs();
                 let then = (known_scale - common).unsigned_abs();
-                Buckets::Exponential {
+                HistogramBuckets::Exponential {
                     scale: common,
                     zero: zero.checked_sub(*known_zero)?,
                     positive: positive.coarser(now).since(&known_positive.coarser(then))?,
                     negative: negative.coarser(now).since(&known_negative.coarser(then))?,
                 }
             }
-            _ => Buckets::None,
+            _ => HistogramBuckets::None,
         };
         // The extremes are of all values, those before included.
         Some(Histogram { count, sum: self.sum.zip(earlier.sum).map(|(now, then)| now - then), min: None, max: None, buckets })
@@ -117,7 +119,7 @@ impl Histogram {
 
 /// Values of many histograms together.
 #[derive(Debug, Clone, Default)]
-pub struct Distribution {
+pub struct MergedDistribution {
     /// Lower end, upper end, number.
     ranges: Vec<(f64, f64, u64)>,
     count: u64,
@@ -131,7 +133,7 @@ pub struct Distribution {
 /// Steps in which a percentile is looked for: each halves what is left.
 const STEPS: usize = 64;
 
-impl Distribution {
+impl MergedDistribution {
     /// Adds the values of a histogram.
     pub fn add(&mut self, histogram: &Histogram) {
         self.count += histogram.count;
@@ -153,8 +155,8 @@ impl Distribution {
             }
         };
         match &histogram.buckets {
-            Buckets::None => {}
-            Buckets::Explicit { bounds, counts } => {
+            HistogramBuckets::None => {}
+            HistogramBuckets::Explicit { bounds, counts } => {
                 for (at, count) in counts.iter().enumerate() {
                     let high = bounds.get(at).copied().unwrap_or(f64::INFINITY);
                     // What is measured is seldom below zero.
@@ -163,8 +165,8 @@ impl Distribution {
                     add(low, high, *count);
                 }
             }
-            Buckets::Exponential { scale, zero, positive, negative } => {
-                let bound = |half: &Half, at: usize| {
+            HistogramBuckets::Exponential { scale, zero, positive, negative } => {
+                let bound = |half: &ExponentialBuckets, at: usize| {
                     let power = i64::from(half.offset) + at as i64;
                     (power as f64 * (-f64::from(*scale)).exp2()).exp2()
                 };
@@ -225,18 +227,18 @@ mod tests {
 
     fn explicit(counts: [u64; 4]) -> Histogram {
         let count = counts.iter().sum();
-        let buckets = Buckets::Explicit { bounds: vec![1.0, 2.0, 4.0], counts: counts.to_vec() };
+        let buckets = HistogramBuckets::Explicit { bounds: vec![1.0, 2.0, 4.0], counts: counts.to_vec() };
         Histogram { count, sum: Some(count as f64), buckets, ..Histogram::default() }
     }
 
     fn exponential(scale: i32, offset: i32, counts: &[u64]) -> Histogram {
-        let positive = Half { offset, counts: counts.to_vec() };
-        let buckets = Buckets::Exponential { scale, zero: 0, positive, negative: Half::default() };
+        let positive = ExponentialBuckets { offset, counts: counts.to_vec() };
+        let buckets = HistogramBuckets::Exponential { scale, zero: 0, positive, negative: ExponentialBuckets::default() };
         Histogram { count: counts.iter().sum(), buckets, ..Histogram::default() }
     }
 
-    fn of(histograms: &[Histogram]) -> Distribution {
-        let mut all = Distribution::default();
+    fn of(histograms: &[Histogram]) -> MergedDistribution {
+        let mut all = MergedDistribution::default();
         histograms.iter().for_each(|histogram| all.add(histogram));
         all
     }
@@ -271,14 +273,14 @@ mod tests {
     #[test]
     fn what_came_in_between() {
         let between = explicit([3, 5, 1, 0]).since(&explicit([1, 5, 0, 0])).unwrap();
-        assert_eq!(between.buckets, Buckets::Explicit { bounds: vec![1.0, 2.0, 4.0], counts: vec![2, 0, 1, 0] });
+        assert_eq!(between.buckets, HistogramBuckets::Explicit { bounds: vec![1.0, 2.0, 4.0], counts: vec![2, 0, 1, 0] });
         assert_eq!((between.count, between.sum), (3, Some(3.0)));
         assert_eq!(explicit([0, 1, 0, 0]).since(&explicit([1, 0, 0, 0])), None, "fewer than before: it began anew");
         assert_eq!(explicit([1, 0, 0, 0]).since(&explicit([2, 0, 0, 0])), None);
         // Since then the buckets became twice as wide: (1, 2] and (2, 4] at scale 0 are (1, 4] at scale -1.
         let between = exponential(-1, 0, &[5]).since(&exponential(0, 0, &[1, 2])).unwrap();
-        let Buckets::Exponential { scale, positive, .. } = between.buckets else { panic!("exponential") };
-        assert_eq!((scale, positive), (-1, Half { offset: 0, counts: vec![2] }));
+        let HistogramBuckets::Exponential { scale, positive, .. } = between.buckets else { panic!("exponential") };
+        assert_eq!((scale, positive), (-1, ExponentialBuckets { offset: 0, counts: vec![2] }));
         assert_eq!(exponential(0, 4, &[9]).since(&exponential(0, 0, &[1])), None, "what was there is gone");
     }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use histogram::{Buckets, Distribution, Half, Histogram};
+pub use histogram::{ExponentialBuckets, Histogram, HistogramBuckets, MergedDistribution};
 
 use crate::span::names;
 
@@ -30,7 +30,7 @@ names!(
 
 names!(
     /// What the points of a series say.
-    Temporality {
+    MetricTemporality {
         /// Each says what came since the one before.
         Delta = "delta",
         /// Each says what came since the program began.
@@ -42,7 +42,7 @@ names!(
 
 /// One point of a metric.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Point {
+pub struct MetricPoint {
     /// Name of the metric.
     pub name: String,
     /// Its unit as sent, such as `s`, `{token}`, `USD`; empty where none was sent.
@@ -52,7 +52,7 @@ pub struct Point {
     /// What sort of metric it is.
     pub kind: MetricKind,
     /// What its points say.
-    pub temporality: Temporality,
+    pub temporality: MetricTemporality,
     /// What this point is about: its own attributes.
     pub attributes: BTreeMap<String, String>,
     /// Who reported it: attributes of scope and resource.
@@ -64,12 +64,12 @@ pub struct Point {
     /// When it was measured, in nanoseconds since the Unix epoch.
     pub at_ns: i64,
     /// What was measured.
-    pub value: PointValue,
+    pub value: MetricPointValue,
 }
 
 /// What a point says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum PointValue {
+pub enum MetricPointValue {
     /// One number.
     Number(f64),
     /// How values are distributed.

@@ -5,18 +5,18 @@ use bytes::Bytes;
 use prost::Message;
 use serde_json::{Map, Number, Value};
 
-use super::proto::{self, Any, AnyValue, KeyValue};
-use super::record::Record;
-use super::span::{Around, Event, Wire, attributes, dropped};
+use super::proto::{self, OtlpAnyValue, OtlpAnyValueKind, OtlpKeyValue};
+use super::record::DecodedLogRecord;
+use super::span::{DecodedSpan, DecodedSpanEvent, ResourceScope, attributes, dropped};
 use super::weight;
 use crate::budget;
-use crate::outcome::{Category, Outcome};
+use crate::outcome::{Outcome, OutcomeCategory};
 
 /// Spans or log records with what stands around them, in the order of the request; broken ones as outcomes.
-pub(super) type Groups<T> = Vec<(Around, Vec<Result<T, Outcome>>)>;
+pub(super) type ScopedItems<T> = Vec<(ResourceScope, Vec<Result<T, Outcome>>)>;
 
 /// What is made of a part of a request, as [`budget`] charges it.
-pub(super) trait Weighed {
+pub(super) trait DecodeFootprint {
     /// Bytes that it takes in all.
     fn bytes(&self) -> usize;
 
@@ -27,47 +27,47 @@ pub(super) trait Weighed {
 }
 
 /// What a part takes, or what tells that it is broken.
-pub(super) fn bytes_of_part<T: Weighed>(part: &Result<T, Outcome>) -> usize {
-    part.as_ref().map_or(0, Weighed::bytes) + 2 * size_of::<Result<T, Outcome>>()
+pub(super) fn bytes_of_part<T: DecodeFootprint>(part: &Result<T, Outcome>) -> usize {
+    part.as_ref().map_or(0, DecodeFootprint::bytes) + 2 * size_of::<Result<T, Outcome>>()
 }
 
 /// The items that a part is.
-pub(super) fn items_of_part<T: Weighed>(part: &Result<T, Outcome>) -> usize {
-    part.as_ref().map_or(1, Weighed::items)
+pub(super) fn items_of_part<T: DecodeFootprint>(part: &Result<T, Outcome>) -> usize {
+    part.as_ref().map_or(1, DecodeFootprint::items)
 }
 
 /// Reads a request for traces.
-pub(super) fn traces(body: Bytes) -> Result<Groups<Wire>, prost::DecodeError> {
-    let span = |span| proto::Span::decode(span).map(wire).map_err(|_| dropped(Category::Span, "invalid_protobuf"));
+pub(super) fn traces(body: Bytes) -> Result<ScopedItems<DecodedSpan>, prost::DecodeError> {
+    let span = |span| proto::OtlpSpan::decode(span).map(wire).map_err(|_| dropped(OutcomeCategory::Span, "invalid_protobuf"));
     groups(body, &weight::SPAN, span)
 }
 
 /// Reads a request for logs.
-pub(super) fn logs(body: Bytes) -> Result<Groups<Record>, prost::DecodeError> {
-    let log = |log| proto::LogRecord::decode(log).map(record).map_err(|_| dropped(Category::Log, "invalid_protobuf"));
+pub(super) fn logs(body: Bytes) -> Result<ScopedItems<DecodedLogRecord>, prost::DecodeError> {
+    let log = |log| proto::OtlpLogRecord::decode(log).map(record).map_err(|_| dropped(OutcomeCategory::Log, "invalid_protobuf"));
     groups(body, &weight::RECORD, log)
 }
 
 /// Takes off what stands around the parts of a request: resources and scopes.
-pub(super) fn groups<T: Weighed>(
+pub(super) fn groups<T: DecodeFootprint>(
     body: Bytes,
-    kind: &weight::Kind,
+    kind: &weight::ProtobufLayout,
     part: impl Fn(Bytes) -> Result<T, Outcome>,
-) -> Result<Groups<T>, prost::DecodeError> {
-    let mut groups = Groups::new();
+) -> Result<ScopedItems<T>, prost::DecodeError> {
+    let mut groups = ScopedItems::new();
     if !weight::charge(&body, &weight::REQUEST) {
         return Ok(groups);
     }
-    let request = proto::Request::decode(body)?;
+    let request = proto::OtlpExportRequest::decode(body)?;
     for of_resource in request.resources {
         let resource = of_resource.resource.map(|resource| map(resource.attributes)).unwrap_or_default();
         let copy = budget::object(&resource);
         for of_scope in of_resource.scopes {
             let scope = of_scope.scope.unwrap_or_default();
-            if !budget::charge(copy + 2 * size_of::<Around>()) {
+            if !budget::charge(copy + 2 * size_of::<ResourceScope>()) {
                 return Ok(groups);
             }
-            let around = Around {
+            let around = ResourceScope {
                 resource: resource.clone(),
                 scope_name: text(&scope.name),
                 scope_version: text(&scope.version),
@@ -89,8 +89,8 @@ pub(super) fn groups<T: Weighed>(
     Ok(groups)
 }
 
-fn record(log: proto::LogRecord) -> Record {
-    Record {
+fn record(log: proto::OtlpLogRecord) -> DecodedLogRecord {
+    DecodedLogRecord {
         trace_id: trace_id(&log.trace_id),
         span_id: span_id(&log.span_id),
         time_ns: log.time_unix_nano,
@@ -103,10 +103,14 @@ fn record(log: proto::LogRecord) -> Record {
     }
 }
 
-fn wire(span: proto::Span) -> Wire {
+fn wire(span: proto::OtlpSpan) -> DecodedSpan {
     let status = span.status.unwrap_or_default();
-    let event = |event: proto::Event| Event { name: text(&event.name), time_ns: event.time_unix_nano, attributes: map(event.attributes) };
-    Wire {
+    let event = |event: proto::OtlpSpanEvent| DecodedSpanEvent {
+        name: text(&event.name),
+        time_ns: event.time_unix_nano,
+        attributes: map(event.attributes),
+    };
+    DecodedSpan {
         trace_id: trace_id(&span.trace_id),
         span_id: span_id(&span.span_id),
         parent_span_id: span_id(&span.parent_span_id),
@@ -139,20 +143,20 @@ pub(super) fn text(bytes: &Bytes) -> String {
     std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes).into_owned(), str::to_owned)
 }
 
-pub(super) fn map(pairs: Vec<KeyValue>) -> Map<String, Value> {
+pub(super) fn map(pairs: Vec<OtlpKeyValue>) -> Map<String, Value> {
     attributes(pairs.into_iter().map(|pair| (text(&pair.key), pair.value.map_or(Value::Null, value))))
 }
 
-fn value(any: AnyValue) -> Value {
+fn value(any: OtlpAnyValue) -> Value {
     match any.value {
         None => Value::Null,
-        Some(Any::Text(bytes)) => Value::String(text(&bytes)),
-        Some(Any::Bool(flag)) => Value::Bool(flag),
-        Some(Any::Int(number)) => number.into(),
+        Some(OtlpAnyValueKind::Text(bytes)) => Value::String(text(&bytes)),
+        Some(OtlpAnyValueKind::Bool(flag)) => Value::Bool(flag),
+        Some(OtlpAnyValueKind::Int(number)) => number.into(),
         // JSON has no NaN and no infinity; what they are is still worth seeing.
-        Some(Any::Double(number)) => Number::from_f64(number).map_or_else(|| number.to_string().into(), Value::Number),
-        Some(Any::List(list)) => list.values.into_iter().map(value).collect(),
-        Some(Any::Map(list)) => Value::Object(map(list.values)),
-        Some(Any::Bytes(bytes)) => base64::engine::general_purpose::STANDARD.encode(bytes).into(),
+        Some(OtlpAnyValueKind::Double(number)) => Number::from_f64(number).map_or_else(|| number.to_string().into(), Value::Number),
+        Some(OtlpAnyValueKind::List(list)) => list.values.into_iter().map(value).collect(),
+        Some(OtlpAnyValueKind::Map(list)) => Value::Object(map(list.values)),
+        Some(OtlpAnyValueKind::Bytes(bytes)) => base64::engine::general_purpose::STANDARD.encode(bytes).into(),
     }
 }

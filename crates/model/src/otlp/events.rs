@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::span::Event;
+use super::span::DecodedSpanEvent;
 use crate::names::PIECES;
 
 /// The event whose attributes hold a whole conversation.
@@ -13,7 +13,7 @@ const DETAILS: &[&str] = &[CONVERSATION, "gen_ai.content.prompt", "gen_ai.conten
 
 /// Which way a message goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
+pub(super) enum MessageDirection {
     /// To the model.
     Input,
     /// From the model.
@@ -21,12 +21,12 @@ pub(super) enum Side {
 }
 
 /// Events that hold one message each, and its role where the body names none.
-const MESSAGES: &[(&str, Side, &str)] = &[
-    ("gen_ai.system.message", Side::Input, "system"),
-    ("gen_ai.user.message", Side::Input, "user"),
-    ("gen_ai.assistant.message", Side::Input, "assistant"),
-    ("gen_ai.tool.message", Side::Input, "tool"),
-    ("gen_ai.choice", Side::Output, "assistant"),
+const MESSAGES: &[(&str, MessageDirection, &str)] = &[
+    ("gen_ai.system.message", MessageDirection::Input, "system"),
+    ("gen_ai.user.message", MessageDirection::Input, "user"),
+    ("gen_ai.assistant.message", MessageDirection::Input, "assistant"),
+    ("gen_ai.tool.message", MessageDirection::Input, "tool"),
+    ("gen_ai.choice", MessageDirection::Output, "assistant"),
 ];
 
 /// The event that holds an exception.
@@ -37,11 +37,11 @@ const TOOL_OUTPUT: &str = "tool.output";
 
 /// Joins events to the attributes of their span. What an attribute says already stays; events that say nothing of the sort are kept
 /// whole under `otel.events`.
-pub(super) fn join(events: Vec<Event>, attributes: &mut Map<String, Value>) {
+pub(super) fn join(events: Vec<DecodedSpanEvent>, attributes: &mut Map<String, Value>) {
     let (mut input, mut output, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for event in events {
         if let Some((side, role)) = side_and_role(&event.name) {
-            let messages = if side == Side::Input { &mut input } else { &mut output };
+            let messages = if side == MessageDirection::Input { &mut input } else { &mut output };
             messages.push(message(event.attributes, role));
         } else if event.name == EXCEPTION || DETAILS.contains(&event.name.as_str()) {
             for (name, value) in event.attributes {
@@ -67,7 +67,7 @@ pub(super) fn join(events: Vec<Event>, attributes: &mut Map<String, Value>) {
 }
 
 /// What an event of that name holds, if it is one message.
-pub(super) fn side_and_role(name: &str) -> Option<(Side, &'static str)> {
+pub(super) fn side_and_role(name: &str) -> Option<(MessageDirection, &'static str)> {
     MESSAGES.iter().find(|(known, ..)| *known == name).map(|(_, side, role)| (*side, *role))
 }
 
@@ -106,9 +106,9 @@ pub(super) fn message(mut fields: Map<String, Value>, role: &str) -> Value {
 mod tests {
     use super::*;
 
-    fn event(name: &str, attributes: Value) -> Event {
+    fn event(name: &str, attributes: Value) -> DecodedSpanEvent {
         let Value::Object(attributes) = attributes else { panic!("an object") };
-        Event { name: name.into(), time_ns: 1, attributes }
+        DecodedSpanEvent { name: name.into(), time_ns: 1, attributes }
     }
 
     #[test]
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn the_first_piece_of_a_stream_tells_when_it_began() {
         let mut attributes = Map::new();
-        let chunk = |time_ns| Event { time_ns, ..event("llm.content.completion.chunk", json!({})) };
+        let chunk = |time_ns| DecodedSpanEvent { time_ns, ..event("llm.content.completion.chunk", json!({})) };
         join(vec![chunk(1_795_420_617_250_000_000), chunk(1_795_420_618_000_000_000)], &mut attributes);
         assert_eq!(Value::Object(attributes), json!({ "llm.content.completion.chunk": "1795420617.250000" }));
     }

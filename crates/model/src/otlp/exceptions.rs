@@ -3,22 +3,22 @@
 use serde_json::{Map, Value};
 
 use super::events::EXCEPTION;
-use super::span::{Event, Wire};
+use super::span::{DecodedSpan, DecodedSpanEvent};
 use super::stack;
-use crate::clock::Clock;
+use crate::clock::ClockDriftCorrector;
 use crate::fingerprint::Fingerprint;
-use crate::messages::{Limit, trim_text};
-use crate::sentry::{ErrorEvent, Exception, Reporter, deciding_frame, group};
+use crate::messages::{TextLimit, trim_text};
+use crate::sentry::{ErrorEvent, ErrorReporter, Exception, deciding_frame, group};
 use crate::span::Span;
 
 /// Exceptions of one span that are kept; a program that has more in one step is in a loop.
 const MOST: usize = 100;
 /// Bytes of a message that are kept.
-const MAX_TEXT: Limit = Limit(8192);
+const MAX_TEXT: TextLimit = TextLimit(8192);
 
 /// An exception with its place in time.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Thrown {
+pub(super) struct OtlpException {
     /// In nanoseconds since the Unix epoch.
     at_ns: u64,
     kind: String,
@@ -26,9 +26,9 @@ pub(super) struct Thrown {
     stack: String,
 }
 
-impl Thrown {
+impl OtlpException {
     /// What attributes say of an exception, if they do.
-    pub(super) fn of(attributes: &Map<String, Value>, at_ns: u64) -> Option<Thrown> {
+    pub(super) fn of(attributes: &Map<String, Value>, at_ns: u64) -> Option<OtlpException> {
         let text = |name: &str| match attributes.get(name) {
             Some(Value::String(text)) => text.trim().to_owned(),
             Some(Value::Null) | None => String::new(),
@@ -36,17 +36,17 @@ impl Thrown {
         };
         let (kind, message) = (text("exception.type"), text("exception.message"));
         let said = !kind.is_empty() || !message.is_empty();
-        said.then(|| Thrown { at_ns, kind, message, stack: text("exception.stacktrace") })
+        said.then(|| OtlpException { at_ns, kind, message, stack: text("exception.stacktrace") })
     }
 
     /// Those of a span, in the order of their times. Without an event that tells of one, its own attributes may.
-    pub(super) fn of_span(span: &Wire) -> Vec<Thrown> {
+    pub(super) fn of_span(span: &DecodedSpan) -> Vec<OtlpException> {
         let end = span.end_ns.max(span.start_ns);
-        let at = |event: &Event| if event.time_ns == 0 { end } else { event.time_ns };
+        let at = |event: &DecodedSpanEvent| if event.time_ns == 0 { end } else { event.time_ns };
         let events = span.events.iter().filter(|event| event.name == EXCEPTION);
-        let mut thrown: Vec<Thrown> = events.filter_map(|event| Thrown::of(&event.attributes, at(event))).collect();
+        let mut thrown: Vec<OtlpException> = events.filter_map(|event| OtlpException::of(&event.attributes, at(event))).collect();
         if thrown.is_empty() {
-            thrown.extend(Thrown::of(&span.attributes, end));
+            thrown.extend(OtlpException::of(&span.attributes, end));
         }
         thrown.sort_by_key(|thrown| thrown.at_ns);
         thrown.truncate(MOST);
@@ -54,8 +54,8 @@ impl Thrown {
     }
 
     /// The error event of an exception in a span. One at an impossible time was thrown at the span's end.
-    pub(super) fn event(self, span: &Span, reporter: Reporter, clock: &Clock) -> ErrorEvent {
-        let Thrown { at_ns, kind, mut message, stack } = self;
+    pub(super) fn event(self, span: &Span, reporter: ErrorReporter, clock: &ClockDriftCorrector) -> ErrorEvent {
+        let OtlpException { at_ns, kind, mut message, stack } = self;
         // The same for a repeat; the name of the exception is whole in it.
         let place = [span.trace_id.to_string(), span.span_id.to_string(), at_ns.to_string()];
         let id = Fingerprint::of(&[reporter.as_str(), &place[0], &place[1], &place[2], &kind, &message]);
@@ -106,7 +106,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::clock::Context;
+    use crate::clock::DecodeContext;
     use crate::id::{SpanId, TraceId};
     use crate::price::PriceBook;
 
@@ -127,24 +127,25 @@ mod tests {
     #[test]
     fn events_before_attributes() {
         let exception = |message: &str| map(json!({ "exception.type": "E", "exception.message": message }));
-        let event = |message: &str, time_ns| Event { name: EXCEPTION.into(), time_ns, attributes: exception(message) };
-        let own = Wire { end_ns: 9, attributes: exception("own"), ..Wire::default() };
-        let said = |span: &Wire| Thrown::of_span(span).into_iter().map(|thrown| (thrown.message, thrown.at_ns)).collect::<Vec<_>>();
+        let event = |message: &str, time_ns| DecodedSpanEvent { name: EXCEPTION.into(), time_ns, attributes: exception(message) };
+        let own = DecodedSpan { end_ns: 9, attributes: exception("own"), ..DecodedSpan::default() };
+        let said =
+            |span: &DecodedSpan| OtlpException::of_span(span).into_iter().map(|thrown| (thrown.message, thrown.at_ns)).collect::<Vec<_>>();
         assert_eq!(said(&own), [("own".to_owned(), 9)]);
-        let both = Wire { events: vec![event("second", 8), event("first", 7), event("untimed", 0)], ..own };
+        let both = DecodedSpan { events: vec![event("second", 8), event("first", 7), event("untimed", 0)], ..own };
         assert_eq!(said(&both), [("first".to_owned(), 7), ("second".to_owned(), 8), ("untimed".to_owned(), 9)]);
-        assert_eq!(Thrown::of(&map(json!({ "exception.stacktrace": "at f" })), 1), None);
+        assert_eq!(OtlpException::of(&map(json!({ "exception.stacktrace": "at f" })), 1), None);
     }
 
     #[test]
     fn an_error_of_its_span() {
         let attributes = map(json!({ "exception.type": "openai.RateLimitError", "exception.message": "slow down" }));
         let now_us = 1_795_448_000_000_000;
-        let context = Context { received_us: now_us, retention_us: None, price: PriceBook::embedded() };
+        let context = DecodeContext { received_us: now_us, retention_us: None, price: PriceBook::embedded() };
         let at = |at_ns: u64| {
             let span =
                 Span { trace_id: TraceId(1), span_id: SpanId(2), parent_span_id: Some(SpanId(3)), end_us: now_us - 9, ..Span::default() };
-            Thrown::of(&attributes, at_ns).unwrap().event(&span, Reporter::SpanEvent, &Clock::new(&context, None))
+            OtlpException::of(&attributes, at_ns).unwrap().event(&span, ErrorReporter::SpanEvent, &ClockDriftCorrector::new(&context, None))
         };
         let thrown_ns = 1_795_447_999_000_000_000;
         let event = at(thrown_ns);

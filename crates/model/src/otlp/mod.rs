@@ -26,13 +26,13 @@ use prost::Message;
 use serde_json::json;
 
 use crate::budget;
-use crate::clock::{Clock, Context};
+use crate::clock::{ClockDriftCorrector, DecodeContext};
 use crate::log_line::{self, LogLine};
 use crate::map;
-use crate::metric::Point;
-use crate::names::Dialect;
-use crate::outcome::{Category, Outcome, OutcomeKind};
-use crate::sentry::{ErrorEvent, Reporter};
+use crate::metric::MetricPoint;
+use crate::names::AttributeDialect;
+use crate::outcome::{Outcome, OutcomeCategory, OutcomeKind};
+use crate::sentry::{ErrorEvent, ErrorReporter};
 use crate::span::Span;
 
 /// The outcome of log records about the internals of a coding agent.
@@ -43,7 +43,7 @@ const NOT_REFUSED: &[&str] = &[NOT_LLM_TELEMETRY, log_line::WITHOUT_TRACE, metri
 
 /// How a body is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
+pub enum OtlpEncoding {
     /// Protobuf.
     Binary,
     /// JSON.
@@ -52,7 +52,7 @@ pub enum Encoding {
 
 /// What a request carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signal {
+pub enum OtlpSignal {
     /// Spans.
     Traces,
     /// Log records.
@@ -99,7 +99,7 @@ impl From<serde_json::Error> for OtlpError {
 
 /// What a request held.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Decoded {
+pub struct DecodedOtlpRequest {
     /// Spans in canonical form, priced, with what they alone say of counting.
     pub spans: Vec<Span>,
     /// Exceptions, in the order of their times: what passes through several spans comes from the innermost first.
@@ -107,7 +107,7 @@ pub struct Decoded {
     /// Lines of programs' logs.
     pub lines: Vec<LogLine>,
     /// Points of metrics.
-    pub points: Vec<Point>,
+    pub points: Vec<MetricPoint>,
     /// What was not kept.
     pub outcomes: Vec<Outcome>,
 }
@@ -117,34 +117,34 @@ pub struct Decoded {
 /// # Errors
 ///
 /// When the body cannot be read as a whole. It never repeats the body.
-pub fn decode(body: Bytes, signal: Signal, encoding: Encoding, context: &Context) -> Result<Decoded, OtlpError> {
+pub fn decode(body: Bytes, signal: OtlpSignal, encoding: OtlpEncoding, context: &DecodeContext) -> Result<DecodedOtlpRequest, OtlpError> {
     match signal {
-        Signal::Traces => traces(body, encoding, context),
-        Signal::Logs => {
+        OtlpSignal::Traces => traces(body, encoding, context),
+        OtlpSignal::Logs => {
             let groups = match encoding {
-                Encoding::Binary => binary::logs(body)?,
-                Encoding::Json => text::logs(&body)?,
+                OtlpEncoding::Binary => binary::logs(body)?,
+                OtlpEncoding::Json => text::logs(&body)?,
             };
             Ok(logs::read(groups, context))
         }
-        Signal::Metrics => {
+        OtlpSignal::Metrics => {
             let groups = match encoding {
-                Encoding::Binary => metrics::proto::metrics(body)?,
-                Encoding::Json => metrics::text::metrics(&body)?,
+                OtlpEncoding::Binary => metrics::proto::metrics(body)?,
+                OtlpEncoding::Json => metrics::text::metrics(&body)?,
             };
             Ok(metrics::read(groups, context))
         }
     }
 }
 
-fn traces(body: Bytes, encoding: Encoding, context: &Context) -> Result<Decoded, OtlpError> {
+fn traces(body: Bytes, encoding: OtlpEncoding, context: &DecodeContext) -> Result<DecodedOtlpRequest, OtlpError> {
     let groups = match encoding {
-        Encoding::Binary => binary::traces(body)?,
-        Encoding::Json => text::traces(&body)?,
+        OtlpEncoding::Binary => binary::traces(body)?,
+        OtlpEncoding::Json => text::traces(&body)?,
     };
     // The protocol does not say when a request was sent.
-    let clock = Clock::new(context, None);
-    let mut decoded = Decoded::default();
+    let clock = ClockDriftCorrector::new(context, None);
+    let mut decoded = DecodedOtlpRequest::default();
     let mut left_out = [0u64; 3];
     if !budget::copies_fit() {
         return Ok(decoded);
@@ -157,7 +157,7 @@ fn traces(body: Bytes, encoding: Encoding, context: &Context) -> Result<Decoded,
             if !budget::charge(copy) {
                 return Ok(decoded);
             }
-            let thrown = span.as_ref().map(exceptions::Thrown::of_span).unwrap_or_default();
+            let thrown = span.as_ref().map(exceptions::OtlpException::of_span).unwrap_or_default();
             let counts = span.as_ref().map_or([0; 3], |span| span.left_out);
             let span = match span.and_then(|span| span.into_raw(&around, &clock)) {
                 Ok(raw) => budget::for_a_moment(|| match family {
@@ -174,7 +174,7 @@ fn traces(body: Bytes, encoding: Encoding, context: &Context) -> Result<Decoded,
             }
             budget::charge_span(&span);
             for thrown in thrown {
-                let error = thrown.event(&span, Reporter::SpanEvent, &clock);
+                let error = thrown.event(&span, ErrorReporter::SpanEvent, &clock);
                 if !budget::charge_error(&error) {
                     return Ok(decoded);
                 }
@@ -187,24 +187,24 @@ fn traces(body: Bytes, encoding: Encoding, context: &Context) -> Result<Decoded,
     decoded.outcomes.extend(told.map(|((_, reason), quantity)| Outcome {
         kind: OutcomeKind::ClientDropped,
         quantity,
-        ..Outcome::dropped(Category::SpanPart, reason, None)
+        ..Outcome::dropped(OutcomeCategory::SpanPart, reason, None)
     }));
     decoded.errors.sort_by_key(|error| error.time_us);
     Ok(decoded)
 }
 
 /// What names mean on a span as it is stored.
-pub(crate) fn dialect_of(span: &Span) -> &'static Dialect {
-    agents::of_span(span).map_or(&Dialect::GENERAL, agents::Family::dialect)
+pub(crate) fn dialect_of(span: &Span) -> &'static AttributeDialect {
+    agents::of_span(span).map_or(&AttributeDialect::GENERAL, agents::AgentFamily::dialect)
 }
 
 /// The coding agent that a stored span tells of, by its name for a person.
 pub(crate) fn agent_of(span: &Span) -> Option<&'static str> {
-    agents::of_span(span).map(agents::Family::name)
+    agents::of_span(span).map(agents::AgentFamily::name)
 }
 
 /// The body of an answer with 200: how much was refused, and why.
-pub fn response(signal: Signal, encoding: Encoding, outcomes: &[Outcome]) -> Vec<u8> {
+pub fn response(signal: OtlpSignal, encoding: OtlpEncoding, outcomes: &[Outcome]) -> Vec<u8> {
     let refused = |outcome: &&Outcome| outcome.kind == OutcomeKind::Dropped;
     let outcomes = || outcomes.iter().filter(refused).filter(|outcome| !NOT_REFUSED.contains(&outcome.reason.as_str()));
     let rejected: u64 = outcomes().map(|outcome| outcome.quantity).sum();
@@ -213,16 +213,16 @@ pub fn response(signal: Signal, encoding: Encoding, outcomes: &[Outcome]) -> Vec
     reasons.dedup();
     let why = reasons.join(", ");
     match encoding {
-        Encoding::Binary => {
-            let partial = proto::PartialSuccess { rejected: i64::try_from(rejected).unwrap_or(i64::MAX), error_message: why };
-            proto::Response { partial_success: Some(partial).filter(|_| rejected > 0) }.encode_to_vec()
+        OtlpEncoding::Binary => {
+            let partial = proto::OtlpPartialSuccess { rejected: i64::try_from(rejected).unwrap_or(i64::MAX), error_message: why };
+            proto::OtlpExportResponse { partial_success: Some(partial).filter(|_| rejected > 0) }.encode_to_vec()
         }
-        Encoding::Json if rejected == 0 => b"{}".to_vec(),
-        Encoding::Json => {
+        OtlpEncoding::Json if rejected == 0 => b"{}".to_vec(),
+        OtlpEncoding::Json => {
             let name = match signal {
-                Signal::Traces => "rejectedSpans",
-                Signal::Logs => "rejectedLogRecords",
-                Signal::Metrics => "rejectedDataPoints",
+                OtlpSignal::Traces => "rejectedSpans",
+                OtlpSignal::Logs => "rejectedLogRecords",
+                OtlpSignal::Metrics => "rejectedDataPoints",
             };
             json!({ "partialSuccess": { name: rejected.to_string(), "errorMessage": why } }).to_string().into_bytes()
         }
@@ -234,14 +234,14 @@ const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
 
 /// The body of an answer that is an error: `google.rpc.Status`. `code` is one of gRPC's; `retry_s` are the seconds after which the same
 /// request may be sent again, where it may.
-pub fn error(encoding: Encoding, code: i32, message: &str, retry_s: Option<u32>) -> Vec<u8> {
+pub fn error(encoding: OtlpEncoding, code: i32, message: &str, retry_s: Option<u32>) -> Vec<u8> {
     match encoding {
-        Encoding::Binary => {
-            let info = |seconds: u32| proto::RetryInfo { delay: Some(proto::Duration { seconds: seconds.into() }) };
-            let detail = |seconds| proto::AnyMessage { type_url: RETRY_INFO.into(), value: info(seconds).encode_to_vec().into() };
+        OtlpEncoding::Binary => {
+            let info = |seconds: u32| proto::RetryInfo { delay: Some(proto::ProtobufDuration { seconds: seconds.into() }) };
+            let detail = |seconds| proto::ProtobufAny { type_url: RETRY_INFO.into(), value: info(seconds).encode_to_vec().into() };
             proto::RpcStatus { code, message: message.to_owned(), details: retry_s.map(detail).into_iter().collect() }.encode_to_vec()
         }
-        Encoding::Json => {
+        OtlpEncoding::Json => {
             let mut status = json!({ "code": code, "message": message });
             if let Some(seconds) = retry_s {
                 status["details"] = json!([{ "@type": RETRY_INFO, "retryDelay": format!("{seconds}s") }]);

@@ -8,51 +8,51 @@ use prost::{Message, Oneof};
 
 /// `Export{Trace,Logs,Metrics}ServiceRequest`, which are alike down to the spans, log records and metrics themselves.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Request {
+pub(super) struct OtlpExportRequest {
     #[prost(message, repeated, tag = "1")]
-    pub(super) resources: Vec<OfResource>,
+    pub(super) resources: Vec<OtlpResourceGroup>,
 }
 
 /// `ResourceSpans`, `ResourceLogs`, `ResourceMetrics`
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct OfResource {
+pub(super) struct OtlpResourceGroup {
     #[prost(message, optional, tag = "1")]
-    pub(super) resource: Option<Resource>,
+    pub(super) resource: Option<OtlpResource>,
     #[prost(message, repeated, tag = "2")]
-    pub(super) scopes: Vec<OfScope>,
+    pub(super) scopes: Vec<OtlpScopeGroup>,
 }
 
 /// `opentelemetry.proto.resource.v1.Resource`
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Resource {
+pub(super) struct OtlpResource {
     #[prost(message, repeated, tag = "1")]
-    pub(super) attributes: Vec<KeyValue>,
+    pub(super) attributes: Vec<OtlpKeyValue>,
 }
 
 /// `ScopeSpans`, `ScopeLogs`, `ScopeMetrics`
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct OfScope {
+pub(super) struct OtlpScopeGroup {
     #[prost(message, optional, tag = "1")]
-    pub(super) scope: Option<Scope>,
-    /// Each a [`Span`], a [`LogRecord`], a metric.
+    pub(super) scope: Option<OtlpScope>,
+    /// Each a [`OtlpSpan`], a [`OtlpLogRecord`], a metric.
     #[prost(bytes = "bytes", repeated, tag = "2")]
     pub(super) parts: Vec<Bytes>,
 }
 
 /// `opentelemetry.proto.common.v1.InstrumentationScope`
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Scope {
+pub(super) struct OtlpScope {
     #[prost(bytes = "bytes", tag = "1")]
     pub(super) name: Bytes,
     #[prost(bytes = "bytes", tag = "2")]
     pub(super) version: Bytes,
     #[prost(message, repeated, tag = "3")]
-    pub(super) attributes: Vec<KeyValue>,
+    pub(super) attributes: Vec<OtlpKeyValue>,
 }
 
 /// `opentelemetry.proto.trace.v1.Span`
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Span {
+pub(super) struct OtlpSpan {
     #[prost(bytes = "bytes", tag = "1")]
     pub(super) trace_id: Bytes,
     #[prost(bytes = "bytes", tag = "2")]
@@ -70,35 +70,35 @@ pub(super) struct Span {
     #[prost(fixed64, tag = "8")]
     pub(super) end_time_unix_nano: u64,
     #[prost(message, repeated, tag = "9")]
-    pub(super) attributes: Vec<KeyValue>,
+    pub(super) attributes: Vec<OtlpKeyValue>,
     #[prost(uint32, tag = "10")]
     pub(super) dropped_attributes_count: u32,
     #[prost(message, repeated, tag = "11")]
-    pub(super) events: Vec<Event>,
+    pub(super) events: Vec<OtlpSpanEvent>,
     #[prost(uint32, tag = "12")]
     pub(super) dropped_events_count: u32,
     #[prost(message, repeated, tag = "13")]
-    pub(super) links: Vec<Link>,
+    pub(super) links: Vec<OtlpSpanLink>,
     #[prost(uint32, tag = "14")]
     pub(super) dropped_links_count: u32,
     #[prost(message, optional, tag = "15")]
-    pub(super) status: Option<Status>,
+    pub(super) status: Option<OtlpStatus>,
 }
 
 /// `opentelemetry.proto.trace.v1.Span.Event`
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Event {
+pub(super) struct OtlpSpanEvent {
     #[prost(fixed64, tag = "1")]
     pub(super) time_unix_nano: u64,
     #[prost(bytes = "bytes", tag = "2")]
     pub(super) name: Bytes,
     #[prost(message, repeated, tag = "3")]
-    pub(super) attributes: Vec<KeyValue>,
+    pub(super) attributes: Vec<OtlpKeyValue>,
 }
 
 /// `opentelemetry.proto.trace.v1.Span.Link`
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Link {
+pub(super) struct OtlpSpanLink {
     #[prost(bytes = "bytes", tag = "1")]
     pub(super) trace_id: Bytes,
     #[prost(bytes = "bytes", tag = "2")]
@@ -107,7 +107,7 @@ pub(super) struct Link {
 
 /// `opentelemetry.proto.trace.v1.Status`
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Status {
+pub(super) struct OtlpStatus {
     #[prost(bytes = "bytes", tag = "2")]
     pub(super) message: Bytes,
     /// 0 unset, 1 ok, 2 error.
@@ -117,7 +117,7 @@ pub(super) struct Status {
 
 /// `opentelemetry.proto.logs.v1.LogRecord`
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct LogRecord {
+pub(super) struct OtlpLogRecord {
     #[prost(fixed64, tag = "1")]
     pub(super) time_unix_nano: u64,
     /// From 1 to 24, four for each level; 0 where it was not sent.
@@ -126,9 +126,9 @@ pub(super) struct LogRecord {
     #[prost(bytes = "bytes", tag = "3")]
     pub(super) severity_text: Bytes,
     #[prost(message, optional, tag = "5")]
-    pub(super) body: Option<AnyValue>,
+    pub(super) body: Option<OtlpAnyValue>,
     #[prost(message, repeated, tag = "6")]
-    pub(super) attributes: Vec<KeyValue>,
+    pub(super) attributes: Vec<OtlpKeyValue>,
     #[prost(bytes = "bytes", tag = "9")]
     pub(super) trace_id: Bytes,
     #[prost(bytes = "bytes", tag = "10")]
@@ -141,23 +141,23 @@ pub(super) struct LogRecord {
 
 /// `opentelemetry.proto.common.v1.KeyValue`
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct KeyValue {
+pub(super) struct OtlpKeyValue {
     #[prost(bytes = "bytes", tag = "1")]
     pub(super) key: Bytes,
     #[prost(message, optional, tag = "2")]
-    pub(super) value: Option<AnyValue>,
+    pub(super) value: Option<OtlpAnyValue>,
 }
 
 /// `opentelemetry.proto.common.v1.AnyValue`
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct AnyValue {
-    #[prost(oneof = "Any", tags = "1, 2, 3, 4, 5, 6, 7")]
-    pub(super) value: Option<Any>,
+pub(super) struct OtlpAnyValue {
+    #[prost(oneof = "OtlpAnyValueKind", tags = "1, 2, 3, 4, 5, 6, 7")]
+    pub(super) value: Option<OtlpAnyValueKind>,
 }
 
-/// What an [`AnyValue`] holds.
+/// What an [`OtlpAnyValue`] holds.
 #[derive(Clone, PartialEq, Oneof)]
-pub(super) enum Any {
+pub(super) enum OtlpAnyValueKind {
     #[prost(bytes = "bytes", tag = "1")]
     Text(Bytes),
     #[prost(bool, tag = "2")]
@@ -167,25 +167,25 @@ pub(super) enum Any {
     #[prost(double, tag = "4")]
     Double(f64),
     #[prost(message, tag = "5")]
-    List(ArrayValue),
+    List(OtlpArrayValue),
     #[prost(message, tag = "6")]
-    Map(KeyValueList),
+    Map(OtlpKeyValueList),
     #[prost(bytes = "bytes", tag = "7")]
     Bytes(Bytes),
 }
 
 /// `opentelemetry.proto.common.v1.ArrayValue`
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct ArrayValue {
+pub(super) struct OtlpArrayValue {
     #[prost(message, repeated, tag = "1")]
-    pub(super) values: Vec<AnyValue>,
+    pub(super) values: Vec<OtlpAnyValue>,
 }
 
 /// `opentelemetry.proto.common.v1.KeyValueList`
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct KeyValueList {
+pub(super) struct OtlpKeyValueList {
     #[prost(message, repeated, tag = "1")]
-    pub(super) values: Vec<KeyValue>,
+    pub(super) values: Vec<OtlpKeyValue>,
 }
 
 /// `google.rpc.Status`, the form of errors.
@@ -196,12 +196,12 @@ pub(super) struct RpcStatus {
     #[prost(string, tag = "2")]
     pub(super) message: String,
     #[prost(message, repeated, tag = "3")]
-    pub(super) details: Vec<AnyMessage>,
+    pub(super) details: Vec<ProtobufAny>,
 }
 
 /// `google.protobuf.Any`
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct AnyMessage {
+pub(super) struct ProtobufAny {
     #[prost(string, tag = "1")]
     pub(super) type_url: String,
     #[prost(bytes = "bytes", tag = "2")]
@@ -212,26 +212,26 @@ pub(super) struct AnyMessage {
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct RetryInfo {
     #[prost(message, optional, tag = "1")]
-    pub(super) delay: Option<Duration>,
+    pub(super) delay: Option<ProtobufDuration>,
 }
 
 /// `google.protobuf.Duration`
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Duration {
+pub(super) struct ProtobufDuration {
     #[prost(int64, tag = "1")]
     pub(super) seconds: i64,
 }
 
 /// `Export{Trace,Logs,Metrics}ServiceResponse`, which are alike.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Response {
+pub(super) struct OtlpExportResponse {
     #[prost(message, optional, tag = "1")]
-    pub(super) partial_success: Option<PartialSuccess>,
+    pub(super) partial_success: Option<OtlpPartialSuccess>,
 }
 
 /// `ExportTracePartialSuccess` and its like.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct PartialSuccess {
+pub(super) struct OtlpPartialSuccess {
     #[prost(int64, tag = "1")]
     pub(super) rejected: i64,
     #[prost(string, tag = "2")]

@@ -2,16 +2,16 @@
 
 use serde_json::{Map, Value};
 
-use super::binary::Weighed;
+use super::binary::DecodeFootprint;
 use crate::budget;
-use crate::clock::Clock;
+use crate::clock::ClockDriftCorrector;
 use crate::fingerprint::Fingerprint;
 use crate::id::{SpanId, TraceId};
 use crate::time;
 
 /// A log record as sent.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Record {
+pub(super) struct DecodedLogRecord {
     pub(super) trace_id: Option<u128>,
     pub(super) span_id: Option<u64>,
     /// Zero where it was not sent.
@@ -27,13 +27,13 @@ pub(super) struct Record {
     pub(super) attributes: Map<String, Value>,
 }
 
-impl Weighed for Record {
+impl DecodeFootprint for DecodedLogRecord {
     fn bytes(&self) -> usize {
         budget::text(&self.severity_text) + budget::text(&self.event_name) + budget::value(&self.body) + budget::object(&self.attributes)
     }
 }
 
-impl Record {
+impl DecodedLogRecord {
     /// Names of the event that the record tells of. Which one means something differs: the attribute was first, the field came
     /// later (and may hold a place in the program), and some write the name as the body.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
@@ -43,7 +43,7 @@ impl Record {
     }
 
     /// When it happened, in nanoseconds since the Unix epoch by the client's clock: the first possible time that it tells, else that of receipt.
-    pub(super) fn at_ns(&self, clock: &Clock) -> u64 {
+    pub(super) fn at_ns(&self, clock: &ClockDriftCorrector) -> u64 {
         let ns = |us: i64| u64::try_from(us).ok().and_then(|us| us.checked_mul(1000));
         let told = || ns(time::from_text(self.attributes.get("event.timestamp")?.as_str()?)?);
         let micros = |ns: &u64| i64::try_from(ns / 1000).unwrap_or(i64::MAX);
@@ -56,7 +56,7 @@ impl Record {
     }
 
     /// True where a time was sent that is impossible, and none that is possible.
-    pub(super) fn has_impossible_time(&self, clock: &Clock) -> bool {
+    pub(super) fn has_impossible_time(&self, clock: &ClockDriftCorrector) -> bool {
         let can_be = |ns: &u64| clock.can_be(i64::try_from(ns / 1000).unwrap_or(i64::MAX));
         let mut sent = [self.time_ns, self.observed_ns].into_iter().filter(|ns| *ns > 0).peekable();
         sent.peek().is_some() && !sent.any(|ns| can_be(&ns))
@@ -81,33 +81,36 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::clock::Context;
+    use crate::clock::DecodeContext;
     use crate::price::PriceBook;
 
     #[test]
     fn the_first_time_that_was_sent() {
         let Value::Object(attributes) = json!({ "event.timestamp": "2026-11-23T15:33:13.508Z" }) else { panic!("an object") };
         let (written, observed, now) = (1_795_447_993_000_000_008, 1_795_447_993_000_000_007, 1_795_448_000_000_000);
-        let context = Context { received_us: now, retention_us: None, price: PriceBook::embedded() };
-        let at_ns = |record: &Record| record.at_ns(&Clock::new(&context, None));
-        let record = Record { observed_ns: observed, time_ns: written, attributes, ..Record::default() };
+        let context = DecodeContext { received_us: now, retention_us: None, price: PriceBook::embedded() };
+        let at_ns = |record: &DecodedLogRecord| record.at_ns(&ClockDriftCorrector::new(&context, None));
+        let record = DecodedLogRecord { observed_ns: observed, time_ns: written, attributes, ..DecodedLogRecord::default() };
         assert_eq!(at_ns(&record), written);
         for never in [0, 1, u64::MAX] {
-            assert_eq!(at_ns(&Record { time_ns: never, ..record.clone() }), observed);
-            let untimed = Record { time_ns: never, observed_ns: never, ..record.clone() };
+            assert_eq!(at_ns(&DecodedLogRecord { time_ns: never, ..record.clone() }), observed);
+            let untimed = DecodedLogRecord { time_ns: never, observed_ns: never, ..record.clone() };
             assert_eq!(at_ns(&untimed), 1_795_447_993_508_000_000);
-            let nowhere = Record { time_ns: never, ..Record::default() };
-            assert_eq!((at_ns(&nowhere), nowhere.has_impossible_time(&Clock::new(&context, None))), (now as u64 * 1000, never > 0));
+            let nowhere = DecodedLogRecord { time_ns: never, ..DecodedLogRecord::default() };
+            assert_eq!(
+                (at_ns(&nowhere), nowhere.has_impossible_time(&ClockDriftCorrector::new(&context, None))),
+                (now as u64 * 1000, never > 0)
+            );
         }
         let ahead = u64::try_from(now * 1000).unwrap() + 90_000_000_000_000;
-        assert_eq!(at_ns(&Record { time_ns: ahead, observed_ns: observed, ..Record::default() }), observed);
-        assert_eq!(at_ns(&Record { time_ns: ahead, ..Record::default() }), ahead, "by a clock that is days off");
+        assert_eq!(at_ns(&DecodedLogRecord { time_ns: ahead, observed_ns: observed, ..DecodedLogRecord::default() }), observed);
+        assert_eq!(at_ns(&DecodedLogRecord { time_ns: ahead, ..DecodedLogRecord::default() }), ahead, "by a clock that is days off");
     }
 
     #[test]
     fn what_differs_anywhere_is_another_record() {
-        let record = Record { event_name: "a".into(), body: json!("b"), ..Record::default() };
+        let record = DecodedLogRecord { event_name: "a".into(), body: json!("b"), ..DecodedLogRecord::default() };
         assert_eq!(record.fingerprint(), record.clone().fingerprint());
-        assert_ne!(record.fingerprint(), Record { time_ns: 1, ..record.clone() }.fingerprint());
+        assert_ne!(record.fingerprint(), DecodedLogRecord { time_ns: 1, ..record.clone() }.fingerprint());
     }
 }

@@ -2,20 +2,20 @@
 
 use serde_json::{Map, Value, json};
 
-use super::binary::Weighed;
+use super::binary::DecodeFootprint;
 use super::events;
 use crate::budget;
-use crate::clock::{Clock, NoTime, Placed};
+use crate::clock::{ClockDriftCorrector, CorrectedSpanTimes, TimestampError};
 use crate::id::{SpanId, TraceId};
 use crate::map::{RawSpan, RawStatus};
-use crate::outcome::{Category, Outcome};
+use crate::outcome::{Outcome, OutcomeCategory};
 use crate::sampling;
 use crate::span::Attributes;
 use crate::tags;
 
 /// A span with its encoding taken off.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Wire {
+pub(super) struct DecodedSpan {
     pub(super) trace_id: Option<u128>,
     pub(super) span_id: Option<u64>,
     pub(super) parent_span_id: Option<u64>,
@@ -26,7 +26,7 @@ pub(super) struct Wire {
     pub(super) start_ns: u64,
     pub(super) end_ns: u64,
     pub(super) attributes: Map<String, Value>,
-    pub(super) events: Vec<Event>,
+    pub(super) events: Vec<DecodedSpanEvent>,
     pub(super) links: Vec<(u128, u64)>,
     /// How many attributes, events and links the client left out, as its limits say: in the order of [`LEFT_OUT`].
     pub(super) left_out: [u64; 3],
@@ -36,7 +36,7 @@ pub(super) struct Wire {
 
 /// Something that happened during a span.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Event {
+pub(super) struct DecodedSpanEvent {
     pub(super) name: String,
     pub(super) time_ns: u64,
     pub(super) attributes: Map<String, Value>,
@@ -44,7 +44,7 @@ pub(super) struct Event {
 
 /// What stands around spans: the resource and the instrumentation scope.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Around {
+pub(super) struct ResourceScope {
     pub(super) resource: Map<String, Value>,
     pub(super) scope_name: String,
     pub(super) scope_version: String,
@@ -63,13 +63,15 @@ pub(super) const LEFT_OUT: [(&str, &str); 3] = [
 ];
 
 /// A broken span or log record.
-pub(super) fn dropped(category: Category, reason: &str) -> Outcome {
+pub(super) fn dropped(category: OutcomeCategory, reason: &str) -> Outcome {
     Outcome::dropped(category, reason, None)
 }
 
-impl Weighed for Wire {
+impl DecodeFootprint for DecodedSpan {
     fn bytes(&self) -> usize {
-        let event = |event: &Event| 2 * size_of::<Event>() + budget::OBJECT + budget::text(&event.name) + budget::object(&event.attributes);
+        let event = |event: &DecodedSpanEvent| {
+            2 * size_of::<DecodedSpanEvent>() + budget::OBJECT + budget::text(&event.name) + budget::object(&event.attributes)
+        };
         let texts = [&self.trace_state, &self.name, &self.status_message].map(|text| budget::text(text)).iter().sum::<usize>();
         // Either becomes an object, with two texts or with its attributes.
         texts
@@ -79,7 +81,7 @@ impl Weighed for Wire {
     }
 }
 
-impl Around {
+impl ResourceScope {
     /// Bytes that a copy of it takes.
     pub(super) fn bytes(&self) -> usize {
         let names = budget::text(&self.scope_name) + budget::text(&self.scope_version);
@@ -87,18 +89,20 @@ impl Around {
     }
 }
 
-impl Wire {
+impl DecodedSpan {
     /// The span as the table of names reads it.
     ///
     /// # Errors
     ///
     /// When it has no id, or a time before what is kept.
-    pub(super) fn into_raw(self, around: &Around, clock: &Clock) -> Result<RawSpan, Outcome> {
-        let trace_id = self.trace_id.filter(|id| *id != 0).map(TraceId).ok_or_else(|| dropped(Category::Span, "invalid_trace_id"))?;
-        let span_id = self.span_id.filter(|id| *id != 0).map(SpanId).ok_or_else(|| dropped(Category::Span, "invalid_span_id"))?;
+    pub(super) fn into_raw(self, around: &ResourceScope, clock: &ClockDriftCorrector) -> Result<RawSpan, Outcome> {
+        let trace_id =
+            self.trace_id.filter(|id| *id != 0).map(TraceId).ok_or_else(|| dropped(OutcomeCategory::Span, "invalid_trace_id"))?;
+        let span_id = self.span_id.filter(|id| *id != 0).map(SpanId).ok_or_else(|| dropped(OutcomeCategory::Span, "invalid_span_id"))?;
         let micros = |ns: u64| (ns > 0).then(|| i64::try_from(ns / 1000).unwrap_or(i64::MAX));
         let placed = clock.place(micros(self.start_ns), micros(self.end_ns));
-        let Placed { start_us, end_us, shift_us, sources } = placed.map_err(|NoTime::TooOld| dropped(Category::Span, "too_old"))?;
+        let CorrectedSpanTimes { start_us, end_us, shift_us, sources } =
+            placed.map_err(|TimestampError::TooOld| dropped(OutcomeCategory::Span, "too_old"))?;
 
         let mut attributes: Attributes = self.attributes;
         events::join(self.events, &mut attributes);

@@ -4,15 +4,15 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::messages::{Limit, trim_text};
-use crate::sentry::Frame;
+use crate::messages::{TextLimit, trim_text};
+use crate::sentry::StackFrame;
 
 /// Bytes of a stack that are looked at, the innermost frames being at its end (Python) or at its beginning (all others).
 const MAX_STACK: usize = 64 << 10;
 /// Frames that are kept, the innermost.
 const MAX_FRAMES: usize = 100;
 /// Bytes of a line of source that are kept.
-const MAX_SOURCE: Limit = Limit(1024);
+const MAX_SOURCE: TextLimit = TextLimit(1024);
 
 /// Places of code that is not the program's own.
 const FOREIGN: &[&str] = &[
@@ -31,7 +31,7 @@ const FOREIGN: &[&str] = &[
 const FOREIGN_MODULES: &[&str] = &["java.", "javax.", "jdk.", "sun.", "kotlin.", "kotlinx.", "scala.", "System.", "Microsoft."];
 
 /// How one language writes a frame.
-struct Writing {
+struct StackFrameFormat {
     pattern: LazyLock<Regex>,
     /// Whether the innermost frame stands last.
     innermost_last: bool,
@@ -39,12 +39,12 @@ struct Writing {
 
 macro_rules! writing {
     ($pattern:literal, $innermost_last:literal) => {
-        Writing { pattern: LazyLock::new(|| Regex::new($pattern).expect("a constant pattern")), innermost_last: $innermost_last }
+        StackFrameFormat { pattern: LazyLock::new(|| Regex::new($pattern).expect("a constant pattern")), innermost_last: $innermost_last }
     };
 }
 
 /// By language: the first that knows a frame reads them all.
-static WRITINGS: [Writing; 5] = [
+static WRITINGS: [StackFrameFormat; 5] = [
     // Python: `  File "/app/a.py", line 9, in f`, the source below.
     writing!(r#"^\s*File "(?<file>[^"]+)", line (?<line>\d+)(?:, in (?<function>.+))?$"#, true),
     // .NET: `   at Shop.Order.Pay(String id) in /app/Order.cs:line 9`
@@ -61,7 +61,7 @@ static WRITINGS: [Writing; 5] = [
 ];
 
 /// The frames of a stack, the innermost last; none where nobody knows how it is written.
-pub(super) fn frames(stack: &str) -> Vec<Frame> {
+pub(super) fn frames(stack: &str) -> Vec<StackFrame> {
     // A chain of causes ends with the exception that came out.
     let stack = stack.rsplit("Traceback (most recent call last):").next().unwrap_or(stack);
     let stack = match stack.char_indices().nth(MAX_STACK) {
@@ -72,7 +72,7 @@ pub(super) fn frames(stack: &str) -> Vec<Frame> {
     let Some(writing) = WRITINGS.iter().find(|writing| lines.iter().any(|line| writing.pattern.is_match(line))) else {
         return Vec::new();
     };
-    let mut frames: Vec<Frame> = Vec::new();
+    let mut frames: Vec<StackFrame> = Vec::new();
     for (at, line) in lines.iter().enumerate() {
         // Causes follow below in Java: their frames are not of the exception that came out.
         if !writing.innermost_last && !frames.is_empty() && line.trim_start().starts_with("Caused by:") {
@@ -86,7 +86,7 @@ pub(super) fn frames(stack: &str) -> Vec<Frame> {
         let is_foreign = |place: &str| FOREIGN.iter().any(|part| place.contains(part));
         let foreign = filename.as_deref().is_some_and(is_foreign)
             || module.as_deref().or(found.name("function").map(|part| part.as_str())).is_some_and(foreign_module);
-        frames.push(Frame {
+        frames.push(StackFrame {
             function: text("function"),
             module,
             line: text("line").and_then(|line| line.parse().ok()),
@@ -97,7 +97,7 @@ pub(super) fn frames(stack: &str) -> Vec<Frame> {
                 line
             }),
             filename,
-            ..Frame::default()
+            ..StackFrame::default()
         });
     }
     if !writing.innermost_last {
@@ -107,7 +107,7 @@ pub(super) fn frames(stack: &str) -> Vec<Frame> {
     frames.split_off(frames.len().saturating_sub(MAX_FRAMES))
 }
 
-fn is_frame(writing: &Writing, line: &str) -> bool {
+fn is_frame(writing: &StackFrameFormat, line: &str) -> bool {
     writing.pattern.is_match(line)
 }
 
@@ -123,8 +123,9 @@ mod tests {
 
     /// Function, file, line, own code.
     fn read(stack: &str) -> Vec<(String, String, u64, bool)> {
-        let plain =
-            |frame: Frame| (frame.function.unwrap_or_default(), frame.filename.unwrap_or_default(), frame.line.unwrap_or(0), frame.in_app);
+        let plain = |frame: StackFrame| {
+            (frame.function.unwrap_or_default(), frame.filename.unwrap_or_default(), frame.line.unwrap_or(0), frame.in_app)
+        };
         frames(stack).into_iter().map(plain).collect()
     }
 

@@ -3,24 +3,27 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::proto::{Any, AnyValue, KeyValue, KeyValueList, LogRecord, OfResource, OfScope, Request, Resource, Scope, Span, Status};
+use super::proto::{
+    OtlpAnyValue, OtlpAnyValueKind, OtlpExportRequest, OtlpKeyValue, OtlpKeyValueList, OtlpLogRecord, OtlpResource, OtlpResourceGroup,
+    OtlpScope, OtlpScopeGroup, OtlpSpan, OtlpStatus,
+};
 use super::*;
 use crate::price::PriceBook;
-use crate::span::Status as SpanStatus;
+use crate::span::SpanStatus;
 use crate::time::SECOND_US;
 
 const NOW_US: i64 = 1_795_510_800 * SECOND_US;
 
-fn context() -> Context<'static> {
-    Context { received_us: NOW_US, retention_us: Some(30 * 86_400 * SECOND_US), price: PriceBook::embedded() }
+fn context() -> DecodeContext<'static> {
+    DecodeContext { received_us: NOW_US, retention_us: Some(30 * 86_400 * SECOND_US), price: PriceBook::embedded() }
 }
 
-fn pair(key: &'static str, value: Any) -> KeyValue {
-    KeyValue { key: key.into(), value: Some(AnyValue { value: Some(value) }) }
+fn pair(key: &'static str, value: OtlpAnyValueKind) -> OtlpKeyValue {
+    OtlpKeyValue { key: key.into(), value: Some(OtlpAnyValue { value: Some(value) }) }
 }
 
-fn call() -> Span {
-    Span {
+fn call() -> OtlpSpan {
+    OtlpSpan {
         trace_id: vec![7; 16].into(),
         span_id: vec![8; 8].into(),
         name: "chat gpt-4o".into(),
@@ -28,44 +31,44 @@ fn call() -> Span {
         start_time_unix_nano: 1_795_500_000_000_000_000,
         end_time_unix_nano: 1_795_500_001_500_000_000,
         attributes: vec![
-            pair("gen_ai.operation.name", Any::Text("chat".into())),
-            pair("gen_ai.provider.name", Any::Text("openai".into())),
-            pair("gen_ai.request.model", Any::Text("gpt-4o".into())),
-            pair("gen_ai.usage.input_tokens", Any::Int(26)),
-            pair("gen_ai.usage.output_tokens", Any::Int(217)),
+            pair("gen_ai.operation.name", OtlpAnyValueKind::Text("chat".into())),
+            pair("gen_ai.provider.name", OtlpAnyValueKind::Text("openai".into())),
+            pair("gen_ai.request.model", OtlpAnyValueKind::Text("gpt-4o".into())),
+            pair("gen_ai.usage.input_tokens", OtlpAnyValueKind::Int(26)),
+            pair("gen_ai.usage.output_tokens", OtlpAnyValueKind::Int(217)),
         ],
-        status: Some(Status { code: 2, message: "overloaded".into() }),
-        ..Span::default()
+        status: Some(OtlpStatus { code: 2, message: "overloaded".into() }),
+        ..OtlpSpan::default()
     }
 }
 
 fn request(spans: Vec<Bytes>) -> Bytes {
-    let resource = Resource { attributes: vec![pair("service.name", Any::Text("shop".into()))] };
-    let scope = Scope { name: "openai_v2".into(), ..Scope::default() };
-    let scopes = vec![OfScope { scope: Some(scope), parts: spans }];
-    Request { resources: vec![OfResource { resource: Some(resource), scopes }] }.encode_to_vec().into()
+    let resource = OtlpResource { attributes: vec![pair("service.name", OtlpAnyValueKind::Text("shop".into()))] };
+    let scope = OtlpScope { name: "openai_v2".into(), ..OtlpScope::default() };
+    let scopes = vec![OtlpScopeGroup { scope: Some(scope), parts: spans }];
+    OtlpExportRequest { resources: vec![OtlpResourceGroup { resource: Some(resource), scopes }] }.encode_to_vec().into()
 }
 
-fn of_binary(body: Bytes) -> Decoded {
-    decode(body, Signal::Traces, Encoding::Binary, &context()).unwrap()
+fn of_binary(body: Bytes) -> DecodedOtlpRequest {
+    decode(body, OtlpSignal::Traces, OtlpEncoding::Binary, &context()).unwrap()
 }
 
 #[test]
 fn how_much_was_sampled_stands_in_the_trace_state_of_both_encodings() {
-    let sampled = Span { trace_state: "congo=t61,ot=th:c;rv:d29d6a7215ced0".into(), ..call() };
+    let sampled = OtlpSpan { trace_state: "congo=t61,ot=th:c;rv:d29d6a7215ced0".into(), ..call() };
     let of_binary = of_binary(request(vec![sampled.encode_to_vec().into()]));
     let json = json!({ "resourceSpans": [{ "scopeSpans": [{ "spans": [{
         "traceId": "07".repeat(16), "spanId": "08".repeat(8), "name": "chat gpt-4o", "traceState": "congo=t61,ot=th:c;rv:d29d6a7215ced0",
         "startTimeUnixNano": "1795500000000000000", "endTimeUnixNano": "1795500001500000000",
     }] }] }] });
-    let of_json = decode(json.to_string().into(), Signal::Traces, Encoding::Json, &context()).unwrap();
+    let of_json = decode(json.to_string().into(), OtlpSignal::Traces, OtlpEncoding::Json, &context()).unwrap();
     for span in [&of_binary.spans[0], &of_json.spans[0]] {
         assert_eq!(span.sample_rate, Some(0.25));
         assert_eq!(span.attributes["otel.trace_state"], "congo=t61,ot=th:c;rv:d29d6a7215ced0", "kept as it came");
     }
     assert_eq!(of_binary.spans[0].reading.last().map(|reading| reading.field.as_str()), Some("sample_rate"));
     let seen = crate::hints::of_spans(&of_binary.spans);
-    let sampled = seen.iter().find(|evidence| evidence.hint == crate::hints::Hint::Sampled).unwrap();
+    let sampled = seen.iter().find(|evidence| evidence.hint == crate::hints::InstrumentationHint::Sampled).unwrap();
     assert_eq!((sampled.against, sampled.value), (false, Some(0.25)));
 }
 
@@ -86,7 +89,7 @@ fn a_call_in_both_encodings() {
             "status": { "code": 2, "message": "overloaded" },
         }] }],
     }] });
-    let of_json = decode(json.to_string().into(), Signal::Traces, Encoding::Json, &context()).unwrap();
+    let of_json = decode(json.to_string().into(), OtlpSignal::Traces, OtlpEncoding::Json, &context()).unwrap();
     let of_binary = of_binary(request(vec![call().encode_to_vec().into()]));
     assert_eq!(of_json, of_binary);
     let span = &of_binary.spans[0];
@@ -101,8 +104,8 @@ fn broken_spans_cost_only_themselves() {
     let mut bad_text = call();
     bad_text.name = Bytes::from_static(b"chat \xff");
     bad_text.span_id = vec![9; 8].into();
-    let no_id = Span { trace_id: Bytes::new(), ..call() };
-    let no_time = Span { start_time_unix_nano: 0, end_time_unix_nano: 0, ..call() };
+    let no_id = OtlpSpan { trace_id: Bytes::new(), ..call() };
+    let no_time = OtlpSpan { start_time_unix_nano: 0, end_time_unix_nano: 0, ..call() };
     let spans = vec![
         Bytes::from_static(b"\xff\xff\xff"),
         no_id.encode_to_vec().into(),
@@ -120,13 +123,13 @@ fn broken_spans_cost_only_themselves() {
 
 #[test]
 fn an_answer_says_what_was_not_kept() {
-    assert_eq!(response(Signal::Traces, Encoding::Binary, &[]), b"");
-    assert_eq!(response(Signal::Traces, Encoding::Json, &[]), b"{}");
-    let outcomes = [span::dropped(Category::Span, "too_old"), span::dropped(Category::Span, "too_old")];
-    let said: Value = serde_json::from_slice(&response(Signal::Traces, Encoding::Json, &outcomes)).unwrap();
+    assert_eq!(response(OtlpSignal::Traces, OtlpEncoding::Binary, &[]), b"");
+    assert_eq!(response(OtlpSignal::Traces, OtlpEncoding::Json, &[]), b"{}");
+    let outcomes = [span::dropped(OutcomeCategory::Span, "too_old"), span::dropped(OutcomeCategory::Span, "too_old")];
+    let said: Value = serde_json::from_slice(&response(OtlpSignal::Traces, OtlpEncoding::Json, &outcomes)).unwrap();
     assert_eq!(said, json!({ "partialSuccess": { "rejectedSpans": "2", "errorMessage": "too_old" } }));
-    let unwanted = Outcome::dropped(Category::Log, NOT_LLM_TELEMETRY, None);
-    assert_eq!(response(Signal::Logs, Encoding::Json, &[unwanted]), b"{}");
+    let unwanted = Outcome::dropped(OutcomeCategory::Log, NOT_LLM_TELEMETRY, None);
+    assert_eq!(response(OtlpSignal::Logs, OtlpEncoding::Json, &[unwanted]), b"{}");
 }
 
 #[test]
@@ -148,7 +151,7 @@ fn exceptions_become_error_events() {
     let child = span("01", "02", json!([exception("openai.RateLimitError", at)]));
     let resource = json!({ "attributes": [{ "key": "service.name", "value": { "stringValue": "shop" } }, { "key": "service.version", "value": { "stringValue": "7" } }] });
     let body = json!({ "resourceSpans": [{ "resource": resource, "scopeSpans": [{ "spans": [parent, child] }] }] });
-    let decoded = decode(body.to_string().into(), Signal::Traces, Encoding::Json, &context()).unwrap();
+    let decoded = decode(body.to_string().into(), OtlpSignal::Traces, OtlpEncoding::Json, &context()).unwrap();
     assert_eq!((decoded.spans.len(), decoded.errors.len()), (2, 2));
     let [inner, outer] = &decoded.errors[..] else { panic!("two") };
     assert_eq!(
@@ -159,7 +162,7 @@ fn exceptions_become_error_events() {
         (inner.kind.as_str(), inner.value.as_str(), inner.culprit.as_deref()),
         ("RateLimitError", "slow down", Some("f in /app/a.py"))
     );
-    assert_eq!((inner.release.as_deref(), inner.service.as_deref(), inner.reporter), (Some("7"), Some("shop"), Reporter::SpanEvent));
+    assert_eq!((inner.release.as_deref(), inner.service.as_deref(), inner.reporter), (Some("7"), Some("shop"), ErrorReporter::SpanEvent));
     assert_eq!(inner.group, outer.group);
 }
 
@@ -180,7 +183,7 @@ fn log_records_become_lines_and_errors() {
         record(json!({ "traceId": "", "severityNumber": 21, "attributes": exception })),
     ];
     let body = json!({ "resourceLogs": [{ "scopeLogs": [{ "scope": { "name": "shop" }, "logRecords": records }] }] }).to_string();
-    let decoded = decode(body.clone().into(), Signal::Logs, Encoding::Json, &context()).unwrap();
+    let decoded = decode(body.clone().into(), OtlpSignal::Logs, OtlpEncoding::Json, &context()).unwrap();
     let said: Vec<_> =
         decoded.lines.iter().map(|line| (line.level.map(|level| level.as_str()), line.body.as_str(), line.span_id.is_some())).collect();
     let wanted =
@@ -192,52 +195,52 @@ fn log_records_become_lines_and_errors() {
     assert_eq!(errors, [("error", true, "E"), ("fatal", false, "E")]);
     let said: Vec<_> = decoded.outcomes.iter().map(|outcome| (outcome.reason.as_str(), outcome.quantity)).collect();
     assert_eq!(said, [("log_without_trace", 1)]);
-    assert_eq!(response(Signal::Logs, Encoding::Json, &decoded.outcomes), b"{}", "nothing that a client could mend");
-    assert_eq!(decode(body.into(), Signal::Logs, Encoding::Json, &context()).unwrap(), decoded);
+    assert_eq!(response(OtlpSignal::Logs, OtlpEncoding::Json, &decoded.outcomes), b"{}", "nothing that a client could mend");
+    assert_eq!(decode(body.into(), OtlpSignal::Logs, OtlpEncoding::Json, &context()).unwrap(), decoded);
 }
 
 /// Records of every sort that is read, as one damages them.
 fn logs() -> Vec<u8> {
-    let record = |name: &'static str, body: Any| {
+    let record = |name: &'static str, body: OtlpAnyValueKind| {
         let attributes = vec![
-            pair("event.name", Any::Text(name.into())),
-            pair("session.id", Any::Text("s".into())),
-            pair("duration_ms", Any::Double(-1e300)),
-            pair("input_tokens", Any::Int(-5)),
-            pair("request_id", Any::Text("r".into())),
-            pair("response", Any::Text("text".into())),
-            pair("event.timestamp", Any::Text("9999-12-31T23:59:60Z".into())),
+            pair("event.name", OtlpAnyValueKind::Text(name.into())),
+            pair("session.id", OtlpAnyValueKind::Text("s".into())),
+            pair("duration_ms", OtlpAnyValueKind::Double(-1e300)),
+            pair("input_tokens", OtlpAnyValueKind::Int(-5)),
+            pair("request_id", OtlpAnyValueKind::Text("r".into())),
+            pair("response", OtlpAnyValueKind::Text("text".into())),
+            pair("event.timestamp", OtlpAnyValueKind::Text("9999-12-31T23:59:60Z".into())),
         ];
-        let body = Some(AnyValue { value: Some(body) });
-        LogRecord { trace_id: vec![7; 16].into(), attributes, body, ..LogRecord::default() }.encode_to_vec().into()
+        let body = Some(OtlpAnyValue { value: Some(body) });
+        OtlpLogRecord { trace_id: vec![7; 16].into(), attributes, body, ..OtlpLogRecord::default() }.encode_to_vec().into()
     };
-    let content = KeyValueList { values: vec![pair("content", Any::Text("[{\"a\":1}]".into()))] };
+    let content = OtlpKeyValueList { values: vec![pair("content", OtlpAnyValueKind::Text("[{\"a\":1}]".into()))] };
     let parts = vec![
-        record("claude_code.api_request", Any::Int(1)),
-        record("claude_code.assistant_response", Any::Bool(true)),
-        record("codex.sse_event", Any::Text("{".into())),
-        record("gemini_cli.api_response", Any::Double(f64::NAN)),
-        record("gen_ai.choice", Any::Map(content)),
-        record("gen_ai.client.inference.operation.details", Any::Text("[".into())),
+        record("claude_code.api_request", OtlpAnyValueKind::Int(1)),
+        record("claude_code.assistant_response", OtlpAnyValueKind::Bool(true)),
+        record("codex.sse_event", OtlpAnyValueKind::Text("{".into())),
+        record("gemini_cli.api_response", OtlpAnyValueKind::Double(f64::NAN)),
+        record("gen_ai.choice", OtlpAnyValueKind::Map(content)),
+        record("gen_ai.client.inference.operation.details", OtlpAnyValueKind::Text("[".into())),
     ];
-    let scopes = vec![OfScope { scope: None, parts }];
-    Request { resources: vec![OfResource { resource: None, scopes }] }.encode_to_vec()
+    let scopes = vec![OtlpScopeGroup { scope: None, parts }];
+    OtlpExportRequest { resources: vec![OtlpResourceGroup { resource: None, scopes }] }.encode_to_vec()
 }
 
 proptest! {
     #[test]
     fn any_bytes_are_refused_or_read(bytes in proptest::collection::vec(any::<u8>(), 0..200), damaged in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
-        for encoding in [Encoding::Binary, Encoding::Json] {
-            let _ = decode(bytes.clone().into(), Signal::Traces, encoding, &context());
-            let _ = decode(bytes.clone().into(), Signal::Logs, encoding, &context());
-            let _ = decode(bytes.clone().into(), Signal::Metrics, encoding, &context());
+        for encoding in [OtlpEncoding::Binary, OtlpEncoding::Json] {
+            let _ = decode(bytes.clone().into(), OtlpSignal::Traces, encoding, &context());
+            let _ = decode(bytes.clone().into(), OtlpSignal::Logs, encoding, &context());
+            let _ = decode(bytes.clone().into(), OtlpSignal::Metrics, encoding, &context());
         }
-        for (signal, mut body) in [(Signal::Traces, request(vec![call().encode_to_vec().into()]).to_vec()), (Signal::Logs, logs())] {
+        for (signal, mut body) in [(OtlpSignal::Traces, request(vec![call().encode_to_vec().into()]).to_vec()), (OtlpSignal::Logs, logs())] {
             for (at, byte) in &damaged {
                 let at = at.index(body.len());
                 body[at] = *byte;
             }
-            let _ = decode(body.into(), signal, Encoding::Binary, &context());
+            let _ = decode(body.into(), signal, OtlpEncoding::Binary, &context());
         }
     }
 }

@@ -8,15 +8,15 @@ use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess};
 use serde_json::{Map, Value};
 
 use super::OtlpError;
-use super::binary::{self, Groups, Weighed};
-use super::record::Record;
-use super::span::{Around, Event, Wire, attributes, dropped};
+use super::binary::{self, DecodeFootprint, ScopedItems};
+use super::record::DecodedLogRecord;
+use super::span::{DecodedSpan, DecodedSpanEvent, ResourceScope, attributes, dropped};
 use crate::budget;
-use crate::json::{self, JsonStream, Shape, StreamInto, element, parse_mended, stream};
-use crate::outcome::{Category, Outcome};
+use crate::json::{self, JsonShape, JsonStream, JsonStreamSeed, element, parse_mended, stream};
+use crate::outcome::{Outcome, OutcomeCategory};
 
 /// What a list within a request is called, in both spellings.
-type Names = (&'static str, &'static str);
+type FieldSpellings = (&'static str, &'static str);
 
 /// What a request of each signal holds, in both spellings, and where it belongs.
 const SIGNALS: &[(&str, &str, &str)] = &[
@@ -26,38 +26,38 @@ const SIGNALS: &[(&str, &str, &str)] = &[
 ];
 
 /// Reads a request for traces.
-pub(super) fn traces(body: &[u8]) -> Result<Groups<Wire>, OtlpError> {
+pub(super) fn traces(body: &[u8]) -> Result<ScopedItems<DecodedSpan>, OtlpError> {
     // `instrumentationLibrarySpans` was its name before 1.0.
     let scopes = [("scopeSpans", "scope_spans"), ("instrumentationLibrarySpans", "instrumentation_library_spans")];
     groups(body, ("resourceSpans", "resource_spans"), &scopes, ("spans", "spans"), wire)
 }
 
 /// Reads a request for logs.
-pub(super) fn logs(body: &[u8]) -> Result<Groups<Record>, OtlpError> {
+pub(super) fn logs(body: &[u8]) -> Result<ScopedItems<DecodedLogRecord>, OtlpError> {
     let scopes = [("scopeLogs", "scope_logs"), ("instrumentationLibraryLogs", "instrumentation_library_logs")];
     groups(body, ("resourceLogs", "resource_logs"), &scopes, ("logRecords", "log_records"), record)
 }
 
-pub(super) fn groups<T: Weighed>(
+pub(super) fn groups<T: DecodeFootprint>(
     body: &[u8],
-    resources: Names,
-    scopes: &[Names],
-    parts: Names,
+    resources: FieldSpellings,
+    scopes: &[FieldSpellings],
+    parts: FieldSpellings,
     part: impl Fn(&Value) -> Result<T, Outcome>,
-) -> Result<Groups<T>, OtlpError> {
+) -> Result<ScopedItems<T>, OtlpError> {
     // Some write the mark of Unicode before their text.
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let names = Lists { resources, scopes, parts };
+    let names = OtlpListNames { resources, scopes, parts };
     let (found, shape, other, groups) = parse_mended(body, |text| {
-        let mut request = Request { names, part: &part, found: None, other: None, groups: Groups::new() };
+        let mut request = OtlpJsonRequestReader { names, part: &part, found: None, other: None, groups: ScopedItems::new() };
         let shape = stream(text, &mut request)?;
         Ok((request.found, shape, request.other, request.groups))
     })?;
-    if shape != Shape::Object {
+    if shape != JsonShape::Object {
         return Err(serde_json::Error::custom("expected an object").into());
     }
     match (found, other) {
-        (Some(Shape::List | Shape::Null), _) => Ok(groups),
+        (Some(JsonShape::List | JsonShape::Null), _) => Ok(groups),
         (Some(_), _) => Err(OtlpError::NoList { name: resources.0 }),
         // A client that sends everything to one path would else be told that all is well.
         (None, Some((name, path))) => Err(OtlpError::OtherSignal { name, path }),
@@ -67,38 +67,38 @@ pub(super) fn groups<T: Weighed>(
 
 /// What the lists of a request are called.
 #[derive(Clone, Copy)]
-struct Lists<'a> {
-    resources: Names,
-    scopes: &'a [Names],
-    parts: Names,
+struct OtlpListNames<'a> {
+    resources: FieldSpellings,
+    scopes: &'a [FieldSpellings],
+    parts: FieldSpellings,
 }
 
-impl Lists<'_> {
+impl OtlpListNames<'_> {
     fn is_scopes(&self, name: &str) -> bool {
         self.scopes.iter().any(|scopes| is(*scopes, name))
     }
 }
 
-fn is(names: Names, name: &str) -> bool {
+fn is(names: FieldSpellings, name: &str) -> bool {
     name == names.0 || name == names.1
 }
 
 /// A request while it is read: only one of its parts is held as JSON at a time.
-struct Request<'a, T, F> {
-    names: Lists<'a>,
+struct OtlpJsonRequestReader<'a, T, F> {
+    names: OtlpListNames<'a>,
     part: &'a F,
     /// What stands where the list of resources should.
-    found: Option<Shape>,
+    found: Option<JsonShape>,
     /// Name and path of another signal that the body holds.
     other: Option<(&'static str, &'static str)>,
-    groups: Groups<T>,
+    groups: ScopedItems<T>,
 }
 
-impl<'de, T: Weighed, F: Fn(&Value) -> Result<T, Outcome>> JsonStream<'de> for Request<'_, T, F> {
+impl<'de, T: DecodeFootprint, F: Fn(&Value) -> Result<T, Outcome>> JsonStream<'de> for OtlpJsonRequestReader<'_, T, F> {
     fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
         if is(self.names.resources, name) {
-            let mut resources = Resources { names: self.names, part: self.part, groups: &mut self.groups };
-            self.found = Some(map.next_value_seed(StreamInto(&mut resources))?);
+            let mut resources = OtlpJsonResourceListReader { names: self.names, part: self.part, groups: &mut self.groups };
+            self.found = Some(map.next_value_seed(JsonStreamSeed(&mut resources))?);
             return Ok(());
         }
         if let Some((name, _, path)) = SIGNALS.iter().find(|signal| is((signal.0, signal.1), name)) {
@@ -108,25 +108,25 @@ impl<'de, T: Weighed, F: Fn(&Value) -> Result<T, Outcome>> JsonStream<'de> for R
     }
 }
 
-struct Resources<'a, T, F> {
-    names: Lists<'a>,
+struct OtlpJsonResourceListReader<'a, T, F> {
+    names: OtlpListNames<'a>,
     part: &'a F,
-    groups: &'a mut Groups<T>,
+    groups: &'a mut ScopedItems<T>,
 }
 
-impl<'de, T: Weighed, F: Fn(&Value) -> Result<T, Outcome>> JsonStream<'de> for Resources<'_, T, F> {
+impl<'de, T: DecodeFootprint, F: Fn(&Value) -> Result<T, Outcome>> JsonStream<'de> for OtlpJsonResourceListReader<'_, T, F> {
     fn element<A: SeqAccess<'de>>(&mut self, seq: &mut A) -> Result<bool, A::Error> {
-        let mut of_resource = OfResource { names: self.names, part: self.part, resource: Map::new(), scopes: Vec::new() };
-        if seq.next_element_seed(StreamInto(&mut of_resource))?.is_none() {
+        let mut of_resource = OtlpJsonResourceReader { names: self.names, part: self.part, resource: Map::new(), scopes: Vec::new() };
+        if seq.next_element_seed(JsonStreamSeed(&mut of_resource))?.is_none() {
             return Ok(false);
         }
-        let OfResource { resource, scopes, .. } = of_resource;
+        let OtlpJsonResourceReader { resource, scopes, .. } = of_resource;
         let copy = budget::object(&resource);
         for (around, parts) in scopes {
             if !budget::charge(copy) {
                 break;
             }
-            self.groups.push((Around { resource: resource.clone(), ..around }, parts));
+            self.groups.push((ResourceScope { resource: resource.clone(), ..around }, parts));
         }
         if budget::charge(OF_RESOURCE) { Ok(true) } else { Err(A::Error::custom("too many resources")) }
     }
@@ -134,31 +134,31 @@ impl<'de, T: Weighed, F: Fn(&Value) -> Result<T, Outcome>> JsonStream<'de> for R
 
 /// What an element of a list of resources or scopes takes, and is charged, however empty it is.
 const OF_RESOURCE: usize = 64;
-const OF_SCOPE: usize = 2 * size_of::<Around>();
+const OF_SCOPE: usize = 2 * size_of::<ResourceScope>();
 
-struct OfResource<'a, T, F> {
-    names: Lists<'a>,
+struct OtlpJsonResourceReader<'a, T, F> {
+    names: OtlpListNames<'a>,
     part: &'a F,
     resource: Map<String, Value>,
-    scopes: Groups<T>,
+    scopes: ScopedItems<T>,
 }
 
-impl<'de, T: Weighed, F: Fn(&Value) -> Result<T, Outcome>> JsonStream<'de> for OfResource<'_, T, F> {
+impl<'de, T: DecodeFootprint, F: Fn(&Value) -> Result<T, Outcome>> JsonStream<'de> for OtlpJsonResourceReader<'_, T, F> {
     fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
         if name == "resource" {
             self.resource = read(map, |resource| self::map(resource, "attributes"), budget::object)?;
             return Ok(());
         }
         if self.names.is_scopes(name) {
-            return map.next_value_seed(StreamInto(self)).map(drop);
+            return map.next_value_seed(JsonStreamSeed(self)).map(drop);
         }
         map.next_value::<IgnoredAny>().map(drop)
     }
 
     /// Of the list of scopes.
     fn element<A: SeqAccess<'de>>(&mut self, seq: &mut A) -> Result<bool, A::Error> {
-        let mut of_scope = OfScope { names: self.names, part: self.part, around: Around::default(), parts: Vec::new() };
-        if seq.next_element_seed(StreamInto(&mut of_scope))?.is_none() {
+        let mut of_scope = OtlpJsonScopeReader { names: self.names, part: self.part, around: ResourceScope::default(), parts: Vec::new() };
+        if seq.next_element_seed(JsonStreamSeed(&mut of_scope))?.is_none() {
             return Ok(false);
         }
         if !budget::charge(OF_SCOPE) {
@@ -169,26 +169,26 @@ impl<'de, T: Weighed, F: Fn(&Value) -> Result<T, Outcome>> JsonStream<'de> for O
     }
 }
 
-struct OfScope<'a, T, F> {
-    names: Lists<'a>,
+struct OtlpJsonScopeReader<'a, T, F> {
+    names: OtlpListNames<'a>,
     part: &'a F,
-    around: Around,
+    around: ResourceScope,
     parts: Vec<Result<T, Outcome>>,
 }
 
-impl<'de, T: Weighed, F: Fn(&Value) -> Result<T, Outcome>> JsonStream<'de> for OfScope<'_, T, F> {
+impl<'de, T: DecodeFootprint, F: Fn(&Value) -> Result<T, Outcome>> JsonStream<'de> for OtlpJsonScopeReader<'_, T, F> {
     fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
         if is(self.names.parts, name) {
-            return map.next_value_seed(StreamInto(self)).map(drop);
+            return map.next_value_seed(JsonStreamSeed(self)).map(drop);
         }
         if name == "scope" || (name == "instrumentationLibrary" && self.around.scope_name.is_empty()) {
-            let scope = |scope: &Value| Around {
+            let scope = |scope: &Value| ResourceScope {
                 resource: Map::new(),
                 scope_name: text(scope, "name", "name"),
                 scope_version: text(scope, "version", "version"),
                 scope: self::map(scope, "attributes"),
             };
-            self.around = read(map, scope, Around::bytes)?;
+            self.around = read(map, scope, ResourceScope::bytes)?;
             return Ok(());
         }
         map.next_value::<IgnoredAny>().map(drop)
@@ -207,13 +207,13 @@ fn read<'de, A: MapAccess<'de>, T>(map: &mut A, make: impl FnOnce(&Value) -> T, 
     if budget::charge(made(&made_of)) { Ok(made_of) } else { Err(A::Error::custom("too much around the parts")) }
 }
 
-fn wire(span: &Value) -> Result<Wire, Outcome> {
+fn wire(span: &Value) -> Result<DecodedSpan, Outcome> {
     if !span.is_object() {
-        return Err(dropped(Category::Span, "invalid_json"));
+        return Err(dropped(OutcomeCategory::Span, "invalid_json"));
     }
     let id = |name, other| field(span, name, other).and_then(Value::as_str).and_then(id_bytes);
     let status = span.get("status").unwrap_or(&Value::Null);
-    let event = |event: &Value| Event {
+    let event = |event: &Value| DecodedSpanEvent {
         name: text(event, "name", "name"),
         time_ns: number(event, "timeUnixNano", "time_unix_nano"),
         attributes: map(event, "attributes"),
@@ -223,7 +223,7 @@ fn wire(span: &Value) -> Result<Wire, Outcome> {
         let trace = binary::trace_id(&id("traceId", "trace_id")?)?;
         Some((trace, binary::span_id(&id("spanId", "span_id")?)?))
     };
-    Ok(Wire {
+    Ok(DecodedSpan {
         trace_id: id("traceId", "trace_id").and_then(|bytes| binary::trace_id(&bytes)),
         span_id: id("spanId", "span_id").and_then(|bytes| binary::span_id(&bytes)),
         parent_span_id: id("parentSpanId", "parent_span_id").and_then(|bytes| binary::span_id(&bytes)),
@@ -244,7 +244,7 @@ fn wire(span: &Value) -> Result<Wire, Outcome> {
         start_ns: number(span, "startTimeUnixNano", "start_time_unix_nano"),
         end_ns: number(span, "endTimeUnixNano", "end_time_unix_nano"),
         attributes: map(span, "attributes"),
-        events: charged_list(span, "events", "events", 2 * size_of::<Event>()).iter().map(event).collect(),
+        events: charged_list(span, "events", "events", 2 * size_of::<DecodedSpanEvent>()).iter().map(event).collect(),
         left_out: [
             number(span, "droppedAttributesCount", "dropped_attributes_count"),
             number(span, "droppedEventsCount", "dropped_events_count"),
@@ -256,12 +256,12 @@ fn wire(span: &Value) -> Result<Wire, Outcome> {
     })
 }
 
-fn record(log: &Value) -> Result<Record, Outcome> {
+fn record(log: &Value) -> Result<DecodedLogRecord, Outcome> {
     if !log.is_object() {
-        return Err(dropped(Category::Log, "invalid_json"));
+        return Err(dropped(OutcomeCategory::Log, "invalid_json"));
     }
     let id = |name, other| field(log, name, other).and_then(Value::as_str).and_then(id_bytes);
-    Ok(Record {
+    Ok(DecodedLogRecord {
         trace_id: id("traceId", "trace_id").and_then(|bytes| binary::trace_id(&bytes)),
         span_id: id("spanId", "span_id").and_then(|bytes| binary::span_id(&bytes)),
         time_ns: number(log, "timeUnixNano", "time_unix_nano"),
@@ -449,6 +449,6 @@ mod tests {
         let groups = traces(body.to_string().as_bytes()).unwrap();
         let span = groups[0].1[0].as_ref().unwrap();
         assert_eq!((span.kind, span.start_ns, span.end_ns, span.status_code), (3, 1000, 2000, 2));
-        assert_eq!(groups[0].1[1], Err(dropped(Category::Span, "invalid_json")));
+        assert_eq!(groups[0].1[1], Err(dropped(OutcomeCategory::Span, "invalid_json")));
     }
 }

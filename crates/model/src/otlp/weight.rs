@@ -3,58 +3,60 @@
 
 use std::mem::size_of;
 
-use super::proto::{AnyValue, Event, KeyValue, Link, OfResource, OfScope, Resource, Scope};
+use super::proto::{OtlpAnyValue, OtlpKeyValue, OtlpResource, OtlpResourceGroup, OtlpScope, OtlpScopeGroup, OtlpSpanEvent, OtlpSpanLink};
 use crate::budget;
 
 /// A kind of message: which fields hold messages, and what each of them takes.
-pub(super) struct Kind {
-    fields: &'static [(u64, Field)],
+pub(super) struct ProtobufLayout {
+    fields: &'static [(u64, ProtobufFieldLayout)],
 }
 
-enum Field {
+enum ProtobufFieldLayout {
     /// A message of so many bytes, and how it goes on.
-    Message(usize, &'static Kind),
+    Message(usize, &'static ProtobufLayout),
     /// Bytes that are kept as they came.
     Bytes(usize),
     /// Numbers side by side, of which one takes a byte on the wire and then [`NUMBER`]; in messages of another sort a message.
-    NumbersOr(&'static Kind),
+    NumbersOr(&'static ProtobufLayout),
 }
 
-use Field::{Bytes, Message, NumbersOr};
+use ProtobufFieldLayout::{Bytes, Message, NumbersOr};
 
 /// A number in a list that grows.
 const NUMBER: usize = 16;
 
 /// A member of a map, once the message has become one.
-const PAIR: usize = 2 * size_of::<KeyValue>() + 128;
-const ANY: usize = 2 * size_of::<AnyValue>() + budget::ELEMENT;
+const PAIR: usize = 2 * size_of::<OtlpKeyValue>() + 128;
+const ANY: usize = 2 * size_of::<OtlpAnyValue>() + budget::ELEMENT;
 
-static NOTHING: Kind = Kind { fields: &[] };
-static VALUE: Kind = Kind { fields: &[(5, Message(0, &ARRAY)), (6, Message(0, &PAIRS))] };
-static ARRAY: Kind = Kind { fields: &[(1, Message(ANY, &VALUE))] };
-static PAIRS: Kind = Kind { fields: &[(1, Message(PAIR, &KEY_VALUE))] };
-static KEY_VALUE: Kind = Kind { fields: &[(2, Message(0, &VALUE))] };
-static RESOURCE: Kind = Kind { fields: &[(1, Message(PAIR, &KEY_VALUE))] };
-static SCOPE: Kind = Kind { fields: &[(3, Message(PAIR, &KEY_VALUE))] };
-static EVENT: Kind = Kind { fields: &[(3, Message(PAIR, &KEY_VALUE))] };
-static OF_SCOPE: Kind = Kind { fields: &[(1, Message(size_of::<Scope>(), &SCOPE)), (2, Bytes(2 * size_of::<bytes::Bytes>()))] };
-static OF_RESOURCE: Kind =
-    Kind { fields: &[(1, Message(size_of::<Resource>(), &RESOURCE)), (2, Message(2 * size_of::<OfScope>() + 256, &OF_SCOPE))] };
+static NOTHING: ProtobufLayout = ProtobufLayout { fields: &[] };
+static VALUE: ProtobufLayout = ProtobufLayout { fields: &[(5, Message(0, &ARRAY)), (6, Message(0, &PAIRS))] };
+static ARRAY: ProtobufLayout = ProtobufLayout { fields: &[(1, Message(ANY, &VALUE))] };
+static PAIRS: ProtobufLayout = ProtobufLayout { fields: &[(1, Message(PAIR, &KEY_VALUE))] };
+static KEY_VALUE: ProtobufLayout = ProtobufLayout { fields: &[(2, Message(0, &VALUE))] };
+static RESOURCE: ProtobufLayout = ProtobufLayout { fields: &[(1, Message(PAIR, &KEY_VALUE))] };
+static SCOPE: ProtobufLayout = ProtobufLayout { fields: &[(3, Message(PAIR, &KEY_VALUE))] };
+static EVENT: ProtobufLayout = ProtobufLayout { fields: &[(3, Message(PAIR, &KEY_VALUE))] };
+static OF_SCOPE: ProtobufLayout =
+    ProtobufLayout { fields: &[(1, Message(size_of::<OtlpScope>(), &SCOPE)), (2, Bytes(2 * size_of::<bytes::Bytes>()))] };
+static OF_RESOURCE: ProtobufLayout = ProtobufLayout {
+    fields: &[(1, Message(size_of::<OtlpResource>(), &RESOURCE)), (2, Message(2 * size_of::<OtlpScopeGroup>() + 256, &OF_SCOPE))],
+};
 
 /// A request of any signal, down to its spans, log records and metrics.
-pub(super) static REQUEST: Kind = Kind { fields: &[(1, Message(2 * size_of::<OfResource>(), &OF_RESOURCE))] };
+pub(super) static REQUEST: ProtobufLayout = ProtobufLayout { fields: &[(1, Message(2 * size_of::<OtlpResourceGroup>(), &OF_RESOURCE))] };
 /// A span.
-pub(super) static SPAN: Kind = Kind {
+pub(super) static SPAN: ProtobufLayout = ProtobufLayout {
     fields: &[
         (9, Message(PAIR, &KEY_VALUE)),
-        (11, Message(2 * size_of::<Event>() + 256, &EVENT)),
-        (13, Message(2 * size_of::<Link>() + 64, &NOTHING)),
+        (11, Message(2 * size_of::<OtlpSpanEvent>() + 256, &EVENT)),
+        (13, Message(2 * size_of::<OtlpSpanLink>() + 64, &NOTHING)),
     ],
 };
 /// A log record.
-pub(super) static RECORD: Kind = Kind { fields: &[(5, Message(0, &VALUE)), (6, Message(PAIR, &KEY_VALUE))] };
+pub(super) static RECORD: ProtobufLayout = ProtobufLayout { fields: &[(5, Message(0, &VALUE)), (6, Message(PAIR, &KEY_VALUE))] };
 /// A metric. Its points differ by their sort, and not in what is of use here.
-pub(super) static METRIC: Kind = Kind {
+pub(super) static METRIC: ProtobufLayout = ProtobufLayout {
     fields: &[
         (5, Message(0, &POINTS)),
         (7, Message(0, &POINTS)),
@@ -63,9 +65,9 @@ pub(super) static METRIC: Kind = Kind {
         (11, Message(0, &POINTS)),
     ],
 };
-static POINTS: Kind = Kind { fields: &[(1, Message(1024, &POINT))] };
+static POINTS: ProtobufLayout = ProtobufLayout { fields: &[(1, Message(1024, &POINT))] };
 /// Attributes are in field 1, 7 or 9.
-static POINT: Kind = Kind {
+static POINT: ProtobufLayout = ProtobufLayout {
     fields: &[
         (1, Message(PAIR, &KEY_VALUE)),
         (6, NumbersOr(&NOTHING)),
@@ -75,7 +77,7 @@ static POINT: Kind = Kind {
     ],
 };
 /// Half of an exponential histogram, or an attribute.
-static SIDE: Kind = Kind { fields: &[(2, NumbersOr(&VALUE))] };
+static SIDE: ProtobufLayout = ProtobufLayout { fields: &[(2, NumbersOr(&VALUE))] };
 
 /// Deeper than messages may lie in one another: they are refused there.
 const DEEPEST: usize = 100;
@@ -85,13 +87,13 @@ const MOST_A_BYTE: usize = 1024;
 
 /// Whether what a message of this kind takes while it is taken apart fits into what is left. Nothing stays charged. Nearly every
 /// message is so small that it fits whatever is in it, and is not looked through.
-pub(super) fn fits(message: &[u8], kind: &Kind) -> bool {
+pub(super) fn fits(message: &[u8], kind: &ProtobufLayout) -> bool {
     message.len().saturating_mul(MOST_A_BYTE) <= budget::left() || budget::for_a_moment(|| charge(message, kind))
 }
 
 /// Charges what a message of this kind takes. What is no protobuf weighs what stands before the damage, since nothing is made of the
 /// rest. False when there is not as much left.
-pub(super) fn charge(message: &[u8], kind: &Kind) -> bool {
+pub(super) fn charge(message: &[u8], kind: &ProtobufLayout) -> bool {
     // Its texts are copied once, and once more where they are mended.
     let mut weight = 2 * message.len();
     walk(message, kind, budget::left(), &mut weight, DEEPEST);
@@ -99,7 +101,7 @@ pub(super) fn charge(message: &[u8], kind: &Kind) -> bool {
 }
 
 /// False when it is too much.
-fn walk(mut rest: &[u8], kind: &Kind, most: usize, weight: &mut usize, depth: usize) -> bool {
+fn walk(mut rest: &[u8], kind: &ProtobufLayout, most: usize, weight: &mut usize, depth: usize) -> bool {
     let Some(depth) = depth.checked_sub(1) else { return true };
     while let Some((tag, value)) = varint(rest) {
         let end = match tag & 7 {
@@ -160,7 +162,7 @@ mod tests {
 
     use super::*;
 
-    fn weight(message: &[u8], kind: &Kind) -> usize {
+    fn weight(message: &[u8], kind: &ProtobufLayout) -> usize {
         let mut weight = 2 * message.len();
         walk(message, kind, usize::MAX, &mut weight, DEEPEST);
         weight

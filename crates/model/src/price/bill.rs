@@ -1,13 +1,13 @@
 //! Multiplying what a call took by prices, in whole steps of money.
 
-use super::Call;
-use super::bucket::{Bucket, Rates};
+use super::BillableCall;
+use super::bucket::{BucketPrices, PriceBucket};
 use crate::money::Usd;
 use crate::span::{Cost, CostSource};
 
 /// A call with its price, bucket by bucket.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Priced {
+pub struct PricedCall {
     /// The sum of the lines.
     pub cost: Cost,
     /// One line for each bucket with something in it.
@@ -25,17 +25,17 @@ pub struct Priced {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PricedBucket {
     /// What it is for.
-    pub bucket: Bucket,
-    /// How many tokens, requests, searches or pictures; for [`Bucket::Hour`], microseconds.
+    pub bucket: PriceBucket,
+    /// How many tokens, requests, searches or pictures; for [`PriceBucket::Hour`], microseconds.
     pub count: u64,
-    /// The price of one [`unit`](Bucket::unit) of them.
+    /// The price of one [`unit`](PriceBucket::unit) of them.
     pub price: Usd,
     /// What they cost.
     pub amount: Usd,
 }
 
 /// Where prices are from.
-pub(super) struct Origin {
+pub(super) struct PriceOrigin {
     /// `openai:gpt-4o`, `own:my-model`.
     pub(super) name: String,
     pub(super) tier: Option<String>,
@@ -49,28 +49,28 @@ pub(super) struct Origin {
 /// cache writes, sound and pictures cost as plain input, reasoning, sound and pictures as plain output, an hour's cache write as one of
 /// five minutes. An entry without any output price is one of embeddings or ranking: what comes out is not charged. `None` where a
 /// price would multiply a count that is not known.
-pub(super) fn bill(origin: Origin, rates: &Rates, call: &Call) -> Option<Priced> {
+pub(super) fn bill(origin: PriceOrigin, rates: &BucketPrices, call: &BillableCall) -> Option<PricedCall> {
     let usage = call.usage;
     let has = |bucket| rates.own(bucket).is_some();
     let (tokens_in, tokens_out) = (usage.input.is_some(), usage.output.is_some());
-    if (has(Bucket::Input) && !tokens_in) || (has(Bucket::Output) && !tokens_out) {
+    if (has(PriceBucket::Input) && !tokens_in) || (has(PriceBucket::Output) && !tokens_out) {
         return None;
     }
     let all_input = usage.input_tokens().unwrap_or(0);
     let count = |bucket| match bucket {
         // A request that failed before it took anything is not charged.
-        Bucket::Request => (tokens_in || !call.failed).then_some(1),
-        Bucket::Hour => u64::try_from(call.duration_us).ok(),
+        PriceBucket::Request => (tokens_in || !call.failed).then_some(1),
+        PriceBucket::Hour => u64::try_from(call.duration_us).ok(),
         bucket => bucket.of(usage),
     };
-    let line = |bucket: Bucket| {
+    let line = |bucket: PriceBucket| {
         let rate = rates.rate(bucket)?;
         let count = count(bucket).filter(|count| *count > 0)?;
         Some(PricedBucket::new(bucket, count, rate.at(all_input)))
     };
-    let lines: Vec<PricedBucket> = Bucket::ALL.iter().copied().filter_map(line).collect();
+    let lines: Vec<PricedBucket> = PriceBucket::ALL.iter().copied().filter_map(line).collect();
     // Known to have taken nothing is free; with nothing known, there is nothing to multiply.
-    if lines.is_empty() && !(has(Bucket::Input) && tokens_in) {
+    if lines.is_empty() && !(has(PriceBucket::Input) && tokens_in) {
         return None;
     }
 
@@ -86,18 +86,18 @@ pub(super) fn bill(origin: Origin, rates: &Rates, call: &Call) -> Option<Priced>
         source: CostSource::Computed,
         price: Some(price_id.clone()),
     };
-    Some(Priced { cost, lines, price_id, from_date, own: origin.own })
+    Some(PricedCall { cost, lines, price_id, from_date, own: origin.own })
 }
 
 impl PricedBucket {
-    fn new(bucket: Bucket, count: u64, price: Usd) -> PricedBucket {
+    fn new(bucket: PriceBucket, count: u64, price: Usd) -> PricedBucket {
         PricedBucket { bucket, count, price, amount: times(count, price, bucket.unit().count()) }
     }
 
     /// Dollars for a million of what is counted.
     pub fn usd_per_million(&self) -> f64 {
         match self.bucket.unit() {
-            super::Unit::MillionTokens => self.price.dollars(),
+            super::PriceUnit::MillionTokens => self.price.dollars(),
             unit => self.price.dollars() * 1e6 / unit.count() as f64,
         }
     }

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
-use super::Call;
-use super::bill::{self, Priced};
-use super::own::{OwnPrice, OwnPrices};
+use super::BillableCall;
+use super::bill::{self, PricedCall};
+use super::own::{CustomPrice, CustomPriceList};
 use super::table::{self, PriceTable};
 use crate::span::Cost;
 
@@ -18,7 +18,7 @@ static EMBEDDED: LazyLock<PriceBook> = LazyLock::new(|| {
 #[derive(Debug, Clone)]
 pub struct PriceBook {
     table: Arc<PriceTable>,
-    own: OwnPrices,
+    own: CustomPriceList,
 }
 
 impl PriceBook {
@@ -29,13 +29,13 @@ impl PriceBook {
 
     /// A table and nothing before it.
     pub fn of_table(table: Arc<PriceTable>) -> PriceBook {
-        PriceBook { table, own: OwnPrices::default() }
+        PriceBook { table, own: CustomPriceList::default() }
     }
 
     /// The same table behind these own prices, each with whether it is set for the project alone, in the order in which they were set.
-    pub fn with_own(&self, own: impl Iterator<Item = (OwnPrice, bool)>) -> PriceBook {
+    pub fn with_own(&self, own: impl Iterator<Item = (CustomPrice, bool)>) -> PriceBook {
         let canonical = |name: &str| self.table.canonical_provider(name).map(str::to_owned);
-        PriceBook { table: self.table.clone(), own: OwnPrices::new(own, canonical) }
+        PriceBook { table: self.table.clone(), own: CustomPriceList::new(own, canonical) }
     }
 
     /// The table.
@@ -44,12 +44,12 @@ impl PriceBook {
     }
 
     /// What a call cost. `None` when there is no price for its model, or a count that it would multiply is not known.
-    pub fn cost(&self, call: &Call) -> Option<Cost> {
+    pub fn cost(&self, call: &BillableCall) -> Option<Cost> {
         self.explain(call).map(|priced| priced.cost)
     }
 
     /// What a call cost, bucket by bucket.
-    pub fn explain(&self, call: &Call) -> Option<Priced> {
+    pub fn explain(&self, call: &BillableCall) -> Option<PricedCall> {
         let provider = call.provider.map(|name| self.table.canonical_provider(name).unwrap_or(name));
         match self.own.find(provider, call) {
             // The owner's price is what it costs: where its counts are not known, the table does not know better.
@@ -59,9 +59,9 @@ impl PriceBook {
     }
 
     /// The price that stands for a call, by its name, also where it gives no cost.
-    pub fn price_id(&self, call: &Call) -> Option<String> {
+    pub fn price_id(&self, call: &BillableCall) -> Option<String> {
         let provider = call.provider.map(|name| self.table.canonical_provider(name).unwrap_or(name));
-        self.own.find(provider, call).map(OwnPrice::id).or_else(|| self.table.entry_id(call))
+        self.own.find(provider, call).map(CustomPrice::id).or_else(|| self.table.entry_id(call))
     }
 
     /// The vendor whose own list has the model, never one who resells it.
@@ -83,11 +83,11 @@ impl PriceBook {
 /// The price books of all projects, which may be exchanged while they are in use.
 #[derive(Debug)]
 pub struct PriceBooks {
-    books: RwLock<Books>,
+    books: RwLock<ProjectPriceBooks>,
 }
 
 #[derive(Debug)]
-struct Books {
+struct ProjectPriceBooks {
     /// For projects without prices of their own.
     common: Arc<PriceBook>,
     of_projects: HashMap<u64, Arc<PriceBook>>,
@@ -96,7 +96,7 @@ struct Books {
 impl Default for PriceBooks {
     fn default() -> Self {
         let common = Arc::new(PriceBook::embedded().clone());
-        PriceBooks { books: RwLock::new(Books { common, of_projects: HashMap::new() }) }
+        PriceBooks { books: RwLock::new(ProjectPriceBooks { common, of_projects: HashMap::new() }) }
     }
 }
 
@@ -108,14 +108,14 @@ impl PriceBooks {
     }
 
     /// Exchanges all prices: the table, and what owners have set for a project, or for all, in the order in which they were set.
-    pub fn exchange(&self, table: Arc<PriceTable>, own: &[(Option<u64>, OwnPrice)]) {
+    pub fn exchange(&self, table: Arc<PriceTable>, own: &[(Option<u64>, CustomPrice)]) {
         let book = PriceBook::of_table(table);
         let of = |project: Option<u64>| {
             let hold = own.iter().filter(|(of, _)| of.is_none() || *of == project);
             Arc::new(book.with_own(hold.map(|(of, price)| (price.clone(), of.is_some()))))
         };
         let of_projects = own.iter().filter_map(|(project, _)| *project).map(|project| (project, of(Some(project)))).collect();
-        let exchanged = Books { common: of(None), of_projects };
+        let exchanged = ProjectPriceBooks { common: of(None), of_projects };
         *self.books.write().unwrap_or_else(PoisonError::into_inner) = exchanged;
     }
 }

@@ -8,7 +8,7 @@ use crate::span::{Usage, names};
 
 names!(
     /// Something that a call is charged for, by the name that usage, API and own prices share.
-    Bucket {
+    PriceBucket {
         /// Tokens of plain input.
         Input = "input",
         /// Tokens read from the provider's cache.
@@ -42,7 +42,7 @@ names!(
 
 /// How many of a bucket its price in the table is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
+pub enum PriceUnit {
     /// A million tokens.
     MillionTokens,
     /// A thousand of them.
@@ -51,24 +51,24 @@ pub enum Unit {
     Hour,
 }
 
-impl Unit {
+impl PriceUnit {
     /// How many the price is for.
     pub const fn count(self) -> u64 {
         match self {
-            Unit::MillionTokens => 1_000_000,
-            Unit::Thousand => 1_000,
-            Unit::Hour => 3_600_000_000,
+            PriceUnit::MillionTokens => 1_000_000,
+            PriceUnit::Thousand => 1_000,
+            PriceUnit::Hour => 3_600_000_000,
         }
     }
 }
 
-impl Bucket {
+impl PriceBucket {
     /// How many of it a price in the table is for.
-    pub const fn unit(self) -> Unit {
+    pub const fn unit(self) -> PriceUnit {
         match self {
-            Bucket::Request | Bucket::WebSearch | Bucket::Image => Unit::Thousand,
-            Bucket::Hour => Unit::Hour,
-            _ => Unit::MillionTokens,
+            PriceBucket::Request | PriceBucket::WebSearch | PriceBucket::Image => PriceUnit::Thousand,
+            PriceBucket::Hour => PriceUnit::Hour,
+            _ => PriceUnit::MillionTokens,
         }
     }
 
@@ -76,37 +76,39 @@ impl Bucket {
     /// costs.
     const fn owner_factor(self) -> f64 {
         match self.unit() {
-            Unit::Thousand => 1_000.0,
-            Unit::MillionTokens | Unit::Hour => 1.0,
+            PriceUnit::Thousand => 1_000.0,
+            PriceUnit::MillionTokens | PriceUnit::Hour => 1.0,
         }
     }
 
     /// The name in the lines of the table.
     const fn in_table(self) -> &'static str {
         match self {
-            Bucket::Input => "in",
-            Bucket::CacheRead => "read",
-            Bucket::CacheWrite5m => "write",
-            Bucket::CacheWrite1h => "write_1h",
-            Bucket::InputAudio => "audio_in",
-            Bucket::InputImage => "image_in",
-            Bucket::Output => "out",
-            Bucket::Reasoning => "reasoning",
-            Bucket::OutputAudio => "audio_out",
-            Bucket::OutputImage => "image_out",
-            Bucket::Request => "request",
-            Bucket::WebSearch => "search",
-            Bucket::Image => "image",
-            Bucket::Hour => "hour",
+            PriceBucket::Input => "in",
+            PriceBucket::CacheRead => "read",
+            PriceBucket::CacheWrite5m => "write",
+            PriceBucket::CacheWrite1h => "write_1h",
+            PriceBucket::InputAudio => "audio_in",
+            PriceBucket::InputImage => "image_in",
+            PriceBucket::Output => "out",
+            PriceBucket::Reasoning => "reasoning",
+            PriceBucket::OutputAudio => "audio_out",
+            PriceBucket::OutputImage => "image_out",
+            PriceBucket::Request => "request",
+            PriceBucket::WebSearch => "search",
+            PriceBucket::Image => "image",
+            PriceBucket::Hour => "hour",
         }
     }
 
     /// The wider bucket whose price stands for it where it has none of its own, so that no token is free by omission.
-    const fn wider(self) -> Option<Bucket> {
+    const fn wider(self) -> Option<PriceBucket> {
         match self {
-            Bucket::CacheWrite1h => Some(Bucket::CacheWrite5m),
-            Bucket::CacheRead | Bucket::CacheWrite5m | Bucket::InputAudio | Bucket::InputImage => Some(Bucket::Input),
-            Bucket::Reasoning | Bucket::OutputAudio | Bucket::OutputImage => Some(Bucket::Output),
+            PriceBucket::CacheWrite1h => Some(PriceBucket::CacheWrite5m),
+            PriceBucket::CacheRead | PriceBucket::CacheWrite5m | PriceBucket::InputAudio | PriceBucket::InputImage => {
+                Some(PriceBucket::Input)
+            }
+            PriceBucket::Reasoning | PriceBucket::OutputAudio | PriceBucket::OutputImage => Some(PriceBucket::Output),
             _ => None,
         }
     }
@@ -114,46 +116,49 @@ impl Bucket {
     /// True for what goes into a model, false for what comes out, `None` for what is charged beside both.
     pub(super) const fn is_input(self) -> Option<bool> {
         match self {
-            Bucket::Input | Bucket::CacheRead | Bucket::CacheWrite5m | Bucket::CacheWrite1h | Bucket::InputAudio | Bucket::InputImage => {
-                Some(true)
-            }
-            Bucket::Output | Bucket::Reasoning | Bucket::OutputAudio | Bucket::OutputImage => Some(false),
-            Bucket::Request | Bucket::WebSearch | Bucket::Image | Bucket::Hour => None,
+            PriceBucket::Input
+            | PriceBucket::CacheRead
+            | PriceBucket::CacheWrite5m
+            | PriceBucket::CacheWrite1h
+            | PriceBucket::InputAudio
+            | PriceBucket::InputImage => Some(true),
+            PriceBucket::Output | PriceBucket::Reasoning | PriceBucket::OutputAudio | PriceBucket::OutputImage => Some(false),
+            PriceBucket::Request | PriceBucket::WebSearch | PriceBucket::Image | PriceBucket::Hour => None,
         }
     }
 
     /// How many of it a call took, as far as its usage tells.
     pub fn of(self, usage: &Usage) -> Option<u64> {
         match self {
-            Bucket::Input => usage.input,
-            Bucket::CacheRead => usage.cache_read,
-            Bucket::CacheWrite5m => usage.cache_write_5m,
-            Bucket::CacheWrite1h => usage.cache_write_1h,
-            Bucket::InputAudio => usage.input_audio,
-            Bucket::InputImage => usage.input_image,
-            Bucket::Output => usage.output,
-            Bucket::Reasoning => usage.reasoning,
-            Bucket::OutputAudio => usage.output_audio,
-            Bucket::OutputImage => usage.output_image,
-            Bucket::WebSearch => usage.web_searches,
-            Bucket::Image => usage.images,
-            Bucket::Request | Bucket::Hour => None,
+            PriceBucket::Input => usage.input,
+            PriceBucket::CacheRead => usage.cache_read,
+            PriceBucket::CacheWrite5m => usage.cache_write_5m,
+            PriceBucket::CacheWrite1h => usage.cache_write_1h,
+            PriceBucket::InputAudio => usage.input_audio,
+            PriceBucket::InputImage => usage.input_image,
+            PriceBucket::Output => usage.output,
+            PriceBucket::Reasoning => usage.reasoning,
+            PriceBucket::OutputAudio => usage.output_audio,
+            PriceBucket::OutputImage => usage.output_image,
+            PriceBucket::WebSearch => usage.web_searches,
+            PriceBucket::Image => usage.images,
+            PriceBucket::Request | PriceBucket::Hour => None,
         }
     }
 }
 
 /// Dollars for one unit of a bucket, which may depend on how large the whole input is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rate {
+pub struct TieredPrice {
     base: Usd,
     /// Above so many tokens of input *all* tokens cost so much. Ascending.
     tiers: Vec<(u64, Usd)>,
 }
 
-impl Rate {
+impl TieredPrice {
     /// One price, however large the input.
-    pub(super) fn flat(base: Usd) -> Rate {
-        Rate { base, tiers: Vec::new() }
+    pub(super) fn flat(base: Usd) -> TieredPrice {
+        TieredPrice { base, tiers: Vec::new() }
     }
 
     /// The price for a call with so many tokens of input in all.
@@ -164,25 +169,25 @@ impl Rate {
 
 /// The prices of buckets. One that is left out is not known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rates([Option<Rate>; Bucket::ALL.len()]);
+pub struct BucketPrices([Option<TieredPrice>; PriceBucket::ALL.len()]);
 
-impl Rates {
+impl BucketPrices {
     /// The price of a bucket itself.
-    pub fn own(&self, bucket: Bucket) -> Option<&Rate> {
+    pub fn own(&self, bucket: PriceBucket) -> Option<&TieredPrice> {
         self.0[bucket as usize].as_ref()
     }
 
     /// The price of a bucket, or of the wider one that stands for it.
-    pub fn rate(&self, bucket: Bucket) -> Option<&Rate> {
+    pub fn rate(&self, bucket: PriceBucket) -> Option<&TieredPrice> {
         self.own(bucket).or_else(|| self.rate(bucket.wider()?))
     }
 
-    pub(super) fn set(&mut self, bucket: Bucket, rate: Rate) {
+    pub(super) fn set(&mut self, bucket: PriceBucket, rate: TieredPrice) {
         self.0[bucket as usize] = Some(rate);
     }
 
     /// Takes the prices that the other has.
-    pub(super) fn replace_by(&mut self, other: &Rates) {
+    pub(super) fn replace_by(&mut self, other: &BucketPrices) {
         for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
             if theirs.is_some() {
                 mine.clone_from(theirs);
@@ -192,21 +197,21 @@ impl Rates {
 
     /// True when it cannot price a call: neither what goes in has a price nor the request, the time or the picture as such.
     pub fn is_empty(&self) -> bool {
-        [Bucket::Input, Bucket::Request, Bucket::Hour, Bucket::Image].iter().all(|bucket| self.own(*bucket).is_none())
+        [PriceBucket::Input, PriceBucket::Request, PriceBucket::Hour, PriceBucket::Image].iter().all(|bucket| self.own(*bucket).is_none())
     }
 
     /// Takes a price by its name in the table. False for a name that is none.
-    pub(super) fn set_by_table_name(&mut self, name: &str, rate: Rate) -> bool {
-        match Bucket::ALL.iter().find(|bucket| bucket.in_table() == name) {
+    pub(super) fn set_by_table_name(&mut self, name: &str, rate: TieredPrice) -> bool {
+        match PriceBucket::ALL.iter().find(|bucket| bucket.in_table() == name) {
             Some(bucket) => self.set(*bucket, rate),
             None => return false,
         }
         true
     }
 
-    /// The name in the table by which [`set_by_table_name`](Rates::set_by_table_name) would know a name.
+    /// The name in the table by which [`set_by_table_name`](BucketPrices::set_by_table_name) would know a name.
     pub(super) fn is_table_name(name: &str) -> bool {
-        Bucket::ALL.iter().any(|bucket| bucket.in_table() == name)
+        PriceBucket::ALL.iter().any(|bucket| bucket.in_table() == name)
     }
 }
 
@@ -214,32 +219,32 @@ pub(super) fn usd<E: de::Error>(dollars: f64) -> Result<Usd, E> {
     Usd::from_dollars(dollars).filter(|usd| usd.0 >= 0).ok_or_else(|| E::custom("a price is a number from 0 on"))
 }
 
-impl<'de> Deserialize<'de> for Rate {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Rate, D::Error> {
-        struct Shape;
+impl<'de> Deserialize<'de> for TieredPrice {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<TieredPrice, D::Error> {
+        struct TieredPriceVisitor;
 
-        impl<'de> Visitor<'de> for Shape {
-            type Value = Rate;
+        impl<'de> Visitor<'de> for TieredPriceVisitor {
+            type Value = TieredPrice;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("a price, or [price, [tokens, price], ...]")
             }
 
-            fn visit_f64<E: de::Error>(self, dollars: f64) -> Result<Rate, E> {
-                Ok(Rate::flat(usd(dollars)?))
+            fn visit_f64<E: de::Error>(self, dollars: f64) -> Result<TieredPrice, E> {
+                Ok(TieredPrice::flat(usd(dollars)?))
             }
 
-            fn visit_u64<E: de::Error>(self, dollars: u64) -> Result<Rate, E> {
+            fn visit_u64<E: de::Error>(self, dollars: u64) -> Result<TieredPrice, E> {
                 self.visit_f64(dollars as f64)
             }
 
-            fn visit_i64<E: de::Error>(self, dollars: i64) -> Result<Rate, E> {
+            fn visit_i64<E: de::Error>(self, dollars: i64) -> Result<TieredPrice, E> {
                 self.visit_f64(dollars as f64)
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Rate, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<TieredPrice, A::Error> {
                 let base = parts.next_element::<f64>()?.ok_or_else(|| de::Error::invalid_length(0, &self))?;
-                let mut rate = Rate::flat(usd(base)?);
+                let mut rate = TieredPrice::flat(usd(base)?);
                 while let Some((above, dollars)) = parts.next_element::<(u64, f64)>()? {
                     if rate.tiers.last().is_some_and(|(before, _)| *before >= above) {
                         return Err(de::Error::custom("the sizes from which prices change must ascend"));
@@ -250,44 +255,44 @@ impl<'de> Deserialize<'de> for Rate {
             }
         }
 
-        from.deserialize_any(Shape)
+        from.deserialize_any(TieredPriceVisitor)
     }
 }
 
 /// Prices as an owner writes and reads them: dollars by the bucket's name, for a million tokens, one request, search or picture, an hour.
-impl Serialize for Rates {
+impl Serialize for BucketPrices {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let known = Bucket::ALL.iter().filter_map(|bucket| Some((*bucket, self.own(*bucket)?)));
+        let known = PriceBucket::ALL.iter().filter_map(|bucket| Some((*bucket, self.own(*bucket)?)));
         to.collect_map(known.map(|(bucket, rate)| (bucket.as_str(), rate.base.dollars() / bucket.owner_factor())))
     }
 }
 
-impl<'de> Deserialize<'de> for Rates {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Rates, D::Error> {
-        struct Shape;
+impl<'de> Deserialize<'de> for BucketPrices {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<BucketPrices, D::Error> {
+        struct BucketPricesVisitor;
 
-        impl<'de> Visitor<'de> for Shape {
-            type Value = Rates;
+        impl<'de> Visitor<'de> for BucketPricesVisitor {
+            type Value = BucketPrices;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("dollars by what they are for")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Rates, A::Error> {
-                let mut rates = Rates::default();
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<BucketPrices, A::Error> {
+                let mut rates = BucketPrices::default();
                 while let Some(name) = map.next_key::<String>()? {
-                    let bucket = Bucket::from_name(&name).ok_or_else(|| {
-                        let known: Vec<_> = Bucket::ALL.iter().map(|bucket| bucket.as_str()).collect();
+                    let bucket = PriceBucket::from_name(&name).ok_or_else(|| {
+                        let known: Vec<_> = PriceBucket::ALL.iter().map(|bucket| bucket.as_str()).collect();
                         de::Error::custom(format!("{name:?} is nothing that has a price; known are {}", known.join(", ")))
                     })?;
                     if let Some(dollars) = map.next_value::<Option<f64>>()? {
-                        rates.set(bucket, Rate::flat(usd(dollars * bucket.owner_factor())?));
+                        rates.set(bucket, TieredPrice::flat(usd(dollars * bucket.owner_factor())?));
                     }
                 }
                 Ok(rates)
             }
         }
 
-        from.deserialize_map(Shape)
+        from.deserialize_map(BucketPricesVisitor)
     }
 }

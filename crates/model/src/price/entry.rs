@@ -4,67 +4,67 @@ use jiff::civil::Date;
 use serde::de::{self, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::bucket::{Rate, Rates};
-use super::model::{Clause, Names};
+use super::bucket::{BucketPrices, TieredPrice};
+use super::model::{ModelNameRule, ModelNames};
 
 /// A model with its prices.
 #[derive(Debug, Deserialize)]
-pub(super) struct Entry {
+pub(super) struct PriceEntry {
     /// Its name in the table.
     pub(super) id: String,
     /// Names that mean it, lower-case; left out where only its id does.
     #[serde(rename = "is", default)]
-    names: Names,
+    names: ModelNames,
     /// Rules of which one is enough.
     #[serde(default)]
-    pub(super) like: Vec<Clause>,
+    pub(super) like: Vec<ModelNameRule>,
     /// The list price and its changes; of those that hold, the last.
-    prices: Vec<Prices>,
+    prices: Vec<PricePeriod>,
     /// What differs for a tier of service.
     #[serde(default)]
-    variants: Vec<Variant>,
+    variants: Vec<ServiceTierPrices>,
 }
 
 /// Prices that belong together.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Prices {
+pub(super) struct PricePeriod {
     /// The first day (UTC).
     pub(super) from: Option<Date>,
     /// Minutes of the day (UTC) from and until which they hold.
     hours: Option<(u16, u16)>,
-    pub(super) rates: Rates,
+    pub(super) rates: BucketPrices,
 }
 
 /// Prices that replace some of the list prices for a tier of service.
 #[derive(Debug, Deserialize)]
-struct Variant {
+struct ServiceTierPrices {
     tier: String,
     #[serde(flatten)]
-    prices: Prices,
+    prices: PricePeriod,
 }
 
 /// The prices that hold for a call.
-pub(super) struct Quote {
+pub(super) struct PriceQuote {
     pub(super) from: Option<Date>,
-    pub(super) rates: Rates,
+    pub(super) rates: BucketPrices,
     /// The tier whose prices are in it, when one is.
     pub(super) tier: Option<String>,
 }
 
-impl Entry {
+impl PriceEntry {
     /// All names that mean exactly this model, lower-case.
     pub(super) fn names(&self) -> Vec<String> {
         match &self.names {
-            Names::OnlyId => vec![self.id.to_lowercase()],
-            Names::These(names) => names.clone(),
+            ModelNames::OnlyId => vec![self.id.to_lowercase()],
+            ModelNames::These(names) => names.clone(),
         }
     }
 
     /// The prices at a time for a tier; `None` where the table knows the model but no price for it.
-    pub(super) fn quote(&self, at_us: i64, service_tier: Option<&str>) -> Option<Quote> {
+    pub(super) fn quote(&self, at_us: i64, service_tier: Option<&str>) -> Option<PriceQuote> {
         // Before the first price that is known, that price is the best guess.
         let list = self.prices.iter().rev().find(|p| p.holds(at_us)).or(self.prices.first())?;
-        let mut quote = Quote { from: list.from, rates: list.rates.clone(), tier: None };
+        let mut quote = PriceQuote { from: list.from, rates: list.rates.clone(), tier: None };
         if let Some(tier) = service_tier {
             for variant in self.variants.iter().filter(|v| v.tier.eq_ignore_ascii_case(tier) && v.prices.holds(at_us)) {
                 quote.rates.replace_by(&variant.prices.rates);
@@ -76,7 +76,7 @@ impl Entry {
     }
 }
 
-impl Prices {
+impl PricePeriod {
     fn holds(&self, at_us: i64) -> bool {
         const DAY_US: i64 = 86_400_000_000;
         const MINUTE_US: i64 = 60_000_000;
@@ -108,19 +108,19 @@ fn minutes(text: &str) -> Option<u16> {
     Some(hour.parse::<u16>().ok()? * 60 + minute.parse::<u16>().ok()?)
 }
 
-impl<'de> Deserialize<'de> for Prices {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Prices, D::Error> {
-        struct Shape;
+impl<'de> Deserialize<'de> for PricePeriod {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<PricePeriod, D::Error> {
+        struct PricePeriodVisitor;
 
-        impl<'de> Visitor<'de> for Shape {
-            type Value = Prices;
+        impl<'de> Visitor<'de> for PricePeriodVisitor {
+            type Value = PricePeriod;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("prices by their names")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Prices, A::Error> {
-                let mut prices = Prices::default();
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<PricePeriod, A::Error> {
+                let mut prices = PricePeriod::default();
                 while let Some(name) = map.next_key::<String>()? {
                     match name.as_str() {
                         "from" => prices.from = Some(map.next_value::<String>()?.parse().map_err(de::Error::custom)?),
@@ -130,14 +130,14 @@ impl<'de> Deserialize<'de> for Prices {
                             prices.hours = Some(both.ok_or_else(|| de::Error::custom("a time of day is HH:MM"))?);
                         }
                         // A table of a newer version may price what this one does not know.
-                        name if !Rates::is_table_name(name) => _ = map.next_value::<IgnoredAny>()?,
-                        name => _ = prices.rates.set_by_table_name(name, map.next_value::<Rate>()?),
+                        name if !BucketPrices::is_table_name(name) => _ = map.next_value::<IgnoredAny>()?,
+                        name => _ = prices.rates.set_by_table_name(name, map.next_value::<TieredPrice>()?),
                     }
                 }
                 Ok(prices)
             }
         }
 
-        from.deserialize_map(Shape)
+        from.deserialize_map(PricePeriodVisitor)
     }
 }

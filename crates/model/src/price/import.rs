@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::bucket::Rates;
+use super::bucket::BucketPrices;
 use super::provider::dashed;
 use super::table::PriceTable;
 
@@ -30,7 +30,7 @@ const KEYS: [(&str, &str); 14] = [
 
 /// A table that can be used.
 #[derive(Debug)]
-pub struct Imported {
+pub struct ImportedPriceTable {
     /// The table.
     pub table: PriceTable,
     /// Its text in our own form, one model on a line.
@@ -43,7 +43,7 @@ pub struct Imported {
 
 /// Why a file is no price table.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ImportError {
+pub enum PriceImportError {
     /// It is not JSON.
     #[error("it is not JSON: {0}")]
     NotJson(String),
@@ -68,27 +68,27 @@ pub enum ImportError {
 /// # Errors
 ///
 /// When the text is no such table, or cannot be used as one.
-pub fn import(text: &str, today: &str) -> Result<Imported, ImportError> {
-    let value: Value = serde_json::from_str(text).map_err(|error| ImportError::NotJson(error.to_string()))?;
+pub fn import(text: &str, today: &str) -> Result<ImportedPriceTable, PriceImportError> {
+    let value: Value = serde_json::from_str(text).map_err(|error| PriceImportError::NotJson(error.to_string()))?;
     let own = value.get("date").is_some() && value.get("providers").is_some();
     let (value, left_out) = if own { (value, Vec::new()) } else { converted(&value, today)? };
     let text = dump(&value);
-    let table = PriceTable::from_json(&text).map_err(|error| ImportError::OtherShape(error.to_string()))?;
+    let table = PriceTable::from_json(&text).map_err(|error| PriceImportError::OtherShape(error.to_string()))?;
     if let Some((entry, reason)) = table.faults().into_iter().next() {
-        return Err(ImportError::Wrong { entry, reason });
+        return Err(PriceImportError::Wrong { entry, reason });
     }
     let models = table.models();
     if models == 0 {
-        return Err(ImportError::Empty);
+        return Err(PriceImportError::Empty);
     }
-    Ok(Imported { table, text, models, left_out })
+    Ok(ImportedPriceTable { table, text, models, left_out })
 }
 
 /// The data of genai-prices as a table of ours.
-fn converted(value: &Value, today: &str) -> Result<(Value, Vec<String>), ImportError> {
-    let other = |reason: &str| ImportError::OtherShape(reason.to_owned());
+fn converted(value: &Value, today: &str) -> Result<(Value, Vec<String>), PriceImportError> {
+    let other = |reason: &str| PriceImportError::OtherShape(reason.to_owned());
     let sources = value.as_array().or_else(|| value.get("providers")?.as_array()).ok_or_else(|| other("there is no list of providers"))?;
-    let known: Value = serde_json::from_str(PROVIDERS).map_err(|error| ImportError::NotJson(error.to_string()))?;
+    let known: Value = serde_json::from_str(PROVIDERS).map_err(|error| PriceImportError::NotJson(error.to_string()))?;
     let list = |name: &str| known[name].as_array().into_iter().flatten();
     let mut rows: Vec<Map<String, Value>> = list("providers").filter_map(Value::as_object).cloned().collect();
     // A list of a special service is no provider's.
@@ -135,8 +135,8 @@ fn place_of(rows: &[Map<String, Value>], id: &str) -> Option<usize> {
 }
 
 /// A model with its prices; `None` where a rule about its name is of a kind that is not known, and for what a provider lists without selling it.
-fn entry(provider: &str, model: &Value) -> Result<Option<Value>, ImportError> {
-    let id = model["id"].as_str().ok_or_else(|| ImportError::OtherShape(format!("a model of {provider} has no id")))?;
+fn entry(provider: &str, model: &Value) -> Result<Option<Value>, PriceImportError> {
+    let id = model["id"].as_str().ok_or_else(|| PriceImportError::OtherShape(format!("a model of {provider} has no id")))?;
     // OpenAI does not sell its open weights: who reports them with `openai` runs another server behind the same protocol.
     if provider == "openai" && id.starts_with("gpt-oss") {
         return Ok(None);
@@ -252,7 +252,7 @@ fn prices(source: &Value) -> Map<String, Value> {
         KEYS.iter().filter_map(|(theirs, ours)| Some(((*ours).to_owned(), rate(source.get(theirs)?)?))).collect();
     // A price in other units alone cannot price a call: the entry is empty for us.
     let prices_a_call =
-        known.keys().any(|name| !matches!(name.as_str(), "search" | "image_in" | "image_out") && Rates::is_table_name(name));
+        known.keys().any(|name| !matches!(name.as_str(), "search" | "image_in" | "image_out") && BucketPrices::is_table_name(name));
     if prices_a_call { known } else { Map::new() }
 }
 

@@ -26,18 +26,18 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use bill::{Priced, PricedBucket};
+pub use bill::{PricedBucket, PricedCall};
 pub use book::{PriceBook, PriceBooks};
-pub use bucket::{Bucket, Rates, Unit};
-pub use import::{ImportError, Imported, import};
-pub use own::{BadPrice, OwnPrice};
+pub use bucket::{BucketPrices, PriceBucket, PriceUnit};
+pub use import::{ImportedPriceTable, PriceImportError, import};
+pub use own::{CustomPrice, CustomPriceError};
 pub use table::PriceTable;
 
 use crate::span::Usage;
 
 /// One call to be priced.
 #[derive(Debug, Clone, Copy)]
-pub struct Call<'a> {
+pub struct BillableCall<'a> {
     /// The provider in any spelling, where it is known.
     pub provider: Option<&'a str>,
     /// The model that answered. It decides where it has an entry.

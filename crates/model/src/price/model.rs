@@ -6,12 +6,12 @@ use std::sync::OnceLock;
 use regex::Regex;
 use serde::Deserialize;
 
-use super::entry::Entry;
+use super::entry::PriceEntry;
 
 /// Names that mean a model.
 #[derive(Debug, Default, Deserialize)]
 #[serde(from = "Vec<String>")]
-pub(super) enum Names {
+pub(super) enum ModelNames {
     /// Its id and no other.
     #[default]
     OnlyId,
@@ -19,41 +19,41 @@ pub(super) enum Names {
     These(Vec<String>),
 }
 
-impl From<Vec<String>> for Names {
-    fn from(names: Vec<String>) -> Names {
-        Names::These(names)
+impl From<Vec<String>> for ModelNames {
+    fn from(names: Vec<String>) -> ModelNames {
+        ModelNames::These(names)
     }
 }
 
 /// A rule about a lower-case name.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Clause {
+pub(super) enum ModelNameRule {
     Starts(String),
     Ends(String),
     Has(String),
-    Regex(Pattern),
-    NoRegex(Pattern),
-    All(Vec<Clause>),
+    Regex(LazyRegex),
+    NoRegex(LazyRegex),
+    All(Vec<ModelNameRule>),
 }
 
-impl Clause {
+impl ModelNameRule {
     fn holds(&self, name: &str) -> bool {
         match self {
-            Clause::Starts(text) => name.starts_with(text.as_str()),
-            Clause::Ends(text) => name.ends_with(text.as_str()),
-            Clause::Has(text) => name.contains(text.as_str()),
-            Clause::Regex(pattern) => pattern.is_match(name),
-            Clause::NoRegex(pattern) => !pattern.is_match(name),
-            Clause::All(clauses) => clauses.iter().all(|clause| clause.holds(name)),
+            ModelNameRule::Starts(text) => name.starts_with(text.as_str()),
+            ModelNameRule::Ends(text) => name.ends_with(text.as_str()),
+            ModelNameRule::Has(text) => name.contains(text.as_str()),
+            ModelNameRule::Regex(pattern) => pattern.is_match(name),
+            ModelNameRule::NoRegex(pattern) => !pattern.is_match(name),
+            ModelNameRule::All(clauses) => clauses.iter().all(|clause| clause.holds(name)),
         }
     }
 
-    pub(super) fn patterns(&self) -> Vec<&Pattern> {
+    pub(super) fn patterns(&self) -> Vec<&LazyRegex> {
         match self {
-            Clause::Regex(pattern) | Clause::NoRegex(pattern) => vec![pattern],
-            Clause::All(clauses) => clauses.iter().flat_map(Clause::patterns).collect(),
-            Clause::Starts(_) | Clause::Ends(_) | Clause::Has(_) => Vec::new(),
+            ModelNameRule::Regex(pattern) | ModelNameRule::NoRegex(pattern) => vec![pattern],
+            ModelNameRule::All(clauses) => clauses.iter().flat_map(ModelNameRule::patterns).collect(),
+            ModelNameRule::Starts(_) | ModelNameRule::Ends(_) | ModelNameRule::Has(_) => Vec::new(),
         }
     }
 }
@@ -61,20 +61,20 @@ impl Clause {
 /// A regular expression that is compiled when it is first needed: most never are.
 #[derive(Debug, Deserialize)]
 #[serde(from = "String")]
-pub(super) struct Pattern {
+pub(super) struct LazyRegex {
     source: String,
     /// What a match must start with, told without compiling.
     prefix: String,
     regex: OnceLock<Option<Regex>>,
 }
 
-impl From<String> for Pattern {
-    fn from(source: String) -> Pattern {
-        Pattern { prefix: literal_prefix(&source), source, regex: OnceLock::new() }
+impl From<String> for LazyRegex {
+    fn from(source: String) -> LazyRegex {
+        LazyRegex { prefix: literal_prefix(&source), source, regex: OnceLock::new() }
     }
 }
 
-impl Pattern {
+impl LazyRegex {
     fn is_match(&self, name: &str) -> bool {
         name.starts_with(&self.prefix)
             && self.regex.get_or_init(|| Regex::new(&self.source).ok()).as_ref().is_some_and(|regex| regex.is_match(name))
@@ -111,15 +111,15 @@ fn literal_prefix(source: &str) -> String {
 
 /// The models of one provider, found by name: what the table lists first wins.
 #[derive(Debug, Default)]
-pub(super) struct Models {
-    entries: Vec<Entry>,
+pub(super) struct ProviderModels {
+    entries: Vec<PriceEntry>,
     exact: HashMap<String, usize>,
     /// Entries with rules, by place in the list.
     ruled: Vec<usize>,
 }
 
-impl Models {
-    pub(super) fn new(entries: Vec<Entry>) -> Models {
+impl ProviderModels {
+    pub(super) fn new(entries: Vec<PriceEntry>) -> ProviderModels {
         let mut exact = HashMap::with_capacity(entries.len() * 2);
         for (place, entry) in entries.iter().enumerate() {
             for name in entry.names() {
@@ -127,22 +127,22 @@ impl Models {
             }
         }
         let ruled = entries.iter().enumerate().filter(|(_, e)| !e.like.is_empty()).map(|(place, _)| place).collect();
-        Models { entries, exact, ruled }
+        ProviderModels { entries, exact, ruled }
     }
 
     /// The entry for a lower-case name in any of the spellings that clients use for one model.
-    pub(super) fn find(&self, name: &str) -> Option<&Entry> {
+    pub(super) fn find(&self, name: &str) -> Option<&PriceEntry> {
         spellings(name).iter().find_map(|spelling| self.first(spelling, |_| true))
     }
 
     /// The same where nobody says that the model is this provider's: a word somewhere in the name does not prove it, and
     /// `my-moderation-7b` is nobody's.
-    pub(super) fn find_unnamed(&self, name: &str) -> Option<&Entry> {
-        let proves = |clause: &Clause| !matches!(clause, Clause::Has(_) | Clause::Ends(_));
+    pub(super) fn find_unnamed(&self, name: &str) -> Option<&PriceEntry> {
+        let proves = |clause: &ModelNameRule| !matches!(clause, ModelNameRule::Has(_) | ModelNameRule::Ends(_));
         spellings(name).iter().find_map(|spelling| self.first(spelling, proves))
     }
 
-    fn first(&self, name: &str, trusted: impl Fn(&Clause) -> bool) -> Option<&Entry> {
+    fn first(&self, name: &str, trusted: impl Fn(&ModelNameRule) -> bool) -> Option<&PriceEntry> {
         let by_name = self.exact.get(name).copied();
         let before = by_name.unwrap_or(self.entries.len());
         let holds = |place: &usize| self.entries[*place].like.iter().any(|clause| trusted(clause) && clause.holds(name));
@@ -150,7 +150,7 @@ impl Models {
         by_rule.or(by_name).map(|place| &self.entries[place])
     }
 
-    pub(super) fn entries(&self) -> &[Entry] {
+    pub(super) fn entries(&self) -> &[PriceEntry] {
         &self.entries
     }
 }
@@ -211,16 +211,16 @@ fn is_date(text: &str) -> bool {
 
 /// A model as a client names it, taken apart.
 #[derive(Debug)]
-pub(super) struct Spelled {
+pub(super) struct ModelSpelling {
     /// Lower-case, without surrounding blanks.
     pub(super) whole: String,
 }
 
-impl Spelled {
+impl ModelSpelling {
     /// `None` for what is not a model's name: empty, or the address of a server (`https://...`), which says nothing of the model.
-    pub(super) fn new(model: &str) -> Option<Spelled> {
+    pub(super) fn new(model: &str) -> Option<ModelSpelling> {
         let whole = model.trim().to_lowercase();
-        (!whole.is_empty() && !whole.contains("://")).then_some(Spelled { whole })
+        (!whole.is_empty() && !whole.contains("://")).then_some(ModelSpelling { whole })
     }
 
     /// What stands before the first `/`, as routers write it (`openai/gpt-4o`), and the rest.

@@ -3,21 +3,21 @@
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::bucket::Rates;
+use super::bucket::BucketPrices;
 use super::entry::{day_of, days_since_epoch};
-use super::model::{Spelled, spellings};
-use super::{Call, bill::Origin};
+use super::model::{ModelSpelling, spellings};
+use super::{BillableCall, bill::PriceOrigin};
 
 /// Longest name of a model, provider or tier, in bytes.
 const NAME: usize = 200;
 
 /// A price that an owner has set, in dollars for a million tokens, for one request, search or picture, for an hour of the call's time.
 ///
-/// A bucket without a price of its own costs as the wider one: see [`Bucket`](super::Bucket).
+/// A bucket without a price of its own costs as the wider one: see [`PriceBucket`](super::PriceBucket).
 #[serde_with::skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct OwnPrice {
+pub struct CustomPrice {
     /// The model, as clients name it, with or without a date behind it; with `*` at the end for all that begin so. Case does not matter.
     pub model: String,
     /// Only where this provider runs it.
@@ -37,27 +37,27 @@ pub struct OwnPrice {
     pub until: Option<Date>,
     /// The prices, by what they are for.
     #[serde(rename = "prices")]
-    pub rates: Rates,
+    pub rates: BucketPrices,
 }
 
 /// Why a price cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {reason}")]
-pub struct BadPrice {
+pub struct CustomPriceError {
     /// The field.
     pub field: &'static str,
     /// What is wrong with it.
     pub reason: String,
 }
 
-impl OwnPrice {
+impl CustomPrice {
     /// The price with blanks taken off its names.
     ///
     /// # Errors
     ///
     /// When it names no model, prices nothing, or ends before it begins.
-    pub fn checked(mut self) -> Result<OwnPrice, BadPrice> {
-        let bad = |field, reason: &str| Err(BadPrice { field, reason: reason.to_owned() });
+    pub fn checked(mut self) -> Result<CustomPrice, CustomPriceError> {
+        let bad = |field, reason: &str| Err(CustomPriceError { field, reason: reason.to_owned() });
         self.model = self.model.trim().to_owned();
         for name in [&mut self.provider, &mut self.service_tier] {
             *name = name.take().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
@@ -94,11 +94,11 @@ impl OwnPrice {
         format!("own:{}{tier}{since}", self.model)
     }
 
-    pub(super) fn origin(&self) -> Origin {
-        Origin { name: format!("own:{}", self.model), tier: self.service_tier.clone(), from: self.from, own: true }
+    pub(super) fn origin(&self) -> PriceOrigin {
+        PriceOrigin { name: format!("own:{}", self.model), tier: self.service_tier.clone(), from: self.from, own: true }
     }
 
-    fn holds(&self, call: &Call) -> bool {
+    fn holds(&self, call: &BillableCall) -> bool {
         let day = day_of(call.at_us);
         self.from.is_none_or(|from| day >= days_since_epoch(from))
             && self.until.is_none_or(|until| day < days_since_epoch(until))
@@ -109,13 +109,13 @@ impl OwnPrice {
 
 /// All prices that hold for a project before the table does, ready to be asked.
 #[derive(Debug, Clone, Default)]
-pub(super) struct OwnPrices {
-    list: Vec<Own>,
+pub(super) struct CustomPriceList {
+    list: Vec<CustomPriceMatcher>,
 }
 
 #[derive(Debug, Clone)]
-struct Own {
-    price: OwnPrice,
+struct CustomPriceMatcher {
+    price: CustomPrice,
     /// The name in lower case, without the `*`.
     name: String,
     is_prefix: bool,
@@ -126,34 +126,34 @@ struct Own {
 }
 
 /// How well a price fits a call: the greatest is taken.
-type Fit = (bool, bool, usize, bool, bool, Option<u64>, Option<Date>, usize);
+type CustomPriceRank = (bool, bool, usize, bool, bool, Option<u64>, Option<Date>, usize);
 
-impl OwnPrices {
+impl CustomPriceList {
     /// Prices with whether each is of the project alone. `canonical` knows providers by their spellings.
-    pub(super) fn new(prices: impl Iterator<Item = (OwnPrice, bool)>, canonical: impl Fn(&str) -> Option<String>) -> OwnPrices {
-        let own = |(price, of_project): (OwnPrice, bool)| {
+    pub(super) fn new(prices: impl Iterator<Item = (CustomPrice, bool)>, canonical: impl Fn(&str) -> Option<String>) -> CustomPriceList {
+        let own = |(price, of_project): (CustomPrice, bool)| {
             let lower = price.model.to_lowercase();
             let provider = price.provider.as_deref().map(|name| canonical(name).unwrap_or_else(|| name.to_lowercase()));
             let (name, is_prefix) = match lower.strip_suffix('*') {
                 Some(literal) => (literal.to_owned(), true),
                 None => (lower, false),
             };
-            Own { price, name, is_prefix, provider, of_project }
+            CustomPriceMatcher { price, name, is_prefix, provider, of_project }
         };
-        OwnPrices { list: prices.map(own).collect() }
+        CustomPriceList { list: prices.map(own).collect() }
     }
 
     /// The price that fits a call best. The model that answered decides where it has one; then a price of the project comes before one of
     /// all projects, an exact name before the beginning of one, and what says more (provider, tier, size of the input) before what says less;
     /// of those, the latest.
-    pub(super) fn find(&self, provider: Option<&str>, call: &Call) -> Option<&OwnPrice> {
+    pub(super) fn find(&self, provider: Option<&str>, call: &BillableCall) -> Option<&CustomPrice> {
         if self.list.is_empty() {
             return None;
         }
-        let models = [call.response_model, call.request_model].into_iter().flatten().filter_map(Spelled::new);
+        let models = [call.response_model, call.request_model].into_iter().flatten().filter_map(ModelSpelling::new);
         for model in models {
             let names = names_of(&model);
-            let fits = |(place, own): (usize, &Own)| Some((own.fit(&names, provider, call, place)?, place));
+            let fits = |(place, own): (usize, &CustomPriceMatcher)| Some((own.fit(&names, provider, call, place)?, place));
             if let Some((_, place)) = self.list.iter().enumerate().filter_map(fits).max() {
                 return Some(&self.list[place].price);
             }
@@ -162,8 +162,8 @@ impl OwnPrices {
     }
 }
 
-impl Own {
-    fn fit(&self, names: &[String], provider: Option<&str>, call: &Call, place: usize) -> Option<Fit> {
+impl CustomPriceMatcher {
+    fn fit(&self, names: &[String], provider: Option<&str>, call: &BillableCall, place: usize) -> Option<CustomPriceRank> {
         if self.provider.as_deref().is_some_and(|own| Some(own) != provider) || !self.price.holds(call) {
             return None;
         }
@@ -186,7 +186,7 @@ impl Own {
 }
 
 /// A model's name as it is and without what stands before and behind it, the whole first.
-fn names_of(model: &Spelled) -> Vec<String> {
+fn names_of(model: &ModelSpelling) -> Vec<String> {
     let without_provider = model.prefix().map(|(_, rest)| rest);
     let parts = [Some(model.whole.as_str()), without_provider, Some(model.bare()), Some(model.last())];
     let mut names: Vec<String> = Vec::new();

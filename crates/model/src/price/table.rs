@@ -2,11 +2,11 @@
 
 use serde::Deserialize;
 
-use super::Call;
-use super::bill::{self, Origin, Priced};
-use super::entry::Entry;
-use super::model::Spelled;
-use super::provider::{Provider, Providers, Row};
+use super::BillableCall;
+use super::bill::{self, PriceOrigin, PricedCall};
+use super::entry::PriceEntry;
+use super::model::ModelSpelling;
+use super::provider::{ProviderCatalog, ProviderEntry, ProviderIndex};
 /// The table that is part of the program.
 pub(super) const EMBEDDED: &str = include_str!("../../data/prices.json");
 
@@ -16,23 +16,23 @@ const COMMON_PROTOCOL: &str = "openai";
 /// List prices of providers.
 #[derive(Debug)]
 pub struct PriceTable {
-    providers: Providers,
+    providers: ProviderIndex,
     date: String,
 }
 
 /// An entry and where it stands.
 #[derive(Clone, Copy)]
-struct Found<'a> {
-    list: &'a Provider,
-    entry: &'a Entry,
+struct PriceEntryMatch<'a> {
+    list: &'a ProviderCatalog,
+    entry: &'a PriceEntry,
     /// True when the list is not that of the provider that was named.
     resold: bool,
 }
 
 #[derive(Deserialize)]
-struct Table {
+struct PriceTableFile {
     date: String,
-    providers: Vec<Row>,
+    providers: Vec<ProviderEntry>,
 }
 
 impl PriceTable {
@@ -42,8 +42,8 @@ impl PriceTable {
     ///
     /// When it is not JSON of that form, or a price is none.
     pub fn from_json(text: &str) -> Result<PriceTable, serde_json::Error> {
-        let table: Table = serde_json::from_str(text)?;
-        Ok(PriceTable { providers: Providers::new(table.providers), date: table.date })
+        let table: PriceTableFile = serde_json::from_str(text)?;
+        Ok(PriceTable { providers: ProviderIndex::new(table.providers), date: table.date })
     }
 
     /// The text of the table that is part of the program.
@@ -58,23 +58,23 @@ impl PriceTable {
 
     /// What a call cost, bucket by bucket. `None` when there is no entry for its model, the entry has no price, or a count that it would
     /// multiply is not known.
-    pub fn explain(&self, call: &Call) -> Option<Priced> {
+    pub fn explain(&self, call: &BillableCall) -> Option<PricedCall> {
         let found = self.entry(call)?;
         // Whoever resells a vendor's models at the vendor's list price has other discounts.
         let service_tier = call.service_tier.filter(|_| !found.resold);
         let quote = found.entry.quote(call.at_us, service_tier)?;
         let name = format!("{}:{}", found.list.id, found.entry.id);
-        bill::bill(Origin { name, tier: quote.tier, from: quote.from, own: false }, &quote.rates, call)
+        bill::bill(PriceOrigin { name, tier: quote.tier, from: quote.from, own: false }, &quote.rates, call)
     }
 
     /// The entry that stands for a call's model, `provider:model`, also where it has no price.
-    pub fn entry_id(&self, call: &Call) -> Option<String> {
+    pub fn entry_id(&self, call: &BillableCall) -> Option<String> {
         self.entry(call).map(|found| format!("{}:{}", found.list.id, found.entry.id))
     }
 
     /// The vendor whose own list has the model, never one who resells it.
     pub fn vendor_of(&self, model: &str) -> Option<&str> {
-        let spelled = Spelled::new(model)?;
+        let spelled = ModelSpelling::new(model)?;
         let named = self.named_by(&spelled).filter(|(named, _)| named.vendor);
         let named = named.filter(|(vendor, rest)| vendor.models.find(rest).is_some()).map(|(vendor, _)| vendor);
         let vendor = named.or_else(|| self.vendor(spelled.bare()).map(|found| found.list))?;
@@ -91,13 +91,13 @@ impl PriceTable {
         self.providers.find(spelling).map(|provider| provider.id.as_str())
     }
 
-    fn entry(&self, call: &Call) -> Option<Found<'_>> {
+    fn entry(&self, call: &BillableCall) -> Option<PriceEntryMatch<'_>> {
         let provider = call.provider.and_then(|name| self.providers.find(name));
-        let mut models = [call.response_model, call.request_model].into_iter().flatten().filter_map(Spelled::new);
+        let mut models = [call.response_model, call.request_model].into_iter().flatten().filter_map(ModelSpelling::new);
         models.find_map(|model| self.entry_of_model(provider, &model))
     }
 
-    fn entry_of_model<'a>(&'a self, provider: Option<&'a Provider>, model: &Spelled) -> Option<Found<'a>> {
+    fn entry_of_model<'a>(&'a self, provider: Option<&'a ProviderCatalog>, model: &ModelSpelling) -> Option<PriceEntryMatch<'a>> {
         let named = self.named_by(model);
         if let Some(provider) = provider {
             let without_own_name = named.filter(|(named, _)| named.id == provider.id).map(|(_, rest)| rest);
@@ -121,16 +121,16 @@ impl PriceTable {
     }
 
     /// The entry in the provider's list, else in the lists of those whose models it resells.
-    fn listed<'a>(&'a self, provider: &'a Provider, name: &str) -> Option<Found<'a>> {
-        let own = provider.models.find(name).map(|entry| Found { list: provider, entry, resold: false });
+    fn listed<'a>(&'a self, provider: &'a ProviderCatalog, name: &str) -> Option<PriceEntryMatch<'a>> {
+        let own = provider.models.find(name).map(|entry| PriceEntryMatch { list: provider, entry, resold: false });
         own.or_else(|| {
             let mut lists = provider.resells.iter().filter_map(|name| self.providers.named(name));
-            lists.find_map(|list| list.models.find(name).map(|entry| Found { list, entry, resold: true }))
+            lists.find_map(|list| list.models.find(name).map(|entry| PriceEntryMatch { list, entry, resold: true }))
         })
     }
 
     /// The provider that stands in the model's own name, and the name without it.
-    fn named_by<'a, 'm>(&'a self, model: &'m Spelled) -> Option<(&'a Provider, &'m str)> {
+    fn named_by<'a, 'm>(&'a self, model: &'m ModelSpelling) -> Option<(&'a ProviderCatalog, &'m str)> {
         if model.bedrock().is_some() {
             return self.providers.named("aws.bedrock").map(|bedrock| (bedrock, model.last()));
         }
@@ -143,12 +143,12 @@ impl PriceTable {
 
     /// The vendor who lists a model that stands without a provider. An organisation before it (`meta-llama/...`) is that of freely
     /// available weights, which anybody may run at any price.
-    fn vendor(&self, name: &str) -> Option<Found<'_>> {
+    fn vendor(&self, name: &str) -> Option<PriceEntryMatch<'_>> {
         if name.contains('/') {
             return None;
         }
         let mut vendors = self.providers.vendors();
-        vendors.find_map(|list| list.models.find_unnamed(name).map(|entry| Found { list, entry, resold: false }))
+        vendors.find_map(|list| list.models.find_unnamed(name).map(|entry| PriceEntryMatch { list, entry, resold: false }))
     }
 
     /// How many models it lists.
@@ -179,7 +179,7 @@ impl PriceTable {
     }
 
     #[cfg(test)]
-    pub(super) fn providers(&self) -> &Providers {
+    pub(super) fn providers(&self) -> &ProviderIndex {
         &self.providers
     }
 }

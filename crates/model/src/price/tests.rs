@@ -12,8 +12,8 @@ fn usage(input: u64, output: u64) -> Usage {
     Usage { input: Some(input), output: Some(output), ..Usage::default() }
 }
 
-fn call<'a>(provider: Option<&'a str>, model: &'a str, usage: &'a Usage) -> Call<'a> {
-    Call {
+fn call<'a>(provider: Option<&'a str>, model: &'a str, usage: &'a Usage) -> BillableCall<'a> {
+    BillableCall {
         provider,
         response_model: Some(model),
         request_model: None,
@@ -189,7 +189,7 @@ fn the_last_price_that_holds_applies() {
     let at = |model: &str, time: &str| {
         let at_us = time.parse::<jiff::Timestamp>().unwrap().as_microsecond();
         let million = usage(1_000_000, 0);
-        let cost = PriceBook::embedded().cost(&Call { at_us, ..call(None, model, &million) }).unwrap();
+        let cost = PriceBook::embedded().cost(&BillableCall { at_us, ..call(None, model, &million) }).unwrap();
         (cost.total.dollars(), cost.price.unwrap())
     };
     // o3 fell from 10 to 2 on 10 June 2025.
@@ -211,7 +211,7 @@ fn hours_may_pass_midnight() {
     )
     .unwrap();
     let million = usage(1_000_000, 0);
-    let at = |hour: i64| book.cost(&Call { at_us: hour * 3_600_000_000, ..call(None, "m", &million) }).unwrap().total.dollars();
+    let at = |hour: i64| book.cost(&BillableCall { at_us: hour * 3_600_000_000, ..call(None, "m", &million) }).unwrap().total.dollars();
     assert_eq!([at(5), at(6), at(21), at(22)], [1.0, 2.0, 2.0, 1.0]);
 }
 
@@ -232,7 +232,7 @@ fn size_of_the_input_decides_for_all_tokens() {
 fn a_tier_of_service_has_its_prices() {
     let tier = |provider: Option<&str>, tier: Option<&str>| {
         let million = usage(1_000_000, 0);
-        let cost = PriceBook::embedded().cost(&Call { service_tier: tier, ..call(provider, "gpt-5-mini", &million) }).unwrap();
+        let cost = PriceBook::embedded().cost(&BillableCall { service_tier: tier, ..call(provider, "gpt-5-mini", &million) }).unwrap();
         (cost.total.dollars(), cost.price.unwrap())
     };
     let openai = Some("openai");
@@ -314,7 +314,7 @@ fn a_fine_tune_has_a_price_of_its_own_or_none() {
 fn the_model_that_answered_decides_where_it_has_a_price() {
     let (book, million) = (PriceBook::embedded(), usage(1_000_000, 0));
     let both = |response, request| {
-        let call = Call { response_model: response, request_model: Some(request), ..call(None, "", &million) };
+        let call = BillableCall { response_model: response, request_model: Some(request), ..call(None, "", &million) };
         book.cost(&call).and_then(|cost| cost.price)
     };
     assert_eq!(both(Some("gpt-4o-mini-2024-07-18"), "gpt-4o").as_deref(), Some("openai:gpt-4o-mini"));
@@ -435,7 +435,7 @@ proptest! {
         let entries = provider.models.entries();
         prop_assume!(!entries.is_empty());
         let entry = &entries[place.index(entries.len())];
-        let call = Call { at_us, service_tier: tier, ..call(Some(&provider.id), &entry.id, &usage) };
+        let call = BillableCall { at_us, service_tier: tier, ..call(Some(&provider.id), &entry.id, &usage) };
         if let Some(priced) = book.explain(&call) {
             prop_assert!(priced.lines.iter().all(|line| line.amount >= Usd::ZERO && line.count > 0));
             prop_assert_eq!(priced.cost.total, priced.lines.iter().map(|line| line.amount).sum::<Usd>());

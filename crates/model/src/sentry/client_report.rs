@@ -2,68 +2,68 @@
 
 use serde::Deserialize;
 
-use super::Reader;
-use super::lenient::Text;
+use super::EnvelopeReader;
+use super::lenient::LenientText;
 use crate::json::{ChargedItems, parse_mended};
-use crate::outcome::{Category, Outcome, OutcomeKind};
+use crate::outcome::{Outcome, OutcomeCategory, OutcomeKind};
 
 /// More kinds of loss than an SDK has.
 const MAX_ENTRIES: usize = 100;
 
 #[derive(Deserialize)]
-struct Report<'a> {
+struct ClientReport<'a> {
     #[serde(borrow, default)]
-    discarded_events: ChargedItems<Loss<'a>>,
+    discarded_events: ChargedItems<DiscardedEventCount<'a>>,
     #[serde(borrow, default)]
-    rate_limited_events: ChargedItems<Loss<'a>>,
+    rate_limited_events: ChargedItems<DiscardedEventCount<'a>>,
     #[serde(borrow, default)]
-    filtered_events: ChargedItems<Loss<'a>>,
+    filtered_events: ChargedItems<DiscardedEventCount<'a>>,
     #[serde(borrow, default)]
-    filtered_sampling_events: ChargedItems<Loss<'a>>,
+    filtered_sampling_events: ChargedItems<DiscardedEventCount<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Loss<'a> {
+struct DiscardedEventCount<'a> {
     #[serde(borrow, default)]
-    reason: Text<'a>,
+    reason: LenientText<'a>,
     #[serde(borrow, default)]
-    category: Text<'a>,
+    category: LenientText<'a>,
     #[serde(default)]
     quantity: Option<u64>,
 }
 
 /// Sentry's categories in ours.
-const CATEGORIES: &[(&str, Category)] = &[
-    ("span", Category::Span),
-    ("span_indexed", Category::Span),
-    ("transaction", Category::Transaction),
-    ("transaction_indexed", Category::Transaction),
-    ("error", Category::Error),
-    ("default", Category::Error),
-    ("log_item", Category::Log),
-    ("trace_metric", Category::Metric),
+const CATEGORIES: &[(&str, OutcomeCategory)] = &[
+    ("span", OutcomeCategory::Span),
+    ("span_indexed", OutcomeCategory::Span),
+    ("transaction", OutcomeCategory::Transaction),
+    ("transaction_indexed", OutcomeCategory::Transaction),
+    ("error", OutcomeCategory::Error),
+    ("default", OutcomeCategory::Error),
+    ("log_item", OutcomeCategory::Log),
+    ("trace_metric", OutcomeCategory::Metric),
 ];
 
-pub(super) fn read(payload: &[u8], reader: &mut Reader) {
+pub(super) fn read(payload: &[u8], reader: &mut EnvelopeReader) {
     let losses = parse_mended(payload, |text| {
-        let report: Report = serde_json::from_str(text)?;
+        let report: ClientReport = serde_json::from_str(text)?;
         let lists = [report.discarded_events, report.rate_limited_events, report.filtered_events, report.filtered_sampling_events];
         Ok(lists.into_iter().flat_map(|ChargedItems(losses)| losses).take(MAX_ENTRIES).filter_map(outcome).collect::<Vec<_>>())
     });
     match losses {
         Ok(losses) => reader.outcomes.extend(losses),
-        Err(_) => reader.outcomes.push(Outcome::dropped(Category::Other, "invalid_json", "a client report".to_owned())),
+        Err(_) => reader.outcomes.push(Outcome::dropped(OutcomeCategory::Other, "invalid_json", "a client report".to_owned())),
     }
 }
 
-fn outcome(loss: Loss) -> Option<Outcome> {
+fn outcome(loss: DiscardedEventCount) -> Option<Outcome> {
     let quantity = loss.quantity.filter(|quantity| *quantity > 0)?;
     let category = loss.category.as_str().unwrap_or("default");
     let known = CATEGORIES.iter().find(|(name, _)| *name == category).map(|(_, category)| *category);
     Some(Outcome {
         kind: OutcomeKind::ClientDropped,
         reason: snake_case(loss.reason.as_str().unwrap_or("unknown")),
-        category: known.unwrap_or(Category::Other),
+        category: known.unwrap_or(OutcomeCategory::Other),
         quantity,
         detail: if known.is_some() { None } else { Some(snake_case(category)) },
     })

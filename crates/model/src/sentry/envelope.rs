@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::lenient::{Text, Time};
+use super::lenient::{LenientText, LenientTime};
 use super::shared::part;
 use crate::json::mend;
 
@@ -80,7 +80,7 @@ impl EnvelopeError {
 
 /// What an envelope says about itself.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Header {
+pub struct EnvelopeHeader {
     /// Id of the event in it, 32 lower-case hex digits. It wins over the payload's own.
     pub event_id: Option<String>,
     /// Where the client meant to send it. It can stand for other authentication.
@@ -95,7 +95,7 @@ pub struct Header {
     pub sample_rate: Option<f64>,
 }
 
-impl Header {
+impl EnvelopeHeader {
     /// The SDK with its version, such as `sentry.python 2.75.0`.
     pub fn sdk(&self) -> Option<String> {
         let name = self.sdk_name.as_deref()?;
@@ -104,13 +104,13 @@ impl Header {
 }
 
 #[derive(Deserialize)]
-struct RawHeader<'a> {
+struct RawEnvelopeHeader<'a> {
     #[serde(borrow, default)]
-    event_id: Text<'a>,
+    event_id: LenientText<'a>,
     #[serde(borrow, default)]
-    dsn: Text<'a>,
+    dsn: LenientText<'a>,
     #[serde(default)]
-    sent_at: Time,
+    sent_at: LenientTime,
     #[serde(borrow, default)]
     sdk: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -119,18 +119,18 @@ struct RawHeader<'a> {
 
 /// The context of the trace at its head, as far as it is of use.
 #[derive(Deserialize, Default)]
-struct TraceHead<'a> {
+struct DynamicSamplingContext<'a> {
     #[serde(borrow, default)]
-    sample_rate: Text<'a>,
+    sample_rate: LenientText<'a>,
 }
 
 /// The name and version of an SDK, as envelopes and events carry them.
 #[derive(Deserialize, Default)]
-pub(super) struct Sdk<'a> {
+pub(super) struct SentrySdk<'a> {
     #[serde(borrow, default)]
-    pub(super) name: Text<'a>,
+    pub(super) name: LenientText<'a>,
     #[serde(borrow, default)]
-    pub(super) version: Text<'a>,
+    pub(super) version: LenientText<'a>,
     /// Names of its integrations that are active.
     #[serde(borrow, default)]
     pub(super) integrations: Option<&'a RawValue>,
@@ -138,7 +138,7 @@ pub(super) struct Sdk<'a> {
 
 /// The header of an item. Fields that no item of use has are ignored.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ItemHeader<'a> {
+pub struct EnvelopeItemHeader<'a> {
     /// `transaction`, `span`, `event`, or any other.
     pub kind: Cow<'a, str>,
     /// Bytes of the payload, where given.
@@ -150,38 +150,38 @@ pub struct ItemHeader<'a> {
 }
 
 #[derive(Deserialize)]
-struct RawItemHeader<'a> {
+struct RawEnvelopeItemHeader<'a> {
     #[serde(borrow, default, rename = "type")]
-    kind: Text<'a>,
+    kind: LenientText<'a>,
     #[serde(default)]
     length: Option<u64>,
     #[serde(borrow, default)]
-    content_type: Text<'a>,
+    content_type: LenientText<'a>,
     #[serde(borrow, default)]
-    item_count: Text<'a>,
+    item_count: LenientText<'a>,
 }
 
 /// An item of an envelope.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Item<'a> {
+pub struct EnvelopeItem<'a> {
     /// Its header.
-    pub header: ItemHeader<'a>,
+    pub header: EnvelopeItemHeader<'a>,
     /// Its payload, untouched.
     pub payload: &'a [u8],
 }
 
 /// An envelope, taken apart.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Envelope<'a> {
+pub struct SentryEnvelope<'a> {
     /// Its header.
-    pub header: Header,
+    pub header: EnvelopeHeader,
     /// Its items, in order.
-    pub items: Vec<Item<'a>>,
+    pub items: Vec<EnvelopeItem<'a>>,
 }
 
-impl<'a> Envelope<'a> {
+impl<'a> SentryEnvelope<'a> {
     /// Takes an envelope apart.
-    pub fn parse(body: &'a [u8]) -> Result<Envelope<'a>, EnvelopeError> {
+    pub fn parse(body: &'a [u8]) -> Result<SentryEnvelope<'a>, EnvelopeError> {
         if body.is_empty() {
             return Err(EnvelopeError::Empty);
         }
@@ -201,10 +201,10 @@ impl<'a> Envelope<'a> {
             }
             let header = item_header(text, index)?;
             let (payload, after) = payload(after, header.length, index)?;
-            items.push(Item { header, payload });
+            items.push(EnvelopeItem { header, payload });
             rest = after;
         }
-        Ok(Envelope { header, items })
+        Ok(SentryEnvelope { header, items })
     }
 }
 
@@ -231,20 +231,20 @@ fn payload(bytes: &[u8], length: Option<u64>, index: usize) -> Result<(&[u8], &[
     }
 }
 
-fn parse_header(text: &[u8]) -> Result<Header, EnvelopeError> {
+fn parse_header(text: &[u8]) -> Result<EnvelopeHeader, EnvelopeError> {
     let strict = std::str::from_utf8(text).ok().and_then(|text| header_of(text).ok());
     strict.map_or_else(|| header_of(&mend(text)).map_err(|error| EnvelopeError::Header(without_content(&error))), Ok)
 }
 
-fn header_of(text: &str) -> Result<Header, serde_json::Error> {
+fn header_of(text: &str) -> Result<EnvelopeHeader, serde_json::Error> {
     // A list would do for a struct; the protocol says object.
     if !text.trim_start().starts_with('{') {
         return Err(serde::de::Error::custom("expected a JSON object"));
     }
-    let raw: RawHeader = serde_json::from_str(text)?;
-    let sdk: Sdk = part(raw.sdk);
-    let head: TraceHead = part(raw.trace);
-    Ok(Header {
+    let raw: RawEnvelopeHeader = serde_json::from_str(text)?;
+    let sdk: SentrySdk = part(raw.sdk);
+    let head: DynamicSamplingContext = part(raw.trace);
+    Ok(EnvelopeHeader {
         sample_rate: head.sample_rate.as_str().and_then(|rate| rate.parse().ok()).filter(|rate: &f64| rate.is_finite()),
         event_id: raw.event_id.as_str().and_then(event_id),
         dsn: raw.dsn.into_string(),
@@ -254,16 +254,16 @@ fn header_of(text: &str) -> Result<Header, serde_json::Error> {
     })
 }
 
-fn item_header(text: &[u8], index: usize) -> Result<ItemHeader<'_>, EnvelopeError> {
+fn item_header(text: &[u8], index: usize) -> Result<EnvelopeItemHeader<'_>, EnvelopeError> {
     let fail = |reason: String| EnvelopeError::ItemHeader { index, reason };
     let text = std::str::from_utf8(text).map_err(|_| fail("not UTF-8".into()))?;
     if !text.trim_start().starts_with('{') {
         return Err(fail("expected a JSON object".into()));
     }
-    let raw: RawItemHeader = serde_json::from_str(text).map_err(|error| fail(without_content(&error)))?;
+    let raw: RawEnvelopeItemHeader = serde_json::from_str(text).map_err(|error| fail(without_content(&error)))?;
     let kind = raw.kind.0.ok_or_else(|| fail("it has no type".into()))?;
     let item_count = raw.item_count.as_str().and_then(|count| count.parse().ok());
-    Ok(ItemHeader { kind, length: raw.length, content_type: raw.content_type.0, item_count })
+    Ok(EnvelopeItemHeader { kind, length: raw.length, content_type: raw.content_type.0, item_count })
 }
 
 /// The place and sort of a parser's error, without the text that it stumbled over.
@@ -288,8 +288,8 @@ mod tests {
     use super::*;
 
     fn payloads(body: &str) -> Result<Vec<(String, String)>, EnvelopeError> {
-        let envelope = Envelope::parse(body.as_bytes())?;
-        let text = |item: &Item| (item.header.kind.to_string(), String::from_utf8(item.payload.to_vec()).unwrap());
+        let envelope = SentryEnvelope::parse(body.as_bytes())?;
+        let text = |item: &EnvelopeItem| (item.header.kind.to_string(), String::from_utf8(item.payload.to_vec()).unwrap());
         Ok(envelope.items.iter().map(text).collect())
     }
 
@@ -312,12 +312,12 @@ mod tests {
         assert_eq!(payloads("{}"), pairs(&[]));
         assert_eq!(payloads("{}\n\n\n"), pairs(&[]));
         let text = r#"{"event_id":"12C2D058-D584-4270-9AA2-ECA08BF20986","sent_at":"2026-11-23T00:00:00Z","trace":7,"sdk":{"name":"a","version":"1"},"dsn":"http://k@h/1"}"#;
-        let header = Envelope::parse(text.as_bytes()).unwrap().header;
+        let header = SentryEnvelope::parse(text.as_bytes()).unwrap().header;
         assert_eq!(header.event_id.as_deref(), Some("12c2d058d58442709aa2eca08bf20986"));
         assert_eq!((header.sdk_name.as_deref(), header.dsn.as_deref()), (Some("a"), Some("http://k@h/1")));
         assert_eq!(header.sent_at_us, crate::time::from_text("2026-11-23T00:00:00Z"));
-        let odd = Envelope::parse(br#"{"event_id":5,"sent_at":{},"sdk":[1],"dsn":null}"#).unwrap().header;
-        assert_eq!(odd, Header::default(), "odd fields are as good as missing");
+        let odd = SentryEnvelope::parse(br#"{"event_id":5,"sent_at":{},"sdk":[1],"dsn":null}"#).unwrap().header;
+        assert_eq!(odd, EnvelopeHeader::default(), "odd fields are as good as missing");
     }
 
     #[test]
@@ -348,7 +348,7 @@ mod tests {
     proptest! {
         #[test]
         fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = Envelope::parse(&bytes);
+            let _ = SentryEnvelope::parse(&bytes);
         }
 
         #[test]
@@ -359,7 +359,7 @@ mod tests {
                 body.extend(item);
                 body.push(b'\n');
             }
-            let envelope = Envelope::parse(&body).unwrap();
+            let envelope = SentryEnvelope::parse(&body).unwrap();
             let found: Vec<&[u8]> = envelope.items.iter().map(|item| item.payload).collect();
             prop_assert_eq!(found, items.iter().map(Vec::as_slice).collect::<Vec<_>>());
         }

@@ -7,18 +7,18 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::Reader;
+use super::EnvelopeReader;
 use super::envelope::event_id;
 use super::grouping;
-use super::lenient::{Tags, Text, Time};
-use super::shared::{Shared, SharedFields, part};
-use super::transaction::{Contexts, TraceContext};
+use super::lenient::{LenientTags, LenientText, LenientTime};
+use super::shared::{SharedEventContext, SharedEventFields, part};
+use super::transaction::{SentryContexts, TraceContext};
 use crate::budget;
-use crate::clock::NoTime;
+use crate::clock::TimestampError;
 use crate::id::{SpanId, TraceId};
 use crate::json::{self, parse_mended};
-use crate::messages::{Limit, trim_text};
-use crate::outcome::{Category, Outcome};
+use crate::messages::{TextLimit, trim_text};
+use crate::outcome::{Outcome, OutcomeCategory};
 use crate::span::names;
 
 /// Frames of one stack that are kept, the innermost.
@@ -28,12 +28,12 @@ const MAX_EXCEPTIONS: usize = 20;
 /// Breadcrumbs that are kept, the last.
 const MAX_BREADCRUMBS: usize = 50;
 /// Bytes of a message or a line of source that are kept.
-const MAX_TEXT: Limit = Limit(8192);
+const MAX_TEXT: TextLimit = TextLimit(8192);
 
 names!(
     /// What told of an error.
     #[derive(Default)]
-    Reporter {
+    ErrorReporter {
         /// An error event of Sentry's protocol.
         #[default]
         Sentry = "sentry",
@@ -57,7 +57,7 @@ pub struct ErrorEvent {
     /// The span above that one, where the report says.
     pub parent_span_id: Option<SpanId>,
     /// Which sort of report told of it: one error may be told of by several.
-    pub reporter: Reporter,
+    pub reporter: ErrorReporter,
     /// Type of the exception raised last, such as `RateLimitError`; `Message` where there is no exception.
     #[serde(rename = "type")]
     pub kind: String,
@@ -112,13 +112,13 @@ pub struct Exception {
     /// False when nothing caught it.
     pub handled: Option<bool>,
     /// Its stack, the innermost frame last.
-    pub frames: Vec<Frame>,
+    pub frames: Vec<StackFrame>,
 }
 
 /// One frame of a stack.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Frame {
+pub struct StackFrame {
     /// The function.
     pub function: Option<String>,
     /// The module.
@@ -154,17 +154,17 @@ pub struct Breadcrumb {
 }
 
 #[derive(Deserialize)]
-struct RawEvent<'a> {
+struct RawErrorEvent<'a> {
     #[serde(borrow, default)]
-    event_id: Text<'a>,
+    event_id: LenientText<'a>,
     #[serde(borrow, default)]
-    level: Text<'a>,
+    level: LenientText<'a>,
     #[serde(default)]
-    timestamp: Time,
+    timestamp: LenientTime,
     #[serde(borrow, default)]
-    transaction: Text<'a>,
+    transaction: LenientText<'a>,
     #[serde(borrow, default)]
-    culprit: Text<'a>,
+    culprit: LenientText<'a>,
     #[serde(borrow, default)]
     contexts: Option<&'a RawValue>,
     #[serde(default, deserialize_with = "json::field")]
@@ -178,21 +178,21 @@ struct RawEvent<'a> {
     #[serde(default, deserialize_with = "json::field")]
     breadcrumbs: Value,
     #[serde(borrow, default)]
-    environment: Text<'a>,
+    environment: LenientText<'a>,
     #[serde(borrow, default)]
-    release: Text<'a>,
+    release: LenientText<'a>,
     #[serde(borrow, default)]
-    server_name: Text<'a>,
+    server_name: LenientText<'a>,
     #[serde(borrow, default)]
     user: Option<&'a RawValue>,
     #[serde(borrow, default)]
     sdk: Option<&'a RawValue>,
     #[serde(default)]
-    tags: Tags,
+    tags: LenientTags,
 }
 
 /// Reads an error event.
-pub(super) fn read(payload: &[u8], reader: &mut Reader) {
+pub(super) fn read(payload: &[u8], reader: &mut EnvelopeReader) {
     let error = parse_mended(payload, |text| {
         // Strictly an object: a list would be taken for the fields in their order.
         if !text.trim_start().starts_with('{') {
@@ -206,18 +206,18 @@ pub(super) fn read(payload: &[u8], reader: &mut Reader) {
             budget::charge_error(&error);
             reader.errors.push(error);
         }
-        Ok(Err(NoTime::TooOld)) => reader.outcomes.push(Outcome::dropped(Category::Error, "too_old", None)),
-        Err(_) => reader.outcomes.push(Outcome::dropped(Category::Error, "invalid_json", None)),
+        Ok(Err(TimestampError::TooOld)) => reader.outcomes.push(Outcome::dropped(OutcomeCategory::Error, "too_old", None)),
+        Err(_) => reader.outcomes.push(Outcome::dropped(OutcomeCategory::Error, "invalid_json", None)),
     }
 }
 
-fn event(raw: RawEvent, payload: &[u8], reader: &Reader) -> Result<ErrorEvent, NoTime> {
-    let contexts: Contexts = part(raw.contexts);
+fn event(raw: RawErrorEvent, payload: &[u8], reader: &EnvelopeReader) -> Result<ErrorEvent, TimestampError> {
+    let contexts: SentryContexts = part(raw.contexts);
     let trace: TraceContext = part(contexts.trace);
     // An event without a time happened when it was sent.
     let time_us = raw.timestamp.0.or(reader.header.sent_at_us).unwrap_or(reader.received_us);
     let (at_us, shift) = reader.clock.moment(time_us)?;
-    let fields = SharedFields {
+    let fields = SharedEventFields {
         environment: raw.environment,
         release: raw.release,
         server_name: raw.server_name,
@@ -226,7 +226,7 @@ fn event(raw: RawEvent, payload: &[u8], reader: &Reader) -> Result<ErrorEvent, N
         tags: raw.tags,
         meta: None,
     };
-    let shared = Shared::new(None, fields, &reader.header);
+    let shared = SharedEventContext::new(None, fields, &reader.header);
     let id = reader.header.event_id.clone().or_else(|| raw.event_id.as_str().and_then(event_id));
     let mut error = ErrorEvent {
         event_id: id.unwrap_or_else(|| content_id(payload)),
@@ -260,7 +260,7 @@ fn event(raw: RawEvent, payload: &[u8], reader: &Reader) -> Result<ErrorEvent, N
         }
     }
     let frame = error.exceptions.last().and_then(|exception| grouping::deciding_frame(&exception.frames));
-    error.culprit = frame.and_then(Frame::place).or_else(|| raw.culprit.into_string()).or_else(|| error.transaction.clone());
+    error.culprit = frame.and_then(StackFrame::place).or_else(|| raw.culprit.into_string()).or_else(|| error.transaction.clone());
     error.group = grouping::group(&error, template.as_deref(), &raw.fingerprint);
     Ok(error)
 }
@@ -305,12 +305,12 @@ fn exceptions(value: &Value) -> Vec<Exception> {
     kept.iter().filter(|value| value.is_object()).map(exception).collect()
 }
 
-fn frames(value: Option<&Value>) -> Vec<Frame> {
+fn frames(value: Option<&Value>) -> Vec<StackFrame> {
     let Some(Value::Array(all)) = value else { return Vec::new() };
     let lines = |value: Option<&Value>| {
         value.and_then(Value::as_array).into_iter().flatten().map(|line| text(Some(line)).unwrap_or_default()).collect()
     };
-    let frame = |value: &Value| Frame {
+    let frame = |value: &Value| StackFrame {
         function: text(value.get("function")),
         module: text(value.get("module")),
         filename: text(value.get("filename")).or_else(|| text(value.get("abs_path"))),
@@ -323,7 +323,7 @@ fn frames(value: Option<&Value>) -> Vec<Frame> {
     all[all.len().saturating_sub(MAX_FRAMES)..].iter().filter(|value| value.is_object()).map(frame).collect()
 }
 
-impl Frame {
+impl StackFrame {
     /// `function in file`, or what is known of it.
     pub fn place(&self) -> Option<String> {
         let file = self.module.as_ref().or(self.filename.as_ref());
@@ -351,7 +351,8 @@ fn message_template(message: &Value, logentry: &Value) -> Option<String> {
 
 fn breadcrumbs(value: &Value, shift: i64) -> Vec<Breadcrumb> {
     let all = values(value);
-    let time = |value: Option<&Value>| value.and_then(|value| serde_json::from_value::<Time>(value.clone()).ok()).and_then(|time| time.0);
+    let time =
+        |value: Option<&Value>| value.and_then(|value| serde_json::from_value::<LenientTime>(value.clone()).ok()).and_then(|time| time.0);
     let breadcrumb = |value: &Value| Breadcrumb {
         time_us: time(value.get("timestamp")).map(|us| us.saturating_add(shift)),
         category: text(value.get("category")).or_else(|| text(value.get("type"))),

@@ -6,14 +6,14 @@ use regex::Regex;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::event::{ErrorEvent, Frame};
+use super::event::{ErrorEvent, StackFrame};
 
 /// Stands in a client's fingerprint for what would have been the group without it.
 const DEFAULT: &[&str] = &["{{ default }}", "{{default}}"];
 
 /// The frame that tells where an error comes from: the innermost of the program's own, else the innermost. SDKs mark all frames as
 /// foreign where the program itself is installed like a library.
-pub(crate) fn deciding_frame(frames: &[Frame]) -> Option<&Frame> {
+pub(crate) fn deciding_frame(frames: &[StackFrame]) -> Option<&StackFrame> {
     frames.iter().rev().find(|frame| frame.in_app).or(frames.last())
 }
 
@@ -82,7 +82,8 @@ mod tests {
     use super::*;
 
     fn error(message: &str, function: &str, line: u64) -> ErrorEvent {
-        let frame = Frame { function: Some(function.into()), filename: Some("a.py".into()), line: Some(line), ..Frame::default() };
+        let frame =
+            StackFrame { function: Some(function.into()), filename: Some("a.py".into()), line: Some(line), ..StackFrame::default() };
         let exception = Exception { kind: "E".into(), value: message.into(), frames: vec![frame], ..Exception::default() };
         ErrorEvent { kind: "E".into(), value: message.into(), exceptions: vec![exception], ..ErrorEvent::default() }
     }
@@ -104,8 +105,8 @@ mod tests {
     fn own_code_decides_before_libraries() {
         let frames = |in_app: bool| {
             vec![
-                Frame { function: Some("mine".into()), in_app, ..Frame::default() },
-                Frame { function: Some("library".into()), ..Frame::default() },
+                StackFrame { function: Some("mine".into()), in_app, ..StackFrame::default() },
+                StackFrame { function: Some("library".into()), ..StackFrame::default() },
             ]
         };
         assert_eq!(deciding_frame(&frames(true)).unwrap().function.as_deref(), Some("mine"));

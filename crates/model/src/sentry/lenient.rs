@@ -14,9 +14,9 @@ use crate::time;
 
 /// A text, or a number or flag as text.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Text<'a>(pub(super) Option<Cow<'a, str>>);
+pub(super) struct LenientText<'a>(pub(super) Option<Cow<'a, str>>);
 
-impl<'a> Text<'a> {
+impl<'a> LenientText<'a> {
     pub(super) fn as_str(&self) -> Option<&str> {
         self.0.as_deref().filter(|text| !text.is_empty())
     }
@@ -28,23 +28,23 @@ impl<'a> Text<'a> {
 
 /// A point in time in microseconds.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Time(pub(super) Option<i64>);
+pub(super) struct LenientTime(pub(super) Option<i64>);
 
 /// Attributes without types: Sentry's `data`. Nulls mean absence.
 #[derive(Debug, Default)]
-pub(super) struct Data(pub(super) Attributes);
+pub(super) struct UntypedAttributes(pub(super) Attributes);
 
 /// Attributes with types. What does not fit its type is left out.
 #[derive(Debug, Default)]
-pub(super) struct Typed(pub(super) Attributes);
+pub(super) struct TypedAttributes(pub(super) Attributes);
 
 /// Tags: an object or a list of pairs.
 #[derive(Debug, Default)]
-pub(super) struct Tags(pub(super) BTreeMap<String, String>);
+pub(super) struct LenientTags(pub(super) BTreeMap<String, String>);
 
 /// Measurements: names with `{value, unit}` or a bare number.
 #[derive(Debug, Default)]
-pub(super) struct Measurements(pub(super) Vec<(String, f64)>);
+pub(super) struct LenientMeasurements(pub(super) Vec<(String, f64)>);
 
 /// Charges a member of a map.
 fn charge<E: serde::de::Error>(name: &str, first: bool) -> Result<(), E> {
@@ -93,83 +93,83 @@ macro_rules! ignores {
     };
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for LenientText<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
-            type Value = Text<'de>;
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
-                Ok(Text(Some(Cow::Borrowed(text))))
+        struct LenientTextVisitor;
+        impl<'de> Visitor<'de> for LenientTextVisitor {
+            type Value = LenientText<'de>;
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<LenientText<'de>, E> {
+                Ok(LenientText(Some(Cow::Borrowed(text))))
             }
-            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
-                Ok(Text(Some(Cow::Owned(text.to_owned()))))
+            fn visit_str<E>(self, text: &str) -> Result<LenientText<'de>, E> {
+                Ok(LenientText(Some(Cow::Owned(text.to_owned()))))
             }
-            fn visit_bool<E>(self, flag: bool) -> Result<Text<'de>, E> {
-                Ok(Text(Some(Cow::Owned(flag.to_string()))))
+            fn visit_bool<E>(self, flag: bool) -> Result<LenientText<'de>, E> {
+                Ok(LenientText(Some(Cow::Owned(flag.to_string()))))
             }
-            fn visit_i64<E>(self, number: i64) -> Result<Text<'de>, E> {
-                Ok(Text(Some(Cow::Owned(number.to_string()))))
+            fn visit_i64<E>(self, number: i64) -> Result<LenientText<'de>, E> {
+                Ok(LenientText(Some(Cow::Owned(number.to_string()))))
             }
-            fn visit_u64<E>(self, number: u64) -> Result<Text<'de>, E> {
-                Ok(Text(Some(Cow::Owned(number.to_string()))))
+            fn visit_u64<E>(self, number: u64) -> Result<LenientText<'de>, E> {
+                Ok(LenientText(Some(Cow::Owned(number.to_string()))))
             }
-            fn visit_f64<E>(self, number: f64) -> Result<Text<'de>, E> {
-                Ok(Text(Some(Cow::Owned(number.to_string()))))
+            fn visit_f64<E>(self, number: f64) -> Result<LenientText<'de>, E> {
+                Ok(LenientText(Some(Cow::Owned(number.to_string()))))
             }
             ignores!(unit);
             ignores!(seq, 'de);
             ignores!(map, 'de);
         }
-        deserializer.deserialize_any(Any)
+        deserializer.deserialize_any(LenientTextVisitor)
     }
 }
 
-impl<'de> Deserialize<'de> for Time {
+impl<'de> Deserialize<'de> for LenientTime {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         /// What lies beyond all times was sent all the same: it is impossible, not missing.
-        fn number(seconds: f64) -> Time {
-            Time(time::from_seconds(seconds).or_else(|| seconds.is_finite().then_some(i64::MAX)))
+        fn number(seconds: f64) -> LenientTime {
+            LenientTime(time::from_seconds(seconds).or_else(|| seconds.is_finite().then_some(i64::MAX)))
         }
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
-            type Value = Time;
-            fn visit_str<E>(self, text: &str) -> Result<Time, E> {
-                Ok(Time(time::from_text(text)))
+        struct LenientTimeVisitor;
+        impl<'de> Visitor<'de> for LenientTimeVisitor {
+            type Value = LenientTime;
+            fn visit_str<E>(self, text: &str) -> Result<LenientTime, E> {
+                Ok(LenientTime(time::from_text(text)))
             }
-            fn visit_bool<E>(self, _: bool) -> Result<Time, E> {
-                Ok(Time(None))
+            fn visit_bool<E>(self, _: bool) -> Result<LenientTime, E> {
+                Ok(LenientTime(None))
             }
-            fn visit_i64<E>(self, seconds: i64) -> Result<Time, E> {
+            fn visit_i64<E>(self, seconds: i64) -> Result<LenientTime, E> {
                 Ok(number(seconds as f64))
             }
-            fn visit_u64<E>(self, seconds: u64) -> Result<Time, E> {
+            fn visit_u64<E>(self, seconds: u64) -> Result<LenientTime, E> {
                 Ok(number(seconds as f64))
             }
-            fn visit_f64<E>(self, seconds: f64) -> Result<Time, E> {
+            fn visit_f64<E>(self, seconds: f64) -> Result<LenientTime, E> {
                 Ok(number(seconds))
             }
             ignores!(unit);
             ignores!(seq, 'de);
             ignores!(map, 'de);
         }
-        deserializer.deserialize_any(Any)
+        deserializer.deserialize_any(LenientTimeVisitor)
     }
 }
 
-impl<'de> Deserialize<'de> for Data {
+impl<'de> Deserialize<'de> for UntypedAttributes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
-            type Value = Data;
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Data, A::Error> {
+        struct UntypedAttributesVisitor;
+        impl<'de> Visitor<'de> for UntypedAttributesVisitor {
+            type Value = UntypedAttributes;
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<UntypedAttributes, A::Error> {
                 let mut attributes = json::members(&mut map)?;
                 attributes.retain(|_, value| !value.is_null());
-                Ok(Data(attributes))
+                Ok(UntypedAttributes(attributes))
             }
             ignores!(scalars);
             ignores!(seq, 'de);
         }
-        deserializer.deserialize_any(Any)
+        deserializer.deserialize_any(UntypedAttributesVisitor)
     }
 }
 
@@ -179,13 +179,13 @@ struct TypedValue(Option<Value>);
 
 impl<'de> Deserialize<'de> for TypedValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
+        struct TypedValueVisitor;
+        impl<'de> Visitor<'de> for TypedValueVisitor {
             type Value = TypedValue;
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<TypedValue, A::Error> {
-                let mut kind = Text::default();
+                let mut kind = LenientText::default();
                 let mut value = None;
-                while let Some(key) = map.next_key::<Text>()? {
+                while let Some(key) = map.next_key::<LenientText>()? {
                     match key.as_str() {
                         Some("type") => kind = map.next_value()?,
                         Some("value") => value = Some(map.next_value::<ChargedValue>()?.0),
@@ -199,7 +199,7 @@ impl<'de> Deserialize<'de> for TypedValue {
             ignores!(scalars);
             ignores!(seq, 'de);
         }
-        deserializer.deserialize_any(Any)
+        deserializer.deserialize_any(TypedValueVisitor)
     }
 }
 
@@ -226,12 +226,12 @@ fn homogeneous(value: &Value, element: Option<&str>) -> bool {
     }
 }
 
-impl<'de> Deserialize<'de> for Typed {
+impl<'de> Deserialize<'de> for TypedAttributes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
-            type Value = Typed;
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Typed, A::Error> {
+        struct TypedAttributesVisitor;
+        impl<'de> Visitor<'de> for TypedAttributesVisitor {
+            type Value = TypedAttributes;
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<TypedAttributes, A::Error> {
                 let mut attributes = Map::new();
                 while let Some((name, TypedValue(value))) = map.next_entry::<String, TypedValue>()? {
                     if let Some(value) = value {
@@ -239,31 +239,31 @@ impl<'de> Deserialize<'de> for Typed {
                         attributes.insert(name, value);
                     }
                 }
-                Ok(Typed(attributes))
+                Ok(TypedAttributes(attributes))
             }
             ignores!(scalars);
             ignores!(seq, 'de);
         }
-        deserializer.deserialize_any(Any)
+        deserializer.deserialize_any(TypedAttributesVisitor)
     }
 }
 
-impl<'de> Deserialize<'de> for Tags {
+impl<'de> Deserialize<'de> for LenientTags {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
-            type Value = Tags;
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tags, A::Error> {
+        struct LenientTagsVisitor;
+        impl<'de> Visitor<'de> for LenientTagsVisitor {
+            type Value = LenientTags;
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<LenientTags, A::Error> {
                 let mut tags = BTreeMap::new();
-                while let Some((name, value)) = map.next_entry::<String, Text>()? {
+                while let Some((name, value)) = map.next_entry::<String, LenientText>()? {
                     if let Some(value) = value.into_string() {
                         charge(&name, tags.is_empty())?;
                         tags.insert(name, value);
                     }
                 }
-                Ok(Tags(tags))
+                Ok(LenientTags(tags))
             }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Tags, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<LenientTags, A::Error> {
                 let mut tags = BTreeMap::new();
                 while let Some(pair) = seq.next_element::<ChargedValue>()?.map(|pair| pair.0) {
                     let text = |at: usize| match pair.get(at) {
@@ -276,19 +276,19 @@ impl<'de> Deserialize<'de> for Tags {
                         tags.insert(name, value);
                     }
                 }
-                Ok(Tags(tags))
+                Ok(LenientTags(tags))
             }
             ignores!(scalars);
         }
-        deserializer.deserialize_any(Any)
+        deserializer.deserialize_any(LenientTagsVisitor)
     }
 }
 
-impl<'de> Deserialize<'de> for Measurements {
+impl<'de> Deserialize<'de> for LenientMeasurements {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Data(object) = Data::deserialize(deserializer)?;
+        let UntypedAttributes(object) = UntypedAttributes::deserialize(deserializer)?;
         let number = |value: &Value| value.get("value").unwrap_or(value).as_f64();
-        Ok(Measurements(object.into_iter().filter_map(|(name, value)| Some((name, number(&value)?))).collect()))
+        Ok(LenientMeasurements(object.into_iter().filter_map(|(name, value)| Some((name, number(&value)?))).collect()))
     }
 }
 
@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn only_the_attribute_that_does_not_fit_is_left_out() {
-        let Typed(attributes) = serde_json::from_value(json!({
+        let TypedAttributes(attributes) = serde_json::from_value(json!({
             "s": {"type": "string", "value": "x"}, "i": {"value": 5, "type": "integer", "unit": "token"},
             "d": {"type": "double", "value": 5}, "b": {"type": "boolean", "value": true},
             "a": {"type": "array", "value": ["x", "y"]}, "e": {"type": "array", "value": []},
@@ -315,20 +315,20 @@ mod tests {
     #[test]
     fn tags_as_object_and_as_pairs() {
         for value in [json!({"a": "x", "n": 5, "none": null}), json!([["a", "x"], ["n", 5], ["none", null], "odd"])] {
-            let Tags(tags) = serde_json::from_value(value).unwrap();
+            let LenientTags(tags) = serde_json::from_value(value).unwrap();
             assert_eq!(tags.into_iter().collect::<Vec<_>>(), [("a".into(), "x".into()), ("n".into(), "5".into())]);
         }
     }
 
     #[test]
     fn wrong_types_are_as_good_as_missing() {
-        let Time(time) = serde_json::from_str("[1]").unwrap();
+        let LenientTime(time) = serde_json::from_str("[1]").unwrap();
         assert_eq!(time, None);
-        let text: Text = serde_json::from_str("{\"a\":1}").unwrap();
+        let text: LenientText = serde_json::from_str("{\"a\":1}").unwrap();
         assert_eq!(text.as_str(), None);
-        let Data(data) = serde_json::from_str("\"x\"").unwrap();
+        let UntypedAttributes(data) = serde_json::from_str("\"x\"").unwrap();
         assert!(data.is_empty());
-        let Measurements(numbers) = serde_json::from_value(json!({"a": {"value": 26, "unit": ""}, "b": 2.5, "c": "x"})).unwrap();
+        let LenientMeasurements(numbers) = serde_json::from_value(json!({"a": {"value": 26, "unit": ""}, "b": 2.5, "c": "x"})).unwrap();
         assert_eq!(numbers, [("a".into(), 26.0), ("b".into(), 2.5)]);
     }
 }

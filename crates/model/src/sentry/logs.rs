@@ -3,46 +3,46 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::Reader;
-use super::envelope::Item;
-use super::lenient::{Text, Time, Typed};
-use crate::clock::{NoTime, TimeSource};
+use super::EnvelopeReader;
+use super::envelope::EnvelopeItem;
+use super::lenient::{LenientText, LenientTime, TypedAttributes};
+use crate::clock::{TimeSource, TimestampError};
 use crate::fingerprint::Fingerprint;
 use crate::id::{SpanId, TraceId};
 use crate::json::{ChargedItems, mend, parse_mended};
-use crate::log_line::{self, Level, LogLine, WITHOUT_TRACE};
-use crate::outcome::{Category, Outcome};
+use crate::log_line::{self, LogLevel, LogLine, WITHOUT_TRACE};
+use crate::outcome::{Outcome, OutcomeCategory};
 
 #[derive(Deserialize)]
-struct Container<S> {
+struct LogContainer<S> {
     items: ChargedItems<S>,
 }
 
 #[derive(Deserialize)]
-struct Log<'a> {
+struct SentryLog<'a> {
     #[serde(borrow, default)]
-    trace_id: Text<'a>,
+    trace_id: LenientText<'a>,
     #[serde(borrow, default)]
-    span_id: Text<'a>,
+    span_id: LenientText<'a>,
     #[serde(default)]
-    timestamp: Time,
+    timestamp: LenientTime,
     #[serde(borrow, default)]
-    level: Text<'a>,
+    level: LenientText<'a>,
     #[serde(borrow, default)]
-    body: Text<'a>,
+    body: LenientText<'a>,
     #[serde(default)]
-    attributes: Typed,
+    attributes: TypedAttributes,
 }
 
 fn dropped(reason: &str) -> Outcome {
-    Outcome::dropped(Category::Log, reason, None)
+    Outcome::dropped(OutcomeCategory::Log, reason, None)
 }
 
 /// Reads a container; a broken line in it is dropped alone.
-pub(super) fn read(item: &Item, reader: &mut Reader) {
+pub(super) fn read(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
     let logs = parse_mended(item.payload, |text| at_once(text, reader));
     let logs = logs.or_else(|_| one_by_one(&mend(item.payload), reader));
-    let Ok(logs) = logs else { return reader.drop_container(Category::Log, "invalid_json", item) };
+    let Ok(logs) = logs else { return reader.drop_container(OutcomeCategory::Log, "invalid_json", item) };
     for log in logs {
         match log {
             Ok((content, mut line)) => {
@@ -57,31 +57,31 @@ pub(super) fn read(item: &Item, reader: &mut Reader) {
 }
 
 /// Lines with what they are known by, or why they are dropped.
-type Lines = Vec<Result<(Fingerprint, LogLine), Outcome>>;
+type LogLineResults = Vec<Result<(Fingerprint, LogLine), Outcome>>;
 
-fn at_once(text: &str, reader: &Reader) -> Result<Lines, serde_json::Error> {
-    let container: Container<Log> = serde_json::from_str(text)?;
+fn at_once(text: &str, reader: &EnvelopeReader) -> Result<LogLineResults, serde_json::Error> {
+    let container: LogContainer<SentryLog> = serde_json::from_str(text)?;
     Ok(container.items.0.into_iter().map(|log| line(log, reader)).collect())
 }
 
 /// The way for a container of which some line is broken.
-fn one_by_one(text: &str, reader: &Reader) -> Result<Lines, serde_json::Error> {
-    let container: Container<&RawValue> = serde_json::from_str(text)?;
-    let one = |log: &RawValue| line(serde_json::from_str::<Log>(log.get()).map_err(|_| dropped("invalid_json"))?, reader);
+fn one_by_one(text: &str, reader: &EnvelopeReader) -> Result<LogLineResults, serde_json::Error> {
+    let container: LogContainer<&RawValue> = serde_json::from_str(text)?;
+    let one = |log: &RawValue| line(serde_json::from_str::<SentryLog>(log.get()).map_err(|_| dropped("invalid_json"))?, reader);
     Ok(container.items.0.into_iter().map(one).collect())
 }
 
-fn line(log: Log, reader: &Reader) -> Result<(Fingerprint, LogLine), Outcome> {
+fn line(log: SentryLog, reader: &EnvelopeReader) -> Result<(Fingerprint, LogLine), Outcome> {
     let trace_id: TraceId = log.trace_id.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| dropped(WITHOUT_TRACE))?;
     let span_id: Option<SpanId> = log.span_id.as_str().and_then(|text| text.parse().ok());
     let sent_us = log.timestamp.0.ok_or_else(|| dropped("invalid_timestamp"))?;
-    let (at_us, _) = reader.clock.moment(sent_us).map_err(|NoTime::TooOld| dropped("too_old"))?;
-    let level = log.level.as_str().and_then(Level::of_word);
+    let (at_us, _) = reader.clock.moment(sent_us).map_err(|TimestampError::TooOld| dropped("too_old"))?;
+    let level = log.level.as_str().and_then(LogLevel::of_word);
     let body = log.body.into_string().unwrap_or_default();
     let mut attributes = log.attributes.0;
     let said = serde_json::to_string(&attributes).unwrap_or_default();
     let place = [trace_id.to_string(), span_id.map(|span| span.to_string()).unwrap_or_default(), sent_us.to_string()];
-    let content = Fingerprint::of(&[&place[0], &place[1], &place[2], level.map_or("", Level::as_str), &body, &said]);
+    let content = Fingerprint::of(&[&place[0], &place[1], &place[2], level.map_or("", LogLevel::as_str), &body, &said]);
     if !reader.clock.can_be(sent_us) {
         log_line::note_source(&mut attributes, TimeSource::Receipt);
     }

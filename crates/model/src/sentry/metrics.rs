@@ -6,60 +6,60 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::Reader;
-use super::envelope::Item;
-use super::lenient::{Text, Time, Typed};
-use crate::clock::NoTime;
+use super::EnvelopeReader;
+use super::envelope::EnvelopeItem;
+use super::lenient::{LenientText, LenientTime, TypedAttributes};
+use crate::clock::TimestampError;
 use crate::fingerprint::Fingerprint;
 use crate::json::{ChargedItems, mend, parse_mended};
-use crate::messages::{Limit, trim_text};
-use crate::metric::{Buckets, Half, Histogram, MetricKind, Point, PointValue, Temporality};
-use crate::outcome::{Category, Outcome};
+use crate::messages::{TextLimit, trim_text};
+use crate::metric::{ExponentialBuckets, Histogram, HistogramBuckets, MetricKind, MetricPoint, MetricPointValue, MetricTemporality};
+use crate::outcome::{Outcome, OutcomeCategory};
 
 /// Attributes that say who reports, by how they begin. The others say what a point is about.
 const OF_REPORTER: &[&str] = &["sentry.", "server.", "os.", "device.", "browser.", "process.", "service."];
 /// Attributes of a point that are kept, and bytes of each.
 const MAX_ATTRIBUTES: usize = 64;
-const MAX_TEXT: Limit = Limit(256);
+const MAX_TEXT: TextLimit = TextLimit(256);
 /// Bytes of a name that are allowed.
 const MAX_NAME: usize = 255;
 /// How fine the buckets are in which single values are kept: sixteen for each doubling.
 const SCALE: i32 = 4;
 
 #[derive(Deserialize)]
-struct Container<S> {
+struct MetricContainer<S> {
     items: ChargedItems<S>,
 }
 
 #[derive(Deserialize)]
-struct Metric<'a> {
+struct SentryMetric<'a> {
     #[serde(default)]
-    timestamp: Time,
+    timestamp: LenientTime,
     #[serde(borrow, default)]
-    trace_id: Text<'a>,
+    trace_id: LenientText<'a>,
     #[serde(borrow, default)]
-    span_id: Text<'a>,
+    span_id: LenientText<'a>,
     #[serde(borrow, default)]
-    name: Text<'a>,
+    name: LenientText<'a>,
     #[serde(borrow, default, rename = "type")]
-    kind: Text<'a>,
+    kind: LenientText<'a>,
     #[serde(borrow, default)]
-    unit: Text<'a>,
+    unit: LenientText<'a>,
     #[serde(default, deserialize_with = "crate::json::field")]
     value: Value,
     #[serde(default)]
-    attributes: Typed,
+    attributes: TypedAttributes,
 }
 
 fn dropped(reason: &str) -> Outcome {
-    Outcome::dropped(Category::Metric, reason, None)
+    Outcome::dropped(OutcomeCategory::Metric, reason, None)
 }
 
 /// Reads a container; a broken point in it is dropped alone.
-pub(super) fn read(item: &Item, reader: &mut Reader) {
+pub(super) fn read(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
     let points = parse_mended(item.payload, |text| at_once(text, reader));
     let points = points.or_else(|_| one_by_one(&mend(item.payload), reader));
-    let Ok(points) = points else { return reader.drop_container(Category::Metric, "invalid_json", item) };
+    let Ok(points) = points else { return reader.drop_container(OutcomeCategory::Metric, "invalid_json", item) };
     for point in points {
         match point {
             Ok((content, mut point)) => {
@@ -75,33 +75,33 @@ pub(super) fn read(item: &Item, reader: &mut Reader) {
 }
 
 /// Points with what they are known by, or why they are dropped.
-type Points = Vec<Result<(Fingerprint, Point), Outcome>>;
+type MetricPointResults = Vec<Result<(Fingerprint, MetricPoint), Outcome>>;
 
-fn at_once(text: &str, reader: &Reader) -> Result<Points, serde_json::Error> {
-    let container: Container<Metric> = serde_json::from_str(text)?;
+fn at_once(text: &str, reader: &EnvelopeReader) -> Result<MetricPointResults, serde_json::Error> {
+    let container: MetricContainer<SentryMetric> = serde_json::from_str(text)?;
     Ok(container.items.0.into_iter().map(|metric| point(metric, reader)).collect())
 }
 
 /// The way for a container of which some point is broken.
-fn one_by_one(text: &str, reader: &Reader) -> Result<Points, serde_json::Error> {
-    let container: Container<&RawValue> = serde_json::from_str(text)?;
-    let one = |metric: &RawValue| point(serde_json::from_str::<Metric>(metric.get()).map_err(|_| dropped("invalid_json"))?, reader);
+fn one_by_one(text: &str, reader: &EnvelopeReader) -> Result<MetricPointResults, serde_json::Error> {
+    let container: MetricContainer<&RawValue> = serde_json::from_str(text)?;
+    let one = |metric: &RawValue| point(serde_json::from_str::<SentryMetric>(metric.get()).map_err(|_| dropped("invalid_json"))?, reader);
     Ok(container.items.0.into_iter().map(one).collect())
 }
 
-fn point(metric: Metric, reader: &Reader) -> Result<(Fingerprint, Point), Outcome> {
+fn point(metric: SentryMetric, reader: &EnvelopeReader) -> Result<(Fingerprint, MetricPoint), Outcome> {
     let name = metric.name.into_string().filter(|name| !name.trim().is_empty() && name.len() <= MAX_NAME);
     let name = name.ok_or_else(|| dropped("invalid_name"))?;
     let number = metric.value.as_f64().filter(|number| number.is_finite()).ok_or_else(|| dropped("invalid_value"))?;
     let (kind, temporality, value) = match metric.kind.as_str() {
-        Some("counter") => (MetricKind::Counter, Temporality::Delta, PointValue::Number(number)),
-        Some("gauge") => (MetricKind::Gauge, Temporality::Momentary, PointValue::Number(number)),
-        Some("distribution") => (MetricKind::Histogram, Temporality::Delta, PointValue::Histogram(one_value(number))),
+        Some("counter") => (MetricKind::Counter, MetricTemporality::Delta, MetricPointValue::Number(number)),
+        Some("gauge") => (MetricKind::Gauge, MetricTemporality::Momentary, MetricPointValue::Number(number)),
+        Some("distribution") => (MetricKind::Histogram, MetricTemporality::Delta, MetricPointValue::Histogram(one_value(number))),
         _ => return Err(dropped("unknown_kind")),
     };
     // A point at the time of receipt would be another one each time that it is sent: an impossible time is none.
     let sent_us = metric.timestamp.0.filter(|at| reader.clock.can_be(*at)).ok_or_else(|| dropped("invalid_timestamp"))?;
-    let shift = reader.clock.shift(sent_us).map_err(|NoTime::TooOld| dropped("too_old"))?;
+    let shift = reader.clock.shift(sent_us).map_err(|TimestampError::TooOld| dropped("too_old"))?;
     let at_ns = sent_us.saturating_add(shift).checked_mul(1000).ok_or_else(|| dropped("invalid_timestamp"))?;
     let mut unit = metric.unit.into_string().filter(|unit| unit != "none").unwrap_or_default();
     trim_text(&mut unit, MAX_TEXT);
@@ -118,7 +118,7 @@ fn point(metric: Metric, reader: &Reader) -> Result<(Fingerprint, Point), Outcom
     let content =
         Fingerprint::of(&[&name, &unit, kind.as_str(), &who, &what, place[0], place[1], &sent_us.to_string(), &number.to_string()]);
     let kept = |map: BTreeMap<String, String>| map.into_iter().take(MAX_ATTRIBUTES).collect();
-    let point = Point {
+    let point = MetricPoint {
         name,
         unit,
         description: String::new(),
@@ -148,8 +148,9 @@ fn one_value(value: f64) -> Histogram {
     let half = |magnitude: f64| {
         // Buckets hold their upper bound, not their lower one.
         let power = (magnitude.log2() * f64::from(1 << SCALE)).ceil() - 1.0;
-        if magnitude > 0.0 { Half { offset: power as i32, counts: vec![1] } } else { Half::default() }
+        if magnitude > 0.0 { ExponentialBuckets { offset: power as i32, counts: vec![1] } } else { ExponentialBuckets::default() }
     };
-    let buckets = Buckets::Exponential { scale: SCALE, zero: u64::from(value == 0.0), positive: half(value), negative: half(-value) };
+    let buckets =
+        HistogramBuckets::Exponential { scale: SCALE, zero: u64::from(value == 0.0), positive: half(value), negative: half(-value) };
     Histogram { count: 1, sum: Some(value), min: Some(value), max: Some(value), buckets }
 }

@@ -16,25 +16,25 @@ mod span_v2;
 mod status;
 mod transaction;
 
-pub use envelope::{Envelope, EnvelopeError, Header, Item, ItemHeader};
-pub use event::{Breadcrumb, ErrorEvent, Exception, Frame, Reporter};
+pub use envelope::{EnvelopeError, EnvelopeHeader, EnvelopeItem, EnvelopeItemHeader, SentryEnvelope};
+pub use event::{Breadcrumb, ErrorEvent, ErrorReporter, Exception, StackFrame};
 pub(crate) use grouping::{deciding_frame, group};
 
 use crate::budget;
-use crate::clock::{Clock, Context};
+use crate::clock::{ClockDriftCorrector, DecodeContext};
 use crate::kinds;
-use crate::log_line::{Keys, LogLine};
+use crate::log_line::{LogLine, OccurrenceKeyGenerator};
 use crate::map::{self, RawSpan};
-use crate::metric::Point;
-use crate::outcome::{Category, Outcome};
-use crate::span::{Kind, Span};
-use shared::Shared;
+use crate::metric::MetricPoint;
+use crate::outcome::{Outcome, OutcomeCategory};
+use crate::span::{Span, SpanType};
+use shared::SharedEventContext;
 
 /// What an envelope held.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Decoded {
+pub struct DecodedEnvelope {
     /// Its header.
-    pub header: Header,
+    pub header: EnvelopeHeader,
     /// Spans in canonical form, priced, with what they alone say of counting.
     pub spans: Vec<Span>,
     /// Error events.
@@ -42,7 +42,7 @@ pub struct Decoded {
     /// Lines of the program's log.
     pub lines: Vec<LogLine>,
     /// Points of metrics.
-    pub points: Vec<Point>,
+    pub points: Vec<MetricPoint>,
     /// What was not kept, and what the client says that it never sent.
     pub outcomes: Vec<Outcome>,
     /// The id to answer with: the header's, else the event's. `None` where there is no event and no id.
@@ -54,12 +54,12 @@ pub struct Decoded {
 }
 
 /// Decodes an envelope. An error means that its framing cannot be followed and nothing of it is kept.
-pub fn decode(body: &[u8], context: &Context) -> Result<Decoded, EnvelopeError> {
-    let envelope = Envelope::parse(body)?;
+pub fn decode(body: &[u8], context: &DecodeContext) -> Result<DecodedEnvelope, EnvelopeError> {
+    let envelope = SentryEnvelope::parse(body)?;
     if envelope.items.iter().any(|item| item.header.kind == "integration") {
         return Err(EnvelopeError::ForbiddenItem("integration"));
     }
-    let mut reader = Reader::new(envelope.header, context);
+    let mut reader = EnvelopeReader::new(envelope.header, context);
     for item in envelope.items.iter().take_while(|_| !budget::is_exceeded()) {
         read_item(item, &mut reader);
     }
@@ -67,7 +67,7 @@ pub fn decode(body: &[u8], context: &Context) -> Result<Decoded, EnvelopeError> 
 }
 
 /// Decodes the body of the older `/store/` endpoint: one event or transaction as JSON.
-pub fn decode_store_event(body: &[u8], context: &Context) -> Result<Decoded, EnvelopeError> {
+pub fn decode_store_event(body: &[u8], context: &DecodeContext) -> Result<DecodedEnvelope, EnvelopeError> {
     let text = String::from_utf8_lossy(body);
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.is_empty() {
@@ -77,15 +77,15 @@ pub fn decode_store_event(body: &[u8], context: &Context) -> Result<Decoded, Env
         return Err(EnvelopeError::Event("expected a JSON object".into()));
     }
     #[derive(serde::Deserialize)]
-    struct Sort<'a> {
+    struct EventTypeProbe<'a> {
         #[serde(borrow, default, rename = "type")]
-        kind: lenient::Text<'a>,
+        kind: lenient::LenientText<'a>,
     }
-    let is_transaction = |text: &str| serde_json::from_str(text).map(|sort: Sort| sort.kind.as_str() == Some("transaction"));
+    let is_transaction = |text: &str| serde_json::from_str(text).map(|sort: EventTypeProbe| sort.kind.as_str() == Some("transaction"));
     let is_transaction = crate::json::parse_mended(text.as_bytes(), is_transaction);
     let is_transaction =
         is_transaction.map_err(|error| EnvelopeError::Event(format!("no JSON (line {}, column {})", error.line(), error.column())))?;
-    let mut reader = Reader::new(Header::default(), context);
+    let mut reader = EnvelopeReader::new(EnvelopeHeader::default(), context);
     if is_transaction {
         transaction::read(text.as_bytes(), &mut reader);
     } else {
@@ -118,7 +118,7 @@ const NOT_KEPT: &[&str] = &[
     "nel",
 ];
 
-fn read_item(item: &Item, reader: &mut Reader) {
+fn read_item(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
     match &*item.header.kind {
         "transaction" => transaction::read(item.payload, reader),
         "event" | "error" => event::read(item.payload, reader),
@@ -133,11 +133,11 @@ fn read_item(item: &Item, reader: &mut Reader) {
         }
         "log" => logs::read(item, reader),
         // Only Sentry's own servers know this one; SDKs send logs as above.
-        "otel_log" => reader.drop_container(Category::Log, "not_supported", item),
+        "otel_log" => reader.drop_container(OutcomeCategory::Log, "not_supported", item),
         "trace_metric" => metrics::read(item, reader),
-        kind if NOT_KEPT.contains(&kind) => reader.outcomes.push(Outcome::dropped(Category::Other, "not_kept", kind.to_owned())),
+        kind if NOT_KEPT.contains(&kind) => reader.outcomes.push(Outcome::dropped(OutcomeCategory::Other, "not_kept", kind.to_owned())),
         // Reasons and details become rows of a table: a type that is not known may be any text.
-        _ => reader.outcomes.push(Outcome::dropped(Category::Other, "unknown_item", None)),
+        _ => reader.outcomes.push(Outcome::dropped(OutcomeCategory::Other, "unknown_item", None)),
     }
 }
 
@@ -146,25 +146,25 @@ fn is_container(content_type: &str) -> bool {
 }
 
 /// Gathers what the items of an envelope hold.
-struct Reader {
-    header: Header,
-    clock: Clock,
+struct EnvelopeReader {
+    header: EnvelopeHeader,
+    clock: ClockDriftCorrector,
     received_us: i64,
     event_id: Option<String>,
     raws: Vec<RawSpan>,
-    shared: Vec<Shared>,
+    shared: Vec<SharedEventContext>,
     errors: Vec<ErrorEvent>,
     lines: Vec<LogLine>,
-    points: Vec<Point>,
-    keys: Keys,
+    points: Vec<MetricPoint>,
+    keys: OccurrenceKeyGenerator,
     outcomes: Vec<Outcome>,
     has_client_report: bool,
 }
 
-impl Reader {
-    fn new(header: Header, context: &Context) -> Reader {
-        Reader {
-            clock: Clock::new(context, header.sent_at_us),
+impl EnvelopeReader {
+    fn new(header: EnvelopeHeader, context: &DecodeContext) -> EnvelopeReader {
+        EnvelopeReader {
+            clock: ClockDriftCorrector::new(context, header.sent_at_us),
             received_us: context.received_us,
             event_id: header.event_id.clone(),
             header,
@@ -173,7 +173,7 @@ impl Reader {
             errors: Vec::new(),
             lines: Vec::new(),
             points: Vec::new(),
-            keys: Keys::default(),
+            keys: OccurrenceKeyGenerator::default(),
             outcomes: Vec::new(),
             has_client_report: false,
         }
@@ -183,21 +183,21 @@ impl Reader {
         self.raws.push(raw);
     }
 
-    fn drop_container(&mut self, category: Category, reason: &str, item: &Item) {
+    fn drop_container(&mut self, category: OutcomeCategory, reason: &str, item: &EnvelopeItem) {
         let quantity = item.header.item_count.unwrap_or(1).max(1);
         self.outcomes.push(Outcome { quantity, ..Outcome::dropped(category, reason, None) });
     }
 
     /// Interprets the spans, now that all is known that the envelope says of them, in whatever order its items came.
-    fn finish(self, context: &Context) -> Decoded {
-        let of_header = Shared::of_header(&self.header);
+    fn finish(self, context: &DecodeContext) -> DecodedEnvelope {
+        let of_header = SharedEventContext::of_header(&self.header);
         let raws = if budget::copies_fit() { self.raws } else { Vec::new() };
         let mut spans = Vec::with_capacity(raws.len());
         // What is charged in vain ends it: then nothing is kept.
         spans.extend(raws.into_iter().map_while(|raw| {
             let mut span = budget::for_a_moment(|| map::canonical(raw, context.price));
             // On a request this attribute names the other side, elsewhere the host that reports.
-            let is_request = matches!(span.kind, Kind::Http | Kind::Db) || kinds::of_op(&span.op) == Some(Kind::Http);
+            let is_request = matches!(span.kind, SpanType::Http | SpanType::Db) || kinds::of_op(&span.op) == Some(SpanType::Http);
             if span.service.is_none() && !is_request {
                 span.service = span.attributes.get("server.address").and_then(|host| host.as_str()).map(str::to_owned);
             }
@@ -205,7 +205,7 @@ impl Reader {
             shared.unwrap_or(&of_header).fill(&mut span);
             budget::charge_span(&span).then_some(span)
         }));
-        Decoded {
+        DecodedEnvelope {
             spans,
             integrations: self
                 .shared

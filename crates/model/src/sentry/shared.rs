@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::envelope::{Header, Sdk};
-use super::lenient::{Tags, Text};
+use super::envelope::{EnvelopeHeader, SentrySdk};
+use super::lenient::{LenientTags, LenientText};
 use crate::id::TraceId;
-use crate::messages::{Limit, trim_text};
+use crate::messages::{TextLimit, trim_text};
 use crate::names::is_placeholder;
 use crate::span::Span;
 
@@ -17,7 +17,7 @@ const MAX_TAGS: usize = 100;
 
 /// Holds for each span of the transaction, and for each span of its trace that the same envelope carries in a container.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Shared {
+pub(super) struct SharedEventContext {
     pub(super) trace_id: Option<TraceId>,
     pub(super) environment: Option<String>,
     pub(super) release: Option<String>,
@@ -32,26 +32,26 @@ pub(super) struct Shared {
     pub(super) texts_cut: bool,
 }
 
-/// The fields of an event that become [`Shared`].
-pub(super) struct SharedFields<'a> {
-    pub(super) environment: Text<'a>,
-    pub(super) release: Text<'a>,
-    pub(super) server_name: Text<'a>,
+/// The fields of an event that become [`SharedEventContext`].
+pub(super) struct SharedEventFields<'a> {
+    pub(super) environment: LenientText<'a>,
+    pub(super) release: LenientText<'a>,
+    pub(super) server_name: LenientText<'a>,
     pub(super) user: Option<&'a RawValue>,
     pub(super) sdk: Option<&'a RawValue>,
-    pub(super) tags: Tags,
+    pub(super) tags: LenientTags,
     /// Sentry's notes of what was taken out of the event.
     pub(super) meta: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize, Default)]
-struct User<'a> {
+struct SentryUser<'a> {
     #[serde(borrow, default)]
-    id: Text<'a>,
+    id: LenientText<'a>,
     #[serde(borrow, default)]
-    email: Text<'a>,
+    email: LenientText<'a>,
     #[serde(borrow, default)]
-    username: Text<'a>,
+    username: LenientText<'a>,
 }
 
 /// Reads a part of an event that may be of the wrong shape.
@@ -64,18 +64,18 @@ pub(super) fn part<'a, T: Deserialize<'a> + Default>(raw: Option<&'a RawValue>) 
 /// Each span gets a copy, so that a long text would become as many long texts as there are spans.
 fn short(text: Option<String>) -> Option<String> {
     text.map(|mut text| {
-        trim_text(&mut text, Limit::NAME);
+        trim_text(&mut text, TextLimit::NAME);
         text
     })
 }
 
-impl Shared {
-    pub(super) fn new(trace_id: Option<TraceId>, fields: SharedFields, header: &Header) -> Shared {
-        let user: User = part(fields.user);
-        let sdk: Sdk = part(fields.sdk);
+impl SharedEventContext {
+    pub(super) fn new(trace_id: Option<TraceId>, fields: SharedEventFields, header: &EnvelopeHeader) -> SharedEventContext {
+        let user: SentryUser = part(fields.user);
+        let sdk: SentrySdk = part(fields.sdk);
         let names = [user.id, user.email, user.username].into_iter().filter_map(|name| name.into_string());
         let user_id = names.into_iter().find(|name| !is_placeholder(name));
-        Shared {
+        SharedEventContext {
             trace_id,
             // Notes of attributes that hold what was asked and answered.
             texts_cut: fields.meta.is_some_and(|notes| ["gen_ai.", "ai."].iter().any(|name| notes.get().contains(&format!("\"{name}")))),
@@ -97,8 +97,12 @@ impl Shared {
     }
 
     /// What is known of an envelope without a transaction.
-    pub(super) fn of_header(header: &Header) -> Shared {
-        Shared { sdk_name: short(header.sdk_name.clone()), sdk_version: short(header.sdk_version.clone()), ..Shared::default() }
+    pub(super) fn of_header(header: &EnvelopeHeader) -> SharedEventContext {
+        SharedEventContext {
+            sdk_name: short(header.sdk_name.clone()),
+            sdk_version: short(header.sdk_version.clone()),
+            ..SharedEventContext::default()
+        }
     }
 
     /// Fills in what the span does not say itself.

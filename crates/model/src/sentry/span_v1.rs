@@ -2,44 +2,44 @@
 
 use serde::Deserialize;
 
-use super::lenient::{Data, Measurements, Tags, Text, Time};
+use super::lenient::{LenientMeasurements, LenientTags, LenientText, LenientTime, UntypedAttributes};
 use super::status;
-use crate::clock::{Clock, NoTime};
+use crate::clock::{ClockDriftCorrector, TimestampError};
 use crate::id::{SpanId, TraceId};
 use crate::map::{RawSpan, RawStatus};
-use crate::outcome::{Category, Outcome};
+use crate::outcome::{Outcome, OutcomeCategory};
 
 #[derive(Deserialize)]
-pub(super) struct SpanV1<'a> {
+pub(super) struct SentrySpanV1<'a> {
     #[serde(borrow, default)]
-    pub(super) trace_id: Text<'a>,
+    pub(super) trace_id: LenientText<'a>,
     #[serde(borrow, default)]
-    pub(super) span_id: Text<'a>,
+    pub(super) span_id: LenientText<'a>,
     #[serde(borrow, default)]
-    pub(super) parent_span_id: Text<'a>,
+    pub(super) parent_span_id: LenientText<'a>,
     #[serde(borrow, default)]
-    pub(super) op: Text<'a>,
+    pub(super) op: LenientText<'a>,
     #[serde(borrow, default)]
-    pub(super) description: Text<'a>,
+    pub(super) description: LenientText<'a>,
     #[serde(borrow, default)]
-    pub(super) status: Text<'a>,
+    pub(super) status: LenientText<'a>,
     #[serde(borrow, default)]
-    pub(super) origin: Text<'a>,
+    pub(super) origin: LenientText<'a>,
     #[serde(default)]
-    pub(super) start_timestamp: Time,
+    pub(super) start_timestamp: LenientTime,
     #[serde(default)]
-    pub(super) timestamp: Time,
+    pub(super) timestamp: LenientTime,
     #[serde(default)]
-    pub(super) data: Data,
+    pub(super) data: UntypedAttributes,
     #[serde(default)]
-    pub(super) tags: Tags,
+    pub(super) tags: LenientTags,
     #[serde(default)]
-    pub(super) measurements: Measurements,
+    pub(super) measurements: LenientMeasurements,
 }
 
-impl SpanV1<'_> {
+impl SentrySpanV1<'_> {
     /// Takes the packaging off. A span without ids or times is dropped; a missing trace id is the transaction's.
-    pub(super) fn into_raw(self, trace: Option<TraceId>, clock: &Clock) -> Result<RawSpan, Outcome> {
+    pub(super) fn into_raw(self, trace: Option<TraceId>, clock: &ClockDriftCorrector) -> Result<RawSpan, Outcome> {
         let own_trace = match self.trace_id.as_str() {
             Some(text) => text.parse().ok(),
             None => trace,
@@ -47,7 +47,7 @@ impl SpanV1<'_> {
         let trace_id = own_trace.ok_or_else(|| dropped("invalid_trace_id"))?;
         let span_id: SpanId = self.span_id.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| dropped("invalid_span_id"))?;
         let (start, end) = self.start_timestamp.0.zip(self.timestamp.0).ok_or_else(|| dropped("invalid_timestamp"))?;
-        let placed = clock.place(Some(start), Some(end)).map_err(|NoTime::TooOld| dropped("too_old"))?;
+        let placed = clock.place(Some(start), Some(end)).map_err(|TimestampError::TooOld| dropped("too_old"))?;
         let tagged = || self.tags.0.get("status").and_then(|tag| status::tagged(tag));
         let sent = self.status.as_str().map(status::v1).or_else(tagged);
         let (state, detail) = sent.unwrap_or((RawStatus::Unset, None));
@@ -73,5 +73,5 @@ impl SpanV1<'_> {
 
 /// A span that is not kept.
 pub(super) fn dropped(reason: &str) -> Outcome {
-    Outcome::dropped(Category::Span, reason, None)
+    Outcome::dropped(OutcomeCategory::Span, reason, None)
 }

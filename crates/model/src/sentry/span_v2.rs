@@ -5,51 +5,51 @@ use std::collections::HashSet;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::Reader;
-use super::envelope::Item;
-use super::lenient::{Text, Time, Typed};
+use super::EnvelopeReader;
+use super::envelope::EnvelopeItem;
+use super::lenient::{LenientText, LenientTime, TypedAttributes};
 use super::span_v1::dropped;
 use super::status;
-use crate::clock::NoTime;
+use crate::clock::TimestampError;
 use crate::id::{SpanId, TraceId};
 use crate::json::{ChargedItems, mend, parse_mended};
 use crate::map::{RawSpan, RawStatus};
-use crate::outcome::{Category, Outcome, OutcomeKind};
+use crate::outcome::{Outcome, OutcomeCategory, OutcomeKind};
 
 /// The content type of a container.
 pub(super) const CONTENT_TYPE: &str = "application/vnd.sentry.items.span.v2+json";
 
 #[derive(Deserialize)]
-struct Container<S> {
+struct SpanContainer<S> {
     items: ChargedItems<S>,
 }
 
 #[derive(Deserialize)]
-pub(super) struct SpanV2<'a> {
+pub(super) struct SentrySpanV2<'a> {
     #[serde(borrow, default)]
-    trace_id: Text<'a>,
+    trace_id: LenientText<'a>,
     #[serde(borrow, default)]
-    span_id: Text<'a>,
+    span_id: LenientText<'a>,
     #[serde(borrow, default)]
-    parent_span_id: Text<'a>,
+    parent_span_id: LenientText<'a>,
     #[serde(borrow, default)]
-    name: Text<'a>,
+    name: LenientText<'a>,
     #[serde(borrow, default)]
-    status: Text<'a>,
+    status: LenientText<'a>,
     #[serde(default)]
-    start_timestamp: Time,
+    start_timestamp: LenientTime,
     #[serde(default)]
-    end_timestamp: Time,
+    end_timestamp: LenientTime,
     #[serde(default)]
-    attributes: Typed,
+    attributes: TypedAttributes,
 }
 
-impl SpanV2<'_> {
-    fn into_raw(self, reader: &Reader) -> Result<RawSpan, Outcome> {
+impl SentrySpanV2<'_> {
+    fn into_raw(self, reader: &EnvelopeReader) -> Result<RawSpan, Outcome> {
         let trace_id: TraceId = self.trace_id.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| dropped("invalid_trace_id"))?;
         let span_id: SpanId = self.span_id.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| dropped("invalid_span_id"))?;
         let (start, end) = self.start_timestamp.0.zip(self.end_timestamp.0).ok_or_else(|| dropped("invalid_timestamp"))?;
-        let placed = reader.clock.place(Some(start), Some(end)).map_err(|NoTime::TooOld| dropped("too_old"))?;
+        let placed = reader.clock.place(Some(start), Some(end)).map_err(|TimestampError::TooOld| dropped("too_old"))?;
         Ok(RawSpan {
             trace_id,
             span_id,
@@ -72,25 +72,27 @@ impl SpanV2<'_> {
 
 /// Reads a container. One whose count does not agree with its header is not to be trusted and dropped; one broken span in it is
 /// dropped alone.
-pub(super) fn read(item: &Item, reader: &mut Reader) {
+pub(super) fn read(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
     let raws = parse_mended(item.payload, |text| at_once(text, reader));
     let raws = raws.or_else(|_| one_by_one(&mend(item.payload), reader));
     let Ok(raws) = raws else {
         let quantity = item.header.item_count.unwrap_or(1).max(1);
-        reader.outcomes.push(Outcome { quantity, ..Outcome::dropped(Category::Span, "invalid_json", None) });
+        reader.outcomes.push(Outcome { quantity, ..Outcome::dropped(OutcomeCategory::Span, "invalid_json", None) });
         return;
     };
     if let Some(count) = item.header.item_count.filter(|count| *count != raws.len() as u64) {
         let detail = format!("the item's header says {count} spans, it has {}", raws.len());
         let quantity = (raws.len() as u64).max(1);
-        reader.outcomes.push(Outcome { quantity, ..Outcome::dropped(Category::Span, "item_count_mismatch", detail) });
+        reader.outcomes.push(Outcome { quantity, ..Outcome::dropped(OutcomeCategory::Span, "item_count_mismatch", detail) });
         return;
     }
     let mut seen = HashSet::with_capacity(raws.len());
     for raw in raws {
         match raw {
             Ok(raw) if !seen.insert((raw.trace_id, raw.span_id)) => {
-                reader.outcomes.push(Outcome { kind: OutcomeKind::Duplicate, ..Outcome::dropped(Category::Span, "duplicate", None) });
+                reader
+                    .outcomes
+                    .push(Outcome { kind: OutcomeKind::Duplicate, ..Outcome::dropped(OutcomeCategory::Span, "duplicate", None) });
             }
             Ok(raw) => reader.add(raw),
             Err(outcome) => reader.outcomes.push(outcome),
@@ -99,16 +101,16 @@ pub(super) fn read(item: &Item, reader: &mut Reader) {
 }
 
 /// Spans without their packaging, or why they are dropped.
-type Raws = Vec<Result<RawSpan, Outcome>>;
+type RawSpanResults = Vec<Result<RawSpan, Outcome>>;
 
-fn at_once(text: &str, reader: &Reader) -> Result<Raws, serde_json::Error> {
-    let container: Container<SpanV2> = serde_json::from_str(text)?;
+fn at_once(text: &str, reader: &EnvelopeReader) -> Result<RawSpanResults, serde_json::Error> {
+    let container: SpanContainer<SentrySpanV2> = serde_json::from_str(text)?;
     Ok(container.items.0.into_iter().map(|span| span.into_raw(reader)).collect())
 }
 
 /// The way for a container of which some span is broken.
-fn one_by_one(text: &str, reader: &Reader) -> Result<Raws, serde_json::Error> {
-    let container: Container<&RawValue> = serde_json::from_str(text)?;
-    let one = |span: &RawValue| serde_json::from_str::<SpanV2>(span.get()).map_err(|_| dropped("invalid_json"))?.into_raw(reader);
+fn one_by_one(text: &str, reader: &EnvelopeReader) -> Result<RawSpanResults, serde_json::Error> {
+    let container: SpanContainer<&RawValue> = serde_json::from_str(text)?;
+    let one = |span: &RawValue| serde_json::from_str::<SentrySpanV2>(span.get()).map_err(|_| dropped("invalid_json"))?.into_raw(reader);
     Ok(container.items.0.into_iter().map(one).collect())
 }

@@ -3,15 +3,15 @@ use serde_json::{Value, json};
 use super::*;
 use crate::outcome::OutcomeKind;
 use crate::price::PriceBook;
-use crate::span::Status;
+use crate::span::SpanStatus;
 use crate::time::SECOND_US;
 
 /// 2026-11-23T10:00:00Z.
 const NOW_US: i64 = 1_795_428_000 * SECOND_US;
 const NOW: f64 = 1_795_428_000.0;
 
-fn context() -> Context<'static> {
-    Context { received_us: NOW_US, retention_us: Some(30 * 86_400 * SECOND_US), price: PriceBook::embedded() }
+fn context() -> DecodeContext<'static> {
+    DecodeContext { received_us: NOW_US, retention_us: Some(30 * 86_400 * SECOND_US), price: PriceBook::embedded() }
 }
 
 fn envelope(items: &[(Value, String)]) -> Vec<u8> {
@@ -24,7 +24,7 @@ fn envelope(items: &[(Value, String)]) -> Vec<u8> {
     body.into_bytes()
 }
 
-fn decoded(items: &[(Value, String)]) -> Decoded {
+fn decoded(items: &[(Value, String)]) -> DecodedEnvelope {
     decode(&envelope(items), &context()).unwrap()
 }
 
@@ -57,7 +57,7 @@ fn transaction(more: Value) -> (Value, String) {
     (json!({"type": "transaction"}), transaction.to_string())
 }
 
-fn reasons(decoded: &Decoded) -> Vec<&str> {
+fn reasons(decoded: &DecodedEnvelope) -> Vec<&str> {
     decoded.outcomes.iter().map(|outcome| outcome.reason.as_str()).collect()
 }
 
@@ -183,7 +183,7 @@ fn a_broken_payload_costs_only_its_item() {
     assert_eq!(reasons(&decoded), expected);
     assert_eq!(decoded.outcomes[3].quantity, 3);
     assert_eq!(decoded.outcomes[6].detail.as_deref(), Some("statsd"));
-    assert_eq!((decoded.outcomes[8].category, decoded.outcomes[8].quantity), (Category::Log, 4));
+    assert_eq!((decoded.outcomes[8].category, decoded.outcomes[8].quantity), (OutcomeCategory::Log, 4));
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn a_client_report_says_what_never_came() {
     let lost = &decoded.outcomes[0];
     assert_eq!(
         (lost.kind, lost.category, lost.reason.as_str(), lost.quantity),
-        (OutcomeKind::ClientDropped, Category::Span, "sample_rate", 7)
+        (OutcomeKind::ClientDropped, OutcomeCategory::Span, "sample_rate", 7)
     );
     assert_eq!((decoded.outcomes[1].reason.as_str(), decoded.outcomes[1].detail.as_deref()), ("before_send", Some("profile")));
 }
@@ -286,9 +286,9 @@ fn lists_and_objects_of_older_sdks() {
         "measurements": {"ai_prompt_tokens_used": {"value": 26, "unit": ""}, "ai_completion_tokens_used": {"value": 217}},
     });
     let decoded = decoded(&[transaction(json!({"spans": [span]}))]);
-    let call = decoded.spans.iter().find(|span| span.kind == Kind::Llm).unwrap();
+    let call = decoded.spans.iter().find(|span| span.kind == SpanType::Llm).unwrap();
     assert_eq!((call.usage.input, call.usage.output, call.usage.total), (Some(26), Some(217), Some(243)));
-    assert_eq!((call.input_messages.len(), call.output_messages.len(), call.streaming, call.status), (1, 1, None, Status::Ok));
+    assert_eq!((call.input_messages.len(), call.output_messages.len(), call.streaming, call.status), (1, 1, None, SpanStatus::Ok));
     assert_eq!(call.attributes["own"], json!("[[1],2]"));
 }
 

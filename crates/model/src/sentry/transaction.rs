@@ -3,44 +3,44 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::Reader;
+use super::EnvelopeReader;
 use super::envelope::event_id;
-use super::lenient::{Data, Measurements, Tags, Text, Time};
-use super::shared::{Shared, SharedFields, part};
-use super::span_v1::{SpanV1, dropped};
+use super::lenient::{LenientMeasurements, LenientTags, LenientText, LenientTime, UntypedAttributes};
+use super::shared::{SharedEventContext, SharedEventFields, part};
+use super::span_v1::{SentrySpanV1, dropped};
 use crate::budget;
 use crate::id::TraceId;
 use crate::json::{ChargedItems, mend, parse_mended};
 use crate::map::RawSpan;
-use crate::outcome::{Category, Outcome};
+use crate::outcome::{Outcome, OutcomeCategory};
 
 /// A transaction. Its small parts are read apart, so that one of the wrong shape costs only itself.
 #[derive(Deserialize)]
-struct Transaction<'a, S> {
+struct SentryTransaction<'a, S> {
     #[serde(borrow, default)]
-    event_id: Text<'a>,
+    event_id: LenientText<'a>,
     #[serde(borrow, default)]
-    transaction: Text<'a>,
+    transaction: LenientText<'a>,
     #[serde(default)]
-    start_timestamp: Time,
+    start_timestamp: LenientTime,
     #[serde(default)]
-    timestamp: Time,
+    timestamp: LenientTime,
     #[serde(borrow, default)]
     contexts: Option<&'a RawValue>,
     #[serde(default)]
-    measurements: Measurements,
+    measurements: LenientMeasurements,
     #[serde(borrow, default)]
-    environment: Text<'a>,
+    environment: LenientText<'a>,
     #[serde(borrow, default)]
-    release: Text<'a>,
+    release: LenientText<'a>,
     #[serde(borrow, default)]
-    server_name: Text<'a>,
+    server_name: LenientText<'a>,
     #[serde(borrow, default)]
     user: Option<&'a RawValue>,
     #[serde(borrow, default)]
     sdk: Option<&'a RawValue>,
     #[serde(default)]
-    tags: Tags,
+    tags: LenientTags,
     #[serde(borrow, default)]
     _meta: Option<&'a RawValue>,
     #[serde(default = "Option::default")]
@@ -48,7 +48,7 @@ struct Transaction<'a, S> {
 }
 
 #[derive(Deserialize, Default)]
-pub(super) struct Contexts<'a> {
+pub(super) struct SentryContexts<'a> {
     #[serde(borrow, default)]
     pub(super) trace: Option<&'a RawValue>,
 }
@@ -57,38 +57,38 @@ pub(super) struct Contexts<'a> {
 #[derive(Deserialize, Default)]
 pub(super) struct TraceContext<'a> {
     #[serde(borrow, default)]
-    pub(super) trace_id: Text<'a>,
+    pub(super) trace_id: LenientText<'a>,
     #[serde(borrow, default)]
-    pub(super) span_id: Text<'a>,
+    pub(super) span_id: LenientText<'a>,
     #[serde(borrow, default)]
-    parent_span_id: Text<'a>,
+    parent_span_id: LenientText<'a>,
     #[serde(borrow, default)]
-    op: Text<'a>,
+    op: LenientText<'a>,
     #[serde(borrow, default)]
-    description: Text<'a>,
+    description: LenientText<'a>,
     #[serde(borrow, default)]
-    status: Text<'a>,
+    status: LenientText<'a>,
     #[serde(borrow, default)]
-    origin: Text<'a>,
+    origin: LenientText<'a>,
     #[serde(default)]
-    data: Data,
+    data: UntypedAttributes,
 }
 
 /// A transaction without its packaging.
-struct Opened {
+struct UnpackedTransaction {
     event_id: Option<String>,
-    shared: Shared,
+    shared: SharedEventContext,
     spans: Vec<Result<RawSpan, Outcome>>,
 }
 
 /// Reads a transaction: its root and its spans. What cannot be read of it is dropped, the rest stays.
-pub(super) fn read(payload: &[u8], reader: &mut Reader) {
+pub(super) fn read(payload: &[u8], reader: &mut EnvelopeReader) {
     let whole = |text: &str| {
-        let transaction: Transaction<ChargedItems<SpanV1>> = serde_json::from_str(text)?;
+        let transaction: SentryTransaction<ChargedItems<SentrySpanV1>> = serde_json::from_str(text)?;
         Ok(open(transaction, |ChargedItems(spans)| spans.into_iter().map(Some).collect(), reader))
     };
     let Ok(opened) = parse_mended(payload, whole).or_else(|_| span_by_span(&mend(payload), reader)) else {
-        reader.outcomes.push(Outcome::dropped(Category::Transaction, "invalid_json", None));
+        reader.outcomes.push(Outcome::dropped(OutcomeCategory::Transaction, "invalid_json", None));
         return;
     };
     reader.event_id = reader.event_id.take().or(opened.event_id);
@@ -102,12 +102,12 @@ pub(super) fn read(payload: &[u8], reader: &mut Reader) {
 }
 
 /// The way for a transaction of which some span is broken.
-fn span_by_span<'t>(text: &'t str, reader: &Reader) -> Result<Opened, serde_json::Error> {
-    let transaction: Transaction<&'t RawValue> = serde_json::from_str(text)?;
-    let each = |spans: &'t RawValue| -> Vec<Option<SpanV1<'t>>> {
+fn span_by_span<'t>(text: &'t str, reader: &EnvelopeReader) -> Result<UnpackedTransaction, serde_json::Error> {
+    let transaction: SentryTransaction<&'t RawValue> = serde_json::from_str(text)?;
+    let each = |spans: &'t RawValue| -> Vec<Option<SentrySpanV1<'t>>> {
         match serde_json::from_str::<ChargedItems<&'t RawValue>>(spans.get()) {
             Ok(ChargedItems(spans)) => {
-                let one = |span: &'t RawValue| budget::charge(size_of::<SpanV1>()).then(|| serde_json::from_str(span.get()).ok());
+                let one = |span: &'t RawValue| budget::charge(size_of::<SentrySpanV1>()).then(|| serde_json::from_str(span.get()).ok());
                 spans.into_iter().map_while(one).collect()
             }
             Err(_) => vec![None],
@@ -116,11 +116,15 @@ fn span_by_span<'t>(text: &'t str, reader: &Reader) -> Result<Opened, serde_json
     Ok(open(transaction, each, reader))
 }
 
-fn open<'a, 's, S>(transaction: Transaction<'a, S>, each: impl Fn(S) -> Vec<Option<SpanV1<'s>>>, reader: &Reader) -> Opened {
-    let contexts: Contexts = part(transaction.contexts);
+fn open<'a, 's, S>(
+    transaction: SentryTransaction<'a, S>,
+    each: impl Fn(S) -> Vec<Option<SentrySpanV1<'s>>>,
+    reader: &EnvelopeReader,
+) -> UnpackedTransaction {
+    let contexts: SentryContexts = part(transaction.contexts);
     let trace: TraceContext = part(contexts.trace);
     let trace_id: Option<TraceId> = trace.trace_id.as_str().and_then(|text| text.parse().ok());
-    let root = SpanV1 {
+    let root = SentrySpanV1 {
         trace_id: trace.trace_id,
         span_id: trace.span_id,
         parent_span_id: trace.parent_span_id,
@@ -131,7 +135,7 @@ fn open<'a, 's, S>(transaction: Transaction<'a, S>, each: impl Fn(S) -> Vec<Opti
         start_timestamp: transaction.start_timestamp,
         timestamp: transaction.timestamp,
         data: trace.data,
-        tags: Tags::default(),
+        tags: LenientTags::default(),
         measurements: transaction.measurements,
     };
     let mut spans = vec![root.into_raw(None, &reader.clock)];
@@ -139,7 +143,7 @@ fn open<'a, 's, S>(transaction: Transaction<'a, S>, each: impl Fn(S) -> Vec<Opti
         let raw = span.ok_or_else(|| dropped("invalid_json")).and_then(|span| span.into_raw(trace_id, &reader.clock));
         spans.push(raw);
     }
-    let fields = SharedFields {
+    let fields = SharedEventFields {
         environment: transaction.environment,
         release: transaction.release,
         server_name: transaction.server_name,
@@ -148,13 +152,17 @@ fn open<'a, 's, S>(transaction: Transaction<'a, S>, each: impl Fn(S) -> Vec<Opti
         tags: transaction.tags,
         meta: transaction._meta,
     };
-    Opened { event_id: transaction.event_id.as_str().and_then(event_id), shared: Shared::new(trace_id, fields, &reader.header), spans }
+    UnpackedTransaction {
+        event_id: transaction.event_id.as_str().and_then(event_id),
+        shared: SharedEventContext::new(trace_id, fields, &reader.header),
+        spans,
+    }
 }
 
 /// Reads a span that is an item of its own.
-pub(super) fn read_standalone(payload: &[u8], reader: &mut Reader) {
+pub(super) fn read_standalone(payload: &[u8], reader: &mut EnvelopeReader) {
     let raw = parse_mended(payload, |text| {
-        let span: SpanV1 = serde_json::from_str(text)?;
+        let span: SentrySpanV1 = serde_json::from_str(text)?;
         Ok(span.into_raw(None, &reader.clock))
     });
     match raw.unwrap_or_else(|_| Err(dropped("invalid_json"))) {

@@ -12,26 +12,26 @@ use std::sync::Arc;
 
 use hinomi_model::span::Span;
 
-pub(super) use self::budgets::Standing;
-use self::course::Course;
-use super::incident::{Incident, Source, State};
-use super::index::Index;
-use super::measure::{Gathers, Measure};
-use super::rule::NoData;
-use super::table::Change;
-use super::track::{Group, Spec, Track};
-use super::watcher::{GRACE, LATE, Reading, RuleWatch, Wants, Watcher};
-use crate::notify::notice::{Direction, Severity};
+pub(super) use self::budgets::BudgetPeriodSpend;
+use self::course::AlertInstanceEvaluation;
+use super::incident::{AlertSource, Incident, IncidentState};
+use super::index::SeriesIndex;
+use super::measure::{AlertMetric, SeriesAggregation};
+use super::rule::NoDataPolicy;
+use super::table::IncidentChange;
+use super::track::{AlertGroupKey, AlertSeries, AlertSeriesSpec};
+use super::watcher::{AlertWatch, GRACE, LATE, RequiredSpanFields, RuleWatch, WindowValue};
+use crate::notify::notice::{AlertSeverity, ThresholdDirection};
 
 /// A rule's or budget's group.
-pub(super) type Place = (i64, Group);
+pub(super) type AlertInstanceKey = (i64, AlertGroupKey);
 
 /// Step of a budget that stands for its forecast.
 const FORECAST_STEP: f64 = 0.0;
 
 /// What is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Round {
+pub(super) enum EvaluationPass {
     /// What has just changed, so far as it is cheap.
     Arrived,
     /// Whatever time changes too.
@@ -40,15 +40,15 @@ pub(super) enum Round {
 
 /// What a round of judging comes to.
 #[derive(Debug, Default)]
-pub(super) struct Judged {
-    pub(super) changes: Vec<Change>,
+pub(super) struct EvaluationResult {
+    pub(super) changes: Vec<IncidentChange>,
     /// What was ended by hand and is no longer beyond its threshold.
-    lifted: Vec<Place>,
+    lifted: Vec<AlertInstanceKey>,
 }
 
 /// What was told of a place.
 #[derive(Debug, Clone, Copy)]
-struct Past {
+struct AlertInstanceHistory {
     /// End of the window of the last change; windows before that have been told of.
     until_us: i64,
     /// When the last incident opened.
@@ -57,20 +57,20 @@ struct Past {
 
 /// All figures and all that rings.
 #[derive(Debug)]
-pub(super) struct Bell {
-    watchers: BTreeMap<i64, Watcher>,
-    tracks: Vec<Track>,
+pub(super) struct RuleEvaluator {
+    watchers: BTreeMap<i64, AlertWatch>,
+    tracks: Vec<AlertSeries>,
     /// Places of tracks, by what tells them apart.
-    places: HashMap<Spec, usize>,
+    places: HashMap<AlertSeriesSpec, usize>,
     /// Rules and budgets by track.
     lookers: Vec<Vec<i64>>,
-    index: Index,
-    open: HashMap<Place, Incident>,
+    index: SeriesIndex,
+    open: HashMap<AlertInstanceKey, Incident>,
     /// What was ended by hand and is still beyond its threshold: how bad.
-    put_down: HashMap<Place, Severity>,
-    past: HashMap<Place, Past>,
+    put_down: HashMap<AlertInstanceKey, AlertSeverity>,
+    past: HashMap<AlertInstanceKey, AlertInstanceHistory>,
     /// The highest step of a budget that was told in the period with this start.
-    rung: HashMap<(Place, i64), f64>,
+    rung: HashMap<(AlertInstanceKey, i64), f64>,
     /// Step of each track at which the clock last judged it.
     ticked: Vec<i64>,
     /// The latest time that it was told.
@@ -81,14 +81,14 @@ pub(super) struct Bell {
     public_url: Arc<str>,
 }
 
-impl Bell {
-    pub(super) fn new(now_us: i64) -> Bell {
-        Bell {
+impl RuleEvaluator {
+    pub(super) fn new(now_us: i64) -> RuleEvaluator {
+        RuleEvaluator {
             watchers: BTreeMap::new(),
             tracks: Vec::new(),
             places: HashMap::new(),
             lookers: Vec::new(),
-            index: Index::default(),
+            index: SeriesIndex::default(),
             open: HashMap::new(),
             put_down: HashMap::new(),
             past: HashMap::new(),
@@ -102,25 +102,25 @@ impl Bell {
 
     /// What rang before: what is open, and what must not ring again.
     pub(super) fn remember(&mut self, incident: Incident) {
-        let place = (incident.rule, Group::read(incident.group.as_ref()));
-        let past = self.past.entry(place.clone()).or_insert(Past { until_us: i64::MIN, opened_us: i64::MIN });
+        let place = (incident.rule, AlertGroupKey::read(incident.group.as_ref()));
+        let past = self.past.entry(place.clone()).or_insert(AlertInstanceHistory { until_us: i64::MIN, opened_us: i64::MIN });
         past.until_us = past.until_us.max(incident.window_to_us);
         past.opened_us = past.opened_us.max(incident.opened_us);
-        if incident.source == Source::Budget {
+        if incident.source == AlertSource::Budget {
             let told = incident.steps.iter().copied().fold(FORECAST_STEP, f64::max);
             let rung = self.rung.entry((place.clone(), incident.window_from_us)).or_insert(told);
             *rung = told.max(*rung);
         }
         self.put_down.remove(&place);
         match incident.state() {
-            State::Open | State::Acknowledged => {
+            IncidentState::Open | IncidentState::Acknowledged => {
                 // What comes late for a budget's period before opens beside what is open of this one, and is over at once.
                 let is_of_before = |open: &Incident| open.id != incident.id && open.window_from_us > incident.window_from_us;
-                if incident.source == Source::Rule || !self.open.get(&place).is_some_and(is_of_before) {
+                if incident.source == AlertSource::Rule || !self.open.get(&place).is_some_and(is_of_before) {
                     self.open.insert(place, incident);
                 }
             }
-            State::Resolved => {
+            IncidentState::Resolved => {
                 if self.open.get(&place).is_some_and(|open| open.id == incident.id) {
                     self.open.remove(&place);
                 }
@@ -131,18 +131,18 @@ impl Bell {
         }
     }
 
-    /// Puts rules and budgets in force. Answers what of figures is missing, and how many steps back: [`fill`](Bell::fill) brings it.
-    pub(super) fn set(&mut self, watchers: Vec<Watcher>) -> Vec<(Spec, i64)> {
+    /// Puts rules and budgets in force. Answers what of figures is missing, and how many steps back: [`fill`](RuleEvaluator::fill) brings it.
+    pub(super) fn set(&mut self, watchers: Vec<AlertWatch>) -> Vec<(AlertSeriesSpec, i64)> {
         let before = std::mem::replace(&mut self.watchers, watchers.into_iter().map(|watcher| (watcher.id(), watcher)).collect());
         for (id, watcher) in &self.watchers {
-            if let (Watcher::Budget(now), Some(Watcher::Budget(old))) = (watcher, before.get(id))
+            if let (AlertWatch::Budget(now), Some(AlertWatch::Budget(old))) = (watcher, before.get(id))
                 && (now.kept.what.amount != old.kept.what.amount || now.spec != old.spec)
             {
                 // Another amount: its steps are others.
                 self.rung.retain(|((budget, _), _), _| budget != id);
             }
         }
-        let mut wanted: HashMap<Spec, i64> = HashMap::new();
+        let mut wanted: HashMap<AlertSeriesSpec, i64> = HashMap::new();
         for watcher in self.watchers.values() {
             if let Some(spec) = watcher.spec() {
                 let keep = wanted.entry(spec.clone()).or_default();
@@ -152,12 +152,12 @@ impl Bell {
         self.tracks.retain(|track| wanted.contains_key(&track.spec));
         self.tracks.iter_mut().for_each(|track| track.keep = wanted[&track.spec].min(track.keep));
         self.arrange();
-        let is_short = |spec: &Spec, keep: i64| self.places.get(spec).is_none_or(|place| self.tracks[*place].keep < keep);
+        let is_short = |spec: &AlertSeriesSpec, keep: i64| self.places.get(spec).is_none_or(|place| self.tracks[*place].keep < keep);
         wanted.into_iter().filter(|(spec, keep)| is_short(spec, *keep)).collect()
     }
 
     /// Adds figures that were missing.
-    pub(super) fn fill(&mut self, tracks: Vec<Track>) {
+    pub(super) fn fill(&mut self, tracks: Vec<AlertSeries>) {
         for track in tracks {
             self.tracks.retain(|known| known.spec != track.spec);
             self.tracks.push(track);
@@ -176,12 +176,12 @@ impl Bell {
                 self.lookers[*place].push(watcher.id());
             }
         }
-        self.index = Index::new(self.tracks.iter().enumerate());
+        self.index = SeriesIndex::new(self.tracks.iter().enumerate());
     }
 
     /// What of spans the figures of a project need; `None` for nothing.
-    pub(super) fn wants(&self) -> HashMap<u64, Wants> {
-        let mut wants: HashMap<u64, Wants> = HashMap::new();
+    pub(super) fn wants(&self) -> HashMap<u64, RequiredSpanFields> {
+        let mut wants: HashMap<u64, RequiredSpanFields> = HashMap::new();
         for track in &self.tracks {
             wants.entry(track.spec.project).or_default().add(track);
         }
@@ -190,7 +190,7 @@ impl Bell {
 
     /// A span came (1) or went (-1), in a step of the store with this version.
     pub(super) fn count(&mut self, project: u64, span: &Span, sign: i64, version: u64) {
-        let Bell { index, tracks, now_us, .. } = self;
+        let RuleEvaluator { index, tracks, now_us, .. } = self;
         index.each(project, span, |place| {
             let track = &mut tracks[place];
             if version > track.version {
@@ -204,19 +204,19 @@ impl Bell {
         self.since_us = now_us;
     }
 
-    /// Judges figures at a time, which never goes back. The changes hold once they are [`settle`](Bell::settle)d.
-    pub(super) fn judge(&mut self, now_us: i64, round: Round) -> Vec<Change> {
+    /// Judges figures at a time, which never goes back. The changes hold once they are [`settle`](RuleEvaluator::settle)d.
+    pub(super) fn judge(&mut self, now_us: i64, round: EvaluationPass) -> Vec<IncidentChange> {
         self.pass(now_us);
-        let mut judged = Judged::default();
+        let mut judged = EvaluationResult::default();
         for place in 0..self.tracks.len() {
             let track = &mut self.tracks[place];
-            let is_cheap = matches!(track.spec.gathers, Gathers::Sums(..));
-            if round == Round::Arrived && !(is_cheap && track.is_changed()) {
+            let is_cheap = matches!(track.spec.gathers, SeriesAggregation::Sums(..));
+            if round == EvaluationPass::Arrived && !(is_cheap && track.is_changed()) {
                 continue;
             }
             let step = track.step_of(self.now_us);
-            let ticked = round == Round::Clock && self.ticked[place] < step;
-            let mut changed: HashMap<Group, Option<i64>> =
+            let ticked = round == EvaluationPass::Clock && self.ticked[place] < step;
+            let mut changed: HashMap<AlertGroupKey, Option<i64>> =
                 track.take_changed().into_iter().map(|(group, step)| (group, Some(step))).collect();
             if ticked {
                 track.forget(self.now_us);
@@ -235,14 +235,14 @@ impl Bell {
                 }
             }
         }
-        if round == Round::Clock {
+        if round == EvaluationPass::Clock {
             self.end_orphans(&mut judged.changes);
             self.tell_again(&mut judged.changes);
         }
         self.lift(judged)
     }
 
-    fn lift(&mut self, judged: Judged) -> Vec<Change> {
+    fn lift(&mut self, judged: EvaluationResult) -> Vec<IncidentChange> {
         for place in &judged.lifted {
             self.put_down.remove(place);
         }
@@ -250,19 +250,19 @@ impl Bell {
     }
 
     /// Groups that a rule must judge though nothing is left of them: what is open, and a whole of which nothing came at all.
-    fn beside<'a>(&'a self, id: i64, known: &'a HashMap<Group, Option<i64>>) -> impl Iterator<Item = Group> + use<'a> {
+    fn beside<'a>(&'a self, id: i64, known: &'a HashMap<AlertGroupKey, Option<i64>>) -> impl Iterator<Item = AlertGroupKey> + use<'a> {
         let is_whole = self.watchers.get(&id).is_some_and(|watcher| watcher.group_by().is_none());
         let rings = self.open.keys().chain(self.put_down.keys()).filter(move |(rule, _)| *rule == id).map(|(_, group)| group);
-        let whole = is_whole.then_some(&Group::Whole);
-        rings.chain(whole).filter(|group| !known.contains_key(*group)).cloned().collect::<HashSet<Group>>().into_iter()
+        let whole = is_whole.then_some(&AlertGroupKey::Whole);
+        rings.chain(whole).filter(|group| !known.contains_key(*group)).cloned().collect::<HashSet<AlertGroupKey>>().into_iter()
     }
 
-    fn judge_group(&self, place: usize, id: i64, group: &Group, oldest: Option<i64>, ticked: bool, judged: &mut Judged) {
+    fn judge_group(&self, place: usize, id: i64, group: &AlertGroupKey, oldest: Option<i64>, ticked: bool, judged: &mut EvaluationResult) {
         match self.watchers.get(&id) {
-            Some(Watcher::Rule(watch)) if watch.kept.what.enabled => {
+            Some(AlertWatch::Rule(watch)) if watch.kept.what.enabled => {
                 self.judge_rule(watch, &self.tracks[place], group, oldest, ticked, judged);
             }
-            Some(Watcher::Budget(watch)) if watch.kept.what.enabled => {
+            Some(AlertWatch::Budget(watch)) if watch.kept.what.enabled => {
                 self.judge_budget(watch, &self.tracks[place], group, oldest, ticked, &mut judged.changes);
             }
             _ => {}
@@ -270,54 +270,62 @@ impl Bell {
     }
 
     /// How bad a place was taken for last.
-    fn before(&self, place: &Place) -> Option<Severity> {
+    fn before(&self, place: &AlertInstanceKey) -> Option<AlertSeverity> {
         self.open.get(place).map(|incident| incident.severity).or_else(|| self.put_down.get(place).copied())
     }
 
-    fn judge_rule(&self, watch: &RuleWatch, track: &Track, group: &Group, oldest: Option<i64>, ticked: bool, judged: &mut Judged) {
+    fn judge_rule(
+        &self,
+        watch: &RuleWatch,
+        track: &AlertSeries,
+        group: &AlertGroupKey,
+        oldest: Option<i64>,
+        ticked: bool,
+        judged: &mut EvaluationResult,
+    ) {
         let (rule, limits, step_us) = (&watch.kept.what, &watch.limits, track.spec.step_us);
         let (steps, current) = (watch.steps(step_us), track.step_of(self.now_us));
         let place = (watch.kept.id, group.clone());
         let window = |last: i64| ((last - steps + 1) * step_us, ((last + 1) * step_us).min(self.now_us));
-        let mut at = Course::new(self, watch, &place);
+        let mut at = AlertInstanceEvaluation::new(self, watch, &place);
 
         // Too much is told at once, of windows that have just ended too: a call is counted when it began, and told of when it ended.
         let late = match (rule.direction, oldest) {
-            (Direction::Above, Some(oldest)) => oldest.max(current - LATE.0 / step_us).min(current),
+            (ThresholdDirection::Above, Some(oldest)) => oldest.max(current - LATE.0 / step_us).min(current),
             _ => current,
         };
         let told_us = self.past.get(&place).map_or(i64::MIN, |past| past.until_us).max(watch.kept.updated_us);
         for last in (late..current).filter(|last| (last + 1) * step_us > told_us) {
-            if let Reading::Value(value) = watch.read(track, group, last)
+            if let WindowValue::Value(value) = watch.read(track, group, last)
                 && limits.next(at.severity, value) > at.severity
             {
                 at.go(limits.next(at.severity, value), Some(value), window(last));
             }
         }
         let now = watch.read(track, group, current);
-        if let Reading::Value(value) = now {
+        if let WindowValue::Value(value) = now {
             let next = limits.next(at.severity, value);
             // Too little may be because the window is not over yet; enough is enough.
-            if rule.direction == Direction::Above || next < at.severity {
+            if rule.direction == ThresholdDirection::Above || next < at.severity {
                 at.go(next, Some(value), window(current));
             }
         }
-        if ticked && (rule.direction == Direction::Below || rule.no_data.is_some()) && self.has_watched(watch) {
+        if ticked && (rule.direction == ThresholdDirection::Below || rule.no_data.is_some()) && self.has_watched(watch) {
             let complete = track.step_of(self.now_us - GRACE.0) - 1;
             match watch.read(track, group, complete) {
-                Reading::Value(value) if rule.direction == Direction::Below => {
-                    let now_is_over = matches!(now, Reading::Value(now) if limits.next(at.severity, now).is_none());
+                WindowValue::Value(value) if rule.direction == ThresholdDirection::Below => {
+                    let now_is_over = matches!(now, WindowValue::Value(now) if limits.next(at.severity, now).is_none());
                     if !now_is_over {
                         at.go(limits.next(at.severity, value), Some(value), window(complete));
                     }
                 }
-                Reading::Nothing if now == Reading::Nothing => match rule.no_data() {
-                    NoData::Keep => {}
-                    NoData::Ring => {
-                        let worst = if rule.critical.is_some() { Severity::Critical } else { Severity::Warning };
+                WindowValue::Nothing if now == WindowValue::Nothing => match rule.no_data() {
+                    NoDataPolicy::Keep => {}
+                    NoDataPolicy::Ring => {
+                        let worst = if rule.critical.is_some() { AlertSeverity::Critical } else { AlertSeverity::Warning };
                         at.go(at.severity.max(Some(worst)), None, window(complete));
                     }
-                    NoData::Resolve => at.go(None, None, window(complete)),
+                    NoDataPolicy::Resolve => at.go(None, None, window(complete)),
                 },
                 _ => {}
             }
@@ -331,30 +339,30 @@ impl Bell {
     }
 
     /// A figure that was asked elsewhere. `None` where there is nothing.
-    pub(super) fn judge_asked(&mut self, id: i64, value: Option<f64>, from_us: i64, to_us: i64) -> Vec<Change> {
-        let Some(Watcher::Rule(watch)) = self.watchers.get(&id).filter(|watcher| watcher.spec().is_none()) else { return Vec::new() };
-        let place = (id, Group::Whole);
-        let mut at = Course::new(self, watch, &place);
+    pub(super) fn judge_asked(&mut self, id: i64, value: Option<f64>, from_us: i64, to_us: i64) -> Vec<IncidentChange> {
+        let Some(AlertWatch::Rule(watch)) = self.watchers.get(&id).filter(|watcher| watcher.spec().is_none()) else { return Vec::new() };
+        let place = (id, AlertGroupKey::Whole);
+        let mut at = AlertInstanceEvaluation::new(self, watch, &place);
         let rule = &watch.kept.what;
         match value {
             Some(value) => {
                 let next = watch.limits.next(at.severity, value);
                 // A sum may be too little because it is not over yet; a mean is what it is.
-                let is_mean = rule.measure == Measure::Score;
-                if rule.direction == Direction::Above || is_mean || next < at.severity || self.has_watched(watch) {
+                let is_mean = rule.measure == AlertMetric::Score;
+                if rule.direction == ThresholdDirection::Above || is_mean || next < at.severity || self.has_watched(watch) {
                     at.go(next, Some(value), (from_us, to_us));
                 }
             }
             None => match rule.no_data() {
-                NoData::Ring if self.has_watched(watch) => {
-                    let worst = if rule.critical.is_some() { Severity::Critical } else { Severity::Warning };
+                NoDataPolicy::Ring if self.has_watched(watch) => {
+                    let worst = if rule.critical.is_some() { AlertSeverity::Critical } else { AlertSeverity::Warning };
                     at.go(at.severity.max(Some(worst)), None, (from_us, to_us));
                 }
-                NoData::Resolve => at.go(None, None, (from_us, to_us)),
-                NoData::Keep | NoData::Ring => {}
+                NoDataPolicy::Resolve => at.go(None, None, (from_us, to_us)),
+                NoDataPolicy::Keep | NoDataPolicy::Ring => {}
             },
         }
-        let mut judged = Judged::default();
+        let mut judged = EvaluationResult::default();
         at.end(&mut judged);
         self.lift(judged)
     }
@@ -362,7 +370,7 @@ impl Bell {
     /// Rules whose figures are asked elsewhere.
     pub(super) fn asked(&self) -> Vec<RuleWatch> {
         let rules = self.watchers.values().filter_map(|watcher| match watcher {
-            Watcher::Rule(watch) if watch.spec.is_none() && watch.kept.what.enabled => Some(watch.as_ref().clone()),
+            AlertWatch::Rule(watch) if watch.spec.is_none() && watch.kept.what.enabled => Some(watch.as_ref().clone()),
             _ => None,
         });
         rules.collect()
@@ -370,27 +378,27 @@ impl Bell {
 
     /// The figure of a rule now: that of the group that is furthest out. `None` while there is none.
     pub(super) fn figure(&self, id: i64) -> Option<f64> {
-        let Some(Watcher::Rule(watch)) = self.watchers.get(&id) else { return None };
+        let Some(AlertWatch::Rule(watch)) = self.watchers.get(&id) else { return None };
         let track = &self.tracks[*self.places.get(watch.spec.as_ref()?)?];
         let current = track.step_of(self.now_us);
-        let whole = Group::Whole;
-        let groups: Vec<&Group> = if watch.kept.what.group_by.is_some() { track.groups().collect() } else { vec![&whole] };
+        let whole = AlertGroupKey::Whole;
+        let groups: Vec<&AlertGroupKey> = if watch.kept.what.group_by.is_some() { track.groups().collect() } else { vec![&whole] };
         let values = groups.into_iter().filter_map(|group| match watch.read(track, group, current) {
-            Reading::Value(value) => Some(value),
-            Reading::Nothing => None,
+            WindowValue::Value(value) => Some(value),
+            WindowValue::Nothing => None,
         });
         values.reduce(|a, b| watch.limits.worse(a, b))
     }
 
     /// How many incidents of a rule or budget are open, and how bad the worst is.
-    pub(super) fn open_of(&self, id: i64) -> (usize, Option<Severity>) {
+    pub(super) fn open_of(&self, id: i64) -> (usize, Option<AlertSeverity>) {
         let open = || self.open.iter().filter(|((rule, _), _)| *rule == id).map(|(_, incident)| incident.severity);
         (open().count(), open().max())
     }
 
     /// What is open at a place.
     #[cfg(test)]
-    pub(super) fn open_at(&self, place: &Place) -> Option<&Incident> {
+    pub(super) fn open_at(&self, place: &AlertInstanceKey) -> Option<&Incident> {
         self.open.get(place)
     }
 
@@ -406,7 +414,7 @@ impl Bell {
 
     /// When an incident opens at a place now. No two do so at the same moment, which would be told as one: while a clock is waited for that
     /// was set back, it is always now.
-    fn opening_us(&self, place: &Place) -> i64 {
+    fn opening_us(&self, place: &AlertInstanceKey) -> i64 {
         self.past.get(place).map_or(self.now_us, |past| self.now_us.max(past.opened_us + 1))
     }
 
@@ -416,16 +424,16 @@ impl Bell {
     }
 
     /// The rule or budget with a number.
-    pub(super) fn watcher(&self, id: i64) -> Option<&Watcher> {
+    pub(super) fn watcher(&self, id: i64) -> Option<&AlertWatch> {
         self.watchers.get(&id)
     }
 
-    pub(super) fn watchers(&self) -> impl Iterator<Item = &Watcher> {
+    pub(super) fn watchers(&self) -> impl Iterator<Item = &AlertWatch> {
         self.watchers.values()
     }
 
     /// Changes have been written down: they hold.
-    pub(super) fn settle(&mut self, changes: Vec<Change>) {
+    pub(super) fn settle(&mut self, changes: Vec<IncidentChange>) {
         changes.into_iter().for_each(|change| self.remember(change.incident));
     }
 
@@ -436,6 +444,6 @@ impl Bell {
 }
 
 /// The place of an incident.
-pub(super) fn place_of(incident: &Incident) -> Place {
-    (incident.rule, Group::read(incident.group.as_ref()))
+pub(super) fn place_of(incident: &Incident) -> AlertInstanceKey {
+    (incident.rule, AlertGroupKey::read(incident.group.as_ref()))
 }

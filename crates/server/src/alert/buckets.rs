@@ -3,21 +3,21 @@
 use std::collections::VecDeque;
 
 /// What a step of time holds. Whatever is added can be taken back.
-pub(super) trait Heap: Default {
+pub(super) trait BucketAggregate: Default {
     /// Whether nothing is left.
     fn is_empty(&self) -> bool;
 }
 
 /// Sums.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Sums {
+pub(super) struct QuantitySum {
     /// Of the quantity.
     pub(super) quantity: i64,
     /// Spans.
     pub(super) spans: i64,
 }
 
-impl Heap for Sums {
+impl BucketAggregate for QuantitySum {
     fn is_empty(&self) -> bool {
         self.quantity == 0 && self.spans == 0
     }
@@ -26,11 +26,11 @@ impl Heap for Sums {
 /// A distribution: a DDSketch from which values can be taken back, since a span that came may turn out not to count. A class is shown as the mean
 /// of its values, so that no percentile lies outside of what was measured. Rising by class; no class is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct DurationSketch(Vec<Class>);
+pub(super) struct DurationSketch(Vec<SketchBin>);
 
 /// The values of a sketch that are nearly equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Class {
+struct SketchBin {
     number: i16,
     count: i32,
     /// Microseconds. It wraps: what is added and taken back is right again.
@@ -59,12 +59,12 @@ impl DurationSketch {
                     self.0.remove(at);
                 }
             }
-            Err(at) => self.0.insert(at, Class { number, count, sum }),
+            Err(at) => self.0.insert(at, SketchBin { number, count, sum }),
         }
     }
 }
 
-impl Heap for DurationSketch {
+impl BucketAggregate for DurationSketch {
     fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -96,9 +96,9 @@ pub(super) fn percentile<'a>(sketches: impl Iterator<Item = &'a DurationSketch>,
 
 /// Steps of time in order.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Buckets<H>(VecDeque<(i64, H)>);
+pub(super) struct BucketSeries<H>(VecDeque<(i64, H)>);
 
-impl<H: Heap> Buckets<H> {
+impl<H: BucketAggregate> BucketSeries<H> {
     /// Changes what a step holds.
     pub(super) fn change(&mut self, step: i64, change: impl FnOnce(&mut H)) {
         let at = match self.0.back() {
@@ -146,7 +146,7 @@ impl<H: Heap> Buckets<H> {
     }
 }
 
-impl Buckets<Sums> {
+impl BucketSeries<QuantitySum> {
     /// Sums from one step to another, the latter not included.
     pub(super) fn sums(&self, from: i64, to: i64) -> (i128, i64) {
         self.range(from, to).fold((0, 0), |(quantity, spans), sums| (quantity + i128::from(sums.quantity), spans + sums.spans))
@@ -162,7 +162,7 @@ mod tests {
     proptest! {
         #[test]
         fn are_a_map_by_step(changes in prop::collection::vec((0i64..40, -3i64..4), 0..60), from in 0i64..40, length in 0i64..40, forgotten in 0i64..20) {
-            let mut buckets: Buckets<Sums> = Buckets::default();
+            let mut buckets: BucketSeries<QuantitySum> = BucketSeries::default();
             let mut naive = std::collections::BTreeMap::new();
             for (step, n) in changes {
                 buckets.change(step, |sums| { sums.quantity += n; sums.spans += 1; });

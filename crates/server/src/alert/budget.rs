@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::error::{AlertError, invalid};
-use super::measure::{Made, Measure};
-use super::rule::{Telling, check_filter, check_group, check_name, check_zone};
+use super::measure::{AlertMetric, MetricFormula};
+use super::rule::{NotificationPolicy, check_filter, check_group, check_name, check_zone};
 
 const GROUPS: u32 = 1000;
 const MOST_STEPS: usize = 20;
@@ -14,7 +14,7 @@ const MOST_STEPS: usize = 20;
 /// A stretch of the calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Period {
+pub enum BudgetPeriod {
     /// From midnight to midnight, which may be 23 or 25 hours.
     Day,
     /// Seven of them.
@@ -57,11 +57,11 @@ pub struct Budget {
     pub enabled: bool,
     /// What is limited: `cost`, tokens or `calls`.
     #[serde(default = "cost")]
-    pub measure: Measure,
+    pub measure: AlertMetric,
     /// How much, in dollars, tokens or calls.
     pub amount: f64,
     /// In which stretch of the calendar.
-    pub period: Period,
+    pub period: BudgetPeriod,
     /// Whose calendar: an IANA time zone such as `Asia/Tokyo`.
     pub time_zone: String,
     /// On which day a week begins.
@@ -90,15 +90,15 @@ pub struct Budget {
     pub owner: Option<String>,
     /// Whom to tell.
     #[serde(default)]
-    pub notify: Telling,
+    pub notify: NotificationPolicy,
 }
 
 fn yes() -> bool {
     true
 }
 
-fn cost() -> Measure {
-    Measure::Cost
+fn cost() -> AlertMetric {
+    AlertMetric::Cost
 }
 
 fn groups() -> u32 {
@@ -128,7 +128,7 @@ impl Budget {
         let by = check_group(self.group_by.as_deref(), self.most_groups)?;
         check_zone(&self.time_zone)?;
         self.notify.check()?;
-        if !matches!(self.measure.made(), Made::Sum(..)) {
+        if !matches!(self.measure.made(), MetricFormula::Sum(..)) {
             return Err(invalid("measure", format!("{} does not add up; choose cost, tokens or calls", self.measure.name())));
         }
         if !(self.amount.is_finite() && self.amount > 0.0 && self.amount < 1e15) {

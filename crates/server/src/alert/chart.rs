@@ -1,46 +1,46 @@
 //! The chart of an incident: the figure around it, with the thresholds, from what is stored.
 
-use super::Length;
+use super::HumanDuration;
 use super::budget::Budget;
 use super::error::AlertError;
-use super::incident::{Entry, Incident};
+use super::incident::{Incident, IncidentTimelineEntry};
 use super::links::narrowed_text;
 use super::preview::{PreviewError, preview};
-use super::rule::Rule;
-use super::table::Kept;
-use super::track::Group;
-use super::watcher::Watcher;
-use crate::notify::notice::Severity;
-use crate::query::Project;
+use super::rule::AlertRule;
+use super::table::AlertRecord;
+use super::track::AlertGroupKey;
+use super::watcher::AlertWatch;
+use crate::notify::notice::AlertSeverity;
+use crate::query::ProjectSnapshot;
 
 /// Longest time that is shown; of an incident that lasts longer, its beginning.
-const LONGEST: Length = Length::days(35);
+const LONGEST: HumanDuration = HumanDuration::days(35);
 /// Shown before and after, at least.
-const BESIDE: Length = Length::minutes(30);
+const BESIDE: HumanDuration = HumanDuration::minutes(30);
 
 /// What an incident is of, as it is now.
 #[derive(Debug, Clone)]
-pub enum Of {
+pub enum IncidentDefinition {
     /// A rule.
-    Rule(Box<Rule>),
+    Rule(Box<AlertRule>),
     /// A budget.
-    Budget(Box<Kept<Budget>>),
+    Budget(Box<AlertRecord<Budget>>),
     /// Neither: it was taken away.
     Nothing,
 }
 
 /// A line that the figure is held against.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Level {
+pub struct ThresholdLine {
     /// What passing it means; `None` for the threshold at which it is over.
-    pub severity: Option<Severity>,
+    pub severity: Option<AlertSeverity>,
     /// Where it lies.
     pub value: f64,
 }
 
 /// The figure around an incident.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Chart {
+pub struct IncidentChart {
     /// Start, in microseconds since the Unix epoch.
     pub from_us: i64,
     /// End.
@@ -48,7 +48,7 @@ pub struct Chart {
     /// Time and figure, rising; `None` where there was none. Of a budget what was spent since its period began.
     pub points: Vec<(i64, Option<f64>)>,
     /// Thresholds.
-    pub levels: Vec<Level>,
+    pub levels: Vec<ThresholdLine>,
 }
 
 /// Draws an incident. What cannot be counted again (a rule that was taken away, what is not made of spans, the rest of many groups) is drawn
@@ -57,39 +57,51 @@ pub struct Chart {
 /// # Errors
 ///
 /// When the engine fails.
-pub async fn chart(view: &Project, incident: &Incident, story: &[Entry], of: Of, now_us: i64) -> Result<Chart, PreviewError> {
-    let is_rest = Group::read(incident.group.as_ref()) == Group::Rest;
+pub async fn chart(
+    view: &ProjectSnapshot,
+    incident: &Incident,
+    story: &[IncidentTimelineEntry],
+    of: IncidentDefinition,
+    now_us: i64,
+) -> Result<IncidentChart, PreviewError> {
+    let is_rest = AlertGroupKey::read(incident.group.as_ref()) == AlertGroupKey::Rest;
     let counted = match of {
-        Of::Rule(rule) if !is_rest && rule.measure.is_of_spans() => Some(of_rule(view, incident, *rule, now_us).await?),
-        Of::Budget(budget) if !is_rest => Some(of_budget(view, incident, *budget, now_us).await?),
+        IncidentDefinition::Rule(rule) if !is_rest && rule.measure.is_of_spans() => Some(of_rule(view, incident, *rule, now_us).await?),
+        IncidentDefinition::Budget(budget) if !is_rest => Some(of_budget(view, incident, *budget, now_us).await?),
         _ => None,
     };
     Ok(counted.unwrap_or_else(|| of_story(incident, story, now_us)))
 }
 
-async fn of_rule(view: &Project, incident: &Incident, rule: Rule, now_us: i64) -> Result<Chart, PreviewError> {
-    let beside = Length((2 * rule.window.0).max(BESIDE.0)).0;
+async fn of_rule(view: &ProjectSnapshot, incident: &Incident, rule: AlertRule, now_us: i64) -> Result<IncidentChart, PreviewError> {
+    let beside = HumanDuration((2 * rule.window.0).max(BESIDE.0)).0;
     let from_us = incident.window_from_us.min(incident.opened_us).saturating_sub(beside);
     let end_us = incident.resolved_us.unwrap_or(now_us).saturating_add(beside).min(now_us);
     let to_us = end_us.min(from_us.saturating_add(LONGEST.0)).max(from_us + 1);
-    let levels = [(Some(Severity::Warning), rule.warning), (Some(Severity::Critical), rule.critical), (None, rule.resolve)];
-    let levels = levels.into_iter().filter_map(|(severity, value)| Some(Level { severity, value: value? })).collect();
+    let levels = [(Some(AlertSeverity::Warning), rule.warning), (Some(AlertSeverity::Critical), rule.critical), (None, rule.resolve)];
+    let levels = levels.into_iter().filter_map(|(severity, value)| Some(ThresholdLine { severity, value: value? })).collect();
     let filter = narrowed_text(&rule.filter, incident.group.as_ref());
-    let alone = Rule { filter, group_by: None, ..rule };
+    let alone = AlertRule { filter, group_by: None, ..rule };
     let points = preview(view, &alone, from_us, to_us).await?.points;
-    Ok(Chart { from_us, to_us, points, levels })
+    Ok(IncidentChart { from_us, to_us, points, levels })
 }
 
-async fn of_budget(view: &Project, incident: &Incident, kept: Kept<Budget>, now_us: i64) -> Result<Chart, PreviewError> {
+async fn of_budget(
+    view: &ProjectSnapshot,
+    incident: &Incident,
+    kept: AlertRecord<Budget>,
+    now_us: i64,
+) -> Result<IncidentChart, PreviewError> {
     let (from_us, end_us) = (incident.window_from_us, incident.window_to_us);
     let to_us = end_us.min(now_us).max(from_us + 1);
     let amount = kept.what.amount;
     let critical_from = kept.what.critical_from;
-    let severity = |step: f64| if step >= critical_from { Severity::Critical } else { Severity::Warning };
-    let levels = kept.what.steps.iter().map(|step| Level { severity: Some(severity(*step)), value: amount * step / 100.0 }).collect();
+    let severity = |step: f64| if step >= critical_from { AlertSeverity::Critical } else { AlertSeverity::Warning };
+    let levels =
+        kept.what.steps.iter().map(|step| ThresholdLine { severity: Some(severity(*step)), value: amount * step / 100.0 }).collect();
     let filter = narrowed_text(&kept.what.filter, incident.group.as_ref());
-    let alone = Kept { what: Budget { filter, group_by: None, ring_on_forecast: false, ..kept.what }, ..kept };
-    let watcher = Watcher::budget(alone)?;
+    let alone = AlertRecord { what: Budget { filter, group_by: None, ring_on_forecast: false, ..kept.what }, ..kept };
+    let watcher = AlertWatch::budget(alone)?;
     let (Some(spec), Some(quantity)) = (watcher.spec(), watcher.quantity()) else { return Err(AlertError::Unknown("measure").into()) };
     let mut track = spec.track(i64::MAX / spec.step_us / 2)?;
     let (columns, matcher) = (track.columns(), track.matcher.clone());
@@ -103,15 +115,15 @@ async fn of_budget(view: &Project, incident: &Incident, kept: Kept<Budget>, now_
     let mut points = vec![(from_us, Some(0.0))];
     let mut sum = 0;
     for at in from_us.div_euclid(step)..=(to_us - 1).div_euclid(step) {
-        sum += track.figure(&Group::Whole, at, at + 1, 0.0).quantity;
+        sum += track.figure(&AlertGroupKey::Whole, at, at + 1, 0.0).quantity;
         points.push((((at + 1) * step).min(to_us), Some(quantity.shown(sum))));
     }
-    Ok(Chart { from_us, to_us, points, levels })
+    Ok(IncidentChart { from_us, to_us, points, levels })
 }
 
-fn of_story(incident: &Incident, story: &[Entry], now_us: i64) -> Chart {
+fn of_story(incident: &Incident, story: &[IncidentTimelineEntry], now_us: i64) -> IncidentChart {
     let end_us = incident.resolved_us.unwrap_or(now_us);
     let points: Vec<_> = story.iter().filter(|entry| entry.value.is_some()).map(|entry| (entry.at_us, entry.value)).collect();
-    let levels = vec![Level { severity: Some(incident.severity), value: incident.threshold }];
-    Chart { from_us: incident.opened_us, to_us: end_us.max(incident.opened_us + 1), points, levels }
+    let levels = vec![ThresholdLine { severity: Some(incident.severity), value: incident.threshold }];
+    IncidentChart { from_us: incident.opened_us, to_us: end_us.max(incident.opened_us + 1), points, levels }
 }

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::time::Instant;
 
 /// Tells the time.
-pub trait Clock: Debug + Send + Sync {
+pub trait EvaluationClock: Debug + Send + Sync {
     /// By the calendar, in microseconds since the Unix epoch. It may jump either way.
     fn now_us(&self) -> i64;
     /// Since some moment, in microseconds. It never jumps.
@@ -21,7 +21,7 @@ impl Default for SystemClock {
     }
 }
 
-impl Clock for SystemClock {
+impl EvaluationClock for SystemClock {
     fn now_us(&self) -> i64 {
         jiff::Timestamp::now().as_microsecond()
     }

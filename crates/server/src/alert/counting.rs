@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::index::Index;
-use super::track::{Spec, Track};
-use crate::query::{Engine, QueryError};
-use crate::store::{Moved, Store};
+use super::index::SeriesIndex;
+use super::track::{AlertSeries, AlertSeriesSpec};
+use crate::query::{QueryEngine, QueryError};
+use crate::store::{RowChanges, Store};
 use crate::threads::give_way;
 
 /// What looks back further is counted beside the bell.
@@ -16,15 +16,15 @@ const NEAR_US: i64 = 3 * 86_400_000_000;
 const MOST_ROWS: usize = 200_000;
 
 /// Whether it takes so little time that it can be waited for.
-pub(super) fn is_near(track: &Track) -> bool {
+pub(super) fn is_near(track: &AlertSeries) -> bool {
     track.keep * track.spec.step_us <= NEAR_US
 }
 
 /// What is counted from, and where the engine does its part.
-type From<'a> = (&'a Arc<Store>, &'a Engine, &'a tokio::runtime::Handle);
+type BackfillSource<'a> = (&'a Arc<Store>, &'a QueryEngine, &'a tokio::runtime::Handle);
 
 /// Counts what is stored. Blocks, while a thread that gives way to intake does it.
-pub(super) fn count(from: From, tracks: &mut [Track], now_us: i64) -> Result<(), QueryError> {
+pub(super) fn count(from: BackfillSource, tracks: &mut [AlertSeries], now_us: i64) -> Result<(), QueryError> {
     let counting = || {
         give_way();
         count_here(from, tracks, now_us)
@@ -32,14 +32,14 @@ pub(super) fn count(from: From, tracks: &mut [Track], now_us: i64) -> Result<(),
     std::thread::scope(|scope| scope.spawn(counting).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-fn count_here((store, engine, runtime): From, tracks: &mut [Track], now_us: i64) -> Result<(), QueryError> {
+fn count_here((store, engine, runtime): BackfillSource, tracks: &mut [AlertSeries], now_us: i64) -> Result<(), QueryError> {
     let snapshot = store.snapshot();
     let projects: BTreeSet<u64> = tracks.iter().map(|track| track.spec.project).collect();
     for project in projects {
         let of_project: Vec<usize> = (0..tracks.len()).filter(|place| tracks[*place].spec.project == project).collect();
         let columns = of_project.iter().flat_map(|place| tracks[*place].columns()).collect();
         let reach_us = of_project.iter().map(|place| tracks[*place].keep * tracks[*place].spec.step_us).max().unwrap_or(0);
-        let index = Index::new(of_project.iter().map(|place| (*place, &tracks[*place])));
+        let index = SeriesIndex::new(of_project.iter().map(|place| (*place, &tracks[*place])));
         let view = engine.project(snapshot.clone(), project);
         let tracks = &mut *tracks;
         runtime.block_on(view.each_span(now_us - reach_us, i64::MAX, &columns, |span| {
@@ -52,21 +52,21 @@ fn count_here((store, engine, runtime): From, tracks: &mut [Track], now_us: i64)
 
 /// What is being counted beside the bell.
 #[derive(Debug)]
-pub(super) struct Pending {
+pub(super) struct PendingBackfill {
     /// Which tracks, and how many steps of them.
-    pub(super) specs: Vec<(Spec, i64)>,
+    pub(super) specs: Vec<(AlertSeriesSpec, i64)>,
     /// What came meanwhile, in order.
-    moved: Vec<Moved>,
+    moved: Vec<RowChanges>,
     rows: usize,
 }
 
-impl Pending {
-    pub(super) fn new(tracks: &[Track]) -> Pending {
-        Pending { specs: tracks.iter().map(|track| (track.spec.clone(), track.keep)).collect(), moved: Vec::new(), rows: 0 }
+impl PendingBackfill {
+    pub(super) fn new(tracks: &[AlertSeries]) -> PendingBackfill {
+        PendingBackfill { specs: tracks.iter().map(|track| (track.spec.clone(), track.keep)).collect(), moved: Vec::new(), rows: 0 }
     }
 
     /// Keeps what came.
-    pub(super) fn keep(&mut self, moved: Moved) {
+    pub(super) fn keep(&mut self, moved: RowChanges) {
         self.rows += moved.added.len() + moved.gone.len();
         if self.rows <= MOST_ROWS {
             self.moved.push(moved);
@@ -81,12 +81,12 @@ impl Pending {
     }
 
     /// Adds what came while the tracks were counted. `None` when that was too much to be kept.
-    pub(super) fn catch_up(self, mut tracks: Vec<Track>, now_us: i64) -> Option<Vec<Track>> {
+    pub(super) fn catch_up(self, mut tracks: Vec<AlertSeries>, now_us: i64) -> Option<Vec<AlertSeries>> {
         if self.rows > MOST_ROWS {
             return None;
         }
-        let index = Index::new(tracks.iter().enumerate());
-        for Moved { version, added, gone } in &self.moved {
+        let index = SeriesIndex::new(tracks.iter().enumerate());
+        for RowChanges { version, added, gone } in &self.moved {
             for (rows, sign) in [(gone, -1), (added, 1)] {
                 for row in rows {
                     index.each(row.project_id, &row.span, |place| {

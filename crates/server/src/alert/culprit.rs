@@ -5,10 +5,10 @@
 
 use std::collections::HashMap;
 
-use super::measure::{Made, Measure, Quantity, Spread, Subject};
-use crate::notify::notice::{Culprit, Direction, Unit};
+use super::measure::{AlertMetric, LatencyKind, MetricFormula, SpanQuantity, SpanSubject};
+use crate::notify::notice::{AlertContributor, MeasureUnit, ThresholdDirection};
 use crate::query::filter::Filter;
-use crate::query::{By, Contributions, Measure as Drawn, Project, QueryError, Weight, Windows};
+use crate::query::{ContributionSums, ContributionWeight, ContributionWindows, GroupBy, ProjectSnapshot, QueryError, SeriesMeasure};
 
 /// What may be to blame beside single traces.
 pub(super) const DIMENSIONS: [&str; 7] = ["user", "model", "pipeline", "prompt", "release", "agent", "tool"];
@@ -25,7 +25,7 @@ const DAY_US: i64 = 86_400_000_000;
 
 /// One key of one dimension, in the window and usually.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Part {
+pub(super) struct DimensionContribution {
     pub(super) dimension: &'static str,
     pub(super) key: Option<String>,
     pub(super) now: f64,
@@ -35,44 +35,46 @@ pub(super) struct Part {
 
 /// What adds up to a measure; `None` where that is not made of spans, or it is not known from which duration on (`threshold`, in milliseconds)
 /// one is slow.
-pub(super) fn weight(measure: Measure, threshold: Option<f64>) -> Option<Weight> {
+pub(super) fn weight(measure: AlertMetric, threshold: Option<f64>) -> Option<ContributionWeight> {
     let us = threshold.map(|threshold| (threshold * 1000.0) as i64);
     Some(match measure.made() {
-        Made::Percentile(Spread::Duration, _) => Weight::Slow(us?),
-        Made::Percentile(Spread::FirstToken, _) => Weight::SlowToBegin(us?),
-        Made::Asked(_) => return None,
-        Made::Sum(Subject::Tools, _) | Made::Share(Subject::Tools, _) => Weight::FailedTool,
-        Made::Sum(Subject::Spans, _) | Made::Share(Subject::Spans, _) => Weight::Of(Drawn::Spans),
-        Made::Sum(Subject::Calls, quantity) | Made::Share(Subject::Calls, quantity) => match quantity {
-            Quantity::One => Weight::Of(Drawn::Calls),
-            Quantity::Failed => Weight::Of(Drawn::Failed),
-            Quantity::Unpriced => Weight::Unpriced,
-            Quantity::Cost => Weight::Of(Drawn::Cost),
-            Quantity::InputTokens => Weight::Of(Drawn::InputTokens),
-            Quantity::OutputTokens => Weight::Of(Drawn::OutputTokens),
-            Quantity::TotalTokens => Weight::TotalTokens,
-            Quantity::NewInputTokens => Weight::Of(Drawn::NewInputTokens),
-            Quantity::CacheReadTokens => Weight::Of(Drawn::CacheReadTokens),
-            Quantity::CacheWriteTokens => Weight::Of(Drawn::CacheWriteTokens),
-            Quantity::ReasoningTokens => Weight::Of(Drawn::ReasoningTokens),
+        MetricFormula::Percentile(LatencyKind::Duration, _) => ContributionWeight::Slow(us?),
+        MetricFormula::Percentile(LatencyKind::FirstToken, _) => ContributionWeight::SlowToBegin(us?),
+        MetricFormula::Asked(_) => return None,
+        MetricFormula::Sum(SpanSubject::Tools, _) | MetricFormula::Share(SpanSubject::Tools, _) => ContributionWeight::FailedTool,
+        MetricFormula::Sum(SpanSubject::Spans, _) | MetricFormula::Share(SpanSubject::Spans, _) => {
+            ContributionWeight::Of(SeriesMeasure::Spans)
+        }
+        MetricFormula::Sum(SpanSubject::Calls, quantity) | MetricFormula::Share(SpanSubject::Calls, quantity) => match quantity {
+            SpanQuantity::One => ContributionWeight::Of(SeriesMeasure::Calls),
+            SpanQuantity::Failed => ContributionWeight::Of(SeriesMeasure::Failed),
+            SpanQuantity::Unpriced => ContributionWeight::Unpriced,
+            SpanQuantity::Cost => ContributionWeight::Of(SeriesMeasure::Cost),
+            SpanQuantity::InputTokens => ContributionWeight::Of(SeriesMeasure::InputTokens),
+            SpanQuantity::OutputTokens => ContributionWeight::Of(SeriesMeasure::OutputTokens),
+            SpanQuantity::TotalTokens => ContributionWeight::TotalTokens,
+            SpanQuantity::NewInputTokens => ContributionWeight::Of(SeriesMeasure::NewInputTokens),
+            SpanQuantity::CacheReadTokens => ContributionWeight::Of(SeriesMeasure::CacheReadTokens),
+            SpanQuantity::CacheWriteTokens => ContributionWeight::Of(SeriesMeasure::CacheWriteTokens),
+            SpanQuantity::ReasoningTokens => ContributionWeight::Of(SeriesMeasure::ReasoningTokens),
         },
     })
 }
 
 /// What contributions are in.
-fn unit(weight: Weight) -> Unit {
+fn unit(weight: ContributionWeight) -> MeasureUnit {
     match weight {
-        Weight::Of(Drawn::Cost) => Unit::Usd,
-        Weight::TotalTokens => Unit::Tokens,
-        Weight::Of(
-            Drawn::InputTokens
-            | Drawn::OutputTokens
-            | Drawn::NewInputTokens
-            | Drawn::CacheReadTokens
-            | Drawn::CacheWriteTokens
-            | Drawn::ReasoningTokens,
-        ) => Unit::Tokens,
-        _ => Unit::Count,
+        ContributionWeight::Of(SeriesMeasure::Cost) => MeasureUnit::Usd,
+        ContributionWeight::TotalTokens => MeasureUnit::Tokens,
+        ContributionWeight::Of(
+            SeriesMeasure::InputTokens
+            | SeriesMeasure::OutputTokens
+            | SeriesMeasure::NewInputTokens
+            | SeriesMeasure::CacheReadTokens
+            | SeriesMeasure::CacheWriteTokens
+            | SeriesMeasure::ReasoningTokens,
+        ) => MeasureUnit::Tokens,
+        _ => MeasureUnit::Count,
     }
 }
 
@@ -82,29 +84,29 @@ fn unit(weight: Weight) -> Unit {
 ///
 /// When the engine fails.
 pub(super) async fn explain(
-    project: &Project,
+    project: &ProjectSnapshot,
     filter: &Filter,
-    weight: Weight,
-    direction: Direction,
+    weight: ContributionWeight,
+    direction: ThresholdDirection,
     (from_us, to_us): (i64, i64),
     since_us: Option<i64>,
-) -> Result<Vec<Culprit>, QueryError> {
+) -> Result<Vec<AlertContributor>, QueryError> {
     // The same hours of the days before; of a new project, what was just before.
     let apart_us = ((to_us - from_us).max(1) + DAY_US - 1) / DAY_US * DAY_US;
-    let days = Windows { from_us, to_us, since_us, apart_us, earlier: (28 * DAY_US / apart_us).clamp(1, 7) };
+    let days = ContributionWindows { from_us, to_us, since_us, apart_us, earlier: (28 * DAY_US / apart_us).clamp(1, 7) };
     let length = (to_us - days.begin_us()).max(1);
-    let by: Vec<By> = DIMENSIONS.iter().map(|name| By::parse(name)).collect::<Result<_, _>>()?;
+    let by: Vec<GroupBy> = DIMENSIONS.iter().map(|name| GroupBy::parse(name)).collect::<Result<_, _>>()?;
     let mut found = project.contributions(filter, weight, days, &by).await?;
     if found.keys().all(|(window, _)| *window == 0) {
-        found = project.contributions(filter, weight, Windows { apart_us: length, earlier: 12, ..days }, &by).await?;
+        found = project.contributions(filter, weight, ContributionWindows { apart_us: length, earlier: 12, ..days }, &by).await?;
     }
     let mut parts = parts(&found);
-    if direction == Direction::Above {
-        let alone = Windows { earlier: 0, ..days };
-        let traces = project.contributions(filter, weight, alone, &[By::Column(TRACE, "trace_id")]).await?;
-        let mut traces: Vec<Part> = traces
+    if direction == ThresholdDirection::Above {
+        let alone = ContributionWindows { earlier: 0, ..days };
+        let traces = project.contributions(filter, weight, alone, &[GroupBy::Column(TRACE, "trace_id")]).await?;
+        let mut traces: Vec<DimensionContribution> = traces
             .into_iter()
-            .map(|((_, mut keys), now)| Part { dimension: TRACE, key: keys.pop().flatten(), now, usual: Some(0.0) })
+            .map(|((_, mut keys), now)| DimensionContribution { dimension: TRACE, key: keys.pop().flatten(), now, usual: Some(0.0) })
             .collect();
         traces.sort_by(|a, b| b.now.total_cmp(&a.now).then_with(|| a.key.cmp(&b.key)));
         traces.truncate(MOST_TRACES);
@@ -114,7 +116,7 @@ pub(super) async fn explain(
 }
 
 /// Sums of each dimension alone, the usual as the mean of those earlier windows in which anything was.
-pub(super) fn parts(found: &Contributions) -> Vec<Part> {
+pub(super) fn parts(found: &ContributionSums) -> Vec<DimensionContribution> {
     let earlier: std::collections::BTreeSet<i64> = found.keys().map(|(window, _)| *window).filter(|window| *window > 0).collect();
     let mut sums: HashMap<(usize, Option<&str>), (f64, f64)> = HashMap::new();
     for ((window, keys), sum) in found {
@@ -124,7 +126,7 @@ pub(super) fn parts(found: &Contributions) -> Vec<Part> {
         }
     }
     let windows = earlier.len() as f64;
-    let part = |((index, key), (now, usual)): ((usize, Option<&str>), (f64, f64))| Part {
+    let part = |((index, key), (now, usual)): ((usize, Option<&str>), (f64, f64))| DimensionContribution {
         dimension: DIMENSIONS[index],
         key: key.map(str::to_owned),
         now,
@@ -134,10 +136,10 @@ pub(super) fn parts(found: &Contributions) -> Vec<Part> {
 }
 
 /// Those who are to blame, the most to blame first. Links are left out.
-pub(super) fn rank(parts: Vec<Part>, direction: Direction, unit: Unit) -> Vec<Culprit> {
+pub(super) fn rank(parts: Vec<DimensionContribution>, direction: ThresholdDirection, unit: MeasureUnit) -> Vec<AlertContributor> {
     // More is worse, or less is.
-    let sign = if direction == Direction::Above { 1.0 } else { -1.0 };
-    let delta = |part: &Part| sign * (part.now - part.usual.unwrap_or(0.0));
+    let sign = if direction == ThresholdDirection::Above { 1.0 } else { -1.0 };
+    let delta = |part: &DimensionContribution| sign * (part.now - part.usual.unwrap_or(0.0));
     let mut moved: HashMap<&str, f64> = HashMap::new();
     let mut usual: HashMap<&str, f64> = HashMap::new();
     for part in &parts {
@@ -151,7 +153,7 @@ pub(super) fn rank(parts: Vec<Part>, direction: Direction, unit: Unit) -> Vec<Cu
     if whole <= 0.0 {
         return Vec::new();
     }
-    let mut scored: Vec<(f64, Culprit)> = Vec::new();
+    let mut scored: Vec<(f64, AlertContributor)> = Vec::new();
     for part in parts {
         let covers = delta(&part) / whole;
         if part.key.is_none() || covers < LEAST {
@@ -167,7 +169,7 @@ pub(super) fn rank(parts: Vec<Part>, direction: Direction, unit: Unit) -> Vec<Cu
         if surprise <= 0.0 {
             continue;
         }
-        let culprit = Culprit {
+        let culprit = AlertContributor {
             dimension: part.dimension.to_owned(),
             key: part.key,
             unit,
@@ -190,11 +192,11 @@ mod tests {
     #[test]
     fn parts_of_a_sum_are_like_it_and_those_of_a_percentile_or_share_are_so_many() {
         let unit_of = |measure, threshold| weight(measure, threshold).map(unit);
-        assert_eq!(unit_of(Measure::Cost, Some(5.0)), Some(Unit::Usd));
-        assert_eq!(unit_of(Measure::CacheReadTokens, Some(5.0)), Some(Unit::Tokens));
-        assert_eq!(unit_of(Measure::DurationP95, Some(1500.0)), Some(Unit::Count));
-        assert_eq!(unit_of(Measure::ErrorRate, Some(0.1)), Some(Unit::Count));
-        assert_eq!(unit_of(Measure::DurationP95, None), None, "half as slow again is no duration");
-        assert_eq!(unit_of(Measure::Cost, None), Some(Unit::Usd));
+        assert_eq!(unit_of(AlertMetric::Cost, Some(5.0)), Some(MeasureUnit::Usd));
+        assert_eq!(unit_of(AlertMetric::CacheReadTokens, Some(5.0)), Some(MeasureUnit::Tokens));
+        assert_eq!(unit_of(AlertMetric::DurationP95, Some(1500.0)), Some(MeasureUnit::Count));
+        assert_eq!(unit_of(AlertMetric::ErrorRate, Some(0.1)), Some(MeasureUnit::Count));
+        assert_eq!(unit_of(AlertMetric::DurationP95, None), None, "half as slow again is no duration");
+        assert_eq!(unit_of(AlertMetric::Cost, None), Some(MeasureUnit::Usd));
     }
 }

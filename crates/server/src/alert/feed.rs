@@ -5,41 +5,41 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{PoisonError, RwLock};
 
-use super::track::Track;
-use super::watcher::{Wants, strip};
-use crate::store::rows::Row;
-use crate::store::{Moved, Watch};
+use super::track::AlertSeries;
+use super::watcher::{RequiredSpanFields, strip};
+use crate::store::rows::SpanRow;
+use crate::store::{RowChangeSubscriber, RowChanges};
 
 /// Steps of the store that may wait for the bell. What is beyond that is not waited for: the bell counts anew from the store.
 const WAITING: usize = 20_000;
 
 /// What the bell hears.
 #[derive(Debug)]
-pub(super) enum Heard {
+pub(super) enum EvaluatorMessage {
     /// Spans came and went.
-    Moved(Moved),
+    Moved(RowChanges),
     /// Something was changed by somebody: look again.
     Changed,
     /// What is stored was counted beside the bell, or why not.
-    Counted(Result<Vec<Track>, String>),
+    Counted(Result<Vec<AlertSeries>, String>),
 }
 
 /// The store's side.
 #[derive(Debug)]
-pub(super) struct Feed {
-    wants: RwLock<HashMap<u64, Wants>>,
-    sender: SyncSender<Heard>,
+pub(super) struct RowChangeFeed {
+    wants: RwLock<HashMap<u64, RequiredSpanFields>>,
+    sender: SyncSender<EvaluatorMessage>,
     overflowed: AtomicBool,
 }
 
-impl Feed {
-    pub(super) fn new() -> (Feed, Receiver<Heard>) {
+impl RowChangeFeed {
+    pub(super) fn new() -> (RowChangeFeed, Receiver<EvaluatorMessage>) {
         let (sender, receiver) = sync_channel(WAITING);
-        (Feed { wants: RwLock::default(), sender, overflowed: AtomicBool::new(false) }, receiver)
+        (RowChangeFeed { wants: RwLock::default(), sender, overflowed: AtomicBool::new(false) }, receiver)
     }
 
     /// Says what is wanted from now on. Whether anything is wanted that was not before.
-    pub(super) fn want(&self, wants: HashMap<u64, Wants>) -> bool {
+    pub(super) fn want(&self, wants: HashMap<u64, RequiredSpanFields>) -> bool {
         let mut known = self.wants.write().unwrap_or_else(PoisonError::into_inner);
         let is_more = wants.iter().any(|(project, wants)| !known.get(project).is_some_and(|known| known.covers(wants)));
         *known = wants;
@@ -52,26 +52,26 @@ impl Feed {
     }
 
     /// Hands over what was counted beside the bell. Waits for room.
-    pub(super) fn counted(&self, counted: Result<Vec<Track>, String>) {
+    pub(super) fn counted(&self, counted: Result<Vec<AlertSeries>, String>) {
         // Nobody hears it when the bell has ended.
-        let _ = self.sender.send(Heard::Counted(counted));
+        let _ = self.sender.send(EvaluatorMessage::Counted(counted));
     }
 
     /// Wakes the bell.
     pub(super) fn nudge(&self) {
         // When so much waits, it is awake.
-        let _ = self.sender.try_send(Heard::Changed);
+        let _ = self.sender.try_send(EvaluatorMessage::Changed);
     }
 }
 
-impl Watch for Feed {
-    fn look(&self, row: &Row) -> Option<Row> {
+impl RowChangeSubscriber for RowChangeFeed {
+    fn look(&self, row: &SpanRow) -> Option<SpanRow> {
         let wants = self.wants.read().unwrap_or_else(PoisonError::into_inner).get(&row.project_id).copied()?;
-        Some(Row { project_id: row.project_id, received_us: row.received_us, span: strip(&row.span, &wants), local: None })
+        Some(SpanRow { project_id: row.project_id, received_us: row.received_us, span: strip(&row.span, &wants), local: None })
     }
 
-    fn tell(&self, moved: Moved) {
-        if let Err(TrySendError::Full(_)) = self.sender.try_send(Heard::Moved(moved)) {
+    fn tell(&self, moved: RowChanges) {
+        if let Err(TrySendError::Full(_)) = self.sender.try_send(EvaluatorMessage::Moved(moved)) {
             self.overflowed.store(true, Ordering::Release);
         }
     }

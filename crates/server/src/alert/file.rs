@@ -8,15 +8,15 @@ use serde_json::{Map, Value};
 
 use super::budget::Budget;
 use super::error::{AlertError, invalid};
-use super::rule::Rule;
-use super::table::{Keepable, Kept};
-use super::{Alerts, Source};
+use super::rule::AlertRule;
+use super::table::{AlertDefinition, AlertRecord};
+use super::{AlertService, AlertSource};
 
 /// What a file holds: `[[rule]]` and `[[budget]]`. Targets stand in it by name.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct AlertFile {
     /// The rules.
-    pub rules: Vec<Rule>,
+    pub rules: Vec<AlertRule>,
     /// The budgets.
     pub budgets: Vec<Budget>,
 }
@@ -26,18 +26,18 @@ pub type TargetNames = BTreeMap<String, i64>;
 
 /// One line of a diff.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Difference {
+pub struct AlertFileChange {
     /// What differs.
-    pub source: Source,
+    pub source: AlertSource,
     /// Its name.
     pub name: String,
     /// What happens to it.
-    pub what: What,
+    pub what: AlertFileChangeKind,
 }
 
 /// What happens to a rule or budget.
 #[derive(Debug, Clone, PartialEq)]
-pub enum What {
+pub enum AlertFileChangeKind {
     /// It is made.
     Added,
     /// Fields change: their names, what they were, what they become.
@@ -66,7 +66,7 @@ pub fn read(text: &str, targets: &TargetNames) -> Result<AlertFile, AlertError> 
     Ok(file)
 }
 
-fn items<T: Keepable>(value: Value, targets: &TargetNames) -> Result<Vec<T>, AlertError> {
+fn items<T: AlertDefinition>(value: Value, targets: &TargetNames) -> Result<Vec<T>, AlertError> {
     let Value::Array(values) = value else {
         return Err(invalid("file", format!("write [[{}]] with two brackets: there may be several", T::SOURCE.name())));
     };
@@ -96,8 +96,8 @@ fn numbered(notify: &mut Map<String, Value>, targets: &TargetNames) -> Result<()
     Ok(())
 }
 
-fn unique<T: Keepable>(items: &[T]) -> Result<(), AlertError> {
-    let mut names: Vec<&str> = items.iter().map(Keepable::name).collect();
+fn unique<T: AlertDefinition>(items: &[T]) -> Result<(), AlertError> {
+    let mut names: Vec<&str> = items.iter().map(AlertDefinition::name).collect();
     names.sort_unstable();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(pair) => Err(invalid("file", format!("{} {:?} stands in it twice", T::SOURCE.name(), pair[0]))),
@@ -151,14 +151,14 @@ fn named(mut value: Value, targets: &TargetNames) -> Value {
     value
 }
 
-impl Alerts {
+impl AlertService {
     /// What a project would be like after a file: what differs, the rules first.
     ///
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn compare(&self, project: u64, file: &AlertFile, targets: &TargetNames) -> Result<Vec<Difference>, AlertError> {
-        let mut differences = differences(&self.table.list::<Rule>(Some(project))?, &file.rules, targets);
+    pub fn compare(&self, project: u64, file: &AlertFile, targets: &TargetNames) -> Result<Vec<AlertFileChange>, AlertError> {
+        let mut differences = differences(&self.table.list::<AlertRule>(Some(project))?, &file.rules, targets);
         differences.extend(self::differences(&self.table.list::<Budget>(Some(project))?, &file.budgets, targets));
         Ok(differences)
     }
@@ -175,7 +175,7 @@ impl Alerts {
         Ok(())
     }
 
-    fn apply_all<T: Keepable + DeserializeOwned>(&self, project: u64, items: &[T], takes_away: bool) -> Result<(), AlertError> {
+    fn apply_all<T: AlertDefinition + DeserializeOwned>(&self, project: u64, items: &[T], takes_away: bool) -> Result<(), AlertError> {
         let kept = self.table.list::<T>(Some(project))?;
         let now_us = super::now_us();
         for item in items {
@@ -192,19 +192,19 @@ impl Alerts {
     }
 }
 
-fn differences<T: Keepable>(kept: &[Kept<T>], items: &[T], targets: &TargetNames) -> Vec<Difference> {
-    let difference = |name: &str, what: What| Difference { source: T::SOURCE, name: name.to_owned(), what };
+fn differences<T: AlertDefinition>(kept: &[AlertRecord<T>], items: &[T], targets: &TargetNames) -> Vec<AlertFileChange> {
+    let difference = |name: &str, what: AlertFileChangeKind| AlertFileChange { source: T::SOURCE, name: name.to_owned(), what };
     let shown = |item: &T| named(plain(item), targets);
     let of_item = |item: &T| match kept.iter().find(|kept| kept.what.name() == item.name()) {
-        None => Some(difference(item.name(), What::Added)),
+        None => Some(difference(item.name(), AlertFileChangeKind::Added)),
         Some(kept) => {
             let changed = changed(&shown(&kept.what), &shown(item));
-            (!changed.is_empty()).then(|| difference(item.name(), What::Changed(changed)))
+            (!changed.is_empty()).then(|| difference(item.name(), AlertFileChangeKind::Changed(changed)))
         }
     };
     let missing = kept.iter().filter(|kept| items.iter().all(|item| item.name() != kept.what.name()));
-    let mut all: Vec<Difference> = items.iter().filter_map(of_item).collect();
-    all.extend(missing.map(|kept| difference(kept.what.name(), What::Missing)));
+    let mut all: Vec<AlertFileChange> = items.iter().filter_map(of_item).collect();
+    all.extend(missing.map(|kept| difference(kept.what.name(), AlertFileChangeKind::Missing)));
     all
 }
 

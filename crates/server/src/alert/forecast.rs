@@ -1,6 +1,6 @@
 //! What a period will have cost at its end, from what the same stretch of time brought on earlier days or weeks.
 
-use super::buckets::{Buckets, Sums};
+use super::buckets::{BucketSeries, QuantitySum};
 
 const DAY_US: i64 = 86_400_000_000;
 const HOUR_US: i64 = 3_600_000_000;
@@ -16,7 +16,7 @@ const FEW: usize = 2;
 /// How a forecast was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Method {
+pub enum ForecastMethod {
     /// From the same hours of the same weekdays.
     Weekly,
     /// From the same hours of other days.
@@ -27,9 +27,9 @@ pub enum Method {
 
 /// What a period comes to.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Forecast {
+pub struct SpendForecast {
     /// How it was made.
-    pub method: Method,
+    pub method: ForecastMethod,
     /// From how many earlier stretches.
     pub samples: usize,
     /// The likely sum at the end.
@@ -53,14 +53,14 @@ pub struct Forecast {
 
 /// Makes a forecast at a time within a period. `None` where nothing can be said: nothing has come yet.
 pub(super) fn forecast(
-    sums: &Buckets<Sums>,
+    sums: &BucketSeries<QuantitySum>,
     step_us: i64,
     (from_us, to_us): (i64, i64),
     now_us: i64,
     spent: f64,
     amount: f64,
     shown: impl Fn(i128) -> f64,
-) -> Option<Forecast> {
+) -> Option<SpendForecast> {
     let first_us = sums.first()? * step_us;
     let now_us = now_us.clamp(from_us, to_us);
     let rest_us = to_us - now_us;
@@ -71,7 +71,7 @@ pub(super) fn forecast(
     let known = |day: &i64| day * DAY_US >= rest_us && now_us - day * DAY_US - recent_us >= first_us;
     let days: Vec<i64> = (1..=DAYS).filter(known).collect();
     let weeks: Vec<i64> = days.iter().copied().filter(|day| day % 7 == 0).collect();
-    let (method, days) = if weeks.len() >= WEEKS { (Method::Weekly, weeks) } else { (Method::Daily, days) };
+    let (method, days) = if weeks.len() >= WEEKS { (ForecastMethod::Weekly, weeks) } else { (ForecastMethod::Daily, days) };
     if days.len() < FEW {
         return linear(first_us, (from_us, to_us), now_us, spent, amount, between);
     }
@@ -99,7 +99,7 @@ pub(super) fn forecast(
     let shape = shape(sums, step_us, &days, now_us, to_us);
     let curve = curve(&shape, spent, expected);
     let runs_out = |end: f64| runs_out(&shape, spent, end, amount, now_us, step_us);
-    Some(Forecast {
+    Some(SpendForecast {
         method,
         samples: days.len(),
         expected,
@@ -121,7 +121,7 @@ fn linear(
     spent: f64,
     amount: f64,
     between: impl Fn(i64, i64) -> f64,
-) -> Option<Forecast> {
+) -> Option<SpendForecast> {
     let since_us = now_us - from_us.max(first_us);
     if since_us <= 0 {
         return None;
@@ -137,8 +137,8 @@ fn linear(
         let at = now_us as f64 + (amount - spent) / pace;
         (spent < amount && pace > 0.0 && at < to_us as f64).then_some(at as i64)
     };
-    Some(Forecast {
-        method: Method::Linear,
+    Some(SpendForecast {
+        method: ForecastMethod::Linear,
         samples: 0,
         expected: spent + pace * rest_us,
         low: spent,
@@ -152,7 +152,7 @@ fn linear(
 }
 
 /// How the rest usually comes, step by step, as parts of one that rise to it.
-fn shape(sums: &Buckets<Sums>, step_us: i64, days: &[i64], now_us: i64, to_us: i64) -> Vec<f64> {
+fn shape(sums: &BucketSeries<QuantitySum>, step_us: i64, days: &[i64], now_us: i64, to_us: i64) -> Vec<f64> {
     let first = now_us.div_euclid(step_us);
     let steps = usize::try_from((to_us.div_euclid(step_us) - first).max(1)).unwrap_or(1);
     let mut shape = vec![0.0; steps];

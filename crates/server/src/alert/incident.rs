@@ -3,26 +3,28 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::measure::Measure;
-use super::table::Kept;
-use crate::notify::notice::{Compare, Culprit, Direction, Group, Outlook, Severity, Unit};
+use super::measure::AlertMetric;
+use super::table::AlertRecord;
+use crate::notify::notice::{
+    AlertContributor, AlertGroup, AlertSeverity, ComparisonBaseline, CostProjection, MeasureUnit, ThresholdDirection,
+};
 
 /// What may ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Source {
+pub enum AlertSource {
     /// A rule.
     Rule,
     /// A budget.
     Budget,
 }
 
-impl Source {
+impl AlertSource {
     /// Its name in the database and in messages.
     pub fn name(self) -> &'static str {
         match self {
-            Source::Rule => "rule",
-            Source::Budget => "budget",
+            AlertSource::Rule => "rule",
+            AlertSource::Budget => "budget",
         }
     }
 }
@@ -30,7 +32,7 @@ impl Source {
 /// Where an incident stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum IncidentState {
     /// Nobody has said that they look at it.
     Open,
     /// Somebody has.
@@ -48,26 +50,26 @@ pub struct Incident {
     /// The project.
     pub project: u64,
     /// What rang.
-    pub source: Source,
+    pub source: AlertSource,
     /// The rule or budget.
     pub rule: i64,
     /// What its owner calls it.
     pub rule_name: String,
     /// The group; `None` where there are none.
-    pub group: Option<Group>,
+    pub group: Option<AlertGroup>,
     /// How bad it is, or was at the end.
-    pub severity: Severity,
+    pub severity: AlertSeverity,
     /// The worst that it was.
-    pub worst: Severity,
+    pub worst: AlertSeverity,
     /// What is measured.
     pub measure: String,
     /// What the figures are in.
-    pub unit: Unit,
+    pub unit: MeasureUnit,
     /// What the figures are compared with; `None` where they are what was measured itself.
     #[serde(default)]
-    pub compare: Option<Compare>,
+    pub compare: Option<ComparisonBaseline>,
     /// On which side of the threshold the bell rings.
-    pub direction: Direction,
+    pub direction: ThresholdDirection,
     /// The threshold that was passed last.
     pub threshold: f64,
     /// The figure at the last change; `None` where there was none.
@@ -98,10 +100,10 @@ pub struct Incident {
     pub told: u32,
     /// How bad people were told that it is; `None` while it was kept quiet by a mute.
     #[serde(default)]
-    pub announced: Option<Severity>,
+    pub announced: Option<AlertSeverity>,
     /// What moved the figure, the most important first.
     #[serde(default)]
-    pub culprits: Vec<Culprit>,
+    pub culprits: Vec<AlertContributor>,
     /// When the figure last passed a threshold, upwards or downwards.
     #[serde(default)]
     pub stepped_us: Option<i64>,
@@ -110,7 +112,7 @@ pub struct Incident {
     pub culprits_since_us: Option<i64>,
     /// What the bill will be.
     #[serde(default)]
-    pub outlook: Option<Outlook>,
+    pub outlook: Option<CostProjection>,
     /// Steps of a budget that have been told, in per cent.
     #[serde(default)]
     pub steps: Vec<f64>,
@@ -121,7 +123,7 @@ pub struct Incident {
 
 impl Incident {
     /// One that rings from now on; its figures are still to be said.
-    pub(super) fn opened<T>(source: Source, of: &Kept<T>, name: &str, measure: Measure, now_us: i64) -> Incident {
+    pub(super) fn opened<T>(source: AlertSource, of: &AlertRecord<T>, name: &str, measure: AlertMetric, now_us: i64) -> Incident {
         Incident {
             id: 0,
             project: of.project,
@@ -129,12 +131,12 @@ impl Incident {
             rule: of.id,
             rule_name: name.to_owned(),
             group: None,
-            severity: Severity::Warning,
-            worst: Severity::Warning,
+            severity: AlertSeverity::Warning,
+            worst: AlertSeverity::Warning,
             measure: measure.name().to_owned(),
             unit: measure.unit(),
             compare: None,
-            direction: Direction::Above,
+            direction: ThresholdDirection::Above,
             threshold: 0.0,
             value: None,
             peak: None,
@@ -160,17 +162,17 @@ impl Incident {
 
     /// What tells incidents of a rule apart before they have numbers: group, moment of opening, and of budgets the period, since one call to
     /// judge may open two.
-    pub(super) fn which(&self) -> (i64, Option<Group>, i64, i64) {
-        let period = if self.source == Source::Budget { self.window_from_us } else { 0 };
+    pub(super) fn which(&self) -> (i64, Option<AlertGroup>, i64, i64) {
+        let period = if self.source == AlertSource::Budget { self.window_from_us } else { 0 };
         (self.rule, self.group.clone(), self.opened_us, period)
     }
 
     /// Where it stands.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> IncidentState {
         match (self.resolved_us, self.acknowledged_us) {
-            (Some(_), _) => State::Resolved,
-            (None, Some(_)) => State::Acknowledged,
-            (None, None) => State::Open,
+            (Some(_), _) => IncidentState::Resolved,
+            (None, Some(_)) => IncidentState::Acknowledged,
+            (None, None) => IncidentState::Open,
         }
     }
 }
@@ -178,7 +180,7 @@ impl Incident {
 /// What happened to an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Happened {
+pub enum IncidentEventKind {
     /// A threshold was passed.
     Opened,
     /// A warning became critical, or the next step of a budget was passed.
@@ -201,24 +203,24 @@ pub enum Happened {
 
 /// One line of an incident's story.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct IncidentTimelineEntry {
     /// When, microseconds since the Unix epoch.
     pub at_us: i64,
     /// What.
-    pub happened: Happened,
+    pub happened: IncidentEventKind,
     /// The figure then.
     pub value: Option<f64>,
     /// How bad it was.
-    pub severity: Option<Severity>,
+    pub severity: Option<AlertSeverity>,
     /// Who did it, where that was said.
     pub by: Option<String>,
     /// A note's words, and why something happened.
     pub text: Option<String>,
 }
 
-impl Entry {
+impl IncidentTimelineEntry {
     /// A line without a figure.
-    pub(super) fn new(at_us: i64, happened: Happened) -> Entry {
-        Entry { at_us, happened, value: None, severity: None, by: None, text: None }
+    pub(super) fn new(at_us: i64, happened: IncidentEventKind) -> IncidentTimelineEntry {
+        IncidentTimelineEntry { at_us, happened, value: None, severity: None, by: None, text: None }
     }
 }

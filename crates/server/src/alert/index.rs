@@ -5,39 +5,39 @@ use std::collections::HashMap;
 
 use hinomi_model::span::Span;
 
-use super::track::Track;
-use crate::query::{By, Matcher};
+use super::track::AlertSeries;
+use crate::query::{GroupBy, SpanMatcher};
 
 /// The tracks with one filter.
 #[derive(Debug)]
-struct Filtered {
-    matcher: Matcher,
+struct SeriesFilterEntry {
+    matcher: SpanMatcher,
     tracks: Vec<usize>,
 }
 
 /// The tracks of one project.
 #[derive(Debug, Default)]
-struct OfProject {
-    filters: Vec<Filtered>,
+struct ProjectSeriesIndex {
+    filters: Vec<SeriesFilterEntry>,
     /// Filters that must be asked of each span.
     always: Vec<usize>,
     /// Filters that need be asked only of spans with a value in a column.
-    anchored: Vec<(By, HashMap<String, Vec<usize>>)>,
+    anchored: Vec<(GroupBy, HashMap<String, Vec<usize>>)>,
 }
 
 /// The tracks of all projects.
 #[derive(Debug, Default)]
-pub(super) struct Index(HashMap<u64, OfProject>);
+pub(super) struct SeriesIndex(HashMap<u64, ProjectSeriesIndex>);
 
-impl Index {
+impl SeriesIndex {
     /// Of tracks by their places in the list.
-    pub(super) fn new<'a>(tracks: impl IntoIterator<Item = (usize, &'a Track)>) -> Index {
-        let mut index = Index::default();
+    pub(super) fn new<'a>(tracks: impl IntoIterator<Item = (usize, &'a AlertSeries)>) -> SeriesIndex {
+        let mut index = SeriesIndex::default();
         let mut known: HashMap<(u64, String), usize> = HashMap::new();
         for (place, track) in tracks {
             let of_project = index.0.entry(track.spec.project).or_default();
             let number = *known.entry((track.spec.project, track.spec.filter.clone())).or_insert_with(|| {
-                of_project.filters.push(Filtered { matcher: track.matcher.clone(), tracks: Vec::new() });
+                of_project.filters.push(SeriesFilterEntry { matcher: track.matcher.clone(), tracks: Vec::new() });
                 let number = of_project.filters.len() - 1;
                 of_project.anchor(number, &track.matcher);
                 number
@@ -64,13 +64,13 @@ impl Index {
     }
 }
 
-impl OfProject {
-    fn anchor(&mut self, number: usize, matcher: &Matcher) {
+impl ProjectSeriesIndex {
+    fn anchor(&mut self, number: usize, matcher: &SpanMatcher) {
         let Some((column, values)) = matcher.anchor() else {
             self.always.push(number);
             return;
         };
-        let by = By::Column(column, column);
+        let by = GroupBy::Column(column, column);
         let at = self.anchored.iter().position(|(known, _)| *known == by).unwrap_or_else(|| {
             self.anchored.push((by, HashMap::new()));
             self.anchored.len() - 1

@@ -1,44 +1,44 @@
 //! When a figure rings and when that is over: thresholds with a gap between, so that a figure at a threshold does not ring again and again.
 
-use super::rule::Rule;
-use crate::notify::notice::{Direction, Severity};
+use super::rule::AlertRule;
+use crate::notify::notice::{AlertSeverity, ThresholdDirection};
 
 /// The thresholds of a rule.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Limits {
-    pub(super) direction: Direction,
+pub(super) struct RuleThresholds {
+    pub(super) direction: ThresholdDirection,
     pub(super) warning: Option<f64>,
     pub(super) critical: Option<f64>,
     /// Not beyond this it is over.
     pub(super) resolve: f64,
 }
 
-impl Limits {
-    pub(super) fn of(rule: &Rule) -> Limits {
+impl RuleThresholds {
+    pub(super) fn of(rule: &AlertRule) -> RuleThresholds {
         let resolve = rule.resolve.unwrap_or_else(|| rule.nearest());
-        Limits { direction: rule.direction, warning: rule.warning, critical: rule.critical, resolve }
+        RuleThresholds { direction: rule.direction, warning: rule.warning, critical: rule.critical, resolve }
     }
 
     /// Whether a figure has passed a threshold.
     pub(super) fn is_beyond(&self, value: f64, threshold: f64) -> bool {
         match self.direction {
-            Direction::Above => value > threshold,
-            Direction::Below => value < threshold,
+            ThresholdDirection::Above => value > threshold,
+            ThresholdDirection::Below => value < threshold,
         }
     }
 
     /// How bad a figure is by itself.
-    pub(super) fn level(&self, value: f64) -> Option<Severity> {
+    pub(super) fn level(&self, value: f64) -> Option<AlertSeverity> {
         let passed = |threshold: Option<f64>| threshold.is_some_and(|threshold| self.is_beyond(value, threshold));
         match (passed(self.critical), passed(self.warning)) {
-            (true, _) => Some(Severity::Critical),
-            (false, true) => Some(Severity::Warning),
+            (true, _) => Some(AlertSeverity::Critical),
+            (false, true) => Some(AlertSeverity::Warning),
             (false, false) => None,
         }
     }
 
     /// How bad it is after a figure, given how bad it was before.
-    pub(super) fn next(&self, before: Option<Severity>, value: f64) -> Option<Severity> {
+    pub(super) fn next(&self, before: Option<AlertSeverity>, value: f64) -> Option<AlertSeverity> {
         let level = self.level(value);
         let Some(before) = before else { return level };
         if level >= Some(before) {
@@ -48,10 +48,10 @@ impl Limits {
             return None;
         }
         match (before, self.warning, self.critical) {
-            (Severity::Critical, Some(warning), Some(critical)) => {
+            (AlertSeverity::Critical, Some(warning), Some(critical)) => {
                 // The same gap as between warning and over.
                 let bound = critical - (warning - self.resolve);
-                if self.is_beyond(value, bound) { Some(Severity::Critical) } else { Some(Severity::Warning) }
+                if self.is_beyond(value, bound) { Some(AlertSeverity::Critical) } else { Some(AlertSeverity::Warning) }
             }
             _ => Some(before),
         }

@@ -9,30 +9,30 @@ const UNITS: [(char, i64); 5] = [('w', 604_800_000_000), ('d', 86_400_000_000), 
 
 /// A length of time in microseconds. Written as a text in JSON and TOML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Length(pub i64);
+pub struct HumanDuration(pub i64);
 
-impl Length {
+impl HumanDuration {
     /// So many minutes.
-    pub const fn minutes(count: i64) -> Length {
-        Length(count * 60_000_000)
+    pub const fn minutes(count: i64) -> HumanDuration {
+        HumanDuration(count * 60_000_000)
     }
 
     /// So many hours.
-    pub const fn hours(count: i64) -> Length {
-        Length::minutes(count * 60)
+    pub const fn hours(count: i64) -> HumanDuration {
+        HumanDuration::minutes(count * 60)
     }
 
     /// So many days of 24 hours.
-    pub const fn days(count: i64) -> Length {
-        Length::hours(count * 24)
+    pub const fn days(count: i64) -> HumanDuration {
+        HumanDuration::hours(count * 24)
     }
 
     /// Reads `15m` and the like. `None` for anything else, zero and less included.
-    pub fn parse(text: &str) -> Option<Length> {
+    pub fn parse(text: &str) -> Option<HumanDuration> {
         let unit = text.chars().last()?;
         let (_, us) = UNITS.iter().find(|(letter, _)| *letter == unit)?;
         let count: i64 = text[..text.len() - unit.len_utf8()].parse().ok()?;
-        count.checked_mul(*us).filter(|us| *us > 0).map(Length)
+        count.checked_mul(*us).filter(|us| *us > 0).map(HumanDuration)
     }
 
     /// In whole minutes.
@@ -41,7 +41,7 @@ impl Length {
     }
 }
 
-impl fmt::Display for Length {
+impl fmt::Display for HumanDuration {
     /// In the largest unit that needs no fraction; days rather than weeks, as windows are thought of.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (letter, us) = UNITS[1..].iter().find(|(_, us)| self.0 % us == 0).unwrap_or(&UNITS[4]);
@@ -49,17 +49,17 @@ impl fmt::Display for Length {
     }
 }
 
-impl Serialize for Length {
+impl Serialize for HumanDuration {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for Length {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Length, D::Error> {
+impl<'de> Deserialize<'de> for HumanDuration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<HumanDuration, D::Error> {
         let text = String::deserialize(deserializer)?;
         let wrong = || serde::de::Error::custom(format!("{text:?} is not a length of time such as 15m, 24h or 30d"));
-        Length::parse(&text).ok_or_else(wrong)
+        HumanDuration::parse(&text).ok_or_else(wrong)
     }
 }
 
@@ -70,13 +70,13 @@ mod tests {
     #[test]
     fn is_written_as_people_write_it() {
         for (text, us) in [("90s", 90_000_000), ("15m", 900_000_000), ("24h", 86_400_000_000), ("2w", 1_209_600_000_000)] {
-            assert_eq!(Length::parse(text), Some(Length(us)), "{text}");
+            assert_eq!(HumanDuration::parse(text), Some(HumanDuration(us)), "{text}");
         }
         for wrong in ["", "m", "15", "0m", "-5m", "1.5h", "15é", "99999999999999w"] {
-            assert_eq!(Length::parse(wrong), None, "{wrong}");
+            assert_eq!(HumanDuration::parse(wrong), None, "{wrong}");
         }
-        assert_eq!(Length::hours(24).to_string(), "1d");
-        assert_eq!(Length::minutes(90).to_string(), "90m");
-        assert_eq!(Length(90_000_000).to_string(), "90s");
+        assert_eq!(HumanDuration::hours(24).to_string(), "1d");
+        assert_eq!(HumanDuration::minutes(90).to_string(), "90m");
+        assert_eq!(HumanDuration(90_000_000).to_string(), "90s");
     }
 }

@@ -1,9 +1,9 @@
 //! Where a person who was told of something looks further: filters of what a rule or a culprit means, and addresses on the page.
 
-use crate::notify::notice::{self, Culprit};
+use crate::notify::notice::{self, AlertContributor};
 
 /// The filter of a rule, for one of its groups that has a value of its own.
-pub(super) fn narrowed_text(filter: &str, group: Option<&notice::Group>) -> String {
+pub(super) fn narrowed_text(filter: &str, group: Option<&notice::AlertGroup>) -> String {
     let by_group = group.map(|group| format!(" {}", term(&group.name, group.value.as_deref()))).unwrap_or_default();
     format!("{filter}{by_group}").trim().to_owned()
 }
@@ -22,7 +22,7 @@ fn term(by: &str, value: Option<&str>) -> String {
 }
 
 /// Where a culprit's traces are.
-pub(super) fn link(public_url: &str, project: u64, culprit: &Culprit, window: (i64, i64)) -> String {
+pub(super) fn link(public_url: &str, project: u64, culprit: &AlertContributor, window: (i64, i64)) -> String {
     let key = culprit.key.as_deref();
     if culprit.dimension == "trace" {
         return format!("{public_url}/p/{project}/traces/{}", key.unwrap_or_default());

@@ -41,28 +41,28 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-pub use crate::notify::notice::Compare;
-pub use budget::{Budget, Period, WeekStart};
-pub use chart::{Chart, Level, Of, chart};
-pub use clock::{Clock, SystemClock};
+pub use crate::notify::notice::ComparisonBaseline;
+pub use budget::{Budget, BudgetPeriod, WeekStart};
+pub use chart::{IncidentChart, IncidentDefinition, ThresholdLine, chart};
+pub use clock::{EvaluationClock, SystemClock};
 pub use error::AlertError;
-pub use file::{AlertFile, Difference, TargetNames, What, read as read_file, write as write_file};
-pub use forecast::{Forecast, Method};
-pub use incident::{Entry, Happened, Incident, Source, State};
-pub use length::Length;
-pub use measure::Measure;
-pub use preview::{Preview, PreviewError, preview};
-pub use ring::{ErrorsOf, ScoreOf, Surroundings};
-pub use rule::{NoData, Rule, Telling};
-pub use state::{BudgetState, GroupState, RuleState};
-pub use table::{FORMAT, Kept, Wanted};
+pub use file::{AlertFile, AlertFileChange, AlertFileChangeKind, TargetNames, read as read_file, write as write_file};
+pub use forecast::{ForecastMethod, SpendForecast};
+pub use incident::{AlertSource, Incident, IncidentEventKind, IncidentState, IncidentTimelineEntry};
+pub use length::HumanDuration;
+pub use measure::AlertMetric;
+pub use preview::{PreviewError, RulePreview, preview};
+pub use ring::{ErrorCountFn, EvaluatorDependencies, MeanScoreFn};
+pub use rule::{AlertRule, NoDataPolicy, NotificationPolicy};
+pub use state::{BudgetGroupState, BudgetState, RuleState};
+pub use table::{AlertRecord, FORMAT, IncidentFilter};
 
 use crate::sqlite::SqliteError;
-use bell::Bell;
-use feed::Feed;
-use ring::Ringer;
-use scrape::Scrape;
-use table::{Change, Table, Untold};
+use bell::RuleEvaluator;
+use feed::RowChangeFeed;
+use ring::EvaluationWorker;
+use scrape::ProjectCounters;
+use table::{AlertStore, IncidentChange, PendingNotice};
 
 /// Incidents that are over are remembered for so long, so that what comes late does not ring for them again.
 const REMEMBERED_US: i64 = 63 * 86_400_000_000;
@@ -72,33 +72,33 @@ const IN_HAND: Duration = Duration::from_secs(5);
 
 /// Rules, budgets and incidents of all projects. Its methods block while they read or write.
 #[derive(Debug)]
-pub struct Alerts {
-    table: Table,
-    bell: Mutex<Bell>,
+pub struct AlertService {
+    table: AlertStore,
+    bell: Mutex<RuleEvaluator>,
     /// What budgets stand at, by project and name.
     states: RwLock<HashMap<(u64, String), Arc<BudgetState>>>,
     /// What people's deeds have to be told of, on its way to the thread.
-    untold: Mutex<Vec<Untold>>,
+    untold: Mutex<Vec<PendingNotice>>,
     /// Counters of projects that are scraped.
-    scrapes: Mutex<HashMap<u64, Scrape>>,
+    scrapes: Mutex<HashMap<u64, ProjectCounters>>,
     /// Rules or budgets were changed in this process.
     changed: AtomicBool,
     /// Rounds of the thread so far: at the end of each, what it has to tell is with delivery.
     rounds: AtomicU64,
-    running: Mutex<Option<Running>>,
+    running: Mutex<Option<EvaluationThread>>,
 }
 
 /// The thread while it runs.
 #[derive(Debug)]
-struct Running {
-    feed: Arc<Feed>,
+struct EvaluationThread {
+    feed: Arc<RowChangeFeed>,
     stop: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
 /// What somebody does with an incident.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Deed {
+pub enum IncidentAction {
     /// Says that they look at it.
     Acknowledge,
     /// Says that it is over.
@@ -112,22 +112,22 @@ pub enum Deed {
 macro_rules! kept {
     ($what:literal, $type:ty, $list:ident, $get:ident, $create:ident, $replace:ident, $delete:ident, $mute:ident) => {
         #[doc = concat!("The ", $what, "s of a project, the oldest first.\n\n# Errors\n\nWhen the database cannot be read.")]
-        pub fn $list(&self, project: u64) -> Result<Vec<Kept<$type>>, AlertError> {
+        pub fn $list(&self, project: u64) -> Result<Vec<AlertRecord<$type>>, AlertError> {
             Ok(self.table.list(Some(project))?)
         }
 
         #[doc = concat!("One ", $what, ".\n\n# Errors\n\nWhen there is none with this number.")]
-        pub fn $get(&self, project: u64, id: i64) -> Result<Kept<$type>, AlertError> {
+        pub fn $get(&self, project: u64, id: i64) -> Result<AlertRecord<$type>, AlertError> {
             self.table.get(project, id)
         }
 
         #[doc = concat!("Makes a ", $what, ".\n\n# Errors\n\nWhen it cannot be, or another one has its name.")]
-        pub fn $create(&self, project: u64, what: &$type) -> Result<Kept<$type>, AlertError> {
+        pub fn $create(&self, project: u64, what: &$type) -> Result<AlertRecord<$type>, AlertError> {
             self.table.create(project, what, now_us()).inspect(|_| self.change())
         }
 
         #[doc = concat!("Puts another ", $what, " in its place.\n\n# Errors\n\nAs making one; also when there is none with this number.")]
-        pub fn $replace(&self, project: u64, id: i64, what: &$type) -> Result<Kept<$type>, AlertError> {
+        pub fn $replace(&self, project: u64, id: i64, what: &$type) -> Result<AlertRecord<$type>, AlertError> {
             self.table.replace(project, id, what, now_us()).inspect(|_| self.change())
         }
 
@@ -137,25 +137,25 @@ macro_rules! kept {
         }
 
         #[doc = concat!("Says until when nobody is told of a ", $what, "; `None` ends that.\n\n# Errors\n\nWhen there is none with this number.")]
-        pub fn $mute(&self, project: u64, id: i64, until_us: Option<i64>) -> Result<Kept<$type>, AlertError> {
+        pub fn $mute(&self, project: u64, id: i64, until_us: Option<i64>) -> Result<AlertRecord<$type>, AlertError> {
             self.table.mute::<$type>(project, id, until_us).inspect(|_| self.change())
         }
     };
 }
 
-impl Alerts {
+impl AlertService {
     /// Opens them in a data folder: `alerts.db`.
     ///
     /// # Errors
     ///
     /// When the database cannot be opened, or a newer version wrote it.
-    pub fn open(dir: &Path) -> Result<Alerts, SqliteError> {
-        let table = Table::open(dir)?;
-        let mut bell = Bell::new(now_us());
+    pub fn open(dir: &Path) -> Result<AlertService, SqliteError> {
+        let table = AlertStore::open(dir)?;
+        let mut bell = RuleEvaluator::new(now_us());
         for incident in table.recent(now_us() - REMEMBERED_US)? {
             bell.remember(incident);
         }
-        Ok(Alerts {
+        Ok(AlertService {
             table,
             bell: Mutex::new(bell),
             states: RwLock::default(),
@@ -172,23 +172,23 @@ impl Alerts {
     /// # Errors
     ///
     /// When the thread cannot be started.
-    pub fn start(self: &Arc<Self>, around: Surroundings, runtime: tokio::runtime::Handle) -> std::io::Result<()> {
-        let (feed, heard) = Feed::new();
+    pub fn start(self: &Arc<Self>, around: EvaluatorDependencies, runtime: tokio::runtime::Handle) -> std::io::Result<()> {
+        let (feed, heard) = RowChangeFeed::new();
         let (feed, stop) = (Arc::new(feed), Arc::new(AtomicBool::new(false)));
         if !around.store.watch(feed.clone()) {
             return Err(std::io::Error::other("somebody watches the store already"));
         }
         lock(&self.bell).link_to(&around.public_url);
-        let ringer = Ringer::new(self.clone(), around, (feed.clone(), heard), runtime, stop.clone());
+        let ringer = EvaluationWorker::new(self.clone(), around, (feed.clone(), heard), runtime, stop.clone());
         let thread = std::thread::Builder::new().name("alert".to_owned()).spawn(move || ringer.run())?;
-        *lock(&self.running) = Some(Running { feed, stop, thread });
+        *lock(&self.running) = Some(EvaluationThread { feed, stop, thread });
         Ok(())
     }
 
     /// Ends the bell when what it has heard is judged. Blocks.
     pub fn stop(&self) {
         let running = lock(&self.running).take();
-        if let Some(Running { feed, stop, thread }) = running {
+        if let Some(EvaluationThread { feed, stop, thread }) = running {
             stop.store(true, Ordering::Release);
             feed.nudge();
             let _ = thread.join();
@@ -271,7 +271,7 @@ impl Alerts {
         Ok(())
     }
 
-    kept!("rule", Rule, rules, rule, create_rule, replace_rule, delete_rule, mute_rule);
+    kept!("rule", AlertRule, rules, rule, create_rule, replace_rule, delete_rule, mute_rule);
     kept!("budget", Budget, budgets, budget, create_budget, replace_budget, delete_budget, mute_budget);
 
     /// Incidents of a project, the newest first.
@@ -279,7 +279,7 @@ impl Alerts {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn incidents(&self, project: u64, wanted: &Wanted) -> Result<Vec<Incident>, AlertError> {
+    pub fn incidents(&self, project: u64, wanted: &IncidentFilter) -> Result<Vec<Incident>, AlertError> {
         Ok(self.table.incidents(project, wanted)?)
     }
 
@@ -297,7 +297,7 @@ impl Alerts {
     /// # Errors
     ///
     /// When there is none with this number.
-    pub fn incident(&self, project: u64, id: i64) -> Result<(Incident, Vec<Entry>), AlertError> {
+    pub fn incident(&self, project: u64, id: i64) -> Result<(Incident, Vec<IncidentTimelineEntry>), AlertError> {
         self.table.incident(project, id)
     }
 
@@ -306,7 +306,7 @@ impl Alerts {
     /// # Errors
     ///
     /// When there is none with this number, or it is over; notes can be written all the same.
-    pub fn act(&self, project: u64, id: i64, deed: &Deed, by: Option<String>) -> Result<Incident, AlertError> {
+    pub fn act(&self, project: u64, id: i64, deed: &IncidentAction, by: Option<String>) -> Result<Incident, AlertError> {
         let mut bell = lock(&self.bell);
         bell.pass(now_us());
         let (stored, _) = self.table.incident(project, id)?;
@@ -323,34 +323,36 @@ impl Alerts {
     }
 }
 
-impl Drop for Alerts {
+impl Drop for AlertService {
     fn drop(&mut self) {
         self.stop();
     }
 }
 
-fn act(bell: &Bell, mut incident: Incident, deed: &Deed, by: Option<String>) -> Result<Change, AlertError> {
+fn act(bell: &RuleEvaluator, mut incident: Incident, deed: &IncidentAction, by: Option<String>) -> Result<IncidentChange, AlertError> {
     let now_us = now_us();
-    let line = |happened| Entry { by: by.clone(), ..Entry::new(now_us, happened) };
-    let with = |incident, entry| Change { incident, entries: vec![entry], untold: Vec::new() };
-    if let Deed::Note(text) = deed {
-        return Ok(with(incident, Entry { text: Some(text.clone()), ..line(Happened::Note) }));
+    let line = |happened| IncidentTimelineEntry { by: by.clone(), ..IncidentTimelineEntry::new(now_us, happened) };
+    let with = |incident, entry| IncidentChange { incident, entries: vec![entry], untold: Vec::new() };
+    if let IncidentAction::Note(text) = deed {
+        return Ok(with(incident, IncidentTimelineEntry { text: Some(text.clone()), ..line(IncidentEventKind::Note) }));
     }
     if incident.resolved_us.is_some() {
         return Err(AlertError::Over(incident.id));
     }
     match deed {
-        Deed::Acknowledge if incident.acknowledged_us.is_some() => Ok(Change { incident, entries: Vec::new(), untold: Vec::new() }),
-        Deed::Acknowledge => {
+        IncidentAction::Acknowledge if incident.acknowledged_us.is_some() => {
+            Ok(IncidentChange { incident, entries: Vec::new(), untold: Vec::new() })
+        }
+        IncidentAction::Acknowledge => {
             incident.acknowledged_us = Some(now_us);
             incident.acknowledged_by.clone_from(&by);
-            Ok(with(incident, line(Happened::Acknowledged)))
+            Ok(with(incident, line(IncidentEventKind::Acknowledged)))
         }
-        Deed::Snooze(until_us) => {
+        IncidentAction::Snooze(until_us) => {
             incident.snoozed_until_us = *until_us;
-            Ok(with(incident, Entry { text: until_us.map(crate::time::rfc3339), ..line(Happened::Snoozed) }))
+            Ok(with(incident, IncidentTimelineEntry { text: until_us.map(crate::time::rfc3339), ..line(IncidentEventKind::Snoozed) }))
         }
-        Deed::Resolve | Deed::Note(_) => {
+        IncidentAction::Resolve | IncidentAction::Note(_) => {
             incident.resolved_by = Some(by.clone().unwrap_or_else(|| "by hand".to_owned()));
             let value = incident.value;
             let mut change = bell.ended(&incident, None, value);

@@ -2,17 +2,17 @@
 
 use hinomi_model::span::Span;
 
-use super::Length;
-use super::bell::{Bell, Round};
+use super::HumanDuration;
+use super::bell::{EvaluationPass, RuleEvaluator};
 use super::error::{AlertError, invalid};
 use super::incident::Incident;
-use super::measure::Made;
-use super::rule::Rule;
-use super::table::Kept;
-use super::track::Group;
-use super::watcher::{GRACE, LATE, Watcher};
-use crate::query::Project;
-use crate::threads::{Wanted, blocking};
+use super::measure::MetricFormula;
+use super::rule::AlertRule;
+use super::table::AlertRecord;
+use super::track::AlertGroupKey;
+use super::watcher::{AlertWatch, GRACE, LATE};
+use crate::query::ProjectSnapshot;
+use crate::threads::{CancellationFlag, blocking};
 
 /// Most spans that a preview looks at.
 const MOST_SPANS: usize = 2_000_000;
@@ -25,7 +25,7 @@ const MOST_INCIDENTS: usize = 200;
 
 /// What a rule would have done.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Preview {
+pub struct RulePreview {
     /// How often it would have rung.
     pub rang: usize,
     /// When and for how long, the oldest first; at most 200 of them.
@@ -43,13 +43,20 @@ pub struct Preview {
 /// # Errors
 ///
 /// When the rule cannot be, is not about spans, or there are too many of them.
-pub async fn preview(view: &Project, rule: &Rule, from_us: i64, to_us: i64) -> Result<Preview, PreviewError> {
+pub async fn preview(view: &ProjectSnapshot, rule: &AlertRule, from_us: i64, to_us: i64) -> Result<RulePreview, PreviewError> {
     rule.check()?;
-    if matches!(rule.measure.made(), Made::Asked(_)) {
+    if matches!(rule.measure.made(), MetricFormula::Asked(_)) {
         return Err(invalid("measure", format!("{} cannot be tried on the past", rule.measure.name())).into());
     }
-    let kept = Kept { id: 1, project: 1, what: Rule { enabled: true, ..rule.clone() }, muted_until_us: None, created_us: 0, updated_us: 0 };
-    let watcher = Watcher::rule(kept);
+    let kept = AlertRecord {
+        id: 1,
+        project: 1,
+        what: AlertRule { enabled: true, ..rule.clone() },
+        muted_until_us: None,
+        created_us: 0,
+        updated_us: 0,
+    };
+    let watcher = AlertWatch::rule(kept);
     let Some(spec) = watcher.spec().cloned() else { return Err(AlertError::Unknown("measure").into()) };
     let track = spec.track(watcher.keep())?;
     let before_us = track.keep * spec.step_us;
@@ -76,7 +83,7 @@ pub async fn preview(view: &Project, rule: &Rule, from_us: i64, to_us: i64) -> R
         return Err(invalid("from", format!("more than {MOST_SPANS} spans are too many to try; choose a shorter time")).into());
     }
     let window = rule.window;
-    let run = move |wanted: Wanted| {
+    let run = move |wanted: CancellationFlag| {
         let _reserved = reserved;
         run(watcher, window, track, spans, (from_us, to_us), &wanted)
     };
@@ -99,22 +106,22 @@ pub enum PreviewError {
 
 /// `None` when nobody waits for it any more.
 fn run(
-    watcher: Watcher,
-    window: Length,
-    track: super::track::Track,
+    watcher: AlertWatch,
+    window: HumanDuration,
+    track: super::track::AlertSeries,
     mut spans: Vec<Span>,
     (from_us, to_us): (i64, i64),
-    wanted: &Wanted,
-) -> Option<Preview> {
+    wanted: &CancellationFlag,
+) -> Option<RulePreview> {
     spans.sort_by_key(|span| span.end_us.max(span.start_us));
     let step_us = track.spec.step_us;
     let first_us = from_us.div_euclid(step_us) * step_us;
-    let mut bell = Bell::new(from_us);
+    let mut bell = RuleEvaluator::new(from_us);
     bell.missed(from_us - window.0.max(LATE.0) - GRACE.0);
     bell.set(vec![watcher]);
     bell.fill(vec![track]);
-    let every = Length((to_us - from_us) / POINTS).0.max(step_us) / step_us * step_us;
-    let mut seen = Seen::default();
+    let every = HumanDuration((to_us - from_us) / POINTS).0.max(step_us) / step_us * step_us;
+    let mut seen = PreviewIncidents::default();
     let mut points = Vec::new();
     let mut spans = spans.into_iter().peekable();
     let mut at_us = first_us;
@@ -127,32 +134,32 @@ fn run(
             bell.pass(span.end_us.max(span.start_us).min(to_us));
             bell.count(1, &span, 1, 1);
             if span.end_us >= from_us {
-                let changes = bell.judge(span.end_us.max(span.start_us), Round::Arrived);
+                let changes = bell.judge(span.end_us.max(span.start_us), EvaluationPass::Arrived);
                 seen.hold(&mut bell, changes);
             }
         }
         at_us += step_us;
-        let changes = bell.judge(at_us, Round::Clock);
+        let changes = bell.judge(at_us, EvaluationPass::Clock);
         seen.hold(&mut bell, changes);
         if (at_us - first_us) % every == 0 {
             points.push((at_us, bell.figure(1)));
         }
     }
-    Some(Preview { rang: seen.rang, incidents: seen.incidents, points, from_us, to_us })
+    Some(RulePreview { rang: seen.rang, incidents: seen.incidents, points, from_us, to_us })
 }
 
 /// What rang so far.
 #[derive(Default)]
-struct Seen {
+struct PreviewIncidents {
     rang: usize,
     incidents: Vec<Incident>,
 }
 
-impl Seen {
-    fn hold(&mut self, bell: &mut Bell, mut changes: Vec<super::table::Change>) {
-        let mut opened: Vec<(Group, i64)> = Vec::new();
+impl PreviewIncidents {
+    fn hold(&mut self, bell: &mut RuleEvaluator, mut changes: Vec<super::table::IncidentChange>) {
+        let mut opened: Vec<(AlertGroupKey, i64)> = Vec::new();
         for change in &mut changes {
-            let group = Group::read(change.incident.group.as_ref());
+            let group = AlertGroupKey::read(change.incident.group.as_ref());
             if change.incident.id == 0 {
                 let known = opened.iter().find(|(known, _)| *known == group).map(|(_, id)| *id);
                 change.incident.id = known.unwrap_or_else(|| {

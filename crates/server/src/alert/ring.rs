@@ -8,19 +8,19 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use super::bell::Round;
-use super::clock::Clock;
-use super::counting::{self, Pending};
-use super::feed::{Feed, Heard};
-use super::measure::{Asked, Made};
-use super::table::{Change, Untold};
-use super::track::{Group, Spec, Track};
-use super::watcher::{RuleWatch, Watcher};
-use super::{Alerts, BudgetState, lock};
-use crate::notify::Outbox;
-use crate::outcomes::Outcomes;
-use crate::query::Engine;
-use crate::store::{Moved, Store};
+use super::bell::EvaluationPass;
+use super::clock::EvaluationClock;
+use super::counting::{self, PendingBackfill};
+use super::feed::{EvaluatorMessage, RowChangeFeed};
+use super::measure::{MetricFormula, PolledMetric};
+use super::table::{IncidentChange, PendingNotice};
+use super::track::{AlertGroupKey, AlertSeries, AlertSeriesSpec};
+use super::watcher::{AlertWatch, RuleWatch};
+use super::{AlertService, BudgetState, lock};
+use crate::notify::NotificationOutbox;
+use crate::outcomes::OutcomeStore;
+use crate::query::QueryEngine;
+use crate::store::{RowChanges, Store};
 
 /// Pause of the clock's rounds.
 const TICK_US: i64 = 1_000_000;
@@ -34,41 +34,41 @@ const JUMP_US: i64 = 120_000_000;
 const SETTLE: Duration = Duration::from_millis(100);
 
 /// Mean of the scores of a name in a project between two moments; `None` where there are none. Errors have been told of.
-pub type ScoreOf = dyn Fn(u64, &str, i64, i64) -> Option<f64> + Send + Sync;
+pub type MeanScoreFn = dyn Fn(u64, &str, i64, i64) -> Option<f64> + Send + Sync;
 
 /// How many error events of a project happened between two moments; `None` where that cannot be read, which has been told of.
-pub type ErrorsOf = dyn Fn(u64, i64, i64) -> Option<u64> + Send + Sync;
+pub type ErrorCountFn = dyn Fn(u64, i64, i64) -> Option<u64> + Send + Sync;
 
 /// What the bell needs of the rest of the server.
-pub struct Surroundings {
+pub struct EvaluatorDependencies {
     /// Spans.
     pub store: Arc<Store>,
     /// Where queries run.
-    pub engine: Engine,
+    pub engine: QueryEngine,
     /// What became of what was sent.
-    pub outcomes: Arc<Outcomes>,
+    pub outcomes: Arc<OutcomeStore>,
     /// Scores.
-    pub scores: Box<ScoreOf>,
+    pub scores: Box<MeanScoreFn>,
     /// Error events.
-    pub errors: Box<ErrorsOf>,
+    pub errors: Box<ErrorCountFn>,
     /// Delivery.
-    pub outbox: Arc<Outbox>,
+    pub outbox: Arc<NotificationOutbox>,
     /// What links are made from.
     pub public_url: String,
     /// The time.
-    pub clock: Box<dyn Clock>,
+    pub clock: Box<dyn EvaluationClock>,
 }
 
 /// The thread's own.
-pub(super) struct Ringer {
-    alerts: Arc<Alerts>,
-    around: Surroundings,
-    feed: Arc<Feed>,
-    heard: Receiver<Heard>,
+pub(super) struct EvaluationWorker {
+    alerts: Arc<AlertService>,
+    around: EvaluatorDependencies,
+    feed: Arc<RowChangeFeed>,
+    heard: Receiver<EvaluatorMessage>,
     runtime: tokio::runtime::Handle,
     stop: Arc<AtomicBool>,
     /// What is written down and not yet with delivery.
-    untold: Vec<Untold>,
+    untold: Vec<PendingNotice>,
     /// Changes whose reasons are still to be found: project and incident.
     unexplained: Vec<(u64, i64)>,
     version: i64,
@@ -80,19 +80,19 @@ pub(super) struct Ringer {
     /// What is stored could not be counted.
     is_uncounted: bool,
     /// What is being counted beside the bell.
-    pending: Option<Pending>,
+    pending: Option<PendingBackfill>,
 }
 
-impl Ringer {
+impl EvaluationWorker {
     pub(super) fn new(
-        alerts: Arc<Alerts>,
-        around: Surroundings,
-        (feed, heard): (Arc<Feed>, Receiver<Heard>),
+        alerts: Arc<AlertService>,
+        around: EvaluatorDependencies,
+        (feed, heard): (Arc<RowChangeFeed>, Receiver<EvaluatorMessage>),
         runtime: tokio::runtime::Handle,
         stop: Arc<AtomicBool>,
-    ) -> Ringer {
+    ) -> EvaluationWorker {
         let clocks = (around.clock.now_us(), around.clock.steady_us());
-        Ringer {
+        EvaluationWorker {
             alerts,
             around,
             feed,
@@ -145,7 +145,7 @@ impl Ringer {
                 self.reload();
             }
             if moved > 0 {
-                self.judge(Round::Arrived);
+                self.judge(EvaluationPass::Arrived);
             }
             if self.ticked_us == i64::MIN || self.around.clock.steady_us() - self.ticked_us >= TICK_US {
                 self.tick();
@@ -158,14 +158,14 @@ impl Ringer {
         }
     }
 
-    fn hear(&mut self, heard: Heard) -> usize {
-        let Moved { version, added, gone } = match heard {
-            Heard::Moved(moved) => moved,
-            Heard::Changed => {
+    fn hear(&mut self, heard: EvaluatorMessage) -> usize {
+        let RowChanges { version, added, gone } = match heard {
+            EvaluatorMessage::Moved(moved) => moved,
+            EvaluatorMessage::Changed => {
                 self.ticked_us = i64::MIN;
                 return 0;
             }
-            Heard::Counted(counted) => {
+            EvaluatorMessage::Counted(counted) => {
                 self.counted(counted);
                 return 0;
             }
@@ -186,7 +186,7 @@ impl Ringer {
         drop(bell);
         let count = added.len() + gone.len();
         if let Some(pending) = &mut self.pending {
-            pending.keep(Moved { version, added, gone });
+            pending.keep(RowChanges { version, added, gone });
         }
         count
     }
@@ -206,7 +206,7 @@ impl Ringer {
             self.version = version;
             self.reload();
         }
-        self.judge(Round::Clock);
+        self.judge(EvaluationPass::Clock);
         if steady_us - self.asked_us >= ASK_US || self.asked_us == i64::MIN {
             self.asked_us = steady_us;
             self.ask(now_us);
@@ -218,32 +218,32 @@ impl Ringer {
     /// Puts rules and budgets in force as they are kept, and brings the figures that they need.
     fn reload(&mut self) {
         let table = &self.alerts.table;
-        let kept = table.list::<super::Rule>(None).and_then(|rules| Ok((rules, table.list::<super::Budget>(None)?)));
+        let kept = table.list::<super::AlertRule>(None).and_then(|rules| Ok((rules, table.list::<super::Budget>(None)?)));
         let (rules, budgets) = match kept {
             Ok(kept) => kept,
             Err(error) => return tracing::error!(%error, "alert.unreadable"),
         };
         let budgets = budgets.into_iter().filter_map(|budget| {
             let (id, name) = (budget.id, budget.what.name.clone());
-            Watcher::budget(budget).inspect_err(|error| tracing::error!(%error, id, name, "alert.budget_not_in_force")).ok()
+            AlertWatch::budget(budget).inspect_err(|error| tracing::error!(%error, id, name, "alert.budget_not_in_force")).ok()
         });
-        let watchers: Vec<Watcher> = rules.into_iter().map(Watcher::rule).chain(budgets).collect();
+        let watchers: Vec<AlertWatch> = rules.into_iter().map(AlertWatch::rule).chain(budgets).collect();
         let missing = {
             let mut bell = lock(&self.alerts.bell);
             bell.pass(self.around.clock.now_us());
             bell.set(watchers)
         };
-        let is_pending = |wanted: &(Spec, i64)| self.pending.as_ref().is_some_and(|pending| pending.specs.contains(wanted));
-        let fresh: Vec<Track> = missing.iter().filter(|wanted| !is_pending(wanted)).filter_map(fresh).collect();
+        let is_pending = |wanted: &(AlertSeriesSpec, i64)| self.pending.as_ref().is_some_and(|pending| pending.specs.contains(wanted));
+        let fresh: Vec<AlertSeries> = missing.iter().filter(|wanted| !is_pending(wanted)).filter_map(fresh).collect();
         let mut wants = lock(&self.alerts.bell).wants();
-        let of_pending: Vec<Track> = self.pending.iter().flat_map(|pending| &pending.specs).filter_map(self::fresh).collect();
+        let of_pending: Vec<AlertSeries> = self.pending.iter().flat_map(|pending| &pending.specs).filter_map(self::fresh).collect();
         fresh.iter().chain(&of_pending).for_each(|track| wants.entry(track.spec.project).or_default().add(track));
         lock(&self.alerts.scrapes).keys().for_each(|project| wants.entry(*project).or_default().texts = true);
         if self.feed.want(wants) {
             // Spans that were looked at before are in the snapshot after this.
             std::thread::sleep(SETTLE);
         }
-        let (mut near, far): (Vec<Track>, Vec<Track>) = fresh.into_iter().partition(counting::is_near);
+        let (mut near, far): (Vec<AlertSeries>, Vec<AlertSeries>) = fresh.into_iter().partition(counting::is_near);
         if !near.is_empty() {
             let around = (&self.around.store, &self.around.engine, &self.runtime);
             match counting::count(around, &mut near, self.around.clock.now_us()) {
@@ -260,8 +260,8 @@ impl Ringer {
     }
 
     /// Counts without the bell waiting for it.
-    fn count_beside(&mut self, mut tracks: Vec<Track>) {
-        self.pending = Some(Pending::new(&tracks));
+    fn count_beside(&mut self, mut tracks: Vec<AlertSeries>) {
+        self.pending = Some(PendingBackfill::new(&tracks));
         let (store, engine, runtime) = (self.around.store.clone(), self.around.engine.clone(), self.runtime.clone());
         let (feed, now_us) = (self.feed.clone(), self.around.clock.now_us());
         let count = move || {
@@ -275,7 +275,7 @@ impl Ringer {
     }
 
     /// What was counted beside the bell is there.
-    fn counted(&mut self, counted: Result<Vec<Track>, String>) {
+    fn counted(&mut self, counted: Result<Vec<AlertSeries>, String>) {
         let Some(pending) = self.pending.take() else { return };
         // It is judged, and published, at once.
         self.ticked_us = i64::MIN;
@@ -299,7 +299,7 @@ impl Ringer {
         }
     }
 
-    fn judge(&mut self, round: Round) {
+    fn judge(&mut self, round: EvaluationPass) {
         let alerts = self.alerts.clone();
         let mut bell = lock(&alerts.bell);
         let changes = bell.judge(self.around.clock.now_us(), round);
@@ -326,20 +326,22 @@ impl Ringer {
     fn ask_one(&self, watch: &RuleWatch, from_us: i64, to_us: i64) -> Option<f64> {
         let rule = &watch.kept.what;
         match rule.measure.made() {
-            Made::Asked(Asked::Outcomes(kinds)) => {
+            MetricFormula::Asked(PolledMetric::Outcomes(kinds)) => {
                 let rows = self.around.outcomes.rows(watch.kept.project, from_us, to_us);
                 let rows = rows.inspect_err(|error| tracing::error!(%error, "alert.outcomes_unreadable")).ok()?;
                 let counted = rows.iter().filter(|row| kinds.contains(&row.outcome.as_str())).map(|row| row.quantity);
                 Some(counted.sum::<u64>() as f64)
             }
-            Made::Asked(Asked::Errors) => (self.around.errors)(watch.kept.project, from_us, to_us).map(|count| count as f64),
-            Made::Asked(Asked::Scores) => (self.around.scores)(watch.kept.project, rule.score.as_deref()?, from_us, to_us),
+            MetricFormula::Asked(PolledMetric::Errors) => {
+                (self.around.errors)(watch.kept.project, from_us, to_us).map(|count| count as f64)
+            }
+            MetricFormula::Asked(PolledMetric::Scores) => (self.around.scores)(watch.kept.project, rule.score.as_deref()?, from_us, to_us),
             _ => None,
         }
     }
 
     /// Writes changes down; only then do they hold. What cannot be written is judged again.
-    fn write(&mut self, bell: &mut super::bell::Bell, mut changes: Vec<Change>) {
+    fn write(&mut self, bell: &mut super::bell::RuleEvaluator, mut changes: Vec<IncidentChange>) {
         if changes.is_empty() {
             return;
         }
@@ -379,16 +381,16 @@ impl Ringer {
     }
 }
 
-fn fresh((spec, keep): &(Spec, i64)) -> Option<Track> {
+fn fresh((spec, keep): &(AlertSeriesSpec, i64)) -> Option<AlertSeries> {
     spec.track(*keep).inspect_err(|error| tracing::error!(%error, filter = spec.filter, "alert.not_in_force")).ok()
 }
 
-impl Alerts {
+impl AlertService {
     /// What budgets stand at, for those who ask in a hurry.
-    fn publish(&self, bell: &super::bell::Bell, round: Round) {
+    fn publish(&self, bell: &super::bell::RuleEvaluator, round: EvaluationPass) {
         let budgets = bell.watchers().filter_map(|watcher| match watcher {
-            Watcher::Budget(watch) => Some(watch),
-            Watcher::Rule(_) => None,
+            AlertWatch::Budget(watch) => Some(watch),
+            AlertWatch::Rule(_) => None,
         });
         let mut states: HashMap<(u64, String), Arc<BudgetState>> = HashMap::new();
         let known = self.states.read().unwrap_or_else(PoisonError::into_inner).clone();
@@ -396,14 +398,14 @@ impl Alerts {
             let which = (watch.kept.project, watch.kept.what.name.clone());
             let last = known.get(&which);
             // What takes longer is made once a minute.
-            let is_due = round == Round::Clock && last.is_none_or(|last| last.forecast_minute != bell.minute());
-            let Some(standing) = bell.standing(watch.kept.id, &Group::Whole, is_due) else { continue };
+            let is_due = round == EvaluationPass::Clock && last.is_none_or(|last| last.forecast_minute != bell.minute());
+            let Some(standing) = bell.standing(watch.kept.id, &AlertGroupKey::Whole, is_due) else { continue };
             let last = last.filter(|last| last.from_us == standing.from_us);
             let forecast = match last {
                 Some(last) if !is_due => (last.forecast.clone(), last.forecast_minute),
                 _ => (standing.forecast.clone(), if is_due { bell.minute() } else { i64::MIN }),
             };
-            let last = last.filter(|_| round == Round::Arrived);
+            let last = last.filter(|_| round == EvaluationPass::Arrived);
             let groups = watch.kept.what.group_by.as_ref().map(|_| match last.and_then(|last| last.groups.clone()) {
                 Some(groups) => groups,
                 None => Arc::new(bell.standings(watch.kept.id)),

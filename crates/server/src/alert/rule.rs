@@ -4,24 +4,24 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::error::{AlertError, invalid};
-use super::length::Length;
-use super::measure::Measure;
-use crate::notify::notice::{Compare, Direction, Language, Severity};
+use super::length::HumanDuration;
+use super::measure::AlertMetric;
+use crate::notify::notice::{AlertSeverity, ComparisonBaseline, MessageLanguage, ThresholdDirection};
 use crate::query::filter::{Filter, FilterError};
-use crate::query::{By, Matcher};
+use crate::query::{GroupBy, SpanMatcher};
 
 /// Groups that a rule tells apart, where it does not say.
 const GROUPS: u32 = 100;
 /// And at most.
 const MOST_GROUPS: u32 = 10_000;
 const LONGEST_NAME: usize = 100;
-const SHORTEST_WINDOW: Length = Length::minutes(1);
-const LONGEST_WINDOW: Length = Length::days(30);
+const SHORTEST_WINDOW: HumanDuration = HumanDuration::minutes(1);
+const LONGEST_WINDOW: HumanDuration = HumanDuration::days(30);
 
 /// What a window without anything in it means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum NoData {
+pub enum NoDataPolicy {
     /// Nothing changes.
     Keep,
     /// The bell rings.
@@ -33,33 +33,32 @@ pub enum NoData {
 /// Whom to tell, and how often.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Telling {
+pub struct NotificationPolicy {
     /// Numbers of the targets that are told of each change.
     pub targets: Vec<i64>,
     /// Numbers of the targets that are told when a critical incident is not acknowledged.
     pub escalate_to: Vec<i64>,
     /// How long that may take, such as `30m`.
     #[schema(value_type = Option<String>)]
-    pub escalate_after: Option<Length>,
+    pub escalate_after: Option<HumanDuration>,
     /// How often it is told again until somebody acknowledges, such as `1h`.
     #[schema(value_type = Option<String>)]
-    pub repeat_every: Option<Length>,
+    pub repeat_every: Option<HumanDuration>,
     /// `en` or `ja`, for targets that have no language of their own.
-    pub language: Language,
+    pub language: MessageLanguage,
 }
 
 /// A rule. Ratios and changes are parts of one: 0.02 is two per cent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = AlertRule)]
-pub struct Rule {
+pub struct AlertRule {
     /// 1 to 100 characters; tells rules of a project apart.
     pub name: String,
     /// A rule that is not enabled rings for nobody: a draft.
     #[serde(default = "yes")]
     pub enabled: bool,
     /// What is measured.
-    pub measure: Measure,
+    pub measure: AlertMetric,
     /// Which score, for the measure `score`.
     #[serde(default)]
     pub score: Option<String>,
@@ -74,10 +73,10 @@ pub struct Rule {
     pub most_groups: u32,
     /// From `1m` to `30d`.
     #[schema(value_type = String)]
-    pub window: Length,
+    pub window: HumanDuration,
     /// Whether the bell rings above or below the thresholds.
     #[serde(default = "above")]
-    pub direction: Direction,
+    pub direction: ThresholdDirection,
     /// Beyond this it is a warning.
     #[serde(default)]
     pub warning: Option<f64>,
@@ -89,13 +88,13 @@ pub struct Rule {
     pub resolve: Option<f64>,
     /// Thresholds are of the change against another period: 0.5 is half as much again.
     #[serde(default)]
-    pub compare: Option<Compare>,
+    pub compare: Option<ComparisonBaseline>,
     /// A window with fewer calls (uses of tools, spans) is one without data.
     #[serde(default)]
     pub at_least: Option<u64>,
     /// What a window without data means. Left out: `keep`; for sums and counts nothing is 0, and `resolve` says so.
     #[serde(default)]
-    pub no_data: Option<NoData>,
+    pub no_data: Option<NoDataPolicy>,
     /// Who looks after it.
     #[serde(default)]
     pub owner: Option<String>,
@@ -104,7 +103,7 @@ pub struct Rule {
     pub time_zone: String,
     /// Whom to tell.
     #[serde(default)]
-    pub notify: Telling,
+    pub notify: NotificationPolicy,
 }
 
 fn yes() -> bool {
@@ -115,15 +114,15 @@ fn groups() -> u32 {
     GROUPS
 }
 
-fn above() -> Direction {
-    Direction::Above
+fn above() -> ThresholdDirection {
+    ThresholdDirection::Above
 }
 
 fn utc() -> String {
     "UTC".to_owned()
 }
 
-impl Telling {
+impl NotificationPolicy {
     pub(super) fn check(&self) -> Result<(), AlertError> {
         if self.escalate_to.is_empty() != self.escalate_after.is_none() {
             return Err(invalid(
@@ -132,7 +131,7 @@ impl Telling {
             ));
         }
         for (field, length) in [("notify.escalate_after", self.escalate_after), ("notify.repeat_every", self.repeat_every)] {
-            if length.is_some_and(|length| !(Length::minutes(1)..=Length::days(30)).contains(&length)) {
+            if length.is_some_and(|length| !(HumanDuration::minutes(1)..=HumanDuration::days(30)).contains(&length)) {
                 return Err(invalid(field, "must lie between 1m and 30d"));
             }
         }
@@ -150,26 +149,26 @@ pub(super) fn check_name(name: &str) -> Result<(), AlertError> {
 }
 
 /// A filter that can be read and compares what can be compared.
-pub(super) fn check_filter(text: &str) -> Result<Matcher, AlertError> {
+pub(super) fn check_filter(text: &str) -> Result<SpanMatcher, AlertError> {
     matcher(Filter::parse(text))
 }
 
 /// The same for a rule that is stored: one from before filters had a limit goes on.
-pub(super) fn stored_filter(text: &str) -> Result<Matcher, AlertError> {
+pub(super) fn stored_filter(text: &str) -> Result<SpanMatcher, AlertError> {
     matcher(Filter::parse_stored(text))
 }
 
-fn matcher(filter: Result<Filter, FilterError>) -> Result<Matcher, AlertError> {
+fn matcher(filter: Result<Filter, FilterError>) -> Result<SpanMatcher, AlertError> {
     let filter = filter.map_err(|error| invalid("filter", format!("{error}. {}", error.hint())))?;
-    Matcher::new(&filter).map_err(|error| invalid("filter", error.to_string()))
+    SpanMatcher::new(&filter).map_err(|error| invalid("filter", error.to_string()))
 }
 
 /// What a group is of.
-pub(super) fn check_group(by: Option<&str>, most: u32) -> Result<Option<By>, AlertError> {
+pub(super) fn check_group(by: Option<&str>, most: u32) -> Result<Option<GroupBy>, AlertError> {
     if !(1..=MOST_GROUPS).contains(&most) {
         return Err(invalid("most_groups", format!("must lie between 1 and {MOST_GROUPS}")));
     }
-    by.map(|by| By::parse(by).map_err(|error| invalid("group_by", error.to_string()))).transpose()
+    by.map(|by| GroupBy::parse(by).map_err(|error| invalid("group_by", error.to_string()))).transpose()
 }
 
 /// A time zone that is known.
@@ -178,7 +177,7 @@ pub(super) fn check_zone(name: &str) -> Result<jiff::tz::TimeZone, AlertError> {
     zone.map_err(|_| invalid("time_zone", format!("{name:?} is not a time zone; write one such as Asia/Tokyo, Europe/Berlin or UTC")))
 }
 
-impl Rule {
+impl AlertRule {
     /// Whether it can be a rule at all.
     ///
     /// # Errors
@@ -193,10 +192,10 @@ impl Rule {
         if !(SHORTEST_WINDOW..=LONGEST_WINDOW).contains(&self.window) || self.window.0 % SHORTEST_WINDOW.0 != 0 {
             return Err(invalid("window", format!("{} must be whole minutes from 1m to 30d", self.window)));
         }
-        if self.measure == Measure::Score && self.score.as_deref().unwrap_or_default().is_empty() {
+        if self.measure == AlertMetric::Score && self.score.as_deref().unwrap_or_default().is_empty() {
             return Err(invalid("score", "say which score is measured"));
         }
-        if self.measure != Measure::Score && self.score.is_some() {
+        if self.measure != AlertMetric::Score && self.score.is_some() {
             return Err(invalid("score", format!("belongs to the measure score, not to {}", self.measure.name())));
         }
         if !self.measure.is_of_spans() {
@@ -211,7 +210,7 @@ impl Rule {
                 return Err(invalid("compare", format!("{name} cannot be compared with another period")));
             }
         }
-        let (hour, day) = (Length::hours(1), Length::days(1));
+        let (hour, day) = (HumanDuration::hours(1), HumanDuration::days(1));
         if self.window > day && self.window.0 % hour.0 != 0 {
             return Err(invalid("window", format!("{} is longer than a day, and must be whole hours then", self.window)));
         }
@@ -227,19 +226,19 @@ impl Rule {
             if !value.is_finite() {
                 return Err(invalid(field, "must be a number"));
             }
-            if self.compare.is_none() && self.measure != Measure::Score && value < 0.0 {
+            if self.compare.is_none() && self.measure != AlertMetric::Score && value < 0.0 {
                 return Err(invalid(field, format!("{} is never below 0", self.measure.name())));
             }
             if self.compare.is_some() && value < -1.0 {
                 return Err(invalid(field, "is a change, and nothing falls by more than all of it: -1"));
             }
-            let is_share = self.measure.unit() == crate::notify::notice::Unit::Ratio && self.compare.is_none();
+            let is_share = self.measure.unit() == crate::notify::notice::MeasureUnit::Ratio && self.compare.is_none();
             if is_share && value > 1.0 {
                 return Err(invalid(field, format!("is a part of one: write {} for {value} %", value / 100.0)));
             }
         }
-        let beyond = |a: f64, b: f64| if self.direction == Direction::Above { a > b } else { a < b };
-        let side = if self.direction == Direction::Above { "above" } else { "below" };
+        let beyond = |a: f64, b: f64| if self.direction == ThresholdDirection::Above { a > b } else { a < b };
+        let side = if self.direction == ThresholdDirection::Above { "above" } else { "below" };
         if let (Some(warning), Some(critical)) = (self.warning, self.critical)
             && !beyond(critical, warning)
         {
@@ -250,13 +249,20 @@ impl Rule {
         {
             return Err(invalid("resolve", format!("must not lie {side} the threshold {}", self.nearest())));
         }
-        if self.direction == Direction::Above && self.measure.unit() == crate::notify::notice::Unit::Ratio && self.compare.is_none() {
+        if self.direction == ThresholdDirection::Above
+            && self.measure.unit() == crate::notify::notice::MeasureUnit::Ratio
+            && self.compare.is_none()
+        {
             let highest = self.critical.or(self.warning).unwrap_or_default();
             if highest >= 1.0 {
                 return Err(invalid("critical", "a share never passes 1; choose a threshold below it"));
             }
         }
-        if self.direction == Direction::Below && self.compare.is_none() && self.measure != Measure::Score && self.nearest() <= 0.0 {
+        if self.direction == ThresholdDirection::Below
+            && self.compare.is_none()
+            && self.measure != AlertMetric::Score
+            && self.nearest() <= 0.0
+        {
             return Err(invalid("warning", format!("{} never falls below 0; choose a threshold above it", self.measure.name())));
         }
         Ok(())
@@ -268,14 +274,14 @@ impl Rule {
     }
 
     /// The threshold of a severity; that of the other one where it has none.
-    pub(super) fn threshold(&self, severity: Severity) -> f64 {
+    pub(super) fn threshold(&self, severity: AlertSeverity) -> f64 {
         match severity {
-            Severity::Warning => self.nearest(),
-            Severity::Critical => self.critical.unwrap_or_else(|| self.nearest()),
+            AlertSeverity::Warning => self.nearest(),
+            AlertSeverity::Critical => self.critical.unwrap_or_else(|| self.nearest()),
         }
     }
 
-    pub(super) fn no_data(&self) -> NoData {
-        self.no_data.unwrap_or(NoData::Keep)
+    pub(super) fn no_data(&self) -> NoDataPolicy {
+        self.no_data.unwrap_or(NoDataPolicy::Keep)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use hinomi_model::money::Usd;
-use hinomi_model::span::{Span, Status};
+use hinomi_model::span::{Span, SpanStatus};
 
 /// Combinations of labels that are told apart; what comes later is `other`.
 const MOST: usize = 200;
@@ -16,11 +16,11 @@ const BOUNDS: [f64; 12] = [0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0,
 const TOKENS: [&str; 6] = ["input", "cache_read", "cache_write", "output", "reasoning", "audio"];
 
 /// Provider, model, environment.
-type Labels = [String; 3];
+type CounterLabels = [String; 3];
 
 /// Sums of one combination. A call that turns out not to count is taken back.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Sums {
+struct CounterValues {
     calls: i64,
     failed: i64,
     unpriced: i64,
@@ -33,13 +33,13 @@ struct Sums {
 
 /// The counters of one project.
 #[derive(Debug, Default)]
-pub(super) struct Scrape {
-    sums: BTreeMap<Labels, Sums>,
+pub(super) struct ProjectCounters {
+    sums: BTreeMap<CounterLabels, CounterValues>,
     /// What was shown last: a counter never falls.
     shown: BTreeMap<String, f64>,
 }
 
-impl Scrape {
+impl ProjectCounters {
     /// A span came (1) or went (-1).
     pub(super) fn count(&mut self, span: &Span, sign: i64) {
         if !(span.is_call() && span.counted) {
@@ -61,8 +61,8 @@ impl Scrape {
             audio,
         ];
         sums.calls += sign;
-        sums.failed += sign * i64::from(span.status == Status::Error);
-        sums.unpriced += sign * i64::from(span.cost.is_none() && !usage.is_unknown() && span.status != Status::Error);
+        sums.failed += sign * i64::from(span.status == SpanStatus::Error);
+        sums.unpriced += sign * i64::from(span.cost.is_none() && !usage.is_unknown() && span.status != SpanStatus::Error);
         sums.cost += i128::from(sign) * i128::from(span.cost.as_ref().map_or(0, |cost| cost.total.0));
         for (sum, tokens) in sums.tokens.iter_mut().zip(tokens) {
             *sum = sum.saturating_add(sign.saturating_mul(tokens));
@@ -77,8 +77,8 @@ impl Scrape {
     pub(super) fn text(&mut self, project: u64) -> String {
         let mut out = String::new();
         let sums = self.sums.clone();
-        type Read = fn(&Sums) -> f64;
-        let counters: [(&str, &str, Read); 4] = [
+        type CounterReadFn = fn(&CounterValues) -> f64;
+        let counters: [(&str, &str, CounterReadFn); 4] = [
             ("hinomi_llm_calls_total", "Calls of models.", |sums| sums.calls as f64),
             ("hinomi_llm_failed_calls_total", "Calls of models that failed.", |sums| sums.failed as f64),
             ("hinomi_llm_unpriced_calls_total", "Calls that told their usage and have no price.", |sums| sums.unpriced as f64),
@@ -125,7 +125,7 @@ fn head(out: &mut String, name: &str, help: &str, kind: &str) {
     let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
 }
 
-fn shown(project: u64, [provider, model, environment]: &Labels, more: &str) -> String {
+fn shown(project: u64, [provider, model, environment]: &CounterLabels, more: &str) -> String {
     let safe = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
     let (provider, model, environment) = (safe(provider), safe(model), safe(environment));
     format!("project=\"{project}\",provider=\"{provider}\",model=\"{model}\",environment=\"{environment}\"{more}")
@@ -133,17 +133,17 @@ fn shown(project: u64, [provider, model, environment]: &Labels, more: &str) -> S
 
 #[cfg(test)]
 mod tests {
-    use hinomi_model::span::Kind;
+    use hinomi_model::span::SpanType;
 
     use super::*;
 
     fn call(model: &str, us: i64) -> Span {
-        Span { kind: Kind::Llm, request_model: Some(model.to_owned()), end_us: us, ..Span::default() }
+        Span { kind: SpanType::Llm, request_model: Some(model.to_owned()), end_us: us, ..Span::default() }
     }
 
     #[test]
     fn counters_never_fall_and_labels_are_bounded() {
-        let mut scrape = Scrape::default();
+        let mut scrape = ProjectCounters::default();
         scrape.count(&call("m\"1\n", 300_000), 1);
         scrape.count(&call("m\"1\n", 3_000_000), 1);
         let text = scrape.text(1);

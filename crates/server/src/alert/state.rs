@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::bell::Standing;
-use super::budget::{Budget, Period};
-use super::forecast::Forecast;
-use super::measure::Measure;
-use super::track::Group;
+use super::bell::BudgetPeriodSpend;
+use super::budget::{Budget, BudgetPeriod};
+use super::forecast::SpendForecast;
+use super::measure::AlertMetric;
+use super::track::AlertGroupKey;
 use super::watcher::BudgetWatch;
-use crate::notify::notice::Severity;
+use crate::notify::notice::AlertSeverity;
 
 /// How a rule stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,7 +18,7 @@ pub struct RuleState {
     /// Incidents that are open.
     pub open: usize,
     /// How bad the worst of them is.
-    pub severity: Option<Severity>,
+    pub severity: Option<AlertSeverity>,
 }
 
 /// How a budget stands.
@@ -27,9 +27,9 @@ pub struct BudgetState {
     /// Its number.
     pub id: i64,
     /// What it says.
-    pub period: Period,
+    pub period: BudgetPeriod,
     /// What is limited.
-    pub measure: Measure,
+    pub measure: AlertMetric,
     /// How much, for the whole or for each group.
     pub amount: f64,
     /// Start of the period, microseconds since the Unix epoch.
@@ -41,16 +41,16 @@ pub struct BudgetState {
     /// What clients are likely to have left out by sampling, by the rates that they say; in no sum above.
     pub unsent: f64,
     /// What the period comes to; `None` while nothing can be said, and for groups.
-    pub forecast: Option<Forecast>,
+    pub forecast: Option<SpendForecast>,
     /// The minute in which it was made.
     pub(super) forecast_minute: i64,
     /// Each group, the largest first; `None` where there are no groups.
-    pub groups: Option<Arc<Vec<GroupState>>>,
+    pub groups: Option<Arc<Vec<BudgetGroupState>>>,
 }
 
 /// How a group of a budget stands.
 #[derive(Debug, Clone, PartialEq)]
-pub struct GroupState {
+pub struct BudgetGroupState {
     /// Which one; `None` where the spans do not say.
     pub key: Option<String>,
     /// What it has spent.
@@ -59,18 +59,18 @@ pub struct GroupState {
     pub unsent: f64,
 }
 
-impl GroupState {
-    pub(super) fn new(group: &Group, spent: f64, unsent: f64) -> GroupState {
-        GroupState { key: group.shown(Some("")).and_then(|group| group.value), spent, unsent }
+impl BudgetGroupState {
+    pub(super) fn new(group: &AlertGroupKey, spent: f64, unsent: f64) -> BudgetGroupState {
+        BudgetGroupState { key: group.shown(Some("")).and_then(|group| group.value), spent, unsent }
     }
 }
 
 impl BudgetState {
     pub(super) fn new(
         watch: &BudgetWatch,
-        &Standing { from_us, to_us, spent, unsent, .. }: &Standing,
-        (forecast, forecast_minute): (Option<Forecast>, i64),
-        groups: Option<Arc<Vec<GroupState>>>,
+        &BudgetPeriodSpend { from_us, to_us, spent, unsent, .. }: &BudgetPeriodSpend,
+        (forecast, forecast_minute): (Option<SpendForecast>, i64),
+        groups: Option<Arc<Vec<BudgetGroupState>>>,
     ) -> BudgetState {
         let Budget { period, measure, amount, .. } = watch.kept.what;
         let spent = groups.as_ref().map_or(spent, |groups| groups.iter().map(|group| group.spent).sum());

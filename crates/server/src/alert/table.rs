@@ -13,9 +13,9 @@ use serde::de::DeserializeOwned;
 
 use super::budget::Budget;
 use super::error::AlertError;
-use super::incident::{Entry, Incident, Source};
-use super::rule::Rule;
-use crate::notify::notice::Notice;
+use super::incident::{AlertSource, Incident, IncidentTimelineEntry};
+use super::rule::AlertRule;
+use crate::notify::notice::AlertNotice;
 use crate::sqlite::{self, SqliteError};
 
 /// The format that is written, and the newest that is read.
@@ -60,7 +60,7 @@ const STEPS: [&str; 1] = ["
 
 /// A rule or a budget, as it is kept.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Kept<T> {
+pub struct AlertRecord<T> {
     /// Its number.
     pub id: i64,
     /// The project.
@@ -75,7 +75,7 @@ pub struct Kept<T> {
     pub updated_us: i64,
 }
 
-impl<T> Kept<T> {
+impl<T> AlertRecord<T> {
     /// Whether nobody is told at a time.
     pub fn is_muted(&self, now_us: i64) -> bool {
         self.muted_until_us.is_some_and(|until| now_us < until)
@@ -83,24 +83,24 @@ impl<T> Kept<T> {
 }
 
 /// What can be kept as a rule.
-pub(super) trait Keepable: Serialize + DeserializeOwned + Clone {
-    const SOURCE: Source;
+pub(super) trait AlertDefinition: Serialize + DeserializeOwned + Clone {
+    const SOURCE: AlertSource;
     fn name(&self) -> &str;
     fn check(&self) -> Result<(), AlertError>;
 }
 
-impl Keepable for Rule {
-    const SOURCE: Source = Source::Rule;
+impl AlertDefinition for AlertRule {
+    const SOURCE: AlertSource = AlertSource::Rule;
     fn name(&self) -> &str {
         &self.name
     }
     fn check(&self) -> Result<(), AlertError> {
-        Rule::check(self)
+        AlertRule::check(self)
     }
 }
 
-impl Keepable for Budget {
-    const SOURCE: Source = Source::Budget;
+impl AlertDefinition for Budget {
+    const SOURCE: AlertSource = AlertSource::Budget;
     fn name(&self) -> &str {
         &self.name
     }
@@ -111,16 +111,16 @@ impl Keepable for Budget {
 
 /// A notice that delivery has not taken yet.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Untold {
+pub(super) struct PendingNotice {
     /// Its number; 0 while it is not stored.
     pub(super) id: i64,
-    pub(super) notice: Notice,
+    pub(super) notice: AlertNotice,
     pub(super) targets: Vec<i64>,
 }
 
 /// Which incidents are wanted.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct IncidentFilter {
     /// Only open ones, or only those that are over.
     pub open: Option<bool>,
     /// Only of this rule or budget.
@@ -133,15 +133,15 @@ pub struct Wanted {
 
 /// The open database.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(super) struct AlertStore {
     path: PathBuf,
     connection: Mutex<Connection>,
 }
 
-impl Table {
-    pub(super) fn open(dir: &Path) -> Result<Table, SqliteError> {
+impl AlertStore {
+    pub(super) fn open(dir: &Path) -> Result<AlertStore, SqliteError> {
         let path = dir.join("alerts.db");
-        Ok(Table { connection: Mutex::new(sqlite::open(&path, &STEPS)?), path })
+        Ok(AlertStore { connection: Mutex::new(sqlite::open(&path, &STEPS)?), path })
     }
 
     /// Changes whenever another connection has committed something.
@@ -149,7 +149,7 @@ impl Table {
         self.run(|connection| connection.pragma_query_value(None, "data_version", |row| row.get(0)))
     }
 
-    pub(super) fn list<T: Keepable>(&self, project: Option<u64>) -> Result<Vec<Kept<T>>, SqliteError> {
+    pub(super) fn list<T: AlertDefinition>(&self, project: Option<u64>) -> Result<Vec<AlertRecord<T>>, SqliteError> {
         self.run(|connection| {
             let mut select = connection.prepare_cached(
                 "SELECT id, project, body, muted_until_us, created_us, updated_us FROM rules
@@ -159,7 +159,7 @@ impl Table {
         })
     }
 
-    pub(super) fn get<T: Keepable>(&self, project: u64, id: i64) -> Result<Kept<T>, AlertError> {
+    pub(super) fn get<T: AlertDefinition>(&self, project: u64, id: i64) -> Result<AlertRecord<T>, AlertError> {
         let found = self.run(|connection| {
             let mut select = connection.prepare_cached(
                 "SELECT id, project, body, muted_until_us, created_us, updated_us FROM rules WHERE source = ?1 AND project = ?2 AND id = ?3",
@@ -169,7 +169,7 @@ impl Table {
         found.ok_or(AlertError::Unknown(T::SOURCE.name()))
     }
 
-    pub(super) fn create<T: Keepable>(&self, project: u64, what: &T, now_us: i64) -> Result<Kept<T>, AlertError> {
+    pub(super) fn create<T: AlertDefinition>(&self, project: u64, what: &T, now_us: i64) -> Result<AlertRecord<T>, AlertError> {
         what.check()?;
         let body = json(what);
         let inserted = self.run(|connection| {
@@ -178,10 +178,10 @@ impl Table {
             connection.query_row(insert, params![number(project), T::SOURCE.name(), what.name(), body, now_us], |row| row.get(0)).optional()
         })?;
         let id = inserted.ok_or_else(|| AlertError::NameTaken { what: T::SOURCE.name(), name: what.name().to_owned() })?;
-        Ok(Kept { id, project, what: what.clone(), muted_until_us: None, created_us: now_us, updated_us: now_us })
+        Ok(AlertRecord { id, project, what: what.clone(), muted_until_us: None, created_us: now_us, updated_us: now_us })
     }
 
-    pub(super) fn replace<T: Keepable>(&self, project: u64, id: i64, what: &T, now_us: i64) -> Result<Kept<T>, AlertError> {
+    pub(super) fn replace<T: AlertDefinition>(&self, project: u64, id: i64, what: &T, now_us: i64) -> Result<AlertRecord<T>, AlertError> {
         what.check()?;
         let body = json(what);
         self.get::<T>(project, id)?;
@@ -200,7 +200,7 @@ impl Table {
         self.get(project, id)
     }
 
-    pub(super) fn delete<T: Keepable>(&self, project: u64, id: i64) -> Result<(), AlertError> {
+    pub(super) fn delete<T: AlertDefinition>(&self, project: u64, id: i64) -> Result<(), AlertError> {
         let deleted = self.run(|connection| {
             let delete = "DELETE FROM rules WHERE id = ?1 AND project = ?2 AND source = ?3";
             connection.execute(delete, params![id, number(project), T::SOURCE.name()])
@@ -209,14 +209,14 @@ impl Table {
     }
 
     /// Says until when nobody is told of a rule or budget.
-    pub(super) fn mute<T: Keepable>(&self, project: u64, id: i64, until_us: Option<i64>) -> Result<Kept<T>, AlertError> {
+    pub(super) fn mute<T: AlertDefinition>(&self, project: u64, id: i64, until_us: Option<i64>) -> Result<AlertRecord<T>, AlertError> {
         self.get::<T>(project, id)?;
         self.run(|connection| connection.execute("UPDATE rules SET muted_until_us = ?2 WHERE id = ?1", params![id, until_us]))?;
         self.get(project, id)
     }
 
     /// Incidents of a project, the newest first.
-    pub(super) fn incidents(&self, project: u64, wanted: &Wanted) -> Result<Vec<Incident>, SqliteError> {
+    pub(super) fn incidents(&self, project: u64, wanted: &IncidentFilter) -> Result<Vec<Incident>, SqliteError> {
         self.run(|connection| {
             let mut select = connection.prepare_cached(
                 "SELECT id, body FROM incidents WHERE project = ?1 AND (?2 IS NULL OR rule = ?2) AND (?3 IS NULL OR id < ?3)
@@ -243,12 +243,12 @@ impl Table {
         })
     }
 
-    pub(super) fn incident(&self, project: u64, id: i64) -> Result<(Incident, Vec<Entry>), AlertError> {
+    pub(super) fn incident(&self, project: u64, id: i64) -> Result<(Incident, Vec<IncidentTimelineEntry>), AlertError> {
         let found = self.run(|connection| {
             let mut select = connection.prepare_cached("SELECT id, body FROM incidents WHERE project = ?1 AND id = ?2")?;
             let Some(found) = select.query_row(params![number(project), id], incident).optional()? else { return Ok(None) };
             let mut select = connection.prepare_cached("SELECT body FROM timeline WHERE incident = ?1 ORDER BY id")?;
-            let entries = select.query_map([id], |row| parsed(row, 0))?.collect::<rusqlite::Result<Vec<Entry>>>()?;
+            let entries = select.query_map([id], |row| parsed(row, 0))?.collect::<rusqlite::Result<Vec<IncidentTimelineEntry>>>()?;
             Ok(Some((found, entries)))
         })?;
         found.ok_or(AlertError::Unknown("incident"))
@@ -256,7 +256,7 @@ impl Table {
 
     /// Writes changes of incidents, their stories and what is to be told of them, all or nothing. Incidents without a number get one,
     /// and so do notices.
-    pub(super) fn write(&self, changes: &mut [Change]) -> Result<(), SqliteError> {
+    pub(super) fn write(&self, changes: &mut [IncidentChange]) -> Result<(), SqliteError> {
         self.run(|connection| {
             let transaction = connection.transaction()?;
             // An incident may open and end in one go.
@@ -275,10 +275,10 @@ impl Table {
     }
 
     /// What delivery has not taken yet.
-    pub(super) fn untold(&self) -> Result<Vec<Untold>, SqliteError> {
+    pub(super) fn untold(&self) -> Result<Vec<PendingNotice>, SqliteError> {
         self.run(|connection| {
             let mut select = connection.prepare_cached("SELECT id, body, targets FROM notices ORDER BY id")?;
-            select.query_map([], |row| Ok(Untold { id: row.get(0)?, notice: parsed(row, 1)?, targets: parsed(row, 2)? }))?.collect()
+            select.query_map([], |row| Ok(PendingNotice { id: row.get(0)?, notice: parsed(row, 1)?, targets: parsed(row, 2)? }))?.collect()
         })
     }
 
@@ -306,13 +306,13 @@ impl Table {
 
 /// One change of an incident.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Change {
+pub(super) struct IncidentChange {
     pub(super) incident: Incident,
-    pub(super) entries: Vec<Entry>,
-    pub(super) untold: Vec<Untold>,
+    pub(super) entries: Vec<IncidentTimelineEntry>,
+    pub(super) untold: Vec<PendingNotice>,
 }
 
-impl Change {
+impl IncidentChange {
     fn write(&mut self, transaction: &Transaction) -> rusqlite::Result<()> {
         let incident = &mut self.incident;
         let body = json(incident);
@@ -339,8 +339,8 @@ impl Change {
     }
 }
 
-fn kept<T: Keepable>(row: &Row) -> rusqlite::Result<Kept<T>> {
-    Ok(Kept {
+fn kept<T: AlertDefinition>(row: &Row) -> rusqlite::Result<AlertRecord<T>> {
+    Ok(AlertRecord {
         id: row.get(0)?,
         project: row.get(1)?,
         what: parsed(row, 2)?,

@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use hinomi_model::span::Span;
 
-use super::buckets::{Buckets, DurationSketch, Sums, percentile};
-use super::measure::Gathers;
+use super::buckets::{BucketSeries, DurationSketch, QuantitySum, percentile};
+use super::measure::SeriesAggregation;
 use crate::notify::notice;
-use crate::query::{By, Matcher};
+use crate::query::{GroupBy, SpanMatcher};
 
 /// What stands for the groups beyond those that are told apart.
 pub(super) const REST: &str = "(all others)";
 
 /// Which spans of a track belong together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Group {
+pub(super) enum AlertGroupKey {
     /// All of them: the track has no groups.
     Whole,
     /// Those with this value; `None` where the spans do not say.
@@ -24,35 +24,35 @@ pub(super) enum Group {
     Rest,
 }
 
-impl Group {
+impl AlertGroupKey {
     /// As it is shown.
-    pub(super) fn shown(&self, by: Option<&str>) -> Option<notice::Group> {
+    pub(super) fn shown(&self, by: Option<&str>) -> Option<notice::AlertGroup> {
         let name = by.unwrap_or_default().to_owned();
         match self {
-            Group::Whole => None,
-            Group::Of(value) => Some(notice::Group { name, value: value.as_deref().map(str::to_owned) }),
-            Group::Rest => Some(notice::Group { name, value: Some(REST.to_owned()) }),
+            AlertGroupKey::Whole => None,
+            AlertGroupKey::Of(value) => Some(notice::AlertGroup { name, value: value.as_deref().map(str::to_owned) }),
+            AlertGroupKey::Rest => Some(notice::AlertGroup { name, value: Some(REST.to_owned()) }),
         }
     }
 
     /// From how it is shown.
-    pub(super) fn read(shown: Option<&notice::Group>) -> Group {
+    pub(super) fn read(shown: Option<&notice::AlertGroup>) -> AlertGroupKey {
         match shown {
-            None => Group::Whole,
-            Some(notice::Group { value, .. }) if value.as_deref() == Some(REST) => Group::Rest,
-            Some(notice::Group { value, .. }) => Group::Of(value.as_deref().map(Arc::from)),
+            None => AlertGroupKey::Whole,
+            Some(notice::AlertGroup { value, .. }) if value.as_deref() == Some(REST) => AlertGroupKey::Rest,
+            Some(notice::AlertGroup { value, .. }) => AlertGroupKey::Of(value.as_deref().map(Arc::from)),
         }
     }
 }
 
 /// What tells tracks apart. Rules that say the same share one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Spec {
+pub(super) struct AlertSeriesSpec {
     pub(super) project: u64,
     pub(super) filter: String,
     pub(super) by: Option<String>,
     pub(super) most_groups: u32,
-    pub(super) gathers: Gathers,
+    pub(super) gathers: SeriesAggregation,
     /// Length of a step in microseconds.
     pub(super) step_us: i64,
     /// Whether it is estimated what clients left out by sampling.
@@ -61,14 +61,14 @@ pub(super) struct Spec {
 
 /// What one group did.
 #[derive(Debug, Clone)]
-enum Heaps {
-    Sums(Buckets<Sums>),
-    Sketches(Buckets<DurationSketch>),
+enum GroupBuckets {
+    Sums(BucketSeries<QuantitySum>),
+    Sketches(BucketSeries<DurationSketch>),
 }
 
 /// A figure of some steps.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Figure {
+pub(super) struct WindowAggregate {
     /// Of the quantity; 0 for sketches.
     pub(super) quantity: i128,
     /// Spans.
@@ -79,44 +79,44 @@ pub(super) struct Figure {
 
 /// A figure over time.
 #[derive(Debug)]
-pub(super) struct Track {
-    pub(super) spec: Spec,
+pub(super) struct AlertSeries {
+    pub(super) spec: AlertSeriesSpec,
     /// Steps that are kept: as many as the rule that looks back furthest needs.
     pub(super) keep: i64,
-    by: Option<By>,
-    pub(super) matcher: Matcher,
+    by: Option<GroupBy>,
+    pub(super) matcher: SpanMatcher,
     /// The version of the store up to which everything is in it.
     pub(super) version: u64,
     /// Most tracks have no groups: theirs lies here, so that a span of a thousand rules costs no look-up in each.
-    whole: Option<Slot>,
-    groups: HashMap<Group, Slot>,
+    whole: Option<AlertSeriesGroup>,
+    groups: HashMap<AlertGroupKey, AlertSeriesGroup>,
     /// Groups that changed since they were last judged.
-    changed: Vec<Group>,
+    changed: Vec<AlertGroupKey>,
 }
 
 /// One group.
 #[derive(Debug)]
-struct Slot {
-    heaps: Heaps,
+struct AlertSeriesGroup {
+    heaps: GroupBuckets,
     /// What clients that say at which rate they sample are likely not to have sent: a call at a rate of 0.2 stands for four more.
-    unsent: Buckets<Sums>,
+    unsent: BucketSeries<QuantitySum>,
     /// The oldest step that changed since it was last judged.
     oldest: Option<i64>,
 }
 
-impl Slot {
-    fn new(gathers: Gathers) -> Slot {
+impl AlertSeriesGroup {
+    fn new(gathers: SeriesAggregation) -> AlertSeriesGroup {
         let heaps = match gathers {
-            Gathers::Sums(..) => Heaps::Sums(Buckets::default()),
-            Gathers::Sketches(_) => Heaps::Sketches(Buckets::default()),
+            SeriesAggregation::Sums(..) => GroupBuckets::Sums(BucketSeries::default()),
+            SeriesAggregation::Sketches(_) => GroupBuckets::Sketches(BucketSeries::default()),
         };
-        Slot { heaps, unsent: Buckets::default(), oldest: None }
+        AlertSeriesGroup { heaps, unsent: BucketSeries::default(), oldest: None }
     }
 }
 
-impl Track {
-    pub(super) fn new(spec: Spec, keep: i64, by: Option<By>, matcher: Matcher) -> Track {
-        Track { spec, keep, by, matcher, version: 0, whole: None, groups: HashMap::new(), changed: Vec::new() }
+impl AlertSeries {
+    pub(super) fn new(spec: AlertSeriesSpec, keep: i64, by: Option<GroupBy>, matcher: SpanMatcher) -> AlertSeries {
+        AlertSeries { spec, keep, by, matcher, version: 0, whole: None, groups: HashMap::new(), changed: Vec::new() }
     }
 
     /// The columns that must be there of a span.
@@ -139,8 +139,8 @@ impl Track {
             return;
         }
         let value = match self.spec.gathers {
-            Gathers::Sums(subject, quantity) if subject.has(span) => quantity.of(span),
-            Gathers::Sketches(spread) if super::measure::Subject::Calls.has(span) => match spread.of(span) {
+            SeriesAggregation::Sums(subject, quantity) if subject.has(span) => quantity.of(span),
+            SeriesAggregation::Sketches(spread) if super::measure::SpanSubject::Calls.has(span) => match spread.of(span) {
                 Some(us) => us,
                 None => return,
             },
@@ -148,17 +148,17 @@ impl Track {
         };
         let gathers = self.spec.gathers;
         let (group, slot) = if self.by.is_none() {
-            (Group::Whole, self.whole.get_or_insert_with(|| Slot::new(gathers)))
+            (AlertGroupKey::Whole, self.whole.get_or_insert_with(|| AlertSeriesGroup::new(gathers)))
         } else {
             let group = self.group(span);
-            (group.clone(), self.groups.entry(group).or_insert_with(|| Slot::new(gathers)))
+            (group.clone(), self.groups.entry(group).or_insert_with(|| AlertSeriesGroup::new(gathers)))
         };
         match &mut slot.heaps {
-            Heaps::Sums(buckets) => buckets.change(step, |sums| {
+            GroupBuckets::Sums(buckets) => buckets.change(step, |sums| {
                 sums.quantity = sums.quantity.saturating_add(sign.saturating_mul(value));
                 sums.spans += sign;
             }),
-            Heaps::Sketches(buckets) => buckets.change(step, |sketch| sketch.add(value, sign as i32)),
+            GroupBuckets::Sketches(buckets) => buckets.change(step, |sketch| sketch.add(value, sign as i32)),
         }
         if let Some(rate) = span.sample_rate.filter(|rate| self.spec.with_unsent && *rate > 0.0 && *rate < 1.0) {
             let unsent = (value as f64 * (1.0 / rate - 1.0)).round() as i64;
@@ -176,54 +176,54 @@ impl Track {
         }
     }
 
-    fn slot(&self, group: &Group) -> Option<&Slot> {
-        if *group == Group::Whole { self.whole.as_ref() } else { self.groups.get(group) }
+    fn slot(&self, group: &AlertGroupKey) -> Option<&AlertSeriesGroup> {
+        if *group == AlertGroupKey::Whole { self.whole.as_ref() } else { self.groups.get(group) }
     }
 
-    fn group(&self, span: &Span) -> Group {
-        let Some(by) = &self.by else { return Group::Whole };
-        let group = Group::Of(by.of(span).map(|value| Arc::from(value.as_ref())));
+    fn group(&self, span: &Span) -> AlertGroupKey {
+        let Some(by) = &self.by else { return AlertGroupKey::Whole };
+        let group = AlertGroupKey::Of(by.of(span).map(|value| Arc::from(value.as_ref())));
         let is_known = self.groups.contains_key(&group) || self.groups.len() < self.spec.most_groups as usize;
-        if is_known { group } else { Group::Rest }
+        if is_known { group } else { AlertGroupKey::Rest }
     }
 
     /// The figure of a group from one step to another, the latter not included. `part` is the percentile that is wanted.
-    pub(super) fn figure(&self, group: &Group, from: i64, to: i64, part: f64) -> Figure {
+    pub(super) fn figure(&self, group: &AlertGroupKey, from: i64, to: i64, part: f64) -> WindowAggregate {
         match self.slot(group).map(|slot| &slot.heaps) {
-            None => Figure { quantity: 0, spans: 0, percentile: None },
-            Some(Heaps::Sums(buckets)) => {
+            None => WindowAggregate { quantity: 0, spans: 0, percentile: None },
+            Some(GroupBuckets::Sums(buckets)) => {
                 let (quantity, spans) = buckets.sums(from, to);
-                Figure { quantity, spans, percentile: None }
+                WindowAggregate { quantity, spans, percentile: None }
             }
-            Some(Heaps::Sketches(buckets)) => {
+            Some(GroupBuckets::Sketches(buckets)) => {
                 let (percentile, spans) = percentile(buckets.range(from, to), part);
-                Figure { quantity: 0, spans, percentile }
+                WindowAggregate { quantity: 0, spans, percentile }
             }
         }
     }
 
     /// What clients are likely not to have sent of a group; 0 where none says that it samples.
-    pub(super) fn unsent(&self, group: &Group, from: i64, to: i64) -> i128 {
+    pub(super) fn unsent(&self, group: &AlertGroupKey, from: i64, to: i64) -> i128 {
         self.slot(group).map_or(0, |slot| slot.unsent.sums(from, to).0)
     }
 
     /// Sums of a group by steps.
-    pub(super) fn sums(&self, group: &Group) -> Option<&Buckets<Sums>> {
+    pub(super) fn sums(&self, group: &AlertGroupKey) -> Option<&BucketSeries<QuantitySum>> {
         match &self.slot(group)?.heaps {
-            Heaps::Sums(buckets) => Some(buckets),
-            Heaps::Sketches(_) => None,
+            GroupBuckets::Sums(buckets) => Some(buckets),
+            GroupBuckets::Sketches(_) => None,
         }
     }
 
-    pub(super) fn groups(&self) -> impl Iterator<Item = &Group> {
-        self.groups.keys().chain(self.whole.as_ref().map(|_| &Group::Whole))
+    pub(super) fn groups(&self) -> impl Iterator<Item = &AlertGroupKey> {
+        self.groups.keys().chain(self.whole.as_ref().map(|_| &AlertGroupKey::Whole))
     }
 
     /// What changed since this was last asked.
-    pub(super) fn take_changed(&mut self) -> HashMap<Group, i64> {
+    pub(super) fn take_changed(&mut self) -> HashMap<AlertGroupKey, i64> {
         let mut changed = HashMap::with_capacity(self.changed.len());
         for group in std::mem::take(&mut self.changed) {
-            let slot = if group == Group::Whole { self.whole.as_mut() } else { self.groups.get_mut(&group) };
+            let slot = if group == AlertGroupKey::Whole { self.whole.as_mut() } else { self.groups.get_mut(&group) };
             // A group that was forgotten meanwhile has nothing left to judge.
             if let Some(oldest) = slot.and_then(|slot| slot.oldest.take()) {
                 changed.insert(group, oldest);
@@ -237,7 +237,7 @@ impl Track {
     }
 
     /// Forgets some groups, whatever is in them.
-    pub(super) fn forget_groups(&mut self, is_meant: impl Fn(&Group) -> bool) {
+    pub(super) fn forget_groups(&mut self, is_meant: impl Fn(&AlertGroupKey) -> bool) {
         self.groups.retain(|group, _| !is_meant(group));
         self.changed.retain(|group| !is_meant(group));
     }
@@ -245,14 +245,14 @@ impl Track {
     /// Forgets what is older than what is kept, and groups of which nothing is left.
     pub(super) fn forget(&mut self, now_us: i64) {
         let oldest = self.step_of(now_us) - self.keep + 1;
-        let is_left = |slot: &mut Slot| {
+        let is_left = |slot: &mut AlertSeriesGroup| {
             slot.unsent.forget_before(oldest);
             match &mut slot.heaps {
-                Heaps::Sums(buckets) => {
+                GroupBuckets::Sums(buckets) => {
                     buckets.forget_before(oldest);
                     !buckets.is_empty()
                 }
-                Heaps::Sketches(buckets) => {
+                GroupBuckets::Sketches(buckets) => {
                     buckets.forget_before(oldest);
                     !buckets.is_empty()
                 }

@@ -3,39 +3,39 @@
 use hinomi_model::span::{Cost, Span};
 
 use super::budget::Budget;
-use super::calendar::Calendar;
+use super::calendar::BudgetCalendar;
 use super::error::AlertError;
-use super::judge::Limits;
-use super::length::Length;
-use super::measure::{Gathers, Made, Quantity};
-use super::rule::{Rule, Telling, check_group, check_zone, stored_filter};
-use super::table::Kept;
-use super::track::{Figure, Group, Spec, Track};
-use crate::notify::notice::Compare;
+use super::judge::RuleThresholds;
+use super::length::HumanDuration;
+use super::measure::{MetricFormula, SeriesAggregation, SpanQuantity};
+use super::rule::{AlertRule, NotificationPolicy, check_group, check_zone, stored_filter};
+use super::table::AlertRecord;
+use super::track::{AlertGroupKey, AlertSeries, AlertSeriesSpec, WindowAggregate};
+use crate::notify::notice::ComparisonBaseline;
 
 /// How long after its end a window is judged once more when spans come late.
-pub(super) const LATE: Length = Length::hours(1);
+pub(super) const LATE: HumanDuration = HumanDuration::hours(1);
 /// How long spans are waited for before a window is taken for complete: where it is about too little, or about nothing at all.
-pub(super) const GRACE: Length = Length::minutes(1);
+pub(super) const GRACE: HumanDuration = HumanDuration::minutes(1);
 /// History that a forecast is made of.
-const HISTORY: Length = Length::days(35);
+const HISTORY: HumanDuration = HumanDuration::days(35);
 /// How far back budgets are counted: two months, so that what comes late is still told of the month before.
-const MONTHS: Length = Length::days(63);
+const MONTHS: HumanDuration = HumanDuration::days(63);
 /// A budget's step. Every zone's midnight is at a whole quarter of an hour.
-pub(super) const QUARTER: Length = Length::minutes(15);
+pub(super) const QUARTER: HumanDuration = HumanDuration::minutes(15);
 /// Steps that a window may have: so many are added up each time that it is judged.
 const MOST_STEPS: i64 = 1440;
 /// The same for percentiles, of which each step is larger.
 const MOST_SKETCHES: i64 = 120;
-const WEEK: Length = Length::days(7);
+const WEEK: HumanDuration = HumanDuration::days(7);
 
 /// A rule that is in force.
 #[derive(Debug, Clone)]
 pub(super) struct RuleWatch {
-    pub(super) kept: Kept<Rule>,
-    pub(super) limits: Limits,
+    pub(super) kept: AlertRecord<AlertRule>,
+    pub(super) limits: RuleThresholds,
     /// `None` for a measure that is asked elsewhere.
-    pub(super) spec: Option<Spec>,
+    pub(super) spec: Option<AlertSeriesSpec>,
     /// Steps that must be kept for it.
     keep: i64,
 }
@@ -43,32 +43,32 @@ pub(super) struct RuleWatch {
 /// A budget that is in force.
 #[derive(Debug, Clone)]
 pub(super) struct BudgetWatch {
-    pub(super) kept: Kept<Budget>,
-    pub(super) calendar: Calendar,
-    pub(super) spec: Spec,
+    pub(super) kept: AlertRecord<Budget>,
+    pub(super) calendar: BudgetCalendar,
+    pub(super) spec: AlertSeriesSpec,
 }
 
 /// Either.
 #[derive(Debug, Clone)]
-pub(super) enum Watcher {
+pub(super) enum AlertWatch {
     Rule(Box<RuleWatch>),
     Budget(Box<BudgetWatch>),
 }
 
-impl Watcher {
-    pub(super) fn rule(kept: Kept<Rule>) -> Watcher {
+impl AlertWatch {
+    pub(super) fn rule(kept: AlertRecord<AlertRule>) -> AlertWatch {
         let rule = &kept.what;
         let mut keep = 0;
-        let spec = Gathers::of(rule.measure.made()).map(|gathers| {
-            let most = if matches!(gathers, Gathers::Sums(..)) { MOST_STEPS } else { MOST_SKETCHES };
+        let spec = SeriesAggregation::of(rule.measure.made()).map(|gathers| {
+            let most = if matches!(gathers, SeriesAggregation::Sums(..)) { MOST_STEPS } else { MOST_SKETCHES };
             let step = step(rule.window, most);
             let compared = match rule.compare {
                 None => 0,
-                Some(Compare::Previous) => rule.window.0,
-                Some(Compare::LastWeek) => WEEK.0,
+                Some(ComparisonBaseline::Previous) => rule.window.0,
+                Some(ComparisonBaseline::LastWeek) => WEEK.0,
             };
             keep = (rule.window.0 + compared + LATE.0) / step.0 + 2;
-            Spec {
+            AlertSeriesSpec {
                 project: kept.project,
                 filter: rule.filter.trim().to_owned(),
                 by: rule.group_by.clone(),
@@ -78,17 +78,17 @@ impl Watcher {
                 with_unsent: false,
             }
         });
-        Watcher::Rule(Box::new(RuleWatch { limits: Limits::of(rule), spec, keep, kept }))
+        AlertWatch::Rule(Box::new(RuleWatch { limits: RuleThresholds::of(rule), spec, keep, kept }))
     }
 
     /// # Errors
     ///
     /// When its time zone is not known any more.
-    pub(super) fn budget(kept: Kept<Budget>) -> Result<Watcher, AlertError> {
+    pub(super) fn budget(kept: AlertRecord<Budget>) -> Result<AlertWatch, AlertError> {
         let budget = &kept.what;
-        let calendar = Calendar { period: budget.period, zone: check_zone(&budget.time_zone)?, week_starts: budget.week_starts };
-        let gathers = Gathers::of(budget.measure.made()).ok_or(AlertError::Unknown("measure"))?;
-        let spec = Spec {
+        let calendar = BudgetCalendar { period: budget.period, zone: check_zone(&budget.time_zone)?, week_starts: budget.week_starts };
+        let gathers = SeriesAggregation::of(budget.measure.made()).ok_or(AlertError::Unknown("measure"))?;
+        let spec = AlertSeriesSpec {
             project: kept.project,
             filter: budget.filter.trim().to_owned(),
             by: budget.group_by.clone(),
@@ -97,105 +97,105 @@ impl Watcher {
             step_us: QUARTER.0,
             with_unsent: true,
         };
-        Ok(Watcher::Budget(Box::new(BudgetWatch { kept, calendar, spec })))
+        Ok(AlertWatch::Budget(Box::new(BudgetWatch { kept, calendar, spec })))
     }
 
     pub(super) fn id(&self) -> i64 {
         match self {
-            Watcher::Rule(watch) => watch.kept.id,
-            Watcher::Budget(watch) => watch.kept.id,
+            AlertWatch::Rule(watch) => watch.kept.id,
+            AlertWatch::Budget(watch) => watch.kept.id,
         }
     }
 
     pub(super) fn project(&self) -> u64 {
         match self {
-            Watcher::Rule(watch) => watch.kept.project,
-            Watcher::Budget(watch) => watch.kept.project,
+            AlertWatch::Rule(watch) => watch.kept.project,
+            AlertWatch::Budget(watch) => watch.kept.project,
         }
     }
 
-    pub(super) fn spec(&self) -> Option<&Spec> {
+    pub(super) fn spec(&self) -> Option<&AlertSeriesSpec> {
         match self {
-            Watcher::Rule(watch) => watch.spec.as_ref(),
-            Watcher::Budget(watch) => Some(&watch.spec),
+            AlertWatch::Rule(watch) => watch.spec.as_ref(),
+            AlertWatch::Budget(watch) => Some(&watch.spec),
         }
     }
 
     /// Steps of its track that must be kept for it.
     pub(super) fn keep(&self) -> i64 {
         match self {
-            Watcher::Rule(watch) => watch.keep,
-            Watcher::Budget(_) => MONTHS.0.max(HISTORY.0) / QUARTER.0,
+            AlertWatch::Rule(watch) => watch.keep,
+            AlertWatch::Budget(_) => MONTHS.0.max(HISTORY.0) / QUARTER.0,
         }
     }
 
-    pub(super) fn telling(&self) -> &Telling {
+    pub(super) fn telling(&self) -> &NotificationPolicy {
         match self {
-            Watcher::Rule(watch) => &watch.kept.what.notify,
-            Watcher::Budget(watch) => &watch.kept.what.notify,
+            AlertWatch::Rule(watch) => &watch.kept.what.notify,
+            AlertWatch::Budget(watch) => &watch.kept.what.notify,
         }
     }
 
     pub(super) fn time_zone(&self) -> &str {
         match self {
-            Watcher::Rule(watch) => &watch.kept.what.time_zone,
-            Watcher::Budget(watch) => &watch.kept.what.time_zone,
+            AlertWatch::Rule(watch) => &watch.kept.what.time_zone,
+            AlertWatch::Budget(watch) => &watch.kept.what.time_zone,
         }
     }
 
     pub(super) fn group_by(&self) -> Option<&str> {
         match self {
-            Watcher::Rule(watch) => watch.kept.what.group_by.as_deref(),
-            Watcher::Budget(watch) => watch.kept.what.group_by.as_deref(),
+            AlertWatch::Rule(watch) => watch.kept.what.group_by.as_deref(),
+            AlertWatch::Budget(watch) => watch.kept.what.group_by.as_deref(),
         }
     }
 
     pub(super) fn filter(&self) -> &str {
         match self {
-            Watcher::Rule(watch) => &watch.kept.what.filter,
-            Watcher::Budget(watch) => &watch.kept.what.filter,
+            AlertWatch::Rule(watch) => &watch.kept.what.filter,
+            AlertWatch::Budget(watch) => &watch.kept.what.filter,
         }
     }
 
     /// What a budget adds up.
-    pub(super) fn quantity(&self) -> Option<Quantity> {
+    pub(super) fn quantity(&self) -> Option<SpanQuantity> {
         match self.spec()?.gathers {
-            Gathers::Sums(_, quantity) => Some(quantity),
-            Gathers::Sketches(_) => None,
+            SeriesAggregation::Sums(_, quantity) => Some(quantity),
+            SeriesAggregation::Sketches(_) => None,
         }
     }
 
     pub(super) fn is_muted(&self, now_us: i64) -> bool {
         match self {
-            Watcher::Rule(watch) => watch.kept.is_muted(now_us),
-            Watcher::Budget(watch) => watch.kept.is_muted(now_us),
+            AlertWatch::Rule(watch) => watch.kept.is_muted(now_us),
+            AlertWatch::Budget(watch) => watch.kept.is_muted(now_us),
         }
     }
 }
 
-impl Spec {
+impl AlertSeriesSpec {
     /// An empty track that keeps so many steps.
     ///
     /// # Errors
     ///
     /// When its filter or group cannot be read any more.
-    pub(super) fn track(&self, keep: i64) -> Result<Track, AlertError> {
+    pub(super) fn track(&self, keep: i64) -> Result<AlertSeries, AlertError> {
         let matcher = stored_filter(&self.filter)?;
         let by = check_group(self.by.as_deref(), self.most_groups)?;
-        Ok(Track::new(self.clone(), keep, by, matcher))
+        Ok(AlertSeries::new(self.clone(), keep, by, matcher))
     }
 }
 
 /// The length of a step: the shortest of these that divides the window into few enough.
-fn step(window: Length, most: i64) -> Length {
+fn step(window: HumanDuration, most: i64) -> HumanDuration {
     let minutes = window.as_minutes();
     let steps = [1, 5, 15, 30, 60, 240, 480].into_iter().find(|step| minutes % step == 0 && minutes / step <= most);
-    Length::minutes(steps.unwrap_or(1))
+    HumanDuration::minutes(steps.unwrap_or(1))
 }
 
 /// What a window holds for a rule.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Reading {
+pub(super) enum WindowValue {
     Value(f64),
     /// Nothing that could be judged.
     Nothing,
@@ -208,39 +208,39 @@ impl RuleWatch {
     }
 
     /// What the window that ends with a step, which is in it, holds.
-    pub(super) fn read(&self, track: &Track, group: &Group, last: i64) -> Reading {
+    pub(super) fn read(&self, track: &AlertSeries, group: &AlertGroupKey, last: i64) -> WindowValue {
         let rule = &self.kept.what;
         let steps = self.steps(track.spec.step_us);
-        let part = if let Made::Percentile(_, part) = rule.measure.made() { part } else { 0.0 };
+        let part = if let MetricFormula::Percentile(_, part) = rule.measure.made() { part } else { 0.0 };
         let figure = |last: i64| track.figure(group, last - steps + 1, last + 1, part);
         let least = rule.at_least.and_then(|least| i64::try_from(least).ok()).unwrap_or(0);
         let now = figure(last);
         let is_nothing = now.spans < least || (now.spans <= 0 && rule.no_data.is_some());
-        let Some(value) = self.value(&now).filter(|_| !is_nothing) else { return Reading::Nothing };
-        let Some(compare) = rule.compare else { return Reading::Value(value) };
+        let Some(value) = self.value(&now).filter(|_| !is_nothing) else { return WindowValue::Nothing };
+        let Some(compare) = rule.compare else { return WindowValue::Value(value) };
         let back = match compare {
-            Compare::Previous => steps,
-            Compare::LastWeek => WEEK.0 / track.spec.step_us,
+            ComparisonBaseline::Previous => steps,
+            ComparisonBaseline::LastWeek => WEEK.0 / track.spec.step_us,
         };
         let then = figure(last - back);
         match self.value(&then).filter(|_| then.spans >= least.max(1)) {
-            Some(then) if then > 0.0 => Reading::Value((value - then) / then),
-            _ => Reading::Nothing,
+            Some(then) if then > 0.0 => WindowValue::Value((value - then) / then),
+            _ => WindowValue::Nothing,
         }
     }
 
-    fn value(&self, figure: &Figure) -> Option<f64> {
+    fn value(&self, figure: &WindowAggregate) -> Option<f64> {
         match self.kept.what.measure.made() {
-            Made::Sum(_, quantity) => Some(quantity.shown(figure.quantity)),
-            Made::Share(..) => (figure.spans > 0).then(|| figure.quantity as f64 / figure.spans as f64),
-            Made::Percentile(..) => figure.percentile.map(|us| us / 1000.0),
-            Made::Asked(_) => None,
+            MetricFormula::Sum(_, quantity) => Some(quantity.shown(figure.quantity)),
+            MetricFormula::Share(..) => (figure.spans > 0).then(|| figure.quantity as f64 / figure.spans as f64),
+            MetricFormula::Percentile(..) => figure.percentile.map(|us| us / 1000.0),
+            MetricFormula::Asked(_) => None,
         }
     }
 }
 
 /// What of a span tracks must know.
-pub(super) fn strip(span: &Span, columns: &Wants) -> Span {
+pub(super) fn strip(span: &Span, columns: &RequiredSpanFields) -> Span {
     let text = |wanted: bool, text: &Option<String>| if wanted { text.clone() } else { None };
     let mut kept = Span {
         trace_id: span.trace_id,
@@ -290,16 +290,16 @@ pub(super) fn strip(span: &Span, columns: &Wants) -> Span {
 
 /// What of spans is wanted beside their figures.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Wants {
+pub(super) struct RequiredSpanFields {
     pub(super) texts: bool,
     pub(super) tags: bool,
     pub(super) attributes: bool,
     pub(super) messages: bool,
 }
 
-impl Wants {
+impl RequiredSpanFields {
     /// Adds what a track needs.
-    pub(super) fn add(&mut self, track: &Track) {
+    pub(super) fn add(&mut self, track: &AlertSeries) {
         const FIGURES: [&str; 19] = [
             "kind",
             "status",
@@ -333,7 +333,7 @@ impl Wants {
     }
 
     /// Whether all that another one has is in it.
-    pub(super) fn covers(&self, other: &Wants) -> bool {
+    pub(super) fn covers(&self, other: &RequiredSpanFields) -> bool {
         let pairs =
             [(self.texts, other.texts), (self.tags, other.tags), (self.attributes, other.attributes), (self.messages, other.messages)];
         pairs.into_iter().all(|(own, other)| own || !other)

@@ -6,29 +6,29 @@ use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 
-use super::{Api, ApiError};
+use super::{ApiError, ApiState};
 use crate::ingest::auth;
-use crate::meta::Token;
+use crate::meta::ApiTokenScope;
 
 /// Set by the page on every change: another site's form cannot.
 const PAGE_HEADER: &str = "x-hinomi-page";
 
 /// Somebody who is signed in or has a token.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Caller {
+pub(super) struct ApiCaller {
     /// What they may do. A session may do what an admin's token may, until there are people with roles of their own.
-    token: Token,
+    token: ApiTokenScope,
     /// The session, where it is not a token that asks.
     pub(super) session: Option<i64>,
 }
 
-impl Caller {
+impl ApiCaller {
     pub(super) fn may_see(self, project: u64) -> bool {
         self.token.project.is_none_or(|own| own == project)
     }
 
     /// What they may see and change; two callers with the same rights are given the same answers.
-    pub(super) fn rights(self) -> Token {
+    pub(super) fn rights(self) -> ApiTokenScope {
         self.token
     }
 
@@ -41,13 +41,13 @@ impl Caller {
     }
 }
 
-impl FromRequestParts<Arc<Api>> for Caller {
+impl FromRequestParts<Arc<ApiState>> for ApiCaller {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Caller, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<ApiState>) -> Result<ApiCaller, ApiError> {
         if let Some(secret) = bearer(&parts.headers) {
             let token = api.meta.token(secret)?.ok_or_else(ApiError::unauthorized)?;
-            return Ok(Caller { token, session: None });
+            return Ok(ApiCaller { token, session: None });
         }
         let session = cookie(&parts.headers, &api.cookie).ok_or_else(ApiError::unauthorized)?;
         let session = api.meta.session(session)?.ok_or_else(ApiError::unauthorized)?;
@@ -56,30 +56,30 @@ impl FromRequestParts<Arc<Api>> for Caller {
             let hint = format!("Send the header `{PAGE_HEADER}: 1`, or use an API token.");
             return Err(ApiError::forbidden("a change by session must come from the page", &hint));
         }
-        Ok(Caller { token: Token { project: None, admin: true }, session: Some(session) })
+        Ok(ApiCaller { token: ApiTokenScope { project: None, admin: true }, session: Some(session) })
     }
 }
 
 /// The project in the path, which the caller may see.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Of {
+pub(super) struct AuthorizedProject {
     pub(super) project: u64,
-    pub(super) caller: Caller,
+    pub(super) caller: ApiCaller,
 }
 
-impl FromRequestParts<Arc<Api>> for Of {
+impl FromRequestParts<Arc<ApiState>> for AuthorizedProject {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Of, ApiError> {
-        let caller = Caller::from_request_parts(parts, api).await?;
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<ApiState>) -> Result<AuthorizedProject, ApiError> {
+        let caller = ApiCaller::from_request_parts(parts, api).await?;
         let Path(path) = Path::<Vec<(String, String)>>::from_request_parts(parts, api).await.map_err(|_| ApiError::not_found("page"))?;
         let id = path.iter().find(|(name, _)| name == "project").and_then(|(_, id)| id.parse::<u64>().ok());
         let known = id.filter(|id| caller.may_see(*id) && api.meta.directory().projects.contains_key(id));
         match known {
-            Some(project) => Ok(Of { project, caller }),
+            Some(project) => Ok(AuthorizedProject { project, caller }),
             // One that another process has just made is not in memory yet.
             None => match id.filter(|id| caller.may_see(*id)) {
-                Some(id) => api.meta.project(id).map(|found| Of { project: found.id, caller }).map_err(ApiError::from),
+                Some(id) => api.meta.project(id).map(|found| AuthorizedProject { project: found.id, caller }).map_err(ApiError::from),
                 None => Err(ApiError::not_found("project")),
             },
         }
@@ -88,17 +88,17 @@ impl FromRequestParts<Arc<Api>> for Of {
 
 /// The project in the path, in which the caller may change things. Judged before the body is read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct AdminOf {
+pub(super) struct AdminAuthorizedProject {
     pub(super) project: u64,
 }
 
-impl FromRequestParts<Arc<Api>> for AdminOf {
+impl FromRequestParts<Arc<ApiState>> for AdminAuthorizedProject {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<AdminOf, ApiError> {
-        let of = Of::from_request_parts(parts, api).await?;
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<ApiState>) -> Result<AdminAuthorizedProject, ApiError> {
+        let of = AuthorizedProject::from_request_parts(parts, api).await?;
         of.caller.check_admin()?;
-        Ok(AdminOf { project: of.project })
+        Ok(AdminAuthorizedProject { project: of.project })
     }
 }
 
@@ -108,15 +108,15 @@ pub(super) struct TelemetryWriter {
     pub(super) project: u64,
 }
 
-impl FromRequestParts<Arc<Api>> for TelemetryWriter {
+impl FromRequestParts<Arc<ApiState>> for TelemetryWriter {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<TelemetryWriter, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<ApiState>) -> Result<TelemetryWriter, ApiError> {
         let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
         // An API token has another length than a key, and is none.
         let key = auth::of_otlp(header("x-hinomi-key"), header("authorization"), header("x-sentry-auth"));
         let Ok(Some(key)) = key else {
-            let of = AdminOf::from_request_parts(parts, api).await?;
+            let of = AdminAuthorizedProject::from_request_parts(parts, api).await?;
             return Ok(TelemetryWriter { project: of.project });
         };
         let key = api.meta.key(&key).ok_or_else(ApiError::unauthorized)?;

@@ -8,20 +8,20 @@ use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::Api;
+use super::ApiState;
 
 /// Marks an answer that failed in a way in which damaged files make it fail.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct PerhapsDamaged;
+pub(super) struct SuspectedSegmentDamage;
 
 /// Has the store look for damaged segments when an answer failed as they make it fail, and asks again when it found some.
-pub(super) async fn without_damaged(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+pub(super) async fn without_damaged(State(api): State<Arc<ApiState>>, request: Request, next: Next) -> Response {
     if request.method() != Method::GET {
         return next.run(request).await;
     }
     let (parts, _) = request.into_parts();
     let once = next.clone().run(Request::from_parts(parts.clone(), Body::empty())).await;
-    if once.extensions().get::<PerhapsDamaged>().is_none() {
+    if once.extensions().get::<SuspectedSegmentDamage>().is_none() {
         return once;
     }
     match api.store.set_damaged_aside().await {

@@ -11,26 +11,26 @@ use utoipa::IntoParams;
 
 use super::ApiError;
 use crate::query::filter::Filter;
-use crate::query::{Project, Scope};
+use crate::query::{ProjectSnapshot, QueryScope};
 use crate::time::day_start;
 
 /// Parameters of a request, with our own form of error.
 #[derive(Debug)]
-pub(super) struct Asked<T>(pub(super) T);
+pub(super) struct QueryParameters<T>(pub(super) T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryParameters<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let parsed = Query::<T>::from_request_parts(parts, state).await;
-        parsed.map(|Query(value)| Asked(value)).map_err(|error| ApiError::bad_request("bad_parameter", error.body_text()))
+        parsed.map(|Query(value)| QueryParameters(value)).map_err(|error| ApiError::bad_request("bad_parameter", error.body_text()))
     }
 }
 
 /// What narrows a query.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Narrow {
+pub(super) struct FilterParameters {
     /// Start: RFC 3339, unix seconds, or relative such as `-24h`. Left out: everything kept.
     from: Option<String>,
     /// End, not included: as `from`, or `now`.
@@ -39,11 +39,11 @@ pub(super) struct Narrow {
     q: Option<String>,
 }
 
-impl Narrow {
-    pub(super) fn scope(&self) -> Result<Scope, ApiError> {
+impl FilterParameters {
+    pub(super) fn scope(&self) -> Result<QueryScope, ApiError> {
         let filter = Filter::parse(self.q.as_deref().unwrap_or_default())?;
         let (from_us, to_us) = self.range()?;
-        Ok(Scope { from_us, to_us, filter })
+        Ok(QueryScope { from_us, to_us, filter })
     }
 
     /// Start and end in microseconds since the Unix epoch; the ends of time where left out.
@@ -79,7 +79,7 @@ impl FilterSelection {
     }
 
     /// A scope of spans, whatever the filter selects.
-    pub(super) async fn apply(&self, project: &Project, scope: Scope) -> Result<Scope, ApiError> {
+    pub(super) async fn apply(&self, project: &ProjectSnapshot, scope: QueryScope) -> Result<QueryScope, ApiError> {
         if self.selects_traces() { Ok(project.scope_of_traces(&scope).await?) } else { Ok(scope) }
     }
 }
@@ -87,14 +87,14 @@ impl FilterSelection {
 /// A range of time.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Within {
+pub(super) struct TimeRangeParameters {
     /// Start: RFC 3339, unix seconds, or relative such as `-24h`. Left out: everything kept.
     from: Option<String>,
     /// End, not included: as `from`, or `now`.
     to: Option<String>,
 }
 
-impl Within {
+impl TimeRangeParameters {
     /// Start and end in microseconds since the Unix epoch; the ends of time where left out.
     pub(super) fn range(&self) -> Result<(i64, i64), ApiError> {
         range(self.from.as_deref(), self.to.as_deref())

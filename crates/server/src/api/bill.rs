@@ -6,19 +6,19 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
-use hinomi_model::bill::{self, Evidence, Report};
-use hinomi_model::hints::Hint;
+use hinomi_model::bill::{self, ReconciliationReport, SamplingEvidence};
+use hinomi_model::hints::InstrumentationHint;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::access::Of;
-use super::ask::{Asked, Within};
-use super::{Api, ApiError};
-use crate::bills::Import;
-use crate::query::Scope;
+use super::access::AuthorizedProject;
+use super::ask::{QueryParameters, TimeRangeParameters};
+use super::{ApiError, ApiState};
+use crate::bills::BillImport;
+use crate::query::QueryScope;
 use crate::query::filter::Filter;
 
 /// Rows that cannot be read, of which an answer tells at most.
@@ -27,7 +27,7 @@ const TOLD: usize = 100;
 /// What is imported.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct File {
+pub(super) struct BillImportParameters {
     /// The name of the file, to be shown.
     #[serde(default)]
     name: String,
@@ -35,7 +35,7 @@ pub(super) struct File {
 
 /// What became of an import.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Imported {
+pub(super) struct BillImportResult {
     /// What the file is.
     format: &'static str,
     /// Its rows.
@@ -50,28 +50,28 @@ pub(super) struct Imported {
     unread: usize,
     /// The first of these, each with its line and why.
     #[schema(value_type = Vec<Object>)]
-    unread_rows: Vec<bill::Unread>,
+    unread_rows: Vec<bill::UnreadBillRow>,
     /// Columns and fields that nothing is known of.
     unknown_columns: Vec<String>,
 }
 
 /// Imports an export of OpenAI's or Anthropic's costs or usage, or a table of day, model and amount; the body is the file. What it says of
 /// a day takes the place of what an earlier one said.
-#[utoipa::path(post, path = "/projects/{project}/bill", tag = "queries", params(("project" = u64, Path), File),
-    request_body = String, responses((status = 201, body = Imported), (status = 400, body = super::error::Body)))]
+#[utoipa::path(post, path = "/projects/{project}/bill", tag = "queries", params(("project" = u64, Path), BillImportParameters),
+    request_body = String, responses((status = 201, body = BillImportResult), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn import(
-    State(api): State<Arc<Api>>,
-    of: Of,
-    Asked(file): Asked<File>,
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
+    QueryParameters(file): QueryParameters<BillImportParameters>,
     body: Bytes,
-) -> Result<(StatusCode, Json<Imported>), ApiError> {
+) -> Result<(StatusCode, Json<BillImportResult>), ApiError> {
     of.caller.check_admin()?;
     let bills = api.bills.clone();
     let work = move || {
         let export = bill::read(&body).map_err(|error| ApiError::bad_request("bad_bill", error.to_string()))?;
         bills.import(of.project, &file.name, &export).map_err(ApiError::internal)?;
         let day = |day: Option<Date>| day.map(|day| day.to_string());
-        Ok(Imported {
+        Ok(BillImportResult {
             format: export.format,
             rows: export.rows,
             lines: export.lines.len(),
@@ -82,25 +82,29 @@ pub(super) async fn import(
             unknown_columns: export.unknown_columns,
         })
     };
-    let imported: Result<Imported, ApiError> = tokio::task::spawn_blocking(work).await?;
+    let imported: Result<BillImportResult, ApiError> = tokio::task::spawn_blocking(work).await?;
     Ok((StatusCode::CREATED, Json(imported?)))
 }
 
 /// The bill beside what was observed.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Bill {
+pub(super) struct BillReconciliationResponse {
     /// Sums, days, models and causes.
     #[serde(flatten)]
     #[schema(value_type = Object)]
-    report: Report,
+    report: ReconciliationReport,
     /// What was imported, the newest first.
-    imports: Vec<Import>,
+    imports: Vec<BillImport>,
 }
 
 /// What providers billed, what was observed, the gap and its causes, by day (UTC) and model.
-#[utoipa::path(get, path = "/projects/{project}/bill", tag = "queries", params(("project" = u64, Path), Within),
-    responses((status = 200, body = Bill), (status = 400, body = super::error::Body)))]
-pub(super) async fn report(State(api): State<Arc<Api>>, of: Of, Asked(within): Asked<Within>) -> Result<Json<Bill>, ApiError> {
+#[utoipa::path(get, path = "/projects/{project}/bill", tag = "queries", params(("project" = u64, Path), TimeRangeParameters),
+    responses((status = 200, body = BillReconciliationResponse), (status = 400, body = super::error::ErrorResponse)))]
+pub(super) async fn report(
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
+    QueryParameters(within): QueryParameters<TimeRangeParameters>,
+) -> Result<Json<BillReconciliationResponse>, ApiError> {
     let (from_us, to_us) = within.range()?;
     let day = |us: i64, open: Date| Timestamp::from_microsecond(us).map_or(open, |at| TimeZone::UTC.to_datetime(at).date());
     let (from, to) = (day(from_us, Date::MIN), day(to_us.saturating_sub(1), Date::MAX));
@@ -109,26 +113,26 @@ pub(super) async fn report(State(api): State<Arc<Api>>, of: Of, Asked(within): A
     let read: Result<_, crate::sqlite::SqliteError> = read.await?;
     let (lines, imports) = read.map_err(ApiError::internal)?;
     let (Some(first), Some(last)) = (lines.iter().map(|line| line.day).min(), lines.iter().map(|line| line.day).max()) else {
-        return Ok(Json(Bill { report: Report::default(), imports }));
+        return Ok(Json(BillReconciliationResponse { report: ReconciliationReport::default(), imports }));
     };
     // Whole days, as bills have them.
     let start = |day: Date| TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).map_or(i64::MIN, Timestamp::as_microsecond);
     let end = last.tomorrow().map_or(i64::MAX, start);
-    let scope = Scope { from_us: start(first), to_us: end, filter: Filter::default() };
+    let scope = QueryScope { from_us: start(first), to_us: end, filter: Filter::default() };
     let observed = api.ask(of.project).observed(&scope).await?;
     let evidence = evidence(&api, of.project, scope.from_us, scope.to_us).await?;
-    Ok(Json(Bill { report: bill::reconcile(&lines, &observed, &evidence), imports }))
+    Ok(Json(BillReconciliationResponse { report: bill::reconcile(&lines, &observed, &evidence), imports }))
 }
 
 /// What is known of sampling in that time.
-async fn evidence(api: &Api, project: u64, from_us: i64, to_us: i64) -> Result<Evidence, ApiError> {
+async fn evidence(api: &ApiState, project: u64, from_us: i64, to_us: i64) -> Result<SamplingEvidence, ApiError> {
     let hints = api.outcomes.hints(project, from_us);
-    let rates = hints.iter().filter(|row| row.hint == Hint::Sampled.as_str()).filter_map(|row| row.value);
+    let rates = hints.iter().filter(|row| row.hint == InstrumentationHint::Sampled.as_str()).filter_map(|row| row.value);
     let sample_rate = rates.min_by(f64::total_cmp);
     let outcomes = api.outcomes.clone();
     let rows = tokio::task::spawn_blocking(move || outcomes.rows(project, from_us, to_us)).await?;
     let rows = rows.map_err(ApiError::internal)?;
     let sampled_out =
         rows.iter().filter(|row| row.outcome == "client_dropped" && row.reason == "sample_rate" && row.category == "transaction");
-    Ok(Evidence { sample_rate, sampled_out: sampled_out.map(|row| row.quantity).sum() })
+    Ok(SamplingEvidence { sample_rate, sampled_out: sampled_out.map(|row| row.quantity).sum() })
 }

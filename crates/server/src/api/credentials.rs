@@ -8,15 +8,15 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::access::Caller;
+use super::access::ApiCaller;
 use super::projects::change;
-use super::{Api, ApiError};
+use super::{ApiError, ApiState};
 use crate::meta;
 use crate::time::rfc3339;
 
 /// An API token. Its secret is shown only when it is made.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Token {
+pub(super) struct ApiTokenView {
     id: i64,
     name: String,
     /// The one project that it may read; null for all.
@@ -32,16 +32,16 @@ pub(super) struct Token {
 
 /// API tokens.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Tokens {
-    tokens: Vec<Token>,
+pub(super) struct ApiTokenList {
+    tokens: Vec<ApiTokenView>,
 }
 
 /// Lists API tokens. For admins.
-#[utoipa::path(get, path = "/tokens", tag = "session", responses((status = 200, body = Tokens), (status = 403, body = super::error::Body)))]
-pub(super) async fn tokens(State(api): State<Arc<Api>>, caller: Caller) -> Result<Json<Tokens>, ApiError> {
+#[utoipa::path(get, path = "/tokens", tag = "session", responses((status = 200, body = ApiTokenList), (status = 403, body = super::error::ErrorResponse)))]
+pub(super) async fn tokens(State(api): State<Arc<ApiState>>, caller: ApiCaller) -> Result<Json<ApiTokenList>, ApiError> {
     caller.check_admin()?;
-    let tokens = change(&api, meta::Meta::tokens).await?;
-    let shown = |record: meta::TokenRecord| Token {
+    let tokens = change(&api, meta::MetadataStore::tokens).await?;
+    let shown = |record: meta::ApiTokenRecord| ApiTokenView {
         id: record.id,
         name: record.name,
         project_id: record.token.project,
@@ -50,13 +50,17 @@ pub(super) async fn tokens(State(api): State<Arc<Api>>, caller: Caller) -> Resul
         expires_at: record.expires_us.map(rfc3339),
         last_used_at: record.last_used_us.map(rfc3339),
     };
-    Ok(Json(Tokens { tokens: tokens.into_iter().map(shown).collect() }))
+    Ok(Json(ApiTokenList { tokens: tokens.into_iter().map(shown).collect() }))
 }
 
 /// Revokes an API token: it is refused from now on.
 #[utoipa::path(delete, path = "/tokens/{token}", tag = "session", params(("token" = i64, Path)),
-    responses((status = 204, description = "revoked"), (status = 403, body = super::error::Body), (status = 404, body = super::error::Body)))]
-pub(super) async fn revoke_token(State(api): State<Arc<Api>>, caller: Caller, Path(token): Path<String>) -> Result<StatusCode, ApiError> {
+    responses((status = 204, description = "revoked"), (status = 403, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
+pub(super) async fn revoke_token(
+    State(api): State<Arc<ApiState>>,
+    caller: ApiCaller,
+    Path(token): Path<String>,
+) -> Result<StatusCode, ApiError> {
     caller.check_admin()?;
     let token: i64 = token.parse().map_err(|_| ApiError::not_found("token"))?;
     change(&api, move |meta| meta.revoke_token(token)).await?;
@@ -65,7 +69,7 @@ pub(super) async fn revoke_token(State(api): State<Arc<Api>>, caller: Caller, Pa
 
 /// A session: a browser, or a command that works.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Session {
+pub(super) struct SessionView {
     id: i64,
     /// What the client calls itself; null where that is not known.
     client: Option<String>,
@@ -80,16 +84,16 @@ pub(super) struct Session {
 
 /// Sessions.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Sessions {
-    sessions: Vec<Session>,
+pub(super) struct SessionList {
+    sessions: Vec<SessionView>,
 }
 
 /// Lists who is signed in. For admins.
-#[utoipa::path(get, path = "/sessions", tag = "session", responses((status = 200, body = Sessions), (status = 403, body = super::error::Body)))]
-pub(super) async fn sessions(State(api): State<Arc<Api>>, caller: Caller) -> Result<Json<Sessions>, ApiError> {
+#[utoipa::path(get, path = "/sessions", tag = "session", responses((status = 200, body = SessionList), (status = 403, body = super::error::ErrorResponse)))]
+pub(super) async fn sessions(State(api): State<Arc<ApiState>>, caller: ApiCaller) -> Result<Json<SessionList>, ApiError> {
     caller.check_admin()?;
-    let sessions = change(&api, meta::Meta::sessions).await?;
-    let shown = |record: meta::SessionRecord| Session {
+    let sessions = change(&api, meta::MetadataStore::sessions).await?;
+    let shown = |record: meta::SessionRecord| SessionView {
         id: record.id,
         client: Some(record.client).filter(|client| !client.is_empty()),
         created_at: rfc3339(record.created_us),
@@ -97,15 +101,15 @@ pub(super) async fn sessions(State(api): State<Arc<Api>>, caller: Caller) -> Res
         expires_at: rfc3339(record.expires_us),
         current: caller.session == Some(record.id),
     };
-    Ok(Json(Sessions { sessions: sessions.into_iter().map(shown).collect() }))
+    Ok(Json(SessionList { sessions: sessions.into_iter().map(shown).collect() }))
 }
 
 /// Ends a session.
 #[utoipa::path(delete, path = "/sessions/{session}", tag = "session", params(("session" = i64, Path)),
-    responses((status = 204, description = "ended"), (status = 403, body = super::error::Body), (status = 404, body = super::error::Body)))]
+    responses((status = 204, description = "ended"), (status = 403, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn revoke_session(
-    State(api): State<Arc<Api>>,
-    caller: Caller,
+    State(api): State<Arc<ApiState>>,
+    caller: ApiCaller,
     Path(session): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     caller.check_admin()?;

@@ -7,10 +7,10 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::again::PerhapsDamaged;
-use super::turns::Full;
-use crate::errors::ErrorsError;
-use crate::meta::MetaError;
+use super::again::SuspectedSegmentDamage;
+use super::turns::QueryQueueFull;
+use crate::errors::ErrorStoreError;
+use crate::meta::MetadataError;
 use crate::query::QueryError;
 use crate::query::filter::FilterError;
 
@@ -18,7 +18,7 @@ use crate::query::filter::FilterError;
 #[derive(Debug)]
 pub struct ApiError {
     status: StatusCode,
-    said: Said,
+    said: ErrorResponseDetail,
     /// Whether damaged files make an answer fail so.
     perhaps_damaged: bool,
     /// After how many seconds it is worth to ask again.
@@ -28,14 +28,14 @@ pub struct ApiError {
 /// What a client reads.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Error)]
-pub(super) struct Body {
+pub(super) struct ErrorResponse {
     /// The error.
-    error: Said,
+    error: ErrorResponseDetail,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ErrorSaid)]
-struct Said {
+struct ErrorResponseDetail {
     /// Snake case, for programs.
     code: &'static str,
     /// What happened, to what.
@@ -46,7 +46,12 @@ struct Said {
 
 impl ApiError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> ApiError {
-        ApiError { status, said: Said { code, message: message.into(), hint: None }, perhaps_damaged: false, retry_after_s: None }
+        ApiError {
+            status,
+            said: ErrorResponseDetail { code, message: message.into(), hint: None },
+            perhaps_damaged: false,
+            retry_after_s: None,
+        }
     }
 
     /// Says what to do about it.
@@ -92,12 +97,12 @@ impl ApiError {
     }
 
     /// There are as many questions as may wait.
-    pub(super) fn full(full: Full) -> ApiError {
+    pub(super) fn full(full: QueryQueueFull) -> ApiError {
         let (status, code, message) = match full {
-            Full::OfCaller(count) => {
+            QueryQueueFull::OfCaller(count) => {
                 (StatusCode::TOO_MANY_REQUESTS, "too_many_questions", format!("{count} questions of this token or session wait already"))
             }
-            Full::Altogether(count) => (StatusCode::SERVICE_UNAVAILABLE, "busy", format!("{count} questions wait already")),
+            QueryQueueFull::Altogether(count) => (StatusCode::SERVICE_UNAVAILABLE, "busy", format!("{count} questions wait already")),
         };
         let hint = "Ask again when others are answered; queries.max_waiting and queries.max_waiting_of_caller say how many may wait.";
         ApiError { retry_after_s: Some(1), ..ApiError::new(status, code, message).hint(hint) }
@@ -144,12 +149,12 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(Body { error: self.said })).into_response();
+        let mut response = (self.status, Json(ErrorResponse { error: self.said })).into_response();
         if let Some(seconds) = self.retry_after_s {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.perhaps_damaged {
-            response.extensions_mut().insert(PerhapsDamaged);
+            response.extensions_mut().insert(SuspectedSegmentDamage);
         }
         response
     }
@@ -191,22 +196,22 @@ impl From<QueryError> for ApiError {
     }
 }
 
-impl From<ErrorsError> for ApiError {
-    fn from(error: ErrorsError) -> ApiError {
+impl From<ErrorStoreError> for ApiError {
+    fn from(error: ErrorStoreError) -> ApiError {
         if error.is_users() { ApiError::bad_request("bad_query", error.to_string()) } else { ApiError::internal(error) }
     }
 }
 
-impl From<MetaError> for ApiError {
-    fn from(error: MetaError) -> ApiError {
+impl From<MetadataError> for ApiError {
+    fn from(error: MetadataError) -> ApiError {
         match error {
-            MetaError::NoProject(_) => ApiError::not_found("project"),
-            MetaError::NoKey { .. } => ApiError::not_found("key"),
-            MetaError::NoPrice { .. } => ApiError::not_found("price"),
-            MetaError::NoToken(_) => ApiError::not_found("token"),
-            MetaError::NoJob(_) => ApiError::not_found("job"),
-            MetaError::NoSession(_) => ApiError::not_found("session"),
-            MetaError::Invalid(reason) => ApiError::bad_request("invalid_value", reason),
+            MetadataError::NoProject(_) => ApiError::not_found("project"),
+            MetadataError::NoKey { .. } => ApiError::not_found("key"),
+            MetadataError::NoPrice { .. } => ApiError::not_found("price"),
+            MetadataError::NoToken(_) => ApiError::not_found("token"),
+            MetadataError::NoJob(_) => ApiError::not_found("job"),
+            MetadataError::NoSession(_) => ApiError::not_found("session"),
+            MetadataError::Invalid(reason) => ApiError::bad_request("invalid_value", reason),
             other => ApiError::internal(other),
         }
     }

@@ -28,31 +28,31 @@ const EXPORTS_OF_PROJECT: usize = 2;
 
 /// Places for exports.
 #[derive(Debug)]
-pub struct Exports {
+pub struct ExportLimiter {
     all: Arc<Semaphore>,
     of_projects: Mutex<HashMap<u64, Arc<Semaphore>>>,
 }
 
 /// The place of one export, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ExportPermit {
     _of_project: OwnedSemaphorePermit,
     _of_all: OwnedSemaphorePermit,
 }
 
-impl Default for Exports {
+impl Default for ExportLimiter {
     fn default() -> Self {
-        Exports { all: Arc::new(Semaphore::new(EXPORTS)), of_projects: Mutex::default() }
+        ExportLimiter { all: Arc::new(Semaphore::new(EXPORTS)), of_projects: Mutex::default() }
     }
 }
 
-impl Exports {
+impl ExportLimiter {
     /// Waits for a place, for some seconds.
-    pub(super) async fn place(&self, project: u64) -> Option<Place> {
+    pub(super) async fn place(&self, project: u64) -> Option<ExportPermit> {
         self.place_within(project, WAIT).await
     }
 
-    async fn place_within(&self, project: u64, wait: Duration) -> Option<Place> {
+    async fn place_within(&self, project: u64, wait: Duration) -> Option<ExportPermit> {
         let own = {
             let mut projects = self.of_projects.lock().unwrap_or_else(PoisonError::into_inner);
             projects.retain(|_, own| own.available_permits() < EXPORTS_OF_PROJECT || Arc::strong_count(own) > 1);
@@ -61,7 +61,7 @@ impl Exports {
         let places = async {
             let of_project = own.acquire_owned().await.ok()?;
             let of_all = self.all.clone().acquire_owned().await.ok()?;
-            Some(Place { _of_project: of_project, _of_all: of_all })
+            Some(ExportPermit { _of_project: of_project, _of_all: of_all })
         };
         tokio::time::timeout(wait, places).await.ok().flatten()
     }
@@ -151,7 +151,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_project_leaves_places_to_others() {
-        let exports = Exports::default();
+        let exports = ExportLimiter::default();
         let own = [exports.place(1).await.unwrap(), exports.place(1).await.unwrap()];
         assert!(exports.place_within(1, Duration::from_millis(1)).await.is_none());
         let other = exports.place(2).await;

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use hinomi_model::cost;
-use hinomi_model::hints::Hint;
-use hinomi_model::price::{Call, PriceBook};
+use hinomi_model::hints::InstrumentationHint;
+use hinomi_model::price::{BillableCall, PriceBook};
 use hinomi_model::span::Usage;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::access::Of;
-use super::ask::{Asked, Within};
-use super::{Api, ApiError};
+use super::access::AuthorizedProject;
+use super::ask::{QueryParameters, TimeRangeParameters};
+use super::{ApiError, ApiState};
 use crate::outcomes::HintRow;
 
 /// Where the caller does not say: what was not seen for a week is over.
@@ -21,34 +21,38 @@ const RECENT_US: i64 = 7 * 86_400_000_000;
 
 /// Hints, the newest first.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Hints {
+pub(super) struct HintList {
     hints: Vec<HintRow>,
 }
 
 /// What the clients of a project could do better, by SDK. Those that were seen since `from`, or in the last seven days. A model that has
 /// a price now has no hint, also while stored calls of it have no cost.
-#[utoipa::path(get, path = "/projects/{project}/hints", tag = "queries", params(("project" = u64, Path), Within),
-    responses((status = 200, body = Hints)))]
-pub(super) async fn hints(State(api): State<Arc<Api>>, of: Of, Asked(within): Asked<Within>) -> Result<Json<Hints>, ApiError> {
+#[utoipa::path(get, path = "/projects/{project}/hints", tag = "queries", params(("project" = u64, Path), TimeRangeParameters),
+    responses((status = 200, body = HintList)))]
+pub(super) async fn hints(
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
+    QueryParameters(within): QueryParameters<TimeRangeParameters>,
+) -> Result<Json<HintList>, ApiError> {
     let (from_us, _) = within.range()?;
     let recent_us = jiff::Timestamp::now().as_microsecond() - RECENT_US;
     let since_us = if from_us == i64::MIN { recent_us } else { from_us };
     let mut hints = with_prices(&api, of.project, api.outcomes.hints(of.project, since_us)).await?;
     hints.retain(|row| !row.priced);
-    Ok(Json(Hints { hints }))
+    Ok(Json(HintList { hints }))
 }
 
 /// The same hints, of which those about prices say whether the model has one now.
-pub(super) async fn with_prices(api: &Api, project: u64, mut hints: Vec<HintRow>) -> Result<Vec<HintRow>, ApiError> {
+pub(super) async fn with_prices(api: &ApiState, project: u64, mut hints: Vec<HintRow>) -> Result<Vec<HintRow>, ApiError> {
     let prices = api.prices.of(project);
-    for row in hints.iter_mut().filter(|row| row.hint == Hint::UnpricedModel.as_str()) {
+    for row in hints.iter_mut().filter(|row| row.hint == InstrumentationHint::UnpricedModel.as_str()) {
         row.priced = is_priced(api, project, &prices, row).await?;
     }
     Ok(hints)
 }
 
 /// Whether the call that last showed that a model has no price would have a cost if it were made now.
-async fn is_priced(api: &Api, project: u64, prices: &PriceBook, row: &HintRow) -> Result<bool, ApiError> {
+async fn is_priced(api: &ApiState, project: u64, prices: &PriceBook, row: &HintRow) -> Result<bool, ApiError> {
     let at_us = jiff::Timestamp::now().as_microsecond();
     let trace = row.trace_id.as_deref().and_then(|id| id.parse().ok());
     let span = row.span_id.as_deref().and_then(|id| id.parse().ok());
@@ -58,11 +62,11 @@ async fn is_priced(api: &Api, project: u64, prices: &PriceBook, row: &HintRow) -
     };
     if let Some(span) = example {
         let tier = cost::service_tier(&span.attributes);
-        return Ok(prices.cost(&Call { at_us, ..cost::call(&span, tier.as_deref()) }).is_some());
+        return Ok(prices.cost(&BillableCall { at_us, ..cost::call(&span, tier.as_deref()) }).is_some());
     }
     // The call has been deleted. Its model's name is all that is left of it.
     let usage = Usage { input: Some(1), output: Some(1), ..Usage::default() };
-    let call = Call {
+    let call = BillableCall {
         provider: None,
         response_model: row.subject.as_deref(),
         request_model: None,

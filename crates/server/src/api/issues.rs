@@ -5,18 +5,18 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 
-use super::access::Of;
-use super::ask::{Asked, Narrow};
-use super::traces::Rows;
-use super::{Api, ApiError};
-use crate::errors::{Issue, IssueDetail, IssueEvent, IssuePage, Within};
+use super::access::AuthorizedProject;
+use super::ask::{FilterParameters, QueryParameters};
+use super::traces::PageParameters;
+use super::{ApiError, ApiState};
+use crate::errors::{ErrorEventFilter, Issue, IssueDetail, IssueEvent, IssuePage};
 
 /// Issues of an answer, where the caller does not say.
 const ROWS: usize = 50;
 
-impl Api {
+impl ApiState {
     /// What the traces cost in which these issues happened.
-    async fn add_costs(&self, project: u64, issues: &mut [Issue], within: Within) -> Result<(), ApiError> {
+    async fn add_costs(&self, project: u64, issues: &mut [Issue], within: ErrorEventFilter) -> Result<(), ApiError> {
         let ids = issues.iter().map(|issue| issue.issue_id).collect();
         let traces = self.errors.traces_of_issues(project, ids, within).await?;
         let mut all: Vec<_> = traces.values().flatten().copied().collect();
@@ -33,13 +33,13 @@ impl Api {
 }
 
 /// Lists issues that happened in the range.
-#[utoipa::path(get, path = "/projects/{project}/issues", tag = "issues", params(("project" = u64, Path), Narrow, Rows),
-    responses((status = 200, body = IssuePage), (status = 400, body = super::error::Body)))]
+#[utoipa::path(get, path = "/projects/{project}/issues", tag = "issues", params(("project" = u64, Path), FilterParameters, PageParameters),
+    responses((status = 200, body = IssuePage), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn issues(
-    State(api): State<Arc<Api>>,
-    of: Of,
-    Asked(narrow): Asked<Narrow>,
-    Asked(rows): Asked<Rows>,
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
+    QueryParameters(narrow): QueryParameters<FilterParameters>,
+    QueryParameters(rows): QueryParameters<PageParameters>,
 ) -> Result<Json<IssuePage>, ApiError> {
     let within = api.errors_within(of.project, &narrow.scope()?).await?;
     let sort = rows.sort.as_deref().unwrap_or("-last_seen");
@@ -50,13 +50,13 @@ pub(super) async fn issues(
 
 /// One issue with its newest events.
 #[utoipa::path(get, path = "/projects/{project}/issues/{issue}", tag = "issues",
-    params(("project" = u64, Path), ("issue" = i64, Path), Narrow),
-    responses((status = 200, body = IssueDetail), (status = 404, body = super::error::Body)))]
+    params(("project" = u64, Path), ("issue" = i64, Path), FilterParameters),
+    responses((status = 200, body = IssueDetail), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn issue(
-    State(api): State<Arc<Api>>,
-    of: Of,
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
     Path((_project, issue)): Path<(String, String)>,
-    Asked(narrow): Asked<Narrow>,
+    QueryParameters(narrow): QueryParameters<FilterParameters>,
 ) -> Result<Json<IssueDetail>, ApiError> {
     let id: i64 = issue.parse().map_err(|_| ApiError::not_found("issue"))?;
     let within = api.errors_within(of.project, &narrow.scope()?).await?;
@@ -68,10 +68,10 @@ pub(super) async fn issue(
 /// One event of an issue, whenever it happened.
 #[utoipa::path(get, path = "/projects/{project}/issues/{issue}/events/{event}", tag = "issues",
     params(("project" = u64, Path), ("issue" = i64, Path), ("event" = String, Path)),
-    responses((status = 200, body = IssueEvent), (status = 404, body = super::error::Body)))]
+    responses((status = 200, body = IssueEvent), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn event(
-    State(api): State<Arc<Api>>,
-    of: Of,
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
     Path((_project, issue, event)): Path<(String, String, String)>,
 ) -> Result<Json<IssueEvent>, ApiError> {
     let id: i64 = issue.parse().map_err(|_| ApiError::not_found("issue"))?;

@@ -7,12 +7,12 @@ use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::access::Caller;
-use super::ask::Asked;
-use super::{Api, ApiError};
+use super::access::ApiCaller;
+use super::ask::QueryParameters;
+use super::{ApiError, ApiState};
 use crate::jobs::{JobTask, RepriceProgress};
-use crate::meta::{JobFilter, JobRecord, JobState, MetaError};
-use crate::reprice::Repriced;
+use crate::meta::{JobFilter, JobRecord, JobState, MetadataError};
+use crate::reprice::RepriceReport;
 use crate::time::rfc3339;
 
 /// Jobs of an answer, where the caller does not say.
@@ -45,7 +45,7 @@ pub(super) struct JobStatus {
     /// How far `reprice` is: calls that begin before have the prices of now, later ones may still have those of before. Null before it begins.
     reached: Option<String>,
     /// What has changed so far; of a job that has ended, all that has changed. Null before it begins.
-    result: Option<Repriced>,
+    result: Option<RepriceReport>,
 }
 
 impl JobStatus {
@@ -75,7 +75,7 @@ impl JobStatus {
     }
 
     /// What has changed.
-    pub(super) fn result(self) -> Option<Repriced> {
+    pub(super) fn result(self) -> Option<RepriceReport> {
         self.result
     }
 }
@@ -83,7 +83,7 @@ impl JobStatus {
 /// Which jobs to list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct JobListQuery {
+pub(super) struct JobListParameters {
     /// Only those of this project.
     project: Option<u64>,
     /// Only those of this kind.
@@ -103,11 +103,11 @@ pub(super) struct JobPage {
 }
 
 /// Lists jobs, the newest first: those that have not ended, and of each project and kind the last hundred that have.
-#[utoipa::path(get, path = "/jobs", tag = "jobs", params(JobListQuery), responses((status = 200, body = JobPage), (status = 400, body = super::error::Body)))]
+#[utoipa::path(get, path = "/jobs", tag = "jobs", params(JobListParameters), responses((status = 200, body = JobPage), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn list(
-    State(api): State<Arc<Api>>,
-    caller: Caller,
-    Asked(which): Asked<JobListQuery>,
+    State(api): State<Arc<ApiState>>,
+    caller: ApiCaller,
+    QueryParameters(which): QueryParameters<JobListParameters>,
 ) -> Result<Json<JobPage>, ApiError> {
     let limit = which.limit.unwrap_or(ROWS).clamp(1, MAX_ROWS);
     let before = which.cursor.map(|cursor| cursor.parse::<i64>()).transpose();
@@ -129,25 +129,29 @@ pub(super) async fn list(
 
 /// One job.
 #[utoipa::path(get, path = "/jobs/{job}", tag = "jobs", params(("job" = i64, Path)),
-    responses((status = 200, body = JobStatus), (status = 404, body = super::error::Body)))]
-pub(super) async fn get(State(api): State<Arc<Api>>, caller: Caller, Path(job): Path<String>) -> Result<Json<JobStatus>, ApiError> {
+    responses((status = 200, body = JobStatus), (status = 404, body = super::error::ErrorResponse)))]
+pub(super) async fn get(State(api): State<Arc<ApiState>>, caller: ApiCaller, Path(job): Path<String>) -> Result<Json<JobStatus>, ApiError> {
     Ok(Json(JobStatus::of(seen(&api, caller, &job).await?)))
 }
 
 /// Ends a job that has not ended, and answers how it ended. What it has done stays done. For admins.
 #[utoipa::path(delete, path = "/jobs/{job}", tag = "jobs", params(("job" = i64, Path)),
-    responses((status = 200, body = JobStatus), (status = 403, body = super::error::Body), (status = 404, body = super::error::Body)))]
-pub(super) async fn cancel(State(api): State<Arc<Api>>, caller: Caller, Path(job): Path<String>) -> Result<Json<JobStatus>, ApiError> {
+    responses((status = 200, body = JobStatus), (status = 403, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
+pub(super) async fn cancel(
+    State(api): State<Arc<ApiState>>,
+    caller: ApiCaller,
+    Path(job): Path<String>,
+) -> Result<Json<JobStatus>, ApiError> {
     caller.check_admin()?;
     let record = seen(&api, caller, &job).await?;
     Ok(Json(JobStatus::of(api.jobs.cancel(record.id).await?)))
 }
 
 /// A job that the caller may see.
-async fn seen(api: &Arc<Api>, caller: Caller, job: &str) -> Result<JobRecord, ApiError> {
+async fn seen(api: &Arc<ApiState>, caller: ApiCaller, job: &str) -> Result<JobRecord, ApiError> {
     let id: i64 = job.parse().map_err(|_| ApiError::not_found("job"))?;
     let jobs = api.jobs.clone();
     let found = tokio::task::spawn_blocking(move || jobs.get(id)).await?;
     let record = found?;
-    if caller.may_see(record.project) { Ok(record) } else { Err(MetaError::NoJob(id).into()) }
+    if caller.may_see(record.project) { Ok(record) } else { Err(MetadataError::NoJob(id).into()) }
 }

@@ -15,10 +15,10 @@ use utoipa::openapi::{OpenApi, RefOr};
 use super::ApiError;
 
 /// Names of parameters by method and address.
-pub(super) type Known = Arc<HashMap<(Method, String), BTreeSet<String>>>;
+pub(super) type KnownParameterNames = Arc<HashMap<(Method, String), BTreeSet<String>>>;
 
 /// Those that the description names.
-pub(super) fn of(description: &OpenApi) -> Known {
+pub(super) fn of(description: &OpenApi) -> KnownParameterNames {
     let names = |operation: &Operation| {
         let parameters = operation.parameters.iter().flatten().filter_map(|parameter| match parameter {
             RefOr::T(parameter) => Some(parameter),
@@ -45,7 +45,7 @@ pub(super) fn of(description: &OpenApi) -> Known {
 }
 
 /// Lets a request pass whose parameters are all known.
-pub(super) async fn check(State(known): State<Known>, path: MatchedPath, request: Request, next: Next) -> Response {
+pub(super) async fn check(State(known): State<KnownParameterNames>, path: MatchedPath, request: Request, next: Next) -> Response {
     let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
     let sent = Query::<Vec<(String, String)>>::try_from_uri(request.uri());
     if let (Some(known), Ok(Query(sent))) = (known.get(&(method, path.as_str().to_owned())), sent)

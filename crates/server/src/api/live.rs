@@ -13,9 +13,9 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
-use super::access::Of;
+use super::access::AuthorizedProject;
 use super::streaming::streamed_events;
-use super::{Api, ApiError};
+use super::{ApiError, ApiState};
 use crate::{errors, logs, store};
 
 /// Changes are gathered this long, so that a busy project does not keep a page busy.
@@ -27,13 +27,13 @@ const MOST_TRACES: usize = 200;
 
 /// What has arrived.
 #[derive(Debug, Default, Serialize)]
-struct Change {
+struct LiveUpdate {
     traces: BTreeSet<String>,
     spans: usize,
     errors: usize,
 }
 
-impl Change {
+impl LiveUpdate {
     fn add(&mut self, traces: &[TraceId], spans: usize, errors: usize) {
         let room = MOST_TRACES.saturating_sub(self.traces.len());
         self.traces.extend(traces.iter().take(room).map(ToString::to_string));
@@ -43,64 +43,64 @@ impl Change {
 }
 
 /// Whatever ends the waiting.
-enum Heard {
+enum LiveStreamSignal {
     Change,
     Nothing,
     End,
 }
 
-struct Ears {
+struct LiveStreamSubscriptions {
     project: u64,
-    spans: Receiver<store::Change>,
-    errors: Receiver<errors::Change>,
-    logs: Receiver<logs::Change>,
+    spans: Receiver<store::SpanStoreChange>,
+    errors: Receiver<errors::ErrorStoreChange>,
+    logs: Receiver<logs::LogStoreChange>,
     stop: CancellationToken,
 }
 
-impl Ears {
+impl LiveStreamSubscriptions {
     /// Waits for something and notes it if it is about the project.
-    async fn hear(&mut self, change: &mut Change) -> Heard {
+    async fn hear(&mut self, change: &mut LiveUpdate) -> LiveStreamSignal {
         tokio::select! {
-            () = self.stop.cancelled() => Heard::End,
+            () = self.stop.cancelled() => LiveStreamSignal::End,
             heard = self.spans.recv() => match heard {
                 Ok(stored) if stored.project == self.project => {
                     change.add(&stored.traces, stored.spans, 0);
-                    Heard::Change
+                    LiveStreamSignal::Change
                 }
-                Ok(_) => Heard::Nothing,
+                Ok(_) => LiveStreamSignal::Nothing,
                 // Some were missed: the page asks for all it shows.
-                Err(RecvError::Lagged(_)) => Heard::Change,
-                Err(RecvError::Closed) => Heard::End,
+                Err(RecvError::Lagged(_)) => LiveStreamSignal::Change,
+                Err(RecvError::Closed) => LiveStreamSignal::End,
             },
             heard = self.errors.recv() => match heard {
                 Ok(stored) if stored.project == self.project => {
                     change.add(&stored.traces, 0, stored.errors);
-                    Heard::Change
+                    LiveStreamSignal::Change
                 }
-                Ok(_) => Heard::Nothing,
-                Err(RecvError::Lagged(_)) => Heard::Change,
-                Err(RecvError::Closed) => Heard::End,
+                Ok(_) => LiveStreamSignal::Nothing,
+                Err(RecvError::Lagged(_)) => LiveStreamSignal::Change,
+                Err(RecvError::Closed) => LiveStreamSignal::End,
             },
             heard = self.logs.recv() => match heard {
                 Ok(stored) if stored.project == self.project => {
                     change.add(&stored.traces, 0, 0);
-                    Heard::Change
+                    LiveStreamSignal::Change
                 }
-                Ok(_) => Heard::Nothing,
-                Err(RecvError::Lagged(_)) => Heard::Change,
-                Err(RecvError::Closed) => Heard::End,
+                Ok(_) => LiveStreamSignal::Nothing,
+                Err(RecvError::Lagged(_)) => LiveStreamSignal::Change,
+                Err(RecvError::Closed) => LiveStreamSignal::End,
             },
         }
     }
 
     /// The next event: what arrives within half a second of the first.
-    async fn next(&mut self) -> Option<Change> {
-        let mut change = Change::default();
+    async fn next(&mut self) -> Option<LiveUpdate> {
+        let mut change = LiveUpdate::default();
         loop {
             match self.hear(&mut change).await {
-                Heard::Change => break,
-                Heard::Nothing => {}
-                Heard::End => return None,
+                LiveStreamSignal::Change => break,
+                LiveStreamSignal::Nothing => {}
+                LiveStreamSignal::End => return None,
             }
         }
         let gathered = tokio::time::sleep(GATHER);
@@ -108,7 +108,7 @@ impl Ears {
         loop {
             tokio::select! {
                 () = &mut gathered => return Some(change),
-                heard = self.hear(&mut change) => if matches!(heard, Heard::End) { return Some(change) },
+                heard = self.hear(&mut change) => if matches!(heard, LiveStreamSignal::End) { return Some(change) },
             }
         }
     }
@@ -117,9 +117,9 @@ impl Ears {
 /// Server-sent events: `change` with `{"traces":[...],"spans":N,"errors":N}`, at most twice a second.
 #[utoipa::path(get, path = "/projects/{project}/live", tag = "queries", params(("project" = u64, Path)),
     responses((status = 200, content_type = "text/event-stream", description = "events of type `change`")))]
-pub(super) async fn live(State(api): State<Arc<Api>>, of: Of) -> Result<impl IntoResponse, ApiError> {
+pub(super) async fn live(State(api): State<Arc<ApiState>>, of: AuthorizedProject) -> Result<impl IntoResponse, ApiError> {
     let (spans, errors, logs) = (api.store.changes(), api.errors.changes(), api.logs.changes());
-    let ears = Ears { project: of.project, spans, errors, logs, stop: api.stop.clone() };
+    let ears = LiveStreamSubscriptions { project: of.project, spans, errors, logs, stop: api.stop.clone() };
     let events = futures::stream::unfold(ears, |mut ears| async {
         let change = ears.next().await?;
         let event = Event::default().event("change").json_data(&change).unwrap_or_default();

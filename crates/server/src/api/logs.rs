@@ -8,10 +8,10 @@ use hinomi_model::langfuse;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::access::Of;
-use super::ask::Asked;
-use super::{Api, ApiError};
-use crate::logs::{Cursor, Page};
+use super::access::AuthorizedProject;
+use super::ask::QueryParameters;
+use super::{ApiError, ApiState};
+use crate::logs::{LogCursor, LogPage};
 
 /// Lines of an answer, where the caller does not say.
 const ROWS: usize = 200;
@@ -21,7 +21,7 @@ const MOST_ROWS: usize = 2_000;
 /// Which lines.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Wanted {
+pub(super) struct LogLineParameters {
     /// At most so many, up to 2000.
     limit: Option<usize>,
     /// `next_cursor` of the answer before.
@@ -30,19 +30,19 @@ pub(super) struct Wanted {
 
 /// What was logged within a trace, in the order of time: log records of OpenTelemetry that tell of no call, and Sentry's logs.
 #[utoipa::path(get, path = "/projects/{project}/traces/{trace}/logs", tag = "traces",
-    params(("project" = u64, Path), ("trace" = String, Path), Wanted),
-    responses((status = 200, body = Page), (status = 400, body = super::error::Body)))]
+    params(("project" = u64, Path), ("trace" = String, Path), LogLineParameters),
+    responses((status = 200, body = LogPage), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn logs(
-    State(api): State<Arc<Api>>,
-    of: Of,
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
     Path((_project, trace)): Path<(String, String)>,
-    Asked(wanted): Asked<Wanted>,
-) -> Result<Json<Page>, ApiError> {
+    QueryParameters(wanted): QueryParameters<LogLineParameters>,
+) -> Result<Json<LogPage>, ApiError> {
     let limit = wanted.limit.unwrap_or(ROWS);
     if !(1..=MOST_ROWS).contains(&limit) {
         return Err(ApiError::bad_request("bad_parameter", format!("limit: from 1 to {MOST_ROWS}")));
     }
-    let after: Option<Cursor> = match wanted.cursor.as_deref().filter(|text| !text.is_empty()) {
+    let after: Option<LogCursor> = match wanted.cursor.as_deref().filter(|text| !text.is_empty()) {
         None => None,
         Some(text) => {
             let bad = |()| ApiError::bad_request("bad_query", "this cursor belongs to no such list; ask again without a cursor");

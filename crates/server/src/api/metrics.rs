@@ -7,30 +7,34 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::access::Of;
-use super::ask::{Asked, Within};
-use super::{Api, ApiError};
-use crate::metrics::{Ask, Drawn, Metric, NoMetric};
-use crate::query::Bucket;
+use super::access::AuthorizedProject;
+use super::ask::{QueryParameters, TimeRangeParameters};
+use super::{ApiError, ApiState};
+use crate::metrics::{OtelMetricChart, OtelMetricQuery, OtelMetricQueryError, OtelMetricSummary};
+use crate::query::BucketInterval;
 
 /// Metrics of a project.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Metrics {
-    metrics: Vec<Metric>,
+pub(super) struct OtelMetricList {
+    metrics: Vec<OtelMetricSummary>,
 }
 
 /// The metrics that have a point in the range, by name.
-#[utoipa::path(get, path = "/projects/{project}/metrics", tag = "metrics", params(("project" = u64, Path), Within),
-    responses((status = 200, body = Metrics), (status = 400, body = super::error::Body)))]
-pub(super) async fn list(State(api): State<Arc<Api>>, of: Of, Asked(within): Asked<Within>) -> Result<Json<Metrics>, ApiError> {
+#[utoipa::path(get, path = "/projects/{project}/metrics", tag = "metrics", params(("project" = u64, Path), TimeRangeParameters),
+    responses((status = 200, body = OtelMetricList), (status = 400, body = super::error::ErrorResponse)))]
+pub(super) async fn list(
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
+    QueryParameters(within): QueryParameters<TimeRangeParameters>,
+) -> Result<Json<OtelMetricList>, ApiError> {
     let (from_us, to_us) = within.range()?;
-    Ok(Json(Metrics { metrics: api.metrics.list(of.project, from_us, to_us).await.map_err(ApiError::internal)? }))
+    Ok(Json(OtelMetricList { metrics: api.metrics.list(of.project, from_us, to_us).await.map_err(ApiError::internal)? }))
 }
 
 /// What to draw.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Wanted {
+pub(super) struct OtelMetricSeriesParameters {
     /// The metric.
     name: String,
     /// Its unit, where several have the name; left out: the one with the newest point.
@@ -47,19 +51,19 @@ pub(super) struct Wanted {
 
 /// A metric over time, by bucket: `increase` and `rate` of counters, values of gauges, percentiles of histograms. Of an empty bucket
 /// counts are 0 and all else is null.
-#[utoipa::path(get, path = "/projects/{project}/metrics/series", tag = "metrics", params(("project" = u64, Path), Within, Wanted),
-    responses((status = 200, body = Series), (status = 400, body = super::error::Body), (status = 404, body = super::error::Body)))]
+#[utoipa::path(get, path = "/projects/{project}/metrics/series", tag = "metrics", params(("project" = u64, Path), TimeRangeParameters, OtelMetricSeriesParameters),
+    responses((status = 200, body = OtelMetricSeriesResponse), (status = 400, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn series(
-    State(api): State<Arc<Api>>,
-    of: Of,
-    Asked(within): Asked<Within>,
-    Asked(wanted): Asked<Wanted>,
-) -> Result<Json<Series>, ApiError> {
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
+    QueryParameters(within): QueryParameters<TimeRangeParameters>,
+    QueryParameters(wanted): QueryParameters<OtelMetricSeriesParameters>,
+) -> Result<Json<OtelMetricSeriesResponse>, ApiError> {
     let (from_us, to_us) = within.range()?;
-    let buckets = Bucket::candidates(wanted.bucket.as_deref())?;
+    let buckets = BucketInterval::candidates(wanted.bucket.as_deref())?;
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
     let measures = given(wanted.measure).map(|text| text.split(',').map(|name| name.trim().to_owned()).collect());
-    let mut ask = Ask {
+    let mut ask = OtelMetricQuery {
         name: wanted.name,
         // An empty unit is a unit too.
         unit: wanted.unit,
@@ -70,18 +74,18 @@ pub(super) async fn series(
         measures: measures.unwrap_or_default(),
         group_by: given(wanted.group_by),
     };
-    let mut last = Err(NoMetric::TooManyBuckets(0));
+    let mut last = Err(OtelMetricQueryError::TooManyBuckets(0));
     for bucket in buckets {
         ask.bucket_us = bucket.us();
         let drawn = api.metrics.draw(of.project, ask.clone()).await.map_err(ApiError::internal)?;
-        last = drawn.map(|drawn| Series { bucket: bucket.name(), drawn });
-        if !matches!(last, Err(NoMetric::TooManyBuckets(_))) {
+        last = drawn.map(|drawn| OtelMetricSeriesResponse { bucket: bucket.name(), drawn });
+        if !matches!(last, Err(OtelMetricQueryError::TooManyBuckets(_))) {
             break;
         }
     }
     match last {
         Ok(series) => Ok(Json(series)),
-        Err(NoMetric::Unknown(name)) => {
+        Err(OtelMetricQueryError::Unknown(name)) => {
             let hint = "`/metrics` lists those there are; it may have points in a longer range.";
             Err(ApiError::not_found(&format!("metric as {name:?} in this range")).hint(hint))
         }
@@ -92,8 +96,8 @@ pub(super) async fn series(
 /// A metric over time.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = MetricSeries)]
-pub(super) struct Series {
+pub(super) struct OtelMetricSeriesResponse {
     bucket: &'static str,
     #[serde(flatten)]
-    drawn: Drawn,
+    drawn: OtelMetricChart,
 }

@@ -46,54 +46,54 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::alert::Alerts;
-use crate::bills::Bills;
-use crate::errors::Errors;
+use crate::alert::AlertService;
+use crate::bills::BillStore;
+use crate::errors::ErrorStore;
 use crate::jobs::JobRunner;
-use crate::keeping::{Holds, Places};
-use crate::logs::Logs;
-use crate::meta::{Meta, Project};
-use crate::metrics::Metrics;
-use crate::notify::Courier;
-use crate::outcomes::Outcomes;
-use crate::prices::Prices;
-use crate::query::Engine;
-use crate::scores::Scores;
+use crate::keeping::{RetentionHoldTracker, RetentionResources};
+use crate::logs::LogStore;
+use crate::meta::{MetadataStore, ProjectRecord};
+use crate::metrics::OtelMetricStore;
+use crate::notify::DeliveryWorker;
+use crate::outcomes::OutcomeStore;
+use crate::prices::ActivePrices;
+use crate::query::QueryEngine;
+use crate::scores::ScoreStore;
 use crate::store::Store;
 
 pub use error::ApiError;
-pub use file::Exports;
-pub use shared::Questions;
-pub use system::Problem;
+pub use file::ExportLimiter;
+pub use shared::QueryScheduler;
+pub use system::SystemProblem;
 pub use transfer::MISSING;
 
 /// Everything that answering needs.
 #[derive(Debug)]
-pub struct Api {
+pub struct ApiState {
     /// Projects, keys, tokens, sessions.
-    pub meta: Arc<Meta>,
+    pub meta: Arc<MetadataStore>,
     /// Spans.
     pub store: Arc<Store>,
     /// Error events.
-    pub errors: Arc<Errors>,
+    pub errors: Arc<ErrorStore>,
     /// Judgements of answers.
-    pub scores: Arc<Scores>,
+    pub scores: Arc<ScoreStore>,
     /// Lines of programs' logs.
-    pub logs: Arc<Logs>,
+    pub logs: Arc<LogStore>,
     /// Points of metrics.
-    pub metrics: Arc<Metrics>,
+    pub metrics: Arc<OtelMetricStore>,
     /// What providers billed.
-    pub bills: Arc<Bills>,
+    pub bills: Arc<BillStore>,
     /// What became of what was sent.
-    pub outcomes: Arc<Outcomes>,
+    pub outcomes: Arc<OutcomeStore>,
     /// Targets of alerts, and what is on its way to them.
-    pub courier: Arc<Courier>,
+    pub courier: Arc<DeliveryWorker>,
     /// Rules, budgets, incidents.
-    pub alerts: Arc<Alerts>,
+    pub alerts: Arc<AlertService>,
     /// Where queries run.
-    pub engine: Engine,
+    pub engine: QueryEngine,
     /// The prices in force.
-    pub prices: Arc<Prices>,
+    pub prices: Arc<ActivePrices>,
     /// Long work.
     pub jobs: Arc<JobRunner>,
     /// When `hinomi.db` was made anew beside other data, if it was.
@@ -113,18 +113,18 @@ pub struct Api {
     /// Bytes that the data folder may take; 0 for any number.
     pub budget_bytes: u64,
     /// What is to be deleted and waits.
-    pub holds: Arc<Holds>,
+    pub holds: Arc<RetentionHoldTracker>,
     /// How often it is looked for what is to be kept no longer.
     pub retain_every: std::time::Duration,
     /// How long a question may take.
     pub query_timeout: std::time::Duration,
     /// Places for exports.
-    pub exports: Exports,
+    pub exports: ExportLimiter,
     /// What is being asked.
-    pub questions: Questions,
+    pub questions: QueryScheduler,
     /// Counts the changes that were asked for by this API.
     pub changes: AtomicU64,
-    /// See [`Places`].
+    /// See [`RetentionResources`].
     pub erasing: Arc<tokio::sync::Mutex<()>>,
     /// Memory that queries and intake may take together, in bytes.
     pub memory_limit: u64,
@@ -134,9 +134,9 @@ pub struct Api {
     pub stop: CancellationToken,
 }
 
-impl Api {
+impl ApiState {
     /// The address with which programs send to a project.
-    pub fn dsn(&self, project: &Project) -> Option<String> {
+    pub fn dsn(&self, project: &ProjectRecord) -> Option<String> {
         let directory = self.meta.directory();
         let key = directory.first_key(project.id)?;
         let (scheme, rest) = self.public_url.split_once("://")?;
@@ -144,8 +144,8 @@ impl Api {
     }
 
     /// Where all is that is kept.
-    pub fn places(&self) -> Places {
-        Places {
+    pub fn places(&self) -> RetentionResources {
+        RetentionResources {
             meta: self.meta.clone(),
             store: self.store.clone(),
             errors: self.errors.clone(),
@@ -163,12 +163,12 @@ impl Api {
     }
 
     /// Rises with all that answers about spans and error events depend on, before it is acknowledged.
-    fn version(&self) -> shared::Version {
+    fn version(&self) -> shared::ApiStateVersion {
         [self.store.version(), self.errors.version(), self.changes.load(Ordering::Acquire)]
     }
 
     /// The questions that can be asked of a project at this moment.
-    fn ask(&self, project: u64) -> crate::query::Project {
+    fn ask(&self, project: u64) -> crate::query::ProjectSnapshot {
         self.engine.project(self.store.snapshot(), project)
     }
 }
@@ -178,9 +178,9 @@ impl Api {
 /// # Errors
 ///
 /// When nobody is.
-pub async fn authenticate(api: &Arc<Api>, request: axum::extract::Request) -> Result<(), ApiError> {
+pub async fn authenticate(api: &Arc<ApiState>, request: axum::extract::Request) -> Result<(), ApiError> {
     let (mut parts, _) = request.into_parts();
-    <access::Caller as axum::extract::FromRequestParts<_>>::from_request_parts(&mut parts, api).await.map(drop)
+    <access::ApiCaller as axum::extract::FromRequestParts<_>>::from_request_parts(&mut parts, api).await.map(drop)
 }
 
 /// A project's counters for Prometheus, for whoever may see it.
@@ -188,9 +188,9 @@ pub async fn authenticate(api: &Arc<Api>, request: axum::extract::Request) -> Re
 /// # Errors
 ///
 /// When nobody is signed in, or there is no such project.
-pub async fn scrape(api: &Arc<Api>, request: axum::extract::Request, project: &str) -> Result<String, ApiError> {
+pub async fn scrape(api: &Arc<ApiState>, request: axum::extract::Request, project: &str) -> Result<String, ApiError> {
     let (mut parts, _) = request.into_parts();
-    let caller = <access::Caller as axum::extract::FromRequestParts<_>>::from_request_parts(&mut parts, api).await?;
+    let caller = <access::ApiCaller as axum::extract::FromRequestParts<_>>::from_request_parts(&mut parts, api).await?;
     let project = project.parse().ok().filter(|project| caller.may_see(*project));
     let project = api.meta.project(project.ok_or_else(|| ApiError::not_found("project"))?)?;
     Ok(api.alerts.scrape(project.id))
@@ -200,14 +200,14 @@ pub async fn scrape(api: &Arc<Api>, request: axum::extract::Request, project: &s
 #[openapi(
     info(title = "Hinomi", description = "LLM monitoring. Times are RFC 3339 UTC with microseconds, durations milliseconds, money US dollars; null means unknown, never zero."),
     security(("token" = []), ("session" = [])),
-    modifiers(&Security)
+    modifiers(&OpenApiSecurityModifier)
 )]
-struct Description;
+struct OpenApiDocument;
 
 /// How requests are authenticated.
-struct Security;
+struct OpenApiSecurityModifier;
 
-impl utoipa::Modify for Security {
+impl utoipa::Modify for OpenApiSecurityModifier {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let components = openapi.components.get_or_insert_default();
         let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API token: `hinomi token create`")).build();
@@ -219,7 +219,7 @@ impl utoipa::Modify for Security {
 }
 
 /// All routes, with the description that they give of themselves.
-pub fn routes(api: Arc<Api>) -> Router {
+pub fn routes(api: Arc<ApiState>) -> Router {
     let (router, description) = described().split_for_parts();
     let router = router.route_layer(axum::middleware::from_fn_with_state(api.clone(), again::without_damaged));
     // Within it, so that the thread that computes an answer compresses it too.
@@ -231,7 +231,7 @@ pub fn routes(api: Arc<Api>) -> Router {
     router.merge(session::routes()).with_state(api)
 }
 
-fn described() -> OpenApiRouter<Arc<Api>> {
+fn described() -> OpenApiRouter<Arc<ApiState>> {
     let v1 = OpenApiRouter::new()
         .routes(routes!(session::create, session::end))
         .routes(routes!(session::me))
@@ -296,5 +296,5 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(transfer::import))
         .routes(routes!(transfer::backup))
         .routes(routes!(system::system));
-    OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", v1)
+    OpenApiRouter::with_openapi(OpenApiDocument::openapi()).nest("/api/v1", v1)
 }

@@ -7,22 +7,26 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::access::Of;
-use super::ask::{Asked, Within};
-use super::{Api, ApiError};
+use super::access::AuthorizedProject;
+use super::ask::{QueryParameters, TimeRangeParameters};
+use super::{ApiError, ApiState};
 
 /// Outcomes by reason.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Outcomes {
-    outcomes: Vec<crate::outcomes::Row>,
+pub(super) struct OutcomeList {
+    outcomes: Vec<crate::outcomes::OutcomeRow>,
 }
 
 /// What was accepted, refused, dropped, sent twice, or never sent by the client, and why.
-#[utoipa::path(get, path = "/projects/{project}/outcomes", tag = "queries", params(("project" = u64, Path), Within),
-    responses((status = 200, body = Outcomes)))]
-pub(super) async fn outcomes(State(api): State<Arc<Api>>, of: Of, Asked(within): Asked<Within>) -> Result<Json<Outcomes>, ApiError> {
+#[utoipa::path(get, path = "/projects/{project}/outcomes", tag = "queries", params(("project" = u64, Path), TimeRangeParameters),
+    responses((status = 200, body = OutcomeList)))]
+pub(super) async fn outcomes(
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
+    QueryParameters(within): QueryParameters<TimeRangeParameters>,
+) -> Result<Json<OutcomeList>, ApiError> {
     let (from_us, to_us) = within.range()?;
     let counted = api.outcomes.clone();
     let rows = tokio::task::spawn_blocking(move || counted.rows(of.project, from_us, to_us)).await?;
-    Ok(Json(Outcomes { outcomes: rows.map_err(ApiError::internal)? }))
+    Ok(Json(OutcomeList { outcomes: rows.map_err(ApiError::internal)? }))
 }

@@ -6,21 +6,21 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use hinomi_model::price::{OwnPrice, Rates};
+use hinomi_model::price::{BucketPrices, CustomPrice};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::access::Of;
-use super::ask::{Asked, Narrow};
+use super::access::AuthorizedProject;
+use super::ask::{FilterParameters, QueryParameters};
 use super::projects::change;
-use super::{Api, ApiError};
-use crate::meta::SetPrice;
+use super::{ApiError, ApiState};
+use crate::meta::CustomPriceRecord;
 use crate::query::UnpricedModel;
 use crate::time::rfc3339;
 
 /// A price that the owner has set. It comes before the table.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Price {
+pub(super) struct CustomPriceView {
     /// Null for one of the owner's file, which is changed there.
     id: Option<i64>,
     /// As clients name the model, or the beginning of its name with `*` behind it.
@@ -39,7 +39,7 @@ pub(super) struct Price {
     /// `reasoning`, `input_audio`, `output_audio`, `input_image`, `output_image`; one `request`, `web_search`, `image`; an `hour` of the
     /// call's time.
     #[schema(value_type = Object)]
-    prices: Rates,
+    prices: BucketPrices,
     /// By what the cost of a span names it.
     price: String,
     /// Null for one of the owner's file.
@@ -48,7 +48,7 @@ pub(super) struct Price {
 
 /// The list prices of providers.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Table {
+pub(super) struct PriceTableSummary {
     /// Up to which day prices were followed.
     date: String,
     /// How many models it lists.
@@ -57,17 +57,17 @@ pub(super) struct Table {
 
 /// The prices of a project.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Prices {
+pub(super) struct ProjectPriceList {
     /// Those that its owner has set, the newest first.
-    prices: Vec<Price>,
+    prices: Vec<CustomPriceView>,
     /// What stands behind them.
-    table: Table,
+    table: PriceTableSummary,
 }
 
 /// A price to set.
 #[derive(Debug, Deserialize, ToSchema)]
 #[expect(dead_code, reason = "it only describes what OwnPrice reads")]
-pub(super) struct NewPrice {
+pub(super) struct CustomPriceRequest {
     /// As clients name the model, with or without a date behind it, or the beginning of its name with `*` behind it.
     model: String,
     /// Only where this provider runs it.
@@ -85,8 +85,8 @@ pub(super) struct NewPrice {
     prices: serde_json::Value,
 }
 
-fn shown(price: OwnPrice, set: Option<&SetPrice>) -> Price {
-    Price {
+fn shown(price: CustomPrice, set: Option<&CustomPriceRecord>) -> CustomPriceView {
+    CustomPriceView {
         id: set.map(|set| set.id),
         price: price.id(),
         from: price.from.map(|day| day.to_string()),
@@ -100,29 +100,29 @@ fn shown(price: OwnPrice, set: Option<&SetPrice>) -> Price {
     }
 }
 
-fn shown_set(set: &SetPrice) -> Json<Price> {
+fn shown_set(set: &CustomPriceRecord) -> Json<CustomPriceView> {
     Json(shown(set.price.clone(), Some(set)))
 }
 
 /// Lists the own prices of a project, and says which table stands behind them.
-#[utoipa::path(get, path = "/projects/{project}/prices", tag = "prices", params(("project" = u64, Path)), responses((status = 200, body = Prices)))]
-pub(super) async fn list(State(api): State<Arc<Api>>, of: Of) -> Json<Prices> {
+#[utoipa::path(get, path = "/projects/{project}/prices", tag = "prices", params(("project" = u64, Path)), responses((status = 200, body = ProjectPriceList)))]
+pub(super) async fn list(State(api): State<Arc<ApiState>>, of: AuthorizedProject) -> Json<ProjectPriceList> {
     let directory = api.meta.directory();
     let set = directory.prices.iter().rev().filter(|set| set.project == of.project);
     let from_file = api.prices.from_file(of.project).into_iter().map(|price| shown(price, None));
     let prices = set.map(|set| shown(set.price.clone(), Some(set))).chain(from_file).collect();
     let table = api.prices.table();
-    Json(Prices { prices, table: Table { date: table.date().to_owned(), models: table.models() } })
+    Json(ProjectPriceList { prices, table: PriceTableSummary { date: table.date().to_owned(), models: table.models() } })
 }
 
 /// Sets a price. It holds for what comes in from now on; what is stored is priced again by `reprice`.
-#[utoipa::path(post, path = "/projects/{project}/prices", tag = "prices", params(("project" = u64, Path)), request_body = NewPrice,
-    responses((status = 201, body = Price), (status = 400, body = super::error::Body)))]
+#[utoipa::path(post, path = "/projects/{project}/prices", tag = "prices", params(("project" = u64, Path)), request_body = CustomPriceRequest,
+    responses((status = 201, body = CustomPriceView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn create(
-    State(api): State<Arc<Api>>,
-    of: Of,
-    body: Result<Json<OwnPrice>, JsonRejection>,
-) -> Result<(StatusCode, Json<Price>), ApiError> {
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
+    body: Result<Json<CustomPrice>, JsonRejection>,
+) -> Result<(StatusCode, Json<CustomPriceView>), ApiError> {
     of.caller.check_admin()?;
     let Json(price) = body?;
     let set = change(&api, move |meta| meta.set_price(of.project, price)).await?;
@@ -133,23 +133,23 @@ pub(super) async fn create(
 /// When a price ends.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct End {
+pub(super) struct CustomPriceUpdateRequest {
     /// The first day (UTC) on which it holds no longer, `YYYY-MM-DD`; null lets it hold on.
     until: Option<String>,
 }
 
 /// Ends a price.
 #[utoipa::path(patch, path = "/projects/{project}/prices/{price}", tag = "prices", params(("project" = u64, Path), ("price" = i64, Path)),
-    request_body = End, responses((status = 200, body = Price), (status = 400, body = super::error::Body), (status = 404, body = super::error::Body)))]
+    request_body = CustomPriceUpdateRequest, responses((status = 200, body = CustomPriceView), (status = 400, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn end(
-    State(api): State<Arc<Api>>,
-    of: Of,
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
     Path((_project, price)): Path<(String, String)>,
-    body: Result<Json<End>, JsonRejection>,
-) -> Result<Json<Price>, ApiError> {
+    body: Result<Json<CustomPriceUpdateRequest>, JsonRejection>,
+) -> Result<Json<CustomPriceView>, ApiError> {
     of.caller.check_admin()?;
     let id = number(&price)?;
-    let Json(End { until }) = body?;
+    let Json(CustomPriceUpdateRequest { until }) = body?;
     let day = |text: String| {
         text.parse().map_err(|_| ApiError::bad_request("invalid_value", format!("until: {text:?} is no day; a day is YYYY-MM-DD")))
     };
@@ -161,10 +161,10 @@ pub(super) async fn end(
 
 /// Removes a price, as if it had never been set. To keep it for what it was, end it instead.
 #[utoipa::path(delete, path = "/projects/{project}/prices/{price}", tag = "prices", params(("project" = u64, Path), ("price" = i64, Path)),
-    responses((status = 204, description = "removed"), (status = 404, body = super::error::Body)))]
+    responses((status = 204, description = "removed"), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn delete(
-    State(api): State<Arc<Api>>,
-    of: Of,
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
     Path((_project, price)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     of.caller.check_admin()?;
@@ -176,7 +176,7 @@ pub(super) async fn delete(
 
 /// Models without a price.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Unpriced {
+pub(super) struct UnpricedModelList {
     /// Those with most calls first, at most 200.
     models: Vec<UnpricedModel>,
     /// How many there are.
@@ -187,11 +187,15 @@ pub(super) struct Unpriced {
 const MAX_UNPRICED: usize = 200;
 
 /// Lists the models of calls that have usage and no price, with what they took.
-#[utoipa::path(get, path = "/projects/{project}/prices/unpriced", tag = "prices", params(("project" = u64, Path), Narrow),
-    responses((status = 200, body = Unpriced), (status = 400, body = super::error::Body)))]
-pub(super) async fn unpriced(State(api): State<Arc<Api>>, of: Of, Asked(narrow): Asked<Narrow>) -> Result<Json<Unpriced>, ApiError> {
+#[utoipa::path(get, path = "/projects/{project}/prices/unpriced", tag = "prices", params(("project" = u64, Path), FilterParameters),
+    responses((status = 200, body = UnpricedModelList), (status = 400, body = super::error::ErrorResponse)))]
+pub(super) async fn unpriced(
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
+    QueryParameters(narrow): QueryParameters<FilterParameters>,
+) -> Result<Json<UnpricedModelList>, ApiError> {
     let (models, count) = api.ask(of.project).unpriced(&narrow.scope()?, MAX_UNPRICED).await?;
-    Ok(Json(Unpriced { models, count }))
+    Ok(Json(UnpricedModelList { models, count }))
 }
 
 fn number(text: &str) -> Result<i64, ApiError> {
@@ -199,7 +203,7 @@ fn number(text: &str) -> Result<i64, ApiError> {
 }
 
 /// The next call is priced by what was just changed.
-async fn taken(api: &Arc<Api>) {
+async fn taken(api: &Arc<ApiState>) {
     let prices = api.prices.clone();
     let _ = tokio::task::spawn_blocking(move || prices.refresh()).await;
 }

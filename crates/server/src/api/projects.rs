@@ -9,14 +9,14 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use super::access::{Caller, Of};
-use super::{Api, ApiError};
-use crate::meta::{self, Currency, Keep, Patch};
+use super::access::{ApiCaller, AuthorizedProject};
+use super::{ApiError, ApiState};
+use crate::meta::{self, DisplayCurrency, ProjectPatch, RetentionOverrides};
 use crate::time::rfc3339;
 
 /// A project.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Project {
+pub(super) struct ProjectView {
     id: u64,
     name: String,
     /// Filled by `hinomi demo`.
@@ -26,9 +26,9 @@ pub(super) struct Project {
     /// Days that spans are kept.
     retention_days: u32,
     /// Classes of spans that are kept for another time.
-    keep: Keep,
+    keep: RetentionOverrides,
     /// Shown beside dollars.
-    currency: Option<Currency>,
+    currency: Option<DisplayCurrency>,
     /// Take the client's own cost where it sends one.
     prefer_client_cost: bool,
     /// Count the tokens of calls that come without counts from their texts, where that can be done; such counts are marked.
@@ -42,7 +42,7 @@ pub(super) struct Project {
 
 /// An ingest key.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Key {
+pub(super) struct IngestKeyView {
     id: i64,
     public_key: String,
     name: String,
@@ -52,8 +52,8 @@ pub(super) struct Key {
     last_used_at: Option<String>,
 }
 
-fn shown(api: &Api, project: &meta::Project) -> Project {
-    Project {
+fn shown(api: &ApiState, project: &meta::ProjectRecord) -> ProjectView {
+    ProjectView {
         id: project.id,
         name: project.name.clone(),
         demo: project.demo,
@@ -69,8 +69,8 @@ fn shown(api: &Api, project: &meta::Project) -> Project {
     }
 }
 
-fn key_shown(key: &meta::Key) -> Key {
-    Key {
+fn key_shown(key: &meta::IngestKey) -> IngestKeyView {
+    IngestKeyView {
         id: key.id,
         public_key: key.public_key.clone(),
         name: key.name.clone(),
@@ -81,39 +81,39 @@ fn key_shown(key: &meta::Key) -> Key {
 }
 
 /// The projects that a caller may see.
-pub(super) fn seen_by(api: &Api, caller: Caller) -> Vec<Project> {
+pub(super) fn seen_by(api: &ApiState, caller: ApiCaller) -> Vec<ProjectView> {
     let directory = api.meta.directory();
     directory.projects.values().filter(|project| caller.may_see(project.id)).map(|project| shown(api, project)).collect()
 }
 
 /// A list of projects.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Projects {
-    projects: Vec<Project>,
+pub(super) struct ProjectList {
+    projects: Vec<ProjectView>,
 }
 
 /// Lists projects.
-#[utoipa::path(get, path = "/projects", tag = "projects", responses((status = 200, body = Projects)))]
-pub(super) async fn list(State(api): State<Arc<Api>>, caller: Caller) -> Json<Projects> {
-    Json(Projects { projects: seen_by(&api, caller) })
+#[utoipa::path(get, path = "/projects", tag = "projects", responses((status = 200, body = ProjectList)))]
+pub(super) async fn list(State(api): State<Arc<ApiState>>, caller: ApiCaller) -> Json<ProjectList> {
+    Json(ProjectList { projects: seen_by(&api, caller) })
 }
 
 /// What a new project or key is called.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Named {
+pub(super) struct ProjectOrKeyName {
     /// 1 to 100 characters.
     name: String,
 }
 
 /// Makes a project with its first key.
-#[utoipa::path(post, path = "/projects", tag = "projects", request_body = Named,
-    responses((status = 201, body = Project), (status = 400, body = super::error::Body)))]
+#[utoipa::path(post, path = "/projects", tag = "projects", request_body = ProjectOrKeyName,
+    responses((status = 201, body = ProjectView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn create(
-    State(api): State<Arc<Api>>,
-    caller: Caller,
-    body: Result<Json<Named>, JsonRejection>,
-) -> Result<(StatusCode, Json<Project>), ApiError> {
+    State(api): State<Arc<ApiState>>,
+    caller: ApiCaller,
+    body: Result<Json<ProjectOrKeyName>, JsonRejection>,
+) -> Result<(StatusCode, Json<ProjectView>), ApiError> {
     caller.check_admin()?;
     let Json(named) = body?;
     let project = change(&api, move |meta| meta.create_project(&named.name, false)).await?;
@@ -121,24 +121,24 @@ pub(super) async fn create(
 }
 
 /// One project.
-#[utoipa::path(get, path = "/projects/{project}", tag = "projects", params(("project" = u64, Path)), responses((status = 200, body = Project)))]
-pub(super) async fn get(State(api): State<Arc<Api>>, of: Of) -> Result<Json<Project>, ApiError> {
+#[utoipa::path(get, path = "/projects/{project}", tag = "projects", params(("project" = u64, Path)), responses((status = 200, body = ProjectView)))]
+pub(super) async fn get(State(api): State<Arc<ApiState>>, of: AuthorizedProject) -> Result<Json<ProjectView>, ApiError> {
     Ok(Json(shown(&api, &api.meta.project(of.project)?)))
 }
 
 /// What to change of a project; what is left out stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Changes {
+pub(super) struct ProjectUpdateRequest {
     name: Option<String>,
     /// From 1 to 3650.
     retention_days: Option<u32>,
     /// All classes at once: what is left out has no time of its own any more.
-    keep: Option<Keep>,
+    keep: Option<RetentionOverrides>,
     /// Null takes it away.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<Currency>)]
-    currency: Option<Option<Currency>>,
+    #[schema(value_type = Option<DisplayCurrency>)]
+    currency: Option<Option<DisplayCurrency>>,
     prefer_client_cost: Option<bool>,
     estimate_usage: Option<bool>,
     disabled: Option<bool>,
@@ -150,16 +150,16 @@ fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> R
 }
 
 /// Changes a project.
-#[utoipa::path(patch, path = "/projects/{project}", tag = "projects", params(("project" = u64, Path)), request_body = Changes,
-    responses((status = 200, body = Project), (status = 400, body = super::error::Body)))]
+#[utoipa::path(patch, path = "/projects/{project}", tag = "projects", params(("project" = u64, Path)), request_body = ProjectUpdateRequest,
+    responses((status = 200, body = ProjectView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn update(
-    State(api): State<Arc<Api>>,
-    of: Of,
-    body: Result<Json<Changes>, JsonRejection>,
-) -> Result<Json<Project>, ApiError> {
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
+    body: Result<Json<ProjectUpdateRequest>, JsonRejection>,
+) -> Result<Json<ProjectView>, ApiError> {
     of.caller.check_admin()?;
     let Json(changes) = body?;
-    let patch = Patch {
+    let patch = ProjectPatch {
         name: changes.name,
         retention_days: changes.retention_days,
         keep: changes.keep,
@@ -174,24 +174,24 @@ pub(super) async fn update(
 
 /// A list of keys.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Keys {
-    keys: Vec<Key>,
+pub(super) struct IngestKeyList {
+    keys: Vec<IngestKeyView>,
 }
 
 /// Lists the keys of a project.
-#[utoipa::path(get, path = "/projects/{project}/keys", tag = "projects", params(("project" = u64, Path)), responses((status = 200, body = Keys)))]
-pub(super) async fn keys(State(api): State<Arc<Api>>, of: Of) -> Json<Keys> {
-    Json(Keys { keys: api.meta.directory().keys_of(of.project).into_iter().map(key_shown).collect() })
+#[utoipa::path(get, path = "/projects/{project}/keys", tag = "projects", params(("project" = u64, Path)), responses((status = 200, body = IngestKeyList)))]
+pub(super) async fn keys(State(api): State<Arc<ApiState>>, of: AuthorizedProject) -> Json<IngestKeyList> {
+    Json(IngestKeyList { keys: api.meta.directory().keys_of(of.project).into_iter().map(key_shown).collect() })
 }
 
 /// Makes another key.
-#[utoipa::path(post, path = "/projects/{project}/keys", tag = "projects", params(("project" = u64, Path)), request_body = Named,
-    responses((status = 201, body = Key), (status = 400, body = super::error::Body)))]
+#[utoipa::path(post, path = "/projects/{project}/keys", tag = "projects", params(("project" = u64, Path)), request_body = ProjectOrKeyName,
+    responses((status = 201, body = IngestKeyView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn create_key(
-    State(api): State<Arc<Api>>,
-    of: Of,
-    body: Result<Json<Named>, JsonRejection>,
-) -> Result<(StatusCode, Json<Key>), ApiError> {
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
+    body: Result<Json<ProjectOrKeyName>, JsonRejection>,
+) -> Result<(StatusCode, Json<IngestKeyView>), ApiError> {
     of.caller.check_admin()?;
     let Json(named) = body?;
     let key = change(&api, move |meta| meta.create_key(of.project, &named.name)).await?;
@@ -200,10 +200,10 @@ pub(super) async fn create_key(
 
 /// Removes a key: what is sent with it is refused from now on.
 #[utoipa::path(delete, path = "/projects/{project}/keys/{key}", tag = "projects", params(("project" = u64, Path), ("key" = i64, Path)),
-    responses((status = 204, description = "removed"), (status = 404, body = super::error::Body)))]
+    responses((status = 204, description = "removed"), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn delete_key(
-    State(api): State<Arc<Api>>,
-    of: Of,
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
     Path((_project, key)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     of.caller.check_admin()?;
@@ -214,8 +214,8 @@ pub(super) async fn delete_key(
 
 /// A change waits for the disk, so it runs where waiting hinders nobody.
 pub(super) async fn change<T: Send + 'static>(
-    api: &Arc<Api>,
-    work: impl FnOnce(&meta::Meta) -> Result<T, meta::MetaError> + Send + 'static,
+    api: &Arc<ApiState>,
+    work: impl FnOnce(&meta::MetadataStore) -> Result<T, meta::MetadataError> + Send + 'static,
 ) -> Result<T, ApiError> {
     let meta = api.meta.clone();
     let done = tokio::task::spawn_blocking(move || work(&meta)).await;

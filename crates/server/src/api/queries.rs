@@ -8,11 +8,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
-use super::access::Of;
-use super::ask::{Asked, FilterSelection, Narrow};
-use super::{Api, ApiError};
-use crate::errors::Within;
-use crate::query::{BreakdownRow, Bucket, By, Facet, FacetQuery, Group, Measure, Project, QueryError, Scope, Series, Summary};
+use super::access::AuthorizedProject;
+use super::ask::{FilterParameters, FilterSelection, QueryParameters};
+use super::{ApiError, ApiState};
+use crate::errors::ErrorEventFilter;
+use crate::query::{
+    BreakdownRow, BucketInterval, FacetQuery, FacetValue, GroupBy, ProjectSnapshot, QueryError, QueryScope, SeriesMeasure, TimeSeries,
+    TimeSeriesGroup, UsageSummary,
+};
 use crate::time::rfc3339;
 
 /// Maximum number of values of a facet that are asked for by name.
@@ -20,30 +23,30 @@ const MAX_FACET_VALUES: usize = 100;
 /// Rows of a breakdown, where the caller does not say.
 const ROWS: usize = 50;
 
-impl Api {
+impl ApiState {
     /// The error events that a query is about: those in its range, and with a filter those in traces that it lets pass.
-    pub(super) async fn errors_within(&self, project: u64, scope: &Scope) -> Result<Within, ApiError> {
+    pub(super) async fn errors_within(&self, project: u64, scope: &QueryScope) -> Result<ErrorEventFilter, ApiError> {
         let (from_us, to_us) = (scope.from_us, scope.to_us);
         if scope.filter.0.is_empty() {
-            return Ok(Within { from_us, to_us, traces: None });
+            return Ok(ErrorEventFilter { from_us, to_us, traces: None });
         }
         let candidates = self.errors.traces(project, from_us, to_us).await?;
         // A trace may have begun before the range and failed within it.
-        let any_time = Scope { from_us: i64::MIN, to_us: i64::MAX, filter: scope.filter.clone() };
+        let any_time = QueryScope { from_us: i64::MIN, to_us: i64::MAX, filter: scope.filter.clone() };
         let traces = self.ask(project).matching(&any_time, &candidates).await?;
-        Ok(Within { from_us, to_us, traces: Some(Arc::new(traces)) })
+        Ok(ErrorEventFilter { from_us, to_us, traces: Some(Arc::new(traces)) })
     }
 }
 
 /// Sums over a range.
-#[utoipa::path(get, path = "/projects/{project}/summary", tag = "queries", params(("project" = u64, Path), Narrow, FilterSelection),
-    responses((status = 200, body = Summary), (status = 400, body = super::error::Body)))]
+#[utoipa::path(get, path = "/projects/{project}/summary", tag = "queries", params(("project" = u64, Path), FilterParameters, FilterSelection),
+    responses((status = 200, body = UsageSummary), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn summary(
-    State(api): State<Arc<Api>>,
-    of: Of,
-    Asked(narrow): Asked<Narrow>,
-    Asked(selecting): Asked<FilterSelection>,
-) -> Result<Json<Summary>, ApiError> {
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
+    QueryParameters(narrow): QueryParameters<FilterParameters>,
+    QueryParameters(selecting): QueryParameters<FilterSelection>,
+) -> Result<Json<UsageSummary>, ApiError> {
     let project = api.ask(of.project);
     let scope = selecting.apply(&project, narrow.scope()?).await?;
     let mut summary = project.summary(&scope).await?;
@@ -55,7 +58,7 @@ pub(super) async fn summary(
 /// What to draw over time.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Drawn {
+pub(super) struct TimeSeriesParameters {
     /// `1m 5m 15m 30m 1h 6h 12h 1d`. Left out: `1h`, or of a range with more than 5,000 hours the shortest with which it has fewer points.
     bucket: Option<String>,
     /// One of `calls failed errors cost input_tokens output_tokens duration_p50 ...`, or several with commas between them.
@@ -66,32 +69,32 @@ pub(super) struct Drawn {
 
 /// Sums for each bucket of time. One measure answers `groups`, several `measures`. The 50 largest groups have lines; `others` is what all
 /// other groups add up to, and how many they are.
-#[utoipa::path(get, path = "/projects/{project}/series", tag = "queries", params(("project" = u64, Path), Narrow, FilterSelection, Drawn),
+#[utoipa::path(get, path = "/projects/{project}/series", tag = "queries", params(("project" = u64, Path), FilterParameters, FilterSelection, TimeSeriesParameters),
     responses((status = 200, body = Object, description = "`{bucket, groups, others}`, or `{bucket, measures: {name: groups}, others: {name: others}}`"),
-        (status = 400, body = super::error::Body)))]
+        (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn series(
-    State(api): State<Arc<Api>>,
-    of: Of,
-    Asked(narrow): Asked<Narrow>,
-    Asked(selecting): Asked<FilterSelection>,
-    Asked(drawn): Asked<Drawn>,
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
+    QueryParameters(narrow): QueryParameters<FilterParameters>,
+    QueryParameters(selecting): QueryParameters<FilterSelection>,
+    QueryParameters(drawn): QueryParameters<TimeSeriesParameters>,
 ) -> Result<Json<Value>, ApiError> {
     let project = api.ask(of.project);
     let scope = narrow.scope()?;
-    let buckets = Bucket::candidates(drawn.bucket.as_deref())?;
+    let buckets = BucketInterval::candidates(drawn.bucket.as_deref())?;
     let text = drawn.measure.as_deref().unwrap_or("calls");
     let mut measures = Vec::new();
     for name in text.split(',') {
-        let measure = Measure::parse(name.trim())?;
+        let measure = SeriesMeasure::parse(name.trim())?;
         // One that is named twice is answered once.
         if !measures.contains(&measure) {
             measures.push(measure);
         }
     }
-    let by = drawn.group_by.as_deref().filter(|by| !by.is_empty()).map(By::parse).transpose()?;
+    let by = drawn.group_by.as_deref().filter(|by| !by.is_empty()).map(GroupBy::parse).transpose()?;
     let scope = selecting.apply(&project, scope).await?;
     let (bucket, mut series) = drawn_with_first(&project, &scope, &buckets, &measures, by.as_ref()).await?;
-    if measures.contains(&Measure::Errors) {
+    if measures.contains(&SeriesMeasure::Errors) {
         let within = api.errors_within(of.project, &scope).await?;
         let counts = api.errors.points(of.project, within, bucket.us()).await?;
         let points = series.starts_us.iter().map(|start| {
@@ -99,7 +102,7 @@ pub(super) async fn series(
             (rfc3339(*start), Some(count as f64))
         });
         // An error event is of no model and no agent: it has one line of its own.
-        series.measures.insert(Measure::Errors.name().to_owned(), vec![Group { key: None, points: points.collect() }]);
+        series.measures.insert(SeriesMeasure::Errors.name().to_owned(), vec![TimeSeriesGroup { key: None, points: points.collect() }]);
     }
     Ok(Json(match measures.as_slice() {
         [one] if !text.contains(',') => {
@@ -112,12 +115,12 @@ pub(super) async fn series(
 
 /// Draws with the first of these buckets with which the range has not too many points.
 async fn drawn_with_first(
-    asked: &Project,
-    scope: &Scope,
-    buckets: &[Bucket],
-    measures: &[Measure],
-    by: Option<&By>,
-) -> Result<(Bucket, Series), QueryError> {
+    asked: &ProjectSnapshot,
+    scope: &QueryScope,
+    buckets: &[BucketInterval],
+    measures: &[SeriesMeasure],
+    by: Option<&GroupBy>,
+) -> Result<(BucketInterval, TimeSeries), QueryError> {
     let mut last = Err(QueryError::TooManyPoints(0));
     for bucket in buckets {
         last = asked.series(scope, *bucket, measures, by).await.map(|series| (*bucket, series));
@@ -131,7 +134,7 @@ async fn drawn_with_first(
 /// How to break down.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Broken {
+pub(super) struct BreakdownParameters {
     /// `model provider op pipeline agent tool prompt user session release environment tag:NAME`
     by: Option<String>,
     /// A field of the rows, with `-` in front for descending; `-cost` where left out.
@@ -147,16 +150,16 @@ pub(super) struct Breakdown {
 }
 
 /// Sums for each model, pipeline, user or the like.
-#[utoipa::path(get, path = "/projects/{project}/breakdown", tag = "queries", params(("project" = u64, Path), Narrow, FilterSelection, Broken),
-    responses((status = 200, body = Breakdown), (status = 400, body = super::error::Body)))]
+#[utoipa::path(get, path = "/projects/{project}/breakdown", tag = "queries", params(("project" = u64, Path), FilterParameters, FilterSelection, BreakdownParameters),
+    responses((status = 200, body = Breakdown), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn breakdown(
-    State(api): State<Arc<Api>>,
-    of: Of,
-    Asked(narrow): Asked<Narrow>,
-    Asked(selecting): Asked<FilterSelection>,
-    Asked(broken): Asked<Broken>,
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
+    QueryParameters(narrow): QueryParameters<FilterParameters>,
+    QueryParameters(selecting): QueryParameters<FilterSelection>,
+    QueryParameters(broken): QueryParameters<BreakdownParameters>,
 ) -> Result<Json<Breakdown>, ApiError> {
-    let by = By::parse(broken.by.as_deref().unwrap_or("model"))?;
+    let by = GroupBy::parse(broken.by.as_deref().unwrap_or("model"))?;
     let sort = broken.sort.as_deref().unwrap_or("-cost");
     let limit = broken.limit.unwrap_or(ROWS).clamp(1, 1000);
     let project = api.ask(of.project);
@@ -167,7 +170,7 @@ pub(super) async fn breakdown(
 /// Which values.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Wanted {
+pub(super) struct FacetParameters {
     /// A field of the filter language, `tag.NAME`, or `tag` for the names of tags.
     field: String,
     /// Only values that start so, whatever the case of letters.
@@ -180,20 +183,20 @@ pub(super) struct Wanted {
 
 /// Values of a field.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Facets {
-    values: Vec<Facet>,
+pub(super) struct FacetValueList {
+    values: Vec<FacetValue>,
 }
 
 /// The most frequent values of a field, to complete a filter; counted in spans, or with `select=traces` in traces.
-#[utoipa::path(get, path = "/projects/{project}/facets", tag = "queries", params(("project" = u64, Path), Narrow, FilterSelection, Wanted),
-    responses((status = 200, body = Facets), (status = 400, body = super::error::Body)))]
+#[utoipa::path(get, path = "/projects/{project}/facets", tag = "queries", params(("project" = u64, Path), FilterParameters, FilterSelection, FacetParameters),
+    responses((status = 200, body = FacetValueList), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn facets(
-    State(api): State<Arc<Api>>,
-    of: Of,
-    Asked(narrow): Asked<Narrow>,
-    Asked(selecting): Asked<FilterSelection>,
-    Asked(wanted): Asked<Wanted>,
-) -> Result<Json<Facets>, ApiError> {
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
+    QueryParameters(narrow): QueryParameters<FilterParameters>,
+    QueryParameters(selecting): QueryParameters<FilterSelection>,
+    QueryParameters(wanted): QueryParameters<FacetParameters>,
+) -> Result<Json<FacetValueList>, ApiError> {
     let limit = wanted.limit.unwrap_or(20).clamp(1, 1000);
     let prefix = wanted.prefix.as_deref().unwrap_or_default();
     let values: Vec<String> = match wanted.values.as_deref() {
@@ -207,5 +210,5 @@ pub(super) async fn facets(
     let project = api.ask(of.project);
     let scope = selecting.apply(&project, narrow.scope()?).await?;
     let asked = FacetQuery { field: &wanted.field, prefix, values, limit, of_traces: selecting.selects_traces() };
-    Ok(Json(Facets { values: project.facets(&scope, &asked).await? }))
+    Ok(Json(FacetValueList { values: project.facets(&scope, &asked).await? }))
 }

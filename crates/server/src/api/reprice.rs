@@ -10,18 +10,18 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::access::AdminOf;
+use super::access::AdminAuthorizedProject;
 use super::ask::moment;
 use super::jobs::JobStatus;
-use super::{Api, ApiError};
+use super::{ApiError, ApiState};
 use crate::jobs::JobTask;
 use crate::meta::JobState;
-use crate::reprice::{Pricing, RepriceControl, RepriceError, Repriced, reprice as price_again};
+use crate::reprice::{PricingPolicy, RepriceControl, RepriceError, RepriceReport, reprice as price_again};
 
 /// Which calls, and whether to wait for the end.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Range {
+pub(super) struct RepriceRequest {
     /// Start: a day, RFC 3339, unix seconds, or relative such as `-7d`. Left out: everything kept.
     from: Option<String>,
     /// End, not included: as `from`, or `now`.
@@ -41,15 +41,15 @@ fn yes() -> bool {
 
 /// Gives the stored calls of a range the costs that they have by the prices of now: own ones and the table, each for its days. A job of the kind
 /// `reprice` does it; one that is asked for while another of the project runs waits for that one.
-#[utoipa::path(post, path = "/projects/{project}/reprice", tag = "prices", params(("project" = u64, Path)), request_body = Range,
-    responses((status = 200, body = Repriced, description = "what was changed, or would be"), (status = 202, body = JobStatus, description = "the job that does it"),
-        (status = 400, body = super::error::Body), (status = 409, body = super::error::Body, description = "the job was cancelled")))]
+#[utoipa::path(post, path = "/projects/{project}/reprice", tag = "prices", params(("project" = u64, Path)), request_body = RepriceRequest,
+    responses((status = 200, body = RepriceReport, description = "what was changed, or would be"), (status = 202, body = JobStatus, description = "the job that does it"),
+        (status = 400, body = super::error::ErrorResponse), (status = 409, body = super::error::ErrorResponse, description = "the job was cancelled")))]
 pub(super) async fn reprice(
-    State(api): State<Arc<Api>>,
-    of: AdminOf,
-    body: Result<Json<Range>, JsonRejection>,
+    State(api): State<Arc<ApiState>>,
+    of: AdminAuthorizedProject,
+    body: Result<Json<RepriceRequest>, JsonRejection>,
 ) -> Result<Response, ApiError> {
-    let Json(Range { from, to, dry_run, wait }) = body?;
+    let Json(RepriceRequest { from, to, dry_run, wait }) = body?;
     let now_us = jiff::Timestamp::now().as_microsecond();
     let time = |name: &str, text: Option<String>| match text {
         None => Ok(None),
@@ -63,7 +63,7 @@ pub(super) async fn reprice(
     let (from_us, to_us) = (time("from", from)?, time("to", to)?);
     if dry_run {
         let project = api.meta.project(of.project)?;
-        let pricing = Pricing { book: api.prices.of(of.project), prefer_client: project.prefer_client_cost };
+        let pricing = PricingPolicy { book: api.prices.of(of.project), prefer_client: project.prefer_client_cost };
         let range = (from_us.unwrap_or(i64::MIN), to_us.unwrap_or(i64::MAX));
         let (repriced, ended) = price_again(&api.ask(of.project), of.project, &pricing, range, None, &RepriceControl::default()).await;
         ended?;

@@ -12,11 +12,11 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::access::TelemetryWriter;
-use super::{Api, ApiError};
+use super::{ApiError, ApiState};
 
 /// The scores that were stored.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Stored {
+pub(super) struct ScoreIdList {
     /// Their ids, in the order in which they were sent.
     ids: Vec<String>,
 }
@@ -26,12 +26,12 @@ pub(super) struct Stored {
 /// key of the project, sent as OTLP sends it.
 #[utoipa::path(post, path = "/projects/{project}/scores", tag = "traces", params(("project" = u64, Path)),
     request_body = Value, extensions(("x-ingest-key" = json!(true))),
-    responses((status = 201, body = Stored), (status = 400, body = super::error::Body), (status = 403, body = super::error::Body)))]
+    responses((status = 201, body = ScoreIdList), (status = 400, body = super::error::ErrorResponse), (status = 403, body = super::error::ErrorResponse)))]
 pub(super) async fn create(
-    State(api): State<Arc<Api>>,
+    State(api): State<Arc<ApiState>>,
     writer: TelemetryWriter,
     body: Bytes,
-) -> Result<(StatusCode, Json<Stored>), ApiError> {
+) -> Result<(StatusCode, Json<ScoreIdList>), ApiError> {
     let said: Value = serde_json::from_slice(&body).map_err(|error| ApiError::bad_request("bad_json", error.to_string()))?;
     let scores = langfuse::scores(&said, jiff::Timestamp::now().as_microsecond())
         .map_err(|reason| ApiError::bad_request("bad_score", format!("the score cannot be read: {reason}")))?;
@@ -39,5 +39,5 @@ pub(super) async fn create(
     let store = api.scores.clone();
     let stored = tokio::task::spawn_blocking(move || store.put(writer.project, &scores)).await?;
     stored.map_err(ApiError::internal)?;
-    Ok((StatusCode::CREATED, Json(Stored { ids })))
+    Ok((StatusCode::CREATED, Json(ScoreIdList { ids })))
 }

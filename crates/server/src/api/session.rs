@@ -11,10 +11,10 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::access::{Caller, cookie};
-use super::ask::Asked;
-use super::projects::{Project, seen_by};
-use super::{Api, ApiError};
+use super::access::{ApiCaller, cookie};
+use super::ask::QueryParameters;
+use super::projects::{ProjectView, seen_by};
+use super::{ApiError, ApiState};
 
 /// A browser keeps the cookie this long, in seconds; the server's own record decides.
 const COOKIE_AGE: u32 = 30 * 86_400;
@@ -41,14 +41,14 @@ const PREVIEW_AGENTS: &[&str] = &[
 ];
 
 /// What is no part of the described API: the link that a person opens.
-pub(super) fn routes() -> Router<Arc<Api>> {
+pub(super) fn routes() -> Router<Arc<ApiState>> {
     Router::new().route("/login", get(login))
 }
 
 /// A sign-in token.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SignIn {
+pub(super) struct SignInRequest {
     /// As printed by `hinomi login`.
     token: String,
 }
@@ -65,10 +65,10 @@ struct SignInLink {
 ///
 /// Programs that look at a link before a person opens it must not use it up: those that ask for its head only, and those that say so.
 async fn login(
-    State(api): State<Arc<Api>>,
+    State(api): State<Arc<ApiState>>,
     method: Method,
     headers: HeaderMap,
-    Asked(link): Asked<SignInLink>,
+    QueryParameters(link): QueryParameters<SignInLink>,
 ) -> Result<Response, ApiError> {
     let no_store = [(header::CACHE_CONTROL, "no-store"), (header::REFERRER_POLICY, "no-referrer")];
     if method == Method::HEAD || is_preview(&headers) {
@@ -97,12 +97,12 @@ fn client(headers: &HeaderMap) -> &str {
 }
 
 /// Signs in with a token that was pasted.
-#[utoipa::path(post, path = "/session", tag = "session", request_body = SignIn, security(()),
-    responses((status = 204, description = "signed in; the session is in the cookie"), (status = 401, body = super::error::Body)))]
+#[utoipa::path(post, path = "/session", tag = "session", request_body = SignInRequest, security(()),
+    responses((status = 204, description = "signed in; the session is in the cookie"), (status = 401, body = super::error::ErrorResponse)))]
 pub(super) async fn create(
-    State(api): State<Arc<Api>>,
+    State(api): State<Arc<ApiState>>,
     headers: HeaderMap,
-    body: Result<Json<SignIn>, JsonRejection>,
+    body: Result<Json<SignInRequest>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     let Json(sign_in) = body?;
     let session = api.meta.sign_in(sign_in.token.trim(), client(&headers))?.ok_or_else(ApiError::unauthorized)?;
@@ -111,7 +111,7 @@ pub(super) async fn create(
 
 /// Signs out.
 #[utoipa::path(delete, path = "/session", tag = "session", responses((status = 204, description = "signed out")))]
-pub(super) async fn end(State(api): State<Arc<Api>>, _caller: Caller, headers: HeaderMap) -> Result<Response, ApiError> {
+pub(super) async fn end(State(api): State<Arc<ApiState>>, _caller: ApiCaller, headers: HeaderMap) -> Result<Response, ApiError> {
     if let Some(session) = cookie(&headers, &api.cookie) {
         api.meta.sign_out(session)?;
     }
@@ -120,22 +120,22 @@ pub(super) async fn end(State(api): State<Arc<Api>>, _caller: Caller, headers: H
 
 /// What the caller may see.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Me {
+pub(super) struct CallerProfile {
     /// The server's version.
     version: &'static str,
     /// What links and DSNs are made from.
     public_url: String,
     /// Projects that the caller may see.
-    projects: Vec<Project>,
+    projects: Vec<ProjectView>,
 }
 
 /// Who asks, and what they may see.
-#[utoipa::path(get, path = "/me", tag = "session", responses((status = 200, body = Me), (status = 401, body = super::error::Body)))]
-pub(super) async fn me(State(api): State<Arc<Api>>, caller: Caller) -> Json<Me> {
-    Json(Me { version: crate::VERSION, public_url: api.public_url.clone(), projects: seen_by(&api, caller) })
+#[utoipa::path(get, path = "/me", tag = "session", responses((status = 200, body = CallerProfile), (status = 401, body = super::error::ErrorResponse)))]
+pub(super) async fn me(State(api): State<Arc<ApiState>>, caller: ApiCaller) -> Json<CallerProfile> {
+    Json(CallerProfile { version: crate::VERSION, public_url: api.public_url.clone(), projects: seen_by(&api, caller) })
 }
 
-impl Api {
+impl ApiState {
     fn cookie_line(&self, session: &str, age: u32) -> String {
         // Lax, not Strict: a link to a trace in a chat must open signed in.
         let secure = if self.public_url.starts_with("https://") { "; Secure" } else { "" };

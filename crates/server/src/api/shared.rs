@@ -20,19 +20,19 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::turns::{CallerId, Pass, Turns};
-use super::{Api, ApiError};
-use crate::config::Queries;
+use super::turns::{CallerId, QueryLimiter, QueryPermitSemaphores};
+use super::{ApiError, ApiState};
+use crate::config::QueryLimitsConfig;
 
 /// Bytes of answers that are kept.
 const KEPT_BYTES: usize = 16 << 20;
 
 /// What is being asked.
 #[derive(Debug)]
-pub struct Questions {
-    turns: Turns,
+pub struct QueryScheduler {
+    turns: QueryLimiter,
     threads: Handle,
-    lanes: Mutex<HashMap<Arc<Same>, Lane>>,
+    lanes: Mutex<HashMap<Arc<SharedQueryKey>, QueryLane>>,
     /// Questions so far whose clients went away before.
     pub left: AtomicU64,
     /// Those that got the answer to an equal one.
@@ -45,7 +45,7 @@ pub struct Questions {
 
 /// What makes two questions one. All of it is compared.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct Same {
+pub(super) struct SharedQueryKey {
     pub(super) method: Method,
     /// The address.
     pub(super) path: String,
@@ -59,28 +59,28 @@ pub(super) struct Same {
 
 /// Who asks, and who may have the same answer.
 #[derive(Debug)]
-pub(super) struct Asking {
+pub(super) struct QuerySubmission {
     pub(super) caller: CallerId,
     /// `None` for what is computed for each who asks.
-    pub(super) same: Option<Same>,
+    pub(super) same: Option<SharedQueryKey>,
     /// How long the answer may be kept while nothing is stored.
     pub(super) keeps: Duration,
 }
 
 /// All that is known of equal questions.
 #[derive(Debug, Default)]
-struct Lane {
+struct QueryLane {
     /// Held by the one computation that runs.
     running: Arc<tokio::sync::Mutex<()>>,
     /// The computation that has not begun.
-    open: Option<Arc<Flight>>,
-    kept: Option<Kept>,
+    open: Option<Arc<InFlightQuery>>,
+    kept: Option<CachedResponse>,
 }
 
 /// A computation, and those who wait for its answer.
 #[derive(Debug)]
-struct Flight {
-    answer: watch::Sender<Option<Answer>>,
+struct InFlightQuery {
+    answer: watch::Sender<Option<BufferedResponse>>,
     /// Changed under the lock of the lanes.
     waiting: AtomicUsize,
     task: OnceLock<AbortHandle>,
@@ -88,28 +88,28 @@ struct Flight {
 
 /// An answer that may be given again.
 #[derive(Debug)]
-struct Kept {
-    answer: Answer,
-    version: Version,
+struct CachedResponse {
+    answer: BufferedResponse,
+    version: ApiStateVersion,
     at: Instant,
     keeps: Duration,
 }
 
 /// Rises with everything that answers may depend on.
-pub(super) type Version = [u64; 3];
+pub(super) type ApiStateVersion = [u64; 3];
 
 #[derive(Debug, Clone)]
-struct Answer {
+struct BufferedResponse {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
 }
 
-impl Questions {
+impl QueryScheduler {
     /// With limits, and the threads that compute.
-    pub fn new(limits: Queries, threads: Handle) -> Questions {
+    pub fn new(limits: QueryLimitsConfig, threads: Handle) -> QueryScheduler {
         let [left, shared, refused, given_up] = [(); 4].map(|()| AtomicU64::new(0));
-        Questions { turns: Turns::new(limits), threads, lanes: Mutex::default(), left, shared, refused, given_up }
+        QueryScheduler { turns: QueryLimiter::new(limits), threads, lanes: Mutex::default(), left, shared, refused, given_up }
     }
 
     /// Threads that give way to intake.
@@ -127,13 +127,13 @@ impl Questions {
         self.turns.at_work() as u64
     }
 
-    fn lanes(&self) -> MutexGuard<'_, HashMap<Arc<Same>, Lane>> {
+    fn lanes(&self) -> MutexGuard<'_, HashMap<Arc<SharedQueryKey>, QueryLane>> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Answers a question.
-pub(super) async fn ask(api: &Arc<Api>, asking: Asking, request: Request, next: Next) -> Response {
+pub(super) async fn ask(api: &Arc<ApiState>, asking: QuerySubmission, request: Request, next: Next) -> Response {
     let seat = match api.questions.turns.seat(asking.caller) {
         Ok(seat) => seat,
         Err(full) => {
@@ -141,17 +141,17 @@ pub(super) async fn ask(api: &Arc<Api>, asking: Asking, request: Request, next: 
             return ApiError::full(full).into_response();
         }
     };
-    let mut asker = Asker { api, flight: None, is_over: false };
+    let mut asker = QueryWaiter { api, flight: None, is_over: false };
     let pass = seat.pass();
-    let answer: Result<Answer, ApiError> = match asking.same {
+    let answer: Result<BufferedResponse, ApiError> = match asking.same {
         None => {
             let computing = computed(api.clone(), pass, || {}, request, next);
             // Dropped with whoever waits.
             AbortOnDropHandle::new(api.questions.threads.spawn(computing)).await.map_err(ApiError::from)
         }
         Some(same) => match board(api, Arc::new(same), asking.keeps, pass, request, next) {
-            Boarded::Kept(answer) => Ok(answer),
-            Boarded::On(same, flight) => {
+            CoalescedQuery::Kept(answer) => Ok(answer),
+            CoalescedQuery::On(same, flight) => {
                 let mut answer = flight.answer.subscribe();
                 asker.flight = Some((same, flight));
                 let found = answer.wait_for(Option::is_some).await;
@@ -161,28 +161,35 @@ pub(super) async fn ask(api: &Arc<Api>, asking: Asking, request: Request, next: 
     };
     asker.is_over = true;
     drop(asker);
-    answer.map_or_else(ApiError::into_response, Answer::into_response)
+    answer.map_or_else(ApiError::into_response, BufferedResponse::into_response)
 }
 
 /// Does work of a request on the threads that give way, until whoever waits has gone.
-pub(super) async fn aside(api: &Api, request: Request, next: Next) -> Response {
+pub(super) async fn aside(api: &ApiState, request: Request, next: Next) -> Response {
     let done = AbortOnDropHandle::new(api.questions.threads.spawn(next.run(request))).await;
     done.unwrap_or_else(|error| ApiError::from(error).into_response())
 }
 
 /// The same for work that must not be left half done: it goes on when whoever waits has gone.
-pub(super) async fn to_its_end(api: &Api, request: Request, next: Next) -> Response {
+pub(super) async fn to_its_end(api: &ApiState, request: Request, next: Next) -> Response {
     let done = api.questions.threads.spawn(next.run(request)).await;
     done.unwrap_or_else(|error| ApiError::from(error).into_response())
 }
 
-enum Boarded {
-    Kept(Answer),
-    On(Arc<Same>, Arc<Flight>),
+enum CoalescedQuery {
+    Kept(BufferedResponse),
+    On(Arc<SharedQueryKey>, Arc<InFlightQuery>),
 }
 
 /// Joins the computation of a question that has not begun, or plans one.
-fn board(api: &Arc<Api>, same: Arc<Same>, keeps: Duration, pass: Pass, request: Request, next: Next) -> Boarded {
+fn board(
+    api: &Arc<ApiState>,
+    same: Arc<SharedQueryKey>,
+    keeps: Duration,
+    pass: QueryPermitSemaphores,
+    request: Request,
+    next: Next,
+) -> CoalescedQuery {
     let mut lanes = api.questions.lanes();
     let lane = lanes.entry(same.clone()).or_default();
     if let Some(kept) = &lane.kept
@@ -190,33 +197,33 @@ fn board(api: &Arc<Api>, same: Arc<Same>, keeps: Duration, pass: Pass, request: 
         && kept.version == api.version()
     {
         api.questions.shared.fetch_add(1, Ordering::Relaxed);
-        return Boarded::Kept(kept.answer.clone());
+        return CoalescedQuery::Kept(kept.answer.clone());
     }
     if let Some(flight) = &lane.open {
         api.questions.shared.fetch_add(1, Ordering::Relaxed);
         flight.waiting.fetch_add(1, Ordering::Relaxed);
-        return Boarded::On(same, flight.clone());
+        return CoalescedQuery::On(same, flight.clone());
     }
-    let flight = Arc::new(Flight { answer: watch::Sender::new(None), waiting: AtomicUsize::new(1), task: OnceLock::new() });
+    let flight = Arc::new(InFlightQuery { answer: watch::Sender::new(None), waiting: AtomicUsize::new(1), task: OnceLock::new() });
     lane.open = Some(flight.clone());
     let flying = fly(api.clone(), same.clone(), flight.clone(), lane.running.clone(), keeps, pass, request, next);
     let _ = flight.task.set(api.questions.threads.spawn(flying).abort_handle());
-    Boarded::On(same, flight)
+    CoalescedQuery::On(same, flight)
 }
 
 #[expect(clippy::too_many_arguments, reason = "it is called once, by what plans it")]
 async fn fly(
-    api: Arc<Api>,
-    same: Arc<Same>,
-    flight: Arc<Flight>,
+    api: Arc<ApiState>,
+    same: Arc<SharedQueryKey>,
+    flight: Arc<InFlightQuery>,
     running: Arc<tokio::sync::Mutex<()>>,
     keeps: Duration,
-    pass: Pass,
+    pass: QueryPermitSemaphores,
     request: Request,
     next: Next,
 ) {
     // Whichever way it ends.
-    let mut landing = Landing { api: api.clone(), same: same.clone(), flight: flight.clone(), kept: None };
+    let mut landing = QueryCompletionGuard { api: api.clone(), same: same.clone(), flight: flight.clone(), kept: None };
     let alone = running.lock_owned().await;
     let mut version = None;
     let begin = || {
@@ -226,7 +233,7 @@ async fn fly(
     };
     let answer = computed(api.clone(), pass, begin, request, next).await;
     if let Some(version) = version.filter(|_| answer.status == StatusCode::OK && !keeps.is_zero()) {
-        landing.kept = Some(Kept { answer: answer.clone(), version, at: Instant::now(), keeps });
+        landing.kept = Some(CachedResponse { answer: answer.clone(), version, at: Instant::now(), keeps });
     }
     flight.answer.send_replace(Some(answer));
     drop(alone);
@@ -234,26 +241,26 @@ async fn fly(
 }
 
 /// Waits for a turn, says that it begins, and computes.
-async fn computed(api: Arc<Api>, pass: Pass, begin: impl FnOnce(), request: Request, next: Next) -> Answer {
+async fn computed(api: Arc<ApiState>, pass: QueryPermitSemaphores, begin: impl FnOnce(), request: Request, next: Next) -> BufferedResponse {
     let path = request.uri().path().to_owned();
     let Ok(Some(_turn)) = tokio::time::timeout(api.query_timeout, pass.turn()).await else {
         api.questions.refused.fetch_add(1, Ordering::Relaxed);
-        return Answer::of(ApiError::no_turn(api.query_timeout).into_response()).await;
+        return BufferedResponse::of(ApiError::no_turn(api.query_timeout).into_response()).await;
     };
     begin();
-    let computing = async { Answer::of(next.run(request).await).await };
+    let computing = async { BufferedResponse::of(next.run(request).await).await };
     match tokio::time::timeout(api.query_timeout, computing).await {
         Ok(answer) => answer,
         Err(_) => {
             api.questions.given_up.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(path, limit_ms = api.query_timeout.as_millis() as u64, "api.timeout");
-            Answer::of(ApiError::timeout(api.query_timeout).into_response()).await
+            BufferedResponse::of(ApiError::timeout(api.query_timeout).into_response()).await
         }
     }
 }
 
 /// Nobody joins a flight any more.
-fn close(lanes: &mut HashMap<Arc<Same>, Lane>, same: &Arc<Same>, flight: &Arc<Flight>) {
+fn close(lanes: &mut HashMap<Arc<SharedQueryKey>, QueryLane>, same: &Arc<SharedQueryKey>, flight: &Arc<InFlightQuery>) {
     if let Some(lane) = lanes.get_mut(same)
         && lane.open.as_ref().is_some_and(|open| Arc::ptr_eq(open, flight))
     {
@@ -262,13 +269,13 @@ fn close(lanes: &mut HashMap<Arc<Same>, Lane>, same: &Arc<Same>, flight: &Arc<Fl
 }
 
 /// One who waits for an answer.
-struct Asker<'a> {
-    api: &'a Arc<Api>,
-    flight: Option<(Arc<Same>, Arc<Flight>)>,
+struct QueryWaiter<'a> {
+    api: &'a Arc<ApiState>,
+    flight: Option<(Arc<SharedQueryKey>, Arc<InFlightQuery>)>,
     is_over: bool,
 }
 
-impl Drop for Asker<'_> {
+impl Drop for QueryWaiter<'_> {
     fn drop(&mut self) {
         if !self.is_over {
             self.api.questions.left.fetch_add(1, Ordering::Relaxed);
@@ -285,21 +292,21 @@ impl Drop for Asker<'_> {
 }
 
 /// The end of a computation.
-struct Landing {
-    api: Arc<Api>,
-    same: Arc<Same>,
-    flight: Arc<Flight>,
-    kept: Option<Kept>,
+struct QueryCompletionGuard {
+    api: Arc<ApiState>,
+    same: Arc<SharedQueryKey>,
+    flight: Arc<InFlightQuery>,
+    kept: Option<CachedResponse>,
 }
 
-impl Drop for Landing {
+impl Drop for QueryCompletionGuard {
     fn drop(&mut self) {
         if self.flight.answer.borrow().is_none() {
             // Nobody is to wait for ever. It panicked; or all who waited have gone; or the server ends.
             let panicked = std::thread::panicking();
             let error = if panicked { ApiError::internal("the computation of an answer panicked") } else { ApiError::stopping() };
             // The body of an error is there already.
-            self.flight.answer.send_replace(Answer::of(error.into_response()).now_or_never());
+            self.flight.answer.send_replace(BufferedResponse::of(error.into_response()).now_or_never());
         }
         let mut lanes = self.api.questions.lanes();
         close(&mut lanes, &self.same, &self.flight);
@@ -315,22 +322,22 @@ impl Drop for Landing {
     }
 }
 
-impl Answer {
+impl BufferedResponse {
     /// A response with all of its body: compressed, where it is, by the thread that computes.
-    async fn of(response: Response) -> Answer {
+    async fn of(response: Response) -> BufferedResponse {
         let (parts, body) = response.into_parts();
         match axum::body::to_bytes(body, usize::MAX).await {
-            Ok(body) => Answer { status: parts.status, headers: parts.headers, body },
+            Ok(body) => BufferedResponse { status: parts.status, headers: parts.headers, body },
             Err(error) => {
                 // An error has a body that is there already.
                 let status = ApiError::internal(error).into_response().status();
-                Answer { status, headers: HeaderMap::new(), body: Bytes::new() }
+                BufferedResponse { status, headers: HeaderMap::new(), body: Bytes::new() }
             }
         }
     }
 }
 
-impl IntoResponse for Answer {
+impl IntoResponse for BufferedResponse {
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::from(self.body));
         *response.status_mut() = self.status;

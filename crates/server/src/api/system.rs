@@ -7,9 +7,9 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::access::Caller;
-use super::{Api, ApiError};
-use crate::keeping::Receipt;
+use super::access::ApiCaller;
+use super::{ApiError, ApiState};
+use crate::keeping::DeletionReceipt;
 use crate::outcomes;
 use crate::sqlite;
 use crate::store::free_bytes;
@@ -20,12 +20,12 @@ const DAY_US: i64 = 86_400_000_000;
 
 /// The server.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct System {
+pub(super) struct SystemStatus {
     version: &'static str,
     uptime_s: u64,
     data_dir: String,
-    disk: Disk,
-    spans: Spans,
+    disk: DiskUsage,
+    spans: SpanCounts,
     segments: u64,
     /// Resident memory; null where the platform does not say.
     memory_bytes: Option<u64>,
@@ -35,13 +35,13 @@ pub(super) struct System {
     /// Start of the oldest span.
     oldest: Option<String>,
     /// Requests of the last 24 hours that brought no valid key, by reason. They count for no project.
-    refused: Vec<outcomes::Row>,
+    refused: Vec<outcomes::OutcomeRow>,
     /// What is wrong, in words; empty when all is well.
     problems: Vec<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct Disk {
+struct DiskUsage {
     segments_bytes: u64,
     log_bytes: u64,
     /// Null where the platform does not say.
@@ -51,14 +51,14 @@ struct Disk {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct Spans {
+struct SpanCounts {
     stored: u64,
     buffered: u64,
 }
 
 /// How the server is doing. For those who may see all projects.
-#[utoipa::path(get, path = "/system", tag = "system", responses((status = 200, body = System)))]
-pub(super) async fn system(State(api): State<Arc<Api>>, caller: Caller) -> Result<Json<System>, ApiError> {
+#[utoipa::path(get, path = "/system", tag = "system", responses((status = 200, body = SystemStatus)))]
+pub(super) async fn system(State(api): State<Arc<ApiState>>, caller: ApiCaller) -> Result<Json<SystemStatus>, ApiError> {
     caller.check_admin()?;
     let stats = api.store.stats();
     let (engine, snapshot) = (api.engine.clone(), api.store.snapshot());
@@ -69,17 +69,17 @@ pub(super) async fn system(State(api): State<Arc<Api>>, caller: Caller) -> Resul
     let now_us = jiff::Timestamp::now().as_microsecond();
     let refused = tokio::task::spawn_blocking(move || counted.rows(outcomes::SERVER, now_us - DAY_US, now_us + 1));
     let refused = refused.await?.map_err(ApiError::internal)?;
-    Ok(Json(System {
+    Ok(Json(SystemStatus {
         version: crate::VERSION,
         uptime_s: api.started.elapsed().as_secs(),
         data_dir: api.data.display().to_string(),
-        disk: Disk {
+        disk: DiskUsage {
             segments_bytes: stats.segment_bytes,
             log_bytes: stats.log_bytes,
             free_bytes: free_bytes(&api.data),
             reserve_bytes: api.reserve_bytes,
         },
-        spans: Spans { stored: stats.rows, buffered: stats.buffered_rows },
+        spans: SpanCounts { stored: stats.rows, buffered: stats.buffered_rows },
         segments: stats.segments,
         memory_bytes: crate::memory::resident_bytes(),
         memory_limit_bytes: api.memory_limit,
@@ -95,16 +95,16 @@ const SAID_OF_A_LOSS_US: i64 = 7 * 86_400_000_000;
 
 /// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct SystemProblem {
     /// In words.
     pub said: String,
     /// Whether something that comes in is refused for it.
     pub refuses: bool,
 }
 
-impl Api {
+impl ApiState {
     /// What is wrong at this moment, as far as is known without asking a database.
-    pub fn problems(&self) -> Vec<Problem> {
+    pub fn problems(&self) -> Vec<SystemProblem> {
         let stats = self.store.stats();
         // Counts wait in memory, and what rings or was billed is not what programs send.
         let takes_data = |name: &str| matches!(name, "errors.db" | "scores.db" | "logs.db" | "metrics.db" | "hinomi.db");
@@ -124,17 +124,17 @@ impl Api {
             )
         });
         let others = others.chain(lost).chain(self.holds.current().map(|held| held.told())).chain(paused);
-        let problem = |refuses| move |said| Problem { said, refuses };
+        let problem = |refuses| move |said| SystemProblem { said, refuses };
         refusing.map(problem(true)).chain(others.map(problem(false))).collect()
     }
 }
 
 /// Says for a day that the disk budget has taken away spans.
-async fn over_budget(api: &Arc<Api>) -> Result<Option<String>, ApiError> {
+async fn over_budget(api: &Arc<ApiState>) -> Result<Option<String>, ApiError> {
     let receipts = super::projects::change(api, |meta| meta.receipts()).await?;
     let since = rfc3339(jiff::Timestamp::now().as_microsecond() - DAY_US);
-    let receipts = receipts.iter().filter_map(|text| serde_json::from_str::<Receipt>(text).ok());
-    let recent: Vec<Receipt> = receipts.filter(|receipt| receipt.what == "budget" && receipt.at >= since).collect();
+    let receipts = receipts.iter().filter_map(|text| serde_json::from_str::<DeletionReceipt>(text).ok());
+    let recent: Vec<DeletionReceipt> = receipts.filter(|receipt| receipt.what == "budget" && receipt.at >= since).collect();
     let (spans, until) =
         (recent.iter().map(|receipt| receipt.spans).sum::<u64>(), recent.iter().filter_map(|receipt| receipt.until.clone()).max());
     Ok(until.map(|until| {

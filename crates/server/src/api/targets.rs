@@ -11,10 +11,13 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::access::Of;
-use super::{Api, ApiError};
-use crate::notify::notice::Language;
-use crate::notify::{self, Address, Courier, Delivery, Draft, NotifyError, Secret, TargetError, Which};
+use super::access::AuthorizedProject;
+use super::{ApiError, ApiState};
+use crate::notify::notice::MessageLanguage;
+use crate::notify::{
+    self, ChannelConfiguration, ChannelSecret, DeliveryFilter, DeliveryWorker, NotificationDelivery, NotificationTargetDraft, NotifyError,
+    TargetError,
+};
 use crate::time::rfc3339;
 
 /// Deliveries in one answer where the caller does not say.
@@ -23,14 +26,14 @@ const MOST_DELIVERIES: usize = 500;
 
 /// A target. What is secret about it is not shown.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Target {
+pub(super) struct NotificationTargetView {
     id: i64,
     name: String,
     /// The language of its messages; null for the rule's.
-    language: Option<Language>,
+    language: Option<MessageLanguage>,
     /// Nothing is sent.
     disabled: bool,
-    address: Address,
+    address: ChannelConfiguration,
     /// Where it is, in a word, without what is secret.
     shown: String,
     /// Messages that wait for it.
@@ -43,40 +46,46 @@ pub(super) struct Target {
 
 /// The targets of a project.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Targets {
-    targets: Vec<Target>,
+pub(super) struct NotificationTargetList {
+    targets: Vec<NotificationTargetView>,
 }
 
 /// A target as somebody describes it.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = TargetDraft)]
-pub(super) struct Described {
+pub(super) struct NotificationTargetRequest {
     /// 1 to 100 characters.
     name: String,
     /// The language of its messages; null or left out for the rule's.
     #[serde(default)]
-    language: Option<Language>,
+    language: Option<MessageLanguage>,
     /// Nothing is sent.
     #[serde(default)]
     disabled: bool,
     /// Where it is.
-    address: Address,
+    address: ChannelConfiguration,
     /// What lets in: the webhook's address of Slack, Discord and Teams, the mail server's password, PagerDuty's routing key, the signing secret.
     /// Left out it stays as it was; a program's webhook without one gets one.
     #[serde(default)]
     secret: Option<String>,
 }
 
-impl Described {
-    fn draft(self) -> Draft {
-        let Described { name, language, disabled, address, secret } = self;
-        Draft { name, language, disabled, address, secret: secret.filter(|secret| !secret.is_empty()).map(Secret::new) }
+impl NotificationTargetRequest {
+    fn draft(self) -> NotificationTargetDraft {
+        let NotificationTargetRequest { name, language, disabled, address, secret } = self;
+        NotificationTargetDraft {
+            name,
+            language,
+            disabled,
+            address,
+            secret: secret.filter(|secret| !secret.is_empty()).map(ChannelSecret::new),
+        }
     }
 }
 
-fn shown(target: notify::Target, waiting: i64, made: Option<Secret>) -> Target {
-    Target {
+fn shown(target: notify::NotificationTarget, waiting: i64, made: Option<ChannelSecret>) -> NotificationTargetView {
+    NotificationTargetView {
         id: target.id,
         name: target.name,
         language: target.language,
@@ -85,14 +94,14 @@ fn shown(target: notify::Target, waiting: i64, made: Option<Secret>) -> Target {
         address: target.address,
         waiting,
         created_at: rfc3339(target.created_us),
-        signing_secret: made.map(Secret::into_text),
+        signing_secret: made.map(ChannelSecret::into_text),
     }
 }
 
 /// Lists targets.
 #[utoipa::path(get, path = "/projects/{project}/alerts/targets", tag = "alerts", params(("project" = u64, Path)),
-    responses((status = 200, body = Targets)))]
-pub(super) async fn list(State(api): State<Arc<Api>>, of: Of) -> Result<Json<Targets>, ApiError> {
+    responses((status = 200, body = NotificationTargetList)))]
+pub(super) async fn list(State(api): State<Arc<ApiState>>, of: AuthorizedProject) -> Result<Json<NotificationTargetList>, ApiError> {
     let (targets, waiting) = ask(&api, move |courier| -> Result<_, NotifyError> {
         Ok((courier.outbox().targets(of.project)?, courier.outbox().waiting(of.project)?))
     })
@@ -102,17 +111,17 @@ pub(super) async fn list(State(api): State<Arc<Api>>, of: Of) -> Result<Json<Tar
         let count = waiting.get(&target.id).copied().unwrap_or(0);
         shown(target, count, None)
     });
-    Ok(Json(Targets { targets: targets.collect() }))
+    Ok(Json(NotificationTargetList { targets: targets.collect() }))
 }
 
 /// Makes a target.
-#[utoipa::path(post, path = "/projects/{project}/alerts/targets", tag = "alerts", params(("project" = u64, Path)), request_body = Described,
-    responses((status = 201, body = Target), (status = 400, body = super::error::Body)))]
+#[utoipa::path(post, path = "/projects/{project}/alerts/targets", tag = "alerts", params(("project" = u64, Path)), request_body = NotificationTargetRequest,
+    responses((status = 201, body = NotificationTargetView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn create(
-    State(api): State<Arc<Api>>,
-    of: Of,
-    body: Result<Json<Described>, JsonRejection>,
-) -> Result<(StatusCode, Json<Target>), ApiError> {
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
+    body: Result<Json<NotificationTargetRequest>, JsonRejection>,
+) -> Result<(StatusCode, Json<NotificationTargetView>), ApiError> {
     of.caller.check_admin()?;
     let draft = body?.0.draft();
     let (target, made) = ask(&api, move |courier| courier.outbox().create_target(of.project, draft, courier.allowed())).await?;
@@ -121,14 +130,14 @@ pub(super) async fn create(
 
 /// Describes a target anew. A secret that is left out stays, unless the target is at another host now. What waits is tried at once.
 #[utoipa::path(put, path = "/projects/{project}/alerts/targets/{target}", tag = "alerts",
-    params(("project" = u64, Path), ("target" = i64, Path)), request_body = Described,
-    responses((status = 200, body = Target), (status = 400, body = super::error::Body), (status = 404, body = super::error::Body)))]
+    params(("project" = u64, Path), ("target" = i64, Path)), request_body = NotificationTargetRequest,
+    responses((status = 200, body = NotificationTargetView), (status = 400, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn update(
-    State(api): State<Arc<Api>>,
-    of: Of,
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
     path: Path<(u64, i64)>,
-    body: Result<Json<Described>, JsonRejection>,
-) -> Result<Json<Target>, ApiError> {
+    body: Result<Json<NotificationTargetRequest>, JsonRejection>,
+) -> Result<Json<NotificationTargetView>, ApiError> {
     of.caller.check_admin()?;
     let (draft, id) = (body?.0.draft(), path.0.1);
     let (target, made, waiting) = ask(&api, move |courier| {
@@ -143,8 +152,12 @@ pub(super) async fn update(
 
 /// Deletes a target with its log and what waits for it.
 #[utoipa::path(delete, path = "/projects/{project}/alerts/targets/{target}", tag = "alerts",
-    params(("project" = u64, Path), ("target" = i64, Path)), responses((status = 204), (status = 404, body = super::error::Body)))]
-pub(super) async fn delete(State(api): State<Arc<Api>>, of: Of, path: Path<(u64, i64)>) -> Result<StatusCode, ApiError> {
+    params(("project" = u64, Path), ("target" = i64, Path)), responses((status = 204), (status = 404, body = super::error::ErrorResponse)))]
+pub(super) async fn delete(
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
+    path: Path<(u64, i64)>,
+) -> Result<StatusCode, ApiError> {
     of.caller.check_admin()?;
     let id = path.0.1;
     ask(&api, move |courier| courier.outbox().delete_target(of.project, id)).await?;
@@ -154,8 +167,12 @@ pub(super) async fn delete(State(api): State<Arc<Api>>, of: Of, path: Path<(u64,
 /// Sends a test message, once, and answers how that ended.
 #[utoipa::path(post, path = "/projects/{project}/alerts/targets/{target}/test", tag = "alerts",
     params(("project" = u64, Path), ("target" = i64, Path)),
-    responses((status = 200, body = Delivery), (status = 404, body = super::error::Body)))]
-pub(super) async fn test(State(api): State<Arc<Api>>, of: Of, path: Path<(u64, i64)>) -> Result<Json<Delivery>, ApiError> {
+    responses((status = 200, body = NotificationDelivery), (status = 404, body = super::error::ErrorResponse)))]
+pub(super) async fn test(
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
+    path: Path<(u64, i64)>,
+) -> Result<Json<NotificationDelivery>, ApiError> {
     of.caller.check_admin()?;
     Ok(Json(api.courier.test(of.project, path.0.1, &api.public_url).await?))
 }
@@ -164,7 +181,7 @@ pub(super) async fn test(State(api): State<Arc<Api>>, of: Of, path: Path<(u64, i
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Asked {
+pub(super) struct DeliveryListParameters {
     /// Of this incident.
     incident: Option<i64>,
     /// To this target.
@@ -179,34 +196,35 @@ pub(super) struct Asked {
 
 /// What became of messages, the newest first.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Deliveries {
-    deliveries: Vec<Delivery>,
+pub(super) struct DeliveryPage {
+    deliveries: Vec<NotificationDelivery>,
     /// Where it goes on; null at the end.
     next_cursor: Option<String>,
 }
 
 /// Lists what became of messages, with every attempt.
-#[utoipa::path(get, path = "/projects/{project}/alerts/deliveries", tag = "alerts", params(("project" = u64, Path), Asked),
-    responses((status = 200, body = Deliveries)))]
+#[utoipa::path(get, path = "/projects/{project}/alerts/deliveries", tag = "alerts", params(("project" = u64, Path), DeliveryListParameters),
+    responses((status = 200, body = DeliveryPage)))]
 pub(super) async fn deliveries(
-    State(api): State<Arc<Api>>,
-    of: Of,
-    asked: Result<Query<Asked>, axum::extract::rejection::QueryRejection>,
-) -> Result<Json<Deliveries>, ApiError> {
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
+    asked: Result<Query<DeliveryListParameters>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<DeliveryPage>, ApiError> {
     let Query(asked) = asked.map_err(|error| ApiError::bad_request("bad_query", error.body_text()))?;
     let limit = asked.limit.unwrap_or(DELIVERIES).clamp(1, MOST_DELIVERIES);
-    let which = Which { incident: asked.incident, target: asked.target, state: asked.state, before: asked.cursor, limit: limit + 1 };
+    let which =
+        DeliveryFilter { incident: asked.incident, target: asked.target, state: asked.state, before: asked.cursor, limit: limit + 1 };
     let mut deliveries = ask(&api, move |courier| courier.outbox().deliveries(of.project, &which).map_err(NotifyError::from)).await?;
     let more = deliveries.len() > limit;
     deliveries.truncate(limit);
     let next_cursor = deliveries.last().filter(|_| more).map(|delivery| delivery.id.to_string());
-    Ok(Json(Deliveries { deliveries, next_cursor }))
+    Ok(Json(DeliveryPage { deliveries, next_cursor }))
 }
 
 /// Asks where asking may block.
 async fn ask<T: Send + 'static>(
-    api: &Arc<Api>,
-    question: impl FnOnce(&Courier) -> Result<T, NotifyError> + Send + 'static,
+    api: &Arc<ApiState>,
+    question: impl FnOnce(&DeliveryWorker) -> Result<T, NotifyError> + Send + 'static,
 ) -> Result<T, ApiError> {
     let courier = api.courier.clone();
     Ok(tokio::task::spawn_blocking(move || question(&courier)).await??)

@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use hinomi_model::hints::{Evidence, Hint};
+use hinomi_model::hints::{HintEvidence, InstrumentationHint};
 use hinomi_model::id::TraceId;
 use hinomi_model::langfuse;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::access::Of;
-use super::ask::{Asked, Narrow, moment};
-use super::{Api, ApiError, hints};
-use crate::errors::EventSummary;
+use super::access::AuthorizedProject;
+use super::ask::{FilterParameters, QueryParameters, moment};
+use super::{ApiError, ApiState, hints};
+use crate::errors::ErrorEventSummary;
 use crate::outcomes::HintRow;
-use crate::query::{Span, SpanDetail, SpanPage, TracePage, TraceSummary};
+use crate::query::{SpanDetail, SpanPage, SpanSummary, TracePage, TraceSummary};
 use crate::scores;
 
 /// Rows of a list, where the caller does not say.
@@ -27,7 +27,7 @@ const MOST_ROWS: usize = 1000;
 /// Which rows of a list.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Rows {
+pub(super) struct PageParameters {
     /// A field, with `-` in front for descending.
     pub(super) sort: Option<String>,
     /// At most so many, up to 1000.
@@ -36,7 +36,7 @@ pub(super) struct Rows {
     pub(super) cursor: Option<String>,
 }
 
-impl Rows {
+impl PageParameters {
     pub(super) fn limit(&self, usual: usize) -> Result<usize, ApiError> {
         match self.limit {
             None => Ok(usual),
@@ -47,13 +47,13 @@ impl Rows {
 }
 
 /// Lists spans.
-#[utoipa::path(get, path = "/projects/{project}/spans", tag = "traces", params(("project" = u64, Path), Narrow, Rows),
-    responses((status = 200, body = SpanPage), (status = 400, body = super::error::Body)))]
+#[utoipa::path(get, path = "/projects/{project}/spans", tag = "traces", params(("project" = u64, Path), FilterParameters, PageParameters),
+    responses((status = 200, body = SpanPage), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn spans(
-    State(api): State<Arc<Api>>,
-    of: Of,
-    Asked(narrow): Asked<Narrow>,
-    Asked(rows): Asked<Rows>,
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
+    QueryParameters(narrow): QueryParameters<FilterParameters>,
+    QueryParameters(rows): QueryParameters<PageParameters>,
 ) -> Result<Json<SpanPage>, ApiError> {
     let sort = rows.sort.as_deref().unwrap_or("-start_time");
     let (project, scope) = (api.ask(of.project), narrow.scope()?);
@@ -66,13 +66,13 @@ pub(super) async fn spans(
 
 /// Lists traces with a span in the range. The terms `cost`, `duration`, `input_tokens`, `output_tokens`, `total_tokens`, `name` and `status` of the
 /// filter test the trace; every other term holds if one span of the trace satisfies it.
-#[utoipa::path(get, path = "/projects/{project}/traces", tag = "traces", params(("project" = u64, Path), Narrow, Rows),
-    responses((status = 200, body = TracePage), (status = 400, body = super::error::Body)))]
+#[utoipa::path(get, path = "/projects/{project}/traces", tag = "traces", params(("project" = u64, Path), FilterParameters, PageParameters),
+    responses((status = 200, body = TracePage), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn traces(
-    State(api): State<Arc<Api>>,
-    of: Of,
-    Asked(narrow): Asked<Narrow>,
-    Asked(rows): Asked<Rows>,
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
+    QueryParameters(narrow): QueryParameters<FilterParameters>,
+    QueryParameters(rows): QueryParameters<PageParameters>,
 ) -> Result<Json<TracePage>, ApiError> {
     let sort = rows.sort.as_deref().unwrap_or("-start_time");
     let (project, scope) = (api.ask(of.project), narrow.scope()?);
@@ -92,12 +92,12 @@ pub(super) async fn traces(
 /// A time hint, for a faster answer.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct At {
+pub(super) struct TimeHintParameters {
     /// Some time of the trace: RFC 3339, unix seconds or relative.
     at: Option<String>,
 }
 
-impl At {
+impl TimeHintParameters {
     fn us(&self) -> Result<Option<i64>, ApiError> {
         let now = jiff::Timestamp::now().as_microsecond();
         match self.at.as_deref().filter(|text| !text.is_empty()) {
@@ -111,13 +111,13 @@ impl At {
 
 /// A trace with its spans and error events.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Trace {
+pub(super) struct TraceResponse {
     trace: TraceSummary,
     /// Without messages and attributes, by start.
-    spans: Vec<Span>,
-    errors: Vec<EventSummary>,
+    spans: Vec<SpanSummary>,
+    errors: Vec<ErrorEventSummary>,
     /// Of the trace and of its spans, the oldest first: the newest, at most 500 and a megabyte.
-    scores: Vec<scores::Row>,
+    scores: Vec<scores::ScoreRow>,
     /// How many scores there are in all.
     score_count: u64,
     /// How many lines were logged within it: `/traces/{trace}/logs` has them.
@@ -130,14 +130,14 @@ pub(super) struct Trace {
 
 /// One trace.
 #[utoipa::path(get, path = "/projects/{project}/traces/{trace}", tag = "traces",
-    params(("project" = u64, Path), ("trace" = String, Path), At),
-    responses((status = 200, body = Trace), (status = 404, body = super::error::Body)))]
+    params(("project" = u64, Path), ("trace" = String, Path), TimeHintParameters),
+    responses((status = 200, body = TraceResponse), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn trace(
-    State(api): State<Arc<Api>>,
-    of: Of,
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
     Path((_project, trace)): Path<(String, String)>,
-    Asked(at): Asked<At>,
-) -> Result<Json<Trace>, ApiError> {
+    QueryParameters(at): QueryParameters<TimeHintParameters>,
+) -> Result<Json<TraceResponse>, ApiError> {
     let id = langfuse::trace_id(&trace);
     let found = api.ask(of.project).trace(&id, at.us()?).await?.ok_or_else(|| ApiError::no_span("trace"))?;
     let errors = api.errors.of_trace(of.project, id).await?;
@@ -149,15 +149,15 @@ pub(super) async fn trace(
     let hints = hints::with_prices(&api, of.project, hints_of(&api, of.project, found.hints)).await?;
     let pinned = super::projects::change(&api, move |meta| meta.is_pinned(of.project, id)).await?;
     let (scores, score_count) = scores.map_err(ApiError::internal)?;
-    Ok(Json(Trace { trace, spans: found.spans, errors, scores, score_count, log_count, pinned, hints }))
+    Ok(Json(TraceResponse { trace, spans: found.spans, errors, scores, score_count, log_count, pinned, hints }))
 }
 
 /// What the spans of a trace show themselves, and what their SDKs show beside their spans.
-fn hints_of(api: &Api, project: u64, shown: Vec<Evidence>) -> Vec<HintRow> {
+fn hints_of(api: &ApiState, project: u64, shown: Vec<HintEvidence>) -> Vec<HintRow> {
     let sdks: HashSet<&str> = shown.iter().filter_map(|evidence| evidence.sdk.as_deref()).collect();
     let open = api.outcomes.hints(project, i64::MIN);
     let beside = open.into_iter().filter(|row| {
-        let beside = [Hint::Sampled, Hint::LangchainHidesOpenai].iter().any(|hint| hint.as_str() == row.hint);
+        let beside = [InstrumentationHint::Sampled, InstrumentationHint::LangchainHidesOpenai].iter().any(|hint| hint.as_str() == row.hint);
         beside && row.sdk.as_deref().is_some_and(|sdk| sdks.contains(sdk))
     });
     let beside: Vec<HintRow> = beside.collect();
@@ -167,45 +167,45 @@ fn hints_of(api: &Api, project: u64, shown: Vec<Evidence>) -> Vec<HintRow> {
 /// What is searched.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct TraceSearchQuery {
+pub(super) struct TraceSearchParameters {
     /// The text, in any case of letters.
     text: String,
 }
 
 /// Spans in which a text was found.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct FoundSpans {
+pub(super) struct SpanSearchResult {
     /// Their ids, by start.
     span_ids: Vec<String>,
 }
 
 /// Searches the names of a trace's spans, their models, tools and agents, and the whole texts of their prompts and answers.
 #[utoipa::path(get, path = "/projects/{project}/traces/{trace}/search", tag = "traces",
-    params(("project" = u64, Path), ("trace" = String, Path), TraceSearchQuery),
-    responses((status = 200, body = FoundSpans), (status = 400, body = super::error::Body)))]
+    params(("project" = u64, Path), ("trace" = String, Path), TraceSearchParameters),
+    responses((status = 200, body = SpanSearchResult), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn search(
-    State(api): State<Arc<Api>>,
-    of: Of,
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
     Path((_project, trace)): Path<(String, String)>,
-    Asked(sought): Asked<TraceSearchQuery>,
-) -> Result<Json<FoundSpans>, ApiError> {
+    QueryParameters(sought): QueryParameters<TraceSearchParameters>,
+) -> Result<Json<SpanSearchResult>, ApiError> {
     let text = sought.text.trim();
     if text.is_empty() {
         return Err(ApiError::bad_request("bad_parameter", "text: is empty"));
     }
     let found = api.ask(of.project).spans_holding(langfuse::trace_id(&trace), text).await?;
-    Ok(Json(FoundSpans { span_ids: found.iter().map(ToString::to_string).collect() }))
+    Ok(Json(SpanSearchResult { span_ids: found.iter().map(ToString::to_string).collect() }))
 }
 
 /// One span with its messages and attributes.
 #[utoipa::path(get, path = "/projects/{project}/traces/{trace}/spans/{span}", tag = "traces",
-    params(("project" = u64, Path), ("trace" = String, Path), ("span" = String, Path), At),
-    responses((status = 200, body = SpanDetail), (status = 404, body = super::error::Body)))]
+    params(("project" = u64, Path), ("trace" = String, Path), ("span" = String, Path), TimeHintParameters),
+    responses((status = 200, body = SpanDetail), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn span(
-    State(api): State<Arc<Api>>,
-    of: Of,
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
     Path((_project, trace, span)): Path<(String, String, String)>,
-    Asked(at): Asked<At>,
+    QueryParameters(at): QueryParameters<TimeHintParameters>,
 ) -> Result<Json<SpanDetail>, ApiError> {
     let missing = || ApiError::no_span("span");
     let (trace, span) = (langfuse::trace_id(&trace), langfuse::span_id(&span));

@@ -15,16 +15,16 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use utoipa::{IntoParams, ToSchema};
 
-use super::access::{Caller, Of};
-use super::ask::{Asked, FilterSelection, Narrow};
+use super::access::{ApiCaller, AuthorizedProject};
+use super::ask::{FilterParameters, FilterSelection, QueryParameters};
 use super::streaming::streamed_body;
-use super::{Api, ApiError};
+use super::{ApiError, ApiState};
 use crate::backup;
-use crate::keeping::Rules;
-use crate::query::{Project, Scope};
-use crate::store::{Prepared, Seen, StoreError};
+use crate::keeping::RetentionRules;
+use crate::query::{ProjectSnapshot, QueryScope};
+use crate::store::{PreparedAppend, RetentionCandidate, StoreError};
 use crate::threads::give_way;
-use crate::transfer::{Format, Writer, rows};
+use crate::transfer::{SpanFileFormat, SpanFileWriter, rows};
 
 /// How many spans follow, for a bar of progress.
 pub(crate) const SPANS: &str = "x-hinomi-spans";
@@ -40,30 +40,30 @@ const PIECE: usize = 1 << 20;
 /// The form of an export.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct As {
+pub(super) struct ExportFormatParameters {
     /// `parquet`, `jsonl` (one JSON object a line) or `csv`. Left out: `jsonl`.
     format: Option<String>,
 }
 
 /// The spans of a range and a filter as a file, with all their columns, in any order. The header `x-hinomi-spans` says how many. An answer that
 /// breaks off is not whole.
-#[utoipa::path(get, path = "/projects/{project}/export", tag = "transfer", params(("project" = u64, Path), Narrow, FilterSelection, As),
-    responses((status = 200, description = "the file"), (status = 400, body = super::error::Body)))]
+#[utoipa::path(get, path = "/projects/{project}/export", tag = "transfer", params(("project" = u64, Path), FilterParameters, FilterSelection, ExportFormatParameters),
+    responses((status = 200, description = "the file"), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn export(
-    State(api): State<Arc<Api>>,
-    of: Of,
-    Asked(narrow): Asked<Narrow>,
-    Asked(selecting): Asked<FilterSelection>,
-    Asked(form): Asked<As>,
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
+    QueryParameters(narrow): QueryParameters<FilterParameters>,
+    QueryParameters(selecting): QueryParameters<FilterSelection>,
+    QueryParameters(form): QueryParameters<ExportFormatParameters>,
 ) -> Result<Response, ApiError> {
-    let format: Format =
+    let format: SpanFileFormat =
         form.format.as_deref().unwrap_or("jsonl").parse().map_err(|reason: String| ApiError::bad_request("bad_parameter", reason))?;
     let scope = narrow.scope()?;
     let place = api.exports.place(of.project).await.ok_or_else(ApiError::too_many_exports)?;
     let asked = api.ask(of.project);
     let scope = selecting.apply(&asked, scope).await?;
     let count = asked.count(&scope).await?;
-    let writer = Writer::new(format).map_err(ApiError::internal)?;
+    let writer = SpanFileWriter::new(format).map_err(ApiError::internal)?;
     let (to, pieces) = mpsc::channel(PIECES);
     // A thread of its own, with all that the engine does for it: the page's questions have the others.
     let run = move || {
@@ -84,7 +84,12 @@ pub(super) async fn export(
 }
 
 /// Hands the bytes of an export on, until nobody wants them any more.
-async fn exported(asked: &Project, scope: &Scope, mut writer: Writer, to: &mpsc::Sender<io::Result<Bytes>>) -> Result<(), String> {
+async fn exported(
+    asked: &ProjectSnapshot,
+    scope: &QueryScope,
+    mut writer: SpanFileWriter,
+    to: &mpsc::Sender<io::Result<Bytes>>,
+) -> Result<(), String> {
     let mut batches = asked.rows(scope).await.map_err(|error| error.to_string())?;
     loop {
         // Where little is found, nothing is sent for long.
@@ -93,7 +98,7 @@ async fn exported(asked: &Project, scope: &Scope, mut writer: Writer, to: &mpsc:
             () = to.closed() => return Ok(()),
         };
         let Some(batch) = batch else { break };
-        for part in Writer::parts(&batch.map_err(|error| error.to_string())?) {
+        for part in SpanFileWriter::parts(&batch.map_err(|error| error.to_string())?) {
             let bytes = writer.write(&part).map_err(|error| error.to_string())?;
             if !bytes.is_empty() && to.send(Ok(Bytes::from(bytes))).await.is_err() {
                 return Ok(());
@@ -117,7 +122,7 @@ fn streamed(pieces: mpsc::Receiver<io::Result<Bytes>>, media_type: &'static str,
 
 /// What became of an import.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Imported {
+pub(super) struct SpanImportResult {
     /// Spans that were read.
     read: usize,
     /// Those of them that are new.
@@ -134,8 +139,12 @@ pub(super) struct Imported {
 /// line cannot be read, none. Sent again, nothing changes.
 #[utoipa::path(post, path = "/projects/{project}/import", tag = "transfer", params(("project" = u64, Path)),
     request_body(content = String, content_type = "application/x-ndjson"),
-    responses((status = 200, body = Imported), (status = 400, body = super::error::Body)))]
-pub(super) async fn import(State(api): State<Arc<Api>>, of: Of, body: Body) -> Result<Json<Imported>, ApiError> {
+    responses((status = 200, body = SpanImportResult), (status = 400, body = super::error::ErrorResponse)))]
+pub(super) async fn import(
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
+    body: Body,
+) -> Result<Json<SpanImportResult>, ApiError> {
     of.caller.check_admin()?;
     let body = axum::body::to_bytes(body, LARGEST).await.map_err(|error| {
         ApiError::bad_request("body_too_large", format!("the body broke off or is larger than {LARGEST} bytes: {error}"))
@@ -156,7 +165,7 @@ pub(super) async fn import(State(api): State<Arc<Api>>, of: Of, body: Body) -> R
         let is_past = too_old(&keeper, project)?;
         rows.retain(|row| !is_past(&row.span));
         let too_old = read - rows.len();
-        let prepared = Prepared::new(project, rows.into_iter().map(|row| row.span).collect());
+        let prepared = PreparedAppend::new(project, rows.into_iter().map(|row| row.span).collect());
         Ok((read, too_old, prepared.map_err(failed)?))
     };
     let (read, too_old, prepared) = tokio::task::spawn_blocking(prepare).await??;
@@ -164,17 +173,17 @@ pub(super) async fn import(State(api): State<Arc<Api>>, of: Of, body: Body) -> R
     if appended.stored > 0 {
         super::projects::change(&api, move |meta| meta.saw_first_span(project)).await?;
     }
-    Ok(Json(Imported { read, stored: appended.stored, duplicates: appended.duplicates, joined: appended.joined, too_old }))
+    Ok(Json(SpanImportResult { read, stored: appended.stored, duplicates: appended.duplicates, joined: appended.joined, too_old }))
 }
 
 /// Which spans a project keeps no longer.
-fn too_old(api: &Api, project: u64) -> Result<impl Fn(&Span) -> bool + use<>, ApiError> {
+fn too_old(api: &ApiState, project: u64) -> Result<impl Fn(&Span) -> bool + use<>, ApiError> {
     let directory = api.meta.directory();
     let known = directory.projects.get(&project).cloned().unwrap_or_default();
-    let mut rules = Rules::of(&known, api.retention_days, jiff::Timestamp::now().as_microsecond());
+    let mut rules = RetentionRules::of(&known, api.retention_days, jiff::Timestamp::now().as_microsecond());
     rules.set_traces(HashSet::new(), api.meta.pins(project)?.into_iter().collect());
     Ok(move |span: &Span| {
-        rules.is_past(&Seen {
+        rules.is_past(&RetentionCandidate {
             project,
             trace: span.trace_id,
             start_us: span.start_us,
@@ -195,7 +204,7 @@ fn failed(error: StoreError) -> ApiError {
 /// All of the data folder at this moment, as a tar archive that `hinomi restore` reads. For those who may change things: keys of programs and
 /// secrets of targets are in it. Segments that are missing or damaged are left out: the header `x-hinomi-missing` says how many, its list which.
 #[utoipa::path(get, path = "/backup", tag = "transfer", responses((status = 200, description = "the archive")))]
-pub(super) async fn backup(State(api): State<Arc<Api>>, caller: Caller) -> Result<Response, ApiError> {
+pub(super) async fn backup(State(api): State<Arc<ApiState>>, caller: ApiCaller) -> Result<Response, ApiError> {
     caller.check_admin()?;
     // It takes as long as reading all of them, which holds up no deletion.
     api.store.set_damaged_aside().await.map_err(failed)?;
@@ -212,7 +221,7 @@ pub(super) async fn backup(State(api): State<Arc<Api>>, caller: Caller) -> Resul
     tokio::task::spawn_blocking(move || {
         let began = std::time::Instant::now();
         let files = plan.contents().files.len();
-        match plan.write(io::BufWriter::with_capacity(PIECE, Pieces(to.clone()))) {
+        match plan.write(io::BufWriter::with_capacity(PIECE, ResponseBodyWriter(to.clone()))) {
             Ok(()) => tracing::info!(files, bytes = length, duration_ms = began.elapsed().as_millis() as u64, "backup.written"),
             Err(error) => {
                 tracing::warn!(%error, "backup.broke_off");
@@ -227,9 +236,9 @@ pub(super) async fn backup(State(api): State<Arc<Api>>, caller: Caller) -> Resul
 }
 
 /// Hands pieces on to an answer.
-struct Pieces(mpsc::Sender<io::Result<Bytes>>);
+struct ResponseBodyWriter(mpsc::Sender<io::Result<Bytes>>);
 
-impl Write for Pieces {
+impl Write for ResponseBodyWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let gone = |_| io::Error::new(io::ErrorKind::BrokenPipe, "nobody reads the archive any more");
         self.0.blocking_send(Ok(Bytes::copy_from_slice(bytes))).map_err(gone)?;

@@ -6,34 +6,34 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::config::Queries;
+use crate::config::QueryLimitsConfig;
 
 /// One who asks, by the token or session that was shown. It is a hash with a key of its own for each process: two with the same would share a limit.
 pub(super) type CallerId = u64;
 
 /// Seats for those who wait, turns for what is computed.
 #[derive(Debug)]
-pub(super) struct Turns {
-    limits: Queries,
+pub(super) struct QueryLimiter {
+    limits: QueryLimitsConfig,
     all: Arc<Semaphore>,
-    seats: Mutex<Seats>,
+    seats: Mutex<QueueOccupancy>,
 }
 
 #[derive(Debug, Default)]
-struct Seats {
+struct QueueOccupancy {
     taken: usize,
-    callers: HashMap<CallerId, OfCaller>,
+    callers: HashMap<CallerId, CallerOccupancy>,
 }
 
 #[derive(Debug)]
-struct OfCaller {
+struct CallerOccupancy {
     taken: usize,
     turns: Arc<Semaphore>,
 }
 
 /// There are as many questions as may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Full {
+pub(super) enum QueryQueueFull {
     /// Those of the caller.
     OfCaller(usize),
     /// Those of all callers.
@@ -42,8 +42,8 @@ pub(super) enum Full {
 
 /// A question that waits or is being answered.
 #[derive(Debug)]
-pub(super) struct Seat<'a> {
-    of: &'a Turns,
+pub(super) struct QueueSlot<'a> {
+    of: &'a QueryLimiter,
     caller: CallerId,
     /// Its caller's turns.
     turns: Arc<Semaphore>,
@@ -51,32 +51,32 @@ pub(super) struct Seat<'a> {
 
 /// What is needed to compute an answer, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(super) struct QueryPermit {
     _of_caller: OwnedSemaphorePermit,
     _of_all: OwnedSemaphorePermit,
 }
 
-impl Turns {
-    pub(super) fn new(limits: Queries) -> Turns {
+impl QueryLimiter {
+    pub(super) fn new(limits: QueryLimitsConfig) -> QueryLimiter {
         let all = Arc::new(Semaphore::new(limits.at_once()));
-        Turns { limits, all, seats: Mutex::default() }
+        QueryLimiter { limits, all, seats: Mutex::default() }
     }
 
     /// Lets a question wait.
-    pub(super) fn seat(&self, caller: CallerId) -> Result<Seat<'_>, Full> {
+    pub(super) fn seat(&self, caller: CallerId) -> Result<QueueSlot<'_>, QueryQueueFull> {
         let mut seats = self.lock();
         if seats.taken >= self.limits.max_waiting {
-            return Err(Full::Altogether(seats.taken));
+            return Err(QueryQueueFull::Altogether(seats.taken));
         }
         let turns = || Arc::new(Semaphore::new(self.limits.at_once_of_caller()));
-        let own = seats.callers.entry(caller).or_insert_with(|| OfCaller { taken: 0, turns: turns() });
+        let own = seats.callers.entry(caller).or_insert_with(|| CallerOccupancy { taken: 0, turns: turns() });
         if own.taken >= self.limits.max_waiting_of_caller {
-            return Err(Full::OfCaller(own.taken));
+            return Err(QueryQueueFull::OfCaller(own.taken));
         }
         own.taken += 1;
         let turns = own.turns.clone();
         seats.taken += 1;
-        Ok(Seat { of: self, caller, turns })
+        Ok(QueueSlot { of: self, caller, turns })
     }
 
     /// Questions that wait or are being answered.
@@ -89,19 +89,19 @@ impl Turns {
         self.limits.at_once().saturating_sub(self.all.available_permits())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Seats> {
+    fn lock(&self) -> MutexGuard<'_, QueueOccupancy> {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Seat<'_> {
+impl QueueSlot<'_> {
     /// What it needs to get a turn.
-    pub(super) fn pass(&self) -> Pass {
-        Pass { of_caller: self.turns.clone(), of_all: self.of.all.clone() }
+    pub(super) fn pass(&self) -> QueryPermitSemaphores {
+        QueryPermitSemaphores { of_caller: self.turns.clone(), of_all: self.of.all.clone() }
     }
 }
 
-impl Drop for Seat<'_> {
+impl Drop for QueueSlot<'_> {
     fn drop(&mut self) {
         let mut seats = self.of.lock();
         seats.taken = seats.taken.saturating_sub(1);
@@ -116,17 +116,17 @@ impl Drop for Seat<'_> {
 
 /// What a question needs to get a turn.
 #[derive(Debug, Clone)]
-pub(super) struct Pass {
+pub(super) struct QueryPermitSemaphores {
     of_caller: Arc<Semaphore>,
     of_all: Arc<Semaphore>,
 }
 
-impl Pass {
+impl QueryPermitSemaphores {
     /// Waits for a turn, in the order of asking.
-    pub(super) async fn turn(self) -> Option<Turn> {
+    pub(super) async fn turn(self) -> Option<QueryPermit> {
         let of_caller = self.of_caller.acquire_owned().await.ok()?;
         let of_all = self.of_all.acquire_owned().await.ok()?;
-        Some(Turn { _of_caller: of_caller, _of_all: of_all })
+        Some(QueryPermit { _of_caller: of_caller, _of_all: of_all })
     }
 }
 
@@ -134,17 +134,22 @@ impl Pass {
 mod tests {
     use super::*;
 
-    fn turns(at_once: usize, waiting: usize, of_caller: usize) -> Turns {
-        Turns::new(Queries { max_at_once: at_once, max_waiting: waiting, max_waiting_of_caller: of_caller, ..Queries::default() })
+    fn turns(at_once: usize, waiting: usize, of_caller: usize) -> QueryLimiter {
+        QueryLimiter::new(QueryLimitsConfig {
+            max_at_once: at_once,
+            max_waiting: waiting,
+            max_waiting_of_caller: of_caller,
+            ..QueryLimitsConfig::default()
+        })
     }
 
     #[test]
     fn who_comes_too_often_is_refused_and_others_are_not() {
         let turns = turns(4, 4, 2);
         let seats = [turns.seat(1).unwrap(), turns.seat(1).unwrap()];
-        assert_eq!(turns.seat(1).err(), Some(Full::OfCaller(2)));
+        assert_eq!(turns.seat(1).err(), Some(QueryQueueFull::OfCaller(2)));
         let others = [turns.seat(2).unwrap(), turns.seat(3).unwrap()];
-        assert_eq!(turns.seat(4).err(), Some(Full::Altogether(4)));
+        assert_eq!(turns.seat(4).err(), Some(QueryQueueFull::Altogether(4)));
         drop(others);
         drop(seats);
         assert_eq!((turns.taken(), turns.lock().callers.len()), (0, 0));
@@ -154,7 +159,7 @@ mod tests {
     #[tokio::test]
     async fn a_caller_leaves_turns_to_others() {
         let turns = turns(4, 100, 100);
-        let seats: Vec<Seat> = (0..3).map(|_| turns.seat(1).unwrap()).collect();
+        let seats: Vec<QueueSlot> = (0..3).map(|_| turns.seat(1).unwrap()).collect();
         let (first, second) = (seats[0].pass().turn().await, seats[1].pass().turn().await);
         let mut third = Box::pin(seats[2].pass().turn());
         assert!(first.is_some() && second.is_some() && futures::poll!(third.as_mut()).is_pending());

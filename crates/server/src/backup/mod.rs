@@ -20,10 +20,10 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::sqlite;
-use crate::store::{Lacking, Store, crc_of, free_bytes};
+use crate::store::{MissingSegment, Store, crc_of, free_bytes};
 use crate::time::rfc3339;
 
-pub use restore::{Gaps, Restored, check_finished, finish, restore, unpack, verify};
+pub use restore::{MissingFilePolicy, RestoreReport, check_finished, finish, restore, unpack, verify};
 
 /// The format that is written, and the newest that is read.
 const FORMAT: u32 = 1;
@@ -36,7 +36,7 @@ const BLOCK: u64 = 512;
 
 /// What a backup holds: its first file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Contents {
+pub struct BackupManifest {
     /// The format of the backup.
     pub format: u32,
     /// The version that made it.
@@ -46,15 +46,15 @@ pub struct Contents {
     /// Spans in it.
     pub spans: u64,
     /// All other files, in the order in which they follow.
-    pub files: Vec<Entry>,
+    pub files: Vec<BackupFileEntry>,
     /// Segments that the manifest names and that are not in it: they were missing or damaged when it was made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub missing: Vec<Lacking>,
+    pub missing: Vec<MissingSegment>,
 }
 
 /// A file of a backup.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct BackupFileEntry {
     /// Its place in the data folder.
     pub name: String,
     /// Its length.
@@ -65,19 +65,19 @@ pub struct Entry {
 
 /// A backup that is about to be written.
 #[derive(Debug)]
-pub struct Plan {
-    contents: Contents,
+pub struct BackupPlan {
+    contents: BackupManifest,
     sources: Vec<PathBuf>,
     /// Both are let go when it is written.
-    _spans: crate::store::Copied,
-    _staging: Staging,
+    _spans: crate::store::StoreCheckpoint,
+    _staging: BackupStagingFolder,
 }
 
 /// A folder of copies, removed when it is dropped.
 #[derive(Debug)]
-struct Staging(PathBuf);
+struct BackupStagingFolder(PathBuf);
 
-impl Drop for Staging {
+impl Drop for BackupStagingFolder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
@@ -96,17 +96,17 @@ pub fn remove_leftovers(data: &Path) {
 /// # Errors
 ///
 /// When there is no room for the copies of the databases, or something cannot be read or written.
-pub async fn plan(store: &Store, data: &Path) -> anyhow::Result<Plan> {
+pub async fn plan(store: &Store, data: &Path) -> anyhow::Result<BackupPlan> {
     store.set_damaged_aside().await?;
     let now = jiff::Timestamp::now().as_microsecond();
-    let staging = Staging(data.join(format!("{STAGING}{now}")));
+    let staging = BackupStagingFolder(data.join(format!("{STAGING}{now}")));
     std::fs::create_dir(&staging.0).with_context(|| format!("cannot make {}", staging.0.display()))?;
     let spans = store.copy_to(&staging.0).await?;
     let data = data.to_owned();
     tokio::task::spawn_blocking(move || planned(&data, staging, spans, now)).await?
 }
 
-fn planned(data: &Path, staging: Staging, spans: crate::store::Copied, now_us: i64) -> anyhow::Result<Plan> {
+fn planned(data: &Path, staging: BackupStagingFolder, spans: crate::store::StoreCheckpoint, now_us: i64) -> anyhow::Result<BackupPlan> {
     let databases = databases(data)?;
     let needed: u64 = databases.iter().filter_map(|path| path.metadata().ok()).map(|found| found.len()).sum();
     if free_bytes(data).is_some_and(|free| free < needed) {
@@ -118,7 +118,7 @@ fn planned(data: &Path, staging: Staging, spans: crate::store::Copied, now_us: i
         let failed = || format!("cannot read {}", path.display());
         let bytes = path.metadata().with_context(failed)?.len();
         let crc32c = crc.map_or_else(|| crc_of(&path), Ok).with_context(failed)?;
-        files.push(Entry { name, bytes, crc32c });
+        files.push(BackupFileEntry { name, bytes, crc32c });
         sources.push(path);
         Ok(())
     };
@@ -136,7 +136,7 @@ fn planned(data: &Path, staging: Staging, spans: crate::store::Copied, now_us: i
     for (path, crc) in &spans.files {
         add(format!("segments/{}", path.file_name().unwrap_or_default().to_string_lossy()), path.clone(), *crc)?;
     }
-    let contents = Contents {
+    let contents = BackupManifest {
         format: FORMAT,
         version: crate::VERSION.to_owned(),
         created_at: rfc3339(now_us),
@@ -144,7 +144,7 @@ fn planned(data: &Path, staging: Staging, spans: crate::store::Copied, now_us: i
         files,
         missing: spans.missing.clone(),
     };
-    Ok(Plan { contents, sources, _spans: spans, _staging: staging })
+    Ok(BackupPlan { contents, sources, _spans: spans, _staging: staging })
 }
 
 /// The databases of a data folder but for the manifest, by name.
@@ -160,9 +160,9 @@ fn databases(data: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-impl Plan {
+impl BackupPlan {
     /// What it holds.
-    pub fn contents(&self) -> &Contents {
+    pub fn contents(&self) -> &BackupManifest {
         &self.contents
     }
 

@@ -7,8 +7,8 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 
-use super::{Contents, Entry, FORMAT, LIST};
-use crate::store::doctor::{self, Severity};
+use super::{BackupFileEntry, BackupManifest, FORMAT, LIST};
+use crate::store::doctor::{self, DoctorSeverity};
 
 /// A file that lies in a folder from the first moment of a restore to the last.
 const UNFINISHED: &str = "RESTORING";
@@ -19,9 +19,9 @@ const LONGEST_LIST: u64 = 256 << 20;
 
 /// What was restored.
 #[derive(Debug)]
-pub struct Restored {
+pub struct RestoreReport {
     /// What the backup held.
-    pub contents: Contents,
+    pub contents: BackupManifest,
     /// Bytes of all files.
     pub bytes: u64,
     /// What it should hold and does not, with what is wrong with each.
@@ -30,7 +30,7 @@ pub struct Restored {
 
 /// Whether what a backup lacks is a reason to refuse it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gaps {
+pub enum MissingFilePolicy {
     /// All of it is restored, or nothing.
     Refused,
     /// What is there is restored.
@@ -42,7 +42,7 @@ pub enum Gaps {
 /// # Errors
 ///
 /// When it is no backup, is cut off, or a file is not what it was.
-pub fn verify(archive: impl Read) -> anyhow::Result<Contents> {
+pub fn verify(archive: impl Read) -> anyhow::Result<BackupManifest> {
     each(archive, |_| Ok(Box::new(io::sink())), None)
 }
 
@@ -51,7 +51,7 @@ pub fn verify(archive: impl Read) -> anyhow::Result<Contents> {
 /// # Errors
 ///
 /// As [`verify`], and when the folder is not empty or cannot be written.
-pub fn unpack(archive: impl Read, folder: &Path) -> anyhow::Result<Contents> {
+pub fn unpack(archive: impl Read, folder: &Path) -> anyhow::Result<BackupManifest> {
     make_empty(folder)?;
     let contents = each(archive, |name| durable(&folder.join(name)), None)?;
     sync_folders(folder, &contents)?;
@@ -72,8 +72,8 @@ pub fn restore(
     source: &Path,
     archive: impl FnOnce() -> anyhow::Result<Box<dyn Read>>,
     data: &Path,
-    gaps: Gaps,
-) -> anyhow::Result<Restored> {
+    gaps: MissingFilePolicy,
+) -> anyhow::Result<RestoreReport> {
     let mark = data.join(UNFINISHED);
     if mark.exists() {
         // Everything in it came from a restore, which had found it empty.
@@ -87,7 +87,7 @@ pub fn restore(
     }
     let place = |name: &str| data.join(name);
     let mut missing = Vec::new();
-    let left_out = (gaps == Gaps::Allowed).then_some(&mut missing);
+    let left_out = (gaps == MissingFilePolicy::Allowed).then_some(&mut missing);
     let contents =
         if source.is_dir() { from_folder(source, &place, left_out)? } else { each(archive()?, |name| durable(&place(name)), left_out)? };
     for entry in contents.files.iter().filter(|entry| missing.iter().any(|(name, _)| *name == entry.name)) {
@@ -102,13 +102,13 @@ pub fn restore(
     let mut lacks: Vec<String> = missing.into_iter().map(|(_, fault)| fault).collect();
     lacks.extend(contents.missing.iter().map(|lacking| format!("{} with {} spans ({})", lacking.name, lacking.spans, lacking.fault)));
     let named = |what: &str| contents.missing.iter().any(|lacking| what.contains(&lacking.name));
-    let problems = doctor::examine(data, |_, _| {}).into_iter().filter(|finding| finding.severity == Severity::Problem);
+    let problems = doctor::examine(data, |_, _| {}).into_iter().filter(|finding| finding.severity == DoctorSeverity::Problem);
     lacks.extend(problems.map(|finding| finding.what).filter(|what| !named(what)));
-    if !lacks.is_empty() && gaps == Gaps::Refused {
+    if !lacks.is_empty() && gaps == MissingFilePolicy::Refused {
         bail!("the backup is not whole: {}; restore it with --allow-missing to have everything else", lacks.join("; "));
     }
     let bytes = contents.files.iter().filter(|entry| place(&entry.name).exists()).map(|file| file.bytes).sum();
-    Ok(Restored { bytes, contents, missing: lacks })
+    Ok(RestoreReport { bytes, contents, missing: lacks })
 }
 
 /// Says that a restored folder may be used.
@@ -148,7 +148,7 @@ fn empty(folder: &Path) -> anyhow::Result<()> {
 }
 
 /// Makes the names of files durable.
-fn sync_folders(folder: &Path, contents: &Contents) -> anyhow::Result<()> {
+fn sync_folders(folder: &Path, contents: &BackupManifest) -> anyhow::Result<()> {
     let folders: BTreeSet<PathBuf> =
         contents.files.iter().filter_map(|entry| Some(folder.join(&entry.name).parent()?.to_owned())).chain([folder.to_owned()]).collect();
     for folder in folders {
@@ -166,12 +166,12 @@ fn durable(path: &Path) -> anyhow::Result<Box<dyn Write>> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(path).with_context(|| format!("cannot make {}", path.display()))?;
-    Ok(Box::new(Durable(BufWriter::with_capacity(1 << 20, file))))
+    Ok(Box::new(DurableFileWriter(BufWriter::with_capacity(1 << 20, file))))
 }
 
-struct Durable(BufWriter<File>);
+struct DurableFileWriter(BufWriter<File>);
 
-impl Write for Durable {
+impl Write for DurableFileWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.write(bytes)
     }
@@ -198,10 +198,10 @@ fn make_empty(folder: &Path) -> anyhow::Result<()> {
 }
 
 /// Files that could not be restored, with what is wrong with each.
-type LeftOut<'a> = Option<&'a mut Vec<(String, String)>>;
+type SkippedFiles<'a> = Option<&'a mut Vec<(String, String)>>;
 
 /// Notes a file that cannot be restored, where that is allowed.
-fn leave_out(left_out: &mut LeftOut, entry: &Entry, done: anyhow::Result<()>) -> anyhow::Result<()> {
+fn leave_out(left_out: &mut SkippedFiles, entry: &BackupFileEntry, done: anyhow::Result<()>) -> anyhow::Result<()> {
     match (done, left_out) {
         (Err(error), Some(left_out)) => {
             left_out.push((entry.name.clone(), format!("{error:#}")));
@@ -211,7 +211,7 @@ fn leave_out(left_out: &mut LeftOut, entry: &Entry, done: anyhow::Result<()>) ->
     }
 }
 
-fn from_folder(source: &Path, place: &dyn Fn(&str) -> PathBuf, mut left_out: LeftOut) -> anyhow::Result<Contents> {
+fn from_folder(source: &Path, place: &dyn Fn(&str) -> PathBuf, mut left_out: SkippedFiles) -> anyhow::Result<BackupManifest> {
     let list = source.join(LIST);
     let text = std::fs::read(&list)
         .with_context(|| format!("{} is no backup, or one that broke off: {} cannot be read", source.display(), list.display()))?;
@@ -226,14 +226,14 @@ fn from_folder(source: &Path, place: &dyn Fn(&str) -> PathBuf, mut left_out: Lef
     Ok(contents)
 }
 
-fn read_list(text: &[u8]) -> anyhow::Result<Contents> {
+fn read_list(text: &[u8]) -> anyhow::Result<BackupManifest> {
     #[derive(serde::Deserialize)]
-    struct Format {
+    struct BackupFormatHeader {
         format: u32,
     }
-    let Format { format } = serde_json::from_slice(text).context("it is no backup: its list cannot be read")?;
+    let BackupFormatHeader { format } = serde_json::from_slice(text).context("it is no backup: its list cannot be read")?;
     ensure!(format <= FORMAT, "the backup is of a newer version (format {format}, known here up to {FORMAT}); use that version");
-    let contents: Contents = serde_json::from_slice(text).context("it is no backup: its list cannot be read")?;
+    let contents: BackupManifest = serde_json::from_slice(text).context("it is no backup: its list cannot be read")?;
     for entry in &contents.files {
         // An archive from somewhere must not write beside the folder.
         let plain = Path::new(&entry.name).components().all(|part| matches!(part, Component::Normal(_)));
@@ -243,7 +243,11 @@ fn read_list(text: &[u8]) -> anyhow::Result<Contents> {
 }
 
 /// Reads an archive and copies each file to where `place` says, checking it.
-fn each(archive: impl Read, place: impl Fn(&str) -> anyhow::Result<Box<dyn Write>>, mut left_out: LeftOut) -> anyhow::Result<Contents> {
+fn each(
+    archive: impl Read,
+    place: impl Fn(&str) -> anyhow::Result<Box<dyn Write>>,
+    mut left_out: SkippedFiles,
+) -> anyhow::Result<BackupManifest> {
     let mut archive = tar::Archive::new(archive);
     let mut entries = archive.entries().context("it is no backup")?;
     let first = entries.next().context("it is no backup: it is empty")?.context("it is no backup")?;
@@ -251,7 +255,7 @@ fn each(archive: impl Read, place: impl Fn(&str) -> anyhow::Result<Box<dyn Write
     let mut text = Vec::new();
     first.take(LONGEST_LIST).read_to_end(&mut text).context("the backup is cut off")?;
     let contents = read_list(&text)?;
-    let mut awaited: HashMap<&str, &Entry> = contents.files.iter().map(|entry| (entry.name.as_str(), entry)).collect();
+    let mut awaited: HashMap<&str, &BackupFileEntry> = contents.files.iter().map(|entry| (entry.name.as_str(), entry)).collect();
     for found in entries {
         let found = match found.context("the backup is cut off or damaged") {
             // Where the next file begins is not known any more.
@@ -272,7 +276,7 @@ fn each(archive: impl Read, place: impl Fn(&str) -> anyhow::Result<Box<dyn Write
 }
 
 /// Copies a file and checks that it is the one of the list.
-fn copy(mut from: impl Read, mut to: Box<dyn Write>, entry: &Entry) -> anyhow::Result<()> {
+fn copy(mut from: impl Read, mut to: Box<dyn Write>, entry: &BackupFileEntry) -> anyhow::Result<()> {
     let mut piece = vec![0; 1 << 20];
     let (mut crc, mut bytes) = (0, 0);
     loop {

@@ -35,7 +35,7 @@ async fn all_that_was_stored_comes_back() {
     let left: Vec<_> =
         std::fs::read_dir(&data).unwrap().filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with('.')).collect();
     assert!(left.is_empty(), "{left:?}");
-    let restored = restore(Path::new("-"), || Ok(Box::new(Cursor::new(bytes.clone()))), &other, Gaps::Refused).unwrap();
+    let restored = restore(Path::new("-"), || Ok(Box::new(Cursor::new(bytes.clone()))), &other, MissingFilePolicy::Refused).unwrap();
     assert_eq!(restored.contents.spans, 10);
     let expected = rows(&store.snapshot());
     let again = Store::open(&other, StoreConfig::default()).unwrap();
@@ -50,11 +50,11 @@ async fn all_that_was_stored_comes_back() {
     check_finished(&other).unwrap_err();
     finish(&other).unwrap();
     check_finished(&other).unwrap();
-    let refused = restore(Path::new("-"), || Ok(Box::new(Cursor::new(bytes.clone()))), &other, Gaps::Refused).unwrap_err();
+    let refused = restore(Path::new("-"), || Ok(Box::new(Cursor::new(bytes.clone()))), &other, MissingFilePolicy::Refused).unwrap_err();
     assert!(refused.to_string().contains("is not empty"), "{refused}");
     let (folder, third) = (dir.path().join("folder"), dir.path().join("third"));
     unpack(Cursor::new(&bytes), &folder).unwrap();
-    restore(&folder, || bail!("it is a folder"), &third, Gaps::Refused).unwrap();
+    restore(&folder, || bail!("it is a folder"), &third, MissingFilePolicy::Refused).unwrap();
     assert_eq!(rows(&Store::open(&third, StoreConfig::default()).unwrap().snapshot()), expected);
 }
 
@@ -75,10 +75,13 @@ async fn what_is_cut_off_or_changed_is_refused() {
         let mut bytes = bytes.clone();
         bytes[at..at + 600].iter_mut().for_each(|byte| *byte ^= 0xff);
         let other = dir.path().join(format!("changed at {at}"));
-        assert!(restore(Path::new("-"), || Ok(Box::new(Cursor::new(bytes.clone()))), &other, Gaps::Refused).is_err(), "changed at {at}");
+        assert!(
+            restore(Path::new("-"), || Ok(Box::new(Cursor::new(bytes.clone()))), &other, MissingFilePolicy::Refused).is_err(),
+            "changed at {at}"
+        );
         assert!(check_finished(&other).unwrap_err().to_string().contains("run `hinomi restore`"));
         // The same folder takes a backup that is whole.
-        restore(Path::new("-"), || Ok(Box::new(Cursor::new(whole.clone()))), &other, Gaps::Refused).unwrap();
+        restore(Path::new("-"), || Ok(Box::new(Cursor::new(whole.clone()))), &other, MissingFilePolicy::Refused).unwrap();
         finish(&other).unwrap();
         assert_eq!(rows(&Store::open(&other, StoreConfig::default()).unwrap().snapshot()).len(), 10);
     }
@@ -118,12 +121,14 @@ async fn what_is_missing_or_damaged_is_left_out_and_named() {
             "{case}"
         );
         let of = |name: &str| dir.path().join(format!("{name} {case}"));
-        let refused = restore(Path::new("-"), || Ok(Box::new(Cursor::new(bytes.clone()))), &of("refused"), Gaps::Refused).unwrap_err();
+        let refused =
+            restore(Path::new("-"), || Ok(Box::new(Cursor::new(bytes.clone()))), &of("refused"), MissingFilePolicy::Refused).unwrap_err();
         assert!(
             refused.to_string().contains("0000000001.parquet with 6 spans") && refused.to_string().contains("--allow-missing"),
             "{refused}"
         );
-        let restored = restore(Path::new("-"), || Ok(Box::new(Cursor::new(bytes.clone()))), &of("taken"), Gaps::Allowed).unwrap();
+        let restored =
+            restore(Path::new("-"), || Ok(Box::new(Cursor::new(bytes.clone()))), &of("taken"), MissingFilePolicy::Allowed).unwrap();
         assert!(restored.missing.len() == 1 && restored.missing[0].contains("0000000001.parquet"), "{:?}", restored.missing);
         let again = Store::open(&of("taken"), StoreConfig::default()).unwrap();
         assert_eq!((rows(&again.snapshot()).len(), again.stats().damaged.is_empty()), (4, false));
@@ -144,7 +149,7 @@ async fn of_a_backup_that_was_cut_or_changed_the_rest_can_be_had() {
     let bytes = archive(&filled(&data).await, &data).await;
     let taken = |name: &str, bytes: &[u8]| {
         let (bytes, other) = (bytes.to_vec(), dir.path().join(name));
-        let restored = restore(Path::new("-"), move || Ok(Box::new(Cursor::new(bytes))), &other, Gaps::Allowed)?;
+        let restored = restore(Path::new("-"), move || Ok(Box::new(Cursor::new(bytes))), &other, MissingFilePolicy::Allowed)?;
         anyhow::Ok((restored.missing.len(), rows(&Store::open(&other, StoreConfig::default())?.snapshot()).len()))
     };
     assert_eq!(taken("whole", &bytes).unwrap(), (0, 10));

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use hinomi_model::bill::{Export, Line};
+use hinomi_model::bill::{BillExport, BillLine};
 use hinomi_model::money::Usd;
 use jiff::civil::Date;
 use rusqlite::{Connection, params};
@@ -57,7 +57,7 @@ const IMPORTS: usize = 50;
 
 /// An import that was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Import {
+pub struct BillImport {
     /// When.
     pub at: String,
     /// The file.
@@ -76,20 +76,20 @@ pub struct Import {
 
 /// The bills of all projects.
 #[derive(Debug)]
-pub struct Bills {
+pub struct BillStore {
     path: PathBuf,
     connection: Mutex<Connection>,
 }
 
-impl Bills {
+impl BillStore {
     /// Opens them in a data folder. A command may do so beside a server.
     ///
     /// # Errors
     ///
     /// When the database cannot be opened, or a newer version wrote it.
-    pub fn open(dir: &Path) -> Result<Bills, SqliteError> {
+    pub fn open(dir: &Path) -> Result<BillStore, SqliteError> {
         let path = dir.join("bill.db");
-        Ok(Bills { connection: Mutex::new(sqlite::open(&path, &STEPS)?), path })
+        Ok(BillStore { connection: Mutex::new(sqlite::open(&path, &STEPS)?), path })
     }
 
     /// Takes an export in. Blocks.
@@ -97,7 +97,7 @@ impl Bills {
     /// # Errors
     ///
     /// When the database cannot be written. Nothing of it is stored then.
-    pub fn import(&self, project: u64, name: &str, export: &Export) -> Result<(), SqliteError> {
+    pub fn import(&self, project: u64, name: &str, export: &BillExport) -> Result<(), SqliteError> {
         let key = i64::try_from(project).unwrap_or(i64::MAX);
         let write = |connection: &mut Connection| -> rusqlite::Result<()> {
             let transaction = connection.transaction()?;
@@ -151,9 +151,9 @@ impl Bills {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn lines(&self, project: u64, from: Date, to: Date) -> Result<Vec<Line>, SqliteError> {
+    pub fn lines(&self, project: u64, from: Date, to: Date) -> Result<Vec<BillLine>, SqliteError> {
         let connection = lock(&self.connection);
-        let read = || -> rusqlite::Result<Vec<Line>> {
+        let read = || -> rusqlite::Result<Vec<BillLine>> {
             let mut select = connection.prepare_cached(
                 "SELECT provider, account, day, model, tier, amount, input_tokens, output_tokens, requests FROM lines
                  WHERE project = ? AND day BETWEEN ? AND ? ORDER BY day, provider, account, model, tier",
@@ -161,7 +161,7 @@ impl Bills {
             let line = |row: &rusqlite::Row| {
                 let count = |at: usize| row.get::<_, Option<i64>>(at).map(|count| count.and_then(|count| u64::try_from(count).ok()));
                 let day: String = row.get(2)?;
-                Ok(Line {
+                Ok(BillLine {
                     provider: row.get(0)?,
                     account: row.get(1)?,
                     day: day.parse().unwrap_or_default(),
@@ -183,14 +183,14 @@ impl Bills {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn imports(&self, project: u64) -> Result<Vec<Import>, SqliteError> {
+    pub fn imports(&self, project: u64) -> Result<Vec<BillImport>, SqliteError> {
         let connection = lock(&self.connection);
-        let read = || -> rusqlite::Result<Vec<Import>> {
+        let read = || -> rusqlite::Result<Vec<BillImport>> {
             let mut select = connection.prepare_cached(
                 "SELECT at_us, name, format, first_day, last_day, rows, unread FROM imports WHERE project = ? ORDER BY at_us DESC LIMIT ?",
             )?;
             let import = |row: &rusqlite::Row| {
-                Ok(Import {
+                Ok(BillImport {
                     at: rfc3339(row.get(0)?),
                     name: row.get(1)?,
                     format: row.get(2)?,
@@ -207,7 +207,7 @@ impl Bills {
 }
 
 /// Exports of costs and of usage tell of the same days and must not take each other's place.
-fn sort_of(line: &Line) -> &'static str {
+fn sort_of(line: &BillLine) -> &'static str {
     if line.amount.is_some() { "cost" } else { "usage" }
 }
 

@@ -3,19 +3,19 @@ use jiff::civil::date;
 
 use super::*;
 
-fn all(bills: &Bills, project: u64) -> Vec<(String, String, Option<f64>, Option<u64>)> {
+fn all(bills: &BillStore, project: u64) -> Vec<(String, String, Option<f64>, Option<u64>)> {
     let lines = bills.lines(project, date(2026, 1, 1), date(2026, 12, 31)).unwrap();
     lines.into_iter().map(|line| (line.day.to_string(), line.model, line.amount.map(Usd::dollars), line.input_tokens)).collect()
 }
 
-fn import(bills: &Bills, project: u64, text: &str) {
+fn import(bills: &BillStore, project: u64, text: &str) {
     bills.import(project, "a.csv", &bill::read(text.as_bytes()).unwrap()).unwrap();
 }
 
 #[test]
 fn a_day_is_what_its_last_export_says() {
     let dir = tempfile::tempdir().unwrap();
-    let bills = Bills::open(dir.path()).unwrap();
+    let bills = BillStore::open(dir.path()).unwrap();
     let first = "day,model,amount\n2026-11-23,gpt-4o,1\n2026-11-23,o3,2\n2026-11-24,gpt-4o,3\n";
     import(&bills, 1, first);
     import(&bills, 1, first);
@@ -34,7 +34,7 @@ fn a_day_is_what_its_last_export_says() {
     assert_eq!(all(&bills, 1).len(), 5, "usage stands beside cost");
     assert!(all(&bills, 2).is_empty());
     drop(bills);
-    let bills = Bills::open(dir.path()).unwrap();
+    let bills = BillStore::open(dir.path()).unwrap();
     assert_eq!((all(&bills, 1).len(), bills.imports(1).unwrap().len()), (5, 4));
     assert_eq!(bills.imports(1).unwrap()[0].format, "plain table");
 }

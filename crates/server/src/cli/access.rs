@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::{Common, existing, in_force, note, say};
-use crate::meta::{Meta, Token, TokenRecord};
+use super::{CommonArguments, existing, in_force, note, say};
+use crate::meta::{ApiTokenRecord, ApiTokenScope, MetadataStore};
 use crate::time::rfc3339;
 
 #[derive(Debug, Subcommand)]
@@ -13,7 +13,7 @@ pub(super) enum TokenCommand {
     /// Create an API token and print it, this once
     Create {
         #[command(flatten)]
-        common: Common,
+        common: CommonArguments,
         /// The project that it may read
         #[arg(long, value_name = "N", default_value_t = 1)]
         project: u64,
@@ -30,12 +30,12 @@ pub(super) enum TokenCommand {
     /// List API tokens: number, name, rights, and when each was created, last used and expires
     List {
         #[command(flatten)]
-        common: Common,
+        common: CommonArguments,
     },
     /// Revoke an API token: it is refused at once
     Revoke {
         #[command(flatten)]
-        common: Common,
+        common: CommonArguments,
         /// Its number, as `hinomi token list` prints it
         id: i64,
     },
@@ -46,12 +46,12 @@ pub(super) enum SessionCommand {
     /// List sessions: number, browser, and when each began, was last used and expires
     List {
         #[command(flatten)]
-        common: Common,
+        common: CommonArguments,
     },
     /// End a session: it is refused at once
     Revoke {
         #[command(flatten)]
-        common: Common,
+        common: CommonArguments,
         /// Its number, as `hinomi session list` prints it
         id: i64,
     },
@@ -59,9 +59,9 @@ pub(super) enum SessionCommand {
 
 /// End all sessions and make unused sign-in links invalid
 #[derive(Debug, Args)]
-pub(super) struct Logout {
+pub(super) struct LogoutCommand {
     #[command(flatten)]
-    common: Common,
+    common: CommonArguments,
     /// Confirm that everybody is signed out
     #[arg(long, required = true)]
     all: bool,
@@ -73,14 +73,14 @@ impl TokenCommand {
             TokenCommand::Create { common, project, admin, name, expires } => {
                 let data = in_force(&common, None)?.data;
                 let is_new = !data.join("hinomi.db").exists();
-                let meta = Meta::open(&data)?;
+                let meta = MetadataStore::open(&data)?;
                 if is_new {
                     let data = data.display();
                     note(&format!(
                         "made a new data folder in {data}: the token is valid for a server that is started there, and for no other"
                     ));
                 }
-                let token = Token { project: (!admin).then_some(project), admin };
+                let token = ApiTokenScope { project: (!admin).then_some(project), admin };
                 say(&meta.create_token(&name, token, expires)?)
             }
             TokenCommand::List { common } => {
@@ -111,7 +111,7 @@ impl SessionCommand {
     }
 }
 
-impl Logout {
+impl LogoutCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         debug_assert!(self.all);
         let ended = meta(&self.common)?.sign_out_all()?;
@@ -120,16 +120,16 @@ impl Logout {
 }
 
 /// The metadata of a data folder that is there.
-fn meta(common: &Common) -> anyhow::Result<Meta> {
+fn meta(common: &CommonArguments) -> anyhow::Result<MetadataStore> {
     existing(&in_force(common, None)?)
 }
 
-fn token_line(record: &TokenRecord, now_us: i64) -> String {
-    let TokenRecord { id, name, token, created_us, expires_us, last_used_us } = record;
+fn token_line(record: &ApiTokenRecord, now_us: i64) -> String {
+    let ApiTokenRecord { id, name, token, created_us, expires_us, last_used_us } = record;
     let rights = match token {
-        Token { admin: true, .. } => "admin of all projects".to_owned(),
-        Token { project: Some(project), .. } => format!("reads project {project}"),
-        Token { project: None, .. } => "reads all projects".to_owned(),
+        ApiTokenScope { admin: true, .. } => "admin of all projects".to_owned(),
+        ApiTokenScope { project: Some(project), .. } => format!("reads project {project}"),
+        ApiTokenScope { project: None, .. } => "reads all projects".to_owned(),
     };
     let used = last_used_us.map_or_else(|| "never used".to_owned(), |at| format!("last used {}", rfc3339(at)));
     let expires = match expires_us {

@@ -6,16 +6,16 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 
-use super::{Common, existing, in_force, say};
-use crate::alert::{AlertFile, Alerts, Difference, TargetNames, What, read_file, write_file};
-use crate::notify::Outbox;
+use super::{CommonArguments, existing, in_force, say};
+use crate::alert::{AlertFile, AlertFileChange, AlertFileChangeKind, AlertService, TargetNames, read_file, write_file};
+use crate::notify::NotificationOutbox;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AlertsCommand {
     /// Make rules and budgets those of a TOML file; shows what would change first
     Apply {
         #[command(flatten)]
-        of: Of,
+        of: AlertsProjectArguments,
         /// The file, as `hinomi alerts export` writes it
         file: PathBuf,
         /// Do not ask
@@ -28,38 +28,38 @@ pub(super) enum AlertsCommand {
     /// List rules and budgets
     List {
         #[command(flatten)]
-        of: Of,
+        of: AlertsProjectArguments,
     },
     /// Print rules and budgets as a TOML file
     Export {
         #[command(flatten)]
-        of: Of,
+        of: AlertsProjectArguments,
     },
 }
 
 /// Whose rules.
 #[derive(Debug, Args)]
-pub(super) struct Of {
+pub(super) struct AlertsProjectArguments {
     #[command(flatten)]
-    common: Common,
+    common: CommonArguments,
     /// The project
     #[arg(long, value_name = "N", default_value_t = 1)]
     project: u64,
 }
 
-struct Place {
-    alerts: Alerts,
+struct AlertsCommandContext {
+    alerts: AlertService,
     project: u64,
     targets: TargetNames,
 }
 
-impl Of {
-    fn open(&self) -> anyhow::Result<Place> {
+impl AlertsProjectArguments {
+    fn open(&self) -> anyhow::Result<AlertsCommandContext> {
         let config = in_force(&self.common, None)?;
         let project = existing(&config)?.project(self.project)?.id;
         let data = config.data;
-        let targets = Outbox::open(&data)?.targets(project)?.into_iter().map(|target| (target.name, target.id)).collect();
-        Ok(Place { alerts: Alerts::open(&data)?, project, targets })
+        let targets = NotificationOutbox::open(&data)?.targets(project)?.into_iter().map(|target| (target.name, target.id)).collect();
+        Ok(AlertsCommandContext { alerts: AlertService::open(&data)?, project, targets })
     }
 }
 
@@ -70,7 +70,7 @@ impl AlertsCommand {
             AlertsCommand::List { of } => list(&of.open()?),
             AlertsCommand::Export { of } => {
                 let place = of.open()?;
-                let Place { alerts, project, targets } = &place;
+                let AlertsCommandContext { alerts, project, targets } = &place;
                 let rules = alerts.rules(*project)?.into_iter().map(|kept| kept.what).collect();
                 let budgets = alerts.budgets(*project)?.into_iter().map(|kept| kept.what).collect();
                 say(write_file(&AlertFile { rules, budgets }, targets)?.trim_end())
@@ -79,14 +79,14 @@ impl AlertsCommand {
     }
 }
 
-fn apply(place: &Place, path: &std::path::Path, yes: bool, prune: bool) -> anyhow::Result<()> {
+fn apply(place: &AlertsCommandContext, path: &std::path::Path, yes: bool, prune: bool) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let file = read_file(&text, &place.targets).with_context(|| format!("{} is not applied", path.display()))?;
     let differences = place.alerts.compare(place.project, &file, &place.targets)?;
     for difference in &differences {
         show(difference, prune)?;
     }
-    if differences.iter().all(|difference| difference.what == What::Missing && !prune) {
+    if differences.iter().all(|difference| difference.what == AlertFileChangeKind::Missing && !prune) {
         return say("Nothing to change.");
     }
     if !yes && !confirmed()? {
@@ -96,17 +96,17 @@ fn apply(place: &Place, path: &std::path::Path, yes: bool, prune: bool) -> anyho
     say("Applied. A running server follows within a second.")
 }
 
-fn show(difference: &Difference, prune: bool) -> anyhow::Result<()> {
-    let Difference { source, name, what } = difference;
+fn show(difference: &AlertFileChange, prune: bool) -> anyhow::Result<()> {
+    let AlertFileChange { source, name, what } = difference;
     let source = source.name();
     match what {
-        What::Added => say(&format!("+ {source} {name:?}")),
-        What::Changed(fields) => {
+        AlertFileChangeKind::Added => say(&format!("+ {source} {name:?}")),
+        AlertFileChangeKind::Changed(fields) => {
             say(&format!("~ {source} {name:?}"))?;
             fields.iter().try_for_each(|(field, before, after)| say(&format!("    {field}: {before} -> {after}")))
         }
-        What::Missing if prune => say(&format!("- {source} {name:?}")),
-        What::Missing => say(&format!("  {source} {name:?} is not in the file and stays; --prune takes it away")),
+        AlertFileChangeKind::Missing if prune => say(&format!("- {source} {name:?}")),
+        AlertFileChangeKind::Missing => say(&format!("  {source} {name:?} is not in the file and stays; --prune takes it away")),
     }
 }
 
@@ -120,7 +120,7 @@ fn confirmed() -> anyhow::Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-fn list(place: &Place) -> anyhow::Result<()> {
+fn list(place: &AlertsCommandContext) -> anyhow::Result<()> {
     for kept in place.alerts.rules(place.project)? {
         let rule = kept.what;
         let thresholds = [("warning", rule.warning), ("critical", rule.critical)];

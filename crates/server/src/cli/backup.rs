@@ -10,11 +10,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::notifications::set_paused;
 use super::owner;
-use super::running::{Running, Session};
-use super::{Common, existing, in_force, say};
+use super::running::{CommandSession, RunningServer};
+use super::{CommonArguments, existing, in_force, say};
 use crate::api::MISSING;
-use crate::backup::{self, Contents, Gaps, plan, unpack, verify};
-use crate::meta::Meta;
+use crate::backup::{self, BackupManifest, MissingFilePolicy, plan, unpack, verify};
+use crate::meta::MetadataStore;
 use crate::store::doctor::holder;
 use crate::store::{Store, StoreConfig};
 
@@ -23,9 +23,9 @@ const PIPE: &str = "-";
 
 /// Copy all that the data folder holds while the server runs; it need not run
 #[derive(Debug, Args)]
-pub(super) struct Backup {
+pub(super) struct BackupCommand {
     #[command(flatten)]
-    common: Common,
+    common: CommonArguments,
     /// A file (NAME.tar), a folder that is empty or not there yet, or - for a tar archive on standard output
     target: PathBuf,
     /// End with 0 although segments are missing or damaged, which a backup leaves out and names
@@ -35,7 +35,7 @@ pub(super) struct Backup {
 
 /// Make a data folder of a backup
 #[derive(Debug, Args)]
-pub(super) struct Restore {
+pub(super) struct RestoreCommand {
     /// What `hinomi backup` made: a tar archive, a folder, or - for an archive on standard input
     source: PathBuf,
     /// The data folder: one that is empty or not there yet, or in which a restore broke off
@@ -46,7 +46,7 @@ pub(super) struct Restore {
     allow_missing: bool,
 }
 
-impl Backup {
+impl BackupCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         check_target(&self.target)?;
         let config = in_force(&self.common, None)?;
@@ -54,9 +54,9 @@ impl Backup {
         ensure!(data.join("manifest.db").exists(), "{} holds no data to back up; name the data folder with --data", data.display());
         let meta = existing(&config)?;
         // It may take hours.
-        match Running::find(&meta, None) {
+        match RunningServer::find(&meta, None) {
             Ok(server) => {
-                let session = Session::begin(&meta)?;
+                let session = CommandSession::begin(&meta)?;
                 let answer = session.sign(server.agent.get(format!("{}/api/v1/backup", server.address))).call();
                 answer.map_err(anyhow::Error::from).and_then(|mut answer| {
                     if answer.status().as_u16() != 200 {
@@ -121,7 +121,7 @@ impl Backup {
     }
 
     /// Writes the archive beside, checks it, and gives it its name.
-    fn as_file(&self, mut archive: impl Read) -> anyhow::Result<Contents> {
+    fn as_file(&self, mut archive: impl Read) -> anyhow::Result<BackupManifest> {
         let target = &self.target;
         ensure!(!target.exists(), "{} is there already; choose another name", target.display());
         let beside = target.with_extension("tar.part");
@@ -155,9 +155,9 @@ fn check_target(target: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-impl Restore {
+impl RestoreCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let Restore { source, data, allow_missing } = &self;
+        let RestoreCommand { source, data, allow_missing } = &self;
         let (length, is_file) = match std::fs::metadata(source) {
             Ok(found) if source.as_os_str() != PIPE => (found.is_file().then_some(found.len()), true),
             _ => (None, false),
@@ -172,11 +172,11 @@ impl Restore {
             Ok(Box::new(bar.wrap_read(BufReader::with_capacity(1 << 20, file))))
         };
         let is_new = !data.exists();
-        let gaps = if *allow_missing { Gaps::Allowed } else { Gaps::Refused };
+        let gaps = if *allow_missing { MissingFilePolicy::Allowed } else { MissingFilePolicy::Refused };
         let restored = backup::restore(source, archive, data, gaps)?;
         bar.finish_and_clear();
         // Whoever was signed in, and where the server listened, is of the other folder.
-        let meta = Meta::open(data)?;
+        let meta = MetadataStore::open(data)?;
         meta.forget_server()?;
         // A copy of a folder must not ring people a second time.
         set_paused(&meta, true)?;
@@ -206,7 +206,7 @@ impl Restore {
     }
 }
 
-fn told(contents: &Contents) -> String {
+fn told(contents: &BackupManifest) -> String {
     let bytes: u64 = contents.files.iter().map(|file| file.bytes).sum();
     let segments = contents.files.iter().filter(|file| file.name.ends_with(".parquet")).count();
     format!("{} spans in {segments} segments, {} files, {:.1} MB", contents.spans, contents.files.len(), bytes as f64 / 1e6)

@@ -6,18 +6,18 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use hinomi_model::bill;
 
-use super::{Common, existing, in_force, say};
-use crate::bills::Bills;
+use super::{CommonArguments, existing, in_force, say};
+use crate::bills::BillStore;
 
 /// Rows that could not be read, of which the command tells at most.
 const TOLD: usize = 20;
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Bill {
+pub(super) enum BillCommand {
     /// Take in an export of OpenAI's or Anthropic's costs or usage, or a table with day, model and amount
     Import {
         #[command(flatten)]
-        common: Common,
+        common: CommonArguments,
         /// The project that it is the bill of
         #[arg(long, value_name = "N", default_value_t = 1)]
         project: u64,
@@ -26,9 +26,9 @@ pub(super) enum Bill {
     },
 }
 
-impl Bill {
+impl BillCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let Bill::Import { common, project, file } = self;
+        let BillCommand::Import { common, project, file } = self;
         let config = in_force(&common, None)?;
         let meta = existing(&config)?;
         let name = file.display().to_string();
@@ -36,7 +36,7 @@ impl Bill {
         let export = bill::read(&bytes).with_context(|| name.clone())?;
         meta.project(project)?;
         let file_name = file.file_name().map_or_else(|| name.clone(), |name| name.to_string_lossy().into_owned());
-        Bills::open(&config.data)?.import(project, &file_name, &export)?;
+        BillStore::open(&config.data)?.import(project, &file_name, &export)?;
         let days = export.lines.iter().map(|line| line.day);
         let range = days.clone().min().zip(days.max()).map(|(from, to)| format!(", {from} to {to}")).unwrap_or_default();
         say(&format!("{}: {} rows, {} of them read{range}", export.format, export.rows, export.rows - export.unread.len()))?;

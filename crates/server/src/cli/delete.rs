@@ -5,36 +5,36 @@ use clap::{Args, Subcommand};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use super::running::{Running, Session};
-use super::{Common, existing, in_force, say};
-use crate::keeping::{Receipt, receipts_of_user};
+use super::running::{CommandSession, RunningServer};
+use super::{CommonArguments, existing, in_force, say};
+use crate::keeping::{DeletionReceipt, receipts_of_user};
 
 /// Delete a trace, a user's data or a project from every file, with a receipt
 #[derive(Debug, Subcommand)]
-pub(super) enum Delete {
+pub(super) enum DeleteCommand {
     /// A trace, with its errors, scores and lines of logs
     Trace {
         #[command(flatten)]
-        which: Which,
+        which: DeleteArguments,
         /// Its id
         id: String,
     },
     /// What a user did
     User {
         #[command(flatten)]
-        which: Which,
+        which: DeleteArguments,
         /// As programs name the user
         id: String,
     },
     /// A project with everything in it; project 1 is emptied and stays
     Project {
         #[command(flatten)]
-        which: Which,
+        which: DeleteArguments,
     },
     /// List the receipts
     List {
         #[command(flatten)]
-        common: Common,
+        common: CommonArguments,
         /// Only those of this user, as programs name the user: a receipt keeps a hash alone
         #[arg(long, value_name = "ID")]
         user: Option<String>,
@@ -42,9 +42,9 @@ pub(super) enum Delete {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Which {
+pub(super) struct DeleteArguments {
     #[command(flatten)]
-    common: Common,
+    common: CommonArguments,
     /// The project
     #[arg(long, value_name = "N")]
     project: u64,
@@ -53,23 +53,23 @@ pub(super) struct Which {
     yes: bool,
 }
 
-impl Delete {
+impl DeleteCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let (which, path) = match &self {
-            Delete::List { common, user } => return list(common, user.as_deref()),
-            Delete::Trace { which, id } => (which, format!("/traces/{}", encoded(id))),
-            Delete::User { which, id } => (which, format!("/users/{}", encoded(id))),
-            Delete::Project { which } => (which, String::new()),
+            DeleteCommand::List { common, user } => return list(common, user.as_deref()),
+            DeleteCommand::Trace { which, id } => (which, format!("/traces/{}", encoded(id))),
+            DeleteCommand::User { which, id } => (which, format!("/users/{}", encoded(id))),
+            DeleteCommand::Project { which } => (which, String::new()),
         };
         ensure!(which.yes, "what is deleted is gone from every file and cannot be brought back; add --yes if that is meant");
         let meta = existing(&in_force(&which.common, None)?)?;
-        let server = Running::find(&meta, None)?;
-        let session = Session::begin(&meta)?;
+        let server = RunningServer::find(&meta, None)?;
+        let session = CommandSession::begin(&meta)?;
         let url = format!("{}/api/v1/projects/{}{path}", server.address, which.project);
         let mut answer = session.sign(server.agent.delete(url)).call()?;
         let text = answer.body_mut().read_to_string()?;
         ensure!(answer.status().as_u16() == 200, "{}", super::transfer::said(&text));
-        let receipt: Receipt = serde_json::from_str(&text).context("the server is of another version; restart it")?;
+        let receipt: DeletionReceipt = serde_json::from_str(&text).context("the server is of another version; restart it")?;
         told(&receipt)
     }
 }
@@ -78,7 +78,7 @@ fn encoded(id: &str) -> String {
     utf8_percent_encode(id, NON_ALPHANUMERIC).to_string()
 }
 
-fn list(common: &Common, user: Option<&str>) -> anyhow::Result<()> {
+fn list(common: &CommonArguments, user: Option<&str>) -> anyhow::Result<()> {
     let meta = existing(&in_force(common, None)?)?;
     if let Some(user) = user {
         return receipts_of_user(&meta, user)?.iter().try_for_each(told);
@@ -90,8 +90,8 @@ fn list(common: &Common, user: Option<&str>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn told(receipt: &Receipt) -> anyhow::Result<()> {
-    let Receipt { at, project, what, subject, spans, errors, scores, log_lines, series, incidents, mentions, .. } = receipt;
+fn told(receipt: &DeletionReceipt) -> anyhow::Result<()> {
+    let DeletionReceipt { at, project, what, subject, spans, errors, scores, log_lines, series, incidents, mentions, .. } = receipt;
     let subject = subject.as_deref().unwrap_or_default();
     say(&format!("{at}  project {project}, {what} {subject}"))?;
     say(&format!(

@@ -9,11 +9,11 @@ use anyhow::{Context, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::running::Running;
-use super::{Common, existing, in_force, say, sign_in_link};
+use super::running::RunningServer;
+use super::{CommonArguments, existing, in_force, say, sign_in_link};
 use crate::app::ADDRESS;
-use crate::demo::{Envelope, envelopes, live};
-use crate::meta::Project;
+use crate::demo::{DemoEnvelope, envelopes, live};
+use crate::meta::ProjectRecord;
 
 /// What the project is called: the invented travel agency whose programs it watches.
 const NAME: &str = "tabi-desk (demo)";
@@ -24,9 +24,9 @@ const SENDERS: usize = 4;
 const DAY: Duration = Duration::from_secs(86_400);
 
 #[derive(Debug, Args)]
-pub(super) struct Demo {
+pub(super) struct DemoCommand {
     #[command(flatten)]
-    common: Common,
+    common: CommonArguments,
     /// Days of traffic up to now
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=90))]
     days: u32,
@@ -38,11 +38,11 @@ pub(super) struct Demo {
     seed: u64,
 }
 
-impl Demo {
+impl DemoCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = in_force(&self.common, None)?;
         let meta = existing(&config)?;
-        let server = Running::find(&meta, PATIENCE)?;
+        let server = RunningServer::find(&meta, PATIENCE)?;
         let known = meta.directory().projects.values().find(|project| project.demo).cloned();
         let (project, filled) = match known {
             Some(project) => (project, true),
@@ -54,7 +54,7 @@ impl Demo {
             .context("the demo project has no key any more; make one on its settings page")?
             .public_key
             .clone();
-        let to = Destination { server, project, key };
+        let to = DemoDestination { server, project, key };
         if !filled {
             to.fill(self.seed, DAY * self.days)?;
         } else if !self.live {
@@ -71,13 +71,13 @@ impl Demo {
     }
 }
 
-struct Destination {
-    server: Running,
-    project: Project,
+struct DemoDestination {
+    server: RunningServer,
+    project: ProjectRecord,
     key: String,
 }
 
-impl Destination {
+impl DemoDestination {
     /// Sends back-dated traffic, several requests at a time.
     fn fill(&self, seed: u64, span: Duration) -> anyhow::Result<()> {
         let now_us = jiff::Timestamp::now().as_microsecond();
@@ -115,7 +115,7 @@ impl Destination {
         Ok(())
     }
 
-    fn send(&self, envelope: &Envelope) -> anyhow::Result<()> {
+    fn send(&self, envelope: &DemoEnvelope) -> anyhow::Result<()> {
         let url = format!("{}/api/{}/envelope/?sentry_key={}", self.server.address, self.project.id, self.key);
         loop {
             let mut answer = self.server.agent.post(&url).header("content-type", "application/x-sentry-envelope").send(&envelope.body)?;

@@ -7,11 +7,11 @@ use anyhow::{Context, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Common, in_force, say};
+use super::{CommonArguments, in_force, say};
 use crate::config::Config;
-use crate::meta::Meta;
+use crate::meta::MetadataStore;
 use crate::sqlite;
-use crate::store::doctor::{Finding, Severity, examine, holder};
+use crate::store::doctor::{DoctorFinding, DoctorSeverity, examine, holder};
 use crate::store::{free_bytes, repair};
 use crate::{alert, bills, errors, keeping, logs, meta, metrics, notify, outcomes, scores};
 
@@ -30,9 +30,9 @@ const DATABASES: [(&str, u32); 9] = [
 
 /// Check a data folder: exit status 0 when all is well, 1 when something is wrong
 #[derive(Debug, Args)]
-pub(super) struct Doctor {
+pub(super) struct DoctorCommand {
     #[command(flatten)]
-    common: Common,
+    common: CommonArguments,
     /// First make whole what can be, while the server is stopped: take in segments that were set aside, make a manifest anew that
     /// cannot be read. Deletes nothing
     #[arg(long)]
@@ -42,7 +42,7 @@ pub(super) struct Doctor {
     verbose: bool,
 }
 
-impl Doctor {
+impl DoctorCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = in_force(&self.common, None)?;
         let root = &config.data;
@@ -50,7 +50,10 @@ impl Doctor {
             bail!("{} is no folder; name the data folder with --data", root.display());
         }
         let mut findings = if self.repair { repair(root)? } else { Vec::new() };
-        findings.iter_mut().filter(|finding| finding.severity == Severity::Fine).for_each(|done| done.severity = Severity::Note);
+        findings
+            .iter_mut()
+            .filter(|finding| finding.severity == DoctorSeverity::Fine)
+            .for_each(|done| done.severity = DoctorSeverity::Note);
         findings.extend(around(root, &config));
         let bar = ProgressBar::new(0);
         bar.set_style(ProgressStyle::with_template("segments [{bar:30}] {pos} of {len}, {eta} left")?);
@@ -62,19 +65,19 @@ impl Doctor {
         findings.extend(databases(root));
         let prices = crate::prices::faults(root, &config.prices).into_iter();
         findings.extend(
-            prices.map(|fault| Finding::problem(fault.to_string(), "what was in force before stays; mend the file, or take it away")),
+            prices.map(|fault| DoctorFinding::problem(fault.to_string(), "what was in force before stays; mend the file, or take it away")),
         );
         findings.extend(retention(root, &config));
         self.tell(root, &findings)
     }
 
-    fn tell(&self, root: &Path, findings: &[Finding]) -> anyhow::Result<()> {
+    fn tell(&self, root: &Path, findings: &[DoctorFinding]) -> anyhow::Result<()> {
         for finding in findings {
             let sign = match finding.severity {
-                Severity::Fine if !self.verbose => continue,
-                Severity::Fine => "ok     ",
-                Severity::Note => "note   ",
-                Severity::Problem => "PROBLEM",
+                DoctorSeverity::Fine if !self.verbose => continue,
+                DoctorSeverity::Fine => "ok     ",
+                DoctorSeverity::Note => "note   ",
+                DoctorSeverity::Problem => "PROBLEM",
             };
             say(&format!("{sign}  {}", finding.what))?;
             if !finding.todo.is_empty() {
@@ -82,7 +85,7 @@ impl Doctor {
             }
         }
         let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
-        let (fine, notes, problems) = (count(Severity::Fine), count(Severity::Note), count(Severity::Problem));
+        let (fine, notes, problems) = (count(DoctorSeverity::Fine), count(DoctorSeverity::Note), count(DoctorSeverity::Problem));
         if problems > 0 {
             bail!("{}: {problems} of {} checks found something wrong", root.display(), fine + notes + problems);
         }
@@ -91,37 +94,36 @@ impl Doctor {
 }
 
 /// Who has the folder, whose it is, and how much room there is.
-fn around(root: &Path, config: &Config) -> Vec<Finding> {
+fn around(root: &Path, config: &Config) -> Vec<DoctorFinding> {
     let mut findings = Vec::new();
     match holder(root) {
-        Some(pid) => {
-            findings.push(Finding::note(format!("process {pid} has the folder open: what it is writing right now is not looked at"), ""))
-        }
-        None => findings.push(Finding::fine("no process has the folder open")),
+        Some(pid) => findings
+            .push(DoctorFinding::note(format!("process {pid} has the folder open: what it is writing right now is not looked at"), "")),
+        None => findings.push(DoctorFinding::fine("no process has the folder open")),
     }
     let reserve = config.disk.reserve_bytes;
     match free_bytes(root) {
-        Some(free) if free < reserve => findings.push(Finding::problem(
+        Some(free) if free < reserve => findings.push(DoctorFinding::problem(
             format!("{:.1} MB are free, and intake leaves {:.1} MB free: nothing is taken in", free as f64 / 1e6, reserve as f64 / 1e6),
             "free some space, move the folder to a larger disk, or set disk.reserve_bytes lower",
         )),
-        Some(free) => findings.push(Finding::fine(format!("{:.1} MB are free", free as f64 / 1e6))),
-        None => findings.push(Finding::note("the system does not say how much of the disk is free", "")),
+        Some(free) => findings.push(DoctorFinding::fine(format!("{:.1} MB are free", free as f64 / 1e6))),
+        None => findings.push(DoctorFinding::note("the system does not say how much of the disk is free", "")),
     }
     match rights(root) {
         Ok(found) => findings.extend(found),
-        Err(error) => findings.push(Finding::problem(format!("{error:#}"), "give this user the right to read all of the folder")),
+        Err(error) => findings.push(DoctorFinding::problem(format!("{error:#}"), "give this user the right to read all of the folder")),
     }
     findings
 }
 
 /// Files that the folder's owner cannot write, as one start under another user leaves them, and a folder that others may read.
-fn rights(root: &Path) -> anyhow::Result<Vec<Finding>> {
+fn rights(root: &Path) -> anyhow::Result<Vec<DoctorFinding>> {
     let of_root = std::fs::metadata(root).with_context(|| root.display().to_string())?;
     let mut findings = Vec::new();
     if of_root.permissions().mode() & 0o077 != 0 {
         let what = format!("other users of this machine may look into {}, where prompts and keys lie", root.display());
-        findings.push(Finding::note(what, format!("chmod 700 {}", root.display())));
+        findings.push(DoctorFinding::note(what, format!("chmod 700 {}", root.display())));
     }
     let mut foreign = Vec::new();
     let mut folders = vec![root.to_owned()];
@@ -139,8 +141,8 @@ fn rights(root: &Path) -> anyhow::Result<Vec<Finding>> {
         }
     }
     match foreign.first() {
-        None => findings.push(Finding::fine("all files belong to the owner of the folder, who may write them")),
-        Some(first) => findings.push(Finding::problem(
+        None => findings.push(DoctorFinding::fine("all files belong to the owner of the folder, who may write them")),
+        Some(first) => findings.push(DoctorFinding::problem(
             format!("{} files, such as {}, belong to another user than the folder, or may not be written", foreign.len(), first.display()),
             format!("as root: chown -R {}:{} {2}; chmod -R u+rwX {2}", of_root.uid(), of_root.gid(), root.display()),
         )),
@@ -149,43 +151,43 @@ fn rights(root: &Path) -> anyhow::Result<Vec<Finding>> {
 }
 
 /// What a start with this configuration would delete, or a server waits to.
-fn retention(root: &Path, config: &Config) -> Vec<Finding> {
+fn retention(root: &Path, config: &Config) -> Vec<DoctorFinding> {
     let path = root.join("hinomi.db");
     // What is wrong with it has been said.
     if sqlite::examine(&path, meta::FORMAT).is_err() {
         return Vec::new();
     }
-    let Ok(meta) = Meta::open(root) else { return Vec::new() };
-    let held = keeping::held(&meta).map(|held| Finding::note(held.told(), "`hinomi retention` says the same"));
+    let Ok(meta) = MetadataStore::open(root) else { return Vec::new() };
+    let held = keeping::held(&meta).map(|held| DoctorFinding::note(held.told(), "`hinomi retention` says the same"));
     let shrunk = keeping::shrunk(&meta, config.retention_days, config.disk.budget_bytes).into_iter().map(|what| {
-        Finding::note(
+        DoctorFinding::note(
             format!("less is to be kept than before: {what}"),
             "the server asks before it deletes more than a tenth; start it with the configuration that it had if that is not meant",
         )
     });
-    let enforced = keeping::enforced(&meta).into_iter().map(Finding::fine);
+    let enforced = keeping::enforced(&meta).into_iter().map(DoctorFinding::fine);
     held.into_iter().chain(shrunk).chain(enforced).collect()
 }
 
-fn databases(root: &Path) -> Vec<Finding> {
+fn databases(root: &Path) -> Vec<DoctorFinding> {
     let has_data = root.join("manifest.db").exists();
     let examined = DATABASES.iter().map(|(name, known)| {
         let path = root.join(name);
         if !path.exists() && has_data && *name == "hinomi.db" {
-            return Finding::problem(
+            return DoctorFinding::problem(
                 format!("{} is missing: it held projects, keys, tokens and settings", path.display()),
                 "restore it from a backup; the next start makes an empty one, and gives new projects numbers above those of the old",
             );
         }
         if !path.exists() {
-            return Finding::note(
+            return DoctorFinding::note(
                 format!("{} is not there", path.display()),
                 "the next start makes an empty one; if there was one, restore a backup",
             );
         }
         match sqlite::examine(&path, *known) {
-            Ok(()) => Finding::fine(path.display().to_string()),
-            Err(error) => Finding::problem(error.to_string(), ""),
+            Ok(()) => DoctorFinding::fine(path.display().to_string()),
+            Err(error) => DoctorFinding::problem(error.to_string(), ""),
         }
     });
     examined.collect()

@@ -26,8 +26,8 @@ use anyhow::{Context, ensure};
 use clap::{Args, Parser, Subcommand};
 
 use crate::app::ADDRESS;
-use crate::config::{self, Config, Flags};
-use crate::meta::Meta;
+use crate::config::{self, Config, ConfigOverrides};
+use crate::meta::MetadataStore;
 use crate::store::doctor::holder;
 
 /// LLM monitoring in one binary: what your programs ask of language models, what they answer, take and cost.
@@ -40,12 +40,12 @@ use crate::store::doctor::holder;
 )]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: CliCommand,
 }
 
 /// What every command shares.
 #[derive(Debug, Args)]
-struct Common {
+struct CommonArguments {
     /// Data folder [default: this user's own; env: HINOMI_DATA]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -55,11 +55,11 @@ struct Common {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum CliCommand {
     /// Start the server
     Serve {
         #[command(flatten)]
-        common: Common,
+        common: CommonArguments,
         /// Address and port; port 0 lets the system choose [default: 127.0.0.1:8119; env: HINOMI_LISTEN]
         #[arg(long, value_name = "HOST:PORT", value_parser = address)]
         listen: Option<SocketAddr>,
@@ -73,9 +73,9 @@ enum Command {
     /// Print a fresh one-time sign-in link
     Login {
         #[command(flatten)]
-        common: Common,
+        common: CommonArguments,
     },
-    Logout(access::Logout),
+    Logout(access::LogoutCommand),
     /// API tokens
     #[command(subcommand)]
     Token(access::TokenCommand),
@@ -92,27 +92,27 @@ enum Command {
     #[command(subcommand)]
     Alerts(alerts::AlertsCommand),
     /// Give stored calls the costs that they have by the prices of now
-    Reprice(reprice::Reprice),
+    Reprice(reprice::RepriceCommand),
     /// Fill a project with made-up traffic, to see what Hinomi is for
-    Demo(demo::Demo),
-    Explain(explain::Explain),
-    Backup(backup::Backup),
-    Restore(backup::Restore),
-    Export(transfer::Export),
-    Import(transfer::Import),
+    Demo(demo::DemoCommand),
+    Explain(explain::ExplainCommand),
+    Backup(backup::BackupCommand),
+    Restore(backup::RestoreCommand),
+    Export(transfer::ExportCommand),
+    Import(transfer::ImportCommand),
     #[command(subcommand)]
-    Delete(delete::Delete),
-    Doctor(doctor::Doctor),
-    Retention(retention::Retention),
+    Delete(delete::DeleteCommand),
+    Doctor(doctor::DoctorCommand),
+    Retention(retention::RetentionArguments),
     #[command(subcommand)]
-    Notifications(notifications::Notifications),
+    Notifications(notifications::NotificationsCommand),
     /// Bills of providers, to stand beside what was observed
     #[command(subcommand)]
-    Bill(bill::Bill),
+    Bill(bill::BillCommand),
     /// Print the configuration of the running server, or that `hinomi serve` would have, as a file that can be used again
     Config {
         #[command(flatten)]
-        common: Common,
+        common: CommonArguments,
     },
 }
 
@@ -121,14 +121,14 @@ enum ProjectCommand {
     /// Make a project and print its DSN
     Create {
         #[command(flatten)]
-        common: Common,
+        common: CommonArguments,
         /// What it is called
         name: String,
     },
     /// List projects with their DSNs
     List {
         #[command(flatten)]
-        common: Common,
+        common: CommonArguments,
     },
 }
 
@@ -175,13 +175,13 @@ fn told(error: &clap::Error) -> ExitCode {
     ExitCode::from(2)
 }
 
-fn execute(command: Command) -> anyhow::Result<()> {
+fn execute(command: CliCommand) -> anyhow::Result<()> {
     match command {
-        Command::Serve { common, listen, port_file, quiet_notifications } => {
+        CliCommand::Serve { common, listen, port_file, quiet_notifications } => {
             let config = Config { quiet_notifications, ..in_force(&common, listen)? };
             serve::serve(&config, port_file.as_deref())
         }
-        Command::Login { common } => {
+        CliCommand::Login { common } => {
             let config = in_force(&common, None)?;
             let meta = existing(&config)?;
             let data = config.data.display();
@@ -192,17 +192,17 @@ fn execute(command: Command) -> anyhow::Result<()> {
             );
             say(&sign_in_link(&meta, &public_url(&meta, &config))?)
         }
-        Command::Token(command) => command.run(),
-        Command::Session(command) => command.run(),
-        Command::Logout(logout) => logout.run(),
-        Command::Project(ProjectCommand::Create { common, name }) => {
+        CliCommand::Token(command) => command.run(),
+        CliCommand::Session(command) => command.run(),
+        CliCommand::Logout(logout) => logout.run(),
+        CliCommand::Project(ProjectCommand::Create { common, name }) => {
             let config = in_force(&common, None)?;
             let meta = existing(&config)?;
             let project = meta.create_project(&name, false)?;
             let dsn = dsn(&meta, &public_url(&meta, &config), project.id);
             say(&dsn.to_string())
         }
-        Command::Project(ProjectCommand::List { common }) => {
+        CliCommand::Project(ProjectCommand::List { common }) => {
             let config = in_force(&common, None)?;
             let meta = existing(&config)?;
             let url = public_url(&meta, &config);
@@ -214,29 +214,29 @@ fn execute(command: Command) -> anyhow::Result<()> {
             }
             Ok(())
         }
-        Command::Prices(command) => command.run(),
-        Command::Alerts(command) => command.run(),
-        Command::Reprice(reprice) => reprice.run(),
-        Command::Demo(demo) => demo.run(),
-        Command::Explain(explain) => explain.run(),
-        Command::Backup(backup) => backup.run(),
-        Command::Restore(restore) => restore.run(),
-        Command::Export(export) => export.run(),
-        Command::Import(import) => import.run(),
-        Command::Delete(delete) => delete.run(),
-        Command::Doctor(doctor) => doctor.run(),
-        Command::Retention(retention) => retention.run(),
-        Command::Notifications(notifications) => notifications.run(),
-        Command::Bill(bill) => bill.run(),
-        Command::Config { common } => {
+        CliCommand::Prices(command) => command.run(),
+        CliCommand::Alerts(command) => command.run(),
+        CliCommand::Reprice(reprice) => reprice.run(),
+        CliCommand::Demo(demo) => demo.run(),
+        CliCommand::Explain(explain) => explain.run(),
+        CliCommand::Backup(backup) => backup.run(),
+        CliCommand::Restore(restore) => restore.run(),
+        CliCommand::Export(export) => export.run(),
+        CliCommand::Import(import) => import.run(),
+        CliCommand::Delete(delete) => delete.run(),
+        CliCommand::Doctor(doctor) => doctor.run(),
+        CliCommand::Retention(retention) => retention.run(),
+        CliCommand::Notifications(notifications) => notifications.run(),
+        CliCommand::Bill(bill) => bill.run(),
+        CliCommand::Config { common } => {
             let config = in_force(&common, None)?;
             say(config::print_beside(&config, running::configuration(&config.data).as_deref()).trim_end())
         }
     }
 }
 
-fn in_force(common: &Common, listen: Option<SocketAddr>) -> anyhow::Result<Config> {
-    let flags = Flags { config: common.config.clone(), data: common.data.clone(), listen };
+fn in_force(common: &CommonArguments, listen: Option<SocketAddr>) -> anyhow::Result<Config> {
+    let flags = ConfigOverrides { config: common.config.clone(), data: common.data.clone(), listen };
     let config = config::load(&flags, |name| std::env::var(name).ok())?;
     crate::backup::check_finished(&config.data)?;
     owner::uses(&config.data);
@@ -244,29 +244,29 @@ fn in_force(common: &Common, listen: Option<SocketAddr>) -> anyhow::Result<Confi
 }
 
 /// The database of a data folder that is there: a command that only looks, or works beside a server, makes none.
-fn existing(config: &Config) -> anyhow::Result<Meta> {
+fn existing(config: &Config) -> anyhow::Result<MetadataStore> {
     let is_there = config.data.join("hinomi.db").exists();
     ensure!(
         is_there,
         "{} is no data folder; name the one of your server with --data (the server prints it at its start), or make one with `hinomi serve`",
         config.data.display()
     );
-    Ok(Meta::open(&config.data)?)
+    Ok(MetadataStore::open(&config.data)?)
 }
 
 /// What links are made from: as set, else as the running server wrote it down, else where it would listen.
-fn public_url(meta: &Meta, config: &Config) -> String {
+fn public_url(meta: &MetadataStore, config: &Config) -> String {
     if !config.public_url.is_empty() {
         return config.public_url.clone();
     }
     meta.get(ADDRESS).unwrap_or_else(|| format!("http://{}", config.listen))
 }
 
-fn sign_in_link(meta: &Meta, public_url: &str) -> anyhow::Result<String> {
+fn sign_in_link(meta: &MetadataStore, public_url: &str) -> anyhow::Result<String> {
     Ok(format!("{public_url}/login?token={}", meta.create_sign_in()?))
 }
 
-fn dsn(meta: &Meta, public_url: &str, project: u64) -> String {
+fn dsn(meta: &MetadataStore, public_url: &str, project: u64) -> String {
     let directory = meta.directory();
     let (scheme, rest) = public_url.split_once("://").unwrap_or(("http", public_url));
     match directory.first_key(project) {

@@ -2,30 +2,30 @@
 
 use clap::Subcommand;
 
-use super::{Common, existing, in_force, say};
+use super::{CommonArguments, existing, in_force, say};
 use crate::app::PAUSED;
-use crate::meta::{Meta, MetaError};
+use crate::meta::{MetadataError, MetadataStore};
 
 /// Pause and resume the messages of alerts; a restored folder is paused
 #[derive(Debug, Subcommand)]
-pub(super) enum Notifications {
+pub(super) enum NotificationsCommand {
     /// Send none from now on; they wait
     Pause {
         #[command(flatten)]
-        common: Common,
+        common: CommonArguments,
     },
     /// Send those that wait, and all that follow
     Resume {
         #[command(flatten)]
-        common: Common,
+        common: CommonArguments,
     },
 }
 
-impl Notifications {
+impl NotificationsCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let (common, paused) = match &self {
-            Notifications::Pause { common } => (common, true),
-            Notifications::Resume { common } => (common, false),
+            NotificationsCommand::Pause { common } => (common, true),
+            NotificationsCommand::Resume { common } => (common, false),
         };
         let meta = existing(&in_force(common, None)?)?;
         let before = meta.get(PAUSED).is_some();
@@ -40,6 +40,6 @@ impl Notifications {
 }
 
 /// Holds messages back, or lets them go. A running server sees it within seconds.
-pub(super) fn set_paused(meta: &Meta, paused: bool) -> Result<(), MetaError> {
+pub(super) fn set_paused(meta: &MetadataStore, paused: bool) -> Result<(), MetadataError> {
     if paused { meta.set(PAUSED, "yes") } else { meta.unset(PAUSED) }
 }

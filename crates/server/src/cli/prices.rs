@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use hinomi_model::price::{Bucket, Call, PriceBook, PriceTable, Priced, PricedBucket, Unit, import};
+use hinomi_model::price::{BillableCall, PriceBook, PriceBucket, PriceTable, PriceUnit, PricedBucket, PricedCall, import};
 use hinomi_model::span::Usage;
 use serde_json::Value;
 
-use super::{Common, existing, in_force, running, say};
+use super::{CommonArguments, existing, in_force, running, say};
 use crate::app::write_whole;
 use crate::config;
-use crate::meta::Meta;
-use crate::prices::{Prices, table_path};
+use crate::meta::MetadataStore;
+use crate::prices::{ActivePrices, table_path};
 use crate::time::{day_start, rfc3339};
 
 /// Tokens of a call of which nothing is counted: the price of long inputs begins above it.
@@ -27,12 +27,12 @@ pub(super) enum PricesCommand {
     /// Take a newer price table: one of Hinomi's own form, or genai-prices' data (prices/new_data/v2/data.json)
     Update {
         #[command(flatten)]
-        common: Common,
+        common: CommonArguments,
         /// The table
         file: PathBuf,
     },
     /// Say which price a call has, where it is from, and work it out
-    Check(Box<Check>),
+    Check(Box<PriceCheckCommand>),
 }
 
 impl PricesCommand {
@@ -63,7 +63,7 @@ fn update(data: &Path, file: &Path) -> anyhow::Result<()> {
     }
     let path = table_path(data);
     let before = std::fs::read_to_string(&path).unwrap_or_else(|_| PriceTable::embedded_text().to_owned());
-    let changes = Changes::between(&before, &imported.text);
+    let changes = PriceTableDiff::between(&before, &imported.text);
     write_whole(&path, &imported.text).with_context(|| format!("cannot write {}", path.display()))?;
     say(&format!("{} models as of {}, in {}", imported.models, imported.table.date(), path.display()))?;
     say(&format!("{} new, {} changed, {} gone", changes.new.len(), changes.changed.len(), changes.gone.len()))?;
@@ -84,19 +84,19 @@ fn update(data: &Path, file: &Path) -> anyhow::Result<()> {
 }
 
 /// How two tables differ, by `provider:model`.
-struct Changes {
+struct PriceTableDiff {
     new: Vec<String>,
     changed: Vec<String>,
     gone: Vec<String>,
 }
 
-impl Changes {
-    fn between(before: &str, after: &str) -> Changes {
+impl PriceTableDiff {
+    fn between(before: &str, after: &str) -> PriceTableDiff {
         let (before, after) = (prices_of(before), prices_of(after));
         let is_new = |name: &&String| !before.contains_key(*name);
         let is_gone = |name: &&String| !after.contains_key(*name);
         let is_changed = |(name, prices): &(&String, &(Value, Value))| before.get(*name).is_some_and(|old| old != *prices);
-        Changes {
+        PriceTableDiff {
             new: after.keys().filter(is_new).cloned().collect(),
             changed: after.iter().filter(is_changed).map(|(name, _)| name.clone()).collect(),
             gone: before.keys().filter(is_gone).cloned().collect(),
@@ -118,9 +118,9 @@ fn prices_of(table: &str) -> BTreeMap<String, (Value, Value)> {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Check {
+pub(super) struct PriceCheckCommand {
     #[command(flatten)]
-    common: Common,
+    common: CommonArguments,
     /// The model, as the client names it
     model: String,
     /// Who runs it
@@ -176,15 +176,15 @@ pub(super) struct Check {
     seconds: f64,
 }
 
-impl Check {
+impl PriceCheckCommand {
     fn run(self) -> anyhow::Result<()> {
         let config = in_force(&self.common, None)?;
         // A running server may have been given another file of own prices.
         let running = running::configuration(&config.data).and_then(|text| config::parse(&text).ok());
         let own = running.as_ref().map_or(&config.prices, |running| &running.prices);
         // Without a data folder there are no prices of one.
-        let meta = if config.data.exists() { existing(&config)? } else { Meta::of_no_folder()? };
-        let prices = Prices::open(Arc::new(meta), &config.data, own);
+        let meta = if config.data.exists() { existing(&config)? } else { MetadataStore::of_no_folder()? };
+        let prices = ActivePrices::open(Arc::new(meta), &config.data, own);
         if let [first, ..] = &prices.problems()[..] {
             bail!("{first}");
         }
@@ -213,8 +213,8 @@ impl Check {
         }
     }
 
-    fn call<'a>(&'a self, usage: &'a Usage, at_us: i64) -> Call<'a> {
-        Call {
+    fn call<'a>(&'a self, usage: &'a Usage, at_us: i64) -> BillableCall<'a> {
+        BillableCall {
             provider: self.provider.as_deref(),
             response_model: Some(&self.model),
             request_model: None,
@@ -229,7 +229,7 @@ impl Check {
     /// Whether anything is counted.
     fn counted(&self) -> bool {
         let usage = self.sent();
-        Bucket::ALL.iter().any(|bucket| bucket.of(&usage).is_some())
+        PriceBucket::ALL.iter().any(|bucket| bucket.of(&usage).is_some())
     }
 
     /// What is counted; where nothing is, so many tokens in and out.
@@ -262,11 +262,11 @@ impl Check {
 }
 
 /// What a million tokens of plain input cost in a bill.
-fn input_price(priced: &Priced) -> Option<f64> {
-    priced.lines.iter().find(|line| line.bucket == Bucket::Input).map(|line| line.price.dollars())
+fn input_price(priced: &PricedCall) -> Option<f64> {
+    priced.lines.iter().find(|line| line.bucket == PriceBucket::Input).map(|line| line.price.dollars())
 }
 
-fn shown(priced: &Priced, table: &PriceTable) -> anyhow::Result<()> {
+fn shown(priced: &PricedCall, table: &PriceTable) -> anyhow::Result<()> {
     let source = if priced.own { "own price".to_owned() } else { format!("the price table, as of {}", table.date()) };
     say(&format!("{}  ({source})", priced.price_id))?;
     let lines: Vec<[String; 3]> = priced.lines.iter().map(arithmetic).collect();
@@ -280,9 +280,9 @@ fn shown(priced: &Priced, table: &PriceTable) -> anyhow::Result<()> {
 /// What it is, how many at what price, and what that makes.
 fn arithmetic(line: &PricedBucket) -> [String; 3] {
     let per = match line.bucket.unit() {
-        Unit::MillionTokens => format!("{} × {}/M", line.count, dollars(line.price.dollars())),
-        Unit::Thousand => format!("{} × {}", line.count, dollars(line.price.dollars() / 1_000.0)),
-        Unit::Hour => format!("{} s × {}/h", line.count as f64 / 1e6, dollars(line.price.dollars())),
+        PriceUnit::MillionTokens => format!("{} × {}/M", line.count, dollars(line.price.dollars())),
+        PriceUnit::Thousand => format!("{} × {}", line.count, dollars(line.price.dollars() / 1_000.0)),
+        PriceUnit::Hour => format!("{} s × {}/h", line.count as f64 / 1e6, dollars(line.price.dollars())),
     };
     [line.bucket.to_string(), per, dollars(line.amount.dollars())]
 }
@@ -324,7 +324,7 @@ mod tests {
         let table = |models: &str| format!(r#"{{"providers":[{{"id":"p","models":[{models}]}}]}}"#);
         let before = table(r#"{"id":"a","prices":[{"in":1}]},{"id":"b","prices":[{"in":1}]}"#);
         let after = table(r#"{"id":"b","prices":[{"in":2}]},{"id":"c","prices":[{"in":1}]}"#);
-        let changes = Changes::between(&before, &after);
+        let changes = PriceTableDiff::between(&before, &after);
         assert_eq!((changes.new, changes.changed, changes.gone), (vec!["p:c".to_owned()], vec!["p:b".to_owned()], vec!["p:a".to_owned()]));
     }
 }

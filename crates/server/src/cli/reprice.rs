@@ -11,10 +11,10 @@ use ureq::Body;
 use ureq::http::Response;
 
 use super::prices::{dollars, time};
-use super::running::{Running, Session};
-use super::{Common, existing, in_force, is_interactive, note, say};
+use super::running::{CommandSession, RunningServer};
+use super::{CommonArguments, existing, in_force, is_interactive, note, say};
 use crate::meta::JobState;
-use crate::reprice::Repriced;
+use crate::reprice::RepriceReport;
 use crate::time::rfc3339;
 
 const DAY_US: i64 = 86_400_000_000;
@@ -25,9 +25,9 @@ const ANOTHER_VERSION: &str = "the server is of another version; restart it";
 const PATIENCE: Duration = Duration::from_secs(3600);
 
 #[derive(Debug, Args)]
-pub(super) struct Reprice {
+pub(super) struct RepriceCommand {
     #[command(flatten)]
-    common: Common,
+    common: CommonArguments,
     /// The first day or moment: YYYY-MM-DD or RFC 3339
     #[arg(long, value_name = "TIME", value_parser = time)]
     from: i64,
@@ -42,11 +42,11 @@ pub(super) struct Reprice {
     dry_run: bool,
 }
 
-impl Reprice {
+impl RepriceCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = in_force(&self.common, None)?;
         let meta = existing(&config)?;
-        let server = Running::find(&meta, PATIENCE)?;
+        let server = RunningServer::find(&meta, PATIENCE)?;
         let to = self.to.unwrap_or_else(|| jiff::Timestamp::now().as_microsecond());
         if to <= self.from {
             bail!("--to must be after --from");
@@ -55,10 +55,10 @@ impl Reprice {
             Some(project) => vec![meta.project(project)?.id],
             None => meta.directory().projects.keys().copied().collect(),
         };
-        self.all(&server, &Session::begin(&meta)?, &projects, to)
+        self.all(&server, &CommandSession::begin(&meta)?, &projects, to)
     }
 
-    fn all(&self, server: &Running, session: &Session, projects: &[u64], to: i64) -> anyhow::Result<()> {
+    fn all(&self, server: &RunningServer, session: &CommandSession, projects: &[u64], to: i64) -> anyhow::Result<()> {
         for project in projects {
             let bar = ProgressBar::no_length();
             bar.set_message(format!("project {project}"));
@@ -71,11 +71,18 @@ impl Reprice {
     }
 
     /// What would be changed, asked for a day at a time.
-    fn dry(&self, server: &Running, session: &Session, project: u64, to: i64, bar: &ProgressBar) -> anyhow::Result<Repriced> {
+    fn dry(
+        &self,
+        server: &RunningServer,
+        session: &CommandSession,
+        project: u64,
+        to: i64,
+        bar: &ProgressBar,
+    ) -> anyhow::Result<RepriceReport> {
         let days = days(self.from, to);
         bar.set_style(ProgressStyle::with_template("{msg} [{bar:30}] {pos} of {len} days, {eta} left")?);
         bar.set_length(days.len() as u64);
-        let mut sum = Repriced::default();
+        let mut sum = RepriceReport::default();
         for (from, to) in &days {
             let body = json!({ "from": rfc3339(*from), "to": rfc3339(*to), "dry_run": true });
             let request = server.agent.post(format!("{}/api/v1/projects/{project}/reprice", server.address));
@@ -87,11 +94,18 @@ impl Reprice {
     }
 
     /// Has the server do it, and waits for the end.
-    fn real(&self, server: &Running, session: &Session, project: u64, to: i64, bar: &ProgressBar) -> anyhow::Result<Repriced> {
+    fn real(
+        &self,
+        server: &RunningServer,
+        session: &CommandSession,
+        project: u64,
+        to: i64,
+        bar: &ProgressBar,
+    ) -> anyhow::Result<RepriceReport> {
         let body = json!({ "from": rfc3339(self.from), "to": rfc3339(to), "wait": false });
         let request = server.agent.post(format!("{}/api/v1/projects/{project}/reprice", server.address));
         let text = answered(session.sign(request).send_json(&body)?, 202)?;
-        let mut job: ReportedJob = serde_json::from_str(&text).context(ANOTHER_VERSION)?;
+        let mut job: RepriceJobReport = serde_json::from_str(&text).context(ANOTHER_VERSION)?;
         if is_interactive() {
             note(&format!("job {} goes on in the server if you stop waiting for it", job.id));
         }
@@ -117,7 +131,7 @@ impl Reprice {
         }
     }
 
-    fn told(&self, project: u64, sum: &Repriced) -> anyhow::Result<()> {
+    fn told(&self, project: u64, sum: &RepriceReport) -> anyhow::Result<()> {
         let (change, after) = if self.dry_run { ("would change", "would cost") } else { ("changed", "now cost") };
         say(&format!("project {project}: {} of {} calls {change}", sum.changed, sum.calls))?;
         if sum.changed == 0 {
@@ -148,14 +162,14 @@ impl Reprice {
 
 /// What of a job is told.
 #[derive(Debug, Deserialize)]
-struct ReportedJob {
+struct RepriceJobReport {
     id: i64,
     state: JobState,
     done: u64,
     total: u64,
     reason: Option<String>,
     reached: Option<String>,
-    result: Option<Repriced>,
+    result: Option<RepriceReport>,
 }
 
 /// The text of an answer that has this status.

@@ -2,16 +2,16 @@
 
 use clap::{Args, Subcommand};
 
-use super::{Common, existing, in_force, say};
+use super::{CommonArguments, existing, in_force, say};
 use crate::keeping;
 
 /// What the server is about to delete and does not without being told to
 #[derive(Debug, Args)]
-pub(super) struct Retention {
+pub(super) struct RetentionArguments {
     #[command(subcommand)]
     command: Option<RetentionCommand>,
     #[command(flatten)]
-    common: Common,
+    common: CommonArguments,
 }
 
 #[derive(Debug, Subcommand)]
@@ -19,11 +19,11 @@ enum RetentionCommand {
     /// Let it be deleted
     Confirm {
         #[command(flatten)]
-        common: Common,
+        common: CommonArguments,
     },
 }
 
-impl Retention {
+impl RetentionArguments {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let (common, is_confirmed) = match &self.command {
             Some(RetentionCommand::Confirm { common }) => (common, true),

@@ -7,7 +7,7 @@ use anyhow::bail;
 use ureq::RequestBuilder;
 
 use crate::app::{ADDRESS, CONFIGURATION, LISTENING, cookie_name};
-use crate::meta::{Meta, SessionKind};
+use crate::meta::{MetadataStore, SessionKind};
 use crate::proof::{CHALLENGE, PROOF, ServerProof};
 use crate::store::doctor::holder;
 
@@ -15,15 +15,15 @@ use crate::store::doctor::holder;
 const FINDING: Duration = Duration::from_secs(10);
 
 /// A server that answers.
-pub(super) struct Running {
+pub(super) struct RunningServer {
     /// Where it listens, without a slash at the end.
     pub(super) address: String,
     pub(super) agent: ureq::Agent,
 }
 
-impl Running {
+impl RunningServer {
     /// The server on this data folder. `patience` is how long one request may take; `None` is as long as it likes.
-    pub(super) fn find(meta: &Meta, patience: impl Into<Option<Duration>>) -> anyhow::Result<Running> {
+    pub(super) fn find(meta: &MetadataStore, patience: impl Into<Option<Duration>>) -> anyhow::Result<RunningServer> {
         // Straight to the server: a proxy of the environment is for other machines, and must not see the session. Nor may an answer send it
         // elsewhere.
         let config = ureq::Agent::config_builder().timeout_global(patience.into()).http_status_as_error(false).proxy(None).max_redirects(0);
@@ -43,22 +43,22 @@ impl Running {
                  start `hinomi serve`, or restart it if it runs"
             );
         }
-        Ok(Running { address, agent })
+        Ok(RunningServer { address, agent })
     }
 }
 
 /// A command may do what the page may: it is signed in for as long as it works.
-pub(super) struct Session<'a> {
-    meta: &'a Meta,
+pub(super) struct CommandSession<'a> {
+    meta: &'a MetadataStore,
     secret: String,
     cookie: String,
 }
 
-impl Session<'_> {
-    pub(super) fn begin(meta: &Meta) -> anyhow::Result<Session<'_>> {
+impl CommandSession<'_> {
+    pub(super) fn begin(meta: &MetadataStore) -> anyhow::Result<CommandSession<'_>> {
         let secret = meta.create_session(SessionKind::Command, "hinomi, a command")?;
         let cookie = format!("{}={secret}", cookie_name(&meta.get(ADDRESS).unwrap_or_default()));
-        Ok(Session { meta, secret, cookie })
+        Ok(CommandSession { meta, secret, cookie })
     }
 
     /// Shows who asks.
@@ -67,7 +67,7 @@ impl Session<'_> {
     }
 }
 
-impl Drop for Session<'_> {
+impl Drop for CommandSession<'_> {
     fn drop(&mut self) {
         // One that stays ends by itself.
         let _ = self.meta.sign_out(&self.secret);
@@ -77,5 +77,5 @@ impl Drop for Session<'_> {
 /// The configuration, as TOML, of the server that runs on a data folder; `None` where none runs.
 pub(super) fn configuration(data: &Path) -> Option<String> {
     holder(data)?;
-    Meta::open(data).ok()?.get(CONFIGURATION)
+    MetadataStore::open(data).ok()?.get(CONFIGURATION)
 }

@@ -9,15 +9,15 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
-use super::running::{Running, Session};
-use super::{Common, existing, in_force, say};
-use crate::transfer::{Format, to_lines};
+use super::running::{CommandSession, RunningServer};
+use super::{CommonArguments, existing, in_force, say};
+use crate::transfer::{SpanFileFormat, to_lines};
 
 /// Write the spans of a project to a file that other tools, and `hinomi import`, read
 #[derive(Debug, Args)]
-pub(super) struct Export {
+pub(super) struct ExportCommand {
     #[command(flatten)]
-    common: Common,
+    common: CommonArguments,
     /// The project
     #[arg(long, value_name = "N", default_value_t = 1)]
     project: u64,
@@ -32,7 +32,7 @@ pub(super) struct Export {
     query: Option<String>,
     /// parquet, jsonl or csv [default: as the file's name ends, else jsonl]
     #[arg(long)]
-    format: Option<Format>,
+    format: Option<SpanFileFormat>,
     /// The file, or - for standard output
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -43,9 +43,9 @@ pub(super) struct Export {
 
 /// Read spans that were exported; those that are there already stay as they are
 #[derive(Debug, Args)]
-pub(super) struct Import {
+pub(super) struct ImportCommand {
     #[command(flatten)]
-    common: Common,
+    common: CommonArguments,
     /// The project that they become part of
     #[arg(long, value_name = "N", default_value_t = 1)]
     project: u64,
@@ -53,15 +53,15 @@ pub(super) struct Import {
     file: PathBuf,
 }
 
-impl Export {
+impl ExportCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = in_force(&self.common, None)?;
         ensure!(self.force || self.is_pipe() || !self.out.exists(), "{} exists; choose another name or add --force", self.out.display());
         let meta = existing(&config)?;
-        let server = Running::find(&meta, None)?;
+        let server = RunningServer::find(&meta, None)?;
         let named = self.out.extension().and_then(|extension| extension.to_str()?.parse().ok());
-        let format = self.format.or(named).unwrap_or(Format::Jsonl);
-        let session = Session::begin(&meta)?;
+        let format = self.format.or(named).unwrap_or(SpanFileFormat::Jsonl);
+        let session = CommandSession::begin(&meta)?;
         let mut request = session
             .sign(server.agent.get(format!("{}/api/v1/projects/{}/export", server.address, self.project)))
             .query("format", format.extension());
@@ -83,7 +83,7 @@ impl Export {
         self.out.as_os_str() == "-"
     }
 
-    fn write(&self, mut from: impl Read, format: Format, spans: Option<u64>) -> anyhow::Result<()> {
+    fn write(&self, mut from: impl Read, format: SpanFileFormat, spans: Option<u64>) -> anyhow::Result<()> {
         let name = self.out.display();
         let to_pipe = self.is_pipe();
         // What breaks off is not taken for a whole file.
@@ -97,7 +97,7 @@ impl Export {
                 Box::new(file.with_context(|| format!("cannot make {}", beside.display()))?)
             }
         };
-        let bar = match spans.filter(|_| format != Format::Parquet) {
+        let bar = match spans.filter(|_| format != SpanFileFormat::Parquet) {
             Some(spans) => ProgressBar::new(spans),
             None => ProgressBar::no_length(),
         };
@@ -127,14 +127,14 @@ impl Export {
     }
 }
 
-impl Import {
+impl ImportCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = in_force(&self.common, None)?;
         let meta = existing(&config)?;
-        let server = Running::find(&meta, None)?;
+        let server = RunningServer::find(&meta, None)?;
         let bar = ProgressBar::new(1000);
         bar.set_style(ProgressStyle::with_template("import [{bar:30}] {percent} %, {eta} left")?);
-        let session = Session::begin(&meta)?;
+        let session = CommandSession::begin(&meta)?;
         let mut sums = [0; 5];
         let done = to_lines(&self.file, |lines, part| {
             let url = format!("{}/api/v1/projects/{}/import", server.address, self.project);

@@ -15,18 +15,18 @@ use tower::Service;
 
 /// Requests in work, and since when there are none.
 #[derive(Debug, Default)]
-pub(super) struct Activity {
+pub(super) struct ConnectionActivity {
     requests: AtomicUsize,
     /// Answers that are being read.
     answers: AtomicUsize,
     was_of_use: AtomicBool,
     /// When the last of the above happened.
-    last_ms: Stamp,
+    last_ms: AtomicTimestamp,
 }
 
 /// A moment, in milliseconds since the first one that was asked for.
 #[derive(Debug)]
-struct Stamp(AtomicU64);
+struct AtomicTimestamp(AtomicU64);
 
 static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
 
@@ -34,13 +34,13 @@ fn now_ms() -> u64 {
     u64::try_from(FIRST.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-impl Default for Stamp {
+impl Default for AtomicTimestamp {
     fn default() -> Self {
-        Stamp(AtomicU64::new(now_ms()))
+        AtomicTimestamp(AtomicU64::new(now_ms()))
     }
 }
 
-impl Activity {
+impl ConnectionActivity {
     /// For how long nothing has been in work; `None` while something is.
     pub(super) fn idle_for(&self) -> Option<Duration> {
         (self.requests.load(Ordering::Acquire) == 0).then(|| self.since())
@@ -67,18 +67,18 @@ impl Activity {
 }
 
 /// A request in work, until it is dropped.
-struct InWork(Arc<Activity>);
+struct ActiveRequestGuard(Arc<ConnectionActivity>);
 
-impl InWork {
-    fn new(activity: Arc<Activity>) -> InWork {
+impl ActiveRequestGuard {
+    fn new(activity: Arc<ConnectionActivity>) -> ActiveRequestGuard {
         activity.was_of_use.store(true, Ordering::Relaxed);
         activity.requests.fetch_add(1, Ordering::AcqRel);
         activity.note();
-        InWork(activity)
+        ActiveRequestGuard(activity)
     }
 }
 
-impl Drop for InWork {
+impl Drop for ActiveRequestGuard {
     fn drop(&mut self) {
         self.0.note();
         self.0.requests.fetch_sub(1, Ordering::AcqRel);
@@ -87,23 +87,23 @@ impl Drop for InWork {
 
 /// A service that notes what it does.
 #[derive(Clone)]
-pub(super) struct Counted<S> {
+pub(super) struct ActivityTrackingService<S> {
     service: S,
-    activity: Arc<Activity>,
+    activity: Arc<ConnectionActivity>,
 }
 
-impl<S> Counted<S> {
-    pub(super) fn new(service: S, activity: Arc<Activity>) -> Counted<S> {
-        Counted { service, activity }
+impl<S> ActivityTrackingService<S> {
+    pub(super) fn new(service: S, activity: Arc<ConnectionActivity>) -> ActivityTrackingService<S> {
+        ActivityTrackingService { service, activity }
     }
 }
 
-impl<S> Service<hyper::Request<Incoming>> for Counted<S>
+impl<S> Service<hyper::Request<Incoming>> for ActivityTrackingService<S>
 where
     S: Service<Request, Response = Response, Error = Infallible>,
     S::Future: Send + 'static,
 {
-    type Response = hyper::Response<CountedBody>;
+    type Response = hyper::Response<ActivityTrackingBody>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
@@ -112,33 +112,33 @@ where
     }
 
     fn call(&mut self, request: hyper::Request<Incoming>) -> Self::Future {
-        let in_work = InWork::new(self.activity.clone());
+        let in_work = ActiveRequestGuard::new(self.activity.clone());
         let answer = self.service.call(super::timed(request, &self.activity));
-        Box::pin(async move { Ok(answer.await?.map(|body| CountedBody::new(body, in_work))) })
+        Box::pin(async move { Ok(answer.await?.map(|body| ActivityTrackingBody::new(body, in_work))) })
     }
 }
 
 /// The body of an answer.
-pub(super) struct CountedBody {
+pub(super) struct ActivityTrackingBody {
     body: Body,
-    in_work: InWork,
+    in_work: ActiveRequestGuard,
 }
 
-impl CountedBody {
-    fn new(body: Body, in_work: InWork) -> CountedBody {
+impl ActivityTrackingBody {
+    fn new(body: Body, in_work: ActiveRequestGuard) -> ActivityTrackingBody {
         in_work.0.answers.fetch_add(1, Ordering::AcqRel);
         in_work.0.note();
-        CountedBody { body, in_work }
+        ActivityTrackingBody { body, in_work }
     }
 }
 
-impl Drop for CountedBody {
+impl Drop for ActivityTrackingBody {
     fn drop(&mut self) {
         self.in_work.0.answers.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
-impl HttpBody for CountedBody {
+impl HttpBody for ActivityTrackingBody {
     type Data = Bytes;
     type Error = axum::Error;
 

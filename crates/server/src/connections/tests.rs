@@ -8,16 +8,16 @@ const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 #[test]
 fn the_store_keeps_its_files() {
-    assert_eq!(Connections::new(1024, 64 << 30).limit(), 768);
-    assert_eq!(Connections::new(256, 64 << 30).limit(), 128);
-    assert_eq!(Connections::new(1 << 20, 512 << 20).limit(), 2048);
-    assert_eq!(Connections::new(1 << 20, 64 << 30).limit(), 16_384);
+    assert_eq!(ConnectionRegistry::new(1024, 64 << 30).limit(), 768);
+    assert_eq!(ConnectionRegistry::new(256, 64 << 30).limit(), 128);
+    assert_eq!(ConnectionRegistry::new(1 << 20, 512 << 20).limit(), 2048);
+    assert_eq!(ConnectionRegistry::new(1 << 20, 64 << 30).limit(), 16_384);
 }
 
 #[test]
 fn a_newcomer_takes_the_place_of_who_says_nothing() {
-    let connections = Connections::new(256, 1 << 30);
-    let places: Vec<Place> = (0..connections.limit()).filter_map(|_| connections.place(LOOPBACK)).collect();
+    let connections = ConnectionRegistry::new(256, 1 << 30);
+    let places: Vec<ConnectionSlot> = (0..connections.limit()).filter_map(|_| connections.place(LOOPBACK)).collect();
     assert_eq!(places.len(), connections.limit(), "loopback has no limit of its own");
     let newcomer = connections.place(LOOPBACK).unwrap();
     assert!(places[0].ended.is_cancelled() && !newcomer.ended.is_cancelled());
@@ -29,11 +29,11 @@ fn a_newcomer_takes_the_place_of_who_says_nothing() {
 
 #[test]
 fn an_address_has_half_of_the_places() {
-    let connections = Connections::new(256, 1 << 30);
-    let places: Vec<Place> = (0..connections.limit()).filter_map(|_| connections.place(address(1))).collect();
+    let connections = ConnectionRegistry::new(256, 1 << 30);
+    let places: Vec<ConnectionSlot> = (0..connections.limit()).filter_map(|_| connections.place(address(1))).collect();
     assert_eq!(connections.count(), connections.limit() / 2);
     assert_eq!(places.iter().filter(|place| !place.ended.is_cancelled()).count(), connections.limit() / 2);
-    let others: Vec<Place> = (0..connections.limit() / 2).filter_map(|_| connections.place(address(2))).collect();
+    let others: Vec<ConnectionSlot> = (0..connections.limit() / 2).filter_map(|_| connections.place(address(2))).collect();
     assert!(others.iter().all(|place| !place.ended.is_cancelled()));
     let network = |text: &str| counted_address(text.parse().unwrap());
     assert_eq!(network("2001:db8::1"), network("2001:db8::2"));

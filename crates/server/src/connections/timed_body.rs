@@ -10,7 +10,7 @@ use axum::body::{Bytes, HttpBody};
 use hyper::body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::activity::Activity;
+use super::activity::ConnectionActivity;
 
 /// For how long the server waits for bytes of a body in any case. Tests are not that patient.
 const PATIENCE: Duration = if cfg!(test) { Duration::from_millis(200) } else { Duration::from_secs(15) };
@@ -20,7 +20,7 @@ const BYTES_A_SECOND: u64 = 4 << 10;
 /// Only the time counts in which the server wants to read on and nothing is there.
 pub(super) struct TimedBody<B> {
     body: B,
-    activity: Arc<Activity>,
+    activity: Arc<ConnectionActivity>,
     received: u64,
     /// Time that was waited before now.
     waited: Duration,
@@ -29,7 +29,7 @@ pub(super) struct TimedBody<B> {
 }
 
 impl<B> TimedBody<B> {
-    pub(super) fn new(body: B, activity: Arc<Activity>) -> TimedBody<B> {
+    pub(super) fn new(body: B, activity: Arc<ConnectionActivity>) -> TimedBody<B> {
         TimedBody { body, activity, received: 0, waited: Duration::ZERO, waiting: None, is_late: false }
     }
 

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::llm::{Chat, GPT_3_5, GPT_4O_MINI, Library, SWALLOW, message};
-use super::texts::{self, Slots, text};
-use super::trace::{ROOT, Trace};
+use super::llm::{DemoChatCall, DemoInstrumentation, GPT_3_5, GPT_4O_MINI, SWALLOW, message};
+use super::texts::{self, TextSlots, text};
+use super::trace::{DemoTrace, ROOT};
 
 /// Digests of the newest reviews of one hotel.
-pub(super) fn digest(trace: &mut Trace) {
+pub(super) fn digest(trace: &mut DemoTrace) {
     let part = texts::of("reviews");
     let pipeline = trace.open(ROOT, "ai.pipeline", "review-digest", "manual");
     let ms = trace.dice.around(25);
@@ -16,7 +16,7 @@ pub(super) fn digest(trace: &mut Trace) {
         let review = trace.dice.pick(texts::rows(&part["items"]));
         let messages = [message("user", text(&review[0]))];
         let answer = json!({"digest": review[1], "mood": review[2]}).to_string();
-        let mut chat = Chat::new(&GPT_4O_MINI, Library::OpenAi, text(&part["system"]), &messages, &answer);
+        let mut chat = DemoChatCall::new(&GPT_4O_MINI, DemoInstrumentation::OpenAi, text(&part["system"]), &messages, &answer);
         // Twenty worked examples go with each request.
         chat.hidden_tokens = 2_300;
         chat.seen_before = 0.1;
@@ -35,9 +35,9 @@ pub(super) fn digest(trace: &mut Trace) {
 }
 
 /// The intent of one utterance, by a model of the company's own.
-pub(super) fn intent(trace: &mut Trace) {
+pub(super) fn intent(trace: &mut DemoTrace) {
     let part = texts::of("intents");
-    let slots = Slots::new(&mut trace.dice);
+    let slots = TextSlots::new(&mut trace.dice);
     let item = trace.dice.pick(texts::rows(&part["items"]));
     let question = slots.fill(text(&item[0]));
     let pipeline = trace.open(ROOT, "ai.pipeline", "intent-lab", "manual");
@@ -48,7 +48,7 @@ pub(super) fn intent(trace: &mut Trace) {
     if broken {
         answer = answer.replace(',', "");
     }
-    let mut chat = Chat::new(&SWALLOW, Library::OpenAi, text(&part["system"]), &messages, &answer);
+    let mut chat = DemoChatCall::new(&SWALLOW, DemoInstrumentation::OpenAi, text(&part["system"]), &messages, &answer);
     chat.hidden_tokens = 390;
     trace.chat(pipeline, &chat);
     if broken {
@@ -60,11 +60,11 @@ pub(super) fn intent(trace: &mut Trace) {
 }
 
 /// One question to a model, with nothing around it but a pipeline.
-pub(super) fn article(trace: &mut Trace) {
+pub(super) fn article(trace: &mut DemoTrace) {
     let item = &texts::rows(texts::of("article"))[trace.dice.weighted(&[0.6, 0.2, 0.2])];
     let pipeline = trace.open(ROOT, "ai.pipeline", "GPT-3.5 Pipeline", "manual");
     let messages = [message("user", text(&item[0]))];
-    let mut chat = Chat::new(&GPT_3_5, Library::OpenAi, "", &messages, text(&item[1]));
+    let mut chat = DemoChatCall::new(&GPT_3_5, DemoInstrumentation::OpenAi, "", &messages, text(&item[1]));
     chat.counts = item[2].as_u64().zip(item[3].as_u64());
     trace.chat(pipeline, &chat);
     trace.close(pipeline);

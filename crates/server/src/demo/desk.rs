@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::llm::{Chat, GEMINI, GPT_4O, GPT_4O_MINI, GPT_5_MINI, Library, Spent, message};
-use super::texts::{self, Slots, text};
-use super::trace::{At, ROOT, Trace};
+use super::llm::{DemoChatCall, DemoInstrumentation, DemoTokenUsage, GEMINI, GPT_4O, GPT_4O_MINI, GPT_5_MINI, message};
+use super::texts::{self, TextSlots, text};
+use super::trace::{DemoSpanIndex, DemoTrace, ROOT};
 
 /// Answers a customer's question from passages of the travel conditions.
-pub(super) fn support(trace: &mut Trace, language: &'static str, turn: u32) {
+pub(super) fn support(trace: &mut DemoTrace, language: &'static str, turn: u32) {
     let part = texts::of("support");
-    let slots = Slots::new(&mut trace.dice);
+    let slots = TextSlots::new(&mut trace.dice);
     let item = texts::in_language(&mut trace.dice, &part["items"], language);
     let refused = trace.dice.chance(0.012);
     let (question, answer) = if refused {
@@ -34,7 +34,7 @@ pub(super) fn support(trace: &mut Trace, language: &'static str, turn: u32) {
 
     // Now and then somebody has whole conditions compared.
     let long = trace.dice.chance(0.004);
-    let mut chat = Chat::new(&GPT_4O, Library::OpenAi, text(&part["system"]), &messages, &answer);
+    let mut chat = DemoChatCall::new(&GPT_4O, DemoInstrumentation::OpenAi, text(&part["system"]), &messages, &answer);
     chat.hidden_tokens = if long { 38_000 } else { 1_350 + u64::from(turn - 1) * 240 };
     chat.seen_before = if trace.dice.chance(0.72) { 0.68 } else { 0.0 };
     chat.streamed = trace.dice.chance(0.6);
@@ -73,7 +73,7 @@ pub(super) fn support(trace: &mut Trace, language: &'static str, turn: u32) {
     trace.close(pipeline);
 }
 
-fn retrieve(trace: &mut Trace, parent: At, question: &str, item: &'static Value, others: &[&'static Value]) {
+fn retrieve(trace: &mut DemoTrace, parent: DemoSpanIndex, question: &str, item: &'static Value, others: &[&'static Value]) {
     let at = trace.open(parent, "gen_ai.retrieval", "retrieval passages", "manual");
     trace.set(at, "gen_ai.operation.name", "retrieval");
     trace.set(at, "gen_ai.retrieval.query.text", question);
@@ -89,14 +89,20 @@ fn retrieve(trace: &mut Trace, parent: At, question: &str, item: &'static Value,
 }
 
 /// A note in Japanese for the staff.
-fn staff_note(trace: &mut Trace, parent: At, question: &str, answer: &str) {
+fn staff_note(trace: &mut DemoTrace, parent: DemoSpanIndex, question: &str, answer: &str) {
     let messages = [message("user", &format!("次のやり取りを日本語で一文にまとめてください。\nQ: {question}\nA: {answer}"))];
-    let chat = Chat::new(&GEMINI, Library::Google, "", &messages, "お客さまは規定を確認され、ご案内どおりに進めることになりました。");
+    let chat = DemoChatCall::new(
+        &GEMINI,
+        DemoInstrumentation::Google,
+        "",
+        &messages,
+        "お客さまは規定を確認され、ご案内どおりに進めることになりました。",
+    );
     trace.chat(parent, &chat);
 }
 
 /// Answers a search in the documents.
-pub(super) fn search(trace: &mut Trace, language: &'static str) {
+pub(super) fn search(trace: &mut DemoTrace, language: &'static str) {
     let part = texts::of("search");
     let item = texts::in_language(&mut trace.dice, &part["items"], language);
     let (question, section, passage, answer) = (text(&item[1]), text(&item[2]), text(&item[3]), text(&item[4]));
@@ -108,7 +114,7 @@ pub(super) fn search(trace: &mut Trace, language: &'static str) {
     trace.wait(ms);
     if trace.dice.chance(0.005) {
         trace.fail(store, "unavailable");
-        trace.error(store, "index_gone", &Slots::none());
+        trace.error(store, "index_gone", &TextSlots::none());
         trace.close(store);
         trace.fail(ROOT, "internal_error");
         trace.set(ROOT, "http.response.status_code", 503);
@@ -122,7 +128,7 @@ pub(super) fn search(trace: &mut Trace, language: &'static str) {
     let agent = trace.open(ROOT, "gen_ai.invoke_agent", "invoke_agent doc-search", "auto.ai.vercelai");
     let prompt = format!("{question}\n\n[{section}] {passage}");
     let messages = [message("user", &prompt)];
-    let mut chat = Chat::new(model, Library::Vercel, text(&part["system"]), &messages, answer);
+    let mut chat = DemoChatCall::new(model, DemoInstrumentation::Vercel, text(&part["system"]), &messages, answer);
     chat.hidden_tokens = trace.dice.between(3_300, 4_100) as u64;
     chat.seen_before = if trace.dice.chance(0.2) { 0.3 } else { 0.0 };
     for (key, value) in [
@@ -142,8 +148,8 @@ pub(super) fn search(trace: &mut Trace, language: &'static str) {
         trace.close(agent);
         return;
     }
-    let spent: Spent = trace.chat(agent, &chat);
-    trace.spent(agent, Library::Vercel, spent);
+    let spent: DemoTokenUsage = trace.chat(agent, &chat);
+    trace.spent(agent, DemoInstrumentation::Vercel, spent);
     let said = json!([{"role": "assistant", "parts": [{"type": "text", "content": answer}], "finish_reason": "stop"}]);
     trace.set(agent, "gen_ai.output.messages", said.to_string());
     trace.set(agent, "gen_ai.response.model", model.answers);

@@ -2,12 +2,12 @@
 
 /// A small generator of pseudo-random numbers (SplitMix64). Good for a demo, not for secrets.
 #[derive(Debug, Clone)]
-pub(super) struct Dice(u64);
+pub(super) struct DemoRng(u64);
 
-impl Dice {
+impl DemoRng {
     /// Dice that depend on all of these numbers.
-    pub(super) fn of(parts: &[u64]) -> Dice {
-        let mut dice = Dice(0x5EED_1A17_E12E_57ED);
+    pub(super) fn of(parts: &[u64]) -> DemoRng {
+        let mut dice = DemoRng(0x5EED_1A17_E12E_57ED);
         for part in parts {
             dice.0 ^= *part;
             dice.0 = dice.next();

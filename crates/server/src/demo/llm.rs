@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::texts::{Slots, tokens};
-use super::trace::{At, Sdk, Trace};
+use super::texts::{TextSlots, tokens};
+use super::trace::{DemoSdk, DemoSpanIndex, DemoTrace};
 
 /// A model as the provider serves it.
 #[derive(Debug)]
-pub(super) struct Model {
+pub(super) struct DemoModel {
     /// The name that is asked for.
     pub(super) asked: &'static str,
     /// The name that answers.
@@ -23,11 +23,11 @@ pub(super) struct Model {
     cache_from: u64,
 }
 
-pub(super) const GPT_4O: Model = openai("gpt-4o", "gpt-4o-2024-08-06", 520, 74, 0);
-pub(super) const GPT_4O_MINI: Model = openai("gpt-4o-mini", "gpt-4o-mini-2024-07-18", 390, 96, 0);
-pub(super) const GPT_5_MINI: Model = openai("gpt-5-mini", "gpt-5-mini-2025-08-07", 900, 118, 640);
-pub(super) const GPT_3_5: Model = openai("gpt-3.5-turbo", "gpt-3.5-turbo-0125", 340, 128, 0);
-pub(super) const CLAUDE: Model = Model {
+pub(super) const GPT_4O: DemoModel = openai("gpt-4o", "gpt-4o-2024-08-06", 520, 74, 0);
+pub(super) const GPT_4O_MINI: DemoModel = openai("gpt-4o-mini", "gpt-4o-mini-2024-07-18", 390, 96, 0);
+pub(super) const GPT_5_MINI: DemoModel = openai("gpt-5-mini", "gpt-5-mini-2025-08-07", 900, 118, 640);
+pub(super) const GPT_3_5: DemoModel = openai("gpt-3.5-turbo", "gpt-3.5-turbo-0125", 340, 128, 0);
+pub(super) const CLAUDE: DemoModel = DemoModel {
     asked: "claude-sonnet-4-5",
     answers: "claude-sonnet-4-5-20250929",
     host: "https://api.anthropic.com/v1/messages",
@@ -36,7 +36,7 @@ pub(super) const CLAUDE: Model = Model {
     thinks: 0,
     cache_from: 1_024,
 };
-pub(super) const GEMINI: Model = Model {
+pub(super) const GEMINI: DemoModel = DemoModel {
     asked: "gemini-2.5-flash",
     answers: "gemini-2.5-flash",
     host: "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-flash:generateContent",
@@ -46,7 +46,7 @@ pub(super) const GEMINI: Model = Model {
     cache_from: 1_024,
 };
 /// Runs in the company's own cluster behind OpenAI's protocol; no list has a price for it.
-pub(super) const SWALLOW: Model = Model {
+pub(super) const SWALLOW: DemoModel = DemoModel {
     asked: "swallow-70b-instruct",
     answers: "swallow-70b-instruct",
     host: "http://swallow.llm.internal:8000/v1/chat/completions",
@@ -56,13 +56,13 @@ pub(super) const SWALLOW: Model = Model {
     cache_from: u64::MAX,
 };
 
-const fn openai(asked: &'static str, answers: &'static str, first_ms: i64, speed: u64, thinks: i64) -> Model {
-    Model { asked, answers, host: "https://api.openai.com/v1/chat/completions", first_ms, speed, thinks, cache_from: 1_024 }
+const fn openai(asked: &'static str, answers: &'static str, first_ms: i64, speed: u64, thinks: i64) -> DemoModel {
+    DemoModel { asked, answers, host: "https://api.openai.com/v1/chat/completions", first_ms, speed, thinks, cache_from: 1_024 }
 }
 
 /// The library whose instrumentation reports a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Library {
+pub(super) enum DemoInstrumentation {
     OpenAi,
     LangChain,
     Google,
@@ -71,7 +71,7 @@ pub(super) enum Library {
 
 /// A tool that a model asks for.
 #[derive(Debug, Clone)]
-pub(super) struct ToolCall {
+pub(super) struct DemoToolCall {
     pub(super) id: String,
     pub(super) name: &'static str,
     pub(super) arguments: Value,
@@ -79,16 +79,16 @@ pub(super) struct ToolCall {
 
 /// One call of a chat model.
 #[derive(Debug)]
-pub(super) struct Chat<'a> {
-    pub(super) model: &'a Model,
-    pub(super) library: Library,
+pub(super) struct DemoChatCall<'a> {
+    pub(super) model: &'a DemoModel,
+    pub(super) library: DemoInstrumentation,
     pub(super) agent: Option<&'static str>,
     pub(super) system: &'a str,
     /// `{role, content}` in the order of the conversation.
     pub(super) messages: &'a [Value],
     pub(super) tools: Option<&'a Value>,
     pub(super) answer: &'a str,
-    pub(super) calls: &'a [ToolCall],
+    pub(super) calls: &'a [DemoToolCall],
     /// Tokens of the prompt beyond the texts shown: long instructions, examples, pictures.
     pub(super) hidden_tokens: u64,
     /// How much of the prompt the provider has seen lately, from 0 to 1.
@@ -101,9 +101,15 @@ pub(super) struct Chat<'a> {
     pub(super) counts: Option<(u64, u64)>,
 }
 
-impl<'a> Chat<'a> {
-    pub(super) fn new(model: &'a Model, library: Library, system: &'a str, messages: &'a [Value], answer: &'a str) -> Chat<'a> {
-        Chat {
+impl<'a> DemoChatCall<'a> {
+    pub(super) fn new(
+        model: &'a DemoModel,
+        library: DemoInstrumentation,
+        system: &'a str,
+        messages: &'a [Value],
+        answer: &'a str,
+    ) -> DemoChatCall<'a> {
+        DemoChatCall {
             model,
             library,
             agent: None,
@@ -124,7 +130,7 @@ impl<'a> Chat<'a> {
 
 /// Tokens that a call took; input and output are the whole.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Spent {
+pub(super) struct DemoTokenUsage {
     pub(super) input: u64,
     pub(super) cached: u64,
     pub(super) written: u64,
@@ -132,8 +138,8 @@ pub(super) struct Spent {
     pub(super) reasoning: u64,
 }
 
-impl std::ops::AddAssign for Spent {
-    fn add_assign(&mut self, other: Spent) {
+impl std::ops::AddAssign for DemoTokenUsage {
+    fn add_assign(&mut self, other: DemoTokenUsage) {
         self.input += other.input;
         self.cached += other.cached;
         self.written += other.written;
@@ -142,9 +148,9 @@ impl std::ops::AddAssign for Spent {
     }
 }
 
-impl Trace {
+impl DemoTrace {
     /// A call that is answered.
-    pub(super) fn chat(&mut self, parent: At, chat: &Chat) -> Spent {
+    pub(super) fn chat(&mut self, parent: DemoSpanIndex, chat: &DemoChatCall) -> DemoTokenUsage {
         let at = self.ask(parent, chat);
         let spent = self.count(chat);
         let first = self.dice.around(chat.model.first_ms + (spent.input - spent.cached) as i64 / 40);
@@ -159,7 +165,7 @@ impl Trace {
     }
 
     /// A call that fails, with an error; `status` is the HTTP status, or none when nothing came back.
-    pub(super) fn failing_chat(&mut self, parent: At, chat: &Chat, what: &str, status: Option<i64>, ms: i64) {
+    pub(super) fn failing_chat(&mut self, parent: DemoSpanIndex, chat: &DemoChatCall, what: &str, status: Option<i64>, ms: i64) {
         let at = self.ask(parent, chat);
         let http = self.open(at, "http.client", format!("POST {}", chat.model.host), "auto.http.httpx");
         self.wait(ms);
@@ -170,13 +176,13 @@ impl Trace {
         }
         self.close(http);
         self.fail(at, word);
-        let slots = Slots::none().with("model", chat.model.asked);
+        let slots = TextSlots::none().with("model", chat.model.asked);
         self.error(at, what, &slots);
         self.close(at);
     }
 
     /// A call that the library repeats by itself after a refusal, as one span.
-    pub(super) fn retried_chat(&mut self, parent: At, chat: &Chat) -> Spent {
+    pub(super) fn retried_chat(&mut self, parent: DemoSpanIndex, chat: &DemoChatCall) -> DemoTokenUsage {
         let at = self.ask(parent, chat);
         let name = format!("POST {}", chat.model.host);
         let refused = self.leaf(at, "http.client", name.as_str(), "auto.http.httpx", 180);
@@ -196,7 +202,7 @@ impl Trace {
         spent
     }
 
-    fn count(&mut self, chat: &Chat) -> Spent {
+    fn count(&mut self, chat: &DemoChatCall) -> DemoTokenUsage {
         let shown: u64 = chat.messages.iter().map(|message| tokens(&message.to_string())).sum();
         let tools = chat.tools.map_or(0, |tools| tokens(&tools.to_string()));
         let called: u64 = chat.calls.iter().map(|call| 14 + tokens(&call.arguments.to_string())).sum();
@@ -209,33 +215,33 @@ impl Trace {
         let seen = (input as f64 * chat.seen_before) as u64;
         // OpenAI keeps blocks of 128 tokens and writes them without a charge; Anthropic keeps all, and says what it wrote.
         let (cached, written) = match chat.library {
-            Library::LangChain if caches && chat.model.asked == CLAUDE.asked => (seen, (input - seen) * 7 / 10),
+            DemoInstrumentation::LangChain if caches && chat.model.asked == CLAUDE.asked => (seen, (input - seen) * 7 / 10),
             _ if caches => (seen / 128 * 128, 0),
             _ => (0, 0),
         };
-        Spent { input, cached, written, output: output + reasoning, reasoning }
+        DemoTokenUsage { input, cached, written, output: output + reasoning, reasoning }
     }
 
     /// Opens the span of a call with what is known when it starts.
-    fn ask(&mut self, parent: At, chat: &Chat) -> At {
+    fn ask(&mut self, parent: DemoSpanIndex, chat: &DemoChatCall) -> DemoSpanIndex {
         let model = chat.model;
         let (op, operation, origin) = match chat.library {
-            Library::OpenAi => ("gen_ai.chat", "chat", "auto.ai.openai"),
-            Library::LangChain => ("gen_ai.chat", "chat", "auto.ai.langchain"),
-            Library::Google => ("gen_ai.chat", "chat", "auto.ai.google_genai"),
-            Library::Vercel => ("gen_ai.generate_content", "generate_content", "auto.ai.vercelai"),
+            DemoInstrumentation::OpenAi => ("gen_ai.chat", "chat", "auto.ai.openai"),
+            DemoInstrumentation::LangChain => ("gen_ai.chat", "chat", "auto.ai.langchain"),
+            DemoInstrumentation::Google => ("gen_ai.chat", "chat", "auto.ai.google_genai"),
+            DemoInstrumentation::Vercel => ("gen_ai.generate_content", "generate_content", "auto.ai.vercelai"),
         };
         let system = match chat.library {
-            Library::OpenAi => "openai",
-            Library::LangChain if model.asked == CLAUDE.asked => "anthropic-chat",
-            Library::LangChain => "openai-chat",
-            Library::Google => "gcp.gemini",
-            Library::Vercel => "openai.chat",
+            DemoInstrumentation::OpenAi => "openai",
+            DemoInstrumentation::LangChain if model.asked == CLAUDE.asked => "anthropic-chat",
+            DemoInstrumentation::LangChain => "openai-chat",
+            DemoInstrumentation::Google => "gcp.gemini",
+            DemoInstrumentation::Vercel => "openai.chat",
         };
         let at = self.open(parent, op, format!("{operation} {}", model.asked), origin);
         self.set(at, "gen_ai.operation.name", operation);
         self.set(at, "gen_ai.request.model", model.asked);
-        let node = self.setting.sdk == Sdk::Node;
+        let node = self.setting.sdk == DemoSdk::Node;
         self.set(at, if node { "gen_ai.provider.name" } else { "gen_ai.system" }, system);
         let messages = Value::from(chat.messages);
         self.set(at, if node { "gen_ai.input.messages" } else { "gen_ai.request.messages" }, messages.to_string());
@@ -244,13 +250,14 @@ impl Trace {
             self.set(at, "gen_ai.system_instructions", json!([{"type": "text", "content": chat.system}]).to_string());
         }
         if let Some(tools) = chat.tools {
-            let key = if chat.library == Library::LangChain { "gen_ai.request.available_tools" } else { "gen_ai.tool.definitions" };
+            let key =
+                if chat.library == DemoInstrumentation::LangChain { "gen_ai.request.available_tools" } else { "gen_ai.tool.definitions" };
             self.set(at, key, tools.to_string());
         }
         if let Some(agent) = chat.agent {
             self.set(at, "gen_ai.agent.name", agent);
         }
-        if chat.library == Library::OpenAi {
+        if chat.library == DemoInstrumentation::OpenAi {
             self.set(at, "gen_ai.request.max_tokens", 1_024);
             self.set(at, "gen_ai.request.temperature", 0.2);
         }
@@ -258,14 +265,14 @@ impl Trace {
     }
 
     /// Adds what came back.
-    fn answered(&mut self, at: At, chat: &Chat, spent: Spent, first_ms: i64) {
+    fn answered(&mut self, at: DemoSpanIndex, chat: &DemoChatCall, spent: DemoTokenUsage, first_ms: i64) {
         let finish = chat.finish.unwrap_or(if chat.calls.is_empty() { "stop" } else { "tool_calls" });
         self.set(at, "gen_ai.response.model", chat.model.answers);
         if chat.streamed {
             self.set(at, "gen_ai.response.time_to_first_token", first_ms as f64 / 1_000.0);
         }
         match chat.library {
-            Library::OpenAi if !chat.streamed => {
+            DemoInstrumentation::OpenAi if !chat.streamed => {
                 let calls: Vec<Value> = chat
                     .calls
                     .iter()
@@ -283,26 +290,26 @@ impl Trace {
                 });
                 self.set(at, "gen_ai.response.text", reply.to_string());
             }
-            Library::OpenAi | Library::Google => self.set(at, "gen_ai.response.text", chat.answer),
-            Library::LangChain => {
+            DemoInstrumentation::OpenAi | DemoInstrumentation::Google => self.set(at, "gen_ai.response.text", chat.answer),
+            DemoInstrumentation::LangChain => {
                 self.set(at, "gen_ai.response.text", chat.answer);
                 let id = format!("msg_{}", self.dice.hex(24));
                 self.set(at, "gen_ai.response.id", id);
             }
-            Library::Vercel => {
+            DemoInstrumentation::Vercel => {
                 let parts = json!([{"role": "assistant", "parts": [{"type": "text", "content": chat.answer}], "finish_reason": finish}]);
                 self.set(at, "gen_ai.output.messages", parts.to_string());
                 let id = format!("chatcmpl-{}", self.dice.hex(24));
                 self.set(at, "gen_ai.response.id", id);
             }
         }
-        if chat.library == Library::LangChain && !chat.calls.is_empty() {
+        if chat.library == DemoInstrumentation::LangChain && !chat.calls.is_empty() {
             let calls: Vec<Value> =
                 chat.calls.iter().map(|c| json!({"name": c.name, "args": c.arguments, "id": c.id, "type": "tool_call"})).collect();
             self.set(at, "gen_ai.response.tool_calls", Value::from(calls).to_string());
         }
         match chat.library {
-            Library::Vercel => self.set(at, "gen_ai.response.finish_reasons", json!([finish]).to_string()),
+            DemoInstrumentation::Vercel => self.set(at, "gen_ai.response.finish_reasons", json!([finish]).to_string()),
             _ => self.set(at, "gen_ai.response.finish_reasons", json!([finish])),
         }
         if chat.reports_usage {
@@ -311,15 +318,15 @@ impl Trace {
     }
 
     /// Usage under the names that a library's instrumentation has for it.
-    pub(super) fn spent(&mut self, at: At, library: Library, spent: Spent) {
+    pub(super) fn spent(&mut self, at: DemoSpanIndex, library: DemoInstrumentation, spent: DemoTokenUsage) {
         self.set(at, "gen_ai.usage.input_tokens", spent.input);
         self.set(at, "gen_ai.usage.output_tokens", spent.output);
         self.set(at, "gen_ai.usage.total_tokens", spent.input + spent.output);
         let (cached, written, reasoning) = match library {
-            Library::LangChain | Library::Vercel => {
+            DemoInstrumentation::LangChain | DemoInstrumentation::Vercel => {
                 ("gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_creation.input_tokens", "gen_ai.usage.reasoning.output_tokens")
             }
-            Library::OpenAi | Library::Google => {
+            DemoInstrumentation::OpenAi | DemoInstrumentation::Google => {
                 ("gen_ai.usage.input_tokens.cached", "gen_ai.usage.input_tokens.cache_write", "gen_ai.usage.output_tokens.reasoning")
             }
         };
@@ -331,8 +338,8 @@ impl Trace {
     }
 
     /// An embedding of a text.
-    pub(super) fn embed(&mut self, parent: At, input: &str) {
-        let node = self.setting.sdk == Sdk::Node;
+    pub(super) fn embed(&mut self, parent: DemoSpanIndex, input: &str) {
+        let node = self.setting.sdk == DemoSdk::Node;
         let origin = if node { "auto.ai.vercelai" } else { "auto.ai.openai" };
         let at = self.open(parent, "gen_ai.embeddings", "embeddings text-embedding-3-small", origin);
         self.set(at, "gen_ai.operation.name", "embeddings");
@@ -349,7 +356,7 @@ impl Trace {
     }
 
     /// Opens the span of a tool that runs.
-    pub(super) fn tool(&mut self, parent: At, call: &ToolCall, agent: &'static str) -> At {
+    pub(super) fn tool(&mut self, parent: DemoSpanIndex, call: &DemoToolCall, agent: &'static str) -> DemoSpanIndex {
         let at = self.open(parent, "gen_ai.execute_tool", format!("execute_tool {}", call.name), "auto.ai.langchain");
         self.set(at, "gen_ai.operation.name", "execute_tool");
         self.set(at, "gen_ai.tool.name", call.name);
@@ -360,13 +367,13 @@ impl Trace {
     }
 
     /// A tool call with an id of its own.
-    pub(super) fn tool_call(&mut self, name: &'static str, arguments: Value) -> ToolCall {
+    pub(super) fn tool_call(&mut self, name: &'static str, arguments: Value) -> DemoToolCall {
         let id = format!("toolu_{}", self.dice.hex(20));
-        ToolCall { id, name, arguments }
+        DemoToolCall { id, name, arguments }
     }
 
     /// Opens the span of an agent.
-    pub(super) fn agent(&mut self, parent: At, name: &'static str) -> At {
+    pub(super) fn agent(&mut self, parent: DemoSpanIndex, name: &'static str) -> DemoSpanIndex {
         let at = self.open(parent, "gen_ai.invoke_agent", format!("invoke_agent {name}"), "auto.ai.langgraph");
         self.set(at, "gen_ai.operation.name", "invoke_agent");
         self.set(at, "gen_ai.agent.name", name);
@@ -375,9 +382,9 @@ impl Trace {
     }
 
     /// Ends the span of an agent, which repeats the sum of its calls.
-    pub(super) fn agent_done(&mut self, at: At, answer: &str, spent: Spent) {
+    pub(super) fn agent_done(&mut self, at: DemoSpanIndex, answer: &str, spent: DemoTokenUsage) {
         self.set(at, "gen_ai.response.text", answer);
-        self.spent(at, Library::LangChain, spent);
+        self.spent(at, DemoInstrumentation::LangChain, spent);
         self.close(at);
     }
 }
@@ -388,12 +395,12 @@ pub(super) fn message(role: &str, content: &str) -> Value {
 }
 
 /// What a model said when it asked for tools.
-pub(super) fn asked_for(text: &str, calls: &[ToolCall]) -> Value {
+pub(super) fn asked_for(text: &str, calls: &[DemoToolCall]) -> Value {
     let calls: Vec<Value> = calls.iter().map(|c| json!({"id": c.id, "name": c.name, "args": c.arguments, "type": "tool_call"})).collect();
     json!({"role": "assistant", "content": text, "tool_calls": calls})
 }
 
 /// What a tool answered.
-pub(super) fn tool_result(call: &ToolCall, result: &str) -> Value {
+pub(super) fn tool_result(call: &DemoToolCall, result: &str) -> Value {
     json!({"role": "tool", "tool_call_id": call.id, "content": result})
 }

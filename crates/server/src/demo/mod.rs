@@ -25,7 +25,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use schedule::Visits;
+use schedule::DemoVisitSchedule;
 
 /// What [`envelopes`] makes of a day.
 pub const TRACES_PER_DAY: u32 = 1_500;
@@ -35,7 +35,7 @@ pub const LIVE_TRACES_PER_DAY: u32 = 5_000;
 
 /// A Sentry envelope as an SDK would have sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Envelope {
+pub struct DemoEnvelope {
     /// Header line and items.
     pub body: Vec<u8>,
     /// When the earliest span in it started, in microseconds since the Unix epoch.
@@ -46,34 +46,34 @@ pub struct Envelope {
 
 /// The traffic of a `span` of time up to now, in the order in which it was sent. All of it has ended by `now_us`. Headers have no
 /// `sent_at`: a server would take an old one for a wrong clock and move the spans to now.
-pub fn envelopes(seed: u64, now_us: i64, span: Duration, dsn_key: &str) -> impl Iterator<Item = Envelope> {
+pub fn envelopes(seed: u64, now_us: i64, span: Duration, dsn_key: &str) -> impl Iterator<Item = DemoEnvelope> {
     envelopes_at(TRACES_PER_DAY, seed, now_us, span, dsn_key)
 }
 
 /// The same with another number of traces in a day.
-pub fn envelopes_at(traces_per_day: u32, seed: u64, now_us: i64, span: Duration, dsn_key: &str) -> impl Iterator<Item = Envelope> {
+pub fn envelopes_at(traces_per_day: u32, seed: u64, now_us: i64, span: Duration, dsn_key: &str) -> impl Iterator<Item = DemoEnvelope> {
     let from_us = now_us.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX));
-    let visits = Visits::new(seed, from_us, traces_per_day, schedule::loop_start(now_us).max(from_us));
+    let visits = DemoVisitSchedule::new(seed, from_us, traces_per_day, schedule::loop_start(now_us).max(from_us));
     let visits = visits.take_while(move |visit| visit.at_us < now_us);
-    Sent::new(visits, now_us, dsn_key, false).filter(move |envelope| envelope.end_us <= now_us)
+    EnvelopeSchedule::new(visits, now_us, dsn_key, false).filter(move |envelope| envelope.end_us <= now_us)
 }
 
-/// Traffic from now on, without an end, in the order in which it is to be sent, which is when [`Envelope::end_us`] has come. It is
+/// Traffic from now on, without an end, in the order in which it is to be sent, which is when [`DemoEnvelope::end_us`] has come. It is
 /// as busy by night as by day, and the loop of the one customer goes on.
-pub fn live(seed: u64, from_us: i64, dsn_key: &str) -> impl Iterator<Item = Envelope> {
+pub fn live(seed: u64, from_us: i64, dsn_key: &str) -> impl Iterator<Item = DemoEnvelope> {
     live_at(LIVE_TRACES_PER_DAY, seed, from_us, dsn_key)
 }
 
 /// The same with another number of traces in a day.
-pub fn live_at(traces_per_day: u32, seed: u64, from_us: i64, dsn_key: &str) -> impl Iterator<Item = Envelope> {
+pub fn live_at(traces_per_day: u32, seed: u64, from_us: i64, dsn_key: &str) -> impl Iterator<Item = DemoEnvelope> {
     let first_loop_us = from_us + 240_000_000;
-    let visits = Visits::new(seed.wrapping_add(1), from_us, traces_per_day, first_loop_us).evenly();
-    Sent::new(visits, from_us, dsn_key, true)
+    let visits = DemoVisitSchedule::new(seed.wrapping_add(1), from_us, traces_per_day, first_loop_us).evenly();
+    EnvelopeSchedule::new(visits, from_us, dsn_key, true)
 }
 
 /// An envelope by the time when it is sent; the number keeps those of one time in the order in which they were built.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Waiting {
+struct PendingEnvelope {
     end_us: i64,
     number: u64,
     start_us: i64,
@@ -81,41 +81,41 @@ struct Waiting {
 }
 
 /// Envelopes of visits in the order in which they end.
-struct Sent<V: Iterator> {
+struct EnvelopeSchedule<V: Iterator> {
     visits: std::iter::Peekable<std::iter::Fuse<V>>,
     now_us: i64,
     dsn_key: String,
     with_sent_at: bool,
     /// Built and not yet given out, the first to end on top.
-    waiting: BinaryHeap<Reverse<Waiting>>,
+    waiting: BinaryHeap<Reverse<PendingEnvelope>>,
     built: u64,
-    dice: dice::Dice,
+    dice: dice::DemoRng,
 }
 
-impl<V: Iterator<Item = schedule::Visit>> Sent<V> {
-    fn new(visits: V, now_us: i64, dsn_key: &str, with_sent_at: bool) -> Sent<V> {
-        Sent {
+impl<V: Iterator<Item = schedule::DemoVisit>> EnvelopeSchedule<V> {
+    fn new(visits: V, now_us: i64, dsn_key: &str, with_sent_at: bool) -> EnvelopeSchedule<V> {
+        EnvelopeSchedule {
             visits: visits.fuse().peekable(),
             now_us,
             dsn_key: dsn_key.to_owned(),
             with_sent_at,
             waiting: BinaryHeap::new(),
             built: 0,
-            dice: dice::Dice::of(&[now_us as u64]),
+            dice: dice::DemoRng::of(&[now_us as u64]),
         }
     }
 
-    fn put(&mut self, envelope: Envelope) {
+    fn put(&mut self, envelope: DemoEnvelope) {
         self.built += 1;
-        let Envelope { body, start_us, end_us } = envelope;
-        self.waiting.push(Reverse(Waiting { end_us, number: self.built, start_us, body }));
+        let DemoEnvelope { body, start_us, end_us } = envelope;
+        self.waiting.push(Reverse(PendingEnvelope { end_us, number: self.built, start_us, body }));
     }
 }
 
-impl<V: Iterator<Item = schedule::Visit>> Iterator for Sent<V> {
-    type Item = Envelope;
+impl<V: Iterator<Item = schedule::DemoVisit>> Iterator for EnvelopeSchedule<V> {
+    type Item = DemoEnvelope;
 
-    fn next(&mut self) -> Option<Envelope> {
+    fn next(&mut self) -> Option<DemoEnvelope> {
         // A visit ends after it starts, so whatever ends before the next one starts can go.
         while let Some(visit) = self.visits.peek() {
             if self.waiting.peek().is_some_and(|Reverse(first)| first.end_us <= visit.at_us) {
@@ -131,7 +131,7 @@ impl<V: Iterator<Item = schedule::Visit>> Iterator for Sent<V> {
                 self.put(envelope);
             }
         }
-        let Reverse(Waiting { end_us, start_us, body, .. }) = self.waiting.pop()?;
-        Some(Envelope { body, start_us, end_us })
+        let Reverse(PendingEnvelope { end_us, start_us, body, .. }) = self.waiting.pop()?;
+        Some(DemoEnvelope { body, start_us, end_us })
     }
 }

@@ -1,8 +1,8 @@
 //! Who comes when: visits over a day as a travel agency has them.
 
-use super::dice::Dice;
+use super::dice::DemoRng;
 use super::texts;
-use super::trace::{Sdk, Setting, Trace};
+use super::trace::{DemoSdk, DemoTrace, DemoTraceSettings};
 use super::{batch, desk, trip};
 
 const SECOND: i64 = 1_000_000;
@@ -24,7 +24,7 @@ const BATCHES: [f64; 24] =
 
 /// What a visit is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Story {
+enum DemoScenario {
     Plan,
     Loop,
     Support,
@@ -35,28 +35,28 @@ enum Story {
 }
 
 /// Shares of all traces, the loop aside.
-const SHARES: [(Story, f64); 6] = [
-    (Story::Support, 0.44),
-    (Story::Search, 0.25),
-    (Story::Intent, 0.12),
-    (Story::Digest, 0.11),
-    (Story::Plan, 0.075),
-    (Story::Article, 0.005),
+const SHARES: [(DemoScenario, f64); 6] = [
+    (DemoScenario::Support, 0.44),
+    (DemoScenario::Search, 0.25),
+    (DemoScenario::Intent, 0.12),
+    (DemoScenario::Digest, 0.11),
+    (DemoScenario::Plan, 0.075),
+    (DemoScenario::Article, 0.005),
 ];
 
 /// One trace to be.
 #[derive(Debug, Clone)]
-pub(super) struct Visit {
+pub(super) struct DemoVisit {
     pub(super) at_us: i64,
-    story: Story,
+    story: DemoScenario,
     user: usize,
     turn: u32,
     seed: u64,
 }
 
 /// Visits in the order of time, without an end. Busy hours bring more.
-pub(super) struct Visits {
-    dice: Dice,
+pub(super) struct DemoVisitSchedule {
+    dice: DemoRng,
     seed: u64,
     now_us: i64,
     per_hour: f64,
@@ -64,14 +64,14 @@ pub(super) struct Visits {
     by_hour: bool,
     next_loop_us: i64,
     /// Second and third turns that are still to come, by time.
-    later: Vec<Visit>,
+    later: Vec<DemoVisit>,
 }
 
-impl Visits {
+impl DemoVisitSchedule {
     /// Visits from a time on. The loop starts at `loop_from_us`.
-    pub(super) fn new(seed: u64, from_us: i64, traces_per_day: u32, loop_from_us: i64) -> Visits {
-        let dice = Dice::of(&[seed, from_us as u64]);
-        Visits {
+    pub(super) fn new(seed: u64, from_us: i64, traces_per_day: u32, loop_from_us: i64) -> DemoVisitSchedule {
+        let dice = DemoRng::of(&[seed, from_us as u64]);
+        DemoVisitSchedule {
             dice,
             seed,
             now_us: from_us,
@@ -83,16 +83,16 @@ impl Visits {
     }
 
     /// The same number at each hour of the day.
-    pub(super) fn evenly(self) -> Visits {
-        Visits { by_hour: false, ..self }
+    pub(super) fn evenly(self) -> DemoVisitSchedule {
+        DemoVisitSchedule { by_hour: false, ..self }
     }
 
-    fn visit(&mut self, story: Story, at_us: i64, user: usize, turn: u32) -> Visit {
-        Visit { at_us, story, user, turn, seed: self.dice.next() ^ self.seed }
+    fn visit(&mut self, story: DemoScenario, at_us: i64, user: usize, turn: u32) -> DemoVisit {
+        DemoVisit { at_us, story, user, turn, seed: self.dice.next() ^ self.seed }
     }
 
     /// The next visit by itself, which may bring later turns.
-    fn fresh(&mut self) -> Visit {
+    fn fresh(&mut self) -> DemoVisit {
         // A conversation has 1.22 turns in the mean, each a trace; the rate here is that of first turns.
         let firsts_per_hour = self.per_hour / 1.22;
         loop {
@@ -102,7 +102,7 @@ impl Visits {
             let weights: Vec<f64> = SHARES
                 .iter()
                 .map(|(story, share)| {
-                    let weights = if *story == Story::Digest { &BATCHES } else { &CUSTOMERS };
+                    let weights = if *story == DemoScenario::Digest { &BATCHES } else { &CUSTOMERS };
                     share * if self.by_hour { hourly(weights, self.now_us) } else { 1.0 }
                 })
                 .collect();
@@ -113,7 +113,7 @@ impl Visits {
             // A few customers come often, most seldom.
             let users = texts::rows(texts::of("users")).len() as f64;
             let user = (self.dice.share().powf(1.7) * users) as usize;
-            if matches!(story, Story::Support | Story::Plan) {
+            if matches!(story, DemoScenario::Support | DemoScenario::Plan) {
                 let mut at_us = self.now_us;
                 for turn in 2..=3 {
                     if !self.dice.chance(0.32) {
@@ -129,10 +129,10 @@ impl Visits {
     }
 }
 
-impl Iterator for Visits {
-    type Item = Visit;
+impl Iterator for DemoVisitSchedule {
+    type Item = DemoVisit;
 
-    fn next(&mut self) -> Option<Visit> {
+    fn next(&mut self) -> Option<DemoVisit> {
         // Turns and loops that come before the next fresh visit are known only when that visit is: it waits in the same list.
         loop {
             let first = self.later.iter().enumerate().min_by_key(|(_, visit)| visit.at_us).map(|(place, visit)| (place, visit.at_us));
@@ -141,7 +141,7 @@ impl Iterator for Visits {
                     if self.next_loop_us <= at_us {
                         let at_us = self.next_loop_us;
                         self.next_loop_us += self.dice.between(9 * 60, 14 * 60) * SECOND;
-                        return Some(self.visit(Story::Loop, at_us, 0, 1));
+                        return Some(self.visit(DemoScenario::Loop, at_us, 0, 1));
                     }
                     return Some(self.later.swap_remove(place));
                 }
@@ -166,29 +166,29 @@ fn hourly(weights: &[f64; 24], at_us: i64) -> f64 {
 }
 
 /// The whole trace of a visit. `now_us` is when the newest release is nine hours old.
-pub(super) fn trace(visit: &Visit, now_us: i64) -> Trace {
-    let mut dice = Dice::of(&[visit.seed]);
+pub(super) fn trace(visit: &DemoVisit, now_us: i64) -> DemoTrace {
+    let mut dice = DemoRng::of(&[visit.seed]);
     let row = &texts::rows(texts::of("users"))[visit.user];
     let (user, language, plan) = (texts::text(&row[0]), texts::text(&row[1]), texts::text(&row[2]));
-    let user = if visit.story == Story::Loop { LOOPING_USER } else { user };
+    let user = if visit.story == DemoScenario::Loop { LOOPING_USER } else { user };
     let (sdk, transaction, op, server) = match visit.story {
-        Story::Plan | Story::Loop => (Sdk::Python, "POST /api/trips/plan", "http.server", "planner-2"),
-        Story::Support => (Sdk::Python, "POST /api/support/answer", "http.server", "desk-1"),
-        Story::Search => (Sdk::Node, "GET /api/search", "http.server", "search-1"),
-        Story::Digest => (Sdk::Python, "tabi.reviews.digest_hotel", "queue.task.celery", "worker-3"),
-        Story::Intent => (Sdk::Python, "tabi.intents.classify", "queue.task.celery", "worker-1"),
-        Story::Article => (Sdk::Python, "GPT-3.5 Inference", "ai-inference", "notebook"),
+        DemoScenario::Plan | DemoScenario::Loop => (DemoSdk::Python, "POST /api/trips/plan", "http.server", "planner-2"),
+        DemoScenario::Support => (DemoSdk::Python, "POST /api/support/answer", "http.server", "desk-1"),
+        DemoScenario::Search => (DemoSdk::Node, "GET /api/search", "http.server", "search-1"),
+        DemoScenario::Digest => (DemoSdk::Python, "tabi.reviews.digest_hotel", "queue.task.celery", "worker-3"),
+        DemoScenario::Intent => (DemoSdk::Python, "tabi.intents.classify", "queue.task.celery", "worker-1"),
+        DemoScenario::Article => (DemoSdk::Python, "GPT-3.5 Inference", "ai-inference", "notebook"),
     };
     let newest = visit.at_us > now_us - 9 * HOUR;
     let release = match sdk {
-        Sdk::Node => {
+        DemoSdk::Node => {
             if newest {
                 "doc-search@3.8.1"
             } else {
                 "doc-search@3.8.0"
             }
         }
-        Sdk::Python => {
+        DemoSdk::Python => {
             if newest {
                 "tabi-desk@2026.47.1"
             } else {
@@ -196,29 +196,38 @@ pub(super) fn trace(visit: &Visit, now_us: i64) -> Trace {
             }
         }
     };
-    let personal = matches!(visit.story, Story::Plan | Story::Loop | Story::Support | Story::Search);
+    let personal = matches!(visit.story, DemoScenario::Plan | DemoScenario::Loop | DemoScenario::Support | DemoScenario::Search);
     let channel = *dice.pick(&["web", "web", "app", "line"]);
-    let environment = if visit.story != Story::Loop && dice.chance(0.06) { "staging" } else { "production" };
+    let environment = if visit.story != DemoScenario::Loop && dice.chance(0.06) { "staging" } else { "production" };
     let tags = if personal {
         vec![("plan", plan.to_owned()), ("locale", language.to_owned()), ("channel", channel.to_owned())]
     } else {
         vec![("queue", "default".to_owned())]
     };
     // Turns of one conversation are minutes apart; an hour makes a new one.
-    let conversation = visit.at_us.div_euclid(HOUR) as u64 ^ (visit.user as u64) << 40 ^ u64::from(visit.story == Story::Plan) << 50;
-    let session = matches!(visit.story, Story::Plan | Story::Loop | Story::Support)
-        .then(|| format!("s_{}", Dice::of(&[conversation, u64::from(visit.story == Story::Loop)]).hex(8)));
-    let setting =
-        Setting { sdk, transaction, op, server, release: release.to_owned(), environment, user: personal.then_some(user), session, tags };
-    let mut trace = Trace::start(setting, dice, visit.at_us);
+    let conversation = visit.at_us.div_euclid(HOUR) as u64 ^ (visit.user as u64) << 40 ^ u64::from(visit.story == DemoScenario::Plan) << 50;
+    let session = matches!(visit.story, DemoScenario::Plan | DemoScenario::Loop | DemoScenario::Support)
+        .then(|| format!("s_{}", DemoRng::of(&[conversation, u64::from(visit.story == DemoScenario::Loop)]).hex(8)));
+    let setting = DemoTraceSettings {
+        sdk,
+        transaction,
+        op,
+        server,
+        release: release.to_owned(),
+        environment,
+        user: personal.then_some(user),
+        session,
+        tags,
+    };
+    let mut trace = DemoTrace::start(setting, dice, visit.at_us);
     match visit.story {
-        Story::Plan => trip::plan(&mut trace, language, visit.turn),
-        Story::Loop => trip::planner_loop(&mut trace),
-        Story::Support => desk::support(&mut trace, language, visit.turn),
-        Story::Search => desk::search(&mut trace, language),
-        Story::Digest => batch::digest(&mut trace),
-        Story::Intent => batch::intent(&mut trace),
-        Story::Article => batch::article(&mut trace),
+        DemoScenario::Plan => trip::plan(&mut trace, language, visit.turn),
+        DemoScenario::Loop => trip::planner_loop(&mut trace),
+        DemoScenario::Support => desk::support(&mut trace, language, visit.turn),
+        DemoScenario::Search => desk::search(&mut trace, language),
+        DemoScenario::Digest => batch::digest(&mut trace),
+        DemoScenario::Intent => batch::intent(&mut trace),
+        DemoScenario::Article => batch::article(&mut trace),
     }
     trace.finish()
 }

@@ -13,7 +13,7 @@ const KEY: &str = "0123456789abcdef0123456789abcdef";
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// One day of traffic, made once.
-static A_DAY: LazyLock<Vec<Envelope>> = LazyLock::new(|| envelopes(1, NOW, DAY, KEY).collect());
+static A_DAY: LazyLock<Vec<DemoEnvelope>> = LazyLock::new(|| envelopes(1, NOW, DAY, KEY).collect());
 
 /// A span of either form.
 struct Seen {
@@ -97,7 +97,7 @@ fn spans(body: &[u8]) -> Vec<Seen> {
 #[test]
 fn the_same_seed_gives_the_same_bytes() {
     let hour = Duration::from_secs(3600);
-    let one: Vec<Envelope> = envelopes(7, NOW, hour, KEY).collect();
+    let one: Vec<DemoEnvelope> = envelopes(7, NOW, hour, KEY).collect();
     assert_eq!(one, envelopes(7, NOW, hour, KEY).collect::<Vec<_>>());
     assert_ne!(one, envelopes(8, NOW, hour, KEY).collect::<Vec<_>>());
     assert!(!one.is_empty());
@@ -199,7 +199,7 @@ fn a_day_has_all_that_the_pages_show() {
 
 #[test]
 fn live_traffic_goes_on_in_the_order_of_sending() {
-    let first: Vec<Envelope> = live(1, NOW, KEY).take(200).collect();
+    let first: Vec<DemoEnvelope> = live(1, NOW, KEY).take(200).collect();
     assert!(first.windows(2).all(|pair| pair[0].end_us <= pair[1].end_us));
     assert!(first.iter().all(|envelope| envelope.start_us >= NOW));
     let traces: HashSet<String> = first.iter().flat_map(|envelope| spans(&envelope.body)).map(|span| span.trace).collect();

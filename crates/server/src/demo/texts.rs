@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use super::dice::Dice;
+use super::dice::DemoRng;
 
 static TEXTS: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(include_str!("texts.json")).expect("the texts are part of the program and its tests read them"));
@@ -25,7 +25,7 @@ pub(super) fn rows(value: &'static Value) -> &'static [Value] {
 }
 
 /// One row of a list whose first field is the language, in that language where there is one.
-pub(super) fn in_language(dice: &mut Dice, list: &'static Value, language: &str) -> &'static Value {
+pub(super) fn in_language(dice: &mut DemoRng, list: &'static Value, language: &str) -> &'static Value {
     let fitting: Vec<&'static Value> = rows(list).iter().filter(|row| row[0] == language).collect();
     if fitting.is_empty() {
         return dice.pick(rows(list));
@@ -35,11 +35,11 @@ pub(super) fn in_language(dice: &mut Dice, list: &'static Value, language: &str)
 
 /// What stands in the slots of texts, the same throughout one trace.
 #[derive(Debug, Clone)]
-pub(super) struct Slots(Vec<(&'static str, String)>);
+pub(super) struct TextSlots(Vec<(&'static str, String)>);
 
-impl Slots {
+impl TextSlots {
     /// A trip: a city with its sights, prices that add up, references.
-    pub(super) fn new(dice: &mut Dice) -> Slots {
+    pub(super) fn new(dice: &mut DemoRng) -> TextSlots {
         let city = dice.pick(rows(of("cities")));
         let (nights, fare, room) = (dice.between(1, 4), dice.between(180, 920) * 100, dice.between(82, 340) * 100);
         let total = fare + nights * room;
@@ -50,7 +50,7 @@ impl Slots {
             .nth(month as usize - 1)
             .unwrap_or("May");
         let at = |key: &str, place: usize| text(&city[key][place]).to_owned();
-        Slots(vec![
+        TextSlots(vec![
             ("city", text(&city["ja"]).to_owned()),
             ("city_en", text(&city["en"]).to_owned()),
             ("code", text(&city["code"]).to_owned()),
@@ -77,12 +77,12 @@ impl Slots {
     }
 
     /// No slots.
-    pub(super) fn none() -> Slots {
-        Slots(Vec::new())
+    pub(super) fn none() -> TextSlots {
+        TextSlots(Vec::new())
     }
 
     /// Sets a slot of the caller's own.
-    pub(super) fn with(mut self, name: &'static str, value: impl ToString) -> Slots {
+    pub(super) fn with(mut self, name: &'static str, value: impl ToString) -> TextSlots {
         self.0.push((name, value.to_string()));
         self
     }

@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value};
 
-use super::dice::Dice;
-use super::texts::{self, Slots};
+use super::dice::DemoRng;
+use super::texts::{self, TextSlots};
 
 /// Which SDK reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sdk {
+pub(super) enum DemoSdk {
     /// sentry-python 2.75: a transaction beside a container of the AI spans.
     Python,
     /// sentry-javascript 11 for Node: one container of all spans.
@@ -16,8 +16,8 @@ pub(super) enum Sdk {
 
 /// What holds for a whole trace.
 #[derive(Debug, Clone)]
-pub(super) struct Setting {
-    pub(super) sdk: Sdk,
+pub(super) struct DemoTraceSettings {
+    pub(super) sdk: DemoSdk,
     /// Name and op of the root.
     pub(super) transaction: &'static str,
     pub(super) op: &'static str,
@@ -30,13 +30,13 @@ pub(super) struct Setting {
 }
 
 /// A span, by its place in the trace. The root is 0.
-pub(super) type At = usize;
+pub(super) type DemoSpanIndex = usize;
 
 /// The root of each trace.
-pub(super) const ROOT: At = 0;
+pub(super) const ROOT: DemoSpanIndex = 0;
 
 #[derive(Debug)]
-pub(super) struct Span {
+pub(super) struct DemoSpan {
     pub(super) id: String,
     pub(super) parent: Option<String>,
     pub(super) op: &'static str,
@@ -51,9 +51,9 @@ pub(super) struct Span {
 
 /// An error, caught or not, in a span.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct DemoFailure {
     pub(super) id: String,
-    pub(super) at: At,
+    pub(super) at: DemoSpanIndex,
     pub(super) time_us: i64,
     /// Its entry in the texts.
     pub(super) what: &'static Value,
@@ -62,23 +62,23 @@ pub(super) struct Failure {
 }
 
 /// What happens beside other steps.
-pub(super) type Step<'a> = Box<dyn FnOnce(&mut Trace) + 'a>;
+pub(super) type DemoTraceStep<'a> = Box<dyn FnOnce(&mut DemoTrace) + 'a>;
 
 /// A trace that grows.
 #[derive(Debug)]
-pub(super) struct Trace {
-    pub(super) dice: Dice,
-    pub(super) setting: Setting,
+pub(super) struct DemoTrace {
+    pub(super) dice: DemoRng,
+    pub(super) setting: DemoTraceSettings,
     pub(super) id: String,
-    pub(super) spans: Vec<Span>,
-    pub(super) failures: Vec<Failure>,
+    pub(super) spans: Vec<DemoSpan>,
+    pub(super) failures: Vec<DemoFailure>,
     now_us: i64,
 }
 
-impl Trace {
-    pub(super) fn start(setting: Setting, mut dice: Dice, at_us: i64) -> Trace {
+impl DemoTrace {
+    pub(super) fn start(setting: DemoTraceSettings, mut dice: DemoRng, at_us: i64) -> DemoTrace {
         let id = dice.hex(32);
-        let root = Span {
+        let root = DemoSpan {
             id: dice.hex(16),
             parent: None,
             op: setting.op,
@@ -89,14 +89,14 @@ impl Trace {
             failed: None,
             data: Map::new(),
         };
-        Trace { dice, setting, id, spans: vec![root], failures: Vec::new(), now_us: at_us }
+        DemoTrace { dice, setting, id, spans: vec![root], failures: Vec::new(), now_us: at_us }
     }
 
     /// Opens a span below another.
-    pub(super) fn open(&mut self, parent: At, op: &'static str, name: impl Into<String>, origin: &'static str) -> At {
+    pub(super) fn open(&mut self, parent: DemoSpanIndex, op: &'static str, name: impl Into<String>, origin: &'static str) -> DemoSpanIndex {
         // Between one step and the next a program does something of its own.
         self.now_us += self.dice.between(150, 2_400);
-        let span = Span {
+        let span = DemoSpan {
             id: self.dice.hex(16),
             parent: Some(self.spans[parent].id.clone()),
             op,
@@ -117,13 +117,20 @@ impl Trace {
     }
 
     /// Ends a span now.
-    pub(super) fn close(&mut self, at: At) {
+    pub(super) fn close(&mut self, at: DemoSpanIndex) {
         self.spans[at].end_us = self.now_us;
         self.now_us += self.dice.between(40, 400);
     }
 
     /// A span without anything below it.
-    pub(super) fn leaf(&mut self, parent: At, op: &'static str, name: impl Into<String>, origin: &'static str, ms: i64) -> At {
+    pub(super) fn leaf(
+        &mut self,
+        parent: DemoSpanIndex,
+        op: &'static str,
+        name: impl Into<String>,
+        origin: &'static str,
+        ms: i64,
+    ) -> DemoSpanIndex {
         let at = self.open(parent, op, name, origin);
         self.wait(ms);
         self.close(at);
@@ -131,7 +138,7 @@ impl Trace {
     }
 
     /// Runs steps side by side: each starts now, and time goes on when the last of them is done.
-    pub(super) fn together(&mut self, steps: Vec<Step<'_>>) {
+    pub(super) fn together(&mut self, steps: Vec<DemoTraceStep<'_>>) {
         let (start, mut end) = (self.now_us, self.now_us);
         for step in steps {
             self.now_us = start;
@@ -141,30 +148,30 @@ impl Trace {
         self.now_us = end;
     }
 
-    pub(super) fn set(&mut self, at: At, key: &str, value: impl Into<Value>) {
+    pub(super) fn set(&mut self, at: DemoSpanIndex, key: &str, value: impl Into<Value>) {
         self.spans[at].data.insert(key.to_owned(), value.into());
     }
 
     /// How a span ended, where not well: a status of Sentry's.
-    pub(super) fn fail(&mut self, at: At, status: &'static str) {
+    pub(super) fn fail(&mut self, at: DemoSpanIndex, status: &'static str) {
         self.spans[at].failed = Some(status);
     }
 
     /// An error in a span, now.
-    pub(super) fn error(&mut self, at: At, what: &str, slots: &Slots) {
+    pub(super) fn error(&mut self, at: DemoSpanIndex, what: &str, slots: &TextSlots) {
         let what = &texts::of("failures")[what];
         let value = slots.fill(texts::text(&what["value"]));
         let id = self.dice.hex(32);
-        self.failures.push(Failure { id, at, time_us: self.now_us, what, value });
+        self.failures.push(DemoFailure { id, at, time_us: self.now_us, what, value });
     }
 
     /// Ends the trace.
-    pub(super) fn finish(mut self) -> Trace {
+    pub(super) fn finish(mut self) -> DemoTrace {
         self.close(ROOT);
         self
     }
 
-    pub(super) fn root(&self) -> &Span {
+    pub(super) fn root(&self) -> &DemoSpan {
         &self.spans[ROOT]
     }
 }

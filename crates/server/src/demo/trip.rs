@@ -2,19 +2,21 @@
 
 use serde_json::{Value, json};
 
-use super::dice::Dice;
-use super::llm::{CLAUDE, Chat, GEMINI, GPT_4O, GPT_4O_MINI, Library, Spent, ToolCall, asked_for, message, tool_result};
-use super::texts::{self, Slots, text};
-use super::trace::{At, ROOT, Trace};
+use super::dice::DemoRng;
+use super::llm::{
+    CLAUDE, DemoChatCall, DemoInstrumentation, DemoTokenUsage, DemoToolCall, GEMINI, GPT_4O, GPT_4O_MINI, asked_for, message, tool_result,
+};
+use super::texts::{self, TextSlots, text};
+use super::trace::{DemoSpanIndex, DemoTrace, ROOT};
 
 const PLANNER: &str = "trip-planner";
 const BOOKER: &str = "booking-agent";
 
 /// Plans one trip.
-pub(super) fn plan(trace: &mut Trace, language: &'static str, turn: u32) {
-    let slots = Slots::new(&mut trace.dice);
+pub(super) fn plan(trace: &mut DemoTrace, language: &'static str, turn: u32) {
+    let slots = TextSlots::new(&mut trace.dice);
     let part = texts::of("planner");
-    let ask = |dice: &mut Dice, list: &str| slots.fill(text(&texts::in_language(dice, &part[list], language)[1]));
+    let ask = |dice: &mut DemoRng, list: &str| slots.fill(text(&texts::in_language(dice, &part[list], language)[1]));
     let question = ask(&mut trace.dice, "asks");
     let answer = ask(&mut trace.dice, "answers");
 
@@ -23,7 +25,7 @@ pub(super) fn plan(trace: &mut Trace, language: &'static str, turn: u32) {
     let ms = trace.dice.around(38);
     trace.leaf(agent, "db.query", "SELECT * FROM travellers WHERE user_id = $1", "auto.db.asyncpg", ms);
 
-    let mut talk = Talk::new(agent, &question);
+    let mut talk = PlannerConversation::new(agent, &question);
     // A second turn carries what was said in the first.
     talk.hidden_tokens = 5_200 + u64::from(turn - 1) * 2_900;
     talk.seen_before = if turn > 1 { 0.62 } else { 0.4 };
@@ -94,13 +96,13 @@ pub(super) fn plan(trace: &mut Trace, language: &'static str, turn: u32) {
 }
 
 /// The run of the one customer for whom the search of flights times out, and the planner asks again and again.
-pub(super) fn planner_loop(trace: &mut Trace) {
+pub(super) fn planner_loop(trace: &mut DemoTrace) {
     let part = texts::of("planner");
-    let slots = Slots::new(&mut trace.dice);
+    let slots = TextSlots::new(&mut trace.dice);
     let question = text(&part["loop"]);
     let agent = trace.agent(ROOT, PLANNER);
     guard(trace, agent, question);
-    let mut talk = Talk::new(agent, question);
+    let mut talk = PlannerConversation::new(agent, question);
     talk.hidden_tokens = 12_600;
     talk.seen_before = 0.55;
     let rounds = trace.dice.between(30, 31);
@@ -128,17 +130,17 @@ pub(super) fn planner_loop(trace: &mut Trace) {
 }
 
 /// The planner's side of a conversation, which grows with each step.
-struct Talk {
-    agent: At,
+struct PlannerConversation {
+    agent: DemoSpanIndex,
     messages: Vec<Value>,
     tools: Value,
     hidden_tokens: u64,
     seen_before: f64,
-    spent: Spent,
+    spent: DemoTokenUsage,
 }
 
-impl Talk {
-    fn new(agent: At, question: &str) -> Talk {
+impl PlannerConversation {
+    fn new(agent: DemoSpanIndex, question: &str) -> PlannerConversation {
         let tools = json!([
             {"name": "search_flights", "description": "Offers for a route and day, cheapest first.", "parameters": {"from": "string", "to": "string", "day": "date", "adults": "integer"}},
             {"name": "search_hotels", "description": "Rooms in a city, with distance from the station.", "parameters": {"city": "string", "nights": "integer", "guests": "integer", "within_m": "integer", "stars_from": "number"}},
@@ -146,11 +148,11 @@ impl Talk {
             {"name": "transfer_to_booking_agent", "description": "Hands over once the customer has agreed to a plan.", "parameters": {"reason": "string"}},
         ]);
         let messages = vec![message("user", question)];
-        Talk { agent, messages, tools, hidden_tokens: 5_200, seen_before: 0.4, spent: Spent::default() }
+        PlannerConversation { agent, messages, tools, hidden_tokens: 5_200, seen_before: 0.4, spent: DemoTokenUsage::default() }
     }
 
-    fn chat<'a>(&'a self, part: &'static Value, answer: &'a str, calls: &'a [ToolCall]) -> Chat<'a> {
-        let mut chat = Chat::new(&CLAUDE, Library::LangChain, text(&part["system"]), &self.messages, answer);
+    fn chat<'a>(&'a self, part: &'static Value, answer: &'a str, calls: &'a [DemoToolCall]) -> DemoChatCall<'a> {
+        let mut chat = DemoChatCall::new(&CLAUDE, DemoInstrumentation::LangChain, text(&part["system"]), &self.messages, answer);
         chat.agent = Some(PLANNER);
         chat.tools = Some(&self.tools);
         chat.calls = calls;
@@ -160,48 +162,48 @@ impl Talk {
     }
 
     /// A step in which the model asks for tools.
-    fn say(&mut self, trace: &mut Trace, part: &'static Value, words: &str, calls: &[ToolCall]) {
+    fn say(&mut self, trace: &mut DemoTrace, part: &'static Value, words: &str, calls: &[DemoToolCall]) {
         self.spent += trace.chat(self.agent, &self.chat(part, words, calls));
         self.messages.push(asked_for(words, calls));
         self.seen_before = 0.78;
     }
 
-    fn heard(&mut self, calls: &[ToolCall], results: &[String]) {
+    fn heard(&mut self, calls: &[DemoToolCall], results: &[String]) {
         self.messages.extend(calls.iter().zip(results).map(|(call, result)| tool_result(call, result)));
         // Offers come as long lists, of which the texts here show the first lines.
         self.hidden_tokens += 220 * calls.len() as u64;
     }
 
-    fn answer(&mut self, trace: &mut Trace, part: &'static Value, words: &str) {
+    fn answer(&mut self, trace: &mut DemoTrace, part: &'static Value, words: &str) {
         let mut chat = self.chat(part, words, &[]);
         chat.streamed = true;
         self.spent += trace.chat(self.agent, &chat);
     }
 
-    fn done(self, trace: &mut Trace, answer: &str) {
+    fn done(self, trace: &mut DemoTrace, answer: &str) {
         trace.set(self.agent, "gen_ai.request.messages", Value::from(&self.messages[..1]).to_string());
         trace.agent_done(self.agent, answer, self.spent);
     }
 }
 
-fn guard(trace: &mut Trace, parent: At, question: &str) {
+fn guard(trace: &mut DemoTrace, parent: DemoSpanIndex, question: &str) {
     let at = trace.open(parent, "function", "check_injection", "manual");
     let messages = [message("user", question)];
     let score = format!("0.0{}", trace.dice.between(1, 6));
-    let mut chat = Chat::new(&GPT_4O_MINI, Library::OpenAi, text(&texts::of("planner")["guard"]), &messages, &score);
+    let mut chat = DemoChatCall::new(&GPT_4O_MINI, DemoInstrumentation::OpenAi, text(&texts::of("planner")["guard"]), &messages, &score);
     chat.hidden_tokens = 430;
     trace.chat(at, &chat);
     trace.close(at);
 }
 
-fn results(slots: &Slots, hotels_fail: bool) -> Vec<String> {
+fn results(slots: &TextSlots, hotels_fail: bool) -> Vec<String> {
     let flights = json!({"offers": [{"carrier": "JL", "fare": slots.get("fare"), "stops": 0}, {"carrier": "NH", "fare": slots.get("diff"), "stops": 0}], "more": 4});
     let hotels = json!({"rooms": [{"name": slots.get("inn"), "night": slots.get("room"), "station_m": 640}], "more": 41});
     let hotels = if hotels_fail { "Timeout: hotels.partner gave no answer".to_owned() } else { hotels.to_string() };
     vec![flights.to_string(), hotels, json!({"sky": slots.get("sky"), "low": -1, "high": 9}).to_string()]
 }
 
-fn flights(trace: &mut Trace, agent: At, call: &ToolCall, result: &str) {
+fn flights(trace: &mut DemoTrace, agent: DemoSpanIndex, call: &DemoToolCall, result: &str) {
     let at = trace.tool(agent, call, PLANNER);
     // The slow step of most plans.
     let ms = trace.dice.around(2_300);
@@ -211,7 +213,7 @@ fn flights(trace: &mut Trace, agent: At, call: &ToolCall, result: &str) {
     trace.close(at);
 }
 
-fn hotels(trace: &mut Trace, agent: At, call: &ToolCall, result: &str, fails: bool) {
+fn hotels(trace: &mut DemoTrace, agent: DemoSpanIndex, call: &DemoToolCall, result: &str, fails: bool) {
     let at = trace.tool(agent, call, PLANNER);
     if fails {
         let refused = trace.leaf(at, "http.client", "POST https://hotels.partner.example/v2/search", "auto.http.httpx", 260);
@@ -221,7 +223,7 @@ fn hotels(trace: &mut Trace, agent: At, call: &ToolCall, result: &str, fails: bo
         let late = trace.leaf(at, "http.client", "POST https://hotels.partner.example/v2/search", "auto.http.httpx", 8_000);
         trace.fail(late, "deadline_exceeded");
         trace.fail(at, "deadline_exceeded");
-        trace.error(at, "tool_timeout", &Slots::none());
+        trace.error(at, "tool_timeout", &TextSlots::none());
     } else {
         let ms = trace.dice.around(1_500);
         let http = trace.leaf(at, "http.client", "POST https://hotels.partner.example/v2/search", "auto.http.httpx", ms);
@@ -231,7 +233,7 @@ fn hotels(trace: &mut Trace, agent: At, call: &ToolCall, result: &str, fails: bo
     trace.close(at);
 }
 
-fn weather(trace: &mut Trace, agent: At, call: &ToolCall, result: &str) {
+fn weather(trace: &mut DemoTrace, agent: DemoSpanIndex, call: &DemoToolCall, result: &str) {
     let at = trace.tool(agent, call, PLANNER);
     let ms = trace.dice.around(620);
     let http = trace.leaf(at, "http.client", "GET http://weather.tabi.internal/v1/forecast", "auto.http.httpx", ms);
@@ -240,7 +242,7 @@ fn weather(trace: &mut Trace, agent: At, call: &ToolCall, result: &str) {
     trace.close(at);
 }
 
-fn rerank(trace: &mut Trace, parent: At, question: &str) {
+fn rerank(trace: &mut DemoTrace, parent: DemoSpanIndex, question: &str) {
     let ms = trace.dice.around(700);
     let at = trace.leaf(parent, "gen_ai.rerank", "rerank 42 hotels", "manual", ms);
     trace.set(at, "gen_ai.operation.name", "rerank");
@@ -249,11 +251,11 @@ fn rerank(trace: &mut Trace, parent: At, question: &str) {
 }
 
 /// A second model draws up the way between the sights.
-fn route(trace: &mut Trace, parent: At, slots: &Slots) {
+fn route(trace: &mut DemoTrace, parent: DemoSpanIndex, slots: &TextSlots) {
     let ask = slots.fill("{see}、{see2}、{see3}を、歩く距離が短い順に回る順番と所要時間を書いてください。");
     let order = slots.fill("{see3} → {see} → {see2}。合わせて徒歩42分、市電2回。{see}は午前が空いています。");
     let messages = [message("user", &ask)];
-    let mut chat = Chat::new(&GEMINI, Library::Google, "", &messages, &order);
+    let mut chat = DemoChatCall::new(&GEMINI, DemoInstrumentation::Google, "", &messages, &order);
     chat.hidden_tokens = 1_650;
     chat.seen_before = 0.5;
     chat.agent = Some(PLANNER);
@@ -261,13 +263,13 @@ fn route(trace: &mut Trace, parent: At, slots: &Slots) {
 }
 
 /// The second agent holds what was planned, asks the customer, and confirms.
-fn book(trace: &mut Trace, parent: At, slots: &Slots, handoff: &str, [confirm, yes, booked]: [&str; 3]) {
+fn book(trace: &mut DemoTrace, parent: DemoSpanIndex, slots: &TextSlots, handoff: &str, [confirm, yes, booked]: [&str; 3]) {
     let system = text(&texts::of("planner")["booker"]);
     let agent = trace.agent(parent, BOOKER);
-    let mut spent = Spent::default();
+    let mut spent = DemoTokenUsage::default();
     let mut messages = vec![message("user", handoff)];
-    let ask = |trace: &mut Trace, messages: &[Value], words: &str, calls: &[ToolCall], streamed: bool| {
-        let mut chat = Chat::new(&GPT_4O, Library::LangChain, system, messages, words);
+    let ask = |trace: &mut DemoTrace, messages: &[Value], words: &str, calls: &[DemoToolCall], streamed: bool| {
+        let mut chat = DemoChatCall::new(&GPT_4O, DemoInstrumentation::LangChain, system, messages, words);
         chat.agent = Some(BOOKER);
         chat.calls = calls;
         chat.hidden_tokens = 2_450;
@@ -313,7 +315,7 @@ fn book(trace: &mut Trace, parent: At, slots: &Slots, handoff: &str, [confirm, y
     trace.agent_done(agent, booked, spent);
 }
 
-fn hold(trace: &mut Trace, agent: At, call: &ToolCall, request: &str, result: &str) {
+fn hold(trace: &mut DemoTrace, agent: DemoSpanIndex, call: &DemoToolCall, request: &str, result: &str) {
     let at = trace.tool(agent, call, BOOKER);
     let ms = trace.dice.around(1_500);
     let http = trace.leaf(at, "http.client", request, "auto.http.httpx", ms);

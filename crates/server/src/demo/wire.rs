@@ -2,26 +2,26 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Envelope;
-use super::dice::Dice;
+use super::DemoEnvelope;
+use super::dice::DemoRng;
 use super::texts::text;
-use super::trace::{Failure, ROOT, Sdk, Setting, Span, Trace};
+use super::trace::{DemoFailure, DemoSdk, DemoSpan, DemoTrace, DemoTraceSettings, ROOT};
 
 const SPANS_V2: &str = "application/vnd.sentry.items.span.v2+json";
 
 /// The envelopes of a trace in the order in which they are sent: each error by itself, then the spans.
-pub(super) fn envelopes(trace: &Trace, dsn_key: &str, with_sent_at: bool) -> Vec<Envelope> {
-    let writer = Writer { trace, dsn_key, with_sent_at };
-    let mut sent: Vec<Envelope> = trace.failures.iter().map(|failure| writer.error(failure)).collect();
+pub(super) fn envelopes(trace: &DemoTrace, dsn_key: &str, with_sent_at: bool) -> Vec<DemoEnvelope> {
+    let writer = DemoEnvelopeWriter { trace, dsn_key, with_sent_at };
+    let mut sent: Vec<DemoEnvelope> = trace.failures.iter().map(|failure| writer.error(failure)).collect();
     sent.push(match trace.setting.sdk {
-        Sdk::Python => writer.transaction(),
-        Sdk::Node => writer.stream(),
+        DemoSdk::Python => writer.transaction(),
+        DemoSdk::Node => writer.stream(),
     });
     sent
 }
 
 /// What an SDK tells of telemetry that it did not send.
-pub(super) fn client_report(dice: &mut Dice, start_us: i64) -> Envelope {
+pub(super) fn client_report(dice: &mut DemoRng, start_us: i64) -> DemoEnvelope {
     let (reason, category, quantity) = match dice.between(0, 3) {
         0 => ("ratelimit_backoff", "transaction", dice.between(1, 6)),
         1 => ("network_error", "error", dice.between(1, 2)),
@@ -33,26 +33,26 @@ pub(super) fn client_report(dice: &mut Dice, start_us: i64) -> Envelope {
         "discarded_events": [{"reason": reason, "category": category, "quantity": quantity}],
     });
     let body = lines(&[&json!({})], &[(json!({"type": "client_report", "content_type": "application/json"}), report)]);
-    Envelope { body, start_us, end_us: start_us }
+    DemoEnvelope { body, start_us, end_us: start_us }
 }
 
-struct Writer<'a> {
-    trace: &'a Trace,
+struct DemoEnvelopeWriter<'a> {
+    trace: &'a DemoTrace,
     dsn_key: &'a str,
     with_sent_at: bool,
 }
 
-impl Writer<'_> {
-    fn setting(&self) -> &Setting {
+impl DemoEnvelopeWriter<'_> {
+    fn setting(&self) -> &DemoTraceSettings {
         &self.trace.setting
     }
 
     /// sentry-python: the transaction with its ordinary spans, and beside it a container of those that concern AI.
-    fn transaction(&self) -> Envelope {
-        let (ai, other): (Vec<&Span>, Vec<&Span>) = self.trace.spans[1..].iter().partition(|span| is_ai(span));
+    fn transaction(&self) -> DemoEnvelope {
+        let (ai, other): (Vec<&DemoSpan>, Vec<&DemoSpan>) = self.trace.spans[1..].iter().partition(|span| is_ai(span));
         let setting = self.setting();
         let root = self.trace.root();
-        let mut event_id = Dice::of(&[u64::from_str_radix(&root.id, 16).unwrap_or(1)]);
+        let mut event_id = DemoRng::of(&[u64::from_str_radix(&root.id, 16).unwrap_or(1)]);
         let event_id = event_id.hex(32);
 
         let mut trace = json!({
@@ -68,7 +68,7 @@ impl Writer<'_> {
             "start_timestamp": time(root.start_us), "timestamp": time(root.end_us),
             "spans": other.into_iter().map(|span| self.v1(span)).collect::<Vec<_>>(),
             "measurements": {}, "event_id": event_id, "release": setting.release, "environment": setting.environment,
-            "server_name": setting.server, "sdk": sdk(Sdk::Python), "platform": "python",
+            "server_name": setting.server, "sdk": sdk(DemoSdk::Python), "platform": "python",
         });
         if let Some(user) = setting.user {
             transaction["user"] = json!({"id": user});
@@ -81,18 +81,18 @@ impl Writer<'_> {
     }
 
     /// sentry-javascript: all spans in one container, the innermost first, as they end.
-    fn stream(&self) -> Envelope {
-        let mut spans: Vec<&Span> = self.trace.spans.iter().collect();
+    fn stream(&self) -> DemoEnvelope {
+        let mut spans: Vec<&DemoSpan> = self.trace.spans.iter().collect();
         spans.sort_by_key(|span| span.end_us);
         self.envelope(None, self.trace.root().end_us, vec![self.container(spans)])
     }
 
-    fn container(&self, spans: Vec<&Span>) -> (Value, Value) {
+    fn container(&self, spans: Vec<&DemoSpan>) -> (Value, Value) {
         let items: Vec<Value> = spans.into_iter().map(|span| self.v2(span)).collect();
         (json!({"type": "span", "item_count": items.len(), "content_type": SPANS_V2}), json!({"version": 2, "items": items}))
     }
 
-    fn v1(&self, span: &Span) -> Value {
+    fn v1(&self, span: &DemoSpan) -> Value {
         let mut made = json!({
             "trace_id": self.trace.id, "span_id": span.id, "parent_span_id": span.parent, "same_process_as_parent": true, "op": span.op,
             "description": span.name, "start_timestamp": time(span.start_us), "timestamp": time(span.end_us), "origin": span.origin,
@@ -106,7 +106,7 @@ impl Writer<'_> {
         made
     }
 
-    fn v2(&self, span: &Span) -> Value {
+    fn v2(&self, span: &DemoSpan) -> Value {
         let setting = self.setting();
         let root = self.trace.root();
         let mut attributes = Map::new();
@@ -117,7 +117,7 @@ impl Writer<'_> {
             put(key, value.clone());
         }
         match setting.sdk {
-            Sdk::Python => {
+            DemoSdk::Python => {
                 put("thread.id", "140246211872512".into());
                 put("thread.name", "MainThread".into());
                 put("server.address", setting.server.into());
@@ -126,7 +126,7 @@ impl Writer<'_> {
                 put("sentry.sdk.name", "sentry.python".into());
                 put("sentry.sdk.version", "2.75.0".into());
             }
-            Sdk::Node => {
+            DemoSdk::Node => {
                 put("sentry.trace_lifecycle", "stream".into());
                 put("sentry.sdk.name", "sentry.javascript.node".into());
                 put("sentry.sdk.version", "11.12.0".into());
@@ -156,11 +156,11 @@ impl Writer<'_> {
         made
     }
 
-    fn error(&self, failure: &Failure) -> Envelope {
+    fn error(&self, failure: &DemoFailure) -> DemoEnvelope {
         let setting = self.setting();
         let span = &self.trace.spans[failure.at];
         let what = failure.what;
-        let platform = if setting.sdk == Sdk::Python { "python" } else { "node" };
+        let platform = if setting.sdk == DemoSdk::Python { "python" } else { "node" };
         let frames: Vec<Value> = what["frames"].as_array().into_iter().flatten().map(frame).collect();
         let exception = json!({
             "type": what["type"], "value": failure.value, "module": what["module"],
@@ -170,7 +170,7 @@ impl Writer<'_> {
             "trace_id": self.trace.id, "span_id": span.id, "parent_span_id": span.parent, "op": span.op, "description": span.name,
             "origin": span.origin,
         }});
-        if setting.sdk == Sdk::Python {
+        if setting.sdk == DemoSdk::Python {
             contexts["runtime"] = runtime();
         }
         let mut event = json!({
@@ -189,7 +189,7 @@ impl Writer<'_> {
         )
     }
 
-    fn envelope(&self, event_id: Option<String>, end_us: i64, items: Vec<(Value, Value)>) -> Envelope {
+    fn envelope(&self, event_id: Option<String>, end_us: i64, items: Vec<(Value, Value)>) -> DemoEnvelope {
         let setting = self.setting();
         let mut header = json!({"trace": {
             "trace_id": self.trace.id, "environment": setting.environment, "release": setting.release, "public_key": self.dsn_key,
@@ -201,10 +201,10 @@ impl Writer<'_> {
         if self.with_sent_at {
             header["sent_at"] = time(end_us).into();
         }
-        if setting.sdk == Sdk::Node {
+        if setting.sdk == DemoSdk::Node {
             header["sdk"] = json!({"name": "sentry.javascript.node", "version": "11.12.0"});
         }
-        Envelope { body: lines(&[&header], &items), start_us: self.trace.spans[ROOT].start_us, end_us }
+        DemoEnvelope { body: lines(&[&header], &items), start_us: self.trace.spans[ROOT].start_us, end_us }
     }
 
     fn tags(&self) -> Value {
@@ -213,7 +213,7 @@ impl Writer<'_> {
 }
 
 /// Spans that sentry-python takes out of the transaction.
-fn is_ai(span: &Span) -> bool {
+fn is_ai(span: &DemoSpan) -> bool {
     span.op.starts_with("gen_ai.")
 }
 
@@ -267,13 +267,13 @@ fn runtime() -> Value {
     json!({"name": "CPython", "version": "3.12.11", "build": "3.12.11 (main, Jun  4 2026, 08:56:18) [GCC 13.3.0]"})
 }
 
-fn sdk(sdk: Sdk) -> Value {
+fn sdk(sdk: DemoSdk) -> Value {
     match sdk {
-        Sdk::Python => json!({
+        DemoSdk::Python => json!({
             "name": "sentry.python", "version": "2.75.0", "packages": [{"name": "pypi:sentry-sdk", "version": "2.75.0"}],
             "integrations": ["anthropic", "argv", "atexit", "celery", "dedupe", "google_genai", "httpx", "langchain", "langgraph", "openai", "starlette"],
         }),
-        Sdk::Node => json!({
+        DemoSdk::Node => json!({
             "name": "sentry.javascript.node", "version": "11.12.0", "packages": [{"name": "npm:@sentry/node", "version": "11.12.0"}],
             "integrations": ["Dedupe", "Http", "NodeFetch", "Express", "VercelAI", "SpanStreaming"],
         }),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hinomi_model::sentry::{Breadcrumb, ErrorEvent, Exception, Frame};
+use hinomi_model::sentry::{Breadcrumb, ErrorEvent, Exception, StackFrame};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -11,7 +11,7 @@ use crate::time::rfc3339;
 /// An error event as it stands beside spans.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = ErrorEvent)]
-pub struct EventSummary {
+pub struct ErrorEventSummary {
     /// 32 hex digits.
     pub event_id: String,
     /// The issue that it belongs to.
@@ -40,11 +40,11 @@ pub struct EventSummary {
 pub struct IssueEvent {
     /// As beside spans.
     #[serde(flatten)]
-    pub summary: EventSummary,
+    pub summary: ErrorEventSummary,
     /// The stack of the exception raised last, the innermost frame last.
-    pub frames: Vec<FrameShown>,
+    pub frames: Vec<StackFrameResponse>,
     /// The chain of exceptions, the oldest cause first.
-    pub exceptions: Vec<ExceptionShown>,
+    pub exceptions: Vec<ExceptionResponse>,
     /// Tags that the program set.
     pub tags: BTreeMap<String, String>,
     /// The end user.
@@ -54,13 +54,13 @@ pub struct IssueEvent {
     /// Version of the program.
     pub release: Option<String>,
     /// What happened before.
-    pub breadcrumbs: Vec<BreadcrumbShown>,
+    pub breadcrumbs: Vec<BreadcrumbResponse>,
 }
 
 /// A frame of a stack.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-#[schema(as = Frame)]
-pub struct FrameShown {
+#[schema(as = StackFrame)]
+pub struct StackFrameResponse {
     function: Option<String>,
     module: Option<String>,
     filename: Option<String>,
@@ -74,7 +74,7 @@ pub struct FrameShown {
 /// An exception of a chain.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = Exception)]
-pub struct ExceptionShown {
+pub struct ExceptionResponse {
     #[serde(rename = "type")]
     kind: String,
     value: String,
@@ -84,7 +84,7 @@ pub struct ExceptionShown {
 /// A step before an error.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = Breadcrumb)]
-pub struct BreadcrumbShown {
+pub struct BreadcrumbResponse {
     timestamp: Option<String>,
     category: Option<String>,
     level: Option<String>,
@@ -150,38 +150,47 @@ pub struct IssueDetail {
 
 impl IssueEvent {
     /// Joins what stands in lists with the rest of the stored event.
-    pub(super) fn of(summary: EventSummary, event: ErrorEvent) -> IssueEvent {
+    pub(super) fn of(summary: ErrorEventSummary, event: ErrorEvent) -> IssueEvent {
         let deciding = event.exceptions.iter().rfind(|exception| !exception.frames.is_empty());
-        let frames = deciding.map(|exception| exception.frames.iter().cloned().map(FrameShown::from).collect());
+        let frames = deciding.map(|exception| exception.frames.iter().cloned().map(StackFrameResponse::from).collect());
         IssueEvent {
             summary,
             frames: frames.unwrap_or_default(),
-            exceptions: event.exceptions.into_iter().map(ExceptionShown::from).collect(),
+            exceptions: event.exceptions.into_iter().map(ExceptionResponse::from).collect(),
             tags: event.tags,
             user_id: event.user_id,
             environment: event.environment,
             release: event.release,
-            breadcrumbs: event.breadcrumbs.into_iter().map(BreadcrumbShown::from).collect(),
+            breadcrumbs: event.breadcrumbs.into_iter().map(BreadcrumbResponse::from).collect(),
         }
     }
 }
 
-impl From<Frame> for FrameShown {
-    fn from(frame: Frame) -> FrameShown {
-        let Frame { function, module, filename, line, in_app, before, source, after } = frame;
-        FrameShown { function, module, filename, lineno: line, in_app, context_line: source, pre_context: before, post_context: after }
+impl From<StackFrame> for StackFrameResponse {
+    fn from(frame: StackFrame) -> StackFrameResponse {
+        let StackFrame { function, module, filename, line, in_app, before, source, after } = frame;
+        StackFrameResponse {
+            function,
+            module,
+            filename,
+            lineno: line,
+            in_app,
+            context_line: source,
+            pre_context: before,
+            post_context: after,
+        }
     }
 }
 
-impl From<Exception> for ExceptionShown {
-    fn from(exception: Exception) -> ExceptionShown {
-        ExceptionShown { kind: exception.kind, value: exception.value, module: exception.module }
+impl From<Exception> for ExceptionResponse {
+    fn from(exception: Exception) -> ExceptionResponse {
+        ExceptionResponse { kind: exception.kind, value: exception.value, module: exception.module }
     }
 }
 
-impl From<Breadcrumb> for BreadcrumbShown {
-    fn from(step: Breadcrumb) -> BreadcrumbShown {
+impl From<Breadcrumb> for BreadcrumbResponse {
+    fn from(step: Breadcrumb) -> BreadcrumbResponse {
         let Breadcrumb { time_us, category, level, message, data } = step;
-        BreadcrumbShown { timestamp: time_us.map(rfc3339), category, level, message, data }
+        BreadcrumbResponse { timestamp: time_us.map(rfc3339), category, level, message, data }
     }
 }

@@ -5,34 +5,34 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use serde::{Deserialize, Serialize};
 
-use super::error::ErrorsError;
+use super::error::ErrorStoreError;
 
 /// The last issue of a page and the walk that it belongs to. Written as one word that means nothing to anyone else.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Cursor {
+pub(super) struct IssueCursor {
     pub(super) sort: String,
     pub(super) from_us: i64,
     pub(super) to_us: i64,
     /// The number of the newest event that the first page knew.
     pub(super) upto: i64,
-    pub(super) key: Key,
+    pub(super) key: IssueSortKey,
     pub(super) id: i64,
 }
 
 /// What an issue is sorted by: a time, a count, a name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Key {
+pub(super) enum IssueSortKey {
     Number(i64),
     Text(String),
 }
 
-impl Cursor {
+impl IssueCursor {
     /// Reads a cursor of this order.
-    pub(super) fn read(text: &str, sort: &str) -> Result<Cursor, ErrorsError> {
-        let json = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| ErrorsError::BadCursor)?;
-        let cursor: Cursor = serde_json::from_slice(&json).map_err(|_| ErrorsError::BadCursor)?;
-        if cursor.sort == sort { Ok(cursor) } else { Err(ErrorsError::BadCursor) }
+    pub(super) fn read(text: &str, sort: &str) -> Result<IssueCursor, ErrorStoreError> {
+        let json = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| ErrorStoreError::BadCursor)?;
+        let cursor: IssueCursor = serde_json::from_slice(&json).map_err(|_| ErrorStoreError::BadCursor)?;
+        if cursor.sort == sort { Ok(cursor) } else { Err(ErrorStoreError::BadCursor) }
     }
 
     pub(super) fn write(&self) -> String {
@@ -40,20 +40,20 @@ impl Cursor {
     }
 }
 
-impl ToSql for Key {
+impl ToSql for IssueSortKey {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         match self {
-            Key::Number(number) => number.to_sql(),
-            Key::Text(text) => text.to_sql(),
+            IssueSortKey::Number(number) => number.to_sql(),
+            IssueSortKey::Text(text) => text.to_sql(),
         }
     }
 }
 
-impl FromSql for Key {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Key> {
+impl FromSql for IssueSortKey {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<IssueSortKey> {
         match value {
-            ValueRef::Text(_) => String::column_result(value).map(Key::Text),
-            _ => i64::column_result(value).map(Key::Number),
+            ValueRef::Text(_) => String::column_result(value).map(IssueSortKey::Text),
+            _ => i64::column_result(value).map(IssueSortKey::Number),
         }
     }
 }
@@ -64,10 +64,11 @@ mod tests {
 
     #[test]
     fn belongs_to_one_order() {
-        let cursor = Cursor { sort: "-type".into(), from_us: i64::MIN, to_us: 5, upto: 9, key: Key::Text("E\0\"é".into()), id: 3 };
-        assert_eq!(Cursor::read(&cursor.write(), "-type").unwrap(), cursor);
+        let cursor =
+            IssueCursor { sort: "-type".into(), from_us: i64::MIN, to_us: 5, upto: 9, key: IssueSortKey::Text("E\0\"é".into()), id: 3 };
+        assert_eq!(IssueCursor::read(&cursor.write(), "-type").unwrap(), cursor);
         for (text, sort) in [(cursor.write().as_str(), "type"), ("", "type"), ("e30", "type"), ("?!", "type"), ("-type:3", "-type")] {
-            assert!(matches!(Cursor::read(text, sort), Err(ErrorsError::BadCursor)), "{text}");
+            assert!(matches!(IssueCursor::read(text, sort), Err(ErrorStoreError::BadCursor)), "{text}");
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::sqlite::SqliteError;
 
 /// Why error events were not stored, or a question about them not answered.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum ErrorsError {
+pub enum ErrorStoreError {
     /// No such order of issues.
     #[error("unknown sort {0:?}; there are {list}, with - in front for descending", list = super::issues::sorts())]
     BadSort(String),
@@ -33,19 +33,19 @@ pub enum ErrorsError {
     Closed,
 }
 
-impl ErrorsError {
+impl ErrorStoreError {
     /// Whether the one who asked can put it right.
     pub fn is_users(&self) -> bool {
-        matches!(self, ErrorsError::BadSort(_) | ErrorsError::BadCursor)
+        matches!(self, ErrorStoreError::BadSort(_) | ErrorStoreError::BadCursor)
     }
 }
 
-impl From<SqliteError> for ErrorsError {
-    fn from(error: SqliteError) -> ErrorsError {
+impl From<SqliteError> for ErrorStoreError {
+    fn from(error: SqliteError) -> ErrorStoreError {
         match error {
-            SqliteError::DiskFull { path } => ErrorsError::DiskFull { path },
-            SqliteError::Busy { .. } => ErrorsError::Busy { reason: error.to_string() },
-            other => ErrorsError::Database(other),
+            SqliteError::DiskFull { path } => ErrorStoreError::DiskFull { path },
+            SqliteError::Busy { .. } => ErrorStoreError::Busy { reason: error.to_string() },
+            other => ErrorStoreError::Database(other),
         }
     }
 }

@@ -7,10 +7,10 @@ use rusqlite::types::ToSql;
 use rusqlite::{OptionalExtension, Row, Transaction};
 
 use super::answer::{Issue, IssueDetail, IssueEvent, IssuePage};
-use super::cursor::{Cursor, Key};
-use super::error::ErrorsError;
-use super::read::{SUMMARY, Scope, WITHIN, number, summary, trace, unreadable};
-use super::{Errors, Within, row};
+use super::cursor::{IssueCursor, IssueSortKey};
+use super::error::ErrorStoreError;
+use super::read::{ErrorFilterParameters, SUMMARY, WITHIN, number, summary, trace, unreadable};
+use super::{ErrorEventFilter, ErrorStore, row};
 use crate::time::rfc3339;
 
 /// Parts of the range in which events are counted.
@@ -35,7 +35,7 @@ pub(super) fn sorts() -> String {
     SORTS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
-impl Errors {
+impl ErrorStore {
     /// Issues with an event in the range, in the order asked for: a field, `-` before it for descending.
     ///
     /// A cursor goes on with the walk that it comes from: in the range and with the events of its first page, whatever is asked or
@@ -47,26 +47,26 @@ impl Errors {
     pub async fn issues(
         &self,
         project: u64,
-        within: Within,
+        within: ErrorEventFilter,
         sort: &str,
         limit: usize,
         cursor: Option<&str>,
-    ) -> Result<IssuePage, ErrorsError> {
+    ) -> Result<IssuePage, ErrorStoreError> {
         let field = sort.strip_prefix('-').unwrap_or(sort);
-        let (_, key) = SORTS.iter().find(|(name, _)| *name == field).ok_or_else(|| ErrorsError::BadSort(sort.to_owned()))?;
-        let cursor = cursor.map(|cursor| Cursor::read(cursor, sort)).transpose()?;
+        let (_, key) = SORTS.iter().find(|(name, _)| *name == field).ok_or_else(|| ErrorStoreError::BadSort(sort.to_owned()))?;
+        let cursor = cursor.map(|cursor| IssueCursor::read(cursor, sort)).transpose()?;
         let sort = sort.to_owned();
         let limit = limit.clamp(1, 1_000_000);
         self.read(move |database| {
             let (from_us, to_us) = cursor.as_ref().map_or((within.from_us, within.to_us), |cursor| (cursor.from_us, cursor.to_us));
             let upto = cursor.as_ref().map_or_else(|| newest_number(database), |cursor| Ok(cursor.upto))?;
-            let view = View { database, scope: Scope::new(&Within { from_us, to_us, ..within }), upto };
+            let view = IssueListView { database, scope: ErrorFilterParameters::new(&ErrorEventFilter { from_us, to_us, ..within }), upto };
 
             let mut found = view.sorted(project as i64, key, sort.starts_with('-'), limit + 1, cursor.as_ref())?;
             let more = found.len() > limit;
             found.truncate(limit);
             let last = found.last().filter(|_| more).cloned();
-            let next_cursor = last.map(|(id, key)| Cursor { sort, from_us, to_us, upto, key, id }.write());
+            let next_cursor = last.map(|(id, key)| IssueCursor { sort, from_us, to_us, upto, key, id }.write());
 
             let parts = view.parts("e.project = :of", project as i64)?;
             let ids: Vec<i64> = found.into_iter().map(|(id, _)| id).collect();
@@ -80,13 +80,13 @@ impl Errors {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub async fn issue(&self, project: u64, id: i64, within: Within) -> Result<Option<IssueDetail>, ErrorsError> {
+    pub async fn issue(&self, project: u64, id: i64, within: ErrorEventFilter) -> Result<Option<IssueDetail>, ErrorStoreError> {
         self.read(move |database| {
             let mut known = database.prepare_cached("SELECT 1 FROM issues WHERE id = ? AND project = ?")?;
             if !known.exists((id, project as i64))? {
                 return Ok(None);
             }
-            let view = View { database, scope: Scope::new(&within), upto: newest_number(database)? };
+            let view = IssueListView { database, scope: ErrorFilterParameters::new(&within), upto: newest_number(database)? };
             let parts = view.parts("e.issue = :of", id)?;
             let issue = view.issues(&[id], parts)?.pop();
             issue.map(|issue| Ok(IssueDetail { issue, events: view.events(id)? })).transpose()
@@ -99,7 +99,7 @@ impl Errors {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub async fn event(&self, project: u64, issue: i64, event: String) -> Result<Option<IssueEvent>, ErrorsError> {
+    pub async fn event(&self, project: u64, issue: i64, event: String) -> Result<Option<IssueEvent>, ErrorStoreError> {
         self.read(move |database| {
             let mut statement = database.prepare_cached(&format!(
                 "SELECT {SUMMARY}, (SELECT json FROM contents WHERE event = e.id) FROM events e
@@ -115,10 +115,15 @@ impl Errors {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub async fn traces_of_issues(&self, project: u64, ids: Vec<i64>, within: Within) -> Result<HashMap<i64, Vec<TraceId>>, ErrorsError> {
+    pub async fn traces_of_issues(
+        &self,
+        project: u64,
+        ids: Vec<i64>,
+        within: ErrorEventFilter,
+    ) -> Result<HashMap<i64, Vec<TraceId>>, ErrorStoreError> {
         let project = project as i64;
         self.read(move |database| {
-            let scope = Scope::new(&within);
+            let scope = ErrorFilterParameters::new(&within);
             let mut statement = database.prepare_cached(&format!(
                 "SELECT e.trace FROM issues i JOIN events e ON e.issue = i.id
                  WHERE i.id = :issue AND i.project = :project AND e.trace IS NOT NULL AND {WITHIN}
@@ -150,7 +155,7 @@ fn list(ids: &[i64]) -> String {
 
 /// How much of an issue lies in a range.
 #[derive(Debug, Clone, Copy, Default)]
-struct Counts {
+struct IssueCounts {
     events: u64,
     traces: u64,
     users: u64,
@@ -164,19 +169,19 @@ const WIDTHS_US: [i64; 8] =
 
 /// A range in [`POINTS`] parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct RangeParts {
+pub(super) struct IssueTimeBuckets {
     first_us: i64,
     pub(super) width_us: i64,
 }
 
-impl RangeParts {
+impl IssueTimeBuckets {
     /// Those of a range of which each end is fixed, or may be further out. The end is not included.
-    pub(super) fn of(is_first_fixed: bool, is_end_fixed: bool, first_us: i64, end_us: i64) -> RangeParts {
+    pub(super) fn of(is_first_fixed: bool, is_end_fixed: bool, first_us: i64, end_us: i64) -> IssueTimeBuckets {
         // Rounded up, so that the parts reach the end. The last may reach beyond.
         let width_for = |length: i64| (length / POINTS + i64::from(length % POINTS != 0)).max(1);
         let length = end_us.saturating_sub(first_us);
         if is_first_fixed && is_end_fixed {
-            return RangeParts { first_us, width_us: width_for(length) };
+            return IssueTimeBuckets { first_us, width_us: width_for(length) };
         }
         let round = |width: i64| {
             let known = WIDTHS_US.into_iter().find(|known| *known >= width);
@@ -184,7 +189,7 @@ impl RangeParts {
         };
         let mut width_us = round(width_for(length));
         if is_first_fixed {
-            return RangeParts { first_us, width_us };
+            return IssueTimeBuckets { first_us, width_us };
         }
         loop {
             // Two open ends lie where parts do that are counted from the epoch.
@@ -196,7 +201,7 @@ impl RangeParts {
             let start = end.saturating_sub(width_us.saturating_mul(POINTS));
             // Times that are no times may be further apart than any parts reach.
             if start <= first_us || width_us > i64::MAX / POINTS / 4 {
-                return RangeParts { first_us: start, width_us };
+                return IssueTimeBuckets { first_us: start, width_us };
             }
             width_us = round(width_us.saturating_mul(2));
         }
@@ -204,14 +209,14 @@ impl RangeParts {
 }
 
 /// The issues as they were at a moment, in a range.
-struct View<'a> {
+struct IssueListView<'a> {
     database: &'a Transaction<'a>,
-    scope: Scope,
+    scope: ErrorFilterParameters,
     /// The number of the newest event that counts.
     upto: i64,
 }
 
-impl View<'_> {
+impl IssueListView<'_> {
     fn with<'a>(&'a self, more: &[(&'static str, &'a dyn ToSql)]) -> Vec<(&'static str, &'a dyn ToSql)> {
         let mut parameters = self.scope.with(more);
         parameters.push((":upto", &self.upto));
@@ -225,8 +230,8 @@ impl View<'_> {
         key: &str,
         descending: bool,
         limit: usize,
-        cursor: Option<&Cursor>,
-    ) -> rusqlite::Result<Vec<(i64, Key)>> {
+        cursor: Option<&IssueCursor>,
+    ) -> rusqlite::Result<Vec<(i64, IssueSortKey)>> {
         let key = key.replace("{WITHIN}", WITHIN);
         let (after, order) = if descending { ("<", "DESC") } else { (">", "ASC") };
         let sql = format!(
@@ -245,7 +250,7 @@ impl View<'_> {
 
     /// The parts of the range to draw. Where it is open, it has to hold the first and the last event of what is asked about, in parts of a
     /// length that a person knows.
-    fn parts(&self, of: &str, id: i64) -> rusqlite::Result<RangeParts> {
+    fn parts(&self, of: &str, id: i64) -> rusqlite::Result<IssueTimeBuckets> {
         let end = |end: &str, open: bool, asked: i64| -> rusqlite::Result<Option<i64>> {
             if !open {
                 return Ok(Some(asked));
@@ -258,11 +263,11 @@ impl View<'_> {
         let last = end("max", self.scope.to_us == i64::MAX, self.scope.to_us.saturating_sub(1))?;
         let first = first.or(last).unwrap_or(0);
         let end = last.unwrap_or(first).saturating_add(1);
-        Ok(RangeParts::of(self.scope.from_us != i64::MIN, self.scope.to_us != i64::MAX, first, end))
+        Ok(IssueTimeBuckets::of(self.scope.from_us != i64::MIN, self.scope.to_us != i64::MAX, first, end))
     }
 
     /// Issues as they are shown. One that has no event at all, which a deletion between two pages brings about, is left out.
-    fn issues(&self, ids: &[i64], parts: RangeParts) -> rusqlite::Result<Vec<Issue>> {
+    fn issues(&self, ids: &[i64], parts: IssueTimeBuckets) -> rusqlite::Result<Vec<Issue>> {
         let newest = format!("SELECT {SUMMARY} FROM events e WHERE e.issue = ? AND e.id <= ? ORDER BY e.time_us DESC, e.id DESC LIMIT 1");
         let mut newest = self.database.prepare_cached(&newest)?;
         let mut first = self.database.prepare_cached("SELECT min(time_us) FROM events WHERE issue = ? AND id <= ?")?;
@@ -294,18 +299,19 @@ impl View<'_> {
     }
 
     /// The counts of issues in the range; those without an event there are left out.
-    fn counts(&self, ids: &[i64]) -> rusqlite::Result<HashMap<i64, Counts>> {
+    fn counts(&self, ids: &[i64]) -> rusqlite::Result<HashMap<i64, IssueCounts>> {
         let mut statement = self.database.prepare_cached(&format!(
             "SELECT e.issue, count(*), count(DISTINCT e.trace), count(DISTINCT e.user_id) FROM events e
              WHERE e.issue IN (SELECT value FROM json_each(:issues)) AND e.id <= :upto AND {WITHIN} GROUP BY e.issue"
         ))?;
-        let counts = |row: &Row| Ok((row.get(0)?, Counts { events: number(row, 1)?, traces: number(row, 2)?, users: number(row, 3)? }));
+        let counts =
+            |row: &Row| Ok((row.get(0)?, IssueCounts { events: number(row, 1)?, traces: number(row, 2)?, users: number(row, 3)? }));
         statement.query_map(&*self.with(&[(":issues", &list(ids))]), counts)?.collect()
     }
 
     /// How many events of each issue fall into each part of a range, with the start of each part.
-    fn points(&self, ids: &[i64], parts: RangeParts) -> rusqlite::Result<HashMap<i64, Vec<(String, u64)>>> {
-        let RangeParts { first_us, width_us: width } = parts;
+    fn points(&self, ids: &[i64], parts: IssueTimeBuckets) -> rusqlite::Result<HashMap<i64, Vec<(String, u64)>>> {
+        let IssueTimeBuckets { first_us, width_us: width } = parts;
         let start = |part: i64| first_us.saturating_add(width.saturating_mul(part));
         let empty: Vec<(String, u64)> = (0..POINTS).map(|part| (rfc3339(start(part)), 0)).collect();
         let mut points: HashMap<i64, Vec<(String, u64)>> = ids.iter().map(|id| (*id, empty.clone())).collect();

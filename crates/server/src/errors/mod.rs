@@ -5,7 +5,7 @@
 //!
 //! # The life of an error event
 //!
-//! 1. [`Errors::append`] serialises and compresses it, on the caller's side, and queues (`row`).
+//! 1. [`ErrorStore::append`] serialises and compresses it, on the caller's side, and queues (`row`).
 //! 2. The writing thread (`write`) puts whatever has queued up into one transaction: a repeat of (project, event id) is left out,
 //!    one that tells of an error that another told of is not counted (`same`), a new fingerprint becomes an issue (`open` has the tables).
 //! 3. When the transaction is on the disk, each caller is answered and watchers are told.
@@ -38,12 +38,12 @@ use hinomi_model::id::TraceId;
 use hinomi_model::sentry::ErrorEvent;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-pub use answer::{BreadcrumbShown, EventSummary, ExceptionShown, FrameShown, Issue, IssueDetail, IssueEvent, IssuePage};
-pub use error::ErrorsError;
+pub use answer::{BreadcrumbResponse, ErrorEventSummary, ExceptionResponse, Issue, IssueDetail, IssueEvent, IssuePage, StackFrameResponse};
+pub use error::ErrorStoreError;
 pub use open::FORMAT;
-use readers::Readers;
-use row::Row;
-use write::{Command, Done, Task, Work, Writer};
+use readers::ErrorReaderPool;
+use row::ErrorEventRow;
+use write::{ErrorWriteOperation, ErrorWriteResult, ErrorWriteTask, ErrorWriter, ErrorWriterCommand};
 
 /// Changes that a slow watcher may be behind before it misses some.
 const CHANGES: usize = 1024;
@@ -57,7 +57,7 @@ const DELETED_AT_ONCE: usize = 2_000;
 /// What became of the events of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[must_use = "every event that is not stored is an outcome to be counted"]
-pub struct Appended {
+pub struct ErrorAppendResult {
     /// Stored, durable, visible.
     pub stored: usize,
     /// Not stored, since the same event was there before.
@@ -68,7 +68,7 @@ pub struct Appended {
 
 /// That errors were stored.
 #[derive(Debug, Clone)]
-pub struct Change {
+pub struct ErrorStoreChange {
     /// The project.
     pub project: u64,
     /// Traces in which they happened, each once.
@@ -79,7 +79,7 @@ pub struct Change {
 
 /// Which events are meant: those of a range of time, in microseconds since the Unix epoch, and of some traces only where given.
 #[derive(Debug, Clone)]
-pub struct Within {
+pub struct ErrorEventFilter {
     /// Start. `i64::MIN` leaves it open.
     pub from_us: i64,
     /// End, not included. `i64::MAX` leaves it open.
@@ -88,48 +88,48 @@ pub struct Within {
     pub traces: Option<Arc<HashSet<TraceId>>>,
 }
 
-impl Within {
+impl ErrorEventFilter {
     /// Everything kept.
-    pub fn all() -> Within {
-        Within { from_us: i64::MIN, to_us: i64::MAX, traces: None }
+    pub fn all() -> ErrorEventFilter {
+        ErrorEventFilter { from_us: i64::MIN, to_us: i64::MAX, traces: None }
     }
 
     /// Only events of these traces.
-    pub fn of_traces(self, traces: impl IntoIterator<Item = TraceId>) -> Within {
-        Within { traces: Some(Arc::new(traces.into_iter().collect())), ..self }
+    pub fn of_traces(self, traces: impl IntoIterator<Item = TraceId>) -> ErrorEventFilter {
+        ErrorEventFilter { traces: Some(Arc::new(traces.into_iter().collect())), ..self }
     }
 }
 
 /// The open store. Dropping it ends its thread; whatever was acknowledged is on the disk.
 #[derive(Debug)]
-pub struct Errors {
-    readers: Arc<Readers>,
+pub struct ErrorStore {
+    readers: Arc<ErrorReaderPool>,
     path: PathBuf,
-    changes: broadcast::Sender<Change>,
+    changes: broadcast::Sender<ErrorStoreChange>,
     /// Rises with each transaction.
     version: Arc<AtomicU64>,
     /// `None` while it is dropped.
-    commands: Option<mpsc::Sender<Command>>,
+    commands: Option<mpsc::Sender<ErrorWriterCommand>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-impl Errors {
+impl ErrorStore {
     /// Opens the store in a data folder, and makes it if need be.
     ///
     /// # Errors
     ///
     /// When the database cannot be opened, or a newer version wrote it.
-    pub fn open(dir: &Path) -> Result<Errors, ErrorsError> {
+    pub fn open(dir: &Path) -> Result<ErrorStore, ErrorStoreError> {
         let path = dir.join("errors.db");
         let connection = open::open(&path)?;
         let (commands, queue) = mpsc::channel(QUEUE);
         let (changes, _) = broadcast::channel(CHANGES);
         let version = Arc::new(AtomicU64::new(0));
-        let writer = Writer::new(connection, path.clone(), changes.clone(), version.clone());
+        let writer = ErrorWriter::new(connection, path.clone(), changes.clone(), version.clone());
         let spawned = std::thread::Builder::new().name("errors-write".to_owned()).spawn(move || writer.run(queue));
-        let thread = spawned.map_err(|error| ErrorsError::Busy { reason: format!("no thread could be started ({error})") })?;
-        let readers = Arc::new(Readers::new(path.clone()));
-        Ok(Errors { readers, path, changes, version, commands: Some(commands), thread: Mutex::new(Some(thread)) })
+        let thread = spawned.map_err(|error| ErrorStoreError::Busy { reason: format!("no thread could be started ({error})") })?;
+        let readers = Arc::new(ErrorReaderPool::new(path.clone()));
+        Ok(ErrorStore { readers, path, changes, version, commands: Some(commands), thread: Mutex::new(Some(thread)) })
     }
 
     /// Stores the events of one request. When it returns, they are on disk and in every later answer.
@@ -137,14 +137,14 @@ impl Errors {
     /// # Errors
     ///
     /// Nothing of the request has been acknowledged then; it may be sent again as it is.
-    pub async fn append(&self, project: u64, received_us: i64, events: Vec<ErrorEvent>) -> Result<Appended, ErrorsError> {
+    pub async fn append(&self, project: u64, received_us: i64, events: Vec<ErrorEvent>) -> Result<ErrorAppendResult, ErrorStoreError> {
         if events.is_empty() {
-            return Ok(Appended::default());
+            return Ok(ErrorAppendResult::default());
         }
-        let prepare = move || events.into_iter().map(Row::new).collect();
-        let rows = tokio::task::spawn_blocking(prepare).await.map_err(|_| ErrorsError::Closed)?;
-        let done = self.ask(Work::Append { project, received_us, rows }).await?;
-        Ok(Appended { stored: done.rows, duplicates: done.duplicates, same: done.same })
+        let prepare = move || events.into_iter().map(ErrorEventRow::new).collect();
+        let rows = tokio::task::spawn_blocking(prepare).await.map_err(|_| ErrorStoreError::Closed)?;
+        let done = self.ask(ErrorWriteOperation::Append { project, received_us, rows }).await?;
+        Ok(ErrorAppendResult { stored: done.rows, duplicates: done.duplicates, same: done.same })
     }
 
     /// Deletes the events of a project that happened before a time, in microseconds since the Unix epoch; an issue without events
@@ -153,10 +153,10 @@ impl Errors {
     /// # Errors
     ///
     /// When the database cannot be written. Some may have been deleted then.
-    pub async fn delete_before(&self, project: u64, before_us: i64) -> Result<u64, ErrorsError> {
+    pub async fn delete_before(&self, project: u64, before_us: i64) -> Result<u64, ErrorStoreError> {
         let mut deleted = 0;
         loop {
-            let done = self.ask(Work::DeleteBefore { project, before_us, limit: DELETED_AT_ONCE }).await?;
+            let done = self.ask(ErrorWriteOperation::DeleteBefore { project, before_us, limit: DELETED_AT_ONCE }).await?;
             deleted += done.rows as u64;
             if done.rows < DELETED_AT_ONCE {
                 return Ok(deleted);
@@ -170,18 +170,18 @@ impl Errors {
     }
 
     /// Tells of what is stored from now on. A watcher that is slow is told that it missed some.
-    pub fn changes(&self) -> broadcast::Receiver<Change> {
+    pub fn changes(&self) -> broadcast::Receiver<ErrorStoreChange> {
         self.changes.subscribe()
     }
 
     /// Stores what is queued, puts it into the main file of the database, and ends the thread. Later appends fail with
-    /// [`ErrorsError::Closed`]; what is stored can still be read.
+    /// [`ErrorStoreError::Closed`]; what is stored can still be read.
     pub async fn close(&self) {
         // The last connection that is closed removes what stands beside the main file; one that only reads cannot.
         self.readers.clear();
         let (done, ended) = oneshot::channel();
         if let Some(commands) = &self.commands
-            && commands.send(Command::Close(done)).await.is_ok()
+            && commands.send(ErrorWriterCommand::Close(done)).await.is_ok()
         {
             let _ = ended.await;
         }
@@ -190,18 +190,18 @@ impl Errors {
     }
 
     /// Has the writing thread do something.
-    async fn ask(&self, work: Work) -> Result<Done, ErrorsError> {
+    async fn ask(&self, work: ErrorWriteOperation) -> Result<ErrorWriteResult, ErrorStoreError> {
         let (reply, answer) = oneshot::channel();
-        let commands = self.commands.as_ref().ok_or(ErrorsError::Closed)?;
-        match tokio::time::timeout(PATIENCE, commands.send(Command::Do(Task { work, reply }))).await {
-            Ok(Ok(())) => answer.await.map_err(|_| ErrorsError::Closed)?,
-            Ok(Err(_)) => Err(ErrorsError::Closed),
-            Err(_) => Err(ErrorsError::Busy { reason: format!("{} is written too slowly", self.path.display()) }),
+        let commands = self.commands.as_ref().ok_or(ErrorStoreError::Closed)?;
+        match tokio::time::timeout(PATIENCE, commands.send(ErrorWriterCommand::Do(ErrorWriteTask { work, reply }))).await {
+            Ok(Ok(())) => answer.await.map_err(|_| ErrorStoreError::Closed)?,
+            Ok(Err(_)) => Err(ErrorStoreError::Closed),
+            Err(_) => Err(ErrorStoreError::Busy { reason: format!("{} is written too slowly", self.path.display()) }),
         }
     }
 }
 
-impl Drop for Errors {
+impl Drop for ErrorStore {
     fn drop(&mut self) {
         // The thread ends when nobody can ask it any more.
         self.commands = None;

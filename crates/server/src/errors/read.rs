@@ -6,36 +6,36 @@ use hinomi_model::id::{SpanId, TraceId};
 use rusqlite::Row;
 use rusqlite::types::{ToSql, Type};
 
-use super::answer::EventSummary;
-use super::error::ErrorsError;
-use super::{Errors, Within};
+use super::answer::ErrorEventSummary;
+use super::error::ErrorStoreError;
+use super::{ErrorEventFilter, ErrorStore};
 use crate::time::rfc3339;
 
 /// Events of one trace that are listed. One that fails so often has a loop, and its count says more.
 const OF_TRACE: i64 = 10_000;
-/// Traces that [`Errors::traces`] lists.
+/// Traces that [`ErrorStore::traces`] lists.
 const TRACES: i64 = 10_000;
 
-/// The columns of an [`EventSummary`], in the order of [`summary`].
+/// The columns of an [`ErrorEventSummary`], in the order of [`summary`].
 pub(super) const SUMMARY: &str = "e.event_id, e.issue, e.trace, e.span, e.type, e.value, e.level, e.handled, e.time_us, e.culprit";
 
-/// What an event `e` must be to lie within what [`Scope`] binds.
+/// What an event `e` must be to lie within what [`ErrorFilterParameters`] binds.
 pub(super) const WITHIN: &str = "e.time_us >= :from AND e.time_us < :to
     AND (:traces IS NULL OR e.trace IN (SELECT unhex(value) FROM json_each(:traces)))";
 
-/// [`Within`] as parameters of a statement.
+/// [`ErrorEventFilter`] as parameters of a statement.
 #[derive(Debug)]
-pub(super) struct Scope {
+pub(super) struct ErrorFilterParameters {
     pub(super) from_us: i64,
     pub(super) to_us: i64,
     /// A JSON list of ids, so that any number of traces is one parameter.
     pub(super) traces: Option<String>,
 }
 
-impl Scope {
-    pub(super) fn new(within: &Within) -> Scope {
+impl ErrorFilterParameters {
+    pub(super) fn new(within: &ErrorEventFilter) -> ErrorFilterParameters {
         let traces = within.traces.as_ref().map(|traces| ids(traces.iter()));
-        Scope { from_us: within.from_us, to_us: within.to_us, traces }
+        ErrorFilterParameters { from_us: within.from_us, to_us: within.to_us, traces }
     }
 
     /// What [`WITHIN`] needs, and more.
@@ -47,13 +47,13 @@ impl Scope {
     }
 }
 
-impl Errors {
+impl ErrorStore {
     /// The events of a trace, by time, up to 10,000.
     ///
     /// # Errors
     ///
     /// When the database cannot be read; so with all questions.
-    pub async fn of_trace(&self, project: u64, trace: TraceId) -> Result<Vec<EventSummary>, ErrorsError> {
+    pub async fn of_trace(&self, project: u64, trace: TraceId) -> Result<Vec<ErrorEventSummary>, ErrorStoreError> {
         self.read(move |database| {
             let sql = format!("SELECT {SUMMARY} FROM events e WHERE e.project = ? AND e.trace = ? ORDER BY e.time_us, e.id LIMIT ?");
             let mut statement = database.prepare_cached(&sql)?;
@@ -66,8 +66,8 @@ impl Errors {
     ///
     /// # Errors
     ///
-    /// As [`of_trace`](Errors::of_trace).
-    pub async fn counts_of_traces(&self, project: u64, traces: Vec<TraceId>) -> Result<HashMap<TraceId, u64>, ErrorsError> {
+    /// As [`of_trace`](ErrorStore::of_trace).
+    pub async fn counts_of_traces(&self, project: u64, traces: Vec<TraceId>) -> Result<HashMap<TraceId, u64>, ErrorStoreError> {
         if traces.is_empty() {
             return Ok(HashMap::new());
         }
@@ -84,12 +84,12 @@ impl Errors {
     ///
     /// # Errors
     ///
-    /// As [`of_trace`](Errors::of_trace).
-    pub async fn count(&self, project: u64, within: Within) -> Result<u64, ErrorsError> {
+    /// As [`of_trace`](ErrorStore::of_trace).
+    pub async fn count(&self, project: u64, within: ErrorEventFilter) -> Result<u64, ErrorStoreError> {
         self.read(move |database| {
             let mut statement =
                 database.prepare_cached(&format!("SELECT count(*) FROM events e WHERE e.project = :project AND {WITHIN}"))?;
-            statement.query_row(&*Scope::new(&within).with(&[(":project", &(project as i64))]), |row| number(row, 0))
+            statement.query_row(&*ErrorFilterParameters::new(&within).with(&[(":project", &(project as i64))]), |row| number(row, 0))
         })
         .await
     }
@@ -99,8 +99,8 @@ impl Errors {
     ///
     /// # Errors
     ///
-    /// As [`of_trace`](Errors::of_trace).
-    pub async fn points(&self, project: u64, within: Within, bucket_us: i64) -> Result<Vec<(i64, u64)>, ErrorsError> {
+    /// As [`of_trace`](ErrorStore::of_trace).
+    pub async fn points(&self, project: u64, within: ErrorEventFilter, bucket_us: i64) -> Result<Vec<(i64, u64)>, ErrorStoreError> {
         let project = project as i64;
         self.read(move |database| {
             // The remainder has the sign of the time: before the epoch a bucket begins below.
@@ -109,7 +109,7 @@ impl Errors {
                  FROM events e WHERE e.project = :project AND {WITHIN} GROUP BY start ORDER BY start"
             );
             let bucket_us = bucket_us.clamp(1, i64::MAX / 4);
-            let scope = Scope::new(&within);
+            let scope = ErrorFilterParameters::new(&within);
             let parameters = scope.with(&[(":project", &project), (":bucket", &bucket_us)]);
             database.prepare_cached(&sql)?.query_map(&*parameters, |row| Ok((row.get(0)?, number(row, 1)?)))?.collect()
         })
@@ -120,8 +120,8 @@ impl Errors {
     ///
     /// # Errors
     ///
-    /// As [`of_trace`](Errors::of_trace).
-    pub async fn traces(&self, project: u64, from_us: i64, to_us: i64) -> Result<Vec<TraceId>, ErrorsError> {
+    /// As [`of_trace`](ErrorStore::of_trace).
+    pub async fn traces(&self, project: u64, from_us: i64, to_us: i64) -> Result<Vec<TraceId>, ErrorStoreError> {
         self.read(move |database| {
             let mut statement = database.prepare_cached(
                 "SELECT trace FROM events WHERE project = ? AND time_us >= ? AND time_us < ? AND trace IS NOT NULL
@@ -151,10 +151,10 @@ pub(super) fn trace(row: &Row, at: usize) -> rusqlite::Result<TraceId> {
 }
 
 /// An event from the columns of [`SUMMARY`].
-pub(super) fn summary(row: &Row) -> rusqlite::Result<EventSummary> {
+pub(super) fn summary(row: &Row) -> rusqlite::Result<ErrorEventSummary> {
     let trace: Option<[u8; 16]> = row.get(2)?;
     let span: Option<i64> = row.get(3)?;
-    Ok(EventSummary {
+    Ok(ErrorEventSummary {
         event_id: row.get(0)?,
         issue_id: row.get(1)?,
         trace_id: trace.map(|trace| TraceId(u128::from_be_bytes(trace)).to_string()),

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Transaction;
 use tokio::sync::Semaphore;
 
-use super::Errors;
-use super::error::ErrorsError;
+use super::ErrorStore;
+use super::error::ErrorStoreError;
 use crate::sqlite::{self, SqliteError};
 
 /// Questions that are answered at the same time; more of them wait.
@@ -15,15 +15,15 @@ const READERS: usize = 4;
 
 /// A few connections, opened as they are needed.
 #[derive(Debug)]
-pub(super) struct Readers {
+pub(super) struct ErrorReaderPool {
     path: PathBuf,
     idle: Mutex<Vec<rusqlite::Connection>>,
     room: Arc<Semaphore>,
 }
 
-impl Readers {
-    pub(super) fn new(path: PathBuf) -> Readers {
-        Readers { path, idle: Mutex::default(), room: Arc::new(Semaphore::new(READERS)) }
+impl ErrorReaderPool {
+    pub(super) fn new(path: PathBuf) -> ErrorReaderPool {
+        ErrorReaderPool { path, idle: Mutex::default(), room: Arc::new(Semaphore::new(READERS)) }
     }
 
     /// Closes those that nobody uses.
@@ -45,19 +45,19 @@ impl Readers {
     }
 }
 
-impl Errors {
+impl ErrorStore {
     /// Asks the database where waiting hinders nobody.
-    pub(super) async fn read<T, F>(&self, question: F) -> Result<T, ErrorsError>
+    pub(super) async fn read<T, F>(&self, question: F) -> Result<T, ErrorStoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Transaction) -> rusqlite::Result<T> + Send + 'static,
     {
         let readers = self.readers.clone();
-        let permit = readers.room.clone().acquire_owned().await.map_err(|_| ErrorsError::Closed)?;
+        let permit = readers.room.clone().acquire_owned().await.map_err(|_| ErrorStoreError::Closed)?;
         let answer = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             readers.with(question)
         });
-        Ok(answer.await.map_err(|_| ErrorsError::Closed)??)
+        Ok(answer.await.map_err(|_| ErrorStoreError::Closed)??)
     }
 }

@@ -1,26 +1,26 @@
 //! An error event made ready for the database: all that takes time and needs no turn.
 
-use hinomi_model::messages::{Limit, trim_text};
+use hinomi_model::messages::{TextLimit, trim_text};
 use hinomi_model::sentry::ErrorEvent;
 
 /// Bytes of JSON that are kept of one event. What a client may send of one is about as much, so that hardly any is cut.
 const MOST_BYTES: usize = 1 << 20;
 /// Bytes that are kept of each text of an event of which little else is left.
-const LAST_TEXT: Limit = Limit(1024);
+const LAST_TEXT: TextLimit = TextLimit(1024);
 /// For speed; most of the gain is there already.
 const COMPRESSION: i32 = 3;
 
 /// An event as it is stored.
 #[derive(Debug)]
-pub(super) struct Row {
+pub(super) struct ErrorEventRow {
     /// The event, without what only its JSON has.
     pub(super) event: ErrorEvent,
     /// All of it: JSON, compressed.
     pub(super) content: Vec<u8>,
 }
 
-impl Row {
-    pub(super) fn new(mut event: ErrorEvent) -> Row {
+impl ErrorEventRow {
+    pub(super) fn new(mut event: ErrorEvent) -> ErrorEventRow {
         // Zero means that there is none, and as text would not be read back.
         event.trace_id = event.trace_id.filter(|trace| trace.0 != 0);
         event.span_id = event.span_id.filter(|span| span.0 != 0);
@@ -28,11 +28,11 @@ impl Row {
         // Compressing in memory fails for want of memory alone; then the text is stored as it is.
         let content = zstd::bulk::compress(&json, COMPRESSION).unwrap_or(json);
         let head = ErrorEvent { exceptions: Vec::new(), breadcrumbs: Vec::new(), tags: Default::default(), ..event };
-        Row { event: head, content }
+        ErrorEventRow { event: head, content }
     }
 }
 
-/// Reads what [`Row`] wrote.
+/// Reads what [`ErrorEventRow`] wrote.
 pub(super) fn parse(content: &[u8]) -> Result<ErrorEvent, String> {
     if content.first() == Some(&b'{') {
         return serde_json::from_slice(content).map_err(|error| error.to_string());
@@ -93,14 +93,15 @@ fn fit(event: &mut ErrorEvent, most: usize) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use hinomi_model::sentry::{Breadcrumb, Exception, Frame};
+    use hinomi_model::sentry::{Breadcrumb, Exception, StackFrame};
 
     use super::*;
 
     /// Every part as large as the number of bytes.
     fn large(bytes: usize) -> ErrorEvent {
         let text = || "x".repeat(bytes);
-        let frame = |in_app| Frame { function: Some("f".into()), source: Some(text()), before: vec![text()], in_app, ..Frame::default() };
+        let frame =
+            |in_app| StackFrame { function: Some("f".into()), source: Some(text()), before: vec![text()], in_app, ..StackFrame::default() };
         let exception = Exception { kind: "E".into(), frames: vec![frame(false), frame(true)], ..Exception::default() };
         ErrorEvent {
             event_id: "a".repeat(32),
@@ -117,7 +118,7 @@ mod tests {
     #[test]
     fn what_fits_is_kept_whole() {
         let event = large(10_000);
-        assert_eq!(parse(&Row::new(event.clone()).content).unwrap(), event);
+        assert_eq!(parse(&ErrorEventRow::new(event.clone()).content).unwrap(), event);
         assert_eq!(parse(&serde_json::to_vec(&event).unwrap()).unwrap(), event);
         assert!(parse(b"nonsense").is_err());
     }

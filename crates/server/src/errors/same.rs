@@ -5,7 +5,7 @@
 //! and message are the same and they come from the same place: the same span, or one right above or below it; different protocols also
 //! from one moment. Two error events of Sentry's are two errors, whatever they say: its SDKs see to that themselves.
 
-use hinomi_model::sentry::{ErrorEvent, Reporter};
+use hinomi_model::sentry::{ErrorEvent, ErrorReporter};
 use rusqlite::{OptionalExtension, Transaction, params};
 use sha2::{Digest, Sha256};
 
@@ -17,7 +17,7 @@ const AT_ONCE_US: i64 = 100_000;
 const MOST: i64 = 1_000;
 
 /// What a report is counted as.
-pub(super) enum Counted {
+pub(super) enum ErrorDedupDecision {
     /// As an error of its own.
     Itself,
     /// As an event that is stored. Where `replaces`, it tells more than all that was known of that one.
@@ -33,8 +33,8 @@ pub(super) fn is_known(transaction: &Transaction, project: i64, event_id: &str) 
 }
 
 /// What a new report is counted as.
-pub(super) fn counted(transaction: &Transaction, project: i64, report: &ErrorEvent) -> rusqlite::Result<Counted> {
-    let Some(trace) = report.trace_id else { return Ok(Counted::Itself) };
+pub(super) fn counted(transaction: &Transaction, project: i64, report: &ErrorEvent) -> rusqlite::Result<ErrorDedupDecision> {
+    let Some(trace) = report.trace_id else { return Ok(ErrorDedupDecision::Itself) };
     let mut select = transaction.prepare_cached(
         "SELECT event, span, parent, reporter, time_us FROM reports WHERE project = ?1 AND trace = ?2 AND says = ?3
          ORDER BY abs(time_us - ?4) LIMIT ?5",
@@ -43,10 +43,10 @@ pub(super) fn counted(transaction: &Transaction, project: i64, report: &ErrorEve
     let mut rows = select.query(params![project, trace.0.to_be_bytes(), says, report.time_us, MOST])?;
     while let Some(row) = rows.next()? {
         let reporter: String = row.get(3)?;
-        let known = Known {
+        let known = StoredErrorReport {
             span: row.get(1)?,
             parent: row.get(2)?,
-            reporter: Reporter::from_name(&reporter).unwrap_or_default(),
+            reporter: ErrorReporter::from_name(&reporter).unwrap_or_default(),
             time_us: row.get(4)?,
         };
         if !known.is_of(report) {
@@ -55,14 +55,14 @@ pub(super) fn counted(transaction: &Transaction, project: i64, report: &ErrorEve
         let event: i64 = row.get(0)?;
         // An event of Sentry's tells of source lines, users and what came before.
         let mut told = transaction.prepare_cached("SELECT 1 FROM reports WHERE event = ? AND reporter = 'sentry'")?;
-        let replaces = report.reporter == Reporter::Sentry && !told.exists([event])?;
-        if report.reporter == Reporter::Sentry && !replaces {
+        let replaces = report.reporter == ErrorReporter::Sentry && !told.exists([event])?;
+        if report.reporter == ErrorReporter::Sentry && !replaces {
             // That one has a report of Sentry's own: this is another error.
             continue;
         }
-        return Ok(Counted::As { event, replaces });
+        return Ok(ErrorDedupDecision::As { event, replaces });
     }
-    Ok(Counted::Itself)
+    Ok(ErrorDedupDecision::Itself)
 }
 
 /// Remembers a report, with what it is counted as.
@@ -102,14 +102,14 @@ fn says(report: &ErrorEvent) -> [u8; 16] {
 }
 
 /// A report that is known.
-struct Known {
+struct StoredErrorReport {
     span: Option<i64>,
     parent: Option<i64>,
-    reporter: Reporter,
+    reporter: ErrorReporter,
     time_us: i64,
 }
 
-impl Known {
+impl StoredErrorReport {
     /// Whether a report that says the same tells of the same error.
     fn is_of(&self, report: &ErrorEvent) -> bool {
         let id = |span: Option<hinomi_model::id::SpanId>| span.map(|span| span.0 as i64);
@@ -118,7 +118,7 @@ impl Known {
         let apart_us = self.time_us.saturating_sub(report.time_us).saturating_abs();
         let is_near = same(self.parent, span) || same(self.span, parent);
         if self.reporter == report.reporter {
-            self.reporter != Reporter::Sentry && (is_near || (same(self.span, span) && apart_us <= AT_ONCE_US))
+            self.reporter != ErrorReporter::Sentry && (is_near || (same(self.span, span) && apart_us <= AT_ONCE_US))
         } else {
             is_near || same(self.span, span) || apart_us <= MOMENT_US
         }

@@ -2,9 +2,9 @@ mod faults;
 
 use std::collections::{BTreeSet, HashMap};
 
-use hinomi_model::clock::Context;
+use hinomi_model::clock::DecodeContext;
 use hinomi_model::id::SpanId;
-use hinomi_model::sentry::{Breadcrumb, Exception, Frame};
+use hinomi_model::sentry::{Breadcrumb, Exception, StackFrame};
 use serde_json::json;
 
 use super::*;
@@ -26,18 +26,18 @@ fn event(id: u32, group: u8, time_us: i64) -> ErrorEvent {
     }
 }
 
-fn store() -> (tempfile::TempDir, Errors) {
+fn store() -> (tempfile::TempDir, ErrorStore) {
     let dir = tempfile::tempdir().unwrap();
-    let errors = Errors::open(dir.path()).unwrap();
+    let errors = ErrorStore::open(dir.path()).unwrap();
     (dir, errors)
 }
 
-async fn stored(errors: &Errors, project: u64, events: Vec<ErrorEvent>) -> (usize, usize) {
+async fn stored(errors: &ErrorStore, project: u64, events: Vec<ErrorEvent>) -> (usize, usize) {
     let appended = errors.append(project, 5, events).await.unwrap();
     (appended.stored, appended.duplicates)
 }
 
-async fn listed(errors: &Errors, sort: &str, within: Within) -> Vec<Issue> {
+async fn listed(errors: &ErrorStore, sort: &str, within: ErrorEventFilter) -> Vec<Issue> {
     let page = errors.issues(1, within, sort, 100, None).await.unwrap();
     assert_eq!(page.next_cursor, None);
     page.issues
@@ -53,9 +53,9 @@ async fn an_event_is_stored_once() {
     assert_eq!(stored(&errors, 1, vec![event(1, 1, 10), event(1, 2, 20), event(2, 1, 30)]).await, (2, 1));
     assert_eq!(stored(&errors, 1, vec![]).await, (0, 0));
     drop(errors);
-    let errors = Errors::open(dir.path()).unwrap();
+    let errors = ErrorStore::open(dir.path()).unwrap();
     assert_eq!(stored(&errors, 1, vec![event(2, 3, 99)]).await, (0, 1));
-    let issues = listed(&errors, "-last_seen", Within::all()).await;
+    let issues = listed(&errors, "-last_seen", ErrorEventFilter::all()).await;
     assert_eq!(ids(&issues), [1], "a repeat makes no issue, and the first stays");
     assert_eq!((issues[0].count, issues[0].value.as_str()), (2, "broke at 30"));
 }
@@ -78,7 +78,7 @@ async fn callers_at_the_same_time_are_all_answered() {
         sums = (sums.0 + stored, sums.1 + duplicates);
     }
     assert_eq!(sums, (200, 200));
-    assert_eq!(errors.count(1, Within::all()).await.unwrap(), 200);
+    assert_eq!(errors.count(1, ErrorEventFilter::all()).await.unwrap(), 200);
     let mut told = 0;
     while let Ok(change) = watched.try_recv() {
         assert_eq!((change.project, change.traces.len()), (1, 1));
@@ -86,8 +86,8 @@ async fn callers_at_the_same_time_are_all_answered() {
     }
     assert_eq!(told, 200, "repeats are no change");
     errors.close().await;
-    assert!(matches!(errors.append(1, 0, vec![event(999, 1, 1)]).await, Err(ErrorsError::Closed)));
-    assert_eq!(errors.count(1, Within::all()).await.unwrap(), 200, "what is stored can still be read");
+    assert!(matches!(errors.append(1, 0, vec![event(999, 1, 1)]).await, Err(ErrorStoreError::Closed)));
+    assert_eq!(errors.count(1, ErrorEventFilter::all()).await.unwrap(), 200, "what is stored can still be read");
 }
 
 #[tokio::test]
@@ -103,18 +103,18 @@ async fn what_is_acknowledged_survives_without_a_close() {
                 std::fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();
             }
         }
-        let after = Errors::open(copy.path()).unwrap();
-        assert_eq!(after.count(1, Within::all()).await.unwrap(), u64::from(n) + 1);
+        let after = ErrorStore::open(copy.path()).unwrap();
+        assert_eq!(after.count(1, ErrorEventFilter::all()).await.unwrap(), u64::from(n) + 1);
     }
     drop(errors);
-    assert_eq!(Errors::open(dir.path()).unwrap().count(1, Within::all()).await.unwrap(), 20);
+    assert_eq!(ErrorStore::open(dir.path()).unwrap().count(1, ErrorEventFilter::all()).await.unwrap(), 20);
 }
 
 #[tokio::test]
 async fn closing_leaves_one_file() {
     let (dir, errors) = store();
     assert_eq!(stored(&errors, 1, vec![event(1, 1, 1)]).await, (1, 0));
-    assert_eq!(errors.count(1, Within::all()).await.unwrap(), 1);
+    assert_eq!(errors.count(1, ErrorEventFilter::all()).await.unwrap(), 1);
     errors.close().await;
     let names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["errors.db"]);
@@ -127,7 +127,7 @@ async fn an_issue_shows_its_newest_event() {
     let newest = ErrorEvent { level: "fatal".into(), handled: Some(false), culprit: Some("ask in app.py".into()), ..event(2, 7, 30) };
     // The newest does not come last.
     assert_eq!(stored(&errors, 1, vec![event(1, 7, 20), newest, event(3, 7, 10), event(4, 8, 40)]).await, (4, 0));
-    let issues = listed(&errors, "first_seen", Within::all()).await;
+    let issues = listed(&errors, "first_seen", ErrorEventFilter::all()).await;
     assert_eq!(ids(&issues), [1, 2]);
     let issue = serde_json::to_value(&issues[0]).unwrap();
     let expected = json!({
@@ -142,14 +142,14 @@ async fn an_issue_shows_its_newest_event() {
 #[tokio::test]
 async fn an_event_comes_back_whole() {
     let (_dir, errors) = store();
-    let frame = Frame {
+    let frame = StackFrame {
         function: Some("ask".into()),
         filename: Some("app.py".into()),
         line: Some(3),
         in_app: true,
         before: vec!["a".into()],
         source: Some("b".into()),
-        ..Frame::default()
+        ..StackFrame::default()
     };
     let cause =
         Exception { kind: "Cause".into(), value: "why".into(), module: Some("m".into()), frames: vec![frame], ..Exception::default() };
@@ -165,7 +165,7 @@ async fn an_event_comes_back_whole() {
         ..event(1, 1, 2 * SECOND)
     };
     assert_eq!(stored(&errors, 1, vec![sent]).await, (1, 0));
-    let detail = errors.issue(1, 1, Within::all()).await.unwrap().unwrap();
+    let detail = errors.issue(1, 1, ErrorEventFilter::all()).await.unwrap().unwrap();
     let expected = json!([{
         "event_id": "00000000000000000000000000000001", "issue_id": 1, "trace_id": null, "span_id": null, "type": "Error1",
         "value": "broke at 2000000", "level": "error", "handled": null, "time": "1970-01-01T00:00:02.000000Z", "culprit": null,
@@ -183,7 +183,7 @@ async fn an_event_comes_back_whole() {
 async fn strange_texts_and_numbers_come_back() {
     let (_dir, errors) = store();
     let body = r#"{"event_id":"a0000000000000000000000000000001","message":"nul \u0000 half \ud800 晴れ","tags":{"\u0000":"\udc00"}}"#;
-    let context = Context { received_us: SECOND, retention_us: None, price: hinomi_model::price::PriceBook::embedded() };
+    let context = DecodeContext { received_us: SECOND, retention_us: None, price: hinomi_model::price::PriceBook::embedded() };
     let decoded = hinomi_model::sentry::decode_store_event(body.as_bytes(), &context).unwrap().errors;
     let value = decoded[0].value.clone();
     assert_eq!(value, "nul \0 half \u{fffd} 晴れ");
@@ -200,13 +200,13 @@ async fn strange_texts_and_numbers_come_back() {
         stored(&errors, 1, vec![ErrorEvent { trace_id: Some(TraceId(0)), span_id: Some(SpanId(0)), ..event(4, 4, 1) }]).await,
         (1, 0)
     );
-    let issues = listed(&errors, "type", Within::all()).await;
+    let issues = listed(&errors, "type", ErrorEventFilter::all()).await;
     assert_eq!((issues.len(), issues[0].last_trace_id.as_ref(), issues[1].value.as_str()), (2, None, value.as_str()));
     for issue in &issues {
-        assert_eq!(errors.issue(1, issue.issue_id, Within::all()).await.unwrap().unwrap().events.len(), 1);
+        assert_eq!(errors.issue(1, issue.issue_id, ErrorEventFilter::all()).await.unwrap().unwrap().events.len(), 1);
     }
-    let page = errors.issues(u64::MAX, Within::all(), "type", 1, None).await.unwrap();
-    let next = errors.issues(u64::MAX, Within::all(), "type", 1, page.next_cursor.as_deref()).await.unwrap();
+    let page = errors.issues(u64::MAX, ErrorEventFilter::all(), "type", 1, None).await.unwrap();
+    let next = errors.issues(u64::MAX, ErrorEventFilter::all(), "type", 1, page.next_cursor.as_deref()).await.unwrap();
     assert_eq!((page.issues[0].points.iter().map(|(_, n)| n).sum::<u64>(), next.issues.len()), (1, 1));
     let of_trace = errors.of_trace(u64::MAX, TraceId(u128::MAX)).await.unwrap();
     assert_eq!(of_trace[0].span_id.as_deref(), Some("ffffffffffffffff"));
@@ -216,11 +216,11 @@ async fn strange_texts_and_numbers_come_back() {
 async fn ranges_traces_and_buckets() {
     let (_dir, errors) = store();
     assert_eq!(stored(&errors, 1, (0..10).map(|id| event(id, 1, i64::from(id) * 10 - 10)).collect()).await, (10, 0));
-    let range = Within { from_us: 10, to_us: 40, traces: None };
+    let range = ErrorEventFilter { from_us: 10, to_us: 40, traces: None };
     assert_eq!(errors.count(1, range.clone()).await.unwrap(), 3);
     assert_eq!(errors.count(1, range.clone().of_traces([TraceId(1), TraceId(77)])).await.unwrap(), 1);
     assert_eq!(errors.count(1, range.clone().of_traces([])).await.unwrap(), 0);
-    assert_eq!(errors.points(1, Within::all(), 40).await.unwrap(), [(-40, 1), (0, 4), (40, 4), (80, 1)]);
+    assert_eq!(errors.points(1, ErrorEventFilter::all(), 40).await.unwrap(), [(-40, 1), (0, 4), (40, 4), (80, 1)]);
     assert_eq!(errors.points(1, range.clone().of_traces([TraceId(3)]), 40).await.unwrap(), [(0, 1)]);
     assert_eq!(errors.points(1, range.clone(), 0).await.unwrap().len(), 3);
     assert_eq!(errors.traces(1, -10, 10).await.unwrap(), [TraceId(2), TraceId(1)], "the newest first");
@@ -235,7 +235,7 @@ async fn ranges_traces_and_buckets() {
     assert_eq!((issue.count, issue.traces, issue.users), (2, 2, 2));
     assert_eq!(issue.first_seen, "1969-12-31T23:59:59.999990Z", "of all that is kept");
     assert!(listed(&errors, "-count", range.clone().of_traces([TraceId(9)])).await.is_empty());
-    let quiet = Within { from_us: 1000, to_us: 2000, traces: None };
+    let quiet = ErrorEventFilter { from_us: 1000, to_us: 2000, traces: None };
     assert!(listed(&errors, "-count", quiet.clone()).await.is_empty());
     let detail = errors.issue(1, 1, quiet).await.unwrap().unwrap();
     assert_eq!((detail.issue.count, detail.events.len(), detail.issue.points.len()), (0, 0, 24), "its link still leads somewhere");
@@ -248,7 +248,7 @@ async fn points_cover_the_range() {
     let (_dir, errors) = store();
     assert_eq!(stored(&errors, 1, vec![event(1, 1, 0), event(2, 1, 48 * SECOND - 1), event(3, 2, 47 * SECOND)]).await, (3, 0));
     let shown = |issue: &Issue| issue.points.iter().map(|(time, n)| (time[17..19].to_owned(), *n)).collect::<Vec<_>>();
-    let issues = listed(&errors, "first_seen", Within { from_us: 0, to_us: 48 * SECOND, traces: None }).await;
+    let issues = listed(&errors, "first_seen", ErrorEventFilter { from_us: 0, to_us: 48 * SECOND, traces: None }).await;
     let points = shown(&issues[0]);
     assert_eq!((points.len(), &points[0], &points[1], &points[23]), (24, &("00".into(), 1), &("02".into(), 0), &("46".into(), 1)));
 }
@@ -260,7 +260,7 @@ async fn points_of_an_open_range_are_of_lengths_that_people_know() {
     let (_dir, errors) = store();
     let start = 1_700_000_000 * SECOND;
     assert_eq!(stored(&errors, 1, vec![event(1, 1, start), event(2, 1, start + 3 * HOUR), event(3, 2, start + HOUR)]).await, (3, 0));
-    let open = Within::all();
+    let open = ErrorEventFilter::all();
     let width = |issue: &Issue| {
         let at = |place: usize| issue.points[place].0.parse::<jiff::Timestamp>().unwrap().as_microsecond();
         let widths: std::collections::BTreeSet<i64> = (1..24).map(|place| at(place) - at(place - 1)).collect();
@@ -280,10 +280,10 @@ async fn points_of_an_open_range_are_of_lengths_that_people_know() {
     assert_eq!((of_alone, alone.points[23].1), (MINUTE, 1));
     assert!((last..last + MINUTE).contains(&(start + HOUR)));
     // An end that was asked for stays where it is.
-    let since = Within { from_us: start - 30 * SECOND, ..open.clone() };
+    let since = ErrorEventFilter { from_us: start - 30 * SECOND, ..open.clone() };
     let (first, width_of, _) = width(&errors.issue(1, 1, since).await.unwrap().unwrap().issue);
     assert_eq!((first, width_of), (start - 30 * SECOND, 15 * MINUTE));
-    let until = Within { to_us: start + 4 * HOUR, ..open };
+    let until = ErrorEventFilter { to_us: start + 4 * HOUR, ..open };
     let (_, width_of, last) = width(&errors.issue(1, 1, until).await.unwrap().unwrap().issue);
     assert_eq!((last + width_of, width_of), (start + 4 * HOUR, 15 * MINUTE));
 }
@@ -292,7 +292,7 @@ async fn points_of_an_open_range_are_of_lengths_that_people_know() {
 fn no_times_are_too_far_apart() {
     for (first, end) in [(i64::MIN, i64::MAX), (0, 1), (i64::MAX - 1, i64::MAX), (i64::MIN, i64::MIN + 1)] {
         for (is_first_fixed, is_end_fixed) in [(false, false), (false, true), (true, false), (true, true)] {
-            assert!(super::issues::RangeParts::of(is_first_fixed, is_end_fixed, first, end).width_us > 0);
+            assert!(super::issues::IssueTimeBuckets::of(is_first_fixed, is_end_fixed, first, end).width_us > 0);
         }
     }
 }
@@ -303,11 +303,11 @@ async fn a_walk_shows_each_issue_once_whatever_comes_meanwhile() {
     assert_eq!(stored(&errors, 1, (0..23).map(|id| event(id, id as u8, i64::from(id / 2))).collect()).await, (23, 0));
     let mut next_id = 1000;
     for sort in ["-last_seen", "last_seen", "first_seen", "-first_seen", "-count", "count", "type", "-users", "traces"] {
-        let before = listed(&errors, sort, Within::all()).await;
+        let before = listed(&errors, sort, ErrorEventFilter::all()).await;
         let mut walked = Vec::new();
         let mut cursor = None;
         loop {
-            let page = errors.issues(1, Within::all(), sort, 5, cursor.as_deref()).await.unwrap();
+            let page = errors.issues(1, ErrorEventFilter::all(), sort, 5, cursor.as_deref()).await.unwrap();
             walked.extend(page.issues);
             cursor = page.next_cursor;
             // Old issues become the newest and the most frequent ones, and there are new ones.
@@ -342,13 +342,13 @@ async fn orders_are_what_they_say() {
         ("-type", [1, 2, 3]),
     ];
     for (sort, expected) in orders {
-        assert_eq!(ids(&listed(&errors, sort, Within::all()).await), expected, "{sort}");
+        assert_eq!(ids(&listed(&errors, sort, ErrorEventFilter::all()).await), expected, "{sort}");
     }
-    let refused = errors.issues(1, Within::all(), "--count", 5, None).await.unwrap_err();
+    let refused = errors.issues(1, ErrorEventFilter::all(), "--count", 5, None).await.unwrap_err();
     assert!(refused.is_users());
     assert!(refused.to_string().contains("last_seen, first_seen, count, users, traces, type"), "{refused}");
-    let cursor = errors.issues(1, Within::all(), "-count", 1, None).await.unwrap().next_cursor;
-    assert!(errors.issues(1, Within::all(), "-users", 1, cursor.as_deref()).await.unwrap_err().is_users());
+    let cursor = errors.issues(1, ErrorEventFilter::all(), "-count", 1, None).await.unwrap().next_cursor;
+    assert!(errors.issues(1, ErrorEventFilter::all(), "-users", 1, cursor.as_deref()).await.unwrap_err().is_users());
 }
 
 #[tokio::test]
@@ -359,16 +359,16 @@ async fn old_events_go_and_numbers_are_not_given_again() {
     assert_eq!(stored(&errors, 1, vec![event(9_001, 2, 10), event(9_002, 3, i64::from(many))]).await, (2, 0));
     assert_eq!(stored(&errors, 2, vec![event(1, 1, 10)]).await, (1, 0));
     assert_eq!(errors.delete_before(1, i64::from(many) - 1).await.unwrap(), u64::from(many));
-    let issues = listed(&errors, "first_seen", Within::all()).await;
+    let issues = listed(&errors, "first_seen", ErrorEventFilter::all()).await;
     assert_eq!(ids(&issues), [1, 3]);
     assert_eq!((issues[0].count, issues[0].value.clone()), (1, format!("broke at {}", many - 1)));
     assert_eq!(errors.delete_before(1, i64::MAX).await.unwrap(), 2);
     assert_eq!(errors.delete_before(1, i64::MAX).await.unwrap(), 0);
-    assert_eq!(errors.count(2, Within::all()).await.unwrap(), 1);
+    assert_eq!(errors.count(2, ErrorEventFilter::all()).await.unwrap(), 1);
     let contents = errors.read(|database| database.query_row("SELECT count(*) FROM contents", [], |row| row.get::<_, i64>(0)));
     assert_eq!(contents.await.unwrap(), 1);
     assert_eq!(stored(&errors, 1, vec![event(3, 1, 40)]).await, (1, 0), "what was deleted may come again");
-    assert_eq!(ids(&listed(&errors, "first_seen", Within::all()).await), [5]);
+    assert_eq!(ids(&listed(&errors, "first_seen", ErrorEventFilter::all()).await), [5]);
 }
 
 #[tokio::test]
@@ -378,21 +378,21 @@ async fn projects_do_not_see_each_other() {
     for project in [1, 2] {
         assert_eq!(stored(&errors, project, same.clone()).await, (2, 0));
     }
-    assert_eq!(ids(&errors.issues(1, Within::all(), "type", 9, None).await.unwrap().issues), [1]);
-    assert_eq!(ids(&errors.issues(2, Within::all(), "type", 9, None).await.unwrap().issues), [2]);
-    assert!(errors.issue(2, 1, Within::all()).await.unwrap().is_none());
-    assert!(errors.traces_of_issues(2, vec![1], Within::all()).await.unwrap().is_empty());
+    assert_eq!(ids(&errors.issues(1, ErrorEventFilter::all(), "type", 9, None).await.unwrap().issues), [1]);
+    assert_eq!(ids(&errors.issues(2, ErrorEventFilter::all(), "type", 9, None).await.unwrap().issues), [2]);
+    assert!(errors.issue(2, 1, ErrorEventFilter::all()).await.unwrap().is_none());
+    assert!(errors.traces_of_issues(2, vec![1], ErrorEventFilter::all()).await.unwrap().is_empty());
     assert_eq!(errors.of_trace(3, TraceId(2)).await.unwrap(), []);
     assert_eq!(errors.counts_of_traces(1, vec![TraceId(2)]).await.unwrap()[&TraceId(2)], 1);
     let seen: BTreeSet<TraceId> = errors.traces(3, i64::MIN, i64::MAX).await.unwrap().into_iter().collect();
-    assert!(seen.is_empty() && errors.points(3, Within::all(), 10).await.unwrap().is_empty());
+    assert!(seen.is_empty() && errors.points(3, ErrorEventFilter::all(), 10).await.unwrap().is_empty());
     assert_eq!(errors.delete_before(3, i64::MAX).await.unwrap(), 0);
 }
 
 #[tokio::test]
 async fn one_error_told_of_in_many_ways_counts_once() {
-    use hinomi_model::sentry::Reporter::{self, LogRecord, Sentry, SpanEvent};
-    let report = |id: u32, reporter: Reporter, span: u64, parent: u64, time_us: i64| ErrorEvent {
+    use hinomi_model::sentry::ErrorReporter::{self, LogRecord, Sentry, SpanEvent};
+    let report = |id: u32, reporter: ErrorReporter, span: u64, parent: u64, time_us: i64| ErrorEvent {
         value: "slow down".into(),
         reporter,
         trace_id: Some(TraceId(1)),
@@ -424,11 +424,11 @@ async fn one_error_told_of_in_many_ways_counts_once() {
             }
             let again = errors.append(1, 5, reports.clone()).await.unwrap();
             assert_eq!(again.duplicates, reports.len(), "{what}: {again:?}");
-            assert_eq!(errors.count(1, Within::all()).await.unwrap(), count, "{what}, order {order}");
+            assert_eq!(errors.count(1, ErrorEventFilter::all()).await.unwrap(), count, "{what}, order {order}");
             let events = errors.of_trace(1, TraceId(1)).await.unwrap();
             if reports.iter().any(|report| report.reporter == Sentry) {
                 assert!(events.iter().all(|event| event.kind == "E"), "{what}: the richest report is shown");
-                assert_eq!(listed(&errors, "-last_seen", Within::all()).await.len(), 1, "{what}: no empty issue stays");
+                assert_eq!(listed(&errors, "-last_seen", ErrorEventFilter::all()).await.len(), 1, "{what}: no empty issue stays");
             }
         }
     }

@@ -12,18 +12,18 @@ use hinomi_model::id::TraceId;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use super::Change;
-use super::error::ErrorsError;
-use super::row::Row;
-use super::same::{self, Counted};
+use super::ErrorStoreChange;
+use super::error::ErrorStoreError;
+use super::row::ErrorEventRow;
+use super::same::{self, ErrorDedupDecision};
 use crate::sqlite::SqliteError;
 
 /// Requests that go into one transaction at most.
 const GROUP: usize = 256;
 
 /// What the thread is asked for.
-pub(super) enum Command {
-    Do(Task),
+pub(super) enum ErrorWriterCommand {
+    Do(ErrorWriteTask),
     /// Finish what is queued and end.
     Close(oneshot::Sender<()>),
     /// Let a test have the connection, to break it.
@@ -32,16 +32,16 @@ pub(super) enum Command {
 }
 
 /// One caller's work, with where the answer goes.
-pub(super) struct Task {
-    pub(super) work: Work,
-    pub(super) reply: oneshot::Sender<Result<Done, ErrorsError>>,
+pub(super) struct ErrorWriteTask {
+    pub(super) work: ErrorWriteOperation,
+    pub(super) reply: oneshot::Sender<Result<ErrorWriteResult, ErrorStoreError>>,
 }
 
 /// What changes the database.
 #[derive(Debug)]
-pub(super) enum Work {
+pub(super) enum ErrorWriteOperation {
     /// Store events of a request.
-    Append { project: u64, received_us: i64, rows: Vec<Row> },
+    Append { project: u64, received_us: i64, rows: Vec<ErrorEventRow> },
     /// Delete so many of the oldest events before a time, and issues that have none left.
     DeleteBefore { project: u64, before_us: i64, limit: usize },
     /// Fail as a defect would.
@@ -51,7 +51,7 @@ pub(super) enum Work {
 
 /// What has changed.
 #[derive(Debug, Default)]
-pub(super) struct Done {
+pub(super) struct ErrorWriteResult {
     /// Events stored or deleted.
     pub(super) rows: usize,
     /// Events that were there before.
@@ -59,39 +59,44 @@ pub(super) struct Done {
     /// Events that tell of an error that another event told of.
     pub(super) same: usize,
     /// What to tell watchers.
-    change: Option<Change>,
+    change: Option<ErrorStoreChange>,
 }
 
 /// What the thread owns.
-pub(super) struct Writer {
+pub(super) struct ErrorWriter {
     connection: Connection,
     path: PathBuf,
-    changes: broadcast::Sender<Change>,
+    changes: broadcast::Sender<ErrorStoreChange>,
     version: Arc<AtomicU64>,
     /// Whether the last transaction failed, so that a failure is logged once.
     is_failing: bool,
 }
 
-impl Writer {
-    pub(super) fn new(connection: Connection, path: PathBuf, changes: broadcast::Sender<Change>, version: Arc<AtomicU64>) -> Writer {
-        Writer { connection, path, changes, version, is_failing: false }
+impl ErrorWriter {
+    pub(super) fn new(
+        connection: Connection,
+        path: PathBuf,
+        changes: broadcast::Sender<ErrorStoreChange>,
+        version: Arc<AtomicU64>,
+    ) -> ErrorWriter {
+        ErrorWriter { connection, path, changes, version, is_failing: false }
     }
 
     /// Works until it is told to end or nobody can ask any more.
-    pub(super) fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+    pub(super) fn run(mut self, mut commands: mpsc::Receiver<ErrorWriterCommand>) {
         let mut queue = Vec::new();
         let mut closing = Vec::new();
         while commands.blocking_recv_many(&mut queue, GROUP) > 0 {
             let mut tasks = Vec::new();
             for command in queue.drain(..) {
                 match command {
-                    Command::Do(task) => tasks.push(task),
-                    Command::Close(done) => {
+                    ErrorWriterCommand::Do(task) => tasks.push(task),
+                    ErrorWriterCommand::Close(done) => {
                         commands.close();
                         closing.push(done);
                     }
                     #[cfg(test)]
-                    Command::Lend(borrow) => {
+                    ErrorWriterCommand::Lend(borrow) => {
                         self.work(std::mem::take(&mut tasks));
                         borrow(&mut self.connection);
                     }
@@ -112,7 +117,7 @@ impl Writer {
     }
 
     /// Does a group of tasks and answers each.
-    fn work(&mut self, tasks: Vec<Task>) {
+    fn work(&mut self, tasks: Vec<ErrorWriteTask>) {
         if tasks.is_empty() {
             return;
         }
@@ -138,9 +143,9 @@ impl Writer {
     }
 
     /// Makes the changes of all tasks in one transaction. When it returns, they are on the disk; after an error, none is.
-    fn commit(&mut self, tasks: &[Task]) -> Result<Vec<Done>, SqliteError> {
+    fn commit(&mut self, tasks: &[ErrorWriteTask]) -> Result<Vec<ErrorWriteResult>, SqliteError> {
         let connection = &mut self.connection;
-        let write = || -> rusqlite::Result<Vec<Done>> {
+        let write = || -> rusqlite::Result<Vec<ErrorWriteResult>> {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let done = tasks.iter().map(|task| perform(&transaction, &task.work)).collect::<rusqlite::Result<_>>()?;
             transaction.commit()?;
@@ -153,7 +158,7 @@ impl Writer {
         }
     }
 
-    fn tell(&self, task: Task, mut done: Done) {
+    fn tell(&self, task: ErrorWriteTask, mut done: ErrorWriteResult) {
         // A caller that has gone, or a change that nobody watches, is no failure.
         let change = done.change.take();
         let _ = task.reply.send(Ok(done));
@@ -161,36 +166,36 @@ impl Writer {
     }
 }
 
-fn perform(transaction: &Transaction, work: &Work) -> rusqlite::Result<Done> {
+fn perform(transaction: &Transaction, work: &ErrorWriteOperation) -> rusqlite::Result<ErrorWriteResult> {
     match work {
-        Work::Append { project, received_us, rows } => append(transaction, *project, *received_us, rows),
-        Work::DeleteBefore { project, before_us, limit } => delete_before(transaction, *project, *before_us, *limit),
+        ErrorWriteOperation::Append { project, received_us, rows } => append(transaction, *project, *received_us, rows),
+        ErrorWriteOperation::DeleteBefore { project, before_us, limit } => delete_before(transaction, *project, *before_us, *limit),
         #[cfg(test)]
-        Work::Panic => panic!("asked for by a test"),
+        ErrorWriteOperation::Panic => panic!("asked for by a test"),
     }
 }
 
-fn append(transaction: &Transaction, project: u64, received_us: i64, rows: &[Row]) -> rusqlite::Result<Done> {
-    let mut done = Done::default();
+fn append(transaction: &Transaction, project: u64, received_us: i64, rows: &[ErrorEventRow]) -> rusqlite::Result<ErrorWriteResult> {
+    let mut done = ErrorWriteResult::default();
     let mut traces: Vec<TraceId> = Vec::new();
     for row in rows {
         match insert(transaction, project as i64, received_us, row)? {
-            Inserted::New => {
+            ErrorInsertOutcome::New => {
                 done.rows += 1;
                 traces.extend(row.event.trace_id);
             }
-            Inserted::Repeat => done.duplicates += 1,
-            Inserted::Same => done.same += 1,
+            ErrorInsertOutcome::Repeat => done.duplicates += 1,
+            ErrorInsertOutcome::Same => done.same += 1,
         }
     }
     traces.sort_unstable();
     traces.dedup();
-    done.change = (done.rows > 0).then(|| Change { project, traces: traces.into(), errors: done.rows });
+    done.change = (done.rows > 0).then(|| ErrorStoreChange { project, traces: traces.into(), errors: done.rows });
     Ok(done)
 }
 
 /// What became of an event.
-enum Inserted {
+enum ErrorInsertOutcome {
     /// It is stored.
     New,
     /// It was there before.
@@ -199,28 +204,28 @@ enum Inserted {
     Same,
 }
 
-fn insert(transaction: &Transaction, project: i64, received_us: i64, row: &Row) -> rusqlite::Result<Inserted> {
+fn insert(transaction: &Transaction, project: i64, received_us: i64, row: &ErrorEventRow) -> rusqlite::Result<ErrorInsertOutcome> {
     if same::is_known(transaction, project, &row.event.event_id)? {
-        return Ok(Inserted::Repeat);
+        return Ok(ErrorInsertOutcome::Repeat);
     }
     match same::counted(transaction, project, &row.event)? {
-        Counted::Itself => {
+        ErrorDedupDecision::Itself => {
             let id = add(transaction, project, received_us, row)?;
             same::remember(transaction, project, &row.event, id)?;
-            Ok(Inserted::New)
+            Ok(ErrorInsertOutcome::New)
         }
-        Counted::As { event, replaces } => {
+        ErrorDedupDecision::As { event, replaces } => {
             if replaces {
                 replace(transaction, project, received_us, row, event)?;
             }
             same::remember(transaction, project, &row.event, event)?;
-            Ok(Inserted::Same)
+            Ok(ErrorInsertOutcome::Same)
         }
     }
 }
 
 /// Stores an event. Returns its number.
-fn add(transaction: &Transaction, project: i64, received_us: i64, row: &Row) -> rusqlite::Result<i64> {
+fn add(transaction: &Transaction, project: i64, received_us: i64, row: &ErrorEventRow) -> rusqlite::Result<i64> {
     let event = &row.event;
     let issue = issue(transaction, project, &event.group)?;
     let mut insert = transaction.prepare_cached(
@@ -248,7 +253,7 @@ fn add(transaction: &Transaction, project: i64, received_us: i64, row: &Row) -> 
 }
 
 /// Stores an event in the place of a poorer report of the same error.
-fn replace(transaction: &Transaction, project: i64, received_us: i64, row: &Row, id: i64) -> rusqlite::Result<()> {
+fn replace(transaction: &Transaction, project: i64, received_us: i64, row: &ErrorEventRow, id: i64) -> rusqlite::Result<()> {
     let event = &row.event;
     let before = same::issue_of(transaction, id)?;
     let issue = issue(transaction, project, &event.group)?;
@@ -295,7 +300,7 @@ fn issue(transaction: &Transaction, project: i64, fingerprint: &[u8; 32]) -> rus
     Ok(transaction.last_insert_rowid())
 }
 
-fn delete_before(transaction: &Transaction, project: u64, before_us: i64, limit: usize) -> rusqlite::Result<Done> {
+fn delete_before(transaction: &Transaction, project: u64, before_us: i64, limit: usize) -> rusqlite::Result<ErrorWriteResult> {
     let mut delete = transaction.prepare_cached(
         "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE project = ? AND time_us < ? ORDER BY time_us LIMIT ?)
          RETURNING issue",
@@ -308,5 +313,5 @@ fn delete_before(transaction: &Transaction, project: u64, before_us: i64, limit:
     for issue in issues {
         forget_if_empty(transaction, issue)?;
     }
-    Ok(Done { rows, ..Done::default() })
+    Ok(ErrorWriteResult { rows, ..ErrorWriteResult::default() })
 }

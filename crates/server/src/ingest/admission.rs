@@ -14,8 +14,8 @@ use hinomi_model::budget::DecodeLimits;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::refusal::Refusal;
-use crate::memory::Shares;
+use super::refusal::IngestRejection;
+use crate::memory::MemoryBudget;
 
 /// Memory is counted in pieces of this many bytes.
 pub(super) const UNIT: usize = 16 << 10;
@@ -40,7 +40,7 @@ pub(super) const MAX_STRANGER_BYTES: usize = 64 << 10;
 
 /// The memory of intake.
 #[derive(Debug)]
-pub(super) struct Admission {
+pub(super) struct IngestAdmission {
     arriving: Arc<Semaphore>,
     decoding: Arc<Semaphore>,
     exceptional: Arc<Semaphore>,
@@ -48,7 +48,7 @@ pub(super) struct Admission {
     threads: Arc<Semaphore>,
     strangers: Arc<Semaphore>,
     senders: Mutex<HashMap<i64, SenderAdmission>>,
-    shares: Shares,
+    shares: MemoryBudget,
 }
 
 /// The part of one sender.
@@ -68,7 +68,7 @@ pub(super) struct BodyPermit {
 
 /// How a request is decoded.
 #[derive(Debug)]
-pub(super) struct Attempt {
+pub(super) struct DecodeAttempt {
     /// Bytes of its body after inflating.
     pub(super) max_inflated: usize,
     pub(super) limits: DecodeLimits,
@@ -77,11 +77,11 @@ pub(super) struct Attempt {
     _permits: [Option<OwnedSemaphorePermit>; 3],
 }
 
-impl Admission {
-    pub(super) fn new(shares: Shares) -> Admission {
+impl IngestAdmission {
+    pub(super) fn new(shares: MemoryBudget) -> IngestAdmission {
         let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let units = |bytes: usize| Arc::new(Semaphore::new(bytes.div_ceil(UNIT)));
-        Admission {
+        IngestAdmission {
             arriving: units(shares.arriving),
             decoding: units(shares.decoding),
             exceptional: Arc::new(Semaphore::new(1)),
@@ -102,22 +102,22 @@ impl Admission {
     }
 
     /// Leave to hold more than a first piece of what a sender sends who is not known yet.
-    pub(super) fn stranger(&self) -> Result<OwnedSemaphorePermit, Refusal> {
-        self.strangers.clone().try_acquire_owned().map_err(|_| Refusal::Overloaded)
+    pub(super) fn stranger(&self) -> Result<OwnedSemaphorePermit, IngestRejection> {
+        self.strangers.clone().try_acquire_owned().map_err(|_| IngestRejection::Overloaded)
     }
 
     /// Waits until a body of `bytes` bytes may be decoded. `None` where it is so large that only [`exceptional`](Self::exceptional) is
     /// of use.
-    pub(super) async fn usual(&self, bytes: usize, is_compressed: bool, items: usize) -> Result<Option<Attempt>, Refusal> {
+    pub(super) async fn usual(&self, bytes: usize, is_compressed: bool, items: usize) -> Result<Option<DecodeAttempt>, IngestRejection> {
         let inflated = if is_compressed { EXPECTED_RATIO.saturating_mul(bytes) } else { bytes };
         let most = self.shares.decoding / 4;
         let budget = EXPECTED_GROWTH.saturating_mul(inflated).saturating_add(LEAST_BUDGET).min(most);
         if bytes.saturating_mul(4) > most {
             return Ok(None);
         }
-        let thread = self.threads.clone().acquire_owned().await.map_err(|_| Refusal::Stopping)?;
+        let thread = self.threads.clone().acquire_owned().await.map_err(|_| IngestRejection::Stopping)?;
         let memory = take(&self.decoding, budget).await?;
-        Ok(Some(Attempt {
+        Ok(Some(DecodeAttempt {
             max_inflated: budget / 2,
             limits: DecodeLimits { items, bytes: budget },
             is_exceptional: false,
@@ -126,12 +126,17 @@ impl Admission {
     }
 
     /// Waits for the largest budget that there is.
-    pub(super) async fn exceptional(&self, sender: &SenderAdmission, max_inflated: usize, items: usize) -> Result<Attempt, Refusal> {
+    pub(super) async fn exceptional(
+        &self,
+        sender: &SenderAdmission,
+        max_inflated: usize,
+        items: usize,
+    ) -> Result<DecodeAttempt, IngestRejection> {
         // One sender waits in one place only, so that others come between.
         let own = one(&sender.exceptional).await?;
         let only = one(&self.exceptional).await?;
-        let thread = self.threads.clone().acquire_owned().await.map_err(|_| Refusal::Stopping)?;
-        Ok(Attempt {
+        let thread = self.threads.clone().acquire_owned().await.map_err(|_| IngestRejection::Stopping)?;
+        Ok(DecodeAttempt {
             max_inflated: max_inflated.min(self.shares.exceptional / 2),
             limits: DecodeLimits { items, bytes: self.shares.exceptional },
             is_exceptional: true,
@@ -142,7 +147,7 @@ impl Admission {
 
 impl SenderAdmission {
     /// Counts more bytes of a body.
-    pub(super) async fn grow(&self, held: &mut BodyPermit, bytes: usize) -> Result<(), Refusal> {
+    pub(super) async fn grow(&self, held: &mut BodyPermit, bytes: usize) -> Result<(), IngestRejection> {
         let own = take(&self.own, bytes).await?;
         let all = take(&self.all, bytes).await?;
         for (held, more) in [(&mut held.own, own), (&mut held.all, all)] {
@@ -170,23 +175,23 @@ impl BodyPermit {
     }
 }
 
-async fn one(semaphore: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Refusal> {
+async fn one(semaphore: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, IngestRejection> {
     match timeout(ADMISSION_TIMEOUT, semaphore.clone().acquire_owned()).await {
         Ok(Ok(permit)) => Ok(permit),
-        Ok(Err(_)) => Err(Refusal::Stopping),
-        Err(_) => Err(Refusal::Overloaded),
+        Ok(Err(_)) => Err(IngestRejection::Stopping),
+        Err(_) => Err(IngestRejection::Overloaded),
     }
 }
 
-async fn take(memory: &Arc<Semaphore>, bytes: usize) -> Result<Option<OwnedSemaphorePermit>, Refusal> {
+async fn take(memory: &Arc<Semaphore>, bytes: usize) -> Result<Option<OwnedSemaphorePermit>, IngestRejection> {
     if bytes == 0 {
         return Ok(None);
     }
-    let units = u32::try_from(bytes.div_ceil(UNIT)).map_err(|_| Refusal::Overloaded)?;
+    let units = u32::try_from(bytes.div_ceil(UNIT)).map_err(|_| IngestRejection::Overloaded)?;
     match timeout(ADMISSION_TIMEOUT, memory.clone().acquire_many_owned(units)).await {
         Ok(Ok(permit)) => Ok(Some(permit)),
-        Ok(Err(_)) => Err(Refusal::Stopping),
-        Err(_) => Err(Refusal::Overloaded),
+        Ok(Err(_)) => Err(IngestRejection::Stopping),
+        Err(_) => Err(IngestRejection::Overloaded),
     }
 }
 
@@ -195,9 +200,9 @@ mod tests {
     use super::*;
     use crate::config::Config;
 
-    fn admission() -> (Admission, Shares) {
-        let shares = Shares::of(&Config { memory_limit_bytes: 512 << 20, ..Config::default() });
-        (Admission::new(shares), shares)
+    fn admission() -> (IngestAdmission, MemoryBudget) {
+        let shares = MemoryBudget::of(&Config { memory_limit_bytes: 512 << 20, ..Config::default() });
+        (IngestAdmission::new(shares), shares)
     }
 
     #[tokio::test]
@@ -232,7 +237,7 @@ mod tests {
         assert!(admission.usual(shares.decoding, false, MAX_ITEMS).await.unwrap().is_none());
         let (one, other) = (admission.sender(Some(1), 1), admission.sender(Some(2), 1));
         let attempt = admission.exceptional(&one, usize::MAX, MAX_ITEMS).await.unwrap();
-        assert!(matches!(admission.exceptional(&other, usize::MAX, MAX_ITEMS).await, Err(Refusal::Overloaded)));
+        assert!(matches!(admission.exceptional(&other, usize::MAX, MAX_ITEMS).await, Err(IngestRejection::Overloaded)));
         drop(attempt);
         assert!(admission.exceptional(&other, usize::MAX, MAX_ITEMS).await.is_ok());
     }

@@ -22,7 +22,7 @@ pub enum AuthError {
 
 /// The places where a Sentry request may carry its key, as they came.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Sources<'a> {
+pub struct SentryAuthSources<'a> {
     /// Header `X-Sentry-Auth`.
     pub sentry_header: Option<&'a str>,
     /// Header `Authorization`.
@@ -33,7 +33,7 @@ pub struct Sources<'a> {
     pub path: Option<&'a str>,
 }
 
-impl Sources<'_> {
+impl SentryAuthSources<'_> {
     /// The version of the protocol that the client says it speaks.
     pub fn version(&self) -> Option<&str> {
         let in_header = self.sentry_header.or(self.authorization).filter(|value| value.to_ascii_lowercase().starts_with("sentry "));
@@ -134,13 +134,13 @@ mod tests {
         let basic = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{KEY}:")));
         let query = format!("sentry_version=7&sentry_key={KEY}.no-cache&sentry_client=sentry.javascript.node%2F11.12.0");
         let sources = [
-            Sources { sentry_header: Some(&header), ..Sources::default() },
-            Sources { authorization: Some(&bare), ..Sources::default() },
-            Sources { authorization: Some(&basic), ..Sources::default() },
-            Sources { query: Some(&query), ..Sources::default() },
-            Sources { path: Some(KEY), ..Sources::default() },
+            SentryAuthSources { sentry_header: Some(&header), ..SentryAuthSources::default() },
+            SentryAuthSources { authorization: Some(&bare), ..SentryAuthSources::default() },
+            SentryAuthSources { authorization: Some(&basic), ..SentryAuthSources::default() },
+            SentryAuthSources { query: Some(&query), ..SentryAuthSources::default() },
+            SentryAuthSources { path: Some(KEY), ..SentryAuthSources::default() },
             // A header of another scheme is no source.
-            Sources { sentry_header: Some(""), authorization: Some("Bearer x"), path: Some(KEY), ..Sources::default() },
+            SentryAuthSources { sentry_header: Some(""), authorization: Some("Bearer x"), path: Some(KEY), ..SentryAuthSources::default() },
         ];
         for source in sources {
             assert_eq!(source.key(), Ok(Some(KEY.to_owned())), "{source:?}");
@@ -164,11 +164,11 @@ mod tests {
 
     #[test]
     fn none_several_and_malformed() {
-        assert_eq!(Sources::default().key(), Ok(None));
+        assert_eq!(SentryAuthSources::default().key(), Ok(None));
         let query = format!("sentry_key={KEY}");
-        let both = Sources { query: Some(&query), path: Some(KEY), ..Sources::default() };
+        let both = SentryAuthSources { query: Some(&query), path: Some(KEY), ..SentryAuthSources::default() };
         assert_eq!(both.key(), Err(AuthError::Multiple));
-        let short = Sources { query: Some("sentry_key=abc"), ..Sources::default() };
+        let short = SentryAuthSources { query: Some("sentry_key=abc"), ..SentryAuthSources::default() };
         assert_eq!(short.key(), Err(AuthError::Malformed));
         assert_eq!(of_dsn("nonsense"), Err(AuthError::Malformed));
     }

@@ -33,44 +33,46 @@ const MAX_BETWEEN: u64 = 256 << 10;
 
 /// How a body is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Encoding {
+enum ContentEncoding {
     Gzip,
     Deflate,
     Brotli,
     Zstd,
 }
 
-impl Encoding {
+impl ContentEncoding {
     fn name(self) -> &'static str {
         match self {
-            Encoding::Gzip => "gzip",
-            Encoding::Deflate => "deflate",
-            Encoding::Brotli => "br",
-            Encoding::Zstd => "zstd",
+            ContentEncoding::Gzip => "gzip",
+            ContentEncoding::Deflate => "deflate",
+            ContentEncoding::Brotli => "br",
+            ContentEncoding::Zstd => "zstd",
         }
     }
 
     fn decoder<'a>(self, compressed: impl BufRead + 'a) -> Result<Box<dyn Read + 'a>, BodyError> {
         Ok(match self {
-            Encoding::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(compressed)),
-            Encoding::Deflate => Box::new(flate2::bufread::ZlibDecoder::new(compressed)),
-            Encoding::Brotli => Box::new(brotli::Decompressor::new(compressed, 4096)),
-            Encoding::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(compressed).map_err(|_| BodyError::Damaged("zstd"))?),
+            ContentEncoding::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(compressed)),
+            ContentEncoding::Deflate => Box::new(flate2::bufread::ZlibDecoder::new(compressed)),
+            ContentEncoding::Brotli => Box::new(brotli::Decompressor::new(compressed, 4096)),
+            ContentEncoding::Zstd => {
+                Box::new(zstd::stream::read::Decoder::with_buffer(compressed).map_err(|_| BodyError::Damaged("zstd"))?)
+            }
         })
     }
 }
 
 /// The encodings of a value of `Content-Encoding`, the outermost first. Empty ones, `identity` and `utf-8` (which some old SDKs send)
 /// mean none.
-fn encodings(header: &str) -> Result<Vec<Encoding>, BodyError> {
+fn encodings(header: &str) -> Result<Vec<ContentEncoding>, BodyError> {
     let mut found = Vec::new();
     for name in header.rsplit(',') {
         found.push(match name.trim().to_ascii_lowercase().as_str() {
             "" | "identity" | "utf-8" => continue,
-            "gzip" | "x-gzip" => Encoding::Gzip,
-            "deflate" => Encoding::Deflate,
-            "br" => Encoding::Brotli,
-            "zstd" => Encoding::Zstd,
+            "gzip" | "x-gzip" => ContentEncoding::Gzip,
+            "deflate" => ContentEncoding::Deflate,
+            "br" => ContentEncoding::Brotli,
+            "zstd" => ContentEncoding::Zstd,
             other => return Err(BodyError::Encoding(other.chars().take(40).collect())),
         });
         if found.len() > MAX_ENCODINGS {

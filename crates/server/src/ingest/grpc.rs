@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Full};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::body::inflate;
-use super::refusal::Refusal;
+use super::refusal::IngestRejection;
 
 /// Bytes before a message.
 const FRAME: usize = 5;
@@ -24,13 +24,13 @@ const ENCODINGS: HeaderValue = HeaderValue::from_static("identity,gzip,deflate,z
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
 
 /// The message in a body.
-pub(super) fn message(mut body: Bytes, compression: &str, limit: usize) -> Result<Bytes, Refusal> {
+pub(super) fn message(mut body: Bytes, compression: &str, limit: usize) -> Result<Bytes, IngestRejection> {
     let (flag, length) = match body.first_chunk::<FRAME>() {
         Some([flag, length @ ..]) => (*flag, u32::from_be_bytes(*length) as usize),
-        None => return Err(Refusal::Frame),
+        None => return Err(IngestRejection::Frame),
     };
     if body.len() - FRAME != length || flag > 1 {
-        return Err(Refusal::Frame);
+        return Err(IngestRejection::Frame);
     }
     body.advance(FRAME);
     Ok(inflate(body, if flag == 1 { compression } else { "" }, limit)?)
@@ -71,9 +71,9 @@ mod tests {
         assert_eq!(message(vec![0, 0, 0, 0, 2, 7, 8].into(), "", 10).unwrap()[..], [7, 8]);
         assert_eq!(message(vec![0, 0, 0, 0, 0].into(), "gzip", 10).unwrap()[..], b""[..]);
         for broken in [vec![], vec![0, 0, 0, 0, 3, 7, 8], vec![2, 0, 0, 0, 0], vec![0, 0, 0, 0, 0, 1]] {
-            assert!(matches!(message(broken.into(), "", 10), Err(Refusal::Frame)));
+            assert!(matches!(message(broken.into(), "", 10), Err(IngestRejection::Frame)));
         }
-        assert!(matches!(message(vec![0, 0, 0, 0, 2, 7, 8].into(), "", 1), Err(Refusal::TooLarge { limit: 1 })));
-        assert!(matches!(message(vec![1, 0, 0, 0, 2, 7, 8].into(), "gzip", 10), Err(Refusal::Body(_))));
+        assert!(matches!(message(vec![0, 0, 0, 0, 2, 7, 8].into(), "", 1), Err(IngestRejection::TooLarge { limit: 1 })));
+        assert!(matches!(message(vec![1, 0, 0, 0, 2, 7, 8].into(), "gzip", 10), Err(IngestRejection::Body(_))));
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use hinomi_model::id::SpanId;
-use hinomi_model::langfuse::Home;
+use hinomi_model::langfuse::ObservationTrace;
 
 use crate::store::Store;
 
@@ -15,31 +15,31 @@ use crate::store::Store;
 const MOST: usize = 200_000;
 
 /// An observation. Ids of 64 bits are told apart within a project only: whoever makes two alike has the same span twice.
-type Place = (u64, SpanId);
+type ObservationKey = (u64, SpanId);
 
 /// A bounded memory of the newest observations.
 #[derive(Debug, Default)]
-pub(super) struct Homes {
-    known: Mutex<Known>,
+pub(super) struct ObservationTraceCache {
+    known: Mutex<ObservationTraceEntries>,
     /// True once what was stored before the server started is known too.
     is_complete: Mutex<bool>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
-    homes: HashMap<Place, Home>,
+struct ObservationTraceEntries {
+    homes: HashMap<ObservationKey, ObservationTrace>,
     /// The oldest first.
-    order: VecDeque<Place>,
+    order: VecDeque<ObservationKey>,
 }
 
-impl Homes {
+impl ObservationTraceCache {
     /// The trace of an observation, as far as it is remembered.
-    pub(super) fn of(&self, project: u64, observation: SpanId) -> Option<Home> {
+    pub(super) fn of(&self, project: u64, observation: SpanId) -> Option<ObservationTrace> {
         self.known().homes.get(&(project, observation)).copied()
     }
 
     /// Remembers the traces of a project's observations.
-    pub(super) fn note(&self, project: u64, told: &[(SpanId, Home)]) {
+    pub(super) fn note(&self, project: u64, told: &[(SpanId, ObservationTrace)]) {
         let mut known = self.known();
         told.iter().for_each(|(span, home)| known.note((project, *span), *home));
     }
@@ -61,13 +61,13 @@ impl Homes {
         }
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+    fn known(&self) -> std::sync::MutexGuard<'_, ObservationTraceEntries> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Known {
-    fn note(&mut self, place: Place, home: Home) {
+impl ObservationTraceEntries {
+    fn note(&mut self, place: ObservationKey, home: ObservationTrace) {
         if self.homes.insert(place, home).is_none() {
             self.order.push_back(place);
         }
@@ -86,9 +86,9 @@ mod tests {
 
     #[test]
     fn the_newest_are_remembered_each_for_its_project() {
-        let homes = Homes::default();
-        let home = |id: u64| Home { trace_id: TraceId(u128::from(id)), root: SpanId(id) };
-        let all: Vec<(SpanId, Home)> = (1..=MOST as u64 + 5).map(|id| (SpanId(id), home(id))).collect();
+        let homes = ObservationTraceCache::default();
+        let home = |id: u64| ObservationTrace { trace_id: TraceId(u128::from(id)), root: SpanId(id) };
+        let all: Vec<(SpanId, ObservationTrace)> = (1..=MOST as u64 + 5).map(|id| (SpanId(id), home(id))).collect();
         homes.note(1, &all);
         homes.note(1, &[(SpanId(9), home(77))]);
         assert_eq!([5, 6, 9].map(|id| homes.of(1, SpanId(id))), [None, Some(home(6)), Some(home(77))]);

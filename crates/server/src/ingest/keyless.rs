@@ -9,7 +9,7 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, header};
 
 use super::otlp::text;
-use super::refusal::Refusal;
+use super::refusal::IngestRejection;
 
 /// Headers that proxies add and programs do not, beside all that begin with `x-forwarded` or `x-envoy-`.
 const PROXY_HEADERS: &[&str] = &[
@@ -35,19 +35,19 @@ const NAMES_FROM_CONTAINERS: &[&str] =
     &["host.docker.internal", "gateway.docker.internal", "host.containers.internal", "host.lima.internal"];
 
 /// Lets pass what a program on this machine sends; with `any_host` also what addresses the server by another name.
-pub(super) fn check(headers: &HeaderMap, any_host: bool) -> Result<(), Refusal> {
+pub(super) fn check(headers: &HeaderMap, any_host: bool) -> Result<(), IngestRejection> {
     if let Some(name) = proxy_header(headers) {
-        return Err(Refusal::KeylessProxy(name.to_owned()));
+        return Err(IngestRejection::KeylessProxy(name.to_owned()));
     }
     // Any page on the net can make a browser on this machine post to it.
     if let Some(page) = text(headers, "origin").or_else(|| text(headers, "sec-fetch-site")) {
-        return Err(Refusal::KeylessPage(page.to_owned()));
+        return Err(IngestRejection::KeylessPage(page.to_owned()));
     }
     // Not every proxy says that it is one, but most keep the name. Nor can a page that has its own name point here.
     if any_host || is_for_this_machine(headers) {
         return Ok(());
     }
-    Err(Refusal::KeylessHost(text(headers, "host").unwrap_or_default().chars().take(100).collect()))
+    Err(IngestRejection::KeylessHost(text(headers, "host").unwrap_or_default().chars().take(100).collect()))
 }
 
 /// The name of a header that says that a request came through a proxy.

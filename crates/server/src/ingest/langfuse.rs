@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use hinomi_model::budget;
 use hinomi_model::id::SpanId;
-use hinomi_model::langfuse::{self, Home, Verdict};
+use hinomi_model::langfuse::{self, LangfuseEventResult, ObservationTrace};
 use serde_json::{Value, json};
 use tower_http::cors::{Any, CorsLayer};
 
@@ -19,11 +19,11 @@ use super::admission::MAX_EVENTS;
 use super::body::{inflate, is_compressed};
 use super::otlp::{count, sender, text};
 use super::receive::IncomingBody;
-use super::refusal::Refusal;
-use super::{Content, Intake, Ready, Sender};
+use super::refusal::IngestRejection;
+use super::{AuthenticatedSender, DecodedTelemetry, IngestState, PreparedTelemetry};
 
 /// Langfuse's paths, without slashes at the end.
-pub(super) fn routes(intake: Arc<Intake>) -> Router {
+pub(super) fn routes(intake: Arc<IngestState>) -> Router {
     let headers = ["content-type", "content-encoding", "authorization", "x-hinomi-key", "x-langfuse-sdk-name", "x-langfuse-sdk-version"];
     let headers = headers.into_iter().chain(["x-langfuse-sdk-variant", "x-langfuse-sdk-integration", "x-langfuse-public-key"]);
     let cors = CorsLayer::new()
@@ -45,7 +45,7 @@ async fn health() -> Json<Value> {
 }
 
 /// The one project that the key belongs to.
-async fn projects(State(intake): State<Arc<Intake>>, headers: HeaderMap) -> Response {
+async fn projects(State(intake): State<Arc<IngestState>>, headers: HeaderMap) -> Response {
     match sender(&intake, None, &headers) {
         Ok(sender) => {
             let project = json!({ "id": sender.project.id.to_string(), "name": sender.project.name, "metadata": {} });
@@ -55,12 +55,13 @@ async fn projects(State(intake): State<Arc<Intake>>, headers: HeaderMap) -> Resp
     }
 }
 
-async fn ingestion(State(intake): State<Arc<Intake>>, headers: HeaderMap, body: Body) -> Response {
+async fn ingestion(State(intake): State<Arc<IngestState>>, headers: HeaderMap, body: Body) -> Response {
     match take_in(&intake, &headers, body).await {
         Ok(verdicts) => {
-            let (refused, taken): (Vec<Verdict>, Vec<Verdict>) = verdicts.into_iter().partition(|verdict| verdict.refused.is_some());
-            let success = |verdict: Verdict| json!({ "id": verdict.id, "status": 201 });
-            let error = |verdict: Verdict| json!({ "id": verdict.id, "status": 400, "message": verdict.refused, "error": "Invalid event" });
+            let (refused, taken): (Vec<LangfuseEventResult>, Vec<LangfuseEventResult>) =
+                verdicts.into_iter().partition(|verdict| verdict.refused.is_some());
+            let success = |verdict: LangfuseEventResult| json!({ "id": verdict.id, "status": 201 });
+            let error = |verdict: LangfuseEventResult| json!({ "id": verdict.id, "status": 400, "message": verdict.refused, "error": "Invalid event" });
             let successes: Vec<Value> = taken.into_iter().map(success).collect();
             let errors: Vec<Value> = refused.into_iter().map(error).collect();
             (StatusCode::MULTI_STATUS, Json(json!({ "successes": successes, "errors": errors }))).into_response()
@@ -69,23 +70,23 @@ async fn ingestion(State(intake): State<Arc<Intake>>, headers: HeaderMap, body: 
     }
 }
 
-async fn take_in(intake: &Arc<Intake>, headers: &HeaderMap, body: Body) -> Result<Vec<Verdict>, Refusal> {
+async fn take_in(intake: &Arc<IngestState>, headers: &HeaderMap, body: Body) -> Result<Vec<LangfuseEventResult>, IngestRejection> {
     let sender = sender(intake, None, headers)?;
     let received_us = jiff::Timestamp::now().as_microsecond();
     let compression = text(headers, "content-encoding").unwrap_or_default().to_owned();
     let is_compressed = is_compressed(&compression);
     let unpack = move |bytes, limit| Ok(inflate(bytes, &compression, limit)?);
     let from = sender.clone();
-    let work = move |intake: &Intake, body: Bytes| {
+    let work = move |intake: &IngestState, body: Bytes| {
         let decoded = decode(intake, &body, &from, received_us)?;
         if budget::is_exceeded() {
-            return Err(Refusal::Exceptional);
+            return Err(IngestRejection::Exceptional);
         }
         // What nobody knows the trace of may be told by a request that is under way.
-        let langfuse::Decoded { spans, scores, verdicts, outcomes, strays, .. } = decoded;
+        let langfuse::DecodedLangfuseBatch { spans, scores, verdicts, outcomes, strays, .. } = decoded;
         let again = (!strays.is_empty()).then_some((body, strays));
-        let content = Content { spans, scores, outcomes, ..Content::default() };
-        Ok((Intake::make_ready(from.clone(), content)?, verdicts, again))
+        let content = DecodedTelemetry { spans, scores, outcomes, ..DecodedTelemetry::default() };
+        Ok((IngestState::make_ready(from.clone(), content)?, verdicts, again))
     };
     let incoming = IncomingBody::new(body, headers);
     let (ready, verdicts, again) = intake.work(incoming, &sender, MAX_EVENTS, unpack, is_compressed, work).await?;
@@ -97,7 +98,7 @@ async fn take_in(intake: &Arc<Intake>, headers: &HeaderMap, body: Body) -> Resul
         let attempt = intake.admission.exceptional(&admission, intake.limits.max_inflated_bytes, MAX_EVENTS).await?;
         let knows = intake.clone();
         let found = move || budget::within(attempt.limits, || found_strays(&knows, &body, sender, received_us, &strays));
-        let found = tokio::task::spawn_blocking(found).await.map_err(|_| Refusal::Stopping)?;
+        let found = tokio::task::spawn_blocking(found).await.map_err(|_| IngestRejection::Stopping)?;
         if let Some(ready) = found.unwrap_or(Ok(None))? {
             intake.keep(received_us, ready).await?;
         }
@@ -106,7 +107,12 @@ async fn take_in(intake: &Arc<Intake>, headers: &HeaderMap, body: Body) -> Resul
 }
 
 /// Decodes a request, with what is known of the traces of its observations.
-fn decode(intake: &Intake, body: &[u8], sender: &Sender, received_us: i64) -> Result<langfuse::Decoded, Refusal> {
+fn decode(
+    intake: &IngestState,
+    body: &[u8],
+    sender: &AuthenticatedSender,
+    received_us: i64,
+) -> Result<langfuse::DecodedLangfuseBatch, IngestRejection> {
     let (context, project) = (intake.context(sender, received_us), sender.project.id);
     let read = || langfuse::decode(body, &context, &|observation| intake.homes.of(project, observation));
     let before = budget::mark();
@@ -122,9 +128,15 @@ fn decode(intake: &Intake, body: &[u8], sender: &Sender, received_us: i64) -> Re
 }
 
 /// What a request told of strays whose traces are known since: to be stored where they belong.
-fn found_strays(intake: &Intake, body: &[u8], sender: Sender, received_us: i64, strays: &[SpanId]) -> Result<Option<Ready>, Refusal> {
+fn found_strays(
+    intake: &IngestState,
+    body: &[u8],
+    sender: AuthenticatedSender,
+    received_us: i64,
+    strays: &[SpanId],
+) -> Result<Option<PreparedTelemetry>, IngestRejection> {
     let home = |stray: &SpanId| Some((*stray, intake.homes.of(sender.project.id, *stray)?));
-    let found: Vec<(SpanId, Home)> = strays.iter().filter_map(home).collect();
+    let found: Vec<(SpanId, ObservationTrace)> = strays.iter().filter_map(home).collect();
     if found.is_empty() {
         return Ok(None);
     }
@@ -132,10 +144,10 @@ fn found_strays(intake: &Intake, body: &[u8], sender: Sender, received_us: i64, 
     spans.retain(|span| {
         found.iter().any(|(stray, home)| span.trace_id == home.trace_id && (span.span_id == *stray || span.span_id == home.root))
     });
-    Intake::make_ready(sender, Content { spans, ..Content::default() }).map(Some)
+    IngestState::make_ready(sender, DecodedTelemetry { spans, ..DecodedTelemetry::default() }).map(Some)
 }
 
-async fn scores(State(intake): State<Arc<Intake>>, headers: HeaderMap, body: Body) -> Response {
+async fn scores(State(intake): State<Arc<IngestState>>, headers: HeaderMap, body: Body) -> Response {
     match take_scores(&intake, &headers, body).await {
         Ok(Some(id)) => Json(json!({ "id": id })).into_response(),
         Ok(None) => Json(json!({})).into_response(),
@@ -144,17 +156,17 @@ async fn scores(State(intake): State<Arc<Intake>>, headers: HeaderMap, body: Bod
 }
 
 /// Answers with the id of the last of them.
-async fn take_scores(intake: &Arc<Intake>, headers: &HeaderMap, body: Body) -> Result<Option<String>, Refusal> {
+async fn take_scores(intake: &Arc<IngestState>, headers: &HeaderMap, body: Body) -> Result<Option<String>, IngestRejection> {
     let sender = sender(intake, None, headers)?;
     let received_us = jiff::Timestamp::now().as_microsecond();
     let compression = text(headers, "content-encoding").unwrap_or_default().to_owned();
     let is_compressed = is_compressed(&compression);
     let unpack = move |bytes, limit| Ok(inflate(bytes, &compression, limit)?);
     let from = sender.clone();
-    let decode = move |_: &Intake, body: Bytes| {
-        let scores = langfuse::read_scores(&body, received_us).map_err(Refusal::Score)?;
+    let decode = move |_: &IngestState, body: Bytes| {
+        let scores = langfuse::read_scores(&body, received_us).map_err(IngestRejection::Score)?;
         let id = scores.last().map(|score| score.id.clone());
-        Ok((Intake::make_ready(from.clone(), Content { scores, ..Content::default() })?, id))
+        Ok((IngestState::make_ready(from.clone(), DecodedTelemetry { scores, ..DecodedTelemetry::default() })?, id))
     };
     let incoming = IncomingBody::new(body, headers);
     let (ready, id) = intake.work(incoming, &sender, MAX_EVENTS, unpack, is_compressed, decode).await?;
@@ -162,7 +174,7 @@ async fn take_scores(intake: &Arc<Intake>, headers: &HeaderMap, body: Body) -> R
     Ok(id)
 }
 
-fn refuse(intake: &Intake, headers: &HeaderMap, refusal: Refusal) -> Response {
+fn refuse(intake: &IngestState, headers: &HeaderMap, refusal: IngestRejection) -> Response {
     count(intake, None, headers, &refusal);
     refusal.into_langfuse()
 }

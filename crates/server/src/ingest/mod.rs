@@ -25,35 +25,35 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::HeaderMap;
-use hinomi_model::budget::{self, Exceeded};
-use hinomi_model::clock::Context;
+use hinomi_model::budget::{self, DecodeLimitExceeded};
+use hinomi_model::clock::DecodeContext;
 use hinomi_model::cost;
 use hinomi_model::estimate;
-use hinomi_model::hints::{self, Evidence};
+use hinomi_model::hints::{self, HintEvidence};
 use hinomi_model::log_line::LogLine;
-use hinomi_model::metric::Point;
-use hinomi_model::outcome::{Category, Outcome, OutcomeKind};
+use hinomi_model::metric::MetricPoint;
+use hinomi_model::outcome::{Outcome, OutcomeCategory, OutcomeKind};
 use hinomi_model::price::{PriceBook, PriceBooks};
 use hinomi_model::score::Score;
 use hinomi_model::sentry::ErrorEvent;
 use hinomi_model::span::Span;
 
 use crate::config;
-use crate::errors::Errors;
-use crate::logs::Logs;
-use crate::memory::Shares;
-use crate::meta::{Key, Meta, Project};
-use crate::metrics::Metrics;
-use crate::outcomes::{self, By, Outcomes};
-use crate::scores::Scores;
-use crate::store::{Prepared, Store};
-use admission::{Admission, Attempt};
+use crate::errors::ErrorStore;
+use crate::logs::LogStore;
+use crate::memory::MemoryBudget;
+use crate::meta::{IngestKey, MetadataStore, ProjectRecord};
+use crate::metrics::OtelMetricStore;
+use crate::outcomes::{self, OutcomeSource, OutcomeStore};
+use crate::scores::ScoreStore;
+use crate::store::{PreparedAppend, Store};
+use admission::{DecodeAttempt, IngestAdmission};
 use auth::AuthError;
 use receive::{IncomingBody, ReceivedBody};
-use refusal::Refusal;
+use refusal::IngestRejection;
 
 /// All that is taken in, without slashes at the end of paths.
-pub fn routes(intake: Arc<Intake>) -> Router {
+pub fn routes(intake: Arc<IngestState>) -> Router {
     sentry::routes(intake.clone()).merge(otlp::routes(intake.clone())).merge(langfuse::routes(intake))
 }
 
@@ -61,32 +61,32 @@ pub use otlp::routes as otlp_routes;
 
 /// Everything that taking telemetry in needs.
 #[derive(Debug)]
-pub struct Intake {
-    meta: Arc<Meta>,
+pub struct IngestState {
+    meta: Arc<MetadataStore>,
     store: Arc<Store>,
-    errors: Arc<Errors>,
-    scores: Arc<Scores>,
-    logs: Arc<Logs>,
-    metrics: Arc<Metrics>,
-    outcomes: Arc<Outcomes>,
+    errors: Arc<ErrorStore>,
+    scores: Arc<ScoreStore>,
+    logs: Arc<LogStore>,
+    metrics: Arc<OtelMetricStore>,
+    outcomes: Arc<OutcomeStore>,
     prices: Arc<PriceBooks>,
-    limits: config::Ingest,
+    limits: config::IngestConfig,
     retention_days: u32,
     /// The project of requests that bring no key.
     keyless: Option<config::KeylessProject>,
     /// The memory that requests in work may take.
-    admission: Admission,
+    admission: IngestAdmission,
     /// The traces of Langfuse's observations.
-    homes: homes::Homes,
+    homes: homes::ObservationTraceCache,
     /// When each key was last used, until that is written.
     used: Mutex<HashMap<i64, i64>>,
 }
 
 /// A request that may send: its project, and the key by which it may, where it needs one.
 #[derive(Debug, Clone)]
-struct Sender {
-    project: Project,
-    key: Option<Key>,
+struct AuthenticatedSender {
+    project: ProjectRecord,
+    key: Option<IngestKey>,
     /// The prices that hold for the project.
     prices: Arc<PriceBook>,
     /// The SDK and its version, as far as the headers tell.
@@ -95,15 +95,15 @@ struct Sender {
 
 /// What was read of a request.
 #[derive(Default)]
-struct Content {
+struct DecodedTelemetry {
     spans: Vec<Span>,
     errors: Vec<ErrorEvent>,
     scores: Vec<Score>,
     lines: Vec<LogLine>,
-    points: Vec<Point>,
+    points: Vec<MetricPoint>,
     outcomes: Vec<Outcome>,
     /// What the request as a whole shows of its client; what its spans show is seen later.
-    evidence: Vec<Evidence>,
+    evidence: Vec<HintEvidence>,
     /// The SDK and its version, where the body names it.
     sdk: Option<String>,
     /// What part of all traces the client says that it sends.
@@ -111,41 +111,41 @@ struct Content {
 }
 
 /// What is left to do of a request: to store it.
-struct Ready {
-    sender: Sender,
-    spans: Option<Prepared>,
+struct PreparedTelemetry {
+    sender: AuthenticatedSender,
+    spans: Option<PreparedAppend>,
     errors: Vec<ErrorEvent>,
     scores: Vec<Score>,
     lines: Vec<LogLine>,
-    points: Vec<Point>,
+    points: Vec<MetricPoint>,
     outcomes: Vec<Outcome>,
-    evidence: Vec<Evidence>,
+    evidence: Vec<HintEvidence>,
 }
 
 /// The stores that take in what is sent.
 #[derive(Debug, Clone)]
-pub struct Stores {
+pub struct TelemetryStores {
     /// Projects and their keys.
-    pub meta: Arc<Meta>,
+    pub meta: Arc<MetadataStore>,
     /// Spans.
     pub store: Arc<Store>,
     /// Error events.
-    pub errors: Arc<Errors>,
+    pub errors: Arc<ErrorStore>,
     /// Judgements of answers.
-    pub scores: Arc<Scores>,
+    pub scores: Arc<ScoreStore>,
     /// Lines of programs' logs.
-    pub logs: Arc<Logs>,
+    pub logs: Arc<LogStore>,
     /// Points of metrics.
-    pub metrics: Arc<Metrics>,
+    pub metrics: Arc<OtelMetricStore>,
     /// What became of what was sent.
-    pub outcomes: Arc<Outcomes>,
+    pub outcomes: Arc<OutcomeStore>,
 }
 
-impl Intake {
+impl IngestState {
     /// An intake that stores what it takes in these stores.
-    pub fn new(stores: Stores, prices: Arc<PriceBooks>, config: &config::Config) -> Intake {
-        let Stores { meta, store, errors, scores, logs, metrics, outcomes } = stores;
-        Intake {
+    pub fn new(stores: TelemetryStores, prices: Arc<PriceBooks>, config: &config::Config) -> IngestState {
+        let TelemetryStores { meta, store, errors, scores, logs, metrics, outcomes } = stores;
+        IngestState {
             meta,
             store,
             errors,
@@ -157,36 +157,36 @@ impl Intake {
             limits: config.ingest.clone(),
             retention_days: config.retention_days,
             keyless: config.ingest.keyless_project(config.listen, &config.public_url),
-            admission: Admission::new(Shares::of(config)),
-            homes: homes::Homes::default(),
+            admission: IngestAdmission::new(MemoryBudget::of(config)),
+            homes: homes::ObservationTraceCache::default(),
             used: Mutex::new(HashMap::new()),
         }
     }
 
     /// Who sends with this key to this project.
-    fn sender(&self, key: &str, project: Option<u64>) -> Result<Sender, Refusal> {
-        let key = self.meta.key(key).ok_or_else(|| Refusal::UnknownKey { key: shortened(key) })?;
+    fn sender(&self, key: &str, project: Option<u64>) -> Result<AuthenticatedSender, IngestRejection> {
+        let key = self.meta.key(key).ok_or_else(|| IngestRejection::UnknownKey { key: shortened(key) })?;
         if project.is_some_and(|project| project != key.project) {
-            return Err(Refusal::OtherProject { key: shortened(&key.public_key) });
+            return Err(IngestRejection::OtherProject { key: shortened(&key.public_key) });
         }
         let project = self.project(key.project)?;
         let at_us = jiff::Timestamp::now().as_microsecond();
         self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(key.id, at_us);
-        Ok(Sender { prices: self.prices.of(project.id), project, key: Some(key), sdk: None })
+        Ok(AuthenticatedSender { prices: self.prices.of(project.id), project, key: Some(key), sdk: None })
     }
 
     /// Who sends without a key, where that is allowed.
-    fn keyless_sender(&self, project: Option<u64>, headers: &HeaderMap) -> Result<Sender, Refusal> {
+    fn keyless_sender(&self, project: Option<u64>, headers: &HeaderMap) -> Result<AuthenticatedSender, IngestRejection> {
         let keyless = self.keyless.filter(|keyless| project.is_none_or(|project| project == keyless.project)).ok_or(AuthError::NoKey)?;
         keyless::check(headers, keyless.any_host)?;
         let project = self.project(keyless.project)?;
-        Ok(Sender { prices: self.prices.of(project.id), project, key: None, sdk: None })
+        Ok(AuthenticatedSender { prices: self.prices.of(project.id), project, key: None, sdk: None })
     }
 
-    fn project(&self, id: u64) -> Result<Project, Refusal> {
+    fn project(&self, id: u64) -> Result<ProjectRecord, IngestRejection> {
         let directory = self.meta.directory();
-        let project = directory.projects.get(&id).ok_or(Refusal::NoProject)?;
-        if project.disabled { Err(Refusal::Disabled { project: id }) } else { Ok(project.clone()) }
+        let project = directory.projects.get(&id).ok_or(IngestRejection::NoProject)?;
+        if project.disabled { Err(IngestRejection::Disabled { project: id }) } else { Ok(project.clone()) }
     }
 
     /// Writes down when keys were last used. To be called now and then.
@@ -200,7 +200,7 @@ impl Intake {
         }
     }
 
-    fn retention(&self, project: &Project) -> Duration {
+    fn retention(&self, project: &ProjectRecord) -> Duration {
         Duration::from_secs(u64::from(project.retention_days.unwrap_or(self.retention_days)) * 86_400)
     }
 
@@ -209,26 +209,26 @@ impl Intake {
     async fn work<T: Send + 'static>(
         self: &Arc<Self>,
         incoming: IncomingBody,
-        sender: &Sender,
+        sender: &AuthenticatedSender,
         items: usize,
-        unpack: impl Fn(Bytes, usize) -> Result<Bytes, Refusal> + Send + Sync + 'static,
+        unpack: impl Fn(Bytes, usize) -> Result<Bytes, IngestRejection> + Send + Sync + 'static,
         is_compressed: bool,
-        decode: impl Fn(&Intake, Bytes) -> Result<T, Refusal> + Send + Sync + 'static,
-    ) -> Result<T, Refusal> {
+        decode: impl Fn(&IngestState, Bytes) -> Result<T, IngestRejection> + Send + Sync + 'static,
+    ) -> Result<T, IngestRejection> {
         self.store.room()?;
         let admission = self.admission.sender(sender.key.as_ref().map(|key| key.id), self.limits.max_body_bytes);
         let ReceivedBody { bytes, permit } = incoming.receive(self.limits.max_body_bytes, &admission).await?;
         let size = bytes.len();
         // Held by the thread that decodes, which goes on when the client has gone.
         let work = Arc::new((unpack, decode, permit));
-        let attempt = |attempt: Attempt| {
+        let attempt = |attempt: DecodeAttempt| {
             let (intake, work, bytes) = (self.clone(), work.clone(), bytes.clone());
             let attempt = move || intake.attempt(&attempt, bytes, &work.0, &work.1);
-            async { tokio::task::spawn_blocking(attempt).await.unwrap_or(Err(Refusal::Stopping)) }
+            async { tokio::task::spawn_blocking(attempt).await.unwrap_or(Err(IngestRejection::Stopping)) }
         };
         if let Some(usual) = self.admission.usual(size, is_compressed, items).await? {
             match attempt(usual).await {
-                Err(Refusal::Exceptional) => {}
+                Err(IngestRejection::Exceptional) => {}
                 done => return done,
             }
         }
@@ -238,14 +238,14 @@ impl Intake {
     /// Takes processor time.
     fn attempt<T>(
         &self,
-        attempt: &Attempt,
+        attempt: &DecodeAttempt,
         bytes: Bytes,
-        unpack: &impl Fn(Bytes, usize) -> Result<Bytes, Refusal>,
-        decode: &impl Fn(&Intake, Bytes) -> Result<T, Refusal>,
-    ) -> Result<T, Refusal> {
+        unpack: &impl Fn(Bytes, usize) -> Result<Bytes, IngestRejection>,
+        decode: &impl Fn(&IngestState, Bytes) -> Result<T, IngestRejection>,
+    ) -> Result<T, IngestRejection> {
         let body = match unpack(bytes, attempt.max_inflated.min(self.limits.max_inflated_bytes)) {
-            Err(Refusal::TooLarge { limit }) if limit < self.limits.max_inflated_bytes => {
-                return Err(if attempt.is_exceptional { Refusal::TooLarge { limit } } else { Refusal::Exceptional });
+            Err(IngestRejection::TooLarge { limit }) if limit < self.limits.max_inflated_bytes => {
+                return Err(if attempt.is_exceptional { IngestRejection::TooLarge { limit } } else { IngestRejection::Exceptional });
             }
             unpacked => unpacked?,
         };
@@ -253,20 +253,20 @@ impl Intake {
         limits.bytes = limits.bytes.saturating_sub(body.len());
         match budget::within(limits, || decode(self, body)) {
             Ok(decoded) => decoded,
-            Err(Exceeded::Bytes) if !attempt.is_exceptional => Err(Refusal::Exceptional),
-            Err(_) => Err(Refusal::TooManyItems { items: limits.items }),
+            Err(DecodeLimitExceeded::Bytes) if !attempt.is_exceptional => Err(IngestRejection::Exceptional),
+            Err(_) => Err(IngestRejection::TooManyItems { items: limits.items }),
         }
     }
 
     /// What decoding must know of a sender.
-    fn context<'a>(&self, sender: &'a Sender, received_us: i64) -> Context<'a> {
+    fn context<'a>(&self, sender: &'a AuthenticatedSender, received_us: i64) -> DecodeContext<'a> {
         let retention_us = i64::try_from(self.retention(&sender.project).as_micros()).ok();
-        Context { received_us, retention_us, price: &sender.prices }
+        DecodeContext { received_us, retention_us, price: &sender.prices }
     }
 
     /// Makes what was decoded ready to be stored. Takes processor time.
-    fn make_ready(sender: Sender, content: Content) -> Result<Ready, Refusal> {
-        let Content { mut spans, errors, scores, lines, points, outcomes, mut evidence, sdk, sample_rate } = content;
+    fn make_ready(sender: AuthenticatedSender, content: DecodedTelemetry) -> Result<PreparedTelemetry, IngestRejection> {
+        let DecodedTelemetry { mut spans, errors, scores, lines, points, outcomes, mut evidence, sdk, sample_rate } = content;
         let mut sender = sender;
         sender.sdk = sdk.or_else(|| spans.first().and_then(hints::sdk_of)).or(sender.sdk);
         // Hints are about what was sent, before anything is added to it.
@@ -285,19 +285,19 @@ impl Intake {
         if sender.project.prefer_client_cost {
             spans.iter_mut().for_each(cost::prefer_client);
         }
-        let spans = if spans.is_empty() { None } else { Some(Prepared::new(sender.project.id, spans)?) };
-        Ok(Ready { sender, spans, errors, scores, lines, points, outcomes: summed(outcomes), evidence })
+        let spans = if spans.is_empty() { None } else { Some(PreparedAppend::new(sender.project.id, spans)?) };
+        Ok(PreparedTelemetry { sender, spans, errors, scores, lines, points, outcomes: summed(outcomes), evidence })
     }
 
     /// Stores what is ready, and counts it. When it returns without an error, all that is good of it is durable and visible. Returns what
     /// was not kept.
-    async fn keep(&self, received_us: i64, ready: Ready) -> Result<Vec<Outcome>, Refusal> {
-        let Ready { sender, spans, errors, scores, lines, points, mut outcomes, evidence } = ready;
+    async fn keep(&self, received_us: i64, ready: PreparedTelemetry) -> Result<Vec<Outcome>, IngestRejection> {
+        let PreparedTelemetry { sender, spans, errors, scores, lines, points, mut outcomes, evidence } = ready;
         let project = sender.project.id;
         // A request may carry both; the same one sent again is a repeat in either store, so that half a success loses nothing.
         let in_store = async {
             match spans {
-                Some(spans) => self.store.commit(spans).await.map_err(Refusal::from),
+                Some(spans) => self.store.commit(spans).await.map_err(IngestRejection::from),
                 None => Ok(Default::default()),
             }
         };
@@ -305,7 +305,7 @@ impl Intake {
             if errors.is_empty() {
                 return Ok(Default::default());
             }
-            self.errors.append(project, received_us, errors).await.map_err(Refusal::from)
+            self.errors.append(project, received_us, errors).await.map_err(IngestRejection::from)
         };
         let count_of_scores = scores.len();
         let in_scores = async {
@@ -314,18 +314,18 @@ impl Intake {
             }
             let store = self.scores.clone();
             let stored = tokio::task::spawn_blocking(move || store.put(project, &scores)).await;
-            stored.map_err(|_| Refusal::Stopping)?.map_err(Refusal::from)
+            stored.map_err(|_| IngestRejection::Stopping)?.map_err(IngestRejection::from)
         };
-        let in_logs = async { self.logs.append(project, lines).await.map_err(Refusal::from) };
-        let in_metrics = async { self.metrics.append(project, received_us, points).await.map_err(Refusal::from) };
+        let in_logs = async { self.logs.append(project, lines).await.map_err(IngestRejection::from) };
+        let in_metrics = async { self.metrics.append(project, received_us, points).await.map_err(IngestRejection::from) };
         let (of_spans, of_errors, (), of_logs, of_metrics) = tokio::try_join!(in_store, in_errors, in_scores, in_logs, in_metrics)?;
 
         let dropped = [
-            ("invalid_id", Category::Span, of_spans.without_id),
-            ("too_many_pieces", Category::Span, of_spans.too_many_pieces),
-            ("too_many_logs", Category::Log, of_logs.too_many),
-            ("too_many_metrics", Category::Metric, of_metrics.too_many_metrics),
-            ("too_many_series", Category::Metric, of_metrics.too_many_series),
+            ("invalid_id", OutcomeCategory::Span, of_spans.without_id),
+            ("too_many_pieces", OutcomeCategory::Span, of_spans.too_many_pieces),
+            ("too_many_logs", OutcomeCategory::Log, of_logs.too_many),
+            ("too_many_metrics", OutcomeCategory::Metric, of_metrics.too_many_metrics),
+            ("too_many_series", OutcomeCategory::Metric, of_metrics.too_many_series),
         ];
         let dropped = dropped.into_iter().filter(|(.., quantity)| *quantity > 0);
         outcomes.extend(
@@ -333,17 +333,17 @@ impl Intake {
         );
         self.outcomes.note(project, &evidence);
         let counted = [
-            (OutcomeKind::Accepted, "stored", Category::Span, of_spans.stored),
-            (OutcomeKind::Accepted, "joined", Category::Span, of_spans.joined),
-            (OutcomeKind::Duplicate, "duplicate", Category::Span, of_spans.duplicates),
-            (OutcomeKind::Accepted, "stored", Category::Error, of_errors.stored),
-            (OutcomeKind::Accepted, "stored", Category::Score, count_of_scores),
-            (OutcomeKind::Duplicate, "duplicate", Category::Error, of_errors.duplicates),
-            (OutcomeKind::Duplicate, "same_error", Category::Error, of_errors.same),
-            (OutcomeKind::Accepted, "stored", Category::Log, of_logs.stored),
-            (OutcomeKind::Duplicate, "duplicate", Category::Log, of_logs.duplicates),
-            (OutcomeKind::Accepted, "stored", Category::Metric, of_metrics.stored),
-            (OutcomeKind::Duplicate, "duplicate", Category::Metric, of_metrics.duplicates),
+            (OutcomeKind::Accepted, "stored", OutcomeCategory::Span, of_spans.stored),
+            (OutcomeKind::Accepted, "joined", OutcomeCategory::Span, of_spans.joined),
+            (OutcomeKind::Duplicate, "duplicate", OutcomeCategory::Span, of_spans.duplicates),
+            (OutcomeKind::Accepted, "stored", OutcomeCategory::Error, of_errors.stored),
+            (OutcomeKind::Accepted, "stored", OutcomeCategory::Score, count_of_scores),
+            (OutcomeKind::Duplicate, "duplicate", OutcomeCategory::Error, of_errors.duplicates),
+            (OutcomeKind::Duplicate, "same_error", OutcomeCategory::Error, of_errors.same),
+            (OutcomeKind::Accepted, "stored", OutcomeCategory::Log, of_logs.stored),
+            (OutcomeKind::Duplicate, "duplicate", OutcomeCategory::Log, of_logs.duplicates),
+            (OutcomeKind::Accepted, "stored", OutcomeCategory::Metric, of_metrics.stored),
+            (OutcomeKind::Duplicate, "duplicate", OutcomeCategory::Metric, of_metrics.duplicates),
         ];
         let counted = counted.into_iter().filter(|(.., quantity)| *quantity > 0).map(|(kind, reason, category, quantity)| Outcome {
             kind,
@@ -363,22 +363,22 @@ impl Intake {
         Ok(outcomes)
     }
 
-    fn count(&self, sender: &Sender, outcomes: &[Outcome]) {
+    fn count(&self, sender: &AuthenticatedSender, outcomes: &[Outcome]) {
         for outcome in outcomes {
             metrics::counter!("hinomi_outcomes_total", "outcome" => outcome.kind.as_str(), "category" => outcome.category.as_str())
                 .increment(outcome.quantity);
         }
-        let by = By { key: sender.key.as_ref().map(|key| key.public_key.as_str()), sdk: sender.sdk.as_deref() };
+        let by = OutcomeSource { key: sender.key.as_ref().map(|key| key.public_key.as_str()), sdk: sender.sdk.as_deref() };
         self.outcomes.count(sender.project.id, by, outcomes);
     }
 
     /// Counts a request that was turned away. Without a sender it counts for the server alone: whoever has no key of a project must not
     /// be able to write into what the project sees of its programs.
-    fn count_refusal(&self, sender: Option<&Sender>, headers: &HeaderMap, refusal: &Refusal) {
+    fn count_refusal(&self, sender: Option<&AuthenticatedSender>, headers: &HeaderMap, refusal: &IngestRejection) {
         let outcome = Outcome {
             kind: OutcomeKind::Refused,
             reason: refusal.reason().to_owned(),
-            category: Category::Request,
+            category: OutcomeCategory::Request,
             quantity: 1,
             detail: Some(refusal.to_string()),
         };
@@ -388,17 +388,17 @@ impl Intake {
         let project = match (sender, refusal) {
             (Some(sender), _) => sender.project.id,
             // Only a key of the project leads there.
-            (None, Refusal::Disabled { project }) => *project,
+            (None, IngestRejection::Disabled { project }) => *project,
             (None, _) => outcomes::SERVER,
         };
-        self.outcomes.count(project, By { key: key.map(|key| key.public_key.as_str()), sdk: sdk.as_deref() }, &[outcome]);
+        self.outcomes.count(project, OutcomeSource { key: key.map(|key| key.public_key.as_str()), sdk: sdk.as_deref() }, &[outcome]);
         tracing::debug!(project, reason = refusal.reason(), "ingest.refused");
     }
 }
 
 /// Outcomes of one sort as one: a request may have as many as it has items. The last words are kept.
 fn summed(outcomes: Vec<Outcome>) -> Vec<Outcome> {
-    let mut sums: BTreeMap<(OutcomeKind, Category, String), Outcome> = BTreeMap::new();
+    let mut sums: BTreeMap<(OutcomeKind, OutcomeCategory, String), Outcome> = BTreeMap::new();
     for outcome in outcomes {
         match sums.entry((outcome.kind, outcome.category, outcome.reason.clone())) {
             Entry::Vacant(entry) => _ = entry.insert(outcome),

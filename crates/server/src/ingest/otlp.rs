@@ -10,28 +10,28 @@ use axum::http::{HeaderMap, HeaderName, Method, header};
 use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, post};
 use hinomi_model::budget;
-use hinomi_model::otlp::{self, Decoded, Encoding, Signal};
+use hinomi_model::otlp::{self, DecodedOtlpRequest, OtlpEncoding, OtlpSignal};
 use tower_http::cors::{Any, CorsLayer};
 
 use super::admission::MAX_ITEMS;
 use super::auth;
 use super::body::{inflate, is_compressed};
 use super::receive::IncomingBody;
-use super::refusal::Refusal;
-use super::{Content, Intake, Sender, client, grpc};
+use super::refusal::IngestRejection;
+use super::{AuthenticatedSender, DecodedTelemetry, IngestState, client, grpc};
 
 /// Each signal, the end of its path, and the method that carries it over gRPC.
-const SIGNALS: [(Signal, &str, &str); 3] = [
-    (Signal::Traces, "traces", "/opentelemetry.proto.collector.trace.v1.TraceService/Export"),
-    (Signal::Logs, "logs", "/opentelemetry.proto.collector.logs.v1.LogsService/Export"),
-    (Signal::Metrics, "metrics", "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"),
+const SIGNALS: [(OtlpSignal, &str, &str); 3] = [
+    (OtlpSignal::Traces, "traces", "/opentelemetry.proto.collector.trace.v1.TraceService/Export"),
+    (OtlpSignal::Logs, "logs", "/opentelemetry.proto.collector.logs.v1.LogsService/Export"),
+    (OtlpSignal::Metrics, "metrics", "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"),
 ];
 
 /// Where a signal is posted to: OTLP's own path, Sentry's, Langfuse's.
 const PATHS: [&str; 3] = ["/v1", "/api/{project}/integration/otlp/v1", "/api/public/otel/v1"];
 
 /// OTLP's paths, without slashes at the end.
-pub fn routes(intake: Arc<Intake>) -> Router {
+pub fn routes(intake: Arc<IngestState>) -> Router {
     let mut router = Router::new();
     for (signal, name, method) in SIGNALS {
         for path in PATHS {
@@ -50,14 +50,14 @@ pub fn routes(intake: Arc<Intake>) -> Router {
     router.layer(cors).with_state(intake)
 }
 
-fn over_http(signal: Signal) -> MethodRouter<Arc<Intake>> {
-    post(move |State(intake): State<Arc<Intake>>, path: Path<Vec<(String, String)>>, headers: HeaderMap, body: Body| async move {
+fn over_http(signal: OtlpSignal) -> MethodRouter<Arc<IngestState>> {
+    post(move |State(intake): State<Arc<IngestState>>, path: Path<Vec<(String, String)>>, headers: HeaderMap, body: Body| async move {
         let project = path.iter().find(|(name, _)| name == "project").map(|(_, id)| id.parse().unwrap_or(0));
         let content_type = text(&headers, header::CONTENT_TYPE.as_str()).unwrap_or_default().to_owned();
         let Some((encoding, own_type)) = encoding(&content_type) else {
-            let refusal = Refusal::ContentType(content_type);
+            let refusal = IngestRejection::ContentType(content_type);
             count(&intake, project, &headers, &refusal);
-            return refusal.into_otlp(Encoding::Json, "application/json");
+            return refusal.into_otlp(OtlpEncoding::Json, "application/json");
         };
         let compression = text(&headers, "content-encoding").unwrap_or_default().to_owned();
         let is_compressed = is_compressed(&compression);
@@ -72,12 +72,12 @@ fn over_http(signal: Signal) -> MethodRouter<Arc<Intake>> {
     })
 }
 
-fn over_grpc(signal: Signal) -> MethodRouter<Arc<Intake>> {
-    post(move |State(intake): State<Arc<Intake>>, headers: HeaderMap, body: Body| async move {
+fn over_grpc(signal: OtlpSignal) -> MethodRouter<Arc<IngestState>> {
+    post(move |State(intake): State<Arc<IngestState>>, headers: HeaderMap, body: Body| async move {
         let compression = text(&headers, "grpc-encoding").unwrap_or_default().to_owned();
         let is_compressed = is_compressed(&compression);
         let unpack = move |bytes, limit| grpc::message(bytes, &compression, limit);
-        match take_in(&intake, None, &headers, body, (signal, Encoding::Binary), unpack, is_compressed).await {
+        match take_in(&intake, None, &headers, body, (signal, OtlpEncoding::Binary), unpack, is_compressed).await {
             Ok(answer) => grpc::answer(&answer),
             Err(refusal) => {
                 count(&intake, None, &headers, &refusal);
@@ -88,10 +88,10 @@ fn over_grpc(signal: Signal) -> MethodRouter<Arc<Intake>> {
 }
 
 /// What a content type means, and what is answered in.
-fn encoding(content_type: &str) -> Option<(Encoding, &'static str)> {
+fn encoding(content_type: &str) -> Option<(OtlpEncoding, &'static str)> {
     match content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
-        "application/x-protobuf" | "application/protobuf" => Some((Encoding::Binary, "application/x-protobuf")),
-        "application/json" => Some((Encoding::Json, "application/json")),
+        "application/x-protobuf" | "application/protobuf" => Some((OtlpEncoding::Binary, "application/x-protobuf")),
+        "application/json" => Some((OtlpEncoding::Json, "application/json")),
         _ => None,
     }
 }
@@ -102,23 +102,24 @@ pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 /// Takes a request in; answers with the body of the response.
 async fn take_in(
-    intake: &Arc<Intake>,
+    intake: &Arc<IngestState>,
     project: Option<u64>,
     headers: &HeaderMap,
     body: Body,
-    (signal, encoding): (Signal, Encoding),
-    unpack: impl Fn(Bytes, usize) -> Result<Bytes, Refusal> + Send + Sync + 'static,
+    (signal, encoding): (OtlpSignal, OtlpEncoding),
+    unpack: impl Fn(Bytes, usize) -> Result<Bytes, IngestRejection> + Send + Sync + 'static,
     is_compressed: bool,
-) -> Result<Vec<u8>, Refusal> {
+) -> Result<Vec<u8>, IngestRejection> {
     let sender = sender(intake, project, headers)?;
     let received_us = jiff::Timestamp::now().as_microsecond();
     let from = sender.clone();
-    let decode = move |intake: &Intake, body| {
-        let Decoded { spans, errors, lines, points, outcomes } = otlp::decode(body, signal, encoding, &intake.context(&from, received_us))?;
+    let decode = move |intake: &IngestState, body| {
+        let DecodedOtlpRequest { spans, errors, lines, points, outcomes } =
+            otlp::decode(body, signal, encoding, &intake.context(&from, received_us))?;
         if budget::is_exceeded() {
-            return Err(Refusal::Exceptional);
+            return Err(IngestRejection::Exceptional);
         }
-        Intake::make_ready(from.clone(), Content { spans, errors, lines, points, outcomes, ..Content::default() })
+        IngestState::make_ready(from.clone(), DecodedTelemetry { spans, errors, lines, points, outcomes, ..DecodedTelemetry::default() })
     };
     let incoming = IncomingBody::new(body, headers);
     let ready = intake.work(incoming, &sender, MAX_ITEMS, unpack, is_compressed, decode).await?;
@@ -127,17 +128,17 @@ async fn take_in(
 }
 
 /// Counts a refusal where it belongs.
-pub(super) fn count(intake: &Intake, project: Option<u64>, headers: &HeaderMap, refusal: &Refusal) {
+pub(super) fn count(intake: &IngestState, project: Option<u64>, headers: &HeaderMap, refusal: &IngestRejection) {
     intake.count_refusal(sender(intake, project, headers).ok().as_ref(), headers, refusal);
 }
 
 /// Who sends, by any of the headers that may say so; without one the project that takes in what comes without a key.
-pub(super) fn sender(intake: &Intake, project: Option<u64>, headers: &HeaderMap) -> Result<Sender, Refusal> {
+pub(super) fn sender(intake: &IngestState, project: Option<u64>, headers: &HeaderMap) -> Result<AuthenticatedSender, IngestRejection> {
     let key = auth::of_otlp(text(headers, "x-hinomi-key"), text(headers, "authorization"), text(headers, "x-sentry-auth"))?;
     let sdk = client::of_headers(headers);
     let sender = match key {
         Some(key) => intake.sender(&key, project)?,
         None => intake.keyless_sender(project, headers)?,
     };
-    Ok(Sender { sdk, ..sender })
+    Ok(AuthenticatedSender { sdk, ..sender })
 }

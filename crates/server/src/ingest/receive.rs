@@ -8,9 +8,9 @@ use futures::StreamExt;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
-use super::admission::{Admission, BodyPermit, MAX_STRANGER_BYTES, SenderAdmission};
+use super::admission::{BodyPermit, IngestAdmission, MAX_STRANGER_BYTES, SenderAdmission};
 use super::body;
-use super::refusal::Refusal;
+use super::refusal::IngestRejection;
 
 /// How long a body may take from its first byte to its last.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -45,12 +45,12 @@ impl IncomingBody {
 
     /// The first line, inflated, of a body whose sender is not known before it is read. What was read stays part of the body. `None`
     /// where it has none that is short enough.
-    pub(super) async fn first_line(&mut self, encoding: &str, admission: &Admission) -> Result<Option<Vec<u8>>, Refusal> {
-        let broken_off = Refusal::BrokenOff { seconds: STRANGER_TIMEOUT.as_secs() };
+    pub(super) async fn first_line(&mut self, encoding: &str, admission: &IngestAdmission) -> Result<Option<Vec<u8>>, IngestRejection> {
+        let broken_off = IngestRejection::BrokenOff { seconds: STRANGER_TIMEOUT.as_secs() };
         timeout(STRANGER_TIMEOUT, self.read_first_line(encoding, admission)).await.unwrap_or(Err(broken_off))
     }
 
-    async fn read_first_line(&mut self, encoding: &str, admission: &Admission) -> Result<Option<Vec<u8>>, Refusal> {
+    async fn read_first_line(&mut self, encoding: &str, admission: &IngestAdmission) -> Result<Option<Vec<u8>>, IngestRejection> {
         let mut permit: Option<OwnedSemaphorePermit> = None;
         let mut looked_at = 0;
         loop {
@@ -74,20 +74,20 @@ impl IncomingBody {
     }
 
     /// The whole body, of at most `limit` bytes.
-    pub(super) async fn receive(self, limit: usize, sender: &SenderAdmission) -> Result<ReceivedBody, Refusal> {
+    pub(super) async fn receive(self, limit: usize, sender: &SenderAdmission) -> Result<ReceivedBody, IngestRejection> {
         if self.announced.is_some_and(|length| length > limit) {
-            return Err(Refusal::TooLarge { limit });
+            return Err(IngestRejection::TooLarge { limit });
         }
-        let broken_off = Refusal::BrokenOff { seconds: BODY_TIMEOUT.as_secs() };
+        let broken_off = IngestRejection::BrokenOff { seconds: BODY_TIMEOUT.as_secs() };
         timeout(BODY_TIMEOUT, self.read(limit, sender)).await.unwrap_or(Err(broken_off))
     }
 
-    async fn read(mut self, limit: usize, sender: &SenderAdmission) -> Result<ReceivedBody, Refusal> {
+    async fn read(mut self, limit: usize, sender: &SenderAdmission) -> Result<ReceivedBody, IngestRejection> {
         let mut permit = BodyPermit::default();
         loop {
             let length = self.bytes.len();
             if length > limit {
-                return Err(Refusal::TooLarge { limit });
+                return Err(IngestRejection::TooLarge { limit });
             }
             let holds = permit.bytes();
             if length > holds {
@@ -102,7 +102,7 @@ impl IncomingBody {
         }
     }
 
-    async fn read_piece(&mut self, patience: Duration) -> Result<(), Refusal> {
+    async fn read_piece(&mut self, patience: Duration) -> Result<(), IngestRejection> {
         if self.has_ended {
             return Ok(());
         }
@@ -112,7 +112,7 @@ impl IncomingBody {
                 self.bytes.reserve(missing.min(self.bytes.len().max(FIRST_CAPACITY)).max(piece.len()));
                 self.bytes.extend_from_slice(&piece);
             }
-            Some(Err(_)) => return Err(Refusal::BrokenOff { seconds: patience.as_secs() }),
+            Some(Err(_)) => return Err(IngestRejection::BrokenOff { seconds: patience.as_secs() }),
             None => self.has_ended = true,
         }
         Ok(())
@@ -124,10 +124,10 @@ mod tests {
     use super::super::admission::UNIT;
     use super::*;
     use crate::config::Config;
-    use crate::memory::Shares;
+    use crate::memory::MemoryBudget;
 
-    fn admission(bytes: usize) -> Admission {
-        Admission::new(Shares { arriving: bytes, ..Shares::of(&Config::default()) })
+    fn admission(bytes: usize) -> IngestAdmission {
+        IngestAdmission::new(MemoryBudget { arriving: bytes, ..MemoryBudget::of(&Config::default()) })
     }
 
     fn in_pieces(count: usize) -> IncomingBody {
@@ -152,17 +152,17 @@ mod tests {
     #[tokio::test]
     async fn too_large_with_and_without_a_length() {
         let sender = admission(8 * UNIT).sender(None, 8 * UNIT);
-        assert!(matches!(in_pieces(7).receive(6 * UNIT, &sender).await, Err(Refusal::TooLarge { .. })));
+        assert!(matches!(in_pieces(7).receive(6 * UNIT, &sender).await, Err(IngestRejection::TooLarge { .. })));
         let headers = HeaderMap::from_iter([(header::CONTENT_LENGTH, "1000000000".parse().unwrap())]);
         let announced = IncomingBody::new(Body::empty(), &headers).receive(10, &sender).await;
-        assert!(matches!(announced, Err(Refusal::TooLarge { limit: 10 })));
+        assert!(matches!(announced, Err(IngestRejection::TooLarge { limit: 10 })));
         assert_eq!(free(&sender), 8);
     }
 
     #[tokio::test]
     async fn a_full_house_says_so() {
         let sender = admission(2 * UNIT).sender(None, UNIT);
-        assert!(matches!(in_pieces(4).receive(6 * UNIT, &sender).await, Err(Refusal::Overloaded)));
+        assert!(matches!(in_pieces(4).receive(6 * UNIT, &sender).await, Err(IngestRejection::Overloaded)));
         assert_eq!(free(&sender), 2);
     }
 

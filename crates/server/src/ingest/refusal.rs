@@ -3,14 +3,14 @@
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hinomi_model::langfuse::LangfuseError;
-use hinomi_model::otlp::{self, Encoding, OtlpError};
+use hinomi_model::otlp::{self, OtlpEncoding, OtlpError};
 use hinomi_model::sentry::EnvelopeError;
 use serde_json::json;
 
 use super::auth::AuthError;
 use super::body::BodyError;
 use super::grpc;
-use crate::errors::ErrorsError;
+use crate::errors::ErrorStoreError;
 use crate::sqlite::SqliteError;
 use crate::store::StoreError;
 
@@ -22,7 +22,7 @@ const SEND_A_KEY: &str = "send the header Authorization: Bearer KEY, with an ing
 
 /// Why nothing of a request is kept.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refusal {
+pub(super) enum IngestRejection {
     #[error(transparent)]
     Auth(#[from] AuthError),
     #[error("key {key} is not one of this server; copy the DSN from the project's set-up page")]
@@ -73,63 +73,64 @@ pub(super) enum Refusal {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Errors(#[from] ErrorsError),
+    Errors(#[from] ErrorStoreError),
     #[error(transparent)]
     Database(#[from] SqliteError),
     #[error("the server is stopping; send again later")]
     Stopping,
 }
 
-impl From<BodyError> for Refusal {
-    fn from(error: BodyError) -> Refusal {
+impl From<BodyError> for IngestRejection {
+    fn from(error: BodyError) -> IngestRejection {
         match error {
-            BodyError::TooLarge { limit } => Refusal::TooLarge { limit },
-            other => Refusal::Body(other),
+            BodyError::TooLarge { limit } => IngestRejection::TooLarge { limit },
+            other => IngestRejection::Body(other),
         }
     }
 }
 
-impl Refusal {
+impl IngestRejection {
     /// Status and reason: the table of what each refusal is.
     fn is(&self) -> (StatusCode, &'static str) {
         use StatusCode as S;
         match self {
-            Refusal::Auth(AuthError::Missing | AuthError::NoKey) => (S::UNAUTHORIZED, "missing_key"),
-            Refusal::Auth(AuthError::Multiple) => (S::UNAUTHORIZED, "multiple_keys"),
-            Refusal::Auth(AuthError::Malformed) => (S::BAD_REQUEST, "malformed_key"),
-            Refusal::UnknownKey { .. } => (S::UNAUTHORIZED, "unknown_key"),
-            Refusal::OtherProject { .. } => (S::UNAUTHORIZED, "key_of_other_project"),
-            Refusal::NoProject => (S::UNAUTHORIZED, "unknown_project"),
-            Refusal::Disabled { .. } => (S::FORBIDDEN, "project_disabled"),
-            Refusal::Mismatch(_) => (S::BAD_REQUEST, "dsn_mismatch"),
-            Refusal::Version(_) => (S::BAD_REQUEST, "protocol_version"),
-            Refusal::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "too_large"),
-            Refusal::TooManyItems { .. } | Refusal::Exceptional => (S::PAYLOAD_TOO_LARGE, "too_many_items"),
-            Refusal::BrokenOff { .. } => (S::BAD_REQUEST, "body_broken_off"),
-            Refusal::Body(BodyError::Encoding(_)) => (S::UNSUPPORTED_MEDIA_TYPE, "unknown_encoding"),
-            Refusal::Body(BodyError::TooManyEncodings) => (S::UNSUPPORTED_MEDIA_TYPE, "too_many_encodings"),
-            Refusal::Body(_) => (S::BAD_REQUEST, "damaged_body"),
-            Refusal::Envelope(_) => (S::BAD_REQUEST, "invalid_envelope"),
-            Refusal::Otlp(_) => (S::BAD_REQUEST, "invalid_otlp"),
-            Refusal::Langfuse(_) => (S::BAD_REQUEST, "invalid_batch"),
-            Refusal::Score(_) => (S::BAD_REQUEST, "invalid_score"),
-            Refusal::ContentType(_) => (S::UNSUPPORTED_MEDIA_TYPE, "content_type"),
-            Refusal::KeylessPage(_) => (S::UNAUTHORIZED, "page_without_key"),
-            Refusal::KeylessProxy(_) => (S::UNAUTHORIZED, "proxy_without_key"),
-            Refusal::KeylessHost(_) => (S::UNAUTHORIZED, "host_without_key"),
-            Refusal::Frame => (S::BAD_REQUEST, "invalid_grpc_frame"),
-            Refusal::Store(StoreError::Unfit { .. }) => (S::PAYLOAD_TOO_LARGE, "unfit"),
-            Refusal::Store(StoreError::Fault) => (S::INTERNAL_SERVER_ERROR, "fault"),
-            Refusal::Overloaded
-            | Refusal::Store(StoreError::Busy { .. })
-            | Refusal::Errors(ErrorsError::Busy { .. })
-            | Refusal::Database(SqliteError::Busy { .. }) => (S::TOO_MANY_REQUESTS, "overloaded"),
-            Refusal::Store(StoreError::DiskFull { .. } | StoreError::DiskLow { .. }) | Refusal::Errors(ErrorsError::DiskFull { .. }) => {
-                (S::SERVICE_UNAVAILABLE, "disk_full")
+            IngestRejection::Auth(AuthError::Missing | AuthError::NoKey) => (S::UNAUTHORIZED, "missing_key"),
+            IngestRejection::Auth(AuthError::Multiple) => (S::UNAUTHORIZED, "multiple_keys"),
+            IngestRejection::Auth(AuthError::Malformed) => (S::BAD_REQUEST, "malformed_key"),
+            IngestRejection::UnknownKey { .. } => (S::UNAUTHORIZED, "unknown_key"),
+            IngestRejection::OtherProject { .. } => (S::UNAUTHORIZED, "key_of_other_project"),
+            IngestRejection::NoProject => (S::UNAUTHORIZED, "unknown_project"),
+            IngestRejection::Disabled { .. } => (S::FORBIDDEN, "project_disabled"),
+            IngestRejection::Mismatch(_) => (S::BAD_REQUEST, "dsn_mismatch"),
+            IngestRejection::Version(_) => (S::BAD_REQUEST, "protocol_version"),
+            IngestRejection::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "too_large"),
+            IngestRejection::TooManyItems { .. } | IngestRejection::Exceptional => (S::PAYLOAD_TOO_LARGE, "too_many_items"),
+            IngestRejection::BrokenOff { .. } => (S::BAD_REQUEST, "body_broken_off"),
+            IngestRejection::Body(BodyError::Encoding(_)) => (S::UNSUPPORTED_MEDIA_TYPE, "unknown_encoding"),
+            IngestRejection::Body(BodyError::TooManyEncodings) => (S::UNSUPPORTED_MEDIA_TYPE, "too_many_encodings"),
+            IngestRejection::Body(_) => (S::BAD_REQUEST, "damaged_body"),
+            IngestRejection::Envelope(_) => (S::BAD_REQUEST, "invalid_envelope"),
+            IngestRejection::Otlp(_) => (S::BAD_REQUEST, "invalid_otlp"),
+            IngestRejection::Langfuse(_) => (S::BAD_REQUEST, "invalid_batch"),
+            IngestRejection::Score(_) => (S::BAD_REQUEST, "invalid_score"),
+            IngestRejection::ContentType(_) => (S::UNSUPPORTED_MEDIA_TYPE, "content_type"),
+            IngestRejection::KeylessPage(_) => (S::UNAUTHORIZED, "page_without_key"),
+            IngestRejection::KeylessProxy(_) => (S::UNAUTHORIZED, "proxy_without_key"),
+            IngestRejection::KeylessHost(_) => (S::UNAUTHORIZED, "host_without_key"),
+            IngestRejection::Frame => (S::BAD_REQUEST, "invalid_grpc_frame"),
+            IngestRejection::Store(StoreError::Unfit { .. }) => (S::PAYLOAD_TOO_LARGE, "unfit"),
+            IngestRejection::Store(StoreError::Fault) => (S::INTERNAL_SERVER_ERROR, "fault"),
+            IngestRejection::Overloaded
+            | IngestRejection::Store(StoreError::Busy { .. })
+            | IngestRejection::Errors(ErrorStoreError::Busy { .. })
+            | IngestRejection::Database(SqliteError::Busy { .. }) => (S::TOO_MANY_REQUESTS, "overloaded"),
+            IngestRejection::Store(StoreError::DiskFull { .. } | StoreError::DiskLow { .. })
+            | IngestRejection::Errors(ErrorStoreError::DiskFull { .. }) => (S::SERVICE_UNAVAILABLE, "disk_full"),
+            IngestRejection::Database(SqliteError::DiskFull { .. }) => (S::SERVICE_UNAVAILABLE, "disk_full"),
+            IngestRejection::Store(_) | IngestRejection::Errors(_) | IngestRejection::Database(_) => {
+                (S::SERVICE_UNAVAILABLE, "storage_failed")
             }
-            Refusal::Database(SqliteError::DiskFull { .. }) => (S::SERVICE_UNAVAILABLE, "disk_full"),
-            Refusal::Store(_) | Refusal::Errors(_) | Refusal::Database(_) => (S::SERVICE_UNAVAILABLE, "storage_failed"),
-            Refusal::Stopping => (S::SERVICE_UNAVAILABLE, "stopping"),
+            IngestRejection::Stopping => (S::SERVICE_UNAVAILABLE, "stopping"),
         }
     }
 
@@ -159,7 +160,7 @@ impl Refusal {
     }
 
     /// The answer of OTLP over HTTP: `google.rpc.Status` in the encoding of the request.
-    pub(super) fn into_otlp(self, encoding: Encoding, content_type: &'static str) -> Response {
+    pub(super) fn into_otlp(self, encoding: OtlpEncoding, content_type: &'static str) -> Response {
         let body = otlp::error(encoding, self.grpc_code(), &self.to_string(), self.retry_s());
         let mut response = (self.is().0, [(header::CONTENT_TYPE, content_type)], body).into_response();
         if let Some(seconds) = self.retry_s() {
@@ -171,7 +172,7 @@ impl Refusal {
     /// The answer of OTLP over gRPC.
     pub(super) fn into_grpc(self) -> Response {
         let (code, why) = (self.grpc_code(), self.to_string());
-        grpc::refuse(code, &why, &otlp::error(Encoding::Binary, code, &why, self.retry_s()))
+        grpc::refuse(code, &why, &otlp::error(OtlpEncoding::Binary, code, &why, self.retry_s()))
     }
 
     /// The answer of Langfuse's API.
@@ -187,13 +188,13 @@ impl Refusal {
     /// Summary and reasons, as the protocol's errors have them.
     fn said(&self) -> (String, Vec<String>) {
         match self {
-            Refusal::Envelope(error) => (error.detail().to_owned(), error.causes()),
+            IngestRejection::Envelope(error) => (error.detail().to_owned(), error.causes()),
             other => (other.to_string(), Vec::new()),
         }
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for IngestRejection {
     fn into_response(self) -> Response {
         let (status, reason) = self.is();
         let (detail, causes) = self.said();
@@ -225,22 +226,26 @@ mod tests {
 
     #[test]
     fn what_may_be_sent_again_says_when() {
-        let busy = || Refusal::Overloaded;
-        let answer = busy().into_otlp(Encoding::Json, "application/json");
+        let busy = || IngestRejection::Overloaded;
+        let answer = busy().into_otlp(OtlpEncoding::Json, "application/json");
         assert_eq!((answer.status(), said(&answer, "retry-after")), (StatusCode::TOO_MANY_REQUESTS, "10"));
         let answer = busy().into_grpc();
         assert_eq!((answer.status(), said(&answer, "grpc-status")), (StatusCode::OK, "14"));
         let details = base64::engine::general_purpose::STANDARD_NO_PAD.decode(said(&answer, "grpc-status-details-bin")).unwrap();
         assert!(String::from_utf8_lossy(&details).contains("google.rpc.RetryInfo"));
-        let full = Refusal::Database(SqliteError::DiskFull { path: "x".into() });
-        assert_eq!(full.into_otlp(Encoding::Json, "application/json").status(), StatusCode::SERVICE_UNAVAILABLE);
+        let full = IngestRejection::Database(SqliteError::DiskFull { path: "x".into() });
+        assert_eq!(full.into_otlp(OtlpEncoding::Json, "application/json").status(), StatusCode::SERVICE_UNAVAILABLE);
     }
 
     #[test]
     fn what_would_be_refused_again_does_not() {
-        for refusal in [|| Refusal::TooLarge { limit: 1 }, || Refusal::TooManyItems { items: 1 }, || Refusal::Frame, || Refusal::NoProject]
-        {
-            assert_eq!(said(&refusal().into_otlp(Encoding::Json, "application/json"), "retry-after"), "");
+        for refusal in [
+            || IngestRejection::TooLarge { limit: 1 },
+            || IngestRejection::TooManyItems { items: 1 },
+            || IngestRejection::Frame,
+            || IngestRejection::NoProject,
+        ] {
+            assert_eq!(said(&refusal().into_otlp(OtlpEncoding::Json, "application/json"), "retry-after"), "");
             assert!(!["8", "14"].contains(&said(&refusal().into_grpc(), "grpc-status")), "codes that clients send again");
         }
     }

@@ -11,19 +11,19 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine;
 use hinomi_model::budget;
-use hinomi_model::clock::Context;
+use hinomi_model::clock::DecodeContext;
 use hinomi_model::hints;
-use hinomi_model::outcome::{Category, Outcome};
-use hinomi_model::sentry::{self, Decoded, Envelope, EnvelopeError};
+use hinomi_model::outcome::{Outcome, OutcomeCategory};
+use hinomi_model::sentry::{self, DecodedEnvelope, EnvelopeError, SentryEnvelope};
 use serde_json::json;
 use tower_http::cors::{Any, CorsLayer};
 
 use super::admission::MAX_ITEMS;
-use super::auth::{self, AuthError, Sources};
+use super::auth::{self, AuthError, SentryAuthSources};
 use super::body::{inflate, is_compressed};
 use super::receive::IncomingBody;
-use super::refusal::Refusal;
-use super::{Content, Intake, Sender, client};
+use super::refusal::IngestRejection;
+use super::{AuthenticatedSender, DecodedTelemetry, IngestState, client};
 
 /// The newest version of the protocol that there is.
 const VERSION: u32 = 7;
@@ -33,7 +33,7 @@ const GIF: &[u8] =
     b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;";
 
 /// Sentry's paths, without slashes at the end.
-pub(super) fn routes(intake: Arc<Intake>) -> Router {
+pub(super) fn routes(intake: Arc<IngestState>) -> Router {
     let mut router = Router::new()
         .route("/api/{project}/envelope", post(envelope))
         .route("/api/{project}/store", post(store).get(store_by_address))
@@ -75,61 +75,61 @@ async fn healthy() -> Json<serde_json::Value> {
 }
 
 /// What every request of the protocol brings, beside its body.
-struct Asked {
+struct SentryRequest {
     project: Option<u64>,
     headers: HeaderMap,
     query: Option<String>,
     /// Who sends, once that is known; a refusal that comes later counts for their project.
-    sender: Arc<OnceLock<Sender>>,
+    sender: Arc<OnceLock<AuthenticatedSender>>,
 }
 
-impl Asked {
-    fn new(project: Option<u64>, headers: HeaderMap, query: Option<String>) -> Asked {
-        Asked { project, headers, query, sender: Arc::default() }
+impl SentryRequest {
+    fn new(project: Option<u64>, headers: HeaderMap, query: Option<String>) -> SentryRequest {
+        SentryRequest { project, headers, query, sender: Arc::default() }
     }
 }
 
 /// How a body becomes spans.
-type Decode = fn(&[u8], &Context) -> Result<Decoded, EnvelopeError>;
+type SentryDecodeFn = fn(&[u8], &DecodeContext) -> Result<DecodedEnvelope, EnvelopeError>;
 
 async fn envelope(
-    State(intake): State<Arc<Intake>>,
+    State(intake): State<Arc<IngestState>>,
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let asked = Asked::new(project.parse().ok(), headers, query);
+    let asked = SentryRequest::new(project.parse().ok(), headers, query);
     answer(&intake, &asked, take_in(&intake, &asked, None, body, sentry::decode).await)
 }
 
 async fn store(
-    State(intake): State<Arc<Intake>>,
+    State(intake): State<Arc<IngestState>>,
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let asked = Asked::new(project.parse().ok(), headers, query);
+    let asked = SentryRequest::new(project.parse().ok(), headers, query);
     answer(&intake, &asked, take_in(&intake, &asked, None, body, decode_store).await)
 }
 
 /// The oldest form, in which the key alone says which project is meant.
-async fn store_anywhere(State(intake): State<Arc<Intake>>, RawQuery(query): RawQuery, headers: HeaderMap, body: Body) -> Response {
-    let asked = Asked::new(None, headers, query);
+async fn store_anywhere(State(intake): State<Arc<IngestState>>, RawQuery(query): RawQuery, headers: HeaderMap, body: Body) -> Response {
+    let asked = SentryRequest::new(None, headers, query);
     answer(&intake, &asked, take_in(&intake, &asked, None, body, decode_store).await)
 }
 
 /// An event in the address of an image.
 async fn store_by_address(
-    State(intake): State<Arc<Intake>>,
+    State(intake): State<Arc<IngestState>>,
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     let data = query.as_deref().unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("sentry_data="));
     let data = percent_encoding::percent_decode_str(data.unwrap_or_default()).collect::<Vec<u8>>();
-    let asked = Asked::new(project.parse().ok(), headers, query);
+    let asked = SentryRequest::new(project.parse().ok(), headers, query);
     match take_in(&intake, &asked, None, Body::from(data), decode_store).await {
         Ok(_) => ([(header::CONTENT_TYPE, "image/gif")], GIF).into_response(),
         refused => answer(&intake, &asked, refused),
@@ -138,23 +138,23 @@ async fn store_by_address(
 
 /// What is authenticated, read to its end and not kept.
 async fn not_kept(
-    State(intake): State<Arc<Intake>>,
+    State(intake): State<Arc<IngestState>>,
     Path(parts): Path<Vec<(String, String)>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     let part = |name: &str| parts.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-    let asked = Asked::new(part("project").and_then(|id| id.parse().ok()), headers, query);
-    let decode: Decode = |_, _| {
-        let outcomes = vec![Outcome::dropped(Category::Other, "not_kept", None)];
-        Ok(Decoded { outcomes, ..Decoded::default() })
+    let asked = SentryRequest::new(part("project").and_then(|id| id.parse().ok()), headers, query);
+    let decode: SentryDecodeFn = |_, _| {
+        let outcomes = vec![Outcome::dropped(OutcomeCategory::Other, "not_kept", None)];
+        Ok(DecodedEnvelope { outcomes, ..DecodedEnvelope::default() })
     };
     answer(&intake, &asked, take_in(&intake, &asked, part("key"), body, decode).await)
 }
 
 /// The event's id, or nothing where there is none.
-fn answer(intake: &Intake, asked: &Asked, result: Result<Option<String>, Refusal>) -> Response {
+fn answer(intake: &IngestState, asked: &SentryRequest, result: Result<Option<String>, IngestRejection>) -> Response {
     match result {
         Ok(Some(id)) => Json(json!({ "id": id })).into_response(),
         Ok(None) => Json(json!({})).into_response(),
@@ -166,21 +166,21 @@ fn answer(intake: &Intake, asked: &Asked, result: Result<Option<String>, Refusal
 }
 
 async fn take_in(
-    intake: &Arc<Intake>,
-    asked: &Asked,
+    intake: &Arc<IngestState>,
+    asked: &SentryRequest,
     key_in_path: Option<&str>,
     body: Body,
-    decode: Decode,
-) -> Result<Option<String>, Refusal> {
+    decode: SentryDecodeFn,
+) -> Result<Option<String>, IngestRejection> {
     let header = |name: &str| asked.headers.get(name).and_then(|value| value.to_str().ok());
-    let sources = Sources {
+    let sources = SentryAuthSources {
         sentry_header: header("x-sentry-auth"),
         authorization: header("authorization"),
         query: asked.query.as_deref(),
         path: key_in_path,
     };
     if let Some(version) = sources.version().filter(|version| version.parse::<u32>().is_ok_and(|version| version > VERSION)) {
-        return Err(Refusal::Version(version.to_owned()));
+        return Err(IngestRejection::Version(version.to_owned()));
     }
     let encoding = header("content-encoding").unwrap_or_default().to_owned();
     let received_us = jiff::Timestamp::now().as_microsecond();
@@ -191,12 +191,12 @@ async fn take_in(
         None => sender_of_dsn(intake, incoming.first_line(&encoding, &intake.admission).await?, asked.project)?,
     };
     let _ = asked.sender.set(sender.clone());
-    let sender = Sender { sdk: client::of_headers(&asked.headers), ..sender };
+    let sender = AuthenticatedSender { sdk: client::of_headers(&asked.headers), ..sender };
     let from = sender.clone();
-    let decode = move |intake: &Intake, body: Bytes| {
+    let decode = move |intake: &IngestState, body: Bytes| {
         let decoded = decode(&body, &intake.context(&from, received_us))?;
         if budget::is_exceeded() {
-            return Err(Refusal::Exceptional);
+            return Err(IngestRejection::Exceptional);
         }
         if let Some(dsn) = &decoded.header.dsn {
             agree(dsn, &from)?;
@@ -204,9 +204,10 @@ async fn take_in(
         let evidence = hints::of_envelope(decoded.header.sample_rate, &decoded.integrations, &decoded.spans);
         let sdk = decoded.header.sdk();
         let sample_rate = decoded.header.sample_rate;
-        let Decoded { spans, errors, lines, points, outcomes, event_id, .. } = decoded;
-        let content = Content { spans, errors, lines, points, outcomes, evidence, sdk, sample_rate, ..Content::default() };
-        Ok((Intake::make_ready(from.clone(), content)?, event_id))
+        let DecodedEnvelope { spans, errors, lines, points, outcomes, event_id, .. } = decoded;
+        let content =
+            DecodedTelemetry { spans, errors, lines, points, outcomes, evidence, sdk, sample_rate, ..DecodedTelemetry::default() };
+        Ok((IngestState::make_ready(from.clone(), content)?, event_id))
     };
     let is_compressed = is_compressed(&encoding);
     let unpack = move |bytes, limit| Ok(inflate(bytes, &encoding, limit)?);
@@ -216,26 +217,26 @@ async fn take_in(
 }
 
 /// The sender that an envelope itself names, where the request does not.
-fn sender_of_dsn(intake: &Intake, first_line: Option<Vec<u8>>, project: Option<u64>) -> Result<Sender, Refusal> {
-    let header = first_line.and_then(|line| Some(Envelope::parse(&line).ok()?.header));
+fn sender_of_dsn(intake: &IngestState, first_line: Option<Vec<u8>>, project: Option<u64>) -> Result<AuthenticatedSender, IngestRejection> {
+    let header = first_line.and_then(|line| Some(SentryEnvelope::parse(&line).ok()?.header));
     let dsn = header.and_then(|header| header.dsn).ok_or(AuthError::Missing)?;
     intake.sender(&auth::of_dsn(&dsn)?, project)
 }
 
 /// An envelope that names a sender must name the one that the request does. One that cannot be read names none.
-fn agree(dsn: &str, sender: &Sender) -> Result<(), Refusal> {
+fn agree(dsn: &str, sender: &AuthenticatedSender) -> Result<(), IngestRejection> {
     let project = dsn.trim_end_matches('/').rsplit('/').next().and_then(|id| id.parse::<u64>().ok());
     if project.is_some_and(|project| project != sender.project.id) {
-        return Err(Refusal::Mismatch("project id"));
+        return Err(IngestRejection::Mismatch("project id"));
     }
     if auth::of_dsn(dsn).is_ok_and(|key| sender.key.as_ref().is_some_and(|known| known.public_key != key)) {
-        return Err(Refusal::Mismatch("public key"));
+        return Err(IngestRejection::Mismatch("public key"));
     }
     Ok(())
 }
 
 /// The body of the store endpoint: JSON, or base64 of it, or base64 of it compressed.
-fn decode_store(body: &[u8], context: &Context) -> Result<Decoded, EnvelopeError> {
+fn decode_store(body: &[u8], context: &DecodeContext) -> Result<DecodedEnvelope, EnvelopeError> {
     if body.trim_ascii_start().first().is_none_or(|first| *first == b'{') {
         return sentry::decode_store_event(body, context);
     }

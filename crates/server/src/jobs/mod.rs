@@ -14,9 +14,9 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::meta::{JobFilter, JobRecord, JobState, Meta, MetaError};
-use crate::prices::Prices;
-use crate::query::Engine;
+use crate::meta::{JobFilter, JobRecord, JobState, MetadataError, MetadataStore};
+use crate::prices::ActivePrices;
+use crate::query::QueryEngine;
 use crate::reprice::RepriceControl;
 use crate::store::Store;
 
@@ -51,13 +51,13 @@ impl JobTask {
 #[derive(Debug, Clone)]
 pub struct JobResources {
     /// Projects, and the jobs themselves.
-    pub meta: Arc<Meta>,
+    pub meta: Arc<MetadataStore>,
     /// Spans.
     pub store: Arc<Store>,
     /// Where queries run.
-    pub engine: Engine,
+    pub engine: QueryEngine,
     /// The prices in force.
-    pub prices: Arc<Prices>,
+    pub prices: Arc<ActivePrices>,
 }
 
 /// The jobs of a server.
@@ -114,7 +114,7 @@ impl JobRunner {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn start(self: &Arc<Self>) -> Result<(), MetaError> {
+    pub fn start(self: &Arc<Self>) -> Result<(), MetadataError> {
         let mut running = self.running();
         let mut busy: HashSet<(u64, &str)> = running.values().map(|job| (job.project, job.kind)).collect();
         for record in self.resources.meta.unfinished_jobs()? {
@@ -149,8 +149,8 @@ impl JobRunner {
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn submit(self: &Arc<Self>, project: u64, task: &JobTask) -> Result<JobRecord, MetaError> {
-        let text = serde_json::to_string(task).map_err(|error| MetaError::Invalid(error.to_string()))?;
+    pub fn submit(self: &Arc<Self>, project: u64, task: &JobTask) -> Result<JobRecord, MetadataError> {
+        let text = serde_json::to_string(task).map_err(|error| MetadataError::Invalid(error.to_string()))?;
         let record = self.resources.meta.create_job(project, task.kind(), &text)?;
         self.start()?;
         Ok(record)
@@ -160,8 +160,8 @@ impl JobRunner {
     ///
     /// # Errors
     ///
-    /// [`MetaError::NoJob`] when there is none.
-    pub fn get(&self, id: i64) -> Result<JobRecord, MetaError> {
+    /// [`MetadataError::NoJob`] when there is none.
+    pub fn get(&self, id: i64) -> Result<JobRecord, MetadataError> {
         let record = self.resources.meta.job(id)?;
         Ok(self.as_of_now(record))
     }
@@ -171,7 +171,7 @@ impl JobRunner {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn list(&self, filter: &JobFilter, limit: usize) -> Result<Vec<JobRecord>, MetaError> {
+    pub fn list(&self, filter: &JobFilter, limit: usize) -> Result<Vec<JobRecord>, MetadataError> {
         let records = self.resources.meta.jobs(filter, limit)?;
         Ok(records.into_iter().map(|record| self.as_of_now(record)).collect())
     }
@@ -180,8 +180,8 @@ impl JobRunner {
     ///
     /// # Errors
     ///
-    /// [`MetaError::NoJob`] when there is none.
-    pub async fn cancel(self: &Arc<Self>, id: i64) -> Result<JobRecord, MetaError> {
+    /// [`MetadataError::NoJob`] when there is none.
+    pub async fn cancel(self: &Arc<Self>, id: i64) -> Result<JobRecord, MetadataError> {
         let record = self.get(id)?;
         if record.state.is_ended() {
             return Ok(record);
@@ -200,8 +200,8 @@ impl JobRunner {
     ///
     /// # Errors
     ///
-    /// [`MetaError::NoJob`] when there is none.
-    pub async fn wait(&self, id: i64) -> Result<JobRecord, MetaError> {
+    /// [`MetadataError::NoJob`] when there is none.
+    pub async fn wait(&self, id: i64) -> Result<JobRecord, MetadataError> {
         let mut changes = self.changes.subscribe();
         loop {
             let record = self.get(id)?;
@@ -264,7 +264,7 @@ impl JobRunner {
         if let Some(state) = state {
             let ended = self.resources.meta.job(id).and_then(|record| self.end(JobRecord { state, reason, done, total, ..record }));
             // One whose project was deleted meanwhile has gone with it.
-            if let Err(error) = ended.or_else(|error| if matches!(error, MetaError::NoJob(_)) { Ok(()) } else { Err(error) }) {
+            if let Err(error) = ended.or_else(|error| if matches!(error, MetadataError::NoJob(_)) { Ok(()) } else { Err(error) }) {
                 tracing::error!(%error, job = id, "jobs.job.not_written");
             }
         }
@@ -293,13 +293,13 @@ impl JobRunner {
         }
     }
 
-    fn write(&self, record: &JobRecord) -> Result<(), MetaError> {
+    fn write(&self, record: &JobRecord) -> Result<(), MetadataError> {
         self.resources.meta.update_job(record)?;
         self.changes.send_modify(|changes| *changes += 1);
         Ok(())
     }
 
-    fn end(&self, record: JobRecord) -> Result<(), MetaError> {
+    fn end(&self, record: JobRecord) -> Result<(), MetadataError> {
         self.write(&JobRecord { ended_us: Some(now_us()), ..record })
     }
 }

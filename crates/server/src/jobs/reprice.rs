@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 use serde::{Deserialize, Serialize};
 
 use super::{JobEnd, JobRunner, RunningJob};
-use crate::meta::{JobRecord, MetaError};
-use crate::query::Scope;
+use crate::meta::{JobRecord, MetadataError};
+use crate::query::QueryScope;
 use crate::query::filter::Filter;
-use crate::reprice::{Pricing, RepriceError, Repriced, reprice as price_again};
+use crate::reprice::{PricingPolicy, RepriceError, RepriceReport, reprice as price_again};
 
 const DAY_US: i64 = 86_400_000_000;
 /// Which spans are looked at.
@@ -26,7 +26,7 @@ pub struct RepriceProgress {
     /// What tells the prices of then from others.
     pub prices: String,
     /// What has changed up to there; when it ended early, all that has changed.
-    pub so_far: Repriced,
+    pub so_far: RepriceReport,
 }
 
 impl JobRunner {
@@ -46,7 +46,7 @@ impl JobRunner {
                 Err(error) => return JobEnd::Failed(error.to_string()),
             };
             if progress.prices != prices {
-                progress = RepriceProgress { prices, reached_us: progress.from_us, so_far: Repriced::default(), ..progress };
+                progress = RepriceProgress { prices, reached_us: progress.from_us, so_far: RepriceReport::default(), ..progress };
                 job.done_before.store(0, Ordering::Relaxed);
             }
             match self.reprice_days(&mut record, &mut progress, &pricing, job).await {
@@ -57,24 +57,30 @@ impl JobRunner {
     }
 
     /// How calls of a project are priced now, and what tells that from any other way.
-    fn pricing(&self, project: u64) -> Result<(Pricing, String), MetaError> {
+    fn pricing(&self, project: u64) -> Result<(PricingPolicy, String), MetadataError> {
         let prefer_client = self.resources.meta.project(project)?.prefer_client_cost;
         // First: prices that change in between are seen when it ends.
         let prices = format!("{} {prefer_client}", self.resources.prices.fingerprint(project));
-        Ok((Pricing { book: self.resources.prices.of(project), prefer_client }, prices))
+        Ok((PricingPolicy { book: self.resources.prices.of(project), prefer_client }, prices))
     }
 
     /// Looks how much there is to do.
     async fn begin(&self, project: u64, range: (Option<i64>, Option<i64>), job: &RunningJob) -> Result<RepriceProgress, RepriceError> {
         let calls = self.resources.engine.project(self.resources.store.snapshot(), project);
         let filter = Filter::parse(CALLS).unwrap_or_default();
-        let scope = Scope { from_us: range.0.unwrap_or(i64::MIN), to_us: range.1.unwrap_or(i64::MAX), filter };
+        let scope = QueryScope { from_us: range.0.unwrap_or(i64::MIN), to_us: range.1.unwrap_or(i64::MAX), filter };
         let (from_us, to_us) = calls.kept_range(&scope).await?;
-        job.total.store(calls.count(&Scope { from_us, to_us, ..scope }).await?, Ordering::Relaxed);
-        Ok(RepriceProgress { from_us, to_us, reached_us: from_us, prices: String::new(), so_far: Repriced::default() })
+        job.total.store(calls.count(&QueryScope { from_us, to_us, ..scope }).await?, Ordering::Relaxed);
+        Ok(RepriceProgress { from_us, to_us, reached_us: from_us, prices: String::new(), so_far: RepriceReport::default() })
     }
 
-    async fn reprice_days(&self, record: &mut JobRecord, progress: &mut RepriceProgress, pricing: &Pricing, job: &RunningJob) -> JobEnd {
+    async fn reprice_days(
+        &self,
+        record: &mut JobRecord,
+        progress: &mut RepriceProgress,
+        pricing: &PricingPolicy,
+        job: &RunningJob,
+    ) -> JobEnd {
         let project = record.project;
         while progress.reached_us < progress.to_us {
             if job.control.stop.is_cancelled() {

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, HashSet};
 
 use hinomi_model::id::TraceId;
 
-use crate::meta::Project;
-use crate::store::{Fate, Seen};
+use crate::meta::ProjectRecord;
+use crate::store::{RetentionCandidate, RetentionDecision};
 
 const DAY_US: i64 = 86_400_000_000;
 
 /// How long the spans of one project are kept, at one moment. Times are in microseconds since the Unix epoch: what starts before goes.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Rules {
+pub struct RetentionRules {
     before_us: i64,
     environments: BTreeMap<String, i64>,
     texts_before_us: Option<i64>,
@@ -22,13 +22,13 @@ pub struct Rules {
     pinned: HashSet<TraceId>,
 }
 
-impl Rules {
+impl RetentionRules {
     /// The rules of a project at a moment. `days` is what holds where the project does not say.
-    pub fn of(project: &Project, days: u32, now_us: i64) -> Rules {
+    pub fn of(project: &ProjectRecord, days: u32, now_us: i64) -> RetentionRules {
         let before = |days: u32| now_us.saturating_sub(i64::from(days) * DAY_US);
         let keep = &project.keep;
         let days = project.retention_days.unwrap_or(days);
-        Rules {
+        RetentionRules {
             before_us: before(days),
             environments: keep.environments.iter().map(|(name, days)| (name.clone(), before(*days))).collect(),
             texts_before_us: keep.texts_days.map(before),
@@ -55,20 +55,20 @@ impl Rules {
     }
 
     /// What is to become of a span.
-    pub fn fate(&self, seen: &Seen) -> Fate {
+    pub fn fate(&self, seen: &RetentionCandidate) -> RetentionDecision {
         if self.pinned.contains(&seen.trace) {
-            return Fate::Kept;
+            return RetentionDecision::Kept;
         }
         let usual = seen.environment.and_then(|name| self.environments.get(name)).copied().unwrap_or(self.before_us);
         let is_notable = self.notable.contains(&seen.trace);
         let before = if is_notable { usual.min(self.notable_before_us) } else { usual };
         if seen.start_us < before {
-            return Fate::Gone;
+            return RetentionDecision::Gone;
         }
         if !is_notable && self.texts_before_us.is_some_and(|texts| seen.start_us < texts) {
-            return Fate::WithoutTexts;
+            return RetentionDecision::WithoutTexts;
         }
-        Fate::Kept
+        RetentionDecision::Kept
     }
 
     /// The time before which lines of logs, which are texts, go, unless their trace stays.
@@ -87,8 +87,8 @@ impl Rules {
     }
 
     /// Whether a span goes whatever else is known of its trace, but for a mark.
-    pub fn is_past(&self, seen: &Seen) -> bool {
-        self.fate(seen) == Fate::Gone && seen.start_us < self.notable_before_us
+    pub fn is_past(&self, seen: &RetentionCandidate) -> bool {
+        self.fate(seen) == RetentionDecision::Gone && seen.start_us < self.notable_before_us
     }
 
     /// Those that somebody marked, and the ones with errors or scores.
@@ -110,19 +110,25 @@ impl Rules {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::meta::Keep;
+    use crate::meta::RetentionOverrides;
 
     #[test]
     fn each_class_has_its_days() {
         let environments = [("dev".to_owned(), 3), ("audit".to_owned(), 400)].into();
-        let keep = Keep { environments, texts_days: Some(10), notable_days: Some(90) };
-        let project = Project { retention_days: None, keep, ..Project::default() };
-        let mut rules = Rules::of(&project, 30, 1000 * DAY_US);
+        let keep = RetentionOverrides { environments, texts_days: Some(10), notable_days: Some(90) };
+        let project = ProjectRecord { retention_days: None, keep, ..ProjectRecord::default() };
+        let mut rules = RetentionRules::of(&project, 30, 1000 * DAY_US);
         rules.set_traces(HashSet::from([TraceId(7)]), HashSet::from([TraceId(8)]));
         let fate = |trace, days_ago: i64, environment| {
-            rules.fate(&Seen { project: 1, trace: TraceId(trace), start_us: (1000 - days_ago) * DAY_US, environment, user: None })
+            rules.fate(&RetentionCandidate {
+                project: 1,
+                trace: TraceId(trace),
+                start_us: (1000 - days_ago) * DAY_US,
+                environment,
+                user: None,
+            })
         };
-        use Fate::{Gone, Kept, WithoutTexts};
+        use RetentionDecision::{Gone, Kept, WithoutTexts};
         let of_usual = [2, 11, 31].map(|days| fate(1, days, None));
         assert_eq!(of_usual, [Kept, WithoutTexts, Gone]);
         let of_dev = [2, 4].map(|days| fate(1, days, Some("dev")));

@@ -11,14 +11,14 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use super::tables::{self, OF_PROJECT, OF_TRACES};
-use super::{KeepError, Places, blocking};
-use crate::meta::{Meta, MetaError, Patch};
-use crate::store::{Fate, Sweep, Swept};
+use super::{RetentionError, RetentionResources, blocking};
+use crate::meta::{MetadataError, MetadataStore, ProjectPatch};
+use crate::store::{RetentionDecision, RetentionSweep, RetentionSweepResult};
 use crate::time::rfc3339;
 
 /// What is deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Subject {
+pub enum DeletionSubject {
     /// One trace, with its errors, scores and lines of logs.
     Trace(TraceId),
     /// The spans of a user, and the traces in which nobody else is named.
@@ -31,13 +31,13 @@ pub enum Subject {
 
 /// A deletion that has begun, as it is kept until there is a receipt: what belongs to a user is only known for as long as it is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Begun {
+struct PendingDeletion {
     project: u64,
     /// The project's name.
     name: String,
     /// Whether it took nothing in before.
     disabled: bool,
-    subject: Subject,
+    subject: DeletionSubject,
     /// The traces that belong to it.
     traces: HashSet<TraceId>,
 }
@@ -45,7 +45,7 @@ struct Begun {
 /// What was deleted, how much of it, from which files, and when.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
-pub struct Receipt {
+pub struct DeletionReceipt {
     /// When, RFC 3339.
     pub at: String,
     /// The project; 0 for all.
@@ -83,19 +83,19 @@ pub struct Receipt {
     pub duration_ms: u64,
 }
 
-impl Receipt {
-    pub(super) fn of(project: u64, subject: Subject, swept: &Swept) -> Receipt {
+impl DeletionReceipt {
+    pub(super) fn of(project: u64, subject: DeletionSubject, swept: &RetentionSweepResult) -> DeletionReceipt {
         let names = |paths: &[std::path::PathBuf]| -> Vec<String> {
             paths.iter().filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect()
         };
         let (what, subject) = match subject {
-            Subject::Trace(id) => ("trace", Some(id.to_string())),
+            DeletionSubject::Trace(id) => ("trace", Some(id.to_string())),
             // The hash needs a secret.
-            Subject::User(_) => ("user", None),
-            Subject::Project => ("project", None),
-            Subject::Budget => ("budget", None),
+            DeletionSubject::User(_) => ("user", None),
+            DeletionSubject::Project => ("project", None),
+            DeletionSubject::Budget => ("budget", None),
         };
-        Receipt {
+        DeletionReceipt {
             at: rfc3339(jiff::Timestamp::now().as_microsecond()),
             project,
             what: what.to_owned(),
@@ -105,22 +105,22 @@ impl Receipt {
             files: names(&swept.files),
             still_read: names(&swept.still_read),
             unreadable: names(&swept.unreadable),
-            ..Receipt::default()
+            ..DeletionReceipt::default()
         }
     }
 
     /// Whether anything was deleted, or may be left in a segment that cannot be read.
     fn has_something(&self) -> bool {
-        let Receipt { spans, errors, scores, log_lines, series, incidents, mentions, .. } = self;
+        let DeletionReceipt { spans, errors, scores, log_lines, series, incidents, mentions, .. } = self;
         [spans, errors, scores, log_lines, series, incidents, mentions].into_iter().any(|count| *count > 0) || !self.unreadable.is_empty()
     }
 
-    fn text(&self) -> Result<String, KeepError> {
-        serde_json::to_string(self).map_err(|error| KeepError::Fault(error.to_string()))
+    fn text(&self) -> Result<String, RetentionError> {
+        serde_json::to_string(self).map_err(|error| RetentionError::Fault(error.to_string()))
     }
 
     /// Puts it with the others.
-    pub(super) async fn keep(&self, places: &Places) -> Result<(), KeepError> {
+    pub(super) async fn keep(&self, places: &RetentionResources) -> Result<(), RetentionError> {
         let (meta, text) = (places.meta.clone(), self.text()?);
         Ok(blocking(move || meta.add_receipt(&text)).await??)
     }
@@ -136,26 +136,26 @@ fn keyed_hash(key: &str, user: &str) -> String {
 /// # Errors
 ///
 /// When the database cannot be read.
-pub fn receipts_of_user(meta: &Meta, user: &str) -> Result<Vec<Receipt>, MetaError> {
+pub fn receipts_of_user(meta: &MetadataStore, user: &str) -> Result<Vec<DeletionReceipt>, MetadataError> {
     let names = [keyed_hash(&meta.receipt_key()?, user), format!("sha256:{}", hex::encode(Sha256::digest(user)))];
     let receipts = meta.receipts()?;
-    let read = receipts.iter().filter_map(|text| serde_json::from_str::<Receipt>(text).ok());
+    let read = receipts.iter().filter_map(|text| serde_json::from_str::<DeletionReceipt>(text).ok());
     Ok(read.filter(|receipt| receipt.what == "user" && receipt.subject.as_ref().is_some_and(|subject| names.contains(subject))).collect())
 }
 
 /// Which spans belong to a subject. Of a user these are those that name the user, and those of the same traces that name nobody.
-fn sweep_of(project: u64, subject: Subject, traces: HashSet<TraceId>) -> Sweep {
-    Sweep {
+fn sweep_of(project: u64, subject: DeletionSubject, traces: HashSet<TraceId>) -> RetentionSweep {
+    RetentionSweep {
         concerns: Arc::new(move |segment| segment.projects.binary_search(&project).is_ok()),
         judge: Arc::new(move |seen| {
             let is_meant = seen.project == project
                 && match &subject {
-                    Subject::Project => true,
-                    Subject::Trace(id) => seen.trace == *id,
-                    Subject::User(user) => seen.user.map_or_else(|| traces.contains(&seen.trace), |found| found == user),
-                    Subject::Budget => false,
+                    DeletionSubject::Project => true,
+                    DeletionSubject::Trace(id) => seen.trace == *id,
+                    DeletionSubject::User(user) => seen.user.map_or_else(|| traces.contains(&seen.trace), |found| found == user),
+                    DeletionSubject::Budget => false,
                 };
-            if is_meant { Fate::Gone } else { Fate::Kept }
+            if is_meant { RetentionDecision::Gone } else { RetentionDecision::Kept }
         }),
     }
 }
@@ -164,29 +164,29 @@ fn sweep_of(project: u64, subject: Subject, traces: HashSet<TraceId>) -> Sweep {
 ///
 /// # Errors
 ///
-/// [`KeepError::Nothing`] when there is nothing of a trace or a user. When something cannot be read or written: what was done until then is
+/// [`RetentionError::Nothing`] when there is nothing of a trace or a user. When something cannot be read or written: what was done until then is
 /// done; asked again, or by [`finish`], it goes on.
-pub async fn erase(places: &Places, project: u64, subject: Subject) -> Result<Receipt, KeepError> {
+pub async fn erase(places: &RetentionResources, project: u64, subject: DeletionSubject) -> Result<DeletionReceipt, RetentionError> {
     let _alone = places.erasing.lock().await;
     let known = places.meta.project(project)?;
     let traces: HashSet<TraceId> = match &subject {
-        Subject::Trace(id) => HashSet::from([*id]),
-        Subject::User(user) => places.engine.project(places.store.snapshot(), project).traces_of_user(user).await?,
-        Subject::Project | Subject::Budget => HashSet::new(),
+        DeletionSubject::Trace(id) => HashSet::from([*id]),
+        DeletionSubject::User(user) => places.engine.project(places.store.snapshot(), project).traces_of_user(user).await?,
+        DeletionSubject::Project | DeletionSubject::Budget => HashSet::new(),
     };
-    let mut begun = Begun { project, name: known.name, disabled: known.disabled, subject, traces };
+    let mut begun = PendingDeletion { project, name: known.name, disabled: known.disabled, subject, traces };
     // One that failed half-way knows what is in no file any more.
     for (id, before) in begun_before(places)? {
         if (before.project, &before.subject) == (project, &begun.subject) {
             begun.traces.extend(&before.traces);
             begun.disabled = before.disabled;
-            return go_on(places, id, begun, Begin::Again).await;
+            return go_on(places, id, begun, DeletionTrigger::Again).await;
         }
     }
-    let text = serde_json::to_string(&begun).map_err(|error| KeepError::Fault(error.to_string()))?;
+    let text = serde_json::to_string(&begun).map_err(|error| RetentionError::Fault(error.to_string()))?;
     let meta = places.meta.clone();
     let id = blocking(move || meta.begin_deletion(&text)).await??;
-    go_on(places, id, begun, Begin::First).await
+    go_on(places, id, begun, DeletionTrigger::First).await
 }
 
 /// Ends deletions that a crash or a failure broke off.
@@ -194,23 +194,23 @@ pub async fn erase(places: &Places, project: u64, subject: Subject) -> Result<Re
 /// # Errors
 ///
 /// As [`erase`].
-pub async fn finish(places: &Places) -> Result<(), KeepError> {
+pub async fn finish(places: &RetentionResources) -> Result<(), RetentionError> {
     let _alone = places.erasing.lock().await;
     for (id, begun) in begun_before(places)? {
-        go_on(places, id, begun, Begin::AfterStart).await?;
+        go_on(places, id, begun, DeletionTrigger::AfterStart).await?;
     }
     Ok(())
 }
 
-fn begun_before(places: &Places) -> Result<Vec<(i64, Begun)>, KeepError> {
+fn begun_before(places: &RetentionResources) -> Result<Vec<(i64, PendingDeletion)>, RetentionError> {
     let kept = places.meta.begun_deletions()?;
-    let read = |text: &str| serde_json::from_str(text).map_err(|error| KeepError::Fault(error.to_string()));
+    let read = |text: &str| serde_json::from_str(text).map_err(|error| RetentionError::Fault(error.to_string()));
     kept.into_iter().map(|(id, text)| Ok((id, read(&text)?))).collect()
 }
 
 /// How a deletion comes to be worked on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Begin {
+enum DeletionTrigger {
     /// Somebody asked for it.
     First,
     /// Somebody asked for it again after it failed half-way.
@@ -220,30 +220,36 @@ enum Begin {
 }
 
 /// Each step may have been done before.
-async fn go_on(places: &Places, id: i64, begun: Begun, begin: Begin) -> Result<Receipt, KeepError> {
-    let resumed = begin == Begin::AfterStart;
+async fn go_on(
+    places: &RetentionResources,
+    id: i64,
+    begun: PendingDeletion,
+    begin: DeletionTrigger,
+) -> Result<DeletionReceipt, RetentionError> {
+    let resumed = begin == DeletionTrigger::AfterStart;
     let began = Instant::now();
-    let Begun { project, name, disabled, subject, traces } = begun;
-    let is_project = subject == Subject::Project;
-    let set_disabled = |disabled: bool| match places.meta.update_project(project, &Patch { disabled: Some(disabled), ..Patch::default() }) {
-        Err(MetaError::NoProject(_)) => Ok(()),
-        set => set.map(drop),
-    };
+    let PendingDeletion { project, name, disabled, subject, traces } = begun;
+    let is_project = subject == DeletionSubject::Project;
+    let set_disabled =
+        |disabled: bool| match places.meta.update_project(project, &ProjectPatch { disabled: Some(disabled), ..ProjectPatch::default() }) {
+            Err(MetadataError::NoProject(_)) => Ok(()),
+            set => set.map(drop),
+        };
     if is_project {
         // What still comes in would be left.
         set_disabled(true)?;
     }
     let swept = places.store.sweep(sweep_of(project, subject.clone(), traces.clone())).await?;
-    let mut receipt = Receipt { resumed, ..Receipt::of(project, subject.clone(), &swept) };
+    let mut receipt = DeletionReceipt { resumed, ..DeletionReceipt::of(project, subject.clone(), &swept) };
     if is_project {
         receipt.subject = Some(name);
     }
-    if let Subject::User(user) = &subject {
+    if let DeletionSubject::User(user) = &subject {
         receipt.subject = Some(keyed_hash(&places.meta.receipt_key()?, user));
     }
-    let people: Vec<String> = if let Subject::User(user) = &subject { vec![user.clone()] } else { Vec::new() };
+    let people: Vec<String> = if let DeletionSubject::User(user) = &subject { vec![user.clone()] } else { Vec::new() };
     let (data, meta, alerts, ids) = (places.data.clone(), places.meta.clone(), places.alerts.clone(), traces);
-    let rest = move || -> Result<_, KeepError> {
+    let rest = move || -> Result<_, RetentionError> {
         let steps = if is_project { OF_PROJECT } else { OF_TRACES };
         let counts = tables::run(&data, steps, project, None, &ids, &people)?;
         let mut mentions = 0;
@@ -261,7 +267,7 @@ async fn go_on(places: &Places, id: i64, begun: Begun, begin: Begin) -> Result<R
     let (counts, mentions) = blocking(rest).await??;
     if is_project {
         // What was on its way when the project was shut.
-        receipt.spans += places.store.sweep(sweep_of(project, Subject::Project, HashSet::new())).await?.spans;
+        receipt.spans += places.store.sweep(sweep_of(project, DeletionSubject::Project, HashSet::new())).await?.spans;
     }
     if is_project && project == 1 {
         set_disabled(disabled)?;
@@ -270,10 +276,10 @@ async fn go_on(places: &Places, id: i64, begun: Begun, begin: Begin) -> Result<R
     (receipt.series, receipt.incidents, receipt.mentions) = (counts.series, counts.incidents, mentions);
     receipt.duration_ms = began.elapsed().as_millis() as u64;
     let (meta, text) = (places.meta.clone(), receipt.text()?);
-    if begin == Begin::First && !is_project && !receipt.has_something() {
+    if begin == DeletionTrigger::First && !is_project && !receipt.has_something() {
         // A receipt would say that something is gone which never was here: a slip of the pen in an id, most likely.
         blocking(move || meta.drop_deletion(id)).await??;
-        return Err(KeepError::Nothing);
+        return Err(RetentionError::Nothing);
     }
     blocking(move || meta.end_deletion(id, &text)).await??;
     tracing::info!(project, what = receipt.what, spans = receipt.spans, files = receipt.files.len(), resumed, "keeping.erased");

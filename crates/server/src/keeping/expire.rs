@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use hinomi_model::id::TraceId;
 
-use super::class::Rules;
-use super::erase::{Receipt, Subject};
+use super::class::RetentionRules;
+use super::erase::{DeletionReceipt, DeletionSubject};
 use super::hold::permit;
-use super::tables::{self, Counts, EXPIRED, EXPIRED_LINES};
-use super::{KeepError, Places, blocking, bytes_of};
-use crate::meta::Project;
+use super::tables::{self, DeletedRowCounts, EXPIRED, EXPIRED_LINES};
+use super::{RetentionError, RetentionResources, blocking, bytes_of};
+use crate::meta::ProjectRecord;
 use crate::sqlite::SqliteError;
-use crate::store::{Fate, Sweep, Swept};
+use crate::store::{RetentionDecision, RetentionSweep, RetentionSweepResult};
 
 /// What else goes by the days of a project.
 #[derive(Debug, Default)]
-pub struct Expired {
+pub struct ExpiryCutoffs {
     /// For each project, the time before which nothing is to be kept, in microseconds since the Unix epoch. One of which nothing is to be
     /// deleted at this time is missing.
     pub before_us: BTreeMap<u64, i64>,
@@ -29,7 +29,7 @@ pub struct Expired {
 /// # Errors
 ///
 /// When something could not be read or written. What was done until then is done, and the next time goes on.
-pub async fn expire(places: &Places) -> Result<Expired, KeepError> {
+pub async fn expire(places: &RetentionResources) -> Result<ExpiryCutoffs, RetentionError> {
     let now_us = jiff::Timestamp::now().as_microsecond();
     let directory = places.meta.directory();
     let mut rules = BTreeMap::new();
@@ -43,15 +43,15 @@ pub async fn expire(places: &Places) -> Result<Expired, KeepError> {
     rules.retain(|project, _| !permit.waiting.contains(project));
     let of_segments = rules.clone();
     let of_spans = rules.clone();
-    let sweep = Sweep {
+    let sweep = RetentionSweep {
         concerns: Arc::new(move |segment| {
-            let latest = |project| of_segments.get(project).map_or(i64::MIN, Rules::latest_us);
+            let latest = |project| of_segments.get(project).map_or(i64::MIN, RetentionRules::latest_us);
             segment.projects.iter().any(|project| segment.min_start_us < latest(project))
         }),
         // A project that nobody knows is one whose settings were lost.
-        judge: Arc::new(move |seen| of_spans.get(&seen.project).map_or(Fate::Kept, |rules| rules.fate(seen))),
+        judge: Arc::new(move |seen| of_spans.get(&seen.project).map_or(RetentionDecision::Kept, |rules| rules.fate(seen))),
     };
-    let Swept { spans, without_texts, files, .. } = places.store.sweep(sweep).await?;
+    let RetentionSweepResult { spans, without_texts, files, .. } = places.store.sweep(sweep).await?;
     if spans + without_texts > 0 {
         tracing::info!(spans, without_texts, files = files.len(), "retention.spans.deleted");
     }
@@ -62,12 +62,12 @@ pub async fn expire(places: &Places) -> Result<Expired, KeepError> {
     let waits = places.holds.current().is_some();
     permit.enforced(places, now_us).await?;
     let before_us = rules.iter().map(|(project, rules)| (*project, rules.before_us())).collect();
-    Ok(Expired { before_us, waits })
+    Ok(ExpiryCutoffs { before_us, waits })
 }
 
 /// The rules of a project, with the traces that stay longer than others.
-async fn of_project(places: &Places, project: &Project, now_us: i64) -> Result<Rules, KeepError> {
-    let mut rules = Rules::of(project, places.days, now_us);
+async fn of_project(places: &RetentionResources, project: &ProjectRecord, now_us: i64) -> Result<RetentionRules, RetentionError> {
+    let mut rules = RetentionRules::of(project, places.days, now_us);
     let pinned: HashSet<TraceId> = places.meta.pins(project.id)?.into_iter().collect();
     let mut notable = HashSet::new();
     if rules.favours_notable() {
@@ -80,7 +80,7 @@ async fn of_project(places: &Places, project: &Project, now_us: i64) -> Result<R
 }
 
 /// Errors, scores and lines of logs.
-async fn beside(places: &Places, project: u64, rules: &Rules) -> Result<(), KeepError> {
+async fn beside(places: &RetentionResources, project: u64, rules: &RetentionRules) -> Result<(), RetentionError> {
     let (before_us, lines_before_us) = (rules.notable_before_us(), rules.lines_before_us());
     let kept = rules.clone();
     let (data, scores) = (places.data.clone(), places.scores.clone());
@@ -93,18 +93,18 @@ async fn beside(places: &Places, project: u64, rules: &Rules) -> Result<(), Keep
             if errors + log_lines + scores > 0 {
                 tables::empty_wals(&data)?;
             }
-            Ok::<_, SqliteError>(Counts { errors, scores, log_lines, ..Counts::default() })
+            Ok::<_, SqliteError>(DeletedRowCounts { errors, scores, log_lines, ..DeletedRowCounts::default() })
         };
         blocking(rest).await??
     } else {
         let work = move || {
             let gone = tables::run(&data, EXPIRED, project, Some(before_us), &kept.pinned(), &[])?;
             let lines = tables::run(&data, EXPIRED_LINES, project, Some(lines_before_us), &kept.kept_traces(), &[])?;
-            Ok::<_, SqliteError>(Counts { log_lines: gone.log_lines + lines.log_lines, ..gone })
+            Ok::<_, SqliteError>(DeletedRowCounts { log_lines: gone.log_lines + lines.log_lines, ..gone })
         };
         blocking(work).await??
     };
-    let Counts { errors, scores, log_lines, .. } = gone;
+    let DeletedRowCounts { errors, scores, log_lines, .. } = gone;
     if errors + scores + log_lines > 0 {
         tracing::info!(project, errors, scores, log_lines, "retention.beside.deleted");
     }
@@ -112,7 +112,7 @@ async fn beside(places: &Places, project: u64, rules: &Rules) -> Result<(), Keep
 }
 
 /// Drops the oldest segments while the data folder takes more than it may, says so, and leaves a receipt.
-async fn within_budget(places: &Places, budget: u64) -> Result<(), KeepError> {
+async fn within_budget(places: &RetentionResources, budget: u64) -> Result<(), RetentionError> {
     let data = places.data.clone();
     let used = blocking(move || bytes_of(&data)).await?;
     if budget == 0 || used <= budget {
@@ -125,7 +125,7 @@ async fn within_budget(places: &Places, budget: u64) -> Result<(), KeepError> {
         return Ok(());
     }
     tracing::warn!(used, budget, spans = swept.spans, "retention.budget.oldest_deleted");
-    let mut receipt = Receipt::of(0, Subject::Budget, &swept);
+    let mut receipt = DeletionReceipt::of(0, DeletionSubject::Budget, &swept);
     receipt.subject = Some(format!("{used} bytes where {budget} may be used (disk.budget_bytes)"));
     receipt.duration_ms = began.elapsed().as_millis() as u64;
     receipt.keep(places).await

@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 use rusqlite::OptionalExtension;
 use serde::{Deserialize, Serialize};
 
-use super::class::Rules;
-use super::{KeepError, Places, blocking};
-use crate::meta::{Keep, Meta, MetaError, Project};
+use super::class::RetentionRules;
+use super::{RetentionError, RetentionResources, blocking};
+use crate::meta::{MetadataError, MetadataStore, ProjectRecord, RetentionOverrides};
 use crate::sqlite::{self, SqliteError};
-use crate::store::{Fate, Seen, Tail};
+use crate::store::{DeletionLoss, RetentionCandidate, RetentionDecision};
 
 /// How long a server says what it would delete before it does so without having been told to. The time that it runs counts: a clock that
 /// jumps shortens nothing.
@@ -37,28 +37,28 @@ const CONFIRMED: &str = "retention.confirmed";
 
 /// How long a project's telemetry is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Kept {
+struct ProjectRetention {
     days: u32,
-    keep: Keep,
+    keep: RetentionOverrides,
 }
 
-impl Kept {
-    fn of(project: &Project, days: u32) -> Kept {
-        Kept { days: project.retention_days.unwrap_or(days), keep: project.keep.clone() }
+impl ProjectRetention {
+    fn of(project: &ProjectRecord, days: u32) -> ProjectRetention {
+        ProjectRetention { days: project.retention_days.unwrap_or(days), keep: project.keep.clone() }
     }
 
-    fn rules(&self, now_us: i64) -> Rules {
-        let project = Project { retention_days: Some(self.days), keep: self.keep.clone(), ..Project::default() };
-        Rules::of(&project, self.days, now_us)
+    fn rules(&self, now_us: i64) -> RetentionRules {
+        let project = ProjectRecord { retention_days: Some(self.days), keep: self.keep.clone(), ..ProjectRecord::default() };
+        RetentionRules::of(&project, self.days, now_us)
     }
 }
 
 /// What was enforced last.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-struct Last {
+struct EnforcedRetention {
     /// For each project: how long what was kept, and when that was enforced, in microseconds since the Unix epoch.
-    projects: BTreeMap<u64, (Kept, i64)>,
+    projects: BTreeMap<u64, (ProjectRetention, i64)>,
     /// For each project in which traces with errors or scores stay longer: how many of these were known.
     notable: BTreeMap<u64, u64>,
     /// The disk budget.
@@ -67,11 +67,11 @@ struct Last {
 
 /// What waits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Held {
+pub struct RetentionHold {
     /// What a confirmation names.
     id: String,
     /// What is to be enforced.
-    projects: BTreeMap<u64, Kept>,
+    projects: BTreeMap<u64, ProjectRetention>,
     budget_bytes: Option<u64>,
     /// For how many seconds the server has run since it first said so.
     waited_s: u64,
@@ -79,7 +79,7 @@ pub struct Held {
     pub what: Vec<String>,
 }
 
-impl Held {
+impl RetentionHold {
     /// What is said of it.
     pub fn told(&self) -> String {
         let left = GRACE.as_secs().saturating_sub(self.waited_s);
@@ -94,28 +94,28 @@ impl Held {
 
 /// What the server knows of a hold from one sweep to the next.
 #[derive(Debug, Default)]
-pub struct Holds(Mutex<State>);
+pub struct RetentionHoldTracker(Mutex<RetentionHoldState>);
 
 #[derive(Debug, Default)]
-struct State {
-    current: Option<Held>,
+struct RetentionHoldState {
+    current: Option<RetentionHold>,
     /// When it was last looked.
     looked: Option<Instant>,
 }
 
-impl Holds {
+impl RetentionHoldTracker {
     /// What waits at this moment.
-    pub fn current(&self) -> Option<Held> {
+    pub fn current(&self) -> Option<RetentionHold> {
         self.lock().current.clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, RetentionHoldState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What waits in a data folder, as its server wrote it down.
-pub fn held(meta: &Meta) -> Option<Held> {
+pub fn held(meta: &MetadataStore) -> Option<RetentionHold> {
     serde_json::from_str(&meta.get(HELD)?).ok()
 }
 
@@ -124,29 +124,29 @@ pub fn held(meta: &Meta) -> Option<Held> {
 /// # Errors
 ///
 /// When the database cannot be written.
-pub fn confirm(meta: &Meta) -> Result<Option<Held>, MetaError> {
+pub fn confirm(meta: &MetadataStore) -> Result<Option<RetentionHold>, MetadataError> {
     let Some(held) = held(meta) else { return Ok(None) };
     meta.set(CONFIRMED, &held.id)?;
     Ok(Some(held))
 }
 
 /// Whether what waits has been confirmed and is still to be deleted.
-pub fn is_confirmed(meta: &Meta, holds: &Holds) -> bool {
+pub fn is_confirmed(meta: &MetadataStore, holds: &RetentionHoldTracker) -> bool {
     holds.current().is_some_and(|held| meta.get(CONFIRMED).as_ref() == Some(&held.id))
 }
 
 /// How long what of each project was kept when that was last enforced, a line each.
-pub fn enforced(meta: &Meta) -> Vec<String> {
+pub fn enforced(meta: &MetadataStore) -> Vec<String> {
     let projects = last(meta).projects;
     projects.iter().map(|(project, (kept, _))| format!("project {project}: kept for {} days", kept.days)).collect()
 }
 
 /// Which settings keep less than what was enforced last, for somebody who looks at a folder that is not running.
-pub fn shrunk(meta: &Meta, days: u32, budget_bytes: u64) -> Vec<String> {
+pub fn shrunk(meta: &MetadataStore, days: u32, budget_bytes: u64) -> Vec<String> {
     let last = last(meta);
     let mut found = Vec::new();
     for project in meta.directory().projects.values() {
-        let now = Kept::of(project, days);
+        let now = ProjectRetention::of(project, days);
         if let Some((before, _)) = last.projects.get(&project.id).filter(|(before, _)| now.days < before.days) {
             found.push(format!("project {}: {} days, where {} were kept before", project.id, now.days, before.days));
         }
@@ -158,7 +158,7 @@ pub fn shrunk(meta: &Meta, days: u32, budget_bytes: u64) -> Vec<String> {
     found
 }
 
-fn last(meta: &Meta) -> Last {
+fn last(meta: &MetadataStore) -> EnforcedRetention {
     meta.get(LAST).and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
 }
 
@@ -169,18 +169,23 @@ fn is_less(budget: u64, before: Option<u64>) -> bool {
 
 /// What a sweep may do.
 #[derive(Debug)]
-pub(super) struct Permit {
+pub(super) struct RetentionSweepPermit {
     /// Projects of which nothing is to be deleted.
     pub(super) waiting: HashSet<u64>,
     /// The disk budget that is enforced; 0 for none.
     pub(super) budget_bytes: u64,
-    last: Last,
+    last: EnforcedRetention,
     notable: BTreeMap<u64, u64>,
     confirmed: bool,
 }
 
 /// Decides what may be deleted now. `rules` are those of now, with the traces that stay longer; `over_budget` says how many bytes are to go.
-pub(super) async fn permit(places: &Places, rules: &BTreeMap<u64, Rules>, now_us: i64, over_budget: u64) -> Result<Permit, KeepError> {
+pub(super) async fn permit(
+    places: &RetentionResources,
+    rules: &BTreeMap<u64, RetentionRules>,
+    now_us: i64,
+    over_budget: u64,
+) -> Result<RetentionSweepPermit, RetentionError> {
     let meta = places.meta.clone();
     let (last, confirmed, mut known) = blocking(move || (last(&meta), meta.get(CONFIRMED), held(&meta))).await?;
     let directory = places.meta.directory();
@@ -188,16 +193,16 @@ pub(super) async fn permit(places: &Places, rules: &BTreeMap<u64, Rules>, now_us
     let mut waiting = BTreeMap::new();
     let mut what = Vec::new();
     // What is new, and what is enforced as it was a while ago, needs no look.
-    let unusual: Vec<(&u64, Option<&(Kept, i64)>)> = rules
+    let unusual: Vec<(&u64, Option<&(ProjectRetention, i64)>)> = rules
         .keys()
         .map(|project| (project, last.projects.get(project)))
         .filter(|(project, before)| {
-            let now = directory.projects.get(project).map(|project| Kept::of(project, places.days));
+            let now = directory.projects.get(project).map(|project| ProjectRetention::of(project, places.days));
             !before.is_some_and(|(kept, at_us)| Some(kept) == now.as_ref() && now_us - at_us <= usual_us)
         })
         .collect();
     if !unusual.is_empty() {
-        let before: BTreeMap<u64, Rules> = unusual
+        let before: BTreeMap<u64, RetentionRules> = unusual
             .iter()
             .filter_map(|(project, before)| {
                 let (kept, at_us) = before.as_ref()?;
@@ -209,11 +214,11 @@ pub(super) async fn permit(places: &Places, rules: &BTreeMap<u64, Rules>, now_us
             .collect();
         let lost = lost(places, &unusual.iter().map(|(project, _)| **project).collect(), before, rules).await?;
         for (project, before) in unusual {
-            let Some(now) = directory.projects.get(project).map(|project| Kept::of(project, places.days)) else { continue };
+            let Some(now) = directory.projects.get(project).map(|project| ProjectRetention::of(project, places.days)) else { continue };
             let by_time = before.is_some_and(|(kept, _)| *kept == now);
             let most = if by_time { BY_TIME } else { BY_A_CHANGE };
             let found = lost.get(project).copied().unwrap_or_default();
-            let Some((name, Tail { lost, all })) = found.iter().find(|(_, tail)| tail.lost.saturating_mul(most) > tail.all) else {
+            let Some((name, DeletionLoss { lost, all })) = found.iter().find(|(_, tail)| tail.lost.saturating_mul(most) > tail.all) else {
                 continue;
             };
             let why = match before {
@@ -237,12 +242,12 @@ pub(super) async fn permit(places: &Places, rules: &BTreeMap<u64, Rules>, now_us
             what.push(format!(
                 "traces of project {project} with errors or scores stay longer, and {count} are known where it were {before}: errors.db or scores.db may be lost"
             ));
-            waiting.insert(*project, Kept::of(known, places.days));
+            waiting.insert(*project, ProjectRetention::of(known, places.days));
         }
     }
     let mut held_budget = None;
     if over_budget > 0 && is_less(places.budget_bytes, last.budget_bytes) {
-        let Tail { lost, all } = places.store.oldest(over_budget);
+        let DeletionLoss { lost, all } = places.store.oldest(over_budget);
         if lost.saturating_mul(BY_A_CHANGE) > all {
             let before = last.budget_bytes.filter(|bytes| *bytes > 0).map_or_else(String::new, |bytes| format!(", where it was {bytes}"));
             what.push(format!("the oldest {lost} of {all} spans would go: disk.budget_bytes is {}{before}", places.budget_bytes));
@@ -251,18 +256,18 @@ pub(super) async fn permit(places: &Places, rules: &BTreeMap<u64, Rules>, now_us
     }
     if what.is_empty() {
         settle(places, None).await?;
-        return Ok(Permit { waiting: HashSet::new(), budget_bytes: places.budget_bytes, last, notable, confirmed: false });
+        return Ok(RetentionSweepPermit { waiting: HashSet::new(), budget_bytes: places.budget_bytes, last, notable, confirmed: false });
     }
     known = known.filter(|known| known.projects == waiting && known.budget_bytes == held_budget);
     let is_new = known.is_none();
     let id = known.as_ref().map_or_else(|| format!("{:016x}", rand::random::<u64>()), |known| known.id.clone());
     let since = places.holds.lock().looked.replace(Instant::now()).filter(|_| !is_new).map_or(0, |looked| looked.elapsed().as_secs());
     let waited_s = known.map_or(0, |known| known.waited_s) + since;
-    let held = Held { id, projects: waiting, budget_bytes: held_budget, waited_s, what };
+    let held = RetentionHold { id, projects: waiting, budget_bytes: held_budget, waited_s, what };
     if confirmed.as_ref() == Some(&held.id) || waited_s >= GRACE.as_secs() {
         tracing::warn!(what = held.what.join("; "), confirmed = confirmed.is_some(), "retention.goes_on");
         settle(places, None).await?;
-        return Ok(Permit { waiting: HashSet::new(), budget_bytes: places.budget_bytes, last, notable, confirmed: true });
+        return Ok(RetentionSweepPermit { waiting: HashSet::new(), budget_bytes: places.budget_bytes, last, notable, confirmed: true });
     }
     if is_new {
         tracing::warn!(what = held.told(), "retention.waits");
@@ -270,18 +275,18 @@ pub(super) async fn permit(places: &Places, rules: &BTreeMap<u64, Rules>, now_us
     let budget_bytes = if held_budget.is_some() { last.budget_bytes.unwrap_or(0) } else { places.budget_bytes };
     let waiting = held.projects.keys().copied().collect();
     settle(places, Some(held)).await?;
-    Ok(Permit { waiting, budget_bytes, last, notable, confirmed: false })
+    Ok(RetentionSweepPermit { waiting, budget_bytes, last, notable, confirmed: false })
 }
 
 /// Writes down what waits, if anything.
-async fn settle(places: &Places, held: Option<Held>) -> Result<(), KeepError> {
+async fn settle(places: &RetentionResources, held: Option<RetentionHold>) -> Result<(), RetentionError> {
     let text = held.as_ref().map(|held| serde_json::to_string(held).unwrap_or_default());
     let was_held = {
         let mut state = places.holds.lock();
         std::mem::replace(&mut state.current, held).is_some()
     };
     let meta = places.meta.clone();
-    let write = move || -> Result<(), MetaError> {
+    let write = move || -> Result<(), MetadataError> {
         match text {
             Some(text) => meta.set(HELD, &text),
             None if was_held || meta.get(HELD).is_some() => {
@@ -294,11 +299,11 @@ async fn settle(places: &Places, held: Option<Held>) -> Result<(), KeepError> {
     Ok(blocking(write).await??)
 }
 
-impl Permit {
+impl RetentionSweepPermit {
     /// Remembers what was enforced.
-    pub(super) async fn enforced(self, places: &Places, now_us: i64) -> Result<(), KeepError> {
+    pub(super) async fn enforced(self, places: &RetentionResources, now_us: i64) -> Result<(), RetentionError> {
         let directory = places.meta.directory();
-        let mut now = Last {
+        let mut now = EnforcedRetention {
             projects: BTreeMap::new(),
             notable: self.notable,
             budget_bytes: Some(self.budget_bytes)
@@ -316,7 +321,7 @@ impl Permit {
                 // Time goes on for it once something may be deleted.
                 Some(before) if self.waiting.contains(&project.id) => Some(before.clone()),
                 None if self.waiting.contains(&project.id) => None,
-                _ => Some((Kept::of(project, places.days), now_us)),
+                _ => Some((ProjectRetention::of(project, places.days), now_us)),
             };
             now.projects.extend(entry.map(|entry| (project.id, entry)));
         }
@@ -329,20 +334,21 @@ impl Permit {
 }
 
 /// How much of what each project would lose.
-type Lost = BTreeMap<u64, [(&'static str, Tail); 4]>;
+type ProjectDeletionLosses = BTreeMap<u64, [(&'static str, DeletionLoss); 4]>;
 
 /// Counts what goes by rules of now and did not by those of before; all of it where there are none.
 async fn lost(
-    places: &Places,
+    places: &RetentionResources,
     projects: &HashSet<u64>,
-    before: BTreeMap<u64, Rules>,
-    now: &BTreeMap<u64, Rules>,
-) -> Result<Lost, KeepError> {
+    before: BTreeMap<u64, RetentionRules>,
+    now: &BTreeMap<u64, RetentionRules>,
+) -> Result<ProjectDeletionLosses, RetentionError> {
     let (before, now) = (Arc::new(before), Arc::new(now.clone()));
     let fates = {
         let (before, now) = (before.clone(), now.clone());
-        move |seen: &Seen| {
-            let fate = |rules: &BTreeMap<u64, Rules>| rules.get(&seen.project).map_or(Fate::Kept, |rules| rules.fate(seen));
+        move |seen: &RetentionCandidate| {
+            let fate =
+                |rules: &BTreeMap<u64, RetentionRules>| rules.get(&seen.project).map_or(RetentionDecision::Kept, |rules| rules.fate(seen));
             fate(&now) > fate(&before)
         }
     };
@@ -353,11 +359,12 @@ async fn lost(
     let wanted = projects.clone();
     let spans = blocking(move || snapshot.count_tails(&wanted, &concerns, &fates)).await?;
     let (data, wanted) = (places.data.clone(), projects.clone());
-    let beside = move || -> Result<Lost, SqliteError> {
-        let mut found = Lost::new();
+    let beside = move || -> Result<ProjectDeletionLosses, SqliteError> {
+        let mut found = ProjectDeletionLosses::new();
         for project in wanted {
-            let rules =
-                |rules: &BTreeMap<u64, Rules>| rules.get(&project).map(|rules| (rules.notable_before_us(), rules.lines_before_us()));
+            let rules = |rules: &BTreeMap<u64, RetentionRules>| {
+                rules.get(&project).map(|rules| (rules.notable_before_us(), rules.lines_before_us()))
+            };
             let (old, old_lines) = rules(&before).unwrap_or((i64::MIN, i64::MIN));
             let (new, new_lines) = rules(&now).unwrap_or((i64::MIN, i64::MIN));
             let count = |(name, database, sql): (&'static str, &str, &str), old_us: i64, new_us: i64| -> Result<_, SqliteError> {
@@ -369,7 +376,7 @@ async fn lost(
                     })
                     .optional();
                 let (all, lost) = counted.map_err(SqliteError::of(&path))?.unwrap_or_default();
-                Ok((name, Tail { all: all.unsigned_abs(), lost: lost.unwrap_or(0).unsigned_abs() }))
+                Ok((name, DeletionLoss { all: all.unsigned_abs(), lost: lost.unwrap_or(0).unsigned_abs() }))
             };
             let tails = [
                 ("spans", spans.get(&project).copied().unwrap_or_default()),

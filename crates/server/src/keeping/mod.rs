@@ -15,37 +15,37 @@ mod tables;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::alert::Alerts;
-use crate::errors::{Errors, ErrorsError};
-use crate::logs::Logs;
-use crate::meta::{Meta, MetaError};
-use crate::query::{Engine, QueryError};
-use crate::scores::Scores;
+use crate::alert::AlertService;
+use crate::errors::{ErrorStore, ErrorStoreError};
+use crate::logs::LogStore;
+use crate::meta::{MetadataError, MetadataStore};
+use crate::query::{QueryEngine, QueryError};
+use crate::scores::ScoreStore;
 use crate::sqlite::SqliteError;
 use crate::store::{Store, StoreError};
 
-pub use class::Rules;
-pub use erase::{Receipt, Subject, erase, finish, receipts_of_user};
-pub use expire::{Expired, expire};
-pub use hold::{Held, Holds, confirm, enforced, held, is_confirmed, shrunk};
+pub use class::RetentionRules;
+pub use erase::{DeletionReceipt, DeletionSubject, erase, finish, receipts_of_user};
+pub use expire::{ExpiryCutoffs, expire};
+pub use hold::{RetentionHold, RetentionHoldTracker, confirm, enforced, held, is_confirmed, shrunk};
 
 /// Where all is that is kept.
 #[derive(Debug, Clone)]
-pub struct Places {
+pub struct RetentionResources {
     /// Projects, pins, receipts.
-    pub meta: Arc<Meta>,
+    pub meta: Arc<MetadataStore>,
     /// Spans.
     pub store: Arc<Store>,
     /// Error events.
-    pub errors: Arc<Errors>,
+    pub errors: Arc<ErrorStore>,
     /// Judgements of answers.
-    pub scores: Arc<Scores>,
+    pub scores: Arc<ScoreStore>,
     /// Lines of logs.
-    pub logs: Arc<Logs>,
+    pub logs: Arc<LogStore>,
     /// Incidents that are open.
-    pub alerts: Arc<Alerts>,
+    pub alerts: Arc<AlertService>,
     /// Where queries run.
-    pub engine: Engine,
+    pub engine: QueryEngine,
     /// The data folder.
     pub data: std::path::PathBuf,
     /// Days that spans are kept where a project does not say.
@@ -55,26 +55,26 @@ pub struct Places {
     /// How often it is looked for what is to be kept no longer.
     pub every: std::time::Duration,
     /// What is to be deleted, and waits for somebody to say that it is meant.
-    pub holds: Arc<Holds>,
+    pub holds: Arc<RetentionHoldTracker>,
     /// Held while something is deleted or a backup is made ready: a backup with a receipt in it must not hold what the receipt is of.
     pub erasing: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Why something was not deleted.
 #[derive(Debug, thiserror::Error)]
-pub enum KeepError {
+pub enum RetentionError {
     /// Spans.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Error events.
     #[error(transparent)]
-    Errors(#[from] ErrorsError),
+    Errors(#[from] ErrorStoreError),
     /// A database.
     #[error(transparent)]
     Database(#[from] SqliteError),
     /// Projects, pins, receipts.
     #[error(transparent)]
-    Meta(#[from] MetaError),
+    Meta(#[from] MetadataError),
     /// What belongs to a trace or user could not be found.
     #[error(transparent)]
     Query(#[from] QueryError),
@@ -99,6 +99,6 @@ pub fn bytes_of(folder: &Path) -> u64 {
 }
 
 /// Does work that waits for the disk where that hinders nobody.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, KeepError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| KeepError::Fault(error.to_string()))
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, RetentionError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| RetentionError::Fault(error.to_string()))
 }

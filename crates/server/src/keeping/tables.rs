@@ -12,7 +12,7 @@ use crate::sqlite::{self, SqliteError};
 
 /// How many rows of each sort went.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Counts {
+pub(super) struct DeletedRowCounts {
     pub(super) errors: u64,
     pub(super) scores: u64,
     pub(super) log_lines: u64,
@@ -23,13 +23,13 @@ pub(super) struct Counts {
 }
 
 /// Where a statement's rows are counted.
-type Counted = fn(&mut Counts) -> &mut u64;
+type DeletedRowCounter = fn(&mut DeletedRowCounts) -> &mut u64;
 
 /// A statement on a database.
-type Step = (&'static str, Counted, &'static str);
+type DeletionStatement = (&'static str, DeletedRowCounter, &'static str);
 
 /// What belongs to traces, or to a user.
-pub(super) const OF_TRACES: &[Step] = &[
+pub(super) const OF_TRACES: &[DeletionStatement] = &[
     (
         "errors.db",
         |c| &mut c.errors,
@@ -52,7 +52,7 @@ pub(super) const OF_TRACES: &[Step] = &[
 ];
 
 /// What belongs to a project.
-pub(super) const OF_PROJECT: &[Step] = &[
+pub(super) const OF_PROJECT: &[DeletionStatement] = &[
     ("errors.db", |c| &mut c.errors, "DELETE FROM events WHERE project = ?1"),
     ("errors.db", |c| &mut c.other, "DELETE FROM issues WHERE project = ?1"),
     ("scores.db", |c| &mut c.scores, "DELETE FROM scores WHERE project = ?1"),
@@ -70,7 +70,7 @@ pub(super) const OF_PROJECT: &[Step] = &[
 ];
 
 /// What is too old, but for the traces that are named.
-pub(super) const EXPIRED: &[Step] = &[
+pub(super) const EXPIRED: &[DeletionStatement] = &[
     (
         "errors.db",
         |c| &mut c.errors,
@@ -90,7 +90,7 @@ pub(super) const EXPIRED: &[Step] = &[
 ];
 
 /// The same of lines of logs alone, which are texts.
-pub(super) const EXPIRED_LINES: &[Step] = &[(
+pub(super) const EXPIRED_LINES: &[DeletionStatement] = &[(
     "logs.db",
     |c| &mut c.log_lines,
     "DELETE FROM lines WHERE project = ?1 AND at_us < ?2 AND trace NOT IN (SELECT bytes FROM temp.traces)",
@@ -107,13 +107,13 @@ pub(super) const MENTIONS: [(&str, &str, &str); 4] = [
 /// Runs statements, those of a database in one transaction. What they delete is overwritten, in the file beside the database too.
 pub(super) fn run(
     data: &Path,
-    steps: &[Step],
+    steps: &[DeletionStatement],
     project: u64,
     before_us: Option<i64>,
     traces: &HashSet<TraceId>,
     people: &[String],
-) -> Result<Counts, SqliteError> {
-    let mut counts = Counts::default();
+) -> Result<DeletedRowCounts, SqliteError> {
+    let mut counts = DeletedRowCounts::default();
     for of_one in steps.chunk_by(|a, b| a.0 == b.0) {
         changed(&data.join(of_one[0].0), |transaction| {
             name(transaction, traces, people)?;

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use tokio::sync::broadcast;
 use utoipa::ToSchema;
 
-use crate::sqlite::{Grouped, SqliteError};
+use crate::sqlite::{GroupCommitDatabase, SqliteError};
 use crate::time::rfc3339;
 
 /// Lines of one trace that are kept. One that logs more has a loop, and its first lines say most.
@@ -50,7 +50,7 @@ const STEPS: &[&str] = &["
 /// What became of the lines of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[must_use = "every line that is not stored is an outcome to be counted"]
-pub struct Appended {
+pub struct LogAppendResult {
     /// Stored, durable, visible.
     pub stored: usize,
     /// Not stored, since the same line was there before.
@@ -61,7 +61,7 @@ pub struct Appended {
 
 /// That lines were stored.
 #[derive(Debug, Clone)]
-pub struct Change {
+pub struct LogStoreChange {
     /// The project.
     pub project: u64,
     /// Their traces, each once.
@@ -71,7 +71,7 @@ pub struct Change {
 /// A line as it is shown.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = LogLine)]
-pub struct Line {
+pub struct LogLineResponse {
     /// The span that it was written in; null where the client does not say.
     pub span_id: Option<String>,
     /// When.
@@ -87,29 +87,28 @@ pub struct Line {
 
 /// Lines of a trace.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-#[schema(as = LogPage)]
-pub struct Page {
+pub struct LogPage {
     /// In the order of their times.
-    pub logs: Vec<Line>,
+    pub logs: Vec<LogLineResponse>,
     /// What asks for the next ones; null at the end.
     pub next_cursor: Option<String>,
 }
 
 /// The lines of all projects.
 #[derive(Debug)]
-pub struct Logs {
-    database: Grouped,
-    changes: broadcast::Sender<Change>,
+pub struct LogStore {
+    database: GroupCommitDatabase,
+    changes: broadcast::Sender<LogStoreChange>,
 }
 
-impl Logs {
+impl LogStore {
     /// Opens them in a data folder.
     ///
     /// # Errors
     ///
     /// When the database cannot be opened, or a newer version wrote it.
-    pub fn open(dir: &Path) -> Result<Logs, SqliteError> {
-        Ok(Logs { database: Grouped::open(&dir.join("logs.db"), STEPS)?, changes: broadcast::channel(CHANGES).0 })
+    pub fn open(dir: &Path) -> Result<LogStore, SqliteError> {
+        Ok(LogStore { database: GroupCommitDatabase::open(&dir.join("logs.db"), STEPS)?, changes: broadcast::channel(CHANGES).0 })
     }
 
     /// Stores the lines of one request. When it returns, they are on disk and in every later answer.
@@ -117,9 +116,9 @@ impl Logs {
     /// # Errors
     ///
     /// Nothing of the request has been stored then; it may be sent again as it is.
-    pub async fn append(&self, project: u64, lines: Vec<LogLine>) -> Result<Appended, SqliteError> {
+    pub async fn append(&self, project: u64, lines: Vec<LogLine>) -> Result<LogAppendResult, SqliteError> {
         if lines.is_empty() {
-            return Ok(Appended::default());
+            return Ok(LogAppendResult::default());
         }
         let mut traces: Vec<TraceId> = lines.iter().map(|line| line.trace_id).collect();
         traces.sort_unstable();
@@ -127,7 +126,7 @@ impl Logs {
         let appended = self.database.write(move |transaction| append(transaction, project as i64, &lines)).await?;
         if appended.stored > 0 {
             // A change that nobody watches is no failure.
-            let _ = self.changes.send(Change { project, traces: traces.into() });
+            let _ = self.changes.send(LogStoreChange { project, traces: traces.into() });
         }
         Ok(appended)
     }
@@ -137,9 +136,9 @@ impl Logs {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub async fn of_trace(&self, project: u64, trace: TraceId, after: Option<Cursor>, limit: usize) -> Result<Page, SqliteError> {
-        let Cursor { at_us, id } = after.unwrap_or(Cursor { at_us: i64::MIN, id: i64::MIN });
-        let mut rows: Vec<(Cursor, Line)> = self
+    pub async fn of_trace(&self, project: u64, trace: TraceId, after: Option<LogCursor>, limit: usize) -> Result<LogPage, SqliteError> {
+        let LogCursor { at_us, id } = after.unwrap_or(LogCursor { at_us: i64::MIN, id: i64::MIN });
+        let mut rows: Vec<(LogCursor, LogLineResponse)> = self
             .database
             .read(move |transaction| {
                 let mut select = transaction.prepare_cached(
@@ -153,7 +152,7 @@ impl Logs {
         let more = rows.len() > limit;
         rows.truncate(limit);
         let next_cursor = rows.last().filter(|_| more).map(|(cursor, _)| format!("{}.{}", cursor.at_us, cursor.id));
-        Ok(Page { logs: rows.into_iter().map(|(_, line)| line).collect(), next_cursor })
+        Ok(LogPage { logs: rows.into_iter().map(|(_, line)| line).collect(), next_cursor })
     }
 
     /// How many lines a trace has.
@@ -195,7 +194,7 @@ impl Logs {
     }
 
     /// Tells of what is stored from now on. A watcher that is slow is told that it missed some.
-    pub fn changes(&self) -> broadcast::Receiver<Change> {
+    pub fn changes(&self) -> broadcast::Receiver<LogStoreChange> {
         self.changes.subscribe()
     }
 
@@ -207,41 +206,41 @@ impl Logs {
 
 /// Where an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cursor {
+pub struct LogCursor {
     at_us: i64,
     id: i64,
 }
 
-impl std::str::FromStr for Cursor {
+impl std::str::FromStr for LogCursor {
     type Err = ();
 
-    fn from_str(text: &str) -> Result<Cursor, ()> {
+    fn from_str(text: &str) -> Result<LogCursor, ()> {
         let (at_us, id) = text.split_once('.').ok_or(())?;
-        Ok(Cursor { at_us: at_us.parse().map_err(|_| ())?, id: id.parse().map_err(|_| ())? })
+        Ok(LogCursor { at_us: at_us.parse().map_err(|_| ())?, id: id.parse().map_err(|_| ())? })
     }
 }
 
-fn line(row: &Row) -> rusqlite::Result<(Cursor, Line)> {
+fn line(row: &Row) -> rusqlite::Result<(LogCursor, LogLineResponse)> {
     let span: Option<i64> = row.get(2)?;
     let attributes: String = row.get(5)?;
     let at_us = row.get(1)?;
-    let line = Line {
+    let line = LogLineResponse {
         span_id: span.map(|span| SpanId(span as u64).to_string()),
         time: rfc3339(at_us),
         level: row.get(3)?,
         body: row.get(4)?,
         attributes: serde_json::from_str(&attributes).unwrap_or_default(),
     };
-    Ok((Cursor { at_us, id: row.get(0)? }, line))
+    Ok((LogCursor { at_us, id: row.get(0)? }, line))
 }
 
-fn append(transaction: &Transaction, project: i64, lines: &[LogLine]) -> rusqlite::Result<Appended> {
+fn append(transaction: &Transaction, project: i64, lines: &[LogLine]) -> rusqlite::Result<LogAppendResult> {
     let mut room: std::collections::HashMap<TraceId, usize> = std::collections::HashMap::new();
     let mut known = transaction.prepare_cached("SELECT 1 FROM lines WHERE project = ? AND key = ?")?;
     let mut count = transaction.prepare_cached("SELECT count(*) FROM (SELECT 1 FROM lines WHERE project = ? AND trace = ? LIMIT ?)")?;
     let mut insert = transaction
         .prepare_cached("INSERT INTO lines (project, key, trace, span, at_us, level, body, attributes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?;
-    let mut appended = Appended::default();
+    let mut appended = LogAppendResult::default();
     for line in lines {
         if known.exists(params![project, line.key])? {
             appended.duplicates += 1;

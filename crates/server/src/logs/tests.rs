@@ -1,4 +1,4 @@
-use hinomi_model::log_line::Level;
+use hinomi_model::log_line::LogLevel;
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn line(number: u64, trace: u128, at_us: i64) -> LogLine {
         trace_id: TraceId(trace),
         span_id: number.is_multiple_of(2).then_some(SpanId(u64::MAX)),
         at_us,
-        level: Some(Level::Warn),
+        level: Some(LogLevel::Warn),
         body: format!("line {number}"),
         attributes: Map::from_iter([("n".to_owned(), number.into())]),
     }
@@ -19,15 +19,15 @@ fn line(number: u64, trace: u128, at_us: i64) -> LogLine {
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_of_a_trace_in_their_order_and_once() {
     let dir = tempfile::tempdir().unwrap();
-    let logs = Logs::open(dir.path()).unwrap();
+    let logs = LogStore::open(dir.path()).unwrap();
     let sent = vec![line(1, 1, 30), line(2, 1, 10), line(3, 1, 10), line(4, 2, 20)];
-    assert_eq!(logs.append(1, sent.clone()).await.unwrap(), Appended { stored: 4, ..Appended::default() });
-    assert_eq!(logs.append(1, sent.clone()).await.unwrap(), Appended { duplicates: 4, ..Appended::default() });
+    assert_eq!(logs.append(1, sent.clone()).await.unwrap(), LogAppendResult { stored: 4, ..LogAppendResult::default() });
+    assert_eq!(logs.append(1, sent.clone()).await.unwrap(), LogAppendResult { duplicates: 4, ..LogAppendResult::default() });
     assert_eq!(logs.append(2, sent[..1].to_vec()).await.unwrap().stored, 1, "projects do not share");
     drop(logs);
-    let logs = Logs::open(dir.path()).unwrap();
+    let logs = LogStore::open(dir.path()).unwrap();
     let page = logs.of_trace(1, TraceId(1), None, 2).await.unwrap();
-    let said = |page: &Page| page.logs.iter().map(|line| line.body.clone()).collect::<Vec<_>>();
+    let said = |page: &LogPage| page.logs.iter().map(|line| line.body.clone()).collect::<Vec<_>>();
     assert_eq!(said(&page), ["line 2", "line 3"]);
     let first = &page.logs[0];
     assert_eq!((first.span_id.as_deref(), first.level.as_deref()), (Some("ffffffffffffffff"), Some("warn")));
@@ -41,11 +41,11 @@ async fn lines_of_a_trace_in_their_order_and_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trace_has_so_many_lines_and_no_more() {
     let dir = tempfile::tempdir().unwrap();
-    let logs = Logs::open(dir.path()).unwrap();
+    let logs = LogStore::open(dir.path()).unwrap();
     let lines = |from: u64, to: u64| (from..to).map(|number| line(number, 1, number as i64)).collect::<Vec<_>>();
     let most = MOST_OF_TRACE as u64;
     assert_eq!(logs.append(1, lines(0, most - 1)).await.unwrap().stored, MOST_OF_TRACE - 1);
     let appended = logs.append(1, lines(most - 2, most + 2)).await.unwrap();
-    assert_eq!(appended, Appended { stored: 1, duplicates: 1, too_many: 2 });
+    assert_eq!(appended, LogAppendResult { stored: 1, duplicates: 1, too_many: 2 });
     assert_eq!(logs.append(1, vec![line(most + 9, 2, 1)]).await.unwrap().stored, 1, "another trace has room");
 }

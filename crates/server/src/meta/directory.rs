@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::Connection;
 
-use super::error::MetaError;
-use super::prices::{self, SetPrice};
+use super::error::MetadataError;
+use super::prices::{self, CustomPriceRecord};
 
 /// Another currency in which the page shows money. Everything is kept in US dollars.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Currency {
+pub struct DisplayCurrency {
     /// ISO 4217 code, such as `JPY`.
     pub code: String,
     /// How many of it a dollar is.
@@ -20,7 +20,7 @@ pub struct Currency {
 /// How long the classes of a project's spans are kept, where that is not the usual time.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Keep {
+pub struct RetentionOverrides {
     /// Days for each environment that has its own.
     pub environments: BTreeMap<String, u32>,
     /// Days that texts (messages, attributes, lines of logs) are kept; as long as the numbers where null.
@@ -31,7 +31,7 @@ pub struct Keep {
 
 /// A project: the wall between the telemetry of different programs.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Project {
+pub struct ProjectRecord {
     /// Its number, from 1.
     pub id: u64,
     /// Its name.
@@ -41,9 +41,9 @@ pub struct Project {
     /// For how many days its spans are kept; the server's setting where `None`.
     pub retention_days: Option<u32>,
     /// The classes of its spans that are kept for another time.
-    pub keep: Keep,
+    pub keep: RetentionOverrides,
     /// Shown beside dollars.
-    pub currency: Option<Currency>,
+    pub currency: Option<DisplayCurrency>,
     /// Take the client's own cost where it sends one.
     pub prefer_client_cost: bool,
     /// Count the tokens of calls that come without counts from their texts, where that can be done.
@@ -58,7 +58,7 @@ pub struct Project {
 
 /// An ingest key. It is public: it stands in the DSN, and may only send.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Key {
+pub struct IngestKey {
     /// Its number.
     pub id: i64,
     /// The project that it sends to.
@@ -77,41 +77,41 @@ pub struct Key {
 
 /// All projects and keys at one moment.
 #[derive(Debug, Clone, Default)]
-pub struct Directory {
+pub struct ProjectDirectory {
     /// By number.
-    pub projects: BTreeMap<u64, Project>,
+    pub projects: BTreeMap<u64, ProjectRecord>,
     /// By text.
-    pub keys: HashMap<String, Key>,
+    pub keys: HashMap<String, IngestKey>,
     /// Prices that owners have set, in the order in which they were.
-    pub prices: Vec<SetPrice>,
+    pub prices: Vec<CustomPriceRecord>,
 }
 
-impl Directory {
+impl ProjectDirectory {
     /// The oldest key of a project: the one of its DSN.
-    pub fn first_key(&self, project: u64) -> Option<&Key> {
+    pub fn first_key(&self, project: u64) -> Option<&IngestKey> {
         self.keys.values().filter(|key| key.project == project).min_by_key(|key| key.id)
     }
 
     /// The keys of a project, oldest first.
-    pub fn keys_of(&self, project: u64) -> Vec<&Key> {
+    pub fn keys_of(&self, project: u64) -> Vec<&IngestKey> {
         let mut keys: Vec<_> = self.keys.values().filter(|key| key.project == project).collect();
         keys.sort_by_key(|key| key.id);
         keys
     }
 }
 
-pub(super) fn read(connection: &Connection) -> Result<Directory, MetaError> {
+pub(super) fn read(connection: &Connection) -> Result<ProjectDirectory, MetadataError> {
     let mut projects = connection.prepare_cached("SELECT * FROM projects")?;
     let projects = projects.query_map([], |row| {
         let code: Option<String> = row.get("currency_code")?;
         let rate: Option<f64> = row.get("currency_rate")?;
-        let project = Project {
+        let project = ProjectRecord {
             id: row.get("id")?,
             name: row.get("name")?,
             demo: row.get("demo")?,
             retention_days: row.get("retention_days")?,
             keep: serde_json::from_str(&row.get::<_, String>("keep")?).unwrap_or_default(),
-            currency: code.zip(rate).map(|(code, rate)| Currency { code, rate }),
+            currency: code.zip(rate).map(|(code, rate)| DisplayCurrency { code, rate }),
             prefer_client_cost: row.get("prefer_client_cost")?,
             estimate_usage: row.get("estimate_usage")?,
             disabled: row.get("disabled")?,
@@ -123,7 +123,7 @@ pub(super) fn read(connection: &Connection) -> Result<Directory, MetaError> {
     let projects = projects.collect::<Result<_, _>>()?;
     let mut keys = connection.prepare_cached("SELECT * FROM keys")?;
     let keys = keys.query_map([], |row| {
-        let key = Key {
+        let key = IngestKey {
             id: row.get("id")?,
             project: row.get("project_id")?,
             public_key: row.get("public_key")?,
@@ -134,7 +134,7 @@ pub(super) fn read(connection: &Connection) -> Result<Directory, MetaError> {
         };
         Ok((key.public_key.clone(), key))
     })?;
-    let mut keys: HashMap<String, Key> = keys.collect::<Result<_, _>>()?;
+    let mut keys: HashMap<String, IngestKey> = keys.collect::<Result<_, _>>()?;
     let mut alike: HashMap<(u64, String), usize> = HashMap::new();
     for key in keys.values() {
         *alike.entry((key.project, key.name.clone())).or_default() += 1;
@@ -144,5 +144,5 @@ pub(super) fn read(connection: &Connection) -> Result<Directory, MetaError> {
             key.label = format!("{} #{}", key.name, key.id);
         }
     }
-    Ok(Directory { projects, keys, prices: prices::read(connection)? })
+    Ok(ProjectDirectory { projects, keys, prices: prices::read(connection)? })
 }

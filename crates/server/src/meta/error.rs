@@ -6,7 +6,7 @@ use crate::sqlite::SqliteError;
 
 /// Why the metadata could not be read or changed.
 #[derive(Debug, thiserror::Error)]
-pub enum MetaError {
+pub enum MetadataError {
     /// The data folder could not be made or opened.
     #[error("could not open the data folder {}: {source}; give this user the right to write there, or choose another with --data", path.display())]
     Folder {
@@ -54,9 +54,9 @@ pub enum MetaError {
     Database(rusqlite::Error),
 }
 
-impl From<rusqlite::Error> for MetaError {
-    fn from(error: rusqlite::Error) -> MetaError {
+impl From<rusqlite::Error> for MetadataError {
+    fn from(error: rusqlite::Error) -> MetadataError {
         crate::sqlite::note(std::path::Path::new("hinomi.db"), &error);
-        MetaError::Database(error)
+        MetadataError::Database(error)
     }
 }

@@ -4,8 +4,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::error::MetaError;
-use super::{Meta, now_us};
+use super::error::MetadataError;
+use super::{MetadataStore, now_us};
 
 /// Jobs that have ended, of one project and kind, that are kept at most.
 const MAX_ENDED_JOBS: u32 = 100;
@@ -111,13 +111,13 @@ fn record(row: &Row) -> rusqlite::Result<JobRecord> {
     })
 }
 
-impl Meta {
+impl MetadataStore {
     /// Adds a job that waits to be worked on, and forgets ended ones of the same project and kind beyond the newest hundred.
     ///
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn create_job(&self, project: u64, kind: &str, task: &str) -> Result<JobRecord, MetaError> {
+    pub fn create_job(&self, project: u64, kind: &str, task: &str) -> Result<JobRecord, MetadataError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
         transaction.execute(
@@ -131,29 +131,29 @@ impl Meta {
             params![project, kind, MAX_ENDED_JOBS],
         )?;
         transaction.commit()?;
-        read(&connection, id)?.ok_or(MetaError::NoJob(id))
+        read(&connection, id)?.ok_or(MetadataError::NoJob(id))
     }
 
     /// Writes down where a job stands: state, progress, counts, reason and times.
     ///
     /// # Errors
     ///
-    /// [`MetaError::NoJob`] when it was deleted with its project; else when the database cannot be written.
-    pub fn update_job(&self, job: &JobRecord) -> Result<(), MetaError> {
+    /// [`MetadataError::NoJob`] when it was deleted with its project; else when the database cannot be written.
+    pub fn update_job(&self, job: &JobRecord) -> Result<(), MetadataError> {
         let changed = self.lock().execute(
             "UPDATE jobs SET state = ?2, progress = ?3, done = ?4, total = ?5, reason = ?6, started_us = ?7, ended_us = ?8 WHERE id = ?1",
             params![job.id, job.state.name(), job.progress, job.done, job.total, job.reason, job.started_us, job.ended_us],
         )?;
-        if changed == 1 { Ok(()) } else { Err(MetaError::NoJob(job.id)) }
+        if changed == 1 { Ok(()) } else { Err(MetadataError::NoJob(job.id)) }
     }
 
     /// A job by its number.
     ///
     /// # Errors
     ///
-    /// [`MetaError::NoJob`] when there is none.
-    pub fn job(&self, id: i64) -> Result<JobRecord, MetaError> {
-        read(&self.lock(), id)?.ok_or(MetaError::NoJob(id))
+    /// [`MetadataError::NoJob`] when there is none.
+    pub fn job(&self, id: i64) -> Result<JobRecord, MetadataError> {
+        read(&self.lock(), id)?.ok_or(MetadataError::NoJob(id))
     }
 
     /// Jobs, the newest first.
@@ -161,7 +161,7 @@ impl Meta {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn jobs(&self, filter: &JobFilter, limit: usize) -> Result<Vec<JobRecord>, MetaError> {
+    pub fn jobs(&self, filter: &JobFilter, limit: usize) -> Result<Vec<JobRecord>, MetadataError> {
         let connection = self.lock();
         let mut select = connection.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM jobs
@@ -176,7 +176,7 @@ impl Meta {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn unfinished_jobs(&self) -> Result<Vec<JobRecord>, MetaError> {
+    pub fn unfinished_jobs(&self) -> Result<Vec<JobRecord>, MetadataError> {
         let connection = self.lock();
         let mut select =
             connection.prepare_cached(&format!("SELECT {COLUMNS} FROM jobs WHERE state IN ('queued', 'running', 'paused') ORDER BY id"))?;
@@ -184,7 +184,7 @@ impl Meta {
     }
 }
 
-fn read(connection: &Connection, id: i64) -> Result<Option<JobRecord>, MetaError> {
+fn read(connection: &Connection, id: i64) -> Result<Option<JobRecord>, MetadataError> {
     let mut select = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM jobs WHERE id = ?1"))?;
     Ok(select.query_row([id], record).optional()?)
 }

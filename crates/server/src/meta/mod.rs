@@ -1,7 +1,7 @@
 //! What the server knows beside telemetry: projects, ingest keys, API tokens, sign-ins. One SQLite database, `hinomi.db`.
 //!
 //! The commands (`hinomi token create`) open it beside a running server, so a token, a key or a link is valid at once. What a
-//! request needs, projects and their keys, is held in memory as a [`Directory`] and read again when another process has changed it.
+//! request needs, projects and their keys, is held in memory as a [`ProjectDirectory`] and read again when another process has changed it.
 
 mod directory;
 mod error;
@@ -22,15 +22,15 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-pub use directory::{Currency, Directory, Keep, Key, Project};
-pub use error::MetaError;
+pub use directory::{DisplayCurrency, IngestKey, ProjectDirectory, ProjectRecord, RetentionOverrides};
+pub use error::MetadataError;
 pub use jobs::{JobFilter, JobRecord, JobState};
 pub use open::FORMAT;
-pub use prices::SetPrice;
-pub use projects::Patch;
-use secrets::Used;
+pub use prices::CustomPriceRecord;
+pub use projects::ProjectPatch;
+use secrets::CredentialLastUses;
 pub use sessions::{SessionKind, SessionRecord};
-pub use tokens::{Token, TokenRecord};
+pub use tokens::{ApiTokenRecord, ApiTokenScope};
 
 /// How old the directory may be before another process's change is looked for.
 const FRESH: Duration = Duration::from_millis(500);
@@ -43,29 +43,29 @@ const RECEIPT_KEY: &str = "receipt_key";
 
 /// The open database.
 #[derive(Debug)]
-pub struct Meta {
+pub struct MetadataStore {
     connection: Mutex<Connection>,
-    seen: RwLock<Seen>,
-    used: Mutex<Used>,
+    seen: RwLock<CachedDirectory>,
+    used: Mutex<CredentialLastUses>,
 }
 
 /// The directory, and how fresh it is.
 #[derive(Debug)]
-struct Seen {
-    directory: Arc<Directory>,
+struct CachedDirectory {
+    directory: Arc<ProjectDirectory>,
     /// SQLite's number of changes by other connections.
     version: i64,
     at: Instant,
 }
 
-impl Meta {
+impl MetadataStore {
     /// Opens the database in a data folder, and makes both where there are none. Project 1 is there then.
     ///
     /// # Errors
     ///
     /// When the folder cannot be written, or a newer version wrote the database.
-    pub fn open(dir: &Path) -> Result<Meta, MetaError> {
-        Meta::of(open::open(dir)?)
+    pub fn open(dir: &Path) -> Result<MetadataStore, MetadataError> {
+        MetadataStore::of(open::open(dir)?)
     }
 
     /// What a data folder knows in which nothing has been set; it lies in memory.
@@ -73,17 +73,18 @@ impl Meta {
     /// # Errors
     ///
     /// When there is no memory for it.
-    pub fn of_no_folder() -> Result<Meta, MetaError> {
-        Meta::of(open::in_memory()?)
+    pub fn of_no_folder() -> Result<MetadataStore, MetadataError> {
+        MetadataStore::of(open::in_memory()?)
     }
 
-    fn of(connection: Connection) -> Result<Meta, MetaError> {
-        let seen = Seen { directory: Arc::new(directory::read(&connection)?), version: data_version(&connection)?, at: Instant::now() };
-        Ok(Meta { connection: Mutex::new(connection), seen: RwLock::new(seen), used: Mutex::default() })
+    fn of(connection: Connection) -> Result<MetadataStore, MetadataError> {
+        let seen =
+            CachedDirectory { directory: Arc::new(directory::read(&connection)?), version: data_version(&connection)?, at: Instant::now() };
+        Ok(MetadataStore { connection: Mutex::new(connection), seen: RwLock::new(seen), used: Mutex::default() })
     }
 
     /// Projects and keys, at most half a second old.
-    pub fn directory(&self) -> Arc<Directory> {
+    pub fn directory(&self) -> Arc<ProjectDirectory> {
         let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
         if seen.at.elapsed() < FRESH {
             return seen.directory.clone();
@@ -94,14 +95,14 @@ impl Meta {
     }
 
     /// The ingest key with this text. One that is not known is looked for once more, since it may be new.
-    pub fn key(&self, public_key: &str) -> Option<Key> {
+    pub fn key(&self, public_key: &str) -> Option<IngestKey> {
         let known = self.directory();
         let found = known.keys.get(public_key).cloned();
         found.or_else(|| self.refresh(false).ok()?.keys.get(public_key).cloned())
     }
 
     /// Reads the directory again if anything has changed, or in any case.
-    fn refresh(&self, in_any_case: bool) -> Result<Arc<Directory>, MetaError> {
+    fn refresh(&self, in_any_case: bool) -> Result<Arc<ProjectDirectory>, MetadataError> {
         let connection = self.lock();
         let version = data_version(&connection)?;
         let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
@@ -122,7 +123,7 @@ impl Meta {
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn reserve_numbers(&self, project: u64) -> Result<(), MetaError> {
+    pub fn reserve_numbers(&self, project: u64) -> Result<(), MetadataError> {
         Ok(open::reserve(&self.lock(), project)?)
     }
 
@@ -136,17 +137,17 @@ impl Meta {
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn set(&self, name: &str, value: &str) -> Result<(), MetaError> {
+    pub fn set(&self, name: &str, value: &str) -> Result<(), MetadataError> {
         self.lock().execute("INSERT INTO settings VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value", [name, value])?;
         Ok(())
     }
 
-    /// Forgets a value kept by [`set`](Meta::set).
+    /// Forgets a value kept by [`set`](MetadataStore::set).
     ///
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn unset(&self, name: &str) -> Result<(), MetaError> {
+    pub fn unset(&self, name: &str) -> Result<(), MetadataError> {
         self.lock().execute("DELETE FROM settings WHERE name = ?1", [name])?;
         Ok(())
     }
@@ -156,17 +157,17 @@ impl Meta {
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn forget_server(&self) -> Result<(), MetaError> {
+    pub fn forget_server(&self) -> Result<(), MetadataError> {
         let sql = "DELETE FROM sessions; DELETE FROM sign_ins; DELETE FROM settings WHERE name IN ('public_url', 'listening', 'server_secret', 'configuration');";
         Ok(self.lock().execute_batch(&format!("BEGIN; {sql} COMMIT;"))?)
     }
 
-    /// Makes a new secret of the running server, which commands beside it read with [`server_secret`](Meta::server_secret).
+    /// Makes a new secret of the running server, which commands beside it read with [`server_secret`](MetadataStore::server_secret).
     ///
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn create_server_secret(&self) -> Result<String, MetaError> {
+    pub fn create_server_secret(&self) -> Result<String, MetadataError> {
         let secret = secrets::hex(32);
         self.set(SERVER_SECRET, &secret)?;
         Ok(secret)
@@ -177,7 +178,7 @@ impl Meta {
     /// # Errors
     ///
     /// When the database cannot be read or written.
-    pub fn receipt_key(&self) -> Result<String, MetaError> {
+    pub fn receipt_key(&self) -> Result<String, MetadataError> {
         let connection = self.lock();
         connection.execute("INSERT INTO settings VALUES (?1, ?2) ON CONFLICT DO NOTHING", [RECEIPT_KEY, &secrets::hex(32)])?;
         Ok(connection.query_row("SELECT value FROM settings WHERE name = ?1", [RECEIPT_KEY], |row| row.get(0))?)
@@ -188,14 +189,14 @@ impl Meta {
         self.get(SERVER_SECRET)
     }
 
-    /// A value kept by [`set`](Meta::set).
+    /// A value kept by [`set`](MetadataStore::set).
     pub fn get(&self, name: &str) -> Option<String> {
         self.lock().query_row("SELECT value FROM settings WHERE name = ?1", [name], |row| row.get(0)).ok()
     }
 }
 
 /// Changes whenever another connection has committed something.
-fn data_version(connection: &Connection) -> Result<i64, MetaError> {
+fn data_version(connection: &Connection) -> Result<i64, MetadataError> {
     Ok(connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
 }
 

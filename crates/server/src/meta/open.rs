@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::error::MetaError;
+use super::error::MetadataError;
 use crate::sqlite;
 
 /// The format that is written, and the newest that is read.
@@ -130,8 +130,8 @@ pub(super) const STEPS: &[&str] = &[
 /// Name under which it is kept when the database was made anew beside others.
 pub(super) const MADE_ANEW: &str = "made_anew_us";
 
-pub(super) fn open(dir: &Path) -> Result<Connection, MetaError> {
-    create_folder(dir).map_err(|source| MetaError::Folder { path: dir.to_owned(), source })?;
+pub(super) fn open(dir: &Path) -> Result<Connection, MetadataError> {
+    create_folder(dir).map_err(|source| MetadataError::Folder { path: dir.to_owned(), source })?;
     let path = dir.join("hinomi.db");
     let is_new = std::fs::metadata(&path).map_or(0, |found| found.len()) == 0;
     let connection = with_tables(&path)?;
@@ -150,11 +150,11 @@ pub(super) fn open(dir: &Path) -> Result<Connection, MetaError> {
 }
 
 /// One that lies in memory alone.
-pub(super) fn in_memory() -> Result<Connection, MetaError> {
+pub(super) fn in_memory() -> Result<Connection, MetadataError> {
     with_tables(Path::new(":memory:"))
 }
 
-fn with_tables(path: &Path) -> Result<Connection, MetaError> {
+fn with_tables(path: &Path) -> Result<Connection, MetadataError> {
     let connection = sqlite::open(path, STEPS)?;
     connection
         .execute("INSERT INTO projects (id, name, created_us) VALUES (1, 'Default', ?1) ON CONFLICT DO NOTHING", [super::now_us()])?;

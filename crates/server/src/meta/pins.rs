@@ -3,19 +3,19 @@
 use hinomi_model::id::TraceId;
 use rusqlite::params;
 
-use super::error::MetaError;
-use super::{Meta, now_us};
+use super::error::MetadataError;
+use super::{MetadataStore, now_us};
 
 /// Receipts that are listed at most.
 const LISTED: u32 = 1000;
 
-impl Meta {
+impl MetadataStore {
     /// Marks a trace as one that stays.
     ///
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn pin(&self, project: u64, trace: TraceId) -> Result<(), MetaError> {
+    pub fn pin(&self, project: u64, trace: TraceId) -> Result<(), MetadataError> {
         let insert = "INSERT INTO pins VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
         self.lock().execute(insert, params![project, trace.to_string(), now_us()])?;
         Ok(())
@@ -26,7 +26,7 @@ impl Meta {
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn unpin(&self, project: u64, traces: impl IntoIterator<Item = TraceId>) -> Result<(), MetaError> {
+    pub fn unpin(&self, project: u64, traces: impl IntoIterator<Item = TraceId>) -> Result<(), MetadataError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
         for trace in traces {
@@ -40,7 +40,7 @@ impl Meta {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn pins(&self, project: u64) -> Result<Vec<TraceId>, MetaError> {
+    pub fn pins(&self, project: u64) -> Result<Vec<TraceId>, MetadataError> {
         let connection = self.lock();
         let mut select = connection.prepare_cached("SELECT trace FROM pins WHERE project_id = ?1")?;
         let ids = select.query_map([project], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
@@ -52,7 +52,7 @@ impl Meta {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn is_pinned(&self, project: u64, trace: TraceId) -> Result<bool, MetaError> {
+    pub fn is_pinned(&self, project: u64, trace: TraceId) -> Result<bool, MetadataError> {
         let connection = self.lock();
         let mut select = connection.prepare_cached("SELECT 1 FROM pins WHERE project_id = ?1 AND trace = ?2")?;
         Ok(select.exists(params![project, trace.to_string()])?)
@@ -63,7 +63,7 @@ impl Meta {
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn add_receipt(&self, receipt: &str) -> Result<(), MetaError> {
+    pub fn add_receipt(&self, receipt: &str) -> Result<(), MetadataError> {
         self.lock().execute("INSERT INTO deletions (receipt) VALUES (?1)", [receipt])?;
         Ok(())
     }
@@ -73,7 +73,7 @@ impl Meta {
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn begin_deletion(&self, begun: &str) -> Result<i64, MetaError> {
+    pub fn begin_deletion(&self, begun: &str) -> Result<i64, MetadataError> {
         let connection = self.lock();
         connection.execute("INSERT INTO begun_deletions (begun) VALUES (?1)", [begun])?;
         Ok(connection.last_insert_rowid())
@@ -84,7 +84,7 @@ impl Meta {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn begun_deletions(&self) -> Result<Vec<(i64, String)>, MetaError> {
+    pub fn begun_deletions(&self) -> Result<Vec<(i64, String)>, MetadataError> {
         let connection = self.lock();
         let mut select = connection.prepare_cached("SELECT id, begun FROM begun_deletions ORDER BY id")?;
         Ok(select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
@@ -95,7 +95,7 @@ impl Meta {
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn end_deletion(&self, begun: i64, receipt: &str) -> Result<(), MetaError> {
+    pub fn end_deletion(&self, begun: i64, receipt: &str) -> Result<(), MetadataError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
         transaction.execute("INSERT INTO deletions (receipt) VALUES (?1)", [receipt])?;
@@ -109,7 +109,7 @@ impl Meta {
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn drop_deletion(&self, begun: i64) -> Result<(), MetaError> {
+    pub fn drop_deletion(&self, begun: i64) -> Result<(), MetadataError> {
         let connection = self.lock();
         connection.execute("DELETE FROM begun_deletions WHERE id = ?1", [begun])?;
         Ok(crate::sqlite::empty_wal(&connection)?)
@@ -120,7 +120,7 @@ impl Meta {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn receipts(&self) -> Result<Vec<String>, MetaError> {
+    pub fn receipts(&self) -> Result<Vec<String>, MetadataError> {
         let connection = self.lock();
         let mut select = connection.prepare_cached("SELECT receipt FROM deletions ORDER BY id DESC LIMIT ?1")?;
         Ok(select.query_map([LISTED], |row| row.get(0))?.collect::<Result<_, _>>()?)

@@ -1,31 +1,31 @@
 //! Prices that owners set by the API or on the page.
 
-use hinomi_model::price::OwnPrice;
+use hinomi_model::price::CustomPrice;
 use rusqlite::{Connection, params};
 
-use super::error::MetaError;
-use super::{Meta, now_us};
+use super::error::MetadataError;
+use super::{MetadataStore, now_us};
 
 /// A price of a project.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SetPrice {
+pub struct CustomPriceRecord {
     /// Its number.
     pub id: i64,
     /// The project that it holds for.
     pub project: u64,
     /// The price.
-    pub price: OwnPrice,
+    pub price: CustomPrice,
     /// When it was set, in microseconds since the Unix epoch.
     pub created_us: i64,
 }
 
-impl Meta {
+impl MetadataStore {
     /// Sets a price for a project. What is stored already keeps its cost until it is priced again.
     ///
     /// # Errors
     ///
     /// When there is no such project, or the price cannot be.
-    pub fn set_price(&self, project: u64, price: OwnPrice) -> Result<SetPrice, MetaError> {
+    pub fn set_price(&self, project: u64, price: CustomPrice) -> Result<CustomPriceRecord, MetadataError> {
         let price = checked(price)?;
         self.project(project)?;
         let id = {
@@ -45,8 +45,8 @@ impl Meta {
     /// # Errors
     ///
     /// When the project has no such price, or it would end before it begins.
-    pub fn end_price(&self, project: u64, id: i64, until: Option<jiff::civil::Date>) -> Result<SetPrice, MetaError> {
-        let price = checked(OwnPrice { until, ..self.price(project, id)?.price })?;
+    pub fn end_price(&self, project: u64, id: i64, until: Option<jiff::civil::Date>) -> Result<CustomPriceRecord, MetadataError> {
+        let price = checked(CustomPrice { until, ..self.price(project, id)?.price })?;
         self.lock().execute("UPDATE prices SET price = ?3 WHERE project_id = ?1 AND id = ?2", params![project, id, text(&price)])?;
         self.refresh(true)?;
         self.price(project, id)
@@ -57,37 +57,37 @@ impl Meta {
     /// # Errors
     ///
     /// When the project has no such price.
-    pub fn delete_price(&self, project: u64, id: i64) -> Result<(), MetaError> {
+    pub fn delete_price(&self, project: u64, id: i64) -> Result<(), MetadataError> {
         let deleted = self.lock().execute("DELETE FROM prices WHERE project_id = ?1 AND id = ?2", params![project, id])?;
         self.refresh(true)?;
-        if deleted == 1 { Ok(()) } else { Err(MetaError::NoPrice { project, price: id }) }
+        if deleted == 1 { Ok(()) } else { Err(MetadataError::NoPrice { project, price: id }) }
     }
 
-    fn price(&self, project: u64, id: i64) -> Result<SetPrice, MetaError> {
+    fn price(&self, project: u64, id: i64) -> Result<CustomPriceRecord, MetadataError> {
         let directory = self.refresh(true)?;
         let found = directory.prices.iter().find(|set| set.project == project && set.id == id);
-        found.cloned().ok_or(MetaError::NoPrice { project, price: id })
+        found.cloned().ok_or(MetadataError::NoPrice { project, price: id })
     }
 }
 
-fn checked(price: OwnPrice) -> Result<OwnPrice, MetaError> {
-    price.checked().map_err(|bad| MetaError::Invalid(bad.to_string()))
+fn checked(price: CustomPrice) -> Result<CustomPrice, MetadataError> {
+    price.checked().map_err(|bad| MetadataError::Invalid(bad.to_string()))
 }
 
-fn text(price: &OwnPrice) -> String {
+fn text(price: &CustomPrice) -> String {
     serde_json::to_string(price).expect("texts, numbers and a map with text keys have a JSON form")
 }
 
 /// All prices, in the order in which they were set. One that a newer version wrote and this one cannot read is left out, and said so.
-pub(super) fn read(connection: &Connection) -> Result<Vec<SetPrice>, MetaError> {
+pub(super) fn read(connection: &Connection) -> Result<Vec<CustomPriceRecord>, MetadataError> {
     let mut statement = connection.prepare_cached("SELECT id, project_id, price, created_us FROM prices ORDER BY id")?;
     let rows = statement.query_map([], |row| {
         let (id, project, price, created_us): (i64, u64, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-        let price: Result<OwnPrice, _> = serde_json::from_str(&price);
+        let price: Result<CustomPrice, _> = serde_json::from_str(&price);
         if let Err(error) = &price {
             tracing::warn!(%error, id, "meta.price.unreadable");
         }
-        Ok(price.ok().map(|price| SetPrice { id, project, price, created_us }))
+        Ok(price.ok().map(|price| CustomPriceRecord { id, project, price, created_us }))
     })?;
     let mut prices = Vec::new();
     for row in rows {

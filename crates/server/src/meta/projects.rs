@@ -2,9 +2,9 @@
 
 use rusqlite::params;
 
-use super::directory::{Currency, Keep, Key, Project};
-use super::error::MetaError;
-use super::{Meta, now_us, secrets};
+use super::directory::{DisplayCurrency, IngestKey, ProjectRecord, RetentionOverrides};
+use super::error::MetadataError;
+use super::{MetadataStore, now_us, secrets};
 
 /// Longest name of a project, a key or a token, in characters.
 const NAME: usize = 100;
@@ -16,15 +16,15 @@ const ENVIRONMENTS: usize = 100;
 
 /// What to change of a project. `None` leaves it as it is.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Patch {
+pub struct ProjectPatch {
     /// Its name.
     pub name: Option<String>,
     /// For how many days its spans are kept.
     pub retention_days: Option<u32>,
     /// How long the classes of its spans are kept.
-    pub keep: Option<Keep>,
+    pub keep: Option<RetentionOverrides>,
     /// Another currency; `Some(None)` takes it away.
-    pub currency: Option<Option<Currency>>,
+    pub currency: Option<Option<DisplayCurrency>>,
     /// Take the client's own cost where it sends one.
     pub prefer_client_cost: Option<bool>,
     /// Count missing tokens from texts.
@@ -33,13 +33,13 @@ pub struct Patch {
     pub disabled: Option<bool>,
 }
 
-impl Meta {
+impl MetadataStore {
     /// Makes a project with its first key.
     ///
     /// # Errors
     ///
     /// When the name is empty or too long, or the database cannot be written.
-    pub fn create_project(&self, name: &str, demo: bool) -> Result<Project, MetaError> {
+    pub fn create_project(&self, name: &str, demo: bool) -> Result<ProjectRecord, MetadataError> {
         let name = checked_name(name)?;
         let id = {
             let mut connection = self.lock();
@@ -58,10 +58,10 @@ impl Meta {
     /// # Errors
     ///
     /// When the text is not 32 hex digits, or the database cannot be written.
-    pub fn first_key(&self, text: Option<&str>) -> Result<(), MetaError> {
+    pub fn first_key(&self, text: Option<&str>) -> Result<(), MetadataError> {
         let text = match text {
             Some(text) if text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) => text.to_ascii_lowercase(),
-            Some(_) => return Err(MetaError::Invalid("HINOMI_DSN_KEY: a key has 32 hex digits".into())),
+            Some(_) => return Err(MetadataError::Invalid("HINOMI_DSN_KEY: a key has 32 hex digits".into())),
             None => secrets::hex(16),
         };
         {
@@ -81,24 +81,24 @@ impl Meta {
     /// # Errors
     ///
     /// When there is no such project, or a value cannot be.
-    pub fn update_project(&self, id: u64, patch: &Patch) -> Result<Project, MetaError> {
+    pub fn update_project(&self, id: u64, patch: &ProjectPatch) -> Result<ProjectRecord, MetadataError> {
         let mut project = self.project(id)?;
         if let Some(name) = &patch.name {
             project.name = checked_name(name)?.to_owned();
         }
         if let Some(days) = patch.retention_days {
             if !RETENTION.contains(&days) {
-                return Err(MetaError::Invalid(format!("retention_days: from {} to {}", RETENTION.start(), RETENTION.end())));
+                return Err(MetadataError::Invalid(format!("retention_days: from {} to {}", RETENTION.start(), RETENTION.end())));
             }
             project.retention_days = Some(days);
         }
         if let Some(keep) = &patch.keep {
             let days = keep.environments.values().chain(&keep.texts_days).chain(&keep.notable_days);
             if days.clone().any(|days| !RETENTION.contains(days)) {
-                return Err(MetaError::Invalid(format!("keep: days from {} to {}", RETENTION.start(), RETENTION.end())));
+                return Err(MetadataError::Invalid(format!("keep: days from {} to {}", RETENTION.start(), RETENTION.end())));
             }
             if keep.environments.len() > ENVIRONMENTS || keep.environments.keys().any(|name| name.is_empty() || name.len() > 200) {
-                return Err(MetaError::Invalid(format!("keep: at most {ENVIRONMENTS} environments, each with a name")));
+                return Err(MetadataError::Invalid(format!("keep: at most {ENVIRONMENTS} environments, each with a name")));
             }
             project.keep = keep.clone();
         }
@@ -131,7 +131,7 @@ impl Meta {
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn saw_first_span(&self, project: u64) -> Result<(), MetaError> {
+    pub fn saw_first_span(&self, project: u64) -> Result<(), MetadataError> {
         self.lock()
             .execute("UPDATE projects SET first_span_us = ?2 WHERE id = ?1 AND first_span_us IS NULL", params![project, now_us()])?;
         self.refresh(true).map(drop)
@@ -142,7 +142,7 @@ impl Meta {
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn used_keys(&self, used: &[(i64, i64)]) -> Result<(), MetaError> {
+    pub fn used_keys(&self, used: &[(i64, i64)]) -> Result<(), MetadataError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
         for (key, at_us) in used {
@@ -158,13 +158,13 @@ impl Meta {
     /// # Errors
     ///
     /// When there is no such project or the name cannot be.
-    pub fn create_key(&self, project: u64, name: &str) -> Result<Key, MetaError> {
+    pub fn create_key(&self, project: u64, name: &str) -> Result<IngestKey, MetadataError> {
         let name = checked_name(name)?;
         self.project(project)?;
         let text = secrets::hex(16);
         insert_key(&self.lock(), i64::try_from(project).unwrap_or_default(), &text, name)?;
         let directory = self.refresh(true)?;
-        directory.keys.get(&text).cloned().ok_or(MetaError::NoProject(project))
+        directory.keys.get(&text).cloned().ok_or(MetadataError::NoProject(project))
     }
 
     /// Removes a key: what is sent with it is refused from now on.
@@ -172,10 +172,10 @@ impl Meta {
     /// # Errors
     ///
     /// When the project has no such key.
-    pub fn delete_key(&self, project: u64, key: i64) -> Result<(), MetaError> {
+    pub fn delete_key(&self, project: u64, key: i64) -> Result<(), MetadataError> {
         let deleted = self.lock().execute("DELETE FROM keys WHERE project_id = ?1 AND id = ?2", params![project, key])?;
         self.refresh(true)?;
-        if deleted == 1 { Ok(()) } else { Err(MetaError::NoKey { project, key }) }
+        if deleted == 1 { Ok(()) } else { Err(MetadataError::NoKey { project, key }) }
     }
 
     /// Deletes a project with its keys, tokens and prices; what it holds is to be deleted before. Project 1 stays.
@@ -183,7 +183,7 @@ impl Meta {
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn delete_project(&self, id: u64) -> Result<(), MetaError> {
+    pub fn delete_project(&self, id: u64) -> Result<(), MetadataError> {
         {
             let mut connection = self.lock();
             let transaction = connection.transaction()?;
@@ -209,12 +209,12 @@ impl Meta {
     /// # Errors
     ///
     /// When there is no such project.
-    pub fn project(&self, id: u64) -> Result<Project, MetaError> {
-        self.refresh(true)?.projects.get(&id).cloned().ok_or(MetaError::NoProject(id))
+    pub fn project(&self, id: u64) -> Result<ProjectRecord, MetadataError> {
+        self.refresh(true)?.projects.get(&id).cloned().ok_or(MetadataError::NoProject(id))
     }
 }
 
-fn insert_key(connection: &rusqlite::Connection, project: i64, text: &str, name: &str) -> Result<(), MetaError> {
+fn insert_key(connection: &rusqlite::Connection, project: i64, text: &str, name: &str) -> Result<(), MetadataError> {
     connection.execute(
         "INSERT INTO keys (project_id, public_key, name, created_us) VALUES (?1, ?2, ?3, ?4)",
         params![project, text, name, now_us()],
@@ -222,18 +222,18 @@ fn insert_key(connection: &rusqlite::Connection, project: i64, text: &str, name:
     Ok(())
 }
 
-pub(super) fn checked_name(name: &str) -> Result<&str, MetaError> {
+pub(super) fn checked_name(name: &str) -> Result<&str, MetadataError> {
     let name = name.trim();
     if name.is_empty() || name.chars().count() > NAME || name.chars().any(char::is_control) {
-        return Err(MetaError::Invalid(format!("name: needs 1 to {NAME} printable characters")));
+        return Err(MetadataError::Invalid(format!("name: needs 1 to {NAME} printable characters")));
     }
     Ok(name)
 }
 
-fn checked_currency(currency: &Currency) -> Result<Currency, MetaError> {
+fn checked_currency(currency: &DisplayCurrency) -> Result<DisplayCurrency, MetadataError> {
     let code_fits = currency.code.len() == 3 && currency.code.bytes().all(|byte| byte.is_ascii_alphabetic());
     if !code_fits || !currency.rate.is_finite() || currency.rate <= 0.0 {
-        return Err(MetaError::Invalid("currency: needs a code of three letters and a rate above zero".into()));
+        return Err(MetadataError::Invalid("currency: needs a code of three letters and a rate above zero".into()));
     }
-    Ok(Currency { code: currency.code.to_ascii_uppercase(), rate: currency.rate })
+    Ok(DisplayCurrency { code: currency.code.to_ascii_uppercase(), rate: currency.rate })
 }

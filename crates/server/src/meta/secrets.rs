@@ -7,24 +7,24 @@ use rand::Rng;
 use rusqlite::params;
 use sha2::{Digest, Sha256};
 
-use super::Meta;
-use super::error::MetaError;
+use super::MetadataStore;
+use super::error::MetadataError;
 
 /// When something was last used is written down at most so often.
 const USED_EVERY_US: i64 = 60_000_000;
 
 /// What a request proved its rights with, by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Credential {
+pub(super) enum CredentialId {
     Token(i64),
     Session(i64),
 }
 
 /// When each was last used, in microseconds since the Unix epoch, until that is written.
-pub(super) type Used = HashMap<Credential, i64>;
+pub(super) type CredentialLastUses = HashMap<CredentialId, i64>;
 
-impl Meta {
-    pub(super) fn use_credential(&self, credential: Credential, now_us: i64) {
+impl MetadataStore {
+    pub(super) fn use_credential(&self, credential: CredentialId, now_us: i64) {
         self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(credential, now_us);
     }
 
@@ -33,13 +33,13 @@ impl Meta {
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn note_used_credentials(&self) -> Result<(), MetaError> {
+    pub fn note_used_credentials(&self) -> Result<(), MetadataError> {
         let used = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
         let connection = self.lock();
         for (credential, at_us) in used {
             let (table, id) = match credential {
-                Credential::Token(id) => ("tokens", id),
-                Credential::Session(id) => ("sessions", id),
+                CredentialId::Token(id) => ("tokens", id),
+                CredentialId::Session(id) => ("sessions", id),
             };
             let sql = format!("UPDATE {table} SET last_used_us = ?2 WHERE id = ?1 AND (last_used_us IS NULL OR last_used_us < ?3)");
             connection.prepare_cached(&sql)?.execute(params![id, at_us, at_us - USED_EVERY_US])?;

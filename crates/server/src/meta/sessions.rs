@@ -2,9 +2,9 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::error::MetaError;
-use super::secrets::{Credential, hash, hex};
-use super::{Meta, now_us};
+use super::error::MetadataError;
+use super::secrets::{CredentialId, hash, hex};
+use super::{MetadataStore, now_us};
 
 const HOUR_US: i64 = 3_600_000_000;
 const DAY_US: i64 = 24 * HOUR_US;
@@ -47,13 +47,13 @@ pub struct SessionRecord {
     pub expires_us: i64,
 }
 
-impl Meta {
+impl MetadataStore {
     /// Makes a token that signs in once, within an hour.
     ///
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn create_sign_in(&self) -> Result<String, MetaError> {
+    pub fn create_sign_in(&self) -> Result<String, MetadataError> {
         let secret = hex(32);
         let connection = self.lock();
         connection.execute("DELETE FROM sign_ins WHERE expires_us <= ?1", [now_us()])?;
@@ -66,7 +66,7 @@ impl Meta {
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn sign_in(&self, secret: &str, client: &str) -> Result<Option<String>, MetaError> {
+    pub fn sign_in(&self, secret: &str, client: &str) -> Result<Option<String>, MetadataError> {
         let used = self.lock().execute("DELETE FROM sign_ins WHERE hash = ?1 AND expires_us > ?2", params![hash(secret), now_us()])?;
         if used == 1 { self.create_session(SessionKind::Page, client).map(Some) } else { Ok(None) }
     }
@@ -76,7 +76,7 @@ impl Meta {
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn create_session(&self, kind: SessionKind, client: &str) -> Result<String, MetaError> {
+    pub fn create_session(&self, kind: SessionKind, client: &str) -> Result<String, MetadataError> {
         let secret = hex(32);
         let now = now_us();
         let (idle_us, longest_us) = kind.lifetime_us();
@@ -95,14 +95,14 @@ impl Meta {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn session(&self, secret: &str) -> Result<Option<i64>, MetaError> {
+    pub fn session(&self, secret: &str) -> Result<Option<i64>, MetadataError> {
         let now = now_us();
         let connection = self.lock();
         let mut statement =
             connection.prepare_cached("SELECT id FROM sessions WHERE hash = ?1 AND min(last_used_us + idle_us, ends_us) > ?2")?;
         let id: Option<i64> = statement.query_row(params![hash(secret), now], |row| row.get(0)).optional()?;
         if let Some(id) = id {
-            self.use_credential(Credential::Session(id), now);
+            self.use_credential(CredentialId::Session(id), now);
         }
         Ok(id)
     }
@@ -112,7 +112,7 @@ impl Meta {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn sessions(&self) -> Result<Vec<SessionRecord>, MetaError> {
+    pub fn sessions(&self) -> Result<Vec<SessionRecord>, MetadataError> {
         let connection = self.lock();
         let mut statement = connection.prepare_cached(
             "SELECT id, client, created_us, last_used_us, min(last_used_us + idle_us, ends_us) AS expires FROM sessions
@@ -135,7 +135,7 @@ impl Meta {
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn sign_out(&self, secret: &str) -> Result<(), MetaError> {
+    pub fn sign_out(&self, secret: &str) -> Result<(), MetadataError> {
         self.lock().execute("DELETE FROM sessions WHERE hash = ?1", params![hash(secret)])?;
         Ok(())
     }
@@ -145,9 +145,9 @@ impl Meta {
     /// # Errors
     ///
     /// When there is no such session.
-    pub fn revoke_session(&self, id: i64) -> Result<(), MetaError> {
+    pub fn revoke_session(&self, id: i64) -> Result<(), MetadataError> {
         match self.lock().execute("DELETE FROM sessions WHERE id = ?1", [id])? {
-            0 => Err(MetaError::NoSession(id)),
+            0 => Err(MetadataError::NoSession(id)),
             _ => Ok(()),
         }
     }
@@ -157,7 +157,7 @@ impl Meta {
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn sign_out_all(&self) -> Result<usize, MetaError> {
+    pub fn sign_out_all(&self) -> Result<usize, MetadataError> {
         let connection = self.lock();
         connection.execute("DELETE FROM sign_ins", [])?;
         Ok(connection.execute("DELETE FROM sessions", [])?)

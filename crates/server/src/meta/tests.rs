@@ -1,8 +1,8 @@
 use super::*;
 
-fn meta() -> (tempfile::TempDir, Meta) {
+fn meta() -> (tempfile::TempDir, MetadataStore) {
     let dir = tempfile::tempdir().unwrap();
-    let meta = Meta::open(dir.path()).unwrap();
+    let meta = MetadataStore::open(dir.path()).unwrap();
     (dir, meta)
 }
 
@@ -17,19 +17,19 @@ fn project_1_is_there_and_gets_one_first_key() {
     assert_eq!(meta.directory().keys.len(), 1);
     assert!(meta.first_key(Some("short")).is_err());
     drop(meta);
-    let again = Meta::open(dir.path()).unwrap();
+    let again = MetadataStore::open(dir.path()).unwrap();
     assert_eq!(again.directory().keys.len(), 1);
 }
 
 #[test]
 fn another_process_is_seen_at_once() {
     let (dir, meta) = meta();
-    let beside = Meta::open(dir.path()).unwrap();
+    let beside = MetadataStore::open(dir.path()).unwrap();
     let project = beside.create_project("Shop", false).unwrap();
     let key = beside.directory().first_key(project.id).unwrap().public_key.clone();
     assert_eq!(meta.key(&key).map(|key| key.project), Some(project.id));
-    let token = beside.create_token("ci", Token { project: Some(project.id), admin: false }, None).unwrap();
-    assert_eq!(meta.token(&token).unwrap(), Some(Token { project: Some(2), admin: false }));
+    let token = beside.create_token("ci", ApiTokenScope { project: Some(project.id), admin: false }, None).unwrap();
+    assert_eq!(meta.token(&token).unwrap(), Some(ApiTokenScope { project: Some(2), admin: false }));
     assert_eq!(meta.token("hnm_no").unwrap(), None);
 }
 
@@ -47,7 +47,7 @@ fn a_sign_in_works_once() {
 #[test]
 fn tokens_are_listed_revoked_and_expire() {
     let (_dir, meta) = meta();
-    let (reader, admin) = (Token { project: Some(1), admin: false }, Token { project: None, admin: true });
+    let (reader, admin) = (ApiTokenScope { project: Some(1), admin: false }, ApiTokenScope { project: None, admin: true });
     let first = meta.create_token("first", reader, None).unwrap();
     let second = meta.create_token("second", admin, Some(Duration::from_secs(3600))).unwrap();
     let over = meta.create_token("over", admin, Some(Duration::ZERO)).unwrap();
@@ -63,7 +63,7 @@ fn tokens_are_listed_revoked_and_expire() {
     assert_eq!(meta.tokens().unwrap(), listed);
     assert_eq!(meta.revoke_token(listed[0].id).unwrap(), "first");
     assert_eq!(meta.token(&first).unwrap(), None);
-    assert!(matches!(meta.revoke_token(listed[0].id), Err(MetaError::NoToken(_))));
+    assert!(matches!(meta.revoke_token(listed[0].id), Err(MetadataError::NoToken(_))));
     // A number is not given again.
     meta.revoke_token(listed[2].id).unwrap();
     meta.create_token("fourth", reader, None).unwrap();
@@ -102,8 +102,8 @@ fn tokens_and_sessions_of_the_format_before_hold() {
     connection.execute("INSERT INTO sessions VALUES (?1, ?2)", rusqlite::params![secrets::hash("s"), later]).unwrap();
     connection.execute("INSERT INTO sessions VALUES (?1, ?2)", rusqlite::params![secrets::hash("over"), now_us() - 1]).unwrap();
     drop(connection);
-    let meta = Meta::open(dir.path()).unwrap();
-    assert_eq!(meta.token("hnm_x").unwrap(), Some(Token { project: None, admin: true }));
+    let meta = MetadataStore::open(dir.path()).unwrap();
+    assert_eq!(meta.token("hnm_x").unwrap(), Some(ApiTokenScope { project: None, admin: true }));
     assert!(meta.session("s").unwrap().is_some());
     assert_eq!(meta.session("over").unwrap(), None);
     assert_eq!(meta.sessions().unwrap()[0].expires_us, later);
@@ -116,26 +116,26 @@ fn keys_come_and_go() {
     assert_eq!((key.name.as_str(), key.public_key.len()), ("second", 32));
     meta.delete_key(1, key.id).unwrap();
     assert!(meta.key(&key.public_key).is_none());
-    assert!(matches!(meta.delete_key(1, key.id), Err(MetaError::NoKey { .. })));
-    assert!(matches!(meta.create_key(9, "x"), Err(MetaError::NoProject(9))));
+    assert!(matches!(meta.delete_key(1, key.id), Err(MetadataError::NoKey { .. })));
+    assert!(matches!(meta.create_key(9, "x"), Err(MetadataError::NoProject(9))));
 }
 
 #[test]
 fn a_project_changes_only_to_what_can_be() {
     let (_dir, meta) = meta();
-    let currency = Some(Some(Currency { code: "jpy".into(), rate: 150.0 }));
-    let changed = meta.update_project(1, &Patch { retention_days: Some(7), currency, ..Patch::default() }).unwrap();
+    let currency = Some(Some(DisplayCurrency { code: "jpy".into(), rate: 150.0 }));
+    let changed = meta.update_project(1, &ProjectPatch { retention_days: Some(7), currency, ..ProjectPatch::default() }).unwrap();
     assert_eq!(changed.retention_days, Some(7));
-    assert_eq!(changed.currency, Some(Currency { code: "JPY".into(), rate: 150.0 }));
+    assert_eq!(changed.currency, Some(DisplayCurrency { code: "JPY".into(), rate: 150.0 }));
     let wrong = [
-        Patch { name: Some(" ".into()), ..Patch::default() },
-        Patch { retention_days: Some(0), ..Patch::default() },
-        Patch { currency: Some(Some(Currency { code: "JPY".into(), rate: f64::NAN })), ..Patch::default() },
+        ProjectPatch { name: Some(" ".into()), ..ProjectPatch::default() },
+        ProjectPatch { retention_days: Some(0), ..ProjectPatch::default() },
+        ProjectPatch { currency: Some(Some(DisplayCurrency { code: "JPY".into(), rate: f64::NAN })), ..ProjectPatch::default() },
     ];
     for patch in wrong {
-        assert!(matches!(meta.update_project(1, &patch), Err(MetaError::Invalid(_))), "{patch:?}");
+        assert!(matches!(meta.update_project(1, &patch), Err(MetadataError::Invalid(_))), "{patch:?}");
     }
-    assert_eq!(meta.update_project(1, &Patch { currency: Some(None), ..Patch::default() }).unwrap().currency, None);
+    assert_eq!(meta.update_project(1, &ProjectPatch { currency: Some(None), ..ProjectPatch::default() }).unwrap().currency, None);
 }
 
 #[test]
@@ -143,5 +143,5 @@ fn a_newer_database_is_left_alone() {
     let (dir, meta) = meta();
     meta.lock().pragma_update(None, "user_version", 99).unwrap();
     drop(meta);
-    assert!(matches!(Meta::open(dir.path()), Err(MetaError::Open(crate::sqlite::SqliteError::Newer { found: 99, .. }))));
+    assert!(matches!(MetadataStore::open(dir.path()), Err(MetadataError::Open(crate::sqlite::SqliteError::Newer { found: 99, .. }))));
 }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::error::MetaError;
-use super::secrets::{Credential, hash, hex};
-use super::{Meta, now_us, projects};
+use super::error::MetadataError;
+use super::secrets::{CredentialId, hash, hex};
+use super::{MetadataStore, now_us, projects};
 
 /// What an API token may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Token {
+pub struct ApiTokenScope {
     /// The one project that it may read; all where `None`.
     pub project: Option<u64>,
     /// Whether it may change things too.
@@ -19,13 +19,13 @@ pub struct Token {
 
 /// An API token as it is listed. Times are in microseconds since the Unix epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenRecord {
+pub struct ApiTokenRecord {
     /// Its number.
     pub id: i64,
     /// What it is for.
     pub name: String,
     /// What it may do.
-    pub token: Token,
+    pub token: ApiTokenScope,
     /// When it was made.
     pub created_us: i64,
     /// When it ends; never where `None`.
@@ -34,14 +34,14 @@ pub struct TokenRecord {
     pub last_used_us: Option<i64>,
 }
 
-impl Meta {
+impl MetadataStore {
     /// Makes an API token that may read a project, or all; `admin` may change things too. It ends after `lifetime`, where one is given. The
     /// text is shown this once.
     ///
     /// # Errors
     ///
     /// When there is no such project or the name cannot be.
-    pub fn create_token(&self, name: &str, token: Token, lifetime: Option<Duration>) -> Result<String, MetaError> {
+    pub fn create_token(&self, name: &str, token: ApiTokenScope, lifetime: Option<Duration>) -> Result<String, MetadataError> {
         let name = projects::checked_name(name)?;
         if let Some(project) = token.project {
             self.project(project)?;
@@ -61,15 +61,15 @@ impl Meta {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn token(&self, secret: &str) -> Result<Option<Token>, MetaError> {
+    pub fn token(&self, secret: &str) -> Result<Option<ApiTokenScope>, MetadataError> {
         let now = now_us();
         let connection = self.lock();
         let mut statement = connection
             .prepare_cached("SELECT id, project_id, admin FROM tokens WHERE hash = ?1 AND (expires_us IS NULL OR expires_us > ?2)")?;
-        let read = |row: &Row| Ok((row.get(0)?, Token { project: row.get(1)?, admin: row.get(2)? }));
+        let read = |row: &Row| Ok((row.get(0)?, ApiTokenScope { project: row.get(1)?, admin: row.get(2)? }));
         let found = statement.query_row(params![hash(secret), now], read).optional()?;
         Ok(found.map(|(id, token)| {
-            self.use_credential(Credential::Token(id), now);
+            self.use_credential(CredentialId::Token(id), now);
             token
         }))
     }
@@ -79,15 +79,15 @@ impl Meta {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn tokens(&self) -> Result<Vec<TokenRecord>, MetaError> {
+    pub fn tokens(&self) -> Result<Vec<ApiTokenRecord>, MetadataError> {
         let connection = self.lock();
         let mut statement = connection
             .prepare_cached("SELECT id, name, project_id, admin, created_us, expires_us, last_used_us FROM tokens ORDER BY id")?;
         let read = |row: &Row| {
-            Ok(TokenRecord {
+            Ok(ApiTokenRecord {
                 id: row.get(0)?,
                 name: row.get(1)?,
-                token: Token { project: row.get(2)?, admin: row.get(3)? },
+                token: ApiTokenScope { project: row.get(2)?, admin: row.get(3)? },
                 created_us: row.get(4)?,
                 expires_us: row.get(5)?,
                 last_used_us: row.get(6)?,
@@ -101,8 +101,8 @@ impl Meta {
     /// # Errors
     ///
     /// When there is no such token.
-    pub fn revoke_token(&self, id: i64) -> Result<String, MetaError> {
+    pub fn revoke_token(&self, id: i64) -> Result<String, MetadataError> {
         let name = self.lock().query_row("DELETE FROM tokens WHERE id = ?1 RETURNING name", [id], |row| row.get(0)).optional()?;
-        name.ok_or(MetaError::NoToken(id))
+        name.ok_or(MetadataError::NoToken(id))
     }
 }

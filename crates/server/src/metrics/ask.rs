@@ -7,15 +7,15 @@ macro_rules! measures {
     ($($(#[$doc:meta])* $variant:ident = $name:literal),+ $(,)?) => {
         /// What is drawn of a metric.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-        pub enum Measure { $($(#[$doc])* #[serde(rename = $name)] $variant),+ }
+        pub enum OtelMetricMeasure { $($(#[$doc])* #[serde(rename = $name)] $variant),+ }
 
-        impl Measure {
+        impl OtelMetricMeasure {
             /// All of them.
-            pub const ALL: &[Measure] = &[$(Measure::$variant),+];
+            pub const ALL: &[OtelMetricMeasure] = &[$(OtelMetricMeasure::$variant),+];
 
             /// Its name in the API.
             pub const fn as_str(self) -> &'static str {
-                match self { $(Measure::$variant => $name),+ }
+                match self { $(OtelMetricMeasure::$variant => $name),+ }
             }
         }
     };
@@ -46,16 +46,16 @@ measures!(
     P99 = "p99",
 );
 
-impl Measure {
+impl OtelMetricMeasure {
     /// Whether an empty bucket has none of something, rather than no value.
     pub(super) fn counts(self) -> bool {
-        matches!(self, Measure::Increase | Measure::Rate | Measure::Count | Measure::Sum)
+        matches!(self, OtelMetricMeasure::Increase | OtelMetricMeasure::Rate | OtelMetricMeasure::Count | OtelMetricMeasure::Sum)
     }
 }
 
 /// What can be drawn of a kind of metric, the usual first.
-pub(super) fn measures_of(kind: MetricKind) -> &'static [Measure] {
-    use Measure::{Count, Increase, Max, Mean, Min, P50, P95, P99, Rate, Sum, Value};
+pub(super) fn measures_of(kind: MetricKind) -> &'static [OtelMetricMeasure] {
+    use OtelMetricMeasure::{Count, Increase, Max, Mean, Min, P50, P95, P99, Rate, Sum, Value};
     match kind {
         MetricKind::Counter => &[Increase, Rate],
         MetricKind::UpDownCounter => &[Value, Increase],
@@ -67,7 +67,7 @@ pub(super) fn measures_of(kind: MetricKind) -> &'static [Measure] {
 
 /// A question about one metric.
 #[derive(Debug, Clone, Default)]
-pub struct Ask {
+pub struct OtelMetricQuery {
     /// Its name.
     pub name: String,
     /// Its unit, where several metrics have the name.
@@ -88,7 +88,7 @@ pub struct Ask {
 
 /// Why a question has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoMetric {
+pub enum OtelMetricQueryError {
     /// None of that name has a point in the range.
     #[error("no metric {0:?} has a point in this range")]
     Unknown(String),

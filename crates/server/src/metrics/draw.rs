@@ -6,13 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use hinomi_model::metric::{Distribution, Histogram, MetricKind, Temporality};
+use hinomi_model::metric::{Histogram, MergedDistribution, MetricKind, MetricTemporality};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::ask::{Ask, MOST_BUCKETS, Measure, NoMetric, measures_of};
+use super::ask::{MOST_BUCKETS, OtelMetricMeasure, OtelMetricQuery, OtelMetricQueryError, measures_of};
 use super::ns;
 use crate::time::rfc3339;
 
@@ -25,7 +25,7 @@ const STANDS_NS: i64 = 300_000_000_000;
 
 /// A metric over time.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct Drawn {
+pub struct OtelMetricChart {
     /// Its name.
     pub name: String,
     /// Its unit as sent.
@@ -33,7 +33,7 @@ pub struct Drawn {
     /// `counter updown_counter gauge histogram summary`
     pub kind: String,
     /// Lines by measure, the largest first.
-    pub measures: BTreeMap<&'static str, Vec<Group>>,
+    pub measures: BTreeMap<&'static str, Vec<OtelMetricGroup>>,
     /// Values of the attribute that have no line, since there are too many.
     pub groups_left_out: usize,
     /// Series that are in no line, since there are too many.
@@ -43,7 +43,7 @@ pub struct Drawn {
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = MetricGroup)]
-pub struct Group {
+pub struct OtelMetricGroup {
     /// The value of the attribute; null for all, and for points without it.
     pub key: Option<String>,
     /// The measure of the whole range; of what stands at the end for `value`.
@@ -55,17 +55,17 @@ pub struct Group {
 
 /// What fell into a bucket.
 #[derive(Debug, Clone, Default)]
-struct Cell {
+struct OtelMetricBucket {
     added: Option<f64>,
     standing: Option<f64>,
     count: u64,
     sum: f64,
     min: Option<f64>,
     max: Option<f64>,
-    distribution: Distribution,
+    distribution: MergedDistribution,
 }
 
-impl Cell {
+impl OtelMetricBucket {
     fn measure(&mut self, value: f64) {
         self.count += 1;
         self.sum += value;
@@ -73,36 +73,36 @@ impl Cell {
         self.max = Some(self.max.map_or(value, |max| max.max(value)));
     }
 
-    fn value(&self, measure: Measure, kind: MetricKind, seconds: f64) -> Option<f64> {
+    fn value(&self, measure: OtelMetricMeasure, kind: MetricKind, seconds: f64) -> Option<f64> {
         let is_distribution = matches!(kind, MetricKind::Histogram | MetricKind::Summary);
         let count = self.distribution.count() as f64;
         match measure {
-            Measure::Increase => self.added,
-            Measure::Rate if is_distribution => Some(count / seconds),
-            Measure::Rate => self.added.map(|added| added / seconds),
-            Measure::Value => self.standing,
-            Measure::Mean if is_distribution => self.distribution.mean(),
-            Measure::Mean => (self.count > 0).then(|| self.sum / self.count as f64),
-            Measure::Min => self.min,
-            Measure::Max => self.max,
-            Measure::Count => Some(count),
-            Measure::Sum => self.distribution.sum(),
-            Measure::P50 => self.distribution.quantile(0.50),
-            Measure::P95 => self.distribution.quantile(0.95),
-            Measure::P99 => self.distribution.quantile(0.99),
+            OtelMetricMeasure::Increase => self.added,
+            OtelMetricMeasure::Rate if is_distribution => Some(count / seconds),
+            OtelMetricMeasure::Rate => self.added.map(|added| added / seconds),
+            OtelMetricMeasure::Value => self.standing,
+            OtelMetricMeasure::Mean if is_distribution => self.distribution.mean(),
+            OtelMetricMeasure::Mean => (self.count > 0).then(|| self.sum / self.count as f64),
+            OtelMetricMeasure::Min => self.min,
+            OtelMetricMeasure::Max => self.max,
+            OtelMetricMeasure::Count => Some(count),
+            OtelMetricMeasure::Sum => self.distribution.sum(),
+            OtelMetricMeasure::P50 => self.distribution.quantile(0.50),
+            OtelMetricMeasure::P95 => self.distribution.quantile(0.95),
+            OtelMetricMeasure::P99 => self.distribution.quantile(0.99),
         }
     }
 }
 
 /// A line while it is made.
 #[derive(Debug, Default)]
-struct Line {
-    cells: BTreeMap<i64, Cell>,
-    whole: Cell,
+struct OtelMetricLineBuilder {
+    cells: BTreeMap<i64, OtelMetricBucket>,
+    whole: OtelMetricBucket,
 }
 
-impl Line {
-    fn both(&mut self, bucket: i64) -> [&mut Cell; 2] {
+impl OtelMetricLineBuilder {
+    fn both(&mut self, bucket: i64) -> [&mut OtelMetricBucket; 2] {
         [self.cells.entry(bucket).or_default(), &mut self.whole]
     }
 
@@ -120,24 +120,24 @@ impl Line {
 }
 
 /// One point as it is stored.
-enum Stored {
+enum StoredMetricPoint {
     Number(f64),
     Histogram(Histogram),
 }
 
-fn stored(row: &Row) -> rusqlite::Result<(i64, Stored)> {
+fn stored(row: &Row) -> rusqlite::Result<(i64, StoredMetricPoint)> {
     let at_ns = row.get(0)?;
     if let Some(number) = row.get::<_, Option<f64>>(1)? {
-        return Ok((at_ns, Stored::Number(number)));
+        return Ok((at_ns, StoredMetricPoint::Number(number)));
     }
     let packed: Vec<u8> = row.get(2)?;
     let histogram = rmp_serde::from_slice(&packed)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Blob, Box::new(error)))?;
-    Ok((at_ns, Stored::Histogram(histogram)))
+    Ok((at_ns, StoredMetricPoint::Histogram(histogram)))
 }
 
 /// The metric that is meant: of several with the name, the one with the newest point.
-struct Meant {
+struct ResolvedMetric {
     id: i64,
     unit: String,
     kind: MetricKind,
@@ -145,7 +145,7 @@ struct Meant {
     last_ns: i64,
 }
 
-fn meant(transaction: &Transaction, project: u64, ask: &Ask) -> rusqlite::Result<Option<Meant>> {
+fn meant(transaction: &Transaction, project: u64, ask: &OtelMetricQuery) -> rusqlite::Result<Option<ResolvedMetric>> {
     let mut select = transaction.prepare_cached(
         "SELECT m.id, m.unit, m.kind, min(s.first_ns), max(s.last_ns) FROM metrics m JOIN series s ON s.metric = m.id
          WHERE m.project = ?1 AND m.name = ?2 AND (?3 IS NULL OR m.unit = ?3) AND (?4 IS NULL OR m.kind = ?4)
@@ -156,14 +156,18 @@ fn meant(transaction: &Transaction, project: u64, ask: &Ask) -> rusqlite::Result
     let row = |row: &Row| {
         let kind: String = row.get(2)?;
         let kind = MetricKind::from_name(&kind).unwrap_or(MetricKind::Gauge);
-        Ok(Meant { id: row.get(0)?, unit: row.get(1)?, kind, first_ns: row.get(3)?, last_ns: row.get(4)? })
+        Ok(ResolvedMetric { id: row.get(0)?, unit: row.get(1)?, kind, first_ns: row.get(3)?, last_ns: row.get(4)? })
     };
     select.query_row(wanted, row).optional()
 }
 
 /// Draws a metric.
-pub(super) fn draw(transaction: &Transaction, project: u64, ask: &Ask) -> rusqlite::Result<Result<Drawn, NoMetric>> {
-    let Some(metric) = meant(transaction, project, ask)? else { return Ok(Err(NoMetric::Unknown(ask.name.clone()))) };
+pub(super) fn draw(
+    transaction: &Transaction,
+    project: u64,
+    ask: &OtelMetricQuery,
+) -> rusqlite::Result<Result<OtelMetricChart, OtelMetricQueryError>> {
+    let Some(metric) = meant(transaction, project, ask)? else { return Ok(Err(OtelMetricQueryError::Unknown(ask.name.clone()))) };
     let measures = match wanted(&ask.measures, metric.kind) {
         Ok(measures) => measures,
         Err(error) => return Ok(Err(error)),
@@ -180,36 +184,36 @@ pub(super) fn draw(transaction: &Transaction, project: u64, ask: &Ask) -> rusqli
     let first = from_ns.div_euclid(bucket_ns);
     let count = if to_ns > from_ns { (to_ns - 1).div_euclid(bucket_ns) - first + 1 } else { 0 };
     if count > MOST_BUCKETS {
-        return Ok(Err(NoMetric::TooManyBuckets(count)));
+        return Ok(Err(OtelMetricQueryError::TooManyBuckets(count)));
     }
 
-    let range = Range { from_ns, to_ns, bucket_ns, is_open: ask.from_us == i64::MIN };
+    let range = OtelMetricTimeRange { from_ns, to_ns, bucket_ns, is_open: ask.from_us == i64::MIN };
     let (mut lines, series_left_out) = lines(transaction, &metric, ask, &range)?;
     if lines.is_empty() && ask.group_by.is_none() {
-        lines.insert(None, Line::default());
+        lines.insert(None, OtelMetricLineBuilder::default());
     }
-    let mut by_weight: Vec<(Option<String>, Line)> = lines.into_iter().collect();
+    let mut by_weight: Vec<(Option<String>, OtelMetricLineBuilder)> = lines.into_iter().collect();
     by_weight.sort_by(|a, b| b.1.weight().total_cmp(&a.1.weight()));
     let groups_left_out = by_weight.len().saturating_sub(MOST_GROUPS);
     by_weight.truncate(MOST_GROUPS);
 
     let starts: Vec<String> = (first..first + count).map(|number| rfc3339(number.saturating_mul(bucket_ns) / 1000)).collect();
     let seconds = |ns: i64| ns as f64 / 1e9;
-    let line = |measure: Measure, key: &Option<String>, line: &Line| {
+    let line = |measure: OtelMetricMeasure, key: &Option<String>, line: &OtelMetricLineBuilder| {
         let empty = measure.counts().then_some(0.0);
         let at = |number: i64| line.cells.get(&number).and_then(|cell| cell.value(measure, metric.kind, seconds(bucket_ns))).or(empty);
         let points: Vec<_> = starts.iter().cloned().zip((first..first + count).map(at)).collect();
         let total = match measure {
-            Measure::Value => points.iter().rev().find_map(|(_, value)| *value),
+            OtelMetricMeasure::Value => points.iter().rev().find_map(|(_, value)| *value),
             _ => line.whole.value(measure, metric.kind, seconds((to_ns - from_ns).max(1))).or(empty),
         };
-        Group { key: key.clone(), total, points }
+        OtelMetricGroup { key: key.clone(), total, points }
     };
     let measures = measures.into_iter().map(|measure| {
         let groups = by_weight.iter().map(|(key, cells)| line(measure, key, cells)).collect();
         (measure.as_str(), groups)
     });
-    Ok(Ok(Drawn {
+    Ok(Ok(OtelMetricChart {
         name: ask.name.clone(),
         unit: metric.unit.clone(),
         kind: metric.kind.as_str().to_owned(),
@@ -219,13 +223,13 @@ pub(super) fn draw(transaction: &Transaction, project: u64, ask: &Ask) -> rusqli
     }))
 }
 
-fn wanted(names: &[String], kind: MetricKind) -> Result<Vec<Measure>, NoMetric> {
+fn wanted(names: &[String], kind: MetricKind) -> Result<Vec<OtelMetricMeasure>, OtelMetricQueryError> {
     let known = measures_of(kind);
     if names.is_empty() {
         return Ok(known[..1].to_vec());
     }
     let measure = |name: &String| {
-        known.iter().copied().find(|measure| measure.as_str() == name).ok_or_else(|| NoMetric::Measure {
+        known.iter().copied().find(|measure| measure.as_str() == name).ok_or_else(|| OtelMetricQueryError::Measure {
             wanted: name.clone(),
             kind: kind.as_str(),
             known: known.iter().map(|measure| measure.as_str()).collect::<Vec<_>>().join(" "),
@@ -234,14 +238,14 @@ fn wanted(names: &[String], kind: MetricKind) -> Result<Vec<Measure>, NoMetric> 
     names.iter().map(measure).collect()
 }
 
-fn unknown_attribute(transaction: &Transaction, metric: i64, wanted: &str) -> rusqlite::Result<Option<NoMetric>> {
+fn unknown_attribute(transaction: &Transaction, metric: i64, wanted: &str) -> rusqlite::Result<Option<OtelMetricQueryError>> {
     let mut select = transaction.prepare_cached("SELECT name FROM attributes WHERE metric = ? ORDER BY own DESC, name")?;
     let known: Vec<String> = select.query_map([metric], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     let missing = !known.iter().any(|name| name == wanted);
-    Ok(missing.then(|| NoMetric::Attribute { wanted: wanted.to_owned(), known: known.join(" ") }))
+    Ok(missing.then(|| OtelMetricQueryError::Attribute { wanted: wanted.to_owned(), known: known.join(" ") }))
 }
 
-struct Range {
+struct OtelMetricTimeRange {
     from_ns: i64,
     to_ns: i64,
     bucket_ns: i64,
@@ -249,16 +253,21 @@ struct Range {
     is_open: bool,
 }
 
-type Lines = BTreeMap<Option<String>, Line>;
+type OtelMetricLinesByKey = BTreeMap<Option<String>, OtelMetricLineBuilder>;
 
 /// All series of the metric in their lines, and how many are left out.
-fn lines(transaction: &Transaction, metric: &Meant, ask: &Ask, range: &Range) -> rusqlite::Result<(Lines, u64)> {
+fn lines(
+    transaction: &Transaction,
+    metric: &ResolvedMetric,
+    ask: &OtelMetricQuery,
+    range: &OtelMetricTimeRange,
+) -> rusqlite::Result<(OtelMetricLinesByKey, u64)> {
     let mut select = transaction.prepare_cached(
         "SELECT id, temporality, start_ns, attributes FROM series WHERE metric = ? AND last_ns >= ? AND first_ns < ?
          ORDER BY last_ns DESC LIMIT ?",
     )?;
     let mut rows = select.query(params![metric.id, range.from_ns, range.to_ns, MOST_SERIES + 1])?;
-    let mut lines = Lines::new();
+    let mut lines = OtelMetricLinesByKey::new();
     let mut read = 0;
     while let Some(row) = rows.next()? {
         read += 1;
@@ -274,10 +283,10 @@ fn lines(transaction: &Transaction, metric: &Meant, ask: &Ask, range: &Range) ->
             }
         };
         let temporality: String = row.get(1)?;
-        let series = Series {
+        let series = StoredMetricSeries {
             id: row.get(0)?,
             kind: metric.kind,
-            temporality: Temporality::from_name(&temporality).unwrap_or(Temporality::Momentary),
+            temporality: MetricTemporality::from_name(&temporality).unwrap_or(MetricTemporality::Momentary),
             start_ns: row.get(2)?,
         };
         series.add(transaction, range, lines.entry(key).or_default())?;
@@ -292,23 +301,23 @@ fn lines(transaction: &Transaction, metric: &Meant, ask: &Ask, range: &Range) ->
     Ok((lines, left_out))
 }
 
-struct Series {
+struct StoredMetricSeries {
     id: i64,
     kind: MetricKind,
-    temporality: Temporality,
+    temporality: MetricTemporality,
     /// 0 where it is not known.
     start_ns: i64,
 }
 
-impl Series {
-    fn add(&self, transaction: &Transaction, range: &Range, line: &mut Line) -> rusqlite::Result<()> {
+impl StoredMetricSeries {
+    fn add(&self, transaction: &Transaction, range: &OtelMetricTimeRange, line: &mut OtelMetricLineBuilder) -> rusqlite::Result<()> {
         let mut before = match self.temporality {
-            Temporality::Cumulative => self.before(transaction, range.from_ns)?,
-            Temporality::Delta | Temporality::Momentary => None,
+            MetricTemporality::Cumulative => self.before(transaction, range.from_ns)?,
+            MetricTemporality::Delta | MetricTemporality::Momentary => None,
         };
-        let stands = matches!((self.kind, self.temporality), (MetricKind::UpDownCounter, Temporality::Cumulative));
+        let stands = matches!((self.kind, self.temporality), (MetricKind::UpDownCounter, MetricTemporality::Cumulative));
         let mut standing: Vec<(i64, f64)> = Vec::new();
-        if let (true, Some((at_ns, Stored::Number(value)))) = (stands, &before) {
+        if let (true, Some((at_ns, StoredMetricPoint::Number(value)))) = (stands, &before) {
             standing.push((*at_ns, *value));
         }
         let mut select = transaction
@@ -317,23 +326,25 @@ impl Series {
         while let Some(row) = rows.next()? {
             let (at_ns, point) = stored(row)?;
             let bucket = at_ns.div_euclid(range.bucket_ns);
-            if let (true, Stored::Number(value)) = (stands, &point) {
+            if let (true, StoredMetricPoint::Number(value)) = (stands, &point) {
                 standing.push((at_ns, *value));
             }
             match (&point, self.temporality) {
-                (Stored::Number(value), Temporality::Momentary) => line.both(bucket).into_iter().for_each(|cell| cell.measure(*value)),
-                (Stored::Number(value), Temporality::Delta) => add(line, bucket, *value),
-                (Stored::Number(value), Temporality::Cumulative) => {
+                (StoredMetricPoint::Number(value), MetricTemporality::Momentary) => {
+                    line.both(bucket).into_iter().for_each(|cell| cell.measure(*value))
+                }
+                (StoredMetricPoint::Number(value), MetricTemporality::Delta) => add(line, bucket, *value),
+                (StoredMetricPoint::Number(value), MetricTemporality::Cumulative) => {
                     if let Some(added) = self.added(*value, &before, range) {
                         add(line, bucket, added);
                     }
                 }
-                (Stored::Histogram(histogram), Temporality::Cumulative) => {
+                (StoredMetricPoint::Histogram(histogram), MetricTemporality::Cumulative) => {
                     if let Some(added) = self.since(histogram, &before, range) {
                         line.both(bucket).into_iter().for_each(|cell| cell.distribution.add(&added));
                     }
                 }
-                (Stored::Histogram(histogram), _) => {
+                (StoredMetricPoint::Histogram(histogram), _) => {
                     line.both(bucket).into_iter().for_each(|cell| cell.distribution.add(histogram));
                 }
             }
@@ -344,42 +355,42 @@ impl Series {
     }
 
     /// The last point before a time.
-    fn before(&self, transaction: &Transaction, at_ns: i64) -> rusqlite::Result<Option<(i64, Stored)>> {
+    fn before(&self, transaction: &Transaction, at_ns: i64) -> rusqlite::Result<Option<(i64, StoredMetricPoint)>> {
         let mut select = transaction
             .prepare_cached("SELECT at_ns, number, histogram FROM points WHERE series = ? AND at_ns < ? ORDER BY at_ns DESC LIMIT 1")?;
         select.query_row(params![self.id, at_ns], stored).optional()
     }
 
     /// Whether the first point of the series tells of the range alone.
-    fn begins(&self, range: &Range) -> bool {
+    fn begins(&self, range: &OtelMetricTimeRange) -> bool {
         self.start_ns > 0 && (range.is_open || self.start_ns >= range.from_ns)
     }
 
-    fn added(&self, value: f64, before: &Option<(i64, Stored)>, range: &Range) -> Option<f64> {
+    fn added(&self, value: f64, before: &Option<(i64, StoredMetricPoint)>, range: &OtelMetricTimeRange) -> Option<f64> {
         match before {
             // Less than before: it began anew and did not say so.
-            Some((_, Stored::Number(known))) if value < *known && self.kind == MetricKind::Counter => Some(value),
-            Some((_, Stored::Number(known))) => Some(value - known),
+            Some((_, StoredMetricPoint::Number(known))) if value < *known && self.kind == MetricKind::Counter => Some(value),
+            Some((_, StoredMetricPoint::Number(known))) => Some(value - known),
             _ => self.begins(range).then_some(value),
         }
     }
 
-    fn since(&self, histogram: &Histogram, before: &Option<(i64, Stored)>, range: &Range) -> Option<Histogram> {
+    fn since(&self, histogram: &Histogram, before: &Option<(i64, StoredMetricPoint)>, range: &OtelMetricTimeRange) -> Option<Histogram> {
         match before {
-            Some((_, Stored::Histogram(known))) => Some(histogram.since(known).unwrap_or_else(|| histogram.clone())),
+            Some((_, StoredMetricPoint::Histogram(known))) => Some(histogram.since(known).unwrap_or_else(|| histogram.clone())),
             _ => self.begins(range).then(|| histogram.clone()),
         }
     }
 }
 
-fn add(line: &mut Line, bucket: i64, added: f64) {
+fn add(line: &mut OtelMetricLineBuilder, bucket: i64, added: f64) {
     for cell in line.both(bucket) {
         cell.added = Some(cell.added.unwrap_or(0.0) + added);
     }
 }
 
 /// A value stands from its point to the next, for some minutes at most; a bucket shows what stands at its end.
-fn stand(points: &[(i64, f64)], range: &Range, line: &mut Line) {
+fn stand(points: &[(i64, f64)], range: &OtelMetricTimeRange, line: &mut OtelMetricLineBuilder) {
     let first = range.from_ns.div_euclid(range.bucket_ns);
     let last = (range.to_ns - 1).div_euclid(range.bucket_ns);
     let mut shown: BTreeMap<i64, f64> = BTreeMap::new();

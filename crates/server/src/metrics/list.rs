@@ -13,7 +13,7 @@ use crate::time::rfc3339;
 
 /// A metric.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct Metric {
+pub struct OtelMetricSummary {
     /// Its name.
     pub name: String,
     /// Its unit as sent, such as `s`, `{token}`, `USD`; empty where none was sent.
@@ -37,7 +37,7 @@ pub struct Metric {
 }
 
 /// The metrics with a point in a range, by name.
-pub(super) fn list(transaction: &Transaction, project: u64, from_us: i64, to_us: i64) -> rusqlite::Result<Vec<Metric>> {
+pub(super) fn list(transaction: &Transaction, project: u64, from_us: i64, to_us: i64) -> rusqlite::Result<Vec<OtelMetricSummary>> {
     let mut names = transaction.prepare_cached(
         "SELECT a.metric, a.name, a.own FROM attributes a JOIN metrics m ON m.id = a.metric WHERE m.project = ? ORDER BY a.name",
     )?;
@@ -58,7 +58,7 @@ pub(super) fn list(transaction: &Transaction, project: u64, from_us: i64, to_us:
         let mut temporality: Vec<String> = row.get::<_, String>(7)?.split(',').map(str::to_owned).collect();
         temporality.sort();
         let measures = MetricKind::from_name(&kind).map(measures_of).unwrap_or_default();
-        Ok(Metric {
+        Ok(OtelMetricSummary {
             name: row.get(1)?,
             unit: row.get(2)?,
             description: row.get(4)?,

@@ -15,13 +15,13 @@ mod write;
 
 use std::path::Path;
 
-use hinomi_model::metric::Point;
+use hinomi_model::metric::MetricPoint;
 
-use crate::sqlite::{Grouped, SqliteError};
+use crate::sqlite::{GroupCommitDatabase, SqliteError};
 
-pub use ask::{Ask, Measure, NoMetric};
-pub use draw::{Drawn, Group};
-pub use list::Metric;
+pub use ask::{OtelMetricMeasure, OtelMetricQuery, OtelMetricQueryError};
+pub use draw::{OtelMetricChart, OtelMetricGroup};
+pub use list::OtelMetricSummary;
 
 /// Metrics of a project that are told apart, by name, unit and kind.
 pub const MOST_METRICS: usize = 2_000;
@@ -82,7 +82,7 @@ const STEPS: &[&str] = &["
 /// What became of the points of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[must_use = "every point that is not stored is an outcome to be counted"]
-pub struct Appended {
+pub struct OtelMetricAppendResult {
     /// Stored, durable, visible.
     pub stored: usize,
     /// Not stored, since the series has a point of that time.
@@ -95,18 +95,18 @@ pub struct Appended {
 
 /// The metrics of all projects.
 #[derive(Debug)]
-pub struct Metrics {
-    database: Grouped,
+pub struct OtelMetricStore {
+    database: GroupCommitDatabase,
 }
 
-impl Metrics {
+impl OtelMetricStore {
     /// Opens them in a data folder.
     ///
     /// # Errors
     ///
     /// When the database cannot be opened, or a newer version wrote it.
-    pub fn open(dir: &Path) -> Result<Metrics, SqliteError> {
-        Ok(Metrics { database: Grouped::open(&dir.join("metrics.db"), STEPS)? })
+    pub fn open(dir: &Path) -> Result<OtelMetricStore, SqliteError> {
+        Ok(OtelMetricStore { database: GroupCommitDatabase::open(&dir.join("metrics.db"), STEPS)? })
     }
 
     /// Stores the points of one request. When it returns, they are on disk and in every later answer.
@@ -114,9 +114,9 @@ impl Metrics {
     /// # Errors
     ///
     /// Nothing of the request has been stored then; it may be sent again as it is.
-    pub async fn append(&self, project: u64, received_us: i64, points: Vec<Point>) -> Result<Appended, SqliteError> {
+    pub async fn append(&self, project: u64, received_us: i64, points: Vec<MetricPoint>) -> Result<OtelMetricAppendResult, SqliteError> {
         if points.is_empty() {
-            return Ok(Appended::default());
+            return Ok(OtelMetricAppendResult::default());
         }
         self.database.write(move |transaction| write::append(transaction, project, received_us, &points)).await
     }
@@ -126,7 +126,7 @@ impl Metrics {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub async fn list(&self, project: u64, from_us: i64, to_us: i64) -> Result<Vec<Metric>, SqliteError> {
+    pub async fn list(&self, project: u64, from_us: i64, to_us: i64) -> Result<Vec<OtelMetricSummary>, SqliteError> {
         self.database.read(move |transaction| list::list(transaction, project, from_us, to_us)).await
     }
 
@@ -135,7 +135,7 @@ impl Metrics {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub async fn draw(&self, project: u64, ask: Ask) -> Result<Result<Drawn, NoMetric>, SqliteError> {
+    pub async fn draw(&self, project: u64, ask: OtelMetricQuery) -> Result<Result<OtelMetricChart, OtelMetricQueryError>, SqliteError> {
         self.database.read(move |transaction| draw::draw(transaction, project, &ask)).await
     }
 

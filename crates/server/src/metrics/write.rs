@@ -2,34 +2,39 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use hinomi_model::metric::{Point, PointValue, Temporality};
+use hinomi_model::metric::{MetricPoint, MetricPointValue, MetricTemporality};
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::{Appended, MOST_METRICS, MOST_SERIES_A_DAY, ns};
+use super::{MOST_METRICS, MOST_SERIES_A_DAY, OtelMetricAppendResult, ns};
 
 const DAY_US: i64 = 86_400_000_000;
 
 /// Stores points; each that a series has already stays as it is.
-pub(super) fn append(transaction: &Transaction, project: u64, received_us: i64, points: &[Point]) -> rusqlite::Result<Appended> {
+pub(super) fn append(
+    transaction: &Transaction,
+    project: u64,
+    received_us: i64,
+    points: &[MetricPoint],
+) -> rusqlite::Result<OtelMetricAppendResult> {
     let mut writer =
-        Writer { transaction, project: project as i64, day: received_us.div_euclid(DAY_US), room: None, known: HashMap::new() };
+        MetricPointWriter { transaction, project: project as i64, day: received_us.div_euclid(DAY_US), room: None, known: HashMap::new() };
     let mut insert = transaction.prepare_cached("INSERT OR IGNORE INTO points VALUES (?, ?, ?, ?)")?;
-    let mut appended = Appended::default();
+    let mut appended = OtelMetricAppendResult::default();
     for point in points {
         let series = match writer.series(point)? {
-            Place::Series(series) => series,
-            Place::TooManyMetrics => {
+            SeriesAssignment::Series(series) => series,
+            SeriesAssignment::TooManyMetrics => {
                 appended.too_many_metrics += 1;
                 continue;
             }
-            Place::TooManySeries => {
+            SeriesAssignment::TooManySeries => {
                 appended.too_many_series += 1;
                 continue;
             }
         };
         let (number, histogram) = match &point.value {
-            PointValue::Number(number) => (Some(*number), None),
-            PointValue::Histogram(histogram) => (None, Some(rmp_serde::to_vec(histogram).map_err(|error| fault(&error))?)),
+            MetricPointValue::Number(number) => (Some(*number), None),
+            MetricPointValue::Histogram(histogram) => (None, Some(rmp_serde::to_vec(histogram).map_err(|error| fault(&error))?)),
         };
         if insert.execute(params![series, point.at_ns, number, histogram])? == 0 {
             appended.duplicates += 1;
@@ -51,13 +56,13 @@ fn fault(error: &dyn std::fmt::Display) -> rusqlite::Error {
 }
 
 /// Where a point belongs.
-enum Place {
+enum SeriesAssignment {
     Series(i64),
     TooManyMetrics,
     TooManySeries,
 }
 
-struct Writer<'a> {
+struct MetricPointWriter<'a> {
     transaction: &'a Transaction<'a>,
     project: i64,
     day: i64,
@@ -67,15 +72,15 @@ struct Writer<'a> {
     known: HashMap<([u8; 32], i64), (i64, i64, i64)>,
 }
 
-impl Writer<'_> {
-    fn series(&mut self, point: &Point) -> rusqlite::Result<Place> {
-        let start_ns = if point.temporality == Temporality::Cumulative { point.start_ns } else { 0 };
+impl MetricPointWriter<'_> {
+    fn series(&mut self, point: &MetricPoint) -> rusqlite::Result<SeriesAssignment> {
+        let start_ns = if point.temporality == MetricTemporality::Cumulative { point.start_ns } else { 0 };
         let key = (point.identity, start_ns);
         if let Some((series, first, last)) = self.known.get_mut(&key) {
             (*first, *last) = ((*first).min(point.at_ns), (*last).max(point.at_ns));
-            return Ok(Place::Series(*series));
+            return Ok(SeriesAssignment::Series(*series));
         }
-        let Some(metric) = self.metric(point)? else { return Ok(Place::TooManyMetrics) };
+        let Some(metric) = self.metric(point)? else { return Ok(SeriesAssignment::TooManyMetrics) };
         let mut find = self.transaction.prepare_cached("SELECT id FROM series WHERE metric = ? AND identity = ? AND start_ns = ?")?;
         let found: Option<i64> = find.query_row(params![metric, point.identity, start_ns], |row| row.get(0)).optional()?;
         let series = match found {
@@ -83,17 +88,17 @@ impl Writer<'_> {
             None => {
                 let room = self.room()?;
                 if room == 0 {
-                    return Ok(Place::TooManySeries);
+                    return Ok(SeriesAssignment::TooManySeries);
                 }
                 self.room = Some(room - 1);
                 self.begin(metric, point, start_ns)?
             }
         };
         self.known.insert(key, (series, point.at_ns, point.at_ns));
-        Ok(Place::Series(series))
+        Ok(SeriesAssignment::Series(series))
     }
 
-    fn metric(&self, point: &Point) -> rusqlite::Result<Option<i64>> {
+    fn metric(&self, point: &MetricPoint) -> rusqlite::Result<Option<i64>> {
         let mut find =
             self.transaction.prepare_cached("SELECT id FROM metrics WHERE project = ? AND name = ? AND unit = ? AND kind = ?")?;
         let key = params![self.project, point.name, point.unit, point.kind.as_str()];
@@ -119,7 +124,7 @@ impl Writer<'_> {
         Ok(MOST_SERIES_A_DAY.saturating_sub(begun))
     }
 
-    fn begin(&self, metric: i64, point: &Point, start_ns: i64) -> rusqlite::Result<i64> {
+    fn begin(&self, metric: i64, point: &MetricPoint, start_ns: i64) -> rusqlite::Result<i64> {
         let mut name = self.transaction.prepare_cached(
             "INSERT INTO attributes VALUES (?, ?, ?) ON CONFLICT (metric, name) DO UPDATE SET own = 1 WHERE excluded.own > own",
         )?;

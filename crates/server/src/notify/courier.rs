@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::log::Delivery;
-use super::network::Allowed;
-use super::notice::{Direction, Kind, Language, Links, Notice, Severity, Unit};
-use super::outbox::{Outbox, TargetId, now_us};
+use super::log::NotificationDelivery;
+use super::network::AllowedNetworks;
+use super::notice::{AlertNotice, AlertNoticeKind, AlertNoticeLinks, AlertSeverity, MeasureUnit, MessageLanguage, ThresholdDirection};
+use super::outbox::{NotificationOutbox, TargetId, now_us};
 use super::targets::NotifyError;
-use super::trust::Trust;
-use super::wire::Wire;
+use super::trust::TrustedCertificates;
+use super::wire::DeliveryTransport;
 use crate::sqlite::SqliteError;
 
 /// Looked at even when nobody rang: the clock may have been set.
@@ -23,22 +23,22 @@ const REST: Duration = Duration::from_secs(5);
 
 /// The courier.
 #[derive(Debug)]
-pub struct Courier {
-    outbox: Arc<Outbox>,
-    allowed: Allowed,
-    wire: Wire,
+pub struct DeliveryWorker {
+    outbox: Arc<NotificationOutbox>,
+    allowed: AllowedNetworks,
+    wire: DeliveryTransport,
     /// Targets that are being sent something.
     busy: Mutex<HashSet<TargetId>>,
     /// Nothing is sent; what is rung waits.
     paused: AtomicBool,
 }
 
-impl Courier {
+impl DeliveryWorker {
     /// One that connects to public addresses and to those that the owner allows, and trusts who the owner trusts.
-    pub fn new(outbox: Arc<Outbox>, allowed: Allowed, trust: Trust) -> Courier {
-        Courier {
+    pub fn new(outbox: Arc<NotificationOutbox>, allowed: AllowedNetworks, trust: TrustedCertificates) -> DeliveryWorker {
+        DeliveryWorker {
             outbox,
-            wire: Wire::new(allowed.clone(), trust),
+            wire: DeliveryTransport::new(allowed.clone(), trust),
             allowed,
             busy: Mutex::new(HashSet::new()),
             paused: AtomicBool::new(false),
@@ -46,12 +46,12 @@ impl Courier {
     }
 
     /// What waits, and the targets.
-    pub fn outbox(&self) -> &Arc<Outbox> {
+    pub fn outbox(&self) -> &Arc<NotificationOutbox> {
         &self.outbox
     }
 
     /// The private networks that the owner allows.
-    pub fn allowed(&self) -> &Allowed {
+    pub fn allowed(&self) -> &AllowedNetworks {
         &self.allowed
     }
 
@@ -70,13 +70,13 @@ impl Courier {
 
     /// Delivers until `stop`.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        match self.ask(Outbox::resume).await {
+        match self.ask(NotificationOutbox::resume).await {
             Ok(0) => {}
             Ok(deliveries) => tracing::info!(deliveries, "notify.resumed"),
             Err(error) => tracing::error!(%error, "notify.resume.failed"),
         }
         while !stop.is_cancelled() {
-            let rest = match self.ask(Outbox::heads).await {
+            let rest = match self.ask(NotificationOutbox::heads).await {
                 _ if self.is_paused() => AT_LEAST_EVERY,
                 Ok(heads) => self.start(heads, &stop),
                 Err(error) => {
@@ -139,7 +139,7 @@ impl Courier {
     }
 
     /// One attempt, written down before and after. Says whether the next one may follow.
-    async fn attempt(&self, next: super::queue::Next) -> Result<(i64, bool), SqliteError> {
+    async fn attempt(&self, next: super::queue::DueDelivery) -> Result<(i64, bool), SqliteError> {
         let started = Instant::now();
         let ended = self.wire.send(&next.notice, &next.target).await;
         let took = started.elapsed();
@@ -158,9 +158,9 @@ impl Courier {
     /// # Errors
     ///
     /// When there is no such target, or the database cannot be written.
-    pub async fn test(&self, project: u64, target: TargetId, page: &str) -> Result<Delivery, NotifyError> {
+    pub async fn test(&self, project: u64, target: TargetId, page: &str) -> Result<NotificationDelivery, NotifyError> {
         let page = format!("{page}/p/{project}/alerts");
-        let taking = move |outbox: &Outbox| -> Result<_, NotifyError> {
+        let taking = move |outbox: &NotificationOutbox| -> Result<_, NotifyError> {
             let target = outbox.target(project, target)?;
             let notice = test_notice(project, &target.name, page);
             Ok(outbox.take_test(notice, target)?)
@@ -173,7 +173,7 @@ impl Courier {
     /// Asks the database on a thread where that may block.
     async fn ask<T: Send + 'static, E: From<SqliteError> + Send + 'static>(
         &self,
-        question: impl FnOnce(&Outbox) -> Result<T, E> + Send + 'static,
+        question: impl FnOnce(&NotificationOutbox) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
         let outbox = self.outbox.clone();
         match tokio::task::spawn_blocking(move || question(&outbox)).await {
@@ -188,22 +188,22 @@ impl Courier {
     }
 }
 
-fn test_notice(project: u64, name: &str, page: String) -> Notice {
+fn test_notice(project: u64, name: &str, page: String) -> AlertNotice {
     let now = now_us();
-    Notice {
+    AlertNotice {
         idempotency_key: format!("test-{:032x}", rand::random::<u128>()),
         project,
         rule_id: 0,
         rule_name: name.to_owned(),
         incident_id: None,
-        kind: Kind::Test,
-        severity: Severity::Warning,
+        kind: AlertNoticeKind::Test,
+        severity: AlertSeverity::Warning,
         measure: "test".to_owned(),
-        unit: Unit::Count,
+        unit: MeasureUnit::Count,
         compare: None,
         value: None,
         threshold: None,
-        direction: Direction::Above,
+        direction: ThresholdDirection::Above,
         group: None,
         window_from: now,
         window_to: now,
@@ -211,8 +211,8 @@ fn test_notice(project: u64, name: &str, page: String) -> Notice {
         time_zone: "UTC".to_owned(),
         culprits: Vec::new(),
         outlook: None,
-        links: Links { incident: page, traces: None },
-        language: Language::En,
+        links: AlertNoticeLinks { incident: page, traces: None },
+        language: MessageLanguage::En,
         gathered: Vec::new(),
     }
 }

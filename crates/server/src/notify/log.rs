@@ -4,16 +4,16 @@ use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::notice::{Group, Kind, Notice, Severity};
-use super::outbox::{Outbox, TargetId, key_of};
-use super::target::Target;
+use super::notice::{AlertGroup, AlertNotice, AlertNoticeKind, AlertSeverity};
+use super::outbox::{NotificationOutbox, TargetId, key_of};
+use super::target::NotificationTarget;
 use super::targets::{NotifyError, find};
 use crate::sqlite::SqliteError;
 use crate::time::rfc3339;
 
 /// One notice on its way to one target.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct Delivery {
+pub struct NotificationDelivery {
     /// Its number.
     pub id: i64,
     /// The target.
@@ -26,9 +26,9 @@ pub struct Delivery {
     #[schema(example = "waiting")]
     pub state: String,
     /// What happened.
-    pub kind: Kind,
+    pub kind: AlertNoticeKind,
     /// How bad it is.
-    pub severity: Severity,
+    pub severity: AlertSeverity,
     /// The change's key, which goes with every attempt.
     pub idempotency_key: String,
     /// The rule; null for tests and digests.
@@ -38,7 +38,7 @@ pub struct Delivery {
     /// The incident; null for tests and digests.
     pub incident_id: Option<i64>,
     /// Which group it is about; null where the rule has none.
-    pub group: Option<Group>,
+    pub group: Option<AlertGroup>,
     /// How many changes a digest gathers; 0 for all others.
     pub gathered: usize,
     /// The digest that it was told in; null where it was told by itself.
@@ -48,12 +48,12 @@ pub struct Delivery {
     /// When it is tried next; null where it is not.
     pub next_attempt_at: Option<String>,
     /// The attempts, the first one first.
-    pub attempts: Vec<Attempt>,
+    pub attempts: Vec<DeliveryAttempt>,
 }
 
 /// One attempt.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct Attempt {
+pub struct DeliveryAttempt {
     /// When it began.
     pub at: String,
     /// How long it took; null while it goes on, and where the server stopped before it had ended.
@@ -66,7 +66,7 @@ pub struct Attempt {
 
 /// Which deliveries are asked for.
 #[derive(Debug, Clone, Default)]
-pub struct Which {
+pub struct DeliveryFilter {
     /// Of this incident.
     pub incident: Option<i64>,
     /// To this target.
@@ -82,13 +82,13 @@ pub struct Which {
 const SELECT: &str = "SELECT deliveries.id, deliveries.target, deliveries.state, deliveries.next_us, deliveries.created_us,
     deliveries.folded_into, notices.body FROM deliveries JOIN notices ON notices.id = deliveries.notice";
 
-impl Outbox {
+impl NotificationOutbox {
     /// Deliveries of a project, the newest first. Blocks.
     ///
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn deliveries(&self, project: u64, which: &Which) -> Result<Vec<Delivery>, SqliteError> {
+    pub fn deliveries(&self, project: u64, which: &DeliveryFilter) -> Result<Vec<NotificationDelivery>, SqliteError> {
         self.write(|db| {
             let mut select = db.prepare_cached(&format!(
                 "{SELECT} WHERE notices.project = ?1 AND (?2 IS NULL OR notices.incident = ?2) AND (?3 IS NULL OR deliveries.target = ?3)
@@ -96,7 +96,7 @@ impl Outbox {
             ))?;
             let limit = i64::try_from(which.limit).unwrap_or(i64::MAX);
             let values = params![key_of(project), which.incident, which.target, which.state, which.before, limit];
-            let rows: Vec<Raw> = select.query_map(values, read)?.collect::<rusqlite::Result<_>>()?;
+            let rows: Vec<DeliveryRow> = select.query_map(values, read)?.collect::<rusqlite::Result<_>>()?;
             rows.into_iter().map(|raw| shown(db, raw)).collect()
         })
     }
@@ -106,10 +106,10 @@ impl Outbox {
     /// # Errors
     ///
     /// When there is none, or the database cannot be read.
-    pub fn delivery(&self, project: u64, id: i64) -> Result<Delivery, NotifyError> {
+    pub fn delivery(&self, project: u64, id: i64) -> Result<NotificationDelivery, NotifyError> {
         let found = self.write(|db| {
             let mut select = db.prepare_cached(&format!("{SELECT} WHERE notices.project = ?1 AND deliveries.id = ?2"))?;
-            let rows: Vec<Raw> = select.query_map(params![key_of(project), id], read)?.collect::<rusqlite::Result<_>>()?;
+            let rows: Vec<DeliveryRow> = select.query_map(params![key_of(project), id], read)?.collect::<rusqlite::Result<_>>()?;
             rows.into_iter().next().map(|raw| shown(db, raw)).transpose()
         })?;
         found.ok_or(NotifyError::Missing("delivery"))
@@ -131,7 +131,7 @@ impl Outbox {
     }
 }
 
-struct Raw {
+struct DeliveryRow {
     id: i64,
     target: TargetId,
     state: String,
@@ -141,8 +141,8 @@ struct Raw {
     body: String,
 }
 
-fn read(row: &Row) -> rusqlite::Result<Raw> {
-    Ok(Raw {
+fn read(row: &Row) -> rusqlite::Result<DeliveryRow> {
+    Ok(DeliveryRow {
         id: row.get(0)?,
         target: row.get(1)?,
         state: row.get(2)?,
@@ -153,13 +153,13 @@ fn read(row: &Row) -> rusqlite::Result<Raw> {
     })
 }
 
-fn shown(db: &Connection, raw: Raw) -> rusqlite::Result<Delivery> {
-    let notice: Notice = serde_json::from_str(&raw.body)
+fn shown(db: &Connection, raw: DeliveryRow) -> rusqlite::Result<NotificationDelivery> {
+    let notice: AlertNotice = serde_json::from_str(&raw.body)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(6, rusqlite::types::Type::Text, Box::new(error)))?;
-    let target: Target = find(db, raw.target)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    let target: NotificationTarget = find(db, raw.target)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
     let mut select = db.prepare_cached("SELECT started_us, duration_us, status, error FROM attempts WHERE delivery = ?1 ORDER BY id")?;
     let attempt = |row: &Row| {
-        Ok(Attempt {
+        Ok(DeliveryAttempt {
             at: rfc3339(row.get(0)?),
             duration_ms: row.get::<_, Option<i64>>(1)?.map(|us| us as f64 / 1000.0),
             status: row.get(2)?,
@@ -167,7 +167,7 @@ fn shown(db: &Connection, raw: Raw) -> rusqlite::Result<Delivery> {
         })
     };
     let attempts = select.query_map([raw.id], attempt)?.collect::<rusqlite::Result<_>>()?;
-    Ok(Delivery {
+    Ok(NotificationDelivery {
         id: raw.id,
         target_id: raw.target,
         target_name: target.name,

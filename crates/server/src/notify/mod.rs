@@ -16,10 +16,10 @@ mod trust;
 mod wire;
 mod words;
 
-pub use courier::Courier;
-pub use log::{Attempt, Delivery, Which};
-pub use network::Allowed;
-pub use outbox::{FORMAT, Outbox, TargetId};
-pub use target::{Address, Secret, Security, Target, TargetError};
-pub use targets::{Draft, NotifyError};
-pub use trust::Trust;
+pub use courier::DeliveryWorker;
+pub use log::{DeliveryAttempt, DeliveryFilter, NotificationDelivery};
+pub use network::AllowedNetworks;
+pub use outbox::{FORMAT, NotificationOutbox, TargetId};
+pub use target::{ChannelConfiguration, ChannelSecret, NotificationTarget, SmtpSecurity, TargetError};
+pub use targets::{NotificationTargetDraft, NotifyError};
+pub use trust::TrustedCertificates;

@@ -37,15 +37,15 @@ const PRIVATE: [&str; 26] = [
 
 /// The private networks that the owner allows.
 #[derive(Debug, Clone, Default)]
-pub struct Allowed(Vec<IpNet>);
+pub struct AllowedNetworks(Vec<IpNet>);
 
-impl Allowed {
+impl AllowedNetworks {
     /// Reads a list such as `10.0.0.0/8, 127.0.0.1`; `all` allows every network, an empty text none.
     ///
     /// # Errors
     ///
     /// Says which part is no network.
-    pub fn parse(text: &str) -> Result<Allowed, String> {
+    pub fn parse(text: &str) -> Result<AllowedNetworks, String> {
         let mut networks = Vec::new();
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             if part == "all" {
@@ -55,7 +55,7 @@ impl Allowed {
             let network = part.parse::<IpNet>().or_else(|_| part.parse::<IpAddr>().map(IpNet::from));
             networks.push(network.map_err(|_| format!("`{part}` is no network; write one such as 10.0.0.0/8, or `all`"))?);
         }
-        Ok(Allowed(networks))
+        Ok(AllowedNetworks(networks))
     }
 
     /// Whether a target may be there.
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     fn permitted(allowed: &str, address: &str) -> bool {
-        Allowed::parse(allowed).unwrap().permits(address.parse().unwrap())
+        AllowedNetworks::parse(allowed).unwrap().permits(address.parse().unwrap())
     }
 
     #[test]
@@ -131,6 +131,6 @@ mod tests {
         assert!(permitted("10.0.0.0/8, 127.0.0.1", "127.0.0.1"));
         assert!(permitted("10.0.0.0/8, 127.0.0.1", "::ffff:10.9.9.9"));
         assert!(!permitted("10.0.0.0/8, 127.0.0.1", "127.0.0.2"));
-        assert!(Allowed::parse("10.0.0.0/8, mine").unwrap_err().contains("`mine`"));
+        assert!(AllowedNetworks::parse("10.0.0.0/8, mine").unwrap_err().contains("`mine`"));
     }
 }

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 /// One change of an incident, in figures. Words are made of it for each target in its own language.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Notice {
+pub struct AlertNotice {
     /// One for each change of state, the same whenever that change is told again: it is what keeps a change from being told twice.
     pub idempotency_key: String,
     /// The project.
@@ -17,24 +17,24 @@ pub struct Notice {
     /// The incident; null for a test and for a digest.
     pub incident_id: Option<i64>,
     /// What has happened.
-    pub kind: Kind,
+    pub kind: AlertNoticeKind,
     /// How bad it is.
-    pub severity: Severity,
+    pub severity: AlertSeverity,
     /// What is measured, such as `cost` or `duration_p95`.
     pub measure: String,
     /// What the figures are in.
-    pub unit: Unit,
+    pub unit: MeasureUnit,
     /// The figures are changes against another period: 0.62 is 62 per cent more. Null where they are what was measured itself.
     #[serde(default)]
-    pub compare: Option<Compare>,
+    pub compare: Option<ComparisonBaseline>,
     /// The figure now; null where there is none (no data).
     pub value: Option<f64>,
     /// The threshold that it has passed, in the same unit; null for a test.
     pub threshold: Option<f64>,
     /// Whether the bell rings when the figure is above or below the threshold.
-    pub direction: Direction,
+    pub direction: ThresholdDirection,
     /// Which group it is about; null where the rule has none.
-    pub group: Option<Group>,
+    pub group: Option<AlertGroup>,
     /// Start of the window, microseconds since the Unix epoch.
     pub window_from: i64,
     /// End of the window, microseconds since the Unix epoch.
@@ -44,23 +44,23 @@ pub struct Notice {
     /// The IANA time zone in which times are written, such as `Asia/Tokyo`.
     pub time_zone: String,
     /// What contributes most against the usual, the most important first.
-    pub culprits: Vec<Culprit>,
+    pub culprits: Vec<AlertContributor>,
     /// What the bill will be; null where nothing can be said.
-    pub outlook: Option<Outlook>,
+    pub outlook: Option<CostProjection>,
     /// Where to look.
-    pub links: Links,
+    pub links: AlertNoticeLinks,
     /// The language of the rule, for targets that have none of their own.
-    pub language: Language,
+    pub language: MessageLanguage,
     /// What a digest gathers; empty for all others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(no_recursion)]
-    pub gathered: Vec<Notice>,
+    pub gathered: Vec<AlertNotice>,
 }
 
 /// What has happened to an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum AlertNoticeKind {
     /// A threshold was passed.
     Opened,
     /// A warning became critical.
@@ -82,7 +82,7 @@ pub enum Kind {
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Severity {
+pub enum AlertSeverity {
     /// Look at it soon.
     Warning,
     /// Look at it now.
@@ -92,7 +92,7 @@ pub enum Severity {
 /// What figures are in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Unit {
+pub enum MeasureUnit {
     /// US dollars.
     Usd,
     /// Tokens.
@@ -111,7 +111,7 @@ pub enum Unit {
 /// What another figure a rule compares with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Compare {
+pub enum ComparisonBaseline {
     /// The window just before.
     Previous,
     /// The same window a week ago.
@@ -121,7 +121,7 @@ pub enum Compare {
 /// On which side of the threshold the bell rings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Direction {
+pub enum ThresholdDirection {
     /// Too much.
     Above,
     /// Too little.
@@ -131,7 +131,7 @@ pub enum Direction {
 /// A language of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Language {
+pub enum MessageLanguage {
     /// English.
     #[default]
     En,
@@ -141,7 +141,7 @@ pub enum Language {
 
 /// One group of a grouped rule.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-pub struct Group {
+pub struct AlertGroup {
     /// What is grouped by, such as `user`.
     pub name: String,
     /// Which one it is; null where the spans do not say.
@@ -150,14 +150,14 @@ pub struct Group {
 
 /// What moved the figure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Culprit {
+pub struct AlertContributor {
     /// `trace`, `user`, `model`, `pipeline`, `prompt`, `release` and so on.
     pub dimension: String,
     /// Which one; null where the spans do not say.
     pub key: Option<String>,
     /// What its figures are in. Sums are made of parts like themselves; to a percentile or a share a part adds so many slow or failed ones.
     #[serde(default)]
-    pub unit: Unit,
+    pub unit: MeasureUnit,
     /// What it contributes in the window.
     pub contribution: f64,
     /// What it usually contributes in such a window; null where there is no history.
@@ -170,7 +170,7 @@ pub struct Culprit {
 
 /// What the bill will be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Outlook {
+pub struct CostProjection {
     /// Dollars at the end of the period if it goes on like this.
     pub if_goes_on_usd: f64,
     /// End of the period, microseconds since the Unix epoch.
@@ -179,7 +179,7 @@ pub struct Outlook {
 
 /// Where to look; addresses of the page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Links {
+pub struct AlertNoticeLinks {
     /// The incident, or the alerts where there is none.
     pub incident: String,
     /// The traces behind it.

@@ -1,7 +1,7 @@
 //! What is to be told, and to whom, kept on disk until it is told: `notify.db`.
 //!
 //! **What holds.** A change is told at least once, and to a receiver that knows keys exactly once. A notice is durable before
-//! [`Outbox::enqueue`] returns, and its key is unique: the same change enqueued again changes nothing. An attempt is written down
+//! [`NotificationOutbox::enqueue`] returns, and its key is unique: the same change enqueued again changes nothing. An attempt is written down
 //! before it starts and again when it has ended. If the process dies in between, nobody can know whether the receiver has it, so
 //! it is sent again with the same key (`webhook-id`, `dedup_key`, `Message-ID`); chat services know no keys, and in that window of
 //! milliseconds their channel may show a message twice. Losing it would be worse.
@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::Notify;
 
-use super::notice::Notice;
+use super::notice::AlertNotice;
 use crate::sqlite::{self, SqliteError};
 
 /// A target's number.
@@ -70,22 +70,22 @@ const STEPS: [&str; 1] = ["
 
 /// The open database.
 #[derive(Debug)]
-pub struct Outbox {
+pub struct NotificationOutbox {
     path: PathBuf,
     connection: Mutex<Connection>,
     /// Rung whenever something may have become due.
     pub(super) due: Arc<Notify>,
 }
 
-impl Outbox {
+impl NotificationOutbox {
     /// Opens it in a data folder.
     ///
     /// # Errors
     ///
     /// When the database cannot be opened, or a newer version wrote it.
-    pub fn open(dir: &Path) -> Result<Outbox, SqliteError> {
+    pub fn open(dir: &Path) -> Result<NotificationOutbox, SqliteError> {
         let path = dir.join("notify.db");
-        Ok(Outbox { connection: Mutex::new(sqlite::open(&path, &STEPS)?), path, due: Arc::new(Notify::new()) })
+        Ok(NotificationOutbox { connection: Mutex::new(sqlite::open(&path, &STEPS)?), path, due: Arc::new(Notify::new()) })
     }
 
     /// Takes notices, each for its targets. When it returns they are on disk, and delivery begins. A key that is known changes nothing;
@@ -94,7 +94,7 @@ impl Outbox {
     /// # Errors
     ///
     /// When the database cannot be written. None of them is taken then.
-    pub fn enqueue(&self, notices: &[(Notice, Vec<TargetId>)]) -> Result<usize, SqliteError> {
+    pub fn enqueue(&self, notices: &[(AlertNotice, Vec<TargetId>)]) -> Result<usize, SqliteError> {
         let now = now_us();
         let taken = self.write(|connection| {
             let transaction = connection.transaction()?;
@@ -126,7 +126,7 @@ impl Outbox {
 }
 
 /// The number of a notice that was not known yet.
-pub(super) fn insert_notice(connection: &Connection, notice: &Notice) -> rusqlite::Result<Option<i64>> {
+pub(super) fn insert_notice(connection: &Connection, notice: &AlertNotice) -> rusqlite::Result<Option<i64>> {
     let body = serde_json::to_string(notice).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
     let mut insert = connection.prepare_cached(
         "INSERT INTO notices (key, project, rule, incident, at_us, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -158,13 +158,13 @@ mod tests {
     #[test]
     fn a_change_is_taken_once_for_each_target() {
         let dir = tempfile::tempdir().unwrap();
-        let outbox = Outbox::open(dir.path()).unwrap();
+        let outbox = NotificationOutbox::open(dir.path()).unwrap();
         let (own, foreign) = (slack(&outbox, 1), slack(&outbox, 2));
         let taken = outbox.enqueue(&[(notice("a"), vec![own, foreign, 99, own]), (notice("b"), vec![])]).unwrap();
         assert_eq!(taken, 2);
         assert_eq!(outbox.enqueue(&[(notice("a"), vec![own])]).unwrap(), 0);
         drop(outbox);
-        let outbox = Outbox::open(dir.path()).unwrap();
+        let outbox = NotificationOutbox::open(dir.path()).unwrap();
         assert_eq!(outbox.enqueue(&[(notice("a"), vec![own]), (notice("c"), vec![own])]).unwrap(), 1);
         let waiting: i64 = outbox.write(|db| db.query_row("SELECT count(*) FROM deliveries", [], |row| row.get(0))).unwrap();
         assert_eq!(waiting, 2);

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::notice::{Kind, Links, Notice, Severity};
-use super::outbox::{Outbox, TargetId, insert_notice, key_of, now_us};
+use super::notice::{AlertNotice, AlertNoticeKind, AlertNoticeLinks, AlertSeverity};
+use super::outbox::{NotificationOutbox, TargetId, insert_notice, key_of, now_us};
 use super::schedule::{PATIENCE, pause};
-use super::target::{Address, Target};
+use super::target::{ChannelConfiguration, NotificationTarget};
 use super::targets::find;
-use super::wire::{Ended, Then};
+use super::wire::{DeliveryAttemptResult, DeliveryDisposition};
 use crate::sqlite::SqliteError;
 
 /// More than so many that wait for one target become one message.
@@ -22,16 +22,16 @@ const CALM: Duration = Duration::from_secs(60);
 
 /// What is to be sent now. Its attempt is written down already.
 #[derive(Debug)]
-pub(super) struct Next {
+pub(super) struct DueDelivery {
     pub(super) delivery: i64,
     attempt: i64,
     failed_before: u32,
     created_us: i64,
-    pub(super) notice: Notice,
-    pub(super) target: Target,
+    pub(super) notice: AlertNotice,
+    pub(super) target: NotificationTarget,
 }
 
-impl Outbox {
+impl NotificationOutbox {
     /// The first waiting delivery of each target, as (when it is due in microseconds, target). Blocks.
     pub(super) fn heads(&self) -> Result<Vec<(i64, TargetId)>, SqliteError> {
         self.write(|db| {
@@ -45,7 +45,7 @@ impl Outbox {
 
     /// Takes what is to be sent to a target now, and writes down that it is being sent; `None` where nothing is due. A target's
     /// deliveries go in their order: while the first one waits for its next attempt, so do those behind it. Blocks.
-    pub(super) fn take(&self, target: TargetId) -> Result<Option<Next>, SqliteError> {
+    pub(super) fn take(&self, target: TargetId) -> Result<Option<DueDelivery>, SqliteError> {
         self.write(|db| {
             let transaction = db.transaction()?;
             let Some(target) = find(&transaction, target)? else { return Ok(None) };
@@ -71,14 +71,14 @@ impl Outbox {
     }
 
     /// Writes down how an attempt ended, and what follows. Says whether the target can be sent the next one. Blocks.
-    pub(super) fn ended(&self, next: &Next, took: Duration, ended: &Ended) -> Result<bool, SqliteError> {
+    pub(super) fn ended(&self, next: &DueDelivery, took: Duration, ended: &DeliveryAttemptResult) -> Result<bool, SqliteError> {
         let now = now_us();
         let age = Duration::from_micros(u64::try_from(now - next.created_us).unwrap_or(0));
         let (state, next_us, goes_on) = match ended.then {
-            Then::Delivered => ("delivered", now, true),
-            Then::GiveUp => ("failed", now, true),
-            Then::Again(_) if age >= PATIENCE || next.notice.kind == Kind::Test => ("failed", now, true),
-            Then::Again(asked) => ("waiting", now + micros(pause(next.failed_before + 1, asked)), false),
+            DeliveryDisposition::Delivered => ("delivered", now, true),
+            DeliveryDisposition::GiveUp => ("failed", now, true),
+            DeliveryDisposition::Again(_) if age >= PATIENCE || next.notice.kind == AlertNoticeKind::Test => ("failed", now, true),
+            DeliveryDisposition::Again(asked) => ("waiting", now + micros(pause(next.failed_before + 1, asked)), false),
         };
         self.write(|db| {
             let transaction = db.transaction()?;
@@ -114,7 +114,7 @@ impl Outbox {
     }
 
     /// Takes a test for a target, past its queue. Blocks.
-    pub(super) fn take_test(&self, notice: Notice, target: Target) -> Result<Next, SqliteError> {
+    pub(super) fn take_test(&self, notice: AlertNotice, target: NotificationTarget) -> Result<DueDelivery, SqliteError> {
         self.write(|db| {
             let transaction = db.transaction()?;
             let id = insert_notice(&transaction, &notice)?;
@@ -151,7 +151,7 @@ fn head(db: &Connection, target: TargetId) -> rusqlite::Result<Option<(i64, i64)
     select.query_row([target], |row| Ok((row.get(0)?, row.get(1)?))).optional()
 }
 
-fn begin(db: &Connection, delivery: i64, target: Target) -> rusqlite::Result<Next> {
+fn begin(db: &Connection, delivery: i64, target: NotificationTarget) -> rusqlite::Result<DueDelivery> {
     let (body, created_us): (String, i64) = db
         .prepare_cached(
             "SELECT notices.body, deliveries.created_us FROM deliveries JOIN notices ON notices.id = deliveries.notice WHERE deliveries.id = ?1",
@@ -161,7 +161,7 @@ fn begin(db: &Connection, delivery: i64, target: Target) -> rusqlite::Result<Nex
     let attempt = db
         .prepare_cached("INSERT INTO attempts (delivery, started_us) VALUES (?1, ?2) RETURNING id")?
         .query_row(params![delivery, now_us()], |row| row.get(0))?;
-    Ok(Next { delivery, attempt, failed_before, created_us, notice: parsed(&body)?, target })
+    Ok(DueDelivery { delivery, attempt, failed_before, created_us, notice: parsed(&body)?, target })
 }
 
 /// Until when a target that people read is left in peace: it has had its messages of this minute.
@@ -174,13 +174,13 @@ fn storm_until(db: &Connection, target: TargetId) -> rusqlite::Result<Option<i64
 }
 
 /// Makes one message of a storm. What was attempted already stays as it is: the receiver may have it.
-fn fold(db: &Connection, target: &Target) -> rusqlite::Result<()> {
+fn fold(db: &Connection, target: &NotificationTarget) -> rusqlite::Result<()> {
     const WAITING: &str = "FROM deliveries JOIN notices ON notices.id = deliveries.notice
         WHERE deliveries.target = ?1 AND deliveries.state = 'waiting' AND notices.rule != 0
         AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.delivery = deliveries.id)
         AND (?2 OR json_extract(notices.body, '$.kind') != 'resolved')";
     // PagerDuty ends an alert by the end of its own incident, which pages nobody.
-    let ends_too = !matches!(target.address, Address::Pagerduty { .. });
+    let ends_too = !matches!(target.address, ChannelConfiguration::Pagerduty { .. });
     let waiting: i64 =
         db.prepare_cached(&format!("SELECT count(*) {WAITING}"))?.query_row(params![target.id, ends_too], |row| row.get(0))?;
     if waiting <= STORM {
@@ -192,7 +192,7 @@ fn fold(db: &Connection, target: &Target) -> rusqlite::Result<()> {
     let rows: Vec<(i64, i64, String)> = select
         .query_map(params![target.id, ends_too], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<rusqlite::Result<_>>()?;
-    let gathered: Vec<Notice> = rows.iter().map(|(_, _, body)| parsed(body)).collect::<rusqlite::Result<_>>()?;
+    let gathered: Vec<AlertNotice> = rows.iter().map(|(_, _, body)| parsed(body)).collect::<rusqlite::Result<_>>()?;
     let (Some((first, created_us, _)), Some((last, ..))) = (rows.first(), rows.last()) else { return Ok(()) };
     let Some(id) = insert_notice(db, &digest(gathered, &format!("digest-{}-{first}-{last}", target.id)))? else { return Ok(()) };
     let delivery: i64 = db.query_row(
@@ -208,15 +208,15 @@ fn fold(db: &Connection, target: &Target) -> rusqlite::Result<()> {
 }
 
 /// One notice of many. Its rule is none, by which a digest is known.
-fn digest(gathered: Vec<Notice>, key: &str) -> Notice {
-    let worst = gathered.iter().map(|notice| notice.severity).max().unwrap_or(Severity::Warning);
+fn digest(gathered: Vec<AlertNotice>, key: &str) -> AlertNotice {
+    let worst = gathered.iter().map(|notice| notice.severity).max().unwrap_or(AlertSeverity::Warning);
     let first = gathered[0].clone();
     let alerts = first.links.incident.split("/alerts").next().map(|page| format!("{page}/alerts"));
-    Notice {
+    AlertNotice {
         idempotency_key: key.to_owned(),
         rule_id: 0,
         incident_id: None,
-        kind: Kind::Digest,
+        kind: AlertNoticeKind::Digest,
         severity: worst,
         value: None,
         threshold: None,
@@ -224,13 +224,13 @@ fn digest(gathered: Vec<Notice>, key: &str) -> Notice {
         culprits: Vec::new(),
         outlook: None,
         at: gathered.iter().map(|notice| notice.at).max().unwrap_or(first.at),
-        links: Links { incident: alerts.unwrap_or(first.links.incident), traces: None },
+        links: AlertNoticeLinks { incident: alerts.unwrap_or(first.links.incident), traces: None },
         gathered,
         ..first
     }
 }
 
-fn parsed(body: &str) -> rusqlite::Result<Notice> {
+fn parsed(body: &str) -> rusqlite::Result<AlertNotice> {
     serde_json::from_str(body).map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error)))
 }
 

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use ureq::http::Uri;
 use utoipa::ToSchema;
 
-use super::network::{Allowed, inner};
-use super::notice::Language;
+use super::network::{AllowedNetworks, inner};
+use super::notice::MessageLanguage;
 use super::outbox::TargetId;
 
 /// Longest name of a target, in characters.
@@ -25,7 +25,7 @@ pub(super) const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
 
 /// A target.
 #[derive(Debug, Clone)]
-pub struct Target {
+pub struct NotificationTarget {
     /// Its number.
     pub id: TargetId,
     /// The project.
@@ -33,13 +33,13 @@ pub struct Target {
     /// What its owner calls it.
     pub name: String,
     /// The language of its messages; the rule's where there is none.
-    pub language: Option<Language>,
+    pub language: Option<MessageLanguage>,
     /// Nothing is sent.
     pub disabled: bool,
     /// Where it is.
-    pub address: Address,
+    pub address: ChannelConfiguration,
     /// What lets in.
-    pub secret: Secret,
+    pub secret: ChannelSecret,
     /// When it was made, microseconds since the Unix epoch.
     pub created_us: i64,
 }
@@ -47,7 +47,7 @@ pub struct Target {
 /// Where a target is, without what is secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Address {
+pub enum ChannelConfiguration {
     /// Mail by a mail server. The secret is the password.
     Email {
         /// The mail server's name.
@@ -56,7 +56,7 @@ pub enum Address {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         port: Option<u16>,
         /// How the connection is encrypted.
-        security: Security,
+        security: SmtpSecurity,
         /// Who signs in there; null where nobody does.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         username: Option<String>,
@@ -87,7 +87,7 @@ pub enum Address {
 /// How a connection to a mail server is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Security {
+pub enum SmtpSecurity {
     /// From the first byte.
     Tls,
     /// After `STARTTLS`, which the server must offer.
@@ -98,12 +98,12 @@ pub enum Security {
 
 /// A text that is shown to nobody.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct ChannelSecret(String);
 
-impl Secret {
+impl ChannelSecret {
     /// Keeps a text.
-    pub fn new(text: impl Into<String>) -> Secret {
-        Secret(text.into())
+    pub fn new(text: impl Into<String>) -> ChannelSecret {
+        ChannelSecret(text.into())
     }
 
     /// The text, for the one who must send it.
@@ -117,7 +117,7 @@ impl Secret {
     }
 }
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for ChannelSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_empty() { "none" } else { "…" })
     }
@@ -150,31 +150,33 @@ impl TargetError {
     }
 }
 
-impl Address {
+impl ChannelConfiguration {
     /// The word by which the API names it.
     pub fn kind(&self) -> &'static str {
         match self {
-            Address::Email { .. } => "email",
-            Address::Slack => "slack",
-            Address::Discord => "discord",
-            Address::Teams => "teams",
-            Address::Pagerduty { .. } => "pagerduty",
-            Address::Webhook { .. } => "webhook",
+            ChannelConfiguration::Email { .. } => "email",
+            ChannelConfiguration::Slack => "slack",
+            ChannelConfiguration::Discord => "discord",
+            ChannelConfiguration::Teams => "teams",
+            ChannelConfiguration::Pagerduty { .. } => "pagerduty",
+            ChannelConfiguration::Webhook { .. } => "webhook",
         }
     }
 
     /// Whether people read it one by one: a storm reaches them in few messages.
     pub(super) fn is_read_by_people(&self) -> bool {
-        !matches!(self, Address::Webhook { .. } | Address::Pagerduty { .. })
+        !matches!(self, ChannelConfiguration::Webhook { .. } | ChannelConfiguration::Pagerduty { .. })
     }
 
     /// Where it is in a word, without what is secret, for lists.
-    pub fn shown(&self, secret: &Secret) -> String {
+    pub fn shown(&self, secret: &ChannelSecret) -> String {
         match self {
-            Address::Email { to, .. } => to.join(", "),
-            Address::Slack | Address::Discord | Address::Teams => format!("{}/…", host_of(secret.text()).unwrap_or_default()),
-            Address::Pagerduty { endpoint } => host_of(endpoint.as_deref().unwrap_or(PAGERDUTY)).unwrap_or_default(),
-            Address::Webhook { url } => url.clone(),
+            ChannelConfiguration::Email { to, .. } => to.join(", "),
+            ChannelConfiguration::Slack | ChannelConfiguration::Discord | ChannelConfiguration::Teams => {
+                format!("{}/…", host_of(secret.text()).unwrap_or_default())
+            }
+            ChannelConfiguration::Pagerduty { endpoint } => host_of(endpoint.as_deref().unwrap_or(PAGERDUTY)).unwrap_or_default(),
+            ChannelConfiguration::Webhook { url } => url.clone(),
         }
     }
 
@@ -183,10 +185,10 @@ impl Address {
     /// # Errors
     ///
     /// Names the field and says what is wrong with it.
-    pub fn check(&self, secret: &Secret, allowed: &Allowed) -> Result<(), TargetError> {
+    pub fn check(&self, secret: &ChannelSecret, allowed: &AllowedNetworks) -> Result<(), TargetError> {
         let wrong = |field, reason: &str| Err(TargetError::invalid(field, reason));
         match self {
-            Address::Email { host, username, from, to, port, .. } => {
+            ChannelConfiguration::Email { host, username, from, to, port, .. } => {
                 if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c == '/' || c == '@') {
                     return wrong("address.host", "must be the name of a mail server, such as smtp.example.com");
                 }
@@ -209,14 +211,16 @@ impl Address {
                     _ => Ok(()),
                 }
             }
-            Address::Slack | Address::Discord | Address::Teams => check_url("secret", secret.text(), false, allowed),
-            Address::Pagerduty { endpoint } => {
+            ChannelConfiguration::Slack | ChannelConfiguration::Discord | ChannelConfiguration::Teams => {
+                check_url("secret", secret.text(), false, allowed)
+            }
+            ChannelConfiguration::Pagerduty { endpoint } => {
                 if secret.text().is_empty() || !secret.text().bytes().all(|byte| byte.is_ascii_alphanumeric()) {
                     return wrong("secret", "must be the routing key of the integration, 32 letters and digits");
                 }
                 endpoint.as_ref().map_or(Ok(()), |endpoint| check_url("address.endpoint", endpoint, false, allowed))
             }
-            Address::Webhook { url } => {
+            ChannelConfiguration::Webhook { url } => {
                 check_url("address.url", url, true, allowed)?;
                 if signing_key(secret).is_none() {
                     return wrong("secret", "must be `whsec_` and 24 to 64 bytes in Base64; leave it out and one is made");
@@ -242,14 +246,14 @@ pub(super) fn checked_name(name: &str) -> Result<String, TargetError> {
 }
 
 /// A new secret to sign with.
-pub(super) fn new_signing_secret() -> Secret {
+pub(super) fn new_signing_secret() -> ChannelSecret {
     let mut random = [0u8; 32];
     rand::rng().fill_bytes(&mut random);
-    Secret(format!("whsec_{}", STANDARD.encode(random)))
+    ChannelSecret(format!("whsec_{}", STANDARD.encode(random)))
 }
 
 /// The bytes to sign with.
-pub(super) fn signing_key(secret: &Secret) -> Option<Vec<u8>> {
+pub(super) fn signing_key(secret: &ChannelSecret) -> Option<Vec<u8>> {
     let key = STANDARD.decode(secret.text().strip_prefix("whsec_")?).ok()?;
     (24..=64).contains(&key.len()).then_some(key)
 }
@@ -259,7 +263,7 @@ fn host_of(url: &str) -> Option<String> {
 }
 
 /// Only `https`, but for programs in a network of one's own and for addresses that the owner allows.
-fn check_url(field: &'static str, url: &str, plain: bool, allowed: &Allowed) -> Result<(), TargetError> {
+fn check_url(field: &'static str, url: &str, plain: bool, allowed: &AllowedNetworks) -> Result<(), TargetError> {
     let wrong = |reason: &str| Err(TargetError::invalid(field, reason));
     let uri = url.parse::<Uri>().ok();
     let parts = uri.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.authority()?)));
@@ -278,7 +282,7 @@ fn check_url(field: &'static str, url: &str, plain: bool, allowed: &Allowed) -> 
 }
 
 /// An address that is written out, or `localhost`, need not be looked up to be refused.
-fn check_literal(field: &'static str, host: &str, allowed: &Allowed) -> Result<(), TargetError> {
+fn check_literal(field: &'static str, host: &str, allowed: &AllowedNetworks) -> Result<(), TargetError> {
     let addresses: Vec<IpAddr> = if host.eq_ignore_ascii_case("localhost") {
         vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
     } else {
@@ -296,18 +300,18 @@ fn check_literal(field: &'static str, host: &str, allowed: &Allowed) -> Result<(
 mod tests {
     use super::*;
 
-    fn said(address: &Address, secret: &str) -> String {
-        match address.check(&Secret::new(secret), &Allowed::default()) {
+    fn said(address: &ChannelConfiguration, secret: &str) -> String {
+        match address.check(&ChannelSecret::new(secret), &AllowedNetworks::default()) {
             Ok(()) => String::new(),
             Err(error) => error.to_string(),
         }
     }
 
-    fn mail(from: &str, to: &[&str], username: Option<&str>) -> Address {
-        Address::Email {
+    fn mail(from: &str, to: &[&str], username: Option<&str>) -> ChannelConfiguration {
+        ChannelConfiguration::Email {
             host: "smtp.example.com".to_owned(),
             port: None,
-            security: Security::Starttls,
+            security: SmtpSecurity::Starttls,
             username: username.map(str::to_owned),
             from: from.to_owned(),
             to: to.iter().map(|to| (*to).to_owned()).collect(),
@@ -316,13 +320,15 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_refused_with_its_field() {
-        assert_eq!(said(&Address::Slack, "https://hooks.slack.com/services/T0/B0/x"), "");
-        assert!(said(&Address::Slack, "http://hooks.slack.com/services/T0/B0/x").contains("https://"));
-        assert!(said(&Address::Slack, "").starts_with("`secret`"));
-        assert!(said(&Address::Teams, "https://user:word@example.com/x").contains("password"));
-        assert_eq!(said(&Address::Pagerduty { endpoint: None }, "0123456789abcdef0123456789abcdef"), "");
-        assert!(said(&Address::Pagerduty { endpoint: Some("ftp://x.example/".into()) }, "0123").starts_with("`address.endpoint`"));
-        let webhook = |url: &str| Address::Webhook { url: url.to_owned() };
+        assert_eq!(said(&ChannelConfiguration::Slack, "https://hooks.slack.com/services/T0/B0/x"), "");
+        assert!(said(&ChannelConfiguration::Slack, "http://hooks.slack.com/services/T0/B0/x").contains("https://"));
+        assert!(said(&ChannelConfiguration::Slack, "").starts_with("`secret`"));
+        assert!(said(&ChannelConfiguration::Teams, "https://user:word@example.com/x").contains("password"));
+        assert_eq!(said(&ChannelConfiguration::Pagerduty { endpoint: None }, "0123456789abcdef0123456789abcdef"), "");
+        assert!(
+            said(&ChannelConfiguration::Pagerduty { endpoint: Some("ftp://x.example/".into()) }, "0123").starts_with("`address.endpoint`")
+        );
+        let webhook = |url: &str| ChannelConfiguration::Webhook { url: url.to_owned() };
         assert_eq!(said(&webhook("http://hooks.example.com/x"), new_signing_secret().text()), "");
         assert!(said(&webhook("hooks.example.com"), new_signing_secret().text()).starts_with("`address.url`"));
         assert!(said(&webhook("https://x.example"), "whsec_c2hvcnQ=").starts_with("`secret`"));
@@ -335,22 +341,22 @@ mod tests {
 
     #[test]
     fn a_private_address_is_refused_by_the_name_to_allow_it_with() {
-        let webhook = |host: &str| Address::Webhook { url: format!("http://{host}/x") };
+        let webhook = |host: &str| ChannelConfiguration::Webhook { url: format!("http://{host}/x") };
         let secret = new_signing_secret();
         for (host, named) in
             [("127.0.0.1:9000", "127.0.0.1"), ("[::ffff:10.0.0.1]", "10.0.0.1"), ("LocalHost", "127.0.0.1"), ("[::1]", "::1")]
         {
-            let refused = webhook(host).check(&secret, &Allowed::default());
+            let refused = webhook(host).check(&secret, &AllowedNetworks::default());
             assert_eq!(refused, Err(TargetError::NotAllowed { field: "address.url", address: named.parse().unwrap() }), "{host}");
-            assert_eq!(webhook(host).check(&secret, &Allowed::parse(named).unwrap()), Ok(()), "{host}");
+            assert_eq!(webhook(host).check(&secret, &AllowedNetworks::parse(named).unwrap()), Ok(()), "{host}");
         }
-        assert_eq!(webhook("localhost").check(&secret, &Allowed::parse("::1").unwrap()), Ok(()));
+        assert_eq!(webhook("localhost").check(&secret, &AllowedNetworks::parse("::1").unwrap()), Ok(()));
     }
 
     #[test]
     fn secrets_are_not_printed() {
-        let secret = Secret::new("https://hooks.slack.com/services/T0/B0/word");
+        let secret = ChannelSecret::new("https://hooks.slack.com/services/T0/B0/word");
         assert_eq!(format!("{secret:?}"), "…");
-        assert_eq!(Address::Slack.shown(&secret), "hooks.slack.com/…");
+        assert_eq!(ChannelConfiguration::Slack.shown(&secret), "hooks.slack.com/…");
     }
 }

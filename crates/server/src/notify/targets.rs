@@ -2,10 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::network::Allowed;
-use super::notice::Language;
-use super::outbox::{Outbox, TargetId, key_of, now_us};
-use super::target::{Address, Secret, Target, TargetError, checked_name, new_signing_secret};
+use super::network::AllowedNetworks;
+use super::notice::MessageLanguage;
+use super::outbox::{NotificationOutbox, TargetId, key_of, now_us};
+use super::target::{ChannelConfiguration, ChannelSecret, NotificationTarget, TargetError, checked_name, new_signing_secret};
 use crate::sqlite::SqliteError;
 
 /// Most targets of one project.
@@ -13,17 +13,17 @@ const MOST_TARGETS: i64 = 200;
 
 /// A target as somebody describes it.
 #[derive(Debug, Clone)]
-pub struct Draft {
+pub struct NotificationTargetDraft {
     /// What it is called.
     pub name: String,
     /// The language of its messages; the rule's where there is none.
-    pub language: Option<Language>,
+    pub language: Option<MessageLanguage>,
     /// Nothing is sent.
     pub disabled: bool,
     /// Where it is.
-    pub address: Address,
+    pub address: ChannelConfiguration,
     /// What lets in; where left out it stays as it was, and a webhook that has none gets one.
-    pub secret: Option<Secret>,
+    pub secret: Option<ChannelSecret>,
 }
 
 /// Why a change was not made.
@@ -40,14 +40,19 @@ pub enum NotifyError {
     Sqlite(#[from] SqliteError),
 }
 
-impl Outbox {
+impl NotificationOutbox {
     /// Makes a target. The second value is the signing secret if one was made; it is shown this once. Blocks.
     ///
     /// # Errors
     ///
     /// When it cannot be so, or the database cannot be written.
-    pub fn create_target(&self, project: u64, draft: Draft, allowed: &Allowed) -> Result<(Target, Option<Secret>), NotifyError> {
-        let (name, secret, made) = checked(&draft, Secret::default(), allowed)?;
+    pub fn create_target(
+        &self,
+        project: u64,
+        draft: NotificationTargetDraft,
+        allowed: &AllowedNetworks,
+    ) -> Result<(NotificationTarget, Option<ChannelSecret>), NotifyError> {
+        let (name, secret, made) = checked(&draft, ChannelSecret::default(), allowed)?;
         let created_us = now_us();
         let id = self.write(|db| {
             let transaction = db.transaction()?;
@@ -68,8 +73,8 @@ impl Outbox {
         let Some(id) = id else {
             return Err(TargetError::invalid("name", format!("is one too many: a project has at most {MOST_TARGETS} targets")).into());
         };
-        let Draft { language, disabled, address, .. } = draft;
-        Ok((Target { id, project, name, language, disabled, address, secret, created_us }, made))
+        let NotificationTargetDraft { language, disabled, address, .. } = draft;
+        Ok((NotificationTarget { id, project, name, language, disabled, address, secret, created_us }, made))
     }
 
     /// Describes a target anew. What waits for it is tried at once, since that may be why it was changed; what waits for one that is
@@ -82,13 +87,13 @@ impl Outbox {
         &self,
         project: u64,
         id: TargetId,
-        draft: Draft,
-        allowed: &Allowed,
-    ) -> Result<(Target, Option<Secret>), NotifyError> {
+        draft: NotificationTargetDraft,
+        allowed: &AllowedNetworks,
+    ) -> Result<(NotificationTarget, Option<ChannelSecret>), NotifyError> {
         let old = self.target(project, id)?;
         // A secret goes with the kind of target that it lets into, and with the place it was given for.
         let same_place = place(&old.address) == place(&draft.address);
-        let kept = if same_place { old.secret } else { Secret::default() };
+        let kept = if same_place { old.secret } else { ChannelSecret::default() };
         let (name, secret, made) = checked(&draft, kept, allowed)?;
         self.write(|db| {
             let transaction = db.transaction()?;
@@ -105,8 +110,8 @@ impl Outbox {
             transaction.commit()
         })?;
         self.due.notify_one();
-        let Draft { language, disabled, address, .. } = draft;
-        Ok((Target { id, project, name, language, disabled, address, secret, created_us: old.created_us }, made))
+        let NotificationTargetDraft { language, disabled, address, .. } = draft;
+        Ok((NotificationTarget { id, project, name, language, disabled, address, secret, created_us: old.created_us }, made))
     }
 
     /// Deletes a target with what waits for it and its log. Blocks.
@@ -124,7 +129,7 @@ impl Outbox {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn targets(&self, project: u64) -> Result<Vec<Target>, SqliteError> {
+    pub fn targets(&self, project: u64) -> Result<Vec<NotificationTarget>, SqliteError> {
         self.write(|db| {
             let mut select = db.prepare_cached(&format!("SELECT {COLUMNS} FROM targets WHERE project = ?1 ORDER BY id"))?;
             select.query_map([key_of(project)], read)?.collect()
@@ -136,7 +141,7 @@ impl Outbox {
     /// # Errors
     ///
     /// When there is none, or the database cannot be read.
-    pub fn target(&self, project: u64, id: TargetId) -> Result<Target, NotifyError> {
+    pub fn target(&self, project: u64, id: TargetId) -> Result<NotificationTarget, NotifyError> {
         let found = self.write(|db| find(db, id))?;
         found.filter(|target| target.project == project).ok_or(NotifyError::Missing("target"))
     }
@@ -145,32 +150,36 @@ impl Outbox {
 const COLUMNS: &str = "id, project, name, language, disabled, address, secret, created_us";
 
 /// A target by its number alone.
-pub(super) fn find(db: &Connection, id: TargetId) -> rusqlite::Result<Option<Target>> {
+pub(super) fn find(db: &Connection, id: TargetId) -> rusqlite::Result<Option<NotificationTarget>> {
     db.prepare_cached(&format!("SELECT {COLUMNS} FROM targets WHERE id = ?1"))?.query_row([id], read).optional()
 }
 
-fn read(row: &Row) -> rusqlite::Result<Target> {
+fn read(row: &Row) -> rusqlite::Result<NotificationTarget> {
     let address: String = row.get(5)?;
     let language: Option<String> = row.get(3)?;
-    Ok(Target {
+    Ok(NotificationTarget {
         id: row.get(0)?,
         project: row.get(1)?,
         name: row.get(2)?,
-        language: language.map(|word| if word == "ja" { Language::Ja } else { Language::En }),
+        language: language.map(|word| if word == "ja" { MessageLanguage::Ja } else { MessageLanguage::En }),
         disabled: row.get(4)?,
         address: serde_json::from_str(&address)
             .map_err(|error| rusqlite::Error::FromSqlConversionFailure(5, rusqlite::types::Type::Text, Box::new(error)))?,
-        secret: Secret::new(row.get::<_, String>(6)?),
+        secret: ChannelSecret::new(row.get::<_, String>(6)?),
         created_us: row.get(7)?,
     })
 }
 
 /// The name, the secret in force, and the secret if it was made just now.
-fn checked(draft: &Draft, kept: Secret, allowed: &Allowed) -> Result<(String, Secret, Option<Secret>), TargetError> {
+fn checked(
+    draft: &NotificationTargetDraft,
+    kept: ChannelSecret,
+    allowed: &AllowedNetworks,
+) -> Result<(String, ChannelSecret, Option<ChannelSecret>), TargetError> {
     let name = checked_name(&draft.name)?;
     let mut secret = draft.secret.clone().unwrap_or(kept);
     let mut made = None;
-    if matches!(draft.address, Address::Webhook { .. }) && secret == Secret::default() {
+    if matches!(draft.address, ChannelConfiguration::Webhook { .. }) && secret == ChannelSecret::default() {
         secret = new_signing_secret();
         made = Some(secret.clone());
     }
@@ -179,23 +188,26 @@ fn checked(draft: &Draft, kept: Secret, allowed: &Allowed) -> Result<(String, Se
 }
 
 /// What a secret was given for: it must not be sent to another host just because somebody changed that.
-fn place(address: &Address) -> (&'static str, String) {
+fn place(address: &ChannelConfiguration) -> (&'static str, String) {
     let at = match address {
-        Address::Email { host, username, .. } => format!("{host} {}", username.as_deref().unwrap_or_default()),
-        Address::Pagerduty { endpoint } => endpoint.clone().unwrap_or_default(),
+        ChannelConfiguration::Email { host, username, .. } => format!("{host} {}", username.as_deref().unwrap_or_default()),
+        ChannelConfiguration::Pagerduty { endpoint } => endpoint.clone().unwrap_or_default(),
         // A signature shows nothing of the key, and the other addresses are the secret itself.
-        Address::Webhook { .. } | Address::Slack | Address::Discord | Address::Teams => String::new(),
+        ChannelConfiguration::Webhook { .. }
+        | ChannelConfiguration::Slack
+        | ChannelConfiguration::Discord
+        | ChannelConfiguration::Teams => String::new(),
     };
     (address.kind(), at)
 }
 
-fn word(language: Option<Language>) -> Option<&'static str> {
+fn word(language: Option<MessageLanguage>) -> Option<&'static str> {
     language.map(|language| match language {
-        Language::En => "en",
-        Language::Ja => "ja",
+        MessageLanguage::En => "en",
+        MessageLanguage::Ja => "ja",
     })
 }
 
-fn written(address: &Address) -> rusqlite::Result<String> {
+fn written(address: &ChannelConfiguration) -> rusqlite::Result<String> {
     serde_json::to_string(address).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }

@@ -7,17 +7,17 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 /// Certificates of authorities, in DER form.
 #[derive(Debug, Clone, Default)]
-pub struct Trust(Vec<Vec<u8>>);
+pub struct TrustedCertificates(Vec<Vec<u8>>);
 
-impl Trust {
+impl TrustedCertificates {
     /// Reads a file of certificates in PEM form; the empty path is none.
     ///
     /// # Errors
     ///
     /// Says what is wrong when it cannot be read or holds no certificate.
-    pub fn read(path: &Path) -> Result<Trust, String> {
+    pub fn read(path: &Path) -> Result<TrustedCertificates, String> {
         if path.as_os_str().is_empty() {
-            return Ok(Trust::default());
+            return Ok(TrustedCertificates::default());
         }
         let pem = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let mut found = Vec::new();
@@ -28,7 +28,7 @@ impl Trust {
                 Err(error) => return Err(format!("{}: {error}", path.display())),
             }
         }
-        if found.is_empty() { Err(format!("{} holds no certificate in PEM form", path.display())) } else { Ok(Trust(found)) }
+        if found.is_empty() { Err(format!("{} holds no certificate in PEM form", path.display())) } else { Ok(TrustedCertificates(found)) }
     }
 
     /// For requests to the web, of targets that no public authority vouches for. `None` where there are none of our own.
@@ -51,9 +51,9 @@ mod tests {
     fn a_file_that_holds_no_certificate_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ca.pem");
-        assert!(Trust::read(&path).unwrap_err().contains("ca.pem"));
+        assert!(TrustedCertificates::read(&path).unwrap_err().contains("ca.pem"));
         std::fs::write(&path, "no certificate").unwrap();
-        assert!(Trust::read(&path).unwrap_err().contains("holds no certificate"));
-        assert!(Trust::read(Path::new("")).unwrap().of_web().is_none());
+        assert!(TrustedCertificates::read(&path).unwrap_err().contains("holds no certificate"));
+        assert!(TrustedCertificates::read(Path::new("")).unwrap().of_web().is_none());
     }
 }

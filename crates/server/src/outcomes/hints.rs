@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use hinomi_model::hints::Evidence;
+use hinomi_model::hints::HintEvidence;
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -25,7 +25,7 @@ const GRACE_US: i64 = 60_000_000;
 
 /// Which hint, of whom.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Which {
+struct HintKey {
     project: u64,
     hint: &'static str,
     sdk: String,
@@ -34,7 +34,7 @@ struct Which {
 
 /// What is known of it.
 #[derive(Debug, Clone, PartialEq, Default)]
-struct Known {
+struct HintState {
     /// How often there was evidence for it. 0 while there was only evidence against it: such a row is in memory alone.
     count: u64,
     first_us: i64,
@@ -46,7 +46,7 @@ struct Known {
     dirty: bool,
 }
 
-impl Known {
+impl HintState {
     fn is_open(&self) -> bool {
         self.count > 0 && self.last_us > self.against_us.saturating_add(GRACE_US)
     }
@@ -80,7 +80,7 @@ pub struct HintRow {
 
 impl HintRow {
     /// What one span shows, of which it is not counted how often.
-    pub fn of(evidence: &Evidence) -> HintRow {
+    pub fn of(evidence: &HintEvidence) -> HintRow {
         let (trace, span) = evidence.span.unzip();
         HintRow {
             hint: evidence.hint.as_str(),
@@ -99,8 +99,8 @@ impl HintRow {
 
 /// All hints.
 #[derive(Debug, Default)]
-pub(super) struct Hints {
-    known: HashMap<Which, Known>,
+pub(super) struct HintTable {
+    known: HashMap<HintKey, HintState>,
 }
 
 pub(super) const TABLE: &str = "
@@ -120,18 +120,18 @@ pub(super) const TABLE: &str = "
     ) WITHOUT ROWID;
 ";
 
-impl Hints {
+impl HintTable {
     /// Those that were written down.
-    pub(super) fn read(connection: &Connection) -> rusqlite::Result<Hints> {
+    pub(super) fn read(connection: &Connection) -> rusqlite::Result<HintTable> {
         let mut statement = connection.prepare("SELECT * FROM hints")?;
         let mut rows = statement.query([])?;
-        let mut hints = Hints::default();
+        let mut hints = HintTable::default();
         while let Some(row) = rows.next()? {
             let name: String = row.get("hint")?;
             // One of a newer version.
-            let Some(hint) = hinomi_model::hints::Hint::from_name(&name) else { continue };
-            let which = Which { project: row.get("project")?, hint: hint.as_str(), sdk: row.get("sdk")?, subject: row.get("subject")? };
-            let known = Known {
+            let Some(hint) = hinomi_model::hints::InstrumentationHint::from_name(&name) else { continue };
+            let which = HintKey { project: row.get("project")?, hint: hint.as_str(), sdk: row.get("sdk")?, subject: row.get("subject")? };
+            let known = HintState {
                 count: row.get("count")?,
                 first_us: row.get("first_us")?,
                 last_us: row.get("last_us")?,
@@ -147,8 +147,8 @@ impl Hints {
     }
 
     /// Takes evidence of a project.
-    pub(super) fn note(&mut self, now_us: i64, project: u64, evidence: &Evidence) {
-        let which = Which {
+    pub(super) fn note(&mut self, now_us: i64, project: u64, evidence: &HintEvidence) {
+        let which = HintKey {
             project,
             hint: evidence.hint.as_str(),
             sdk: plain(evidence.sdk.as_deref().unwrap_or_default()),
@@ -175,7 +175,7 @@ impl Hints {
         known.dirty = true;
     }
 
-    fn has_room(&self, which: &Which, against: bool) -> bool {
+    fn has_room(&self, which: &HintKey, against: bool) -> bool {
         if self.known.len() >= MOST {
             return false;
         }
@@ -200,7 +200,7 @@ impl Hints {
         let transaction = connection.transaction()?;
         let mut put = transaction.prepare_cached("INSERT OR REPLACE INTO hints VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
         for (which, known) in self.known.iter().filter(|(_, known)| known.dirty) {
-            let Which { project, hint, sdk, subject } = which;
+            let HintKey { project, hint, sdk, subject } = which;
             let count = i64::try_from(known.count).unwrap_or(i64::MAX);
             put.execute(params![
                 *project as i64,
@@ -226,7 +226,7 @@ impl Hints {
     pub(super) fn open(&self, project: u64, since_us: i64) -> Vec<HintRow> {
         let of_project =
             self.known.iter().filter(|(which, known)| which.project == project && known.is_open() && known.last_us >= since_us);
-        let mut open: Vec<(&Which, &Known)> = of_project.collect();
+        let mut open: Vec<(&HintKey, &HintState)> = of_project.collect();
         open.sort_by_key(|(which, known)| (std::cmp::Reverse(known.last_us), which.hint, &which.sdk, &which.subject));
         open.into_iter().map(|(which, known)| row(which, known)).collect()
     }
@@ -242,7 +242,7 @@ pub(super) fn delete_before(connection: &Connection, us: i64) -> rusqlite::Resul
     connection.execute("DELETE FROM hints WHERE max(last_us, against_us) < ?", [us])
 }
 
-fn row(which: &Which, known: &Known) -> HintRow {
+fn row(which: &HintKey, known: &HintState) -> HintRow {
     let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     HintRow {
         hint: which.hint,
@@ -265,20 +265,21 @@ pub(super) fn plain(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use hinomi_model::hints::Hint;
+    use hinomi_model::hints::InstrumentationHint;
 
     use super::*;
 
     const SECOND: i64 = 1_000_000;
 
-    fn evidence(hint: Hint, against: bool) -> Evidence {
-        Evidence { hint, against, subject: None, value: None, sdk: Some("sentry.python 2.75.0".into()), span: None }
+    fn evidence(hint: InstrumentationHint, against: bool) -> HintEvidence {
+        HintEvidence { hint, against, subject: None, value: None, sdk: Some("sentry.python 2.75.0".into()), span: None }
     }
 
     #[test]
     fn a_hint_holds_until_it_is_seen_otherwise() {
-        let mut hints = Hints::default();
-        let note = |hints: &mut Hints, at: i64, against| hints.note(at * SECOND, 1, &evidence(Hint::PromptsNotSent, against));
+        let mut hints = HintTable::default();
+        let note =
+            |hints: &mut HintTable, at: i64, against| hints.note(at * SECOND, 1, &evidence(InstrumentationHint::PromptsNotSent, against));
         note(&mut hints, 1_000, false);
         assert_eq!(hints.open(1, 0).len(), 1);
         assert!(hints.open(2, 0).is_empty() && hints.open(1, 2_000 * SECOND).is_empty());
@@ -296,23 +297,27 @@ mod tests {
     fn hints_are_there_after_a_restart_and_few() {
         let mut connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(TABLE).unwrap();
-        let mut hints = Hints::default();
+        let mut hints = HintTable::default();
         for number in 10..5_000 {
             hints.note(
                 number * 61 * SECOND,
                 1,
-                &Evidence { subject: Some(format!("model {number}")), ..evidence(Hint::UnpricedModel, false) },
+                &HintEvidence { subject: Some(format!("model {number}")), ..evidence(InstrumentationHint::UnpricedModel, false) },
             );
-            hints.note(number * 61 * SECOND, 1, &Evidence { sdk: Some(format!("sdk {number}")), ..evidence(Hint::Sampled, false) });
+            hints.note(
+                number * 61 * SECOND,
+                1,
+                &HintEvidence { sdk: Some(format!("sdk {number}")), ..evidence(InstrumentationHint::Sampled, false) },
+            );
         }
         let open = hints.open(1, 0);
         assert_eq!(open.len(), 2 * MOST_OF_HINT);
         hints.write(&mut connection).unwrap();
         hints.write(&mut connection).unwrap();
-        assert_eq!(Hints::read(&connection).unwrap().open(1, 0), open);
+        assert_eq!(HintTable::read(&connection).unwrap().open(1, 0), open);
         hints.forget_before(60 * 61 * SECOND);
         delete_before(&connection, 60 * 61 * SECOND).unwrap();
         assert_eq!(hints.open(1, 0).len(), MOST_OF_HINT);
-        assert_eq!(Hints::read(&connection).unwrap().open(1, 0), hints.open(1, 0));
+        assert_eq!(HintTable::read(&connection).unwrap().open(1, 0), hints.open(1, 0));
     }
 }

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use hinomi_model::hints::Evidence;
+use hinomi_model::hints::HintEvidence;
 use hinomi_model::outcome::Outcome;
 use rusqlite::Connection;
 use serde::Serialize;
@@ -26,9 +26,9 @@ use utoipa::ToSchema;
 use crate::sqlite::SqliteError;
 use crate::time::rfc3339;
 pub use hints::HintRow;
-use hints::Hints;
+use hints::HintTable;
 pub use table::FORMAT;
-use tally::{Count, Tally, What};
+use tally::{OutcomeClass, OutcomeCount, OutcomeTally};
 
 /// Stands for the server itself: requests that brought no valid key. Strangers can send as many as they like, so that their counts are
 /// kept by the hour, without key and SDK: a few rows an hour, which are told apart by our own reasons alone.
@@ -41,7 +41,7 @@ const FLUSH: Duration = Duration::from_secs(1);
 /// A sum of outcomes of one sort.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = Outcome)]
-pub struct Row {
+pub struct OutcomeRow {
     /// `accepted`, `refused`, `dropped`, `duplicate`, `client_dropped`.
     pub outcome: String,
     /// Why, in snake case; `other` for those beyond what is told apart.
@@ -62,7 +62,7 @@ pub struct Row {
 
 /// Who sent what is counted.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct By<'a> {
+pub struct OutcomeSource<'a> {
     /// The ingest key.
     pub key: Option<&'a str>,
     /// The SDK and its version.
@@ -71,43 +71,43 @@ pub struct By<'a> {
 
 /// The counter. Dropping it writes down what is in memory.
 #[derive(Debug)]
-pub struct Outcomes {
-    shared: Arc<Shared>,
+pub struct OutcomeStore {
+    shared: Arc<OutcomeStoreInner>,
     stop: Sender<()>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct OutcomeStoreInner {
     path: PathBuf,
     /// What is not written yet. Held for microseconds.
-    tally: Mutex<Tally>,
+    tally: Mutex<OutcomeTally>,
     /// Few, and all in memory. Taken after the connection where both are needed.
-    hints: Mutex<Hints>,
+    hints: Mutex<HintTable>,
     /// Taken before the tally where both are needed: what has left the tally and is not in the table yet must be seen by nobody.
     connection: Mutex<Connection>,
 }
 
-impl Outcomes {
+impl OutcomeStore {
     /// Opens the counter in a data folder: `outcomes.db`.
     ///
     /// # Errors
     ///
     /// When its database cannot be opened, or a newer version wrote it.
-    pub fn open(dir: &Path) -> Result<Outcomes, SqliteError> {
+    pub fn open(dir: &Path) -> Result<OutcomeStore, SqliteError> {
         let path = dir.join("outcomes.db");
         let connection = table::open(&path)?;
-        let hints = Mutex::new(Hints::read(&connection).map_err(SqliteError::of(&path))?);
-        let shared = Arc::new(Shared { path, tally: Mutex::default(), hints, connection: Mutex::new(connection) });
+        let hints = Mutex::new(HintTable::read(&connection).map_err(SqliteError::of(&path))?);
+        let shared = Arc::new(OutcomeStoreInner { path, tally: Mutex::default(), hints, connection: Mutex::new(connection) });
         let (stop, stopped) = channel();
         let for_thread = shared.clone();
         let thread = std::thread::Builder::new().name("outcomes".to_owned()).spawn(move || run(&for_thread, &stopped));
         let thread = thread.map_err(|error| SqliteError::Failed { path: shared.path.clone(), reason: error.to_string() })?;
-        Ok(Outcomes { shared, stop, thread: Mutex::new(Some(thread)) })
+        Ok(OutcomeStore { shared, stop, thread: Mutex::new(Some(thread)) })
     }
 
     /// Counts outcomes of a project, or of the [`SERVER`]. Waits for no disk.
-    pub fn count(&self, project: u64, from: By, outcomes: &[Outcome]) {
+    pub fn count(&self, project: u64, from: OutcomeSource, outcomes: &[Outcome]) {
         let now_us = jiff::Timestamp::now().as_microsecond();
         let mut tally = lock(&self.shared.tally);
         for outcome in outcomes {
@@ -116,7 +116,7 @@ impl Outcomes {
     }
 
     /// Takes evidence of what the clients of a project could do better. Waits for no disk.
-    pub fn note(&self, project: u64, evidence: &[Evidence]) {
+    pub fn note(&self, project: u64, evidence: &[HintEvidence]) {
         if evidence.is_empty() {
             return;
         }
@@ -136,15 +136,15 @@ impl Outcomes {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn rows(&self, project: u64, from_us: i64, to_us: i64) -> Result<Vec<Row>, SqliteError> {
+    pub fn rows(&self, project: u64, from_us: i64, to_us: i64) -> Result<Vec<OutcomeRow>, SqliteError> {
         if from_us >= to_us {
             return Ok(Vec::new());
         }
         let first = tally::minute_of(project, from_us);
         let minutes = first..=to_us.saturating_sub(1).div_euclid(MINUTE_US);
-        let mut sums: BTreeMap<What, Count> = BTreeMap::new();
+        let mut sums: BTreeMap<OutcomeClass, OutcomeCount> = BTreeMap::new();
         let connection = lock(&self.shared.connection);
-        let add = |what: What, count: Count| sums.entry(what).or_default().add(&count);
+        let add = |what: OutcomeClass, count: OutcomeCount| sums.entry(what).or_default().add(&count);
         table::read(&connection, project, &minutes, add).map_err(SqliteError::of(&self.shared.path))?;
         for (which, count) in lock(&self.shared.tally).counts() {
             if which.project == project && minutes.contains(&which.minute) {
@@ -152,7 +152,7 @@ impl Outcomes {
             }
         }
         drop(connection);
-        let mut sums: Vec<(What, Count)> = sums.into_iter().collect();
+        let mut sums: Vec<(OutcomeClass, OutcomeCount)> = sums.into_iter().collect();
         sums.sort_by_key(|(_, count)| std::cmp::Reverse(count.last_us));
         Ok(sums.into_iter().map(|(what, count)| row(what, count)).collect())
     }
@@ -177,7 +177,7 @@ impl Outcomes {
     }
 }
 
-impl Drop for Outcomes {
+impl Drop for OutcomeStore {
     fn drop(&mut self) {
         let _ = self.stop.send(());
         if let Some(thread) = lock(&self.thread).take() {
@@ -188,7 +188,7 @@ impl Drop for Outcomes {
 }
 
 /// Writes once a second until it is told to end. A failure is told once; what is counted meanwhile waits in memory.
-fn run(shared: &Shared, stopped: &Receiver<()>) {
+fn run(shared: &OutcomeStoreInner, stopped: &Receiver<()>) {
     let mut is_failing = false;
     while matches!(stopped.recv_timeout(FLUSH), Err(RecvTimeoutError::Timeout)) {
         match shared.write() {
@@ -202,7 +202,7 @@ fn run(shared: &Shared, stopped: &Receiver<()>) {
     }
 }
 
-impl Shared {
+impl OutcomeStoreInner {
     fn write(&self) -> Result<(), SqliteError> {
         let mut connection = lock(&self.connection);
         lock(&self.hints).write(&mut connection).map_err(SqliteError::of(&self.path))?;
@@ -223,8 +223,8 @@ impl Shared {
     }
 }
 
-fn row(what: What, count: Count) -> Row {
-    Row {
+fn row(what: OutcomeClass, count: OutcomeCount) -> OutcomeRow {
+    OutcomeRow {
         outcome: what.outcome,
         reason: what.reason,
         category: what.category,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, params};
 
 use super::hints;
-use super::tally::{Count, LARGEST, What, Which};
+use super::tally::{LARGEST, OutcomeClass, OutcomeCount, OutcomeKey};
 use crate::sqlite::{self, SqliteError};
 
 /// How long a write waits for another process; whoever asks for rows waits with it.
@@ -63,7 +63,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, SqliteError> {
 }
 
 /// Adds counts to what is there, all or none.
-pub(super) fn write(connection: &mut Connection, counts: &HashMap<Which, Count>) -> rusqlite::Result<()> {
+pub(super) fn write(connection: &mut Connection, counts: &HashMap<OutcomeKey, OutcomeCount>) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     let mut add = transaction.prepare_cached(
         "INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
@@ -72,7 +72,7 @@ pub(super) fn write(connection: &mut Connection, counts: &HashMap<Which, Count>)
             detail = coalesce(excluded.detail, detail),
             detail_us = coalesce(excluded.detail_us, detail_us)",
     )?;
-    for (Which { project, minute, what }, count) in counts {
+    for (OutcomeKey { project, minute, what }, count) in counts {
         let (detail_us, detail) = count.detail.as_ref().map(|(at, text)| (*at, text)).unzip();
         add.execute(params![
             *project as i64,
@@ -98,7 +98,7 @@ pub(super) fn read(
     connection: &Connection,
     project: u64,
     minutes: &RangeInclusive<i64>,
-    mut each: impl FnMut(What, Count),
+    mut each: impl FnMut(OutcomeClass, OutcomeCount),
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "SELECT outcome, reason, category, key, sdk, quantity, last_us, detail, detail_us FROM outcomes
@@ -106,10 +106,10 @@ pub(super) fn read(
     )?;
     let mut rows = statement.query(params![project as i64, minutes.start(), minutes.end()])?;
     while let Some(row) = rows.next()? {
-        let what = What { outcome: row.get(0)?, reason: row.get(1)?, category: row.get(2)?, key: row.get(3)?, sdk: row.get(4)? };
+        let what = OutcomeClass { outcome: row.get(0)?, reason: row.get(1)?, category: row.get(2)?, key: row.get(3)?, sdk: row.get(4)? };
         let detail = row.get::<_, Option<i64>>(8)?.zip(row.get::<_, Option<String>>(7)?);
         let quantity = u64::try_from(row.get::<_, i64>(5)?).unwrap_or(0);
-        each(what, Count { quantity, last_us: row.get(6)?, detail });
+        each(what, OutcomeCount { quantity, last_us: row.get(6)?, detail });
     }
     Ok(())
 }

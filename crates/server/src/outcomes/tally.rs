@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use hinomi_model::outcome::Outcome;
 
-use super::{By, MINUTE_US, SERVER, hints};
+use super::{MINUTE_US, OutcomeSource, SERVER, hints};
 
 /// Sorts of outcomes that are told apart for one project in one minute; the rest has the reason `other`, no key and no SDK.
 const MOST_IN_MINUTE: usize = 300;
@@ -18,7 +18,7 @@ pub(super) const LARGEST: u64 = 1_000_000_000_000;
 
 /// What sort of outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct What {
+pub(super) struct OutcomeClass {
     pub(super) outcome: String,
     pub(super) reason: String,
     pub(super) category: String,
@@ -30,16 +30,16 @@ pub(super) struct What {
 
 /// What is counted together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Which {
+pub(super) struct OutcomeKey {
     pub(super) project: u64,
     /// Since the Unix epoch.
     pub(super) minute: i64,
-    pub(super) what: What,
+    pub(super) what: OutcomeClass,
 }
 
 /// A sum.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Count {
+pub(super) struct OutcomeCount {
     pub(super) quantity: u64,
     /// When the newest came, in microseconds since the Unix epoch.
     pub(super) last_us: i64,
@@ -47,8 +47,8 @@ pub(super) struct Count {
     pub(super) detail: Option<(i64, String)>,
 }
 
-impl Count {
-    pub(super) fn add(&mut self, other: &Count) {
+impl OutcomeCount {
+    pub(super) fn add(&mut self, other: &OutcomeCount) {
         self.quantity = self.quantity.saturating_add(other.quantity);
         self.last_us = self.last_us.max(other.last_us);
         let newer = other.detail.iter().find(|(at, _)| self.detail.as_ref().is_none_or(|(own, _)| at >= own));
@@ -60,21 +60,21 @@ impl Count {
 
 /// The counts that are not written yet.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
-    counts: HashMap<Which, Count>,
+pub(super) struct OutcomeTally {
+    counts: HashMap<OutcomeKey, OutcomeCount>,
     /// The minute that `told_apart` is about.
     minute: i64,
     /// The sorts of each project that this minute had, those that are written already among them.
-    told_apart: HashMap<u64, HashSet<What>>,
+    told_apart: HashMap<u64, HashSet<OutcomeClass>>,
     /// Sums that are being written: they may come back.
     taken: usize,
     /// The minute to which everything is added while too much waits, until something could be written.
     overflow: Option<i64>,
 }
 
-impl Tally {
-    pub(super) fn count(&mut self, now_us: i64, project: u64, from: By, outcome: &Outcome) {
-        let mut what = What {
+impl OutcomeTally {
+    pub(super) fn count(&mut self, now_us: i64, project: u64, from: OutcomeSource, outcome: &Outcome) {
+        let mut what = OutcomeClass {
             outcome: outcome.kind.as_str().to_owned(),
             reason: snake_case(&outcome.reason),
             category: outcome.category.as_str().to_owned(),
@@ -102,16 +102,16 @@ impl Tally {
             }
         }
         let detail = outcome.detail.as_ref().map(|text| (now_us, text.chars().take(LONGEST_DETAIL).collect()));
-        let one = Count { quantity: outcome.quantity.min(LARGEST), last_us: now_us, detail };
-        self.counts.entry(Which { project, minute, what }).or_default().add(&one);
+        let one = OutcomeCount { quantity: outcome.quantity.min(LARGEST), last_us: now_us, detail };
+        self.counts.entry(OutcomeKey { project, minute, what }).or_default().add(&one);
     }
 
-    pub(super) fn counts(&self) -> &HashMap<Which, Count> {
+    pub(super) fn counts(&self) -> &HashMap<OutcomeKey, OutcomeCount> {
         &self.counts
     }
 
-    /// Takes out everything, to be written. [`written`](Tally::written) or [`put_back`](Tally::put_back) follows.
-    pub(super) fn take(&mut self) -> HashMap<Which, Count> {
+    /// Takes out everything, to be written. [`written`](OutcomeTally::written) or [`put_back`](OutcomeTally::put_back) follows.
+    pub(super) fn take(&mut self) -> HashMap<OutcomeKey, OutcomeCount> {
         self.taken = self.counts.len();
         std::mem::take(&mut self.counts)
     }
@@ -123,7 +123,7 @@ impl Tally {
     }
 
     /// Puts back what could not be written.
-    pub(super) fn put_back(&mut self, counts: HashMap<Which, Count>) {
+    pub(super) fn put_back(&mut self, counts: HashMap<OutcomeKey, OutcomeCount>) {
         self.taken = 0;
         let since = std::mem::replace(&mut self.counts, counts);
         for (which, count) in since {
@@ -132,10 +132,10 @@ impl Tally {
     }
 }
 
-impl What {
+impl OutcomeClass {
     /// The sort for what is not told apart.
-    fn other(self) -> What {
-        What { reason: "other".to_owned(), key: String::new(), sdk: String::new(), ..self }
+    fn other(self) -> OutcomeClass {
+        OutcomeClass { reason: "other".to_owned(), key: String::new(), sdk: String::new(), ..self }
     }
 }
 
@@ -154,23 +154,23 @@ fn snake_case(reason: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use hinomi_model::outcome::Category;
+    use hinomi_model::outcome::OutcomeCategory;
 
     use super::*;
 
     fn dropped(reason: &str) -> Outcome {
-        Outcome::dropped(Category::Span, reason, format!("said {reason}"))
+        Outcome::dropped(OutcomeCategory::Span, reason, format!("said {reason}"))
     }
 
-    fn sum(tally: &Tally) -> u64 {
+    fn sum(tally: &OutcomeTally) -> u64 {
         tally.counts.values().map(|count| count.quantity).sum()
     }
 
     #[test]
     fn strange_reasons_stay_few_and_plain() {
-        let mut tally = Tally::default();
+        let mut tally = OutcomeTally::default();
         for number in 0..5_000 {
-            tally.count(number, 1, By { key: Some(&"k".repeat(1000)), sdk: Some("s\n1") }, &dropped(&format!("Très {number}")));
+            tally.count(number, 1, OutcomeSource { key: Some(&"k".repeat(1000)), sdk: Some("s\n1") }, &dropped(&format!("Très {number}")));
             // Whether it has been written meanwhile makes no difference.
             if number == 150 {
                 assert_eq!(tally.take().len(), 151);
@@ -180,9 +180,9 @@ mod tests {
         assert_eq!(sum(&tally), 5_000 - 151);
         assert!(tally.counts.keys().all(|which| which.what.reason == "other" || which.what.reason.starts_with("tr_s_")));
         assert!(tally.counts.keys().all(|which| which.what.key.len() <= LONGEST));
-        tally.count(0, 2, By::default(), &dropped("another_project"));
-        tally.count(MINUTE_US, 1, By::default(), &dropped("another_minute"));
-        tally.count(MINUTE_US, 1, By::default(), &dropped(" \n"));
+        tally.count(0, 2, OutcomeSource::default(), &dropped("another_project"));
+        tally.count(MINUTE_US, 1, OutcomeSource::default(), &dropped("another_minute"));
+        tally.count(MINUTE_US, 1, OutcomeSource::default(), &dropped(" \n"));
         for reason in ["another_project", "another_minute", "unknown"] {
             assert!(tally.counts.keys().any(|which| which.what.reason == reason), "{reason}");
         }
@@ -190,11 +190,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_written_is_bounded_and_counted() {
-        let mut tally = Tally::default();
+        let mut tally = OutcomeTally::default();
         let mut number = 0;
-        let mut count = |tally: &mut Tally| {
+        let mut count = |tally: &mut OutcomeTally| {
             number += 1;
-            tally.count(number * MINUTE_US, 1, By { key: Some("k"), sdk: None }, &dropped("too_old"));
+            tally.count(number * MINUTE_US, 1, OutcomeSource { key: Some("k"), sdk: None }, &dropped("too_old"));
         };
         for _ in 0..20_000 {
             count(&mut tally);
@@ -212,12 +212,12 @@ mod tests {
 
     #[test]
     fn strangers_leave_a_row_an_hour_for_each_reason() {
-        let mut tally = Tally::default();
+        let mut tally = OutcomeTally::default();
         for number in 0..50_000 {
-            let by = By { key: Some(&format!("{number:032x}")), sdk: Some(&format!("evil {number}")) };
+            let by = OutcomeSource { key: Some(&format!("{number:032x}")), sdk: Some(&format!("evil {number}")) };
             tally.count(number * 100_000, SERVER, by, &dropped(["unknown_key", "missing_key"][number as usize % 2]));
         }
-        tally.count(0, 1, By { key: Some("k"), sdk: Some("sentry.python 2.75.0") }, &dropped("too_old"));
+        tally.count(0, 1, OutcomeSource { key: Some("k"), sdk: Some("sentry.python 2.75.0") }, &dropped("too_old"));
         // 5,000 seconds: two hours.
         let of_server: Vec<_> = tally.counts.iter().filter(|(which, _)| which.project == SERVER).collect();
         assert_eq!(of_server.len(), 4);
@@ -229,11 +229,11 @@ mod tests {
 
     #[test]
     fn the_newest_words_stay() {
-        let mut tally = Tally::default();
-        tally.count(1, 1, By::default(), &dropped("a"));
-        tally.count(3, 1, By::default(), &Outcome { detail: Some("third ".repeat(1000)), ..dropped("a") });
-        tally.count(2, 1, By::default(), &Outcome { detail: Some("second".into()), ..dropped("a") });
-        tally.count(4, 1, By::default(), &Outcome { detail: None, quantity: u64::MAX, ..dropped("a") });
+        let mut tally = OutcomeTally::default();
+        tally.count(1, 1, OutcomeSource::default(), &dropped("a"));
+        tally.count(3, 1, OutcomeSource::default(), &Outcome { detail: Some("third ".repeat(1000)), ..dropped("a") });
+        tally.count(2, 1, OutcomeSource::default(), &Outcome { detail: Some("second".into()), ..dropped("a") });
+        tally.count(4, 1, OutcomeSource::default(), &Outcome { detail: None, quantity: u64::MAX, ..dropped("a") });
         let count = tally.counts.values().next().unwrap();
         assert_eq!((count.quantity, count.last_us), (LARGEST + 3, 4));
         let (at, text) = count.detail.as_ref().unwrap();

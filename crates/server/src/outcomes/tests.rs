@@ -1,35 +1,35 @@
-use hinomi_model::outcome::{Category, OutcomeKind};
+use hinomi_model::outcome::{OutcomeCategory, OutcomeKind};
 use serde_json::json;
 
 use super::*;
 
 fn dropped(reason: &str, quantity: u64) -> Outcome {
-    Outcome { quantity, ..Outcome::dropped(Category::Span, reason, format!("said {reason}")) }
+    Outcome { quantity, ..Outcome::dropped(OutcomeCategory::Span, reason, format!("said {reason}")) }
 }
 
-fn by(key: &str) -> By<'_> {
-    By { key: Some(key), sdk: None }
+fn by(key: &str) -> OutcomeSource<'_> {
+    OutcomeSource { key: Some(key), sdk: None }
 }
 
-fn all(outcomes: &Outcomes, project: u64) -> Vec<Row> {
+fn all(outcomes: &OutcomeStore, project: u64) -> Vec<OutcomeRow> {
     outcomes.rows(project, i64::MIN, i64::MAX).unwrap()
 }
 
 #[test]
 fn sums_are_there_at_once_and_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
-    let outcomes = Outcomes::open(dir.path()).unwrap();
+    let outcomes = OutcomeStore::open(dir.path()).unwrap();
     outcomes.count(1, by("k"), &[dropped("too_old", 2)]);
     assert_eq!(all(&outcomes, 1)[0].quantity, 2, "before it is written");
     outcomes.flush();
     outcomes.count(1, by("k"), &[dropped("too_old", 3)]);
-    outcomes.count(2, By::default(), &[dropped("too_old", 9)]);
+    outcomes.count(2, OutcomeSource::default(), &[dropped("too_old", 9)]);
     let rows = all(&outcomes, 1);
     assert_eq!(rows.len(), 1);
     assert_eq!((rows[0].quantity, rows[0].detail.as_deref(), rows[0].key.as_deref()), (5, Some("said too_old"), Some("k")));
     drop(outcomes);
 
-    let outcomes = Outcomes::open(dir.path()).unwrap();
+    let outcomes = OutcomeStore::open(dir.path()).unwrap();
     outcomes.count(1, by("k"), &[dropped("too_old", 1)]);
     assert_eq!(all(&outcomes, 1)[0].quantity, 6);
     assert_eq!(all(&outcomes, 2)[0].quantity, 9);
@@ -39,12 +39,12 @@ fn sums_are_there_at_once_and_after_a_restart() {
 #[test]
 fn what_is_counted_together_and_what_is_not() {
     let dir = tempfile::tempdir().unwrap();
-    let outcomes = Outcomes::open(dir.path()).unwrap();
+    let outcomes = OutcomeStore::open(dir.path()).unwrap();
     let stored = Outcome { kind: OutcomeKind::Accepted, detail: None, ..dropped("stored", 1) };
     outcomes.count(1, by("k"), std::slice::from_ref(&stored));
     outcomes.count(1, by("l"), std::slice::from_ref(&stored));
-    outcomes.count(1, By::default(), std::slice::from_ref(&stored));
-    outcomes.count(1, by("k"), &[Outcome { category: Category::Error, ..stored.clone() }]);
+    outcomes.count(1, OutcomeSource::default(), std::slice::from_ref(&stored));
+    outcomes.count(1, by("k"), &[Outcome { category: OutcomeCategory::Error, ..stored.clone() }]);
     outcomes.count(1, by("k"), std::slice::from_ref(&stored));
     for row in all(&outcomes, 1) {
         let twice = row.key.as_deref() == Some("k") && row.category == "span";
@@ -56,8 +56,8 @@ fn what_is_counted_together_and_what_is_not() {
 #[test]
 fn a_row_is_what_the_page_expects() {
     let dir = tempfile::tempdir().unwrap();
-    let outcomes = Outcomes::open(dir.path()).unwrap();
-    lock(&outcomes.shared.tally).count(1_000_001, 1, By::default(), &dropped("Too old!", 2));
+    let outcomes = OutcomeStore::open(dir.path()).unwrap();
+    lock(&outcomes.shared.tally).count(1_000_001, 1, OutcomeSource::default(), &dropped("Too old!", 2));
     let expected = json!([{
         "outcome": "dropped", "reason": "too_old_", "category": "span", "key": null, "sdk": null, "quantity": 2,
         "detail": "said Too old!", "last_at": "1970-01-01T00:00:01.000001Z",
@@ -70,11 +70,11 @@ fn a_row_is_what_the_page_expects() {
 #[test]
 fn ranges_take_whole_minutes_and_old_ones_go() {
     let dir = tempfile::tempdir().unwrap();
-    let outcomes = Outcomes::open(dir.path()).unwrap();
+    let outcomes = OutcomeStore::open(dir.path()).unwrap();
     for minute in 0..10 {
         let at = minute * MINUTE_US + 30_000_000;
         let said = Outcome { detail: Some(format!("minute {minute}")), ..dropped("too_old", 1) };
-        lock(&outcomes.shared.tally).count(at, 1, By::default(), &said);
+        lock(&outcomes.shared.tally).count(at, 1, OutcomeSource::default(), &said);
         if minute == 4 {
             outcomes.flush();
         }
@@ -95,10 +95,10 @@ fn ranges_take_whole_minutes_and_old_ones_go() {
 #[test]
 fn figures_beyond_reason_stay_figures() {
     let dir = tempfile::tempdir().unwrap();
-    let outcomes = Outcomes::open(dir.path()).unwrap();
+    let outcomes = OutcomeStore::open(dir.path()).unwrap();
     for minute in 0..50 {
         for _ in 0..2 {
-            lock(&outcomes.shared.tally).count(minute * MINUTE_US, u64::MAX, By::default(), &dropped("claimed", u64::MAX));
+            lock(&outcomes.shared.tally).count(minute * MINUTE_US, u64::MAX, OutcomeSource::default(), &dropped("claimed", u64::MAX));
             outcomes.flush();
         }
     }
@@ -108,16 +108,16 @@ fn figures_beyond_reason_stay_figures() {
 #[test]
 fn what_cannot_be_written_waits_and_is_shown() {
     let dir = tempfile::tempdir().unwrap();
-    let outcomes = Outcomes::open(dir.path()).unwrap();
+    let outcomes = OutcomeStore::open(dir.path()).unwrap();
     lock(&outcomes.shared.connection).busy_timeout(Duration::from_millis(5)).unwrap();
-    outcomes.count(1, By::default(), &[dropped("a", 1)]);
+    outcomes.count(1, OutcomeSource::default(), &[dropped("a", 1)]);
     outcomes.flush();
     let other = Connection::open(dir.path().join("outcomes.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    outcomes.count(1, By::default(), &[dropped("a", 2)]);
+    outcomes.count(1, OutcomeSource::default(), &[dropped("a", 2)]);
     assert!(matches!(outcomes.shared.write(), Err(SqliteError::Busy { .. })));
     assert_eq!(all(&outcomes, 1)[0].quantity, 3);
-    outcomes.count(1, By::default(), &[dropped("a", 4)]);
+    outcomes.count(1, OutcomeSource::default(), &[dropped("a", 4)]);
     other.execute_batch("COMMIT").unwrap();
     outcomes.shared.write().unwrap();
     assert!(lock(&outcomes.shared.tally).counts().is_empty());
@@ -127,7 +127,7 @@ fn what_cannot_be_written_waits_and_is_shown() {
 #[test]
 fn many_count_at_once_while_it_is_written() {
     let dir = tempfile::tempdir().unwrap();
-    let outcomes = Outcomes::open(dir.path()).unwrap();
+    let outcomes = OutcomeStore::open(dir.path()).unwrap();
     std::thread::scope(|scope| {
         for project in 1..=4 {
             let outcomes = &outcomes;
@@ -147,8 +147,8 @@ fn many_count_at_once_while_it_is_written() {
 #[test]
 fn a_second_later_it_is_on_the_disk() {
     let dir = tempfile::tempdir().unwrap();
-    let outcomes = Outcomes::open(dir.path()).unwrap();
-    outcomes.count(1, By::default(), &[dropped("a", 1)]);
+    let outcomes = OutcomeStore::open(dir.path()).unwrap();
+    outcomes.count(1, OutcomeSource::default(), &[dropped("a", 1)]);
     let reader = crate::sqlite::open_reader(&dir.path().join("outcomes.db")).unwrap();
     let written = || reader.query_row("SELECT count(*) FROM outcomes", [], |row| row.get::<_, i64>(0)).unwrap() == 1;
     let deadline = std::time::Instant::now() + 20 * FLUSH;

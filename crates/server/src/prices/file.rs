@@ -9,22 +9,22 @@
 
 use std::path::Path;
 
-use hinomi_model::price::OwnPrice;
+use hinomi_model::price::CustomPrice;
 use serde_json::{Map, Value};
 
-use super::PricesError;
+use super::PriceSourceError;
 
 /// Prices, each with the project that it holds for; without one it holds for all.
-type Listed = Vec<(Option<u64>, OwnPrice)>;
+type PriceFileEntries = Vec<(Option<u64>, CustomPrice)>;
 
 /// Reads the file: its text, and the prices in it.
-pub(super) fn read(path: &Path) -> Result<(String, Listed), PricesError> {
-    let text = std::fs::read_to_string(path).map_err(|source| PricesError::Unreadable { path: path.to_owned(), source })?;
-    let listed = parse(&text).map_err(|reason| PricesError::Unusable { path: path.to_owned(), reason })?;
+pub(super) fn read(path: &Path) -> Result<(String, PriceFileEntries), PriceSourceError> {
+    let text = std::fs::read_to_string(path).map_err(|source| PriceSourceError::Unreadable { path: path.to_owned(), source })?;
+    let listed = parse(&text).map_err(|reason| PriceSourceError::Unusable { path: path.to_owned(), reason })?;
     Ok((text, listed))
 }
 
-pub(super) fn parse(text: &str) -> Result<Listed, String> {
+pub(super) fn parse(text: &str) -> Result<PriceFileEntries, String> {
     let mut table: Map<String, Value> = if text.trim_start().starts_with('{') {
         serde_json::from_str(text).map_err(|error| error.to_string())?
     } else {
@@ -40,12 +40,12 @@ pub(super) fn parse(text: &str) -> Result<Listed, String> {
     list.into_iter().enumerate().map(price).collect()
 }
 
-fn one(mut value: Value) -> Result<(Option<u64>, OwnPrice), String> {
+fn one(mut value: Value) -> Result<(Option<u64>, CustomPrice), String> {
     let project = match value.as_object_mut().and_then(|price| price.remove("project")) {
         None | Some(Value::Null) => None,
         Some(project) => Some(project.as_u64().ok_or("project: a number from 1 on")?),
     };
-    let price: OwnPrice = serde_json::from_value(value).map_err(|error| error.to_string())?;
+    let price: CustomPrice = serde_json::from_value(value).map_err(|error| error.to_string())?;
     Ok((project, price.checked().map_err(|bad| bad.to_string())?))
 }
 

@@ -1,6 +1,6 @@
 //! Which prices are in force: the table, and before it what owners have set in a file, by the API or on the page.
 //!
-//! All three may change while the server runs: [`Prices::refresh`] looks for that, and exchanges the books that ingest and store price by. What cannot
+//! All three may change while the server runs: [`ActivePrices::refresh`] looks for that, and exchanges the books that ingest and store price by. What cannot
 //! be read leaves in force what was.
 
 mod file;
@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use hinomi_model::price::{OwnPrice, PriceBook, PriceBooks, PriceTable};
+use hinomi_model::price::{CustomPrice, PriceBook, PriceBooks, PriceTable};
 use sha2::{Digest, Sha256};
 
-use crate::meta::{Meta, SetPrice};
+use crate::meta::{CustomPriceRecord, MetadataStore};
 
 /// Name of the newer table in the data folder.
 const TABLE: &str = "prices.json";
@@ -21,35 +21,35 @@ const LAST_FILE: &str = "prices.file";
 
 /// The prices in force.
 #[derive(Debug)]
-pub struct Prices {
+pub struct ActivePrices {
     books: Arc<PriceBooks>,
-    meta: Arc<Meta>,
+    meta: Arc<MetadataStore>,
     /// Where a newer table lies, once there is one.
     table: PathBuf,
     /// The owner's own file.
     file: Option<PathBuf>,
-    known: Mutex<Known>,
+    known: Mutex<PriceSourceState>,
 }
 
 /// What was read last, and from what.
 #[derive(Debug)]
-struct Known {
+struct PriceSourceState {
     table: Arc<PriceTable>,
-    table_stamp: Stamp,
-    from_file: Vec<(Option<u64>, OwnPrice)>,
-    file_stamp: Stamp,
-    set: Vec<SetPrice>,
+    table_stamp: FileStamp,
+    from_file: Vec<(Option<u64>, CustomPrice)>,
+    file_stamp: FileStamp,
+    set: Vec<CustomPriceRecord>,
     /// What is wrong with the table, and with the file.
     table_fault: Option<String>,
     file_fault: Option<String>,
 }
 
 /// When a file was last changed, and its length; `None` where there is none.
-type Stamp = Option<(SystemTime, u64)>;
+type FileStamp = Option<(SystemTime, u64)>;
 
 /// Why prices cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum PricesError {
+pub enum PriceSourceError {
     /// A file cannot be read.
     #[error("cannot read the prices in {}: {source}", path.display())]
     Unreadable {
@@ -68,14 +68,14 @@ pub enum PricesError {
     },
 }
 
-impl Prices {
+impl ActivePrices {
     /// The prices of a data folder, and those of the owner's file where there is one. What cannot be used is a problem that is told of: the
     /// program's own table stands for that of the folder, the file as it was when it last could be read for the file.
-    pub fn open(meta: Arc<Meta>, data: &Path, file: &Path) -> Prices {
+    pub fn open(meta: Arc<MetadataStore>, data: &Path, file: &Path) -> ActivePrices {
         let file = Some(file).filter(|file| !file.as_os_str().is_empty()).map(Path::to_owned);
         let table_path = data.join(TABLE);
         let (table_stamp, file_stamp) = (stamp(&table_path), file.as_deref().and_then(stamp));
-        let mut known = Known {
+        let mut known = PriceSourceState {
             table: PriceBook::embedded().table().clone(),
             table_stamp,
             from_file: Vec::new(),
@@ -91,7 +91,7 @@ impl Prices {
                 known.table_fault = Some(format!("{error}; the table of the program stands for it"));
             }
         }
-        let prices = Prices { books: Arc::new(PriceBooks::default()), meta, table: table_path, file, known: Mutex::new(known) };
+        let prices = ActivePrices { books: Arc::new(PriceBooks::default()), meta, table: table_path, file, known: Mutex::new(known) };
         {
             let mut known = prices.lock();
             if let Some(path) = &prices.file {
@@ -108,7 +108,7 @@ impl Prices {
     }
 
     /// Reads the owner's file. One that cannot be used changes nothing. False then.
-    fn take_file(&self, path: &Path, known: &mut Known) -> bool {
+    fn take_file(&self, path: &Path, known: &mut PriceSourceState) -> bool {
         match file::read(path) {
             Ok((text, prices)) => {
                 tracing::info!(prices = prices.len(), "prices.file.taken");
@@ -149,7 +149,7 @@ impl Prices {
         let known = self.lock();
         let from_file = known.from_file.iter().filter(|(of, _)| of.is_none_or(|of| of == project)).map(|(_, price)| price);
         let set = known.set.iter().filter(|set| set.project == project).map(|set| &set.price);
-        let own: Vec<&OwnPrice> = from_file.chain(set).collect();
+        let own: Vec<&CustomPrice> = from_file.chain(set).collect();
         // A map with text keys and numbers has a JSON form.
         let text = serde_json::to_string(&(known.table.date(), known.table.models(), known.table_stamp, own)).unwrap_or_default();
         hex::encode(Sha256::digest(text))
@@ -161,7 +161,7 @@ impl Prices {
     }
 
     /// The prices of the owner's file that hold for a project.
-    pub fn from_file(&self, project: u64) -> Vec<OwnPrice> {
+    pub fn from_file(&self, project: u64) -> Vec<CustomPrice> {
         let known = self.lock();
         known.from_file.iter().filter(|(of, _)| of.is_none_or(|of| of == project)).map(|(_, price)| price.clone()).collect()
     }
@@ -203,20 +203,20 @@ impl Prices {
         }
     }
 
-    fn exchange(&self, known: &Known) {
+    fn exchange(&self, known: &PriceSourceState) {
         // What is set later comes later, and wins where two fit alike.
         let set = known.set.iter().map(|set| (Some(set.project), set.price.clone()));
         let own: Vec<_> = known.from_file.iter().cloned().chain(set).collect();
         self.books.exchange(known.table.clone(), &own);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
+    fn lock(&self) -> MutexGuard<'_, PriceSourceState> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What is wrong with the newer table of a data folder and with the owner's file, without taking either.
-pub fn faults(data: &Path, file: &Path) -> Vec<PricesError> {
+pub fn faults(data: &Path, file: &Path) -> Vec<PriceSourceError> {
     let of_file = Some(file).filter(|file| !file.as_os_str().is_empty()).and_then(|file| file::read(file).err());
     table_in_force(&table_path(data)).err().into_iter().chain(of_file).collect()
 }
@@ -227,32 +227,33 @@ pub fn table_path(data: &Path) -> PathBuf {
 }
 
 /// The table in the data folder, unless that of the program is newer: after an update of the program it may be.
-fn table_in_force(path: &Path) -> Result<Arc<PriceTable>, PricesError> {
+fn table_in_force(path: &Path) -> Result<Arc<PriceTable>, PriceSourceError> {
     let embedded = PriceBook::embedded().table();
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(embedded.clone()),
-        Err(source) => return Err(PricesError::Unreadable { path: path.to_owned(), source }),
+        Err(source) => return Err(PriceSourceError::Unreadable { path: path.to_owned(), source }),
     };
-    let table = PriceTable::from_json(&text).map_err(|error| PricesError::Unusable { path: path.to_owned(), reason: error.to_string() })?;
+    let table =
+        PriceTable::from_json(&text).map_err(|error| PriceSourceError::Unusable { path: path.to_owned(), reason: error.to_string() })?;
     Ok(if table.date() < embedded.date() { embedded.clone() } else { Arc::new(table) })
 }
 
-fn stamp(path: &Path) -> Stamp {
+fn stamp(path: &Path) -> FileStamp {
     let metadata = std::fs::metadata(path).ok()?;
     Some((metadata.modified().ok()?, metadata.len()))
 }
 
 #[cfg(test)]
 mod tests {
-    use hinomi_model::price::Call;
+    use hinomi_model::price::BillableCall;
     use hinomi_model::span::Usage;
 
     use super::*;
 
-    fn price_id(prices: &Prices, project: u64) -> Option<String> {
+    fn price_id(prices: &ActivePrices, project: u64) -> Option<String> {
         let usage = Usage { input: Some(1), output: Some(1), ..Usage::default() };
-        let call = Call {
+        let call = BillableCall {
             provider: None,
             response_model: Some("gpt-4o"),
             request_model: None,
@@ -265,7 +266,7 @@ mod tests {
         prices.of(project).cost(&call)?.price
     }
 
-    fn own(input: f64) -> OwnPrice {
+    fn own(input: f64) -> CustomPrice {
         serde_json::from_value(serde_json::json!({ "model": "gpt-4o", "prices": { "input": input, "output": 1 } })).unwrap()
     }
 
@@ -274,8 +275,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("own.toml");
         std::fs::write(&file, "[[price]]\nproject = 2\nmodel = \"gpt-4o\"\nprices = { input = 7, output = 7 }\n").unwrap();
-        let meta = Arc::new(Meta::open(dir.path()).unwrap());
-        let prices = Prices::open(meta.clone(), dir.path(), &file);
+        let meta = Arc::new(MetadataStore::open(dir.path()).unwrap());
+        let prices = ActivePrices::open(meta.clone(), dir.path(), &file);
         assert_eq!(price_id(&prices, 1).as_deref(), Some("openai:gpt-4o"));
         assert_eq!(price_id(&prices, 2).as_deref(), Some("own:gpt-4o"));
 
@@ -290,9 +291,9 @@ mod tests {
         prices.refresh();
         assert_eq!(price_id(&prices, 2).as_deref(), Some("own:gpt-4o"));
         assert!(prices.problems()[0].contains("own.toml"), "{:?}", prices.problems());
-        assert!(matches!(&faults(dir.path(), &file)[..], [PricesError::Unusable { .. }]));
+        assert!(matches!(&faults(dir.path(), &file)[..], [PriceSourceError::Unusable { .. }]));
         // A start goes on with what could be read before, and says so.
-        let again = Prices::open(meta.clone(), dir.path(), &file);
+        let again = ActivePrices::open(meta.clone(), dir.path(), &file);
         assert_eq!(price_id(&again, 2).as_deref(), Some("own:gpt-4o"));
         assert!(again.problems().len() == 1 && again.problems()[0].contains("own.toml"), "{:?}", again.problems());
         std::fs::write(&file, "[[price]]\nmodel = \"gpt-4o\"\nproject = 2\nprices = { input = 7, output = 7 }\n# mended\n").unwrap();

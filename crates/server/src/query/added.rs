@@ -9,18 +9,18 @@ use arrow::compute::take_record_batch;
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::memory_pool::MemoryReservation;
 
-use super::by::By;
+use super::by::GroupBy;
 use super::error::QueryError;
-use super::newest::{Stage, runs};
+use super::newest::{ScanStage, runs};
 use super::picked::{columns, failed, overlap, project};
-use super::rolled::Rows;
-use super::{Project, Scope};
-use crate::store::rollup::{Builder, Grain, Rollup};
+use super::rolled::SegmentRows;
+use super::{ProjectSnapshot, QueryScope};
+use crate::store::rollup::{Rollup, RollupBuilder, RollupGranularity};
 use crate::store::snapshot::SegmentView;
 
 /// Rows that are read at once.
 #[derive(Debug)]
-pub(super) struct Unit {
+pub(super) struct ScanUnit {
     pub(super) view: Arc<SegmentView>,
     pub(super) rows: Vec<Range<u32>>,
     /// Whether all of them are of the project and within the range.
@@ -28,20 +28,20 @@ pub(super) struct Unit {
 }
 
 /// What is done with each unit.
-struct Work {
-    units: Vec<Unit>,
+struct ParallelRowScan {
+    units: Vec<ScanUnit>,
     next: AtomicUsize,
     /// Project and range; the filter's terms.
-    within: Stage,
-    terms: Vec<Stage>,
+    within: ScanStage,
+    terms: Vec<ScanStage>,
     /// One more property.
-    by: Option<Stage>,
+    by: Option<ScanStage>,
     columns: SchemaRef,
 }
 
-impl Project {
+impl ProjectSnapshot {
     /// Rows cut at row groups, without those groups that have nothing of the project and the range. Reads files.
-    pub(super) fn units(&self, rows: Rows, from_us: i64, to_us: i64) -> Result<Vec<Unit>, QueryError> {
+    pub(super) fn units(&self, rows: SegmentRows, from_us: i64, to_us: i64) -> Result<Vec<ScanUnit>, QueryError> {
         let project = self.stored_id();
         let mut units = Vec::new();
         for (view, rows) in rows {
@@ -53,7 +53,7 @@ impl Project {
                 let rows = overlap(&rows, std::slice::from_ref(&group.rows));
                 if !rows.is_empty() {
                     let is_inside = earliest_us >= from_us && latest_us < to_us && group.projects == (project, project);
-                    units.push(Unit { view: view.clone(), rows, is_inside });
+                    units.push(ScanUnit { view: view.clone(), rows, is_inside });
                 }
             }
         }
@@ -63,13 +63,17 @@ impl Project {
     /// What these rows and the buffer add up to, as far as they are in the scope, and the memory that this takes of what all queries may.
     pub(super) async fn add_up(
         &self,
-        scope: &Scope,
-        rows: Rows,
-        grain: Grain,
-        by: Option<&By>,
+        scope: &QueryScope,
+        rows: SegmentRows,
+        grain: RollupGranularity,
+        by: Option<&GroupBy>,
     ) -> Result<(Vec<Rollup>, Vec<MemoryReservation>), QueryError> {
         let engine = self.engine.clone();
-        let new = move || BuiltRows { builder: Builder::new(grain), built: Rollup::default(), reserved: engine.reserve("rows of a sum") };
+        let new = move || RollupRowConsumer {
+            builder: RollupBuilder::new(grain),
+            built: Rollup::default(),
+            reserved: engine.reserve("rows of a sum"),
+        };
         let built = self.take_rows(scope, rows, grain, by, new).await?;
         Ok(built.into_iter().map(|rows| (rows.built, rows.reserved)).unzip())
     }
@@ -79,20 +83,20 @@ impl Project {
     /// # Errors
     ///
     /// When the engine or a taker fails.
-    pub(super) async fn take_rows<T: RowTaker>(
+    pub(super) async fn take_rows<T: RowConsumer>(
         &self,
-        scope: &Scope,
-        rows: Rows,
-        grain: Grain,
-        by: Option<&By>,
+        scope: &QueryScope,
+        rows: SegmentRows,
+        grain: RollupGranularity,
+        by: Option<&GroupBy>,
         new: impl Fn() -> T,
     ) -> Result<Vec<T>, QueryError> {
         let by = by.filter(|by| by.is_computed()).map(|by| self.stage(by.key())).transpose()?;
         let (within, terms) = (self.stage(self.within(scope.from_us, scope.to_us))?, self.terms(&scope.filter)?);
-        let named = by.as_ref().map(Stage::columns).cloned();
+        let named = by.as_ref().map(ScanStage::columns).cloned();
         let columns = columns(|name| grain.needs(name) || named.as_ref().is_some_and(|columns| columns.index_of(name).is_ok()));
         let (filter, from_us, to_us) = (scope.filter.clone(), scope.from_us, scope.to_us);
-        let units = move |project: &Project| {
+        let units = move |project: &ProjectSnapshot| {
             let narrowed = |(view, rows): (Arc<SegmentView>, Vec<Range<u32>>)| {
                 let rows = match project.places(&view, &filter) {
                     Some(places) => overlap(&rows, &places),
@@ -105,7 +109,7 @@ impl Project {
         let units = self.reading(units).await?;
         let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let workers = processors.min(units.len()).max(1);
-        let work = Arc::new(Work { units, next: AtomicUsize::new(0), within, terms, by, columns });
+        let work = Arc::new(ParallelRowScan { units, next: AtomicUsize::new(0), within, terms, by, columns });
         let worker = |number: usize| {
             let (work, taker) = (work.clone(), new());
             self.reading(move |project| project.take_units(&work, number == 0, taker))
@@ -113,7 +117,7 @@ impl Project {
         futures::future::try_join_all((0..workers).map(worker)).await
     }
 
-    fn take_units<T: RowTaker>(&self, work: &Work, with_buffer: bool, mut taker: T) -> Result<T, QueryError> {
+    fn take_units<T: RowConsumer>(&self, work: &ParallelRowScan, with_buffer: bool, mut taker: T) -> Result<T, QueryError> {
         for batch in self.snapshot.buffer.iter().filter(|_| with_buffer) {
             let rows: Vec<u32> = (0..batch.num_rows() as u32).collect();
             work.take(&mut taker, rows, false, |rows, columns| {
@@ -136,7 +140,7 @@ impl Project {
 }
 
 /// Takes rows, some thousands at a time.
-pub(super) trait RowTaker: Send + 'static {
+pub(super) trait RowConsumer: Send + 'static {
     /// Takes the rows of a batch with the columns that were asked for; `by` is one more property.
     fn take(&mut self, batch: &RecordBatch, by: Option<&StringViewArray>) -> Result<(), QueryError>;
 
@@ -145,13 +149,13 @@ pub(super) trait RowTaker: Send + 'static {
 }
 
 /// Rows that become a roll-up.
-struct BuiltRows {
-    builder: Builder,
+struct RollupRowConsumer {
+    builder: RollupBuilder,
     built: Rollup,
     reserved: MemoryReservation,
 }
 
-impl RowTaker for BuiltRows {
+impl RowConsumer for RollupRowConsumer {
     fn take(&mut self, batch: &RecordBatch, by: Option<&StringViewArray>) -> Result<(), QueryError> {
         self.builder.add(batch, by);
         Ok(self.reserved.try_resize(self.builder.bytes())?)
@@ -163,11 +167,11 @@ impl RowTaker for BuiltRows {
     }
 }
 
-impl Work {
+impl ParallelRowScan {
     /// Hands on those of some rising rows that pass.
     fn take(
         &self,
-        taker: &mut impl RowTaker,
+        taker: &mut impl RowConsumer,
         mut rows: Vec<u32>,
         is_inside: bool,
         read: impl Fn(&[u32], &SchemaRef) -> Result<RecordBatch, QueryError>,

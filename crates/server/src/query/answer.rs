@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use hinomi_model::explain::Explanation;
-use hinomi_model::hints::Evidence;
-use hinomi_model::span::{Message, Reading};
+use hinomi_model::explain::SpanExplanation;
+use hinomi_model::hints::HintEvidence;
+use hinomi_model::span::{ChatMessage, FieldProvenance};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 /// Durations of calls in milliseconds; null where there are none. Interpolated between neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, ToSchema)]
-pub struct Percentiles {
+pub struct DurationPercentiles {
     /// Median.
     pub p50: Option<f64>,
     /// 95th percentile.
@@ -22,7 +22,7 @@ pub struct Percentiles {
 
 /// Sums over a range. Calls are counted calls of models.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
-pub struct Summary {
+pub struct UsageSummary {
     /// Spans of any kind.
     pub spans: u64,
     /// Traces that have one of them.
@@ -42,7 +42,7 @@ pub struct Summary {
     /// Calls with usage and without a price.
     pub unpriced_calls: u64,
     /// Of calls.
-    pub duration_ms: Percentiles,
+    pub duration_ms: DurationPercentiles,
     /// Runs of pipelines.
     pub runs: u64,
     /// Runs that failed.
@@ -75,7 +75,7 @@ pub struct Summary {
 
 /// One line of a chart.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct Group {
+pub struct TimeSeriesGroup {
     /// What the line is of; null for all, and for spans that have no such value.
     pub key: Option<String>,
     /// Start of each bucket and its value.
@@ -85,7 +85,7 @@ pub struct Group {
 
 /// The groups of a chart beyond the 50 that have lines.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct OtherGroups {
+pub struct OtherTimeSeriesGroups {
     /// How many they are.
     pub groups: u64,
     /// Start of each bucket and what their values add up to, null where all that is there is unknown; null for durations, which do not add up.
@@ -95,13 +95,13 @@ pub struct OtherGroups {
 
 /// Lines of a chart, by measure.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Series {
+pub struct TimeSeries {
     /// Starts of the buckets, in microseconds since the Unix epoch.
     pub starts_us: Vec<i64>,
     /// The lines of each measure, the largest first, at most 50; of durations those with the most calls.
-    pub measures: BTreeMap<String, Vec<Group>>,
+    pub measures: BTreeMap<String, Vec<TimeSeriesGroup>>,
     /// All other groups together, for measures that have more.
-    pub others: BTreeMap<String, OtherGroups>,
+    pub others: BTreeMap<String, OtherTimeSeriesGroups>,
 }
 
 /// Durations of runs in milliseconds.
@@ -135,7 +135,7 @@ pub struct BreakdownRow {
     /// Calls with usage and without a price.
     pub unpriced_calls: u64,
     /// Of calls.
-    pub duration_ms: Percentiles,
+    pub duration_ms: DurationPercentiles,
     /// Input from caches.
     pub cache_read_tokens: u64,
     /// Input into caches.
@@ -160,7 +160,7 @@ pub struct BreakdownRow {
 
 /// A value and how many spans have it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Facet {
+pub struct FacetValue {
     /// The value.
     pub value: String,
     /// Spans that have it.
@@ -169,7 +169,7 @@ pub struct Facet {
 
 /// Tokens of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
-pub struct Usage {
+pub struct CallUsage {
     /// All input, cache reads and writes included.
     pub input_tokens: Option<u64>,
     /// All output, reasoning included.
@@ -200,7 +200,7 @@ pub struct Usage {
 
 /// What a call cost, in dollars.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct Cost {
+pub struct CallCost {
     /// The whole.
     pub total: f64,
     /// Its input part, where it can be told apart.
@@ -238,7 +238,7 @@ pub struct CostBucket {
 
 /// Sums of a span with all below it, each call once.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, ToSchema)]
-pub struct Subtree {
+pub struct SubtreeTotals {
     /// Calls.
     pub llm_calls: u64,
     /// All input.
@@ -255,7 +255,7 @@ pub struct Subtree {
 
 /// A span beside others of its project, op and name in the seven days before it, those of its own trace left out.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
-pub struct Compared {
+pub struct DurationComparison {
     /// Their median duration; within one per cent of it where they are many.
     pub median_ms: f64,
     /// How many they are.
@@ -266,7 +266,7 @@ pub struct Compared {
 
 /// The SDK that reported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Sdk {
+pub struct ReportingSdk {
     /// Such as `sentry.python`.
     pub name: String,
     /// Its version.
@@ -275,7 +275,7 @@ pub struct Sdk {
 
 /// Another report of a call that is reported more than once, in several traces: by a program and its gateway, or by two instrumentations.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct AlsoReported {
+pub struct DuplicateReportView {
     /// Its trace.
     pub trace_id: String,
     /// Its span.
@@ -286,8 +286,9 @@ pub struct AlsoReported {
 
 /// A span as it stands in lists and traces: without messages and attributes.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Span)]
 #[expect(missing_docs, reason = "the fields are those of the canonical span, which describes them")]
-pub struct Span {
+pub struct SpanSummary {
     pub project_id: u64,
     pub trace_id: String,
     pub span_id: String,
@@ -313,17 +314,17 @@ pub struct Span {
     pub duration_ms: f64,
     pub time_to_first_token_ms: Option<f64>,
     pub streaming: Option<bool>,
-    pub usage: Usage,
-    pub cost: Option<Cost>,
+    pub usage: CallUsage,
+    pub cost: Option<CallCost>,
     /// What the client says that it cost, also where we say nothing.
     pub client_cost: Option<f64>,
-    pub subtree: Subtree,
+    pub subtree: SubtreeTotals,
     pub self_time_ms: f64,
-    pub compared: Option<Compared>,
+    pub compared: Option<DurationComparison>,
     pub counted: bool,
     pub not_counted_because: Option<String>,
     /// Where another program reports the same call.
-    pub also_reported: Option<AlsoReported>,
+    pub also_reported: Option<DuplicateReportView>,
     pub session_id: Option<String>,
     pub user_id: Option<String>,
     pub environment: Option<String>,
@@ -339,7 +340,7 @@ pub struct Span {
     pub input_preview: Option<String>,
     pub output_preview: Option<String>,
     pub thread: Option<String>,
-    pub sdk: Option<Sdk>,
+    pub sdk: Option<ReportingSdk>,
 }
 
 /// One span in full.
@@ -347,15 +348,15 @@ pub struct Span {
 pub struct SpanDetail {
     /// As it stands in lists.
     #[serde(flatten)]
-    pub span: Span,
+    pub span: SpanSummary,
     /// What was asked, system instructions first.
     #[schema(value_type = Vec<Object>)]
-    pub input_messages: Vec<Message>,
+    pub input_messages: Vec<ChatMessage>,
     /// What was answered.
     #[schema(value_type = Vec<Object>)]
-    pub output_messages: Vec<Message>,
+    pub output_messages: Vec<ChatMessage>,
     /// The other report of the same call that messages were taken from; null where they are the span's own.
-    pub texts_from: Option<TextsFrom>,
+    pub texts_from: Option<MessageSourceSpan>,
     /// As the client sent them.
     #[schema(value_type = Object)]
     pub attributes: Map<String, Value>,
@@ -371,10 +372,10 @@ pub struct SpanDetail {
     pub tool_definitions: Option<Value>,
     /// Which attribute became which field, as noted when the span was read.
     #[schema(value_type = Vec<Object>)]
-    pub reading: Vec<Reading>,
+    pub reading: Vec<FieldProvenance>,
     /// How this was read: conventions, sources of all fields, what was ignored, how tokens and cost came about, why it counts.
     #[schema(value_type = Object)]
-    pub explanation: Explanation,
+    pub explanation: SpanExplanation,
     /// Version of the prompt template.
     pub prompt_version: Option<String>,
     /// When it arrived.
@@ -388,7 +389,7 @@ pub struct SpanDetail {
 
 /// A span whose texts stand at another report of its call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct TextsFrom {
+pub struct MessageSourceSpan {
     /// Its trace.
     pub trace_id: String,
     /// Its span.
@@ -454,7 +455,7 @@ pub struct IdSuggestion {
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct SpanPage {
     /// In the order asked for.
-    pub spans: Vec<Span>,
+    pub spans: Vec<SpanSummary>,
     /// Where the list goes on; null at its end.
     pub next_cursor: Option<String>,
     /// What the words of the filter are elsewhere, where nothing matches.
@@ -543,7 +544,7 @@ pub struct TraceDetail {
     /// In one line.
     pub trace: TraceSummary,
     /// All of them.
-    pub spans: Vec<Span>,
+    pub spans: Vec<SpanSummary>,
     /// What they show of their clients.
-    pub hints: Vec<Evidence>,
+    pub hints: Vec<HintEvidence>,
 }

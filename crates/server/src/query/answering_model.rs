@@ -10,13 +10,13 @@ use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
 use datafusion::prelude::{Expr, col, lit};
 
-use super::by::By;
-use super::columns::Column;
+use super::by::GroupBy;
+use super::columns::BatchColumn;
 use super::error::QueryError;
 use super::filter::Filter;
-use super::rolled::{Apart, Placed};
+use super::rolled::{QueryGrouping, RollupCellRef};
 use super::sums::is_call;
-use super::{Project, Reading, Scope};
+use super::{ProjectSnapshot, QueryScope, ScanMode};
 use crate::store::rollup::{MODEL, REQUEST_MODEL, STATUS};
 
 /// The status of a call that was answered.
@@ -49,7 +49,7 @@ impl AnsweringModels {
     }
 
     /// The same for a cell of a roll-up.
-    pub(super) fn of_cell(&self, placed: &Placed) -> Option<&str> {
+    pub(super) fn of_cell(&self, placed: &RollupCellRef) -> Option<&str> {
         self.of(placed.text(STATUS), placed.text(MODEL), placed.text(REQUEST_MODEL))
     }
 
@@ -78,15 +78,15 @@ impl AnsweringModels {
     }
 }
 
-impl Project {
+impl ProjectSnapshot {
     /// A property as sums of a scope are grouped by it: of models, those that answer in the range of the scope, whatever its filter.
-    pub(super) async fn grouping(&self, scope: &Scope, by: &By) -> Result<By, QueryError> {
-        if *by != By::Column("model", "model") {
+    pub(super) async fn grouping(&self, scope: &QueryScope, by: &GroupBy) -> Result<GroupBy, QueryError> {
+        if *by != GroupBy::Column("model", "model") {
             return Ok(by.clone());
         }
-        let range = Scope { filter: Filter::default(), ..scope.clone() };
+        let range = QueryScope { filter: Filter::default(), ..scope.clone() };
         let mut counts: HashMap<(String, String), u64> = HashMap::new();
-        if let Some(parts) = self.parts(&range, Apart { requests: true, ..Apart::default() }).await? {
+        if let Some(parts) = self.parts(&range, QueryGrouping { requests: true, ..QueryGrouping::default() }).await? {
             for placed in parts.cells().filter(|placed| placed.is_call() && placed.text(STATUS) == Some(ANSWERED)) {
                 if let Some((requested, answered)) = placed.text(REQUEST_MODEL).zip(placed.text(MODEL)) {
                     *counts.entry((requested.to_owned(), answered.to_owned())).or_default() += placed.spans();
@@ -94,10 +94,10 @@ impl Project {
             }
         } else {
             let answered = is_call().and(col("status").eq(lit(ANSWERED))).and(col("request_model").is_not_null());
-            let table = self.table(Reading::Much, range.from_us, range.to_us)?.filter(answered)?;
+            let table = self.table(ScanMode::Much, range.from_us, range.to_us)?.filter(answered)?;
             let table = table.aggregate(vec![col("request_model"), col("model")], vec![count(lit(1)).alias("calls")])?;
             for batch in table.collect().await? {
-                let [requested, answered, calls] = ["request_model", "model", "calls"].map(|name| Column::of(&batch, name));
+                let [requested, answered, calls] = ["request_model", "model", "calls"].map(|name| BatchColumn::of(&batch, name));
                 for row in 0..batch.num_rows() {
                     if let Some(models) = requested.text(row).zip(answered.text(row)) {
                         *counts.entry(models).or_default() += calls.count(row);
@@ -105,6 +105,6 @@ impl Project {
                 }
             }
         }
-        Ok(By::AnsweringModel(Arc::new(AnsweringModels::most_frequent(counts))))
+        Ok(GroupBy::AnsweringModel(Arc::new(AnsweringModels::most_frequent(counts))))
     }
 }

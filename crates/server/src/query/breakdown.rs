@@ -8,38 +8,38 @@ use datafusion::functions_aggregate::expr_fn::{avg, max, min};
 use datafusion::prelude::{ExprFunctionExt, cast, col};
 use hinomi_model::money::Usd;
 
-use super::answer::{BreakdownRow, Percentiles, RunDurations};
-use super::by::By;
-use super::columns::Column;
+use super::answer::{BreakdownRow, DurationPercentiles, RunDurations};
+use super::by::GroupBy;
+use super::columns::BatchColumn;
 use super::error::QueryError;
-use super::group_table::{Component, DurationsOf, GroupTable, KeptDurations};
-use super::grouped::{GroupPlan, Groups};
-use super::rolled::Sources;
+use super::group_table::{CollectedDurations, DurationSubject, GroupSumComponent, GroupTable};
+use super::grouped::{GroupAggregates, GroupPlan};
+use super::rolled::ScopeSources;
 use super::sums::{common, dollars, is_call, percentile, tokens};
-use super::{Project, Reading, Scope};
+use super::{ProjectSnapshot, QueryScope, ScanMode};
 
 /// Candidates that are kept beyond the rows that are shown, before the worst are dropped.
 const SPARE_CANDIDATES: usize = 1024;
 
-type Value = fn(&BreakdownRow) -> Option<f64>;
+type BreakdownValueFn = fn(&BreakdownRow) -> Option<f64>;
 
 /// A percentile that rows can be sorted by.
-type SortedPercentile = Option<(DurationsOf, f64)>;
+type SortedPercentile = Option<(DurationSubject, f64)>;
 
 /// What the rows of a breakdown can be sorted by: a name, the value, and the percentile that it is, if it is one.
-const ORDERS: &[(&str, Value, SortedPercentile)] = &[
+const ORDERS: &[(&str, BreakdownValueFn, SortedPercentile)] = &[
     ("cost", |row| row.cost, None),
     ("llm_calls", |row| Some(row.llm_calls as f64), None),
     ("failed_llm_calls", |row| Some(row.failed_llm_calls as f64), None),
     ("input_tokens", |row| Some(row.input_tokens as f64), None),
     ("output_tokens", |row| Some(row.output_tokens as f64), None),
     ("unpriced_calls", |row| Some(row.unpriced_calls as f64), None),
-    ("duration_p50", |row| row.duration_ms.p50, Some((DurationsOf::Calls, 0.5))),
-    ("duration_p95", |row| row.duration_ms.p95, Some((DurationsOf::Calls, 0.95))),
+    ("duration_p50", |row| row.duration_ms.p50, Some((DurationSubject::Calls, 0.5))),
+    ("duration_p95", |row| row.duration_ms.p95, Some((DurationSubject::Calls, 0.95))),
     ("runs", |row| Some(row.runs as f64), None),
     ("failed_runs", |row| Some(row.failed_runs as f64), None),
     ("run_duration_mean", |row| row.run_duration_ms.mean, None),
-    ("run_duration_p95", |row| row.run_duration_ms.p95, Some((DurationsOf::Runs, 0.95))),
+    ("run_duration_p95", |row| row.run_duration_ms.p95, Some((DurationSubject::Runs, 0.95))),
     ("spans", |row| Some(row.spans as f64), None),
     ("key", |_| None, None),
 ];
@@ -47,7 +47,7 @@ const ORDERS: &[(&str, Value, SortedPercentile)] = &[
 /// The order of rows.
 #[derive(Clone, Copy)]
 struct RowOrder {
-    value: Value,
+    value: BreakdownValueFn,
     percentile: SortedPercentile,
     descending: bool,
     keys_descending: bool,
@@ -77,18 +77,18 @@ impl RowOrder {
 }
 
 /// Whether a row is worth showing.
-fn is_shown(row: &BreakdownRow, has_key: bool, by: &By) -> bool {
-    let is_of_runs = matches!(by, By::Column("pipeline" | "agent" | "tool", _));
+fn is_shown(row: &BreakdownRow, has_key: bool, by: &GroupBy) -> bool {
+    let is_of_runs = matches!(by, GroupBy::Column("pipeline" | "agent" | "tool", _));
     row.llm_calls > 0 || (by.has_runs() && has_key && (row.runs > 0 || !is_of_runs))
 }
 
-impl Project {
+impl ProjectSnapshot {
     /// Sums by a property. Rows without a value are shown where they have calls.
     ///
     /// # Errors
     ///
-    /// As [`summary`](Project::summary); also when rows cannot be sorted so.
-    pub async fn breakdown(&self, scope: &Scope, by: &By, sort: &str, limit: usize) -> Result<Vec<BreakdownRow>, QueryError> {
+    /// As [`summary`](ProjectSnapshot::summary); also when rows cannot be sorted so.
+    pub async fn breakdown(&self, scope: &QueryScope, by: &GroupBy, sort: &str, limit: usize) -> Result<Vec<BreakdownRow>, QueryError> {
         let order = RowOrder::read(sort)?;
         let by = &self.grouping(scope, by).await?;
         let minutes = {
@@ -98,8 +98,8 @@ impl Project {
         let plan = GroupPlan {
             by: Some(by.clone()),
             runs: by.runs(),
-            components: Component::ALL.into_iter().filter(|component| *component != Component::NewInputTokens).collect(),
-            durations: KeptDurations::OfCallsAndRuns,
+            components: GroupSumComponent::ALL.into_iter().filter(|component| *component != GroupSumComponent::NewInputTokens).collect(),
+            durations: CollectedDurations::OfCallsAndRuns,
             steps: None,
         };
         if let Some((groups, sources)) = self.groups(scope, plan).await? {
@@ -114,7 +114,7 @@ impl Project {
     }
 
     /// The rows of a breakdown from the spans themselves.
-    async fn scanned_rows(&self, scope: &Scope, by: &By, minutes: f64) -> Result<Vec<BreakdownRow>, QueryError> {
+    async fn scanned_rows(&self, scope: &QueryScope, by: &GroupBy, minutes: f64) -> Result<Vec<BreakdownRow>, QueryError> {
         let is_run = by.is_run();
         let mut sums = common(&is_run)?;
         let run_duration = cast(col("duration_us"), DataType::Float64);
@@ -125,16 +125,16 @@ impl Project {
             percentile(is_run.clone(), 0.5, "run_p50")?,
             percentile(is_run, 0.95, "run_p95")?,
         ]);
-        let batches = self.spans_of(Reading::Much, scope).await?.aggregate(vec![by.key().alias("key")], sums)?.collect().await?;
+        let batches = self.spans_of(ScanMode::Much, scope).await?.aggregate(vec![by.key().alias("key")], sums)?.collect().await?;
         Ok(batches.iter().flat_map(|batch| breakdown_rows(batch, minutes)).collect())
     }
 }
 
 /// The rows that come first, from groups.
 fn grouped_rows(
-    mut groups: Groups,
-    sources: &Sources,
-    by: &By,
+    mut groups: GroupAggregates,
+    sources: &ScopeSources,
+    by: &GroupBy,
     order: RowOrder,
     limit: usize,
     minutes: f64,
@@ -167,14 +167,14 @@ fn grouped_rows(
     first.sort_unstable_by(compare);
     first.truncate(limit);
     let cells: Vec<u32> = first.into_iter().map(|(_, cell)| cell).collect();
-    let of_calls = table.percentiles_ms(&cells, DurationsOf::Calls, &stored, [0.5, 0.95, 0.99]);
-    let of_runs = table.percentiles_ms(&cells, DurationsOf::Runs, &stored, [0.5, 0.95]);
+    let of_calls = table.percentiles_ms(&cells, DurationSubject::Calls, &stored, [0.5, 0.95, 0.99]);
+    let of_runs = table.percentiles_ms(&cells, DurationSubject::Runs, &stored, [0.5, 0.95]);
     let rows = cells.iter().zip(of_calls.into_iter().zip(of_runs)).map(|(cell, ([p50, p95, p99], [run_p50, run_p95]))| {
         let sums = sums_of(table, *cell, minutes);
         BreakdownRow {
             key: key(*cell).map(str::to_owned),
             provider: table.provider(*cell).map(str::to_owned),
-            duration_ms: Percentiles { p50, p95, p99 },
+            duration_ms: DurationPercentiles { p50, p95, p99 },
             run_duration_ms: RunDurations { p50: run_p50, p95: run_p95, ..sums.run_duration_ms },
             ..sums
         }
@@ -184,40 +184,40 @@ fn grouped_rows(
 
 /// What a cell adds up to, without its key and what is only made for the rows that are shown.
 fn sums_of(table: &GroupTable, cell: u32, minutes: f64) -> BreakdownRow {
-    let value = |component: Component| table.value(cell, component);
-    let count = |component: Component| tokens(value(component));
-    let (llm_calls, runs) = (count(Component::Calls), count(Component::Runs));
+    let value = |component: GroupSumComponent| table.value(cell, component);
+    let count = |component: GroupSumComponent| tokens(value(component));
+    let (llm_calls, runs) = (count(GroupSumComponent::Calls), count(GroupSumComponent::Runs));
     BreakdownRow {
         key: None,
-        spans: count(Component::Spans),
+        spans: count(GroupSumComponent::Spans),
         llm_calls,
-        failed_llm_calls: count(Component::FailedCalls),
-        input_tokens: count(Component::InputTokens),
-        output_tokens: count(Component::OutputTokens),
-        cost: dollars((value(Component::PricedCalls) > 0).then(|| Usd(value(Component::Cost))), llm_calls),
-        unpriced_calls: count(Component::UnpricedCalls),
-        duration_ms: Percentiles::default(),
-        cache_read_tokens: count(Component::CacheReadTokens),
-        cache_write_tokens: count(Component::CacheWriteTokens),
-        reasoning_tokens: count(Component::ReasoningTokens),
-        estimated_calls: count(Component::EstimatedCalls),
+        failed_llm_calls: count(GroupSumComponent::FailedCalls),
+        input_tokens: count(GroupSumComponent::InputTokens),
+        output_tokens: count(GroupSumComponent::OutputTokens),
+        cost: dollars((value(GroupSumComponent::PricedCalls) > 0).then(|| Usd(value(GroupSumComponent::Cost))), llm_calls),
+        unpriced_calls: count(GroupSumComponent::UnpricedCalls),
+        duration_ms: DurationPercentiles::default(),
+        cache_read_tokens: count(GroupSumComponent::CacheReadTokens),
+        cache_write_tokens: count(GroupSumComponent::CacheWriteTokens),
+        reasoning_tokens: count(GroupSumComponent::ReasoningTokens),
+        estimated_calls: count(GroupSumComponent::EstimatedCalls),
         estimated_cost: dollars(
-            (value(Component::EstimatedPricedCalls) > 0).then(|| Usd(value(Component::EstimatedCost))),
-            count(Component::EstimatedCalls),
+            (value(GroupSumComponent::EstimatedPricedCalls) > 0).then(|| Usd(value(GroupSumComponent::EstimatedCost))),
+            count(GroupSumComponent::EstimatedCalls),
         ),
         provider: None,
         runs,
-        failed_runs: count(Component::FailedRuns),
+        failed_runs: count(GroupSumComponent::FailedRuns),
         runs_per_minute: (minutes > 0.0).then(|| runs as f64 / minutes),
         run_duration_ms: RunDurations {
-            mean: (runs > 0).then(|| value(Component::RunDuration) as f64 / runs as f64 / 1000.0),
+            mean: (runs > 0).then(|| value(GroupSumComponent::RunDuration) as f64 / runs as f64 / 1000.0),
             ..RunDurations::default()
         },
     }
 }
 
 fn breakdown_rows(batch: &RecordBatch, minutes: f64) -> Vec<BreakdownRow> {
-    let column = |name: &str| Column::of(batch, name);
+    let column = |name: &str| BatchColumn::of(batch, name);
     let row = |row: usize| {
         let number = |name: &str| column(name).count(row);
         let (llm_calls, runs) = (number("llm_calls"), number("runs"));
@@ -231,7 +231,7 @@ fn breakdown_rows(batch: &RecordBatch, minutes: f64) -> Vec<BreakdownRow> {
             output_tokens: number("output_tokens"),
             cost: dollars(column("cost").usd(row), llm_calls),
             unpriced_calls: number("unpriced_calls"),
-            duration_ms: Percentiles::of(batch, row),
+            duration_ms: DurationPercentiles::of(batch, row),
             cache_read_tokens: number("cache_read_tokens"),
             cache_write_tokens: number("cache_write_tokens"),
             reasoning_tokens: number("reasoning_tokens"),

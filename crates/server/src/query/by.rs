@@ -6,18 +6,18 @@ use datafusion::prelude::{Expr, col, lit};
 
 use super::answering_model::AnsweringModels;
 use super::error::QueryError;
-use super::rolled::Runs;
+use super::rolled::RunSelector;
 use super::text;
 use crate::store::rollup;
 
 /// A property that spans have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum By {
+pub enum GroupBy {
     /// A column: its name in the API, and in storage.
     Column(&'static str, &'static str),
     /// A tag by its name.
     Tag(String),
-    /// The model, where a failed call is put under the model that answers such calls. [`Project::grouping`](super::Project::grouping) makes
+    /// The model, where a failed call is put under the model that answers such calls. [`ProjectSnapshot::grouping`](super::ProjectSnapshot::grouping) makes
     /// it of the column `model`.
     AnsweringModel(Arc<AnsweringModels>),
 }
@@ -41,19 +41,19 @@ const COLUMNS: &[(&str, &str)] = &[
     ("key", "ingest_key"),
 ];
 
-impl By {
+impl GroupBy {
     /// Reads `model`, `tag:plan` and the like.
     ///
     /// # Errors
     ///
     /// When there is no such property.
-    pub fn parse(text: &str) -> Result<By, QueryError> {
+    pub fn parse(text: &str) -> Result<GroupBy, QueryError> {
         let tag = text.strip_prefix("tag:").or_else(|| text.strip_prefix("tag.")).filter(|name| !name.is_empty());
         if let Some(tag) = tag {
-            return Ok(By::Tag(tag.to_owned()));
+            return Ok(GroupBy::Tag(tag.to_owned()));
         }
         let found = COLUMNS.iter().find(|(name, _)| *name == text);
-        found.map(|(name, column)| By::Column(name, column)).ok_or_else(|| QueryError::BadBy(text.to_owned()))
+        found.map(|(name, column)| GroupBy::Column(name, column)).ok_or_else(|| QueryError::BadBy(text.to_owned()))
     }
 
     /// All names.
@@ -64,45 +64,45 @@ impl By {
     /// The value of a span.
     pub(super) fn key(&self) -> Expr {
         match self {
-            By::Column(_, column) => col(*column),
-            By::Tag(name) => text::json_text(col("tags"), name),
-            By::AnsweringModel(models) => models.key(),
+            GroupBy::Column(_, column) => col(*column),
+            GroupBy::Tag(name) => text::json_text(col("tags"), name),
+            GroupBy::AnsweringModel(models) => models.key(),
         }
     }
 
     /// Whether a row's value is none of the dimensions of roll-ups: it has to be computed from columns.
     pub(super) fn is_computed(&self) -> bool {
-        matches!(self, By::AnsweringModel(_)) || self.dimension().is_none()
+        matches!(self, GroupBy::AnsweringModel(_)) || self.dimension().is_none()
     }
 
     /// The place among the dimensions of roll-ups; `None` for what these do not tell apart.
     pub(super) fn dimension(&self) -> Option<usize> {
         match self {
-            By::Column(_, column) => rollup::dimension(column),
-            By::Tag(_) => None,
-            By::AnsweringModel(_) => Some(rollup::MODEL),
+            GroupBy::Column(_, column) => rollup::dimension(column),
+            GroupBy::Tag(_) => None,
+            GroupBy::AnsweringModel(_) => Some(rollup::MODEL),
         }
     }
 
-    /// The same as [`is_run`](By::is_run), for cells.
-    pub(super) fn runs(&self) -> Runs {
+    /// The same as [`is_run`](GroupBy::is_run), for cells.
+    pub(super) fn runs(&self) -> RunSelector {
         match self {
-            By::Column(kind @ ("agent" | "tool"), _) => Runs::OfKind(kind),
-            _ => Runs::OfPipelines,
+            GroupBy::Column(kind @ ("agent" | "tool"), _) => RunSelector::OfKind(kind),
+            _ => RunSelector::OfPipelines,
         }
     }
 
     /// Which spans are one run of the thing: a turn of the agent, a use of the tool, a run of a pipeline.
     pub(super) fn is_run(&self) -> Expr {
         match self {
-            By::Column("agent", _) => col("kind").eq(lit("agent")),
-            By::Column("tool", _) => col("kind").eq(lit("tool")),
+            GroupBy::Column("agent", _) => col("kind").eq(lit("agent")),
+            GroupBy::Column("tool", _) => col("kind").eq(lit("tool")),
             _ => col("is_run"),
         }
     }
 
     /// Whether a row without any call is worth showing.
     pub(super) fn has_runs(&self) -> bool {
-        matches!(self, By::Column("pipeline" | "agent" | "tool" | "op" | "kind" | "name", _))
+        matches!(self, GroupBy::Column("pipeline" | "agent" | "tool" | "op" | "kind" | "name", _))
     }
 }

@@ -18,11 +18,11 @@ pub(super) fn money(amount: Usd) -> Expr {
 }
 
 /// A column of an answer by its name. A column that is not there reads as null.
-pub(super) struct Column<'a>(Option<&'a dyn Array>);
+pub(super) struct BatchColumn<'a>(Option<&'a dyn Array>);
 
-impl<'a> Column<'a> {
-    pub(super) fn of(batch: &'a RecordBatch, name: &str) -> Column<'a> {
-        Column(batch.column_by_name(name).map(AsRef::as_ref))
+impl<'a> BatchColumn<'a> {
+    pub(super) fn of(batch: &'a RecordBatch, name: &str) -> BatchColumn<'a> {
+        BatchColumn(batch.column_by_name(name).map(AsRef::as_ref))
     }
 
     pub(super) fn text(&self, row: usize) -> Option<String> {

@@ -6,21 +6,21 @@ use datafusion::functions_aggregate::expr_fn::sum;
 use datafusion::prelude::{Expr, cast, col, lit, when};
 use hinomi_model::money::Usd;
 
-use super::columns::{Column, time};
+use super::columns::{BatchColumn, time};
 use super::error::QueryError;
 use super::filter::Filter;
-use super::measure::Measure;
+use super::measure::SeriesMeasure;
 use super::sums::{cache_writes, is_call, is_failed, is_unpriced};
-use super::{By, Project, Reading, fields};
+use super::{GroupBy, ProjectSnapshot, ScanMode, fields};
 
 /// About what a key of one row takes in memory.
 const BYTES_PER_KEY: usize = 96;
 
 /// What a span adds to a figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Weight {
+pub enum ContributionWeight {
     /// What the measure of this name adds up.
-    Of(Measure),
+    Of(SeriesMeasure),
     /// All tokens of a call.
     TotalTokens,
     /// One for a call without a price.
@@ -35,7 +35,7 @@ pub enum Weight {
 
 /// A window of time that is looked at, and earlier ones like it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Windows {
+pub struct ContributionWindows {
     /// Start and end, in microseconds since the Unix epoch.
     pub from_us: i64,
     /// The end is not included.
@@ -49,7 +49,7 @@ pub struct Windows {
     pub earlier: i64,
 }
 
-impl Windows {
+impl ContributionWindows {
     /// Where the earlier windows begin, moved to the one that is looked at.
     pub fn begin_us(&self) -> i64 {
         self.since_us.map_or(self.from_us, |since_us| since_us.clamp(self.from_us, self.to_us))
@@ -57,17 +57,23 @@ impl Windows {
 }
 
 /// Sums by what spans have in common, for each window: 0 is the one that is looked at, 1 the one before, and so on.
-pub type Contributions = HashMap<(i64, Vec<Option<String>>), f64>;
+pub type ContributionSums = HashMap<(i64, Vec<Option<String>>), f64>;
 
-impl Project {
+impl ProjectSnapshot {
     /// Adds up a weight for each combination of these properties.
     ///
     /// # Errors
     ///
     /// When the filter compares what cannot be compared, or the engine fails.
-    pub async fn contributions(&self, filter: &Filter, weight: Weight, windows: Windows, by: &[By]) -> Result<Contributions, QueryError> {
-        let Windows { from_us, to_us, since_us, apart_us, earlier } = windows;
-        let mut spans = self.table(Reading::Much, from_us.saturating_sub(earlier * apart_us), to_us)?;
+    pub async fn contributions(
+        &self,
+        filter: &Filter,
+        weight: ContributionWeight,
+        windows: ContributionWindows,
+        by: &[GroupBy],
+    ) -> Result<ContributionSums, QueryError> {
+        let ContributionWindows { from_us, to_us, since_us, apart_us, earlier } = windows;
+        let mut spans = self.table(ScanMode::Much, from_us.saturating_sub(earlier * apart_us), to_us)?;
         let is_fresh = since_us.map(|since_us| col("received_at").gt_eq(time(since_us)));
         let window = |number: i64| {
             let back = number * apart_us;
@@ -97,11 +103,11 @@ impl Project {
         keys.extend(by.iter().enumerate().map(|(index, by)| by.key().alias(format!("key{index}"))));
         let batches = spans.aggregate(keys, vec![sum(value(weight)?).alias("sum")])?.collect().await?;
         let reserved = self.engine.reserve("contributions to a figure");
-        let mut sums = Contributions::new();
+        let mut sums = ContributionSums::new();
         for batch in &batches {
             reserved.try_grow(batch.num_rows() * by.len() * BYTES_PER_KEY)?;
-            let (number, sum) = (Column::of(batch, "window"), Column::of(batch, "sum"));
-            let columns: Vec<Column> = (0..by.len()).map(|index| Column::of(batch, &format!("key{index}"))).collect();
+            let (number, sum) = (BatchColumn::of(batch, "window"), BatchColumn::of(batch, "sum"));
+            let columns: Vec<BatchColumn> = (0..by.len()).map(|index| BatchColumn::of(batch, &format!("key{index}"))).collect();
             for row in 0..batch.num_rows() {
                 let Some(number) = number.int(row) else { continue };
                 let value = sum.usd(row).map(Usd::dollars).or_else(|| sum.float(row)).unwrap_or(0.0);
@@ -112,24 +118,24 @@ impl Project {
     }
 }
 
-fn value(weight: Weight) -> Result<Expr, QueryError> {
+fn value(weight: ContributionWeight) -> Result<Expr, QueryError> {
     let one = |condition: Expr| Ok(when(condition, lit(1i64)).otherwise(lit(0i64))?);
     let of_calls = |value: Expr| Ok(when(is_call(), value).end()?);
     match weight {
-        Weight::Of(Measure::Failed) => one(is_call().and(is_failed())),
-        Weight::Of(Measure::Cost) => of_calls(col("cost")),
-        Weight::Of(Measure::InputTokens) => of_calls(col("input_tokens")),
-        Weight::Of(Measure::OutputTokens) => of_calls(col("output_tokens")),
-        Weight::Of(Measure::NewInputTokens) => of_calls(col("usage_input")),
-        Weight::Of(Measure::CacheReadTokens) => of_calls(col("usage_cache_read")),
-        Weight::Of(Measure::CacheWriteTokens) => of_calls(cache_writes()),
-        Weight::Of(Measure::ReasoningTokens) => of_calls(col("usage_reasoning")),
-        Weight::Of(Measure::Spans) => one(lit(true)),
-        Weight::Of(_) => one(is_call()),
-        Weight::TotalTokens => of_calls(col("total_tokens")),
-        Weight::Unpriced => one(is_unpriced()),
-        Weight::FailedTool => one(col("kind").eq(lit("tool")).and(is_failed())),
-        Weight::Slow(us) => one(is_call().and(col("duration_us").gt(lit(us)))),
-        Weight::SlowToBegin(us) => one(is_call().and(col("time_to_first_token_us").gt(lit(us)))),
+        ContributionWeight::Of(SeriesMeasure::Failed) => one(is_call().and(is_failed())),
+        ContributionWeight::Of(SeriesMeasure::Cost) => of_calls(col("cost")),
+        ContributionWeight::Of(SeriesMeasure::InputTokens) => of_calls(col("input_tokens")),
+        ContributionWeight::Of(SeriesMeasure::OutputTokens) => of_calls(col("output_tokens")),
+        ContributionWeight::Of(SeriesMeasure::NewInputTokens) => of_calls(col("usage_input")),
+        ContributionWeight::Of(SeriesMeasure::CacheReadTokens) => of_calls(col("usage_cache_read")),
+        ContributionWeight::Of(SeriesMeasure::CacheWriteTokens) => of_calls(cache_writes()),
+        ContributionWeight::Of(SeriesMeasure::ReasoningTokens) => of_calls(col("usage_reasoning")),
+        ContributionWeight::Of(SeriesMeasure::Spans) => one(lit(true)),
+        ContributionWeight::Of(_) => one(is_call()),
+        ContributionWeight::TotalTokens => of_calls(col("total_tokens")),
+        ContributionWeight::Unpriced => one(is_unpriced()),
+        ContributionWeight::FailedTool => one(col("kind").eq(lit("tool")).and(is_failed())),
+        ContributionWeight::Slow(us) => one(is_call().and(col("duration_us").gt(lit(us)))),
+        ContributionWeight::SlowToBegin(us) => one(is_call().and(col("time_to_first_token_us").gt(lit(us)))),
     }
 }

@@ -7,7 +7,7 @@ use super::error::QueryError;
 
 /// The last row of a page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Cursor {
+pub(super) struct ListCursor {
     /// The sort that it belongs to, and which list.
     pub(super) list: String,
     /// The value that was sorted by, as an exact text; `None` for rows without one, which come last.
@@ -16,15 +16,15 @@ pub(super) struct Cursor {
     pub(super) ids: Vec<String>,
 }
 
-impl Cursor {
+impl ListCursor {
     pub(super) fn write(&self) -> String {
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
     }
 
     /// Reads a cursor of this list.
-    pub(super) fn read(text: &str, list: &str, ids: usize) -> Result<Cursor, QueryError> {
+    pub(super) fn read(text: &str, list: &str, ids: usize) -> Result<ListCursor, QueryError> {
         let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).map_err(|_| QueryError::BadCursor)?;
-        let cursor: Cursor = serde_json::from_slice(&bytes).map_err(|_| QueryError::BadCursor)?;
+        let cursor: ListCursor = serde_json::from_slice(&bytes).map_err(|_| QueryError::BadCursor)?;
         if cursor.list == list && cursor.ids.len() == ids { Ok(cursor) } else { Err(QueryError::BadCursor) }
     }
 }

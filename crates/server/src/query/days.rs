@@ -3,24 +3,24 @@
 use arrow::datatypes::DataType;
 use datafusion::functions_aggregate::expr_fn::sum;
 use datafusion::prelude::{ExprFunctionExt, cast, col, lit};
-use hinomi_model::bill::Observed;
+use hinomi_model::bill::ObservedModelDay;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::columns::Column;
+use super::columns::BatchColumn;
 use super::error::QueryError;
 use super::sums::{how_many, is_call, is_estimated, is_failed, is_unpriced, is_without_usage, sum_of_calls};
-use super::{Project, Reading, Scope};
+use super::{ProjectSnapshot, QueryScope, ScanMode};
 
 const DAY_US: i64 = 86_400_000_000;
 
-impl Project {
+impl ProjectSnapshot {
     /// Calls, tokens and cost by day (UTC), provider and model.
     ///
     /// # Errors
     ///
     /// When the filter compares what cannot be compared, or the engine fails.
-    pub async fn observed(&self, scope: &Scope) -> Result<Vec<Observed>, QueryError> {
+    pub async fn observed(&self, scope: &QueryScope) -> Result<Vec<ObservedModelDay>, QueryError> {
         let start = cast(col("start_time"), DataType::Int64);
         let day = ((start.clone() - start % lit(DAY_US)) / lit(DAY_US)).alias("day");
         let keys = vec![day, col("provider"), col("model")];
@@ -34,14 +34,14 @@ impl Project {
             sum_of_calls(col("output_tokens"), "output_tokens")?,
             sum(col("cost")).filter(is_call()).build()?.alias("cost"),
         ];
-        let batches = self.spans_of(Reading::Much, scope).await?.filter(is_call())?.aggregate(keys, sums)?.collect().await?;
+        let batches = self.spans_of(ScanMode::Much, scope).await?.filter(is_call())?.aggregate(keys, sums)?.collect().await?;
         let mut observed = Vec::new();
         for batch in &batches {
-            let column = |name: &str| Column::of(batch, name);
+            let column = |name: &str| BatchColumn::of(batch, name);
             for row in 0..batch.num_rows() {
                 let Some(day) = column("day").int(row) else { continue };
                 let Ok(at) = Timestamp::from_microsecond(day.saturating_mul(DAY_US)) else { continue };
-                observed.push(Observed {
+                observed.push(ObservedModelDay {
                     day: TimeZone::UTC.to_datetime(at).date(),
                     provider: column("provider").text(row).unwrap_or_default(),
                     model: column("model").text(row).unwrap_or_default(),

@@ -3,20 +3,20 @@
 use std::collections::HashMap;
 
 use hinomi_model::counting::counted_instead;
-use hinomi_model::explain::{CostBecause, CostLine, CostReading, explain};
+use hinomi_model::explain::{CostBasis, CostExplanation, CostLine, explain};
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::parameters;
 use hinomi_model::price::PriceBook;
 use hinomi_model::span::{CostSource, Span};
 
-use super::Project;
-use super::answer::{CostBucket, SpanDetail, TextsFrom};
+use super::ProjectSnapshot;
+use super::answer::{CostBucket, MessageSourceSpan, SpanDetail};
 use super::error::QueryError;
-use super::trace::{Loaded, shown};
+use super::trace::{LoadedSpan, shown};
 use super::tree::derive;
 use crate::time::rfc3339;
 
-impl Project {
+impl ProjectSnapshot {
     /// A span as it is stored, without its texts; `None` when it is not there.
     ///
     /// # Errors
@@ -24,7 +24,7 @@ impl Project {
     /// When its files cannot be read.
     pub async fn stored_span(&self, trace: TraceId, span: SpanId) -> Result<Option<Span>, QueryError> {
         let found = self.reading(move |project| project.rows_of_span(trace, span)).await?;
-        Ok(Loaded::all(&found).into_iter().next().map(|loaded| loaded.row.span))
+        Ok(LoadedSpan::all(&found).into_iter().next().map(|loaded| loaded.row.span))
     }
 
     /// One span with its messages and attributes; `None` when it is not there.
@@ -41,13 +41,13 @@ impl Project {
     ) -> Result<Option<SpanDetail>, QueryError> {
         let (of_trace, of_span) = (*trace, *span);
         let found = self.reading(move |project| project.rows_of_span(of_trace, of_span)).await?;
-        let Some(full) = Loaded::all(&found).into_iter().next() else { return Ok(None) };
+        let Some(full) = LoadedSpan::all(&found).into_iter().next() else { return Ok(None) };
         // What stands beside it in the trace says what lies below it and how long it ran itself.
         let (mut beside, _reserved) = self.load_trace(*trace).await?;
         if !beside.iter().any(|loaded| loaded.span().span_id == *span) {
             beside.push(full.clone());
         }
-        let tree = derive(&beside.iter().map(Loaded::span).collect::<Vec<_>>());
+        let tree = derive(&beside.iter().map(LoadedSpan::span).collect::<Vec<_>>());
         let at = beside.iter().position(|loaded| loaded.span().span_id == *span).unwrap_or(0);
         let compared = self.medians(&beside).await?.compare(full.span());
         let mut summary = shown(&full, &tree[at], compared);
@@ -82,10 +82,10 @@ impl Project {
     }
 }
 
-impl Project {
+impl ProjectSnapshot {
     /// Where a call counts and another report of it has its texts (a framework's span has the usage, the provider's SDK in it the messages),
     /// adds what is missing to the call. Returns the first span that something came from.
-    async fn add_texts(&self, call: &mut Span, beside: &[Loaded]) -> Result<Option<TextsFrom>, QueryError> {
+    async fn add_texts(&self, call: &mut Span, beside: &[LoadedSpan]) -> Result<Option<MessageSourceSpan>, QueryError> {
         let lacks = |call: &Span| call.input_messages.is_empty() || call.output_messages.is_empty();
         if !call.is_call() || !call.counted || !lacks(call) {
             return Ok(None);
@@ -95,7 +95,7 @@ impl Project {
         let mut from = None;
         for (trace, span) in in_trace.chain(elsewhere).collect::<Vec<_>>() {
             let found = self.reading(move |project| project.rows_of_span(trace, span)).await?;
-            let Some(other) = Loaded::all(&found).into_iter().next().map(|loaded| loaded.row.span) else { continue };
+            let Some(other) = LoadedSpan::all(&found).into_iter().next().map(|loaded| loaded.row.span) else { continue };
             let mut took = false;
             for (own, more) in [(&mut call.input_messages, other.input_messages), (&mut call.output_messages, other.output_messages)] {
                 if own.is_empty() && !more.is_empty() {
@@ -104,7 +104,7 @@ impl Project {
                 }
             }
             if took && from.is_none() {
-                from = Some(TextsFrom { trace_id: trace.to_string(), span_id: span.to_string() });
+                from = Some(MessageSourceSpan { trace_id: trace.to_string(), span_id: span.to_string() });
             }
             if !lacks(call) {
                 break;
@@ -115,14 +115,14 @@ impl Project {
 }
 
 /// Calls of a trace that do not count since this one does, also by way of one another, and that have texts.
-fn reports_of(call: &Span, beside: &[Loaded]) -> Vec<SpanId> {
-    let instead = |loaded: &Loaded| {
+fn reports_of(call: &Span, beside: &[LoadedSpan]) -> Vec<SpanId> {
+    let instead = |loaded: &LoadedSpan| {
         let span = loaded.span();
         let because = span.not_counted_because.as_deref().filter(|_| span.is_call() && !span.counted)?;
         Some((span.span_id, counted_instead(because)?))
     };
     let left: HashMap<SpanId, SpanId> = beside.iter().filter_map(instead).collect();
-    let is_report = |loaded: &&Loaded| {
+    let is_report = |loaded: &&LoadedSpan| {
         let mut at = loaded.span().span_id;
         // Reasons never form a circle, and a chain of them is short.
         for _ in 0..8 {
@@ -138,12 +138,12 @@ fn reports_of(call: &Span, beside: &[Loaded]) -> Vec<SpanId> {
 }
 
 /// How a computed cost came about. Prices may have changed since: lines that do not add up to what is stored are not shown.
-fn bill(cost: &CostReading) -> Option<Vec<CostBucket>> {
+fn bill(cost: &CostExplanation) -> Option<Vec<CostBucket>> {
     let line = |line: &CostLine| CostBucket {
         bucket: line.bucket,
         tokens: line.tokens,
         usd_per_million: line.usd_per_million,
         amount: line.amount,
     };
-    (cost.because == CostBecause::Computed).then(|| cost.lines.iter().map(line).collect())
+    (cost.because == CostBasis::Computed).then(|| cost.lines.iter().map(line).collect())
 }

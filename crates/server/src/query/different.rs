@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::newest::runs;
-use crate::store::rollup::{Hour, Rollup};
+use crate::store::rollup::{Rollup, RollupHour};
 
 /// Numbers beyond twice those in use that are kept for hashes of segments that are gone.
 const SPARE: usize = 1 << 16;
@@ -23,48 +23,48 @@ const HASHES_AT_A_TIME: usize = 1 << 20;
 
 /// Counts one sort of hashes.
 #[derive(Debug)]
-pub(super) struct Different {
+pub(super) struct DistinctCounter {
     /// The hashes of an hour, rising.
-    of: fn(&Hour) -> &[u64],
+    of: fn(&RollupHour) -> &[u64],
     /// How many hashes may have numbers. Where there are more, they are looked at for each question.
     max_numbers: usize,
-    numbers: Mutex<Numbers>,
+    numbers: Mutex<DistinctHashNumbers>,
 }
 
 /// Hashes and their numbers.
 #[derive(Debug, Default)]
-struct Numbers {
+struct DistinctHashNumbers {
     known: HashMap<u64, u32>,
     /// The lists of segments, by their files.
-    segments: HashMap<PathBuf, Lists>,
+    segments: HashMap<PathBuf, SegmentHashLists>,
 }
 
 /// The lists of one segment.
 #[derive(Debug, Default)]
-struct Lists {
+struct SegmentHashLists {
     hashes: usize,
     /// For each hour of its roll-up the numbers of its hashes.
     hours: Vec<Vec<Range<u32>>>,
 }
 
 /// Hours of a segment's roll-up.
-pub(super) struct Hours<'a> {
+pub(super) struct SegmentHours<'a> {
     pub(super) segment: &'a Path,
     pub(super) rollup: &'a Rollup,
     pub(super) chosen: &'a [usize],
 }
 
-impl Different {
+impl DistinctCounter {
     /// Counts with numbers that take so many bytes at most.
-    pub(super) fn new(of: fn(&Hour) -> &[u64], max_bytes: usize) -> Different {
-        Different { of, max_numbers: max_bytes / BYTES_PER_NUMBER, numbers: Mutex::default() }
+    pub(super) fn new(of: fn(&RollupHour) -> &[u64], max_bytes: usize) -> DistinctCounter {
+        DistinctCounter { of, max_numbers: max_bytes / BYTES_PER_NUMBER, numbers: Mutex::default() }
     }
 
     /// How many different hashes there are in hours of segments and in others. `is_there` says whether a segment still is.
-    pub(super) fn count(&self, stored: &[Hours], others: &[Rollup], is_there: impl Fn(&Path) -> bool) -> u64 {
+    pub(super) fn count(&self, stored: &[SegmentHours], others: &[Rollup], is_there: impl Fn(&Path) -> bool) -> u64 {
         let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
         numbers.forget(is_there);
-        let hashes = |hours: &Hours| hours.rollup.hours.iter().map(|hour| (self.of)(hour).len()).sum::<usize>();
+        let hashes = |hours: &SegmentHours| hours.rollup.hours.iter().map(|hour| (self.of)(hour).len()).sum::<usize>();
         let unlearned: usize = stored.iter().filter(|hours| !numbers.segments.contains_key(hours.segment)).map(hashes).sum();
         if numbers.known.len() + unlearned > self.max_numbers {
             drop(numbers);
@@ -75,7 +75,7 @@ impl Different {
         for hours in stored {
             numbers.learn(hours, self.of);
         }
-        let mut met = Bits(vec![0; numbers.known.len().div_ceil(64)]);
+        let mut met = DistinctBitSet(vec![0; numbers.known.len().div_ceil(64)]);
         for hours in stored {
             let lists = &numbers.segments[hours.segment].hours;
             hours.chosen.iter().flat_map(|hour| &lists[*hour]).for_each(|range| met.insert(range));
@@ -117,13 +117,13 @@ fn count_in_parts(lists: &[&[u64]]) -> u64 {
     count
 }
 
-impl Numbers {
+impl DistinctHashNumbers {
     /// Numbers the hashes of a segment, unless that has been done.
-    fn learn(&mut self, hours: &Hours, of: fn(&Hour) -> &[u64]) {
+    fn learn(&mut self, hours: &SegmentHours, of: fn(&RollupHour) -> &[u64]) {
         if self.segments.contains_key(hours.segment) {
             return;
         }
-        let mut lists = Lists::default();
+        let mut lists = SegmentHashLists::default();
         for hour in &hours.rollup.hours {
             let hashes = of(hour);
             let mut numbers: Vec<u32> = hashes.iter().map(|hash| self.number(*hash)).collect();
@@ -144,15 +144,15 @@ impl Numbers {
         self.segments.retain(|segment, _| is_there(segment));
         let in_use: usize = self.segments.values().map(|lists| lists.hashes).sum();
         if self.known.len() > 2 * in_use + SPARE {
-            *self = Numbers::default();
+            *self = DistinctHashNumbers::default();
         }
     }
 }
 
 /// A set of numbers.
-struct Bits(Vec<u64>);
+struct DistinctBitSet(Vec<u64>);
 
-impl Bits {
+impl DistinctBitSet {
     fn insert(&mut self, range: &Range<u32>) {
         let (start, end) = (range.start as usize, range.end as usize);
         let mut at = start;
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     fn rollup(lists: &[BTreeSet<u64>]) -> Rollup {
-        let hour = |list: &BTreeSet<u64>| Hour { traces: list.iter().copied().collect(), ..Hour::default() };
+        let hour = |list: &BTreeSet<u64>| RollupHour { traces: list.iter().copied().collect(), ..RollupHour::default() };
         Rollup { hours: lists.iter().map(hour).collect(), ..Rollup::default() }
     }
 
@@ -188,7 +188,7 @@ mod tests {
             asked in prop::collection::vec(prop::collection::vec((0usize..6, prop::collection::btree_set(0usize..5, 1..5)), 0..6), 1..5),
             others in prop::collection::vec(prop::collection::btree_set(0u64..500, 0..9), 0..4),
         ) {
-            let (different, without_numbers) = (Different::new(|hour| &hour.traces, usize::MAX), Different::new(|hour| &hour.traces, 0));
+            let (different, without_numbers) = (DistinctCounter::new(|hour| &hour.traces, usize::MAX), DistinctCounter::new(|hour| &hour.traces, 0));
             let paths: Vec<PathBuf> = (0..segments.len()).map(|segment| segment.to_string().into()).collect();
             let rollups: Vec<Rollup> = segments.iter().map(|lists| rollup(lists)).collect();
             for question in asked {
@@ -199,9 +199,9 @@ mod tests {
                     expected.extend(hours.iter().flat_map(|hour| &segments[segment][*hour]));
                     chosen.push((segment, hours));
                 }
-                let stored: Vec<Hours> = chosen
+                let stored: Vec<SegmentHours> = chosen
                     .iter()
-                    .map(|(segment, hours)| Hours { segment: &paths[*segment], rollup: &rollups[*segment], chosen: hours })
+                    .map(|(segment, hours)| SegmentHours { segment: &paths[*segment], rollup: &rollups[*segment], chosen: hours })
                     .collect();
                 // Segments that are gone, and what was remembered of them.
                 let there = |segment: &Path| chosen.iter().any(|(known, _)| paths[*known] == segment);
@@ -225,12 +225,12 @@ mod tests {
 
     #[test]
     fn numbers_of_segments_that_are_gone_are_given_up() {
-        let different = Different::new(|hour| &hour.traces, usize::MAX);
+        let different = DistinctCounter::new(|hour| &hour.traces, usize::MAX);
         for segment in 0..5u64 {
             let first = segment * 100_000;
             let rollup = rollup(&[(first..first + 100_000).collect()]);
             let path = PathBuf::from(segment.to_string());
-            let stored = Hours { segment: &path, rollup: &rollup, chosen: &[0] };
+            let stored = SegmentHours { segment: &path, rollup: &rollup, chosen: &[0] };
             assert_eq!(different.count(&[stored], &[], |known| known == path), 100_000);
         }
         let numbers = different.numbers.lock().unwrap();

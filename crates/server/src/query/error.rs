@@ -16,13 +16,13 @@ pub enum QueryError {
         known: Vec<&'static str>,
     },
     /// There is no such measure.
-    #[error("unknown measure {0:?}; there are {list}", list = super::measure::Measure::names().join(" "))]
+    #[error("unknown measure {0:?}; there are {list}", list = super::measure::SeriesMeasure::names().join(" "))]
     BadMeasure(String),
     /// Nothing can be broken down by this.
-    #[error("cannot break down by {0:?}; there are {list} and tag:NAME", list = super::by::By::names().join(" "))]
+    #[error("cannot break down by {0:?}; there are {list} and tag:NAME", list = super::by::GroupBy::names().join(" "))]
     BadBy(String),
     /// There is no such bucket of time.
-    #[error("unknown bucket {0:?}; there are {list}", list = super::measure::Bucket::names().join(" "))]
+    #[error("unknown bucket {0:?}; there are {list}", list = super::measure::BucketInterval::names().join(" "))]
     BadBucket(String),
     /// There is no such field.
     #[error("unknown field {0:?}; there are {list}, tag, tag.NAME and attr.NAME", list = super::filter::FIELDS.join(" "))]

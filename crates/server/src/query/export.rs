@@ -6,13 +6,13 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::prelude::{Expr, col, lit};
 use hinomi_model::id::TraceId;
-use hinomi_model::span::Status;
+use hinomi_model::span::SpanStatus;
 
-use super::columns::Column;
+use super::columns::BatchColumn;
 use super::error::QueryError;
-use super::{BATCH_BYTES, BATCH_ROWS, Project, Reading, Scope};
+use super::{BATCH_BYTES, BATCH_ROWS, ProjectSnapshot, QueryScope, ScanMode};
 
-impl Project {
+impl ProjectSnapshot {
     /// The traces in which a user is named.
     ///
     /// # Errors
@@ -28,14 +28,14 @@ impl Project {
     ///
     /// When the engine fails.
     pub async fn failed_traces(&self) -> Result<HashSet<TraceId>, QueryError> {
-        self.traces_where(col("status").eq(lit(Status::Error.as_str()))).await
+        self.traces_where(col("status").eq(lit(SpanStatus::Error.as_str()))).await
     }
 
     async fn traces_where(&self, condition: Expr) -> Result<HashSet<TraceId>, QueryError> {
-        let table = self.table(Reading::Little, i64::MIN, i64::MAX)?.filter(condition)?;
+        let table = self.table(ScanMode::Little, i64::MIN, i64::MAX)?.filter(condition)?;
         let batches = table.select_columns(&["trace_id"])?.distinct()?.collect().await?;
         let ids = batches.iter().flat_map(|batch| {
-            let column = Column::of(batch, "trace_id");
+            let column = BatchColumn::of(batch, "trace_id");
             (0..batch.num_rows()).filter_map(move |row| column.text(row)?.parse().ok()).collect::<Vec<_>>()
         });
         Ok(ids.collect())
@@ -46,19 +46,19 @@ impl Project {
     /// # Errors
     ///
     /// When the filter compares what cannot be compared, or the engine fails.
-    pub async fn count(&self, scope: &Scope) -> Result<u64, QueryError> {
-        let counted = self.spans_of(Reading::Much, scope).await?.aggregate(vec![], vec![count(lit(1)).alias("spans")])?;
-        Ok(counted.collect().await?.first().map_or(0, |batch| Column::of(batch, "spans").count(0)))
+    pub async fn count(&self, scope: &QueryScope) -> Result<u64, QueryError> {
+        let counted = self.spans_of(ScanMode::Much, scope).await?.aggregate(vec![], vec![count(lit(1)).alias("spans")])?;
+        Ok(counted.collect().await?.first().map_or(0, |batch| BatchColumn::of(batch, "spans").count(0)))
     }
 
     /// The spans of a scope with all columns of the schema, in any order.
     ///
     /// # Errors
     ///
-    /// As [`count`](Project::count); while it is read, when the engine fails.
-    pub async fn rows(&self, scope: &Scope) -> Result<SendableRecordBatchStream, QueryError> {
+    /// As [`count`](ProjectSnapshot::count); while it is read, when the engine fails.
+    pub async fn rows(&self, scope: &QueryScope) -> Result<SendableRecordBatchStream, QueryError> {
         let (from_us, to_us) = (scope.from_us, scope.to_us);
-        let fitting = move |asked: &Project| {
+        let fitting = move |asked: &ProjectSnapshot| {
             let mut rows = BATCH_ROWS;
             for view in asked.snapshot.segments.iter().filter(|view| view.segment.may_hold(asked.project, from_us, to_us)) {
                 let segment = asked.engine.footers.open(&view.segment)?;
@@ -67,7 +67,7 @@ impl Project {
             Ok(rows)
         };
         let batch_rows = self.reading(fitting).await?;
-        let project = Project { engine: self.engine.for_exports(batch_rows), ..self.clone() };
-        Ok(project.spans_of(Reading::Little, scope).await?.execute_stream().await?)
+        let project = ProjectSnapshot { engine: self.engine.for_exports(batch_rows), ..self.clone() };
+        Ok(project.spans_of(ScanMode::Little, scope).await?.execute_stream().await?)
     }
 }

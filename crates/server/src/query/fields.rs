@@ -6,7 +6,7 @@ use hinomi_model::money::Usd;
 
 use super::columns::money;
 use super::error::QueryError;
-use super::filter::{Filter, MAX_TERMS, Order, Term, Test};
+use super::filter::{ComparisonOperator, FieldTest, Filter, FilterTerm, MAX_TERMS};
 use super::text;
 
 /// Terms that are planned at most: those of a filter within its limits, and some that the server adds, such as a rule's group.
@@ -14,7 +14,7 @@ const MAX_PLANNED_TERMS: usize = MAX_TERMS + 8;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holds {
+pub(super) enum FilterColumnType {
     Text,
     /// Lower-case hex digits.
     Id,
@@ -26,31 +26,31 @@ pub(super) enum Holds {
 }
 
 /// The fields with a column of their own.
-pub(super) const COLUMNS: &[(&str, &str, Holds)] = &[
-    ("model", "model", Holds::Text),
-    ("provider", "provider", Holds::Text),
-    ("op", "op", Holds::Text),
-    ("kind", "kind", Holds::Text),
-    ("status", "status", Holds::Text),
-    ("name", "name", Holds::Text),
-    ("user", "user_id", Holds::Text),
-    ("session", "session_id", Holds::Text),
-    ("agent", "agent", Holds::Text),
-    ("tool", "tool", Holds::Text),
-    ("pipeline", "pipeline", Holds::Text),
-    ("prompt", "prompt", Holds::Text),
-    ("release", "release", Holds::Text),
-    ("environment", "environment", Holds::Text),
-    ("service", "service", Holds::Text),
-    ("thread", "thread", Holds::Text),
-    ("key", "ingest_key", Holds::Text),
-    ("trace", "trace_id", Holds::Id),
-    ("span", "span_id", Holds::Id),
-    ("cost", "cost", Holds::Money),
-    ("duration", "duration_us", Holds::Duration),
-    ("input_tokens", "input_tokens", Holds::Count),
-    ("output_tokens", "output_tokens", Holds::Count),
-    ("total_tokens", "total_tokens", Holds::Count),
+pub(super) const COLUMNS: &[(&str, &str, FilterColumnType)] = &[
+    ("model", "model", FilterColumnType::Text),
+    ("provider", "provider", FilterColumnType::Text),
+    ("op", "op", FilterColumnType::Text),
+    ("kind", "kind", FilterColumnType::Text),
+    ("status", "status", FilterColumnType::Text),
+    ("name", "name", FilterColumnType::Text),
+    ("user", "user_id", FilterColumnType::Text),
+    ("session", "session_id", FilterColumnType::Text),
+    ("agent", "agent", FilterColumnType::Text),
+    ("tool", "tool", FilterColumnType::Text),
+    ("pipeline", "pipeline", FilterColumnType::Text),
+    ("prompt", "prompt", FilterColumnType::Text),
+    ("release", "release", FilterColumnType::Text),
+    ("environment", "environment", FilterColumnType::Text),
+    ("service", "service", FilterColumnType::Text),
+    ("thread", "thread", FilterColumnType::Text),
+    ("key", "ingest_key", FilterColumnType::Text),
+    ("trace", "trace_id", FilterColumnType::Id),
+    ("span", "span_id", FilterColumnType::Id),
+    ("cost", "cost", FilterColumnType::Money),
+    ("duration", "duration_us", FilterColumnType::Duration),
+    ("input_tokens", "input_tokens", FilterColumnType::Count),
+    ("output_tokens", "output_tokens", FilterColumnType::Count),
+    ("total_tokens", "total_tokens", FilterColumnType::Count),
 ];
 
 /// The columns that tokens of a span are made of.
@@ -67,28 +67,28 @@ pub(super) const USAGE: [&str; 9] = [
 ];
 
 /// Where a field lies: its expression, and what that holds.
-fn place(field: &str) -> Result<(Expr, Holds), QueryError> {
+fn place(field: &str) -> Result<(Expr, FilterColumnType), QueryError> {
     if let Some((_, column, holds)) = COLUMNS.iter().find(|(name, ..)| *name == field) {
         return Ok((col(*column), *holds));
     }
     if let Some(name) = field.strip_prefix("tag.") {
-        return Ok((text::json_text(col("tags"), name), Holds::Text));
+        return Ok((text::json_text(col("tags"), name), FilterColumnType::Text));
     }
     if let Some(name) = field.strip_prefix("attr.") {
-        return Ok((text::json_text(col("attributes"), name), Holds::Text));
+        return Ok((text::json_text(col("attributes"), name), FilterColumnType::Text));
     }
     Err(QueryError::BadField(field.to_owned()))
 }
 
 /// The column of a field that holds text.
 pub(super) fn column(field: &str) -> Option<&'static str> {
-    COLUMNS.iter().find(|(name, _, holds)| *name == field && matches!(holds, Holds::Text)).map(|(_, column, _)| *column)
+    COLUMNS.iter().find(|(name, _, holds)| *name == field && matches!(holds, FilterColumnType::Text)).map(|(_, column, _)| *column)
 }
 
 /// The texts of a field, for its most frequent values.
 pub(super) fn texts(field: &str) -> Result<Expr, QueryError> {
     match place(field)? {
-        (expr, Holds::Text | Holds::Id) => Ok(expr),
+        (expr, FilterColumnType::Text | FilterColumnType::Id) => Ok(expr),
         (expr, _) => Ok(cast(expr, DataType::Utf8View)),
     }
 }
@@ -127,37 +127,37 @@ pub(super) fn joined(mut expressions: Vec<Expr>, join: fn(Expr, Expr) -> Expr) -
     expressions.pop()
 }
 
-fn term(term: &Term) -> Result<Expr, QueryError> {
+fn term(term: &FilterTerm) -> Result<Expr, QueryError> {
     let (not, holds) = match term {
-        Term::Text { not, text } => (*not, text::holds(col("input_messages"), text).or(text::holds(col("output_messages"), text))),
-        Term::Field { not, field, test } if field == "model" => (*not, model_test(test)?),
-        Term::Field { not, field, test } => (*not, field_test(field, test)?),
-        Term::Group { not, any } => {
+        FilterTerm::Text { not, text } => (*not, text::holds(col("input_messages"), text).or(text::holds(col("output_messages"), text))),
+        FilterTerm::Field { not, field, test } if field == "model" => (*not, model_test(test)?),
+        FilterTerm::Field { not, field, test } => (*not, field_test(field, test)?),
+        FilterTerm::Group { not, any } => {
             let any = any.iter().map(all_of).collect::<Result<Vec<_>, _>>()?;
             (*not, joined(any.into_iter().map(|all| all.unwrap_or_else(|| lit(true))).collect(), Expr::or).unwrap_or_else(|| lit(true)))
         }
-        Term::OfTraces(traces) => (false, text::is_of_traces(col("trace_id"), traces)),
+        FilterTerm::OfTraces(traces) => (false, text::is_of_traces(col("trace_id"), traces)),
     };
     // What is absent is not the value that is excluded.
     Ok(if not { holds.is_not_true() } else { holds })
 }
 
 /// A model is the one that was asked for as well as the one that answered.
-fn model_test(test: &Test) -> Result<Expr, QueryError> {
+fn model_test(test: &FieldTest) -> Result<Expr, QueryError> {
     let answered = field_test("model", test)?;
-    Ok(answered.or(expression_test("model", col("request_model"), Holds::Text, test)?))
+    Ok(answered.or(expression_test("model", col("request_model"), FilterColumnType::Text, test)?))
 }
 
-fn field_test(field: &str, test: &Test) -> Result<Expr, QueryError> {
+fn field_test(field: &str, test: &FieldTest) -> Result<Expr, QueryError> {
     let (expr, holds) = place(field)?;
     expression_test(field, expr, holds, test)
 }
 
-fn expression_test(field: &str, expr: Expr, holds: Holds, test: &Test) -> Result<Expr, QueryError> {
+fn expression_test(field: &str, expr: Expr, holds: FilterColumnType, test: &FieldTest) -> Result<Expr, QueryError> {
     match test {
-        Test::Present => Ok(expr.is_not_null()),
-        Test::OneOf(values) => {
-            let is_text = matches!(holds, Holds::Text | Holds::Id);
+        FieldTest::Present => Ok(expr.is_not_null()),
+        FieldTest::OneOf(values) => {
+            let is_text = matches!(holds, FilterColumnType::Text | FilterColumnType::Id);
             let (patterns, plain): (Vec<&String>, Vec<&String>) =
                 values.iter().partition(|value| is_text && (value.starts_with('*') || value.ends_with('*')));
             let mut tests: Vec<Expr> = patterns.into_iter().map(|value| expr.clone().like(lit(pattern(&written(holds, value))))).collect();
@@ -169,30 +169,30 @@ fn expression_test(field: &str, expr: Expr, holds: Holds, test: &Test) -> Result
             }
             Ok(joined(tests, Expr::or).unwrap_or_else(|| lit(true)))
         }
-        Test::Compare(order, bound) => {
+        FieldTest::Compare(order, bound) => {
             let (expr, bound) = match holds {
-                Holds::Text => (try_cast(expr, DataType::Float64), lit(read_number(field, bound)?)),
-                Holds::Id => return Err(no_order(field, bound)),
+                FilterColumnType::Text => (try_cast(expr, DataType::Float64), lit(read_number(field, bound)?)),
+                FilterColumnType::Id => return Err(no_order(field, bound)),
                 _ => (expr, value(field, holds, bound)?),
             };
             Ok(match order {
-                Order::Above => expr.gt(bound),
-                Order::AtLeast => expr.gt_eq(bound),
-                Order::Below => expr.lt(bound),
-                Order::AtMost => expr.lt_eq(bound),
+                ComparisonOperator::Above => expr.gt(bound),
+                ComparisonOperator::AtLeast => expr.gt_eq(bound),
+                ComparisonOperator::Below => expr.lt(bound),
+                ComparisonOperator::AtMost => expr.lt_eq(bound),
             })
         }
     }
 }
 
 /// A text as the column holds it.
-fn written(holds: Holds, text: &str) -> String {
-    if holds == Holds::Id { text.to_ascii_lowercase() } else { text.to_owned() }
+fn written(holds: FilterColumnType, text: &str) -> String {
+    if holds == FilterColumnType::Id { text.to_ascii_lowercase() } else { text.to_owned() }
 }
 
-fn literal(field: &str, holds: Holds, text: &str) -> Result<Expr, QueryError> {
+fn literal(field: &str, holds: FilterColumnType, text: &str) -> Result<Expr, QueryError> {
     match holds {
-        Holds::Text | Holds::Id => Ok(lit(written(holds, text))),
+        FilterColumnType::Text | FilterColumnType::Id => Ok(lit(written(holds, text))),
         _ => value(field, holds, text),
     }
 }
@@ -205,10 +205,10 @@ fn pattern(text: &str) -> String {
     format!("{start}{escaped}{end}")
 }
 
-fn value(field: &str, holds: Holds, text: &str) -> Result<Expr, QueryError> {
+fn value(field: &str, holds: FilterColumnType, text: &str) -> Result<Expr, QueryError> {
     match holds {
-        Holds::Money => read_amount(field, text).map(money),
-        Holds::Duration => read_duration(field, text).map(lit),
+        FilterColumnType::Money => read_amount(field, text).map(money),
+        FilterColumnType::Duration => read_duration(field, text).map(lit),
         _ => read_number(field, text).map(lit),
     }
 }

@@ -94,7 +94,7 @@ impl FilterError {
 
 /// How a number stands to a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
+pub enum ComparisonOperator {
     /// `>`
     Above,
     /// `>=`
@@ -105,8 +105,13 @@ pub enum Order {
     AtMost,
 }
 
-impl Order {
-    const SIGNS: [(&'static str, Order); 4] = [(">=", Order::AtLeast), ("<=", Order::AtMost), (">", Order::Above), ("<", Order::Below)];
+impl ComparisonOperator {
+    const SIGNS: [(&'static str, ComparisonOperator); 4] = [
+        (">=", ComparisonOperator::AtLeast),
+        ("<=", ComparisonOperator::AtMost),
+        (">", ComparisonOperator::Above),
+        ("<", ComparisonOperator::Below),
+    ];
 
     fn sign(self) -> &'static str {
         Self::SIGNS.iter().find(|(_, order)| *order == self).map_or("", |(sign, _)| sign)
@@ -115,18 +120,18 @@ impl Order {
 
 /// What a field must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Test {
+pub enum FieldTest {
     /// One of these values.
     OneOf(Vec<String>),
     /// On this side of a bound, which is kept as written (`2s`, `0.01`).
-    Compare(Order, String),
+    Compare(ComparisonOperator, String),
     /// Anything but absent.
     Present,
 }
 
 /// One term.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Term {
+pub enum FilterTerm {
     /// A test of a field; `not` turns it round.
     Field {
         /// True for `-field:value`.
@@ -134,7 +139,7 @@ pub enum Term {
         /// One of [`FIELDS`], or `tag.NAME`, `attr.NAME`.
         field: String,
         /// What it must be.
-        test: Test,
+        test: FieldTest,
     },
     /// Words in prompts and answers, in any case of letters.
     Text {
@@ -154,12 +159,12 @@ pub enum Term {
     OfTraces(Arc<HashSet<TraceId>>),
 }
 
-impl Term {
+impl FilterTerm {
     /// The number of terms without groups, and of their values.
     fn size(&self) -> (usize, usize) {
         match self {
-            Term::Group { any, .. } => any.iter().map(Filter::size).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1)),
-            Term::Field { test: Test::OneOf(values), .. } => (1, values.len()),
+            FilterTerm::Group { any, .. } => any.iter().map(Filter::size).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1)),
+            FilterTerm::Field { test: FieldTest::OneOf(values), .. } => (1, values.len()),
             _ => (1, 1),
         }
     }
@@ -167,7 +172,7 @@ impl Term {
 
 /// A filter: all terms must hold. The empty one lets everything pass.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Filter(pub Vec<Term>);
+pub struct Filter(pub Vec<FilterTerm>);
 
 impl Filter {
     /// Reads the text of a filter.
@@ -177,11 +182,11 @@ impl Filter {
     /// When it is not a filter, or has more than [`MAX_TERMS`] terms, [`MAX_VALUES`] values or [`MAX_DEPTH`] levels.
     pub fn parse(text: &str) -> Result<Filter, FilterError> {
         let tokens = tokens(text, true)?;
-        let terms = tokens.iter().filter(|(_, token)| matches!(token, Token::Word(_))).count();
+        let terms = tokens.iter().filter(|(_, token)| matches!(token, FilterToken::Word(_))).count();
         if terms > MAX_TERMS {
             return Err(FilterError::TooManyTerms(terms));
         }
-        let filter = Parser::filter(tokens, text)?;
+        let filter = FilterParser::filter(tokens, text)?;
         match filter.size() {
             (_, 0..=MAX_VALUES) => Ok(filter),
             (_, values) => Err(FilterError::TooManyValues(values)),
@@ -189,29 +194,29 @@ impl Filter {
     }
 
     /// Reads a filter of any length, as rules that were stored before the limits have it, or before `OR` and parentheses were more than words.
-    /// A [`Matcher`](super::Matcher) can be made of it; queries refuse it.
+    /// A [`SpanMatcher`](super::SpanMatcher) can be made of it; queries refuse it.
     ///
     /// # Errors
     ///
     /// When it is not a filter.
     pub fn parse_stored(text: &str) -> Result<Filter, FilterError> {
-        let read = |groups: bool| Parser::filter(tokens(text, groups)?, text);
+        let read = |groups: bool| FilterParser::filter(tokens(text, groups)?, text);
         read(true).or_else(|_| read(false))
     }
 
     /// The number of terms without groups, and of their values.
     pub(super) fn size(&self) -> (usize, usize) {
-        self.0.iter().map(Term::size).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+        self.0.iter().map(FilterTerm::size).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
     }
 }
 
 /// A character, and whether it stood within quotation marks: there it has no meaning but itself.
-type Quoted = (char, bool);
+type QuotedChar = (char, bool);
 
 /// A word of the language.
 #[derive(Debug)]
-enum Token {
-    Word(Vec<Quoted>),
+enum FilterToken {
+    Word(Vec<QuotedChar>),
     /// `(`, or `-(`.
     Open {
         not: bool,
@@ -224,9 +229,9 @@ enum Token {
 /// Splits at white space and parentheses outside of quotation marks; a backslash within them takes the next character as it is. Each token
 /// comes with the character at which it begins. A parenthesis opens a group at the beginning of a word alone: `name:f(x)` is one word.
 /// Without `groups`, parentheses and operators are letters of words.
-fn tokens(text: &str, groups: bool) -> Result<Vec<(usize, Token)>, FilterError> {
+fn tokens(text: &str, groups: bool) -> Result<Vec<(usize, FilterToken)>, FilterError> {
     let mut tokens = Vec::new();
-    let mut word: Vec<Quoted> = Vec::new();
+    let mut word: Vec<QuotedChar> = Vec::new();
     let (mut start, mut open_in_word, mut quote) = (0, 0usize, None);
     let mut characters = text.chars().enumerate();
     while let Some((position, character)) = characters.next() {
@@ -242,7 +247,7 @@ fn tokens(text: &str, groups: bool) -> Result<Vec<(usize, Token)>, FilterError> 
             ('"', Some(_)) => quote = None,
             ('\\', Some(_)) => word.extend(characters.next().map(|(_, next)| (next, true))),
             ('(', None) if groups && (word.is_empty() || word == [('-', false)]) => {
-                tokens.push((start, Token::Open { not: !word.is_empty() }));
+                tokens.push((start, FilterToken::Open { not: !word.is_empty() }));
                 word.clear();
             }
             ('(', None) => {
@@ -251,7 +256,7 @@ fn tokens(text: &str, groups: bool) -> Result<Vec<(usize, Token)>, FilterError> 
             }
             (')', None) if groups && open_in_word == 0 => {
                 end_word(&mut tokens, start, &mut word, groups);
-                tokens.push((position, Token::Close));
+                tokens.push((position, FilterToken::Close));
             }
             (')', None) => {
                 open_in_word = open_in_word.saturating_sub(1);
@@ -271,36 +276,36 @@ fn tokens(text: &str, groups: bool) -> Result<Vec<(usize, Token)>, FilterError> 
     Ok(tokens)
 }
 
-fn end_word(tokens: &mut Vec<(usize, Token)>, start: usize, word: &mut Vec<Quoted>, groups: bool) {
+fn end_word(tokens: &mut Vec<(usize, FilterToken)>, start: usize, word: &mut Vec<QuotedChar>, groups: bool) {
     let word = std::mem::take(word);
     match word.as_slice() {
         [] => {}
-        [('O', false), ('R', false)] if groups => tokens.push((start, Token::Or)),
-        [('A', false), ('N', false), ('D', false)] if groups => tokens.push((start, Token::And)),
-        _ => tokens.push((start, Token::Word(word))),
+        [('O', false), ('R', false)] if groups => tokens.push((start, FilterToken::Or)),
+        [('A', false), ('N', false), ('D', false)] if groups => tokens.push((start, FilterToken::And)),
+        _ => tokens.push((start, FilterToken::Word(word))),
     }
 }
 
 /// Reads tokens as a filter.
-struct Parser {
-    tokens: std::vec::IntoIter<(usize, Token)>,
+struct FilterParser {
+    tokens: std::vec::IntoIter<(usize, FilterToken)>,
     /// Where the text ends.
     end: usize,
 }
 
-impl Parser {
-    fn filter(tokens: Vec<(usize, Token)>, text: &str) -> Result<Filter, FilterError> {
+impl FilterParser {
+    fn filter(tokens: Vec<(usize, FilterToken)>, text: &str) -> Result<Filter, FilterError> {
         if tokens.is_empty() {
             return Ok(Filter::default());
         }
-        let mut parser = Parser { tokens: tokens.into_iter(), end: text.chars().count() };
+        let mut parser = FilterParser { tokens: tokens.into_iter(), end: text.chars().count() };
         let mut any = parser.alternatives(None, 0)?;
-        Ok(if any.len() == 1 { any.remove(0) } else { Filter(vec![Term::Group { not: false, any }]) })
+        Ok(if any.len() == 1 { any.remove(0) } else { Filter(vec![FilterTerm::Group { not: false, any }]) })
     }
 
     /// The filters between `OR`, up to the parenthesis that closes what was opened at `opened`, or to the end of the text.
     fn alternatives(&mut self, opened: Option<usize>, depth: usize) -> Result<Vec<Filter>, FilterError> {
-        let (mut any, mut terms): (Vec<Filter>, Vec<Term>) = (Vec::new(), Vec::new());
+        let (mut any, mut terms): (Vec<Filter>, Vec<FilterTerm>) = (Vec::new(), Vec::new());
         // Whether a term must follow.
         let mut wants_term = true;
         let end = loop {
@@ -310,20 +315,20 @@ impl Parser {
                     None => break self.end,
                 }
             };
-            let is_operator = matches!(token, Token::And | Token::Or);
+            let is_operator = matches!(token, FilterToken::And | FilterToken::Or);
             match token {
-                Token::Word(word) => terms.push(term(word)?),
-                Token::Open { .. } if depth >= MAX_DEPTH => return Err(FilterError::TooDeep(at)),
-                Token::Open { not } => {
+                FilterToken::Word(word) => terms.push(term(word)?),
+                FilterToken::Open { .. } if depth >= MAX_DEPTH => return Err(FilterError::TooDeep(at)),
+                FilterToken::Open { not } => {
                     let mut inner = self.alternatives(Some(at), depth + 1)?;
                     // All of them must hold as the terms beside them must.
-                    if inner.len() == 1 && !not { terms.append(&mut inner[0].0) } else { terms.push(Term::Group { not, any: inner }) }
+                    if inner.len() == 1 && !not { terms.append(&mut inner[0].0) } else { terms.push(FilterTerm::Group { not, any: inner }) }
                 }
-                Token::Close if opened.is_none() => return Err(FilterError::StrayParenthesis(at)),
-                Token::Close => break at,
+                FilterToken::Close if opened.is_none() => return Err(FilterError::StrayParenthesis(at)),
+                FilterToken::Close => break at,
                 _ if is_operator && wants_term => return Err(FilterError::MissingTerm(at)),
-                Token::And => {}
-                Token::Or => any.push(Filter(std::mem::take(&mut terms))),
+                FilterToken::And => {}
+                FilterToken::Or => any.push(Filter(std::mem::take(&mut terms))),
             }
             wants_term = is_operator;
         };
@@ -335,11 +340,11 @@ impl Parser {
     }
 }
 
-fn term(word: Vec<Quoted>) -> Result<Term, FilterError> {
+fn term(word: Vec<QuotedChar>) -> Result<FilterTerm, FilterError> {
     let not = word.len() > 1 && word[0] == ('-', false);
     let word = &word[usize::from(not)..];
     let Some(colon) = word.iter().position(|c| *c == (':', false)) else {
-        return Ok(Term::Text { not, text: plain(word) });
+        return Ok(FilterTerm::Text { not, text: plain(word) });
     };
     let field = plain(&word[..colon]);
     let named = |prefix: &str| field.strip_prefix(prefix).is_some_and(|name| !name.is_empty());
@@ -347,26 +352,26 @@ fn term(word: Vec<Quoted>) -> Result<Term, FilterError> {
         return Err(FilterError::UnknownField(field));
     }
     let test = test(&word[colon + 1..]).ok_or_else(|| FilterError::NoValue(field.clone()))?;
-    Ok(Term::Field { not, field, test })
+    Ok(FilterTerm::Field { not, field, test })
 }
 
-fn test(value: &[Quoted]) -> Option<Test> {
+fn test(value: &[QuotedChar]) -> Option<FieldTest> {
     if value == [('*', false)] {
-        return Some(Test::Present);
+        return Some(FieldTest::Present);
     }
-    for (sign, order) in Order::SIGNS {
+    for (sign, order) in ComparisonOperator::SIGNS {
         let signed = value.len() >= sign.len() && sign.chars().zip(value).all(|(s, c)| *c == (s, false));
         if signed {
             let bound = plain(&value[sign.len()..]);
-            return (!bound.is_empty()).then_some(Test::Compare(order, bound));
+            return (!bound.is_empty()).then_some(FieldTest::Compare(order, bound));
         }
     }
     let values: Vec<_> = value.split(|c| *c == (',', false)).filter(|v| !v.is_empty()).map(plain).collect();
-    (!values.is_empty()).then_some(Test::OneOf(values))
+    (!values.is_empty()).then_some(FieldTest::OneOf(values))
 }
 
 /// The characters without the marks of empty quotations.
-fn plain(characters: &[Quoted]) -> String {
+fn plain(characters: &[QuotedChar]) -> String {
     characters.iter().filter(|c| **c != ('\0', true)).map(|(c, _)| c).collect()
 }
 
@@ -381,20 +386,20 @@ impl fmt::Display for Filter {
             f.write_str(if index > 0 { " " } else { "" })?;
             let minus = |not: bool| if not { "-" } else { "" };
             match term {
-                Term::Text { not, text } => write!(f, "{}{}", minus(*not), quoted(text))?,
-                Term::Field { not, field, test } => {
+                FilterTerm::Text { not, text } => write!(f, "{}{}", minus(*not), quoted(text))?,
+                FilterTerm::Field { not, field, test } => {
                     // The field in quotation marks keeps names of tags that hold colons or spaces.
                     write!(f, "{}{}:", minus(*not), quoted(field))?;
                     match test {
-                        Test::Present => f.write_str("*")?,
-                        Test::Compare(order, bound) => write!(f, "{}{}", order.sign(), quoted(bound))?,
-                        Test::OneOf(values) => f.write_str(&values.iter().map(|v| quoted(v)).collect::<Vec<_>>().join(","))?,
+                        FieldTest::Present => f.write_str("*")?,
+                        FieldTest::Compare(order, bound) => write!(f, "{}{}", order.sign(), quoted(bound))?,
+                        FieldTest::OneOf(values) => f.write_str(&values.iter().map(|v| quoted(v)).collect::<Vec<_>>().join(","))?,
                     }
                 }
-                Term::Group { not, any } => {
+                FilterTerm::Group { not, any } => {
                     write!(f, "{}({})", minus(*not), any.iter().map(Filter::to_string).collect::<Vec<_>>().join(" OR "))?;
                 }
-                Term::OfTraces(traces) => {
+                FilterTerm::OfTraces(traces) => {
                     write!(f, "trace:{}", traces.iter().map(TraceId::to_string).collect::<Vec<_>>().join(","))?;
                 }
             }
@@ -409,22 +414,22 @@ mod tests {
 
     use super::*;
 
-    fn field(not: bool, field: &str, test: Test) -> Term {
-        Term::Field { not, field: field.into(), test }
+    fn field(not: bool, field: &str, test: FieldTest) -> FilterTerm {
+        FilterTerm::Field { not, field: field.into(), test }
     }
 
     #[test]
     fn reads_each_form() {
         let filter = Filter::parse(r#"model:gpt-4o,o3 -user:u_1 cost:>=0.01 tag.plan:* name:"a b" "say hi" 天気"#).unwrap();
-        let one = |value: &str| Test::OneOf(vec![value.into()]);
+        let one = |value: &str| FieldTest::OneOf(vec![value.into()]);
         let expected = [
-            field(false, "model", Test::OneOf(vec!["gpt-4o".into(), "o3".into()])),
+            field(false, "model", FieldTest::OneOf(vec!["gpt-4o".into(), "o3".into()])),
             field(true, "user", one("u_1")),
-            field(false, "cost", Test::Compare(Order::AtLeast, "0.01".into())),
-            field(false, "tag.plan", Test::Present),
+            field(false, "cost", FieldTest::Compare(ComparisonOperator::AtLeast, "0.01".into())),
+            field(false, "tag.plan", FieldTest::Present),
             field(false, "name", one("a b")),
-            Term::Text { not: false, text: "say hi".into() },
-            Term::Text { not: false, text: "天気".into() },
+            FilterTerm::Text { not: false, text: "say hi".into() },
+            FilterTerm::Text { not: false, text: "天気".into() },
         ];
         assert_eq!(filter.0, expected);
         assert_eq!(Filter::parse("  "), Ok(Filter::default()));

@@ -8,8 +8,10 @@ use std::collections::HashMap;
 use arrow::array::{Array, StringViewArray};
 
 use super::grouped::GroupPlan;
-use super::rolled::{Contribution, PartSums, Runs};
-use crate::store::rollup::{Bins, KIND, PROVIDER, Quick, RowColumns, Spread, Sums, USAGE_SOURCE, percentile};
+use super::rolled::{CellContribution, ContributionPart, RunSelector};
+use crate::store::rollup::{
+    DenseDurationHistogram, DurationHistogram, FastBuildHasher, KIND, PROVIDER, RollupColumns, RollupSums, USAGE_SOURCE, percentile,
+};
 
 /// Cells of which durations are spread out at a time: each takes some kilobytes then.
 const SPREADS: usize = 4096;
@@ -22,7 +24,7 @@ const LEAST_MERGED: usize = 1 << 20;
 
 /// Something that adds up over the spans of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Component {
+pub(super) enum GroupSumComponent {
     Spans,
     Calls,
     FailedCalls,
@@ -51,10 +53,10 @@ pub(super) enum Component {
     Provider,
 }
 
-impl Component {
+impl GroupSumComponent {
     /// All of them, in the order of their numbers.
-    pub(super) const ALL: [Component; 23] = {
-        use Component::*;
+    pub(super) const ALL: [GroupSumComponent; 23] = {
+        use GroupSumComponent::*;
         [
             Spans,
             Calls,
@@ -85,24 +87,24 @@ impl Component {
     /// The value of no spans.
     fn empty(self) -> i64 {
         match self {
-            Component::LeastCall | Component::LeastRun => i64::MAX,
-            Component::GreatestCall | Component::GreatestRun => i64::MIN,
+            GroupSumComponent::LeastCall | GroupSumComponent::LeastRun => i64::MAX,
+            GroupSumComponent::GreatestCall | GroupSumComponent::GreatestRun => i64::MIN,
             _ => 0,
         }
     }
 
     fn joined(self, one: i64, other: i64) -> i64 {
         match self {
-            Component::LeastCall | Component::LeastRun => one.min(other),
-            Component::GreatestCall | Component::GreatestRun => one.max(other),
+            GroupSumComponent::LeastCall | GroupSumComponent::LeastRun => one.min(other),
+            GroupSumComponent::GreatestCall | GroupSumComponent::GreatestRun => one.max(other),
             // Tokens add up as the query engine adds them; what else could pass the end of 64 bits stays there.
-            Component::InputTokens
-            | Component::OutputTokens
-            | Component::NewInputTokens
-            | Component::CacheReadTokens
-            | Component::CacheWriteTokens
-            | Component::ReasoningTokens => one.wrapping_add(other),
-            Component::Provider => match (one, other) {
+            GroupSumComponent::InputTokens
+            | GroupSumComponent::OutputTokens
+            | GroupSumComponent::NewInputTokens
+            | GroupSumComponent::CacheReadTokens
+            | GroupSumComponent::CacheWriteTokens
+            | GroupSumComponent::ReasoningTokens => one.wrapping_add(other),
+            GroupSumComponent::Provider => match (one, other) {
                 (0, other) => other,
                 (one, 0) => one,
                 (one, other) if one == other => one,
@@ -112,58 +114,58 @@ impl Component {
         }
     }
 
-    fn of(self, spans: &Contribution) -> i64 {
+    fn of(self, spans: &CellContribution) -> i64 {
         let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         let steps = |sum: i128| i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX });
-        let calls = |of: &dyn Fn(&PartSums) -> i64| spans.calls.as_ref().map_or(self.empty(), of);
-        let runs = |of: &dyn Fn(&PartSums) -> i64| spans.runs.as_ref().map_or(self.empty(), of);
+        let calls = |of: &dyn Fn(&ContributionPart) -> i64| spans.calls.as_ref().map_or(self.empty(), of);
+        let runs = |of: &dyn Fn(&ContributionPart) -> i64| spans.runs.as_ref().map_or(self.empty(), of);
         // Of a range that is not known nothing lies outside.
-        let least = |part: &PartSums| part.sums.duration_range_us.map_or(i64::MIN, |(least, _)| least);
-        let greatest = |part: &PartSums| part.sums.duration_range_us.map_or(i64::MAX, |(_, greatest)| greatest);
+        let least = |part: &ContributionPart| part.sums.duration_range_us.map_or(i64::MIN, |(least, _)| least);
+        let greatest = |part: &ContributionPart| part.sums.duration_range_us.map_or(i64::MAX, |(_, greatest)| greatest);
         match self {
-            Component::Spans => count(spans.spans),
-            Component::Calls => calls(&|part| count(part.sums.spans)),
-            Component::FailedCalls => calls(&|part| count(part.failed)),
-            Component::InputTokens => calls(&|part| part.sums.input_tokens),
-            Component::OutputTokens => calls(&|part| part.sums.output_tokens),
-            Component::NewInputTokens => calls(&|part| part.sums.usage_input),
-            Component::CacheReadTokens => calls(&|part| part.sums.cache_read),
-            Component::CacheWriteTokens => calls(&|part| part.sums.cache_write),
-            Component::ReasoningTokens => calls(&|part| part.sums.reasoning),
-            Component::Cost => calls(&|part| steps(part.sums.cost)),
-            Component::PricedCalls => calls(&|part| count(part.sums.priced)),
-            Component::UnpricedCalls => calls(&|part| count(part.sums.unpriced)),
-            Component::EstimatedCalls => spans.estimated.map_or(0, |sums| count(sums.spans)),
-            Component::EstimatedPricedCalls => spans.estimated.map_or(0, |sums| count(sums.priced)),
-            Component::EstimatedCost => spans.estimated.map_or(0, |sums| steps(sums.cost)),
-            Component::Runs => runs(&|part| count(part.sums.spans)),
-            Component::FailedRuns => runs(&|part| count(part.failed)),
-            Component::RunDuration => runs(&|part| steps(part.sums.duration_us)),
-            Component::LeastCall => calls(&least),
-            Component::GreatestCall => calls(&greatest),
-            Component::LeastRun => runs(&least),
-            Component::GreatestRun => runs(&greatest),
+            GroupSumComponent::Spans => count(spans.spans),
+            GroupSumComponent::Calls => calls(&|part| count(part.sums.spans)),
+            GroupSumComponent::FailedCalls => calls(&|part| count(part.failed)),
+            GroupSumComponent::InputTokens => calls(&|part| part.sums.input_tokens),
+            GroupSumComponent::OutputTokens => calls(&|part| part.sums.output_tokens),
+            GroupSumComponent::NewInputTokens => calls(&|part| part.sums.usage_input),
+            GroupSumComponent::CacheReadTokens => calls(&|part| part.sums.cache_read),
+            GroupSumComponent::CacheWriteTokens => calls(&|part| part.sums.cache_write),
+            GroupSumComponent::ReasoningTokens => calls(&|part| part.sums.reasoning),
+            GroupSumComponent::Cost => calls(&|part| steps(part.sums.cost)),
+            GroupSumComponent::PricedCalls => calls(&|part| count(part.sums.priced)),
+            GroupSumComponent::UnpricedCalls => calls(&|part| count(part.sums.unpriced)),
+            GroupSumComponent::EstimatedCalls => spans.estimated.map_or(0, |sums| count(sums.spans)),
+            GroupSumComponent::EstimatedPricedCalls => spans.estimated.map_or(0, |sums| count(sums.priced)),
+            GroupSumComponent::EstimatedCost => spans.estimated.map_or(0, |sums| steps(sums.cost)),
+            GroupSumComponent::Runs => runs(&|part| count(part.sums.spans)),
+            GroupSumComponent::FailedRuns => runs(&|part| count(part.failed)),
+            GroupSumComponent::RunDuration => runs(&|part| steps(part.sums.duration_us)),
+            GroupSumComponent::LeastCall => calls(&least),
+            GroupSumComponent::GreatestCall => calls(&greatest),
+            GroupSumComponent::LeastRun => runs(&least),
+            GroupSumComponent::GreatestRun => runs(&greatest),
             // Added by its number, which only the table knows.
-            Component::Provider => 0,
+            GroupSumComponent::Provider => 0,
         }
     }
 }
 
 /// Of which spans durations are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum KeptDurations {
+pub(super) enum CollectedDurations {
     #[default]
     None,
     OfCalls,
     OfCallsAndRuns,
 }
 
-impl KeptDurations {
+impl CollectedDurations {
     /// Those of some spans.
-    fn of<'a>(self, spans: &Contribution<'a>) -> (Option<&'a Bins>, Option<&'a Bins>) {
-        let durations = |part: Option<PartSums<'a>>| part.and_then(|part| part.durations);
-        let calls = durations(spans.calls).filter(|_| self != KeptDurations::None);
-        (calls, durations(spans.runs).filter(|_| self == KeptDurations::OfCallsAndRuns))
+    fn of<'a>(self, spans: &CellContribution<'a>) -> (Option<&'a DurationHistogram>, Option<&'a DurationHistogram>) {
+        let durations = |part: Option<ContributionPart<'a>>| part.and_then(|part| part.durations);
+        let calls = durations(spans.calls).filter(|_| self != CollectedDurations::None);
+        (calls, durations(spans.runs).filter(|_| self == CollectedDurations::OfCallsAndRuns))
     }
 }
 
@@ -177,21 +179,21 @@ struct BinCount {
 
 /// Calls or runs, of which percentiles are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum DurationsOf {
+pub(super) enum DurationSubject {
     Calls,
     Runs,
 }
 
 /// Durations that lie in roll-ups, and the cell that each belongs to.
 #[derive(Debug, Default)]
-pub(super) struct StoredDurations<'a> {
-    calls: Vec<(u32, &'a Bins)>,
-    runs: Vec<(u32, &'a Bins)>,
+pub(super) struct RollupDurations<'a> {
+    calls: Vec<(u32, &'a DurationHistogram)>,
+    runs: Vec<(u32, &'a DurationHistogram)>,
 }
 
-impl<'a> StoredDurations<'a> {
+impl<'a> RollupDurations<'a> {
     /// Notes the durations of what was added to a cell.
-    pub(super) fn note(&mut self, cell: u32, spans: &Contribution<'a>, kept: KeptDurations) {
+    pub(super) fn note(&mut self, cell: u32, spans: &CellContribution<'a>, kept: CollectedDurations) {
         let (calls, runs) = kept.of(spans);
         self.calls.extend(calls.map(|bins| (cell, bins)));
         self.runs.extend(runs.map(|bins| (cell, bins)));
@@ -201,16 +203,16 @@ impl<'a> StoredDurations<'a> {
 /// Groups and their sums.
 #[derive(Debug)]
 pub(super) struct GroupTable {
-    components: Vec<Component>,
+    components: Vec<GroupSumComponent>,
     /// Where each component stands among the values of a cell.
-    places: [usize; Component::ALL.len()],
-    kept: KeptDurations,
+    places: [usize; GroupSumComponent::ALL.len()],
+    kept: CollectedDurations,
     /// Values of the property, and names of providers.
     keys: TextTable,
     providers: TextTable,
     /// The cells: each a group, where 0 is that of spans without a value, and a step of time.
     cells: Vec<(u32, u32)>,
-    cell_at: HashMap<(u32, u32), u32, Quick>,
+    cell_at: HashMap<(u32, u32), u32, FastBuildHasher>,
     values: Vec<Vec<i64>>,
     calls: Vec<BinCount>,
     runs: Vec<BinCount>,
@@ -218,8 +220,8 @@ pub(super) struct GroupTable {
 }
 
 impl GroupTable {
-    pub(super) fn new(components: &[Component], kept: KeptDurations) -> GroupTable {
-        let mut places = [usize::MAX; Component::ALL.len()];
+    pub(super) fn new(components: &[GroupSumComponent], kept: CollectedDurations) -> GroupTable {
+        let mut places = [usize::MAX; GroupSumComponent::ALL.len()];
         components.iter().enumerate().for_each(|(place, component)| places[*component as usize] = place);
         GroupTable {
             components: components.to_vec(),
@@ -267,7 +269,7 @@ impl GroupTable {
     }
 
     /// Adds spans to a group in a step. Returns the cell. Their durations are kept by whoever calls.
-    pub(super) fn add(&mut self, group: u32, step: u32, spans: &Contribution) -> u32 {
+    pub(super) fn add(&mut self, group: u32, step: u32, spans: &CellContribution) -> u32 {
         let cell = self.cell(group, step);
         let first = cell as usize % CHUNK_CELLS * self.components.len();
         let values = &mut self.values[cell as usize / CHUNK_CELLS][first..];
@@ -294,7 +296,7 @@ impl GroupTable {
     }
 
     /// Adds to a component of a cell.
-    fn join(&mut self, cell: u32, component: Component, more: i64) {
+    fn join(&mut self, cell: u32, component: GroupSumComponent, more: i64) {
         let place = self.places[component as usize];
         if place != usize::MAX {
             let value = &mut self.values[cell as usize / CHUNK_CELLS][cell as usize % CHUNK_CELLS * self.components.len() + place];
@@ -304,15 +306,15 @@ impl GroupTable {
 
     /// Notes a provider of calls in a cell, where the question asks for it.
     pub(super) fn add_provider(&mut self, cell: u32, provider: &str) {
-        if self.places[Component::Provider as usize] != usize::MAX {
+        if self.places[GroupSumComponent::Provider as usize] != usize::MAX {
             let number = i64::from(self.providers.number(provider)) + 1;
-            self.join(cell, Component::Provider, number);
+            self.join(cell, GroupSumComponent::Provider, number);
         }
     }
 
     /// Keeps durations of spans that were added to a cell, for percentiles.
-    pub(super) fn keep_durations(&mut self, cell: u32, spans: &Contribution) {
-        let keep = |kept: &mut Vec<BinCount>, bins: &Bins| {
+    pub(super) fn keep_durations(&mut self, cell: u32, spans: &CellContribution) {
+        let keep = |kept: &mut Vec<BinCount>, bins: &DurationHistogram| {
             for (bin, mut count) in bins.iter() {
                 while count > 0 {
                     let some = u16::try_from(count).unwrap_or(u16::MAX);
@@ -336,10 +338,10 @@ impl GroupTable {
     }
 
     /// Adds the spans of some rows. `by` is the property.
-    pub(super) fn add_rows(&mut self, rows: &RowColumns, by: Option<&StringViewArray>, plan: &GroupPlan) {
+    pub(super) fn add_rows(&mut self, rows: &RollupColumns, by: Option<&StringViewArray>, plan: &GroupPlan) {
         let mut groups = by.map(ViewMemo::of);
         let mut providers = rows.dimension(PROVIDER).map(ViewMemo::of);
-        let has_providers = self.places[Component::Provider as usize] != usize::MAX;
+        let has_providers = self.places[GroupSumComponent::Provider as usize] != usize::MAX;
         for row in 0..rows.rows() {
             let step = match plan.steps {
                 None => 0,
@@ -349,15 +351,15 @@ impl GroupTable {
                 },
             };
             let group = groups.as_mut().map_or(0, |memo| memo.number(row, |text| self.keys.number(text)));
-            let mut sums = Sums::default();
+            let mut sums = RollupSums::default();
             rows.add(row, &mut sums);
             let is_call = rows.is_call(row);
             let is_run = match plan.runs {
-                Runs::OfPipelines => rows.is_run(row),
-                Runs::OfKind(kind) => rows.is(KIND, row, kind),
+                RunSelector::OfPipelines => rows.is_run(row),
+                RunSelector::OfKind(kind) => rows.is(KIND, row, kind),
             };
-            let all = PartSums { sums: &sums, failed: u64::from(rows.is_failed(row)), durations: None };
-            let spans = Contribution {
+            let all = ContributionPart { sums: &sums, failed: u64::from(rows.is_failed(row)), durations: None };
+            let spans = CellContribution {
                 spans: 1,
                 calls: is_call.then_some(all),
                 estimated: (is_call && rows.is(USAGE_SOURCE, row, "estimated")).then_some(&sums),
@@ -366,13 +368,13 @@ impl GroupTable {
             let cell = self.add(group, step, &spans);
             if is_call && has_providers {
                 let number = providers.as_mut().map_or(0, |memo| memo.number(row, |text| self.providers.number(text)));
-                self.join(cell, Component::Provider, i64::from(number));
+                self.join(cell, GroupSumComponent::Provider, i64::from(number));
             }
             let duration = || BinCount { cell, bin: rows.bin(row), count: 1 };
-            if is_call && self.kept != KeptDurations::None {
+            if is_call && self.kept != CollectedDurations::None {
                 self.calls.push(duration());
             }
-            if is_run && self.kept == KeptDurations::OfCallsAndRuns {
+            if is_run && self.kept == CollectedDurations::OfCallsAndRuns {
                 self.runs.push(duration());
             }
         }
@@ -389,7 +391,7 @@ impl GroupTable {
             let own = self.cell(groups[*group as usize], *step);
             for component in other.components.iter().copied() {
                 let mut value = other.value(cell, component);
-                if component == Component::Provider && value > 0 {
+                if component == GroupSumComponent::Provider && value > 0 {
                     value = providers[value as usize - 1];
                 }
                 self.join(own, component, value);
@@ -403,7 +405,7 @@ impl GroupTable {
     }
 
     /// The value of a component in a cell. One that the question does not need is that of no spans.
-    pub(super) fn value(&self, cell: u32, component: Component) -> i64 {
+    pub(super) fn value(&self, cell: u32, component: GroupSumComponent) -> i64 {
         let place = self.places[component as usize];
         let at = cell as usize % CHUNK_CELLS * self.components.len() + place;
         if place == usize::MAX { component.empty() } else { self.values[cell as usize / CHUNK_CELLS][at] }
@@ -411,7 +413,7 @@ impl GroupTable {
 
     /// The provider of the calls in a cell, where it is only one.
     pub(super) fn provider(&self, cell: u32) -> Option<&str> {
-        let number = u32::try_from(self.value(cell, Component::Provider) - 1).ok()?;
+        let number = u32::try_from(self.value(cell, GroupSumComponent::Provider) - 1).ok()?;
         Some(self.providers.text(number))
     }
 
@@ -419,19 +421,19 @@ impl GroupTable {
     pub(super) fn percentiles_ms<const N: usize>(
         &self,
         cells: &[u32],
-        of: DurationsOf,
-        stored: &StoredDurations,
+        of: DurationSubject,
+        stored: &RollupDurations,
         shares: [f64; N],
     ) -> Vec<[Option<f64>; N]> {
         let (kept, stored) = match of {
-            DurationsOf::Calls => (&self.calls, &stored.calls),
-            DurationsOf::Runs => (&self.runs, &stored.runs),
+            DurationSubject::Calls => (&self.calls, &stored.calls),
+            DurationSubject::Runs => (&self.runs, &stored.runs),
         };
         let mut percentiles = Vec::with_capacity(cells.len());
         // Where the durations of a cell are spread out.
         let mut spread_at = vec![u32::MAX; self.cells.len()];
         for cells in cells.chunks(SPREADS) {
-            let mut spreads = vec![Spread::default(); cells.len()];
+            let mut spreads = vec![DenseDurationHistogram::default(); cells.len()];
             (0u32..).zip(cells).for_each(|(at, cell)| spread_at[*cell as usize] = at);
             for durations in kept {
                 if let Some(spread) = spreads.get_mut(spread_at[durations.cell as usize] as usize) {
@@ -453,15 +455,15 @@ impl GroupTable {
     }
 
     /// A percentile in milliseconds of each cell, of the durations that were kept.
-    pub(super) fn every_percentile_ms(&mut self, of: DurationsOf, share: f64) -> Vec<Option<f64>> {
+    pub(super) fn every_percentile_ms(&mut self, of: DurationSubject, share: f64) -> Vec<Option<f64>> {
         let kept = match of {
-            DurationsOf::Calls => &mut self.calls,
-            DurationsOf::Runs => &mut self.runs,
+            DurationSubject::Calls => &mut self.calls,
+            DurationSubject::Runs => &mut self.runs,
         };
         merge(kept);
         let kept = match of {
-            DurationsOf::Calls => &self.calls,
-            DurationsOf::Runs => &self.runs,
+            DurationSubject::Calls => &self.calls,
+            DurationSubject::Runs => &self.runs,
         };
         let mut percentiles = vec![None; self.cells.len()];
         for durations in kept.chunk_by(|one, next| one.cell == next.cell) {
@@ -473,10 +475,10 @@ impl GroupTable {
     }
 
     /// The shortest and the longest duration in a cell, in microseconds, where they are known.
-    fn range_us(&self, cell: u32, of: DurationsOf) -> Option<(i64, i64)> {
+    fn range_us(&self, cell: u32, of: DurationSubject) -> Option<(i64, i64)> {
         let (least, greatest) = match of {
-            DurationsOf::Calls => (Component::LeastCall, Component::GreatestCall),
-            DurationsOf::Runs => (Component::LeastRun, Component::GreatestRun),
+            DurationSubject::Calls => (GroupSumComponent::LeastCall, GroupSumComponent::GreatestCall),
+            DurationSubject::Runs => (GroupSumComponent::LeastRun, GroupSumComponent::GreatestRun),
         };
         Some((self.value(cell, least), self.value(cell, greatest))).filter(|(least, greatest)| least <= greatest)
     }
@@ -529,7 +531,7 @@ struct TextTable {
     letters: String,
     ends: Vec<usize>,
     /// By hash; a text whose place another one has stands at the next that is free.
-    numbers: HashMap<u64, u32, Quick>,
+    numbers: HashMap<u64, u32, FastBuildHasher>,
     hasher: std::hash::RandomState,
 }
 

@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow::array::{RecordBatch, StringViewArray};
 use datafusion::execution::memory_pool::MemoryReservation;
 
-use super::added::RowTaker;
-use super::by::By;
+use super::added::RowConsumer;
+use super::by::GroupBy;
 use super::error::QueryError;
-use super::group_table::{Component, DurationsOf, GroupTable, KeptDurations, StoredDurations};
-use super::rolled::{Apart, Contribution, Placed, Runs, Sources};
-use super::{Project, Scope};
-use crate::store::rollup::{Grain, Rollup, RowColumns};
+use super::group_table::{CollectedDurations, DurationSubject, GroupSumComponent, GroupTable, RollupDurations};
+use super::rolled::{CellContribution, QueryGrouping, RollupCellRef, RunSelector, ScopeSources};
+use super::{ProjectSnapshot, QueryScope};
+use crate::store::rollup::{Rollup, RollupColumns, RollupGranularity};
 
 /// Cells that each worker has for itself.
 const MAX_LOCAL_CELLS: usize = 8192;
@@ -23,10 +23,10 @@ const MIN_ROWS_PER_CELL: usize = 4;
 #[derive(Debug, Clone)]
 pub(super) struct GroupPlan {
     /// The property; without one there is one group.
-    pub(super) by: Option<By>,
-    pub(super) runs: Runs,
-    pub(super) components: Vec<Component>,
-    pub(super) durations: KeptDurations,
+    pub(super) by: Option<GroupBy>,
+    pub(super) runs: RunSelector,
+    pub(super) components: Vec<GroupSumComponent>,
+    pub(super) durations: CollectedDurations,
     /// Steps of time that are told apart; spans outside of them are left out.
     pub(super) steps: Option<GroupSteps>,
 }
@@ -51,23 +51,23 @@ impl GroupSteps {
 
 /// The groups of a scope.
 #[derive(Debug)]
-pub(super) struct Groups {
+pub(super) struct GroupAggregates {
     plan: GroupPlan,
     table: GroupTable,
     reserved: MemoryReservation,
 }
 
-impl Project {
+impl ProjectSnapshot {
     /// The groups of the rows of a scope, and the sources of all others; `None` where there are so few rows that the query engine is as fast,
     /// and exact.
     ///
     /// # Errors
     ///
     /// When the engine fails, or there is not enough memory for so many groups.
-    pub(super) async fn groups(&self, scope: &Scope, plan: GroupPlan) -> Result<Option<(Groups, Sources)>, QueryError> {
-        let apart = Apart { by: plan.by.as_ref(), step_us: plan.steps.map(|steps| steps.us), ..Apart::default() };
+    pub(super) async fn groups(&self, scope: &QueryScope, plan: GroupPlan) -> Result<Option<(GroupAggregates, ScopeSources)>, QueryError> {
+        let apart = QueryGrouping { by: plan.by.as_ref(), step_us: plan.steps.map(|steps| steps.us), ..QueryGrouping::default() };
         let Some(mut sources) = self.sources(scope, apart).await? else { return Ok(None) };
-        let groups = Groups {
+        let groups = GroupAggregates {
             table: GroupTable::new(&plan.components, plan.durations),
             reserved: self.engine.reserve("groups of a sum"),
             plan: plan.clone(),
@@ -75,7 +75,7 @@ impl Project {
         let shared = Arc::new(Mutex::new(groups));
         let rows = std::mem::take(&mut sources.rest);
         let grain = apart.grain();
-        let new = || GroupRows {
+        let new = || GroupRowConsumer {
             shared: shared.clone(),
             local: GroupTable::new(&plan.components, plan.durations),
             plan: plan.clone(),
@@ -90,22 +90,22 @@ impl Project {
 }
 
 /// Rows of which groups are made by one of several workers.
-struct GroupRows {
-    shared: Arc<Mutex<Groups>>,
+struct GroupRowConsumer {
+    shared: Arc<Mutex<GroupAggregates>>,
     /// What was not yet added to the groups of all: while there are few groups, nobody waits for another.
     local: GroupTable,
     plan: GroupPlan,
-    grain: Grain,
+    grain: RollupGranularity,
     /// How many rows are in it.
     rows: usize,
     /// Whether nearly each row is of another group, so that to add it twice is of no use.
     is_direct: bool,
 }
 
-impl RowTaker for GroupRows {
+impl RowConsumer for GroupRowConsumer {
     fn take(&mut self, batch: &RecordBatch, by: Option<&StringViewArray>) -> Result<(), QueryError> {
-        let Some(rows) = RowColumns::of(batch, &self.grain) else { return Ok(()) };
-        let dimension = self.plan.by.as_ref().and_then(By::dimension);
+        let Some(rows) = RollupColumns::of(batch, &self.grain) else { return Ok(()) };
+        let dimension = self.plan.by.as_ref().and_then(GroupBy::dimension);
         let by = by.or_else(|| rows.dimension(dimension?));
         if self.is_direct {
             let mut groups = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
@@ -126,7 +126,7 @@ impl RowTaker for GroupRows {
     }
 }
 
-impl GroupRows {
+impl GroupRowConsumer {
     /// Adds what is only here to the groups of all.
     fn hand_on(&mut self) -> Result<(), QueryError> {
         let local = std::mem::replace(&mut self.local, GroupTable::new(&self.plan.components, self.plan.durations));
@@ -137,10 +137,10 @@ impl GroupRows {
     }
 }
 
-impl Groups {
+impl GroupAggregates {
     /// Adds all that roll-ups tell. With `keeps` their durations go into the table as those of rows do, else they are only noted.
-    pub(super) fn add_sources<'a>(&mut self, sources: &'a Sources, keeps: bool) -> Result<StoredDurations<'a>, QueryError> {
-        let mut stored = StoredDurations::default();
+    pub(super) fn add_sources<'a>(&mut self, sources: &'a ScopeSources, keeps: bool) -> Result<RollupDurations<'a>, QueryError> {
+        let mut stored = RollupDurations::default();
         let mut memo = GroupMemo::default();
         let durations = self.plan.durations;
         for placed in sources.cells() {
@@ -168,9 +168,9 @@ impl Groups {
 
     fn add_cell<'a>(
         &mut self,
-        placed: &Placed<'a>,
+        placed: &RollupCellRef<'a>,
         memo: &mut GroupMemo<'a>,
-        with_durations: impl FnOnce(&mut GroupTable, u32, &Contribution<'a>),
+        with_durations: impl FnOnce(&mut GroupTable, u32, &CellContribution<'a>),
     ) {
         let step = match self.plan.steps {
             None => 0,
@@ -206,7 +206,7 @@ impl Groups {
     }
 
     /// A percentile of each cell, in milliseconds, where all durations were kept.
-    pub(super) fn every_percentile_ms(&mut self, of: DurationsOf, share: f64) -> Vec<Option<f64>> {
+    pub(super) fn every_percentile_ms(&mut self, of: DurationSubject, share: f64) -> Vec<Option<f64>> {
         self.table.every_percentile_ms(of, share)
     }
 }
@@ -219,8 +219,8 @@ struct GroupMemo<'a> {
 }
 
 impl<'a> GroupMemo<'a> {
-    fn group(&mut self, placed: &Placed<'a>, by: &By, table: &mut GroupTable) -> u32 {
-        if let By::AnsweringModel(models) = by
+    fn group(&mut self, placed: &RollupCellRef<'a>, by: &GroupBy, table: &mut GroupTable) -> u32 {
+        if let GroupBy::AnsweringModel(models) = by
             && let Some(model) = models.of_cell(placed)
         {
             return table.group(Some(model));

@@ -6,16 +6,16 @@ use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::langfuse;
 
 use super::answer::IdSuggestion;
-use super::columns::Column;
+use super::columns::BatchColumn;
 use super::error::QueryError;
-use super::filter::{Filter, Term, Test};
-use super::{Project, Reading, Scope};
+use super::filter::{FieldTest, Filter, FilterTerm};
+use super::{ProjectSnapshot, QueryScope, ScanMode};
 use crate::time::rfc3339;
 
 /// Words of a filter that are looked up.
 const MAX_WORDS: usize = 4;
 
-impl Project {
+impl ProjectSnapshot {
     /// What the words of a filter are, whenever that was.
     ///
     /// # Errors
@@ -23,7 +23,7 @@ impl Project {
     /// When the engine fails.
     pub async fn suggestions(&self, filter: &Filter) -> Result<Vec<IdSuggestion>, QueryError> {
         let words = filter.0.iter().filter_map(|term| match term {
-            Term::Text { not: false, text } => Some(text.as_str()),
+            FilterTerm::Text { not: false, text } => Some(text.as_str()),
             _ => None,
         });
         let mut found = Vec::new();
@@ -55,11 +55,11 @@ impl Project {
             return Ok(None);
         }
         let span = langfuse::span_id(word);
-        let rows = self.table(Reading::Little, i64::MIN, i64::MAX)?.filter(col("span_id").eq(lit(span.to_string())))?;
+        let rows = self.table(ScanMode::Little, i64::MIN, i64::MAX)?.filter(col("span_id").eq(lit(span.to_string())))?;
         let batches = rows.select_columns(&["trace_id", "start_time"])?.limit(0, Some(1))?.collect().await?;
         let of_batch = |batch: &arrow::array::RecordBatch| {
-            let id = Column::of(batch, "trace_id").text(0)?.parse().ok()?;
-            Some((id, Column::of(batch, "start_time").int(0)?))
+            let id = BatchColumn::of(batch, "trace_id").text(0)?.parse().ok()?;
+            Some((id, BatchColumn::of(batch, "start_time").int(0)?))
         };
         let found = batches.iter().filter(|batch| batch.num_rows() > 0).find_map(of_batch);
         Ok(found.map(|(trace, start_us)| suggestion("span", trace, Some(span), start_us)))
@@ -71,7 +71,7 @@ impl Project {
         let newest =
             |column: &str| Ok(max(cast(col("start_time"), arrow::datatypes::DataType::Int64)).filter(is(column)).build()?.alias(column));
         let newest = fields.iter().map(|(_, column)| newest(column)).collect::<Result<Vec<_>, QueryError>>()?;
-        let rows = self.spans_of(Reading::Little, &Scope::all()).await?.filter(is("user_id").or(is("session_id")))?;
+        let rows = self.spans_of(ScanMode::Little, &QueryScope::all()).await?.filter(is("user_id").or(is("session_id")))?;
         let batches = rows.aggregate(Vec::new(), newest)?.collect().await?;
         let Some(batch) = batches.iter().find(|batch| batch.num_rows() > 0) else { return Ok(Vec::new()) };
         let of_field = |(field, column): &(&'static str, &'static str)| {
@@ -81,7 +81,7 @@ impl Project {
                 q: text(field, word.to_owned()),
                 trace_id: None,
                 span_id: None,
-                last_seen: rfc3339(Column::of(batch, column).int(0)?),
+                last_seen: rfc3339(BatchColumn::of(batch, column).int(0)?),
             })
         };
         Ok(fields.iter().filter_map(of_field).collect())
@@ -94,5 +94,5 @@ fn text(field: &str, value: String) -> String {
     if value.chars().all(is_plain) && !value.starts_with('-') {
         return format!("{field}:{value}");
     }
-    Filter(vec![Term::Field { not: false, field: field.to_owned(), test: Test::OneOf(vec![value]) }]).to_string()
+    Filter(vec![FilterTerm::Field { not: false, field: field.to_owned(), test: FieldTest::OneOf(vec![value]) }]).to_string()
 }

@@ -11,15 +11,15 @@ use datafusion::scalar::ScalarValue;
 use hinomi_model::id::{SpanId, TraceId};
 
 use super::answer::{SpanPage, TracePage, TraceSummary};
-use super::columns::{Column, time};
-use super::cursor::Cursor;
+use super::columns::{BatchColumn, time};
+use super::cursor::ListCursor;
 use super::error::QueryError;
-use super::newest::{Hit, Most, latest_start};
+use super::newest::{HitLimit, SpanHit, latest_start};
 use super::sums::is_call;
-use super::trace::{Loaded, shown, summarize};
+use super::trace::{LoadedSpan, shown, summarize};
 use super::trace_filter::TraceFilter;
 use super::tree::derive;
-use super::{Project, Reading, Scope};
+use super::{ProjectSnapshot, QueryScope, ScanMode};
 
 /// The part of a range, in microseconds from its end, in which the newest traces are looked for first: an hour. Each further part is four
 /// times as long.
@@ -29,7 +29,7 @@ const LAST_PART_US: i64 = 16_384 * FIRST_PART_US;
 
 /// What is sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Holds {
+enum SortColumnType {
     Time,
     Count,
     Money,
@@ -37,58 +37,58 @@ enum Holds {
 }
 
 /// A sort: its name in the API, the column of narrow rows, what that holds.
-type Sort = (&'static str, &'static str, Holds);
+type ListSort = (&'static str, &'static str, SortColumnType);
 
-const SPAN_SORTS: &[Sort] = &[
-    ("start_time", "start_time", Holds::Time),
-    ("duration_ms", "duration_us", Holds::Count),
-    ("duration", "duration_us", Holds::Count),
-    ("cost", "cost", Holds::Money),
-    ("input_tokens", "input_tokens", Holds::Count),
-    ("output_tokens", "output_tokens", Holds::Count),
-    ("total_tokens", "total_tokens", Holds::Count),
-    ("tokens", "total_tokens", Holds::Count),
-    ("name", "name", Holds::Text),
+const SPAN_SORTS: &[ListSort] = &[
+    ("start_time", "start_time", SortColumnType::Time),
+    ("duration_ms", "duration_us", SortColumnType::Count),
+    ("duration", "duration_us", SortColumnType::Count),
+    ("cost", "cost", SortColumnType::Money),
+    ("input_tokens", "input_tokens", SortColumnType::Count),
+    ("output_tokens", "output_tokens", SortColumnType::Count),
+    ("total_tokens", "total_tokens", SortColumnType::Count),
+    ("tokens", "total_tokens", SortColumnType::Count),
+    ("name", "name", SortColumnType::Text),
 ];
 
-const TRACE_SORTS: &[Sort] = &[
-    ("start_time", "start_time", Holds::Time),
-    ("duration_ms", "duration_us", Holds::Count),
-    ("duration", "duration_us", Holds::Count),
-    ("cost", "cost", Holds::Money),
-    ("input_tokens", "input_tokens", Holds::Count),
-    ("output_tokens", "output_tokens", Holds::Count),
-    ("total_tokens", "total_tokens", Holds::Count),
-    ("tokens", "total_tokens", Holds::Count),
-    ("span_count", "span_count", Holds::Count),
-    ("llm_calls", "llm_calls", Holds::Count),
+const TRACE_SORTS: &[ListSort] = &[
+    ("start_time", "start_time", SortColumnType::Time),
+    ("duration_ms", "duration_us", SortColumnType::Count),
+    ("duration", "duration_us", SortColumnType::Count),
+    ("cost", "cost", SortColumnType::Money),
+    ("input_tokens", "input_tokens", SortColumnType::Count),
+    ("output_tokens", "output_tokens", SortColumnType::Count),
+    ("total_tokens", "total_tokens", SortColumnType::Count),
+    ("tokens", "total_tokens", SortColumnType::Count),
+    ("span_count", "span_count", SortColumnType::Count),
+    ("llm_calls", "llm_calls", SortColumnType::Count),
 ];
 
 /// The order of a list, and where it goes on.
-struct Order {
+struct ListOrder {
     list: String,
     column: &'static str,
-    holds: Holds,
+    holds: SortColumnType,
     descending: bool,
     ids: &'static [&'static str],
-    after: Option<Cursor>,
+    after: Option<ListCursor>,
 }
 
-impl Order {
+impl ListOrder {
     fn read(
         what: &str,
-        sorts: &'static [Sort],
+        sorts: &'static [ListSort],
         ids: &'static [&'static str],
         sort: &str,
         cursor: Option<&str>,
-    ) -> Result<Order, QueryError> {
+    ) -> Result<ListOrder, QueryError> {
         let field = sort.trim_start_matches('-');
         let found = sorts.iter().find(|(name, ..)| *name == field);
         let (_, column, holds) =
             *found.ok_or_else(|| QueryError::BadSort { sort: sort.to_owned(), known: sorts.iter().map(|(name, ..)| *name).collect() })?;
         let list = format!("{what} {sort}");
-        let after = cursor.map(|cursor| Cursor::read(cursor, &list, ids.len())).transpose()?;
-        Ok(Order { list, column, holds, descending: sort.starts_with('-'), ids, after })
+        let after = cursor.map(|cursor| ListCursor::read(cursor, &list, ids.len())).transpose()?;
+        Ok(ListOrder { list, column, holds, descending: sort.starts_with('-'), ids, after })
     }
 
     /// The rows that come next, in order, and one more that tells whether there are others behind.
@@ -103,7 +103,7 @@ impl Order {
     }
 
     /// Behind the last row: further along by value, or of the same value and further along by ids. What has no value comes last.
-    fn comes_after(&self, cursor: &Cursor) -> Result<Expr, QueryError> {
+    fn comes_after(&self, cursor: &ListCursor) -> Result<Expr, QueryError> {
         let column = || col(self.column);
         let mut by_ids = lit(false);
         for (at, id) in self.ids.iter().enumerate().rev() {
@@ -129,17 +129,17 @@ impl Order {
 
     /// Where a list goes on behind a row.
     fn cursor(&self, start_us: i64, ids: Vec<String>) -> String {
-        Cursor { list: self.list.clone(), value: Some(start_us.to_string()), ids }.write()
+        ListCursor { list: self.list.clone(), value: Some(start_us.to_string()), ids }.write()
     }
 
     fn literal(&self, text: &str) -> Result<Expr, QueryError> {
         let number = || text.parse::<i64>().map_err(|_| QueryError::BadCursor);
         Ok(match self.holds {
-            Holds::Time => time(number()?),
-            Holds::Count => lit(number()?),
+            SortColumnType::Time => time(number()?),
+            SortColumnType::Count => lit(number()?),
             // A sum of money is wider than one amount.
-            Holds::Money => lit(ScalarValue::Decimal128(Some(text.parse().map_err(|_| QueryError::BadCursor)?), 38, 12)),
-            Holds::Text => lit(text),
+            SortColumnType::Money => lit(ScalarValue::Decimal128(Some(text.parse().map_err(|_| QueryError::BadCursor)?), 38, 12)),
+            SortColumnType::Text => lit(text),
         })
     }
 
@@ -148,20 +148,20 @@ impl Order {
         let mut rows = Vec::new();
         let mut last = None;
         for batch in batches {
-            let value = Column::of(batch, self.column);
+            let value = BatchColumn::of(batch, self.column);
             for at in 0..batch.num_rows() {
                 if rows.len() == limit {
-                    return (rows, last.map(|cursor: Cursor| cursor.write()));
+                    return (rows, last.map(|cursor: ListCursor| cursor.write()));
                 }
                 rows.push(row(batch, at));
                 if rows.len() == limit {
                     let value = match self.holds {
-                        Holds::Time | Holds::Count => value.int(at).map(|value| value.to_string()),
-                        Holds::Money => value.usd(at).map(|value| value.0.to_string()),
-                        Holds::Text => value.text(at),
+                        SortColumnType::Time | SortColumnType::Count => value.int(at).map(|value| value.to_string()),
+                        SortColumnType::Money => value.usd(at).map(|value| value.0.to_string()),
+                        SortColumnType::Text => value.text(at),
                     };
-                    let ids = self.ids.iter().map(|id| Column::of(batch, id).text(at).unwrap_or_default()).collect();
-                    last = Some(Cursor { list: self.list.clone(), value, ids });
+                    let ids = self.ids.iter().map(|id| BatchColumn::of(batch, id).text(at).unwrap_or_default()).collect();
+                    last = Some(ListCursor { list: self.list.clone(), value, ids });
                 }
             }
         }
@@ -169,15 +169,15 @@ impl Order {
     }
 }
 
-impl Project {
+impl ProjectSnapshot {
     /// Spans of a scope, in the order asked for.
     ///
     /// # Errors
     ///
     /// When they cannot be sorted so, the cursor is not one of this list, the filter compares what cannot be compared, or the engine
     /// fails.
-    pub async fn spans(&self, scope: &Scope, sort: &str, limit: usize, cursor: Option<&str>) -> Result<SpanPage, QueryError> {
-        let order = Order::read("spans", SPAN_SORTS, &["trace_id", "span_id"], sort, cursor)?;
+    pub async fn spans(&self, scope: &QueryScope, sort: &str, limit: usize, cursor: Option<&str>) -> Result<SpanPage, QueryError> {
+        let order = ListOrder::read("spans", SPAN_SORTS, &["trace_id", "span_id"], sort, cursor)?;
         let (ids, next_cursor) = match order.is_newest_first() {
             true => self.newest_spans(scope, &order, limit).await?,
             false => self.sorted_spans(scope, &order, limit).await?,
@@ -188,7 +188,7 @@ impl Project {
         let wanted: HashSet<(TraceId, SpanId)> = ids.iter().copied().collect();
         let mut by_id = HashMap::new();
         self.each_trace(&traces, |trace, spans| {
-            let tree = derive(&spans.iter().map(Loaded::span).collect::<Vec<_>>());
+            let tree = derive(&spans.iter().map(LoadedSpan::span).collect::<Vec<_>>());
             for (loaded, in_tree) in spans.iter().zip(tree) {
                 let id = (trace, loaded.span().span_id);
                 if wanted.contains(&id) {
@@ -206,9 +206,9 @@ impl Project {
     ///
     /// # Errors
     ///
-    /// As [`spans`](Project::spans).
-    pub async fn traces(&self, scope: &Scope, sort: &str, limit: usize, cursor: Option<&str>) -> Result<TracePage, QueryError> {
-        let order = Order::read("traces", TRACE_SORTS, &["trace_id"], sort, cursor)?;
+    /// As [`spans`](ProjectSnapshot::spans).
+    pub async fn traces(&self, scope: &QueryScope, sort: &str, limit: usize, cursor: Option<&str>) -> Result<TracePage, QueryError> {
+        let order = ListOrder::read("traces", TRACE_SORTS, &["trace_id"], sort, cursor)?;
         let filter = TraceFilter::of_whole_traces(&scope.filter)?;
         if order.is_newest_first() {
             return match filter {
@@ -221,14 +221,14 @@ impl Project {
             None => scope.clone(),
         };
         let everything = scope.from_us == i64::MIN && scope.to_us == i64::MAX && scope.filter.0.is_empty();
-        let mut spans = self.table(Reading::Much, i64::MIN, i64::MAX)?;
+        let mut spans = self.table(ScanMode::Much, i64::MIN, i64::MAX)?;
         if !everything {
-            let matching = self.spans_of(Reading::Little, scope).await?.select(vec![col("trace_id").alias("matching")])?.distinct()?;
+            let matching = self.spans_of(ScanMode::Little, scope).await?.select(vec![col("trace_id").alias("matching")])?.distinct()?;
             spans = spans.join(matching, JoinType::LeftSemi, &["trace_id"], &["matching"], None)?;
         }
         let batches = order.next(narrow(spans)?, limit)?.collect().await?;
         let (ids, next_cursor) =
-            order.page(&batches, limit, |batch, at| Column::of(batch, "trace_id").text(at).and_then(|id| id.parse::<TraceId>().ok()));
+            order.page(&batches, limit, |batch, at| BatchColumn::of(batch, "trace_id").text(at).and_then(|id| id.parse::<TraceId>().ok()));
         let ids: Vec<TraceId> = ids.into_iter().flatten().collect();
         let mut summaries = HashMap::new();
         self.each_trace(&ids, |trace, spans| drop(summaries.insert(trace, summarize(&spans)))).await?;
@@ -239,19 +239,19 @@ impl Project {
     /// Spans by any sort.
     async fn sorted_spans(
         &self,
-        scope: &Scope,
-        order: &Order,
+        scope: &QueryScope,
+        order: &ListOrder,
         limit: usize,
     ) -> Result<(Vec<(TraceId, SpanId)>, Option<String>), QueryError> {
         let mut columns = vec!["trace_id", "span_id"];
         if !columns.contains(&order.column) {
             columns.push(order.column);
         }
-        let rows = self.spans_of(Reading::Little, scope).await?.select_columns(&columns)?;
+        let rows = self.spans_of(ScanMode::Little, scope).await?.select_columns(&columns)?;
         let batches = order.next(rows, limit)?.collect().await?;
         let (ids, next_cursor) = order.page(&batches, limit, |batch, at| {
-            let trace: Option<TraceId> = Column::of(batch, "trace_id").text(at).and_then(|id| id.parse().ok());
-            let span: Option<SpanId> = Column::of(batch, "span_id").text(at).and_then(|id| id.parse().ok());
+            let trace: Option<TraceId> = BatchColumn::of(batch, "trace_id").text(at).and_then(|id| id.parse().ok());
+            let span: Option<SpanId> = BatchColumn::of(batch, "span_id").text(at).and_then(|id| id.parse().ok());
             trace.zip(span)
         });
         Ok((ids.into_iter().flatten().collect(), next_cursor))
@@ -260,23 +260,23 @@ impl Project {
     /// The same for the newest.
     async fn newest_spans(
         &self,
-        scope: &Scope,
-        order: &Order,
+        scope: &QueryScope,
+        order: &ListOrder,
         limit: usize,
     ) -> Result<(Vec<(TraceId, SpanId)>, Option<String>), QueryError> {
         let after = order.after_start()?;
         let mut scope = scope.clone();
-        let mut most = Most { hits: limit + 1, before_us: i64::MAX };
+        let mut most = HitLimit { hits: limit + 1, before_us: i64::MAX };
         if let Some((start_us, _)) = &after {
             scope.to_us = scope.to_us.min(start_us.saturating_add(1));
             most.before_us = *start_us;
         }
-        let is_after = |hit: &Hit| match &after {
+        let is_after = |hit: &SpanHit| match &after {
             Some((start_us, ids)) => (Reverse(*start_us), &ids[..]) < (hit.start_us, &[hit.trace.to_string(), hit.span.to_string()][..]),
             None => true,
         };
         let mut walk = self.walk(&scope, Some(most))?;
-        let mut found: Vec<Hit> = Vec::new();
+        let mut found: Vec<SpanHit> = Vec::new();
         while let Some((hits, rest_us)) = walk.next().await? {
             found.extend(hits.into_iter().filter(is_after));
             found.sort_unstable();
@@ -294,11 +294,17 @@ impl Project {
 
     /// The newest traces that a filter of whole traces selects. All spans of a trace start when it does or later: so the newest part of the
     /// range tells of the traces that start there. It is widened until the page is full.
-    async fn newest_selected(&self, scope: &Scope, filter: &TraceFilter, order: &Order, limit: usize) -> Result<TracePage, QueryError> {
+    async fn newest_selected(
+        &self,
+        scope: &QueryScope,
+        filter: &TraceFilter,
+        order: &ListOrder,
+        limit: usize,
+    ) -> Result<TracePage, QueryError> {
         let last_us = order.after_start()?.map_or(i64::MAX, |(start_us, _)| start_us).min(scope.to_us).min(self.latest_start_us());
         let mut part_us = FIRST_PART_US;
         while part_us < LAST_PART_US && last_us.saturating_sub(part_us) > scope.from_us {
-            let part = Scope { from_us: last_us.saturating_sub(part_us), ..scope.clone() };
+            let part = QueryScope { from_us: last_us.saturating_sub(part_us), ..scope.clone() };
             let selected = self.scope_of_starting(&part, filter).await?;
             let page = self.newest_traces(&selected, order, limit, part.from_us).await?;
             if page.next_cursor.is_some() {
@@ -319,7 +325,7 @@ impl Project {
 
     /// The newest traces that start at `earliest_us` or later. When a trace starts is known only from all of its spans: it is read as soon
     /// as one of them that passes may stand on the page.
-    async fn newest_traces(&self, scope: &Scope, order: &Order, limit: usize, earliest_us: i64) -> Result<TracePage, QueryError> {
+    async fn newest_traces(&self, scope: &QueryScope, order: &ListOrder, limit: usize, earliest_us: i64) -> Result<TracePage, QueryError> {
         let after = order.after_start()?;
         let is_after = |start_us: i64, trace: TraceId| match &after {
             Some((last_us, ids)) => (Reverse(*last_us), &ids[..]) < (Reverse(start_us), &[trace.to_string()][..]),

@@ -3,30 +3,30 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use hinomi_model::span::{Message, Part, Span};
+use hinomi_model::span::{ChatMessage, MessagePart, Span};
 
-use super::By;
+use super::GroupBy;
 use super::error::QueryError;
-use super::fields::{self, Holds};
-use super::filter::{Filter, Order, Term, Test};
+use super::fields::{self, FilterColumnType};
+use super::filter::{ComparisonOperator, FieldTest, Filter, FilterTerm};
 
 /// A filter that can be asked of spans.
 #[derive(Debug, Clone)]
-pub struct Matcher {
-    terms: Vec<(bool, Check)>,
+pub struct SpanMatcher {
+    terms: Vec<(bool, MatcherTerm)>,
 }
 
 #[derive(Debug, Clone)]
-enum Check {
+enum MatcherTerm {
     Words(String),
-    Field(Field, ValueTest),
-    Any(Vec<Matcher>),
+    Field(MatcherField, ValueTest),
+    Any(Vec<SpanMatcher>),
 }
 
 /// Where a value is.
 #[derive(Debug, Clone, PartialEq)]
-enum Field {
-    Column(&'static str, Holds),
+enum MatcherField {
+    Column(&'static str, FilterColumnType),
     Tag(String),
     Attribute(String),
 }
@@ -35,26 +35,26 @@ enum Field {
 pub(super) enum ValueTest {
     Present,
     /// One of these texts.
-    Texts(Vec<Pattern>),
+    Texts(Vec<WildcardPattern>),
     Numbers(Vec<f64>),
     Amounts(Vec<i64>),
-    Number(Order, f64),
-    Amount(Order, i64),
+    Number(ComparisonOperator, f64),
+    Amount(ComparisonOperator, i64),
 }
 
 /// A text, with a star for anything at either end.
 #[derive(Debug, Clone)]
-pub(super) struct Pattern {
+pub(super) struct WildcardPattern {
     bare: String,
     /// Anything may stand before, after.
     open: (bool, bool),
 }
 
-impl Pattern {
-    pub(super) fn new(text: &str) -> Pattern {
+impl WildcardPattern {
+    pub(super) fn new(text: &str) -> WildcardPattern {
         let open = (text.starts_with('*'), text.ends_with('*'));
         let bare = if open == (false, false) { text } else { text.trim_start_matches('*').trim_end_matches('*') };
-        Pattern { bare: bare.to_owned(), open }
+        WildcardPattern { bare: bare.to_owned(), open }
     }
 
     pub(super) fn holds(&self, text: &str) -> bool {
@@ -67,27 +67,27 @@ impl Pattern {
     }
 }
 
-impl Matcher {
+impl SpanMatcher {
     /// Makes a filter ready.
     ///
     /// # Errors
     ///
     /// When it compares what cannot be compared.
-    pub fn new(filter: &Filter) -> Result<Matcher, QueryError> {
-        let term = |term: &Term| match term {
-            Term::Text { not, text } => Ok((*not, Check::Words(text.to_lowercase()))),
-            Term::Field { not, field, test } => {
+    pub fn new(filter: &Filter) -> Result<SpanMatcher, QueryError> {
+        let term = |term: &FilterTerm| match term {
+            FilterTerm::Text { not, text } => Ok((*not, MatcherTerm::Words(text.to_lowercase()))),
+            FilterTerm::Field { not, field, test } => {
                 let place = place(field)?;
                 let value_test = value_test(field, place.holds(), test)?;
-                Ok((*not, Check::Field(place, value_test)))
+                Ok((*not, MatcherTerm::Field(place, value_test)))
             }
-            Term::Group { not, any } => Ok((*not, Check::Any(any.iter().map(Matcher::new).collect::<Result<_, _>>()?))),
-            Term::OfTraces(traces) => {
-                let ids = traces.iter().map(|id| Pattern::new(&id.to_string())).collect();
-                Ok((false, Check::Field(Field::Column("trace_id", Holds::Id), ValueTest::Texts(ids))))
+            FilterTerm::Group { not, any } => Ok((*not, MatcherTerm::Any(any.iter().map(SpanMatcher::new).collect::<Result<_, _>>()?))),
+            FilterTerm::OfTraces(traces) => {
+                let ids = traces.iter().map(|id| WildcardPattern::new(&id.to_string())).collect();
+                Ok((false, MatcherTerm::Field(MatcherField::Column("trace_id", FilterColumnType::Id), ValueTest::Texts(ids))))
             }
         };
-        Ok(Matcher { terms: filter.0.iter().map(term).collect::<Result<_, QueryError>>()? })
+        Ok(SpanMatcher { terms: filter.0.iter().map(term).collect::<Result<_, QueryError>>()? })
     }
 
     /// Whether the filter lets a span pass.
@@ -100,14 +100,16 @@ impl Matcher {
         let mut columns = BTreeSet::new();
         for (_, check) in &self.terms {
             match check {
-                Check::Words(_) => columns.extend(["input_messages", "output_messages"]),
-                Check::Any(any) => columns.extend(any.iter().flat_map(Matcher::columns)),
-                Check::Field(Field::Column("model", _), _) => columns.extend(["request_model", "response_model"]),
-                Check::Field(Field::Column("duration_us", _), _) => columns.extend(["start_time", "end_time"]),
-                Check::Field(Field::Column("input_tokens" | "output_tokens" | "total_tokens", _), _) => columns.extend(fields::USAGE),
-                Check::Field(Field::Column(column, _), _) => columns.extend([*column]),
-                Check::Field(Field::Tag(_), _) => columns.extend(["tags"]),
-                Check::Field(Field::Attribute(_), _) => columns.extend(["attributes"]),
+                MatcherTerm::Words(_) => columns.extend(["input_messages", "output_messages"]),
+                MatcherTerm::Any(any) => columns.extend(any.iter().flat_map(SpanMatcher::columns)),
+                MatcherTerm::Field(MatcherField::Column("model", _), _) => columns.extend(["request_model", "response_model"]),
+                MatcherTerm::Field(MatcherField::Column("duration_us", _), _) => columns.extend(["start_time", "end_time"]),
+                MatcherTerm::Field(MatcherField::Column("input_tokens" | "output_tokens" | "total_tokens", _), _) => {
+                    columns.extend(fields::USAGE)
+                }
+                MatcherTerm::Field(MatcherField::Column(column, _), _) => columns.extend([*column]),
+                MatcherTerm::Field(MatcherField::Tag(_), _) => columns.extend(["tags"]),
+                MatcherTerm::Field(MatcherField::Attribute(_), _) => columns.extend(["attributes"]),
             }
         }
         columns
@@ -117,8 +119,10 @@ impl Matcher {
     /// model is no such column, since a span has two of them.
     pub fn anchor(&self) -> Option<(&'static str, Vec<&str>)> {
         self.terms.iter().find_map(|(not, check)| match check {
-            Check::Field(Field::Column(column, Holds::Text), ValueTest::Texts(patterns)) if !not && *column != "model" => {
-                let plain = |pattern: &Pattern| pattern.open == (false, false);
+            MatcherTerm::Field(MatcherField::Column(column, FilterColumnType::Text), ValueTest::Texts(patterns))
+                if !not && *column != "model" =>
+            {
+                let plain = |pattern: &WildcardPattern| pattern.open == (false, false);
                 patterns.iter().all(plain).then(|| (*column, patterns.iter().map(|pattern| pattern.bare.as_str()).collect()))
             }
             _ => None,
@@ -126,55 +130,59 @@ impl Matcher {
     }
 }
 
-impl By {
-    /// The value of a span, as [`key`](By::key) says it of the stored row.
+impl GroupBy {
+    /// The value of a span, as [`key`](GroupBy::key) says it of the stored row.
     pub fn of<'a>(&self, span: &'a Span) -> Option<Cow<'a, str>> {
         match self {
-            By::Column(_, column) => text_of(column, span),
-            By::Tag(name) => span.tags.get(name).map(|value| Cow::Borrowed(value.as_str())),
-            By::AnsweringModel(_) => text_of("model", span),
+            GroupBy::Column(_, column) => text_of(column, span),
+            GroupBy::Tag(name) => span.tags.get(name).map(|value| Cow::Borrowed(value.as_str())),
+            GroupBy::AnsweringModel(_) => text_of("model", span),
         }
     }
 
     /// The columns that must be there for it.
     pub fn columns(&self) -> Vec<&'static str> {
         match self {
-            By::Column(_, "model") | By::AnsweringModel(_) => vec!["request_model", "response_model"],
-            By::Column(_, column) => vec![*column],
-            By::Tag(_) => vec!["tags"],
+            GroupBy::Column(_, "model") | GroupBy::AnsweringModel(_) => vec!["request_model", "response_model"],
+            GroupBy::Column(_, column) => vec![*column],
+            GroupBy::Tag(_) => vec!["tags"],
         }
     }
 }
 
-fn place(field: &str) -> Result<Field, QueryError> {
+fn place(field: &str) -> Result<MatcherField, QueryError> {
     if let Some((_, column, holds)) = fields::COLUMNS.iter().find(|(name, ..)| *name == field) {
-        return Ok(Field::Column(column, *holds));
+        return Ok(MatcherField::Column(column, *holds));
     }
     if let Some(name) = field.strip_prefix("tag.") {
-        return Ok(Field::Tag(name.to_owned()));
+        return Ok(MatcherField::Tag(name.to_owned()));
     }
-    let attribute = field.strip_prefix("attr.").map(|name| Field::Attribute(name.to_owned()));
+    let attribute = field.strip_prefix("attr.").map(|name| MatcherField::Attribute(name.to_owned()));
     attribute.ok_or_else(|| QueryError::BadField(field.to_owned()))
 }
 
 /// What a test asks of a value that is held so.
-pub(super) fn value_test(field: &str, holds: Holds, test: &Test) -> Result<ValueTest, QueryError> {
+pub(super) fn value_test(field: &str, holds: FilterColumnType, test: &FieldTest) -> Result<ValueTest, QueryError> {
     let number = |text: &str| match holds {
-        Holds::Duration => fields::read_duration(field, text).map(|us| us as f64),
+        FilterColumnType::Duration => fields::read_duration(field, text).map(|us| us as f64),
         _ => fields::read_number(field, text),
     };
     let amount = |text: &str| fields::read_amount(field, text).map(|amount| amount.0);
     Ok(match (test, holds) {
-        (Test::Present, _) => ValueTest::Present,
-        (Test::OneOf(values), Holds::Text) => ValueTest::Texts(values.iter().map(|value| Pattern::new(value)).collect()),
-        (Test::OneOf(values), Holds::Id) => {
-            ValueTest::Texts(values.iter().map(|value| Pattern::new(&value.to_ascii_lowercase())).collect())
+        (FieldTest::Present, _) => ValueTest::Present,
+        (FieldTest::OneOf(values), FilterColumnType::Text) => {
+            ValueTest::Texts(values.iter().map(|value| WildcardPattern::new(value)).collect())
         }
-        (Test::OneOf(values), Holds::Money) => ValueTest::Amounts(values.iter().map(|value| amount(value)).collect::<Result<_, _>>()?),
-        (Test::OneOf(values), _) => ValueTest::Numbers(values.iter().map(|value| number(value)).collect::<Result<_, _>>()?),
-        (Test::Compare(_, bound), Holds::Id) => return Err(fields::no_order(field, bound)),
-        (Test::Compare(order, bound), Holds::Money) => ValueTest::Amount(*order, amount(bound)?),
-        (Test::Compare(order, bound), _) => ValueTest::Number(*order, number(bound)?),
+        (FieldTest::OneOf(values), FilterColumnType::Id) => {
+            ValueTest::Texts(values.iter().map(|value| WildcardPattern::new(&value.to_ascii_lowercase())).collect())
+        }
+        (FieldTest::OneOf(values), FilterColumnType::Money) => {
+            ValueTest::Amounts(values.iter().map(|value| amount(value)).collect::<Result<_, _>>()?)
+        }
+        (FieldTest::OneOf(values), _) => ValueTest::Numbers(values.iter().map(|value| number(value)).collect::<Result<_, _>>()?),
+        (FieldTest::Compare(_, bound), FilterColumnType::Id) => return Err(fields::no_order(field, bound)),
+        (FieldTest::Compare(order, bound), FilterColumnType::Money) => ValueTest::Amount(*order, amount(bound)?),
+        (FieldTest::Compare(order, bound), _) => ValueTest::Number(*order, number(bound)?),
     })
 }
 
@@ -200,22 +208,22 @@ impl ValueTest {
     }
 }
 
-fn stands<T: PartialOrd>(order: Order, value: T, bound: T) -> bool {
+fn stands<T: PartialOrd>(order: ComparisonOperator, value: T, bound: T) -> bool {
     match order {
-        Order::Above => value > bound,
-        Order::AtLeast => value >= bound,
-        Order::Below => value < bound,
-        Order::AtMost => value <= bound,
+        ComparisonOperator::Above => value > bound,
+        ComparisonOperator::AtLeast => value >= bound,
+        ComparisonOperator::Below => value < bound,
+        ComparisonOperator::AtMost => value <= bound,
     }
 }
 
-impl Check {
+impl MatcherTerm {
     /// Absent values hold nothing; `-field:value` turns that round, as in a query.
     fn holds(&self, span: &Span) -> bool {
         match self {
-            Check::Words(text) => [&span.input_messages, &span.output_messages].into_iter().any(|messages| say(messages, text)),
-            Check::Any(any) => any.iter().any(|matcher| matcher.holds(span)),
-            Check::Field(field, value_test) => match value_test {
+            MatcherTerm::Words(text) => [&span.input_messages, &span.output_messages].into_iter().any(|messages| say(messages, text)),
+            MatcherTerm::Any(any) => any.iter().any(|matcher| matcher.holds(span)),
+            MatcherTerm::Field(field, value_test) => match value_test {
                 ValueTest::Present => field.is_present(span),
                 ValueTest::Texts(patterns) => {
                     let passes = |text: &str| patterns.iter().any(|pattern| pattern.holds(text));
@@ -228,32 +236,32 @@ impl Check {
     }
 }
 
-impl Field {
-    fn holds(&self) -> Holds {
+impl MatcherField {
+    fn holds(&self) -> FilterColumnType {
         match self {
-            Field::Column(_, holds) => *holds,
-            Field::Tag(_) | Field::Attribute(_) => Holds::Text,
+            MatcherField::Column(_, holds) => *holds,
+            MatcherField::Tag(_) | MatcherField::Attribute(_) => FilterColumnType::Text,
         }
     }
 
     /// The model that was asked for, beside the one that answered.
     fn second_text<'a>(&self, span: &'a Span) -> Option<&'a str> {
-        if *self == Field::Column("model", Holds::Text) { span.request_model.as_deref() } else { None }
+        if *self == MatcherField::Column("model", FilterColumnType::Text) { span.request_model.as_deref() } else { None }
     }
 
     fn is_present(&self, span: &Span) -> bool {
         match self {
-            Field::Column(_, Holds::Money) => span.cost.is_some(),
-            Field::Column(_, Holds::Duration | Holds::Count) => self.number(span).is_some(),
+            MatcherField::Column(_, FilterColumnType::Money) => span.cost.is_some(),
+            MatcherField::Column(_, FilterColumnType::Duration | FilterColumnType::Count) => self.number(span).is_some(),
             _ => self.text(span).is_some(),
         }
     }
 
     fn text<'a>(&self, span: &'a Span) -> Option<Cow<'a, str>> {
         match self {
-            Field::Column(column, _) => text_of(column, span),
-            Field::Tag(name) => span.tags.get(name).map(|value| Cow::Borrowed(value.as_str())),
-            Field::Attribute(name) => match span.attributes.get(name)? {
+            MatcherField::Column(column, _) => text_of(column, span),
+            MatcherField::Tag(name) => span.tags.get(name).map(|value| Cow::Borrowed(value.as_str())),
+            MatcherField::Attribute(name) => match span.attributes.get(name)? {
                 serde_json::Value::Null => None,
                 serde_json::Value::String(text) => Some(Cow::Borrowed(text)),
                 other => Some(Cow::Owned(other.to_string())),
@@ -264,10 +272,10 @@ impl Field {
     fn number(&self, span: &Span) -> Option<f64> {
         let count = |count: Option<u64>| count.map(|count| count as f64);
         match self {
-            Field::Column("duration_us", _) => Some(span.end_us.saturating_sub(span.start_us) as f64),
-            Field::Column("input_tokens", _) => count(span.usage.input_tokens()),
-            Field::Column("output_tokens", _) => count(span.usage.output_tokens()),
-            Field::Column("total_tokens", _) => count(span.usage.total),
+            MatcherField::Column("duration_us", _) => Some(span.end_us.saturating_sub(span.start_us) as f64),
+            MatcherField::Column("input_tokens", _) => count(span.usage.input_tokens()),
+            MatcherField::Column("output_tokens", _) => count(span.usage.output_tokens()),
+            MatcherField::Column("total_tokens", _) => count(span.usage.total),
             _ => self.text(span)?.parse().ok(),
         }
     }
@@ -302,12 +310,12 @@ fn text_of<'a>(column: &str, span: &'a Span) -> Option<Cow<'a, str>> {
 }
 
 /// Whether a text, in lower case, stands in whatever a person wrote or reads.
-fn say(messages: &[Message], text: &str) -> bool {
+fn say(messages: &[ChatMessage], text: &str) -> bool {
     let holds = |part: &str| part.to_lowercase().contains(text);
     messages.iter().flat_map(|message| &message.parts).any(|part| match part {
-        Part::Text { text } | Part::Reasoning { text } => holds(text),
-        Part::ToolCall { name, arguments, .. } => holds(name) || holds(arguments),
-        Part::ToolResult { name, result, .. } => name.as_deref().is_some_and(holds) || holds(result),
-        Part::Media { content, .. } | Part::Other { content } => holds(content),
+        MessagePart::Text { text } | MessagePart::Reasoning { text } => holds(text),
+        MessagePart::ToolCall { name, arguments, .. } => holds(name) || holds(arguments),
+        MessagePart::ToolResult { name, result, .. } => name.as_deref().is_some_and(holds) || holds(result),
+        MessagePart::Media { content, .. } | MessagePart::Other { content } => holds(content),
     })
 }

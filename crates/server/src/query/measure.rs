@@ -6,14 +6,14 @@ macro_rules! measures {
     ($($(#[$doc:meta])* $variant:ident = $name:literal),+ $(,)?) => {
         /// What a series measures. Calls are counted calls of models.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Measure { $($(#[$doc])* $variant),+ }
+        pub enum SeriesMeasure { $($(#[$doc])* $variant),+ }
 
-        impl Measure {
-            const ALL: &[Measure] = &[$(Measure::$variant),+];
+        impl SeriesMeasure {
+            const ALL: &[SeriesMeasure] = &[$(SeriesMeasure::$variant),+];
 
             /// Its name in the API.
             pub fn name(self) -> &'static str {
-                match self { $(Measure::$variant => $name),+ }
+                match self { $(SeriesMeasure::$variant => $name),+ }
             }
         }
     };
@@ -52,19 +52,19 @@ measures!(
     Spans = "spans",
 );
 
-impl Measure {
+impl SeriesMeasure {
     /// Reads a name.
     ///
     /// # Errors
     ///
     /// When there is no such measure.
-    pub fn parse(name: &str) -> Result<Measure, QueryError> {
-        Measure::ALL.iter().copied().find(|measure| measure.name() == name).ok_or_else(|| QueryError::BadMeasure(name.to_owned()))
+    pub fn parse(name: &str) -> Result<SeriesMeasure, QueryError> {
+        SeriesMeasure::ALL.iter().copied().find(|measure| measure.name() == name).ok_or_else(|| QueryError::BadMeasure(name.to_owned()))
     }
 
     /// All names.
     pub fn names() -> Vec<&'static str> {
-        Measure::ALL.iter().map(|measure| measure.name()).collect()
+        SeriesMeasure::ALL.iter().map(|measure| measure.name()).collect()
     }
 
     /// Whether an empty bucket has no value, rather than none of something.
@@ -75,9 +75,9 @@ impl Measure {
     /// Which percentile it is, as a part of one.
     pub(super) fn share(self) -> Option<f64> {
         match self {
-            Measure::DurationP50 => Some(0.5),
-            Measure::DurationP95 => Some(0.95),
-            Measure::DurationP99 => Some(0.99),
+            SeriesMeasure::DurationP50 => Some(0.5),
+            SeriesMeasure::DurationP95 => Some(0.95),
+            SeriesMeasure::DurationP99 => Some(0.99),
             _ => None,
         }
     }
@@ -85,31 +85,31 @@ impl Measure {
 
 /// A step of time. Steps are counted from the Unix epoch in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bucket {
+pub struct BucketInterval {
     name: &'static str,
     us: i64,
 }
 
 const MINUTE_US: i64 = 60_000_000;
 
-const BUCKETS: &[Bucket] = &[
-    Bucket { name: "1m", us: MINUTE_US },
-    Bucket { name: "5m", us: 5 * MINUTE_US },
-    Bucket { name: "15m", us: 15 * MINUTE_US },
-    Bucket { name: "30m", us: 30 * MINUTE_US },
-    Bucket { name: "1h", us: 60 * MINUTE_US },
-    Bucket { name: "6h", us: 360 * MINUTE_US },
-    Bucket { name: "12h", us: 720 * MINUTE_US },
-    Bucket { name: "1d", us: 1440 * MINUTE_US },
+const BUCKETS: &[BucketInterval] = &[
+    BucketInterval { name: "1m", us: MINUTE_US },
+    BucketInterval { name: "5m", us: 5 * MINUTE_US },
+    BucketInterval { name: "15m", us: 15 * MINUTE_US },
+    BucketInterval { name: "30m", us: 30 * MINUTE_US },
+    BucketInterval { name: "1h", us: 60 * MINUTE_US },
+    BucketInterval { name: "6h", us: 360 * MINUTE_US },
+    BucketInterval { name: "12h", us: 720 * MINUTE_US },
+    BucketInterval { name: "1d", us: 1440 * MINUTE_US },
 ];
 
-impl Bucket {
+impl BucketInterval {
     /// Reads a name.
     ///
     /// # Errors
     ///
     /// When there is no such bucket.
-    pub fn parse(name: &str) -> Result<Bucket, QueryError> {
+    pub fn parse(name: &str) -> Result<BucketInterval, QueryError> {
         BUCKETS.iter().copied().find(|bucket| bucket.name == name).ok_or_else(|| QueryError::BadBucket(name.to_owned()))
     }
 
@@ -118,9 +118,9 @@ impl Bucket {
     /// # Errors
     ///
     /// When there is no such bucket.
-    pub fn candidates(name: Option<&str>) -> Result<Vec<Bucket>, QueryError> {
+    pub fn candidates(name: Option<&str>) -> Result<Vec<BucketInterval>, QueryError> {
         match name {
-            Some(name) => Ok(vec![Bucket::parse(name)?]),
+            Some(name) => Ok(vec![BucketInterval::parse(name)?]),
             None => Ok(BUCKETS.iter().copied().filter(|bucket| bucket.us >= 60 * MINUTE_US).collect()),
         }
     }

@@ -1,6 +1,6 @@
 //! Answers to questions about stored spans.
 //!
-//! A [`Project`] is a view of one project at one moment. `scan` makes its spans a table of the query engine, from buffer and
+//! A [`ProjectSnapshot`] is a view of one project at one moment. `scan` makes its spans a table of the query engine, from buffer and
 //! segments alike; `rolled` makes cells of them, mostly from roll-ups, `added` from rows, `grouped` sums of both for each value of a property (`group_table`); `different` counts the traces and users of many hours; `fields` and `text` say what a filter means for its columns. `sums`, `series` and `breakdown` answer
 //! by aggregation, `lists` finds the spans and traces of a list (`newest` those at its most frequent sort), `picked` reads rows that are known, `trace` and `tree` read whole traces and derive what needs all of
 //! them: sums below a span, its own time, how it compares. `answer` is what the API shows.
@@ -51,17 +51,17 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{DataFrame, Expr, SessionConfig, SessionContext, col, lit};
 use tokio::sync::Semaphore;
 
-use crate::store::point::Footers;
+use crate::store::point::SegmentFooterCache;
 use crate::store::snapshot::Snapshot;
-use crate::threads::Wanted;
+use crate::threads::CancellationFlag;
 pub use answer::*;
-pub use by::By;
-pub use contributions::{Contributions, Weight, Windows};
-use different::Different;
+pub use by::GroupBy;
+pub use contributions::{ContributionSums, ContributionWeight, ContributionWindows};
+use different::DistinctCounter;
 pub use error::QueryError;
 use filter::Filter;
-pub use matcher::Matcher;
-pub use measure::{Bucket, Measure};
+pub use matcher::SpanMatcher;
+pub use measure::{BucketInterval, SeriesMeasure};
 
 /// Footers of segments that the engine's own scans keep in memory, in bytes.
 const METADATA_CACHE: usize = 256 << 20;
@@ -87,17 +87,17 @@ const BATCH_BYTES: usize = 8 << 20;
 
 /// Where queries run: what they share. Made once.
 #[derive(Debug, Clone)]
-pub struct Engine {
+pub struct QueryEngine {
     runtime: Arc<RuntimeEnv>,
     /// Footers of segments of which single rows are read.
-    footers: Arc<Footers>,
+    footers: Arc<SegmentFooterCache>,
     /// Where exports run: their memory is their own, so that they do not take the page's.
     exports: Arc<RuntimeEnv>,
     /// Numbers of the hashes of traces, and of users.
-    traces: Arc<Different>,
-    users: Arc<Different>,
+    traces: Arc<DistinctCounter>,
+    users: Arc<DistinctCounter>,
     /// What plans terms of filters: to make it takes longer than to use it.
-    planner: Planner,
+    planner: ExpressionPlanner,
     /// Sums over segments with fewer rows are made from the rows: that is as fast, and percentiles are exact.
     least_rows: u64,
     /// Rows that are read from files at a time.
@@ -108,9 +108,9 @@ pub struct Engine {
 
 /// What makes expressions ready that are tried on batches.
 #[derive(Clone)]
-struct Planner(SessionContext);
+struct ExpressionPlanner(SessionContext);
 
-impl std::fmt::Debug for Planner {
+impl std::fmt::Debug for ExpressionPlanner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Planner")
     }
@@ -118,7 +118,7 @@ impl std::fmt::Debug for Planner {
 
 /// How a scan treats filters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reading {
+enum ScanMode {
     /// Most rows are wanted: whole columns, then the filter.
     Much,
     /// Few rows are wanted: the filter's columns first, the others only where it holds.
@@ -128,7 +128,7 @@ enum Reading {
 /// Which spans a question is about: those that start in `from_us..to_us`, in microseconds since the Unix epoch, and that the filter
 /// lets pass. The ends of `i64` stand for everything kept.
 #[derive(Debug, Clone)]
-pub struct Scope {
+pub struct QueryScope {
     /// Start.
     pub from_us: i64,
     /// End, not included.
@@ -137,28 +137,28 @@ pub struct Scope {
     pub filter: Filter,
 }
 
-impl Scope {
+impl QueryScope {
     /// Everything kept.
-    pub fn all() -> Scope {
-        Scope { from_us: i64::MIN, to_us: i64::MAX, filter: Filter::default() }
+    pub fn all() -> QueryScope {
+        QueryScope { from_us: i64::MIN, to_us: i64::MAX, filter: Filter::default() }
     }
 }
 
 /// The spans of a project at one moment.
 #[derive(Debug, Clone)]
-pub struct Project {
-    engine: Engine,
+pub struct ProjectSnapshot {
+    engine: QueryEngine,
     snapshot: Arc<Snapshot>,
     project: u64,
     /// Whether somebody waits for what is computed.
-    wanted: Wanted,
+    wanted: CancellationFlag,
 }
 
 /// Memory that is held, until this is dropped.
 #[derive(Debug)]
-pub struct Reserved(MemoryReservation);
+pub struct ReservedMemory(MemoryReservation);
 
-impl Reserved {
+impl ReservedMemory {
     /// Holds some more bytes.
     ///
     /// # Errors
@@ -169,33 +169,33 @@ impl Reserved {
     }
 }
 
-impl Default for Engine {
+impl Default for QueryEngine {
     fn default() -> Self {
-        Engine::new()
+        QueryEngine::new()
     }
 }
 
-impl Engine {
+impl QueryEngine {
     /// An engine with its own caches.
-    pub fn new() -> Engine {
-        Engine::with_memory(MEMORY.0, MEMORY.1)
+    pub fn new() -> QueryEngine {
+        QueryEngine::with_memory(MEMORY.0, MEMORY.1)
     }
 
     /// The same, with what the operators of all queries together, and those of exports, may hold in bytes.
-    pub fn with_memory(queries: usize, exports: usize) -> Engine {
+    pub fn with_memory(queries: usize, exports: usize) -> QueryEngine {
         let runtime = |memory: usize| {
             let built =
                 RuntimeEnvBuilder::new().with_metadata_cache_limit(METADATA_CACHE.min(memory)).with_memory_limit(memory, 1.0).build_arc();
             // Only a folder for spilling could fail to be made; the defaults do without.
             built.unwrap_or_default()
         };
-        Engine {
+        QueryEngine {
             runtime: runtime(queries),
             exports: runtime(exports),
-            footers: Arc::new(Footers::new((queries / FOOTERS_PART).clamp(FOOTERS.0, FOOTERS.1))),
-            traces: Arc::new(Different::new(|hour| &hour.traces, queries / NUMBERS_PART)),
-            users: Arc::new(Different::new(|hour| &hour.users, queries / NUMBERS_PART)),
-            planner: Planner(SessionContext::new()),
+            footers: Arc::new(SegmentFooterCache::new((queries / FOOTERS_PART).clamp(FOOTERS.0, FOOTERS.1))),
+            traces: Arc::new(DistinctCounter::new(|hour| &hour.traces, queries / NUMBERS_PART)),
+            users: Arc::new(DistinctCounter::new(|hour| &hour.users, queries / NUMBERS_PART)),
+            planner: ExpressionPlanner(SessionContext::new()),
             least_rows: LEAST_ROWS,
             batch_rows: BATCH_ROWS,
             looks: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, std::num::NonZero::get))),
@@ -203,13 +203,13 @@ impl Engine {
     }
 
     /// The same engine, working with what exports may hold.
-    fn for_exports(&self, batch_rows: usize) -> Engine {
-        Engine { runtime: self.exports.clone(), batch_rows, ..self.clone() }
+    fn for_exports(&self, batch_rows: usize) -> QueryEngine {
+        QueryEngine { runtime: self.exports.clone(), batch_rows, ..self.clone() }
     }
 
     /// A project as it is in a snapshot. Costs nothing.
-    pub fn project(&self, snapshot: Arc<Snapshot>, project: u64) -> Project {
-        Project { engine: self.clone(), snapshot, project, wanted: Wanted::default() }
+    pub fn project(&self, snapshot: Arc<Snapshot>, project: u64) -> ProjectSnapshot {
+        ProjectSnapshot { engine: self.clone(), snapshot, project, wanted: CancellationFlag::default() }
     }
 
     /// Memory that a question holds, of what all questions may hold together: nothing yet.
@@ -217,13 +217,13 @@ impl Engine {
         MemoryConsumer::new(what).register(&self.runtime.memory_pool)
     }
 
-    fn context(&self, reading: Reading) -> SessionContext {
+    fn context(&self, reading: ScanMode) -> SessionContext {
         let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let mut config =
             SessionConfig::new().with_target_partitions(processors).with_collect_statistics(false).with_batch_size(self.batch_rows);
         let parquet = &mut config.options_mut().execution.parquet;
-        parquet.pushdown_filters = reading == Reading::Little;
-        parquet.reorder_filters = reading == Reading::Little;
+        parquet.pushdown_filters = reading == ScanMode::Little;
+        parquet.reorder_filters = reading == ScanMode::Little;
         // A longer list is not looked up in the statistics of row groups: the engine would make a chain of comparisons of it, each within the
         // next.
         parquet.max_in_list_size = MAX_PRUNING_VALUES;
@@ -231,25 +231,25 @@ impl Engine {
     }
 }
 
-impl Project {
+impl ProjectSnapshot {
     /// Memory that whoever asks holds, of what all questions may hold together: nothing yet.
-    pub fn reserve(&self, what: &'static str) -> Reserved {
-        Reserved(self.engine.reserve(what))
+    pub fn reserve(&self, what: &'static str) -> ReservedMemory {
+        ReservedMemory(self.engine.reserve(what))
     }
 
     /// All spans of the project that start within the range, as a table. The wall between projects stands outside of the scan too.
-    fn table(&self, reading: Reading, from_us: i64, to_us: i64) -> Result<DataFrame, QueryError> {
-        self.table_of(reading, scan::Spans::new(self.snapshot.clone(), self.project, from_us, to_us), from_us, to_us)
+    fn table(&self, reading: ScanMode, from_us: i64, to_us: i64) -> Result<DataFrame, QueryError> {
+        self.table_of(reading, scan::SpanTable::new(self.snapshot.clone(), self.project, from_us, to_us), from_us, to_us)
     }
 
-    fn table_of(&self, reading: Reading, spans: scan::Spans, from_us: i64, to_us: i64) -> Result<DataFrame, QueryError> {
+    fn table_of(&self, reading: ScanMode, spans: scan::SpanTable, from_us: i64, to_us: i64) -> Result<DataFrame, QueryError> {
         let table = self.engine.context(reading).read_table(Arc::new(spans))?;
         Ok(table.filter(self.within(from_us, to_us))?)
     }
 
     /// The spans of a scope.
-    async fn spans_of(&self, reading: Reading, scope: &Scope) -> Result<DataFrame, QueryError> {
-        let mut spans = scan::Spans::new(self.snapshot.clone(), self.project, scope.from_us, scope.to_us);
+    async fn spans_of(&self, reading: ScanMode, scope: &QueryScope) -> Result<DataFrame, QueryError> {
+        let mut spans = scan::SpanTable::new(self.snapshot.clone(), self.project, scope.from_us, scope.to_us);
         if scope.filter.0.iter().any(picked::tells_places) {
             let filter = scope.filter.clone();
             spans = self.reading(move |project| Ok(spans.only(|view| project.places(view, &filter)))).await?;

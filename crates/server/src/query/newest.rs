@@ -17,11 +17,11 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::prelude::Expr;
 use hinomi_model::id::{SpanId, TraceId};
 
-use super::columns::Column;
+use super::columns::BatchColumn;
 use super::error::QueryError;
 use super::filter::Filter;
 use super::picked::{HEAVY, columns, failed, live, overlap, project};
-use super::{BATCH_BYTES, Project, Scope, fields};
+use super::{BATCH_BYTES, ProjectSnapshot, QueryScope, fields};
 use crate::store::snapshot::SegmentView;
 
 /// Rows of which long texts are read first.
@@ -29,7 +29,7 @@ const FEW: usize = 512;
 
 /// A span that the filter lets pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Hit {
+pub(super) struct SpanHit {
     /// So that the newest come first.
     pub(super) start_us: Reverse<i64>,
     pub(super) trace: TraceId,
@@ -38,48 +38,48 @@ pub(super) struct Hit {
 
 /// Part of what is stored, by what it may hold: the latest first.
 #[derive(Debug)]
-struct Part {
+struct ScanPart {
     latest_us: i64,
-    what: What,
+    what: ScanPartSource,
 }
 
 #[derive(Debug)]
-enum What {
+enum ScanPartSource {
     Batch(RecordBatch),
     Segment(Arc<SegmentView>),
     Rows(Arc<SegmentView>, Vec<Range<u32>>),
 }
 
-impl PartialEq for Part {
-    fn eq(&self, other: &Part) -> bool {
+impl PartialEq for ScanPart {
+    fn eq(&self, other: &ScanPart) -> bool {
         self.latest_us == other.latest_us
     }
 }
 
-impl Eq for Part {}
+impl Eq for ScanPart {}
 
-impl PartialOrd for Part {
-    fn partial_cmp(&self, other: &Part) -> Option<std::cmp::Ordering> {
+impl PartialOrd for ScanPart {
+    fn partial_cmp(&self, other: &ScanPart) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Part {
-    fn cmp(&self, other: &Part) -> std::cmp::Ordering {
+impl Ord for ScanPart {
+    fn cmp(&self, other: &ScanPart) -> std::cmp::Ordering {
         self.latest_us.cmp(&other.latest_us)
     }
 }
 
 /// How many hits are wanted.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Most {
+pub(super) struct HitLimit {
     /// So many, and those that start at the same time as the last of them.
     pub(super) hits: usize,
     /// Not counting those that start then or later.
     pub(super) before_us: i64,
 }
 
-impl Most {
+impl HitLimit {
     /// The start of the last hit that is wanted, if there are as many among rows whose starts fall.
     fn last_us(self, rows: &[(u32, i64)]) -> Option<i64> {
         let first = rows.partition_point(|(_, start_us)| *start_us >= self.before_us);
@@ -89,28 +89,31 @@ impl Most {
 
 /// An expression of columns: terms of a filter that are tried together, or a property.
 #[derive(Debug)]
-pub(super) struct Stage {
+pub(super) struct ScanStage {
     columns: SchemaRef,
     expression: Arc<dyn PhysicalExpr>,
 }
 
 /// A walk from the newest to the oldest.
-pub(super) struct Walk {
-    project: Project,
-    scope: Scope,
-    stages: Arc<Vec<Stage>>,
+pub(super) struct LatestFirstScan {
+    project: ProjectSnapshot,
+    scope: QueryScope,
+    stages: Arc<Vec<ScanStage>>,
     /// How many hits of each part are wanted.
-    most: Option<Most>,
-    parts: BinaryHeap<Part>,
+    most: Option<HitLimit>,
+    parts: BinaryHeap<ScanPart>,
 }
 
-impl Project {
+impl ProjectSnapshot {
     /// Begins a walk through the spans of a scope.
-    pub(super) fn walk(&self, scope: &Scope, most: Option<Most>) -> Result<Walk, QueryError> {
+    pub(super) fn walk(&self, scope: &QueryScope, most: Option<HitLimit>) -> Result<LatestFirstScan, QueryError> {
         let mut stages = vec![self.stage(self.within(scope.from_us, scope.to_us))?];
         stages.extend(self.terms(&scope.filter)?);
         let mut parts = BinaryHeap::new();
-        let part = |batch: &RecordBatch| Part { latest_us: latest_start(batch).unwrap_or(i64::MAX), what: What::Batch(batch.clone()) };
+        let part = |batch: &RecordBatch| ScanPart {
+            latest_us: latest_start(batch).unwrap_or(i64::MAX),
+            what: ScanPartSource::Batch(batch.clone()),
+        };
         parts.extend(self.snapshot.buffer.iter().map(part));
         let may_hold = |view: &&Arc<SegmentView>| view.segment.may_hold(self.project, scope.from_us, scope.to_us);
         parts.extend(
@@ -118,13 +121,13 @@ impl Project {
                 .segments
                 .iter()
                 .filter(may_hold)
-                .map(|view| Part { latest_us: view.segment.max_start_us, what: What::Segment(view.clone()) }),
+                .map(|view| ScanPart { latest_us: view.segment.max_start_us, what: ScanPartSource::Segment(view.clone()) }),
         );
-        Ok(Walk { project: self.clone(), scope: scope.clone(), stages: Arc::new(stages), most, parts })
+        Ok(LatestFirstScan { project: self.clone(), scope: scope.clone(), stages: Arc::new(stages), most, parts })
     }
 
     /// The terms of a filter: those about narrow columns together, then those about long texts, each of which may be none.
-    pub(super) fn terms(&self, filter: &Filter) -> Result<Vec<Stage>, QueryError> {
+    pub(super) fn terms(&self, filter: &Filter) -> Result<Vec<ScanStage>, QueryError> {
         let (mut narrow, mut long) = (Vec::new(), Vec::new());
         for term in &filter.0 {
             let Some(condition) = fields::condition(&Filter(vec![term.clone()]))? else { continue };
@@ -136,25 +139,25 @@ impl Project {
     }
 
     /// An expression made ready.
-    pub(super) fn stage(&self, expression: Expr) -> Result<Stage, QueryError> {
+    pub(super) fn stage(&self, expression: Expr) -> Result<ScanStage, QueryError> {
         let names: Vec<String> = expression.column_refs().iter().map(|column| column.name.clone()).collect();
         let columns = columns(|name| name == "start_time" || names.iter().any(|known| known == name));
         let schema = DFSchema::try_from(columns.as_ref().clone())?;
         let expression = self.engine.planner.0.create_physical_expr(expression, &schema)?;
-        Ok(Stage { columns, expression })
+        Ok(ScanStage { columns, expression })
     }
 }
 
-impl Walk {
+impl LatestFirstScan {
     /// The hits of the next parts, in no order, and the latest start that any other may have; `None` at the end.
-    pub(super) async fn next(&mut self) -> Result<Option<(Vec<Hit>, i64)>, QueryError> {
+    pub(super) async fn next(&mut self) -> Result<Option<(Vec<SpanHit>, i64)>, QueryError> {
         let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let mut now = Vec::new();
         while now.len() < processors
             && let Some(part) = self.parts.pop()
         {
             match part.what {
-                What::Segment(view) => {
+                ScanPartSource::Segment(view) => {
                     let scope = self.scope.clone();
                     self.parts.extend(self.project.reading(move |project| project.parts_of(&view, &scope)).await?);
                 }
@@ -164,12 +167,12 @@ impl Walk {
         if now.is_empty() {
             return Ok(None);
         }
-        let has_long = self.stages.iter().any(Stage::is_long);
-        let look = async |what: What| {
+        let has_long = self.stages.iter().any(ScanStage::is_long);
+        let look = async |what: ScanPartSource| {
             let (stages, most) = (self.stages.clone(), self.most);
             // Who waits can still go away; who looks, looks to the end.
             let permit = if has_long { self.project.engine.looks.clone().acquire_owned().await.ok() } else { None };
-            let looked = move |project: &Project| {
+            let looked = move |project: &ProjectSnapshot| {
                 let _permit = permit;
                 project.look(&what, &stages, most)
             };
@@ -181,9 +184,9 @@ impl Walk {
     }
 }
 
-impl Project {
+impl ProjectSnapshot {
     /// The row groups of a segment that may hold what is looked for.
-    fn parts_of(&self, view: &Arc<SegmentView>, scope: &Scope) -> Result<Vec<Part>, QueryError> {
+    fn parts_of(&self, view: &Arc<SegmentView>, scope: &QueryScope) -> Result<Vec<ScanPart>, QueryError> {
         let (project, from_us, to_us) = (self.stored_id(), scope.from_us, scope.to_us);
         let may_hold = self.places(view, &scope.filter);
         if may_hold.as_ref().is_some_and(Vec::is_empty) {
@@ -201,16 +204,16 @@ impl Project {
             };
             let rows = live(&rows, &view.dead);
             if !rows.is_empty() {
-                parts.push(Part { latest_us: latest_us.min(to_us), what: What::Rows(view.clone(), rows) });
+                parts.push(ScanPart { latest_us: latest_us.min(to_us), what: ScanPartSource::Rows(view.clone(), rows) });
             }
         }
         Ok(parts)
     }
 
     /// The hits of a part. Reads files.
-    fn look(&self, what: &What, stages: &[Stage], most: Option<Most>) -> Result<Vec<Hit>, QueryError> {
+    fn look(&self, what: &ScanPartSource, stages: &[ScanStage], most: Option<HitLimit>) -> Result<Vec<SpanHit>, QueryError> {
         match what {
-            What::Rows(view, rows) => {
+            ScanPartSource::Rows(view, rows) => {
                 let segment = self.engine.footers.open(&view.segment)?;
                 let numbers: Vec<u32> = rows.iter().cloned().flatten().collect();
                 let fitting = numbers.first().map_or(1, |row| segment.fitting(*row, BATCH_BYTES));
@@ -219,8 +222,8 @@ impl Project {
                     Ok(segment.rows(&runs(numbers), columns)?)
                 })
             }
-            What::Segment(_) => Ok(Vec::new()),
-            What::Batch(batch) => {
+            ScanPartSource::Segment(_) => Ok(Vec::new()),
+            ScanPartSource::Batch(batch) => {
                 let numbers: Vec<u32> = (0..batch.num_rows() as u32).collect();
                 let of_row = batch.get_array_memory_size() / batch.num_rows().max(1);
                 let fitting = (BATCH_BYTES / of_row.max(1)).max(1);
@@ -241,11 +244,11 @@ impl Project {
 /// time.
 fn sift(
     rows: &[u32],
-    stages: &[Stage],
-    most: Option<Most>,
+    stages: &[ScanStage],
+    most: Option<HitLimit>,
     fitting: usize,
     read: impl Fn(&[u32], &SchemaRef) -> Result<RecordBatch, QueryError>,
-) -> Result<Vec<Hit>, QueryError> {
+) -> Result<Vec<SpanHit>, QueryError> {
     let narrow = stages.len() - stages.iter().filter(|stage| stage.is_long()).count();
     let (narrow, long) = stages.split_at(narrow);
     let mut left = rows.to_vec();
@@ -283,14 +286,14 @@ fn sift(
         return Ok(Vec::new());
     }
     let batch = read(&numbers, &columns(|name| ["trace_id", "span_id", "start_time"].contains(&name)))?;
-    let [trace, span, start] = ["trace_id", "span_id", "start_time"].map(|name| Column::of(&batch, name));
+    let [trace, span, start] = ["trace_id", "span_id", "start_time"].map(|name| BatchColumn::of(&batch, name));
     let hit = |row: usize| {
-        Some(Hit { start_us: Reverse(start.int(row)?), trace: trace.text(row)?.parse().ok()?, span: span.text(row)?.parse().ok()? })
+        Some(SpanHit { start_us: Reverse(start.int(row)?), trace: trace.text(row)?.parse().ok()?, span: span.text(row)?.parse().ok()? })
     };
     Ok((0..batch.num_rows()).filter_map(hit).collect())
 }
 
-impl Stage {
+impl ScanStage {
     fn is_long(&self) -> bool {
         self.columns.fields().iter().any(|field| HEAVY.contains(&field.name().as_str()))
     }

@@ -10,9 +10,9 @@ use arrow::datatypes::{Int64Type, Schema, SchemaRef};
 use datafusion::execution::memory_pool::MemoryReservation;
 use hinomi_model::id::{SpanId, TraceId};
 
-use super::Project;
+use super::ProjectSnapshot;
 use super::error::QueryError;
-use super::filter::{Filter, Term, Test};
+use super::filter::{FieldTest, Filter, FilterTerm};
 use super::scan::without;
 use crate::store::schema::SCHEMA;
 use crate::store::snapshot::SegmentView;
@@ -81,17 +81,17 @@ fn union(mut ranges: Vec<Range<u32>>) -> Vec<Range<u32>> {
     union
 }
 
-/// Whether [`places`](Project::places) may tell something by a term.
-pub(super) fn tells_places(term: &Term) -> bool {
+/// Whether [`places`](ProjectSnapshot::places) may tell something by a term.
+pub(super) fn tells_places(term: &FilterTerm) -> bool {
     match term {
-        Term::Text { not, .. } => !not,
-        Term::Field { not, field, test } => !not && field == "trace" && matches!(test, Test::OneOf(_)),
-        Term::Group { not, any } => !not && any.iter().all(|filter| filter.0.iter().any(tells_places)),
-        Term::OfTraces(traces) => traces.len() <= MAX_TRACES_BY_ID,
+        FilterTerm::Text { not, .. } => !not,
+        FilterTerm::Field { not, field, test } => !not && field == "trace" && matches!(test, FieldTest::OneOf(_)),
+        FilterTerm::Group { not, any } => !not && any.iter().all(|filter| filter.0.iter().any(tells_places)),
+        FilterTerm::OfTraces(traces) => traces.len() <= MAX_TRACES_BY_ID,
     }
 }
 
-impl Project {
+impl ProjectSnapshot {
     /// The rows of a segment that a filter may let pass, as far as what lies beside the segment tells: which have the grams of a text,
     /// which are of a trace. `None` where nothing is told. Reads files.
     pub(super) fn places(&self, view: &SegmentView, filter: &Filter) -> Option<Vec<Range<u32>>> {
@@ -102,15 +102,15 @@ impl Project {
             }
             Some(union(rows))
         };
-        let of_term = |term: &Term| match term {
-            Term::Text { text, .. } => view.segment.rows_holding(text),
-            Term::Field { test: Test::OneOf(ids), .. } => of_traces(&mut ids.iter().map(|id| id.parse().ok())),
-            Term::Field { .. } => None,
-            Term::Group { any, .. } => {
+        let of_term = |term: &FilterTerm| match term {
+            FilterTerm::Text { text, .. } => view.segment.rows_holding(text),
+            FilterTerm::Field { test: FieldTest::OneOf(ids), .. } => of_traces(&mut ids.iter().map(|id| id.parse().ok())),
+            FilterTerm::Field { .. } => None,
+            FilterTerm::Group { any, .. } => {
                 let rows: Option<Vec<_>> = any.iter().map(|filter| self.places(view, filter)).collect();
                 Some(union(rows?.into_iter().flatten().collect()))
             }
-            Term::OfTraces(traces) => of_traces(&mut traces.iter().map(|id| Some(*id))),
+            FilterTerm::OfTraces(traces) => of_traces(&mut traces.iter().map(|id| Some(*id))),
         };
         filter.0.iter().filter(|term| tells_places(term)).filter_map(of_term).reduce(|one, other| overlap(&one, &other))
     }
@@ -128,11 +128,11 @@ impl Project {
     /// Work that reads files, off the threads that answer requests.
     pub(super) async fn reading<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Project) -> Result<T, QueryError> + Send + 'static,
+        work: impl FnOnce(&ProjectSnapshot) -> Result<T, QueryError> + Send + 'static,
     ) -> Result<T, QueryError> {
         let project = self.clone();
         let work = move |wanted| {
-            let project = Project { wanted, ..project };
+            let project = ProjectSnapshot { wanted, ..project };
             project.check()?;
             work(&project)
         };

@@ -10,25 +10,25 @@ use std::sync::Arc;
 
 use datafusion::execution::memory_pool::MemoryReservation;
 
-use super::by::By;
-use super::different::{Different, Hours};
+use super::by::GroupBy;
+use super::different::{DistinctCounter, SegmentHours};
 use super::error::QueryError;
 use super::fields;
-use super::filter::{Filter, Term, Test};
-use super::matcher::Pattern;
+use super::filter::{FieldTest, Filter, FilterTerm};
+use super::matcher::WildcardPattern;
 use super::picked::live;
-use super::{Project, Scope};
+use super::{ProjectSnapshot, QueryScope};
 use crate::store::rollup::{
-    Bins, Cell, DAY_US, DIMENSIONS, Day, Grain, HOUR_US, Hour, KIND, MODEL, PROVIDER, Part, REQUEST_MODEL, Rollup, STATUS, Spread, Sums,
-    USAGE_SOURCE, UserSums, Whole, dimension,
+    DAY_US, DIMENSIONS, DenseDurationHistogram, DurationHistogram, HOUR_US, HourTotals, KIND, MODEL, PROVIDER, REQUEST_MODEL, Rollup,
+    RollupCell, RollupGranularity, RollupHour, RollupSums, STATUS, SpanSubtotal, USAGE_SOURCE, UserRollupDay, UserSums, dimension,
 };
 use crate::store::snapshot::{Segment, SegmentView};
 
 /// What a question tells apart.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Apart<'a> {
+pub(super) struct QueryGrouping<'a> {
     /// A property, whether a dimension or not.
-    pub(super) by: Option<&'a By>,
+    pub(super) by: Option<&'a GroupBy>,
     /// Steps of time of this length, in microseconds.
     pub(super) step_us: Option<i64>,
     /// Traces and users.
@@ -37,13 +37,14 @@ pub(super) struct Apart<'a> {
     pub(super) requests: bool,
 }
 
-impl Apart<'_> {
+impl QueryGrouping<'_> {
     /// The same for whoever adds rows up.
-    pub(super) fn grain(&self) -> Grain {
-        let mut grain = Grain { dimensions: [false; DIMENSIONS.len()], step_us: self.step_us, distinct: self.distinct, places: false };
+    pub(super) fn grain(&self) -> RollupGranularity {
+        let mut grain =
+            RollupGranularity { dimensions: [false; DIMENSIONS.len()], step_us: self.step_us, distinct: self.distinct, places: false };
         // Who asks for sums alone is told which models have no price.
         let model = self.by.is_none().then_some(MODEL);
-        let by = self.by.and_then(By::dimension);
+        let by = self.by.and_then(GroupBy::dimension);
         let requested = self.requests.then_some(REQUEST_MODEL);
         for dimension in [KIND, STATUS, PROVIDER, USAGE_SOURCE].into_iter().chain(model).chain(requested).chain(by) {
             grain.dimensions[dimension] = true;
@@ -53,9 +54,9 @@ impl Apart<'_> {
 }
 
 /// All spans of a scope, as cells.
-pub(super) struct Parts {
+pub(super) struct ScopeCells {
     /// Hours of roll-ups.
-    stored: Vec<Taken>,
+    stored: Vec<RollupSelection>,
     /// What the cells of these have to pass.
     tests: Vec<DimensionTest>,
     /// What the other rows that pass add up to.
@@ -65,55 +66,55 @@ pub(super) struct Parts {
 }
 
 /// What a question is made from.
-pub(super) struct Sources {
+pub(super) struct ScopeSources {
     /// Hours of roll-ups.
-    pub(super) stored: Vec<Taken>,
+    pub(super) stored: Vec<RollupSelection>,
     /// What the cells of these have to pass.
     tests: Vec<DimensionTest>,
     /// Days of roll-ups, which are told by users alone.
-    days: Vec<Taken>,
+    days: Vec<RollupSelection>,
     /// All other rows, but for the buffer's.
-    pub(super) rest: Rows,
+    pub(super) rest: SegmentRows,
 }
 
 /// Some spans, by what they add up to.
 #[derive(Debug)]
-pub(super) struct Contribution<'a> {
+pub(super) struct CellContribution<'a> {
     /// Spans of any kind.
     pub(super) spans: u64,
     /// Those of them that are counted calls.
-    pub(super) calls: Option<PartSums<'a>>,
+    pub(super) calls: Option<ContributionPart<'a>>,
     /// Calls whose tokens were counted from texts.
-    pub(super) estimated: Option<&'a Sums>,
+    pub(super) estimated: Option<&'a RollupSums>,
     /// Runs.
-    pub(super) runs: Option<PartSums<'a>>,
+    pub(super) runs: Option<ContributionPart<'a>>,
 }
 
 /// Part of some spans.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct PartSums<'a> {
-    pub(super) sums: &'a Sums,
+pub(super) struct ContributionPart<'a> {
+    pub(super) sums: &'a RollupSums,
     pub(super) failed: u64,
     /// `None` for a single span.
-    pub(super) durations: Option<&'a Bins>,
+    pub(super) durations: Option<&'a DurationHistogram>,
 }
 
-impl<'a> PartSums<'a> {
-    fn of(part: &'a Part) -> PartSums<'a> {
-        PartSums { sums: &part.sums, failed: part.failed, durations: Some(&part.durations) }
+impl<'a> ContributionPart<'a> {
+    fn of(part: &'a SpanSubtotal) -> ContributionPart<'a> {
+        ContributionPart { sums: &part.sums, failed: part.failed, durations: Some(&part.durations) }
     }
 }
 
-impl<'a> Contribution<'a> {
+impl<'a> CellContribution<'a> {
     /// The spans of a user.
-    fn of_user(sums: &'a UserSums) -> Contribution<'a> {
-        let some = |part: &'a Part| Some(PartSums::of(part)).filter(|part| part.sums.spans > 0);
-        Contribution { spans: sums.spans, calls: some(&sums.calls), estimated: Some(&sums.estimated), runs: some(&sums.runs) }
+    fn of_user(sums: &'a UserSums) -> CellContribution<'a> {
+        let some = |part: &'a SpanSubtotal| Some(ContributionPart::of(part)).filter(|part| part.sums.spans > 0);
+        CellContribution { spans: sums.spans, calls: some(&sums.calls), estimated: Some(&sums.estimated), runs: some(&sums.runs) }
     }
 }
 
 /// What is taken from the roll-up of a segment.
-pub(super) struct Taken {
+pub(super) struct RollupSelection {
     segment: Arc<Segment>,
     pub(super) rollup: Arc<Rollup>,
     /// Places of its hours, or of its days.
@@ -129,30 +130,30 @@ enum DimensionTest {
         /// Whether it must not hold.
         not: bool,
         /// One of which the value must be; `None` for any.
-        patterns: Option<Vec<Pattern>>,
+        patterns: Option<Vec<WildcardPattern>>,
     },
     /// One of these lists must pass whole.
     Any { not: bool, any: Vec<Vec<DimensionTest>> },
 }
 
 impl DimensionTest {
-    fn of(term: &Term) -> Option<DimensionTest> {
+    fn of(term: &FilterTerm) -> Option<DimensionTest> {
         match term {
-            Term::Field { not, field, test } => {
+            FilterTerm::Field { not, field, test } => {
                 let patterns = match test {
-                    Test::Present => None,
-                    Test::OneOf(values) => Some(values.iter().map(|value| Pattern::new(value)).collect()),
-                    Test::Compare(..) => return None,
+                    FieldTest::Present => None,
+                    FieldTest::OneOf(values) => Some(values.iter().map(|value| WildcardPattern::new(value)).collect()),
+                    FieldTest::Compare(..) => return None,
                 };
                 let own = dimension(fields::column(field)?)?;
                 let dimensions = if own == MODEL { vec![MODEL, REQUEST_MODEL] } else { vec![own] };
                 Some(DimensionTest::Values { dimensions, not: *not, patterns })
             }
-            Term::Group { not, any } => {
+            FilterTerm::Group { not, any } => {
                 let any = any.iter().map(DimensionTest::all_of).collect::<Option<_>>()?;
                 Some(DimensionTest::Any { not: *not, any })
             }
-            Term::Text { .. } | Term::OfTraces(_) => None,
+            FilterTerm::Text { .. } | FilterTerm::OfTraces(_) => None,
         }
     }
 
@@ -161,7 +162,7 @@ impl DimensionTest {
         filter.0.iter().map(DimensionTest::of).collect()
     }
 
-    fn passes(&self, placed: &Placed) -> bool {
+    fn passes(&self, placed: &RollupCellRef) -> bool {
         match self {
             DimensionTest::Values { dimensions, not, patterns } => {
                 let holds = |value: &str| patterns.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| pattern.holds(value)));
@@ -174,13 +175,13 @@ impl DimensionTest {
 
 /// A cell and where it stands.
 #[derive(Clone, Copy)]
-pub(super) struct Placed<'a> {
+pub(super) struct RollupCellRef<'a> {
     rollup: &'a Rollup,
-    hour: &'a Hour,
-    cell: &'a Cell,
+    hour: &'a RollupHour,
+    cell: &'a RollupCell,
 }
 
-impl<'a> Placed<'a> {
+impl<'a> RollupCellRef<'a> {
     /// Start of the hour, in microseconds since the Unix epoch.
     pub(super) fn start_us(&self) -> i64 {
         self.hour.hour.saturating_mul(HOUR_US)
@@ -192,17 +193,17 @@ impl<'a> Placed<'a> {
     }
 
     /// Where the value of a property stands among the roll-up's texts.
-    pub(super) fn value_place(&self, by: &By) -> u32 {
+    pub(super) fn value_place(&self, by: &GroupBy) -> u32 {
         by.dimension().map_or(self.cell.key.by, |dimension| self.cell.key.values[dimension])
     }
 
     /// What its spans add up to.
-    pub(super) fn contribution(&self, runs: Runs) -> Contribution<'a> {
+    pub(super) fn contribution(&self, runs: RunSelector) -> CellContribution<'a> {
         let sums = &self.cell.sums;
         let failed = if self.is(STATUS, "error") { sums.spans } else { 0 };
-        let all = PartSums { sums, failed, durations: Some(&self.cell.durations) };
+        let all = ContributionPart { sums, failed, durations: Some(&self.cell.durations) };
         let is_call = self.is_call();
-        Contribution {
+        CellContribution {
             spans: sums.spans,
             calls: is_call.then_some(all),
             estimated: (is_call && self.is(USAGE_SOURCE, "estimated")).then_some(sums),
@@ -210,10 +211,10 @@ impl<'a> Placed<'a> {
         }
     }
 
-    fn is_run(&self, runs: Runs) -> bool {
+    fn is_run(&self, runs: RunSelector) -> bool {
         match runs {
-            Runs::OfPipelines => self.cell.key.is_run,
-            Runs::OfKind(kind) => self.is(KIND, kind),
+            RunSelector::OfPipelines => self.cell.key.is_run,
+            RunSelector::OfKind(kind) => self.is(KIND, kind),
         }
     }
 
@@ -248,36 +249,36 @@ impl<'a> Placed<'a> {
 
 /// Which cells are runs: of pipelines, or of the kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Runs {
+pub(super) enum RunSelector {
     OfPipelines,
     OfKind(&'static str),
 }
 
 /// What cells add up to, as answers tell it.
 #[derive(Debug, Default)]
-pub(super) struct Totals {
+pub(super) struct CellTotals {
     /// Spans of any kind.
     pub(super) spans: u64,
     /// Of counted calls.
-    pub(super) calls: Side,
+    pub(super) calls: SubsetTotals,
     /// Successful calls without usage.
     pub(super) calls_without_usage: u64,
     /// Of calls whose tokens were counted from texts.
-    pub(super) estimated: Sums,
+    pub(super) estimated: RollupSums,
     /// Of runs.
-    pub(super) runs: Side,
+    pub(super) runs: SubsetTotals,
 }
 
 /// What some of the spans add up to.
 #[derive(Debug, Default)]
-pub(super) struct Side {
-    pub(super) sums: Sums,
+pub(super) struct SubsetTotals {
+    pub(super) sums: RollupSums,
     pub(super) failed: u64,
-    durations: Spread,
+    durations: DenseDurationHistogram,
 }
 
-impl Side {
-    fn add(&mut self, placed: &Placed) {
+impl SubsetTotals {
+    fn add(&mut self, placed: &RollupCellRef) {
         self.sums.add(&placed.cell.sums);
         self.durations.add(&placed.cell.durations);
         if placed.is(STATUS, "error") {
@@ -285,7 +286,7 @@ impl Side {
         }
     }
 
-    fn add_part(&mut self, part: &Part) {
+    fn add_part(&mut self, part: &SpanSubtotal) {
         self.sums.add(&part.sums);
         self.durations.add(&part.durations);
         self.failed += part.failed;
@@ -297,9 +298,9 @@ impl Side {
     }
 }
 
-impl Totals {
+impl CellTotals {
     /// Adds what an hour adds up to, with the runs of pipelines.
-    fn add_whole(&mut self, whole: &Whole) {
+    fn add_whole(&mut self, whole: &HourTotals) {
         self.spans += whole.spans;
         self.calls.add_part(&whole.calls);
         self.calls_without_usage += whole.calls_without_usage;
@@ -307,7 +308,7 @@ impl Totals {
         self.estimated.add(&whole.estimated);
     }
 
-    fn add(&mut self, placed: &Placed) {
+    fn add(&mut self, placed: &RollupCellRef) {
         let sums = &placed.cell.sums;
         self.spans += sums.spans;
         if placed.is_call() {
@@ -325,31 +326,31 @@ impl Totals {
     }
 }
 
-impl Parts {
-    fn stored(&self) -> impl Iterator<Item = (&Rollup, &Hour)> {
+impl ScopeCells {
+    fn stored(&self) -> impl Iterator<Item = (&Rollup, &RollupHour)> {
         self.stored.iter().flat_map(|taken| taken.places.iter().map(|hour| (taken.rollup.as_ref(), &taken.rollup.hours[*hour])))
     }
 
-    fn added(&self) -> impl Iterator<Item = (&Rollup, &Hour)> {
+    fn added(&self) -> impl Iterator<Item = (&Rollup, &RollupHour)> {
         self.added.iter().flat_map(|rollup| rollup.hours.iter().map(move |hour| (rollup, hour)))
     }
 
     /// Hours of which all spans pass, as they are, and the cells of all others.
-    fn wholes(&self) -> (impl Iterator<Item = (&Rollup, &Hour)>, impl Iterator<Item = Placed<'_>>) {
+    fn wholes(&self) -> (impl Iterator<Item = (&Rollup, &RollupHour)>, impl Iterator<Item = RollupCellRef<'_>>) {
         let all_pass = self.tests.is_empty();
         let cells = self.stored().filter(move |_| !all_pass).flat_map(placed).filter(|placed| placed.passes(&self.tests));
         (self.stored().filter(move |_| all_pass), cells.chain(self.added().flat_map(placed)))
     }
 
     /// All cells that the filter lets pass.
-    pub(super) fn cells(&self) -> impl Iterator<Item = Placed<'_>> {
+    pub(super) fn cells(&self) -> impl Iterator<Item = RollupCellRef<'_>> {
         let stored = self.stored().flat_map(placed).filter(|placed| placed.passes(&self.tests));
         stored.chain(self.added().flat_map(placed))
     }
 
     /// What all cells add up to.
-    pub(super) fn totals(&self) -> Totals {
-        let mut totals = Totals::default();
+    pub(super) fn totals(&self) -> CellTotals {
+        let mut totals = CellTotals::default();
         let (hours, cells) = self.wholes();
         hours.for_each(|(_, hour)| totals.add_whole(&hour.whole));
         cells.for_each(|placed| totals.add(&placed));
@@ -379,22 +380,22 @@ impl Parts {
     }
 }
 
-impl Sources {
+impl ScopeSources {
     /// The cells that the filter lets pass.
-    pub(super) fn cells(&self) -> impl Iterator<Item = Placed<'_>> {
+    pub(super) fn cells(&self) -> impl Iterator<Item = RollupCellRef<'_>> {
         let hours =
             self.stored.iter().flat_map(|taken| taken.places.iter().map(|hour| (taken.rollup.as_ref(), &taken.rollup.hours[*hour])));
         hours.flat_map(placed).filter(|placed| placed.passes(&self.tests))
     }
 
     /// The users of whole days, and what their spans, which are in no cell, add up to; the providers of their calls.
-    pub(super) fn users_of_days(&self) -> impl Iterator<Item = (Option<&str>, Contribution<'_>, impl Iterator<Item = &str>)> {
+    pub(super) fn users_of_days(&self) -> impl Iterator<Item = (Option<&str>, CellContribution<'_>, impl Iterator<Item = &str>)> {
         let of_day = |(rollup, day): (_, _)| {
-            let (rollup, day): (&Rollup, &Day) = (rollup, day);
+            let (rollup, day): (&Rollup, &UserRollupDay) = (rollup, day);
             let text = |place: u32| rollup.texts.get(place as usize).and_then(|text| text.as_deref());
             let of_user = move |sums| {
                 let sums: &UserSums = sums;
-                (text(sums.user), Contribution::of_user(sums), sums.providers.iter().filter_map(move |place| text(*place)))
+                (text(sums.user), CellContribution::of_user(sums), sums.providers.iter().filter_map(move |place| text(*place)))
             };
             day.users.iter().flatten().map(of_user)
         };
@@ -403,29 +404,30 @@ impl Sources {
     }
 }
 
-fn placed<'a>((rollup, hour): (&'a Rollup, &'a Hour)) -> impl Iterator<Item = Placed<'a>> {
-    hour.cells.iter().map(move |cell| Placed { rollup, hour, cell })
+fn placed<'a>((rollup, hour): (&'a Rollup, &'a RollupHour)) -> impl Iterator<Item = RollupCellRef<'a>> {
+    hour.cells.iter().map(move |cell| RollupCellRef { rollup, hour, cell })
 }
 
-impl Project {
+impl ProjectSnapshot {
     /// How many different traces and end users there are, where the question tells them apart.
-    pub(super) fn traces_and_users(&self, parts: &Parts) -> (u64, u64) {
-        let hours = parts.stored.iter().map(|taken| Hours { segment: &taken.segment.path, rollup: &taken.rollup, chosen: &taken.places });
-        let stored: Vec<Hours> = hours.collect();
+    pub(super) fn traces_and_users(&self, parts: &ScopeCells) -> (u64, u64) {
+        let hours =
+            parts.stored.iter().map(|taken| SegmentHours { segment: &taken.segment.path, rollup: &taken.rollup, chosen: &taken.places });
+        let stored: Vec<SegmentHours> = hours.collect();
         let segments: HashSet<&Path> = self.snapshot.segments.iter().map(|view| view.segment.path.as_path()).collect();
-        let count = |different: &Different| different.count(&stored, &parts.added, |segment| segments.contains(segment));
+        let count = |different: &DistinctCounter| different.count(&stored, &parts.added, |segment| segments.contains(segment));
         (count(&self.engine.traces), count(&self.engine.users))
     }
 
     /// The spans of a scope as cells; `None` where there are so few rows that the query engine is as fast, and exact.
-    pub(super) async fn parts(&self, scope: &Scope, apart: Apart<'_>) -> Result<Option<Parts>, QueryError> {
-        let Some(Sources { stored, tests, rest, .. }) = self.sources(scope, apart).await? else { return Ok(None) };
+    pub(super) async fn parts(&self, scope: &QueryScope, apart: QueryGrouping<'_>) -> Result<Option<ScopeCells>, QueryError> {
+        let Some(ScopeSources { stored, tests, rest, .. }) = self.sources(scope, apart).await? else { return Ok(None) };
         let (added, reserved) = self.add_up(scope, rest, apart.grain(), apart.by).await?;
-        Ok(Some(Parts { stored, tests, added, _reserved: reserved }))
+        Ok(Some(ScopeCells { stored, tests, added, _reserved: reserved }))
     }
 
     /// What answers about a scope are made from; `None` where there are so few rows that the query engine is as fast, and exact.
-    pub(super) async fn sources(&self, scope: &Scope, apart: Apart<'_>) -> Result<Option<Sources>, QueryError> {
+    pub(super) async fn sources(&self, scope: &QueryScope, apart: QueryGrouping<'_>) -> Result<Option<ScopeSources>, QueryError> {
         let (project, from_us, to_us) = (self.project, scope.from_us, scope.to_us);
         let may_hold = |view: &&Arc<SegmentView>| view.segment.may_hold(project, from_us, to_us);
         let views: Vec<_> = self.snapshot.segments.iter().filter(may_hold).cloned().collect();
@@ -433,9 +435,9 @@ impl Project {
         if views.iter().map(|view| view.segment.rows).sum::<u64>() + buffered < self.engine.least_rows {
             return Ok(None);
         }
-        if scope.filter.0.is_empty() && matches!(apart, Apart { by: Some(By::Column("user", _)), step_us: None, .. }) {
+        if scope.filter.0.is_empty() && matches!(apart, QueryGrouping { by: Some(GroupBy::Column("user", _)), step_us: None, .. }) {
             let (days, rest) = tokio::task::spawn_blocking(move || choose_days(views, project, from_us, to_us)).await?;
-            return Ok(Some(Sources { stored: Vec::new(), tests: Vec::new(), days, rest }));
+            return Ok(Some(ScopeSources { stored: Vec::new(), tests: Vec::new(), days, rest }));
         }
         // Steps that are no hours are told by the rows alone.
         let can_tell = apart.by.is_none_or(|by| by.dimension().is_some()) && apart.step_us.is_none_or(|step_us| step_us % HOUR_US == 0);
@@ -446,12 +448,12 @@ impl Project {
             Some(_) => tokio::task::spawn_blocking(move || choose(views, project, from_us, to_us, |_| true)).await?,
             None => (Vec::new(), views.into_iter().map(whole).collect()),
         };
-        Ok(Some(Sources { stored, tests: tests.unwrap_or_default(), days: Vec::new(), rest }))
+        Ok(Some(ScopeSources { stored, tests: tests.unwrap_or_default(), days: Vec::new(), rest }))
     }
 }
 
 /// Rows of segments.
-pub(super) type Rows = Vec<(Arc<SegmentView>, Vec<Range<u32>>)>;
+pub(super) type SegmentRows = Vec<(Arc<SegmentView>, Vec<Range<u32>>)>;
 
 /// All rows of a segment that hold.
 fn whole(view: Arc<SegmentView>) -> (Arc<SegmentView>, Vec<Range<u32>>) {
@@ -460,11 +462,17 @@ fn whole(view: Arc<SegmentView>) -> (Arc<SegmentView>, Vec<Range<u32>>) {
     (view, rows)
 }
 
-type Chosen = (Vec<Taken>, Rows);
+type RollupsAndRows = (Vec<RollupSelection>, SegmentRows);
 
 /// Which hours are taken from roll-ups: those that lie whole in the range, have no dead rows, and can tell. The rows of all others are
 /// to be read.
-pub(super) fn choose(views: Vec<Arc<SegmentView>>, project: u64, from_us: i64, to_us: i64, can_tell: impl Fn(&Hour) -> bool) -> Chosen {
+pub(super) fn choose(
+    views: Vec<Arc<SegmentView>>,
+    project: u64,
+    from_us: i64,
+    to_us: i64,
+    can_tell: impl Fn(&RollupHour) -> bool,
+) -> RollupsAndRows {
     let mut sources = Vec::new();
     let mut rest = Vec::new();
     for view in views {
@@ -486,7 +494,7 @@ pub(super) fn choose(views: Vec<Arc<SegmentView>>, project: u64, from_us: i64, t
                     }
                 }
                 if !taken.is_empty() {
-                    sources.push(Taken { segment: view.segment.clone(), rollup, places: taken });
+                    sources.push(RollupSelection { segment: view.segment.clone(), rollup, places: taken });
                 }
             }
         }
@@ -500,7 +508,7 @@ pub(super) fn choose(views: Vec<Arc<SegmentView>>, project: u64, from_us: i64, t
 }
 
 /// The same for days that are told by users.
-fn choose_days(views: Vec<Arc<SegmentView>>, project: u64, from_us: i64, to_us: i64) -> Chosen {
+fn choose_days(views: Vec<Arc<SegmentView>>, project: u64, from_us: i64, to_us: i64) -> RollupsAndRows {
     let mut sources = Vec::new();
     let mut rest = Vec::new();
     for view in views {
@@ -509,7 +517,7 @@ fn choose_days(views: Vec<Arc<SegmentView>>, project: u64, from_us: i64, to_us: 
             rest.push(whole(view));
             continue;
         };
-        let of_day = |hour: &Hour| hour.hour.saturating_mul(HOUR_US).div_euclid(DAY_US);
+        let of_day = |hour: &RollupHour| hour.hour.saturating_mul(HOUR_US).div_euclid(DAY_US);
         let mut taken = Vec::new();
         for (place, day) in rollup.days.iter().enumerate().filter(|(_, day)| day.project == project && day.users.is_some()) {
             let start_us = day.day.saturating_mul(DAY_US);
@@ -519,7 +527,7 @@ fn choose_days(views: Vec<Arc<SegmentView>>, project: u64, from_us: i64, to_us: 
             }
         }
         let segment = view.segment.clone();
-        let is_taken = |hour: &&Hour| taken.iter().any(|place| rollup.days[*place].day == of_day(hour));
+        let is_taken = |hour: &&RollupHour| taken.iter().any(|place| rollup.days[*place].day == of_day(hour));
         let others = rollup.hours.iter().filter(|hour| hour.project == project && !is_taken(hour));
         let mut rows: Vec<Range<u32>> = others.flat_map(|hour| hour.rows.iter().cloned()).collect();
         rows.sort_unstable_by_key(|rows| rows.start);
@@ -528,14 +536,14 @@ fn choose_days(views: Vec<Arc<SegmentView>>, project: u64, from_us: i64, to_us: 
             rest.push((view, rows));
         }
         if !taken.is_empty() {
-            sources.push(Taken { segment, rollup, places: taken });
+            sources.push(RollupSelection { segment, rollup, places: taken });
         }
     }
     (sources, rest)
 }
 
 /// Whether rows of an hour do not hold any more.
-fn has_dead(view: &SegmentView, hour: &Hour) -> bool {
+fn has_dead(view: &SegmentView, hour: &RollupHour) -> bool {
     hour.rows.iter().any(|rows| {
         let first = view.dead.partition_point(|row| *row < rows.start);
         view.dead.get(first).is_some_and(|row| *row < rows.end)

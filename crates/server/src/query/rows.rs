@@ -7,10 +7,10 @@ use futures::StreamExt;
 use hinomi_model::span::Span;
 
 use super::error::QueryError;
-use super::{Project, Reading};
-use crate::store::rows::{Row, from_batch};
+use super::{ProjectSnapshot, ScanMode};
+use crate::store::rows::{SpanRow, from_batch};
 
-impl Project {
+impl ProjectSnapshot {
     /// Calls back for each span that starts within the range, in any order, with the fields of these columns alone.
     ///
     /// # Errors
@@ -24,10 +24,10 @@ impl Project {
         mut work: impl FnMut(Span),
     ) -> Result<(), QueryError> {
         let names: Vec<Expr> = columns.iter().map(|name| col(*name)).collect();
-        let table = self.table(Reading::Much, from_us, to_us)?.select(names)?;
+        let table = self.table(ScanMode::Much, from_us, to_us)?.select(names)?;
         let mut batches = table.execute_stream().await?;
         while let Some(batch) = batches.next().await {
-            from_batch(&batch?).into_iter().for_each(|Row { span, .. }| work(span));
+            from_batch(&batch?).into_iter().for_each(|SpanRow { span, .. }| work(span));
         }
         Ok(())
     }

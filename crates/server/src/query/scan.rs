@@ -27,23 +27,23 @@ use crate::store::snapshot::{SegmentView, Snapshot};
 /// Spans of a snapshot that may belong to a project and a range of time. It may give more than was asked for, never less: the
 /// filters are applied above it.
 #[derive(Debug)]
-pub(super) struct Spans {
+pub(super) struct SpanTable {
     snapshot: Arc<Snapshot>,
-    segments: Vec<(Arc<SegmentView>, Wanted)>,
+    segments: Vec<(Arc<SegmentView>, SelectedRowRanges)>,
 }
 
 /// Which rows of a segment are wanted; `None` for all that hold.
-type Wanted = Option<Vec<Range<usize>>>;
+type SelectedRowRanges = Option<Vec<Range<usize>>>;
 
-impl Spans {
-    pub(super) fn new(snapshot: Arc<Snapshot>, project: u64, from_us: i64, to_us: i64) -> Spans {
+impl SpanTable {
+    pub(super) fn new(snapshot: Arc<Snapshot>, project: u64, from_us: i64, to_us: i64) -> SpanTable {
         let may_hold = |view: &&Arc<SegmentView>| view.segment.may_hold(project, from_us, to_us);
         let segments = snapshot.segments.iter().filter(may_hold).map(|view| (view.clone(), None)).collect();
-        Spans { snapshot, segments }
+        SpanTable { snapshot, segments }
     }
 
     /// Of each segment only the rows that are given for it, and of these the live ones; `None` for all.
-    pub(super) fn only(mut self, rows: impl Fn(&SegmentView) -> Option<Vec<Range<u32>>>) -> Spans {
+    pub(super) fn only(mut self, rows: impl Fn(&SegmentView) -> Option<Vec<Range<u32>>>) -> SpanTable {
         for (view, wanted) in &mut self.segments {
             *wanted = rows(view).map(|rows| without(&rows, &view.dead));
         }
@@ -115,7 +115,7 @@ pub(super) fn without(rows: &[Range<u32>], dead: &[u32]) -> Vec<Range<usize>> {
 }
 
 #[async_trait]
-impl TableProvider for Spans {
+impl TableProvider for SpanTable {
     fn schema(&self) -> SchemaRef {
         SCHEMA.clone()
     }

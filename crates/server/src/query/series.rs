@@ -8,16 +8,16 @@ use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::prelude::{Expr, cast, col, lit};
 use hinomi_model::money::Usd;
 
-use super::answer::{Group, OtherGroups, Series};
-use super::by::By;
-use super::columns::Column;
+use super::answer::{OtherTimeSeriesGroups, TimeSeries, TimeSeriesGroup};
+use super::by::GroupBy;
+use super::columns::BatchColumn;
 use super::error::QueryError;
-use super::group_table::{Component, DurationsOf, GroupTable, KeptDurations, StoredDurations};
-use super::grouped::{GroupPlan, GroupSteps, Groups};
-use super::measure::{Bucket, Measure};
-use super::rolled::{Runs, Sources};
+use super::group_table::{CollectedDurations, DurationSubject, GroupSumComponent, GroupTable, RollupDurations};
+use super::grouped::{GroupAggregates, GroupPlan, GroupSteps};
+use super::measure::{BucketInterval, SeriesMeasure};
+use super::rolled::{RunSelector, ScopeSources};
 use super::sums::{cache_writes, how_many, is_call, is_failed, percentile, sum_of_calls};
-use super::{Project, Reading, Scope};
+use super::{ProjectSnapshot, QueryScope, ScanMode};
 use crate::time::rfc3339;
 
 /// Points of one line at most.
@@ -26,15 +26,21 @@ const MAX_POINTS: i64 = 5_000;
 const MAX_LINES: usize = 50;
 
 /// A point: where it stands, and its value.
-type Point = (usize, Option<f64>);
+type SeriesPoint = (usize, Option<f64>);
 
-impl Project {
+impl ProjectSnapshot {
     /// Measures for each bucket of time, by a property where given. A range that is open ends where the spans do.
     ///
     /// # Errors
     ///
-    /// As [`summary`](Project::summary); also when the range has too many buckets.
-    pub async fn series(&self, scope: &Scope, bucket: Bucket, measures: &[Measure], by: Option<&By>) -> Result<Series, QueryError> {
+    /// As [`summary`](ProjectSnapshot::summary); also when the range has too many buckets.
+    pub async fn series(
+        &self,
+        scope: &QueryScope,
+        bucket: BucketInterval,
+        measures: &[SeriesMeasure],
+        by: Option<&GroupBy>,
+    ) -> Result<TimeSeries, QueryError> {
         let (from_us, to_us) = self.kept_range(scope).await?;
         let first = from_us.div_euclid(bucket.us());
         let count = if to_us > from_us { (to_us - 1).div_euclid(bucket.us()) - first + 1 } else { 0 };
@@ -42,13 +48,13 @@ impl Project {
             return Err(QueryError::TooManyPoints(count));
         }
         let starts_us: Vec<i64> = (first..first + count).map(|number| number * bucket.us()).collect();
-        let mut of_spans: Vec<Measure> = Vec::new();
+        let mut of_spans: Vec<SeriesMeasure> = Vec::new();
         for measure in measures {
-            if *measure != Measure::Errors && !of_spans.contains(measure) {
+            if *measure != SeriesMeasure::Errors && !of_spans.contains(measure) {
                 of_spans.push(*measure);
             }
         }
-        let mut series = Series { starts_us, measures: BTreeMap::new(), others: BTreeMap::new() };
+        let mut series = TimeSeries { starts_us, measures: BTreeMap::new(), others: BTreeMap::new() };
         if of_spans.is_empty() {
             return Ok(series);
         }
@@ -56,15 +62,15 @@ impl Project {
             Some(by) => Some(self.grouping(scope, by).await?),
             None => None,
         };
-        let mut components: Vec<Component> = of_spans.iter().flat_map(|measure| components(*measure)).copied().collect();
+        let mut components: Vec<GroupSumComponent> = of_spans.iter().flat_map(|measure| components(*measure)).copied().collect();
         components.sort_unstable_by_key(|component| *component as usize);
         components.dedup();
         let has_durations = of_spans.iter().any(|measure| measure.is_duration());
         let plan = GroupPlan {
             by: by.clone(),
-            runs: Runs::OfPipelines,
+            runs: RunSelector::OfPipelines,
             components,
-            durations: if has_durations { KeptDurations::OfCalls } else { KeptDurations::None },
+            durations: if has_durations { CollectedDurations::OfCalls } else { CollectedDurations::None },
             steps: Some(GroupSteps { first, count, us: bucket.us() }),
         };
         if let Some((groups, sources)) = self.groups(scope, plan).await? {
@@ -76,7 +82,7 @@ impl Project {
         keys.extend(by.as_ref().map(|by| by.key().alias("key")));
         let mut values = of_spans.iter().map(|measure| aggregate(*measure)).collect::<Result<Vec<_>, _>>()?;
         values.push(how_many(is_call(), CALLS_OF_COST)?);
-        let batches = self.spans_of(Reading::Much, scope).await?.aggregate(keys, values)?.collect().await?;
+        let batches = self.spans_of(ScanMode::Much, scope).await?.aggregate(keys, values)?.collect().await?;
         for measure in of_spans {
             let lines = scanned_lines(&batches, measure, first, count, by.is_none());
             let drawn = largest(lines, measure, &series.starts_us);
@@ -89,8 +95,8 @@ impl Project {
 /// The number of calls, beside other measures.
 const CALLS_OF_COST: &str = "calls_of_cost";
 
-impl Series {
-    fn put(&mut self, measure: Measure, (lines, others): (Vec<Group>, Option<OtherGroups>)) {
+impl TimeSeries {
+    fn put(&mut self, measure: SeriesMeasure, (lines, others): (Vec<TimeSeriesGroup>, Option<OtherTimeSeriesGroups>)) {
         self.measures.insert(measure.name().to_owned(), lines);
         if let Some(others) = others {
             self.others.insert(measure.name().to_owned(), others);
@@ -99,18 +105,24 @@ impl Series {
 }
 
 /// The points of each line, from what the query engine answers.
-fn scanned_lines(batches: &[RecordBatch], measure: Measure, first: i64, count: i64, is_one: bool) -> HashMap<Option<String>, Vec<Point>> {
-    let mut lines: HashMap<Option<String>, Vec<Point>> = HashMap::new();
+fn scanned_lines(
+    batches: &[RecordBatch],
+    measure: SeriesMeasure,
+    first: i64,
+    count: i64,
+    is_one: bool,
+) -> HashMap<Option<String>, Vec<SeriesPoint>> {
+    let mut lines: HashMap<Option<String>, Vec<SeriesPoint>> = HashMap::new();
     if is_one {
         lines.insert(None, Vec::new());
     }
     for batch in batches {
-        let [number, key, value, calls] = ["number", "key", measure.name(), CALLS_OF_COST].map(|name| Column::of(batch, name));
+        let [number, key, value, calls] = ["number", "key", measure.name(), CALLS_OF_COST].map(|name| BatchColumn::of(batch, name));
         for row in 0..batch.num_rows() {
             let place = number.int(row).map(|number| number - first).filter(|place| (0..count).contains(place));
             let Some(place) = place else { continue };
             let known = match measure {
-                Measure::Cost => value.usd(row).map(Usd::dollars).or((calls.count(row) == 0).then_some(0.0)),
+                SeriesMeasure::Cost => value.usd(row).map(Usd::dollars).or((calls.count(row) == 0).then_some(0.0)),
                 _ if measure.is_duration() => value.ms(row),
                 _ => value.float(row).or(Some(0.0)),
             };
@@ -121,32 +133,32 @@ fn scanned_lines(batches: &[RecordBatch], measure: Measure, first: i64, count: i
 }
 
 /// What a measure is made from.
-fn components(measure: Measure) -> &'static [Component] {
+fn components(measure: SeriesMeasure) -> &'static [GroupSumComponent] {
     match measure {
-        Measure::Calls => &[Component::Calls],
-        Measure::Failed => &[Component::FailedCalls],
-        Measure::Cost => &[Component::Cost, Component::PricedCalls, Component::Calls],
-        Measure::InputTokens => &[Component::InputTokens],
-        Measure::OutputTokens => &[Component::OutputTokens],
-        Measure::NewInputTokens => &[Component::NewInputTokens],
-        Measure::CacheReadTokens => &[Component::CacheReadTokens],
-        Measure::CacheWriteTokens => &[Component::CacheWriteTokens],
-        Measure::ReasoningTokens => &[Component::ReasoningTokens],
-        Measure::DurationP50 | Measure::DurationP95 | Measure::DurationP99 => {
-            &[Component::Calls, Component::LeastCall, Component::GreatestCall]
+        SeriesMeasure::Calls => &[GroupSumComponent::Calls],
+        SeriesMeasure::Failed => &[GroupSumComponent::FailedCalls],
+        SeriesMeasure::Cost => &[GroupSumComponent::Cost, GroupSumComponent::PricedCalls, GroupSumComponent::Calls],
+        SeriesMeasure::InputTokens => &[GroupSumComponent::InputTokens],
+        SeriesMeasure::OutputTokens => &[GroupSumComponent::OutputTokens],
+        SeriesMeasure::NewInputTokens => &[GroupSumComponent::NewInputTokens],
+        SeriesMeasure::CacheReadTokens => &[GroupSumComponent::CacheReadTokens],
+        SeriesMeasure::CacheWriteTokens => &[GroupSumComponent::CacheWriteTokens],
+        SeriesMeasure::ReasoningTokens => &[GroupSumComponent::ReasoningTokens],
+        SeriesMeasure::DurationP50 | SeriesMeasure::DurationP95 | SeriesMeasure::DurationP99 => {
+            &[GroupSumComponent::Calls, GroupSumComponent::LeastCall, GroupSumComponent::GreatestCall]
         }
-        Measure::Runs => &[Component::Runs],
-        Measure::Spans | Measure::Errors => &[Component::Spans],
+        SeriesMeasure::Runs => &[GroupSumComponent::Runs],
+        SeriesMeasure::Spans | SeriesMeasure::Errors => &[GroupSumComponent::Spans],
     }
 }
 
 /// A measure of a cell; of durations how many there are.
-fn measured(table: &GroupTable, cell: u32, measure: Measure) -> Option<f64> {
-    let value = |component: Component| table.value(cell, component);
+fn measured(table: &GroupTable, cell: u32, measure: SeriesMeasure) -> Option<f64> {
+    let value = |component: GroupSumComponent| table.value(cell, component);
     match (measure, components(measure)) {
-        (Measure::Cost, _) => {
-            let is_known = value(Component::PricedCalls) > 0 || value(Component::Calls) == 0;
-            is_known.then(|| Usd(value(Component::Cost)).dollars())
+        (SeriesMeasure::Cost, _) => {
+            let is_known = value(GroupSumComponent::PricedCalls) > 0 || value(GroupSumComponent::Calls) == 0;
+            is_known.then(|| Usd(value(GroupSumComponent::Cost)).dollars())
         }
         (_, [first, ..]) => Some(value(*first) as f64),
         (_, []) => None,
@@ -154,7 +166,12 @@ fn measured(table: &GroupTable, cell: u32, measure: Measure) -> Option<f64> {
 }
 
 /// Draws the largest groups for each measure.
-fn add_grouped_lines(mut series: Series, mut groups: Groups, sources: &Sources, measures: &[Measure]) -> Result<Series, QueryError> {
+fn add_grouped_lines(
+    mut series: TimeSeries,
+    mut groups: GroupAggregates,
+    sources: &ScopeSources,
+    measures: &[SeriesMeasure],
+) -> Result<TimeSeries, QueryError> {
     let stored = groups.add_sources(sources, false)?;
     let table = groups.table();
     for measure in measures {
@@ -167,11 +184,11 @@ fn add_grouped_lines(mut series: Series, mut groups: Groups, sources: &Sources, 
 /// The lines of a measure.
 fn grouped_lines(
     table: &GroupTable,
-    stored: &StoredDurations,
-    measure: Measure,
+    stored: &RollupDurations,
+    measure: SeriesMeasure,
     starts_us: &[i64],
     is_one: bool,
-) -> (Vec<Group>, Option<OtherGroups>) {
+) -> (Vec<TimeSeriesGroup>, Option<OtherTimeSeriesGroups>) {
     let cells = || (0u32..).zip(table.cells().iter().copied());
     let mut sizes = vec![0.0; table.groups()];
     let mut is_met = vec![false; table.groups()];
@@ -191,7 +208,7 @@ fn grouped_lines(
         largest.truncate(MAX_LINES);
     }
     let line_of: HashMap<u32, usize> = largest.iter().enumerate().map(|(line, group)| (*group, line)).collect();
-    let mut lines: Vec<Vec<Point>> = vec![Vec::new(); largest.len()];
+    let mut lines: Vec<Vec<SeriesPoint>> = vec![Vec::new(); largest.len()];
     let mut others = vec![OtherSum::default(); starts_us.len()];
     let mut drawn: Vec<(u32, usize, usize)> = Vec::new();
     for (cell, (group, step)) in cells() {
@@ -203,13 +220,13 @@ fn grouped_lines(
     }
     if let Some(share) = measure.share() {
         let cells: Vec<u32> = drawn.iter().map(|(cell, ..)| *cell).collect();
-        let percentiles = table.percentiles_ms(&cells, DurationsOf::Calls, stored, [share]);
+        let percentiles = table.percentiles_ms(&cells, DurationSubject::Calls, stored, [share]);
         drawn.iter().zip(percentiles).for_each(|((_, line, step), [value])| lines[*line].push((*step, value)));
     }
     let mut named: Vec<_> = largest.iter().map(|group| table.key(*group).map(str::to_owned)).zip(lines).collect();
     // Calls that all took no time.
     named.retain(|(_, points)| is_only || size(points) > 0.0);
-    let others = (count > MAX_LINES).then(|| OtherGroups::of(count - MAX_LINES, measure, &others, starts_us));
+    let others = (count > MAX_LINES).then(|| OtherTimeSeriesGroups::of(count - MAX_LINES, measure, &others, starts_us));
     (shown(named, measure, starts_us), others)
 }
 
@@ -232,15 +249,19 @@ impl OtherSum {
     }
 }
 
-impl OtherGroups {
-    fn of(groups: usize, measure: Measure, sums: &[OtherSum], starts_us: &[i64]) -> OtherGroups {
+impl OtherTimeSeriesGroups {
+    fn of(groups: usize, measure: SeriesMeasure, sums: &[OtherSum], starts_us: &[i64]) -> OtherTimeSeriesGroups {
         let points = || starts_us.iter().map(|us| rfc3339(*us)).zip(sums.iter().map(|sum| sum.value())).collect();
-        OtherGroups { groups: groups as u64, points: (!measure.is_duration()).then(points) }
+        OtherTimeSeriesGroups { groups: groups as u64, points: (!measure.is_duration()).then(points) }
     }
 }
 
 /// The largest lines, and the others together. Lines of nothing but zeros are left out, unless it is the only one.
-fn largest(lines: HashMap<Option<String>, Vec<Point>>, measure: Measure, starts_us: &[i64]) -> (Vec<Group>, Option<OtherGroups>) {
+fn largest(
+    lines: HashMap<Option<String>, Vec<SeriesPoint>>,
+    measure: SeriesMeasure,
+    starts_us: &[i64],
+) -> (Vec<TimeSeriesGroup>, Option<OtherTimeSeriesGroups>) {
     let is_only = lines.len() == 1;
     let (mut lines, left_out): (Vec<_>, Vec<_>) = lines.into_iter().partition(|(_, points)| is_only || size(points) > 0.0);
     lines.sort_by(|(a_key, a), (b_key, b)| size(b).total_cmp(&size(a)).then_with(|| a_key.cmp(b_key)));
@@ -249,45 +270,45 @@ fn largest(lines: HashMap<Option<String>, Vec<Point>>, measure: Measure, starts_
     for (place, value) in rest.iter().chain(&left_out).flat_map(|(_, points)| points) {
         sums[*place].add(*value);
     }
-    let others = (!rest.is_empty()).then(|| OtherGroups::of(rest.len(), measure, &sums, starts_us));
+    let others = (!rest.is_empty()).then(|| OtherTimeSeriesGroups::of(rest.len(), measure, &sums, starts_us));
     (shown(lines, measure, starts_us), others)
 }
 
-fn size(points: &[Point]) -> f64 {
+fn size(points: &[SeriesPoint]) -> f64 {
     points.iter().filter_map(|(_, value)| *value).sum()
 }
 
 /// Lines as the API shows them, the largest first.
-fn shown(mut lines: Vec<(Option<String>, Vec<Point>)>, measure: Measure, starts_us: &[i64]) -> Vec<Group> {
+fn shown(mut lines: Vec<(Option<String>, Vec<SeriesPoint>)>, measure: SeriesMeasure, starts_us: &[i64]) -> Vec<TimeSeriesGroup> {
     lines.sort_by(|(a_key, a), (b_key, b)| size(b).total_cmp(&size(a)).then_with(|| a_key.cmp(b_key)));
     let starts: Vec<String> = starts_us.iter().map(|us| rfc3339(*us)).collect();
     let empty = if measure.is_duration() { None } else { Some(0.0) };
-    let line = |(key, known): (Option<String>, Vec<Point>)| {
+    let line = |(key, known): (Option<String>, Vec<SeriesPoint>)| {
         let mut points: Vec<(String, Option<f64>)> = starts.iter().map(|start| (start.clone(), empty)).collect();
         known.into_iter().for_each(|(place, value)| points[place].1 = value);
-        Group { key, points }
+        TimeSeriesGroup { key, points }
     };
     lines.into_iter().map(line).collect()
 }
 
 /// How a measure is made from spans.
-fn aggregate(measure: Measure) -> Result<Expr, QueryError> {
+fn aggregate(measure: SeriesMeasure) -> Result<Expr, QueryError> {
     let name = measure.name();
     match measure {
-        Measure::Calls => how_many(is_call(), name),
-        Measure::Failed => how_many(is_call().and(is_failed()), name),
-        Measure::Cost => sum_of_calls(col("cost"), name),
-        Measure::InputTokens => sum_of_calls(col("input_tokens"), name),
-        Measure::OutputTokens => sum_of_calls(col("output_tokens"), name),
-        Measure::NewInputTokens => sum_of_calls(col("usage_input"), name),
-        Measure::CacheReadTokens => sum_of_calls(col("usage_cache_read"), name),
-        Measure::CacheWriteTokens => sum_of_calls(cache_writes(), name),
-        Measure::ReasoningTokens => sum_of_calls(col("usage_reasoning"), name),
-        Measure::DurationP50 => percentile(is_call(), 0.5, name),
-        Measure::DurationP95 => percentile(is_call(), 0.95, name),
-        Measure::DurationP99 => percentile(is_call(), 0.99, name),
-        Measure::Runs => how_many(col("is_run"), name),
-        Measure::Spans | Measure::Errors => Ok(count(lit(1)).alias(name)),
+        SeriesMeasure::Calls => how_many(is_call(), name),
+        SeriesMeasure::Failed => how_many(is_call().and(is_failed()), name),
+        SeriesMeasure::Cost => sum_of_calls(col("cost"), name),
+        SeriesMeasure::InputTokens => sum_of_calls(col("input_tokens"), name),
+        SeriesMeasure::OutputTokens => sum_of_calls(col("output_tokens"), name),
+        SeriesMeasure::NewInputTokens => sum_of_calls(col("usage_input"), name),
+        SeriesMeasure::CacheReadTokens => sum_of_calls(col("usage_cache_read"), name),
+        SeriesMeasure::CacheWriteTokens => sum_of_calls(cache_writes(), name),
+        SeriesMeasure::ReasoningTokens => sum_of_calls(col("usage_reasoning"), name),
+        SeriesMeasure::DurationP50 => percentile(is_call(), 0.5, name),
+        SeriesMeasure::DurationP95 => percentile(is_call(), 0.95, name),
+        SeriesMeasure::DurationP99 => percentile(is_call(), 0.99, name),
+        SeriesMeasure::Runs => how_many(col("is_run"), name),
+        SeriesMeasure::Spans | SeriesMeasure::Errors => Ok(count(lit(1)).alias(name)),
     }
 }
 

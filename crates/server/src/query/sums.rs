@@ -10,15 +10,15 @@ use futures::StreamExt;
 use hinomi_model::id::TraceId;
 use hinomi_model::money::Usd;
 
-use super::By;
-use super::answer::{Facet, FacetQuery, Percentiles, Summary};
-use super::columns::Column;
+use super::GroupBy;
+use super::answer::{DurationPercentiles, FacetQuery, FacetValue, UsageSummary};
+use super::columns::BatchColumn;
 use super::error::QueryError;
-use super::filter::{Filter, Term, Test};
+use super::filter::{FieldTest, Filter, FilterTerm};
 use super::picked::{columns, live};
-use super::rolled::{Apart, Parts, Side};
-use super::{Engine, Project, Reading, Scope, fields, text};
-use crate::store::rollup::Sums;
+use super::rolled::{QueryGrouping, ScopeCells, SubsetTotals};
+use super::{ProjectSnapshot, QueryEngine, QueryScope, ScanMode, fields, text};
+use crate::store::rollup::RollupSums;
 use crate::store::snapshot::Snapshot;
 
 /// Models without a price that a summary names.
@@ -101,14 +101,14 @@ pub(super) fn dollars(cost: Option<Usd>, calls: u64) -> Option<f64> {
     if calls == 0 { Some(0.0) } else { cost.map(Usd::dollars) }
 }
 
-impl Project {
+impl ProjectSnapshot {
     /// Sums over a scope. Error events are not spans: `errors` is left 0.
     ///
     /// # Errors
     ///
     /// When the filter compares what cannot be compared, or the engine fails; so with all questions.
-    pub async fn summary(&self, scope: &Scope) -> Result<Summary, QueryError> {
-        if let Some(parts) = self.parts(scope, Apart { distinct: true, ..Apart::default() }).await? {
+    pub async fn summary(&self, scope: &QueryScope) -> Result<UsageSummary, QueryError> {
+        if let Some(parts) = self.parts(scope, QueryGrouping { distinct: true, ..QueryGrouping::default() }).await? {
             return self.reading(move |project| Ok(rolled_summary(&parts, project.traces_and_users(&parts)))).await;
         }
         let mut sums = common(&col("is_run"))?;
@@ -120,12 +120,12 @@ impl Project {
             sum(col("output_tokens")).filter(is_estimated()).build()?.alias("estimated_output_tokens"),
             how_many(is_call().and(is_without_usage()).and(col("status").eq(lit("ok"))), "calls_without_usage")?,
         ]);
-        let batches = self.spans_of(Reading::Much, scope).await?.aggregate(vec![], sums)?.collect().await?;
-        let Some(batch) = batches.iter().find(|batch| batch.num_rows() > 0) else { return Ok(Summary::default()) };
-        let number = |name: &str| Column::of(batch, name).count(0);
+        let batches = self.spans_of(ScanMode::Much, scope).await?.aggregate(vec![], sums)?.collect().await?;
+        let Some(batch) = batches.iter().find(|batch| batch.num_rows() > 0) else { return Ok(UsageSummary::default()) };
+        let number = |name: &str| BatchColumn::of(batch, name).count(0);
         let unpriced_calls = number("unpriced_calls");
         let (unpriced_models, unpriced_model_count) = if unpriced_calls > 0 { self.unpriced_models(scope).await? } else { (Vec::new(), 0) };
-        Ok(Summary {
+        Ok(UsageSummary {
             spans: number("spans"),
             traces: number("traces"),
             llm_calls: number("llm_calls"),
@@ -133,9 +133,9 @@ impl Project {
             errors: 0,
             input_tokens: number("input_tokens"),
             output_tokens: number("output_tokens"),
-            cost: dollars(Column::of(batch, "cost").usd(0), number("llm_calls")),
+            cost: dollars(BatchColumn::of(batch, "cost").usd(0), number("llm_calls")),
             unpriced_calls,
-            duration_ms: Percentiles::of(batch, 0),
+            duration_ms: DurationPercentiles::of(batch, 0),
             runs: number("runs"),
             failed_runs: number("failed_runs"),
             new_input_tokens: number("new_input_tokens"),
@@ -146,7 +146,7 @@ impl Project {
             estimated_calls: number("estimated_calls"),
             estimated_input_tokens: number("estimated_input_tokens"),
             estimated_output_tokens: number("estimated_output_tokens"),
-            estimated_cost: dollars(Column::of(batch, "estimated_cost").usd(0), number("estimated_calls")),
+            estimated_cost: dollars(BatchColumn::of(batch, "estimated_cost").usd(0), number("estimated_calls")),
             unpriced_models,
             unpriced_model_count,
             users: number("users"),
@@ -154,11 +154,11 @@ impl Project {
     }
 
     /// Models of calls without a price, those with most calls first, and how many there are.
-    async fn unpriced_models(&self, scope: &Scope) -> Result<(Vec<String>, u64), QueryError> {
-        let table = self.spans_of(Reading::Little, scope).await?.filter(is_unpriced().and(col("model").is_not_null()))?;
+    async fn unpriced_models(&self, scope: &QueryScope) -> Result<(Vec<String>, u64), QueryError> {
+        let table = self.spans_of(ScanMode::Little, scope).await?.filter(is_unpriced().and(col("model").is_not_null()))?;
         let batches = table.aggregate(vec![col("model")], vec![count(lit(1)).alias("calls")])?.collect().await?;
         let of_batch = |batch: &RecordBatch| {
-            let (model, calls) = (Column::of(batch, "model"), Column::of(batch, "calls"));
+            let (model, calls) = (BatchColumn::of(batch, "model"), BatchColumn::of(batch, "calls"));
             (0..batch.num_rows()).filter_map(|row| Some((calls.count(row), model.text(row)?))).collect::<Vec<_>>()
         };
         let mut models: Vec<(u64, String)> = batches.iter().flat_map(of_batch).collect();
@@ -171,16 +171,16 @@ impl Project {
     ///
     /// # Errors
     ///
-    /// As [`summary`](Project::summary); also when there is no such field.
-    pub async fn facets(&self, scope: &Scope, asked: &FacetQuery<'_>) -> Result<Vec<Facet>, QueryError> {
+    /// As [`summary`](ProjectSnapshot::summary); also when there is no such field.
+    pub async fn facets(&self, scope: &QueryScope, asked: &FacetQuery<'_>) -> Result<Vec<FacetValue>, QueryError> {
         let FacetQuery { field, prefix, limit, .. } = *asked;
         let names_of_tags = field == "tag";
         let value = match field {
             "tag" => text::json_names(col("tags")),
-            "model" => self.grouping(scope, &By::Column("model", "model")).await?.key(),
+            "model" => self.grouping(scope, &GroupBy::Column("model", "model")).await?.key(),
             _ => fields::texts(field)?,
         };
-        let mut spans = self.spans_of(Reading::Much, scope).await?;
+        let mut spans = self.spans_of(ScanMode::Much, scope).await?;
         // A trace has the name and the status of its root.
         if asked.of_traces && matches!(field, "name" | "status") {
             spans = spans.filter(col("parent_span_id").is_null())?;
@@ -194,10 +194,12 @@ impl Project {
             let order = vec![col("count").sort(false, false), col("value").sort(true, false)];
             let first = counted.clone().sort(order)?.limit(0, Some(limit))?.collect().await?;
             let of_batch = |batch: &RecordBatch| {
-                let (value, count) = (Column::of(batch, "value"), Column::of(batch, "count"));
-                (0..batch.num_rows()).filter_map(|row| Some(Facet { value: value.text(row)?, count: count.count(row) })).collect::<Vec<_>>()
+                let (value, count) = (BatchColumn::of(batch, "value"), BatchColumn::of(batch, "count"));
+                (0..batch.num_rows())
+                    .filter_map(|row| Some(FacetValue { value: value.text(row)?, count: count.count(row) }))
+                    .collect::<Vec<_>>()
             };
-            let mut facets: Vec<Facet> = first.iter().flat_map(of_batch).collect();
+            let mut facets: Vec<FacetValue> = first.iter().flat_map(of_batch).collect();
             if facets.len() == limit || field == "model" {
                 let missing = asked.values.iter().filter(|value| facets.iter().all(|facet| facet.value != **value)).cloned().collect();
                 facets.extend(self.chosen_facets(chosen, field, missing, asked.of_traces).await?);
@@ -209,7 +211,7 @@ impl Project {
         let mut batches = values.aggregate(vec![col("value")], counts)?.execute_stream().await?;
         while let Some(batch) = batches.next().await {
             let batch = batch?;
-            let (value, count) = (Column::of(&batch, "value"), Column::of(&batch, "count"));
+            let (value, count) = (BatchColumn::of(&batch, "value"), BatchColumn::of(&batch, "count"));
             for row in 0..batch.num_rows() {
                 let (Some(value), count) = (value.text(row), count.count(row)) else { continue };
                 for name in value.lines() {
@@ -222,7 +224,7 @@ impl Project {
             }
         }
         let prefix = prefix.to_lowercase();
-        let mut facets: Vec<Facet> = names.into_iter().map(|(value, count)| Facet { value, count }).collect();
+        let mut facets: Vec<FacetValue> = names.into_iter().map(|(value, count)| FacetValue { value, count }).collect();
         facets.retain(|facet| facet.value.to_lowercase().starts_with(&prefix));
         facets.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.value.cmp(&b.value)));
         facets.truncate(limit);
@@ -230,10 +232,16 @@ impl Project {
     }
 
     /// How many spans or traces a filter of each of these values would select; those that select none are left out.
-    async fn chosen_facets(&self, spans: DataFrame, field: &str, values: Vec<String>, of_traces: bool) -> Result<Vec<Facet>, QueryError> {
+    async fn chosen_facets(
+        &self,
+        spans: DataFrame,
+        field: &str,
+        values: Vec<String>,
+        of_traces: bool,
+    ) -> Result<Vec<FacetValue>, QueryError> {
         let mut counts = Vec::new();
         for (at, value) in values.iter().enumerate() {
-            let term = Term::Field { not: false, field: field.to_owned(), test: Test::OneOf(vec![value.clone()]) };
+            let term = FilterTerm::Field { not: false, field: field.to_owned(), test: FieldTest::OneOf(vec![value.clone()]) };
             let condition = fields::condition(&Filter(vec![term]))?.unwrap_or_else(|| lit(true));
             // A builder begins without `distinct`, whatever it is made of.
             let count = if of_traces { count(col("trace_id")).filter(condition).distinct() } else { count(lit(1)).filter(condition) };
@@ -244,8 +252,10 @@ impl Project {
         }
         let batches = spans.aggregate(Vec::new(), counts)?.collect().await?;
         let Some(batch) = batches.iter().find(|batch| batch.num_rows() > 0) else { return Ok(Vec::new()) };
-        let facets =
-            values.into_iter().enumerate().map(|(at, value)| Facet { value, count: Column::of(batch, &format!("count{at}")).count(0) });
+        let facets = values
+            .into_iter()
+            .enumerate()
+            .map(|(at, value)| FacetValue { value, count: BatchColumn::of(batch, &format!("count{at}")).count(0) });
         Ok(facets.filter(|facet| facet.count > 0).collect())
     }
 
@@ -253,13 +263,13 @@ impl Project {
     ///
     /// # Errors
     ///
-    /// As [`summary`](Project::summary).
-    pub async fn matching(&self, scope: &Scope, among: &[TraceId]) -> Result<HashSet<TraceId>, QueryError> {
+    /// As [`summary`](ProjectSnapshot::summary).
+    pub async fn matching(&self, scope: &QueryScope, among: &[TraceId]) -> Result<HashSet<TraceId>, QueryError> {
         if among.is_empty() {
             return Ok(HashSet::new());
         }
         let ids = among.iter().map(|id| lit(id.to_string())).collect();
-        let table = self.spans_of(Reading::Little, scope).await?.filter(col("trace_id").in_list(ids, false))?;
+        let table = self.spans_of(ScanMode::Little, scope).await?.filter(col("trace_id").in_list(ids, false))?;
         let batches = table.select_columns(&["trace_id"])?.distinct()?.collect().await?;
         Ok(batches.iter().flat_map(|batch| texts(batch, "trace_id")).filter_map(|id| id.parse().ok()).collect())
     }
@@ -268,8 +278,8 @@ impl Project {
     ///
     /// # Errors
     ///
-    /// As [`summary`](Project::summary).
-    pub async fn kept_range(&self, scope: &Scope) -> Result<(i64, i64), QueryError> {
+    /// As [`summary`](ProjectSnapshot::summary).
+    pub async fn kept_range(&self, scope: &QueryScope) -> Result<(i64, i64), QueryError> {
         if scope.from_us != i64::MIN && scope.to_us != i64::MAX {
             return Ok((scope.from_us, scope.to_us));
         }
@@ -281,14 +291,14 @@ impl Project {
 
     /// The starts of the first and of the last span of the project.
     async fn bounds(&self) -> Result<Option<(i64, i64)>, QueryError> {
-        self.reading(Project::bounds_of_rows).await
+        self.reading(ProjectSnapshot::bounds_of_rows).await
     }
 
     /// Most of it is told by what files say of their rows.
     fn bounds_of_rows(&self) -> Result<Option<(i64, i64)>, QueryError> {
         let project = self.stored_id();
         let narrow = columns(|name| ["project_id", "start_time"].contains(&name));
-        let mut bounds = Bounds::default();
+        let mut bounds = StartTimeBounds::default();
         for batch in &self.snapshot.buffer {
             bounds.add_rows(batch, project);
         }
@@ -314,7 +324,7 @@ impl Project {
     }
 }
 
-impl Engine {
+impl QueryEngine {
     /// Start of the oldest span of all projects, in microseconds since the Unix epoch. Reads files.
     ///
     /// # Errors
@@ -347,9 +357,9 @@ impl Engine {
 
 /// The first and the last of some starts.
 #[derive(Default)]
-struct Bounds(Option<(i64, i64)>);
+struct StartTimeBounds(Option<(i64, i64)>);
 
-impl Bounds {
+impl StartTimeBounds {
     fn hold(&self, (first, last): (i64, i64)) -> bool {
         self.0.is_some_and(|known| known.0 <= first && known.1 >= last)
     }
@@ -374,23 +384,23 @@ pub(super) fn tokens(sum: i64) -> u64 {
     u64::try_from(sum).unwrap_or(0)
 }
 
-fn rolled_usd(sums: &Sums) -> Usd {
+fn rolled_usd(sums: &RollupSums) -> Usd {
     Usd(i64::try_from(sums.cost).unwrap_or(if sums.cost < 0 { i64::MIN } else { i64::MAX }))
 }
 
-fn rolled_cost(calls: &Sums) -> Option<f64> {
+fn rolled_cost(calls: &RollupSums) -> Option<f64> {
     dollars((calls.priced > 0).then(|| rolled_usd(calls)), calls.spans)
 }
 
-fn rolled_percentiles(side: &Side) -> Percentiles {
-    Percentiles { p50: side.percentile_ms(0.5), p95: side.percentile_ms(0.95), p99: side.percentile_ms(0.99) }
+fn rolled_percentiles(side: &SubsetTotals) -> DurationPercentiles {
+    DurationPercentiles { p50: side.percentile_ms(0.5), p95: side.percentile_ms(0.95), p99: side.percentile_ms(0.99) }
 }
 
-fn rolled_summary(parts: &Parts, (traces, users): (u64, u64)) -> Summary {
+fn rolled_summary(parts: &ScopeCells, (traces, users): (u64, u64)) -> UsageSummary {
     let totals = parts.totals();
     let calls = &totals.calls;
     let (unpriced_models, unpriced_model_count) = parts.unpriced_models(MAX_UNPRICED_MODELS);
-    Summary {
+    UsageSummary {
         spans: totals.spans,
         traces,
         llm_calls: calls.sums.spans,
@@ -419,6 +429,6 @@ fn rolled_summary(parts: &Parts, (traces, users): (u64, u64)) -> Summary {
 }
 
 fn texts(batch: &RecordBatch, name: &str) -> Vec<String> {
-    let column = Column::of(batch, name);
+    let column = BatchColumn::of(batch, name);
     (0..batch.num_rows()).filter_map(|row| column.text(row)).collect()
 }

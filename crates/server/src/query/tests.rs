@@ -7,11 +7,11 @@ mod walls;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hinomi_model::hints::Hint;
+use hinomi_model::hints::InstrumentationHint;
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::money::Usd;
 use hinomi_model::price::PriceBook;
-use hinomi_model::span::{Cost, CostSource, Kind, Message, Part, Span, Status, Usage, UsageSource};
+use hinomi_model::span::{ChatMessage, Cost, CostSource, MessagePart, Span, SpanStatus, SpanType, Usage, UsageSource};
 use proptest::prelude::*;
 
 use super::*;
@@ -25,7 +25,7 @@ const BASE_US: i64 = 1_793_491_200_000_000;
 struct Given {
     _dir: tempfile::TempDir,
     store: Store,
-    engine: Engine,
+    engine: QueryEngine,
 }
 
 impl Given {
@@ -36,7 +36,7 @@ impl Given {
     fn with_config(config: StoreConfig) -> Given {
         let dir = tempfile::tempdir().unwrap();
         let config = StoreConfig { rows_per_group: 16, flush_age: std::time::Duration::from_secs(3600), ..config };
-        Given { store: Store::open(dir.path(), config).unwrap(), _dir: dir, engine: Engine::new() }
+        Given { store: Store::open(dir.path(), config).unwrap(), _dir: dir, engine: QueryEngine::new() }
     }
 
     async fn with(self, project: u64, spans: Vec<Span>) -> Given {
@@ -50,7 +50,7 @@ impl Given {
         self
     }
 
-    fn project(&self, project: u64) -> Project {
+    fn project(&self, project: u64) -> ProjectSnapshot {
         self.engine.project(self.store.snapshot(), project)
     }
 }
@@ -70,7 +70,7 @@ fn span(trace: u64, id: u64, parent: u64, minute: i64) -> Span {
 
 fn call(trace: u64, id: u64, parent: u64, minute: i64, model: &str) -> Span {
     Span {
-        kind: Kind::Llm,
+        kind: SpanType::Llm,
         op: "gen_ai.chat".into(),
         provider: Some("openai".into()),
         response_model: Some(model.into()),
@@ -84,8 +84,8 @@ fn facet<'a>(field: &'a str, prefix: &'a str) -> FacetQuery<'a> {
     FacetQuery { field, prefix, values: Vec::new(), limit: 5, of_traces: false }
 }
 
-fn scope(filter: &str) -> Scope {
-    Scope { filter: Filter::parse(filter).unwrap(), ..Scope::all() }
+fn scope(filter: &str) -> QueryScope {
+    QueryScope { filter: Filter::parse(filter).unwrap(), ..QueryScope::all() }
 }
 
 /// Trace, parent, minute; which model and status; what is known of the cost; whether it counts; which user.
@@ -100,12 +100,12 @@ fn spans() -> impl Strategy<Value = Vec<Span>> {
             let id = at as u64 + 1;
             let models = ["gpt-4o", "gpt-4o-mini", "o3", ""];
             let mut span = if model < 3 { call(trace, id, parent, minute, models[model]) } else { span(trace, id, parent, minute) };
-            span.status = [Status::Ok, Status::Error, Status::Cancelled][status];
+            span.status = [SpanStatus::Ok, SpanStatus::Error, SpanStatus::Cancelled][status];
             span.counted = counted || !span.is_call();
             if model < 3 {
                 span.request_model = Some(["gpt-4o", "gpt-4o", "o3"][model].into());
                 // What fails is seldom answered.
-                span.response_model = span.response_model.filter(|_| span.status == Status::Ok || known == 2);
+                span.response_model = span.response_model.filter(|_| span.status == SpanStatus::Ok || known == 2);
             }
             if id.is_multiple_of(5) {
                 span.output_messages = said("assistant", "a needle");
@@ -149,7 +149,7 @@ fn close(a: Option<f64>, b: Option<f64>) -> bool {
     }
 }
 
-async fn check_summary(project: &Project, scope: &Scope, spans: &[&Span]) {
+async fn check_summary(project: &ProjectSnapshot, scope: &QueryScope, spans: &[&Span]) {
     let got = project.summary(scope).await.unwrap();
     let calls = counted_calls(spans);
     let sum = |of: fn(&Span) -> u64| calls.iter().map(|call| of(call)).sum::<u64>();
@@ -157,11 +157,11 @@ async fn check_summary(project: &Project, scope: &Scope, spans: &[&Span]) {
     assert_eq!(got.traces, spans.iter().map(|span| span.trace_id).collect::<BTreeSet<_>>().len() as u64);
     assert_eq!(got.users, spans.iter().filter_map(|span| span.user_id.as_ref()).collect::<BTreeSet<_>>().len() as u64);
     assert_eq!(got.llm_calls, calls.len() as u64);
-    assert_eq!(got.failed_llm_calls, sum(|call| u64::from(call.status == Status::Error)));
+    assert_eq!(got.failed_llm_calls, sum(|call| u64::from(call.status == SpanStatus::Error)));
     assert_eq!(got.input_tokens, sum(|call| call.usage.input_tokens().unwrap_or(0)));
     assert_eq!(got.output_tokens, sum(|call| call.usage.output_tokens().unwrap_or(0)));
-    assert_eq!(got.calls_without_usage, sum(|call| u64::from(call.status == Status::Ok && call.usage.is_unknown())));
-    let unpriced = |call: &Span| call.cost.is_none() && !call.usage.is_unknown() && call.status != Status::Error;
+    assert_eq!(got.calls_without_usage, sum(|call| u64::from(call.status == SpanStatus::Ok && call.usage.is_unknown())));
+    let unpriced = |call: &Span| call.cost.is_none() && !call.usage.is_unknown() && call.status != SpanStatus::Error;
     assert_eq!(got.unpriced_calls, calls.iter().filter(|call| unpriced(call)).count() as u64);
     let mut models: BTreeMap<&str, usize> = BTreeMap::new();
     calls.iter().filter(|call| unpriced(call)).filter_map(|call| call.model()).for_each(|model| *models.entry(model).or_default() += 1);
@@ -175,24 +175,24 @@ async fn check_summary(project: &Project, scope: &Scope, spans: &[&Span]) {
     }
 }
 
-async fn check_breakdown_and_series(project: &Project, spans: &[&Span]) {
-    let by = By::parse("model").unwrap();
+async fn check_breakdown_and_series(project: &ProjectSnapshot, spans: &[&Span]) {
+    let by = GroupBy::parse("model").unwrap();
     // Of the models that answered calls of a name, the most frequent one.
     let answering = |requested: Option<&str>| {
         let mut models: BTreeMap<&str, usize> = BTreeMap::new();
         let answered =
-            counted_calls(spans).into_iter().filter(|call| call.status == Status::Ok && call.request_model.as_deref() == requested);
+            counted_calls(spans).into_iter().filter(|call| call.status == SpanStatus::Ok && call.request_model.as_deref() == requested);
         answered.filter_map(Span::model).for_each(|model| *models.entry(model).or_default() += 1);
         models.into_iter().rev().max_by_key(|(_, calls)| *calls).map(|(model, _)| model)
     };
     let mut expected: BTreeMap<Option<&str>, Vec<&Span>> = BTreeMap::new();
     for call in counted_calls(spans) {
         let requested = call.request_model.as_deref();
-        let is_unanswered = call.status != Status::Ok && requested.is_some() && call.model() == requested;
+        let is_unanswered = call.status != SpanStatus::Ok && requested.is_some() && call.model() == requested;
         let key = if is_unanswered { answering(requested).or(requested) } else { call.model() };
         expected.entry(key).or_default().push(call);
     }
-    let rows = project.breakdown(&Scope::all(), &by, "-cost", 100).await.unwrap();
+    let rows = project.breakdown(&QueryScope::all(), &by, "-cost", 100).await.unwrap();
     assert_eq!(rows.len(), expected.len());
     for row in &rows {
         let calls = &expected[&row.key.as_deref()];
@@ -203,28 +203,28 @@ async fn check_breakdown_and_series(project: &Project, spans: &[&Span]) {
     let costs: Vec<f64> = rows.iter().map(|row| row.cost.unwrap_or(-1.0)).collect();
     assert!(costs.is_sorted_by(|a, b| a >= b), "{costs:?}");
 
-    let bucket = Bucket::parse("15m").unwrap();
-    let measures = [Measure::Calls, Measure::Cost, Measure::DurationP50, Measure::Spans];
-    let series = project.series(&Scope::all(), bucket, &measures, None).await.unwrap();
+    let bucket = BucketInterval::parse("15m").unwrap();
+    let measures = [SeriesMeasure::Calls, SeriesMeasure::Cost, SeriesMeasure::DurationP50, SeriesMeasure::Spans];
+    let series = project.series(&QueryScope::all(), bucket, &measures, None).await.unwrap();
     for (slot, start) in series.starts_us.iter().enumerate() {
         let inside: Vec<&Span> = spans.iter().copied().filter(|span| (*start..start + bucket.us()).contains(&span.start_us)).collect();
         let calls = counted_calls(&inside);
-        let point = |measure: Measure| series.measures[measure.name()][0].points[slot].1;
-        assert_eq!(point(Measure::Calls), Some(calls.len() as f64));
-        assert_eq!(point(Measure::Spans), Some(inside.len() as f64));
-        assert!(close(point(Measure::Cost), cost(&calls)));
-        assert!(close(point(Measure::DurationP50), percentile(&calls, 0.5)));
+        let point = |measure: SeriesMeasure| series.measures[measure.name()][0].points[slot].1;
+        assert_eq!(point(SeriesMeasure::Calls), Some(calls.len() as f64));
+        assert_eq!(point(SeriesMeasure::Spans), Some(inside.len() as f64));
+        assert!(close(point(SeriesMeasure::Cost), cost(&calls)));
+        assert!(close(point(SeriesMeasure::DurationP50), percentile(&calls, 0.5)));
     }
     let drawn: f64 = series.measures["spans"][0].points.iter().filter_map(|(_, value)| *value).sum();
     assert_eq!(drawn, spans.len() as f64, "every span is in a bucket");
 }
 
-async fn check_lists(project: &Project, spans: &[&Span]) {
+async fn check_lists(project: &ProjectSnapshot, spans: &[&Span]) {
     for sort in ["-start_time", "cost", "-cost", "duration_ms", "name", "-total_tokens"] {
         let mut seen = Vec::new();
         let mut cursor: Option<String> = None;
         loop {
-            let page = project.spans(&Scope::all(), sort, 7, cursor.as_deref()).await.unwrap();
+            let page = project.spans(&QueryScope::all(), sort, 7, cursor.as_deref()).await.unwrap();
             seen.extend(page.spans);
             cursor = page.next_cursor;
             if cursor.is_none() {
@@ -247,7 +247,7 @@ async fn check_lists(project: &Project, spans: &[&Span]) {
         let mut seen = Vec::new();
         let mut cursor: Option<String> = None;
         loop {
-            let page = project.traces(&Scope::all(), sort, 2, cursor.as_deref()).await.unwrap();
+            let page = project.traces(&QueryScope::all(), sort, 2, cursor.as_deref()).await.unwrap();
             seen.extend(page.traces);
             cursor = page.next_cursor;
             if cursor.is_none() {
@@ -283,29 +283,29 @@ fn near(rolled: Option<f64>, exact: Option<f64>) -> bool {
     }
 }
 
-fn assert_near(rolled: Percentiles, exact: Percentiles) {
+fn assert_near(rolled: DurationPercentiles, exact: DurationPercentiles) {
     assert!(near(rolled.p50, exact.p50) && near(rolled.p95, exact.p95) && near(rolled.p99, exact.p99), "{rolled:?} {exact:?}");
 }
 
 /// Both ways to an answer, for ranges that cut hours and for filters. `turn` chooses what each is broken down by.
-async fn check_rolled(rolled: &Project, exact: &Project, turn: usize) {
+async fn check_rolled(rolled: &ProjectSnapshot, exact: &ProjectSnapshot, turn: usize) {
     let filters = ["", "model:gpt-4o*", "-model:o3,gpt-4o kind:llm", "status:error", "-model:*", "pipeline:*", "user:u1"];
     let ranges = [(i64::MIN, i64::MAX), (BASE_US, BASE_US + 120 * MINUTE_US), (BASE_US + 30 * MINUTE_US, BASE_US + 150 * MINUTE_US + 1)];
     for (range, (from_us, to_us)) in ranges.into_iter().enumerate() {
         for (number, filter) in filters.into_iter().enumerate().filter(|(number, _)| number % 3 != turn % 3) {
-            let scope = Scope { from_us, to_us, filter: Filter::parse(filter).unwrap() };
+            let scope = QueryScope { from_us, to_us, filter: Filter::parse(filter).unwrap() };
             let (mut one, other) = (rolled.summary(&scope).await.unwrap(), exact.summary(&scope).await.unwrap());
             assert_near(std::mem::replace(&mut one.duration_ms, other.duration_ms), other.duration_ms);
             assert_eq!(one, other, "{filter}");
             let by = ["model", "kind", "pipeline", "agent", "tool", "user"][(turn + number + range) % 6];
             let bucket = ["30m", "1h", "6h"][(turn + number) % 3];
-            check_rolled_by(rolled, exact, &scope, &By::parse(by).unwrap(), bucket).await;
+            check_rolled_by(rolled, exact, &scope, &GroupBy::parse(by).unwrap(), bucket).await;
         }
     }
 }
 
-async fn check_rolled_by(rolled: &Project, exact: &Project, scope: &Scope, by: &By, bucket: &str) {
-    let rows = async |project: &Project| project.breakdown(scope, by, "key", 100).await.unwrap();
+async fn check_rolled_by(rolled: &ProjectSnapshot, exact: &ProjectSnapshot, scope: &QueryScope, by: &GroupBy, bucket: &str) {
+    let rows = async |project: &ProjectSnapshot| project.breakdown(scope, by, "key", 100).await.unwrap();
     let (mut ones, others) = (rows(rolled).await, rows(exact).await);
     assert_eq!(ones.len(), others.len());
     for (one, other) in ones.iter_mut().zip(&others) {
@@ -314,13 +314,21 @@ async fn check_rolled_by(rolled: &Project, exact: &Project, scope: &Scope, by: &
         assert!(near(runs.p50, other.run_duration_ms.p50) && close(runs.mean, other.run_duration_ms.mean));
         assert_eq!(one, other);
     }
-    let measures =
-        [Measure::Calls, Measure::Failed, Measure::Cost, Measure::InputTokens, Measure::Runs, Measure::Spans, Measure::DurationP95];
-    let lines = async |project: &Project| project.series(scope, Bucket::parse(bucket).unwrap(), &measures, Some(by)).await.unwrap();
+    let measures = [
+        SeriesMeasure::Calls,
+        SeriesMeasure::Failed,
+        SeriesMeasure::Cost,
+        SeriesMeasure::InputTokens,
+        SeriesMeasure::Runs,
+        SeriesMeasure::Spans,
+        SeriesMeasure::DurationP95,
+    ];
+    let lines =
+        async |project: &ProjectSnapshot| project.series(scope, BucketInterval::parse(bucket).unwrap(), &measures, Some(by)).await.unwrap();
     let (ones, others) = (lines(rolled).await, lines(exact).await);
     assert_eq!(ones.starts_us, others.starts_us);
     for measure in measures {
-        let of = |series: &Series| -> BTreeMap<_, _> {
+        let of = |series: &TimeSeries| -> BTreeMap<_, _> {
             series.measures[measure.name()].iter().map(|line| (line.key.clone(), line.points.clone())).collect()
         };
         let (ones, others) = (of(&ones), of(&others));
@@ -344,8 +352,8 @@ proptest! {
             let given = Given::new().with(1, spans[..cuts[0]].to_vec()).await.with(2, spans[..cuts[0]].to_vec()).await.flushed().await;
             let given = given.with(1, spans[cuts[0]..cuts[1]].to_vec()).await.flushed().await;
             let given = given.with(1, spans[cuts[1]..].to_vec()).await;
-            let rolling = Engine { least_rows: 0, ..given.engine.clone() };
-            let exact = Engine { least_rows: u64::MAX, ..given.engine.clone() };
+            let rolling = QueryEngine { least_rows: 0, ..given.engine.clone() };
+            let exact = QueryEngine { least_rows: u64::MAX, ..given.engine.clone() };
             let snapshot = given.store.snapshot();
             check_rolled(&rolling.project(snapshot.clone(), 1), &exact.project(snapshot, 1), turn).await;
         });
@@ -368,8 +376,8 @@ proptest! {
                 .filter(|((project, ..), _)| *project == 1).map(|(_, row)| row.span).collect();
             let all: Vec<&Span> = rows.iter().collect();
             for given in [given.project(1), { given.store.flush().await.unwrap(); given.project(1) }] {
-                check_summary(&given, &Scope::all(), &all).await;
-                let range = Scope { from_us: BASE_US + 50 * MINUTE_US, to_us: BASE_US + 120 * MINUTE_US, ..scope("-model:o3 -user:u1") };
+                check_summary(&given, &QueryScope::all(), &all).await;
+                let range = QueryScope { from_us: BASE_US + 50 * MINUTE_US, to_us: BASE_US + 120 * MINUTE_US, ..scope("-model:o3 -user:u1") };
                 let some: Vec<&Span> = all.iter().copied().filter(|span| {
                     let is_o3 = span.model() == Some("o3") || span.request_model.as_deref() == Some("o3");
                     (range.from_us..range.to_us).contains(&span.start_us) && !is_o3 && span.user_id.as_deref() != Some("u1")
@@ -382,8 +390,8 @@ proptest! {
     }
 }
 
-fn said(role: &str, text: &str) -> Vec<Message> {
-    vec![Message { role: role.into(), parts: vec![Part::Text { text: text.into() }] }]
+fn said(role: &str, text: &str) -> Vec<ChatMessage> {
+    vec![ChatMessage { role: role.into(), parts: vec![MessagePart::Text { text: text.into() }] }]
 }
 
 #[tokio::test]
@@ -392,7 +400,7 @@ async fn filters_mean_what_they_say() {
     asked.input_messages = said("user", "What is \"Hinomi\"?\nA 火の見 tower.");
     asked.tags = [("plan".to_owned(), "pro".to_owned()), ("seats".to_owned(), "12".to_owned())].into();
     asked.attributes.insert("http.status".into(), serde_json::json!(429));
-    asked.status = Status::Error;
+    asked.status = SpanStatus::Error;
     asked.request_model = Some("gpt-4o".into());
     let mut other = call(2, 2, 0, 1, "o3");
     other.output_messages = said("assistant", "Nothing of note");
@@ -401,7 +409,7 @@ async fn filters_mean_what_they_say() {
     let count = async |filter: &str| given.project(1).summary(&scope(filter)).await.unwrap().spans;
     // Rules ask the same of spans in memory, of which they have the columns that the filter needs.
     let in_memory = async |filter: &str| {
-        let matcher = Matcher::new(&Filter::parse(filter).unwrap()).unwrap();
+        let matcher = SpanMatcher::new(&Filter::parse(filter).unwrap()).unwrap();
         let mut held = 0;
         let hold = |span: Span| held += u64::from(matcher.holds(&span));
         given.project(1).each_span(i64::MIN, i64::MAX, &matcher.columns(), hold).await.unwrap();
@@ -456,11 +464,11 @@ async fn filters_mean_what_they_say() {
     }
     for wrong in ["cost:>much", "duration:>soon", "trace:>5", "name:>x"] {
         assert!(given.project(1).summary(&scope(wrong)).await.unwrap_err().is_users(), "{wrong}");
-        assert!(Matcher::new(&Filter::parse(wrong).unwrap()).is_err(), "{wrong}");
+        assert!(SpanMatcher::new(&Filter::parse(wrong).unwrap()).is_err(), "{wrong}");
     }
-    let facets = given.project(1).facets(&Scope::all(), &facet("model", "GPT")).await.unwrap();
-    assert_eq!(facets, [Facet { value: "gpt-4o-2024-08-06".into(), count: 1 }]);
-    let tags = given.project(1).facets(&Scope::all(), &facet("tag", "")).await.unwrap();
+    let facets = given.project(1).facets(&QueryScope::all(), &facet("model", "GPT")).await.unwrap();
+    assert_eq!(facets, [FacetValue { value: "gpt-4o-2024-08-06".into(), count: 1 }]);
+    let tags = given.project(1).facets(&QueryScope::all(), &facet("tag", "")).await.unwrap();
     assert_eq!(tags.iter().map(|facet| facet.value.as_str()).collect::<Vec<_>>(), ["plan", "seats"]);
     let traces = given.project(1).traces(&scope("火の見"), "-start_time", 10, None).await.unwrap();
     assert_eq!(traces.traces.len(), 1);
@@ -480,7 +488,7 @@ async fn a_trace_with_what_lies_below_and_beside() {
     let trace = given.project(1).trace(&TraceId(9), None).await.unwrap().unwrap();
     assert_eq!((trace.trace.root_span_id.as_str(), trace.trace.span_count, trace.trace.llm_calls), ("0000000000000007", 3, 2));
     let root = &trace.spans[0];
-    assert_eq!(root.compared, Some(Compared { median_ms: 1000.0, n: 5, ratio: 3.0 }));
+    assert_eq!(root.compared, Some(DurationComparison { median_ms: 1000.0, n: 5, ratio: 3.0 }));
     assert_eq!((root.subtree.llm_calls, root.subtree.cost), (1, Some(8e-9)));
     assert_eq!(root.self_time_ms, 1000.0, "the call took two of three seconds");
     assert_eq!(trace.spans[1].compared, None, "there were no others");
@@ -492,7 +500,7 @@ async fn a_trace_with_what_lies_below_and_beside() {
 
 #[tokio::test]
 async fn a_call_that_counts_shows_the_messages_that_only_another_report_of_it_has() {
-    let message = |role: &str, text: &str| Message { role: role.into(), parts: vec![Part::Text { text: text.into() }] };
+    let message = |role: &str, text: &str| ChatMessage { role: role.into(), parts: vec![MessagePart::Text { text: text.into() }] };
     let framework = Span { origin: Some("openinference.instrumentation.langchain".into()), ..call(3, 8, 7, 10, "claude-sonnet-4-5") };
     // The provider's SDK within it tells the messages and no tokens.
     let inner = Span {
@@ -517,12 +525,16 @@ async fn a_call_that_counts_shows_the_messages_that_only_another_report_of_it_ha
     let found = given.project(1).trace(&TraceId(3), None).await.unwrap().unwrap();
     let trace = found.trace;
     assert_eq!((trace.input_preview.as_deref(), trace.output_preview.as_deref()), (Some("How many?"), Some("Two.")));
-    assert!(found.hints.iter().all(|hint| hint.against || hint.hint != Hint::PromptsNotSent), "its texts were sent: {:?}", found.hints);
+    assert!(
+        found.hints.iter().all(|hint| hint.against || hint.hint != InstrumentationHint::PromptsNotSent),
+        "its texts were sent: {:?}",
+        found.hints
+    );
 }
 
 /// Calls with these texts as answers, a minute apart, of which every third has the next as its prompt too.
 fn chats(texts: &[String]) -> Vec<Span> {
-    let message = |role: &str, text: &String| Message { role: role.into(), parts: vec![Part::Text { text: text.clone() }] };
+    let message = |role: &str, text: &String| ChatMessage { role: role.into(), parts: vec![MessagePart::Text { text: text.clone() }] };
     let chat = |(at, text): (usize, &String)| Span {
         output_messages: vec![message("assistant", text)],
         input_messages: if at % 3 == 0 { vec![message("user", &texts[(at + 1) % texts.len()])] } else { Vec::new() },
@@ -552,14 +564,14 @@ proptest! {
             assert_eq!(plain.snapshot.segments[0].segment.rows_holding("zzzz"), None);
             for (pick, from, length) in picks {
                 let phrase: String = pick.get(&texts).chars().skip(from).take(length).collect();
-                let scope = Scope { filter: Filter(vec![filter::Term::Text { not: false, text: phrase.clone() }]), ..Scope::all() };
+                let scope = QueryScope { filter: Filter(vec![filter::FilterTerm::Text { not: false, text: phrase.clone() }]), ..QueryScope::all() };
                 let holds = |text: &str| text.to_lowercase().contains(&phrase.to_lowercase());
-                let says = |messages: &[Message]| {
-                    messages.iter().flat_map(|message| &message.parts).any(|part| matches!(part, Part::Text { text } if holds(text)))
+                let says = |messages: &[ChatMessage]| {
+                    messages.iter().flat_map(|message| &message.parts).any(|part| matches!(part, MessagePart::Text { text } if holds(text)))
                 };
                 let wanted = spans.iter().filter(|span| says(&span.input_messages) || says(&span.output_messages)).count();
                 for sort in ["-start_time", "-cost"] {
-                    let page = async |project: &Project| {
+                    let page = async |project: &ProjectSnapshot| {
                         let page = project.spans(&scope, sort, 400, None).await.unwrap();
                         page.spans.into_iter().map(|span| span.span_id).collect::<Vec<_>>()
                     };
@@ -568,7 +580,7 @@ proptest! {
                     assert_eq!(found, page(&plain).await, "{phrase:?} by {sort}");
                 }
                 assert_eq!(indexed.summary(&scope).await.unwrap(), plain.summary(&scope).await.unwrap(), "{phrase:?}");
-                let traces = async |project: &Project| project.traces(&scope, "-start_time", 7, None).await.unwrap();
+                let traces = async |project: &ProjectSnapshot| project.traces(&scope, "-start_time", 7, None).await.unwrap();
                 let ids = |page: TracePage| page.traces.into_iter().map(|trace| trace.trace_id).collect::<Vec<_>>();
                 assert_eq!(ids(traces(&indexed).await), ids(traces(&plain).await), "{phrase:?}");
             }
@@ -580,10 +592,10 @@ proptest! {
 async fn mistakes_are_told_apart_from_failures() {
     let given = Given::new().with(1, vec![span(1, 1, 0, 0), span(1, 2, 0, 100_000)]).await;
     let project = given.project(1);
-    assert!(project.spans(&Scope::all(), "colour", 5, None).await.unwrap_err().is_users());
-    assert!(project.spans(&Scope::all(), "cost", 5, Some("x")).await.unwrap_err().is_users());
-    let cursor = project.spans(&Scope::all(), "-start_time", 1, None).await.unwrap().next_cursor.unwrap();
-    assert!(project.spans(&Scope::all(), "cost", 1, Some(&cursor)).await.is_err(), "a cursor of another order");
-    let minute = Bucket::parse("1m").unwrap();
-    assert!(matches!(project.series(&Scope::all(), minute, &[Measure::Spans], None).await, Err(QueryError::TooManyPoints(_))));
+    assert!(project.spans(&QueryScope::all(), "colour", 5, None).await.unwrap_err().is_users());
+    assert!(project.spans(&QueryScope::all(), "cost", 5, Some("x")).await.unwrap_err().is_users());
+    let cursor = project.spans(&QueryScope::all(), "-start_time", 1, None).await.unwrap().next_cursor.unwrap();
+    assert!(project.spans(&QueryScope::all(), "cost", 1, Some(&cursor)).await.is_err(), "a cursor of another order");
+    let minute = BucketInterval::parse("1m").unwrap();
+    assert!(matches!(project.series(&QueryScope::all(), minute, &[SeriesMeasure::Spans], None).await, Err(QueryError::TooManyPoints(_))));
 }

@@ -68,10 +68,10 @@ pub(super) fn contains(column: Expr, text: &str) -> Expr {
     FUNCTION.call(vec![cast(column, DataType::Utf8View), lit(text.to_lowercase())])
 }
 
-type Work = fn(&ArrayRef, &str) -> ArrayRef;
+type JsonColumnFn = fn(&ArrayRef, &str) -> ArrayRef;
 
 /// A function of a column of JSON texts and a constant.
-fn function(name: &str, answer: DataType, work: Work) -> ScalarUDF {
+fn function(name: &str, answer: DataType, work: JsonColumnFn) -> ScalarUDF {
     let run = move |arguments: &[ColumnarValue]| -> Result<ColumnarValue> {
         let [column, constant] = arguments else {
             return Err(DataFusionError::Internal("a column and a constant".to_owned()));
@@ -116,7 +116,7 @@ fn messages_hold(json: &str, text: &str) -> bool {
     found
 }
 
-type Object<'a> = std::collections::BTreeMap<Cow<'a, str>, &'a RawValue>;
+type RawJsonObject<'a> = std::collections::BTreeMap<Cow<'a, str>, &'a RawValue>;
 
 fn field_of(column: &ArrayRef, field: &str) -> ArrayRef {
     let column = column.as_string_view();
@@ -125,7 +125,7 @@ fn field_of(column: &ArrayRef, field: &str) -> ArrayRef {
     let mut values = StringViewBuilder::with_capacity(column.len());
     for json in column {
         let candidate = json.filter(|json| !plain || json.contains(field));
-        let object: Option<Object> = candidate.and_then(|json| serde_json::from_str(json).ok());
+        let object: Option<RawJsonObject> = candidate.and_then(|json| serde_json::from_str(json).ok());
         let value = object.as_ref().and_then(|object| object.get(field)).map(|raw| raw.get()).filter(|raw| *raw != "null");
         match value.map(|raw| serde_json::from_str::<String>(raw).unwrap_or_else(|_| raw.to_owned())) {
             Some(value) => values.append_value(value),
@@ -138,7 +138,7 @@ fn field_of(column: &ArrayRef, field: &str) -> ArrayRef {
 fn names_of(column: &ArrayRef, _: &str) -> ArrayRef {
     let mut names = StringViewBuilder::with_capacity(column.len());
     for json in column.as_string_view() {
-        let object: Option<Object> = json.and_then(|json| serde_json::from_str(json).ok());
+        let object: Option<RawJsonObject> = json.and_then(|json| serde_json::from_str(json).ok());
         match object {
             Some(object) => names.append_value(object.keys().map(|name| format!("{name}\n")).collect::<String>()),
             None => names.append_null(),

@@ -8,23 +8,26 @@ use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::prelude::{Expr, col, lit};
 use hinomi_model::counting::counted_instead;
-use hinomi_model::hints::{self, Evidence};
+use hinomi_model::hints::{self, HintEvidence};
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::money::Usd;
-use hinomi_model::span::{self, Kind, Status};
+use hinomi_model::span::{self, SpanStatus, SpanType};
 
-use super::answer::{self, AlsoReported, Compared, Cost, Percentiles, Sdk, Subtree, TraceDetail, TraceSummary, Usage};
-use super::columns::Column;
+use super::answer::{
+    self, CallCost, CallUsage, DuplicateReportView, DurationComparison, DurationPercentiles, ReportingSdk, SubtreeTotals, TraceDetail,
+    TraceSummary,
+};
+use super::columns::BatchColumn;
 use super::error::QueryError;
 use super::fields::joined;
-use super::filter::{Filter, Term};
+use super::filter::{Filter, FilterTerm};
 use super::picked::{LIGHT, columns, project};
-use super::rolled::{Taken, choose};
+use super::rolled::{RollupSelection, choose};
 use super::sums::dollars;
-use super::tree::{InTree, derive, is_unpriced};
-use super::{Project, Reading, Scope, text};
-use crate::store::rollup::{Bins, HOUR_US, Spread};
-use crate::store::rows::{Row, from_batch};
+use super::tree::{SpanTreeTotals, derive, is_unpriced};
+use super::{ProjectSnapshot, QueryScope, ScanMode, text};
+use crate::store::rollup::{DenseDurationHistogram, DurationHistogram, HOUR_US};
+use crate::store::rows::{SpanRow, from_batch};
 use crate::store::snapshot::SegmentView;
 use crate::time::rfc3339;
 
@@ -39,18 +42,18 @@ const COMPARED_LEAST: u64 = 5;
 
 /// A span as it was read, with the previews that stand beside it.
 #[derive(Debug, Clone)]
-pub(super) struct Loaded {
-    pub(super) row: Row,
+pub(super) struct LoadedSpan {
+    pub(super) row: SpanRow,
     input_preview: Option<String>,
     output_preview: Option<String>,
 }
 
-impl Loaded {
-    pub(super) fn all(batches: &[RecordBatch]) -> Vec<Loaded> {
+impl LoadedSpan {
+    pub(super) fn all(batches: &[RecordBatch]) -> Vec<LoadedSpan> {
         let of_batch = |batch: &RecordBatch| {
-            let (input, output) = (Column::of(batch, "input_preview"), Column::of(batch, "output_preview"));
+            let (input, output) = (BatchColumn::of(batch, "input_preview"), BatchColumn::of(batch, "output_preview"));
             let rows = from_batch(batch).into_iter().enumerate();
-            rows.map(|(at, row)| Loaded { row, input_preview: input.text(at), output_preview: output.text(at) }).collect::<Vec<_>>()
+            rows.map(|(at, row)| LoadedSpan { row, input_preview: input.text(at), output_preview: output.text(at) }).collect::<Vec<_>>()
         };
         batches.iter().flat_map(of_batch).collect()
     }
@@ -64,15 +67,15 @@ impl Loaded {
     }
 }
 
-impl Project {
+impl ProjectSnapshot {
     /// All spans of a trace by their starts, and the memory that they take of what queries may; no spans when there is no such trace.
-    pub(super) async fn load_trace(&self, trace: TraceId) -> Result<(Vec<Loaded>, MemoryReservation), QueryError> {
+    pub(super) async fn load_trace(&self, trace: TraceId) -> Result<(Vec<LoadedSpan>, MemoryReservation), QueryError> {
         let (loaded, reserved) = self.load(vec![trace], usize::MAX).await?;
         Ok((loaded.and_then(|mut loaded| loaded.remove(&trace)).unwrap_or_default(), reserved))
     }
 
     /// Calls back with the spans of each of these traces by their starts. Traces of many spans are read a few at a time.
-    pub(super) async fn each_trace(&self, traces: &[TraceId], mut work: impl FnMut(TraceId, Vec<Loaded>)) -> Result<(), QueryError> {
+    pub(super) async fn each_trace(&self, traces: &[TraceId], mut work: impl FnMut(TraceId, Vec<LoadedSpan>)) -> Result<(), QueryError> {
         let mut parts = vec![traces.to_vec()];
         while let Some(ids) = parts.pop().filter(|ids| !ids.is_empty()) {
             let most_rows = if ids.len() > 1 { MAX_LOADED_ROWS } else { usize::MAX };
@@ -89,12 +92,12 @@ impl Project {
         &self,
         ids: Vec<TraceId>,
         most_rows: usize,
-    ) -> Result<(Option<HashMap<TraceId, Vec<Loaded>>>, MemoryReservation), QueryError> {
-        let read = move |project: &Project| {
+    ) -> Result<(Option<HashMap<TraceId, Vec<LoadedSpan>>>, MemoryReservation), QueryError> {
+        let read = move |project: &ProjectSnapshot| {
             let reserved = project.engine.reserve("spans of traces");
             let Some(found) = project.rows_of_traces(&ids, &LIGHT, most_rows, &reserved)? else { return Ok((None, reserved)) };
-            let mut by_trace: HashMap<TraceId, Vec<Loaded>> = HashMap::new();
-            for loaded in Loaded::all(&found) {
+            let mut by_trace: HashMap<TraceId, Vec<LoadedSpan>> = HashMap::new();
+            for loaded in LoadedSpan::all(&found) {
                 by_trace.entry(loaded.span().trace_id).or_default().push(loaded);
             }
             for spans in by_trace.values_mut() {
@@ -117,7 +120,7 @@ impl Project {
             return Ok(None);
         }
         let mut medians = self.medians(&loaded).await?;
-        let tree = derive(&loaded.iter().map(Loaded::span).collect::<Vec<_>>());
+        let tree = derive(&loaded.iter().map(LoadedSpan::span).collect::<Vec<_>>());
         let spans = loaded.iter().zip(&tree).map(|(loaded, in_tree)| {
             let compared = medians.compare(loaded.span());
             shown(loaded, in_tree, compared)
@@ -126,7 +129,7 @@ impl Project {
     }
 
     /// Median durations of the sorts of spans that a trace has, in the seven days before it, from the full hour on.
-    pub(super) async fn medians(&self, loaded: &[Loaded]) -> Result<MedianDurations, QueryError> {
+    pub(super) async fn medians(&self, loaded: &[LoadedSpan]) -> Result<MedianDurations, QueryError> {
         let Some(start_us) = loaded.iter().map(|loaded| loaded.span().start_us).min() else { return Ok(MedianDurations::default()) };
         let sorts: HashSet<(String, String)> = loaded.iter().map(|loaded| (loaded.span().op.clone(), loaded.span().name.clone())).collect();
         self.reading(move |project| project.medians_of(sorts, start_us)).await
@@ -136,14 +139,14 @@ impl Project {
         let from_us = until_us.saturating_sub(COMPARED_US).div_euclid(HOUR_US).saturating_mul(HOUR_US);
         let mut medians = MedianDurations::default();
         for (op, name) in sorts {
-            medians.0.entry(op).or_default().insert(name, Durations::default());
+            medians.0.entry(op).or_default().insert(name, DurationSamples::default());
         }
         let may_hold = |view: &&Arc<SegmentView>| view.segment.may_hold(self.project, from_us, until_us);
         let views: Vec<Arc<SegmentView>> = self.snapshot.segments.iter().filter(may_hold).cloned().collect();
         // Few rows are as fast to read, and exact.
         let is_much = views.iter().map(|view| view.segment.rows).sum::<u64>() >= self.engine.least_rows;
         let (stored, rest) = choose(views, self.project, from_us, until_us, |hour| is_much && hour.names.is_some());
-        for Taken { rollup, places, .. } in stored {
+        for RollupSelection { rollup, places, .. } in stored {
             let text = |place: u32| rollup.texts.get(place as usize)?.as_deref();
             for named in places.iter().filter_map(|hour| rollup.hours[*hour].names.as_ref()).flatten() {
                 if let Some((op, name)) = text(named.op).zip(text(named.name))
@@ -187,15 +190,15 @@ impl Project {
     ///
     /// When the engine fails.
     pub async fn spans_holding(&self, trace: TraceId, text: &str) -> Result<Vec<SpanId>, QueryError> {
-        let filter = Filter(vec![Term::OfTraces(Arc::new(HashSet::from([trace])))]);
+        let filter = Filter(vec![FilterTerm::OfTraces(Arc::new(HashSet::from([trace])))]);
         let names = ["name", "title", "op", "model", "tool", "agent", "status_detail"].map(|column| text::contains(col(column), text));
         let messages = ["input_messages", "output_messages"].map(|column| text::holds(col(column), text));
         let holds = joined(names.into_iter().chain(messages).collect(), Expr::or).unwrap_or_else(|| lit(false));
-        let rows = self.spans_of(Reading::Little, &Scope { filter, ..Scope::all() }).await?.filter(holds)?;
+        let rows = self.spans_of(ScanMode::Little, &QueryScope { filter, ..QueryScope::all() }).await?.filter(holds)?;
         let sort = vec![col("start_time").sort(true, false), col("span_id").sort(true, false)];
         let batches = rows.select_columns(&["span_id", "start_time"])?.sort(sort)?.collect().await?;
         let of_batch = |batch: &RecordBatch| {
-            let ids = Column::of(batch, "span_id");
+            let ids = BatchColumn::of(batch, "span_id");
             (0..batch.num_rows()).filter_map(|row| ids.text(row)?.parse().ok()).collect::<Vec<SpanId>>()
         };
         Ok(batches.iter().flat_map(of_batch).collect())
@@ -210,13 +213,13 @@ impl Project {
         if traces.is_empty() {
             return Ok(HashMap::new());
         }
-        let table = self.table(Reading::Little, i64::MIN, i64::MAX)?.filter(is_one_of(traces))?;
+        let table = self.table(ScanMode::Little, i64::MIN, i64::MAX)?.filter(is_one_of(traces))?;
         let table = table.filter(super::sums::is_call())?;
         let sums =
             table.aggregate(vec![col("trace_id")], vec![datafusion::functions_aggregate::expr_fn::sum(col("cost")).alias("cost")])?;
         let mut costs = HashMap::new();
         for batch in sums.collect().await? {
-            let (id, cost) = (Column::of(&batch, "trace_id"), Column::of(&batch, "cost"));
+            let (id, cost) = (BatchColumn::of(&batch, "trace_id"), BatchColumn::of(&batch, "cost"));
             for at in 0..batch.num_rows() {
                 if let Some(id) = id.text(at).and_then(|id| id.parse().ok()) {
                     costs.insert(id, cost.usd(at));
@@ -229,22 +232,22 @@ impl Project {
 
 /// How long spans took, by op and name.
 #[derive(Debug, Default)]
-pub(super) struct MedianDurations(HashMap<String, HashMap<String, Durations>>);
+pub(super) struct MedianDurations(HashMap<String, HashMap<String, DurationSamples>>);
 
 /// Durations in microseconds.
 #[derive(Debug, Default)]
-struct Durations {
+struct DurationSamples {
     /// Each of them, as long as they are few.
     exact: Vec<i64>,
     /// All others.
-    spread: Spread,
+    spread: DenseDurationHistogram,
     /// How many those are.
     binned: u64,
     /// The shortest and the longest of all.
     range: Option<(i64, i64)>,
 }
 
-impl Durations {
+impl DurationSamples {
     fn add(&mut self, us: i64) {
         self.widen((us, us));
         self.exact.push(us);
@@ -253,7 +256,7 @@ impl Durations {
         }
     }
 
-    fn add_bins(&mut self, bins: &Bins, range: (i64, i64)) {
+    fn add_bins(&mut self, bins: &DurationHistogram, range: (i64, i64)) {
         self.widen(range);
         self.spread.add(bins);
         self.binned += bins.iter().map(|(_, count)| u64::from(count)).sum::<u64>();
@@ -282,14 +285,14 @@ impl Durations {
 }
 
 impl MedianDurations {
-    fn get(&mut self, op: &str, name: &str) -> Option<&mut Durations> {
+    fn get(&mut self, op: &str, name: &str) -> Option<&mut DurationSamples> {
         self.0.get_mut(op)?.get_mut(name)
     }
 
-    pub(super) fn compare(&mut self, span: &span::Span) -> Option<Compared> {
+    pub(super) fn compare(&mut self, span: &span::Span) -> Option<DurationComparison> {
         let (median_us, n) = self.get(&span.op, &span.name)?.median()?;
         let enough = n >= COMPARED_LEAST && median_us > 0.0;
-        enough.then(|| Compared { median_ms: median_us / 1000.0, n, ratio: (span.end_us - span.start_us) as f64 / median_us })
+        enough.then(|| DurationComparison { median_ms: median_us / 1000.0, n, ratio: (span.end_us - span.start_us) as f64 / median_us })
     }
 }
 
@@ -298,11 +301,11 @@ fn is_one_of(traces: &[TraceId]) -> Expr {
 }
 
 /// A span as the API shows it.
-pub(super) fn shown(loaded: &Loaded, in_tree: &InTree, compared: Option<Compared>) -> answer::Span {
+pub(super) fn shown(loaded: &LoadedSpan, in_tree: &SpanTreeTotals, compared: Option<DurationComparison>) -> answer::SpanSummary {
     let span = loaded.span();
     let below = in_tree.below;
     let ms = |us: i64| us as f64 / 1000.0;
-    answer::Span {
+    answer::SpanSummary {
         project_id: loaded.row.project_id,
         trace_id: span.trace_id.to_string(),
         span_id: span.span_id.to_string(),
@@ -325,7 +328,7 @@ pub(super) fn shown(loaded: &Loaded, in_tree: &InTree, compared: Option<Compared
         duration_ms: ms(span.end_us - span.start_us),
         time_to_first_token_ms: span.time_to_first_token_us.map(ms),
         streaming: span.streaming,
-        usage: Usage {
+        usage: CallUsage {
             input_tokens: span.usage.input_tokens(),
             output_tokens: span.usage.output_tokens(),
             total_tokens: span.usage.total,
@@ -340,7 +343,7 @@ pub(super) fn shown(loaded: &Loaded, in_tree: &InTree, compared: Option<Compared
             images: span.usage.images,
             source: span.usage.source.map(span::UsageSource::as_str),
         },
-        cost: span.cost.as_ref().map(|cost| Cost {
+        cost: span.cost.as_ref().map(|cost| CallCost {
             total: cost.total.dollars(),
             input: cost.input.map(Usd::dollars),
             output: cost.output.map(Usd::dollars),
@@ -352,7 +355,7 @@ pub(super) fn shown(loaded: &Loaded, in_tree: &InTree, compared: Option<Compared
             buckets: None,
         }),
         client_cost: span.client_cost.map(Usd::dollars),
-        subtree: Subtree {
+        subtree: SubtreeTotals {
             llm_calls: below.llm_calls,
             input_tokens: below.input_tokens,
             output_tokens: below.output_tokens,
@@ -364,7 +367,7 @@ pub(super) fn shown(loaded: &Loaded, in_tree: &InTree, compared: Option<Compared
         compared,
         counted: span.counted,
         not_counted_because: span.not_counted_because.clone(),
-        also_reported: span.also_reported.map(|other| AlsoReported {
+        also_reported: span.also_reported.map(|other| DuplicateReportView {
             trace_id: other.trace_id.to_string(),
             span_id: other.span_id.to_string(),
             counts: other.counts,
@@ -383,20 +386,20 @@ pub(super) fn shown(loaded: &Loaded, in_tree: &InTree, compared: Option<Compared
         input_preview: loaded.input_preview.clone(),
         output_preview: loaded.output_preview.clone(),
         thread: span.thread.clone(),
-        sdk: span.sdk_name.clone().map(|name| Sdk { name, version: span.sdk_version.clone() }),
+        sdk: span.sdk_name.clone().map(|name| ReportingSdk { name, version: span.sdk_version.clone() }),
     }
 }
 
 /// What the spans of a trace show of their clients, each once.
-fn hints(loaded: &[Loaded]) -> Vec<Evidence> {
-    let mut found: Vec<Evidence> = Vec::new();
+fn hints(loaded: &[LoadedSpan]) -> Vec<HintEvidence> {
+    let mut found: Vec<HintEvidence> = Vec::new();
     // Calls whose texts another report of them has.
-    let instead = |one: &Loaded| counted_instead(one.span().not_counted_because.as_deref()?);
+    let instead = |one: &LoadedSpan| counted_instead(one.span().not_counted_because.as_deref()?);
     let told: HashSet<SpanId> = loaded.iter().filter(|one| one.has_texts()).filter_map(instead).collect();
     for one in loaded {
         let has_texts = one.has_texts() || told.contains(&one.span().span_id);
         for evidence in hints::of_span(one.span(), has_texts) {
-            let alike = |known: &Evidence| {
+            let alike = |known: &HintEvidence| {
                 (known.hint, known.against, &known.subject, &known.sdk)
                     == (evidence.hint, evidence.against, &evidence.subject, &evidence.sdk)
             };
@@ -409,12 +412,12 @@ fn hints(loaded: &[Loaded]) -> Vec<Evidence> {
 }
 
 /// What the spans of a trace add up to. They are in the order of their starts, and there is at least one.
-pub(super) fn summarize(loaded: &[Loaded]) -> TraceSummary {
-    let spans = || loaded.iter().map(Loaded::span);
+pub(super) fn summarize(loaded: &[LoadedSpan]) -> TraceSummary {
+    let spans = || loaded.iter().map(LoadedSpan::span);
     let root = spans().find(|span| span.parent_span_id.is_none()).or_else(|| spans().next());
     let start_us = spans().map(|span| span.start_us).min().unwrap_or(0);
     let end_us = spans().map(|span| span.end_us).max().unwrap_or(start_us);
-    let calls: Vec<&Loaded> = loaded.iter().filter(|loaded| loaded.span().is_call() && loaded.span().counted).collect();
+    let calls: Vec<&LoadedSpan> = loaded.iter().filter(|loaded| loaded.span().is_call() && loaded.span().counted).collect();
     let sum = |of: fn(&span::Span) -> u64| calls.iter().map(|call| of(call.span())).fold(0u64, u64::saturating_add);
     let known_costs = || calls.iter().filter_map(|call| call.span().cost.as_ref().map(|cost| cost.total));
     let cost = if calls.is_empty() { Some(Usd::ZERO) } else { known_costs().reduce(|sum, cost| sum + cost) };
@@ -425,19 +428,19 @@ pub(super) fn summarize(loaded: &[Loaded]) -> TraceSummary {
         name: root.map(|root| root.name.clone()).unwrap_or_default(),
         title: root.and_then(|root| root.title.clone()),
         op: root.map(|root| root.op.clone()).unwrap_or_default(),
-        status: root.map_or(Status::Ok, |root| root.status).as_str(),
+        status: root.map_or(SpanStatus::Ok, |root| root.status).as_str(),
         start_time: rfc3339(start_us),
         duration_ms: (end_us - start_us) as f64 / 1000.0,
         span_count: loaded.len() as u64,
         llm_calls: calls.len() as u64,
-        failed_llm_calls: sum(|span| u64::from(span.status == Status::Error)),
+        failed_llm_calls: sum(|span| u64::from(span.status == SpanStatus::Error)),
         retries: retries(&calls),
         tool_calls: tool_calls(loaded),
         error_count: 0,
         input_tokens: sum(|span| span.usage.input_tokens().unwrap_or(0)),
         output_tokens: sum(|span| span.usage.output_tokens().unwrap_or(0)),
         total_tokens: sum(|span| span.usage.total.unwrap_or(0)),
-        calls_without_usage: sum(|span| u64::from(span.status == Status::Ok && span.usage.is_unknown())),
+        calls_without_usage: sum(|span| u64::from(span.status == SpanStatus::Ok && span.usage.is_unknown())),
         cost: cost.map(Usd::dollars),
         unpriced_calls: sum(|span| u64::from(is_unpriced(span))),
         estimated_calls: sum(|span| u64::from(span.is_estimated())),
@@ -458,14 +461,14 @@ pub(super) fn summarize(loaded: &[Loaded]) -> TraceSummary {
 }
 
 /// Calls whose texts stand for the trace: those that count, unless only other reports of them have any.
-fn previews<'a>(calls: &[&'a Loaded], loaded: &'a [Loaded]) -> impl DoubleEndedIterator<Item = &'a Loaded> + use<'a> {
+fn previews<'a>(calls: &[&'a LoadedSpan], loaded: &'a [LoadedSpan]) -> impl DoubleEndedIterator<Item = &'a LoadedSpan> + use<'a> {
     let told = calls.iter().any(|call| call.has_texts());
     loaded.iter().filter(move |one| one.span().is_call() && (one.span().counted || !told))
 }
 
 /// The models of calls: the most expensive first, those of unknown cost by their first use. Where a call has no answer and its requested model
 /// was answered by another one, that one stands for both.
-fn models(calls: &[&Loaded]) -> Vec<String> {
+fn models(calls: &[&LoadedSpan]) -> Vec<String> {
     let spans = || calls.iter().map(|call| call.span());
     let answered: HashSet<&str> =
         spans().filter(|span| span.response_model.is_some()).filter_map(|span| span.request_model.as_deref()).collect();
@@ -473,7 +476,7 @@ fn models(calls: &[&Loaded]) -> Vec<String> {
     let mut places: HashMap<&str, usize> = HashMap::new();
     for span in spans() {
         let Some(model) = span.model() else { continue };
-        let is_other_report = span.response_model.is_none() && span.status != Status::Ok && answered.contains(model);
+        let is_other_report = span.response_model.is_none() && span.status != SpanStatus::Ok && answered.contains(model);
         let cost = span.cost.as_ref().map_or(Usd::ZERO, |cost| cost.total);
         match places.get(model) {
             Some(place) => costs[*place].1 += cost,
@@ -491,33 +494,33 @@ fn models(calls: &[&Loaded]) -> Vec<String> {
 
 /// Failed calls after whose end a successful one of the same logical call began: of the same op and requested model, and with the same input,
 /// or, where no input is recorded, below the same parent.
-fn retries(calls: &[&Loaded]) -> u64 {
+fn retries(calls: &[&LoadedSpan]) -> u64 {
     type LogicalCall<'a> = (&'a str, Option<&'a str>, Option<&'a str>, Option<SpanId>);
-    fn logical(call: &Loaded) -> LogicalCall<'_> {
+    fn logical(call: &LoadedSpan) -> LogicalCall<'_> {
         let (span, input) = (call.span(), call.input_preview.as_deref());
         let requested = span.request_model.as_deref().or(span.response_model.as_deref());
         (span.op.as_str(), requested, input, if input.is_none() { span.parent_span_id } else { None })
     }
     let mut last_success: HashMap<LogicalCall, i64> = HashMap::new();
-    for call in calls.iter().filter(|call| call.span().status == Status::Ok) {
+    for call in calls.iter().filter(|call| call.span().status == SpanStatus::Ok) {
         let known = last_success.entry(logical(call)).or_insert(i64::MIN);
         *known = call.span().start_us.max(*known);
     }
-    let is_retried = |call: &&&Loaded| last_success.get(&logical(call)).is_some_and(|start_us| *start_us >= call.span().end_us);
-    calls.iter().filter(|call| call.span().status == Status::Error).filter(is_retried).count() as u64
+    let is_retried = |call: &&&LoadedSpan| last_success.get(&logical(call)).is_some_and(|start_us| *start_us >= call.span().end_us);
+    calls.iter().filter(|call| call.span().status == SpanStatus::Error).filter(is_retried).count() as u64
 }
 
 /// Several spans may report one tool call; a span without an id is one of its own.
-fn tool_calls(loaded: &[Loaded]) -> u64 {
-    let tools = || loaded.iter().map(Loaded::span).filter(|span| span.kind == Kind::Tool);
+fn tool_calls(loaded: &[LoadedSpan]) -> u64 {
+    let tools = || loaded.iter().map(LoadedSpan::span).filter(|span| span.kind == SpanType::Tool);
     let ids: HashSet<&str> = tools().filter_map(|span| span.tool_call_id.as_deref()).collect();
     (ids.len() + tools().filter(|span| span.tool_call_id.is_none()).count()) as u64
 }
 
-impl Percentiles {
+impl DurationPercentiles {
     /// Of columns named `p50`, `p95`, `p99`, in microseconds.
-    pub(super) fn of(batch: &RecordBatch, row: usize) -> Percentiles {
-        let ms = |name: &str| Column::of(batch, name).ms(row);
-        Percentiles { p50: ms("p50"), p95: ms("p95"), p99: ms("p99") }
+    pub(super) fn of(batch: &RecordBatch, row: usize) -> DurationPercentiles {
+        let ms = |name: &str| BatchColumn::of(batch, name).ms(row);
+        DurationPercentiles { p50: ms("p50"), p95: ms("p95"), p99: ms("p99") }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `cost`, `duration`, tokens, `name` and `status` test the trace as the list shows it. Every other term holds if one span of the trace that
 //! starts in the range satisfies it; `-` in front of a term or of parentheses turns the answer round. The traces that pass become a term of
-//! their own ([`Term::OfTraces`]), so that lists, sums and charts of them are made as those of any filter.
+//! their own ([`FilterTerm::OfTraces`]), so that lists, sums and charts of them are made as those of any filter.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -15,12 +15,12 @@ use futures::StreamExt;
 use hinomi_model::id::TraceId;
 
 use super::error::QueryError;
-use super::fields::{self, Holds};
-use super::filter::{Filter, Term};
+use super::fields::{self, FilterColumnType};
+use super::filter::{Filter, FilterTerm};
 use super::matcher::{ValueTest, value_test};
 use super::picked::HEAVY;
 use super::sums::is_call;
-use super::{Project, Reading, Scope};
+use super::{ProjectSnapshot, QueryScope, ScanMode};
 
 /// How far outside of a range spans of its traces are looked for, in microseconds: a day.
 const MARGIN_US: i64 = 86_400_000_000;
@@ -30,10 +30,10 @@ const BYTES_PER_TRACE: usize = 256;
 const MAX_SEARCHED_TRACES: usize = 10_000;
 
 /// A filter as conditions of a trace, each with the place of its answer among the bits of a trace.
-enum Condition {
-    All(Vec<Condition>),
-    Any(Vec<Condition>),
-    Not(Box<Condition>),
+enum TraceCondition {
+    All(Vec<TraceCondition>),
+    Any(Vec<TraceCondition>),
+    Not(Box<TraceCondition>),
     Test(usize),
 }
 
@@ -61,13 +61,13 @@ enum TraceFigure {
 
 impl TraceFigure {
     /// That of a field of the filter language.
-    fn of(field: &str) -> Option<(TraceFigure, Holds)> {
+    fn of(field: &str) -> Option<(TraceFigure, FilterColumnType)> {
         Some(match field {
-            "cost" => (TraceFigure::Cost, Holds::Money),
-            "duration" => (TraceFigure::Duration, Holds::Duration),
-            "input_tokens" => (TraceFigure::InputTokens, Holds::Count),
-            "output_tokens" => (TraceFigure::OutputTokens, Holds::Count),
-            "total_tokens" => (TraceFigure::TotalTokens, Holds::Count),
+            "cost" => (TraceFigure::Cost, FilterColumnType::Money),
+            "duration" => (TraceFigure::Duration, FilterColumnType::Duration),
+            "input_tokens" => (TraceFigure::InputTokens, FilterColumnType::Count),
+            "output_tokens" => (TraceFigure::OutputTokens, FilterColumnType::Count),
+            "total_tokens" => (TraceFigure::TotalTokens, FilterColumnType::Count),
             _ => return None,
         })
     }
@@ -75,7 +75,7 @@ impl TraceFigure {
 
 /// A filter, taken apart.
 pub(super) struct TraceFilter {
-    condition: Condition,
+    condition: TraceCondition,
     tests: Vec<TraceTest>,
 }
 
@@ -86,36 +86,36 @@ impl TraceFilter {
         Ok(TraceFilter { condition, tests })
     }
 
-    fn all(filter: &Filter, tests: &mut Vec<TraceTest>) -> Result<Condition, QueryError> {
-        Ok(Condition::All(filter.0.iter().map(|term| Self::term(term, tests)).collect::<Result<_, _>>()?))
+    fn all(filter: &Filter, tests: &mut Vec<TraceTest>) -> Result<TraceCondition, QueryError> {
+        Ok(TraceCondition::All(filter.0.iter().map(|term| Self::term(term, tests)).collect::<Result<_, _>>()?))
     }
 
-    fn term(term: &Term, tests: &mut Vec<TraceTest>) -> Result<Condition, QueryError> {
+    fn term(term: &FilterTerm, tests: &mut Vec<TraceTest>) -> Result<TraceCondition, QueryError> {
         let (not, plain) = match term {
-            Term::Group { not, any } => {
+            FilterTerm::Group { not, any } => {
                 let any = any.iter().map(|filter| Self::all(filter, tests)).collect::<Result<_, _>>()?;
-                return Ok(if *not { Condition::Not(Box::new(Condition::Any(any))) } else { Condition::Any(any) });
+                return Ok(if *not { TraceCondition::Not(Box::new(TraceCondition::Any(any))) } else { TraceCondition::Any(any) });
             }
-            Term::Field { not, field, test } => (*not, Term::Field { not: false, field: field.clone(), test: test.clone() }),
-            Term::Text { not, text } => (*not, Term::Text { not: false, text: text.clone() }),
-            Term::OfTraces(traces) => (false, Term::OfTraces(traces.clone())),
+            FilterTerm::Field { not, field, test } => (*not, FilterTerm::Field { not: false, field: field.clone(), test: test.clone() }),
+            FilterTerm::Text { not, text } => (*not, FilterTerm::Text { not: false, text: text.clone() }),
+            FilterTerm::OfTraces(traces) => (false, FilterTerm::OfTraces(traces.clone())),
         };
         let condition = || fields::condition(&Filter(vec![plain.clone()])).map(|condition| condition.unwrap_or_else(|| lit(true)));
         tests.push(match &plain {
-            Term::Field { field, .. } if field == "name" || field == "status" => TraceTest::Root(condition()?),
-            Term::Field { field, test, .. } => match TraceFigure::of(field) {
+            FilterTerm::Field { field, .. } if field == "name" || field == "status" => TraceTest::Root(condition()?),
+            FilterTerm::Field { field, test, .. } => match TraceFigure::of(field) {
                 Some((total, holds)) => TraceTest::Total(total, value_test(field, holds, test)?),
                 None => TraceTest::any_span(condition()?),
             },
             _ => TraceTest::any_span(condition()?),
         });
-        let test = Condition::Test(tests.len() - 1);
-        Ok(if not { Condition::Not(Box::new(test)) } else { test })
+        let test = TraceCondition::Test(tests.len() - 1);
+        Ok(if not { TraceCondition::Not(Box::new(test)) } else { test })
     }
 
     /// A condition of single spans, where a trace passes exactly if one of its spans in the range does.
     fn is_of_one_span(&self) -> bool {
-        let is_test = matches!(self.condition.only(), Condition::Test(_));
+        let is_test = matches!(self.condition.only(), TraceCondition::Test(_));
         is_test && matches!(self.tests.as_slice(), [TraceTest::AnySpan { .. }])
     }
 
@@ -127,9 +127,9 @@ impl TraceFilter {
 
     /// Tests that a trace must pass, whatever the others say, each with what one of its spans must be for that.
     fn required(&self) -> Vec<(usize, &Expr)> {
-        let Condition::All(conditions) = &self.condition else { return Vec::new() };
-        let test = |condition: &Condition| match condition {
-            Condition::Test(at) => match &self.tests[*at] {
+        let TraceCondition::All(conditions) = &self.condition else { return Vec::new() };
+        let test = |condition: &TraceCondition| match condition {
+            TraceCondition::Test(at) => match &self.tests[*at] {
                 TraceTest::AnySpan { condition, is_long: false } | TraceTest::Root(condition) => Some((*at, condition)),
                 _ => None,
             },
@@ -146,11 +146,11 @@ impl TraceTest {
     }
 }
 
-impl Condition {
+impl TraceCondition {
     /// Itself, or the only condition that it consists of.
-    fn only(&self) -> &Condition {
+    fn only(&self) -> &TraceCondition {
         match self {
-            Condition::All(conditions) | Condition::Any(conditions) if conditions.len() == 1 => conditions[0].only(),
+            TraceCondition::All(conditions) | TraceCondition::Any(conditions) if conditions.len() == 1 => conditions[0].only(),
             other => other,
         }
     }
@@ -158,16 +158,16 @@ impl Condition {
     /// Whether it holds; `None` where that depends on a test without an answer.
     fn holds(&self, answer: &impl Fn(usize) -> Option<bool>) -> Option<bool> {
         match self {
-            Condition::Test(at) => answer(*at),
-            Condition::Not(inner) => inner.holds(answer).map(|holds| !holds),
-            Condition::All(all) => decide(all, answer, false),
-            Condition::Any(any) => decide(any, answer, true),
+            TraceCondition::Test(at) => answer(*at),
+            TraceCondition::Not(inner) => inner.holds(answer).map(|holds| !holds),
+            TraceCondition::All(all) => decide(all, answer, false),
+            TraceCondition::Any(any) => decide(any, answer, true),
         }
     }
 }
 
 /// `decisive` if one of the conditions is so, its opposite if none is; `None` if that is not known.
-fn decide(conditions: &[Condition], answer: &impl Fn(usize) -> Option<bool>, decisive: bool) -> Option<bool> {
+fn decide(conditions: &[TraceCondition], answer: &impl Fn(usize) -> Option<bool>, decisive: bool) -> Option<bool> {
     let mut decided = Some(!decisive);
     for condition in conditions {
         match condition.holds(answer) {
@@ -215,40 +215,40 @@ impl TraceTotals {
     }
 }
 
-impl Project {
+impl ProjectSnapshot {
     /// A scope of all spans in the range of the traces that the filter selects as the trace list does.
     ///
     /// # Errors
     ///
-    /// As [`summary`](Project::summary); also when there is not enough memory for so many traces.
-    pub async fn scope_of_traces(&self, scope: &Scope) -> Result<Scope, QueryError> {
+    /// As [`summary`](ProjectSnapshot::summary); also when there is not enough memory for so many traces.
+    pub async fn scope_of_traces(&self, scope: &QueryScope) -> Result<QueryScope, QueryError> {
         if scope.filter.0.is_empty() {
             return Ok(scope.clone());
         }
         let filter = TraceFilter::new(&scope.filter)?;
         if filter.is_of_one_span() {
             let traces = self.traces_with(scope, None).await?;
-            return Ok(Scope { filter: Filter(vec![Term::OfTraces(Arc::new(traces))]), ..scope.clone() });
+            return Ok(QueryScope { filter: Filter(vec![FilterTerm::OfTraces(Arc::new(traces))]), ..scope.clone() });
         }
         self.scope_of_selected(scope, &filter).await
     }
 
     /// A scope of all spans in the range of the traces that a filter selects.
-    pub(super) async fn scope_of_selected(&self, scope: &Scope, filter: &TraceFilter) -> Result<Scope, QueryError> {
+    pub(super) async fn scope_of_selected(&self, scope: &QueryScope, filter: &TraceFilter) -> Result<QueryScope, QueryError> {
         let traces = self.selected(scope, filter, MARGIN_US).await?;
-        Ok(Scope { filter: Filter(vec![Term::OfTraces(Arc::new(traces))]), ..scope.clone() })
+        Ok(QueryScope { filter: Filter(vec![FilterTerm::OfTraces(Arc::new(traces))]), ..scope.clone() })
     }
 
     /// The same for traces that start in the range. What is found of others may be wrong.
-    pub(super) async fn scope_of_starting(&self, scope: &Scope, filter: &TraceFilter) -> Result<Scope, QueryError> {
+    pub(super) async fn scope_of_starting(&self, scope: &QueryScope, filter: &TraceFilter) -> Result<QueryScope, QueryError> {
         let traces = self.selected(scope, filter, 0).await?;
-        Ok(Scope { filter: Filter(vec![Term::OfTraces(Arc::new(traces))]), ..scope.clone() })
+        Ok(QueryScope { filter: Filter(vec![FilterTerm::OfTraces(Arc::new(traces))]), ..scope.clone() })
     }
 
     /// The traces of the spans of a scope, of those that satisfy a condition where there is one.
-    async fn traces_with(&self, scope: &Scope, condition: Option<Expr>) -> Result<HashSet<TraceId>, QueryError> {
+    async fn traces_with(&self, scope: &QueryScope, condition: Option<Expr>) -> Result<HashSet<TraceId>, QueryError> {
         let reserved = self.engine.reserve("traces of a filter");
-        let mut spans = self.spans_of(Reading::Little, scope).await?;
+        let mut spans = self.spans_of(ScanMode::Little, scope).await?;
         if let Some(condition) = condition {
             spans = spans.filter(condition)?;
         }
@@ -265,8 +265,8 @@ impl Project {
     }
 
     /// The traces that a filter selects. Their spans are looked for down to `before_us` microseconds before the range.
-    async fn selected(&self, scope: &Scope, filter: &TraceFilter, before_us: i64) -> Result<HashSet<TraceId>, QueryError> {
-        let around = Scope {
+    async fn selected(&self, scope: &QueryScope, filter: &TraceFilter, before_us: i64) -> Result<HashSet<TraceId>, QueryError> {
+        let around = QueryScope {
             from_us: scope.from_us.saturating_sub(before_us),
             to_us: scope.to_us.saturating_add(MARGIN_US),
             filter: Filter::default(),
@@ -277,14 +277,14 @@ impl Project {
         if !required.is_empty() {
             let any =
                 fields::joined(required.iter().map(|(_, condition)| (*condition).clone()).collect(), Expr::or).unwrap_or_else(|| lit(true));
-            let rows = self.spans_of(Reading::Little, &around).await?.filter(any)?;
+            let rows = self.spans_of(ScanMode::Little, &around).await?.filter(any)?;
             let all: u64 = required.iter().map(|(test, _)| 1 << test).fold(0, |bits, bit| bits | bit);
             let candidates = self.totals(rows, scope, filter, true).await?;
             let passes = |totals: &TraceTotals| (totals.passed | totals.root_passes) & all == all;
             let traces = candidates.into_iter().filter(|(_, totals)| passes(totals)).map(|(trace, _)| trace).collect();
-            spans.filter = Filter(vec![Term::OfTraces(Arc::new(traces))]);
+            spans.filter = Filter(vec![FilterTerm::OfTraces(Arc::new(traces))]);
         }
-        let mut traces = self.totals(self.spans_of(Reading::Much, &spans).await?, scope, filter, false).await?;
+        let mut traces = self.totals(self.spans_of(ScanMode::Much, &spans).await?, scope, filter, false).await?;
         let answer = |totals: &TraceTotals, at: usize| match &filter.tests[at] {
             TraceTest::AnySpan { is_long: true, .. } => None,
             TraceTest::AnySpan { .. } => Some(totals.passed >> at & 1 == 1),
@@ -297,8 +297,9 @@ impl Project {
             let TraceTest::AnySpan { condition, is_long: true } = test else { continue };
             let open = traces.iter().filter(|(_, totals)| filter.condition.holds(&|at| answer(totals, at)).is_none());
             let open: HashSet<TraceId> = open.map(|(trace, _)| *trace).collect();
-            let among = if open.len() <= MAX_SEARCHED_TRACES { Filter(vec![Term::OfTraces(Arc::new(open))]) } else { Filter::default() };
-            let found = self.traces_with(&Scope { filter: among, ..scope.clone() }, Some(condition.clone())).await?;
+            let among =
+                if open.len() <= MAX_SEARCHED_TRACES { Filter(vec![FilterTerm::OfTraces(Arc::new(open))]) } else { Filter::default() };
+            let found = self.traces_with(&QueryScope { filter: among, ..scope.clone() }, Some(condition.clone())).await?;
             with_text.insert(at, found);
         }
         let answer = |trace: &TraceId, totals: &TraceTotals, at: usize| {
@@ -312,7 +313,7 @@ impl Project {
     async fn totals(
         &self,
         spans: DataFrame,
-        range: &Scope,
+        range: &QueryScope,
         filter: &TraceFilter,
         only_bits: bool,
     ) -> Result<HashMap<TraceId, TraceTotals>, QueryError> {
@@ -355,7 +356,12 @@ impl Project {
 
 /// Adds spans to what is known of their traces. `tested` are the places of tests, whether they are of the root, and whether they are of spans
 /// outside of the range too.
-fn add_rows(traces: &mut HashMap<TraceId, TraceTotals>, batch: &RecordBatch, range: &Scope, tested: &[(usize, bool, bool)]) -> Option<()> {
+fn add_rows(
+    traces: &mut HashMap<TraceId, TraceTotals>,
+    batch: &RecordBatch,
+    range: &QueryScope,
+    tested: &[(usize, bool, bool)],
+) -> Option<()> {
     let text = |name: &str| batch.column_by_name(name).map(|column| column.as_string_view());
     let int = |name: &str| batch.column_by_name(name).map(|column| column.as_primitive::<Int64Type>());
     let time = |name: &str| batch.column_by_name(name).map(|column| column.as_primitive::<TimestampMicrosecondType>());

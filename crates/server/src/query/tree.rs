@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use hinomi_model::id::SpanId;
 use hinomi_model::money::Usd;
-use hinomi_model::span::{Span, Status};
+use hinomi_model::span::{Span, SpanStatus};
 
 /// The sums of counted calls in a span and below it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Below {
+pub(super) struct SubtreeAggregate {
     pub(super) llm_calls: u64,
     pub(super) input_tokens: u64,
     pub(super) output_tokens: u64,
@@ -19,12 +19,12 @@ pub(super) struct Below {
     priced: bool,
 }
 
-impl Below {
-    fn of(span: &Span) -> Below {
+impl SubtreeAggregate {
+    fn of(span: &Span) -> SubtreeAggregate {
         if !span.is_call() || !span.counted {
-            return Below::default();
+            return SubtreeAggregate::default();
         }
-        Below {
+        SubtreeAggregate {
             llm_calls: 1,
             input_tokens: span.usage.input_tokens().unwrap_or(0),
             output_tokens: span.usage.output_tokens().unwrap_or(0),
@@ -35,7 +35,7 @@ impl Below {
         }
     }
 
-    fn add(&mut self, other: &Below) {
+    fn add(&mut self, other: &SubtreeAggregate) {
         self.llm_calls += other.llm_calls;
         self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);
         self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
@@ -48,7 +48,7 @@ impl Below {
     }
 
     /// Nothing costs nothing; something without a price is unknown.
-    fn settle(mut self) -> Below {
+    fn settle(mut self) -> SubtreeAggregate {
         self.cost = if self.llm_calls == 0 { Some(Usd::ZERO) } else { self.cost.filter(|_| self.priced) };
         self
     }
@@ -56,19 +56,19 @@ impl Below {
 
 /// A call with usage and without a price, which did not fail.
 pub(super) fn is_unpriced(span: &Span) -> bool {
-    span.is_call() && span.counted && span.cost.is_none() && !span.usage.is_unknown() && span.status != Status::Error
+    span.is_call() && span.counted && span.cost.is_none() && !span.usage.is_unknown() && span.status != SpanStatus::Error
 }
 
 /// What the tree says of each span, in the order of the spans.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct InTree {
-    pub(super) below: Below,
+pub(super) struct SpanTreeTotals {
+    pub(super) below: SubtreeAggregate,
     pub(super) self_us: i64,
 }
 
 /// Derives it for all spans of a trace. A parent that never arrived, or spans that are each other's parents, hinder nothing: each
 /// span is then summed under as many of its forebears as can be reached.
-pub(super) fn derive(spans: &[&Span]) -> Vec<InTree> {
+pub(super) fn derive(spans: &[&Span]) -> Vec<SpanTreeTotals> {
     let index: HashMap<SpanId, usize> = spans.iter().enumerate().map(|(at, span)| (span.span_id, at)).collect();
     let parent = |at: usize| spans[at].parent_span_id.and_then(|id| index.get(&id).copied()).filter(|parent| *parent != at);
     let mut children: Vec<Vec<usize>> = vec![Vec::new(); spans.len()];
@@ -77,7 +77,7 @@ pub(super) fn derive(spans: &[&Span]) -> Vec<InTree> {
             children[parent].push(at);
         }
     }
-    let mut below: Vec<Below> = spans.iter().map(|span| Below::of(span)).collect();
+    let mut below: Vec<SubtreeAggregate> = spans.iter().map(|span| SubtreeAggregate::of(span)).collect();
     for at in deepest_first(&children, parent) {
         if let Some(parent) = parent(at) {
             let sum = below[at];
@@ -85,7 +85,7 @@ pub(super) fn derive(spans: &[&Span]) -> Vec<InTree> {
         }
     }
     let own = |at: usize| self_us(spans[at], children[at].iter().map(|child| spans[*child]));
-    below.into_iter().enumerate().map(|(at, below)| InTree { below: below.settle(), self_us: own(at) }).collect()
+    below.into_iter().enumerate().map(|(at, below)| SpanTreeTotals { below: below.settle(), self_us: own(at) }).collect()
 }
 
 /// Each span after all below it; spans on a circle are left out, since nothing on it is below anything.
@@ -116,7 +116,7 @@ fn self_us<'a>(span: &Span, children: impl Iterator<Item = &'a Span>) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use hinomi_model::span::{Cost, CostSource, Kind, Usage};
+    use hinomi_model::span::{Cost, CostSource, SpanType, Usage};
 
     use super::*;
 
@@ -127,10 +127,10 @@ mod tests {
     fn call(id: u64, parent: u64, cost: Option<i64>) -> Span {
         let cost = cost.map(|steps| Cost { total: Usd(steps), input: None, output: None, source: CostSource::Computed, price: None });
         let usage = Usage { input: Some(10), output: Some(5), ..Usage::default() };
-        Span { kind: Kind::Llm, usage, cost, ..span(id, parent, 0, 10) }
+        Span { kind: SpanType::Llm, usage, cost, ..span(id, parent, 0, 10) }
     }
 
-    fn derived(spans: &[Span]) -> Vec<InTree> {
+    fn derived(spans: &[Span]) -> Vec<SpanTreeTotals> {
         derive(&spans.iter().collect::<Vec<_>>())
     }
 

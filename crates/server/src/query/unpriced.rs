@@ -5,22 +5,22 @@ use datafusion::functions_aggregate::expr_fn::{count, max, min, sum};
 use datafusion::prelude::{cast, col, lit};
 
 use super::answer::UnpricedModel;
-use super::columns::Column;
+use super::columns::BatchColumn;
 use super::error::QueryError;
 use super::sums::is_unpriced;
-use super::{Project, Reading, Scope};
+use super::{ProjectSnapshot, QueryScope, ScanMode};
 use crate::time::rfc3339;
 
 /// Microseconds in an hour.
 const HOUR_US: f64 = 3.6e9;
 
-impl Project {
+impl ProjectSnapshot {
     /// The models of calls that have usage and no price, those with most calls first, at most so many; and how many there are.
     ///
     /// # Errors
     ///
     /// When the filter compares what cannot be compared, or the engine fails.
-    pub async fn unpriced(&self, scope: &Scope, most: usize) -> Result<(Vec<UnpricedModel>, u64), QueryError> {
+    pub async fn unpriced(&self, scope: &QueryScope, most: usize) -> Result<(Vec<UnpricedModel>, u64), QueryError> {
         let start = || cast(col("start_time"), DataType::Int64);
         let sums = vec![
             count(lit(1)).alias("calls"),
@@ -31,14 +31,14 @@ impl Project {
             min(start()).alias("first"),
             max(start()).alias("last"),
         ];
-        let table = self.spans_of(Reading::Much, scope).await?.filter(is_unpriced())?;
+        let table = self.spans_of(ScanMode::Much, scope).await?.filter(is_unpriced())?;
         let keys = || vec![col("model"), col("provider")];
         let order = [("calls", false), ("model", true), ("provider", true)].map(|(column, ascending)| col(column).sort(ascending, true));
         let first = table.clone().aggregate(keys(), sums)?.sort(order.to_vec())?.limit(0, Some(most))?;
         let batches = first.collect().await?;
         let mut models = Vec::new();
         for batch in &batches {
-            let column = |name: &str| Column::of(batch, name);
+            let column = |name: &str| BatchColumn::of(batch, name);
             for row in 0..batch.num_rows() {
                 let time = |name: &str| rfc3339(column(name).int(row).unwrap_or(0));
                 models.push(UnpricedModel {
@@ -57,7 +57,7 @@ impl Project {
         let mut number = models.len() as u64;
         if models.len() == most {
             let all = table.aggregate(keys(), Vec::new())?.aggregate(Vec::new(), vec![count(lit(1)).alias("models")])?;
-            number = all.collect().await?.first().map_or(number, |batch| Column::of(batch, "models").count(0));
+            number = all.collect().await?.first().map_or(number, |batch| BatchColumn::of(batch, "models").count(0));
         }
         Ok((models, number))
     }

@@ -43,7 +43,7 @@ const MOST_BYTES_OF_TRACE: usize = 1 << 20;
 /// A score as it is shown.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = Score)]
-pub struct Row {
+pub struct ScoreRow {
     /// Its id.
     pub id: String,
     /// The span that is judged; null for the whole trace.
@@ -62,20 +62,20 @@ pub struct Row {
 
 /// The scores of all projects.
 #[derive(Debug)]
-pub struct Scores {
+pub struct ScoreStore {
     path: PathBuf,
     connection: Mutex<Connection>,
 }
 
-impl Scores {
+impl ScoreStore {
     /// Opens them in a data folder: `scores.db`.
     ///
     /// # Errors
     ///
     /// When the database cannot be opened, or a newer version wrote it.
-    pub fn open(dir: &Path) -> Result<Scores, SqliteError> {
+    pub fn open(dir: &Path) -> Result<ScoreStore, SqliteError> {
         let path = dir.join("scores.db");
-        Ok(Scores { connection: Mutex::new(sqlite::open(&path, &STEPS)?), path })
+        Ok(ScoreStore { connection: Mutex::new(sqlite::open(&path, &STEPS)?), path })
     }
 
     /// Stores scores; one with a known id takes the place of that, unless it is older. When it returns they are on disk. Blocks.
@@ -114,9 +114,9 @@ impl Scores {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn of_trace(&self, project: u64, trace: TraceId) -> Result<(Vec<Row>, u64), SqliteError> {
+    pub fn of_trace(&self, project: u64, trace: TraceId) -> Result<(Vec<ScoreRow>, u64), SqliteError> {
         let connection = lock(&self.connection);
-        let read = || -> rusqlite::Result<(Vec<Row>, u64)> {
+        let read = || -> rusqlite::Result<(Vec<ScoreRow>, u64)> {
             let of_trace = params![i64::try_from(project).unwrap_or(i64::MAX), trace.to_string()];
             let mut count = connection.prepare_cached("SELECT count(*) FROM scores WHERE project = ?1 AND trace = ?2")?;
             let count: u64 = count.query_row(of_trace, |row| row.get(0))?;
@@ -125,7 +125,7 @@ impl Scores {
                  ORDER BY at_us DESC, id DESC LIMIT {MOST_OF_TRACE}",
             ))?;
             let row = |row: &rusqlite::Row| {
-                Ok(Row {
+                Ok(ScoreRow {
                     id: row.get(0)?,
                     span_id: row.get(1)?,
                     name: row.get(2)?,
@@ -135,7 +135,7 @@ impl Scores {
                     at: rfc3339(row.get(6)?),
                 })
             };
-            let mut rows: Vec<Row> = Vec::new();
+            let mut rows: Vec<ScoreRow> = Vec::new();
             let mut bytes = 0;
             for row in select.query_map(of_trace, row)? {
                 let row = row?;

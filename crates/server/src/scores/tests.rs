@@ -9,13 +9,13 @@ fn score(id: &str, value: ScoreValue, at_us: i64) -> Score {
 #[test]
 fn a_score_is_corrected_by_its_id_and_stays_in_its_project() {
     let dir = tempfile::tempdir().unwrap();
-    let scores = Scores::open(dir.path()).unwrap();
+    let scores = ScoreStore::open(dir.path()).unwrap();
     let later = score("a", ScoreValue::Label("polite".into()), 20);
     scores.put(1, &[score("b", ScoreValue::Number(0.5), 5), later.clone()]).unwrap();
     scores.put(1, &[score("a", ScoreValue::Number(0.1), 10)]).unwrap();
     scores.put(2, &[later]).unwrap();
     drop(scores);
-    let scores = Scores::open(dir.path()).unwrap();
+    let scores = ScoreStore::open(dir.path()).unwrap();
     let said: Vec<_> = scores.of_trace(1, TraceId(7)).unwrap().0.into_iter().map(|row| (row.id, row.value, row.label)).collect();
     assert_eq!(said, [("b".into(), Some(0.5), None), ("a".into(), None, Some("polite".into()))]);
     assert_eq!(scores.of_trace(1, TraceId(9)).unwrap(), (vec![], 0));
@@ -26,7 +26,7 @@ fn a_score_is_corrected_by_its_id_and_stays_in_its_project() {
 #[test]
 fn the_scores_of_a_trace_are_bounded_and_counted() {
     let dir = tempfile::tempdir().unwrap();
-    let scores = Scores::open(dir.path()).unwrap();
+    let scores = ScoreStore::open(dir.path()).unwrap();
     let many: Vec<Score> = (0..2_000).map(|number| score(&format!("s{number:04}"), ScoreValue::Number(1.0), number)).collect();
     scores.put(1, &many).unwrap();
     let (rows, count) = scores.of_trace(1, TraceId(7)).unwrap();

@@ -16,7 +16,7 @@ const LARGEST: u64 = 1 << 30;
 
 /// A database that fails.
 #[derive(Debug, Clone)]
-struct Failing {
+struct DatabaseFailure {
     said: String,
     /// Whether what is in it is damaged: that it can be written says nothing then.
     is_damaged: bool,
@@ -24,9 +24,9 @@ struct Failing {
     at: Instant,
 }
 
-static FAILING: Mutex<BTreeMap<PathBuf, Failing>> = Mutex::new(BTreeMap::new());
+static FAILING: Mutex<BTreeMap<PathBuf, DatabaseFailure>> = Mutex::new(BTreeMap::new());
 
-fn lock() -> MutexGuard<'static, BTreeMap<PathBuf, Failing>> {
+fn lock() -> MutexGuard<'static, BTreeMap<PathBuf, DatabaseFailure>> {
     FAILING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -43,7 +43,7 @@ pub fn note(path: &Path, error: &rusqlite::Error) {
 fn remember(path: &Path, reason: &str, is_damaged: bool) {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let said = format!("{name} fails ({reason}): what belongs there cannot be stored; `hinomi doctor` looks what is wrong with it");
-    if lock().insert(path.to_owned(), Failing { said, is_damaged, at: Instant::now() }).is_none() {
+    if lock().insert(path.to_owned(), DatabaseFailure { said, is_damaged, at: Instant::now() }).is_none() {
         tracing::error!(path = %path.display(), reason, "database.fails");
     }
 }
@@ -61,9 +61,9 @@ fn is_in(path: &Path, folder: &Path) -> bool {
 
 /// Looks whether those that failed work again.
 pub fn recheck(folder: &Path) {
-    let known: Vec<(PathBuf, Failing)> =
+    let known: Vec<(PathBuf, DatabaseFailure)> =
         lock().iter().filter(|(path, _)| is_in(path, folder)).map(|(path, failing)| (path.clone(), failing.clone())).collect();
-    for (name, Failing { is_damaged, at, .. }) in known {
+    for (name, DatabaseFailure { is_damaged, at, .. }) in known {
         let path = if name.parent() == Some(Path::new("")) { folder.join(&name) } else { name.clone() };
         if is_damaged && at.elapsed() < AGAIN {
             continue;

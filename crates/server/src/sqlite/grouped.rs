@@ -23,40 +23,40 @@ const READERS: usize = 4;
 
 /// The open database. Dropping it ends its thread; whatever was acknowledged is on the disk.
 #[derive(Debug)]
-pub struct Grouped {
-    readers: Arc<Readers>,
+pub struct GroupCommitDatabase {
+    readers: Arc<SqliteReaderPool>,
     /// `None` once it is closed.
-    tasks: Mutex<Option<mpsc::Sender<Box<dyn Task>>>>,
+    tasks: Mutex<Option<mpsc::Sender<Box<dyn GroupCommitTask>>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Debug)]
-struct Readers {
+struct SqliteReaderPool {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
     room: Arc<Semaphore>,
 }
 
 /// A change that waits for its turn, with where the answer goes.
-trait Task: Send {
+trait GroupCommitTask: Send {
     fn perform(&mut self, transaction: &Transaction) -> rusqlite::Result<()>;
     fn answer(self: Box<Self>, result: Result<(), SqliteError>);
 }
 
-struct Change<T, F> {
+struct GroupCommitChange<T, F> {
     change: F,
     made: Option<T>,
     reply: oneshot::Sender<Result<T, SqliteError>>,
 }
 
-impl<T: Send, F: FnMut(&Transaction) -> rusqlite::Result<T> + Send> Task for Change<T, F> {
+impl<T: Send, F: FnMut(&Transaction) -> rusqlite::Result<T> + Send> GroupCommitTask for GroupCommitChange<T, F> {
     fn perform(&mut self, transaction: &Transaction) -> rusqlite::Result<()> {
         self.made = Some((self.change)(transaction)?);
         Ok(())
     }
 
     fn answer(self: Box<Self>, result: Result<(), SqliteError>) {
-        let Change { made, reply, .. } = *self;
+        let GroupCommitChange { made, reply, .. } = *self;
         let fault = "a fault in the program".to_owned();
         let result = result.and_then(|()| made.ok_or(SqliteError::Failed { path: PathBuf::new(), reason: fault }));
         // A caller that has gone is no failure.
@@ -64,21 +64,21 @@ impl<T: Send, F: FnMut(&Transaction) -> rusqlite::Result<T> + Send> Task for Cha
     }
 }
 
-impl Grouped {
+impl GroupCommitDatabase {
     /// Opens the database and brings it to the newest format.
     ///
     /// # Errors
     ///
     /// When it cannot be opened, or a newer version wrote it.
-    pub fn open(path: &Path, steps: &[&str]) -> Result<Grouped, SqliteError> {
+    pub fn open(path: &Path, steps: &[&str]) -> Result<GroupCommitDatabase, SqliteError> {
         let connection = open(path, steps)?;
         let (tasks, queue) = mpsc::channel(QUEUE);
         let name = path.file_stem().map_or_else(String::new, |stem| format!("{}-write", stem.to_string_lossy()));
-        let writer = Writer { connection, path: path.to_owned(), is_failing: false };
+        let writer = GroupCommitWriter { connection, path: path.to_owned(), is_failing: false };
         let spawned = std::thread::Builder::new().name(name).spawn(move || writer.run(queue));
         let thread = spawned.map_err(|error| SqliteError::Failed { path: path.to_owned(), reason: error.to_string() })?;
-        let readers = Readers { path: path.to_owned(), idle: Mutex::default(), room: Arc::new(Semaphore::new(READERS)) };
-        Ok(Grouped { readers: Arc::new(readers), tasks: Mutex::new(Some(tasks)), thread: Mutex::new(Some(thread)) })
+        let readers = SqliteReaderPool { path: path.to_owned(), idle: Mutex::default(), room: Arc::new(Semaphore::new(READERS)) };
+        Ok(GroupCommitDatabase { readers: Arc::new(readers), tasks: Mutex::new(Some(tasks)), thread: Mutex::new(Some(thread)) })
     }
 
     /// Makes a change. When it returns without an error, the change is on the disk and in every later answer; after an error nothing of
@@ -94,7 +94,7 @@ impl Grouped {
     {
         let (reply, answer) = oneshot::channel();
         let tasks = lock(&self.tasks).clone().ok_or_else(|| self.closed())?;
-        let task = Box::new(Change { change, made: None, reply });
+        let task = Box::new(GroupCommitChange { change, made: None, reply });
         match tokio::time::timeout(PATIENCE, tasks.send(task)).await {
             Ok(Ok(())) => answer.await.map_err(|_| self.closed())?,
             Ok(Err(_)) => Err(self.closed()),
@@ -135,7 +135,7 @@ impl Grouped {
     }
 }
 
-impl Drop for Grouped {
+impl Drop for GroupCommitDatabase {
     fn drop(&mut self) {
         drop(lock(&self.tasks).take());
         if let Some(thread) = lock(&self.thread).take() {
@@ -144,7 +144,7 @@ impl Drop for Grouped {
     }
 }
 
-impl Readers {
+impl SqliteReaderPool {
     fn ask<T>(&self, question: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, SqliteError> {
         let idle = lock(&self.idle).pop();
         let mut connection = match idle {
@@ -159,15 +159,15 @@ impl Readers {
 }
 
 /// What the thread owns.
-struct Writer {
+struct GroupCommitWriter {
     connection: Connection,
     path: PathBuf,
     /// Whether the last transaction failed, so that a failure is logged once.
     is_failing: bool,
 }
 
-impl Writer {
-    fn run(mut self, mut tasks: mpsc::Receiver<Box<dyn Task>>) {
+impl GroupCommitWriter {
+    fn run(mut self, mut tasks: mpsc::Receiver<Box<dyn GroupCommitTask>>) {
         let mut queue = Vec::new();
         while tasks.blocking_recv_many(&mut queue, GROUP) > 0 {
             self.work(std::mem::take(&mut queue));
@@ -176,7 +176,7 @@ impl Writer {
 
     /// Does a group of tasks and answers each. None of one caller is another's fault: a group that fails is tried again one by one,
     /// unless the disk or the database as a whole is to blame.
-    fn work(&mut self, mut tasks: Vec<Box<dyn Task>>) {
+    fn work(&mut self, mut tasks: Vec<Box<dyn GroupCommitTask>>) {
         match self.commit(&mut tasks) {
             Ok(()) => {
                 if std::mem::take(&mut self.is_failing) {
@@ -194,7 +194,7 @@ impl Writer {
         }
     }
 
-    fn commit(&mut self, tasks: &mut [Box<dyn Task>]) -> Result<(), SqliteError> {
+    fn commit(&mut self, tasks: &mut [Box<dyn GroupCommitTask>]) -> Result<(), SqliteError> {
         let connection = &mut self.connection;
         let write = || -> rusqlite::Result<()> {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -223,7 +223,7 @@ mod tests {
     async fn one_that_fails_harms_no_other() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.db");
-        let database = Arc::new(Grouped::open(&path, &["CREATE TABLE a (x UNIQUE);"]).unwrap());
+        let database = Arc::new(GroupCommitDatabase::open(&path, &["CREATE TABLE a (x UNIQUE);"]).unwrap());
         let write = |x: i64| {
             let database = database.clone();
             tokio::spawn(async move { database.write(move |transaction| transaction.execute("INSERT INTO a VALUES (?)", [x])).await })
@@ -236,7 +236,7 @@ mod tests {
         assert_eq!(stored, 50);
         let panics = database.write(|_| -> rusqlite::Result<()> { panic!("asked for by a test") }).await;
         assert!(matches!(panics, Err(SqliteError::Failed { .. })));
-        let count = |database: Arc<Grouped>| async move {
+        let count = |database: Arc<GroupCommitDatabase>| async move {
             database.read(|transaction| transaction.query_row("SELECT count(*) FROM a", [], |row| row.get::<_, i64>(0))).await.unwrap()
         };
         assert_eq!(count(database.clone()).await, 50);

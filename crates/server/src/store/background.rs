@@ -9,16 +9,16 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::commit::Command;
+use super::commit::CommitCommand;
 use super::error::StoreError;
-use super::retain::{Sweep, Swept};
-use super::state::{Shared, lock};
+use super::retain::{RetentionSweep, RetentionSweepResult};
+use super::state::{StoreInner, lock};
 use super::{check, compact, flush, mend, retain};
 use crate::threads::give_way;
 
 /// What the thread that writes segments is asked for.
 #[derive(Debug)]
-pub(super) enum Work {
+pub(super) enum FlushCommand {
     /// A buffer has been frozen.
     Flush,
     /// End.
@@ -27,11 +27,11 @@ pub(super) enum Work {
 
 /// What the thread that tends segments is asked for.
 #[derive(Debug)]
-pub(super) enum Tending {
+pub(super) enum MaintenanceCommand {
     /// Judge all spans in segments, and take away what is to go.
-    Sweep { sweep: Sweep, reply: oneshot::Sender<Result<Swept, StoreError>> },
+    Sweep { sweep: RetentionSweep, reply: oneshot::Sender<Result<RetentionSweepResult, StoreError>> },
     /// Remove the oldest segments until so many bytes are free.
-    DropOldest { bytes: u64, reply: oneshot::Sender<Result<Swept, StoreError>> },
+    DropOldest { bytes: u64, reply: oneshot::Sender<Result<RetentionSweepResult, StoreError>> },
     /// Merge segments until nothing is left to merge; the answer is how many merges there were.
     Compact(oneshot::Sender<Result<usize, StoreError>>),
     /// End.
@@ -42,18 +42,18 @@ pub(super) enum Tending {
 const RETRY: Duration = Duration::from_secs(2);
 
 /// How often each thread looks what there is to do.
-fn tick(shared: &Shared) -> Duration {
+fn tick(shared: &StoreInner) -> Duration {
     (shared.config.flush_age / 4).clamp(Duration::from_millis(10), Duration::from_secs(1))
 }
 
 /// Writes segments until it is told to end or nobody can ask any more.
-pub(super) fn run(shared: &Shared, work: &Receiver<Work>, commands: &mpsc::WeakSender<Command>) {
+pub(super) fn run(shared: &StoreInner, work: &Receiver<FlushCommand>, commands: &mpsc::WeakSender<CommitCommand>) {
     let tick = tick(shared);
     let mut failed_at: Option<Instant> = None;
     loop {
         match work.recv_timeout(tick) {
-            Ok(Work::Flush) => failed_at = flush_now(shared),
-            Ok(Work::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            Ok(FlushCommand::Flush) => failed_at = flush_now(shared),
+            Ok(FlushCommand::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {
                 if failed_at.is_none_or(|at| at.elapsed() >= RETRY) && lock(&shared.state).frozen.is_some() {
                     failed_at = flush_now(shared);
@@ -65,25 +65,25 @@ pub(super) fn run(shared: &Shared, work: &Receiver<Work>, commands: &mpsc::WeakS
 }
 
 /// Tends segments until it is told to end or nobody can ask any more.
-pub(super) fn tend(shared: &Shared, work: &Receiver<Tending>) {
+pub(super) fn tend(shared: &StoreInner, work: &Receiver<MaintenanceCommand>) {
     give_way();
     let tick = tick(shared);
     loop {
         match work.recv_timeout(tick) {
-            Ok(Tending::Sweep { sweep, reply }) => {
+            Ok(MaintenanceCommand::Sweep { sweep, reply }) => {
                 let _ = reply.send(guarded(shared, || retain::sweep(shared, &sweep)));
             }
-            Ok(Tending::DropOldest { bytes, reply }) => {
+            Ok(MaintenanceCommand::DropOldest { bytes, reply }) => {
                 let _ = reply.send(guarded(shared, || retain::drop_oldest(shared, bytes)));
             }
-            Ok(Tending::Compact(reply)) => {
+            Ok(MaintenanceCommand::Compact(reply)) => {
                 let _ = reply.send(guarded(shared, || {
                     let merges = compact::all(shared)?;
                     while mend::once(shared)? {}
                     Ok(merges)
                 }));
             }
-            Ok(Tending::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            Ok(MaintenanceCommand::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {
                 // What goes wrong is in the statistics, and the next tick tries again.
                 let _ = guarded(shared, || Ok(compact::once(shared)? || mend::once(shared)? || check::once(shared)));
@@ -93,7 +93,7 @@ pub(super) fn tend(shared: &Shared, work: &Receiver<Tending>) {
 }
 
 /// Flushes the frozen buffer and says when that failed, if it did.
-fn flush_now(shared: &Shared) -> Option<Instant> {
+fn flush_now(shared: &StoreInner) -> Option<Instant> {
     match guarded(shared, || flush::flush(shared)) {
         Ok(()) => None,
         Err(error) => {
@@ -107,7 +107,7 @@ fn flush_now(shared: &Shared) -> Option<Instant> {
 }
 
 /// Asks for the active buffer to be put aside when it has been waiting for long.
-fn ask_for_old_buffer(shared: &Shared, commands: &mpsc::WeakSender<Command>) {
+fn ask_for_old_buffer(shared: &StoreInner, commands: &mpsc::WeakSender<CommitCommand>) {
     let is_old = {
         let state = lock(&shared.state);
         let since = state.active.since.filter(|_| state.frozen.is_none());
@@ -115,7 +115,7 @@ fn ask_for_old_buffer(shared: &Shared, commands: &mpsc::WeakSender<Command>) {
     };
     if let Some(commands) = commands.upgrade().filter(|_| is_old) {
         // A full queue means that a commit is near, and the next tick asks again.
-        let _ = commands.try_send(Command::Freeze(None));
+        let _ = commands.try_send(CommitCommand::Freeze(None));
     }
 }
 
@@ -126,7 +126,7 @@ pub(super) fn text_of(panic: &(dyn Any + Send)) -> &str {
 }
 
 /// Does a piece of work. A panic in it becomes an error; either is logged and shown in the statistics until work succeeds again.
-fn guarded<T>(shared: &Shared, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+fn guarded<T>(shared: &StoreInner, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
     let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let source = std::io::Error::other(format!("a fault in the program: {}", text_of(&*panic)));
         Err(StoreError::Io { doing: "tend", path: shared.folder.segments(), source: Arc::new(source) })

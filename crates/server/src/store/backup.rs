@@ -13,7 +13,7 @@ use super::state::lock;
 
 /// A segment that cannot be copied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lacking {
+pub struct MissingSegment {
     /// Its file, such as `segments/0000000042.parquet`.
     pub name: String,
     /// Spans in it.
@@ -24,7 +24,7 @@ pub struct Lacking {
 
 /// The files of a store at one moment. They stay for as long as this is held.
 #[derive(Debug)]
-pub struct Copied {
+pub struct StoreCheckpoint {
     /// The copy of the manifest.
     pub manifest: PathBuf,
     /// Spans in the segments.
@@ -32,7 +32,7 @@ pub struct Copied {
     /// What belongs to the segments: each file, and the sum of its bytes where that is known.
     pub files: Vec<(PathBuf, Option<u32>)>,
     /// Segments that the manifest names and that are missing, or were found damaged: their files are not among those.
-    pub missing: Vec<Lacking>,
+    pub missing: Vec<MissingSegment>,
     /// A segment's files are removed when nobody holds it any more.
     _held: Vec<Arc<Segment>>,
 }
@@ -44,7 +44,7 @@ impl Store {
     /// # Errors
     ///
     /// When something cannot be written.
-    pub async fn copy_to(&self, folder: &Path) -> Result<Copied, StoreError> {
+    pub async fn copy_to(&self, folder: &Path) -> Result<StoreCheckpoint, StoreError> {
         self.flush().await?;
         let (shared, manifest) = (self.shared.clone(), folder.join("manifest.db"));
         let copy = move || {
@@ -65,7 +65,7 @@ impl Store {
                     (_, fault) => {
                         let name = format!("segments/{}", segment.path.file_name().unwrap_or_default().to_string_lossy());
                         let fault = fault.err().unwrap_or_else(|| "its ids are lost".to_owned());
-                        missing.push(Lacking { name, spans: segment.rows.saturating_sub(dead.len() as u64), fault });
+                        missing.push(MissingSegment { name, spans: segment.rows.saturating_sub(dead.len() as u64), fault });
                     }
                 }
             }
@@ -76,7 +76,7 @@ impl Store {
             };
             // A side file that is not there is made again.
             let files = held.iter().flat_map(sides).filter(|(path, _)| path.exists()).collect();
-            Ok(Copied { manifest, spans, files, missing, _held: held })
+            Ok(StoreCheckpoint { manifest, spans, files, missing, _held: held })
         };
         tokio::task::spawn_blocking(copy).await.map_err(|_| StoreError::Closed)?
     }

@@ -4,12 +4,12 @@ use std::ops::Range;
 
 /// Row numbers, one bit each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Bits {
+pub(super) struct RowBitSet {
     words: Vec<u64>,
     len: usize,
 }
 
-impl Bits {
+impl RowBitSet {
     /// Adds a row; false if it was there.
     pub(super) fn insert(&mut self, row: u32) -> bool {
         let (word, bit) = (row as usize / 64, 1 << (row % 64));
@@ -49,9 +49,9 @@ impl Bits {
     }
 }
 
-impl FromIterator<u32> for Bits {
-    fn from_iter<I: IntoIterator<Item = u32>>(rows: I) -> Bits {
-        let mut bits = Bits::default();
+impl FromIterator<u32> for RowBitSet {
+    fn from_iter<I: IntoIterator<Item = u32>>(rows: I) -> RowBitSet {
+        let mut bits = RowBitSet::default();
         for row in rows {
             bits.insert(row);
         }
@@ -66,7 +66,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn holds_what_was_put_in(rows in proptest::collection::btree_set(0u32..500, 0..60)) {
-            let bits: Bits = rows.iter().copied().chain(rows.first().copied()).collect();
+            let bits: RowBitSet = rows.iter().copied().chain(rows.first().copied()).collect();
             assert_eq!(bits.len(), rows.len());
             assert!(bits.iter().eq(rows.iter().copied()));
             assert!((0..600).all(|row| bits.contains(row) == rows.contains(&row)));

@@ -12,10 +12,10 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::datatypes::DataType;
 
-use super::bits::Bits;
-use super::ids::Key;
+use super::bits::RowBitSet;
+use super::ids::SpanKey;
 use super::parallel;
-use super::rows::{Row, to_batch};
+use super::rows::{SpanRow, to_batch};
 use super::schema::SCHEMA;
 use super::seeded::SeededMap;
 use super::traces::TraceKey;
@@ -35,7 +35,7 @@ const NONE: u32 = u32::MAX;
 
 /// One generation of buffered spans.
 #[derive(Debug)]
-pub(super) struct Buffer {
+pub(super) struct Memtable {
     /// Counts the buffers of this process, from 1.
     pub(super) generation: u64,
     /// The log files that its spans are in, without the one that is still being written.
@@ -44,18 +44,18 @@ pub(super) struct Buffer {
     pub(super) last_sequence: u64,
     /// When the first span came.
     pub(super) since: Option<Instant>,
-    pieces: Vec<Piece>,
+    pieces: Vec<MemtableChunk>,
     /// The newest rows, which are not columns yet.
-    fresh: Vec<Row>,
+    fresh: Vec<SpanRow>,
     fresh_bytes: usize,
     rows: u32,
     bytes: usize,
-    dead: Bits,
+    dead: RowBitSet,
     /// The rows that were dead when it was frozen. Those that died later have their successors in the next buffer, so that they must
     /// go into the segment: after a crash, replay looks for them there.
-    settled: Option<Bits>,
+    settled: Option<RowBitSet>,
     /// The newest row of each span.
-    spans: SeededMap<Key, u32>,
+    spans: SeededMap<SpanKey, u32>,
     /// The newest row of each trace, and from each row the one before of the same trace.
     traces: SeededMap<TraceKey, u32>,
     before: Vec<u32>,
@@ -63,7 +63,7 @@ pub(super) struct Buffer {
 
 /// Some consecutive rows.
 #[derive(Debug, Clone)]
-pub(super) struct Piece {
+pub(super) struct MemtableChunk {
     /// Number of its first row in the buffer.
     pub(super) first: u32,
     pub(super) batch: Arc<RecordBatch>,
@@ -72,13 +72,13 @@ pub(super) struct Piece {
     live: Option<(usize, Arc<RecordBatch>)>,
 }
 
-impl Piece {
+impl MemtableChunk {
     fn end(&self) -> u32 {
         self.first + self.batch.num_rows() as u32
     }
 
     /// The rows that are not dead. Keeps the answer until another row dies.
-    pub(super) fn live(&mut self, dead: &Bits) -> Arc<RecordBatch> {
+    pub(super) fn live(&mut self, dead: &RowBitSet) -> Arc<RecordBatch> {
         let dead_here = dead.count_in(self.first..self.end());
         if dead_here == 0 {
             return self.batch.clone();
@@ -96,9 +96,9 @@ impl Piece {
     }
 }
 
-impl Buffer {
-    pub(super) fn new(generation: u64) -> Buffer {
-        Buffer {
+impl Memtable {
+    pub(super) fn new(generation: u64) -> Memtable {
+        Memtable {
             generation,
             logs: Vec::new(),
             last_sequence: 0,
@@ -108,7 +108,7 @@ impl Buffer {
             fresh_bytes: 0,
             rows: 0,
             bytes: 0,
-            dead: Bits::default(),
+            dead: RowBitSet::default(),
             settled: None,
             spans: SeededMap::default(),
             traces: SeededMap::default(),
@@ -131,7 +131,7 @@ impl Buffer {
         self.bytes + self.fresh_bytes
     }
 
-    pub(super) fn dead(&self) -> &Bits {
+    pub(super) fn dead(&self) -> &RowBitSet {
         &self.dead
     }
 
@@ -143,24 +143,24 @@ impl Buffer {
     }
 
     /// The rows that may be left out of the segment.
-    pub(super) fn settled(&self) -> &Bits {
+    pub(super) fn settled(&self) -> &RowBitSet {
         self.settled.as_ref().unwrap_or(&self.dead)
     }
 
     /// All rows, as columns.
-    pub(super) fn pieces(&mut self) -> &[Piece] {
+    pub(super) fn pieces(&mut self) -> &[MemtableChunk] {
         self.settle();
         &self.pieces
     }
 
     /// Adds rows. `bytes` is about how large they are.
-    pub(super) fn push(&mut self, rows: Vec<Row>, bytes: usize) {
+    pub(super) fn push(&mut self, rows: Vec<SpanRow>, bytes: usize) {
         if rows.is_empty() {
             return;
         }
         self.since.get_or_insert_with(Instant::now);
         for row in &rows {
-            let key = Key { project: row.project_id, trace: row.span.trace_id, span: row.span.span_id };
+            let key = SpanKey { project: row.project_id, trace: row.span.trace_id, span: row.span.span_id };
             self.spans.insert(key, self.rows);
             let before = self.traces.insert((key.project, key.trace), self.rows);
             self.before.push(before.unwrap_or(NONE));
@@ -174,7 +174,7 @@ impl Buffer {
     }
 
     /// The row of a span, unless that is a column already, or dead. Nobody has seen it: it may be changed.
-    pub(super) fn fresh_row(&mut self, key: &Key) -> Option<&mut Row> {
+    pub(super) fn fresh_row(&mut self, key: &SpanKey) -> Option<&mut SpanRow> {
         let first_fresh = self.rows - self.fresh.len() as u32;
         let at = self.find(key)?.checked_sub(first_fresh)?;
         self.fresh.get_mut(at as usize)
@@ -188,7 +188,7 @@ impl Buffer {
         let fresh = std::mem::take(&mut self.fresh);
         self.fresh_bytes = 0;
         // A replay, or very many requests at once, bring more than one piece.
-        let pieces: Vec<&[Row]> = fresh.chunks(fresh.len().div_ceil((fresh.len() / FRESH_ROWS).max(1))).collect();
+        let pieces: Vec<&[SpanRow]> = fresh.chunks(fresh.len().div_ceil((fresh.len() / FRESH_ROWS).max(1))).collect();
         let mut first = self.rows - fresh.len() as u32;
         for batch in parallel::map(&pieces, |rows| to_batch(rows)) {
             let rows = batch.num_rows() as u32;
@@ -201,7 +201,7 @@ impl Buffer {
     fn add_piece(&mut self, first: u32, batch: RecordBatch) {
         let bytes = batch.get_array_memory_size();
         self.bytes += bytes;
-        self.pieces.push(Piece { first, batch: Arc::new(batch), bytes, live: None });
+        self.pieces.push(MemtableChunk { first, batch: Arc::new(batch), bytes, live: None });
     }
 
     /// Merges the newest pieces when there are several small ones, and goes on with older ones as long as they are not twice as
@@ -226,12 +226,12 @@ impl Buffer {
     }
 
     /// The row of a span, unless it has none or that is dead.
-    pub(super) fn find(&self, key: &Key) -> Option<u32> {
+    pub(super) fn find(&self, key: &SpanKey) -> Option<u32> {
         self.spans.get(key).copied().filter(|row| !self.dead.contains(*row))
     }
 
     /// True if the span has ever been here.
-    pub(super) fn knows(&self, key: &Key) -> bool {
+    pub(super) fn knows(&self, key: &SpanKey) -> bool {
         self.spans.contains_key(key)
     }
 
@@ -265,7 +265,7 @@ impl Buffer {
     }
 
     /// Puts back what was found live, so that the next snapshot need not look for it again.
-    pub(super) fn remember_live(&mut self, pieces: Vec<Piece>) {
+    pub(super) fn remember_live(&mut self, pieces: Vec<MemtableChunk>) {
         for piece in pieces {
             let at = self.pieces.binary_search_by_key(&piece.first, |own| own.first);
             if let Some(own) = at.ok().map(|at| &mut self.pieces[at]).filter(|own| Arc::ptr_eq(&own.batch, &piece.batch)) {
@@ -295,19 +295,19 @@ mod tests {
     use super::*;
     use crate::store::rows::from_batch;
 
-    fn row(n: u64) -> Row {
+    fn row(n: u64) -> SpanRow {
         let span = Span { trace_id: TraceId(u128::from(n % 3)), span_id: SpanId(n), name: "n".repeat(30), ..Span::default() };
-        Row { project_id: 1, span, ..Row::default() }
+        SpanRow { project_id: 1, span, ..SpanRow::default() }
     }
 
-    fn key(row: &Row) -> Key {
-        Key { project: row.project_id, trace: row.span.trace_id, span: row.span.span_id }
+    fn key(row: &SpanRow) -> SpanKey {
+        SpanKey { project: row.project_id, trace: row.span.trace_id, span: row.span.span_id }
     }
 
     #[test]
     fn stays_in_few_pieces_and_finds_every_row() {
-        let mut buffer = Buffer::new(1);
-        let rows: Vec<Row> = (0..3000).map(row).collect();
+        let mut buffer = Memtable::new(1);
+        let rows: Vec<SpanRow> = (0..3000).map(row).collect();
         let mut most = 0;
         for (round, chunk) in rows.chunks(3).enumerate() {
             buffer.push(chunk.to_vec(), 100);
@@ -332,8 +332,8 @@ mod tests {
 
     #[test]
     fn dead_rows_are_left_out() {
-        let mut buffer = Buffer::new(1);
-        let rows: Vec<Row> = (0..5).map(row).collect();
+        let mut buffer = Memtable::new(1);
+        let rows: Vec<SpanRow> = (0..5).map(row).collect();
         buffer.push(rows.clone(), 100);
         buffer.kill(2);
         let dead = buffer.dead().clone();
@@ -348,13 +348,13 @@ mod tests {
 
     #[test]
     fn rows_that_are_no_columns_yet_may_be_changed() {
-        let mut buffer = Buffer::new(1);
-        let rows: Vec<Row> = (0..5).map(row).collect();
+        let mut buffer = Memtable::new(1);
+        let rows: Vec<SpanRow> = (0..5).map(row).collect();
         buffer.push(rows[..2].to_vec(), 100);
         buffer.pieces();
         buffer.push(rows[2..].to_vec(), 100);
         buffer.kill(4);
-        let mut rename = |row: &Row| buffer.fresh_row(&key(row)).map(|row| row.span.name = "new".into()).is_some();
+        let mut rename = |row: &SpanRow| buffer.fresh_row(&key(row)).map(|row| row.span.name = "new".into()).is_some();
         assert_eq!(rows.iter().map(&mut rename).collect::<Vec<_>>(), [false, false, true, true, false]);
         assert!(!rename(&row(9)));
         let names: Vec<String> = (0..4).map(|at| from_batch(&buffer.row(at)).remove(0).span.name).collect();

@@ -6,23 +6,23 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use super::error::StoreError;
-use super::segment::read::Reader;
+use super::segment::read::SegmentReader;
 use super::snapshot::Segment;
-use super::state::{Shared, lock};
+use super::state::{StoreInner, lock};
 
 /// Rows of a segment without a sum that are decoded at a time.
 const CHUNK: u32 = 4096;
 
 /// A writer that sums up what passes.
 #[derive(Debug)]
-pub(super) struct Summing<W> {
+pub(super) struct ChecksumWriter<W> {
     inner: W,
     crc: u32,
 }
 
-impl<W> Summing<W> {
-    pub(super) fn new(inner: W) -> Summing<W> {
-        Summing { inner, crc: 0 }
+impl<W> ChecksumWriter<W> {
+    pub(super) fn new(inner: W) -> ChecksumWriter<W> {
+        ChecksumWriter { inner, crc: 0 }
     }
 
     /// CRC-32C of all bytes so far.
@@ -31,7 +31,7 @@ impl<W> Summing<W> {
     }
 }
 
-impl<W: Write> Write for Summing<W> {
+impl<W: Write> Write for ChecksumWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.inner.write(bytes)?;
         self.crc = crc32c::crc32c_append(self.crc, &bytes[..written]);
@@ -81,7 +81,7 @@ pub(super) fn examine_as(segment: &Segment, path: &Path) -> Result<(), String> {
 
 /// Decodes all of a file; how many rows it has.
 pub(super) fn decode(path: &Path) -> Result<u64, String> {
-    let reader = Reader::open(path).map_err(|error| error.to_string())?;
+    let reader = SegmentReader::open(path).map_err(|error| error.to_string())?;
     let rows = u32::try_from(reader.rows()).map_err(|_| "more rows than a segment has".to_owned())?;
     for first in (0..rows).step_by(CHUNK as usize) {
         reader.all(std::slice::from_ref(&(first..rows.min(first + CHUNK)))).map_err(|error| error.to_string())?;
@@ -91,7 +91,7 @@ pub(super) fn decode(path: &Path) -> Result<u64, String> {
 
 /// Reads one segment that was there at the start and has not been read whole since, and sets it aside if it is damaged. False when
 /// there is none.
-pub(super) fn once(shared: &Shared) -> bool {
+pub(super) fn once(shared: &StoreInner) -> bool {
     let next = {
         let mut state = lock(&shared.state);
         let unread = state.segments.iter_mut().find(|live| live.readable && !live.checked);
@@ -105,7 +105,7 @@ pub(super) fn once(shared: &Shared) -> bool {
     true
 }
 
-fn set_aside_if_damaged(shared: &Shared, segment: &Segment) -> bool {
+fn set_aside_if_damaged(shared: &StoreInner, segment: &Segment) -> bool {
     let Err(fault) = examine(segment) else { return false };
     let mut state = lock(&shared.state);
     let Some(live) = state.live(segment.id) else { return false };
@@ -119,7 +119,7 @@ fn set_aside_if_damaged(shared: &Shared, segment: &Segment) -> bool {
 }
 
 /// Reads all segments and sets aside those that are damaged: they stay where they are and are not read any more. Returns how many.
-pub(super) fn set_damaged_aside(shared: &Shared) -> usize {
+pub(super) fn set_damaged_aside(shared: &StoreInner) -> usize {
     let segments: Vec<_> = {
         let state = lock(&shared.state);
         state.segments.iter().filter(|live| live.readable).map(|live| live.segment.clone()).collect()

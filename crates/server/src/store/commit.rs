@@ -12,26 +12,26 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use hinomi_model::counting::{Decision, Node};
+use hinomi_model::counting::{SpanDecision, SpanNode};
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::joining;
 use hinomi_model::reports::{self, SERVING};
 use hinomi_model::span::Span;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use super::background::{Work, text_of};
+use super::background::{FlushCommand, text_of};
 use super::error::StoreError;
-use super::frame::{self, Blob, Correction, Head};
-use super::group::{Group, Readers, load_trace, stored};
-use super::ids::Key;
-use super::log::Log;
-use super::lookup::Search;
-use super::responses::Responses;
-use super::rows::{Row, preview};
+use super::frame::{self, CompressedSpans, DecisionCorrection, WalFramePreamble};
+use super::group::{CommitGroup, SegmentReaderCache, load_trace, stored};
+use super::ids::SpanKey;
+use super::log::WalWriter;
+use super::lookup::SpanLookup;
+use super::responses::RecentCallIndex;
+use super::rows::{SpanRow, preview};
 use super::segment::order::KEY_COLUMNS;
-use super::state::{Shared, lock};
-use super::traces::{Told, TraceKey, Traces};
-use super::{Appended, Change, Revise};
+use super::state::{StoreInner, lock};
+use super::traces::{IncomingSpanNode, TraceKey, TraceStateCache};
+use super::{SpanAppendResult, SpanReviser, SpanStoreChange};
 
 /// Requests, and bytes of them, that are committed together at most.
 const GROUP_REQUESTS: usize = 256;
@@ -43,11 +43,11 @@ const KEPT_BYTES: usize = 4 << 20;
 
 /// What the commit thread is asked for.
 #[derive(Debug)]
-pub(super) enum Command {
-    Append(Box<Request>),
-    Revise(Box<Revision>),
+pub(super) enum CommitCommand {
+    Append(Box<AppendRequest>),
+    Revise(Box<ReviseRequest>),
     /// Put the active buffer aside for a flush.
-    Freeze(Option<oneshot::Sender<Result<Frozen, StoreError>>>),
+    Freeze(Option<oneshot::Sender<Result<FreezeResult, StoreError>>>),
     /// See whether intake that failed would work again.
     Probe,
     /// Finish what is queued and end.
@@ -57,9 +57,9 @@ pub(super) enum Command {
     Panic,
 }
 
-/// The answer to [`Command::Freeze`].
+/// The answer to [`CommitCommand::Freeze`].
 #[derive(Debug, PartialEq)]
-pub(super) enum Frozen {
+pub(super) enum FreezeResult {
     /// This generation is being flushed.
     Now(u64),
     /// An earlier generation is not flushed yet; ask again.
@@ -70,57 +70,57 @@ pub(super) enum Frozen {
 
 /// Spans of one caller, made ready outside of the thread.
 #[derive(Debug)]
-pub(super) struct Request {
+pub(super) struct AppendRequest {
     pub(super) project: u64,
     pub(super) received_us: i64,
     pub(super) spans: Vec<Span>,
-    pub(super) blob: Blob,
-    pub(super) reply: oneshot::Sender<Result<Appended, StoreError>>,
+    pub(super) blob: CompressedSpans,
+    pub(super) reply: oneshot::Sender<Result<SpanAppendResult, StoreError>>,
 }
 
 /// Stored spans that are to be changed where they are.
-pub(super) struct Revision {
+pub(super) struct ReviseRequest {
     pub(super) project: u64,
     pub(super) spans: Vec<(TraceId, SpanId)>,
-    pub(super) revise: Revise,
+    pub(super) revise: SpanReviser,
     pub(super) reply: oneshot::Sender<Result<usize, StoreError>>,
 }
 
-impl std::fmt::Debug for Revision {
+impl std::fmt::Debug for ReviseRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Revision").field("project", &self.project).field("spans", &self.spans).finish_non_exhaustive()
+        f.debug_struct("ReviseRequest").field("project", &self.project).field("spans", &self.spans).finish_non_exhaustive()
     }
 }
 
 /// What is committed in one piece.
 #[derive(Debug)]
-enum Turn {
-    Append(Box<Request>),
-    Revise(Box<Revision>),
+enum CommitUnit {
+    Append(Box<AppendRequest>),
+    Revise(Box<ReviseRequest>),
 }
 
 /// What the thread owns.
 #[derive(Debug)]
-pub(super) struct Committer {
-    pub(super) shared: Arc<Shared>,
-    pub(super) log: Log,
+pub(super) struct CommitWorker {
+    pub(super) shared: Arc<StoreInner>,
+    pub(super) log: WalWriter,
     pub(super) next_log: u64,
     pub(super) next_sequence: u64,
-    pub(super) traces: Traces,
-    pub(super) responses: [Responses; 2],
+    pub(super) traces: TraceStateCache,
+    pub(super) responses: [RecentCallIndex; 2],
     /// True when `responses` may hold what is not stored.
     pub(super) calls_unsure: bool,
-    pub(super) readers: Readers,
+    pub(super) readers: SegmentReaderCache,
     /// Some of the spans to which nothing more is joined.
-    pub(super) full: HashSet<Key>,
-    pub(super) changes: broadcast::Sender<Change>,
-    pub(super) work: std::sync::mpsc::Sender<Work>,
+    pub(super) full: HashSet<SpanKey>,
+    pub(super) changes: broadcast::Sender<SpanStoreChange>,
+    pub(super) work: std::sync::mpsc::Sender<FlushCommand>,
     /// Where the frames of a group are put together; empty between groups. Fresh memory for each costs more than what is written in it.
     pub(super) frames: Vec<u8>,
 }
 
 /// What the rules said of a frame.
-struct Staged {
+struct FrameDecisionSummary {
     traces: Vec<TraceId>,
     /// Spans outside of the frame whose decision changed.
     corrected: usize,
@@ -128,7 +128,7 @@ struct Staged {
 
 /// Spans of a request that are not new, by their indices.
 #[derive(Default)]
-struct Repeats {
+struct DuplicateSpanIndices {
     /// They stand in the request before.
     dropped: Vec<u32>,
     /// They are stored, or in the group.
@@ -137,7 +137,7 @@ struct Repeats {
 
 /// Spans of a request that stand for what is stored and what came.
 #[derive(Default)]
-struct Joins {
+struct MergedSpans {
     /// Both as one, by the index of what came.
     whole: Vec<(u32, Span)>,
     /// How many were not joined, since there is no room for more in the stored span.
@@ -145,21 +145,21 @@ struct Joins {
 }
 
 /// What the rules must know of a span that came.
-fn node_of(span: &Span) -> Node {
+fn node_of(span: &Span) -> SpanNode {
     let asked = || preview(&span.input_messages, "user");
     let answered = || preview(&span.output_messages, "assistant");
     let texts = if span.is_call() { reports::hash_of_texts(asked().as_deref(), answered().as_deref()) } else { None };
-    Node { texts, ..Node::of(span) }
+    SpanNode { texts, ..SpanNode::of(span) }
 }
 
-fn key(project: u64, span: &Span) -> Key {
-    Key { project, trace: span.trace_id, span: span.span_id }
+fn key(project: u64, span: &Span) -> SpanKey {
+    SpanKey { project, trace: span.trace_id, span: span.span_id }
 }
 
 /// Turns that are being committed together.
 #[derive(Default)]
-struct Staging {
-    group: Group,
+struct CommitBatch {
+    group: CommitGroup,
     /// Their frames.
     bytes: Vec<u8>,
     /// Traces about which the rules were asked.
@@ -171,47 +171,47 @@ struct Staging {
 }
 
 /// A turn whose frames are in the group.
-struct Waiting {
-    reply: Reply,
-    change: Option<Change>,
+struct PendingCommit {
+    reply: CommitReply,
+    change: Option<SpanStoreChange>,
 }
 
 /// Who waits for a turn, and what they are told when it is durable.
-enum Reply {
-    Appended(oneshot::Sender<Result<Appended, StoreError>>, Appended),
+enum CommitReply {
+    Appended(oneshot::Sender<Result<SpanAppendResult, StoreError>>, SpanAppendResult),
     Revised(oneshot::Sender<Result<usize, StoreError>>, usize),
 }
 
-impl Turn {
+impl CommitUnit {
     /// Who waits, with the answer for nothing done.
-    fn into_reply(self) -> Reply {
+    fn into_reply(self) -> CommitReply {
         match self {
-            Turn::Append(request) => Reply::Appended(request.reply, Appended::default()),
-            Turn::Revise(revision) => Reply::Revised(revision.reply, 0),
+            CommitUnit::Append(request) => CommitReply::Appended(request.reply, SpanAppendResult::default()),
+            CommitUnit::Revise(revision) => CommitReply::Revised(revision.reply, 0),
         }
     }
 }
 
-impl Reply {
+impl CommitReply {
     /// Tells that it is done. A caller that has gone is no failure.
     fn done(self) {
         match self {
-            Reply::Appended(reply, appended) => drop(reply.send(Ok(appended))),
-            Reply::Revised(reply, count) => drop(reply.send(Ok(count))),
+            CommitReply::Appended(reply, appended) => drop(reply.send(Ok(appended))),
+            CommitReply::Revised(reply, count) => drop(reply.send(Ok(count))),
         }
     }
 
     fn failed(self, error: StoreError) {
         match self {
-            Reply::Appended(reply, _) => drop(reply.send(Err(error))),
-            Reply::Revised(reply, _) => drop(reply.send(Err(error))),
+            CommitReply::Appended(reply, _) => drop(reply.send(Err(error))),
+            CommitReply::Revised(reply, _) => drop(reply.send(Err(error))),
         }
     }
 }
 
-impl Committer {
+impl CommitWorker {
     /// Works until it is told to end or nobody can ask any more.
-    pub(super) fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+    pub(super) fn run(mut self, mut commands: mpsc::Receiver<CommitCommand>) {
         self.remember_calls();
         let mut queue = Vec::new();
         loop {
@@ -222,37 +222,37 @@ impl Committer {
             let mut bytes = 0;
             for command in queue.drain(..) {
                 match command {
-                    Command::Append(request) => {
+                    CommitCommand::Append(request) => {
                         bytes += request.blob.compressed.len();
-                        turns.push(Turn::Append(request));
+                        turns.push(CommitUnit::Append(request));
                         if bytes > GROUP_BYTES {
                             self.commit(std::mem::take(&mut turns));
                             bytes = 0;
                         }
                     }
                     // What it amounts to is known when it has been read: it is a group of its own.
-                    Command::Revise(revision) => {
+                    CommitCommand::Revise(revision) => {
                         self.commit(std::mem::take(&mut turns));
-                        self.commit(vec![Turn::Revise(revision)]);
+                        self.commit(vec![CommitUnit::Revise(revision)]);
                     }
-                    Command::Freeze(reply) => {
+                    CommitCommand::Freeze(reply) => {
                         self.commit(std::mem::take(&mut turns));
                         let frozen = self.freeze();
                         if let Some(reply) = reply {
                             let _ = reply.send(frozen);
                         }
                     }
-                    Command::Probe => {
+                    CommitCommand::Probe => {
                         self.commit(std::mem::take(&mut turns));
                         self.probe();
                     }
-                    Command::Close(done) => {
+                    CommitCommand::Close(done) => {
                         self.commit(std::mem::take(&mut turns));
                         commands.close();
                         let _ = done.send(());
                     }
                     #[cfg(test)]
-                    Command::Panic => panic!("asked for by a test"),
+                    CommitCommand::Panic => panic!("asked for by a test"),
                 }
             }
             self.commit(turns);
@@ -260,23 +260,23 @@ impl Committer {
     }
 
     /// Stores a group of turns and answers each.
-    fn commit(&mut self, turns: Vec<Turn>) {
+    fn commit(&mut self, turns: Vec<CommitUnit>) {
         if turns.is_empty() {
             return;
         }
         if let Err(error) = self.make_room() {
-            return self.refuse(turns.into_iter().map(Turn::into_reply), &error);
+            return self.refuse(turns.into_iter().map(CommitUnit::into_reply), &error);
         }
         if std::mem::take(&mut self.calls_unsure) {
             // What was found of calls that are reported more than once could not be stored: it is to be found again.
-            self.responses.iter_mut().for_each(Responses::forget_all);
+            self.responses.iter_mut().for_each(RecentCallIndex::forget_all);
             self.remember_calls();
         }
-        let mut staging = Staging { bytes: std::mem::take(&mut self.frames), ..Staging::default() };
+        let mut staging = CommitBatch { bytes: std::mem::take(&mut self.frames), ..CommitBatch::default() };
         let first_sequence = self.next_sequence;
-        let staged: Vec<Waiting> = turns.into_iter().filter_map(|turn| self.stage_turn(turn, &mut staging)).collect();
+        let staged: Vec<PendingCommit> = turns.into_iter().filter_map(|turn| self.stage_turn(turn, &mut staging)).collect();
 
-        let Staging { group, mut bytes, touched, paired, .. } = staging;
+        let CommitBatch { group, mut bytes, touched, paired, .. } = staging;
         let written = if bytes.is_empty() { Ok(()) } else { self.log.write(&bytes) };
         bytes.clear();
         bytes.shrink_to(KEPT_BYTES);
@@ -308,22 +308,22 @@ impl Committer {
     }
 
     /// Decides what of a turn is stored, and adds its frames to the group. `None` when it had to be answered at once.
-    fn stage_turn(&mut self, turn: Turn, staging: &mut Staging) -> Option<Waiting> {
+    fn stage_turn(&mut self, turn: CommitUnit, staging: &mut CommitBatch) -> Option<PendingCommit> {
         match turn {
-            Turn::Append(request) => {
-                let Request { project, received_us, spans, blob, reply } = *request;
+            CommitUnit::Append(request) => {
+                let AppendRequest { project, received_us, spans, blob, reply } = *request;
                 match self.guarded(staging, |own, staging| own.append(project, received_us, spans, blob, staging)) {
-                    Ok((appended, change)) => Some(Waiting { reply: Reply::Appended(reply, appended), change }),
+                    Ok((appended, change)) => Some(PendingCommit { reply: CommitReply::Appended(reply, appended), change }),
                     Err(error) => {
                         let _ = reply.send(Err(error));
                         None
                     }
                 }
             }
-            Turn::Revise(revision) => {
-                let Revision { project, spans, revise, reply } = *revision;
+            CommitUnit::Revise(revision) => {
+                let ReviseRequest { project, spans, revise, reply } = *revision;
                 match self.guarded(staging, |own, staging| own.revise(project, spans, &*revise, staging)) {
-                    Ok((count, change)) => Some(Waiting { reply: Reply::Revised(reply, count), change }),
+                    Ok((count, change)) => Some(PendingCommit { reply: CommitReply::Revised(reply, count), change }),
                     Err(error) => {
                         let _ = reply.send(Err(error));
                         None
@@ -336,8 +336,8 @@ impl Committer {
     /// A fault in what is asked about the spans of a turn must not end intake: that turn alone is refused.
     fn guarded<T>(
         &mut self,
-        staging: &mut Staging,
-        stage: impl FnOnce(&mut Committer, &mut Staging) -> Result<T, StoreError>,
+        staging: &mut CommitBatch,
+        stage: impl FnOnce(&mut CommitWorker, &mut CommitBatch) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         catch_unwind(AssertUnwindSafe(|| stage(self, staging))).unwrap_or_else(|fault| {
             if staging.is_torn {
@@ -368,7 +368,7 @@ impl Committer {
     }
 
     /// Answers requests that are not stored. The log tells of a failure once, the answers each time.
-    fn refuse(&self, replies: impl Iterator<Item = Reply>, error: &StoreError) {
+    fn refuse(&self, replies: impl Iterator<Item = CommitReply>, error: &StoreError) {
         let last = lock(&self.shared.health.intake_error).replace(error.to_string());
         if last.is_none() {
             tracing::error!(%error, "store.intake_refused");
@@ -384,18 +384,18 @@ impl Committer {
         project: u64,
         received_us: i64,
         mut spans: Vec<Span>,
-        mut blob: Blob,
-        staging: &mut Staging,
-    ) -> Result<(Appended, Option<Change>), StoreError> {
+        mut blob: CompressedSpans,
+        staging: &mut CommitBatch,
+    ) -> Result<(SpanAppendResult, Option<SpanStoreChange>), StoreError> {
         let moved = self.take_strays(project, &mut spans, &staging.group);
-        let Repeats { mut dropped, known } = self.repeats(project, &spans, &staging.group);
+        let DuplicateSpanIndices { mut dropped, known } = self.repeats(project, &spans, &staging.group);
         if !self.full.is_empty() {
             // What was deleted and comes again is another span.
             let is_new = |index: &u32| known.binary_search(index).is_err() && dropped.binary_search(index).is_err();
             (0..).zip(&spans).filter(|(index, _)| is_new(index)).for_each(|(_, span)| _ = self.full.remove(&key(project, span)));
         }
         let mut joined = Vec::new();
-        let Joins { whole, refused } = self.join(project, &spans, &known, &staging.group);
+        let MergedSpans { whole, refused } = self.join(project, &spans, &known, &staging.group);
         for (index, span) in whole {
             spans[index as usize] = span;
             joined.push(index);
@@ -405,7 +405,8 @@ impl Committer {
         dropped.sort_unstable();
         let stored = spans.len() - dropped.len() - joined.len();
         let duplicates = dropped.len() - refused;
-        let mut appended = Appended { stored, joined: joined.len(), duplicates, too_many_pieces: refused, ..Appended::default() };
+        let mut appended =
+            SpanAppendResult { stored, joined: joined.len(), duplicates, too_many_pieces: refused, ..SpanAppendResult::default() };
         if stored + joined.len() + moved.len() == 0 {
             return Ok((appended, None));
         }
@@ -416,13 +417,13 @@ impl Committer {
         let may_pair = spans.iter().any(|span| span.is_call() || span.op == SERVING);
         // What they were told of the other report may be lost, or there may be more to tell.
         let again: Vec<SpanId> = spans.iter().filter(|span| span.also_reported.is_some()).map(|span| span.span_id).collect();
-        let head = Head { project, received_us, raw_len: blob.raw_len, dropped, joined, moved, ..Head::default() };
-        let Staged { traces, corrected } = self.stage(head, spans, &blob, staging);
+        let head = WalFramePreamble { project, received_us, raw_len: blob.raw_len, dropped, joined, moved, ..WalFramePreamble::default() };
+        let FrameDecisionSummary { traces, corrected } = self.stage(head, spans, &blob, staging);
         appended.corrected = corrected;
         if may_pair {
             self.pair(project, &traces, &again, staging);
         }
-        Ok((appended, Some(Change { project, traces: traces.into(), spans: stored })))
+        Ok((appended, Some(SpanStoreChange { project, traces: traces.into(), spans: stored })))
     }
 
     /// Changes stored spans, and adds the frame of those that did change to the group. Returns how many did.
@@ -431,16 +432,16 @@ impl Committer {
         project: u64,
         spans: Vec<(TraceId, SpanId)>,
         revise: &dyn Fn(&mut Span),
-        staging: &mut Staging,
-    ) -> Result<(usize, Option<Change>), StoreError> {
-        let keys = spans.into_iter().map(|(trace, span)| Key { project, trace, span }).collect();
+        staging: &mut CommitBatch,
+    ) -> Result<(usize, Option<SpanStoreChange>), StoreError> {
+        let keys = spans.into_iter().map(|(trace, span)| SpanKey { project, trace, span }).collect();
         let rows = self.rows(keys, &staging.group);
         let (count, traces) = self.change(project, rows, revise, staging)?;
-        Ok((count, (count > 0).then(|| Change { project, traces: traces.into(), spans: 0 })))
+        Ok((count, (count > 0).then(|| SpanStoreChange { project, traces: traces.into(), spans: 0 })))
     }
 
     /// The rows of spans that are stored, or in the group.
-    fn rows(&mut self, mut keys: Vec<Key>, group: &Group) -> Vec<Row> {
+    fn rows(&mut self, mut keys: Vec<SpanKey>, group: &CommitGroup) -> Vec<SpanRow> {
         keys.sort_unstable();
         keys.dedup();
         let mut rows = Vec::with_capacity(keys.len());
@@ -463,14 +464,14 @@ impl Committer {
     fn change(
         &mut self,
         project: u64,
-        rows: Vec<Row>,
+        rows: Vec<SpanRow>,
         revise: &dyn Fn(&mut Span),
-        staging: &mut Staging,
+        staging: &mut CommitBatch,
     ) -> Result<(usize, Vec<TraceId>), StoreError> {
-        let mut head = Head { project, ..Head::default() };
+        let mut head = WalFramePreamble { project, ..WalFramePreamble::default() };
         let mut spans = Vec::new();
         for mut row in rows {
-            let decided = row.local.is_some().then(|| Decision::of(&row.span));
+            let decided = row.local.is_some().then(|| SpanDecision::of(&row.span));
             row.locally().apply(&mut row.span);
             let mut span = row.span.clone();
             // A fault in what a caller wants changed must not end intake.
@@ -495,7 +496,13 @@ impl Committer {
     }
 
     /// Asks the rules, and adds the frame and its rows to the group.
-    fn stage(&mut self, mut head: Head, spans: Vec<Span>, blob: &Blob, staging: &mut Staging) -> Staged {
+    fn stage(
+        &mut self,
+        mut head: WalFramePreamble,
+        spans: Vec<Span>,
+        blob: &CompressedSpans,
+        staging: &mut CommitBatch,
+    ) -> FrameDecisionSummary {
         let traces = self.ask_rules(&spans, &mut head);
         staging.touched.extend(traces.iter().map(|trace| (head.project, *trace)));
         staging.is_torn = true;
@@ -503,14 +510,14 @@ impl Committer {
         self.next_sequence += 1;
         staging.group.add(&head, spans);
         staging.is_torn = false;
-        Staged { traces, corrected: head.corrections.len() }
+        FrameDecisionSummary { traces, corrected: head.corrections.len() }
     }
 
     /// Finds the spans that are stored already, or stand in the request or group before.
-    fn repeats(&mut self, project: u64, spans: &[Span], group: &Group) -> Repeats {
+    fn repeats(&mut self, project: u64, spans: &[Span], group: &CommitGroup) -> DuplicateSpanIndices {
         let mut here = HashSet::with_capacity(spans.len());
-        let mut repeats = Repeats::default();
-        let mut search = Search::default();
+        let mut repeats = DuplicateSpanIndices::default();
+        let mut search = SpanLookup::default();
         {
             let state = lock(&self.shared.state);
             for (index, span) in (0..).zip(spans) {
@@ -541,15 +548,15 @@ impl Committer {
     }
 
     /// Joins spans to those that are stored under the same id, where there is anything to join.
-    fn join(&mut self, project: u64, spans: &[Span], known: &[u32], group: &Group) -> Joins {
+    fn join(&mut self, project: u64, spans: &[Span], known: &[u32], group: &CommitGroup) -> MergedSpans {
         let mut whole_spans = Vec::new();
         let mut refused = Vec::new();
         let mut elsewhere = Vec::new();
-        let known: Vec<(u32, Key)> = known.iter().map(|index| (*index, key(project, &spans[*index as usize]))).collect();
+        let known: Vec<(u32, SpanKey)> = known.iter().map(|index| (*index, key(project, &spans[*index as usize]))).collect();
         let of_full = known.iter().filter(|(_, key)| self.full.contains(key)).count();
         let prices = self.shared.config.prices.of(project);
         let config = &self.shared.config;
-        let mut join = |index: u32, mut row: Row| {
+        let mut join = |index: u32, mut row: SpanRow| {
             row.locally().apply(&mut row.span);
             let new = &spans[index as usize];
             if !joining::has_room(&row.span, new) {
@@ -577,7 +584,7 @@ impl Committer {
         for (_, row, index) in stored(elsewhere, &self.shared, &mut self.readers) {
             join(index, row);
         }
-        let joins = Joins { whole: whole_spans, refused: of_full + refused.len() };
+        let joins = MergedSpans { whole: whole_spans, refused: of_full + refused.len() };
         if self.full.len() + refused.len() > FULL_SPANS {
             self.full.clear();
         }
@@ -586,7 +593,7 @@ impl Committer {
     }
 
     /// Asks the rules of counting about every trace of a request, and writes down what they change. Returns the traces.
-    fn ask_rules(&mut self, spans: &[Span], head: &mut Head) -> Vec<TraceId> {
+    fn ask_rules(&mut self, spans: &[Span], head: &mut WalFramePreamble) -> Vec<TraceId> {
         let kept = (0u32..).zip(spans).filter(|(index, _)| head.dropped.binary_search(index).is_err());
         let mut by_trace: Vec<(u32, &Span)> = kept.collect();
         by_trace.sort_by_key(|(index, span)| (span.trace_id, *index));
@@ -594,7 +601,8 @@ impl Committer {
         let mut traces = Vec::new();
         for run in by_trace.chunk_by(|a, b| a.1.trace_id == b.1.trace_id) {
             let trace = run[0].1.trace_id;
-            let told = |(index, span): &(u32, &Span)| Told { node: node_of(span), again: head.joined.binary_search(index).is_ok() };
+            let told =
+                |(index, span): &(u32, &Span)| IncomingSpanNode { node: node_of(span), again: head.joined.binary_search(index).is_ok() };
             let load = || load_trace(&self.shared, &mut self.readers, head.project, trace);
             traces.push(trace);
             let Some(verdict) = self.traces.extend((head.project, trace), run.iter().map(told).collect(), load) else {
@@ -604,7 +612,7 @@ impl Committer {
             };
             head.decided.extend(verdict.decided.into_iter().map(|(index, decision)| (run[index].0, decision)));
             let corrections = verdict.corrections.into_iter();
-            head.corrections.extend(corrections.map(|(span, decision)| Correction { trace, span, decision }));
+            head.corrections.extend(corrections.map(|(span, decision)| DecisionCorrection { trace, span, decision }));
         }
         traces
     }
@@ -636,22 +644,22 @@ impl Committer {
     }
 
     /// Puts the active buffer aside for a flush and starts another log file.
-    fn freeze(&mut self) -> Result<Frozen, StoreError> {
+    fn freeze(&mut self) -> Result<FreezeResult, StoreError> {
         // Another file would hide that the last one may not hold what it should.
         self.log.usable()?;
         {
             let state = lock(&self.shared.state);
             if state.frozen.is_some() {
-                return Ok(Frozen::Later);
+                return Ok(FreezeResult::Later);
             }
             if state.active.rows() == 0 {
-                return Ok(Frozen::Empty);
+                return Ok(FreezeResult::Empty);
             }
         }
         let closed: Option<PathBuf> = if self.log.is_empty() {
             None
         } else {
-            let next = Log::create(self.shared.folder.log(self.next_log)).inspect_err(|error| {
+            let next = WalWriter::create(self.shared.folder.log(self.next_log)).inspect_err(|error| {
                 tracing::warn!(%error, "store.log_not_rotated");
             })?;
             self.next_log += 1;
@@ -663,8 +671,8 @@ impl Committer {
         state.freeze(self.next_sequence - 1);
         drop(state);
         // The background thread ends only after this one.
-        let _ = self.work.send(Work::Flush);
-        Ok(Frozen::Now(generation))
+        let _ = self.work.send(FlushCommand::Flush);
+        Ok(FreezeResult::Now(generation))
     }
 }
 
@@ -672,26 +680,26 @@ impl Committer {
 mod tests {
     use std::sync::mpsc::channel;
 
-    use super::super::log::Fault;
-    use super::super::stats::Health;
+    use super::super::log::WalFault;
+    use super::super::stats::StoreHealth;
     use super::super::tests::{copy_folder, latest_names_the_pipeline, rows, span};
-    use super::super::{Answer, StoreConfig, flush, open, prepare};
+    use super::super::{AppendResultReceiver, StoreConfig, flush, open, prepare};
     use super::*;
 
-    fn opened(dir: &std::path::Path) -> (Committer, std::sync::mpsc::Receiver<Work>) {
+    fn opened(dir: &std::path::Path) -> (CommitWorker, std::sync::mpsc::Receiver<FlushCommand>) {
         let config = StoreConfig { rules: latest_names_the_pipeline, ..StoreConfig::default() };
-        let (shared, next_sequence, log) = open::open(dir, config, Health::default()).unwrap();
+        let (shared, next_sequence, log) = open::open(dir, config, StoreHealth::default()).unwrap();
         let (work, tasks) = channel();
         (open::committer(&shared, next_sequence, log, broadcast::channel(8).0, work).unwrap(), tasks)
     }
 
-    fn request(ids: &[u64]) -> (Request, Answer) {
+    fn request(ids: &[u64]) -> (AppendRequest, AppendResultReceiver) {
         prepare(1, 5, ids.iter().map(|id| span(1, *id, *id as i64)).collect()).unwrap()
     }
 
-    fn commit(committer: &mut Committer, ids: &[&[u64]]) -> Vec<Result<Appended, StoreError>> {
-        let (requests, answers): (Vec<Request>, Vec<Answer>) = ids.iter().map(|ids| request(ids)).unzip();
-        committer.commit(requests.into_iter().map(|request| Turn::Append(Box::new(request))).collect());
+    fn commit(committer: &mut CommitWorker, ids: &[&[u64]]) -> Vec<Result<SpanAppendResult, StoreError>> {
+        let (requests, answers): (Vec<AppendRequest>, Vec<AppendResultReceiver>) = ids.iter().map(|ids| request(ids)).unzip();
+        committer.commit(requests.into_iter().map(|request| CommitUnit::Append(Box::new(request))).collect());
         answers.into_iter().map(|mut answer| answer.try_recv().unwrap()).collect()
     }
 
@@ -700,7 +708,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (mut committer, _tasks) = opened(dir.path());
         assert_eq!(commit(&mut committer, &[&[1]])[0].as_ref().unwrap().stored, 1);
-        committer.log.fault = Some(Fault::Full);
+        committer.log.fault = Some(WalFault::Full);
         let answers = commit(&mut committer, &[&[2], &[2, 3]]);
         assert!(answers.iter().all(|answer| matches!(answer, Err(StoreError::DiskFull { .. }))), "{answers:?}");
         assert_eq!(committer.shared.stats().rows, 1);
@@ -724,7 +732,7 @@ mod tests {
                 assert_eq!(commit(&mut committer, &[&[id]])[0].as_ref().unwrap().corrected, expected);
                 expected += 1;
                 match step {
-                    0 => assert!(matches!(committer.freeze(), Ok(Frozen::Now(_)))),
+                    0 => assert!(matches!(committer.freeze(), Ok(FreezeResult::Now(_)))),
                     1 => flush::flush(&shared).unwrap(),
                     _ => {}
                 }
@@ -742,7 +750,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (mut committer, _tasks) = opened(dir.path());
         assert!(commit(&mut committer, &[&[1]])[0].is_ok());
-        committer.log.fault = Some(Fault::Sync);
+        committer.log.fault = Some(WalFault::Sync);
         assert!(matches!(commit(&mut committer, &[&[2]])[0], Err(StoreError::Poisoned { .. })));
         committer.log.fault = None;
         assert!(matches!(commit(&mut committer, &[&[3]])[0], Err(StoreError::Poisoned { .. })));

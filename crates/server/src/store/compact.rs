@@ -13,14 +13,14 @@ use std::time::Instant;
 use arrow::array::RecordBatch;
 use arrow::compute::interleave_record_batch;
 
-use super::bits::Bits;
+use super::bits::RowBitSet;
 use super::error::StoreError;
-use super::manifest::Change;
+use super::manifest::ManifestEdit;
 use super::segment::order::{KEY_COLUMNS, RowKey, keys, sort};
-use super::segment::read::{Reader, ranges};
+use super::segment::read::{SegmentReader, ranges};
 use super::segment::write::write;
 use super::snapshot::Segment;
-use super::state::{Live, Shared, lock};
+use super::state::{LiveSegment, StoreInner, lock};
 
 /// Microseconds in a day.
 const DAY: i64 = 86_400_000_000;
@@ -29,13 +29,13 @@ const INPUTS: usize = 16;
 const ROWS: u64 = 500_000;
 
 /// One segment to merge, and its rows that are left out.
-pub(super) struct Input {
+pub(super) struct CompactionInput {
     pub(super) segment: Arc<Segment>,
-    pub(super) gone: Bits,
+    pub(super) gone: RowBitSet,
 }
 
 /// Merges until there is nothing to merge.
-pub(super) fn all(shared: &Shared) -> Result<usize, StoreError> {
+pub(super) fn all(shared: &StoreInner) -> Result<usize, StoreError> {
     let mut merges = 0;
     while once(shared)? {
         merges += 1;
@@ -48,7 +48,7 @@ pub(super) fn all(shared: &Shared) -> Result<usize, StoreError> {
 /// # Errors
 ///
 /// When a file could not be read or written. Nothing has changed then.
-pub(super) fn once(shared: &Shared) -> Result<bool, StoreError> {
+pub(super) fn once(shared: &StoreInner) -> Result<bool, StoreError> {
     let Some(inputs) = choose(shared).or_else(|| choose_quiet(shared)) else { return Ok(false) };
     if !shared.has_room_for(inputs.iter().map(|input| input.segment.bytes).sum()) {
         return Ok(false);
@@ -65,12 +65,12 @@ pub(super) fn once(shared: &Shared) -> Result<bool, StoreError> {
     merged.map(|()| true)
 }
 
-fn merge(shared: &Shared, inputs: &[Input]) -> Result<(), StoreError> {
+fn merge(shared: &StoreInner, inputs: &[CompactionInput]) -> Result<(), StoreError> {
     let began = Instant::now();
     let mut readers = Vec::new();
     let mut order: Vec<RowKey> = Vec::new();
     for (source, input) in (0..).zip(inputs) {
-        let reader = Reader::open(&input.segment.path)?;
+        let reader = SegmentReader::open(&input.segment.path)?;
         let rows = reader.columns(std::slice::from_ref(&(0..input.segment.rows as u32)), &KEY_COLUMNS)?;
         order.extend(keys(&rows, source, 0).into_iter().filter(|row| !input.gone.contains(row.row)));
         readers.push(reader);
@@ -81,8 +81,8 @@ fn merge(shared: &Shared, inputs: &[Input]) -> Result<(), StoreError> {
     let bytes_of = |row: &RowKey| readers[row.source as usize].bytes_of(row.row);
     let rows_of = |chunk: &[RowKey]| {
         gather(&readers, chunk).map_err(|error| match error {
-            Gather::Store(error) => error,
-            Gather::Arrow(error) => StoreError::segment("merge", &path, error),
+            CompactionError::Store(error) => error,
+            CompactionError::Arrow(error) => StoreError::segment("merge", &path, error),
         })
     };
     let written = match order.is_empty() {
@@ -102,11 +102,11 @@ fn merge(shared: &Shared, inputs: &[Input]) -> Result<(), StoreError> {
 
 /// The small segments of a day that has enough of them, smallest first. A day is that of the latest start: one span from a clock
 /// that is years ahead keeps its segment out of the merges of others.
-fn choose(shared: &Shared) -> Option<Vec<Input>> {
+fn choose(shared: &StoreInner) -> Option<Vec<CompactionInput>> {
     let config = &shared.config;
     let state = lock(&shared.state);
-    let mut days: BTreeMap<i64, Vec<&Live>> = BTreeMap::new();
-    let is_small = |live: &&Live| (live.segment.rows as usize) < config.small_segment_rows;
+    let mut days: BTreeMap<i64, Vec<&LiveSegment>> = BTreeMap::new();
+    let is_small = |live: &&LiveSegment| (live.segment.rows as usize) < config.small_segment_rows;
     for live in state.segments.iter().filter(|live| live.readable && live.mergeable).filter(is_small) {
         days.entry(live.segment.max_start_us.div_euclid(DAY)).or_default().push(live);
     }
@@ -115,17 +115,17 @@ fn choose(shared: &Shared) -> Option<Vec<Input>> {
 }
 
 /// What is left of a day for which nothing has been written for some time: its small segments, or one that has rows that do not hold.
-fn choose_quiet(shared: &Shared) -> Option<Vec<Input>> {
+fn choose_quiet(shared: &StoreInner) -> Option<Vec<CompactionInput>> {
     let config = &shared.config;
-    let mut days: BTreeMap<i64, Vec<Input>> = BTreeMap::new();
+    let mut days: BTreeMap<i64, Vec<CompactionInput>> = BTreeMap::new();
     for live in lock(&shared.state).segments.iter().filter(|live| live.readable && live.mergeable) {
         days.entry(live.segment.max_start_us.div_euclid(DAY)).or_default().push(input(live));
     }
     // Files are looked at without the lock.
     days.into_values().find_map(|inputs| {
-        let is_small = |input: &Input| (input.segment.rows as usize) < config.small_segment_rows;
+        let is_small = |input: &CompactionInput| (input.segment.rows as usize) < config.small_segment_rows;
         let has_several = inputs.iter().filter(|input| is_small(input)).count() > 1;
-        let has_gone = |input: &Input| input.gone.len() > 0;
+        let has_gone = |input: &CompactionInput| input.gone.len() > 0;
         if !(has_several || inputs.iter().any(has_gone))
             || inputs.iter().any(|input| input.segment.age().is_none_or(|age| age < config.quiet_age))
         {
@@ -138,12 +138,12 @@ fn choose_quiet(shared: &Shared) -> Option<Vec<Input>> {
     })
 }
 
-fn input(live: &Live) -> Input {
-    Input { segment: live.segment.clone(), gone: live.settled() }
+fn input(live: &LiveSegment) -> CompactionInput {
+    CompactionInput { segment: live.segment.clone(), gone: live.settled() }
 }
 
 /// As many as are merged at a time.
-fn smallest(mut inputs: Vec<Input>) -> Vec<Input> {
+fn smallest(mut inputs: Vec<CompactionInput>) -> Vec<CompactionInput> {
     inputs.sort_by_key(|input| input.segment.rows);
     inputs.truncate(INPUTS);
     let mut rows = 0;
@@ -154,13 +154,13 @@ fn smallest(mut inputs: Vec<Input>) -> Vec<Input> {
     inputs
 }
 
-enum Gather {
+enum CompactionError {
     Store(StoreError),
     Arrow(arrow::error::ArrowError),
 }
 
 /// Reads rows from several segments into one batch, in the order given.
-fn gather(readers: &[Reader], chunk: &[RowKey]) -> Result<RecordBatch, Gather> {
+fn gather(readers: &[SegmentReader], chunk: &[RowKey]) -> Result<RecordBatch, CompactionError> {
     let mut rows = vec![Vec::new(); readers.len()];
     for row in chunk {
         rows[row.source as usize].push(row.row);
@@ -173,28 +173,28 @@ fn gather(readers: &[Reader], chunk: &[RowKey]) -> Result<RecordBatch, Gather> {
         }
         rows.sort_unstable();
         place_of.extend(rows.iter().enumerate().map(|(place, row)| ((source, *row), (batches.len(), place))));
-        batches.push(reader.all(&ranges(rows)).map_err(Gather::Store)?);
+        batches.push(reader.all(&ranges(rows)).map_err(CompactionError::Store)?);
     }
     let places: Vec<(usize, usize)> = chunk.iter().map(|row| place_of[&(row.source, row.row)]).collect();
-    interleave_record_batch(&batches.iter().collect::<Vec<_>>(), &places).map_err(Gather::Arrow)
+    interleave_record_batch(&batches.iter().collect::<Vec<_>>(), &places).map_err(CompactionError::Arrow)
 }
 
 /// Puts the result in the place of the inputs. Rows of the inputs that died meanwhile, or whose successors are in a buffer only, are
 /// dead in the result. Returns the dead rows of each input at that moment.
 pub(super) fn install(
-    shared: &Shared,
-    inputs: &[Input],
+    shared: &StoreInner,
+    inputs: &[CompactionInput],
     order: &[RowKey],
-    written: Option<(Segment, super::segment::ids::Ids)>,
-) -> Result<Vec<Bits>, StoreError> {
+    written: Option<(Segment, super::segment::ids::SegmentIdIndex)>,
+) -> Result<Vec<RowBitSet>, StoreError> {
     let _moving = lock(&shared.moving);
     let removed: Vec<u64> = inputs.iter().map(|input| input.segment.id).collect();
     let mut result = written.map(|(segment, ids)| {
-        let mut live = Live::new(segment, ids, Bits::default());
+        let mut live = LiveSegment::new(segment, ids, RowBitSet::default());
         carry_dead(&lock(&shared.state).segments, &removed, order, &mut live);
         live
     });
-    let change = Change {
+    let change = ManifestEdit {
         covered: None,
         add: result.iter().map(|live| live.segment.as_ref()).collect(),
         dead: result.iter().map(|live| (live.segment.id, live.settled())).collect(),
@@ -220,9 +220,9 @@ pub(super) fn install(
 }
 
 /// Marks in the result of a merge what is dead in its inputs.
-fn carry_dead(segments: &[Live], inputs: &[u64], order: &[RowKey], result: &mut Live) {
-    let sources: Vec<Option<&Live>> = inputs.iter().map(|id| segments.iter().find(|live| live.segment.id == *id)).collect();
-    let carried = |of: fn(&Live) -> &Bits| -> Bits {
+fn carry_dead(segments: &[LiveSegment], inputs: &[u64], order: &[RowKey], result: &mut LiveSegment) {
+    let sources: Vec<Option<&LiveSegment>> = inputs.iter().map(|id| segments.iter().find(|live| live.segment.id == *id)).collect();
+    let carried = |of: fn(&LiveSegment) -> &RowBitSet| -> RowBitSet {
         let died = |row: &RowKey| sources[row.source as usize].is_some_and(|live| of(live).contains(row.row));
         (0..).zip(order).filter(|(_, row)| died(row)).map(|(number, _)| number).collect()
     };

@@ -6,23 +6,23 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::bits::Bits;
+use super::bits::RowBitSet;
 use super::check;
 use super::folder::numbered;
 use super::frame;
-use super::grams::Index;
+use super::grams::NgramIndex;
 use super::log;
-use super::manifest::{self, Contents};
-use super::orphans::{self, Known};
+use super::manifest::{self, ManifestContents};
+use super::orphans::{self, ManifestFileSet};
 use super::rollup::Rollup;
-use super::segment::ids::Ids;
-use super::segment::read::Reader;
-use super::side::Side;
+use super::segment::ids::SegmentIdIndex;
+use super::segment::read::SegmentReader;
+use super::side::SidecarContent;
 use super::snapshot::Segment;
 
 /// How bad something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
+pub enum DoctorSeverity {
     /// As it should be.
     Fine,
     /// Worth knowing; nothing is lost and nothing must be done.
@@ -33,29 +33,29 @@ pub enum Severity {
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct DoctorFinding {
     /// How bad it is.
-    pub severity: Severity,
+    pub severity: DoctorSeverity,
     /// What was found, about what.
     pub what: String,
     /// What to do about it; empty where nothing is to be done.
     pub todo: String,
 }
 
-impl Finding {
+impl DoctorFinding {
     /// All is well.
-    pub fn fine(what: impl Into<String>) -> Finding {
-        Finding { severity: Severity::Fine, what: what.into(), todo: String::new() }
+    pub fn fine(what: impl Into<String>) -> DoctorFinding {
+        DoctorFinding { severity: DoctorSeverity::Fine, what: what.into(), todo: String::new() }
     }
 
     /// Worth knowing.
-    pub fn note(what: impl Into<String>, todo: impl Into<String>) -> Finding {
-        Finding { severity: Severity::Note, what: what.into(), todo: todo.into() }
+    pub fn note(what: impl Into<String>, todo: impl Into<String>) -> DoctorFinding {
+        DoctorFinding { severity: DoctorSeverity::Note, what: what.into(), todo: todo.into() }
     }
 
     /// Something is wrong.
-    pub fn problem(what: impl Into<String>, todo: impl Into<String>) -> Finding {
-        Finding { severity: Severity::Problem, what: what.into(), todo: todo.into() }
+    pub fn problem(what: impl Into<String>, todo: impl Into<String>) -> DoctorFinding {
+        DoctorFinding { severity: DoctorSeverity::Problem, what: what.into(), todo: todo.into() }
     }
 }
 
@@ -73,7 +73,7 @@ pub fn holder(root: &Path) -> Option<String> {
 }
 
 /// Looks at log, manifest and segments. `progress` is told how many segments of how many are done.
-pub fn examine(root: &Path, mut progress: impl FnMut(usize, usize)) -> Vec<Finding> {
+pub fn examine(root: &Path, mut progress: impl FnMut(usize, usize)) -> Vec<DoctorFinding> {
     let mut findings = Vec::new();
     let running = holder(root).is_some();
     // What was acknowledged first, then the log: what is flushed meanwhile is covered by the manifest that is read after it.
@@ -84,12 +84,12 @@ pub fn examine(root: &Path, mut progress: impl FnMut(usize, usize)) -> Vec<Findi
     if std::fs::metadata(&path).map_or(0, |found| found.len()) == 0 {
         let state = if path.exists() { "empty" } else { "missing" };
         match numbered(&root.join("segments"), "parquet") {
-            Ok(lost) if !lost.is_empty() => findings.push(Finding::problem(
+            Ok(lost) if !lost.is_empty() => findings.push(DoctorFinding::problem(
                 format!("{} is {state}, and {} segments lie beside it", path.display(), lost.len()),
                 "run `hinomi doctor --repair` with the server stopped, which takes them in again, or restore a backup; a start sets them \
                  aside in damaged/ and deletes nothing",
             )),
-            _ => findings.push(Finding::note("nothing has been stored yet", "")),
+            _ => findings.push(DoctorFinding::note("nothing has been stored yet", "")),
         }
         return findings;
     }
@@ -97,7 +97,7 @@ pub fn examine(root: &Path, mut progress: impl FnMut(usize, usize)) -> Vec<Findi
     // What no log file has may be in segments that the manifest does not name.
     let acknowledged = acknowledged.filter(|_| !has_unnamed);
     gaps(&logs, contents.covered, acknowledged, running, &mut findings);
-    let known = Known::of(&contents);
+    let known = ManifestFileSet::of(&contents);
     let segments = contents.segments;
     let count = segments.len();
     let mut rows = 0;
@@ -107,38 +107,38 @@ pub fn examine(root: &Path, mut progress: impl FnMut(usize, usize)) -> Vec<Findi
         look_at(segment, dead, running, &mut findings);
     }
     progress(count, count);
-    findings.push(Finding::fine(format!("{count} segments with {rows} spans looked at")));
+    findings.push(DoctorFinding::fine(format!("{count} segments with {rows} spans looked at")));
     unnamed(root, &known, running, &mut findings);
     findings
 }
 
 /// Segments that an earlier start put into `damaged/`. Says whether there are any.
-fn set_aside(root: &Path, findings: &mut Vec<Finding>) -> bool {
+fn set_aside(root: &Path, findings: &mut Vec<DoctorFinding>) -> bool {
     let found = orphans::set_aside_in(&root.join("damaged"));
     let has_some = found.as_ref().is_ok_and(|found| !found.is_empty());
     match found {
         Ok(found) if found.is_empty() => {}
-        Ok(found) => findings.push(Finding::problem(
+        Ok(found) => findings.push(DoctorFinding::problem(
             format!("{} segments lie in {}, and their spans are not shown", found.len(), root.join("damaged").display()),
             "run `hinomi doctor --repair` with the server stopped, which takes in what can be read; remove what nobody wants any more",
         )),
         Err(_) if !root.join("damaged").exists() => {}
-        Err(error) => findings.push(Finding::problem(error.to_string(), "give this user the right to read it")),
+        Err(error) => findings.push(DoctorFinding::problem(error.to_string(), "give this user the right to read it")),
     }
     has_some
 }
 
 /// What a log file holds: its path, and the sequences of its frames.
-type Frames = (PathBuf, Vec<u64>);
+type WalFileFrames = (PathBuf, Vec<u64>);
 
-fn logs(root: &Path, acknowledged: Option<u64>, findings: &mut Vec<Finding>) -> Vec<Frames> {
+fn logs(root: &Path, acknowledged: Option<u64>, findings: &mut Vec<DoctorFinding>) -> Vec<WalFileFrames> {
     if !root.join("log").exists() {
         return Vec::new();
     }
     let files = match numbered(&root.join("log"), "log") {
         Ok(files) => files,
         Err(error) => {
-            findings.push(Finding::problem(error.to_string(), "give this user the right to read it"));
+            findings.push(DoctorFinding::problem(error.to_string(), "give this user the right to read it"));
             return Vec::new();
         }
     };
@@ -151,12 +151,12 @@ fn logs(root: &Path, acknowledged: Option<u64>, findings: &mut Vec<Finding>) -> 
         let contents = match log::read(&path) {
             Ok(contents) => contents,
             Err(error) => {
-                findings.push(Finding::problem(error.to_string(), ""));
+                findings.push(DoctorFinding::problem(error.to_string(), ""));
                 continue;
             }
         };
         if let Some(damage) = &contents.damage {
-            findings.push(Finding::problem(
+            findings.push(DoctorFinding::problem(
                 format!("{}: {} bytes from byte {} on cannot be read", path.display(), damage.bytes, damage.at),
                 "the next start reads the rest and keeps a copy in damaged/; check the disk, and restore a backup for what is lost",
             ));
@@ -165,24 +165,26 @@ fn logs(root: &Path, acknowledged: Option<u64>, findings: &mut Vec<Finding>) -> 
             let what = format!("{}: its end, from byte {at} on, is no whole frame", path.display());
             let is_new = contents.frames().last().is_none_or(|(sequence, _)| acknowledged.is_none_or(|last| last <= sequence));
             findings.push(match last == Some(number) && is_new {
-                true => Finding::note(what, "a write that was never acknowledged; the next start cuts it off"),
-                false => Finding::problem(what, "check the disk, and restore a backup for what is lost"),
+                true => DoctorFinding::note(what, "a write that was never acknowledged; the next start cuts it off"),
+                false => DoctorFinding::problem(what, "check the disk, and restore a backup for what is lost"),
             });
         }
         for (sequence, payload) in contents.frames() {
             if let Err(error) = frame::read(payload) {
-                findings
-                    .push(Finding::problem(format!("{}: frame {sequence}: {error}", path.display()), "restore a backup for what it held"));
+                findings.push(DoctorFinding::problem(
+                    format!("{}: frame {sequence}: {error}", path.display()),
+                    "restore a backup for what it held",
+                ));
             }
         }
         let sequences: Vec<u64> = contents.frames().map(|(sequence, _)| sequence).collect();
-        findings.push(Finding::fine(format!("{}: {} frames", path.display(), sequences.len())));
+        findings.push(DoctorFinding::fine(format!("{}: {} frames", path.display(), sequences.len())));
         found.push((path, sequences));
     }
     found
 }
 
-fn manifest(path: &Path, root: &Path, findings: &mut Vec<Finding>) -> Option<Contents> {
+fn manifest(path: &Path, root: &Path, findings: &mut Vec<DoctorFinding>) -> Option<ManifestContents> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let read = Connection::open_with_flags(path, flags).and_then(|connection| {
         let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -191,29 +193,29 @@ fn manifest(path: &Path, root: &Path, findings: &mut Vec<Finding>) -> Option<Con
         }
         let said: String = connection.pragma_query_value(None, "integrity_check", |row| row.get(0))?;
         if said != "ok" {
-            findings.push(Finding::problem(format!("{}: {said}", path.display()), "restore a backup"));
+            findings.push(DoctorFinding::problem(format!("{}: {said}", path.display()), "restore a backup"));
         }
         let segment = |id| root.join("segments").join(format!("{id:010}.parquet"));
         Ok((found, Some(manifest::read(&connection, found, segment)?)))
     });
     match read {
         Ok((_, Some(contents))) => {
-            findings.push(Finding::fine(format!("{}: {} segments", path.display(), contents.segments.len())));
+            findings.push(DoctorFinding::fine(format!("{}: {} segments", path.display(), contents.segments.len())));
             Some(contents)
         }
         Ok((found, None)) if found > manifest::LAST_FORMAT => {
             let what = format!("{} is damaged: {}", path.display(), manifest::no_format(found));
-            findings.push(Finding::problem(what, UNREADABLE_MANIFEST));
+            findings.push(DoctorFinding::problem(what, UNREADABLE_MANIFEST));
             None
         }
         Ok((found, None)) => {
             let what =
                 format!("{} was written by a newer version (format {found}, known here up to {})", path.display(), manifest::VERSION);
-            findings.push(Finding::problem(what, "start that version"));
+            findings.push(DoctorFinding::problem(what, "start that version"));
             None
         }
         Err(error) => {
-            findings.push(Finding::problem(format!("{}: {error}", path.display()), UNREADABLE_MANIFEST));
+            findings.push(DoctorFinding::problem(format!("{}: {error}", path.display()), UNREADABLE_MANIFEST));
             None
         }
     }
@@ -223,13 +225,13 @@ const UNREADABLE_MANIFEST: &str =
     "restore a backup, or run `hinomi doctor --repair` with the server stopped, which makes it again from the segments";
 
 /// Frames that the manifest does not cover must follow each other without a gap, up to the last that was acknowledged.
-fn gaps(logs: &[Frames], covered: u64, acknowledged: Option<u64>, running: bool, findings: &mut Vec<Finding>) {
+fn gaps(logs: &[WalFileFrames], covered: u64, acknowledged: Option<u64>, running: bool, findings: &mut Vec<DoctorFinding>) {
     let mut last = covered;
     for (path, sequences) in logs {
         for sequence in sequences.iter().copied().filter(|sequence| *sequence > covered) {
             // A running server may have flushed, and removed a file, between the two looks.
             if sequence > last + 1 && !running {
-                findings.push(Finding::problem(
+                findings.push(DoctorFinding::problem(
                     format!("frames {} to {} of the log are nowhere; {} goes on with {sequence}", last + 1, sequence - 1, path.display()),
                     "a log file is missing or damaged: restore a backup for what it held",
                 ));
@@ -238,52 +240,52 @@ fn gaps(logs: &[Frames], covered: u64, acknowledged: Option<u64>, running: bool,
         }
     }
     if let Some(acknowledged) = acknowledged.filter(|acknowledged| *acknowledged > last && !running) {
-        findings.push(Finding::problem(
+        findings.push(DoctorFinding::problem(
             format!("frames {} to {acknowledged} of the log were acknowledged and are nowhere", last + 1),
             "a log file is missing, or was cut: restore a backup for what it held",
         ));
     }
 }
 
-fn look_at(segment: &Segment, dead: &Bits, running: bool, findings: &mut Vec<Finding>) {
+fn look_at(segment: &Segment, dead: &RowBitSet, running: bool, findings: &mut Vec<DoctorFinding>) {
     let name = segment.path.display();
     let lost = "the server reads everything else; check the disk, and, with the server stopped, copy the file of the same name out of a backup \
                 into segments/, or have `hinomi doctor --repair` take it out";
     if !segment.path.exists() {
         findings.push(match running {
-            true => Finding::note(format!("{name} has been merged or deleted meanwhile"), ""),
-            false => Finding::problem(format!("{name} is missing"), lost),
+            true => DoctorFinding::note(format!("{name} has been merged or deleted meanwhile"), ""),
+            false => DoctorFinding::problem(format!("{name} is missing"), lost),
         });
         return;
     }
     let whole = check::examine(segment).and_then(|()| {
-        let rows = Reader::open(&segment.path).map_err(|error| error.to_string())?.rows();
+        let rows = SegmentReader::open(&segment.path).map_err(|error| error.to_string())?.rows();
         if rows == segment.rows { Ok(()) } else { Err(format!("{rows} rows instead of {}", segment.rows)) }
     });
     if let Err(fault) = whole {
-        findings.push(Finding::problem(format!("{name}: {fault}"), lost));
+        findings.push(DoctorFinding::problem(format!("{name}: {fault}"), lost));
     }
     if dead.iter().any(|row| u64::from(row) >= segment.rows) {
-        findings.push(Finding::problem(format!("{name}: the manifest tells of rows that it does not have"), "restore a backup"));
+        findings.push(DoctorFinding::problem(format!("{name}: the manifest tells of rows that it does not have"), "restore a backup"));
     }
     let ids = segment.path.with_extension("ids");
-    if let Err(error) = Ids::open(&ids) {
-        findings.push(Finding::note(format!("{}: {error}", ids.display()), "the next start makes it again from the segment"));
+    if let Err(error) = SegmentIdIndex::open(&ids) {
+        findings.push(DoctorFinding::note(format!("{}: {error}", ids.display()), "the next start makes it again from the segment"));
     }
     let again = "the server makes it again by itself from the segment";
     let hours = segment.path.with_extension(Rollup::EXTENSION);
     if let Err(error) = Rollup::read(&hours) {
-        findings.push(Finding::note(format!("{}: {error}", hours.display()), again));
+        findings.push(DoctorFinding::note(format!("{}: {error}", hours.display()), again));
     }
     // Young segments have none yet.
-    let grams = segment.path.with_extension(Index::EXTENSION);
-    if let Some(error) = Index::read(&grams).err().filter(|error| error.kind() != ErrorKind::NotFound) {
-        findings.push(Finding::note(format!("{}: {error}", grams.display()), again));
+    let grams = segment.path.with_extension(NgramIndex::EXTENSION);
+    if let Some(error) = NgramIndex::read(&grams).err().filter(|error| error.kind() != ErrorKind::NotFound) {
+        findings.push(DoctorFinding::note(format!("{}: {error}", grams.display()), again));
     }
 }
 
 /// Files that the manifest does not name.
-fn unnamed(root: &Path, known: &Known, running: bool, findings: &mut Vec<Finding>) {
+fn unnamed(root: &Path, known: &ManifestFileSet, running: bool, findings: &mut Vec<DoctorFinding>) {
     if running {
         // They may be written right now.
         return;
@@ -294,7 +296,7 @@ fn unnamed(root: &Path, known: &Known, running: bool, findings: &mut Vec<Finding
         entries.filter_map(Result::ok).filter(|entry| extension(entry).is_some_and(is_copy)).count()
     });
     if count > 0 {
-        findings.push(Finding::note(
+        findings.push(DoctorFinding::note(
             format!("{count} copies of damaged files lie in {}", root.join("damaged").display()),
             "remove them once nobody wants to look at them any more",
         ));
@@ -302,7 +304,7 @@ fn unnamed(root: &Path, known: &Known, running: bool, findings: &mut Vec<Finding
     let orphans = match known.orphans(&root.join("segments")) {
         Ok(orphans) => orphans,
         Err(error) => {
-            findings.push(Finding::problem(error.to_string(), "give this user the right to read it"));
+            findings.push(DoctorFinding::problem(error.to_string(), "give this user the right to read it"));
             return;
         }
     };
@@ -310,13 +312,13 @@ fn unnamed(root: &Path, known: &Known, running: bool, findings: &mut Vec<Finding
     let (unknown, rest): (Vec<_>, Vec<_>) = orphans.iter().partition(|(id, files)| is_segment(files) && !known.is_done_with(**id));
     let rest: usize = rest.iter().map(|(_, files)| files.len()).sum();
     if rest > 0 {
-        findings.push(Finding::note(
+        findings.push(DoctorFinding::note(
             format!("{rest} files in segments/ belong to none"),
             "the rest of a flush or a merge; the next start removes them",
         ));
     }
     if let Some((id, _)) = unknown.first() {
-        findings.push(Finding::note(
+        findings.push(DoctorFinding::note(
             format!("{} segments in segments/, such as {id:010}.parquet, are not named by the manifest", unknown.len()),
             "the next start removes what the log holds too, and sets everything else aside in damaged/; if the manifest is too old or was \
              made anew, run `hinomi doctor --repair` with the server stopped, which takes them in again",

@@ -6,19 +6,19 @@ use std::time::Instant;
 use arrow::array::RecordBatch;
 use arrow::compute::interleave_record_batch;
 
-use super::bits::Bits;
+use super::bits::RowBitSet;
 use super::error::StoreError;
-use super::manifest::Change;
+use super::manifest::ManifestEdit;
 use super::segment::order::{RowKey, keys, sort};
 use super::segment::write::write;
-use super::state::{Live, Shared, lock};
+use super::state::{LiveSegment, StoreInner, lock};
 
 /// Writes the frozen buffer as a segment, if there is one, and cuts the log.
 ///
 /// # Errors
 ///
 /// When a file could not be written. The buffer stays as it is, readable, and the next attempt starts anew.
-pub(super) fn flush(shared: &Shared) -> Result<(), StoreError> {
+pub(super) fn flush(shared: &StoreInner) -> Result<(), StoreError> {
     let began = Instant::now();
     let _flushing = lock(&shared.flushing);
     let (pieces, settled, generation, last_sequence) = {
@@ -46,14 +46,14 @@ pub(super) fn flush(shared: &Shared) -> Result<(), StoreError> {
 
     let _moving = lock(&shared.moving);
     // Rows that have died since the buffer was frozen are dead in the segment, and their successors are in the active buffer.
-    let late: Bits = {
+    let late: RowBitSet = {
         let state = lock(&shared.state);
         let dead_now = state.frozen.as_ref().map(|frozen| frozen.dead().clone()).unwrap_or_default();
         let row_in_buffer = |row: &RowKey| pieces[row.source as usize].first + row.row;
         (0..).zip(&order).filter(|(_, row)| dead_now.contains(row_in_buffer(row))).map(|(number, _)| number).collect()
     };
-    let superseded = |live: &Live| (live.segment.id, live.dead.iter().filter(|row| !live.pending.contains(*row)).collect());
-    let change = Change {
+    let superseded = |live: &LiveSegment| (live.segment.id, live.dead.iter().filter(|row| !live.pending.contains(*row)).collect());
+    let change = ManifestEdit {
         covered: Some(last_sequence),
         add: written.iter().map(|(segment, _)| segment).collect(),
         remove: Vec::new(),
@@ -69,10 +69,10 @@ pub(super) fn flush(shared: &Shared) -> Result<(), StoreError> {
     let logs = {
         let mut state = lock(&shared.state);
         for live in &mut state.segments {
-            live.freezing = Bits::default();
+            live.freezing = RowBitSet::default();
         }
         if let Some((segment, ids)) = written {
-            let mut live = Live::new(segment, ids, late.clone());
+            let mut live = LiveSegment::new(segment, ids, late.clone());
             live.pending = late;
             state.add(live);
         }

@@ -20,15 +20,15 @@ const PROBE: usize = 1 << 20;
 
 /// The data folder, created and locked.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(super) struct DataFolder {
     root: PathBuf,
     /// Dropping the file gives up the lock.
     _lock: File,
 }
 
-impl Folder {
+impl DataFolder {
     /// Creates what is missing and takes the lock.
-    pub(super) fn open(root: &Path) -> Result<Folder, StoreError> {
+    pub(super) fn open(root: &Path) -> Result<DataFolder, StoreError> {
         // The query engine knows files by their whole paths only.
         let root = &std::path::absolute(root).map_err(StoreError::io("find", root))?;
         for folder in [root.to_owned(), root.join("log"), root.join("segments"), root.join("damaged")] {
@@ -36,7 +36,7 @@ impl Folder {
         }
         let lock = lock(root)?;
         sync_folder(root)?;
-        Ok(Folder { root: root.to_owned(), _lock: lock })
+        Ok(DataFolder { root: root.to_owned(), _lock: lock })
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -140,10 +140,10 @@ mod tests {
     #[test]
     fn a_second_owner_is_told_of_the_first() {
         let dir = tempfile::tempdir().unwrap();
-        let first = Folder::open(dir.path()).unwrap();
-        let message = Folder::open(dir.path()).unwrap_err().to_string();
+        let first = DataFolder::open(dir.path()).unwrap();
+        let message = DataFolder::open(dir.path()).unwrap_err().to_string();
         assert!(message.contains(&format!("in use by process {}", std::process::id())), "{message}");
         drop(first);
-        Folder::open(dir.path()).unwrap();
+        DataFolder::open(dir.path()).unwrap();
     }
 }

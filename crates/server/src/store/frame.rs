@@ -6,7 +6,7 @@
 
 use std::cell::RefCell;
 
-use hinomi_model::counting::Decision;
+use hinomi_model::counting::SpanDecision;
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::span::Span;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ const COMPRESSION: i32 = 1;
 
 /// What stands in a frame before the spans.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub(super) struct Head {
+pub(super) struct WalFramePreamble {
     /// The project that the spans were sent to.
     pub(super) project: u64,
     /// When they arrived.
@@ -37,57 +37,57 @@ pub(super) struct Head {
     pub(super) received: Vec<(u32, i64)>,
     /// What the traces say of spans of this request, where it differs from what the span alone says.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) decided: Vec<(u32, Decision)>,
+    pub(super) decided: Vec<(u32, SpanDecision)>,
     /// What the traces now say of spans that were stored earlier.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) corrections: Vec<Correction>,
+    pub(super) corrections: Vec<DecisionCorrection>,
 }
 
 /// A new decision for a span that is stored already.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Correction {
+pub(super) struct DecisionCorrection {
     /// The trace, in the frame's project.
     pub(super) trace: TraceId,
     /// The span.
     pub(super) span: SpanId,
     /// What holds from now on.
-    pub(super) decision: Decision,
+    pub(super) decision: SpanDecision,
 }
 
 /// Spans as bytes.
 #[derive(Debug)]
-pub(super) struct Blob {
+pub(super) struct CompressedSpans {
     pub(super) raw_len: u32,
     pub(super) compressed: Vec<u8>,
 }
 
 /// Serialises and compresses the spans of a request. Field names are written, so that a later version reads them.
-pub(super) fn pack(spans: &[Span]) -> Result<Blob, String> {
+pub(super) fn pack(spans: &[Span]) -> Result<CompressedSpans, String> {
     thread_local! {
-        static PACKER: RefCell<Packer> = RefCell::default();
+        static PACKER: RefCell<SpanCompressor> = RefCell::default();
     }
     PACKER.with_borrow_mut(|packer| packer.pack(spans))
 }
 
 /// What each thread keeps: a compressor's tables are larger than a usual request, and fresh memory costs more than what is done in it.
 #[derive(Default)]
-struct Packer {
+struct SpanCompressor {
     compressor: Option<zstd::bulk::Compressor<'static>>,
     raw: Vec<u8>,
     compressed: Vec<u8>,
 }
 
-impl Packer {
+impl SpanCompressor {
     /// Bytes that a thread keeps for the next request.
     const KEPT: usize = 1 << 20;
 
-    fn pack(&mut self, spans: &[Span]) -> Result<Blob, String> {
+    fn pack(&mut self, spans: &[Span]) -> Result<CompressedSpans, String> {
         self.raw.clear();
         rmp_serde::encode::write_named(&mut self.raw, spans).map_err(|error| error.to_string())?;
         let raw_len = u32::try_from(self.raw.len()).map_err(|_| format!("{} bytes in one request", self.raw.len()))?;
         self.compressed.clear();
         self.compressed.reserve(zstd::zstd_safe::compress_bound(self.raw.len()));
-        let blob = self.compress().map(|()| Blob { raw_len, compressed: self.compressed.as_slice().into() });
+        let blob = self.compress().map(|()| CompressedSpans { raw_len, compressed: self.compressed.as_slice().into() });
         for buffer in [&mut self.raw, &mut self.compressed] {
             buffer.clear();
             buffer.shrink_to(Self::KEPT);
@@ -105,7 +105,7 @@ impl Packer {
 }
 
 /// The payload of a frame: length of the head, head, spans.
-pub(super) fn payload(head: &Head, compressed: &[u8]) -> Vec<u8> {
+pub(super) fn payload(head: &WalFramePreamble, compressed: &[u8]) -> Vec<u8> {
     let head = rmp_serde::to_vec_named(head).expect("integers, texts and lists have a MessagePack form");
     let mut payload = Vec::with_capacity(4 + head.len() + compressed.len());
     payload.extend_from_slice(&(head.len() as u32).to_le_bytes());
@@ -119,11 +119,11 @@ pub(super) fn payload(head: &Head, compressed: &[u8]) -> Vec<u8> {
 /// # Errors
 ///
 /// Says what is wrong when the bytes are not what [`payload`] makes; it never panics and allocates no more than the frame says.
-pub(super) fn read(payload: &[u8]) -> Result<(Head, Vec<Span>), String> {
+pub(super) fn read(payload: &[u8]) -> Result<(WalFramePreamble, Vec<Span>), String> {
     let (length, rest) = payload.split_first_chunk::<4>().ok_or("shorter than its own length")?;
     let length = u32::from_le_bytes(*length) as usize;
     let (head, compressed) = rest.split_at_checked(length).ok_or("its head is longer than the frame")?;
-    let head: Head = rmp_serde::from_slice(head).map_err(|error| format!("head: {error}"))?;
+    let head: WalFramePreamble = rmp_serde::from_slice(head).map_err(|error| format!("head: {error}"))?;
     if compressed.is_empty() {
         return Ok((head, Vec::new()));
     }
@@ -145,9 +145,9 @@ mod tests {
         #[test]
         fn spans_come_back_as_they_were(spans in proptest::collection::vec(any_span(), 0..4), numbers in any::<(u64, i64)>()) {
             let blob = pack(&spans).unwrap();
-            let decision = Decision { counted: false, not_counted_because: Some("x".into()), is_run: true, ..Decision::default() };
-            let correction = Correction { trace: TraceId(u128::MAX), span: SpanId(1), decision: decision.clone() };
-            let head = Head {
+            let decision = SpanDecision { counted: false, not_counted_because: Some("x".into()), is_run: true, ..SpanDecision::default() };
+            let correction = DecisionCorrection { trace: TraceId(u128::MAX), span: SpanId(1), decision: decision.clone() };
+            let head = WalFramePreamble {
                 project: numbers.0,
                 received_us: numbers.1,
                 raw_len: blob.raw_len,

@@ -13,10 +13,10 @@ use std::path::Path;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 
-pub(super) use file::Index;
+pub(super) use file::NgramIndex;
 
 use super::rows::each_text;
-use super::side::{Kept, Side};
+use super::side::{SidecarCell, SidecarContent};
 
 /// The extension of side files.
 pub(super) const EXTENSION: &str = "grams";
@@ -32,15 +32,15 @@ const BUCKETS: (u32, u32) = (10, 17);
 /// Grams of a search that are looked up. More tell little more.
 const LOOKED_UP: usize = 24;
 
-impl Side for Index {
+impl SidecarContent for NgramIndex {
     const EXTENSION: &'static str = EXTENSION;
 
-    fn read(path: &Path) -> io::Result<Option<Index>> {
-        Index::open(path).map(Some)
+    fn read(path: &Path) -> io::Result<Option<NgramIndex>> {
+        NgramIndex::open(path).map(Some)
     }
 }
 
-impl Kept<Index> {
+impl SidecarCell<NgramIndex> {
     /// Which rows may hold a text, rising; `None` where that cannot be told. Reads a file.
     pub(super) fn rows_holding(&self, segment: &Path, text: &str) -> Option<Vec<Range<u32>>> {
         let wanted = wanted(text);
@@ -52,7 +52,7 @@ impl Kept<Index> {
     }
 
     /// Keeps an index, in its file.
-    pub(super) fn keep(&self, segment: &Path, builder: &Builder) {
+    pub(super) fn keep(&self, segment: &Path, builder: &NgramIndexBuilder) {
         self.write(segment, Ok(file::encode(builder)), || None);
     }
 }
@@ -70,7 +70,7 @@ fn wanted(text: &str) -> Vec<u64> {
 
 /// Makes an index from batches of rows.
 #[derive(Debug)]
-pub(super) struct Builder {
+pub(super) struct NgramIndexBuilder {
     rows: u32,
     block_rows: u32,
     /// Binary logarithm of the number of buckets.
@@ -80,15 +80,15 @@ pub(super) struct Builder {
     blocks: Vec<Vec<u64>>,
 }
 
-impl Builder {
+impl NgramIndexBuilder {
     /// For a segment of so many rows.
-    pub(super) fn new(rows: u32) -> Builder {
-        Builder::with_blocks(rows, BLOCK_ROWS.max(rows.div_ceil(BLOCKS)))
+    pub(super) fn new(rows: u32) -> NgramIndexBuilder {
+        NgramIndexBuilder::with_blocks(rows, BLOCK_ROWS.max(rows.div_ceil(BLOCKS)))
     }
 
-    fn with_blocks(rows: u32, block_rows: u32) -> Builder {
+    fn with_blocks(rows: u32, block_rows: u32) -> NgramIndexBuilder {
         let bits = (rows.max(1).ilog2() + 3).clamp(BUCKETS.0, BUCKETS.1);
-        Builder { rows, block_rows, bits, added: 0, blocks: Vec::new() }
+        NgramIndexBuilder { rows, block_rows, bits, added: 0, blocks: Vec::new() }
     }
 
     /// Adds the next rows, which need not have columns other than [`COLUMNS`].
@@ -158,14 +158,14 @@ mod tests {
     use std::sync::Arc;
 
     use arrow::array::{ArrayRef, StringViewArray};
-    use hinomi_model::span::{Message, Part};
+    use hinomi_model::span::{ChatMessage, MessagePart};
     use proptest::prelude::*;
 
     use super::*;
 
     fn batch(texts: &[String]) -> RecordBatch {
         let json = |text: &String| {
-            let messages = [Message { role: "user".into(), parts: vec![Part::Text { text: text.clone() }] }];
+            let messages = [ChatMessage { role: "user".into(), parts: vec![MessagePart::Text { text: text.clone() }] }];
             serde_json::to_string(&messages).unwrap()
         };
         let column: ArrayRef = Arc::new(texts.iter().map(|text| Some(json(text))).collect::<StringViewArray>());
@@ -173,13 +173,13 @@ mod tests {
     }
 
     fn indexed(dir: &Path, texts: &[String], block_rows: u32) -> std::path::PathBuf {
-        let mut builder = Builder::with_blocks(texts.len() as u32, block_rows);
+        let mut builder = NgramIndexBuilder::with_blocks(texts.len() as u32, block_rows);
         // In two pieces, neither of which ends with a block.
         let (first, second) = texts.split_at(texts.len() / 2);
         builder.add(&batch(first));
         builder.add(&batch(second));
         let segment = dir.join("0000000001.parquet");
-        Kept::<Index>::default().keep(&segment, &builder);
+        SidecarCell::<NgramIndex>::default().keep(&segment, &builder);
         segment
     }
 
@@ -192,7 +192,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let segment = indexed(dir.path(), &texts, block_rows);
             let phrase: String = pick.get(&texts).chars().skip(from).take(length).collect();
-            if let Some(rows) = Kept::<Index>::default().rows_holding(&segment, &phrase) {
+            if let Some(rows) = SidecarCell::<NgramIndex>::default().rows_holding(&segment, &phrase) {
                 let holds = |text: &String| text.to_lowercase().contains(&phrase.to_lowercase());
                 for (row, text) in (0..).zip(&texts).filter(|(_, text)| holds(text)) {
                     prop_assert!(rows.iter().any(|rows| rows.contains(&row)), "{phrase:?} in {text:?}, row {row}, not in {rows:?}");
@@ -209,7 +209,7 @@ mod tests {
         texts[2500] = "the ZebraFish of 東京都".to_owned();
         let dir = tempfile::tempdir().unwrap();
         let segment = indexed(dir.path(), &texts, 128);
-        let kept = Kept::<Index>::default();
+        let kept = SidecarCell::<NgramIndex>::default();
         for phrase in ["zebrafish", "東京", "ish of"] {
             assert_eq!(kept.rows_holding(&segment, phrase), Some(vec![2432..2560]), "{phrase}");
         }
@@ -226,18 +226,18 @@ mod tests {
         let segment = indexed(dir.path(), &texts, 16);
         let path = segment.with_extension(EXTENSION);
         let whole = std::fs::read(&path).unwrap();
-        let asked = Kept::<Index>::default().rows_holding(&segment, "number").unwrap();
+        let asked = SidecarCell::<NgramIndex>::default().rows_holding(&segment, "number").unwrap();
         for at in (0..whole.len()).step_by(7) {
             let mut damaged = whole.clone();
             damaged[at] ^= 1 << (at % 8);
             std::fs::write(&path, damaged).unwrap();
-            let kept = Kept::<Index>::default();
+            let kept = SidecarCell::<NgramIndex>::default();
             match kept.rows_holding(&segment, "number") {
                 Some(rows) => assert_eq!(rows, asked, "byte {at}"),
                 None => assert!(kept.is_lost(&segment)),
             }
         }
         std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
-        assert_eq!(Kept::<Index>::default().rows_holding(&segment, "number"), None);
+        assert_eq!(SidecarCell::<NgramIndex>::default().rows_holding(&segment, "number"), None);
     }
 }

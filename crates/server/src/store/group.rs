@@ -5,23 +5,23 @@
 use std::collections::hash_map::Entry;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use hinomi_model::counting::{Decision, Node};
+use hinomi_model::counting::{SpanDecision, SpanNode};
 use hinomi_model::id::TraceId;
 use hinomi_model::reports;
 
-use super::frame::Head;
-use super::ids::Key;
-use super::lookup::{Search, places};
-use super::rows::{Row, from_batch};
+use super::frame::WalFramePreamble;
+use super::ids::SpanKey;
+use super::lookup::{SpanLookup, places};
+use super::rows::{SpanRow, from_batch};
 use super::seeded::{SeededMap, SeededSet};
 use super::segment::order::{KEY_COLUMNS, keys};
-use super::segment::read::{Reader, ranges};
+use super::segment::read::{SegmentReader, ranges};
 use super::snapshot::Segment;
-use super::state::{Place, Shared, lock};
-use super::traces::{Known, LONGEST_TRACE, TraceKey};
-use super::watch::Moved;
+use super::state::{RowLocation, StoreInner, lock};
+use super::traces::{LONGEST_TRACE, StoredSpanNode, TraceKey};
+use super::watch::RowChanges;
 
-/// What [`Node::of`] reads, and what a row says of its own decision.
+/// What [`SpanNode::of`] reads, and what a row says of its own decision.
 const NODE_COLUMNS: [&str; 36] = [
     "project_id",
     "trace_id",
@@ -65,23 +65,23 @@ const DECISION_COLUMNS: [&str; 4] = ["is_run", "local_decision", "input_preview"
 
 /// Rows that are about to be visible.
 #[derive(Debug, Default)]
-pub(super) struct Group {
-    rows: Vec<Row>,
+pub(super) struct CommitGroup {
+    rows: Vec<SpanRow>,
     /// About how large they are.
     bytes: usize,
     /// Which row a span is.
-    spans: SeededMap<Key, usize>,
+    spans: SeededMap<SpanKey, usize>,
     /// The newest decision for each span that was stored before the group.
-    corrections: SeededMap<Key, Decision>,
+    corrections: SeededMap<SpanKey, SpanDecision>,
     /// Spans that were stored before the group, and of which a row of it takes the place.
-    replaced: Vec<Key>,
+    replaced: Vec<SpanKey>,
     /// Those of them whose place is taken by a row of another id.
-    gone: SeededSet<Key>,
+    gone: SeededSet<SpanKey>,
 }
 
-impl Group {
+impl CommitGroup {
     /// The row of a span.
-    pub(super) fn row(&self, key: &Key) -> Option<&Row> {
+    pub(super) fn row(&self, key: &SpanKey) -> Option<&SpanRow> {
         self.spans.get(key).map(|number| &self.rows[*number])
     }
 
@@ -90,9 +90,9 @@ impl Group {
     }
 
     /// Adds the rows of a request as its frame says.
-    pub(super) fn add(&mut self, head: &Head, spans: Vec<hinomi_model::span::Span>) {
-        let row = |span| Row { project_id: head.project, received_us: head.received_us, span, local: None };
-        let mut rows: Vec<Row> = spans.into_iter().map(row).collect();
+    pub(super) fn add(&mut self, head: &WalFramePreamble, spans: Vec<hinomi_model::span::Span>) {
+        let row = |span| SpanRow { project_id: head.project, received_us: head.received_us, span, local: None };
+        let mut rows: Vec<SpanRow> = spans.into_iter().map(row).collect();
         for (index, received_us) in &head.received {
             if let Some(row) = rows.get_mut(*index as usize) {
                 row.received_us = *received_us;
@@ -119,16 +119,16 @@ impl Group {
         }
         self.bytes += head.raw_len as usize;
         for (trace, span) in &head.moved {
-            self.take_out(Key { project: head.project, trace: *trace, span: *span });
+            self.take_out(SpanKey { project: head.project, trace: *trace, span: *span });
         }
         for correction in &head.corrections {
-            let key = Key { project: head.project, trace: correction.trace, span: correction.span };
+            let key = SpanKey { project: head.project, trace: correction.trace, span: correction.span };
             self.correct(key, &correction.decision);
         }
     }
 
     /// Takes a span out that stands in another row from now on.
-    fn take_out(&mut self, span: Key) {
+    fn take_out(&mut self, span: SpanKey) {
         self.corrections.remove(&span);
         self.gone.insert(span);
         if let Some(number) = self.spans.remove(&span) {
@@ -143,12 +143,12 @@ impl Group {
     }
 
     /// Whether the group has taken out a span.
-    pub(super) fn has_taken_out(&self, span: &Key) -> bool {
+    pub(super) fn has_taken_out(&self, span: &SpanKey) -> bool {
         self.gone.contains(span) && !self.spans.contains_key(span)
     }
 
     /// Gives a span that is stored, or among the rows, another decision.
-    fn correct(&mut self, key: Key, decision: &Decision) {
+    fn correct(&mut self, key: SpanKey, decision: &SpanDecision) {
         match self.spans.get(&key) {
             Some(row) => self.rows[*row].decide(decision),
             None => {
@@ -158,14 +158,14 @@ impl Group {
     }
 
     /// Gives a row that was stored before the group what the group has decided about it.
-    pub(super) fn correct_stored(&self, row: &mut Row) {
+    pub(super) fn correct_stored(&self, row: &mut SpanRow) {
         if let Some(decision) = self.corrections.get(&key(row)) {
             row.decide(decision);
         }
     }
 
     /// Takes out the corrections of rows that are not columns yet, which change in their places: most of a trace comes within a second.
-    fn corrections_of_fresh_rows(&mut self, shared: &Shared) -> (Vec<(Key, Decision)>, SeededMap<Key, Decision>) {
+    fn corrections_of_fresh_rows(&mut self, shared: &StoreInner) -> (Vec<(SpanKey, SpanDecision)>, SeededMap<SpanKey, SpanDecision>) {
         let all = std::mem::take(&mut self.corrections);
         if all.is_empty() {
             return (Vec::new(), all);
@@ -177,12 +177,12 @@ impl Group {
 
     /// Makes the rows visible, and replaces those that were corrected or joined. Cannot fail: a row to correct that cannot be read stays as it
     /// was.
-    pub(super) fn publish(mut self, shared: &Shared, readers: &mut Readers) {
+    pub(super) fn publish(mut self, shared: &StoreInner, readers: &mut SegmentReaderCache) {
         let (fresh, corrections) = self.corrections_of_fresh_rows(shared);
         let _still = (!corrections.is_empty() || !self.replaced.is_empty()).then(|| lock(&shared.moving));
         let watch = shared.watch.get();
         let mut gone = Vec::new();
-        let mut look = |row: &Row| gone.extend(watch.and_then(|watch| watch.look(row)));
+        let mut look = |row: &SpanRow| gone.extend(watch.and_then(|watch| watch.look(row)));
         let mut rows = self.rows;
         let mut superseded = Vec::with_capacity(corrections.len() + self.replaced.len());
         for (place, mut row, decision) in stored(corrections, shared, readers) {
@@ -199,7 +199,7 @@ impl Group {
                 superseded.push(place);
             }
         }
-        let mut added: Vec<Row> = watch.map(|watch| rows.iter().filter_map(|row| watch.look(row)).collect()).unwrap_or_default();
+        let mut added: Vec<SpanRow> = watch.map(|watch| rows.iter().filter_map(|row| watch.look(row)).collect()).unwrap_or_default();
 
         let mut state = lock(&shared.state);
         for (key, decision) in fresh {
@@ -207,7 +207,7 @@ impl Group {
                 look(row);
                 row.decide(&decision);
                 added.extend(watch.and_then(|watch| watch.look(row)));
-            } else if let Some(place @ Place::Active(row)) = state.find_buffered(&key)
+            } else if let Some(place @ RowLocation::Active(row)) = state.find_buffered(&key)
                 && let Some(mut row) = from_batch(&state.active.row(row)).pop()
             {
                 // Somebody has asked for columns meanwhile.
@@ -228,20 +228,24 @@ impl Group {
         if let Some(watch) = watch
             && !(added.is_empty() && gone.is_empty())
         {
-            watch.tell(Moved { version, added, gone });
+            watch.tell(RowChanges { version, added, gone });
         }
     }
 }
 
-fn key(row: &Row) -> Key {
-    Key { project: row.project_id, trace: row.span.trace_id, span: row.span.span_id }
+fn key(row: &SpanRow) -> SpanKey {
+    SpanKey { project: row.project_id, trace: row.span.trace_id, span: row.span.span_id }
 }
 
 /// The rows of stored spans, each with its place and with what was known beside its key.
-pub(super) fn stored<T>(wanted: impl IntoIterator<Item = (Key, T)>, shared: &Shared, readers: &mut Readers) -> Vec<(Place, Row, T)> {
-    let wanted: Vec<(Key, T)> = wanted.into_iter().collect();
-    let mut found: Vec<Option<(Place, RecordBatch)>> = vec![None; wanted.len()];
-    let mut search = Search::default();
+pub(super) fn stored<T>(
+    wanted: impl IntoIterator<Item = (SpanKey, T)>,
+    shared: &StoreInner,
+    readers: &mut SegmentReaderCache,
+) -> Vec<(RowLocation, SpanRow, T)> {
+    let wanted: Vec<(SpanKey, T)> = wanted.into_iter().collect();
+    let mut found: Vec<Option<(RowLocation, RecordBatch)>> = vec![None; wanted.len()];
+    let mut search = SpanLookup::default();
     {
         let state = lock(&shared.state);
         for (index, (key, _)) in wanted.iter().enumerate() {
@@ -256,7 +260,7 @@ pub(super) fn stored<T>(wanted: impl IntoIterator<Item = (Key, T)>, shared: &Sha
     }
     let is_found = |index: usize, place, batch| _ = found[index].get_or_insert((place, batch));
     search.read(|index| wanted[index].0, None, readers, is_found, |_| {});
-    let row = |((_, beside), found): ((Key, T), Option<(Place, RecordBatch)>)| {
+    let row = |((_, beside), found): ((SpanKey, T), Option<(RowLocation, RecordBatch)>)| {
         let (place, batch) = found?;
         Some((place, from_batch(&batch).pop()?, beside))
     };
@@ -264,7 +268,7 @@ pub(super) fn stored<T>(wanted: impl IntoIterator<Item = (Key, T)>, shared: &Sha
 }
 
 /// What is stored of a trace, as far as the rules of counting must know.
-pub(super) fn load_trace(shared: &Shared, readers: &mut Readers, project: u64, trace: TraceId) -> Vec<Known> {
+pub(super) fn load_trace(shared: &StoreInner, readers: &mut SegmentReaderCache, project: u64, trace: TraceId) -> Vec<StoredSpanNode> {
     let (segments, mut batches) = {
         let state = lock(&shared.state);
         let buffers = state.frozen.iter().chain([&state.active]);
@@ -282,7 +286,7 @@ pub(super) fn load_trace(shared: &Shared, readers: &mut Readers, project: u64, t
             let ranges = ranges(rows);
             let mut columns = known_columns();
             let batch = reader.columns(&ranges, &columns)?;
-            if !from_batch(&batch).iter().any(|row| Node::tells_by_attributes(&row.span)) {
+            if !from_batch(&batch).iter().any(|row| SpanNode::tells_by_attributes(&row.span)) {
                 return Ok(batch);
             }
             columns.push("attributes");
@@ -301,9 +305,9 @@ pub(super) fn load_trace(shared: &Shared, readers: &mut Readers, project: u64, t
 const KNOWN_AT_A_TIME: usize = 16_384;
 
 /// What is stored of the newest traces, as far as the rules of counting must know: of `rows` rows at most, the buffer's first.
-pub(super) fn newest_traces(shared: &Shared, rows: usize) -> SeededMap<TraceKey, Vec<Known>> {
+pub(super) fn newest_traces(shared: &StoreInner, rows: usize) -> SeededMap<TraceKey, Vec<StoredSpanNode>> {
     let snapshot = shared.snapshot();
-    let mut traces: SeededMap<TraceKey, Vec<Known>> = SeededMap::default();
+    let mut traces: SeededMap<TraceKey, Vec<StoredSpanNode>> = SeededMap::default();
     let mut add =
         |batch: &RecordBatch| all_known(batch).into_iter().for_each(|(trace, known)| traces.entry(trace).or_default().push(known));
     snapshot.buffer.iter().filter_map(|batch| narrow(batch).ok()).for_each(|batch| add(&batch));
@@ -316,7 +320,7 @@ pub(super) fn newest_traces(shared: &Shared, rows: usize) -> SeededMap<TraceKey,
         let alive: Vec<u32> = (0..view.segment.rows as u32).filter(|row| view.dead.binary_search(row).is_err()).collect();
         let newest = &alive[alive.len().saturating_sub(left)..];
         left -= newest.len();
-        let read = Reader::open(&view.segment.path).and_then(|reader| {
+        let read = SegmentReader::open(&view.segment.path).and_then(|reader| {
             // Not all at once: at a start that would be most of the memory that the server ever needs when it is idle.
             for chunk in newest.chunks(KNOWN_AT_A_TIME) {
                 add(&reader.columns(&ranges(chunk.iter().copied()), &known_columns())?);
@@ -341,13 +345,13 @@ fn narrow(batch: &RecordBatch) -> Result<RecordBatch, arrow::error::ArrowError> 
 }
 
 /// What the rules must know of stored rows, each with its trace.
-fn all_known(batch: &RecordBatch) -> Vec<(TraceKey, Known)> {
+fn all_known(batch: &RecordBatch) -> Vec<(TraceKey, StoredSpanNode)> {
     let texts = |name: &str| batch.column_by_name(name).and_then(|column| column.as_string_view_opt());
     let (asked, answered) = (texts("input_preview"), texts("output_preview"));
     let text = |column: Option<&'_ arrow::array::StringViewArray>, at: usize| {
         column.filter(|column| column.is_valid(at)).map(|column| column.value(at).to_owned())
     };
-    let of = |(at, row): (usize, Row)| {
+    let of = |(at, row): (usize, SpanRow)| {
         let trace = (row.project_id, row.span.trace_id);
         let mut known = known(row);
         if known.node.is_call() {
@@ -359,28 +363,28 @@ fn all_known(batch: &RecordBatch) -> Vec<(TraceKey, Known)> {
 }
 
 /// What the rules must know of a stored row: what the span says alone, and what was decided last.
-fn known(mut row: Row) -> Known {
+fn known(mut row: SpanRow) -> StoredSpanNode {
     let locally = row.locally();
-    let decided = row.local.take().map(|_| Box::new(Decision::of(&row.span)));
+    let decided = row.local.take().map(|_| Box::new(SpanDecision::of(&row.span)));
     locally.apply(&mut row.span);
-    Known { node: Node::of(&row.span), decided }
+    StoredSpanNode { node: SpanNode::of(&row.span), decided }
 }
 
 /// The segments that were read last, open. Traces that a flush cut in two ask the same one again and again.
 #[derive(Debug, Default)]
-pub(super) struct Readers(Vec<(u64, Reader)>);
+pub(super) struct SegmentReaderCache(Vec<(u64, SegmentReader)>);
 
-impl Readers {
+impl SegmentReaderCache {
     const OPEN: usize = 4;
 
-    pub(super) fn get(&mut self, segment: &Segment) -> Result<&Reader, super::StoreError> {
+    pub(super) fn get(&mut self, segment: &Segment) -> Result<&SegmentReader, super::StoreError> {
         match self.0.iter().position(|(id, _)| *id == segment.id) {
             Some(at) => {
                 let reader = self.0.remove(at);
                 self.0.push(reader);
             }
             None => {
-                let reader = Reader::open(&segment.path)?;
+                let reader = SegmentReader::open(&segment.path)?;
                 if self.0.len() == Self::OPEN {
                     self.0.remove(0);
                 }

@@ -10,13 +10,13 @@ use hinomi_model::id::{SpanId, TraceId};
 
 /// The identity of a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Key {
+pub(super) struct SpanKey {
     pub(super) project: u64,
     pub(super) trace: TraceId,
     pub(super) span: SpanId,
 }
 
-impl Key {
+impl SpanKey {
     /// The hash by which the span is looked for.
     pub(super) fn hash(&self) -> u64 {
         mix(trace_hash(self.project, self.trace) ^ self.span.0)
@@ -25,7 +25,7 @@ impl Key {
 
 /// The hash by which side files know the span of a project's trace. It decides nothing; tests compute spans that have the same.
 pub fn span_hash(project: u64, trace: TraceId, span: SpanId) -> u64 {
-    Key { project, trace, span }.hash()
+    SpanKey { project, trace, span }.hash()
 }
 
 /// The hash by which a trace of a project is looked for, and counted once. Who has two traces of one hash counted once lacks one of their own
@@ -66,9 +66,9 @@ pub(super) mod collisions {
     }
 
     /// The span of a trace of a project whose key has the same hash as another.
-    pub(in crate::store) fn key_like(other: Key, project: u64, trace: TraceId) -> Key {
+    pub(in crate::store) fn key_like(other: SpanKey, project: u64, trace: TraceId) -> SpanKey {
         let span = trace_hash(project, trace) ^ trace_hash(other.project, other.trace) ^ other.span.0;
-        let key = Key { project, trace, span: SpanId(span) };
+        let key = SpanKey { project, trace, span: SpanId(span) };
         assert_eq!(key.hash(), other.hash());
         assert_ne!(key, other);
         key
@@ -81,18 +81,18 @@ mod tests {
 
     #[test]
     fn hashes_are_what_files_already_hold() {
-        let key = Key { project: 1, trace: TraceId(0x0123_4567_89ab_cdef_0011_2233_4455_6677), span: SpanId(42) };
+        let key = SpanKey { project: 1, trace: TraceId(0x0123_4567_89ab_cdef_0011_2233_4455_6677), span: SpanId(42) };
         assert_eq!((trace_hash(key.project, key.trace), key.hash()), (11_346_154_887_340_180_201, 9_411_340_737_861_574_137));
         assert_eq!(text_hash("user-0042"), 1_404_638_452_887_040_681);
     }
 
     #[test]
     fn each_part_of_the_identity_matters() {
-        let key = Key { project: 1, trace: TraceId(2), span: SpanId(3) };
-        let others = [Key { project: 2, ..key }, Key { trace: TraceId(2 << 64), ..key }, Key { trace: TraceId(3), ..key }];
+        let key = SpanKey { project: 1, trace: TraceId(2), span: SpanId(3) };
+        let others = [SpanKey { project: 2, ..key }, SpanKey { trace: TraceId(2 << 64), ..key }, SpanKey { trace: TraceId(3), ..key }];
         for other in others {
             assert_ne!(key.hash(), other.hash());
         }
-        assert_ne!(key.hash(), Key { span: SpanId(2), ..key }.hash());
+        assert_ne!(key.hash(), SpanKey { span: SpanId(2), ..key }.hash());
     }
 }

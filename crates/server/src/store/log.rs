@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use super::error::StoreError;
 use super::folder::sync_folder;
 
-use last::Last;
+use last::WalLastSequenceFile;
 pub(super) use last::last_sequence;
 pub(super) use read::read;
 
@@ -36,32 +36,32 @@ const FRAME_HEADER: usize = 24;
 
 /// The file that is being written.
 #[derive(Debug)]
-pub(super) struct Log {
+pub(super) struct WalWriter {
     file: File,
     path: PathBuf,
     epoch: u64,
     /// End of the last group that was written whole.
     end: u64,
-    last: Last,
+    last: WalLastSequenceFile,
     /// Why nothing more is written, if so.
     poison: Option<StoreError>,
     #[cfg(test)]
-    pub(super) fault: Option<Fault>,
+    pub(super) fault: Option<WalFault>,
 }
 
 /// Failures that tests ask for, since a disk does not fail on demand.
 #[cfg(test)]
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Fault {
+pub(super) enum WalFault {
     /// Half of the bytes are written, then the disk is full.
     Full,
     /// The bytes are written but not made durable.
     Sync,
 }
 
-impl Log {
+impl WalWriter {
     /// Starts a new file and makes its name durable.
-    pub(super) fn create(path: PathBuf) -> Result<Log, StoreError> {
+    pub(super) fn create(path: PathBuf) -> Result<WalWriter, StoreError> {
         let epoch: u64 = rand::random();
         let mut header = Vec::with_capacity(FILE_HEADER);
         header.extend_from_slice(MAGIC);
@@ -77,8 +77,8 @@ impl Log {
             return Err(error);
         }
         let end = FILE_HEADER as u64;
-        let last = Last::open(&path);
-        Ok(Log {
+        let last = WalLastSequenceFile::open(&path);
+        Ok(WalWriter {
             file,
             path,
             epoch,
@@ -149,7 +149,7 @@ impl Log {
 
     fn write_all(&mut self, group: &[u8]) -> std::io::Result<()> {
         #[cfg(test)]
-        if self.fault == Some(Fault::Full) {
+        if self.fault == Some(WalFault::Full) {
             self.file.write_all(&group[..group.len() / 2])?;
             return Err(std::io::ErrorKind::StorageFull.into());
         }
@@ -158,7 +158,7 @@ impl Log {
 
     fn sync(&mut self) -> std::io::Result<()> {
         #[cfg(test)]
-        if self.fault == Some(Fault::Sync) {
+        if self.fault == Some(WalFault::Sync) {
             return Err(std::io::Error::other("asked to fail"));
         }
         self.file.sync_data()

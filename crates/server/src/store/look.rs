@@ -6,24 +6,24 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
 use super::snapshot::Snapshot;
-use super::state::Shared;
+use super::state::StoreInner;
 
 /// Takes snapshots for whoever asks. Its thread ends when it is dropped.
 #[derive(Debug)]
-pub(super) struct Looker {
+pub(super) struct SnapshotThread {
     /// `None` while it is dropped.
     asked: Option<Sender<SyncSender<Arc<Snapshot>>>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Looker {
+impl SnapshotThread {
     /// # Errors
     ///
     /// When the thread cannot be started.
-    pub(super) fn start(shared: Arc<Shared>) -> std::io::Result<Looker> {
+    pub(super) fn start(shared: Arc<StoreInner>) -> std::io::Result<SnapshotThread> {
         let (asked, waiting) = channel();
         let thread = std::thread::Builder::new().name("store-look".to_owned()).spawn(move || run(&shared, &waiting))?;
-        Ok(Looker { asked: Some(asked), thread: Some(thread) })
+        Ok(SnapshotThread { asked: Some(asked), thread: Some(thread) })
     }
 
     /// All rows that hold at a moment after this is called. Blocks.
@@ -34,7 +34,7 @@ impl Looker {
     }
 }
 
-impl Drop for Looker {
+impl Drop for SnapshotThread {
     fn drop(&mut self) {
         self.asked = None;
         if let Some(thread) = self.thread.take() {
@@ -43,7 +43,7 @@ impl Drop for Looker {
     }
 }
 
-fn run(shared: &Shared, waiting: &Receiver<SyncSender<Arc<Snapshot>>>) {
+fn run(shared: &StoreInner, waiting: &Receiver<SyncSender<Arc<Snapshot>>>) {
     while let Ok(first) = waiting.recv() {
         // All who wait get the same.
         let all: Vec<_> = std::iter::once(first).chain(waiting.try_iter()).collect();

@@ -9,16 +9,16 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 
-use super::group::Readers;
-use super::ids::Key;
+use super::group::SegmentReaderCache;
+use super::ids::SpanKey;
 use super::segment::order::{KEY_COLUMNS, keys};
 use super::segment::read::ranges;
 use super::snapshot::Segment;
-use super::state::{Place, Shared, lock};
+use super::state::{RowLocation, StoreInner, lock};
 
 /// A row of a segment that may be a span's: its key has the same hash.
 #[derive(Debug)]
-pub(super) struct Candidate {
+pub(super) struct SpanRowCandidate {
     pub(super) segment: Arc<Segment>,
     pub(super) row: u32,
     /// False when the Parquet file is damaged, so that the row's key cannot be read.
@@ -29,21 +29,21 @@ pub(super) struct Candidate {
 
 /// Rows of one segment, and which span each may be.
 #[derive(Debug)]
-struct InSegment {
+struct SegmentCandidates {
     segment: Arc<Segment>,
     candidates: Vec<(u32, usize)>,
 }
 
 /// The candidates for some spans, which are known by their places in a list of keys.
 #[derive(Debug, Default)]
-pub(super) struct Search {
-    segments: BTreeMap<u64, InSegment>,
+pub(super) struct SpanLookup {
+    segments: BTreeMap<u64, SegmentCandidates>,
 }
 
-impl Search {
-    pub(super) fn add(&mut self, wanted: usize, candidate: Candidate) {
-        let Candidate { segment, row, .. } = candidate;
-        let in_segment = self.segments.entry(segment.id).or_insert_with(|| InSegment { segment, candidates: Vec::new() });
+impl SpanLookup {
+    pub(super) fn add(&mut self, wanted: usize, candidate: SpanRowCandidate) {
+        let SpanRowCandidate { segment, row, .. } = candidate;
+        let in_segment = self.segments.entry(segment.id).or_insert_with(|| SegmentCandidates { segment, candidates: Vec::new() });
         in_segment.candidates.push((row, wanted));
     }
 
@@ -51,13 +51,13 @@ impl Search {
     /// those that are named, else all. `unread` is called for those that cannot be read.
     pub(super) fn read(
         self,
-        key_of: impl Fn(usize) -> Key,
+        key_of: impl Fn(usize) -> SpanKey,
         columns: Option<&[&str]>,
-        readers: &mut Readers,
-        mut found: impl FnMut(usize, Place, RecordBatch),
+        readers: &mut SegmentReaderCache,
+        mut found: impl FnMut(usize, RowLocation, RecordBatch),
         mut unread: impl FnMut(usize),
     ) {
-        for (id, InSegment { segment, candidates }) in self.segments.into_iter().rev() {
+        for (id, SegmentCandidates { segment, candidates }) in self.segments.into_iter().rev() {
             let mut rows: Vec<u32> = candidates.iter().map(|(row, _)| *row).collect();
             rows.sort_unstable();
             rows.dedup();
@@ -78,7 +78,7 @@ impl Search {
             for (row, wanted) in candidates {
                 let at = rows.partition_point(|other| *other < row);
                 if stored.get(at).is_some_and(|stored| stored.key == key_of(wanted)) {
-                    found(wanted, Place::Segment(id, row), batch.slice(at, 1));
+                    found(wanted, RowLocation::Segment(id, row), batch.slice(at, 1));
                 }
             }
         }
@@ -86,9 +86,9 @@ impl Search {
 }
 
 /// Where the rows of spans are that hold, as far as the spans are stored. The caller holds `moving`, or the rows may move meanwhile.
-pub(super) fn places(wanted: &[Key], shared: &Shared, readers: &mut Readers) -> Vec<Place> {
-    let mut places: Vec<Option<Place>> = vec![None; wanted.len()];
-    let mut search = Search::default();
+pub(super) fn places(wanted: &[SpanKey], shared: &StoreInner, readers: &mut SegmentReaderCache) -> Vec<RowLocation> {
+    let mut places: Vec<Option<RowLocation>> = vec![None; wanted.len()];
+    let mut search = SpanLookup::default();
     {
         let state = lock(&shared.state);
         for (index, key) in wanted.iter().enumerate() {

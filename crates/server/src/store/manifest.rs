@@ -9,10 +9,10 @@ use std::sync::atomic::AtomicBool;
 
 use rusqlite::{Connection, ErrorCode, params};
 
-use super::bits::Bits;
+use super::bits::RowBitSet;
 use super::error::StoreError;
-use super::folder::Folder;
-use super::side::Kept;
+use super::folder::DataFolder;
+use super::side::SidecarCell;
 use super::snapshot::Segment;
 
 /// The format of the tables.
@@ -58,11 +58,11 @@ pub(super) struct Manifest {
 
 /// What the manifest says.
 #[derive(Debug)]
-pub(super) struct Contents {
+pub(super) struct ManifestContents {
     /// The last frame of the log that is in a segment.
     pub(super) covered: u64,
     /// The segments, rising by number, with the rows of each that do not hold.
-    pub(super) segments: Vec<(Segment, Bits)>,
+    pub(super) segments: Vec<(Segment, RowBitSet)>,
     /// Segments that were taken out, and whose files may still be there.
     pub(super) removed: HashSet<u64>,
     /// Segments that were being written, each with those that it was being made of.
@@ -71,7 +71,7 @@ pub(super) struct Contents {
 
 /// A change that happens at once or not at all.
 #[derive(Debug, Default)]
-pub(super) struct Change<'a> {
+pub(super) struct ManifestEdit<'a> {
     /// The last frame of the log that is in a segment from now on.
     pub(super) covered: Option<u64>,
     /// New segments.
@@ -79,12 +79,12 @@ pub(super) struct Change<'a> {
     /// Segments that are no longer.
     pub(super) remove: Vec<u64>,
     /// Rows that do not hold: the whole set of a segment.
-    pub(super) dead: Vec<(u64, Bits)>,
+    pub(super) dead: Vec<(u64, RowBitSet)>,
 }
 
 impl Manifest {
     /// Opens or creates the manifest of a folder.
-    pub(super) fn open(folder: &Folder) -> Result<Manifest, StoreError> {
+    pub(super) fn open(folder: &DataFolder) -> Result<Manifest, StoreError> {
         let path = folder.manifest();
         let connect = || -> rusqlite::Result<(Connection, u32)> {
             let connection = Connection::open(&path)?;
@@ -111,7 +111,7 @@ impl Manifest {
     }
 
     /// Reads everything.
-    pub(super) fn load(&self, folder: &Folder) -> Result<Contents, StoreError> {
+    pub(super) fn load(&self, folder: &DataFolder) -> Result<ManifestContents, StoreError> {
         read(&self.connection, VERSION, |id| folder.segment(id)).map_err(wrap("read the manifest", &self.path))
     }
 
@@ -162,12 +162,12 @@ impl Manifest {
     }
 
     /// Makes a change, durably.
-    pub(super) fn commit(&mut self, change: &Change) -> Result<(), StoreError> {
+    pub(super) fn commit(&mut self, change: &ManifestEdit) -> Result<(), StoreError> {
         let path = self.path.clone();
         self.write(change).map_err(wrap("write the manifest", &path))
     }
 
-    fn write(&mut self, change: &Change) -> rusqlite::Result<()> {
+    fn write(&mut self, change: &ManifestEdit) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction()?;
         for segment in &change.add {
             let projects = serde_json::to_string(&segment.projects).unwrap_or_default();
@@ -195,7 +195,7 @@ impl Manifest {
 }
 
 /// Reads everything from a manifest of some format. `path` gives the file of a segment.
-pub(super) fn read(connection: &Connection, format: u32, path: impl Fn(u64) -> PathBuf) -> rusqlite::Result<Contents> {
+pub(super) fn read(connection: &Connection, format: u32, path: impl Fn(u64) -> PathBuf) -> rusqlite::Result<ManifestContents> {
     let covered: i64 = connection.query_row("SELECT covered FROM log", [], |row| row.get(0))?;
     let crc = if format > 1 { "crc" } else { "NULL" };
     let sql = format!("SELECT id, rows, bytes, min_start_us, max_start_us, projects, dead, {crc} FROM segments ORDER BY id");
@@ -211,8 +211,8 @@ pub(super) fn read(connection: &Connection, format: u32, path: impl Fn(u64) -> P
             min_start_us: row.get(3)?,
             max_start_us: row.get(4)?,
             projects: serde_json::from_str(&row.get::<_, String>(5)?).unwrap_or_default(),
-            rollup: Kept::default(),
-            grams: Kept::default(),
+            rollup: SidecarCell::default(),
+            grams: SidecarCell::default(),
             replaced: AtomicBool::new(false),
         };
         let dead = row.get::<_, Vec<u8>>(6)?;
@@ -228,7 +228,7 @@ pub(super) fn read(connection: &Connection, format: u32, path: impl Fn(u64) -> P
         let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)? as u64, inputs(row.get(1)?))))?;
         unfinished = rows.collect::<rusqlite::Result<_>>()?;
     }
-    Ok(Contents { covered: covered as u64, segments, removed, unfinished })
+    Ok(ManifestContents { covered: covered as u64, segments, removed, unfinished })
 }
 
 /// What is said of a number that no version writes.
@@ -254,7 +254,7 @@ fn wrap(doing: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> Sto
 mod tests {
     use super::*;
 
-    fn segment(folder: &Folder, id: u64) -> Segment {
+    fn segment(folder: &DataFolder, id: u64) -> Segment {
         let path = folder.segment(id);
         let projects = vec![1, u64::MAX];
         Segment {
@@ -266,8 +266,8 @@ mod tests {
             min_start_us: -5,
             max_start_us: 5,
             projects,
-            rollup: Kept::default(),
-            grams: Kept::default(),
+            rollup: SidecarCell::default(),
+            grams: SidecarCell::default(),
             replaced: AtomicBool::new(false),
         }
     }
@@ -275,13 +275,13 @@ mod tests {
     #[test]
     fn says_after_a_restart_what_was_committed() {
         let dir = tempfile::tempdir().unwrap();
-        let folder = Folder::open(dir.path()).unwrap();
+        let folder = DataFolder::open(dir.path()).unwrap();
         let mut manifest = Manifest::open(&folder).unwrap();
         assert_eq!(manifest.load(&folder).unwrap().covered, 0);
         let (one, two) = (segment(&folder, 1), segment(&folder, 2));
-        manifest.commit(&Change { covered: Some(7), add: vec![&one, &two], ..Change::default() }).unwrap();
-        let dead = vec![(2, Bits::from_iter([3, 8]))];
-        manifest.commit(&Change { remove: vec![1], dead: dead.clone(), ..Change::default() }).unwrap();
+        manifest.commit(&ManifestEdit { covered: Some(7), add: vec![&one, &two], ..ManifestEdit::default() }).unwrap();
+        let dead = vec![(2, RowBitSet::from_iter([3, 8]))];
+        manifest.commit(&ManifestEdit { remove: vec![1], dead: dead.clone(), ..ManifestEdit::default() }).unwrap();
         manifest.begin(9, &[2]).unwrap();
         drop(manifest);
         let mut manifest = Manifest::open(&folder).unwrap();
@@ -298,7 +298,7 @@ mod tests {
     #[test]
     fn segments_of_the_first_format_have_no_sum() {
         let dir = tempfile::tempdir().unwrap();
-        let folder = Folder::open(dir.path()).unwrap();
+        let folder = DataFolder::open(dir.path()).unwrap();
         let before =
             TABLES.replace("dead         BLOB NOT NULL,", "dead BLOB NOT NULL").replace("crc          INTEGER", "").replace("= 2", "= 1");
         let connection = Connection::open(folder.manifest()).unwrap();
@@ -314,7 +314,7 @@ mod tests {
     #[test]
     fn refuses_what_it_does_not_know() {
         let dir = tempfile::tempdir().unwrap();
-        let folder = Folder::open(dir.path()).unwrap();
+        let folder = DataFolder::open(dir.path()).unwrap();
         std::fs::write(folder.manifest(), "no database at all, but longer than the header of one; ".repeat(20)).unwrap();
         assert!(matches!(Manifest::open(&folder), Err(StoreError::Damaged { .. })));
         std::fs::remove_file(folder.manifest()).unwrap();

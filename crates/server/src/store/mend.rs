@@ -8,12 +8,12 @@ use arrow::array::RecordBatch;
 
 use super::error::StoreError;
 use super::grams;
-use super::rollup::{Builder, Grain};
+use super::rollup::{RollupBuilder, RollupGranularity};
 use super::schema::SCHEMA;
-use super::segment::read::Reader;
+use super::segment::read::SegmentReader;
 use super::segment::write::CHUNK_BYTES;
 use super::snapshot::Segment;
-use super::state::{Shared, lock};
+use super::state::{StoreInner, lock};
 
 /// Rows that are read at a time: of narrow columns, and of texts.
 const CHUNK: u32 = 16_384;
@@ -24,18 +24,18 @@ const CHUNK_OF_TEXTS: u32 = 2048;
 /// # Errors
 ///
 /// When the segment cannot be read. It is left alone from then on, and queries read its spans.
-pub(super) fn once(shared: &Shared) -> Result<bool, StoreError> {
+pub(super) fn once(shared: &StoreInner) -> Result<bool, StoreError> {
     if let Some(segment) = lacking(shared, |segment| segment.rollup.is_lost(&segment.path)) {
         segment.rollup.give_up();
-        let columns = SCHEMA.fields().iter().map(|field| field.name().as_str()).filter(|name| Grain::FINE.needs(name));
-        let mut builder = Builder::default();
+        let columns = SCHEMA.fields().iter().map(|field| field.name().as_str()).filter(|name| RollupGranularity::FINE.needs(name));
+        let mut builder = RollupBuilder::default();
         read(&segment, &columns.collect::<Vec<_>>(), CHUNK, |batch| builder.add(batch, None))?;
         segment.rollup.keep(&segment.path, builder.finish());
         return Ok(true);
     }
     if let Some(segment) = lacking(shared, |segment| segment.grams.is_lost(&segment.path) && is_to_stay(shared, segment)) {
         segment.grams.give_up();
-        let mut builder = grams::Builder::new(segment.rows as u32);
+        let mut builder = grams::NgramIndexBuilder::new(segment.rows as u32);
         read(&segment, &grams::COLUMNS, CHUNK_OF_TEXTS, |batch| builder.add(batch))?;
         segment.grams.keep(&segment.path, &builder);
         return Ok(true);
@@ -43,21 +43,21 @@ pub(super) fn once(shared: &Shared) -> Result<bool, StoreError> {
     Ok(false)
 }
 
-fn lacking(shared: &Shared, lacks: impl Fn(&Segment) -> bool) -> Option<Arc<Segment>> {
+fn lacking(shared: &StoreInner, lacks: impl Fn(&Segment) -> bool) -> Option<Arc<Segment>> {
     // Files are looked for, and that without the lock.
     let segments: Vec<_> = lock(&shared.state).segments.iter().filter(|live| live.readable).map(|live| live.segment.clone()).collect();
     segments.into_iter().find(|segment| lacks(segment))
 }
 
 /// Whether a segment is large, or not so young that it may soon be merged.
-fn is_to_stay(shared: &Shared, segment: &Segment) -> bool {
+fn is_to_stay(shared: &StoreInner, segment: &Segment) -> bool {
     segment.rows as usize >= shared.config.indexed_rows || segment.age().is_some_and(|age| age >= shared.config.unindexed_age)
 }
 
 /// Reads all rows of a segment, some at a time.
 fn read(segment: &Segment, columns: &[&str], chunk: u32, mut add: impl FnMut(&RecordBatch)) -> Result<(), StoreError> {
     let began = Instant::now();
-    let reader = Reader::open(&segment.path)?;
+    let reader = SegmentReader::open(&segment.path)?;
     let rows = segment.rows as u32;
     let has_texts = columns == grams::COLUMNS;
     let mut first = 0;
@@ -73,7 +73,7 @@ fn read(segment: &Segment, columns: &[&str], chunk: u32, mut add: impl FnMut(&Re
 
 #[cfg(test)]
 mod tests {
-    use hinomi_model::span::{Kind, Span};
+    use hinomi_model::span::{Span, SpanType};
 
     use super::super::rollup::EXTENSION;
     use super::super::tests::span;
@@ -86,7 +86,7 @@ mod tests {
         let config = StoreConfig { flush_age: std::time::Duration::from_secs(3600), ..StoreConfig::default() };
         let store = Store::open(dir.path(), config).unwrap();
         let spans =
-            (1..50).map(|id| Span { kind: Kind::Llm, user_id: Some(format!("u{}", id % 7)), ..span(id % 5 + 1, id as u64, id as i64) });
+            (1..50).map(|id| Span { kind: SpanType::Llm, user_id: Some(format!("u{}", id % 7)), ..span(id % 5 + 1, id as u64, id as i64) });
         let _ = store.append(1, spans.collect()).await.unwrap();
         store.flush().await.unwrap();
         let segment = store.snapshot().segments[0].segment.clone();

@@ -33,7 +33,7 @@
 //! What a span *means* for a sum can change when more of its trace arrives. The old row is then marked dead and the whole row is
 //! written again with the new decision. So a query reads rows and knows nothing of corrections. A frame carries only the decision:
 //! replay finds the old row as the commit thread did. Hence the one rule to remember: **a dead row may go into the manifest, or be
-//! left out of a merge, only together with its successor**; `state::Live` keeps the three sorts of dead rows apart.
+//! left out of a merge, only together with its successor**; `LiveSegment` keeps the three sorts of dead rows apart.
 
 mod background;
 mod backup;
@@ -82,27 +82,27 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hinomi_model::counting::{Decision, Node};
+use hinomi_model::counting::{SpanDecision, SpanNode};
 use hinomi_model::id::{SpanId, TraceId};
-use hinomi_model::langfuse::Home;
+use hinomi_model::langfuse::ObservationTrace;
 use hinomi_model::price::{PriceBook, PriceBooks};
 use hinomi_model::span::Span;
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 
-use background::{Tending, Work};
-pub use backup::{Copied, Lacking};
+use background::{FlushCommand, MaintenanceCommand};
+pub use backup::{MissingSegment, StoreCheckpoint};
 pub use check::crc_of;
-use commit::{Command, Frozen, Request, Revision};
+use commit::{AppendRequest, CommitCommand, FreezeResult, ReviseRequest};
 pub use error::StoreError;
 pub use ids::{span_hash, trace_hash};
-use look::Looker;
+use look::SnapshotThread;
 pub use repair::repair;
-pub use retain::{Fate, Seen, Sweep, Swept, Tail};
+pub use retain::{DeletionLoss, RetentionCandidate, RetentionDecision, RetentionSweep, RetentionSweepResult};
 pub use room::free_bytes;
 use snapshot::Snapshot;
-use state::{Shared, lock};
-pub use stats::Stats;
-pub use watch::{Moved, Watch};
+use state::{StoreInner, lock};
+pub use stats::StoreStats;
+pub use watch::{RowChangeSubscriber, RowChanges};
 
 /// Changes that a slow watcher may be behind before it misses some.
 const CHANGES: usize = 1024;
@@ -140,12 +140,12 @@ pub struct StoreConfig {
     /// How long a request waits for room before it is told to come again.
     pub patience: Duration,
     /// What says which spans count, from all that is known of their trace. The same spans in any order must give the same answers.
-    pub rules: fn(&[Node]) -> Vec<Decision>,
+    pub rules: fn(&[SpanNode]) -> Vec<SpanDecision>,
     /// What makes one span of two reports of it, of which one at least is a piece; `None` when the second says nothing new. The
     /// same reports in any order must give the same span.
     pub join: fn(&Span, &Span, &PriceBook) -> Option<Span>,
     /// Where parts of a span may be stored that came before anything told its trace.
-    pub stray: fn(&Span) -> Option<Home>,
+    pub stray: fn(&Span) -> Option<ObservationTrace>,
     /// The prices that hold for each project, which what is joined is priced by.
     pub prices: Arc<PriceBooks>,
 }
@@ -178,7 +178,7 @@ impl Default for StoreConfig {
 /// What became of the spans of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[must_use = "every span that is not stored is an outcome to be counted"]
-pub struct Appended {
+pub struct SpanAppendResult {
     /// Stored, durable, visible.
     pub stored: usize,
     /// Made one with the span that is stored under the same id: what of a span came by itself, or the span that was awaited.
@@ -194,11 +194,11 @@ pub struct Appended {
 }
 
 /// How a stored span is changed. Its ids stay what they are.
-pub type Revise = Arc<dyn Fn(&mut Span) + Send + Sync>;
+pub type SpanReviser = Arc<dyn Fn(&mut Span) + Send + Sync>;
 
 /// That spans were stored.
 #[derive(Debug, Clone)]
-pub struct Change {
+pub struct SpanStoreChange {
     /// The project.
     pub project: u64,
     /// Traces that have new, joined or corrected spans.
@@ -210,23 +210,23 @@ pub struct Change {
 /// The open store. Dropping it stops its threads without a flush: what is in the log is read again at the next start.
 #[derive(Debug)]
 pub struct Store {
-    shared: Arc<Shared>,
-    changes: broadcast::Sender<Change>,
+    shared: Arc<StoreInner>,
+    changes: broadcast::Sender<SpanStoreChange>,
     /// Requests that may be made ready at the same time. It takes processor time only, and each thread keeps a compressor.
     preparing: Arc<Semaphore>,
-    looker: Looker,
+    looker: SnapshotThread,
     /// Counts changes.
     version: Arc<AtomicU64>,
     /// `None` while it is dropped.
-    senders: Option<Senders>,
+    senders: Option<StoreThreadSenders>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 #[derive(Debug)]
-struct Senders {
-    commands: mpsc::Sender<Command>,
-    work: std::sync::mpsc::Sender<Work>,
-    tending: std::sync::mpsc::Sender<Tending>,
+struct StoreThreadSenders {
+    commands: mpsc::Sender<CommitCommand>,
+    work: std::sync::mpsc::Sender<FlushCommand>,
+    tending: std::sync::mpsc::Sender<MaintenanceCommand>,
 }
 
 impl Store {
@@ -235,9 +235,9 @@ impl Store {
     /// # Errors
     ///
     /// When another process has the folder, it cannot be written, was written by a newer version, or its manifest cannot be read. A
-    /// damaged log or segment, or a manifest that does not name a segment, is no error: see [`Stats::damaged`].
+    /// damaged log or segment, or a manifest that does not name a segment, is no error: see [`StoreStats::damaged`].
     pub fn open(dir: &Path, config: StoreConfig) -> Result<Store, StoreError> {
-        let (shared, next_sequence, log) = open::open(dir, config, stats::Health::default())?;
+        let (shared, next_sequence, log) = open::open(dir, config, stats::StoreHealth::default())?;
         let (changes, _) = broadcast::channel(CHANGES);
         let (commands, queue) = mpsc::channel(256);
         let (work, tasks) = std::sync::mpsc::channel();
@@ -255,7 +255,7 @@ impl Store {
         ];
         let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let preparing = Arc::new(Semaphore::new(2 * processors));
-        let looker = Looker::start(shared.clone()).map_err(StoreError::io("start the threads for", dir))?;
+        let looker = SnapshotThread::start(shared.clone()).map_err(StoreError::io("start the threads for", dir))?;
         let version = lock(&shared.state).changes();
         Ok(Store {
             shared,
@@ -263,7 +263,7 @@ impl Store {
             preparing,
             looker,
             version,
-            senders: Some(Senders { commands, work, tending }),
+            senders: Some(StoreThreadSenders { commands, work, tending }),
             threads: Mutex::new(threads),
         })
     }
@@ -273,11 +273,11 @@ impl Store {
     /// # Errors
     ///
     /// Nothing of the request has been acknowledged then; it may be sent again as it is.
-    pub async fn append(&self, project: u64, spans: Vec<Span>) -> Result<Appended, StoreError> {
+    pub async fn append(&self, project: u64, spans: Vec<Span>) -> Result<SpanAppendResult, StoreError> {
         let permit = self.preparing.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let prepare = move || {
             let _permit = permit;
-            Prepared::new(project, spans)
+            PreparedAppend::new(project, spans)
         };
         let prepared = tokio::task::spawn_blocking(prepare).await.map_err(|_| StoreError::Closed)??;
         self.commit(prepared).await
@@ -288,21 +288,21 @@ impl Store {
     /// # Errors
     ///
     /// As [`append`](Store::append).
-    pub async fn commit(&self, prepared: Prepared) -> Result<Appended, StoreError> {
-        let Prepared { request, answer, without_id } = prepared;
+    pub async fn commit(&self, prepared: PreparedAppend) -> Result<SpanAppendResult, StoreError> {
+        let PreparedAppend { request, answer, without_id } = prepared;
         if request.spans.is_empty() {
-            return Ok(Appended { without_id, ..Appended::default() });
+            return Ok(SpanAppendResult { without_id, ..SpanAppendResult::default() });
         }
         self.room()?;
         let patience = self.shared.config.patience;
-        let sent = tokio::time::timeout(patience, self.commands()?.send(Command::Append(Box::new(request)))).await;
+        let sent = tokio::time::timeout(patience, self.commands()?.send(CommitCommand::Append(Box::new(request)))).await;
         match sent {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return Err(StoreError::Closed),
             Err(_) => return Err(StoreError::Busy { waited: patience, reason: "the queue is full".to_owned() }),
         }
         let appended = answer.await.map_err(|_| StoreError::Closed)??;
-        Ok(Appended { without_id, ..appended })
+        Ok(SpanAppendResult { without_id, ..appended })
     }
 
     /// Whether there is room on the disk for what comes in.
@@ -323,9 +323,9 @@ impl Store {
     /// # Errors
     ///
     /// Nothing has been changed then.
-    pub async fn revise(&self, project: u64, spans: Vec<(TraceId, SpanId)>, revise: Revise) -> Result<usize, StoreError> {
+    pub async fn revise(&self, project: u64, spans: Vec<(TraceId, SpanId)>, revise: SpanReviser) -> Result<usize, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let command = Command::Revise(Box::new(Revision { project, spans, revise, reply }));
+        let command = CommitCommand::Revise(Box::new(ReviseRequest { project, spans, revise, reply }));
         self.commands()?.send(command).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
@@ -341,13 +341,13 @@ impl Store {
     }
 
     /// Tells of what is stored from now on. A watcher that is slow is told that it missed some.
-    pub fn changes(&self) -> broadcast::Receiver<Change> {
+    pub fn changes(&self) -> broadcast::Receiver<SpanStoreChange> {
         self.changes.subscribe()
     }
 
     /// From now on somebody is told of each row that comes and goes, before whoever sent it is answered. False when there is somebody
     /// already.
-    pub fn watch(&self, watch: Arc<dyn Watch>) -> bool {
+    pub fn watch(&self, watch: Arc<dyn RowChangeSubscriber>) -> bool {
         self.shared.watch.set(watch).is_ok()
     }
 
@@ -361,12 +361,12 @@ impl Store {
         loop {
             let failures = progress.borrow_and_update().failures;
             let (reply, answer) = oneshot::channel();
-            self.commands()?.send(Command::Freeze(Some(reply))).await.map_err(|_| StoreError::Closed)?;
+            self.commands()?.send(CommitCommand::Freeze(Some(reply))).await.map_err(|_| StoreError::Closed)?;
             let frozen = answer.await.map_err(|_| StoreError::Closed)??;
             let waiting_for = match frozen {
-                Frozen::Empty => return Ok(()),
-                Frozen::Now(generation) => Some(generation),
-                Frozen::Later => None,
+                FreezeResult::Empty => return Ok(()),
+                FreezeResult::Now(generation) => Some(generation),
+                FreezeResult::Later => None,
             };
             loop {
                 {
@@ -396,29 +396,29 @@ impl Store {
         let flushed = self.flush().await;
         let (done, ended) = oneshot::channel();
         let senders = self.senders.as_ref().ok_or(StoreError::Closed)?;
-        if senders.commands.send(Command::Close(done)).await.is_ok() {
+        if senders.commands.send(CommitCommand::Close(done)).await.is_ok() {
             let _ = ended.await;
         }
-        let _ = senders.work.send(Work::Stop);
-        let _ = senders.tending.send(Tending::Stop);
+        let _ = senders.work.send(FlushCommand::Stop);
+        let _ = senders.tending.send(MaintenanceCommand::Stop);
         let threads = std::mem::take(&mut *lock(&self.threads));
         let _ = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await;
         flushed
     }
 
-    /// Has it tried, where the last request was not stored, whether the next one would be; [`Stats::intake_error`] then says so. To be
+    /// Has it tried, where the last request was not stored, whether the next one would be; [`StoreStats::intake_error`] then says so. To be
     /// called now and then.
     pub async fn probe(&self) {
         if lock(&self.shared.health.intake_error).is_some()
             && let Ok(commands) = self.commands()
         {
             // One that cannot be asked is closing.
-            let _ = commands.send(Command::Probe).await;
+            let _ = commands.send(CommitCommand::Probe).await;
         }
     }
 
     /// How the store is doing.
-    pub fn stats(&self) -> Stats {
+    pub fn stats(&self) -> StoreStats {
         let mut stats = self.shared.stats();
         let threads = lock(&self.threads);
         if let Some(ended) = threads.iter().find(|thread| thread.is_finished()) {
@@ -438,11 +438,11 @@ impl Store {
     pub async fn compact(&self) -> Result<usize, StoreError> {
         let (reply, answer) = oneshot::channel();
         let senders = self.senders.as_ref().ok_or(StoreError::Closed)?;
-        senders.tending.send(Tending::Compact(reply)).map_err(|_| StoreError::Closed)?;
+        senders.tending.send(MaintenanceCommand::Compact(reply)).map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
-    fn commands(&self) -> Result<&mpsc::Sender<Command>, StoreError> {
+    fn commands(&self) -> Result<&mpsc::Sender<CommitCommand>, StoreError> {
         self.senders.as_ref().map(|senders| &senders.commands).ok_or(StoreError::Closed)
     }
 }
@@ -458,32 +458,32 @@ impl Drop for Store {
 }
 
 /// Where the answer to a request arrives.
-type Answer = oneshot::Receiver<Result<Appended, StoreError>>;
+type AppendResultReceiver = oneshot::Receiver<Result<SpanAppendResult, StoreError>>;
 
 /// Spans of one request, ready for the commit thread: all that takes time and needs no turn is done.
 #[derive(Debug)]
-pub struct Prepared {
-    request: Request,
-    answer: Answer,
+pub struct PreparedAppend {
+    request: AppendRequest,
+    answer: AppendResultReceiver,
     without_id: usize,
 }
 
-impl Prepared {
+impl PreparedAppend {
     /// Makes spans ready that have just been received.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unfit`] when they are more than the log can hold in one piece.
-    pub fn new(project: u64, spans: Vec<Span>) -> Result<Prepared, StoreError> {
+    pub fn new(project: u64, spans: Vec<Span>) -> Result<PreparedAppend, StoreError> {
         let received = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let received_us = i64::try_from(received.as_micros()).unwrap_or(i64::MAX);
         let count = spans.len();
         let (request, answer) = prepare(project, received_us, spans)?;
-        Ok(Prepared { without_id: count - request.spans.len(), request, answer })
+        Ok(PreparedAppend { without_id: count - request.spans.len(), request, answer })
     }
 }
 
-fn prepare(project: u64, received_us: i64, mut spans: Vec<Span>) -> Result<(Request, Answer), StoreError> {
+fn prepare(project: u64, received_us: i64, mut spans: Vec<Span>) -> Result<(AppendRequest, AppendResultReceiver), StoreError> {
     spans.retain(|span| span.trace_id.0 != 0 && span.span_id.0 != 0);
     for span in &mut spans {
         // Zero means that there is none, and as text would not be read back.
@@ -491,7 +491,7 @@ fn prepare(project: u64, received_us: i64, mut spans: Vec<Span>) -> Result<(Requ
     }
     let blob = frame::pack(&spans).map_err(|reason| StoreError::Unfit { reason })?;
     let (reply, answer) = oneshot::channel();
-    Ok((Request { project, received_us, spans, blob, reply }, answer))
+    Ok((AppendRequest { project, received_us, spans, blob, reply }, answer))
 }
 
 #[cfg(test)]

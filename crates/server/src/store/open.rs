@@ -11,58 +11,59 @@ use std::sync::{Arc, Mutex, OnceLock};
 use tokio::sync::{broadcast, watch};
 
 use super::StoreConfig;
-use super::bits::Bits;
-use super::commit::Committer;
+use super::bits::RowBitSet;
+use super::commit::CommitWorker;
 use super::error::StoreError;
-use super::folder::{Folder, free_name, numbered};
+use super::folder::{DataFolder, free_name, numbered};
 use super::frame;
-use super::group::{Group, Readers};
-use super::log::{self, Log};
+use super::group::{CommitGroup, SegmentReaderCache};
+use super::log::{self, WalWriter};
 use super::manifest::Manifest;
-use super::orphans::{self, Known};
+use super::orphans::{self, ManifestFileSet};
 use super::parallel;
-use super::responses::{By, Responses};
-use super::segment::ids::Ids;
+use super::responses::{CallIndexKind, RecentCallIndex};
+use super::segment::ids::SegmentIdIndex;
 use super::segment::order::{KEY_COLUMNS, keys};
-use super::segment::read::Reader;
+use super::segment::read::SegmentReader;
 use super::segment::write::write_ids;
 use super::snapshot::Segment;
-use super::state::{Live, Progress, Shared, State, lock};
-use super::stats::Health;
-use super::traces::Traces;
+use super::state::{FlushProgress, LiveSegment, StoreInner, StoreState, lock};
+use super::stats::StoreHealth;
+use super::traces::TraceStateCache;
 
 /// Bytes of frames that are replayed as one group: decoded by all processors, then applied. What a later frame of them corrects need
 /// not be looked for. Tests have several groups in a short log.
 const REPLAYED_BYTES: usize = if cfg!(test) { 2000 } else { 4 << 20 };
 
 /// Opens a folder and brings back what is stored in it.
-pub(super) fn open(root: &Path, config: StoreConfig, health: Health) -> Result<(Arc<Shared>, u64, u64), StoreError> {
-    let folder = Folder::open(root)?;
+pub(super) fn open(root: &Path, config: StoreConfig, health: StoreHealth) -> Result<(Arc<StoreInner>, u64, u64), StoreError> {
+    let folder = DataFolder::open(root)?;
     let mut used: Vec<u64> = numbered(&folder.segments(), "parquet")?.into_iter().map(|(id, _)| id).collect();
     used.extend(numbered(&folder.damaged(), "parquet")?.into_iter().map(|(id, _)| id));
     let manifest = Manifest::open(&folder)?;
     let contents = manifest.load(&folder)?;
-    let known = Known::of(&contents);
+    let known = ManifestFileSet::of(&contents);
     used.extend(known.numbers());
 
     // Filters are made of all ids: that takes most of a start.
-    let examined = parallel::map(&contents.segments, |(segment, _)| (check(segment), Ids::open(&segment.path.with_extension("ids"))));
+    let examined =
+        parallel::map(&contents.segments, |(segment, _)| (check(segment), SegmentIdIndex::open(&segment.path.with_extension("ids"))));
     let opened = contents.segments.into_iter().zip(examined);
     let live = opened.filter_map(|((segment, dead), (checked, ids))| open_segment(segment, dead, checked.err(), ids, &health)).collect();
     let last_id = used.into_iter().max().unwrap_or(0);
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(StoreInner {
         folder,
-        state: Mutex::new(State::new(live)),
+        state: Mutex::new(StoreState::new(live)),
         moving: Mutex::new(()),
         flushing: Mutex::new(()),
         manifest: Mutex::new(manifest),
         health,
         next_segment: AtomicU64::new(last_id + 1),
-        progress: watch::Sender::new(Progress::default()),
+        progress: watch::Sender::new(FlushProgress::default()),
         watch: OnceLock::new(),
         config,
     });
-    let Replayed { last_sequence, last_log, nowhere } = replay(&shared, contents.covered)?;
+    let WalReplayResult { last_sequence, last_log, nowhere } = replay(&shared, contents.covered)?;
     let has_unnamed = orphans::settle(&shared, &known)?;
     if !has_unnamed {
         // Where the manifest does not name all segments, they may be in those.
@@ -74,22 +75,25 @@ pub(super) fn open(root: &Path, config: StoreConfig, health: Health) -> Result<(
 
 /// The commit thread's part of an opened store.
 pub(super) fn committer(
-    shared: &Arc<Shared>,
+    shared: &Arc<StoreInner>,
     next_sequence: u64,
     log: u64,
-    changes: broadcast::Sender<super::Change>,
-    work: std::sync::mpsc::Sender<super::background::Work>,
-) -> Result<Committer, StoreError> {
-    Ok(Committer {
+    changes: broadcast::Sender<super::SpanStoreChange>,
+    work: std::sync::mpsc::Sender<super::background::FlushCommand>,
+) -> Result<CommitWorker, StoreError> {
+    Ok(CommitWorker {
         shared: shared.clone(),
-        log: Log::create(shared.folder.log(log))?,
+        log: WalWriter::create(shared.folder.log(log))?,
         next_log: log + 1,
         next_sequence,
-        traces: Traces::new(shared.config.remembered_spans, shared.config.rules),
+        traces: TraceStateCache::new(shared.config.remembered_spans, shared.config.rules),
         // What is found by its texts alone comes within seconds.
-        responses: [Responses::new(By::Id, shared.config.remembered_calls), Responses::new(By::Texts, shared.config.remembered_calls / 5)],
+        responses: [
+            RecentCallIndex::new(CallIndexKind::Id, shared.config.remembered_calls),
+            RecentCallIndex::new(CallIndexKind::Texts, shared.config.remembered_calls / 5),
+        ],
         calls_unsure: false,
-        readers: Readers::default(),
+        readers: SegmentReaderCache::default(),
         full: HashSet::new(),
         changes,
         work,
@@ -99,7 +103,13 @@ pub(super) fn committer(
 
 /// Takes a segment into use. One whose Parquet file is damaged is named in the statistics and not read; if even its ids are lost,
 /// it is left out.
-fn open_segment(segment: Segment, dead: Bits, fault: Option<String>, ids: std::io::Result<Ids>, health: &Health) -> Option<Live> {
+fn open_segment(
+    segment: Segment,
+    dead: RowBitSet,
+    fault: Option<String>,
+    ids: std::io::Result<SegmentIdIndex>,
+    health: &StoreHealth,
+) -> Option<LiveSegment> {
     let ids = ids.or_else(|error| match fault {
         None => rebuild_ids(&segment),
         Some(_) => Err(StoreError::io("read", &segment.path)(error)),
@@ -109,7 +119,7 @@ fn open_segment(segment: Segment, dead: Bits, fault: Option<String>, ids: std::i
     }
     match ids {
         Ok(ids) => {
-            let mut live = Live::new(segment, ids, dead);
+            let mut live = LiveSegment::new(segment, ids, dead);
             live.readable = fault.is_none();
             live.checked = false;
             Some(live)
@@ -135,18 +145,18 @@ pub(super) fn check(segment: &Segment) -> Result<(), String> {
 }
 
 /// Makes the side file of a segment again.
-fn rebuild_ids(segment: &Segment) -> Result<Ids, StoreError> {
-    let rows = Reader::open(&segment.path)?.columns(std::slice::from_ref(&(0..segment.rows as u32)), &KEY_COLUMNS)?;
+fn rebuild_ids(segment: &Segment) -> Result<SegmentIdIndex, StoreError> {
+    let rows = SegmentReader::open(&segment.path)?.columns(std::slice::from_ref(&(0..segment.rows as u32)), &KEY_COLUMNS)?;
     write_ids(&segment.path, &keys(&rows, 0, 0))
 }
 
-pub(super) fn set_aside(health: &Health, what: String) {
+pub(super) fn set_aside(health: &StoreHealth, what: String) {
     tracing::error!(what, "store.damaged");
     lock(&health.damaged).push(what);
 }
 
 /// How far the log went.
-struct Replayed {
+struct WalReplayResult {
     last_sequence: u64,
     /// Number of the last file.
     last_log: u64,
@@ -155,13 +165,13 @@ struct Replayed {
 }
 
 /// Applies the frames that are in no segment.
-fn replay(shared: &Shared, covered: u64) -> Result<Replayed, StoreError> {
+fn replay(shared: &StoreInner, covered: u64) -> Result<WalReplayResult, StoreError> {
     let files = numbered(&shared.folder.logs(), "log")?;
     let last_file = files.last().map_or(0, |(number, _)| *number);
     let acknowledged = log::last_sequence(&shared.folder.logs()).unwrap_or(0);
     let mut last_sequence = covered;
     let mut missing = Vec::new();
-    let mut readers = Readers::default();
+    let mut readers = SegmentReaderCache::default();
     for (number, path) in files {
         let contents = log::read(&path)?;
         let frames: Vec<(u64, &[u8])> = contents.frames().filter(|(sequence, _)| *sequence > covered).collect();
@@ -191,7 +201,7 @@ fn replay(shared: &Shared, covered: u64) -> Result<Replayed, StoreError> {
             go_on
         };
         for frames in frames.chunk_by(together) {
-            let mut group = Group::default();
+            let mut group = CommitGroup::default();
             for ((sequence, _), read) in frames.iter().zip(parallel::map(frames, |(_, payload)| frame::read(payload))) {
                 match read {
                     Ok((head, spans)) => group.add(&head, spans),
@@ -213,11 +223,11 @@ fn replay(shared: &Shared, covered: u64) -> Result<Replayed, StoreError> {
         missing.push(nowhere(&shared.folder, last_sequence + 1, acknowledged));
     }
     // A number that was acknowledged is not given to another frame.
-    Ok(Replayed { last_sequence: last_sequence.max(acknowledged), last_log: last_file, nowhere: missing })
+    Ok(WalReplayResult { last_sequence: last_sequence.max(acknowledged), last_log: last_file, nowhere: missing })
 }
 
 /// That frames which were acknowledged are lost.
-fn nowhere(folder: &Folder, first: u64, last: u64) -> String {
+fn nowhere(folder: &DataFolder, first: u64, last: u64) -> String {
     let frames = if first == last { format!("frame {first}") } else { format!("frames {first} to {last}") };
     format!(
         "{}: {frames} of the log were acknowledged and are in no file: a log file is missing, or was cut; restore a backup for what they held",

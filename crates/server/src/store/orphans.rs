@@ -11,16 +11,16 @@ use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
 use super::folder::{free_name, numbered, sync_folder};
-use super::manifest::Contents;
+use super::manifest::ManifestContents;
 use super::open::{check, set_aside};
 use super::segment::order::{KEY_COLUMNS, keys};
-use super::segment::read::Reader;
+use super::segment::read::SegmentReader;
 use super::side;
-use super::state::{Shared, lock};
+use super::state::{StoreInner, lock};
 
 /// What the manifest knows of files.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct ManifestFileSet {
     named: HashSet<u64>,
     /// Those of them that something was being made of, and whose files are there.
     whole: HashSet<u64>,
@@ -28,12 +28,12 @@ pub(super) struct Known {
     unfinished: HashMap<u64, Vec<u64>>,
 }
 
-impl Known {
-    pub(super) fn of(contents: &Contents) -> Known {
+impl ManifestFileSet {
+    pub(super) fn of(contents: &ManifestContents) -> ManifestFileSet {
         let segments = contents.segments.iter().map(|(segment, _)| segment);
         let inputs: HashSet<u64> = contents.unfinished.values().flatten().copied().collect();
         let inputs = segments.clone().filter(|segment| inputs.contains(&segment.id));
-        Known {
+        ManifestFileSet {
             named: segments.map(|segment| segment.id).collect(),
             whole: inputs.filter(|segment| check(segment).is_ok()).map(|segment| segment.id).collect(),
             removed: contents.removed.clone(),
@@ -65,7 +65,7 @@ impl Known {
 }
 
 /// Removes what is certain to be superfluous and sets everything else aside. The log has been replayed. Says whether segments lie aside.
-pub(super) fn settle(shared: &Shared, known: &Known) -> Result<bool, StoreError> {
+pub(super) fn settle(shared: &StoreInner, known: &ManifestFileSet) -> Result<bool, StoreError> {
     let (segments, damaged) = (shared.folder.segments(), shared.folder.damaged());
     for entry in fs::read_dir(&segments).map_err(StoreError::io("list", &segments))? {
         let path = entry.map_err(StoreError::io("list", &segments))?.path();
@@ -141,8 +141,8 @@ pub(super) fn told(damaged: &Path) -> Result<Option<String>, StoreError> {
 }
 
 /// Whether each row of a segment has been read from the log. One that cannot be read is not known to be.
-fn is_in_log(shared: &Shared, parquet: &Path) -> bool {
-    let read = Reader::open(parquet).and_then(|reader| {
+fn is_in_log(shared: &StoreInner, parquet: &Path) -> bool {
+    let read = SegmentReader::open(parquet).and_then(|reader| {
         let rows = u32::try_from(reader.rows()).unwrap_or(u32::MAX);
         reader.columns(std::slice::from_ref(&(0..rows)), &KEY_COLUMNS)
     });

@@ -12,19 +12,19 @@ use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
 use super::error::StoreError;
-use super::segment::read::Reader;
+use super::segment::read::SegmentReader;
 use super::snapshot::Segment;
 use super::state::lock;
 
 /// Footers of segments that were read lately: to read one costs more than to read a few rows.
 #[derive(Debug)]
-pub struct Footers {
+pub struct SegmentFooterCache {
     most_bytes: usize,
-    kept: Mutex<VecDeque<Kept>>,
+    kept: Mutex<VecDeque<CachedFooter>>,
 }
 
 #[derive(Debug, Clone)]
-struct Kept {
+struct CachedFooter {
     path: PathBuf,
     footer: ArrowReaderMetadata,
     bytes: usize,
@@ -32,7 +32,7 @@ struct Kept {
 
 /// A segment that is open for reading.
 #[derive(Debug)]
-pub struct Opened(Reader);
+pub struct OpenSegment(SegmentReader);
 
 /// A run of rows that are stored together, with the least and the most of what they hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,10 +45,10 @@ pub struct RowGroup {
     pub starts_us: (i64, i64),
 }
 
-impl Footers {
+impl SegmentFooterCache {
     /// Keeps footers that take so much memory, and one at least.
-    pub fn new(most_bytes: usize) -> Footers {
-        Footers { most_bytes, kept: Mutex::default() }
+    pub fn new(most_bytes: usize) -> SegmentFooterCache {
+        SegmentFooterCache { most_bytes, kept: Mutex::default() }
     }
 
     /// Opens a segment. Reads files, so it may take milliseconds.
@@ -56,7 +56,7 @@ impl Footers {
     /// # Errors
     ///
     /// When the file cannot be read.
-    pub fn open(&self, segment: &Segment) -> Result<Opened, StoreError> {
+    pub fn open(&self, segment: &Segment) -> Result<OpenSegment, StoreError> {
         let known = {
             let mut kept = lock(&self.kept);
             let at = kept.iter().position(|known| known.path == segment.path);
@@ -66,22 +66,22 @@ impl Footers {
             })
         };
         if let Some(footer) = known {
-            return Ok(Opened(Reader::with_footer(&segment.path, footer)?));
+            return Ok(OpenSegment(SegmentReader::with_footer(&segment.path, footer)?));
         }
-        let reader = Reader::open(&segment.path)?;
+        let reader = SegmentReader::open(&segment.path)?;
         let footer = reader.footer().clone();
         let bytes = footer.metadata().memory_size();
         let mut kept = lock(&self.kept);
-        kept.push_back(Kept { path: segment.path.clone(), footer, bytes });
+        kept.push_back(CachedFooter { path: segment.path.clone(), footer, bytes });
         let mut all: usize = kept.iter().map(|known| known.bytes).sum();
         while kept.len() > 1 && all > self.most_bytes {
             all -= kept.pop_front().map_or(0, |known| known.bytes);
         }
-        Ok(Opened(reader))
+        Ok(OpenSegment(reader))
     }
 }
 
-impl Opened {
+impl OpenSegment {
     /// The rows of the ranges, which rise and do not overlap, with these columns of the store's schema.
     ///
     /// # Errors

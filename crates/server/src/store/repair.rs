@@ -12,21 +12,21 @@ use std::sync::atomic::AtomicBool;
 
 use hinomi_model::id::TraceId;
 
-use super::bits::Bits;
+use super::bits::RowBitSet;
 use super::check::{crc_of, decode, examine, examine_as};
-use super::doctor::Finding;
+use super::doctor::DoctorFinding;
 use super::error::StoreError;
-use super::folder::{Folder, free_name, numbered, sync_folder};
+use super::folder::{DataFolder, free_name, numbered, sync_folder};
 use super::frame;
-use super::ids::Key;
+use super::ids::SpanKey;
 use super::log;
-use super::manifest::{Change, Contents, Manifest};
-use super::orphans::{self, Known};
-use super::segment::ids::Ids;
+use super::manifest::{Manifest, ManifestContents, ManifestEdit};
+use super::orphans::{self, ManifestFileSet};
+use super::segment::ids::SegmentIdIndex;
 use super::segment::order::{KEY_COLUMNS, RowKey, keys};
-use super::segment::read::{Reader, ranges};
+use super::segment::read::{SegmentReader, ranges};
 use super::segment::write::write_ids;
-use super::side::{self, Kept};
+use super::side::{self, SidecarCell};
 use super::snapshot::Segment;
 
 /// Rows whose keys are compared at a time.
@@ -37,12 +37,12 @@ const CHUNK: usize = 100_000;
 /// # Errors
 ///
 /// When the folder is in use, was written by a newer version, or a file cannot be read or written. What was done until then is done.
-pub fn repair(root: &Path) -> Result<Vec<Finding>, StoreError> {
-    let folder = Folder::open(root)?;
+pub fn repair(root: &Path) -> Result<Vec<DoctorFinding>, StoreError> {
+    let folder = DataFolder::open(root)?;
     let mut findings = Vec::new();
     let mut manifest = whole_manifest(&folder, &mut findings)?;
     let contents = manifest.load(&folder)?;
-    let known = Known::of(&contents);
+    let known = ManifestFileSet::of(&contents);
     let orphans = known.orphans(&folder.segments())?;
     let mut lost = Vec::new();
     for (segment, _) in &contents.segments {
@@ -54,7 +54,7 @@ pub fn repair(root: &Path) -> Result<Vec<Finding>, StoreError> {
                 true => format!("it lies as {} now", put_away(&folder, &segment.path)?.display()),
                 false => "no file of it is left".to_owned(),
             };
-            findings.push(Finding::problem(
+            findings.push(DoctorFinding::problem(
                 format!("{name}: {fault}; taken out of the manifest with its {} spans; {kept}", segment.rows),
                 "copy the file of the same name out of an older backup into segments/ and run this again to have them back",
             ));
@@ -79,9 +79,9 @@ pub fn repair(root: &Path) -> Result<Vec<Finding>, StoreError> {
             Ok((to, rows)) => {
                 taken_in = true;
                 let (from, to) = (path.display(), to.display());
-                findings.push(Finding::fine(format!("{from}: taken in as {to}, with {rows} spans that were nowhere else")));
+                findings.push(DoctorFinding::fine(format!("{from}: taken in as {to}, with {rows} spans that were nowhere else")));
             }
-            Err(fault) => findings.push(Finding::problem(
+            Err(fault) => findings.push(DoctorFinding::problem(
                 format!("{}: {fault}; left where it is", path.display()),
                 "copy the file of the same name out of an older backup into segments/ and run this again, or remove it",
             )),
@@ -90,7 +90,7 @@ pub fn repair(root: &Path) -> Result<Vec<Finding>, StoreError> {
     // What came before the log is in the segments that were taken in, as far as it is anywhere.
     let covered = first.map(|first| first - 1).or_else(|| log::last_sequence(&folder.logs()));
     if let Some(covered) = covered.filter(|covered| taken_in && *covered > contents.covered) {
-        manifest.commit(&Change { covered: Some(covered), ..Change::default() })?;
+        manifest.commit(&ManifestEdit { covered: Some(covered), ..ManifestEdit::default() })?;
     }
     Ok(findings)
 }
@@ -100,7 +100,7 @@ fn is_parquet(path: &Path) -> bool {
 }
 
 /// The manifest, made anew where it cannot be read.
-fn whole_manifest(folder: &Folder, findings: &mut Vec<Finding>) -> Result<Manifest, StoreError> {
+fn whole_manifest(folder: &DataFolder, findings: &mut Vec<DoctorFinding>) -> Result<Manifest, StoreError> {
     let path = folder.manifest();
     let state = match fs::metadata(&path) {
         Ok(found) if found.len() > 0 => None,
@@ -114,7 +114,7 @@ fn whole_manifest(folder: &Folder, findings: &mut Vec<Finding>) -> Result<Manife
             let has_segments =
                 !numbered(&folder.segments(), "parquet")?.is_empty() || !orphans::set_aside_in(&folder.damaged())?.is_empty();
             if has_segments {
-                findings.push(Finding::note(format!("{} was {state}; it was made anew", path.display()), ""));
+                findings.push(DoctorFinding::note(format!("{} was {state}; it was made anew", path.display()), ""));
             }
             Ok(manifest)
         }
@@ -129,7 +129,7 @@ fn whole_manifest(folder: &Folder, findings: &mut Vec<Finding>) -> Result<Manife
             sync_folder(&folder.damaged())?;
             sync_folder(folder.root())?;
             let what = format!("{error}; it lies as {} now, and was made anew", aside.display());
-            findings.push(Finding::note(what, "which rows did not hold is known from the later segments only"));
+            findings.push(DoctorFinding::note(what, "which rows did not hold is known from the later segments only"));
             Manifest::open(folder)
         }
         (Err(error), _) => Err(error),
@@ -137,14 +137,14 @@ fn whole_manifest(folder: &Folder, findings: &mut Vec<Finding>) -> Result<Manife
 }
 
 /// Looks for a whole copy of a segment in `damaged/`, and puts it where it belongs.
-fn bring_back(folder: &Folder, segment: &Segment, findings: &mut Vec<Finding>) -> Result<bool, StoreError> {
+fn bring_back(folder: &DataFolder, segment: &Segment, findings: &mut Vec<DoctorFinding>) -> Result<bool, StoreError> {
     for path in orphans::set_aside_in(&folder.damaged())? {
         if segment.crc.is_some() && examine_as(segment, &path).is_ok() {
             if segment.path.exists() {
                 put_away(folder, &segment.path)?;
             }
             move_to(&path, &segment.path)?;
-            findings.push(Finding::fine(format!("{}: brought back from {}", segment.path.display(), path.display())));
+            findings.push(DoctorFinding::fine(format!("{}: brought back from {}", segment.path.display(), path.display())));
             return Ok(true);
         }
     }
@@ -152,7 +152,7 @@ fn bring_back(folder: &Folder, segment: &Segment, findings: &mut Vec<Finding>) -
 }
 
 /// Moves a segment whose bytes are not those that were written to where nothing takes it for one that may be whole.
-fn put_away(folder: &Folder, path: &Path) -> Result<PathBuf, StoreError> {
+fn put_away(folder: &DataFolder, path: &Path) -> Result<PathBuf, StoreError> {
     let to = free_name(&folder.damaged(), &path.file_stem().unwrap_or_default().to_string_lossy(), "parquet.damaged");
     move_to(path, &to)?;
     Ok(to)
@@ -171,7 +171,7 @@ fn move_to(from: &Path, to: &Path) -> Result<(), StoreError> {
 }
 
 /// The spans that the log holds and no segment of the manifest, and the first of its frames that does.
-fn keys_in_log(folder: &Folder, covered: u64) -> Result<(HashSet<Key>, Option<u64>), StoreError> {
+fn keys_in_log(folder: &DataFolder, covered: u64) -> Result<(HashSet<SpanKey>, Option<u64>), StoreError> {
     let (mut found, mut first) = (HashSet::new(), None);
     for (_, path) in numbered(&folder.logs(), "log")? {
         let contents = log::read(&path)?;
@@ -180,7 +180,7 @@ fn keys_in_log(folder: &Folder, covered: u64) -> Result<(HashSet<Key>, Option<u6
             // One that cannot be read is told of by the start.
             let Ok((head, spans)) = frame::read(payload) else { continue };
             let kept = (0u32..).zip(&spans).filter(|(index, _)| head.dropped.binary_search(index).is_err());
-            found.extend(kept.map(|(_, span)| Key { project: head.project, trace: span.trace_id, span: span.span_id }));
+            found.extend(kept.map(|(_, span)| SpanKey { project: head.project, trace: span.trace_id, span: span.span_id }));
         }
     }
     Ok((found, first))
@@ -188,11 +188,11 @@ fn keys_in_log(folder: &Folder, covered: u64) -> Result<(HashSet<Key>, Option<u6
 
 /// Takes a segment into the manifest. The rows that are elsewhere are dead in it. The inner error says why it cannot be read.
 fn take_in(
-    folder: &Folder,
+    folder: &DataFolder,
     manifest: &mut Manifest,
     id: u64,
     path: &Path,
-    in_log: &HashSet<Key>,
+    in_log: &HashSet<SpanKey>,
 ) -> Result<Result<(PathBuf, u64), String>, StoreError> {
     let contents = manifest.load(folder)?;
     let mut rows = match rows_of(path) {
@@ -200,7 +200,7 @@ fn take_in(
         Err(fault) => return Ok(Err(fault)),
     };
     let count = rows.len() as u64;
-    let mut dead: Bits = rows.iter().filter(|row| in_log.contains(&row.key)).map(|row| row.row).collect();
+    let mut dead: RowBitSet = rows.iter().filter(|row| in_log.contains(&row.key)).map(|row| row.row).collect();
     for chunk in rows.chunks(CHUNK) {
         for (segment, gone) in &contents.segments {
             for row in elsewhere(segment, gone, chunk)? {
@@ -235,16 +235,16 @@ fn take_in(
         min_start_us: rows.iter().map(|row| row.start_us).min().unwrap_or(0),
         max_start_us: rows.iter().map(|row| row.start_us).max().unwrap_or(0),
         projects,
-        rollup: Kept::default(),
-        grams: Kept::default(),
+        rollup: SidecarCell::default(),
+        grams: SidecarCell::default(),
         replaced: AtomicBool::new(false),
     };
-    manifest.commit(&Change { add: vec![&segment], dead: vec![(id, dead)], ..Change::default() })?;
+    manifest.commit(&ManifestEdit { add: vec![&segment], dead: vec![(id, dead)], ..ManifestEdit::default() })?;
     Ok(Ok((target, holding)))
 }
 
 /// The number that a segment had, if no other has it.
-fn next_id(folder: &Folder, contents: &Contents, id: u64) -> Result<u64, StoreError> {
+fn next_id(folder: &DataFolder, contents: &ManifestContents, id: u64) -> Result<u64, StoreError> {
     let named: HashSet<u64> = contents.segments.iter().map(|(segment, _)| segment.id).collect();
     if id > 0 && !named.contains(&id) {
         return Ok(id);
@@ -257,7 +257,7 @@ fn next_id(folder: &Folder, contents: &Contents, id: u64) -> Result<u64, StoreEr
 /// All rows of a file, which is read whole.
 fn rows_of(path: &Path) -> Result<Vec<RowKey>, String> {
     let said = |error: StoreError| error.to_string();
-    let reader = Reader::open(path).map_err(said)?;
+    let reader = SegmentReader::open(path).map_err(said)?;
     let count = u32::try_from(reader.rows()).map_err(|_| "more rows than a segment has".to_owned())?;
     let batch = reader.columns(std::slice::from_ref(&(0..count)), &KEY_COLUMNS).map_err(said)?;
     let rows = keys(&batch, 0, 0);
@@ -269,9 +269,9 @@ fn rows_of(path: &Path) -> Result<Vec<RowKey>, String> {
 }
 
 /// Which of the rows stand in a segment of the manifest and hold there. Hashes say where to look, keys decide.
-fn elsewhere(segment: &Segment, gone: &Bits, rows: &[RowKey]) -> Result<Vec<u32>, StoreError> {
+fn elsewhere(segment: &Segment, gone: &RowBitSet, rows: &[RowKey]) -> Result<Vec<u32>, StoreError> {
     let path = segment.path.with_extension("ids");
-    let ids = match Ids::open(&path) {
+    let ids = match SegmentIdIndex::open(&path) {
         Ok(ids) => ids,
         Err(_) => {
             let Ok(rows) = rows_of(&segment.path) else { return Ok(Vec::new()) };
@@ -289,7 +289,8 @@ fn elsewhere(segment: &Segment, gone: &Bits, rows: &[RowKey]) -> Result<Vec<u32>
     let mut wanted: Vec<u32> = hits.iter().map(|(there, _)| *there).collect();
     wanted.sort_unstable();
     wanted.dedup();
-    let Ok(batch) = Reader::open(&segment.path).and_then(|reader| reader.columns(&ranges(wanted.iter().copied()), &KEY_COLUMNS)) else {
+    let Ok(batch) = SegmentReader::open(&segment.path).and_then(|reader| reader.columns(&ranges(wanted.iter().copied()), &KEY_COLUMNS))
+    else {
         return Ok(Vec::new());
     };
     let found = keys(&batch, 0, 0);

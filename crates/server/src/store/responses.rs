@@ -3,17 +3,17 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use hinomi_model::reports::{Report, same_call, same_texts};
+use hinomi_model::reports::{CallReport, same_call, same_texts};
 
 /// Test doubles give one id to many answers; of so many it is not looked which belong together.
 const MOST_OF_ONE_ID: usize = 32;
 
 /// The reports of one call: never empty, each of another trace.
-type Call = Vec<Report>;
+type CallReports = Vec<CallReport>;
 
 /// By what calls are found again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum By {
+pub(super) enum CallIndexKind {
     /// The provider's id of the answer.
     Id,
     /// What was asked and answered.
@@ -22,23 +22,23 @@ pub(super) enum By {
 
 /// Recent calls that have an id of their answer, or texts.
 #[derive(Debug)]
-pub(super) struct Responses {
-    by: By,
+pub(super) struct RecentCallIndex {
+    by: CallIndexKind,
     capacity: usize,
     /// By project and hash: of what a client sent, which another of the same project could send as well ([`hinomi_model::reports`]).
-    calls: HashMap<(u64, u64), Vec<Call>>,
+    calls: HashMap<(u64, u64), Vec<CallReports>>,
     /// The oldest first. A report that was forgotten stands here until its turn comes.
     order: VecDeque<(u64, u64)>,
 }
 
-impl Responses {
-    pub(super) fn new(by: By, capacity: usize) -> Responses {
-        Responses { by, capacity, calls: HashMap::new(), order: VecDeque::new() }
+impl RecentCallIndex {
+    pub(super) fn new(by: CallIndexKind, capacity: usize) -> RecentCallIndex {
+        RecentCallIndex { by, capacity, calls: HashMap::new(), order: VecDeque::new() }
     }
 
     /// Remembers a report, or what is now known of it. Gives all reports of its call where there are others, unless nothing has changed
     /// and it is not `again`.
-    pub(super) fn note(&mut self, project: u64, report: Report, again: bool) -> Option<Call> {
+    pub(super) fn note(&mut self, project: u64, report: CallReport, again: bool) -> Option<CallReports> {
         let key = (project, self.key(&report)?);
         let by = self.by;
         let calls = self.calls.entry(key).or_default();
@@ -54,11 +54,11 @@ impl Responses {
             calls.remove(at);
             is_new = false;
         }
-        let stands = |call: &&mut Call| match report.left_to {
+        let stands = |call: &&mut CallReports| match report.left_to {
             Some(other) => call.iter().any(|known| (known.trace_id, known.span_id) == other),
-            None => call.iter().all(|known| if by == By::Id { same_call(known, &report) } else { same_texts(known, &report) }),
+            None => call.iter().all(|known| if by == CallIndexKind::Id { same_call(known, &report) } else { same_texts(known, &report) }),
         };
-        let distance = |call: &&mut Call| call.iter().map(|known| known.distance_us(&report)).min();
+        let distance = |call: &&mut CallReports| call.iter().map(|known| known.distance_us(&report)).min();
         let call = match calls.iter_mut().filter(stands).min_by_key(distance) {
             Some(call) => {
                 call.push(report);
@@ -83,10 +83,10 @@ impl Responses {
         (call.len() > 1).then_some(call)
     }
 
-    fn key(&self, report: &Report) -> Option<u64> {
+    fn key(&self, report: &CallReport) -> Option<u64> {
         match self.by {
-            By::Id => report.response,
-            By::Texts => report.texts,
+            CallIndexKind::Id => report.response,
+            CallIndexKind::Texts => report.texts,
         }
     }
 
@@ -111,7 +111,7 @@ impl Responses {
     }
 
     /// Forgets a report, since its span does not hold any more or does not count for what its own trace says.
-    pub(super) fn remove(&mut self, project: u64, report: &Report) {
+    pub(super) fn remove(&mut self, project: u64, report: &CallReport) {
         let Some(key) = self.key(report).map(|hash| (project, hash)) else { return };
         if let Some(calls) = self.calls.get_mut(&key) {
             for call in calls.iter_mut() {
@@ -127,23 +127,23 @@ impl Responses {
 
 #[cfg(test)]
 mod tests {
-    use hinomi_model::counting::Node;
+    use hinomi_model::counting::SpanNode;
     use hinomi_model::id::{SpanId, TraceId};
     use hinomi_model::reports::{leave_to, of_trace};
-    use hinomi_model::span::{Kind, Span, Usage};
+    use hinomi_model::span::{Span, SpanType, Usage};
 
     use super::*;
 
-    fn report(trace: u128, scope: &str, response: &str) -> Report {
+    fn report(trace: u128, scope: &str, response: &str) -> CallReport {
         let span = call(trace, scope, response);
-        of_trace(span.trace_id, &[Node::of(&span)], |_| true)[0]
+        of_trace(span.trace_id, &[SpanNode::of(&span)], |_| true)[0]
     }
 
     fn call(trace: u128, scope: &str, response: &str) -> Span {
         Span {
             trace_id: TraceId(trace),
             span_id: SpanId(trace as u64),
-            kind: Kind::Llm,
+            kind: SpanType::Llm,
             origin: Some(scope.into()),
             response_id: Some(response.into()),
             usage: Usage { input: Some(1), output: Some(2), ..Usage::default() },
@@ -151,13 +151,13 @@ mod tests {
         }
     }
 
-    fn traces(call: Option<Call>) -> Vec<u128> {
+    fn traces(call: Option<CallReports>) -> Vec<u128> {
         call.into_iter().flatten().map(|report| report.trace_id.0).collect()
     }
 
     #[test]
     fn a_report_finds_those_before_it_until_they_are_forgotten() {
-        let mut responses = Responses::new(By::Id, 4);
+        let mut responses = RecentCallIndex::new(CallIndexKind::Id, 4);
         assert_eq!(responses.note(1, report(1, "openai", "r1"), false), None);
         let gateway = report(2, "litellm", "r1");
         assert_eq!(responses.note(2, gateway, false), None, "another project's");
@@ -177,11 +177,11 @@ mod tests {
 
     #[test]
     fn what_another_counts_for_stands_beside_that_or_nowhere() {
-        let mut responses = Responses::new(By::Id, 4);
+        let mut responses = RecentCallIndex::new(CallIndexKind::Id, 4);
         let left = |trace| {
             let mut span = call(trace, "litellm", "r1");
             leave_to(&mut span, &report(1, "openai", "r1"));
-            of_trace(span.trace_id, &[Node::of(&span)], |_| false)[0]
+            of_trace(span.trace_id, &[SpanNode::of(&span)], |_| false)[0]
         };
         assert_eq!(responses.note(1, left(2), false), None);
         assert!(responses.calls.is_empty() && responses.order.is_empty());

@@ -12,17 +12,17 @@ use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use hinomi_model::id::TraceId;
 use tokio::sync::oneshot;
 
-use super::background::Tending;
-use super::bits::Bits;
-use super::compact::{Input, install};
+use super::background::MaintenanceCommand;
+use super::bits::RowBitSet;
+use super::compact::{CompactionInput, install};
 use super::error::StoreError;
-use super::manifest::Change;
+use super::manifest::ManifestEdit;
 use super::segment::order::{KEY_COLUMNS, RowKey, keys};
-use super::segment::read::{Reader, ranges};
+use super::segment::read::{SegmentReader, ranges};
 use super::segment::write::{CHUNK_BYTES, write};
 use super::side;
 use super::snapshot::{Segment, Snapshot};
-use super::state::{Live, Shared, State, lock};
+use super::state::{LiveSegment, StoreInner, StoreState, lock};
 
 /// Columns that hold what programs and models said: what goes where texts are kept for a shorter time than numbers.
 const TEXTS: [&str; 8] =
@@ -37,7 +37,7 @@ const READERS: Duration = Duration::from_secs(10);
 
 /// What is to become of a stored span, the least loss first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fate {
+pub enum RetentionDecision {
     /// It stays.
     Kept,
     /// Its numbers stay.
@@ -48,7 +48,7 @@ pub enum Fate {
 
 /// What a span is judged by.
 #[derive(Debug, Clone, Copy)]
-pub struct Seen<'a> {
+pub struct RetentionCandidate<'a> {
     /// The project.
     pub project: u64,
     /// The trace.
@@ -63,22 +63,22 @@ pub struct Seen<'a> {
 
 /// A judgement of all spans of some segments.
 #[derive(Clone)]
-pub struct Sweep {
+pub struct RetentionSweep {
     /// Which segments may hold spans that do not stay as they are.
     pub concerns: Arc<dyn Fn(&Segment) -> bool + Send + Sync>,
     /// What is to become of a span.
-    pub judge: Arc<dyn Fn(&Seen) -> Fate + Send + Sync>,
+    pub judge: Arc<dyn Fn(&RetentionCandidate) -> RetentionDecision + Send + Sync>,
 }
 
-impl std::fmt::Debug for Sweep {
+impl std::fmt::Debug for RetentionSweep {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Sweep")
+        f.write_str("RetentionSweep")
     }
 }
 
 /// How much of something would be lost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tail {
+pub struct DeletionLoss {
     /// How many would be.
     pub lost: u64,
     /// Of how many.
@@ -87,7 +87,7 @@ pub struct Tail {
 
 /// What a sweep did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Swept {
+pub struct RetentionSweepResult {
     /// Spans that are gone.
     pub spans: u64,
     /// Of those, how many of each project.
@@ -106,8 +106,8 @@ pub struct Swept {
     went_on: bool,
 }
 
-impl Swept {
-    fn add(&mut self, other: Swept) {
+impl RetentionSweepResult {
+    fn add(&mut self, other: RetentionSweepResult) {
         self.spans += other.spans;
         other.by_project.into_iter().for_each(|(project, spans)| *self.by_project.entry(project).or_default() += spans);
         self.without_texts += other.without_texts;
@@ -121,18 +121,18 @@ impl Swept {
 
 impl super::Store {
     /// Judges all stored spans, those in memory too, and takes away what is to go. When it returns, nothing of that is in any file, but
-    /// for those of [`Swept::still_read`] and [`Swept::unreadable`].
+    /// for those of [`RetentionSweepResult::still_read`] and [`RetentionSweepResult::unreadable`].
     ///
     /// # Errors
     ///
     /// When a file cannot be read or written. What was done until then is done.
-    pub async fn sweep(&self, sweep: Sweep) -> Result<Swept, StoreError> {
-        let mut swept = Swept::default();
+    pub async fn sweep(&self, sweep: RetentionSweep) -> Result<RetentionSweepResult, StoreError> {
+        let mut swept = RetentionSweepResult::default();
         loop {
             // What is in the log is in a segment then.
             self.flush().await?;
             let sweep = sweep.clone();
-            swept.add(self.take_away(|reply| Tending::Sweep { sweep, reply }).await?);
+            swept.add(self.take_away(|reply| MaintenanceCommand::Sweep { sweep, reply }).await?);
             if !swept.went_on {
                 return Ok(swept);
             }
@@ -144,20 +144,23 @@ impl super::Store {
     /// # Errors
     ///
     /// When the manifest cannot be written. Nothing has been removed then.
-    pub async fn drop_oldest(&self, bytes: u64) -> Result<Swept, StoreError> {
-        self.take_away(|reply| Tending::DropOldest { bytes, reply }).await
+    pub async fn drop_oldest(&self, bytes: u64) -> Result<RetentionSweepResult, StoreError> {
+        self.take_away(|reply| MaintenanceCommand::DropOldest { bytes, reply }).await
     }
 
     /// How many spans [`drop_oldest`](super::Store::drop_oldest) would remove.
-    pub fn oldest(&self, bytes: u64) -> Tail {
+    pub fn oldest(&self, bytes: u64) -> DeletionLoss {
         let state = lock(&self.shared.state);
-        let of = |live: &Live| live.segment.rows - live.dead.len() as u64;
+        let of = |live: &LiveSegment| live.segment.rows - live.dead.len() as u64;
         let buffers = [Some(&state.active), state.frozen.as_ref()];
         let buffered: u64 = buffers.iter().flatten().map(|buffer| buffer.live_rows()).sum();
-        Tail { lost: oldest(&state, bytes).map(of).sum(), all: state.segments.iter().map(of).sum::<u64>() + buffered }
+        DeletionLoss { lost: oldest(&state, bytes).map(of).sum(), all: state.segments.iter().map(of).sum::<u64>() + buffered }
     }
 
-    async fn take_away(&self, work: impl FnOnce(oneshot::Sender<Result<Swept, StoreError>>) -> Tending) -> Result<Swept, StoreError> {
+    async fn take_away(
+        &self,
+        work: impl FnOnce(oneshot::Sender<Result<RetentionSweepResult, StoreError>>) -> MaintenanceCommand,
+    ) -> Result<RetentionSweepResult, StoreError> {
         let (reply, answer) = oneshot::channel();
         let senders = self.senders.as_ref().ok_or(StoreError::Closed)?;
         senders.tending.send(work(reply)).map_err(|_| StoreError::Closed)?;
@@ -176,10 +179,10 @@ impl super::Store {
 }
 
 /// Judges the spans of all segments, and writes those anew that do not stay as they are.
-pub(super) fn sweep(shared: &Shared, sweep: &Sweep) -> Result<Swept, StoreError> {
-    let mut swept = Swept::default();
+pub(super) fn sweep(shared: &StoreInner, sweep: &RetentionSweep) -> Result<RetentionSweepResult, StoreError> {
+    let mut swept = RetentionSweepResult::default();
     // Whatever supersedes a row that has not settled by now is in a buffer, or will be: no segment of these holds it.
-    let candidates: Vec<(u64, Bits)> = {
+    let candidates: Vec<(u64, RowBitSet)> = {
         let state = lock(&shared.state);
         let held = state.segments.iter().filter(|live| (sweep.concerns)(&live.segment));
         swept.unreadable = held.clone().filter(|live| !live.readable).map(|live| live.segment.path.clone()).collect();
@@ -193,23 +196,29 @@ pub(super) fn sweep(shared: &Shared, sweep: &Sweep) -> Result<Swept, StoreError>
 
 /// What is to become of the rows of a segment.
 #[derive(Default)]
-struct Judged {
-    gone: Bits,
-    without_texts: Bits,
+struct SegmentRetentionPlan {
+    gone: RowBitSet,
+    without_texts: RowBitSet,
 }
 
-fn one(shared: &Shared, id: u64, settled_before: &Bits, sweep: &Sweep, swept: &mut Swept) -> Result<(), StoreError> {
+fn one(
+    shared: &StoreInner,
+    id: u64,
+    settled_before: &RowBitSet,
+    sweep: &RetentionSweep,
+    swept: &mut RetentionSweepResult,
+) -> Result<(), StoreError> {
     let Some((segment, dead, settled, bare)) =
         lock(&shared.state).live(id).map(|live| (live.segment.clone(), live.dead.clone(), live.settled(), live.without_texts))
     else {
         return Ok(());
     };
-    let reader = Reader::open(&segment.path)?;
+    let reader = SegmentReader::open(&segment.path)?;
     let columns: Vec<&str> = KEY_COLUMNS.iter().chain(&SEEN_COLUMNS).copied().collect();
     let all = 0..segment.rows as u32;
     let seen = reader.columns(std::slice::from_ref(&all), &columns)?;
     let rows = keys(&seen, 0, 0);
-    let Judged { gone, mut without_texts } = judged(&seen, &rows, sweep);
+    let SegmentRetentionPlan { gone, mut without_texts } = judged(&seen, &rows, sweep);
     // Most of what lost its texts did so before: it is looked at once after a start.
     let count = without_texts.len();
     if gone.len() == 0 && (count == bare || !has_texts(&reader, &without_texts)?) {
@@ -225,7 +234,7 @@ fn one(shared: &Shared, id: u64, settled_before: &Bits, sweep: &Sweep, swept: &m
     let number = shared.new_segment_id();
     let path = shared.folder.segment(number);
     if count == bare {
-        without_texts = Bits::default();
+        without_texts = RowBitSet::default();
     }
     let bytes_of = |row: &RowKey| reader.bytes_of(row.row);
     let rows_of = |chunk: &[RowKey]| {
@@ -240,7 +249,7 @@ fn one(shared: &Shared, id: u64, settled_before: &Bits, sweep: &Sweep, swept: &m
         }
     };
     let old = files(&segment);
-    let input = Input { segment: segment.clone(), gone };
+    let input = CompactionInput { segment: segment.clone(), gone };
     let dead_now = install(shared, std::slice::from_ref(&input), &order, written)?.swap_remove(0);
     let live_gone: Vec<u32> = input.gone.iter().filter(|row| !dead_now.contains(*row)).collect();
     swept.went_on |= input.gone.iter().any(|row| dead_now.contains(row) && !settled_before.contains(row));
@@ -268,18 +277,18 @@ fn files(segment: &Segment) -> Vec<PathBuf> {
     std::iter::once(segment.path.clone()).chain(beside).filter(|path| path.exists()).collect()
 }
 
-fn judged(seen: &RecordBatch, rows: &[RowKey], sweep: &Sweep) -> Judged {
-    let mut judged = Judged::default();
+fn judged(seen: &RecordBatch, rows: &[RowKey], sweep: &RetentionSweep) -> SegmentRetentionPlan {
+    let mut judged = SegmentRetentionPlan::default();
     each_seen(seen, rows, |row, one| match (sweep.judge)(one) {
-        Fate::Kept => {}
-        Fate::WithoutTexts => drop(judged.without_texts.insert(row)),
-        Fate::Gone => drop(judged.gone.insert(row)),
+        RetentionDecision::Kept => {}
+        RetentionDecision::WithoutTexts => drop(judged.without_texts.insert(row)),
+        RetentionDecision::Gone => drop(judged.gone.insert(row)),
     });
     judged
 }
 
 /// Shows each row as it is judged.
-fn each_seen(seen: &RecordBatch, rows: &[RowKey], mut look: impl FnMut(u32, &Seen)) {
+fn each_seen(seen: &RecordBatch, rows: &[RowKey], mut look: impl FnMut(u32, &RetentionCandidate)) {
     let texts = |name: &str| seen.column_by_name(name).and_then(|column| column.as_string_view_opt());
     let (environments, users) = (texts("environment"), texts("user_id"));
     for row in rows {
@@ -288,7 +297,7 @@ fn each_seen(seen: &RecordBatch, rows: &[RowKey], mut look: impl FnMut(u32, &See
             column.filter(|column| column.is_valid(at)).map(|column| column.value(at).to_owned())
         };
         let (environment, user) = (text(environments), text(users));
-        let one = Seen {
+        let one = RetentionCandidate {
             project: row.key.project,
             trace: row.key.trace,
             start_us: row.start_us,
@@ -299,7 +308,7 @@ fn each_seen(seen: &RecordBatch, rows: &[RowKey], mut look: impl FnMut(u32, &See
     }
 }
 
-fn has_texts(reader: &Reader, rows: &Bits) -> Result<bool, StoreError> {
+fn has_texts(reader: &SegmentReader, rows: &RowBitSet) -> Result<bool, StoreError> {
     let rows: Vec<u32> = rows.iter().collect();
     let mut rest = &rows[..];
     while let Some(first) = rest.first() {
@@ -314,7 +323,7 @@ fn has_texts(reader: &Reader, rows: &Bits) -> Result<bool, StoreError> {
 }
 
 /// The batch without the texts of some rows.
-fn stripped(batch: RecordBatch, chunk: &[RowKey], rows: &Bits) -> Result<RecordBatch, arrow::error::ArrowError> {
+fn stripped(batch: RecordBatch, chunk: &[RowKey], rows: &RowBitSet) -> Result<RecordBatch, arrow::error::ArrowError> {
     let mask: BooleanArray = chunk.iter().map(|row| Some(rows.contains(row.row))).collect();
     if mask.true_count() == 0 {
         return Ok(batch);
@@ -328,8 +337,8 @@ fn stripped(batch: RecordBatch, chunk: &[RowKey], rows: &Bits) -> Result<RecordB
 }
 
 /// The oldest segments that take so many bytes together, but never the newest.
-fn oldest(state: &State, bytes: u64) -> impl Iterator<Item = &Live> {
-    let mut segments: Vec<&Live> = state.segments.iter().collect();
+fn oldest(state: &StoreState, bytes: u64) -> impl Iterator<Item = &LiveSegment> {
+    let mut segments: Vec<&LiveSegment> = state.segments.iter().collect();
     segments.sort_by_key(|live| live.segment.max_start_us);
     segments.pop();
     let mut freed = 0;
@@ -347,9 +356,9 @@ impl Snapshot {
         &self,
         projects: &HashSet<u64>,
         concerns: &dyn Fn(u64, i64) -> bool,
-        is_lost: &dyn Fn(&Seen) -> bool,
-    ) -> BTreeMap<u64, Tail> {
-        let mut tails: BTreeMap<u64, Tail> = BTreeMap::new();
+        is_lost: &dyn Fn(&RetentionCandidate) -> bool,
+    ) -> BTreeMap<u64, DeletionLoss> {
+        let mut tails: BTreeMap<u64, DeletionLoss> = BTreeMap::new();
         for view in self.segments.iter().filter(|view| view.segment.projects.iter().any(|project| projects.contains(project))) {
             let segment = &view.segment;
             let may_lose = segment.projects.iter().any(|project| projects.contains(project) && concerns(*project, segment.min_start_us));
@@ -359,7 +368,7 @@ impl Snapshot {
             }
             let columns: Vec<&str> = KEY_COLUMNS.iter().chain(&SEEN_COLUMNS).copied().collect();
             let all = 0..segment.rows as u32;
-            let read = Reader::open(&segment.path).and_then(|reader| reader.columns(std::slice::from_ref(&all), &columns));
+            let read = SegmentReader::open(&segment.path).and_then(|reader| reader.columns(std::slice::from_ref(&all), &columns));
             // Nor will a sweep delete any of it.
             let Ok(seen) = read else { continue };
             each_seen(&seen, &keys(&seen, 0, 0), |row, one| {
@@ -375,10 +384,10 @@ impl Snapshot {
 }
 
 /// Removes the oldest segments until so many bytes are free.
-pub(super) fn drop_oldest(shared: &Shared, bytes: u64) -> Result<Swept, StoreError> {
+pub(super) fn drop_oldest(shared: &StoreInner, bytes: u64) -> Result<RetentionSweepResult, StoreError> {
     let _moving = lock(&shared.moving);
-    let mut swept = Swept::default();
-    let mut change = Change::default();
+    let mut swept = RetentionSweepResult::default();
+    let mut change = ManifestEdit::default();
     {
         let state = lock(&shared.state);
         for live in oldest(&state, bytes) {

@@ -1,7 +1,7 @@
 //! What spans add up to, hour by hour: the answer to most questions of a dashboard, in time that does not grow with their number.
 //!
 //! A segment has one beside it ([`file`]), made while the segment is written. Spans of one hour that are alike in all
-//! [`DIMENSIONS`] are one [`Cell`]: counts, tokens and money are exact, durations are kept as [`Bins`]. Rows that do not hold any more
+//! [`DIMENSIONS`] are one [`RollupCell`]: counts, tokens and money are exact, durations are kept as [`DurationHistogram`]. Rows that do not hold any more
 //! are in it all the same, so whoever reads it leaves out the hours that have such rows, and reads these from the segment.
 
 mod bins;
@@ -16,13 +16,13 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-pub use bins::{Bins, Spread, percentile};
-pub(crate) use builder::Quick;
-pub use builder::{Builder, Grain, RowColumns};
-pub use users::{DAY_US, Day, Part, UserSums};
-pub use whole::Whole;
+pub use bins::{DenseDurationHistogram, DurationHistogram, percentile};
+pub(crate) use builder::FastBuildHasher;
+pub use builder::{RollupBuilder, RollupColumns, RollupGranularity};
+pub use users::{DAY_US, SpanSubtotal, UserRollupDay, UserSums};
+pub use whole::HourTotals;
 
-use super::side::{Kept, Side};
+use super::side::{SidecarCell, SidecarContent};
 
 /// Microseconds in an hour.
 pub const HOUR_US: i64 = 3_600_000_000;
@@ -93,15 +93,15 @@ pub struct Rollup {
     /// The values of dimensions. The first is none, which stands for null.
     pub texts: Vec<Option<String>>,
     /// Rising by project and hour.
-    pub hours: Vec<Hour>,
+    pub hours: Vec<RollupHour>,
     /// The same spans by day and end user.
     #[serde(default)]
-    pub days: Vec<Day>,
+    pub days: Vec<UserRollupDay>,
 }
 
 /// The spans of a project that start in one hour.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Hour {
+pub struct RollupHour {
     /// The project.
     pub project: u64,
     /// Hours since the Unix epoch.
@@ -113,42 +113,42 @@ pub struct Hour {
     /// Hashes of the traces, rising.
     pub traces: Vec<u64>,
     /// What the spans add up to.
-    pub cells: Vec<Cell>,
+    pub cells: Vec<RollupCell>,
     /// How long spans of each op and name took; `None` where that was not added up, or there are too many names.
     #[serde(default)]
-    pub names: Option<Vec<Named>>,
+    pub names: Option<Vec<OpNameDurations>>,
     /// What all cells add up to; empty in what was not kept.
     #[serde(skip)]
-    pub whole: Whole,
+    pub whole: HourTotals,
 }
 
 /// Spans of one op and name.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Named {
+pub struct OpNameDurations {
     /// The places of both among the roll-up's texts.
     pub op: u32,
     /// As `op`.
     pub name: u32,
     /// How long they took, in microseconds.
-    pub durations: Bins,
+    pub durations: DurationHistogram,
     /// The shortest and the longest of them.
     pub duration_range_us: (i64, i64),
 }
 
 /// Spans that are alike.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Cell {
+pub struct RollupCell {
     /// In what they are alike.
-    pub key: CellKey,
+    pub key: RollupCellKey,
     /// What they add up to.
-    pub sums: Sums,
+    pub sums: RollupSums,
     /// How long they took, in microseconds.
-    pub durations: Bins,
+    pub durations: DurationHistogram,
 }
 
 /// In what spans are alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
-pub struct CellKey {
+pub struct RollupCellKey {
     /// For each of [`DIMENSIONS`] the place of its value among the roll-up's texts.
     pub values: [u32; DIMENSIONS.len()],
     /// The column of that name.
@@ -162,7 +162,7 @@ pub struct CellKey {
 
 /// What spans add up to. Tokens add up as the query engine adds them: round the end of 64 bits.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Sums {
+pub struct RollupSums {
     /// How many they are.
     pub spans: u64,
     /// The column of that name; so with the next five.
@@ -192,9 +192,9 @@ pub struct Sums {
     pub duration_range_us: Option<(i64, i64)>,
 }
 
-impl Sums {
+impl RollupSums {
     /// Adds what other spans add up to.
-    pub fn add(&mut self, other: &Sums) {
+    pub fn add(&mut self, other: &RollupSums) {
         self.duration_range_us = match (self.spans, other.spans) {
             (_, 0) => self.duration_range_us,
             (0, _) => other.duration_range_us,
@@ -216,7 +216,7 @@ impl Sums {
     }
 }
 
-impl Side for Rollup {
+impl SidecarContent for Rollup {
     const EXTENSION: &'static str = EXTENSION;
 
     fn read(path: &Path) -> io::Result<Option<Rollup>> {
@@ -224,7 +224,7 @@ impl Side for Rollup {
     }
 }
 
-impl Kept<Rollup> {
+impl SidecarCell<Rollup> {
     /// Keeps a roll-up, in its file.
     pub(super) fn keep(&self, segment: &Path, rollup: Rollup) {
         let rollup = if rollup.is_useful() { rollup } else { Rollup::default() };
@@ -235,18 +235,18 @@ impl Kept<Rollup> {
 
 impl Rollup {
     /// The value of a dimension in a cell.
-    pub fn text(&self, key: &CellKey, dimension: usize) -> Option<&str> {
+    pub fn text(&self, key: &RollupCellKey, dimension: usize) -> Option<&str> {
         self.texts.get(*key.values.get(dimension)? as usize)?.as_deref()
     }
 
     /// Whether the spans of a cell are calls that count.
-    pub fn is_call(&self, key: &CellKey) -> bool {
+    pub fn is_call(&self, key: &RollupCellKey) -> bool {
         key.counted && matches!(self.text(key, KIND), Some("llm" | "embedding"))
     }
 
     /// The same with what each hour adds up to as a whole, which is asked for most; `None` where there is nothing in it.
     fn summed(mut self) -> Option<Rollup> {
-        let wholes: Vec<Whole> = self.hours.iter().map(|hour| Whole::of(&self, hour)).collect();
+        let wholes: Vec<HourTotals> = self.hours.iter().map(|hour| HourTotals::of(&self, hour)).collect();
         self.hours.iter_mut().zip(wholes).for_each(|(hour, whole)| hour.whole = whole);
         Some(self).filter(|rollup| !rollup.hours.is_empty())
     }

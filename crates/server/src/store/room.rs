@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use super::error::StoreError;
-use super::state::Shared;
+use super::state::StoreInner;
 
 /// Bytes that a user without special rights may still write to the disk that holds a path; `None` where the platform does not say.
 pub fn free_bytes(path: &Path) -> Option<u64> {
     rustix::fs::statvfs(path).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
-impl Shared {
+impl StoreInner {
     /// Fails while less is free than is kept in reserve. The log tells of each change once.
     pub(super) fn room(&self) -> Result<(), StoreError> {
         let (root, reserve) = (self.folder.root(), self.config.reserve_bytes);

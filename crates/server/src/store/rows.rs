@@ -1,4 +1,4 @@
-//! One stored span as a [`Row`], and rows as Arrow batches of [`SCHEMA`](super::schema::SCHEMA).
+//! One stored span as a [`SpanRow`], and rows as Arrow batches of [`SCHEMA`](super::schema::SCHEMA).
 //!
 //! Both directions are exact: what [`to_batch`] writes, [`from_batch`] reads back equal. The exceptions are token counts beyond 63
 //! bits, which no client can mean and which are cut to the largest number a column holds.
@@ -8,7 +8,7 @@ mod encode;
 mod preview;
 mod texts;
 
-use hinomi_model::counting::Decision;
+use hinomi_model::counting::SpanDecision;
 use hinomi_model::span::Span;
 
 pub use decode::from_batch;
@@ -18,7 +18,7 @@ pub use texts::each_text;
 
 /// A span as it is stored.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Row {
+pub struct SpanRow {
     /// The project that it was sent to.
     pub project_id: u64,
     /// When it arrived, in microseconds since the Unix epoch.
@@ -27,17 +27,17 @@ pub struct Row {
     pub span: Span,
     /// What the span alone said before its trace was asked, where that differs from what `span` says now. The trace rules start
     /// from this again when more of the trace arrives.
-    pub local: Option<Box<Decision>>,
+    pub local: Option<Box<SpanDecision>>,
 }
 
-impl Row {
+impl SpanRow {
     /// What the span alone says.
-    pub fn locally(&self) -> Decision {
-        self.local.as_deref().cloned().unwrap_or_else(|| Decision::of(&self.span))
+    pub fn locally(&self) -> SpanDecision {
+        self.local.as_deref().cloned().unwrap_or_else(|| SpanDecision::of(&self.span))
     }
 
     /// Puts the decision of the trace in force, and keeps what the span alone says beside it.
-    pub fn decide(&mut self, decision: &Decision) {
+    pub fn decide(&mut self, decision: &SpanDecision) {
         let locally = self.locally();
         decision.apply(&mut self.span);
         self.local = (locally != *decision).then(|| Box::new(locally));

@@ -111,16 +111,16 @@ pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         optional("tool_definitions", Utf8View),
         optional("attributes", Utf8View),
         optional("reading", Utf8View),
-        // What the span alone said (JSON of a `counting::Decision`) where its trace says otherwise; null where both agree.
+        // What the span alone said (JSON of a `counting::SpanDecision`) where its trace says otherwise; null where both agree.
         optional("local_decision", Utf8View),
-        // What of the span came by itself (JSON of a `joining::Joined`); null for one that came whole.
+        // What of the span came by itself (JSON of a `joining::PartialSpanState`); null for one that came whole.
         optional("joined", Utf8View),
         // More exclusive buckets of tokens, and what is charged beside tokens.
         optional("usage_input_image", Int64),
         optional("usage_output_image", Int64),
         optional("usage_web_searches", Int64),
         optional("usage_images", Int64),
-        // Where another report of the same call is (JSON of a `reports::AlsoReported`); null for nearly all.
+        // Where another report of the same call is (JSON of a `reports::DuplicateReport`); null for nearly all.
         optional("also_reported", Utf8View),
         // How it came: the name of the ingest key, and what part of all traces its client says that it sends.
         optional("ingest_key", Utf8View),

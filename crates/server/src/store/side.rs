@@ -12,7 +12,7 @@ use super::{grams, rollup};
 pub(super) const EXTENSIONS: [&str; 3] = ["ids", rollup::EXTENSION, grams::EXTENSION];
 
 /// What such a file holds.
-pub(super) trait Side: Sized {
+pub(super) trait SidecarContent: Sized {
     /// The file's extension.
     const EXTENSION: &'static str;
 
@@ -26,10 +26,10 @@ pub(super) trait Side: Sized {
 
 /// The file of one segment, read when it is first asked for.
 #[derive(Debug)]
-pub(super) struct Kept<T>(Mutex<State<T>>);
+pub(super) struct SidecarCell<T>(Mutex<SidecarState<T>>);
 
 #[derive(Debug)]
-enum State<T> {
+enum SidecarState<T> {
     Unread,
     Read(Arc<T>),
     /// It is damaged.
@@ -38,32 +38,32 @@ enum State<T> {
     Useless,
 }
 
-impl<T> Default for Kept<T> {
+impl<T> Default for SidecarCell<T> {
     fn default() -> Self {
-        Kept(Mutex::new(State::Unread))
+        SidecarCell(Mutex::new(SidecarState::Unread))
     }
 }
 
-impl<T> State<T> {
-    fn of(content: Option<T>) -> State<T> {
-        content.map_or(State::Useless, |content| State::Read(Arc::new(content)))
+impl<T> SidecarState<T> {
+    fn of(content: Option<T>) -> SidecarState<T> {
+        content.map_or(SidecarState::Useless, |content| SidecarState::Read(Arc::new(content)))
     }
 }
 
-impl<T: Side> Kept<T> {
+impl<T: SidecarContent> SidecarCell<T> {
     /// What the file of a segment holds, if it can be had.
     pub(super) fn get(&self, segment: &Path) -> Option<Arc<T>> {
         let mut state = lock(&self.0);
-        if let State::Unread = *state {
+        if let SidecarState::Unread = *state {
             *state = match T::read(&segment.with_extension(T::EXTENSION)) {
-                Ok(content) => State::of(content),
+                Ok(content) => SidecarState::of(content),
                 // It is made by and by.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
                 Err(error) => lost::<T>(segment, &error),
             };
         }
         match &*state {
-            State::Read(content) => Some(content.clone()),
+            SidecarState::Read(content) => Some(content.clone()),
             _ => None,
         }
     }
@@ -80,11 +80,11 @@ impl<T: Side> Kept<T> {
         let written = bytes.and_then(|bytes| std::fs::write(&temporary, bytes)).and_then(|()| std::fs::rename(&temporary, &path));
         *lock(&self.0) = match written {
             // Most are read long after, if ever.
-            Ok(()) => State::Unread,
+            Ok(()) => SidecarState::Unread,
             Err(error) => {
                 tracing::warn!(path = %path.display(), %error, "store.side_file_not_written");
                 let _ = std::fs::remove_file(&temporary);
-                State::of(instead())
+                SidecarState::of(instead())
             }
         };
     }
@@ -92,25 +92,25 @@ impl<T: Side> Kept<T> {
     /// True when there is no file, or it is known to be damaged.
     pub(super) fn is_lost(&self, segment: &Path) -> bool {
         match &*lock(&self.0) {
-            State::Lost => true,
-            State::Unread => !segment.with_extension(T::EXTENSION).exists(),
+            SidecarState::Lost => true,
+            SidecarState::Unread => !segment.with_extension(T::EXTENSION).exists(),
             _ => false,
         }
     }
 
     /// Leaves it at that there is none.
     pub(super) fn give_up(&self) {
-        *lock(&self.0) = State::Useless;
+        *lock(&self.0) = SidecarState::Useless;
     }
 
     /// As if the segment had just been opened.
     #[cfg(test)]
     pub(super) fn forget(&self) {
-        *lock(&self.0) = State::Unread;
+        *lock(&self.0) = SidecarState::Unread;
     }
 }
 
-fn lost<T: Side>(segment: &Path, error: &io::Error) -> State<T> {
+fn lost<T: SidecarContent>(segment: &Path, error: &io::Error) -> SidecarState<T> {
     tracing::warn!(path = %segment.with_extension(T::EXTENSION).display(), %error, "store.side_file_unreadable");
-    State::Lost
+    SidecarState::Lost
 }

@@ -13,8 +13,8 @@ use hinomi_model::id::TraceId;
 
 use super::grams;
 use super::rollup::Rollup;
-use super::segment::ids::Ids;
-use super::side::{self, Kept};
+use super::segment::ids::SegmentIdIndex;
+use super::side::{self, SidecarCell};
 
 /// All stored spans at one moment. It stays readable for as long as it is held, whatever is written, merged or deleted meanwhile.
 #[derive(Debug, Clone, Default)]
@@ -23,7 +23,7 @@ pub struct Snapshot {
     pub buffer: Vec<RecordBatch>,
     /// The segments and the rows of them that are not to be read.
     pub segments: Vec<Arc<SegmentView>>,
-    /// Rises with each change: what a [`Moved`](super::Moved) of a larger version tells of is not in it.
+    /// Rises with each change: what a [`RowChanges`](super::RowChanges) of a larger version tells of is not in it.
     pub version: u64,
 }
 
@@ -45,7 +45,7 @@ pub struct SegmentView {
     /// The file.
     pub segment: Arc<Segment>,
     /// Which spans and traces are in it.
-    pub(super) ids: Arc<Ids>,
+    pub(super) ids: Arc<SegmentIdIndex>,
     /// Numbers of the rows that are superseded or deleted, rising. Rows are counted through the file from 0.
     pub dead: Arc<[u32]>,
 }
@@ -88,9 +88,9 @@ pub struct Segment {
     /// Projects that have rows in it, rising.
     pub projects: Vec<u64>,
     /// Its roll-up.
-    pub(super) rollup: Kept<Rollup>,
+    pub(super) rollup: SidecarCell<Rollup>,
     /// Its index of texts.
-    pub(super) grams: Kept<grams::Index>,
+    pub(super) grams: SidecarCell<grams::NgramIndex>,
     /// Set when the manifest no longer names it.
     pub(super) replaced: AtomicBool,
 }

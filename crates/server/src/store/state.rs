@@ -12,41 +12,41 @@ use hinomi_model::id::TraceId;
 use tokio::sync::watch;
 
 use super::StoreConfig;
-use super::bits::Bits;
-use super::buffer::{Buffer, Piece};
+use super::bits::RowBitSet;
+use super::buffer::{Memtable, MemtableChunk};
 use super::error::StoreError;
-use super::folder::Folder;
-use super::ids::Key;
-use super::lookup::Candidate;
+use super::folder::DataFolder;
+use super::ids::SpanKey;
+use super::lookup::SpanRowCandidate;
 use super::manifest::Manifest;
-use super::segment::ids::Ids;
+use super::segment::ids::SegmentIdIndex;
 use super::snapshot::{Segment, SegmentView, Snapshot};
-use super::stats::Health;
-use super::watch::Watch;
+use super::stats::StoreHealth;
+use super::watch::RowChangeSubscriber;
 
 /// Shared between the callers, the commit thread and the background thread.
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) folder: Folder,
+pub(super) struct StoreInner {
+    pub(super) folder: DataFolder,
     pub(super) config: StoreConfig,
-    pub(super) state: Mutex<State>,
+    pub(super) state: Mutex<StoreState>,
     /// Held while rows move from a buffer or segment to another segment, and while a correction looks for a row and marks it. Taken
     /// before `state`.
     pub(super) moving: Mutex<()>,
     pub(super) manifest: Mutex<Manifest>,
     /// Held while a buffer is written as a segment.
     pub(super) flushing: Mutex<()>,
-    pub(super) health: Health,
+    pub(super) health: StoreHealth,
     pub(super) next_segment: AtomicU64,
     /// How far flushing has come.
-    pub(super) progress: watch::Sender<Progress>,
+    pub(super) progress: watch::Sender<FlushProgress>,
     /// Who is told of each row that comes and goes.
-    pub(super) watch: OnceLock<Arc<dyn Watch>>,
+    pub(super) watch: OnceLock<Arc<dyn RowChangeSubscriber>>,
 }
 
 /// How far flushing has come.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Progress {
+pub(super) struct FlushProgress {
     /// Generation of the last buffer that is in a segment.
     pub(super) flushed: u64,
     /// Failed attempts so far, and what the last of them met.
@@ -61,11 +61,11 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Where all rows are.
 #[derive(Debug)]
-pub(super) struct State {
-    pub(super) active: Buffer,
-    pub(super) frozen: Option<Buffer>,
+pub(super) struct StoreState {
+    pub(super) active: Memtable,
+    pub(super) frozen: Option<Memtable>,
     /// Rising by number.
-    pub(super) segments: Vec<Live>,
+    pub(super) segments: Vec<LiveSegment>,
     /// Counts changes, so that a snapshot is only taken when there was one. It is read without the lock too.
     version: Arc<AtomicU64>,
     last: Option<(u64, Arc<Snapshot>)>,
@@ -73,9 +73,9 @@ pub(super) struct State {
 
 /// A segment in use.
 #[derive(Debug)]
-pub(super) struct Live {
+pub(super) struct LiveSegment {
     pub(super) segment: Arc<Segment>,
-    pub(super) ids: Arc<Ids>,
+    pub(super) ids: Arc<SegmentIdIndex>,
     /// False when the Parquet file is damaged. Its ids are still known, so that nothing in it is stored again.
     pub(super) readable: bool,
     /// False after a merge could not read it.
@@ -85,27 +85,27 @@ pub(super) struct Live {
     /// Whether its file has been read whole since the start, or was written since.
     pub(super) checked: bool,
     /// Rows that do not hold.
-    pub(super) dead: Bits,
+    pub(super) dead: RowBitSet,
     /// Those of them whose successors are in the active buffer. They may not go into the manifest before that buffer does: replay
     /// would find no row to correct.
-    pub(super) pending: Bits,
+    pub(super) pending: RowBitSet,
     /// The same for the frozen buffer.
-    pub(super) freezing: Bits,
+    pub(super) freezing: RowBitSet,
     view: Option<Arc<SegmentView>>,
 }
 
 /// Where a row is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Place {
+pub(super) enum RowLocation {
     Active(u32),
     Frozen(u32),
     /// Number of the segment, row.
     Segment(u64, u32),
 }
 
-impl Live {
-    pub(super) fn new(segment: Segment, ids: Ids, dead: Bits) -> Live {
-        Live {
+impl LiveSegment {
+    pub(super) fn new(segment: Segment, ids: SegmentIdIndex, dead: RowBitSet) -> LiveSegment {
+        LiveSegment {
             segment: Arc::new(segment),
             ids: Arc::new(ids),
             readable: true,
@@ -113,14 +113,14 @@ impl Live {
             without_texts: 0,
             checked: true,
             dead,
-            pending: Bits::default(),
-            freezing: Bits::default(),
+            pending: RowBitSet::default(),
+            freezing: RowBitSet::default(),
             view: None,
         }
     }
 
     /// The dead rows that hold whatever a crash takes from the buffers.
-    pub(super) fn settled(&self) -> Bits {
+    pub(super) fn settled(&self) -> RowBitSet {
         self.dead.iter().filter(|row| !self.pending.contains(*row) && !self.freezing.contains(*row)).collect()
     }
 
@@ -138,9 +138,9 @@ impl Live {
     }
 }
 
-impl State {
-    pub(super) fn new(segments: Vec<Live>) -> State {
-        State { active: Buffer::new(1), frozen: None, segments, version: Arc::default(), last: None }
+impl StoreState {
+    pub(super) fn new(segments: Vec<LiveSegment>) -> StoreState {
+        StoreState { active: Memtable::new(1), frozen: None, segments, version: Arc::default(), last: None }
     }
 
     /// Says that something has changed.
@@ -160,7 +160,7 @@ impl State {
     /// Puts the active buffer aside for the next flush and starts another.
     pub(super) fn freeze(&mut self, last_sequence: u64) {
         debug_assert!(self.frozen.is_none(), "one buffer is flushed at a time");
-        let next = Buffer::new(self.active.generation + 1);
+        let next = Memtable::new(self.active.generation + 1);
         let mut frozen = std::mem::replace(&mut self.active, next);
         frozen.freeze(last_sequence);
         for live in &mut self.segments {
@@ -173,31 +173,31 @@ impl State {
     }
 
     /// True if a span is in a buffer, or was in one of these.
-    pub(super) fn knows_buffered(&self, key: &Key) -> bool {
+    pub(super) fn knows_buffered(&self, key: &SpanKey) -> bool {
         self.active.knows(key) || self.frozen.as_ref().is_some_and(|frozen| frozen.knows(key))
     }
 
     /// Where the row of a span is that holds, if that is in a buffer.
-    pub(super) fn find_buffered(&self, key: &Key) -> Option<Place> {
-        let frozen = || self.frozen.as_ref().and_then(|frozen| frozen.find(key)).map(Place::Frozen);
-        self.active.find(key).map(Place::Active).or_else(frozen)
+    pub(super) fn find_buffered(&self, key: &SpanKey) -> Option<RowLocation> {
+        let frozen = || self.frozen.as_ref().and_then(|frozen| frozen.find(key)).map(RowLocation::Frozen);
+        self.active.find(key).map(RowLocation::Active).or_else(frozen)
     }
 
     /// The row at a place in a buffer, as a batch.
-    pub(super) fn buffered_row(&self, place: Place) -> Option<RecordBatch> {
+    pub(super) fn buffered_row(&self, place: RowLocation) -> Option<RecordBatch> {
         match place {
-            Place::Active(row) => Some(self.active.row(row)),
-            Place::Frozen(row) => self.frozen.as_ref().map(|frozen| frozen.row(row)),
-            Place::Segment(..) => None,
+            RowLocation::Active(row) => Some(self.active.row(row)),
+            RowLocation::Frozen(row) => self.frozen.as_ref().map(|frozen| frozen.row(row)),
+            RowLocation::Segment(..) => None,
         }
     }
 
     /// The rows of segments that may be a span's, those of the newest segment first. Reads a file where there are any.
-    pub(super) fn candidates(&self, key: &Key) -> Vec<Candidate> {
+    pub(super) fn candidates(&self, key: &SpanKey) -> Vec<SpanRowCandidate> {
         let hash = key.hash();
         let mut candidates = Vec::new();
         for live in self.segments.iter().rev().filter(|live| live.ids.may_hold_span(hash)) {
-            candidates.extend(rows_of_span(live, key).into_iter().map(|row| Candidate {
+            candidates.extend(rows_of_span(live, key).into_iter().map(|row| SpanRowCandidate {
                 segment: live.segment.clone(),
                 row,
                 is_readable: live.readable,
@@ -208,15 +208,15 @@ impl State {
     }
 
     /// Marks the row at a place as superseded by one that is added to the active buffer.
-    pub(super) fn supersede(&mut self, place: Place) {
+    pub(super) fn supersede(&mut self, place: RowLocation) {
         match place {
-            Place::Active(row) => self.active.kill(row),
-            Place::Frozen(row) => {
+            RowLocation::Active(row) => self.active.kill(row),
+            RowLocation::Frozen(row) => {
                 if let Some(frozen) = &mut self.frozen {
                     frozen.kill(row);
                 }
             }
-            Place::Segment(id, row) => {
+            RowLocation::Segment(id, row) => {
                 if let Some(live) = self.live(id) {
                     live.supersede(row);
                 }
@@ -224,7 +224,7 @@ impl State {
         }
     }
 
-    pub(super) fn live(&mut self, id: u64) -> Option<&mut Live> {
+    pub(super) fn live(&mut self, id: u64) -> Option<&mut LiveSegment> {
         let at = self.segments.binary_search_by_key(&id, |live| live.segment.id).ok()?;
         Some(&mut self.segments[at])
     }
@@ -239,7 +239,7 @@ impl State {
     }
 
     /// Adds a segment.
-    pub(super) fn add(&mut self, live: Live) {
+    pub(super) fn add(&mut self, live: LiveSegment) {
         let at = self.segments.partition_point(|other| other.segment.id < live.segment.id);
         self.segments.insert(at, live);
         self.touch();
@@ -247,7 +247,7 @@ impl State {
 
     /// The segments that may hold rows of a trace, and the rows of each that hold: those of any trace that cannot be told from it.
     pub(super) fn segments_of_trace(&self, project: u64, trace: TraceId) -> Vec<(Arc<Segment>, Vec<u32>)> {
-        let rows = |live: &Live| -> Vec<u32> {
+        let rows = |live: &LiveSegment| -> Vec<u32> {
             let ranges = live.ids.rows_of_trace(project, trace).unwrap_or_else(|error| unreadable(live, &error));
             ranges.into_iter().flatten().filter(|row| !live.dead.contains(*row)).collect()
         };
@@ -257,16 +257,16 @@ impl State {
 }
 
 /// The rows of a segment that may be a span's. A side file that cannot be read is told of, and the segment then seems not to have the span.
-fn rows_of_span(live: &Live, key: &Key) -> Vec<u32> {
+fn rows_of_span(live: &LiveSegment, key: &SpanKey) -> Vec<u32> {
     live.ids.rows_of_span(key).unwrap_or_else(|error| unreadable(live, &error))
 }
 
-fn unreadable<T>(live: &Live, error: &std::io::Error) -> Vec<T> {
+fn unreadable<T>(live: &LiveSegment, error: &std::io::Error) -> Vec<T> {
     tracing::error!(segment = live.segment.id, %error, "store.ids_unreadable");
     Vec::new()
 }
 
-impl Shared {
+impl StoreInner {
     /// The last snapshot, unless something has changed since.
     pub(super) fn last_snapshot(&self) -> Option<Arc<Snapshot>> {
         let state = lock(&self.state);
@@ -281,13 +281,13 @@ impl Shared {
         }
         let mut state = lock(&self.state);
         let version = state.version();
-        let State { frozen, active, .. } = &mut *state;
-        let buffers: Vec<(u64, Vec<Piece>, Bits)> = [frozen.as_mut(), Some(active)]
+        let StoreState { frozen, active, .. } = &mut *state;
+        let buffers: Vec<(u64, Vec<MemtableChunk>, RowBitSet)> = [frozen.as_mut(), Some(active)]
             .into_iter()
             .flatten()
             .map(|buffer| (buffer.generation, buffer.pieces().to_vec(), buffer.dead().clone()))
             .collect();
-        let segments = state.segments.iter_mut().filter(|live| live.readable).map(Live::view).collect();
+        let segments = state.segments.iter_mut().filter(|live| live.readable).map(LiveSegment::view).collect();
         drop(state);
 
         let mut buffer = Vec::new();
@@ -300,7 +300,7 @@ impl Shared {
         let snapshot = Arc::new(Snapshot { buffer, segments, version });
 
         let mut state = lock(&self.state);
-        let State { active, frozen, .. } = &mut *state;
+        let StoreState { active, frozen, .. } = &mut *state;
         for buffer in frozen.iter_mut().chain([active]) {
             if let Some(pieces) = looked_at.remove(&buffer.generation) {
                 buffer.remember_live(pieces);

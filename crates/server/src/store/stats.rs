@@ -4,11 +4,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use super::state::{Shared, lock};
+use super::state::{StoreInner, lock};
 
 /// The state of the store at one moment.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
-pub struct Stats {
+pub struct StoreStats {
     /// Spans stored.
     pub rows: u64,
     /// Those of them that are in no segment yet.
@@ -39,7 +39,7 @@ pub struct Stats {
 
 /// What is counted as it happens.
 #[derive(Debug, Default)]
-pub(super) struct Health {
+pub(super) struct StoreHealth {
     pub(super) log_bytes: AtomicU64,
     pub(super) log_sequence: AtomicU64,
     pub(super) last_flush_ms: AtomicU64,
@@ -54,15 +54,15 @@ pub(super) struct Health {
     pub(super) background_error: Mutex<Option<String>>,
 }
 
-impl Shared {
-    pub(super) fn stats(&self) -> Stats {
+impl StoreInner {
+    pub(super) fn stats(&self) -> StoreStats {
         let health = &self.health;
         let no_room = self.room().err().map(|error| error.to_string());
         let state = lock(&self.state);
         let buffers = [Some(&state.active), state.frozen.as_ref()];
         let buffered_rows = buffers.iter().flatten().map(|buffer| buffer.live_rows()).sum();
         let in_segments = state.segments.iter().filter(|live| live.readable);
-        Stats {
+        StoreStats {
             rows: in_segments.map(|live| live.segment.rows - live.dead.len() as u64).sum::<u64>() + buffered_rows,
             buffered_rows,
             buffered_bytes: buffers.iter().flatten().map(|buffer| buffer.bytes() as u64).sum(),

@@ -11,11 +11,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use hinomi_model::id::SpanId;
-use hinomi_model::joining::{self, Content, Joined, Piece};
-use hinomi_model::span::{Message, Part};
+use hinomi_model::joining::{self, PartialSpanState, SpanFragment, SpanFragmentContent};
+use hinomi_model::span::{ChatMessage, MessagePart};
 
-use super::rows::{Row, from_batch};
-use super::segment::read::{Reader, ranges};
+use super::rows::{SpanRow, from_batch};
+use super::segment::read::{SegmentReader, ranges};
 use super::*;
 
 /// Small sizes, so that little data meets every case. Nothing is flushed by age.
@@ -34,10 +34,10 @@ pub(super) fn small() -> StoreConfig {
 
 /// Rules by which nearly every new span changes earlier ones: the trace's pipeline is the name that its latest span gives, and the
 /// span with the lowest id alone counts.
-pub(super) fn latest_names_the_pipeline(nodes: &[Node]) -> Vec<Decision> {
+pub(super) fn latest_names_the_pipeline(nodes: &[SpanNode]) -> Vec<SpanDecision> {
     let latest = nodes.iter().max_by_key(|node| (node.start_us, node.span_id));
     let lowest = nodes.iter().map(|node| node.span_id).min();
-    let decide = |node: &Node| Decision {
+    let decide = |node: &SpanNode| SpanDecision {
         counted: Some(node.span_id) == lowest,
         not_counted_because: (Some(node.span_id) != lowest).then(|| "not the lowest".to_owned()),
         pipeline: latest.and_then(|latest| latest.locally.pipeline.clone()),
@@ -59,10 +59,10 @@ pub(crate) fn span(trace: u128, id: u64, start_us: i64) -> Span {
 }
 
 /// All rows of a snapshot by identity. Panics if one is there twice.
-pub(crate) fn rows(snapshot: &Snapshot) -> BTreeMap<(u64, TraceId, SpanId), Row> {
-    let mut all: Vec<Row> = snapshot.buffer.iter().flat_map(from_batch).collect();
+pub(crate) fn rows(snapshot: &Snapshot) -> BTreeMap<(u64, TraceId, SpanId), SpanRow> {
+    let mut all: Vec<SpanRow> = snapshot.buffer.iter().flat_map(from_batch).collect();
     for view in &snapshot.segments {
-        let batch = Reader::open(&view.segment.path).unwrap().all(&ranges(0..view.segment.rows as u32)).unwrap();
+        let batch = SegmentReader::open(&view.segment.path).unwrap().all(&ranges(0..view.segment.rows as u32)).unwrap();
         let rows = from_batch(&batch).into_iter().zip(0u32..);
         all.extend(rows.filter(|(_, number)| view.dead.binary_search(number).is_err()).map(|(row, _)| row));
     }
@@ -93,7 +93,7 @@ async fn what_is_acknowledged_is_visible_and_told() {
     let mut changes = store.changes();
     let spans = vec![span(1, 1, 10), span(1, 2, 20), span(1, 1, 30), Span { span_id: SpanId(0), ..span(1, 1, 1) }];
     let appended = store.append(7, spans).await.unwrap();
-    assert_eq!(appended, Appended { stored: 2, duplicates: 1, without_id: 1, ..Appended::default() });
+    assert_eq!(appended, SpanAppendResult { stored: 2, duplicates: 1, without_id: 1, ..SpanAppendResult::default() });
     let seen = rows(&store.snapshot());
     assert_eq!(seen.values().map(|row| row.span.start_us).collect::<Vec<_>>(), [10, 20]);
     let change = changes.recv().await.unwrap();
@@ -101,7 +101,7 @@ async fn what_is_acknowledged_is_visible_and_told() {
 
     // The same once more, with other times, and for another project.
     let again = store.append(7, vec![span(1, 2, 99)]).await.unwrap();
-    assert_eq!(again, Appended { duplicates: 1, ..Appended::default() });
+    assert_eq!(again, SpanAppendResult { duplicates: 1, ..SpanAppendResult::default() });
     assert_eq!(store.append(8, vec![span(1, 2, 99)]).await.unwrap().stored, 1);
     store.close().await.unwrap();
     assert!(matches!(store.append(8, vec![span(9, 9, 9)]).await, Err(StoreError::Closed)));
@@ -156,14 +156,14 @@ async fn a_correction_reaches_rows_wherever_they_are() {
 
 /// A message of a call that came by itself.
 pub(super) fn piece(trace: u128, id: u64, number: i64) -> Span {
-    let message = Message { role: "user".into(), parts: vec![Part::Text { text: format!("message {number}") }] };
-    let piece = Piece { key: format!("{number}"), at_us: number, content: Content::Input(message) };
+    let message = ChatMessage { role: "user".into(), parts: vec![MessagePart::Text { text: format!("message {number}") }] };
+    let piece = SpanFragment { key: format!("{number}"), at_us: number, content: SpanFragmentContent::Input(message) };
     let mut span = Span {
         trace_id: TraceId(trace),
         span_id: SpanId(id),
         start_us: number,
         end_us: number,
-        joined: Some(Box::new(Joined { awaited: true, pieces: vec![piece], ..Joined::default() })),
+        joined: Some(Box::new(PartialSpanState { awaited: true, pieces: vec![piece], ..PartialSpanState::default() })),
         ..Span::default()
     };
     joining::show_pieces(&mut span);
@@ -184,7 +184,7 @@ async fn pieces_join_their_span_wherever_it_is() {
         // Sent again it is a repeat, wherever the row lies.
         for place in 0..3 {
             let again = store.append(1, vec![report.clone()]).await.unwrap();
-            assert_eq!(again, Appended { duplicates: 1, ..Appended::default() }, "step {step}, {place}");
+            assert_eq!(again, SpanAppendResult { duplicates: 1, ..SpanAppendResult::default() }, "step {step}, {place}");
             match (step + place) % 3 {
                 0 => store.flush().await.unwrap(),
                 1 => {
@@ -248,10 +248,12 @@ async fn a_snapshot_stays_readable_when_its_segments_are_merged() {
 }
 
 /// Takes away the spans of a project that start before a time.
-fn before(project: u64, us: i64) -> Sweep {
-    Sweep {
+fn before(project: u64, us: i64) -> RetentionSweep {
+    RetentionSweep {
         concerns: Arc::new(move |segment| segment.may_hold(project, i64::MIN, us)),
-        judge: Arc::new(move |seen| if seen.project == project && seen.start_us < us { Fate::Gone } else { Fate::Kept }),
+        judge: Arc::new(
+            move |seen| if seen.project == project && seen.start_us < us { RetentionDecision::Gone } else { RetentionDecision::Kept },
+        ),
     }
 }
 
@@ -271,7 +273,7 @@ async fn a_sweep_takes_away_what_is_meant_and_nothing_else() {
     assert!(swept.files.len() >= 9 && swept.files.iter().all(|path| !path.exists()), "{swept:?}");
     let traces = |store: &Store| rows(&store.snapshot()).into_keys().map(|key| (key.0, key.1.0)).collect::<Vec<_>>();
     assert_eq!(traces(&store), [(1, 4), (1, 7), (2, 5)]);
-    assert_eq!(store.sweep(before(1, 100)).await.unwrap(), Swept::default());
+    assert_eq!(store.sweep(before(1, 100)).await.unwrap(), RetentionSweepResult::default());
     store.close().await.unwrap();
     drop(store);
     let store = Store::open(dir.path(), small()).unwrap();
@@ -289,15 +291,15 @@ async fn what_is_written_again_while_it_is_taken_away_goes_too() {
     // While the first segment is judged, a correction of a row in it puts that row into the buffer again, and then into another segment.
     let (runtime, writer) = (tokio::runtime::Handle::current(), store.clone());
     let judged = std::sync::atomic::AtomicUsize::new(0);
-    let judge = move |seen: &Seen| {
+    let judge = move |seen: &RetentionCandidate| {
         if judged.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 2 {
-            let rename: Revise = Arc::new(|span: &mut Span| span.name += " again");
+            let rename: SpanReviser = Arc::new(|span: &mut Span| span.name += " again");
             let changed = runtime.block_on(writer.revise(1, vec![(TraceId(1), SpanId(1))], rename)).unwrap();
             assert_eq!(changed, 1);
         }
-        if seen.trace == TraceId(1) { Fate::Gone } else { Fate::Kept }
+        if seen.trace == TraceId(1) { RetentionDecision::Gone } else { RetentionDecision::Kept }
     };
-    let swept = store.sweep(Sweep { concerns: Arc::new(|_| true), judge: Arc::new(judge) }).await.unwrap();
+    let swept = store.sweep(RetentionSweep { concerns: Arc::new(|_| true), judge: Arc::new(judge) }).await.unwrap();
     let left = |store: &Store| rows(&store.snapshot()).into_keys().map(|key| key.1.0).collect::<Vec<_>>();
     assert_eq!((left(&store), swept.spans), (vec![2], 1));
     let copy = tempfile::tempdir().unwrap();
@@ -312,9 +314,9 @@ async fn a_sweep_takes_texts_away_once_and_leaves_the_numbers() {
     let with_text =
         |trace, start| Span { input_messages: piece(1, 1, 1).input_messages, user_id: Some("u".into()), ..span(trace, 1, start) };
     let _ = store.append(1, vec![with_text(1, 10), with_text(2, 200)]).await.unwrap();
-    let sweep = || Sweep {
+    let sweep = || RetentionSweep {
         concerns: Arc::new(|_| true),
-        judge: Arc::new(|seen| if seen.start_us < 100 { Fate::WithoutTexts } else { Fate::Kept }),
+        judge: Arc::new(|seen| if seen.start_us < 100 { RetentionDecision::WithoutTexts } else { RetentionDecision::Kept }),
     };
     let swept = store.sweep(sweep()).await.unwrap();
     assert_eq!((swept.spans, swept.without_texts), (0, 1));
@@ -322,13 +324,13 @@ async fn a_sweep_takes_texts_away_once_and_leaves_the_numbers() {
     let texts: Vec<usize> = seen.values().map(|row| row.span.input_messages.len()).collect();
     assert_eq!(texts, [0, 1]);
     assert!(seen.values().all(|row| row.span.user_id.is_some() && !row.span.name.is_empty()));
-    assert_eq!(store.sweep(sweep()).await.unwrap(), Swept::default());
+    assert_eq!(store.sweep(sweep()).await.unwrap(), RetentionSweepResult::default());
     // After a start it is looked once more, and nothing is done.
     store.close().await.unwrap();
     drop(store);
     let store = Store::open(dir.path(), small()).unwrap();
     for _ in 0..2 {
-        assert_eq!(store.sweep(sweep()).await.unwrap(), Swept::default());
+        assert_eq!(store.sweep(sweep()).await.unwrap(), RetentionSweepResult::default());
     }
 }
 
@@ -400,7 +402,7 @@ async fn an_old_buffer_is_flushed_without_being_asked() {
 #[tokio::test]
 async fn a_call_that_two_programs_report_counts_once() {
     let call = |trace: u128, scope: &str, cost: i64| Span {
-        kind: hinomi_model::span::Kind::Llm,
+        kind: hinomi_model::span::SpanType::Llm,
         origin: Some(scope.to_owned()),
         response_id: Some("chatcmpl-1".to_owned()),
         usage: hinomi_model::span::Usage { input: Some(9), output: Some(4), ..Default::default() },
@@ -439,9 +441,9 @@ async fn a_call_that_two_programs_report_counts_once() {
 
 #[tokio::test]
 async fn of_any_number_of_reports_in_any_order_one_counts() {
-    use hinomi_model::span::{Kind, Usage};
+    use hinomi_model::span::{SpanType, Usage};
     let call = |trace: u128, scope: &str, usage: Usage, times: (i64, i64)| Span {
-        kind: Kind::Llm,
+        kind: SpanType::Llm,
         origin: Some(scope.to_owned()),
         response_id: Some("chatcmpl-1".to_owned()),
         usage,
@@ -486,18 +488,18 @@ async fn of_any_number_of_reports_in_any_order_one_counts() {
 
 #[tokio::test]
 async fn what_failed_is_known_of_a_trace_that_is_read_again() {
-    use hinomi_model::span::{Kind, Status, Usage};
+    use hinomi_model::span::{SpanStatus, SpanType, Usage};
     let usage = Usage { input: Some(10), output: Some(5), ..Usage::default() };
-    let outer = Span { kind: Kind::Llm, usage, origin: Some("framework".into()), end_us: 100, ..span(1, 1, 0) };
+    let outer = Span { kind: SpanType::Llm, usage, origin: Some("framework".into()), end_us: 100, ..span(1, 1, 0) };
     let refused = Span {
-        kind: Kind::Llm,
-        status: Status::Error,
+        kind: SpanType::Llm,
+        status: SpanStatus::Error,
         origin: Some("sdk".into()),
         parent_span_id: Some(SpanId(1)),
         end_us: 50,
         ..span(1, 2, 1)
     };
-    let worked = Span { span_id: SpanId(3), status: Status::Ok, start_us: 51, end_us: 99, ..refused.clone() };
+    let worked = Span { span_id: SpanId(3), status: SpanStatus::Ok, start_us: 51, end_us: 99, ..refused.clone() };
     for pause in [false, true] {
         let dir = tempfile::tempdir().unwrap();
         let config = || StoreConfig { rules: hinomi_model::counting::decide, ..small() };
@@ -521,7 +523,7 @@ async fn the_newest_traces_are_known_at_a_start_also_where_a_segment_holds_more(
     let _ = store.append(1, (1..=40).map(|trace| span(trace, 1, trace as i64 * 10)).collect()).await.unwrap();
     store.flush().await.unwrap();
     drop(store);
-    let (shared, _, _) = super::open::open(dir.path(), small(), super::stats::Health::default()).unwrap();
+    let (shared, _, _) = super::open::open(dir.path(), small(), super::stats::StoreHealth::default()).unwrap();
     let mut traces: Vec<u128> = super::group::newest_traces(&shared, 5).into_keys().map(|(_, trace)| trace.0).collect();
     traces.sort_unstable();
     assert_eq!(traces, [36, 37, 38, 39, 40]);
@@ -529,10 +531,10 @@ async fn the_newest_traces_are_known_at_a_start_also_where_a_segment_holds_more(
 
 #[tokio::test]
 async fn two_sdks_that_tell_no_id_are_joined_by_what_was_said() {
-    use hinomi_model::span::{Kind, Usage};
-    let said = |role: &str, text: &str| vec![Message { role: role.into(), parts: vec![Part::Text { text: text.into() }] }];
+    use hinomi_model::span::{SpanType, Usage};
+    let said = |role: &str, text: &str| vec![ChatMessage { role: role.into(), parts: vec![MessagePart::Text { text: text.into() }] }];
     let call = |trace: u128, sdk: &str, times: (i64, i64)| Span {
-        kind: Kind::Llm,
+        kind: SpanType::Llm,
         sdk_name: Some(sdk.to_owned()),
         usage: Usage { input: Some(9), output: Some(4), ..Usage::default() },
         input_messages: said("user", "What is the capital of France?"),

@@ -5,9 +5,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use hinomi_model::counting::{Decision, Node};
+use hinomi_model::counting::{SpanDecision, SpanNode};
 use hinomi_model::id::{SpanId, TraceId};
-use hinomi_model::reports::{self, Report};
+use hinomi_model::reports::{self, CallReport};
 
 use super::seeded::SeededMap;
 
@@ -20,57 +20,62 @@ pub(super) type TraceKey = (u64, TraceId);
 
 /// A stored span, as far as the rules must know it.
 #[derive(Debug)]
-pub(super) struct Known {
-    pub(super) node: Node,
+pub(super) struct StoredSpanNode {
+    pub(super) node: SpanNode,
     /// What was last decided, where that differs from what the span says alone.
-    pub(super) decided: Option<Box<Decision>>,
+    pub(super) decided: Option<Box<SpanDecision>>,
 }
 
 /// What a request tells of a span.
 #[derive(Debug)]
-pub(super) struct Told {
-    pub(super) node: Node,
+pub(super) struct IncomingSpanNode {
+    pub(super) node: SpanNode,
     /// True for a span that was stored before.
     pub(super) again: bool,
 }
 
 /// Recent traces.
 #[derive(Debug)]
-pub(super) struct Traces {
+pub(super) struct TraceStateCache {
     capacity: usize,
-    rules: fn(&[Node]) -> Vec<Decision>,
+    rules: fn(&[SpanNode]) -> Vec<SpanDecision>,
     nodes: usize,
     clock: u64,
-    traces: SeededMap<TraceKey, Trace>,
+    traces: SeededMap<TraceKey, CachedTraceState>,
     /// Traces by the time of their last use.
     by_use: BTreeMap<u64, TraceKey>,
 }
 
 #[derive(Debug, Default)]
-struct Trace {
-    nodes: Vec<Node>,
+struct CachedTraceState {
+    nodes: Vec<SpanNode>,
     /// For each node what was last decided, where that differs from what the span says alone.
-    decided: Vec<Option<Box<Decision>>>,
+    decided: Vec<Option<Box<SpanDecision>>>,
     used: u64,
 }
 
 /// What changed for one trace.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Verdict {
+pub(super) struct TraceDecisionChanges {
     /// For the spans given, by their place among them: what holds, where that is not what they say alone.
-    pub(super) decided: Vec<(usize, Decision)>,
+    pub(super) decided: Vec<(usize, SpanDecision)>,
     /// For earlier spans: what holds from now on.
-    pub(super) corrections: Vec<(SpanId, Decision)>,
+    pub(super) corrections: Vec<(SpanId, SpanDecision)>,
 }
 
-impl Traces {
-    pub(super) fn new(capacity: usize, rules: fn(&[Node]) -> Vec<Decision>) -> Traces {
-        Traces { capacity, rules, nodes: 0, clock: 0, traces: SeededMap::default(), by_use: BTreeMap::new() }
+impl TraceStateCache {
+    pub(super) fn new(capacity: usize, rules: fn(&[SpanNode]) -> Vec<SpanDecision>) -> TraceStateCache {
+        TraceStateCache { capacity, rules, nodes: 0, clock: 0, traces: SeededMap::default(), by_use: BTreeMap::new() }
     }
 
     /// Adds new spans of a trace, or what is now known of earlier ones, and asks the rules. `load` gives what is stored of it, and is only
     /// called when it is not remembered. `None` when the trace is too long to be decided.
-    pub(super) fn extend(&mut self, key: TraceKey, new: Vec<Told>, load: impl FnOnce() -> Vec<Known>) -> Option<Verdict> {
+    pub(super) fn extend(
+        &mut self,
+        key: TraceKey,
+        new: Vec<IncomingSpanNode>,
+        load: impl FnOnce() -> Vec<StoredSpanNode>,
+    ) -> Option<TraceDecisionChanges> {
         let rules = self.rules;
         let trace = self.remembered(key, load);
         if trace.nodes.len() + new.iter().filter(|told| !told.again).count() > LONGEST_TRACE {
@@ -85,7 +90,7 @@ impl Traces {
     }
 
     /// The calls of a remembered trace that another trace may report too.
-    pub(super) fn reports(&self, key: &TraceKey) -> Vec<Report> {
+    pub(super) fn reports(&self, key: &TraceKey) -> Vec<CallReport> {
         self.traces.get(key).map_or_else(Vec::new, |trace| {
             let counted = |place: usize| trace.decided[place].as_deref().unwrap_or(&trace.nodes[place].locally).counted;
             reports::of_trace(key.1, &trace.nodes, counted)
@@ -93,16 +98,16 @@ impl Traces {
     }
 
     /// True if a stored span came in pieces. `load` as above.
-    pub(super) fn came_in_pieces(&mut self, key: TraceKey, span: SpanId, load: impl FnOnce() -> Vec<Known>) -> bool {
+    pub(super) fn came_in_pieces(&mut self, key: TraceKey, span: SpanId, load: impl FnOnce() -> Vec<StoredSpanNode>) -> bool {
         self.remembered(key, load).nodes.iter().any(|node| node.span_id == span && node.joined)
     }
 
-    fn remembered(&mut self, key: TraceKey, load: impl FnOnce() -> Vec<Known>) -> &mut Trace {
+    fn remembered(&mut self, key: TraceKey, load: impl FnOnce() -> Vec<StoredSpanNode>) -> &mut CachedTraceState {
         self.clock += 1;
         let trace = self.traces.entry(key).or_insert_with(|| {
             let (nodes, decided): (Vec<_>, Vec<_>) = load().into_iter().map(|known| (known.node, known.decided)).unzip();
             self.nodes += nodes.len();
-            Trace { nodes, decided, used: 0 }
+            CachedTraceState { nodes, decided, used: 0 }
         });
         self.by_use.remove(&trace.used);
         trace.used = self.clock;
@@ -121,7 +126,7 @@ impl Traces {
 
     /// Forgets everything, since what was added is not known to be stored.
     pub(super) fn forget_all(&mut self) {
-        *self = Traces::new(self.capacity, self.rules);
+        *self = TraceStateCache::new(self.capacity, self.rules);
     }
 
     /// Forgets a trace, since what was added to it was not stored.
@@ -133,11 +138,11 @@ impl Traces {
     }
 }
 
-impl Trace {
+impl CachedTraceState {
     /// Adds nodes, and says where each stands now. What is told again takes the place of what was known.
-    fn add(&mut self, new: Vec<Told>) -> HashMap<usize, usize> {
+    fn add(&mut self, new: Vec<IncomingSpanNode>) -> HashMap<usize, usize> {
         let mut places = HashMap::with_capacity(new.len());
-        for (index, Told { node, again }) in new.into_iter().enumerate() {
+        for (index, IncomingSpanNode { node, again }) in new.into_iter().enumerate() {
             let known = self.nodes.iter().position(|known| again && known.span_id == node.span_id);
             let place = known.unwrap_or(self.nodes.len());
             match known {
@@ -157,10 +162,10 @@ impl Trace {
 
     /// Asks the rules about the whole trace. `asked` says which of its spans are new or changed, and where they stand among those
     /// given; the others have been answered for.
-    fn settle(&mut self, asked: &HashMap<usize, usize>, rules: fn(&[Node]) -> Vec<Decision>) -> Verdict {
+    fn settle(&mut self, asked: &HashMap<usize, usize>, rules: fn(&[SpanNode]) -> Vec<SpanDecision>) -> TraceDecisionChanges {
         // A fault in a rule must not end intake: the trace keeps what its spans say alone.
         let decisions = catch_unwind(AssertUnwindSafe(|| rules(&self.nodes))).unwrap_or_default();
-        let mut verdict = Verdict::default();
+        let mut verdict = TraceDecisionChanges::default();
         for (index, (node, decision)) in self.nodes.iter().zip(decisions).enumerate() {
             let decided = &mut self.decided[index];
             let last = decided.as_deref().unwrap_or(&node.locally);
@@ -184,18 +189,18 @@ mod tests {
 
     use super::*;
 
-    fn node(id: u64) -> Node {
-        Node::of(&Span { span_id: SpanId(id), ..Span::default() })
+    fn node(id: u64) -> SpanNode {
+        SpanNode::of(&Span { span_id: SpanId(id), ..Span::default() })
     }
 
-    fn new(node: Node) -> Vec<Told> {
-        vec![Told { node, again: false }]
+    fn new(node: SpanNode) -> Vec<IncomingSpanNode> {
+        vec![IncomingSpanNode { node, again: false }]
     }
 
     #[test]
     fn loads_a_trace_once_and_again_after_it_was_forgotten() {
-        let mut traces = Traces::new(4, decide);
-        let known = |id| Known { node: node(id), decided: None };
+        let mut traces = TraceStateCache::new(4, decide);
+        let known = |id| StoredSpanNode { node: node(id), decided: None };
         let mut loads = 0;
         for trace in [1, 1, 2, 1] {
             let load = || {
@@ -214,30 +219,31 @@ mod tests {
 
     #[test]
     fn says_what_changed_and_nothing_else() {
-        let mut traces = Traces::new(100, decide);
-        let wrong = Decision { counted: false, not_counted_because: Some("old rule".into()), ..Decision::default() };
-        let load = || vec![Known { node: node(1), decided: Some(Box::new(wrong)) }];
+        let mut traces = TraceStateCache::new(100, decide);
+        let wrong = SpanDecision { counted: false, not_counted_because: Some("old rule".into()), ..SpanDecision::default() };
+        let load = || vec![StoredSpanNode { node: node(1), decided: Some(Box::new(wrong)) }];
         let verdict = traces.extend((1, TraceId(1)), new(node(2)), load).unwrap();
         assert_eq!(verdict.corrections, [(SpanId(1), node(1).locally)]);
         assert_eq!(verdict.decided, []);
-        assert_eq!(traces.extend((1, TraceId(1)), new(node(3)), Vec::new), Some(Verdict::default()));
+        assert_eq!(traces.extend((1, TraceId(1)), new(node(3)), Vec::new), Some(TraceDecisionChanges::default()));
     }
 
     #[test]
     fn a_span_that_came_in_pieces_is_known_once() {
-        let outermost_alone = |nodes: &[Node]| {
-            let alone = |node: &Node| Decision { counted: nodes.len() == 1 && node.parent_span_id.is_none(), ..node.locally.clone() };
+        let outermost_alone = |nodes: &[SpanNode]| {
+            let alone =
+                |node: &SpanNode| SpanDecision { counted: nodes.len() == 1 && node.parent_span_id.is_none(), ..node.locally.clone() };
             nodes.iter().map(alone).collect()
         };
-        let mut traces = Traces::new(100, outermost_alone);
-        let piece = Node { joined: true, ..node(1) };
+        let mut traces = TraceStateCache::new(100, outermost_alone);
+        let piece = SpanNode { joined: true, ..node(1) };
         let key = (1, TraceId(1));
-        assert_eq!(traces.extend(key, new(piece.clone()), Vec::new), Some(Verdict::default()));
+        assert_eq!(traces.extend(key, new(piece.clone()), Vec::new), Some(TraceDecisionChanges::default()));
         assert!(traces.came_in_pieces(key, SpanId(1), Vec::new) && !traces.came_in_pieces(key, SpanId(2), Vec::new));
-        let whole = Node { parent_span_id: Some(SpanId(7)), ..piece };
-        let again = vec![Told { node: whole.clone(), again: true }];
+        let whole = SpanNode { parent_span_id: Some(SpanId(7)), ..piece };
+        let again = vec![IncomingSpanNode { node: whole.clone(), again: true }];
         let verdict = traces.extend(key, again, Vec::new).unwrap();
-        assert_eq!(verdict.decided, [(0, Decision { counted: false, ..whole.locally })]);
+        assert_eq!(verdict.decided, [(0, SpanDecision { counted: false, ..whole.locally })]);
         assert_eq!((verdict.corrections.len(), traces.nodes), (0, 1));
     }
 }

@@ -3,23 +3,23 @@
 
 use std::fmt::Debug;
 
-use super::rows::Row;
+use super::rows::SpanRow;
 
 /// What came and went in one step.
 #[derive(Debug)]
-pub struct Moved {
+pub struct RowChanges {
     /// A snapshot of this version or a later one has it.
     pub version: u64,
     /// Rows that are visible now, as far as was wanted of them.
-    pub added: Vec<Row>,
+    pub added: Vec<SpanRow>,
     /// Rows that no longer are.
-    pub gone: Vec<Row>,
+    pub gone: Vec<SpanRow>,
 }
 
 /// Somebody who is told. Both are asked by the one thread through which everything is stored: they must be quick, and must not wait.
-pub trait Watch: Debug + Send + Sync {
+pub trait RowChangeSubscriber: Debug + Send + Sync {
     /// What is wanted of a row; `None` for nothing.
-    fn look(&self, row: &Row) -> Option<Row>;
+    fn look(&self, row: &SpanRow) -> Option<SpanRow>;
     /// What was wanted has become true.
-    fn tell(&self, moved: Moved);
+    fn tell(&self, moved: RowChanges);
 }

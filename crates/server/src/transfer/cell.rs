@@ -31,7 +31,7 @@ const PLACES: usize = 12;
 
 /// What the text of a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum CellFormat {
     /// Any text.
     Text,
     /// JSON of its own.
@@ -43,12 +43,12 @@ pub(super) enum Form {
 }
 
 /// The form of a column's values.
-pub(super) fn form(name: &str, data_type: &DataType) -> Form {
+pub(super) fn form(name: &str, data_type: &DataType) -> CellFormat {
     match data_type {
-        _ if JSON.contains(&name) => Form::Json,
-        DataType::Timestamp(..) => Form::Time,
-        DataType::Int64 | DataType::Float64 | DataType::Boolean | DataType::Decimal128(..) => Form::Bare,
-        _ => Form::Text,
+        _ if JSON.contains(&name) => CellFormat::Json,
+        DataType::Timestamp(..) => CellFormat::Time,
+        DataType::Int64 | DataType::Float64 | DataType::Boolean | DataType::Decimal128(..) => CellFormat::Bare,
+        _ => CellFormat::Text,
     }
 }
 
@@ -83,7 +83,7 @@ pub(super) fn is_like_formula(text: &str) -> bool {
 }
 
 /// A column that is being read from texts.
-pub(super) enum Column {
+pub(super) enum TextColumnBuilder {
     Text(StringViewBuilder),
     Int(Int64Builder),
     Float(Float64Builder),
@@ -92,15 +92,15 @@ pub(super) enum Column {
     Flag(BooleanBuilder),
 }
 
-impl Column {
-    pub(super) fn of(data_type: &DataType) -> Column {
+impl TextColumnBuilder {
+    pub(super) fn of(data_type: &DataType) -> TextColumnBuilder {
         match data_type {
-            DataType::Int64 => Column::Int(Int64Builder::new()),
-            DataType::Float64 => Column::Float(Float64Builder::new()),
-            DataType::Boolean => Column::Flag(BooleanBuilder::new()),
-            DataType::Timestamp(..) => Column::Time(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
-            DataType::Decimal128(..) => Column::Money(Decimal128Builder::new().with_data_type(MONEY)),
-            _ => Column::Text(StringViewBuilder::new()),
+            DataType::Int64 => TextColumnBuilder::Int(Int64Builder::new()),
+            DataType::Float64 => TextColumnBuilder::Float(Float64Builder::new()),
+            DataType::Boolean => TextColumnBuilder::Flag(BooleanBuilder::new()),
+            DataType::Timestamp(..) => TextColumnBuilder::Time(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
+            DataType::Decimal128(..) => TextColumnBuilder::Money(Decimal128Builder::new().with_data_type(MONEY)),
+            _ => TextColumnBuilder::Text(StringViewBuilder::new()),
         }
     }
 
@@ -111,28 +111,34 @@ impl Column {
     /// What it should be.
     pub(super) fn add(&mut self, text: Option<&str>) -> Result<(), &'static str> {
         match self {
-            Column::Text(builder) => builder.append_option(text),
-            Column::Int(builder) => builder.append_option(text.map(|text| text.parse().map_err(|_| "a whole number")).transpose()?),
-            Column::Float(builder) => builder.append_option(text.map(|text| number(text).ok_or("a number")).transpose()?),
-            Column::Flag(builder) => builder.append_option(text.map(|text| text.parse().map_err(|_| "true or false")).transpose()?),
-            Column::Time(builder) => {
+            TextColumnBuilder::Text(builder) => builder.append_option(text),
+            TextColumnBuilder::Int(builder) => {
+                builder.append_option(text.map(|text| text.parse().map_err(|_| "a whole number")).transpose()?)
+            }
+            TextColumnBuilder::Float(builder) => builder.append_option(text.map(|text| number(text).ok_or("a number")).transpose()?),
+            TextColumnBuilder::Flag(builder) => {
+                builder.append_option(text.map(|text| text.parse().map_err(|_| "true or false")).transpose()?)
+            }
+            TextColumnBuilder::Time(builder) => {
                 let us =
                     |text: &str| text.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_microsecond).map_err(|_| "a time in RFC 3339");
                 builder.append_option(text.map(us).transpose()?);
             }
-            Column::Money(builder) => builder.append_option(text.map(|text| steps(text).ok_or("an amount of dollars")).transpose()?),
+            TextColumnBuilder::Money(builder) => {
+                builder.append_option(text.map(|text| steps(text).ok_or("an amount of dollars")).transpose()?)
+            }
         }
         Ok(())
     }
 
     pub(super) fn finish(self) -> ArrayRef {
         match self {
-            Column::Text(mut builder) => Arc::new(builder.finish()),
-            Column::Int(mut builder) => Arc::new(builder.finish()),
-            Column::Float(mut builder) => Arc::new(builder.finish()),
-            Column::Time(mut builder) => Arc::new(builder.finish()),
-            Column::Money(mut builder) => Arc::new(builder.finish()),
-            Column::Flag(mut builder) => Arc::new(builder.finish()),
+            TextColumnBuilder::Text(mut builder) => Arc::new(builder.finish()),
+            TextColumnBuilder::Int(mut builder) => Arc::new(builder.finish()),
+            TextColumnBuilder::Float(mut builder) => Arc::new(builder.finish()),
+            TextColumnBuilder::Time(mut builder) => Arc::new(builder.finish()),
+            TextColumnBuilder::Money(mut builder) => Arc::new(builder.finish()),
+            TextColumnBuilder::Flag(mut builder) => Arc::new(builder.finish()),
         }
     }
 }
@@ -164,11 +170,11 @@ mod tests {
     #[test]
     fn every_column_of_the_schema_is_read_as_what_it_is() {
         for field in SCHEMA.fields() {
-            let mut column = Column::of(field.data_type());
+            let mut column = TextColumnBuilder::of(field.data_type());
             column.add(None).unwrap();
             assert_eq!(column.finish().data_type(), field.data_type(), "{}", field.name());
         }
-        let mut column = Column::of(&DataType::Float64);
+        let mut column = TextColumnBuilder::of(&DataType::Float64);
         assert!(column.add(Some("NaN")).is_err());
         column.add(Some("0.1")).unwrap();
         let mut text = String::new();
@@ -189,7 +195,7 @@ mod tests {
         for wrong in ["", ".", "1e3", "0.0000000000001", "1.2.3", "NaN", "10000000", "٣"] {
             assert_eq!(steps(wrong), None, "{wrong}");
         }
-        let mut column = Column::of(&MONEY);
+        let mut column = TextColumnBuilder::of(&MONEY);
         column.add(Some("-0.000000000001")).unwrap();
         let mut text = String::new();
         assert!(push(&column.finish(), 0, &mut text));

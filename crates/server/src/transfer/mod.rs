@@ -10,11 +10,11 @@ mod write;
 use std::str::FromStr;
 
 pub use read::{rows, to_lines};
-pub use write::Writer;
+pub use write::SpanFileWriter;
 
 /// The form of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum SpanFileFormat {
     /// Columns, compressed, as segments are.
     Parquet,
     /// One JSON object a line. What is unknown is left out.
@@ -23,31 +23,31 @@ pub enum Format {
     Csv,
 }
 
-impl Format {
+impl SpanFileFormat {
     /// How names of such files end.
     pub fn extension(self) -> &'static str {
         match self {
-            Format::Parquet => "parquet",
-            Format::Jsonl => "jsonl",
-            Format::Csv => "csv",
+            SpanFileFormat::Parquet => "parquet",
+            SpanFileFormat::Jsonl => "jsonl",
+            SpanFileFormat::Csv => "csv",
         }
     }
 
     /// Its media type.
     pub fn media_type(self) -> &'static str {
         match self {
-            Format::Parquet => "application/vnd.apache.parquet",
-            Format::Jsonl => "application/x-ndjson",
-            Format::Csv => "text/csv; charset=utf-8",
+            SpanFileFormat::Parquet => "application/vnd.apache.parquet",
+            SpanFileFormat::Jsonl => "application/x-ndjson",
+            SpanFileFormat::Csv => "text/csv; charset=utf-8",
         }
     }
 }
 
-impl FromStr for Format {
+impl FromStr for SpanFileFormat {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Format, String> {
-        let all = [Format::Parquet, Format::Jsonl, Format::Csv];
+    fn from_str(text: &str) -> Result<SpanFileFormat, String> {
+        let all = [SpanFileFormat::Parquet, SpanFileFormat::Jsonl, SpanFileFormat::Csv];
         let found = all.into_iter().find(|format| format.extension() == text);
         found.ok_or_else(|| format!("{text:?} is no format; there are parquet, jsonl and csv"))
     }

@@ -13,10 +13,10 @@ use arrow::datatypes::{Field, Schema};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::value::RawValue;
 
-use super::Format;
-use super::cell::{Column, Form, form, is_like_formula};
+use super::SpanFileFormat;
+use super::cell::{CellFormat, TextColumnBuilder, form, is_like_formula};
 use super::write::lines;
-use crate::store::rows::{Row, from_batch};
+use crate::store::rows::{SpanRow, from_batch};
 use crate::store::schema::SCHEMA;
 
 /// Columns without which there is no span.
@@ -29,11 +29,11 @@ const ROWS: usize = 512;
 /// # Errors
 ///
 /// Says which line and column cannot be read, and why.
-pub fn rows(text: &str, first: usize) -> Result<Vec<Row>, String> {
-    let mut columns: Vec<(&str, Form, Column)> = SCHEMA
+pub fn rows(text: &str, first: usize) -> Result<Vec<SpanRow>, String> {
+    let mut columns: Vec<(&str, CellFormat, TextColumnBuilder)> = SCHEMA
         .fields()
         .iter()
-        .map(|field| (field.name().as_str(), form(field.name(), field.data_type()), Column::of(field.data_type())))
+        .map(|field| (field.name().as_str(), form(field.name(), field.data_type()), TextColumnBuilder::of(field.data_type())))
         .collect();
     for (number, line) in (first..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
         let mut values: HashMap<String, Box<RawValue>> =
@@ -48,7 +48,7 @@ pub fn rows(text: &str, first: usize) -> Result<Vec<Row>, String> {
             let wrong = |wanted: &str| format!("line {number}: {name} is not {wanted}");
             let raw = values.get(*name).map(|value| value.get());
             let text: Option<String> = match (raw, form) {
-                (Some(raw), Form::Text | Form::Time) => Some(serde_json::from_str(raw).map_err(|_| wrong("a text"))?),
+                (Some(raw), CellFormat::Text | CellFormat::Time) => Some(serde_json::from_str(raw).map_err(|_| wrong("a text"))?),
                 (raw, _) => raw.map(str::to_owned),
             };
             if let Some(text) = text.as_deref().filter(|_| matches!(*name, "trace_id" | "span_id"))
@@ -83,8 +83,8 @@ pub fn to_lines(path: &Path, mut work: impl FnMut(&str, f64) -> anyhow::Result<(
     let read = file.read(&mut start)?;
     file.rewind()?;
     match format(path, &start[..read]) {
-        Format::Parquet => parquet(file, work).with_context(|| format!("cannot read {name}")),
-        Format::Jsonl => {
+        SpanFileFormat::Parquet => parquet(file, work).with_context(|| format!("cannot read {name}")),
+        SpanFileFormat::Jsonl => {
             let mut reader = BufReader::new(file);
             let (mut piece, mut done, mut count) = (String::new(), 0, 0);
             loop {
@@ -101,7 +101,7 @@ pub fn to_lines(path: &Path, mut work: impl FnMut(&str, f64) -> anyhow::Result<(
                 }
             }
         }
-        Format::Csv => table(file, length, work).with_context(|| format!("cannot read {name}")),
+        SpanFileFormat::Csv => table(file, length, work).with_context(|| format!("cannot read {name}")),
     }
 }
 
@@ -109,12 +109,12 @@ pub fn to_lines(path: &Path, mut work: impl FnMut(&str, f64) -> anyhow::Result<(
 const PIECE: usize = 2 << 20;
 
 /// What a file is, by its first bytes, else by its name.
-fn format(path: &Path, start: &[u8]) -> Format {
+fn format(path: &Path, start: &[u8]) -> SpanFileFormat {
     match start {
-        b"PAR1" => Format::Parquet,
-        [b'{', ..] => Format::Jsonl,
-        [] if path.extension().is_some_and(|extension| extension == "jsonl") => Format::Jsonl,
-        _ => Format::Csv,
+        b"PAR1" => SpanFileFormat::Parquet,
+        [b'{', ..] => SpanFileFormat::Jsonl,
+        [] if path.extension().is_some_and(|extension| extension == "jsonl") => SpanFileFormat::Jsonl,
+        _ => SpanFileFormat::Csv,
     }
 }
 
@@ -141,7 +141,7 @@ fn parquet(file: File, mut work: impl FnMut(&str, f64) -> anyhow::Result<()>) ->
 fn table(file: File, length: u64, mut work: impl FnMut(&str, f64) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let mut reader = csv::Reader::from_reader(BufReader::new(file));
     let names = reader.headers()?.clone();
-    let forms: Vec<Option<Form>> =
+    let forms: Vec<Option<CellFormat>> =
         names.iter().map(|name| SCHEMA.field_with_name(name).ok().map(|field| form(name, field.data_type()))).collect();
     if let Some(missing) = NEEDED.iter().find(|needed| !names.iter().any(|name| name == **needed)) {
         bail!("its first line names no column {missing}");
@@ -153,11 +153,11 @@ fn table(file: File, length: u64, mut work: impl FnMut(&str, f64) -> anyhow::Res
         for ((name, form), value) in names.iter().zip(&forms).zip(&record).filter(|(_, value)| !value.is_empty()) {
             let Some(form) = form else { continue };
             // The quote that keeps spreadsheets from taking a text for a formula; JSON of a negative number has it too.
-            let bare = value.strip_prefix('\'').filter(|_| matches!(form, Form::Text | Form::Json) && is_like_formula(value));
+            let bare = value.strip_prefix('\'').filter(|_| matches!(form, CellFormat::Text | CellFormat::Json) && is_like_formula(value));
             let value = bare.unwrap_or(value);
             let value = match form {
-                Form::Text | Form::Time => serde_json::Value::from(value).to_string(),
-                Form::Json | Form::Bare => value.to_owned(),
+                CellFormat::Text | CellFormat::Time => serde_json::Value::from(value).to_string(),
+                CellFormat::Json | CellFormat::Bare => value.to_owned(),
             };
             fields.push(format!("\"{name}\":{value}"));
         }

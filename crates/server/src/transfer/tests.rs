@@ -4,11 +4,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::store::rows::tests::any_span;
-use crate::store::rows::{Row, to_batch};
+use crate::store::rows::{SpanRow, to_batch};
 
 /// Writes rows as a file, and reads that back.
-fn there_and_back(rows: &[Row], format: Format) -> Vec<Row> {
-    let mut writer = Writer::new(format).unwrap();
+fn there_and_back(rows: &[SpanRow], format: SpanFileFormat) -> Vec<SpanRow> {
+    let mut writer = SpanFileWriter::new(format).unwrap();
     let mut bytes = Vec::new();
     for part in rows.chunks(2) {
         bytes.extend(writer.write(&to_batch(part)).unwrap());
@@ -36,14 +36,14 @@ proptest! {
             span.span_id.0 |= 1;
             span.start_us = index as i64;
             span.end_us = 1_700_000_000_000_000;
-            Row { project_id: 1, received_us: 5, span, local: None }
+            SpanRow { project_id: 1, received_us: 5, span, local: None }
         };
         // As the columns hold it.
-        let rows: Vec<Row> = crate::store::rows::from_batch(&to_batch(&spans.into_iter().enumerate().map(row).collect::<Vec<_>>()));
-        prop_assert_eq!(&there_and_back(&rows, Format::Jsonl), &rows);
-        prop_assert_eq!(&there_and_back(&rows, Format::Parquet), &rows);
+        let rows: Vec<SpanRow> = crate::store::rows::from_batch(&to_batch(&spans.into_iter().enumerate().map(row).collect::<Vec<_>>()));
+        prop_assert_eq!(&there_and_back(&rows, SpanFileFormat::Jsonl), &rows);
+        prop_assert_eq!(&there_and_back(&rows, SpanFileFormat::Parquet), &rows);
         // A table does not tell an empty text from none.
-        prop_assert_eq!(there_and_back(&rows, Format::Csv).len(), rows.len());
+        prop_assert_eq!(there_and_back(&rows, SpanFileFormat::Csv).len(), rows.len());
     }
 }
 
@@ -59,8 +59,8 @@ fn a_table_brings_back_what_a_program_sends() {
         tool_definitions: Some(serde_json::json!(-1.5)),
         ..Default::default()
     };
-    let rows = vec![Row { project_id: 1, received_us: 5, span, local: None }];
-    let there = there_and_back(&rows, Format::Csv);
+    let rows = vec![SpanRow { project_id: 1, received_us: 5, span, local: None }];
+    let there = there_and_back(&rows, SpanFileFormat::Csv);
     assert_eq!(there[0].span.user_id, rows[0].span.user_id);
     assert_eq!((there[0].span.start_us, there[0].span.trace_id), (1_700_000_000_000_001, rows[0].span.trace_id));
     assert_eq!(there[0].span.name, rows[0].span.name);
@@ -78,10 +78,10 @@ fn no_cell_of_a_table_is_a_formula() {
             name: (*text).into(),
             ..Default::default()
         };
-        Row { project_id: 1, received_us: 5, span, local: None }
+        SpanRow { project_id: 1, received_us: 5, span, local: None }
     };
-    let rows: Vec<Row> = texts.iter().enumerate().map(span).collect();
-    let bytes = Writer::new(Format::Csv).unwrap().write(&to_batch(&rows)).unwrap();
+    let rows: Vec<SpanRow> = texts.iter().enumerate().map(span).collect();
+    let bytes = SpanFileWriter::new(SpanFileFormat::Csv).unwrap().write(&to_batch(&rows)).unwrap();
     let mut reader = csv::Reader::from_reader(bytes.as_slice());
     let cells: Vec<String> = reader.records().flat_map(|record| record.unwrap().iter().map(str::to_owned).collect::<Vec<_>>()).collect();
     for cell in &cells {
@@ -91,7 +91,7 @@ fn no_cell_of_a_table_is_a_formula() {
     for quoted in ["'=HYPERLINK(1)", "'+1", "'@SUM(A1)|x", "''=1", "'''-1", "'plain", "a=1", "'"] {
         assert!(cells.iter().any(|cell| cell == quoted), "{quoted}");
     }
-    let back: Vec<String> = there_and_back(&rows, Format::Csv).into_iter().map(|row| row.span.name.to_string()).collect();
+    let back: Vec<String> = there_and_back(&rows, SpanFileFormat::Csv).into_iter().map(|row| row.span.name.to_string()).collect();
     assert_eq!(back, texts);
 }
 

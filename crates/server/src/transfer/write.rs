@@ -7,8 +7,8 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
-use super::Format;
-use super::cell::{Form, form, is_like_formula, push};
+use super::SpanFileFormat;
+use super::cell::{CellFormat, form, is_like_formula, push};
 use crate::store::schema::{SCHEMA, written_with};
 
 /// Rows of a row group: what a writer holds in memory.
@@ -21,33 +21,37 @@ const PART_BYTES: usize = 4 << 20;
 
 /// Writes one file.
 #[derive(Debug)]
-pub struct Writer(Kind);
+pub struct SpanFileWriter(SpanFileWriterKind);
 
 #[derive(Debug)]
-enum Kind {
+enum SpanFileWriterKind {
     Parquet(Box<ArrowWriter<Vec<u8>>>),
     Jsonl,
     Csv { begun: bool },
 }
 
-impl Writer {
+impl SpanFileWriter {
     /// Begins a file.
     ///
     /// # Errors
     ///
     /// When the Parquet library refuses.
-    pub fn new(format: Format) -> Result<Writer, ParquetError> {
-        Ok(Writer(match format {
-            Format::Jsonl => Kind::Jsonl,
-            Format::Csv => Kind::Csv { begun: false },
-            Format::Parquet => {
+    pub fn new(format: SpanFileFormat) -> Result<SpanFileWriter, ParquetError> {
+        Ok(SpanFileWriter(match format {
+            SpanFileFormat::Jsonl => SpanFileWriterKind::Jsonl,
+            SpanFileFormat::Csv => SpanFileWriterKind::Csv { begun: false },
+            SpanFileFormat::Parquet => {
                 let properties = WriterProperties::builder()
                     .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
                     .set_created_by(concat!("hinomi ", env!("CARGO_PKG_VERSION")).to_owned())
                     .set_max_row_group_row_count(Some(ROWS_PER_GROUP))
                     .set_max_row_group_bytes(Some(GROUP_BYTES))
                     .build();
-                Kind::Parquet(Box::new(ArrowWriter::try_new_with_options(Vec::new(), SCHEMA.clone(), written_with(properties))?))
+                SpanFileWriterKind::Parquet(Box::new(ArrowWriter::try_new_with_options(
+                    Vec::new(),
+                    SCHEMA.clone(),
+                    written_with(properties),
+                )?))
             }
         }))
     }
@@ -66,12 +70,12 @@ impl Writer {
     /// When the Parquet library refuses the batch.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<Vec<u8>, ParquetError> {
         match &mut self.0 {
-            Kind::Parquet(writer) => {
+            SpanFileWriterKind::Parquet(writer) => {
                 writer.write(batch)?;
                 Ok(std::mem::take(writer.inner_mut()))
             }
-            Kind::Jsonl => Ok(lines(batch).into_bytes()),
-            Kind::Csv { begun } => {
+            SpanFileWriterKind::Jsonl => Ok(lines(batch).into_bytes()),
+            SpanFileWriterKind::Csv { begun } => {
                 let mut text = if std::mem::replace(begun, true) { String::new() } else { header() };
                 csv(batch, &mut text);
                 Ok(text.into_bytes())
@@ -86,15 +90,15 @@ impl Writer {
     /// When the Parquet library refuses.
     pub fn finish(self) -> Result<Vec<u8>, ParquetError> {
         match self.0 {
-            Kind::Parquet(writer) => writer.into_inner(),
-            Kind::Jsonl | Kind::Csv { begun: true } => Ok(Vec::new()),
-            Kind::Csv { begun: false } => Ok(header().into_bytes()),
+            SpanFileWriterKind::Parquet(writer) => writer.into_inner(),
+            SpanFileWriterKind::Jsonl | SpanFileWriterKind::Csv { begun: true } => Ok(Vec::new()),
+            SpanFileWriterKind::Csv { begun: false } => Ok(header().into_bytes()),
         }
     }
 }
 
 /// Columns with their names and forms.
-fn columns(batch: &RecordBatch) -> Vec<(&str, Form, &ArrayRef)> {
+fn columns(batch: &RecordBatch) -> Vec<(&str, CellFormat, &ArrayRef)> {
     let fields = batch.schema_ref().fields().iter().zip(batch.columns());
     fields.map(|(field, array)| (field.name().as_str(), form(field.name(), field.data_type()), array)).collect()
 }
@@ -119,8 +123,8 @@ pub(super) fn lines(batch: &RecordBatch) -> String {
             out.push_str(name);
             out.push_str("\":");
             match form {
-                Form::Text | Form::Time => out.push_str(&quoted(&value)),
-                Form::Json | Form::Bare => out.push_str(&value),
+                CellFormat::Text | CellFormat::Time => out.push_str(&quoted(&value)),
+                CellFormat::Json | CellFormat::Bare => out.push_str(&value),
             }
         }
         out.push_str("}\n");

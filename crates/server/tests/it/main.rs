@@ -21,6 +21,7 @@ mod langfuse;
 mod left;
 mod limits;
 mod loss;
+mod names;
 mod operator;
 mod otlp;
 mod page;

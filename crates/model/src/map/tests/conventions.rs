@@ -1,7 +1,7 @@
 //! Every name that a convention has for a field is understood: one table, a row for each field, a column for each family.
 
 use super::*;
-use crate::span::Message;
+use crate::span::ChatMessage;
 
 /// Each set of attributes gives the span's field the same value. A model call is round it where the field needs one.
 fn all(field: impl Fn(&Span) -> Value, expected: Value, spellings: &[Value]) {
@@ -41,12 +41,12 @@ const KIND_NAMES: &[&str] = &[
 ];
 
 /// The texts of messages, the names of the calls in them.
-fn said(messages: &[Message]) -> Value {
-    let part = |part: &Part| match part {
-        Part::Text { text } | Part::Reasoning { text } => text.clone(),
-        Part::ToolCall { name, arguments, .. } => format!("{name}({arguments})"),
-        Part::ToolResult { result, .. } => result.clone(),
-        Part::Media { content, .. } | Part::Other { content } => content.clone(),
+fn said(messages: &[ChatMessage]) -> Value {
+    let part = |part: &MessagePart| match part {
+        MessagePart::Text { text } | MessagePart::Reasoning { text } => text.clone(),
+        MessagePart::ToolCall { name, arguments, .. } => format!("{name}({arguments})"),
+        MessagePart::ToolResult { result, .. } => result.clone(),
+        MessagePart::Media { content, .. } | MessagePart::Other { content } => content.clone(),
     };
     messages.iter().map(|message| json!([message.role, message.parts.iter().map(part).collect::<String>()])).collect()
 }
@@ -420,16 +420,16 @@ fn how_it_went() {
         "",
         json!({"langfuse.observation.type": "generation", "langfuse.observation.level": "ERROR", "langfuse.observation.status_message": "refused"}),
     );
-    assert_eq!((failed.status, failed.status_detail.as_deref()), (Status::Error, Some("refused")));
+    assert_eq!((failed.status, failed.status_detail.as_deref()), (SpanStatus::Error, Some("refused")));
     let langsmith = RawSpan { status: RawStatus::Ok, ..raw("", json!({"langsmith.span.kind": "llm", "exception.type": "E"})) };
-    assert_eq!(canonical(langsmith, PriceBook::embedded()).status, Status::Error, "an exception, and nothing came of it");
+    assert_eq!(canonical(langsmith, PriceBook::embedded()).status, SpanStatus::Error, "an exception, and nothing came of it");
 }
 
 proptest! {
     /// Whatever stands in an attribute that means something, the span is read, and reading tells no more tokens than were sent.
     #[test]
     fn strange_values_do_no_harm(values in proptest::collection::vec((any::<proptest::sample::Index>(), strange()), 1..12)) {
-        let names: Vec<&str> = Field::ALL.iter().flat_map(|field| field.names()).copied().collect();
+        let names: Vec<&str> = SpanField::ALL.iter().flat_map(|field| field.names()).copied().collect();
         let attributes = values.into_iter().map(|(index, value)| ((*index.get(&names)).to_owned(), value)).collect();
         let mut span = map("", Value::Object(attributes));
         for count in [span.usage.input_tokens(), span.usage.output_tokens(), span.usage.cache_read] {
@@ -488,5 +488,5 @@ fn thousands_of_attributes() {
     }
     attributes.insert("llm.request.type".into(), json!("chat"));
     let span = map("", Value::Object(attributes));
-    assert_eq!((span.kind, span.input_messages.len(), span.tags.len()), (Kind::Llm, 5_000, 100));
+    assert_eq!((span.kind, span.input_messages.len(), span.tags.len()), (SpanType::Llm, 5_000, 100));
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::map;
 use crate::money::Usd;
-use crate::span::{Kind, Part};
+use crate::span::{MessagePart, SpanType};
 
 #[test]
 fn cached_and_thought_tokens_under_every_name_are_part_of_the_counts() {
@@ -41,15 +41,15 @@ fn spring_ai_tells_its_steps_by_a_kind_of_its_own() {
         map("", attributes)
     };
     let client = framework("chat_client", json!({"spring.ai.chat.client.conversation.id": "c-7"}));
-    assert_eq!((client.kind, client.session_id.as_deref()), (Kind::Chain, Some("c-7")));
-    assert_eq!(framework("advisor", json!({})).kind, Kind::Chain);
+    assert_eq!((client.kind, client.session_id.as_deref()), (SpanType::Chain, Some("c-7")));
+    assert_eq!(framework("advisor", json!({})).kind, SpanType::Chain);
     let tool = framework(
         "tool_call",
         json!({
             "spring.ai.tool.definition.name": "weather", "spring.ai.tool.call.arguments": "{\"city\":\"Sapporo\"}", "spring.ai.tool.call.result": "\"5 C\"",
         }),
     );
-    assert_eq!((tool.kind, tool.tool.as_deref()), (Kind::Tool, Some("weather")));
+    assert_eq!((tool.kind, tool.tool.as_deref()), (SpanType::Tool, Some("weather")));
     assert!(!tool.input_messages.is_empty() && !tool.output_messages.is_empty());
     let search = map(
         "",
@@ -58,7 +58,7 @@ fn spring_ai_tells_its_steps_by_a_kind_of_its_own() {
             "db.vector.query.response.documents": "[\"Within 30 days\"]",
         }),
     );
-    assert_eq!((search.kind, search.input_messages.len()), (Kind::Retriever, 1));
+    assert_eq!((search.kind, search.input_messages.len()), (SpanType::Retriever, 1));
 }
 
 #[test]
@@ -73,14 +73,14 @@ fn livekit_s_calls_and_tools_have_their_texts() {
     );
     let roles: Vec<&str> = call.input_messages.iter().map(|message| message.role.as_str()).collect();
     assert_eq!(roles, ["system", "user"]);
-    assert_eq!(call.input_messages[1].parts, [Part::Text { text: "Hi".into() }]);
-    assert_eq!(call.output_messages[0].parts, [Part::Text { text: "Hello".into() }]);
+    assert_eq!(call.input_messages[1].parts, [MessagePart::Text { text: "Hi".into() }]);
+    assert_eq!(call.output_messages[0].parts, [MessagePart::Text { text: "Hello".into() }]);
     assert_eq!(call.time_to_first_token_us, Some(400_000));
     let tool = map(
         "",
         json!({"lk.function_tool.name": "weather", "lk.function_tool.id": "c1", "lk.function_tool.arguments": "{}", "lk.function_tool.output": "5 C"}),
     );
-    assert_eq!((tool.kind, tool.tool.as_deref(), tool.tool_call_id.as_deref()), (Kind::Tool, Some("weather"), Some("c1")));
+    assert_eq!((tool.kind, tool.tool.as_deref(), tool.tool_call_id.as_deref()), (SpanType::Tool, Some("weather"), Some("c1")));
 }
 
 #[test]

@@ -1,55 +1,55 @@
 //! Codex CLI. The end of a call is logged twice, once with token counts; requests are logged when their headers come, so that they are
 //! no calls unless they failed. Its traces are the insides of the program and repeat what the records tell.
 
-use super::{Family, Role};
-use crate::names::{Dialect, Field};
-use crate::usage::Convention;
+use super::{AgentEventRole, AgentFamily};
+use crate::names::{AttributeDialect, SpanField};
+use crate::usage::TokenCountConvention;
 
-pub(super) const FAMILY: Family = Family {
+pub(super) const FAMILY: AgentFamily = AgentFamily {
     prefix: "codex.",
     scope: "codex_otel",
     steps: &[
-        ("codex.user_prompt", Role::Prompt),
-        ("codex.sse_event response.completed", Role::CountedCall),
-        ("codex.sse_event response.failed", Role::FailedCall),
-        ("codex.sse_event", Role::Ignored),
-        ("codex.websocket_event", Role::Ignored),
-        ("codex.websocket_request", Role::Ignored),
-        ("codex.websocket_connect", Role::Ignored),
-        ("codex.startup_phase", Role::Ignored),
-        ("codex.turn_ttft", Role::Ignored),
-        ("codex.conversation_starts", Role::Step),
-        ("codex.api_request", Role::Attempt),
-        ("codex.tool_decision", Role::Step),
-        ("codex.tool_result", Role::Tool),
+        ("codex.user_prompt", AgentEventRole::Prompt),
+        ("codex.sse_event response.completed", AgentEventRole::CountedCall),
+        ("codex.sse_event response.failed", AgentEventRole::FailedCall),
+        ("codex.sse_event", AgentEventRole::Ignored),
+        ("codex.websocket_event", AgentEventRole::Ignored),
+        ("codex.websocket_request", AgentEventRole::Ignored),
+        ("codex.websocket_connect", AgentEventRole::Ignored),
+        ("codex.startup_phase", AgentEventRole::Ignored),
+        ("codex.turn_ttft", AgentEventRole::Ignored),
+        ("codex.conversation_starts", AgentEventRole::Step),
+        ("codex.api_request", AgentEventRole::Attempt),
+        ("codex.tool_decision", AgentEventRole::Step),
+        ("codex.tool_result", AgentEventRole::Tool),
     ],
-    others: Role::Step,
-    dialect: Dialect {
+    others: AgentEventRole::Step,
+    dialect: AttributeDialect {
         names: &[
-            ("model", Some(Field::RequestModel)),
-            ("input_token_count", Some(Field::InputTokens)),
-            ("output_token_count", Some(Field::OutputTokens)),
-            ("cached_token_count", Some(Field::CacheRead)),
-            ("cache_write_token_count", Some(Field::CacheWrite)),
-            ("reasoning_token_count", Some(Field::Reasoning)),
+            ("model", Some(SpanField::RequestModel)),
+            ("input_token_count", Some(SpanField::InputTokens)),
+            ("output_token_count", Some(SpanField::OutputTokens)),
+            ("cached_token_count", Some(SpanField::CacheRead)),
+            ("cache_write_token_count", Some(SpanField::CacheWrite)),
+            ("reasoning_token_count", Some(SpanField::Reasoning)),
             // Not tokens of tools, whatever its name.
-            ("tool_token_count", Some(Field::TotalTokens)),
-            ("ttft_ms", Some(Field::FirstTokenMillis)),
-            ("prompt", Some(Field::Input)),
-            ("tool_name", Some(Field::Tool)),
-            ("call_id", Some(Field::ToolCallId)),
-            ("arguments", Some(Field::ToolArguments)),
-            ("output", Some(Field::ToolResult)),
-            ("success", Some(Field::Success)),
-            ("error.message", Some(Field::StatusMessage)),
-            ("user.email", Some(Field::User)),
-            ("user.account_id", Some(Field::User)),
+            ("tool_token_count", Some(SpanField::TotalTokens)),
+            ("ttft_ms", Some(SpanField::FirstTokenMillis)),
+            ("prompt", Some(SpanField::Input)),
+            ("tool_name", Some(SpanField::Tool)),
+            ("call_id", Some(SpanField::ToolCallId)),
+            ("arguments", Some(SpanField::ToolArguments)),
+            ("output", Some(SpanField::ToolResult)),
+            ("success", Some(SpanField::Success)),
+            ("error.message", Some(SpanField::StatusMessage)),
+            ("user.email", Some(SpanField::User)),
+            ("user.account_id", Some(SpanField::User)),
             // The place in a tree of agents, of which the first is called `/root`.
             ("agent_name", None),
-            ("env", Some(Field::Environment)),
+            ("env", Some(SpanField::Environment)),
         ],
-        input: Convention::Inclusive,
-        output: Convention::Inclusive,
+        input: TokenCountConvention::Inclusive,
+        output: TokenCountConvention::Inclusive,
     },
     prompt_id: None,
     // With its traces on, some records are written in spans of its insides, and those of its calls in none.

@@ -2,47 +2,48 @@
 
 use serde_json::{Map, Value};
 
-use super::super::logs::{Dropped, NOT_LLM, Reader};
-use super::super::record::Record;
-use super::super::span::{Around, Wire};
-use super::{Family, Role};
+use super::super::logs::{LogRecordDropReason, LogRecordReader, NOT_LLM};
+use super::super::record::DecodedLogRecord;
+use super::super::span::{DecodedSpan, ResourceScope};
+use super::{AgentEventRole, AgentFamily};
 use crate::fingerprint::Fingerprint;
 use crate::id::{SpanId, TraceId};
-use crate::joining::{Content, Piece};
-use crate::names::Field;
-use crate::span::{Message, Part, Span};
+use crate::joining::{SpanFragment, SpanFragmentContent};
+use crate::names::SpanField;
+use crate::span::{ChatMessage, MessagePart, Span};
 
 /// Reads a record of a family's event as spans and pieces of spans.
 pub(in super::super) fn read(
-    family: &'static Family,
+    family: &'static AgentFamily,
     name: String,
-    record: &Record,
-    around: &Around,
-    reader: &mut Reader,
-) -> Result<(), Dropped> {
+    record: &DecodedLogRecord,
+    around: &ResourceScope,
+    reader: &mut LogRecordReader,
+) -> Result<(), LogRecordDropReason> {
     let role = family.role(&name, record).ok_or(NOT_LLM)?;
-    let event = Event { family, role, record, around, home: Home::of(family, record, around), times: times(record, reader) };
+    let event =
+        AgentEvent { family, role, record, around, home: AgentEventParent::of(family, record, around), times: times(record, reader) };
     // The call that gave an answer is known by its request.
-    let call = family.text(record, Field::ResponseId).map(|request_id| event.call_id(request_id));
+    let call = family.text(record, SpanField::ResponseId).map(|request_id| event.call_id(request_id));
     let message = event.message();
     let has_place = match role {
-        Role::Prompt => event.home.turn().is_some(),
-        Role::Answer => event.home.turn().is_some() || call.is_some(),
+        AgentEventRole::Prompt => event.home.turn().is_some(),
+        AgentEventRole::Answer => event.home.turn().is_some() || call.is_some(),
         _ => false,
     };
     if !has_place {
         let span_id = call.filter(|_| role.is_call()).unwrap_or_else(|| record.fingerprint().span_id());
         reader.add(event.span(name, span_id, reader)?);
     }
-    if let (Role::Answer, Some(call)) = (role, call) {
-        let span = event.outline("", Role::Step, call, event.home.parent_span_id, reader)?;
+    if let (AgentEventRole::Answer, Some(call)) = (role, call) {
+        let span = event.outline("", AgentEventRole::Step, call, event.home.parent_span_id, reader)?;
         let pieces = event.pieces(&span, &message);
         reader.announce(span, pieces);
     }
     // The span of a turn comes by itself where there are spans, and then says more than its records, but for the messages.
     let turn = event.home.turn().filter(|_| event.home.derived || message.is_some());
     if let Some(turn) = turn {
-        let span = event.outline(family.turn, Role::Agent, turn, None, reader)?;
+        let span = event.outline(family.turn, AgentEventRole::Agent, turn, None, reader)?;
         let pieces = event.pieces(&span, &message);
         reader.announce(span, pieces);
     }
@@ -50,37 +51,37 @@ pub(in super::super) fn read(
 }
 
 /// A record, with what it means.
-struct Event<'a> {
-    family: &'static Family,
-    role: Role,
-    record: &'a Record,
-    around: &'a Around,
-    home: Home,
+struct AgentEvent<'a> {
+    family: &'static AgentFamily,
+    role: AgentEventRole,
+    record: &'a DecodedLogRecord,
+    around: &'a ResourceScope,
+    home: AgentEventParent,
     /// Start and end in nanoseconds.
     times: (u64, u64),
 }
 
 /// Where a record belongs.
-struct Home {
+struct AgentEventParent {
     trace_id: TraceId,
     parent_span_id: Option<SpanId>,
     /// Whether only the records tell of the span above them.
     derived: bool,
 }
 
-impl Home {
+impl AgentEventParent {
     /// The record's own place in a trace, else one made of its session and prompt.
-    fn of(family: &Family, record: &Record, around: &Around) -> Home {
+    fn of(family: &AgentFamily, record: &DecodedLogRecord, around: &ResourceScope) -> AgentEventParent {
         if let Some((trace_id, parent_span_id)) = record.trace().filter(|_| family.one_trace) {
-            return Home { trace_id, parent_span_id, derived: false };
+            return AgentEventParent { trace_id, parent_span_id, derived: false };
         }
-        let session = family.text(record, Field::Session);
+        let session = family.text(record, SpanField::Session);
         let Some(prompt) = family.prompt_id(record).or(session) else {
-            return Home { trace_id: record.fingerprint().trace_id(), parent_span_id: None, derived: false };
+            return AgentEventParent { trace_id: record.fingerprint().trace_id(), parent_span_id: None, derived: false };
         };
         let service = around.resource.get("service.name").and_then(Value::as_str).unwrap_or(family.prefix);
         let id = |of| Fingerprint::of(&[of, service, session.unwrap_or_default(), prompt]);
-        Home { trace_id: id("trace").trace_id(), parent_span_id: Some(id("turn").span_id()), derived: true }
+        AgentEventParent { trace_id: id("trace").trace_id(), parent_span_id: Some(id("turn").span_id()), derived: true }
     }
 
     /// The span of the user's turn, which has the prompt and the answer.
@@ -90,7 +91,7 @@ impl Home {
 }
 
 /// Start and end: a record is written when all is over, and may say how long it took.
-fn times(record: &Record, reader: &Reader) -> (u64, u64) {
+fn times(record: &DecodedLogRecord, reader: &LogRecordReader) -> (u64, u64) {
     let end = record.at_ns(&reader.clock);
     let duration_ms = match record.attributes.get("duration_ms") {
         Some(Value::Number(number)) => number.as_f64(),
@@ -102,70 +103,77 @@ fn times(record: &Record, reader: &Reader) -> (u64, u64) {
     (end.saturating_sub(duration_ns as u64), end)
 }
 
-impl Event<'_> {
+impl AgentEvent<'_> {
     /// The id of the call that has the request id.
     fn call_id(&self, request_id: &str) -> SpanId {
-        let session = self.family.text(self.record, Field::Session).unwrap_or_default();
+        let session = self.family.text(self.record, SpanField::Session).unwrap_or_default();
         Fingerprint::of(&["call", session, request_id]).span_id()
     }
 
     /// What the user or the model said, for records that tell of that alone.
-    fn message(&self) -> Option<Content> {
+    fn message(&self) -> Option<SpanFragmentContent> {
         let said = |field, role: &str| {
             let text = self.family.text(self.record, field)?.to_owned();
-            Some(Message { role: role.into(), parts: vec![Part::Text { text }] })
+            Some(ChatMessage { role: role.into(), parts: vec![MessagePart::Text { text }] })
         };
         match self.role {
-            Role::Prompt => said(Field::Input, "user").map(Content::Input),
-            Role::Answer => said(Field::Output, "assistant").map(Content::Output),
+            AgentEventRole::Prompt => said(SpanField::Input, "user").map(SpanFragmentContent::Input),
+            AgentEventRole::Answer => said(SpanField::Output, "assistant").map(SpanFragmentContent::Output),
             _ => None,
         }
     }
 
     /// The message as a piece of a span.
-    fn pieces(&self, span: &Span, content: &Option<Content>) -> Vec<Piece> {
+    fn pieces(&self, span: &Span, content: &Option<SpanFragmentContent>) -> Vec<SpanFragment> {
         // Of records of one time the agent itself knows the order.
         let sequence = self.record.attributes.get("event.sequence").and_then(Value::as_u64).unwrap_or(0);
         let key = format!("{sequence:010}.{}", self.record.fingerprint());
-        content.iter().map(|content| Piece { key: key.clone(), at_us: span.end_us, content: content.clone() }).collect()
+        content.iter().map(|content| SpanFragment { key: key.clone(), at_us: span.end_us, content: content.clone() }).collect()
     }
 
-    fn wire(&self, span_id: SpanId, parent_span_id: Option<SpanId>) -> Wire {
-        Wire {
+    fn wire(&self, span_id: SpanId, parent_span_id: Option<SpanId>) -> DecodedSpan {
+        DecodedSpan {
             trace_id: Some(self.home.trace_id.0),
             span_id: Some(span_id.0),
             parent_span_id: parent_span_id.map(|id| id.0),
             start_ns: self.times.0,
             end_ns: self.times.1,
-            ..Wire::default()
+            ..DecodedSpan::default()
         }
     }
 
-    fn canonical(&self, wire: Wire, role: Role, reader: &Reader) -> Result<Span, Dropped> {
+    fn canonical(&self, wire: DecodedSpan, role: AgentEventRole, reader: &LogRecordReader) -> Result<Span, LogRecordDropReason> {
         let mut raw = wire.into_raw(self.around, &reader.clock)?;
         raw.op = role.op().into();
         Ok(self.family.canonical(raw, reader.context.price))
     }
 
     /// All that the record tells, as a span of its own.
-    fn span(&self, name: String, span_id: SpanId, reader: &Reader) -> Result<Span, Dropped> {
-        let wire = Wire {
+    fn span(&self, name: String, span_id: SpanId, reader: &LogRecordReader) -> Result<Span, LogRecordDropReason> {
+        let wire = DecodedSpan {
             name,
             attributes: self.record.attributes.clone(),
-            status_code: if self.role == Role::FailedCall { 2 } else { 0 },
+            status_code: if self.role == AgentEventRole::FailedCall { 2 } else { 0 },
             ..self.wire(span_id, self.home.parent_span_id)
         };
         self.canonical(wire, self.role, reader)
     }
 
     /// A span that the record only tells of: whose it is and when it was, at least.
-    fn outline(&self, name: &str, role: Role, span_id: SpanId, parent_span_id: Option<SpanId>, reader: &Reader) -> Result<Span, Dropped> {
+    fn outline(
+        &self,
+        name: &str,
+        role: AgentEventRole,
+        span_id: SpanId,
+        parent_span_id: Option<SpanId>,
+        reader: &LogRecordReader,
+    ) -> Result<Span, LogRecordDropReason> {
         let of_whom = |name: &str| {
             let field = self.family.dialect.lookup(name).map(|(field, ..)| field);
-            matches!(field, Some(Field::Session | Field::User)) || self.family.prompt_id == Some(name)
+            matches!(field, Some(SpanField::Session | SpanField::User)) || self.family.prompt_id == Some(name)
         };
         let attributes = self.record.attributes.iter().filter(|(name, _)| of_whom(name));
         let attributes: Map<String, Value> = attributes.map(|(name, value)| (name.clone(), value.clone())).collect();
-        self.canonical(Wire { name: name.into(), attributes, ..self.wire(span_id, parent_span_id) }, role, reader)
+        self.canonical(DecodedSpan { name: name.into(), attributes, ..self.wire(span_id, parent_span_id) }, role, reader)
     }
 }

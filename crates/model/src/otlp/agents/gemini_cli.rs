@@ -1,61 +1,61 @@
 //! Gemini CLI. A call is a record and a span; only the record has all tokens. Each span of a call or a tool is a trace of its own, so
 //! that the records of a prompt stand together apart from them.
 
-use super::{Family, Role};
-use crate::names::{Dialect, Field};
-use crate::usage::Convention;
+use super::{AgentEventRole, AgentFamily};
+use crate::names::{AttributeDialect, SpanField};
+use crate::usage::TokenCountConvention;
 
-pub(super) const FAMILY: Family = Family {
+pub(super) const FAMILY: AgentFamily = AgentFamily {
     prefix: "gemini_cli.",
     scope: "gemini-cli",
     steps: &[
-        ("gemini_cli.user_prompt", Role::Prompt),
-        ("gemini_cli.api_response", Role::Call),
-        ("gemini_cli.api_error", Role::FailedCall),
-        ("gemini_cli.api_request", Role::Step),
-        ("gemini_cli.tool_call", Role::Tool),
-        ("gemini_cli.config", Role::Ignored),
-        ("gemini_cli.startup_stats", Role::Ignored),
-        ("gemini_cli.extension_install", Role::Ignored),
-        ("gemini_cli.extension_uninstall", Role::Ignored),
-        ("gemini_cli.extension_enable", Role::Ignored),
-        ("gemini_cli.extension_disable", Role::Ignored),
-        ("gemini_cli.extension_update", Role::Ignored),
-        ("gemini_cli.ide_connection", Role::Ignored),
+        ("gemini_cli.user_prompt", AgentEventRole::Prompt),
+        ("gemini_cli.api_response", AgentEventRole::Call),
+        ("gemini_cli.api_error", AgentEventRole::FailedCall),
+        ("gemini_cli.api_request", AgentEventRole::Step),
+        ("gemini_cli.tool_call", AgentEventRole::Tool),
+        ("gemini_cli.config", AgentEventRole::Ignored),
+        ("gemini_cli.startup_stats", AgentEventRole::Ignored),
+        ("gemini_cli.extension_install", AgentEventRole::Ignored),
+        ("gemini_cli.extension_uninstall", AgentEventRole::Ignored),
+        ("gemini_cli.extension_enable", AgentEventRole::Ignored),
+        ("gemini_cli.extension_disable", AgentEventRole::Ignored),
+        ("gemini_cli.extension_update", AgentEventRole::Ignored),
+        ("gemini_cli.ide_connection", AgentEventRole::Ignored),
         // Spans
-        ("llm_call", Role::Repeat),
-        ("tool_call", Role::Tool),
-        ("schedule_tool_calls", Role::Step),
+        ("llm_call", AgentEventRole::Repeat),
+        ("tool_call", AgentEventRole::Tool),
+        ("schedule_tool_calls", AgentEventRole::Step),
     ],
-    others: Role::Step,
-    dialect: Dialect {
+    others: AgentEventRole::Step,
+    dialect: AttributeDialect {
         names: &[
-            ("model", Some(Field::RequestModel)),
-            ("input_token_count", Some(Field::InputTokens)),
-            ("output_token_count", Some(Field::OutputTokens)),
-            ("cached_content_token_count", Some(Field::CacheRead)),
-            ("thoughts_token_count", Some(Field::Reasoning)),
-            ("total_token_count", Some(Field::TotalTokens)),
-            ("finish_reasons", Some(Field::FinishReasons)),
-            ("prompt", Some(Field::Input)),
-            ("request_text", Some(Field::Input)),
-            ("response_text", Some(Field::Output)),
-            ("function_name", Some(Field::Tool)),
-            ("function_args", Some(Field::ToolArguments)),
-            ("success", Some(Field::Success)),
-            ("error", Some(Field::StatusMessage)),
-            ("error_type", Some(Field::ErrorType)),
-            ("status_code", Some(Field::HttpStatus)),
-            ("gen_ai.tool.call_id", Some(Field::ToolCallId)),
+            ("model", Some(SpanField::RequestModel)),
+            ("input_token_count", Some(SpanField::InputTokens)),
+            ("output_token_count", Some(SpanField::OutputTokens)),
+            ("cached_content_token_count", Some(SpanField::CacheRead)),
+            ("thoughts_token_count", Some(SpanField::Reasoning)),
+            ("total_token_count", Some(SpanField::TotalTokens)),
+            ("finish_reasons", Some(SpanField::FinishReasons)),
+            ("prompt", Some(SpanField::Input)),
+            ("request_text", Some(SpanField::Input)),
+            ("response_text", Some(SpanField::Output)),
+            ("function_name", Some(SpanField::Tool)),
+            ("function_args", Some(SpanField::ToolArguments)),
+            ("success", Some(SpanField::Success)),
+            ("error", Some(SpanField::StatusMessage)),
+            ("error_type", Some(SpanField::ErrorType)),
+            ("status_code", Some(SpanField::HttpStatus)),
+            ("gen_ai.tool.call_id", Some(SpanField::ToolCallId)),
             // One turn of the user, and no template of prompts as elsewhere.
             ("gen_ai.prompt.name", None),
             // The version of Node.
             ("service.version", None),
-            ("user.email", Some(Field::User)),
+            ("user.email", Some(SpanField::User)),
         ],
         // As Google counts: cached input is in the input, thoughts stand beside the output.
-        input: Convention::Inclusive,
-        output: Convention::Exclusive,
+        input: TokenCountConvention::Inclusive,
+        output: TokenCountConvention::Exclusive,
     },
     prompt_id: Some("prompt_id"),
     one_trace: false,

@@ -13,26 +13,26 @@ mod tests;
 
 use serde_json::Value;
 
-use super::record::Record;
-use super::span::Around;
+use super::record::DecodedLogRecord;
+use super::span::ResourceScope;
 use crate::map::{self, RawSpan};
-use crate::names::{Dialect, Field};
+use crate::names::{AttributeDialect, SpanField};
 use crate::price::PriceBook;
 use crate::span::Span;
 use crate::usage;
 
 /// A family of agents that name things alike.
-pub(super) struct Family {
+pub(super) struct AgentFamily {
     /// What the names of its events begin with.
     prefix: &'static str,
     /// What the names of its instrumentation scopes begin with.
     scope: &'static str,
     /// What its events and spans are, by their names; events of several sorts as `name sort`.
-    steps: &'static [(&'static str, Role)],
+    steps: &'static [(&'static str, AgentEventRole)],
     /// What events are that do not stand there.
-    others: Role,
+    others: AgentEventRole,
     /// What its attributes mean.
-    dialect: Dialect,
+    dialect: AttributeDialect,
     /// The attribute that tells one prompt of a session from the next.
     prompt_id: Option<&'static str>,
     /// Whether all of a prompt is one trace of its own spans. Where it is not, records do not follow the span that they were written in,
@@ -44,7 +44,7 @@ pub(super) struct Family {
 
 /// What an event or a span is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
+enum AgentEventRole {
     /// An agent's turn.
     Agent,
     /// A call of a model.
@@ -69,31 +69,33 @@ enum Role {
     Ignored,
 }
 
-impl Role {
+impl AgentEventRole {
     fn is_call(self) -> bool {
-        matches!(self, Role::Call | Role::CountedCall | Role::FailedCall)
+        matches!(self, AgentEventRole::Call | AgentEventRole::CountedCall | AgentEventRole::FailedCall)
     }
 
     /// The op that says the same to the tables of kinds.
     const fn op(self) -> &'static str {
         match self {
-            Role::Agent => "gen_ai.invoke_agent",
-            Role::Call | Role::CountedCall | Role::FailedCall | Role::Repeat => "gen_ai.chat",
-            Role::Tool => "gen_ai.execute_tool",
-            Role::Prompt | Role::Answer | Role::Step | Role::Attempt | Role::Ignored => "agent.event",
+            AgentEventRole::Agent => "gen_ai.invoke_agent",
+            AgentEventRole::Call | AgentEventRole::CountedCall | AgentEventRole::FailedCall | AgentEventRole::Repeat => "gen_ai.chat",
+            AgentEventRole::Tool => "gen_ai.execute_tool",
+            AgentEventRole::Prompt | AgentEventRole::Answer | AgentEventRole::Step | AgentEventRole::Attempt | AgentEventRole::Ignored => {
+                "agent.event"
+            }
         }
     }
 }
 
-const FAMILIES: &[&Family] = &[&claude_code::FAMILY, &codex::FAMILY, &gemini_cli::FAMILY];
+const FAMILIES: &[&AgentFamily] = &[&claude_code::FAMILY, &codex::FAMILY, &gemini_cli::FAMILY];
 
 /// The family whose spans are of that instrumentation scope.
-pub(super) fn of_scope(scope: &str) -> Option<&'static Family> {
+pub(super) fn of_scope(scope: &str) -> Option<&'static AgentFamily> {
     FAMILIES.iter().copied().find(|family| scope.starts_with(family.scope))
 }
 
 /// The family that wrote a record, and the whole name of its event.
-pub(super) fn of_record(record: &Record, around: &Around) -> Option<(&'static Family, String)> {
+pub(super) fn of_record(record: &DecodedLogRecord, around: &ResourceScope) -> Option<(&'static AgentFamily, String)> {
     let by_name = record.names().find_map(|name| {
         let family = FAMILIES.iter().copied().find(|family| name.starts_with(family.prefix))?;
         // A body may be any text that a program logs, so it must be a name that is known.
@@ -108,14 +110,14 @@ pub(super) fn of_record(record: &Record, around: &Around) -> Option<(&'static Fa
 }
 
 /// The family that a stored span is of.
-pub(super) fn of_span(span: &Span) -> Option<&'static Family> {
+pub(super) fn of_span(span: &Span) -> Option<&'static AgentFamily> {
     let by_scope = span.origin.as_deref().and_then(of_scope);
     by_scope.or_else(|| FAMILIES.iter().copied().find(|family| span.name.starts_with(family.prefix)))
 }
 
-impl Family {
+impl AgentFamily {
     /// What its attributes mean.
-    pub(super) fn dialect(&self) -> &Dialect {
+    pub(super) fn dialect(&self) -> &AttributeDialect {
         &self.dialect
     }
 
@@ -131,48 +133,49 @@ impl Family {
             raw.op = role.op().into();
         }
         let mut span = map::canonical_of(raw, &self.dialect, book);
-        if role == Some(Role::Repeat) {
+        if role == Some(AgentEventRole::Repeat) {
             span.counted = false;
             span.not_counted_because = Some("a log record tells of the same call, with all of its tokens".into());
         }
         span
     }
 
-    fn known_role(&self, name: &str) -> Option<Role> {
+    fn known_role(&self, name: &str) -> Option<AgentEventRole> {
         self.steps.iter().find(|(known, _)| *known == name).map(|(_, role)| *role)
     }
 
     /// What the event of a record is; `None` for what is not kept.
-    fn role(&self, name: &str, record: &Record) -> Option<Role> {
+    fn role(&self, name: &str, record: &DecodedLogRecord) -> Option<AgentEventRole> {
         let sort = record.attributes.get("event.kind").and_then(Value::as_str);
         let of_sort = sort.and_then(|sort| self.known_role(&format!("{name} {sort}")));
         let role = of_sort.or_else(|| self.known_role(name)).unwrap_or(self.others);
         match role {
-            Role::Ignored => None,
-            Role::CountedCall => {
-                let counted = [Field::InputTokens, Field::OutputTokens].into_iter().any(|field| self.value(record, field).is_some());
+            AgentEventRole::Ignored => None,
+            AgentEventRole::CountedCall => {
+                let counted =
+                    [SpanField::InputTokens, SpanField::OutputTokens].into_iter().any(|field| self.value(record, field).is_some());
                 counted.then_some(role)
             }
-            Role::Attempt => {
-                let refused = self.value(record, Field::HttpStatus).and_then(usage::count).is_some_and(|status| status >= 400);
-                let failed = refused || self.text(record, Field::StatusMessage).is_some();
-                Some(if failed { Role::FailedCall } else { Role::Step })
+            AgentEventRole::Attempt => {
+                let refused = self.value(record, SpanField::HttpStatus).and_then(usage::count).is_some_and(|status| status >= 400);
+                let failed = refused || self.text(record, SpanField::StatusMessage).is_some();
+                Some(if failed { AgentEventRole::FailedCall } else { AgentEventRole::Step })
             }
             // The span of the tool says the same.
-            Role::Tool if self.one_trace && record.trace().is_some() => Some(Role::Step),
+            AgentEventRole::Tool if self.one_trace && record.trace().is_some() => Some(AgentEventRole::Step),
             // Belongs to no prompt: the program has started, or looked for an update.
-            Role::Step if self.is_alone(record) => None,
+            AgentEventRole::Step if self.is_alone(record) => None,
             role => Some(role),
         }
     }
 
     /// Whether nothing tells which prompt a record belongs to, although others say so.
-    fn is_alone(&self, record: &Record) -> bool {
+    fn is_alone(&self, record: &DecodedLogRecord) -> bool {
         self.prompt_id.is_some() && self.prompt_id(record).is_none() && record.trace().is_none()
     }
 
     /// The attribute of a record that tells a field.
-    fn value<'a>(&self, record: &'a Record, field: Field) -> Option<&'a Value> {
+    fn value<'a>(&self, record: &'a DecodedLogRecord, field: SpanField) -> Option<&'a Value> {
         let meant = record.attributes.iter().filter_map(|(name, value)| {
             let (known, rank, _) = self.dialect.lookup(name)?;
             (known == field).then_some((rank, value))
@@ -181,11 +184,11 @@ impl Family {
     }
 
     /// The same, where it is a text and says something.
-    fn text<'a>(&self, record: &'a Record, field: Field) -> Option<&'a str> {
+    fn text<'a>(&self, record: &'a DecodedLogRecord, field: SpanField) -> Option<&'a str> {
         self.value(record, field)?.as_str().filter(|text| !text.trim().is_empty())
     }
 
-    fn prompt_id<'a>(&self, record: &'a Record) -> Option<&'a str> {
+    fn prompt_id<'a>(&self, record: &'a DecodedLogRecord) -> Option<&'a str> {
         record.attributes.get(self.prompt_id?)?.as_str().filter(|id| !id.is_empty())
     }
 }

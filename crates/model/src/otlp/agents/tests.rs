@@ -2,14 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::clock::Context;
-use crate::counting::{Node, decide};
+use crate::clock::DecodeContext;
+use crate::counting::{SpanNode, decide};
 use crate::joining;
 use crate::money::Usd;
-use crate::otlp::{Decoded, Encoding, Signal, decode};
-use crate::outcome::Category;
+use crate::otlp::{DecodedOtlpRequest, OtlpEncoding, OtlpSignal, decode};
+use crate::outcome::OutcomeCategory;
 use crate::price::PriceBook;
-use crate::span::{CostSource, Kind, Part, Span, Status};
+use crate::span::{CostSource, MessagePart, Span, SpanStatus, SpanType};
 use crate::time::SECOND_US;
 
 const NOW_US: i64 = 1_795_510_800 * SECOND_US;
@@ -17,8 +17,8 @@ const SECOND_NS: u64 = 1_000_000_000;
 const AT_NS: u64 = 1_795_510_000 * SECOND_NS;
 const TRACE: &str = "0102030405060708090a0b0c0d0e0f10";
 
-fn context() -> Context<'static> {
-    Context { received_us: NOW_US, retention_us: Some(30 * 86_400 * SECOND_US), price: PriceBook::embedded() }
+fn context() -> DecodeContext<'static> {
+    DecodeContext { received_us: NOW_US, retention_us: Some(30 * 86_400 * SECOND_US), price: PriceBook::embedded() }
 }
 
 fn pairs(attributes: &Value) -> Vec<Value> {
@@ -47,13 +47,13 @@ fn body(scope: &str, records: &[Value]) -> String {
     json!({ "resourceLogs": [{ "resource": resource, "scopeLogs": [{ "scope": { "name": scope }, "logRecords": records }] }] }).to_string()
 }
 
-fn logs(scope: &str, records: &[Value]) -> Decoded {
-    decode(body(scope, records).into(), Signal::Logs, Encoding::Json, &context()).unwrap()
+fn logs(scope: &str, records: &[Value]) -> DecodedOtlpRequest {
+    decode(body(scope, records).into(), OtlpSignal::Logs, OtlpEncoding::Json, &context()).unwrap()
 }
 
 fn spans(scope: &str, spans: &[Value]) -> Vec<Span> {
     let body = json!({ "resourceSpans": [{ "scopeSpans": [{ "scope": { "name": scope }, "spans": spans }] }] }).to_string();
-    decode(body.into(), Signal::Traces, Encoding::Json, &context()).unwrap().spans
+    decode(body.into(), OtlpSignal::Traces, OtlpEncoding::Json, &context()).unwrap().spans
 }
 
 fn span(id: &str, parent: &str, name: &str, seconds: [u64; 2], attributes: Value) -> Value {
@@ -72,7 +72,7 @@ fn stored(batches: &[Vec<Span>]) -> Vec<Span> {
             None => stored.push(span.clone()),
         }
     }
-    let nodes: Vec<Node> = stored.iter().map(Node::of).collect();
+    let nodes: Vec<SpanNode> = stored.iter().map(SpanNode::of).collect();
     for (span, decision) in stored.iter_mut().zip(decide(&nodes)) {
         decision.apply(span);
     }
@@ -127,19 +127,19 @@ fn turn() -> Vec<Value> {
 fn a_turn_of_claude_code_without_traces() {
     let decoded = logs(CLAUDE_EVENTS, &turn());
     assert_eq!(decoded.outcomes.len(), 1);
-    assert_eq!((decoded.outcomes[0].reason.as_str(), decoded.outcomes[0].category), ("not_llm_telemetry", Category::Log));
+    assert_eq!((decoded.outcomes[0].reason.as_str(), decoded.outcomes[0].category), ("not_llm_telemetry", OutcomeCategory::Log));
     let spans = decoded.spans;
     let root = named(&spans, "claude_code.interaction");
-    assert_eq!((root.kind, root.parent_span_id), (Kind::Agent, None));
+    assert_eq!((root.kind, root.parent_span_id), (SpanType::Agent, None));
     assert_eq!((root.end_us - root.start_us) / SECOND_US, 8, "from the prompt to the last record");
-    assert_eq!(root.input_messages[0].parts, [Part::Text { text: "Why?".into() }]);
-    assert_eq!(root.output_messages[0].parts, [Part::Text { text: "Because.".into() }]);
+    assert_eq!(root.input_messages[0].parts, [MessagePart::Text { text: "Why?".into() }]);
+    assert_eq!(root.output_messages[0].parts, [MessagePart::Text { text: "Because.".into() }]);
     assert!(spans.iter().all(|span| span.trace_id == root.trace_id && span.session_id.as_deref() == Some("s")));
     assert!(spans.iter().all(|span| span.span_id == root.span_id || span.parent_span_id == Some(root.span_id)));
     assert!(spans.iter().all(|span| span.prompt.is_none()), "an id of a turn is no template of prompts");
 
     let call = named(&spans, "claude_code.api_request");
-    assert_eq!((call.kind, call.provider.as_deref(), call.response_id.as_deref()), (Kind::Llm, Some("anthropic"), Some("req_1")));
+    assert_eq!((call.kind, call.provider.as_deref(), call.response_id.as_deref()), (SpanType::Llm, Some("anthropic"), Some("req_1")));
     assert_eq!((call.usage.input, call.usage.input_tokens(), call.usage.total), (Some(25), Some(2585), Some(2649)));
     assert_eq!((call.end_us - call.start_us) / SECOND_US, 2);
     assert_eq!(call.client_cost, Usd::from_dollars(0.0035694));
@@ -147,10 +147,10 @@ fn a_turn_of_claude_code_without_traces() {
     assert_eq!(call.output_messages, root.output_messages);
 
     let tool = named(&spans, "claude_code.tool_result");
-    assert_eq!((tool.kind, tool.tool.as_deref(), tool.status), (Kind::Tool, Some("Bash"), Status::Error));
+    assert_eq!((tool.kind, tool.tool.as_deref(), tool.status), (SpanType::Tool, Some("Bash"), SpanStatus::Error));
     assert_eq!((tool.end_us - tool.start_us, tool.status_detail.as_deref()), (1_500_000, Some("no")));
-    assert_eq!(named(&spans, "claude_code.tool_decision").kind, Kind::Other);
-    assert_eq!(named(&spans, "claude_code.something_new").kind, Kind::Other);
+    assert_eq!(named(&spans, "claude_code.tool_decision").kind, SpanType::Other);
+    assert_eq!(named(&spans, "claude_code.something_new").kind, SpanType::Other);
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn a_refused_call_has_no_tokens() {
         claude(3, "api_error", json!({ "model": "claude-sonnet-4-5", "error": "Overloaded", "status_code": 529, "duration_ms": 10 }));
     let spans = logs(CLAUDE_EVENTS, &[error]).spans;
     let call = named(&spans, "claude_code.api_error");
-    assert_eq!((call.kind, call.status, call.status_detail.as_deref()), (Kind::Llm, Status::Error, Some("Overloaded")));
+    assert_eq!((call.kind, call.status, call.status_detail.as_deref()), (SpanType::Llm, SpanStatus::Error, Some("Overloaded")));
     assert!(call.usage.is_unknown() && call.cost.is_none() && call.counted);
 }
 
@@ -196,7 +196,7 @@ fn a_call_that_a_span_and_a_record_report_counts_once() {
     }
     let spans = stored(&[record(), beta(json!({}))]);
     assert_eq!(spans.len(), 3, "no root is made beside the one that is sent");
-    assert_eq!(named(&spans, "claude_code.interaction").kind, Kind::Agent);
+    assert_eq!(named(&spans, "claude_code.interaction").kind, SpanType::Agent);
     assert_eq!(named(&spans, "claude_code.api_request").parent_span_id, Some(named(&spans, "claude_code.interaction").span_id));
 }
 
@@ -211,9 +211,9 @@ fn within_a_trace_of_its_own_the_turn_has_the_answer() {
     for batches in [[beta(json!({})), records.clone()], [records.clone(), beta(json!({}))]] {
         let spans = stored(&batches);
         let turn = named(&spans, "claude_code.interaction");
-        assert_eq!(turn.output_messages[0].parts, [Part::Text { text: "Because.".into() }]);
+        assert_eq!(turn.output_messages[0].parts, [MessagePart::Text { text: "Because.".into() }]);
         assert_eq!((turn.input_messages.len(), turn.end_us - turn.start_us), (1, 9 * SECOND_US));
-        assert_eq!(named(&spans, "claude_code.tool_result").kind, Kind::Other, "the tool has a span of its own");
+        assert_eq!(named(&spans, "claude_code.tool_result").kind, SpanType::Other, "the tool has a span of its own");
     }
 }
 
@@ -225,7 +225,7 @@ fn who_works_and_where() {
         "resource": { "attributes": pairs(&resource) },
         "scopeLogs": [{ "scope": { "name": CLAUDE_EVENTS }, "logRecords": [request] }],
     }] });
-    let spans = decode(body.to_string().into(), Signal::Logs, Encoding::Json, &context()).unwrap().spans;
+    let spans = decode(body.to_string().into(), OtlpSignal::Logs, OtlpEncoding::Json, &context()).unwrap().spans;
     let call = named(&spans, "claude_code.api_request");
     assert_eq!(
         (call.user_id.as_deref(), call.tags["repository"].as_str(), call.tags["branch"].as_str()),
@@ -244,7 +244,7 @@ fn what_belongs_to_no_prompt_is_not_kept() {
 fn plain_names_mean_nothing_elsewhere() {
     let plain = json!({ "model": "gpt-4o", "input_tokens": 25, "request_id": "r", "prompt": "p", "span.type": "web" });
     let found = &spans("shop", &[span("00000000000000aa", "", "claude_code.llm_request", [0, 1], plain)])[0];
-    assert_eq!((found.kind, found.model(), found.response_id.as_deref()), (Kind::Other, None, None));
+    assert_eq!((found.kind, found.model(), found.response_id.as_deref()), (SpanType::Other, None, None));
     assert!(found.usage.is_unknown() && found.input_messages.is_empty());
 }
 
@@ -282,11 +282,11 @@ fn a_session_of_codex() {
     let calls = counted(&decoded.spans);
     assert_eq!(calls.len(), 2);
     assert_eq!((calls[0].usage.input, calls[0].usage.output, calls[0].usage.total), (Some(172), Some(128), Some(940)));
-    assert_eq!((calls[1].status, calls[1].status_detail.as_deref()), (Status::Error, Some("Overloaded")));
+    assert_eq!((calls[1].status, calls[1].status_detail.as_deref()), (SpanStatus::Error, Some("Overloaded")));
     let tool = named(&decoded.spans, "codex.tool_result");
-    assert_eq!((tool.kind, tool.tool_call_id.as_deref(), tool.status), (Kind::Tool, Some("t1"), Status::Ok));
+    assert_eq!((tool.kind, tool.tool_call_id.as_deref(), tool.status), (SpanType::Tool, Some("t1"), SpanStatus::Ok));
     assert_eq!(tool.output_messages.len(), 1);
-    assert_eq!(named(&decoded.spans, "codex.api_request").kind, Kind::Other);
+    assert_eq!(named(&decoded.spans, "codex.api_request").kind, SpanType::Other);
     assert_eq!(named(&decoded.spans, "codex.session").input_messages.len(), 1);
 }
 
@@ -299,7 +299,10 @@ fn a_request_of_codex_that_was_refused_is_a_call() {
     assert!(turn.input_messages.len() == 1 && decoded.spans.iter().all(|span| span.trace_id == turn.trace_id));
     let calls = counted(&decoded.spans);
     assert_eq!(calls.len(), 1);
-    assert_eq!((calls[0].status, calls[0].status_detail.as_deref(), calls[0].usage.is_unknown()), (Status::Error, Some("http 429"), true));
+    assert_eq!(
+        (calls[0].status, calls[0].status_detail.as_deref(), calls[0].usage.is_unknown()),
+        (SpanStatus::Error, Some("http 429"), true)
+    );
 }
 
 #[test]
@@ -335,7 +338,7 @@ fn calls_of_gemini_cli_are_those_of_its_records() {
     assert!(call.counted && call.cost.is_some() && !named(&spans, "llm_call").counted);
     assert_eq!((call.usage.input, call.usage.output, call.usage.output_tokens()), (Some(60), Some(60), Some(110)));
     assert_eq!((call.provider.as_deref(), call.output_messages.len()), (Some("google"), 1));
-    assert_eq!(named(&spans, "gemini_cli.api_error").status, Status::Error);
+    assert_eq!(named(&spans, "gemini_cli.api_error").status, SpanStatus::Error);
     assert_eq!(named(&spans, "gemini_cli.tool_call").tool.as_deref(), Some("read_file"));
     assert_eq!(named(&spans, "gemini_cli.prompt").input_messages.len(), 1);
 }
@@ -345,7 +348,7 @@ fn a_record_that_names_no_session_stands_alone() {
     let attributes =
         Map::from_iter([("event.name".to_owned(), json!("claude_code.api_request")), ("model".to_owned(), json!("claude-haiku-4-5"))]);
     let spans = logs("", &[record(1, Value::Object(attributes))]).spans;
-    assert_eq!((spans.len(), spans[0].kind, spans[0].parent_span_id), (1, Kind::Llm, None));
+    assert_eq!((spans.len(), spans[0].kind, spans[0].parent_span_id), (1, SpanType::Llm, None));
     let text = json!({ "timeUnixNano": AT_NS.to_string(), "body": { "stringValue": "codex.rs could not be opened" } });
     assert_eq!(logs("shop", &[text]).spans, [], "a text that begins like a name is none");
 }

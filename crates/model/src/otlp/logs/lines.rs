@@ -2,20 +2,20 @@
 
 use serde_json::Value;
 
-use super::super::record::Record;
-use super::super::span::Around;
-use super::{Dropped, Reader};
+use super::super::record::DecodedLogRecord;
+use super::super::span::ResourceScope;
+use super::{LogRecordDropReason, LogRecordReader};
 use crate::budget;
-use crate::clock::{NoTime, TimeSource};
+use crate::clock::{TimeSource, TimestampError};
 use crate::fingerprint::Fingerprint;
-use crate::log_line::{self, Level, LogLine, WITHOUT_TRACE};
-use crate::outcome::{Category, Outcome};
+use crate::log_line::{self, LogLevel, LogLine, WITHOUT_TRACE};
+use crate::outcome::{Outcome, OutcomeCategory};
 
 /// Reads a record as a line.
-pub(super) fn read(record: &Record, around: &Around, reader: &mut Reader) -> Result<(), Dropped> {
-    let (trace_id, span_id) = record.trace().ok_or(Dropped::NotWanted(WITHOUT_TRACE))?;
+pub(super) fn read(record: &DecodedLogRecord, around: &ResourceScope, reader: &mut LogRecordReader) -> Result<(), LogRecordDropReason> {
+    let (trace_id, span_id) = record.trace().ok_or(LogRecordDropReason::NotWanted(WITHOUT_TRACE))?;
     let at_us = i64::try_from(record.at_ns(&reader.clock) / 1000).unwrap_or(i64::MAX);
-    let too_old = |NoTime::TooOld| Outcome::dropped(Category::Log, "too_old", None);
+    let too_old = |TimestampError::TooOld| Outcome::dropped(OutcomeCategory::Log, "too_old", None);
     let (at_us, _) = reader.clock.moment(at_us).map_err(too_old)?;
     let place = [trace_id.to_string(), span_id.map(|span| span.to_string()).unwrap_or_default()];
     let content = Fingerprint::of(&[&place[0], &place[1], &record.severity_text, &record.fingerprint().to_string()]);
@@ -40,7 +40,7 @@ pub(super) fn read(record: &Record, around: &Around, reader: &mut Reader) -> Res
         trace_id,
         span_id,
         at_us,
-        level: Level::of_number(record.severity_number).or_else(|| Level::of_word(&record.severity_text)),
+        level: LogLevel::of_number(record.severity_number).or_else(|| LogLevel::of_word(&record.severity_text)),
         body,
         attributes,
     };

@@ -2,16 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::events::{self, Side};
-use super::super::record::Record;
-use super::super::span::{Around, Wire};
-use super::{Dropped, Reader};
+use super::super::events::{self, MessageDirection};
+use super::super::record::DecodedLogRecord;
+use super::super::span::{DecodedSpan, ResourceScope};
+use super::{LogRecordDropReason, LogRecordReader};
 use crate::fingerprint::Fingerprint;
-use crate::joining::{Content, Piece};
+use crate::joining::{SpanFragment, SpanFragmentContent};
 use crate::map;
 use crate::messages;
-use crate::names::{self, Field};
-use crate::span::Message;
+use crate::names::{self, SpanField};
+use crate::span::ChatMessage;
 
 /// What a call must be known by.
 const NAMED: [&str; 2] = ["gen_ai.operation.name", "gen_ai.request.model"];
@@ -23,61 +23,66 @@ const ANSWERED: &str = "gen_ai.output.messages";
 
 /// What a record holds.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Held {
+pub(super) enum LogRecordMessageKind {
     /// One message.
-    Message(Side, &'static str),
+    Message(MessageDirection, &'static str),
     /// All messages of a call.
     Conversation,
 }
 
 /// What the record holds, if it is messages.
-pub(super) fn of(record: &Record) -> Option<Held> {
+pub(super) fn of(record: &DecodedLogRecord) -> Option<LogRecordMessageKind> {
     record.names().find_map(|name| match events::side_and_role(name) {
-        Some((side, role)) => Some(Held::Message(side, role)),
-        None => (name == events::CONVERSATION).then_some(Held::Conversation),
+        Some((side, role)) => Some(LogRecordMessageKind::Message(side, role)),
+        None => (name == events::CONVERSATION).then_some(LogRecordMessageKind::Conversation),
     })
 }
 
 /// Reads the messages as pieces of the span that they were written in.
-pub(super) fn read(held: Held, record: &Record, around: &Around, reader: &mut Reader) -> Result<(), Dropped> {
-    let Some((trace_id, Some(span_id))) = record.trace() else { return Err(Dropped::NotWanted("message_without_span")) };
+pub(super) fn read(
+    held: LogRecordMessageKind,
+    record: &DecodedLogRecord,
+    around: &ResourceScope,
+    reader: &mut LogRecordReader,
+) -> Result<(), LogRecordDropReason> {
+    let Some((trace_id, Some(span_id))) = record.trace() else { return Err(LogRecordDropReason::NotWanted("message_without_span")) };
     let at_ns = record.at_ns(&reader.clock);
     let attributes = match held {
-        Held::Conversation if NAMED.iter().all(|name| record.attributes.contains_key(*name)) => call(record),
+        LogRecordMessageKind::Conversation if NAMED.iter().all(|name| record.attributes.contains_key(*name)) => call(record),
         _ => whose(record),
     };
-    let wire = Wire {
+    let wire = DecodedSpan {
         name: name(&attributes),
         trace_id: Some(trace_id.0),
         span_id: Some(span_id.0),
         start_ns: at_ns,
         end_ns: at_ns,
         attributes,
-        ..Wire::default()
+        ..DecodedSpan::default()
     };
     let raw = wire.into_raw(around, &reader.clock)?;
     let at_us = raw.start_us;
     let pieces = match held {
-        Held::Message(side, role) => {
+        LogRecordMessageKind::Message(side, role) => {
             let fingerprint = record.fingerprint();
             let place = reader.place(&raw, at_ns, fingerprint);
             let message = events::message(fields(record), role);
             let read = messages::read(&json!([message]), role).into_iter().enumerate();
             // Pieces of one time stand in the order of their keys.
             let key = |part| format!("{:03}.{place:04}.{part:04}.{fingerprint}", at_ns % 1000);
-            read.map(|(part, message)| Piece { key: key(part), at_us, content: content(side, message) }).collect()
+            read.map(|(part, message)| SpanFragment { key: key(part), at_us, content: content(side, message) }).collect()
         }
-        Held::Conversation => {
+        LogRecordMessageKind::Conversation => {
             let (input, output) = conversation(&fields(record));
-            let input = input.into_iter().enumerate().map(|(place, message)| (Side::Input, place, message));
-            let output = output.into_iter().enumerate().map(|(place, message)| (Side::Output, place, message));
+            let input = input.into_iter().enumerate().map(|(place, message)| (MessageDirection::Input, place, message));
+            let output = output.into_iter().enumerate().map(|(place, message)| (MessageDirection::Output, place, message));
             // Some send the conversation before the call and again after it, with the answer: the same message in the same place is
             // the same piece whenever it was sent.
-            let key = |side: Side, place: usize, message: &Message| {
+            let key = |side: MessageDirection, place: usize, message: &ChatMessage| {
                 let said = serde_json::to_string(message).unwrap_or_default();
                 format!("{side:?}.{place:06}.{}", Fingerprint::of(&[&said])).to_lowercase()
             };
-            let piece = |(side, place, message)| Piece { key: key(side, place, &message), at_us, content: content(side, message) };
+            let piece = |(side, place, message)| SpanFragment { key: key(side, place, &message), at_us, content: content(side, message) };
             input.chain(output).map(piece).collect()
         }
     };
@@ -87,16 +92,16 @@ pub(super) fn read(held: Held, record: &Record, around: &Around, reader: &mut Re
 }
 
 /// All that is said of a call, as its own span would say it, which some never send.
-fn call(record: &Record) -> Map<String, Value> {
+fn call(record: &DecodedLogRecord) -> Map<String, Value> {
     let mut attributes = record.attributes.clone();
     attributes.retain(|name, _| ![INSTRUCTED, ASKED, ANSWERED].contains(&name.as_str()));
     attributes
 }
 
 /// Whose call it is: what else such a record says, its span says better.
-fn whose(record: &Record) -> Map<String, Value> {
+fn whose(record: &DecodedLogRecord) -> Map<String, Value> {
     let mut attributes = record.attributes.clone();
-    attributes.retain(|name, _| matches!(names::lookup(name), Some((Field::Session | Field::User, _))));
+    attributes.retain(|name, _| matches!(names::lookup(name), Some((SpanField::Session | SpanField::User, _))));
     attributes
 }
 
@@ -105,15 +110,15 @@ fn name(attributes: &Map<String, Value>) -> String {
     NAMED.iter().filter_map(|name| attributes.get(*name)?.as_str()).collect::<Vec<_>>().join(" ")
 }
 
-fn content(side: Side, message: Message) -> Content {
+fn content(side: MessageDirection, message: ChatMessage) -> SpanFragmentContent {
     match side {
-        Side::Input => Content::Input(message),
-        Side::Output => Content::Output(message),
+        MessageDirection::Input => SpanFragmentContent::Input(message),
+        MessageDirection::Output => SpanFragmentContent::Output(message),
     }
 }
 
 /// The fields of an event: the body's, as it was first specified, else the attributes.
-fn fields(record: &Record) -> Map<String, Value> {
+fn fields(record: &DecodedLogRecord) -> Map<String, Value> {
     let mut fields = record.attributes.clone();
     match &record.body {
         Value::Object(body) => fields.extend(body.clone()),
@@ -130,7 +135,7 @@ fn fields(record: &Record) -> Map<String, Value> {
 }
 
 /// What was asked, system instructions first, and what was answered.
-fn conversation(fields: &Map<String, Value>) -> (Vec<Message>, Vec<Message>) {
+fn conversation(fields: &Map<String, Value>) -> (Vec<ChatMessage>, Vec<ChatMessage>) {
     let read = |name: &str, role: &str| fields.get(name).map(|value| messages::read(value, role)).unwrap_or_default();
     let mut input = read(INSTRUCTED, "system");
     let asked = read(ASKED, "user");

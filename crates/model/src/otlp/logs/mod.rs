@@ -11,43 +11,43 @@ mod tests;
 use std::collections::{BTreeMap, HashMap};
 
 use super::agents;
-use super::binary::Groups;
-use super::exceptions::Thrown;
-use super::record::Record;
-use super::span::{Around, Wire};
-use super::{Category, Decoded, NOT_LLM_TELEMETRY, Outcome};
+use super::binary::ScopedItems;
+use super::exceptions::OtlpException;
+use super::record::DecodedLogRecord;
+use super::span::{DecodedSpan, ResourceScope};
+use super::{DecodedOtlpRequest, NOT_LLM_TELEMETRY, Outcome, OutcomeCategory};
 use crate::budget;
-use crate::clock::{Clock, Context};
+use crate::clock::{ClockDriftCorrector, DecodeContext};
 use crate::fingerprint::Fingerprint;
 use crate::id::{SpanId, TraceId};
-use crate::joining::{self, Joined, Piece};
-use crate::log_line::{Keys, Level, LogLine};
+use crate::joining::{self, PartialSpanState, SpanFragment};
+use crate::log_line::{LogLevel, LogLine, OccurrenceKeyGenerator};
 use crate::map::{self, RawSpan};
-use crate::messages::{Limit, trim_messages};
-use crate::sentry::{ErrorEvent, Reporter};
+use crate::messages::{TextLimit, trim_messages};
+use crate::sentry::{ErrorEvent, ErrorReporter};
 use crate::span::Span;
 
 /// Reads the log records of a request.
-pub(super) fn read(groups: Groups<Record>, context: &Context) -> Decoded {
-    let mut reader = Reader::new(context);
+pub(super) fn read(groups: ScopedItems<DecodedLogRecord>, context: &DecodeContext) -> DecodedOtlpRequest {
+    let mut reader = LogRecordReader::new(context);
     if !budget::copies_fit() {
-        return Decoded::default();
+        return DecodedOtlpRequest::default();
     }
     for (around, records) in groups {
         for record in records {
             if budget::is_exceeded() {
-                return Decoded::default();
+                return DecodedOtlpRequest::default();
             }
-            let kept = record.map_err(Dropped::Broken).and_then(|record| reader.record(&record, &around));
+            let kept = record.map_err(LogRecordDropReason::Broken).and_then(|record| reader.record(&record, &around));
             match kept {
                 Ok(()) => {}
-                Err(Dropped::Broken(outcome)) => reader.outcomes.push(Outcome { category: Category::Log, ..outcome }),
-                Err(Dropped::NotWanted(reason)) => *reader.not_wanted.entry(reason).or_default() += 1,
+                Err(LogRecordDropReason::Broken(outcome)) => reader.outcomes.push(Outcome { category: OutcomeCategory::Log, ..outcome }),
+                Err(LogRecordDropReason::NotWanted(reason)) => *reader.not_wanted.entry(reason).or_default() += 1,
             }
         }
     }
     let not_wanted = reader.not_wanted.into_iter();
-    let not_wanted = not_wanted.map(|(reason, quantity)| Outcome { quantity, ..Outcome::dropped(Category::Log, reason, None) });
+    let not_wanted = not_wanted.map(|(reason, quantity)| Outcome { quantity, ..Outcome::dropped(OutcomeCategory::Log, reason, None) });
     let mut outcomes = reader.outcomes;
     outcomes.extend(not_wanted);
     let mut errors = reader.errors;
@@ -57,11 +57,11 @@ pub(super) fn read(groups: Groups<Record>, context: &Context) -> Decoded {
         let first = std::mem::take(&mut spans[place]);
         spans[place] = joined(std::iter::once(first).chain(more).collect(), context);
     }
-    Decoded { spans, errors, lines: reader.lines, outcomes, ..Decoded::default() }
+    DecodedOtlpRequest { spans, errors, lines: reader.lines, outcomes, ..DecodedOtlpRequest::default() }
 }
 
 /// What several records tell of one span, as one. Two by two, since joining one by one to what grows would cost the square.
-fn joined(mut told: Vec<Span>, context: &Context) -> Span {
+fn joined(mut told: Vec<Span>, context: &DecodeContext) -> Span {
     while told.len() > 1 {
         let mut rest = told.into_iter();
         let mut joined = Vec::with_capacity(rest.len().div_ceil(2));
@@ -75,26 +75,26 @@ fn joined(mut told: Vec<Span>, context: &Context) -> Span {
 }
 
 /// Why nothing came of a record.
-pub(super) enum Dropped {
+pub(super) enum LogRecordDropReason {
     /// It cannot be read, or has no place in time.
     Broken(Outcome),
     /// It can be read and is none of our business. These are many, and counted together.
     NotWanted(&'static str),
 }
 
-impl From<Outcome> for Dropped {
-    fn from(outcome: Outcome) -> Dropped {
-        Dropped::Broken(outcome)
+impl From<Outcome> for LogRecordDropReason {
+    fn from(outcome: Outcome) -> LogRecordDropReason {
+        LogRecordDropReason::Broken(outcome)
     }
 }
 
 /// Internals of a coding agent.
-pub(super) const NOT_LLM: Dropped = Dropped::NotWanted(NOT_LLM_TELEMETRY);
+pub(super) const NOT_LLM: LogRecordDropReason = LogRecordDropReason::NotWanted(NOT_LLM_TELEMETRY);
 
 /// Gathers what the records of a request tell.
-pub(super) struct Reader<'a> {
-    pub(super) context: &'a Context<'a>,
-    pub(super) clock: Clock,
+pub(super) struct LogRecordReader<'a> {
+    pub(super) context: &'a DecodeContext<'a>,
+    pub(super) clock: ClockDriftCorrector,
     spans: Vec<Span>,
     /// Where the first span of an id stands.
     places: HashMap<(TraceId, SpanId), usize>,
@@ -104,30 +104,30 @@ pub(super) struct Reader<'a> {
     same_time: HashMap<(TraceId, SpanId, u64), HashMap<Fingerprint, usize>>,
     errors: Vec<ErrorEvent>,
     lines: Vec<LogLine>,
-    keys: Keys,
+    keys: OccurrenceKeyGenerator,
     outcomes: Vec<Outcome>,
     not_wanted: BTreeMap<&'static str, u64>,
 }
 
-impl<'a> Reader<'a> {
-    fn new(context: &'a Context<'a>) -> Reader<'a> {
-        Reader {
+impl<'a> LogRecordReader<'a> {
+    fn new(context: &'a DecodeContext<'a>) -> LogRecordReader<'a> {
+        LogRecordReader {
             context,
             // The protocol does not say when a request was sent.
-            clock: Clock::new(context, None),
+            clock: ClockDriftCorrector::new(context, None),
             spans: Vec::new(),
             places: HashMap::new(),
             more: HashMap::new(),
             same_time: HashMap::new(),
             errors: Vec::new(),
             lines: Vec::new(),
-            keys: Keys::default(),
+            keys: OccurrenceKeyGenerator::default(),
             outcomes: Vec::new(),
             not_wanted: BTreeMap::new(),
         }
     }
 
-    fn record(&mut self, record: &Record, around: &Around) -> Result<(), Dropped> {
+    fn record(&mut self, record: &DecodedLogRecord, around: &ResourceScope) -> Result<(), LogRecordDropReason> {
         let error = self.error(record, around);
         let kept = self.told(record, around);
         // An exception has its place among the issues, also where nothing else comes of its record.
@@ -136,7 +136,7 @@ impl<'a> Reader<'a> {
                 budget::charge_error(&error);
                 self.errors.push(error);
                 match kept {
-                    Err(Dropped::NotWanted(_)) => Ok(()),
+                    Err(LogRecordDropReason::NotWanted(_)) => Ok(()),
                     kept => kept,
                 }
             }
@@ -144,7 +144,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn told(&mut self, record: &Record, around: &Around) -> Result<(), Dropped> {
+    fn told(&mut self, record: &DecodedLogRecord, around: &ResourceScope) -> Result<(), LogRecordDropReason> {
         if let Some(held) = messages::of(record) {
             return messages::read(held, record, around, self);
         }
@@ -155,25 +155,25 @@ impl<'a> Reader<'a> {
     }
 
     /// The exception that a record tells of.
-    fn error(&self, record: &Record, around: &Around) -> Option<ErrorEvent> {
+    fn error(&self, record: &DecodedLogRecord, around: &ResourceScope) -> Option<ErrorEvent> {
         let at_ns = record.at_ns(&self.clock);
-        let thrown = Thrown::of(&record.attributes, at_ns)?;
+        let thrown = OtlpException::of(&record.attributes, at_ns)?;
         let (trace_id, span_id) = record.trace().unzip();
         // Whose it is and where it happened, read as of a span. One without a place has a made-up one while it is read.
-        let wire = Wire {
+        let wire = DecodedSpan {
             trace_id: Some(trace_id.map_or(1, |id| id.0)),
             span_id: Some(span_id.flatten().map_or(1, |id| id.0)),
             start_ns: at_ns,
             end_ns: at_ns,
             attributes: record.attributes.clone(),
-            ..Wire::default()
+            ..DecodedSpan::default()
         };
         let raw = wire.into_raw(around, &self.clock).ok()?;
         let mut span = map::canonical(raw, self.context.price);
         span.trace_id = trace_id.unwrap_or(TraceId(0));
         span.span_id = span_id.flatten().unwrap_or(SpanId(0));
-        let mut error = thrown.event(&span, Reporter::LogRecord, &self.clock);
-        if Level::of_number(record.severity_number) == Some(Level::Fatal) {
+        let mut error = thrown.event(&span, ErrorReporter::LogRecord, &self.clock);
+        if LogLevel::of_number(record.severity_number) == Some(LogLevel::Fatal) {
             error.level = "fatal".into();
         }
         Some(error)
@@ -196,13 +196,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Announces a span that the records only tell of, with the pieces of it that they hold.
-    pub(super) fn announce(&mut self, mut span: Span, mut pieces: Vec<Piece>) {
+    pub(super) fn announce(&mut self, mut span: Span, mut pieces: Vec<SpanFragment>) {
         for piece in &mut pieces {
-            if let joining::Content::Input(message) | joining::Content::Output(message) = &mut piece.content {
-                trim_messages(std::slice::from_mut(message), Limit::default());
+            if let joining::SpanFragmentContent::Input(message) | joining::SpanFragmentContent::Output(message) = &mut piece.content {
+                trim_messages(std::slice::from_mut(message), TextLimit::default());
             }
         }
-        span.joined = Some(Box::new(Joined { awaited: true, pieces, ..Joined::default() }));
+        span.joined = Some(Box::new(PartialSpanState { awaited: true, pieces, ..PartialSpanState::default() }));
         joining::show_pieces(&mut span);
         self.add(span);
     }

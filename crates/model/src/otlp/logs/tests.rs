@@ -4,39 +4,42 @@ use bytes::Bytes;
 use prost::Message as _;
 use serde_json::{Value, json};
 
-use super::super::proto::{Any, AnyValue, KeyValue, KeyValueList, LogRecord, OfResource, OfScope, Request};
-use super::super::{Decoded, Encoding, Signal, decode};
-use crate::clock::Context;
+use super::super::proto::{
+    OtlpAnyValue, OtlpAnyValueKind, OtlpExportRequest, OtlpKeyValue, OtlpKeyValueList, OtlpLogRecord, OtlpResourceGroup, OtlpScopeGroup,
+};
+use super::super::{DecodedOtlpRequest, OtlpEncoding, OtlpSignal, decode};
+use crate::clock::DecodeContext;
 use crate::joining::join;
-use crate::outcome::Category;
+use crate::outcome::OutcomeCategory;
 use crate::price::PriceBook;
-use crate::span::{Kind, Part, Span};
+use crate::span::{MessagePart, Span, SpanType};
 use crate::time::SECOND_US;
 
 const NOW_US: i64 = 1_795_510_800 * SECOND_US;
 const AT_NS: u64 = 1_795_510_000_000_000_123;
 
-fn context() -> Context<'static> {
-    Context { received_us: NOW_US, retention_us: Some(30 * 86_400 * SECOND_US), price: PriceBook::embedded() }
+fn context() -> DecodeContext<'static> {
+    DecodeContext { received_us: NOW_US, retention_us: Some(30 * 86_400 * SECOND_US), price: PriceBook::embedded() }
 }
 
-fn of_json(records: Value) -> Decoded {
+fn of_json(records: Value) -> DecodedOtlpRequest {
     let body = json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": records }] }] }).to_string();
-    decode(body.into(), Signal::Logs, Encoding::Json, &context()).unwrap()
+    decode(body.into(), OtlpSignal::Logs, OtlpEncoding::Json, &context()).unwrap()
 }
 
-fn of_binary(records: Vec<LogRecord>) -> Decoded {
+fn of_binary(records: Vec<OtlpLogRecord>) -> DecodedOtlpRequest {
     let parts = records.into_iter().map(|record| record.encode_to_vec().into()).collect();
-    let request = Request { resources: vec![OfResource { resource: None, scopes: vec![OfScope { scope: None, parts }] }] };
-    decode(request.encode_to_vec().into(), Signal::Logs, Encoding::Binary, &context()).unwrap()
+    let request =
+        OtlpExportRequest { resources: vec![OtlpResourceGroup { resource: None, scopes: vec![OtlpScopeGroup { scope: None, parts }] }] };
+    decode(request.encode_to_vec().into(), OtlpSignal::Logs, OtlpEncoding::Binary, &context()).unwrap()
 }
 
-fn text(value: &'static str) -> AnyValue {
-    AnyValue { value: Some(Any::Text(value.into())) }
+fn text(value: &'static str) -> OtlpAnyValue {
+    OtlpAnyValue { value: Some(OtlpAnyValueKind::Text(value.into())) }
 }
 
-fn pair(key: &'static str, value: AnyValue) -> KeyValue {
-    KeyValue { key: key.into(), value: Some(value) }
+fn pair(key: &'static str, value: OtlpAnyValue) -> OtlpKeyValue {
+    OtlpKeyValue { key: key.into(), value: Some(value) }
 }
 
 fn message(name: &str, content: &str) -> Value {
@@ -47,22 +50,22 @@ fn message(name: &str, content: &str) -> Value {
     })
 }
 
-fn said(messages: &[crate::span::Message]) -> Vec<(String, String)> {
-    let text = |part: &Part| if let Part::Text { text } = part { text.clone() } else { format!("{part:?}") };
+fn said(messages: &[crate::span::ChatMessage]) -> Vec<(String, String)> {
+    let text = |part: &MessagePart| if let MessagePart::Text { text } = part { text.clone() } else { format!("{part:?}") };
     messages.iter().map(|message| (message.role.clone(), message.parts.iter().map(text).collect())).collect()
 }
 
 #[test]
 fn a_message_in_both_encodings() {
-    let body = AnyValue { value: Some(Any::Map(KeyValueList { values: vec![pair("content", text("Hi"))] })) };
-    let record = LogRecord {
+    let body = OtlpAnyValue { value: Some(OtlpAnyValueKind::Map(OtlpKeyValueList { values: vec![pair("content", text("Hi"))] })) };
+    let record = OtlpLogRecord {
         observed_time_unix_nano: AT_NS,
         trace_id: vec![7; 16].into(),
         span_id: vec![8; 8].into(),
         event_name: "gen_ai.user.message".into(),
         attributes: vec![pair("gen_ai.system", text("openai"))],
         body: Some(body),
-        ..LogRecord::default()
+        ..OtlpLogRecord::default()
     };
     let of_binary = of_binary(vec![record]);
     assert_eq!(of_binary, of_json(json!([message("gen_ai.user.message", "Hi")])));
@@ -126,11 +129,11 @@ fn a_call_whose_span_never_comes_is_known_by_its_record() {
         of_json(json!([record])).spans.remove(0)
     };
     let call = told(json!([{ "key": "gen_ai.operation.name", "value": { "stringValue": "chat" } }]));
-    assert_eq!((call.name.as_str(), call.kind, call.usage.input_tokens()), ("chat gpt-4o", Kind::Llm, Some(1_000_000)));
+    assert_eq!((call.name.as_str(), call.kind, call.usage.input_tokens()), ("chat gpt-4o", SpanType::Llm, Some(1_000_000)));
     assert_eq!(said(&call.input_messages), [("user".to_owned(), "Hi".to_owned())]);
     // A record that does not say what was done may be of anything.
     let unknown = told(json!([]));
-    assert_eq!((unknown.name.as_str(), unknown.kind, unknown.usage.input_tokens()), ("", Kind::Other, None));
+    assert_eq!((unknown.name.as_str(), unknown.kind, unknown.usage.input_tokens()), ("", SpanType::Other, None));
 }
 
 #[test]
@@ -158,21 +161,22 @@ fn what_tells_of_no_call_is_counted() {
     assert_eq!(outcomes, [("invalid_json", 1), ("too_old", 1), ("log_without_trace", 2), ("message_without_span", 1)]);
     assert_eq!(decoded.lines.len(), 1, "what stands in a trace is a line of it");
     assert_eq!(decoded.lines[0].body, "an order");
-    assert!(decoded.outcomes.iter().all(|outcome| outcome.category == Category::Log));
+    assert!(decoded.outcomes.iter().all(|outcome| outcome.category == OutcomeCategory::Log));
 }
 
 #[test]
 fn broken_records_cost_only_themselves() {
-    let good = LogRecord {
+    let good = OtlpLogRecord {
         event_name: "gen_ai.user.message".into(),
         trace_id: vec![7; 16].into(),
         span_id: vec![8; 8].into(),
-        ..LogRecord::default()
+        ..OtlpLogRecord::default()
     };
-    let good = LogRecord { body: Some(text("Hi")), ..good };
+    let good = OtlpLogRecord { body: Some(text("Hi")), ..good };
     let parts = vec![Bytes::from_static(b"\xff\xff\xff"), good.encode_to_vec().into()];
-    let request = Request { resources: vec![OfResource { resource: None, scopes: vec![OfScope { scope: None, parts }] }] };
-    let decoded = decode(request.encode_to_vec().into(), Signal::Logs, Encoding::Binary, &context()).unwrap();
+    let request =
+        OtlpExportRequest { resources: vec![OtlpResourceGroup { resource: None, scopes: vec![OtlpScopeGroup { scope: None, parts }] }] };
+    let decoded = decode(request.encode_to_vec().into(), OtlpSignal::Logs, OtlpEncoding::Binary, &context()).unwrap();
     assert_eq!(decoded.outcomes[0].reason, "invalid_protobuf");
     assert_eq!(said(&decoded.spans[0].input_messages), [("user".to_owned(), "Hi".to_owned())]);
     assert_eq!(decoded.spans[0].start_us, NOW_US, "without any time it is the time of receipt");

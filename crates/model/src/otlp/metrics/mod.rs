@@ -9,15 +9,15 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::binary::{Groups, Weighed};
-use super::span::{Around, dropped};
-use super::{Decoded, Outcome};
+use super::binary::{DecodeFootprint, ScopedItems};
+use super::span::{ResourceScope, dropped};
+use super::{DecodedOtlpRequest, Outcome};
 use crate::budget;
-use crate::clock::{self, Context};
+use crate::clock::{self, DecodeContext};
 use crate::fingerprint::FingerprintPrefix;
-use crate::messages::{Limit, trim_text};
-use crate::metric::{Buckets, Histogram, MetricKind, Point, PointValue, Temporality};
-use crate::outcome::Category;
+use crate::messages::{TextLimit, trim_text};
+use crate::metric::{Histogram, HistogramBuckets, MetricKind, MetricPoint, MetricPointValue, MetricTemporality};
+use crate::outcome::OutcomeCategory;
 
 /// The outcome of points by which a client says that it has nothing to say.
 pub(super) const NO_VALUE: &str = "no_recorded_value";
@@ -27,7 +27,7 @@ const NO_RECORDED_VALUE: u32 = 1;
 /// Attributes of a point that are kept, and of those who report it.
 const MAX_ATTRIBUTES: usize = 64;
 /// Bytes of one attribute that are kept.
-const MAX_TEXT: Limit = Limit(256);
+const MAX_TEXT: TextLimit = TextLimit(256);
 /// Bytes of a name that are allowed: the specification allows 255.
 const MAX_NAME: usize = 255;
 /// Buckets of a histogram that are allowed; SDKs make 160 at most.
@@ -41,29 +41,30 @@ const MAX_AHEAD_NS: i64 = 86_400_000_000_000;
 
 /// A metric with its encoding taken off.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Wire {
+pub(super) struct DecodedMetric {
     pub(super) name: String,
     pub(super) unit: String,
     pub(super) description: String,
-    pub(super) sort: Sort,
+    pub(super) sort: OtlpMetricType,
     /// 0 unspecified, 1 delta, 2 cumulative.
     pub(super) temporality: i32,
     pub(super) monotonic: bool,
-    pub(super) points: Vec<WirePoint>,
+    pub(super) points: Vec<DecodedMetricPoint>,
 }
 
-impl Weighed for Wire {
+impl DecodeFootprint for DecodedMetric {
     fn bytes(&self) -> usize {
-        let filled = |value: &PointValue| match value {
-            PointValue::Number(_) => 0,
-            PointValue::Histogram(histogram) => match &histogram.buckets {
-                Buckets::None => 0,
-                Buckets::Explicit { bounds, counts } => 8 * (bounds.len() + counts.len()),
-                Buckets::Exponential { positive, negative, .. } => 8 * (positive.counts.len() + negative.counts.len()),
+        let filled = |value: &MetricPointValue| match value {
+            MetricPointValue::Number(_) => 0,
+            MetricPointValue::Histogram(histogram) => match &histogram.buckets {
+                HistogramBuckets::None => 0,
+                HistogramBuckets::Explicit { bounds, counts } => 8 * (bounds.len() + counts.len()),
+                HistogramBuckets::Exponential { positive, negative, .. } => 8 * (positive.counts.len() + negative.counts.len()),
             },
         };
-        let point =
-            |point: &WirePoint| 2 * size_of::<WirePoint>() + budget::object(&point.attributes) + point.value.as_ref().map_or(0, filled);
+        let point = |point: &DecodedMetricPoint| {
+            2 * size_of::<DecodedMetricPoint>() + budget::object(&point.attributes) + point.value.as_ref().map_or(0, filled)
+        };
         let texts = budget::text(&self.name) + budget::text(&self.unit) + budget::text(&self.description);
         texts + self.points.iter().map(point).sum::<usize>()
     }
@@ -75,7 +76,7 @@ impl Weighed for Wire {
 
 /// Which of the specification's kinds of points it has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Sort {
+pub(super) enum OtlpMetricType {
     /// None that is known.
     #[default]
     Unknown,
@@ -87,24 +88,24 @@ pub(super) enum Sort {
 
 /// A point with its encoding taken off.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct WirePoint {
+pub(super) struct DecodedMetricPoint {
     pub(super) attributes: Map<String, Value>,
     pub(super) start_ns: u64,
     pub(super) at_ns: u64,
     pub(super) flags: u32,
     /// `None` where no value was sent, or one that cannot be read.
-    pub(super) value: Option<PointValue>,
+    pub(super) value: Option<MetricPointValue>,
 }
 
 /// Reads the metrics of a request. Each point counts for itself.
-pub(super) fn read(groups: Groups<Wire>, context: &Context) -> Decoded {
-    let mut decoded = Decoded::default();
+pub(super) fn read(groups: ScopedItems<DecodedMetric>, context: &DecodeContext) -> DecodedOtlpRequest {
+    let mut decoded = DecodedOtlpRequest::default();
     let mut refused: BTreeMap<&'static str, u64> = BTreeMap::new();
     for (around, metrics) in groups {
         let reporter = reporter(&around);
         let around_json = (sorted_json(&around.resource), sorted_json(&around.scope));
         // Each point has a copy.
-        let copy = budget::tags(&reporter) + 2 * size_of::<Point>();
+        let copy = budget::tags(&reporter) + 2 * size_of::<MetricPoint>();
         for metric in metrics {
             let metric = match metric {
                 Ok(metric) => metric,
@@ -117,7 +118,7 @@ pub(super) fn read(groups: Groups<Wire>, context: &Context) -> Decoded {
             if !budget::charge(around_json.0.len() + around_json.1.len()) {
                 return decoded;
             }
-            let stream = match Stream::of(&metric, &around, &around_json, &reporter) {
+            let stream = match MetricStream::of(&metric, &around, &around_json, &reporter) {
                 Ok(stream) => stream,
                 Err(reason) => {
                     *refused.entry(reason).or_default() += metric.points.len().max(1) as u64;
@@ -138,57 +139,57 @@ pub(super) fn read(groups: Groups<Wire>, context: &Context) -> Decoded {
             }
         }
     }
-    let refused = refused.into_iter().map(|(reason, quantity)| Outcome { quantity, ..dropped(Category::Metric, reason) });
+    let refused = refused.into_iter().map(|(reason, quantity)| Outcome { quantity, ..dropped(OutcomeCategory::Metric, reason) });
     decoded.outcomes.extend(refused);
     decoded
 }
 
 /// What all points of a metric share.
-struct Stream<'a> {
+struct MetricStream<'a> {
     name: String,
     unit: String,
     description: String,
     kind: MetricKind,
-    temporality: Temporality,
+    temporality: MetricTemporality,
     reporter: &'a BTreeMap<String, String>,
     /// What all of its points have in common.
     identity: FingerprintPrefix,
 }
 
-impl<'a> Stream<'a> {
+impl<'a> MetricStream<'a> {
     fn of(
-        metric: &Wire,
-        around: &Around,
+        metric: &DecodedMetric,
+        around: &ResourceScope,
         around_json: &(String, String),
         reporter: &'a BTreeMap<String, String>,
-    ) -> Result<Stream<'a>, &'static str> {
+    ) -> Result<MetricStream<'a>, &'static str> {
         if metric.name.trim().is_empty() || metric.name.len() > MAX_NAME {
             return Err("invalid_name");
         }
         let kind = match metric.sort {
-            Sort::Unknown => return Err("unknown_kind"),
-            Sort::Gauge => MetricKind::Gauge,
-            Sort::Sum if metric.monotonic => MetricKind::Counter,
-            Sort::Sum => MetricKind::UpDownCounter,
-            Sort::Histogram => MetricKind::Histogram,
-            Sort::Summary => MetricKind::Summary,
+            OtlpMetricType::Unknown => return Err("unknown_kind"),
+            OtlpMetricType::Gauge => MetricKind::Gauge,
+            OtlpMetricType::Sum if metric.monotonic => MetricKind::Counter,
+            OtlpMetricType::Sum => MetricKind::UpDownCounter,
+            OtlpMetricType::Histogram => MetricKind::Histogram,
+            OtlpMetricType::Summary => MetricKind::Summary,
         };
         let temporality = match (kind, metric.temporality) {
-            (MetricKind::Gauge, _) => Temporality::Momentary,
+            (MetricKind::Gauge, _) => MetricTemporality::Momentary,
             // A summary has none and is cumulative by its history.
-            (MetricKind::Summary, _) | (_, 2) => Temporality::Cumulative,
-            (_, 1) => Temporality::Delta,
+            (MetricKind::Summary, _) | (_, 2) => MetricTemporality::Cumulative,
+            (_, 1) => MetricTemporality::Delta,
             _ => return Err("unknown_temporality"),
         };
         let short = |text: &str| {
             let mut text = text.to_owned();
-            trim_text(&mut text, Limit(1024));
+            trim_text(&mut text, TextLimit(1024));
             text
         };
         let unit = short(&metric.unit);
         let texts = [metric.name.as_str(), &unit, kind.as_str(), temporality.as_str(), &around.scope_name, &around.scope_version];
         let identity = FingerprintPrefix::of(&texts).and(&[around_json.0.as_str(), &around_json.1]);
-        Ok(Stream { name: metric.name.clone(), unit, description: short(&metric.description), kind, temporality, reporter, identity })
+        Ok(MetricStream { name: metric.name.clone(), unit, description: short(&metric.description), kind, temporality, reporter, identity })
     }
 
     /// Bytes of what each of its points says again.
@@ -196,7 +197,7 @@ impl<'a> Stream<'a> {
         budget::text(&self.name) + budget::text(&self.unit) + budget::text(&self.description)
     }
 
-    fn point(&self, point: WirePoint, context: &Context) -> Result<Point, &'static str> {
+    fn point(&self, point: DecodedMetricPoint, context: &DecodeContext) -> Result<MetricPoint, &'static str> {
         if point.flags & NO_RECORDED_VALUE != 0 {
             return Err(NO_VALUE);
         }
@@ -222,7 +223,7 @@ impl<'a> Stream<'a> {
         let value = point.value.ok_or("invalid_value")?;
         check(&value)?;
         let identity = self.identity(&point.attributes);
-        Ok(Point {
+        Ok(MetricPoint {
             name: self.name.clone(),
             unit: self.unit.clone(),
             description: self.description.clone(),
@@ -248,25 +249,25 @@ fn sorted_json(map: &Map<String, Value>) -> String {
 }
 
 /// What makes a value useless.
-fn check(value: &PointValue) -> Result<(), &'static str> {
+fn check(value: &MetricPointValue) -> Result<(), &'static str> {
     let finite = |number: Option<f64>| number.is_none_or(f64::is_finite);
     match value {
-        PointValue::Number(number) if number.is_finite() => Ok(()),
-        PointValue::Number(_) => Err("invalid_value"),
-        PointValue::Histogram(Histogram { count, sum, min, max, buckets }) => {
+        MetricPointValue::Number(number) if number.is_finite() => Ok(()),
+        MetricPointValue::Number(_) => Err("invalid_value"),
+        MetricPointValue::Histogram(Histogram { count, sum, min, max, buckets }) => {
             if !(finite(*sum) && finite(*min) && finite(*max)) || *count > MAX_COUNT {
                 return Err("invalid_value");
             }
             let filled: Vec<&[u64]> = match buckets {
-                Buckets::None => return Ok(()),
-                Buckets::Explicit { bounds, counts } => {
+                HistogramBuckets::None => return Ok(()),
+                HistogramBuckets::Explicit { bounds, counts } => {
                     let rising = bounds.windows(2).all(|pair| pair[0] < pair[1]) && bounds.iter().all(|bound| bound.is_finite());
                     if !rising || counts.len() != bounds.len() + 1 {
                         return Err("invalid_buckets");
                     }
                     vec![counts]
                 }
-                Buckets::Exponential { scale, zero, positive, negative } => {
+                HistogramBuckets::Exponential { scale, zero, positive, negative } => {
                     if !SCALES.contains(scale) {
                         return Err("invalid_buckets");
                     }
@@ -282,7 +283,7 @@ fn check(value: &PointValue) -> Result<(), &'static str> {
     }
 }
 
-fn reporter(around: &Around) -> BTreeMap<String, String> {
+fn reporter(around: &ResourceScope) -> BTreeMap<String, String> {
     let mut reporter = texts(&around.scope);
     for (name, value) in texts(&around.resource) {
         reporter.entry(name).or_insert(value);

@@ -3,43 +3,48 @@
 use bytes::Bytes;
 use prost::{Message, Oneof};
 
-use super::super::binary::{Groups, groups, map, text};
-use super::super::proto::KeyValue;
+use super::super::binary::{ScopedItems, groups, map, text};
+use super::super::proto::OtlpKeyValue;
 use super::super::span::dropped;
 use super::super::weight;
-use super::{Sort, Wire, WirePoint};
-use crate::metric::{Buckets, Half, Histogram, PointValue};
-use crate::outcome::Category;
+use super::{DecodedMetric, DecodedMetricPoint, OtlpMetricType};
+use crate::metric::{ExponentialBuckets, Histogram, HistogramBuckets, MetricPointValue};
+use crate::outcome::OutcomeCategory;
 
 /// Reads a request for metrics.
-pub(in super::super) fn metrics(body: Bytes) -> Result<Groups<Wire>, prost::DecodeError> {
-    let metric = |metric| Metric::decode(metric).map(wire).map_err(|_| dropped(Category::Metric, "invalid_protobuf"));
+pub(in super::super) fn metrics(body: Bytes) -> Result<ScopedItems<DecodedMetric>, prost::DecodeError> {
+    let metric = |metric| OtlpMetric::decode(metric).map(wire).map_err(|_| dropped(OutcomeCategory::Metric, "invalid_protobuf"));
     groups(body, &weight::METRIC, metric)
 }
 
-fn wire(metric: Metric) -> Wire {
-    let mut wire = Wire { name: text(&metric.name), unit: text(&metric.unit), description: text(&metric.description), ..Wire::default() };
+fn wire(metric: OtlpMetric) -> DecodedMetric {
+    let mut wire = DecodedMetric {
+        name: text(&metric.name),
+        unit: text(&metric.unit),
+        description: text(&metric.description),
+        ..DecodedMetric::default()
+    };
     match metric.values {
         None => {}
-        Some(Values::Gauge(gauge)) => {
-            wire.sort = Sort::Gauge;
-            wire.points = gauge.points.into_iter().map(NumberPoint::wire).collect();
+        Some(OtlpMetricPoints::Gauge(gauge)) => {
+            wire.sort = OtlpMetricType::Gauge;
+            wire.points = gauge.points.into_iter().map(OtlpNumberPoint::wire).collect();
         }
-        Some(Values::Sum(sum)) => {
-            (wire.sort, wire.temporality, wire.monotonic) = (Sort::Sum, sum.temporality, sum.monotonic);
-            wire.points = sum.points.into_iter().map(NumberPoint::wire).collect();
+        Some(OtlpMetricPoints::Sum(sum)) => {
+            (wire.sort, wire.temporality, wire.monotonic) = (OtlpMetricType::Sum, sum.temporality, sum.monotonic);
+            wire.points = sum.points.into_iter().map(OtlpNumberPoint::wire).collect();
         }
-        Some(Values::Histogram(histogram)) => {
-            (wire.sort, wire.temporality) = (Sort::Histogram, histogram.temporality);
-            wire.points = histogram.points.into_iter().map(HistogramPoint::wire).collect();
+        Some(OtlpMetricPoints::Histogram(histogram)) => {
+            (wire.sort, wire.temporality) = (OtlpMetricType::Histogram, histogram.temporality);
+            wire.points = histogram.points.into_iter().map(OtlpHistogramPoint::wire).collect();
         }
-        Some(Values::Exponential(histogram)) => {
-            (wire.sort, wire.temporality) = (Sort::Histogram, histogram.temporality);
-            wire.points = histogram.points.into_iter().map(ExponentialPoint::wire).collect();
+        Some(OtlpMetricPoints::Exponential(histogram)) => {
+            (wire.sort, wire.temporality) = (OtlpMetricType::Histogram, histogram.temporality);
+            wire.points = histogram.points.into_iter().map(OtlpExponentialHistogramPoint::wire).collect();
         }
-        Some(Values::Summary(summary)) => {
-            wire.sort = Sort::Summary;
-            wire.points = summary.points.into_iter().map(SummaryPoint::wire).collect();
+        Some(OtlpMetricPoints::Summary(summary)) => {
+            wire.sort = OtlpMetricType::Summary;
+            wire.points = summary.points.into_iter().map(OtlpSummaryPoint::wire).collect();
         }
     }
     wire
@@ -47,44 +52,44 @@ fn wire(metric: Metric) -> Wire {
 
 /// `opentelemetry.proto.metrics.v1.Metric`
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Metric {
+pub(super) struct OtlpMetric {
     #[prost(bytes = "bytes", tag = "1")]
     pub(super) name: Bytes,
     #[prost(bytes = "bytes", tag = "2")]
     pub(super) description: Bytes,
     #[prost(bytes = "bytes", tag = "3")]
     pub(super) unit: Bytes,
-    #[prost(oneof = "Values", tags = "5, 7, 9, 10, 11")]
-    pub(super) values: Option<Values>,
+    #[prost(oneof = "OtlpMetricPoints", tags = "5, 7, 9, 10, 11")]
+    pub(super) values: Option<OtlpMetricPoints>,
 }
 
 /// The kinds of points that there are.
 #[derive(Clone, PartialEq, Oneof)]
-pub(super) enum Values {
+pub(super) enum OtlpMetricPoints {
     #[prost(message, tag = "5")]
-    Gauge(Gauge),
+    Gauge(OtlpGauge),
     #[prost(message, tag = "7")]
-    Sum(Sum),
+    Sum(OtlpSum),
     #[prost(message, tag = "9")]
-    Histogram(Histograms),
+    Histogram(OtlpHistogram),
     #[prost(message, tag = "10")]
-    Exponential(Exponentials),
+    Exponential(OtlpExponentialHistogram),
     #[prost(message, tag = "11")]
-    Summary(Summaries),
+    Summary(OtlpSummary),
 }
 
 /// `Gauge`
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Gauge {
+pub(super) struct OtlpGauge {
     #[prost(message, repeated, tag = "1")]
-    pub(super) points: Vec<NumberPoint>,
+    pub(super) points: Vec<OtlpNumberPoint>,
 }
 
 /// `Sum`
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Sum {
+pub(super) struct OtlpSum {
     #[prost(message, repeated, tag = "1")]
-    pub(super) points: Vec<NumberPoint>,
+    pub(super) points: Vec<OtlpNumberPoint>,
     #[prost(int32, tag = "2")]
     pub(super) temporality: i32,
     #[prost(bool, tag = "3")]
@@ -93,66 +98,66 @@ pub(super) struct Sum {
 
 /// `Histogram`
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Histograms {
+pub(super) struct OtlpHistogram {
     #[prost(message, repeated, tag = "1")]
-    pub(super) points: Vec<HistogramPoint>,
+    pub(super) points: Vec<OtlpHistogramPoint>,
     #[prost(int32, tag = "2")]
     pub(super) temporality: i32,
 }
 
 /// `ExponentialHistogram`
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Exponentials {
+pub(super) struct OtlpExponentialHistogram {
     #[prost(message, repeated, tag = "1")]
-    pub(super) points: Vec<ExponentialPoint>,
+    pub(super) points: Vec<OtlpExponentialHistogramPoint>,
     #[prost(int32, tag = "2")]
     pub(super) temporality: i32,
 }
 
 /// `Summary`
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Summaries {
+pub(super) struct OtlpSummary {
     #[prost(message, repeated, tag = "1")]
-    pub(super) points: Vec<SummaryPoint>,
+    pub(super) points: Vec<OtlpSummaryPoint>,
 }
 
 /// `NumberDataPoint`
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct NumberPoint {
+pub(super) struct OtlpNumberPoint {
     #[prost(fixed64, tag = "2")]
     pub(super) start: u64,
     #[prost(fixed64, tag = "3")]
     pub(super) time: u64,
-    #[prost(oneof = "Number", tags = "4, 6")]
-    pub(super) value: Option<Number>,
+    #[prost(oneof = "OtlpNumberValue", tags = "4, 6")]
+    pub(super) value: Option<OtlpNumberValue>,
     #[prost(message, repeated, tag = "7")]
-    pub(super) attributes: Vec<KeyValue>,
+    pub(super) attributes: Vec<OtlpKeyValue>,
     #[prost(uint32, tag = "8")]
     pub(super) flags: u32,
 }
 
 /// The value of a number.
 #[derive(Clone, Copy, PartialEq, Oneof)]
-pub(super) enum Number {
+pub(super) enum OtlpNumberValue {
     #[prost(double, tag = "4")]
     Double(f64),
     #[prost(sfixed64, tag = "6")]
     Int(i64),
 }
 
-impl NumberPoint {
-    fn wire(self) -> WirePoint {
+impl OtlpNumberPoint {
+    fn wire(self) -> DecodedMetricPoint {
         let value = self.value.map(|value| match value {
-            Number::Double(number) => PointValue::Number(number),
-            Number::Int(number) => PointValue::Number(number as f64),
+            OtlpNumberValue::Double(number) => MetricPointValue::Number(number),
+            OtlpNumberValue::Int(number) => MetricPointValue::Number(number as f64),
         });
-        WirePoint { attributes: map(self.attributes), start_ns: self.start, at_ns: self.time, flags: self.flags, value }
+        DecodedMetricPoint { attributes: map(self.attributes), start_ns: self.start, at_ns: self.time, flags: self.flags, value }
     }
 }
 
 /// `HistogramDataPoint`
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct HistogramPoint {
+pub(super) struct OtlpHistogramPoint {
     #[prost(fixed64, tag = "2")]
     pub(super) start: u64,
     #[prost(fixed64, tag = "3")]
@@ -166,7 +171,7 @@ pub(super) struct HistogramPoint {
     #[prost(double, repeated, tag = "7")]
     pub(super) bounds: Vec<f64>,
     #[prost(message, repeated, tag = "9")]
-    pub(super) attributes: Vec<KeyValue>,
+    pub(super) attributes: Vec<OtlpKeyValue>,
     #[prost(uint32, tag = "10")]
     pub(super) flags: u32,
     #[prost(double, optional, tag = "11")]
@@ -175,25 +180,29 @@ pub(super) struct HistogramPoint {
     pub(super) max: Option<f64>,
 }
 
-impl HistogramPoint {
-    fn wire(self) -> WirePoint {
-        let buckets = if self.counts.is_empty() { Buckets::None } else { Buckets::Explicit { bounds: self.bounds, counts: self.counts } };
+impl OtlpHistogramPoint {
+    fn wire(self) -> DecodedMetricPoint {
+        let buckets = if self.counts.is_empty() {
+            HistogramBuckets::None
+        } else {
+            HistogramBuckets::Explicit { bounds: self.bounds, counts: self.counts }
+        };
         let histogram = Histogram { count: self.count, sum: self.sum, min: self.min, max: self.max, buckets };
-        WirePoint {
+        DecodedMetricPoint {
             attributes: map(self.attributes),
             start_ns: self.start,
             at_ns: self.time,
             flags: self.flags,
-            value: Some(PointValue::Histogram(histogram)),
+            value: Some(MetricPointValue::Histogram(histogram)),
         }
     }
 }
 
 /// `ExponentialHistogramDataPoint`
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct ExponentialPoint {
+pub(super) struct OtlpExponentialHistogramPoint {
     #[prost(message, repeated, tag = "1")]
-    pub(super) attributes: Vec<KeyValue>,
+    pub(super) attributes: Vec<OtlpKeyValue>,
     #[prost(fixed64, tag = "2")]
     pub(super) start: u64,
     #[prost(fixed64, tag = "3")]
@@ -207,9 +216,9 @@ pub(super) struct ExponentialPoint {
     #[prost(fixed64, tag = "7")]
     pub(super) zero: u64,
     #[prost(message, optional, tag = "8")]
-    pub(super) positive: Option<Side>,
+    pub(super) positive: Option<OtlpExponentialBuckets>,
     #[prost(message, optional, tag = "9")]
-    pub(super) negative: Option<Side>,
+    pub(super) negative: Option<OtlpExponentialBuckets>,
     #[prost(uint32, tag = "10")]
     pub(super) flags: u32,
     #[prost(double, optional, tag = "12")]
@@ -220,32 +229,38 @@ pub(super) struct ExponentialPoint {
 
 /// `ExponentialHistogramDataPoint.Buckets`
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Side {
+pub(super) struct OtlpExponentialBuckets {
     #[prost(sint32, tag = "1")]
     pub(super) offset: i32,
     #[prost(uint64, repeated, tag = "2")]
     pub(super) counts: Vec<u64>,
 }
 
-impl ExponentialPoint {
-    fn wire(self) -> WirePoint {
-        let half = |side: Option<Side>| side.map(|side| Half { offset: side.offset, counts: side.counts }).unwrap_or_default();
-        let buckets =
-            Buckets::Exponential { scale: self.scale, zero: self.zero, positive: half(self.positive), negative: half(self.negative) };
+impl OtlpExponentialHistogramPoint {
+    fn wire(self) -> DecodedMetricPoint {
+        let half = |side: Option<OtlpExponentialBuckets>| {
+            side.map(|side| ExponentialBuckets { offset: side.offset, counts: side.counts }).unwrap_or_default()
+        };
+        let buckets = HistogramBuckets::Exponential {
+            scale: self.scale,
+            zero: self.zero,
+            positive: half(self.positive),
+            negative: half(self.negative),
+        };
         let histogram = Histogram { count: self.count, sum: self.sum, min: self.min, max: self.max, buckets };
-        WirePoint {
+        DecodedMetricPoint {
             attributes: map(self.attributes),
             start_ns: self.start,
             at_ns: self.time,
             flags: self.flags,
-            value: Some(PointValue::Histogram(histogram)),
+            value: Some(MetricPointValue::Histogram(histogram)),
         }
     }
 }
 
 /// `SummaryDataPoint`
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct SummaryPoint {
+pub(super) struct OtlpSummaryPoint {
     #[prost(fixed64, tag = "2")]
     pub(super) start: u64,
     #[prost(fixed64, tag = "3")]
@@ -255,20 +270,20 @@ pub(super) struct SummaryPoint {
     #[prost(double, tag = "5")]
     pub(super) sum: f64,
     #[prost(message, repeated, tag = "7")]
-    pub(super) attributes: Vec<KeyValue>,
+    pub(super) attributes: Vec<OtlpKeyValue>,
     #[prost(uint32, tag = "8")]
     pub(super) flags: u32,
 }
 
-impl SummaryPoint {
-    fn wire(self) -> WirePoint {
+impl OtlpSummaryPoint {
+    fn wire(self) -> DecodedMetricPoint {
         let histogram = Histogram { count: self.count, sum: Some(self.sum), ..Histogram::default() };
-        WirePoint {
+        DecodedMetricPoint {
             attributes: map(self.attributes),
             start_ns: self.start,
             at_ns: self.time,
             flags: self.flags,
-            value: Some(PointValue::Histogram(histogram)),
+            value: Some(MetricPointValue::Histogram(histogram)),
         }
     }
 }

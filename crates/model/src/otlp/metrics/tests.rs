@@ -3,50 +3,57 @@
 use prost::Message;
 use serde_json::{Value, json};
 
-use super::super::proto::{Any, AnyValue, KeyValue, OfResource, OfScope, Request};
-use super::super::{Encoding, Signal, decode, response};
-use super::proto::{ExponentialPoint, Exponentials, Gauge, HistogramPoint, Histograms, Metric, Number, NumberPoint, Side, Sum, Values};
+use super::super::proto::{OtlpAnyValue, OtlpAnyValueKind, OtlpExportRequest, OtlpKeyValue, OtlpResourceGroup, OtlpScopeGroup};
+use super::super::{OtlpEncoding, OtlpSignal, decode, response};
+use super::proto::{
+    OtlpExponentialBuckets, OtlpExponentialHistogram, OtlpExponentialHistogramPoint, OtlpGauge, OtlpHistogram, OtlpHistogramPoint,
+    OtlpMetric, OtlpMetricPoints, OtlpNumberPoint, OtlpNumberValue, OtlpSum,
+};
 use super::*;
-use crate::metric::Half;
+use crate::metric::ExponentialBuckets;
 use crate::price::PriceBook;
 use crate::time::SECOND_US;
 
 const NOW_US: i64 = 1_795_510_800 * SECOND_US;
 const AT_NS: u64 = 1_795_510_000_000_000_000;
 
-fn context() -> Context<'static> {
-    Context { received_us: NOW_US, retention_us: Some(30 * 86_400 * SECOND_US), price: PriceBook::embedded() }
+fn context() -> DecodeContext<'static> {
+    DecodeContext { received_us: NOW_US, retention_us: Some(30 * 86_400 * SECOND_US), price: PriceBook::embedded() }
 }
 
-fn pairs() -> Vec<KeyValue> {
-    let text = |text: &'static str| Some(AnyValue { value: Some(Any::Text(text.into())) });
-    vec![KeyValue { key: "model".into(), value: text("gpt-4o") }]
+fn pairs() -> Vec<OtlpKeyValue> {
+    let text = |text: &'static str| Some(OtlpAnyValue { value: Some(OtlpAnyValueKind::Text(text.into())) });
+    vec![OtlpKeyValue { key: "model".into(), value: text("gpt-4o") }]
 }
 
-fn binary(metrics: &[Metric]) -> Decoded {
+fn binary(metrics: &[OtlpMetric]) -> DecodedOtlpRequest {
     let parts = metrics.iter().map(|metric| metric.encode_to_vec().into()).collect();
-    let scopes = vec![OfScope { scope: None, parts }];
-    let body = Request { resources: vec![OfResource { resource: None, scopes }] }.encode_to_vec();
-    decode(body.into(), Signal::Metrics, Encoding::Binary, &context()).unwrap()
+    let scopes = vec![OtlpScopeGroup { scope: None, parts }];
+    let body = OtlpExportRequest { resources: vec![OtlpResourceGroup { resource: None, scopes }] }.encode_to_vec();
+    decode(body.into(), OtlpSignal::Metrics, OtlpEncoding::Binary, &context()).unwrap()
 }
 
-fn json(metrics: &Value) -> Decoded {
+fn json(metrics: &Value) -> DecodedOtlpRequest {
     let body = json!({ "resourceMetrics": [{ "scopeMetrics": [{ "metrics": metrics }] }] }).to_string();
-    decode(body.into(), Signal::Metrics, Encoding::Json, &context()).unwrap()
+    decode(body.into(), OtlpSignal::Metrics, OtlpEncoding::Json, &context()).unwrap()
 }
 
 #[test]
 fn every_kind_in_both_encodings() {
-    let number = |value| NumberPoint { start: AT_NS - 5, time: AT_NS, value: Some(value), attributes: pairs(), flags: 0 };
-    let metric = |name: &'static str, values| Metric { name: name.into(), unit: "s".into(), values: Some(values), ..Metric::default() };
+    let number = |value| OtlpNumberPoint { start: AT_NS - 5, time: AT_NS, value: Some(value), attributes: pairs(), flags: 0 };
+    let metric =
+        |name: &'static str, values| OtlpMetric { name: name.into(), unit: "s".into(), values: Some(values), ..OtlpMetric::default() };
     let of_binary = binary(&[
-        metric("a", Values::Sum(Sum { points: vec![number(Number::Int(7))], temporality: 1, monotonic: true })),
-        metric("b", Values::Sum(Sum { points: vec![number(Number::Double(-0.5))], temporality: 2, monotonic: false })),
-        metric("c", Values::Gauge(Gauge { points: vec![number(Number::Double(1.5))] })),
+        metric("a", OtlpMetricPoints::Sum(OtlpSum { points: vec![number(OtlpNumberValue::Int(7))], temporality: 1, monotonic: true })),
+        metric(
+            "b",
+            OtlpMetricPoints::Sum(OtlpSum { points: vec![number(OtlpNumberValue::Double(-0.5))], temporality: 2, monotonic: false }),
+        ),
+        metric("c", OtlpMetricPoints::Gauge(OtlpGauge { points: vec![number(OtlpNumberValue::Double(1.5))] })),
         metric(
             "d",
-            Values::Histogram(Histograms {
-                points: vec![HistogramPoint {
+            OtlpMetricPoints::Histogram(OtlpHistogram {
+                points: vec![OtlpHistogramPoint {
                     time: AT_NS,
                     count: 3,
                     sum: Some(4.5),
@@ -54,22 +61,22 @@ fn every_kind_in_both_encodings() {
                     bounds: vec![1.0],
                     attributes: pairs(),
                     max: Some(2.0),
-                    ..HistogramPoint::default()
+                    ..OtlpHistogramPoint::default()
                 }],
                 temporality: 2,
             }),
         ),
         metric(
             "e",
-            Values::Exponential(Exponentials {
-                points: vec![ExponentialPoint {
+            OtlpMetricPoints::Exponential(OtlpExponentialHistogram {
+                points: vec![OtlpExponentialHistogramPoint {
                     time: AT_NS,
                     count: 4,
                     scale: -1,
                     zero: 1,
-                    positive: Some(Side { offset: -3, counts: vec![3] }),
+                    positive: Some(OtlpExponentialBuckets { offset: -3, counts: vec![3] }),
                     attributes: pairs(),
-                    ..ExponentialPoint::default()
+                    ..OtlpExponentialHistogramPoint::default()
                 }],
                 temporality: 1,
             }),
@@ -102,9 +109,12 @@ fn every_kind_in_both_encodings() {
     ];
     assert_eq!((said.as_slice(), of_json.outcomes.as_slice()), (&wanted[..], &[][..]));
     assert_eq!(of_json.points[0].attributes["model"], "gpt-4o");
-    let PointValue::Histogram(exponential) = &of_json.points[4].value else { panic!("a histogram") };
-    let positive = Half { offset: -3, counts: vec![3] };
-    assert_eq!(exponential.buckets, Buckets::Exponential { scale: -1, zero: 1, positive, negative: Half::default() });
+    let MetricPointValue::Histogram(exponential) = &of_json.points[4].value else { panic!("a histogram") };
+    let positive = ExponentialBuckets { offset: -3, counts: vec![3] };
+    assert_eq!(
+        exponential.buckets,
+        HistogramBuckets::Exponential { scale: -1, zero: 1, positive, negative: ExponentialBuckets::default() }
+    );
 }
 
 #[test]
@@ -113,7 +123,7 @@ fn one_stream_has_one_identity() {
         let body = json!({ "resourceMetrics": [{ "resource": { "attributes": resource }, "scopeMetrics": [{ "metrics": [
             { "name": "a", "gauge": { "dataPoints": [{ "attributes": attributes, "timeUnixNano": at.to_string(), "asInt": 1 }] } },
         ] }] }] });
-        decode(body.to_string().into(), Signal::Metrics, Encoding::Json, &context()).unwrap().points[0].identity
+        decode(body.to_string().into(), OtlpSignal::Metrics, OtlpEncoding::Json, &context()).unwrap().points[0].identity
     };
     let pair = |key: &str, value: &str| json!({ "key": key, "value": { "stringValue": value } });
     let (a, b) = (pair("a", "1"), pair("b", "2"));
@@ -156,8 +166,8 @@ fn what_is_wrong_costs_one_point_and_is_counted() {
         let decoded = json(&json!([metric, good]));
         let said: Vec<_> = decoded.outcomes.iter().map(|outcome| (outcome.reason.as_str(), outcome.quantity)).collect();
         assert_eq!((said, decoded.points.len()), (vec![(reason, 1)], 1), "{metric}");
-        assert_eq!(decoded.outcomes[0].category, Category::Metric);
-        let answer: Value = serde_json::from_slice(&response(Signal::Metrics, Encoding::Json, &decoded.outcomes)).unwrap();
+        assert_eq!(decoded.outcomes[0].category, OutcomeCategory::Metric);
+        let answer: Value = serde_json::from_slice(&response(OtlpSignal::Metrics, OtlpEncoding::Json, &decoded.outcomes)).unwrap();
         let rejected = &answer["partialSuccess"]["rejectedDataPoints"];
         assert_eq!(rejected.as_str(), (reason != NO_VALUE).then_some("1"), "{metric}");
     }

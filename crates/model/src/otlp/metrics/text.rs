@@ -3,35 +3,35 @@
 use serde_json::Value;
 
 use super::super::OtlpError;
-use super::super::binary::Groups;
+use super::super::binary::ScopedItems;
 use super::super::span::dropped;
 use super::super::text::{charged_list, field, groups, list, map, named, number, text};
-use super::{Sort, Wire, WirePoint};
-use crate::metric::{Buckets, Half, Histogram, PointValue};
-use crate::outcome::Category;
+use super::{DecodedMetric, DecodedMetricPoint, OtlpMetricType};
+use crate::metric::{ExponentialBuckets, Histogram, HistogramBuckets, MetricPointValue};
+use crate::outcome::OutcomeCategory;
 
 /// Reads a request for metrics.
-pub(in super::super) fn metrics(body: &[u8]) -> Result<Groups<Wire>, OtlpError> {
+pub(in super::super) fn metrics(body: &[u8]) -> Result<ScopedItems<DecodedMetric>, OtlpError> {
     let scopes = [("scopeMetrics", "scope_metrics"), ("instrumentationLibraryMetrics", "instrumentation_library_metrics")];
     groups(body, ("resourceMetrics", "resource_metrics"), &scopes, ("metrics", "metrics"), |metric| {
-        if metric.is_object() { Ok(wire(metric)) } else { Err(dropped(Category::Metric, "invalid_json")) }
+        if metric.is_object() { Ok(wire(metric)) } else { Err(dropped(OutcomeCategory::Metric, "invalid_json")) }
     })
 }
 
-fn wire(metric: &Value) -> Wire {
-    type Read = fn(&Value) -> Option<PointValue>;
-    let kinds: [(&str, &str, Sort, Read); 5] = [
-        ("gauge", "gauge", Sort::Gauge, plain),
-        ("sum", "sum", Sort::Sum, plain),
-        ("histogram", "histogram", Sort::Histogram, explicit),
-        ("exponentialHistogram", "exponential_histogram", Sort::Histogram, exponential),
-        ("summary", "summary", Sort::Summary, summary),
+fn wire(metric: &Value) -> DecodedMetric {
+    type PointValueParser = fn(&Value) -> Option<MetricPointValue>;
+    let kinds: [(&str, &str, OtlpMetricType, PointValueParser); 5] = [
+        ("gauge", "gauge", OtlpMetricType::Gauge, plain),
+        ("sum", "sum", OtlpMetricType::Sum, plain),
+        ("histogram", "histogram", OtlpMetricType::Histogram, explicit),
+        ("exponentialHistogram", "exponential_histogram", OtlpMetricType::Histogram, exponential),
+        ("summary", "summary", OtlpMetricType::Summary, summary),
     ];
-    let mut wire = Wire {
+    let mut wire = DecodedMetric {
         name: text(metric, "name", "name"),
         unit: text(metric, "unit", "unit"),
         description: text(metric, "description", "description"),
-        ..Wire::default()
+        ..DecodedMetric::default()
     };
     let found = kinds.iter().find_map(|(name, other, sort, read)| Some((field(metric, name, other)?, *sort, *read)));
     let Some((values, sort, read)) = found else { return wire };
@@ -42,13 +42,13 @@ fn wire(metric: &Value) -> Wire {
         .max()
         .unwrap_or(0);
     wire.monotonic = field(values, "isMonotonic", "is_monotonic").and_then(Value::as_bool).unwrap_or(false);
-    let points = charged_list(values, "dataPoints", "data_points", 2 * size_of::<WirePoint>());
+    let points = charged_list(values, "dataPoints", "data_points", 2 * size_of::<DecodedMetricPoint>());
     wire.points = points.iter().map(|point| wire_point(point, read)).collect();
     wire
 }
 
-fn wire_point(point: &Value, read: fn(&Value) -> Option<PointValue>) -> WirePoint {
-    WirePoint {
+fn wire_point(point: &Value, read: fn(&Value) -> Option<MetricPointValue>) -> DecodedMetricPoint {
+    DecodedMetricPoint {
         attributes: map(point, "attributes"),
         start_ns: number(point, "startTimeUnixNano", "start_time_unix_nano"),
         at_ns: number(point, "timeUnixNano", "time_unix_nano"),
@@ -75,12 +75,12 @@ fn counts(value: &Value) -> Vec<u64> {
     counts.map(|count| count.as_str().and_then(|text| text.trim().parse().ok()).or_else(|| count.as_u64()).unwrap_or(0)).collect()
 }
 
-fn plain(point: &Value) -> Option<PointValue> {
-    float(point, "asDouble", "as_double").or_else(|| float(point, "asInt", "as_int")).map(PointValue::Number)
+fn plain(point: &Value) -> Option<MetricPointValue> {
+    float(point, "asDouble", "as_double").or_else(|| float(point, "asInt", "as_int")).map(MetricPointValue::Number)
 }
 
-fn histogram(point: &Value, buckets: Buckets) -> Option<PointValue> {
-    Some(PointValue::Histogram(Histogram {
+fn histogram(point: &Value, buckets: HistogramBuckets) -> Option<MetricPointValue> {
+    Some(MetricPointValue::Histogram(Histogram {
         count: number(point, "count", "count"),
         sum: float(point, "sum", "sum"),
         min: float(point, "min", "min"),
@@ -89,22 +89,25 @@ fn histogram(point: &Value, buckets: Buckets) -> Option<PointValue> {
     }))
 }
 
-fn explicit(point: &Value) -> Option<PointValue> {
+fn explicit(point: &Value) -> Option<MetricPointValue> {
     let bounds = list(point, "explicitBounds", "explicit_bounds").iter();
     let bounds = bounds.map(|bound| bound.as_f64().or_else(|| bound.as_str()?.trim().parse().ok())).collect::<Option<Vec<_>>>()?;
     let counts = counts(point);
-    histogram(point, if counts.is_empty() { Buckets::None } else { Buckets::Explicit { bounds, counts } })
+    histogram(point, if counts.is_empty() { HistogramBuckets::None } else { HistogramBuckets::Explicit { bounds, counts } })
 }
 
-fn exponential(point: &Value) -> Option<PointValue> {
+fn exponential(point: &Value) -> Option<MetricPointValue> {
     let half = |name: &str| {
         let side = point.get(name).unwrap_or(&Value::Null);
-        Half { offset: int(side, "offset"), counts: counts(side) }
+        ExponentialBuckets { offset: int(side, "offset"), counts: counts(side) }
     };
     let zero = number(point, "zeroCount", "zero_count");
-    histogram(point, Buckets::Exponential { scale: int(point, "scale"), zero, positive: half("positive"), negative: half("negative") })
+    histogram(
+        point,
+        HistogramBuckets::Exponential { scale: int(point, "scale"), zero, positive: half("positive"), negative: half("negative") },
+    )
 }
 
-fn summary(point: &Value) -> Option<PointValue> {
-    histogram(point, Buckets::None)
+fn summary(point: &Value) -> Option<MetricPointValue> {
+    histogram(point, HistogramBuckets::None)
 }

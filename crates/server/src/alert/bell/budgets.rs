@@ -1,19 +1,19 @@
 //! Budgets: what is spent of them, and the steps that ring.
 
 use super::telling::PERIOD_ENDED;
-use super::{Bell, FORECAST_STEP};
-use crate::alert::forecast::{self, Forecast};
-use crate::alert::incident::{Entry, Happened, Incident, Source};
-use crate::alert::measure::{Gathers, Quantity};
-use crate::alert::state::GroupState;
-use crate::alert::table::Change;
-use crate::alert::track::{Group, Track};
-use crate::alert::watcher::{BudgetWatch, Watcher};
-use crate::notify::notice::{Kind, Outlook, Severity, Unit};
+use super::{FORECAST_STEP, RuleEvaluator};
+use crate::alert::forecast::{self, SpendForecast};
+use crate::alert::incident::{AlertSource, Incident, IncidentEventKind, IncidentTimelineEntry};
+use crate::alert::measure::{SeriesAggregation, SpanQuantity};
+use crate::alert::state::BudgetGroupState;
+use crate::alert::table::IncidentChange;
+use crate::alert::track::{AlertGroupKey, AlertSeries};
+use crate::alert::watcher::{AlertWatch, BudgetWatch};
+use crate::notify::notice::{AlertNoticeKind, AlertSeverity, CostProjection, MeasureUnit};
 
 /// How a budget stands.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::alert) struct Standing {
+pub(in crate::alert) struct BudgetPeriodSpend {
     /// Start and end of the period, in microseconds since the Unix epoch.
     pub(in crate::alert) from_us: i64,
     pub(in crate::alert) to_us: i64,
@@ -21,18 +21,18 @@ pub(in crate::alert) struct Standing {
     pub(in crate::alert) spent: f64,
     /// The same.
     pub(in crate::alert) unsent: f64,
-    pub(in crate::alert) forecast: Option<Forecast>,
+    pub(in crate::alert) forecast: Option<SpendForecast>,
 }
 
-impl Bell {
+impl RuleEvaluator {
     pub(super) fn judge_budget(
         &self,
         watch: &BudgetWatch,
-        track: &Track,
-        group: &Group,
+        track: &AlertSeries,
+        group: &AlertGroupKey,
         oldest: Option<i64>,
         ticked: bool,
-        changes: &mut Vec<Change>,
+        changes: &mut Vec<IncidentChange>,
     ) {
         let place = (watch.kept.id, group.clone());
         let (from_us, to_us) = watch.calendar.around(self.now_us);
@@ -54,7 +54,14 @@ impl Bell {
         changes.extend(self.judge_period(watch, track, group, (from_us, to_us), ticked));
     }
 
-    fn judge_period(&self, watch: &BudgetWatch, track: &Track, group: &Group, period: (i64, i64), ticked: bool) -> Vec<Change> {
+    fn judge_period(
+        &self,
+        watch: &BudgetWatch,
+        track: &AlertSeries,
+        group: &AlertGroupKey,
+        period: (i64, i64),
+        ticked: bool,
+    ) -> Vec<IncidentChange> {
         let budget = &watch.kept.what;
         let place = (watch.kept.id, group.clone());
         let (sum, quantity) = (sum(track, group, period), quantity(watch));
@@ -78,15 +85,25 @@ impl Bell {
         if told.is_some_and(|told| step <= told) {
             return Vec::new();
         }
-        let severity = if step >= budget.critical_from { Severity::Critical } else { Severity::Warning };
+        let severity = if step >= budget.critical_from { AlertSeverity::Critical } else { AlertSeverity::Warning };
         let threshold = if step == FORECAST_STEP { budget.amount } else { budget.amount * step / 100.0 };
-        let (kind, happened) = if open.is_some() { (Kind::Worsened, Happened::Worsened) } else { (Kind::Opened, Happened::Opened) };
+        let (kind, happened) = if open.is_some() {
+            (AlertNoticeKind::Worsened, IncidentEventKind::Worsened)
+        } else {
+            (AlertNoticeKind::Opened, IncidentEventKind::Opened)
+        };
         let mut incident = open.cloned().unwrap_or_else(|| Incident {
             group: group.shown(budget.group_by.as_deref()),
             severity,
             window_from_us: period.0,
             window_to_us: period.1,
-            ..Incident::opened(Source::Budget, &watch.kept, &budget.name, budget.measure, self.opening_us(&(watch.kept.id, group.clone())))
+            ..Incident::opened(
+                AlertSource::Budget,
+                &watch.kept,
+                &budget.name,
+                budget.measure,
+                self.opening_us(&(watch.kept.id, group.clone())),
+            )
         });
         if incident.severity < severity {
             // Worse than what somebody said that they look at.
@@ -102,12 +119,17 @@ impl Bell {
         if step == FORECAST_STEP {
             incident.steps.push(FORECAST_STEP);
         }
-        if is_now && group == &Group::Whole && budget.measure.unit() == Unit::Usd {
+        if is_now && group == &AlertGroupKey::Whole && budget.measure.unit() == MeasureUnit::Usd {
             let forecast = forecast.or_else(|| self.forecast(watch, track, group, period, spent));
-            incident.outlook = forecast.map(|forecast| Outlook { if_goes_on_usd: forecast.if_goes_on, until: period.1 });
+            incident.outlook = forecast.map(|forecast| CostProjection { if_goes_on_usd: forecast.if_goes_on, until: period.1 });
         }
         let text = if step == FORECAST_STEP { "forecast".to_owned() } else { format!("{step} %") };
-        let entry = Entry { value: Some(spent), severity: Some(severity), text: Some(text), ..Entry::new(self.now_us, happened) };
+        let entry = IncidentTimelineEntry {
+            value: Some(spent),
+            severity: Some(severity),
+            text: Some(text),
+            ..IncidentTimelineEntry::new(self.now_us, happened)
+        };
         let mut changes = vec![self.changed(incident, kind, entry)];
         if !is_now && let Some(change) = changes.first() {
             // It was over before it was known.
@@ -118,7 +140,14 @@ impl Bell {
     }
 
     /// What the spending of a budget comes to; only of the whole.
-    fn forecast(&self, watch: &BudgetWatch, track: &Track, group: &Group, period: (i64, i64), spent: f64) -> Option<Forecast> {
+    fn forecast(
+        &self,
+        watch: &BudgetWatch,
+        track: &AlertSeries,
+        group: &AlertGroupKey,
+        period: (i64, i64),
+        spent: f64,
+    ) -> Option<SpendForecast> {
         let quantity = quantity(watch);
         let sums = track.sums(group)?;
         let amount = watch.kept.what.amount;
@@ -131,45 +160,46 @@ impl Bell {
     }
 
     /// How a budget stands for a group in the period that is now. The forecast, which takes longer, where it is wanted.
-    pub(in crate::alert) fn standing(&self, id: i64, group: &Group, with_forecast: bool) -> Option<Standing> {
-        let Some(Watcher::Budget(watch)) = self.watchers.get(&id) else { return None };
+    pub(in crate::alert) fn standing(&self, id: i64, group: &AlertGroupKey, with_forecast: bool) -> Option<BudgetPeriodSpend> {
+        let Some(AlertWatch::Budget(watch)) = self.watchers.get(&id) else { return None };
         let track = &self.tracks[*self.places.get(&watch.spec)?];
         let (from_us, to_us) = watch.calendar.around(self.now_us);
         let spent = spent(watch, track, group, (from_us, to_us));
         let forecast = if with_forecast { self.forecast(watch, track, group, (from_us, to_us), spent) } else { None };
-        Some(Standing { from_us, to_us, spent, unsent: unsent(watch, track, group, (from_us, to_us)), forecast })
+        Some(BudgetPeriodSpend { from_us, to_us, spent, unsent: unsent(watch, track, group, (from_us, to_us)), forecast })
     }
 
     /// What a budget's groups have spent in the period that is now, the largest first.
-    pub(in crate::alert) fn standings(&self, id: i64) -> Vec<GroupState> {
-        let Some(Watcher::Budget(watch)) = self.watchers.get(&id) else { return Vec::new() };
+    pub(in crate::alert) fn standings(&self, id: i64) -> Vec<BudgetGroupState> {
+        let Some(AlertWatch::Budget(watch)) = self.watchers.get(&id) else { return Vec::new() };
         let Some(track) = self.places.get(&watch.spec).map(|place| &self.tracks[*place]) else { return Vec::new() };
         let period = watch.calendar.around(self.now_us);
-        let state = |group: &Group| GroupState::new(group, spent(watch, track, group, period), unsent(watch, track, group, period));
-        let mut groups: Vec<GroupState> = track.groups().map(state).collect();
+        let state =
+            |group: &AlertGroupKey| BudgetGroupState::new(group, spent(watch, track, group, period), unsent(watch, track, group, period));
+        let mut groups: Vec<BudgetGroupState> = track.groups().map(state).collect();
         groups.retain(|group| group.spent != 0.0);
         groups.sort_by(|a, b| b.spent.total_cmp(&a.spent).then_with(|| a.key.cmp(&b.key)));
         groups
     }
 }
 
-fn quantity(watch: &BudgetWatch) -> Quantity {
+fn quantity(watch: &BudgetWatch) -> SpanQuantity {
     match watch.spec.gathers {
-        Gathers::Sums(_, quantity) => quantity,
-        Gathers::Sketches(_) => Quantity::One,
+        SeriesAggregation::Sums(_, quantity) => quantity,
+        SeriesAggregation::Sketches(_) => SpanQuantity::One,
     }
 }
 
-fn spent(watch: &BudgetWatch, track: &Track, group: &Group, (from_us, to_us): (i64, i64)) -> f64 {
+fn spent(watch: &BudgetWatch, track: &AlertSeries, group: &AlertGroupKey, (from_us, to_us): (i64, i64)) -> f64 {
     quantity(watch).shown(sum(track, group, (from_us, to_us)))
 }
 
-fn sum(track: &Track, group: &Group, (from_us, to_us): (i64, i64)) -> i128 {
+fn sum(track: &AlertSeries, group: &AlertGroupKey, (from_us, to_us): (i64, i64)) -> i128 {
     track.figure(group, from_us.div_euclid(track.spec.step_us), to_us.div_euclid(track.spec.step_us), 0.0).quantity
 }
 
 /// What clients are likely not to have sent of a period, by the rates at which they say that they sample.
-fn unsent(watch: &BudgetWatch, track: &Track, group: &Group, (from_us, to_us): (i64, i64)) -> f64 {
+fn unsent(watch: &BudgetWatch, track: &AlertSeries, group: &AlertGroupKey, (from_us, to_us): (i64, i64)) -> f64 {
     let step = |us: i64| us.div_euclid(track.spec.step_us);
     quantity(watch).shown(track.unsent(group, step(from_us), step(to_us)))
 }

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::{Bell, Place};
-use crate::alert::table::Change;
-use crate::alert::track::Group;
+use super::{AlertInstanceKey, RuleEvaluator};
+use crate::alert::table::IncidentChange;
+use crate::alert::track::AlertGroupKey;
 use crate::notify::notice;
 
 /// Why an incident is over that was about what is gone.
@@ -12,9 +12,9 @@ const DELETED: &str = "what it was about was deleted";
 /// What stands where a name was.
 const BLANK: &str = "(deleted)";
 
-impl Bell {
+impl RuleEvaluator {
     /// The changes after which no open incident of a project names any of these. One that is about one of them is over.
-    pub(in crate::alert) fn without(&self, project: u64, names: &HashSet<String>) -> Vec<Change> {
+    pub(in crate::alert) fn without(&self, project: u64, names: &HashSet<String>) -> Vec<IncidentChange> {
         let open = self.open.iter().filter(|(_, incident)| incident.project == project);
         open.filter_map(|((_, group), incident)| {
             let mut incident = incident.clone();
@@ -24,12 +24,12 @@ impl Bell {
                 let mut change = self.ended(&incident, Some(DELETED), incident.value);
                 for untold in &mut change.untold {
                     let name = incident.group.as_ref().map(|group| group.name.clone()).unwrap_or_default();
-                    untold.notice.group = Some(notice::Group { name, value: Some(BLANK.to_owned()) });
+                    untold.notice.group = Some(notice::AlertGroup { name, value: Some(BLANK.to_owned()) });
                     untold.notice.links.traces = None;
                 }
                 return Some(change);
             }
-            (incident.culprits.len() < before).then(|| Change { incident, entries: Vec::new(), untold: Vec::new() })
+            (incident.culprits.len() < before).then(|| IncidentChange { incident, entries: Vec::new(), untold: Vec::new() })
         })
         .collect()
     }
@@ -40,13 +40,15 @@ impl Bell {
             track.forget_groups(|group| is_named(group, names));
         }
         let watchers = &self.watchers;
-        let stays = |(id, group): &Place| !is_named(group, names) || watchers.get(id).is_some_and(|watcher| watcher.project() != project);
+        let stays = |(id, group): &AlertInstanceKey| {
+            !is_named(group, names) || watchers.get(id).is_some_and(|watcher| watcher.project() != project)
+        };
         self.put_down.retain(|place, _| stays(place));
         self.past.retain(|place, _| stays(place));
         self.rung.retain(|(place, _), _| stays(place));
     }
 }
 
-fn is_named(group: &Group, names: &HashSet<String>) -> bool {
-    matches!(group, Group::Of(Some(value)) if names.contains(&**value))
+fn is_named(group: &AlertGroupKey, names: &HashSet<String>) -> bool {
+    matches!(group, AlertGroupKey::Of(Some(value)) if names.contains(&**value))
 }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::Ringer;
+use super::EvaluationWorker;
 use crate::alert::links::{link, narrowed_text};
-use crate::alert::table::Change;
-use crate::alert::track::Group;
-use crate::alert::watcher::Watcher;
-use crate::alert::{AlertError, Alerts, Incident, culprit, lock};
-use crate::notify::notice::{self, Culprit, Kind};
+use crate::alert::table::IncidentChange;
+use crate::alert::track::AlertGroupKey;
+use crate::alert::watcher::AlertWatch;
+use crate::alert::{AlertError, AlertService, Incident, culprit, lock};
+use crate::notify::notice::{self, AlertContributor, AlertNoticeKind};
 use crate::query::QueryError;
 use crate::query::filter::Filter;
 
@@ -19,13 +19,14 @@ const EXPLAIN_LATER: Duration = Duration::from_secs(2);
 /// Changes of one round that are told with their reasons. The others get theirs on their page later.
 const EXPLAINED: usize = 3;
 
-impl Ringer {
+impl EvaluationWorker {
     /// Finds the reasons of what is about to be told.
     pub(super) fn explain_now(&mut self) {
         let mut explained = 0;
         let mut untold = std::mem::take(&mut self.untold);
-        for one in
-            untold.iter_mut().filter(|one| matches!(one.notice.kind, Kind::Opened | Kind::Worsened) && one.notice.culprits.is_empty())
+        for one in untold
+            .iter_mut()
+            .filter(|one| matches!(one.notice.kind, AlertNoticeKind::Opened | AlertNoticeKind::Worsened) && one.notice.culprits.is_empty())
         {
             let Some(incident) = one.notice.incident_id else { continue };
             if explained == EXPLAINED {
@@ -48,14 +49,14 @@ impl Ringer {
         }
     }
 
-    fn explain(&self, project: u64, id: i64, patience: Duration) -> Option<Vec<Culprit>> {
+    fn explain(&self, project: u64, id: i64, patience: Duration) -> Option<Vec<AlertContributor>> {
         let (filter, group, weight, direction, window, since_us) = {
             let bell = lock(&self.alerts.bell);
             let incident = bell.open_with(id)?;
             let watcher = bell.watcher(incident.rule)?;
             let (measure, compare) = match watcher {
-                Watcher::Rule(watch) => (watch.kept.what.measure, watch.kept.what.compare),
-                Watcher::Budget(watch) => (watch.kept.what.measure, None),
+                AlertWatch::Rule(watch) => (watch.kept.what.measure, watch.kept.what.compare),
+                AlertWatch::Budget(watch) => (watch.kept.what.measure, None),
             };
             // The threshold of a comparison says how much slower, not what is slow.
             let threshold = compare.is_none().then_some(incident.threshold);
@@ -100,20 +101,20 @@ impl Ringer {
 }
 
 /// The filter of a rule, for one of its groups. `None` for the rest of the groups, which no filter can name.
-fn narrowed(filter: &str, group: Option<&notice::Group>) -> Option<Filter> {
-    if group.is_some() && Group::read(group) == Group::Rest {
+fn narrowed(filter: &str, group: Option<&notice::AlertGroup>) -> Option<Filter> {
+    if group.is_some() && AlertGroupKey::read(group) == AlertGroupKey::Rest {
         return None;
     }
     Filter::parse_stored(&narrowed_text(filter, group)).ok()
 }
 
-impl Alerts {
+impl AlertService {
     /// Changes an open incident as it is known now.
     fn change_open(&self, id: i64, change: impl FnOnce(&mut Incident)) -> Result<(), AlertError> {
         let mut bell = lock(&self.bell);
         let Some(mut incident) = bell.open_with(id).cloned() else { return Ok(()) };
         change(&mut incident);
-        let mut changes = vec![Change { incident, entries: Vec::new(), untold: Vec::new() }];
+        let mut changes = vec![IncidentChange { incident, entries: Vec::new(), untold: Vec::new() }];
         self.table.write(&mut changes)?;
         bell.settle(changes);
         Ok(())

@@ -3,9 +3,9 @@
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::alert::culprit::{DIMENSIONS, Part, parts, rank};
-use crate::notify::notice::{Direction, Unit};
-use crate::query::Contributions;
+use crate::alert::culprit::{DIMENSIONS, DimensionContribution, parts, rank};
+use crate::notify::notice::{MeasureUnit, ThresholdDirection};
+use crate::query::ContributionSums;
 
 const HISTORIES: u64 = 240;
 const DAYS: i64 = 7;
@@ -149,7 +149,7 @@ fn history(seed: u64) -> (Cause, (&'static str, String), Option<(String, String)
 }
 
 fn first(calls: &[(i64, Call)]) -> Option<(String, String)> {
-    let mut found = Contributions::new();
+    let mut found = ContributionSums::new();
     let mut traces: std::collections::BTreeMap<usize, f64> = std::collections::BTreeMap::new();
     for (day, call) in calls {
         *found.entry((*day, call.keys.clone())).or_default() += call.dollars;
@@ -158,9 +158,9 @@ fn first(calls: &[(i64, Call)]) -> Option<(String, String)> {
         }
     }
     let mut all = parts(&found);
-    let trace = |(trace, now)| Part { dimension: "trace", key: Some(format!("t{trace}")), now, usual: Some(0.0) };
+    let trace = |(trace, now)| DimensionContribution { dimension: "trace", key: Some(format!("t{trace}")), now, usual: Some(0.0) };
     all.extend(traces.into_iter().map(trace));
-    let culprits = rank(all, Direction::Above, Unit::Usd);
+    let culprits = rank(all, ThresholdDirection::Above, MeasureUnit::Usd);
     culprits.into_iter().next().and_then(|culprit| Some((culprit.dimension, culprit.key?)))
 }
 
@@ -186,11 +186,11 @@ fn the_first_that_is_named_is_the_right_one_in_nine_of_ten() {
 
 #[test]
 fn nobody_is_to_blame_for_nothing() {
-    let usual = Part { dimension: "user", key: Some("a".to_owned()), now: 1.0, usual: Some(1.0) };
-    assert_eq!(rank(vec![usual.clone()], Direction::Above, Unit::Usd), []);
-    assert_eq!(rank(Vec::new(), Direction::Above, Unit::Usd), []);
+    let usual = DimensionContribution { dimension: "user", key: Some("a".to_owned()), now: 1.0, usual: Some(1.0) };
+    assert_eq!(rank(vec![usual.clone()], ThresholdDirection::Above, MeasureUnit::Usd), []);
+    assert_eq!(rank(Vec::new(), ThresholdDirection::Above, MeasureUnit::Usd), []);
     // Too little is to blame on who is missing.
-    let other = Part { dimension: "user", key: Some("b".to_owned()), now: 0.0, usual: Some(5.0) };
-    let culprits = rank(vec![usual, other], Direction::Below, Unit::Usd);
+    let other = DimensionContribution { dimension: "user", key: Some("b".to_owned()), now: 0.0, usual: Some(5.0) };
+    let culprits = rank(vec![usual, other], ThresholdDirection::Below, MeasureUnit::Usd);
     assert_eq!((culprits.len(), culprits[0].key.as_deref(), culprits[0].share), (1, Some("b"), Some(1.0)));
 }

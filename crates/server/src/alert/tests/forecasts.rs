@@ -3,8 +3,8 @@
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::alert::buckets::{Buckets, Sums};
-use crate::alert::forecast::{Method, forecast};
+use crate::alert::buckets::{BucketSeries, QuantitySum};
+use crate::alert::forecast::{ForecastMethod, forecast};
 
 const QUARTER: i64 = 900_000_000;
 const DAY: i64 = 96;
@@ -25,10 +25,10 @@ fn history(seed: u64, days: i64, hot: f64) -> Vec<i64> {
     (0..days * DAY).map(quarter).collect()
 }
 
-fn ask(spent: &[i64], now: i64, period: (i64, i64), amount: f64) -> Option<crate::alert::forecast::Forecast> {
-    let mut sums: Buckets<Sums> = Buckets::default();
+fn ask(spent: &[i64], now: i64, period: (i64, i64), amount: f64) -> Option<crate::alert::forecast::SpendForecast> {
+    let mut sums: BucketSeries<QuantitySum> = BucketSeries::default();
     for (at, quantity) in spent.iter().enumerate().take(now as usize) {
-        sums.change(at as i64, |sums| *sums = Sums { quantity: *quantity, spans: 1 });
+        sums.change(at as i64, |sums| *sums = QuantitySum { quantity: *quantity, spans: 1 });
     }
     let so_far: i64 = spent[period.0 as usize..now as usize].iter().sum();
     forecast(&sums, QUARTER, (period.0 * QUARTER, period.1 * QUARTER), now * QUARTER, so_far as f64, amount, |sum| sum as f64)
@@ -44,7 +44,7 @@ fn the_band_holds_the_end_in_most_days() {
         let now = from + 24 + (seed * 5) % 60;
         let end: i64 = spent[from as usize..].iter().sum();
         let found = ask(&spent, now, (from, to), 1e12).unwrap();
-        assert_eq!(found.method, Method::Weekly);
+        assert_eq!(found.method, ForecastMethod::Weekly);
         assert!(found.low <= found.expected && found.expected <= found.high, "{found:?}");
         inside += usize::from(found.low <= end as f64 && end as f64 <= found.high);
         error += (found.expected - end as f64).abs() / end as f64;
@@ -86,7 +86,7 @@ fn a_loop_that_goes_on_costs_what_it_costs_each_hour_and_no_multiple_of_the_day(
         let spent: Vec<i64> = (0..to).map(|at| usual(at) + if at >= from + 8 { 100 } else { 0 }).collect();
         let found = ask(&spent, now, (from, to), 1e12).unwrap();
         let end: i64 = spent[from as usize..].iter().sum();
-        assert_eq!(found.method, Method::Daily);
+        assert_eq!(found.method, ForecastMethod::Daily);
         assert!((found.if_goes_on - end as f64).abs() < 1.0, "{} of {end} at {now}", found.if_goes_on);
         assert!(found.expected <= found.if_goes_on && found.expected <= found.high, "{found:?}");
         let quiet = ask(&(0..to).map(usual).collect::<Vec<_>>(), now, (from, to), 1e12).unwrap();
@@ -97,14 +97,14 @@ fn a_loop_that_goes_on_costs_what_it_costs_each_hour_and_no_multiple_of_the_day(
     // Without history a burst is carried on at the pace of hours, not of its minute.
     let burst: Vec<i64> = (0..96).map(|at| if at == 47 { 1200 } else { 10 }).collect();
     let found = ask(&burst, 48, (0, 30 * DAY), 1e12).unwrap();
-    assert_eq!((found.method, found.if_goes_on), (Method::Linear, 1670.0 + 1310.0 / 12.0 * (30 * DAY - 48) as f64));
+    assert_eq!((found.method, found.if_goes_on), (ForecastMethod::Linear, 1670.0 + 1310.0 / 12.0 * (30 * DAY - 48) as f64));
 }
 
 #[test]
 fn without_history_the_pace_is_all_there_is() {
     let spent = vec![100; 48];
     let found = ask(&spent, 48, (0, DAY), 7000.0).unwrap();
-    assert_eq!((found.method, found.samples, found.expected), (Method::Linear, 0, 9600.0));
+    assert_eq!((found.method, found.samples, found.expected), (ForecastMethod::Linear, 0, 9600.0));
     assert!(found.low == 4800.0 && found.high > found.expected);
     assert_eq!(found.runs_out_us, Some(70 * QUARTER));
     assert!(ask(&[], 0, (0, DAY), 1.0).is_none());

@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn rule(change: Value) -> Result<Rule, String> {
+fn rule(change: Value) -> Result<AlertRule, String> {
     let mut said = json!({ "name": "Failing calls", "measure": "error_rate", "window": "15m", "warning": 0.02, "critical": 0.05 });
     said.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
-    let rule: Rule = serde_json::from_value(said).map_err(|error| error.to_string())?;
+    let rule: AlertRule = serde_json::from_value(said).map_err(|error| error.to_string())?;
     rule.check().map_err(|error| error.to_string())?;
     Ok(rule)
 }
@@ -70,7 +70,7 @@ fn impossible_budgets_are_refused_with_the_field_and_the_reason() {
 #[test]
 fn rules_and_budgets_are_kept_by_project_and_name() {
     let dir = tempfile::tempdir().unwrap();
-    let alerts = Alerts::open(dir.path()).unwrap();
+    let alerts = AlertService::open(dir.path()).unwrap();
     let first = alerts.create_rule(1, &rule(json!({})).unwrap()).unwrap();
     assert!(matches!(alerts.create_rule(1, &first.what), Err(AlertError::NameTaken { .. })));
     alerts.create_rule(2, &first.what).unwrap();
@@ -86,7 +86,7 @@ fn rules_and_budgets_are_kept_by_project_and_name() {
     alerts.delete_rule(1, first.id).unwrap();
     assert!(matches!(alerts.delete_rule(1, first.id), Err(AlertError::Unknown("rule"))));
     drop(alerts);
-    let again = Alerts::open(dir.path()).unwrap();
+    let again = AlertService::open(dir.path()).unwrap();
     assert_eq!(again.rules(1).unwrap(), [second]);
     assert_eq!(again.budgets(1).unwrap(), [budget]);
 }

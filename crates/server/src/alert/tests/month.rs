@@ -13,9 +13,9 @@ use serde_json::json;
 
 use super::rings::{MINUTE, Scene, rule};
 use super::windows::{call, naive_next};
-use super::{Budget, Rule, budget};
-use crate::alert::judge::Limits;
-use crate::notify::notice::{Direction, Kind, Severity};
+use super::{AlertRule, Budget, budget};
+use crate::alert::judge::RuleThresholds;
+use crate::notify::notice::{AlertNoticeKind, AlertSeverity, ThresholdDirection};
 
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
@@ -77,10 +77,10 @@ fn calls(dice: &mut StdRng, from: i64) -> Vec<Call> {
 
 /// A rule's windows, added up from nothing each time.
 struct NaiveRule {
-    rule: Rule,
-    limits: Limits,
+    rule: AlertRule,
+    limits: RuleThresholds,
     /// How bad each group is, and until which end of a window that is told.
-    groups: BTreeMap<Option<usize>, (Option<Severity>, i64)>,
+    groups: BTreeMap<Option<usize>, (Option<AlertSeverity>, i64)>,
     rang: usize,
     since: i64,
 }
@@ -110,13 +110,13 @@ impl NaiveRule {
         let Some((mut severity, mut told)) = self.groups.get(&user).copied() else { return };
         let current = now.div_euclid(MINUTE);
         let mut rang = 0;
-        let mut go = |severity: &mut Option<Severity>, told: &mut i64, next: Option<Severity>, end: i64| {
+        let mut go = |severity: &mut Option<AlertSeverity>, told: &mut i64, next: Option<AlertSeverity>, end: i64| {
             if next != *severity {
                 rang += usize::from(severity.is_none());
                 (*severity, *told) = (next, end.max(*told));
             }
         };
-        if self.rule.direction == Direction::Above {
+        if self.rule.direction == ThresholdDirection::Above {
             // A call that is told of late makes the windows of the last hour worth another look.
             for last in oldest.map_or(current, |oldest| oldest.max(current - 60).min(current))..current {
                 if (last + 1) * MINUTE > told.max(0)
@@ -138,7 +138,7 @@ impl NaiveRule {
                 go(&mut severity, &mut told, None, now);
             } else if ticked && now - self.since >= self.rule.window.0.min(HOUR) + MINUTE {
                 let complete = (now - MINUTE).div_euclid(MINUTE) - 1;
-                go(&mut severity, &mut told, (!is_enough(complete)).then_some(Severity::Warning), (complete + 1) * MINUTE);
+                go(&mut severity, &mut told, (!is_enough(complete)).then_some(AlertSeverity::Warning), (complete + 1) * MINUTE);
             }
         }
         self.rang += rang;
@@ -155,7 +155,7 @@ struct NaiveBudget {
     firsts: Vec<Date>,
     /// For each group and first day: the highest step that was told, and how bad what is open is.
     told: BTreeMap<(Option<usize>, Date), f64>,
-    open: BTreeMap<Option<usize>, (Date, Severity)>,
+    open: BTreeMap<Option<usize>, (Date, AlertSeverity)>,
     /// Steps that were told, each with its period; what must not come twice.
     rung: usize,
 }
@@ -164,9 +164,9 @@ impl NaiveBudget {
     fn first_day(&self, us: i64) -> Date {
         let mut date = self.zone.to_datetime(Timestamp::from_microsecond(us).unwrap()).date();
         let is_first = |date: Date| match self.budget.period {
-            crate::alert::Period::Day => true,
-            crate::alert::Period::Week => date.weekday() == Weekday::Monday,
-            crate::alert::Period::Month => date.day() == 1,
+            crate::alert::BudgetPeriod::Day => true,
+            crate::alert::BudgetPeriod::Week => date.weekday() == Weekday::Monday,
+            crate::alert::BudgetPeriod::Month => date.day() == 1,
         };
         while !is_first(date) {
             date = date.yesterday().unwrap();
@@ -202,7 +202,7 @@ impl NaiveBudget {
                 self.told.insert((user, first), step);
                 self.rung += 1;
                 if is_now {
-                    let severity = if step >= 100.0 { Severity::Critical } else { Severity::Warning };
+                    let severity = if step >= 100.0 { AlertSeverity::Critical } else { AlertSeverity::Warning };
                     self.open.insert(user, (first, severity));
                 }
             }
@@ -214,7 +214,7 @@ impl NaiveBudget {
     }
 }
 
-fn rules(dice: &mut StdRng) -> Vec<Rule> {
+fn rules(dice: &mut StdRng) -> Vec<AlertRule> {
     let mut all = Vec::new();
     for (measure, warning) in [("cost", 12.0), ("calls", 6.0), ("error_rate", 0.4)] {
         let mut one = rule(measure, [15, 60, 240, 1440][dice.random_range(0..4)], warning);
@@ -226,7 +226,7 @@ fn rules(dice: &mut StdRng) -> Vec<Rule> {
         all.push(one);
     }
     let mut silent = rule("calls", [60, 240, 600][dice.random_range(0..3)], 1.0);
-    (silent.name, silent.direction) = ("silent".to_owned(), Direction::Below);
+    (silent.name, silent.direction) = ("silent".to_owned(), ThresholdDirection::Below);
     all.push(silent);
     all
 }
@@ -270,7 +270,7 @@ fn replay(seed: u64, zone: &str, start: &str) -> Result<(usize, usize), TestCase
     let mut naive_rules: Vec<NaiveRule> = rules
         .iter()
         .map(|rule| NaiveRule {
-            limits: Limits::of(rule),
+            limits: RuleThresholds::of(rule),
             groups: groups(&rule.group_by).into_iter().map(|group| (group, (None, i64::MIN))).collect(),
             rule: rule.clone(),
             rang: 0,
@@ -343,16 +343,21 @@ fn replay(seed: u64, zone: &str, start: &str) -> Result<(usize, usize), TestCase
             Moment::ClockBack => scene.clock_back(at - 5 * HOUR),
         }
     }
-    let opened = |name: &str, kinds: &[Kind]| {
+    let opened = |name: &str, kinds: &[AlertNoticeKind]| {
         scene.told.iter().filter(|(notice, _)| notice.rule_name == name && kinds.contains(&notice.kind)).count()
     };
     let (mut of_rules, mut of_budgets) = (0, 0);
     for naive in &naive_rules {
-        prop_assert_eq!(opened(&naive.rule.name, &[Kind::Opened]), naive.rang, "{}", naive.rule.name);
+        prop_assert_eq!(opened(&naive.rule.name, &[AlertNoticeKind::Opened]), naive.rang, "{}", naive.rule.name);
         of_rules += naive.rang;
     }
     for naive in &naive_budgets {
-        prop_assert_eq!(opened(&naive.budget.name, &[Kind::Opened, Kind::Worsened]), naive.rung, "{}", naive.budget.name);
+        prop_assert_eq!(
+            opened(&naive.budget.name, &[AlertNoticeKind::Opened, AlertNoticeKind::Worsened]),
+            naive.rung,
+            "{}",
+            naive.budget.name
+        );
         of_budgets += naive.rung;
     }
     let keys: BTreeSet<&str> = scene.told.iter().map(|(notice, _)| notice.idempotency_key.as_str()).collect();

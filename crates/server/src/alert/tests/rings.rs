@@ -1,24 +1,24 @@
 //! What rings, when, and what is told of it, by a clock that the test turns.
 
-use hinomi_model::span::{Kind as SpanKind, Span};
+use hinomi_model::span::{Span, SpanType as SpanKind};
 use serde_json::json;
 
 use super::budget;
 use super::windows::call;
-use crate::alert::bell::{Bell, Round};
+use crate::alert::bell::{EvaluationPass, RuleEvaluator};
 use crate::alert::incident::Incident;
-use crate::alert::rule::{NoData, Rule};
-use crate::alert::table::{Change, Kept};
-use crate::alert::track::Group;
-use crate::alert::watcher::Watcher;
-use crate::alert::{Budget, Compare, Length};
-use crate::notify::notice::{Direction, Kind, Notice, Severity};
+use crate::alert::rule::{AlertRule, NoDataPolicy};
+use crate::alert::table::{AlertRecord, IncidentChange};
+use crate::alert::track::AlertGroupKey;
+use crate::alert::watcher::AlertWatch;
+use crate::alert::{Budget, ComparisonBaseline, HumanDuration};
+use crate::notify::notice::{AlertNotice, AlertNoticeKind, AlertSeverity, ThresholdDirection};
 
 pub(super) const MINUTE: i64 = 60_000_000;
 const HOUR: i64 = 60 * MINUTE;
 
 /// A rule in minutes.
-pub(super) fn rule(measure: &str, window: i64, warning: f64) -> Rule {
+pub(super) fn rule(measure: &str, window: i64, warning: f64) -> AlertRule {
     let change = json!({ "measure": measure, "window": format!("{window}m"), "warning": warning, "critical": null });
     let mut said = json!({ "name": "r", "measure": measure, "window": "1m" });
     said.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
@@ -27,54 +27,54 @@ pub(super) fn rule(measure: &str, window: i64, warning: f64) -> Rule {
 
 /// A bell without thread and disk.
 pub(super) struct Scene {
-    bell: Bell,
+    bell: RuleEvaluator,
     now_us: i64,
     version: u64,
     incidents: i64,
     /// What was told, the oldest first.
-    pub(super) told: Vec<(Notice, Vec<i64>)>,
-    changes: Vec<Change>,
+    pub(super) told: Vec<(AlertNotice, Vec<i64>)>,
+    changes: Vec<IncidentChange>,
 }
 
 impl Scene {
     pub(super) fn at(now_us: i64) -> Scene {
-        Scene { bell: Bell::new(now_us), now_us, version: 0, incidents: 0, told: Vec::new(), changes: Vec::new() }
+        Scene { bell: RuleEvaluator::new(now_us), now_us, version: 0, incidents: 0, told: Vec::new(), changes: Vec::new() }
     }
 
-    fn keep<T>(&self, index: usize, what: T) -> Kept<T> {
-        Kept { id: index as i64 + 1, project: 1, what, muted_until_us: None, created_us: 0, updated_us: 0 }
+    fn keep<T>(&self, index: usize, what: T) -> AlertRecord<T> {
+        AlertRecord { id: index as i64 + 1, project: 1, what, muted_until_us: None, created_us: 0, updated_us: 0 }
     }
 
-    pub(super) fn rules(&mut self, rules: Vec<Rule>) {
-        let kept = rules.into_iter().enumerate().map(|(index, rule)| Watcher::rule(self.keep(index, rule))).collect();
+    pub(super) fn rules(&mut self, rules: Vec<AlertRule>) {
+        let kept = rules.into_iter().enumerate().map(|(index, rule)| AlertWatch::rule(self.keep(index, rule))).collect();
         self.set(kept);
     }
 
     fn budget(&mut self, budget: Budget) {
-        let kept = vec![Watcher::budget(self.keep(0, budget)).unwrap()];
+        let kept = vec![AlertWatch::budget(self.keep(0, budget)).unwrap()];
         self.set(kept);
     }
 
-    fn set(&mut self, watchers: Vec<Watcher>) {
+    fn set(&mut self, watchers: Vec<AlertWatch>) {
         let missing = self.bell.set(watchers);
         self.bell.fill(missing.iter().map(|(spec, keep)| spec.track(*keep).unwrap()).collect());
     }
 
     /// Rules, and behind them budgets, are in force; they are numbered from 1.
-    pub(super) fn watch(&mut self, rules: &[Rule], budgets: &[Budget]) {
+    pub(super) fn watch(&mut self, rules: &[AlertRule], budgets: &[Budget]) {
         let watchers = self.watchers(rules, budgets);
         self.set(watchers);
     }
 
-    fn watchers(&self, rules: &[Rule], budgets: &[Budget]) -> Vec<Watcher> {
-        let of_rules = rules.iter().enumerate().map(|(index, rule)| Watcher::rule(self.keep(index, rule.clone())));
+    fn watchers(&self, rules: &[AlertRule], budgets: &[Budget]) -> Vec<AlertWatch> {
+        let of_rules = rules.iter().enumerate().map(|(index, rule)| AlertWatch::rule(self.keep(index, rule.clone())));
         let of_budgets = budgets.iter().enumerate();
-        let of_budgets = of_budgets.map(|(index, budget)| Watcher::budget(self.keep(rules.len() + index, budget.clone())).unwrap());
+        let of_budgets = of_budgets.map(|(index, budget)| AlertWatch::budget(self.keep(rules.len() + index, budget.clone())).unwrap());
         of_rules.chain(of_budgets).collect()
     }
 
     /// The server is killed, and starts again with what is stored.
-    pub(super) fn kill(&mut self, now_us: i64, rules: &[Rule], budgets: &[Budget], stored: &[Span]) {
+    pub(super) fn kill(&mut self, now_us: i64, rules: &[AlertRule], budgets: &[Budget], stored: &[Span]) {
         self.now_us = now_us;
         let watchers = self.watchers(rules, budgets);
         self.restart(watchers, stored);
@@ -88,7 +88,7 @@ impl Scene {
 
     /// The calendar's clock is put back, and is right again at the next round.
     pub(super) fn clock_back(&mut self, earlier_us: i64) {
-        let changes = self.bell.judge(earlier_us, Round::Clock);
+        let changes = self.bell.judge(earlier_us, EvaluationPass::Clock);
         self.hold(changes);
     }
 
@@ -98,13 +98,13 @@ impl Scene {
         self.version += 1;
         self.bell.pass(now_us);
         self.bell.count(1, span, sign, self.version);
-        let changes = self.bell.judge(now_us, Round::Arrived);
+        let changes = self.bell.judge(now_us, EvaluationPass::Arrived);
         self.hold(changes);
     }
 
     pub(super) fn clock(&mut self, now_us: i64) {
         self.now_us = now_us;
-        let changes = self.bell.judge(now_us, Round::Clock);
+        let changes = self.bell.judge(now_us, EvaluationPass::Clock);
         self.hold(changes);
     }
 
@@ -116,7 +116,7 @@ impl Scene {
         self.clock(us);
     }
 
-    fn hold(&mut self, mut changes: Vec<Change>) {
+    fn hold(&mut self, mut changes: Vec<IncidentChange>) {
         let mut opened = std::collections::HashMap::new();
         for change in &mut changes {
             if change.incident.id == 0 {
@@ -137,17 +137,17 @@ impl Scene {
         self.bell.count(1, span, 1, self.version);
     }
 
-    pub(super) fn wants(&self) -> std::collections::HashMap<u64, crate::alert::watcher::Wants> {
+    pub(super) fn wants(&self) -> std::collections::HashMap<u64, crate::alert::watcher::RequiredSpanFields> {
         self.bell.wants()
     }
 
-    pub(super) fn severity(&self, group: Option<&str>) -> Option<Severity> {
-        let group = group.map_or(Group::Whole, |group| Group::Of(Some(group.into())));
+    pub(super) fn severity(&self, group: Option<&str>) -> Option<AlertSeverity> {
+        let group = group.map_or(AlertGroupKey::Whole, |group| AlertGroupKey::Of(Some(group.into())));
         self.bell.open_at(&(1, group)).map(|incident| incident.severity)
     }
 
-    pub(super) fn severity_of(&self, id: i64, group: Option<&str>) -> Option<Severity> {
-        let group = group.map_or(Group::Whole, |group| Group::Of(Some(group.into())));
+    pub(super) fn severity_of(&self, id: i64, group: Option<&str>) -> Option<AlertSeverity> {
+        let group = group.map_or(AlertGroupKey::Whole, |group| AlertGroupKey::Of(Some(group.into())));
         self.bell.open_at(&(id, group)).map(|incident| incident.severity)
     }
 
@@ -159,7 +159,7 @@ impl Scene {
         self.now_us
     }
 
-    fn kinds(&self) -> Vec<Kind> {
+    fn kinds(&self) -> Vec<AlertNoticeKind> {
         self.told.iter().map(|(notice, _)| notice.kind).collect()
     }
 
@@ -168,12 +168,12 @@ impl Scene {
     }
 
     /// As a kill does it: what was written down is read again, and figures are counted from the store.
-    fn restart(&mut self, watchers: Vec<Watcher>, stored: &[Span]) {
+    fn restart(&mut self, watchers: Vec<AlertWatch>, stored: &[Span]) {
         let mut latest: std::collections::BTreeMap<i64, Incident> = std::collections::BTreeMap::new();
         for change in &self.changes {
             latest.insert(change.incident.id, change.incident.clone());
         }
-        self.bell = Bell::new(self.now_us);
+        self.bell = RuleEvaluator::new(self.now_us);
         latest.into_values().for_each(|incident| self.bell.remember(incident));
         let missing = self.bell.set(watchers);
         let mut tracks: Vec<_> = missing.iter().map(|(spec, keep)| spec.track(*keep).unwrap()).collect();
@@ -202,7 +202,7 @@ fn a_figure_rings_worsens_and_ends_and_each_change_has_its_own_key() {
     scene.span(at + 2, &dollars(at, 2.0), 1);
     scene.span(at + 3, &dollars(at, 3.0), 1);
     scene.until(at + 20 * MINUTE);
-    assert_eq!(scene.kinds(), [Kind::Opened, Kind::Worsened, Kind::Resolved]);
+    assert_eq!(scene.kinds(), [AlertNoticeKind::Opened, AlertNoticeKind::Worsened, AlertNoticeKind::Resolved]);
     let keys: std::collections::BTreeSet<&str> = scene.told.iter().map(|(notice, _)| notice.idempotency_key.as_str()).collect();
     assert_eq!(keys.len(), 3);
     let opened = &scene.told[0];
@@ -218,7 +218,7 @@ fn what_rings_anew_while_a_clock_that_was_set_back_stands_is_told_anew() {
     for sign in [1, -1, 1, -1] {
         scene.span(at, &dollars(at, 6.0), sign);
     }
-    assert_eq!(scene.kinds(), [Kind::Opened, Kind::Resolved, Kind::Opened, Kind::Resolved]);
+    assert_eq!(scene.kinds(), [AlertNoticeKind::Opened, AlertNoticeKind::Resolved, AlertNoticeKind::Opened, AlertNoticeKind::Resolved]);
     let keys: std::collections::BTreeSet<&str> = scene.told.iter().map(|(notice, _)| notice.idempotency_key.as_str()).collect();
     assert_eq!(keys.len(), 4);
     assert!(scene.last().resolved_us >= Some(scene.last().opened_us));
@@ -231,12 +231,12 @@ fn what_is_corrected_no_longer_counts() {
     let at = 100 * HOUR;
     scene.span(at, &dollars(at, 4.0), 1);
     scene.span(at, &dollars(at, 4.0), 1);
-    assert_eq!(scene.severity(None), Some(Severity::Warning));
+    assert_eq!(scene.severity(None), Some(AlertSeverity::Warning));
     // It was the sum of an agent: another span has its tokens.
     scene.span(at + 1, &dollars(at, 4.0), -1);
     scene.span(at + 1, &Span { counted: false, ..dollars(at, 4.0) }, 1);
     assert_eq!(scene.severity(None), None);
-    assert_eq!(scene.kinds(), [Kind::Opened, Kind::Resolved]);
+    assert_eq!(scene.kinds(), [AlertNoticeKind::Opened, AlertNoticeKind::Resolved]);
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn a_late_report_of_a_peak_that_is_over_is_told_and_over_at_once() {
     let at = 100 * HOUR;
     scene.until(at + 40 * MINUTE);
     scene.span(at + 40 * MINUTE, &dollars(at + 10 * MINUTE, 9.0), 1);
-    assert_eq!(scene.kinds(), [Kind::Opened, Kind::Resolved]);
+    assert_eq!(scene.kinds(), [AlertNoticeKind::Opened, AlertNoticeKind::Resolved]);
     assert_eq!((scene.opened(), scene.told[0].0.window_to), (1, at + 11 * MINUTE));
     // The rest of the same peak does not ring again, nor does what is older than an hour.
     scene.span(at + 41 * MINUTE, &dollars(at + 10 * MINUTE, 9.0), 1);
@@ -258,7 +258,7 @@ fn a_late_report_of_a_peak_that_is_over_is_told_and_over_at_once() {
 #[test]
 fn a_restart_within_a_window_loses_and_doubles_nothing() {
     let at = 100 * HOUR;
-    let with = |scene: &Scene| vec![Watcher::rule(scene.keep(0, rule("cost", 60, 5.0)))];
+    let with = |scene: &Scene| vec![AlertWatch::rule(scene.keep(0, rule("cost", 60, 5.0)))];
     let mut scene = Scene::at(at);
     scene.rules(vec![rule("cost", 60, 5.0)]);
     let first = dollars(at, 3.0);
@@ -268,19 +268,19 @@ fn a_restart_within_a_window_loses_and_doubles_nothing() {
     let watchers = with(&scene);
     scene.restart(watchers, &[first.clone(), second.clone()]);
     scene.clock(at + 2 * MINUTE);
-    assert_eq!(scene.kinds(), [Kind::Opened]);
+    assert_eq!(scene.kinds(), [AlertNoticeKind::Opened]);
     // Killed while it rings: it goes on and is not told again.
     let watchers = with(&scene);
     scene.restart(watchers, &[first.clone(), second.clone()]);
     scene.until(at + 3 * MINUTE);
-    assert_eq!((scene.kinds(), scene.severity(None)), (vec![Kind::Opened], Some(Severity::Warning)));
+    assert_eq!((scene.kinds(), scene.severity(None)), (vec![AlertNoticeKind::Opened], Some(AlertSeverity::Warning)));
     // It ends, and a restart after that does not open it again, though the store still has the windows in which it rang.
     scene.until(at + 63 * MINUTE);
-    assert_eq!(scene.kinds(), [Kind::Opened, Kind::Resolved]);
+    assert_eq!(scene.kinds(), [AlertNoticeKind::Opened, AlertNoticeKind::Resolved]);
     let watchers = with(&scene);
     scene.restart(watchers, &[first, second]);
     scene.until(at + 70 * MINUTE);
-    assert_eq!(scene.kinds(), [Kind::Opened, Kind::Resolved]);
+    assert_eq!(scene.kinds(), [AlertNoticeKind::Opened, AlertNoticeKind::Resolved]);
 }
 
 #[test]
@@ -288,15 +288,15 @@ fn silence_rings_when_it_is_real() {
     let at = 100 * HOUR;
     let mut scene = Scene::at(at);
     let mut silent = rule("spans", 10, 1.0);
-    silent.direction = Direction::Below;
+    silent.direction = ThresholdDirection::Below;
     scene.rules(vec![silent]);
     // The server has just started: nobody knows whether nothing came.
     scene.until(at + 9 * MINUTE);
     assert_eq!(scene.kinds(), []);
     scene.until(at + 30 * MINUTE);
-    assert_eq!(scene.kinds(), [Kind::Opened]);
+    assert_eq!(scene.kinds(), [AlertNoticeKind::Opened]);
     scene.span(at + 30 * MINUTE, &Span { kind: SpanKind::Db, ..dollars(at + 30 * MINUTE, 0.0) }, 1);
-    assert_eq!(scene.kinds(), [Kind::Opened, Kind::Resolved]);
+    assert_eq!(scene.kinds(), [AlertNoticeKind::Opened, AlertNoticeKind::Resolved]);
     // The machine slept for ten hours.
     scene.bell.missed(at + 10 * HOUR);
     scene.until(at + 10 * HOUR + 8 * MINUTE);
@@ -310,9 +310,9 @@ fn silence_rings_when_it_is_real() {
 fn no_data_is_kept_rings_or_ends_as_the_rule_says() {
     let at = 100 * HOUR;
     for (policy, expected) in [
-        (NoData::Keep, vec![Kind::Opened]),
-        (NoData::Resolve, vec![Kind::Opened, Kind::Resolved]),
-        (NoData::Ring, vec![Kind::Opened, Kind::Worsened]),
+        (NoDataPolicy::Keep, vec![AlertNoticeKind::Opened]),
+        (NoDataPolicy::Resolve, vec![AlertNoticeKind::Opened, AlertNoticeKind::Resolved]),
+        (NoDataPolicy::Ring, vec![AlertNoticeKind::Opened, AlertNoticeKind::Worsened]),
     ] {
         let mut scene = Scene::at(at);
         let mut rule = rule("error_rate", 10, 0.5);
@@ -332,23 +332,23 @@ fn what_is_muted_is_told_when_that_ends_and_what_is_put_down_stays_down() {
     let mut scene = Scene::at(at);
     let mut kept = scene.keep(0, rule("cost", 60, 5.0));
     kept.muted_until_us = Some(at + 10 * MINUTE);
-    scene.set(vec![Watcher::rule(kept)]);
+    scene.set(vec![AlertWatch::rule(kept)]);
     scene.span(at, &dollars(at, 6.0), 1);
     scene.until(at + 9 * MINUTE);
-    assert_eq!((scene.kinds(), scene.severity(None)), (vec![], Some(Severity::Warning)));
+    assert_eq!((scene.kinds(), scene.severity(None)), (vec![], Some(AlertSeverity::Warning)));
     scene.until(at + 11 * MINUTE);
-    assert_eq!(scene.kinds(), [Kind::Opened]);
+    assert_eq!(scene.kinds(), [AlertNoticeKind::Opened]);
 
     // Somebody says that it is over. It rings again only after the figure was back.
-    let mut incident = scene.bell.open_at(&(1, Group::Whole)).unwrap().clone();
+    let mut incident = scene.bell.open_at(&(1, AlertGroupKey::Whole)).unwrap().clone();
     incident.resolved_by = Some("somebody".to_owned());
     let change = scene.bell.ended(&incident, None, incident.value);
     scene.hold(vec![change]);
     scene.span(at + 12 * MINUTE, &dollars(at + 12 * MINUTE, 3.0), 1);
-    assert_eq!(scene.kinds(), [Kind::Opened, Kind::Resolved]);
+    assert_eq!(scene.kinds(), [AlertNoticeKind::Opened, AlertNoticeKind::Resolved]);
     scene.until(at + 80 * MINUTE);
     scene.span(at + 80 * MINUTE, &dollars(at + 80 * MINUTE, 6.0), 1);
-    assert_eq!(scene.kinds(), [Kind::Opened, Kind::Resolved, Kind::Opened]);
+    assert_eq!(scene.kinds(), [AlertNoticeKind::Opened, AlertNoticeKind::Resolved, AlertNoticeKind::Opened]);
 }
 
 #[test]
@@ -359,18 +359,18 @@ fn what_nobody_acknowledges_is_told_to_the_second_target_and_repeated() {
     rule.critical = Some(6.0);
     rule.notify.targets = vec![1];
     rule.notify.escalate_to = vec![2];
-    rule.notify.escalate_after = Some(Length::minutes(30));
-    rule.notify.repeat_every = Some(Length::hours(1));
+    rule.notify.escalate_after = Some(HumanDuration::minutes(30));
+    rule.notify.repeat_every = Some(HumanDuration::hours(1));
     scene.rules(vec![rule]);
     scene.span(at, &dollars(at, 9.0), 1);
     scene.until(at + 29 * MINUTE);
-    assert_eq!(scene.kinds(), [Kind::Opened]);
+    assert_eq!(scene.kinds(), [AlertNoticeKind::Opened]);
     scene.until(at + 95 * MINUTE);
-    assert_eq!(scene.kinds(), [Kind::Opened, Kind::Escalated, Kind::Reminder]);
+    assert_eq!(scene.kinds(), [AlertNoticeKind::Opened, AlertNoticeKind::Escalated, AlertNoticeKind::Reminder]);
     assert_eq!((scene.told[1].1.as_slice(), scene.told[2].1.as_slice()), (&[2][..], &[1, 2][..]));
-    let mut incident = scene.bell.open_at(&(1, Group::Whole)).unwrap().clone();
+    let mut incident = scene.bell.open_at(&(1, AlertGroupKey::Whole)).unwrap().clone();
     incident.acknowledged_us = Some(scene.now_us);
-    scene.hold(vec![Change { incident, entries: Vec::new(), untold: Vec::new() }]);
+    scene.hold(vec![IncidentChange { incident, entries: Vec::new(), untold: Vec::new() }]);
     scene.until(at + 5 * HOUR);
     assert_eq!(scene.told.len(), 3);
 }
@@ -388,7 +388,7 @@ fn groups_ring_for_themselves_up_to_a_cap() {
     let groups: Vec<_> = scene.told.iter().map(|(notice, _)| notice.group.clone().unwrap().value.unwrap()).collect();
     assert_eq!(groups, [crate::alert::track::REST], "c and d together");
     scene.span(at, &call(at, 3.0, false, "a"), 1);
-    assert_eq!((scene.severity(Some("a")), scene.severity(Some("b"))), (Some(Severity::Warning), None));
+    assert_eq!((scene.severity(Some("a")), scene.severity(Some("b"))), (Some(AlertSeverity::Warning), None));
 }
 
 #[test]
@@ -396,7 +396,7 @@ fn a_change_against_last_week() {
     let at = 1000 * HOUR;
     let mut scene = Scene::at(at);
     let mut rule = rule("calls", 60, 0.5);
-    rule.compare = Some(Compare::LastWeek);
+    rule.compare = Some(ComparisonBaseline::LastWeek);
     scene.rules(vec![rule]);
     for minute in 0..10 {
         let then = at - 7 * 24 * HOUR - 30 * MINUTE + minute * MINUTE;
@@ -416,7 +416,7 @@ fn a_mean_that_is_too_low_is_told_at_once_and_a_sum_when_it_was_watched() {
     for (measure, expected) in [("score", 1), ("refusals", 0)] {
         let mut scene = Scene::at(at);
         let mut low = rule(measure, 60, 0.5);
-        (low.direction, low.score) = (Direction::Below, (measure == "score").then(|| "quality".to_owned()));
+        (low.direction, low.score) = (ThresholdDirection::Below, (measure == "score").then(|| "quality".to_owned()));
         scene.rules(vec![low]);
         let changes = scene.bell.judge_asked(1, Some(0.2), at - HOUR, at);
         scene.hold(changes);
@@ -427,7 +427,7 @@ fn a_mean_that_is_too_low_is_told_at_once_and_a_sum_when_it_was_watched() {
         assert_eq!(scene.opened(), 1, "{measure}");
         let changes = scene.bell.judge_asked(1, Some(0.9), at + HOUR, at + 2 * HOUR);
         scene.hold(changes);
-        assert_eq!(scene.kinds().last(), Some(&Kind::Resolved));
+        assert_eq!(scene.kinds().last(), Some(&AlertNoticeKind::Resolved));
     }
 }
 
@@ -448,8 +448,8 @@ fn a_budget_tells_each_step_once_a_period() {
     spend(&mut scene, midnight + HOUR, 0.1);
     spend(&mut scene, midnight + 2 * HOUR, 2.0);
     spend(&mut scene, midnight + 3 * HOUR, 4.0);
-    assert_eq!(scene.kinds(), [Kind::Opened, Kind::Worsened]);
-    assert_eq!((scene.last().severity, scene.last().value, scene.last().threshold), (Severity::Critical, Some(11.0), 10.0));
+    assert_eq!(scene.kinds(), [AlertNoticeKind::Opened, AlertNoticeKind::Worsened]);
+    assert_eq!((scene.last().severity, scene.last().value, scene.last().threshold), (AlertSeverity::Critical, Some(11.0), 10.0));
     assert_eq!(scene.last().steps, [50.0, 80.0, 100.0]);
     // A correction takes it below and it goes beyond again: no step is told twice.
     scene.span(midnight + 4 * HOUR, &dollars(midnight + 3 * HOUR, 4.0), -1);
@@ -459,9 +459,9 @@ fn a_budget_tells_each_step_once_a_period() {
     scene.until(midnight + 25 * HOUR - MINUTE);
     assert_eq!(scene.told.len(), 2);
     scene.until(midnight + 25 * HOUR + MINUTE);
-    assert_eq!(scene.kinds().last(), Some(&Kind::Resolved));
+    assert_eq!(scene.kinds().last(), Some(&AlertNoticeKind::Resolved));
     spend(&mut scene, midnight + 26 * HOUR, 6.0);
-    assert_eq!((scene.kinds().last(), scene.opened()), (Some(&Kind::Opened), 2));
+    assert_eq!((scene.kinds().last(), scene.opened()), (Some(&AlertNoticeKind::Opened), 2));
     // The day before gets more: its steps were told.
     scene.span(midnight + 27 * HOUR, &dollars(midnight + 20 * HOUR, 50.0), 1);
     assert_eq!(scene.opened(), 2);
@@ -475,7 +475,7 @@ fn each_user_has_the_amount() {
     for (user, amount) in [("a", 9.0), ("b", 9.0), ("a", 2.0)] {
         scene.span(at, &call(at, amount, false, user), 1);
     }
-    assert_eq!((scene.severity(Some("a")), scene.severity(Some("b"))), (Some(Severity::Critical), None));
+    assert_eq!((scene.severity(Some("a")), scene.severity(Some("b"))), (Some(AlertSeverity::Critical), None));
     let standings = scene.bell.standings(1);
     assert_eq!((standings[0].key.as_deref(), standings[0].spent, standings[0].unsent), (Some("a"), 11.0, 0.0));
 }

@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use super::rings::{Scene, rule};
 use super::windows::call;
-use crate::alert::feed::Feed;
-use crate::store::Watch;
-use crate::store::rows::Row;
+use crate::alert::feed::RowChangeFeed;
+use crate::store::RowChangeSubscriber;
+use crate::store::rows::SpanRow;
 
 const SPANS: i64 = 20_000;
 
@@ -35,11 +35,11 @@ fn what_rules_cost() {
         });
         let mut scene = Scene::at(start);
         scene.rules(rules.collect());
-        let (feed, _heard) = Feed::new();
+        let (feed, _heard) = RowChangeFeed::new();
         feed.want(scene.wants());
-        let rows: Vec<Row> = spans.iter().map(|span| Row { project_id: 1, span: span.clone(), ..Row::default() }).collect();
+        let rows: Vec<SpanRow> = spans.iter().map(|span| SpanRow { project_id: 1, span: span.clone(), ..SpanRow::default() }).collect();
         let began = Instant::now();
-        let looked: Vec<Row> = rows.iter().filter_map(|row| feed.look(row)).collect();
+        let looked: Vec<SpanRow> = rows.iter().filter_map(|row| feed.look(row)).collect();
         let intake = began.elapsed().as_nanos() as f64 / SPANS as f64;
         assert_eq!(looked.len(), if count == 0 { 0 } else { rows.len() });
         let began = Instant::now();

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use hinomi_model::money::Usd;
-use hinomi_model::span::{Cost, CostSource, Kind, Span, Status};
+use hinomi_model::span::{Cost, CostSource, Span, SpanStatus, SpanType};
 use proptest::prelude::*;
 
 use super::rings::{Scene, rule};
-use crate::alert::Compare;
-use crate::alert::judge::Limits;
-use crate::notify::notice::{Direction, Severity};
+use crate::alert::ComparisonBaseline;
+use crate::alert::judge::RuleThresholds;
+use crate::notify::notice::{AlertSeverity, ThresholdDirection};
 
 const MINUTE: i64 = 60_000_000;
 
@@ -26,12 +26,12 @@ struct Event {
 
 pub(super) fn call(start_us: i64, dollars: f64, failed: bool, user: &str) -> Span {
     Span {
-        kind: Kind::Llm,
+        kind: SpanType::Llm,
         start_us,
         end_us: start_us + 1_500_000,
         user_id: Some(user.to_owned()),
         request_model: Some("m".to_owned()),
-        status: if failed { Status::Error } else { Status::Ok },
+        status: if failed { SpanStatus::Error } else { SpanStatus::Ok },
         cost: Usd::from_dollars(dollars).map(|total| Cost { total, input: None, output: None, source: CostSource::Computed, price: None }),
         ..Span::default()
     }
@@ -48,7 +48,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 }
 
 /// What a rule says of a window, from all that is known at a time.
-fn naive(rule: &crate::alert::Rule, known: &[(&Event, bool)], user: Option<u8>, last: i64) -> Option<f64> {
+fn naive(rule: &crate::alert::AlertRule, known: &[(&Event, bool)], user: Option<u8>, last: i64) -> Option<f64> {
     let steps = rule.window.as_minutes();
     let value = |last: i64| -> Option<f64> {
         let within = |event: &Event| {
@@ -68,30 +68,30 @@ fn naive(rule: &crate::alert::Rule, known: &[(&Event, bool)], user: Option<u8>, 
     let now = value(last)?;
     match rule.compare {
         None => Some(now),
-        Some(Compare::Previous) => value(last - steps).filter(|then| *then > 0.0).map(|then| (now - then) / then),
-        Some(Compare::LastWeek) => None,
+        Some(ComparisonBaseline::Previous) => value(last - steps).filter(|then| *then > 0.0).map(|then| (now - then) / then),
+        Some(ComparisonBaseline::LastWeek) => None,
     }
 }
 
 /// Hysteresis, written down once more: rings at a threshold, ends at the resolve threshold, falls to a warning by the same gap.
-pub(super) fn naive_next(limits: &Limits, before: Option<Severity>, value: f64) -> Option<Severity> {
+pub(super) fn naive_next(limits: &RuleThresholds, before: Option<AlertSeverity>, value: f64) -> Option<AlertSeverity> {
     let warning = limits.warning.is_some_and(|threshold| value > threshold);
     let critical = limits.critical.is_some_and(|threshold| value > threshold);
     let level = if critical {
-        Some(Severity::Critical)
+        Some(AlertSeverity::Critical)
     } else if warning {
-        Some(Severity::Warning)
+        Some(AlertSeverity::Warning)
     } else {
         None
     };
     match before {
         None => level,
-        Some(_) if critical => Some(Severity::Critical),
+        Some(_) if critical => Some(AlertSeverity::Critical),
         Some(_) if value <= limits.resolve => None,
-        Some(Severity::Warning) => Some(Severity::Warning),
-        Some(Severity::Critical) => match (limits.warning, limits.critical) {
-            (Some(warning), Some(critical)) if value <= critical - (warning - limits.resolve) => Some(Severity::Warning),
-            _ => Some(Severity::Critical),
+        Some(AlertSeverity::Warning) => Some(AlertSeverity::Warning),
+        Some(AlertSeverity::Critical) => match (limits.warning, limits.critical) {
+            (Some(warning), Some(critical)) if value <= critical - (warning - limits.resolve) => Some(AlertSeverity::Warning),
+            _ => Some(AlertSeverity::Critical),
         },
     }
 }
@@ -113,10 +113,10 @@ proptest! {
         rule.critical = two.then_some(if measure == "error_rate" && !compared { 0.6 } else { warning * 2.0 });
         rule.resolve = Some(((warning * (1.0 - gap)) * 100.0).round() / 100.0);
         rule.at_least = at_least;
-        rule.compare = compared.then_some(Compare::Previous);
+        rule.compare = compared.then_some(ComparisonBaseline::Previous);
         rule.group_by = by_user.then(|| "user".to_owned());
         rule.check().unwrap();
-        let limits = Limits::of(&rule);
+        let limits = RuleThresholds::of(&rule);
 
         events.sort_by_key(|event| event.told);
         let mut scene = Scene::at(0);
@@ -130,7 +130,7 @@ proptest! {
         moments.sort();
         let mut known: Vec<(&Event, bool)> = Vec::new();
         let users: Vec<Option<u8>> = if by_user { (0..3).map(Some).collect() } else { vec![None] };
-        let mut expected: BTreeMap<Option<u8>, (Option<Severity>, i64)> = users.iter().map(|user| (*user, (None, i64::MIN))).collect();
+        let mut expected: BTreeMap<Option<u8>, (Option<AlertSeverity>, i64)> = users.iter().map(|user| (*user, (None, i64::MIN))).collect();
         let mut rang = 0usize;
         let mut last_tick = 0;
         for (at, index, came) in moments {
@@ -163,18 +163,18 @@ proptest! {
 /// The naive bell's round for one group.
 #[allow(clippy::too_many_arguments)]
 fn step(
-    rule: &crate::alert::Rule,
-    limits: &Limits,
+    rule: &crate::alert::AlertRule,
+    limits: &RuleThresholds,
     known: &[(&Event, bool)],
     user: Option<u8>,
     now: i64,
     oldest: Option<i64>,
-    state: &mut (Option<Severity>, i64),
+    state: &mut (Option<AlertSeverity>, i64),
     rang: &mut usize,
 ) {
     let current = now.div_euclid(MINUTE);
     let seen = state.1;
-    let mut go = |state: &mut (Option<Severity>, i64), next: Option<Severity>, end: i64| {
+    let mut go = |state: &mut (Option<AlertSeverity>, i64), next: Option<AlertSeverity>, end: i64| {
         if next != state.0 {
             *rang += usize::from(state.0.is_none());
             *state = (next, end.max(state.1));
@@ -197,7 +197,7 @@ fn step(
     }
 }
 
-fn check(scene: &Scene, expected: &BTreeMap<Option<u8>, (Option<Severity>, i64)>) -> Result<(), TestCaseError> {
+fn check(scene: &Scene, expected: &BTreeMap<Option<u8>, (Option<AlertSeverity>, i64)>) -> Result<(), TestCaseError> {
     for (user, (severity, _)) in expected {
         let found = scene.severity(user.map(|user| user.to_string()).as_deref());
         prop_assert_eq!(found, *severity, "user {:?} at {}", user, scene.now_us());
@@ -207,9 +207,9 @@ fn check(scene: &Scene, expected: &BTreeMap<Option<u8>, (Option<Severity>, i64)>
 
 #[test]
 fn below_is_the_mirror_of_above() {
-    let above = Limits { direction: Direction::Above, warning: Some(2.0), critical: Some(4.0), resolve: 1.0 };
-    let below = Limits { direction: Direction::Below, warning: Some(-2.0), critical: Some(-4.0), resolve: -1.0 };
-    for before in [None, Some(Severity::Warning), Some(Severity::Critical)] {
+    let above = RuleThresholds { direction: ThresholdDirection::Above, warning: Some(2.0), critical: Some(4.0), resolve: 1.0 };
+    let below = RuleThresholds { direction: ThresholdDirection::Below, warning: Some(-2.0), critical: Some(-4.0), resolve: -1.0 };
+    for before in [None, Some(AlertSeverity::Warning), Some(AlertSeverity::Critical)] {
         for tenths in 0..60 {
             let value = f64::from(tenths) / 10.0;
             assert_eq!(above.next(before, value), below.next(before, -value), "{before:?} {value}");

@@ -4,24 +4,24 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State as State_};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use hinomi_model::money::Usd;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::kept::handlers;
-use super::{Quiet, quiet_shown, read, with};
-use crate::alert::{Alerts, Budget, BudgetState, GroupState, Kept, Method};
-use crate::api::access::Of;
-use crate::api::ask::Asked;
-use crate::api::{Api, ApiError};
+use super::{MuteRequest, quiet_shown, read, with};
+use crate::alert::{AlertRecord, AlertService, Budget, BudgetGroupState, BudgetState, ForecastMethod};
+use crate::api::access::AuthorizedProject;
+use crate::api::ask::QueryParameters;
+use crate::api::{ApiError, ApiState};
 use crate::time::rfc3339;
 
 /// A budget and how it stands.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = BudgetShown)]
-pub(in crate::api) struct Shown {
+pub(in crate::api) struct BudgetView {
     id: i64,
     project_id: u64,
     #[serde(flatten)]
@@ -32,13 +32,13 @@ pub(in crate::api) struct Shown {
     created_at: String,
     updated_at: String,
     /// How it stands; null while it is not counted yet, or not enabled.
-    state: Option<State>,
+    state: Option<BudgetStateView>,
 }
 
 /// How a budget stands.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = BudgetState)]
-pub(in crate::api) struct State {
+pub(in crate::api) struct BudgetStateView {
     period_start: String,
     period_end: String,
     /// What is spent, as was observed: in dollars, tokens or calls. Of a budget with groups, by all of them.
@@ -51,17 +51,17 @@ pub(in crate::api) struct State {
     /// Whether nothing is left; of a budget with groups, whether that is so for any of them.
     used_up: bool,
     /// Null while nothing can be said, and for groups.
-    forecast: Option<Outlook>,
+    forecast: Option<BudgetForecast>,
     /// The groups that have spent most, at most 100 of them; null where there are no groups.
-    groups: Option<Vec<Spent>>,
+    groups: Option<Vec<BudgetGroupSpend>>,
 }
 
 /// What the period comes to.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = BudgetForecast)]
-struct Outlook {
+struct BudgetForecast {
     /// `weekly`: from the same hours of the same weekdays; `daily`: of other days; `linear`: from the pace so far.
-    method: Method,
+    method: ForecastMethod,
     /// From how many earlier stretches it is made.
     samples: usize,
     /// The likely sum at the end of the period.
@@ -83,7 +83,7 @@ struct Outlook {
 /// What a group has spent.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = BudgetGroup)]
-struct Spent {
+struct BudgetGroupSpend {
     /// Null where the spans do not say.
     key: Option<String>,
     spent: f64,
@@ -92,17 +92,17 @@ struct Spent {
     left: f64,
 }
 
-fn state_shown(state: &BudgetState) -> State {
+fn state_shown(state: &BudgetState) -> BudgetStateView {
     let groups = state.groups.as_ref();
     let largest = groups.map_or(state.spent, |groups| groups.first().map_or(0.0, |group| group.spent));
-    State {
+    BudgetStateView {
         period_start: rfc3339(state.from_us),
         period_end: rfc3339(state.to_us),
         spent: state.spent,
         estimated: estimated(state.spent, state.unsent),
         left: groups.is_none().then(|| left(state.amount, state.spent)),
         used_up: largest >= state.amount,
-        forecast: state.forecast.as_ref().map(|forecast| Outlook {
+        forecast: state.forecast.as_ref().map(|forecast| BudgetForecast {
             method: forecast.method,
             samples: forecast.samples,
             expected: Usd::exactly(forecast.expected),
@@ -117,9 +117,9 @@ fn state_shown(state: &BudgetState) -> State {
     }
 }
 
-fn spent(group: &GroupState, amount: f64) -> Spent {
+fn spent(group: &BudgetGroupState, amount: f64) -> BudgetGroupSpend {
     let estimated = estimated(group.spent, group.unsent);
-    Spent { key: group.key.clone(), spent: group.spent, estimated, left: left(amount, group.spent) }
+    BudgetGroupSpend { key: group.key.clone(), spent: group.spent, estimated, left: left(amount, group.spent) }
 }
 
 fn estimated(spent: f64, unsent: f64) -> Option<f64> {
@@ -133,15 +133,14 @@ fn left(amount: f64, spent: f64) -> f64 {
 /// Whose budget.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(in crate::api) struct Whose {
+pub(in crate::api) struct BudgetUseParameters {
     /// The group, for a budget that has groups.
     group: Option<String>,
 }
 
 /// Whether a budget is used up.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = BudgetUse)]
-pub(in crate::api) struct Use {
+pub(in crate::api) struct BudgetUse {
     used_up: bool,
     /// What was observed.
     spent: f64,
@@ -155,15 +154,15 @@ pub(in crate::api) struct Use {
 
 /// Whether a budget is used up, from memory: for gateways and programs that want to stop by themselves.
 #[utoipa::path(get, path = "/projects/{project}/budgets/{name}/state", tag = "alerts",
-    params(("project" = u64, Path), ("name" = String, Path, description = "The budget's name"), Whose),
-    responses((status = 200, body = Use), (status = 404, body = crate::api::error::Body),
-    (status = 503, description = "it is there, and not counted yet", body = crate::api::error::Body)))]
+    params(("project" = u64, Path), ("name" = String, Path, description = "The budget's name"), BudgetUseParameters),
+    responses((status = 200, body = BudgetUse), (status = 404, body = crate::api::error::ErrorResponse),
+    (status = 503, description = "it is there, and not counted yet", body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn state(
-    State_(api): State_<Arc<Api>>,
-    of: Of,
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
     Path((_project, name)): Path<(String, String)>,
-    Asked(whose): Asked<Whose>,
-) -> Result<Json<Use>, ApiError> {
+    QueryParameters(whose): QueryParameters<BudgetUseParameters>,
+) -> Result<Json<BudgetUse>, ApiError> {
     let Some(state) = api.alerts.budget_state(of.project, &name) else {
         let budgets = with(&api, move |alerts| alerts.budgets(of.project)).await?;
         let is_there = budgets.iter().any(|budget| budget.what.name == name);
@@ -178,7 +177,7 @@ pub(in crate::api) async fn state(
         (Some(_), None) => return Err(ApiError::bad_request("bad_parameter", "this budget has groups; say which: ?group=...")),
         (None, Some(_)) => return Err(ApiError::bad_request("bad_parameter", "this budget has no groups; leave out group")),
     };
-    Ok(Json(Use {
+    Ok(Json(BudgetUse {
         used_up: spent >= state.amount,
         spent,
         estimated: estimated(spent, unsent),
@@ -189,9 +188,9 @@ pub(in crate::api) async fn state(
     }))
 }
 
-fn shown(alerts: &Alerts, kept: Kept<Budget>) -> Shown {
+fn shown(alerts: &AlertService, kept: AlertRecord<Budget>) -> BudgetView {
     let state = alerts.budget_state(kept.project, &kept.what.name).filter(|state| state.id == kept.id);
-    Shown {
+    BudgetView {
         state: state.as_deref().map(state_shown),
         id: kept.id,
         project_id: kept.project,
@@ -205,6 +204,7 @@ fn shown(alerts: &Alerts, kept: Kept<Budget>) -> Shown {
 handlers!(
     "budget",
     Budget,
+    BudgetView,
     Budgets,
     budgets,
     "/projects/{project}/alerts/budgets",

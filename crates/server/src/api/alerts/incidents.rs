@@ -9,12 +9,15 @@ use hinomi_model::money::Usd;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Quiet, quiet_shown, read, with};
-use crate::alert::{self, AlertError, Alerts, Deed, Entry, Happened, Incident, Level, Source, State as Stands, Wanted};
-use crate::api::access::{AdminOf, Of};
-use crate::api::ask::Asked;
-use crate::api::{Api, ApiError};
-use crate::notify::notice::{Compare, Culprit, Direction, Group, Severity, Unit};
+use super::{MuteRequest, quiet_shown, read, with};
+use crate::alert::{
+    self, AlertError, AlertService, AlertSource, Incident, IncidentAction, IncidentEventKind, IncidentFilter, IncidentState as Stands,
+    IncidentTimelineEntry, ThresholdLine,
+};
+use crate::api::access::{AdminAuthorizedProject, AuthorizedProject};
+use crate::api::ask::QueryParameters;
+use crate::api::{ApiError, ApiState};
+use crate::notify::notice::{AlertContributor, AlertGroup, AlertSeverity, ComparisonBaseline, MeasureUnit, ThresholdDirection};
 use crate::time::rfc3339;
 
 /// Incidents of a page, where the caller does not say.
@@ -25,25 +28,25 @@ const LONGEST_NAME: usize = 100;
 /// An incident.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Incident)]
-pub(in crate::api) struct Shown {
+pub(in crate::api) struct IncidentView {
     id: i64,
     project_id: u64,
     /// `rule` or `budget`
-    source: Source,
+    source: AlertSource,
     /// The rule or budget, which may have been taken away since.
     rule_id: i64,
     rule_name: String,
     /// Null where the rule has no groups.
-    group: Option<Group>,
+    group: Option<AlertGroup>,
     state: Stands,
-    severity: Severity,
+    severity: AlertSeverity,
     /// The worst that it was.
-    worst: Severity,
+    worst: AlertSeverity,
     measure: String,
-    unit: Unit,
+    unit: MeasureUnit,
     /// What the figures are changes against; null where they are what was measured itself.
-    compare: Option<Compare>,
-    direction: Direction,
+    compare: Option<ComparisonBaseline>,
+    direction: ThresholdDirection,
     threshold: f64,
     /// The figure at the last change; null where there was none.
     value: Option<f64>,
@@ -61,24 +64,24 @@ pub(in crate::api) struct Shown {
     resolved_by: Option<String>,
     snoozed_until: Option<String>,
     /// What moved the figure, the most important first.
-    culprits: Vec<Culprit>,
+    culprits: Vec<AlertContributor>,
     /// The culprits are those of what was received since then, when the figure passed the threshold before; null where they are those of the
     /// whole window.
     culprits_since: Option<String>,
-    outlook: Option<Outlook>,
+    outlook: Option<IncidentCostProjection>,
 }
 
 /// What the bill will be.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = IncidentOutlook)]
-struct Outlook {
+struct IncidentCostProjection {
     /// Dollars at the end of the period if it goes on like this.
     if_goes_on_usd: f64,
     until: String,
 }
 
-fn shown(alerts: &Alerts, incident: Incident) -> Shown {
-    Shown {
+fn shown(alerts: &AlertService, incident: Incident) -> IncidentView {
+    IncidentView {
         time_zone: alerts.zone_of(incident.rule),
         id: incident.id,
         project_id: incident.project,
@@ -109,31 +112,31 @@ fn shown(alerts: &Alerts, incident: Incident) -> Shown {
         culprits_since: incident.culprits_since_us.map(rfc3339),
         outlook: incident
             .outlook
-            .map(|outlook| Outlook { if_goes_on_usd: Usd::exactly(outlook.if_goes_on_usd), until: rfc3339(outlook.until) }),
+            .map(|outlook| IncidentCostProjection { if_goes_on_usd: Usd::exactly(outlook.if_goes_on_usd), until: rfc3339(outlook.until) }),
     }
 }
 
 /// One line of an incident's story.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = IncidentEntry)]
-struct Line {
+struct IncidentTimelineEntryView {
     at: String,
-    happened: Happened,
+    happened: IncidentEventKind,
     value: Option<f64>,
-    severity: Option<Severity>,
+    severity: Option<AlertSeverity>,
     by: Option<String>,
     text: Option<String>,
 }
 
-fn line(entry: Entry) -> Line {
-    let Entry { at_us, happened, value, severity, by, text } = entry;
-    Line { at: rfc3339(at_us), happened, value, severity, by, text }
+fn line(entry: IncidentTimelineEntry) -> IncidentTimelineEntryView {
+    let IncidentTimelineEntry { at_us, happened, value, severity, by, text } = entry;
+    IncidentTimelineEntryView { at: rfc3339(at_us), happened, value, severity, by, text }
 }
 
 /// Which incidents.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(in crate::api) struct Which {
+pub(in crate::api) struct IncidentListParameters {
     /// `open` (acknowledged ones too), `resolved`; left out: all.
     state: Option<String>,
     /// Only of this rule or budget.
@@ -149,7 +152,7 @@ pub(in crate::api) struct Which {
 #[schema(as = Incidents)]
 pub(in crate::api) struct List {
     /// The newest first.
-    incidents: Vec<Shown>,
+    incidents: Vec<IncidentView>,
     /// How many of the project are open, on whatever page.
     open: u64,
     /// Where the next page goes on; null on the last.
@@ -157,9 +160,13 @@ pub(in crate::api) struct List {
 }
 
 /// Lists incidents.
-#[utoipa::path(get, path = "/projects/{project}/alerts/incidents", tag = "alerts", params(("project" = u64, Path), Which),
-    responses((status = 200, body = List), (status = 400, body = crate::api::error::Body)))]
-pub(in crate::api) async fn list(State(api): State<Arc<Api>>, of: Of, Asked(which): Asked<Which>) -> Result<Json<List>, ApiError> {
+#[utoipa::path(get, path = "/projects/{project}/alerts/incidents", tag = "alerts", params(("project" = u64, Path), IncidentListParameters),
+    responses((status = 200, body = List), (status = 400, body = crate::api::error::ErrorResponse)))]
+pub(in crate::api) async fn list(
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
+    QueryParameters(which): QueryParameters<IncidentListParameters>,
+) -> Result<Json<List>, ApiError> {
     let open = match which.state.as_deref() {
         None | Some("") => None,
         Some("open") => Some(true),
@@ -167,7 +174,7 @@ pub(in crate::api) async fn list(State(api): State<Arc<Api>>, of: Of, Asked(whic
         Some(other) => return Err(ApiError::bad_request("bad_parameter", format!("state: {other:?} is neither open nor resolved"))),
     };
     let limit = which.limit.unwrap_or(PAGE).clamp(1, 500);
-    let wanted = Wanted { open, rule: which.rule, before: which.before, limit: limit + 1 };
+    let wanted = IncidentFilter { open, rule: which.rule, before: which.before, limit: limit + 1 };
     let found = with(&api, move |alerts| Ok((alerts.incidents(of.project, &wanted)?, alerts.open_incidents(of.project)?))).await?;
     let (mut incidents, open) = found;
     let is_more = incidents.len() > limit;
@@ -178,84 +185,83 @@ pub(in crate::api) async fn list(State(api): State<Arc<Api>>, of: Of, Asked(whic
 
 /// An incident with its story.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = IncidentDetail)]
-pub(in crate::api) struct Detail {
-    incident: Shown,
+pub(in crate::api) struct IncidentDetail {
+    incident: IncidentView,
     /// The oldest line first.
-    timeline: Vec<Line>,
+    timeline: Vec<IncidentTimelineEntryView>,
 }
 
 /// One incident.
 #[utoipa::path(get, path = "/projects/{project}/alerts/incidents/{incident}", tag = "alerts",
     params(("project" = u64, Path), ("incident" = i64, Path)),
-    responses((status = 200, body = Detail), (status = 404, body = crate::api::error::Body)))]
+    responses((status = 200, body = IncidentDetail), (status = 404, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn get(
-    State(api): State<Arc<Api>>,
-    of: Of,
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
     Path((_project, id)): Path<(String, String)>,
-) -> Result<Json<Detail>, ApiError> {
+) -> Result<Json<IncidentDetail>, ApiError> {
     let id = number(&id)?;
     let (incident, entries) = with(&api, move |alerts| alerts.incident(of.project, id)).await?;
-    Ok(Json(Detail { incident: shown(&api.alerts, incident), timeline: entries.into_iter().map(line).collect() }))
+    Ok(Json(IncidentDetail { incident: shown(&api.alerts, incident), timeline: entries.into_iter().map(line).collect() }))
 }
 
 /// The figure around an incident.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = IncidentChart)]
-pub(in crate::api) struct Drawn {
+pub(in crate::api) struct IncidentChartView {
     from: String,
     to: String,
     /// Time and figure, rising; null where there was none. Of a budget what was spent since its period began.
     points: Vec<(String, Option<f64>)>,
-    levels: Vec<Threshold>,
+    levels: Vec<IncidentChartThreshold>,
 }
 
 /// A threshold.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = IncidentLevel)]
-struct Threshold {
+struct IncidentChartThreshold {
     /// Null for the one at which it is over.
-    severity: Option<Severity>,
+    severity: Option<AlertSeverity>,
     value: f64,
 }
 
 /// The figure around an incident and its thresholds, counted again from what is stored; of what cannot be, the figures of its story.
 #[utoipa::path(get, path = "/projects/{project}/alerts/incidents/{incident}/chart", tag = "alerts",
     params(("project" = u64, Path), ("incident" = i64, Path)),
-    responses((status = 200, body = Drawn), (status = 404, body = crate::api::error::Body)))]
+    responses((status = 200, body = IncidentChartView), (status = 404, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn chart(
-    State(api): State<Arc<Api>>,
-    of: Of,
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
     Path((_project, id)): Path<(String, String)>,
-) -> Result<Json<Drawn>, ApiError> {
+) -> Result<Json<IncidentChartView>, ApiError> {
     let id = number(&id)?;
     let (incident, story, of_what) = with(&api, move |alerts| {
         let (incident, story) = alerts.incident(of.project, id)?;
         let of_what = match incident.source {
-            Source::Rule => alerts.rule(of.project, incident.rule).map(|kept| alert::Of::Rule(Box::new(kept.what))),
-            Source::Budget => alerts.budget(of.project, incident.rule).map(|kept| alert::Of::Budget(Box::new(kept))),
+            AlertSource::Rule => alerts.rule(of.project, incident.rule).map(|kept| alert::IncidentDefinition::Rule(Box::new(kept.what))),
+            AlertSource::Budget => alerts.budget(of.project, incident.rule).map(|kept| alert::IncidentDefinition::Budget(Box::new(kept))),
         };
         match of_what {
             Ok(of_what) => Ok((incident, story, of_what)),
-            Err(AlertError::Unknown(_)) => Ok((incident, story, alert::Of::Nothing)),
+            Err(AlertError::Unknown(_)) => Ok((incident, story, alert::IncidentDefinition::Nothing)),
             Err(error) => Err(error),
         }
     })
     .await?;
     let now_us = jiff::Timestamp::now().as_microsecond();
     let chart = alert::chart(&api.ask(of.project), &incident, &story, of_what, now_us).await?;
-    Ok(Json(Drawn {
+    Ok(Json(IncidentChartView {
         from: rfc3339(chart.from_us),
         to: rfc3339(chart.to_us),
         points: chart.points.into_iter().map(|(at, value)| (rfc3339(at), value)).collect(),
-        levels: chart.levels.into_iter().map(|Level { severity, value }| Threshold { severity, value }).collect(),
+        levels: chart.levels.into_iter().map(|ThresholdLine { severity, value }| IncidentChartThreshold { severity, value }).collect(),
     }))
 }
 
 /// Who does something.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(in crate::api) struct Who {
+pub(in crate::api) struct IncidentActionRequest {
     /// A name, as the person says it.
     by: Option<String>,
 }
@@ -263,7 +269,7 @@ pub(in crate::api) struct Who {
 /// What somebody writes down.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::api) struct Note {
+pub(in crate::api) struct IncidentNoteRequest {
     /// 1 to 4000 characters.
     text: String,
     /// A name, as the person says it.
@@ -272,79 +278,85 @@ pub(in crate::api) struct Note {
 
 /// Somebody looks at it: it is not told again, and not to anyone else.
 #[utoipa::path(post, path = "/projects/{project}/alerts/incidents/{incident}/acknowledge", tag = "alerts",
-    params(("project" = u64, Path), ("incident" = i64, Path)), request_body = Who,
-    responses((status = 200, body = Shown), (status = 400, body = crate::api::error::Body), (status = 404, body = crate::api::error::Body)))]
+    params(("project" = u64, Path), ("incident" = i64, Path)), request_body = IncidentActionRequest,
+    responses((status = 200, body = IncidentView), (status = 400, body = crate::api::error::ErrorResponse), (status = 404, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn acknowledge(
-    State(api): State<Arc<Api>>,
-    of: AdminOf,
+    State(api): State<Arc<ApiState>>,
+    of: AdminAuthorizedProject,
     Path((_project, id)): Path<(String, String)>,
-    body: Result<Json<Who>, JsonRejection>,
-) -> Result<Json<Shown>, ApiError> {
-    act(&api, of, &id, Deed::Acknowledge, read(body)?.by).await
+    body: Result<Json<IncidentActionRequest>, JsonRejection>,
+) -> Result<Json<IncidentView>, ApiError> {
+    act(&api, of, &id, IncidentAction::Acknowledge, read(body)?.by).await
 }
 
 /// It is over. It rings again if the figure passes a threshold anew.
 #[utoipa::path(post, path = "/projects/{project}/alerts/incidents/{incident}/resolve", tag = "alerts",
-    params(("project" = u64, Path), ("incident" = i64, Path)), request_body = Who,
-    responses((status = 200, body = Shown), (status = 400, body = crate::api::error::Body), (status = 404, body = crate::api::error::Body)))]
+    params(("project" = u64, Path), ("incident" = i64, Path)), request_body = IncidentActionRequest,
+    responses((status = 200, body = IncidentView), (status = 400, body = crate::api::error::ErrorResponse), (status = 404, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn resolve(
-    State(api): State<Arc<Api>>,
-    of: AdminOf,
+    State(api): State<Arc<ApiState>>,
+    of: AdminAuthorizedProject,
     Path((_project, id)): Path<(String, String)>,
-    body: Result<Json<Who>, JsonRejection>,
-) -> Result<Json<Shown>, ApiError> {
-    act(&api, of, &id, Deed::Resolve, read(body)?.by).await
+    body: Result<Json<IncidentActionRequest>, JsonRejection>,
+) -> Result<Json<IncidentView>, ApiError> {
+    act(&api, of, &id, IncidentAction::Resolve, read(body)?.by).await
 }
 
 /// Writes something down.
 #[utoipa::path(post, path = "/projects/{project}/alerts/incidents/{incident}/notes", tag = "alerts",
-    params(("project" = u64, Path), ("incident" = i64, Path)), request_body = Note,
-    responses((status = 200, body = Shown), (status = 400, body = crate::api::error::Body), (status = 404, body = crate::api::error::Body)))]
+    params(("project" = u64, Path), ("incident" = i64, Path)), request_body = IncidentNoteRequest,
+    responses((status = 200, body = IncidentView), (status = 400, body = crate::api::error::ErrorResponse), (status = 404, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn note(
-    State(api): State<Arc<Api>>,
-    of: AdminOf,
+    State(api): State<Arc<ApiState>>,
+    of: AdminAuthorizedProject,
     Path((_project, id)): Path<(String, String)>,
-    body: Result<Json<Note>, JsonRejection>,
-) -> Result<Json<Shown>, ApiError> {
-    let Note { text, by } = read(body)?;
+    body: Result<Json<IncidentNoteRequest>, JsonRejection>,
+) -> Result<Json<IncidentView>, ApiError> {
+    let IncidentNoteRequest { text, by } = read(body)?;
     let text = text.trim().to_owned();
     if !(1..=LONGEST_NOTE).contains(&text.chars().count()) {
         return Err(ApiError::bad_request("invalid_value", format!("text: must have 1 to {LONGEST_NOTE} characters")));
     }
-    act(&api, of, &id, Deed::Note(text), by).await
+    act(&api, of, &id, IncidentAction::Note(text), by).await
 }
 
 /// Nobody is told of it for a while.
 #[utoipa::path(post, path = "/projects/{project}/alerts/incidents/{incident}/snooze", tag = "alerts",
-    params(("project" = u64, Path), ("incident" = i64, Path)), request_body = Quiet,
-    responses((status = 200, body = Shown), (status = 400, body = crate::api::error::Body), (status = 404, body = crate::api::error::Body)))]
+    params(("project" = u64, Path), ("incident" = i64, Path)), request_body = MuteRequest,
+    responses((status = 200, body = IncidentView), (status = 400, body = crate::api::error::ErrorResponse), (status = 404, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn snooze(
-    State(api): State<Arc<Api>>,
-    of: AdminOf,
+    State(api): State<Arc<ApiState>>,
+    of: AdminAuthorizedProject,
     Path((_project, id)): Path<(String, String)>,
-    body: Result<Json<Quiet>, JsonRejection>,
-) -> Result<Json<Shown>, ApiError> {
+    body: Result<Json<MuteRequest>, JsonRejection>,
+) -> Result<Json<IncidentView>, ApiError> {
     let until_us = read(body)?.until_us()?;
-    act(&api, of, &id, Deed::Snooze(Some(until_us)), None).await
+    act(&api, of, &id, IncidentAction::Snooze(Some(until_us)), None).await
 }
 
 /// People are told of it again.
 #[utoipa::path(delete, path = "/projects/{project}/alerts/incidents/{incident}/snooze", tag = "alerts",
     params(("project" = u64, Path), ("incident" = i64, Path)),
-    responses((status = 200, body = Shown), (status = 404, body = crate::api::error::Body)))]
+    responses((status = 200, body = IncidentView), (status = 404, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn wake(
-    State(api): State<Arc<Api>>,
-    of: AdminOf,
+    State(api): State<Arc<ApiState>>,
+    of: AdminAuthorizedProject,
     Path((_project, id)): Path<(String, String)>,
-) -> Result<Json<Shown>, ApiError> {
-    act(&api, of, &id, Deed::Snooze(None), None).await
+) -> Result<Json<IncidentView>, ApiError> {
+    act(&api, of, &id, IncidentAction::Snooze(None), None).await
 }
 
 fn number(text: &str) -> Result<i64, ApiError> {
     text.parse().map_err(|_| ApiError::not_found("incident"))
 }
 
-async fn act(api: &Arc<Api>, of: AdminOf, id: &str, deed: Deed, by: Option<String>) -> Result<Json<Shown>, ApiError> {
+async fn act(
+    api: &Arc<ApiState>,
+    of: AdminAuthorizedProject,
+    id: &str,
+    deed: IncidentAction,
+    by: Option<String>,
+) -> Result<Json<IncidentView>, ApiError> {
     let id = number(id)?;
     let by = by.map(|by| by.trim().chars().take(LONGEST_NAME).collect::<String>()).filter(|by| !by.is_empty());
     let incident = with(api, move |alerts| alerts.act(of.project, id, &deed, by)).await?;

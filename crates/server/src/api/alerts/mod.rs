@@ -12,8 +12,8 @@ use axum::extract::rejection::JsonRejection;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Api, ApiError};
-use crate::alert::{AlertError, Alerts, Length, PreviewError};
+use super::{ApiError, ApiState};
+use crate::alert::{AlertError, AlertService, HumanDuration, PreviewError};
 
 impl From<AlertError> for ApiError {
     fn from(error: AlertError) -> ApiError {
@@ -42,7 +42,7 @@ impl From<PreviewError> for ApiError {
 /// For how long nobody is to be told.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Quiet {
+pub(super) struct MuteRequest {
     /// A length of time from now, such as `2h`. With neither, for ever.
     #[serde(rename = "for")]
     length: Option<String>,
@@ -50,7 +50,7 @@ pub(super) struct Quiet {
     until: Option<String>,
 }
 
-impl Quiet {
+impl MuteRequest {
     /// The moment at which it ends, in microseconds since the Unix epoch; the end of time where none is said.
     fn until_us(&self) -> Result<i64, ApiError> {
         let now_us = jiff::Timestamp::now().as_microsecond();
@@ -58,7 +58,7 @@ impl Quiet {
         match (&self.length, &self.until) {
             (Some(_), Some(_)) => Err(ApiError::bad_request("bad_time", "give one of for and until, not both")),
             (Some(text), None) => {
-                let length = Length::parse(text).ok_or_else(|| bad("for", text, "a length of time such as 2h or 7d"))?;
+                let length = HumanDuration::parse(text).ok_or_else(|| bad("for", text, "a length of time such as 2h or 7d"))?;
                 Ok(now_us.saturating_add(length.0))
             }
             (None, Some(text)) => {
@@ -83,8 +83,8 @@ fn read<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, ApiError> {
 
 /// Whatever waits for the disk runs where waiting hinders nobody.
 async fn with<T: Send + 'static>(
-    api: &Arc<Api>,
-    work: impl FnOnce(&Alerts) -> Result<T, AlertError> + Send + 'static,
+    api: &Arc<ApiState>,
+    work: impl FnOnce(&AlertService) -> Result<T, AlertError> + Send + 'static,
 ) -> Result<T, ApiError> {
     let alerts = api.alerts.clone();
     let done = tokio::task::spawn_blocking(move || work(&alerts)).await;

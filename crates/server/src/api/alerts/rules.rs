@@ -4,28 +4,28 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State as State_};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::kept::handlers;
-use super::{Quiet, quiet_shown, read, with};
-use crate::alert::{self, Alerts, Incident, Kept, Length, Rule};
-use crate::api::access::Of;
-use crate::api::{Api, ApiError};
-use crate::notify::notice::{Group, Severity};
+use super::{MuteRequest, quiet_shown, read, with};
+use crate::alert::{self, AlertRecord, AlertRule, AlertService, HumanDuration, Incident};
+use crate::api::access::AuthorizedProject;
+use crate::api::{ApiError, ApiState};
+use crate::notify::notice::{AlertGroup, AlertSeverity};
 use crate::time::rfc3339;
 
 /// A rule and how it stands.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = RuleShown)]
-pub(in crate::api) struct Shown {
+pub(in crate::api) struct AlertRuleView {
     id: i64,
     project_id: u64,
     #[serde(flatten)]
     #[schema(inline)]
-    rule: Rule,
+    rule: AlertRule,
     /// Until when nobody is told; null while somebody is, `forever` without an end.
     muted_until: Option<String>,
     created_at: String,
@@ -33,13 +33,13 @@ pub(in crate::api) struct Shown {
     /// The figure now, of groups the one that is furthest out; null while there is none.
     now: Option<f64>,
     /// How bad the worst open incident is; null while none is open.
-    severity: Option<Severity>,
+    severity: Option<AlertSeverity>,
     open_incidents: usize,
 }
 
-fn shown(alerts: &Alerts, kept: Kept<Rule>) -> Shown {
+fn shown(alerts: &AlertService, kept: AlertRecord<AlertRule>) -> AlertRuleView {
     let state = alerts.rule_state(kept.id);
-    Shown {
+    AlertRuleView {
         now: state.value,
         severity: state.severity,
         open_incidents: state.open,
@@ -54,7 +54,8 @@ fn shown(alerts: &Alerts, kept: Kept<Rule>) -> Shown {
 
 handlers!(
     "rule",
-    Rule,
+    AlertRule,
+    AlertRuleView,
     AlertRules,
     rules,
     "/projects/{project}/alerts/rules",
@@ -71,9 +72,9 @@ handlers!(
 /// A rule that is tried.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::api) struct Trial {
+pub(in crate::api) struct AlertPreviewRequest {
     /// The rule, which need not be kept.
-    rule: Rule,
+    rule: AlertRule,
     /// How far back it is tried: `14d` where left out, `35d` at most.
     #[serde(default)]
     back: Option<String>,
@@ -81,14 +82,13 @@ pub(in crate::api) struct Trial {
 
 /// What a rule would have done.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = AlertPreview)]
-pub(in crate::api) struct Tried {
+pub(in crate::api) struct AlertPreview {
     from: String,
     to: String,
     /// How often it would have rung.
     rang: usize,
     /// When and for how long, the oldest first; at most 200.
-    incidents: Vec<Ring>,
+    incidents: Vec<AlertPreviewIncident>,
     /// Time and figure, of a rule with groups that of the group furthest out; null where there was none.
     points: Vec<(String, Option<f64>)>,
 }
@@ -96,42 +96,42 @@ pub(in crate::api) struct Tried {
 /// That it would have rung.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AlertPreviewRing)]
-struct Ring {
+struct AlertPreviewIncident {
     opened_at: String,
     /// Null where it would still ring.
     resolved_at: Option<String>,
-    severity: Severity,
+    severity: AlertSeverity,
     /// The figure furthest beyond the threshold.
     peak: Option<f64>,
-    group: Option<Group>,
+    group: Option<AlertGroup>,
 }
 
 /// Tries a rule on what is stored: how often would it have rung?
-#[utoipa::path(post, path = "/projects/{project}/alerts/preview", tag = "alerts", params(("project" = u64, Path)), request_body = Trial,
-    responses((status = 200, body = Tried), (status = 400, body = crate::api::error::Body)))]
+#[utoipa::path(post, path = "/projects/{project}/alerts/preview", tag = "alerts", params(("project" = u64, Path)), request_body = AlertPreviewRequest,
+    responses((status = 200, body = AlertPreview), (status = 400, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn preview(
-    State_(api): State_<Arc<Api>>,
-    of: Of,
-    body: Result<Json<Trial>, JsonRejection>,
-) -> Result<Json<Tried>, ApiError> {
-    let Trial { rule, back } = read(body)?;
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject,
+    body: Result<Json<AlertPreviewRequest>, JsonRejection>,
+) -> Result<Json<AlertPreview>, ApiError> {
+    let AlertPreviewRequest { rule, back } = read(body)?;
     let back = match back.as_deref() {
-        None => Length::days(14),
-        Some(text) => Length::parse(text)
-            .filter(|length| *length <= Length::days(35))
+        None => HumanDuration::days(14),
+        Some(text) => HumanDuration::parse(text)
+            .filter(|length| *length <= HumanDuration::days(35))
             .ok_or_else(|| ApiError::bad_request("bad_time", format!("back: {text:?} is not a length of time up to 35d")))?,
     };
     let now_us = jiff::Timestamp::now().as_microsecond();
     let view = api.ask(of.project);
     let tried = alert::preview(&view, &rule, now_us - back.0, now_us).await?;
-    let ring = |incident: Incident| Ring {
+    let ring = |incident: Incident| AlertPreviewIncident {
         opened_at: rfc3339(incident.opened_us),
         resolved_at: incident.resolved_us.map(rfc3339),
         severity: incident.worst,
         peak: incident.peak,
         group: incident.group,
     };
-    Ok(Json(Tried {
+    Ok(Json(AlertPreview {
         from: rfc3339(tried.from_us),
         to: rfc3339(tried.to_us),
         rang: tried.rang,

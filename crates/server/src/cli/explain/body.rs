@@ -6,7 +6,7 @@ use crate::ingest::body::inflate;
 
 /// What was inside.
 #[derive(Debug)]
-pub(super) struct Unpacked {
+pub(super) struct UnpackedBody {
     pub(super) bytes: Vec<u8>,
     /// How it was packed, the outermost first: `gzip`, `zstd`, `deflate`, `br`, `gRPC frame`.
     pub(super) packing: Vec<&'static str>,
@@ -16,7 +16,7 @@ pub(super) struct Unpacked {
 const MOST_LAYERS: usize = 3;
 
 /// Takes off compression and the frame of gRPC, as far as they can be seen.
-pub(super) fn unpack(mut bytes: Vec<u8>, limit: usize) -> anyhow::Result<Unpacked> {
+pub(super) fn unpack(mut bytes: Vec<u8>, limit: usize) -> anyhow::Result<UnpackedBody> {
     let mut packing = Vec::new();
     while packing.len() < MOST_LAYERS {
         if let Some(message) = framed(&bytes) {
@@ -38,9 +38,9 @@ pub(super) fn unpack(mut bytes: Vec<u8>, limit: usize) -> anyhow::Result<Unpacke
         && let Ok(inflated) = inflate(bytes.clone().into(), "br", limit)
         && looks_like_text(&inflated)
     {
-        return Ok(Unpacked { bytes: inflated.into(), packing: vec!["br"] });
+        return Ok(UnpackedBody { bytes: inflated.into(), packing: vec!["br"] });
     }
-    Ok(Unpacked { bytes, packing })
+    Ok(UnpackedBody { bytes, packing })
 }
 
 /// Bytes before a message of gRPC that fills the rest.

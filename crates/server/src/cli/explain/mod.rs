@@ -13,29 +13,29 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
-use hinomi_model::counting::{Node, decide};
-use hinomi_model::explain::{Explanation, explain};
+use hinomi_model::counting::{SpanNode, decide};
+use hinomi_model::explain::{SpanExplanation, explain};
 use hinomi_model::joining;
-use hinomi_model::outcome::{Category, Outcome, OutcomeKind};
+use hinomi_model::outcome::{Outcome, OutcomeCategory, OutcomeKind};
 use hinomi_model::price::PriceBook;
 use hinomi_model::sentry::ErrorEvent;
 use hinomi_model::span::Span;
 
-use crate::store::rows::Row;
-use request::Read as Told;
+use crate::store::rows::SpanRow;
+use request::DecodedRequest;
 
 /// The largest file that is read, before and after inflating.
 const LARGEST: usize = 256 << 20;
 
 /// Say what Hinomi makes of captured requests, without a server
 #[derive(Debug, Args)]
-pub(super) struct Explain {
+pub(super) struct ExplainCommand {
     /// Bodies of requests as a client sent them, compressed or not, in the order of their arrival; - reads standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// What the bodies are, where that cannot be seen
     #[arg(long, value_enum)]
-    kind: Option<Kind>,
+    kind: Option<RequestBodyKind>,
     /// When they arrived, RFC 3339 [default: when the body says that it was sent, else now]
     #[arg(long, value_name = "TIME")]
     received: Option<jiff::Timestamp>,
@@ -49,7 +49,7 @@ pub(super) struct Explain {
 
 /// What a body can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Kind {
+pub(super) enum RequestBodyKind {
     /// A Sentry envelope
     Sentry,
     /// One event or transaction, as Sentry's older store endpoint takes it
@@ -64,29 +64,29 @@ pub(super) enum Kind {
     Langfuse,
 }
 
-impl Kind {
+impl RequestBodyKind {
     fn name(self) -> &'static str {
         match self {
-            Kind::Sentry => "Sentry envelope",
-            Kind::SentryStore => "Sentry event (store endpoint)",
-            Kind::Traces => "OTLP traces",
-            Kind::Logs => "OTLP logs",
-            Kind::Metrics => "OTLP metrics",
-            Kind::Langfuse => "Langfuse batch",
+            RequestBodyKind::Sentry => "Sentry envelope",
+            RequestBodyKind::SentryStore => "Sentry event (store endpoint)",
+            RequestBodyKind::Traces => "OTLP traces",
+            RequestBodyKind::Logs => "OTLP logs",
+            RequestBodyKind::Metrics => "OTLP metrics",
+            RequestBodyKind::Langfuse => "Langfuse batch",
         }
     }
 }
 
 /// All that the requests hold.
-struct Found {
-    requests: Vec<print::About>,
-    spans: Vec<(Span, Explanation)>,
+struct ExplainedRequests {
+    requests: Vec<print::RequestDescription>,
+    spans: Vec<(Span, SpanExplanation)>,
     errors: Vec<ErrorEvent>,
     scores: usize,
     outcomes: Vec<Outcome>,
 }
 
-impl Explain {
+impl ExplainCommand {
     pub(super) fn run(&self) -> anyhow::Result<()> {
         let found = self.gather()?;
         let out = std::io::stdout().lock();
@@ -94,17 +94,17 @@ impl Explain {
             .context("cannot write to standard output")
     }
 
-    fn gather(&self) -> anyhow::Result<Found> {
-        let mut rows: Vec<Row> = Vec::new();
+    fn gather(&self) -> anyhow::Result<ExplainedRequests> {
+        let mut rows: Vec<SpanRow> = Vec::new();
         let mut places = HashMap::new();
-        let mut found = Found { requests: vec![], spans: vec![], errors: vec![], scores: 0, outcomes: vec![] };
+        let mut found = ExplainedRequests { requests: vec![], spans: vec![], errors: vec![], scores: 0, outcomes: vec![] };
         for path in &self.files {
             let name = path.display().to_string();
             let bytes = read(path).with_context(|| format!("cannot read {name}"))?;
             let size = bytes.len();
             let unpacked = body::unpack(bytes, LARGEST).with_context(|| name.clone())?;
             let told = request::read(&unpacked.bytes, self.kind, self.received).with_context(|| name.clone())?;
-            found.requests.push(print::About {
+            found.requests.push(print::RequestDescription {
                 file: name,
                 kind: told.kind.name(),
                 encoding: told.encoding,
@@ -114,7 +114,7 @@ impl Explain {
                 sdk: told.sdk.clone(),
                 received_us: told.received_us,
             });
-            let Told { spans, errors, scores, outcomes, .. } = told;
+            let DecodedRequest { spans, errors, scores, outcomes, .. } = told;
             found.errors.extend(errors);
             found.scores += scores;
             found.outcomes.extend(outcomes);
@@ -122,7 +122,7 @@ impl Explain {
                 let id = (span.trace_id, span.span_id);
                 match places.get(&id) {
                     Some(place) => {
-                        let known: &mut Row = &mut rows[*place];
+                        let known: &mut SpanRow = &mut rows[*place];
                         match joining::join(&known.span, &span, PriceBook::embedded()) {
                             Some(joined) => known.span = joined,
                             None => found.outcomes.push(repeat()),
@@ -130,7 +130,7 @@ impl Explain {
                     }
                     None => {
                         places.insert(id, rows.len());
-                        rows.push(Row { project_id: 1, span, ..Row::default() });
+                        rows.push(SpanRow { project_id: 1, span, ..SpanRow::default() });
                     }
                 }
             }
@@ -145,17 +145,17 @@ impl Explain {
 }
 
 fn repeat() -> Outcome {
-    Outcome { kind: OutcomeKind::Duplicate, reason: "duplicate".into(), category: Category::Span, quantity: 1, detail: None }
+    Outcome { kind: OutcomeKind::Duplicate, reason: "duplicate".into(), category: OutcomeCategory::Span, quantity: 1, detail: None }
 }
 
 /// Asks the rules of counting about each trace, as the store does.
-fn decide_all(rows: &mut [Row]) {
-    let mut traces: BTreeMap<_, Vec<&mut Row>> = BTreeMap::new();
+fn decide_all(rows: &mut [SpanRow]) {
+    let mut traces: BTreeMap<_, Vec<&mut SpanRow>> = BTreeMap::new();
     for row in rows {
         traces.entry(row.span.trace_id).or_default().push(row);
     }
     for trace in traces.values_mut() {
-        let nodes: Vec<Node> = trace.iter().map(|row| Node::of(&row.span)).collect();
+        let nodes: Vec<SpanNode> = trace.iter().map(|row| SpanNode::of(&row.span)).collect();
         for (row, decision) in trace.iter_mut().zip(decide(&nodes)) {
             row.decide(&decision);
         }

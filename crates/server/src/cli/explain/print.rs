@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use hinomi_model::explain::{CostBecause, CostReading, Explanation, Ignored, WhyIgnored};
+use hinomi_model::explain::{AttributeIgnoreReason, CostBasis, CostExplanation, IgnoredAttribute, SpanExplanation};
 use hinomi_model::outcome::Outcome;
-use hinomi_model::span::{Message, Part, Span};
-use hinomi_model::usage::{Because, Rule, Taken};
+use hinomi_model::span::{ChatMessage, MessagePart, Span};
+use hinomi_model::usage::{TokenCountBasis, TokenCountInterpretation, TokenInclusionRule};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::Found;
+use super::ExplainedRequests;
 use crate::time::rfc3339;
 
 /// A request, from outside.
 #[derive(Debug, Serialize)]
-pub(super) struct About {
+pub(super) struct RequestDescription {
     pub(super) file: String,
     pub(super) kind: &'static str,
     pub(super) encoding: &'static str,
@@ -28,7 +28,7 @@ pub(super) struct About {
 }
 
 /// Everything as one JSON object.
-pub(super) fn json(mut out: impl Write, found: &Found, texts: bool) -> io::Result<()> {
+pub(super) fn json(mut out: impl Write, found: &ExplainedRequests, texts: bool) -> io::Result<()> {
     let spans: Vec<Value> = found.spans.iter().map(|(span, explanation)| span_json(span, explanation, texts)).collect();
     let error = |error: &hinomi_model::sentry::ErrorEvent| {
         let mut shown = json!({ "event_id": error.event_id, "type": error.kind, "trace_id": error.trace_id });
@@ -44,7 +44,7 @@ pub(super) fn json(mut out: impl Write, found: &Found, texts: bool) -> io::Resul
     writeln!(out, "{all:#}")
 }
 
-fn span_json(span: &Span, explanation: &Explanation, texts: bool) -> Value {
+fn span_json(span: &Span, explanation: &SpanExplanation, texts: bool) -> Value {
     let mut shown = serde_json::to_value(span).unwrap_or_default();
     if let Some(object) = shown.as_object_mut() {
         object.remove("joined");
@@ -65,7 +65,7 @@ fn span_json(span: &Span, explanation: &Explanation, texts: bool) -> Value {
 }
 
 /// Everything in lines.
-pub(super) fn text(mut out: impl Write, found: &Found, texts: bool) -> io::Result<()> {
+pub(super) fn text(mut out: impl Write, found: &ExplainedRequests, texts: bool) -> io::Result<()> {
     for about in &found.requests {
         let packing: String = about.packing.iter().map(|packing| format!(", {packing}")).collect();
         let size = if about.bytes == about.inflated_bytes { String::new() } else { format!(" ({} inflated)", about.inflated_bytes) };
@@ -77,7 +77,7 @@ pub(super) fn text(mut out: impl Write, found: &Found, texts: bool) -> io::Resul
     let counts: Vec<String> =
         counts.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!("{n} {what}{}", if *n == 1 { "" } else { "s" })).collect();
     writeln!(out, "\n{}", if counts.is_empty() { "Nothing to keep".to_owned() } else { counts.join(", ") })?;
-    let mut order: Vec<&(Span, Explanation)> = found.spans.iter().collect();
+    let mut order: Vec<&(Span, SpanExplanation)> = found.spans.iter().collect();
     order.sort_by_key(|(span, _)| (span.trace_id, span.start_us, std::cmp::Reverse(span.end_us)));
     let mut trace = None;
     for (span, explanation) in order {
@@ -111,14 +111,15 @@ fn outcomes(out: &mut impl Write, outcomes: &[Outcome]) -> io::Result<()> {
     Ok(())
 }
 
-fn one_span(out: &mut impl Write, span: &Span, told: &Explanation, texts: bool) -> io::Result<()> {
+fn one_span(out: &mut impl Write, span: &Span, told: &SpanExplanation, texts: bool) -> io::Result<()> {
     let parent = span.parent_span_id.map(|parent| format!(", below {parent}")).unwrap_or_default();
     let ms = (span.end_us - span.start_us) as f64 / 1000.0;
     writeln!(out, "\n  {}  [{}] {ms} ms, {}", plain(&span.name), span.kind, span.status)?;
     let mut line = |label: &str, value: &str| writeln!(out, "    {label:<22} {}", plain(value));
     line("span", &format!("{}{parent}, from {}", span.span_id, rfc3339(span.start_us)))?;
-    let names =
-        |told: &Explanation| told.conventions.iter().map(|one| format!("{} ({})", one.name, one.attributes)).collect::<Vec<_>>().join(", ");
+    let names = |told: &SpanExplanation| {
+        told.conventions.iter().map(|one| format!("{} ({})", one.name, one.attributes)).collect::<Vec<_>>().join(", ")
+    };
     if !told.conventions.is_empty() {
         line("names are of", &names(told))?;
     }
@@ -172,32 +173,32 @@ fn one_span(out: &mut impl Write, span: &Span, told: &Explanation, texts: bool) 
     ignored(&told.ignored, &mut line)
 }
 
-fn taken_in_words(taken: &Taken) -> String {
+fn taken_in_words(taken: &TokenCountInterpretation) -> String {
     let rule = match taken.rule {
-        Rule::Inclusive => "holds",
-        Rule::Exclusive => "stands beside",
-        Rule::Partly => "holds what was written to the cache, and stands beside what was read, of",
+        TokenInclusionRule::Inclusive => "holds",
+        TokenInclusionRule::Exclusive => "stands beside",
+        TokenInclusionRule::Partly => "holds what was written to the cache, and stands beside what was read, of",
     };
     let because = match taken.because {
-        Because::TotalAgrees => "this source counts so, and the total agrees",
-        Because::Total => "only so do the counts add up to the total",
-        Because::Convention => "this source counts so",
-        Because::Impossible => "it is smaller than they are",
+        TokenCountBasis::TotalAgrees => "this source counts so, and the total agrees",
+        TokenCountBasis::Total => "only so do the counts add up to the total",
+        TokenCountBasis::Convention => "this source counts so",
+        TokenCountBasis::Impossible => "it is smaller than they are",
     };
     format!("{} {rule} {} cached, thought or heard: {} in all; {because}", taken.sent, taken.special, taken.whole)
 }
 
-fn cost_lines(cost: &CostReading, line: &mut impl FnMut(&str, &str) -> io::Result<()>) -> io::Result<()> {
+fn cost_lines(cost: &CostExplanation, line: &mut impl FnMut(&str, &str) -> io::Result<()>) -> io::Result<()> {
     let because = match cost.because {
-        CostBecause::Computed | CostBecause::ComputedThen => "tokens times prices",
-        CostBecause::ProviderBill => "the client's figure, which is the provider's own bill",
-        CostBecause::ClientLower => "the client's figure, which is lower: it may know of cached tokens that it does not send",
-        CostBecause::ClientOnly => "the client's figure, since there is no price for the model",
-        CostBecause::ClientPreferred => "the client's figure, as the project wants it",
-        CostBecause::Failed => "the call failed before any usage was told",
-        CostBecause::NoUsage => "the tokens are not known",
-        CostBecause::NoModel => "the model is not known",
-        CostBecause::NoPrice => "there is no price for the model",
+        CostBasis::Computed | CostBasis::ComputedThen => "tokens times prices",
+        CostBasis::ProviderBill => "the client's figure, which is the provider's own bill",
+        CostBasis::ClientLower => "the client's figure, which is lower: it may know of cached tokens that it does not send",
+        CostBasis::ClientOnly => "the client's figure, since there is no price for the model",
+        CostBasis::ClientPreferred => "the client's figure, as the project wants it",
+        CostBasis::Failed => "the call failed before any usage was told",
+        CostBasis::NoUsage => "the tokens are not known",
+        CostBasis::NoModel => "the model is not known",
+        CostBasis::NoPrice => "there is no price for the model",
     };
     let total = cost.total.map_or("unknown".to_owned(), |total| format!("${total}"));
     line("cost", &format!("{total}: {because}"))?;
@@ -216,19 +217,25 @@ fn cost_lines(cost: &CostReading, line: &mut impl FnMut(&str, &str) -> io::Resul
     Ok(())
 }
 
-fn ignored(ignored: &[Ignored], line: &mut impl FnMut(&str, &str) -> io::Result<()>) -> io::Result<()> {
-    for why in [WhyIgnored::Better, WhyIgnored::Unreadable, WhyIgnored::OtherMeaning, WhyIgnored::Empty, WhyIgnored::NoMeaning] {
+fn ignored(ignored: &[IgnoredAttribute], line: &mut impl FnMut(&str, &str) -> io::Result<()>) -> io::Result<()> {
+    for why in [
+        AttributeIgnoreReason::Better,
+        AttributeIgnoreReason::Unreadable,
+        AttributeIgnoreReason::OtherMeaning,
+        AttributeIgnoreReason::Empty,
+        AttributeIgnoreReason::NoMeaning,
+    ] {
         let names: Vec<String> = ignored
             .iter()
             .filter(|one| one.why == why)
             .map(|one| one.better.as_ref().map_or(one.name.clone(), |better| format!("{} ({better} says it)", one.name)))
             .collect();
         let label = match why {
-            WhyIgnored::Better => "said better elsewhere",
-            WhyIgnored::Unreadable => "not readable",
-            WhyIgnored::OtherMeaning => "other meaning here",
-            WhyIgnored::Empty => "empty",
-            WhyIgnored::NoMeaning => "kept, not read",
+            AttributeIgnoreReason::Better => "said better elsewhere",
+            AttributeIgnoreReason::Unreadable => "not readable",
+            AttributeIgnoreReason::OtherMeaning => "other meaning here",
+            AttributeIgnoreReason::Empty => "empty",
+            AttributeIgnoreReason::NoMeaning => "kept, not read",
         };
         if !names.is_empty() {
             line(label, &names.join(", "))?;
@@ -237,16 +244,16 @@ fn ignored(ignored: &[Ignored], line: &mut impl FnMut(&str, &str) -> io::Result<
     Ok(())
 }
 
-fn length(messages: &[Message]) -> usize {
+fn length(messages: &[ChatMessage]) -> usize {
     messages.iter().map(|message| written(message).chars().count()).sum()
 }
 
-fn written(message: &Message) -> String {
-    let part = |part: &Part| match part {
-        Part::Text { text } | Part::Reasoning { text } => text.clone(),
-        Part::ToolCall { name, arguments, .. } => format!("{name}({arguments})"),
-        Part::ToolResult { result, .. } => result.clone(),
-        Part::Media { content, .. } | Part::Other { content } => content.clone(),
+fn written(message: &ChatMessage) -> String {
+    let part = |part: &MessagePart| match part {
+        MessagePart::Text { text } | MessagePart::Reasoning { text } => text.clone(),
+        MessagePart::ToolCall { name, arguments, .. } => format!("{name}({arguments})"),
+        MessagePart::ToolResult { result, .. } => result.clone(),
+        MessagePart::Media { content, .. } | MessagePart::Other { content } => content.clone(),
     };
     message.parts.iter().map(part).collect::<Vec<_>>().join(" ")
 }

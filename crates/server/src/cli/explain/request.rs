@@ -1,20 +1,20 @@
 //! A request by its body alone: which protocol it is of, and what it holds.
 
 use anyhow::{Context as _, anyhow, bail};
-use hinomi_model::clock::Context;
+use hinomi_model::clock::DecodeContext;
 use hinomi_model::langfuse;
-use hinomi_model::otlp::{self, Encoding, Signal};
+use hinomi_model::otlp::{self, OtlpEncoding, OtlpSignal};
 use hinomi_model::outcome::Outcome;
 use hinomi_model::price::PriceBook;
-use hinomi_model::sentry::{self, Envelope, ErrorEvent};
+use hinomi_model::sentry::{self, ErrorEvent, SentryEnvelope};
 use hinomi_model::span::Span;
 use serde_json::Value;
 
-use super::Kind;
+use super::RequestBodyKind;
 
 /// What a request holds.
-pub(super) struct Read {
-    pub(super) kind: Kind,
+pub(super) struct DecodedRequest {
+    pub(super) kind: RequestBodyKind,
     /// `JSON`, `protobuf`, `lines of JSON`.
     pub(super) encoding: &'static str,
     pub(super) sdk: Option<String>,
@@ -28,7 +28,7 @@ pub(super) struct Read {
 const TOLD_APART: &str = "a Sentry envelope, OTLP traces, logs or metrics (protobuf or JSON), or a Langfuse batch; --kind says which it is";
 
 /// Reads a body of a kind, or of the one that it looks like.
-pub(super) fn read(body: &[u8], kind: Option<Kind>, received: Option<jiff::Timestamp>) -> anyhow::Result<Read> {
+pub(super) fn read(body: &[u8], kind: Option<RequestBodyKind>, received: Option<jiff::Timestamp>) -> anyhow::Result<DecodedRequest> {
     let is_json = matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));
     let kind = match kind {
         Some(kind) => kind,
@@ -36,53 +36,54 @@ pub(super) fn read(body: &[u8], kind: Option<Kind>, received: Option<jiff::Times
         None => of_binary(body)?,
     };
     let sent_us = match kind {
-        Kind::Sentry => Envelope::parse(body).ok().and_then(|envelope| envelope.header.sent_at_us),
+        RequestBodyKind::Sentry => SentryEnvelope::parse(body).ok().and_then(|envelope| envelope.header.sent_at_us),
         _ => None,
     };
     let received_us = received.map(|at| at.as_microsecond()).or(sent_us).unwrap_or_else(|| jiff::Timestamp::now().as_microsecond());
-    let context = Context { received_us, retention_us: None, price: PriceBook::embedded() };
-    let read = Read { kind, encoding: "JSON", sdk: None, received_us, spans: vec![], errors: vec![], scores: 0, outcomes: vec![] };
-    let of_sentry = |decoded: sentry::Decoded, encoding| {
+    let context = DecodeContext { received_us, retention_us: None, price: PriceBook::embedded() };
+    let read =
+        DecodedRequest { kind, encoding: "JSON", sdk: None, received_us, spans: vec![], errors: vec![], scores: 0, outcomes: vec![] };
+    let of_sentry = |decoded: sentry::DecodedEnvelope, encoding| {
         let sdk = decoded.header.sdk();
-        Read { encoding, sdk, spans: decoded.spans, errors: decoded.errors, outcomes: decoded.outcomes, ..read }
+        DecodedRequest { encoding, sdk, spans: decoded.spans, errors: decoded.errors, outcomes: decoded.outcomes, ..read }
     };
     let cannot = || format!("it cannot be read as {}", kind.name());
     match kind {
-        Kind::Sentry => Ok(of_sentry(sentry::decode(body, &context).with_context(cannot)?, "lines of JSON")),
-        Kind::SentryStore => Ok(of_sentry(sentry::decode_store_event(body, &context).with_context(cannot)?, "JSON")),
-        Kind::Langfuse => {
+        RequestBodyKind::Sentry => Ok(of_sentry(sentry::decode(body, &context).with_context(cannot)?, "lines of JSON")),
+        RequestBodyKind::SentryStore => Ok(of_sentry(sentry::decode_store_event(body, &context).with_context(cannot)?, "JSON")),
+        RequestBodyKind::Langfuse => {
             let decoded = langfuse::decode(body, &context, &|_| None).with_context(cannot)?;
-            Ok(Read { spans: decoded.spans, scores: decoded.scores.len(), outcomes: decoded.outcomes, ..read })
+            Ok(DecodedRequest { spans: decoded.spans, scores: decoded.scores.len(), outcomes: decoded.outcomes, ..read })
         }
-        Kind::Traces | Kind::Logs | Kind::Metrics => {
-            let encoding = if is_json { Encoding::Json } else { Encoding::Binary };
+        RequestBodyKind::Traces | RequestBodyKind::Logs | RequestBodyKind::Metrics => {
+            let encoding = if is_json { OtlpEncoding::Json } else { OtlpEncoding::Binary };
             let decoded = otlp::decode(body.to_vec().into(), signal(kind), encoding, &context).with_context(cannot)?;
             let encoding = if is_json { "JSON" } else { "protobuf" };
-            Ok(Read { encoding, spans: decoded.spans, outcomes: decoded.outcomes, ..read })
+            Ok(DecodedRequest { encoding, spans: decoded.spans, outcomes: decoded.outcomes, ..read })
         }
     }
 }
 
-fn signal(kind: Kind) -> Signal {
+fn signal(kind: RequestBodyKind) -> OtlpSignal {
     match kind {
-        Kind::Logs => Signal::Logs,
-        Kind::Metrics => Signal::Metrics,
-        _ => Signal::Traces,
+        RequestBodyKind::Logs => OtlpSignal::Logs,
+        RequestBodyKind::Metrics => OtlpSignal::Metrics,
+        _ => OtlpSignal::Traces,
     }
 }
 
 /// Names that only one kind has at its outermost level.
-const MARKS: &[(&str, Kind)] = &[
-    ("resourceSpans", Kind::Traces),
-    ("resource_spans", Kind::Traces),
-    ("resourceLogs", Kind::Logs),
-    ("resource_logs", Kind::Logs),
-    ("resourceMetrics", Kind::Metrics),
-    ("resource_metrics", Kind::Metrics),
-    ("batch", Kind::Langfuse),
+const MARKS: &[(&str, RequestBodyKind)] = &[
+    ("resourceSpans", RequestBodyKind::Traces),
+    ("resource_spans", RequestBodyKind::Traces),
+    ("resourceLogs", RequestBodyKind::Logs),
+    ("resource_logs", RequestBodyKind::Logs),
+    ("resourceMetrics", RequestBodyKind::Metrics),
+    ("resource_metrics", RequestBodyKind::Metrics),
+    ("batch", RequestBodyKind::Langfuse),
 ];
 
-fn of_json(body: &[u8]) -> anyhow::Result<Kind> {
+fn of_json(body: &[u8]) -> anyhow::Result<RequestBodyKind> {
     if let Ok(whole) = serde_json::from_slice::<Value>(body) {
         let object = whole.as_object().ok_or_else(|| anyhow!("a JSON list is none of what Hinomi takes: {TOLD_APART}"))?;
         if let Some((_, kind)) = MARKS.iter().find(|(name, _)| object.contains_key(*name)) {
@@ -93,13 +94,13 @@ fn of_json(body: &[u8]) -> anyhow::Result<Kind> {
         // An envelope may have no items.
         let is_header = || ["sent_at", "dsn", "sdk", "trace"].iter().any(|name| object.contains_key(*name));
         return match is_event {
-            true => Ok(Kind::SentryStore),
-            false if is_header() => Ok(Kind::Sentry),
+            true => Ok(RequestBodyKind::SentryStore),
+            false if is_header() => Ok(RequestBodyKind::Sentry),
             false => Err(anyhow!("a JSON object with none of the names that tell {TOLD_APART}")),
         };
     }
-    match Envelope::parse(body) {
-        Ok(_) => Ok(Kind::Sentry),
+    match SentryEnvelope::parse(body) {
+        Ok(_) => Ok(RequestBodyKind::Sentry),
         // JSON that is mended when it is read.
         Err(error) => {
             let text = String::from_utf8_lossy(&body[..body.len().min(4096)]);
@@ -112,25 +113,25 @@ fn of_json(body: &[u8]) -> anyhow::Result<Kind> {
 }
 
 /// The three messages of OTLP look alike from outside; what can be read of their parts tells them apart.
-fn of_binary(body: &[u8]) -> anyhow::Result<Kind> {
-    let context = Context { received_us: i64::MAX / 2, retention_us: None, price: PriceBook::embedded() };
-    let decode = |signal| otlp::decode(body.to_vec().into(), signal, Encoding::Binary, &context);
-    let broken = |decoded: &otlp::Decoded| decoded.outcomes.iter().any(|outcome| outcome.reason == "invalid_protobuf");
-    let traces = decode(Signal::Traces).map_err(|error| anyhow!("it is neither JSON nor protobuf ({error}): {TOLD_APART}"))?;
+fn of_binary(body: &[u8]) -> anyhow::Result<RequestBodyKind> {
+    let context = DecodeContext { received_us: i64::MAX / 2, retention_us: None, price: PriceBook::embedded() };
+    let decode = |signal| otlp::decode(body.to_vec().into(), signal, OtlpEncoding::Binary, &context);
+    let broken = |decoded: &otlp::DecodedOtlpRequest| decoded.outcomes.iter().any(|outcome| outcome.reason == "invalid_protobuf");
+    let traces = decode(OtlpSignal::Traces).map_err(|error| anyhow!("it is neither JSON nor protobuf ({error}): {TOLD_APART}"))?;
     if !traces.spans.is_empty() {
-        return Ok(Kind::Traces);
+        return Ok(RequestBodyKind::Traces);
     }
     let parts: u64 = traces.outcomes.iter().map(|outcome| outcome.quantity).sum();
     if parts == 0 {
         bail!("a protobuf message without spans, log records or metrics: {TOLD_APART}");
     }
-    let logs = decode(Signal::Logs).ok().filter(|logs| !broken(logs));
+    let logs = decode(OtlpSignal::Logs).ok().filter(|logs| !broken(logs));
     if logs.is_some() {
-        return Ok(Kind::Logs);
+        return Ok(RequestBodyKind::Logs);
     }
     Ok(if broken(&traces) || traces.outcomes.iter().any(|outcome| outcome.reason == "invalid_trace_id") {
-        Kind::Metrics
+        RequestBodyKind::Metrics
     } else {
-        Kind::Traces
+        RequestBodyKind::Traces
     })
 }

@@ -20,24 +20,24 @@ fn captures() -> Vec<PathBuf> {
     found
 }
 
-fn asked(files: &[&Path]) -> Explain {
-    Explain { files: files.iter().map(|path| path.to_path_buf()).collect(), kind: None, received: None, texts: false, json: false }
+fn asked(files: &[&Path]) -> ExplainCommand {
+    ExplainCommand { files: files.iter().map(|path| path.to_path_buf()).collect(), kind: None, received: None, texts: false, json: false }
 }
 
 /// The kind that a capture is of, by where it was posted to.
-fn posted_as(body: &Path) -> Option<Kind> {
+fn posted_as(body: &Path) -> Option<RequestBodyKind> {
     let request = std::fs::read_to_string(body.with_file_name("request.json")).unwrap();
     let request: serde_json::Value = serde_json::from_str(&request).unwrap();
     let path = request["path"].as_str().unwrap();
     let kinds = [
-        ("traces", Kind::Traces),
-        ("TraceService", Kind::Traces),
-        ("logs", Kind::Logs),
-        ("LogsService", Kind::Logs),
-        ("metrics", Kind::Metrics),
-        ("MetricsService", Kind::Metrics),
-        ("ingestion", Kind::Langfuse),
-        ("envelope", Kind::Sentry),
+        ("traces", RequestBodyKind::Traces),
+        ("TraceService", RequestBodyKind::Traces),
+        ("logs", RequestBodyKind::Logs),
+        ("LogsService", RequestBodyKind::Logs),
+        ("metrics", RequestBodyKind::Metrics),
+        ("MetricsService", RequestBodyKind::Metrics),
+        ("ingestion", RequestBodyKind::Langfuse),
+        ("envelope", RequestBodyKind::Sentry),
     ];
     kinds.iter().find(|(part, _)| path.contains(part)).map(|(_, kind)| *kind)
 }
@@ -91,7 +91,7 @@ fn texts_are_hidden_unless_they_are_asked_for() {
             .flat_map(|(span, _)| span.input_messages.iter().chain(&span.output_messages))
             .flat_map(|message| &message.parts)
             .filter_map(|part| match part {
-                hinomi_model::span::Part::Text { text } if text.len() > 24 && !text.contains(['"', '\n']) => Some(text.clone()),
+                hinomi_model::span::MessagePart::Text { text } if text.len() > 24 && !text.contains(['"', '\n']) => Some(text.clone()),
                 _ => None,
             })
             .collect();
@@ -127,9 +127,9 @@ fn what_cannot_be_read_is_said_without_its_content() {
         (b"[1, 2]", None),
         (b"{\"secret\": 1}", None),
         (b"{\"batch\": \"secret\"}", None),
-        (b"{}\n{\"type\":\"transaction\",\"length\":99}\nsecret", Some(Kind::Sentry)),
-        (b"{\"secret\"", Some(Kind::Traces)),
-        (b"\xff\xff\xffsecret", Some(Kind::Logs)),
+        (b"{}\n{\"type\":\"transaction\",\"length\":99}\nsecret", Some(RequestBodyKind::Sentry)),
+        (b"{\"secret\"", Some(RequestBodyKind::Traces)),
+        (b"\xff\xff\xffsecret", Some(RequestBodyKind::Logs)),
     ] {
         let error = request::read(bytes, kind, None).map(|read| read.kind).unwrap_err();
         assert!(!format!("{error:#}").contains("secret"), "{error:#}");

@@ -6,15 +6,15 @@ use rusqlite::Connection;
 
 use super::*;
 
-impl Errors {
+impl ErrorStore {
     /// Has the writing thread hand out its connection, after what is queued.
     async fn lend(&self, borrow: impl FnOnce(&mut Connection) + Send + 'static) {
-        assert!(self.commands.as_ref().unwrap().send(Command::Lend(Box::new(borrow))).await.is_ok());
+        assert!(self.commands.as_ref().unwrap().send(ErrorWriterCommand::Lend(Box::new(borrow))).await.is_ok());
     }
 }
 
 /// Stops the thread that writes until something is sent. It has taken nothing else from its queue.
-async fn hold_up(errors: &Errors) -> std::sync::mpsc::Sender<()> {
+async fn hold_up(errors: &ErrorStore) -> std::sync::mpsc::Sender<()> {
     let (go, wait) = std::sync::mpsc::channel();
     let (begin, begun) = oneshot::channel();
     let stop = move |_: &mut Connection| {
@@ -27,7 +27,7 @@ async fn hold_up(errors: &Errors) -> std::sync::mpsc::Sender<()> {
 }
 
 /// Waits until so many commands wait for the thread that writes, which is held up meanwhile.
-async fn until_queued(errors: &Errors, commands: usize) {
+async fn until_queued(errors: &ErrorStore, commands: usize) {
     let queue = errors.commands.as_ref().unwrap();
     while queue.max_capacity() - queue.capacity() < commands {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -42,13 +42,13 @@ async fn a_full_disk_refuses_and_intake_resumes() {
     let large = || ErrorEvent { value: "x".repeat(100_000), ..event(2, 2, 2) };
     for _ in 0..2 {
         let error = errors.append(1, 0, vec![large()]).await.unwrap_err();
-        assert!(matches!(error, ErrorsError::DiskFull { .. }), "{error}");
+        assert!(matches!(error, ErrorStoreError::DiskFull { .. }), "{error}");
         assert!(!error.is_users());
     }
-    assert_eq!(errors.count(1, Within::all()).await.unwrap(), 1, "what is there can be read");
+    assert_eq!(errors.count(1, ErrorEventFilter::all()).await.unwrap(), 1, "what is there can be read");
     errors.lend(|connection| connection.execute_batch("PRAGMA max_page_count = 1000000").unwrap()).await;
     assert_eq!(stored(&errors, 1, vec![large(), event(3, 1, 3)]).await, (2, 0));
-    assert_eq!(ids(&listed(&errors, "first_seen", Within::all()).await), [1, 2]);
+    assert_eq!(ids(&listed(&errors, "first_seen", ErrorEventFilter::all()).await), [1, 2]);
 }
 
 #[tokio::test]
@@ -58,8 +58,8 @@ async fn a_locked_database_refuses_and_intake_resumes() {
     let other = Connection::open(dir.path().join("errors.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let error = errors.append(1, 0, vec![event(1, 1, 1)]).await.unwrap_err();
-    assert!(matches!(error, ErrorsError::Busy { .. }), "{error}");
-    assert_eq!(errors.count(1, Within::all()).await.unwrap(), 0);
+    assert!(matches!(error, ErrorStoreError::Busy { .. }), "{error}");
+    assert_eq!(errors.count(1, ErrorEventFilter::all()).await.unwrap(), 0);
     other.execute_batch("COMMIT").unwrap();
     assert_eq!(stored(&errors, 1, vec![event(1, 1, 1)]).await, (1, 0));
 }
@@ -74,7 +74,11 @@ async fn the_fault_of_one_request_is_not_that_of_its_group() {
         .map(|id| {
             let errors = errors.clone();
             tokio::spawn(async move {
-                if id == 3 { errors.ask(Work::Panic).await.map(|_| 0) } else { Ok(stored(&errors, 1, vec![event(id, 1, 1)]).await.0) }
+                if id == 3 {
+                    errors.ask(ErrorWriteOperation::Panic).await.map(|_| 0)
+                } else {
+                    Ok(stored(&errors, 1, vec![event(id, 1, 1)]).await.0)
+                }
             })
         })
         .collect();
@@ -85,7 +89,7 @@ async fn the_fault_of_one_request_is_not_that_of_its_group() {
         assert_eq!(answer.is_err(), id == 3, "{answer:?}");
     }
     assert_eq!(stored(&errors, 1, vec![event(9, 1, 1)]).await, (1, 0), "the thread lives");
-    assert_eq!(errors.count(1, Within::all()).await.unwrap(), 6);
+    assert_eq!(errors.count(1, ErrorEventFilter::all()).await.unwrap(), 6);
 }
 
 #[tokio::test]
@@ -105,7 +109,7 @@ async fn what_waits_is_one_transaction() {
     until_queued(&errors, 50).await;
     go.send(()).unwrap();
     for task in tasks {
-        assert!(matches!(task.await.unwrap(), Err(ErrorsError::DiskFull { .. })));
+        assert!(matches!(task.await.unwrap(), Err(ErrorStoreError::DiskFull { .. })));
     }
     assert_eq!(stored(&errors, 1, vec![event(1, 1, 1)]).await, (1, 0));
 }
@@ -113,8 +117,8 @@ async fn what_waits_is_one_transaction() {
 #[test]
 fn a_newer_format_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
-    drop(Errors::open(dir.path()).unwrap());
+    drop(ErrorStore::open(dir.path()).unwrap());
     Connection::open(dir.path().join("errors.db")).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    let error = Errors::open(dir.path()).unwrap_err();
+    let error = ErrorStore::open(dir.path()).unwrap_err();
     assert!(error.to_string().contains("newer version (format 99"), "{error}");
 }

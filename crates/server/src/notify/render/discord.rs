@@ -4,14 +4,14 @@
 use serde_json::{Value, json};
 
 use super::{color, safe_url};
-use crate::notify::notice::Notice;
-use crate::notify::words::Message;
+use crate::notify::notice::AlertNotice;
+use crate::notify::words::NotificationMessage;
 
 /// Longest description of an embed is 4,096 characters.
 const DESCRIPTION: usize = 3800;
 const TITLE: usize = 256;
 
-pub(super) fn body(notice: &Notice, message: &Message) -> Value {
+pub(super) fn body(notice: &AlertNotice, message: &NotificationMessage) -> Value {
     let mut text: String = message.sentences.iter().map(|sentence| format!("{}\n", escaped(sentence))).collect();
     if let Some(heading) = message.heading {
         text.push_str(&format!("\n**{heading}**\n"));

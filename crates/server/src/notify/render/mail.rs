@@ -6,17 +6,17 @@ use lettre::message::{Mailbox, MultiPart};
 use sha2::{Digest, Sha256};
 
 use super::color;
-use crate::notify::notice::Notice;
-use crate::notify::target::{Address, Target};
-use crate::notify::words::{self, Message};
+use crate::notify::notice::AlertNotice;
+use crate::notify::target::{ChannelConfiguration, NotificationTarget};
+use crate::notify::words::{self, NotificationMessage};
 
 /// The mail for a target of that kind.
 ///
 /// # Errors
 ///
 /// Says why it cannot be written, such as an address that is none.
-pub(in crate::notify) fn mail(notice: &Notice, target: &Target) -> Result<lettre::Message, String> {
-    let Address::Email { from, to, .. } = &target.address else { return Err("the target takes no mail".to_owned()) };
+pub(in crate::notify) fn mail(notice: &AlertNotice, target: &NotificationTarget) -> Result<lettre::Message, String> {
+    let ChannelConfiguration::Email { from, to, .. } = &target.address else { return Err("the target takes no mail".to_owned()) };
     let message = words::message(notice, target.language.unwrap_or(notice.language));
     let from: Mailbox = from.parse().map_err(|error| format!("the sender's address cannot be used: {error}"))?;
     let domain = from.email.domain().to_owned();
@@ -39,7 +39,7 @@ fn hash(text: &str) -> String {
     hex::encode(&Sha256::digest(text.as_bytes())[..16])
 }
 
-fn plain(message: &Message) -> String {
+fn plain(message: &NotificationMessage) -> String {
     let mut text = format!("{}\n\n{}\n", message.subject, message.sentences.join("\n"));
     if let Some(heading) = message.heading {
         text.push_str(&format!("\n{heading}\n"));
@@ -55,7 +55,7 @@ fn plain(message: &Message) -> String {
     text
 }
 
-fn html(notice: &Notice, message: &Message) -> String {
+fn html(notice: &AlertNotice, message: &NotificationMessage) -> String {
     let mut html = format!(
         "<!doctype html><html lang=\"{}\"><body style=\"font:15px/1.6 system-ui,sans-serif;max-width:40em\">\
          <p style=\"border-left:4px solid #{:06x};padding-left:12px;font-size:17px\"><b>{}</b></p>",

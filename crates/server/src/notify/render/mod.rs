@@ -10,42 +10,48 @@ mod teams;
 mod tests;
 mod webhook;
 
-use super::notice::{Kind, Notice, Severity};
-use super::target::{Address, PAGERDUTY, Target};
+use super::notice::{AlertNotice, AlertNoticeKind, AlertSeverity};
+use super::target::{ChannelConfiguration, NotificationTarget, PAGERDUTY};
 use super::words;
 
 pub(super) use mail::mail;
 
 /// What is sent over HTTP.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Post {
+pub(super) struct HttpPostRequest {
     pub(super) url: String,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Vec<u8>,
 }
 
 /// The request for a target of the web; none for mail.
-pub(super) fn post(notice: &Notice, target: &Target, now_us: i64) -> Option<Post> {
+pub(super) fn post(notice: &AlertNotice, target: &NotificationTarget, now_us: i64) -> Option<HttpPostRequest> {
     let message = words::message(notice, target.language.unwrap_or(notice.language));
     let secret = target.secret.text();
-    let json = |url: &str, body: serde_json::Value| Post { url: url.to_owned(), headers: Vec::new(), body: body.to_string().into_bytes() };
+    let json = |url: &str, body: serde_json::Value| HttpPostRequest {
+        url: url.to_owned(),
+        headers: Vec::new(),
+        body: body.to_string().into_bytes(),
+    };
     match &target.address {
-        Address::Email { .. } => None,
-        Address::Slack => Some(json(secret, slack::body(notice, &message))),
-        Address::Discord => Some(json(secret, discord::body(notice, &message))),
-        Address::Teams => Some(json(secret, teams::body(&message))),
-        Address::Pagerduty { endpoint } => Some(json(endpoint.as_deref().unwrap_or(PAGERDUTY), pagerduty::body(notice, &message, secret))),
-        Address::Webhook { url } => Some(webhook::post(url, notice, &message, &target.secret, now_us)),
+        ChannelConfiguration::Email { .. } => None,
+        ChannelConfiguration::Slack => Some(json(secret, slack::body(notice, &message))),
+        ChannelConfiguration::Discord => Some(json(secret, discord::body(notice, &message))),
+        ChannelConfiguration::Teams => Some(json(secret, teams::body(&message))),
+        ChannelConfiguration::Pagerduty { endpoint } => {
+            Some(json(endpoint.as_deref().unwrap_or(PAGERDUTY), pagerduty::body(notice, &message, secret)))
+        }
+        ChannelConfiguration::Webhook { url } => Some(webhook::post(url, notice, &message, &target.secret, now_us)),
     }
 }
 
 /// Red, ochre or green, as on the page, in hex digits.
-fn color(notice: &Notice) -> u32 {
+fn color(notice: &AlertNotice) -> u32 {
     match (notice.kind, notice.severity) {
-        (Kind::Resolved, _) => 0x2d_7a3e,
-        (Kind::Test, _) => 0x6b_675f,
-        (_, Severity::Critical) => 0xa3_1545,
-        (_, Severity::Warning) => 0x8a_5a00,
+        (AlertNoticeKind::Resolved, _) => 0x2d_7a3e,
+        (AlertNoticeKind::Test, _) => 0x6b_675f,
+        (_, AlertSeverity::Critical) => 0xa3_1545,
+        (_, AlertSeverity::Warning) => 0x8a_5a00,
     }
 }
 

@@ -3,18 +3,18 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::notify::notice::{Kind, Notice, Severity};
-use crate::notify::words::Message;
+use crate::notify::notice::{AlertNotice, AlertNoticeKind, AlertSeverity};
+use crate::notify::words::NotificationMessage;
 use crate::time::rfc3339;
 
 /// Longest summary.
 const SUMMARY: usize = 1024;
 
-pub(super) fn body(notice: &Notice, message: &Message, routing_key: &str) -> Value {
+pub(super) fn body(notice: &AlertNotice, message: &NotificationMessage, routing_key: &str) -> Value {
     let severity = match (notice.kind, notice.severity) {
-        (Kind::Test, _) => "info",
-        (_, Severity::Critical) => "critical",
-        (_, Severity::Warning) => "warning",
+        (AlertNoticeKind::Test, _) => "info",
+        (_, AlertSeverity::Critical) => "critical",
+        (_, AlertSeverity::Warning) => "warning",
     };
     let mut details: Map<String, Value> =
         message.lines.iter().enumerate().map(|(at, (line, _))| (format!("{}", at + 1), json!(line))).collect();
@@ -23,7 +23,7 @@ pub(super) fn body(notice: &Notice, message: &Message, routing_key: &str) -> Val
     let links: Vec<Value> = message.links.iter().map(|(label, url)| json!({ "href": url, "text": label })).collect();
     json!({
         "routing_key": routing_key,
-        "event_action": if notice.kind == Kind::Resolved { "resolve" } else { "trigger" },
+        "event_action": if notice.kind == AlertNoticeKind::Resolved { "resolve" } else { "trigger" },
         "dedup_key": dedup_key(notice),
         "client": "Hinomi",
         "client_url": notice.links.incident,
@@ -41,7 +41,7 @@ pub(super) fn body(notice: &Notice, message: &Message, routing_key: &str) -> Val
 }
 
 /// The same for all changes of one incident.
-fn dedup_key(notice: &Notice) -> String {
+fn dedup_key(notice: &AlertNotice) -> String {
     match notice.incident_id {
         Some(incident) => format!("hinomi-{}-{incident}", notice.project),
         None => format!("hinomi-{}-{}", notice.project, notice.idempotency_key).chars().take(255).collect(),

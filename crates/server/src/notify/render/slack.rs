@@ -4,13 +4,13 @@
 use serde_json::{Value, json};
 
 use super::{color, safe_url};
-use crate::notify::notice::Notice;
-use crate::notify::words::Message;
+use crate::notify::notice::AlertNotice;
+use crate::notify::words::NotificationMessage;
 
 /// Longest text of a section is 3,000 characters.
 const SECTION: usize = 2800;
 
-pub(super) fn body(notice: &Notice, message: &Message) -> Value {
+pub(super) fn body(notice: &AlertNotice, message: &NotificationMessage) -> Value {
     let subject = escaped(&message.subject);
     let mut blocks = vec![section(&message.sentences.iter().map(|sentence| escaped(sentence)).collect::<Vec<_>>().join("\n"))];
     let mut text = message.heading.map(|heading| format!("*{heading}*\n")).unwrap_or_default();

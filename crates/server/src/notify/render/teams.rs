@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::notify::words::Message;
+use crate::notify::words::NotificationMessage;
 
-pub(super) fn body(message: &Message) -> Value {
+pub(super) fn body(message: &NotificationMessage) -> Value {
     let mut blocks = vec![block(json!({ "type": "TextRun", "text": message.subject, "weight": "bolder", "size": "medium" }))];
     blocks.extend(message.sentences.iter().map(|sentence| block(json!({ "type": "TextRun", "text": sentence }))));
     blocks.extend(message.heading.iter().map(|heading| block(json!({ "type": "TextRun", "text": heading, "weight": "bolder" }))));

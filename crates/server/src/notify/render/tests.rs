@@ -1,29 +1,29 @@
 use serde_json::Value;
 
 use super::*;
-use crate::notify::notice::Group;
-use crate::notify::target::{Secret, new_signing_secret};
+use crate::notify::notice::AlertGroup;
+use crate::notify::target::{ChannelSecret, new_signing_secret};
 use crate::notify::tests::notice;
 
-fn target(address: Address, secret: &str) -> Target {
-    let secret = Secret::new(secret);
-    Target { id: 1, project: 1, name: "ops".to_owned(), language: None, disabled: false, address, secret, created_us: 0 }
+fn target(address: ChannelConfiguration, secret: &str) -> NotificationTarget {
+    let secret = ChannelSecret::new(secret);
+    NotificationTarget { id: 1, project: 1, name: "ops".to_owned(), language: None, disabled: false, address, secret, created_us: 0 }
 }
 
 /// What a stranger could call a user.
-fn hostile() -> Notice {
+fn hostile() -> AlertNotice {
     let group =
-        Group { name: "user".to_owned(), value: Some("<!channel> @everyone [x](http://evil.example) **b** \"><script>".to_owned()) };
-    Notice { group: Some(group), ..notice("k") }
+        AlertGroup { name: "user".to_owned(), value: Some("<!channel> @everyone [x](http://evil.example) **b** \"><script>".to_owned()) };
+    AlertNotice { group: Some(group), ..notice("k") }
 }
 
-fn body(notice: &Notice, address: Address, secret: &str) -> Value {
+fn body(notice: &AlertNotice, address: ChannelConfiguration, secret: &str) -> Value {
     serde_json::from_slice(&post(notice, &target(address, secret), 0).unwrap().body).unwrap()
 }
 
 #[test]
 fn slack_escapes_what_would_address_or_link() {
-    let body = body(&hostile(), Address::Slack, "https://hooks.slack.com/services/x");
+    let body = body(&hostile(), ChannelConfiguration::Slack, "https://hooks.slack.com/services/x");
     let text = body["text"].as_str().unwrap();
     assert!(text.contains("&lt;!channel&gt;") && !text.contains("<!channel>"));
     let blocks = body["attachments"][0]["blocks"].as_array().unwrap();
@@ -33,7 +33,7 @@ fn slack_escapes_what_would_address_or_link() {
 
 #[test]
 fn discord_mentions_nobody() {
-    let body = body(&hostile(), Address::Discord, "https://discord.com/api/webhooks/x");
+    let body = body(&hostile(), ChannelConfiguration::Discord, "https://discord.com/api/webhooks/x");
     assert_eq!(body["allowed_mentions"]["parse"], serde_json::json!([]));
     let embed = &body["embeds"][0];
     assert!(embed["title"].as_str().unwrap().chars().count() <= 256);
@@ -42,7 +42,7 @@ fn discord_mentions_nobody() {
 
 #[test]
 fn teams_gets_runs_of_plain_text() {
-    let body = body(&hostile(), Address::Teams, "https://x.example");
+    let body = body(&hostile(), ChannelConfiguration::Teams, "https://x.example");
     let card = &body["attachments"][0]["content"];
     assert_eq!(card["type"], "AdaptiveCard");
     assert!(card["body"].as_array().unwrap().iter().all(|block| block["type"] == "RichTextBlock"));
@@ -52,8 +52,9 @@ fn teams_gets_runs_of_plain_text() {
 #[test]
 fn pagerduty_resolves_what_it_was_told() {
     let key = "0123456789abcdef0123456789abcdef";
-    let opened = body(&notice("a"), Address::Pagerduty { endpoint: None }, key);
-    let resolved = body(&Notice { kind: Kind::Resolved, ..notice("b") }, Address::Pagerduty { endpoint: None }, key);
+    let opened = body(&notice("a"), ChannelConfiguration::Pagerduty { endpoint: None }, key);
+    let resolved =
+        body(&AlertNotice { kind: AlertNoticeKind::Resolved, ..notice("b") }, ChannelConfiguration::Pagerduty { endpoint: None }, key);
     assert_eq!((&opened["event_action"], &resolved["event_action"]), (&"trigger".into(), &"resolve".into()));
     assert_eq!(opened["dedup_key"], resolved["dedup_key"]);
     assert_eq!(opened["payload"]["severity"], "critical");
@@ -63,7 +64,7 @@ fn pagerduty_resolves_what_it_was_told() {
 fn webhooks_are_verified_by_the_standard_s_own_library() {
     let secret = new_signing_secret();
     let now = jiff::Timestamp::now().as_microsecond();
-    let address = Address::Webhook { url: "https://x.example/hook".to_owned() };
+    let address = ChannelConfiguration::Webhook { url: "https://x.example/hook".to_owned() };
     let post = post(&notice("incident-3-opened"), &target(address, secret.text()), now).unwrap();
     let mut headers = ureq::http::HeaderMap::new();
     for (name, value) in &post.headers {
@@ -80,16 +81,16 @@ fn webhooks_are_verified_by_the_standard_s_own_library() {
 
 #[test]
 fn mail_is_text_and_html_in_which_names_are_inert() {
-    let address = Address::Email {
+    let address = ChannelConfiguration::Email {
         host: "mail.example".to_owned(),
         port: None,
-        security: crate::notify::target::Security::Tls,
+        security: crate::notify::target::SmtpSecurity::Tls,
         username: None,
         from: "Hinomi <hinomi@mail.example>".to_owned(),
         to: vec!["a@example.com".to_owned(), "B <b@example.com>".to_owned()],
     };
     let target = target(address, "");
-    let text = |notice: &Notice| String::from_utf8(mail(notice, &target).unwrap().formatted()).unwrap();
+    let text = |notice: &AlertNotice| String::from_utf8(mail(notice, &target).unwrap().formatted()).unwrap();
     let (first, again) = (text(&hostile()), text(&hostile()));
     let id = |text: &str| text.lines().find(|line| line.starts_with("Message-ID: ")).unwrap().to_owned();
     assert_eq!(id(&first), id(&again));

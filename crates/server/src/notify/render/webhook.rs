@@ -6,13 +6,13 @@ use base64::engine::general_purpose::STANDARD;
 use hmac_sha256::HMAC;
 use serde_json::{Value, json};
 
-use super::Post;
-use crate::notify::notice::Notice;
-use crate::notify::target::{Secret, signing_key};
-use crate::notify::words::Message;
+use super::HttpPostRequest;
+use crate::notify::notice::AlertNotice;
+use crate::notify::target::{ChannelSecret, signing_key};
+use crate::notify::words::NotificationMessage;
 use crate::time::rfc3339;
 
-pub(super) fn post(url: &str, notice: &Notice, message: &Message, secret: &Secret, now_us: i64) -> Post {
+pub(super) fn post(url: &str, notice: &AlertNotice, message: &NotificationMessage, secret: &ChannelSecret, now_us: i64) -> HttpPostRequest {
     let kind = serde_json::to_value(notice.kind).unwrap_or_default();
     let body = json!({
         "type": format!("alert.{}", kind.as_str().unwrap_or_default()),
@@ -25,7 +25,7 @@ pub(super) fn post(url: &str, notice: &Notice, message: &Message, secret: &Secre
     let (id, seconds) = (header_safe(&notice.idempotency_key), (now_us / 1_000_000).to_string());
     let signature = sign(&id, &seconds, &body, &signing_key(secret).unwrap_or_default());
     let headers = vec![("webhook-id", id), ("webhook-timestamp", seconds), ("webhook-signature", signature)];
-    Post { url: url.to_owned(), headers, body }
+    HttpPostRequest { url: url.to_owned(), headers, body }
 }
 
 fn sign(id: &str, seconds: &str, body: &[u8], key: &[u8]) -> String {
@@ -36,7 +36,7 @@ fn sign(id: &str, seconds: &str, body: &[u8], key: &[u8]) -> String {
 }
 
 /// A notice as the API writes things: times in RFC 3339.
-fn shown(notice: &Notice) -> Value {
+fn shown(notice: &AlertNotice) -> Value {
     let mut value = serde_json::to_value(notice).unwrap_or_default();
     value["window_from"] = json!(rfc3339(notice.window_from));
     value["window_to"] = json!(rfc3339(notice.window_to));

@@ -7,13 +7,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::notice;
 use super::receiver::{Answer, Receiver};
-use crate::notify::notice::{Kind, Notice};
-use crate::notify::{Address, Allowed, Courier, Delivery, Draft, Outbox, Trust, Which};
+use crate::notify::notice::{AlertNotice, AlertNoticeKind};
+use crate::notify::{
+    AllowedNetworks, ChannelConfiguration, DeliveryFilter, DeliveryWorker, NotificationDelivery, NotificationOutbox,
+    NotificationTargetDraft, TrustedCertificates,
+};
 
 /// A courier at work on a folder of its own.
 struct Post {
-    outbox: Arc<Outbox>,
-    courier: Arc<Courier>,
+    outbox: Arc<NotificationOutbox>,
+    courier: Arc<DeliveryWorker>,
     stop: CancellationToken,
     runtime: tokio::runtime::Runtime,
     folder: tempfile::TempDir,
@@ -25,8 +28,8 @@ impl Post {
     }
 
     fn at(folder: tempfile::TempDir, allow: &str) -> Post {
-        let outbox = Arc::new(Outbox::open(folder.path()).unwrap());
-        let courier = Arc::new(Courier::new(outbox.clone(), Allowed::parse(allow).unwrap(), Trust::default()));
+        let outbox = Arc::new(NotificationOutbox::open(folder.path()).unwrap());
+        let courier = Arc::new(DeliveryWorker::new(outbox.clone(), AllowedNetworks::parse(allow).unwrap(), TrustedCertificates::default()));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         Post { outbox, courier, stop: CancellationToken::new(), runtime, folder }
     }
@@ -35,20 +38,20 @@ impl Post {
         self.runtime.spawn(self.courier.clone().run(self.stop.clone()));
     }
 
-    fn draft(url: &str) -> Draft {
-        let address = Address::Webhook { url: url.to_owned() };
-        Draft { name: "a".to_owned(), language: None, disabled: false, address, secret: None }
+    fn draft(url: &str) -> NotificationTargetDraft {
+        let address = ChannelConfiguration::Webhook { url: url.to_owned() };
+        NotificationTargetDraft { name: "a".to_owned(), language: None, disabled: false, address, secret: None }
     }
 
     fn target(&self, url: &str) -> i64 {
         self.outbox.create_target(1, Post::draft(url), self.courier.allowed()).unwrap().0.id
     }
 
-    fn of(&self, target: i64) -> Vec<Delivery> {
-        self.outbox.deliveries(1, &Which { target: Some(target), limit: 5000, ..Which::default() }).unwrap()
+    fn of(&self, target: i64) -> Vec<NotificationDelivery> {
+        self.outbox.deliveries(1, &DeliveryFilter { target: Some(target), limit: 5000, ..DeliveryFilter::default() }).unwrap()
     }
 
-    fn wait(&self, what: &str, target: i64, holds: impl Fn(&Delivery) -> bool) -> Delivery {
+    fn wait(&self, what: &str, target: i64, holds: impl Fn(&NotificationDelivery) -> bool) -> NotificationDelivery {
         let started = Instant::now();
         loop {
             if let Some(found) = self.of(target).into_iter().find(&holds) {
@@ -75,7 +78,7 @@ fn one_that_hangs_fails_redirects_or_babbles_delays_no_other() {
         post.wait("the good one", good, |delivery| delivery.idempotency_key == key && delivery.state == "delivered");
         post.wait("the one that babbles", babbling, |delivery| delivery.idempotency_key == key && delivery.state == "delivered");
     }
-    let tried = |delivery: &Delivery| delivery.attempts.first().is_some_and(|attempt| attempt.error.is_some());
+    let tried = |delivery: &NotificationDelivery| delivery.attempts.first().is_some_and(|attempt| attempt.error.is_some());
     let failed = post.wait("the one that fails", failing, tried);
     assert_eq!((failed.state.as_str(), failed.attempts[0].status), ("waiting", Some(500)));
     assert!(failed.next_attempt_at.is_some());
@@ -94,12 +97,12 @@ fn it_is_tried_again_with_the_same_key_and_then_goes_on_in_order() {
     let target = post.target(&receiver.url);
     post.run();
     post.outbox
-        .enqueue(&[(notice("opened"), vec![target]), (Notice { kind: Kind::Resolved, ..notice("resolved") }, vec![target])])
+        .enqueue(&[(notice("opened"), vec![target]), (AlertNotice { kind: AlertNoticeKind::Resolved, ..notice("resolved") }, vec![target])])
         .unwrap();
     post.wait("the first attempt", target, |delivery| delivery.attempts.first().is_some_and(|attempt| attempt.error.is_some()));
     // A target that was described anew is tried at once.
     post.outbox.update_target(1, target, Post::draft(&receiver.url), post.courier.allowed()).unwrap();
-    post.wait("both", target, |delivery| delivery.kind == Kind::Resolved && delivery.state == "delivered");
+    post.wait("both", target, |delivery| delivery.kind == AlertNoticeKind::Resolved && delivery.state == "delivered");
     let ids: Vec<_> = receiver.told().into_iter().map(|told| told.id).collect();
     assert_eq!(ids, ["opened", "opened", "resolved"]);
     assert_eq!(post.outbox.enqueue(&[(notice("opened"), vec![target])]).unwrap(), 0);
@@ -150,7 +153,7 @@ fn a_storm_is_one_message() {
     let storm: Vec<_> = (0..1000).map(|at| (notice(&format!("k{at}")), vec![target])).collect();
     assert_eq!(post.outbox.enqueue(&storm).unwrap(), 1000);
     post.run();
-    let digest = post.wait("the digest", target, |delivery| delivery.kind == Kind::Digest && delivery.state == "delivered");
+    let digest = post.wait("the digest", target, |delivery| delivery.kind == AlertNoticeKind::Digest && delivery.state == "delivered");
     assert_eq!(digest.gathered, 1000);
     let told = receiver.told();
     assert_eq!((told.len(), &told[0].body["type"]), (1, &"alert.digest".into()));
@@ -167,7 +170,7 @@ fn private_networks_are_reached_only_where_the_owner_allows_it() {
     assert!(post.outbox.create_target(1, Post::draft(&receiver.url), post.courier.allowed()).is_err());
     // A name is looked up when something is sent, and the setting may have been another when the target was saved.
     let named = Post::draft(&receiver.url.replace("127.0.0.1", "localhost"));
-    let target = post.outbox.create_target(1, named, &Allowed::parse("all").unwrap()).unwrap().0.id;
+    let target = post.outbox.create_target(1, named, &AllowedNetworks::parse("all").unwrap()).unwrap().0.id;
     let tested = post.runtime.block_on(post.courier.test(1, target, "http://h")).unwrap();
     assert_eq!(tested.state, "failed");
     assert!(tested.attempts[0].error.as_ref().unwrap().contains("notify.allow"));
@@ -187,20 +190,20 @@ fn a_test_goes_past_the_queue_and_says_how_it_ended() {
 #[test]
 fn secrets_stay_where_they_were_given_for() {
     let post = Post::open();
-    let address = |host: &str| Address::Email {
+    let address = |host: &str| ChannelConfiguration::Email {
         host: host.to_owned(),
         port: None,
-        security: crate::notify::Security::Tls,
+        security: crate::notify::SmtpSecurity::Tls,
         username: Some("h".to_owned()),
         from: "h@example.com".to_owned(),
         to: vec!["a@example.com".to_owned()],
     };
-    let draft = |host: &str, secret: Option<&str>| Draft {
+    let draft = |host: &str, secret: Option<&str>| NotificationTargetDraft {
         name: "mail".to_owned(),
         language: None,
         disabled: false,
         address: address(host),
-        secret: secret.map(crate::notify::Secret::new),
+        secret: secret.map(crate::notify::ChannelSecret::new),
     };
     let allowed = post.courier.allowed();
     let (mail, _) = post.outbox.create_target(1, draft("smtp.example.com", Some("word")), allowed).unwrap();

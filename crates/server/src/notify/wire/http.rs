@@ -7,13 +7,13 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, Body, Error, Timeout};
 
-use super::{Ended, LIMIT, Then};
+use super::{DeliveryAttemptResult, DeliveryDisposition, LIMIT};
 use crate::VERSION;
-use crate::notify::network::Allowed;
+use crate::notify::network::AllowedNetworks;
 use crate::notify::outbox::now_us;
-use crate::notify::render::Post;
+use crate::notify::render::HttpPostRequest;
 use crate::notify::schedule::retry_after;
-use crate::notify::trust::Trust;
+use crate::notify::trust::TrustedCertificates;
 
 /// Most bytes read of an answer. None of them is needed; short ones are read so that the connection can be used again.
 const ANSWER: u64 = 16 << 10;
@@ -22,11 +22,11 @@ const REFUSED: &str = "the target is in a private network";
 
 /// Looks up names and leaves only addresses that may be connected to: what is checked is what is connected to.
 #[derive(Debug)]
-struct Checked {
-    allowed: Allowed,
+struct AllowedNetworkResolver {
+    allowed: AllowedNetworks,
 }
 
-impl Resolver for Checked {
+impl Resolver for AllowedNetworkResolver {
     fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
         let found = DefaultResolver::default().resolve(uri, config, timeout)?;
         let mut kept = self.empty();
@@ -39,17 +39,17 @@ impl Resolver for Checked {
 
 /// Who sends requests.
 #[derive(Debug, Clone)]
-pub(super) struct Agents {
+pub(super) struct HttpAgents {
     /// Trusts the public authorities.
     public: Agent,
     /// Trusts those that the owner names; `None` where there are none.
     own: Option<Agent>,
 }
 
-impl Agents {
-    pub(super) fn new(allowed: &Allowed, trust: &Trust) -> Agents {
+impl HttpAgents {
+    pub(super) fn new(allowed: &AllowedNetworks, trust: &TrustedCertificates) -> HttpAgents {
         let own = trust.of_web().map(|tls| agent(allowed.clone(), tls));
-        Agents { public: agent(allowed.clone(), TlsConfig::default()), own }
+        HttpAgents { public: agent(allowed.clone(), TlsConfig::default()), own }
     }
 
     /// Sends a request; once more where no public authority vouches for the target, which ends before anything is sent.
@@ -66,7 +66,7 @@ impl Agents {
     }
 }
 
-fn agent(allowed: Allowed, tls: TlsConfig) -> Agent {
+fn agent(allowed: AllowedNetworks, tls: TlsConfig) -> Agent {
     let config = Agent::config_builder()
         .tls_config(tls)
         .timeout_global(Some(LIMIT))
@@ -78,37 +78,40 @@ fn agent(allowed: Allowed, tls: TlsConfig) -> Agent {
         .max_response_header_size(32 << 10)
         .user_agent(format!("Hinomi/{VERSION}"))
         .build();
-    Agent::with_parts(config, DefaultConnector::default(), Checked { allowed })
+    Agent::with_parts(config, DefaultConnector::default(), AllowedNetworkResolver { allowed })
 }
 
 /// Sends one request. Blocks.
-pub(super) fn send(agents: &Agents, post: &Post) -> Ended {
+pub(super) fn send(agents: &HttpAgents, post: &HttpPostRequest) -> DeliveryAttemptResult {
     let mut request = Request::post(&post.url).header("content-type", "application/json; charset=utf-8");
     for (name, value) in &post.headers {
         request = request.header(*name, value);
     }
-    let Ok(request) = request.body(post.body.as_slice()) else { return Ended::again("the target's address cannot be used; change it") };
+    let Ok(request) = request.body(post.body.as_slice()) else {
+        return DeliveryAttemptResult::again("the target's address cannot be used; change it");
+    };
     let mut answer = match agents.run(&request) {
         Ok(answer) => answer,
-        Err(error) => return Ended::again(said(&error)),
+        Err(error) => return DeliveryAttemptResult::again(said(&error)),
     };
     let status = answer.status().as_u16();
     let asked = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()).and_then(|text| retry_after(text, now_us()));
     let text = answer.body_mut().with_config().limit(ANSWER).read_to_vec().unwrap_or_default();
     let word = word(&text).map(|word| format!(", it said `{word}`")).unwrap_or_default();
     let (then, error) = match status {
-        200..=299 => (Then::Delivered, None),
-        300..=399 => {
-            (Then::Again(None), Some(format!("it answered {status}, a redirect, which is not followed; set the address that it leads to")))
-        }
+        200..=299 => (DeliveryDisposition::Delivered, None),
+        300..=399 => (
+            DeliveryDisposition::Again(None),
+            Some(format!("it answered {status}, a redirect, which is not followed; set the address that it leads to")),
+        ),
         // The message itself is refused; the same one would be refused again.
-        400 | 413 | 415 | 422 => (Then::GiveUp, Some(format!("it answered {status}{word}: it does not take this message"))),
+        400 | 413 | 415 | 422 => (DeliveryDisposition::GiveUp, Some(format!("it answered {status}{word}: it does not take this message"))),
         401 | 403 | 404 | 410 => {
-            (Then::Again(asked), Some(format!("it answered {status}{word}; the address or its secret may have changed")))
+            (DeliveryDisposition::Again(asked), Some(format!("it answered {status}{word}; the address or its secret may have changed")))
         }
-        _ => (Then::Again(asked), Some(format!("it answered {status}{word}"))),
+        _ => (DeliveryDisposition::Again(asked), Some(format!("it answered {status}{word}"))),
     };
-    Ended { status: Some(status), error, then }
+    DeliveryAttemptResult { status: Some(status), error, then }
 }
 
 /// Services such as Slack answer with one telling word (`no_service`). Anything longer might repeat the message, and is not kept.

@@ -7,30 +7,30 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::network::Allowed;
-use super::notice::Notice;
+use super::network::AllowedNetworks;
+use super::notice::AlertNotice;
 use super::outbox::now_us;
 use super::render;
-use super::target::{Address, Target};
-use super::trust::Trust;
+use super::target::{ChannelConfiguration, NotificationTarget};
+use super::trust::TrustedCertificates;
 
 /// Longest time that one attempt may take, from the name to the last byte.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Ended {
+pub(super) struct DeliveryAttemptResult {
     /// The status of HTTP or SMTP; none where no answer came.
     pub(super) status: Option<u16>,
     /// What is to be said about it. On a delivery that succeeded, what did not (a recipient that was refused).
     pub(super) error: Option<String>,
     /// What follows.
-    pub(super) then: Then,
+    pub(super) then: DeliveryDisposition,
 }
 
 /// What follows an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Then {
+pub(super) enum DeliveryDisposition {
     /// The receiver has it.
     Delivered,
     /// It is tried again, not before what the receiver asked for.
@@ -39,34 +39,36 @@ pub(super) enum Then {
     GiveUp,
 }
 
-impl Ended {
-    fn again(error: impl Into<String>) -> Ended {
-        Ended { status: None, error: Some(error.into()), then: Then::Again(None) }
+impl DeliveryAttemptResult {
+    fn again(error: impl Into<String>) -> DeliveryAttemptResult {
+        DeliveryAttemptResult { status: None, error: Some(error.into()), then: DeliveryDisposition::Again(None) }
     }
 }
 
 /// The way out.
 #[derive(Debug)]
-pub(super) struct Wire {
-    http: http::Agents,
-    allowed: Allowed,
-    trust: Trust,
+pub(super) struct DeliveryTransport {
+    http: http::HttpAgents,
+    allowed: AllowedNetworks,
+    trust: TrustedCertificates,
 }
 
-impl Wire {
-    pub(super) fn new(allowed: Allowed, trust: Trust) -> Wire {
-        Wire { http: http::Agents::new(&allowed, &trust), allowed, trust }
+impl DeliveryTransport {
+    pub(super) fn new(allowed: AllowedNetworks, trust: TrustedCertificates) -> DeliveryTransport {
+        DeliveryTransport { http: http::HttpAgents::new(&allowed, &trust), allowed, trust }
     }
 
     /// Sends a notice to a target, once.
-    pub(super) async fn send(&self, notice: &Notice, target: &Target) -> Ended {
-        if let Address::Email { .. } = target.address {
+    pub(super) async fn send(&self, notice: &AlertNotice, target: &NotificationTarget) -> DeliveryAttemptResult {
+        if let ChannelConfiguration::Email { .. } = target.address {
             let sending = smtp::send(notice, target, &self.allowed, &self.trust);
             return tokio::time::timeout(LIMIT * 2, sending)
                 .await
-                .unwrap_or_else(|_| Ended::again("the mail server took longer than 20 s"));
+                .unwrap_or_else(|_| DeliveryAttemptResult::again("the mail server took longer than 20 s"));
         }
-        let Some(post) = render::post(notice, target, now_us()) else { return Ended::again("the target takes no messages") };
+        let Some(post) = render::post(notice, target, now_us()) else {
+            return DeliveryAttemptResult::again("the target takes no messages");
+        };
         let agents = self.http.clone();
         let (told, ended) = oneshot::channel();
         // A thread of its own: those that hang take none from the pool in which questions are answered.
@@ -74,8 +76,8 @@ impl Wire {
             let _ = told.send(http::send(&agents, &post));
         });
         if let Err(error) = sending {
-            return Ended::again(format!("no thread could be started: {error}"));
+            return DeliveryAttemptResult::again(format!("no thread could be started: {error}"));
         }
-        ended.await.unwrap_or_else(|_| Ended::again("the attempt ended without an answer"))
+        ended.await.unwrap_or_else(|_| DeliveryAttemptResult::again("the attempt ended without an answer"))
     }
 }

@@ -8,36 +8,46 @@ use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::ClientId;
 
-use super::{Ended, LIMIT, Then};
-use crate::notify::network::Allowed;
-use crate::notify::notice::Notice;
+use super::{DeliveryAttemptResult, DeliveryDisposition, LIMIT};
+use crate::notify::network::AllowedNetworks;
+use crate::notify::notice::AlertNotice;
 use crate::notify::render;
-use crate::notify::target::{Address, Security, Target};
-use crate::notify::trust::Trust;
+use crate::notify::target::{ChannelConfiguration, NotificationTarget, SmtpSecurity};
+use crate::notify::trust::TrustedCertificates;
 
 /// Longest text of a mail server that is kept, in characters.
 const SAID: usize = 160;
 
-pub(super) async fn send(notice: &Notice, target: &Target, allowed: &Allowed, trust: &Trust) -> Ended {
+pub(super) async fn send(
+    notice: &AlertNotice,
+    target: &NotificationTarget,
+    allowed: &AllowedNetworks,
+    trust: &TrustedCertificates,
+) -> DeliveryAttemptResult {
     let mail = match render::mail(notice, target) {
         Ok(mail) => mail,
-        Err(error) => return Ended { status: None, error: Some(error), then: Then::GiveUp },
+        Err(error) => return DeliveryAttemptResult { status: None, error: Some(error), then: DeliveryDisposition::GiveUp },
     };
     match converse(&mail, target, allowed, trust).await {
-        Ok(refused) => Ended { status: Some(250), error: refused, then: Then::Delivered },
+        Ok(refused) => DeliveryAttemptResult { status: Some(250), error: refused, then: DeliveryDisposition::Delivered },
         Err(ended) => ended,
     }
 }
 
 /// Hands the mail over; says which recipients the server refused, if it took others.
-async fn converse(mail: &lettre::Message, target: &Target, allowed: &Allowed, trust: &Trust) -> Result<Option<String>, Ended> {
-    let Address::Email { host, port, security, username, .. } = &target.address else {
-        return Err(Ended::again("the target takes no mail"));
+async fn converse(
+    mail: &lettre::Message,
+    target: &NotificationTarget,
+    allowed: &AllowedNetworks,
+    trust: &TrustedCertificates,
+) -> Result<Option<String>, DeliveryAttemptResult> {
+    let ChannelConfiguration::Email { host, port, security, username, .. } = &target.address else {
+        return Err(DeliveryAttemptResult::again("the target takes no mail"));
     };
     let port = port.unwrap_or(match security {
-        Security::Tls => 465,
-        Security::Starttls => 587,
-        Security::None => 25,
+        SmtpSecurity::Tls => 465,
+        SmtpSecurity::Starttls => 587,
+        SmtpSecurity::None => 25,
     });
     let addresses = resolve(host, port, allowed).await?;
     let tls = || {
@@ -46,10 +56,10 @@ async fn converse(mail: &lettre::Message, target: &Target, allowed: &Allowed, tr
         builder.build().map_err(|error| failed("no trusted connection", &error))
     };
     let own = ClientId::default();
-    let immediate = if *security == Security::Tls { Some(tls()?) } else { None };
+    let immediate = if *security == SmtpSecurity::Tls { Some(tls()?) } else { None };
     let connecting = AsyncSmtpConnection::connect_tokio1(&addresses[..], Some(LIMIT), &own, immediate, None);
     let mut connection = connecting.await.map_err(|error| failed("the mail server could not be reached", &error))?;
-    if *security == Security::Starttls {
+    if *security == SmtpSecurity::Starttls {
         connection.starttls(tls()?, &own).await.map_err(|error| failed("no encrypted connection (STARTTLS)", &error))?;
     }
     if let Some(username) = username {
@@ -73,12 +83,12 @@ async fn converse(mail: &lettre::Message, target: &Target, allowed: &Allowed, tr
     if refused.len() == envelope.to().len() {
         let (address, ended) = refused.swap_remove(0);
         let error = format!("the mail server refuses {address}{}", ended.error.unwrap_or_default());
-        return Err(Ended { error: Some(error), then: Then::GiveUp, ..ended });
+        return Err(DeliveryAttemptResult { error: Some(error), then: DeliveryDisposition::GiveUp, ..ended });
     }
     connection.command(Data).await.map_err(|error| failed("the mail server does not take the mail", &error))?;
     let taken = connection.message(&mail.formatted()).await;
-    taken.map_err(|error| Ended {
-        then: if error.is_permanent() { Then::GiveUp } else { Then::Again(None) },
+    taken.map_err(|error| DeliveryAttemptResult {
+        then: if error.is_permanent() { DeliveryDisposition::GiveUp } else { DeliveryDisposition::Again(None) },
         ..failed("the mail server did not take the mail", &error)
     })?;
     // It has the mail; how it says goodbye does not matter.
@@ -87,21 +97,23 @@ async fn converse(mail: &lettre::Message, target: &Target, allowed: &Allowed, tr
     Ok((!names.is_empty()).then(|| format!("the mail server refused {}, and took it for the others", names.join(", "))))
 }
 
-async fn resolve(host: &str, port: u16, allowed: &Allowed) -> Result<Vec<std::net::SocketAddr>, Ended> {
+async fn resolve(host: &str, port: u16, allowed: &AllowedNetworks) -> Result<Vec<std::net::SocketAddr>, DeliveryAttemptResult> {
     let looking = tokio::net::lookup_host((host, port));
-    let found = tokio::time::timeout(LIMIT, looking).await.map_err(|_| Ended::again("the mail server's name was not looked up in time"))?;
-    let found: Vec<_> = found.map_err(|_| Ended::again("there is no mail server of that name; check the host"))?.collect();
+    let found = tokio::time::timeout(LIMIT, looking)
+        .await
+        .map_err(|_| DeliveryAttemptResult::again("the mail server's name was not looked up in time"))?;
+    let found: Vec<_> = found.map_err(|_| DeliveryAttemptResult::again("there is no mail server of that name; check the host"))?.collect();
     let kept = allowed.keep(found.iter().copied());
     if kept.is_empty() {
         let at = found.first().map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip());
         let hint = "the owner of this server can allow it by the setting notify.allow";
-        return Err(Ended::again(format!("the mail server is in a private network ({at}); {hint}")));
+        return Err(DeliveryAttemptResult::again(format!("the mail server is in a private network ({at}); {hint}")));
     }
     Ok(kept)
 }
 
 /// What was being done, and what the server or the system said about it.
-fn failed(what: &str, error: &lettre::transport::smtp::Error) -> Ended {
+fn failed(what: &str, error: &lettre::transport::smtp::Error) -> DeliveryAttemptResult {
     let status = error.status().map(u16::from);
     let mut reason = error.to_string();
     if let Some(source) = std::error::Error::source(error)
@@ -110,5 +122,5 @@ fn failed(what: &str, error: &lettre::transport::smtp::Error) -> Ended {
         reason = format!("{reason}: {source}");
     }
     let reason: String = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SAID).collect();
-    Ended { status, error: Some(format!("{what}: {reason}")), then: Then::Again(None) }
+    DeliveryAttemptResult { status, error: Some(format!("{what}: {reason}")), then: DeliveryDisposition::Again(None) }
 }

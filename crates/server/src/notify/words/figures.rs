@@ -1,15 +1,15 @@
 //! Figures as people read them: three significant digits, units, money with cents.
 
-use crate::notify::notice::Unit;
+use crate::notify::notice::MeasureUnit;
 
 /// A figure with its unit.
-pub(super) fn figure(value: f64, unit: Unit) -> String {
+pub(super) fn figure(value: f64, unit: MeasureUnit) -> String {
     match unit {
-        Unit::Usd => usd(value),
-        Unit::Tokens | Unit::Count => grouped(value),
-        Unit::Ms => duration(value),
-        Unit::Ratio => percent(value),
-        Unit::Score => trimmed(value, 3),
+        MeasureUnit::Usd => usd(value),
+        MeasureUnit::Tokens | MeasureUnit::Count => grouped(value),
+        MeasureUnit::Ms => duration(value),
+        MeasureUnit::Ratio => percent(value),
+        MeasureUnit::Score => trimmed(value, 3),
     }
 }
 
@@ -80,21 +80,21 @@ mod tests {
     #[test]
     fn figures_are_as_people_read_them() {
         let cases = [
-            (50.424, Unit::Usd, "$50.42"),
-            (1234.5, Unit::Usd, "$1,234.50"),
-            (0.000_338_6, Unit::Usd, "$0.000339"),
-            (0.000_01, Unit::Usd, "$0.00001"),
-            (0.09, Unit::Usd, "$0.0900"),
-            (-0.000_038_5, Unit::Usd, "−$0.0000385"),
-            (0.0, Unit::Usd, "$0.00"),
-            (-17.79, Unit::Usd, "−$17.79"),
-            (1_234_567.0, Unit::Tokens, "1,234,567"),
-            (690.0, Unit::Ms, "690 ms"),
-            (8400.0, Unit::Ms, "8.4 s"),
-            (120_000.0, Unit::Ms, "2 min"),
-            (0.0234, Unit::Ratio, "2.3 %"),
-            (0.93, Unit::Ratio, "93 %"),
-            (0.8127, Unit::Score, "0.813"),
+            (50.424, MeasureUnit::Usd, "$50.42"),
+            (1234.5, MeasureUnit::Usd, "$1,234.50"),
+            (0.000_338_6, MeasureUnit::Usd, "$0.000339"),
+            (0.000_01, MeasureUnit::Usd, "$0.00001"),
+            (0.09, MeasureUnit::Usd, "$0.0900"),
+            (-0.000_038_5, MeasureUnit::Usd, "−$0.0000385"),
+            (0.0, MeasureUnit::Usd, "$0.00"),
+            (-17.79, MeasureUnit::Usd, "−$17.79"),
+            (1_234_567.0, MeasureUnit::Tokens, "1,234,567"),
+            (690.0, MeasureUnit::Ms, "690 ms"),
+            (8400.0, MeasureUnit::Ms, "8.4 s"),
+            (120_000.0, MeasureUnit::Ms, "2 min"),
+            (0.0234, MeasureUnit::Ratio, "2.3 %"),
+            (0.93, MeasureUnit::Ratio, "93 %"),
+            (0.8127, MeasureUnit::Score, "0.813"),
         ];
         for (value, unit, text) in cases {
             assert_eq!(figure(value, unit), text);

@@ -9,9 +9,11 @@ mod tests;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::notice::{Compare, Culprit, Direction, Kind, Language, Notice, Severity};
+use super::notice::{
+    AlertContributor, AlertNotice, AlertNoticeKind, AlertSeverity, ComparisonBaseline, MessageLanguage, ThresholdDirection,
+};
 use figures::figure;
-use phrases::{Phrases, of};
+use phrases::{MessagePhrases, of};
 
 /// Longest name of a rule, a user or a prompt in a message, in characters.
 const NAME_LIMIT: usize = 120;
@@ -20,7 +22,7 @@ const MOST_LINES: usize = 12;
 
 /// What a person reads. Every text is one line and holds names that strangers chose: whoever renders it escapes it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Message {
+pub(super) struct NotificationMessage {
     /// The language, as in HTML's `lang`.
     pub(super) lang: &'static str,
     /// One line that says it all.
@@ -36,48 +38,49 @@ pub(super) struct Message {
 }
 
 /// Puts a notice into words.
-pub(super) fn message(notice: &Notice, language: Language) -> Message {
+pub(super) fn message(notice: &AlertNotice, language: MessageLanguage) -> NotificationMessage {
     let phrases = of(language);
     let mut links = vec![(phrases.open_incident, notice.links.incident.clone())];
     links.extend(notice.links.traces.iter().map(|traces| (phrases.open_traces, traces.clone())));
-    let empty = Message { lang: phrases.lang, subject: String::new(), sentences: Vec::new(), heading: None, lines: Vec::new(), links };
+    let empty =
+        NotificationMessage { lang: phrases.lang, subject: String::new(), sentences: Vec::new(), heading: None, lines: Vec::new(), links };
     match notice.kind {
-        Kind::Test => Message {
+        AlertNoticeKind::Test => NotificationMessage {
             subject: phrases.test_subject.to_owned(),
             sentences: vec![fill(phrases.test_sentence, &[("name", &plain(&notice.rule_name))])],
             ..empty
         },
-        Kind::Digest => digest(notice, phrases, empty),
+        AlertNoticeKind::Digest => digest(notice, phrases, empty),
         _ => change(notice, phrases, empty),
     }
 }
 
-fn change(notice: &Notice, phrases: &Phrases, message: Message) -> Message {
+fn change(notice: &AlertNotice, phrases: &MessagePhrases, message: NotificationMessage) -> NotificationMessage {
     let state = state_of(notice, phrases);
     let subject = fill(phrases.subject, &[("state", state), ("what", &headline(notice, phrases))]);
     let mut sentences = vec![number(notice, phrases)];
-    if matches!(notice.kind, Kind::Reminder | Kind::Escalated) {
+    if matches!(notice.kind, AlertNoticeKind::Reminder | AlertNoticeKind::Escalated) {
         sentences.insert(0, phrases.unheard.to_owned());
     }
-    if let Some(outlook) = notice.outlook.as_ref().filter(|_| notice.kind != Kind::Resolved) {
+    if let Some(outlook) = notice.outlook.as_ref().filter(|_| notice.kind != AlertNoticeKind::Resolved) {
         let figure = figures::usd(outlook.if_goes_on_usd);
         sentences.push(fill(phrases.outlook, &[("cost", &figure), ("until", &time(outlook.until, &notice.time_zone))]));
     }
     let culprits: Vec<_> = notice.culprits.iter().take(MOST_LINES).map(|culprit| line(culprit, phrases)).collect();
-    Message { subject, sentences, heading: (!culprits.is_empty()).then_some(phrases.culprits), lines: culprits, ..message }
+    NotificationMessage { subject, sentences, heading: (!culprits.is_empty()).then_some(phrases.culprits), lines: culprits, ..message }
 }
 
-fn digest(notice: &Notice, phrases: &Phrases, message: Message) -> Message {
-    let count = |kind: fn(Kind) -> bool| notice.gathered.iter().filter(|change| kind(change.kind)).count().to_string();
+fn digest(notice: &AlertNotice, phrases: &MessagePhrases, message: NotificationMessage) -> NotificationMessage {
+    let count = |kind: fn(AlertNoticeKind) -> bool| notice.gathered.iter().filter(|change| kind(change.kind)).count().to_string();
     let all = notice.gathered.len();
     let values = [
         ("all", all.to_string()),
-        ("opened", count(|kind| kind == Kind::Opened)),
-        ("resolved", count(|kind| kind == Kind::Resolved)),
-        ("other", count(|kind| !matches!(kind, Kind::Opened | Kind::Resolved))),
+        ("opened", count(|kind| kind == AlertNoticeKind::Opened)),
+        ("resolved", count(|kind| kind == AlertNoticeKind::Resolved)),
+        ("other", count(|kind| !matches!(kind, AlertNoticeKind::Opened | AlertNoticeKind::Resolved))),
     ];
     let values = values.each_ref().map(|(name, value)| (*name, value.as_str()));
-    let mut worst: Vec<&Notice> = notice.gathered.iter().collect();
+    let mut worst: Vec<&AlertNotice> = notice.gathered.iter().collect();
     worst.sort_by(|one, other| weight(other).total_cmp(&weight(one)));
     let mut lines: Vec<_> = worst
         .iter()
@@ -90,7 +93,7 @@ fn digest(notice: &Notice, phrases: &Phrases, message: Message) -> Message {
     if all > MOST_LINES {
         lines.push((fill(phrases.more, &[("count", &(all - MOST_LINES).to_string())]), Some(notice.links.incident.clone())));
     }
-    Message {
+    NotificationMessage {
         subject: fill(phrases.digest_subject, &values),
         sentences: vec![fill(phrases.digest_sentence, &values)],
         heading: Some(phrases.worst),
@@ -100,32 +103,32 @@ fn digest(notice: &Notice, phrases: &Phrases, message: Message) -> Message {
 }
 
 /// The worst first: what is critical and goes on, then by how far beyond its threshold.
-fn weight(notice: &Notice) -> f64 {
-    let severity = if notice.severity == Severity::Critical { 1e6 } else { 0.0 };
-    let going_on = if notice.kind == Kind::Resolved { 0.0 } else { 1e9 };
+fn weight(notice: &AlertNotice) -> f64 {
+    let severity = if notice.severity == AlertSeverity::Critical { 1e6 } else { 0.0 };
+    let going_on = if notice.kind == AlertNoticeKind::Resolved { 0.0 } else { 1e9 };
     let beyond = match (notice.value, notice.threshold, notice.direction) {
-        (Some(value), Some(threshold), Direction::Above) if threshold > 0.0 => value / threshold,
-        (Some(value), Some(threshold), Direction::Below) if value > 0.0 => threshold / value,
+        (Some(value), Some(threshold), ThresholdDirection::Above) if threshold > 0.0 => value / threshold,
+        (Some(value), Some(threshold), ThresholdDirection::Below) if value > 0.0 => threshold / value,
         _ => 0.0,
     };
     going_on + severity + beyond.clamp(0.0, 1e5)
 }
 
-fn state_of(notice: &Notice, phrases: &Phrases) -> &'static str {
-    let critical = notice.severity == Severity::Critical;
+fn state_of(notice: &AlertNotice, phrases: &MessagePhrases) -> &'static str {
+    let critical = notice.severity == AlertSeverity::Critical;
     match notice.kind {
-        Kind::Resolved => phrases.resolved,
-        Kind::Worsened => phrases.worsened,
-        Kind::Improved => phrases.improved,
-        Kind::Escalated => phrases.escalated,
-        Kind::Reminder => phrases.reminder,
+        AlertNoticeKind::Resolved => phrases.resolved,
+        AlertNoticeKind::Worsened => phrases.worsened,
+        AlertNoticeKind::Improved => phrases.improved,
+        AlertNoticeKind::Escalated => phrases.escalated,
+        AlertNoticeKind::Reminder => phrases.reminder,
         _ if critical => phrases.critical,
         _ => phrases.warning,
     }
 }
 
 /// The rule with its group, the number and the threshold.
-fn headline(notice: &Notice, phrases: &Phrases) -> String {
+fn headline(notice: &AlertNotice, phrases: &MessagePhrases) -> String {
     let mut rule = plain(&notice.rule_name);
     if let Some(group) = &notice.group {
         let which = group.value.as_deref().map_or_else(|| phrases.unknown.to_owned(), plain);
@@ -133,9 +136,9 @@ fn headline(notice: &Notice, phrases: &Phrases) -> String {
     }
     let value = notice.value.map_or_else(|| phrases.no_data.to_owned(), |value| told(value, notice, phrases));
     let template = match (notice.kind, notice.threshold, notice.direction) {
-        (Kind::Resolved, ..) | (_, None, _) => phrases.headline,
-        (_, Some(_), Direction::Above) => phrases.headline_above,
-        (_, Some(_), Direction::Below) => phrases.headline_below,
+        (AlertNoticeKind::Resolved, ..) | (_, None, _) => phrases.headline,
+        (_, Some(_), ThresholdDirection::Above) => phrases.headline_above,
+        (_, Some(_), ThresholdDirection::Below) => phrases.headline_below,
     };
     let threshold = notice.threshold.map(|threshold| figure(threshold, notice.unit)).unwrap_or_default();
     let measure = phrases.measure(&notice.measure);
@@ -143,18 +146,18 @@ fn headline(notice: &Notice, phrases: &Phrases) -> String {
 }
 
 /// The figure now; where it is a change, with what it is compared with.
-fn told(value: f64, notice: &Notice, phrases: &Phrases) -> String {
+fn told(value: f64, notice: &AlertNotice, phrases: &MessagePhrases) -> String {
     let against = match notice.compare {
         None => return figure(value, notice.unit),
-        Some(Compare::Previous) => phrases.against_previous,
-        Some(Compare::LastWeek) => phrases.against_last_week,
+        Some(ComparisonBaseline::Previous) => phrases.against_previous,
+        Some(ComparisonBaseline::LastWeek) => phrases.against_last_week,
     };
     let template = if value < 0.0 { phrases.down } else { phrases.up };
     let change = fill(template, &[("change", &figures::percent(value.abs()))]);
     fill(against, &[("change", &change)])
 }
 
-fn number(notice: &Notice, phrases: &Phrases) -> String {
+fn number(notice: &AlertNotice, phrases: &MessagePhrases) -> String {
     let value = notice.value.map_or_else(|| phrases.no_data.to_owned(), |value| told(value, notice, phrases));
     let threshold = notice.threshold.map_or_else(|| phrases.no_threshold.to_owned(), |threshold| figure(threshold, notice.unit));
     let measure = phrases.measure(&notice.measure);
@@ -170,7 +173,7 @@ fn number(notice: &Notice, phrases: &Phrases) -> String {
     fill(phrases.number, &values)
 }
 
-fn line(culprit: &Culprit, phrases: &Phrases) -> (String, Option<String>) {
+fn line(culprit: &AlertContributor, phrases: &MessagePhrases) -> (String, Option<String>) {
     let key = culprit.key.as_deref().map_or_else(|| phrases.unknown.to_owned(), plain);
     let contribution = figure(culprit.contribution, culprit.unit);
     let usual = culprit.usual.map_or_else(|| phrases.unknown.to_owned(), |usual| figure(usual, culprit.unit));
@@ -182,7 +185,7 @@ fn line(culprit: &Culprit, phrases: &Phrases) -> (String, Option<String>) {
     (text, culprit.link.clone())
 }
 
-fn dimension(name: &str, phrases: &Phrases) -> String {
+fn dimension(name: &str, phrases: &MessagePhrases) -> String {
     phrases.dimension(name).map_or_else(|| plain(name), str::to_owned)
 }
 

@@ -1,9 +1,9 @@
 //! What each language says. `{name}` is filled in.
 
-use crate::notify::notice::Language;
+use crate::notify::notice::MessageLanguage;
 
 /// The phrases of one language.
-pub(super) struct Phrases {
+pub(super) struct MessagePhrases {
     pub(super) lang: &'static str,
     pub(super) warning: &'static str,
     pub(super) critical: &'static str,
@@ -42,7 +42,7 @@ pub(super) struct Phrases {
     dimensions: &'static [(&'static str, &'static str)],
 }
 
-impl Phrases {
+impl MessagePhrases {
     /// What a measure is called; its own name where the table has none.
     pub(super) fn measure(&self, name: &str) -> String {
         find(self.measures, name).map_or_else(|| super::plain(&name.replace('_', " ")), str::to_owned)
@@ -59,14 +59,14 @@ fn find(table: &'static [(&'static str, &'static str)], name: &str) -> Option<&'
 }
 
 /// The phrases of a language.
-pub(super) fn of(language: Language) -> &'static Phrases {
+pub(super) fn of(language: MessageLanguage) -> &'static MessagePhrases {
     match language {
-        Language::En => &EN,
-        Language::Ja => &JA,
+        MessageLanguage::En => &EN,
+        MessageLanguage::Ja => &JA,
     }
 }
 
-static EN: Phrases = Phrases {
+static EN: MessagePhrases = MessagePhrases {
     lang: "en",
     warning: "Warning",
     critical: "Critical",
@@ -133,7 +133,7 @@ static EN: Phrases = Phrases {
     dimensions: &[],
 };
 
-static JA: Phrases = Phrases {
+static JA: MessagePhrases = MessagePhrases {
     lang: "ja",
     warning: "警告",
     critical: "重大",

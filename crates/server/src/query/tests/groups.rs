@@ -14,9 +14,9 @@ fn many(count: u64) -> Vec<Span> {
     spans
 }
 
-async fn given(count: u64) -> (Given, Project, Project) {
+async fn given(count: u64) -> (Given, ProjectSnapshot, ProjectSnapshot) {
     let given = Given::new().with(1, many(count)).await.flushed().await;
-    let of = |least_rows: u64| Engine { least_rows, ..given.engine.clone() }.project(given.store.snapshot(), 1);
+    let of = |least_rows: u64| QueryEngine { least_rows, ..given.engine.clone() }.project(given.store.snapshot(), 1);
     let (rolling, exact) = (of(0), of(u64::MAX));
     (given, rolling, exact)
 }
@@ -25,11 +25,11 @@ async fn given(count: u64) -> (Given, Project, Project) {
 async fn the_first_of_some_groups_by_every_sort() {
     let (_given, rolling, exact) = given(240).await;
     for by in ["user", "model", "session"] {
-        let by = By::parse(by).unwrap();
+        let by = GroupBy::parse(by).unwrap();
         for sort in
             ["-cost", "llm_calls", "-llm_calls", "-input_tokens", "key", "-key", "-duration_p95", "duration_p50", "-run_duration_p95"]
         {
-            let rows = async |project: &Project| project.breakdown(&Scope::all(), &by, sort, 7).await.unwrap();
+            let rows = async |project: &ProjectSnapshot| project.breakdown(&QueryScope::all(), &by, sort, 7).await.unwrap();
             assert_eq!(rows(&rolling).await, rows(&exact).await, "{by:?} {sort}");
         }
     }
@@ -38,12 +38,12 @@ async fn the_first_of_some_groups_by_every_sort() {
 #[tokio::test]
 async fn groups_that_are_more_than_each_worker_has_for_itself() {
     let (_given, rolling, _) = given(15_000).await;
-    let by = By::parse("user").unwrap();
-    let shown = rolling.breakdown(&Scope::all(), &by, "-llm_calls", 2).await.unwrap();
+    let by = GroupBy::parse("user").unwrap();
+    let shown = rolling.breakdown(&QueryScope::all(), &by, "-llm_calls", 2).await.unwrap();
     assert_eq!((shown[0].key.as_deref(), shown[0].llm_calls, shown[1].llm_calls), (Some("user 0"), 5_000, 1));
     assert_eq!(shown[0].duration_ms.p50, Some(1000.0), "no percentile lies beyond what was measured");
     assert_eq!((shown[0].cost, shown[0].provider.as_deref()), (None, Some("openai")));
-    let all = rolling.breakdown(&Scope::all(), &by, "-duration_p95", 20_000).await.unwrap();
+    let all = rolling.breakdown(&QueryScope::all(), &by, "-duration_p95", 20_000).await.unwrap();
     assert_eq!((all.len(), all.iter().map(|row| row.llm_calls).sum::<u64>()), (10_001, 15_000));
     assert!(all.iter().all(|row| row.duration_ms.p95 == Some(1000.0)));
 }
@@ -51,13 +51,14 @@ async fn groups_that_are_more_than_each_worker_has_for_itself() {
 #[tokio::test]
 async fn a_chart_of_many_groups_has_the_largest_and_the_others_together() {
     let (_given, rolling, exact) = given(600).await;
-    let by = By::parse("user").unwrap();
-    let measures = [Measure::Calls, Measure::InputTokens, Measure::Cost, Measure::DurationP50];
+    let by = GroupBy::parse("user").unwrap();
+    let measures = [SeriesMeasure::Calls, SeriesMeasure::InputTokens, SeriesMeasure::Cost, SeriesMeasure::DurationP50];
     for bucket in ["5m", "1h", "1d"] {
-        let series =
-            async |project: &Project| project.series(&Scope::all(), Bucket::parse(bucket).unwrap(), &measures, Some(&by)).await.unwrap();
+        let series = async |project: &ProjectSnapshot| {
+            project.series(&QueryScope::all(), BucketInterval::parse(bucket).unwrap(), &measures, Some(&by)).await.unwrap()
+        };
         let (one, other) = (series(&rolling).await, series(&exact).await);
-        for measure in [Measure::Calls, Measure::InputTokens] {
+        for measure in [SeriesMeasure::Calls, SeriesMeasure::InputTokens] {
             assert_eq!(one.measures[measure.name()], other.measures[measure.name()], "{bucket}");
             assert_eq!(one.others, other.others, "{bucket}");
         }
@@ -72,7 +73,7 @@ async fn a_chart_of_many_groups_has_the_largest_and_the_others_together() {
         assert_eq!((durations.len(), one.others["duration_p50"].points.is_none()), (50, true));
         assert!(durations.iter().flat_map(|line| &line.points).all(|(_, value)| value.is_none_or(|ms| ms == 1000.0)));
     }
-    let all = rolling.series(&Scope::all(), Bucket::parse("1h").unwrap(), &measures, None).await.unwrap();
+    let all = rolling.series(&QueryScope::all(), BucketInterval::parse("1h").unwrap(), &measures, None).await.unwrap();
     assert!(all.others.is_empty());
     assert!(all.measures["cost"][0].points.iter().all(|(_, cost)| cost.is_none()), "calls without a price cost nobody knows what");
 }
@@ -81,10 +82,10 @@ async fn a_chart_of_many_groups_has_the_largest_and_the_others_together() {
 async fn answers_name_no_more_models_than_they_may() {
     let (_given, rolling, exact) = given(400).await;
     for project in [&rolling, &exact] {
-        let summary = project.summary(&Scope::all()).await.unwrap();
+        let summary = project.summary(&QueryScope::all()).await.unwrap();
         assert_eq!((summary.unpriced_models.len(), summary.unpriced_model_count, summary.unpriced_calls), (50, 200, 400));
         assert_eq!(summary.duration_ms.p99, Some(1000.0));
-        let (models, count) = project.unpriced(&Scope::all(), 30).await.unwrap();
+        let (models, count) = project.unpriced(&QueryScope::all(), 30).await.unwrap();
         assert_eq!((models.len(), count, models[0].calls), (30, 200, 2));
     }
 }
@@ -92,17 +93,18 @@ async fn answers_name_no_more_models_than_they_may() {
 #[tokio::test]
 async fn groups_beyond_the_memory_of_queries_are_refused() {
     let (given, ..) = given(6_000).await;
-    let engine = Engine { least_rows: 0, ..Engine::with_memory(1 << 17, 1 << 17) };
+    let engine = QueryEngine { least_rows: 0, ..QueryEngine::with_memory(1 << 17, 1 << 17) };
     let project = engine.project(given.store.snapshot(), 1);
     for by in ["user", "model"] {
-        let refused = project.breakdown(&Scope::all(), &By::parse(by).unwrap(), "-cost", 10).await.unwrap_err();
+        let refused = project.breakdown(&QueryScope::all(), &GroupBy::parse(by).unwrap(), "-cost", 10).await.unwrap_err();
         assert!(refused.is_of_memory(), "{refused}");
     }
-    let by = By::parse("user").unwrap();
-    let refused = project.series(&Scope::all(), Bucket::parse("1h").unwrap(), &[Measure::Calls], Some(&by)).await.unwrap_err();
+    let by = GroupBy::parse("user").unwrap();
+    let refused =
+        project.series(&QueryScope::all(), BucketInterval::parse("1h").unwrap(), &[SeriesMeasure::Calls], Some(&by)).await.unwrap_err();
     assert!(refused.is_of_memory(), "{refused}");
     // What was refused holds nothing any more.
-    assert!(project.series(&Scope::all(), Bucket::parse("1h").unwrap(), &[Measure::Calls], None).await.is_ok());
+    assert!(project.series(&QueryScope::all(), BucketInterval::parse("1h").unwrap(), &[SeriesMeasure::Calls], None).await.is_ok());
 }
 
 #[tokio::test]

@@ -5,19 +5,19 @@ use super::*;
 use crate::store::tests::orders::{CASES, Dice, in_any_order, opened, sent};
 
 /// What the overview shows, made from rows.
-async fn overview(exact: &Project) -> (Summary, Vec<Vec<BreakdownRow>>) {
+async fn overview(exact: &ProjectSnapshot) -> (UsageSummary, Vec<Vec<BreakdownRow>>) {
     let mut rows = Vec::new();
     for by in ["model", "kind", "pipeline", "agent", "tool", "user"] {
-        rows.push(exact.breakdown(&Scope::all(), &By::parse(by).unwrap(), "key", 100).await.unwrap());
+        rows.push(exact.breakdown(&QueryScope::all(), &GroupBy::parse(by).unwrap(), "key", 100).await.unwrap());
     }
-    (exact.summary(&Scope::all()).await.unwrap(), rows)
+    (exact.summary(&QueryScope::all()).await.unwrap(), rows)
 }
 
 #[tokio::test]
 async fn the_order_of_arrival_changes_no_answer() {
     let mut dice = Dice(11);
-    let rolling = Engine { least_rows: 0, ..Engine::new() };
-    let exact = Engine { least_rows: u64::MAX, ..rolling.clone() };
+    let rolling = QueryEngine { least_rows: 0, ..QueryEngine::new() };
+    let exact = QueryEngine { least_rows: u64::MAX, ..rolling.clone() };
     for (turn, case) in CASES.iter().enumerate() {
         let requests = sent(case);
         let dir = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
 //! Filters of the trace list, failed calls by model, retries, and what a pasted id is.
 
-use super::filter::Term;
+use super::filter::FilterTerm;
 use super::*;
 
 /// Fields that test the trace.
@@ -11,7 +11,10 @@ fn as_span(trace: &TraceSummary) -> Span {
     let total = trace.cost.map(|dollars| Usd::from_dollars(dollars).unwrap());
     Span {
         name: trace.name.clone(),
-        status: [Status::Ok, Status::Error, Status::Cancelled].into_iter().find(|status| status.as_str() == trace.status).unwrap(),
+        status: [SpanStatus::Ok, SpanStatus::Error, SpanStatus::Cancelled]
+            .into_iter()
+            .find(|status| status.as_str() == trace.status)
+            .unwrap(),
         end_us: (trace.duration_ms * 1000.0).round() as i64,
         usage: Usage {
             input: Some(trace.input_tokens),
@@ -25,11 +28,11 @@ fn as_span(trace: &TraceSummary) -> Span {
 }
 
 fn selects(filter: &Filter, trace: &TraceSummary, in_range: &[&Span]) -> bool {
-    let holds = |term: Term, span: &Span| Matcher::new(&Filter(vec![term])).unwrap().holds(span);
+    let holds = |term: FilterTerm, span: &Span| SpanMatcher::new(&Filter(vec![term])).unwrap().holds(span);
     filter.0.iter().all(|term| match term {
-        Term::Group { not, any } => any.iter().any(|filter| selects(filter, trace, in_range)) != *not,
-        Term::Field { not, field, test } => {
-            let plain = Term::Field { not: false, field: field.clone(), test: test.clone() };
+        FilterTerm::Group { not, any } => any.iter().any(|filter| selects(filter, trace, in_range)) != *not,
+        FilterTerm::Field { not, field, test } => {
+            let plain = FilterTerm::Field { not: false, field: field.clone(), test: test.clone() };
             let found = if OF_TRACE.contains(&field.as_str()) {
                 holds(plain, &as_span(trace))
             } else {
@@ -37,16 +40,16 @@ fn selects(filter: &Filter, trace: &TraceSummary, in_range: &[&Span]) -> bool {
             };
             found != *not
         }
-        Term::Text { not, text } => {
-            let plain = Term::Text { not: false, text: text.clone() };
+        FilterTerm::Text { not, text } => {
+            let plain = FilterTerm::Text { not: false, text: text.clone() };
             in_range.iter().any(|span| holds(plain.clone(), span)) != *not
         }
-        Term::OfTraces(_) => unreachable!("no text reads so"),
+        FilterTerm::OfTraces(_) => unreachable!("no text reads so"),
     })
 }
 
 /// The ids of a list, page by page.
-async fn ids(project: &Project, scope: &Scope, sort: &str, limit: usize) -> BTreeSet<String> {
+async fn ids(project: &ProjectSnapshot, scope: &QueryScope, sort: &str, limit: usize) -> BTreeSet<String> {
     let (mut ids, mut cursor, mut last) = (BTreeSet::new(), None, None);
     loop {
         let page = project.traces(scope, sort, limit, cursor.as_deref()).await.unwrap();
@@ -101,10 +104,10 @@ proptest! {
             // What counts is the business of the store's rules.
             let stored: Vec<Span> = crate::store::tests::rows(&given.store.snapshot()).into_values().map(|row| row.span).collect();
             let project = given.project(1);
-            let all = project.traces(&Scope::all(), "-start_time", 1000, None).await.unwrap().traces;
+            let all = project.traces(&QueryScope::all(), "-start_time", 1000, None).await.unwrap().traces;
             for (from_us, to_us) in [(i64::MIN, i64::MAX), (BASE_US + 50 * MINUTE_US, BASE_US + 120 * MINUTE_US)] {
                 for text in FILTERS {
-                    let scope = Scope { from_us, to_us, filter: Filter::parse(text).unwrap() };
+                    let scope = QueryScope { from_us, to_us, filter: Filter::parse(text).unwrap() };
                     let in_range = |id: &str| {
                         let is_in = |span: &&Span| span.trace_id.to_string() == id && (from_us..to_us).contains(&span.start_us);
                         stored.iter().filter(is_in).collect::<Vec<&Span>>()
@@ -127,56 +130,57 @@ proptest! {
     }
 }
 
-fn requested(model: &str, status: Status, span: Span) -> Span {
-    Span { request_model: Some(model.into()), response_model: span.response_model.filter(|_| status == Status::Ok), status, ..span }
+fn requested(model: &str, status: SpanStatus, span: Span) -> Span {
+    Span { request_model: Some(model.into()), response_model: span.response_model.filter(|_| status == SpanStatus::Ok), status, ..span }
 }
 
 #[tokio::test]
 async fn a_failed_call_is_put_under_the_model_that_answers_such_calls() {
     let spans = vec![
-        requested("gpt-4o", Status::Ok, call(1, 1, 0, 0, "gpt-4o-2024-08-06")),
-        requested("gpt-4o", Status::Ok, call(1, 2, 0, 1, "gpt-4o-2024-08-06")),
-        requested("gpt-4o", Status::Ok, call(1, 3, 0, 2, "gpt-4o-2024-11-20")),
-        requested("gpt-4o", Status::Error, call(1, 4, 0, 3, "")),
-        requested("gone", Status::Error, call(2, 5, 0, 4, "")),
-        requested("gpt-4o", Status::Error, call(3, 6, 0, 300, "")),
+        requested("gpt-4o", SpanStatus::Ok, call(1, 1, 0, 0, "gpt-4o-2024-08-06")),
+        requested("gpt-4o", SpanStatus::Ok, call(1, 2, 0, 1, "gpt-4o-2024-08-06")),
+        requested("gpt-4o", SpanStatus::Ok, call(1, 3, 0, 2, "gpt-4o-2024-11-20")),
+        requested("gpt-4o", SpanStatus::Error, call(1, 4, 0, 3, "")),
+        requested("gone", SpanStatus::Error, call(2, 5, 0, 4, "")),
+        requested("gpt-4o", SpanStatus::Error, call(3, 6, 0, 300, "")),
     ];
     let given = Given::new().with(1, spans).await.flushed().await;
     for least_rows in [0, u64::MAX] {
-        let project = Engine { least_rows, ..given.engine.clone() }.project(given.store.snapshot(), 1);
-        let rows = async |scope: &Scope| {
-            let rows = project.breakdown(scope, &By::parse("model").unwrap(), "key", 10).await.unwrap();
+        let project = QueryEngine { least_rows, ..given.engine.clone() }.project(given.store.snapshot(), 1);
+        let rows = async |scope: &QueryScope| {
+            let rows = project.breakdown(scope, &GroupBy::parse("model").unwrap(), "key", 10).await.unwrap();
             rows.into_iter().map(|row| (row.key.unwrap(), row.llm_calls, row.failed_llm_calls)).collect::<Vec<_>>()
         };
         let row = |key: &str, calls: u64, failed: u64| (key.to_owned(), calls, failed);
         let all = [row("gone", 1, 1), row("gpt-4o-2024-08-06", 4, 2), row("gpt-4o-2024-11-20", 1, 0)];
-        assert_eq!(rows(&Scope::all()).await, all);
+        assert_eq!(rows(&QueryScope::all()).await, all);
         // What answers is asked of the range, not of the filter.
         assert_eq!(rows(&scope("status:error")).await, [row("gone", 1, 1), row("gpt-4o-2024-08-06", 2, 2)]);
-        let late = Scope { from_us: BASE_US + 299 * MINUTE_US, ..Scope::all() };
+        let late = QueryScope { from_us: BASE_US + 299 * MINUTE_US, ..QueryScope::all() };
         assert_eq!(rows(&late).await, [row("gpt-4o", 1, 1)], "nothing answered in this range");
-        let by = By::parse("model").unwrap();
-        let series = project.series(&Scope::all(), Bucket::parse("1h").unwrap(), &[Measure::Failed], Some(&by)).await.unwrap();
+        let by = GroupBy::parse("model").unwrap();
+        let series =
+            project.series(&QueryScope::all(), BucketInterval::parse("1h").unwrap(), &[SeriesMeasure::Failed], Some(&by)).await.unwrap();
         let keys: BTreeSet<_> = series.measures["failed"].iter().filter_map(|line| line.key.as_deref()).collect();
         assert_eq!(keys, ["gone", "gpt-4o-2024-08-06"].into());
-        let facets = project.facets(&Scope::all(), &facet("model", "")).await.unwrap();
+        let facets = project.facets(&QueryScope::all(), &facet("model", "")).await.unwrap();
         assert_eq!((facets[0].value.as_str(), facets[0].count), ("gpt-4o-2024-08-06", 4));
         let chosen = FacetQuery { values: vec!["gpt-4o".into()], ..facet("model", "") };
-        let facets = project.facets(&Scope::all(), &chosen).await.unwrap();
+        let facets = project.facets(&QueryScope::all(), &chosen).await.unwrap();
         assert_eq!(facets.last().map(|facet| (facet.value.as_str(), facet.count)), Some(("gpt-4o", 5)), "what the filter would select");
         // The span keeps its own model, and filters find both names.
         let spans = project.spans(&scope("model:gpt-4o status:error"), "start_time", 10, None).await.unwrap().spans;
         assert_eq!(spans.iter().map(|span| span.model.as_deref()).collect::<Vec<_>>(), [Some("gpt-4o"); 2]);
         assert_eq!(project.summary(&scope("model:gpt-4o")).await.unwrap().llm_calls, 5);
     }
-    let traces = given.project(1).traces(&Scope::all(), "start_time", 10, None).await.unwrap().traces;
+    let traces = given.project(1).traces(&QueryScope::all(), "start_time", 10, None).await.unwrap().traces;
     assert_eq!(traces[0].models, ["gpt-4o-2024-08-06", "gpt-4o-2024-11-20"], "the dearest first, and no model of the call that failed");
     assert_eq!(traces[1].models, ["gone"]);
 }
 
 #[tokio::test]
 async fn retries_are_failed_calls_that_a_later_one_makes_good() {
-    let chat = |id: u64, second: i64, status: Status, input: &str| {
+    let chat = |id: u64, second: i64, status: SpanStatus, input: &str| {
         let call = requested("o3", status, call(1, id, 7, 0, "o3"));
         let start_us = BASE_US + second * 1_000_000;
         let input_messages = if input.is_empty() { Vec::new() } else { said("user", input) };
@@ -184,9 +188,9 @@ async fn retries_are_failed_calls_that_a_later_one_makes_good() {
     };
     let retries = async |calls: Vec<Span>| {
         let given = Given::new().with(1, calls).await;
-        given.project(1).traces(&Scope::all(), "-start_time", 1, None).await.unwrap().traces[0].retries
+        given.project(1).traces(&QueryScope::all(), "-start_time", 1, None).await.unwrap().traces[0].retries
     };
-    let (ok, failed) = (Status::Ok, Status::Error);
+    let (ok, failed) = (SpanStatus::Ok, SpanStatus::Error);
     assert_eq!(retries(vec![chat(1, 0, failed, "a"), chat(2, 1, failed, "a"), chat(3, 2, ok, "a")]).await, 2);
     assert_eq!(retries(vec![chat(1, 0, failed, "a"), chat(2, 1, ok, "b")]).await, 0, "another question");
     assert_eq!(retries(vec![chat(1, 0, ok, "a"), chat(2, 1, failed, "a")]).await, 0, "nothing followed");
@@ -234,7 +238,7 @@ async fn a_span_is_compared_with_the_median_of_its_kind() {
     let late = Span { end_us: late.start_us + 2_500_000, ..late };
     let given = Given::new().with(1, earlier.chain([late]).collect()).await.flushed().await;
     for (least_rows, median_ms) in [(u64::MAX, 1250.0), (0, 1250.0)] {
-        let project = Engine { least_rows, ..given.engine.clone() }.project(given.store.snapshot(), 1);
+        let project = QueryEngine { least_rows, ..given.engine.clone() }.project(given.store.snapshot(), 1);
         let compared = project.trace(&TraceId(99), None).await.unwrap().unwrap().spans[0].compared.unwrap();
         assert_eq!(compared.n, 6);
         assert!((compared.median_ms - median_ms).abs() <= 0.01 * median_ms && (compared.ratio - 2.0).abs() < 0.03, "{compared:?}");
@@ -248,8 +252,9 @@ async fn a_chosen_value_is_counted_outside_of_the_first() {
     let spans = (1..=18u64).map(|id| Span { user_id: user(id.div_ceil(2)), ..call(id.div_ceil(2), id, 0, 0, "o3") });
     let given = Given::new().with(1, spans.collect()).await;
     for (of_traces, factor) in [(true, 1), (false, 2)] {
-        let asked = FacetQuery { values: vec!["u6".into(), "u5".into(), "u1".into(), "nobody".into()], limit: 2, of_traces, ..facet("user", "") };
-        let found = given.project(1).facets(&Scope::all(), &asked).await.unwrap();
+        let asked =
+            FacetQuery { values: vec!["u6".into(), "u5".into(), "u1".into(), "nobody".into()], limit: 2, of_traces, ..facet("user", "") };
+        let found = given.project(1).facets(&QueryScope::all(), &asked).await.unwrap();
         let found: Vec<_> = found.iter().map(|facet| (facet.value.as_str(), facet.count)).collect();
         assert_eq!(found, [("u1", 4 * factor), ("u2", factor), ("u6", factor), ("u5", factor)], "traces: {of_traces}");
     }

@@ -104,14 +104,14 @@ async fn no_filter_reaches_another_project_in_segments_of_any_version() {
     let store = Store::open(dir.path(), config()).unwrap();
     assert_eq!(store.stats().damaged, [""; 0]);
     for least_rows in [0, u64::MAX] {
-        let engine = Engine { least_rows, ..Engine::new() };
+        let engine = QueryEngine { least_rows, ..QueryEngine::new() };
         let snapshot = store.snapshot();
         for project in [1, 2] {
             let asked = engine.project(snapshot.clone(), project);
-            assert_eq!(asked.count(&Scope::all()).await.unwrap(), 24);
+            assert_eq!(asked.count(&QueryScope::all()).await.unwrap(), 24);
             for filter in HOSTILE {
                 let Ok(read) = Filter::parse(filter) else { continue };
-                let scope = Scope { filter: read, ..Scope::all() };
+                let scope = QueryScope { filter: read, ..QueryScope::all() };
                 // A value that a column cannot be compared with is refused.
                 let Ok(spans) = asked.spans(&scope, "-start_time", 100, None).await else { continue };
                 check("spans", filter, &spans, project);
@@ -120,7 +120,7 @@ async fn no_filter_reaches_another_project_in_segments_of_any_version() {
                 assert_eq!((counted, counted <= 24), (spans.spans.len() as u64, true), "{filter}");
                 assert_eq!(asked.summary(&scope).await.unwrap().spans, counted, "{filter}");
                 for by in ["user", "session", "name", "tag:team"] {
-                    let by = By::parse(by).unwrap();
+                    let by = GroupBy::parse(by).unwrap();
                     check("breakdown", filter, &asked.breakdown(&scope, &by, "-cost", 50).await.unwrap(), project);
                 }
                 let mut rows = asked.rows(&scope).await.unwrap();

@@ -1,24 +1,24 @@
-//! Calls that several traces report: found by what [`Responses`](super::Responses) remembers, and written into the spans of all of them.
+//! Calls that several traces report: found by what [`RecentCallIndex`](super::RecentCallIndex) remembers, and written into the spans of all of them.
 
-use hinomi_model::counting::Node;
+use hinomi_model::counting::SpanNode;
 use hinomi_model::id::{SpanId, TraceId};
-use hinomi_model::reports::{self, Report};
+use hinomi_model::reports::{self, CallReport};
 use hinomi_model::span::Span;
 
-use super::{Committer, Staging};
+use super::{CommitBatch, CommitWorker};
 use crate::store::group::newest_traces;
-use crate::store::ids::Key;
+use crate::store::ids::SpanKey;
 
 /// Rows that are read at the start to find calls that another program will report.
 const NEWEST_ROWS: usize = 100_000;
 
-impl Committer {
+impl CommitWorker {
     /// Remembers the newest calls, of which another report may be under way.
     pub(super) fn remember_calls(&mut self) {
         let mut newest = Vec::new();
         for ((project, trace), known) in newest_traces(&self.shared, NEWEST_ROWS) {
             let decided: Vec<bool> = known.iter().map(|known| known.decided.as_deref().unwrap_or(&known.node.locally).counted).collect();
-            let nodes: Vec<Node> = known.into_iter().map(|known| known.node).collect();
+            let nodes: Vec<SpanNode> = known.into_iter().map(|known| known.node).collect();
             newest.extend(reports::of_trace(trace, &nodes, |place| decided[place]).into_iter().map(|report| (project, report)));
         }
         // What counts comes before what is left to it.
@@ -31,7 +31,7 @@ impl Committer {
     }
 
     /// Finds the calls of traces that other traces report too, and writes that into all of them. `again` are spans of which more has come.
-    pub(super) fn pair(&mut self, project: u64, traces: &[TraceId], again: &[SpanId], staging: &mut Staging) {
+    pub(super) fn pair(&mut self, project: u64, traces: &[TraceId], again: &[SpanId], staging: &mut CommitBatch) {
         for trace in traces {
             for by in 0..self.responses.len() {
                 for report in self.traces.reports(&(project, *trace)) {
@@ -42,17 +42,17 @@ impl Committer {
     }
 
     /// The same for one report. `by` is the place of the memory that is asked.
-    fn pair_call(&mut self, by: usize, project: u64, report: Report, again: bool, staging: &mut Staging) {
+    fn pair_call(&mut self, by: usize, project: u64, report: CallReport, again: bool, staging: &mut CommitBatch) {
         // Each round but the last forgets a report that does not hold.
         while let Some(call) = self.responses[by].note(project, report, again) {
-            let keys = call.iter().map(|report| Key { project, trace: report.trace_id, span: report.span_id });
+            let keys = call.iter().map(|report| SpanKey { project, trace: report.trace_id, span: report.span_id });
             let rows = self.rows(keys.collect(), &staging.group);
-            let span_of = |report: &Report| {
+            let span_of = |report: &CallReport| {
                 rows.iter().map(|row| &row.span).find(|span| (span.trace_id, span.span_id) == (report.trace_id, report.span_id))
             };
             // Gone, or counted by another span of its own trace.
             let holds = |span: &Span| span.counted || span.also_reported.is_some_and(|other| !other.counts);
-            let stale: Vec<Report> = call.iter().filter(|report| !span_of(report).is_some_and(holds)).copied().collect();
+            let stale: Vec<CallReport> = call.iter().filter(|report| !span_of(report).is_some_and(holds)).copied().collect();
             for report in &stale {
                 self.responses[by].remove(project, report);
             }
@@ -63,7 +63,7 @@ impl Committer {
                 continue;
             }
             // One that is left to a report that has no place here: that one counts, and no other.
-            let elsewhere = |report: &&Report| {
+            let elsewhere = |report: &&CallReport| {
                 let left_to = span_of(report).and_then(|span| span.also_reported).filter(|other| !other.counts);
                 left_to.is_some_and(|other| !call.iter().any(|own| (own.trace_id, own.span_id) == (other.trace_id, other.span_id)))
             };

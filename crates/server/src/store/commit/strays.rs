@@ -2,24 +2,24 @@
 //! are taken from there once the trace is known.
 
 use hinomi_model::id::{SpanId, TraceId};
-use hinomi_model::langfuse::{Home, ROOT_OP};
+use hinomi_model::langfuse::{ObservationTrace, ROOT_OP};
 use hinomi_model::span::Span;
 
-use super::{Committer, key};
-use crate::store::group::Group;
-use crate::store::ids::Key;
-use crate::store::rows::Row;
+use super::{CommitWorker, key};
+use crate::store::group::CommitGroup;
+use crate::store::ids::SpanKey;
+use crate::store::rows::SpanRow;
 use crate::store::state::lock;
 
-impl Committer {
+impl CommitWorker {
     /// Joins spans to their strays. Returns the ids of what is no more because of that.
-    pub(super) fn take_strays(&mut self, project: u64, spans: &mut [Span], group: &Group) -> Vec<(TraceId, SpanId)> {
-        let mut found: Vec<(usize, Home)> =
+    pub(super) fn take_strays(&mut self, project: u64, spans: &mut [Span], group: &CommitGroup) -> Vec<(TraceId, SpanId)> {
+        let mut found: Vec<(usize, ObservationTrace)> =
             spans.iter().enumerate().filter_map(|(index, span)| Some((index, (self.shared.config.stray)(span)?))).collect();
         if found.is_empty() {
             return Vec::new();
         }
-        let at = |span: &Span, home: &Home| Key { trace: home.trace_id, ..key(project, span) };
+        let at = |span: &Span, home: &ObservationTrace| SpanKey { trace: home.trace_id, ..key(project, span) };
         {
             let state = lock(&self.shared.state);
             found.retain(|(index, home)| {
@@ -31,7 +31,7 @@ impl Committer {
         let mut moved = Vec::new();
         for (index, home) in found {
             let place = at(&spans[index], &home);
-            let root = Key { span: home.root, ..place };
+            let root = SpanKey { span: home.root, ..place };
             for mut row in self.rows(vec![place, root], group) {
                 let is_root = row.span.span_id == home.root;
                 // What the trace of the stray's name has of its own stays.
@@ -54,7 +54,7 @@ impl Committer {
         moved
     }
 
-    fn whole(&self, row: &mut Row, span: &Span, prices: &hinomi_model::price::PriceBook) -> Span {
+    fn whole(&self, row: &mut SpanRow, span: &Span, prices: &hinomi_model::price::PriceBook) -> Span {
         row.locally().apply(&mut row.span);
         (row.span.trace_id, row.span.span_id) = (span.trace_id, span.span_id);
         // Nothing new: all of it was sent again.

@@ -17,7 +17,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::{Builder, bucket};
+use super::{NgramIndexBuilder, bucket};
 
 const MAGIC: &[u8; 8] = b"HINOGRM1";
 const HEADER: usize = 20;
@@ -30,7 +30,7 @@ const BITS: u8 = 1;
 const ALL: u8 = 2;
 
 /// The bytes of a side file.
-pub(super) fn encode(builder: &Builder) -> Vec<u8> {
+pub(super) fn encode(builder: &NgramIndexBuilder) -> Vec<u8> {
     let mut shelves = Vec::new();
     let mut directory = Vec::new();
     for word in 0..(1 << builder.bits) / SHELF {
@@ -53,7 +53,7 @@ pub(super) fn encode(builder: &Builder) -> Vec<u8> {
 }
 
 /// The blocks of a bucket.
-fn list(builder: &Builder, word: usize, bit: usize) -> Vec<u8> {
+fn list(builder: &NgramIndexBuilder, word: usize, bit: usize) -> Vec<u8> {
     let count = builder.blocks.len();
     let mut distances = vec![DISTANCES];
     let mut bits = vec![0; 1 + count.div_ceil(8)];
@@ -101,7 +101,7 @@ fn damaged() -> io::Error {
 
 /// A side file in use.
 #[derive(Debug)]
-pub(in crate::store) struct Index {
+pub(in crate::store) struct NgramIndex {
     /// Opened when it is asked, as with ids.
     path: PathBuf,
     rows: u32,
@@ -111,13 +111,13 @@ pub(in crate::store) struct Index {
     directory: Vec<(u32, u32)>,
 }
 
-impl Index {
+impl NgramIndex {
     /// Reads the directory.
     ///
     /// # Errors
     ///
     /// `InvalidData` when it is not what [`encode`] makes.
-    pub(super) fn open(path: &Path) -> io::Result<Index> {
+    pub(super) fn open(path: &Path) -> io::Result<NgramIndex> {
         let file = File::open(path)?;
         let mut header = [0; HEADER];
         file.read_exact_at(&mut header, 0)?;
@@ -134,7 +134,7 @@ impl Index {
             return Err(damaged());
         }
         let directory = content[HEADER..].chunks_exact(ENTRY).map(|entry| (number(entry, 0), number(entry, 4))).collect();
-        Ok(Index { path: path.to_owned(), rows, block_rows, bits, directory })
+        Ok(NgramIndex { path: path.to_owned(), rows, block_rows, bits, directory })
     }
 
     /// The rows of the blocks that have all of the grams, rising.

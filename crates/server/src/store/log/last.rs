@@ -15,20 +15,20 @@ const LENGTH: usize = 12;
 
 /// The open file; `None` where it could not be opened. Nothing depends on it but what is said of a loss.
 #[derive(Debug)]
-pub(super) struct Last(Option<File>);
+pub(super) struct WalLastSequenceFile(Option<File>);
 
 fn path_in(folder: &Path) -> PathBuf {
     folder.join("last")
 }
 
-impl Last {
+impl WalLastSequenceFile {
     /// The file beside a log file. What it said before is made durable.
-    pub(super) fn open(log: &Path) -> Last {
+    pub(super) fn open(log: &Path) -> WalLastSequenceFile {
         let open = |folder: &Path| {
             let file = OpenOptions::new().write(true).create(true).truncate(false).open(path_in(folder))?;
             file.sync_data().map(|()| file)
         };
-        Last(log.parent().and_then(|folder| {
+        WalLastSequenceFile(log.parent().and_then(|folder| {
             open(folder).inspect_err(|error| tracing::warn!(path = %path_in(folder).display(), %error, "store.log_last_not_kept")).ok()
         }))
     }

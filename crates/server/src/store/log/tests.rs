@@ -1,12 +1,12 @@
 use proptest::prelude::*;
 
-use super::read::Damage;
+use super::read::WalDamage;
 use super::*;
 
 /// A log file with these payloads, and where each frame ends.
 fn written(dir: &Path, payloads: &[Vec<u8>]) -> (PathBuf, Vec<u64>) {
     let path = dir.join("0000000001.log");
-    let mut log = Log::create(path.clone()).unwrap();
+    let mut log = WalWriter::create(path.clone()).unwrap();
     let mut ends = Vec::new();
     for (index, payload) in payloads.iter().enumerate() {
         let mut group = Vec::new();
@@ -77,17 +77,17 @@ fn says_where_the_damage_is() {
     std::fs::write(&path, &bytes).unwrap();
     let contents = read(&path).unwrap();
     assert_eq!(contents.frames().map(|(sequence, _)| sequence).collect::<Vec<_>>(), [10, 12]);
-    assert_eq!(contents.damage, Some(Damage { at: ends[0], bytes: ends[1] - ends[0] }));
+    assert_eq!(contents.damage, Some(WalDamage { at: ends[0], bytes: ends[1] - ends[0] }));
     assert_eq!(contents.torn_at, None);
 }
 
 #[test]
 fn a_full_disk_leaves_the_file_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
-    let mut log = Log::create(dir.path().join("1.log")).unwrap();
+    let mut log = WalWriter::create(dir.path().join("1.log")).unwrap();
     let mut group = Vec::new();
     log.frame(&mut group, 1, b"first");
-    log.fault = Some(Fault::Full);
+    log.fault = Some(WalFault::Full);
     assert!(matches!(log.write(&group), Err(StoreError::DiskFull { .. })));
     assert_eq!(std::fs::metadata(log.path()).unwrap().len(), FILE_HEADER as u64);
     log.fault = None;
@@ -98,10 +98,10 @@ fn a_full_disk_leaves_the_file_as_it_was() {
 #[test]
 fn a_failed_sync_is_never_tried_again() {
     let dir = tempfile::tempdir().unwrap();
-    let mut log = Log::create(dir.path().join("1.log")).unwrap();
+    let mut log = WalWriter::create(dir.path().join("1.log")).unwrap();
     let mut group = Vec::new();
     log.frame(&mut group, 1, b"first");
-    log.fault = Some(Fault::Sync);
+    log.fault = Some(WalFault::Sync);
     assert!(matches!(log.write(&group), Err(StoreError::Poisoned { .. })));
     log.fault = None;
     let message = log.write(&group).unwrap_err().to_string();

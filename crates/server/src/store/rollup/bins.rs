@@ -8,27 +8,29 @@ const GAMMA: f64 = 1.02;
 /// How many values lie in each bin of a logarithmic scale. Only bins that hold something are kept: a cell of an hour has a handful
 /// of values, for which the dense arrays of the libraries would take kilobytes.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Bins(
+pub struct DurationHistogram(
     /// Number of the bin and how many values are in it, rising. Bin 0 is that of zero and below.
     Vec<(u16, u32)>,
 );
 
-impl Bins {
+impl DurationHistogram {
     /// Those of values of which each bin is given, in any order.
-    pub(super) fn of(mut bins: Vec<u16>) -> Bins {
+    pub(super) fn of(mut bins: Vec<u16>) -> DurationHistogram {
         bins.sort_unstable();
-        Bins(bins.chunk_by(|one, next| one == next).map(|alike| (alike[0], u32::try_from(alike.len()).unwrap_or(u32::MAX))).collect())
+        DurationHistogram(
+            bins.chunk_by(|one, next| one == next).map(|alike| (alike[0], u32::try_from(alike.len()).unwrap_or(u32::MAX))).collect(),
+        )
     }
 }
 
-impl From<Spread> for Bins {
-    fn from(spread: Spread) -> Bins {
+impl From<DenseDurationHistogram> for DurationHistogram {
+    fn from(spread: DenseDurationHistogram) -> DurationHistogram {
         let some = (0u16..).zip(spread.counts).filter(|(_, count)| *count > 0);
-        Bins(some.map(|(bin, count)| (bin, u32::try_from(count).unwrap_or(u32::MAX))).collect())
+        DurationHistogram(some.map(|(bin, count)| (bin, u32::try_from(count).unwrap_or(u32::MAX))).collect())
     }
 }
 
-impl Bins {
+impl DurationHistogram {
     /// Each bin that holds something and how many values are in it, rising.
     pub fn iter(&self) -> impl Iterator<Item = (u16, u32)> + '_ {
         self.0.iter().copied()
@@ -54,15 +56,15 @@ pub fn percentile(bins: impl Iterator<Item = (u16, u64)> + Clone, share: f64, ra
     Some(range.map_or(value, |(least, greatest)| value.clamp(least as f64, greatest as f64)))
 }
 
-/// The union of many [`Bins`].
+/// The union of many [`DurationHistogram`].
 #[derive(Debug, Clone, Default)]
-pub struct Spread {
+pub struct DenseDurationHistogram {
     counts: Vec<u64>,
 }
 
-impl Spread {
+impl DenseDurationHistogram {
     /// Adds all values of some bins.
-    pub fn add(&mut self, bins: &Bins) {
+    pub fn add(&mut self, bins: &DurationHistogram) {
         if let Some((last, _)) = bins.0.last().filter(|(last, _)| usize::from(*last) >= self.counts.len()) {
             self.counts.resize(usize::from(*last) + 1, 0);
         }
@@ -110,8 +112,8 @@ mod tests {
 
     use super::*;
 
-    fn of(values: &[i64]) -> Bins {
-        Bins::of(values.iter().map(|value| bin_of(*value)).collect())
+    fn of(values: &[i64]) -> DurationHistogram {
+        DurationHistogram::of(values.iter().map(|value| bin_of(*value)).collect())
     }
 
     fn exact(values: &mut [i64], share: f64) -> f64 {
@@ -128,10 +130,10 @@ mod tests {
         ) {
             let mut values = values;
             let (one, other) = values.split_at(cut.index(values.len()));
-            let mut merged = Spread::default();
+            let mut merged = DenseDurationHistogram::default();
             [one, other].iter().for_each(|part| merged.add(&of(part)));
-            let kept = Bins::from(merged.clone());
-            let mut again = Spread::default();
+            let kept = DurationHistogram::from(merged.clone());
+            let mut again = DenseDurationHistogram::default();
             again.add(&kept);
             prop_assert_eq!(again.percentile(share, None), merged.percentile(share, None));
             let (found, exact) = (merged.percentile(share, None).unwrap(), exact(&mut values, share));
@@ -141,7 +143,7 @@ mod tests {
 
     #[test]
     fn percentiles_lie_within_the_range_of_the_values() {
-        let mut spread = Spread::default();
+        let mut spread = DenseDurationHistogram::default();
         spread.add(&of(&[1_000_000; 9]));
         assert!(spread.percentile(0.5, None).is_some_and(|value| value < 1_000_000.0), "the middle of its bin");
         assert_eq!(spread.percentile(0.5, Some((1_000_000, 1_000_000))), Some(1_000_000.0));
@@ -150,7 +152,7 @@ mod tests {
     #[test]
     fn nothing_has_no_percentile_and_the_ends_have_a_bin() {
         let middle = |values: &[i64]| {
-            let mut spread = Spread::default();
+            let mut spread = DenseDurationHistogram::default();
             spread.add(&of(values));
             spread.percentile(0.5, None)
         };

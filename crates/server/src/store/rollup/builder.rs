@@ -8,9 +8,12 @@ use arrow::array::{Array, AsArray, BooleanArray, PrimitiveArray, RecordBatch, St
 use arrow::datatypes::{Decimal128Type, Int64Type, TimestampMicrosecondType};
 use hinomi_model::id::TraceId;
 
-use super::bins::{Bins, bin_of};
-use super::users::{DAY_US, GrowingDay, Seen};
-use super::{Cell, CellKey, DIMENSIONS, HOUR_US, Hour, KIND, Named, PROVIDER, Rollup, STATUS, Sums, TOTALS, USAGE_SOURCE, dimension};
+use super::bins::{DurationHistogram, bin_of};
+use super::users::{DAY_US, UserRollupDayBuilder, UserRollupSpan};
+use super::{
+    DIMENSIONS, HOUR_US, KIND, OpNameDurations, PROVIDER, Rollup, RollupCell, RollupCellKey, RollupHour, RollupSums, STATUS, TOTALS,
+    USAGE_SOURCE, dimension,
+};
 use crate::store::ids::{text_hash, trace_hash};
 use crate::store::seeded::SeededMap;
 
@@ -19,7 +22,7 @@ const NAMES: usize = 1000;
 
 /// What a roll-up tells apart.
 #[derive(Debug, Clone, Copy)]
-pub struct Grain {
+pub struct RollupGranularity {
     /// Whether it does so with each of [`DIMENSIONS`].
     pub dimensions: [bool; DIMENSIONS.len()],
     /// Length of the steps of time that it tells apart, in microseconds; an hour for what is stored. `None`: all spans of a project are in one.
@@ -30,9 +33,10 @@ pub struct Grain {
     pub places: bool,
 }
 
-impl Grain {
+impl RollupGranularity {
     /// That of files.
-    pub const FINE: Grain = Grain { dimensions: [true; DIMENSIONS.len()], step_us: Some(HOUR_US), distinct: true, places: true };
+    pub const FINE: RollupGranularity =
+        RollupGranularity { dimensions: [true; DIMENSIONS.len()], step_us: Some(HOUR_US), distinct: true, places: true };
 
     /// Whether a roll-up of this grain is made from this column.
     pub fn needs(&self, column: &str) -> bool {
@@ -48,51 +52,51 @@ impl Grain {
 
 /// Makes a roll-up from batches of rows.
 #[derive(Debug)]
-pub struct Builder {
-    grain: Grain,
+pub struct RollupBuilder {
+    grain: RollupGranularity,
     texts: Vec<Option<String>>,
     text_bytes: usize,
     places: SeededMap<String, u32>,
-    hours: Vec<((u64, i64), Growing)>,
+    hours: Vec<((u64, i64), RollupHourBuilder)>,
     hour_at: SeededMap<(u64, i64), usize>,
-    days: BTreeMap<(u64, i64), GrowingDay>,
+    days: BTreeMap<(u64, i64), UserRollupDayBuilder>,
     rows: u32,
 }
 
 /// An hour that grows.
 #[derive(Debug, Default)]
-struct Growing {
+struct RollupHourBuilder {
     rows: Vec<Range<u32>>,
     users: Vec<u64>,
     traces: Vec<u64>,
-    cells: QuickMap<CellKey, GrowingCell>,
+    cells: FastHashMap<RollupCellKey, RollupCellBuilder>,
     /// The durations of spans of an op and a name, in no order.
-    names: QuickMap<(u32, u32), NamedDurations>,
+    names: FastHashMap<(u32, u32), OpNameDurationsBuilder>,
 }
 
 #[derive(Debug)]
-struct NamedDurations {
+struct OpNameDurationsBuilder {
     bins: Vec<u16>,
     range_us: (i64, i64),
 }
 
 #[derive(Debug, Default)]
-struct GrowingCell {
-    sums: Sums,
+struct RollupCellBuilder {
+    sums: RollupSums,
     /// The bin of each duration, in no order.
     durations: Vec<u16>,
 }
 
-impl Default for Builder {
-    fn default() -> Builder {
-        Builder::new(Grain::FINE)
+impl Default for RollupBuilder {
+    fn default() -> RollupBuilder {
+        RollupBuilder::new(RollupGranularity::FINE)
     }
 }
 
-impl Builder {
+impl RollupBuilder {
     /// One that tells so much apart.
-    pub fn new(grain: Grain) -> Builder {
-        Builder {
+    pub fn new(grain: RollupGranularity) -> RollupBuilder {
+        RollupBuilder {
             grain,
             texts: vec![None],
             text_bytes: 0,
@@ -104,17 +108,18 @@ impl Builder {
         }
     }
 
-    /// Adds rows, which need not have columns other than those that the grain [`needs`](Grain::needs). A batch without one of these adds
+    /// Adds rows, which need not have columns other than those that the grain [`needs`](RollupGranularity::needs). A batch without one of these adds
     /// nothing, unless it is that of names. `by` is one more property.
     pub fn add(&mut self, batch: &RecordBatch, by: Option<&StringViewArray>) {
-        let Some(mut columns) = RowColumns::of(batch, &self.grain) else { return };
-        let mut by = by.map(Texts::of);
-        let mut users = columns.user.filter(|_| self.grain.places).map(Texts::of);
+        let Some(mut columns) = RollupColumns::of(batch, &self.grain) else { return };
+        let mut by = by.map(TextColumnInterner::of);
+        let mut users = columns.user.filter(|_| self.grain.places).map(TextColumnInterner::of);
         let mut last_trace = ("", 0);
         let mut last_hour = None;
         let op = dimension("op").unwrap_or_default();
         for row in 0..batch.num_rows() {
-            let mut key = CellKey { counted: columns.counted.value(row), is_run: columns.is_run.value(row), ..CellKey::default() };
+            let mut key =
+                RollupCellKey { counted: columns.counted.value(row), is_run: columns.is_run.value(row), ..RollupCellKey::default() };
             for (texts, place) in columns.dimensions.iter_mut().zip(&mut key.values) {
                 if let Some(texts) = texts {
                     *place = texts.place(row, self);
@@ -132,7 +137,7 @@ impl Builder {
             let at = match last_hour {
                 Some((hour, at)) if hour == of_hour => at,
                 _ => *self.hour_at.entry(of_hour).or_insert_with(|| {
-                    self.hours.push((of_hour, Growing::default()));
+                    self.hours.push((of_hour, RollupHourBuilder::default()));
                     self.hours.len() - 1
                 }),
             };
@@ -148,7 +153,7 @@ impl Builder {
                 && hour.names.len() <= NAMES
             {
                 let duration_us = columns.duration.value(row);
-                let new = || NamedDurations { bins: Vec::new(), range_us: (duration_us, duration_us) };
+                let new = || OpNameDurationsBuilder { bins: Vec::new(), range_us: (duration_us, duration_us) };
                 let named = hour.names.entry((key.values[op], name)).or_insert_with(new);
                 named.bins.push(bin_of(duration_us));
                 named.range_us = (named.range_us.0.min(duration_us), named.range_us.1.max(duration_us));
@@ -178,11 +183,11 @@ impl Builder {
                 columns.add(row, &mut cell.sums);
                 continue;
             };
-            let mut sums = Sums::default();
+            let mut sums = RollupSums::default();
             columns.add(row, &mut sums);
             cell.sums.add(&sums);
             let text = |dimension: usize| self.texts[key.values[dimension] as usize].as_deref();
-            let seen = Seen {
+            let seen = UserRollupSpan {
                 user,
                 provider: key.values[PROVIDER],
                 is_call: key.counted && matches!(text(KIND), Some("llm" | "embedding")),
@@ -198,9 +203,9 @@ impl Builder {
 
     /// About how many bytes it holds, and will while it is finished.
     pub fn bytes(&self) -> usize {
-        let of_cell = 2 * (size_of::<CellKey>() + size_of::<GrowingCell>()) + size_of::<Cell>();
+        let of_cell = 2 * (size_of::<RollupCellKey>() + size_of::<RollupCellBuilder>()) + size_of::<RollupCell>();
         let of_text = 2 * size_of::<String>() + size_of::<Option<String>>();
-        let of_hour = |hour: &Growing| 8 * (hour.users.capacity() + hour.traces.capacity() + hour.rows.capacity());
+        let of_hour = |hour: &RollupHourBuilder| 8 * (hour.users.capacity() + hour.traces.capacity() + hour.rows.capacity());
         let hours: usize = self.hours.iter().map(|(_, hour)| of_hour(hour)).sum();
         // Each row has the bin of its duration in a list that grows.
         let cells: usize = self.hours.iter().map(|(_, hour)| hour.cells.len()).sum();
@@ -226,20 +231,24 @@ impl Builder {
     /// The roll-up of all that was added.
     pub fn finish(mut self) -> Rollup {
         self.hours.sort_unstable_by_key(|(of_hour, _)| *of_hour);
-        let cell = |(key, cell): (CellKey, GrowingCell)| Cell { key, sums: cell.sums, durations: Bins::of(cell.durations) };
-        let hour = |((project, hour), growing): ((u64, i64), Growing)| {
-            let mut cells: Vec<Cell> = growing.cells.into_iter().map(cell).collect();
+        let cell = |(key, cell): (RollupCellKey, RollupCellBuilder)| RollupCell {
+            key,
+            sums: cell.sums,
+            durations: DurationHistogram::of(cell.durations),
+        };
+        let hour = |((project, hour), growing): ((u64, i64), RollupHourBuilder)| {
+            let mut cells: Vec<RollupCell> = growing.cells.into_iter().map(cell).collect();
             cells.sort_unstable_by_key(|cell| cell.key);
             let are_told = self.grain.places && !growing.names.is_empty() && growing.names.len() <= NAMES;
-            let named = |((op, name), durations): ((u32, u32), NamedDurations)| Named {
+            let named = |((op, name), durations): ((u32, u32), OpNameDurationsBuilder)| OpNameDurations {
                 op,
                 name,
-                durations: Bins::of(durations.bins),
+                durations: DurationHistogram::of(durations.bins),
                 duration_range_us: durations.range_us,
             };
             let mut names = are_told.then(|| growing.names.into_iter().map(named).collect::<Vec<_>>());
             names.iter_mut().for_each(|names| names.sort_unstable_by_key(|named| (named.op, named.name)));
-            Hour {
+            RollupHour {
                 project,
                 hour,
                 rows: growing.rows,
@@ -247,7 +256,7 @@ impl Builder {
                 traces: distinct(growing.traces),
                 cells,
                 names,
-                ..Hour::default()
+                ..RollupHour::default()
             }
         };
         let hours = self.hours.into_iter().map(hour).collect();
@@ -266,19 +275,19 @@ fn distinct(mut hashes: Vec<u64>) -> Vec<u64> {
 /// A column of texts, and where those of them that were met stand. Within a column, equal views are equal texts; not the other way
 /// round, but a column with few values comes from a dictionary, where each has one.
 #[derive(Debug)]
-struct Texts<'a> {
+struct TextColumnInterner<'a> {
     column: &'a StringViewArray,
     met: SeededMap<u128, u32>,
     last: (u128, u32),
 }
 
-impl<'a> Texts<'a> {
-    fn of(column: &'a StringViewArray) -> Texts<'a> {
+impl<'a> TextColumnInterner<'a> {
+    fn of(column: &'a StringViewArray) -> TextColumnInterner<'a> {
         // No view is of this length.
-        Texts { column, met: SeededMap::default(), last: (u128::MAX, 0) }
+        TextColumnInterner { column, met: SeededMap::default(), last: (u128::MAX, 0) }
     }
 
-    fn place(&mut self, row: usize, builder: &mut Builder) -> u32 {
+    fn place(&mut self, row: usize, builder: &mut RollupBuilder) -> u32 {
         if self.column.is_null(row) {
             return 0;
         }
@@ -300,19 +309,19 @@ impl<'a> Texts<'a> {
 
 /// Hashes in few steps what nobody outside chooses: places of texts. Texts themselves, and views that hold short ones, are hashed with a
 /// secret, or a clever sender would make tables as slow as lists.
-pub(crate) type Quick = BuildHasherDefault<Mixing>;
-type QuickMap<K, V> = HashMap<K, V, Quick>;
+pub(crate) type FastBuildHasher = BuildHasherDefault<FastHasher>;
+type FastHashMap<K, V> = HashMap<K, V, FastBuildHasher>;
 
 #[derive(Debug, Default)]
-pub(crate) struct Mixing(u64);
+pub(crate) struct FastHasher(u64);
 
-impl Mixing {
+impl FastHasher {
     fn mix(&mut self, word: u64) {
         self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }
 
-impl Hasher for Mixing {
+impl Hasher for FastHasher {
     fn write(&mut self, bytes: &[u8]) {
         for chunk in bytes.chunks(8) {
             self.mix(chunk.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)));
@@ -339,10 +348,10 @@ impl Hasher for Mixing {
 
 /// The columns of a batch that sums are made of.
 #[derive(Debug)]
-pub struct RowColumns<'a> {
+pub struct RollupColumns<'a> {
     project: &'a PrimitiveArray<Int64Type>,
     trace: Option<&'a StringViewArray>,
-    name: Option<Texts<'a>>,
+    name: Option<TextColumnInterner<'a>>,
     start: &'a PrimitiveArray<TimestampMicrosecondType>,
     user: Option<&'a StringViewArray>,
     counted: &'a BooleanArray,
@@ -358,19 +367,19 @@ pub struct RowColumns<'a> {
     cache_writes: [&'a PrimitiveArray<Int64Type>; 2],
     reasoning: &'a PrimitiveArray<Int64Type>,
     status: &'a StringViewArray,
-    dimensions: Vec<Option<Texts<'a>>>,
+    dimensions: Vec<Option<TextColumnInterner<'a>>>,
 }
 
-impl<'a> RowColumns<'a> {
+impl<'a> RollupColumns<'a> {
     /// Those that a grain needs; `None` when one of them is not there.
-    pub fn of(batch: &'a RecordBatch, grain: &Grain) -> Option<RowColumns<'a>> {
+    pub fn of(batch: &'a RecordBatch, grain: &RollupGranularity) -> Option<RollupColumns<'a>> {
         let text = |name: &str| batch.column_by_name(name)?.as_string_view_opt();
         let int = |name: &str| batch.column_by_name(name)?.as_primitive_opt::<Int64Type>();
         let flag = |name: &str| batch.column_by_name(name)?.as_boolean_opt();
-        Some(RowColumns {
+        Some(RollupColumns {
             project: int("project_id")?,
             trace: if grain.distinct { Some(text("trace_id")?) } else { None },
-            name: if grain.places { text("name").map(Texts::of) } else { None },
+            name: if grain.places { text("name").map(TextColumnInterner::of) } else { None },
             start: batch.column_by_name("start_time")?.as_primitive_opt()?,
             user: if grain.distinct { Some(text("user_id")?) } else { None },
             counted: flag("counted")?,
@@ -389,7 +398,7 @@ impl<'a> RowColumns<'a> {
             dimensions: DIMENSIONS
                 .iter()
                 .zip(grain.dimensions)
-                .map(|(name, wanted)| if wanted { text(name).map(|column| Some(Texts::of(column))) } else { Some(None) })
+                .map(|(name, wanted)| if wanted { text(name).map(|column| Some(TextColumnInterner::of(column))) } else { Some(None) })
                 .collect::<Option<Vec<_>>>()?,
         })
     }
@@ -435,7 +444,7 @@ impl<'a> RowColumns<'a> {
     }
 
     /// Adds a row to the sums of its cell.
-    pub fn add(&self, row: usize, sums: &mut Sums) {
+    pub fn add(&self, row: usize, sums: &mut RollupSums) {
         let add = |sum: &mut i64, column: &PrimitiveArray<Int64Type>| {
             if column.is_valid(row) {
                 *sum = sum.wrapping_add(column.value(row));

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::bins::Bins;
-use super::builder::Quick;
-use super::{HOUR_US, Sums};
+use super::bins::DurationHistogram;
+use super::builder::FastBuildHasher;
+use super::{HOUR_US, RollupSums};
 
 /// Microseconds in a day.
 pub const DAY_US: i64 = 24 * HOUR_US;
@@ -18,7 +18,7 @@ const SPANS_PER_USER: usize = 4;
 
 /// The spans of a project that start on one day.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Day {
+pub struct UserRollupDay {
     /// The project.
     pub project: u64,
     /// Days since the Unix epoch.
@@ -35,63 +35,63 @@ pub struct UserSums {
     /// How many spans there are, of any kind.
     pub spans: u64,
     /// The calls that count.
-    pub calls: Part,
+    pub calls: SpanSubtotal,
     /// Runs of pipelines.
-    pub runs: Part,
+    pub runs: SpanSubtotal,
     /// Calls whose tokens were counted from texts.
-    pub estimated: Sums,
+    pub estimated: RollupSums,
     /// Places of the providers of calls, rising; 0 for those without one.
     pub providers: Vec<u32>,
 }
 
 /// Some of a user's spans.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Part {
+pub struct SpanSubtotal {
     /// What they add up to.
-    pub sums: Sums,
+    pub sums: RollupSums,
     /// How many of them failed.
     pub failed: u64,
     /// How long they took.
-    pub durations: Bins,
+    pub durations: DurationHistogram,
 }
 
 /// What is to be known of a span.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Seen<'a> {
+pub(super) struct UserRollupSpan<'a> {
     pub(super) user: u32,
     pub(super) provider: u32,
     pub(super) is_call: bool,
     pub(super) is_estimated: bool,
     pub(super) is_run: bool,
     pub(super) failed: bool,
-    pub(super) sums: &'a Sums,
+    pub(super) sums: &'a RollupSums,
     /// The bin of its duration.
     pub(super) bin: u16,
 }
 
 /// A day that grows.
 #[derive(Debug, Default)]
-pub(super) struct GrowingDay {
+pub(super) struct UserRollupDayBuilder {
     spans: usize,
-    users: HashMap<u32, GrowingUser, Quick>,
+    users: HashMap<u32, UserSumsBuilder, FastBuildHasher>,
 }
 
 #[derive(Debug, Default)]
-struct GrowingUser {
+struct UserSumsBuilder {
     sums: UserSums,
     calls: Vec<u16>,
     runs: Vec<u16>,
 }
 
-impl GrowingDay {
-    pub(super) fn add(&mut self, seen: Seen) {
+impl UserRollupDayBuilder {
+    pub(super) fn add(&mut self, seen: UserRollupSpan) {
         self.spans += 1;
         if self.users.len() > MOST {
             return;
         }
         let user = self.users.entry(seen.user).or_default();
         user.sums.spans += 1;
-        let part = |part: &mut Part, bins: &mut Vec<u16>| {
+        let part = |part: &mut SpanSubtotal, bins: &mut Vec<u16>| {
             part.sums.add(seen.sums);
             part.failed += u64::from(seen.failed);
             bins.push(seen.bin);
@@ -110,17 +110,17 @@ impl GrowingDay {
         }
     }
 
-    pub(super) fn finish(self, project: u64, day: i64) -> Day {
+    pub(super) fn finish(self, project: u64, day: i64) -> UserRollupDay {
         let are_told = self.users.len() <= MOST && self.users.len() * SPANS_PER_USER <= self.spans;
-        let finished = |(user, growing): (u32, GrowingUser)| {
+        let finished = |(user, growing): (u32, UserSumsBuilder)| {
             let mut sums = UserSums { user, ..growing.sums };
             sums.providers.sort_unstable();
-            sums.calls.durations = Bins::of(growing.calls);
-            sums.runs.durations = Bins::of(growing.runs);
+            sums.calls.durations = DurationHistogram::of(growing.calls);
+            sums.runs.durations = DurationHistogram::of(growing.runs);
             sums
         };
         let mut users = are_told.then(|| self.users.into_iter().map(finished).collect::<Vec<_>>());
         users.iter_mut().for_each(|users| users.sort_unstable_by_key(|sums| sums.user));
-        Day { project, day, users }
+        UserRollupDay { project, day, users }
     }
 }

@@ -1,34 +1,34 @@
 //! What all spans of an hour add up to, whatever they are: an overview of a month asks for some hundred of these instead of all their cells.
 
-use super::bins::{Bins, Spread};
-use super::users::Part;
-use super::{Hour, MODEL, Rollup, STATUS, Sums, USAGE_SOURCE};
+use super::bins::{DenseDurationHistogram, DurationHistogram};
+use super::users::SpanSubtotal;
+use super::{MODEL, Rollup, RollupHour, RollupSums, STATUS, USAGE_SOURCE};
 
 /// What all spans of an hour add up to.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Whole {
+pub struct HourTotals {
     /// How many spans there are, of any kind.
     pub spans: u64,
     /// The calls that count.
-    pub calls: Part,
+    pub calls: SpanSubtotal,
     /// Successful calls without usage.
     pub calls_without_usage: u64,
     /// Calls whose tokens were counted from texts.
-    pub estimated: Sums,
+    pub estimated: RollupSums,
     /// Runs of pipelines.
-    pub runs: Part,
+    pub runs: SpanSubtotal,
     /// Places of the models of calls without a price, rising, and how many calls each has; 0 stands for calls without a model.
     pub unpriced_models: Vec<(u32, u64)>,
 }
 
-impl Whole {
+impl HourTotals {
     /// Adds up the cells of an hour.
-    pub(super) fn of(rollup: &Rollup, hour: &Hour) -> Whole {
-        let mut whole = Whole::default();
-        let (mut calls, mut runs) = (Spread::default(), Spread::default());
+    pub(super) fn of(rollup: &Rollup, hour: &RollupHour) -> HourTotals {
+        let mut whole = HourTotals::default();
+        let (mut calls, mut runs) = (DenseDurationHistogram::default(), DenseDurationHistogram::default());
         for cell in &hour.cells {
             let (sums, status) = (&cell.sums, rollup.text(&cell.key, STATUS));
-            let add = |part: &mut Part, durations: &mut Spread| {
+            let add = |part: &mut SpanSubtotal, durations: &mut DenseDurationHistogram| {
                 part.sums.add(sums);
                 durations.add(&cell.durations);
                 part.failed += if status == Some("error") { sums.spans } else { 0 };
@@ -50,7 +50,7 @@ impl Whole {
                 add(&mut whole.runs, &mut runs);
             }
         }
-        (whole.calls.durations, whole.runs.durations) = (Bins::from(calls), Bins::from(runs));
+        (whole.calls.durations, whole.runs.durations) = (DurationHistogram::from(calls), DurationHistogram::from(runs));
         whole.unpriced_models.sort_unstable();
         whole.unpriced_models.dedup_by(|next, first| {
             let is_same = next.0 == first.0;

@@ -9,18 +9,18 @@ use arrow::array::{
 };
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::money::Usd;
-use hinomi_model::span::{Attributes, Cost, CostSource, Kind, Span, Status, Usage, UsageSource};
+use hinomi_model::span::{Attributes, Cost, CostSource, Span, SpanStatus, SpanType, Usage, UsageSource};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::Row;
+use super::SpanRow;
 
 /// The rows of a batch, in the same order. Columns may be missing: see the module.
-pub fn from_batch(batch: &RecordBatch) -> Vec<Row> {
-    let column = |name: &str| Column::of(batch, name);
-    let mut rows = vec![Row::default(); batch.num_rows()];
-    let text = |name: &str, set: fn(&mut Span, String), rows: &mut [Row]| {
+pub fn from_batch(batch: &RecordBatch) -> Vec<SpanRow> {
+    let column = |name: &str| PhysicalColumn::of(batch, name);
+    let mut rows = vec![SpanRow::default(); batch.num_rows()];
+    let text = |name: &str, set: fn(&mut Span, String), rows: &mut [SpanRow]| {
         let column = column(name);
         for (index, row) in rows.iter_mut().enumerate() {
             if let Some(text) = column.text(index) {
@@ -28,7 +28,7 @@ pub fn from_batch(batch: &RecordBatch) -> Vec<Row> {
             }
         }
     };
-    let int = |name: &str, set: fn(&mut Span, i64), rows: &mut [Row]| {
+    let int = |name: &str, set: fn(&mut Span, i64), rows: &mut [SpanRow]| {
         let column = column(name);
         for (index, row) in rows.iter_mut().enumerate() {
             if let Some(n) = column.int(index) {
@@ -36,7 +36,7 @@ pub fn from_batch(batch: &RecordBatch) -> Vec<Row> {
             }
         }
     };
-    let bool = |name: &str, set: fn(&mut Span, bool), rows: &mut [Row]| {
+    let bool = |name: &str, set: fn(&mut Span, bool), rows: &mut [SpanRow]| {
         let column = column(name);
         for (index, row) in rows.iter_mut().enumerate() {
             if let Some(b) = column.bool(index) {
@@ -60,14 +60,14 @@ pub fn from_batch(batch: &RecordBatch) -> Vec<Row> {
     int("clock_shift_us", |s, n| s.clock_shift_us = n, rows_mut);
     text("name", |s, t| s.name = t, rows_mut);
     text("op", |s, t| s.op = t, rows_mut);
-    text("kind", |s, t| s.kind = Kind::from_name(&t).unwrap_or(Kind::Other), rows_mut);
+    text("kind", |s, t| s.kind = SpanType::from_name(&t).unwrap_or(SpanType::Other), rows_mut);
     text("operation", |s, t| s.operation = Some(t), rows_mut);
     text("origin", |s, t| s.origin = Some(t), rows_mut);
     text("provider", |s, t| s.provider = Some(t), rows_mut);
     bool("provider_inferred", |s, b| s.provider_inferred = b, rows_mut);
     text("request_model", |s, t| s.request_model = Some(t), rows_mut);
     text("response_model", |s, t| s.response_model = Some(t), rows_mut);
-    text("status", |s, t| s.status = Status::from_name(&t).unwrap_or(Status::Ok), rows_mut);
+    text("status", |s, t| s.status = SpanStatus::from_name(&t).unwrap_or(SpanStatus::Ok), rows_mut);
     text("status_detail", |s, t| s.status_detail = Some(t), rows_mut);
     int("time_to_first_token_us", |s, n| s.time_to_first_token_us = Some(n), rows_mut);
     bool("streaming", |s, b| s.streaming = Some(b), rows_mut);
@@ -110,9 +110,9 @@ pub fn from_batch(batch: &RecordBatch) -> Vec<Row> {
 }
 
 /// Reads the exclusive buckets and the total. The sums over buckets are derived and not read.
-fn usage(batch: &RecordBatch, rows: &mut [Row]) {
-    type Bucket = fn(&mut Usage) -> &mut Option<u64>;
-    let buckets: [(&str, Bucket); 13] = [
+fn usage(batch: &RecordBatch, rows: &mut [SpanRow]) {
+    type UsageFieldAccessor = fn(&mut Usage) -> &mut Option<u64>;
+    let buckets: [(&str, UsageFieldAccessor); 13] = [
         ("usage_input", |u| &mut u.input),
         ("usage_cache_read", |u| &mut u.cache_read),
         ("usage_cache_write_5m", |u| &mut u.cache_write_5m),
@@ -128,21 +128,21 @@ fn usage(batch: &RecordBatch, rows: &mut [Row]) {
         ("total_tokens", |u| &mut u.total),
     ];
     for (name, bucket) in buckets {
-        let column = Column::of(batch, name);
+        let column = PhysicalColumn::of(batch, name);
         for (index, row) in rows.iter_mut().enumerate() {
             *bucket(&mut row.span.usage) = column.int(index).and_then(|n| u64::try_from(n).ok());
         }
     }
-    let source = Column::of(batch, "usage_source");
+    let source = PhysicalColumn::of(batch, "usage_source");
     for (index, row) in rows.iter_mut().enumerate() {
         row.span.usage.source = source.text(index).and_then(UsageSource::from_name);
     }
 }
 
-fn money(batch: &RecordBatch, rows: &mut [Row]) {
-    let [total, input, output] = ["cost", "cost_input", "cost_output"].map(|name| Column::of(batch, name));
-    let [source, price] = ["cost_source", "cost_price"].map(|name| Column::of(batch, name));
-    let client = Column::of(batch, "client_cost");
+fn money(batch: &RecordBatch, rows: &mut [SpanRow]) {
+    let [total, input, output] = ["cost", "cost_input", "cost_output"].map(|name| PhysicalColumn::of(batch, name));
+    let [source, price] = ["cost_source", "cost_price"].map(|name| PhysicalColumn::of(batch, name));
+    let client = PhysicalColumn::of(batch, "client_cost");
     for (index, row) in rows.iter_mut().enumerate() {
         row.span.cost = total.money(index).map(|total| Cost {
             total,
@@ -156,7 +156,7 @@ fn money(batch: &RecordBatch, rows: &mut [Row]) {
 }
 
 /// One column of a batch, by what it physically holds.
-enum Column<'a> {
+enum PhysicalColumn<'a> {
     View(&'a StringViewArray),
     Text(&'a StringArray),
     LargeText(&'a LargeStringArray),
@@ -168,57 +168,57 @@ enum Column<'a> {
     Missing,
 }
 
-impl<'a> Column<'a> {
-    fn of(batch: &'a RecordBatch, name: &str) -> Column<'a> {
+impl<'a> PhysicalColumn<'a> {
+    fn of(batch: &'a RecordBatch, name: &str) -> PhysicalColumn<'a> {
         use arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampMicrosecondType};
-        let Some(array) = batch.column_by_name(name) else { return Column::Missing };
+        let Some(array) = batch.column_by_name(name) else { return PhysicalColumn::Missing };
         match array.data_type() {
-            DataType::Utf8View => Column::View(array.as_string_view()),
-            DataType::Utf8 => Column::Text(array.as_string()),
-            DataType::LargeUtf8 => Column::LargeText(array.as_string()),
-            DataType::Int64 => Column::Int(array.as_primitive::<Int64Type>()),
-            DataType::Timestamp(TimeUnit::Microsecond, _) => Column::Time(array.as_primitive::<TimestampMicrosecondType>()),
-            DataType::Float64 => Column::Float(array.as_primitive()),
-            DataType::Boolean => Column::Bool(array.as_boolean()),
-            DataType::Decimal128(_, _) => array.as_any().downcast_ref().map_or(Column::Missing, Column::Money),
-            _ => Column::Missing,
+            DataType::Utf8View => PhysicalColumn::View(array.as_string_view()),
+            DataType::Utf8 => PhysicalColumn::Text(array.as_string()),
+            DataType::LargeUtf8 => PhysicalColumn::LargeText(array.as_string()),
+            DataType::Int64 => PhysicalColumn::Int(array.as_primitive::<Int64Type>()),
+            DataType::Timestamp(TimeUnit::Microsecond, _) => PhysicalColumn::Time(array.as_primitive::<TimestampMicrosecondType>()),
+            DataType::Float64 => PhysicalColumn::Float(array.as_primitive()),
+            DataType::Boolean => PhysicalColumn::Bool(array.as_boolean()),
+            DataType::Decimal128(_, _) => array.as_any().downcast_ref().map_or(PhysicalColumn::Missing, PhysicalColumn::Money),
+            _ => PhysicalColumn::Missing,
         }
     }
 
     fn text(&self, index: usize) -> Option<&'a str> {
         match self {
-            Column::View(array) => array.is_valid(index).then(|| array.value(index)),
-            Column::Text(array) => array.is_valid(index).then(|| array.value(index)),
-            Column::LargeText(array) => array.is_valid(index).then(|| array.value(index)),
+            PhysicalColumn::View(array) => array.is_valid(index).then(|| array.value(index)),
+            PhysicalColumn::Text(array) => array.is_valid(index).then(|| array.value(index)),
+            PhysicalColumn::LargeText(array) => array.is_valid(index).then(|| array.value(index)),
             _ => None,
         }
     }
 
     fn int(&self, index: usize) -> Option<i64> {
         match self {
-            Column::Int(array) => array.is_valid(index).then(|| array.value(index)),
-            Column::Time(array) => array.is_valid(index).then(|| array.value(index)),
+            PhysicalColumn::Int(array) => array.is_valid(index).then(|| array.value(index)),
+            PhysicalColumn::Time(array) => array.is_valid(index).then(|| array.value(index)),
             _ => None,
         }
     }
 
     fn float(&self, index: usize) -> Option<f64> {
         match self {
-            Column::Float(array) => array.is_valid(index).then(|| array.value(index)),
+            PhysicalColumn::Float(array) => array.is_valid(index).then(|| array.value(index)),
             _ => None,
         }
     }
 
     fn bool(&self, index: usize) -> Option<bool> {
         match self {
-            Column::Bool(array) => array.is_valid(index).then(|| array.value(index)),
+            PhysicalColumn::Bool(array) => array.is_valid(index).then(|| array.value(index)),
             _ => None,
         }
     }
 
     fn money(&self, index: usize) -> Option<Usd> {
         match self {
-            Column::Money(array) => array.is_valid(index).then(|| Usd(array.value(index) as i64)),
+            PhysicalColumn::Money(array) => array.is_valid(index).then(|| Usd(array.value(index) as i64)),
             _ => None,
         }
     }

@@ -10,7 +10,7 @@ use arrow::buffer::Buffer;
 use hinomi_model::money::Usd;
 use serde::Serialize;
 
-use super::Row;
+use super::SpanRow;
 use super::preview::preview;
 use crate::store::schema::SCHEMA;
 
@@ -18,8 +18,8 @@ use crate::store::schema::SCHEMA;
 const LARGEST_BLOCK: usize = 16 << 20;
 
 /// The rows as one batch of [`SCHEMA`], in the same order.
-pub fn to_batch(rows: &[Row]) -> RecordBatch {
-    let c = Columns(rows);
+pub fn to_batch(rows: &[SpanRow]) -> RecordBatch {
+    let c = SpanColumnEncoder(rows);
     let columns = vec![
         c.int(|row| Some(row.project_id as i64)),
         c.written(|row, out| write!(out, "{}", row.span.trace_id).is_ok()),
@@ -104,46 +104,46 @@ pub fn to_batch(rows: &[Row]) -> RecordBatch {
 }
 
 /// Makes one column at a time from the rows.
-struct Columns<'a>(&'a [Row]);
+struct SpanColumnEncoder<'a>(&'a [SpanRow]);
 
-impl<'a> Columns<'a> {
-    fn int(&self, get: impl Fn(&Row) -> Option<i64>) -> ArrayRef {
+impl<'a> SpanColumnEncoder<'a> {
+    fn int(&self, get: impl Fn(&SpanRow) -> Option<i64>) -> ArrayRef {
         Arc::new(self.0.iter().map(get).collect::<Int64Array>())
     }
 
-    fn count(&self, get: impl Fn(&Row) -> Option<u64>) -> ArrayRef {
+    fn count(&self, get: impl Fn(&SpanRow) -> Option<u64>) -> ArrayRef {
         self.int(|row| get(row).map(|n| i64::try_from(n).unwrap_or(i64::MAX)))
     }
 
-    fn float(&self, get: impl Fn(&Row) -> Option<f64>) -> ArrayRef {
+    fn float(&self, get: impl Fn(&SpanRow) -> Option<f64>) -> ArrayRef {
         Arc::new(self.0.iter().map(get).collect::<Float64Array>())
     }
 
-    fn bool(&self, get: impl Fn(&Row) -> Option<bool>) -> ArrayRef {
+    fn bool(&self, get: impl Fn(&SpanRow) -> Option<bool>) -> ArrayRef {
         Arc::new(self.0.iter().map(get).collect::<BooleanArray>())
     }
 
-    fn time(&self, get: impl Fn(&Row) -> i64) -> ArrayRef {
+    fn time(&self, get: impl Fn(&SpanRow) -> i64) -> ArrayRef {
         let times = self.0.iter().map(get).collect::<Vec<i64>>();
         Arc::new(TimestampMicrosecondArray::from(times).with_timezone("UTC"))
     }
 
-    fn money(&self, get: impl Fn(&Row) -> Option<Usd>) -> ArrayRef {
+    fn money(&self, get: impl Fn(&SpanRow) -> Option<Usd>) -> ArrayRef {
         let steps = self.0.iter().map(|row| get(row).map(|usd| i128::from(usd.0))).collect::<Decimal128Array>();
         Arc::new(steps.with_precision_and_scale(18, 12).expect("18 digits, 12 of them behind the point, are a valid decimal"))
     }
 
-    fn text(&self, get: impl Fn(&'a Row) -> Option<&'a str>) -> ArrayRef {
+    fn text(&self, get: impl Fn(&'a SpanRow) -> Option<&'a str>) -> ArrayRef {
         let rows = self.0;
         text_column(rows.len(), || rows.iter().map(&get))
     }
 
-    fn owned(&self, get: impl Fn(&Row) -> Option<String>) -> ArrayRef {
+    fn owned(&self, get: impl Fn(&SpanRow) -> Option<String>) -> ArrayRef {
         let texts = self.0.iter().map(get).collect::<Vec<Option<String>>>();
         text_column(texts.len(), || texts.iter().map(Option::as_deref))
     }
 
-    fn json<T: Serialize + ?Sized + 'a>(&self, get: impl Fn(&'a Row) -> Option<&'a T>) -> ArrayRef {
+    fn json<T: Serialize + ?Sized + 'a>(&self, get: impl Fn(&'a SpanRow) -> Option<&'a T>) -> ArrayRef {
         self.written(|row, out| match get(row) {
             Some(value) => {
                 serde_json::to_writer(out, value).expect("maps with text keys, numbers and texts have a JSON form");
@@ -154,7 +154,7 @@ impl<'a> Columns<'a> {
     }
 
     /// A column of texts that are written one behind the other, where they stay. `write` says whether there is one.
-    fn written(&self, write: impl Fn(&'a Row, &mut Vec<u8>) -> bool) -> ArrayRef {
+    fn written(&self, write: impl Fn(&'a SpanRow, &mut Vec<u8>) -> bool) -> ArrayRef {
         let mut places = Vec::with_capacity(self.0.len());
         let (mut blocks, mut block) = (Vec::new(), Vec::new());
         for row in self.0 {

@@ -1,23 +1,23 @@
 //! The short texts that lists show in place of whole conversations.
 
-use hinomi_model::span::{Message, Part};
+use hinomi_model::span::{ChatMessage, MessagePart};
 
 /// Characters in a preview.
 const LENGTH: usize = 200;
 
 /// The first 200 characters of a message list: of the last message of `role`, else of the last one that is not from the system.
 /// White space is squeezed. `None` when there is no text at all.
-pub fn preview(messages: &[Message], role: &str) -> Option<String> {
+pub fn preview(messages: &[ChatMessage], role: &str) -> Option<String> {
     let of_role = messages.iter().rev().filter(|message| message.role == role);
     let others = messages.iter().rev().filter(|message| message.role != role && message.role != "system");
     of_role.chain(others).map(squeezed).find(|text| !text.is_empty())
 }
 
 /// The start of a message's text, else of its tool calls and results.
-fn squeezed(message: &Message) -> String {
-    let mut out = Squeezer::default();
+fn squeezed(message: &ChatMessage) -> String {
+    let mut out = PreviewBuilder::default();
     for part in &message.parts {
-        if let Part::Text { text } = part {
+        if let MessagePart::Text { text } = part {
             out.push(text);
         }
     }
@@ -26,14 +26,14 @@ fn squeezed(message: &Message) -> String {
     }
     for part in &message.parts {
         match part {
-            Part::Text { .. } | Part::Reasoning { .. } => {}
-            Part::ToolCall { name, arguments, .. } => {
+            MessagePart::Text { .. } | MessagePart::Reasoning { .. } => {}
+            MessagePart::ToolCall { name, arguments, .. } => {
                 out.push(name);
                 out.push(arguments);
             }
-            Part::ToolResult { result, .. } => out.push(result),
-            Part::Media { modality, .. } => out.push(modality),
-            Part::Other { content } => out.push(content),
+            MessagePart::ToolResult { result, .. } => out.push(result),
+            MessagePart::Media { modality, .. } => out.push(modality),
+            MessagePart::Other { content } => out.push(content),
         }
     }
     out.text
@@ -41,12 +41,12 @@ fn squeezed(message: &Message) -> String {
 
 /// Joins words with single spaces until the preview is full.
 #[derive(Default)]
-struct Squeezer {
+struct PreviewBuilder {
     text: String,
     length: usize,
 }
 
-impl Squeezer {
+impl PreviewBuilder {
     fn push(&mut self, more: &str) {
         for word in more.split_whitespace() {
             if self.length >= LENGTH {
@@ -68,8 +68,8 @@ impl Squeezer {
 mod tests {
     use super::*;
 
-    fn message(role: &str, text: &str) -> Message {
-        Message { role: role.into(), parts: vec![Part::Text { text: text.into() }] }
+    fn message(role: &str, text: &str) -> ChatMessage {
+        ChatMessage { role: role.into(), parts: vec![MessagePart::Text { text: text.into() }] }
     }
 
     #[test]
@@ -82,8 +82,8 @@ mod tests {
 
     #[test]
     fn shows_a_tool_call_where_there_is_no_text() {
-        let call = Part::ToolCall { id: None, name: "weather".into(), arguments: "{\"city\": \"Oslo\"}".into() };
-        let messages = [Message { role: "assistant".into(), parts: vec![call] }];
+        let call = MessagePart::ToolCall { id: None, name: "weather".into(), arguments: "{\"city\": \"Oslo\"}".into() };
+        let messages = [ChatMessage { role: "assistant".into(), parts: vec![call] }];
         assert_eq!(preview(&messages, "assistant").as_deref(), Some("weather {\"city\": \"Oslo\"}"));
     }
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use hinomi_model::id::{SpanId, TraceId};
-use hinomi_model::joining::{Content, Joined, Piece};
+use hinomi_model::joining::{PartialSpanState, SpanFragment, SpanFragmentContent};
 use hinomi_model::money::Usd;
-use hinomi_model::reports::AlsoReported;
-use hinomi_model::span::{Cost, CostSource, Kind, Message, Part, Reading, Span, Status, Usage, UsageSource};
+use hinomi_model::reports::DuplicateReport;
+use hinomi_model::span::{ChatMessage, Cost, CostSource, FieldProvenance, MessagePart, Span, SpanStatus, SpanType, Usage, UsageSource};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -44,20 +44,20 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-fn part() -> impl Strategy<Value = Part> {
+fn part() -> impl Strategy<Value = MessagePart> {
     prop_oneof![
-        ".{0,300}".prop_map(|text| Part::Text { text }),
-        ".{0,20}".prop_map(|text| Part::Reasoning { text }),
-        (maybe_text(), ".{0,9}", ".{0,20}").prop_map(|(id, name, arguments)| Part::ToolCall { id, name, arguments }),
-        (maybe_text(), maybe_text(), ".{0,20}").prop_map(|(id, name, result)| Part::ToolResult { id, name, result }),
-        (".{0,9}", maybe_text(), ".{0,20}").prop_map(|(modality, mime_type, content)| Part::Media { modality, mime_type, content }),
-        ".{0,20}".prop_map(|content| Part::Other { content }),
+        ".{0,300}".prop_map(|text| MessagePart::Text { text }),
+        ".{0,20}".prop_map(|text| MessagePart::Reasoning { text }),
+        (maybe_text(), ".{0,9}", ".{0,20}").prop_map(|(id, name, arguments)| MessagePart::ToolCall { id, name, arguments }),
+        (maybe_text(), maybe_text(), ".{0,20}").prop_map(|(id, name, result)| MessagePart::ToolResult { id, name, result }),
+        (".{0,9}", maybe_text(), ".{0,20}").prop_map(|(modality, mime_type, content)| MessagePart::Media { modality, mime_type, content }),
+        ".{0,20}".prop_map(|content| MessagePart::Other { content }),
     ]
 }
 
-fn messages() -> impl Strategy<Value = Vec<Message>> {
+fn messages() -> impl Strategy<Value = Vec<ChatMessage>> {
     let message = ("user|assistant|system|.{0,5}", proptest::collection::vec(part(), 0..3));
-    proptest::collection::vec(message.prop_map(|(role, parts)| Message { role, parts }), 0..3)
+    proptest::collection::vec(message.prop_map(|(role, parts)| ChatMessage { role, parts }), 0..3)
 }
 
 fn usage() -> impl Strategy<Value = Usage> {
@@ -97,8 +97,12 @@ pub(crate) fn any_span() -> impl Strategy<Value = Span> {
     let ids = (1..=u128::MAX, 1..=u64::MAX, proptest::option::of(1..=u64::MAX));
     let times = (any::<i32>(), 0..1_000_000_000i64, any::<i16>(), proptest::option::of(any::<i64>()));
     let texts = proptest::collection::vec(maybe_text(), 23);
-    let choices =
-        (proptest::sample::select(Kind::ALL), proptest::sample::select(Status::ALL), any::<(bool, Option<bool>, bool, bool)>(), usage());
+    let choices = (
+        proptest::sample::select(SpanType::ALL),
+        proptest::sample::select(SpanStatus::ALL),
+        any::<(bool, Option<bool>, bool, bool)>(),
+        usage(),
+    );
     let cost = proptest::option::of((any::<i64>(), maybe_usd(), maybe_usd(), proptest::sample::select(CostSource::ALL), maybe_text()));
     let lists = (
         proptest::collection::vec(".{0,9}", 0..3),
@@ -166,14 +170,22 @@ pub(crate) fn any_span() -> impl Strategy<Value = Span> {
             // JSON's own null means that there are none.
             tool_definitions: tool_definitions.filter(|value| !value.is_null()),
             attributes: attributes.into_iter().collect(),
-            reading: reading.into_iter().map(|(field, from)| Reading { field, from }).collect(),
+            reading: reading.into_iter().map(|(field, from)| FieldProvenance { field, from }).collect(),
             texts_cut: false,
             joined: joined.map(|joined| {
-                let pieces =
-                    joined.into_iter().map(|message| Piece { key: "key".into(), at_us: start_us, content: Content::Output(message) });
-                Box::new(Joined { awaited: streaming.is_none(), pieces: pieces.collect(), client_cost_preferred: is_run, joins: 0 })
+                let pieces = joined.into_iter().map(|message| SpanFragment {
+                    key: "key".into(),
+                    at_us: start_us,
+                    content: SpanFragmentContent::Output(message),
+                });
+                Box::new(PartialSpanState {
+                    awaited: streaming.is_none(),
+                    pieces: pieces.collect(),
+                    client_cost_preferred: is_run,
+                    joins: 0,
+                })
             }),
-            also_reported: streaming.map(|counts| AlsoReported { trace_id: TraceId(ids.0), span_id: SpanId(ids.1), counts }),
+            also_reported: streaming.map(|counts| DuplicateReport { trace_id: TraceId(ids.0), span_id: SpanId(ids.1), counts }),
             ingest_key: text(),
             title: text(),
             sample_rate: streaming.map(|all| if all { 1.0 } else { 0.125 }),
@@ -181,14 +193,14 @@ pub(crate) fn any_span() -> impl Strategy<Value = Span> {
     })
 }
 
-fn any_row() -> impl Strategy<Value = Row> {
+fn any_row() -> impl Strategy<Value = SpanRow> {
     let decision = (any::<bool>(), maybe_text(), maybe_text(), any::<bool>());
-    (any::<u64>(), any::<i64>(), any_span(), proptest::option::of(decision)).prop_map(|(project_id, received_us, span, local)| Row {
+    (any::<u64>(), any::<i64>(), any_span(), proptest::option::of(decision)).prop_map(|(project_id, received_us, span, local)| SpanRow {
         project_id,
         received_us,
         span,
         local: local.map(|(counted, not_counted_because, pipeline, is_run)| {
-            Box::new(Decision { counted, not_counted_because, user_id: pipeline.clone(), pipeline, is_run, session_id: None })
+            Box::new(SpanDecision { counted, not_counted_because, user_id: pipeline.clone(), pipeline, is_run, session_id: None })
         }),
     })
 }
@@ -207,10 +219,10 @@ proptest! {
 #[test]
 fn a_projection_leaves_the_rest_at_its_default() {
     let span = Span { name: "chat".into(), op: "gen_ai.chat".into(), trace_id: TraceId(7), ..Span::default() };
-    let batch = to_batch(&[Row { project_id: 3, span, ..Row::default() }]);
+    let batch = to_batch(&[SpanRow { project_id: 3, span, ..SpanRow::default() }]);
     let names: Vec<usize> = ["trace_id", "name"].iter().map(|name| SCHEMA.index_of(name).unwrap()).collect();
     let rows = from_batch(&batch.project(&names).unwrap());
-    assert_eq!(rows, [Row { span: Span { name: "chat".into(), trace_id: TraceId(7), ..Span::default() }, ..Row::default() }]);
+    assert_eq!(rows, [SpanRow { span: Span { name: "chat".into(), trace_id: TraceId(7), ..Span::default() }, ..SpanRow::default() }]);
 }
 
 #[test]
@@ -227,7 +239,7 @@ fn attributes_nested_beyond_the_parser_are_kept_as_text() {
     span.attributes.insert("deep".into(), deep.clone());
     span.attributes.insert("deeper".into(), deeper.clone());
     span.attributes.insert("flat".into(), json!(1));
-    let rows = from_batch(&to_batch(&[Row { span, ..Row::default() }]));
+    let rows = from_batch(&to_batch(&[SpanRow { span, ..SpanRow::default() }]));
     let attributes = &rows[0].span.attributes;
     assert_eq!(attributes["deep"], deep);
     assert_eq!(attributes["deeper"], Value::String(deeper.to_string()));
@@ -236,11 +248,12 @@ fn attributes_nested_beyond_the_parser_are_kept_as_text() {
 
 #[test]
 fn a_decision_keeps_what_the_span_alone_said() {
-    let mut row = Row { span: Span { pipeline: Some("own".into()), ..Span::default() }, ..Row::default() };
-    let own = Decision::of(&row.span);
-    let other = Decision { counted: false, not_counted_because: Some("wrapper".into()), pipeline: Some("P".into()), ..Decision::default() };
+    let mut row = SpanRow { span: Span { pipeline: Some("own".into()), ..Span::default() }, ..SpanRow::default() };
+    let own = SpanDecision::of(&row.span);
+    let other =
+        SpanDecision { counted: false, not_counted_because: Some("wrapper".into()), pipeline: Some("P".into()), ..SpanDecision::default() };
     row.decide(&other);
-    row.decide(&Decision { pipeline: Some("Q".into()), ..other });
+    row.decide(&SpanDecision { pipeline: Some("Q".into()), ..other });
     assert_eq!(row.span.pipeline.as_deref(), Some("Q"));
     assert_eq!(row.locally(), own);
     row.decide(&own);

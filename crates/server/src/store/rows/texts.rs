@@ -4,20 +4,20 @@ use std::borrow::Cow;
 
 /// Calls back with whatever a person wrote or reads in the messages of a row, given as the JSON text that its column holds.
 pub fn each_text(json: &str, mut each: impl FnMut(&str)) {
-    let Ok(messages) = serde_json::from_str::<Vec<Message>>(json) else { return };
+    let Ok(messages) = serde_json::from_str::<Vec<MessageTexts>>(json) else { return };
     for part in messages.iter().flat_map(|message| &message.parts) {
         [&part.text, &part.name, &part.arguments, &part.result, &part.content].into_iter().flatten().for_each(|text| each(text));
     }
 }
 
 #[derive(serde::Deserialize)]
-struct Message<'a> {
+struct MessageTexts<'a> {
     #[serde(borrow, default)]
-    parts: Vec<Part<'a>>,
+    parts: Vec<MessagePartTexts<'a>>,
 }
 
 #[derive(serde::Deserialize)]
-struct Part<'a> {
+struct MessagePartTexts<'a> {
     #[serde(borrow, default)]
     text: Option<Cow<'a, str>>,
     #[serde(borrow, default)]

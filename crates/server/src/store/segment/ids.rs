@@ -27,7 +27,7 @@ use hinomi_model::id::TraceId;
 use xorf::{BinaryFuse16, Filter as _};
 
 use super::order::RowKey;
-use crate::store::ids::{Key, trace_hash};
+use crate::store::ids::{SpanKey, trace_hash};
 
 const MAGIC: &[u8; 8] = b"HINOIDS2";
 const HEADER: usize = 32;
@@ -43,20 +43,20 @@ const BLOCK: usize = 256;
 
 /// A side file in use.
 #[derive(Debug)]
-pub(in crate::store) struct Ids {
+pub(in crate::store) struct SegmentIdIndex {
     /// Opened when it is asked, which is rare: there may be more segments than a process may have files open.
     path: PathBuf,
     /// `None` for a file without second hashes.
-    secret: Option<Secret>,
-    spans: Table,
-    traces: Table,
+    secret: Option<IdIndexSecret>,
+    spans: IdIndexTable,
+    traces: IdIndexTable,
 }
 
 /// What the second hashes of a file depend on.
 #[derive(Debug, Clone, Copy)]
-struct Secret([u8; 16]);
+struct IdIndexSecret([u8; 16]);
 
-impl Secret {
+impl IdIndexSecret {
     fn check(self, words: &[&[u8]]) -> u32 {
         let half = |at: usize| self.0[at..at + 8].iter().rev().fold(0, |half, byte| half << 8 | u64::from(*byte));
         #[expect(deprecated, reason = "see above")]
@@ -69,18 +69,18 @@ impl Secret {
         self.check(&[&project.to_le_bytes(), &trace.0.to_le_bytes()])
     }
 
-    fn of_span(self, key: &Key) -> u32 {
+    fn of_span(self, key: &SpanKey) -> u32 {
         self.check(&[&key.project.to_le_bytes(), &key.trace.0.to_le_bytes(), &key.span.0.to_le_bytes()])
     }
 }
 
-impl Ids {
+impl SegmentIdIndex {
     /// Reads and checks a side file.
     ///
     /// # Errors
     ///
     /// `InvalidData` when it is not what [`encode`] makes.
-    pub(in crate::store) fn open(path: &Path) -> io::Result<Ids> {
+    pub(in crate::store) fn open(path: &Path) -> io::Result<SegmentIdIndex> {
         let bytes = std::fs::read(path)?;
         let damaged = || io::Error::from(io::ErrorKind::InvalidData);
         let (content, crc) = bytes.split_last_chunk::<4>().ok_or_else(damaged)?;
@@ -96,12 +96,12 @@ impl Ids {
         if content.len() != between + traces * (TRACE - less) {
             return Err(damaged());
         }
-        let secret = content.get(HEADER_1..).and_then(|rest| rest.first_chunk()).copied().map(Secret);
-        Ok(Ids {
+        let secret = content.get(HEADER_1..).and_then(|rest| rest.first_chunk()).copied().map(IdIndexSecret);
+        Ok(SegmentIdIndex {
             path: path.to_owned(),
             secret: secret.filter(|_| is_checked),
-            spans: Table::of(&content[..between], header, SPAN - less),
-            traces: Table::of(content, between, TRACE - less),
+            spans: IdIndexTable::of(&content[..between], header, SPAN - less),
+            traces: IdIndexTable::of(content, between, TRACE - less),
         })
     }
 
@@ -111,7 +111,7 @@ impl Ids {
     }
 
     /// The rows of a span, dead ones included, and hardly ever another's.
-    pub(in crate::store) fn rows_of_span(&self, key: &Key) -> io::Result<Vec<u32>> {
+    pub(in crate::store) fn rows_of_span(&self, key: &SpanKey) -> io::Result<Vec<u32>> {
         let mut rows = Vec::new();
         let check = self.secret.map(|secret| secret.of_span(key));
         self.spans.find(&self.path, key.hash(), check, |entry| rows.push(number(entry, 0)))?;
@@ -132,14 +132,14 @@ impl Ids {
 
 /// The side file of rows in the order of their segment.
 pub(in crate::store) fn encode(rows: &[RowKey]) -> Vec<u8> {
-    let secret = Secret(rand::random());
+    let secret = IdIndexSecret(rand::random());
     let mut spans: Vec<(u64, u32, u32)> =
         rows.iter().zip(0..).map(|(row, number)| (row.key.hash(), secret.of_span(&row.key), number)).collect();
     spans.sort_unstable();
     let mut traces = Vec::new();
     let mut first = 0;
     for run in rows.chunk_by(|a, b| (a.key.project, a.key.trace) == (b.key.project, b.key.trace)) {
-        let Key { project, trace, .. } = run[0].key;
+        let SpanKey { project, trace, .. } = run[0].key;
         traces.push((trace_hash(project, trace), secret.of_trace(project, trace), first, run.len() as u32));
         first += run.len() as u32;
     }
@@ -168,24 +168,24 @@ pub(in crate::store) fn encode(rows: &[RowKey]) -> Vec<u8> {
 
 /// One of the two lists of the file.
 #[derive(Debug)]
-struct Table {
+struct IdIndexTable {
     start: u64,
     entries: usize,
     width: usize,
-    filter: Filter,
+    filter: IdIndexFilter,
     /// The hash of every 256th entry.
     index: Vec<u64>,
 }
 
-impl Table {
-    fn of(content: &[u8], start: usize, width: usize) -> Table {
+impl IdIndexTable {
+    fn of(content: &[u8], start: usize, width: usize) -> IdIndexTable {
         let hashes: Vec<u64> = content[start..].chunks_exact(width).map(hash_of).collect();
-        Table {
+        IdIndexTable {
             start: start as u64,
             entries: hashes.len(),
             width,
             index: hashes.iter().copied().step_by(BLOCK).collect(),
-            filter: Filter::of(hashes),
+            filter: IdIndexFilter::of(hashes),
         }
     }
 
@@ -205,23 +205,23 @@ impl Table {
 
 /// Says of a hash that it is not there, or that it may be.
 #[derive(Debug)]
-enum Filter {
+enum IdIndexFilter {
     /// Few hashes, for which the construction of the other is not made.
     Few(BTreeSet<u64>),
     Many(BinaryFuse16),
 }
 
-impl Filter {
-    fn of(mut hashes: Vec<u64>) -> Filter {
+impl IdIndexFilter {
+    fn of(mut hashes: Vec<u64>) -> IdIndexFilter {
         hashes.dedup();
         let many = (hashes.len() >= BLOCK).then(|| BinaryFuse16::try_from(&hashes).ok()).flatten();
-        many.map_or_else(|| Filter::Few(hashes.into_iter().collect()), Filter::Many)
+        many.map_or_else(|| IdIndexFilter::Few(hashes.into_iter().collect()), IdIndexFilter::Many)
     }
 
     fn contains(&self, hash: u64) -> bool {
         match self {
-            Filter::Few(hashes) => hashes.contains(&hash),
-            Filter::Many(filter) => filter.contains(&hash),
+            IdIndexFilter::Few(hashes) => hashes.contains(&hash),
+            IdIndexFilter::Many(filter) => filter.contains(&hash),
         }
     }
 }

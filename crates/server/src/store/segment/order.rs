@@ -7,7 +7,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use hinomi_model::id::{SpanId, TraceId};
 
-use crate::store::ids::Key;
+use crate::store::ids::SpanKey;
 
 /// The columns that [`keys`] needs.
 pub(in crate::store) const KEY_COLUMNS: [&str; 4] = ["project_id", "trace_id", "span_id", "start_time"];
@@ -15,7 +15,7 @@ pub(in crate::store) const KEY_COLUMNS: [&str; 4] = ["project_id", "trace_id", "
 /// A row by what its place depends on, and where it is now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) struct RowKey {
-    pub(in crate::store) key: Key,
+    pub(in crate::store) key: SpanKey,
     pub(in crate::store) start_us: i64,
     /// Which of the inputs.
     pub(in crate::store) source: u32,
@@ -30,7 +30,7 @@ pub(in crate::store) fn keys(batch: &RecordBatch, source: u32, first_row: u32) -
     let (project, start) = (project.as_primitive::<Int64Type>(), start.as_primitive::<TimestampMicrosecondType>());
     let (trace, span) = (trace.as_string_view(), span.as_string_view());
     let row = |index: usize| RowKey {
-        key: Key {
+        key: SpanKey {
             project: project.value(index) as u64,
             trace: TraceId(u128::from_str_radix(trace.value(index), 16).unwrap_or(0)),
             span: SpanId(u64::from_str_radix(span.value(index), 16).unwrap_or(0)),

@@ -22,16 +22,16 @@ use crate::store::schema::{SCHEMA, with_views};
 
 /// A segment that is open for reading.
 #[derive(Debug)]
-pub(in crate::store) struct Reader {
+pub(in crate::store) struct SegmentReader {
     path: PathBuf,
-    file: Anywhere,
+    file: PositionalFile,
     footer: ArrowReaderMetadata,
 }
 
-impl Reader {
+impl SegmentReader {
     /// Opens the file and reads its footer.
-    pub(in crate::store) fn open(path: &Path) -> Result<Reader, StoreError> {
-        let file = Anywhere::open(path)?;
+    pub(in crate::store) fn open(path: &Path) -> Result<SegmentReader, StoreError> {
+        let file = PositionalFile::open(path)?;
         // Which rows are wanted is known: where pages begin is all that is needed, not what is in them.
         let options = ArrowReaderOptions::new().with_offset_index_policy(PageIndexPolicy::Optional);
         let footer = ArrowReaderMetadata::load(&file, options.clone()).and_then(|footer| {
@@ -39,15 +39,15 @@ impl Reader {
             ArrowReaderMetadata::try_new(footer.metadata().clone(), options.with_schema(schema))
         });
         let footer = footer.map_err(|error| StoreError::segment("open", path, error))?;
-        Ok(Reader { path: path.to_owned(), file, footer })
+        Ok(SegmentReader { path: path.to_owned(), file, footer })
     }
 
     /// Opens a file whose footer has been read before.
-    pub(in crate::store) fn with_footer(path: &Path, footer: ArrowReaderMetadata) -> Result<Reader, StoreError> {
-        Ok(Reader { path: path.to_owned(), file: Anywhere::open(path)?, footer })
+    pub(in crate::store) fn with_footer(path: &Path, footer: ArrowReaderMetadata) -> Result<SegmentReader, StoreError> {
+        Ok(SegmentReader { path: path.to_owned(), file: PositionalFile::open(path)?, footer })
     }
 
-    /// What [`with_footer`](Reader::with_footer) takes.
+    /// What [`with_footer`](SegmentReader::with_footer) takes.
     pub(in crate::store) fn footer(&self) -> &ArrowReaderMetadata {
         &self.footer
     }
@@ -143,39 +143,39 @@ pub(in crate::store) fn ranges(rows: impl IntoIterator<Item = u32>) -> Vec<Range
 
 /// A file of which each read says where: nobody moves the place of anybody else, as handles that were cloned do.
 #[derive(Debug, Clone)]
-struct Anywhere {
+struct PositionalFile {
     file: Arc<File>,
     length: u64,
 }
 
 /// A part of it, read from front to back.
-struct Onwards {
+struct PositionalFileReader {
     file: Arc<File>,
     at: u64,
 }
 
-impl Anywhere {
-    fn open(path: &Path) -> Result<Anywhere, StoreError> {
-        let open = || -> io::Result<Anywhere> {
+impl PositionalFile {
+    fn open(path: &Path) -> Result<PositionalFile, StoreError> {
+        let open = || -> io::Result<PositionalFile> {
             let file = File::open(path)?;
             let length = file.metadata()?.len();
-            Ok(Anywhere { file: Arc::new(file), length })
+            Ok(PositionalFile { file: Arc::new(file), length })
         };
         open().map_err(StoreError::io("open", path))
     }
 }
 
-impl Length for Anywhere {
+impl Length for PositionalFile {
     fn len(&self) -> u64 {
         self.length
     }
 }
 
-impl ChunkReader for Anywhere {
-    type T = io::BufReader<Onwards>;
+impl ChunkReader for PositionalFile {
+    type T = io::BufReader<PositionalFileReader>;
 
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        Ok(io::BufReader::new(Onwards { file: self.file.clone(), at: start }))
+        Ok(io::BufReader::new(PositionalFileReader { file: self.file.clone(), at: start }))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
@@ -189,7 +189,7 @@ impl ChunkReader for Anywhere {
     }
 }
 
-impl Read for Onwards {
+impl Read for PositionalFileReader {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read_at(into, self.at)?;
         self.at += read as u64;

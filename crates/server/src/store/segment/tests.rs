@@ -7,18 +7,18 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
 
-use super::ids::Ids;
+use super::ids::SegmentIdIndex;
 use super::order::{RowKey, keys, sort};
-use super::read::{Reader, ranges};
-use crate::store::ids::Key;
+use super::read::{SegmentReader, ranges};
+use crate::store::ids::SpanKey;
 use crate::store::ids::collisions::{key_like, trace_like};
 use crate::store::rows::tests::any_span;
-use crate::store::rows::{Row, from_batch, to_batch};
+use crate::store::rows::{SpanRow, from_batch, to_batch};
 use crate::store::schema::SCHEMA;
 use crate::store::snapshot::Segment;
 
 /// Writes rows as a segment in a folder.
-fn written(dir: &std::path::Path, rows: &[Row]) -> (Segment, Ids, Vec<RowKey>) {
+fn written(dir: &std::path::Path, rows: &[SpanRow]) -> (Segment, SegmentIdIndex, Vec<RowKey>) {
     let batch = to_batch(rows);
     let mut order = keys(&batch, 0, 0);
     sort(&mut order);
@@ -35,11 +35,11 @@ fn written(dir: &std::path::Path, rows: &[Row]) -> (Segment, Ids, Vec<RowKey>) {
 }
 
 /// Spans of few traces and projects, so that traces have several.
-fn rows() -> impl Strategy<Value = Vec<Row>> {
-    let row = (0u64..3, 1u128..9, 1u64..u64::MAX, -9i64..9, any_span()).prop_map(|(project_id, trace, span, start, rest)| Row {
+fn rows() -> impl Strategy<Value = Vec<SpanRow>> {
+    let row = (0u64..3, 1u128..9, 1u64..u64::MAX, -9i64..9, any_span()).prop_map(|(project_id, trace, span, start, rest)| SpanRow {
         project_id,
         span: Span { trace_id: TraceId(trace), span_id: SpanId(span), start_us: start, ..rest },
-        ..Row::default()
+        ..SpanRow::default()
     });
     proptest::collection::vec(row, 1..12)
 }
@@ -51,8 +51,8 @@ proptest! {
     fn a_segment_gives_back_its_rows(rows in rows()) {
         let dir = tempfile::tempdir().unwrap();
         let (segment, ids, order) = written(dir.path(), &rows);
-        let all = from_batch(&Reader::open(&segment.path).unwrap().all(&[0..rows.len() as u32]).unwrap());
-        let expected: Vec<Row> = order.iter().map(|key| rows[key.row as usize].clone()).collect();
+        let all = from_batch(&SegmentReader::open(&segment.path).unwrap().all(&[0..rows.len() as u32]).unwrap());
+        let expected: Vec<SpanRow> = order.iter().map(|key| rows[key.row as usize].clone()).collect();
         prop_assert_eq!(&all, &expected);
         prop_assert_eq!(segment.min_start_us, rows.iter().map(|row| row.span.start_us).min().unwrap());
         prop_assert_eq!(segment.bytes, std::fs::metadata(&segment.path).unwrap().len());
@@ -67,7 +67,8 @@ proptest! {
 #[test]
 fn files_with_plain_texts_and_older_ones_with_views_are_read() {
     let dir = tempfile::tempdir().unwrap();
-    let row = Row { span: Span { trace_id: TraceId(1), span_id: SpanId(2), name: "a name".into(), ..Span::default() }, ..Row::default() };
+    let row =
+        SpanRow { span: Span { trace_id: TraceId(1), span_id: SpanId(2), name: "a name".into(), ..Span::default() }, ..SpanRow::default() };
     let (segment, ..) = written(dir.path(), std::slice::from_ref(&row));
     let text_type = |path: &std::path::Path| {
         let reader = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(path).unwrap()).unwrap();
@@ -80,23 +81,23 @@ fn files_with_plain_texts_and_older_ones_with_views_are_read() {
     writer.close().unwrap();
     assert_eq!(text_type(&older), DataType::Utf8View);
     for path in [&segment.path, &older] {
-        assert_eq!(from_batch(&Reader::open(path).unwrap().all(&[0..1]).unwrap()), std::slice::from_ref(&row));
+        assert_eq!(from_batch(&SegmentReader::open(path).unwrap().all(&[0..1]).unwrap()), std::slice::from_ref(&row));
     }
 }
 
 #[test]
 fn finds_single_rows_among_many() {
     let dir = tempfile::tempdir().unwrap();
-    let row = |n: u64| Row {
+    let row = |n: u64| SpanRow {
         project_id: 1,
         span: Span { trace_id: TraceId(u128::from(n / 5 + 1)), span_id: SpanId(n + 1), start_us: n as i64 * 7, ..Span::default() },
-        ..Row::default()
+        ..SpanRow::default()
     };
-    let rows: Vec<Row> = (0..5000).map(row).collect();
+    let rows: Vec<SpanRow> = (0..5000).map(row).collect();
     let (segment, ids, _) = written(dir.path(), &rows);
-    let reader = Reader::open(&segment.path).unwrap();
+    let reader = SegmentReader::open(&segment.path).unwrap();
     for n in [0u32, 1, 999, 4998, 4999] {
-        let key = Key { project: 1, trace: rows[n as usize].span.trace_id, span: rows[n as usize].span.span_id };
+        let key = SpanKey { project: 1, trace: rows[n as usize].span.trace_id, span: rows[n as usize].span.span_id };
         assert!(ids.may_hold_span(key.hash()));
         assert_eq!(ids.rows_of_span(&key).unwrap(), [n]);
         let first = n / 5 * 5;
@@ -112,13 +113,13 @@ fn finds_single_rows_among_many() {
 #[test]
 fn of_many_keys_with_one_hash_the_one_is_told_from_the_others() {
     let dir = tempfile::tempdir().unwrap();
-    let first = Key { project: 1, trace: TraceId(7), span: SpanId(42) };
+    let first = SpanKey { project: 1, trace: TraceId(7), span: SpanId(42) };
     let traces = (1..2000u64).map(|low| trace_like((1, first.trace), 2, low));
-    let all: Vec<Key> = std::iter::once(first).chain(traces.map(|trace| key_like(first, 2, trace))).collect();
-    let row = |key: &Key| Row {
+    let all: Vec<SpanKey> = std::iter::once(first).chain(traces.map(|trace| key_like(first, 2, trace))).collect();
+    let row = |key: &SpanKey| SpanRow {
         project_id: key.project,
         span: Span { trace_id: key.trace, span_id: key.span, ..Span::default() },
-        ..Row::default()
+        ..SpanRow::default()
     };
     let (segment, ids, order) = written(dir.path(), &all.iter().map(row).collect::<Vec<_>>());
     // Of two thousand, two have the same second hash as another with a probability of one in two thousand.
@@ -139,7 +140,7 @@ fn of_many_keys_with_one_hash_the_one_is_told_from_the_others() {
     bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
     let path = segment.path.with_extension("ids");
     std::fs::write(&path, bytes).unwrap();
-    let older = Ids::open(&path).unwrap();
+    let older = SegmentIdIndex::open(&path).unwrap();
     assert_eq!(older.rows_of_span(&all[9]).unwrap().len(), 2000);
     assert_eq!(older.rows_of_trace(2, all[9].trace).unwrap(), [0..2000]);
 }
@@ -147,10 +148,10 @@ fn of_many_keys_with_one_hash_the_one_is_told_from_the_others() {
 #[test]
 fn a_damaged_side_file_is_noticed() {
     let dir = tempfile::tempdir().unwrap();
-    let (segment, ..) = written(dir.path(), &[Row { span: Span { trace_id: TraceId(1), ..Span::default() }, ..Row::default() }]);
+    let (segment, ..) = written(dir.path(), &[SpanRow { span: Span { trace_id: TraceId(1), ..Span::default() }, ..SpanRow::default() }]);
     let path = segment.path.with_extension("ids");
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[40] ^= 4;
     std::fs::write(&path, bytes).unwrap();
-    assert_eq!(Ids::open(&path).unwrap_err().kind(), std::io::ErrorKind::InvalidData);
+    assert_eq!(SegmentIdIndex::open(&path).unwrap_err().kind(), std::io::ErrorKind::InvalidData);
 }

@@ -12,14 +12,14 @@ use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
-use super::ids::{self, Ids};
+use super::ids::{self, SegmentIdIndex};
 use super::order::RowKey;
-use crate::store::check::Summing;
+use crate::store::check::ChecksumWriter;
 use crate::store::error::StoreError;
 use crate::store::folder::sync_folder;
 use crate::store::rollup;
 use crate::store::schema::{SCHEMA, written_with};
-use crate::store::side::Kept;
+use crate::store::side::SidecarCell;
 use crate::store::snapshot::Segment;
 
 /// Rows that are brought into order, encoded and dropped at a time, and bytes of them.
@@ -56,16 +56,16 @@ pub(in crate::store) fn write(
     rows_per_group: usize,
     bytes_of: impl Fn(&RowKey) -> usize,
     mut rows_of: impl FnMut(&[RowKey]) -> Result<RecordBatch, StoreError>,
-) -> Result<(Segment, Ids), StoreError> {
+) -> Result<(Segment, SegmentIdIndex), StoreError> {
     let temporary = path.with_extension("parquet.new");
     let mut bytes = 0;
     let mut crc = 0;
-    let mut rollup = rollup::Builder::default();
+    let mut rollup = rollup::RollupBuilder::default();
     durably(&temporary, path, |file| {
         let wrap = |error: parquet::errors::ParquetError| StoreError::segment("write", path, error);
         let properties = properties(rows_per_group);
         let options = written_with(properties);
-        let mut writer = ArrowWriter::try_new_with_options(Summing::new(file), SCHEMA.clone(), options).map_err(wrap)?;
+        let mut writer = ArrowWriter::try_new_with_options(ChecksumWriter::new(file), SCHEMA.clone(), options).map_err(wrap)?;
         for chunk in chunks(rows, bytes_of) {
             let batch = rows_of(chunk)?;
             rollup.add(&batch, None);
@@ -92,8 +92,8 @@ pub(in crate::store) fn write(
         min_start_us: rows.iter().map(|row| row.start_us).min().unwrap_or(0),
         max_start_us: rows.iter().map(|row| row.start_us).max().unwrap_or(0),
         projects,
-        rollup: Kept::default(),
-        grams: Kept::default(),
+        rollup: SidecarCell::default(),
+        grams: SidecarCell::default(),
         replaced: AtomicBool::new(false),
     };
     segment.rollup.keep(path, rollup.finish());
@@ -116,10 +116,10 @@ fn chunks(mut rows: &[RowKey], bytes_of: impl Fn(&RowKey) -> usize) -> impl Iter
 }
 
 /// Writes the side file of a segment whose rows are given in order.
-pub(in crate::store) fn write_ids(segment: &Path, rows: &[RowKey]) -> Result<Ids, StoreError> {
+pub(in crate::store) fn write_ids(segment: &Path, rows: &[RowKey]) -> Result<SegmentIdIndex, StoreError> {
     let path = segment.with_extension("ids");
     durably(&segment.with_extension("ids.new"), &path, |file| file.write_all(&ids::encode(rows)).map_err(StoreError::io("write", &path)))?;
-    Ids::open(&path).map_err(StoreError::io("read", &path))
+    SegmentIdIndex::open(&path).map_err(StoreError::io("read", &path))
 }
 
 /// Writes a file under another name, makes it durable, and gives it its name. What a failure leaves is removed.

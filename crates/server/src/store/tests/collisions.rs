@@ -1,7 +1,7 @@
 //! Spans and traces whose hashes were made to collide, as a sender of another project can: none takes another's place, and none is joined to
 //! another.
 
-use super::super::ids::Key;
+use super::super::ids::SpanKey;
 use super::super::ids::collisions::{key_like, trace_like};
 use super::*;
 
@@ -20,13 +20,13 @@ async fn moved(store: Store, dir: &Path, place: &str) -> Store {
     Store::open(dir, small()).unwrap()
 }
 
-fn of(key: Key, make: impl Fn(u128, u64) -> Span) -> Span {
+fn of(key: SpanKey, make: impl Fn(u128, u64) -> Span) -> Span {
     make(key.trace.0, key.span.0)
 }
 
 /// Two keys with one hash, of two projects or of one.
-fn pairs() -> [(Key, Key); 2] {
-    let victim = Key { project: 1, trace: TraceId(0xabcd << 64 | 7), span: SpanId(42) };
+fn pairs() -> [(SpanKey, SpanKey); 2] {
+    let victim = SpanKey { project: 1, trace: TraceId(0xabcd << 64 | 7), span: SpanId(42) };
     [(victim, key_like(victim, 2, TraceId(9))), (victim, key_like(victim, 1, TraceId(9)))]
 }
 
@@ -45,10 +45,10 @@ async fn each_of_two_spans_is_stored_once_and_found() {
                 let again = store.append(key.project, vec![of(key, |trace, id| span(trace, id, 99))]).await.unwrap();
                 assert_eq!((again.stored, again.duplicates), (0, 1), "{place}");
             }
-            let revise: Revise = Arc::new(|span| "revised".clone_into(&mut span.name));
+            let revise: SpanReviser = Arc::new(|span| "revised".clone_into(&mut span.name));
             assert_eq!(store.revise(other.project, vec![(other.trace, other.span)], revise).await.unwrap(), 1);
             let seen = rows(&store.snapshot());
-            let name = |key: Key| seen[&(key.project, key.trace, key.span)].span.name.as_str();
+            let name = |key: SpanKey| seen[&(key.project, key.trace, key.span)].span.name.as_str();
             assert_eq!((seen.len(), name(other)), (2, "revised"), "{place}");
             assert!(name(one).starts_with("span 42"), "{place}");
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::folder::Folder;
+use super::super::folder::DataFolder;
 use super::super::manifest::Manifest;
 use super::*;
 
@@ -59,7 +59,7 @@ async fn a_log_that_lost_what_was_acknowledged_is_told_of() {
         let findings = doctor::examine(dir.path(), |_, _| {});
         let told =
             |severity| findings.iter().any(|found| found.severity == severity && found.what.contains("were acknowledged and are nowhere"));
-        assert!(told(doctor::Severity::Problem), "{findings:?}");
+        assert!(told(doctor::DoctorSeverity::Problem), "{findings:?}");
         let store = Store::open(dir.path(), small()).unwrap();
         assert_eq!(rows(&store.snapshot()).len(), left);
         let damaged = store.stats().damaged;
@@ -142,7 +142,7 @@ async fn a_damaged_segment_is_named_and_the_rest_is_served() {
 }
 
 /// A folder with segments of three and of one trace, merged from smaller ones and not, and one trace in the log.
-async fn of_some_segments(dir: &Path) -> BTreeMap<(u64, TraceId, SpanId), Row> {
+async fn of_some_segments(dir: &Path) -> BTreeMap<(u64, TraceId, SpanId), SpanRow> {
     let store = Store::open(dir, StoreConfig { merge_at: 3, ..small() }).unwrap();
     for trace in 1..=3 {
         let _ = store.append(1, vec![span(trace, 1, 10), span(trace, 2, 20)]).await.unwrap();
@@ -167,11 +167,11 @@ async fn segments_that_no_manifest_names_are_set_aside_and_taken_in_again() {
     let losses: [Loss; 5] = [
         |manifest| std::fs::write(manifest, "").unwrap(),
         |_| {},
-        |manifest| drop(Manifest::open(&Folder::open(manifest.parent().unwrap()).unwrap()).unwrap()),
+        |manifest| drop(Manifest::open(&DataFolder::open(manifest.parent().unwrap()).unwrap()).unwrap()),
         |manifest| std::fs::write(manifest, "no database at all, but longer than the header of one; ".repeat(20)).unwrap(),
         // A header that is not whole any more.
         |manifest| {
-            drop(Manifest::open(&Folder::open(manifest.parent().unwrap()).unwrap()).unwrap());
+            drop(Manifest::open(&DataFolder::open(manifest.parent().unwrap()).unwrap()).unwrap());
             let mut bytes = std::fs::read(manifest).unwrap();
             bytes[30..90].iter_mut().for_each(|byte| *byte ^= 0x5a);
             std::fs::write(manifest, bytes).unwrap();
@@ -205,12 +205,12 @@ async fn segments_that_no_manifest_names_are_set_aside_and_taken_in_again() {
                 Err(error) => assert!(case >= 3 && matches!(error, StoreError::Damaged { .. }), "{error}"),
             }
             let findings = repair(dir.path()).unwrap();
-            assert!(findings.iter().all(|found| found.severity != doctor::Severity::Problem), "{findings:?}");
+            assert!(findings.iter().all(|found| found.severity != doctor::DoctorSeverity::Problem), "{findings:?}");
             let store = Store::open(dir.path(), small()).unwrap();
             assert_eq!(rows(&store.snapshot()), expected, "case {case}");
             assert_eq!(store.stats().damaged, [""; 0]);
             let problems = doctor::examine(dir.path(), |_, _| {});
-            assert!(problems.iter().all(|found| found.severity != doctor::Severity::Problem), "{problems:?}");
+            assert!(problems.iter().all(|found| found.severity != doctor::DoctorSeverity::Problem), "{problems:?}");
             assert_eq!(store.append(1, vec![span(1, 1, 10)]).await.unwrap().duplicates, 1);
         }
     }
@@ -258,7 +258,7 @@ async fn what_a_crash_left_is_removed_where_nothing_is_lost_by_that() {
     // Not finished, but what it was made of is not there; and one of which nothing is known.
     ["0000000094.parquet", "0000000095.parquet"].into_iter().for_each(write);
     {
-        let folder = Folder::open(dir.path()).unwrap();
+        let folder = DataFolder::open(dir.path()).unwrap();
         let mut manifest = Manifest::open(&folder).unwrap();
         manifest.forget_files(&[91].into()).unwrap();
         manifest.begin(92, &[1]).unwrap();
@@ -311,7 +311,10 @@ async fn a_segment_from_an_older_backup_heals() {
     // Put there after the damaged one was taken out.
     damage();
     let findings = repair(dir.path()).unwrap();
-    assert!(findings.iter().any(|found| found.severity == doctor::Severity::Problem && found.what.contains("taken out")), "{findings:?}");
+    assert!(
+        findings.iter().any(|found| found.severity == doctor::DoctorSeverity::Problem && found.what.contains("taken out")),
+        "{findings:?}"
+    );
     let store = Store::open(dir.path(), small()).unwrap();
     assert!(rows(&store.snapshot()).len() < expected.len());
     assert!(dir.path().join("damaged").join(format!("{name}.damaged")).exists());
@@ -444,7 +447,7 @@ async fn bits_that_flip_in_a_segment_are_found_and_the_rest_is_served() {
         assert!(found.is_err(), "byte {at} of {}", live.path.display());
         // A file of the time before sums is decoded, where nothing but the names of columns may be wrong and not be seen.
         let findings = doctor::examine(dir.path(), |_, _| {});
-        let problems: Vec<_> = findings.iter().filter(|finding| finding.severity == doctor::Severity::Problem).collect();
+        let problems: Vec<_> = findings.iter().filter(|finding| finding.severity == doctor::DoctorSeverity::Problem).collect();
         assert!(problems.len() == 1 && problems[0].what.contains("0000000002.parquet"), "{problems:?}");
     }
     state::lock(&store.shared.health.last_look).take();
@@ -464,17 +467,17 @@ async fn the_doctor_names_what_is_wrong_with_the_log() {
         let findings = doctor::examine(dir.path(), |_, _| {});
         findings.into_iter().filter(|finding| finding.severity == severity).map(|finding| finding.what).collect()
     };
-    assert_eq!(said(doctor::Severity::Problem), [""; 0]);
+    assert_eq!(said(doctor::DoctorSeverity::Problem), [""; 0]);
     let path = log_file(dir.path());
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[60] ^= 0x10;
     bytes.truncate(bytes.len() - 1);
     std::fs::write(&path, bytes).unwrap();
-    let problems = said(doctor::Severity::Problem);
+    let problems = said(doctor::DoctorSeverity::Problem);
     assert!(problems[0].contains("cannot be read"), "{problems:?}");
     assert!(problems[1].contains("is no whole frame"), "{problems:?}");
     assert!(problems[2].contains("frames 1 to 1 of the log are nowhere"), "{problems:?}");
     assert!(problems[3].contains("frames 3 to 3 of the log were acknowledged"), "{problems:?}");
     std::fs::write(dir.path().join("segments/0000000077.ids"), "rest of a flush").unwrap();
-    assert!(said(doctor::Severity::Note).iter().any(|note| note.contains("1 files in segments/ belong to none")));
+    assert!(said(doctor::DoctorSeverity::Note).iter().any(|note| note.contains("1 files in segments/ belong to none")));
 }

@@ -42,7 +42,7 @@ async fn a_thread_that_has_ended_is_told_of() {
     let store = Store::open(dir.path(), small()).unwrap();
     let _ = store.append(1, vec![span(1, 1, 10)]).await.unwrap();
     assert_eq!(store.stats().intake_error, None);
-    store.commands().unwrap().send(Command::Panic).await.unwrap();
+    store.commands().unwrap().send(CommitCommand::Panic).await.unwrap();
     assert!(matches!(store.append(1, vec![span(2, 1, 10)]).await, Err(StoreError::Closed)));
     while store.stats().intake_error.is_none() {
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -98,7 +98,7 @@ impl Model {
         let mut expected = self.0.clone();
         let keys: Vec<_> = expected.keys().copied().collect();
         for trace in keys.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-            let nodes: Vec<Node> = trace.iter().map(|key| Node::of(&self.0[key])).collect();
+            let nodes: Vec<SpanNode> = trace.iter().map(|key| SpanNode::of(&self.0[key])).collect();
             for (key, decision) in trace.iter().zip(latest_names_the_pipeline(&nodes)) {
                 decision.apply(expected.get_mut(key).unwrap());
             }
@@ -164,7 +164,7 @@ async fn run(steps: Vec<Step>, traces: Traces) {
                 let spans: BTreeSet<(u128, u64)> = spans.iter().map(|(trace, id)| (traces(*project, *trace), *id)).collect();
                 let expected = model.revise(*project, &spans, &name);
                 let spans = spans.iter().map(|(trace, id)| (TraceId(*trace), SpanId(*id))).collect();
-                let revise: Revise = Arc::new(move |span| span.name.clone_from(&name));
+                let revise: SpanReviser = Arc::new(move |span| span.name.clone_from(&name));
                 assert_eq!(store.revise(*project, spans, revise).await.unwrap(), expected);
             }
             Step::Flush => store.flush().await.unwrap(),

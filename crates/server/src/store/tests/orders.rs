@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use hinomi_model::clock::Context;
-use hinomi_model::counting::Decision;
+use hinomi_model::clock::DecodeContext;
+use hinomi_model::counting::SpanDecision;
 use hinomi_model::money::Usd;
-use hinomi_model::otlp::{self, Encoding, Signal};
+use hinomi_model::otlp::{self, OtlpEncoding, OtlpSignal};
 use hinomi_model::price::PriceBook;
-use hinomi_model::reports::AlsoReported;
+use hinomi_model::reports::DuplicateReport;
 use hinomi_model::{langfuse, sentry};
 use serde_json::Value;
 
-use super::super::watch::{Moved, Watch};
+use super::super::watch::{RowChangeSubscriber, RowChanges};
 use super::*;
 
 /// 2026-11-25T20:00:00Z: after all captures.
@@ -38,15 +38,21 @@ pub(crate) const CASES: &[&str] = &[
 ];
 
 fn decoded(folder: &Path) -> Vec<Span> {
-    let context = Context { received_us: RECEIVED_US, retention_us: Some(60 * 86_400_000_000), price: PriceBook::embedded() };
+    let context = DecodeContext { received_us: RECEIVED_US, retention_us: Some(60 * 86_400_000_000), price: PriceBook::embedded() };
     let request: Value = serde_json::from_slice(&std::fs::read(folder.join("request.json")).unwrap()).unwrap();
     let body = std::fs::read(folder.join("body.decoded")).unwrap();
     let path = request["path"].as_str().unwrap();
-    let signals = [("traces", Signal::Traces), ("TraceService", Signal::Traces), ("/logs", Signal::Logs), ("LogsService", Signal::Logs)];
-    let signals = signals.into_iter().chain([("/metrics", Signal::Metrics), ("MetricsService", Signal::Metrics)]);
+    let signals = [
+        ("traces", OtlpSignal::Traces),
+        ("TraceService", OtlpSignal::Traces),
+        ("/logs", OtlpSignal::Logs),
+        ("LogsService", OtlpSignal::Logs),
+    ];
+    let signals = signals.into_iter().chain([("/metrics", OtlpSignal::Metrics), ("MetricsService", OtlpSignal::Metrics)]);
     match signals.into_iter().find(|(part, _)| path.contains(part)) {
         Some((_, signal)) => {
-            let encoding = if request["headers"].to_string().contains("application/json") { Encoding::Json } else { Encoding::Binary };
+            let encoding =
+                if request["headers"].to_string().contains("application/json") { OtlpEncoding::Json } else { OtlpEncoding::Binary };
             otlp::decode(body.into(), signal, encoding, &context).unwrap().spans
         }
         None if path.contains("/api/public/ingestion") => langfuse::decode(&body, &context, &|_| None).unwrap().spans,
@@ -68,15 +74,15 @@ pub(crate) fn sent(case: &str) -> Vec<Vec<Span>> {
 /// What is summed, and what of a span depends on others.
 #[derive(Debug, PartialEq)]
 struct Figures {
-    decision: Decision,
+    decision: SpanDecision,
     tokens: (Option<u64>, Option<u64>),
     cost: Option<Usd>,
-    also: Option<AlsoReported>,
+    also: Option<DuplicateReport>,
 }
 
 fn figures(store: &Store) -> BTreeMap<(TraceId, SpanId), Figures> {
-    let of = |row: &Row| Figures {
-        decision: Decision::of(&row.span),
+    let of = |row: &SpanRow| Figures {
+        decision: SpanDecision::of(&row.span),
         tokens: (row.span.usage.input_tokens(), row.span.usage.output_tokens()),
         cost: row.span.cost.as_ref().map(|cost| cost.total),
         also: row.span.also_reported,
@@ -93,7 +99,7 @@ struct Totals {
 }
 
 impl Totals {
-    fn add(&mut self, row: &Row, sign: i64) {
+    fn add(&mut self, row: &SpanRow, sign: i64) {
         if row.span.is_call() && row.span.counted {
             let tokens = row.span.usage.input_tokens().unwrap_or(0) + row.span.usage.output_tokens().unwrap_or(0);
             self.calls += sign;
@@ -112,12 +118,12 @@ impl Totals {
 #[derive(Debug)]
 struct Watcher(Mutex<Totals>);
 
-impl Watch for Watcher {
-    fn look(&self, row: &Row) -> Option<Row> {
+impl RowChangeSubscriber for Watcher {
+    fn look(&self, row: &SpanRow) -> Option<SpanRow> {
         Some(row.clone())
     }
 
-    fn tell(&self, moved: Moved) {
+    fn tell(&self, moved: RowChanges) {
         let mut totals = self.0.lock().unwrap();
         moved.added.iter().for_each(|row| totals.add(row, 1));
         moved.gone.iter().for_each(|row| totals.add(row, -1));

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Instant;
 
-use hinomi_model::span::{Kind, Message, Part, Usage};
+use hinomi_model::span::{ChatMessage, MessagePart, SpanType, Usage};
 
 use super::*;
 
@@ -21,11 +21,11 @@ fn chat(trace: u128, id: u64) -> Span {
         }
         out
     };
-    let message = |role: &str, text: String| Message { role: role.into(), parts: vec![Part::Text { text }] };
+    let message = |role: &str, text: String| ChatMessage { role: role.into(), parts: vec![MessagePart::Text { text }] };
     Span {
         name: "chat gpt-4o".into(),
         op: "gen_ai.chat".into(),
-        kind: Kind::Llm,
+        kind: SpanType::Llm,
         provider: Some("openai".into()),
         request_model: Some("gpt-4o".into()),
         response_model: Some("gpt-4o-2024-08-06".into()),
