@@ -1,4 +1,4 @@
-//! Names of types: nouns with their subject, each of one type alone (CONTRIBUTING.md has the rules).
+//! Names of types: nouns with their subject, each of one type alone (docs/glossary.md has the rules).
 
 use std::collections::BTreeMap;
 use std::fs;
