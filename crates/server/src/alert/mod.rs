@@ -68,7 +68,7 @@ use table::{AlertStore, IncidentChange, PendingNotice};
 const REMEMBERED_US: i64 = 63 * 86_400_000_000;
 
 /// How long it is waited at most until what the bell has in hand is with delivery.
-const IN_HAND: Duration = Duration::from_secs(5);
+const IN_HAND: Duration = Duration::from_secs(60);
 
 /// Rules, budgets and incidents of all projects. Its methods block while they read or write.
 #[derive(Debug)]
@@ -247,12 +247,12 @@ impl AlertService {
     }
 
     /// Makes open incidents of a project name none of these users and traces, which are deleted; what is about one of them is over. When it
-    /// returns, only the databases may name them. Blocks until what the bell has in hand is with delivery, but not for long.
+    /// returns true, only the databases may name them. Blocks until what the bell has in hand is with delivery; false where that takes too long.
     ///
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn forget(&self, project: u64, names: &HashSet<String>) -> Result<(), SqliteError> {
+    pub fn forget(&self, project: u64, names: &HashSet<String>) -> Result<bool, SqliteError> {
         {
             let mut bell = lock(&self.bell);
             bell.pass(now_us());
@@ -262,13 +262,34 @@ impl AlertService {
             bell.settle(changes);
             bell.forget(project, names);
         }
+        Ok(self.is_handed_over())
+    }
+
+    /// Takes the rules and budgets of a project away, and forgets what is open of them. The rest is as of [`AlertService::forget`].
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn forget_project(&self, project: u64) -> Result<bool, SqliteError> {
+        self.table.delete_rules(project)?;
+        lock(&self.bell).forget_project(project);
+        lock(&self.scrapes).remove(&project);
+        self.change();
+        Ok(self.is_handed_over())
+    }
+
+    /// Waits for what the bell has in hand.
+    fn is_handed_over(&self) -> bool {
         let rounds = || self.rounds.load(Ordering::Acquire);
         let (seen, began) = (rounds(), std::time::Instant::now());
-        while rounds() < seen + 2 && began.elapsed() < IN_HAND && lock(&self.running).is_some() {
+        while rounds() < seen + 2 && lock(&self.running).is_some() {
+            if began.elapsed() > IN_HAND {
+                return false;
+            }
             self.nudge();
             std::thread::sleep(Duration::from_millis(5));
         }
-        Ok(())
+        true
     }
 
     kept!("rule", AlertRule, rules, rule, create_rule, replace_rule, delete_rule, mute_rule);

@@ -208,6 +208,11 @@ impl AlertStore {
         if deleted == 0 { Err(AlertError::Unknown(T::SOURCE.name())) } else { Ok(()) }
     }
 
+    /// Takes all rules and budgets of a project away.
+    pub(super) fn delete_rules(&self, project: u64) -> Result<usize, SqliteError> {
+        self.run(|connection| connection.execute("DELETE FROM rules WHERE project = ?1", [number(project)]))
+    }
+
     /// Says until when nobody is told of a rule or budget.
     pub(super) fn mute<T: AlertDefinition>(&self, project: u64, id: i64, until_us: Option<i64>) -> Result<AlertRecord<T>, AlertError> {
         self.get::<T>(project, id)?;

@@ -1,6 +1,6 @@
 //! `hinomi alerts`: rules and budgets as a file.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
@@ -114,10 +114,7 @@ fn confirmed() -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
         bail!("nothing was changed; add --yes to apply this without being asked");
     }
-    write!(std::io::stderr(), "Apply this? [y/N] ")?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    super::confirmed("Apply this? [y/N] ")
 }
 
 fn list(place: &AlertsCommandContext) -> anyhow::Result<()> {

@@ -1,5 +1,7 @@
 //! `hinomi delete`: a trace, a user or a project, from every file.
 
+use std::io::IsTerminal as _;
+
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -7,7 +9,7 @@ use serde_json::Value;
 
 use super::running::{CommandSession, RunningServer};
 use super::{CommonArguments, existing, in_force, say};
-use crate::keeping::{DeletionReceipt, receipts_of_user};
+use crate::keeping::{DeletionReceipt, Stored, receipts_of_user};
 
 /// Delete a trace, a user's data or a project from every file, with a receipt
 #[derive(Debug, Subcommand)]
@@ -48,7 +50,7 @@ pub(super) struct DeleteArguments {
     /// The project
     #[arg(long, value_name = "N")]
     project: u64,
-    /// It cannot be undone: say that it is meant
+    /// It cannot be undone: say that it is meant. Without this it is said what would be deleted, and asked
     #[arg(long)]
     yes: bool,
 }
@@ -61,17 +63,32 @@ impl DeleteCommand {
             DeleteCommand::User { which, id } => (which, format!("/users/{}", encoded(id))),
             DeleteCommand::Project { which } => (which, String::new()),
         };
-        ensure!(which.yes, "what is deleted is gone from every file and cannot be brought back; add --yes if that is meant");
         let meta = existing(&in_force(&which.common, None)?)?;
         let server = RunningServer::find(&meta, None)?;
         let session = CommandSession::begin(&meta)?;
         let url = format!("{}/api/v1/projects/{}{path}", server.address, which.project);
-        let mut answer = session.sign(server.agent.delete(url)).call()?;
-        let text = answer.body_mut().read_to_string()?;
-        ensure!(answer.status().as_u16() == 200, "{}", super::transfer::said(&text));
+        if !which.yes {
+            let text = read(session.sign(server.agent.get(format!("{url}/deletion"))).call()?)?;
+            let stored: Stored = serde_json::from_str(&text).context("the server is of another version; restart it")?;
+            let Stored { traces, spans, errors, scores, log_lines, series } = stored;
+            say(&format!(
+                "to be deleted: {traces} traces, {spans} spans, {errors} errors, {scores} scores, {log_lines} log lines, {series} series of metrics"
+            ))?;
+            const LAST: &str = "what is deleted is gone from every file and cannot be brought back";
+            ensure!(std::io::stdin().is_terminal(), "{LAST}; add --yes if that is meant");
+            ensure!(super::confirmed(&format!("{}. Delete it? [y/N] ", LAST.replacen('w', "W", 1)))?, "nothing was deleted");
+        }
+        let text = read(session.sign(server.agent.delete(url)).call()?)?;
         let receipt: DeletionReceipt = serde_json::from_str(&text).context("the server is of another version; restart it")?;
         told(&receipt)
     }
+}
+
+/// What a server that agreed has answered.
+fn read(mut answer: ureq::http::Response<ureq::Body>) -> anyhow::Result<String> {
+    let text = answer.body_mut().read_to_string()?;
+    ensure!(answer.status().as_u16() == 200, "{}", super::transfer::said(&text));
+    Ok(text)
 }
 
 fn encoded(id: &str) -> String {
@@ -80,14 +97,15 @@ fn encoded(id: &str) -> String {
 
 fn list(common: &CommonArguments, user: Option<&str>) -> anyhow::Result<()> {
     let meta = existing(&in_force(common, None)?)?;
-    if let Some(user) = user {
-        return receipts_of_user(&meta, user)?.iter().try_for_each(told);
+    let read = |text: &String| serde_json::from_value(serde_json::from_str::<Value>(text).unwrap_or_default()).unwrap_or_default();
+    let receipts: Vec<DeletionReceipt> = match user {
+        Some(user) => receipts_of_user(&meta, user)?,
+        None => meta.receipts()?.iter().map(read).collect(),
+    };
+    if receipts.is_empty() {
+        return say(if user.is_some() { "nothing of this user was deleted" } else { "nothing was deleted" });
     }
-    for text in meta.receipts()? {
-        let value: Value = serde_json::from_str(&text).unwrap_or_default();
-        told(&serde_json::from_value(value).unwrap_or_default())?;
-    }
-    Ok(())
+    receipts.iter().try_for_each(told)
 }
 
 fn told(receipt: &DeletionReceipt) -> anyhow::Result<()> {

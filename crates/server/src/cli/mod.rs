@@ -280,6 +280,14 @@ fn note(line: &str) {
     let _ = writeln!(std::io::stderr(), "hinomi: {line}");
 }
 
+/// Asks a person who sits there.
+fn confirmed(question: &str) -> anyhow::Result<bool> {
+    write!(std::io::stderr(), "{question}")?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
 /// One line on standard output.
 fn say(line: &str) -> anyhow::Result<()> {
     writeln!(std::io::stdout(), "{line}").context("cannot write to standard output")

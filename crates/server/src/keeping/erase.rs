@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
+use super::mentions::Names;
 use super::tables::{self, OF_PROJECT, OF_TRACES};
 use super::{RetentionError, RetentionResources, blocking};
 use crate::meta::{MetadataError, MetadataStore, ProjectPatch};
@@ -27,6 +28,18 @@ pub enum DeletionSubject {
     Project,
     /// The oldest spans of all projects, since the disk budget is reached.
     Budget,
+}
+
+impl DeletionSubject {
+    /// Whether a span of its project belongs to it. Of a user these are those that name the user, and those of the same `traces` that name nobody.
+    pub(super) fn has(&self, trace: TraceId, user: Option<&str>, traces: &HashSet<TraceId>) -> bool {
+        match self {
+            DeletionSubject::Project => true,
+            DeletionSubject::Trace(id) => trace == *id,
+            DeletionSubject::User(meant) => user.map_or_else(|| traces.contains(&trace), |found| found == meant),
+            DeletionSubject::Budget => false,
+        }
+    }
 }
 
 /// A deletion that has begun, as it is kept until there is a receipt: what belongs to a user is only known for as long as it is stored.
@@ -143,18 +156,12 @@ pub fn receipts_of_user(meta: &MetadataStore, user: &str) -> Result<Vec<Deletion
     Ok(read.filter(|receipt| receipt.what == "user" && receipt.subject.as_ref().is_some_and(|subject| names.contains(subject))).collect())
 }
 
-/// Which spans belong to a subject. Of a user these are those that name the user, and those of the same traces that name nobody.
+/// Takes away the spans of a subject.
 fn sweep_of(project: u64, subject: DeletionSubject, traces: HashSet<TraceId>) -> RetentionSweep {
     RetentionSweep {
         concerns: Arc::new(move |segment| segment.projects.binary_search(&project).is_ok()),
         judge: Arc::new(move |seen| {
-            let is_meant = seen.project == project
-                && match &subject {
-                    DeletionSubject::Project => true,
-                    DeletionSubject::Trace(id) => seen.trace == *id,
-                    DeletionSubject::User(user) => seen.user.map_or_else(|| traces.contains(&seen.trace), |found| found == user),
-                    DeletionSubject::Budget => false,
-                };
+            let is_meant = seen.project == project && subject.has(seen.trace, seen.user, &traces);
             if is_meant { RetentionDecision::Gone } else { RetentionDecision::Kept }
         }),
     }
@@ -219,6 +226,15 @@ enum DeletionTrigger {
     AfterStart,
 }
 
+/// What the bell still has in hand could be told after the databases were looked through.
+fn in_hand(is_handed_over: bool) -> Result<(), RetentionError> {
+    if is_handed_over {
+        Ok(())
+    } else {
+        Err(RetentionError::Fault("the alerts are too busy to forget what is deleted; delete it again".to_owned()))
+    }
+}
+
 /// Each step may have been done before.
 async fn go_on(
     places: &RetentionResources,
@@ -251,11 +267,14 @@ async fn go_on(
     let (data, meta, alerts, ids) = (places.data.clone(), places.meta.clone(), places.alerts.clone(), traces);
     let rest = move || -> Result<_, RetentionError> {
         let steps = if is_project { OF_PROJECT } else { OF_TRACES };
+        if is_project {
+            in_hand(alerts.forget_project(project)?)?;
+        }
         let counts = tables::run(&data, steps, project, None, &ids, &people)?;
         let mut mentions = 0;
         if !is_project {
-            let names = ids.iter().map(ToString::to_string).chain(people).collect();
-            alerts.forget(project, &names)?;
+            let names = Names::new(&ids, &people);
+            in_hand(alerts.forget(project, &ids.iter().map(ToString::to_string).chain(people).collect())?)?;
             mentions = tables::blank(&data, project, &names)?;
         }
         meta.unpin(project, ids)?;

@@ -1,36 +1,134 @@
-//! Stories of alerts name users and traces. Those that are deleted become blanks in them; the story stays.
+//! Stories and messages of alerts name users and traces. Those that are deleted become blanks in them, in each form in which they stand there;
+//! the story stays, and a message that waits is sent without the name.
 
 use std::collections::HashSet;
 
+use hinomi_model::id::TraceId;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rusqlite::Transaction;
 use serde_json::Value;
 
 /// What stands where a name was.
 const BLANK: &str = "(deleted)";
+/// A name that is shorter may be a part of other words.
+const LONG: usize = 6;
+/// One that is shorter still may be a word of its own.
+const WORD: usize = 3;
+const TRACE_DIGITS: usize = 32;
 
-/// Blanks names in the JSON texts of a table. Returns how many rows named one. `condition` may ask for the project as `?1`.
-pub(super) fn blank(
-    transaction: &Transaction,
-    (table, condition): (&str, &str),
-    project: i64,
-    names: &HashSet<String>,
-) -> rusqlite::Result<u64> {
+/// Fields of incidents, stories and notices in which names may stand. All others say what the program itself knows, such as `cost`, whatever a
+/// user is called.
+const FIELDS: [&str; 9] = ["key", "value", "link", "traces", "text", "by", "acknowledged_by", "resolved_by", "rule_name"];
+/// Those of them that people wrote.
+const WRITTEN: [&str; 4] = ["text", "by", "acknowledged_by", "resolved_by"];
+
+/// What is to be blanked.
+#[derive(Debug)]
+pub(super) struct Names {
+    people: Vec<Person>,
+    traces: HashSet<String>,
+}
+
+#[derive(Debug)]
+struct Person {
+    id: String,
+    /// Within a JSON text.
+    quoted: String,
+    /// As a value in the filter of an address, with the quotes around it.
+    linked: String,
+    /// By itself in an address.
+    encoded: String,
+}
+
+impl Names {
+    pub(super) fn new(traces: &HashSet<TraceId>, people: &[String]) -> Names {
+        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let person = |id: &String| Person {
+            id: id.clone(),
+            quoted: Value::from(id.as_str()).to_string().trim_matches('"').to_owned(),
+            linked: encoded(&format!("\"{}\"", id.replace('\\', "\\\\").replace('"', "\\\""))),
+            encoded: encoded(id),
+        };
+        Names { people: people.iter().map(person).collect(), traces: traces.iter().map(ToString::to_string).collect() }
+    }
+
+    /// Whether a JSON text may name any of them.
+    fn may_be_in(&self, body: &str) -> bool {
+        let has =
+            |person: &Person| [&person.id, &person.quoted, &person.linked, &person.encoded].into_iter().any(|form| body.contains(form));
+        self.people.iter().any(has) || self.trace_in(body).is_some()
+    }
+
+    /// The first of the traces that a text names.
+    fn trace_in<'a>(&self, text: &'a str) -> Option<&'a str> {
+        let mut runs = text.split(|c: char| !c.is_ascii_hexdigit()).filter(|run| run.len() == TRACE_DIGITS);
+        if self.traces.is_empty() { None } else { runs.find(|run| self.traces.contains(*run)) }
+    }
+
+    /// A field's text without the names; `None` where it has none of them.
+    fn blanked(&self, field: &str, text: &str) -> Option<String> {
+        let mut left = text.to_owned();
+        for person in self.people.iter().filter(|person| !person.id.is_empty()) {
+            if left == person.id {
+                BLANK.clone_into(&mut left);
+            }
+            left = left.replace(&person.linked, &utf8_percent_encode(&format!("\"{BLANK}\""), NON_ALPHANUMERIC).to_string());
+            if person.id.len() >= LONG {
+                left = left.replace(&person.id, BLANK).replace(&person.encoded, BLANK);
+            } else if person.id.len() >= WORD && WRITTEN.contains(&field) {
+                left = without_word(&left, &person.id);
+            }
+        }
+        while let Some(trace) = self.trace_in(&left).map(str::to_owned) {
+            left = left.replace(&trace, BLANK);
+        }
+        (left != text).then_some(left)
+    }
+
+    /// True if anything was blanked.
+    fn walk(&self, field: &str, value: &mut Value) -> bool {
+        match value {
+            Value::String(text) if FIELDS.contains(&field) => match self.blanked(field, text) {
+                Some(left) => {
+                    *text = left;
+                    true
+                }
+                None => false,
+            },
+            Value::Array(items) => items.iter_mut().fold(false, |any, item| self.walk(field, item) | any),
+            Value::Object(fields) => fields.iter_mut().fold(false, |any, (field, value)| self.walk(field, value) | any),
+            _ => false,
+        }
+    }
+}
+
+/// A text in which a name is blank wherever it is a word.
+fn without_word(text: &str, word: &str) -> String {
+    let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let mut left = String::with_capacity(text.len());
+    let mut from = 0;
+    for (at, found) in text.match_indices(word) {
+        let (before, after) = (text[..at].chars().next_back(), text[at + found.len()..].chars().next());
+        left.push_str(&text[from..at]);
+        left.push_str(if is_part(before) || is_part(after) { found } else { BLANK });
+        from = at + found.len();
+    }
+    left + &text[from..]
+}
+
+/// Blanks names in the JSON texts of a table. Returns how many rows named one. `condition` asks for the project as `?1`.
+pub(super) fn blank(transaction: &Transaction, (table, condition): (&str, &str), project: i64, names: &Names) -> rusqlite::Result<u64> {
     let sql = format!("SELECT id, body FROM {table} WHERE {condition}");
     let mut select = transaction.prepare(&sql)?;
     let row = |row: &rusqlite::Row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?));
-    let rows: Vec<(i64, String)> = if condition.contains("?1") {
-        select.query_map([project], row)?.collect::<Result<_, _>>()?
-    } else {
-        select.query_map([], row)?.collect::<Result<_, _>>()?
-    };
+    let rows: Vec<(i64, String)> = select.query_map([project], row)?.collect::<Result<_, _>>()?;
     let mut blanked = 0;
     for (id, body) in rows {
-        // Longer texts may hold a name too: a message, a link.
-        if !names.iter().any(|name| body.contains(name.as_str()) || body.contains(&quoted(name))) {
+        if !names.may_be_in(&body) {
             continue;
         }
         let Ok(mut value) = serde_json::from_str::<Value>(&body) else { continue };
-        if walk(&mut value, names) {
+        if names.walk("", &mut value) {
             transaction.execute(&format!("UPDATE {table} SET body = ?2 WHERE id = ?1"), rusqlite::params![id, value.to_string()])?;
             blanked += 1;
         }
@@ -38,43 +136,54 @@ pub(super) fn blank(
     Ok(blanked)
 }
 
-/// A name as it stands within a JSON text.
-fn quoted(name: &str) -> String {
-    Value::from(name).to_string().trim_matches('"').to_owned()
-}
-
-/// True if anything was blanked.
-fn walk(value: &mut Value, names: &HashSet<String>) -> bool {
-    match value {
-        Value::String(text) => {
-            let found = names.iter().filter(|name| is_named(text, name)).cloned().collect::<Vec<_>>();
-            for name in &found {
-                *text = text.replace(name.as_str(), BLANK);
-            }
-            !found.is_empty()
-        }
-        Value::Array(items) => items.iter_mut().fold(false, |any, item| walk(item, names) | any),
-        Value::Object(fields) => fields.values_mut().fold(false, |any, item| walk(item, names) | any),
-        _ => false,
-    }
-}
-
-/// A short name, such as `a`, is only meant where it is the whole text.
-fn is_named(text: &str, name: &str) -> bool {
-    const SHORT: usize = 6;
-    text == name || (name.len() >= SHORT && text.contains(name))
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
+    fn names(people: &[&str]) -> Names {
+        let people: Vec<String> = people.iter().map(|&id| id.to_owned()).collect();
+        Names::new(&HashSet::from([TraceId(0xab)]), &people)
+    }
+
     #[test]
-    fn names_become_blanks_and_nothing_else_changes() {
-        let names = HashSet::from(["anna@example.org".to_owned(), "bo".to_owned()]);
-        let mut value = serde_json::json!({ "who": ["anna@example.org", "bo", "bob"], "link": "/x?user=anna@example.org", "spent": 3.5 });
-        assert!(walk(&mut value, &names));
-        assert_eq!(value, serde_json::json!({ "who": [BLANK, BLANK, "bob"], "link": "/x?user=(deleted)", "spent": 3.5 }));
-        assert!(!walk(&mut value, &names));
+    fn names_become_blanks_in_each_form_and_nothing_else_changes() {
+        let names = names(&["anna@example.org", "bo", "carol", "o\"neil"]);
+        let trace = format!("{:032x}", 0xab);
+        let link =
+            |user: &str| format!("http://x/p/1/traces?from=2026&q={}", utf8_percent_encode(&format!("user:\"{user}\""), NON_ALPHANUMERIC));
+        let mut value = json!({
+            "culprits": [
+                { "dimension": "user", "key": "anna@example.org", "link": link("anna@example.org") },
+                { "dimension": "user", "key": "bo", "link": link("bo") },
+                { "dimension": "user", "key": "bob", "link": link("bob") },
+                { "dimension": "user", "key": "o\"neil", "link": link("o\\\"neil") },
+                { "dimension": "trace", "key": trace, "link": format!("http://x/p/1/traces/{trace}") },
+            ],
+            "group": { "name": "user", "value": "carol" }, "links": { "traces": link("carol") },
+            "text": "carol, not carola; bo", "spent": 3.5,
+        });
+        assert!(names.may_be_in(&value.to_string()) && names.walk("", &mut value));
+        let blank = |dimension: &str| json!({ "dimension": dimension, "key": BLANK, "link": link(BLANK) });
+        assert_eq!(value["culprits"][0], blank("user"));
+        assert_eq!(value["culprits"][1], blank("user"));
+        assert_eq!(value["culprits"][2], json!({ "dimension": "user", "key": "bob", "link": link("bob") }));
+        assert_eq!(value["culprits"][3], blank("user"));
+        assert_eq!(value["culprits"][4], json!({ "dimension": "trace", "key": BLANK, "link": format!("http://x/p/1/traces/{BLANK}") }));
+        assert_eq!((&value["group"]["value"], &value["links"]["traces"]), (&json!(BLANK), &json!(link(BLANK))));
+        assert_eq!((&value["text"], &value["spent"]), (&json!("(deleted), not carola; bo"), &json!(3.5)));
+        assert!(!names.walk("", &mut value));
+    }
+
+    #[test]
+    fn whatever_a_user_is_called_a_message_stays_one() {
+        let names = names(&["cost", "opened", "user", "warning", "usd", "critical"]);
+        let mut notice = json!({ "kind": "opened", "severity": "warning", "measure": "cost", "unit": "usd", "group": { "name": "user", "value": "user" },
+            "culprits": [{ "dimension": "user", "unit": "usd", "key": "critical" }] });
+        assert!(names.walk("", &mut notice));
+        let expected = json!({ "kind": "opened", "severity": "warning", "measure": "cost", "unit": "usd", "group": { "name": "user", "value": BLANK },
+            "culprits": [{ "dimension": "user", "unit": "usd", "key": BLANK }] });
+        assert_eq!(notice, expected);
     }
 }

@@ -10,6 +10,7 @@ mod erase;
 mod expire;
 mod hold;
 mod mentions;
+mod stored;
 mod tables;
 
 use std::path::Path;
@@ -28,6 +29,7 @@ pub use class::RetentionRules;
 pub use erase::{DeletionReceipt, DeletionSubject, erase, finish, receipts_of_user};
 pub use expire::{ExpiryCutoffs, expire};
 pub use hold::{RetentionHold, RetentionHoldTracker, confirm, enforced, held, is_confirmed, shrunk};
+pub use stored::{Stored, stored};
 
 /// Where all is that is kept.
 #[derive(Debug, Clone)]

@@ -1,13 +1,13 @@
 //! What of a subject lies in which database, as a table of statements. `?1` is the project, `?2` a time; `temp.traces` holds the traces that
 //! are meant, as the blob and the text that tables have them as, and `temp.people` the users.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use hinomi_model::id::TraceId;
 use rusqlite::{Transaction, TransactionBehavior, params_from_iter};
 
-use super::mentions;
+use super::mentions::{self, Names};
 use crate::sqlite::{self, SqliteError};
 
 /// How many rows of each sort went.
@@ -61,6 +61,8 @@ pub(super) const OF_PROJECT: &[DeletionStatement] = &[
     ("metrics.db", |c| &mut c.other, "DELETE FROM metrics WHERE project = ?1"),
     ("alerts.db", |c| &mut c.incidents, "DELETE FROM incidents WHERE project = ?1"),
     ("alerts.db", |c| &mut c.other, "DELETE FROM rules WHERE project = ?1"),
+    // What delivery has not taken yet.
+    ("alerts.db", |c| &mut c.other, "DELETE FROM notices WHERE json_extract(body, '$.project') = ?1"),
     ("notify.db", |c| &mut c.other, "DELETE FROM notices WHERE project = ?1"),
     ("notify.db", |c| &mut c.other, "DELETE FROM targets WHERE project = ?1"),
     ("bill.db", |c| &mut c.other, "DELETE FROM lines WHERE project = ?1"),
@@ -100,7 +102,7 @@ pub(super) const EXPIRED_LINES: &[DeletionStatement] = &[(
 pub(super) const MENTIONS: [(&str, &str, &str); 4] = [
     ("alerts.db", "incidents", "project = ?1"),
     ("alerts.db", "timeline", "incident IN (SELECT id FROM incidents WHERE project = ?1)"),
-    ("alerts.db", "notices", "TRUE"),
+    ("alerts.db", "notices", "json_extract(body, '$.project') = ?1"),
     ("notify.db", "notices", "project = ?1"),
 ];
 
@@ -130,22 +132,49 @@ pub(super) fn run(
     Ok(counts)
 }
 
-/// Blanks traces and users in the stories and messages of alerts. Returns in how many rows.
-pub(super) fn blank(data: &Path, project: u64, names: &HashSet<String>) -> Result<u64, SqliteError> {
+/// Counts what statements would delete. The time is not asked for.
+pub(super) fn count(
+    data: &Path,
+    steps: &[DeletionStatement],
+    project: u64,
+    traces: &HashSet<TraceId>,
+    people: &[String],
+) -> Result<DeletedRowCounts, SqliteError> {
+    let mut counts = DeletedRowCounts::default();
+    for of_one in steps.chunk_by(|a, b| a.0 == b.0) {
+        let path = data.join(of_one[0].0);
+        let failed = SqliteError::of(&path);
+        let mut connection = sqlite::open_reader(&path)?;
+        let transaction = connection.transaction().map_err(&failed)?;
+        name(&transaction, traces, people).map_err(&failed)?;
+        for (_, counted, sql) in of_one {
+            let sql = sql.replacen("DELETE FROM", "SELECT count(*) FROM", 1);
+            let rows: i64 = transaction.query_row(&sql, [number(project)], |row| row.get(0)).map_err(&failed)?;
+            *counted(&mut counts) += rows.unsigned_abs();
+        }
+    }
+    Ok(counts)
+}
+
+/// Blanks traces and users in the stories and messages of alerts. Returns in how many rows. What the bell has taken out of its own stories by
+/// then is overwritten too.
+pub(super) fn blank(data: &Path, project: u64, names: &Names) -> Result<u64, SqliteError> {
     let mut blanked = 0;
     for (database, table, condition) in MENTIONS {
         blanked += changed(&data.join(database), |transaction| mentions::blank(transaction, (table, condition), number(project), names))?;
     }
+    let databases: BTreeSet<&str> = MENTIONS.iter().map(|(database, ..)| *database).collect();
+    databases.into_iter().try_for_each(|database| empty(&data.join(database)))?;
     Ok(blanked)
+}
+
+fn empty(path: &Path) -> Result<(), SqliteError> {
+    sqlite::empty_wal(&sqlite::open_existing(path)?).map_err(SqliteError::of(path))
 }
 
 /// Empties what stands beside the databases from which expired rows go.
 pub(super) fn empty_wals(data: &Path) -> Result<(), SqliteError> {
-    for (database, ..) in EXPIRED {
-        let path = data.join(database);
-        sqlite::empty_wal(&sqlite::open_existing(&path)?).map_err(SqliteError::of(&path))?;
-    }
-    Ok(())
+    EXPIRED.iter().try_for_each(|(database, ..)| empty(&data.join(database)))
 }
 
 /// Traces of a project with errors or scores.

@@ -10,7 +10,7 @@ use crate::envelopes::{now, of_item, transaction};
 use crate::server::{Answer, Server, run};
 
 /// The files in which a text stands, as it is or compressed.
-fn holding(folder: &Path, text: &str) -> Vec<PathBuf> {
+pub(crate) fn holding(folder: &Path, text: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -105,6 +105,10 @@ fn a_trace_a_user_and_a_project_are_deleted_from_every_file() {
 
     let (said, error, status) = server.command(&["delete", "user", "--project", "1", "boris-the-second"]);
     assert!(status == Some(1) && error.contains("--yes"), "{said}{error}");
+    assert_eq!(said, "to be deleted: 1 traces, 3 spans, 1 errors, 1 scores, 1 log lines, 0 series of metrics\n");
+    let (said, ..) = server.command(&["delete", "project", "--project", "1"]);
+    assert_eq!(said, "to be deleted: 3 traces, 9 spans, 3 errors, 3 scores, 3 log lines, 0 series of metrics\n");
+    assert_eq!(server.command(&["delete", "list", "--user", "boris-the-second"]).0, "nothing of this user was deleted\n");
     let (said, error, status) = server.command(&["delete", "user", "--project", "1", "--yes", "boris-the-second"]);
     assert!(status == Some(0) && said.contains("3 spans, 1 errors, 1 scores, 1 log lines"), "{said}{error}");
     assert_eq!(holding(&data, "MARK-two"), Vec::<PathBuf>::new());
@@ -197,6 +201,100 @@ fn an_incident_that_is_open_names_a_deleted_user_no_more() {
     let story = server.ask(&format!("/alerts/incidents/{}", of(&opened, "Altogether")["id"]));
     assert_eq!(story.to_string().matches(NAME).count(), 0, "{story}");
     assert_eq!(holding(&server.data(), NAME), Vec::<PathBuf>::new());
+}
+
+/// Alerts name users in their stories, in messages that were sent and in links to their traces, whatever users are called.
+#[test]
+fn what_alerts_said_of_a_deleted_user_a_trace_or_a_project_is_in_no_file() {
+    const USERS: [&str; 4] = ["carol", "anna@example.org", "o\"neil & sons", "critical"];
+    let mut server = Server::start_with(&[("HINOMI_NOTIFY_ALLOW", "127.0.0.1")]);
+    // Nobody listens: messages wait.
+    let target = json!({ "name": "program", "address": { "kind": "webhook", "url": "http://127.0.0.1:9/hook" } });
+    let targets = json!({ "targets": [server.change("POST", "/alerts/targets", &target).json()["id"]] });
+    // Each call costs 0.00045 dollars.
+    let steps: Vec<u32> = (1..=8).map(|calls| calls * 10).collect();
+    let budget = json!({ "name": "Day", "amount": 0.0045, "period": "day", "time_zone": "UTC", "steps": steps, "notify": targets });
+    assert_eq!(server.change("POST", "/alerts/budgets", &budget).status, 201);
+    let rule = json!({ "name": "By user", "measure": "calls", "window": "1h", "group_by": "user", "warning": 0, "notify": targets });
+    assert_eq!(server.change("POST", "/alerts/rules", &rule).status, 201);
+    let quoted = |name: &str| serde_json::Value::from(name).to_string().trim_matches('"').to_owned();
+    for (at, user) in USERS.iter().enumerate() {
+        let mut body = transaction(at as u128 + 1, "q", "a");
+        body["user"] = json!({ "id": user });
+        assert_eq!(server.envelope(of_item("transaction", &body)).status, 200);
+        let named = |found: &Value| found["incidents"].to_string().matches(&quoted(user)).count() > 1;
+        eventually(&server, "/alerts/incidents", named);
+    }
+    let day = server.ask("/alerts/incidents")["incidents"].as_array().unwrap().iter().find(|one| one["rule_name"] == "Day").unwrap()["id"]
+        .clone();
+    let note = json!({ "text": "carol loops, carolina does not" });
+    assert_eq!(server.change("POST", &format!("/alerts/incidents/{day}/notes"), &note).status, 200);
+
+    let data = server.data();
+    let in_notices = |text: &str| {
+        let database = rusqlite::Connection::open(data.join("notify.db")).unwrap();
+        let sql = "SELECT count(*) FROM notices WHERE instr(body, ?1)";
+        database.query_row(sql, [text], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    until("messages name them", || USERS.iter().all(|user| in_notices(&format!("\"{}\"", quoted(user))) > 0));
+    let deliveries = || server.ask("/alerts/deliveries")["deliveries"].as_array().unwrap().len();
+    let before = deliveries();
+    for user in USERS {
+        let (said, error, status) = server.command(&["delete", "user", user, "--project", "1", "--yes"]);
+        assert_eq!(status, Some(0), "{said}{error}");
+    }
+    assert!(deliveries() >= before, "what waits is not lost");
+    let encoded = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let check = |data: &Path| {
+        let forms = [
+            "\"carol\"",
+            "%22carol%22",
+            "carol loops",
+            "anna@example",
+            "anna%40example",
+            "neil & sons",
+            "neil%20%26",
+            "%22critical%22",
+            "\"value\":\"critical\"",
+        ];
+        for form in forms {
+            assert_eq!(holding(data, form), Vec::<PathBuf>::new(), "{form}");
+        }
+        assert_eq!(holding(data, &encoded("o\"neil & sons")), Vec::<PathBuf>::new());
+    };
+    check(&data);
+    assert_eq!(in_notices("\"key\":\"critical\""), 0);
+    let story = server.ask(&format!("/alerts/incidents/{day}"));
+    assert!(story.to_string().contains("(deleted) loops, carolina does not"), "{story}");
+    // The words of the program itself are no names.
+    assert!(in_notices("\"kind\":\"opened\"") > 0 && story["incident"]["severity"] == "warning", "{story}");
+    server.restart();
+    check(&server.data());
+    assert!(server.ask("/alerts/deliveries")["deliveries"].as_array().unwrap().len() >= before);
+
+    // A trace goes from messages too, and a project with all of them.
+    let mut body = transaction(0xfeed, "q", "a");
+    body["user"] = json!({ "id": "dora-the-last" });
+    assert_eq!(server.envelope(of_item("transaction", &body)).status, 200);
+    let trace = format!("{:032x}", 0xfeed);
+    eventually(&server, "/alerts/incidents", |found| found.to_string().contains(&trace));
+    assert_eq!(delete(&server, &format!("/1/traces/{trace}")).status, 200);
+    // The receipt says which trace it was.
+    let but_for_receipts = |path: &PathBuf| !path.file_name().unwrap().to_string_lossy().starts_with("hinomi.db");
+    let naming: Vec<PathBuf> = holding(&data, &trace).into_iter().filter(but_for_receipts).collect();
+    assert_eq!(naming, Vec::<PathBuf>::new());
+    assert!(!holding(&data, "dora-the-last").is_empty());
+    assert_eq!(delete(&server, "/1").status, 200);
+    assert_eq!(holding(&data, "dora-the-last"), Vec::<PathBuf>::new());
+    // The bell goes on for what comes.
+    assert_eq!(server.ask("/alerts/incidents")["incidents"], json!([]));
+    let rule = json!({ "name": "Any", "measure": "calls", "window": "1h", "warning": 0 });
+    assert_eq!(server.change("POST", "/alerts/rules", &rule).status, 201);
+    send(&server, 7, "MARK-seven", "emil", 1.0);
+    eventually(&server, "/alerts/incidents", |found| found["open"] == 1);
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(holding(&data, "dora-the-last"), Vec::<PathBuf>::new());
+    assert!(!server.log().contains("alert.not_written"), "{}", server.log());
 }
 
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::{AlertInstanceKey, RuleEvaluator};
 use crate::alert::table::IncidentChange;
 use crate::alert::track::AlertGroupKey;
+use crate::alert::watcher::AlertWatch;
 use crate::notify::notice;
 
 /// Why an incident is over that was about what is gone.
@@ -46,6 +47,20 @@ impl RuleEvaluator {
         self.put_down.retain(|place, _| stays(place));
         self.past.retain(|place, _| stays(place));
         self.rung.retain(|(place, _), _| stays(place));
+    }
+
+    /// Forgets a project that is deleted: nothing of it rings, is open or is told any more.
+    pub(in crate::alert) fn forget_project(&mut self, project: u64) {
+        let gone: HashSet<i64> = self.watchers.values().filter(|watcher| watcher.project() == project).map(AlertWatch::id).collect();
+        let open: HashSet<i64> = self.open.values().filter(|incident| incident.project == project).map(|incident| incident.rule).collect();
+        let stays = |id: &i64| !gone.contains(id) && !open.contains(id);
+        self.watchers.retain(|id, _| stays(id));
+        self.open.retain(|(id, _), _| stays(id));
+        self.put_down.retain(|(id, _), _| stays(id));
+        self.past.retain(|(id, _), _| stays(id));
+        self.rung.retain(|((id, _), _), _| stays(id));
+        self.tracks.retain(|track| track.spec.project != project);
+        self.arrange();
     }
 }
 
