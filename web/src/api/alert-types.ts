@@ -123,6 +123,10 @@ export interface Culprit {
   contribution: number;
   usual: number | null;
   share: number | null;
+  /** What the share is of: all that changed the same way against the usual, or all of the window. */
+  share_of: 'change' | 'total';
+  /** What of it was received since the step before. */
+  since: number | null;
   link: string | null;
 }
 
@@ -155,7 +159,7 @@ export interface Incident {
   resolved_by: string | null;
   snoozed_until: string | null;
   culprits: Culprit[];
-  /** The culprits are those of what was received since then; null where they are those of the whole window. */
+  /** From when on `since` of the culprits is counted: the step before; null where there was none, or only just before. */
   culprits_since?: string | null;
   outlook: { if_goes_on_usd: number; until: string } | null;
 }

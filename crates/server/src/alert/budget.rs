@@ -7,21 +7,10 @@ use utoipa::ToSchema;
 use super::error::{AlertError, invalid};
 use super::measure::{AlertMetric, MetricFormula};
 use super::rule::{NotificationPolicy, check_filter, check_group, check_name, check_zone};
+use crate::notify::notice::Period;
 
 const GROUPS: u32 = 1000;
 const MOST_STEPS: usize = 20;
-
-/// A stretch of the calendar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum BudgetPeriod {
-    /// From midnight to midnight, which may be 23 or 25 hours.
-    Day,
-    /// Seven of them.
-    Week,
-    /// From the first to the first.
-    Month,
-}
 
 /// On which day a week begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
@@ -61,7 +50,7 @@ pub struct Budget {
     /// How much, in dollars, tokens or calls.
     pub amount: f64,
     /// In which stretch of the calendar.
-    pub period: BudgetPeriod,
+    pub period: Period,
     /// Whose calendar: an IANA time zone such as `Asia/Tokyo`.
     pub time_zone: String,
     /// On which day a week begins.

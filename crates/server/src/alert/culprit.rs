@@ -1,12 +1,14 @@
-//! What moved a figure: the traces, users, models, pipelines, prompts and releases that contribute most against the usual.
+//! Who or what brought a figure about: the traces, users, models, pipelines, prompts and releases that contribute most.
 //!
-//! A key is the culprit when it accounts for the change *and* is usually a small part of the whole: that a pipeline with ninety per
-//! cent of all traffic has ninety per cent of what is too much says nothing, that a user with one per cent has it says all.
+//! Of a rule's window a key is the culprit when it accounts for the change *and* is usually a small part of the whole: that a pipeline with
+//! ninety per cent of all traffic has ninety per cent of what is too much says nothing, that a user with one per cent has it says all. A budget
+//! is passed by all that was spent of it, so that shares are of that, and whoever spent much is named on a usual day too. Without a usual, a key
+//! stands out by having more than an even share. Who made an incident worse is told by what came since the step before.
 
 use std::collections::HashMap;
 
 use super::measure::{AlertMetric, LatencyKind, MetricFormula, SpanQuantity, SpanSubject};
-use crate::notify::notice::{AlertContributor, MeasureUnit, ThresholdDirection};
+use crate::notify::notice::{AlertContributor, MeasureUnit, ShareOf, ThresholdDirection};
 use crate::query::filter::Filter;
 use crate::query::{ContributionSums, ContributionWeight, ContributionWindows, GroupBy, ProjectSnapshot, QueryError, SeriesMeasure};
 
@@ -17,7 +19,7 @@ const TRACE: &str = "trace";
 const MOST: usize = 6;
 /// Traces that are looked at.
 const MOST_TRACES: usize = 20;
-/// What is less of the change is not named.
+/// What is less of the change, or of the whole, is not named.
 const LEAST: f64 = 0.1;
 /// A part of the whole that is taken for chance.
 const CHANCE: f64 = 0.02;
@@ -29,8 +31,32 @@ pub(super) struct DimensionContribution {
     pub(super) dimension: &'static str,
     pub(super) key: Option<String>,
     pub(super) now: f64,
-    /// `None` without history.
+    /// `None` without history, and for traces.
     pub(super) usual: Option<f64>,
+    /// What of `now` came since the step before; `None` where that is not asked.
+    pub(super) since: Option<f64>,
+}
+
+/// What contributors are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Goal {
+    /// Who makes a figure higher, or lower, than it usually is.
+    Change(ThresholdDirection),
+    /// Who spent a budget.
+    Spending,
+}
+
+/// What is looked at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scope<'a> {
+    /// Start and end of the window, or of a budget's period so far.
+    pub(super) window: (i64, i64),
+    /// What was received later is not in the figure.
+    pub(super) until_us: Option<i64>,
+    /// When the step before was passed, where that lies within the window and not just before.
+    pub(super) since_us: Option<i64>,
+    /// What the figure is of already: all of it has the same one.
+    pub(super) group: Option<&'a str>,
 }
 
 /// What adds up to a measure; `None` where that is not made of spans, or it is not known from which duration on (`threshold`, in milliseconds)
@@ -78,7 +104,7 @@ fn unit(weight: ContributionWeight) -> MeasureUnit {
     }
 }
 
-/// Asks the store who is to blame for a window, or for what was received of it since a moment.
+/// Asks the store who is to blame.
 ///
 /// # Errors
 ///
@@ -87,32 +113,49 @@ pub(super) async fn explain(
     project: &ProjectSnapshot,
     filter: &Filter,
     weight: ContributionWeight,
-    direction: ThresholdDirection,
-    (from_us, to_us): (i64, i64),
-    since_us: Option<i64>,
+    goal: Goal,
+    scope: Scope<'_>,
 ) -> Result<Vec<AlertContributor>, QueryError> {
+    let Scope { window: (from_us, to_us), until_us, since_us, group } = scope;
     // The same hours of the days before; of a new project, what was just before.
-    let apart_us = ((to_us - from_us).max(1) + DAY_US - 1) / DAY_US * DAY_US;
-    let days = ContributionWindows { from_us, to_us, since_us, apart_us, earlier: (28 * DAY_US / apart_us).clamp(1, 7) };
-    let length = (to_us - days.begin_us()).max(1);
+    let length = (to_us - from_us).max(1);
+    let apart_us = (length + DAY_US - 1) / DAY_US * DAY_US;
+    let days = ContributionWindows { from_us, to_us, since_us: None, until_us, apart_us, earlier: (28 * DAY_US / apart_us).clamp(1, 7) };
     let by: Vec<GroupBy> = DIMENSIONS.iter().map(|name| GroupBy::parse(name)).collect::<Result<_, _>>()?;
     let mut found = project.contributions(filter, weight, days, &by).await?;
     if found.keys().all(|(window, _)| *window == 0) {
         found = project.contributions(filter, weight, ContributionWindows { apart_us: length, earlier: 12, ..days }, &by).await?;
     }
     let mut parts = parts(&found);
-    if direction == ThresholdDirection::Above {
-        let alone = ContributionWindows { earlier: 0, ..days };
-        let traces = project.contributions(filter, weight, alone, &[GroupBy::Column(TRACE, "trace_id")]).await?;
-        let mut traces: Vec<DimensionContribution> = traces
-            .into_iter()
-            .map(|((_, mut keys), now)| DimensionContribution { dimension: TRACE, key: keys.pop().flatten(), now, usual: Some(0.0) })
-            .collect();
-        traces.sort_by(|a, b| b.now.total_cmp(&a.now).then_with(|| a.key.cmp(&b.key)));
-        traces.truncate(MOST_TRACES);
-        parts.extend(traces);
+    if goal != Goal::Change(ThresholdDirection::Below) {
+        let (alone, fresh) = (ContributionWindows { earlier: 0, ..days }, ContributionWindows { earlier: 0, since_us, ..days });
+        let by_trace = [GroupBy::Column(TRACE, "trace_id")];
+        parts.extend(traces(&project.contributions(filter, weight, alone, &by_trace).await?));
+        if since_us.is_some() {
+            let mut since = self::parts(&project.contributions(filter, weight, fresh, &by).await?);
+            since.extend(traces(&project.contributions(filter, weight, fresh, &by_trace).await?));
+            let since: HashMap<_, f64> = since.into_iter().map(|part| ((part.dimension, part.key), part.now)).collect();
+            let of = |part: &DimensionContribution| since.get(&(part.dimension, part.key.clone())).copied().unwrap_or(0.0);
+            parts.iter_mut().for_each(|part| part.since = Some(of(part)));
+        }
     }
-    Ok(rank(parts, direction, unit(weight)))
+    parts.retain(|part| Some(part.dimension) != group);
+    Ok(rank(parts, goal, unit(weight)))
+}
+
+/// The traces with most of a window, of which each is new.
+fn traces(found: &ContributionSums) -> Vec<DimensionContribution> {
+    let part = |((_, keys), now): (&(i64, Vec<Option<String>>), &f64)| DimensionContribution {
+        dimension: TRACE,
+        key: keys.first().cloned().flatten(),
+        now: *now,
+        usual: None,
+        since: None,
+    };
+    let mut traces: Vec<DimensionContribution> = found.iter().map(part).collect();
+    traces.sort_by(|a, b| b.now.total_cmp(&a.now).then_with(|| a.key.cmp(&b.key)));
+    traces.truncate(MOST_TRACES);
+    traces
 }
 
 /// Sums of each dimension alone, the usual as the mean of those earlier windows in which anything was.
@@ -131,58 +174,135 @@ pub(super) fn parts(found: &ContributionSums) -> Vec<DimensionContribution> {
         key: key.map(str::to_owned),
         now,
         usual: (windows > 0.0).then(|| usual / windows),
+        since: None,
     };
     sums.into_iter().map(part).collect()
 }
 
-/// Those who are to blame, the most to blame first. Links are left out.
-pub(super) fn rank(parts: Vec<DimensionContribution>, direction: ThresholdDirection, unit: MeasureUnit) -> Vec<AlertContributor> {
-    // More is worse, or less is.
-    let sign = if direction == ThresholdDirection::Above { 1.0 } else { -1.0 };
-    let delta = |part: &DimensionContribution| sign * (part.now - part.usual.unwrap_or(0.0));
-    let mut moved: HashMap<&str, f64> = HashMap::new();
-    let mut usual: HashMap<&str, f64> = HashMap::new();
-    for part in &parts {
-        *moved.entry(part.dimension).or_default() += delta(part).abs();
-        *usual.entry(part.dimension).or_default() += part.usual.unwrap_or(0.0);
-    }
-    // Each dimension adds up to the same whole.
-    let first = parts.iter().find(|part| part.dimension != TRACE).map(|part| part.dimension);
-    let whole: f64 = parts.iter().filter(|part| Some(part.dimension) == first).map(delta).sum();
-    let usual_whole = first.and_then(|first| usual.get(first)).copied().unwrap_or(0.0);
-    if whole <= 0.0 {
-        return Vec::new();
-    }
-    let mut scored: Vec<(f64, AlertContributor)> = Vec::new();
-    for part in parts {
-        let covers = delta(&part) / whole;
-        if part.key.is_none() || covers < LEAST {
-            continue;
+/// What all parts of a figure come to, and each dimension by itself.
+struct Whole {
+    /// More is worse, or less is.
+    sign: f64,
+    now: f64,
+    usual: f64,
+    since: f64,
+    has_usual: bool,
+    by_dimension: HashMap<&'static str, Sides>,
+}
+
+/// What one dimension's keys do.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sides {
+    /// All that changed, in both directions.
+    moved: f64,
+    /// All that got worse.
+    worse: f64,
+    /// Keys with anything.
+    keys: f64,
+}
+
+impl Whole {
+    fn of(parts: &[DimensionContribution], sign: f64) -> Whole {
+        // Each dimension adds up to the same whole; of traces there are only the largest.
+        let first = parts.iter().find(|part| part.dimension != TRACE).map(|part| part.dimension);
+        let all = || parts.iter().filter(move |part| Some(part.dimension) == first);
+        let mut whole = Whole {
+            sign,
+            now: all().map(|part| part.now).sum(),
+            usual: all().filter_map(|part| part.usual).sum(),
+            since: all().filter_map(|part| part.since).sum(),
+            has_usual: all().any(|part| part.usual.is_some()),
+            by_dimension: HashMap::new(),
+        };
+        for part in parts {
+            let delta = whole.delta(part);
+            let sides = whole.by_dimension.entry(part.dimension).or_default();
+            sides.moved += delta.abs();
+            sides.worse += delta.max(0.0);
+            sides.keys += if part.now > 0.0 { 1.0 } else { 0.0 };
         }
-        let before = if usual_whole > 0.0 { part.usual.unwrap_or(0.0) / usual_whole } else { 0.0 };
-        let surprise = ((covers.min(1.0) + CHANCE) / (before + CHANCE)).ln();
+        whole
+    }
+
+    fn delta(&self, part: &DimensionContribution) -> f64 {
+        self.sign * (part.now - part.usual.unwrap_or(0.0))
+    }
+
+    fn change(&self) -> f64 {
+        if self.has_usual { self.sign * (self.now - self.usual) } else { 0.0 }
+    }
+
+    /// How much a part explains the change against the usual; `None` where it does not.
+    fn by_change(&self, part: &DimensionContribution) -> Option<f64> {
+        let change = self.change();
+        let covers = if change > 0.0 { self.delta(part) / change } else { 0.0 };
+        let before = if self.usual > 0.0 { part.usual.unwrap_or(0.0) / self.usual } else { 0.0 };
         // Where much comes and goes anyway, as releases do, a new key means less.
-        let churn = if part.dimension == TRACE { 1.0 } else { (whole / moved[part.dimension].max(whole)).sqrt() };
+        let churn = if part.dimension == TRACE { 1.0 } else { (change / self.by_dimension[part.dimension].moved.max(change)).sqrt() };
+        standing_out(covers, before).map(|score| score * churn)
+    }
+
+    /// How much a part stands out of the whole by itself; `None` for a small one.
+    fn by_total(&self, part: &DimensionContribution) -> Option<f64> {
+        let covers = if self.now > 0.0 { part.now / self.now } else { 0.0 };
+        let even = 1.0 / self.by_dimension[part.dimension].keys.max(1.0);
+        (covers >= LEAST).then(|| standing_out(covers, even).unwrap_or(0.0))
+    }
+
+    /// How much a part explains what came since the step before, by how much it was of what had come until then.
+    fn by_stretch(&self, part: &DimensionContribution) -> Option<f64> {
+        let since = part.since.filter(|_| self.since > 0.0)?;
+        let until = self.now - self.since;
+        let before = if until > 0.0 { (part.now - since) / until } else { 0.0 };
+        standing_out(since / self.since, before)
+    }
+}
+
+/// How much it means that a key that was one part of the whole before is another one now; `None` where it means nothing.
+fn standing_out(covers: f64, before: f64) -> Option<f64> {
+    let surprise = ((covers.min(1.0) + CHANCE) / (before + CHANCE)).ln();
+    (covers >= LEAST && surprise > 0.0).then(|| covers.min(1.0) * surprise)
+}
+
+/// Those who are to blame, the most to blame first. Links are left out.
+pub(super) fn rank(parts: Vec<DimensionContribution>, goal: Goal, unit: MeasureUnit) -> Vec<AlertContributor> {
+    let is_below = goal == Goal::Change(ThresholdDirection::Below);
+    let whole = Whole::of(&parts, if is_below { -1.0 } else { 1.0 });
+    // Without a usual there is no change; who is missing cannot be known then.
+    let of_total = goal == Goal::Spending || !(whole.has_usual || is_below);
+    let mut scored: Vec<(f64, usize, AlertContributor)> = Vec::new();
+    for part in parts.into_iter().filter(|part| part.key.is_some()) {
+        let by_change = whole.by_change(&part);
+        // Who explains the change comes before who is large each day.
+        let by_total = whole.by_total(&part).filter(|_| of_total).map(|score| if whole.change() > 0.0 { 0.0 } else { score });
+        let Some(score) = [by_change.or(by_total), whole.by_stretch(&part)].into_iter().flatten().reduce(f64::max) else { continue };
         // A single trace is more to the point than the user who made it.
-        let to_the_point = if part.dimension == TRACE { 1.1 } else { 1.0 };
-        let score = covers.min(1.0) * surprise * churn * to_the_point;
-        if surprise <= 0.0 {
-            continue;
-        }
+        let score = if part.dimension == TRACE { score * 1.1 } else { score };
+        let share_of = if of_total || part.dimension == TRACE { ShareOf::Total } else { ShareOf::Change };
+        let (share, all) = match share_of {
+            ShareOf::Total => (part.now, whole.now),
+            ShareOf::Change => (whole.delta(&part), whole.by_dimension[part.dimension].worse),
+        };
         let culprit = AlertContributor {
             dimension: part.dimension.to_owned(),
             key: part.key,
             unit,
             contribution: part.now,
             usual: part.usual,
-            share: Some(covers.clamp(0.0, 1.0)),
+            share: (share > 0.0 && all > 0.0).then(|| (share / all).min(1.0)),
+            share_of,
+            since: part.since,
             link: None,
         };
-        scored.push((score, culprit));
+        let place = DIMENSIONS.iter().position(|name| *name == part.dimension).unwrap_or(DIMENSIONS.len());
+        scored.push((score, place, culprit));
     }
-    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| (&a.1.dimension, &a.1.key).cmp(&(&b.1.dimension, &b.1.key))));
+    scored.sort_by(|(score, place, culprit), (other_score, other_place, other)| {
+        let by_share = other.share.unwrap_or(0.0).total_cmp(&culprit.share.unwrap_or(0.0));
+        other_score.total_cmp(score).then(by_share).then(place.cmp(other_place)).then_with(|| culprit.key.cmp(&other.key))
+    });
     scored.truncate(MOST);
-    scored.into_iter().map(|(_, culprit)| culprit).collect()
+    scored.into_iter().map(|(.., culprit)| culprit).collect()
 }
 
 #[cfg(test)]

@@ -107,7 +107,7 @@ pub struct Incident {
     /// When the figure last passed a threshold, upwards or downwards.
     #[serde(default)]
     pub stepped_us: Option<i64>,
-    /// The culprits are those of what was received since then: it became worse. `None` where they are those of the whole window.
+    /// From when on what each culprit did since the step before is counted; `None` where there was none, or only just before.
     #[serde(default)]
     pub culprits_since_us: Option<i64>,
     /// What the bill will be.

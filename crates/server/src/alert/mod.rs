@@ -41,8 +41,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-pub use crate::notify::notice::ComparisonBaseline;
-pub use budget::{Budget, BudgetPeriod, WeekStart};
+pub use crate::notify::notice::{ComparisonBaseline, Period};
+pub use budget::{Budget, WeekStart};
 pub use chart::{IncidentChart, IncidentDefinition, ThresholdLine, chart};
 pub use clock::{EvaluationClock, SystemClock};
 pub use error::AlertError;

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::bell::BudgetPeriodSpend;
-use super::budget::{Budget, BudgetPeriod};
+use super::budget::Budget;
 use super::forecast::SpendForecast;
 use super::measure::AlertMetric;
 use super::track::AlertGroupKey;
 use super::watcher::BudgetWatch;
-use crate::notify::notice::AlertSeverity;
+use crate::notify::notice::{AlertSeverity, Period};
 
 /// How a rule stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,7 +27,7 @@ pub struct BudgetState {
     /// Its number.
     pub id: i64,
     /// What it says.
-    pub period: BudgetPeriod,
+    pub period: Period,
     /// What is limited.
     pub measure: AlertMetric,
     /// How much, for the whole or for each group.

@@ -210,6 +210,8 @@ fn test_notice(project: u64, name: &str, page: String) -> AlertNotice {
         at: now,
         time_zone: "UTC".to_owned(),
         culprits: Vec::new(),
+        culprits_since: None,
+        budget: None,
         outlook: None,
         links: AlertNoticeLinks { incident: page, traces: None },
         language: MessageLanguage::En,

@@ -43,8 +43,15 @@ pub struct AlertNotice {
     pub at: i64,
     /// The IANA time zone in which times are written, such as `Asia/Tokyo`.
     pub time_zone: String,
-    /// What contributes most against the usual, the most important first.
+    /// What contributes most, the most important first.
     pub culprits: Vec<AlertContributor>,
+    /// The moment from which `since` of the contributors counts, microseconds since the Unix epoch: when the figure passed the threshold
+    /// before. Null where it passed none before, or did so within the last minute.
+    #[serde(default)]
+    pub culprits_since: Option<i64>,
+    /// The budget that the figure is spent of; null for rules.
+    #[serde(default)]
+    pub budget: Option<BudgetStep>,
     /// What the bill will be; null where nothing can be said.
     pub outlook: Option<CostProjection>,
     /// Where to look.
@@ -148,6 +155,40 @@ pub struct AlertGroup {
     pub value: Option<String>,
 }
 
+/// A stretch of the calendar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Period {
+    /// From midnight to midnight, which may be 23 or 25 hours.
+    Day,
+    /// Seven of them.
+    Week,
+    /// From the first to the first.
+    Month,
+}
+
+/// A budget, and how far it is spent.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BudgetStep {
+    /// How much may be spent, in the unit of the figure.
+    pub amount: f64,
+    /// In which stretch of the calendar.
+    pub period: Period,
+    /// The highest step that was passed, in per cent of the amount; 0 where the forecast alone is above the amount.
+    pub step: f64,
+}
+
+/// What a contributor's share is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ShareOf {
+    /// Of all that moved the same way against the usual.
+    #[default]
+    Change,
+    /// Of all that the window, or the period of a budget, holds.
+    Total,
+}
+
 /// What moved the figure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AlertContributor {
@@ -158,12 +199,18 @@ pub struct AlertContributor {
     /// What its figures are in. Sums are made of parts like themselves; to a percentile or a share a part adds so many slow or failed ones.
     #[serde(default)]
     pub unit: MeasureUnit,
-    /// What it contributes in the window.
+    /// What it contributes in the window; of a budget in its period so far.
     pub contribution: f64,
-    /// What it usually contributes in such a window; null where there is no history.
+    /// What it usually contributes in such a window; null where there is no history, and for traces, of which each is new.
     pub usual: Option<f64>,
-    /// Its share of what is above the usual, from 0 to 1; null where that cannot be said.
+    /// Its share of what `share_of` says, from 0 to 1; null where that cannot be said. The shares of one dimension add up to 1 at most.
     pub share: Option<f64>,
+    /// What the share is of.
+    #[serde(default)]
+    pub share_of: ShareOf,
+    /// What of the contribution was received since the step before; null where there was none, or it was less than a minute ago.
+    #[serde(default)]
+    pub since: Option<f64>,
     /// Where to see it, an address of the page.
     pub link: Option<String>,
 }

@@ -222,6 +222,8 @@ fn digest(gathered: Vec<AlertNotice>, key: &str) -> AlertNotice {
         threshold: None,
         group: None,
         culprits: Vec::new(),
+        culprits_since: None,
+        budget: None,
         outlook: None,
         at: gathered.iter().map(|notice| notice.at).max().unwrap_or(first.at),
         links: AlertNoticeLinks { incident: alerts.unwrap_or(first.links.incident), traces: None },

@@ -40,20 +40,14 @@ pub struct ContributionWindows {
     pub from_us: i64,
     /// The end is not included.
     pub to_us: i64,
-    /// Of the window that is looked at only what was received from then on counts, whenever it began; the earlier windows begin where this is,
-    /// and what was received by then.
+    /// Of the window that is looked at only what was received after this counts, whenever it began; `None` for all of it.
     pub since_us: Option<i64>,
+    /// Of the window that is looked at what was received later does not count; `None` where all of it does.
+    pub until_us: Option<i64>,
     /// How far each earlier window lies before the next.
     pub apart_us: i64,
     /// How many of them.
     pub earlier: i64,
-}
-
-impl ContributionWindows {
-    /// Where the earlier windows begin, moved to the one that is looked at.
-    pub fn begin_us(&self) -> i64 {
-        self.since_us.map_or(self.from_us, |since_us| since_us.clamp(self.from_us, self.to_us))
-    }
 }
 
 /// Sums by what spans have in common, for each window: 0 is the one that is looked at, 1 the one before, and so on.
@@ -72,20 +66,21 @@ impl ProjectSnapshot {
         windows: ContributionWindows,
         by: &[GroupBy],
     ) -> Result<ContributionSums, QueryError> {
-        let ContributionWindows { from_us, to_us, since_us, apart_us, earlier } = windows;
+        let ContributionWindows { from_us, to_us, since_us, until_us, apart_us, earlier } = windows;
         let mut spans = self.table(ScanMode::Much, from_us.saturating_sub(earlier * apart_us), to_us)?;
-        let is_fresh = since_us.map(|since_us| col("received_at").gt_eq(time(since_us)));
         let window = |number: i64| {
             let back = number * apart_us;
-            let begin_us = if number == 0 { from_us } else { windows.begin_us() };
-            let inside = col("start_time").gt_eq(time(begin_us - back)).and(col("start_time").lt(time(to_us - back)));
-            match &is_fresh {
-                Some(is_fresh) if number == 0 => inside.and(is_fresh.clone()),
-                Some(is_fresh) => inside.and(is_fresh.clone().is_not_true()),
-                None => inside,
-            }
+            col("start_time").gt_eq(time(from_us - back)).and(col("start_time").lt(time(to_us - back)))
         };
-        if let Some(any) = fields::joined((0..=earlier).map(window).collect(), Expr::or) {
+        let mut latest = window(0);
+        if let Some(since_us) = since_us {
+            latest = latest.and(col("received_at").gt(time(since_us)));
+        }
+        if let Some(until_us) = until_us {
+            latest = latest.and(col("received_at").gt(time(until_us)).is_not_true());
+        }
+        let all = std::iter::once(latest).chain((1..=earlier).map(window)).collect();
+        if let Some(any) = fields::joined(all, Expr::or) {
             spans = spans.filter(any)?;
         }
         if let Some(condition) = fields::condition(filter)? {
@@ -94,10 +89,6 @@ impl ProjectSnapshot {
         let start = cast(col("start_time"), arrow::datatypes::DataType::Int64);
         // Windows of one length do not overlap, so that the distance of a start to the end says which it is in.
         let number = (lit(to_us - 1) - start) / lit(apart_us.max(1));
-        let number = match is_fresh {
-            Some(is_fresh) => when(is_fresh, lit(0i64)).otherwise(number)?,
-            None => number,
-        };
         let number = number.alias("window");
         let mut keys = vec![number];
         keys.extend(by.iter().enumerate().map(|(index, by)| by.key().alias(format!("key{index}"))));

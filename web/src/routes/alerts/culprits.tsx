@@ -1,11 +1,11 @@
 import { Fragment } from 'react';
-import type { Incident } from '../../api/alert-types';
+import type { Culprit, Incident } from '../../api/alert-types';
 import { useT } from '../../i18n';
 import { useModelColors } from '../../model-colors';
 import { Num, Said, Swatch } from '../../parts/values';
 import { useProject } from '../../project';
 import { useReader } from '../../reader';
-import { dimensionText, figure } from './words';
+import { dimensionText, figure, figureText } from './words';
 
 /** The part of a link of the page's own that leads there from here, whatever name the server is reached by. */
 export function hrefOf(link: string): string | null {
@@ -17,11 +17,14 @@ export function hrefOf(link: string): string | null {
   }
 }
 
+const shareText = ({ share_of }: Culprit, direction: Incident['direction']) =>
+  share_of === 'total' ? 'alerts.shareOfTotal' : direction === 'below' ? 'alerts.shareOfFall' : 'alerts.shareOfRise';
+
 /** What moved the figure, by what it is of: what it took, what it usually takes (the tick), in one scale. */
 export function Culprits({ incident }: { incident: Incident }) {
   const t = useT();
   const { format } = useReader();
-  const { culprits, culprits_since } = incident;
+  const { culprits, culprits_since, source, direction } = incident;
   const models = culprits.flatMap(({ dimension, key }) => (dimension === 'model' ? [key] : []));
   const colorOf = useModelColors(useProject().id).among(models);
   const dimensions = [...new Set(culprits.map(({ dimension }) => dimension))];
@@ -38,7 +41,7 @@ export function Culprits({ incident }: { incident: Incident }) {
             <span className="vh">{t('alerts.which')}</span>
           </th>
           <th scope="col" className="n">
-            {culprits_since ? t('alerts.sinceThen', { time: format.moment(culprits_since) }) : t('alerts.inWindow')}
+            {t(source === 'budget' ? 'alerts.inPeriod' : 'alerts.inWindow')}
           </th>
           <th scope="col" className="n">
             {t('alerts.usual')}
@@ -64,7 +67,16 @@ export function Culprits({ incident }: { incident: Incident }) {
                       {culprit.share !== null && culprit.share >= 0.01 && (
                         <span className="dim shr">
                           {' '}
-                          {t('alerts.shareOfRise', { share: format.percentText(Math.min(1, culprit.share)) })}
+                          {t(shareText(culprit, direction), { share: format.percentText(culprit.share) })}
+                        </span>
+                      )}
+                      {culprits_since && culprit.since !== null && culprit.since > 0 && (
+                        <span className="dim shr">
+                          {' '}
+                          {t('alerts.sinceStep', {
+                            amount: figureText(format, culprit.since, culprit.unit, ''),
+                            time: format.moment(culprits_since),
+                          })}
                         </span>
                       )}
                     </td>
@@ -74,7 +86,7 @@ export function Culprits({ incident }: { incident: Incident }) {
                       </b>
                     </td>
                     <td className="n dim">
-                      {culprit.usual === null ? t('common.unknown') : <Num v={figure(format, culprit.usual, culprit.unit)} />}
+                      {culprit.usual !== null && <Num v={figure(format, culprit.usual, culprit.unit)} />}
                     </td>
                     <td className="cb c2" aria-hidden="true">
                       <span className="cbar">

@@ -5,7 +5,6 @@ import { useT } from '../../i18n';
 import { useKeys } from '../../keys';
 import { ErrorPart, Skeleton } from '../../parts/states';
 import { useProject } from '../../project';
-import { useReader } from '../../reader';
 import { useTitle } from '../../shell/title';
 import { Culprits } from './culprits';
 import { IncidentCourse } from './incident-course';
@@ -17,7 +16,6 @@ import './alerts.css';
 /** One incident: what rang, why, what was done about it, and who was told. */
 export default function IncidentPage() {
   const t = useT();
-  const { format } = useReader();
   const project = useProject();
   const navigate = useNavigate();
   const { incident: id } = useParams({ from: '/app/p/$project/alerts/incidents/$incident' });
@@ -51,9 +49,7 @@ export default function IncidentPage() {
               <div className="head">
                 <h2>{t('alerts.culprits')}</h2>
                 <span className="meta">
-                  {data.incident.culprits_since
-                    ? t('alerts.culpritsSince', { time: format.moment(data.incident.culprits_since) })
-                    : t('alerts.culpritsWhy')}
+                  {t(data.incident.source === 'budget' ? 'alerts.culpritsSpent' : 'alerts.culpritsWhy')}
                 </span>
               </div>
               <Culprits incident={data.incident} />

@@ -4,17 +4,19 @@ use std::collections::HashSet;
 
 use sha2::{Digest, Sha256};
 
-use super::{AlertInstanceKey, RuleEvaluator, place_of};
+use super::{AlertInstanceKey, FORECAST_STEP, RuleEvaluator, place_of};
 use crate::alert::HumanDuration;
 use crate::alert::incident::{AlertSource, Incident, IncidentEventKind, IncidentTimelineEntry};
 use crate::alert::links::{narrowed_text, traces};
 use crate::alert::table::{IncidentChange, PendingNotice};
 use crate::alert::track::AlertGroupKey;
 use crate::alert::watcher::AlertWatch;
-use crate::notify::notice::{AlertNotice, AlertNoticeKind, AlertNoticeLinks, AlertSeverity};
+use crate::notify::notice::{AlertNotice, AlertNoticeKind, AlertNoticeLinks, AlertSeverity, BudgetStep};
 
 /// Why an incident is over that no figure ended.
 const REMOVED: &str = "the rule was taken away or switched off";
+/// The least time between two steps of which it is told what came in it.
+const LEAST_STRETCH: HumanDuration = HumanDuration::minutes(1);
 pub(super) const PERIOD_ENDED: &str = "the period ended";
 
 impl RuleEvaluator {
@@ -100,9 +102,10 @@ impl RuleEvaluator {
     pub(super) fn changed(&self, mut incident: Incident, kind: AlertNoticeKind, entry: IncidentTimelineEntry) -> IncidentChange {
         incident.changes += 1;
         if kind == AlertNoticeKind::Worsened {
-            // What made it worse is not what opened it: that is looked for again, in what was received since.
+            // What made it worse need not be what opened it. Seconds tell nothing of that: they belong to the stretch before.
             incident.culprits.clear();
-            incident.culprits_since_us = incident.stepped_us;
+            let stretch = incident.stepped_us.filter(|us| self.now_us - us >= LEAST_STRETCH.0);
+            incident.culprits_since_us = stretch.or(incident.culprits_since_us).filter(|us| *us > incident.window_from_us);
         }
         if matches!(kind, AlertNoticeKind::Opened | AlertNoticeKind::Worsened | AlertNoticeKind::Improved) {
             incident.stepped_us = Some(self.now_us);
@@ -160,6 +163,8 @@ impl RuleEvaluator {
             at: self.now_us,
             time_zone: watcher.map_or("UTC", AlertWatch::time_zone).to_owned(),
             culprits: incident.culprits.clone(),
+            culprits_since: incident.culprits_since_us,
+            budget: watcher.and_then(|watcher| step_of(watcher, incident)),
             outlook: incident.outlook.clone(),
             links: AlertNoticeLinks {
                 incident: format!("{public_url}/p/{project}/alerts/incidents/"),
@@ -177,4 +182,11 @@ impl RuleEvaluator {
         let until_us = incident.window_to_us.min(self.now_us.max(incident.window_from_us));
         traces(&self.public_url, incident.project, (incident.window_from_us, until_us), &q)
     }
+}
+
+/// How far a budget is spent; `None` for a rule.
+fn step_of(watcher: &AlertWatch, incident: &Incident) -> Option<BudgetStep> {
+    let AlertWatch::Budget(watch) = watcher else { return None };
+    let budget = &watch.kept.what;
+    Some(BudgetStep { amount: budget.amount, period: budget.period, step: incident.steps.iter().copied().fold(FORECAST_STEP, f64::max) })
 }

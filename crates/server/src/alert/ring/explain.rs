@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::EvaluationWorker;
+use crate::alert::culprit::{self, Goal, Scope};
 use crate::alert::links::{link, narrowed_text};
 use crate::alert::table::IncidentChange;
 use crate::alert::track::AlertGroupKey;
 use crate::alert::watcher::AlertWatch;
-use crate::alert::{AlertError, AlertService, Incident, culprit, lock};
+use crate::alert::{AlertError, AlertService, Incident, lock};
 use crate::notify::notice::{self, AlertContributor, AlertNoticeKind};
 use crate::query::QueryError;
 use crate::query::filter::Filter;
@@ -50,35 +51,26 @@ impl EvaluationWorker {
     }
 
     fn explain(&self, project: u64, id: i64, patience: Duration) -> Option<Vec<AlertContributor>> {
-        let (filter, group, weight, direction, window, since_us) = {
+        let (filter, group, weight, goal, window, until_us, since_us) = {
             let bell = lock(&self.alerts.bell);
             let incident = bell.open_with(id)?;
-            let watcher = bell.watcher(incident.rule)?;
-            let (measure, compare) = match watcher {
-                AlertWatch::Rule(watch) => (watch.kept.what.measure, watch.kept.what.compare),
-                AlertWatch::Budget(watch) => (watch.kept.what.measure, None),
+            let (measure, compare, goal) = match bell.watcher(incident.rule)? {
+                AlertWatch::Rule(watch) => (watch.kept.what.measure, watch.kept.what.compare, Goal::Change(incident.direction)),
+                AlertWatch::Budget(watch) => (watch.kept.what.measure, None, Goal::Spending),
             };
             // The threshold of a comparison says how much slower, not what is slow.
             let threshold = compare.is_none().then_some(incident.threshold);
             let now_us = self.around.clock.now_us();
             let window = (incident.window_from_us, incident.window_to_us.min(now_us).max(incident.window_from_us + 1));
-            let weight = culprit::weight(measure, threshold)?;
-            (watcher.filter().to_owned(), incident.group.clone(), weight, incident.direction, window, incident.culprits_since_us)
+            let (weight, filter) = (culprit::weight(measure, threshold)?, bell.watcher(incident.rule)?.filter().to_owned());
+            (filter, incident.group.clone(), weight, goal, window, incident.stepped_us, incident.culprits_since_us)
         };
         let filter = narrowed(&filter, group.as_ref())?;
         let view = self.around.engine.project(self.around.store.snapshot(), project);
-        let looking = async {
-            if since_us.is_some() {
-                let culprits = culprit::explain(&view, &filter, weight, direction, window, since_us).await?;
-                if !culprits.is_empty() {
-                    return Ok((culprits, since_us));
-                }
-            }
-            // Nothing that was received since moved it, as when a share rises because other calls are missing.
-            Ok((culprit::explain(&view, &filter, weight, direction, window, None).await?, None))
-        };
+        let scope = Scope { window, until_us, since_us, group: group.as_ref().map(|group| group.name.as_str()) };
+        let looking = culprit::explain(&view, &filter, weight, goal, scope);
         let found: Result<Result<_, QueryError>, _> = self.runtime.block_on(async { tokio::time::timeout(patience, looking).await });
-        let (mut culprits, since_us) = match found {
+        let mut culprits = match found {
             Ok(Ok(found)) => found,
             Ok(Err(error)) => {
                 tracing::error!(%error, "alert.not_explained");
@@ -89,10 +81,7 @@ impl EvaluationWorker {
         for culprit in &mut culprits {
             culprit.link = Some(link(&self.around.public_url, project, culprit, window));
         }
-        let explained = |incident: &mut Incident| {
-            incident.culprits.clone_from(&culprits);
-            incident.culprits_since_us = since_us;
-        };
+        let explained = |incident: &mut Incident| incident.culprits.clone_from(&culprits);
         if let Err(error) = self.alerts.change_open(id, explained) {
             tracing::error!(%error, "alert.not_written");
         }

@@ -468,6 +468,28 @@ fn a_budget_tells_each_step_once_a_period() {
 }
 
 #[test]
+fn what_came_since_the_step_before_is_told_of_stretches_of_a_minute_or_more() {
+    let midnight = "2026-11-10T00:00:00Z".parse::<jiff::Timestamp>().unwrap().as_microsecond();
+    let mut scene = Scene::at(midnight + HOUR);
+    scene.budget(day(json!({ "amount": 10, "steps": [10, 20, 50, 80, 100] })));
+    let since = |scene: &Scene| (scene.last().culprits_since_us, scene.told.last().map(|(notice, _)| notice.culprits_since));
+    let second = 1_000_000;
+    let mut spend = |at: i64, amount: f64| {
+        scene.span(at, &dollars(at, amount), 1);
+        since(&scene)
+    };
+    let (noon, later) = (midnight + 12 * HOUR, midnight + 15 * HOUR);
+    // Seconds belong to the stretch before, and the first has none.
+    assert_eq!(spend(noon, 1.0), (None, Some(None)));
+    assert_eq!(spend(noon + second, 1.0), (None, Some(None)));
+    assert_eq!(spend(later, 3.0), (Some(noon + second), Some(Some(noon + second))));
+    assert_eq!(spend(later + second, 3.0), (Some(noon + second), Some(Some(noon + second))));
+    assert_eq!(spend(later + 2 * MINUTE, 3.0), (Some(later + second), Some(Some(later + second))));
+    let budget = scene.told.last().unwrap().0.budget.unwrap();
+    assert_eq!((budget.amount, budget.step), (10.0, 100.0));
+}
+
+#[test]
 fn each_user_has_the_amount() {
     let at = "2026-11-10T12:00:00Z".parse::<jiff::Timestamp>().unwrap().as_microsecond();
     let mut scene = Scene::at(at);

@@ -65,8 +65,8 @@ pub(in crate::api) struct IncidentView {
     snoozed_until: Option<String>,
     /// What moved the figure, the most important first.
     culprits: Vec<AlertContributor>,
-    /// The culprits are those of what was received since then, when the figure passed the threshold before; null where they are those of the
-    /// whole window.
+    /// From when on `since` of the culprits is counted: when the figure passed the threshold before. Null where it passed none before, or did so
+    /// within the last minute.
     culprits_since: Option<String>,
     outlook: Option<IncidentCostProjection>,
 }

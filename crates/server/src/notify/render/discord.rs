@@ -13,8 +13,8 @@ const TITLE: usize = 256;
 
 pub(super) fn body(notice: &AlertNotice, message: &NotificationMessage) -> Value {
     let mut text: String = message.sentences.iter().map(|sentence| format!("{}\n", escaped(sentence))).collect();
-    if let Some(heading) = message.heading {
-        text.push_str(&format!("\n**{heading}**\n"));
+    if let Some(heading) = &message.heading {
+        text.push_str(&format!("\n**{}**\n", escaped(heading)));
     }
     let links = message.links.iter().map(|(label, url)| linked(label, Some(url))).collect::<Vec<_>>().join(" · ");
     for (line, link) in &message.lines {

@@ -41,7 +41,7 @@ fn hash(text: &str) -> String {
 
 fn plain(message: &NotificationMessage) -> String {
     let mut text = format!("{}\n\n{}\n", message.subject, message.sentences.join("\n"));
-    if let Some(heading) = message.heading {
+    if let Some(heading) = &message.heading {
         text.push_str(&format!("\n{heading}\n"));
     }
     for (line, link) in &message.lines {
@@ -66,8 +66,8 @@ fn html(notice: &AlertNotice, message: &NotificationMessage) -> String {
     for sentence in &message.sentences {
         html.push_str(&format!("<p>{}</p>", escaped(sentence)));
     }
-    if let Some(heading) = message.heading {
-        html.push_str(&format!("<p><b>{heading}</b></p>"));
+    if let Some(heading) = &message.heading {
+        html.push_str(&format!("<p><b>{}</b></p>", escaped(heading)));
     }
     if !message.lines.is_empty() {
         html.push_str("<ul>");

@@ -19,6 +19,7 @@ pub(super) fn body(notice: &AlertNotice, message: &NotificationMessage, routing_
     let mut details: Map<String, Value> =
         message.lines.iter().enumerate().map(|(at, (line, _))| (format!("{}", at + 1), json!(line))).collect();
     details.insert("summary".to_owned(), json!(message.sentences.join(" ")));
+    details.extend(message.heading.iter().map(|heading| ("heading".to_owned(), json!(heading))));
     details.insert("idempotency_key".to_owned(), json!(notice.idempotency_key));
     let links: Vec<Value> = message.links.iter().map(|(label, url)| json!({ "href": url, "text": label })).collect();
     json!({

@@ -13,7 +13,7 @@ const SECTION: usize = 2800;
 pub(super) fn body(notice: &AlertNotice, message: &NotificationMessage) -> Value {
     let subject = escaped(&message.subject);
     let mut blocks = vec![section(&message.sentences.iter().map(|sentence| escaped(sentence)).collect::<Vec<_>>().join("\n"))];
-    let mut text = message.heading.map(|heading| format!("*{heading}*\n")).unwrap_or_default();
+    let mut text = message.heading.as_ref().map(|heading| format!("*{}*\n", escaped(heading))).unwrap_or_default();
     for (line, link) in &message.lines {
         let line = linked(line, link.as_deref());
         if text.chars().count() + line.chars().count() > SECTION {

@@ -18,7 +18,7 @@ pub(super) fn post(url: &str, notice: &AlertNotice, message: &NotificationMessag
         "type": format!("alert.{}", kind.as_str().unwrap_or_default()),
         "timestamp": rfc3339(notice.at),
         "data": shown(notice),
-        "text": { "language": message.lang, "subject": message.subject, "sentences": message.sentences,
+        "text": { "language": message.lang, "subject": message.subject, "sentences": message.sentences, "heading": message.heading,
                   "lines": message.lines.iter().map(|(line, _)| line).collect::<Vec<_>>() },
     });
     let body = body.to_string().into_bytes();
@@ -41,6 +41,9 @@ fn shown(notice: &AlertNotice) -> Value {
     value["window_from"] = json!(rfc3339(notice.window_from));
     value["window_to"] = json!(rfc3339(notice.window_to));
     value["at"] = json!(rfc3339(notice.at));
+    if let Some(since) = notice.culprits_since {
+        value["culprits_since"] = json!(rfc3339(since));
+    }
     if let Some(outlook) = &notice.outlook {
         value["outlook"]["until"] = json!(rfc3339(outlook.until));
     }

@@ -7,7 +7,7 @@ use rusqlite::params;
 
 use super::NotificationOutbox;
 use super::notice::{
-    AlertContributor, AlertNotice, AlertNoticeKind, AlertNoticeLinks, AlertSeverity, CostProjection, MeasureUnit, MessageLanguage,
+    AlertContributor, AlertNotice, AlertNoticeKind, AlertNoticeLinks, AlertSeverity, CostProjection, MeasureUnit, MessageLanguage, ShareOf,
     ThresholdDirection,
 };
 
@@ -39,8 +39,12 @@ pub(super) fn notice(key: &str) -> AlertNotice {
             contribution: 6.42,
             usual: Some(0.09),
             share: Some(0.93),
+            share_of: ShareOf::Change,
+            since: None,
             link: Some("http://127.0.0.1:8119/p/1/traces?q=user:u_20481".to_owned()),
         }],
+        culprits_since: None,
+        budget: None,
         outlook: Some(CostProjection { if_goes_on_usd: 67.79, until: 1_795_446_000_000_000 }),
         links: AlertNoticeLinks { incident: "http://127.0.0.1:8119/p/1/alerts/incidents/3".to_owned(), traces: None },
         language: MessageLanguage::En,

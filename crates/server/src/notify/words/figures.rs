@@ -39,6 +39,12 @@ pub(super) fn percent(share: f64) -> String {
     format!("{} %", trimmed(share * 100.0, places))
 }
 
+/// The same of a budget: it is not 100 % before all of it is spent.
+pub(super) fn percent_spent(share: f64) -> String {
+    let places = if share.abs() < 0.1 { 1000.0 } else { 100.0 };
+    percent((share * places + 1e-6).floor() / places)
+}
+
 fn duration(ms: f64) -> String {
     match ms {
         ms if ms < 1000.0 => format!("{} ms", trimmed(ms, 1)),
@@ -99,5 +105,7 @@ mod tests {
         for (value, unit, text) in cases {
             assert_eq!(figure(value, unit), text);
         }
+        let spent = [(0.3 / 0.3, "100 %"), (0.9999, "99 %"), (1.507, "150 %"), (0.09999, "9.9 %"), (0.29 / 0.5, "58 %")];
+        assert!(spent.iter().all(|(share, text)| percent_spent(*share) == *text), "{spent:?}");
     }
 }

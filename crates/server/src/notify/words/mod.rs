@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::notice::{
-    AlertContributor, AlertNotice, AlertNoticeKind, AlertSeverity, ComparisonBaseline, MessageLanguage, ThresholdDirection,
+    AlertContributor, AlertNotice, AlertNoticeKind, AlertSeverity, BudgetStep, ComparisonBaseline, MeasureUnit, MessageLanguage, Period,
+    ShareOf, ThresholdDirection,
 };
 use figures::figure;
 use phrases::{MessagePhrases, of};
@@ -30,7 +31,7 @@ pub(super) struct NotificationMessage {
     /// Sentences.
     pub(super) sentences: Vec<String>,
     /// What stands above the lines.
-    pub(super) heading: Option<&'static str>,
+    pub(super) heading: Option<String>,
     /// Culprits, or the changes of a digest, each with where to see it.
     pub(super) lines: Vec<(String, Option<String>)>,
     /// Where to look: what it is, its address.
@@ -59,6 +60,7 @@ fn change(notice: &AlertNotice, phrases: &MessagePhrases, message: NotificationM
     let state = state_of(notice, phrases);
     let subject = fill(phrases.subject, &[("state", state), ("what", &headline(notice, phrases))]);
     let mut sentences = vec![number(notice, phrases)];
+    sentences.extend(notice.budget.filter(|_| notice.kind != AlertNoticeKind::Resolved).map(|budget| step(notice, budget, phrases)));
     if matches!(notice.kind, AlertNoticeKind::Reminder | AlertNoticeKind::Escalated) {
         sentences.insert(0, phrases.unheard.to_owned());
     }
@@ -66,8 +68,10 @@ fn change(notice: &AlertNotice, phrases: &MessagePhrases, message: NotificationM
         let figure = figures::usd(outlook.if_goes_on_usd);
         sentences.push(fill(phrases.outlook, &[("cost", &figure), ("until", &time(outlook.until, &notice.time_zone))]));
     }
-    let culprits: Vec<_> = notice.culprits.iter().take(MOST_LINES).map(|culprit| line(culprit, phrases)).collect();
-    NotificationMessage { subject, sentences, heading: (!culprits.is_empty()).then_some(phrases.culprits), lines: culprits, ..message }
+    let culprits: Vec<_> = notice.culprits.iter().take(MOST_LINES).map(|culprit| line(culprit, notice, phrases)).collect();
+    let heading = if notice.budget.is_some() { phrases.culprits_budget } else { phrases.culprits };
+    let heading = (!culprits.is_empty()).then(|| fill(heading, &[("from", &from(notice)), ("to", &to(notice))]));
+    NotificationMessage { subject, sentences, heading, lines: culprits, ..message }
 }
 
 fn digest(notice: &AlertNotice, phrases: &MessagePhrases, message: NotificationMessage) -> NotificationMessage {
@@ -96,7 +100,7 @@ fn digest(notice: &AlertNotice, phrases: &MessagePhrases, message: NotificationM
     NotificationMessage {
         subject: fill(phrases.digest_subject, &values),
         sentences: vec![fill(phrases.digest_sentence, &values)],
-        heading: Some(phrases.worst),
+        heading: Some(phrases.worst.to_owned()),
         lines,
         ..message
     }
@@ -118,7 +122,8 @@ fn state_of(notice: &AlertNotice, phrases: &MessagePhrases) -> &'static str {
     let critical = notice.severity == AlertSeverity::Critical;
     match notice.kind {
         AlertNoticeKind::Resolved => phrases.resolved,
-        AlertNoticeKind::Worsened => phrases.worsened,
+        AlertNoticeKind::Worsened if critical => phrases.worsened_critical,
+        AlertNoticeKind::Worsened => phrases.worsened_warning,
         AlertNoticeKind::Improved => phrases.improved,
         AlertNoticeKind::Escalated => phrases.escalated,
         AlertNoticeKind::Reminder => phrases.reminder,
@@ -135,6 +140,9 @@ fn headline(notice: &AlertNotice, phrases: &MessagePhrases) -> String {
         rule = fill(phrases.in_group, &[("rule", &rule), ("group", &dimension(&group.name, phrases)), ("value", &which)]);
     }
     let value = notice.value.map_or_else(|| phrases.no_data.to_owned(), |value| told(value, notice, phrases));
+    if let Some(budget) = notice.budget {
+        return spent(phrases.headline_budget, notice, budget, phrases, &rule);
+    }
     let template = match (notice.kind, notice.threshold, notice.direction) {
         (AlertNoticeKind::Resolved, ..) | (_, None, _) => phrases.headline,
         (_, Some(_), ThresholdDirection::Above) => phrases.headline_above,
@@ -157,32 +165,86 @@ fn told(value: f64, notice: &AlertNotice, phrases: &MessagePhrases) -> String {
     fill(against, &[("change", &change)])
 }
 
+/// A sentence on a budget.
+fn spent(template: &str, notice: &AlertNotice, budget: BudgetStep, phrases: &MessagePhrases, rule: &str) -> String {
+    let (value, percent) = match notice.value {
+        Some(value) => (figure(value, notice.unit), figures::percent_spent(value / budget.amount)),
+        None => (phrases.no_data.to_owned(), phrases.unknown.to_owned()),
+    };
+    let period = match budget.period {
+        Period::Day => phrases.day,
+        Period::Week => phrases.week,
+        Period::Month => phrases.month,
+    };
+    let values = [
+        ("rule", rule),
+        ("measure", &*phrases.measure(&notice.measure)),
+        ("value", &value),
+        ("percent", &percent),
+        ("period", period),
+        ("amount", &figure(budget.amount, notice.unit)),
+        ("from", &from(notice)),
+        ("to", &to(notice)),
+        ("zone", &notice.time_zone),
+    ];
+    fill(template, &values)
+}
+
+/// Why a budget rings now.
+fn step(notice: &AlertNotice, budget: BudgetStep, phrases: &MessagePhrases) -> String {
+    if budget.step <= 0.0 {
+        return phrases.forecast.to_owned();
+    }
+    let threshold = figure(budget.amount * budget.step / 100.0, notice.unit);
+    fill(phrases.step, &[("step", &format!("{} %", budget.step)), ("threshold", &threshold)])
+}
+
 fn number(notice: &AlertNotice, phrases: &MessagePhrases) -> String {
+    if let Some(budget) = notice.budget {
+        return spent(phrases.number_budget, notice, budget, phrases, "");
+    }
     let value = notice.value.map_or_else(|| phrases.no_data.to_owned(), |value| told(value, notice, phrases));
     let threshold = notice.threshold.map_or_else(|| phrases.no_threshold.to_owned(), |threshold| figure(threshold, notice.unit));
     let measure = phrases.measure(&notice.measure);
-    let (from, to) = (time(notice.window_from, &notice.time_zone), time(notice.window_to, &notice.time_zone));
     let values = [
         ("measure", measure.as_str()),
         ("value", &value),
         ("threshold", &threshold),
-        ("from", &from),
-        ("to", &to),
+        ("from", &from(notice)),
+        ("to", &to(notice)),
         ("zone", &notice.time_zone),
     ];
     fill(phrases.number, &values)
 }
 
-fn line(culprit: &AlertContributor, phrases: &MessagePhrases) -> (String, Option<String>) {
+fn line(culprit: &AlertContributor, notice: &AlertNotice, phrases: &MessagePhrases) -> (String, Option<String>) {
     let key = culprit.key.as_deref().map_or_else(|| phrases.unknown.to_owned(), plain);
-    let contribution = figure(culprit.contribution, culprit.unit);
-    let usual = culprit.usual.map_or_else(|| phrases.unknown.to_owned(), |usual| figure(usual, culprit.unit));
+    let said = |value: f64| figure(value, culprit.unit);
     let dimension = dimension(&culprit.dimension, phrases);
-    let mut text = fill(phrases.culprit, &[("dimension", &dimension), ("key", &key), ("contribution", &contribution), ("usual", &usual)]);
-    if let Some(share) = culprit.share {
-        text.push_str(&fill(phrases.share, &[("share", &figures::percent(share))]));
-    }
+    let text = fill(phrases.culprit, &[("dimension", &dimension), ("key", &key), ("contribution", &said(culprit.contribution))]);
+    let share_of = match (culprit.share_of, notice.direction) {
+        (ShareOf::Total, _) if notice.budget.is_some() && notice.unit == MeasureUnit::Usd => phrases.share_of_spent,
+        (ShareOf::Total, _) => phrases.share_of_total,
+        (ShareOf::Change, ThresholdDirection::Above) => phrases.share_of_rise,
+        (ShareOf::Change, ThresholdDirection::Below) => phrases.share_of_fall,
+    };
+    let share = culprit.share.map(|share| fill(share_of, &[("share", &figures::percent(share))]));
+    let usual = culprit.usual.map(|usual| fill(phrases.usual, &[("usual", &said(usual))]));
+    let since = culprit.since.filter(|since| *since > 0.0).zip(notice.culprits_since);
+    let since = since.map(|(since, us)| fill(phrases.since, &[("since", &said(since)), ("time", &time(us, &notice.time_zone))]));
+    let more: Vec<String> = [share, usual, since].into_iter().flatten().collect();
+    let text = if more.is_empty() { text } else { fill(phrases.culprit_with, &[("culprit", &text), ("more", &more.join(phrases.and))]) };
     (text, culprit.link.clone())
+}
+
+/// Start of the window.
+fn from(notice: &AlertNotice) -> String {
+    time(notice.window_from, &notice.time_zone)
+}
+
+/// Its end.
+fn to(notice: &AlertNotice) -> String {
+    time(notice.window_to, &notice.time_zone)
 }
 
 fn dimension(name: &str, phrases: &MessagePhrases) -> String {
