@@ -51,6 +51,15 @@ pub struct SpendForecast {
     pub(super) curve: Vec<f64>,
 }
 
+impl SpendForecast {
+    /// The same when so much more, or less, has been spent since: what is to come stays as it is, until a new one is made.
+    pub(super) fn moved(mut self, by: f64) -> SpendForecast {
+        let figures = [&mut self.expected, &mut self.low, &mut self.high, &mut self.if_goes_on];
+        figures.into_iter().chain(&mut self.curve).for_each(|figure| *figure += by);
+        self
+    }
+}
+
 /// Makes a forecast at a time within a period. `None` where nothing can be said: nothing has come yet.
 pub(super) fn forecast(
     sums: &BucketSeries<QuantitySum>,

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use super::bell::EvaluationPass;
+use super::bell::{BudgetPeriodSpend, EvaluationPass};
 use super::clock::EvaluationClock;
 use super::counting::{self, PendingBackfill};
 use super::feed::{EvaluatorMessage, RowChangeFeed};
@@ -303,8 +303,9 @@ impl EvaluationWorker {
         let alerts = self.alerts.clone();
         let mut bell = lock(&alerts.bell);
         let changes = bell.judge(self.around.clock.now_us(), round);
+        let rang: Vec<i64> = changes.iter().map(|change| change.incident.rule).collect();
         self.write(&mut bell, changes);
-        self.alerts.publish(&bell, round);
+        self.alerts.publish(&bell, round, &rang);
         drop(bell);
         self.explain_now();
         self.tell();
@@ -387,7 +388,7 @@ fn fresh((spec, keep): &(AlertSeriesSpec, i64)) -> Option<AlertSeries> {
 
 impl AlertService {
     /// What budgets stand at, for those who ask in a hurry.
-    fn publish(&self, bell: &super::bell::RuleEvaluator, round: EvaluationPass) {
+    fn publish(&self, bell: &super::bell::RuleEvaluator, round: EvaluationPass, rang: &[i64]) {
         let budgets = bell.watchers().filter_map(|watcher| match watcher {
             AlertWatch::Budget(watch) => Some(watch),
             AlertWatch::Rule(_) => None,
@@ -397,13 +398,16 @@ impl AlertService {
         for watch in budgets {
             let which = (watch.kept.project, watch.kept.what.name.clone());
             let last = known.get(&which);
-            // What takes longer is made once a minute.
-            let is_due = round == EvaluationPass::Clock && last.is_none_or(|last| last.forecast_minute != bell.minute());
-            let Some(standing) = bell.standing(watch.kept.id, &AlertGroupKey::Whole, is_due) else { continue };
+            let Some(mut standing) = bell.standing(watch.kept.id, &AlertGroupKey::Whole, false) else { continue };
             let last = last.filter(|last| last.from_us == standing.from_us);
-            let forecast = match last {
-                Some(last) if !is_due => (last.forecast.clone(), last.forecast_minute),
-                _ => (standing.forecast.clone(), if is_due { bell.minute() } else { i64::MIN }),
+            let fresh = last.filter(|last| !is_due(last, &standing, bell.minute(), round) && !rang.contains(&watch.kept.id));
+            let forecast = match fresh {
+                // Between two of them it is never below what is spent.
+                Some(last) => (last.forecast.clone().map(|forecast| forecast.moved(standing.spent - last.spent)), last.forecast_of),
+                None => {
+                    standing.forecast = bell.standing(watch.kept.id, &AlertGroupKey::Whole, true).and_then(|standing| standing.forecast);
+                    (standing.forecast.clone(), (bell.minute(), standing.spent))
+                }
             };
             let last = last.filter(|_| round == EvaluationPass::Arrived);
             let groups = watch.kept.what.group_by.as_ref().map(|_| match last.and_then(|last| last.groups.clone()) {
@@ -414,4 +418,13 @@ impl AlertService {
         }
         *self.states.write().unwrap_or_else(PoisonError::into_inner) = states;
     }
+}
+
+/// Whether a budget's forecast is made anew, which takes longer than the rest: once a minute, and when a hundredth more has been spent.
+fn is_due(last: &BudgetState, now: &BudgetPeriodSpend, minute: i64, round: EvaluationPass) -> bool {
+    let (made, spent) = last.forecast_of;
+    let least = now.spent.max(last.amount) / 100.0;
+    (round == EvaluationPass::Clock && made != minute)
+        || (now.spent - spent).abs() > least
+        || (last.forecast.is_none() && now.spent != spent)
 }

@@ -42,8 +42,8 @@ pub struct BudgetState {
     pub unsent: f64,
     /// What the period comes to; `None` while nothing can be said, and for groups.
     pub forecast: Option<SpendForecast>,
-    /// The minute in which it was made.
-    pub(super) forecast_minute: i64,
+    /// The minute in which it was made, and what was spent then.
+    pub(super) forecast_of: (i64, f64),
     /// Each group, the largest first; `None` where there are no groups.
     pub groups: Option<Arc<Vec<BudgetGroupState>>>,
 }
@@ -69,12 +69,12 @@ impl BudgetState {
     pub(super) fn new(
         watch: &BudgetWatch,
         &BudgetPeriodSpend { from_us, to_us, spent, unsent, .. }: &BudgetPeriodSpend,
-        (forecast, forecast_minute): (Option<SpendForecast>, i64),
+        (forecast, forecast_of): (Option<SpendForecast>, (i64, f64)),
         groups: Option<Arc<Vec<BudgetGroupState>>>,
     ) -> BudgetState {
         let Budget { period, measure, amount, .. } = watch.kept.what;
         let spent = groups.as_ref().map_or(spent, |groups| groups.iter().map(|group| group.spent).sum());
         let unsent = groups.as_ref().map_or(unsent, |groups| groups.iter().map(|group| group.unsent).sum());
-        BudgetState { id: watch.kept.id, period, measure, amount, from_us, to_us, spent, unsent, forecast, forecast_minute, groups }
+        BudgetState { id: watch.kept.id, period, measure, amount, from_us, to_us, spent, unsent, forecast, forecast_of, groups }
     }
 }

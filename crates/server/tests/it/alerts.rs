@@ -325,3 +325,25 @@ fn an_incident_has_a_chart_of_its_own_figures() {
     let left = chart("Calls");
     assert_eq!((left["points"][0][1].as_f64(), &left["levels"][0]["severity"]), (Some(1.0), &json!("warning")), "{left}");
 }
+
+#[test]
+fn a_forecast_is_never_below_what_is_spent_and_is_the_one_of_the_message() {
+    let server = Server::start();
+    // Each call costs 0.00045 dollars.
+    let budget = json!({ "name": "Day", "amount": 0.0045, "period": "day", "time_zone": "UTC", "steps": [10, 50, 100] });
+    assert_eq!(server.change("POST", "/alerts/budgets", &budget).status, 201);
+    eventually(&server, "/alerts/budgets", |found| found["budgets"][0]["state"].is_object());
+    for trace in 1..=12 {
+        assert_eq!(server.envelope(call(trace, "q", "a")).status, 200);
+        let spent = 0.00045 * trace as f64 - 1e-9;
+        let found = eventually(&server, "/alerts/budgets", |found| found["budgets"][0]["state"]["spent"].as_f64() >= Some(spent));
+        let forecast = &found["budgets"][0]["state"]["forecast"];
+        let figures = ["low", "expected", "high", "if_goes_on"].map(|name| forecast[name].as_f64().unwrap_or_default());
+        assert!(figures.iter().all(|figure| *figure >= spent), "{spent} is spent, {found}");
+        if [1, 5, 10].contains(&trace) {
+            let told = &server.ask("/alerts/incidents")["incidents"][0]["outlook"]["if_goes_on_usd"];
+            let told = told.as_f64().unwrap();
+            assert!((told - figures[3]).abs() < told * 0.01, "{told} was told, {found}");
+        }
+    }
+}

@@ -109,3 +109,11 @@ fn without_history_the_pace_is_all_there_is() {
     assert_eq!(found.runs_out_us, Some(70 * QUARTER));
     assert!(ask(&[], 0, (0, DAY), 1.0).is_none());
 }
+
+#[test]
+fn what_is_spent_since_a_forecast_was_made_moves_all_of_it() {
+    let found = ask(&history(3, 36, 1.0), 35 * DAY + 48, (35 * DAY, 36 * DAY), 1e12).unwrap();
+    let moved = found.clone().moved(7.0);
+    assert_eq!((moved.low, moved.expected, moved.high), (found.low + 7.0, found.expected + 7.0, found.high + 7.0));
+    assert_eq!((moved.if_goes_on, moved.curve.last().copied()), (found.if_goes_on + 7.0, Some(found.curve.last().unwrap() + 7.0)));
+}
