@@ -167,7 +167,9 @@ fn an_incident_that_gets_worse_names_who_made_it_worse() {
     };
     let users = |culprits: &Value| -> Vec<(String, f64)> {
         let users = culprits.as_array().unwrap().iter().filter(|culprit| culprit["dimension"] == "user");
-        users.map(|culprit| (culprit["key"].as_str().unwrap().to_owned(), culprit["share"].as_f64().unwrap())).collect()
+        users
+            .map(|culprit| (culprit["key"].as_str().unwrap().to_owned(), (culprit["share"].as_f64().unwrap() * 1000.0).round() / 1000.0))
+            .collect()
     };
     let share = |user: &str, share: f64| (user.to_owned(), share);
     let call_of = |trace: u128, user: &str| {
