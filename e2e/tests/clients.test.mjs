@@ -85,7 +85,7 @@ async function shows(span, call, wants, project) {
 }
 
 /** Other reports of the same call, which do not count and may be the ones that have its texts. */
-const twins = (span, all) => all.filter(({ counted, not_counted_because }) => !counted && not_counted_because?.includes(span.span_id));
+const twins = (span, all) => all.filter(({ counted, exclusion }) => !counted && exclusion?.span_id === span.span_id);
 
 /** What is shown of a call beside its tokens and texts: who answered, how long it took, what it cost. */
 function assertBilled(span, call, wants, unpriced) {
@@ -133,7 +133,7 @@ for (const wants of chosen) {
         return counted.length >= log.length + (wants.more ?? 0) && counted;
       };
       const calls = await eventually('all calls', arrived, { seconds: 40 }).catch(({ message }) => {
-        const met = spans.map((span) => `${span.kind} ${line(span)} ${span.counted ? '' : (span.not_counted_because ?? '')}`);
+        const met = spans.map((span) => `${span.kind} ${line(span)} ${span.counted ? '' : JSON.stringify(span.exclusion)}`);
         const asked = log.map(({ api, model, input, status }) => `${api} ${model} ${status} ${input}`);
         throw new Error(`${message}; asked:\n${asked.join('\n')}\nmet:\n${met.slice(0, 60).join('\n')}\n${program.err.slice(-1500)}`);
       });

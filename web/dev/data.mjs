@@ -98,7 +98,7 @@ export function span(trace, parent, fields) {
     self_time_ms: 0,
     compared: null,
     counted: true,
-    not_counted_because: null,
+    exclusion: null,
     also_reported: null,
     session_id: null,
     user_id: null,

@@ -147,8 +147,8 @@ export function detail(trace, spanId) {
       'sentry.op': found.op,
     },
     reading: [
-      { field: 'usage.input_tokens', from: 'gen_ai.usage.input_tokens' },
-      { field: 'provider', from: 'inferred from sentry.origin auto.ai.openai' },
+      { field: 'usage.input_tokens', source: { kind: 'attribute', attribute: 'gen_ai.usage.input_tokens' } },
+      { field: 'provider', source: { kind: 'instrumentation' } },
     ],
   };
 }

@@ -348,7 +348,7 @@ export function refused(at) {
   const quiet = { input_messages: [], output_messages: [] };
   const outer = b.llm(root, 'gpt-4o', 10, 560, { input: 1804, output: 120 }, quiet, {
     counted: false,
-    not_counted_because: 'the same call as span 9c41f0a27be35d18 below it',
+    exclusion: { kind: 'wraps_call', span_id: '9c41f0a27be35d18', trace_id: null },
     origin: 'auto.ai.langchain',
     name: 'ChatOpenAI',
   });

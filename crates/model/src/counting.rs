@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 mod reporters;
 
+use crate::exclusion::Exclusion;
 use crate::id::SpanId;
+use crate::legacy_sentences;
 use crate::reports::{self, DuplicateReport, SpanReporter};
 use crate::span::{Span, SpanStatus, SpanType, Usage};
 
@@ -100,8 +102,13 @@ impl SpanNode {
 pub struct SpanDecision {
     /// See [`crate::span::Span::counted`].
     pub counted: bool,
-    /// See [`crate::span::Span::not_counted_because`].
-    pub not_counted_because: Option<String>,
+    /// See [`crate::span::Span::exclusion`].
+    #[serde(
+        alias = "not_counted_because",
+        deserialize_with = "legacy_sentences::deserialize_exclusion",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub exclusion: Option<Exclusion>,
     /// See [`crate::span::Span::pipeline`].
     pub pipeline: Option<String>,
     /// See [`crate::span::Span::is_run`].
@@ -117,7 +124,7 @@ impl SpanDecision {
     pub fn of(span: &Span) -> SpanDecision {
         SpanDecision {
             counted: span.counted,
-            not_counted_because: span.not_counted_because.clone(),
+            exclusion: span.exclusion,
             pipeline: span.pipeline.clone(),
             is_run: span.is_run,
             user_id: span.user_id.clone(),
@@ -128,18 +135,12 @@ impl SpanDecision {
     /// Writes the decision into the span.
     pub fn apply(&self, span: &mut Span) {
         span.counted = self.counted;
-        span.not_counted_because.clone_from(&self.not_counted_because);
+        span.exclusion = self.exclusion;
         span.pipeline.clone_from(&self.pipeline);
         span.is_run = self.is_run;
         span.user_id.clone_from(&self.user_id);
         span.session_id.clone_from(&self.session_id);
     }
-}
-
-/// The span that a reason why a span does not count names as the one that does.
-pub fn counted_instead(because: &str) -> Option<SpanId> {
-    let (_, rest) = because.split_once(" span ")?;
-    u64::from_str_radix(rest.get(..16)?, 16).ok().map(SpanId)
 }
 
 /// A wrapper ends after what it wraps; clocks of two programs may differ by as much.
@@ -163,19 +164,19 @@ pub fn decide(nodes: &[SpanNode]) -> Vec<SpanDecision> {
     for (place, inner) in same.iter().copied() {
         counted[place] = false;
         decisions[place].counted = false;
-        decisions[place].not_counted_because = Some(format!("the same call as span {} below it", nodes[inner].span_id));
+        decisions[place].exclusion = Some(Exclusion::WrapsCall { span_id: nodes[inner].span_id });
     }
     let repeats = repeats(nodes, &tree, &counted);
     for (place, kept) in repeats.iter().copied() {
         counted[place] = false;
         decisions[place].counted = false;
-        decisions[place].not_counted_because = Some(format!("the same response as span {}", nodes[kept].span_id));
+        decisions[place].exclusion = Some(Exclusion::SameResponse { span_id: nodes[kept].span_id });
     }
     same.extend(repeats);
     let second_reports = reporters::second_reports(nodes, &tree, &mut counted);
     for (place, kept) in second_reports.iter().copied() {
         decisions[place].counted = false;
-        decisions[place].not_counted_because = Some(format!("another report of the call of span {}", nodes[kept].span_id));
+        decisions[place].exclusion = Some(Exclusion::DuplicateReport { span_id: Some(nodes[kept].span_id) });
     }
     same.extend(second_reports);
     reports::leave_out(nodes, &same, &mut decisions);

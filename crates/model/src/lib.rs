@@ -5,7 +5,7 @@
 //!
 //! The way of a span: [`sentry`], [`otlp`] and [`langfuse`] take off the protocol's packaging, [`map`] finds what its attributes mean with the tables in
 //! [`names`], [`kinds`] and [`providers`], [`messages`] reads its texts, [`usage`] its tokens, [`cost`] and [`price`] say what it
-//! cost, and [`counting`] which spans of a trace go into its sums.
+//! cost, and [`counting`] which spans of a trace go into its sums ([`exclusion`] says why one does not).
 //! [`joining`] makes one span of what came in pieces, [`reports`] finds the call that two programs report. Beside spans stand
 //! [`log_line`]s, [`metric`]s and [`score`]s.
 
@@ -16,6 +16,7 @@ pub mod cost;
 pub mod counting;
 #[cfg(feature = "estimate")]
 pub mod estimate;
+pub mod exclusion;
 pub mod explain;
 mod fingerprint;
 pub mod hints;
@@ -24,6 +25,7 @@ pub mod joining;
 mod json;
 pub mod kinds;
 pub mod langfuse;
+pub mod legacy_sentences;
 pub mod log_line;
 pub mod map;
 pub mod messages;
@@ -34,6 +36,7 @@ pub mod otlp;
 pub mod outcome;
 pub mod parameters;
 pub mod price;
+pub mod provenance;
 pub mod providers;
 mod python;
 pub mod reports;

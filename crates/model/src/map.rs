@@ -15,15 +15,17 @@ use serde_json::{Map, Value};
 
 use crate::clock::TimeSources;
 use crate::cost;
+use crate::exclusion::Exclusion;
 use crate::id::{SpanId, TraceId};
 use crate::kinds::{self, KindInferenceInputs};
 use crate::messages::{self, TextLimit};
 use crate::money::Usd;
 use crate::names::{self, AttributeDialect, SpanField};
 use crate::price::PriceBook;
+use crate::provenance::{FieldProvenance, FieldSource};
 use crate::providers;
 use crate::sampling;
-use crate::span::{Attributes, FieldProvenance, MessagePart, Span, SpanStatus, SpanType, Usage};
+use crate::span::{Attributes, MessagePart, Span, SpanStatus, SpanType, Usage};
 use crate::time;
 use crate::usage::{self, ReportedTokenCounts, TokenCountConvention, TokenCountInterpretation};
 use found::RecognizedAttributes;
@@ -159,14 +161,12 @@ pub fn canonical_of(raw: RawSpan, dialect: &AttributeDialect, book: &PriceBook) 
     count_in_answer(&mut span);
     if matches!(kind, SpanType::Llm | SpanType::Embedding | SpanType::Agent | SpanType::Tool) {
         read_from(&mut span, &found, &raw.measurements);
-        let reading = |field: &str, from: &str| FieldProvenance { field: field.into(), from: from.into() };
-        span.reading.extend(in_answer.map(|(name, _)| reading(SpanField::ResponseId.as_str(), name)));
-        span.reading.extend(thought.map(|_| reading(SpanField::Reasoning.as_str(), thoughts::IN_TOTAL)));
-        span.reading.extend(sampled.map(|(name, _)| reading("sample_rate", name)));
+        span.reading.extend(in_answer.map(|(name, _)| read(SpanField::ResponseId.as_str(), FieldSource::Attribute(name.into()))));
+        span.reading.extend(thought.map(|_| read(SpanField::Reasoning.as_str(), FieldSource::RestOfTotal)));
+        span.reading.extend(sampled.map(|(name, _)| read("sample_rate", FieldSource::Attribute(name.into()))));
     }
     let of_times = [("start_time", raw.time_sources.start), ("end_time", raw.time_sources.end)];
-    let of_times =
-        of_times.into_iter().filter_map(|(field, source)| Some(FieldProvenance { field: field.into(), from: source?.as_str().into() }));
+    let of_times = of_times.into_iter().filter_map(|(field, source)| Some(read(field, FieldSource::Time(source?))));
     span.reading.extend(of_times);
     let replaced = found.replaced();
     span.attributes = raw.attributes;
@@ -417,7 +417,7 @@ fn as_sent(
 pub(crate) fn taken(span: &Span, dialect: &AttributeDialect) -> (Option<TokenCountInterpretation>, Option<TokenCountInterpretation>) {
     let found = RecognizedAttributes::new(&span.attributes, dialect);
     let (mut counts, of_input, mut of_output) = as_sent(&found, &[], span.kind, span.status != SpanStatus::Ok, dialect);
-    if span.reading.iter().any(|reading| reading.from == thoughts::IN_TOTAL) {
+    if span.reading.iter().any(|read| read.source == FieldSource::RestOfTotal) {
         (counts.reasoning, of_output) = (span.usage.reasoning, TokenCountConvention::Exclusive);
     }
     let usage = counts.settle_each(of_input, of_output);
@@ -500,7 +500,7 @@ fn pipeline(span: &mut Span, found: &RecognizedAttributes) {
 fn count_locally(span: &mut Span) {
     if !span.is_call() && (!span.usage.is_unknown() || span.client_cost.is_some()) {
         span.counted = false;
-        span.not_counted_because = Some(format!("a span of kind {} repeats the usage of the calls below it", span.kind));
+        span.exclusion = Some(Exclusion::SumOfCalls);
     }
 }
 
@@ -541,8 +541,11 @@ const SHOWN: &[SpanField] = &[
     SpanField::Prompt,
 ];
 
+fn read(field: &'static str, source: FieldSource) -> FieldProvenance {
+    FieldProvenance { field: field.into(), source }
+}
+
 fn read_from(span: &mut Span, found: &RecognizedAttributes, measurements: &[(String, f64)]) {
-    let reading = |field: SpanField, from: &str| FieldProvenance { field: field.as_str().into(), from: from.into() };
     let measured = |field: SpanField| {
         measurements.iter().map(|(name, _)| name).find(|name| names::lookup(name).is_some_and(|(known, _)| known == field))
     };
@@ -551,11 +554,15 @@ fn read_from(span: &mut Span, found: &RecognizedAttributes, measurements: &[(Str
     let source = |field: SpanField| found.name(field).or_else(|| measured(field).map(String::as_str)).or_else(|| among(field));
     let counts = [SpanField::InputTokens, SpanField::OutputTokens, SpanField::TotalTokens];
     let is_told = |field: &&SpanField| !(counts.contains(field) && span.is_call() && span.usage.is_unknown());
-    span.reading = SHOWN.iter().filter(is_told).filter_map(|field| source(*field).map(|from| reading(*field, from))).collect();
+    span.reading = SHOWN
+        .iter()
+        .filter(is_told)
+        .filter_map(|field| Some(read(field.as_str(), FieldSource::Attribute(source(*field)?.into()))))
+        .collect();
     if span.provider_inferred {
         let by_instrumentation = providers::of_instrumentation(&span.op, span.origin.as_deref()).is_some();
-        let from = if by_instrumentation { "the instrumentation" } else { "the vendor of the model" };
-        span.reading.push(reading(SpanField::Provider, from));
+        let source = if by_instrumentation { FieldSource::Instrumentation } else { FieldSource::ModelVendor };
+        span.reading.push(read(SpanField::Provider.as_str(), source));
     }
 }
 

@@ -16,8 +16,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use serde::{Deserialize, Serialize};
 
 use crate::counting::{SpanDecision, SpanNode};
+use crate::exclusion::Exclusion;
 use crate::id::{SpanId, TraceId};
-use crate::span::{CostSource, FieldProvenance, Span, Usage, UsageSource};
+use crate::provenance::{FieldProvenance, FieldSource, ReportAddress};
+use crate::span::{CostSource, Span, Usage, UsageSource};
 
 /// Instrumentation scopes, or beginnings of them up to a dot, of programs that pass calls on to providers.
 const GATEWAYS: &[&str] = &[
@@ -39,11 +41,6 @@ const GATEWAYS: &[&str] = &[
 
 /// The op of a request that a program answers.
 pub const SERVING: &str = "http.server";
-
-/// How a reading says that something is from the gateway.
-const GATEWAYS_REPORT: &str = "the gateway's report";
-/// How it says that something is from another instrumentation.
-const OTHER_REPORT: &str = "another report";
 
 /// How much two instrumentations of a call may begin and end apart, and how far one may stand out of the other where clocks are read
 /// with different care.
@@ -298,10 +295,10 @@ pub fn take_from(span: &mut Span, other: &Span, bills: bool) {
     let own_worth = (span.cost.is_some(), took_cost(span) && billed(span));
     let again = worth.1 && own_worth.1 && known.is_none_or(|known| key <= known);
     if more || (!knows_more(span, other) && (worth > own_worth || again)) {
-        let report = if bills { GATEWAYS_REPORT } else { OTHER_REPORT };
-        let from = format!("{report}, span {} of trace {}", other.span_id, other.trace_id);
-        let read = |field: &str| FieldProvenance { field: field.to_owned(), from: from.clone() };
-        span.reading.retain(|reading| !is_from_report(reading));
+        let report = ReportAddress { trace_id: other.trace_id, span_id: other.span_id };
+        let source = if bills { FieldSource::GatewayReport } else { FieldSource::OtherReport };
+        let read = |field: &'static str| FieldProvenance { field: field.into(), source: source(Box::new(report)) };
+        span.reading.retain(|read| read.source.report().is_none());
         span.usage = Usage { total: other.usage.total.or(span.usage.total), ..other.usage };
         span.reading.push(read("usage"));
         if other.cost.is_some() {
@@ -318,17 +315,13 @@ pub fn take_from(span: &mut Span, other: &Span, bills: bool) {
 
 /// True for a span that has something from another report. What it has is better taken from there.
 pub fn has_taken(span: &Span) -> bool {
-    span.reading.iter().any(is_from_report)
-}
-
-fn is_from_report(reading: &FieldProvenance) -> bool {
-    [GATEWAYS_REPORT, OTHER_REPORT].iter().any(|report| reading.from.starts_with(report))
+    span.reading.iter().any(|read| read.source.report().is_some())
 }
 
 /// True when the span's cost is what the gateway says, which knows what it bills.
 pub fn took_cost(program: &Span) -> bool {
     program.also_reported.is_some_and(|other| other.counts)
-        && program.reading.iter().any(|reading| reading.field == "cost" && reading.from.starts_with(GATEWAYS_REPORT))
+        && program.reading.iter().any(|read| read.field == "cost" && matches!(read.source, FieldSource::GatewayReport(_)))
 }
 
 /// Writes into a span that another reports the same call, and counts.
@@ -377,8 +370,7 @@ pub(crate) fn leave_out(nodes: &[SpanNode], repeated: &[(usize, usize)], decisio
     for (decision, other) in decisions.iter_mut().zip(reported) {
         if let Some(other) = other.filter(|_| decision.counted) {
             decision.counted = false;
-            let (span, trace) = (other.span_id, other.trace_id);
-            decision.not_counted_because = Some(format!("another report of the call of span {span} of trace {trace}"));
+            decision.exclusion = Some(Exclusion::ReportedElsewhere { trace_id: other.trace_id, span_id: other.span_id });
         }
     }
 }
@@ -545,7 +537,8 @@ mod tests {
 
         leave_to(&mut rich, &report(&[&program()]));
         let decided = crate::counting::decide(&[SpanNode::of(&rich)]);
-        assert!(!decided[0].counted && decided[0].not_counted_because.as_ref().unwrap().contains("another report"));
+        let elsewhere = Exclusion::ReportedElsewhere { trace_id: program().trace_id, span_id: program().span_id };
+        assert_eq!((decided[0].counted, decided[0].exclusion), (false, Some(elsewhere)));
     }
 
     #[test]

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::exclusion::Exclusion;
 use crate::id::{SpanId, TraceId};
 use crate::joining::PartialSpanState;
+use crate::legacy_sentences;
 use crate::money::Usd;
+use crate::provenance::FieldProvenance;
 use crate::reports::DuplicateReport;
 
 /// Attributes as the client sent them, by their own names. Scalars keep their type.
@@ -66,7 +69,8 @@ pub struct Span {
     /// False when its tokens and cost are already in another span. Only spans of kind `llm` and `embedding` are summed.
     pub counted: bool,
     /// Why it is not counted.
-    pub not_counted_because: Option<String>,
+    #[serde(alias = "not_counted_because", deserialize_with = "legacy_sentences::deserialize_exclusion")]
+    pub exclusion: Option<Exclusion>,
     /// Conversation.
     pub session_id: Option<String>,
     /// The end user of the program under watch.
@@ -111,7 +115,7 @@ pub struct Span {
     pub tool_definitions: Option<serde_json::Value>,
     /// Attributes as sent, but for texts that became messages and what is a field of every span.
     pub attributes: Attributes,
-    /// Which attribute became which field.
+    /// Where its fields were read from.
     pub reading: Vec<FieldProvenance>,
     /// What of it came by itself, for spans that come in pieces.
     pub joined: Option<Box<PartialSpanState>>,
@@ -155,7 +159,7 @@ impl Default for Span {
             cost: None,
             client_cost: None,
             counted: true,
-            not_counted_because: None,
+            exclusion: None,
             session_id: None,
             user_id: None,
             environment: None,
@@ -453,13 +457,4 @@ pub enum MessagePart {
         /// JSON text as sent.
         content: String,
     },
-}
-
-/// That a field was read from an attribute.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FieldProvenance {
-    /// The canonical field, such as `usage.input_tokens`.
-    pub field: String,
-    /// The name as sent, such as `gen_ai.usage.prompt_tokens`.
-    pub from: String,
 }

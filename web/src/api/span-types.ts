@@ -113,10 +113,26 @@ export interface Sdk {
   version: string | null;
 }
 
-/** A field and the attribute, or in words the ground, that it came from. */
+/** Why a span is excluded from totals. */
+export interface Exclusion {
+  kind: 'wraps_call' | 'same_response' | 'duplicate_report' | 'reported_elsewhere' | 'sum_of_calls';
+  /** The span that is in totals instead, where it is known. */
+  span_id: string | null;
+  /** The trace of that span; null where it is the trace of the excluded one. */
+  trace_id: string | null;
+}
+
+/** What a field was read from; times are those that stand for an impossible one. */
+export type FieldSource =
+  | { kind: 'attribute' | 'attribute_prefix'; attribute: string }
+  | { kind: 'instrumentation' | 'model_vendor' | 'rest_of_total' }
+  | { kind: 'start_time' | 'end_time' | 'event_time' | 'received_at' }
+  | { kind: 'gateway_report' | 'other_report'; trace_id: string; span_id: string };
+
+/** A field and what it was read from. */
 export interface FieldRead {
   field: string;
-  from: string;
+  source: FieldSource;
   inferred: boolean;
   /** Null for texts. */
   value: string | number | boolean | null;
@@ -162,7 +178,6 @@ export interface Explanation {
   output: Taken | null;
   cost: CostReading | null;
   counted: boolean;
-  counted_because: string;
   corrections: { field: string; alone: string | null; in_trace: string | null }[];
   clock_shift_us: number;
   pieces: number;
@@ -201,7 +216,7 @@ export interface Span {
   self_time_ms: number | null;
   compared: Compared | null;
   counted: boolean;
-  not_counted_because: string | null;
+  exclusion: Exclusion | null;
   /** The other report of a call that a program and its gateway both report. */
   also_reported: { trace_id: string; span_id: string; counts: boolean } | null;
   session_id: string | null;

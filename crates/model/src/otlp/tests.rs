@@ -66,7 +66,7 @@ fn how_much_was_sampled_stands_in_the_trace_state_of_both_encodings() {
         assert_eq!(span.sample_rate, Some(0.25));
         assert_eq!(span.attributes["otel.trace_state"], "congo=t61,ot=th:c;rv:d29d6a7215ced0", "kept as it came");
     }
-    assert_eq!(of_binary.spans[0].reading.last().map(|reading| reading.field.as_str()), Some("sample_rate"));
+    assert_eq!(of_binary.spans[0].reading.last().map(|reading| reading.field.as_ref()), Some("sample_rate"));
     let seen = crate::hints::of_spans(&of_binary.spans);
     let sampled = seen.iter().find(|evidence| evidence.hint == crate::hints::InstrumentationHint::Sampled).unwrap();
     assert_eq!((sampled.against, sampled.value), (false, Some(0.25)));
@@ -117,7 +117,7 @@ fn broken_spans_cost_only_themselves() {
     assert_eq!(reasons, ["invalid_protobuf", "invalid_trace_id"]);
     assert_eq!((decoded.spans.len(), decoded.spans[0].start_us, decoded.spans[0].end_us), (2, NOW_US, NOW_US));
     let of_times = decoded.spans[0].reading.iter().filter(|noted| noted.field.ends_with("_time"));
-    assert_eq!(of_times.map(|noted| noted.from.as_str()).collect::<Vec<_>>(), ["received_at", "received_at"], "where no time is known");
+    assert_eq!(of_times.map(|noted| noted.source.kind()).collect::<Vec<_>>(), ["received_at", "received_at"], "where no time is known");
     assert_eq!(decoded.spans[1].name, "chat \u{fffd}");
 }
 

@@ -98,7 +98,7 @@ fn times_that_never_were_are_the_other_one_or_that_of_receipt() {
         let times = |id: u64| {
             let span = decoded.spans.iter().find(|span| span.span_id.0 == id).unwrap();
             let noted = span.reading.iter().filter(|noted| noted.field.ends_with("_time"));
-            let noted: Vec<String> = noted.map(|noted| format!("{} {}", noted.field, noted.from)).collect();
+            let noted: Vec<String> = noted.map(|noted| format!("{} {}", noted.field, noted.source.kind())).collect();
             (span.start_us - NOW_US, span.end_us - NOW_US, noted.join(", "))
         };
         assert_eq!(times(1), (-2 * SECOND_US, -2 * SECOND_US, "end_time start_time".into()), "{never}");

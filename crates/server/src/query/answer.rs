@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use hinomi_model::explain::SpanExplanation;
 use hinomi_model::hints::HintEvidence;
-use hinomi_model::span::{ChatMessage, FieldProvenance};
+use hinomi_model::span::ChatMessage;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
+
+use super::span_facts::{FieldReading, SpanExclusion};
 
 /// Durations of calls in milliseconds; null where there are none. Interpolated between neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, ToSchema)]
@@ -322,7 +324,8 @@ pub struct SpanSummary {
     pub self_time_ms: f64,
     pub compared: Option<DurationComparison>,
     pub counted: bool,
-    pub not_counted_because: Option<String>,
+    /// Why it is excluded from totals; null where it is not, and where an earlier version did not say why.
+    pub exclusion: Option<SpanExclusion>,
     /// Where another program reports the same call.
     pub also_reported: Option<DuplicateReportView>,
     pub session_id: Option<String>,
@@ -370,9 +373,8 @@ pub struct SpanDetail {
     /// Tools that the model could call, as sent.
     #[schema(value_type = Object)]
     pub tool_definitions: Option<Value>,
-    /// Which attribute became which field, as noted when the span was read.
-    #[schema(value_type = Vec<Object>)]
-    pub reading: Vec<FieldProvenance>,
+    /// What its fields were read from.
+    pub reading: Vec<FieldReading>,
     /// How this was read: conventions, sources of all fields, what was ignored, how tokens and cost came about, why it counts.
     #[schema(value_type = Object)]
     pub explanation: SpanExplanation,

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use hinomi_model::counting::counted_instead;
 use hinomi_model::explain::{CostBasis, CostExplanation, CostLine, explain};
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::parameters;
@@ -12,6 +11,7 @@ use hinomi_model::span::{CostSource, Span};
 use super::ProjectSnapshot;
 use super::answer::{CostBucket, MessageSourceSpan, SpanDetail};
 use super::error::QueryError;
+use super::span_facts::FieldReading;
 use super::trace::{LoadedSpan, shown};
 use super::tree::derive;
 use crate::time::rfc3339;
@@ -72,7 +72,7 @@ impl ProjectSnapshot {
             response_id: span.response_id,
             finish_reasons: span.finish_reasons,
             tool_definitions: span.tool_definitions,
-            reading: span.reading,
+            reading: span.reading.into_iter().map(FieldReading::of).collect(),
             explanation,
             prompt_version: span.prompt_version,
             received_at,
@@ -118,8 +118,8 @@ impl ProjectSnapshot {
 fn reports_of(call: &Span, beside: &[LoadedSpan]) -> Vec<SpanId> {
     let instead = |loaded: &LoadedSpan| {
         let span = loaded.span();
-        let because = span.not_counted_because.as_deref().filter(|_| span.is_call() && !span.counted)?;
-        Some((span.span_id, counted_instead(because)?))
+        let exclusion = span.exclusion.filter(|_| span.is_call() && !span.counted)?;
+        Some((span.span_id, exclusion.counted_in_trace()?))
     };
     let left: HashMap<SpanId, SpanId> = beside.iter().filter_map(instead).collect();
     let is_report = |loaded: &&LoadedSpan| {

@@ -4,13 +4,16 @@ use std::collections::HashSet;
 
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::functions_aggregate::expr_fn::count;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::{Expr, col, lit};
+use futures::TryStreamExt;
 use hinomi_model::id::TraceId;
 use hinomi_model::span::SpanStatus;
 
 use super::columns::BatchColumn;
 use super::error::QueryError;
 use super::{BATCH_BYTES, BATCH_ROWS, ProjectSnapshot, QueryScope, ScanMode};
+use crate::store::rows::without_sentences;
 
 impl ProjectSnapshot {
     /// The traces in which a user is named.
@@ -51,7 +54,7 @@ impl ProjectSnapshot {
         Ok(counted.collect().await?.first().map_or(0, |batch| BatchColumn::of(batch, "spans").count(0)))
     }
 
-    /// The spans of a scope with all columns of the schema, in any order.
+    /// The spans of a scope with all columns of the schema, in any order. No fact is in words, also where an earlier version stored it so.
     ///
     /// # Errors
     ///
@@ -68,6 +71,8 @@ impl ProjectSnapshot {
         };
         let batch_rows = self.reading(fitting).await?;
         let project = ProjectSnapshot { engine: self.engine.for_exports(batch_rows), ..self.clone() };
-        Ok(project.spans_of(ScanMode::Little, scope).await?.execute_stream().await?)
+        let spans = project.spans_of(ScanMode::Little, scope).await?.execute_stream().await?;
+        let schema = spans.schema();
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, spans.map_ok(without_sentences))))
     }
 }

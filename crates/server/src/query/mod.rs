@@ -35,6 +35,7 @@ mod rolled;
 mod rows;
 mod scan;
 mod series;
+mod span_facts;
 mod sums;
 #[cfg(test)]
 mod tests;

@@ -516,7 +516,7 @@ async fn a_call_that_counts_shows_the_messages_that_only_another_report_of_it_ha
     let given = Given::new().with(1, vec![span(3, 7, 0, 10), framework, inner]).await.flushed().await;
     let of = async |id: u64| given.project(1).span(&TraceId(3), &SpanId(id), None, PriceBook::embedded()).await.unwrap().unwrap();
     let (counted, other) = (of(8).await, of(9).await);
-    assert_eq!((counted.span.counted, other.span.counted), (true, false), "{:?}", other.span.not_counted_because);
+    assert_eq!((counted.span.counted, other.span.counted), (true, false), "{:?}", other.span.exclusion);
     assert_eq!(counted.input_messages, [message("user", "How many?")]);
     assert_eq!(counted.output_messages, [message("assistant", "Two.")]);
     let from = counted.texts_from.unwrap();

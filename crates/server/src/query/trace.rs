@@ -7,7 +7,6 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::prelude::{Expr, col, lit};
-use hinomi_model::counting::counted_instead;
 use hinomi_model::hints::{self, HintEvidence};
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::money::Usd;
@@ -23,6 +22,7 @@ use super::fields::joined;
 use super::filter::{Filter, FilterTerm};
 use super::picked::{LIGHT, columns, project};
 use super::rolled::{RollupSelection, choose};
+use super::span_facts::SpanExclusion;
 use super::sums::dollars;
 use super::tree::{SpanTreeTotals, derive, is_unpriced};
 use super::{ProjectSnapshot, QueryScope, ScanMode, text};
@@ -366,7 +366,7 @@ pub(super) fn shown(loaded: &LoadedSpan, in_tree: &SpanTreeTotals, compared: Opt
         self_time_ms: ms(in_tree.self_us),
         compared,
         counted: span.counted,
-        not_counted_because: span.not_counted_because.clone(),
+        exclusion: span.exclusion.as_ref().map(SpanExclusion::of),
         also_reported: span.also_reported.map(|other| DuplicateReportView {
             trace_id: other.trace_id.to_string(),
             span_id: other.span_id.to_string(),
@@ -394,7 +394,7 @@ pub(super) fn shown(loaded: &LoadedSpan, in_tree: &SpanTreeTotals, compared: Opt
 fn hints(loaded: &[LoadedSpan]) -> Vec<HintEvidence> {
     let mut found: Vec<HintEvidence> = Vec::new();
     // Calls whose texts another report of them has.
-    let instead = |one: &LoadedSpan| counted_instead(one.span().not_counted_because.as_deref()?);
+    let instead = |one: &LoadedSpan| one.span().exclusion?.counted_in_trace();
     let told: HashSet<SpanId> = loaded.iter().filter(|one| one.has_texts()).filter_map(instead).collect();
     for one in loaded {
         let has_texts = one.has_texts() || told.contains(&one.span().span_id);

@@ -134,7 +134,9 @@ pub(super) fn read(payload: &[u8]) -> Result<(WalFramePreamble, Vec<Span>), Stri
 
 #[cfg(test)]
 mod tests {
+    use hinomi_model::exclusion::Exclusion;
     use proptest::prelude::*;
+    use serde_json::json;
 
     use super::*;
     use crate::store::rows::tests::any_span;
@@ -145,7 +147,7 @@ mod tests {
         #[test]
         fn spans_come_back_as_they_were(spans in proptest::collection::vec(any_span(), 0..4), numbers in any::<(u64, i64)>()) {
             let blob = pack(&spans).unwrap();
-            let decision = SpanDecision { counted: false, not_counted_because: Some("x".into()), is_run: true, ..SpanDecision::default() };
+            let decision = SpanDecision { counted: false, exclusion: Some(Exclusion::SumOfCalls), is_run: true, ..SpanDecision::default() };
             let correction = DecisionCorrection { trace: TraceId(u128::MAX), span: SpanId(1), decision: decision.clone() };
             let head = WalFramePreamble {
                 project: numbers.0,
@@ -160,6 +162,33 @@ mod tests {
             };
             prop_assert_eq!(read(&payload(&head, &blob.compressed)).unwrap(), (head, spans));
         }
+    }
+
+    #[test]
+    fn frames_of_earlier_versions_are_read() {
+        let spans = json!([{
+            "trace_id": TraceId(1), "span_id": SpanId(2), "kind": "llm", "counted": false,
+            "not_counted_because": "another report of the call of span 0000000000000003 of trace 00000000000000000000000000000004",
+            "reading": [{"field": "provider", "from": "the vendor of the model"}, {"field": "user_id", "from": "user.id"}],
+        }]);
+        let raw = rmp_serde::to_vec_named(&spans).unwrap();
+        let because = "the same response as span 0000000000000005";
+        let decision = json!({"counted": false, "not_counted_because": because, "pipeline": null, "is_run": false});
+        let head = json!({
+            "project": 1, "received_us": 2, "raw_len": raw.len(), "decided": [[0, decision]],
+            "corrections": [{"trace": TraceId(6), "span": SpanId(7), "decision": {"counted": true, "not_counted_because": null}}],
+        });
+        let head = rmp_serde::to_vec_named(&head).unwrap();
+        let mut frame = (head.len() as u32).to_le_bytes().to_vec();
+        frame.extend_from_slice(&head);
+        frame.extend_from_slice(&zstd::bulk::compress(&raw, COMPRESSION).unwrap());
+
+        let (head, spans) = read(&frame).unwrap();
+        assert_eq!(spans[0].exclusion, Some(Exclusion::ReportedElsewhere { trace_id: TraceId(4), span_id: SpanId(3) }));
+        let sources: Vec<&str> = spans[0].reading.iter().map(|read| read.source.kind()).collect();
+        assert_eq!(sources, ["model_vendor", "attribute"]);
+        assert_eq!(head.decided[0].1.exclusion, Some(Exclusion::SameResponse { span_id: SpanId(5) }));
+        assert_eq!((head.corrections[0].decision.counted, head.corrections[0].decision.exclusion), (true, None));
     }
 
     proptest! {

@@ -22,7 +22,7 @@ use super::traces::{LONGEST_TRACE, StoredSpanNode, TraceKey};
 use super::watch::RowChanges;
 
 /// What [`SpanNode::of`] reads, and what a row says of its own decision.
-const NODE_COLUMNS: [&str; 36] = [
+const NODE_COLUMNS: [&str; 39] = [
     "project_id",
     "trace_id",
     "span_id",
@@ -48,6 +48,9 @@ const NODE_COLUMNS: [&str; 36] = [
     "response_id",
     "counted",
     "not_counted_because",
+    "exclusion_kind",
+    "exclusion_span_id",
+    "exclusion_trace_id",
     "pipeline",
     "joined",
     "user_id",

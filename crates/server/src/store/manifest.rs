@@ -16,7 +16,7 @@ use super::side::SidecarCell;
 use super::snapshot::Segment;
 
 /// The format of the tables.
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 
 /// No version ever writes a number of a format above this: a file with one is damaged, not newer.
 pub(crate) const LAST_FORMAT: u32 = 999;
@@ -48,6 +48,10 @@ const WITH_REASONS: &str = "
     CREATE TABLE unfinished (id INTEGER PRIMARY KEY, inputs TEXT NOT NULL);
     PRAGMA user_version = 3;
 ";
+
+/// What leads from the third format to the fourth: the tables are the same, but segments and log hold facts as data that earlier versions
+/// would not read, and were sentences before. What is there stays as it is.
+const WITHOUT_SENTENCES: &str = "PRAGMA user_version = 4;";
 
 /// The open manifest.
 #[derive(Debug)]
@@ -92,9 +96,10 @@ impl Manifest {
             connection.pragma_update(None, "synchronous", "FULL")?;
             let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
             let steps: &[&str] = match version {
-                0 => &[TABLES, WITH_REASONS],
-                1 => &[WITH_SUMS, WITH_REASONS],
-                2 => &[WITH_REASONS],
+                0 => &[TABLES, WITH_REASONS, WITHOUT_SENTENCES],
+                1 => &[WITH_SUMS, WITH_REASONS, WITHOUT_SENTENCES],
+                2 => &[WITH_REASONS, WITHOUT_SENTENCES],
+                3 => &[WITHOUT_SENTENCES],
                 _ => &[],
             };
             connection.execute_batch(&format!("BEGIN; {} COMMIT;", steps.concat()))?;
@@ -319,8 +324,8 @@ mod tests {
         assert!(matches!(Manifest::open(&folder), Err(StoreError::Damaged { .. })));
         std::fs::remove_file(folder.manifest()).unwrap();
         drop(Manifest::open(&folder).unwrap());
-        Connection::open(folder.manifest()).unwrap().pragma_update(None, "user_version", 4).unwrap();
-        assert!(matches!(Manifest::open(&folder), Err(StoreError::Newer { found: 4, .. })));
+        Connection::open(folder.manifest()).unwrap().pragma_update(None, "user_version", VERSION + 1).unwrap();
+        assert!(matches!(Manifest::open(&folder), Err(StoreError::Newer { found, known: VERSION, .. }) if found == VERSION + 1));
         Connection::open(folder.manifest()).unwrap().pragma_update(None, "user_version", 0x5a5a_5a58).unwrap();
         assert!(matches!(Manifest::open(&folder), Err(StoreError::Damaged { .. })));
     }

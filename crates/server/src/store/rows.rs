@@ -5,6 +5,7 @@
 
 mod decode;
 mod encode;
+mod legacy;
 mod preview;
 mod texts;
 
@@ -13,6 +14,7 @@ use hinomi_model::span::Span;
 
 pub use decode::from_batch;
 pub use encode::to_batch;
+pub use legacy::without_sentences;
 pub use preview::preview;
 pub use texts::each_text;
 

@@ -83,6 +83,7 @@ pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         optional("cost_price", Utf8View),
         optional("client_cost", MONEY),
         required("counted", Boolean),
+        // A sentence of earlier versions, never written any more: see `rows::legacy`.
         optional("not_counted_because", Utf8View),
         optional("session_id", Utf8View),
         optional("user_id", Utf8View),
@@ -127,5 +128,9 @@ pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         optional("sample_rate", Float64),
         // In words, where its name is a template.
         optional("title", Utf8View),
+        // Why the span is excluded from totals, and the span that is in them instead; the trace is null where it is the span's own.
+        optional("exclusion_kind", Utf8View),
+        optional("exclusion_span_id", Utf8View),
+        optional("exclusion_trace_id", Utf8View),
     ]))
 });

@@ -10,6 +10,7 @@ mod speed;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use hinomi_model::exclusion::Exclusion;
 use hinomi_model::id::SpanId;
 use hinomi_model::joining::{self, PartialSpanState, SpanFragment, SpanFragmentContent};
 use hinomi_model::span::{ChatMessage, MessagePart};
@@ -39,7 +40,7 @@ pub(super) fn latest_names_the_pipeline(nodes: &[SpanNode]) -> Vec<SpanDecision>
     let lowest = nodes.iter().map(|node| node.span_id).min();
     let decide = |node: &SpanNode| SpanDecision {
         counted: Some(node.span_id) == lowest,
-        not_counted_because: (Some(node.span_id) != lowest).then(|| "not the lowest".to_owned()),
+        exclusion: lowest.filter(|lowest| node.span_id != *lowest).map(|span_id| Exclusion::SameResponse { span_id }),
         pipeline: latest.and_then(|latest| latest.locally.pipeline.clone()),
         ..node.locally.clone()
     };

@@ -185,6 +185,7 @@ impl CachedTraceState {
 #[cfg(test)]
 mod tests {
     use hinomi_model::counting::decide;
+    use hinomi_model::exclusion::Exclusion;
     use hinomi_model::span::Span;
 
     use super::*;
@@ -220,7 +221,7 @@ mod tests {
     #[test]
     fn says_what_changed_and_nothing_else() {
         let mut traces = TraceStateCache::new(100, decide);
-        let wrong = SpanDecision { counted: false, not_counted_because: Some("old rule".into()), ..SpanDecision::default() };
+        let wrong = SpanDecision { counted: false, exclusion: Some(Exclusion::SumOfCalls), ..SpanDecision::default() };
         let load = || vec![StoredSpanNode { node: node(1), decided: Some(Box::new(wrong)) }];
         let verdict = traces.extend((1, TraceId(1)), new(node(2)), load).unwrap();
         assert_eq!(verdict.corrections, [(SpanId(1), node(1).locally)]);

@@ -1,5 +1,8 @@
 //! What is written comes back.
 
+use hinomi_model::exclusion::Exclusion;
+use hinomi_model::id::SpanId;
+use hinomi_model::provenance::FieldSource;
 use proptest::prelude::*;
 
 use super::*;
@@ -65,6 +68,47 @@ fn a_table_brings_back_what_a_program_sends() {
     assert_eq!((there[0].span.start_us, there[0].span.trace_id), (1_700_000_000_000_001, rows[0].span.trace_id));
     assert_eq!(there[0].span.name, rows[0].span.name);
     assert_eq!(there[0].span.tool_definitions, rows[0].span.tool_definitions);
+}
+
+#[test]
+fn exports_of_earlier_versions_come_back() {
+    let because = "the same call as span 0000000000000009 below it";
+    let reading = r#"[{"field":"provider","from":"the instrumentation"}]"#;
+    let ids = ["00000000000000000000000000000007", "0000000000000008", "2026-11-23T10:00:00Z"];
+    let dir = tempfile::tempdir().unwrap();
+    let written = [
+        (
+            "jsonl",
+            format!(
+                r#"{{"trace_id":"{}","span_id":"{}","start_time":"{}","end_time":"{}","counted":false,"not_counted_because":"{because}","reading":{reading}}}"#,
+                ids[0], ids[1], ids[2], ids[2]
+            ),
+        ),
+        (
+            "csv",
+            format!(
+                "trace_id,span_id,start_time,end_time,counted,not_counted_because,reading\n{},{},{},{},false,{because},\"{}\"\n",
+                ids[0],
+                ids[1],
+                ids[2],
+                ids[2],
+                reading.replace('"', "\"\"")
+            ),
+        ),
+    ];
+    for (format, text) in written {
+        let path = dir.path().join("file").with_extension(format);
+        std::fs::write(&path, text).unwrap();
+        let mut found = Vec::new();
+        to_lines(&path, |lines, _| {
+            found.extend(super::rows(lines, 1).map_err(anyhow::Error::msg)?);
+            Ok(())
+        })
+        .unwrap();
+        let span = &found[0].span;
+        assert_eq!(span.exclusion, Some(Exclusion::WrapsCall { span_id: SpanId(9) }), "{format}");
+        assert_eq!(span.reading[0].source, FieldSource::Instrumentation, "{format}");
+    }
 }
 
 #[test]

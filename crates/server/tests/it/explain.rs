@@ -59,7 +59,7 @@ fn each_span_says_how_it_was_read() {
     assert_eq!(told["conventions"][0]["name"], "OpenInference");
     let fields = told["fields"].as_array().unwrap();
     let model = fields.iter().find(|field| field["field"] == "request_model").unwrap();
-    assert_eq!((&model["from"], &model["value"]), (&"llm.model_name".into(), &detail["request_model"]));
+    assert_eq!((&model["source"]["attribute"], &model["value"]), (&"llm.model_name".into(), &detail["request_model"]));
     assert_eq!((&told["cost"]["because"], &told["cost"]["total"]), (&"computed".into(), &detail["cost"]["total"]));
     assert_eq!(told["cost"]["lines"].as_array().unwrap().len(), detail["cost"]["buckets"].as_array().unwrap().len());
     assert_eq!(told["counted"], true);

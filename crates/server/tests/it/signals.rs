@@ -351,7 +351,7 @@ fn bad_input_costs_only_itself() {
         let fields = timed["explanation"]["fields"].as_array().unwrap();
         let end = fields.iter().find(|field| field["field"] == "end_time").unwrap_or_else(|| panic!("{timed}"));
         assert_eq!(
-            (end["from"].as_str(), end["inferred"].as_bool(), timed["duration_ms"].as_f64()),
+            (end["source"]["kind"].as_str(), end["inferred"].as_bool(), timed["duration_ms"].as_f64()),
             (Some(from), Some(true), Some(0.0)),
             "{id}"
         );

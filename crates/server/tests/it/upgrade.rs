@@ -64,6 +64,60 @@ fn check(server: &Server, expect: &Value) {
     assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), server.log());
 }
 
+/// A folder, a span of it by trace and id, and what its writer said in sentences: why the span is excluded, or from what a field was read.
+const FACTS: [(&str, &str, &str, Fact); 4] = [
+    (
+        "bb20e99",
+        "1ed3ac4b5f6fa3c851c2ca461809d2c9",
+        "50fab97c2abede67",
+        Fact::Excluded("reported_elsewhere", Some("af80d122f32fa7dd"), Some("2943de0b8facd89b93a456dbc12c1cef")),
+    ),
+    ("bb20e99", "d2a90fa15ba4509ce22d6a66075e4d6b", "089d68c3eb2bf75e", Fact::Excluded("sum_of_calls", None, None)),
+    (
+        "bb20e99",
+        "2943de0b8facd89b93a456dbc12c1cef",
+        "af80d122f32fa7dd",
+        Fact::Read("usage", "gateway_report", Some("50fab97c2abede67"), Some("1ed3ac4b5f6fa3c851c2ca461809d2c9")),
+    ),
+    ("bb20e99", "0c059c6382f6229fcc757b454eca0525", "0d98c23bdb687a2f", Fact::Read("provider", "model_vendor", None, None)),
+];
+
+#[derive(Clone, Copy)]
+enum Fact {
+    Excluded(&'static str, Option<&'static str>, Option<&'static str>),
+    Read(&'static str, &'static str, Option<&'static str>, Option<&'static str>),
+}
+
+/// What earlier versions stored in sentences is served and exported as data.
+fn check_facts(server: &Server, name: &str, token: &str) {
+    let exported = server.get_as("/api/v1/projects/1/export?format=jsonl", token);
+    assert!(!exported.text.contains("not_counted_because") && !exported.text.contains("the vendor of the model"));
+    let rows: Vec<Value> = exported.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for (_, trace, span, fact) in FACTS.iter().filter(|(folder, ..)| *folder == name) {
+        let shown = server.get_as(&format!("/api/v1/projects/1/traces/{trace}/spans/{span}"), token).json();
+        let row = rows.iter().find(|row| row["span_id"] == **span && row["trace_id"] == **trace).unwrap();
+        match *fact {
+            Fact::Excluded(kind, by_span, by_trace) => {
+                assert_eq!(shown["exclusion"], json!({ "kind": kind, "span_id": by_span, "trace_id": by_trace }));
+                let columns = [&row["exclusion_kind"], &row["exclusion_span_id"], &row["exclusion_trace_id"]];
+                assert_eq!(columns, [&json!(kind), &json!(by_span), &json!(by_trace)]);
+            }
+            Fact::Read(field, kind, by_span, by_trace) => {
+                let fields = [&shown["reading"], &shown["explanation"]["fields"]];
+                for read in fields.map(|fields| fields.as_array().unwrap().iter().find(|read| read["field"] == field).unwrap()) {
+                    let source = &read["source"];
+                    assert_eq!(
+                        [&source["kind"], &source["span_id"], &source["trace_id"]],
+                        [&json!(kind), &json!(by_span), &json!(by_trace)]
+                    );
+                }
+                let read = row["reading"].as_array().unwrap().iter().find(|read| read["field"] == field).unwrap();
+                assert_eq!((&read["kind"], read.get("from")), (&json!(kind), None));
+            }
+        }
+    }
+}
+
 #[test]
 fn folders_of_earlier_versions_are_opened_whole() {
     let kept = kept();
@@ -75,6 +129,7 @@ fn folders_of_earlier_versions_are_opened_whole() {
         let mut server = Server::start_on(disk.path(), &[("HINOMI_RETENTION_DAYS", "3650")]);
         assert!(!server.log().contains("damaged"), "{}", server.log());
         check(&server, &expect);
+        check_facts(&server, &name, expect["admin"].as_str().unwrap());
 
         // Its tokens and keys are good for what they were.
         let reader = expect["reader"].as_str().unwrap();
@@ -113,6 +168,7 @@ fn folders_of_earlier_versions_are_opened_whole() {
         assert_eq!(status, Some(0), "{said}\n{error}");
         server.start_again();
         check(&server, &expect);
+        check_facts(&server, &name, expect["admin"].as_str().unwrap());
     }
 }
 

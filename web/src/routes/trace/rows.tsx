@@ -8,6 +8,7 @@ import { Duration, Estimated, Num } from '../../parts/values';
 import { usePhone, useWindowRows } from '../../parts/window-rows';
 import { useReader } from '../../reader';
 import { useLooking, useSelected } from './context';
+import { exclusionKey } from './model/exclusion';
 import { ownTime, type Axis, type Stretch } from './model/time';
 import { isCall, millis, type Node } from './model/tree';
 import { bySpan, isGrave, useLogs } from './use-logs';
@@ -272,7 +273,7 @@ function Note({ node, folded }: { node: Node; folded: boolean }) {
         </em>
       )}
       {span.status === 'cancelled' && <em>{t('status.cancelled')}</em>}
-      {!span.counted && isCall(span) && <em title={span.not_counted_because ?? undefined}>{t('traces.notCounted')}</em>}
+      {!span.counted && isCall(span) && <em title={t(exclusionKey(span.exclusion))}>{t('traces.notCounted')}</em>}
       {span.incomplete && <em title={t('trace.incompleteWhy')}>{t('trace.incomplete')}</em>}
       {node.orphan && <em title={t('trace.orphanWhy')}>{t('trace.orphan')}</em>}
       {span.op && span.op !== span.name && (

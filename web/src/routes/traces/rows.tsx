@@ -9,6 +9,7 @@ import { useT, type T } from '../../i18n';
 import { Glyph, Icon, StatusGlyph } from '../../parts/icons';
 import { Estimated, Num, Unknown } from '../../parts/values';
 import { useReader } from '../../reader';
+import { exclusionKey } from '../trace/model/exclusion';
 import { Cell, DurationBar, Models, Money, Talk } from './cells';
 import type { Row } from './paging';
 
@@ -157,7 +158,7 @@ export function SpanCells({ row: span, link, palette }: RowProps<Span>) {
       />
       <Cell className="ex">
         {!span.counted && call && (
-          <span className="chip" title={span.not_counted_because ?? undefined}>
+          <span className="chip" title={t(exclusionKey(span.exclusion))}>
             {t('traces.notCounted')}
           </span>
         )}

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::record::DecodedLogRecord;
 use super::span::ResourceScope;
+use crate::exclusion::Exclusion;
 use crate::map::{self, RawSpan};
 use crate::names::{AttributeDialect, SpanField};
 use crate::price::PriceBook;
@@ -135,7 +136,8 @@ impl AgentFamily {
         let mut span = map::canonical_of(raw, &self.dialect, book);
         if role == Some(AgentEventRole::Repeat) {
             span.counted = false;
-            span.not_counted_because = Some("a log record tells of the same call, with all of its tokens".into());
+            // A log record reports the same call, with all of its tokens.
+            span.exclusion = Some(Exclusion::DuplicateReport { span_id: None });
         }
         span
     }

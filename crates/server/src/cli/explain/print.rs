@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use hinomi_model::exclusion::Exclusion;
 use hinomi_model::explain::{AttributeIgnoreReason, CostBasis, CostExplanation, IgnoredAttribute, SpanExplanation};
 use hinomi_model::outcome::Outcome;
+use hinomi_model::provenance::FieldSource;
 use hinomi_model::span::{ChatMessage, MessagePart, Span};
 use hinomi_model::usage::{TokenCountBasis, TokenCountInterpretation, TokenInclusionRule};
 use serde::Serialize;
@@ -141,8 +143,7 @@ fn one_span(out: &mut impl Write, span: &Span, told: &SpanExplanation, texts: bo
             Some(value) => value.to_string(),
             None => "text".to_owned(),
         };
-        let from = if field.inferred { format!("concluded from {}", field.from) } else { field.from.clone() };
-        line(&field.field, &format!("{value}  <- {from}"))?;
+        line(&field.field, &format!("{value}  <- {}", source_in_words(&field.source)))?;
     }
     for (side, taken) in [("input as sent", told.input), ("output as sent", told.output)] {
         if let Some(taken) = taken {
@@ -152,7 +153,7 @@ fn one_span(out: &mut impl Write, span: &Span, told: &SpanExplanation, texts: bo
     if let Some(cost) = &told.cost {
         cost_lines(cost, &mut line)?;
     }
-    line("counted", &format!("{}: {}", if told.counted { "yes" } else { "no" }, told.counted_because))?;
+    line("counted", &format!("{}: {}", if told.counted { "yes" } else { "no" }, counted_in_words(span)))?;
     for change in &told.corrections {
         let said = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".into());
         line("its trace says", &format!("{} is {}, the span alone {}", change.field, said(&change.in_trace), said(&change.alone)))?;
@@ -171,6 +172,36 @@ fn one_span(out: &mut impl Write, span: &Span, told: &SpanExplanation, texts: bo
         }
     }
     ignored(&told.ignored, &mut line)
+}
+
+fn source_in_words(source: &FieldSource) -> String {
+    match source {
+        FieldSource::Attribute(name) => name.clone(),
+        FieldSource::AttributePrefix(prefix) => format!("{prefix}.N.…"),
+        FieldSource::Instrumentation => "inferred from the instrumentation".into(),
+        FieldSource::ModelVendor => "inferred from the vendor of the model".into(),
+        FieldSource::RestOfTotal => "inferred from the rest of the total".into(),
+        FieldSource::GatewayReport(report) => {
+            format!("inferred from the gateway's report, span {} of trace {}", report.span_id, report.trace_id)
+        }
+        FieldSource::OtherReport(report) => format!("inferred from another report, span {} of trace {}", report.span_id, report.trace_id),
+        FieldSource::Time(time) => format!("inferred from {time}"),
+    }
+}
+
+fn counted_in_words(span: &Span) -> String {
+    match (&span.exclusion, span.is_call()) {
+        (Some(Exclusion::WrapsCall { span_id }), _) => format!("the same call as span {span_id} below it"),
+        (Some(Exclusion::SameResponse { span_id }), _) => format!("the same response as span {span_id}"),
+        (Some(Exclusion::DuplicateReport { span_id: Some(span_id) }), _) => format!("another report of the call of span {span_id}"),
+        (Some(Exclusion::DuplicateReport { span_id: None }), _) => "another report of a call of this trace".into(),
+        (Some(Exclusion::ReportedElsewhere { trace_id, span_id }), _) => {
+            format!("another report of the call of span {span_id} of trace {trace_id}")
+        }
+        (Some(Exclusion::SumOfCalls), _) => format!("a span of kind {} repeats the usage of the calls below it", span.kind),
+        (None, true) => "a call of a model, and no other report of it is known".into(),
+        (None, false) => format!("only calls of models are summed, and this is a span of kind {}", span.kind),
+    }
 }
 
 fn taken_in_words(taken: &TokenCountInterpretation) -> String {

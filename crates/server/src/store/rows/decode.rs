@@ -7,14 +7,16 @@ use arrow::array::{
     Array, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, LargeStringArray, RecordBatch, StringArray, StringViewArray,
     TimestampMicrosecondArray,
 };
+use hinomi_model::exclusion::Exclusion;
 use hinomi_model::id::{SpanId, TraceId};
+use hinomi_model::legacy_sentences;
 use hinomi_model::money::Usd;
 use hinomi_model::span::{Attributes, Cost, CostSource, Span, SpanStatus, SpanType, Usage, UsageSource};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::SpanRow;
+use super::{SpanRow, legacy};
 
 /// The rows of a batch, in the same order. Columns may be missing: see the module.
 pub fn from_batch(batch: &RecordBatch) -> Vec<SpanRow> {
@@ -72,7 +74,6 @@ pub fn from_batch(batch: &RecordBatch) -> Vec<SpanRow> {
     int("time_to_first_token_us", |s, n| s.time_to_first_token_us = Some(n), rows_mut);
     bool("streaming", |s, b| s.streaming = Some(b), rows_mut);
     bool("counted", |s, b| s.counted = b, rows_mut);
-    text("not_counted_because", |s, t| s.not_counted_because = Some(t), rows_mut);
     text("session_id", |s, t| s.session_id = Some(t), rows_mut);
     text("user_id", |s, t| s.user_id = Some(t), rows_mut);
     text("environment", |s, t| s.environment = Some(t), rows_mut);
@@ -104,9 +105,26 @@ pub fn from_batch(batch: &RecordBatch) -> Vec<SpanRow> {
     for (index, row) in rows_mut.iter_mut().enumerate() {
         row.span.sample_rate = sample_rate.float(index);
     }
+    exclusions(batch, rows_mut);
     usage(batch, rows_mut);
     money(batch, rows_mut);
     rows
+}
+
+/// Reads why spans are excluded, from the columns of today and the one of earlier versions.
+fn exclusions(batch: &RecordBatch, rows: &mut [SpanRow]) {
+    let [kind, span_id, trace_id] = legacy::EXCLUSION.map(|name| PhysicalColumn::of(batch, name));
+    let sentence = PhysicalColumn::of(batch, legacy::SENTENCE);
+    for (index, row) in rows.iter_mut().enumerate() {
+        row.span.exclusion = match kind.text(index) {
+            Some(kind) => {
+                let span_id = span_id.text(index).and_then(|id| id.parse().ok());
+                let trace_id = trace_id.text(index).and_then(|id| id.parse().ok());
+                Exclusion::from_columns(kind, span_id, trace_id)
+            }
+            None => sentence.text(index).and_then(legacy_sentences::exclusion),
+        };
+    }
 }
 
 /// Reads the exclusive buckets and the total. The sums over buckets are derived and not read.

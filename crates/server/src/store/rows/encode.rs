@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringViewBuilder, TimestampMicrosecondArray,
+    new_null_array,
 };
 use arrow::buffer::Buffer;
+use arrow::datatypes::DataType;
+use hinomi_model::exclusion::Exclusion;
 use hinomi_model::money::Usd;
 use serde::Serialize;
 
@@ -63,7 +66,7 @@ pub fn to_batch(rows: &[SpanRow]) -> RecordBatch {
         c.text(|row| row.span.cost.as_ref().and_then(|cost| cost.price.as_deref())),
         c.money(|row| row.span.client_cost),
         c.bool(|row| Some(row.span.counted)),
-        c.text(|row| row.span.not_counted_because.as_deref()),
+        c.none(),
         c.text(|row| row.span.session_id.as_deref()),
         c.text(|row| row.span.user_id.as_deref()),
         c.text(|row| row.span.environment.as_deref()),
@@ -99,6 +102,9 @@ pub fn to_batch(rows: &[SpanRow]) -> RecordBatch {
         c.text(|row| row.span.ingest_key.as_deref()),
         c.float(|row| row.span.sample_rate),
         c.text(|row| row.span.title.as_deref()),
+        c.text(|row| row.span.exclusion.as_ref().map(Exclusion::kind)),
+        c.written(|row, out| row.span.exclusion.and_then(|why| why.span_id()).is_some_and(|id| write!(out, "{id}").is_ok())),
+        c.written(|row, out| row.span.exclusion.and_then(|why| why.trace_id()).is_some_and(|id| write!(out, "{id}").is_ok())),
     ];
     RecordBatch::try_new(SCHEMA.clone(), columns).expect("columns stand in the order of SCHEMA and required ones have no nulls")
 }
@@ -131,6 +137,11 @@ impl<'a> SpanColumnEncoder<'a> {
     fn money(&self, get: impl Fn(&SpanRow) -> Option<Usd>) -> ArrayRef {
         let steps = self.0.iter().map(|row| get(row).map(|usd| i128::from(usd.0))).collect::<Decimal128Array>();
         Arc::new(steps.with_precision_and_scale(18, 12).expect("18 digits, 12 of them behind the point, are a valid decimal"))
+    }
+
+    /// A column of texts that is not written any more.
+    fn none(&self) -> ArrayRef {
+        new_null_array(&DataType::Utf8View, self.0.len())
     }
 
     fn text(&self, get: impl Fn(&'a SpanRow) -> Option<&'a str>) -> ArrayRef {

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use hinomi_model::clock::TimeSource;
+use hinomi_model::exclusion::Exclusion;
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::joining::{PartialSpanState, SpanFragment, SpanFragmentContent};
 use hinomi_model::money::Usd;
+use hinomi_model::provenance::{FieldProvenance, FieldSource, ReportAddress};
 use hinomi_model::reports::DuplicateReport;
-use hinomi_model::span::{ChatMessage, Cost, CostSource, FieldProvenance, MessagePart, Span, SpanStatus, SpanType, Usage, UsageSource};
+use hinomi_model::span::{ChatMessage, Cost, CostSource, MessagePart, Span, SpanStatus, SpanType, Usage, UsageSource};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -92,16 +95,46 @@ fn usage() -> impl Strategy<Value = Usage> {
         )
 }
 
+fn exclusion() -> impl Strategy<Value = Option<Exclusion>> {
+    let known = (1..=u64::MAX, 1..=u128::MAX).prop_flat_map(|(span, trace)| {
+        let (span_id, trace_id) = (SpanId(span), TraceId(trace));
+        proptest::sample::select(vec![
+            Exclusion::WrapsCall { span_id },
+            Exclusion::SameResponse { span_id },
+            Exclusion::DuplicateReport { span_id: Some(span_id) },
+            Exclusion::DuplicateReport { span_id: None },
+            Exclusion::ReportedElsewhere { trace_id, span_id },
+            Exclusion::SumOfCalls,
+        ])
+    });
+    proptest::option::of(known)
+}
+
+fn source() -> impl Strategy<Value = FieldSource> {
+    let report =
+        (1..=u128::MAX, 1..=u64::MAX).prop_map(|(trace, span)| Box::new(ReportAddress { trace_id: TraceId(trace), span_id: SpanId(span) }));
+    prop_oneof![
+        ".{0,9}".prop_map(FieldSource::Attribute),
+        Just(FieldSource::Instrumentation),
+        Just(FieldSource::ModelVendor),
+        Just(FieldSource::RestOfTotal),
+        report.clone().prop_map(FieldSource::GatewayReport),
+        report.prop_map(FieldSource::OtherReport),
+        proptest::sample::select(TimeSource::ALL).prop_map(FieldSource::Time),
+    ]
+}
+
 /// Any span that a decoder could make.
 pub(crate) fn any_span() -> impl Strategy<Value = Span> {
     let ids = (1..=u128::MAX, 1..=u64::MAX, proptest::option::of(1..=u64::MAX));
     let times = (any::<i32>(), 0..1_000_000_000i64, any::<i16>(), proptest::option::of(any::<i64>()));
-    let texts = proptest::collection::vec(maybe_text(), 23);
+    let texts = proptest::collection::vec(maybe_text(), 22);
     let choices = (
         proptest::sample::select(SpanType::ALL),
         proptest::sample::select(SpanStatus::ALL),
         any::<(bool, Option<bool>, bool, bool)>(),
         usage(),
+        exclusion(),
     );
     let cost = proptest::option::of((any::<i64>(), maybe_usd(), maybe_usd(), proptest::sample::select(CostSource::ALL), maybe_text()));
     let lists = (
@@ -111,14 +144,14 @@ pub(crate) fn any_span() -> impl Strategy<Value = Span> {
         messages(),
         proptest::option::of(value()),
         proptest::collection::btree_map(".{0,9}", value(), 0..4),
-        proptest::collection::vec((".{0,9}", ".{0,9}"), 0..3),
+        proptest::collection::vec((".{0,9}", source()), 0..3),
     );
     let joined = proptest::option::of(messages());
     (ids, times, texts, choices, (cost, maybe_usd()), lists, joined).prop_map(|(ids, times, texts, choices, costs, lists, joined)| {
         let mut texts = texts.into_iter();
         let mut text = || texts.next().flatten();
         let start_us = i64::from(times.0) * 1_000_000;
-        let (kind, status, (provider_inferred, streaming, counted, is_run), usage) = choices;
+        let (kind, status, (provider_inferred, streaming, counted, is_run), usage, exclusion) = choices;
         let cost = costs.0.map(|(total, input, output, source, price)| Cost { total: Usd(total), input, output, source, price });
         let (finish_reasons, tags, input_messages, output_messages, tool_definitions, attributes, reading) = lists;
         let tags: BTreeMap<String, String> = tags;
@@ -146,7 +179,7 @@ pub(crate) fn any_span() -> impl Strategy<Value = Span> {
             cost,
             client_cost: costs.1,
             counted,
-            not_counted_because: text(),
+            exclusion,
             session_id: text(),
             user_id: text(),
             environment: text(),
@@ -170,7 +203,7 @@ pub(crate) fn any_span() -> impl Strategy<Value = Span> {
             // JSON's own null means that there are none.
             tool_definitions: tool_definitions.filter(|value| !value.is_null()),
             attributes: attributes.into_iter().collect(),
-            reading: reading.into_iter().map(|(field, from)| FieldProvenance { field, from }).collect(),
+            reading: reading.into_iter().map(|(field, source)| FieldProvenance { field: field.into(), source }).collect(),
             texts_cut: false,
             joined: joined.map(|joined| {
                 let pieces = joined.into_iter().map(|message| SpanFragment {
@@ -194,13 +227,13 @@ pub(crate) fn any_span() -> impl Strategy<Value = Span> {
 }
 
 fn any_row() -> impl Strategy<Value = SpanRow> {
-    let decision = (any::<bool>(), maybe_text(), maybe_text(), any::<bool>());
+    let decision = (any::<bool>(), exclusion(), maybe_text(), any::<bool>());
     (any::<u64>(), any::<i64>(), any_span(), proptest::option::of(decision)).prop_map(|(project_id, received_us, span, local)| SpanRow {
         project_id,
         received_us,
         span,
-        local: local.map(|(counted, not_counted_because, pipeline, is_run)| {
-            Box::new(SpanDecision { counted, not_counted_because, user_id: pipeline.clone(), pipeline, is_run, session_id: None })
+        local: local.map(|(counted, exclusion, pipeline, is_run)| {
+            Box::new(SpanDecision { counted, exclusion, user_id: pipeline.clone(), pipeline, is_run, session_id: None })
         }),
     })
 }
@@ -251,7 +284,7 @@ fn a_decision_keeps_what_the_span_alone_said() {
     let mut row = SpanRow { span: Span { pipeline: Some("own".into()), ..Span::default() }, ..SpanRow::default() };
     let own = SpanDecision::of(&row.span);
     let other =
-        SpanDecision { counted: false, not_counted_because: Some("wrapper".into()), pipeline: Some("P".into()), ..SpanDecision::default() };
+        SpanDecision { counted: false, exclusion: Some(Exclusion::SumOfCalls), pipeline: Some("P".into()), ..SpanDecision::default() };
     row.decide(&other);
     row.decide(&SpanDecision { pipeline: Some("Q".into()), ..other });
     assert_eq!(row.span.pipeline.as_deref(), Some("Q"));

@@ -18,6 +18,7 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::file::reader::{ChunkReader, Length};
 
 use crate::store::error::StoreError;
+use crate::store::rows::without_sentences;
 use crate::store::schema::{SCHEMA, with_views};
 
 /// A segment that is open for reading.
@@ -92,9 +93,12 @@ impl SegmentReader {
         self.shaped(self.columns(ranges, &names)?, schema)
     }
 
-    /// The same with all columns of [`SCHEMA`].
+    /// The same with all columns of [`SCHEMA`], and no fact in words.
     pub(in crate::store) fn all(&self, ranges: &[Range<u32>]) -> Result<RecordBatch, StoreError> {
-        self.shaped(self.read(ranges, ProjectionMask::all())?, &SCHEMA)
+        let rows = self.shaped(self.read(ranges, ProjectionMask::all())?, &SCHEMA)?;
+        // Files that have the columns have no sentences.
+        let is_older = self.footer.schema().index_of("exclusion_kind").is_err();
+        Ok(if is_older { without_sentences(rows) } else { rows })
     }
 
     fn shaped(&self, batch: RecordBatch, schema: &Arc<Schema>) -> Result<RecordBatch, StoreError> {

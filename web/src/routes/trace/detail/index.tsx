@@ -83,8 +83,8 @@ export const Detail = memo(function Detail({ node, tab, onTab }: { node: Node; t
     <>
       <Head node={node} />
       <Failures node={node} />
-      {!span.counted && <NotCounted because={span.not_counted_because} />}
-      {span.also_reported && <AlsoReported other={span.also_reported} />}
+      {!span.counted && <NotCounted exclusion={span.exclusion} />}
+      {span.also_reported && span.exclusion?.kind !== 'reported_elsewhere' && <AlsoReported other={span.also_reported} />}
       <Tabs<Tab>
         label={t('trace.span')}
         panel={panel}

@@ -1,10 +1,11 @@
 import { Link } from '@tanstack/react-router';
-import type { Span, SpanDetail } from '../../../api/span-types';
+import type { Exclusion, Span, SpanDetail } from '../../../api/span-types';
 import { useT } from '../../../i18n';
 import { Icon, StatusGlyph } from '../../../parts/icons';
 import { Said } from '../../../parts/values';
 import { useReader } from '../../../reader';
 import { useLooking } from '../context';
+import { exclusionKey } from '../model/exclusion';
 import type { Node } from '../model/tree';
 
 /** What went wrong at this span: its error events, or at least its status as sent. */
@@ -60,28 +61,22 @@ export function Failures({ node }: { node: Node }) {
   );
 }
 
-const SPAN_ID = /\b[0-9a-f]{16}\b/;
-
 /** Said clearly, since the figures of such a span stand in no sum. */
-export function NotCounted({ because }: { because: string | null }) {
+export function NotCounted({ exclusion }: { exclusion: Exclusion | null }) {
   const t = useT();
-  const { tree, select } = useLooking();
-  const other = because ? SPAN_ID.exec(because)?.[0] : undefined;
-  const known = other !== undefined && tree.byId.has(other) ? other : undefined;
+  const { tree, select, project } = useLooking();
+  const { span_id: span, trace_id: trace } = exclusion ?? { span_id: null, trace_id: null };
   return (
     <p className="notc">
       <Icon name="fold" size="s" />
       <span>
-        <b>{t('trace.notCounted')}</b> {t(reasonKey(because))}
-        {reasonKey(because) === 'trace.because.other' && because && `: ${because}`}
-        {known && (
-          <>
-            {' '}
-            <button type="button" className="act" onClick={() => select(known)}>
-              {t('trace.showIt')}
-            </button>
-          </>
+        <b>{t('trace.notCounted')}</b> {t(exclusionKey(exclusion))}{' '}
+        {span !== null && trace === null && tree.byId.has(span) && (
+          <button type="button" className="act" onClick={() => select(span)}>
+            {t('trace.showIt')}
+          </button>
         )}
+        {span !== null && trace !== null && <SpanLink project={project.id} span={{ trace_id: trace, span_id: span }} />}
       </span>
     </p>
   );
@@ -100,30 +95,28 @@ export function TextsFrom({ from }: { from: NonNullable<SpanDetail['texts_from']
 }
 
 function WayTo({ says, span }: { says: string; span: { trace_id: string; span_id: string } }) {
-  const t = useT();
   const { project } = useLooking();
   return (
     <p className="notc">
       <Icon name="fold" size="s" />
       <span>
-        {says}{' '}
-        <Link
-          className="act"
-          to="/p/$project/traces/$trace"
-          params={{ project: String(project.id), trace: span.trace_id }}
-          search={{ span: span.span_id }}
-        >
-          {t('trace.showIt')}
-        </Link>
+        {says} <SpanLink project={project.id} span={span} />
       </span>
     </p>
   );
 }
 
-export function reasonKey(because: string | null) {
-  if (because?.startsWith('another report')) return 'trace.because.report' as const;
-  if (because?.startsWith('the same call')) return 'trace.because.call' as const;
-  if (because?.startsWith('the same response')) return 'trace.because.response' as const;
-  if (because?.includes('repeats the usage')) return 'trace.because.sum' as const;
-  return 'trace.because.other' as const;
+/** A span of another trace. */
+export function SpanLink({ project, span }: { project: number; span: { trace_id: string; span_id: string } }) {
+  const t = useT();
+  return (
+    <Link
+      className="act"
+      to="/p/$project/traces/$trace"
+      params={{ project: String(project), trace: span.trace_id }}
+      search={{ span: span.span_id }}
+    >
+      {t('trace.showIt')}
+    </Link>
+  );
 }

@@ -10,9 +10,10 @@ const told: Explanation = {
   conventions: [{ name: 'OpenInference', attributes: 9, examples: ['llm.model_name'] }],
   instrumentation_version: '1.2',
   fields: [
-    { field: 'request_model', from: 'llm.model_name', inferred: false, value: 'gpt-4o' },
-    { field: 'provider', from: 'the vendor of the model', inferred: true, value: 'openai' },
-    { field: 'input_messages', from: 'input.value', inferred: false, value: null },
+    { field: 'request_model', source: { kind: 'attribute', attribute: 'llm.model_name' }, inferred: false, value: 'gpt-4o' },
+    { field: 'provider', source: { kind: 'model_vendor' }, inferred: true, value: 'openai' },
+    { field: 'input_messages', source: { kind: 'attribute_prefix', attribute: 'llm.input_messages' }, inferred: false, value: null },
+    { field: 'end_time', source: { kind: 'received_at' }, inferred: true, value: '2026-11-23T10:00:00Z' },
   ],
   ignored: [
     { name: 'my.own', why: 'no_meaning' },
@@ -31,7 +32,6 @@ const told: Explanation = {
     total: 0.001,
   },
   counted: false,
-  counted_because: 'the same response as span 00000000000000aa',
   corrections: [{ field: 'counted', alone: 'true', in_trace: 'false' }],
   clock_shift_us: -3_600_000_000,
   pieces: 3,
@@ -48,13 +48,16 @@ const usage = {
 };
 
 it('says from what each field came, how tokens and cost came about, and what was left aside', () => {
-  const span = aSpan('a', null, 0, 1, { kind: 'llm', usage, origin: 'openinference.instrumentation.openai', counted: false });
+  const span = aSpan('a', null, 0, 1, { kind: 'llm', usage, origin: 'openinference.instrumentation.openai', counted: false, exclusion: { kind: 'same_response', span_id: 'aa', trace_id: null } });
   const { container } = render(<ReadingTab detail={aDetail(span, { explanation: told })} />);
   const text = container.textContent ?? '';
   for (const said of [
     'OpenInference',
     'llm.model_name',
     'from the vendor of the model',
+    'llm.input_messages.N.…',
+    'the time as sent is impossible: when it was received',
+    'no: Another span reports the same response',
     '25 excludes the 2,048 of other buckets: 2,073 in all',
     'it is smaller than they are',
     'the total as sent is 9,999',

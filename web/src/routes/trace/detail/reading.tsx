@@ -1,21 +1,30 @@
-import type { Explanation, FieldRead, SpanDetail, Taken } from '../../../api/span-types';
-import { useT, type T } from '../../../i18n';
+import type { Explanation, FieldRead, FieldSource, SpanDetail, Taken } from '../../../api/span-types';
+import { useT } from '../../../i18n';
 import { plain } from '../../../format';
 import { Chip, Said } from '../../../parts/values';
 import { useReader } from '../../../reader';
+import { useLooking } from '../context';
+import { exclusionKey } from '../model/exclusion';
 import { isCall } from '../model/tree';
 import { Lines } from './lines';
-import { reasonKey } from './notes';
+import { SpanLink } from './notes';
 
-/** What was concluded is said in words. */
-function inferredFrom(t: T, from: string): string {
-  if (from === 'the instrumentation') return t('trace.from.instrumentation');
-  if (from === 'the vendor of the model') return t('trace.from.vendor');
-  if (from === 'start_time') return t('trace.from.start');
-  if (from === 'end_time') return t('trace.from.end');
-  if (from === 'event_time') return t('trace.from.event');
-  if (from === 'received_at') return t('trace.from.receipt');
-  return from;
+/** An attribute by its name; what was concluded in words, with the way to the report that it is from. */
+function Source({ source }: { source: FieldSource }) {
+  const t = useT();
+  if (source.kind === 'attribute') return <code>{source.attribute}</code>;
+  if (source.kind === 'attribute_prefix') return <code>{source.attribute}.N.…</code>;
+  return (
+    <>
+      <Chip tone="wrn">{t('trace.inferred')}</Chip> {t(`trace.from.${source.kind}`)}{' '}
+      {'span_id' in source && <ReportLink span={source} />}
+    </>
+  );
+}
+
+function ReportLink({ span }: { span: { trace_id: string; span_id: string } }) {
+  const { project } = useLooking();
+  return <SpanLink project={project.id} span={span} />;
 }
 
 /** How this was read: by which names, from which attributes, with which decisions, and what was left aside. */
@@ -25,7 +34,7 @@ export function ReadingTab({ detail }: { detail: SpanDetail }) {
   if (!told) return <p className="dim small pad">{t('trace.noReading')}</p>;
   return (
     <>
-      <Source detail={detail} told={told} />
+      <Sender detail={detail} told={told} />
       <Fields fields={told.fields} />
       <Tokens detail={detail} told={told} />
       <Cost told={told} />
@@ -34,7 +43,7 @@ export function ReadingTab({ detail }: { detail: SpanDetail }) {
   );
 }
 
-function Source({ detail, told }: { detail: SpanDetail; told: Explanation }) {
+function Sender({ detail, told }: { detail: SpanDetail; told: Explanation }) {
   const t = useT();
   const { format } = useReader();
   const shift = told.clock_shift_us / 1000;
@@ -45,7 +54,7 @@ function Source({ detail, told }: { detail: SpanDetail; told: Explanation }) {
     ? t('reading.isCounted')
     : detail.counted && !isCall(detail)
       ? t('reading.notACall')
-      : `${t('common.no')}: ${reasonKey(told.counted_because) === 'trace.because.other' ? told.counted_because : t(reasonKey(told.counted_because))}`;
+      : `${t('common.no')}: ${t(exclusionKey(detail.exclusion))}`;
   return (
     <Lines
       lines={[
@@ -107,19 +116,13 @@ function Fields({ fields }: { fields: FieldRead[] }) {
         </thead>
         <tbody>
           {fields.map((field) => (
-            <tr key={`${field.field} ${field.from}`}>
+            <tr key={`${field.field} ${JSON.stringify(field.source)}`}>
               <td>{field.field}</td>
               <td>
                 <b>{shown(field)}</b>
               </td>
               <td>
-                {field.inferred ? (
-                  <>
-                    <Chip tone="wrn">{t('trace.inferred')}</Chip> {inferredFrom(t, field.from)}
-                  </>
-                ) : (
-                  <code>{field.from}</code>
-                )}
+                <Source source={field.source} />
               </td>
             </tr>
           ))}

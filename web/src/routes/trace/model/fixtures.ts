@@ -28,7 +28,7 @@ export function aSpan(id: string, parent: string | null, start: number, duration
     self_time_ms: duration,
     compared: null,
     counted: true,
-    not_counted_because: null,
+    exclusion: null,
     also_reported: null,
     session_id: null,
     user_id: null,

@@ -1,0 +1,112 @@
+//! Why a span is excluded from totals.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{SpanId, TraceId};
+
+/// Why a span is excluded from totals, with the span whose tokens and cost are in them instead, where that span is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Exclusion {
+    /// It is a wrapper around the same call, which a span below it reports.
+    WrapsCall {
+        /// The call, in the same trace.
+        span_id: SpanId,
+    },
+    /// Another span of its trace reports the same response.
+    SameResponse {
+        /// That span.
+        span_id: SpanId,
+    },
+    /// It reports a call of its trace once more: a second instrumentation, or a span beside a log record of the same call.
+    DuplicateReport {
+        /// The span that reports the call too, in the same trace, where it is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        span_id: Option<SpanId>,
+    },
+    /// A span of another trace reports the same call.
+    ReportedElsewhere {
+        /// The other trace.
+        trace_id: TraceId,
+        /// The span in it.
+        span_id: SpanId,
+    },
+    /// It is not a call, and its usage is the sum of the calls below it.
+    SumOfCalls,
+}
+
+impl Exclusion {
+    /// The kind in storage and API.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Exclusion::WrapsCall { .. } => "wraps_call",
+            Exclusion::SameResponse { .. } => "same_response",
+            Exclusion::DuplicateReport { .. } => "duplicate_report",
+            Exclusion::ReportedElsewhere { .. } => "reported_elsewhere",
+            Exclusion::SumOfCalls => "sum_of_calls",
+        }
+    }
+
+    /// The span that is in totals instead, where it is known.
+    pub const fn span_id(&self) -> Option<SpanId> {
+        match self {
+            Exclusion::WrapsCall { span_id } | Exclusion::SameResponse { span_id } | Exclusion::ReportedElsewhere { span_id, .. } => {
+                Some(*span_id)
+            }
+            Exclusion::DuplicateReport { span_id } => *span_id,
+            Exclusion::SumOfCalls => None,
+        }
+    }
+
+    /// The trace of that span; `None` where it is the trace of the excluded span.
+    pub const fn trace_id(&self) -> Option<TraceId> {
+        match self {
+            Exclusion::ReportedElsewhere { trace_id, .. } => Some(*trace_id),
+            _ => None,
+        }
+    }
+
+    /// The span of the same trace that is in totals instead.
+    pub fn counted_in_trace(&self) -> Option<SpanId> {
+        self.span_id().filter(|_| self.trace_id().is_none())
+    }
+
+    /// Puts an exclusion together from its columns; `None` for a kind that does not exist, or one that lacks the ids it needs.
+    pub fn from_columns(kind: &str, span_id: Option<SpanId>, trace_id: Option<TraceId>) -> Option<Exclusion> {
+        match kind {
+            "wraps_call" => Some(Exclusion::WrapsCall { span_id: span_id? }),
+            "same_response" => Some(Exclusion::SameResponse { span_id: span_id? }),
+            "duplicate_report" => Some(Exclusion::DuplicateReport { span_id }),
+            "reported_elsewhere" => Some(Exclusion::ReportedElsewhere { trace_id: trace_id?, span_id: span_id? }),
+            "sum_of_calls" => Some(Exclusion::SumOfCalls),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exclusion_comes_back_from_its_columns_and_from_json() {
+        let (span_id, trace_id) = (SpanId(1), TraceId(2));
+        let all = [
+            Exclusion::WrapsCall { span_id },
+            Exclusion::SameResponse { span_id },
+            Exclusion::DuplicateReport { span_id: Some(span_id) },
+            Exclusion::DuplicateReport { span_id: None },
+            Exclusion::ReportedElsewhere { trace_id, span_id },
+            Exclusion::SumOfCalls,
+        ];
+        for exclusion in all {
+            assert_eq!(Exclusion::from_columns(exclusion.kind(), exclusion.span_id(), exclusion.trace_id()), Some(exclusion));
+            let json = serde_json::to_value(exclusion).unwrap();
+            assert_eq!(json["kind"], exclusion.kind());
+            assert_eq!(serde_json::from_value::<Exclusion>(json).unwrap(), exclusion);
+        }
+        assert_eq!(Exclusion::from_columns("wraps_call", None, None), None);
+        assert_eq!(Exclusion::from_columns("unknown", Some(span_id), None), None);
+        assert_eq!(Exclusion::ReportedElsewhere { trace_id, span_id }.counted_in_trace(), None);
+    }
+}

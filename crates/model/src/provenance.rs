@@ -1,0 +1,199 @@
+//! Where the fields of a span were read from.
+
+use std::borrow::Cow;
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::clock::TimeSource;
+use crate::id::{SpanId, TraceId};
+use crate::legacy_sentences;
+
+/// A field of a span and where it was read from.
+///
+/// Stored as `{"field", "attribute"}` where an attribute holds the field, else as `{"field", "kind"}` with the ids of the other report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldProvenance {
+    /// The canonical field, such as `usage.input_tokens`.
+    pub field: Cow<'static, str>,
+    /// What it was read from.
+    pub source: FieldSource,
+}
+
+/// What a field was read from. Everything but an attribute is an inference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FieldSource {
+    /// The attribute or measurement of this name, as sent, such as `gen_ai.usage.prompt_tokens`.
+    Attribute(String),
+    /// Numbered attributes below this name, such as `gen_ai.prompt`. Found when a span is explained, never stored.
+    AttributePrefix(&'static str),
+    /// The instrumentation that made the span.
+    Instrumentation,
+    /// The company that makes the model.
+    ModelVendor,
+    /// The part of the total that neither input nor output accounts for.
+    RestOfTotal,
+    /// The report of the same call by a gateway, which knows what it bills.
+    GatewayReport(Box<ReportAddress>),
+    /// The report of the same call by another instrumentation.
+    OtherReport(Box<ReportAddress>),
+    /// Another time, since the time as sent is impossible.
+    Time(TimeSource),
+}
+
+/// The span of another report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReportAddress {
+    /// Its trace.
+    pub trace_id: TraceId,
+    /// Its span.
+    pub span_id: SpanId,
+}
+
+impl FieldSource {
+    /// The kind in storage and API.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            FieldSource::Attribute(_) => "attribute",
+            FieldSource::AttributePrefix(_) => "attribute_prefix",
+            FieldSource::Instrumentation => "instrumentation",
+            FieldSource::ModelVendor => "model_vendor",
+            FieldSource::RestOfTotal => "rest_of_total",
+            FieldSource::GatewayReport(_) => "gateway_report",
+            FieldSource::OtherReport(_) => "other_report",
+            FieldSource::Time(time) => time.as_str(),
+        }
+    }
+
+    /// The attribute of that name.
+    pub fn attribute(&self) -> Option<&str> {
+        match self {
+            FieldSource::Attribute(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The other report of the call.
+    pub fn report(&self) -> Option<ReportAddress> {
+        match self {
+            FieldSource::GatewayReport(report) | FieldSource::OtherReport(report) => Some(**report),
+            _ => None,
+        }
+    }
+
+    /// True where the field was not sent but concluded.
+    pub const fn is_inferred(&self) -> bool {
+        !matches!(self, FieldSource::Attribute(_) | FieldSource::AttributePrefix(_))
+    }
+
+    fn from_stored(kind: &str, report: Option<ReportAddress>) -> Option<FieldSource> {
+        match kind {
+            "instrumentation" => Some(FieldSource::Instrumentation),
+            "model_vendor" => Some(FieldSource::ModelVendor),
+            "rest_of_total" => Some(FieldSource::RestOfTotal),
+            "gateway_report" => Some(FieldSource::GatewayReport(Box::new(report?))),
+            "other_report" => Some(FieldSource::OtherReport(Box::new(report?))),
+            time => TimeSource::from_name(time).map(FieldSource::Time),
+        }
+    }
+}
+
+/// As the API shows it: with its kind in every case.
+impl Serialize for FieldSource {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[serde_with::skip_serializing_none]
+        #[derive(Serialize)]
+        struct Shown<'a> {
+            kind: &'a str,
+            attribute: Option<&'a str>,
+            trace_id: Option<TraceId>,
+            span_id: Option<SpanId>,
+        }
+        let attribute = match self {
+            FieldSource::AttributePrefix(prefix) => Some(*prefix),
+            source => source.attribute(),
+        };
+        let report = self.report();
+        let (trace_id, span_id) = (report.map(|report| report.trace_id), report.map(|report| report.span_id));
+        Shown { kind: self.kind(), attribute, trace_id, span_id }.serialize(serializer)
+    }
+}
+
+/// As it is stored: an attribute needs no kind, since nearly all fields are from one.
+#[serde_with::skip_serializing_none]
+#[derive(Serialize, Deserialize)]
+struct StoredProvenance<'a> {
+    field: Cow<'a, str>,
+    attribute: Option<Cow<'a, str>>,
+    kind: Option<Cow<'a, str>>,
+    trace_id: Option<TraceId>,
+    span_id: Option<SpanId>,
+    /// What earlier versions wrote in the place of all the others but `field`.
+    from: Option<String>,
+}
+
+impl Serialize for FieldProvenance {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let attribute = self.source.attribute();
+        let report = self.source.report();
+        let stored = StoredProvenance {
+            field: Cow::Borrowed(&self.field),
+            attribute: attribute.map(Cow::Borrowed),
+            kind: attribute.is_none().then(|| Cow::Borrowed(self.source.kind())),
+            trace_id: report.map(|report| report.trace_id),
+            span_id: report.map(|report| report.span_id),
+            from: None,
+        };
+        stored.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for FieldProvenance {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<FieldProvenance, D::Error> {
+        let stored = StoredProvenance::<'static>::deserialize(deserializer)?;
+        let report = stored.trace_id.zip(stored.span_id).map(|(trace_id, span_id)| ReportAddress { trace_id, span_id });
+        let source = match (stored.attribute, stored.kind, stored.from) {
+            (Some(attribute), ..) => FieldSource::Attribute(attribute.into_owned()),
+            (None, Some(kind), _) => {
+                FieldSource::from_stored(&kind, report).ok_or_else(|| D::Error::custom(format!("no source of a field is {kind:?}")))?
+            }
+            (None, None, Some(from)) => legacy_sentences::field_source(&stored.field, from),
+            (None, None, None) => return Err(D::Error::missing_field("attribute")),
+        };
+        Ok(FieldProvenance { field: stored.field, source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn each_source_comes_back_from_storage_and_is_shown_with_its_kind() {
+        let report = || Box::new(ReportAddress { trace_id: TraceId(2), span_id: SpanId(1) });
+        let ids = json!({"trace_id": TraceId(2), "span_id": SpanId(1)});
+        let of_kind = |kind: &str| json!({"field": "f", "kind": kind});
+        let with_ids = |kind: &str| json!({"field": "f", "kind": kind, "trace_id": ids["trace_id"], "span_id": ids["span_id"]});
+        let all = [
+            (FieldSource::Attribute("gen_ai.system".into()), json!({"field": "f", "attribute": "gen_ai.system"})),
+            (FieldSource::Instrumentation, of_kind("instrumentation")),
+            (FieldSource::ModelVendor, of_kind("model_vendor")),
+            (FieldSource::RestOfTotal, of_kind("rest_of_total")),
+            (FieldSource::GatewayReport(report()), with_ids("gateway_report")),
+            (FieldSource::OtherReport(report()), with_ids("other_report")),
+            (FieldSource::Time(TimeSource::Receipt), of_kind("received_at")),
+        ];
+        for (source, stored) in all {
+            let (kind, inferred) = (source.kind(), source.is_inferred());
+            let provenance = FieldProvenance { field: "f".into(), source };
+            assert_eq!(serde_json::to_value(&provenance).unwrap(), stored);
+            assert_eq!(serde_json::from_value::<FieldProvenance>(stored).unwrap(), provenance);
+            assert_eq!(serde_json::to_value(&provenance.source).unwrap()["kind"], kind);
+            assert_eq!(inferred, kind != "attribute");
+        }
+        assert!(serde_json::from_value::<FieldProvenance>(json!({"field": "f", "kind": "other_report"})).is_err());
+        assert!(serde_json::from_value::<FieldProvenance>(json!({"field": "f"})).is_err());
+    }
+}
