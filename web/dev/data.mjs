@@ -88,6 +88,7 @@ export function span(trace, parent, fields) {
     response_model: null,
     status: 'ok',
     status_detail: null,
+    error_preview: null,
     start_time: '',
     duration_ms: 0,
     time_to_first_token_ms: null,

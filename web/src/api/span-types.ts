@@ -202,6 +202,8 @@ export interface Span {
   response_model: string | null;
   status: Status;
   status_detail: string | null;
+  /** The first 200 characters of its first error event, else of what its status says. */
+  error_preview: string | null;
   /** Only parts of it have come, such as its messages, and not its own report. */
   incomplete?: boolean;
   start_time: string;

@@ -39,7 +39,7 @@ export interface TraceSummary {
   input_preview?: string | null;
   output_preview?: string | null;
   /** What the first error event says, type first. */
-  error_preview?: string | null;
+  error_preview: string | null;
 }
 
 /** A judgement of a trace, or of one of its spans: a number or a class. */

@@ -1,6 +1,6 @@
 //! Traces and spans: lists, one trace, one span.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use axum::Json;
@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::access::AuthorizedProject;
 use super::ask::{FilterParameters, QueryParameters, moment};
 use super::{ApiError, ApiState, hints};
-use crate::errors::ErrorEventSummary;
+use crate::errors::{ErrorEventSummary, preview};
 use crate::outcomes::HintRow;
 use crate::query::{SpanDetail, SpanPage, SpanSummary, TracePage, TraceSummary};
 use crate::scores;
@@ -61,7 +61,21 @@ pub(super) async fn spans(
     if page.spans.is_empty() && rows.cursor.is_none() {
         page.suggestions = project.suggestions(&scope.filter).await?;
     }
+    add_errors(&api, of.project, &mut page.spans).await?;
     Ok(Json(page))
+}
+
+/// Writes into spans the first error event that names them.
+async fn add_errors(api: &ApiState, project: u64, spans: impl IntoIterator<Item = &mut SpanSummary>) -> Result<(), ApiError> {
+    let key = |span: &SpanSummary| Some((span.trace_id.parse().ok()?, span.span_id.parse().ok()?));
+    let mut spans: Vec<&mut SpanSummary> = spans.into_iter().collect();
+    let mut found = api.errors.of_spans(project, spans.iter().filter_map(|span| key(span)).collect()).await?;
+    for span in &mut spans {
+        if let Some(first) = key(span).and_then(|key| found.remove(&key)) {
+            span.error_preview = Some(first);
+        }
+    }
+    Ok(())
 }
 
 /// Lists traces with a span in the range. The terms `cost`, `duration`, `input_tokens`, `output_tokens`, `total_tokens`, `name` and `status` of the
@@ -81,10 +95,13 @@ pub(super) async fn traces(
         page.suggestions = project.suggestions(&scope.filter).await?;
     }
     let ids = page.traces.iter().filter_map(|trace| trace.trace_id.parse().ok()).collect();
-    let errors = api.errors.counts_of_traces(of.project, ids).await?;
+    let mut errors = api.errors.of_traces(of.project, ids).await?;
     for trace in &mut page.traces {
         let id: Option<TraceId> = trace.trace_id.parse().ok();
-        trace.error_count = id.and_then(|id| errors.get(&id).copied()).unwrap_or(0);
+        if let Some(of_trace) = id.and_then(|id| errors.remove(&id)) {
+            trace.error_count = of_trace.count;
+            trace.error_preview = Some(of_trace.first);
+        }
     }
     Ok(Json(page))
 }
@@ -141,15 +158,23 @@ pub(super) async fn trace(
     let id = langfuse::trace_id(&trace);
     let found = api.ask(of.project).trace(&id, at.us()?).await?.ok_or_else(|| ApiError::no_span("trace"))?;
     let errors = api.errors.of_trace(of.project, id).await?;
-    let mut trace = found.trace;
+    let (mut trace, mut spans) = (found.trace, found.spans);
     trace.error_count = errors.len() as u64;
+    trace.error_preview = errors.first().map(preview).or(trace.error_preview);
+    let mut of_spans: HashMap<&str, &ErrorEventSummary> = HashMap::new();
+    for event in errors.iter().rev() {
+        of_spans.extend(event.span_id.as_deref().map(|span| (span, event)));
+    }
+    for span in &mut spans {
+        span.error_preview = of_spans.get(span.span_id.as_str()).map(|event| preview(event)).or(span.error_preview.take());
+    }
     let of_trace = api.scores.clone();
     let scores = tokio::task::spawn_blocking(move || of_trace.of_trace(of.project, id)).await?;
     let log_count = api.logs.count(of.project, id).await.map_err(ApiError::internal)?;
     let hints = hints::with_prices(&api, of.project, hints_of(&api, of.project, found.hints)).await?;
     let pinned = super::projects::change(&api, move |meta| meta.is_pinned(of.project, id)).await?;
     let (scores, score_count) = scores.map_err(ApiError::internal)?;
-    Ok(Json(TraceResponse { trace, spans: found.spans, errors, scores, score_count, log_count, pinned, hints }))
+    Ok(Json(TraceResponse { trace, spans, errors, scores, score_count, log_count, pinned, hints }))
 }
 
 /// What the spans of a trace show themselves, and what their SDKs show beside their spans.
@@ -210,5 +235,7 @@ pub(super) async fn span(
     let missing = || ApiError::no_span("span");
     let (trace, span) = (langfuse::trace_id(&trace), langfuse::span_id(&span));
     let found = api.ask(of.project).span(&trace, &span, at.us()?, &api.prices.of(of.project)).await?;
-    found.map(Json).ok_or_else(missing)
+    let mut found = found.ok_or_else(missing)?;
+    add_errors(&api, of.project, [&mut found.span]).await?;
+    Ok(Json(found))
 }

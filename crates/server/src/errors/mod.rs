@@ -41,6 +41,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 pub use answer::{BreadcrumbResponse, ErrorEventSummary, ExceptionResponse, Issue, IssueDetail, IssueEvent, IssuePage, StackFrameResponse};
 pub use error::ErrorStoreError;
 pub use open::FORMAT;
+pub use read::{TraceErrors, preview};
 use readers::ErrorReaderPool;
 use row::ErrorEventRow;
 use write::{ErrorWriteOperation, ErrorWriteResult, ErrorWriteTask, ErrorWriter, ErrorWriterCommand};

@@ -1,6 +1,6 @@
 //! Questions about events: of a trace, in a range.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use hinomi_model::id::{SpanId, TraceId};
 use rusqlite::Row;
@@ -15,6 +15,27 @@ use crate::time::rfc3339;
 const OF_TRACE: i64 = 10_000;
 /// Traces that [`ErrorStore::traces`] lists.
 const TRACES: i64 = 10_000;
+
+/// Characters of an event that stand where there is one line for it.
+const PREVIEW_CHARACTERS: usize = 200;
+
+/// What [`preview`] makes of an event, in SQL.
+const PREVIEW: &str = "substr(CASE value WHEN '' THEN type ELSE type || ': ' || value END, 1, 200)";
+
+/// An event in one line: its type and its message, cut.
+pub fn preview(event: &ErrorEventSummary) -> String {
+    let text = if event.value.is_empty() { event.kind.clone() } else { format!("{}: {}", event.kind, event.value) };
+    text.chars().take(PREVIEW_CHARACTERS).collect()
+}
+
+/// The error events of a trace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceErrors {
+    /// How many there are.
+    pub count: u64,
+    /// The first of them, as [`preview`] says it.
+    pub first: String,
+}
 
 /// The columns of an [`ErrorEventSummary`], in the order of [`summary`].
 pub(super) const SUMMARY: &str = "e.event_id, e.issue, e.trace, e.span, e.type, e.value, e.level, e.handled, e.time_us, e.culprit";
@@ -62,20 +83,56 @@ impl ErrorStore {
         .await
     }
 
-    /// How many events each of these traces has; those without any are left out.
+    /// What events each of these traces has; those without any are left out.
     ///
     /// # Errors
     ///
     /// As [`of_trace`](ErrorStore::of_trace).
-    pub async fn counts_of_traces(&self, project: u64, traces: Vec<TraceId>) -> Result<HashMap<TraceId, u64>, ErrorStoreError> {
+    pub async fn of_traces(&self, project: u64, traces: Vec<TraceId>) -> Result<HashMap<TraceId, TraceErrors>, ErrorStoreError> {
         if traces.is_empty() {
             return Ok(HashMap::new());
         }
         self.read(move |database| {
-            let mut statement = database.prepare_cached(
+            let mut counted = database.prepare_cached(
                 "SELECT trace, count(*) FROM events WHERE project = ? AND trace IN (SELECT unhex(value) FROM json_each(?)) GROUP BY trace",
             )?;
-            statement.query_map((project as i64, ids(traces.iter())), |row| Ok((trace(row, 0)?, number(row, 1)?)))?.collect()
+            // The index of a trace's events tells both: no other event is read.
+            let mut first = database
+                .prepare_cached(&format!("SELECT {PREVIEW} FROM events WHERE project = ? AND trace = ? ORDER BY time_us, id LIMIT 1"))?;
+            let counts = counted.query_map((project as i64, ids(traces.iter())), |row| Ok((trace(row, 0)?, number(row, 1)?)))?;
+            let of_trace = |counted: rusqlite::Result<(TraceId, u64)>| {
+                let (trace, count) = counted?;
+                let first = first.query_row((project as i64, trace.0.to_be_bytes()), |row| row.get(0))?;
+                Ok((trace, TraceErrors { count, first }))
+            };
+            counts.map(of_trace).collect()
+        })
+        .await
+    }
+
+    /// The first event of each of these spans, as [`preview`] says it; spans without any are left out.
+    ///
+    /// # Errors
+    ///
+    /// As [`of_trace`](ErrorStore::of_trace).
+    pub async fn of_spans(
+        &self,
+        project: u64,
+        spans: Vec<(TraceId, SpanId)>,
+    ) -> Result<HashMap<(TraceId, SpanId), String>, ErrorStoreError> {
+        if spans.is_empty() {
+            return Ok(HashMap::new());
+        }
+        self.read(move |database| {
+            let traces = ids(spans.iter().map(|(trace, _)| trace).collect::<BTreeSet<_>>().into_iter());
+            let numbers: Vec<String> = spans.iter().map(|(_, span)| (span.0 as i64).to_string()).collect();
+            let mut statement = database.prepare_cached(&format!(
+                "SELECT trace, span, {PREVIEW}, min(time_us) FROM events
+                 WHERE project = ? AND trace IN (SELECT unhex(value) FROM json_each(?)) AND span IN (SELECT value FROM json_each(?))
+                 GROUP BY trace, span"
+            ))?;
+            let spans = (project as i64, traces, format!("[{}]", numbers.join(",")));
+            statement.query_map(spans, |row| Ok(((trace(row, 0)?, SpanId(row.get::<_, i64>(1)? as u64)), row.get(2)?)))?.collect()
         })
         .await
     }

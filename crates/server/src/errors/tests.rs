@@ -224,9 +224,9 @@ async fn ranges_traces_and_buckets() {
     assert_eq!(errors.points(1, range.clone().of_traces([TraceId(3)]), 40).await.unwrap(), [(0, 1)]);
     assert_eq!(errors.points(1, range.clone(), 0).await.unwrap().len(), 3);
     assert_eq!(errors.traces(1, -10, 10).await.unwrap(), [TraceId(2), TraceId(1)], "the newest first");
-    let counts = errors.counts_of_traces(1, vec![TraceId(1), TraceId(9)]).await.unwrap();
-    assert_eq!(counts, HashMap::from([(TraceId(1), 4)]));
-    assert!(errors.counts_of_traces(1, vec![]).await.unwrap().is_empty());
+    let found = errors.of_traces(1, vec![TraceId(1), TraceId(9)]).await.unwrap();
+    assert_eq!(found.iter().map(|(trace, errors)| (*trace, errors.count)).collect::<Vec<_>>(), [(TraceId(1), 4)]);
+    assert!(errors.of_traces(1, vec![]).await.unwrap().is_empty());
     let of_trace = errors.of_trace(1, TraceId(2)).await.unwrap();
     let times: Vec<&str> = of_trace.iter().map(|event| &event.time[20..26]).collect();
     assert_eq!(times, ["000000", "000030", "000060"]);
@@ -372,6 +372,29 @@ async fn old_events_go_and_numbers_are_not_given_again() {
 }
 
 #[tokio::test]
+async fn the_first_event_of_a_trace_and_of_a_span_in_one_line() {
+    let (_dir, errors) = store();
+    let told = |id, time_us, span, kind: &str, value: &str| {
+        let event = event(id, 1, time_us);
+        ErrorEvent { trace_id: Some(TraceId(7)), span_id: Some(SpanId(span)), kind: kind.into(), value: value.into(), ..event }
+    };
+    let long = "é".repeat(300);
+    let events =
+        vec![told(1, 30, 2, "Late", "after the first"), told(2, 20, 2, "RateLimitError", &long), told(3, 10, u64::MAX, "Aborted", "")];
+    assert_eq!(stored(&errors, 1, events).await.0, 3);
+    let of_trace = errors.of_traces(1, vec![TraceId(7)]).await.unwrap();
+    assert_eq!(of_trace[&TraceId(7)], TraceErrors { count: 3, first: "Aborted".into() });
+    let spans = vec![(TraceId(7), SpanId(2)), (TraceId(7), SpanId(u64::MAX)), (TraceId(7), SpanId(5)), (TraceId(8), SpanId(2))];
+    let of_spans = errors.of_spans(1, spans).await.unwrap();
+    let first = format!("RateLimitError: {}", "é".repeat(184));
+    let expected = [((TraceId(7), SpanId(2)), first.clone()), ((TraceId(7), SpanId(u64::MAX)), "Aborted".into())];
+    assert_eq!(of_spans, HashMap::from(expected));
+    assert_eq!(errors.of_spans(1, Vec::new()).await.unwrap(), HashMap::new());
+    let listed = errors.of_trace(1, TraceId(7)).await.unwrap();
+    assert_eq!(listed.iter().map(preview).collect::<Vec<_>>()[..2], ["Aborted".to_owned(), first], "as the list says it");
+}
+
+#[tokio::test]
 async fn projects_do_not_see_each_other() {
     let (_dir, errors) = store();
     let same = vec![event(1, 1, 10), event(2, 1, 20)];
@@ -383,7 +406,7 @@ async fn projects_do_not_see_each_other() {
     assert!(errors.issue(2, 1, ErrorEventFilter::all()).await.unwrap().is_none());
     assert!(errors.traces_of_issues(2, vec![1], ErrorEventFilter::all()).await.unwrap().is_empty());
     assert_eq!(errors.of_trace(3, TraceId(2)).await.unwrap(), []);
-    assert_eq!(errors.counts_of_traces(1, vec![TraceId(2)]).await.unwrap()[&TraceId(2)], 1);
+    assert_eq!(errors.of_traces(1, vec![TraceId(2)]).await.unwrap()[&TraceId(2)].count, 1);
     let seen: BTreeSet<TraceId> = errors.traces(3, i64::MIN, i64::MAX).await.unwrap().into_iter().collect();
     assert!(seen.is_empty() && errors.points(3, ErrorEventFilter::all(), 10).await.unwrap().is_empty());
     assert_eq!(errors.delete_before(3, i64::MAX).await.unwrap(), 0);

@@ -310,6 +310,9 @@ pub struct SpanSummary {
     pub response_model: Option<String>,
     pub status: &'static str,
     pub status_detail: Option<String>,
+    /// The first 200 characters of the first error event that names the span, else of what its status says of its failure; null where there
+    /// is neither.
+    pub error_preview: Option<String>,
     /// True while only parts of the span have come, such as its messages, and not its own report.
     pub incomplete: bool,
     pub start_time: String,
@@ -495,6 +498,9 @@ pub struct TraceSummary {
     pub tool_calls: u64,
     /// Error events; the API fills it in.
     pub error_count: u64,
+    /// The first 200 characters of the first error event, else of what the status of the first span that failed by itself says; null where
+    /// nothing failed or nobody says why. The API fills the events in.
+    pub error_preview: Option<String>,
     /// All input.
     pub input_tokens: u64,
     /// All output.

@@ -16,8 +16,9 @@ use super::cursor::ListCursor;
 use super::error::QueryError;
 use super::newest::{HitLimit, SpanHit, latest_start};
 use super::sums::is_call;
-use super::trace::{LoadedSpan, shown, summarize};
+use super::trace::{LoadedSpan, shown};
 use super::trace_filter::TraceFilter;
+use super::trace_summary::summarize;
 use super::tree::derive;
 use super::{ProjectSnapshot, QueryScope, ScanMode};
 

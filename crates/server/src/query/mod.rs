@@ -42,6 +42,7 @@ mod tests;
 mod text;
 mod trace;
 mod trace_filter;
+mod trace_summary;
 mod tree;
 mod unpriced;
 

@@ -2,6 +2,7 @@
 
 mod groups;
 mod orders;
+mod summaries;
 mod trace_filters;
 mod walls;
 

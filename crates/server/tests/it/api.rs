@@ -1,9 +1,10 @@
 //! The query contract, access, and the live stream.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::envelopes::{call, of_item};
 use crate::server::Server;
@@ -108,7 +109,19 @@ fn errors_stand_at_their_span_and_in_every_sum() {
     assert_eq!(trace["errors"][0]["type"], "RateLimitError");
     assert_eq!(trace["errors"][0]["span_id"], format!("{:016x}", 3));
     assert_eq!(trace["trace"]["error_count"], 1);
-    assert_eq!(server.ask("/traces")["traces"][0]["error_count"], 1);
+    let listed = &server.ask("/traces")["traces"][0];
+    assert_eq!(listed["error_count"], 1);
+    // Why a trace and a span failed stands wherever they do.
+    let previews = |spans: &Value| {
+        let all = spans.as_array().unwrap().iter();
+        all.map(|span| (span["span_id"].as_str().unwrap().to_owned(), span["error_preview"].clone())).collect::<BTreeMap<_, _>>()
+    };
+    let said = json!("RateLimitError: slow down");
+    assert_eq!([&trace["trace"]["error_preview"], &listed["error_preview"]], [&said; 2]);
+    let of_spans = previews(&trace["spans"]);
+    assert_eq!(of_spans.values().filter(|preview| **preview == said).count(), 1);
+    assert_eq!((&of_spans[&format!("{:016x}", 3)], previews(&server.ask("/spans")["spans"])), (&said, of_spans.clone()));
+    assert_eq!(server.ask(&format!("/traces/{:032x}/spans/{:016x}", 0xa1, 3))["error_preview"], said);
     assert_eq!(server.ask("/summary?q=model:gpt-4o-mini")["errors"], 1);
     assert_eq!(server.ask("/summary?q=model:other")["errors"], 0);
     let issue = &server.ask("/issues?from=-1h")["issues"][0];

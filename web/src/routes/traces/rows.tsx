@@ -154,7 +154,7 @@ export function SpanCells({ row: span, link, palette }: RowProps<Span>) {
         missing={t('traces.noPrompt')}
         output={failed ? null : span.output_preview}
         failed={failed ? t('status.error') : null}
-        reason={span.status_detail}
+        reason={span.error_preview}
       />
       <Cell className="ex">
         {!span.counted && call && (

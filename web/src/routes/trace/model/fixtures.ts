@@ -18,6 +18,7 @@ export function aSpan(id: string, parent: string | null, start: number, duration
     response_model: null,
     status: 'ok',
     status_detail: null,
+    error_preview: null,
     start_time: new Date(Date.UTC(2026, 10, 23, 10) + start).toISOString(),
     duration_ms: duration,
     time_to_first_token_ms: null,
