@@ -84,30 +84,43 @@ fn first_failure(loaded: &[LoadedSpan]) -> Option<&span::Span> {
     failed().min_by_key(|span| (span.status_detail.is_none(), above.contains(&span.span_id)))
 }
 
-/// The models of calls: the most expensive first, those of unknown cost by their first use. Where a call has no answer and its requested model
-/// was answered by another one, that one stands for both.
+/// What the calls of a model cost together.
+struct ModelCost<'a> {
+    model: &'a str,
+    cost: Option<Usd>,
+    /// Whether it is called for embeddings alone.
+    embeds_only: bool,
+}
+
+/// The models of calls: the most expensive first, those of unknown cost by their first use. Where the cost of a language model is unknown,
+/// embedding models, which cost next to nothing, come last. Where a call has no answer and its requested model was answered by another one,
+/// that one stands for both.
 fn models(calls: &[&LoadedSpan]) -> Vec<String> {
     let spans = || calls.iter().map(|call| call.span());
     let answered: HashSet<&str> =
         spans().filter(|span| span.response_model.is_some()).filter_map(|span| span.request_model.as_deref()).collect();
-    let mut costs: Vec<(&str, Usd)> = Vec::new();
+    let mut costs: Vec<ModelCost> = Vec::new();
     let mut places: HashMap<&str, usize> = HashMap::new();
     for span in spans() {
         let Some(model) = span.model() else { continue };
         let is_other_report = span.response_model.is_none() && span.status != SpanStatus::Ok && answered.contains(model);
-        let cost = span.cost.as_ref().map_or(Usd::ZERO, |cost| cost.total);
-        match places.get(model) {
-            Some(place) => costs[*place].1 += cost,
-            None if is_other_report => {}
+        let place = match places.get(model) {
+            Some(place) => *place,
+            None if is_other_report => continue,
             None => {
                 places.insert(model, costs.len());
-                costs.push((model, cost));
+                costs.push(ModelCost { model, cost: None, embeds_only: true });
+                costs.len() - 1
             }
-        }
+        };
+        let known = &mut costs[place];
+        known.embeds_only &= span.kind == SpanType::Embedding;
+        known.cost = span.cost.as_ref().map(|cost| known.cost.unwrap_or(Usd::ZERO) + cost.total).or(known.cost);
     }
+    let is_unknown = costs.iter().any(|one| one.cost.is_none() && !one.embeds_only);
     // Equal ones stay in the order of their first use.
-    costs.sort_by_key(|(_, cost)| std::cmp::Reverse(*cost));
-    costs.into_iter().map(|(model, _)| model.to_owned()).collect()
+    costs.sort_by_key(|one| (is_unknown && one.embeds_only, std::cmp::Reverse(one.cost)));
+    costs.into_iter().map(|one| one.model.to_owned()).collect()
 }
 
 /// Failed calls after whose end a successful one of the same logical call began: of the same op and requested model, and with the same input,

@@ -8,6 +8,30 @@ async fn summaries(spans: Vec<Span>) -> Vec<TraceSummary> {
 }
 
 #[tokio::test]
+async fn the_models_are_those_that_cost_most_and_no_embedding_that_has_a_price_comes_before_one_that_has_none() {
+    let embedding = |trace, id, minute| Span { kind: SpanType::Embedding, ..call(trace, id, 0, minute, "embed-small") };
+    let unpriced = |trace, id, minute| Span { cost: None, ..call(trace, id, 0, minute, "mine-7b") };
+    let traces = summaries(vec![
+        embedding(1, 1, 0),
+        call(1, 2, 0, 1, "gpt-4o-mini"),
+        call(1, 3, 0, 2, "gpt-4o"),
+        embedding(2, 11, 20),
+        unpriced(2, 12, 21),
+        call(2, 13, 0, 22, "gpt-4o"),
+        Span { cost: None, ..embedding(3, 21, 40) },
+        unpriced(3, 22, 41),
+        embedding(4, 39, 60),
+        call(4, 31, 0, 61, "gpt-4o"),
+    ])
+    .await;
+    let models: Vec<Vec<&str>> = traces.iter().map(|trace| trace.models.iter().map(String::as_str).collect()).collect();
+    assert_eq!(models[0], ["gpt-4o", "gpt-4o-mini", "embed-small"]);
+    assert_eq!(models[1], ["gpt-4o", "mine-7b", "embed-small"]);
+    assert_eq!(models[2], ["mine-7b", "embed-small"]);
+    assert_eq!(models[3], ["embed-small", "gpt-4o"], "one that costs more");
+}
+
+#[tokio::test]
 async fn the_error_of_a_trace_is_that_of_the_span_that_failed_by_itself() {
     let failed = |span: Span, detail: Option<&str>| Span { status: SpanStatus::Error, status_detail: detail.map(str::to_owned), ..span };
     let traces = summaries(vec![
