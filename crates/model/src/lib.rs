@@ -26,6 +26,7 @@ mod json;
 pub mod kinds;
 pub mod langfuse;
 pub mod legacy_sentences;
+pub mod links;
 pub mod log_line;
 pub mod map;
 pub mod messages;

@@ -249,5 +249,6 @@ export interface SpanDetail extends Span {
   request?: Record<string, unknown>;
   tool_definitions?: unknown[] | null;
   explanation?: Explanation;
-  links?: unknown[];
+  /** Spans that it names, mostly of other traces. */
+  links?: { trace_id: string; span_id: string; attributes: Record<string, unknown> }[];
 }

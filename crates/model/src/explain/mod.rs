@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::counting::SpanDecision;
+use crate::links;
 use crate::map;
 use crate::map::found::{RecognizedAttributes, is_empty};
 use crate::names::{self, AttributeDialect, SpanField};
@@ -268,7 +269,7 @@ fn detected(span: &Span, fields: &[ExplainedField]) -> Vec<DetectedConvention> {
 
 /// Attributes that are shown or used without being a field.
 const USED: &[&str] =
-    &["otel.kind", "logfire.msg", "logfire.msg_template", "otel.scope.version", "otel.links", "server.address", "server.port"];
+    &["otel.kind", "logfire.msg", "logfire.msg_template", "otel.scope.version", links::ATTRIBUTE, "server.address", "server.port"];
 
 fn ignored(span: &Span, found: &RecognizedAttributes, dialect: &AttributeDialect) -> Vec<IgnoredAttribute> {
     let spread: Vec<&str> = spread(span).into_iter().map(|(_, prefix)| prefix).collect();

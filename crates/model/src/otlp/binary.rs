@@ -7,7 +7,7 @@ use serde_json::{Map, Number, Value};
 
 use super::proto::{self, OtlpAnyValue, OtlpAnyValueKind, OtlpKeyValue};
 use super::record::DecodedLogRecord;
-use super::span::{DecodedSpan, DecodedSpanEvent, ResourceScope, attributes, dropped};
+use super::span::{DecodedSpan, DecodedSpanEvent, Link, ResourceScope, attributes, dropped};
 use super::weight;
 use crate::budget;
 use crate::outcome::{Outcome, OutcomeCategory};
@@ -110,6 +110,10 @@ fn wire(span: proto::OtlpSpan) -> DecodedSpan {
         time_ns: event.time_unix_nano,
         attributes: map(event.attributes),
     };
+    let link = |link: proto::OtlpSpanLink| {
+        let (trace_id, span_id) = trace_id(&link.trace_id).zip(span_id(&link.span_id))?;
+        Some(Link { trace_id, span_id, attributes: map(link.attributes) })
+    };
     DecodedSpan {
         trace_id: trace_id(&span.trace_id),
         span_id: span_id(&span.span_id),
@@ -122,7 +126,7 @@ fn wire(span: proto::OtlpSpan) -> DecodedSpan {
         attributes: map(span.attributes),
         events: span.events.into_iter().map(event).collect(),
         left_out: [span.dropped_attributes_count, span.dropped_events_count, span.dropped_links_count].map(u64::from),
-        links: span.links.iter().filter_map(|link| trace_id(&link.trace_id).zip(span_id(&link.span_id))).collect(),
+        links: span.links.into_iter().filter_map(link).collect(),
         status_code: status.code,
         status_message: text(&status.message),
     }

@@ -103,6 +103,8 @@ pub(super) struct OtlpSpanLink {
     pub(super) trace_id: Bytes,
     #[prost(bytes = "bytes", tag = "2")]
     pub(super) span_id: Bytes,
+    #[prost(message, repeated, tag = "4")]
+    pub(super) attributes: Vec<OtlpKeyValue>,
 }
 
 /// `opentelemetry.proto.trace.v1.Status`

@@ -1,12 +1,13 @@
 //! A span between its wire form, protobuf or JSON, and [`RawSpan`].
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::binary::DecodeFootprint;
 use super::events;
 use crate::budget;
 use crate::clock::{ClockDriftCorrector, CorrectedSpanTimes, TimestampError};
 use crate::id::{SpanId, TraceId};
+use crate::links::{self, SpanLink};
 use crate::map::{RawSpan, RawStatus};
 use crate::outcome::{Outcome, OutcomeCategory};
 use crate::sampling;
@@ -27,7 +28,7 @@ pub(super) struct DecodedSpan {
     pub(super) end_ns: u64,
     pub(super) attributes: Map<String, Value>,
     pub(super) events: Vec<DecodedSpanEvent>,
-    pub(super) links: Vec<(u128, u64)>,
+    pub(super) links: Vec<Link>,
     /// How many attributes, events and links the client left out, as its limits say: in the order of [`LEFT_OUT`].
     pub(super) left_out: [u64; 3],
     pub(super) status_code: i32,
@@ -39,6 +40,14 @@ pub(super) struct DecodedSpan {
 pub(super) struct DecodedSpanEvent {
     pub(super) name: String,
     pub(super) time_ns: u64,
+    pub(super) attributes: Map<String, Value>,
+}
+
+/// A span that this one names, mostly of another trace.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Link {
+    pub(super) trace_id: u128,
+    pub(super) span_id: u64,
     pub(super) attributes: Map<String, Value>,
 }
 
@@ -77,7 +86,15 @@ impl DecodeFootprint for DecodedSpan {
         texts
             + budget::object(&self.attributes)
             + self.events.iter().map(event).sum::<usize>()
-            + self.links.len() * (budget::OBJECT + budget::ELEMENT)
+            + self.links.iter().map(|link| budget::OBJECT + budget::ELEMENT + budget::object(&link.attributes)).sum::<usize>()
+    }
+}
+
+impl Link {
+    /// Ids of zeros name no span.
+    fn into_span_link(self) -> Option<SpanLink> {
+        let is_id = self.trace_id != 0 && self.span_id != 0;
+        is_id.then(|| SpanLink { trace_id: TraceId(self.trace_id), span_id: SpanId(self.span_id), attributes: self.attributes })
     }
 }
 
@@ -107,9 +124,8 @@ impl DecodedSpan {
         let mut attributes: Attributes = self.attributes;
         events::join(self.events, &mut attributes);
         if !self.links.is_empty() {
-            let links: Vec<Value> =
-                self.links.iter().map(|(trace, span)| json!({ "trace_id": TraceId(*trace), "span_id": SpanId(*span) })).collect();
-            attributes.insert("otel.links".into(), Value::Array(links));
+            let links: Vec<SpanLink> = self.links.into_iter().filter_map(Link::into_span_link).collect();
+            attributes.insert(links::ATTRIBUTE.into(), serde_json::to_value(links).unwrap_or_default());
         }
         for ((name, _), count) in LEFT_OUT.iter().zip(self.left_out).filter(|(_, count)| *count > 0) {
             attributes.insert((*name).into(), count.into());

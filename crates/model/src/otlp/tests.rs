@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::proto::{
     OtlpAnyValue, OtlpAnyValueKind, OtlpExportRequest, OtlpKeyValue, OtlpKeyValueList, OtlpLogRecord, OtlpResource, OtlpResourceGroup,
-    OtlpScope, OtlpScopeGroup, OtlpSpan, OtlpStatus,
+    OtlpScope, OtlpScopeGroup, OtlpSpan, OtlpSpanLink, OtlpStatus,
 };
 use super::*;
 use crate::price::PriceBook;
@@ -51,6 +51,32 @@ fn request(spans: Vec<Bytes>) -> Bytes {
 
 fn of_binary(body: Bytes) -> DecodedOtlpRequest {
     decode(body, OtlpSignal::Traces, OtlpEncoding::Binary, &context()).unwrap()
+}
+
+#[test]
+fn links_are_kept_with_their_attributes_from_both_encodings() {
+    let link = |span: u8, attributes| OtlpSpanLink { trace_id: vec![9; 16].into(), span_id: vec![span; 8].into(), attributes };
+    let nowhere = OtlpSpanLink { trace_id: vec![0; 16].into(), ..OtlpSpanLink::default() };
+    let sent = OtlpSpan { links: vec![link(5, vec![pair("retry", OtlpAnyValueKind::Int(2))]), link(6, vec![]), nowhere], ..call() };
+    let json = json!({ "resourceSpans": [{ "scopeSpans": [{ "spans": [{
+        "traceId": "07".repeat(16), "spanId": "08".repeat(8), "name": "chat gpt-4o",
+        "startTimeUnixNano": "1795500000000000000", "endTimeUnixNano": "1795500001500000000",
+        "links": [
+            {"traceId": "09".repeat(16), "spanId": "05".repeat(8), "attributes": [{"key": "retry", "value": {"intValue": "2"}}]},
+            {"traceId": "09".repeat(16), "spanId": "06".repeat(8)},
+            {"traceId": "00".repeat(16), "spanId": "00".repeat(8)},
+        ],
+    }] }] }] });
+    let of_json = decode(json.to_string().into(), OtlpSignal::Traces, OtlpEncoding::Json, &context()).unwrap();
+    for span in [&of_binary(request(vec![sent.encode_to_vec().into()])).spans[0], &of_json.spans[0]] {
+        let links = crate::links::of(&span.attributes);
+        let spans: Vec<String> = links.iter().map(|link| link.span_id.to_string()).collect();
+        assert_eq!(spans, ["05".repeat(8), "06".repeat(8)]);
+        assert_eq!((links[0].trace_id.to_string(), &links[0].attributes["retry"]), ("09".repeat(16), &json!(2)));
+        assert!(links[1].attributes.is_empty());
+    }
+    let other = crate::span::Attributes::from_iter([("otel.links".to_owned(), json!("no list"))]);
+    assert_eq!(crate::links::of(&other), []);
 }
 
 #[test]

@@ -37,6 +37,7 @@ static KEY_VALUE: ProtobufLayout = ProtobufLayout { fields: &[(2, Message(0, &VA
 static RESOURCE: ProtobufLayout = ProtobufLayout { fields: &[(1, Message(PAIR, &KEY_VALUE))] };
 static SCOPE: ProtobufLayout = ProtobufLayout { fields: &[(3, Message(PAIR, &KEY_VALUE))] };
 static EVENT: ProtobufLayout = ProtobufLayout { fields: &[(3, Message(PAIR, &KEY_VALUE))] };
+static LINK: ProtobufLayout = ProtobufLayout { fields: &[(4, Message(PAIR, &KEY_VALUE))] };
 static OF_SCOPE: ProtobufLayout =
     ProtobufLayout { fields: &[(1, Message(size_of::<OtlpScope>(), &SCOPE)), (2, Bytes(2 * size_of::<bytes::Bytes>()))] };
 static OF_RESOURCE: ProtobufLayout = ProtobufLayout {
@@ -50,7 +51,7 @@ pub(super) static SPAN: ProtobufLayout = ProtobufLayout {
     fields: &[
         (9, Message(PAIR, &KEY_VALUE)),
         (11, Message(2 * size_of::<OtlpSpanEvent>() + 256, &EVENT)),
-        (13, Message(2 * size_of::<OtlpSpanLink>() + 64, &NOTHING)),
+        (13, Message(2 * size_of::<OtlpSpanLink>() + 64, &LINK)),
     ],
 };
 /// A log record.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::span_facts::{FieldReading, SpanExclusion};
+use super::span_facts::{FieldReading, LinkedSpan, SpanExclusion};
 
 /// Durations of calls in milliseconds; null where there are none. Interpolated between neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, ToSchema)]
@@ -387,9 +387,8 @@ pub struct SpanDetail {
     pub received_at: String,
     /// What was added to the client's times, in milliseconds; 0 for a clock that is right.
     pub clock_shift_ms: f64,
-    /// Spans of other traces that it names.
-    #[schema(value_type = Vec<Object>)]
-    pub links: Vec<Value>,
+    /// Spans that it names, mostly of other traces, as OpenTelemetry's links.
+    pub links: Vec<LinkedSpan>,
 }
 
 /// A span whose texts stand at another report of its call.

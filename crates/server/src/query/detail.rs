@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use hinomi_model::explain::{CostBasis, CostExplanation, CostLine, explain};
 use hinomi_model::id::{SpanId, TraceId};
+use hinomi_model::links;
 use hinomi_model::parameters;
 use hinomi_model::price::PriceBook;
 use hinomi_model::span::{CostSource, Span};
@@ -11,7 +12,7 @@ use hinomi_model::span::{CostSource, Span};
 use super::ProjectSnapshot;
 use super::answer::{CostBucket, MessageSourceSpan, SpanDetail};
 use super::error::QueryError;
-use super::span_facts::FieldReading;
+use super::span_facts::{FieldReading, LinkedSpan};
 use super::trace::{LoadedSpan, shown};
 use super::tree::derive;
 use crate::time::rfc3339;
@@ -61,6 +62,7 @@ impl ProjectSnapshot {
         let clock_shift_ms = full.span().clock_shift_us as f64 / 1000.0;
         let received_at = rfc3339(full.row.received_us);
         let mut span = full.row.span;
+        let links = links::of(&span.attributes).into_iter().map(LinkedSpan::of).collect();
         let texts_from = self.add_texts(&mut span, &beside).await?;
         Ok(Some(SpanDetail {
             span: summary,
@@ -77,7 +79,7 @@ impl ProjectSnapshot {
             prompt_version: span.prompt_version,
             received_at,
             clock_shift_ms,
-            links: Vec::new(),
+            links,
         }))
     }
 }

@@ -1,9 +1,11 @@
-//! What the API says of how a span was read and whether it counts: facts with their kinds and ids, never sentences.
+//! What the API says of how a span was read, whether it counts, and which others it names: facts with their kinds and ids, never sentences.
 
 use std::borrow::Cow;
 
 use hinomi_model::exclusion::Exclusion;
+use hinomi_model::links::SpanLink;
 use hinomi_model::provenance::{FieldProvenance, FieldSource};
+use hinomi_model::span::Attributes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -45,5 +47,23 @@ pub struct FieldReading {
 impl FieldReading {
     pub(super) fn of(provenance: FieldProvenance) -> FieldReading {
         FieldReading { field: provenance.field, source: provenance.source }
+    }
+}
+
+/// A span that another one names.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct LinkedSpan {
+    /// Its trace.
+    pub trace_id: String,
+    /// Its id.
+    pub span_id: String,
+    /// What the client says of the link.
+    #[schema(value_type = Object)]
+    pub attributes: Attributes,
+}
+
+impl LinkedSpan {
+    pub(super) fn of(link: SpanLink) -> LinkedSpan {
+        LinkedSpan { trace_id: link.trace_id.to_string(), span_id: link.span_id.to_string(), attributes: link.attributes }
     }
 }

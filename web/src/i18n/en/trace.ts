@@ -231,6 +231,7 @@ export const trace = {
   'trace.service': 'Service',
   'trace.origin': 'Origin',
   'trace.ids': 'Ids',
+  'trace.links': 'Links',
   'trace.spanId': 'Span',
   'trace.parentId': 'Parent',
   'trace.traceId': 'Trace',

@@ -228,6 +228,7 @@ export const trace = {
   'trace.service': 'サービス',
   'trace.origin': '計装',
   'trace.ids': 'ID',
+  'trace.links': 'リンク',
   'trace.spanId': 'スパン',
   'trace.parentId': '親',
   'trace.traceId': 'トレース',

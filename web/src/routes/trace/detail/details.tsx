@@ -11,6 +11,7 @@ import { ownTime } from '../model/time';
 import { isCall, type Node } from '../model/tree';
 import { PaceChip, tokensPerSecond } from '../speed';
 import { Lines, type Line } from './lines';
+import { SpanLink } from './notes';
 
 /** When, with what, by whom: the facts that are not texts, tokens or money. */
 export function Details({ detail, node }: { detail: SpanDetail; node: Node }) {
@@ -96,6 +97,13 @@ export function Details({ detail, node }: { detail: SpanDetail; node: Node }) {
     [t('trace.traceId'), copied(data.trace.trace_id)],
     detail.response_id !== null && detail.response_id !== undefined && [t('trace.responseId'), copied(detail.response_id)],
   ];
+  const links = (detail.links ?? []).map((link): Line => [
+    link.span_id,
+    <span key="l">
+      <SpanLink project={project.id} span={link} />{' '}
+      {Object.keys(link.attributes).length > 0 && <code className="dim">{JSON.stringify(link.attributes)}</code>}
+    </span>,
+  ]);
   const tools = detail.tool_definitions ?? [];
   return (
     <>
@@ -103,6 +111,7 @@ export function Details({ detail, node }: { detail: SpanDetail; node: Node }) {
       <Lines title={t('trace.request')} lines={model} />
       <Lines title={t('trace.place')} lines={place} />
       <Lines title={t('trace.ids')} lines={ids} />
+      <Lines title={t('trace.links')} lines={links} />
       {tools.length > 0 && (
         <section className="dgroup">
           <h3>{t('trace.nToolsOffered', { n: tools.length })}</h3>
