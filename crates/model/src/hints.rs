@@ -129,8 +129,9 @@ const ONE_MODEL_NAME: &[&str] = &["langfuse.observation.model.name", "llm.model_
 
 /// Whether the client's convention has no separate name for the model that answered.
 fn has_one_model_name(span: &Span) -> bool {
-    let is_one = |from: &str| ONE_MODEL_NAME.contains(&from);
-    span.op.starts_with(langfuse::OPS) || span.reading.iter().any(|read| read.field == "request_model" && is_one(&read.from))
+    let is_one = |attribute: &str| ONE_MODEL_NAME.contains(&attribute);
+    span.op.starts_with(langfuse::OPS)
+        || span.reading.iter().any(|read| read.field == "request_model" && read.source.attribute().is_some_and(is_one))
 }
 
 fn of_clock(span: &Span) -> HintEvidence {

@@ -103,7 +103,7 @@ impl Serialize for FieldSource {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[serde_with::skip_serializing_none]
         #[derive(Serialize)]
-        struct Shown<'a> {
+        struct FieldSourceView<'a> {
             kind: &'a str,
             attribute: Option<&'a str>,
             trace_id: Option<TraceId>,
@@ -115,7 +115,7 @@ impl Serialize for FieldSource {
         };
         let report = self.report();
         let (trace_id, span_id) = (report.map(|report| report.trace_id), report.map(|report| report.span_id));
-        Shown { kind: self.kind(), attribute, trace_id, span_id }.serialize(serializer)
+        FieldSourceView { kind: self.kind(), attribute, trace_id, span_id }.serialize(serializer)
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Number, Value};
 
 use super::proto::{self, OtlpAnyValue, OtlpAnyValueKind, OtlpKeyValue};
 use super::record::DecodedLogRecord;
-use super::span::{DecodedSpan, DecodedSpanEvent, Link, ResourceScope, attributes, dropped};
+use super::span::{DecodedSpan, DecodedSpanEvent, DecodedSpanLink, ResourceScope, attributes, dropped};
 use super::weight;
 use crate::budget;
 use crate::outcome::{Outcome, OutcomeCategory};
@@ -112,7 +112,7 @@ fn wire(span: proto::OtlpSpan) -> DecodedSpan {
     };
     let link = |link: proto::OtlpSpanLink| {
         let (trace_id, span_id) = trace_id(&link.trace_id).zip(span_id(&link.span_id))?;
-        Some(Link { trace_id, span_id, attributes: map(link.attributes) })
+        Some(DecodedSpanLink { trace_id, span_id, attributes: map(link.attributes) })
     };
     DecodedSpan {
         trace_id: trace_id(&span.trace_id),

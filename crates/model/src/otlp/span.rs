@@ -28,7 +28,7 @@ pub(super) struct DecodedSpan {
     pub(super) end_ns: u64,
     pub(super) attributes: Map<String, Value>,
     pub(super) events: Vec<DecodedSpanEvent>,
-    pub(super) links: Vec<Link>,
+    pub(super) links: Vec<DecodedSpanLink>,
     /// How many attributes, events and links the client left out, as its limits say: in the order of [`LEFT_OUT`].
     pub(super) left_out: [u64; 3],
     pub(super) status_code: i32,
@@ -45,7 +45,7 @@ pub(super) struct DecodedSpanEvent {
 
 /// A span that this one names, mostly of another trace.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Link {
+pub(super) struct DecodedSpanLink {
     pub(super) trace_id: u128,
     pub(super) span_id: u64,
     pub(super) attributes: Map<String, Value>,
@@ -90,11 +90,11 @@ impl DecodeFootprint for DecodedSpan {
     }
 }
 
-impl Link {
+impl DecodedSpanLink {
     /// Ids of zeros name no span.
     fn into_span_link(self) -> Option<SpanLink> {
         let is_id = self.trace_id != 0 && self.span_id != 0;
-        is_id.then(|| SpanLink { trace_id: TraceId(self.trace_id), span_id: SpanId(self.span_id), attributes: self.attributes })
+        is_id.then_some(SpanLink { trace_id: TraceId(self.trace_id), span_id: SpanId(self.span_id), attributes: self.attributes })
     }
 }
 
@@ -124,7 +124,7 @@ impl DecodedSpan {
         let mut attributes: Attributes = self.attributes;
         events::join(self.events, &mut attributes);
         if !self.links.is_empty() {
-            let links: Vec<SpanLink> = self.links.into_iter().filter_map(Link::into_span_link).collect();
+            let links: Vec<SpanLink> = self.links.into_iter().filter_map(DecodedSpanLink::into_span_link).collect();
             attributes.insert(links::ATTRIBUTE.into(), serde_json::to_value(links).unwrap_or_default());
         }
         for ((name, _), count) in LEFT_OUT.iter().zip(self.left_out).filter(|(_, count)| *count > 0) {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::OtlpError;
 use super::binary::{self, DecodeFootprint, ScopedItems};
 use super::record::DecodedLogRecord;
-use super::span::{DecodedSpan, DecodedSpanEvent, Link, ResourceScope, attributes, dropped};
+use super::span::{DecodedSpan, DecodedSpanEvent, DecodedSpanLink, ResourceScope, attributes, dropped};
 use crate::budget;
 use crate::json::{self, JsonShape, JsonStream, JsonStreamSeed, element, parse_mended, stream};
 use crate::outcome::{Outcome, OutcomeCategory};
@@ -222,7 +222,7 @@ fn wire(span: &Value) -> Result<DecodedSpan, Outcome> {
         let id = |name, other| field(link, name, other).and_then(Value::as_str).and_then(id_bytes);
         let trace_id = binary::trace_id(&id("traceId", "trace_id")?)?;
         let span_id = binary::span_id(&id("spanId", "span_id")?)?;
-        Some(Link { trace_id, span_id, attributes: map(link, "attributes") })
+        Some(DecodedSpanLink { trace_id, span_id, attributes: map(link, "attributes") })
     };
     Ok(DecodedSpan {
         trace_id: id("traceId", "trace_id").and_then(|bytes| binary::trace_id(&bytes)),
@@ -251,7 +251,7 @@ fn wire(span: &Value) -> Result<DecodedSpan, Outcome> {
             number(span, "droppedEventsCount", "dropped_events_count"),
             number(span, "droppedLinksCount", "dropped_links_count"),
         ],
-        links: charged_list(span, "links", "links", 2 * size_of::<Link>()).iter().filter_map(link).collect(),
+        links: charged_list(span, "links", "links", 2 * size_of::<DecodedSpanLink>()).iter().filter_map(link).collect(),
         status_code: named(status, "code", &["STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR"]),
         status_message: text(status, "message", "message"),
     })

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::error::{AlertError, invalid};
 use super::measure::{AlertMetric, MetricFormula};
 use super::rule::{NotificationPolicy, check_filter, check_group, check_name, check_zone};
-use crate::notify::notice::Period;
+use crate::notify::notice::BudgetPeriod;
 
 const GROUPS: u32 = 1000;
 const MOST_STEPS: usize = 20;
@@ -50,7 +50,7 @@ pub struct Budget {
     /// How much, in dollars, tokens or calls.
     pub amount: f64,
     /// In which stretch of the calendar.
-    pub period: Period,
+    pub period: BudgetPeriod,
     /// Whose calendar: an IANA time zone such as `Asia/Tokyo`.
     pub time_zone: String,
     /// On which day a week begins.

@@ -5,12 +5,12 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 use super::budget::WeekStart;
-use crate::notify::notice::Period;
+use crate::notify::notice::BudgetPeriod;
 
 /// A stretch of a calendar.
 #[derive(Debug, Clone)]
 pub(super) struct BudgetCalendar {
-    pub(super) period: Period,
+    pub(super) period: BudgetPeriod,
     pub(super) zone: TimeZone,
     pub(super) week_starts: WeekStart,
 }
@@ -20,13 +20,13 @@ impl BudgetCalendar {
     pub(super) fn around(&self, us: i64) -> (i64, i64) {
         let date = self.zone.to_datetime(moment(us)).date();
         let (first, next) = match self.period {
-            Period::Day => (date, date.checked_add(1.day())),
-            Period::Week => {
+            BudgetPeriod::Day => (date, date.checked_add(1.day())),
+            BudgetPeriod::Week => {
                 let back = i64::from(date.weekday().since(self.week_starts.weekday()));
                 let first = date.checked_sub(back.days()).unwrap_or(date);
                 (first, first.checked_add(7.days()))
             }
-            Period::Month => (date.first_of_month(), date.first_of_month().checked_add(1.month())),
+            BudgetPeriod::Month => (date.first_of_month(), date.first_of_month().checked_add(1.month())),
         };
         // A calendar ends in the year 9999.
         (self.start_of(first), next.map_or(i64::MAX, |next| self.start_of(next)))

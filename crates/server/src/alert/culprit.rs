@@ -39,7 +39,7 @@ pub(super) struct DimensionContribution {
 
 /// What contributors are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Goal {
+pub(super) enum ContributorGoal {
     /// Who makes a figure higher, or lower, than it usually is.
     Change(ThresholdDirection),
     /// Who spent a budget.
@@ -48,7 +48,7 @@ pub(super) enum Goal {
 
 /// What is looked at.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Scope<'a> {
+pub(super) struct ContributorScope<'a> {
     /// Start and end of the window, or of a budget's period so far.
     pub(super) window: (i64, i64),
     /// What was received later is not in the figure.
@@ -113,10 +113,10 @@ pub(super) async fn explain(
     project: &ProjectSnapshot,
     filter: &Filter,
     weight: ContributionWeight,
-    goal: Goal,
-    scope: Scope<'_>,
+    goal: ContributorGoal,
+    scope: ContributorScope<'_>,
 ) -> Result<Vec<AlertContributor>, QueryError> {
-    let Scope { window: (from_us, to_us), until_us, since_us, group } = scope;
+    let ContributorScope { window: (from_us, to_us), until_us, since_us, group } = scope;
     // The same hours of the days before; of a new project, what was just before.
     let length = (to_us - from_us).max(1);
     let apart_us = (length + DAY_US - 1) / DAY_US * DAY_US;
@@ -127,7 +127,7 @@ pub(super) async fn explain(
         found = project.contributions(filter, weight, ContributionWindows { apart_us: length, earlier: 12, ..days }, &by).await?;
     }
     let mut parts = parts(&found);
-    if goal != Goal::Change(ThresholdDirection::Below) {
+    if goal != ContributorGoal::Change(ThresholdDirection::Below) {
         let (alone, fresh) = (ContributionWindows { earlier: 0, ..days }, ContributionWindows { earlier: 0, since_us, ..days });
         let by_trace = [GroupBy::Column(TRACE, "trace_id")];
         parts.extend(traces(&project.contributions(filter, weight, alone, &by_trace).await?));
@@ -180,19 +180,19 @@ pub(super) fn parts(found: &ContributionSums) -> Vec<DimensionContribution> {
 }
 
 /// What all parts of a figure come to, and each dimension by itself.
-struct Whole {
+struct ContributionTotals {
     /// More is worse, or less is.
     sign: f64,
     now: f64,
     usual: f64,
     since: f64,
     has_usual: bool,
-    by_dimension: HashMap<&'static str, Sides>,
+    by_dimension: HashMap<&'static str, DimensionTotals>,
 }
 
 /// What one dimension's keys do.
 #[derive(Debug, Clone, Copy, Default)]
-struct Sides {
+struct DimensionTotals {
     /// All that changed, in both directions.
     moved: f64,
     /// All that got worse.
@@ -201,12 +201,12 @@ struct Sides {
     keys: f64,
 }
 
-impl Whole {
-    fn of(parts: &[DimensionContribution], sign: f64) -> Whole {
+impl ContributionTotals {
+    fn of(parts: &[DimensionContribution], sign: f64) -> ContributionTotals {
         // Each dimension adds up to the same whole; of traces there are only the largest.
         let first = parts.iter().find(|part| part.dimension != TRACE).map(|part| part.dimension);
         let all = || parts.iter().filter(move |part| Some(part.dimension) == first);
-        let mut whole = Whole {
+        let mut whole = ContributionTotals {
             sign,
             now: all().map(|part| part.now).sum(),
             usual: all().filter_map(|part| part.usual).sum(),
@@ -265,11 +265,11 @@ fn standing_out(covers: f64, before: f64) -> Option<f64> {
 }
 
 /// Those who are to blame, the most to blame first. Links are left out.
-pub(super) fn rank(parts: Vec<DimensionContribution>, goal: Goal, unit: MeasureUnit) -> Vec<AlertContributor> {
-    let is_below = goal == Goal::Change(ThresholdDirection::Below);
-    let whole = Whole::of(&parts, if is_below { -1.0 } else { 1.0 });
+pub(super) fn rank(parts: Vec<DimensionContribution>, goal: ContributorGoal, unit: MeasureUnit) -> Vec<AlertContributor> {
+    let is_below = goal == ContributorGoal::Change(ThresholdDirection::Below);
+    let whole = ContributionTotals::of(&parts, if is_below { -1.0 } else { 1.0 });
     // Without a usual there is no change; who is missing cannot be known then.
-    let of_total = goal == Goal::Spending || !(whole.has_usual || is_below);
+    let of_total = goal == ContributorGoal::Spending || !(whole.has_usual || is_below);
     let mut scored: Vec<(f64, usize, AlertContributor)> = Vec::new();
     for part in parts.into_iter().filter(|part| part.key.is_some()) {
         let by_change = whole.by_change(&part);

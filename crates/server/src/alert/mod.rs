@@ -41,7 +41,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-pub use crate::notify::notice::{ComparisonBaseline, Period};
+pub use crate::notify::notice::{BudgetPeriod, ComparisonBaseline};
 pub use budget::{Budget, WeekStart};
 pub use chart::{IncidentChart, IncidentDefinition, ThresholdLine, chart};
 pub use clock::{EvaluationClock, SystemClock};

@@ -8,7 +8,7 @@ use super::forecast::SpendForecast;
 use super::measure::AlertMetric;
 use super::track::AlertGroupKey;
 use super::watcher::BudgetWatch;
-use crate::notify::notice::{AlertSeverity, Period};
+use crate::notify::notice::{AlertSeverity, BudgetPeriod};
 
 /// How a rule stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,7 +27,7 @@ pub struct BudgetState {
     /// Its number.
     pub id: i64,
     /// What it says.
-    pub period: Period,
+    pub period: BudgetPeriod,
     /// What is limited.
     pub measure: AlertMetric,
     /// How much, for the whole or for each group.

@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::access::{ApiCaller, AuthorizedProject};
 use super::ask::QueryParameters;
 use super::{ApiError, ApiState};
-use crate::keeping::{self, DeletionReceipt, DeletionSubject, RetentionError, Stored};
+use crate::keeping::{self, DeletionPreview, DeletionReceipt, DeletionSubject, RetentionError};
 use crate::store::StoreError;
 
 /// Marks a trace: it stays, whatever its age. Only the disk budget and a deletion take it away.
@@ -87,37 +87,37 @@ pub(super) async fn delete_project(State(api): State<Arc<ApiState>>, of: Authori
 
 /// What deleting a trace would take away.
 #[utoipa::path(get, path = "/projects/{project}/traces/{trace}/deletion", tag = "deletion",
-    params(("project" = u64, Path), ("trace" = String, Path)), responses((status = 200, body = Stored)))]
+    params(("project" = u64, Path), ("trace" = String, Path)), responses((status = 200, body = DeletionPreview)))]
 pub(super) async fn of_trace(
     State(api): State<Arc<ApiState>>,
     of: AuthorizedProject,
     Path((_project, trace)): Path<(String, String)>,
-) -> Result<Json<Stored>, ApiError> {
+) -> Result<Json<DeletionPreview>, ApiError> {
     of.caller.check_admin()?;
     stored(&api, of.project, DeletionSubject::Trace(langfuse::trace_id(&trace))).await
 }
 
 /// What deleting a user would take away.
 #[utoipa::path(get, path = "/projects/{project}/users/{user}/deletion", tag = "deletion",
-    params(("project" = u64, Path), ("user" = String, Path)), responses((status = 200, body = Stored)))]
+    params(("project" = u64, Path), ("user" = String, Path)), responses((status = 200, body = DeletionPreview)))]
 pub(super) async fn of_user(
     State(api): State<Arc<ApiState>>,
     of: AuthorizedProject,
     Path((_project, user)): Path<(String, String)>,
-) -> Result<Json<Stored>, ApiError> {
+) -> Result<Json<DeletionPreview>, ApiError> {
     of.caller.check_admin()?;
     stored(&api, of.project, DeletionSubject::User(user)).await
 }
 
 /// What deleting a project would take away.
 #[utoipa::path(get, path = "/projects/{project}/deletion", tag = "deletion", params(("project" = u64, Path)),
-    responses((status = 200, body = Stored)))]
-pub(super) async fn of_project(State(api): State<Arc<ApiState>>, of: AuthorizedProject) -> Result<Json<Stored>, ApiError> {
+    responses((status = 200, body = DeletionPreview)))]
+pub(super) async fn of_project(State(api): State<Arc<ApiState>>, of: AuthorizedProject) -> Result<Json<DeletionPreview>, ApiError> {
     of.caller.check_admin()?;
     stored(&api, of.project, DeletionSubject::Project).await
 }
 
-async fn stored(api: &Arc<ApiState>, project: u64, subject: DeletionSubject) -> Result<Json<Stored>, ApiError> {
+async fn stored(api: &Arc<ApiState>, project: u64, subject: DeletionSubject) -> Result<Json<DeletionPreview>, ApiError> {
     match keeping::stored(&api.places(), project, subject).await {
         Ok(stored) => Ok(Json(stored)),
         Err(RetentionError::Meta(error)) => Err(error.into()),

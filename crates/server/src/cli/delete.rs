@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::running::{CommandSession, RunningServer};
 use super::{CommonArguments, existing, in_force, say};
-use crate::keeping::{DeletionReceipt, Stored, receipts_of_user};
+use crate::keeping::{DeletionPreview, DeletionReceipt, receipts_of_user};
 
 /// Delete a trace, a user's data or a project from every file, with a receipt
 #[derive(Debug, Subcommand)]
@@ -69,8 +69,8 @@ impl DeleteCommand {
         let url = format!("{}/api/v1/projects/{}{path}", server.address, which.project);
         if !which.yes {
             let text = read(session.sign(server.agent.get(format!("{url}/deletion"))).call()?)?;
-            let stored: Stored = serde_json::from_str(&text).context("the server is of another version; restart it")?;
-            let Stored { traces, spans, errors, scores, log_lines, series } = stored;
+            let stored: DeletionPreview = serde_json::from_str(&text).context("the server is of another version; restart it")?;
+            let DeletionPreview { traces, spans, errors, scores, log_lines, series } = stored;
             say(&format!(
                 "to be deleted: {traces} traces, {spans} spans, {errors} errors, {scores} scores, {log_lines} log lines, {series} series of metrics"
             ))?;

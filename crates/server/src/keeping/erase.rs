@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
-use super::mentions::Names;
+use super::mentions::DeletedNames;
 use super::tables::{self, OF_PROJECT, OF_TRACES};
 use super::{RetentionError, RetentionResources, blocking};
 use crate::meta::{MetadataError, MetadataStore, ProjectPatch};
@@ -273,7 +273,7 @@ async fn go_on(
         let counts = tables::run(&data, steps, project, None, &ids, &people)?;
         let mut mentions = 0;
         if !is_project {
-            let names = Names::new(&ids, &people);
+            let names = DeletedNames::new(&ids, &people);
             in_hand(alerts.forget(project, &ids.iter().map(ToString::to_string).chain(people).collect())?)?;
             mentions = tables::blank(&data, project, &names)?;
         }

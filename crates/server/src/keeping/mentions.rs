@@ -24,13 +24,13 @@ const WRITTEN: [&str; 4] = ["text", "by", "acknowledged_by", "resolved_by"];
 
 /// What is to be blanked.
 #[derive(Debug)]
-pub(super) struct Names {
-    people: Vec<Person>,
+pub(super) struct DeletedNames {
+    people: Vec<DeletedUser>,
     traces: HashSet<String>,
 }
 
 #[derive(Debug)]
-struct Person {
+struct DeletedUser {
     id: String,
     /// Within a JSON text.
     quoted: String,
@@ -40,22 +40,23 @@ struct Person {
     encoded: String,
 }
 
-impl Names {
-    pub(super) fn new(traces: &HashSet<TraceId>, people: &[String]) -> Names {
+impl DeletedNames {
+    pub(super) fn new(traces: &HashSet<TraceId>, people: &[String]) -> DeletedNames {
         let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-        let person = |id: &String| Person {
+        let person = |id: &String| DeletedUser {
             id: id.clone(),
             quoted: Value::from(id.as_str()).to_string().trim_matches('"').to_owned(),
             linked: encoded(&format!("\"{}\"", id.replace('\\', "\\\\").replace('"', "\\\""))),
             encoded: encoded(id),
         };
-        Names { people: people.iter().map(person).collect(), traces: traces.iter().map(ToString::to_string).collect() }
+        DeletedNames { people: people.iter().map(person).collect(), traces: traces.iter().map(ToString::to_string).collect() }
     }
 
     /// Whether a JSON text may name any of them.
     fn may_be_in(&self, body: &str) -> bool {
-        let has =
-            |person: &Person| [&person.id, &person.quoted, &person.linked, &person.encoded].into_iter().any(|form| body.contains(form));
+        let has = |person: &DeletedUser| {
+            [&person.id, &person.quoted, &person.linked, &person.encoded].into_iter().any(|form| body.contains(form))
+        };
         self.people.iter().any(has) || self.trace_in(body).is_some()
     }
 
@@ -117,7 +118,12 @@ fn without_word(text: &str, word: &str) -> String {
 }
 
 /// Blanks names in the JSON texts of a table. Returns how many rows named one. `condition` asks for the project as `?1`.
-pub(super) fn blank(transaction: &Transaction, (table, condition): (&str, &str), project: i64, names: &Names) -> rusqlite::Result<u64> {
+pub(super) fn blank(
+    transaction: &Transaction,
+    (table, condition): (&str, &str),
+    project: i64,
+    names: &DeletedNames,
+) -> rusqlite::Result<u64> {
     let sql = format!("SELECT id, body FROM {table} WHERE {condition}");
     let mut select = transaction.prepare(&sql)?;
     let row = |row: &rusqlite::Row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?));
@@ -142,9 +148,9 @@ mod tests {
 
     use super::*;
 
-    fn names(people: &[&str]) -> Names {
+    fn names(people: &[&str]) -> DeletedNames {
         let people: Vec<String> = people.iter().map(|&id| id.to_owned()).collect();
-        Names::new(&HashSet::from([TraceId(0xab)]), &people)
+        DeletedNames::new(&HashSet::from([TraceId(0xab)]), &people)
     }
 
     #[test]

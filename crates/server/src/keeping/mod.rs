@@ -29,7 +29,7 @@ pub use class::RetentionRules;
 pub use erase::{DeletionReceipt, DeletionSubject, erase, finish, receipts_of_user};
 pub use expire::{ExpiryCutoffs, expire};
 pub use hold::{RetentionHold, RetentionHoldTracker, confirm, enforced, held, is_confirmed, shrunk};
-pub use stored::{Stored, stored};
+pub use stored::{DeletionPreview, stored};
 
 /// Where all is that is kept.
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ use super::{DeletionSubject, RetentionError, RetentionResources, blocking};
 
 /// How much is stored of a trace, a user or a project.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Stored {
+pub struct DeletionPreview {
     /// Traces with spans of it.
     pub traces: u64,
     /// Spans.
@@ -31,7 +31,7 @@ pub struct Stored {
 /// # Errors
 ///
 /// When it cannot be read.
-pub async fn stored(places: &RetentionResources, project: u64, subject: DeletionSubject) -> Result<Stored, RetentionError> {
+pub async fn stored(places: &RetentionResources, project: u64, subject: DeletionSubject) -> Result<DeletionPreview, RetentionError> {
     places.meta.project(project)?;
     let view = places.engine.project(places.store.snapshot(), project);
     let (people, ids) = match &subject {
@@ -50,7 +50,7 @@ pub async fn stored(places: &RetentionResources, project: u64, subject: Deletion
     let data = places.data.clone();
     let steps = if subject == DeletionSubject::Project { OF_PROJECT } else { OF_TRACES };
     let counts = blocking(move || tables::count(&data, steps, project, &ids, &people)).await??;
-    Ok(Stored {
+    Ok(DeletionPreview {
         traces: traces.len() as u64,
         spans,
         errors: counts.errors,

@@ -7,7 +7,7 @@ use std::path::Path;
 use hinomi_model::id::TraceId;
 use rusqlite::{Transaction, TransactionBehavior, params_from_iter};
 
-use super::mentions::{self, Names};
+use super::mentions::{self, DeletedNames};
 use crate::sqlite::{self, SqliteError};
 
 /// How many rows of each sort went.
@@ -158,7 +158,7 @@ pub(super) fn count(
 
 /// Blanks traces and users in the stories and messages of alerts. Returns in how many rows. What the bell has taken out of its own stories by
 /// then is overwritten too.
-pub(super) fn blank(data: &Path, project: u64, names: &Names) -> Result<u64, SqliteError> {
+pub(super) fn blank(data: &Path, project: u64, names: &DeletedNames) -> Result<u64, SqliteError> {
     let mut blanked = 0;
     for (database, table, condition) in MENTIONS {
         blanked += changed(&data.join(database), |transaction| mentions::blank(transaction, (table, condition), number(project), names))?;

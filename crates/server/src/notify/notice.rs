@@ -158,7 +158,7 @@ pub struct AlertGroup {
 /// A stretch of the calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Period {
+pub enum BudgetPeriod {
     /// From midnight to midnight, which may be 23 or 25 hours.
     Day,
     /// Seven of them.
@@ -173,7 +173,7 @@ pub struct BudgetStep {
     /// How much may be spent, in the unit of the figure.
     pub amount: f64,
     /// In which stretch of the calendar.
-    pub period: Period,
+    pub period: BudgetPeriod,
     /// The highest step that was passed, in per cent of the amount; 0 where the forecast alone is above the amount.
     pub step: f64,
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::EvaluationWorker;
-use crate::alert::culprit::{self, Goal, Scope};
+use crate::alert::culprit::{self, ContributorGoal, ContributorScope};
 use crate::alert::links::{link, narrowed_text};
 use crate::alert::table::IncidentChange;
 use crate::alert::track::AlertGroupKey;
@@ -55,8 +55,8 @@ impl EvaluationWorker {
             let bell = lock(&self.alerts.bell);
             let incident = bell.open_with(id)?;
             let (measure, compare, goal) = match bell.watcher(incident.rule)? {
-                AlertWatch::Rule(watch) => (watch.kept.what.measure, watch.kept.what.compare, Goal::Change(incident.direction)),
-                AlertWatch::Budget(watch) => (watch.kept.what.measure, None, Goal::Spending),
+                AlertWatch::Rule(watch) => (watch.kept.what.measure, watch.kept.what.compare, ContributorGoal::Change(incident.direction)),
+                AlertWatch::Budget(watch) => (watch.kept.what.measure, None, ContributorGoal::Spending),
             };
             // The threshold of a comparison says how much slower, not what is slow.
             let threshold = compare.is_none().then_some(incident.threshold);
@@ -67,7 +67,7 @@ impl EvaluationWorker {
         };
         let filter = narrowed(&filter, group.as_ref())?;
         let view = self.around.engine.project(self.around.store.snapshot(), project);
-        let scope = Scope { window, until_us, since_us, group: group.as_ref().map(|group| group.name.as_str()) };
+        let scope = ContributorScope { window, until_us, since_us, group: group.as_ref().map(|group| group.name.as_str()) };
         let looking = culprit::explain(&view, &filter, weight, goal, scope);
         let found: Result<Result<_, QueryError>, _> = self.runtime.block_on(async { tokio::time::timeout(patience, looking).await });
         let mut culprits = match found {

@@ -3,7 +3,7 @@
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::alert::culprit::{DIMENSIONS, DimensionContribution, Goal, parts, rank};
+use crate::alert::culprit::{ContributorGoal, DIMENSIONS, DimensionContribution, parts, rank};
 use crate::notify::notice::{AlertContributor, MeasureUnit, ShareOf, ThresholdDirection};
 use crate::query::ContributionSums;
 
@@ -184,7 +184,7 @@ fn the_first_that_is_named_is_the_right_one_in_nine_of_ten() {
     assert!(rate >= 0.9, "{:.1} %: {wrong:#?}", rate * 100.0);
 }
 
-const ABOVE: Goal = Goal::Change(ThresholdDirection::Above);
+const ABOVE: ContributorGoal = ContributorGoal::Change(ThresholdDirection::Above);
 
 fn part(dimension: &'static str, key: &str, now: f64, usual: Option<f64>, since: Option<f64>) -> DimensionContribution {
     DimensionContribution { dimension, key: Some(key.to_owned()), now, usual, since }
@@ -201,10 +201,10 @@ fn nobody_is_to_blame_for_nothing() {
     assert_eq!(rank(Vec::new(), ABOVE, MeasureUnit::Usd), []);
     // Too little is to blame on who is missing.
     let other = part("user", "b", 0.0, Some(5.0), None);
-    let culprits = rank(vec![usual, other], Goal::Change(ThresholdDirection::Below), MeasureUnit::Usd);
+    let culprits = rank(vec![usual, other], ContributorGoal::Change(ThresholdDirection::Below), MeasureUnit::Usd);
     assert_eq!(named(&culprits), [("b", Some(1.0))]);
     // Who is missing is not known without a usual.
-    assert_eq!(rank(vec![part("user", "a", 1.0, None, None)], Goal::Change(ThresholdDirection::Below), MeasureUnit::Usd), []);
+    assert_eq!(rank(vec![part("user", "a", 1.0, None, None)], ContributorGoal::Change(ThresholdDirection::Below), MeasureUnit::Usd), []);
 }
 
 #[test]
@@ -212,16 +212,16 @@ fn a_budget_names_who_spent_it() {
     let of = |user: &str, now: f64| part("user", user, now, None, None);
     let mut parts = vec![of("alice", 1.35), of("bob", 8.5), of("carol", 5.14), part("model", "m", 14.99, None, None)];
     parts.extend((0..25).map(|at| part("trace", &format!("t{at}"), 0.34, None, None)));
-    let culprits = rank(parts, Goal::Spending, MeasureUnit::Usd);
+    let culprits = rank(parts, ContributorGoal::Spending, MeasureUnit::Usd);
     let shares: Vec<(&str, f64)> = named(&culprits).into_iter().map(|(key, share)| (key, (share.unwrap() * 100.0).round())).collect();
     assert_eq!(shares, [("bob", 57.0), ("carol", 34.0), ("m", 100.0)]);
     assert!(culprits.iter().all(|one| one.share_of == ShareOf::Total && one.usual.is_none()));
     // On a day like all others too.
     let usual = vec![part("user", "a", 7.0, Some(7.5), None), part("user", "b", 3.0, Some(3.0), None)];
-    assert_eq!(named(&rank(usual, Goal::Spending, MeasureUnit::Usd)), [("a", Some(0.7)), ("b", Some(0.3))]);
+    assert_eq!(named(&rank(usual, ContributorGoal::Spending, MeasureUnit::Usd)), [("a", Some(0.7)), ("b", Some(0.3))]);
     // Who spends more than usual comes before who always spends most.
     let more = vec![part("user", "a", 7.0, Some(7.0), None), part("user", "b", 3.0, Some(0.1), None)];
-    assert_eq!(named(&rank(more, Goal::Spending, MeasureUnit::Usd)), [("b", Some(0.3)), ("a", Some(0.7))]);
+    assert_eq!(named(&rank(more, ContributorGoal::Spending, MeasureUnit::Usd)), [("b", Some(0.3)), ("a", Some(0.7))]);
 }
 
 #[test]
@@ -233,12 +233,12 @@ fn who_made_it_worse_comes_before_who_spent_most_until_then() {
             part("model", "m", 10.0, usual.map(|usual| usual * 2.0), Some(3.0)),
         ]
     };
-    for (usual, goal) in [(None, Goal::Spending), (Some(0.0), Goal::Spending), (None, ABOVE), (Some(0.1), ABOVE)] {
+    for (usual, goal) in [(None, ContributorGoal::Spending), (Some(0.0), ContributorGoal::Spending), (None, ABOVE), (Some(0.1), ABOVE)] {
         let culprits = rank(parts(usual), goal, MeasureUnit::Usd);
         let users: Vec<&str> = culprits.iter().filter(|one| one.dimension == "user").map(|one| one.key.as_deref().unwrap()).collect();
         assert_eq!(users, ["bob", "alice"], "{usual:?} {goal:?}");
     }
-    let culprits = rank(parts(None), Goal::Spending, MeasureUnit::Usd);
+    let culprits = rank(parts(None), ContributorGoal::Spending, MeasureUnit::Usd);
     assert_eq!((culprits[0].key.as_deref(), culprits[0].share, culprits[0].since), (Some("bob"), Some(0.3), Some(3.0)));
 }
 
@@ -265,9 +265,12 @@ fn shares_of_a_dimension_are_one_whole_at_most() {
                 parts.push(part(dimension, &format!("{key}"), mine().map(|(_, amount, _)| amount).sum(), usually, since));
             }
         }
-        for goal in [Goal::Spending, ABOVE, Goal::Change(ThresholdDirection::Below)] {
-            let parts =
-                parts.iter().filter(|part| goal != Goal::Change(ThresholdDirection::Below) || part.dimension != "trace").cloned().collect();
+        for goal in [ContributorGoal::Spending, ABOVE, ContributorGoal::Change(ThresholdDirection::Below)] {
+            let parts = parts
+                .iter()
+                .filter(|part| goal != ContributorGoal::Change(ThresholdDirection::Below) || part.dimension != "trace")
+                .cloned()
+                .collect();
             let culprits = rank(parts, goal, MeasureUnit::Usd);
             for dimension in ["user", "model", "release", "trace"] {
                 let shares: Vec<f64> = culprits.iter().filter(|one| one.dimension == dimension).filter_map(|one| one.share).collect();

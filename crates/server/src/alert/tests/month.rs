@@ -164,9 +164,9 @@ impl NaiveBudget {
     fn first_day(&self, us: i64) -> Date {
         let mut date = self.zone.to_datetime(Timestamp::from_microsecond(us).unwrap()).date();
         let is_first = |date: Date| match self.budget.period {
-            crate::alert::Period::Day => true,
-            crate::alert::Period::Week => date.weekday() == Weekday::Monday,
-            crate::alert::Period::Month => date.day() == 1,
+            crate::alert::BudgetPeriod::Day => true,
+            crate::alert::BudgetPeriod::Week => date.weekday() == Weekday::Monday,
+            crate::alert::BudgetPeriod::Month => date.day() == 1,
         };
         while !is_first(date) {
             date = date.yesterday().unwrap();

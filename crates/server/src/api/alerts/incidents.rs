@@ -150,7 +150,7 @@ pub(in crate::api) struct IncidentListParameters {
 /// A page of incidents.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Incidents)]
-pub(in crate::api) struct List {
+pub(in crate::api) struct IncidentList {
     /// The newest first.
     incidents: Vec<IncidentView>,
     /// How many of the project are open, on whatever page.
@@ -161,12 +161,12 @@ pub(in crate::api) struct List {
 
 /// Lists incidents.
 #[utoipa::path(get, path = "/projects/{project}/alerts/incidents", tag = "alerts", params(("project" = u64, Path), IncidentListParameters),
-    responses((status = 200, body = List), (status = 400, body = crate::api::error::ErrorResponse)))]
+    responses((status = 200, body = IncidentList), (status = 400, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn list(
     State(api): State<Arc<ApiState>>,
     of: AuthorizedProject,
     QueryParameters(which): QueryParameters<IncidentListParameters>,
-) -> Result<Json<List>, ApiError> {
+) -> Result<Json<IncidentList>, ApiError> {
     let open = match which.state.as_deref() {
         None | Some("") => None,
         Some("open") => Some(true),
@@ -180,7 +180,7 @@ pub(in crate::api) async fn list(
     let is_more = incidents.len() > limit;
     incidents.truncate(limit);
     let next_before = incidents.last().map(|incident| incident.id).filter(|_| is_more);
-    Ok(Json(List { incidents: incidents.into_iter().map(|incident| shown(&api.alerts, incident)).collect(), open, next_before }))
+    Ok(Json(IncidentList { incidents: incidents.into_iter().map(|incident| shown(&api.alerts, incident)).collect(), open, next_before }))
 }
 
 /// An incident with its story.

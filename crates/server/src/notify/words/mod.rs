@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::notice::{
-    AlertContributor, AlertNotice, AlertNoticeKind, AlertSeverity, BudgetStep, ComparisonBaseline, MeasureUnit, MessageLanguage, Period,
-    ShareOf, ThresholdDirection,
+    AlertContributor, AlertNotice, AlertNoticeKind, AlertSeverity, BudgetPeriod, BudgetStep, ComparisonBaseline, MeasureUnit,
+    MessageLanguage, ShareOf, ThresholdDirection,
 };
 use figures::figure;
 use phrases::{MessagePhrases, of};
@@ -172,9 +172,9 @@ fn spent(template: &str, notice: &AlertNotice, budget: BudgetStep, phrases: &Mes
         None => (phrases.no_data.to_owned(), phrases.unknown.to_owned()),
     };
     let period = match budget.period {
-        Period::Day => phrases.day,
-        Period::Week => phrases.week,
-        Period::Month => phrases.month,
+        BudgetPeriod::Day => phrases.day,
+        BudgetPeriod::Week => phrases.week,
+        BudgetPeriod::Month => phrases.month,
     };
     let values = [
         ("rule", rule),

@@ -35,7 +35,7 @@ fn spending(kind: AlertNoticeKind, severity: AlertSeverity, value: f64, step: f6
         severity,
         value: Some(value),
         threshold: Some(0.01 * step / 100.0),
-        budget: Some(BudgetStep { amount: 0.01, period: Period::Day, step }),
+        budget: Some(BudgetStep { amount: 0.01, period: BudgetPeriod::Day, step }),
         culprits: vec![culprit("user", "bob", 0.0085, 0.57), culprit("model", "gpt-4o-mini", 0.015, 1.0)],
         ..notice("a")
     }
