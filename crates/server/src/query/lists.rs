@@ -14,7 +14,7 @@ use super::answer::{SpanPage, TracePage, TraceSummary};
 use super::columns::{BatchColumn, time};
 use super::cursor::ListCursor;
 use super::error::QueryError;
-use super::newest::{HitLimit, SpanHit, latest_start};
+use super::newest::{HitLimit, SpanHit, starts_of};
 use super::sums::is_call;
 use super::trace::{LoadedSpan, shown};
 use super::trace_filter::TraceFilter;
@@ -25,8 +25,6 @@ use super::{ProjectSnapshot, QueryScope, ScanMode};
 /// The part of a range, in microseconds from its end, in which the newest traces are looked for first: an hour. Each further part is four
 /// times as long.
 const FIRST_PART_US: i64 = 3_600_000_000;
-/// Parts are no longer than this, about two years.
-const LAST_PART_US: i64 = 16_384 * FIRST_PART_US;
 
 /// What is sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -302,26 +300,27 @@ impl ProjectSnapshot {
         order: &ListOrder,
         limit: usize,
     ) -> Result<TracePage, QueryError> {
-        let last_us = order.after_start()?.map_or(i64::MAX, |(start_us, _)| start_us).min(scope.to_us).min(self.latest_start_us());
+        let (earliest_us, latest_us) = self.starts_us();
+        let last_us = order.after_start()?.map_or(i64::MAX, |(start_us, _)| start_us).min(scope.to_us).min(latest_us);
         let mut part_us = FIRST_PART_US;
-        while part_us < LAST_PART_US && last_us.saturating_sub(part_us) > scope.from_us {
+        while last_us.saturating_sub(part_us) > scope.from_us.max(earliest_us) {
             let part = QueryScope { from_us: last_us.saturating_sub(part_us), ..scope.clone() };
             let selected = self.scope_of_starting(&part, filter).await?;
             let page = self.newest_traces(&selected, order, limit, part.from_us).await?;
             if page.next_cursor.is_some() {
                 return Ok(page);
             }
-            part_us *= 4;
+            part_us = part_us.saturating_mul(4);
         }
         let selected = self.scope_of_selected(scope, filter).await?;
         self.newest_traces(&selected, order, limit, i64::MIN).await
     }
 
-    /// When the last span starts, or another project's.
-    fn latest_start_us(&self) -> i64 {
-        let of_segments = self.snapshot.segments.iter().map(|view| view.segment.max_start_us);
-        let of_buffer = self.snapshot.buffer.iter().filter_map(latest_start);
-        of_segments.chain(of_buffer).max().unwrap_or(i64::MAX)
+    /// When the first and the last span start. They may be another project's.
+    fn starts_us(&self) -> (i64, i64) {
+        let of_segments = self.snapshot.segments.iter().map(|view| (view.segment.min_start_us, view.segment.max_start_us));
+        let of_buffer = self.snapshot.buffer.iter().filter_map(starts_of);
+        of_segments.chain(of_buffer).reduce(|(a, b), (c, d)| (a.min(c), b.max(d))).unwrap_or((i64::MAX, i64::MAX))
     }
 
     /// The newest traces that start at `earliest_us` or later. When a trace starts is known only from all of its spans: it is read as soon

@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
-use arrow::compute::{max, take_record_batch};
+use arrow::compute::{max, min, take_record_batch};
 use arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
 use datafusion::common::DFSchema;
 use datafusion::physical_expr::PhysicalExpr;
@@ -111,7 +111,7 @@ impl ProjectSnapshot {
         stages.extend(self.terms(&scope.filter)?);
         let mut parts = BinaryHeap::new();
         let part = |batch: &RecordBatch| ScanPart {
-            latest_us: latest_start(batch).unwrap_or(i64::MAX),
+            latest_us: starts_of(batch).map_or(i64::MAX, |(_, latest_us)| latest_us),
             what: ScanPartSource::Batch(batch.clone()),
         };
         parts.extend(self.snapshot.buffer.iter().map(part));
@@ -326,9 +326,10 @@ impl ScanStage {
     }
 }
 
-/// The latest start in a batch of rows, in microseconds.
-pub(super) fn latest_start(batch: &RecordBatch) -> Option<i64> {
-    max(batch.column_by_name("start_time")?.as_primitive_opt::<TimestampMicrosecondType>()?)
+/// The first and the last start in a batch of rows, in microseconds.
+pub(super) fn starts_of(batch: &RecordBatch) -> Option<(i64, i64)> {
+    let starts = batch.column_by_name("start_time")?.as_primitive_opt::<TimestampMicrosecondType>()?;
+    Some((min(starts)?, max(starts)?))
 }
 
 /// Rising numbers as ranges.

@@ -93,7 +93,7 @@ const FILTERS: [&str; 22] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 6, max_shrink_iters: 20, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4, max_shrink_iters: 20, ..ProptestConfig::default() })]
 
     #[test]
     fn the_list_of_traces_and_its_sums_are_what_the_filter_says(spans in spans(), cut in any::<prop::sample::Index>()) {
