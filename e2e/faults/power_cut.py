@@ -31,7 +31,7 @@ from chores import KEEP, back_up, confirm, delete, restored
 from server import Client, ask, create_token, looked_at, serving_process, start
 from promises import NEVER
 from traced import TRACED, read
-from disk import HARMLESS, Disk, path_of
+from disk import HARMLESS, Disk, path_of, resolve
 
 PHASES = 14
 SENDERS = 4
@@ -139,7 +139,9 @@ def main():
         f"seed {options.seed}: {len(promises.acknowledged())} calls acknowledged, {deleted} deletions, {len(backups)} backups, "
         f"{len(asked)} requests to files ({len(seldom)} of segments) of {sorts} sorts, {len(kills)} kills, {len(cuts)} cuts", flush=True,
     )  # fmt: skip
-    failed, place = 0, 0
+    unsynced = [] if options.deaf else unsynced_logs(calls, data)
+    print("\n".join(unsynced), end="\n" if unsynced else "", flush=True)
+    failed, place = len(unsynced), 0
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         waiting = []
         for number, (cut, sort) in enumerate(moments):
@@ -169,6 +171,29 @@ def main():
         shutil.rmtree(folder)
     print(f"{len(kills)} kills, {len(cuts)} cuts, {failed} of them cost something that was promised")
     sys.exit(failed > 0)
+
+
+def unsynced_logs(phases, data):
+    """Logs that a start has read and goes on from without having made them durable: a kill may have left a write that was not."""
+    found = []
+    for number, calls in enumerate(phases):
+        read_logs, synced = set(), set()
+        for call in calls:
+            path = path_of(call.arguments[0]) if call.name in SYNCS else ""
+            if call.name == "openat":
+                path = resolve(call.arguments)
+            elif call.name == "unlink":
+                path = call.arguments[0].decode()
+            if not re.fullmatch(re.escape(data) + r"/log/\d+\.log", path):
+                continue
+            if call.name == "openat" and "O_CREAT" in call.arguments[2]:
+                break
+            if call.name == "openat":
+                read_logs.add(path)
+            else:
+                synced.add(path)
+        found += [f"phase {number}: {os.path.basename(path)} was read and not synced" for path in sorted(read_logs - synced)]
+    return found
 
 
 def judge(waited, everything, keep):

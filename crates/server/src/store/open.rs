@@ -214,6 +214,7 @@ fn replay(shared: &StoreInner, covered: u64) -> Result<WalReplayResult, StoreErr
             cut(&path, at)?;
         }
         if !frames.is_empty() {
+            sync(&path)?;
             lock(&shared.state).active.logs.push(path);
         } else {
             std::fs::remove_file(&path).map_err(StoreError::io("remove", &path))?;
@@ -233,6 +234,12 @@ fn nowhere(folder: &DataFolder, first: u64, last: u64) -> String {
         "{}: {frames} of the log were acknowledged and are in no file: a log file is missing, or was cut; restore a backup for what they held",
         folder.logs().display()
     )
+}
+
+/// Makes durable what was read. A killed process may leave a write that it had not synced: the rows of it are shown from now on, repeats of
+/// them are acknowledged, and a segment may be written of them, all of which a power cut must not take back.
+fn sync(path: &Path) -> Result<(), StoreError> {
+    File::open(path).and_then(|file| file.sync_data()).map_err(StoreError::io("sync", path))
 }
 
 /// Cuts off what a crash left of a write that was never acknowledged.
