@@ -1,13 +1,32 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { en } from './en';
 import { ja } from './ja';
 import { translate, type TextKey } from './index';
 
 const keys = Object.keys(en) as TextKey[];
+/** The keys of one file, in its order. */
+const keysOf = (lang: string, area: string) =>
+  [...readFileSync(join(process.cwd(), 'src/i18n', lang, area), 'utf8').matchAll(/^ {2}'([^']+)':/gm)].map(([, key = '']) => key);
+const areas = readdirSync(join(process.cwd(), 'src/i18n/en')).filter((area) => area !== 'index.ts');
 const names = (text: string) => [...new Set(text.match(/\{\w+\}/g))].toSorted();
 
 describe('the tables', () => {
   it('have the same keys', () => expect(Object.keys(ja).toSorted()).toEqual(Object.keys(en).toSorted()));
+  it.each(areas)('%s has the same keys in the same order in both languages', (area) => {
+    expect(keysOf('en', area).length).toBeGreaterThan(0);
+    expect(keysOf('ja', area)).toEqual(keysOf('en', area));
+  });
+  it('have no key in two files, where the later would hide the earlier', () => {
+    const all = areas.flatMap((area) => keysOf('en', area));
+    expect(all.filter((key, at) => all.indexOf(key) !== at)).toEqual([]);
+    expect(all.toSorted()).toEqual(keys.toSorted());
+  });
+  it('have keys of whole words, below the name of a page or part', () => {
+    const abbreviated = (key: string) => !/^[a-z]+(\.[a-z]\w+)+$/.test(key) || /\.[a-z][A-Z]/.test(key);
+    expect(keys.filter(abbreviated)).toEqual([]);
+  });
   it.each(keys)('%s has the same blanks in both languages', (key) => expect(names(ja[key])).toEqual(names(en[key])));
   it('have a text for every key', () => {
     for (const key of keys) expect(en[key].length * ja[key].length, key).toBeGreaterThan(0);

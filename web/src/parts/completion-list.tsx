@@ -11,26 +11,26 @@ const EXAMPLES = ['model:a,b', '-model:a', 'duration:>30s', '(a OR b)', '"返金
 
 const MEANING: Partial<Record<Suggestion['kind'], TextKey>> = {
   present: 'filter.present',
-  words: 'filter.words',
+  words: 'filter.textSearch',
   or: 'filter.or',
   group: 'filter.group',
 };
 
 /** What a field is, in a few words. */
 const FIELD_WORDS: Record<string, TextKey> = {
-  model: 'filter.fModel',
-  provider: 'filter.fProvider',
-  pipeline: 'filter.fPipeline',
-  status: 'filter.fStatus',
-  user: 'filter.fUser',
-  session: 'filter.fSession',
-  cost: 'filter.fCost',
-  duration: 'filter.fDuration',
-  tool: 'filter.fTool',
-  agent: 'filter.fAgent',
-  op: 'filter.fOp',
-  kind: 'filter.fKind',
-  'tag.': 'filter.fTag',
+  model: 'filter.field.model',
+  provider: 'filter.field.provider',
+  pipeline: 'filter.field.pipeline',
+  status: 'filter.field.status',
+  user: 'filter.field.user',
+  session: 'filter.field.session',
+  cost: 'filter.field.cost',
+  duration: 'filter.field.duration',
+  tool: 'filter.field.tool',
+  agent: 'filter.field.agent',
+  op: 'filter.field.operation',
+  kind: 'filter.field.kind',
+  'tag.': 'filter.field.tag',
 };
 
 interface CompletionProps extends Suggestions {

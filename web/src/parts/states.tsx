@@ -19,12 +19,12 @@ export function ErrorPart({ error, onRetry, title, busy = false }: ErrorPartProp
   const t = useT();
   const known = error instanceof ApiError ? error : null;
   const code = error instanceof CodeError;
-  const why = code ? t('common.codeFailedWhy') : known?.code === 'offline' ? t('common.offline') : (known?.message ?? String(error));
+  const why = code ? t('common.pageCodeFailedWhy') : known?.code === 'offline' ? t('common.offline') : (known?.message ?? String(error));
   return (
     <div className="part" role="alert">
       <Icon name="issues" className="err" />
       <div>
-        <b>{title ?? t(code ? 'common.codeFailed' : 'common.failed')}</b>
+        <b>{title ?? t(code ? 'common.pageCodeFailed' : 'common.failed')}</b>
         <p>
           <Rich text={why} />
         </p>
@@ -37,7 +37,7 @@ export function ErrorPart({ error, onRetry, title, busy = false }: ErrorPartProp
       {onRetry && (
         <button type="button" className="btn" disabled={busy} onClick={onRetry}>
           <Icon name="retry" size="s" />
-          {t(busy ? 'common.trying' : 'common.tryAgain')}
+          {t(busy ? 'common.retrying' : 'common.tryAgain')}
         </button>
       )}
     </div>

@@ -42,11 +42,11 @@ export function ConnectionStrip() {
     <div className="strip crit lost" role="alert">
       <Icon name="issues" />
       <b>{t(state === 'lost' ? 'common.offline' : 'common.slow')}</b>
-      {lastAnswer !== null && <span className="ell">{t(state === 'lost' ? 'common.shownFrom' : 'common.waitsFor', { time: format.hourMinute(lastAnswer) })}</span>}
+      {lastAnswer !== null && <span className="ell">{t(state === 'lost' ? 'common.offlineShownFrom' : 'common.slowShownFrom', { time: format.hourMinute(lastAnswer) })}</span>}
       <span className="sp" />
       <button type="button" className="btn" disabled={trying} onClick={() => void tryNow()}>
         <Icon name="retry" size="s" />
-        {t(trying ? 'common.trying' : 'common.tryAgain')}
+        {t(trying ? 'common.retrying' : 'common.tryAgain')}
       </button>
     </div>
   );

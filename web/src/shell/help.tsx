@@ -16,14 +16,14 @@ const KEYS: [string[], TextKey][] = [
 ];
 
 const QUERY: [string, TextKey][] = [
-  ['model:gpt-4o status:error', 'help.qAnd'],
-  ['model:gpt-4o,gpt-4o-mini', 'help.qOneOf'],
-  ['-pipeline:support-answer', 'help.qNot'],
-  ['cost:>0.05', 'help.qMore'],
-  ['duration:>30s', 'help.qDuration'],
-  ['(status:error OR cost:>1) user:u_1', 'help.qOr'],
-  ['user:*', 'help.qAny'],
-  ['"返金"', 'help.qText'],
+  ['model:gpt-4o status:error', 'help.syntax.and'],
+  ['model:gpt-4o,gpt-4o-mini', 'help.syntax.oneOf'],
+  ['-pipeline:support-answer', 'help.syntax.not'],
+  ['cost:>0.05', 'help.syntax.greaterThan'],
+  ['duration:>30s', 'help.syntax.duration'],
+  ['(status:error OR cost:>1) user:u_1', 'help.syntax.or'],
+  ['user:*', 'help.syntax.present'],
+  ['"返金"', 'help.syntax.text'],
 ];
 
 export function Help({ open, onClose }: { open: boolean; onClose: () => void }) {

@@ -34,11 +34,11 @@ export function IncidentStrip({ project }: { project: number }) {
       <span className="ell">
         {first.group?.value && <Said text={`${first.group.value}, `} />}
         {t('alerts.since', { time: format.brief(first.opened_at) })}
-        {unheard.length > 1 && `, ${t('alerts.andMore', { n: unheard.length - 1 })}`}
+        {unheard.length > 1 && `, ${t('alerts.moreOpenIncidents', { n: unheard.length - 1 })}`}
       </span>
       <span className="sp" />
       <Link className="go" to="/p/$project/alerts/incidents/$incident" params={{ project: String(project), incident: String(first.id) }}>
-        {t('alerts.look')}
+        {t('alerts.viewIncident')}
         <Icon name="go" size="xs" />
       </Link>
     </div>

@@ -5,7 +5,7 @@ export function lengthText(t: T, length: string): string {
   const match = /^(\d+)([mhd])$/.exec(length);
   if (!match) return length;
   const [, n = '', unit] = match;
-  return t(unit === 'm' ? 'length.m' : unit === 'h' ? 'length.h' : 'length.d', { n });
+  return t(unit === 'm' ? 'length.minutes' : unit === 'h' ? 'length.hours' : 'length.days', { n });
 }
 
 export const bucketText = lengthText;

@@ -42,7 +42,7 @@ function OneHint({ hint, project }: { hint: Hint; project: Project }) {
             {!hint.priced && <>{t('hints.unpriced_model.fix')} </>}
             {hint.priced ? (
               <Link className="ulink" to="/settings" search={{ project: String(project.id) }} hash="reprice">
-                {t('prices.againShort')}
+                {t('prices.repriceShort')}
               </Link>
             ) : (
               <Link className="ulink" to="/settings" search={{ project: String(project.id), price: hint.subject ?? undefined }}>

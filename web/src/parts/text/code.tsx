@@ -44,7 +44,7 @@ export function Code({ text, lines = LINES }: CodeProps) {
       </pre>
       {long && (
         <button type="button" className="act" onClick={() => setOpen(!open)}>
-          {open ? t('text.less') : t('text.allLines', { n: format.count(all) })}
+          {open ? t('text.showLess') : t('text.showAllLines', { n: format.count(all) })}
         </button>
       )}
     </div>

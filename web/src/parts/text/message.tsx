@@ -71,14 +71,14 @@ export function PartView({ part, mode, limit }: { part: Part; mode: TextMode; li
   if (part.type === 'reasoning') return <Reasoning text={part.text} mode={mode} />;
   if (part.type === 'tool_call') {
     return (
-      <ToolBox name={part.name} what={t('text.calls')} id={part.id}>
+      <ToolBox name={part.name} what={t('text.toolCalled')} id={part.id}>
         {part.arguments && part.arguments !== '{}' ? <Code text={part.arguments} /> : <p className="dim small">{t('text.noArguments')}</p>}
       </ToolBox>
     );
   }
   if (part.type === 'tool_result') {
     return (
-      <ToolBox name={part.name ?? null} what={t('text.answers')} id={part.id}>
+      <ToolBox name={part.name ?? null} what={t('text.toolAnswered')} id={part.id}>
         {/^\s*[{[]/.test(part.result) ? <Code text={part.result} /> : <Prose text={part.result} mode={mode} />}
       </ToolBox>
     );
@@ -122,7 +122,7 @@ function Media({ modality, mime, content }: { modality: string; mime: string | n
   const [broken, setBroken] = useState(false);
   const kind = mime ?? modality;
   if (PICTURE.test(content) && !broken) {
-    return <img className="thumb" src={content} alt={t('text.picture', { kind })} onError={() => setBroken(true)} />;
+    return <img className="thumb" src={content} alt={t('text.image', { kind })} onError={() => setBroken(true)} />;
   }
   const data = /^data:/.test(content) || content.length > 600;
   const web = /^https?:\/\//i.test(content) && !data;

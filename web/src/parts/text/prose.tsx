@@ -67,7 +67,7 @@ export function Prose({ text, mode, limit = FOLD }: ProseProps) {
       )}
       {(open || shown.length < text.length) && (
         <button type="button" className="act" onClick={() => setOpen(!open)}>
-          {open ? t('text.less') : t('text.all', { n: format.count(text.length) })}
+          {open ? t('text.showLess') : t('text.showAllCharacters', { n: format.count(text.length) })}
         </button>
       )}
     </div>

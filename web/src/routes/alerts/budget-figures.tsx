@@ -35,7 +35,7 @@ export function BudgetFigures({ budget }: { budget: Budget }) {
       </div>
       {left !== null && (
         <div>
-          <dt>{t('alerts.leftHead')}</dt>
+          <dt>{t('alerts.remainingHead')}</dt>
           <dd className={left < 0 ? 'err' : undefined}>
             <Num v={figure(format, left, unit)} />
             {left >= 0 && <span className="u">{format.percentText(left / amount)} %</span>}
@@ -57,7 +57,7 @@ export function BudgetFigures({ budget }: { budget: Budget }) {
           <dd>
             <Num v={figure(format, forecast.usual_by_now, unit)} />
             <span className="u">
-              {more >= 0 ? t('alerts.moreNow', { amount: write(more) }) : t('alerts.lessNow', { amount: write(-more) })}
+              {more >= 0 ? t('alerts.aboveUsual', { amount: write(more) }) : t('alerts.belowUsual', { amount: write(-more) })}
             </span>
           </dd>
         </div>
@@ -111,7 +111,7 @@ export function BudgetGroups({ budget, most }: { budget: Budget; most: number })
             {t('alerts.spent')}
           </th>
           <th scope="col" className="n">
-            {t('alerts.leftHead')}
+            {t('alerts.remainingHead')}
           </th>
           <th scope="col" className="c2" aria-hidden="true" />
         </tr>

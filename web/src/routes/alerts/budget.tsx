@@ -16,7 +16,7 @@ import { TYPED_UNIT } from './rule-draft';
 import { measureText } from './words';
 import './alerts.css';
 
-const PROBLEMS: Record<Problem, TextKey> = { amount: 'alerts.badAmount', steps: 'alerts.badSteps', criticalFrom: 'alerts.badNumber' };
+const PROBLEMS: Record<Problem, TextKey> = { amount: 'alerts.invalidAmount', steps: 'alerts.invalidSteps', criticalFrom: 'alerts.invalidNumber' };
 
 export default function BudgetPage() {
   const t = useT();
@@ -68,7 +68,7 @@ function Editor({ project, budget }: { project: number; budget: Budget | null })
         label={t('alerts.name')}
         value={form.name}
         required
-        placeholder={t('alerts.budgetNamePlace')}
+        placeholder={t('alerts.budgetNamePlaceholder')}
         onChange={(name) => set({ name })}
       />
       <TextRow
@@ -81,7 +81,7 @@ function Editor({ project, budget }: { project: number; budget: Budget | null })
         after={TYPED_UNIT[budgetUnit(form)]}
       />
       <SelectRow
-        label={t('alerts.measures')}
+        label={t('alerts.metric')}
         value={form.measure}
         options={measures.map((measure) => ({ value: measure, label: measureText(t, measure) }))}
         onChange={(measure) => set({ measure })}
@@ -116,7 +116,7 @@ function Editor({ project, budget }: { project: number; budget: Budget | null })
         placeholder="environment:production"
         onChange={(filter) => set({ filter })}
       />
-      <GroupRow hint={t('alerts.eachBudgetWhy')} value={form.groupBy} onChange={(groupBy) => set({ groupBy })} />
+      <GroupRow hint={t('alerts.groupByBudgetWhy')} value={form.groupBy} onChange={(groupBy) => set({ groupBy })} />
       <TextRow label={t('alerts.steps')} hint={t('alerts.stepsWhy')} value={form.steps} onChange={(steps) => set({ steps })} short after="%" />
       <TextRow
         label={t('alerts.criticalFrom')}
@@ -131,7 +131,7 @@ function Editor({ project, budget }: { project: number; budget: Budget | null })
           <span />
           <label className="tick2">
             <input type="checkbox" checked={form.ringOnForecast} onChange={(event) => set({ ringOnForecast: event.target.checked })} />
-            {t('alerts.ringOnForecast')}
+            {t('alerts.alertOnForecast')}
           </label>
         </>
       )}

@@ -64,11 +64,11 @@ export function Burn({ project, budget }: { project: number; budget: Budget & { 
   const end = (points: Point[]) => points.at(-1)?.[1] ?? 0;
   // Where far more was spent than there was, the upper lines come too close to be told apart.
   const lines = [0, top, top / 2, ...timesOver(top, bottom)].filter((value, at, all) => all.slice(0, at).every((other) => Math.abs(y(value) - y(other)) > 7));
-  const saying = (left: number) => t(left < 0 ? 'alerts.over' : 'alerts.left', { amount: write(Math.abs(left)) });
+  const saying = (left: number) => t(left < 0 ? 'alerts.overspent' : 'alerts.remaining', { amount: write(Math.abs(left)) });
   const ends = [
-    { points: burn.high, why: t(forecast && forecast.if_goes_on < forecast.high ? 'alerts.highCase' : 'alerts.goesOn') },
-    { points: burn.expected, why: t('alerts.expectedCase') },
-    { points: burn.low, why: t('alerts.lowCase') },
+    { points: burn.high, why: t(forecast && forecast.if_goes_on < forecast.high ? 'alerts.forecastHigh' : 'alerts.currentPace') },
+    { points: burn.expected, why: t('alerts.forecastExpected') },
+    { points: burn.low, why: t('alerts.forecastLow') },
   ]
     .filter(({ points }) => points.length > 0)
     .map(({ points, why }) => ({ left: end(points), says: saying(end(points)), why }))
@@ -85,7 +85,7 @@ export function Burn({ project, budget }: { project: number; budget: Budget & { 
       <div
         className="plot"
         role="img"
-        aria-label={t('alerts.burnLabel', {
+        aria-label={t('alerts.burnDownLabel', {
           measure: measureText(t, budget.measure ?? 'cost'),
           left: write(end(burn.course)),
           amount: write(amount),

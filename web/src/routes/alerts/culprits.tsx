@@ -29,16 +29,16 @@ export function Culprits({ incident }: { incident: Incident }) {
   const colorOf = useModelColors(useProject().id).among(models);
   const dimensions = [...new Set(culprits.map(({ dimension }) => dimension))];
   const largest = Math.max(1e-12, ...culprits.flatMap(({ contribution, usual }) => [contribution, usual ?? 0]));
-  if (culprits.length === 0) return <p className="dim">{t('alerts.noCulprits')}</p>;
+  if (culprits.length === 0) return <p className="dim">{t('alerts.noContributors')}</p>;
   return (
-    <table className="tbl culp" aria-label={t('alerts.culprits')}>
+    <table className="tbl culp" aria-label={t('alerts.contributors')}>
       <thead>
         <tr>
           <th scope="col">
-            <span className="vh">{t('alerts.by')}</span>
+            <span className="vh">{t('alerts.contributorDimension')}</span>
           </th>
           <th scope="col">
-            <span className="vh">{t('alerts.which')}</span>
+            <span className="vh">{t('alerts.contributorValue')}</span>
           </th>
           <th scope="col" className="n">
             {t(source === 'budget' ? 'alerts.inPeriod' : 'alerts.inWindow')}

@@ -154,10 +154,10 @@ export function Attempts({ delivery }: { delivery: Delivery }) {
   const { attempts, state, next_attempt_at: next } = delivery;
   const last = attempts.at(-1);
   const again = state === 'waiting' && next !== null && (
-    <span className="dim">{last ? t('alerts.nextTry', { time: format.moment(next), n: attempts.length + 1 }) : t('alerts.firstTry')}</span>
+    <span className="dim">{last ? t('alerts.nextAttempt', { time: format.moment(next), n: attempts.length + 1 }) : t('alerts.firstAttempt')}</span>
   );
   if (!last) {
-    if (delivery.folded_into !== null) return <span className="dim">{t('alerts.foldedInto')}</span>;
+    if (delivery.folded_into !== null) return <span className="dim">{t('alerts.sentInDigest')}</span>;
     return <span className="delivery-outcome">{again || <span className="dim">{t('common.none')}</span>}</span>;
   }
   const line = (

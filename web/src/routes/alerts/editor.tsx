@@ -226,11 +226,11 @@ export function GroupRow({ hint, value, onChange }: GroupRowProps) {
   return (
     <>
       <SelectRow
-        label={t('alerts.each')}
+        label={t('alerts.groupBy')}
         hint={hint}
         value={isTag ? TAG : value}
         options={[
-          ...groups.map((group) => ({ value: group, label: group ? dimensionText(t, group) : t('alerts.whole') })),
+          ...groups.map((group) => ({ value: group, label: group ? dimensionText(t, group) : t('alerts.noGrouping') })),
           { value: TAG, label: t('alerts.tag') },
         ]}
         onChange={onChange}

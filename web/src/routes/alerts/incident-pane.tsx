@@ -48,8 +48,8 @@ export function IncidentHead({ incident, linked = false }: { incident: Incident;
         </Title>
         <p className="dim">
           {resolved === null
-            ? t('alerts.rangAgo', { time: format.moment(opened), age: plain(format.age(opened)) })
-            : t('alerts.rangUntil', {
+            ? t('alerts.firedAgo', { time: format.moment(opened), age: plain(format.age(opened)) })
+            : t('alerts.firedUntil', {
                 time: format.moment(opened),
                 length: plain(format.duration(Math.max(0, Date.parse(resolved) - Date.parse(opened)))),
               })}
@@ -69,7 +69,7 @@ export function IncidentStateChip({ incident }: { incident: Incident }) {
   const t = useT();
   const { format } = useReader();
   if (incident.snoozed_until !== null && incident.state !== 'resolved') {
-    const until = incident.snoozed_until === 'forever' ? t('alerts.forever') : format.brief(incident.snoozed_until);
+    const until = incident.snoozed_until === 'forever' ? t('alerts.furtherNotice') : format.brief(incident.snoozed_until);
     return <Chip tone="line">{t('alerts.snoozedTo', { time: until })}</Chip>;
   }
   if (incident.state === 'resolved') return <Chip tone="good">{t('alerts.resolved')}</Chip>;
@@ -88,7 +88,7 @@ export function Sentence({ incident }: { incident: Incident }) {
   const measured = measureText(t, measure);
   return (
     <p className="say">
-      {t('alerts.says', {
+      {t('alerts.incidentSummary', {
         measure: measured,
         value: standing(t, format, incident),
         sign: sign(direction),
@@ -98,7 +98,7 @@ export function Sentence({ incident }: { incident: Incident }) {
       })}{' '}
       {incident.state === 'resolved' && peak !== null && <>{t('alerts.peak', { value: figureText(format, peak, unit, none) })} </>}
       {outlook && incident.state !== 'resolved' && (
-        <b>{t('alerts.outlook', { cost: format.money(outlook.if_goes_on_usd), time: format.brief(outlook.until) })}</b>
+        <b>{t('alerts.projectedCost', { cost: format.money(outlook.if_goes_on_usd), time: format.brief(outlook.until) })}</b>
       )}
     </p>
   );
@@ -154,7 +154,7 @@ export function Deeds({ project, incident }: { project: number; incident: Incide
           </Menu>
         ) : (
           <button type="button" className="btn quiet" onClick={() => deed.mutate({ deed: 'snooze', length: null })}>
-            {t('alerts.wake')}
+            {t('alerts.endSnooze')}
           </button>
         )}
       </div>
@@ -172,7 +172,7 @@ export function Heard({ project, incident }: { project: number; incident: Incide
   if (pages.data && deliveries.length === 0) {
     return (
       <p className="dim">
-        {t('alerts.toldNobody')}{' '}
+        {t('alerts.nobodyWasNotified')}{' '}
         <Link className="act" to="/p/$project/alerts/targets" params={{ project: String(project) }}>
           {t('alerts.navTargets')}
         </Link>

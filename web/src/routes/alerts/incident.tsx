@@ -47,9 +47,9 @@ export default function IncidentPage() {
             </section>
             <section className="pane rl">
               <div className="head">
-                <h2>{t('alerts.culprits')}</h2>
+                <h2>{t('alerts.contributors')}</h2>
                 <span className="meta">
-                  {t(data.incident.source === 'budget' ? 'alerts.culpritsSpent' : 'alerts.culpritsWhy')}
+                  {t(data.incident.source === 'budget' ? 'alerts.contributorsOfPeriod' : 'alerts.contributorsWhy')}
                 </span>
               </div>
               <Culprits incident={data.incident} />
@@ -58,7 +58,7 @@ export default function IncidentPage() {
           <div className="allr">
             <section className="pane">
               <div className="head">
-                <h2>{t('alerts.story')}</h2>
+                <h2>{t('alerts.timeline')}</h2>
                 <span className="sp" />
                 <Link
                   className="more"

@@ -70,7 +70,7 @@ export function IncidentTable({ rows, stale = false, keys = false }: { rows: Inc
   const columns: Column<Incident>[] = [
     {
       key: 'at',
-      head: t('alerts.rang'),
+      head: t('alerts.fired'),
       cell: (incident) => (
         <span className="dim">
           <Moment at={incident.opened_at} />
@@ -91,7 +91,7 @@ export function IncidentTable({ rows, stale = false, keys = false }: { rows: Inc
     },
     {
       key: 'why',
-      head: t('alerts.culprits'),
+      head: t('alerts.contributors'),
       grow: true,
       optional: true,
       cell: ({ culprits: [first] }) =>

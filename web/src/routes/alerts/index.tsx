@@ -127,7 +127,7 @@ function BudgetSection({ project, budget, large = false }: { project: number; bu
             <Said text={budget.name} />
           </Link>
         </h2>
-        {budget.enabled === false && <Chip tone="line">{t('alerts.off')}</Chip>}
+        {budget.enabled === false && <Chip tone="line">{t('alerts.disabled')}</Chip>}
         <PeriodText budget={budget} />
         <Link className="more" to="/p/$project/alerts/budgets/$budget" params={params}>
           {t('alerts.edit')}
@@ -151,7 +151,7 @@ function NobodyNotified({ budget, params }: { budget: Budget; params: { project:
     <p className="alert-note wrn">
       {t('alerts.nobodyNotified')}{' '}
       <Link className="act" to="/p/$project/alerts/budgets/$budget" params={params}>
-        {t('alerts.chooseTarget')}
+        {t('alerts.selectTarget')}
       </Link>
     </p>
   );
@@ -162,7 +162,7 @@ function Start({ project }: { project: string }) {
   const t = useT();
   return (
     <div className="sheet">
-      <Empty title={t('alerts.start')}>{t('alerts.startWhy')}</Empty>
+      <Empty title={t('alerts.noAlerts')}>{t('alerts.noAlertsWhy')}</Empty>
       <ol className="firsts">
         <li>
           <Icon name="bell" />

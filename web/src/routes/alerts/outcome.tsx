@@ -14,8 +14,8 @@ export function Outcome({ attempt, delivered }: { attempt: Attempt; delivered: b
     <span className="delivery-outcome">
       <StatusGlyph status={running ? 'running' : delivered ? 'ok' : 'error'} />
       <span className={delivered || running ? 'dim' : 'err'}>
-        {running && t('alerts.sSending')}
-        {delivered && took !== null && t('alerts.tookAfter', { status: attempt.status ?? '', took })}
+        {running && t('alerts.deliveryState.sending')}
+        {delivered && took !== null && t('alerts.testResult', { status: attempt.status ?? '', took })}
         {attempt.error !== null && (delivered ? `, ${attempt.error}` : attempt.error)}
       </span>
     </span>

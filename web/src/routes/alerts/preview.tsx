@@ -27,7 +27,7 @@ export function Preview({ project, draft }: { project: number; draft: RuleDraft 
         <h2>{t('alerts.preview')}</h2>
       </div>
       {rule && !isWhole && <Past project={project} rule={rule} />}
-      {(!rule || isWhole) && <p className="dim">{t(isWhole ? 'alerts.previewWhole' : 'alerts.previewNeeds')}</p>}
+      {(!rule || isWhole) && <p className="dim">{t(isWhole ? 'alerts.previewUnavailable' : 'alerts.previewNeeds')}</p>}
     </section>
   );
 }
@@ -60,7 +60,7 @@ function Past({ project, rule }: { project: number; rule: RuleDraft }) {
   return (
     <div className={isPlaceholderData ? 'stale' : undefined}>
       <p className="would" role="status">
-        <b>{data.rang === 0 ? t('alerts.wouldNever') : t('alerts.would', { n: data.rang })}</b>{' '}
+        <b>{data.rang === 0 ? t('alerts.wouldNotHaveFired') : t('alerts.wouldHaveFired', { n: data.rang })}</b>{' '}
         <span className="dim">{t('alerts.inDays', { n: DAYS })}</span>
       </p>
       <ChartGroup times={course.times} bucketMs={course.stepMs}>

@@ -15,11 +15,11 @@ import { MEASURES, measureText } from './words';
 import './alerts.css';
 
 const PROBLEMS: Record<Problem, TextKey> = {
-  warning: 'alerts.badNumber',
-  critical: 'alerts.badNumber',
-  resolve: 'alerts.badNumber',
-  atLeast: 'alerts.badCount',
-  thresholds: 'alerts.badThresholds',
+  warning: 'alerts.invalidNumber',
+  critical: 'alerts.invalidNumber',
+  resolve: 'alerts.invalidNumber',
+  atLeast: 'alerts.invalidCount',
+  thresholds: 'alerts.thresholdMissing',
 };
 
 export default function RulePage() {
@@ -53,7 +53,7 @@ function Editor({ project, rule }: { project: number; rule: Rule | null }) {
   const threshold = (field: 'warning' | 'critical' | 'resolve', label: TextKey, hint?: TextKey) => (
     <TextRow
       label={t(label)}
-      hint={problem === field ? <span className="err">{t('alerts.badNumber')}</span> : hint && t(hint)}
+      hint={problem === field ? <span className="err">{t('alerts.invalidNumber')}</span> : hint && t(hint)}
       short
       numeric
       value={form[field]}
@@ -71,16 +71,16 @@ function Editor({ project, rule }: { project: number; rule: Rule | null }) {
           label={t('alerts.name')}
           value={form.name}
           required
-          placeholder={t('alerts.ruleNamePlace')}
+          placeholder={t('alerts.ruleNamePlaceholder')}
           onChange={(name) => set({ name })}
         />
         <SelectRow
-          label={t('alerts.measures')}
+          label={t('alerts.metric')}
           value={form.measure}
           options={measures.map((measure) => ({ value: measure, label: measureText(t, measure) }))}
           onChange={(measure) => set({ measure })}
         />
-        {form.measure === 'score' && <TextRow label={t('alerts.which')} value={form.score} required onChange={(score) => set({ score })} />}
+        {form.measure === 'score' && <TextRow label={t('alerts.contributorValue')} value={form.score} required onChange={(score) => set({ score })} />}
         {!isWhole && (
           <>
             <TextRow
@@ -90,7 +90,7 @@ function Editor({ project, rule }: { project: number; rule: Rule | null }) {
               placeholder="model:gpt-4o environment:production"
               onChange={(filter) => set({ filter })}
             />
-            <GroupRow hint={t('alerts.eachWhy')} value={form.groupBy} onChange={(groupBy) => set({ groupBy })} />
+            <GroupRow hint={t('alerts.groupByWhy')} value={form.groupBy} onChange={(groupBy) => set({ groupBy })} />
           </>
         )}
         <SelectRow
@@ -101,7 +101,7 @@ function Editor({ project, rule }: { project: number; rule: Rule | null }) {
         />
         {!isWhole && (
           <SelectRow
-            label={t('alerts.compare')}
+            label={t('alerts.compareWith')}
             value={form.compare}
             options={[
               { value: '' as const, label: t('alerts.compareNone') },
@@ -112,7 +112,7 @@ function Editor({ project, rule }: { project: number; rule: Rule | null }) {
           />
         )}
         <SelectRow
-          label={t('alerts.ringsWhen')}
+          label={t('alerts.firesWhen')}
           value={form.direction}
           options={[
             { value: 'above' as const, label: t('alerts.above') },
@@ -124,8 +124,8 @@ function Editor({ project, rule }: { project: number; rule: Rule | null }) {
         {threshold('critical', 'alerts.criticalAt')}
         {threshold('resolve', 'alerts.resolveAt', 'alerts.resolveWhy')}
         <TextRow
-          label={t('alerts.atLeast')}
-          hint={problem === 'atLeast' ? <span className="err">{t('alerts.badCount')}</span> : t('alerts.atLeastWhy')}
+          label={t('alerts.minSamples')}
+          hint={problem === 'atLeast' ? <span className="err">{t('alerts.invalidCount')}</span> : t('alerts.minSamplesWhy')}
           short
           numeric
           value={form.atLeast}
@@ -137,7 +137,7 @@ function Editor({ project, rule }: { project: number; rule: Rule | null }) {
           options={[
             { value: '' as const, label: t('alerts.noDataDefault') },
             { value: 'keep' as const, label: t('alerts.noDataKeep') },
-            { value: 'ring' as const, label: t('alerts.noDataRing') },
+            { value: 'ring' as const, label: t('alerts.noDataAlert') },
             { value: 'resolve' as const, label: t('alerts.noDataResolve') },
           ]}
           onChange={(noData) => set({ noData })}

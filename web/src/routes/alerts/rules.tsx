@@ -34,20 +34,20 @@ export function RuleTable({ project, rules }: { project: number; rules: Rule[] }
     },
     {
       key: 'what',
-      head: t('alerts.measures'),
+      head: t('alerts.metric'),
       grow: true,
       optional: true,
       cell: (rule) => (
         <span className="dim">
           {measureText(t, rule.measure)}
-          {rule.group_by && ` ${t('alerts.byEach', { what: dimensionText(t, rule.group_by) })}`}, {lengthText(t, rule.window)}
+          {rule.group_by && ` ${t('alerts.groupedBy', { what: dimensionText(t, rule.group_by) })}`}, {lengthText(t, rule.window)}
           {rule.filter && <code> {rule.filter}</code>}
         </span>
       ),
     },
     {
       key: 'at',
-      head: t('alerts.ringsAt'),
+      head: t('alerts.threshold'),
       num: true,
       cell: (rule) => {
         const nearest = rule.warning ?? rule.critical ?? null;

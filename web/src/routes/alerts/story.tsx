@@ -41,9 +41,9 @@ export function Story({ project, incident, timeline }: { project: number; incide
               <Moment at={entry.at} />
             </span>
             <span>
-              {t(HAPPENED_TEXT[entry.happened] ?? 'alerts.hNote')}
+              {t(HAPPENED_TEXT[entry.happened] ?? 'alerts.timelineEntry.note')}
               {entry.severity && ['opened', 'worsened', 'improved'].includes(entry.happened) && `, ${t(`alerts.${entry.severity}`)}`}
-              {entry.by && <span className="dim"> {t('alerts.byWhom', { name: entry.by })}</span>}
+              {entry.by && <span className="dim"> {t('alerts.byPerson', { name: entry.by })}</span>}
               {entry.text && <Said className="said" text={entry.text} />}
             </span>
             <span className="n">{entry.value !== null && <Num v={figure(format, entry.value, incident.unit)} />}</span>
@@ -56,7 +56,7 @@ export function Story({ project, incident, timeline }: { project: number; incide
           value={note}
           maxLength={4000}
           aria-label={t('alerts.note')}
-          placeholder={t('alerts.notePlace')}
+          placeholder={t('alerts.notePlaceholder')}
           onChange={(event) => setNote(event.target.value)}
         />
         <button type="submit" className="btn" disabled={!note.trim() || deed.isPending}>

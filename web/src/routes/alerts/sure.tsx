@@ -19,7 +19,7 @@ export function Sure({ label, disabled, onSure }: SureProps) {
       onBlur={() => setSure(false)}
       onClick={() => (sure ? onSure() : setSure(true))}
     >
-      {sure ? t('settings.removeSure') : label}
+      {sure ? t('settings.removeConfirm') : label}
     </button>
   );
 }

@@ -93,14 +93,14 @@ function MadeSecret({ made, onRead }: { made: Made; onRead: () => void }) {
   const t = useT();
   return (
     <section className="sheet pane made" aria-labelledby={`made-${made.id}`}>
-      <h2 id={`made-${made.id}`}>{t('alerts.secretMade', { name: made.name })}</h2>
-      <p>{t('alerts.secretMadeWhy')}</p>
+      <h2 id={`made-${made.id}`}>{t('alerts.secretCreated', { name: made.name })}</h2>
+      <p>{t('alerts.secretCreatedWhy')}</p>
       <p className="secretrow">
         <code>{made.secret}</code>
         <CopyButton text={made.secret} />
       </p>
       <button type="button" className="btn pri" onClick={onRead}>
-        {t('alerts.secretRead')}
+        {t('alerts.secretCopied')}
       </button>
     </section>
   );
@@ -124,7 +124,7 @@ function List({ project, targets, onEdit }: ListProps) {
           <b>
             <Said text={target.name} />
           </b>{' '}
-          {target.disabled && <Chip tone="line">{t('alerts.off')}</Chip>}
+          {target.disabled && <Chip tone="line">{t('alerts.disabled')}</Chip>}
         </>
       ),
     },
@@ -180,11 +180,11 @@ function TestButton({ project, target }: { project: number; target: Target }) {
 
 const SECRET: Record<TargetKind, { label: TextKey; hint: TextKey; placeholder: string }> = {
   email: { label: 'alerts.password', hint: 'alerts.passwordWhy', placeholder: '' },
-  slack: { label: 'alerts.hookUrl', hint: 'alerts.slackWhy', placeholder: 'https://hooks.slack.com/services/…' },
-  discord: { label: 'alerts.hookUrl', hint: 'alerts.discordWhy', placeholder: 'https://discord.com/api/webhooks/…' },
-  teams: { label: 'alerts.hookUrl', hint: 'alerts.teamsWhy', placeholder: 'https://….logic.azure.com/workflows/…' },
+  slack: { label: 'alerts.webhookUrl', hint: 'alerts.slackWhy', placeholder: 'https://hooks.slack.com/services/…' },
+  discord: { label: 'alerts.webhookUrl', hint: 'alerts.discordWhy', placeholder: 'https://discord.com/api/webhooks/…' },
+  teams: { label: 'alerts.webhookUrl', hint: 'alerts.teamsWhy', placeholder: 'https://….logic.azure.com/workflows/…' },
   pagerduty: { label: 'alerts.routingKey', hint: 'alerts.pagerdutyWhy', placeholder: '' },
-  webhook: { label: 'alerts.signing', hint: 'alerts.signingWhy', placeholder: 'whsec_…' },
+  webhook: { label: 'alerts.signingSecret', hint: 'alerts.signingSecretWhy', placeholder: 'whsec_…' },
 };
 
 /** The server's error, in the reader's language where it is about the address. */
@@ -232,7 +232,7 @@ function TargetEditor({ project, target, onSaved, onCancel }: EditorProps) {
         options={(Object.keys(KIND_TEXT) as TargetKind[]).map((kind) => ({ value: kind, label: t(KIND_TEXT[kind]) }))}
         onChange={(kind) => set({ kind })}
       />
-      <TextRow label={t('alerts.name')} value={form.name} required placeholder={t('alerts.namePlace')} onChange={(name) => set({ name })} />
+      <TextRow label={t('alerts.name')} value={form.name} required placeholder={t('alerts.namePlaceholder')} onChange={(name) => set({ name })} />
       {form.kind === 'email' && (
         <>
           <TextRow
@@ -285,7 +285,7 @@ function TargetEditor({ project, target, onSaved, onCancel }: EditorProps) {
       )}
       <TextRow
         label={t(secret.label)}
-        hint={target ? t('alerts.secretKept') : t(secret.hint)}
+        hint={target ? t('alerts.secretUnchanged') : t(secret.hint)}
         type="password"
         value={form.secret}
         required={target === null && form.kind !== 'webhook' && form.kind !== 'email'}
@@ -305,7 +305,7 @@ function TargetEditor({ project, target, onSaved, onCancel }: EditorProps) {
         label={t('bar.language')}
         value={form.language}
         options={[
-          { value: '', label: t('alerts.asRule') },
+          { value: '', label: t('alerts.languageOfRule') },
           { value: 'en', label: 'English' },
           { value: 'ja', label: '日本語' },
         ]}

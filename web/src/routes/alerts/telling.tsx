@@ -41,7 +41,7 @@ export function TellingFields({ project, place, form, set }: TellingFieldsProps)
   if (data && targets.length === 0) {
     return (
       <>
-        <span className="flabel">{t('alerts.tells')}</span>
+        <span className="flabel">{t('alerts.notifications')}</span>
         <p>
           {t('alerts.noTargetsYet')} {newTarget}
         </p>
@@ -50,11 +50,11 @@ export function TellingFields({ project, place, form, set }: TellingFieldsProps)
   }
   return (
     <>
-      <span className="flabel">{t('alerts.tells')}</span>
-      <div role="group" aria-label={t('alerts.tells')}>
+      <span className="flabel">{t('alerts.notifications')}</span>
+      <div role="group" aria-label={t('alerts.notifications')}>
         {boxes(form.targets, (next) => set({ ...form, targets: next }))}
         <p>
-          {form.targets.length === 0 && <span className="wrn">{t('alerts.noTargetChosen')} </span>}
+          {form.targets.length === 0 && <span className="wrn">{t('alerts.noTargetSelected')} </span>}
           {newTarget}
         </p>
       </div>

@@ -5,33 +5,33 @@ import type { T, TextKey } from '../../i18n';
 /** What can be measured, in the order of the editor. The server knows the same names. What is not made of spans is measured as a whole:
  * no filter, no groups, no comparison. */
 export const MEASURES: Record<string, { unit: Unit; text: TextKey; whole?: true }> = {
-  cost: { unit: 'usd', text: 'alerts.mCost' },
-  total_tokens: { unit: 'tokens', text: 'alerts.mTokens' },
-  input_tokens: { unit: 'tokens', text: 'alerts.mInput' },
-  output_tokens: { unit: 'tokens', text: 'alerts.mOutput' },
-  new_input_tokens: { unit: 'tokens', text: 'alerts.mNewInput' },
-  cache_read_tokens: { unit: 'tokens', text: 'alerts.mCacheRead' },
-  cache_write_tokens: { unit: 'tokens', text: 'alerts.mCacheWrite' },
-  reasoning_tokens: { unit: 'tokens', text: 'alerts.mReasoning' },
-  calls: { unit: 'count', text: 'alerts.mCalls' },
-  failed: { unit: 'count', text: 'alerts.mFailed' },
-  error_rate: { unit: 'ratio', text: 'alerts.mErrorRate' },
-  duration_p50: { unit: 'ms', text: 'alerts.mP50' },
-  duration_p90: { unit: 'ms', text: 'alerts.mP90' },
-  duration_p95: { unit: 'ms', text: 'alerts.mP95' },
-  duration_p99: { unit: 'ms', text: 'alerts.mP99' },
-  time_to_first_token_p50: { unit: 'ms', text: 'alerts.mTtft50' },
-  time_to_first_token_p90: { unit: 'ms', text: 'alerts.mTtft90' },
-  time_to_first_token_p95: { unit: 'ms', text: 'alerts.mTtft95' },
-  time_to_first_token_p99: { unit: 'ms', text: 'alerts.mTtft99' },
-  tool_failures: { unit: 'count', text: 'alerts.mToolFailed' },
-  tool_failure_rate: { unit: 'ratio', text: 'alerts.mToolRate' },
-  unpriced_calls: { unit: 'count', text: 'alerts.mUnpriced' },
-  spans: { unit: 'count', text: 'alerts.mSpans' },
-  refusals: { unit: 'count', text: 'alerts.mRefused', whole: true },
-  client_dropped: { unit: 'count', text: 'alerts.mClientDropped', whole: true },
-  error_events: { unit: 'count', text: 'alerts.mErrorEvents', whole: true },
-  score: { unit: 'score', text: 'alerts.mScore', whole: true },
+  cost: { unit: 'usd', text: 'alerts.metric.cost' },
+  total_tokens: { unit: 'tokens', text: 'alerts.metric.tokens' },
+  input_tokens: { unit: 'tokens', text: 'alerts.metric.inputTokens' },
+  output_tokens: { unit: 'tokens', text: 'alerts.metric.outputTokens' },
+  new_input_tokens: { unit: 'tokens', text: 'alerts.metric.newInputTokens' },
+  cache_read_tokens: { unit: 'tokens', text: 'alerts.metric.cacheReadTokens' },
+  cache_write_tokens: { unit: 'tokens', text: 'alerts.metric.cacheWriteTokens' },
+  reasoning_tokens: { unit: 'tokens', text: 'alerts.metric.reasoningTokens' },
+  calls: { unit: 'count', text: 'alerts.metric.calls' },
+  failed: { unit: 'count', text: 'alerts.metric.failedCalls' },
+  error_rate: { unit: 'ratio', text: 'alerts.metric.errorRate' },
+  duration_p50: { unit: 'ms', text: 'alerts.metric.durationMedian' },
+  duration_p90: { unit: 'ms', text: 'alerts.metric.durationP90' },
+  duration_p95: { unit: 'ms', text: 'alerts.metric.durationP95' },
+  duration_p99: { unit: 'ms', text: 'alerts.metric.durationP99' },
+  time_to_first_token_p50: { unit: 'ms', text: 'alerts.metric.timeToFirstTokenMedian' },
+  time_to_first_token_p90: { unit: 'ms', text: 'alerts.metric.timeToFirstTokenP90' },
+  time_to_first_token_p95: { unit: 'ms', text: 'alerts.metric.timeToFirstTokenP95' },
+  time_to_first_token_p99: { unit: 'ms', text: 'alerts.metric.timeToFirstTokenP99' },
+  tool_failures: { unit: 'count', text: 'alerts.metric.failedToolCalls' },
+  tool_failure_rate: { unit: 'ratio', text: 'alerts.metric.toolErrorRate' },
+  unpriced_calls: { unit: 'count', text: 'alerts.metric.unpricedCalls' },
+  spans: { unit: 'count', text: 'alerts.metric.spans' },
+  refusals: { unit: 'count', text: 'alerts.metric.refusals', whole: true },
+  client_dropped: { unit: 'count', text: 'alerts.metric.clientDropped', whole: true },
+  error_events: { unit: 'count', text: 'alerts.metric.errorEvents', whole: true },
+  score: { unit: 'score', text: 'alerts.metric.scoreMean', whole: true },
 };
 
 /** A measure in words; one that this page does not know keeps its own name. */
@@ -67,7 +67,7 @@ const COMPARED: Record<NonNullable<Incident['compare']>, TextKey> = { previous: 
 /** Where a figure stands: a change says which way it went, and against what. */
 export function standing(t: T, format: Format, { value, unit, compare }: Pick<Incident, 'value' | 'unit' | 'compare'>) {
   if (!compare || value === null) return figureText(format, value, unit, t('alerts.noData'));
-  return t(value < 0 ? 'alerts.wentDown' : 'alerts.wentUp', {
+  return t(value < 0 ? 'alerts.changeDown' : 'alerts.changeUp', {
     change: figureText(format, Math.abs(value), unit, ''),
     what: t(COMPARED[compare]),
   });
@@ -76,18 +76,18 @@ export function standing(t: T, format: Format, { value, unit, compare }: Pick<In
 export const sign = (direction: Direction | undefined) => (direction === 'below' ? '<' : '>');
 
 const DIMENSIONS: Record<string, TextKey> = {
-  trace: 'alerts.dTrace',
-  user: 'alerts.dUser',
-  model: 'alerts.dModel',
-  provider: 'alerts.dProvider',
-  pipeline: 'alerts.dPipeline',
-  agent: 'alerts.dAgent',
-  tool: 'alerts.dTool',
-  prompt: 'alerts.dPrompt',
-  release: 'alerts.dRelease',
-  session: 'alerts.dSession',
-  environment: 'alerts.dEnvironment',
-  key: 'alerts.dKey',
+  trace: 'alerts.dimension.trace',
+  user: 'alerts.dimension.user',
+  model: 'alerts.dimension.model',
+  provider: 'alerts.dimension.provider',
+  pipeline: 'alerts.dimension.pipeline',
+  agent: 'alerts.dimension.agent',
+  tool: 'alerts.dimension.tool',
+  prompt: 'alerts.dimension.prompt',
+  release: 'alerts.dimension.release',
+  session: 'alerts.dimension.session',
+  environment: 'alerts.dimension.environment',
+  key: 'alerts.dimension.ingestKey',
 };
 
 export const dimensionText = (t: T, name: string) => (DIMENSIONS[name] ? t(DIMENSIONS[name]) : name.replace(/^tag:/, ''));
@@ -95,42 +95,42 @@ export const dimensionText = (t: T, name: string) => (DIMENSIONS[name] ? t(DIMEN
 export const groupText = (t: T, group: Group) => `${dimensionText(t, group.name)} ${group.value ?? t('common.unknown')}`;
 
 export const KIND_TEXT: Record<TargetKind, TextKey> = {
-  email: 'alerts.kEmail',
-  slack: 'alerts.kSlack',
-  discord: 'alerts.kDiscord',
-  teams: 'alerts.kTeams',
-  pagerduty: 'alerts.kPagerduty',
-  webhook: 'alerts.kWebhook',
+  email: 'alerts.channel.email',
+  slack: 'alerts.channel.slack',
+  discord: 'alerts.channel.discord',
+  teams: 'alerts.channel.teams',
+  pagerduty: 'alerts.channel.pagerduty',
+  webhook: 'alerts.channel.webhook',
 };
 
 export const STATE_TEXT: Record<DeliveryState, TextKey> = {
-  waiting: 'alerts.sWaiting',
-  sending: 'alerts.sSending',
-  delivered: 'alerts.sDelivered',
-  failed: 'alerts.sFailed',
-  folded: 'alerts.sFolded',
-  cancelled: 'alerts.sCancelled',
+  waiting: 'alerts.deliveryState.waiting',
+  sending: 'alerts.deliveryState.sending',
+  delivered: 'alerts.deliveryState.delivered',
+  failed: 'alerts.deliveryState.failed',
+  folded: 'alerts.deliveryState.inDigest',
+  cancelled: 'alerts.deliveryState.cancelled',
 };
 
 export const NOTICE_TEXT: Record<NoticeKind, TextKey> = {
-  opened: 'alerts.nOpened',
-  worsened: 'alerts.nWorsened',
-  improved: 'alerts.nImproved',
-  resolved: 'alerts.nResolved',
-  reminder: 'alerts.nReminder',
-  escalated: 'alerts.nEscalated',
-  digest: 'alerts.nDigest',
-  test: 'alerts.nTest',
+  opened: 'alerts.notification.fired',
+  worsened: 'alerts.notification.worsened',
+  improved: 'alerts.notification.improved',
+  resolved: 'alerts.notification.resolved',
+  reminder: 'alerts.notification.reminder',
+  escalated: 'alerts.notification.escalated',
+  digest: 'alerts.notification.digest',
+  test: 'alerts.notification.test',
 };
 
 export const HAPPENED_TEXT: Record<Happened, TextKey> = {
-  opened: 'alerts.nOpened',
-  worsened: 'alerts.nWorsened',
-  improved: 'alerts.nImproved',
-  acknowledged: 'alerts.hAcknowledged',
-  resolved: 'alerts.nResolved',
-  snoozed: 'alerts.hSnoozed',
-  note: 'alerts.hNote',
-  reminded: 'alerts.nReminder',
-  escalated: 'alerts.nEscalated',
+  opened: 'alerts.notification.fired',
+  worsened: 'alerts.notification.worsened',
+  improved: 'alerts.notification.improved',
+  acknowledged: 'alerts.timelineEntry.acknowledged',
+  resolved: 'alerts.notification.resolved',
+  snoozed: 'alerts.timelineEntry.snoozed',
+  note: 'alerts.timelineEntry.note',
+  reminded: 'alerts.notification.reminder',
+  escalated: 'alerts.notification.escalated',
 };

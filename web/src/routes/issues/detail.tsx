@@ -165,7 +165,7 @@ function Header({ issue }: { issue: Issue }) {
           </dd>
         </div>
         <div className="wide">
-          <dt>{t('issues.course')}</dt>
+          <dt>{t('issues.eventsOverTime')}</dt>
           <dd>
             <Bars values={issue.points.map(([, n]) => n)} />
           </dd>

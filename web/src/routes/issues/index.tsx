@@ -50,7 +50,7 @@ export default function Issues() {
         </Link>
       ),
     },
-    { key: 'course', head: t('issues.course'), optional: true, cell: ({ points }) => <Bars values={points.map(([, n]) => n)} /> },
+    { key: 'course', head: t('issues.eventsOverTime'), optional: true, cell: ({ points }) => <Bars values={points.map(([, n]) => n)} /> },
     { key: 'count', head: t('issues.count'), sort: 'count', num: true, cell: ({ count }) => <b>{format.count(count)}</b> },
     { key: 'traces', head: t('issues.traces'), sort: 'traces', num: true, optional: true, cell: ({ traces }) => format.count(traces) },
     { key: 'users', head: t('issues.users'), sort: 'users', num: true, optional: true, cell: ({ users }) => format.count(users) },
@@ -89,7 +89,7 @@ export default function Issues() {
         {rows.length > 0 && (
           <>
             <div className="head">
-              <h2>{t('issues.lead', { n: rows.length })}</h2>
+              <h2>{t('issues.issueCount', { n: rows.length })}</h2>
             </div>
             <Table
               label={t('issues.title')}

@@ -115,10 +115,10 @@ export function Breadcrumbs({ crumbs }: { crumbs: Breadcrumb[] }) {
   return (
     <section className="issue-section">
       <div className="head">
-        <h2>{t('issues.crumbs')}</h2>
+        <h2>{t('issues.breadcrumbs')}</h2>
       </div>
       {crumbs.length === 0 ? (
-        <p className="dim">{t('issues.noCrumbs')}</p>
+        <p className="dim">{t('issues.noBreadcrumbs')}</p>
       ) : (
         <table className="tbl crumbt">
           <tbody>

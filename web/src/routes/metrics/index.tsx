@@ -49,14 +49,14 @@ export default function Metrics() {
       )}
       {list.data && !metric && (
         <Empty
-          title={t('metrics.nothing')}
+          title={t('metrics.noMetrics')}
           action={
             <Link className="btn" to="/p/$project/setup" params={{ project: String(project.id) }}>
               {t('nav.setup')}
             </Link>
           }
         >
-          {t('metrics.nothingWhy')}
+          {t('metrics.noMetricsWhy')}
         </Empty>
       )}
       {metric && (
@@ -81,8 +81,8 @@ function Names({ metrics, chosen }: { metrics: Metric[]; chosen: Metric }) {
         <input
           type="search"
           value={words}
-          placeholder={t('metrics.find')}
-          aria-label={t('metrics.find')}
+          placeholder={t('metrics.search')}
+          aria-label={t('metrics.search')}
           onChange={(event) => setWords(event.target.value)}
         />
       </label>
@@ -186,7 +186,7 @@ function One({ metric }: { metric: Metric }) {
             <Chart metric={metric} measure={measure} lines={lines} write={write} />
           </ChartGroup>
           <p className="dim small mwhy">
-            {t(addsUp(measure) ? 'metrics.perBucket' : 'metrics.ofBucket', { width: lengthText(t, shown.data.bucket) })} {t('metrics.apart')}
+            {t(addsUp(measure) ? 'metrics.perBucket' : 'metrics.ofBucket', { width: lengthText(t, shown.data.bucket) })} {t('metrics.notInTotals')}
           </p>
           {group === undefined ? (
             <Totals metric={metric} totals={metric.measures.map((one) => [one, all.data?.measures[one]?.[0]?.total ?? null])} />
@@ -207,7 +207,7 @@ function By({ metric, group, onChange }: { metric: Metric; group: string | undef
   const options = [
     { value: '', label: t('metrics.all') },
     ...metric.attributes.map((name) => ({ value: name, label: name })),
-    ...metric.reporter_attributes.map((name) => ({ value: name, label: name, end: t('metrics.ofReporter') })),
+    ...metric.reporter_attributes.map((name) => ({ value: name, label: name, end: t('metrics.reporter') })),
   ];
   return (
     <Menu

@@ -93,7 +93,7 @@ function CallsChart({ project, q, summary, series, width }: PartProps) {
     <div className="pane">
       <div className="head">
         <h2>{t('overview.calls')}</h2>
-        <span className="meta">{t('overview.per', { width })}</span>
+        <span className="meta">{t('overview.perBucket', { width })}</span>
       </div>
       <StackChart
         name={t('overview.calls')}
@@ -105,7 +105,7 @@ function CallsChart({ project, q, summary, series, width }: PartProps) {
         mark={(value) => format.tokens(value)}
         flag={(sum, at) =>
           (failed[at] ?? 0) > 0
-            ? [{ n: format.count(sum) }, { n: `· ${format.count(failed[at] ?? 0)}`, u: t('overview.failedWord') }]
+            ? [{ n: format.count(sum) }, { n: `· ${format.count(failed[at] ?? 0)}`, u: t('overview.failedSeries') }]
             : [{ n: format.count(sum) }]
         }
         wantedTicks={3}
@@ -118,7 +118,7 @@ function CallsChart({ project, q, summary, series, width }: PartProps) {
         </span>
         <Link to="/p/$project/traces" params={params} search={{ q: both(q, 'status:error') }}>
           <Swatch color="var(--error)" />
-          {t('overview.failedWord')} <b>{format.count(summary.failed_llm_calls)}</b>
+          {t('overview.failedSeries')} <b>{format.count(summary.failed_llm_calls)}</b>
         </Link>
         <Link to="/p/$project/issues" params={params} search={{ q }}>
           {t('overview.errors')} <b>{format.count(summary.errors)}</b>
@@ -188,7 +188,7 @@ function TokensChart({ summary, series, width }: PartProps) {
     <div className="pane">
       <div className="head">
         <h2>{t('overview.tokensByKind')}</h2>
-        <span className="meta">{t('overview.per', { width })}</span>
+        <span className="meta">{t('overview.perBucket', { width })}</span>
       </div>
       <StackChart
         name={t('overview.tokensByKind')}

@@ -47,7 +47,7 @@ export function Extremes({ project, q, traces, by, stale }: ExtremesProps) {
   const measure = ({ trace }: Story) => (by === 'cost' ? (trace.cost ?? 0) : trace.duration_ms);
   const largest = Math.max(0, ...rows.map(measure));
   const sort = by === 'cost' ? '-cost' : '-duration_ms';
-  const title = by === 'cost' ? t('overview.dearest') : t('overview.slowest');
+  const title = by === 'cost' ? t('overview.mostExpensive') : t('overview.slowest');
   const target = (trace: TraceSummary) => ({
     to: '/p/$project/traces/$trace' as const,
     params: { project: String(project.id), trace: trace.trace_id },
@@ -71,7 +71,7 @@ export function Extremes({ project, q, traces, by, stale }: ExtremesProps) {
         <Link {...target(trace)} className="fl">
           <b title={traceName(trace)}>{traceName(trace)}</b>
           {trace.input_preview && <Said className="dim ell" text={trace.input_preview} />}
-          {alike > 1 && <Chip>{t('overview.alike', { n: alike })}</Chip>}
+          {alike > 1 && <Chip>{t('overview.similarTraces', { n: alike })}</Chip>}
         </Link>
       ),
     },
@@ -112,7 +112,7 @@ export function Extremes({ project, q, traces, by, stale }: ExtremesProps) {
     <div className="pane">
       <div className="head">
         <h2>{title}</h2>
-        <span className="meta">{by === 'cost' ? t('overview.byCostWord') : t('overview.byDuration')}</span>
+        <span className="meta">{by === 'cost' ? t('overview.orderedByCost') : t('overview.orderedByDuration')}</span>
         <Link className="more" to="/p/$project/traces" params={{ project: String(project.id) }} search={{ q, sort }}>
           {t('overview.allTraces')}
         </Link>

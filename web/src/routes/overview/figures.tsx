@@ -40,7 +40,7 @@ interface DeltaProps {
 function Delta({ change, unit, worse = false, from, partial = false }: DeltaProps) {
   const t = useT();
   if (change === undefined) return '\u00a0';
-  if (change === null) return <span className="dim">{t('overview.noBefore')}</span>;
+  if (change === null) return <span className="dim">{t('overview.noPreviousPeriod')}</span>;
   const tone = worse && change.notable ? (change.grew ? 'd bad' : 'd good') : 'd';
   const said = partial ? null : change.text;
   return (
@@ -52,7 +52,7 @@ function Delta({ change, unit, worse = false, from, partial = false }: DeltaProp
         </span>
       )}
       {from && ` ${t('overview.from', { value: from })}`}
-      {partial && <span className="dim">{` · ${t('overview.partBefore')}`}</span>}
+      {partial && <span className="dim">{` · ${t('overview.partialPreviousPeriod')}`}</span>}
     </>
   );
 }
@@ -134,7 +134,7 @@ export function Figures({ project, now, before, partial, series, stale }: Figure
         {now.cost !== null && (
           <Delta worse partial={partial} change={against(now.cost, (of) => of.cost)} from={had?.cost ? format.money(had.cost) : null} />
         )}
-        {missing > 0 && <span className="wrn">{` · ${t('overview.partial', { n: format.count(missing) })}`}</span>}
+        {missing > 0 && <span className="wrn">{` · ${t('overview.unpricedNote', { n: format.count(missing) })}`}</span>}
       </Figure>
       <Figure
         label={t('overview.tokens')}

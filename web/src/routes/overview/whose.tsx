@@ -75,12 +75,12 @@ function By({ project, q, scope, by, all, onChoose }: WhoseProps & { by: string;
   return (
     <div className="pane sheet">
       <div className="head">
-        <h2>{t('overview.whose')}</h2>
-        <Tabs label={t('overview.whose')} tabs={all.map((id) => ({ id, label: label(id) }))} selected={by} onSelect={onChoose} panel="whose" />
+        <h2>{t('overview.byUserAndTag')}</h2>
+        <Tabs label={t('overview.byUserAndTag')} tabs={all.map((id) => ({ id, label: label(id) }))} selected={by} onSelect={onChoose} panel="whose" />
       </div>
       <div id="whose" role="tabpanel" aria-label={label(by)}>
         <Table
-          label={`${t('overview.whose')}: ${label(by)}`}
+          label={`${t('overview.byUserAndTag')}: ${label(by)}`}
           columns={columns}
           rows={rows}
           rowKey={({ key }) => key ?? ''}

@@ -22,7 +22,7 @@ function Tokens() {
   const t = useT();
   const { data, error, refetch } = useQuery(tokensQuery);
   const rights = ({ admin, project_id: project }: Token) =>
-    admin ? t('access.admin') : project === null ? t('access.readsAll') : t('access.reads', { project });
+    admin ? t('access.admin') : project === null ? t('access.readsAll') : t('access.readsProject', { project });
   const columns: Column<Token>[] = [
     {
       key: 'name',
@@ -117,7 +117,7 @@ function Revoke({ what, id }: { what: 'tokens' | 'sessions'; id: number }) {
       onBlur={() => setSure(false)}
       onClick={() => (sure ? revoke.mutate(id) : setSure(true))}
     >
-      {t(sure ? 'access.revokeSure' : what === 'tokens' ? 'access.revoke' : 'access.end')}
+      {t(sure ? 'access.revokeConfirm' : what === 'tokens' ? 'access.revoke' : 'access.endSession')}
     </button>
   );
 }

@@ -80,7 +80,7 @@ function Projects({ selected }: { selected: number | undefined }) {
               aria-current={project.id === selected ? 'true' : undefined}
             >
               <b className="ell">{project.name}</b>
-              {project.disabled && <Chip tone="wrn">{t('settings.off')}</Chip>}
+              {project.disabled && <Chip tone="wrn">{t('settings.refusesData')}</Chip>}
               <span className="dim">
                 {project.first_span_at ? t('settings.since', { time: format.day(project.first_span_at) }) : t('settings.noData')}
               </span>

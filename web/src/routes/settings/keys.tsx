@@ -30,7 +30,7 @@ export function Keys({ project }: { project: Project }) {
       cell: (key) => (
         <>
           <b>{key.name}</b>
-          {key.disabled && <Chip tone="wrn">{t('settings.off')}</Chip>}
+          {key.disabled && <Chip tone="wrn">{t('settings.refusesData')}</Chip>}
         </>
       ),
     },
@@ -95,7 +95,7 @@ function RemoveKey({ project, id }: { project: number; id: number }) {
       onBlur={() => setSure(false)}
       onClick={() => (sure ? remove.mutate(id) : setSure(true))}
     >
-      {sure ? t('settings.removeSure') : t('settings.removeKey')}
+      {sure ? t('settings.removeConfirm') : t('settings.removeKey')}
     </button>
   );
 }

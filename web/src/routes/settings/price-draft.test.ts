@@ -20,12 +20,12 @@ it('takes zero for a price, and an hour alone', () => {
 it.each([
   [{ model: '  ' }, 'prices.needsModel'],
   [{ prices: { output: '1' } }, 'prices.needsPrice'],
-  [{ prices: { input: '-1' } }, 'prices.badNumber'],
-  [{ prices: { input: 'free' } }, 'prices.badNumber'],
-  [{ prices: { input: 'Infinity' } }, 'prices.badNumber'],
-  [{ from: 'May' }, 'prices.badDay'],
-  [{ from: '2026-13-01' }, 'prices.badDay'],
-  [{ above: '-5' }, 'prices.badAbove'],
+  [{ prices: { input: '-1' } }, 'prices.invalidNumber'],
+  [{ prices: { input: 'free' } }, 'prices.invalidNumber'],
+  [{ prices: { input: 'Infinity' } }, 'prices.invalidNumber'],
+  [{ from: 'May' }, 'prices.invalidDay'],
+  [{ from: '2026-13-01' }, 'prices.invalidDay'],
+  [{ above: '-5' }, 'prices.invalidTokenCount'],
 ])('refuses %o', (wrong, key) => expect(priceOf({ ...draft, ...wrong })).toMatchObject({ key }));
 
 it('counts days in UTC', () => expect(today(new Date('2026-11-23T23:30:00-05:00'))).toBe('2026-11-24'));

@@ -46,16 +46,16 @@ export function priceOf(draft: Draft): NewPrice | Problem {
     const text = (draft.prices[bucket] ?? '').trim();
     if (text === '') continue;
     const dollars = Number(text);
-    if (!(dollars >= 0) || !Number.isFinite(dollars)) return { key: 'prices.badNumber', text };
+    if (!(dollars >= 0) || !Number.isFinite(dollars)) return { key: 'prices.invalidNumber', text };
     prices[bucket] = dollars;
   }
   if (['input', 'request', 'image', 'hour'].every((bucket) => prices[bucket as BucketName] === undefined)) {
     return { key: 'prices.needsPrice' };
   }
   const from = draft.from.trim();
-  if (from && !DAY.test(from)) return { key: 'prices.badDay', text: from };
+  if (from && !DAY.test(from)) return { key: 'prices.invalidDay', text: from };
   const above = draft.above.trim();
-  if (above && !/^\d+$/.test(above)) return { key: 'prices.badAbove', text: above };
+  if (above && !/^\d+$/.test(above)) return { key: 'prices.invalidTokenCount', text: above };
   return {
     model,
     prices,

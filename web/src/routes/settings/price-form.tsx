@@ -77,7 +77,7 @@ export function PriceForm({ project, model, provider }: { project: number; model
           <div className="prow">{TOKENS.slice(2).map(field)}</div>
         </fieldset>
         <fieldset>
-          <legend>{t('prices.perOne')}</legend>
+          <legend>{t('prices.perUnit')}</legend>
           <div className="prow">{ONES.map(field)}</div>
         </fieldset>
         <fieldset>
@@ -94,11 +94,11 @@ export function PriceForm({ project, model, provider }: { project: number; model
           {t('prices.set')}
         </button>
         <span role="status" className={problem ? 'err' : 'okc'}>
-          {problem ? t(problem.key, { text: problem.text ?? '' }) : set.isSuccess ? t('prices.isSet') : ''}
+          {problem ? t(problem.key, { text: problem.text ?? '' }) : set.isSuccess ? t('prices.priceSet') : ''}
         </span>
         {set.isSuccess && (
           <a className="act" href="#reprice">
-            {t('prices.againShort')}
+            {t('prices.repriceShort')}
           </a>
         )}
       </div>

@@ -38,7 +38,7 @@ export function Prices({ project, wanted }: { project: Project; wanted: { model:
       ),
     },
     { key: 'prices', head: t('prices.prices'), cell: (price) => <What prices={price.prices} /> },
-    { key: 'holds', head: t('prices.holds'), optional: true, cell: (price) => <Holds price={price} /> },
+    { key: 'holds', head: t('prices.inEffect'), optional: true, cell: (price) => <Holds price={price} /> },
     { key: 'do', head: '', num: true, cell: (price) => <Do project={project.id} price={price} /> },
   ];
   return (
@@ -129,7 +129,7 @@ function Do({ project, price }: { project: number; price: OwnPrice }) {
         onBlur={() => setSure(false)}
         onClick={() => (sure ? remove.mutate(id) : setSure(true))}
       >
-        {sure ? t('prices.removeSure') : t('prices.remove')}
+        {sure ? t('prices.removeConfirm') : t('prices.remove')}
       </button>
       {(end.error ?? remove.error) && <ErrorPart error={end.error ?? remove.error} title={t('common.notDone')} />}
     </span>

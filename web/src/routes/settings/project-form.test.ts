@@ -18,11 +18,11 @@ it('sends trimmed, typed values', () => {
 it('takes an empty code as dollars alone', () => expect(patchOf({ ...draft, code: '', rate: '' })).toMatchObject({ currency: null }));
 
 it.each([{ rate: '0' }, { rate: 'x' }, { rate: 'Infinity' }, { code: 'YENS' }, { code: 'J1' }])('refuses the rate %o', (wrong) =>
-  expect(patchOf({ ...draft, ...wrong })).toBe('settings.badRate'),
+  expect(patchOf({ ...draft, ...wrong })).toBe('settings.invalidRate'),
 );
 
-it.each(['0', '1.5', '', '99999', 'ninety'])('refuses %s days', (days) => expect(patchOf({ ...draft, days })).toBe('settings.badDays'));
+it.each(['0', '1.5', '', '99999', 'ninety'])('refuses %s days', (days) => expect(patchOf({ ...draft, days })).toBe('settings.invalidDays'));
 
 it.each([{ texts: '0' }, { notable: 'x' }, { environments: 'dev' }, { environments: '=7' }, { environments: 'dev=0' }])('refuses %o', (wrong) =>
-  expect(patchOf({ ...draft, ...wrong })).toBe('settings.badDays'),
+  expect(patchOf({ ...draft, ...wrong })).toBe('settings.invalidDays'),
 );

@@ -35,7 +35,7 @@ const draftOf = (project: Project): Draft => ({
 
 const MAX_DAYS = 3650;
 
-type Problem = 'settings.badRate' | 'settings.badDays';
+type Problem = 'settings.invalidRate' | 'settings.invalidDays';
 
 const isDays = (days: number) => Number.isInteger(days) && days >= 1 && days <= MAX_DAYS;
 
@@ -58,10 +58,10 @@ export function patchOf(draft: Draft): ProjectPatch | Problem {
   const texts = draft.texts.trim() ? Number(draft.texts) : null;
   const notable = draft.notable.trim() ? Number(draft.notable) : null;
   const environments = environmentsOf(draft.environments);
-  if ([days, texts ?? 1, notable ?? 1].some((value) => !isDays(value)) || environments === null) return 'settings.badDays';
+  if ([days, texts ?? 1, notable ?? 1].some((value) => !isDays(value)) || environments === null) return 'settings.invalidDays';
   const code = draft.code.trim().toUpperCase();
   const rate = Number(draft.rate);
-  if (code && (!/^[A-Z]{3}$/.test(code) || !(rate > 0) || !Number.isFinite(rate))) return 'settings.badRate';
+  if (code && (!/^[A-Z]{3}$/.test(code) || !(rate > 0) || !Number.isFinite(rate))) return 'settings.invalidRate';
   return {
     name: draft.name.trim(),
     retention_days: days,

@@ -41,20 +41,20 @@ export function Reprice({ project }: { project: number }) {
   const start = () => reprice.mutate(rangeOf(range), { onSuccess: () => preview.reset() });
   return (
     <>
-      <h3 id="reprice" className="anchor">{t('prices.again')}</h3>
-      <p className="dim">{t('prices.againWhy')}</p>
+      <h3 id="reprice" className="anchor">{t('prices.reprice')}</h3>
+      <p className="dim">{t('prices.repriceWhy')}</p>
       {job && <Job project={project} job={job} onAgain={() => reprice.mutate({ from: job.from, to: job.to })} />}
       <form className="prow" onSubmit={submit}>
         <label className="pfield">
-          <span>{t('prices.againFrom')}</span>
+          <span>{t('prices.repriceFrom')}</span>
           <input className="field" type="date" required value={range.from} onChange={(event) => change({ from: event.target.value })} />
         </label>
         <label className="pfield">
-          <span>{t('prices.againTo')}</span>
+          <span>{t('prices.repriceThrough')}</span>
           <input className="field" type="date" required value={range.through} onChange={(event) => change({ through: event.target.value })} />
         </label>
         <button type="submit" className="btn" disabled={preview.isPending || isBusy}>
-          {t('prices.try')}
+          {t('prices.previewChanges')}
         </button>
       </form>
       {preview.error && <ErrorPart error={preview.error} title={t('common.notDone')} />}
@@ -62,7 +62,7 @@ export function Reprice({ project }: { project: number }) {
       <div role="status">{preview.data && <Outcome answer={preview.data} dry />}</div>
       {preview.data && preview.data.changed > 0 && (
         <button type="button" className="btn pri" disabled={isBusy} onClick={start}>
-          {t('prices.do', { n: format.count(preview.data.changed) })}
+          {t('prices.applyChanges', { n: format.count(preview.data.changed) })}
         </button>
       )}
     </>
@@ -93,10 +93,10 @@ function Job({ project, job, onAgain }: { project: number; job: RepriceJob; onAg
             : isCounted
               ? t('prices.running', { done: format.count(job.done), total: format.count(job.total) })
               : t('prices.counting')}{' '}
-          <span className="dim">{t('prices.goesOn')}</span>
+          <span className="dim">{t('prices.continuesInServer')}</span>
         </p>
         <div className="prow">
-          <progress aria-label={t('prices.again')} {...(isCounted && { value: job.done, max: job.total })} />
+          <progress aria-label={t('prices.reprice')} {...(isCounted && { value: job.done, max: job.total })} />
           <button type="button" className="btn" disabled={cancel.isPending} onClick={() => cancel.mutate(job.id)}>
             {t('prices.cancel')}
           </button>
@@ -123,12 +123,12 @@ function Job({ project, job, onAgain }: { project: number; job: RepriceJob; onAg
         {job.reason && <p>{job.reason}</p>}
         <p>
           {changed > 0 && job.reached
-            ? t('prices.mixed', { n: format.count(changed), time: format.moment(job.reached) })
-            : t('prices.notMixed')}
+            ? t('prices.mixedPrices', { n: format.count(changed), time: format.moment(job.reached) })
+            : t('prices.noCostChanged')}
         </p>
       </div>
       <button type="button" className="btn" onClick={onAgain}>
-        {t('prices.finish')}
+        {t('prices.repriceAgain')}
       </button>
     </div>
   );
@@ -159,16 +159,16 @@ function Outcome({ answer, dry }: { answer: Repriced; dry: boolean }) {
   return (
     <>
       <p>
-        {t(dry ? 'prices.sum' : 'prices.done', {
+        {t(dry ? 'prices.changePreview' : 'prices.changeResult', {
           n: format.count(answer.changed),
           of: format.count(answer.calls),
           before: sum(answer.cost_before),
           after: sum(answer.cost_after),
         })}{' '}
-        {answer.newly_priced > 0 && t('prices.newly', { n: format.count(answer.newly_priced) })}{' '}
-        {answer.no_longer_priced > 0 && t('prices.lost', { n: format.count(answer.no_longer_priced) })}
+        {answer.newly_priced > 0 && t('prices.newlyPriced', { n: format.count(answer.newly_priced) })}{' '}
+        {answer.no_longer_priced > 0 && t('prices.noLongerPriced', { n: format.count(answer.no_longer_priced) })}
       </p>
-      <Table label={t('prices.again')} columns={columns} rows={answer.models} rowKey={({ model }) => model ?? ''} />
+      <Table label={t('prices.reprice')} columns={columns} rows={answer.models} rowKey={({ model }) => model ?? ''} />
     </>
   );
 }

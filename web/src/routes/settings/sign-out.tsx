@@ -15,7 +15,7 @@ export function SignOut() {
   };
   return (
     <button type="button" className="btn" onClick={() => void leave()}>
-      {t('signin.out')}
+      {t('signin.signOut')}
     </button>
   );
 }

@@ -52,7 +52,7 @@ export function Unpriced({ project, onSet }: { project: Project; onSet: (wanted:
         if (isPriced(row)) {
           return (
             <a className="act" href="#reprice" title={t('prices.pricedSince')}>
-              {t('prices.againShort')}
+              {t('prices.repriceShort')}
             </a>
           );
         }

@@ -17,6 +17,6 @@ test('every client has things to check, with the address and the key of its proj
 });
 
 test('that a container is another machine is said where the address is this machine alone', () => {
-  expect(checksOf('python', HERE).map(({ text }) => text)).toContain('setup.kHere');
-  expect(checksOf('python', THERE).map(({ text }) => text)).not.toContain('setup.kHere');
+  expect(checksOf('python', HERE).map(({ text }) => text)).toContain('setup.check.localAddress');
+  expect(checksOf('python', THERE).map(({ text }) => text)).not.toContain('setup.check.localAddress');
 });

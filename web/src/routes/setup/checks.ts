@@ -18,16 +18,16 @@ interface Family {
 
 /** What differs between clients, by the tab that is chosen. */
 const FAMILIES: Record<string, Family> = {
-  python: { begin: 'setup.kBeginPython', flush: 'sentry_sdk.flush()', debug: 'sentry_sdk.init(..., debug=True)' },
-  javascript: { begin: 'setup.kBeginJavascript', flush: 'await Sentry.flush(2000)', debug: 'Sentry.init({ ..., debug: true })' },
+  python: { begin: 'setup.check.startPython', flush: 'sentry_sdk.flush()', debug: 'sentry_sdk.init(..., debug=True)' },
+  javascript: { begin: 'setup.check.startJavascript', flush: 'await Sentry.flush(2000)', debug: 'Sentry.init({ ..., debug: true })' },
   opentelemetry: {
-    begin: 'setup.kBeginOpentelemetry',
+    begin: 'setup.check.startOpentelemetry',
     flush: 'opentelemetry.trace.get_tracer_provider().force_flush()',
     debug: 'opentelemetry-instrument --traces_exporter console,otlp python app.py',
   },
-  langfuse: { begin: 'setup.kBeginLangfuse', flush: 'get_client().flush()', debug: 'export LANGFUSE_DEBUG=true' },
+  langfuse: { begin: 'setup.check.startLangfuse', flush: 'get_client().flush()', debug: 'export LANGFUSE_DEBUG=true' },
 };
-const AGENT: Family = { begin: 'setup.kBeginAgent', flush: null, debug: 'export OTEL_LOG_LEVEL=debug' };
+const AGENT: Family = { begin: 'setup.check.startAgent', flush: null, debug: 'export OTEL_LOG_LEVEL=debug' };
 
 /** What to look at when nothing comes from a client, the likeliest first. */
 export function checksOf(client: string, dsn: string): Check[] {
@@ -36,13 +36,13 @@ export function checksOf(client: string, dsn: string): Check[] {
   const { begin, flush, debug } = FAMILIES[client] ?? AGENT;
   const here = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
   return [
-    { text: 'setup.kReach', code: `curl ${origin}/healthz` },
-    ...(here ? [{ text: 'setup.kHere' as const, code: `${hostname}:${port || (protocol === 'https:' ? '443' : '80')}` }] : []),
-    { text: 'setup.kFirewall', code: `export NO_PROXY=${hostname}` },
-    { text: 'setup.kKey', code: key },
+    { text: 'setup.check.address', code: `curl ${origin}/healthz` },
+    ...(here ? [{ text: 'setup.check.localAddress' as const, code: `${hostname}:${port || (protocol === 'https:' ? '443' : '80')}` }] : []),
+    { text: 'setup.check.firewall', code: `export NO_PROXY=${hostname}` },
+    { text: 'setup.check.key', code: key },
     { text: begin },
-    ...(flush ? [{ text: 'setup.kFlush' as const, code: flush }] : [{ text: 'setup.kFlushAgent' as const }]),
-    { text: 'setup.kDebug', code: debug },
-    { text: 'setup.kContent' },
+    ...(flush ? [{ text: 'setup.check.flush' as const, code: flush }] : [{ text: 'setup.check.flushAgent' as const }]),
+    { text: 'setup.check.debug', code: debug },
+    { text: 'setup.check.content' },
   ];
 }

@@ -38,10 +38,10 @@ export default function Setup() {
           </div>
         </div>
         <div className="step">
-          <h2>{t('setup.tell')}</h2>
-          <p>{t('setup.tellWhy')}</p>
+          <h2>{t('setup.configure')}</h2>
+          <p>{t('setup.configureWhy')}</p>
           <Tabs
-            label={t('setup.tell')}
+            label={t('setup.configure')}
             tabs={SNIPPETS.map(({ id, label }) => ({ id, label: t(label) }))}
             selected={snippet.id}
             onSelect={(id) => void navigate({ to: '.', search: (was) => ({ ...was, with: id }), replace: true })}
@@ -96,7 +96,7 @@ function Ghost() {
         <span>{t('setup.time')}</span>
         <span>{t('setup.pipeline')}</span>
         <span>{t('setup.model')}</span>
-        <span>{t('setup.talk')}</span>
+        <span>{t('setup.promptAndAnswer')}</span>
         <span className="n">{t('setup.tokens')}</span>
         <span className="n">{t('setup.cost')}</span>
         <span className="n">{t('setup.duration')}</span>

@@ -23,13 +23,13 @@ interface Reason {
 
 /** Reasons are names that grow with the server; these are the ones that a person can do something about. */
 const REASONS: Reason[] = [
-  { match: /unknown_key|key_unknown|no_such_key|unknown_project/, why: 'setup.rUnknownKey', fix: 'setup.fixDsn' },
-  { match: /(malformed|invalid|bad)_key/, why: 'setup.rBadKey', fix: 'setup.fixDsn' },
-  { match: /no_(auth|key)|missing_(auth|key)|without_key|unauthenticated/, why: 'setup.rNoKey', fix: 'setup.fixDsn' },
-  { match: /disabled/, why: 'setup.rDisabled', fix: 'setup.fixDisabled' },
-  { match: /too_large|oversize|size_limit/, why: 'setup.rTooLarge' },
-  { match: /sample_rate|sampled/, why: 'setup.rSampled', fix: 'setup.fixSample' },
-  { match: /malformed|invalid|unreadable|parse/, why: 'setup.rUnreadable' },
+  { match: /unknown_key|key_unknown|no_such_key|unknown_project/, why: 'setup.reason.unknownKey', fix: 'setup.fixDsn' },
+  { match: /(malformed|invalid|bad)_key/, why: 'setup.reason.malformedKey', fix: 'setup.fixDsn' },
+  { match: /no_(auth|key)|missing_(auth|key)|without_key|unauthenticated/, why: 'setup.reason.noKey', fix: 'setup.fixDsn' },
+  { match: /disabled/, why: 'setup.reason.disabled', fix: 'setup.fixDisabled' },
+  { match: /too_large|oversize|size_limit/, why: 'setup.reason.tooLarge' },
+  { match: /sample_rate|sampled/, why: 'setup.reason.sampled', fix: 'setup.fixSample' },
+  { match: /malformed|invalid|unreadable|parse/, why: 'setup.reason.unreadable' },
 ];
 
 /** What arrives but is kept by nobody: an SDK that speaks, and says nothing of traces. */
@@ -48,8 +48,8 @@ export function Knocks({ project }: { project: Project }) {
   return (
     <>
       <div className="head">
-        <h2>{t('setup.knocked')}</h2>
-        <span className="meta">{t('setup.knockedSince')}</span>
+        <h2>{t('setup.recentRequests')}</h2>
+        <span className="meta">{t('setup.recentRequestsSince')}</span>
       </div>
       {error && !data && <ErrorPart error={error} onRetry={() => void refetch()} />}
       <ol className="knock" aria-live="polite">
@@ -97,14 +97,14 @@ function Knock({ outcome }: { outcome: Outcome }) {
   const fine = outcome.outcome === 'accepted';
   const reason = REASONS.find(({ match }) => match.test(outcome.reason));
   const why = hollow
-    ? t('setup.hollowWhy')
+    ? t('setup.acceptedWithoutSpansWhy')
     : fine
       ? null
       : reason
         ? t(reason.why)
-        : (outcome.detail ?? t('setup.rOther', { reason: outcome.reason }));
+        : (outcome.detail ?? t('setup.reason.other', { reason: outcome.reason }));
   const fix = !hollow && !fine && reason?.fix ? t(reason.fix) : null;
-  const amount = t(fine ? 'setup.stored' : lost ? 'setup.lost' : 'setup.counted', {
+  const amount = t(fine ? 'setup.itemsStored' : lost ? 'setup.itemsLost' : 'setup.itemsCounted', {
     n: format.count(outcome.quantity),
     what: categoryText(t, outcome),
   });
@@ -113,7 +113,7 @@ function Knock({ outcome }: { outcome: Outcome }) {
       <StatusGlyph status={lost ? 'error' : fine ? 'ok' : 'cancelled'} />
       <div>
         <p>
-          <b>{t(hollow ? 'setup.hollow' : `setup.${outcome.outcome}`)}</b>{' '}
+          <b>{t(hollow ? 'setup.acceptedWithoutSpans' : `setup.${outcome.outcome}`)}</b>{' '}
           <time className="dim" dateTime={outcome.last_at}>
             {format.moment(outcome.last_at)}
           </time>

@@ -51,16 +51,16 @@ export default function SignIn() {
           {problem}
         </p>
       )}
-      <p>{t('signin.run')}</p>
+      <p>{t('signin.runCommand')}</p>
       <div className="cmd">
         <code>{COMMAND}</code>
         <CopyButton quiet text={COMMAND} />
       </div>
       <p className="dim">
-        <Rich text={t('signin.data')} />
+        <Rich text={t('signin.dataFolder')} />
       </p>
       <form onSubmit={(event) => void submit(event)}>
-        <label htmlFor="token">{t('signin.paste')}</label>
+        <label htmlFor="token">{t('signin.pasteToken')}</label>
         <div className="addrow">
           <input
             className="field"
@@ -73,7 +73,7 @@ export default function SignIn() {
             required
           />
           <button type="submit" className="btn pri" disabled={busy || !token.trim()}>
-            {t('signin.go')}
+            {t('signin.submit')}
           </button>
         </div>
       </form>

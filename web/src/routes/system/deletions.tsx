@@ -14,13 +14,13 @@ export function Deletions() {
   const { data } = useQuery(deletionsQuery);
   if (!data || data.deletions.length === 0) return null;
   const columns: Column<Receipt>[] = [
-    { key: 'at', head: t('deletions.at'), cell: ({ at }) => <Moment at={at} /> },
+    { key: 'at', head: t('deletions.deletedAt'), cell: ({ at }) => <Moment at={at} /> },
     { key: 'what', head: t('deletions.what'), cell: ({ what }) => <b>{t(`deletions.${what}`)}</b> },
     { key: 'project', head: t('bar.project'), num: true, cell: ({ project }) => project || '–' },
     { key: 'spans', head: t('deletions.spans'), num: true, cell: ({ spans }) => format.count(spans) },
     {
       key: 'beside',
-      head: t('deletions.beside'),
+      head: t('deletions.otherRecords'),
       num: true,
       optional: true,
       cell: (row) => format.count(row.errors + row.scores + row.log_lines + row.series + row.incidents + row.mentions),

@@ -144,10 +144,10 @@ function Strangers({ rows }: { rows: Outcome[] }) {
   return (
     <section className="sheet pane outcomes">
       <div className="head">
-        <h2>{t('system.strangers')}</h2>
-        <span className="meta">{t('system.strangersWhy')}</span>
+        <h2>{t('system.withoutKey')}</h2>
+        <span className="meta">{t('system.withoutKeyWhy')}</span>
       </div>
-      <Table label={t('system.strangers')} columns={columns} rows={rows} rowKey={({ reason }) => reason} />
+      <Table label={t('system.withoutKey')} columns={columns} rows={rows} rowKey={({ reason }) => reason} />
     </section>
   );
 }
@@ -172,7 +172,7 @@ function Outcomes({ project, projects }: { project: Project; projects: Project[]
   const columns: Column<Outcome>[] = [
     {
       key: 'what',
-      head: t('system.what'),
+      head: t('system.outcome'),
       cell: (row) => (
         <span className="nm">
           <StatusGlyph status={glyphOf(row)} />
@@ -236,7 +236,7 @@ function Outcomes({ project, projects }: { project: Project; projects: Project[]
       </div>
       {error && !data && <ErrorPart error={error} onRetry={() => void refetch()} />}
       {!data && !error && <Skeleton />}
-      {data && rows.length === 0 && <Empty title={t('system.none')}>{t('system.noneWhy')}</Empty>}
+      {data && rows.length === 0 && <Empty title={t('system.noOutcomes')}>{t('system.noOutcomesWhy')}</Empty>}
       {rows.length > 0 && (
         <Table
           label={t('system.outcomes')}

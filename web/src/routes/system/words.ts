@@ -12,7 +12,7 @@ const CATEGORIES: Record<string, TextKey> = {
 };
 
 /** A reason in words, where its name alone says little. */
-const REASONS: Record<string, TextKey> = { joined: 'system.joined' };
+const REASONS: Record<string, TextKey> = { joined: 'system.mergedIntoSpan' };
 
 export function reasonText(t: T, reason: string): string | undefined {
   const key = REASONS[reason];

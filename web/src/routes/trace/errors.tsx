@@ -37,7 +37,7 @@ export const Errors = memo(function Errors() {
                       {node.span.title || node.span.name || node.span.op}
                     </button>
                   ) : (
-                    t('trace.noSpanOfIt')
+                    t('trace.spanNotInTrace')
                   )}
                   {error.culprit && ` · ${error.culprit}`}
                 </p>

@@ -84,14 +84,14 @@ export default function Trace() {
       </InBar>
       {gone && (
         <Empty
-          title={t('trace.gone')}
+          title={t('trace.notFound')}
           action={
             <Link className="btn" {...list}>
-              {t('trace.toList')}
+              {t('trace.backToTraces')}
             </Link>
           }
         >
-          {t('trace.goneWhy', { n: project.retention_days })}
+          {t('trace.notFoundWhy', { n: project.retention_days })}
         </Empty>
       )}
       {error && !gone && !data && (
@@ -213,7 +213,7 @@ function Answer({ data, arriving }: { data: TraceDetail; arriving: boolean }) {
               <section className="detail" ref={pane} tabIndex={-1} aria-label={t('trace.detail')}>
                 {speaks && (
                   <div className="ttools tt2">
-                    <div className="seg" role="group" aria-label={t('trace.beside')}>
+                    <div className="seg" role="group" aria-label={t('trace.sidePanel')}>
                       <button
                         type="button"
                         aria-pressed={transcribed}

@@ -30,9 +30,9 @@ export function Keeping() {
       </button>
       {asked ? (
         <>
-          <span className="err">{t('trace.deleteSure')}</span>
+          <span className="err">{t('trace.deleteWarning')}</span>
           <button type="button" className="act err" disabled={remove.isPending} onClick={() => remove.mutate(undefined, { onSuccess: gone })}>
-            {t('trace.deleteYes')}
+            {t('trace.deleteConfirm')}
           </button>
           <button type="button" className="act" onClick={() => setAsked(false)}>
             {t('common.cancel')}

@@ -43,13 +43,13 @@ export const Kin = memo(function Kin() {
     <>
       <section className="below">
         <div className="head">
-          <h2>{t('trace.kin')}</h2>
-          <span className="meta">{t(answer?.next_cursor ? 'trace.kinLast' : 'trace.kinAll', { n: earlier.length, name: pipeline })}</span>
+          <h2>{t('trace.earlierRuns.title')}</h2>
+          <span className="meta">{t(answer?.next_cursor ? 'trace.earlierRuns.newest' : 'trace.earlierRuns.count', { n: earlier.length, name: pipeline })}</span>
           <span className="legend dim" aria-hidden="true">
             <i className="dotme" />
-            {t('trace.thisRun')}
+            {t('trace.earlierRuns.thisRun')}
             <i className="doto" />
-            {t('trace.earlierRuns')}
+            {t('trace.earlierRuns.earlier')}
             <i className="dotm" />
             {t('trace.median')}
           </span>
@@ -62,7 +62,7 @@ export const Kin = memo(function Kin() {
           usual={tree.byId.get(trace.root_span_id)?.span.compared?.median_ms}
           write={(ms) => <Duration ms={ms} />}
           // A run that failed early is not a fast one.
-          verdicts={{ less: 'trace.kinFaster', more: 'trace.kinSlower', good: statusOf(trace) === 'ok' }}
+          verdicts={{ less: 'trace.earlierRuns.faster', more: 'trace.earlierRuns.slower', good: statusOf(trace) === 'ok' }}
         />
         {trace.llm_calls > 0 && (
           <Compare
@@ -70,7 +70,7 @@ export const Kin = memo(function Kin() {
             mine={trace.output_tokens}
             others={earlier.filter((one) => one.calls_without_usage === 0).map(({ output_tokens: n }) => n)}
             write={(n) => format.count(n)}
-            verdicts={{ less: 'trace.kinFewer', more: 'trace.kinMore' }}
+            verdicts={{ less: 'trace.earlierRuns.fewer', more: 'trace.earlierRuns.more' }}
           />
         )}
         {trace.cost !== null && (
@@ -79,16 +79,16 @@ export const Kin = memo(function Kin() {
             mine={trace.cost}
             others={earlier.flatMap(({ cost }) => (cost === null ? [] : [cost]))}
             write={format.money}
-            verdicts={{ less: 'trace.kinLess', more: 'trace.kinDearer' }}
+            verdicts={{ less: 'trace.earlierRuns.cheaper', more: 'trace.earlierRuns.moreExpensive' }}
           />
         )}
       </section>
       <section className="below">
         <div className="head">
-          <h2>{t('trace.itsEarlier')}</h2>
-          <span className="meta">{t('trace.newestFirst')}</span>
+          <h2>{t('trace.earlierRuns.list')}</h2>
+          <span className="meta">{t('trace.earlierRuns.newestFirst')}</span>
           <Link className="more" {...tracesLink}>
-            {t('trace.all')}
+            {t('trace.earlierRuns.all')}
           </Link>
         </div>
         <table className="tbl">
@@ -128,7 +128,7 @@ function EarlierRun({ run, project }: { run: TraceSummary; project: number }) {
       <td className="n c2">
         {run.llm_calls > 0 && run.total_tokens > 0 && (
           <>
-            {format.count(run.total_tokens)} <span className="dim">{t('trace.tokensWord')}</span>
+            {format.count(run.total_tokens)} <span className="dim">{t('trace.tokensUnit')}</span>
           </>
         )}
       </td>
@@ -181,11 +181,11 @@ function Compare({ label, mine, others, usual, write, verdicts }: CompareProps) 
       </span>
       <span className="w">
         {pace.kind === 'same' ? (
-          <Chip>{t('trace.usual')}</Chip>
+          <Chip>{t('trace.earlierRuns.asUsual')}</Chip>
         ) : (
           <Chip tone={tone}>
             {pace.kind === 'times'
-              ? t('trace.kinTimes', { times: format.three(pace.times) })
+              ? t('trace.earlierRuns.timesMedian', { times: format.three(pace.times) })
               : t(pace.kind === 'faster' ? verdicts.less : verdicts.more, { percent })}
           </Chip>
         )}

@@ -74,7 +74,7 @@ function Line({ line, withSpan }: { line: LogLine; withSpan: boolean }) {
               {node.span.title || node.span.name || node.span.op || node.span.span_id}
             </button>
           ) : (
-            <span className="dim">{t(line.span_id === null ? 'trace.logOfTrace' : 'trace.noSpanOfIt')}</span>
+            <span className="dim">{t(line.span_id === null ? 'trace.logOfTrace' : 'trace.spanNotInTrace')}</span>
           )}
         </span>
       )}

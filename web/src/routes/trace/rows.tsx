@@ -259,7 +259,7 @@ function Note({ node, folded }: { node: Node; folded: boolean }) {
   const [error] = errors;
   return (
     <>
-      {folded && <em>{t('trace.hidden', { n: node.below })}</em>}
+      {folded && <em>{t('trace.hiddenCount', { n: node.below })}</em>}
       {span.status === 'error' && (
         <em className="err" title={error ? `${error.type}: ${error.value}` : (span.status_detail ?? undefined)}>
           {/* The glyph has its word beside it. */}
@@ -299,7 +299,7 @@ function Took({ node }: { node: Node }) {
   const estimated = call ? (usage?.source === 'estimated' ? 1 : 0) : took.estimated_calls;
   const unknown = (call && span.status === 'ok') || (!call && took.unpriced_calls > 0);
   const tone = own ? '' : ' dim';
-  const title = own ? undefined : call ? t('trace.notInSum') : t('trace.sumOf', { n: took.llm_calls });
+  const title = own ? undefined : call ? t('trace.excludedFromTotals') : t('trace.sumOf', { n: took.llm_calls });
   const word = (
     <span className="unk" title={t('common.unknown')}>
       ?

@@ -79,8 +79,8 @@ export function TranscriptTools() {
   const handoffs = tree.nodes.filter(({ span }) => span.kind === 'handoff').length;
   const counts = [
     t('common.calls', { n: calls }),
-    data.trace.tool_calls > 0 && t('trace.nTools', { n: data.trace.tool_calls }),
-    handoffs > 0 && t('trace.nHandoffs', { n: handoffs }),
+    data.trace.tool_calls > 0 && t('trace.toolCount', { n: data.trace.tool_calls }),
+    handoffs > 0 && t('trace.handoffCount', { n: handoffs }),
   ].filter(Boolean);
   return <span className="dim ell">{counts.join(', ')}</span>;
 }
@@ -115,7 +115,7 @@ function SaidView({ item }: { item: Extract<Item, { type: 'said' }> }) {
     <div className="turn" style={{ '--c': color }}>
       <div className="who">
         <Role role={item.role} />
-        {item.old && <span className="cc">{t('trace.earlier')}</span>}
+        {item.old && <span className="cc">{t('trace.earlierTurns')}</span>}
       </div>
       <div className="txt">
         {quiet ? (
@@ -142,7 +142,7 @@ function Uses({ groups }: { groups: Use[][] }) {
   return groups.map((group) =>
     group.length > 1 ? (
       <div className="par" key={group[0]!.id ?? group[0]!.name}>
-        <span className="pl">{t('trace.atOnce', { n: group.length })}</span>
+        <span className="pl">{t('trace.concurrent', { n: group.length })}</span>
         {group.map((use, at) => (
           <UseView key={use.id ?? at} use={use} />
         ))}
@@ -201,7 +201,7 @@ function Turn({ item }: { item: Extract<Item, { type: 'turn' }> }) {
             </span>
           </p>
         )}
-        {loaded && !failed && parts.length === 0 && uses.length === 0 && <p className="dim small">{t('trace.noWords')}</p>}
+        {loaded && !failed && parts.length === 0 && uses.length === 0 && <p className="dim small">{t('trace.noText')}</p>}
         <Uses groups={uses} />
       </div>
     </div>
@@ -281,7 +281,7 @@ function Attempted({ node, waited }: { node: Node; waited: number }): ReactNode 
   const code = /\b[1-5]\d\d\b/.exec(span.status_detail ?? '')?.[0];
   return (
     <>
-      {waited >= 100 && <li className="dim">{t('trace.waited', { s: format.three(waited / 1000) })}</li>}
+      {waited >= 100 && <li className="dim">{t('trace.waitedFor', { s: format.three(waited / 1000) })}</li>}
       <li title={span.status_detail ?? undefined}>
         <span className={span.status === 'error' ? 'err' : undefined}>{code ?? t(`status.${span.status}`)}</span>{' '}
         <em>

@@ -77,7 +77,7 @@ export function Money({
   const t = useT();
   const { format } = useReader();
   if (cost === null) return calls > 0 ? <Unknown /> : <span className="dim">–</span>;
-  const more = missing > 0 ? `, ${t('traces.notPriced', { n: missing })}` : '';
+  const more = missing > 0 ? `, ${t('traces.unpricedCalls', { n: missing })}` : '';
   return (
     <span title={`${format.moneyExact(cost)}${more}`}>
       {estimated > 0 && <Estimated calls={estimated} />}
@@ -97,7 +97,7 @@ export function DurationBar({ ms, failed }: { ms: number; failed: boolean }) {
   const t = useT();
   return (
     <span className="du" role="cell">
-      <i className={failed ? 'er' : undefined} title={t('traces.log')} style={{ width: `${logShare(ms) * 100}%` }} />
+      <i className={failed ? 'er' : undefined} title={t('traces.logarithmicScale')} style={{ width: `${logShare(ms) * 100}%` }} />
       <em>
         <Duration ms={ms} />
       </em>

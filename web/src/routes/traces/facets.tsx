@@ -34,7 +34,7 @@ export function Facets({ project, of, scope, q, onChange }: FacetsProps) {
   const t = useT();
   return (
     <>
-      <p className="dim small counted">{t(of === 'traces' ? 'traces.countedTraces' : 'traces.counted')}</p>
+      <p className="dim small counted">{t(of === 'traces' ? 'traces.countedTraces' : 'traces.countedSpans')}</p>
       {FIELDS.map(([field, label]) => (
         <Group key={field} project={project} of={of} scope={scope} field={field} label={label} q={q} onChange={onChange} />
       ))}
@@ -92,7 +92,7 @@ function Group({ project, of, scope, field, label, q, onChange }: GroupProps) {
                     aria-label={t('traces.exclude', { name: value })}
                     onClick={() => onChange(both(q, `-${only(field, value)}`))}
                   >
-                    {t('traces.not')}
+                    {t('traces.negated')}
                   </button>
                 )}
                 <em title={t(of === 'traces' ? 'common.traces' : 'common.spans', { n: format.count(count) })}>{count > 0 ? <Num v={format.tokensCell(count)} /> : ''}</em>

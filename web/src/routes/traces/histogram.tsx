@@ -47,7 +47,7 @@ export function Histogram({ project, scope, of, onOf, children }: HistogramProps
   return (
     <div className="histo">
       <div className="hsum">
-        <div className="seg" role="group" aria-label={t('traces.show')}>
+        <div className="seg" role="group" aria-label={t('traces.rowKind')}>
           {(['traces', 'spans'] as const).map((one) => (
             <button key={one} type="button" aria-pressed={of === one} className={of === one ? 'on' : undefined} onClick={() => onOf(one)}>
               {t(one === 'traces' ? 'traces.title' : 'traces.spans')}
@@ -64,7 +64,7 @@ export function Histogram({ project, scope, of, onOf, children }: HistogramProps
             {summary.cost !== null && summary.llm_calls > 0 && (
               <span>
                 {format.money(summary.cost)}
-                {summary.unpriced_calls > 0 && ` ${t('traces.without', { n: format.count(summary.unpriced_calls) })}`}
+                {summary.unpriced_calls > 0 && ` ${t('traces.unpricedNote', { n: format.count(summary.unpriced_calls) })}`}
               </span>
             )}
           </span>

@@ -94,7 +94,7 @@ export default function Traces() {
               <ErrorPart error={query.error} onRetry={() => void query.refetch()} />
             </div>
           )}
-          {unread && <Empty title={t('traces.unread')}>{t('traces.unreadWhy')}</Empty>}
+          {unread && <Empty title={t('traces.filterInvalid')}>{t('traces.filterInvalidWhy')}</Empty>}
           {query.data && !unread && rows.length === 0 && <Nothing q={q} suggestions={suggestions} onQ={setQ} onLast={(last) => narrow({ last })} />}
           {rows.length > 0 && !unread && (
             <>
@@ -122,13 +122,13 @@ export default function Traces() {
                         window.scrollTo({ top: 0 });
                       }}
                     >
-                      {gap ? t('traces.manyNew', { n: waiting }) : t('traces.new', { n: waiting })}
+                      {gap ? t('traces.newCountAtLeast', { n: waiting }) : t('traces.newCount', { n: waiting })}
                     </button>
                   )
                 }
               />
               <span className="vh" aria-live="polite">
-                {waiting > 0 ? t('traces.new', { n: waiting }) : ''}
+                {waiting > 0 ? t('traces.newCount', { n: waiting }) : ''}
               </span>
               <div className="hint2">
                 <span className="hint-keys">
@@ -140,7 +140,7 @@ export default function Traces() {
                     {t('common.tryAgain')}
                   </button>
                 ) : (
-                  <span>{hasNextPage ? t('traces.loading') : t('traces.end')}</span>
+                  <span>{hasNextPage ? t('traces.loading') : t('traces.endOfList')}</span>
                 )}
               </div>
             </>
@@ -161,7 +161,7 @@ interface NothingProps {
   onLast: (last: string) => void;
 }
 
-const ID_NAMES = { user: 'traces.isUser', session: 'traces.isSession', trace: 'traces.isTrace', span: 'traces.isSpan' } as const;
+const ID_NAMES = { user: 'traces.valueIsUser', session: 'traces.valueIsSession', trace: 'traces.valueIsTrace', span: 'traces.valueIsSpan' } as const;
 
 function Nothing({ q, suggestions, onQ, onLast }: NothingProps) {
   const t = useT();
@@ -187,20 +187,20 @@ function Nothing({ q, suggestions, onQ, onLast }: NothingProps) {
   if (project.first_span_at === null) {
     return (
       <Empty
-        title={t('traces.noneYet')}
+        title={t('traces.noTraces')}
         action={
           <Link className="btn pri" to="/p/$project/setup" params={{ project: String(project.id) }}>
             {t('traces.setUp')}
           </Link>
         }
       >
-        {t('traces.noneYetWhy')}
+        {t('traces.noTracesWhy')}
       </Empty>
     );
   }
   return (
     <Empty
-      title={q ? t('traces.noMatch') : t('traces.noneHere')}
+      title={q ? t('traces.noMatch') : t('traces.noTracesInRange')}
       action={
         <span className="no-traces-actions">
           {elsewhere && around.from && (
@@ -221,7 +221,7 @@ function Nothing({ q, suggestions, onQ, onLast }: NothingProps) {
         </span>
       }
     >
-      {q ? <code>{q}</code> : t('traces.noneHereWhy')}
+      {q ? <code>{q}</code> : t('traces.noTracesInRangeWhy')}
       {suggestions.map((one) => (
         <span key={one.q} className="isid">
           {t(ID_NAMES[one.field], { value: one.value })}{' '}

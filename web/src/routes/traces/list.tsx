@@ -156,7 +156,7 @@ function Head({ of, sort, onSort, children }: { of: Of; sort: string; onSort: (s
       {column('tm', t('traces.time'), 'start_time')}
       {column('nm2', of === 'traces' ? t('traces.trace') : t('traces.span'))}
       {column('mods2', of === 'traces' ? t('traces.models') : t('traces.model'))}
-      {column('qa', t('traces.talk'))}
+      {column('qa', t('traces.promptAndAnswer'))}
       <span role="columnheader" className="ex">
         <span className="vh">{t('traces.notes')}</span>
       </span>

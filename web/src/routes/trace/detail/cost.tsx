@@ -13,7 +13,7 @@ import { isCall, type Node } from '../model/tree';
 function Price({ of }: { of: CostBucket }) {
   const t = useT();
   const { format } = useReader();
-  if (isEach(of.bucket)) return t('trace.each', { price: format.moneyExact(of.usd_per_million / 1e6) });
+  if (isEach(of.bucket)) return t('trace.priceEach', { price: format.moneyExact(of.usd_per_million / 1e6) });
   // A price for an hour, of which a million microseconds are the 3,600th part.
   if (of.bucket === 'hour') return t('trace.perHour', { price: format.moneyExact(of.usd_per_million * 3600) });
   const usd = of.usd_per_million;
@@ -51,7 +51,7 @@ export function CostLine({ detail }: { detail: SpanDetail }) {
   const second = format.second(cost?.total ?? null, project.currency);
   return (
     <section className="sumline">
-      <h3>{t('trace.whatItCost')}</h3>
+      <h3>{t('trace.costTitle')}</h3>
       {cost?.total === null || cost === null ? (
         <WhyUnknown detail={detail} />
       ) : (
@@ -92,7 +92,7 @@ export function CostLine({ detail }: { detail: SpanDetail }) {
           <p className="dim">
             {[
               second && t('common.about', { amount: second }),
-              cost.source === 'client' ? t('trace.clientsFigure') : cost.price && t('trace.priceUsed', { price: cost.price }),
+              cost.source === 'client' ? t('trace.clientCostNote') : cost.price && t('trace.priceUsed', { price: cost.price }),
               usage && t(usage.source === 'estimated' ? 'trace.estimatedByUs' : 'trace.reportedByClient'),
             ]
               .filter(Boolean)
@@ -278,7 +278,7 @@ function CallCost({ detail }: { detail: SpanDetail }) {
         <dt>{t('trace.tokens')}</dt>
         <dd>{told ? t(usage.source === 'estimated' ? 'trace.estimatedByUs' : 'trace.reportedByClient') : t('trace.notSent')}</dd>
         <dt>{t('trace.figure')}</dt>
-        <dd>{cost === null ? <Unknown /> : t(cost.source === 'client' ? 'trace.clientsFigure' : 'trace.computedByUs')}</dd>
+        <dd>{cost === null ? <Unknown /> : t(cost.source === 'client' ? 'trace.clientCostNote' : 'trace.computedByUs')}</dd>
         <dt>{t('trace.clientCost')}</dt>
         <dd>
           <ClientCost
@@ -288,7 +288,7 @@ function CallCost({ detail }: { detail: SpanDetail }) {
         </dd>
         {cost?.source === 'client' && (
           <>
-            <dt>{t('trace.oursWouldBe')}</dt>
+            <dt>{t('trace.computedCost')}</dt>
             <dd>{typeof cost.computed_total === 'number' ? format.moneyExact(cost.computed_total) : <Unknown />}</dd>
           </>
         )}
@@ -309,7 +309,7 @@ function ClientCost({ ours, theirs }: { ours: number | null; theirs: number | nu
   if (Math.abs(off) <= Math.abs(ours) * 0.001) {
     return (
       <>
-        {format.moneyExact(theirs)} <span className="dim">{t('trace.same')}</span>
+        {format.moneyExact(theirs)} <span className="dim">{t('trace.sameCost')}</span>
       </>
     );
   }

@@ -48,27 +48,27 @@ export function Details({ detail, node }: { detail: SpanDetail; node: Node }) {
       <span key="c" className="cmpl">
         <PaceChip span={detail} compared={detail.compared} />
         <span className="dim">
-          {t('trace.median')} <Duration ms={detail.compared.median_ms} />, {t('trace.ofEarlier', { n: detail.compared.n })}
+          {t('trace.median')} <Duration ms={detail.compared.median_ms} />, {t('trace.similarSpanCount', { n: detail.compared.n })}
         </span>
       </span>,
     ],
     !detail.compared && [
       t('trace.compared'),
       <span key="n" className="dim">
-        {t('trace.tooFew')}
+        {t('trace.tooFewSimilar')}
       </span>,
     ],
     detail.thread !== null && [t('trace.thread'), detail.thread],
   ];
   const model: Line[] = [
     detail.provider !== null && [t('traces.provider'), filter('provider', detail.provider)],
-    detail.request_model !== null && [t('trace.modelAsked'), detail.request_model],
+    detail.request_model !== null && [t('trace.modelRequested'), detail.request_model],
     detail.response_model !== null && [
       t('trace.modelAnswered'),
       <span key="m">
         {filter('model', detail.response_model)}
         {detail.request_model !== null && detail.request_model !== detail.response_model && (
-          <span className="dim"> {t('trace.notTheOneAsked')}</span>
+          <span className="dim"> {t('trace.modelDiffers')}</span>
         )}
       </span>,
     ],
@@ -109,12 +109,12 @@ export function Details({ detail, node }: { detail: SpanDetail; node: Node }) {
     <>
       <Lines title={t('trace.timing')} lines={timing} />
       <Lines title={t('trace.request')} lines={model} />
-      <Lines title={t('trace.place')} lines={place} />
+      <Lines title={t('trace.placement')} lines={place} />
       <Lines title={t('trace.ids')} lines={ids} />
       <Lines title={t('trace.links')} lines={links} />
       {tools.length > 0 && (
         <section className="dgroup">
-          <h3>{t('trace.nToolsOffered', { n: tools.length })}</h3>
+          <h3>{t('trace.offeredToolCount', { n: tools.length })}</h3>
           {tools.map((tool, at) => (
             <details key={at} className="tooldef">
               <summary>

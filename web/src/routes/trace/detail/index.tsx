@@ -162,8 +162,8 @@ function Facts({ node }: { node: Node }) {
             missing
           ) : (
             <>
-              {usage.input_tokens === null ? missing : format.count(usage.input_tokens)} <i>{t('trace.in')}</i>{' '}
-              {usage.output_tokens === null ? missing : format.count(usage.output_tokens)} <i>{t('trace.out')}</i>
+              {usage.input_tokens === null ? missing : format.count(usage.input_tokens)} <i>{t('trace.inputTokensShort')}</i>{' '}
+              {usage.output_tokens === null ? missing : format.count(usage.output_tokens)} <i>{t('trace.outputTokensShort')}</i>
             </>
           )}
         </Fact>
@@ -178,7 +178,7 @@ function Facts({ node }: { node: Node }) {
         <>
           <Fact label={t('trace.callsBelow')}>{format.count(took.llm_calls)}</Fact>
           <Fact label={t('trace.tokensBelow')}>
-            {format.count(took.input_tokens)} <i>{t('trace.in')}</i> {format.count(took.output_tokens)} <i>{t('trace.out')}</i>
+            {format.count(took.input_tokens)} <i>{t('trace.inputTokensShort')}</i> {format.count(took.output_tokens)} <i>{t('trace.outputTokensShort')}</i>
           </Fact>
           <Fact label={t('trace.costBelow')}>
             {took.cost === null ? missing : <span title={format.moneyExact(took.cost)}>{format.money(took.cost)}</span>}

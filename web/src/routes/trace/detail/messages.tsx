@@ -39,7 +39,7 @@ export function MessagesTab({ detail }: { detail: SpanDetail }) {
     <>
       {detail.texts_from && <TextsFrom from={detail.texts_from} />}
       <div className="tabtools">
-        <div className="seg" role="group" aria-label={t('trace.readAs')}>
+        <div className="seg" role="group" aria-label={t('trace.showMessagesAs')}>
           {MODES.map((one) => (
             <button
               key={one}
@@ -83,7 +83,7 @@ export function MessagesTab({ detail }: { detail: SpanDetail }) {
               mode={read}
               aside={
                 rest.length === 1 && lead === 0 && typeof usage?.input_tokens === 'number' ? (
-                  <span>{t('trace.nTokens', { n: format.count(usage.input_tokens) })}</span>
+                  <span>{t('trace.tokenCount', { n: format.count(usage.input_tokens) })}</span>
                 ) : undefined
               }
             />
@@ -95,7 +95,7 @@ export function MessagesTab({ detail }: { detail: SpanDetail }) {
               mode={read}
               aside={
                 output.length === 1 && typeof usage?.output_tokens === 'number' ? (
-                  <span>{t('trace.nTokens', { n: format.count(usage.output_tokens) })}</span>
+                  <span>{t('trace.tokenCount', { n: format.count(usage.output_tokens) })}</span>
                 ) : undefined
               }
             />
@@ -125,7 +125,7 @@ function Finish({ detail }: { detail: SpanDetail }) {
       )}
       {detail.streaming !== null && <span>{t(detail.streaming ? 'trace.streamed' : 'trace.notStreamed')}</span>}
       {!system && <span>{t('trace.noSystem')}</span>}
-      <span>{tools > 0 ? t('trace.nToolsOffered', { n: tools }) : t('trace.noTools')}</span>
+      <span>{tools > 0 ? t('trace.offeredToolCount', { n: tools }) : t('trace.noTools')}</span>
       <span>
         {typeof temperature === 'number' ? (
           <>

@@ -73,7 +73,7 @@ export function NotCounted({ exclusion }: { exclusion: Exclusion | null }) {
         <b>{t('trace.notCounted')}</b> {t(exclusionKey(exclusion))}{' '}
         {span !== null && trace === null && tree.byId.has(span) && (
           <button type="button" className="act" onClick={() => select(span)}>
-            {t('trace.showIt')}
+            {t('trace.showCountedSpan')}
           </button>
         )}
         {span !== null && trace !== null && <SpanLink project={project.id} span={{ trace_id: trace, span_id: span }} />}
@@ -91,7 +91,7 @@ export function AlsoReported({ other }: { other: NonNullable<Span['also_reported
 /** The messages of a call may stand at another report of it alone: the way there. */
 export function TextsFrom({ from }: { from: NonNullable<SpanDetail['texts_from']> }) {
   const t = useT();
-  return <WayTo says={t('trace.textsFrom')} span={from} />;
+  return <WayTo says={t('trace.messagesFromOtherReport')} span={from} />;
 }
 
 function WayTo({ says, span }: { says: string; span: { trace_id: string; span_id: string } }) {
@@ -116,7 +116,7 @@ export function SpanLink({ project, span }: { project: number; span: { trace_id:
       params={{ project: String(project), trace: span.trace_id }}
       search={{ span: span.span_id }}
     >
-      {t('trace.showIt')}
+      {t('trace.showCountedSpan')}
     </Link>
   );
 }

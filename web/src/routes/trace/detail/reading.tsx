@@ -66,7 +66,7 @@ function Sender({ detail, told }: { detail: SpanDetail; told: Explanation }) {
             <ul key="n" className="convs">
               {told.conventions.map(({ name, attributes, examples }) => (
                 <li key={name} title={examples.join('\n')}>
-                  <b>{name}</b> <span className="dim">{t('reading.nAttributes', { n: attributes })}</span>
+                  <b>{name}</b> <span className="dim">{t('reading.attributeCount', { n: attributes })}</span>
                 </li>
               ))}
             </ul>
@@ -78,10 +78,10 @@ function Sender({ detail, told }: { detail: SpanDetail; told: Explanation }) {
           t('reading.clock'),
           shift === 0 ? t('reading.clockRight') : t(shift > 0 ? 'reading.clockBehind' : 'reading.clockAhead', { time }),
         ],
-        told.pieces > 0 && [t('reading.pieces'), t('reading.nPieces', { n: told.pieces })],
+        told.pieces > 0 && [t('reading.parts'), t('reading.partCount', { n: told.pieces })],
         [t('reading.summed'), counted],
         told.corrections.length > 0 && [
-          t('reading.traceSays'),
+          t('reading.traceCorrections'),
           <ul key="c" className="convs">
             {told.corrections.map(({ field, alone, in_trace: now }) => (
               <li key={field}>{t('reading.correction', { field, now: said(now), alone: said(alone) })}</li>
@@ -109,7 +109,7 @@ function Fields({ fields }: { fields: FieldRead[] }) {
       <table className="tbl how">
         <thead>
           <tr>
-            <th scope="col">{t('trace.here')}</th>
+            <th scope="col">{t('trace.field')}</th>
             <th scope="col">{t('trace.value')}</th>
             <th scope="col">{t('trace.readFrom')}</th>
           </tr>
@@ -150,7 +150,7 @@ function Tokens({ detail, told }: { detail: SpanDetail; told: Explanation }) {
   };
   return (
     <Lines
-      title={t('reading.noteTokens')}
+      title={t('reading.tokens')}
       lines={[
         told.input && [t('reading.inputSent'), taken(told.input)],
         told.output && [t('reading.outputSent'), taken(told.output)],
@@ -198,7 +198,7 @@ function Cost({ told }: { told: Explanation }) {
           </>,
         ],
         cost.client !== null && [
-          t('reading.clientSays'),
+          t('reading.clientCost'),
           <>
             {format.moneyExact(cost.client)}{' '}
             {difference !== null && Math.abs(difference) > 1e-9 && (
@@ -227,7 +227,7 @@ function IgnoredList({ told }: { told: Explanation }) {
                 <td>
                   <code>{name}</code>
                 </td>
-                <td className="dim">{better ? t('reading.says', { name: better }) : t(`reading.why.${why}`)}</td>
+                <td className="dim">{better ? t('reading.otherAttributeFirst', { name: better }) : t(`reading.why.${why}`)}</td>
               </tr>
             ))}
           </tbody>
