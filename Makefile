@@ -31,10 +31,11 @@ dist: setup web/dist/index.html ## the fully optimised binary that is shipped (h
 test: setup test-texts test-page test-crates test-e2e ## everything: page, crates, real programs and a real browser
 	@echo "== all passed"
 
-test-texts: # spelling; words that are right nevertheless stand in _typos.toml
-	@echo "== texts: spelling"
+test-texts: # spelling (exceptions are in _typos.toml), line width and links of the docs
+	@echo "== texts: spelling, line width, links"
 	@scripts/setup.sh check
 	@$(CACHE)/python/check/bin/typos
+	@scripts/check_docs.py
 
 test-page: web/node_modules/.package-lock.json
 	@echo "== page: types, lint, tests"
@@ -56,7 +57,7 @@ e2e-all: build ## every client of e2e/cases.mjs and every snippet of the set-up 
 	@scripts/setup.sh e2e-all
 	@cd e2e && CLIENTS=all HINOMI=$(CARGO_TARGET_DIR)/quick/hinomi node --test --test-concurrency=1 --test-reporter=spec tests/clients.test.mjs tests/snippets.test.mjs
 
-check: test-texts web/node_modules/.package-lock.json web/dist/index.html ## spelling, formatting, lints as errors
+check: test-texts web/node_modules/.package-lock.json web/dist/index.html ## spelling, line width, formatting, lints as errors
 	@cargo fmt --all --check
 	@cargo clippy --profile quick --workspace --all-targets --locked -- -D warnings
 	@cd web && npm run --silent check && npm run --silent lint
