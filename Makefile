@@ -1,10 +1,10 @@
-# Compiled code, packages and environments stay outside the checkout, so that another clone on the same machine need not make them again.
+# Build output, packages and environments are outside the checkout: other clones on the same machine reuse them.
 CACHE ?= $(HOME)/.cache/hinomi
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 export HINOMI_CACHE := $(CACHE)
 
-# A path is the last line printed, also under `make -C DIR`, where make itself says "Leaving directory" at its end and no option set in
-# here keeps it from that (seen with 4.3): there the path is said once more as soon as make has ended.
+# Prints a path as the last line. Under `make -C DIR`, make prints "Leaving directory" at its end, and no option in this file prevents that
+# (GNU Make 4.3). In that case the path is printed again after make has ended.
 define say_path
 	@echo $(1)
 	@$(if $(findstring w,$(firstword -$(MAKEFLAGS))),(while [ -e /proc/$$PPID/exe ]; do sleep 0.002; done; echo $(1)) &)
@@ -14,21 +14,21 @@ PAGE_SOURCES := $(shell find web/src web/public web/index.html web/package.json 
 
 .PHONY: help build run dist test test-texts test-page test-crates test-e2e e2e-all check fuzz soak bench bench-bell setup clean
 
-help: ## this list
+help: ## list all targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: setup web/dist/index.html ## the binary with its page; its path is the last line printed
+build: setup web/dist/index.html ## build the binary with its page; prints its path as the last line
 	@cargo build --profile quick --locked --bin hinomi 1>&2
 	$(call say_path,$(CARGO_TARGET_DIR)/quick/hinomi)
 
 run: build ## build and start
 	@exec $(CARGO_TARGET_DIR)/quick/hinomi serve
 
-dist: setup web/dist/index.html ## the fully optimised binary that is shipped (half an hour on two cores); its path is the last line printed
+dist: setup web/dist/index.html ## build the optimized release binary (half an hour on two cores); prints its path as the last line
 	@cargo build --release --locked --bin hinomi 1>&2
 	$(call say_path,$(CARGO_TARGET_DIR)/release/hinomi)
 
-test: setup test-texts test-page test-crates test-e2e ## everything: page, crates, real programs and a real browser
+test: setup test-texts test-page test-crates test-e2e ## run all tests: texts, page, crates, real programs and a real browser
 	@echo "== all passed"
 
 test-texts: # spelling (exceptions are in _typos.toml), line width and links of the docs
@@ -52,38 +52,38 @@ test-e2e: build
 	@scripts/setup.sh e2e
 	@cd e2e && HINOMI=$(CARGO_TARGET_DIR)/quick/hinomi node --test --test-concurrency=1 --test-reporter=spec tests/*.test.mjs
 
-e2e-all: build ## every client of e2e/cases.mjs and every snippet of the set-up against a real server (installs a few gigabytes of packages the first time)
+e2e-all: build ## test every client of e2e/cases.mjs and every set-up snippet against a real server (installs a few gigabytes of packages the first time)
 	@echo "== all clients"
 	@scripts/setup.sh e2e-all
 	@cd e2e && CLIENTS=all HINOMI=$(CARGO_TARGET_DIR)/quick/hinomi node --test --test-concurrency=1 --test-reporter=spec tests/clients.test.mjs tests/snippets.test.mjs
 
-check: test-texts web/node_modules/.package-lock.json web/dist/index.html ## spelling, line width, formatting, lints as errors
+check: test-texts web/node_modules/.package-lock.json web/dist/index.html ## check spelling, line width, formatting, types and lints (as errors)
 	@cargo fmt --all --check
 	@cargo clippy --profile quick --workspace --all-targets --locked -- -D warnings
 	@cd web && npm run --silent check && npm run --silent lint
 
 ROUNDS ?= 50000
-fuzz: web/dist/index.html ## what reads input from outside, against ROUNDS damaged and invented inputs each
+fuzz: web/dist/index.html ## run the parsers of external input against ROUNDS damaged and generated inputs each
 	@echo "== envelopes, OTLP, spans, JSON, memory and depth, log frames, request bodies, filters: $(ROUNDS) inputs each"
 	@PROPTEST_CASES=$(ROUNDS) cargo test --profile quick --locked --workspace --test amplification
 	@PROPTEST_CASES=$(ROUNDS) cargo test --profile quick --locked --workspace --lib --test captures -- json envelope damaged strange otlp ingest::body filter store::frame::tests::any
 
 SOAK ?=
-soak: build ## mixed load with kills for three minutes; what was acknowledged is compared with what is found (SOAK="--hours 8")
+soak: build ## run mixed load with kills for three minutes and compare the result with what was acknowledged (SOAK="--hours 8")
 	@e2e/faults/soak.py $(CARGO_TARGET_DIR)/quick/hinomi $(SOAK)
 
 BENCH ?=
-bench: build ## all figures beside their bounds: intake, questions, memory, disk (BENCH="--help" lists its flags, "--against BINARY" compares with another one; needs DuckDB for Python)
+bench: build ## measure ingestion, queries, memory and disk next to lower bounds (BENCH="--help" lists flags, "--against BINARY" compares two binaries; needs DuckDB for Python)
 	@bench/bench.py $(CARGO_TARGET_DIR)/quick/hinomi $(BENCH)
 
-bench-bell: build ## from the acknowledgement of a call to the message that a rule rang, and what rules cost (BENCH="--json FILE")
+bench-bell: build ## measure the time from a call to its notification, and the cost of alert rules (BENCH="--json FILE")
 	@scripts/setup.sh e2e
 	@HINOMI=$(CARGO_TARGET_DIR)/quick/hinomi node bench/bell.mjs $(BENCH)
 
-setup: ## what a fresh machine lacks
+setup: ## install what a fresh machine lacks
 	@scripts/setup.sh build
 
-clean: ## what was built in this checkout
+clean: ## delete build output in this checkout
 	rm -rf web/dist web/node_modules e2e/node_modules e2e/shots
 
 web/node_modules/.package-lock.json: web/package-lock.json
