@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { family, OTHER_COLOR, paletteOf } from './colors';
+import { modelFamily, OTHER_COLOR, paletteOf } from './colors';
 
 const ALL_HUES = Array.from({ length: 8 }, (_, at) => `var(--c${at + 1})`);
 
 describe('the colours of models', () => {
   it('gives a dated version of a model its colour', () => {
-    expect(family('openai/gpt-4o-2024-08-06')).toBe('gpt-4o');
+    expect(modelFamily('openai/gpt-4o-2024-08-06')).toBe('gpt-4o');
     const { of } = paletteOf([]);
     expect(of('gpt-3.5-turbo-0125')).toBe(of('gpt-3.5-turbo'));
     expect(of('claude-sonnet-4-5-20250929')).toBe('var(--c7)');

@@ -4,7 +4,7 @@ const HUES = 8;
 export const OTHER_COLOR = 'var(--c-other)';
 
 /** FNV-1a: the same name wishes for the same hue on every page, in every session. */
-function hash(text: string): number {
+function hashOf(text: string): number {
   let value = 0x811c9dc5;
   for (let i = 0; i < text.length; i += 1) {
     value ^= text.charCodeAt(i);
@@ -14,14 +14,14 @@ function hash(text: string): number {
 }
 
 /** Dated versions of a model wish for its colour: `gpt-4o-2024-08-06` for that of `gpt-4o`. */
-export const family = (model: string) =>
+export const modelFamily = (model: string) =>
   model
     .replace(/^.*\//, '')
     .replace(/[-@](\d{4}-?\d{2}-?\d{2}|\d{4}|latest|preview)$/, '')
     .toLowerCase();
 
 // The best known have a hue of their own, so that those seen together most often look the same in all projects.
-const FIXED = new Map<string, number>(
+const FIXED_HUES = new Map<string, number>(
   Object.entries({
     'gpt-4o': 1,
     'gpt-4o-mini': 2,
@@ -39,13 +39,13 @@ const FIXED = new Map<string, number>(
 );
 
 /** The hue that a name gets where it is free, from 1 to 8. */
-function wished(name: string): number {
-  const key = family(name);
-  return FIXED.get(key) ?? (hash(key) % HUES) + 1;
+function preferredHue(name: string): number {
+  const key = modelFamily(name);
+  return FIXED_HUES.get(key) ?? (hashOf(key) % HUES) + 1;
 }
 
 /** The names one after the other: each the first of its wishes that is free, else the next free hue; at most eight get one. */
-function share(names: Iterable<string>, taken: Map<string, number>, wish: (name: string) => number | undefined): void {
+function assignHues(names: Iterable<string>, taken: Map<string, number>, wish: (name: string) => number | undefined): void {
   const used = new Set(taken.values());
   const open: string[] = [];
   const take = (name: string, hue: number) => {
@@ -59,7 +59,7 @@ function share(names: Iterable<string>, taken: Map<string, number>, wish: (name:
     else open.push(name);
   }
   for (const name of open) {
-    const from = wished(name);
+    const from = preferredHue(name);
     const hue = Array.from({ length: HUES }, (_, step) => ((from - 1 + step) % HUES) + 1).find((one) => !used.has(one));
     if (hue !== undefined) take(name, hue);
   }
@@ -81,9 +81,9 @@ export interface Palette {
 export function paletteOf(known: readonly (string | null)[]): Palette {
   const own = new Map<string, number>();
   const named = known.filter((name) => name !== null).slice(0, HUES);
-  share(named.toSorted(), own, wished);
+  assignHues(named.toSorted(), own, preferredHue);
   const alone = (name: string) => {
-    const hue = own.get(name) ?? wished(name);
+    const hue = own.get(name) ?? preferredHue(name);
     return own.has(name) || ![...own.values()].includes(hue) ? hue : undefined;
   };
   return {
@@ -93,13 +93,13 @@ export function paletteOf(known: readonly (string | null)[]): Palette {
       const unique = [...new Set(names.filter((name) => name !== null))];
       const first = unique.slice(0, HUES);
       // What the project knows keeps its colour; the others take what is left.
-      share(
+      assignHues(
         first.filter((name) => own.has(name)),
         taken,
         (name) => own.get(name),
       );
-      share(first, taken, wished);
-      share(
+      assignHues(first, taken, preferredHue);
+      assignHues(
         unique.slice(HUES).filter((name) => own.has(name)),
         taken,
         (name) => own.get(name),

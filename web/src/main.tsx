@@ -3,7 +3,7 @@ import { RouterProvider } from '@tanstack/react-router';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { ApiError } from './api/client';
-import { watchCutText } from './parts/cut-text';
+import { watchTruncatedText } from './components/truncated-text';
 import { makeRouter } from './router';
 import './styles/tokens.css';
 import './styles/base.css';
@@ -34,7 +34,7 @@ const client = new QueryClient({
 });
 const router = makeRouter(client);
 
-watchCutText();
+watchTruncatedText();
 createRoot(document.getElementById('root')!).render(
   <StrictMode>
     <QueryClientProvider client={client}>

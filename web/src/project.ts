@@ -7,7 +7,7 @@ import type { Project } from './api/project-types';
 export const useMe = () => useSuspenseQuery(meQuery).data;
 
 /** The project in the address bar, or null outside of one. */
-export function useProjectMaybe(): Project | null {
+export function useProjectOrNull(): Project | null {
   const { project } = useParams({ strict: false });
   const { projects } = useMe();
   return projects.find(({ id }) => String(id) === project) ?? null;
@@ -15,7 +15,7 @@ export function useProjectMaybe(): Project | null {
 
 /** The project of a page below `/p/:project`; the frame shows "nothing here" in place of such a page without one. */
 export function useProject(): Project {
-  const project = useProjectMaybe();
+  const project = useProjectOrNull();
   if (!project) throw new Error('this page stands outside of a project');
   return project;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseLast, rangeAround, resolveRange } from './range';
-import { appSearch, parseSearch, stringifySearch, texts } from './search';
+import { parseRelativeRange, rangeAround, resolveRange } from './range';
+import { appSearchOf, parseSearch, stringifySearch, textParams } from './search-params';
 
 describe('resolveRange', () => {
   it('asks for the last day unless told otherwise', () => {
@@ -33,7 +33,7 @@ describe('resolveRange', () => {
     expect(resolveRange({ last: '7 days' }).last).toBe('24h');
     expect(resolveRange({ from: 'x', to: 'y' }).last).toBe('24h');
     expect(resolveRange({ from: '2026-11-24T00:00:00Z', to: '2026-11-23T00:00:00Z' }).last).toBe('24h');
-    expect(parseLast('0h')).toBeNull();
+    expect(parseRelativeRange('0h')).toBeNull();
   });
 });
 
@@ -64,10 +64,10 @@ describe('the address bar', () => {
     expect(stringifySearch({ q: '', sort: undefined })).toBe('');
   });
   it('takes only what a page knows', () => {
-    expect(texts({ q: 'x', other: 'y', n: 5 }, 'q', 'sort')).toEqual({ q: 'x' });
-    expect(appSearch({ last: '24h', tz: 'utc', evil: '1' })).toEqual({ last: '24h', tz: 'utc' });
-    expect(appSearch({ last: 'never', tz: 'Mars' })).toEqual({});
-    expect(appSearch({ last: '24h', from: '2026-11-23T00:00:00Z', to: '2026-11-23T06:00:00Z' })).toEqual({
+    expect(textParams({ q: 'x', other: 'y', n: 5 }, 'q', 'sort')).toEqual({ q: 'x' });
+    expect(appSearchOf({ last: '24h', tz: 'utc', evil: '1' })).toEqual({ last: '24h', tz: 'utc' });
+    expect(appSearchOf({ last: 'never', tz: 'Mars' })).toEqual({});
+    expect(appSearchOf({ last: '24h', from: '2026-11-23T00:00:00Z', to: '2026-11-23T06:00:00Z' })).toEqual({
       from: '2026-11-23T00:00:00Z',
       to: '2026-11-23T06:00:00Z',
     });

@@ -1,7 +1,7 @@
 import type { Bucket } from './api/types';
 
 /** A span of time as the API takes it: relative (`-24h`, `now`) or absolute. */
-export interface Span {
+export interface TimeSpan {
   from: string;
   to: string;
 }
@@ -13,8 +13,8 @@ export interface RangeSearch {
   to?: string;
 }
 
-export const LASTS = ['15m', '1h', '6h', '24h', '7d', '30d'] as const;
-export const DEFAULT_LAST = '24h';
+export const RELATIVE_RANGES = ['15m', '1h', '6h', '24h', '7d', '30d'] as const;
+export const DEFAULT_RELATIVE_RANGE = '24h';
 
 const UNIT_MS: Record<string, number> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -32,16 +32,16 @@ export const BUCKET_MS: Record<Bucket, number> = {
 /** About as many bars as a chart can show apart. */
 const MAX_BUCKETS = 75;
 
-export function parseLast(last: string): number | null {
+export function parseRelativeRange(last: string): number | null {
   const match = /^([1-9]\d{0,3})([mhd])$/.exec(last);
   return match ? Number(match[1]) * (UNIT_MS[match[2]!] ?? 0) : null;
 }
 
 export interface Range {
   /** What to ask for. */
-  span: Span;
+  span: TimeSpan;
   /** The period of the same length just before. */
-  before: Span;
+  before: TimeSpan;
   ms: number;
   bucket: Bucket;
   /** Set when the range ends now. */
@@ -78,8 +78,8 @@ export function resolveRange(search: RangeSearch): Range {
       last: null,
     };
   }
-  const last = search.last && parseLast(search.last) ? search.last : DEFAULT_LAST;
-  const ms = parseLast(last)!;
+  const last = search.last && parseRelativeRange(search.last) ? search.last : DEFAULT_RELATIVE_RANGE;
+  const ms = parseRelativeRange(last)!;
   const [, count, unit] = /^(\d+)(.)$/.exec(last)!;
   return {
     span: { from: `-${last}`, to: 'now' },

@@ -1,18 +1,11 @@
 import { type QueryClient } from '@tanstack/react-query';
-import {
-  createRootRouteWithContext,
-  createRoute,
-  createRouter,
-  Outlet,
-  redirect,
-  retainSearchParams,
-} from '@tanstack/react-router';
+import { createRootRouteWithContext, createRoute, createRouter, Outlet, redirect, retainSearchParams } from '@tanstack/react-router';
 import { ApiError } from './api/client';
 import { meQuery } from './api/queries';
-import { lazyPage } from './parts/page';
+import { lazyPage } from './components/lazy-page';
 import { getPrefs } from './prefs';
-import { appSearch, parseSearch, stringifySearch, texts, type RawSearch } from './search';
-import { Crash, NotFound } from './shell/not-found';
+import { appSearchOf, parseSearch, stringifySearch, textParams, type RawSearch } from './search-params';
+import { PageError, NotFound } from './shell/not-found';
 import { FramePending, PagePending } from './shell/pending';
 import { Shell } from './shell/shell';
 
@@ -25,7 +18,7 @@ const root = createRootRouteWithContext<Context>()({ component: Outlet, notFound
 const signIn = createRoute({
   getParentRoute: () => root,
   path: '/sign-in',
-  validateSearch: (raw: RawSearch) => texts(raw, 'error', 'then'),
+  validateSearch: (raw: RawSearch) => textParams(raw, 'error', 'then'),
   component: lazyPage(() => import('./routes/sign-in')),
 });
 
@@ -33,7 +26,7 @@ const signIn = createRoute({
 const app = createRoute({
   getParentRoute: () => root,
   id: 'app',
-  validateSearch: appSearch,
+  validateSearch: appSearchOf,
   search: { middlewares: [retainSearchParams(['last', 'from', 'to', 'tz'])] },
   beforeLoad: async ({ context, location }) => {
     try {
@@ -44,7 +37,7 @@ const app = createRoute({
     }
   },
   component: Shell,
-  errorComponent: Crash,
+  errorComponent: PageError,
   pendingComponent: FramePending,
   pendingMs: 0,
 });
@@ -69,14 +62,14 @@ const project = createRoute({
 const overview = createRoute({
   getParentRoute: () => project,
   path: '/',
-  validateSearch: (raw: RawSearch) => texts(raw, 'q'),
+  validateSearch: (raw: RawSearch) => textParams(raw, 'q'),
   component: lazyPage(() => import('./routes/overview')),
 });
 
 const setup = createRoute({
   getParentRoute: () => project,
   path: '/setup',
-  validateSearch: (raw: RawSearch) => texts(raw, 'with'),
+  validateSearch: (raw: RawSearch) => textParams(raw, 'with'),
   component: lazyPage(() => import('./routes/setup')),
 });
 
@@ -89,28 +82,28 @@ const bill = createRoute({
 const traces = createRoute({
   getParentRoute: () => project,
   path: '/traces',
-  validateSearch: (raw: RawSearch) => texts(raw, 'q', 'sort', 'of'),
+  validateSearch: (raw: RawSearch) => textParams(raw, 'q', 'sort', 'of'),
   component: lazyPage(() => import('./routes/traces')),
 });
 
 const trace = createRoute({
   getParentRoute: () => project,
   path: '/traces/$trace',
-  validateSearch: (raw: RawSearch) => texts(raw, 'span', 'view', 'tab', 'at', 'q', 'sort'),
+  validateSearch: (raw: RawSearch) => textParams(raw, 'span', 'view', 'tab', 'at', 'q', 'sort'),
   component: lazyPage(() => import('./routes/trace')),
 });
 
 const issues = createRoute({
   getParentRoute: () => project,
   path: '/issues',
-  validateSearch: (raw: RawSearch) => texts(raw, 'q', 'sort'),
+  validateSearch: (raw: RawSearch) => textParams(raw, 'q', 'sort'),
   component: lazyPage(() => import('./routes/issues')),
 });
 
 const issue = createRoute({
   getParentRoute: () => project,
   path: '/issues/$issue',
-  validateSearch: (raw: RawSearch) => texts(raw, 'event', 'at'),
+  validateSearch: (raw: RawSearch) => textParams(raw, 'event', 'at'),
   component: lazyPage(() => import('./routes/issues/detail')),
 });
 
@@ -123,7 +116,7 @@ const alerts = createRoute({
 const incidents = createRoute({
   getParentRoute: () => project,
   path: '/alerts/incidents',
-  validateSearch: (raw: RawSearch) => texts(raw, 'state'),
+  validateSearch: (raw: RawSearch) => textParams(raw, 'state'),
   component: lazyPage(() => import('./routes/alerts/incidents')),
 });
 
@@ -148,35 +141,35 @@ const budget = createRoute({
 const deliveries = createRoute({
   getParentRoute: () => project,
   path: '/alerts/deliveries',
-  validateSearch: (raw: RawSearch) => texts(raw, 'state', 'target'),
+  validateSearch: (raw: RawSearch) => textParams(raw, 'state', 'target'),
   component: lazyPage(() => import('./routes/alerts/deliveries')),
 });
 
 const targets = createRoute({
   getParentRoute: () => project,
   path: '/alerts/targets',
-  validateSearch: (raw: RawSearch) => texts(raw, 'back'),
+  validateSearch: (raw: RawSearch) => textParams(raw, 'back'),
   component: lazyPage(() => import('./routes/alerts/targets')),
 });
 
 const metrics = createRoute({
   getParentRoute: () => project,
   path: '/metrics',
-  validateSearch: (raw: RawSearch) => texts(raw, 'metric', 'measure', 'by'),
+  validateSearch: (raw: RawSearch) => textParams(raw, 'metric', 'measure', 'by'),
   component: lazyPage(() => import('./routes/metrics')),
 });
 
 const settings = createRoute({
   getParentRoute: () => app,
   path: '/settings',
-  validateSearch: (raw: RawSearch) => texts(raw, 'project', 'price', 'provider'),
+  validateSearch: (raw: RawSearch) => textParams(raw, 'project', 'price', 'provider'),
   component: lazyPage(() => import('./routes/settings')),
 });
 
 const system = createRoute({
   getParentRoute: () => app,
   path: '/system',
-  validateSearch: (raw: RawSearch) => texts(raw, 'project'),
+  validateSearch: (raw: RawSearch) => textParams(raw, 'project'),
   component: lazyPage(() => import('./routes/system')),
 });
 
@@ -225,7 +218,7 @@ export function makeRouter(client: QueryClient) {
     defaultPendingComponent: PagePending,
     defaultPendingMs: 400,
     defaultNotFoundComponent: NotFound,
-    defaultErrorComponent: Crash,
+    defaultErrorComponent: PageError,
     scrollRestoration: true,
   });
 }

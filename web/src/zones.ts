@@ -15,18 +15,28 @@ export function zoneParam(text: string | undefined): string | undefined {
 /** Every zone that the browser knows; UTC is not always among them. */
 export const allZones = (): string[] => Intl.supportedValuesOf('timeZone');
 
-const simple = (text: string) => text.toLowerCase().replace(/[\s_/]+/g, ' ').trim();
+const normalizeZoneText = (text: string) =>
+  text
+    .toLowerCase()
+    .replace(/[\s_/]+/g, ' ')
+    .trim();
 
 /** The zones whose name holds all that was typed, those whose city begins so first; `+09:00` finds the zones of an offset. */
 export function searchZones(typed: string, zones: string[], offsetOf: (zone: string) => string): string[] {
-  const wanted = simple(typed);
+  const wanted = normalizeZoneText(typed);
   if (!wanted) return zones;
   if (/^[+−-]\d/.test(wanted)) {
     const offset = wanted.replace('-', '−');
-    return zones.filter((zone) => offsetOf(zone).startsWith(offset) || offsetOf(zone).replace(/([+−])0/, '$1').startsWith(offset));
+    return zones.filter(
+      (zone) =>
+        offsetOf(zone).startsWith(offset) ||
+        offsetOf(zone)
+          .replace(/([+−])0/, '$1')
+          .startsWith(offset),
+    );
   }
-  const found = zones.filter((zone) => wanted.split(' ').every((word) => simple(zone).includes(word)));
-  const begins = (zone: string) => (simple(zone.split('/').at(-1) ?? '').startsWith(wanted) ? 0 : 1);
+  const found = zones.filter((zone) => wanted.split(' ').every((word) => normalizeZoneText(zone).includes(word)));
+  const begins = (zone: string) => (normalizeZoneText(zone.split('/').at(-1) ?? '').startsWith(wanted) ? 0 : 1);
   return found.toSorted((a, b) => begins(a) - begins(b));
 }
 

@@ -1,5 +1,5 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
-import type { Span as RangeSpan } from '../range';
+import type { TimeSpan as RangeSpan } from '../range';
 import { api, withParams, type Params } from './client';
 import type { Issue, IssueEvent } from './issue-types';
 import type { Metric, MetricMeasure, MetricSeries } from './metric-types';

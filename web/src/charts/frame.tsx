@@ -1,8 +1,8 @@
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type PointerEvent, type ReactNode } from 'react';
 import { plain, type Pieces } from '../format';
 import { useT } from '../i18n';
-import { Num } from '../parts/values';
-import { useReader } from '../reader';
+import { NumberWithUnit } from '../components/values';
+import { useLocale } from '../locale';
 import { useAxis } from './group';
 import { depthOf, ticks, zoneOffset, type Scale } from './scale';
 
@@ -30,7 +30,7 @@ const LETTER_PX = 6.5;
 /** What all charts share: scale at the right edge, ticks below, crosshair, drag. Shapes stretch, words do not. */
 export function Frame({ name, scale, mark, flag, height = 176, room = 40, wantedTicks = 5, empty = false, children }: FrameProps) {
   const { times, bucketMs, hover, setHover, drag, setDrag, onRange, bands } = useAxis();
-  const { format, zone } = useReader();
+  const { format, zone } = useLocale();
   const t = useT();
   const plot = useRef<HTMLDivElement>(null);
   const n = times.length;
@@ -119,7 +119,7 @@ export function Frame({ name, scale, mark, flag, height = 176, room = 40, wanted
             })}
         {scale.lines.map((value) => (
           <div key={value} className={value === 0 ? 'grid z' : 'grid'} style={{ top: `${depthOf(value, scale)}%` }}>
-            <span>{empty ? '' : <Num v={mark(value)} />}</span>
+            <span>{empty ? '' : <NumberWithUnit v={mark(value)} />}</span>
           </div>
         ))}
         {drag && drag[0] !== drag[1] && (
@@ -133,7 +133,7 @@ export function Frame({ name, scale, mark, flag, height = 176, room = 40, wanted
         {said && hover !== null && (
           <div className={left < 30 ? 'cross flip' : 'cross'} style={{ left: `${left}%` }}>
             <span>
-              <i>{format.bucketName(times[hover] ?? 0, spanMs)}</i> <Num v={said} />
+              <i>{format.bucketName(times[hover] ?? 0, spanMs)}</i> <NumberWithUnit v={said} />
             </span>
           </div>
         )}

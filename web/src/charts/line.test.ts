@@ -1,21 +1,21 @@
 import { expect, it } from 'vitest';
-import { labelSpot, stretches } from './line';
+import { labelPosition, unbrokenSegments } from './line';
 
 it('leaves gaps where there is no value', () => {
-  expect(stretches([1, 2, null, null, 5])).toEqual([
+  expect(unbrokenSegments([1, 2, null, null, 5])).toEqual([
     [
       [0.5, 1],
       [1.5, 2],
     ],
     [[4.5, 5]],
   ]);
-  expect(stretches([null])).toEqual([]);
+  expect(unbrokenSegments([null])).toEqual([]);
 });
 
 it('puts a name where there is room, and nowhere else', () => {
   const flat = new Array<number>(48).fill(2);
-  expect(labelSpot(flat, undefined, 10)?.top).toBe(80);
-  expect(labelSpot(flat, new Array<number>(48).fill(3), 10)).toBeNull();
-  expect(labelSpot(flat, new Array<number>(48).fill(8), 10)).not.toBeNull();
-  expect(labelSpot([null, 1, null], undefined, 10)).toBeNull();
+  expect(labelPosition(flat, undefined, 10)?.top).toBe(80);
+  expect(labelPosition(flat, new Array<number>(48).fill(3), 10)).toBeNull();
+  expect(labelPosition(flat, new Array<number>(48).fill(8), 10)).not.toBeNull();
+  expect(labelPosition([null, 1, null], undefined, 10)).toBeNull();
 });

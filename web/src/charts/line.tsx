@@ -51,37 +51,37 @@ export function LineChart({ name, series, mark, flag, band = false, height, room
   );
 }
 
-const y = (value: number, top: number) => 100 - (value / top) * 100;
+const depthText = (value: number, top: number) => 100 - (value / top) * 100;
 
 /** How far around its middle a label reaches, as a part of the width. */
-const REACH = 0.07;
+const LABEL_SEARCH_DISTANCE = 0.07;
 /** Room that a label needs above its line, in per cent of the height. */
-const ROOM = 20;
+const LABEL_CLEARANCE = 20;
 
-export interface LabelSpot {
+export interface LabelPosition {
   left: number;
   top: number;
 }
 
 /** Where the name of a line stands clear of the line itself and of the one above; null where it stands clear nowhere. */
-export function labelSpot(values: (number | null)[], above: (number | null)[] | undefined, top: number): LabelSpot | null {
+export function labelPosition(values: (number | null)[], above: (number | null)[] | undefined, top: number): LabelPosition | null {
   const n = values.length;
-  const reach = Math.max(1, Math.ceil(n * REACH));
-  let best: (LabelSpot & { free: number }) | null = null;
+  const reach = Math.max(1, Math.ceil(n * LABEL_SEARCH_DISTANCE));
+  let best: (LabelPosition & { free: number }) | null = null;
   for (let at = reach; at < n - reach; at += 1) {
     const near = values.slice(at - reach, at + reach + 1);
     if (near.includes(null)) continue;
-    const own = y(Math.max(...near.map((value) => value ?? 0)), top);
-    const roof = above ? y(Math.min(...above.slice(at - reach, at + reach + 1).map((value) => value ?? top)), top) : 0;
+    const own = depthText(Math.max(...near.map((value) => value ?? 0)), top);
+    const roof = above ? depthText(Math.min(...above.slice(at - reach, at + reach + 1).map((value) => value ?? top)), top) : 0;
     const free = own - roof;
-    if (free >= ROOM && free > (best?.free ?? 0)) best = { left: ((at + 0.5) / n) * 100, top: own, free };
+    if (free >= LABEL_CLEARANCE && free > (best?.free ?? 0)) best = { left: ((at + 0.5) / n) * 100, top: own, free };
   }
   return best;
 }
 
 /** The name of a line on the line; the key below names it where there is no room. */
 function Label({ line, above, top }: { line: LineSeries; above: LineSeries | undefined; top: number }) {
-  const spot = labelSpot(line.values, above?.values, top);
+  const spot = labelPosition(line.values, above?.values, top);
   return (
     spot && (
       <span className="lb" style={{ left: `${spot.left}%`, top: `calc(${spot.top}% - 9px)` }}>
@@ -92,7 +92,7 @@ function Label({ line, above, top }: { line: LineSeries; above: LineSeries | und
 }
 
 /** Unbroken stretches: where there is no value there is a gap. */
-export function stretches(values: (number | null)[]): [number, number][][] {
+export function unbrokenSegments(values: (number | null)[]): [number, number][][] {
   const result: [number, number][][] = [];
   let open: [number, number][] | null = null;
   values.forEach((value, at) => {
@@ -104,24 +104,24 @@ export function stretches(values: (number | null)[]): [number, number][][] {
 }
 
 /** A stretch of one bucket is drawn half a bucket wide, or it could not be seen. */
-function path(values: (number | null)[], top: number): string {
-  return stretches(values)
+function linePath(values: (number | null)[], top: number): string {
+  return unbrokenSegments(values)
     .map((points) => {
       const [[x, value] = [0, 0]] = points;
-      if (points.length === 1) return `M${x - 0.25} ${y(value, top).toFixed(2)}h.5`;
-      return `M${points.map(([px, pv]) => `${px} ${y(pv, top).toFixed(2)}`).join('L')}`;
+      if (points.length === 1) return `M${x - 0.25} ${depthText(value, top).toFixed(2)}h.5`;
+      return `M${points.map(([px, pv]) => `${px} ${depthText(pv, top).toFixed(2)}`).join('L')}`;
     })
     .join('');
 }
 
 /** The area between two lines, over the stretches where both have values. */
-function area(a: (number | null)[], b: (number | null)[], top: number): string {
-  const upper = stretches(a.map((value, at) => (b[at] === null || b[at] === undefined ? null : value)));
+function areaPath(a: (number | null)[], b: (number | null)[], top: number): string {
+  const upper = unbrokenSegments(a.map((value, at) => (b[at] === null || b[at] === undefined ? null : value)));
   return upper
     .filter((points) => points.length > 1)
     .map((points) => {
-      const there = points.map(([px, value]) => `${px} ${y(value, top).toFixed(2)}`);
-      const back = points.toReversed().map(([px]) => `${px} ${y(b[px - 0.5] ?? 0, top).toFixed(2)}`);
+      const there = points.map(([px, value]) => `${px} ${depthText(value, top).toFixed(2)}`);
+      const back = points.toReversed().map(([px]) => `${px} ${depthText(b[px - 0.5] ?? 0, top).toFixed(2)}`);
       return `M${[...there, ...back].join('L')}z`;
     })
     .join('');
@@ -131,9 +131,9 @@ const Lines = memo(function Lines({ series, n, top, band }: { series: LineSeries
   const [first, next] = series;
   return (
     <svg className="p" viewBox={`0 0 ${Math.max(1, n)} 100`} preserveAspectRatio="none" aria-hidden="true">
-      {band && first && next && <path d={area(first.values, next.values, top)} fill="var(--sunken)" />}
+      {band && first && next && <path d={areaPath(first.values, next.values, top)} fill="var(--sunken)" />}
       {series.map(({ key, color, dashed, values }) => (
-        <path key={key} className="ln" d={path(values, top)} style={{ stroke: color }} strokeDasharray={dashed ? '3 2' : undefined} />
+        <path key={key} className="ln" d={linePath(values, top)} style={{ stroke: color }} strokeDasharray={dashed ? '3 2' : undefined} />
       ))}
     </svg>
   );

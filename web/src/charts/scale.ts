@@ -1,5 +1,5 @@
 /** Room above the topmost line, so that its label stands inside. */
-const HEAD = 1.1;
+const HEADROOM = 1.1;
 
 export interface Scale {
   top: number;
@@ -22,7 +22,7 @@ export function niceScale(max: number, lines = 3, whole = false): Scale {
     marks.push(Number(at.toPrecision(12)));
     if (at >= max * (1 - 1e-9)) break;
   }
-  return { top: Math.max(marks[marks.length - 1]!, max) * HEAD, bottom: 0, lines: marks };
+  return { top: Math.max(marks[marks.length - 1]!, max) * HEADROOM, bottom: 0, lines: marks };
 }
 
 /** A scale for what may be negative too, as changes are: zero has a line, and both sides the steps of the longer one. */
@@ -31,7 +31,7 @@ export function signedScale(min: number, max: number, lines = 2): Scale {
   const step = niceScale(Math.max(max, -min), lines).lines[1]!;
   const [first, last] = [Math.ceil(min / step), Math.max(0, Math.floor(max / step))];
   const marks = Array.from({ length: last - first + 1 }, (_, at) => Number(((first + at) * step).toPrecision(12)));
-  return { top: Math.max(max, step / 4) * HEAD, bottom: min * HEAD, lines: marks };
+  return { top: Math.max(max, step / 4) * HEADROOM, bottom: min * HEADROOM, lines: marks };
 }
 
 /** Where a value lies below the top, in per cent of the height. */

@@ -1,5 +1,5 @@
 import { memo } from 'react';
-import { stretches } from './line';
+import { unbrokenSegments } from './line';
 
 interface SparklineProps {
   values: (number | null)[];
@@ -13,7 +13,7 @@ export const Sparkline = memo(function Sparkline({ values, bad = false }: Sparkl
   const width = Math.max(1, values.length - 1);
   const y = (value: number) => (max === 0 ? 22 : 22 - (value / max) * 20).toFixed(1);
   // A value that stands alone is drawn half a bucket wide, or it could not be seen.
-  const lines = stretches(values).map((points) => (points.length > 1 ? points : widened(points)));
+  const lines = unbrokenSegments(values).map((points) => (points.length > 1 ? points : withoutZeroWidth(points)));
   const paths = lines.map((points) => points.map(([x, value]) => `${x - 0.5} ${y(value)}`).join('L'));
   return (
     <svg className={bad && max > 0 ? 'spark e' : 'spark'} viewBox={`0 0 ${width} 24`} preserveAspectRatio="none" aria-hidden="true">
@@ -29,7 +29,7 @@ export const Sparkline = memo(function Sparkline({ values, bad = false }: Sparkl
   );
 });
 
-function widened(points: [number, number][]): [number, number][] {
+function withoutZeroWidth(points: [number, number][]): [number, number][] {
   return points.flatMap(([x, value]): [number, number][] => [
     [x - 0.25, value],
     [x + 0.25, value],

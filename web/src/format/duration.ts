@@ -1,4 +1,4 @@
-import { count, fixed, three } from './numbers';
+import { count, fixed, threeDigits } from './numbers';
 import type { Pieces } from './parts';
 
 /** Units longer than a second are words of the language; `ms` and `s` are signs that all write. */
@@ -13,9 +13,9 @@ export function duration(locale: string, ms: number): Pieces {
   if (ms === 0) return [{ n: '0', u: 'ms' }];
   if (ms < 0.0995) return [{ n: fixed(locale, ms, 3), u: 'ms' }];
   if (ms < 0.995) return [{ n: fixed(locale, ms, 2), u: 'ms' }];
-  if (ms < 999.5) return [{ n: three(locale, ms), u: 'ms' }];
+  if (ms < 999.5) return [{ n: threeDigits(locale, ms), u: 'ms' }];
   const seconds = ms / 1000;
-  if (seconds < 59.95) return [{ n: three(locale, seconds), u: 's' }];
+  if (seconds < 59.95) return [{ n: threeDigits(locale, seconds), u: 's' }];
   const whole = Math.round(seconds);
   if (whole < 3600) return pair(locale, Math.floor(whole / 60), 'm', whole % 60, 's');
   const minutes = Math.round(seconds / 60);

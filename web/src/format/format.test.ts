@@ -84,13 +84,13 @@ describe('money', () => {
 
   it("shows the second currency at the owner's rate", () => {
     const yen = { code: 'JPY', rate: 150 };
-    expect(en.second(0.0003385, yen)).toBe('¥0.05');
-    expect(en.second(47.07, yen)).toBe('¥7,060');
-    expect(en.second(0.0000001, yen)).toBe('¥0.000015');
-    expect(en.second(1, { code: 'EUR', rate: 0.9 })).toBe('€0.90');
-    expect(en.second(1_990_000, yen)).toBe('¥299M');
-    expect(en.second(null, yen)).toBeNull();
-    expect(en.second(1, null)).toBeNull();
+    expect(en.secondCurrency(0.0003385, yen)).toBe('¥0.05');
+    expect(en.secondCurrency(47.07, yen)).toBe('¥7,060');
+    expect(en.secondCurrency(0.0000001, yen)).toBe('¥0.000015');
+    expect(en.secondCurrency(1, { code: 'EUR', rate: 0.9 })).toBe('€0.90');
+    expect(en.secondCurrency(1_990_000, yen)).toBe('¥299M');
+    expect(en.secondCurrency(null, yen)).toBeNull();
+    expect(en.secondCurrency(1, null)).toBeNull();
   });
 });
 

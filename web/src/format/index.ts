@@ -1,6 +1,6 @@
 import { duration, seconds, wholeSeconds } from './duration';
-import { money, moneyExact, moneyMark, second } from './money';
-import { bytes, change, count, fixed, percent, percentText, pointsChange, three, tokens, tokensCell } from './numbers';
+import { money, moneyExact, moneyMark, secondCurrency } from './money';
+import { bytes, change, count, fixed, percent, percentText, pointsChange, threeDigits, tokens, tokensCell } from './numbers';
 import { axis, brief, bucketName, clock, day, exact, hourMinute, moment } from './time';
 import type { Currency } from '../api/project-types';
 
@@ -16,7 +16,7 @@ export function makeFormat(locale: string, zone: string, now: () => Date = () =>
     zone,
     count: (value: number) => count(locale, value),
     fixed: (value: number, digits: number) => fixed(locale, value, digits),
-    three: (value: number) => three(locale, value),
+    threeDigits: (value: number) => threeDigits(locale, value),
     tokens: (value: number) => tokens(locale, value),
     tokensCell: (value: number) => tokensCell(locale, value),
     percent: (rate: number) => percent(locale, rate),
@@ -30,8 +30,8 @@ export function makeFormat(locale: string, zone: string, now: () => Date = () =>
     moneyExact: (value: number) => moneyExact(locale, value),
     moneyMark: (value: number) => moneyMark(locale, value),
     /** In the project's display currency, if it has one. */
-    second: (usd: number | null, currency: Currency | null | undefined) =>
-      usd === null || !currency ? null : second(locale, usd * currency.rate, currency.code),
+    secondCurrency: (usd: number | null, currency: Currency | null | undefined) =>
+      usd === null || !currency ? null : secondCurrency(locale, usd * currency.rate, currency.code),
     clock: (at: string | number | Date) => clock(locale, zone, date(at)),
     hourMinute: (at: string | number | Date) => hourMinute(locale, zone, date(at)),
     day: (at: string | number | Date, withYear = false) => day(locale, zone, date(at), withYear),

@@ -1,12 +1,12 @@
-import { digitsFor, fixed, numberFormat, three } from './numbers';
+import { digitsFor, fixed, numberFormat, threeDigits } from './numbers';
 import { MINUS } from './parts';
 
-const usd = (text: string, value: number) => `${value < 0 ? MINUS : ''}$${text}`;
+const dollarFormat = (text: string, value: number) => `${value < 0 ? MINUS : ''}$${text}`;
 
 /** The store keeps no smaller part of a dollar. */
-const MOST_DECIMALS = 12;
+const MAX_DECIMALS = 12;
 
-const LARGE: [number, string][] = [
+const LARGE_AMOUNT: [number, string][] = [
   [1e9, 'B'],
   [1e6, 'M'],
 ];
@@ -17,24 +17,28 @@ const LARGE: [number, string][] = [
  */
 export function money(locale: string, value: number): string {
   const size = Math.abs(value);
-  for (const [scale, unit] of LARGE) if (size >= scale * 0.9995) return usd(`${three(locale, size / scale)} ${unit}`, value);
-  if (size === 0 || size >= 0.99995) return usd(fixed(locale, size, 2), value);
-  if (size >= 0.00099995) return usd(fixed(locale, size, 4), value);
-  const digits = Math.min(MOST_DECIMALS, Math.ceil(-Math.log10(size)) + 1);
-  const least = 10 ** -MOST_DECIMALS;
-  if (size < least / 2) return `< ${usd(fixed(locale, least, MOST_DECIMALS), value)}`;
-  return usd(numberFormat(locale, { minimumFractionDigits: 4, maximumFractionDigits: digits }).format(size), value);
+  for (const [scale, unit] of LARGE_AMOUNT)
+    if (size >= scale * 0.9995) return dollarFormat(`${threeDigits(locale, size / scale)} ${unit}`, value);
+  if (size === 0 || size >= 0.99995) return dollarFormat(fixed(locale, size, 2), value);
+  if (size >= 0.00099995) return dollarFormat(fixed(locale, size, 4), value);
+  const digits = Math.min(MAX_DECIMALS, Math.ceil(-Math.log10(size)) + 1);
+  const least = 10 ** -MAX_DECIMALS;
+  if (size < least / 2) return `< ${dollarFormat(fixed(locale, least, MAX_DECIMALS), value)}`;
+  return dollarFormat(numberFormat(locale, { minimumFractionDigits: 4, maximumFractionDigits: digits }).format(size), value);
 }
 
 /** A line of a scale: no more decimals than it has. */
 export function moneyMark(locale: string, value: number): string {
   const size = Math.abs(value);
   if (size >= 10_000) {
-    const [scale, unit] = [...LARGE, [1e3, 'k'] as [number, string]].find(([one]) => size >= one) ?? [1, ''];
-    return usd(`${numberFormat(locale, { maximumSignificantDigits: 3 }).format(size / scale)} ${unit}`, value);
+    const [scale, unit] = [...LARGE_AMOUNT, [1e3, 'k'] as [number, string]].find(([one]) => size >= one) ?? [1, ''];
+    return dollarFormat(`${numberFormat(locale, { maximumSignificantDigits: 3 }).format(size / scale)} ${unit}`, value);
   }
-  if (Number.isInteger(value)) return usd(fixed(locale, size, 0), value);
-  return usd(numberFormat(locale, { minimumFractionDigits: 2, maximumFractionDigits: MOST_DECIMALS }).format(Number(size.toPrecision(3))), value);
+  if (Number.isInteger(value)) return dollarFormat(fixed(locale, size, 0), value);
+  return dollarFormat(
+    numberFormat(locale, { minimumFractionDigits: 2, maximumFractionDigits: MAX_DECIMALS }).format(Number(size.toPrecision(3))),
+    value,
+  );
 }
 
 /** Exact, without the noise of binary fractions: `$0.0003385`. For the arithmetic of one call, and on hover. */
@@ -42,13 +46,13 @@ export function moneyExact(locale: string, value: number): string {
   const clean = Number(Math.abs(value).toPrecision(12));
   const text = numberFormat(locale, {
     minimumFractionDigits: clean >= 1 || clean === 0 ? 2 : 4,
-    maximumFractionDigits: MOST_DECIMALS,
+    maximumFractionDigits: MAX_DECIMALS,
   }).format(clean);
-  return usd(text, value);
+  return dollarFormat(text, value);
 }
 
 /** In the reader's second currency: three figures from one up, below that as many as say something. */
-export function second(locale: string, value: number, code: string): string {
+export function secondCurrency(locale: string, value: number, code: string): string {
   if (value >= 10_000_000) {
     return numberFormat(locale, {
       style: 'currency',

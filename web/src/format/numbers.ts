@@ -20,7 +20,7 @@ export function digitsFor(value: number, figures = 3): number {
 }
 
 /** Three significant figures, after the rounding too (9.996 is 10.0, not 10.00). */
-export function three(locale: string, value: number): string {
+export function threeDigits(locale: string, value: number): string {
   const digits = digitsFor(value);
   const rounded = Number(value.toFixed(digits));
   return fixed(locale, rounded, digitsFor(rounded));
@@ -44,7 +44,7 @@ export function tokens(locale: string, value: number): Pieces {
     // 999,950 reads 1.00 M: what would round up to a thousand takes the next unit.
     if (value >= nextScale * 0.9995) [scale, unit] = [nextScale, nextUnit];
   }
-  return [{ n: three(locale, value / scale), u: unit }];
+  return [{ n: threeDigits(locale, value / scale), u: unit }];
 }
 
 /** Tokens in a row: exact as far as a column holds them, a unit from ten millions on. */
@@ -76,13 +76,13 @@ export interface Change {
 }
 
 /** Eleven times as much as before: from there on the value before says more than a percentage of it. */
-const MOST_RATIO = 10;
+const MAX_CHANGE_RATIO = 10;
 
 /** Against the value of the period before; null where there was nothing to compare with. */
 export function change(locale: string, now: number | null, before: number | null): Change | null {
   if (now === null || before === null || before === 0) return null;
   const ratio = now / before - 1;
-  if (ratio > MOST_RATIO) return { text: null, notable: true, grew: true };
+  if (ratio > MAX_CHANGE_RATIO) return { text: null, notable: true, grew: true };
   const value = Math.abs(ratio) * 100;
   const digits = value < 99.95 ? 1 : 0;
   const rounded = Number(value.toFixed(digits));
@@ -113,7 +113,7 @@ export function bytes(locale: string, value: number): Pieces {
     scaled /= 1000;
     unit += 1;
   }
-  return [{ n: unit === 0 ? count(locale, scaled) : three(locale, scaled), u: BYTES[unit] }];
+  return [{ n: unit === 0 ? count(locale, scaled) : threeDigits(locale, scaled), u: BYTES[unit] }];
 }
 
 export { numberFormat };

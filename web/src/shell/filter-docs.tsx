@@ -1,6 +1,6 @@
 import en from '../../../docs/filters.md?raw';
 import ja from '../../../docs/filters.ja.md?raw';
-import Markdown from '../parts/text/markdown';
+import Markdown from '../components/text/markdown';
 import { usePrefs } from '../prefs';
 
 const TEXTS = { en, ja };

@@ -1,15 +1,15 @@
 import * as Popover from '@radix-ui/react-popover';
 import { useState } from 'react';
 import { useT } from '../i18n';
-import { Icon } from '../parts/icons';
+import { Icon } from '../components/icons';
 import { setPrefs, usePrefs, type Lang, type Theme } from '../prefs';
-import { useReader } from '../reader';
+import { useLocale } from '../locale';
 import { ZoneList } from './zone-picker';
 
 /** What the bar of a phone has no room for: language, theme, zone and help. */
 export function MoreMenu({ onHelp }: { onHelp: () => void }) {
   const t = useT();
-  const { zone } = useReader();
+  const { zone } = useLocale();
   const { lang, theme } = usePrefs();
   const [open, setOpen] = useState(false);
   const [zones, setZones] = useState(false);

@@ -3,13 +3,13 @@ import { useEffect, useState } from 'react';
 import { ApiError, probe } from '../api/client';
 import { useConnection } from '../api/connection';
 import { useT } from '../i18n';
-import { CodeError, reloadPage } from '../parts/page';
-import { Empty, ErrorPart } from '../parts/states';
+import { PageLoadError, reloadPage } from '../components/lazy-page';
+import { EmptyState, ErrorMessage } from '../components/states';
 
 export function NotFound() {
   const t = useT();
   return (
-    <Empty
+    <EmptyState
       title={t('common.notFound')}
       action={
         <Link className="btn" to="/">
@@ -18,22 +18,22 @@ export function NotFound() {
       }
     >
       {t('common.notFoundWhy')}
-    </Empty>
+    </EmptyState>
   );
 }
 
-const AGAIN_MS = 5_000;
+const RETRY_MS = 5_000;
 
 /** A page that broke: said in place, with a way to try again. One that lacked the server comes back when the server does. */
-export function Crash({ error, reset }: ErrorComponentProps) {
+export function PageError({ error, reset }: ErrorComponentProps) {
   const router = useRouter();
   const state = useConnection();
   const [again, setAgain] = useState(false);
-  const lacksServer = error instanceof CodeError || (error instanceof ApiError && error.code === 'offline');
+  const lacksServer = error instanceof PageLoadError || (error instanceof ApiError && error.code === 'offline');
   const retry = async () => {
     setAgain(true);
     // What a browser failed to fetch as a module it may not fetch again before the next document.
-    if (error instanceof CodeError) await reloadPage();
+    if (error instanceof PageLoadError) await reloadPage();
     else {
       reset();
       await router.invalidate();
@@ -42,7 +42,7 @@ export function Crash({ error, reset }: ErrorComponentProps) {
   };
   useEffect(() => {
     if (!lacksServer) return;
-    const timer = window.setInterval(() => void probe(), AGAIN_MS);
+    const timer = window.setInterval(() => void probe(), RETRY_MS);
     return () => window.clearInterval(timer);
   }, [lacksServer]);
   const [wasLost, setWasLost] = useState(false);
@@ -54,7 +54,7 @@ export function Crash({ error, reset }: ErrorComponentProps) {
   }, [state, lacksServer, wasLost]);
   return (
     <div className="pane">
-      <ErrorPart error={error} busy={again} onRetry={() => void retry()} />
+      <ErrorMessage error={error} busy={again} onRetry={() => void retry()} />
     </div>
   );
 }

@@ -1,7 +1,7 @@
 import { useRouterState } from '@tanstack/react-router';
 import { useT } from '../i18n';
-import { Mark } from '../parts/icons';
-import { Skeleton } from '../parts/states';
+import { Logo } from '../components/icons';
+import { Skeleton } from '../components/states';
 
 /** A line below the bar from the moment a page is asked for until it stands. */
 export function NavigationProgress() {
@@ -25,7 +25,7 @@ export function FramePending() {
     <div className="app">
       <nav className="side" aria-hidden="true">
         <span className="logo">
-          <Mark />
+          <Logo />
           <span>Hinomi</span>
         </span>
       </nav>

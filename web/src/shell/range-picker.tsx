@@ -4,21 +4,21 @@ import { useState, type FormEvent } from 'react';
 import { zoneOffset } from '../charts/scale';
 import type { Format } from '../format';
 import { useT } from '../i18n';
-import { Icon } from '../parts/icons';
-import { LASTS, type RangeSearch, type Span } from '../range';
-import { useRange, useReader } from '../reader';
-import { lengthText } from './length';
+import { Icon } from '../components/icons';
+import { RELATIVE_RANGES, type RangeSearch, type TimeSpan } from '../range';
+import { useRange, useLocale } from '../locale';
+import { timeLengthText } from './time-length';
 
 /** A time as a `datetime-local` field takes it, in the page's zone. */
-const toField = (at: number, zone: string) => new Date(at + zoneOffset(zone, at)).toISOString().slice(0, 16);
+const toDateTimeField = (at: number, zone: string) => new Date(at + zoneOffset(zone, at)).toISOString().slice(0, 16);
 
-function fromField(value: string, zone: string): number {
+function fromDateTimeField(value: string, zone: string): number {
   const asUtc = Date.parse(`${value}:00Z`);
   return asUtc - zoneOffset(zone, asUtc - zoneOffset(zone, asUtc));
 }
 
 /** The day stands twice only where it is not the same. */
-function betweenText(format: Format, { from, to }: Span): string {
+function rangeText(format: Format, { from, to }: TimeSpan): string {
   const days = [format.day(from), format.day(to)];
   const end = days[0] === days[1] ? format.hourMinute(to) : `${days[1]} ${format.hourMinute(to)}`;
   return `${days[0]} ${format.hourMinute(from)} – ${end}`;
@@ -27,7 +27,7 @@ function betweenText(format: Format, { from, to }: Span): string {
 export function RangePicker() {
   const t = useT();
   const range = useRange();
-  const { format, zone } = useReader();
+  const { format, zone } = useLocale();
   const navigate = useNavigate();
   const [open, setOpen] = useState(false);
   // Where the custom range begins to be edited from: the range as it stood when the picker was opened.
@@ -40,12 +40,12 @@ export function RangePicker() {
   const custom = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const data = new FormData(event.currentTarget);
-    const from = fromField(String(data.get('from')), zone);
-    const to = fromField(String(data.get('to')), zone);
+    const from = fromDateTimeField(String(data.get('from')), zone);
+    const to = fromDateTimeField(String(data.get('to')), zone);
     if (to > from) go({ from: new Date(from).toISOString(), to: new Date(to).toISOString() });
   };
 
-  const name = range.last ? t('bar.last', { length: lengthText(t, range.last) }) : betweenText(format, range.span);
+  const name = range.last ? t('bar.last', { length: timeLengthText(t, range.last) }) : rangeText(format, range.span);
 
   return (
     <Popover.Root
@@ -63,7 +63,7 @@ export function RangePicker() {
       </Popover.Trigger>
       <Popover.Portal>
         <Popover.Content className="menu" align="end" sideOffset={4} aria-label={t('bar.range')}>
-          {LASTS.map((last) => (
+          {RELATIVE_RANGES.map((last) => (
             <button
               key={last}
               type="button"
@@ -72,7 +72,7 @@ export function RangePicker() {
               onClick={() => go({ last })}
             >
               <span className="tickm">{range.last === last && <Icon name="check" size="xs" />}</span>
-              {t('bar.last', { length: lengthText(t, last) })}
+              {t('bar.last', { length: timeLengthText(t, last) })}
             </button>
           ))}
           <hr />
@@ -84,10 +84,10 @@ export function RangePicker() {
               name="from"
               type="datetime-local"
               required
-              defaultValue={toField(end - range.ms, zone)}
+              defaultValue={toDateTimeField(end - range.ms, zone)}
             />
             <label htmlFor="range-to">{t('bar.to')}</label>
-            <input className="field" id="range-to" name="to" type="datetime-local" required defaultValue={toField(end, zone)} />
+            <input className="field" id="range-to" name="to" type="datetime-local" required defaultValue={toDateTimeField(end, zone)} />
             <button type="submit" className="btn">
               {t('bar.apply')}
             </button>

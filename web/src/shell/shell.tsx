@@ -2,20 +2,20 @@ import { Outlet, useParams } from '@tanstack/react-router';
 import { useEffect, useMemo, useState } from 'react';
 import { LiveContext, useLiveStream } from '../api/live';
 import { useT } from '../i18n';
-import { useKeys } from '../keys';
+import { useKeyboardShortcuts } from '../keyboard';
 import { getPrefs, setPrefs } from '../prefs';
-import { useMe, useProjectMaybe, useRouteId } from '../project';
-import { Bar } from './bar';
-import { BarContext } from './bar-slots';
-import { ConnectionStrip } from './connection-strip';
-import { Help } from './help';
-import { IncidentStrip } from './incident-strip';
+import { useMe, useProjectOrNull, useRouteId } from '../project';
+import { TopBar } from './top-bar';
+import { TopBarContext } from './top-bar-slots';
+import { ConnectionBanner } from './connection-banner';
+import { HelpDialog } from './help-dialog';
+import { IncidentBanner } from './incident-banner';
 import { NotFound } from './not-found';
 import { NavigationProgress } from './pending';
-import { Side } from './side';
+import { Sidebar } from './sidebar';
 
 /** Pages with a side pane of their own leave the side as a rail. */
-const RAILED = /\/traces(\/|$)/;
+const NARROW_SIDEBAR = /\/traces(\/|$)/;
 
 /** Pages that say themselves what is open. */
 const ALERTS = /\/alerts(\/|$)/;
@@ -25,14 +25,14 @@ export function Shell() {
   const t = useT();
   const routeId = useRouteId();
   const me = useMe();
-  const here = useProjectMaybe();
+  const here = useProjectOrNull();
   const params = useParams({ strict: false });
   const [help, setHelp] = useState(false);
   const [left, setLeft] = useState<HTMLElement | null>(null);
   const [right, setRight] = useState<HTMLElement | null>(null);
   const slots = useMemo(() => ({ left, right }), [left, right]);
 
-  useKeys({ '?': () => setHelp(true) });
+  useKeyboardShortcuts({ '?': () => setHelp(true) });
   useEffect(() => {
     if (here && getPrefs().project !== here.id) setPrefs({ project: here.id });
   }, [here]);
@@ -43,22 +43,29 @@ export function Shell() {
 
   return (
     <LiveContext value={live}>
-      <BarContext value={slots}>
-        <div className={RAILED.test(routeId) ? 'app rail' : 'app'}>
+      <TopBarContext value={slots}>
+        <div className={NARROW_SIDEBAR.test(routeId) ? 'app rail' : 'app'}>
           <a className="skip btn" href="#main">
             {t('nav.skip')}
           </a>
-          <Side project={shown} />
-          <Bar project={lost ? shown : here} projects={me.projects} routeId={routeId} onHelp={() => setHelp(true)} setLeft={setLeft} setRight={setRight} />
+          <Sidebar project={shown} />
+          <TopBar
+            project={lost ? shown : here}
+            projects={me.projects}
+            routeId={routeId}
+            onHelp={() => setHelp(true)}
+            setLeft={setLeft}
+            setRight={setRight}
+          />
           <main id="main" tabIndex={-1}>
             <NavigationProgress />
-            <ConnectionStrip />
-            {here && !ALERTS.test(routeId) && <IncidentStrip project={here.id} />}
+            <ConnectionBanner />
+            {here && !ALERTS.test(routeId) && <IncidentBanner project={here.id} />}
             {lost ? <NotFound /> : <Outlet />}
           </main>
         </div>
-        <Help open={help} onClose={() => setHelp(false)} />
-      </BarContext>
+        <HelpDialog open={help} onClose={() => setHelp(false)} />
+      </TopBarContext>
     </LiveContext>
   );
 }

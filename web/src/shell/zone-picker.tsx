@@ -3,17 +3,17 @@ import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useMemo, useState, type FormEvent } from 'react';
 import { zoneOffset } from '../charts/scale';
 import { useT } from '../i18n';
-import { Icon } from '../parts/icons';
-import { useReader } from '../reader';
+import { Icon } from '../components/icons';
+import { useLocale } from '../locale';
 import { allZones, localZone, offsetText, searchZones } from '../zones';
 
 /** So many are offered at once; typing narrows them. */
-const SHOWN = 60;
+const MAX_SHOWN = 60;
 
 /** The zone that times are shown in: the reader's own, UTC, or any other by its name. */
 export function ZonePicker() {
   const t = useT();
-  const { zone } = useReader();
+  const { zone } = useLocale();
   const [open, setOpen] = useState(false);
   return (
     <Popover.Root open={open} onOpenChange={setOpen}>
@@ -35,7 +35,7 @@ export function ZonePicker() {
 export function ZoneList({ onDone }: { onDone: () => void }) {
   const t = useT();
   const navigate = useNavigate();
-  const { zone } = useReader();
+  const { zone } = useLocale();
   const { tz } = useSearch({ strict: false }) as { tz?: string };
   const [typed, setTyped] = useState('');
   const [now] = useState(() => Date.now());
@@ -75,8 +75,8 @@ export function ZoneList({ onDone }: { onDone: () => void }) {
           <hr />
         </>
       )}
-      {found.slice(0, SHOWN).map((name) => row(name, name, tz !== undefined && name === zone, offsets.get(name), name))}
-      {found.length > SHOWN && <p className="dim zonemore">{t('bar.zoneMore', { n: found.length - SHOWN })}</p>}
+      {found.slice(0, MAX_SHOWN).map((name) => row(name, name, tz !== undefined && name === zone, offsets.get(name), name))}
+      {found.length > MAX_SHOWN && <p className="dim zonemore">{t('bar.zoneMore', { n: found.length - MAX_SHOWN })}</p>}
       {found.length === 0 && <p className="dim zonemore">{t('bar.zoneNone')}</p>}
     </>
   );

@@ -85,9 +85,11 @@ describe('the styles of a page', () => {
     const components = [
       { name: 'routes/a/index.tsx', text: '<section className="box own"><i className={bad ? `note ${kind}` : "x"} /></section>' },
       { name: 'routes/b/index.tsx', text: "<section className={wide ? 'box wide' : 'box'}><b className=\"note\" /></section>" },
-      { name: 'parts/head.tsx', text: '<h2 className="head" />' },
+      { name: 'components/head.tsx', text: '<h2 className="head" />' },
     ];
     const css = '.box {} .own .box {} .own .head {} @media (max-width: 1px) { .head, .note:hover {} } h2 {}';
-    expect(leaks([{ name: 'routes/a/a.css', text: css }], components)).toEqual(['.box', '.head', '.note:hover', 'h2'].map((one) => `routes/a/a.css: ${one}`));
+    expect(leaks([{ name: 'routes/a/a.css', text: css }], components)).toEqual(
+      ['.box', '.head', '.note:hover', 'h2'].map((one) => `routes/a/a.css: ${one}`),
+    );
   });
 });

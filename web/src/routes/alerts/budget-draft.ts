@@ -1,6 +1,6 @@
 import type { Budget, BudgetDraft, Unit } from '../../api/alert-types';
-import { EMPTY_TELLING, number, tellingForm, tellingOf, type TellingForm } from './rule-draft';
-import { MEASURES } from './words';
+import { EMPTY_NOTIFICATION, parseNumber, notificationFormOf, notificationOf, type NotificationForm } from './rule-draft';
+import { METRICS } from './labels';
 
 /** A budget as it stands in the form. */
 export interface BudgetForm {
@@ -15,9 +15,9 @@ export interface BudgetForm {
   groupBy: string;
   steps: string;
   criticalFrom: string;
-  ringOnForecast: boolean;
+  alertOnForecast: boolean;
   owner: string;
-  telling: TellingForm;
+  notification: NotificationForm;
 }
 
 export const EMPTY_BUDGET: BudgetForm = {
@@ -32,15 +32,15 @@ export const EMPTY_BUDGET: BudgetForm = {
   groupBy: '',
   steps: '50, 80, 100',
   criticalFrom: '100',
-  ringOnForecast: false,
+  alertOnForecast: false,
   owner: '',
-  telling: EMPTY_TELLING,
+  notification: EMPTY_NOTIFICATION,
 };
 
 /** What can be spent. */
 export const SPENDABLE = ['cost', 'total_tokens', 'input_tokens', 'output_tokens', 'calls'];
 
-export const budgetUnit = (budget: Pick<BudgetDraft, 'measure'>): Unit => MEASURES[budget.measure ?? 'cost']?.unit ?? 'count';
+export const budgetUnit = (budget: Pick<BudgetDraft, 'measure'>): Unit => METRICS[budget.measure ?? 'cost']?.unit ?? 'count';
 
 export function formOf(budget: Budget): BudgetForm {
   return {
@@ -55,9 +55,9 @@ export function formOf(budget: Budget): BudgetForm {
     groupBy: budget.group_by ?? '',
     steps: (budget.steps ?? [50, 80, 100]).join(', '),
     criticalFrom: String(budget.critical_from ?? 100),
-    ringOnForecast: budget.ring_on_forecast ?? false,
+    alertOnForecast: budget.ring_on_forecast ?? false,
     owner: budget.owner ?? '',
-    telling: tellingForm(budget.notify),
+    notification: notificationFormOf(budget.notify),
   };
 }
 
@@ -65,14 +65,14 @@ export type Problem = 'amount' | 'steps' | 'criticalFrom';
 
 /** The budget that a form describes, or what is wrong with it. */
 export function budgetOf(form: BudgetForm, was?: Budget): BudgetDraft | Problem {
-  const amount = number(form.amount);
+  const amount = parseNumber(form.amount);
   if (!amount || amount <= 0) return 'amount';
   const steps = form.steps
     .split(/[,\s]+/)
     .filter(Boolean)
-    .map((step) => number(step.replace('%', '')));
+    .map((step) => parseNumber(step.replace('%', '')));
   if (!steps.every((step): step is number => typeof step === 'number')) return 'steps';
-  const criticalFrom = number(form.criticalFrom);
+  const criticalFrom = parseNumber(form.criticalFrom);
   if (!criticalFrom) return 'criticalFrom';
   return {
     name: form.name.trim(),
@@ -87,8 +87,8 @@ export function budgetOf(form: BudgetForm, was?: Budget): BudgetDraft | Problem 
     ...(was?.most_groups !== undefined && { most_groups: was.most_groups }),
     steps,
     critical_from: criticalFrom,
-    ring_on_forecast: form.ringOnForecast && !form.groupBy,
+    ring_on_forecast: form.alertOnForecast && !form.groupBy,
     owner: form.owner.trim() || null,
-    notify: tellingOf(form.telling),
+    notify: notificationOf(form.notification),
   };
 }

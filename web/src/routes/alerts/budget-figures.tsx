@@ -3,20 +3,20 @@ import type { Budget } from '../../api/alert-types';
 import { deletionsQuery } from '../../api/queries';
 import { plain } from '../../format';
 import { useT } from '../../i18n';
-import { Num, Said, Share } from '../../parts/values';
-import { useReader } from '../../reader';
+import { NumberWithUnit, UserText, ShareBar } from '../../components/values';
+import { useLocale } from '../../locale';
 import { budgetUnit } from './budget-draft';
 import { forecastOf } from './forecast';
-import { dimensionText, figure, figureText } from './words';
+import { dimensionText, metricValue, metricValueText } from './labels';
 
 /** Spent, left, the forecast with its edges and its method, and what is usual by now. */
 export function BudgetFigures({ budget }: { budget: Budget }) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   const { state, amount } = budget;
   if (!state) return <p className="dim">{t(budget.enabled === false ? 'alerts.notEnabled' : 'alerts.notCounted')}</p>;
   const unit = budgetUnit(budget);
-  const write = (value: number) => figureText(format, value, unit, '');
+  const write = (value: number) => metricValueText(format, value, unit, '');
   const { spent, estimated, left } = state;
   const forecast = forecastOf(state);
   const more = forecast?.usual_by_now === null || forecast === null ? null : spent - forecast.usual_by_now;
@@ -25,7 +25,7 @@ export function BudgetFigures({ budget }: { budget: Budget }) {
       <div>
         <dt title={t('alerts.spentWhy')}>{t('alerts.spent')}</dt>
         <dd>
-          <Num v={figure(format, spent, unit)} />
+          <NumberWithUnit v={metricValue(format, spent, unit)} />
           {estimated !== null && (
             <span className="u">
               {t('alerts.estimatedAll', { amount: write(estimated), share: format.percentText(spent / estimated) })}
@@ -37,7 +37,7 @@ export function BudgetFigures({ budget }: { budget: Budget }) {
         <div>
           <dt>{t('alerts.remainingHead')}</dt>
           <dd className={left < 0 ? 'err' : undefined}>
-            <Num v={figure(format, left, unit)} />
+            <NumberWithUnit v={metricValue(format, left, unit)} />
             {left >= 0 && <span className="u">{format.percentText(left / amount)} %</span>}
           </dd>
         </div>
@@ -46,7 +46,7 @@ export function BudgetFigures({ budget }: { budget: Budget }) {
         <div>
           <dt>{t('alerts.forecast')}</dt>
           <dd className={forecast.expected > amount ? 'wrn' : undefined}>
-            <Num v={figure(format, forecast.expected, unit)} />
+            <NumberWithUnit v={metricValue(format, forecast.expected, unit)} />
             <span className="u">{t('alerts.between', { low: write(forecast.low), high: write(forecast.high) })}</span>
           </dd>
         </div>
@@ -55,7 +55,7 @@ export function BudgetFigures({ budget }: { budget: Budget }) {
         <div>
           <dt>{t('alerts.usualByNow')}</dt>
           <dd>
-            <Num v={figure(format, forecast.usual_by_now, unit)} />
+            <NumberWithUnit v={metricValue(format, forecast.usual_by_now, unit)} />
             <span className="u">
               {more >= 0 ? t('alerts.aboveUsual', { amount: write(more) }) : t('alerts.belowUsual', { amount: write(-more) })}
             </span>
@@ -83,9 +83,9 @@ export function ForecastNote({ budget }: { budget: Budget }) {
 /** What the period is, and when it starts again. */
 export function PeriodText({ budget }: { budget: Budget }) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   const word = { day: 'alerts.perDay', week: 'alerts.perWeek', month: 'alerts.perMonth' } as const;
-  const amount = figureText(format, budget.amount, budgetUnit(budget), '');
+  const amount = metricValueText(format, budget.amount, budgetUnit(budget), '');
   const end = budget.state?.period_end;
   return (
     <span className="meta">
@@ -98,7 +98,7 @@ export function PeriodText({ budget }: { budget: Budget }) {
 /** Who has spent most of a budget that each has for itself. */
 export function BudgetGroups({ budget, most }: { budget: Budget; most: number }) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   const groups = budget.state?.groups;
   if (!groups || groups.length === 0) return null;
   const unit = budgetUnit(budget);
@@ -119,18 +119,18 @@ export function BudgetGroups({ budget, most }: { budget: Budget; most: number })
       <tbody>
         {groups.slice(0, most).map(({ key, spent, estimated, left }) => (
           <tr key={key ?? ''}>
-            <td className="grow">{key === null ? <span className="unk">{t('common.noValue')}</span> : <Said text={key} />}</td>
+            <td className="grow">{key === null ? <span className="unk">{t('common.noValue')}</span> : <UserText text={key} />}</td>
             <td className="n">
-              <Num v={figure(format, spent, unit)} />
+              <NumberWithUnit v={metricValue(format, spent, unit)} />
               {estimated !== null && (
-                <span className="u"> {t('alerts.estimatedBrief', { amount: figureText(format, estimated, unit, '') })}</span>
+                <span className="u"> {t('alerts.estimatedBrief', { amount: metricValueText(format, estimated, unit, '') })}</span>
               )}
             </td>
             <td className={left < 0 ? 'n err' : 'n dim'}>
-              <Num v={figure(format, left, unit)} />
+              <NumberWithUnit v={metricValue(format, left, unit)} />
             </td>
             <td className="c2">
-              <Share of={spent / budget.amount} color={left < 0 ? 'var(--error)' : undefined} />
+              <ShareBar of={spent / budget.amount} color={left < 0 ? 'var(--error)' : undefined} />
             </td>
           </tr>
         ))}
@@ -144,6 +144,7 @@ export function DeletedNote({ project, budget }: { project: number; budget: Budg
   const t = useT();
   const { data } = useQuery(deletionsQuery);
   const since = budget.state?.period_start;
-  if (!since || !data?.deletions.some((one) => one.project === project && one.spans > 0 && Date.parse(one.at) >= Date.parse(since))) return null;
+  if (!since || !data?.deletions.some((one) => one.project === project && one.spans > 0 && Date.parse(one.at) >= Date.parse(since)))
+    return null;
   return <p className="alert-note dim">{t('alerts.deletedSince')}</p>;
 }

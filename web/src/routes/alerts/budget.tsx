@@ -3,20 +3,24 @@ import { useParams } from '@tanstack/react-router';
 import { budgetsQuery, useRemove, useSaveBudget } from '../../api/alerts';
 import type { Budget, BudgetDraft } from '../../api/alert-types';
 import { useT, type TextKey } from '../../i18n';
-import { Said } from '../../parts/values';
+import { UserText } from '../../components/values';
 import { useProject } from '../../project';
-import { useReader } from '../../reader';
-import { useTitle } from '../../shell/title';
+import { useLocale } from '../../locale';
+import { usePageTitle } from '../../shell/page-title';
 import { budgetOf, budgetUnit, EMPTY_BUDGET, formOf, SPENDABLE, type BudgetForm, type Problem } from './budget-draft';
 import { BudgetFigures, BudgetGroups, DeletedNote, ForecastNote, PeriodText } from './budget-figures';
-import { Burn } from './burn';
-import { AroundEditor, EditorHead, GroupRow, LastFields, SaveRow, useEditor } from './editor';
-import { SelectRow, TextRow } from './fields';
+import { BurnDownChart } from './burn-down-chart';
+import { EditorPage, EditorHead, GroupByRow, CommonFields, SaveRow, useEditor } from './editor';
+import { SelectRow, TextRow } from './form-fields';
 import { TYPED_UNIT } from './rule-draft';
-import { measureText } from './words';
+import { metricText } from './labels';
 import './alerts.css';
 
-const PROBLEMS: Record<Problem, TextKey> = { amount: 'alerts.invalidAmount', steps: 'alerts.invalidSteps', criticalFrom: 'alerts.invalidNumber' };
+const PROBLEM_TEXT: Record<Problem, TextKey> = {
+  amount: 'alerts.invalidAmount',
+  steps: 'alerts.invalidSteps',
+  criticalFrom: 'alerts.invalidNumber',
+};
 
 export default function BudgetPage() {
   const t = useT();
@@ -24,32 +28,32 @@ export default function BudgetPage() {
   const { budget: id } = useParams({ from: '/app/p/$project/alerts/budgets/$budget' });
   const { data, error, refetch } = useQuery(budgetsQuery(project.id));
   const budget = data?.budgets.find((one) => String(one.id) === id);
-  useTitle(budget?.name ?? t('alerts.newBudget'));
+  usePageTitle(budget?.name ?? t('alerts.newBudget'));
   return (
-    <AroundEditor isThere={data ? id === 'new' || budget !== undefined : null} error={error} onRetry={() => void refetch()}>
+    <EditorPage isThere={data ? id === 'new' || budget !== undefined : null} error={error} onRetry={() => void refetch()}>
       {budget && (
         <section className="sheet pane">
           <div className="head">
             <h1>
-              <Said text={budget.name} />
+              <UserText text={budget.name} />
             </h1>
             <PeriodText budget={budget} />
           </div>
           <BudgetFigures budget={budget} />
-          {budget.state?.groups === null && <Burn project={project.id} budget={budget} />}
+          {budget.state?.groups === null && <BurnDownChart project={project.id} budget={budget} />}
           <BudgetGroups budget={budget} most={30} />
           <ForecastNote budget={budget} />
           <DeletedNote project={project.id} budget={budget} />
         </section>
       )}
-      <Editor key={id} project={project.id} budget={budget ?? null} />
-    </AroundEditor>
+      <BudgetEditor key={id} project={project.id} budget={budget ?? null} />
+    </EditorPage>
   );
 }
 
-function Editor({ project, budget }: { project: number; budget: Budget | null }) {
+function BudgetEditor({ project, budget }: { project: number; budget: Budget | null }) {
   const t = useT();
-  const { zone } = useReader();
+  const { zone } = useLocale();
   const { form, problem, place, set, submit, end } = useEditor<BudgetForm, BudgetDraft>({
     project,
     what: 'budgets',
@@ -83,7 +87,7 @@ function Editor({ project, budget }: { project: number; budget: Budget | null })
       <SelectRow
         label={t('alerts.metric')}
         value={form.measure}
-        options={measures.map((measure) => ({ value: measure, label: measureText(t, measure) }))}
+        options={measures.map((measure) => ({ value: measure, label: metricText(t, measure) }))}
         onChange={(measure) => set({ measure })}
       />
       <SelectRow
@@ -116,8 +120,15 @@ function Editor({ project, budget }: { project: number; budget: Budget | null })
         placeholder="environment:production"
         onChange={(filter) => set({ filter })}
       />
-      <GroupRow hint={t('alerts.groupByBudgetWhy')} value={form.groupBy} onChange={(groupBy) => set({ groupBy })} />
-      <TextRow label={t('alerts.steps')} hint={t('alerts.stepsWhy')} value={form.steps} onChange={(steps) => set({ steps })} short after="%" />
+      <GroupByRow hint={t('alerts.groupByBudgetWhy')} value={form.groupBy} onChange={(groupBy) => set({ groupBy })} />
+      <TextRow
+        label={t('alerts.steps')}
+        hint={t('alerts.stepsWhy')}
+        value={form.steps}
+        onChange={(steps) => set({ steps })}
+        short
+        after="%"
+      />
       <TextRow
         label={t('alerts.criticalFrom')}
         short
@@ -130,13 +141,13 @@ function Editor({ project, budget }: { project: number; budget: Budget | null })
         <>
           <span />
           <label className="tick2">
-            <input type="checkbox" checked={form.ringOnForecast} onChange={(event) => set({ ringOnForecast: event.target.checked })} />
+            <input type="checkbox" checked={form.alertOnForecast} onChange={(event) => set({ alertOnForecast: event.target.checked })} />
             {t('alerts.alertOnForecast')}
           </label>
         </>
       )}
-      <LastFields place={place} project={project} form={form} set={set} />
-      <SaveRow end={end} wrong={problem && t(PROBLEMS[problem as Problem])} />
+      <CommonFields place={place} project={project} form={form} set={set} />
+      <SaveRow end={end} wrong={problem && t(PROBLEM_TEXT[problem as Problem])} />
     </form>
   );
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { BudgetState } from '../../api/alert-types';
-import { burnDown, spread } from './burn-down';
+import { burnDown, spreadLabels } from './burn-down';
 
 const state = (patch: Partial<BudgetState>): BudgetState => ({
   period_start: '2026-11-23T00:00:00Z',
@@ -54,9 +54,9 @@ describe('what is left of a budget', () => {
 });
 
 describe('labels', () => {
-  it('stand where they belong while there is room', () => expect(spread([10, 50, 90], 12)).toEqual([10, 50, 90]));
+  it('stand where they belong while there is room', () => expect(spreadLabels([10, 50, 90], 12)).toEqual([10, 50, 90]));
   it('keep apart, in their order and within the picture', () => {
-    const placed = spread([99, 97, 40, 98], 12);
+    const placed = spreadLabels([99, 97, 40, 98], 12);
     expect(placed[2]).toBe(40);
     const sorted = placed.toSorted((a, b) => a - b);
     for (let at = 1; at < sorted.length; at += 1) expect(sorted[at]! - sorted[at - 1]!).toBeGreaterThanOrEqual(12);

@@ -17,7 +17,7 @@ export interface BurnDown {
 }
 
 /** How many times the amount, or what was spent if that is more, are shown below zero: beyond that, nothing would be seen of what was spent. */
-const MAX_OVER = 4;
+const MAX_OVERSPENT_SHARE = 4;
 
 /** What is left of a budget over its period: points are what each stretch of time took. */
 export function burnDown(amount: number, state: BudgetState, points: [string, number | null][], nowMs: number): BurnDown {
@@ -44,7 +44,7 @@ export function burnDown(amount: number, state: BudgetState, points: [string, nu
         ];
   const { expected, low, high, if_goes_on: goesOn } = forecastOf(state) ?? {};
   const worst = goesOn === undefined ? high : Math.max(high ?? 0, goesOn);
-  const lowest = Math.min(0, left, Math.max(-MAX_OVER * Math.max(amount, state.spent), amount - (worst ?? 0)));
+  const lowest = Math.min(0, left, Math.max(-MAX_OVERSPENT_SHARE * Math.max(amount, state.spent), amount - (worst ?? 0)));
   return {
     course,
     expected: to(expected),
@@ -57,7 +57,7 @@ export function burnDown(amount: number, state: BudgetState, points: [string, nu
 }
 
 /** Labels at these heights (0 at the top, 100 at the bottom), moved as little as it takes for `gap` between any two of them. */
-export function spread(heights: number[], gap: number): number[] {
+export function spreadLabels(heights: number[], gap: number): number[] {
   const order = heights.map((height, at) => ({ height, at })).toSorted((a, b) => a.height - b.height || a.at - b.at);
   const placed: number[] = [];
   for (const { height } of order) placed.push(Math.max(height, (placed.at(-1) ?? -Infinity) + gap));

@@ -4,26 +4,26 @@ import { deliveriesPagesQuery, targetsQuery } from '../../api/alerts';
 import type { Delivery, DeliveryState } from '../../api/alert-types';
 import { plain } from '../../format';
 import { useT } from '../../i18n';
-import { Empty, ErrorPart, Skeleton } from '../../parts/states';
-import { Table, type Column } from '../../parts/table';
-import { Chip, Moment, Said } from '../../parts/values';
+import { EmptyState, ErrorMessage, Skeleton } from '../../components/states';
+import { Table, type Column } from '../../components/table';
+import { Chip, Timestamp, UserText } from '../../components/values';
 import { useProject } from '../../project';
-import { useReader } from '../../reader';
-import { useTitle } from '../../shell/title';
-import { AlertsNav } from './nav';
-import { Outcome } from './outcome';
-import { groupText, KIND_TEXT, NOTICE_TEXT, STATE_TEXT } from './words';
+import { useLocale } from '../../locale';
+import { usePageTitle } from '../../shell/page-title';
+import { AlertsNav } from './alerts-nav';
+import { AttemptOutcome } from './attempt-outcome';
+import { groupText, CHANNEL_TEXT, NOTIFICATION_TEXT, DELIVERY_STATE_TEXT } from './labels';
 import './alerts.css';
 
-const STATES: DeliveryState[] = ['delivered', 'waiting', 'failed', 'folded', 'cancelled'];
+const STATE_FILTERS: DeliveryState[] = ['delivered', 'waiting', 'failed', 'folded', 'cancelled'];
 
 export default function Deliveries() {
   const t = useT();
-  useTitle(t('alerts.navDeliveries'));
+  usePageTitle(t('alerts.navDeliveries'));
   const project = useProject();
   const navigate = useNavigate();
   const { state, target } = useSearch({ from: '/app/p/$project/alerts/deliveries' });
-  const asked = { state: STATES.find((one) => one === state), target };
+  const asked = { state: STATE_FILTERS.find((one) => one === state), target };
   const pages = useInfiniteQuery(deliveriesPagesQuery(project.id, asked));
   const targets = useQuery(targetsQuery(project.id));
   const rows = pages.data?.pages.flatMap(({ deliveries }) => deliveries) ?? [];
@@ -41,9 +41,9 @@ export default function Deliveries() {
             {t('alerts.state')}{' '}
             <select className="field" value={asked.state ?? ''} onChange={(event) => choose({ state: event.target.value || undefined })}>
               <option value="">{t('alerts.all')}</option>
-              {STATES.map((one) => (
+              {STATE_FILTERS.map((one) => (
                 <option key={one} value={one}>
-                  {t(STATE_TEXT[one])}
+                  {t(DELIVERY_STATE_TEXT[one])}
                 </option>
               ))}
             </select>
@@ -60,10 +60,10 @@ export default function Deliveries() {
             </select>
           </label>
         </div>
-        {pages.error && !pages.data && <ErrorPart error={pages.error} onRetry={() => void pages.refetch()} />}
+        {pages.error && !pages.data && <ErrorMessage error={pages.error} onRetry={() => void pages.refetch()} />}
         {pages.isPending && <Skeleton rows={6} />}
         {pages.data && rows.length === 0 && (
-          <Empty
+          <EmptyState
             title={t('alerts.noDeliveries')}
             action={
               <Link className="btn" to="/p/$project/alerts/targets" params={{ project: String(project.id) }}>
@@ -72,9 +72,9 @@ export default function Deliveries() {
             }
           >
             {t('alerts.noDeliveriesWhy')}
-          </Empty>
+          </EmptyState>
         )}
-        {rows.length > 0 && <List rows={rows} stale={pages.isPlaceholderData} />}
+        {rows.length > 0 && <DeliveryTable rows={rows} stale={pages.isPlaceholderData} />}
         {pages.hasNextPage && (
           <button type="button" className="btn load-more" disabled={pages.isFetchingNextPage} onClick={() => void pages.fetchNextPage()}>
             {t('issues.more')}
@@ -85,7 +85,7 @@ export default function Deliveries() {
   );
 }
 
-function List({ rows, stale }: { rows: Delivery[]; stale: boolean }) {
+function DeliveryTable({ rows, stale }: { rows: Delivery[]; stale: boolean }) {
   const t = useT();
   const project = useProject();
   const columns: Column<Delivery>[] = [
@@ -94,23 +94,23 @@ function List({ rows, stale }: { rows: Delivery[]; stale: boolean }) {
       head: t('alerts.when'),
       cell: ({ created_at: at }) => (
         <span className="dim">
-          <Moment at={at} />
+          <Timestamp at={at} />
         </span>
       ),
     },
-    { key: 'what', head: t('alerts.what'), cell: (delivery) => <What delivery={delivery} project={project.id} /> },
+    { key: 'what', head: t('alerts.what'), cell: (delivery) => <DeliverySubject delivery={delivery} project={project.id} /> },
     {
       key: 'target',
       head: t('alerts.target'),
       optional: true,
       cell: (delivery) => (
         <>
-          <Said text={delivery.target_name} /> <span className="dim">{t(KIND_TEXT[delivery.target_kind])}</span>
+          <UserText text={delivery.target_name} /> <span className="dim">{t(CHANNEL_TEXT[delivery.target_kind])}</span>
         </>
       ),
     },
-    { key: 'state', head: t('alerts.state'), cell: ({ state }) => <StateChip state={state} /> },
-    { key: 'how', head: t('alerts.attempts'), grow: true, cell: (delivery) => <Attempts delivery={delivery} /> },
+    { key: 'state', head: t('alerts.state'), cell: ({ state }) => <DeliveryStateChip state={state} /> },
+    { key: 'how', head: t('alerts.attempts'), grow: true, cell: (delivery) => <DeliveryAttempts delivery={delivery} /> },
   ];
   return (
     <div className="atbl wraps">
@@ -119,13 +119,13 @@ function List({ rows, stale }: { rows: Delivery[]; stale: boolean }) {
   );
 }
 
-function What({ delivery, project }: { delivery: Delivery; project: number }) {
+function DeliverySubject({ delivery, project }: { delivery: Delivery; project: number }) {
   const t = useT();
   const { kind, rule_name: name, incident_id: incident, group, gathered } = delivery;
-  const words = kind === 'digest' ? t('alerts.digestOf', { n: gathered }) : `${t(NOTICE_TEXT[kind])}: ${name}`;
+  const words = kind === 'digest' ? t('alerts.digestOf', { n: gathered }) : `${t(NOTIFICATION_TEXT[kind])}: ${name}`;
   const text = (
     <>
-      <Said text={words} />
+      <UserText text={words} />
       {group && <span className="dim"> {groupText(t, group)}</span>}
     </>
   );
@@ -141,20 +141,22 @@ function What({ delivery, project }: { delivery: Delivery; project: number }) {
   );
 }
 
-export function StateChip({ state }: { state: Delivery['state'] }) {
+export function DeliveryStateChip({ state }: { state: Delivery['state'] }) {
   const t = useT();
   const tone = state === 'delivered' ? 'good' : state === 'failed' ? 'bad' : state === 'waiting' ? 'wrn' : 'line';
-  return <Chip tone={tone}>{t(STATE_TEXT[state])}</Chip>;
+  return <Chip tone={tone}>{t(DELIVERY_STATE_TEXT[state])}</Chip>;
 }
 
 /** The last attempt in a line; all of them below, where there were more. */
-export function Attempts({ delivery }: { delivery: Delivery }) {
+export function DeliveryAttempts({ delivery }: { delivery: Delivery }) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   const { attempts, state, next_attempt_at: next } = delivery;
   const last = attempts.at(-1);
   const again = state === 'waiting' && next !== null && (
-    <span className="dim">{last ? t('alerts.nextAttempt', { time: format.moment(next), n: attempts.length + 1 }) : t('alerts.firstAttempt')}</span>
+    <span className="dim">
+      {last ? t('alerts.nextAttempt', { time: format.moment(next), n: attempts.length + 1 }) : t('alerts.firstAttempt')}
+    </span>
   );
   if (!last) {
     if (delivery.folded_into !== null) return <span className="dim">{t('alerts.sentInDigest')}</span>;
@@ -162,7 +164,7 @@ export function Attempts({ delivery }: { delivery: Delivery }) {
   }
   const line = (
     <>
-      <Outcome attempt={last} delivered={state === 'delivered'} /> {again}
+      <AttemptOutcome attempt={last} delivered={state === 'delivered'} /> {again}
     </>
   );
   if (attempts.length === 1) return <span className="delivery-outcome">{line}</span>;
@@ -175,7 +177,7 @@ export function Attempts({ delivery }: { delivery: Delivery }) {
         {attempts.map((attempt, at) => (
           <li key={attempt.at}>
             <span className="dim">{format.moment(attempt.at)}</span>
-            <Outcome attempt={attempt} delivered={state === 'delivered' && at === attempts.length - 1} />
+            <AttemptOutcome attempt={attempt} delivered={state === 'delivered' && at === attempts.length - 1} />
             {attempt.duration_ms !== null && attempt.error !== null && (
               <span className="dim">{plain(format.duration(attempt.duration_ms))}</span>
             )}

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { chooseTarget, withMade } from './editor';
+import { selectTargetInForm, withCreatedTargets } from './editor';
 import { EMPTY_BUDGET } from './budget-draft';
 
 describe('a target that is made on the way of a form', () => {
   it('is chosen in that form, and in no other', () => {
-    chooseTarget(7, 'budgets/new', 3);
-    chooseTarget(7, 'budgets/new', 3);
-    const typed = { ...EMPTY_BUDGET, name: 'Day', telling: { ...EMPTY_BUDGET.telling, targets: [1] } };
-    expect(withMade(typed, '7/budgets/new')).toMatchObject({ name: 'Day', telling: { targets: [1, 3] } });
-    expect(withMade(typed, '7/budgets/4').telling.targets).toEqual([1]);
+    selectTargetInForm(7, 'budgets/new', 3);
+    selectTargetInForm(7, 'budgets/new', 3);
+    const typed = { ...EMPTY_BUDGET, name: 'Day', notification: { ...EMPTY_BUDGET.notification, targets: [1] } };
+    expect(withCreatedTargets(typed, '7/budgets/new')).toMatchObject({ name: 'Day', notification: { targets: [1, 3] } });
+    expect(withCreatedTargets(typed, '7/budgets/4').notification.targets).toEqual([1]);
   });
 });

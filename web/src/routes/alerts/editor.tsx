@@ -1,18 +1,18 @@
 import { Link, useNavigate } from '@tanstack/react-router';
 import { useState, type FormEvent, type ReactNode } from 'react';
 import { useT } from '../../i18n';
-import { useKeys } from '../../keys';
-import { ErrorPart, Skeleton } from '../../parts/states';
+import { useKeyboardShortcuts } from '../../keyboard';
+import { ErrorMessage, Skeleton } from '../../components/states';
 import { useProject } from '../../project';
 import { NotFound } from '../../shell/not-found';
-import { SelectRow, TextRow } from './fields';
-import { AlertsNav } from './nav';
-import { Sure } from './sure';
-import { TellingFields } from './telling';
-import type { TellingForm } from './rule-draft';
-import { dimensionText } from './words';
+import { SelectRow, TextRow } from './form-fields';
+import { AlertsNav } from './alerts-nav';
+import { ConfirmButton } from '../../components/confirm-button';
+import { NotificationFields } from './notification-fields';
+import type { NotificationForm } from './rule-draft';
+import { dimensionText } from './labels';
 
-interface AroundEditorProps {
+interface EditorPageProps {
   /** Null while it is not known whether there is one. */
   isThere: boolean | null;
   error: Error | null;
@@ -21,15 +21,15 @@ interface AroundEditorProps {
 }
 
 /** What a rule's and a budget's page have around their editor. */
-export function AroundEditor({ isThere, error, onRetry, children }: AroundEditorProps) {
+export function EditorPage({ isThere, error, onRetry, children }: EditorPageProps) {
   const project = useProject();
   const navigate = useNavigate();
-  useKeys({ Escape: () => void navigate({ to: '/p/$project/alerts', params: { project: String(project.id) } }) });
+  useKeyboardShortcuts({ Escape: () => void navigate({ to: '/p/$project/alerts', params: { project: String(project.id) } }) });
   return (
     <>
       <AlertsNav />
       {isThere === null && (
-        <div className="sheet pane">{error ? <ErrorPart error={error} onRetry={onRetry} /> : <Skeleton rows={10} />}</div>
+        <div className="sheet pane">{error ? <ErrorMessage error={error} onRetry={onRetry} /> : <Skeleton rows={10} />}</div>
       )}
       {isThere === false && <NotFound />}
       {isThere && children}
@@ -37,7 +37,7 @@ export function AroundEditor({ isThere, error, onRetry, children }: AroundEditor
   );
 }
 
-interface Change<Input> {
+interface Mutation<Input> {
   mutate: (input: Input, options: { onSuccess: () => void }) => void;
   isPending: boolean;
   error: Error | null;
@@ -45,27 +45,27 @@ interface Change<Input> {
 }
 
 /** What was typed and neither saved nor given up, by form: it outlives a look at another page. */
-const unsaved = new Map<string, unknown>();
+const unsavedForms = new Map<string, unknown>();
 
 /** Targets that were made on the way of a form, by form: it has them chosen when its author comes back. */
-const madeFor = new Map<string, number[]>();
+const createdTargets = new Map<string, number[]>();
 
-const keyOf = (project: number, place: string) => `${project}/${place}`;
+const formKey = (project: number, place: string) => `${project}/${place}`;
 
 /** Chooses a new target in the form that its author left to make it. */
-export function chooseTarget(project: number, place: string, target: number) {
-  const key = keyOf(project, place);
-  madeFor.set(key, [...(madeFor.get(key) ?? []), target]);
+export function selectTargetInForm(project: number, place: string, target: number) {
+  const key = formKey(project, place);
+  createdTargets.set(key, [...(createdTargets.get(key) ?? []), target]);
 }
 
 /** The form with the targets that were made for it. */
-export function withMade<Form extends { telling: TellingForm }>(form: Form, key: string): Form {
-  const made = madeFor.get(key) ?? [];
-  const targets = [...new Set([...form.telling.targets, ...made])];
-  return { ...form, telling: { ...form.telling, targets } };
+export function withCreatedTargets<Form extends { notification: NotificationForm }>(form: Form, key: string): Form {
+  const made = createdTargets.get(key) ?? [];
+  const targets = [...new Set([...form.notification.targets, ...made])];
+  return { ...form, notification: { ...form.notification, targets } };
 }
 
-interface Editing<Form, Draft> {
+interface EditorOptions<Form, Draft> {
   project: number;
   what: 'rules' | 'budgets';
   /** The number of what is edited; null for a new one. */
@@ -73,22 +73,30 @@ interface Editing<Form, Draft> {
   first: () => Form;
   /** The form as it is sent, or what is wrong with it. */
   read: (form: Form) => Draft | string;
-  save: Change<{ id: number | null; draft: Draft }>;
-  remove: Change<number>;
+  save: Mutation<{ id: number | null; draft: Draft }>;
+  remove: Mutation<number>;
 }
 
 /** A form, what it says, and what becomes of it. */
-export function useEditor<Form extends { telling: TellingForm }, Draft extends object>({ project, what, id, first, read, save, remove }: Editing<Form, Draft>) {
+export function useEditor<Form extends { notification: NotificationForm }, Draft extends object>({
+  project,
+  what,
+  id,
+  first,
+  read,
+  save,
+  remove,
+}: EditorOptions<Form, Draft>) {
   const navigate = useNavigate();
   const place = `${what}/${id ?? 'new'}`;
-  const key = keyOf(project, place);
-  const [form, setForm] = useState<Form>(() => withMade((unsaved.get(key) as Form | undefined) ?? first(), key));
-  const [restored, setRestored] = useState(() => unsaved.has(key));
+  const key = formKey(project, place);
+  const [form, setForm] = useState<Form>(() => withCreatedTargets((unsavedForms.get(key) as Form | undefined) ?? first(), key));
+  const [restored, setRestored] = useState(() => unsavedForms.has(key));
   const [tried, setTried] = useState(false);
   const draft = read(form);
   const forget = () => {
-    unsaved.delete(key);
-    madeFor.delete(key);
+    unsavedForms.delete(key);
+    createdTargets.delete(key);
   };
   const back = () => {
     forget();
@@ -103,9 +111,9 @@ export function useEditor<Form extends { telling: TellingForm }, Draft extends o
     set: (patch: Partial<Form>) => {
       const next = { ...form, ...patch };
       setForm(next);
-      unsaved.set(key, next);
+      unsavedForms.set(key, next);
       // What is typed holds them from now on.
-      madeFor.delete(key);
+      createdTargets.delete(key);
       save.reset();
     },
     submit: (event: FormEvent) => {
@@ -133,9 +141,9 @@ export function useEditor<Form extends { telling: TellingForm }, Draft extends o
   };
 }
 
-type End = ReturnType<typeof useEditor<{ telling: TellingForm }, object>>['end'];
+type EditorActions = ReturnType<typeof useEditor<{ notification: NotificationForm }, object>>['end'];
 
-export function EditorHead({ title, end }: { title: ReactNode; end: End }) {
+export function EditorHead({ title, end }: { title: ReactNode; end: EditorActions }) {
   const t = useT();
   return (
     <div className="head">
@@ -149,26 +157,26 @@ export function EditorHead({ title, end }: { title: ReactNode; end: End }) {
           </button>
         </span>
       )}
-      {end.remove && <Sure label={t('settings.removeKey')} disabled={end.remove.busy} onSure={end.remove.run} />}
+      {end.remove && <ConfirmButton label={t('settings.removeKey')} disabled={end.remove.busy} onConfirm={end.remove.run} />}
     </div>
   );
 }
 
-interface LastFieldsProps {
+interface CommonFieldsProps {
   project: number;
   place: string;
-  form: { telling: TellingForm; owner: string; enabled: boolean };
-  set: (patch: { telling?: TellingForm; owner?: string; enabled?: boolean }) => void;
+  form: { notification: NotificationForm; owner: string; enabled: boolean };
+  set: (patch: { notification?: NotificationForm; owner?: string; enabled?: boolean }) => void;
   why?: ReactNode;
   zone?: ReactNode;
 }
 
 /** Whom it tells, who looks after it, and whether it is in force. */
-export function LastFields({ project, place, form, set, why, zone }: LastFieldsProps) {
+export function CommonFields({ project, place, form, set, why, zone }: CommonFieldsProps) {
   const t = useT();
   return (
     <>
-      <TellingFields project={project} place={place} form={form.telling} set={(telling) => set({ telling })} />
+      <NotificationFields project={project} place={place} form={form.notification} set={(notification) => set({ notification })} />
       <TextRow label={t('alerts.owner')} value={form.owner} onChange={(owner) => set({ owner })} />
       {zone}
       <span />
@@ -184,7 +192,7 @@ export function LastFields({ project, place, form, set, why, zone }: LastFieldsP
 }
 
 /** The end of the form: save, cancel, and what is wrong. */
-export function SaveRow({ end, wrong }: { end: End; wrong: string | null }) {
+export function SaveRow({ end, wrong }: { end: EditorActions; wrong: string | null }) {
   const t = useT();
   return (
     <>
@@ -202,36 +210,50 @@ export function SaveRow({ end, wrong }: { end: End; wrong: string | null }) {
       </div>
       {end.error && (
         <div className="whole">
-          <ErrorPart error={end.error} title={t(end.failedToRemove ? 'common.notDone' : 'common.notSaved')} />
+          <ErrorMessage error={end.error} title={t(end.failedToRemove ? 'common.notDone' : 'common.notSaved')} />
         </div>
       )}
     </>
   );
 }
 
-const GROUPS = ['', 'user', 'model', 'pipeline', 'agent', 'tool', 'environment', 'key', 'release', 'provider', 'session', 'prompt', 'service'];
-const TAG = 'tag:';
+const GROUP_FIELDS = [
+  '',
+  'user',
+  'model',
+  'pipeline',
+  'agent',
+  'tool',
+  'environment',
+  'key',
+  'release',
+  'provider',
+  'session',
+  'prompt',
+  'service',
+];
+const TAG_PREFIX = 'tag:';
 
-interface GroupRowProps {
+interface GroupByRowProps {
   hint: string;
   value: string;
   onChange: (groupBy: string) => void;
 }
 
 /** What each is for itself by: a field of spans, or a tag by its name. */
-export function GroupRow({ hint, value, onChange }: GroupRowProps) {
+export function GroupByRow({ hint, value, onChange }: GroupByRowProps) {
   const t = useT();
-  const isTag = value.startsWith(TAG);
-  const groups = isTag || GROUPS.includes(value) ? GROUPS : [...GROUPS, value];
+  const isTag = value.startsWith(TAG_PREFIX);
+  const groups = isTag || GROUP_FIELDS.includes(value) ? GROUP_FIELDS : [...GROUP_FIELDS, value];
   return (
     <>
       <SelectRow
         label={t('alerts.groupBy')}
         hint={hint}
-        value={isTag ? TAG : value}
+        value={isTag ? TAG_PREFIX : value}
         options={[
           ...groups.map((group) => ({ value: group, label: group ? dimensionText(t, group) : t('alerts.noGrouping') })),
-          { value: TAG, label: t('alerts.tag') },
+          { value: TAG_PREFIX, label: t('alerts.tag') },
         ]}
         onChange={onChange}
       />
@@ -241,8 +263,8 @@ export function GroupRow({ hint, value, onChange }: GroupRowProps) {
           hint={t('alerts.tagWhy')}
           short
           required
-          value={value.slice(TAG.length)}
-          onChange={(name) => onChange(`${TAG}${name}`)}
+          value={value.slice(TAG_PREFIX.length)}
+          onChange={(name) => onChange(`${TAG_PREFIX}${name}`)}
         />
       )}
     </>

@@ -4,24 +4,24 @@ import { deliveriesPagesQuery, useDeed } from '../../api/alerts';
 import type { Incident } from '../../api/alert-types';
 import { plain } from '../../format';
 import { useT } from '../../i18n';
-import { Icon } from '../../parts/icons';
-import { Menu, Choice } from '../../parts/menu';
-import { ErrorPart } from '../../parts/states';
-import { Chip, Said } from '../../parts/values';
-import { useReader } from '../../reader';
-import { lengthText } from '../../shell/length';
-import { Culprits, hrefOf } from './culprits';
-import { Attempts, StateChip } from './deliveries';
-import { figureText, groupText, measureText, sign, standing } from './words';
+import { Icon } from '../../components/icons';
+import { Menu, MenuChoice } from '../../components/menu';
+import { ErrorMessage } from '../../components/states';
+import { Chip, UserText } from '../../components/values';
+import { useLocale } from '../../locale';
+import { timeLengthText } from '../../shell/time-length';
+import { Contributors, tracesHref } from './contributors';
+import { DeliveryAttempts, DeliveryStateChip } from './deliveries';
+import { metricValueText, groupText, metricText, comparisonSign, incidentValueText } from './labels';
 
 /** The title of an incident: what rang, for whom, how bad, since when. */
 export function IncidentHead({ incident, linked = false }: { incident: Incident; linked?: boolean }) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   const { group, severity, state, opened_at: opened, resolved_at: resolved } = incident;
   const title = (
     <>
-      <Said text={incident.rule_name} />
+      <UserText text={incident.rule_name} />
       {group && <span className="mid"> {groupText(t, group)}</span>}
     </>
   );
@@ -43,8 +43,8 @@ export function IncidentHead({ incident, linked = false }: { incident: Incident;
       </span>
       <div>
         <Title>
-          {isLong ? <span className="clamp">{linkedTitle}</span> : linkedTitle}{' '}
-          <SeverityChip incident={incident} /> <IncidentStateChip incident={incident} />
+          {isLong ? <span className="clamp">{linkedTitle}</span> : linkedTitle} <SeverityChip incident={incident} />{' '}
+          <IncidentStateChip incident={incident} />
         </Title>
         <p className="dim">
           {resolved === null
@@ -67,7 +67,7 @@ export function SeverityChip({ incident }: { incident: Incident }) {
 
 export function IncidentStateChip({ incident }: { incident: Incident }) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   if (incident.snoozed_until !== null && incident.state !== 'resolved') {
     const until = incident.snoozed_until === 'forever' ? t('alerts.furtherNotice') : format.brief(incident.snoozed_until);
     return <Chip tone="line">{t('alerts.snoozedTo', { time: until })}</Chip>;
@@ -78,25 +78,25 @@ export function IncidentStateChip({ incident }: { incident: Incident }) {
 }
 
 /** The figure and its threshold in a sentence, and what the bill will be. */
-export function Sentence({ incident }: { incident: Incident }) {
+export function IncidentSummary({ incident }: { incident: Incident }) {
   const t = useT();
   // A budget's day is one of its own calendar, which is said.
   const zone = incident.source === 'budget' ? incident.time_zone : null;
-  const { format } = useReader(zone);
+  const { format } = useLocale(zone);
   const { measure, unit, threshold, direction, outlook, peak } = incident;
   const none = t('alerts.noData');
-  const measured = measureText(t, measure);
+  const measured = metricText(t, measure);
   return (
     <p className="say">
       {t('alerts.incidentSummary', {
         measure: measured,
-        value: standing(t, format, incident),
-        sign: sign(direction),
-        threshold: figureText(format, threshold, unit, none),
+        value: incidentValueText(t, format, incident),
+        sign: comparisonSign(direction),
+        threshold: metricValueText(format, threshold, unit, none),
         from: format.brief(incident.window_from),
         to: zone ? `${format.brief(incident.window_to)} (${zone})` : format.brief(incident.window_to),
       })}{' '}
-      {incident.state === 'resolved' && peak !== null && <>{t('alerts.peak', { value: figureText(format, peak, unit, none) })} </>}
+      {incident.state === 'resolved' && peak !== null && <>{t('alerts.peak', { value: metricValueText(format, peak, unit, none) })} </>}
       {outlook && incident.state !== 'resolved' && (
         <b>{t('alerts.projectedCost', { cost: format.money(outlook.if_goes_on_usd), time: format.brief(outlook.until) })}</b>
       )}
@@ -104,13 +104,13 @@ export function Sentence({ incident }: { incident: Incident }) {
   );
 }
 
-const SNOOZES = ['1h', '8h', '1d', '7d'];
+const SNOOZE_LENGTHS = ['1h', '8h', '1d', '7d'];
 
-export function Deeds({ project, incident }: { project: number; incident: Incident }) {
+export function IncidentActions({ project, incident }: { project: number; incident: Incident }) {
   const t = useT();
-  const deed = useDeed(project, incident.id);
+  const action = useDeed(project, incident.id);
   const traces = incident.culprits.find(({ link }) => link !== null)?.link;
-  const href = traces ? hrefOf(traces) : null;
+  const href = traces ? tracesHref(traces) : null;
   if (incident.state === 'resolved') {
     return href ? (
       <div className="incident-actions">
@@ -124,7 +124,7 @@ export function Deeds({ project, incident }: { project: number; incident: Incide
     <>
       <div className="incident-actions">
         {incident.state === 'open' && (
-          <button type="button" className="btn pri" disabled={deed.isPending} onClick={() => deed.mutate({ deed: 'acknowledge' })}>
+          <button type="button" className="btn pri" disabled={action.isPending} onClick={() => action.mutate({ deed: 'acknowledge' })}>
             {t('alerts.acknowledge')}
           </button>
         )}
@@ -133,7 +133,7 @@ export function Deeds({ project, incident }: { project: number; incident: Incide
             {t('alerts.openTraces')}
           </a>
         )}
-        <button type="button" className="btn" disabled={deed.isPending} onClick={() => deed.mutate({ deed: 'resolve' })}>
+        <button type="button" className="btn" disabled={action.isPending} onClick={() => action.mutate({ deed: 'resolve' })}>
           {t('alerts.resolve')}
         </button>
         {incident.snoozed_until === null ? (
@@ -146,29 +146,29 @@ export function Deeds({ project, incident }: { project: number; incident: Incide
               </button>
             }
           >
-            <Choice
+            <MenuChoice
               value=""
-              options={SNOOZES.map((length) => ({ value: length, label: lengthText(t, length) }))}
-              onChange={(length) => deed.mutate({ deed: 'snooze', length })}
+              options={SNOOZE_LENGTHS.map((length) => ({ value: length, label: timeLengthText(t, length) }))}
+              onChange={(length) => action.mutate({ deed: 'snooze', length })}
             />
           </Menu>
         ) : (
-          <button type="button" className="btn quiet" onClick={() => deed.mutate({ deed: 'snooze', length: null })}>
+          <button type="button" className="btn quiet" onClick={() => action.mutate({ deed: 'snooze', length: null })}>
             {t('alerts.endSnooze')}
           </button>
         )}
       </div>
-      {deed.error && <ErrorPart error={deed.error} title={t('common.notDone')} />}
+      {action.error && <ErrorMessage error={action.error} title={t('common.notDone')} />}
     </>
   );
 }
 
 /** Whether the bell was heard. */
-export function Heard({ project, incident }: { project: number; incident: Incident }) {
+export function IncidentDeliveries({ project, incident }: { project: number; incident: Incident }) {
   const t = useT();
   const pages = useInfiniteQuery(deliveriesPagesQuery(project, { incident: String(incident.id) }, 20));
   const deliveries = pages.data?.pages.flatMap((page) => page.deliveries) ?? [];
-  if (pages.error && !pages.data) return <ErrorPart error={pages.error} />;
+  if (pages.error && !pages.data) return <ErrorMessage error={pages.error} />;
   if (pages.data && deliveries.length === 0) {
     return (
       <p className="dim">
@@ -183,9 +183,9 @@ export function Heard({ project, incident }: { project: number; incident: Incide
     <ol className="dlv">
       {deliveries.map((delivery) => (
         <li key={delivery.id}>
-          <Said className="ell" text={delivery.target_name} />
-          <StateChip state={delivery.state} />
-          <Attempts delivery={delivery} />
+          <UserText className="ell" text={delivery.target_name} />
+          <DeliveryStateChip state={delivery.state} />
+          <DeliveryAttempts delivery={delivery} />
         </li>
       ))}
     </ol>
@@ -198,13 +198,13 @@ export function IncidentPane({ project, incident }: { project: number; incident:
   return (
     <section className="pane inc" aria-label={t('alerts.incident')}>
       <IncidentHead incident={incident} linked />
-      <Sentence incident={incident} />
-      <Deeds project={project} incident={incident} />
-      <Culprits incident={incident} />
+      <IncidentSummary incident={incident} />
+      <IncidentActions project={project} incident={incident} />
+      <Contributors incident={incident} />
       <div className="head h3x">
         <h3>{t('alerts.navDeliveries')}</h3>
       </div>
-      <Heard project={project} incident={incident} />
+      <IncidentDeliveries project={project} incident={incident} />
     </section>
   );
 }

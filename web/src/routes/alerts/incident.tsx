@@ -2,15 +2,15 @@ import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useParams } from '@tanstack/react-router';
 import { incidentQuery } from '../../api/alerts';
 import { useT } from '../../i18n';
-import { useKeys } from '../../keys';
-import { ErrorPart, Skeleton } from '../../parts/states';
+import { useKeyboardShortcuts } from '../../keyboard';
+import { ErrorMessage, Skeleton } from '../../components/states';
 import { useProject } from '../../project';
-import { useTitle } from '../../shell/title';
-import { Culprits } from './culprits';
-import { IncidentCourse } from './incident-course';
-import { Deeds, Heard, IncidentHead, Sentence } from './incident-pane';
-import { AlertsNav } from './nav';
-import { Story } from './story';
+import { usePageTitle } from '../../shell/page-title';
+import { Contributors } from './contributors';
+import { IncidentMetricChart } from './incident-chart';
+import { IncidentActions, IncidentDeliveries, IncidentHead, IncidentSummary } from './incident-pane';
+import { AlertsNav } from './alerts-nav';
+import { IncidentTimeline } from './timeline';
 import './alerts.css';
 
 /** One incident: what rang, why, what was done about it, and who was told. */
@@ -20,15 +20,15 @@ export default function IncidentPage() {
   const navigate = useNavigate();
   const { incident: id } = useParams({ from: '/app/p/$project/alerts/incidents/$incident' });
   const { data, error, refetch } = useQuery(incidentQuery(project.id, id));
-  useTitle(data ? data.incident.rule_name : t('alerts.incident'));
+  usePageTitle(data ? data.incident.rule_name : t('alerts.incident'));
   const params = { project: String(project.id) };
-  useKeys({ Escape: () => void navigate({ to: '/p/$project/alerts/incidents', params }) });
+  useKeyboardShortcuts({ Escape: () => void navigate({ to: '/p/$project/alerts/incidents', params }) });
   return (
     <>
       <AlertsNav />
       {error && !data && (
         <div className="sheet pane">
-          <ErrorPart error={error} onRetry={() => void refetch()} />
+          <ErrorMessage error={error} onRetry={() => void refetch()} />
         </div>
       )}
       {!data && !error && (
@@ -41,9 +41,9 @@ export default function IncidentPage() {
           <div className="all">
             <section className="pane inc">
               <IncidentHead incident={data.incident} />
-              <Sentence incident={data.incident} />
-              <Deeds project={project.id} incident={data.incident} />
-              <IncidentCourse project={project.id} incident={data.incident} />
+              <IncidentSummary incident={data.incident} />
+              <IncidentActions project={project.id} incident={data.incident} />
+              <IncidentMetricChart project={project.id} incident={data.incident} />
             </section>
             <section className="pane rl">
               <div className="head">
@@ -52,7 +52,7 @@ export default function IncidentPage() {
                   {t(data.incident.source === 'budget' ? 'alerts.contributorsOfPeriod' : 'alerts.contributorsWhy')}
                 </span>
               </div>
-              <Culprits incident={data.incident} />
+              <Contributors incident={data.incident} />
             </section>
           </div>
           <div className="allr">
@@ -68,13 +68,13 @@ export default function IncidentPage() {
                   {t(data.incident.source === 'budget' ? 'alerts.openBudget' : 'alerts.openRule')}
                 </Link>
               </div>
-              <Story project={project.id} incident={data.incident} timeline={data.timeline} />
+              <IncidentTimeline project={project.id} incident={data.incident} timeline={data.timeline} />
             </section>
             <section className="pane rl">
               <div className="head">
                 <h2>{t('alerts.navDeliveries')}</h2>
               </div>
-              <Heard project={project.id} incident={data.incident} />
+              <IncidentDeliveries project={project.id} incident={data.incident} />
             </section>
           </div>
         </div>

@@ -4,20 +4,20 @@ import { incidentsPagesQuery } from '../../api/alerts';
 import type { Incident } from '../../api/alert-types';
 import { plain } from '../../format';
 import { useT } from '../../i18n';
-import { Empty, ErrorPart, Skeleton } from '../../parts/states';
-import { Table, type Column } from '../../parts/table';
-import { Moment, Num, Said } from '../../parts/values';
+import { EmptyState, ErrorMessage, Skeleton } from '../../components/states';
+import { Table, type Column } from '../../components/table';
+import { Timestamp, NumberWithUnit, UserText } from '../../components/values';
 import { useProject } from '../../project';
-import { useReader } from '../../reader';
-import { useTitle } from '../../shell/title';
+import { useLocale } from '../../locale';
+import { usePageTitle } from '../../shell/page-title';
 import { IncidentStateChip, SeverityChip } from './incident-pane';
-import { AlertsNav } from './nav';
-import { dimensionText, figure, groupText } from './words';
+import { AlertsNav } from './alerts-nav';
+import { dimensionText, metricValue, groupText } from './labels';
 import './alerts.css';
 
 export default function IncidentList() {
   const t = useT();
-  useTitle(t('alerts.navIncidents'));
+  usePageTitle(t('alerts.navIncidents'));
   const project = useProject();
   const navigate = useNavigate();
   const { state } = useSearch({ from: '/app/p/$project/alerts/incidents' });
@@ -45,9 +45,9 @@ export default function IncidentList() {
             ))}
           </span>
         </div>
-        {pages.error && !pages.data && <ErrorPart error={pages.error} onRetry={() => void pages.refetch()} />}
+        {pages.error && !pages.data && <ErrorMessage error={pages.error} onRetry={() => void pages.refetch()} />}
         {pages.isPending && <Skeleton rows={6} />}
-        {pages.data && rows.length === 0 && <Empty title={t('alerts.noIncidents')}>{t('alerts.noIncidentsWhy')}</Empty>}
+        {pages.data && rows.length === 0 && <EmptyState title={t('alerts.noIncidents')}>{t('alerts.noIncidentsWhy')}</EmptyState>}
         {rows.length > 0 && <IncidentTable rows={rows} stale={pages.isPlaceholderData} keys />}
         {pages.hasNextPage && (
           <button type="button" className="btn load-more" disabled={pages.isFetchingNextPage} onClick={() => void pages.fetchNextPage()}>
@@ -61,7 +61,7 @@ export default function IncidentList() {
 
 export function IncidentTable({ rows, stale = false, keys = false }: { rows: Incident[]; stale?: boolean; keys?: boolean }) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   const navigate = useNavigate();
   const to = (incident: Incident) => ({
     to: '/p/$project/alerts/incidents/$incident' as const,
@@ -73,7 +73,7 @@ export function IncidentTable({ rows, stale = false, keys = false }: { rows: Inc
       head: t('alerts.fired'),
       cell: (incident) => (
         <span className="dim">
-          <Moment at={incident.opened_at} />
+          <Timestamp at={incident.opened_at} />
         </span>
       ),
     },
@@ -83,7 +83,7 @@ export function IncidentTable({ rows, stale = false, keys = false }: { rows: Inc
       cell: (incident) => (
         <Link {...to(incident)} className="ellw">
           <b>
-            <Said text={incident.rule_name} />
+            <UserText text={incident.rule_name} />
           </b>
           {incident.group && <span className="dim"> {groupText(t, incident.group)}</span>}
         </Link>
@@ -97,7 +97,7 @@ export function IncidentTable({ rows, stale = false, keys = false }: { rows: Inc
       cell: ({ culprits: [first] }) =>
         first && (
           <span className="dim">
-            {dimensionText(t, first.dimension)} <Said text={first.key ?? t('common.unknown')} />
+            {dimensionText(t, first.dimension)} <UserText text={first.key ?? t('common.unknown')} />
           </span>
         ),
     },
@@ -107,7 +107,7 @@ export function IncidentTable({ rows, stale = false, keys = false }: { rows: Inc
       num: true,
       cell: ({ peak, value, unit }) => {
         const top = peak ?? value;
-        return top === null ? <span className="dim">{t('alerts.noData')}</span> : <Num v={figure(format, top, unit)} />;
+        return top === null ? <span className="dim">{t('alerts.noData')}</span> : <NumberWithUnit v={metricValue(format, top, unit)} />;
       },
     },
     {

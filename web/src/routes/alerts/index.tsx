@@ -3,23 +3,23 @@ import { Link } from '@tanstack/react-router';
 import { budgetsQuery, incidentsPagesQuery, openIncidentsQuery, rulesQuery } from '../../api/alerts';
 import type { Budget } from '../../api/alert-types';
 import { useT } from '../../i18n';
-import { Icon } from '../../parts/icons';
-import { Empty, ErrorPart, Skeleton } from '../../parts/states';
-import { Chip, Said } from '../../parts/values';
+import { Icon } from '../../components/icons';
+import { EmptyState, ErrorMessage, Skeleton } from '../../components/states';
+import { Chip, UserText } from '../../components/values';
 import { useProject } from '../../project';
-import { useTitle } from '../../shell/title';
+import { usePageTitle } from '../../shell/page-title';
 import { BudgetFigures, BudgetGroups, DeletedNote, ForecastNote, PeriodText } from './budget-figures';
-import { Burn } from './burn';
+import { BurnDownChart } from './burn-down-chart';
 import { IncidentPane } from './incident-pane';
 import { IncidentTable } from './incidents';
-import { AlertsNav } from './nav';
+import { AlertsNav } from './alerts-nav';
 import { RuleTable } from './rules';
 import './alerts.css';
 
 /** What burns, what is left, what is watched. */
 export default function Alerts() {
   const t = useT();
-  useTitle(t('alerts.title'));
+  usePageTitle(t('alerts.title'));
   const project = useProject();
   const rules = useQuery(rulesQuery(project.id));
   const budgets = useQuery(budgetsQuery(project.id));
@@ -45,7 +45,7 @@ export default function Alerts() {
       <h1 className="vh">{t('alerts.title')}</h1>
       {error && !loaded && (
         <div className="sheet pane">
-          <ErrorPart error={error} onRetry={() => void Promise.all([rules.refetch(), budgets.refetch(), open.refetch()])} />
+          <ErrorMessage error={error} onRetry={() => void Promise.all([rules.refetch(), budgets.refetch(), open.refetch()])} />
         </div>
       )}
       {!loaded && !error && (
@@ -53,7 +53,7 @@ export default function Alerts() {
           <Skeleton rows={10} />
         </div>
       )}
-      {nothing && <Start project={params.project} />}
+      {nothing && <GettingStarted project={params.project} />}
       {loaded && !nothing && (
         <div className={urgent.length > 0 ? 'al2' : 'al2 alone'}>
           <div className="all">
@@ -124,7 +124,7 @@ function BudgetSection({ project, budget, large = false }: { project: number; bu
       <div className="head">
         <h2 className="ell">
           <Link to="/p/$project/alerts/budgets/$budget" params={params}>
-            <Said text={budget.name} />
+            <UserText text={budget.name} />
           </Link>
         </h2>
         {budget.enabled === false && <Chip tone="line">{t('alerts.disabled')}</Chip>}
@@ -135,7 +135,7 @@ function BudgetSection({ project, budget, large = false }: { project: number; bu
       </div>
       <BudgetFigures budget={budget} />
       <NobodyNotified budget={budget} params={params} />
-      {large && budget.state?.groups === null && <Burn project={project} budget={budget} />}
+      {large && budget.state?.groups === null && <BurnDownChart project={project} budget={budget} />}
       <BudgetGroups budget={budget} most={5} />
       {large && <ForecastNote budget={budget} />}
       <DeletedNote project={project} budget={budget} />
@@ -158,11 +158,11 @@ function NobodyNotified({ budget, params }: { budget: Budget; params: { project:
 }
 
 /** An empty page teaches: what can be done, in the order in which it makes sense. */
-function Start({ project }: { project: string }) {
+function GettingStarted({ project }: { project: string }) {
   const t = useT();
   return (
     <div className="sheet">
-      <Empty title={t('alerts.noAlerts')}>{t('alerts.noAlertsWhy')}</Empty>
+      <EmptyState title={t('alerts.noAlerts')}>{t('alerts.noAlertsWhy')}</EmptyState>
       <ol className="firsts">
         <li>
           <Icon name="bell" />

@@ -69,6 +69,6 @@ describe('a rule in its form', () => {
   it('says what is wrong', () => {
     expect(ruleOf(EMPTY_RULE)).toBe('thresholds');
     expect(ruleOf({ ...EMPTY_RULE, warning: 'much' })).toBe('warning');
-    expect(ruleOf({ ...EMPTY_RULE, critical: '1', atLeast: '1.5' })).toBe('atLeast');
+    expect(ruleOf({ ...EMPTY_RULE, critical: '1', minSamples: '1.5' })).toBe('minSamples');
   });
 });

@@ -1,5 +1,5 @@
 import type { Direction, Language, Rule, RuleDraft, Telling, Unit } from '../../api/alert-types';
-import { MEASURES } from './words';
+import { METRICS } from './labels';
 
 /** A rule as it stands in the form: texts, thresholds in the units that people type. */
 export interface RuleForm {
@@ -15,14 +15,14 @@ export interface RuleForm {
   critical: string;
   resolve: string;
   compare: '' | 'previous' | 'last_week';
-  atLeast: string;
+  minSamples: string;
   noData: '' | 'keep' | 'ring' | 'resolve';
   owner: string;
   timeZone: string;
-  telling: TellingForm;
+  notification: NotificationForm;
 }
 
-export interface TellingForm {
+export interface NotificationForm {
   targets: number[];
   escalateTo: number[];
   escalateAfter: string;
@@ -30,7 +30,7 @@ export interface TellingForm {
   language: Language;
 }
 
-export const EMPTY_TELLING: TellingForm = { targets: [], escalateTo: [], escalateAfter: '30m', repeatEvery: '', language: 'en' };
+export const EMPTY_NOTIFICATION: NotificationForm = { targets: [], escalateTo: [], escalateAfter: '30m', repeatEvery: '', language: 'en' };
 
 export const EMPTY_RULE: RuleForm = {
   name: '',
@@ -45,27 +45,28 @@ export const EMPTY_RULE: RuleForm = {
   critical: '',
   resolve: '',
   compare: '',
-  atLeast: '',
+  minSamples: '',
   noData: '',
   owner: '',
   timeZone: '',
-  telling: EMPTY_TELLING,
+  notification: EMPTY_NOTIFICATION,
 };
 
 export const WINDOWS = ['1m', '5m', '15m', '30m', '1h', '6h', '12h', '1d', '7d', '30d'];
 
 /** The unit of a rule's thresholds: a change is a share, whatever is measured. */
-export const unitOf = (measure: string, compare: string): Unit => (compare ? 'ratio' : (MEASURES[measure]?.unit ?? 'count'));
+export const unitOf = (measure: string, compare: string): Unit => (compare ? 'ratio' : (METRICS[measure]?.unit ?? 'count'));
 
 /** How many of what the server counts are one of what people type: seconds, per cent. */
-const SCALE: Partial<Record<Unit, number>> = { ms: 1000, ratio: 0.01 };
+const TYPED_UNIT_SCALE: Partial<Record<Unit, number>> = { ms: 1000, ratio: 0.01 };
 export const TYPED_UNIT: Partial<Record<Unit, string>> = { usd: '$', ms: 's', ratio: '%' };
 
-const clean = (value: number) => Number(value.toPrecision(12));
-export const typed = (value: number | undefined, unit: Unit) => (value === undefined ? '' : String(clean(value / (SCALE[unit] ?? 1))));
+const trimDigits = (value: number) => Number(value.toPrecision(12));
+export const toTypedUnit = (value: number | undefined, unit: Unit) =>
+  value === undefined ? '' : String(trimDigits(value / (TYPED_UNIT_SCALE[unit] ?? 1)));
 
 /** A number as it was typed; null for no number at all, undefined for nothing. */
-export function number(text: string): number | null | undefined {
+export function parseNumber(text: string): number | null | undefined {
   const value = text.trim().replace(/[,\s]/g, '');
   if (value === '') return undefined;
   const read = Number(value);
@@ -83,27 +84,27 @@ export function formOf(rule: Rule): RuleForm {
     groupBy: rule.group_by ?? '',
     window: rule.window,
     direction: rule.direction ?? 'above',
-    warning: typed(rule.warning, unit),
-    critical: typed(rule.critical, unit),
-    resolve: typed(rule.resolve, unit),
+    warning: toTypedUnit(rule.warning, unit),
+    critical: toTypedUnit(rule.critical, unit),
+    resolve: toTypedUnit(rule.resolve, unit),
     compare: rule.compare ?? '',
-    atLeast: rule.at_least === undefined ? '' : String(rule.at_least),
+    minSamples: rule.at_least === undefined ? '' : String(rule.at_least),
     noData: rule.no_data ?? '',
     owner: rule.owner ?? '',
     timeZone: rule.time_zone ?? 'UTC',
-    telling: tellingForm(rule.notify),
+    notification: notificationFormOf(rule.notify),
   };
 }
 
-export const tellingForm = (telling: Telling | undefined): TellingForm => ({
-  targets: telling?.targets ?? [],
-  escalateTo: telling?.escalate_to ?? [],
-  escalateAfter: telling?.escalate_after ?? '30m',
-  repeatEvery: telling?.repeat_every ?? '',
-  language: telling?.language ?? 'en',
+export const notificationFormOf = (notification: Telling | undefined): NotificationForm => ({
+  targets: notification?.targets ?? [],
+  escalateTo: notification?.escalate_to ?? [],
+  escalateAfter: notification?.escalate_after ?? '30m',
+  repeatEvery: notification?.repeat_every ?? '',
+  language: notification?.language ?? 'en',
 });
 
-export function tellingOf(form: TellingForm): Telling {
+export function notificationOf(form: NotificationForm): Telling {
   return {
     ...(form.targets.length > 0 && { targets: form.targets }),
     ...(form.escalateTo.length > 0 && { escalate_to: form.escalateTo, escalate_after: form.escalateAfter }),
@@ -113,20 +114,20 @@ export function tellingOf(form: TellingForm): Telling {
 }
 
 /** What is wrong with a form before anybody else is asked: a threshold that is no number. */
-export type Problem = 'warning' | 'critical' | 'resolve' | 'atLeast' | 'thresholds';
+export type Problem = 'warning' | 'critical' | 'resolve' | 'minSamples' | 'thresholds';
 
 /** The rule that a form describes, without what of the rule the form does not show; or what is wrong with it. */
 export function ruleOf(form: RuleForm, was?: Rule): RuleDraft | Problem {
-  const isWhole = MEASURES[form.measure]?.whole === true;
+  const isWhole = METRICS[form.measure]?.whole === true;
   const compare = isWhole ? '' : form.compare;
   const unit = unitOf(form.measure, compare);
-  const scale = SCALE[unit] ?? 1;
-  const read = { warning: number(form.warning), critical: number(form.critical), resolve: number(form.resolve) };
+  const scale = TYPED_UNIT_SCALE[unit] ?? 1;
+  const read = { warning: parseNumber(form.warning), critical: parseNumber(form.critical), resolve: parseNumber(form.resolve) };
   for (const [field, value] of Object.entries(read)) if (value === null) return field as Problem;
-  const atLeast = number(form.atLeast);
-  if (atLeast === null || (atLeast !== undefined && (!Number.isInteger(atLeast) || atLeast < 0))) return 'atLeast';
+  const minSamples = parseNumber(form.minSamples);
+  if (minSamples === null || (minSamples !== undefined && (!Number.isInteger(minSamples) || minSamples < 0))) return 'minSamples';
   if (read.warning === undefined && read.critical === undefined) return 'thresholds';
-  const scaled = (value: number | null | undefined) => clean((value ?? 0) * scale);
+  const scaled = (value: number | null | undefined) => trimDigits((value ?? 0) * scale);
   return {
     name: form.name.trim(),
     enabled: form.enabled,
@@ -141,10 +142,10 @@ export function ruleOf(form: RuleForm, was?: Rule): RuleDraft | Problem {
     ...(read.critical !== undefined && { critical: scaled(read.critical) }),
     ...(read.resolve !== undefined && { resolve: scaled(read.resolve) }),
     ...(compare && { compare }),
-    ...(atLeast !== undefined && { at_least: atLeast }),
+    ...(minSamples !== undefined && { at_least: minSamples }),
     ...(form.noData && { no_data: form.noData }),
     ...(form.owner.trim() && { owner: form.owner.trim() }),
     time_zone: form.timeZone.trim() || 'UTC',
-    notify: tellingOf(form.telling),
+    notify: notificationOf(form.notification),
   };
 }

@@ -4,21 +4,21 @@ import { rulesQuery, useRemove, useSaveRule } from '../../api/alerts';
 import type { Rule, RuleDraft } from '../../api/alert-types';
 import { useT, type TextKey } from '../../i18n';
 import { useProject } from '../../project';
-import { useReader } from '../../reader';
-import { lengthText } from '../../shell/length';
-import { useTitle } from '../../shell/title';
-import { AroundEditor, EditorHead, GroupRow, LastFields, SaveRow, useEditor } from './editor';
-import { SelectRow, TextRow } from './fields';
-import { Preview } from './preview';
+import { useLocale } from '../../locale';
+import { timeLengthText } from '../../shell/time-length';
+import { usePageTitle } from '../../shell/page-title';
+import { EditorPage, EditorHead, GroupByRow, CommonFields, SaveRow, useEditor } from './editor';
+import { SelectRow, TextRow } from './form-fields';
+import { RulePreview } from './rule-preview';
 import { EMPTY_RULE, formOf, ruleOf, TYPED_UNIT, unitOf, WINDOWS, type Problem, type RuleForm } from './rule-draft';
-import { MEASURES, measureText } from './words';
+import { METRICS, metricText } from './labels';
 import './alerts.css';
 
-const PROBLEMS: Record<Problem, TextKey> = {
+const PROBLEM_TEXT: Record<Problem, TextKey> = {
   warning: 'alerts.invalidNumber',
   critical: 'alerts.invalidNumber',
   resolve: 'alerts.invalidNumber',
-  atLeast: 'alerts.invalidCount',
+  minSamples: 'alerts.invalidCount',
   thresholds: 'alerts.thresholdMissing',
 };
 
@@ -28,17 +28,17 @@ export default function RulePage() {
   const { rule: id } = useParams({ from: '/app/p/$project/alerts/rules/$rule' });
   const { data, error, refetch } = useQuery({ ...rulesQuery(project.id), refetchInterval: false });
   const rule = data?.rules.find((one) => String(one.id) === id);
-  useTitle(rule?.name ?? t('alerts.newRule'));
+  usePageTitle(rule?.name ?? t('alerts.newRule'));
   return (
-    <AroundEditor isThere={data ? id === 'new' || rule !== undefined : null} error={error} onRetry={() => void refetch()}>
-      <Editor key={id} project={project.id} rule={rule ?? null} />
-    </AroundEditor>
+    <EditorPage isThere={data ? id === 'new' || rule !== undefined : null} error={error} onRetry={() => void refetch()}>
+      <RuleEditor key={id} project={project.id} rule={rule ?? null} />
+    </EditorPage>
   );
 }
 
-function Editor({ project, rule }: { project: number; rule: Rule | null }) {
+function RuleEditor({ project, rule }: { project: number; rule: Rule | null }) {
   const t = useT();
-  const { zone } = useReader();
+  const { zone } = useLocale();
   const { form, draft, problem, place, set, submit, end } = useEditor<RuleForm, RuleDraft>({
     project,
     what: 'rules',
@@ -48,7 +48,7 @@ function Editor({ project, rule }: { project: number; rule: Rule | null }) {
     save: useSaveRule(project),
     remove: useRemove(project, 'rules'),
   });
-  const isWhole = MEASURES[form.measure]?.whole === true;
+  const isWhole = METRICS[form.measure]?.whole === true;
   const unit = TYPED_UNIT[unitOf(form.measure, isWhole ? '' : form.compare)];
   const threshold = (field: 'warning' | 'critical' | 'resolve', label: TextKey, hint?: TextKey) => (
     <TextRow
@@ -61,7 +61,7 @@ function Editor({ project, rule }: { project: number; rule: Rule | null }) {
       after={unit}
     />
   );
-  const measures = Object.keys(MEASURES).includes(form.measure) ? Object.keys(MEASURES) : [...Object.keys(MEASURES), form.measure];
+  const measures = Object.keys(METRICS).includes(form.measure) ? Object.keys(METRICS) : [...Object.keys(METRICS), form.measure];
   const windows = WINDOWS.includes(form.window) ? WINDOWS : [...WINDOWS, form.window];
   return (
     <div className="al2 edit">
@@ -77,10 +77,12 @@ function Editor({ project, rule }: { project: number; rule: Rule | null }) {
         <SelectRow
           label={t('alerts.metric')}
           value={form.measure}
-          options={measures.map((measure) => ({ value: measure, label: measureText(t, measure) }))}
+          options={measures.map((measure) => ({ value: measure, label: metricText(t, measure) }))}
           onChange={(measure) => set({ measure })}
         />
-        {form.measure === 'score' && <TextRow label={t('alerts.contributorValue')} value={form.score} required onChange={(score) => set({ score })} />}
+        {form.measure === 'score' && (
+          <TextRow label={t('alerts.contributorValue')} value={form.score} required onChange={(score) => set({ score })} />
+        )}
         {!isWhole && (
           <>
             <TextRow
@@ -90,13 +92,13 @@ function Editor({ project, rule }: { project: number; rule: Rule | null }) {
               placeholder="model:gpt-4o environment:production"
               onChange={(filter) => set({ filter })}
             />
-            <GroupRow hint={t('alerts.groupByWhy')} value={form.groupBy} onChange={(groupBy) => set({ groupBy })} />
+            <GroupByRow hint={t('alerts.groupByWhy')} value={form.groupBy} onChange={(groupBy) => set({ groupBy })} />
           </>
         )}
         <SelectRow
           label={t('alerts.window')}
           value={form.window}
-          options={windows.map((length) => ({ value: length, label: lengthText(t, length) }))}
+          options={windows.map((length) => ({ value: length, label: timeLengthText(t, length) }))}
           onChange={(window) => set({ window })}
         />
         {!isWhole && (
@@ -125,11 +127,11 @@ function Editor({ project, rule }: { project: number; rule: Rule | null }) {
         {threshold('resolve', 'alerts.resolveAt', 'alerts.resolveWhy')}
         <TextRow
           label={t('alerts.minSamples')}
-          hint={problem === 'atLeast' ? <span className="err">{t('alerts.invalidCount')}</span> : t('alerts.minSamplesWhy')}
+          hint={problem === 'minSamples' ? <span className="err">{t('alerts.invalidCount')}</span> : t('alerts.minSamplesWhy')}
           short
           numeric
-          value={form.atLeast}
-          onChange={(atLeast) => set({ atLeast })}
+          value={form.minSamples}
+          onChange={(minSamples) => set({ minSamples })}
         />
         <SelectRow
           label={t('alerts.noDataIs')}
@@ -142,7 +144,7 @@ function Editor({ project, rule }: { project: number; rule: Rule | null }) {
           ]}
           onChange={(noData) => set({ noData })}
         />
-        <LastFields
+        <CommonFields
           place={place}
           project={project}
           form={form}
@@ -150,10 +152,10 @@ function Editor({ project, rule }: { project: number; rule: Rule | null }) {
           why={t('alerts.enabledWhy')}
           zone={<TextRow label={t('bar.zone')} value={form.timeZone} placeholder="UTC" onChange={(timeZone) => set({ timeZone })} />}
         />
-        <SaveRow end={end} wrong={problem && t(PROBLEMS[problem as Problem])} />
+        <SaveRow end={end} wrong={problem && t(PROBLEM_TEXT[problem as Problem])} />
       </form>
       <div className="allr">
-        <Preview project={project} draft={draft} />
+        <RulePreview project={project} draft={draft} />
       </div>
     </div>
   );

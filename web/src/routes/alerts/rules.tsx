@@ -4,20 +4,20 @@ import { draftOf, triedQuery, useMute } from '../../api/alerts';
 import type { Rule } from '../../api/alert-types';
 import { Sparkline } from '../../charts';
 import { useT } from '../../i18n';
-import { Icon } from '../../parts/icons';
-import { Choice, Menu } from '../../parts/menu';
-import { Table, type Column } from '../../parts/table';
-import { Chip, Num, Said } from '../../parts/values';
-import { useReader } from '../../reader';
-import { lengthText } from '../../shell/length';
+import { Icon } from '../../components/icons';
+import { MenuChoice, Menu } from '../../components/menu';
+import { Table, type Column } from '../../components/table';
+import { Chip, NumberWithUnit, UserText } from '../../components/values';
+import { useLocale } from '../../locale';
+import { timeLengthText } from '../../shell/time-length';
 import { unitOf } from './rule-draft';
-import { MEASURES, dimensionText, figure, figureText, measureText, sign } from './words';
+import { METRICS, dimensionText, metricValue, metricValueText, metricText, comparisonSign } from './labels';
 
-const MUTES = ['1h', '8h', '1d', '7d'];
+const MUTE_LENGTHS = ['1h', '8h', '1d', '7d'];
 
 export function RuleTable({ project, rules }: { project: number; rules: Rule[] }) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   const navigate = useNavigate();
   const to = ({ id }: Rule) => ({ to: '/p/$project/alerts/rules/$rule' as const, params: { project: String(project), rule: String(id) } });
   const columns: Column<Rule>[] = [
@@ -27,7 +27,7 @@ export function RuleTable({ project, rules }: { project: number; rules: Rule[] }
       cell: (rule) => (
         <Link {...to(rule)} className="ellw">
           <b>
-            <Said text={rule.name} />
+            <UserText text={rule.name} />
           </b>
         </Link>
       ),
@@ -39,8 +39,8 @@ export function RuleTable({ project, rules }: { project: number; rules: Rule[] }
       optional: true,
       cell: (rule) => (
         <span className="dim">
-          {measureText(t, rule.measure)}
-          {rule.group_by && ` ${t('alerts.groupedBy', { what: dimensionText(t, rule.group_by) })}`}, {lengthText(t, rule.window)}
+          {metricText(t, rule.measure)}
+          {rule.group_by && ` ${t('alerts.groupedBy', { what: dimensionText(t, rule.group_by) })}`}, {timeLengthText(t, rule.window)}
           {rule.filter && <code> {rule.filter}</code>}
         </span>
       ),
@@ -51,7 +51,7 @@ export function RuleTable({ project, rules }: { project: number; rules: Rule[] }
       num: true,
       cell: (rule) => {
         const nearest = rule.warning ?? rule.critical ?? null;
-        return `${sign(rule.direction)} ${figureText(format, nearest, unitOf(rule.measure, rule.compare ?? ''), '')}`;
+        return `${comparisonSign(rule.direction)} ${metricValueText(format, nearest, unitOf(rule.measure, rule.compare ?? ''), '')}`;
       },
     },
     {
@@ -63,11 +63,11 @@ export function RuleTable({ project, rules }: { project: number; rules: Rule[] }
           <span className="dim">{t('alerts.noData')}</span>
         ) : (
           <b className={rule.severity === 'critical' ? 'err' : rule.severity === 'warning' ? 'wrn' : undefined}>
-            <Num v={figure(format, rule.now, unitOf(rule.measure, rule.compare ?? ''))} />
+            <NumberWithUnit v={metricValue(format, rule.now, unitOf(rule.measure, rule.compare ?? ''))} />
           </b>
         ),
     },
-    { key: 'course', head: t('alerts.lastDay'), optional: true, cell: (rule) => <Course project={project} rule={rule} /> },
+    { key: 'course', head: t('alerts.lastDay'), optional: true, cell: (rule) => <MetricSparkline project={project} rule={rule} /> },
     { key: 'state', head: t('alerts.state'), cell: (rule) => <RuleState project={project} rule={rule} /> },
   ];
   return (
@@ -85,15 +85,15 @@ export function RuleTable({ project, rules }: { project: number; rules: Rule[] }
 }
 
 /** The last day of a rule's figure. */
-function Course({ project, rule }: { project: number; rule: Rule }) {
-  const { data } = useQuery({ ...triedQuery(project, draftOf(rule), '1d'), enabled: !MEASURES[rule.measure]?.whole });
+function MetricSparkline({ project, rule }: { project: number; rule: Rule }) {
+  const { data } = useQuery({ ...triedQuery(project, draftOf(rule), '1d'), enabled: !METRICS[rule.measure]?.whole });
   const values = data?.points.map(([, value]) => value) ?? [];
   return values.length > 0 ? <Sparkline values={values} bad={rule.severity !== null} /> : null;
 }
 
 function RuleState({ project, rule }: { project: number; rule: Rule }) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   const mute = useMute(project, 'rules');
   const chip = rule.muted_until ? (
     <Chip tone="line">
@@ -123,11 +123,11 @@ function RuleState({ project, rule }: { project: number; rule: Rule }) {
           </button>
         }
       >
-        <Choice
+        <MenuChoice
           value={rule.muted_until ? '' : 'not'}
           options={[
             { value: 'not', label: t('alerts.unmuted') },
-            ...MUTES.map((length) => ({ value: length, label: t('alerts.muteFor', { length: lengthText(t, length) }) })),
+            ...MUTE_LENGTHS.map((length) => ({ value: length, label: t('alerts.muteFor', { length: timeLengthText(t, length) }) })),
           ]}
           onChange={(length) => mute.mutate({ id: rule.id, length: length === 'not' ? null : length })}
         />

@@ -5,25 +5,25 @@ import { ApiError } from '../../api/client';
 import { targetsQuery, useRemove, useSaveTarget, useTestTarget } from '../../api/alerts';
 import type { Target, TargetKind } from '../../api/alert-types';
 import { useT, type T, type TextKey } from '../../i18n';
-import { Rich } from '../../parts/rich';
-import { CopyButton, Empty, ErrorPart, Skeleton } from '../../parts/states';
-import { Table, type Column } from '../../parts/table';
-import { Chip, Said } from '../../parts/values';
+import { InlineCodeText } from '../../components/inline-code-text';
+import { CopyButton, EmptyState, ErrorMessage, Skeleton } from '../../components/states';
+import { Table, type Column } from '../../components/table';
+import { Chip, UserText } from '../../components/values';
 import { useProject } from '../../project';
-import { useTitle } from '../../shell/title';
-import { chooseTarget } from './editor';
-import { SelectRow, TextRow } from './fields';
-import { useMadeSecrets, type Made } from './made-secrets';
-import { AlertsNav } from './nav';
-import { Outcome } from './outcome';
-import { Sure } from './sure';
+import { usePageTitle } from '../../shell/page-title';
+import { selectTargetInForm } from './editor';
+import { SelectRow, TextRow } from './form-fields';
+import { useCreatedSecrets, type CreatedSecret } from './created-secrets';
+import { AlertsNav } from './alerts-nav';
+import { AttemptOutcome } from './attempt-outcome';
+import { ConfirmButton } from '../../components/confirm-button';
 import { EMPTY_TARGET, formOf, hostOf, targetOf, type TargetForm } from './target-draft';
-import { KIND_TEXT } from './words';
+import { CHANNEL_TEXT } from './labels';
 import './alerts.css';
 
 export default function Targets() {
   const t = useT();
-  useTitle(t('alerts.navTargets'));
+  usePageTitle(t('alerts.navTargets'));
   const project = useProject();
   const { data, error, refetch } = useQuery(targetsQuery(project.id));
   const [editing, setEditing] = useState<Target | 'new' | null>(null);
@@ -31,7 +31,7 @@ export default function Targets() {
   const isNew = editing === 'new' || (data !== undefined && targets.length === 0);
   // Who was sent here from a form goes back to it, where what was typed still stands.
   const { back } = useSearch({ from: '/app/p/$project/alerts/targets' });
-  const secrets = useMadeSecrets(project.id);
+  const secrets = useCreatedSecrets(project.id);
   return (
     <>
       <AlertsNav />
@@ -40,20 +40,20 @@ export default function Targets() {
           <h1>{t('alerts.targets')}</h1>
           <span className="meta">{t('alerts.targetsWhy')}</span>
           <span className="sp" />
-          {back && <BackToForm project={project.id} to={back} />}
+          {back && <BackToFormLink project={project.id} to={back} />}
           {targets.length > 0 && (
             <button type="button" className="btn" onClick={() => setEditing('new')}>
               {t('alerts.newTarget')}
             </button>
           )}
         </div>
-        {error && !data && <ErrorPart error={error} onRetry={() => void refetch()} />}
+        {error && !data && <ErrorMessage error={error} onRetry={() => void refetch()} />}
         {!data && !error && <Skeleton rows={3} />}
-        {data && targets.length === 0 && <Empty title={t('alerts.noTargets')}>{t('alerts.noTargetsWhy')}</Empty>}
-        {targets.length > 0 && <List project={project.id} targets={targets} onEdit={setEditing} />}
+        {data && targets.length === 0 && <EmptyState title={t('alerts.noTargets')}>{t('alerts.noTargetsWhy')}</EmptyState>}
+        {targets.length > 0 && <TargetTable project={project.id} targets={targets} onEdit={setEditing} />}
       </div>
       {secrets.made.map((made) => (
-        <MadeSecret key={made.id} made={made} onRead={() => secrets.forget(made.id)} />
+        <CreatedSecretNote key={made.id} made={made} onRead={() => secrets.forget(made.id)} />
       ))}
       {(isNew || editing) && data && (
         <TargetEditor
@@ -61,7 +61,7 @@ export default function Targets() {
           project={project.id}
           target={editing && editing !== 'new' ? editing : null}
           onSaved={(saved) => {
-            if (back && (editing === null || editing === 'new')) chooseTarget(project.id, back, saved.id);
+            if (back && (editing === null || editing === 'new')) selectTargetInForm(project.id, back, saved.id);
             setEditing(null);
             if (saved.signing_secret) secrets.keep({ id: saved.id, name: saved.name, secret: saved.signing_secret });
           }}
@@ -73,7 +73,7 @@ export default function Targets() {
 }
 
 /** Back to the form that somebody left to make a target: `rules/ID` or `budgets/ID`. */
-function BackToForm({ project, to }: { project: number; to: string }) {
+function BackToFormLink({ project, to }: { project: number; to: string }) {
   const t = useT();
   const [what, id = 'new'] = to.split('/');
   const params = { project: String(project) };
@@ -89,7 +89,7 @@ function BackToForm({ project, to }: { project: number; to: string }) {
 }
 
 /** A secret that the server made and says only once: it stays until somebody confirms to have it. */
-function MadeSecret({ made, onRead }: { made: Made; onRead: () => void }) {
+function CreatedSecretNote({ made, onRead }: { made: CreatedSecret; onRead: () => void }) {
   const t = useT();
   return (
     <section className="sheet pane made" aria-labelledby={`made-${made.id}`}>
@@ -106,13 +106,13 @@ function MadeSecret({ made, onRead }: { made: Made; onRead: () => void }) {
   );
 }
 
-interface ListProps {
+interface TargetTableProps {
   project: number;
   targets: Target[];
   onEdit: (target: Target) => void;
 }
 
-function List({ project, targets, onEdit }: ListProps) {
+function TargetTable({ project, targets, onEdit }: TargetTableProps) {
   const t = useT();
   const remove = useRemove(project, 'targets');
   const columns: Column<Target>[] = [
@@ -122,13 +122,13 @@ function List({ project, targets, onEdit }: ListProps) {
       cell: (target) => (
         <>
           <b>
-            <Said text={target.name} />
+            <UserText text={target.name} />
           </b>{' '}
           {target.disabled && <Chip tone="line">{t('alerts.disabled')}</Chip>}
         </>
       ),
     },
-    { key: 'kind', head: t('alerts.kind'), cell: ({ address }) => t(KIND_TEXT[address.kind]) },
+    { key: 'kind', head: t('alerts.kind'), cell: ({ address }) => t(CHANNEL_TEXT[address.kind]) },
     { key: 'where', head: t('alerts.where'), grow: true, cell: ({ shown }) => <span className="dim">{shown}</span> },
     {
       key: 'waiting',
@@ -147,7 +147,7 @@ function List({ project, targets, onEdit }: ListProps) {
           <button type="button" className="btn quiet" onClick={() => onEdit(target)}>
             {t('alerts.edit')}
           </button>
-          <Sure label={t('settings.removeKey')} disabled={remove.isPending} onSure={() => remove.mutate(target.id)} />
+          <ConfirmButton label={t('settings.removeKey')} disabled={remove.isPending} onConfirm={() => remove.mutate(target.id)} />
         </span>
       ),
     },
@@ -155,7 +155,7 @@ function List({ project, targets, onEdit }: ListProps) {
   return (
     <div className="atbl">
       <Table label={t('alerts.targets')} columns={columns} rows={targets} rowKey={({ id }) => String(id)} />
-      {remove.error && <ErrorPart error={remove.error} title={t('common.notDone')} />}
+      {remove.error && <ErrorMessage error={remove.error} title={t('common.notDone')} />}
     </div>
   );
 }
@@ -168,7 +168,7 @@ function TestButton({ project, target }: { project: number; target: Target }) {
   return (
     <>
       <span className="tested" role="status">
-        {ended && <Outcome attempt={ended} delivered={test.data?.state === 'delivered'} />}
+        {ended && <AttemptOutcome attempt={ended} delivered={test.data?.state === 'delivered'} />}
         {test.error && <span className="err">{test.error.message}</span>}
       </span>
       <button type="button" className="btn" disabled={test.isPending || target.disabled} onClick={() => test.mutate(target.id)}>
@@ -178,7 +178,7 @@ function TestButton({ project, target }: { project: number; target: Target }) {
   );
 }
 
-const SECRET: Record<TargetKind, { label: TextKey; hint: TextKey; placeholder: string }> = {
+const SECRET_FIELDS: Record<TargetKind, { label: TextKey; hint: TextKey; placeholder: string }> = {
   email: { label: 'alerts.password', hint: 'alerts.passwordWhy', placeholder: '' },
   slack: { label: 'alerts.webhookUrl', hint: 'alerts.slackWhy', placeholder: 'https://hooks.slack.com/services/…' },
   discord: { label: 'alerts.webhookUrl', hint: 'alerts.discordWhy', placeholder: 'https://discord.com/api/webhooks/…' },
@@ -188,20 +188,20 @@ const SECRET: Record<TargetKind, { label: TextKey; hint: TextKey; placeholder: s
 };
 
 /** The server's error, in the reader's language where it is about the address. */
-function inOwnWords(error: Error, form: TargetForm, t: T): Error {
+function targetAddressText(error: Error, form: TargetForm, t: T): Error {
   if (!(error instanceof ApiError) || error.code !== 'target_not_allowed') return error;
   const address = hostOf(form);
   return new ApiError(error.status, error.code, t('alerts.notAllowed', { address }), t('alerts.notAllowedFix', { address }));
 }
 
-interface EditorProps {
+interface TargetEditorProps {
   project: number;
   target: Target | null;
   onSaved: (saved: Target) => void;
   onCancel: () => void;
 }
 
-function TargetEditor({ project, target, onSaved, onCancel }: EditorProps) {
+function TargetEditor({ project, target, onSaved, onCancel }: TargetEditorProps) {
   const t = useT();
   const save = useSaveTarget(project);
   const [form, setForm] = useState<TargetForm>(() => (target ? formOf(target) : EMPTY_TARGET));
@@ -219,7 +219,7 @@ function TargetEditor({ project, target, onSaved, onCancel }: EditorProps) {
       // The form says what was wrong.
     }
   };
-  const secret = SECRET[form.kind];
+  const secret = SECRET_FIELDS[form.kind];
   return (
     <form className="sheet pane pform" onSubmit={(event) => void submit(event)}>
       <div className="head">
@@ -229,10 +229,16 @@ function TargetEditor({ project, target, onSaved, onCancel }: EditorProps) {
         label={t('alerts.kind')}
         value={form.kind}
         disabled={target !== null}
-        options={(Object.keys(KIND_TEXT) as TargetKind[]).map((kind) => ({ value: kind, label: t(KIND_TEXT[kind]) }))}
+        options={(Object.keys(CHANNEL_TEXT) as TargetKind[]).map((kind) => ({ value: kind, label: t(CHANNEL_TEXT[kind]) }))}
         onChange={(kind) => set({ kind })}
       />
-      <TextRow label={t('alerts.name')} value={form.name} required placeholder={t('alerts.namePlaceholder')} onChange={(name) => set({ name })} />
+      <TextRow
+        label={t('alerts.name')}
+        value={form.name}
+        required
+        placeholder={t('alerts.namePlaceholder')}
+        onChange={(name) => set({ name })}
+      />
       {form.kind === 'email' && (
         <>
           <TextRow
@@ -252,7 +258,7 @@ function TargetEditor({ project, target, onSaved, onCancel }: EditorProps) {
           />
           <TextRow
             label={t('alerts.host')}
-            hint={<Rich text={t('alerts.privateWhy')} />}
+            hint={<InlineCodeText text={t('alerts.privateWhy')} />}
             value={form.host}
             required
             placeholder="smtp.example.com"
@@ -275,7 +281,7 @@ function TargetEditor({ project, target, onSaved, onCancel }: EditorProps) {
       {form.kind === 'webhook' && (
         <TextRow
           label={t('alerts.url')}
-          hint={<Rich text={`${t('alerts.urlWhy')} ${t('alerts.privateWhy')}`} />}
+          hint={<InlineCodeText text={`${t('alerts.urlWhy')} ${t('alerts.privateWhy')}`} />}
           type="url"
           value={form.url}
           required
@@ -329,7 +335,7 @@ function TargetEditor({ project, target, onSaved, onCancel }: EditorProps) {
       </div>
       {save.error && (
         <div className="whole">
-          <ErrorPart error={inOwnWords(save.error, form, t)} title={t('common.notSaved')} />
+          <ErrorMessage error={targetAddressText(save.error, form, t)} title={t('common.notSaved')} />
         </div>
       )}
     </form>

@@ -5,49 +5,49 @@ import type { Bill, BillCause, BillRow, BillSum } from '../../api/money-types';
 import type { Project } from '../../api/project-types';
 import { plain } from '../../format';
 import { useT } from '../../i18n';
-import { Icon } from '../../parts/icons';
-import { Rich } from '../../parts/rich';
-import { Empty, ErrorPart, Skeleton } from '../../parts/states';
-import { Table, type Column } from '../../parts/table';
-import { Share, Unknown } from '../../parts/values';
+import { Icon } from '../../components/icons';
+import { InlineCodeText } from '../../components/inline-code-text';
+import { EmptyState, ErrorMessage, Skeleton } from '../../components/states';
+import { Table, type Column } from '../../components/table';
+import { ShareBar, UnknownValue } from '../../components/values';
 import { useProject } from '../../project';
-import { useRange, useReader } from '../../reader';
-import { InBar } from '../../shell/bar-slots';
-import { useTitle } from '../../shell/title';
+import { useRange, useLocale } from '../../locale';
+import { TopBarSlot } from '../../shell/top-bar-slots';
+import { usePageTitle } from '../../shell/page-title';
 import './bill.css';
 
 /** What providers billed beside what was observed: the gap, and what explains it. */
 export default function BillPage() {
   const t = useT();
-  useTitle(t('bill.title'));
+  usePageTitle(t('bill.title'));
   const project = useProject();
   const range = useRange();
   const { data, error, refetch } = useQuery(billQuery(project.id, range.span));
   return (
     <div className="bill">
-      <InBar side="left">
+      <TopBarSlot side="left">
         <h1 className="pick">
           <b>{t('bill.title')}</b>
         </h1>
-      </InBar>
-      <Import project={project} />
-      {error && !data && <ErrorPart error={error} onRetry={() => void refetch()} />}
+      </TopBarSlot>
+      <BillImportForm project={project} />
+      {error && !data && <ErrorMessage error={error} onRetry={() => void refetch()} />}
       {!data && !error && <Skeleton />}
       {data && data.rows.length === 0 && (
-        <Empty title={t('bill.none')}>
-          <Rich text={t('bill.noneWhy')} />
-        </Empty>
+        <EmptyState title={t('bill.none')}>
+          <InlineCodeText text={t('bill.noneWhy')} />
+        </EmptyState>
       )}
-      {data && data.rows.length > 0 && <Report bill={data} />}
-      {data && data.imports.length > 0 && <Imports bill={data} />}
+      {data && data.rows.length > 0 && <BillReport bill={data} />}
+      {data && data.imports.length > 0 && <ImportTable bill={data} />}
     </div>
   );
 }
 
-function Import({ project }: { project: Project }) {
+function BillImportForm({ project }: { project: Project }) {
   const t = useT();
   const id = useId();
-  const { format } = useReader();
+  const { format } = useLocale();
   const run = useImportBill(project.id);
   const done = run.data;
   return (
@@ -71,7 +71,7 @@ function Import({ project }: { project: Project }) {
         />
       </p>
       <p className="dim small">{t('bill.importWhy')}</p>
-      {run.error && <ErrorPart error={run.error} title={t('common.notDone')} />}
+      {run.error && <ErrorMessage error={run.error} title={t('common.notDone')} />}
       {done && (
         <div role="status" className="small">
           <p>
@@ -102,24 +102,24 @@ function Import({ project }: { project: Project }) {
   );
 }
 
-function Report({ bill }: { bill: Bill }) {
+function BillReport({ bill }: { bill: Bill }) {
   const t = useT();
   const { total } = bill;
   return (
     <>
       <section className="cols sheet billfigs" aria-label={t('bill.title')}>
-        <Figure label={t('bill.billed')}>
-          <Dollars usd={total.billed} />
-        </Figure>
-        <Figure label={t('bill.observed')}>
-          <Dollars usd={total.observed} />
-        </Figure>
-        <Figure label={t('bill.gap')}>
-          <Dollars usd={total.gap} />
-        </Figure>
-        <Figure label={t('bill.coverage')}>
-          <Coverage sum={total} />
-        </Figure>
+        <BillFigure label={t('bill.billed')}>
+          <DollarAmount usd={total.billed} />
+        </BillFigure>
+        <BillFigure label={t('bill.observed')}>
+          <DollarAmount usd={total.observed} />
+        </BillFigure>
+        <BillFigure label={t('bill.gap')}>
+          <DollarAmount usd={total.gap} />
+        </BillFigure>
+        <BillFigure label={t('bill.coverage')}>
+          <CoverageShare sum={total} />
+        </BillFigure>
       </section>
       <section className="sheet pane">
         <div className="head">
@@ -140,25 +140,25 @@ function Report({ bill }: { bill: Bill }) {
           </ul>
         )}
       </section>
-      <Sums title={t('bill.byModel')} rows={bill.models} name={t('bill.model')} cell={modelOf} total={total} />
-      <Sums title={t('bill.byDay')} rows={bill.days} name={t('bill.day')} cell={({ day }) => day} total={total} />
+      <SumTable title={t('bill.byModel')} rows={bill.models} name={t('bill.model')} cell={modelText} total={total} />
+      <SumTable title={t('bill.byDay')} rows={bill.days} name={t('bill.day')} cell={({ day }) => day} total={total} />
       <section className="sheet pane">
         <details>
           <summary>{t('bill.rows')}</summary>
-          <Sums rows={bill.rows} name={t('bill.day')} cell={(row) => row.day} second={modelOf} />
+          <SumTable rows={bill.rows} name={t('bill.day')} cell={(row) => row.day} second={modelText} />
         </details>
       </section>
     </>
   );
 }
 
-const modelOf = ({ model }: BillRow): ReactNode => (model === '' ? <NoModel /> : model);
+const modelText = ({ model }: BillRow): ReactNode => (model === '' ? <NoModelText /> : model);
 
-function NoModel() {
+function NoModelText() {
   return <span className="dim">{useT()('bill.noModel')}</span>;
 }
 
-function Figure({ label, children }: { label: string; children: ReactNode }) {
+function BillFigure({ label, children }: { label: string; children: ReactNode }) {
   return (
     <div className="sysfig">
       <div className="l">{label}</div>
@@ -167,24 +167,24 @@ function Figure({ label, children }: { label: string; children: ReactNode }) {
   );
 }
 
-function Dollars({ usd }: { usd: number | null }) {
-  const { format } = useReader();
-  if (usd === null) return <Unknown />;
+function DollarAmount({ usd }: { usd: number | null }) {
+  const { format } = useLocale();
+  if (usd === null) return <UnknownValue />;
   return <span title={format.moneyExact(usd)}>{format.money(usd)}</span>;
 }
 
-function Coverage({ sum }: { sum: BillSum }) {
-  const { format } = useReader();
+function CoverageShare({ sum }: { sum: BillSum }) {
+  const { format } = useLocale();
   if (sum.coverage === null) return <span className="dim">–</span>;
   return (
     <>
       {plain(format.percent(sum.coverage))}
-      <Share of={sum.coverage} />
+      <ShareBar of={sum.coverage} />
     </>
   );
 }
 
-interface SumsProps {
+interface SumTableProps {
   title?: string;
   rows: BillRow[];
   name: string;
@@ -193,9 +193,9 @@ interface SumsProps {
   total?: BillSum;
 }
 
-function Sums({ title, rows, name, cell, second, total }: SumsProps) {
+function SumTable({ title, rows, name, cell, second, total }: SumTableProps) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   const columns: Column<BillRow>[] = [
     { key: 'name', head: name, grow: true, cell: (row) => <b>{cell(row)}</b>, foot: '' },
     ...(second ? [{ key: 'second', head: t('bill.model'), grow: true, cell: second } satisfies Column<BillRow>] : []),
@@ -207,31 +207,43 @@ function Sums({ title, rows, name, cell, second, total }: SumsProps) {
       cell: (row) => format.count(row.calls),
       foot: total && format.count(total.calls),
     },
-    { key: 'billed', head: t('bill.billed'), num: true, cell: (row) => <Dollars usd={row.billed} />, foot: total && <Dollars usd={total.billed} /> },
+    {
+      key: 'billed',
+      head: t('bill.billed'),
+      num: true,
+      cell: (row) => <DollarAmount usd={row.billed} />,
+      foot: total && <DollarAmount usd={total.billed} />,
+    },
     {
       key: 'observed',
       head: t('bill.observed'),
       num: true,
-      cell: (row) => (row.observed === null && row.calls === 0 ? <span className="dim">–</span> : <Dollars usd={row.observed} />),
-      foot: total && <Dollars usd={total.observed} />,
+      cell: (row) => (row.observed === null && row.calls === 0 ? <span className="dim">–</span> : <DollarAmount usd={row.observed} />),
+      foot: total && <DollarAmount usd={total.observed} />,
     },
     {
       key: 'gap',
       head: t('bill.gap'),
       num: true,
-      cell: (row) => (row.gap === null ? <span className="dim">–</span> : <Dollars usd={row.gap} />),
-      foot: total && <Dollars usd={total.gap} />,
+      cell: (row) => (row.gap === null ? <span className="dim">–</span> : <DollarAmount usd={row.gap} />),
+      foot: total && <DollarAmount usd={total.gap} />,
     },
     {
       key: 'coverage',
       head: t('bill.coverage'),
       num: true,
-      cell: (row) => <Coverage sum={row} />,
-      foot: total && <Coverage sum={total} />,
+      cell: (row) => <CoverageShare sum={row} />,
+      foot: total && <CoverageShare sum={total} />,
     },
   ];
   const table = (
-    <Table label={title ?? t('bill.rows')} columns={columns} rows={rows} rowKey={(row) => `${row.day} ${row.model}`} foot={total !== undefined} />
+    <Table
+      label={title ?? t('bill.rows')}
+      columns={columns}
+      rows={rows}
+      rowKey={(row) => `${row.day} ${row.model}`}
+      foot={total !== undefined}
+    />
   );
   if (!title) return table;
   return (
@@ -246,7 +258,7 @@ function Sums({ title, rows, name, cell, second, total }: SumsProps) {
 
 function CauseText({ cause }: { cause: BillCause }) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   const model = cause.model === '' ? t(cause.cause === 'not_on_bill' ? 'bill.otherProvider' : 'bill.noModel') : (cause.model ?? '');
   const vars = {
     model,
@@ -255,14 +267,16 @@ function CauseText({ cause }: { cause: BillCause }) {
     rate: plain(format.percent(cause.rate ?? 0)),
   };
   if (cause.cause === 'sampled') {
-    return [cause.rate !== null && t('bill.cause.sampled', vars), cause.count !== null && t('bill.cause.sampledOut', vars)].filter(Boolean).join(' ');
+    return [cause.rate !== null && t('bill.cause.sampled', vars), cause.count !== null && t('bill.cause.sampledOut', vars)]
+      .filter(Boolean)
+      .join(' ');
   }
   return t(`bill.cause.${cause.cause}`, vars);
 }
 
-function Imports({ bill }: { bill: Bill }) {
+function ImportTable({ bill }: { bill: Bill }) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   return (
     <section className="sheet pane">
       <div className="head">

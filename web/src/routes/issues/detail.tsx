@@ -3,19 +3,19 @@ import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { issueQuery } from '../../api/queries';
 import type { Issue, IssueEvent } from '../../api/issue-types';
 import { useT } from '../../i18n';
-import { useKeys } from '../../keys';
-import { Icon } from '../../parts/icons';
-import { Empty, ErrorPart, Skeleton } from '../../parts/states';
-import { Chip, Moment, Said, Unknown } from '../../parts/values';
+import { useKeyboardShortcuts } from '../../keyboard';
+import { Icon } from '../../components/icons';
+import { EmptyState, ErrorMessage, Skeleton } from '../../components/states';
+import { Chip, Timestamp, UserText, UnknownValue } from '../../components/values';
 import { useProject } from '../../project';
 import { rangeAround } from '../../range';
-import { useRange, useReader } from '../../reader';
-import { InBar } from '../../shell/bar-slots';
-import { useTitle } from '../../shell/title';
-import { Aside } from './aside';
-import { Bars } from './bars';
-import { useNamedEvent } from './named-event';
-import { Breadcrumbs, Stack } from './stack';
+import { useRange, useLocale } from '../../locale';
+import { TopBarSlot } from '../../shell/top-bar-slots';
+import { usePageTitle } from '../../shell/page-title';
+import { EventSidebar } from './event-sidebar';
+import { EventBars } from './event-bars';
+import { useLinkedEvent } from './linked-event';
+import { Breadcrumbs, StackTrace } from './stack-trace';
 import './issues.css';
 
 /** One issue: how much, how often, and one of its events at a time. */
@@ -27,12 +27,12 @@ export default function IssueDetail() {
   const { issue } = useParams({ from: '/app/p/$project/issues/$issue' });
   const { event } = useSearch({ from: '/app/p/$project/issues/$issue' });
   const { data, error, refetch } = useQuery(issueQuery(project.id, issue, range.span));
-  useTitle(data ? `${data.issue.type}: ${data.issue.value}` : t('issues.title'));
+  usePageTitle(data ? `${data.issue.type}: ${data.issue.value}` : t('issues.title'));
 
   const events = data?.events ?? [];
   const listed = events.findIndex(({ event_id: id }) => id === event);
   // What the address names is shown, whether or not it is among the newest events of the range.
-  const elsewhere = useNamedEvent(project.id, issue, event, data !== undefined && event !== undefined && listed < 0);
+  const elsewhere = useLinkedEvent(project.id, issue, event, data !== undefined && event !== undefined && listed < 0);
   const at = listed < 0 && event === undefined ? 0 : listed;
   const shown = events[at] ?? elsewhere.event ?? (elsewhere.missing ? events[0] : undefined);
   const select = (to: number) => {
@@ -40,7 +40,7 @@ export default function IssueDetail() {
     if (next) void navigate({ to: '.', search: (was) => ({ ...was, event: next.event_id, at: next.time }), replace: true });
   };
   const around = shown && at < 0 ? rangeAround(range, Date.parse(shown.time)) : {};
-  useKeys({
+  useKeyboardShortcuts({
     '[': () => select(at - 1),
     ']': () => select(at + 1),
     j: () => select(at + 1),
@@ -50,15 +50,15 @@ export default function IssueDetail() {
 
   return (
     <>
-      <InBar side="left">
+      <TopBarSlot side="left">
         <span className="slash">/</span>
         <Link className="pick" to="/p/$project/issues" params={{ project: String(project.id) }}>
           {t('issues.title')}
         </Link>
-      </InBar>
+      </TopBarSlot>
       {error && !data && (
         <div className="pane">
-          <ErrorPart error={error} onRetry={() => void refetch()} />
+          <ErrorMessage error={error} onRetry={() => void refetch()} />
         </div>
       )}
       {!data && !error && (
@@ -68,7 +68,7 @@ export default function IssueDetail() {
       )}
       {data && (
         <>
-          <Header issue={data.issue} />
+          <IssueHeader issue={data.issue} />
           <div className="isplit">
             <div className="ileft">
               {elsewhere.pending && (
@@ -78,7 +78,7 @@ export default function IssueDetail() {
               )}
               {elsewhere.error && (
                 <div className="pane">
-                  <ErrorPart error={elsewhere.error} onRetry={elsewhere.retry} />
+                  <ErrorMessage error={elsewhere.error} onRetry={elsewhere.retry} />
                 </div>
               )}
               {elsewhere.missing && event && (
@@ -98,12 +98,14 @@ export default function IssueDetail() {
                   </button>
                 </p>
               )}
-              {!shown && !elsewhere.pending && event === undefined && <Empty title={t('issues.noEvents')}>{t('issues.noEventsWhy')}</Empty>}
+              {!shown && !elsewhere.pending && event === undefined && (
+                <EmptyState title={t('issues.noEvents')}>{t('issues.noEventsWhy')}</EmptyState>
+              )}
               {shown && (
-                <Event project={String(project.id)} event={shown} at={events.indexOf(shown)} total={events.length} select={select} />
+                <EventDetail project={String(project.id)} event={shown} at={events.indexOf(shown)} total={events.length} select={select} />
               )}
             </div>
-            <Aside project={String(project.id)} events={events} shown={shown} select={select} />
+            <EventSidebar project={String(project.id)} events={events} shown={shown} select={select} />
           </div>
         </>
       )}
@@ -111,9 +113,9 @@ export default function IssueDetail() {
   );
 }
 
-function Header({ issue }: { issue: Issue }) {
+function IssueHeader({ issue }: { issue: Issue }) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   return (
     <header className="sheet ihead">
       <div className="iname">
@@ -124,7 +126,7 @@ function Header({ issue }: { issue: Issue }) {
         </Chip>
       </div>
       <div className="ivalue clamp">
-        <Said text={issue.value} />
+        <UserText text={issue.value} />
       </div>
       {issue.culprit && <p className="dim mono">{issue.culprit}</p>}
       <dl className="ifacts">
@@ -146,7 +148,7 @@ function Header({ issue }: { issue: Issue }) {
             {issue.traces === 0 ? (
               '–'
             ) : issue.cost === null ? (
-              <Unknown />
+              <UnknownValue />
             ) : (
               <span title={format.moneyExact(issue.cost)}>{format.money(issue.cost)}</span>
             )}
@@ -155,19 +157,19 @@ function Header({ issue }: { issue: Issue }) {
         <div>
           <dt>{t('issues.first')}</dt>
           <dd>
-            <Moment at={issue.first_seen} />
+            <Timestamp at={issue.first_seen} />
           </dd>
         </div>
         <div>
           <dt>{t('issues.last')}</dt>
           <dd>
-            <Moment at={issue.last_seen} />
+            <Timestamp at={issue.last_seen} />
           </dd>
         </div>
         <div className="wide">
           <dt>{t('issues.eventsOverTime')}</dt>
           <dd>
-            <Bars values={issue.points.map(([, n]) => n)} />
+            <EventBars values={issue.points.map(([, n]) => n)} />
           </dd>
         </div>
       </dl>
@@ -175,7 +177,7 @@ function Header({ issue }: { issue: Issue }) {
   );
 }
 
-interface EventProps {
+interface EventDetailProps {
   project: string;
   event: IssueEvent;
   at: number;
@@ -183,9 +185,9 @@ interface EventProps {
   select: (at: number) => void;
 }
 
-function Event({ project, event, at, total, select }: EventProps) {
+function EventDetail({ project, event, at, total, select }: EventDetailProps) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   const last = event.exceptions.length - 1;
   const causes = event.exceptions.slice(0, Math.max(0, last)).toReversed();
   return (
@@ -232,16 +234,16 @@ function Event({ project, event, at, total, select }: EventProps) {
           )}
         </div>
         <div className="ivalue err clamp">
-          <b>{event.type}</b> <Said text={event.value} />
+          <b>{event.type}</b> <UserText text={event.value} />
         </div>
         {causes.map(({ type, value }, index) => (
           <p className="mid" key={`${type} ${value} ${causes.length - index}`}>
-            {t('issues.causes')} <b>{type}</b> <Said text={value} />
+            {t('issues.causes')} <b>{type}</b> <UserText text={value} />
           </p>
         ))}
       </div>
-      <Stack key={event.event_id} frames={event.frames} />
-      <Breadcrumbs crumbs={event.breadcrumbs} />
+      <StackTrace key={event.event_id} frames={event.frames} />
+      <Breadcrumbs breadcrumbs={event.breadcrumbs} />
     </>
   );
 }

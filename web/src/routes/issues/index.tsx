@@ -4,25 +4,25 @@ import { useMemo } from 'react';
 import { issuesPagesQuery, type Scope } from '../../api/queries';
 import type { Issue } from '../../api/issue-types';
 import { useT } from '../../i18n';
-import { FilterBar } from '../../parts/filter-bar';
-import { Empty, ErrorPart, Skeleton } from '../../parts/states';
-import { Table, type Column } from '../../parts/table';
-import { Chip, Moment, Said, Unknown } from '../../parts/values';
+import { FilterBar } from '../../components/filter-bar';
+import { EmptyState, ErrorMessage, Skeleton } from '../../components/states';
+import { Table, type Column } from '../../components/table';
+import { Chip, Timestamp, UserText, UnknownValue } from '../../components/values';
 import { useProject } from '../../project';
-import { useRange, useReader } from '../../reader';
-import { useTitle } from '../../shell/title';
-import { Bars } from './bars';
+import { useRange, useLocale } from '../../locale';
+import { usePageTitle } from '../../shell/page-title';
+import { EventBars } from './event-bars';
 import './issues.css';
 
 const DEFAULT_SORT = '-last_seen';
 
 export default function Issues() {
   const t = useT();
-  useTitle(t('issues.title'));
+  usePageTitle(t('issues.title'));
   const project = useProject();
   const navigate = useNavigate();
   const range = useRange();
-  const { format } = useReader();
+  const { format } = useLocale();
   const { q, sort = DEFAULT_SORT } = useSearch({ from: '/app/p/$project/issues' });
   const scope = useMemo<Scope>(() => ({ ...range.span, q }), [range, q]);
   const issues = useInfiniteQuery(issuesPagesQuery(project.id, scope, sort));
@@ -41,7 +41,7 @@ export default function Issues() {
         <Link {...target(issue)} className="iss">
           <span className="fl">
             <b title={issue.type}>{issue.type}</b>
-            <Said className="ell" text={issue.value} />
+            <UserText className="ell" text={issue.value} />
             {issue.handled === false && <Chip tone="bad">{t('issues.unhandled')}</Chip>}
           </span>
           <span className="dim ell" title={issue.culprit ?? undefined}>
@@ -50,7 +50,12 @@ export default function Issues() {
         </Link>
       ),
     },
-    { key: 'course', head: t('issues.eventsOverTime'), optional: true, cell: ({ points }) => <Bars values={points.map(([, n]) => n)} /> },
+    {
+      key: 'course',
+      head: t('issues.eventsOverTime'),
+      optional: true,
+      cell: ({ points }) => <EventBars values={points.map(([, n]) => n)} />,
+    },
     { key: 'count', head: t('issues.count'), sort: 'count', num: true, cell: ({ count }) => <b>{format.count(count)}</b> },
     { key: 'traces', head: t('issues.traces'), sort: 'traces', num: true, optional: true, cell: ({ traces }) => format.count(traces) },
     { key: 'users', head: t('issues.users'), sort: 'users', num: true, optional: true, cell: ({ users }) => format.count(users) },
@@ -61,7 +66,7 @@ export default function Issues() {
       num: true,
       optional: true,
       cell: ({ cost, traces }) =>
-        traces === 0 ? '–' : cost === null ? <Unknown /> : <span title={format.moneyExact(cost)}>{format.money(cost)}</span>,
+        traces === 0 ? '–' : cost === null ? <UnknownValue /> : <span title={format.moneyExact(cost)}>{format.money(cost)}</span>,
     },
     {
       key: 'first',
@@ -71,11 +76,11 @@ export default function Issues() {
       optional: true,
       cell: (issue) => (
         <span className="dim">
-          <Moment at={issue.first_seen} />
+          <Timestamp at={issue.first_seen} />
         </span>
       ),
     },
-    { key: 'last', head: t('issues.last'), sort: 'last_seen', num: true, cell: (issue) => <Moment at={issue.last_seen} /> },
+    { key: 'last', head: t('issues.last'), sort: 'last_seen', num: true, cell: (issue) => <Timestamp at={issue.last_seen} /> },
   ];
 
   return (
@@ -84,8 +89,10 @@ export default function Issues() {
       <FilterBar q={q ?? ''} onChange={(next) => void navigate({ to: '.', search: (was) => ({ ...was, q: next || undefined }) })} />
       <div className="sheet pane issues">
         {issues.isPending && <Skeleton rows={6} height={44} />}
-        {issues.error && !issues.data && <ErrorPart error={issues.error} onRetry={() => void issues.refetch()} />}
-        {issues.data && rows.length === 0 && <Empty title={t('issues.none')}>{q ? t('issues.noneFiltered') : t('issues.noneWhy')}</Empty>}
+        {issues.error && !issues.data && <ErrorMessage error={issues.error} onRetry={() => void issues.refetch()} />}
+        {issues.data && rows.length === 0 && (
+          <EmptyState title={t('issues.none')}>{q ? t('issues.noneFiltered') : t('issues.noneWhy')}</EmptyState>
+        )}
         {rows.length > 0 && (
           <>
             <div className="head">

@@ -5,18 +5,18 @@ import { metricSeriesQuery, metricsQuery } from '../../api/queries';
 import type { Metric, MetricMeasure } from '../../api/metric-types';
 import { ChartGroup, LineChart, StackChart } from '../../charts';
 import { useT } from '../../i18n';
-import { Icon } from '../../parts/icons';
-import { Choice, Menu } from '../../parts/menu';
-import { Empty, ErrorPart, Skeleton } from '../../parts/states';
-import { Table } from '../../parts/table';
-import { Age, Num, Said, Swatch, Unknown } from '../../parts/values';
+import { Icon } from '../../components/icons';
+import { MenuChoice, Menu } from '../../components/menu';
+import { EmptyState, ErrorMessage, Skeleton } from '../../components/states';
+import { Table } from '../../components/table';
+import { Age, NumberWithUnit, UserText, Swatch, UnknownValue } from '../../components/values';
 import { useProject } from '../../project';
 import { BUCKET_MS } from '../../range';
-import { useRange, useReader } from '../../reader';
-import { lengthText } from '../../shell/length';
-import { useTitle } from '../../shell/title';
-import { addsUp, chosenOf, families, idOf, linesOf, SHOWN, type Drawn } from './lines';
-import { unitWord, writerOf, type Write } from './units';
+import { useRange, useLocale } from '../../locale';
+import { timeLengthText } from '../../shell/time-length';
+import { usePageTitle } from '../../shell/page-title';
+import { isAdditive, selectedMetric, groupByPrefix, metricId, chartSeriesOf, MAX_SERIES, type ChartSeries } from './chart-series';
+import { unitText, valueFormatter, type FormatValue } from './units';
 import './metrics.css';
 
 /** A range that ends now slides on, also when nothing comes in. */
@@ -27,19 +27,19 @@ const FROM = '/app/p/$project/metrics' as const;
 /** What programs measure of themselves, beside their spans. */
 export default function Metrics() {
   const t = useT();
-  useTitle(t('metrics.title'));
+  usePageTitle(t('metrics.title'));
   const project = useProject();
   const range = useRange();
   const { metric: wanted } = useSearch({ from: FROM });
   const list = useQuery({ ...metricsQuery(project.id, range.span), refetchInterval: SLIDE_MS });
   const metrics = list.data?.metrics ?? [];
-  const metric = chosenOf(wanted, metrics, idOf);
+  const metric = selectedMetric(wanted, metrics, metricId);
   return (
     <>
       <h1 className="vh">{t('metrics.title')}</h1>
       {list.error && !list.data && (
         <div className="pane sheet">
-          <ErrorPart error={list.error} onRetry={() => void list.refetch()} />
+          <ErrorMessage error={list.error} onRetry={() => void list.refetch()} />
         </div>
       )}
       {list.isPending && (
@@ -48,7 +48,7 @@ export default function Metrics() {
         </div>
       )}
       {list.data && !metric && (
-        <Empty
+        <EmptyState
           title={t('metrics.noMetrics')}
           action={
             <Link className="btn" to="/p/$project/setup" params={{ project: String(project.id) }}>
@@ -57,23 +57,23 @@ export default function Metrics() {
           }
         >
           {t('metrics.noMetricsWhy')}
-        </Empty>
+        </EmptyState>
       )}
       {metric && (
         <div className="metrics sheet">
-          <Names metrics={metrics} chosen={metric} />
-          <One key={idOf(metric)} metric={metric} />
+          <MetricNames metrics={metrics} chosen={metric} />
+          <MetricCard key={metricId(metric)} metric={metric} />
         </div>
       )}
     </>
   );
 }
 
-function Names({ metrics, chosen }: { metrics: Metric[]; chosen: Metric }) {
+function MetricNames({ metrics, chosen }: { metrics: Metric[]; chosen: Metric }) {
   const t = useT();
   const project = useProject();
   const [words, setWords] = useState('');
-  const found = families(metrics, words);
+  const found = groupByPrefix(metrics, words);
   return (
     <nav className="mnames" aria-label={t('metrics.title')}>
       <label className="metric-find">
@@ -89,19 +89,19 @@ function Names({ metrics, chosen }: { metrics: Metric[]; chosen: Metric }) {
       {found.map(([family, list]) => (
         <ul key={family}>
           {list.map((metric) => {
-            const here = idOf(metric) === idOf(chosen);
+            const here = metricId(metric) === metricId(chosen);
             return (
-              <li key={idOf(metric)}>
+              <li key={metricId(metric)}>
                 <Link
                   to="/p/$project/metrics"
                   params={{ project: String(project.id) }}
-                  search={(was) => ({ ...was, metric: idOf(metric), measure: undefined, by: undefined })}
+                  search={(was) => ({ ...was, metric: metricId(metric), measure: undefined, by: undefined })}
                   className={here ? 'on' : undefined}
                   aria-current={here ? 'true' : undefined}
                   title={metric.description || undefined}
                 >
                   <span>{metric.name}</span>
-                  <em>{unitWord(metric.unit)}</em>
+                  <em>{unitText(metric.unit)}</em>
                 </Link>
               </li>
             );
@@ -113,9 +113,9 @@ function Names({ metrics, chosen }: { metrics: Metric[]; chosen: Metric }) {
   );
 }
 
-function One({ metric }: { metric: Metric }) {
+function MetricCard({ metric }: { metric: Metric }) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   const project = useProject();
   const navigate = useNavigate();
   const range = useRange();
@@ -141,21 +141,21 @@ function One({ metric }: { metric: Metric }) {
     [navigate],
   );
   const groups = useMemo(() => shown.data?.measures[measure] ?? [], [shown.data, measure]);
-  const lines = useMemo(() => linesOf(groups, t('common.noValue')), [groups, t]);
+  const lines = useMemo(() => chartSeriesOf(groups, t('common.noValue')), [groups, t]);
   const times = useMemo(() => groups[0]?.points.map(([at]) => Date.parse(at)) ?? [], [groups]);
-  const write = writerOf(metric, measure, format);
+  const write = valueFormatter(metric, measure, format);
   return (
     <section className="pane metric-card" aria-label={metric.name}>
       <div className="head">
         <h2>{metric.name}</h2>
         <span className="meta">
           {t(`metrics.kind.${metric.kind}`)}
-          {unitWord(metric.unit) && ` · ${unitWord(metric.unit)}`}
+          {unitText(metric.unit) && ` · ${unitText(metric.unit)}`}
         </span>
       </div>
       {metric.description && (
         <p className="dim small">
-          <Said text={metric.description} />
+          <UserText text={metric.description} />
         </p>
       )}
       <div className="mtools">
@@ -172,26 +172,27 @@ function One({ metric }: { metric: Metric }) {
             </button>
           ))}
         </div>
-        <By metric={metric} group={group} onChange={(next) => setSearch({ by: next })} />
+        <GroupByMenu metric={metric} group={group} onChange={(next) => setSearch({ by: next })} />
         <span className="sp" />
         <span className="dim small">
           {t('metrics.series', { n: metric.series })} · {t('metrics.last')} <Age at={metric.last_at} />
         </span>
       </div>
-      {shown.error && !shown.data && <ErrorPart error={shown.error} onRetry={() => void shown.refetch()} />}
+      {shown.error && !shown.data && <ErrorMessage error={shown.error} onRetry={() => void shown.refetch()} />}
       {shown.isPending && <Skeleton rows={6} height={36} />}
       {shown.data && (
         <div className={shown.isPlaceholderData ? 'stale' : undefined}>
           <ChartGroup times={times} bucketMs={BUCKET_MS[shown.data.bucket]} filling={range.last !== null} onRange={setRange}>
-            <Chart metric={metric} measure={measure} lines={lines} write={write} />
+            <MetricChart metric={metric} measure={measure} lines={lines} write={write} />
           </ChartGroup>
           <p className="dim small mwhy">
-            {t(addsUp(measure) ? 'metrics.perBucket' : 'metrics.ofBucket', { width: lengthText(t, shown.data.bucket) })} {t('metrics.notInTotals')}
+            {t(isAdditive(measure) ? 'metrics.perBucket' : 'metrics.ofBucket', { width: timeLengthText(t, shown.data.bucket) })}{' '}
+            {t('metrics.notInTotals')}
           </p>
           {group === undefined ? (
-            <Totals metric={metric} totals={metric.measures.map((one) => [one, all.data?.measures[one]?.[0]?.total ?? null])} />
+            <MetricTotals metric={metric} totals={metric.measures.map((one) => [one, all.data?.measures[one]?.[0]?.total ?? null])} />
           ) : (
-            <Groups name={group} measure={measure} lines={lines} write={write} leftOut={shown.data.groups_left_out} />
+            <MetricGroups name={group} measure={measure} lines={lines} write={write} leftOut={shown.data.groups_left_out} />
           )}
           {shown.data.series_left_out > 0 && (
             <p className="small wrn">{t('metrics.seriesLeftOut', { n: format.count(shown.data.series_left_out) })}</p>
@@ -202,7 +203,15 @@ function One({ metric }: { metric: Metric }) {
   );
 }
 
-function By({ metric, group, onChange }: { metric: Metric; group: string | undefined; onChange: (by: string | undefined) => void }) {
+function GroupByMenu({
+  metric,
+  group,
+  onChange,
+}: {
+  metric: Metric;
+  group: string | undefined;
+  onChange: (by: string | undefined) => void;
+}) {
   const t = useT();
   const options = [
     { value: '', label: t('metrics.all') },
@@ -219,55 +228,55 @@ function By({ metric, group, onChange }: { metric: Metric; group: string | undef
         </button>
       }
     >
-      <Choice value={group ?? ''} options={options} onChange={(value) => onChange(value || undefined)} />
+      <MenuChoice value={group ?? ''} options={options} onChange={(value) => onChange(value || undefined)} />
     </Menu>
   );
 }
 
-interface ChartProps {
+interface MetricChartProps {
   metric: Metric;
   measure: MetricMeasure;
-  lines: Drawn[];
-  write: Write;
+  lines: ChartSeries[];
+  write: FormatValue;
 }
 
-function Chart({ metric, measure, lines, write }: ChartProps) {
+function MetricChart({ metric, measure, lines, write }: MetricChartProps) {
   const t = useT();
   const name = `${metric.name}, ${t(`metrics.measure.${measure}`)}`;
-  const shown = lines.slice(0, SHOWN);
+  const shown = lines.slice(0, MAX_SERIES);
   const falls = shown.some(({ values }) => values.some((value) => value !== null && value < 0));
-  if (addsUp(measure) && !falls) {
+  if (isAdditive(measure) && !falls) {
     return <StackChart name={name} series={shown.toReversed()} mark={write} height={240} room={64} whole={measure === 'count'} />;
   }
   return <LineChart name={name} series={shown} mark={write} height={240} room={64} />;
 }
 
-function Totals({ metric, totals }: { metric: Metric; totals: [MetricMeasure, number | null][] }) {
+function MetricTotals({ metric, totals }: { metric: Metric; totals: [MetricMeasure, number | null][] }) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   return (
     <dl className="mtotals">
       {totals.map(([measure, total]) => (
         <div key={measure}>
           <dt>{t(`metrics.measure.${measure}`)}</dt>
-          <dd>{total === null ? <Unknown /> : <Num v={writerOf(metric, measure, format)(total)} />}</dd>
+          <dd>{total === null ? <UnknownValue /> : <NumberWithUnit v={valueFormatter(metric, measure, format)(total)} />}</dd>
         </div>
       ))}
     </dl>
   );
 }
 
-interface GroupsProps {
+interface MetricGroupsProps {
   name: string;
   measure: MetricMeasure;
-  lines: Drawn[];
-  write: Write;
+  lines: ChartSeries[];
+  write: FormatValue;
   leftOut: number;
 }
 
-function Groups({ name, measure, lines, write, leftOut }: GroupsProps) {
+function MetricGroups({ name, measure, lines, write, leftOut }: MetricGroupsProps) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   return (
     <>
       <Table
@@ -281,8 +290,12 @@ function Groups({ name, measure, lines, write, leftOut }: GroupsProps) {
             grow: true,
             cell: ({ label, color }) => (
               <>
-                <Swatch color={lines.length > SHOWN && lines.findIndex((line) => line.label === label) >= SHOWN ? 'var(--c-other)' : color} />{' '}
-                <Said text={label} />
+                <Swatch
+                  color={
+                    lines.length > MAX_SERIES && lines.findIndex((line) => line.label === label) >= MAX_SERIES ? 'var(--c-other)' : color
+                  }
+                />{' '}
+                <UserText text={label} />
               </>
             ),
           },
@@ -290,11 +303,11 @@ function Groups({ name, measure, lines, write, leftOut }: GroupsProps) {
             key: 'total',
             head: t(`metrics.measure.${measure}`),
             num: true,
-            cell: ({ total }) => (total === null ? <Unknown /> : <Num v={write(total)} />),
+            cell: ({ total }) => (total === null ? <UnknownValue /> : <NumberWithUnit v={write(total)} />),
           },
         ]}
       />
-      {lines.length > SHOWN && <p className="dim small">{t('metrics.notDrawn', { n: SHOWN })}</p>}
+      {lines.length > MAX_SERIES && <p className="dim small">{t('metrics.notDrawn', { n: MAX_SERIES })}</p>}
       {leftOut > 0 && <p className="dim small">{t('metrics.leftOut', { n: format.count(leftOut) })}</p>}
     </>
   );

@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
 import type { MetricKind, MetricMeasure } from '../../api/metric-types';
 import { makeFormat, plain } from '../../format';
-import { unitWord, writerOf } from './units';
+import { unitText, valueFormatter } from './units';
 
 const format = makeFormat('en', 'UTC');
 const write = (unit: string, measure: MetricMeasure, value: number, kind: MetricKind = 'histogram') =>
-  plain(writerOf({ unit, kind }, measure, format)(value)).trim();
+  plain(valueFormatter({ unit, kind }, measure, format)(value)).trim();
 
 it('writes values in their unit', () => {
   expect(write('s', 'p95', 2.07)).toBe('2.07 s');
@@ -24,4 +24,4 @@ it('counts values, whatever their unit', () => {
 
 it('keeps the sign', () => expect(write('1', 'value', -3)).toBe('\u22123'));
 
-it('says a unit as a word', () => expect(['{token}', '1', 'ms', ''].map(unitWord)).toEqual(['token', '', 'ms', '']));
+it('says a unit as a word', () => expect(['{token}', '1', 'ms', ''].map(unitText)).toEqual(['token', '', 'ms', '']));

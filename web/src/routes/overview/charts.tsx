@@ -4,10 +4,10 @@ import type { BreakdownRow, SeriesAnswer, Summary } from '../../api/types';
 import { LineChart, StackChart } from '../../charts';
 import { OTHER_COLOR, type ColorOf } from '../../colors';
 import { useT } from '../../i18n';
-import { Num, Swatch, Unknown } from '../../parts/values';
-import { both, only } from '../../query';
-import { useReader } from '../../reader';
-import { byCost, isUnpriced, OTHER, stackOf, valuesOf } from './series';
+import { NumberWithUnit, Swatch, UnknownValue } from '../../components/values';
+import { joinFilters, fieldTerm } from '../../filter-query';
+import { useLocale } from '../../locale';
+import { byCost, isUnpriced, OTHER, stackSeries, seriesValues } from './series';
 
 interface ChartsProps {
   project: Project;
@@ -21,7 +21,7 @@ interface ChartsProps {
   stale: boolean;
 }
 
-export function Charts({ stale, ...props }: ChartsProps) {
+export function OverviewCharts({ stale, ...props }: ChartsProps) {
   return (
     <section className={`cols charts sheet${stale ? ' stale' : ''}`}>
       <CostChart {...props} />
@@ -32,12 +32,12 @@ export function Charts({ stale, ...props }: ChartsProps) {
   );
 }
 
-type PartProps = Omit<ChartsProps, 'stale'>;
+type OverviewChartProps = Omit<ChartsProps, 'stale'>;
 
-function CostChart({ project, q, byModel, models, colorOf, width }: PartProps) {
+function CostChart({ project, q, byModel, models, colorOf, width }: OverviewChartProps) {
   const t = useT();
-  const { format } = useReader();
-  const stack = stackOf(byModel?.measures.cost, colorOf, byModel?.others?.cost);
+  const { format } = useLocale();
+  const stack = stackSeries(byModel?.measures.cost, colorOf, byModel?.others?.cost);
   const rows = byCost(models);
   const named = new Set(stack.map(({ key }) => key));
   const shown = rows.filter((row) => isUnpriced(row) || named.has(row.key ?? ''));
@@ -62,13 +62,13 @@ function CostChart({ project, q, byModel, models, colorOf, width }: PartProps) {
             key={row.key}
             to="/p/$project/traces"
             params={{ project: String(project.id) }}
-            search={{ q: both(q, only('model', row.key)) }}
+            search={{ q: joinFilters(q, fieldTerm('model', row.key)) }}
           >
             <Swatch color={colorOf(row.key)} hatched={isUnpriced(row)} />
             <span className="ell" title={row.key ?? undefined}>
               {row.key ?? t('common.noValue')}
             </span>{' '}
-            <b>{row.cost === null ? <Unknown /> : <span title={format.moneyExact(row.cost)}>{format.money(row.cost)}</span>}</b>
+            <b>{row.cost === null ? <UnknownValue /> : <span title={format.moneyExact(row.cost)}>{format.money(row.cost)}</span>}</b>
           </Link>
         ))}
         {named.has(OTHER) && (
@@ -82,11 +82,11 @@ function CostChart({ project, q, byModel, models, colorOf, width }: PartProps) {
   );
 }
 
-function CallsChart({ project, q, summary, series, width }: PartProps) {
+function CallsChart({ project, q, summary, series, width }: OverviewChartProps) {
   const t = useT();
-  const { format } = useReader();
-  const calls = valuesOf(series, 'calls');
-  const failed = valuesOf(series, 'failed');
+  const { format } = useLocale();
+  const calls = seriesValues(series, 'calls');
+  const failed = seriesValues(series, 'failed');
   const fine = calls.map((value, at) => (value ?? 0) - (failed[at] ?? 0));
   const params = { project: String(project.id) };
   return (
@@ -116,7 +116,7 @@ function CallsChart({ project, q, summary, series, width }: PartProps) {
           <Swatch color="var(--plot)" />
           {t('overview.ok')} <b>{format.count(summary.llm_calls - summary.failed_llm_calls)}</b>
         </span>
-        <Link to="/p/$project/traces" params={params} search={{ q: both(q, 'status:error') }}>
+        <Link to="/p/$project/traces" params={params} search={{ q: joinFilters(q, 'status:error') }}>
           <Swatch color="var(--error)" />
           {t('overview.failedSeries')} <b>{format.count(summary.failed_llm_calls)}</b>
         </Link>
@@ -128,14 +128,14 @@ function CallsChart({ project, q, summary, series, width }: PartProps) {
   );
 }
 
-function LatencyChart({ summary, series }: PartProps) {
+function LatencyChart({ summary, series }: OverviewChartProps) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   const { p50, p95, p99 } = summary.duration_ms;
-  const p95s = valuesOf(series, 'duration_p95');
+  const p95s = seriesValues(series, 'duration_p95');
   const largest = Math.max(0, ...p95s.map((value) => value ?? 0));
   const inSeconds = largest >= 1000;
-  const value = (ms: number | null) => (ms === null ? <Unknown /> : <Num v={format.duration(ms)} />);
+  const value = (ms: number | null) => (ms === null ? <UnknownValue /> : <NumberWithUnit v={format.duration(ms)} />);
   return (
     <div className="pane">
       <div className="head">
@@ -147,7 +147,7 @@ function LatencyChart({ summary, series }: PartProps) {
         band
         series={[
           { key: 'p95', label: 'p95', color: 'var(--ink)', values: p95s },
-          { key: 'p50', label: 'p50', color: 'var(--plot)', dashed: true, values: valuesOf(series, 'duration_p50') },
+          { key: 'p50', label: 'p50', color: 'var(--plot)', dashed: true, values: seriesValues(series, 'duration_p50') },
         ]}
         mark={(ms) => [{ n: String(Number((inSeconds ? ms / 1000 : ms).toPrecision(3))) }]}
         flag={(at) => {
@@ -181,9 +181,9 @@ const KINDS = [
   ['output_tokens', 'var(--c4)', 'overview.output'],
 ] as const;
 
-function TokensChart({ summary, series, width }: PartProps) {
+function TokensChart({ summary, series, width }: OverviewChartProps) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   return (
     <div className="pane">
       <div className="head">
@@ -193,7 +193,7 @@ function TokensChart({ summary, series, width }: PartProps) {
       <StackChart
         name={t('overview.tokensByKind')}
         whole
-        series={KINDS.map(([field, color]) => ({ key: field, color, values: valuesOf(series, field) }))}
+        series={KINDS.map(([field, color]) => ({ key: field, color, values: seriesValues(series, field) }))}
         mark={(value) => {
           const [piece] = format.tokens(value);
           return piece ? [{ ...piece, n: piece.n.replace(/[.,]0+$/, '') }] : [];
@@ -207,7 +207,7 @@ function TokensChart({ summary, series, width }: PartProps) {
             <Swatch color={color} />
             {t(label)}{' '}
             <b>
-              <Num v={format.tokens(summary[field])} />
+              <NumberWithUnit v={format.tokens(summary[field])} />
             </b>
           </span>
         ))}

@@ -2,14 +2,14 @@ import { Link } from '@tanstack/react-router';
 import type { Project } from '../../api/project-types';
 import type { Summary } from '../../api/types';
 import { useT } from '../../i18n';
-import { Icon } from '../../parts/icons';
-import { quote } from '../../query';
-import { useReader } from '../../reader';
+import { Icon } from '../../components/icons';
+import { quoteValue } from '../../filter-query';
+import { useLocale } from '../../locale';
 
 /** What the figures below leave out, said before them. */
-export function Hints({ project, summary }: { project: Project; summary: Summary }) {
+export function OverviewHints({ project, summary }: { project: Project; summary: Summary }) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   const { unpriced_calls: unpriced, calls_without_usage: silent, unpriced_models: models, estimated_calls: estimated } = summary;
   const named = summary.unpriced_model_count > models.length ? [...models, '…'] : models;
   if (unpriced === 0 && silent === 0 && estimated === 0) return null;
@@ -29,7 +29,10 @@ export function Hints({ project, summary }: { project: Project; summary: Summary
       {silent > 0 && <span className={unpriced > 0 ? 'dim hide-s' : undefined}>{t('overview.noUsage', { n: format.count(silent) })}</span>}
       {estimated > 0 && (
         <span className="dim">
-          {t('estimate.ofSum', { n: format.count(estimated), cost: summary.estimated_cost === null ? t('common.unknown') : format.money(summary.estimated_cost) })}
+          {t('estimate.ofSum', {
+            n: format.count(estimated),
+            cost: summary.estimated_cost === null ? t('common.unknown') : format.money(summary.estimated_cost),
+          })}
         </span>
       )}
       <span className="sp" />
@@ -43,7 +46,7 @@ export function Hints({ project, summary }: { project: Project; summary: Summary
           className="go"
           to="/p/$project/traces"
           params={{ project: String(project.id) }}
-          search={{ q: `model:${models.map(quote).join(',')}` }}
+          search={{ q: `model:${models.map(quoteValue).join(',')}` }}
         >
           {t('overview.show')}
           <Icon name="go" size="xs" />

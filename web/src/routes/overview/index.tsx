@@ -6,21 +6,21 @@ import type { Measure } from '../../api/types';
 import { ChartGroup } from '../../charts';
 import { useT } from '../../i18n';
 import { useModelColors } from '../../model-colors';
-import { FilterBar } from '../../parts/filter-bar';
-import { Empty, ErrorPart, Skeleton } from '../../parts/states';
+import { FilterBar } from '../../components/filter-bar';
+import { EmptyState, ErrorMessage, Skeleton } from '../../components/states';
 import { useProject } from '../../project';
 import { BUCKET_MS } from '../../range';
-import { useRange } from '../../reader';
-import { lengthText } from '../../shell/length';
-import { useOpenIncidents } from '../../shell/incident-strip';
-import { useTitle } from '../../shell/title';
-import { Charts } from './charts';
-import { Extremes } from './extremes';
-import { Figures } from './figures';
-import { Models, Pipelines } from './groups';
-import { Hints } from './hints';
-import { byCost, inOrder, timesOf } from './series';
-import { Whose } from './whose';
+import { useRange } from '../../locale';
+import { timeLengthText } from '../../shell/time-length';
+import { useOpenIncidents } from '../../shell/incident-banner';
+import { usePageTitle } from '../../shell/page-title';
+import { OverviewCharts } from './charts';
+import { TopTraces } from './top-traces';
+import { KeyFigures } from './key-figures';
+import { ModelTable, PipelineTable } from './breakdown-tables';
+import { OverviewHints } from './hints';
+import { byCost, modelsInOrder, bucketTimes } from './series';
+import { CostBy } from './cost-by';
 import './overview.css';
 
 const MEASURES: readonly Measure[] = [
@@ -38,17 +38,17 @@ const MEASURES: readonly Measure[] = [
 /** Enough to find five stories among traces that are alike. */
 const CANDIDATES = 40;
 /** A range that ends now slides on, also when nothing comes in. */
-const SLIDE_MS = 60_000;
+const REFETCH_MS = 60_000;
 
 export default function Overview() {
   const project = useProject();
   if (project.first_span_at === null) return <Navigate to="/p/$project/setup" params={{ project: String(project.id) }} replace />;
-  return <Answers />;
+  return <OverviewContent />;
 }
 
-function Answers() {
+function OverviewContent() {
   const t = useT();
-  useTitle(t('overview.title'));
+  usePageTitle(t('overview.title'));
   const project = useProject();
   const navigate = useNavigate();
   const range = useRange();
@@ -57,8 +57,8 @@ function Answers() {
   const scope = useMemo<Scope>(() => ({ ...range.span, q }), [range, q]);
   const beforeScope = useMemo<Scope>(() => ({ ...range.before, q }), [range, q]);
 
-  const summary = useQuery({ ...summaryQuery(id, scope), refetchInterval: SLIDE_MS });
-  const before = useQuery({ ...summaryQuery(id, beforeScope), refetchInterval: SLIDE_MS });
+  const summary = useQuery({ ...summaryQuery(id, scope), refetchInterval: REFETCH_MS });
+  const before = useQuery({ ...summaryQuery(id, beforeScope), refetchInterval: REFETCH_MS });
   // Where there is much less before, it is asked whether there was anything earlier still: else the period before is not a whole one.
   const much = before.data !== undefined && before.data.llm_calls > 0 && (summary.data?.llm_calls ?? 0) > 2 * before.data.llm_calls;
   const earlier = useQuery({
@@ -68,19 +68,19 @@ function Answers() {
     placeholderData: undefined,
     meta: { live: false },
   });
-  const series = useQuery({ ...seriesQuery(id, scope, range.bucket, MEASURES), refetchInterval: SLIDE_MS });
-  const byModel = useQuery({ ...seriesQuery(id, scope, range.bucket, ['cost', 'calls'], 'model'), refetchInterval: SLIDE_MS });
+  const series = useQuery({ ...seriesQuery(id, scope, range.bucket, MEASURES), refetchInterval: REFETCH_MS });
+  const byModel = useQuery({ ...seriesQuery(id, scope, range.bucket, ['cost', 'calls'], 'model'), refetchInterval: REFETCH_MS });
   const models = useQuery(breakdownQuery(id, scope, 'model'));
   const pipelines = useQuery(breakdownQuery(id, scope, 'pipeline'));
   const slowest = useQuery(tracesQuery(id, scope, '-duration_ms', CANDIDATES));
-  const dearest = useQuery(tracesQuery(id, scope, '-cost', CANDIDATES));
+  const mostExpensive = useQuery(tracesQuery(id, scope, '-cost', CANDIDATES));
 
   const palette = useModelColors(id);
   const colorOf = useMemo(
-    () => palette.among(inOrder(byModel.data?.measures.cost, byCost(models.data?.rows ?? []))),
+    () => palette.among(modelsInOrder(byModel.data?.measures.cost, byCost(models.data?.rows ?? []))),
     [palette, byModel.data, models.data],
   );
-  const times = useMemo(() => timesOf(series.data), [series.data]);
+  const times = useMemo(() => bucketTimes(series.data), [series.data]);
   const { worst } = useOpenIncidents(id);
   // A budget burns for its whole period; what a rule saw has a moment.
   const bands = useMemo(
@@ -104,23 +104,30 @@ function Answers() {
     [navigate],
   );
   const setQ = (next: string) => void navigate({ to: '.', search: (was) => ({ ...was, q: next || undefined }) });
-  const width = lengthText(t, range.bucket);
+  const width = timeLengthText(t, range.bucket);
 
   return (
     <>
       <h1 className="vh">{t('overview.title')}</h1>
       {q && <FilterBar q={q} onChange={setQ} />}
-      {summary.data && <Hints project={project} summary={summary.data} />}
-      <Part query={summary} rows={1} height={62}>
+      {summary.data && <OverviewHints project={project} summary={summary.data} />}
+      <OverviewSection query={summary} rows={1} height={62}>
         {summary.data && (
-          <Figures project={project} now={summary.data} before={before.data} partial={much && earlier.data?.spans === 0} series={series.data} stale={summary.isPlaceholderData} />
+          <KeyFigures
+            project={project}
+            now={summary.data}
+            before={before.data}
+            partial={much && earlier.data?.spans === 0}
+            series={series.data}
+            stale={summary.isPlaceholderData}
+          />
         )}
-      </Part>
+      </OverviewSection>
       {summary.data && summary.data.spans === 0 ? (
-        <Empty title={t('overview.nothing')}>{t('overview.nothingWhy')}</Empty>
+        <EmptyState title={t('overview.nothing')}>{t('overview.nothingWhy')}</EmptyState>
       ) : (
         <>
-          <Part query={series} rows={1} height={240}>
+          <OverviewSection query={series} rows={1} height={240}>
             {summary.data && series.data && (
               <ChartGroup
                 times={times}
@@ -129,7 +136,7 @@ function Answers() {
                 onRange={setRange}
                 bands={bands}
               >
-                <Charts
+                <OverviewCharts
                   project={project}
                   q={q}
                   summary={summary.data}
@@ -142,27 +149,29 @@ function Answers() {
                 />
               </ChartGroup>
             )}
-          </Part>
+          </OverviewSection>
           <div className="cols halves sheet">
-            <Part query={pipelines} pane>
-              {pipelines.data && <Pipelines project={project} q={q} rows={pipelines.data.rows} stale={pipelines.isPlaceholderData} />}
-            </Part>
-            <Part query={models} pane>
-              {models.data && <Models project={project} q={q} rows={models.data.rows} colorOf={colorOf} stale={models.isPlaceholderData} />}
-            </Part>
+            <OverviewSection query={pipelines} pane>
+              {pipelines.data && <PipelineTable project={project} q={q} rows={pipelines.data.rows} stale={pipelines.isPlaceholderData} />}
+            </OverviewSection>
+            <OverviewSection query={models} pane>
+              {models.data && (
+                <ModelTable project={project} q={q} rows={models.data.rows} colorOf={colorOf} stale={models.isPlaceholderData} />
+              )}
+            </OverviewSection>
           </div>
-          <Whose project={project} q={q} scope={scope} />
+          <CostBy project={project} q={q} scope={scope} />
           <div className="cols halves sheet">
-            <Part query={slowest} pane>
+            <OverviewSection query={slowest} pane>
               {slowest.data && (
-                <Extremes project={project} q={q} traces={slowest.data.traces} by="duration" stale={slowest.isPlaceholderData} />
+                <TopTraces project={project} q={q} traces={slowest.data.traces} by="duration" stale={slowest.isPlaceholderData} />
               )}
-            </Part>
-            <Part query={dearest} pane>
-              {dearest.data && (
-                <Extremes project={project} q={q} traces={dearest.data.traces} by="cost" stale={dearest.isPlaceholderData} />
+            </OverviewSection>
+            <OverviewSection query={mostExpensive} pane>
+              {mostExpensive.data && (
+                <TopTraces project={project} q={q} traces={mostExpensive.data.traces} by="cost" stale={mostExpensive.isPlaceholderData} />
               )}
-            </Part>
+            </OverviewSection>
           </div>
         </>
       )}
@@ -170,7 +179,7 @@ function Answers() {
   );
 }
 
-interface PartProps {
+interface OverviewSectionProps {
   query: { data: unknown; error: Error | null; refetch: () => unknown };
   rows?: number;
   height?: number;
@@ -179,11 +188,11 @@ interface PartProps {
 }
 
 /** One region: its rows, or the shape of them, or why they are missing; the others live on. */
-function Part({ query, rows = 6, height = 30, pane = false, children }: PartProps) {
+function OverviewSection({ query, rows = 6, height = 30, pane = false, children }: OverviewSectionProps) {
   if (query.error && query.data === undefined) {
     return (
       <div className={pane ? 'pane' : 'pane sheet'}>
-        <ErrorPart error={query.error} onRetry={() => void query.refetch()} />
+        <ErrorMessage error={query.error} onRetry={() => void query.refetch()} />
       </div>
     );
   }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { BreakdownRow } from '../../api/types';
 import { paletteOf } from '../../colors';
-import { inOrder, OTHER, stackOf, timesOf, valuesOf } from './series';
+import { modelsInOrder, OTHER, stackSeries, bucketTimes, seriesValues } from './series';
 
 const group = (key: string, ...values: (number | null)[]) => ({
   key,
@@ -12,16 +12,23 @@ const gray = () => 'gray';
 
 describe('stackOf', () => {
   it('puts the steady at the bottom', () => {
-    expect(stackOf([group('burst', 0, 0, 90), group('steady', 10, 10, 11)], gray).map(({ key }) => key)).toEqual(['steady', 'burst']);
+    expect(stackSeries([group('burst', 0, 0, 90), group('steady', 10, 10, 11)], gray).map(({ key }) => key)).toEqual(['steady', 'burst']);
   });
   it('folds what cannot be told apart, and leaves out what cost nothing', () => {
     const many = Array.from({ length: 9 }, (_, at) => group(`m${at}`, 10 - at, 1));
-    const stack = stackOf([...many, group('free', 0, 0)], gray);
+    const stack = stackSeries([...many, group('free', 0, 0)], gray);
     expect(stack).toHaveLength(8);
     expect(stack[0]).toMatchObject({ key: OTHER, values: [3 + 2, 2] });
   });
   it('adds what the server does not name to the rest', () => {
-    const stack = stackOf([group('named', 1, 2, 3)], gray, { groups: 9, points: [['a', 4], ['b', 0], ['c', 6]] });
+    const stack = stackSeries([group('named', 1, 2, 3)], gray, {
+      groups: 9,
+      points: [
+        ['a', 4],
+        ['b', 0],
+        ['c', 6],
+      ],
+    });
     expect(stack.map(({ key, values }) => [key, values])).toEqual([
       [OTHER, [4, 0, 6]],
       ['named', [1, 2, 3]],
@@ -30,16 +37,16 @@ describe('stackOf', () => {
   it('gives colours to the models that it names before all others', () => {
     const groups = [group('little', 1), group('much', 9)];
     const rows = ['free', 'much', 'little'].map((key) => ({ key }) as BreakdownRow);
-    const color = paletteOf([]).among(inOrder(groups, rows));
-    expect(inOrder(groups, rows).slice(0, 2)).toEqual(['much', 'little']);
-    expect(new Set(stackOf(groups, color).map((one) => one.color)).size).toBe(2);
+    const color = paletteOf([]).among(modelsInOrder(groups, rows));
+    expect(modelsInOrder(groups, rows).slice(0, 2)).toEqual(['much', 'little']);
+    expect(new Set(stackSeries(groups, color).map((one) => one.color)).size).toBe(2);
   });
-  it('is empty without an answer', () => expect(stackOf(undefined, gray)).toEqual([]));
+  it('is empty without an answer', () => expect(stackSeries(undefined, gray)).toEqual([]));
 });
 
 it('reads times and values, gaps among them', () => {
   const answer = { bucket: '1h' as const, measures: { duration_p95: [group('', 5, null)] } };
-  expect(valuesOf(answer, 'duration_p95')).toEqual([5, null]);
-  expect(valuesOf(answer, 'cost')).toEqual([]);
-  expect(timesOf(answer)).toEqual([Date.parse('2026-11-23T00:00:00Z'), Date.parse('2026-11-23T01:00:00Z')]);
+  expect(seriesValues(answer, 'duration_p95')).toEqual([5, null]);
+  expect(seriesValues(answer, 'cost')).toEqual([]);
+  expect(bucketTimes(answer)).toEqual([Date.parse('2026-11-23T00:00:00Z'), Date.parse('2026-11-23T01:00:00Z')]);
 });

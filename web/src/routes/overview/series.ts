@@ -5,24 +5,24 @@ import { OTHER_COLOR, type ColorOf } from '../../colors';
 export type Values = (number | null)[];
 
 /** The values of a measure that is not grouped. */
-export function valuesOf(answer: SeriesAnswer | undefined, measure: Measure): Values {
+export function seriesValues(answer: SeriesAnswer | undefined, measure: Measure): Values {
   return answer?.measures[measure]?.[0]?.points.map(([, value]) => value) ?? [];
 }
 
 /** The start of each bucket. */
-export function timesOf(answer: SeriesAnswer | undefined): number[] {
+export function bucketTimes(answer: SeriesAnswer | undefined): number[] {
   const groups = Object.values(answer?.measures ?? {}).find((list) => list.length > 0);
   return groups?.[0]?.points.map(([at]) => Date.parse(at)) ?? [];
 }
 
 /** As many models as can be told apart; the rest are one band. */
-const SHOWN = 7;
+const MAX_SERIES = 7;
 export const OTHER = '\u0000other';
 
 const total = (group: Group) => group.points.reduce((sum, [, value]) => sum + (value ?? 0), 0);
 
 /** How much a series moves, relative to its size. */
-function restlessness(values: Values): number {
+function volatility(values: Values): number {
   const numbers = values.map((value) => value ?? 0);
   const mean = numbers.reduce((sum, value) => sum + value, 0) / Math.max(1, numbers.length);
   if (mean === 0) return Infinity;
@@ -31,30 +31,32 @@ function restlessness(values: Values): number {
 }
 
 /** Those that the stack names, the dearest first. */
-const dearest = (groups: Group[] | undefined) =>
+const mostExpensive = (groups: Group[] | undefined) =>
   (groups ?? []).filter((group) => total(group) > 0).toSorted((a, b) => total(b) - total(a));
 
 /** The names that are to be told apart: those of the stack before all others. */
-export const inOrder = (groups: Group[] | undefined, rows: readonly BreakdownRow[]): (string | null)[] => [
-  ...dearest(groups)
-    .slice(0, SHOWN)
+export const modelsInOrder = (groups: Group[] | undefined, rows: readonly BreakdownRow[]): (string | null)[] => [
+  ...mostExpensive(groups)
+    .slice(0, MAX_SERIES)
     .map(({ key }) => key),
   ...rows.map(({ key }) => key),
 ];
 
 /** A stack of the dearest models, steady ones at the bottom, so that what moves is on top; all others in one. */
-export function stackOf(groups: Group[] | undefined, colorOf: ColorOf, others?: OtherGroups): StackSeries[] {
-  const spent = dearest(groups);
-  const rest = spent.slice(SHOWN);
+export function stackSeries(groups: Group[] | undefined, colorOf: ColorOf, others?: OtherGroups): StackSeries[] {
+  const spent = mostExpensive(groups);
+  const rest = spent.slice(MAX_SERIES);
   const stack = spent
-    .slice(0, SHOWN)
+    .slice(0, MAX_SERIES)
     .map(({ key, points }) => ({ key: key ?? '', color: colorOf(key), values: points.map(([, value]) => value) }))
-    .toSorted((a, b) => restlessness(a.values) - restlessness(b.values));
+    .toSorted((a, b) => volatility(a.values) - volatility(b.values));
   // What the server adds up beyond the groups that it names belongs to the rest too.
   const unnamed = others?.points ?? [];
   if (rest.length === 0 && unnamed.length === 0) return stack;
   const times = (rest[0]?.points ?? unnamed).length;
-  const values = Array.from({ length: times }, (_, at) => rest.reduce((sum, { points }) => sum + (points[at]?.[1] ?? 0), unnamed[at]?.[1] ?? 0));
+  const values = Array.from({ length: times }, (_, at) =>
+    rest.reduce((sum, { points }) => sum + (points[at]?.[1] ?? 0), unnamed[at]?.[1] ?? 0),
+  );
   return [{ key: OTHER, color: OTHER_COLOR, values }, ...stack];
 }
 

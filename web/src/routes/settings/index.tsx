@@ -2,36 +2,36 @@ import { Link, useSearch } from '@tanstack/react-router';
 import { useState, type FormEvent } from 'react';
 import { useCreateProject } from '../../api/queries';
 import { useT } from '../../i18n';
-import { ErrorPart } from '../../parts/states';
-import { Chip } from '../../parts/values';
+import { ErrorMessage } from '../../components/states';
+import { Chip } from '../../components/values';
 import { getPrefs } from '../../prefs';
 import { useMe } from '../../project';
-import { useReader } from '../../reader';
-import { InBar } from '../../shell/bar-slots';
-import { useTitle } from '../../shell/title';
-import { Access } from './access';
-import { Keys } from './keys';
-import { Prices } from './prices';
+import { useLocale } from '../../locale';
+import { TopBarSlot } from '../../shell/top-bar-slots';
+import { usePageTitle } from '../../shell/page-title';
+import { ApiAccess } from './api-access';
+import { IngestKeys } from './ingest-keys';
+import { CustomPrices } from './custom-prices';
 import { ProjectForm } from './project-form';
 import { SignOut } from './sign-out';
 import './settings.css';
 
 export default function Settings() {
   const t = useT();
-  useTitle(t('settings.title'));
+  usePageTitle(t('settings.title'));
   const me = useMe();
   const { project: chosen, price, provider } = useSearch({ from: '/app/settings' });
   const last = getPrefs().project;
   const project = me.projects.find(({ id }) => String(id) === chosen) ?? me.projects.find(({ id }) => id === last) ?? me.projects[0];
   return (
     <div className="set">
-      <InBar side="left">
+      <TopBarSlot side="left">
         <h1 className="pick">
           <b>{t('settings.title')}</b>
         </h1>
-      </InBar>
+      </TopBarSlot>
       <aside className="setlist">
-        <Projects selected={project?.id} />
+        <ProjectList selected={project?.id} />
         <section className="pane dim">
           <h2>{t('settings.page')}</h2>
           <p>{t('settings.version', { version: me.version, url: me.public_url })}</p>
@@ -42,23 +42,23 @@ export default function Settings() {
         <div className="setmain">
           {/* Another project is another form: nothing typed for one is saved for the other. */}
           <ProjectForm key={project.id} project={project} />
-          <Keys key={`keys ${project.id}`} project={project} />
-          <Prices
+          <IngestKeys key={`keys ${project.id}`} project={project} />
+          <CustomPrices
             key={`prices ${project.id} ${price} ${provider}`}
             project={project}
             wanted={price ? { model: price, provider: provider ?? '' } : null}
           />
-          <Access />
+          <ApiAccess />
         </div>
       )}
     </div>
   );
 }
 
-function Projects({ selected }: { selected: number | undefined }) {
+function ProjectList({ selected }: { selected: number | undefined }) {
   const t = useT();
   const me = useMe();
-  const { format } = useReader();
+  const { format } = useLocale();
   const create = useCreateProject();
   const [name, setName] = useState('');
   const submit = (event: FormEvent) => {
@@ -101,7 +101,7 @@ function Projects({ selected }: { selected: number | undefined }) {
           {t('common.add')}
         </button>
       </form>
-      {create.error && <ErrorPart error={create.error} title={t('common.notSaved')} />}
+      {create.error && <ErrorMessage error={create.error} title={t('common.notSaved')} />}
     </section>
   );
 }

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { emptyDraft, priceOf, today } from './price-draft';
+import { emptyPriceDraft, priceOf, today } from './price-draft';
 
-const draft = { ...emptyDraft(' llama-3.3-70b* ', 'vllm'), prices: { input: '0.2', output: ' 0.6 ', cache_read: '' } };
+const draft = { ...emptyPriceDraft(' llama-3.3-70b* ', 'vllm'), prices: { input: '0.2', output: ' 0.6 ', cache_read: '' } };
 
 it('sends trimmed, typed values, and nothing for what was left empty', () => {
   expect(priceOf(draft)).toEqual({ model: 'llama-3.3-70b*', provider: 'vllm', prices: { input: 0.2, output: 0.6 } });

@@ -3,7 +3,7 @@ import { BUCKETS, type BucketName } from '../../api/span-types';
 import type { TextKey } from '../../i18n';
 
 /** What a person has typed. */
-export interface Draft {
+export interface PriceDraft {
   model: string;
   provider: string;
   tier: string;
@@ -18,7 +18,7 @@ export interface Problem {
 }
 
 /** In dollars for a million tokens; the first two are what most models need. */
-export const TOKENS: BucketName[] = [
+export const TOKEN_BUCKETS: BucketName[] = [
   'input',
   'output',
   'cache_read',
@@ -31,14 +31,14 @@ export const TOKENS: BucketName[] = [
   'output_image',
 ];
 /** In dollars for one. */
-export const ONES: BucketName[] = ['request', 'web_search', 'image'];
+export const UNIT_BUCKETS: BucketName[] = ['request', 'web_search', 'image'];
 
-export const emptyDraft = (model = '', provider = ''): Draft => ({ model, provider, tier: '', above: '', from: '', prices: {} });
+export const emptyPriceDraft = (model = '', provider = ''): PriceDraft => ({ model, provider, tier: '', above: '', from: '', prices: {} });
 
-const DAY = /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$/;
+const DAY_FORMAT = /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$/;
 
 /** What the server is asked to set, or what is wrong with it. */
-export function priceOf(draft: Draft): NewPrice | Problem {
+export function priceOf(draft: PriceDraft): NewPrice | Problem {
   const model = draft.model.trim();
   if (!model) return { key: 'prices.needsModel' };
   const prices: NewPrice['prices'] = {};
@@ -53,7 +53,7 @@ export function priceOf(draft: Draft): NewPrice | Problem {
     return { key: 'prices.needsPrice' };
   }
   const from = draft.from.trim();
-  if (from && !DAY.test(from)) return { key: 'prices.invalidDay', text: from };
+  if (from && !DAY_FORMAT.test(from)) return { key: 'prices.invalidDay', text: from };
   const above = draft.above.trim();
   if (above && !/^\d+$/.test(above)) return { key: 'prices.invalidTokenCount', text: above };
   return {

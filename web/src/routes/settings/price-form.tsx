@@ -2,15 +2,15 @@ import { useEffect, useId, useRef, useState, type FormEvent } from 'react';
 import { useSetPrice } from '../../api/queries';
 import type { BucketName } from '../../api/span-types';
 import { useT } from '../../i18n';
-import { ErrorPart } from '../../parts/states';
-import { emptyDraft, ONES, priceOf, TOKENS, type Problem } from './price-draft';
-import { unitKey } from './prices';
+import { ErrorMessage } from '../../components/states';
+import { emptyPriceDraft, UNIT_BUCKETS, priceOf, TOKEN_BUCKETS, type Problem } from './price-draft';
+import { unitKey } from './custom-prices';
 
 /** Sets a price. With a model given, the rest is filled in and the first price waits for its number. */
 export function PriceForm({ project, model, provider }: { project: number; model?: string; provider?: string }) {
   const t = useT();
   const set = useSetPrice(project);
-  const [draft, setDraft] = useState(() => emptyDraft(model, provider));
+  const [draft, setDraft] = useState(() => emptyPriceDraft(model, provider));
   const [problem, setProblem] = useState<Problem | null>(null);
   const first = useRef<HTMLInputElement>(null);
   const id = useId();
@@ -29,7 +29,7 @@ export function PriceForm({ project, model, provider }: { project: number; model
     event.preventDefault();
     const price = priceOf(draft);
     if ('key' in price) setProblem(price);
-    else set.mutate(price, { onSuccess: () => setDraft(emptyDraft()) });
+    else set.mutate(price, { onSuccess: () => setDraft(emptyPriceDraft()) });
   };
   const field = (bucket: BucketName) => (
     <label key={bucket} className="pfield">
@@ -67,18 +67,18 @@ export function PriceForm({ project, model, provider }: { project: number; model
       </div>
       <fieldset>
         <legend>{t('prices.perMillion')}</legend>
-        <div className="prow">{TOKENS.slice(0, 2).map(field)}</div>
+        <div className="prow">{TOKEN_BUCKETS.slice(0, 2).map(field)}</div>
       </fieldset>
       <details>
         <summary>{t('prices.more')}</summary>
         <p className="dim">{t('prices.moreWhy')}</p>
         <fieldset>
           <legend>{t('prices.perMillion')}</legend>
-          <div className="prow">{TOKENS.slice(2).map(field)}</div>
+          <div className="prow">{TOKEN_BUCKETS.slice(2).map(field)}</div>
         </fieldset>
         <fieldset>
           <legend>{t('prices.perUnit')}</legend>
-          <div className="prow">{ONES.map(field)}</div>
+          <div className="prow">{UNIT_BUCKETS.map(field)}</div>
         </fieldset>
         <fieldset>
           <legend>{t('prices.perHour')}</legend>
@@ -102,7 +102,7 @@ export function PriceForm({ project, model, provider }: { project: number; model
           </a>
         )}
       </div>
-      {set.error && <ErrorPart error={set.error} title={t('common.notSaved')} />}
+      {set.error && <ErrorMessage error={set.error} title={t('common.notSaved')} />}
     </form>
   );
 }

@@ -3,9 +3,9 @@ import { useState, type FormEvent } from 'react';
 import { useUpdateProject } from '../../api/queries';
 import type { Project, ProjectPatch } from '../../api/project-types';
 import { useT } from '../../i18n';
-import { ErrorPart } from '../../parts/states';
+import { ErrorMessage } from '../../components/states';
 
-interface Draft {
+interface ProjectDraft {
   name: string;
   days: string;
   texts: string;
@@ -18,7 +18,7 @@ interface Draft {
   disabled: boolean;
 }
 
-const draftOf = (project: Project): Draft => ({
+const projectDraftOf = (project: Project): ProjectDraft => ({
   name: project.name,
   days: String(project.retention_days),
   texts: project.keep.texts_days?.toString() ?? '',
@@ -37,7 +37,7 @@ const MAX_DAYS = 3650;
 
 type Problem = 'settings.invalidRate' | 'settings.invalidDays';
 
-const isDays = (days: number) => Number.isInteger(days) && days >= 1 && days <= MAX_DAYS;
+const isDayCount = (days: number) => Number.isInteger(days) && days >= 1 && days <= MAX_DAYS;
 
 /** `dev=7, audit=400` as days by environment; null where it cannot be read. */
 function environmentsOf(text: string): Record<string, number> | null {
@@ -49,16 +49,16 @@ function environmentsOf(text: string): Record<string, number> | null {
       const at = entry.lastIndexOf('=');
       return [entry.slice(0, Math.max(at, 0)).trim(), Number(entry.slice(at + 1))] as const;
     });
-  return entries.every(([name, days]) => name && isDays(days)) ? Object.fromEntries(entries) : null;
+  return entries.every(([name, days]) => name && isDayCount(days)) ? Object.fromEntries(entries) : null;
 }
 
 /** What the server is asked to change, or what is wrong with it. */
-export function patchOf(draft: Draft): ProjectPatch | Problem {
+export function patchOf(draft: ProjectDraft): ProjectPatch | Problem {
   const days = Number(draft.days);
   const texts = draft.texts.trim() ? Number(draft.texts) : null;
   const notable = draft.notable.trim() ? Number(draft.notable) : null;
   const environments = environmentsOf(draft.environments);
-  if ([days, texts ?? 1, notable ?? 1].some((value) => !isDays(value)) || environments === null) return 'settings.invalidDays';
+  if ([days, texts ?? 1, notable ?? 1].some((value) => !isDayCount(value)) || environments === null) return 'settings.invalidDays';
   const code = draft.code.trim().toUpperCase();
   const rate = Number(draft.rate);
   if (code && (!/^[A-Z]{3}$/.test(code) || !(rate > 0) || !Number.isFinite(rate))) return 'settings.invalidRate';
@@ -76,11 +76,11 @@ export function patchOf(draft: Draft): ProjectPatch | Problem {
 export function ProjectForm({ project }: { project: Project }) {
   const t = useT();
   const update = useUpdateProject(project.id);
-  const [draft, setDraft] = useState(() => draftOf(project));
+  const [draft, setDraft] = useState(() => projectDraftOf(project));
   const [problem, setProblem] = useState<Problem | null>(null);
-  const changed = JSON.stringify(draft) !== JSON.stringify(draftOf(project));
+  const changed = JSON.stringify(draft) !== JSON.stringify(projectDraftOf(project));
 
-  const set = (patch: Partial<Draft>) => {
+  const set = (patch: Partial<ProjectDraft>) => {
     setDraft({ ...draft, ...patch });
     setProblem(null);
     update.reset();
@@ -220,7 +220,7 @@ export function ProjectForm({ project }: { project: Project }) {
       </div>
       {update.error && (
         <div className="whole">
-          <ErrorPart error={update.error} title={t('common.notSaved')} />
+          <ErrorMessage error={update.error} title={t('common.notSaved')} />
         </div>
       )}
     </form>

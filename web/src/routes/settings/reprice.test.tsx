@@ -2,9 +2,11 @@ import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { act, cleanup, fireEvent, render, screen } from '@testing-library/react';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { RepriceJob } from '../../api/money-types';
-import { Reprice } from './reprice';
+import { RepriceSection } from './reprice';
 
-vi.mock('../../reader', () => ({ useReader: () => ({ format: { count: String, moneyExact: (usd: number) => `$${usd}`, moment: (at: string) => at } }) }));
+vi.mock('../../locale', () => ({
+  useLocale: () => ({ format: { count: String, moneyExact: (usd: number) => `$${usd}`, moment: (at: string) => at } }),
+}));
 
 const changed = { calls: 1000, changed: 1000, newly_priced: 0, no_longer_priced: 0, cost_before: null, cost_after: 2, models: [] };
 const job = (more: Partial<RepriceJob>): RepriceJob => ({
@@ -48,7 +50,7 @@ async function opened(first: RepriceJob | null) {
   const client = new QueryClient();
   const view = render(
     <QueryClientProvider client={client}>
-      <Reprice project={1} />
+      <RepriceSection project={1} />
     </QueryClientProvider>,
   );
   await wait(10);
@@ -76,7 +78,11 @@ it('says that old and new prices are mixed, and does the rest when asked', async
   expect(screen.getByRole('alert').textContent).toContain('250 costs are recalculated. Calls that started before 2026-11-23');
   await act(async () => void fireEvent.click(screen.getByText('Recalculate again')));
   await wait(10);
-  expect(asked.find(([method]) => method === 'POST')).toEqual(['POST', '/api/v1/projects/1/reprice', { from: null, to: '2026-11-30', wait: false }]);
+  expect(asked.find(([method]) => method === 'POST')).toEqual([
+    'POST',
+    '/api/v1/projects/1/reprice',
+    { from: null, to: '2026-11-30', wait: false },
+  ]);
   expect(screen.getByRole('progressbar')).toBeTruthy();
 });
 

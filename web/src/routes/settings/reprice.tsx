@@ -3,10 +3,10 @@ import { useEffect, useRef, useState, type FormEvent } from 'react';
 import { hasEnded, type RepriceJob, type Repriced } from '../../api/money-types';
 import { projectKey, repriceJobQuery, useCancelJob, useReprice, useTryReprice } from '../../api/queries';
 import { useT } from '../../i18n';
-import { ErrorPart } from '../../parts/states';
-import { Table, type Column } from '../../parts/table';
-import { Unknown } from '../../parts/values';
-import { useReader } from '../../reader';
+import { ErrorMessage } from '../../components/states';
+import { Table, type Column } from '../../components/table';
+import { UnknownValue } from '../../components/values';
+import { useLocale } from '../../locale';
 import { today } from './price-draft';
 
 const DAY_MS = 86_400_000;
@@ -22,9 +22,9 @@ function rangeOf({ from, through }: ReturnType<typeof lastMonth>) {
 }
 
 /** Prices again what is stored: first to see what would change, then to have the server change it. */
-export function Reprice({ project }: { project: number }) {
+export function RepriceSection({ project }: { project: number }) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   const preview = useTryReprice(project);
   const reprice = useReprice(project);
   const { data: job } = useQuery(repriceJobQuery(project));
@@ -41,9 +41,11 @@ export function Reprice({ project }: { project: number }) {
   const start = () => reprice.mutate(rangeOf(range), { onSuccess: () => preview.reset() });
   return (
     <>
-      <h3 id="reprice" className="anchor">{t('prices.reprice')}</h3>
+      <h3 id="reprice" className="anchor">
+        {t('prices.reprice')}
+      </h3>
       <p className="dim">{t('prices.repriceWhy')}</p>
-      {job && <Job project={project} job={job} onAgain={() => reprice.mutate({ from: job.from, to: job.to })} />}
+      {job && <RepriceJobStatus project={project} job={job} onAgain={() => reprice.mutate({ from: job.from, to: job.to })} />}
       <form className="prow" onSubmit={submit}>
         <label className="pfield">
           <span>{t('prices.repriceFrom')}</span>
@@ -51,15 +53,21 @@ export function Reprice({ project }: { project: number }) {
         </label>
         <label className="pfield">
           <span>{t('prices.repriceThrough')}</span>
-          <input className="field" type="date" required value={range.through} onChange={(event) => change({ through: event.target.value })} />
+          <input
+            className="field"
+            type="date"
+            required
+            value={range.through}
+            onChange={(event) => change({ through: event.target.value })}
+          />
         </label>
         <button type="submit" className="btn" disabled={preview.isPending || isBusy}>
           {t('prices.previewChanges')}
         </button>
       </form>
-      {preview.error && <ErrorPart error={preview.error} title={t('common.notDone')} />}
-      {reprice.error && <ErrorPart error={reprice.error} title={t('common.notDone')} />}
-      <div role="status">{preview.data && <Outcome answer={preview.data} dry />}</div>
+      {preview.error && <ErrorMessage error={preview.error} title={t('common.notDone')} />}
+      {reprice.error && <ErrorMessage error={reprice.error} title={t('common.notDone')} />}
+      <div role="status">{preview.data && <RepriceResult answer={preview.data} dry />}</div>
       {preview.data && preview.data.changed > 0 && (
         <button type="button" className="btn pri" disabled={isBusy} onClick={start}>
           {t('prices.applyChanges', { n: format.count(preview.data.changed) })}
@@ -70,9 +78,9 @@ export function Reprice({ project }: { project: number }) {
 }
 
 /** How far the server is, or how the last job ended, also for whoever comes back later. */
-function Job({ project, job, onAgain }: { project: number; job: RepriceJob; onAgain: () => void }) {
+function RepriceJobStatus({ project, job, onAgain }: { project: number; job: RepriceJob; onAgain: () => void }) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   const client = useQueryClient();
   const cancel = useCancelJob(project);
   const ended = hasEnded(job);
@@ -101,7 +109,7 @@ function Job({ project, job, onAgain }: { project: number; job: RepriceJob; onAg
             {t('prices.cancel')}
           </button>
         </div>
-        {cancel.error && <ErrorPart error={cancel.error} title={t('common.notDone')} />}
+        {cancel.error && <ErrorMessage error={cancel.error} title={t('common.notDone')} />}
       </div>
     );
   }
@@ -111,7 +119,7 @@ function Job({ project, job, onAgain }: { project: number; job: RepriceJob; onAg
         <p>
           <b>{t('prices.doneAt', { time: when })}</b>
         </p>
-        {job.result && <Outcome answer={job.result} dry={false} />}
+        {job.result && <RepriceResult answer={job.result} dry={false} />}
       </div>
     );
   }
@@ -134,12 +142,12 @@ function Job({ project, job, onAgain }: { project: number; job: RepriceJob; onAg
   );
 }
 
-function Outcome({ answer, dry }: { answer: Repriced; dry: boolean }) {
+function RepriceResult({ answer, dry }: { answer: Repriced; dry: boolean }) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   if (answer.changed === 0) return <p>{t('prices.nothing', { of: format.count(answer.calls) })}</p>;
   const sum = (usd: number | null) => (usd === null ? t('common.unknown') : format.moneyExact(usd));
-  const money = (usd: number | null) => (usd === null ? <Unknown /> : format.moneyExact(usd));
+  const money = (usd: number | null) => (usd === null ? <UnknownValue /> : format.moneyExact(usd));
   const columns: Column<Repriced['models'][number]>[] = [
     {
       key: 'model',

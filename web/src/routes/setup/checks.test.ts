@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { en } from '../../i18n/en';
-import { checksOf } from './checks';
+import { setupChecksOf } from './checks';
 import { SNIPPETS } from './snippets';
 
 const HERE = 'http://0123456789abcdef0123456789abcdef@127.0.0.1:8119/7';
@@ -8,7 +8,7 @@ const THERE = 'https://0123456789abcdef0123456789abcdef@hinomi.example/7';
 
 test('every client has things to check, with the address and the key of its project', () => {
   for (const { id } of SNIPPETS) {
-    const checks = checksOf(id, HERE);
+    const checks = setupChecksOf(id, HERE);
     for (const { text } of checks) expect(en[text], `${id} ${text}`).toBeTruthy();
     const code = checks.map((check) => check.code).join('\n');
     expect(code, id).toContain('curl http://127.0.0.1:8119/healthz');
@@ -17,6 +17,6 @@ test('every client has things to check, with the address and the key of its proj
 });
 
 test('that a container is another machine is said where the address is this machine alone', () => {
-  expect(checksOf('python', HERE).map(({ text }) => text)).toContain('setup.check.localAddress');
-  expect(checksOf('python', THERE).map(({ text }) => text)).not.toContain('setup.check.localAddress');
+  expect(setupChecksOf('python', HERE).map(({ text }) => text)).toContain('setup.check.localAddress');
+  expect(setupChecksOf('python', THERE).map(({ text }) => text)).not.toContain('setup.check.localAddress');
 });

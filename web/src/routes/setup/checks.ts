@@ -1,23 +1,23 @@
 import type { TextKey } from '../../i18n';
-import { otlp } from './snippets';
+import { otlpSettings } from './snippets';
 
 /** After this long without anything it is time to look for the reason. */
-export const PATIENCE_MS = 60_000;
+export const CHECKS_DELAY_MS = 60_000;
 
 /** One thing to look at: what it is, and the line that shows or mends it. */
-export interface Check {
+export interface SetupCheck {
   text: TextKey;
   code?: string;
 }
 
-interface Family {
+interface ClientChecks {
   begin: TextKey;
   flush: string | null;
   debug: string;
 }
 
 /** What differs between clients, by the tab that is chosen. */
-const FAMILIES: Record<string, Family> = {
+const CLIENT_CHECKS: Record<string, ClientChecks> = {
   python: { begin: 'setup.check.startPython', flush: 'sentry_sdk.flush()', debug: 'sentry_sdk.init(..., debug=True)' },
   javascript: { begin: 'setup.check.startJavascript', flush: 'await Sentry.flush(2000)', debug: 'Sentry.init({ ..., debug: true })' },
   opentelemetry: {
@@ -27,13 +27,13 @@ const FAMILIES: Record<string, Family> = {
   },
   langfuse: { begin: 'setup.check.startLangfuse', flush: 'get_client().flush()', debug: 'export LANGFUSE_DEBUG=true' },
 };
-const AGENT: Family = { begin: 'setup.check.startAgent', flush: null, debug: 'export OTEL_LOG_LEVEL=debug' };
+const AGENT_CHECKS: ClientChecks = { begin: 'setup.check.startAgent', flush: null, debug: 'export OTEL_LOG_LEVEL=debug' };
 
 /** What to look at when nothing comes from a client, the likeliest first. */
-export function checksOf(client: string, dsn: string): Check[] {
+export function setupChecksOf(client: string, dsn: string): SetupCheck[] {
   const { origin, hostname, port, protocol } = new URL(dsn);
-  const { key } = otlp(dsn);
-  const { begin, flush, debug } = FAMILIES[client] ?? AGENT;
+  const { key } = otlpSettings(dsn);
+  const { begin, flush, debug } = CLIENT_CHECKS[client] ?? AGENT_CHECKS;
   const here = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
   return [
     { text: 'setup.check.address', code: `curl ${origin}/healthz` },

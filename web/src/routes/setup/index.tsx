@@ -1,17 +1,17 @@
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useT } from '../../i18n';
-import { Rich } from '../../parts/rich';
-import { CopyButton } from '../../parts/states';
-import { Tabs } from '../../parts/tabs';
+import { InlineCodeText } from '../../components/inline-code-text';
+import { CopyButton } from '../../components/states';
+import { Tabs } from '../../components/tabs';
 import { useProject } from '../../project';
-import { useTitle } from '../../shell/title';
-import { Newest } from './newest';
-import { otlp, SNIPPETS, textOf, type Token } from './snippets';
-import { Watch } from './watch';
+import { usePageTitle } from '../../shell/page-title';
+import { NewestTraceLink } from './newest-trace-link';
+import { otlpSettings, SNIPPETS, snippetText, type SnippetToken } from './snippets';
+import { FirstTraceWatch } from './first-trace-watch';
 import './setup.css';
 
-const PANEL = 'snippet';
-const GHOST_ROWS = [
+const SNIPPET_PANEL = 'snippet';
+const PREVIEW_ROWS = [
   [48, 88, 96, 92],
   [48, 72, 70, 74],
   [48, 94, 84, 83],
@@ -20,7 +20,7 @@ const GHOST_ROWS = [
 /** Steps on the left, what really arrives on the right. */
 export default function Setup() {
   const t = useT();
-  useTitle(t('setup.title'));
+  usePageTitle(t('setup.title'));
   const project = useProject();
   const navigate = useNavigate();
   const { with: chosen } = useSearch({ from: '/app/p/$project/setup' });
@@ -45,50 +45,50 @@ export default function Setup() {
             tabs={SNIPPETS.map(({ id, label }) => ({ id, label: t(label) }))}
             selected={snippet.id}
             onSelect={(id) => void navigate({ to: '.', search: (was) => ({ ...was, with: id }), replace: true })}
-            panel={PANEL}
+            panel={SNIPPET_PANEL}
           />
-          <figure className="code" id={PANEL} role="tabpanel" aria-label={t(snippet.label)}>
+          <figure className="code" id={SNIPPET_PANEL} role="tabpanel" aria-label={t(snippet.label)}>
             <figcaption>
               <span className="mono">{snippet.file}</span>
-              <CopyButton quiet text={textOf(code)} />
+              <CopyButton quiet text={snippetText(code)} />
             </figcaption>
             <pre tabIndex={0}>
               <code>
                 {code.map((token, at) => (
-                  <Tinted key={`${at} ${textOf([token])}`} token={token} />
+                  <HighlightedSnippet key={`${at} ${snippetText([token])}`} token={token} />
                 ))}
               </code>
             </pre>
           </figure>
           {snippet.note && (
             <p className="note">
-              <Rich text={t(snippet.note, { headers: otlp(project.dsn).headers })} />
+              <InlineCodeText text={t(snippet.note, { headers: otlpSettings(project.dsn).headers })} />
             </p>
           )}
         </div>
         <div className={project.first_span_at ? 'step done' : 'step'}>
           <h2>{t('setup.run')}</h2>
           {project.first_span_at ? (
-            <Newest project={project} />
+            <NewestTraceLink project={project} />
           ) : (
             <>
               <p>{t('setup.runWhy')}</p>
-              <Ghost />
+              <TracePreview />
             </>
           )}
         </div>
       </section>
-      <Watch key={project.id} project={project} client={snippet.id} />
+      <FirstTraceWatch key={project.id} project={project} client={snippet.id} />
     </div>
   );
 }
 
-function Tinted({ token }: { token: Token }) {
+function HighlightedSnippet({ token }: { token: SnippetToken }) {
   return typeof token === 'string' ? token : <i className={token[0]}>{token[1]}</i>;
 }
 
 /** The shape of what will come. */
-function Ghost() {
+function TracePreview() {
   const t = useT();
   return (
     <div className="ghost" aria-hidden="true">
@@ -101,12 +101,12 @@ function Ghost() {
         <span className="n">{t('setup.cost')}</span>
         <span className="n">{t('setup.duration')}</span>
       </div>
-      {GHOST_ROWS.map(([time, pipeline, model, talk]) => (
-        <div className="row" key={talk}>
+      {PREVIEW_ROWS.map(([time, pipeline, model, conversation]) => (
+        <div className="row" key={conversation}>
           <i style={{ width: time }} />
           <i style={{ width: pipeline }} />
           <i style={{ width: model }} />
-          <i style={{ width: `${talk}%` }} />
+          <i style={{ width: `${conversation}%` }} />
           <i />
           <i />
           <i />

@@ -1,29 +1,29 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { SNIPPETS, textOf } from './snippets';
+import { SNIPPETS, snippetText } from './snippets';
 
 const DSN = 'https://0123456789abcdef0123456789abcdef@hinomi.example:8443/7';
 
 test('every snippet says where to send to', () => {
   for (const { id, code } of SNIPPETS) {
-    expect(textOf(code(DSN, (key) => key)), id).toContain('hinomi.example:8443');
+    expect(snippetText(code(DSN, (key) => key)), id).toContain('hinomi.example:8443');
   }
 });
 
 test('who speaks OpenTelemetry gets address and key apart', () => {
-  const text = textOf(SNIPPETS.find(({ id }) => id === 'opentelemetry')!.code(DSN, (key) => key));
+  const text = snippetText(SNIPPETS.find(({ id }) => id === 'opentelemetry')!.code(DSN, (key) => key));
   expect(text).toContain('OTEL_EXPORTER_OTLP_ENDPOINT=https://hinomi.example:8443\n');
   expect(text).toContain('x-hinomi-key=0123456789abcdef0123456789abcdef\n');
   expect(text).not.toContain('@');
 });
 
 test('no snippet names an integration: one whose SDK is not installed stops the program', () => {
-  for (const { id, code } of SNIPPETS) expect(textOf(code(DSN, (key) => key)), id).not.toMatch(/integration/i);
+  for (const { id, code } of SNIPPETS) expect(snippetText(code(DSN, (key) => key)), id).not.toMatch(/integration/i);
 });
 
 test('the README has the same lines for OpenTelemetry', () => {
   const readme = readFileSync('../README.md', 'utf8');
-  const text = textOf(SNIPPETS.find(({ id }) => id === 'opentelemetry')!.code(DSN, (key) => key));
+  const text = snippetText(SNIPPETS.find(({ id }) => id === 'opentelemetry')!.code(DSN, (key) => key));
   const names = [...text.matchAll(/\b(OTEL_\w+)=/g)].map(([, name]) => name);
   expect(names.length).toBeGreaterThan(3);
   for (const name of names) expect(readme).toContain(name);

@@ -1,27 +1,27 @@
 import type { T, TextKey } from '../../i18n';
-import { CAPTURE } from '../../parts/hints/settings';
+import { CAPTURE } from '../../components/hints/settings';
 
 /** Plain text, or text with a part of speech: keyword, value, comment. */
-export type Token = string | ['k' | 'v' | 'c', string];
+export type SnippetToken = string | ['k' | 'v' | 'c', string];
 
 export interface Snippet {
   id: string;
   label: TextKey;
   file: string;
-  code: (dsn: string, t: T) => Token[];
+  code: (dsn: string, t: T) => SnippetToken[];
   /** What is to be known besides. */
   note?: TextKey;
 }
 
-const k = (text: string): Token => ['k', text];
-const v = (text: string): Token => ['v', text];
-const c = (text: string): Token => ['c', text];
+const keywordToken = (text: string): SnippetToken => ['k', text];
+const valueToken = (text: string): SnippetToken => ['v', text];
+const commentToken = (text: string): SnippetToken => ['c', text];
 
 /** A variable for the shell. */
-const set = (name: string, value: string): Token[] => [k('export'), ` ${name}=`, v(value), '\n'];
+const exportLine = (name: string, value: string): SnippetToken[] => [keywordToken('export'), ` ${name}=`, valueToken(value), '\n'];
 
 /** Where OpenTelemetry sends to, and with which key: both stand in the DSN. */
-export function otlp(dsn: string) {
+export function otlpSettings(dsn: string) {
   const { origin, username } = new URL(dsn);
   return { origin, headers: `x-hinomi-key=${username}`, key: username };
 }
@@ -34,21 +34,21 @@ export const SNIPPETS: Snippet[] = [
     file: 'app.py',
     note: 'setup.noteSentry',
     code: (dsn, t) => [
-      c('# pip install --upgrade sentry-sdk'),
+      commentToken('# pip install --upgrade sentry-sdk'),
       '\n',
-      k('import'),
+      keywordToken('import'),
       ' sentry_sdk\n\n',
       'sentry_sdk.init(\n',
       '    dsn=',
-      v(`"${dsn}"`),
+      valueToken(`"${dsn}"`),
       ',\n',
       '    traces_sample_rate=1.0,  ',
-      c(`# ${t('setup.comment.everyCall')}`),
+      commentToken(`# ${t('setup.comment.everyCall')}`),
       '\n',
       '    send_default_pii=',
-      k('True'),
+      keywordToken('True'),
       ',   ',
-      c(`# ${t('setup.comment.prompts')}`),
+      commentToken(`# ${t('setup.comment.prompts')}`),
       '\n)',
     ],
   },
@@ -58,31 +58,31 @@ export const SNIPPETS: Snippet[] = [
     file: 'instrument.mjs',
     note: 'setup.noteSentry',
     code: (dsn, t) => [
-      c('// npm install @sentry/node@latest'),
+      commentToken('// npm install @sentry/node@latest'),
       '\n',
-      c(`// ${t('setup.comment.start')}`),
+      commentToken(`// ${t('setup.comment.start')}`),
       '\n',
-      c('// node --import ./instrument.mjs app.mjs'),
+      commentToken('// node --import ./instrument.mjs app.mjs'),
       '\n',
-      k('import'),
+      keywordToken('import'),
       ' * ',
-      k('as'),
+      keywordToken('as'),
       ' Sentry ',
-      k('from'),
+      keywordToken('from'),
       ' ',
-      v('"@sentry/node"'),
+      valueToken('"@sentry/node"'),
       ';\n\n',
       'Sentry.init({\n',
       '  dsn: ',
-      v(`"${dsn}"`),
+      valueToken(`"${dsn}"`),
       ',\n',
       '  tracesSampleRate: 1.0,  ',
-      c(`// ${t('setup.comment.everyCall')}`),
+      commentToken(`// ${t('setup.comment.everyCall')}`),
       '\n',
       '  sendDefaultPii: ',
-      k('true'),
+      keywordToken('true'),
       ',   ',
-      c(`// ${t('setup.comment.prompts')}`),
+      commentToken(`// ${t('setup.comment.prompts')}`),
       '\n});',
     ],
   },
@@ -92,14 +92,14 @@ export const SNIPPETS: Snippet[] = [
     file: 'shell',
     note: 'setup.noteOpentelemetry',
     code: (dsn, t) => [
-      ...set('OTEL_EXPORTER_OTLP_ENDPOINT', otlp(dsn).origin),
-      ...set('OTEL_EXPORTER_OTLP_HEADERS', otlp(dsn).headers),
-      ...set('OTEL_EXPORTER_OTLP_PROTOCOL', 'http/protobuf'),
-      c(`# ${t('setup.comment.prompts')}`),
+      ...exportLine('OTEL_EXPORTER_OTLP_ENDPOINT', otlpSettings(dsn).origin),
+      ...exportLine('OTEL_EXPORTER_OTLP_HEADERS', otlpSettings(dsn).headers),
+      ...exportLine('OTEL_EXPORTER_OTLP_PROTOCOL', 'http/protobuf'),
+      commentToken(`# ${t('setup.comment.prompts')}`),
       '\n',
-      ...set('OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT', CAPTURE),
+      ...exportLine('OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT', CAPTURE),
       '\n',
-      c(`# Python: ${t('setup.comment.instrumented')}`),
+      commentToken(`# Python: ${t('setup.comment.instrumented')}`),
       '\n',
       'pip install opentelemetry-distro opentelemetry-exporter-otlp opentelemetry-instrumentation-genai-openai\n',
       'opentelemetry-instrument --logs_exporter otlp python app.py',
@@ -110,13 +110,13 @@ export const SNIPPETS: Snippet[] = [
     label: 'setup.langfuse',
     file: 'shell',
     code: (dsn, t) => [
-      c(`# ${t('setup.comment.langfuse')}`),
+      commentToken(`# ${t('setup.comment.langfuse')}`),
       '\n',
-      ...set('LANGFUSE_BASE_URL', otlp(dsn).origin),
-      ...set('LANGFUSE_BASEURL', otlp(dsn).origin),
-      ...set('LANGFUSE_HOST', otlp(dsn).origin),
-      ...set('LANGFUSE_PUBLIC_KEY', otlp(dsn).key),
-      ...set('LANGFUSE_SECRET_KEY', otlp(dsn).key),
+      ...exportLine('LANGFUSE_BASE_URL', otlpSettings(dsn).origin),
+      ...exportLine('LANGFUSE_BASEURL', otlpSettings(dsn).origin),
+      ...exportLine('LANGFUSE_HOST', otlpSettings(dsn).origin),
+      ...exportLine('LANGFUSE_PUBLIC_KEY', otlpSettings(dsn).key),
+      ...exportLine('LANGFUSE_SECRET_KEY', otlpSettings(dsn).key),
     ],
   },
   {
@@ -124,21 +124,21 @@ export const SNIPPETS: Snippet[] = [
     label: 'setup.claudeCode',
     file: 'shell',
     code: (dsn, t) => [
-      ...set('CLAUDE_CODE_ENABLE_TELEMETRY', '1'),
-      ...set('OTEL_LOGS_EXPORTER', 'otlp'),
-      ...set('OTEL_METRICS_EXPORTER', 'otlp'),
-      ...set('OTEL_EXPORTER_OTLP_PROTOCOL', 'http/protobuf'),
-      ...set('OTEL_EXPORTER_OTLP_ENDPOINT', otlp(dsn).origin),
-      ...set('OTEL_EXPORTER_OTLP_HEADERS', otlp(dsn).headers),
+      ...exportLine('CLAUDE_CODE_ENABLE_TELEMETRY', '1'),
+      ...exportLine('OTEL_LOGS_EXPORTER', 'otlp'),
+      ...exportLine('OTEL_METRICS_EXPORTER', 'otlp'),
+      ...exportLine('OTEL_EXPORTER_OTLP_PROTOCOL', 'http/protobuf'),
+      ...exportLine('OTEL_EXPORTER_OTLP_ENDPOINT', otlpSettings(dsn).origin),
+      ...exportLine('OTEL_EXPORTER_OTLP_HEADERS', otlpSettings(dsn).headers),
       '\n',
-      c(`# ${t('setup.comment.prompts')}`),
+      commentToken(`# ${t('setup.comment.prompts')}`),
       '\n',
-      ...set('OTEL_LOG_USER_PROMPTS', '1'),
-      ...set('OTEL_LOG_TOOL_DETAILS', '1'),
+      ...exportLine('OTEL_LOG_USER_PROMPTS', '1'),
+      ...exportLine('OTEL_LOG_TOOL_DETAILS', '1'),
       '\n',
-      c(`# ${t('setup.comment.repository')}`),
+      commentToken(`# ${t('setup.comment.repository')}`),
       '\n',
-      ...set('OTEL_RESOURCE_ATTRIBUTES', '"repository=$(basename "$(git rev-parse --show-toplevel)"),team=my-team"'),
+      ...exportLine('OTEL_RESOURCE_ATTRIBUTES', '"repository=$(basename "$(git rev-parse --show-toplevel)"),team=my-team"'),
       '\nclaude',
     ],
   },
@@ -147,22 +147,22 @@ export const SNIPPETS: Snippet[] = [
     label: 'setup.codex',
     file: '~/.codex/config.toml',
     code: (dsn, t) => {
-      const { origin, key } = otlp(dsn);
-      const to = (signal: string): Token[] => [
+      const { origin, key } = otlpSettings(dsn);
+      const to = (signal: string): SnippetToken[] => [
         '{ otlp-http = { endpoint = ',
-        v(`"${origin}/v1/${signal}"`),
+        valueToken(`"${origin}/v1/${signal}"`),
         ', protocol = ',
-        v('"binary"'),
+        valueToken('"binary"'),
         ', headers = { "x-hinomi-key" = ',
-        v(`"${key}"`),
+        valueToken(`"${key}"`),
         ' } } }\n',
       ];
       return [
-        k('[otel]'),
+        keywordToken('[otel]'),
         '\nlog_user_prompt = ',
-        v('true'),
+        valueToken('true'),
         '       ',
-        c(`# ${t('setup.comment.prompts')}`),
+        commentToken(`# ${t('setup.comment.prompts')}`),
         '\nexporter = ',
         ...to('logs'),
         'metrics_exporter = ',
@@ -177,18 +177,18 @@ export const SNIPPETS: Snippet[] = [
     note: 'setup.noteGemini',
     code: (dsn) => [
       '{\n  "telemetry": {\n    "enabled": ',
-      k('true'),
+      keywordToken('true'),
       ',\n    "target": ',
-      v('"local"'),
+      valueToken('"local"'),
       ',\n    "otlpEndpoint": ',
-      v(`"${otlp(dsn).origin}"`),
+      valueToken(`"${otlpSettings(dsn).origin}"`),
       ',\n    "otlpProtocol": ',
-      v('"grpc"'),
+      valueToken('"grpc"'),
       ',\n    "logPrompts": ',
-      k('true'),
+      keywordToken('true'),
       '\n  }\n}',
     ],
   },
 ];
 
-export const textOf = (tokens: Token[]) => tokens.map((token) => (typeof token === 'string' ? token : token[1])).join('');
+export const snippetText = (tokens: SnippetToken[]) => tokens.map((token) => (typeof token === 'string' ? token : token[1])).join('');

@@ -2,12 +2,12 @@ import { ApiError, withParams } from '../../api/client';
 import type { Project } from '../../api/project-types';
 
 /** Random hex digits; works on plain HTTP too, where crypto.randomUUID does not. */
-function hex(digits: number): string {
+function randomHex(digits: number): string {
   const bytes = crypto.getRandomValues(new Uint8Array(digits / 2));
   return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-interface Talk {
+interface TestConversation {
   question: string;
   answer: string;
 }
@@ -18,9 +18,9 @@ export interface TestTrace {
 }
 
 /** A Sentry envelope as an SDK would send it: a pipeline with one call to a model, and the request below that. */
-export function testEnvelope({ question, answer }: Talk, now: number): TestTrace {
-  const trace = hex(32);
-  const [root, pipeline, call, request] = [hex(16), hex(16), hex(16), hex(16)];
+export function testEnvelope({ question, answer }: TestConversation, now: number): TestTrace {
+  const trace = randomHex(32);
+  const [root, pipeline, call, request] = [randomHex(16), randomHex(16), randomHex(16), randomHex(16)];
   const end = now / 1000;
   const start = end - 1.42;
   const sdk = { name: 'hinomi.page', version: '1.0.0' };
@@ -46,7 +46,7 @@ export function testEnvelope({ question, answer }: Talk, now: number): TestTrace
     data,
   });
   const transaction = {
-    event_id: hex(32),
+    event_id: randomHex(32),
     type: 'transaction',
     transaction: 'test trace',
     transaction_info: { source: 'custom' },
@@ -83,8 +83,8 @@ export function testEnvelope({ question, answer }: Talk, now: number): TestTrace
 }
 
 /** Posts it the way a browser SDK does, to the project's own ingest address on this server; answers the trace's id. */
-export async function sendTestTrace(project: Project, talk: Talk): Promise<string> {
-  const { trace, body } = testEnvelope(talk, Date.now());
+export async function sendTestTrace(project: Project, conversation: TestConversation): Promise<string> {
+  const { trace, body } = testEnvelope(conversation, Date.now());
   const key = new URL(project.dsn).username;
   const url = withParams(`/api/${project.id}/envelope/`, { sentry_key: key, sentry_version: 7, sentry_client: 'hinomi.page/1.0.0' });
   const response = await fetch(url, { method: 'POST', body, headers: { 'content-type': 'text/plain;charset=UTF-8' }, credentials: 'omit' });

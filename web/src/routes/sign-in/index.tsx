@@ -3,12 +3,12 @@ import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useState, type FormEvent } from 'react';
 import { api, ApiError } from '../../api/client';
 import { useT } from '../../i18n';
-import { Tower } from '../../parts/icons';
-import { Rich } from '../../parts/rich';
-import { CopyButton } from '../../parts/states';
+import { TowerIllustration } from '../../components/icons';
+import { InlineCodeText } from '../../components/inline-code-text';
+import { CopyButton } from '../../components/states';
 import './sign-in.css';
 
-const COMMAND = 'hinomi login';
+const SIGN_IN_COMMAND = 'hinomi login';
 
 /** A whole link may be pasted as well as the token alone. */
 export const tokenIn = (text: string) => /[?&]token=([^&\s]+)/.exec(text)?.[1] ?? text.trim();
@@ -43,7 +43,7 @@ export default function SignIn() {
 
   return (
     <main className="signin">
-      <Tower />
+      <TowerIllustration />
       <h1>{t('signin.title')}</h1>
       <p>{t('signin.why')}</p>
       {problem && (
@@ -53,11 +53,11 @@ export default function SignIn() {
       )}
       <p>{t('signin.runCommand')}</p>
       <div className="cmd">
-        <code>{COMMAND}</code>
-        <CopyButton quiet text={COMMAND} />
+        <code>{SIGN_IN_COMMAND}</code>
+        <CopyButton quiet text={SIGN_IN_COMMAND} />
       </div>
       <p className="dim">
-        <Rich text={t('signin.dataFolder')} />
+        <InlineCodeText text={t('signin.dataFolder')} />
       </p>
       <form onSubmit={(event) => void submit(event)}>
         <label htmlFor="token">{t('signin.pasteToken')}</label>

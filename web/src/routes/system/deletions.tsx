@@ -2,19 +2,19 @@ import { useQuery } from '@tanstack/react-query';
 import { deletionsQuery } from '../../api/queries';
 import type { Receipt } from '../../api/project-types';
 import { useT } from '../../i18n';
-import { CopyIcon } from '../../parts/states';
-import { Table, type Column } from '../../parts/table';
-import { Moment } from '../../parts/values';
-import { useReader } from '../../reader';
+import { CopyIconButton } from '../../components/states';
+import { Table, type Column } from '../../components/table';
+import { Timestamp } from '../../components/values';
+import { useLocale } from '../../locale';
 
 /** Receipts of what was deleted before its time; nothing where nothing was. */
 export function Deletions() {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   const { data } = useQuery(deletionsQuery);
   if (!data || data.deletions.length === 0) return null;
   const columns: Column<Receipt>[] = [
-    { key: 'at', head: t('deletions.deletedAt'), cell: ({ at }) => <Moment at={at} /> },
+    { key: 'at', head: t('deletions.deletedAt'), cell: ({ at }) => <Timestamp at={at} /> },
     { key: 'what', head: t('deletions.what'), cell: ({ what }) => <b>{t(`deletions.${what}`)}</b> },
     { key: 'project', head: t('bar.project'), num: true, cell: ({ project }) => project || '–' },
     { key: 'spans', head: t('deletions.spans'), num: true, cell: ({ spans }) => format.count(spans) },
@@ -33,7 +33,7 @@ export function Deletions() {
         subject && (
           <span className="receipt">
             <code>{subject}</code>
-            <CopyIcon text={subject} />
+            <CopyIconButton text={subject} />
           </span>
         ),
     },
@@ -44,7 +44,12 @@ export function Deletions() {
         <h2>{t('deletions.title')}</h2>
         <span className="meta">{t('deletions.why')}</span>
       </div>
-      <Table label={t('deletions.title')} columns={columns} rows={data.deletions} rowKey={({ at, what, subject }) => `${at} ${what} ${subject}`} />
+      <Table
+        label={t('deletions.title')}
+        columns={columns}
+        rows={data.deletions}
+        rowKey={({ at, what, subject }) => `${at} ${what} ${subject}`}
+      />
     </section>
   );
 }

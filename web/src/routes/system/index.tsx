@@ -6,26 +6,26 @@ import type { Project } from '../../api/project-types';
 import type { Outcome, System as Facts } from '../../api/types';
 import { plain } from '../../format';
 import { useT } from '../../i18n';
-import { HintList } from '../../parts/hints';
-import { useHints } from '../../parts/hints/use-hints';
-import { Icon, StatusGlyph } from '../../parts/icons';
-import { Choice, Menu } from '../../parts/menu';
-import { Empty, ErrorPart, Skeleton } from '../../parts/states';
-import { Table, type Column } from '../../parts/table';
-import { Duration, Moment, Num } from '../../parts/values';
+import { HintList } from '../../components/hints';
+import { useHints } from '../../components/hints/use-hints';
+import { Icon, StatusGlyph } from '../../components/icons';
+import { MenuChoice, Menu } from '../../components/menu';
+import { EmptyState, ErrorMessage, Skeleton } from '../../components/states';
+import { Table, type Column } from '../../components/table';
+import { Duration, Timestamp, NumberWithUnit } from '../../components/values';
 import { getPrefs } from '../../prefs';
 import { useMe } from '../../project';
-import { useRange, useReader } from '../../reader';
-import { InBar } from '../../shell/bar-slots';
-import { useTitle } from '../../shell/title';
+import { useRange, useLocale } from '../../locale';
+import { TopBarSlot } from '../../shell/top-bar-slots';
+import { usePageTitle } from '../../shell/page-title';
 import { Deletions } from './deletions';
-import { categoryText, reasonText } from './words';
+import { categoryText, reasonText } from './labels';
 import './system.css';
 
 /** How the server is: what it holds, and what became of everything that came in. */
 export default function System() {
   const t = useT();
-  useTitle(t('system.title'));
+  usePageTitle(t('system.title'));
   const { projects } = useMe();
   const { project: chosen } = useSearch({ from: '/app/system' });
   const last = getPrefs().project;
@@ -33,14 +33,14 @@ export default function System() {
   const { data, error, refetch } = useQuery(systemQuery);
   return (
     <>
-      <InBar side="left">
+      <TopBarSlot side="left">
         <h1 className="pick">
           <b>{t('system.title')}</b>
         </h1>
-      </InBar>
+      </TopBarSlot>
       {error && !data && (
         <div className="pane sheet">
-          <ErrorPart error={error} onRetry={() => void refetch()} />
+          <ErrorMessage error={error} onRetry={() => void refetch()} />
         </div>
       )}
       {!data && !error && (
@@ -61,16 +61,16 @@ export default function System() {
           </div>
         </div>
       )}
-      {data && <Figures facts={data} />}
-      {project && <Outcomes project={project} projects={projects} />}
-      {data?.refused && data.refused.length > 0 && <Strangers rows={data.refused} />}
-      {project && <Better project={project} />}
+      {data && <SystemFigures facts={data} />}
+      {project && <OutcomeTable project={project} projects={projects} />}
+      {data?.refused && data.refused.length > 0 && <RequestsWithoutKey rows={data.refused} />}
+      {project && <SystemHints project={project} />}
       <Deletions />
     </>
   );
 }
 
-function Figure({ label, value, children }: { label: string; value: ReactNode; children?: ReactNode }) {
+function SystemFigure({ label, value, children }: { label: string; value: ReactNode; children?: ReactNode }) {
   return (
     <div className="sysfig">
       <div className="l">{label}</div>
@@ -80,43 +80,43 @@ function Figure({ label, value, children }: { label: string; value: ReactNode; c
   );
 }
 
-function Figures({ facts }: { facts: Facts }) {
+function SystemFigures({ facts }: { facts: Facts }) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   const { disk, spans } = facts;
   const used = disk.segments_bytes + disk.log_bytes;
   return (
     <section className="cols sysfigs sheet" aria-label={t('system.title')}>
-      <Figure label={t('system.stored')} value={format.count(spans.stored)}>
+      <SystemFigure label={t('system.stored')} value={format.count(spans.stored)}>
         {t('system.buffered', { n: format.count(spans.buffered) })}
-      </Figure>
-      <Figure label={t('system.disk')} value={<Num v={format.bytes(used)} />}>
+      </SystemFigure>
+      <SystemFigure label={t('system.disk')} value={<NumberWithUnit v={format.bytes(used)} />}>
         {t('system.diskWhy', {
           n: facts.segments,
           segments: plain(format.bytes(disk.segments_bytes)),
           log: plain(format.bytes(disk.log_bytes)),
         })}
-      </Figure>
-      <Figure label={t('system.free')} value={disk.free_bytes === null ? '–' : <Num v={format.bytes(disk.free_bytes)} />}>
+      </SystemFigure>
+      <SystemFigure label={t('system.free')} value={disk.free_bytes === null ? '–' : <NumberWithUnit v={format.bytes(disk.free_bytes)} />}>
         {t('system.reserve', { n: plain(format.bytes(disk.reserve_bytes)) })}
         <br />
         <code title={t('system.dataDir')}>{facts.data_dir}</code>
-      </Figure>
-      <Figure label={t('system.memory')} value={<Num v={format.bytes(facts.memory_bytes)} />}>
+      </SystemFigure>
+      <SystemFigure label={t('system.memory')} value={<NumberWithUnit v={format.bytes(facts.memory_bytes)} />}>
         {t('system.memoryLimit', { n: plain(format.bytes(facts.memory_limit_bytes)) })}
-      </Figure>
-      <Figure label={t('system.uptime')} value={<Duration ms={facts.uptime_s * 1000} />}>
+      </SystemFigure>
+      <SystemFigure label={t('system.uptime')} value={<Duration ms={facts.uptime_s * 1000} />}>
         {t('system.version', { version: facts.version })}
-      </Figure>
-      <Figure label={t('system.oldest')} value={facts.oldest ? format.day(facts.oldest) : '–'}>
+      </SystemFigure>
+      <SystemFigure label={t('system.oldest')} value={facts.oldest ? format.day(facts.oldest) : '–'}>
         {t('system.keptFor', { n: facts.retention_days })}
-      </Figure>
+      </SystemFigure>
     </section>
   );
 }
 
 /** What the clients of the project could do better. */
-function Better({ project }: { project: Project }) {
+function SystemHints({ project }: { project: Project }) {
   const t = useT();
   const hints = useHints(project.id);
   if (!hints) return null;
@@ -132,14 +132,14 @@ function Better({ project }: { project: Project }) {
 }
 
 /** Requests that brought no valid key: they count for no project. */
-function Strangers({ rows }: { rows: Outcome[] }) {
+function RequestsWithoutKey({ rows }: { rows: Outcome[] }) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   const columns: Column<Outcome>[] = [
     { key: 'reason', head: t('system.reason'), cell: ({ reason }) => <code>{reason}</code> },
     { key: 'quantity', head: t('system.quantity'), num: true, cell: ({ quantity }) => <b>{format.count(quantity)}</b> },
     { key: 'detail', head: t('system.detail'), grow: true, cell: ({ detail }) => detail && <span className="dim">{detail}</span> },
-    { key: 'last', head: t('system.last'), num: true, cell: ({ last_at: at }) => <Moment at={at} /> },
+    { key: 'last', head: t('system.last'), num: true, cell: ({ last_at: at }) => <Timestamp at={at} /> },
   ];
   return (
     <section className="sheet pane outcomes">
@@ -153,29 +153,31 @@ function Strangers({ rows }: { rows: Outcome[] }) {
 }
 
 /** Loss speaks; what is not kept by design (sessions, profiles) and what was counted once already recedes. */
-function glyphOf({ outcome, category }: Outcome) {
+function outcomeStatus({ outcome, category }: Outcome) {
   if (outcome === 'accepted') return 'ok';
   const lost = outcome === 'refused' || (outcome === 'dropped' && ['span', 'transaction', 'error', 'request'].includes(category));
   return lost ? 'error' : 'cancelled';
 }
 
 /** What was lost stands first. */
-const ORDER = ['refused', 'dropped', 'client_dropped', 'duplicate', 'accepted'];
+const OUTCOME_ORDER = ['refused', 'dropped', 'client_dropped', 'duplicate', 'accepted'];
 
-function Outcomes({ project, projects }: { project: Project; projects: Project[] }) {
+function OutcomeTable({ project, projects }: { project: Project; projects: Project[] }) {
   const t = useT();
   const navigate = useNavigate();
   const range = useRange();
-  const { format } = useReader();
+  const { format } = useLocale();
   const { data, error, refetch, isPlaceholderData } = useQuery(outcomesQuery(project.id, range.span));
-  const rows = (data?.outcomes ?? []).toSorted((a, b) => ORDER.indexOf(a.outcome) - ORDER.indexOf(b.outcome) || b.quantity - a.quantity);
+  const rows = (data?.outcomes ?? []).toSorted(
+    (a, b) => OUTCOME_ORDER.indexOf(a.outcome) - OUTCOME_ORDER.indexOf(b.outcome) || b.quantity - a.quantity,
+  );
   const columns: Column<Outcome>[] = [
     {
       key: 'what',
       head: t('system.outcome'),
       cell: (row) => (
         <span className="nm">
-          <StatusGlyph status={glyphOf(row)} />
+          <StatusGlyph status={outcomeStatus(row)} />
           <b>{t(`system.${row.outcome}`)}</b>
         </span>
       ),
@@ -207,7 +209,7 @@ function Outcomes({ project, projects }: { project: Project; projects: Project[]
       optional: true,
       cell: ({ sdk }) => (sdk ? <span className="dim">{sdk}</span> : '–'),
     },
-    { key: 'last', head: t('system.last'), num: true, cell: ({ last_at: at }) => <Moment at={at} /> },
+    { key: 'last', head: t('system.last'), num: true, cell: ({ last_at: at }) => <Timestamp at={at} /> },
   ];
   return (
     <section className="sheet pane outcomes">
@@ -226,7 +228,7 @@ function Outcomes({ project, projects }: { project: Project; projects: Project[]
               </button>
             }
           >
-            <Choice
+            <MenuChoice
               value={String(project.id)}
               options={projects.map(({ id, name }) => ({ value: String(id), label: name }))}
               onChange={(id) => void navigate({ to: '.', search: (was) => ({ ...was, project: id }) })}
@@ -234,9 +236,9 @@ function Outcomes({ project, projects }: { project: Project; projects: Project[]
           </Menu>
         )}
       </div>
-      {error && !data && <ErrorPart error={error} onRetry={() => void refetch()} />}
+      {error && !data && <ErrorMessage error={error} onRetry={() => void refetch()} />}
       {!data && !error && <Skeleton />}
-      {data && rows.length === 0 && <Empty title={t('system.noOutcomes')}>{t('system.noOutcomesWhy')}</Empty>}
+      {data && rows.length === 0 && <EmptyState title={t('system.noOutcomes')}>{t('system.noOutcomesWhy')}</EmptyState>}
       {rows.length > 0 && (
         <Table
           label={t('system.outcomes')}

@@ -4,21 +4,21 @@ import { statusOf } from '../../api/status';
 import { traceName } from '../../api/trace-name';
 import { plain } from '../../format';
 import { useT, type TextKey } from '../../i18n';
-import { Icon, kindColor } from '../../parts/icons';
-import { CopyIcon } from '../../parts/states';
-import { Chip, Duration, Num, Swatch, Unknown } from '../../parts/values';
-import { only } from '../../query';
-import { useReader } from '../../reader';
-import { useLooking } from './context';
-import { shares, strip, type Share } from './model/shares';
-import { Keeping } from './keeping';
-import { PaceChip } from './speed';
+import { Icon, kindColor } from '../../components/icons';
+import { CopyIconButton } from '../../components/states';
+import { Chip, Duration, NumberWithUnit, Swatch, UnknownValue } from '../../components/values';
+import { fieldTerm } from '../../filter-query';
+import { useLocale } from '../../locale';
+import { useTraceView } from './context';
+import { timeShares, shareBarItems, type TimeShare } from './model/shares';
+import { PinAndDelete } from './pin-and-delete';
+import { PaceChip } from './pace';
 
 /** What this was, and its figures, before any detail. */
-export const Header = memo(function Header({ arriving }: { arriving: boolean }) {
+export const TraceHeader = memo(function Header({ arriving }: { arriving: boolean }) {
   const t = useT();
-  const { format } = useReader();
-  const { data, tree, project, around, colorOf } = useLooking();
+  const { format } = useLocale();
+  const { data, tree, project, around, colorOf } = useTraceView();
   const { trace, errors } = data;
   const status = statusOf(trace);
   const root = tree.byId.get(trace.root_span_id)?.span ?? tree.roots[0]?.span;
@@ -30,7 +30,7 @@ export const Header = memo(function Header({ arriving }: { arriving: boolean }) 
       title={value}
       to="/p/$project/traces"
       params={{ project: String(project.id) }}
-      search={{ q: only(field, value), ...around }}
+      search={{ q: fieldTerm(field, value), ...around }}
     >
       {value}
     </Link>
@@ -62,21 +62,21 @@ export const Header = memo(function Header({ arriving }: { arriving: boolean }) 
           <time dateTime={trace.start_time} title={format.zone}>
             {format.exact(trace.start_time)}
           </time>
-          <Several few={2}>
+          <ExpandableList few={2}>
             {pipelines.map((pipeline) => (
               <span key={pipeline}>
                 {t('traces.pipeline')} {narrowed('pipeline', pipeline)}
               </span>
             ))}
-          </Several>
-          <Several few={3}>
+          </ExpandableList>
+          <ExpandableList few={3}>
             {trace.models.map((model) => (
               <span key={model} className="mdl">
                 <Swatch color={colorOf(model)} />
                 {narrowed('model', model)}
               </span>
             ))}
-          </Several>
+          </ExpandableList>
           {trace.user_id !== null && (
             <span>
               <span className="vh">{t('trace.user')}</span>
@@ -105,20 +105,20 @@ export const Header = memo(function Header({ arriving }: { arriving: boolean }) 
             <code title={trace.trace_id}>
               {trace.trace_id.slice(0, 8)}…{trace.trace_id.slice(-4)}
             </code>
-            <CopyIcon text={trace.trace_id} label={t('trace.copyId')} />
+            <CopyIconButton text={trace.trace_id} label={t('trace.copyId')} />
           </span>
-          <Keeping />
+          <PinAndDelete />
         </div>
       </div>
-      <Figures />
-      <Strip />
+      <TraceFigures />
+      <TimeShares />
       {trace.error_count > 0 && errors.length === 0 && <p className="vh">{t('traces.errors', { n: trace.error_count })}</p>}
     </section>
   );
 });
 
 /** The first few, and how many more there are, which a click shows. */
-function Several({ few, children }: { few: number; children: ReactNode[] }) {
+function ExpandableList({ few, children }: { few: number; children: ReactNode[] }) {
   const t = useT();
   const [open, setOpen] = useState(false);
   const rest = children.length - few;
@@ -139,13 +139,13 @@ function Several({ few, children }: { few: number; children: ReactNode[] }) {
   );
 }
 
-function Figures() {
+function TraceFigures() {
   const t = useT();
-  const { format } = useReader();
-  const { data, tree, axis, project } = useLooking();
+  const { format } = useLocale();
+  const { data, tree, axis, project } = useTraceView();
   const { trace, errors } = data;
   const idle = axis.folds.reduce((sum, { from, to }) => sum + to - from, 0);
-  const second = format.second(trace.cost, project.currency);
+  const secondCurrency = format.secondCurrency(trace.cost, project.currency);
   const tools = trace.tool_calls;
   const missing = [
     trace.unpriced_calls > 0 && t('trace.unpriced', { n: trace.unpriced_calls }),
@@ -156,16 +156,16 @@ function Figures() {
   const cost = trace.cost === null ? null : format.money(trace.cost);
   return (
     <dl className="sum">
-      <Figure label="trace.total" more={idle > 0 && t('trace.idle', { time: plain(format.duration(idle)) })}>
-        <Num v={format.duration(trace.duration_ms)} />
-      </Figure>
-      <Figure
+      <TraceFigure label="trace.total" more={idle > 0 && t('trace.idle', { time: plain(format.duration(idle)) })}>
+        <NumberWithUnit v={format.duration(trace.duration_ms)} />
+      </TraceFigure>
+      <TraceFigure
         label="trace.cost"
         title={missing.join(', ')}
         more={
           [...missing, estimated].some(Boolean)
             ? [...missing, estimated].filter(Boolean).join(', ')
-            : second && t('common.about', { amount: second })
+            : secondCurrency && t('common.about', { amount: secondCurrency })
         }
       >
         {cost !== null ? (
@@ -174,12 +174,12 @@ function Figures() {
             {missing.length > 0 && <span className="u">+</span>}
           </span>
         ) : trace.llm_calls > trace.failed_llm_calls ? (
-          <Unknown />
+          <UnknownValue />
         ) : (
           '–'
         )}
-      </Figure>
-      <Figure
+      </TraceFigure>
+      <TraceFigure
         label="trace.tokens"
         more={
           !tokensUnknown &&
@@ -188,27 +188,27 @@ function Figures() {
         }
       >
         {tokensUnknown ? (
-          <Unknown />
+          <UnknownValue />
         ) : trace.llm_calls === 0 ? (
           '–'
         ) : (
           <span title={format.count(trace.total_tokens)}>
-            <Num v={format.tokensCell(trace.total_tokens)} />
+            <NumberWithUnit v={format.tokensCell(trace.total_tokens)} />
           </span>
         )}
-      </Figure>
-      <Figure label="trace.calls" more={t('trace.ofSpans', { n: format.count(tree.nodes.length) })}>
+      </TraceFigure>
+      <TraceFigure label="trace.calls" more={t('trace.ofSpans', { n: format.count(tree.nodes.length) })}>
         {format.count(trace.llm_calls)}
-      </Figure>
-      {tools > 0 && <Figure label="trace.tools">{format.count(tools)}</Figure>}
-      <Figure label="trace.errors">
+      </TraceFigure>
+      {tools > 0 && <TraceFigure label="trace.tools">{format.count(tools)}</TraceFigure>}
+      <TraceFigure label="trace.errors">
         <span className={errors.length > 0 ? 'err' : undefined}>{format.count(Math.max(trace.error_count, errors.length))}</span>
-      </Figure>
+      </TraceFigure>
     </dl>
   );
 }
 
-function Figure({ label, more, title, children }: { label: TextKey; more?: ReactNode; title?: string; children: ReactNode }) {
+function TraceFigure({ label, more, title, children }: { label: TextKey; more?: ReactNode; title?: string; children: ReactNode }) {
   const t = useT();
   return (
     <div title={title || undefined}>
@@ -222,16 +222,16 @@ function Figure({ label, more, title, children }: { label: TextKey; more?: React
 }
 
 /** As many operations as a line holds; the rest are one. */
-const SHOWN = 6;
+const MAX_SHARES = 6;
 
 /** Where the time went, in one line. */
-function Strip() {
+function TimeShares() {
   const t = useT();
-  const { format } = useReader();
-  const { tree } = useLooking();
-  const all = useMemo(() => strip(shares(tree.nodes)).filter(({ self }) => self > 0), [tree]);
+  const { format } = useLocale();
+  const { tree } = useTraceView();
+  const all = useMemo(() => shareBarItems(timeShares(tree.nodes)).filter(({ self }) => self > 0), [tree]);
   if (all.length === 0) return null;
-  const shown = all.length > SHOWN + 1 ? all.slice(0, SHOWN) : all;
+  const shown = all.length > MAX_SHARES + 1 ? all.slice(0, MAX_SHARES) : all;
   const rest = all.slice(shown.length);
   const restShare = rest.reduce((sum, { share }) => sum + share, 0);
   return (
@@ -251,24 +251,24 @@ function Strip() {
             <Swatch color="var(--c-other)" />
             {t('trace.others', { n: rest.length })}{' '}
             <b>
-              <Num v={format.percent(restShare)} />
+              <NumberWithUnit v={format.percent(restShare)} />
             </b>
           </li>
         )}
-        {shown.length < SHOWN && <li className="dim why">{t('trace.sharesWhy')}</li>}
+        {shown.length < MAX_SHARES && <li className="dim why">{t('trace.sharesWhy')}</li>}
       </ul>
     </div>
   );
 }
 
-function ShareItem({ share }: { share: Share }) {
-  const { format } = useReader();
+function ShareItem({ share }: { share: TimeShare }) {
+  const { format } = useLocale();
   return (
     <li>
       <Swatch color={kindColor(share.kind)} />
       {share.key}{' '}
       <b>
-        <Num v={format.percent(share.share)} />
+        <NumberWithUnit v={format.percent(share.share)} />
       </b>{' '}
       <span className="dim">
         <Duration ms={share.self} />

@@ -7,31 +7,31 @@ import { traceQuery } from '../../api/queries';
 import type { TraceDetail } from '../../api/trace-types';
 import { traceName } from '../../api/trace-name';
 import { useT } from '../../i18n';
-import { useKeys } from '../../keys';
+import { useKeyboardShortcuts } from '../../keyboard';
 import { useModelColors } from '../../model-colors';
-import { Icon } from '../../parts/icons';
-import { CopyButton, Empty, ErrorPart, Skeleton } from '../../parts/states';
-import { useEvent } from '../../parts/use-event';
-import { useMedia } from '../../parts/window-rows';
+import { Icon } from '../../components/icons';
+import { CopyButton, EmptyState, ErrorMessage, Skeleton } from '../../components/states';
+import { useEvent } from '../../components/use-event';
+import { useMediaQuery } from '../../components/virtual-rows';
 import { useProject } from '../../project';
 import { rangeAround } from '../../range';
-import { useRange } from '../../reader';
-import { InBar } from '../../shell/bar-slots';
-import { useTitle } from '../../shell/title';
-import { LookingProvider, SelectedProvider, type Looking, type View } from './context';
-import { Detail } from './detail';
-import { Errors } from './errors';
-import { Logs } from './logs';
+import { useRange } from '../../locale';
+import { TopBarSlot } from '../../shell/top-bar-slots';
+import { usePageTitle } from '../../shell/page-title';
+import { TraceViewProvider, SelectedSpanProvider, type TraceView, type ViewMode } from './context';
+import { SpanDetailPane } from './detail';
+import { ErrorEvents } from './error-events';
+import { TraceLogs } from './logs';
 import { Scores } from './scores';
-import { Header } from './header';
-import { Better } from './better';
-import { Kin } from './kin';
-import { criticalPath, idle, makeAxis } from './model/time';
-import { turns } from './model/transcript';
-import { buildTree, isCall } from './model/tree';
-import { Neighbours } from './neighbours';
-import { Spans } from './spans';
-import { CopyTranscript, Transcript, TranscriptTools } from './transcript';
+import { TraceHeader } from './header';
+import { TraceHints } from './trace-hints';
+import { EarlierRuns } from './earlier-runs';
+import { criticalPath, idleIntervals, makeTimeAxis } from './model/time';
+import { modelCalls } from './model/transcript';
+import { buildTree, isModelCall } from './model/tree';
+import { NeighbourLinks } from './neighbours';
+import { SpansSection } from './spans-section';
+import { CopyTranscript, Transcript, TranscriptSummary } from './transcript';
 import './styles/frame.css';
 import './styles/tree.css';
 import './styles/below.css';
@@ -53,16 +53,16 @@ export default function Trace() {
   const { at, q, sort } = useSearch({ from: '/app/p/$project/traces/$trace' });
   const query = useQuery({ ...traceQuery(project.id, id, at), placeholderData: undefined, meta: { live: false } });
   const { data, error, refetch } = query;
-  useTitle(data ? traceName(data.trace) : t('trace.title'));
+  usePageTitle(data ? traceName(data.trace) : t('trace.title'));
 
-  const arriving = useArrivals([id, data?.trace.trace_id], refetch);
+  const arriving = useArrivingSpans([id, data?.trace.trace_id], refetch);
   const list = { to: '/p/$project/traces' as const, params: { project: String(project.id) }, search: { q, sort } };
-  useKeys({ Escape: () => void navigate(list) });
+  useKeyboardShortcuts({ Escape: () => void navigate(list) });
   const gone = error instanceof ApiError && error.status === 404;
 
   return (
     <>
-      <InBar side="left">
+      <TopBarSlot side="left">
         <span className="slash">/</span>
         <Link className="pick" {...list}>
           {t('traces.title')}
@@ -75,15 +75,15 @@ export default function Trace() {
             </span>
           </span>
         )}
-      </InBar>
-      <InBar side="right">
-        <Neighbours project={project.id} trace={data?.trace.trace_id ?? id} q={q} sort={sort} />
+      </TopBarSlot>
+      <TopBarSlot side="right">
+        <NeighbourLinks project={project.id} trace={data?.trace.trace_id ?? id} q={q} sort={sort} />
         <span className="copyl">
           <CopyButton icon="link" text={() => window.location.href} label={t('trace.copyLink')} />
         </span>
-      </InBar>
+      </TopBarSlot>
       {gone && (
-        <Empty
+        <EmptyState
           title={t('trace.notFound')}
           action={
             <Link className="btn" {...list}>
@@ -92,11 +92,11 @@ export default function Trace() {
           }
         >
           {t('trace.notFoundWhy', { n: project.retention_days })}
-        </Empty>
+        </EmptyState>
       )}
       {error && !gone && !data && (
         <div className="pane">
-          <ErrorPart error={error} onRetry={() => void refetch()} />
+          <ErrorMessage error={error} onRetry={() => void refetch()} />
         </div>
       )}
       {query.isPending && (
@@ -105,13 +105,13 @@ export default function Trace() {
           <Skeleton rows={14} height={24} />
         </div>
       )}
-      {data && <Answer key={data.trace.trace_id} data={data} arriving={arriving} />}
+      {data && <TraceContent key={data.trace.trace_id} data={data} arriving={arriving} />}
     </>
   );
 }
 
 /** Asks again whenever the live stream names this trace; true while it keeps doing so. */
-function useArrivals(ids: (string | undefined)[], refetch: () => unknown): boolean {
+function useArrivingSpans(ids: (string | undefined)[], refetch: () => unknown): boolean {
   const [arriving, setArriving] = useState(false);
   const asking = useRef<number | undefined>(undefined);
   const quiet = useRef<number | undefined>(undefined);
@@ -136,33 +136,33 @@ function useArrivals(ids: (string | undefined)[], refetch: () => unknown): boole
 }
 
 /** Traces with more spans need the room below the tree for the tree. */
-const SHORT = 40;
+const SHORT_SCREEN = 40;
 /** A selection by keys is written into the address bar after a pause. */
 const SETTLE_MS = 160;
 
-function Answer({ data, arriving }: { data: TraceDetail; arriving: boolean }) {
+function TraceContent({ data, arriving }: { data: TraceDetail; arriving: boolean }) {
   const t = useT();
   const project = useProject();
   const navigate = useNavigate();
-  const wide = useMedia('(min-width: 901px)');
+  const wide = useMediaQuery('(min-width: 901px)');
   const { span, view, tab, at } = useSearch({ from: '/app/p/$project/traces/$trace' });
 
   const tree = useMemo(() => buildTree(data.spans, data.errors), [data]);
-  const gaps = useMemo(() => idle(tree), [tree]);
-  const axis = useMemo(() => makeAxis(tree.length, gaps), [tree, gaps]);
+  const gaps = useMemo(() => idleIntervals(tree), [tree]);
+  const axis = useMemo(() => makeTimeAxis(tree.length, gaps), [tree, gaps]);
   const critical = useMemo(() => (tree.nodes.length > 1 ? criticalPath(tree) : new Map()), [tree]);
   const range = useRange();
   const around = useMemo(() => rangeAround(range, tree.origin, tree.origin + tree.length), [range, tree]);
   const palette = useModelColors(project.id);
   const colorOf = useMemo(() => palette.among(data.trace.models), [palette, data]);
-  const calls = useMemo(() => turns(tree), [tree]);
+  const calls = useMemo(() => modelCalls(tree), [tree]);
 
   // What is selected is here at once; the address bar, and with it the detail, follows when the keys rest.
   const [picked, setPicked] = useState<{ span: string; from: string | undefined } | null>(null);
   const pending = picked && picked.from === span ? picked.span : undefined;
   const chosen = pending ?? span;
   const speaks = calls.length > 1 || (calls.length === 1 && data.trace.tool_calls > 0);
-  const fallback = calls.length === 1 ? calls[0] : (tree.nodes.find((node) => isCall(node.span)) ?? tree.roots[0]);
+  const fallback = calls.length === 1 ? calls[0] : (tree.nodes.find((node) => isModelCall(node.span)) ?? tree.roots[0]);
   const selected = (chosen ? tree.byId.get(chosen) : undefined) ?? (wide && !speaks ? fallback : undefined) ?? null;
   const shown = (span ? tree.byId.get(span) : undefined) ?? (wide && !speaks ? fallback : undefined) ?? null;
   const transcribed = wide && speaks && (tab === 'transcript' || (span === undefined && tab === undefined) || shown === null);
@@ -184,30 +184,30 @@ function Answer({ data, arriving }: { data: TraceDetail; arriving: boolean }) {
   });
   const setTab = useEvent((next: string) => setSearch({ tab: next, ...(shown && { span: shown.span.span_id }) }));
 
-  const looking = useMemo<Looking>(
+  const traceView = useMemo<TraceView>(
     () => ({ project, data, at, around, tree, axis, critical, colorOf, select }),
     [project, data, at, around, tree, axis, critical, colorOf, select],
   );
-  const views: View[] = wide || !speaks ? ['tree', 'timeline', 'operations'] : ['tree', 'timeline', 'transcript', 'operations'];
+  const views: ViewMode[] = wide || !speaks ? ['tree', 'timeline', 'operations'] : ['tree', 'timeline', 'transcript', 'operations'];
   const shownView = views.find((one) => one === view) ?? 'tree';
   const pane = useRef<HTMLElement>(null);
-  const setView = useEvent((next: View) => setSearch({ view: next === 'tree' ? undefined : next }));
+  const setView = useEvent((next: ViewMode) => setSearch({ view: next === 'tree' ? undefined : next }));
   const openPane = useEvent(() => pane.current?.focus());
   const close = () => setSearch({ span: undefined, tab: undefined });
 
   return (
-    <LookingProvider value={looking}>
-      <SelectedProvider value={selected}>
+    <TraceViewProvider value={traceView}>
+      <SelectedSpanProvider value={selected}>
         <div className="tracepage">
-          <Header arriving={arriving} />
-          <Better />
+          <TraceHeader arriving={arriving} />
+          <TraceHints />
           <div className="split">
             <div className="lcol">
-              <Spans view={shownView} views={views} onView={setView} onOpen={openPane} />
-              <Errors />
+              <SpansSection view={shownView} views={views} onView={setView} onOpen={openPane} />
+              <ErrorEvents />
               <Scores />
-              <Logs />
-              {tree.nodes.length <= SHORT && shownView !== 'transcript' && <Kin />}
+              <TraceLogs />
+              {tree.nodes.length <= SHORT_SCREEN && shownView !== 'transcript' && <EarlierRuns />}
             </div>
             {wide && (
               <section className="detail" ref={pane} tabIndex={-1} aria-label={t('trace.detail')}>
@@ -236,30 +236,30 @@ function Answer({ data, arriving }: { data: TraceDetail; arriving: boolean }) {
                     </div>
                     {transcribed && (
                       <>
-                        <TranscriptTools />
+                        <TranscriptSummary />
                         <span className="sp" />
                         <CopyTranscript />
                       </>
                     )}
                   </div>
                 )}
-                {transcribed ? <Transcript /> : shown && <Detail key={shown.span.span_id} node={shown} tab={tab} onTab={setTab} />}
+                {transcribed ? <Transcript /> : shown && <SpanDetailPane key={shown.span.span_id} node={shown} tab={tab} onTab={setTab} />}
               </section>
             )}
           </div>
           {!wide && shown && (
-            <Sheet onClose={close}>
-              <Detail key={shown.span.span_id} node={shown} tab={tab} onTab={setTab} />
-            </Sheet>
+            <DetailSheet onClose={close}>
+              <SpanDetailPane key={shown.span.span_id} node={shown} tab={tab} onTab={setTab} />
+            </DetailSheet>
           )}
         </div>
-      </SelectedProvider>
-    </LookingProvider>
+      </SelectedSpanProvider>
+    </TraceViewProvider>
   );
 }
 
 /** On a phone the detail comes up over the list. */
-function Sheet({ onClose, children }: { onClose: () => void; children: React.ReactNode }) {
+function DetailSheet({ onClose, children }: { onClose: () => void; children: React.ReactNode }) {
   const t = useT();
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {

@@ -1,19 +1,19 @@
 import { memo, useState } from 'react';
 import type { LogLine } from '../../api/trace-types';
 import { useT } from '../../i18n';
-import { Icon } from '../../parts/icons';
-import { ErrorPart, Skeleton } from '../../parts/states';
-import { Num, Said } from '../../parts/values';
-import { useReader } from '../../reader';
-import { useLooking } from './context';
+import { Icon } from '../../components/icons';
+import { ErrorMessage, Skeleton } from '../../components/states';
+import { NumberWithUnit, UserText } from '../../components/values';
+import { useLocale } from '../../locale';
+import { useTraceView } from './context';
 import { millis } from './model/tree';
-import { useLogs } from './use-logs';
+import { useTraceLogs } from './use-logs';
 
 /** Everything that was logged within the trace, beside what it was logged in. */
-export const Logs = memo(function Logs() {
+export const TraceLogs = memo(function Logs() {
   const t = useT();
-  const { format } = useReader();
-  const { lines, count, query } = useLogs();
+  const { format } = useLocale();
+  const { lines, count, query } = useTraceLogs();
   if (count === 0) return null;
   return (
     <section className="below">
@@ -22,7 +22,7 @@ export const Logs = memo(function Logs() {
         <span className="meta">{format.count(count)}</span>
       </div>
       {query.isPending && <Skeleton rows={Math.min(8, count)} height={26} />}
-      {query.error && lines.length === 0 && <ErrorPart error={query.error} onRetry={() => void query.refetch()} />}
+      {query.error && lines.length === 0 && <ErrorMessage error={query.error} onRetry={() => void query.refetch()} />}
       <LogLines lines={lines} withSpan />
       {query.hasNextPage && (
         <button type="button" className="btn" disabled={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
@@ -38,16 +38,16 @@ export function LogLines({ lines, withSpan = false }: { lines: readonly LogLine[
   return (
     <ol className={withSpan ? 'loglines' : 'loglines own'}>
       {lines.map((line, at) => (
-        <Line key={at} line={line} withSpan={withSpan} />
+        <LogLineItem key={at} line={line} withSpan={withSpan} />
       ))}
     </ol>
   );
 }
 
-function Line({ line, withSpan }: { line: LogLine; withSpan: boolean }) {
+function LogLineItem({ line, withSpan }: { line: LogLine; withSpan: boolean }) {
   const t = useT();
-  const { format, zone } = useReader();
-  const { tree, select } = useLooking();
+  const { format, zone } = useLocale();
+  const { tree, select } = useTraceView();
   const [open, setOpen] = useState(false);
   const node = line.span_id === null ? undefined : tree.byId.get(line.span_id);
   const attributes = Object.entries(line.attributes);
@@ -57,10 +57,10 @@ function Line({ line, withSpan }: { line: LogLine; withSpan: boolean }) {
       <button type="button" className="lline" aria-expanded={open} onClick={() => setOpen(!open)}>
         <Icon name={open ? 'down' : 'right'} size="xs" />
         <time dateTime={line.time} title={`${format.exact(line.time)} ${zone}`}>
-          <Num v={[{ n: after < 0 ? '\u2212' : '+' }, ...format.duration(Math.abs(after))]} />
+          <NumberWithUnit v={[{ n: after < 0 ? '\u2212' : '+' }, ...format.duration(Math.abs(after))]} />
         </time>
         <span className="lv">{line.level ?? t('trace.noLevel')}</span>
-        <Said className="lbody" text={line.body} />
+        <UserText className="lbody" text={line.body} />
       </button>
       {withSpan && (
         <span className="lspan">
@@ -84,7 +84,7 @@ function Line({ line, withSpan }: { line: LogLine; withSpan: boolean }) {
             <div key={name}>
               <dt>{name}</dt>
               <dd>
-                <Said text={typeof value === 'string' ? value : JSON.stringify(value)} />
+                <UserText text={typeof value === 'string' ? value : JSON.stringify(value)} />
               </dd>
             </div>
           ))}

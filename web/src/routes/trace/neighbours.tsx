@@ -4,11 +4,11 @@ import { useEffect } from 'react';
 import { traceQuery, tracesPagesQuery, type Scope } from '../../api/queries';
 import type { TraceSummary } from '../../api/trace-types';
 import { useT } from '../../i18n';
-import { useKeys } from '../../keys';
-import { Icon } from '../../parts/icons';
-import { useRange, useReader } from '../../reader';
+import { useKeyboardShortcuts } from '../../keyboard';
+import { Icon } from '../../components/icons';
+import { useRange, useLocale } from '../../locale';
 
-interface NeighboursProps {
+interface NeighbourLinksProps {
   project: number;
   trace: string;
   q: string | undefined;
@@ -16,9 +16,9 @@ interface NeighboursProps {
 }
 
 /** The traces before and after this one in the list that it was opened from. */
-export function Neighbours({ project, trace, q, sort }: NeighboursProps) {
+export function NeighbourLinks({ project, trace, q, sort }: NeighbourLinksProps) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   const navigate = useNavigate();
   const client = useQueryClient();
   const range = useRange();
@@ -34,7 +34,7 @@ export function Neighbours({ project, trace, q, sort }: NeighboursProps) {
     params: { project: String(project), trace: row.trace_id },
     search: { at: row.start_time, q, sort },
   });
-  useKeys({
+  useKeyboardShortcuts({
     ...(before && { '[': () => void navigate(target(before)) }),
     ...(after && { ']': () => void navigate(target(after)) }),
   });

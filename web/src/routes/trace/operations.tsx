@@ -1,19 +1,19 @@
 import { memo, Fragment, useMemo, useState } from 'react';
 import { useT } from '../../i18n';
-import { Glyph, Icon, kindColor } from '../../parts/icons';
-import { Duration, Num } from '../../parts/values';
-import { useReader } from '../../reader';
-import { useLooking } from './context';
-import { shares, toldApart, type Category, type Share } from './model/shares';
+import { Glyph, Icon, kindColor } from '../../components/icons';
+import { Duration, NumberWithUnit } from '../../components/values';
+import { useLocale } from '../../locale';
+import { useTraceView } from './context';
+import { timeShares, isShownByOperation, type CategoryShare, type TimeShare } from './model/shares';
 
 /** Own and inclusive time by operation; what begins alike is summed, and can be unfolded. */
-export const Operations = memo(function Operations() {
+export const OperationsTable = memo(function Operations() {
   const t = useT();
-  const { format } = useReader();
-  const { tree, select } = useLooking();
-  const categories = useMemo(() => shares(tree.nodes), [tree]);
+  const { format } = useLocale();
+  const { tree, select } = useTraceView();
+  const categories = useMemo(() => timeShares(tree.nodes), [tree]);
   const [toggled, setToggled] = useState<ReadonlySet<string>>(new Set());
-  const isOpen = ({ key, operations }: Category) => operations.length > 1 && toldApart(key) !== toggled.has(key);
+  const isOpen = ({ key, operations }: CategoryShare) => operations.length > 1 && isShownByOperation(key) !== toggled.has(key);
   const toggle = (key: string) =>
     setToggled((was) => {
       const next = new Set(was);
@@ -21,7 +21,7 @@ export const Operations = memo(function Operations() {
       return next;
     });
   const whole = categories.reduce((sum, { self }) => sum + self, 0);
-  const line = (share: Share, category: Category, inner: boolean) => {
+  const line = (share: TimeShare, category: CategoryShare, inner: boolean) => {
     const { slowest } = share;
     const folds = !inner && category.operations.length > 1;
     return (
@@ -52,7 +52,7 @@ export const Operations = memo(function Operations() {
         <td className={share.failed > 0 ? 'n err' : 'n dim'}>{format.count(share.failed)}</td>
         <td className="n">
           <b>
-            <Num v={format.percent(share.share)} />
+            <NumberWithUnit v={format.percent(share.share)} />
           </b>
         </td>
         <td className="barc" aria-hidden="true">
@@ -117,7 +117,7 @@ export const Operations = memo(function Operations() {
             <td className="n">{format.count(tree.nodes.length)}</td>
             <td aria-hidden="true" />
             <td className="n">
-              <Num v={[{ n: '100', u: '%' }]} />
+              <NumberWithUnit v={[{ n: '100', u: '%' }]} />
             </td>
             <td className="barc" aria-hidden="true" />
             <td className="n">

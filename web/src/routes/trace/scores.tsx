@@ -1,14 +1,14 @@
 import { memo } from 'react';
 import { useT } from '../../i18n';
-import { Said } from '../../parts/values';
-import { useReader } from '../../reader';
-import { useLooking } from './context';
+import { UserText } from '../../components/values';
+import { useLocale } from '../../locale';
+import { useTraceView } from './context';
 
 /** How the trace and its spans were judged. */
 export const Scores = memo(function Scores() {
   const t = useT();
-  const { format } = useReader();
-  const { data, tree, select } = useLooking();
+  const { format } = useLocale();
+  const { data, tree, select } = useTraceView();
   const { scores } = data;
   if (scores.length === 0) return null;
   return (
@@ -37,11 +37,13 @@ export const Scores = memo(function Scores() {
                   t('trace.scoreOfTrace')
                 )}
               </span>
-              <span>{score.comment && (
+              <span>
+                {score.comment && (
                   <span className="clamp">
-                    <Said text={score.comment} />
+                    <UserText text={score.comment} />
                   </span>
-                )}</span>
+                )}
+              </span>
               <time dateTime={score.at}>{format.moment(score.at)}</time>
             </li>
           );

@@ -3,28 +3,28 @@ import { useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
 import { spanQuery } from '../../api/queries';
 import type { SpanDetail } from '../../api/span-types';
 import { useT } from '../../i18n';
-import { Icon, kindColor, StatusGlyph } from '../../parts/icons';
-import { CopyButton } from '../../parts/states';
-import { gist } from '../../parts/text/json';
-import { messageText, PartView, Role } from '../../parts/text/message';
-import { Code } from '../../parts/text/code';
-import { Prose } from '../../parts/text/prose';
-import { Duration, langOf } from '../../parts/values';
-import { useReader } from '../../reader';
-import { useLooking, useSelected } from './context';
-import { transcript, turns, type Item, type Use } from './model/transcript';
-import type { Node } from './model/tree';
+import { Icon, kindColor, StatusGlyph } from '../../components/icons';
+import { CopyButton } from '../../components/states';
+import { oneLineSummary } from '../../components/text/json';
+import { messageText, PartView, RoleName } from '../../components/text/message';
+import { CodeBlock } from '../../components/text/code-block';
+import { MessageText } from '../../components/text/message-text';
+import { Duration, langOf } from '../../components/values';
+import { useLocale } from '../../locale';
+import { useTraceView, useSelectedSpan } from './context';
+import { transcript, modelCalls, type TranscriptItem, type ToolUse } from './model/transcript';
+import type { SpanNode } from './model/tree';
 
 /** So many calls are read at first, and with each "more": a conversation of thousands is opened a piece at a time. */
-const STEP = 24;
+const CALLS_PER_PAGE = 24;
 
 /** The trace as a conversation: who said what, which tools were asked, what they answered. */
 export function Transcript() {
   const t = useT();
-  const { project, data, at, tree } = useLooking();
-  const selected = useSelected();
-  const calls = useMemo(() => turns(tree), [tree]);
-  const [shown, setShown] = useState(STEP);
+  const { project, data, at, tree } = useTraceView();
+  const selected = useSelectedSpan();
+  const calls = useMemo(() => modelCalls(tree), [tree]);
+  const [shown, setShown] = useState(CALLS_PER_PAGE);
   const wanted = useMemo(() => calls.slice(0, shown), [calls, shown]);
   const answers = useQueries({
     queries: wanted.map((node) => ({
@@ -42,7 +42,7 @@ export function Transcript() {
   }, [tree, answers]);
   // What comes after the last call that is read waits with it.
   const end = calls.length > shown ? calls[shown]!.start : Infinity;
-  const listed = items.filter((item) => startOf(item, tree.byId) < end);
+  const listed = items.filter((item) => itemStart(item, tree.byId) < end);
 
   const box = useRef<HTMLDivElement>(null);
   const chosen = selected?.span.span_id;
@@ -54,10 +54,10 @@ export function Transcript() {
   return (
     <div className="script" ref={box}>
       {listed.map((item) => (
-        <ItemView key={item.key} item={item} />
+        <TranscriptItem key={item.key} item={item} />
       ))}
       {calls.length > shown && (
-        <button type="button" className="btn" onClick={() => setShown(shown + STEP)}>
+        <button type="button" className="btn" onClick={() => setShown(shown + CALLS_PER_PAGE)}>
           {t('trace.moreCalls', { n: calls.length - shown })}
         </button>
       )}
@@ -65,17 +65,17 @@ export function Transcript() {
   );
 }
 
-function startOf(item: Item, byId: ReadonlyMap<string, Node>): number {
+function itemStart(item: TranscriptItem, byId: ReadonlyMap<string, SpanNode>): number {
   if (item.type === 'turn' || item.type === 'handoff') return item.node.start;
   if (item.type === 'tool') return item.use.node?.start ?? 0;
   return byId.get(item.key.split(' ', 1)[0]!)?.start ?? 0;
 }
 
 /** The whole conversation as text, for the clipboard. */
-export function TranscriptTools() {
+export function TranscriptSummary() {
   const t = useT();
-  const { tree, data } = useLooking();
-  const calls = turns(tree).length;
+  const { tree, data } = useTraceView();
+  const calls = modelCalls(tree).length;
   const handoffs = tree.nodes.filter(({ span }) => span.kind === 'handoff').length;
   const counts = [
     t('common.calls', { n: calls }),
@@ -85,9 +85,9 @@ export function TranscriptTools() {
   return <span className="dim ell">{counts.join(', ')}</span>;
 }
 
-function ItemView({ item }: { item: Item }) {
+function TranscriptItem({ item }: { item: TranscriptItem }) {
   const t = useT();
-  if (item.type === 'handoff') return <Handoff node={item.node} />;
+  if (item.type === 'handoff') return <HandoffItem node={item.node} />;
   if (item.type === 'tool') {
     return (
       <div className="turn" style={{ '--c': 'var(--op-tool)' }}>
@@ -95,17 +95,17 @@ function ItemView({ item }: { item: Item }) {
           <b>{t('text.tool')}</b>
         </div>
         <div className="txt">
-          <UseView use={item.use} />
+          <ToolUseView use={item.use} />
         </div>
       </div>
     );
   }
-  if (item.type === 'said') return <SaidView item={item} />;
-  return <Turn item={item} />;
+  if (item.type === 'said') return <MessageTurn item={item} />;
+  return <CallTurn item={item} />;
 }
 
 /** Instructions and what was said earlier are there, but out of the way. */
-function SaidView({ item }: { item: Extract<Item, { type: 'said' }> }) {
+function MessageTurn({ item }: { item: Extract<TranscriptItem, { type: 'said' }> }) {
   const t = useT();
   const quiet = item.old || item.role === 'system' || item.role === 'developer';
   const text = messageText({ role: item.role, parts: item.parts });
@@ -114,7 +114,7 @@ function SaidView({ item }: { item: Extract<Item, { type: 'said' }> }) {
   return (
     <div className="turn" style={{ '--c': color }}>
       <div className="who">
-        <Role role={item.role} />
+        <RoleName role={item.role} />
         {item.old && <span className="cc">{t('trace.earlierTurns')}</span>}
       </div>
       <div className="txt">
@@ -130,34 +130,34 @@ function SaidView({ item }: { item: Extract<Item, { type: 'said' }> }) {
         ) : (
           body
         )}
-        <Uses groups={item.uses} />
+        <ToolUses groups={item.uses} />
       </div>
     </div>
   );
 }
 
 /** The tools of one message; those that ran at once hang on one rule. */
-function Uses({ groups }: { groups: Use[][] }) {
+function ToolUses({ groups }: { groups: ToolUse[][] }) {
   const t = useT();
   return groups.map((group) =>
     group.length > 1 ? (
       <div className="par" key={group[0]!.id ?? group[0]!.name}>
         <span className="pl">{t('trace.concurrent', { n: group.length })}</span>
         {group.map((use, at) => (
-          <UseView key={use.id ?? at} use={use} />
+          <ToolUseView key={use.id ?? at} use={use} />
         ))}
       </div>
     ) : (
-      group.map((use, at) => <UseView key={use.id ?? at} use={use} />)
+      group.map((use, at) => <ToolUseView key={use.id ?? at} use={use} />)
     ),
   );
 }
 
-function Turn({ item }: { item: Extract<Item, { type: 'turn' }> }) {
+function CallTurn({ item }: { item: Extract<TranscriptItem, { type: 'turn' }> }) {
   const t = useT();
-  const { format } = useReader();
-  const { select } = useLooking();
-  const selected = useSelected();
+  const { format } = useLocale();
+  const { select } = useTraceView();
+  const selected = useSelectedSpan();
   const { node, who, parts, uses, loaded } = item;
   const { span, errors } = node;
   const here = selected === node;
@@ -202,17 +202,17 @@ function Turn({ item }: { item: Extract<Item, { type: 'turn' }> }) {
           </p>
         )}
         {loaded && !failed && parts.length === 0 && uses.length === 0 && <p className="dim small">{t('trace.noText')}</p>}
-        <Uses groups={uses} />
+        <ToolUses groups={uses} />
       </div>
     </div>
   );
 }
 
 /** A tool: what it was asked, what it did on the way, what it answered. One line each until it is opened. */
-function UseView({ use }: { use: Use }) {
+function ToolUseView({ use }: { use: ToolUse }) {
   const t = useT();
-  const { select } = useLooking();
-  const selected = useSelected();
+  const { select } = useTraceView();
+  const selected = useSelectedSpan();
   const [open, setOpen] = useState(false);
   const { node, attempts } = use;
   const failed = node?.span.status === 'error';
@@ -232,8 +232,8 @@ function UseView({ use }: { use: Use }) {
         >
           <b className="ell">{use.name}</b>
         </button>
-        <span className="args ell" lang={langOf(use.arguments ?? '')} title={gist(use.arguments ?? '')}>
-          {gist(use.arguments ?? '')}
+        <span className="args ell" lang={langOf(use.arguments ?? '')} title={oneLineSummary(use.arguments ?? '')}>
+          {oneLineSummary(use.arguments ?? '')}
         </span>
         <span className="dim">{node ? <Duration ms={node.span.duration_ms} /> : t('trace.notRun')}</span>
         <button type="button" className="cpi" aria-expanded={open} aria-label={t('trace.unfoldCall')} onClick={() => setOpen(!open)}>
@@ -243,7 +243,7 @@ function UseView({ use }: { use: Use }) {
       {attempts.length > 0 && (
         <ul className="att">
           {attempts.map(({ node: one, waited }) => (
-            <Attempted key={one.span.span_id} node={one} waited={waited} />
+            <AttemptItem key={one.span.span_id} node={one} waited={waited} />
           ))}
         </ul>
       )}
@@ -258,30 +258,30 @@ function UseView({ use }: { use: Use }) {
       {!open && use.result !== null && (
         <p className="rs">
           <Icon name="go" size="xs" />
-          <span className="ell" lang={langOf(use.result)} title={gist(use.result, 200)}>
-            {gist(use.result, 200)}
+          <span className="ell" lang={langOf(use.result)} title={oneLineSummary(use.result, 200)}>
+            {oneLineSummary(use.result, 200)}
           </span>
         </p>
       )}
       {open && (
         <div className="whole">
-          {use.arguments && <Code text={use.arguments} lines={16} />}
+          {use.arguments && <CodeBlock text={use.arguments} lines={16} />}
           {use.result !== null &&
-            (/^\s*[{[]/.test(use.result) ? <Code text={use.result} lines={16} /> : <Prose text={use.result} mode="reading" />)}
+            (/^\s*[{[]/.test(use.result) ? <CodeBlock text={use.result} lines={16} /> : <MessageText text={use.result} mode="reading" />)}
         </div>
       )}
     </div>
   );
 }
 
-function Attempted({ node, waited }: { node: Node; waited: number }): ReactNode {
+function AttemptItem({ node, waited }: { node: SpanNode; waited: number }): ReactNode {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   const { span } = node;
   const code = /\b[1-5]\d\d\b/.exec(span.status_detail ?? '')?.[0];
   return (
     <>
-      {waited >= 100 && <li className="dim">{t('trace.waitedFor', { s: format.three(waited / 1000) })}</li>}
+      {waited >= 100 && <li className="dim">{t('trace.waitedFor', { s: format.threeDigits(waited / 1000) })}</li>}
       <li title={span.status_detail ?? undefined}>
         <span className={span.status === 'error' ? 'err' : undefined}>{code ?? t(`status.${span.status}`)}</span>{' '}
         <em>
@@ -292,7 +292,7 @@ function Attempted({ node, waited }: { node: Node; waited: number }): ReactNode 
   );
 }
 
-function Handoff({ node }: { node: Node }) {
+function HandoffItem({ node }: { node: SpanNode }) {
   const t = useT();
   const { span } = node;
   return (
@@ -308,10 +308,10 @@ function Handoff({ node }: { node: Node }) {
 }
 
 export function CopyTranscript() {
-  const { tree } = useLooking();
+  const { tree } = useTraceView();
   const text = useMemo(
     () =>
-      turns(tree)
+      modelCalls(tree)
         .map(({ span }) =>
           [
             span.input_preview && `user: ${span.input_preview}`,

@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
 import type { LogLine } from '../../api/trace-types';
-import { bySpan, isGrave } from './use-logs';
+import { linesBySpan, isSevere } from './use-logs';
 
 const line = (span_id: string | null, level: string | null): LogLine => ({ span_id, level, time: '', body: '', attributes: {} });
 
 it('puts lines beside their spans, and leaves out those of the whole trace', () => {
-  const found = bySpan([line('a', 'info'), line(null, 'info'), line('b', 'warn'), line('a', null)]);
+  const found = linesBySpan([line('a', 'info'), line(null, 'info'), line('b', 'warn'), line('a', null)]);
   expect([...found].map(([span, lines]) => [span, lines.length])).toEqual([
     ['a', 2],
     ['b', 1],
@@ -13,4 +13,4 @@ it('puts lines beside their spans, and leaves out those of the whole trace', () 
 });
 
 it('knows what somebody should look at', () =>
-  expect(['info', 'warn', 'error', 'fatal', null].map((level) => isGrave(line(null, level)))).toEqual([false, true, true, true, false]));
+  expect(['info', 'warn', 'error', 'fatal', null].map((level) => isSevere(line(null, level)))).toEqual([false, true, true, true, false]));

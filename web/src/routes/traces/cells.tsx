@@ -1,12 +1,12 @@
 import type { ReactNode } from 'react';
 import type { ColorOf } from '../../colors';
 import { useT } from '../../i18n';
-import { Icon } from '../../parts/icons';
-import { Duration, Estimated, Said, Swatch, Unknown } from '../../parts/values';
-import { useReader } from '../../reader';
+import { Icon } from '../../components/icons';
+import { Duration, EstimatedMark, UserText, Swatch, UnknownValue } from '../../components/values';
+import { useLocale } from '../../locale';
 
 /** One line holds question and answer, each sure of its share; a failure stands in place of the answer. */
-export function Talk({
+export function PromptAndAnswer({
   input,
   output,
   missing,
@@ -24,7 +24,7 @@ export function Talk({
   return (
     <span className="qa" role="cell">
       {input ? (
-        <Said className="ell q" text={oneLine(input)} />
+        <UserText className="ell q" text={oneLine(input)} />
       ) : (
         <span className="dim no-question" title={missing}>
           –
@@ -33,10 +33,10 @@ export function Talk({
       {(output || failed) && <Icon name="go" size="xs" />}
       {failed ? (
         <span className="ell a err" title={[failed, reason && oneLine(reason)].filter(Boolean).join(' ')}>
-          <b>{failed}</b> {reason && <Said text={oneLine(reason)} />}
+          <b>{failed}</b> {reason && <UserText text={oneLine(reason)} />}
         </span>
       ) : (
-        output && <Said className="ell a dim" text={oneLine(output)} />
+        output && <UserText className="ell a dim" text={oneLine(output)} />
       )}
     </span>
   );
@@ -45,7 +45,7 @@ export function Talk({
 const oneLine = (text: string) => text.slice(0, 300).replace(/\s+/g, ' ');
 
 /** A swatch for each model, and the name of the first. */
-export function Models({ models, unpriced, colorOf }: { models: string[]; unpriced: boolean; colorOf: ColorOf }) {
+export function ModelChip({ models, unpriced, colorOf }: { models: string[]; unpriced: boolean; colorOf: ColorOf }) {
   const [first] = models;
   return (
     <span className="mods2" role="cell">
@@ -63,7 +63,7 @@ export function Models({ models, unpriced, colorOf }: { models: string[]; unpric
 }
 
 /** What was not priced is said, and a sum that lacks some has a plus. */
-export function Money({
+export function CostValue({
   cost,
   calls,
   missing,
@@ -75,12 +75,12 @@ export function Money({
   estimated?: number | undefined;
 }) {
   const t = useT();
-  const { format } = useReader();
-  if (cost === null) return calls > 0 ? <Unknown /> : <span className="dim">–</span>;
+  const { format } = useLocale();
+  if (cost === null) return calls > 0 ? <UnknownValue /> : <span className="dim">–</span>;
   const more = missing > 0 ? `, ${t('traces.unpricedCalls', { n: missing })}` : '';
   return (
     <span title={`${format.moneyExact(cost)}${more}`}>
-      {estimated > 0 && <Estimated calls={estimated} />}
+      {estimated > 0 && <EstimatedMark calls={estimated} />}
       {format.money(cost)}
       {missing > 0 && <span className="u">+</span>}
     </span>
@@ -88,7 +88,7 @@ export function Money({
 }
 
 /** Where a duration stands between a tenth of a second and five minutes, on a logarithmic scale. */
-export function logShare(ms: number): number {
+export function logarithmicShare(ms: number): number {
   const [low, high] = [Math.log10(100), Math.log10(300_000)];
   return Math.max(0.02, Math.min(1, (Math.log10(Math.max(1, ms)) - low) / (high - low)));
 }
@@ -97,7 +97,7 @@ export function DurationBar({ ms, failed }: { ms: number; failed: boolean }) {
   const t = useT();
   return (
     <span className="du" role="cell">
-      <i className={failed ? 'er' : undefined} title={t('traces.logarithmicScale')} style={{ width: `${logShare(ms) * 100}%` }} />
+      <i className={failed ? 'er' : undefined} title={t('traces.logarithmicScale')} style={{ width: `${logarithmicShare(ms) * 100}%` }} />
       <em>
         <Duration ms={ms} />
       </em>

@@ -1,9 +1,9 @@
 import { withParams } from '../../api/client';
 import type { Scope } from '../../api/queries';
 import { useT } from '../../i18n';
-import { Icon } from '../../parts/icons';
-import { LinkItem, Menu } from '../../parts/menu';
-import type { Of } from './paging';
+import { Icon } from '../../components/icons';
+import { MenuLink, Menu } from '../../components/menu';
+import type { RowKind } from './list-pages';
 
 const FORMATS = [
   ['parquet', 'Parquet'],
@@ -12,7 +12,7 @@ const FORMATS = [
 ] as const;
 
 /** Downloads the spans of what is listed; at the head of the list, whose end moves away while it is read. */
-export function Export({ project, of, scope }: { project: number; of: Of; scope: Scope }) {
+export function ExportMenu({ project, of, scope }: { project: number; of: RowKind; scope: Scope }) {
   const t = useT();
   return (
     <Menu
@@ -26,9 +26,13 @@ export function Export({ project, of, scope }: { project: number; of: Of; scope:
       }
     >
       {FORMATS.map(([format, label]) => (
-        <LinkItem key={format} download href={withParams(`/api/v1/projects/${project}/export`, { ...scope, select: scope.q && of === 'traces' ? of : undefined, format })}>
+        <MenuLink
+          key={format}
+          download
+          href={withParams(`/api/v1/projects/${project}/export`, { ...scope, select: scope.q && of === 'traces' ? of : undefined, format })}
+        >
           {label}
-        </LinkItem>
+        </MenuLink>
       ))}
     </Menu>
   );

@@ -4,12 +4,12 @@ import { chosenFacetsQuery, type Scope, type Select } from '../../api/queries';
 import type { Facet } from '../../api/types';
 import { useT, type TextKey } from '../../i18n';
 import { useModelColors } from '../../model-colors';
-import { Icon } from '../../parts/icons';
-import { Num, Said, Swatch } from '../../parts/values';
-import { both, chosen, only, toggled, without } from '../../query';
-import { useReader } from '../../reader';
+import { Icon } from '../../components/icons';
+import { NumberWithUnit, UserText, Swatch } from '../../components/values';
+import { joinFilters, selectedValues, fieldTerm, toggleValue, withoutField } from '../../filter-query';
+import { useLocale } from '../../locale';
 
-const FIELDS: [string, TextKey][] = [
+const FACET_FIELDS: [string, TextKey][] = [
   ['status', 'traces.status'],
   ['pipeline', 'traces.pipeline'],
   ['model', 'traces.model'],
@@ -17,11 +17,11 @@ const FIELDS: [string, TextKey][] = [
   ['environment', 'traces.environment'],
   ['user', 'traces.user'],
 ];
-const SHOWN = 6;
+const MAX_SHOWN = 6;
 /** The counts follow new traces at leisure. */
 const REFRESH_MS = 60_000;
 
-interface FacetsProps {
+interface FacetListProps {
   project: number;
   of: Select;
   scope: Scope;
@@ -30,37 +30,44 @@ interface FacetsProps {
 }
 
 /** What there is to narrow to, with its size behind each label. */
-export function Facets({ project, of, scope, q, onChange }: FacetsProps) {
+export function FacetList({ project, of, scope, q, onChange }: FacetListProps) {
   const t = useT();
   return (
     <>
       <p className="dim small counted">{t(of === 'traces' ? 'traces.countedTraces' : 'traces.countedSpans')}</p>
-      {FIELDS.map(([field, label]) => (
-        <Group key={field} project={project} of={of} scope={scope} field={field} label={label} q={q} onChange={onChange} />
+      {FACET_FIELDS.map(([field, label]) => (
+        <FacetGroup key={field} project={project} of={of} scope={scope} field={field} label={label} q={q} onChange={onChange} />
       ))}
     </>
   );
 }
 
-interface GroupProps extends FacetsProps {
+interface FacetGroupProps extends FacetListProps {
   field: string;
   label: TextKey;
 }
 
-function Group({ project, of, scope, field, label, q, onChange }: GroupProps) {
+function FacetGroup({ project, of, scope, field, label, q, onChange }: FacetGroupProps) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   const [open, setOpen] = useState(true);
-  const others = without(q, field);
-  const { wanted, unwanted } = chosen(q, field);
+  const others = withoutField(q, field);
+  const { wanted, unwanted } = selectedValues(q, field);
   const { data } = useQuery({
-    ...chosenFacetsQuery(project, { from: scope.from, to: scope.to, q: others || undefined }, of, field, [...wanted, ...unwanted], SHOWN),
+    ...chosenFacetsQuery(
+      project,
+      { from: scope.from, to: scope.to, q: others || undefined },
+      of,
+      field,
+      [...wanted, ...unwanted],
+      MAX_SHOWN,
+    ),
     meta: { live: false },
     refetchInterval: REFRESH_MS,
     enabled: open,
   });
   const { of: colorOf } = useModelColors(project);
-  const values = withChosen(data?.values ?? [], [...wanted, ...unwanted]);
+  const values = withSelectedValues(data?.values ?? [], [...wanted, ...unwanted]);
   if (values.length === 0) return null;
   const largest = Math.max(1, ...values.map(({ count }) => count));
   return (
@@ -78,10 +85,10 @@ function Group({ project, of, scope, field, label, q, onChange }: GroupProps) {
             return (
               <li key={value} className={out ? 'off' : undefined}>
                 <label>
-                  <input type="checkbox" checked={wanted.includes(value)} onChange={() => onChange(toggled(q, field, value))} />
+                  <input type="checkbox" checked={wanted.includes(value)} onChange={() => onChange(toggleValue(q, field, value))} />
                   {field === 'model' && <Swatch color={colorOf(value)} />}
                   <span className="ell" title={value}>
-                    <Said text={field === 'status' ? t(statusKey(value)) : value} />
+                    <UserText text={field === 'status' ? t(statusText(value)) : value} />
                   </span>
                 </label>
                 {!out && !wanted.includes(value) && (
@@ -90,12 +97,14 @@ function Group({ project, of, scope, field, label, q, onChange }: GroupProps) {
                     className="not"
                     title={t('traces.exclude', { name: value })}
                     aria-label={t('traces.exclude', { name: value })}
-                    onClick={() => onChange(both(q, `-${only(field, value)}`))}
+                    onClick={() => onChange(joinFilters(q, `-${fieldTerm(field, value)}`))}
                   >
                     {t('traces.negated')}
                   </button>
                 )}
-                <em title={t(of === 'traces' ? 'common.traces' : 'common.spans', { n: format.count(count) })}>{count > 0 ? <Num v={format.tokensCell(count)} /> : ''}</em>
+                <em title={t(of === 'traces' ? 'common.traces' : 'common.spans', { n: format.count(count) })}>
+                  {count > 0 ? <NumberWithUnit v={format.tokensCell(count)} /> : ''}
+                </em>
                 <i style={{ width: `${(count / largest) * 100}%` }} />
               </li>
             );
@@ -106,11 +115,11 @@ function Group({ project, of, scope, field, label, q, onChange }: GroupProps) {
   );
 }
 
-const statusKey = (value: string): TextKey =>
+const statusText = (value: string): TextKey =>
   value === 'error' ? 'status.error' : value === 'cancelled' ? 'status.cancelled' : 'status.ok';
 
 /** What is chosen is there to be let go, also where nothing has it. */
-export function withChosen(values: Facet[], names: string[]): Facet[] {
+export function withSelectedValues(values: Facet[], names: string[]): Facet[] {
   const there = new Set(values.map(({ value }) => value));
   return [...values, ...names.filter((name) => !there.has(name)).map((value) => ({ value, count: 0 }))];
 }

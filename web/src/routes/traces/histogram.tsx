@@ -4,17 +4,17 @@ import { useMemo, type ReactNode } from 'react';
 import { seriesQuery, summaryQuery, type Scope } from '../../api/queries';
 import { ChartGroup, StackChart } from '../../charts';
 import { useT } from '../../i18n';
-import { Swatch } from '../../parts/values';
+import { Swatch } from '../../components/values';
 import { BUCKET_MS } from '../../range';
-import { useRange, useReader } from '../../reader';
-import { lengthText } from '../../shell/length';
-import type { Of } from './paging';
+import { useRange, useLocale } from '../../locale';
+import { timeLengthText } from '../../shell/time-length';
+import type { RowKind } from './list-pages';
 
 interface HistogramProps {
   project: number;
   scope: Scope;
-  of: Of;
-  onOf: (of: Of) => void;
+  of: RowKind;
+  onOf: (of: RowKind) => void;
   /** What can be done with the list, at the end of its head. */
   children?: ReactNode;
 }
@@ -24,7 +24,7 @@ export function Histogram({ project, scope, of, onOf, children }: HistogramProps
   const t = useT();
   const navigate = useNavigate();
   const range = useRange();
-  const { format } = useReader();
+  const { format } = useLocale();
   // Each list has the filter's own meaning, and so have the figures above it.
   const ofTraces = useQuery(summaryQuery(project, scope, 'traces')).data;
   const ofSpans = useQuery(summaryQuery(project, scope)).data;
@@ -42,8 +42,8 @@ export function Histogram({ project, scope, of, onOf, children }: HistogramProps
     });
   const what =
     of === 'traces'
-      ? t('traces.callsPer', { width: lengthText(t, range.bucket) })
-      : t('traces.spansPer', { width: lengthText(t, range.bucket) });
+      ? t('traces.callsPer', { width: timeLengthText(t, range.bucket) })
+      : t('traces.spansPer', { width: timeLengthText(t, range.bucket) });
   return (
     <div className="histo">
       <div className="hsum">

@@ -6,42 +6,42 @@ import { ApiError } from '../../api/client';
 import { tracesQuery, type Scope } from '../../api/queries';
 import type { WordSuggestion } from '../../api/types';
 import { useT } from '../../i18n';
-import { FilterBar } from '../../parts/filter-bar';
-import { Icon } from '../../parts/icons';
-import { Empty, ErrorPart, Skeleton } from '../../parts/states';
-import { useEvent } from '../../parts/use-event';
-import { useMedia } from '../../parts/window-rows';
+import { FilterBar } from '../../components/filter-bar';
+import { Icon } from '../../components/icons';
+import { EmptyState, ErrorMessage, Skeleton } from '../../components/states';
+import { useEvent } from '../../components/use-event';
+import { useMediaQuery } from '../../components/virtual-rows';
 import { useProject } from '../../project';
-import { namesOne } from '../../query';
+import { hasIdFilter } from '../../filter-query';
 import { rangeAround } from '../../range';
-import { useRange, useReader } from '../../reader';
-import { lengthText } from '../../shell/length';
-import { useTitle } from '../../shell/title';
-import { Export } from './export';
-import { Facets } from './facets';
+import { useRange, useLocale } from '../../locale';
+import { timeLengthText } from '../../shell/time-length';
+import { usePageTitle } from '../../shell/page-title';
+import { ExportMenu } from './export';
+import { FacetList } from './facets';
 import { Histogram } from './histogram';
-import { List } from './list';
-import { NEWEST, usePages, type Of } from './paging';
+import { TraceList } from './list';
+import { NEWEST, usePages, type RowKind } from './list-pages';
 import './traces.css';
 
 /** Near enough to the top that new rows are what is looked at. */
-const TOP_PX = 240;
+const TOP_OF_PAGE_PX = 240;
 
 /** Find the call: traces or spans, narrowed by filter, range and facets. */
 export default function Traces() {
   const t = useT();
-  useTitle(t('traces.title'));
+  usePageTitle(t('traces.title'));
   const project = useProject();
   const navigate = useNavigate();
   const range = useRange();
   const { q = '', sort, of: shown } = useSearch({ from: '/app/p/$project/traces' });
-  const of: Of = shown === 'spans' ? 'spans' : 'traces';
+  const of: RowKind = shown === 'spans' ? 'spans' : 'traces';
   const order = sort ?? NEWEST;
-  const wide = useMedia('(min-width: 1181px)');
+  const wide = useMediaQuery('(min-width: 1181px)');
   const scope = useMemo<Scope>(() => ({ ...range.span, q: q || undefined }), [range, q]);
 
   const pointed = useRef(false);
-  const free = () => !pointed.current && window.scrollY < TOP_PX;
+  const free = () => !pointed.current && window.scrollY < TOP_OF_PAGE_PX;
   const { query, rows, waiting, gap, show } = usePages({ project: project.id, of, scope, sort: order, free });
   const { fetchNextPage, isFetchingNextPage, hasNextPage } = query;
   const more = useCallback(() => {
@@ -53,7 +53,7 @@ export default function Traces() {
   const setQ = (next: string) => narrow({ q: next || undefined });
   const setSort = (next: string) => narrow({ sort: next === NEWEST ? undefined : next });
   const unread = query.error instanceof ApiError && query.error.status === 400;
-  const facets = <Facets project={project.id} of={of} scope={scope} q={q} onChange={setQ} />;
+  const facets = <FacetList project={project.id} of={of} scope={scope} q={q} onChange={setQ} />;
   const suggestions = query.data?.pages[0]?.suggestions ?? [];
 
   return (
@@ -81,7 +81,7 @@ export default function Traces() {
         <div className="trm">
           {!unread && (
             <Histogram project={project.id} scope={scope} of={of} onOf={(next) => narrow({ of: next === 'spans' ? next : undefined })}>
-              {rows.length > 0 && <Export project={project.id} of={of} scope={scope} />}
+              {rows.length > 0 && <ExportMenu project={project.id} of={of} scope={scope} />}
             </Histogram>
           )}
           {query.isPending && (
@@ -91,14 +91,16 @@ export default function Traces() {
           )}
           {query.error && !query.data && !unread && (
             <div className="pane">
-              <ErrorPart error={query.error} onRetry={() => void query.refetch()} />
+              <ErrorMessage error={query.error} onRetry={() => void query.refetch()} />
             </div>
           )}
-          {unread && <Empty title={t('traces.filterInvalid')}>{t('traces.filterInvalidWhy')}</Empty>}
-          {query.data && !unread && rows.length === 0 && <Nothing q={q} suggestions={suggestions} onQ={setQ} onLast={(last) => narrow({ last })} />}
+          {unread && <EmptyState title={t('traces.filterInvalid')}>{t('traces.filterInvalidWhy')}</EmptyState>}
+          {query.data && !unread && rows.length === 0 && (
+            <NoTraces q={q} suggestions={suggestions} onQ={setQ} onLast={(last) => narrow({ last })} />
+          )}
           {rows.length > 0 && !unread && (
             <>
-              <List
+              <TraceList
                 project={project.id}
                 of={of}
                 rows={rows}
@@ -109,7 +111,7 @@ export default function Traces() {
                 stale={query.isPlaceholderData}
                 more={hasNextPage}
                 onMore={more}
-                onPoint={(here) => {
+                onHoverChange={(here) => {
                   pointed.current = here;
                 }}
                 arrivals={
@@ -152,28 +154,33 @@ export default function Traces() {
 }
 
 /** Ranges that may hold what this one does not. */
-const LONGER = ['24h', '7d', '30d'];
+const LONGER_RANGES = ['24h', '7d', '30d'];
 
-interface NothingProps {
+interface NoTracesProps {
   q: string;
   suggestions: readonly WordSuggestion[];
   onQ: (q: string) => void;
   onLast: (last: string) => void;
 }
 
-const ID_NAMES = { user: 'traces.valueIsUser', session: 'traces.valueIsSession', trace: 'traces.valueIsTrace', span: 'traces.valueIsSpan' } as const;
+const ID_TEXT = {
+  user: 'traces.valueIsUser',
+  session: 'traces.valueIsSession',
+  trace: 'traces.valueIsTrace',
+  span: 'traces.valueIsSpan',
+} as const;
 
-function Nothing({ q, suggestions, onQ, onLast }: NothingProps) {
+function NoTraces({ q, suggestions, onQ, onLast }: NoTracesProps) {
   const t = useT();
   const project = useProject();
   const range = useRange();
   const navigate = useNavigate();
-  const { format } = useReader();
+  const { format } = useLocale();
   const { last, from } = useSearch({ from: '/app/p/$project/traces' });
   // Whoever asks for a conversation or a user by id means it whenever it was: the newest of it, over everything that is kept.
   const { data: newest } = useQuery({
     ...tracesQuery(project.id, { q }, '-start_time', 1),
-    enabled: project.first_span_at !== null && namesOne(q),
+    enabled: project.first_span_at !== null && hasIdFilter(q),
     placeholderData: undefined,
   });
   const elsewhere = newest?.traces[0];
@@ -186,7 +193,7 @@ function Nothing({ q, suggestions, onQ, onLast }: NothingProps) {
   }, [chosen, around, show]);
   if (project.first_span_at === null) {
     return (
-      <Empty
+      <EmptyState
         title={t('traces.noTraces')}
         action={
           <Link className="btn pri" to="/p/$project/setup" params={{ project: String(project.id) }}>
@@ -195,11 +202,11 @@ function Nothing({ q, suggestions, onQ, onLast }: NothingProps) {
         }
       >
         {t('traces.noTracesWhy')}
-      </Empty>
+      </EmptyState>
     );
   }
   return (
-    <Empty
+    <EmptyState
       title={q ? t('traces.noMatch') : t('traces.noTracesInRange')}
       action={
         <span className="no-traces-actions">
@@ -213,9 +220,9 @@ function Nothing({ q, suggestions, onQ, onLast }: NothingProps) {
               {t('traces.clear')}
             </button>
           )}
-          {LONGER.filter((last) => range.last !== last).map((last) => (
+          {LONGER_RANGES.filter((last) => range.last !== last).map((last) => (
             <button key={last} type="button" className="btn" onClick={() => onLast(last)}>
-              {t('bar.last', { length: lengthText(t, last) })}
+              {t('bar.last', { length: timeLengthText(t, last) })}
             </button>
           ))}
         </span>
@@ -224,7 +231,7 @@ function Nothing({ q, suggestions, onQ, onLast }: NothingProps) {
       {q ? <code>{q}</code> : t('traces.noTracesInRangeWhy')}
       {suggestions.map((one) => (
         <span key={one.q} className="isid">
-          {t(ID_NAMES[one.field], { value: one.value })}{' '}
+          {t(ID_TEXT[one.field], { value: one.value })}{' '}
           {one.trace_id !== null ? (
             <Link
               className="act"
@@ -241,6 +248,6 @@ function Nothing({ q, suggestions, onQ, onLast }: NothingProps) {
           )}
         </span>
       ))}
-    </Empty>
+    </EmptyState>
   );
 }

@@ -1,26 +1,26 @@
 import { useNavigate } from '@tanstack/react-router';
 import { useEffect, useRef, useState, type ReactNode } from 'react';
 import { useT } from '../../i18n';
-import { useKeys } from '../../keys';
+import { useKeyboardShortcuts } from '../../keyboard';
 import { useModelColors } from '../../model-colors';
-import { useMedia, usePhone, useWindowRows } from '../../parts/window-rows';
-import { useReader } from '../../reader';
+import { useMediaQuery, useIsPhone, useVirtualRows } from '../../components/virtual-rows';
+import { useLocale } from '../../locale';
 import { SpanCells, targetOf, TraceCells } from './rows';
-import type { Of, Row } from './paging';
+import type { RowKind, ListRow } from './list-pages';
 
 /** Fixed heights, so that a list of any length knows its own. */
-const ROW = 32;
-const CARD = 56;
+const ROW_HEIGHT = 32;
+const CARD_HEIGHT = 56;
 /** The bar and the head of the list stay in sight. */
-const COVERED = 44 + 26;
-const TABS = 54;
+const COVERED_HEIGHT = 44 + 26;
+const TAB_BAR_HEIGHT = 54;
 /** So many rows before the end the next page is asked for. */
-const AHEAD = 25;
+const PRELOAD_ROWS = 25;
 
-interface ListProps {
+interface TraceListProps {
   project: number;
-  of: Of;
-  rows: Row[];
+  of: RowKind;
+  rows: ListRow[];
   q: string | undefined;
   sort: string;
   sortShown: string | undefined;
@@ -29,53 +29,66 @@ interface ListProps {
   more: boolean;
   onMore: () => void;
   /** Told whenever the pointer comes to the rows or leaves them. */
-  onPoint: (here: boolean) => void;
+  onHoverChange: (here: boolean) => void;
   arrivals: ReactNode;
 }
 
 // The row that was opened last: coming back to the list finds it.
-let opened: string | null = null;
-const remember = (id: string) => {
-  opened = id;
+let lastOpenedId: string | null = null;
+const rememberOpened = (id: string) => {
+  lastOpenedId = id;
 };
 
-export function List({ project, of, rows, q, sort, sortShown, onSort, stale, more, onMore, onPoint, arrivals }: ListProps) {
+export function TraceList({
+  project,
+  of,
+  rows,
+  q,
+  sort,
+  sortShown,
+  onSort,
+  stale,
+  more,
+  onMore,
+  onHoverChange: onPoint,
+  arrivals,
+}: TraceListProps) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   const navigate = useNavigate();
   const palette = useModelColors(project);
-  const phone = usePhone();
-  const still = useMedia('(pointer: coarse)');
+  const isPhone = useIsPhone();
+  const isTouch = useMediaQuery('(pointer: coarse)');
   const list = useRef<HTMLDivElement>(null);
-  const height = phone ? CARD : ROW;
-  const { items, total, top, reveal } = useWindowRows({
+  const height = isPhone ? CARD_HEIGHT : ROW_HEIGHT;
+  const { items, total, top, reveal } = useVirtualRows({
     count: rows.length,
     height,
     list,
-    covered: COVERED,
-    coveredBelow: phone ? TABS : 0,
+    covered: COVERED_HEIGHT,
+    coveredBelow: isPhone ? TAB_BAR_HEIGHT : 0,
   });
-  const [cursorId, setCursorId] = useState(opened);
+  const [cursorId, setCursorId] = useState(lastOpenedId);
   const cursor = cursorId === null ? -1 : rows.findIndex(({ id }) => id === cursorId);
 
   const last = items[items.length - 1]?.index ?? 0;
   useEffect(() => {
-    if (more && last >= rows.length - AHEAD) onMore();
+    if (more && last >= rows.length - PRELOAD_ROWS) onMore();
   }, [more, last, rows.length, onMore]);
 
-  const open = (row: Row) => {
-    remember(row.id);
+  const open = (row: ListRow) => {
+    rememberOpened(row.id);
     void navigate(targetOf(project, row, q, sortShown));
   };
   const move = (step: number) => {
-    const first = items.find(({ start }) => start >= window.scrollY + COVERED - 1)?.index ?? 0;
+    const first = items.find(({ start }) => start >= window.scrollY + COVERED_HEIGHT - 1)?.index ?? 0;
     const next = Math.max(0, Math.min(rows.length - 1, cursor < 0 ? first : cursor + step));
     const row = rows[next];
     if (!row) return;
     setCursorId(row.id);
     reveal(next);
   };
-  useKeys({
+  useKeyboardShortcuts({
     j: () => move(1),
     k: () => move(-1),
     ...(cursor >= 0 && {
@@ -95,20 +108,20 @@ export function List({ project, of, rows, q, sort, sortShown, onSort, stale, mor
       aria-label={t(of === 'traces' ? 'traces.title' : 'traces.spans')}
       aria-rowcount={more ? -1 : rows.length + 1}
     >
-      <Head of={of} sort={sort} onSort={onSort}>
+      <TraceListHead of={of} sort={sort} onSort={onSort}>
         {arrivals}
-      </Head>
+      </TraceListHead>
       <div
         ref={list}
         role="rowgroup"
         style={{ height: total, position: 'relative' }}
-        onPointerEnter={() => !still && onPoint(true)}
+        onPointerEnter={() => !isTouch && onPoint(true)}
         onPointerLeave={() => onPoint(false)}
       >
         {items.map(({ index, start }) => {
           const row = rows[index];
           if (!row) return null;
-          const link = { ...targetOf(project, row, q, sortShown), onClick: () => remember(row.id) };
+          const link = { ...targetOf(project, row, q, sortShown), onClick: () => rememberOpened(row.id) };
           return (
             <div
               key={row.id}
@@ -117,7 +130,11 @@ export function List({ project, of, rows, q, sort, sortShown, onSort, stale, mor
               className={row.id === cursorId ? 'row2 cur' : 'row2'}
               style={{ transform: `translateY(${start - top}px)`, height }}
             >
-              {row.of === 'traces' ? <TraceCells row={row.trace} link={link} palette={palette} /> : <SpanCells row={row.span} link={link} palette={palette} />}
+              {row.of === 'traces' ? (
+                <TraceCells row={row.trace} link={link} palette={palette} />
+              ) : (
+                <SpanCells row={row.span} link={link} palette={palette} />
+              )}
             </div>
           );
         })}
@@ -126,7 +143,7 @@ export function List({ project, of, rows, q, sort, sortShown, onSort, stale, mor
   );
 }
 
-function Head({ of, sort, onSort, children }: { of: Of; sort: string; onSort: (sort: string) => void; children: ReactNode }) {
+function TraceListHead({ of, sort, onSort, children }: { of: RowKind; sort: string; onSort: (sort: string) => void; children: ReactNode }) {
   const t = useT();
   const column = (className: string, label: string, field?: string) => {
     const here = field !== undefined && sort.replace('-', '') === field;

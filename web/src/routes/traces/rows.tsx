@@ -6,15 +6,15 @@ import type { Span } from '../../api/span-types';
 import type { TraceSummary } from '../../api/trace-types';
 import type { Palette } from '../../colors';
 import { useT, type T } from '../../i18n';
-import { Glyph, Icon, StatusGlyph } from '../../parts/icons';
-import { Estimated, Num, Unknown } from '../../parts/values';
-import { useReader } from '../../reader';
+import { Glyph, Icon, StatusGlyph } from '../../components/icons';
+import { EstimatedMark, NumberWithUnit, UnknownValue } from '../../components/values';
+import { useLocale } from '../../locale';
 import { exclusionKey } from '../trace/model/exclusion';
-import { Cell, DurationBar, Models, Money, Talk } from './cells';
-import type { Row } from './paging';
+import { Cell, DurationBar, ModelChip, CostValue, PromptAndAnswer } from './cells';
+import type { ListRow } from './list-pages';
 
 /** What a row leads to, with what the list was narrowed to, so that its neighbours can be found. */
-export function targetOf(project: number, row: Row, q: string | undefined, sort: string | undefined) {
+export function targetOf(project: number, row: ListRow, q: string | undefined, sort: string | undefined) {
   const traceId = row.of === 'traces' ? row.trace.trace_id : row.span.trace_id;
   return {
     to: '/p/$project/traces/$trace' as const,
@@ -29,22 +29,22 @@ export function targetOf(project: number, row: Row, q: string | undefined, sort:
 }
 
 /** What failed, in a word. */
-function failure(t: T, trace: TraceSummary): string | null {
+function failureText(t: T, trace: TraceSummary): string | null {
   if (statusOf(trace) !== 'error') return null;
   if (trace.error_count > 0) return t('traces.errors', { n: trace.error_count });
   if (trace.failed_llm_calls > 0) return t('traces.failedCalls', { n: trace.failed_llm_calls });
   return t('status.error');
 }
 
-interface RowProps<Of> {
+interface CellsProps<Of> {
   row: Of;
   link: ReturnType<typeof targetOf> & { onClick: () => void };
   palette: Palette;
   children?: ReactNode;
 }
 
-function Time({ at }: { at: string }) {
-  const { format } = useReader();
+function TimeCell({ at }: { at: string }) {
+  const { format } = useLocale();
   return (
     <Cell className="tm">
       <time dateTime={at} title={`${format.exact(at)} ${format.zone}`}>
@@ -54,13 +54,13 @@ function Time({ at }: { at: string }) {
   );
 }
 
-export function TraceCells({ row: trace, link, palette }: RowProps<TraceSummary>) {
+export function TraceCells({ row: trace, link, palette }: CellsProps<TraceSummary>) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   const status = statusOf(trace);
   const name = traceName(trace);
   const pipeline = pipelineOf(trace);
-  const failed = failure(t, trace);
+  const failed = failureText(t, trace);
   const tokensKnown =
     trace.llm_calls === 0 || trace.calls_without_usage < trace.llm_calls - trace.failed_llm_calls || trace.total_tokens > 0;
   const quiet = status === 'ok' && trace.error_count > 0;
@@ -69,7 +69,7 @@ export function TraceCells({ row: trace, link, palette }: RowProps<TraceSummary>
       <Cell>
         <StatusGlyph status={status} />
       </Cell>
-      <Time at={trace.start_time} />
+      <TimeCell at={trace.start_time} />
       <span role="cell" className="nm2 ell">
         <Link {...link} title={[name, pipeline && `${t('traces.pipeline')} ${pipeline}`, trace.op].filter(Boolean).join(' · ')}>
           <b>{name}</b>
@@ -82,8 +82,8 @@ export function TraceCells({ row: trace, link, palette }: RowProps<TraceSummary>
           )}
         </Link>
       </span>
-      <Models models={trace.models} unpriced={trace.unpriced_calls > 0 && trace.cost === null} colorOf={palette.among(trace.models)} />
-      <Talk
+      <ModelChip models={trace.models} unpriced={trace.unpriced_calls > 0 && trace.cost === null} colorOf={palette.among(trace.models)} />
+      <PromptAndAnswer
         input={trace.input_preview}
         missing={t(trace.llm_calls > 0 ? 'traces.noPrompt' : 'traces.noCall')}
         output={status === 'cancelled' ? t('traces.cancelled') : failed ? null : trace.output_preview}
@@ -105,19 +105,19 @@ export function TraceCells({ row: trace, link, palette }: RowProps<TraceSummary>
         {trace.llm_calls === 0 ? (
           <span className="dim">–</span>
         ) : !tokensKnown ? (
-          <Unknown />
+          <UnknownValue />
         ) : (
           <span
             title={`${t('traces.inOut', { in: format.count(trace.input_tokens), out: format.count(trace.output_tokens) })}${trace.calls_without_usage > 0 ? `, ${t('traces.noUsage', { n: trace.calls_without_usage })}` : ''}`}
           >
-            {trace.estimated_calls > 0 && <Estimated calls={trace.estimated_calls} />}
-            <Num v={format.tokensCell(trace.total_tokens)} />
+            {trace.estimated_calls > 0 && <EstimatedMark calls={trace.estimated_calls} />}
+            <NumberWithUnit v={format.tokensCell(trace.total_tokens)} />
             {trace.calls_without_usage > 0 && <span className="u">+</span>}
           </span>
         )}
       </Cell>
       <Cell className="n cs">
-        <Money cost={trace.cost} calls={trace.llm_calls} missing={trace.unpriced_calls} estimated={trace.estimated_calls} />
+        <CostValue cost={trace.cost} calls={trace.llm_calls} missing={trace.unpriced_calls} estimated={trace.estimated_calls} />
       </Cell>
       <DurationBar ms={trace.duration_ms} failed={status === 'error'} />
       <Cell className="dim ell us" title={trace.user_id ?? undefined}>
@@ -127,9 +127,9 @@ export function TraceCells({ row: trace, link, palette }: RowProps<TraceSummary>
   );
 }
 
-export function SpanCells({ row: span, link, palette }: RowProps<Span>) {
+export function SpanCells({ row: span, link, palette }: CellsProps<Span>) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   const call = span.kind === 'llm' || span.kind === 'embedding';
   const usage = usageOf(span);
   const { subtree } = span;
@@ -141,15 +141,15 @@ export function SpanCells({ row: span, link, palette }: RowProps<Span>) {
       <Cell>
         <StatusGlyph status={span.status} />
       </Cell>
-      <Time at={span.start_time} />
+      <TimeCell at={span.start_time} />
       <span role="cell" className="nm2 ell">
         <Link {...link} title={`${span.name} · ${span.op}`}>
           <Glyph kind={span.kind} />
           <b className="ell">{span.title || span.name || span.op}</b>
         </Link>
       </span>
-      <Models models={span.model ? [span.model] : []} unpriced={call && usage !== null && span.cost === null} colorOf={palette.of} />
-      <Talk
+      <ModelChip models={span.model ? [span.model] : []} unpriced={call && usage !== null && span.cost === null} colorOf={palette.of} />
+      <PromptAndAnswer
         input={span.input_preview ?? (call ? null : span.op)}
         missing={t('traces.noPrompt')}
         output={failed ? null : span.output_preview}
@@ -166,23 +166,23 @@ export function SpanCells({ row: span, link, palette }: RowProps<Span>) {
       {/* Of what stands above calls the sum, paler: only ink adds up. */}
       <Cell className={below ? 'n tk dim' : 'n tk'} title={below ? t('trace.sumOf', { n: below.llm_calls }) : undefined}>
         {below ? (
-          <Num v={format.tokensCell(below.input_tokens + below.output_tokens)} />
+          <NumberWithUnit v={format.tokensCell(below.input_tokens + below.output_tokens)} />
         ) : !call || (failed && usage === null) ? (
           <span className="dim">–</span>
         ) : tokens === null ? (
-          <Unknown />
+          <UnknownValue />
         ) : (
           <>
-            {usage?.source === 'estimated' && <Estimated />}
-            <Num v={format.tokensCell(tokens)} />
+            {usage?.source === 'estimated' && <EstimatedMark />}
+            <NumberWithUnit v={format.tokensCell(tokens)} />
           </>
         )}
       </Cell>
       <Cell className={below ? 'n cs dim' : 'n cs'}>
         {below ? (
-          <Money cost={below.cost} calls={below.llm_calls} missing={below.unpriced_calls} estimated={below.estimated_calls} />
+          <CostValue cost={below.cost} calls={below.llm_calls} missing={below.unpriced_calls} estimated={below.estimated_calls} />
         ) : (
-          <Money
+          <CostValue
             cost={span.cost?.total ?? null}
             calls={call && !(failed && usage === null) ? 1 : 0}
             missing={0}

@@ -1,18 +1,21 @@
 import { useMemo, useState } from 'react';
 import type { SpanDetail } from '../../../api/span-types';
 import { useT } from '../../../i18n';
-import { Icon } from '../../../parts/icons';
-import { CopyButton, CopyIcon } from '../../../parts/states';
-import { Code } from '../../../parts/text/code';
-import { Said } from '../../../parts/values';
+import { Icon } from '../../../components/icons';
+import { CopyButton, CopyIconButton } from '../../../components/states';
+import { CodeBlock } from '../../../components/text/code-block';
+import { UserText } from '../../../components/values';
 
-const textOf = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
+const attributeText = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
 
 /** As the client sent them, by their own names. */
-export function Attributes({ detail }: { detail: SpanDetail }) {
+export function AttributesTab({ detail }: { detail: SpanDetail }) {
   const t = useT();
   const [words, setWords] = useState('');
-  const all = useMemo(() => Object.entries(detail.attributes).map(([name, value]) => ({ name, text: textOf(value) ?? '' })), [detail]);
+  const all = useMemo(
+    () => Object.entries(detail.attributes).map(([name, value]) => ({ name, text: attributeText(value) ?? '' })),
+    [detail],
+  );
   const lower = words.toLowerCase();
   const found = all.filter(({ name, text }) => name.toLowerCase().includes(lower) || text.toLowerCase().includes(lower));
   if (all.length === 0) return <p className="dim small pad">{t('trace.noAttributes')}</p>;
@@ -40,14 +43,14 @@ export function Attributes({ detail }: { detail: SpanDetail }) {
               <dt>{name}</dt>
               <dd>
                 {text.length > 200 || /^\s*[{[]/.test(text) ? (
-                  <Code text={text} lines={10} />
+                  <CodeBlock text={text} lines={10} />
                 ) : text === '' ? (
                   <span className="dim">""</span>
                 ) : (
-                  <Said text={text} />
+                  <UserText text={text} />
                 )}
               </dd>
-              <CopyIcon text={text} label={t('trace.copyValue', { name })} />
+              <CopyIconButton text={text} label={t('trace.copyValue', { name })} />
             </div>
           ))}
         </dl>
@@ -57,7 +60,7 @@ export function Attributes({ detail }: { detail: SpanDetail }) {
 }
 
 /** The span as the API answers it. */
-export function Raw({ detail }: { detail: SpanDetail }) {
+export function RawTab({ detail }: { detail: SpanDetail }) {
   const text = useMemo(() => JSON.stringify(detail), [detail]);
   return (
     <>
@@ -65,7 +68,7 @@ export function Raw({ detail }: { detail: SpanDetail }) {
         <span className="sp" />
         <CopyButton quiet text={text} />
       </div>
-      <Code text={text} lines={600} />
+      <CodeBlock text={text} lines={600} />
     </>
   );
 }

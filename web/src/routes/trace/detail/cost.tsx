@@ -4,16 +4,16 @@ import { usageOf } from '../../../api/status';
 import type { BucketName, CostBucket, SpanDetail, Usage } from '../../../api/span-types';
 import { MINUS } from '../../../format';
 import { useT, type TextKey } from '../../../i18n';
-import { Chip, Swatch, Unknown } from '../../../parts/values';
-import { useReader } from '../../../reader';
-import { useLooking } from '../context';
-import { isCall, type Node } from '../model/tree';
+import { Chip, Swatch, UnknownValue } from '../../../components/values';
+import { useLocale } from '../../../locale';
+import { useTraceView } from '../context';
+import { isModelCall, type SpanNode } from '../model/tree';
 
 /** Of a million tokens; of a request, for one. Two decimals, or as many as it needs. */
-function Price({ of }: { of: CostBucket }) {
+function BucketPrice({ of }: { of: CostBucket }) {
   const t = useT();
-  const { format } = useReader();
-  if (isEach(of.bucket)) return t('trace.priceEach', { price: format.moneyExact(of.usd_per_million / 1e6) });
+  const { format } = useLocale();
+  if (isPricedEach(of.bucket)) return t('trace.priceEach', { price: format.moneyExact(of.usd_per_million / 1e6) });
   // A price for an hour, of which a million microseconds are the 3,600th part.
   if (of.bucket === 'hour') return t('trace.perHour', { price: format.moneyExact(of.usd_per_million * 3600) });
   const usd = of.usd_per_million;
@@ -21,39 +21,39 @@ function Price({ of }: { of: CostBucket }) {
 }
 
 /** What is no token and has a price for each. */
-const isEach = (bucket: BucketName) => bucket === 'request' || bucket === 'web_search' || bucket === 'image';
+const isPricedEach = (bucket: BucketName) => bucket === 'request' || bucket === 'web_search' || bucket === 'image';
 
 /** How many; of time, how long. */
-function HowMany({ bucket, n }: { bucket: BucketName; n: number }) {
+function BucketAmount({ bucket, n }: { bucket: BucketName; n: number }) {
   const t = useT();
-  const { format } = useReader();
-  return bucket === 'hour' ? t('trace.seconds', { n: format.three(n / 1e6) }) : format.count(n);
+  const { format } = useLocale();
+  return bucket === 'hour' ? t('trace.seconds', { n: format.threeDigits(n / 1e6) }) : format.count(n);
 }
 
 /** All that was charged, so that the eye can follow the sum: seven decimals where amounts are tiny. */
-function useAmounts(buckets: CostBucket[]) {
-  const { format } = useReader();
+function useBucketFormat(buckets: CostBucket[]) {
+  const { format } = useLocale();
   const smallest = Math.min(...buckets.map(({ amount }) => amount).filter((amount) => amount > 0));
   const digits = smallest >= 1 ? 2 : Math.min(10, Math.max(4, Math.ceil(-Math.log10(smallest)) + 2));
   return (usd: number) => `$${format.fixed(usd, digits)}`;
 }
 
 /** `26 × $0.50/M + 217 × $1.50/M = $0.0003385`, below the answer. */
-export function CostLine({ detail }: { detail: SpanDetail }) {
+export function CostFormula({ detail }: { detail: SpanDetail }) {
   const t = useT();
-  const { format } = useReader();
-  const { project } = useLooking();
+  const { format } = useLocale();
+  const { project } = useTraceView();
   const { cost } = detail;
   const usage = usageOf(detail);
   const buckets = (cost?.buckets ?? []).filter(({ tokens }) => tokens > 0);
-  const amount = useAmounts(buckets);
-  if (!isCall(detail)) return null;
-  const second = format.second(cost?.total ?? null, project.currency);
+  const amount = useBucketFormat(buckets);
+  if (!isModelCall(detail)) return null;
+  const second = format.secondCurrency(cost?.total ?? null, project.currency);
   return (
     <section className="sumline">
       <h3>{t('trace.costTitle')}</h3>
       {cost?.total === null || cost === null ? (
-        <WhyUnknown detail={detail} />
+        <UnknownCostReason detail={detail} />
       ) : (
         <>
           {buckets.length > 0 && cost.source === 'computed' ? (
@@ -63,8 +63,8 @@ export function CostLine({ detail }: { detail: SpanDetail }) {
                   <span>
                     {at > 0 && '+ '}
                     {buckets.length > 1 && <i className="dim">{t(bucketKey(one.bucket))} </i>}
-                    <HowMany bucket={one.bucket} n={one.tokens} /> × <Price of={one} />
-                    {isEach(one.bucket) || one.bucket === 'hour' ? '' : '/M'}
+                    <BucketAmount bucket={one.bucket} n={one.tokens} /> × <BucketPrice of={one} />
+                    {isPricedEach(one.bucket) || one.bucket === 'hour' ? '' : '/M'}
                   </span>{' '}
                 </Fragment>
               ))}
@@ -105,7 +105,7 @@ export function CostLine({ detail }: { detail: SpanDetail }) {
 }
 
 /** Why there is no figure, and what would give one. */
-function WhyUnknown({ detail }: { detail: SpanDetail }) {
+function UnknownCostReason({ detail }: { detail: SpanDetail }) {
   const t = useT();
   const untold = usageOf(detail) === null;
   const key: TextKey =
@@ -118,7 +118,7 @@ function WhyUnknown({ detail }: { detail: SpanDetail }) {
           : 'trace.unknown.model';
   return (
     <p>
-      <Unknown /> {t(key, { model: detail.model ?? '' })}{' '}
+      <UnknownValue /> {t(key, { model: detail.model ?? '' })}{' '}
       {key === 'trace.unknown.price' && (
         <Link
           className="more"
@@ -134,16 +134,16 @@ function WhyUnknown({ detail }: { detail: SpanDetail }) {
 
 const bucketKey = (bucket: BucketName): TextKey => `trace.bucket.${bucket}`;
 
-interface Line {
+interface BucketLine {
   bucket: BucketName;
   tokens: number | null;
   priced: CostBucket | null;
 }
 
 /** A line for each bucket that was charged, and for those that every call has, known or not. */
-export function linesOf(usage: Usage | null, buckets: CostBucket[]): Line[] {
+export function bucketLinesOf(usage: Usage | null, buckets: CostBucket[]): BucketLine[] {
   const priced = new Map(buckets.map((one) => [one.bucket, one]));
-  const line = (bucket: BucketName, tokens: number | null): Line => ({
+  const line = (bucket: BucketName, tokens: number | null): BucketLine => ({
     bucket,
     tokens: priced.get(bucket)?.tokens ?? tokens,
     priced: priced.get(bucket) ?? null,
@@ -191,19 +191,19 @@ export function linesOf(usage: Usage | null, buckets: CostBucket[]): Line[] {
   );
 }
 
-export function CostTab({ detail, node }: { detail: SpanDetail; node: Node }) {
-  return isCall(detail) ? <CallCost detail={detail} /> : <BelowCost node={node} />;
+export function CostTab({ detail, node }: { detail: SpanDetail; node: SpanNode }) {
+  return isModelCall(detail) ? <CallCost detail={detail} /> : <BelowCost node={node} />;
 }
 
 function CallCost({ detail }: { detail: SpanDetail }) {
   const t = useT();
-  const { format } = useReader();
-  const { project } = useLooking();
+  const { format } = useLocale();
+  const { project } = useTraceView();
   const { cost } = detail;
   const usage = usageOf(detail);
   const buckets = cost?.buckets ?? [];
-  const amount = useAmounts(buckets);
-  const second = format.second(cost?.total ?? null, project.currency);
+  const amount = useBucketFormat(buckets);
+  const second = format.secondCurrency(cost?.total ?? null, project.currency);
   const told = usage !== null;
   return (
     <>
@@ -227,12 +227,12 @@ function CallCost({ detail }: { detail: SpanDetail }) {
               </tr>
             </thead>
             <tbody>
-              {linesOf(usage, buckets).map(({ bucket, tokens, priced }) => (
+              {bucketLinesOf(usage, buckets).map(({ bucket, tokens, priced }) => (
                 <tr key={bucket} className={priced ? undefined : 'dim'}>
                   <td>{t(bucketKey(bucket))}</td>
-                  <td className="n">{tokens === null ? <Unknown /> : <HowMany bucket={bucket} n={tokens} />}</td>
+                  <td className="n">{tokens === null ? <UnknownValue /> : <BucketAmount bucket={bucket} n={tokens} />}</td>
                   <td className="o">{priced ? '×' : ''}</td>
-                  <td className="n">{priced ? <Price of={priced} /> : '–'}</td>
+                  <td className="n">{priced ? <BucketPrice of={priced} /> : '–'}</td>
                   <td className="o">{priced ? '=' : ''}</td>
                   <td className="n">{priced ? <span title={format.moneyExact(priced.amount)}>{amount(priced.amount)}</span> : '–'}</td>
                 </tr>
@@ -244,19 +244,19 @@ function CallCost({ detail }: { detail: SpanDetail }) {
                   <b>{t('trace.total')}</b>
                 </td>
                 <td className="n">
-                  <b>{usage.total_tokens === null ? <Unknown /> : format.count(usage.total_tokens)}</b>
+                  <b>{usage.total_tokens === null ? <UnknownValue /> : format.count(usage.total_tokens)}</b>
                 </td>
                 <td aria-hidden="true" />
                 <td aria-hidden="true" />
                 <td aria-hidden="true" />
                 <td className="n">
-                  <b>{cost?.total === null || cost === null ? <Unknown /> : format.moneyExact(cost.total)}</b>
+                  <b>{cost?.total === null || cost === null ? <UnknownValue /> : format.moneyExact(cost.total)}</b>
                 </td>
               </tr>
               {second && project.currency && (
                 <tr>
                   <td className="dim" colSpan={5}>
-                    {t('trace.atRate', { rate: `${format.three(project.currency.rate)} ${project.currency.code}` })}
+                    {t('trace.atRate', { rate: `${format.threeDigits(project.currency.rate)} ${project.currency.code}` })}
                   </td>
                   <td className="n dim">{t('common.about', { amount: second })}</td>
                 </tr>
@@ -265,7 +265,7 @@ function CallCost({ detail }: { detail: SpanDetail }) {
           </table>
         </div>
       )}
-      {(cost === null || cost.total === null) && <WhyUnknown detail={detail} />}
+      {(cost === null || cost.total === null) && <UnknownCostReason detail={detail} />}
       <dl className="kv">
         {cost?.price && (
           <>
@@ -278,7 +278,7 @@ function CallCost({ detail }: { detail: SpanDetail }) {
         <dt>{t('trace.tokens')}</dt>
         <dd>{told ? t(usage.source === 'estimated' ? 'trace.estimatedByUs' : 'trace.reportedByClient') : t('trace.notSent')}</dd>
         <dt>{t('trace.figure')}</dt>
-        <dd>{cost === null ? <Unknown /> : t(cost.source === 'client' ? 'trace.clientCostNote' : 'trace.computedByUs')}</dd>
+        <dd>{cost === null ? <UnknownValue /> : t(cost.source === 'client' ? 'trace.clientCostNote' : 'trace.computedByUs')}</dd>
         <dt>{t('trace.clientCost')}</dt>
         <dd>
           <ClientCost
@@ -289,7 +289,7 @@ function CallCost({ detail }: { detail: SpanDetail }) {
         {cost?.source === 'client' && (
           <>
             <dt>{t('trace.computedCost')}</dt>
-            <dd>{typeof cost.computed_total === 'number' ? format.moneyExact(cost.computed_total) : <Unknown />}</dd>
+            <dd>{typeof cost.computed_total === 'number' ? format.moneyExact(cost.computed_total) : <UnknownValue />}</dd>
           </>
         )}
         <dt>{t('trace.counted')}</dt>
@@ -302,7 +302,7 @@ function CallCost({ detail }: { detail: SpanDetail }) {
 /** The client's own figure beside ours, with the difference where there is one, whichever of both is taken. */
 function ClientCost({ ours, theirs }: { ours: number | null; theirs: number | null }): ReactNode {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   if (theirs === null) return <span className="dim">{t('trace.notSent')}</span>;
   if (ours === null) return format.moneyExact(theirs);
   const off = theirs - ours;
@@ -336,13 +336,13 @@ interface ModelSum {
 }
 
 /** What the calls below a span took, by model. */
-export function sumsBelow(node: Node): ModelSum[] {
+export function sumsBelow(node: SpanNode): ModelSum[] {
   const sums = new Map<string | null, ModelSum>();
   const stack = [node];
   for (let one = stack.pop(); one; one = stack.pop()) {
     stack.push(...one.children);
     const { span } = one;
-    if (!isCall(span) || !span.counted) continue;
+    if (!isModelCall(span) || !span.counted) continue;
     const sum = sums.get(span.model) ?? { model: span.model, calls: 0, input: 0, output: 0, cost: null, unpriced: 0 };
     sums.set(span.model, sum);
     sum.calls += 1;
@@ -356,13 +356,13 @@ export function sumsBelow(node: Node): ModelSum[] {
   return [...sums.values()].toSorted((a, b) => (b.cost ?? -1) - (a.cost ?? -1));
 }
 
-function BelowCost({ node }: { node: Node }) {
+function BelowCost({ node }: { node: SpanNode }) {
   const t = useT();
-  const { format } = useReader();
-  const { project, colorOf } = useLooking();
+  const { format } = useLocale();
+  const { project, colorOf } = useTraceView();
   const { took } = node;
   const sums = useMemo(() => sumsBelow(node), [node]);
-  const second = format.second(took.cost, project.currency);
+  const second = format.secondCurrency(took.cost, project.currency);
   return (
     <>
       <p className="dim small">{t('trace.belowWhy')}</p>
@@ -397,7 +397,7 @@ function BelowCost({ node }: { node: Node }) {
               <td className="n">{format.count(sum.input)}</td>
               <td className="n">{format.count(sum.output)}</td>
               <td className="n">
-                {sum.cost === null ? <Unknown /> : <span title={format.moneyExact(sum.cost)}>{format.money(sum.cost)}</span>}
+                {sum.cost === null ? <UnknownValue /> : <span title={format.moneyExact(sum.cost)}>{format.money(sum.cost)}</span>}
                 {sum.cost !== null && sum.unpriced > 0 && <span className="u">+</span>}
               </td>
             </tr>
@@ -412,7 +412,7 @@ function BelowCost({ node }: { node: Node }) {
             <td className="n">{format.count(took.input_tokens)}</td>
             <td className="n">{format.count(took.output_tokens)}</td>
             <td className="n">
-              <b>{took.cost === null ? <Unknown /> : <span title={format.moneyExact(took.cost)}>{format.money(took.cost)}</span>}</b>
+              <b>{took.cost === null ? <UnknownValue /> : <span title={format.moneyExact(took.cost)}>{format.money(took.cost)}</span>}</b>
             </td>
           </tr>
           {second && (

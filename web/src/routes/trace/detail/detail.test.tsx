@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import type { Usage } from '../../../api/span-types';
 import { aSpan } from '../model/fixtures';
 import { buildTree } from '../model/tree';
-import { paceOf, tokensPerSecond } from '../speed';
-import { linesOf, sumsBelow } from './cost';
-import { captureOf } from '../../../parts/hints/settings';
+import { compareToMedian, tokensPerSecond } from '../pace';
+import { bucketLinesOf, sumsBelow } from './cost';
+import { captureOf } from '../../../components/hints/settings';
 
 const usage: Usage = {
   input_tokens: 100,
@@ -19,7 +19,7 @@ const cost = { total: 0.5, input: null, output: null, source: 'computed' as cons
 
 describe('how a cost came about', () => {
   it('has a line for each bucket; what is not known says so, and what is rare is left out', () => {
-    const lines = linesOf(usage, [{ bucket: 'input', tokens: 70, usd_per_million: 2.5, amount: 0.000175 }]);
+    const lines = bucketLinesOf(usage, [{ bucket: 'input', tokens: 70, usd_per_million: 2.5, amount: 0.000175 }]);
     expect(lines.map(({ bucket, tokens }) => [bucket, tokens])).toEqual([
       ['input', 70],
       ['cache_read', 30],
@@ -57,7 +57,7 @@ describe('against its kind', () => {
     [4400, 2100, { kind: 'times', times: 4400 / 2100 }],
     [1030, 1000, { kind: 'same' }],
     [10, 0, { kind: 'same' }],
-  ])('%d ms where the mean is %d', (ms, mean, pace) => expect(paceOf(ms, mean)).toEqual(pace));
+  ])('%d ms where the mean is %d', (ms, mean, pace) => expect(compareToMedian(ms, mean)).toEqual(pace));
 
   it('counts tokens per second from the first token on', () => {
     const span = aSpan('a', null, 0, 3000, { usage, time_to_first_token_ms: 1000 });

@@ -1,48 +1,53 @@
 import { Link } from '@tanstack/react-router';
 import type { SpanDetail } from '../../../api/span-types';
 import { useT } from '../../../i18n';
-import { CopyIcon } from '../../../parts/states';
-import { Code } from '../../../parts/text/code';
-import { Duration } from '../../../parts/values';
-import { only } from '../../../query';
-import { useReader } from '../../../reader';
-import { useLooking } from '../context';
-import { ownTime } from '../model/time';
-import { isCall, type Node } from '../model/tree';
-import { PaceChip, tokensPerSecond } from '../speed';
-import { Lines, type Line } from './lines';
-import { SpanLink } from './notes';
+import { CopyIconButton } from '../../../components/states';
+import { CodeBlock } from '../../../components/text/code-block';
+import { Duration } from '../../../components/values';
+import { fieldTerm } from '../../../filter-query';
+import { useLocale } from '../../../locale';
+import { useTraceView } from '../context';
+import { selfIntervals } from '../model/time';
+import { isModelCall, type SpanNode } from '../model/tree';
+import { PaceChip, tokensPerSecond } from '../pace';
+import { PropertyList, type Property } from './property-list';
+import { SpanLink } from './span-notes';
 
 /** When, with what, by whom: the facts that are not texts, tokens or money. */
-export function Details({ detail, node }: { detail: SpanDetail; node: Node }) {
+export function DetailsTab({ detail, node }: { detail: SpanDetail; node: SpanNode }) {
   const t = useT();
-  const { format } = useReader();
-  const { project, data, around } = useLooking();
+  const { format } = useLocale();
+  const { project, data, around } = useTraceView();
   const filter = (field: string, value: string) => (
-    <Link className="ulink" to="/p/$project/traces" params={{ project: String(project.id) }} search={{ q: only(field, value), ...around }}>
+    <Link
+      className="ulink"
+      to="/p/$project/traces"
+      params={{ project: String(project.id) }}
+      search={{ q: fieldTerm(field, value), ...around }}
+    >
       {value}
     </Link>
   );
   const copied = (value: string) => (
     <span className="idc">
       <code>{value}</code>
-      <CopyIcon text={value} />
+      <CopyIconButton text={value} />
     </span>
   );
   const speed = tokensPerSecond(detail);
   const children = node.children.length;
-  const timing: Line[] = [
-    [t('trace.start'), `${format.exact(detail.start_time)} (+${format.three(node.start / 1000)} s)`],
+  const timing: Property[] = [
+    [t('trace.start'), `${format.exact(detail.start_time)} (+${format.threeDigits(node.start / 1000)} s)`],
     [t('trace.duration'), <Duration key="d" ms={detail.duration_ms} />],
     [
       t('trace.self'),
       <span key="s">
         <Duration ms={node.self} />{' '}
-        {children > 0 && <span className="dim">{t('trace.lessChildren', { n: children, parts: ownTime(node).length })}</span>}
+        {children > 0 && <span className="dim">{t('trace.lessChildren', { n: children, parts: selfIntervals(node).length })}</span>}
       </span>,
     ],
     detail.time_to_first_token_ms !== null && [t('trace.firstToken'), <Duration key="f" ms={detail.time_to_first_token_ms} />],
-    speed !== null && isCall(detail) && [t('trace.speed'), `${format.three(speed)} ${t('trace.tokensPerSecond')}`],
+    speed !== null && isModelCall(detail) && [t('trace.speed'), `${format.threeDigits(speed)} ${t('trace.tokensPerSecond')}`],
     detail.compared && [
       t('trace.compared'),
       <span key="c" className="cmpl">
@@ -60,7 +65,7 @@ export function Details({ detail, node }: { detail: SpanDetail; node: Node }) {
     ],
     detail.thread !== null && [t('trace.thread'), detail.thread],
   ];
-  const model: Line[] = [
+  const model: Property[] = [
     detail.provider !== null && [t('traces.provider'), filter('provider', detail.provider)],
     detail.request_model !== null && [t('trace.modelRequested'), detail.request_model],
     detail.response_model !== null && [
@@ -73,12 +78,12 @@ export function Details({ detail, node }: { detail: SpanDetail; node: Node }) {
       </span>,
     ],
     detail.operation !== null && [t('trace.operation'), detail.operation],
-    detail.streaming !== null && isCall(detail) && [t('trace.streaming'), t(detail.streaming ? 'common.yes' : 'common.no')],
-    isCall(detail) && (detail.finish_reasons?.length ?? 0) > 0 && [t('trace.finishReason'), detail.finish_reasons!.join(', ')],
+    detail.streaming !== null && isModelCall(detail) && [t('trace.streaming'), t(detail.streaming ? 'common.yes' : 'common.no')],
+    isModelCall(detail) && (detail.finish_reasons?.length ?? 0) > 0 && [t('trace.finishReason'), detail.finish_reasons!.join(', ')],
     detail.prompt !== null && [t('trace.prompt'), filter('prompt', detail.prompt)],
-    ...Object.entries(detail.request ?? {}).map(([name, value]): Line => [name, <code key={name}>{writeValue(value)}</code>]),
+    ...Object.entries(detail.request ?? {}).map(([name, value]): Property => [name, <code key={name}>{valueText(value)}</code>]),
   ];
-  const place: Line[] = [
+  const place: Property[] = [
     detail.pipeline !== null && [t('traces.pipeline'), filter('pipeline', detail.pipeline)],
     detail.agent !== null && [t('trace.agent'), filter('agent', detail.agent)],
     detail.tool !== null && [t('trace.tool'), filter('tool', detail.tool)],
@@ -89,15 +94,15 @@ export function Details({ detail, node }: { detail: SpanDetail; node: Node }) {
     detail.service !== null && [t('trace.service'), detail.service],
     detail.sdk !== null && ['SDK', [detail.sdk.name, detail.sdk.version].filter(Boolean).join(' ')],
     detail.origin !== null && [t('trace.origin'), <code key="o">{detail.origin}</code>],
-    ...Object.entries(detail.tags).map(([name, value]): Line => [`tag ${name}`, filter(`tag.${name}`, value)]),
+    ...Object.entries(detail.tags).map(([name, value]): Property => [`tag ${name}`, filter(`tag.${name}`, value)]),
   ];
-  const ids: Line[] = [
+  const ids: Property[] = [
     [t('trace.spanId'), copied(detail.span_id)],
     detail.parent_span_id !== null && [t('trace.parentId'), copied(detail.parent_span_id)],
     [t('trace.traceId'), copied(data.trace.trace_id)],
     detail.response_id !== null && detail.response_id !== undefined && [t('trace.responseId'), copied(detail.response_id)],
   ];
-  const links = (detail.links ?? []).map((link): Line => [
+  const links = (detail.links ?? []).map((link): Property => [
     link.span_id,
     <span key="l">
       <SpanLink project={project.id} span={link} />{' '}
@@ -107,11 +112,11 @@ export function Details({ detail, node }: { detail: SpanDetail; node: Node }) {
   const tools = detail.tool_definitions ?? [];
   return (
     <>
-      <Lines title={t('trace.timing')} lines={timing} />
-      <Lines title={t('trace.request')} lines={model} />
-      <Lines title={t('trace.placement')} lines={place} />
-      <Lines title={t('trace.ids')} lines={ids} />
-      <Lines title={t('trace.links')} lines={links} />
+      <PropertyList title={t('trace.timing')} lines={timing} />
+      <PropertyList title={t('trace.request')} lines={model} />
+      <PropertyList title={t('trace.placement')} lines={place} />
+      <PropertyList title={t('trace.ids')} lines={ids} />
+      <PropertyList title={t('trace.links')} lines={links} />
       {tools.length > 0 && (
         <section className="dgroup">
           <h3>{t('trace.offeredToolCount', { n: tools.length })}</h3>
@@ -120,7 +125,7 @@ export function Details({ detail, node }: { detail: SpanDetail; node: Node }) {
               <summary>
                 <b>{toolField(tool, 'name') ?? `#${at + 1}`}</b> <span className="dim ell">{toolField(tool, 'description')}</span>
               </summary>
-              <Code text={JSON.stringify(tool)} lines={60} />
+              <CodeBlock text={JSON.stringify(tool)} lines={60} />
             </details>
           ))}
         </section>
@@ -129,7 +134,7 @@ export function Details({ detail, node }: { detail: SpanDetail; node: Node }) {
   );
 }
 
-const writeValue = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
+const valueText = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
 
 /** The name or description of a tool, in whichever of the usual shapes it was sent. */
 function toolField(tool: unknown, field: 'name' | 'description'): string | null {

@@ -4,28 +4,28 @@ import { spanQuery } from '../../../api/queries';
 import { usageOf } from '../../../api/status';
 import type { SpanDetail } from '../../../api/span-types';
 import { useT } from '../../../i18n';
-import { Glyph, StatusGlyph } from '../../../parts/icons';
-import { CopyIcon, ErrorPart, Skeleton } from '../../../parts/states';
-import { Tabs } from '../../../parts/tabs';
-import { Chip, Duration, Estimated, Unknown } from '../../../parts/values';
-import { useReader } from '../../../reader';
-import { useLooking } from '../context';
+import { Glyph, StatusGlyph } from '../../../components/icons';
+import { CopyIconButton, ErrorMessage, Skeleton } from '../../../components/states';
+import { Tabs } from '../../../components/tabs';
+import { Chip, Duration, EstimatedMark, UnknownValue } from '../../../components/values';
+import { useLocale } from '../../../locale';
+import { useTraceView } from '../context';
 import { LogLines } from '../logs';
-import { isCall, type Node } from '../model/tree';
-import { PaceChip, tokensPerSecond } from '../speed';
-import { useLogs } from '../use-logs';
-import { Attributes, Raw } from './attributes';
+import { isModelCall, type SpanNode } from '../model/tree';
+import { PaceChip, tokensPerSecond } from '../pace';
+import { useTraceLogs } from '../use-logs';
+import { AttributesTab, RawTab } from './attributes';
 import { CostTab } from './cost';
-import { Details } from './details';
+import { DetailsTab } from './details';
 import { MessagesTab } from './messages';
-import { AlsoReported, Failures, NotCounted } from './notes';
-import { ReadingTab } from './reading';
+import { OtherReportNote, SpanFailures, ExcludedNote } from './span-notes';
+import { ProvenanceTab } from './provenance';
 
-const TABS = ['messages', 'cost', 'details', 'logs', 'attributes', 'reading', 'raw'] as const;
-type Tab = (typeof TABS)[number];
+const DETAIL_TABS = ['messages', 'cost', 'details', 'logs', 'attributes', 'reading', 'raw'] as const;
+type DetailTab = (typeof DETAIL_TABS)[number];
 
 /** Steps that say something themselves: calls, and what speaks for them. */
-const SPEAKS = new Set([
+const KINDS_WITH_MESSAGES = new Set([
   'llm',
   'embedding',
   'agent',
@@ -39,18 +39,27 @@ const SPEAKS = new Set([
   'prompt',
 ]);
 
-function tabsOf({ span, took }: Node, detail: SpanDetail | undefined, logged: boolean): Tab[] {
+function tabsOf({ span, took }: SpanNode, detail: SpanDetail | undefined, logged: boolean): DetailTab[] {
   const messages = detail ? detail.input_messages.length + detail.output_messages.length : 0;
-  const talks = span.kind === 'llm' || messages > 0 || (SPEAKS.has(span.kind) && (span.input_preview ?? span.output_preview) !== null);
-  const costs = isCall(span) || took.llm_calls > 0;
-  return TABS.filter((tab) => (tab !== 'messages' || talks) && (tab !== 'cost' || costs) && (tab !== 'logs' || logged));
+  const withMessages =
+    span.kind === 'llm' || messages > 0 || (KINDS_WITH_MESSAGES.has(span.kind) && (span.input_preview ?? span.output_preview) !== null);
+  const costs = isModelCall(span) || took.llm_calls > 0;
+  return DETAIL_TABS.filter((tab) => (tab !== 'messages' || withMessages) && (tab !== 'cost' || costs) && (tab !== 'logs' || logged));
 }
 
 /** Everything about one span. Its messages and attributes come when it is looked at. */
-export const Detail = memo(function Detail({ node, tab, onTab }: { node: Node; tab: string | undefined; onTab: (tab: string) => void }) {
+export const SpanDetailPane = memo(function Detail({
+  node,
+  tab,
+  onTab,
+}: {
+  node: SpanNode;
+  tab: string | undefined;
+  onTab: (tab: string) => void;
+}) {
   const t = useT();
   const panel = useId();
-  const { project, data, at } = useLooking();
+  const { project, data, at } = useTraceView();
   const { span } = node;
   const query = useQuery({
     ...spanQuery(project.id, data.trace.trace_id, span.span_id, at),
@@ -59,33 +68,33 @@ export const Detail = memo(function Detail({ node, tab, onTab }: { node: Node; t
     meta: { live: false },
   });
   const detail = query.data;
-  const lines = useLogs().lines.filter((line) => line.span_id === span.span_id);
+  const lines = useTraceLogs().lines.filter((line) => line.span_id === span.span_id);
   const tabs = tabsOf(node, detail, lines.length > 0);
-  const fallback: Tab = tabs.includes('messages') ? 'messages' : SPEAKS.has(span.kind) ? 'details' : 'attributes';
+  const fallback: DetailTab = tabs.includes('messages') ? 'messages' : KINDS_WITH_MESSAGES.has(span.kind) ? 'details' : 'attributes';
   const selected = tabs.find((one) => one === tab) ?? fallback;
-  const counts: Partial<Record<Tab, number>> = detail
+  const counts: Partial<Record<DetailTab, number>> = detail
     ? {
         messages: detail.input_messages.length + detail.output_messages.length,
         logs: lines.length,
         attributes: Object.keys(detail.attributes).length,
       }
     : {};
-  const content: Record<Tab, (full: SpanDetail) => ReactNode> = {
+  const content: Record<DetailTab, (full: SpanDetail) => ReactNode> = {
     messages: (full) => <MessagesTab detail={full} />,
     cost: (full) => <CostTab detail={full} node={node} />,
-    details: (full) => <Details detail={full} node={node} />,
+    details: (full) => <DetailsTab detail={full} node={node} />,
     logs: () => <LogLines lines={lines} />,
-    attributes: (full) => <Attributes key={span.span_id} detail={full} />,
-    reading: (full) => <ReadingTab detail={full} />,
-    raw: (full) => <Raw detail={full} />,
+    attributes: (full) => <AttributesTab key={span.span_id} detail={full} />,
+    reading: (full) => <ProvenanceTab detail={full} />,
+    raw: (full) => <RawTab detail={full} />,
   };
   return (
     <>
-      <Head node={node} />
-      <Failures node={node} />
-      {!span.counted && <NotCounted exclusion={span.exclusion} />}
-      {span.also_reported && span.exclusion?.kind !== 'reported_elsewhere' && <AlsoReported other={span.also_reported} />}
-      <Tabs<Tab>
+      <SpanHead node={node} />
+      <SpanFailures node={node} />
+      {!span.counted && <ExcludedNote exclusion={span.exclusion} />}
+      {span.also_reported && span.exclusion?.kind !== 'reported_elsewhere' && <OtherReportNote other={span.also_reported} />}
+      <Tabs<DetailTab>
         label={t('trace.span')}
         panel={panel}
         selected={selected}
@@ -103,13 +112,13 @@ export const Detail = memo(function Detail({ node, tab, onTab }: { node: Node; t
       <div className="tabp" id={panel} role="tabpanel" aria-label={t(`trace.tab.${selected}`)}>
         {detail && content[selected](detail)}
         {query.isPending && <Skeleton rows={7} height={26} />}
-        {query.error && !detail && <ErrorPart error={query.error} onRetry={() => void query.refetch()} />}
+        {query.error && !detail && <ErrorMessage error={query.error} onRetry={() => void query.refetch()} />}
       </div>
     </>
   );
 });
 
-function Head({ node }: { node: Node }) {
+function SpanHead({ node }: { node: SpanNode }) {
   const t = useT();
   const { span } = node;
   return (
@@ -127,37 +136,37 @@ function Head({ node }: { node: Node }) {
         )}
         {span.compared && <PaceChip span={span} compared={span.compared} />}
         <span className="sp" />
-        <CopyIcon text={window.location.href} label={t('trace.copySpanLink')} />
+        <CopyIconButton text={window.location.href} label={t('trace.copySpanLink')} />
       </div>
-      <Facts node={node} />
+      <SpanFacts node={node} />
     </div>
   );
 }
 
-function Facts({ node }: { node: Node }) {
+function SpanFacts({ node }: { node: SpanNode }) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   const { span } = node;
-  const call = isCall(span);
+  const call = isModelCall(span);
   const speed = tokensPerSecond(span);
   const { took } = node;
   const usage = usageOf(span);
-  const missing = <Unknown />;
+  const missing = <UnknownValue />;
   return (
     <div className="facts">
-      <Fact label={t('trace.duration')}>
+      <SpanFact label={t('trace.duration')}>
         <Duration ms={span.duration_ms} />
-      </Fact>
-      <Fact label={t('trace.self')} title={t('trace.selfWhy')}>
+      </SpanFact>
+      <SpanFact label={t('trace.self')} title={t('trace.selfWhy')}>
         <Duration ms={node.self} />
-      </Fact>
+      </SpanFact>
       {span.time_to_first_token_ms !== null && (
-        <Fact label={t('trace.firstToken')}>
+        <SpanFact label={t('trace.firstToken')}>
           <Duration ms={span.time_to_first_token_ms} />
-        </Fact>
+        </SpanFact>
       )}
       {call && !(usage === null && span.status !== 'ok') && (
-        <Fact label={usage?.source === 'estimated' ? t('trace.tokensEstimated') : t('trace.tokens')}>
+        <SpanFact label={usage?.source === 'estimated' ? t('trace.tokensEstimated') : t('trace.tokens')}>
           {usage === null ? (
             missing
           ) : (
@@ -166,36 +175,37 @@ function Facts({ node }: { node: Node }) {
               {usage.output_tokens === null ? missing : format.count(usage.output_tokens)} <i>{t('trace.outputTokensShort')}</i>
             </>
           )}
-        </Fact>
+        </SpanFact>
       )}
       {call && !(span.cost === null && span.status !== 'ok') && (
-        <Fact label={t('trace.cost')}>
-          {span.cost?.estimated && <Estimated />}
+        <SpanFact label={t('trace.cost')}>
+          {span.cost?.estimated && <EstimatedMark />}
           {span.cost?.total !== null && span.cost?.total !== undefined ? format.moneyExact(span.cost.total) : missing}
-        </Fact>
+        </SpanFact>
       )}
       {!call && took.llm_calls > 0 && (
         <>
-          <Fact label={t('trace.callsBelow')}>{format.count(took.llm_calls)}</Fact>
-          <Fact label={t('trace.tokensBelow')}>
-            {format.count(took.input_tokens)} <i>{t('trace.inputTokensShort')}</i> {format.count(took.output_tokens)} <i>{t('trace.outputTokensShort')}</i>
-          </Fact>
-          <Fact label={t('trace.costBelow')}>
+          <SpanFact label={t('trace.callsBelow')}>{format.count(took.llm_calls)}</SpanFact>
+          <SpanFact label={t('trace.tokensBelow')}>
+            {format.count(took.input_tokens)} <i>{t('trace.inputTokensShort')}</i> {format.count(took.output_tokens)}{' '}
+            <i>{t('trace.outputTokensShort')}</i>
+          </SpanFact>
+          <SpanFact label={t('trace.costBelow')}>
             {took.cost === null ? missing : <span title={format.moneyExact(took.cost)}>{format.money(took.cost)}</span>}
             {took.cost !== null && took.unpriced_calls > 0 && <i>+</i>}
-          </Fact>
+          </SpanFact>
         </>
       )}
       {speed !== null && span.kind === 'llm' && (
-        <Fact label={t('trace.speed')} title={t('trace.speedWhy')}>
-          {format.three(speed)} <i>{t('trace.tokensPerSecond')}</i>
-        </Fact>
+        <SpanFact label={t('trace.speed')} title={t('trace.speedWhy')}>
+          {format.threeDigits(speed)} <i>{t('trace.tokensPerSecond')}</i>
+        </SpanFact>
       )}
     </div>
   );
 }
 
-function Fact({ label, title, children }: { label: string; title?: string; children: ReactNode }) {
+function SpanFact({ label, title, children }: { label: string; title?: string; children: ReactNode }) {
   return (
     <div title={title}>
       <span>{label}</span>

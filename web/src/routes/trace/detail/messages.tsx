@@ -1,35 +1,35 @@
 import { useState } from 'react';
 import type { SpanDetail } from '../../../api/span-types';
 import { useT } from '../../../i18n';
-import { Rich } from '../../../parts/rich';
-import { captureOf } from '../../../parts/hints/settings';
-import { CopyButton } from '../../../parts/states';
-import { Code } from '../../../parts/text/code';
-import { MessageView, messageText } from '../../../parts/text/message';
-import type { TextMode } from '../../../parts/text/prose';
-import { useReader } from '../../../reader';
-import { isCall } from '../model/tree';
-import { CostLine } from './cost';
-import { TextsFrom } from './notes';
+import { InlineCodeText } from '../../../components/inline-code-text';
+import { captureOf } from '../../../components/hints/settings';
+import { CopyButton } from '../../../components/states';
+import { CodeBlock } from '../../../components/text/code-block';
+import { MessageView, messageText } from '../../../components/text/message';
+import type { TextMode } from '../../../components/text/message-text';
+import { useLocale } from '../../../locale';
+import { isModelCall } from '../model/tree';
+import { CostFormula } from './cost';
+import { MessagesFromNote } from './span-notes';
 
-const MODES = ['reading', 'text', 'json'] as const;
-type Mode = (typeof MODES)[number];
+const TEXT_MODES = ['reading', 'text', 'json'] as const;
+type MessageMode = (typeof TEXT_MODES)[number];
 
 // How one likes to read stays from span to span.
-let preferred: Mode = 'reading';
+let preferredMode: MessageMode = 'reading';
 
 /** So many messages of a long history are shown; the newest are what matters. */
-const NEWEST = 12;
+const MAX_MESSAGES = 12;
 
 export function MessagesTab({ detail }: { detail: SpanDetail }) {
   const t = useT();
-  const { format } = useReader();
-  const [mode, setMode] = useState<Mode>(preferred);
+  const { format } = useLocale();
+  const [mode, setMode] = useState<MessageMode>(preferredMode);
   const [whole, setWhole] = useState(false);
   const { input_messages: input, output_messages: output, usage } = detail;
   const all = [...input, ...output];
-  if (all.length === 0) return <Missing detail={detail} />;
-  const hidden = whole || input.length <= NEWEST + 2 ? 0 : input.length - NEWEST;
+  if (all.length === 0) return <MissingMessages detail={detail} />;
+  const hidden = whole || input.length <= MAX_MESSAGES + 2 ? 0 : input.length - MAX_MESSAGES;
   // Instructions stand first, whatever is folded.
   const lead = hidden > 0 && input[0]?.role === 'system' ? 1 : 0;
   const shownInput = hidden > 0 ? [...input.slice(0, lead), ...input.slice(hidden + lead)] : input;
@@ -37,17 +37,17 @@ export function MessagesTab({ detail }: { detail: SpanDetail }) {
   const read: TextMode = mode === 'text' ? 'text' : 'reading';
   return (
     <>
-      {detail.texts_from && <TextsFrom from={detail.texts_from} />}
+      {detail.texts_from && <MessagesFromNote from={detail.texts_from} />}
       <div className="tabtools">
         <div className="seg" role="group" aria-label={t('trace.showMessagesAs')}>
-          {MODES.map((one) => (
+          {TEXT_MODES.map((one) => (
             <button
               key={one}
               type="button"
               aria-pressed={mode === one}
               className={mode === one ? 'on' : undefined}
               onClick={() => {
-                preferred = one;
+                preferredMode = one;
                 setMode(one);
               }}
             >
@@ -63,7 +63,7 @@ export function MessagesTab({ detail }: { detail: SpanDetail }) {
         />
       </div>
       {mode === 'json' ? (
-        <Code text={json()} lines={400} />
+        <CodeBlock text={json()} lines={400} />
       ) : (
         <>
           {shownInput.slice(0, lead).map((message, at) => (
@@ -103,15 +103,15 @@ export function MessagesTab({ detail }: { detail: SpanDetail }) {
           {output.length === 0 && detail.kind === 'llm' && <p className="dim small pad">{t('trace.noAnswer')}</p>}
         </>
       )}
-      {isCall(detail) && <Finish detail={detail} />}
-      <CostLine detail={detail} />
+      {isModelCall(detail) && <FinishReason detail={detail} />}
+      <CostFormula detail={detail} />
     </>
   );
 }
 
-function Finish({ detail }: { detail: SpanDetail }) {
+function FinishReason({ detail }: { detail: SpanDetail }) {
   const t = useT();
-  const { format } = useReader();
+  const { format } = useLocale();
   const reasons = detail.finish_reasons ?? [];
   const system = detail.input_messages.some(({ role }) => role === 'system' || role === 'developer');
   const tools = detail.tool_definitions?.length ?? 0;
@@ -141,7 +141,7 @@ function Finish({ detail }: { detail: SpanDetail }) {
 }
 
 /** No texts: why, and what to do. */
-function Missing({ detail }: { detail: SpanDetail }) {
+function MissingMessages({ detail }: { detail: SpanDetail }) {
   const t = useT();
   const { code, words } = captureOf(detail.sdk?.name);
   if (detail.kind !== 'llm' && detail.kind !== 'agent') return <p className="dim small pad">{t('trace.noMessages')}</p>;
@@ -149,7 +149,7 @@ function Missing({ detail }: { detail: SpanDetail }) {
     <div className="missing">
       <h3>{t('trace.missing')}</h3>
       <p>
-        <Rich text={t(words)} />
+        <InlineCodeText text={t(words)} />
       </p>
       <figure className="code">
         <figcaption>
@@ -161,7 +161,7 @@ function Missing({ detail }: { detail: SpanDetail }) {
         </pre>
       </figure>
       <p className="dim small">{t('trace.missing.then')}</p>
-      <CostLine detail={detail} />
+      <CostFormula detail={detail} />
     </div>
   );
 }

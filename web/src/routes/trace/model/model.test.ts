@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { aSpan } from './fixtures';
-import { shares, strip } from './shares';
-import { criticalPath, idle, makeAxis, ownTime, roundStep } from './time';
-import { buildTree, matches, millis, visible } from './tree';
+import { timeShares, shareBarItems } from './shares';
+import { criticalPath, idleIntervals, makeTimeAxis, selfIntervals, roundStep } from './time';
+import { buildTree, matchesText, millis, visibleNodes } from './tree';
 
 const ids = (nodes: { span: { span_id: string } }[]) => nodes.map(({ span }) => span.span_id);
 
@@ -23,9 +23,9 @@ describe('the tree', () => {
 
   it('folds away all below, and nothing else', () => {
     const tree = buildTree([aSpan('a', null, 0, 9), aSpan('b', 'a', 1, 3), aSpan('b2', 'b', 2, 1), aSpan('c', 'a', 5, 1)], []);
-    expect(ids(visible(tree.nodes, new Set(['b'])))).toEqual(['a', 'b', 'c']);
-    expect(ids(visible(tree.nodes, new Set(['a', 'b'])))).toEqual(['a']);
-    expect(ids(visible(tree.nodes, new Set(['c'])))).toHaveLength(4);
+    expect(ids(visibleNodes(tree.nodes, new Set(['b'])))).toEqual(['a', 'b', 'c']);
+    expect(ids(visibleNodes(tree.nodes, new Set(['a', 'b'])))).toEqual(['a']);
+    expect(ids(visibleNodes(tree.nodes, new Set(['c'])))).toHaveLength(4);
   });
 
   it('hangs error events at their span, where they are found by words', () => {
@@ -42,8 +42,8 @@ describe('the tree', () => {
     };
     const tree = buildTree([aSpan('a', null, 0, 9)], [error, { ...error, span_id: 'elsewhere' }]);
     expect(tree.nodes[0]!.errors).toEqual([error]);
-    expect(matches(tree.nodes[0]!, 'ratelimit')).toBe(true);
-    expect(matches(tree.nodes[0]!, 'timeout')).toBe(false);
+    expect(matchesText(tree.nodes[0]!, 'ratelimit')).toBe(true);
+    expect(matchesText(tree.nodes[0]!, 'timeout')).toBe(false);
   });
 
   it('stands ten thousand spans in one chain', () => {
@@ -51,7 +51,7 @@ describe('the tree', () => {
     const tree = buildTree(spans, []);
     expect(tree.nodes).toHaveLength(10_000);
     expect(tree.nodes[9_999]!.depth).toBe(9_999);
-    expect(shares(tree.nodes)[0]!.spans).toBe(10_000);
+    expect(timeShares(tree.nodes)[0]!.spans).toBe(10_000);
   });
 
   it('adds up own time and calls itself where the server did not', () => {
@@ -76,7 +76,14 @@ describe('the tree', () => {
       [],
     );
     expect(tree.nodes.map(({ self }) => self)).toEqual([30, 20, 30, 50]);
-    expect(tree.roots[0]!.took).toEqual({ llm_calls: 2, input_tokens: 20, output_tokens: 4, cost: 0.5, unpriced_calls: 1, estimated_calls: 0 });
+    expect(tree.roots[0]!.took).toEqual({
+      llm_calls: 2,
+      input_tokens: 20,
+      output_tokens: 4,
+      cost: 0.5,
+      unpriced_calls: 1,
+      estimated_calls: 0,
+    });
   });
 
   it('reads microseconds', () => {
@@ -93,7 +100,7 @@ describe('where the time went', () => {
       aSpan('b', 'root', 10, 80, { op: 'http.client' }),
       aSpan('c', 'root', 10, 60, { op: 'db.query' }),
     ];
-    const found = shares(buildTree(spans, []).nodes);
+    const found = timeShares(buildTree(spans, []).nodes);
     expect(found.map(({ key }) => key)).toEqual(['http.client', 'db.query', 'ai.pipeline']);
     expect(found[0]!.self).toBe(160);
     expect(found.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 12);
@@ -106,7 +113,9 @@ describe('where the time went', () => {
       aSpan('long', 'run', 10, 40, { op: 'gen_ai.execute_tool', kind: 'tool', self_time_ms: 0 }),
       aSpan('step', 'long', 10, 40, { op: 'function', kind: 'function' }),
     ];
-    const tools = shares(buildTree(spans, []).nodes).flatMap(({ operations }) => operations).find(({ key }) => key === 'gen_ai.execute_tool')!;
+    const tools = timeShares(buildTree(spans, []).nodes)
+      .flatMap(({ operations }) => operations)
+      .find(({ key }) => key === 'gen_ai.execute_tool')!;
     expect(tools.slowest.span.span_id).toBe('long');
     expect(tools.self).toBe(3);
   });
@@ -119,11 +128,11 @@ describe('where the time went', () => {
       aSpan('wait', 'talk', 13, 2, { op: 'subprocess.wait' }),
       aSpan('tool', null, 100, 50, { op: 'gen_ai.execute_tool' }),
     ];
-    const found = shares(buildTree(spans, []).nodes);
+    const found = timeShares(buildTree(spans, []).nodes);
     const subprocess = found.find(({ key }) => key === 'subprocess')!;
     expect(subprocess).toMatchObject({ spans: 3, self: 10, inclusive: 10 });
     expect(subprocess.operations.map(({ key }) => key)).toEqual(['subprocess', 'subprocess.communicate', 'subprocess.wait']);
-    expect(strip(found).map(({ key }) => key)).toEqual(['gen_ai.chat', 'gen_ai.execute_tool', 'subprocess']);
+    expect(shareBarItems(found).map(({ key }) => key)).toEqual(['gen_ai.chat', 'gen_ai.execute_tool', 'subprocess']);
   });
 
   it('gives the time of requests and queries to the call that waited for them', () => {
@@ -137,7 +146,7 @@ describe('where the time went', () => {
       aSpan('alone', 'run', 95, 5, { op: 'http.client', kind: 'http', self_time_ms: 5 }),
     ];
     const tree = buildTree(spans, []);
-    const found = shares(tree.nodes).flatMap(({ operations }) => operations);
+    const found = timeShares(tree.nodes).flatMap(({ operations }) => operations);
     const selfOf = (op: string) => found.find(({ key }) => key === op)?.self;
     expect(['gen_ai.chat', 'gen_ai.execute_tool', 'function', 'http.client', 'db.query', 'run'].map(selfOf)).toEqual([58, 35, 2, 5, 0, 5]);
     expect(found.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 12);
@@ -145,29 +154,29 @@ describe('where the time went', () => {
   });
 
   it('divides nothing where nothing took time', () => {
-    expect(shares(buildTree([aSpan('a', null, 0, 0)], []).nodes)[0]!.share).toBe(0);
+    expect(timeShares(buildTree([aSpan('a', null, 0, 0)], []).nodes)[0]!.share).toBe(0);
   });
 });
 
 describe('time', () => {
   it('own time is what the children leave, clipped to the span', () => {
     const tree = buildTree([aSpan('a', null, 0, 100), aSpan('b', 'a', 10, 30), aSpan('c', 'a', 20, 40), aSpan('d', 'a', 90, 50)], []);
-    expect(ownTime(tree.byId.get('a')!)).toEqual([
+    expect(selfIntervals(tree.byId.get('a')!)).toEqual([
       [0, 10],
       [60, 90],
     ]);
-    expect(ownTime(tree.byId.get('d')!)).toEqual([[90, 140]]);
+    expect(selfIntervals(tree.byId.get('d')!)).toEqual([[90, 140]]);
   });
 
   it('folds gaps in which nothing happened, and only those', () => {
     const tree = buildTree([aSpan('a', null, 0, 100), aSpan('late', 'a', 90, 60), aSpan('b', null, 900, 100)], []);
-    expect(idle(tree)).toEqual([[150, 900]]);
-    const axis = makeAxis(tree.length, idle(tree));
+    expect(idleIntervals(tree)).toEqual([[150, 900]]);
+    const axis = makeTimeAxis(tree.length, idleIntervals(tree));
     expect(axis.place(0)).toBe(0);
     expect(axis.place(1000)).toBeCloseTo(1);
     expect(axis.place(900) - axis.place(150)).toBeCloseTo(0.05);
     expect(axis.place(100)).toBeCloseTo(0.38);
-    expect(makeAxis(100, []).place(25)).toBe(0.25);
+    expect(makeTimeAxis(100, []).place(25)).toBe(0.25);
   });
 
   it('walks back along what was waited for', () => {
@@ -192,6 +201,6 @@ describe('time', () => {
   it('ticks at round steps', () => {
     expect(roundStep(2070, 5)).toBe(500);
     expect(roundStep(48_620, 4)).toBe(20_000);
-    expect(makeAxis(2070, [], 5).ticks.map(({ time }) => time)).toEqual([0, 500, 1000, 1500, 2000]);
+    expect(makeTimeAxis(2070, [], 5).ticks.map(({ time }) => time)).toEqual([0, 500, 1000, 1500, 2000]);
   });
 });

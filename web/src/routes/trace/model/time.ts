@@ -1,11 +1,11 @@
-import type { Node, Tree } from './tree';
+import type { SpanNode, SpanTree } from './tree';
 
-export type Stretch = [from: number, to: number];
+export type Interval = [from: number, to: number];
 
 /** The parts of `stretches` put together, in order and without overlap. */
-export function union(stretches: Iterable<Stretch>): Stretch[] {
-  const sorted = [...stretches].filter(([from, to]) => to >= from).toSorted((a, b) => a[0] - b[0]);
-  const found: Stretch[] = [];
+export function mergeIntervals(intervals: Iterable<Interval>): Interval[] {
+  const sorted = [...intervals].filter(([from, to]) => to >= from).toSorted((a, b) => a[0] - b[0]);
+  const found: Interval[] = [];
   for (const [from, to] of sorted) {
     const last = found[found.length - 1];
     if (last && from <= last[1]) last[1] = Math.max(last[1], to);
@@ -15,9 +15,9 @@ export function union(stretches: Iterable<Stretch>): Stretch[] {
 }
 
 /** When a span itself is at work: its time less the union of its children's. */
-export function ownTime({ start, end, children }: Node): Stretch[] {
-  const taken = union(children.map((child): Stretch => [Math.max(start, child.start), Math.min(end, child.end)]));
-  const own: Stretch[] = [];
+export function selfIntervals({ start, end, children }: SpanNode): Interval[] {
+  const taken = mergeIntervals(children.map((child): Interval => [Math.max(start, child.start), Math.min(end, child.end)]));
+  const own: Interval[] = [];
   let from = start;
   for (const [begin, stop] of taken) {
     if (begin > from) own.push([from, begin]);
@@ -28,21 +28,21 @@ export function ownTime({ start, end, children }: Node): Stretch[] {
 }
 
 /** Stretches in which no span of the trace is at work, at least this part of the whole. */
-const IDLE = 0.08;
+const MIN_IDLE_SHARE = 0.08;
 
-export function idle({ roots, length }: Tree): Stretch[] {
-  const busy = union(roots.flatMap(spread));
-  const gaps: Stretch[] = [];
+export function idleIntervals({ roots, length }: SpanTree): Interval[] {
+  const busy = mergeIntervals(roots.flatMap(subtreeIntervals));
+  const gaps: Interval[] = [];
   for (let at = 1; at < busy.length; at += 1) {
-    const gap: Stretch = [busy[at - 1]![1], busy[at]![0]];
-    if (gap[1] - gap[0] >= length * IDLE) gaps.push(gap);
+    const gap: Interval = [busy[at - 1]![1], busy[at]![0]];
+    if (gap[1] - gap[0] >= length * MIN_IDLE_SHARE) gaps.push(gap);
   }
   return gaps;
 }
 
 /** A span and all below it: children may outlive their parent. */
-function spread(root: Node): Stretch[] {
-  const found: Stretch[] = [];
+function subtreeIntervals(root: SpanNode): Interval[] {
+  const found: Interval[] = [];
   const stack = [root];
   for (let node = stack.pop(); node; node = stack.pop()) {
     found.push([node.start, node.end]);
@@ -52,9 +52,9 @@ function spread(root: Node): Stretch[] {
 }
 
 /** The width that a folded gap keeps, as part of the axis. */
-const FOLDED = 0.05;
+const FOLDED_GAP_SHARE = 0.05;
 
-export interface Axis {
+export interface TimeAxis {
   /** Where a time stands, from 0 to 1. */
   place: (time: number) => number;
   /** How long a part of the axis is, where nothing is folded. */
@@ -64,32 +64,32 @@ export interface Axis {
   step: number;
 }
 
-const STEPS = [1, 2, 5];
+const ROUND_STEPS = [1, 2, 5];
 
 /** A round step that divides `length` into at most `most` parts. */
 export function roundStep(length: number, most: number): number {
   if (length <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(length / most));
-  const step = STEPS.find((one) => one * power * most >= length) ?? 10;
+  const step = ROUND_STEPS.find((one) => one * power * most >= length) ?? 10;
   return step * power;
 }
 
 /** The time axis of a trace: linear, but for gaps in which nothing happened. */
-export function makeAxis(length: number, gaps: Stretch[], most = 5): Axis {
+export function makeTimeAxis(length: number, gaps: Interval[], most = 5): TimeAxis {
   const whole = Math.max(length, 1e-6);
   const lost = gaps.reduce((sum, [from, to]) => sum + to - from, 0);
-  const scale = (1 - gaps.length * FOLDED) / Math.max(1e-6, whole - lost);
+  const scale = (1 - gaps.length * FOLDED_GAP_SHARE) / Math.max(1e-6, whole - lost);
   const place = (time: number) => {
     let at = Math.max(0, Math.min(whole, time)) * scale;
     for (const [from, to] of gaps) {
       if (time <= from) break;
       const inside = Math.min(time, to) - from;
-      at += (inside / (to - from)) * FOLDED - inside * scale;
+      at += (inside / (to - from)) * FOLDED_GAP_SHARE - inside * scale;
     }
     return Math.max(0, Math.min(1, at));
   };
   const step = roundStep(whole - lost, most);
-  const ticks: Axis['ticks'] = [];
+  const ticks: TimeAxis['ticks'] = [];
   for (let time = 0; time <= whole && ticks.length < 400; time += step) {
     const at = place(time);
     // The length of a gap stands over it, and needs its room.
@@ -98,23 +98,23 @@ export function makeAxis(length: number, gaps: Stretch[], most = 5): Axis {
     // Words never stand on each other, also where a fold brings ticks together.
     if (!hidden && (!last || at - last.at > 0.12)) ticks.push({ at, time });
   }
-  return { place, step, ticks, folds: gaps.map(([from, to]) => ({ from, to, at: place(from), width: FOLDED })) };
+  return { place, step, ticks, folds: gaps.map(([from, to]) => ({ from, to, at: place(from), width: FOLDED_GAP_SHARE })) };
 }
 
 /**
  * The critical path: walking back from the end, whatever ended last was being waited for. For each span, the stretches
  * in which it was its own work that held up the end of the trace.
  */
-export function criticalPath(tree: Tree): Map<Node, Stretch[]> {
-  const found = new Map<Node, Stretch[]>();
-  const note = (node: Node, from: number, to: number) => {
+export function criticalPath(tree: SpanTree): Map<SpanNode, Interval[]> {
+  const found = new Map<SpanNode, Interval[]>();
+  const note = (node: SpanNode, from: number, to: number) => {
     if (to - from <= 0) return;
     const list = found.get(node);
     if (list) list.push([from, to]);
     else found.set(node, [[from, to]]);
   };
-  const last = tree.roots.reduce<Node | null>((latest, root) => (!latest || root.end > latest.end ? root : latest), null);
-  const work: { node: Node; until: number }[] = last ? [{ node: last, until: last.end }] : [];
+  const last = tree.roots.reduce<SpanNode | null>((latest, root) => (!latest || root.end > latest.end ? root : latest), null);
+  const work: { node: SpanNode; until: number }[] = last ? [{ node: last, until: last.end }] : [];
   for (let job = work.pop(); job; job = work.pop()) {
     const { node } = job;
     let now = job.until;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Message } from '../../../api/span-types';
 import { aDetail, aSpan } from './fixtures';
-import { attemptsOf, transcript, turns } from './transcript';
+import { attemptsOfTool, transcript, modelCalls } from './transcript';
 import { buildTree } from './tree';
 
 const says = (role: string, text: string): Message => ({ role, parts: [{ type: 'text', text }] });
@@ -56,11 +56,11 @@ describe('the transcript', () => {
   });
 
   it('shows what was tried before it worked', () => {
-    expect(attemptsOf(tree.byId.get('hotels')!).map(({ node, waited }) => [node.span.span_id, waited])).toEqual([
+    expect(attemptsOfTool(tree.byId.get('hotels')!).map(({ node, waited }) => [node.span.span_id, waited])).toEqual([
       ['try1', 0],
       ['try2', 3],
     ]);
-    expect(attemptsOf(tree.byId.get('flights')!)).toEqual([]);
+    expect(attemptsOfTool(tree.byId.get('flights')!)).toEqual([]);
   });
 
   it('gives a tool that no answer asked for a line of its own', () => {
@@ -83,17 +83,23 @@ describe('the transcript', () => {
     };
     const wordsAlone: Message = { role: 'assistant', parts: [{ type: 'text', text: '確定してよろしいですか?' }] };
     const answer: Message = { role: 'tool', parts: [{ type: 'tool_result', id: 'q', name: 'ask_user', result: 'はい' }] };
-    const talk = [
+    const conversation = [
       aSpan('one', null, 0, 10, { kind: 'llm' }),
       aSpan('ask', null, 20, 30, { kind: 'tool', tool: 'ask_user', output_preview: 'はい' }),
       aSpan('two', null, 60, 10, { kind: 'llm' }),
     ];
     for (const question of [asking, wordsAlone]) {
       const known = new Map([
-        ['one', aDetail(talk[0]!, { input_messages: [user], output_messages: [says('assistant', 'hm')] })],
-        ['two', aDetail(talk[2]!, { input_messages: [user, says('assistant', 'hm'), question, answer], output_messages: [says('assistant', '確定')] })],
+        ['one', aDetail(conversation[0]!, { input_messages: [user], output_messages: [says('assistant', 'hm')] })],
+        [
+          'two',
+          aDetail(conversation[2]!, {
+            input_messages: [user, says('assistant', 'hm'), question, answer],
+            output_messages: [says('assistant', '確定')],
+          }),
+        ],
       ]);
-      const found = transcript(buildTree(talk, []), known);
+      const found = transcript(buildTree(conversation, []), known);
       const shown = found.flatMap((item): string[] => {
         if (item.type === 'tool') return [`${item.use.name} ${item.use.result}`];
         if (item.type === 'handoff') return [];
@@ -112,6 +118,6 @@ describe('the transcript', () => {
 
   it('leaves out a wrapper around a call that is there itself', () => {
     const wrapped = buildTree([aSpan('outer', null, 0, 9, { kind: 'llm' }), aSpan('inner', 'outer', 1, 7, { kind: 'llm' })], []);
-    expect(turns(wrapped).map(({ span }) => span.span_id)).toEqual(['inner']);
+    expect(modelCalls(wrapped).map(({ span }) => span.span_id)).toEqual(['inner']);
   });
 });

@@ -1,47 +1,47 @@
 import type { Message, Part, SpanDetail } from '../../../api/span-types';
-import { isCall, type Node, type Tree } from './tree';
+import { isModelCall, type SpanNode, type SpanTree } from './tree';
 
 type ToolCall = Extract<Part, { type: 'tool_call' }>;
 
-export interface Attempt {
-  node: Node;
+export interface ToolAttempt {
+  node: SpanNode;
   /** How long nothing was tried before it. */
   waited: number;
 }
 
 /** A tool as the model asked for it, with the span that ran it and what came back, as far as either is known. */
-export interface Use {
+export interface ToolUse {
   name: string;
   arguments: string | null;
   id: string | null;
-  node: Node | null;
+  node: SpanNode | null;
   result: string | null;
   /** Tries below it, where there was more than one. */
-  attempts: Attempt[];
+  attempts: ToolAttempt[];
 }
 
-export type Item =
+export type TranscriptItem =
   /** What was said to the model: by the program, by the user, or before this trace began. */
-  | { type: 'said'; key: string; role: string; parts: Part[]; uses: Use[][]; old: boolean }
+  | { type: 'said'; key: string; role: string; parts: Part[]; uses: ToolUse[][]; old: boolean }
   /** What the model answered: its words, then the tools it asked for, those that ran at once in one group. */
-  | { type: 'turn'; key: string; node: Node; who: string; parts: Part[]; uses: Use[][]; loaded: boolean }
-  | { type: 'tool'; key: string; use: Use }
-  | { type: 'handoff'; key: string; node: Node };
+  | { type: 'turn'; key: string; node: SpanNode; who: string; parts: Part[]; uses: ToolUse[][]; loaded: boolean }
+  | { type: 'tool'; key: string; use: ToolUse }
+  | { type: 'handoff'; key: string; node: SpanNode };
 
 /** The calls that a transcript is made of: a wrapper around a call that is there itself says nothing of its own. */
-export function turns(tree: Tree): Node[] {
-  const wraps = new Set<Node>();
+export function modelCalls(tree: SpanTree): SpanNode[] {
+  const wraps = new Set<SpanNode>();
   for (const node of tree.nodes) {
-    if (!isCall(node.span)) continue;
-    for (let up = node.parent; up; up = up.parent) if (isCall(up.span)) wraps.add(up);
+    if (!isModelCall(node.span)) continue;
+    for (let up = node.parent; up; up = up.parent) if (isModelCall(up.span)) wraps.add(up);
   }
   return tree.nodes.filter((node) => node.span.kind === 'llm' && !wraps.has(node)).toSorted((a, b) => a.start - b.start);
 }
 
-const toolName = ({ span }: Node) => span.tool ?? span.name.replace(/^(execute_)?tool[\s:]+/i, '');
+const toolName = ({ span }: SpanNode) => span.tool ?? span.name.replace(/^(execute_)?tool[\s:]+/i, '');
 
 /** The same message has the same mark, also when a client sends it back with other ids or spaces. */
-function markOf({ role, parts }: Message): string {
+function messageFingerprint({ role, parts }: Message): string {
   const said = parts.map((part) => {
     if (part.type === 'tool_call') return `${part.name}(${part.arguments})`;
     if (part.type === 'tool_result') return part.result;
@@ -53,19 +53,19 @@ function markOf({ role, parts }: Message): string {
 const isResult = (part: Part) => part.type === 'tool_result';
 
 /** Tries of the same thing below a span, where one failed and another followed. */
-export function attemptsOf(node: Node): Attempt[] {
-  const tries: Node[] = [];
+export function attemptsOfTool(node: SpanNode): ToolAttempt[] {
+  const tries: SpanNode[] = [];
   const stack = node.children.toReversed();
   for (let child = stack.pop(); child; child = stack.pop()) {
-    if (child.span.kind === 'http' || (isCall(child.span) && isCall(node.span))) tries.push(child);
+    if (child.span.kind === 'http' || (isModelCall(child.span) && isModelCall(node.span))) tries.push(child);
     else stack.push(...child.children.toReversed());
   }
   if (tries.length < 2 || !tries.some(({ span }) => span.status === 'error')) return [];
   return tries.map((one, at) => ({ node: one, waited: at === 0 ? 0 : Math.max(0, one.start - tries[at - 1]!.end) }));
 }
 
-function parallel(uses: Use[]): Use[][] {
-  const groups: Use[][] = [];
+function groupConcurrent(uses: ToolUse[]): ToolUse[][] {
+  const groups: ToolUse[][] = [];
   let end = -Infinity;
   for (const use of uses) {
     const last = groups[groups.length - 1];
@@ -76,32 +76,33 @@ function parallel(uses: Use[]): Use[][] {
   return groups;
 }
 
-const inTime = (uses: Use[]) => parallel(uses.toSorted((a, b) => (a.node?.start ?? Infinity) - (b.node?.start ?? Infinity)));
+const byStartTime = (uses: ToolUse[]) =>
+  groupConcurrent(uses.toSorted((a, b) => (a.node?.start ?? Infinity) - (b.node?.start ?? Infinity)));
 
 /** The conversation of a trace: each message once, tool calls with their results, in the order of time. */
-export function transcript(tree: Tree, details: ReadonlyMap<string, SpanDetail>): Item[] {
-  const calls = turns(tree);
+export function transcript(tree: SpanTree, details: ReadonlyMap<string, SpanDetail>): TranscriptItem[] {
+  const calls = modelCalls(tree);
   const tools = tree.nodes.filter(({ span }) => span.kind === 'tool').toSorted((a, b) => a.start - b.start);
-  const taken = new Set<Node>();
+  const taken = new Set<SpanNode>();
   const seen = new Set<string>();
-  const open: Use[] = [];
-  const items: (Item & { at: number })[] = [];
-  const useOf = (call: ToolCall, ran: Node | null): Use => {
+  const open: ToolUse[] = [];
+  const items: (TranscriptItem & { at: number })[] = [];
+  const useOf = (call: ToolCall, ran: SpanNode | null): ToolUse => {
     if (ran) taken.add(ran);
-    const use: Use = {
+    const use: ToolUse = {
       name: call.name,
       arguments: call.arguments,
       id: call.id ?? null,
       node: ran,
       result: null,
-      attempts: ran ? attemptsOf(ran) : [],
+      attempts: ran ? attemptsOfTool(ran) : [],
     };
     open.push(use);
     return use;
   };
 
   /** When the first tool ran that a message asked for, or whose result follows it. */
-  const beganBefore = (uses: Use[], later: Message[]): number => {
+  const beganBefore = (uses: ToolUse[], later: Message[]): number => {
     const starts = uses.map((use) => use.node?.start ?? Infinity);
     for (const part of later.flatMap(({ parts }) => parts)) {
       if (part.type !== 'tool_result') continue;
@@ -118,7 +119,7 @@ export function transcript(tree: Tree, details: ReadonlyMap<string, SpanDetail>)
     const answered = detail?.output_messages ?? [];
     const first = items.length === 0;
     (detail?.input_messages ?? []).forEach((message, place, all) => {
-      const mark = markOf(message);
+      const mark = messageFingerprint(message);
       if (seen.has(mark)) return;
       seen.add(mark);
       // A message of the model that no span reports as an answer is known from here alone. It came before the tools that it asked for.
@@ -128,7 +129,7 @@ export function transcript(tree: Tree, details: ReadonlyMap<string, SpanDetail>)
         useOf(call, tools.find((tool) => !taken.has(tool) && tool.start < node.start && toolName(tool) === call.name) ?? null),
       );
       const rest = message.parts.filter(
-        (part) => !(part.type === 'tool_result' && settle(open, part)) && !(part.type === 'tool_call' && asked.includes(part)),
+        (part) => !(part.type === 'tool_result' && resolvePending(open, part)) && !(part.type === 'tool_call' && asked.includes(part)),
       );
       if ((rest.length === 0 && uses.length === 0) || (message.role === 'tool' && rest.every(isResult) && !first)) return;
       // What a model said before this trace, and what was said to it then, is history.
@@ -138,12 +139,12 @@ export function transcript(tree: Tree, details: ReadonlyMap<string, SpanDetail>)
         key: `${span.span_id} in ${place}`,
         role: message.role,
         parts: rest,
-        uses: inTime(uses),
+        uses: byStartTime(uses),
         old: old && first,
         at: first || message.role !== 'assistant' ? node.start : Math.min(node.start, beganBefore(uses, all.slice(place + 1))),
       });
     });
-    for (const message of answered) seen.add(markOf(message));
+    for (const message of answered) seen.add(messageFingerprint(message));
 
     const parts = answered.flatMap((message) => message.parts);
     const asked = parts.filter((part): part is ToolCall => part.type === 'tool_call');
@@ -157,7 +158,7 @@ export function transcript(tree: Tree, details: ReadonlyMap<string, SpanDetail>)
       node,
       who: span.agent ?? 'assistant',
       parts: detail ? parts.filter(({ type }) => type !== 'tool_call') : preview ? [{ type: 'text', text: preview }] : [],
-      uses: inTime(uses),
+      uses: byStartTime(uses),
       loaded: detail !== undefined,
       at: node.start,
     });
@@ -166,13 +167,13 @@ export function transcript(tree: Tree, details: ReadonlyMap<string, SpanDetail>)
   // Tools that no answer asked for, as far as it can be told: their own line, where they ran.
   for (const tool of tools) {
     if (taken.has(tool) || tool.parent?.span.kind === 'tool') continue;
-    const use: Use = {
+    const use: ToolUse = {
       name: toolName(tool),
       arguments: tool.span.input_preview,
       id: null,
       node: tool,
       result: null,
-      attempts: attemptsOf(tool),
+      attempts: attemptsOfTool(tool),
     };
     items.push({ type: 'tool', key: tool.span.span_id, use, at: tool.start });
   }
@@ -186,7 +187,7 @@ export function transcript(tree: Tree, details: ReadonlyMap<string, SpanDetail>)
 }
 
 /** Gives a result to the call that it answers; false where there is none. */
-function settle(open: Use[], part: Extract<Part, { type: 'tool_result' }>): boolean {
+function resolvePending(open: ToolUse[], part: Extract<Part, { type: 'tool_result' }>): boolean {
   const use = open.find(({ id, name, result }) => result === null && (part.id ? id === part.id : name === part.name));
   if (!use) return false;
   use.result = part.result;

@@ -1,16 +1,16 @@
 import { usageOf } from '../../../api/status';
 import type { ErrorEvent } from '../../../api/issue-types';
 import type { Span, Subtree } from '../../../api/span-types';
-import { ownTime } from './time';
+import { selfIntervals } from './time';
 
 /** A span in its place. Times are milliseconds from the start of the trace. */
-export interface Node {
+export interface SpanNode {
   span: Span;
   start: number;
   end: number;
   depth: number;
-  parent: Node | null;
-  children: Node[];
+  parent: SpanNode | null;
+  children: SpanNode[];
   errors: ErrorEvent[];
   /** It names a parent that has not come. */
   orphan: boolean;
@@ -22,11 +22,11 @@ export interface Node {
   took: Subtree;
 }
 
-export interface Tree {
-  roots: Node[];
+export interface SpanTree {
+  roots: SpanNode[];
   /** All of them, each parent before its children, siblings by their start. */
-  nodes: Node[];
-  byId: Map<string, Node>;
+  nodes: SpanNode[];
+  byId: Map<string, SpanNode>;
   /** The earliest start, in milliseconds since the epoch. */
   origin: number;
   /** From the earliest start to the latest end. */
@@ -42,13 +42,13 @@ export function millis(time: string): number {
 }
 
 /** Builds the tree. Spans whose parent is missing, or who are their own ancestors, stand at the top. */
-export function buildTree(spans: readonly Span[], errors: readonly ErrorEvent[]): Tree {
+export function buildTree(spans: readonly Span[], errors: readonly ErrorEvent[]): SpanTree {
   const starts = new Map(spans.map((span) => [span.span_id, millis(span.start_time)]));
   let origin = Infinity;
   for (const start of starts.values()) origin = Math.min(origin, start);
   if (!Number.isFinite(origin)) origin = 0;
 
-  const byId = new Map<string, Node>();
+  const byId = new Map<string, SpanNode>();
   let length = 0;
   for (const span of spans) {
     const start = starts.get(span.span_id)! - origin;
@@ -65,16 +65,16 @@ export function buildTree(spans: readonly Span[], errors: readonly ErrorEvent[])
       orphan: false,
       below: 0,
       self: 0,
-      took: NOTHING,
+      took: EMPTY_SUBTREE,
     });
   }
   for (const error of errors) if (error.span_id) byId.get(error.span_id)?.errors.push(error);
 
-  const roots: Node[] = [];
+  const roots: SpanNode[] = [];
   for (const node of byId.values()) {
     const { parent_span_id: parentId } = node.span;
     const parent = parentId === null ? undefined : byId.get(parentId);
-    if (parent && !leadsBack(parent, node)) {
+    if (parent && !isCycle(parent, node)) {
       node.parent = parent;
       parent.children.push(node);
     } else {
@@ -83,8 +83,8 @@ export function buildTree(spans: readonly Span[], errors: readonly ErrorEvent[])
     }
   }
 
-  const nodes: Node[] = [];
-  const order = (a: Node, b: Node) => a.start - b.start || b.end - a.end;
+  const nodes: SpanNode[] = [];
+  const order = (a: SpanNode, b: SpanNode) => a.start - b.start || b.end - a.end;
   roots.sort(order);
   // A stack and not recursion: chains of ten thousand spans exist.
   const stack = roots.toReversed();
@@ -98,17 +98,17 @@ export function buildTree(spans: readonly Span[], errors: readonly ErrorEvent[])
     const node = nodes[at]!;
     if (node.parent) node.parent.below += node.below + 1;
     // The server's figures where it sends them; of a trace too large for that, our own.
-    node.self = node.span.self_time_ms ?? ownTime(node).reduce((sum, [from, to]) => sum + to - from, 0);
-    node.took = node.span.subtree ?? added(node);
+    node.self = node.span.self_time_ms ?? selfIntervals(node).reduce((sum, [from, to]) => sum + to - from, 0);
+    node.took = node.span.subtree ?? addSubtrees(node);
   }
   return { roots, nodes, byId, origin, length };
 }
 
-const NOTHING: Subtree = { llm_calls: 0, input_tokens: 0, output_tokens: 0, cost: null, unpriced_calls: 0, estimated_calls: 0 };
+const EMPTY_SUBTREE: Subtree = { llm_calls: 0, input_tokens: 0, output_tokens: 0, cost: null, unpriced_calls: 0, estimated_calls: 0 };
 
-function added({ span, children }: Node): Subtree {
-  const sum = { ...NOTHING };
-  if (isCall(span) && span.counted) {
+function addSubtrees({ span, children }: SpanNode): Subtree {
+  const sum = { ...EMPTY_SUBTREE };
+  if (isModelCall(span) && span.counted) {
     const usage = usageOf(span);
     sum.llm_calls = 1;
     sum.input_tokens = usage?.input_tokens ?? 0;
@@ -127,15 +127,15 @@ function added({ span, children }: Node): Subtree {
   return sum;
 }
 
-function leadsBack(from: Node, to: Node): boolean {
-  for (let node: Node | null = from; node; node = node.parent) if (node === to) return true;
+function isCycle(from: SpanNode, to: SpanNode): boolean {
+  for (let node: SpanNode | null = from; node; node = node.parent) if (node === to) return true;
   return false;
 }
 
 /** The rows that are in sight: what hangs below a folded span is not. */
-export function visible(nodes: readonly Node[], folded: ReadonlySet<string>): Node[] {
+export function visibleNodes(nodes: readonly SpanNode[], folded: ReadonlySet<string>): SpanNode[] {
   if (folded.size === 0) return [...nodes];
-  const rows: Node[] = [];
+  const rows: SpanNode[] = [];
   for (let at = 0; at < nodes.length; at += 1) {
     const node = nodes[at]!;
     rows.push(node);
@@ -145,16 +145,16 @@ export function visible(nodes: readonly Node[], folded: ReadonlySet<string>): No
 }
 
 /** The spans above one, the nearest first. */
-export function above(node: Node): Node[] {
-  const found: Node[] = [];
+export function ancestors(node: SpanNode): SpanNode[] {
+  const found: SpanNode[] = [];
   for (let up = node.parent; up; up = up.parent) found.push(up);
   return found;
 }
 
-export const isCall = ({ kind }: Span) => kind === 'llm' || kind === 'embedding';
+export const isModelCall = ({ kind }: Span) => kind === 'llm' || kind === 'embedding';
 
 /** Whether any of what the reader sees of a span has the words. */
-export function matches({ span, errors }: Node, words: string): boolean {
+export function matchesText({ span, errors }: SpanNode, words: string): boolean {
   const lower = words.toLowerCase();
   const texts = [
     span.name,

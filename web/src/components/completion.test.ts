@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest';
+import { suggestCompletions, parseTypedTerm, valuesNeededFor } from './completion';
+
+const drafts = (draft: string, known: { value: string; count: number }[] = []) => suggestCompletions(draft, known).map((one) => one.draft);
+
+describe('what is being typed', () => {
+  it.each([
+    ['', { field: null, word: '' }],
+    ['mod', { field: null, word: 'mod' }],
+    ['user:u_1 model:gp', { before: 'user:u_1 ', field: 'model', word: 'gp' }],
+    ['-model:gpt-4o,o', { not: true, field: 'model', done: 'gpt-4o,', word: 'o' }],
+    ['name:"chat gp', { field: 'name', word: 'chat gp', quoted: true }],
+    ['model:"a,b",c', { done: '"a,b",', word: 'c' }],
+    ['"say: hi', { field: null, word: 'say: hi', quoted: true }],
+    ['user:u (model:gp', { before: 'user:u (', field: 'model', word: 'gp' }],
+    ['-(sta', { before: '-(', field: null, word: 'sta' }],
+  ])('%s', (draft, found) => expect(parseTypedTerm(draft)).toMatchObject(found));
+
+  it('knows what to ask the server for', () => {
+    expect(valuesNeededFor(parseTypedTerm('model:gp'))).toEqual({ field: 'model', prefix: 'gp' });
+    expect(valuesNeededFor(parseTypedTerm('tag.te'))).toEqual({ field: 'tag', prefix: 'te' });
+    expect(valuesNeededFor(parseTypedTerm('tag.team:a'))).toEqual({ field: 'tag.team', prefix: 'a' });
+    expect(valuesNeededFor(parseTypedTerm('cost:>'))).toBeNull();
+    expect(valuesNeededFor(parseTypedTerm('modle:x'))).toBeNull();
+  });
+});
+
+describe('what it can go on with', () => {
+  it('offers fields, those that begin so first, and the words themselves', () => {
+    expect(drafts('mo')).toEqual(['model:', '"mo"']);
+    expect(drafts('user:u ')).toContain('user:u OR ');
+    expect(drafts('user:u O')).toContain('user:u OR ');
+    expect(drafts('(')).not.toContain('(OR ');
+    expect(drafts('user:u OR ')).not.toContain('user:u OR OR ');
+    expect(suggestCompletions('', [], true).map(({ text }) => text)).toContain('OR');
+    expect(drafts('user:u tok')).toEqual(['user:u input_tokens:', 'user:u output_tokens:', 'user:u "tok"']);
+    expect(drafts('-st')[0]).toBe('-status:');
+    expect(drafts('返金')).toEqual(['"返金"']);
+    expect(drafts('')).toContain('model:');
+  });
+
+  it('offers values with their counts, in quotation marks where they need them', () => {
+    const known = [
+      { value: 'gpt-4o', count: 12 },
+      { value: 'my model', count: 1 },
+    ];
+    expect(drafts('user:u model:', known)).toEqual(['user:u model:gpt-4o', 'user:u model:"my model"', 'user:u model:*']);
+    expect(drafts('model:o3,g', known)).toEqual(['model:o3,gpt-4o', 'model:o3,"my model"']);
+    expect(suggestCompletions('model:g', known)[0]).toMatchObject({ count: 12, whole: true });
+  });
+
+  it('offers bounds for what is compared, and names of tags', () => {
+    expect(drafts('cost:')).toEqual(['cost:>0.01', 'cost:>0.1', 'cost:<0.001', 'cost:*']);
+    expect(drafts('duration:>5')).toEqual(['duration:>5s']);
+    expect(drafts('tag.t', [{ value: 'team', count: 2 }])).toEqual(['tag.team:']);
+  });
+});

@@ -1,0 +1,25 @@
+import { useState } from 'react';
+import { useT } from '../i18n';
+
+interface ConfirmButtonProps {
+  label: string;
+  disabled?: boolean;
+  onConfirm: () => void;
+}
+
+/** Asks once more in place before something goes that cannot be brought back. */
+export function ConfirmButton({ label, disabled, onConfirm: onSure }: ConfirmButtonProps) {
+  const t = useT();
+  const [confirming, setConfirming] = useState(false);
+  return (
+    <button
+      type="button"
+      className={confirming ? 'btn danger' : 'btn quiet'}
+      disabled={disabled}
+      onBlur={() => setConfirming(false)}
+      onClick={() => (confirming ? onSure() : setConfirming(true))}
+    >
+      {confirming ? t('settings.removeConfirm') : label}
+    </button>
+  );
+}

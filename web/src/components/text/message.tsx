@@ -1,0 +1,146 @@
+import { useState, type ReactNode } from 'react';
+import type { Message, Part } from '../../api/span-types';
+import { useT, type TextKey } from '../../i18n';
+import { useLocale } from '../../locale';
+import { Icon } from '../icons';
+import { CopyIconButton } from '../states';
+import { CodeBlock } from './code-block';
+import { MessageText, type TextMode } from './message-text';
+import './text.css';
+
+const ROLES: Record<string, TextKey> = {
+  system: 'text.system',
+  developer: 'text.developer',
+  user: 'text.user',
+  assistant: 'text.assistant',
+  tool: 'text.tool',
+};
+
+export function RoleName({ role }: { role: string }) {
+  const t = useT();
+  const key = ROLES[role];
+  return <b title={key ? role : undefined}>{key ? t(key) : role}</b>;
+}
+
+/** All that a message says, as text. */
+export function messageText({ parts }: Message): string {
+  return parts
+    .map((part) => {
+      if (part.type === 'tool_call') return `${part.name}(${part.arguments})`;
+      if (part.type === 'tool_result') return part.result;
+      return 'text' in part ? part.text : part.content;
+    })
+    .join('\n\n');
+}
+
+interface MessageProps {
+  message: Message;
+  mode: TextMode;
+  /** What stands below the role: tokens, say. */
+  aside?: ReactNode;
+}
+
+/** A message of a conversation: who, and what. Instructions are shorter, since they are the same each time. */
+export function MessageView({ message, mode, aside }: MessageProps) {
+  const instructs = message.role === 'system' || message.role === 'developer';
+  return (
+    <article className={`msg ${message.role}`}>
+      <div className="who">
+        <RoleName role={message.role} />
+        {aside}
+        <CopyIconButton text={messageText(message)} />
+      </div>
+      <div className="parts">
+        {message.parts.map((part, at) => (
+          <PartView key={at} part={part} mode={mode} limit={instructs ? 600 : undefined} />
+        ))}
+        {message.parts.length === 0 && <EmptyPart />}
+      </div>
+    </article>
+  );
+}
+
+function EmptyPart() {
+  const t = useT();
+  return <p className="dim small">{t('text.empty')}</p>;
+}
+
+export function PartView({ part, mode, limit }: { part: Part; mode: TextMode; limit?: number }) {
+  const t = useT();
+  if (part.type === 'text') return part.text === '' ? <EmptyPart /> : <MessageText text={part.text} mode={mode} limit={limit} />;
+  if (part.type === 'reasoning') return <ReasoningPart text={part.text} mode={mode} />;
+  if (part.type === 'tool_call') {
+    return (
+      <ToolPart name={part.name} what={t('text.toolCalled')} id={part.id}>
+        {part.arguments && part.arguments !== '{}' ? (
+          <CodeBlock text={part.arguments} />
+        ) : (
+          <p className="dim small">{t('text.noArguments')}</p>
+        )}
+      </ToolPart>
+    );
+  }
+  if (part.type === 'tool_result') {
+    return (
+      <ToolPart name={part.name ?? null} what={t('text.toolAnswered')} id={part.id}>
+        {/^\s*[{[]/.test(part.result) ? <CodeBlock text={part.result} /> : <MessageText text={part.result} mode={mode} />}
+      </ToolPart>
+    );
+  }
+  if (part.type === 'media') return <MediaPart modality={part.modality} mime={part.mime_type ?? null} content={part.content} />;
+  return <CodeBlock text={part.content} />;
+}
+
+function ReasoningPart({ text, mode }: { text: string; mode: TextMode }) {
+  const t = useT();
+  const { format } = useLocale();
+  return (
+    <details className="reason">
+      <summary>{t('text.reasoning', { n: format.count(text.length) })}</summary>
+      <MessageText text={text} mode={mode} />
+    </details>
+  );
+}
+
+function ToolPart({ name, what, id, children }: { name: string | null; what: string; id?: string | null; children: ReactNode }) {
+  return (
+    <section className="toolbox">
+      <header>
+        <Icon name="wrench" size="s" />
+        {name !== null && <b>{name}</b>}
+        <span className="dim">{what}</span>
+        {id && <code className="dim">{id}</code>}
+      </header>
+      {children}
+    </section>
+  );
+}
+
+/** Kinds of picture that cannot carry a script. */
+const IMAGE_TYPE = /^data:image\/(png|jpeg|gif|webp|avif);base64,/;
+
+/** A picture sent along is shown; one at an address is named and not fetched: looking at a trace asks nobody for anything. */
+function MediaPart({ modality, mime, content }: { modality: string; mime: string | null; content: string }) {
+  const t = useT();
+  const { format } = useLocale();
+  const [broken, setBroken] = useState(false);
+  const kind = mime ?? modality;
+  if (IMAGE_TYPE.test(content) && !broken) {
+    return <img className="thumb" src={content} alt={t('text.image', { kind })} onError={() => setBroken(true)} />;
+  }
+  const data = /^data:/.test(content) || content.length > 600;
+  const web = /^https?:\/\//i.test(content) && !data;
+  return (
+    <p className="media">
+      <Icon name="open" size="s" />
+      <b>{kind}</b>
+      {web ? (
+        <a className="ulink ell" href={content} target="_blank" rel="noopener noreferrer nofollow" title={t('text.notFetched')}>
+          {content}
+        </a>
+      ) : (
+        <span className="dim ell">{data ? t('text.bytes', { n: format.count(content.length) }) : content}</span>
+      )}
+    </p>
+  );
+}

@@ -1,0 +1,140 @@
+import type { DeliveryState, Direction, Group, Happened, Incident, NoticeKind, TargetKind, Unit } from '../../api/alert-types';
+import { plain, type Format, type Pieces } from '../../format';
+import type { T, TextKey } from '../../i18n';
+
+/** What can be measured, in the order of the editor. The server knows the same names. What is not made of spans is measured as a whole:
+ * no filter, no groups, no comparison. */
+export const METRICS: Record<string, { unit: Unit; text: TextKey; whole?: true }> = {
+  cost: { unit: 'usd', text: 'alerts.metric.cost' },
+  total_tokens: { unit: 'tokens', text: 'alerts.metric.tokens' },
+  input_tokens: { unit: 'tokens', text: 'alerts.metric.inputTokens' },
+  output_tokens: { unit: 'tokens', text: 'alerts.metric.outputTokens' },
+  new_input_tokens: { unit: 'tokens', text: 'alerts.metric.newInputTokens' },
+  cache_read_tokens: { unit: 'tokens', text: 'alerts.metric.cacheReadTokens' },
+  cache_write_tokens: { unit: 'tokens', text: 'alerts.metric.cacheWriteTokens' },
+  reasoning_tokens: { unit: 'tokens', text: 'alerts.metric.reasoningTokens' },
+  calls: { unit: 'count', text: 'alerts.metric.calls' },
+  failed: { unit: 'count', text: 'alerts.metric.failedCalls' },
+  error_rate: { unit: 'ratio', text: 'alerts.metric.errorRate' },
+  duration_p50: { unit: 'ms', text: 'alerts.metric.durationMedian' },
+  duration_p90: { unit: 'ms', text: 'alerts.metric.durationP90' },
+  duration_p95: { unit: 'ms', text: 'alerts.metric.durationP95' },
+  duration_p99: { unit: 'ms', text: 'alerts.metric.durationP99' },
+  time_to_first_token_p50: { unit: 'ms', text: 'alerts.metric.timeToFirstTokenMedian' },
+  time_to_first_token_p90: { unit: 'ms', text: 'alerts.metric.timeToFirstTokenP90' },
+  time_to_first_token_p95: { unit: 'ms', text: 'alerts.metric.timeToFirstTokenP95' },
+  time_to_first_token_p99: { unit: 'ms', text: 'alerts.metric.timeToFirstTokenP99' },
+  tool_failures: { unit: 'count', text: 'alerts.metric.failedToolCalls' },
+  tool_failure_rate: { unit: 'ratio', text: 'alerts.metric.toolErrorRate' },
+  unpriced_calls: { unit: 'count', text: 'alerts.metric.unpricedCalls' },
+  spans: { unit: 'count', text: 'alerts.metric.spans' },
+  refusals: { unit: 'count', text: 'alerts.metric.refusals', whole: true },
+  client_dropped: { unit: 'count', text: 'alerts.metric.clientDropped', whole: true },
+  error_events: { unit: 'count', text: 'alerts.metric.errorEvents', whole: true },
+  score: { unit: 'score', text: 'alerts.metric.scoreMean', whole: true },
+};
+
+/** A measure in words; one that this page does not know keeps its own name. */
+export const metricText = (t: T, measure: string) => (METRICS[measure] ? t(METRICS[measure].text) : measure.replaceAll('_', ' '));
+
+/** Budgets and thresholds may be tiny: there three figures are shown, so that the one side of a limit can be told from the other. */
+const dollarText = (format: Format, value: number) =>
+  value > 0 && value < 0.01 ? format.moneyExact(Number(value.toPrecision(3))) : format.money(value);
+
+/** A figure in its unit, in pieces. */
+export function metricValue(format: Format, value: number, unit: Unit): Pieces {
+  switch (unit) {
+    case 'usd':
+      return [{ n: value < 0 ? `−${dollarText(format, -value)}` : dollarText(format, value) }];
+    case 'tokens':
+      return format.tokens(value);
+    case 'ms':
+      return format.duration(value);
+    case 'ratio':
+      return value < 0 ? [{ n: `−${format.percentText(-value)}`, u: '%' }] : format.percent(value);
+    case 'count':
+      return [{ n: Number.isInteger(value) ? format.count(value) : format.threeDigits(value) }];
+    case 'score':
+      return [{ n: format.threeDigits(Math.abs(value)) }];
+  }
+}
+
+/** The same as one text. */
+export const metricValueText = (format: Format, value: number | null, unit: Unit, none: string) =>
+  value === null ? none : plain(metricValue(format, value, unit)).replace(' %', ' %');
+
+const COMPARISON_TEXT: Record<NonNullable<Incident['compare']>, TextKey> = {
+  previous: 'alerts.comparePrevious',
+  last_week: 'alerts.compareWeek',
+};
+
+/** Where a figure stands: a change says which way it went, and against what. */
+export function incidentValueText(t: T, format: Format, { value, unit, compare }: Pick<Incident, 'value' | 'unit' | 'compare'>) {
+  if (!compare || value === null) return metricValueText(format, value, unit, t('alerts.noData'));
+  return t(value < 0 ? 'alerts.changeDown' : 'alerts.changeUp', {
+    change: metricValueText(format, Math.abs(value), unit, ''),
+    what: t(COMPARISON_TEXT[compare]),
+  });
+}
+
+export const comparisonSign = (direction: Direction | undefined) => (direction === 'below' ? '<' : '>');
+
+const DIMENSION_TEXT: Record<string, TextKey> = {
+  trace: 'alerts.dimension.trace',
+  user: 'alerts.dimension.user',
+  model: 'alerts.dimension.model',
+  provider: 'alerts.dimension.provider',
+  pipeline: 'alerts.dimension.pipeline',
+  agent: 'alerts.dimension.agent',
+  tool: 'alerts.dimension.tool',
+  prompt: 'alerts.dimension.prompt',
+  release: 'alerts.dimension.release',
+  session: 'alerts.dimension.session',
+  environment: 'alerts.dimension.environment',
+  key: 'alerts.dimension.ingestKey',
+};
+
+export const dimensionText = (t: T, name: string) => (DIMENSION_TEXT[name] ? t(DIMENSION_TEXT[name]) : name.replace(/^tag:/, ''));
+
+export const groupText = (t: T, group: Group) => `${dimensionText(t, group.name)} ${group.value ?? t('common.unknown')}`;
+
+export const CHANNEL_TEXT: Record<TargetKind, TextKey> = {
+  email: 'alerts.channel.email',
+  slack: 'alerts.channel.slack',
+  discord: 'alerts.channel.discord',
+  teams: 'alerts.channel.teams',
+  pagerduty: 'alerts.channel.pagerduty',
+  webhook: 'alerts.channel.webhook',
+};
+
+export const DELIVERY_STATE_TEXT: Record<DeliveryState, TextKey> = {
+  waiting: 'alerts.deliveryState.waiting',
+  sending: 'alerts.deliveryState.sending',
+  delivered: 'alerts.deliveryState.delivered',
+  failed: 'alerts.deliveryState.failed',
+  folded: 'alerts.deliveryState.inDigest',
+  cancelled: 'alerts.deliveryState.cancelled',
+};
+
+export const NOTIFICATION_TEXT: Record<NoticeKind, TextKey> = {
+  opened: 'alerts.notification.fired',
+  worsened: 'alerts.notification.worsened',
+  improved: 'alerts.notification.improved',
+  resolved: 'alerts.notification.resolved',
+  reminder: 'alerts.notification.reminder',
+  escalated: 'alerts.notification.escalated',
+  digest: 'alerts.notification.digest',
+  test: 'alerts.notification.test',
+};
+
+export const TIMELINE_ENTRY_TEXT: Record<Happened, TextKey> = {
+  opened: 'alerts.notification.fired',
+  worsened: 'alerts.notification.worsened',
+  improved: 'alerts.notification.improved',
+  acknowledged: 'alerts.timelineEntry.acknowledged',
+  resolved: 'alerts.notification.resolved',
+  snoozed: 'alerts.timelineEntry.snoozed',
+  note: 'alerts.timelineEntry.note',
+  reminded: 'alerts.notification.reminder',
+  escalated: 'alerts.notification.escalated',
+};

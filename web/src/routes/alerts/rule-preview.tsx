@@ -1,0 +1,90 @@
+import { useQuery } from '@tanstack/react-query';
+import { useEffect, useMemo, useState } from 'react';
+import { triedQuery } from '../../api/alerts';
+import type { RuleDraft } from '../../api/alert-types';
+import { ChartGroup } from '../../charts';
+import { useT } from '../../i18n';
+import { ErrorMessage, Skeleton } from '../../components/states';
+import { Timestamp, NumberWithUnit, UserText } from '../../components/values';
+import { useLocale } from '../../locale';
+import { previewSeriesOf } from './preview-series';
+import { ThresholdChart, type Threshold } from './threshold-chart';
+import { unitOf } from './rule-draft';
+import { metricValue, METRICS, metricText } from './labels';
+
+const DAYS = 14;
+/** While somebody types, what was asked last stays. */
+const PAUSE_MS = 600;
+
+/** What a rule would have done over the last days. */
+export function RulePreview({ project, draft }: { project: number; draft: RuleDraft | null }) {
+  const t = useT();
+  const rule = useDebounced(draft);
+  const isWhole = draft !== null && METRICS[draft.measure]?.whole === true;
+  return (
+    <section className="pane preview" aria-label={t('alerts.preview')}>
+      <div className="head">
+        <h2>{t('alerts.preview')}</h2>
+      </div>
+      {rule && !isWhole && <PreviewResult project={project} rule={rule} />}
+      {(!rule || isWhole) && <p className="dim">{t(isWhole ? 'alerts.previewUnavailable' : 'alerts.previewNeeds')}</p>}
+    </section>
+  );
+}
+
+/** The rule as it was when nobody had typed for a moment; its name and whom it tells change nothing of its past. */
+function useDebounced(draft: RuleDraft | null): RuleDraft | null {
+  const asked = draft && JSON.stringify({ ...draft, name: 'preview', enabled: true, notify: undefined, owner: undefined });
+  const [debounced, setDebounced] = useState(asked);
+  useEffect(() => {
+    const pause = window.setTimeout(() => setDebounced(asked), PAUSE_MS);
+    return () => window.clearTimeout(pause);
+  }, [asked]);
+  return useMemo(() => (debounced === null ? null : (JSON.parse(debounced) as RuleDraft)), [debounced]);
+}
+
+export const thresholdsOf = (rule: RuleDraft): Threshold[] => [
+  ...(rule.warning === undefined ? [] : [{ value: rule.warning, severity: 'warning' as const }]),
+  ...(rule.critical === undefined ? [] : [{ value: rule.critical, severity: 'critical' as const }]),
+  ...(rule.resolve === undefined ? [] : [{ value: rule.resolve, severity: 'resolve' as const }]),
+];
+
+function PreviewResult({ project, rule }: { project: number; rule: RuleDraft }) {
+  const t = useT();
+  const { format } = useLocale();
+  const { data, error, refetch, isPlaceholderData } = useQuery(triedQuery(project, rule, `${DAYS}d`));
+  const course = useMemo(() => (data ? previewSeriesOf(data) : null), [data]);
+  const unit = unitOf(rule.measure, rule.compare ?? '');
+  if (error) return <ErrorMessage error={error} onRetry={() => void refetch()} />;
+  if (!data || !course) return <Skeleton rows={1} height={200} />;
+  return (
+    <div className={isPlaceholderData ? 'stale' : undefined}>
+      <p className="would" role="status">
+        <b>{data.rang === 0 ? t('alerts.wouldNotHaveFired') : t('alerts.wouldHaveFired', { n: data.rang })}</b>{' '}
+        <span className="dim">{t('alerts.inDays', { n: DAYS })}</span>
+      </p>
+      <ChartGroup times={course.times} bucketMs={course.stepMs}>
+        <ThresholdChart
+          name={metricText(t, rule.measure)}
+          unit={unit}
+          values={course.values}
+          levels={thresholdsOf(rule)}
+          firedIntervals={course.firedIntervals}
+          height={220}
+        />
+      </ChartGroup>
+      <ol className="wouldlist">
+        {data.incidents
+          .slice(-8)
+          .toReversed()
+          .map(({ opened_at: opened, severity, peak, group }) => (
+            <li key={`${opened} ${group?.value}`}>
+              <Timestamp at={opened} /> <span className={severity === 'critical' ? 'err' : 'wrn'}>{t(`alerts.${severity}`)}</span>{' '}
+              {peak !== null && <NumberWithUnit v={metricValue(format, peak, unit)} />}{' '}
+              {group && <UserText className="dim" text={group.value ?? t('common.unknown')} />}
+            </li>
+          ))}
+      </ol>
+    </div>
+  );
+}

@@ -1,0 +1,123 @@
+import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+import type { Session, Token } from '../../api/project-types';
+import { sessionsQuery, tokensQuery, useRevoke } from '../../api/queries';
+import { useT } from '../../i18n';
+import { InlineCodeText } from '../../components/inline-code-text';
+import { ErrorMessage, Skeleton } from '../../components/states';
+import { Table, type Column } from '../../components/table';
+import { Chip, Timestamp } from '../../components/values';
+
+/** Who may ask: API tokens and browsers that are signed in. */
+export function ApiAccess() {
+  return (
+    <>
+      <TokenTable />
+      <SessionTable />
+    </>
+  );
+}
+
+function TokenTable() {
+  const t = useT();
+  const { data, error, refetch } = useQuery(tokensQuery);
+  const rights = ({ admin, project_id: project }: Token) =>
+    admin ? t('access.admin') : project === null ? t('access.readsAll') : t('access.readsProject', { project });
+  const columns: Column<Token>[] = [
+    {
+      key: 'name',
+      head: t('settings.keyName'),
+      grow: true,
+      cell: (token) => (
+        <>
+          <b>{token.name}</b>
+          {token.expires_at !== null && Date.parse(token.expires_at) <= Date.now() && <Chip tone="wrn">{t('access.expired')}</Chip>}
+        </>
+      ),
+    },
+    { key: 'rights', head: t('access.rights'), cell: rights },
+    { key: 'created', head: t('settings.created'), num: true, optional: true, cell: (token) => <Timestamp at={token.created_at} /> },
+    {
+      key: 'used',
+      head: t('settings.lastUsed'),
+      num: true,
+      optional: true,
+      cell: ({ last_used_at: used }) => (used ? <Timestamp at={used} /> : <span className="dim">{t('settings.never')}</span>),
+    },
+    {
+      key: 'expires',
+      head: t('access.expires'),
+      num: true,
+      cell: ({ expires_at: at }) => (at ? <Timestamp at={at} /> : <span className="dim">{t('access.neverExpires')}</span>),
+    },
+    { key: 'do', head: '', num: true, cell: ({ id }) => <RevokeButton what="tokens" id={id} /> },
+  ];
+  return (
+    <section className="pane keys tokens">
+      <div className="head">
+        <h2>{t('access.tokens')}</h2>
+      </div>
+      <p className="dim">
+        <InlineCodeText text={t('access.tokensWhy')} />
+      </p>
+      {error && !data && <ErrorMessage error={error} onRetry={() => void refetch()} />}
+      {!data && !error && <Skeleton rows={2} />}
+      {data && data.tokens.length > 0 && (
+        <Table label={t('access.tokens')} columns={columns} rows={data.tokens} rowKey={({ id }) => String(id)} />
+      )}
+    </section>
+  );
+}
+
+function SessionTable() {
+  const t = useT();
+  const { data, error, refetch } = useQuery(sessionsQuery);
+  const columns: Column<Session>[] = [
+    {
+      key: 'client',
+      head: t('access.client'),
+      grow: true,
+      cell: (session) => (
+        <>
+          <span className="ell" title={session.client ?? undefined}>
+            {session.client ?? '–'}
+          </span>
+          {session.current && <Chip>{t('access.current')}</Chip>}
+        </>
+      ),
+    },
+    { key: 'created', head: t('access.since'), num: true, optional: true, cell: (session) => <Timestamp at={session.created_at} /> },
+    { key: 'used', head: t('settings.lastUsed'), num: true, optional: true, cell: (session) => <Timestamp at={session.last_used_at} /> },
+    { key: 'expires', head: t('access.expires'), num: true, cell: (session) => <Timestamp at={session.expires_at} /> },
+    { key: 'do', head: '', num: true, cell: ({ id, current }) => !current && <RevokeButton what="sessions" id={id} /> },
+  ];
+  return (
+    <section className="pane keys">
+      <div className="head">
+        <h2>{t('access.sessions')}</h2>
+      </div>
+      <p className="dim">{t('access.sessionsWhy')}</p>
+      {error && !data && <ErrorMessage error={error} onRetry={() => void refetch()} />}
+      {!data && !error && <Skeleton rows={1} />}
+      {data && <Table label={t('access.sessions')} columns={columns} rows={data.sessions} rowKey={({ id }) => String(id)} />}
+    </section>
+  );
+}
+
+/** Asks once more in place. */
+function RevokeButton({ what, id }: { what: 'tokens' | 'sessions'; id: number }) {
+  const t = useT();
+  const revoke = useRevoke(what);
+  const [confirming, setConfirming] = useState(false);
+  return (
+    <button
+      type="button"
+      className={confirming ? 'btn danger' : 'btn quiet'}
+      disabled={revoke.isPending}
+      onBlur={() => setConfirming(false)}
+      onClick={() => (confirming ? revoke.mutate(id) : setConfirming(true))}
+    >
+      {t(confirming ? 'access.revokeConfirm' : what === 'tokens' ? 'access.revoke' : 'access.endSession')}
+    </button>
+  );
+}

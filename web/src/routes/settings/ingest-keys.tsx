@@ -1,0 +1,101 @@
+import { useQuery } from '@tanstack/react-query';
+import { useState, type FormEvent } from 'react';
+import { keysQuery, useCreateKey, useDeleteKey } from '../../api/queries';
+import type { Key, Project } from '../../api/project-types';
+import { useT } from '../../i18n';
+import { CopyButton, ErrorMessage, Skeleton } from '../../components/states';
+import { Table, type Column } from '../../components/table';
+import { Chip, Timestamp } from '../../components/values';
+
+/** The project's DSN with another of its keys. */
+export function dsnWith(dsn: string, key: string): string {
+  const url = new URL(dsn);
+  url.username = key;
+  return url.toString();
+}
+
+export function IngestKeys({ project }: { project: Project }) {
+  const t = useT();
+  const { data, error, refetch } = useQuery(keysQuery(project.id));
+  const create = useCreateKey(project.id);
+  const [name, setName] = useState('');
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    if (name.trim()) create.mutate(name.trim(), { onSuccess: () => setName('') });
+  };
+  const columns: Column<Key>[] = [
+    {
+      key: 'name',
+      head: t('settings.keyName'),
+      cell: (key) => (
+        <>
+          <b>{key.name}</b>
+          {key.disabled && <Chip tone="wrn">{t('settings.refusesData')}</Chip>}
+        </>
+      ),
+    },
+    { key: 'key', head: t('settings.key'), grow: true, cell: ({ public_key: key }) => <code>{key}</code> },
+    { key: 'created', head: t('settings.created'), num: true, optional: true, cell: (key) => <Timestamp at={key.created_at} /> },
+    {
+      key: 'used',
+      head: t('settings.lastUsed'),
+      num: true,
+      optional: true,
+      cell: ({ last_used_at: used }) => (used ? <Timestamp at={used} /> : <span className="dim">{t('settings.never')}</span>),
+    },
+    {
+      key: 'do',
+      head: '',
+      num: true,
+      cell: (key) => (
+        <span className="keydo">
+          <CopyButton quiet text={dsnWith(project.dsn, key.public_key)} label="DSN" />
+          <RemoveKeyButton project={project.id} id={key.id} />
+        </span>
+      ),
+    },
+  ];
+  return (
+    <section className="pane keys">
+      <div className="head">
+        <h2>{t('settings.keys')}</h2>
+      </div>
+      <p className="dim">{t('settings.keysWhy')}</p>
+      {error && !data && <ErrorMessage error={error} onRetry={() => void refetch()} />}
+      {!data && !error && <Skeleton rows={2} />}
+      {data && <Table label={t('settings.keys')} columns={columns} rows={data.keys} rowKey={({ id }) => String(id)} />}
+      <form className="addrow" onSubmit={submit}>
+        <input
+          className="field"
+          value={name}
+          onChange={(event) => setName(event.target.value)}
+          aria-label={t('settings.newKey')}
+          placeholder={t('settings.newKey')}
+          maxLength={80}
+        />
+        <button type="submit" className="btn" disabled={!name.trim() || create.isPending}>
+          {t('common.add')}
+        </button>
+      </form>
+      {create.error && <ErrorMessage error={create.error} title={t('common.notSaved')} />}
+    </section>
+  );
+}
+
+/** Asks once more in place: a removed key cannot be brought back. */
+function RemoveKeyButton({ project, id }: { project: number; id: number }) {
+  const t = useT();
+  const remove = useDeleteKey(project);
+  const [confirming, setConfirming] = useState(false);
+  return (
+    <button
+      type="button"
+      className={confirming ? 'btn danger' : 'btn quiet'}
+      disabled={remove.isPending}
+      onBlur={() => setConfirming(false)}
+      onClick={() => (confirming ? remove.mutate(id) : setConfirming(true))}
+    >
+      {confirming ? t('settings.removeConfirm') : t('settings.removeKey')}
+    </button>
+  );
+}

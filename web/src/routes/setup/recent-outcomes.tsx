@@ -1,0 +1,149 @@
+import { useQuery } from '@tanstack/react-query';
+import { outcomesQuery, systemQuery } from '../../api/queries';
+import type { Project } from '../../api/project-types';
+import type { Outcome } from '../../api/types';
+import { useT, type TextKey } from '../../i18n';
+import { HintList } from '../../components/hints';
+import { useHints } from '../../components/hints/use-hints';
+import { Icon, StatusGlyph } from '../../components/icons';
+import { InlineCodeText } from '../../components/inline-code-text';
+import { ErrorMessage } from '../../components/states';
+import { useLocale } from '../../locale';
+import { categoryText } from '../system/labels';
+
+const MAX_SHOWN = 6;
+const POLL_MS = 3_000;
+const LAST_DAY = { from: '-24h', to: 'now' };
+
+interface RejectionReason {
+  match: RegExp;
+  why: TextKey;
+  fix?: TextKey;
+}
+
+/** Reasons are names that grow with the server; these are the ones that a person can do something about. */
+const REJECTION_REASONS: RejectionReason[] = [
+  { match: /unknown_key|key_unknown|no_such_key|unknown_project/, why: 'setup.reason.unknownKey', fix: 'setup.fixDsn' },
+  { match: /(malformed|invalid|bad)_key/, why: 'setup.reason.malformedKey', fix: 'setup.fixDsn' },
+  { match: /no_(auth|key)|missing_(auth|key)|without_key|unauthenticated/, why: 'setup.reason.noKey', fix: 'setup.fixDsn' },
+  { match: /disabled/, why: 'setup.reason.disabled', fix: 'setup.fixDisabled' },
+  { match: /too_large|oversize|size_limit/, why: 'setup.reason.tooLarge' },
+  { match: /sample_rate|sampled/, why: 'setup.reason.sampled', fix: 'setup.fixSample' },
+  { match: /malformed|invalid|unreadable|parse/, why: 'setup.reason.unreadable' },
+];
+
+/** What arrives but is kept by nobody: an SDK that speaks, and says nothing of traces. */
+const isWithoutSpans = ({ outcome, category }: Outcome) =>
+  outcome === 'dropped' && /^(other|session|sessions|profile|replay|monitor)$/.test(category);
+
+/** `3b1d…77e0`: enough to find it in a configuration. */
+const shortKey = (key: string) => (key.length > 12 ? `${key.slice(0, 4)}…${key.slice(-4)}` : key);
+
+export function RecentOutcomes({ project }: { project: Project }) {
+  const t = useT();
+  const { data, error, refetch } = useQuery({ ...outcomesQuery(project.id, LAST_DAY), refetchInterval: POLL_MS });
+  // Without a valid key a request counts for no project; it may be the one that is being set up all the same.
+  const { data: system } = useQuery({ ...systemQuery, refetchInterval: POLL_MS });
+  const outcomes = [...(data?.outcomes ?? []), ...(system?.refused ?? [])]
+    .toSorted((a, b) => b.last_at.localeCompare(a.last_at))
+    .slice(0, MAX_SHOWN);
+  return (
+    <>
+      <div className="head">
+        <h2>{t('setup.recentRequests')}</h2>
+        <span className="meta">{t('setup.recentRequestsSince')}</span>
+      </div>
+      {error && !data && <ErrorMessage error={error} onRetry={() => void refetch()} />}
+      <ol className="knock" aria-live="polite">
+        {outcomes.map((outcome) => (
+          <OutcomeItem key={[outcome.outcome, outcome.reason, outcome.category, outcome.key, outcome.sdk].join(' ')} outcome={outcome} />
+        ))}
+        <li>
+          <StatusGlyph status="ok" />
+          <div>
+            <p>
+              <b>{t('setup.ready')}</b>
+            </p>
+            <p className="rz">
+              <InlineCodeText text={t('setup.readyWhy', { host: new URL(project.dsn).host })} />
+            </p>
+          </div>
+        </li>
+      </ol>
+      <SetupHints project={project} />
+    </>
+  );
+}
+
+/** What the clients of this project could do better. */
+export function SetupHints({ project }: { project: Project }) {
+  const t = useT();
+  const hints = useHints(project.id, 4 * POLL_MS);
+  if (!hints || hints.length === 0) return null;
+  return (
+    <>
+      <div className="head">
+        <h2>{t('hints.title')}</h2>
+        <span className="meta">{t('hints.why')}</span>
+      </div>
+      <HintList hints={hints} project={project} />
+    </>
+  );
+}
+
+function OutcomeItem({ outcome }: { outcome: Outcome }) {
+  const t = useT();
+  const { format } = useLocale();
+  const withoutSpans = isWithoutSpans(outcome);
+  const lost = outcome.outcome === 'refused' || (outcome.outcome === 'dropped' && !withoutSpans);
+  const fine = outcome.outcome === 'accepted';
+  const reason = REJECTION_REASONS.find(({ match }) => match.test(outcome.reason));
+  const why = withoutSpans
+    ? t('setup.acceptedWithoutSpansWhy')
+    : fine
+      ? null
+      : reason
+        ? t(reason.why)
+        : (outcome.detail ?? t('setup.reason.other', { reason: outcome.reason }));
+  const fix = !withoutSpans && !fine && reason?.fix ? t(reason.fix) : null;
+  const amount = t(fine ? 'setup.itemsStored' : lost ? 'setup.itemsLost' : 'setup.itemsCounted', {
+    n: format.count(outcome.quantity),
+    what: categoryText(t, outcome),
+  });
+  return (
+    <li className={lost ? 'no' : undefined}>
+      <StatusGlyph status={lost ? 'error' : fine ? 'ok' : 'cancelled'} />
+      <div>
+        <p>
+          <b>{t(withoutSpans ? 'setup.acceptedWithoutSpans' : `setup.${outcome.outcome}`)}</b>{' '}
+          <time className="dim" dateTime={outcome.last_at}>
+            {format.moment(outcome.last_at)}
+          </time>
+        </p>
+        {why && (
+          <p className="rz" title={outcome.detail ?? undefined}>
+            <InlineCodeText text={why} />
+          </p>
+        )}
+        {fix && (
+          <p className="fix">
+            <Icon name="go" size="xs" />
+            <span>
+              <InlineCodeText text={fix} />
+            </span>
+          </p>
+        )}
+        <p className="src dim">
+          <b>{amount}</b>
+          {outcome.key && (
+            <>
+              {' · '}
+              <InlineCodeText text={t('setup.key', { key: shortKey(outcome.key) })} />
+            </>
+          )}
+          {outcome.sdk && ` · ${outcome.sdk}`}
+        </p>
+      </div>
+    </li>
+  );
+}

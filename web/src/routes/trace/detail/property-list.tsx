@@ -1,0 +1,23 @@
+import type { ReactNode } from 'react';
+
+/** A label and what stands beside it. `false` and `null` are left out. */
+export type Property = [label: string, value: ReactNode] | false | null;
+
+/** A group of facts, or nothing where there is none. */
+export function PropertyList({ title, lines }: { title?: string; lines: Property[] }) {
+  const shown = lines.filter((line): line is [string, ReactNode] => Boolean(line));
+  if (shown.length === 0) return null;
+  return (
+    <section className="dgroup">
+      {title && <h3>{title}</h3>}
+      <dl className="kv">
+        {shown.map(([label, value]) => (
+          <div key={label} className="kvr">
+            <dt>{label}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+    </section>
+  );
+}

@@ -1,0 +1,55 @@
+import { usageOf } from '../../api/status';
+import type { Compared, Span } from '../../api/span-types';
+import { plain } from '../../format';
+import { useT } from '../../i18n';
+import { Chip } from '../../components/values';
+import { useLocale } from '../../locale';
+
+/** Below this difference nothing is said to be faster or slower. */
+const NOTABLE_DIFFERENCE = 0.05;
+
+export type PaceDifference = { kind: 'faster' | 'slower'; percent: number } | { kind: 'times'; times: number } | { kind: 'same' };
+
+/** A figure against the median of its kind. */
+export function compareToMedian(value: number, median: number): PaceDifference {
+  if (!(median > 0)) return { kind: 'same' };
+  const ratio = value / median;
+  if (Math.abs(ratio - 1) < NOTABLE_DIFFERENCE) return { kind: 'same' };
+  if (ratio < 1) return { kind: 'faster', percent: Math.min(99, Math.round((1 - ratio) * 100)) };
+  if (ratio < 2) return { kind: 'slower', percent: Math.round((ratio - 1) * 100) };
+  return { kind: 'times', times: ratio };
+}
+
+/** `93 % faster than usual`, and what is usual. */
+export function PaceChip({ span, compared }: { span: Span; compared: Compared }) {
+  const t = useT();
+  const { format } = useLocale();
+  const pace = compareToMedian(span.duration_ms, compared.median_ms);
+  const title = t('trace.medianOf', {
+    median: plain(format.duration(compared.median_ms)),
+    n: format.count(compared.n),
+    op: span.op,
+    name: span.name,
+  });
+  if (pace.kind === 'same') return <Chip title={title}>{t('trace.sameAsUsual')}</Chip>;
+  if (pace.kind === 'times') {
+    return (
+      <Chip tone="wrn" title={title}>
+        {t('trace.timesUsual', { times: format.threeDigits(pace.times) })}
+      </Chip>
+    );
+  }
+  return (
+    <Chip tone={pace.kind === 'faster' ? 'good' : 'wrn'} title={title}>
+      {t(pace.kind === 'faster' ? 'trace.faster' : 'trace.slower', { percent: pace.percent })}
+    </Chip>
+  );
+}
+
+/** Tokens that came out in a second, from the first of them on where that is known. */
+export function tokensPerSecond(span: Span): number | null {
+  const { duration_ms: ms, time_to_first_token_ms: first } = span;
+  const tokens = usageOf(span)?.output_tokens ?? null;
+  const time = ms - (first ?? 0);
+  return tokens === null || tokens === 0 || time <= 0 ? null : tokens / (time / 1000);
+}

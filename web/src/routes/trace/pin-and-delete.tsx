@@ -1,0 +1,58 @@
+import { useNavigate } from '@tanstack/react-router';
+import { useState } from 'react';
+import { useDeleteTrace, usePin } from '../../api/queries';
+import { useT } from '../../i18n';
+import { useTraceView } from './context';
+
+/** Whether the trace stays, and the way to delete it. */
+export function PinAndDelete() {
+  const t = useT();
+  const navigate = useNavigate();
+  const { data, project } = useTraceView();
+  const { trace_id: id } = data.trace;
+  const pin = usePin(project.id, id);
+  const remove = useDeleteTrace(project.id, id);
+  const [asked, setAsked] = useState(false);
+  const pinned = data.pinned ?? false;
+  const failed = pin.error ?? remove.error;
+  const gone = () => void navigate({ to: '/p/$project/traces', params: { project: String(project.id) } });
+  return (
+    <span className="keepc">
+      <button
+        type="button"
+        className="act"
+        aria-pressed={pinned}
+        title={t('trace.pinWhy')}
+        disabled={pin.isPending}
+        onClick={() => pin.mutate(!pinned)}
+      >
+        {pinned ? t('trace.pinned') : t('trace.pin')}
+      </button>
+      {asked ? (
+        <>
+          <span className="err">{t('trace.deleteWarning')}</span>
+          <button
+            type="button"
+            className="act err"
+            disabled={remove.isPending}
+            onClick={() => remove.mutate(undefined, { onSuccess: gone })}
+          >
+            {t('trace.deleteConfirm')}
+          </button>
+          <button type="button" className="act" onClick={() => setAsked(false)}>
+            {t('common.cancel')}
+          </button>
+        </>
+      ) : (
+        <button type="button" className="act" onClick={() => setAsked(true)}>
+          {t('trace.delete')}
+        </button>
+      )}
+      {failed && (
+        <span className="err" role="alert">
+          {failed.message}
+        </span>
+      )}
+    </span>
+  );
+}
