@@ -161,7 +161,7 @@ test('what clients leave out by sampling stands apart, and an incident has a cha
   assert.deepEqual(incidents[0].group, { name: 'key', value: 'Default' });
   await eventually('the budget is counted', async () => (await server.ask('/alerts/budgets', project)).budgets[0].state?.estimated === 0.0045);
   for (const [name, options, words] of [
-    ['light', {}, ['about $0.0045 in all; 20.0 % of it was sent', 'ingest key Default']],
+    ['light', {}, ['about $0.0045 in total; 20.0 % was sent', 'ingest key Default']],
     ['phone-japanese', { locale: 'ja-JP', viewport: { width: 390, height: 844 }, colorScheme: 'dark' }, ['全体では約$0.0045', '取り込みキー Default']],
   ]) {
     const { browser, page, errors } = await openBrowser(server, options);
@@ -221,20 +221,20 @@ test('a person makes a target and a rule, sees what the rule would have done, an
   const { browser, page, errors } = await openBrowser(server);
   try {
     await page.goto(`${server.url}/p/1/alerts/targets`);
-    await page.getByRole('button', { name: 'New target' }).click();
-    await page.getByLabel('Kind').selectOption('webhook');
+    await page.getByRole('button', { name: 'New channel' }).click();
+    await page.getByLabel('Type').selectOption('webhook');
     await page.getByLabel('Name', { exact: true }).fill('Second program');
-    await page.getByLabel('Address').fill(receiver.url);
+    await page.getByLabel('URL').fill(receiver.url);
     await page.getByRole('button', { name: 'Save' }).click();
     await page.getByText(/^whsec_/).waitFor();
     await page.getByRole('button', { name: 'I have copied it' }).click();
     const row = page.getByRole('row').filter({ hasText: 'Second program' });
-    await row.getByRole('button', { name: 'Test' }).click();
-    await row.getByText(/^204 after/).waitFor();
+    await row.getByRole('button', { name: 'Send test' }).click();
+    await row.getByText(/^204 in/).waitFor();
 
     await page.goto(`${server.url}/p/1/alerts/rules/new`);
     await page.getByLabel('Name', { exact: true }).fill('Many calls');
-    await page.getByLabel('Measures').selectOption('calls');
+    await page.getByLabel('Metric', { exact: true }).selectOption('calls');
     await page.getByLabel('Group by').selectOption('tag:');
     await page.getByLabel('Tag', { exact: true }).fill('plan');
     await page.getByLabel('Warning at').fill('0');

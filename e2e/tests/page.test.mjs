@@ -21,7 +21,7 @@ async function onPage(path, run) {
   }
 }
 
-const banner = (page) => page.getByRole('alert').filter({ hasText: 'The server does not answer' });
+const banner = (page) => page.getByRole('alert').filter({ hasText: 'The server is not responding' });
 
 test('a server that is gone is said on the page that stands, and unsaid when it is back', () =>
   onPage('/p/1/setup', async (page) => {
@@ -77,24 +77,24 @@ test('a page that takes long to come shows that it was asked for', () =>
 
 test('an address without a page keeps the side bar and the project', () =>
   onPage('/p/1/no-such-page', async (page) => {
-    await page.getByRole('heading', { name: 'There is nothing here' }).waitFor();
+    await page.getByRole('heading', { name: 'Page not found' }).waitFor();
     assert.equal(await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Traces' }).isVisible(), true);
     assert.equal(await page.getByRole('button', { name: 'Default' }).isVisible(), true);
   }));
 
 test('a signing secret stays until it is confirmed: the first one too, and over a look at another page', () =>
   onPage('/p/1/alerts/targets', async (page) => {
-    await page.getByLabel('Kind').selectOption('webhook');
+    await page.getByLabel('Type').selectOption('webhook');
     await page.getByLabel('Name', { exact: true }).fill('On call');
-    await page.getByLabel('Address').fill('http://127.0.0.1:9/hook');
+    await page.getByLabel('URL').fill('http://127.0.0.1:9/hook');
     await page.getByRole('button', { name: 'Save' }).click();
-    const secret = page.getByRole('region', { name: 'Signing secret of On call' });
+    const secret = page.getByRole('region', { name: 'Signing secret for On call' });
     await secret.getByText(/^whsec_/).waitFor();
     await page.getByRole('table').getByText('On call').waitFor();
     const navigation = page.getByRole('navigation', { name: 'Alerts' });
     await navigation.getByRole('link', { name: 'Deliveries' }).click();
     await page.getByRole('heading', { name: 'Deliveries' }).waitFor();
-    await navigation.getByRole('link', { name: 'Targets' }).click();
+    await navigation.getByRole('link', { name: 'Channels' }).click();
     await secret.getByText(/^whsec_/).waitFor();
     await secret.getByRole('button', { name: 'I have copied it' }).click();
     await secret.waitFor({ state: 'detached' });
@@ -104,20 +104,20 @@ test('what was typed into a budget is there after a target was made for it, whic
   onPage('/p/1/alerts/budgets/new', async (page) => {
     await page.getByLabel('Name', { exact: true }).fill('Spend of a day');
     await page.getByLabel('Amount', { exact: true }).fill('12');
-    await page.getByRole('link', { name: 'New target' }).click();
-    await page.getByRole('heading', { name: 'Targets' }).waitFor();
-    await page.getByRole('button', { name: 'New target' }).click();
-    await page.getByLabel('Kind').selectOption('webhook');
+    await page.getByRole('link', { name: 'New channel' }).click();
+    await page.getByRole('heading', { name: 'Notification channels' }).waitFor();
+    await page.getByRole('button', { name: 'New channel' }).click();
+    await page.getByLabel('Type').selectOption('webhook');
     await page.getByLabel('Name', { exact: true }).fill('For the budget');
-    await page.getByLabel('Address').fill('http://127.0.0.1:9/budget');
+    await page.getByLabel('URL').fill('http://127.0.0.1:9/budget');
     await page.getByRole('button', { name: 'Save' }).click();
     await page.getByRole('table').getByText('For the budget').waitFor();
-    await page.getByRole('link', { name: 'Back to the budget' }).click();
+    await page.getByRole('link', { name: 'Back to budget' }).click();
     const notified = page.getByRole('group', { name: 'Notifications' });
     assert.ok(await notified.getByLabel('For the budget').isChecked(), 'the target that was made for this budget is chosen');
     assert.equal(await page.getByLabel('Name', { exact: true }).inputValue(), 'Spend of a day');
     assert.equal(await page.getByLabel('Amount', { exact: true }).inputValue(), '12');
-    await page.getByRole('button', { name: 'Start again' }).click();
+    await page.getByRole('button', { name: 'Discard changes' }).click();
     assert.equal(await page.getByLabel('Name', { exact: true }).inputValue(), '');
   }));
 
@@ -126,9 +126,9 @@ test('a save that fails says that, to what, and how to allow it', async () => {
   try {
     const { browser, page } = await openBrowser(strict);
     await page.goto(`${strict.url}/p/1/alerts/targets`);
-    await page.getByLabel('Kind').selectOption('webhook');
+    await page.getByLabel('Type').selectOption('webhook');
     await page.getByLabel('Name', { exact: true }).fill('On call');
-    await page.getByLabel('Address').fill('http://127.0.0.1:9/hook');
+    await page.getByLabel('URL').fill('http://127.0.0.1:9/hook');
     await page.getByRole('button', { name: 'Save' }).click();
     const alert = page.getByRole('alert');
     await alert.getByText('Not saved').waitFor();
@@ -143,7 +143,7 @@ test('a save that fails says that, to what, and how to allow it', async () => {
 test('times can be shown in any zone, found by its city', () =>
   onPage('/p/1/metrics', async (page) => {
     await page.getByRole('button', { name: 'UTC', exact: true }).click();
-    await page.getByLabel('City, zone or offset').fill('tokyo');
+    await page.getByLabel('City, time zone or offset').fill('tokyo');
     await page.getByRole('button', { name: /Asia\/Tokyo/ }).click();
     await page.waitForURL(/tz=Asia%2FTokyo/);
     await page.getByRole('button', { name: 'Asia/Tokyo', exact: true }).waitFor();
@@ -154,21 +154,21 @@ test('after a minute without data the set-up says what to check; with data it le
     await page.clock.install();
     await page.goto(`${server.url}/p/1/setup?with=opentelemetry`);
     await page.getByRole('heading', { name: 'Waiting for the first span' }).waitFor();
-    assert.equal(await page.getByText('Nothing yet? Check this').count(), 0);
+    assert.equal(await page.getByText('No data yet? Check these').count(), 0);
     // What has no valid key is listed, with what to do about it.
     const wrong = `${server.url}/api/1/envelope/?sentry_key=${'0'.repeat(32)}&sentry_version=7`;
     assert.equal((await fetch(wrong, { method: 'POST', body: '{}' })).status, 401);
     await page.clock.fastForward(61_000);
-    const checks = page.getByRole('region', { name: 'Nothing yet? Check this' });
+    const checks = page.getByRole('region', { name: 'No data yet? Check these' });
     await checks.getByText(`curl ${new URL(server.dsn).origin}/healthz`).waitFor();
     await checks.getByText(new URL(server.dsn).username).waitFor();
-    await page.getByText('no project here has it').waitFor();
+    await page.getByText('No project here has this key').waitFor();
     await page.clock.resume();
-    await page.getByRole('button', { name: 'Send a test trace' }).click();
+    await page.getByRole('button', { name: 'Send test trace' }).click();
     await page.waitForURL(/traces\/[0-9a-f]{32}/);
     const trace = /traces\/([0-9a-f]{32})/.exec(page.url())[1];
     await page.goto(`${server.url}/p/1/setup`);
-    await page.getByRole('link', { name: 'Open the newest trace' }).click();
+    await page.getByRole('link', { name: 'Open latest trace' }).click();
     await page.waitForURL(new RegExp(`traces/${trace}`));
   }));
 

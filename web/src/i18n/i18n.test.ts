@@ -33,6 +33,22 @@ describe('the tables', () => {
   });
 });
 
+describe('the Japanese texts', () => {
+  // Code in backticks and names in quotation marks are those of other programs.
+  const own = (key: TextKey) => ja[key].replace(/`[^`]*`/g, '`').replace(/「[^」]*」/g, '「」');
+  const WORD = '[\\u3040-\\u30ff\\u3005\\u4e00-\\u9fff]';
+  const BESIDE = new RegExp(`${WORD} [A-Za-z0-9({]|[A-Za-z0-9)}] ${WORD}`);
+
+  it.each(keys)('%s is written in half-width digits, letters and signs', (key) => expect(ja[key]).not.toMatch(/[\uff01-\uff5e\u3000]/));
+  it.each(keys)('%s has no space between Japanese and other letters or figures', (key) => expect(own(key)).not.toMatch(BESIDE));
+  it.each(keys)('%s has a space before a percent sign', (key) => expect(ja[key]).not.toMatch(/[\d}]%/));
+  it.each(keys)('%s has a space around code', (key) => {
+    const pieces = ja[key].split('`').filter((_, at) => at % 2 === 0);
+    for (const before of pieces.slice(0, -1)) expect(before).toMatch(/(^|[\s(「:、。])$/);
+    for (const after of pieces.slice(1)) expect(after).toMatch(/^([\s)」:、。(]|$)/);
+  });
+});
+
 describe('translate', () => {
   it('chooses between one and many', () => {
     expect(translate('en', 'common.calls', { n: 1 })).toBe('1 call');

@@ -17,13 +17,13 @@ describe('where a figure stands', () => {
 
   it('says which way it went, and against what', () => {
     expect(incidentValueText(en, format, { value: 0.62, unit: 'ratio', compare: 'previous' })).toMatch(
-      /^up 62\.0\s% against the window before$/,
+      /^up 62\.0\s% vs\. previous window$/,
     );
     expect(incidentValueText(en, format, { value: -0.4, unit: 'ratio', compare: 'last_week' })).toMatch(
-      /^down 40\.0\s% against the same window last week$/,
+      /^down 40\.0\s% vs\. same window last week$/,
     );
     expect(incidentValueText(ja, makeFormat('ja', 'UTC'), { value: 0.62, unit: 'ratio', compare: 'previous' })).toMatch(
-      /^直前の期間比62\.0\s?%増$/,
+      /^直前のウィンドウ比62\.0\s?%増$/,
     );
   });
 });

@@ -81,7 +81,7 @@ function RuleEditor({ project, rule }: { project: number; rule: Rule | null }) {
           onChange={(measure) => set({ measure })}
         />
         {form.measure === 'score' && (
-          <TextRow label={t('alerts.contributorValue')} value={form.score} required onChange={(score) => set({ score })} />
+          <TextRow label={t('alerts.scoreName')} value={form.score} required onChange={(score) => set({ score })} />
         )}
         {!isWhole && (
           <>

@@ -64,7 +64,7 @@ it('shows how far the server is, also to who comes later, and that it is done', 
   current = job({ state: 'done', done: 1000, ended_at: '12:00', result: changed });
   await wait(1100);
   expect(screen.getByText('Recalculation finished: 12:00')).toBeTruthy();
-  expect(screen.getByText(/1000 of 1000 calls changed: unknown became \$2/)).toBeTruthy();
+  expect(screen.getByText(/1000 of 1000 calls changed: unknown → \$2/)).toBeTruthy();
   const before = asked.length;
   await wait(5000);
   expect(asked.length).toBe(before);
@@ -75,7 +75,7 @@ it('says that old and new prices are mixed, and does the rest when asked', async
   await act(async () => void fireEvent.click(screen.getByText('Cancel')));
   await wait(10);
   expect(asked.some(([method, url]) => method === 'DELETE' && url === '/api/v1/jobs/7')).toBe(true);
-  expect(screen.getByRole('alert').textContent).toContain('250 costs are recalculated. Calls that started before 2026-11-23');
+  expect(screen.getByRole('alert').textContent).toContain('250 costs were recalculated. Calls that started before 2026-11-23');
   await act(async () => void fireEvent.click(screen.getByText('Recalculate again')));
   await wait(10);
   expect(asked.find(([method]) => method === 'POST')).toEqual([

@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { deletionsQuery } from '../../api/queries';
 import type { Receipt } from '../../api/project-types';
 import { useT } from '../../i18n';
+import { InlineCodeText } from '../../components/inline-code-text';
 import { CopyIconButton } from '../../components/states';
 import { Table, type Column } from '../../components/table';
 import { Timestamp } from '../../components/values';
@@ -42,7 +43,9 @@ export function Deletions() {
     <section className="sheet pane outcomes deletions">
       <div className="head">
         <h2>{t('deletions.title')}</h2>
-        <span className="meta">{t('deletions.why')}</span>
+        <span className="meta">
+          <InlineCodeText text={t('deletions.why')} />
+        </span>
       </div>
       <Table
         label={t('deletions.title')}

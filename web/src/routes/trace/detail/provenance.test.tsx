@@ -62,16 +62,16 @@ it('says from what each field came, how tokens and cost came about, and what was
     'llm.model_name',
     'from the vendor of the model',
     'llm.input_messages.N.…',
-    'the time as sent is impossible: when it was received',
+    'the reported time is impossible; the time of receipt is used',
     'no: Another span reports the same response',
-    '25 excludes the 2,048 of other buckets: 2,073 in all',
-    'it is smaller than they are',
-    'the total as sent is 9,999',
-    'may know of cached tokens',
+    '25 excludes 2,048 tokens of other buckets; total 2,073',
+    'the count is smaller than those buckets',
+    'reported total: 9,999',
+    'cached tokens that were not reported',
     'since 2024-10-02',
-    'were taken from the times as sent',
-    'put together of 3 pieces',
-    'llm.provider comes first',
+    'was subtracted from the reported times',
+    'merged from 3 partial spans',
+    'llm.provider takes precedence',
   ])
     expect(text, said).toContain(said);
   expect(screen.getByText('2 attributes ignored')).toBeTruthy();
@@ -79,5 +79,5 @@ it('says from what each field came, how tokens and cost came about, and what was
 
 it('has nothing to say of a span of which nothing is known', () => {
   const { container } = render(<ProvenanceTab detail={aDetail(aSpan('a', null, 0, 1))} />);
-  expect(container.textContent).toContain('Nothing was read');
+  expect(container.textContent).toContain('No fields were read');
 });

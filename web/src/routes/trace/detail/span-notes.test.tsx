@@ -36,7 +36,7 @@ it.each<Exclusion | null>([
   { kind: 'duplicate_report', span_id: 'of a part that is not shown', trace_id: null },
   null,
 ])('names no span where none is known: %o', (exclusion) => {
-  expect(show(exclusion)).toContain('Not counted.');
+  expect(show(exclusion)).toContain('Excluded from totals.');
   expect(screen.queryByRole('button')).toBeNull();
   expect(screen.queryByRole('link')).toBeNull();
 });
