@@ -25,7 +25,7 @@ export const prices = {
   'prices.above': '適用条件',
   'prices.tokensOfInput': '入力トークン数がこれを超える場合のみ',
   'prices.firstDay': '開始日',
-  'prices.firstDayHint': '常時、またはYYYY-MM-DD',
+  'prices.firstDayHint': '常時かYYYY-MM-DD',
   'prices.perMillion': '100万トークンあたりの米ドル',
   'prices.perUnit': '1件あたりの米ドル',
   'prices.perHour': '呼び出し1時間あたりの米ドル',
