@@ -147,7 +147,8 @@ export const alerts = {
   'alerts.targetsWhy': 'where alerts of this project are sent',
   'alerts.newTarget': 'New channel',
   'alerts.noTargets': 'No notification channels yet',
-  'alerts.noTargetsWhy': 'Add an e-mail address, a chat channel or a webhook. Hinomi retries failed deliveries for a day, and you can send a test message.',
+  'alerts.noTargetsWhy':
+    'Add an e-mail address, a chat channel or a webhook. Hinomi retries failed deliveries for a day, and you can send a test message.',
   'alerts.target': 'Channel',
   'alerts.kind': 'Type',
   'alerts.where': 'Destination',
@@ -305,7 +306,8 @@ export const alerts = {
   'alerts.startBudget': 'Budget: a limit on spend',
   'alerts.startBudgetWhy': 'Per calendar day, week or month, in total or for each user, with a forecast.',
   'alerts.startRule': 'Rule: a threshold for a metric',
-  'alerts.startRuleWhy': 'Compare duration, errors, tokens or cost with a threshold or with last week. The editor shows how often the rule would have fired.',
+  'alerts.startRuleWhy':
+    'Compare duration, errors, tokens or cost with a threshold or with last week. The editor shows how often the rule would have fired.',
   'alerts.startTarget': 'Channel: where notifications go',
   'alerts.startTargetWhy': 'E-mail, Slack, Discord, Teams, PagerDuty or a webhook.',
   'alerts.backToBudget': 'Back to budget',

@@ -49,7 +49,8 @@ export const prices = {
   'prices.reprice': 'Recalculate stored costs',
   'prices.repriceShort': 'Recalculate stored costs',
   'prices.pricedSince': 'Some models now have a price. New calls have a cost; recalculate below to add it to stored calls.',
-  'prices.repriceWhy': 'Recalculates the cost of stored calls with current prices: custom prices and the price table, each for its effective days.',
+  'prices.repriceWhy':
+    'Recalculates the cost of stored calls with current prices: custom prices and the price table, each for its effective days.',
   'prices.repriceFrom': 'From',
   'prices.repriceThrough': 'To (inclusive)',
   'prices.previewChanges': 'Preview changes',

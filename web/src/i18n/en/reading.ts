@@ -28,7 +28,8 @@ export const reading = {
   'reading.cost.computed': 'tokens × prices',
   'reading.cost.computed_then': 'tokens × prices at the time; the price table has changed since',
   'reading.cost.provider_bill': 'reported by the client: the provider’s billed amount',
-  'reading.cost.client_lower': 'reported by the client: lower than the computed cost, possibly because of cached tokens that were not reported',
+  'reading.cost.client_lower':
+    'reported by the client: lower than the computed cost, possibly because of cached tokens that were not reported',
   'reading.cost.client_only': 'reported by the client: the model has no price',
   'reading.cost.client_preferred': 'reported by the client: preferred in the project’s settings',
   'reading.cost.failed': 'unknown: the call failed before it reported tokens',

@@ -93,7 +93,8 @@ export const settings = {
   'deletions.subject': 'Subject',
   'system.dataDir': 'Data directory',
   'access.tokens': 'API tokens',
-  'access.tokensWhy': 'Programs use them to read data and change settings. Create one with `hinomi token create`. A revoked token is rejected immediately.',
+  'access.tokensWhy':
+    'Programs use them to read data and change settings. Create one with `hinomi token create`. A revoked token is rejected immediately.',
   'access.rights': 'Permissions',
   'access.admin': 'admin, all projects',
   'access.readsAll': 'read all projects',

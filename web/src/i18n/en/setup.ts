@@ -81,7 +81,8 @@ export const setup = {
   'setup.check.startJavascript': 'Order: load `instrument.mjs` with `--import`, so that it runs before the model SDK.',
   'setup.check.startOpentelemetry':
     'Instrumentation: start the program with `opentelemetry-instrument`, in the environment where the packages are installed.',
-  'setup.check.startLangfuse': 'Calls: use Langfuse’s wrapper of your model SDK, such as `from langfuse.openai import openai`, or `@observe`.',
+  'setup.check.startLangfuse':
+    'Calls: use Langfuse’s wrapper of your model SDK, such as `from langfuse.openai import openai`, or `@observe`.',
   'setup.check.startAgent': 'Restart: settings are read at startup. Open a new session in the same terminal.',
   'setup.check.flush': 'Exit: a program that exits early may not have sent its data. Flush before it exits, also in serverless functions.',
   'setup.check.flushAgent': 'Wait: agents send every few seconds, or at the end of their session.',

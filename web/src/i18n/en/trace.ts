@@ -46,7 +46,8 @@ export const trace = {
   'trace.logOfTrace': 'entire trace',
   'trace.tab.logs': 'Logs',
   'trace.incomplete': 'incomplete',
-  'trace.incompleteWhy': 'Only log records or updates of this span have arrived. Its name, model, tokens and cost are unknown until the span itself arrives.',
+  'trace.incompleteWhy':
+    'Only log records or updates of this span have arrived. Its name, model, tokens and cost are unknown until the span itself arrives.',
   'trace.scoreOfTrace': 'entire trace',
   'trace.idle': '{time} idle',
   'trace.user': 'User',
@@ -165,7 +166,8 @@ export const trace = {
     "Sentry's Python SDK does not send them by default. Set `send_default_pii=True`, and do not set `include_prompts=False` on the AI integration.",
   'trace.missing.javascript':
     "Sentry's JavaScript SDK does not send them by default. Set `sendDefaultPii: true`, or `recordInputs` and `recordOutputs` on the AI integration.",
-  'trace.missing.otel': 'The instrumentation does not send them by default. For most instrumentations, this environment variable enables them:',
+  'trace.missing.otel':
+    'The instrumentation does not send them by default. For most instrumentations, this environment variable enables them:',
   'trace.missing.then': 'Spans sent after this change include them. Tokens, cost and times are not affected.',
   'trace.costTitle': 'Cost breakdown',
   'trace.priceUsed': 'price {price}',

@@ -278,7 +278,8 @@ export const alerts = {
   'alerts.deletedSince': 'この期間の一部の呼び出しが削除されました。「使用」には含まれますが、概要には含まれません。',
   'alerts.estimatedAll': '全体では約{amount}(送信されたのは{share} %)',
   'alerts.estimatedBrief': '(全体では約{amount})',
-  'alerts.estimatedWhy': '一部のクライアントは、トレースの一部だけを送信し、その割合を報告しています。全体の値はその割合からの推定です。アラートは観測したデータだけを使います。',
+  'alerts.estimatedWhy':
+    '一部のクライアントは、トレースの一部だけを送信し、その割合を報告しています。全体の値はその割合からの推定です。アラートは観測したデータだけを使います。',
   'alerts.remainingHead': '残り',
   'alerts.forecast': '期末の予測',
   'alerts.between': '{low}から{high}',
@@ -308,7 +309,9 @@ export const alerts = {
   'alerts.backToRule': 'ルールに戻る',
   'alerts.restored': '保存していない変更を復元しました。',
   'alerts.startAgain': '変更を破棄',
-  'alerts.privateWhy': 'プライベートアドレスは、サーバーが許可していない場合、拒否されます。許可するには、`notify.allow` か `HINOMI_NOTIFY_ALLOW=10.0.0.0/8`(このマシンなら `127.0.0.1`)を設定し、サーバーを再起動してください。',
+  'alerts.privateWhy':
+    'プライベートアドレスは、サーバーが許可していない場合、拒否されます。許可するには、`notify.allow` か `HINOMI_NOTIFY_ALLOW=10.0.0.0/8`(このマシンなら `127.0.0.1`)を設定し、サーバーを再起動してください。',
   'alerts.notAllowed': '`{address}` はプライベートアドレスで、サーバーの設定では通知先として許可されていません。',
-  'alerts.notAllowedFix': '許可するには、設定ファイルの `[notify]` に `allow = "{address}"` と書くか、`HINOMI_NOTIFY_ALLOW={address}` を設定して、サーバーを再起動してください。複数ある場合はコンマで区切ります。',
+  'alerts.notAllowedFix':
+    '許可するには、設定ファイルの `[notify]` に `allow = "{address}"` と書くか、`HINOMI_NOTIFY_ALLOW={address}` を設定して、サーバーを再起動してください。複数ある場合はコンマで区切ります。',
 };

@@ -4,7 +4,8 @@ export const bill = {
   'bill.why': 'プロバイダーの請求額と、観測したコストを比較します。日付は請求と同じUTCの区切りです。',
   'bill.import': '請求をインポート',
   'bill.importing': 'インポート中…',
-  'bill.importWhy': 'OpenAIとAnthropicのコスト・使用量のエクスポート(CSVまたはJSON)か、day、model、amountの列を持つ表に対応しています。同じ日のデータは、新しいファイルで置き換わります。',
+  'bill.importWhy':
+    'OpenAIとAnthropicのコスト・使用量のエクスポート(CSVまたはJSON)か、day、model、amountの列を持つ表に対応しています。同じ日のデータは、新しいファイルで置き換わります。',
   'bill.imported': '{format}: {rows}行のうち{lines}行を読み取り({from}から{to})',
   'bill.unread': '{n}行を読み取れませんでした',
   'bill.unreadLine': '{line}行目: {why}',

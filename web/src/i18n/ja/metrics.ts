@@ -2,7 +2,8 @@ export const metrics = {
   'nav.metrics': 'メトリクス',
   'metrics.title': 'メトリクス',
   'metrics.noMetrics': 'この期間にメトリクスはありません',
-  'metrics.noMetricsWhy': 'OpenTelemetryを使うプログラムやコーディングエージェントは、メトリクスのエクスポーターを設定すると送信を始めます。メトリクスはここだけに表示され、呼び出し、トークン、コストの合計には含まれません。',
+  'metrics.noMetricsWhy':
+    'OpenTelemetryを使うプログラムやコーディングエージェントは、メトリクスのエクスポーターを設定すると送信を始めます。メトリクスはここだけに表示され、呼び出し、トークン、コストの合計には含まれません。',
   'metrics.search': 'メトリクスを検索',
   'metrics.notFound': '一致するメトリクスはありません。',
   'metrics.measure': '集計方法',

@@ -47,7 +47,8 @@ export const prices = {
   'prices.last': '最終呼び出し',
   'prices.reprice': '保存済みのコストを再計算',
   'prices.repriceShort': '保存済みのコストを再計算',
-  'prices.pricedSince': '単価が設定されたモデルがあります。新しい呼び出しにはコストが付きます。保存済みの呼び出しは、下の再計算で反映されます。',
+  'prices.pricedSince':
+    '単価が設定されたモデルがあります。新しい呼び出しにはコストが付きます。保存済みの呼び出しは、下の再計算で反映されます。',
   'prices.repriceWhy': '保存済みの呼び出しのコストを、現在の単価(独自の単価と単価表、それぞれの適用期間のもの)で再計算します。',
   'prices.repriceFrom': '開始日',
   'prices.repriceThrough': '終了日(この日を含む)',
@@ -61,7 +62,8 @@ export const prices = {
   'prices.doneAt': '再計算が終わりました: {time}',
   'prices.failedAt': '再計算に失敗しました: {time}',
   'prices.cancelledAt': '再計算をキャンセルしました: {time}',
-  'prices.mixedPrices': '{n}件のコストを再計算しました。{time}より前に始まった呼び出しは新しい単価です。それ以降は古い単価のままの場合があり、合計には両方が混在します。',
+  'prices.mixedPrices':
+    '{n}件のコストを再計算しました。{time}より前に始まった呼び出しは新しい単価です。それ以降は古い単価のままの場合があり、合計には両方が混在します。',
   'prices.noCostChanged': 'コストは変わっていません。',
   'prices.repriceAgain': 'もう一度再計算',
   'prices.changePreview': '{of}件中{n}件が変わります: {before} → {after}',

@@ -28,7 +28,8 @@ export const reading = {
   'reading.cost.computed': 'トークン数×単価',
   'reading.cost.computed_then': 'トークン数×当時の単価(その後、単価表が変更されました)',
   'reading.cost.provider_bill': 'クライアントが報告したプロバイダーの請求額',
-  'reading.cost.client_lower': 'クライアントが報告した額。計算したコストより低く、報告されていないキャッシュトークンを反映している可能性があります',
+  'reading.cost.client_lower':
+    'クライアントが報告した額。計算したコストより低く、報告されていないキャッシュトークンを反映している可能性があります',
   'reading.cost.client_only': 'クライアントが報告した額。モデルは単価不明です',
   'reading.cost.client_preferred': 'クライアントが報告した額。プロジェクトの設定で優先されています',
   'reading.cost.failed': '不明: トークン数が報告される前に呼び出しが失敗しました',

@@ -34,7 +34,8 @@ export const settings = {
   'settings.textsDays': 'メッセージの保存期間',
   'settings.textsDaysWhy': 'メッセージ、属性、ログ行を、ほかのデータより先に期限切れにできます。空欄の場合は、スパンと同じです。',
   'settings.notableDays': 'エラーとスコア',
-  'settings.notableDaysWhy': 'エラーやスコアのあるトレースは、メッセージを含めて長く保存できます。ピン留めしたトレースは期限切れになりません。',
+  'settings.notableDaysWhy':
+    'エラーやスコアのあるトレースは、メッセージを含めて長く保存できます。ピン留めしたトレースは期限切れになりません。',
   'settings.environmentDays': '環境ごと',
   'settings.environmentDaysWhy': '環境ごとの保存日数です。',
   'settings.invalidDays': '1から3650までの日数を入力してください。',
@@ -93,7 +94,8 @@ export const settings = {
   'deletions.subject': '対象',
   'system.dataDir': 'データディレクトリ',
   'access.tokens': 'APIトークン',
-  'access.tokensWhy': 'プログラムがデータの閲覧や設定の変更に使います。`hinomi token create` で作成します。取り消したトークンはすぐに拒否されます。',
+  'access.tokensWhy':
+    'プログラムがデータの閲覧や設定の変更に使います。`hinomi token create` で作成します。取り消したトークンはすぐに拒否されます。',
   'access.rights': '権限',
   'access.admin': '管理者(全プロジェクト)',
   'access.readsAll': '全プロジェクトの閲覧',

@@ -73,15 +73,18 @@ export const setup = {
   'setup.checks': 'データが届かない場合の確認事項',
   'setup.checksWhy': 'Hinomiに届いたデータは、拒否されたものも上に表示されます。一覧が空の場合は、何も届いていません。',
   'setup.check.address': 'アドレス: プログラムを動かす環境で次のコマンドを実行し、`ok` と表示されることを確認してください。',
-  'setup.check.localAddress': 'このアドレスはこのマシンでのみ有効です。コンテナや別のマシンからは実際の名前が必要です。Hinomiを `--listen 0.0.0.0:8119 --public-url http://NAME:8119` で起動し、DSNをコピーし直してください。',
-  'setup.check.firewall': 'ファイアウォールとプロキシ: ポートを開いてください。プログラムがHTTPプロキシを使う場合は、このホストを除外してください。',
+  'setup.check.localAddress':
+    'このアドレスはこのマシンでのみ有効です。コンテナや別のマシンからは実際の名前が必要です。Hinomiを `--listen 0.0.0.0:8119 --public-url http://NAME:8119` で起動し、DSNをコピーし直してください。',
+  'setup.check.firewall':
+    'ファイアウォールとプロキシ: ポートを開いてください。プログラムがHTTPプロキシを使う場合は、このホストを除外してください。',
   'setup.check.key': 'キー: プログラムのキーがこれと一致することを確認してください。環境変数は、設定したターミナルだけで有効です。',
   'setup.check.startPython': '順序: LLMを呼び出すプロセスで、最初の呼び出しより前に `sentry_sdk.init` を呼び出してください。',
   'setup.check.startJavascript': '順序: モデルのSDKより先に読み込まれるよう、`--import` で `instrument.mjs` を指定してください。',
   'setup.check.startOpentelemetry': '計装: パッケージをインストールした環境で、`opentelemetry-instrument` を使って起動してください。',
   'setup.check.startLangfuse': '呼び出し: `from langfuse.openai import openai` のようなLangfuseのラッパーか、`@observe` を使ってください。',
   'setup.check.startAgent': '再起動: 設定は起動時に読み込まれます。同じターミナルで新しいセッションを開いてください。',
-  'setup.check.flush': '終了: すぐに終了するプログラムは、データを送信できていない可能性があります。サーバーレス関数でも、終了前にフラッシュしてください。',
+  'setup.check.flush':
+    '終了: すぐに終了するプログラムは、データを送信できていない可能性があります。サーバーレス関数でも、終了前にフラッシュしてください。',
   'setup.check.flushAgent': '待機: エージェントは数秒ごと、またはセッションの終了時に送信します。',
   'setup.check.debug': 'ログ: クライアントが何をどこへ送信しているかを、ログに出力します。',
   'setup.check.content': 'プロンプトと応答には専用の設定があります。設定がない場合、呼び出しはメッセージなしで届きます。',

@@ -89,7 +89,8 @@ export const trace = {
   'trace.operation': '操作',
   'trace.share': '割合',
   'trace.withRequests': '時間(リクエスト込み)',
-  'trace.withRequestsWhy': 'これらのスパンの自己時間。LLM呼び出しやツール呼び出しの下位のHTTPリクエストとデータベースクエリは、その呼び出しの時間に含めます。',
+  'trace.withRequestsWhy':
+    'これらのスパンの自己時間。LLM呼び出しやツール呼び出しの下位のHTTPリクエストとデータベースクエリは、その呼び出しの時間に含めます。',
   'trace.slowest': '最長',
   'trace.slowestWhy': 'これらのスパンのうち最長のスパンの所要時間',
   'trace.openSlowest': '最長のスパンを開く',
@@ -161,8 +162,10 @@ export const trace = {
   'trace.temperature': 'temperature',
   'trace.noTemperature': 'temperatureの指定なし',
   'trace.missing': 'プロンプトと応答は送信されていません',
-  'trace.missing.python': 'SentryのPython SDKは、既定ではこれらを送信しません。`send_default_pii=True` を設定し、AI連携に `include_prompts=False` を指定しないでください。',
-  'trace.missing.javascript': 'SentryのJavaScript SDKは、既定ではこれらを送信しません。`sendDefaultPii: true` か、AI連携の `recordInputs` と `recordOutputs` を設定してください。',
+  'trace.missing.python':
+    'SentryのPython SDKは、既定ではこれらを送信しません。`send_default_pii=True` を設定し、AI連携に `include_prompts=False` を指定しないでください。',
+  'trace.missing.javascript':
+    'SentryのJavaScript SDKは、既定ではこれらを送信しません。`sendDefaultPii: true` か、AI連携の `recordInputs` と `recordOutputs` を設定してください。',
   'trace.missing.otel': '計装は、既定ではこれらを送信しません。ほとんどの計装では、次の環境変数で有効になります:',
   'trace.missing.then': '変更後に送信されるスパンから表示されます。トークン、コスト、時間には影響しません。',
   'trace.costTitle': 'コストの内訳',
