@@ -12,7 +12,7 @@ endef
 
 PAGE_SOURCES := $(shell find web/src web/public web/index.html web/package.json web/package-lock.json web/tsconfig.json web/vite.config.ts docs/filters.md docs/filters.ja.md -type f)
 
-.PHONY: help build run dist test test-texts test-page test-crates test-e2e e2e-all check fuzz soak bench bench-bell setup clean
+.PHONY: help build run dist test test-texts test-page test-crates test-e2e e2e-all check api-client fuzz soak bench bench-bell setup clean
 
 help: ## list all targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ bench: build ## measure ingestion, queries, memory and disk next to lower bounds
 bench-bell: build ## measure the time from a call to its notification, and the cost of alert rules (BENCH="--json FILE")
 	@scripts/setup.sh e2e
 	@HINOMI=$(CARGO_TARGET_DIR)/quick/hinomi node bench/bell.mjs $(BENCH)
+
+api-client: build ## update docs/openapi.json from the server, and the page's API types from it
+	@cd web && npm run --silent api-client -- --server $(CARGO_TARGET_DIR)/quick/hinomi
 
 setup: ## install what a fresh machine lacks
 	@scripts/setup.sh build

@@ -1,7 +1,7 @@
 import { useSuspenseQuery } from '@tanstack/react-query';
 import { useMatches, useParams } from '@tanstack/react-router';
 import { meQuery } from './api/queries';
-import type { Project } from './api/project-types';
+import type { Project } from './api/types';
 
 /** Whoever is signed in; the frame has loaded it before any page stands. */
 export const useMe = () => useSuspenseQuery(meQuery).data;

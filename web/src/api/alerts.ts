@@ -1,26 +1,11 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
-import type {
-  Budget,
-  BudgetDraft,
-  Delivery,
-  DeliveryState,
-  Entry,
-  Incident,
-  IncidentChart,
-  Incidents,
-  Rule,
-  RuleDraft,
-  Target,
-  TargetDraft,
-  Tried,
-} from './alert-types';
 import { api } from './client';
 import { projectKey } from './queries';
+import type { BudgetDraft, DeliveryState, Rule, RuleDraft, TargetDraft } from './types';
 
 /** What rings changes by the clock too, so that these are asked again without a change of the project. */
 const AGAIN_MS = 15_000;
 
-const at = (project: number) => `/projects/${project}/alerts`;
 const key = (project: number, ...rest: unknown[]) => [...projectKey(project), 'alerts', ...rest];
 
 /** What of a rule was written, without how it stands. */
@@ -39,20 +24,10 @@ export function draftOf(rule: Rule): RuleDraft {
   return draft;
 }
 
-/** What a rule does not say comes as null; here it is left out, as in a rule that is written. */
-function asWritten(rule: Rule): Rule {
-  const { now, severity, muted_until, ...said } = rule;
-  const written = Object.entries(said).filter(([, value]) => value !== null);
-  return { ...(Object.fromEntries(written) as typeof said), now, severity, muted_until };
-}
-
 export const rulesQuery = (project: number) =>
   queryOptions({
     queryKey: key(project, 'rules'),
-    queryFn: async ({ signal }) => {
-      const { rules } = await api<{ rules: Rule[] }>(`${at(project)}/rules`, { signal });
-      return { rules: rules.map(asWritten) };
-    },
+    queryFn: ({ signal }) => api.get('/api/v1/projects/{project}/alerts/rules', { path: { project }, signal }),
     refetchInterval: AGAIN_MS,
   });
 
@@ -60,7 +35,7 @@ export const rulesQuery = (project: number) =>
 export const triedQuery = (project: number, rule: RuleDraft, back: string) =>
   queryOptions({
     queryKey: key(project, 'tried', rule, back),
-    queryFn: ({ signal }) => api<Tried>(`${at(project)}/preview`, { method: 'POST', body: { rule, back }, signal }),
+    queryFn: ({ signal }) => api.post('/api/v1/projects/{project}/alerts/preview', { path: { project }, body: { rule, back }, signal }),
     staleTime: 60_000,
     placeholderData: keepPreviousData,
     retry: false,
@@ -70,7 +45,7 @@ export const triedQuery = (project: number, rule: RuleDraft, back: string) =>
 export const budgetsQuery = (project: number) =>
   queryOptions({
     queryKey: key(project, 'budgets'),
-    queryFn: ({ signal }) => api<{ budgets: Budget[] }>(`${at(project)}/budgets`, { signal }),
+    queryFn: ({ signal }) => api.get('/api/v1/projects/{project}/alerts/budgets', { path: { project }, signal }),
     refetchInterval: AGAIN_MS,
   });
 
@@ -78,7 +53,7 @@ export const budgetsQuery = (project: number) =>
 export const openIncidentsQuery = (project: number) =>
   queryOptions({
     queryKey: key(project, 'incidents', 'open'),
-    queryFn: ({ signal }) => api<Incidents>(`${at(project)}/incidents`, { params: { state: 'open', limit: 50 }, signal }),
+    queryFn: ({ signal }) => api.get('/api/v1/projects/{project}/alerts/incidents', { path: { project }, query: { state: 'open', limit: 50 }, signal }),
     refetchInterval: AGAIN_MS,
     retry: false,
   });
@@ -87,7 +62,7 @@ export const incidentsPagesQuery = (project: number, state?: 'open' | 'resolved'
   infiniteQueryOptions({
     queryKey: key(project, 'incidents', 'pages', state, rule),
     queryFn: ({ pageParam, signal }) =>
-      api<Incidents>(`${at(project)}/incidents`, { params: { state, rule, before: pageParam, limit: 50 }, signal }),
+      api.get('/api/v1/projects/{project}/alerts/incidents', { path: { project }, query: { state, rule, before: pageParam, limit: 50 }, signal }),
     initialPageParam: undefined as number | undefined,
     getNextPageParam: (last) => last.next_before ?? undefined,
     placeholderData: keepPreviousData,
@@ -97,14 +72,14 @@ export const incidentQuery = (project: number, incident: string) =>
   queryOptions({
     queryKey: key(project, 'incidents', incident),
     queryFn: ({ signal }) =>
-      api<{ incident: Incident; timeline: Entry[] }>(`${at(project)}/incidents/${encodeURIComponent(incident)}`, { signal }),
+      api.get('/api/v1/projects/{project}/alerts/incidents/{incident}', { path: { project, incident: Number(incident) }, signal }),
     refetchInterval: AGAIN_MS,
   });
 
 export const incidentChartQuery = (project: number, incident: number) =>
   queryOptions({
     queryKey: key(project, 'incidents', incident, 'chart'),
-    queryFn: ({ signal }) => api<IncidentChart>(`${at(project)}/incidents/${incident}/chart`, { signal }),
+    queryFn: ({ signal }) => api.get('/api/v1/projects/{project}/alerts/incidents/{incident}/chart', { path: { project, incident }, signal }),
     staleTime: 30_000,
     retry: false,
     meta: { live: false },
@@ -113,12 +88,12 @@ export const incidentChartQuery = (project: number, incident: number) =>
 export const targetsQuery = (project: number) =>
   queryOptions({
     queryKey: key(project, 'targets'),
-    queryFn: ({ signal }) => api<{ targets: Target[] }>(`${at(project)}/targets`, { signal }),
+    queryFn: ({ signal }) => api.get('/api/v1/projects/{project}/alerts/targets', { path: { project }, signal }),
   });
 
 export interface DeliveriesAsked {
-  incident?: string;
-  target?: string;
+  incident?: number;
+  target?: number;
   state?: DeliveryState;
 }
 
@@ -126,12 +101,13 @@ export const deliveriesPagesQuery = (project: number, asked: DeliveriesAsked = {
   infiniteQueryOptions({
     queryKey: key(project, 'deliveries', asked, limit),
     queryFn: ({ pageParam, signal }) =>
-      api<{ deliveries: Delivery[]; next_cursor: string | null }>(`${at(project)}/deliveries`, {
-        params: { ...asked, cursor: pageParam, limit },
+      api.get('/api/v1/projects/{project}/alerts/deliveries', {
+        path: { project },
+        query: { ...asked, cursor: pageParam, limit },
         signal,
       }),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: (last) => last.next_cursor ?? undefined,
+    initialPageParam: undefined as number | undefined,
+    getNextPageParam: ({ next_cursor: next }) => (next === null ? undefined : Number(next)),
     placeholderData: keepPreviousData,
     refetchInterval: AGAIN_MS,
   });
@@ -151,41 +127,58 @@ interface Saved<Draft> {
   draft: Draft;
 }
 
-function saver<Draft, Kept>(project: number, what: string) {
-  return ({ id, draft }: Saved<Draft>) =>
+export const useSaveRule = (project: number) =>
+  useChange(project, ({ id, draft: body }: Saved<RuleDraft>) =>
     id === null
-      ? api<Kept>(`${at(project)}/${what}`, { method: 'POST', body: draft })
-      : api<Kept>(`${at(project)}/${what}/${id}`, { method: 'PUT', body: draft });
-}
+      ? api.post('/api/v1/projects/{project}/alerts/rules', { path: { project }, body })
+      : api.put('/api/v1/projects/{project}/alerts/rules/{id}', { path: { project, id }, body }),
+  );
 
-export const useSaveRule = (project: number) => useChange(project, saver<RuleDraft, Rule>(project, 'rules'));
-export const useSaveBudget = (project: number) => useChange(project, saver<BudgetDraft, Budget>(project, 'budgets'));
-export const useSaveTarget = (project: number) => useChange(project, saver<TargetDraft, Target>(project, 'targets'));
+export const useSaveBudget = (project: number) =>
+  useChange(project, ({ id, draft: body }: Saved<BudgetDraft>) =>
+    id === null
+      ? api.post('/api/v1/projects/{project}/alerts/budgets', { path: { project }, body })
+      : api.put('/api/v1/projects/{project}/alerts/budgets/{id}', { path: { project, id }, body }),
+  );
+
+export const useSaveTarget = (project: number) =>
+  useChange(project, ({ id, draft: body }: Saved<TargetDraft>) =>
+    id === null
+      ? api.post('/api/v1/projects/{project}/alerts/targets', { path: { project }, body })
+      : api.put('/api/v1/projects/{project}/alerts/targets/{target}', { path: { project, target: id }, body }),
+  );
 
 export const useRemove = (project: number, what: 'rules' | 'budgets' | 'targets') =>
-  useChange(project, (id: number) => api<void>(`${at(project)}/${what}/${id}`, { method: 'DELETE' }));
+  useChange(project, (id: number) =>
+    what === 'targets'
+      ? api.delete('/api/v1/projects/{project}/alerts/targets/{target}', { path: { project, target: id } })
+      : api.delete(`/api/v1/projects/{project}/alerts/${what}/{id}`, { path: { project, id } }),
+  );
 
 export const useTestTarget = (project: number) =>
-  useChange(project, (id: number) => api<Delivery>(`${at(project)}/targets/${id}/test`, { method: 'POST' }));
+  useChange(project, (id: number) => api.post('/api/v1/projects/{project}/alerts/targets/{target}/test', { path: { project, target: id } }));
 
 /** For so long nobody is told; null ends that. */
 export const useMute = (project: number, what: 'rules' | 'budgets') =>
   useChange(project, ({ id, length }: { id: number; length: string | null }) =>
     length === null
-      ? api<void>(`${at(project)}/${what}/${id}/mute`, { method: 'DELETE' })
-      : api<void>(`${at(project)}/${what}/${id}/mute`, { method: 'POST', body: { for: length } }),
+      ? api.delete(`/api/v1/projects/{project}/alerts/${what}/{id}/mute`, { path: { project, id } })
+      : api.post(`/api/v1/projects/{project}/alerts/${what}/{id}/mute`, { path: { project, id }, body: { for: length } }),
   );
 
 export type Deed = { deed: 'acknowledge' | 'resolve' } | { deed: 'notes'; text: string } | { deed: 'snooze'; length: string | null };
 
 export const useDeed = (project: number, incident: number) =>
   useChange(project, (deed: Deed) => {
-    const path = `${at(project)}/incidents/${incident}`;
-    if (deed.deed === 'notes') return api<Incident>(`${path}/notes`, { method: 'POST', body: { text: deed.text } });
-    if (deed.deed === 'snooze') {
-      return deed.length === null
-        ? api<Incident>(`${path}/snooze`, { method: 'DELETE' })
-        : api<Incident>(`${path}/snooze`, { method: 'POST', body: { for: deed.length } });
+    const path = { project, incident };
+    switch (deed.deed) {
+      case 'notes':
+        return api.post('/api/v1/projects/{project}/alerts/incidents/{incident}/notes', { path, body: { text: deed.text } });
+      case 'snooze':
+        return deed.length === null
+          ? api.delete('/api/v1/projects/{project}/alerts/incidents/{incident}/snooze', { path })
+          : api.post('/api/v1/projects/{project}/alerts/incidents/{incident}/snooze', { path, body: { for: deed.length } });
+      default:
+        return api.post(`/api/v1/projects/{project}/alerts/incidents/{incident}/${deed.deed}`, { path, body: {} });
     }
-    return api<Incident>(`${path}/${deed.deed}`, { method: 'POST', body: {} });
   });

@@ -1,4 +1,5 @@
 import { noteAnswer, noteNoAnswer, watchRequest } from './connection';
+import type { AnswerOf, Method, OptionsOf, PathParametersOf, PathsWith, QueryOf } from './operation';
 
 /** What went wrong, in the server's own words where it had any. */
 export class ApiError extends Error {
@@ -15,16 +16,24 @@ export class ApiError extends Error {
   }
 }
 
-export type Params = Record<string, string | number | null | undefined>;
+export type Params = Record<string, string | number | boolean | null | undefined>;
 
-export function withParams(path: string, params: Params = {}): string {
+/** Omits empty parameters, except those in `evenEmpty`. */
+export function withParams(path: string, params: Params = {}, evenEmpty: readonly PropertyKey[] = []): string {
   const search = new URLSearchParams();
   for (const [key, value] of Object.entries(params)) {
-    if (value !== undefined && value !== null && value !== '') search.set(key, String(value));
+    if (value !== undefined && value !== null && (value !== '' || evenEmpty.includes(key))) search.set(key, String(value));
   }
   const text = search.toString();
   return text ? `${path}?${text}` : path;
 }
+
+const filled = (path: string, params: Params = {}) =>
+  path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(params[name])));
+
+/** The URL of a stream or a download. */
+export const addressOf = <P extends PathsWith<'get'>>(path: P, params: PathParametersOf<P, 'get'>, query?: QueryOf<P, 'get'>) =>
+  withParams(filled(path, params as Params), (query ?? {}) as Params);
 
 async function toError(response: Response): Promise<ApiError> {
   const text = await response.text().catch(() => '');
@@ -37,22 +46,23 @@ async function toError(response: Response): Promise<ApiError> {
   return new ApiError(response.status, 'http', `${response.status} ${response.statusText}`.trim(), null);
 }
 
-interface Options {
-  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  body?: unknown;
-  /** Sent as it is, in place of a body of JSON. */
-  file?: Blob;
-  params?: Params;
-  signal?: AbortSignal;
-}
-
 /** What a proxy answers in the place of a server that is not there. */
 const NO_SERVER = [502, 503, 504];
 
 const offline = () => new ApiError(0, 'offline', 'The server does not answer', null);
 
-/** One request to the server's own API. `path` begins behind `/api/v1`. */
-export async function api<T>(path: string, { method = 'GET', body, file, params, signal }: Options = {}): Promise<T> {
+/** `OptionsOf` any operation. */
+interface Sent {
+  path?: Params;
+  query?: Params;
+  evenEmpty?: readonly PropertyKey[];
+  body?: unknown;
+  /** Sent as it is, in place of a body of JSON. */
+  file?: Blob;
+  signal?: AbortSignal;
+}
+
+async function request(method: string, path: string, { path: named, query, evenEmpty, body, file, signal }: Sent = {}): Promise<unknown> {
   const headers: Record<string, string> = { accept: 'application/json' };
   // A header that another site's form cannot set: the session cookie alone changes nothing.
   if (method !== 'GET') headers['x-hinomi-page'] = '1';
@@ -61,7 +71,7 @@ export async function api<T>(path: string, { method = 'GET', body, file, params,
   let response: Response;
   const ended = watchRequest();
   try {
-    response = await fetch(withParams(`/api/v1${path}`, params), {
+    response = await fetch(withParams(filled(path, named), query, evenEmpty), {
       method,
       headers,
       body: file ?? (body === undefined ? undefined : JSON.stringify(body)),
@@ -85,9 +95,17 @@ export async function api<T>(path: string, { method = 'GET', body, file, params,
     throw error;
   }
   noteAnswer();
-  if (response.status === 204) return undefined as T;
-  return (await response.json()) as T;
+  if (response.status === 204) return undefined;
+  return await response.json();
 }
+
+const asker =
+  <M extends Method>(method: M) =>
+  <P extends PathsWith<M>>(path: P, ...options: OptionsOf<P, M>): Promise<AnswerOf<P, M>> =>
+    request(method.toUpperCase(), path, options[0] as Sent) as Promise<AnswerOf<P, M>>;
+
+/** Requests to the server's API. Paths, parameters, bodies and answers have the types of its OpenAPI document. */
+export const api = { get: asker('get'), post: asker('post'), put: asker('put'), patch: asker('patch'), delete: asker('delete') };
 
 /** How long a server that may be gone is waited for. */
 const PROBE_MS = 8_000;
@@ -95,7 +113,7 @@ const PROBE_MS = 8_000;
 /** Asks the server whether it is there; whatever it answers, the connection is noted. */
 export async function probe(): Promise<boolean> {
   try {
-    await api<unknown>('/me', { signal: AbortSignal.timeout(PROBE_MS) });
+    await api.get('/api/v1/me', { signal: AbortSignal.timeout(PROBE_MS) });
   } catch (error) {
     if (!(error instanceof ApiError)) noteNoAnswer();
     return error instanceof ApiError && error.status > 0;

@@ -12,7 +12,7 @@ afterEach(() => {
 
 test('a request that cannot be made says that the server is gone, the next answer that it is back', async () => {
   vi.stubGlobal('fetch', () => Promise.reject(new TypeError('Failed to fetch')));
-  await expect(api('/me')).rejects.toMatchObject({ code: 'offline' });
+  await expect(api.get('/api/v1/me')).rejects.toMatchObject({ code: 'offline' });
   expect(getConnection().state).toBe('lost');
   expect(await probe()).toBe(false);
   vi.stubGlobal('fetch', () => answer(200, '{}'));
@@ -22,10 +22,10 @@ test('a request that cannot be made says that the server is gone, the next answe
 
 test('a proxy that answers for a server that is gone is no answer; an error of the server is one', async () => {
   vi.stubGlobal('fetch', () => answer(502, '<h1>Bad Gateway</h1>'));
-  await expect(api('/me')).rejects.toMatchObject({ code: 'offline' });
+  await expect(api.get('/api/v1/me')).rejects.toMatchObject({ code: 'offline' });
   expect(getConnection().state).toBe('lost');
   vi.stubGlobal('fetch', () => answer(503, '{"error":{"code":"busy","message":"40 questions wait already"}}'));
-  await expect(api('/me')).rejects.toMatchObject({ code: 'busy' });
+  await expect(api.get('/api/v1/me')).rejects.toMatchObject({ code: 'busy' });
   expect(getConnection().state).toBe('ok');
 });
 
@@ -33,7 +33,7 @@ test('a request that waits while none is answered says that the server is slow',
   vi.useFakeTimers();
   let finish: (response: Response) => void = () => undefined;
   vi.stubGlobal('fetch', () => new Promise<Response>((resolve) => (finish = resolve)));
-  const asked = api('/me');
+  const asked = api.get('/api/v1/me');
   vi.advanceTimersByTime(SLOW_MS - 1);
   expect(getConnection().state).toBe('ok');
   vi.advanceTimersByTime(1);
@@ -45,6 +45,6 @@ test('a request that waits while none is answered says that the server is slow',
 
 test('a request that its page gave up says nothing of the server', async () => {
   vi.stubGlobal('fetch', () => Promise.reject(new DOMException('aborted', 'AbortError')));
-  await expect(api('/me')).rejects.not.toBeInstanceOf(ApiError);
+  await expect(api.get('/api/v1/me')).rejects.not.toBeInstanceOf(ApiError);
   expect(getConnection().state).toBe('ok');
 });

@@ -1,6 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { createContext, useContext, useEffect, useRef, useState, useSyncExternalStore } from 'react';
-import { probe } from './client';
+import { addressOf, probe } from './client';
 import { projectKey } from './queries';
 import type { Change } from './types';
 
@@ -72,7 +72,7 @@ export function useLiveStream(project: number | null): Live {
       }, REFRESH_MS);
     };
     const connect = () => {
-      source = new EventSource(`/api/v1/projects/${project}/live`);
+      source = new EventSource(addressOf('/api/v1/projects/{project}/live', { project }));
       source.addEventListener('open', () => {
         setState('live');
         // What came while the stream was away is found by asking once.

@@ -1,13 +1,9 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
 import type { TimeSpan as RangeSpan } from '../range';
-import { api, withParams, type Params } from './client';
-import type { Issue, IssueEvent } from './issue-types';
-import type { Metric, MetricMeasure, MetricSeries } from './metric-types';
-import { hasEnded, type Bill, type Imported, type NewPrice, type OwnPrice, type Prices, type RepriceJob, type Repriced, type UnpricedModel } from './money-types';
-import type { Key, Me, Project, ProjectPatch, Receipt, Session, Token } from './project-types';
-import type { Span, SpanDetail } from './span-types';
-import type { Hint, LogLine, TraceDetail, TraceSummary } from './trace-types';
-import type { BreakdownRow, Bucket, Facet, Measure, Outcome, Page, SeriesAnswer, Summary, System } from './types';
+import { api } from './client';
+import type { AnswerOf, PathParametersOf, PathsWith, QueryOf } from './operation';
+import { hasEnded } from './status';
+import type { Bucket, Measure, Metric, MetricMeasure, NewPrice, ProjectPatch, RepriceJob, Repriced } from './types';
 
 /** What narrows a query: a range, and the filter in the query language. */
 export interface Scope extends RangeSpan {
@@ -17,30 +13,43 @@ export interface Scope extends RangeSpan {
 /** What the filter selects in sums: spans, or all spans of the traces that the list of traces shows. */
 export type Select = 'spans' | 'traces';
 
-const scoped = ({ from, to, q }: Partial<Scope>): Params => ({ from, to, q });
+const scoped = ({ from, to, q }: Partial<Scope>) => ({ from, to, q });
 
 /** Without a filter both are everything. */
-const selecting = (scope: Partial<Scope>, select: Select): Params => ({ ...scoped(scope), select: scope.q && select === 'traces' ? select : undefined });
+const selecting = (scope: Partial<Scope>, select: Select) => ({ ...scoped(scope), select: scope.q && select === 'traces' ? select : undefined });
 
 /** Everything of a project hangs below this key, so that a live change can invalidate it at once. */
 export const projectKey = (project: number) => ['project', project] as const;
 
-function projectQuery<T>(project: number, name: string, path: string, params: Params) {
+type ProjectPath = Extract<PathsWith<'get'>, `/api/v1/projects/{project}/${string}`>;
+
+/** The path parameters except the project. */
+type Within<P extends ProjectPath> = Omit<PathParametersOf<P, 'get'>, 'project'>;
+
+function projectQuery<P extends ProjectPath>(
+  project: number,
+  name: string,
+  path: P,
+  query: QueryOf<P, 'get'> | undefined,
+  ...[within]: keyof Within<P> extends never ? [] : [Within<P>]
+) {
+  // The compiler cannot resolve the types of a path that is a type parameter.
+  const get = api.get as (path: P, options: { path: object; query?: object; signal: AbortSignal }) => Promise<AnswerOf<P, 'get'>>;
   return queryOptions({
-    queryKey: [...projectKey(project), name, path, params],
-    queryFn: ({ signal }) => api<T>(`/projects/${project}${path}`, { params, signal }),
+    queryKey: [...projectKey(project), name, path, within, query],
+    queryFn: ({ signal }) => get(path, { path: { ...within, project }, query, signal }),
     placeholderData: keepPreviousData,
   });
 }
 
 export const meQuery = queryOptions({
   queryKey: ['me'],
-  queryFn: ({ signal }) => api<Me>('/me', { signal }),
+  queryFn: ({ signal }) => api.get('/api/v1/me', { signal }),
   staleTime: 60_000,
 });
 
 export const summaryQuery = (project: number, scope: Partial<Scope>, select: Select = 'spans') =>
-  projectQuery<Summary>(project, 'summary', '/summary', selecting(scope, select));
+  projectQuery(project, 'summary', '/api/v1/projects/{project}/summary', selecting(scope, select));
 
 /** Always asks for a list of measures (with a comma), since the answer of a single one has another shape. */
 export const seriesQuery = (
@@ -51,7 +60,7 @@ export const seriesQuery = (
   groupBy?: string,
   select: Select = 'spans',
 ) =>
-  projectQuery<SeriesAnswer>(project, 'series', '/series', {
+  projectQuery(project, 'series', '/api/v1/projects/{project}/series', {
     ...selecting(scope, select),
     bucket,
     measure: measures.length > 1 ? measures.join(',') : measures[0] === 'calls' ? 'calls,failed' : `${measures[0]},calls`,
@@ -59,26 +68,26 @@ export const seriesQuery = (
   });
 
 export const breakdownQuery = (project: number, scope: Scope, by: string, sort = '-cost', limit = 20) =>
-  projectQuery<{ rows: BreakdownRow[] }>(project, 'breakdown', '/breakdown', { ...scoped(scope), by, sort, limit });
+  projectQuery(project, 'breakdown', '/api/v1/projects/{project}/breakdown', { ...scoped(scope), by, sort, limit });
 
 export const tracesQuery = (project: number, scope: Partial<Scope>, sort = '-start_time', limit = 100, cursor?: string) =>
-  projectQuery<{ traces: TraceSummary[] } & Page>(project, 'traces', '/traces', { ...scoped(scope), sort, limit, cursor });
+  projectQuery(project, 'traces', '/api/v1/projects/{project}/traces', { ...scoped(scope), sort, limit, cursor });
 
 export const spansQuery = (project: number, scope: Scope, sort = '-start_time', limit = 100, cursor?: string) =>
-  projectQuery<{ spans: Span[] } & Page>(project, 'spans', '/spans', { ...scoped(scope), sort, limit, cursor });
+  projectQuery(project, 'spans', '/api/v1/projects/{project}/spans', { ...scoped(scope), sort, limit, cursor });
 
 export const traceQuery = (project: number, trace: string, at?: string) =>
-  projectQuery<TraceDetail>(project, 'trace', `/traces/${encodeURIComponent(trace)}`, { at });
+  projectQuery(project, 'trace', '/api/v1/projects/{project}/traces/{trace}', { at }, { trace });
 
 export const spanQuery = (project: number, trace: string, span: string, at?: string) =>
-  projectQuery<SpanDetail>(project, 'span', `/traces/${encodeURIComponent(trace)}/spans/${encodeURIComponent(span)}`, { at });
+  projectQuery(project, 'span', '/api/v1/projects/{project}/traces/{trace}/spans/{span}', { at }, { trace, span });
 
 export const facetsQuery = (project: number, scope: Scope, field: string, prefix?: string, limit = 20) =>
-  projectQuery<{ values: Facet[] }>(project, 'facets', '/facets', { ...scoped(scope), field, prefix, limit });
+  projectQuery(project, 'facets', '/api/v1/projects/{project}/facets', { ...scoped(scope), field, prefix, limit });
 
 /** The most frequent values of a field, and the counts of those that are chosen. */
 export const chosenFacetsQuery = (project: number, scope: Scope, select: Select, field: string, chosen: readonly string[], limit: number) =>
-  projectQuery<{ values: Facet[] }>(project, 'facets', '/facets', {
+  projectQuery(project, 'facets', '/api/v1/projects/{project}/facets', {
     ...scoped(scope),
     select: select === 'traces' ? select : undefined,
     field,
@@ -88,7 +97,7 @@ export const chosenFacetsQuery = (project: number, scope: Scope, select: Select,
 
 /** The spans of a trace with a text in their names, prompts or answers. */
 export const traceSearchQuery = (project: number, trace: string, text: string) =>
-  projectQuery<{ span_ids: string[] }>(project, 'trace search', `/traces/${encodeURIComponent(trace)}/search`, { text });
+  projectQuery(project, 'trace search', '/api/v1/projects/{project}/traces/{trace}/search', { text }, { trace });
 
 /** So many rows at a time: more than a screen, less than a wait. */
 export const PAGE = 100;
@@ -97,34 +106,41 @@ export const PAGE = 100;
  * Page after page of a list. Live changes leave it alone: its page decides when new rows may move, and coming back
  * to it finds it as it was left.
  */
-function pagesQuery<Name extends 'traces' | 'spans', Row>(project: number, name: Name, scope: Scope, sort: string) {
-  return infiniteQueryOptions({
+const pages = <Answer extends { next_cursor: string | null }>(
+  project: number,
+  name: string,
+  scope: Scope,
+  sort: string,
+  page: (query: { sort: string; limit: number; cursor: string | undefined } & Partial<Scope>, signal: AbortSignal) => Promise<Answer>,
+) =>
+  infiniteQueryOptions({
     queryKey: [...projectKey(project), `${name} pages`, scope, sort],
-    queryFn: ({ pageParam, signal }) =>
-      api<Record<Name, Row[]> & Page>(`/projects/${project}/${name}`, {
-        params: { ...scoped(scope), sort, limit: PAGE, cursor: pageParam },
-        signal,
-      }),
+    queryFn: ({ pageParam, signal }) => page({ ...scoped(scope), sort, limit: PAGE, cursor: pageParam }, signal),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (last) => last.next_cursor ?? undefined,
     placeholderData: keepPreviousData,
     staleTime: Infinity,
     meta: { live: false },
   });
-}
 
 export const tracesPagesQuery = (project: number, scope: Scope, sort: string) =>
-  pagesQuery<'traces', TraceSummary>(project, 'traces', scope, sort);
+  pages(project, 'traces', scope, sort, (query, signal) =>
+    api.get('/api/v1/projects/{project}/traces', { path: { project }, query, signal }),
+  );
 
-export const spansPagesQuery = (project: number, scope: Scope, sort: string) => pagesQuery<'spans', Span>(project, 'spans', scope, sort);
+export const spansPagesQuery = (project: number, scope: Scope, sort: string) =>
+  pages(project, 'spans', scope, sort, (query, signal) =>
+    api.get('/api/v1/projects/{project}/spans', { path: { project }, query, signal }),
+  );
 
 /** Page after page, as the reader asks for more. */
 export const issuesPagesQuery = (project: number, scope: Scope, sort = '-last_seen', limit = 100) =>
   infiniteQueryOptions({
     queryKey: [...projectKey(project), 'issues', scope, sort, limit],
     queryFn: ({ pageParam, signal }) =>
-      api<{ issues: Issue[] } & Page>(`/projects/${project}/issues`, {
-        params: { ...scoped(scope), sort, limit, cursor: pageParam },
+      api.get('/api/v1/projects/{project}/issues', {
+        path: { project },
+        query: { ...scoped(scope), sort, limit, cursor: pageParam },
         signal,
       }),
     initialPageParam: undefined as string | undefined,
@@ -134,11 +150,11 @@ export const issuesPagesQuery = (project: number, scope: Scope, sort = '-last_se
 
 /** Without a range: over everything that is kept. */
 export const issueQuery = (project: number, issue: string, scope: Partial<Scope>) =>
-  projectQuery<{ issue: Issue; events: IssueEvent[] }>(project, 'issue', `/issues/${encodeURIComponent(issue)}`, scoped(scope));
+  projectQuery(project, 'issue', '/api/v1/projects/{project}/issues/{issue}', scoped(scope), { issue: Number(issue) });
 
 /** One event of an issue, whenever it happened. */
 export const issueEventQuery = (project: number, issue: string, event: string) =>
-  projectQuery<IssueEvent>(project, 'issue event', `/issues/${encodeURIComponent(issue)}/events/${encodeURIComponent(event)}`, {});
+  projectQuery(project, 'issue event', '/api/v1/projects/{project}/issues/{issue}/events/{event}', undefined, { issue: Number(issue), event });
 
 /** More than most traces log. */
 const LINES = 500;
@@ -148,8 +164,9 @@ export const logsPagesQuery = (project: number, trace: string, count: number) =>
   infiniteQueryOptions({
     queryKey: [...projectKey(project), 'logs', trace, count],
     queryFn: ({ pageParam, signal }) =>
-      api<{ logs: LogLine[] } & Page>(`/projects/${project}/traces/${encodeURIComponent(trace)}/logs`, {
-        params: { limit: LINES, cursor: pageParam },
+      api.get('/api/v1/projects/{project}/traces/{trace}/logs', {
+        path: { project, trace },
+        query: { limit: LINES, cursor: pageParam },
         signal,
       }),
     initialPageParam: undefined as string | undefined,
@@ -160,7 +177,7 @@ export const logsPagesQuery = (project: number, trace: string, count: number) =>
   });
 
 export const metricsQuery = (project: number, range: RangeSpan) =>
-  projectQuery<{ metrics: Metric[] }>(project, 'metrics', '/metrics', { from: range.from, to: range.to });
+  projectQuery(project, 'metrics', '/api/v1/projects/{project}/metrics', { from: range.from, to: range.to });
 
 export const metricSeriesQuery = (
   project: number,
@@ -170,69 +187,72 @@ export const metricSeriesQuery = (
   measures: readonly MetricMeasure[],
   groupBy?: string,
 ) => {
-  const params = { from: range.from, to: range.to, bucket, name, kind, measure: measures.join(','), group_by: groupBy };
-  const path = `/projects/${project}/metrics/series`;
+  const query = { from: range.from, to: range.to, bucket, name, unit, kind, measure: measures.join(','), group_by: groupBy };
   return queryOptions({
-    queryKey: [...projectKey(project), 'metric series', params, unit],
+    queryKey: [...projectKey(project), 'metric series', query],
     // An empty unit is a unit too, where another metric of the name has one.
-    queryFn: ({ signal }) => api<MetricSeries>(`${withParams(path, params)}&unit=${encodeURIComponent(unit)}`, { signal }),
+    queryFn: ({ signal }) =>
+      api.get('/api/v1/projects/{project}/metrics/series', { path: { project }, query, evenEmpty: ['unit'], signal }),
     placeholderData: keepPreviousData,
   });
 };
 
 export const outcomesQuery = (project: number, range: RangeSpan) =>
-  projectQuery<{ outcomes: Outcome[] }>(project, 'outcomes', '/outcomes', { from: range.from, to: range.to });
+  projectQuery(project, 'outcomes', '/api/v1/projects/{project}/outcomes', { from: range.from, to: range.to });
 
-export const hintsQuery = (project: number) => projectQuery<{ hints: Hint[] }>(project, 'hints', '/hints', {});
+export const hintsQuery = (project: number) => projectQuery(project, 'hints', '/api/v1/projects/{project}/hints', undefined);
 
-export const keysQuery = (project: number) => projectQuery<{ keys: Key[] }>(project, 'keys', '/keys', {});
+export const keysQuery = (project: number) => projectQuery(project, 'keys', '/api/v1/projects/{project}/keys', undefined);
 
-export const pricesQuery = (project: number) => projectQuery<Prices>(project, 'prices', '/prices', {});
+export const pricesQuery = (project: number) => projectQuery(project, 'prices', '/api/v1/projects/{project}/prices', undefined);
 
 export const unpricedQuery = (project: number, range: RangeSpan) =>
-  projectQuery<{ models: UnpricedModel[]; count: number }>(project, 'unpriced', '/prices/unpriced', { from: range.from, to: range.to });
+  projectQuery(project, 'unpriced', '/api/v1/projects/{project}/prices/unpriced', { from: range.from, to: range.to });
 
 export const billQuery = (project: number, range: RangeSpan) =>
-  projectQuery<Bill>(project, 'bill', '/bill', { from: range.from, to: range.to });
+  projectQuery(project, 'bill', '/api/v1/projects/{project}/bill', { from: range.from, to: range.to });
 
 /** Takes in a file as it is. */
 export function useImportBill(project: number) {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: (file: File) => api<Imported>(`/projects/${project}/bill`, { method: 'POST', file, params: { name: file.name } }),
+    mutationFn: (file: File) => api.post('/api/v1/projects/{project}/bill', { path: { project }, query: { name: file.name }, file }),
     onSuccess: () => client.invalidateQueries({ queryKey: [...projectKey(project), 'bill'] }),
   });
 }
 
 export const tokensQuery = queryOptions({
   queryKey: ['tokens'],
-  queryFn: ({ signal }) => api<{ tokens: Token[] }>('/tokens', { signal }),
+  queryFn: ({ signal }) => api.get('/api/v1/tokens', { signal }),
 });
 
 export const sessionsQuery = queryOptions({
   queryKey: ['sessions'],
-  queryFn: ({ signal }) => api<{ sessions: Session[] }>('/sessions', { signal }),
+  queryFn: ({ signal }) => api.get('/api/v1/sessions', { signal }),
 });
 
 /** Ends an API token or a session. */
 export function useRevoke(what: 'tokens' | 'sessions') {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: (id: number) => api<void>(`/${what}/${id}`, { method: 'DELETE' }),
+    mutationFn: (id: number) =>
+      what === 'tokens'
+        ? api.delete('/api/v1/tokens/{token}', { path: { token: id } })
+        : api.delete('/api/v1/sessions/{session}', { path: { session: id } }),
     onSuccess: () => client.invalidateQueries({ queryKey: [what] }),
   });
 }
 
 export const systemQuery = queryOptions({
   queryKey: ['system'],
-  queryFn: ({ signal }) => api<System>('/system', { signal }),
+  queryFn: ({ signal }) => api.get('/api/v1/system', { signal }),
   refetchInterval: 10_000,
 });
 
 export function useCreateProject() {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: (name: string) => api<Project>('/projects', { method: 'POST', body: { name } }),
+    mutationFn: (name: string) => api.post('/api/v1/projects', { body: { name } }),
     onSuccess: () => client.invalidateQueries({ queryKey: meQuery.queryKey }),
   });
 }
@@ -240,7 +260,7 @@ export function useCreateProject() {
 export function useUpdateProject(project: number) {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: (patch: ProjectPatch) => api<Project>(`/projects/${project}`, { method: 'PATCH', body: patch }),
+    mutationFn: (patch: ProjectPatch) => api.patch('/api/v1/projects/{project}', { path: { project }, body: patch }),
     onSuccess: () => client.invalidateQueries({ queryKey: meQuery.queryKey }),
   });
 }
@@ -249,7 +269,7 @@ export function useUpdateProject(project: number) {
 export function usePin(project: number, trace: string) {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: (pin: boolean) => api<void>(`/projects/${project}/traces/${trace}/pin`, { method: pin ? 'PUT' : 'DELETE' }),
+    mutationFn: (pin: boolean) => (pin ? api.put : api.delete)('/api/v1/projects/{project}/traces/{trace}/pin', { path: { project, trace } }),
     onSuccess: () => client.invalidateQueries({ queryKey: projectKey(project) }),
   });
 }
@@ -258,7 +278,7 @@ export function usePin(project: number, trace: string) {
 export function useDeleteTrace(project: number, trace: string) {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: () => api<Receipt>(`/projects/${project}/traces/${trace}`, { method: 'DELETE' }),
+    mutationFn: () => api.delete('/api/v1/projects/{project}/traces/{trace}', { path: { project, trace } }),
     onSuccess: () => client.invalidateQueries({ queryKey: projectKey(project), refetchType: 'none' }),
   });
 }
@@ -266,13 +286,13 @@ export function useDeleteTrace(project: number, trace: string) {
 /** What was deleted before its time, the newest first. */
 export const deletionsQuery = queryOptions({
   queryKey: ['deletions'],
-  queryFn: ({ signal }) => api<{ deletions: Receipt[] }>('/deletions', { signal }),
+  queryFn: ({ signal }) => api.get('/api/v1/deletions', { signal }),
 });
 
 export function useCreateKey(project: number) {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: (name: string) => api<Key>(`/projects/${project}/keys`, { method: 'POST', body: { name } }),
+    mutationFn: (name: string) => api.post('/api/v1/projects/{project}/keys', { path: { project }, body: { name } }),
     onSuccess: () => client.invalidateQueries({ queryKey: [...projectKey(project), 'keys'] }),
   });
 }
@@ -280,7 +300,7 @@ export function useCreateKey(project: number) {
 export function useDeleteKey(project: number) {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: (key: number) => api<void>(`/projects/${project}/keys/${key}`, { method: 'DELETE' }),
+    mutationFn: (key: number) => api.delete('/api/v1/projects/{project}/keys/{key}', { path: { project, key } }),
     onSuccess: () => client.invalidateQueries({ queryKey: [...projectKey(project), 'keys'] }),
   });
 }
@@ -292,50 +312,50 @@ function usePriceChange<In, Out>(project: number, mutationFn: (value: In) => Pro
 }
 
 export const useSetPrice = (project: number) =>
-  usePriceChange(project, (price: NewPrice) => api<OwnPrice>(`/projects/${project}/prices`, { method: 'POST', body: price }));
+  usePriceChange(project, (price: NewPrice) => api.post('/api/v1/projects/{project}/prices', { path: { project }, body: price }));
 
 export const useEndPrice = (project: number) =>
   usePriceChange(project, ({ id, until }: { id: number; until: string }) =>
-    api<OwnPrice>(`/projects/${project}/prices/${id}`, { method: 'PATCH', body: { until } }),
+    api.patch('/api/v1/projects/{project}/prices/{price}', { path: { project, price: id }, body: { until } }),
   );
 
 export const useDeletePrice = (project: number) =>
-  usePriceChange(project, (id: number) => api<void>(`/projects/${project}/prices/${id}`, { method: 'DELETE' }));
+  usePriceChange(project, (price: number) => api.delete('/api/v1/projects/{project}/prices/{price}', { path: { project, price } }));
+
+// Repricing returns what changed, or the job if the request does not wait for it.
 
 /** What pricing again would change. */
 export const useTryReprice = (project: number) =>
   useMutation({
     mutationFn: (range: RepriceRange) =>
-      api<Repriced>(`/projects/${project}/reprice`, { method: 'POST', body: { ...range, dry_run: true } }),
+      api.post('/api/v1/projects/{project}/reprice', { path: { project }, body: { ...range, dry_run: true } }) as Promise<Repriced>,
   });
 
 /** Which calls: days, or moments; null for an open end. */
 export type RepriceRange = { from: string | null; to: string | null };
 
-type Jobs = { jobs: RepriceJob[] };
-
 /** The job that last priced calls of a project again; asked for once a second while it runs. */
 export const repriceJobQuery = (project: number) =>
   queryOptions({
     queryKey: [...projectKey(project), 'reprice job'],
-    queryFn: ({ signal }) => api<Jobs>('/jobs', { params: { project, kind: 'reprice', limit: 1 }, signal }),
+    queryFn: ({ signal }) => api.get('/api/v1/jobs', { query: { project, kind: 'reprice', limit: 1 }, signal }),
     refetchInterval: ({ state }) => (state.data?.jobs[0] && !hasEnded(state.data.jobs[0]) ? 1000 : false),
-    select: ({ jobs }: Jobs) => jobs[0] ?? null,
+    select: ({ jobs }) => jobs[0] ?? null,
   });
 
 function useRepriceJob<In>(project: number, mutationFn: (value: In) => Promise<RepriceJob>) {
   const client = useQueryClient();
   return useMutation({
     mutationFn,
-    onSuccess: (job) => client.setQueryData(repriceJobQuery(project).queryKey, { jobs: [job] }),
+    onSuccess: (job) => client.setQueryData(repriceJobQuery(project).queryKey, { jobs: [job], next_cursor: null }),
   });
 }
 
 /** Has the server price calls again; it goes on when the page is left. */
 export const useReprice = (project: number) =>
   useRepriceJob(project, (range: RepriceRange) =>
-    api<RepriceJob>(`/projects/${project}/reprice`, { method: 'POST', body: { ...range, wait: false } }),
+    api.post('/api/v1/projects/{project}/reprice', { path: { project }, body: { ...range, wait: false } }) as Promise<RepriceJob>,
   );
 
 export const useCancelJob = (project: number) =>
-  useRepriceJob(project, (job: number) => api<RepriceJob>(`/jobs/${job}`, { method: 'DELETE' }));
+  useRepriceJob(project, (job: number) => api.delete('/api/v1/jobs/{job}', { path: { job } }));

@@ -1,4 +1,4 @@
-import type { TraceSummary } from './trace-types';
+import type { TraceSummary } from './types';
 
 /** What a trace is called wherever it is shown: the name that the client gave it, else its root's. */
 export function traceName(trace: Pick<TraceSummary, 'title' | 'name' | 'op' | 'trace_id'>): string {

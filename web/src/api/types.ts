@@ -1,149 +1,125 @@
-/** The shapes that the server answers with. Times are RFC 3339 UTC, durations milliseconds, money US dollars; null means unknown, never zero. */
+/**
+ * Aliases for the generated types of the API. `make api-client` generates `schema.d.ts` from the server's OpenAPI document. Times are RFC 3339 UTC, durations milliseconds, money US dollars; null means unknown, never zero.
+ */
+import type { components } from './schema';
 
-export interface Percentiles {
-  p50: number | null;
-  p95: number | null;
-  p99: number | null;
-}
+type Schemas = components['schemas'];
 
-/** What a word of the filter is that was found in no text: an id. */
-export interface WordSuggestion {
-  field: 'user' | 'session' | 'trace' | 'span';
-  value: string;
-  q: string;
-  trace_id: string | null;
-  span_id: string | null;
-  last_seen: string;
-}
+/* Sums. */
 
-export interface Page {
-  next_cursor: string | null;
-  /** Of lists of traces and spans in which nothing matches. */
-  suggestions?: WordSuggestion[];
-}
+export type Summary = Schemas['UsageSummary'];
+export type Measure = Schemas['SeriesMeasure'];
+export type Bucket = Schemas['BucketInterval'];
+export type TimeSeriesGroup = Schemas['TimeSeriesGroup'];
+export type OtherGroups = Schemas['OtherTimeSeriesGroups'];
+export type SeriesAnswer = Schemas['TimeSeriesResponse'];
+export type BreakdownRow = Schemas['BreakdownRow'];
+export type Facet = Schemas['FacetValue'];
+export type WordSuggestion = Schemas['IdSuggestion'];
+export type Outcome = Schemas['Outcome'];
+export type System = Schemas['SystemStatus'];
+export type Change = Schemas['LiveUpdate'];
 
-export interface Summary {
-  spans: number;
-  traces: number;
-  llm_calls: number;
-  failed_llm_calls: number;
-  errors: number;
-  input_tokens: number;
-  output_tokens: number;
-  cost: number | null;
-  unpriced_calls: number;
-  duration_ms: Percentiles;
-  runs: number;
-  failed_runs: number;
-  new_input_tokens: number;
-  cache_read_tokens: number;
-  cache_write_tokens: number;
-  reasoning_tokens: number;
-  calls_without_usage: number;
-  estimated_calls: number;
-  estimated_input_tokens: number;
-  estimated_output_tokens: number;
-  estimated_cost: number | null;
-  /** Those with the most calls. */
-  unpriced_models: string[];
-  unpriced_model_count: number;
-  users: number;
-}
+/* Spans. */
 
-export type Measure =
-  | 'calls'
-  | 'failed'
-  | 'errors'
-  | 'cost'
-  | 'input_tokens'
-  | 'output_tokens'
-  | 'duration_p50'
-  | 'duration_p95'
-  | 'duration_p99'
-  | 'runs'
-  | 'new_input_tokens'
-  | 'cache_read_tokens'
-  | 'cache_write_tokens'
-  | 'reasoning_tokens'
-  | 'spans';
+export type SpanKind = Schemas['SpanKind'];
+export type Status = Schemas['SpanStatus'];
+export type Usage = Schemas['CallUsage'];
+export type BucketName = Schemas['PriceBucket'];
+export type CostBucket = Schemas['CostBucket'];
+export type Cost = Schemas['CallCost'];
+export type Subtree = Schemas['SubtreeTotals'];
+export type Compared = Schemas['DurationComparison'];
+export type Part = Schemas['MessagePart'];
+export type Message = Schemas['ChatMessage'];
+export type Exclusion = Schemas['SpanExclusion'];
+export type FieldSource = Schemas['FieldSource'];
+export type FieldRead = Schemas['ExplainedField'];
+export type Taken = Schemas['TokenCountInterpretation'];
+export type CostReading = Schemas['CostExplanation'];
+export type Explanation = Schemas['SpanExplanation'];
+export type Span = Schemas['Span'];
+export type SpanPage = Schemas['SpanPage'];
+export type SpanDetail = Schemas['SpanDetail'];
 
-export type Bucket = '1m' | '5m' | '15m' | '30m' | '1h' | '6h' | '12h' | '1d';
+/* Traces. */
 
-export interface Group {
-  key: string | null;
-  points: [string, number | null][];
-}
+export type TraceSummary = Schemas['TraceSummary'];
+export type TracePage = Schemas['TracePage'];
+export type TraceDetail = Schemas['TraceResponse'];
+export type Score = Schemas['Score'];
+export type LogLine = Schemas['LogLine'];
+export type Hint = Schemas['Hint'];
+export type HintName = Schemas['HintKind'];
 
-/** The groups beyond those that are named; durations do not add up. */
-export interface OtherGroups {
-  groups: number;
-  points: [string, number | null][] | null;
-}
+/* Errors. */
 
-/** The answer to a list of measures; one measure alone has `groups` beside `bucket` instead. */
-export interface SeriesAnswer {
-  bucket: Bucket;
-  measures: Partial<Record<Measure, Group[]>>;
-  others?: Partial<Record<Measure, OtherGroups>>;
-}
+export type ErrorEvent = Schemas['ErrorEvent'];
+export type Frame = Schemas['StackFrame'];
+export type Breadcrumb = Schemas['Breadcrumb'];
+export type IssueEvent = Schemas['IssueEvent'];
+export type Issue = Schemas['Issue'];
 
-export interface BreakdownRow {
-  key: string | null;
-  llm_calls: number;
-  failed_llm_calls: number;
-  input_tokens: number;
-  output_tokens: number;
-  cost: number | null;
-  unpriced_calls: number;
-  duration_ms: Percentiles;
-  cache_read_tokens: number;
-  cache_write_tokens: number;
-  reasoning_tokens: number;
-  estimated_calls: number;
-  estimated_cost: number | null;
-  provider: string | null;
-  runs?: number;
-  failed_runs?: number;
-  runs_per_minute?: number | null;
-  run_duration_ms?: { mean: number | null; p50: number | null; p95: number | null };
-}
+/* OpenTelemetry metrics. */
 
-export interface Facet {
-  value: string;
-  count: number;
-}
+export type Metric = Schemas['OtelMetricSummary'];
+export type MetricKind = Schemas['MetricKind'];
+export type MetricMeasure = Schemas['OtelMetricMeasure'];
+export type MetricGroup = Schemas['MetricGroup'];
+export type MetricSeries = Schemas['MetricSeries'];
 
-export interface Outcome {
-  outcome: 'accepted' | 'refused' | 'dropped' | 'duplicate' | 'client_dropped';
-  reason: string;
-  category: string;
-  key: string | null;
-  sdk: string | null;
-  quantity: number;
-  detail: string | null;
-  last_at: string;
-}
+/* Prices and bills. */
 
-export interface System {
-  version: string;
-  uptime_s: number;
-  data_dir: string;
-  disk: { segments_bytes: number; log_bytes: number; free_bytes: number | null; reserve_bytes: number };
-  spans: { stored: number; buffered: number };
-  segments: number;
-  memory_bytes: number;
-  memory_limit_bytes: number;
-  retention_days: number;
-  oldest: string | null;
-  /** Requests of the last 24 hours without a valid key, by reason. */
-  refused?: Outcome[];
-  /** What is wrong, in words. */
-  problems: string[];
-}
+export type OwnPrice = Schemas['CustomPriceView'];
+export type NewPrice = Schemas['CustomPriceRequest'];
+export type Prices = Schemas['ProjectPriceList'];
+export type UnpricedModel = Schemas['UnpricedModel'];
+export type Repriced = Schemas['RepriceReport'];
+export type RepriceJob = Schemas['JobStatus'];
+export type BillSum = Schemas['ReconciliationTotals'];
+export type BillRow = Schemas['ReconciliationRow'];
+export type BillCause = Schemas['GapCause'];
+export type Bill = Schemas['BillReconciliationResponse'];
+export type Imported = Schemas['BillImportResult'];
 
-/** What a `change` event of the live stream tells. */
-export interface Change {
-  traces: string[];
-  spans: number;
-  errors: number;
-}
+/* Projects and credentials. */
+
+export type Currency = Schemas['DisplayCurrency'];
+export type Project = Schemas['ProjectView'];
+export type ProjectPatch = Schemas['ProjectUpdateRequest'];
+export type Key = Schemas['IngestKeyView'];
+export type Token = Schemas['ApiTokenView'];
+export type Session = Schemas['SessionView'];
+export type Receipt = Schemas['DeletionReceipt'];
+export type Me = Schemas['CallerProfile'];
+
+/* Alerts. */
+
+export type Severity = Schemas['AlertSeverity'];
+export type Unit = Schemas['MeasureUnit'];
+export type Direction = Schemas['ThresholdDirection'];
+export type Language = Schemas['MessageLanguage'];
+export type AlertGroup = Schemas['AlertGroup'];
+export type AlertMeasure = Schemas['AlertMetric'];
+export type Telling = Schemas['NotificationPolicy'];
+export type RuleDraft = Schemas['AlertRule'];
+export type Rule = Schemas['RuleShown'];
+export type BudgetDraft = Schemas['Budget'];
+export type Budget = Schemas['BudgetShown'];
+export type BudgetState = Schemas['BudgetState'];
+export type Forecast = Schemas['BudgetForecast'];
+export type IncidentChart = Schemas['IncidentChart'];
+export type Culprit = Schemas['AlertContributor'];
+export type Incident = Schemas['Incident'];
+export type Happened = Schemas['IncidentEventKind'];
+export type Entry = Schemas['IncidentEntry'];
+export type Incidents = Schemas['Incidents'];
+export type Address = Schemas['ChannelConfiguration'];
+export type TargetKind = Schemas['ChannelKind'];
+export type TargetDraft = Schemas['TargetDraft'];
+export type Target = Schemas['NotificationTargetView'];
+export type Delivery = Schemas['NotificationDelivery'];
+export type DeliveryState = Schemas['DeliveryState'];
+export type NoticeKind = Schemas['AlertNoticeKind'];
+export type Attempt = Schemas['DeliveryAttempt'];
+export type Tried = Schemas['AlertPreview'];

@@ -1,4 +1,4 @@
-import type { SpanKind, Status } from '../api/span-types';
+import type { SpanKind, Status } from '../api/types';
 import { useT } from '../i18n';
 
 /** Our own 16 px strokes: a few hundred bytes each, drawn for the weight of the text beside them. */

@@ -2,7 +2,7 @@ import { duration, seconds, wholeSeconds } from './duration';
 import { money, moneyExact, moneyMark, secondCurrency } from './money';
 import { bytes, change, count, fixed, percent, percentText, pointsChange, threeDigits, tokens, tokensCell } from './numbers';
 import { axis, brief, bucketName, clock, day, exact, hourMinute, moment } from './time';
-import type { Currency } from '../api/project-types';
+import type { Currency } from '../api/types';
 
 export { plain, MINUS, type Piece, type Pieces } from './parts';
 export type { Change } from './numbers';

@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router';
-import type { Project } from '../api/project-types';
+import type { Project } from '../api/types';
 import { useT } from '../i18n';
 import { Icon, Logo } from '../components/icons';
 import { useOpenIncidents } from './incident-banner';

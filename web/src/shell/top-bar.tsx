@@ -1,6 +1,6 @@
 import { useNavigate } from '@tanstack/react-router';
 import { useLive } from '../api/live';
-import type { Project } from '../api/project-types';
+import type { Project } from '../api/types';
 import { useT, type TextKey } from '../i18n';
 import { Icon } from '../components/icons';
 import { MenuChoice, Menu } from '../components/menu';

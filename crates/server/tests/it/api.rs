@@ -1,8 +1,10 @@
 //! The query contract, access, and the live stream.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -89,8 +91,29 @@ fn an_empty_project_answers_every_query() {
     assert_eq!(server.ask("/facets?field=model")["values"], json!([]));
     assert_eq!(server.ask("/issues")["issues"], json!([]));
     assert_eq!(server.get("/api/v1/system").json()["spans"]["stored"], 0);
-    let description = server.get("/api/v1/openapi.json").json();
-    assert!(description["paths"]["/api/v1/projects/{project}/traces/{trace}"]["get"].is_object());
+}
+
+/// The types of the page are generated from the checked-in document.
+#[test]
+fn the_openapi_document_is_checked_in() {
+    let server = Server::start();
+    let mut served = server.get("/api/v1/openapi.json").json();
+    // It changes independently of the API.
+    served["info"].as_object_mut().unwrap().remove("version");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
+    let checked_in: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let different = |section: &str| {
+        let empty = json!({});
+        let [served, checked_in] = [&served, &checked_in].map(|document| document.pointer(section).unwrap_or(&empty));
+        let names = [served, checked_in].into_iter().filter_map(Value::as_object).flat_map(|object| object.keys().cloned());
+        names.filter(|name| served[name.as_str()] != checked_in[name.as_str()]).collect::<BTreeSet<_>>()
+    };
+    assert!(
+        served == checked_in,
+        "docs/openapi.json does not match the server: run `make api-client`. Different: {:?} {:?}",
+        different("/paths"),
+        different("/components/schemas")
+    );
 }
 
 #[test]

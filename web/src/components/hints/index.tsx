@@ -1,6 +1,5 @@
 import { Link } from '@tanstack/react-router';
-import type { Project } from '../../api/project-types';
-import type { Hint } from '../../api/trace-types';
+import type { Hint, Project } from '../../api/types';
 import { plain } from '../../format';
 import { useT, type TextKey } from '../../i18n';
 import { en } from '../../i18n/en';

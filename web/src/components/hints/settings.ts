@@ -1,4 +1,4 @@
-import type { HintName } from '../../api/trace-types';
+import type { HintName } from '../../api/types';
 
 /** The client's own words for a setting, by what the name of its SDK begins with. The first that fits. */
 type BySdk = readonly (readonly [begins: string, code: string])[];

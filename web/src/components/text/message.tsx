@@ -1,5 +1,5 @@
 import { useState, type ReactNode } from 'react';
-import type { Message, Part } from '../../api/span-types';
+import type { Message, Part } from '../../api/types';
 import { useT, type TextKey } from '../../i18n';
 import { useLocale } from '../../locale';
 import { Icon } from '../icons';

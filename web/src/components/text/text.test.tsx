@@ -1,6 +1,6 @@
 import { cleanup, render, screen, waitFor } from '@testing-library/react';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { Part } from '../../api/span-types';
+import type { Part } from '../../api/types';
 import { oneLineSummary, jsonPieces, prettyJson } from './json';
 import { MessageView } from './message';
 import { truncate, isMarkdown } from './message-text';

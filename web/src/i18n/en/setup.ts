@@ -1,6 +1,8 @@
 export const setup = {
   'setup.title': 'Set up',
   'setup.dsn': 'Your DSN',
+  'setup.noKey': 'This project has no ingest key',
+  'setup.noKeyWhy': 'Programs cannot send data to it. Add a key in Settings.',
   'setup.dsnWhy': 'The address your program sends data to. Anyone who has it can send data but not read it.',
   'setup.configure': 'Configure your program',
   'setup.configureWhy': 'Choose your SDK or agent. No other changes are needed.',

@@ -239,7 +239,6 @@ export const trace = {
   'trace.noneFound': 'No matching attributes.',
   'trace.noAttributes': 'No attributes were sent.',
   'trace.readingWhy': 'Each field of this span, and the attribute it was read from.',
-  'trace.noReading': 'No fields were read from attributes.',
   'trace.field': 'Field',
   'trace.value': 'Value',
   'trace.readFrom': 'Read from',

@@ -1,6 +1,8 @@
 export const setup = {
   'setup.title': '接続',
   'setup.dsn': 'DSN',
+  'setup.noKey': 'このプロジェクトには取り込みキーがありません',
+  'setup.noKeyWhy': 'プログラムはデータを送信できません。「設定」でキーを追加してください。',
   'setup.dsnWhy': 'プログラムがデータを送信するアドレスです。知っている人は送信できますが、閲覧はできません。',
   'setup.configure': 'プログラムを設定',
   'setup.configureWhy': 'SDKまたはエージェントを選んでください。ほかの変更は不要です。',

@@ -238,7 +238,6 @@ export const trace = {
   'trace.noneFound': '一致する属性はありません。',
   'trace.noAttributes': '属性は送信されていません。',
   'trace.readingWhy': 'このスパンの各フィールドと、その読み取り元の属性です。',
-  'trace.noReading': '属性から読み取ったフィールドはありません。',
   'trace.field': 'フィールド',
   'trace.value': '値',
   'trace.readFrom': '読み取り元',

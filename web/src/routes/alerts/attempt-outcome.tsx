@@ -1,4 +1,4 @@
-import type { Attempt } from '../../api/alert-types';
+import type { Attempt } from '../../api/types';
 import { plain } from '../../format';
 import { useT } from '../../i18n';
 import { StatusGlyph } from '../../components/icons';

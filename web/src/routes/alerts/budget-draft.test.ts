@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Budget } from '../../api/alert-types';
+import type { Budget } from '../../api/types';
 import { budgetOf, EMPTY_BUDGET, formOf } from './budget-draft';
 
 const budget: Budget = {

@@ -1,4 +1,4 @@
-import type { Budget, BudgetDraft, Unit } from '../../api/alert-types';
+import type { AlertMeasure, Budget, BudgetDraft, Unit } from '../../api/types';
 import { EMPTY_NOTIFICATION, parseNumber, notificationFormOf, notificationOf, type NotificationForm } from './rule-draft';
 import { METRICS } from './labels';
 
@@ -6,7 +6,7 @@ import { METRICS } from './labels';
 export interface BudgetForm {
   name: string;
   enabled: boolean;
-  measure: string;
+  measure: AlertMeasure;
   amount: string;
   period: 'day' | 'week' | 'month';
   timeZone: string;
@@ -38,7 +38,7 @@ export const EMPTY_BUDGET: BudgetForm = {
 };
 
 /** What can be spent. */
-export const SPENDABLE = ['cost', 'total_tokens', 'input_tokens', 'output_tokens', 'calls'];
+export const SPENDABLE: AlertMeasure[] = ['cost', 'total_tokens', 'input_tokens', 'output_tokens', 'calls'];
 
 export const budgetUnit = (budget: Pick<BudgetDraft, 'measure'>): Unit => METRICS[budget.measure ?? 'cost']?.unit ?? 'count';
 

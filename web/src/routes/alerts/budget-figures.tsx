@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import type { Budget } from '../../api/alert-types';
+import type { Budget } from '../../api/types';
 import { deletionsQuery } from '../../api/queries';
 import { plain } from '../../format';
 import { useT } from '../../i18n';

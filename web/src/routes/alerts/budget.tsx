@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import { budgetsQuery, useRemove, useSaveBudget } from '../../api/alerts';
-import type { Budget, BudgetDraft } from '../../api/alert-types';
+import type { Budget, BudgetDraft } from '../../api/types';
 import { useT, type TextKey } from '../../i18n';
 import { UserText } from '../../components/values';
 import { useProject } from '../../project';

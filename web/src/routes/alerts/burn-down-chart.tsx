@@ -1,8 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
-import type { Budget, BudgetState } from '../../api/alert-types';
+import type { Bucket, Budget, BudgetState, Measure } from '../../api/types';
 import { seriesQuery } from '../../api/queries';
-import type { Bucket, Measure } from '../../api/types';
 import { useT } from '../../i18n';
 import type { Format } from '../../format';
 import { useLocale } from '../../locale';

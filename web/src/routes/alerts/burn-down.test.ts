@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { BudgetState } from '../../api/alert-types';
+import type { BudgetState } from '../../api/types';
 import { burnDown, spreadLabels } from './burn-down';
 
 const state = (patch: Partial<BudgetState>): BudgetState => ({

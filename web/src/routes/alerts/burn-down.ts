@@ -1,4 +1,4 @@
-import type { BudgetState } from '../../api/alert-types';
+import type { BudgetState } from '../../api/types';
 import { forecastOf } from './forecast';
 
 /** A point of a line: a part of the period's length, and what is left then. */

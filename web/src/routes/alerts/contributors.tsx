@@ -1,5 +1,5 @@
 import { Fragment } from 'react';
-import type { Culprit, Incident } from '../../api/alert-types';
+import type { Culprit, Incident } from '../../api/types';
 import { useT } from '../../i18n';
 import { useModelColors } from '../../model-colors';
 import { NumberWithUnit, UserText, Swatch } from '../../components/values';

@@ -1,7 +1,7 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { deliveriesPagesQuery, targetsQuery } from '../../api/alerts';
-import type { Delivery, DeliveryState } from '../../api/alert-types';
+import type { Delivery, DeliveryState } from '../../api/types';
 import { plain } from '../../format';
 import { useT } from '../../i18n';
 import { EmptyState, ErrorMessage, Skeleton } from '../../components/states';

@@ -1,4 +1,4 @@
-import type { BudgetState, Forecast } from '../../api/alert-types';
+import type { BudgetState, Forecast } from '../../api/types';
 
 /** The forecast as it can be shown: what was spent already is the least that the end can bring, also before the server has forecast anew. */
 export function forecastOf({ forecast, spent }: Pick<BudgetState, 'forecast' | 'spent'>): Forecast | null {

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { budgetsQuery, incidentChartQuery } from '../../api/alerts';
-import type { Incident } from '../../api/alert-types';
+import type { Incident } from '../../api/types';
 import { ChartGroup } from '../../charts';
 import { useT } from '../../i18n';
 import { BurnDownChart } from './burn-down-chart';

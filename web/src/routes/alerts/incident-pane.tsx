@@ -1,7 +1,7 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { deliveriesPagesQuery, useDeed } from '../../api/alerts';
-import type { Incident } from '../../api/alert-types';
+import type { Incident } from '../../api/types';
 import { plain } from '../../format';
 import { useT } from '../../i18n';
 import { Icon } from '../../components/icons';
@@ -166,7 +166,7 @@ export function IncidentActions({ project, incident }: { project: number; incide
 /** Whether the bell was heard. */
 export function IncidentDeliveries({ project, incident }: { project: number; incident: Incident }) {
   const t = useT();
-  const pages = useInfiniteQuery(deliveriesPagesQuery(project, { incident: String(incident.id) }, 20));
+  const pages = useInfiniteQuery(deliveriesPagesQuery(project, { incident: incident.id }, 20));
   const deliveries = pages.data?.pages.flatMap((page) => page.deliveries) ?? [];
   if (pages.error && !pages.data) return <ErrorMessage error={pages.error} />;
   if (pages.data && deliveries.length === 0) {

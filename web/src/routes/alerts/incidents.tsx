@@ -1,7 +1,7 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { incidentsPagesQuery } from '../../api/alerts';
-import type { Incident } from '../../api/alert-types';
+import type { Incident } from '../../api/types';
 import { plain } from '../../format';
 import { useT } from '../../i18n';
 import { EmptyState, ErrorMessage, Skeleton } from '../../components/states';

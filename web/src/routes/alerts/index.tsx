@@ -1,7 +1,7 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { budgetsQuery, incidentsPagesQuery, openIncidentsQuery, rulesQuery } from '../../api/alerts';
-import type { Budget } from '../../api/alert-types';
+import type { Budget } from '../../api/types';
 import { useT } from '../../i18n';
 import { Icon } from '../../components/icons';
 import { EmptyState, ErrorMessage, Skeleton } from '../../components/states';

@@ -11,7 +11,7 @@ describe('where a figure stands', () => {
   const format = makeFormat('en', 'UTC');
 
   it('is the figure itself, unless it is a change', () => {
-    expect(incidentValueText(en, format, { value: 12.5, unit: 'usd' })).toBe('$12.50');
+    expect(incidentValueText(en, format, { value: 12.5, unit: 'usd', compare: null })).toBe('$12.50');
     expect(incidentValueText(en, format, { value: null, unit: 'ratio', compare: 'previous' })).toBe(en('alerts.noData'));
   });
 

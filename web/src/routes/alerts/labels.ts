@@ -1,4 +1,4 @@
-import type { DeliveryState, Direction, Group, Happened, Incident, NoticeKind, TargetKind, Unit } from '../../api/alert-types';
+import type { AlertGroup, DeliveryState, Direction, Happened, Incident, NoticeKind, TargetKind, Unit } from '../../api/types';
 import { plain, type Format, type Pieces } from '../../format';
 import type { T, TextKey } from '../../i18n';
 
@@ -96,7 +96,7 @@ const DIMENSION_TEXT: Record<string, TextKey> = {
 
 export const dimensionText = (t: T, name: string) => (DIMENSION_TEXT[name] ? t(DIMENSION_TEXT[name]) : name.replace(/^tag:/, ''));
 
-export const groupText = (t: T, group: Group) => `${dimensionText(t, group.name)} ${group.value ?? t('common.unknown')}`;
+export const groupText = (t: T, group: AlertGroup) => `${dimensionText(t, group.name)} ${group.value ?? t('common.unknown')}`;
 
 export const CHANNEL_TEXT: Record<TargetKind, TextKey> = {
   email: 'alerts.channel.email',

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { targetsQuery } from '../../api/alerts';
-import type { Language } from '../../api/alert-types';
+import type { Language } from '../../api/types';
 import { useT } from '../../i18n';
 import { UserText } from '../../components/values';
 import { timeLengthText } from '../../shell/time-length';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { Tried } from '../../api/alert-types';
+import type { Tried } from '../../api/types';
 import { previewSeriesOf } from './preview-series';
 
 const at = (minute: number) => new Date(Date.UTC(2026, 10, 23, 0, minute)).toISOString();

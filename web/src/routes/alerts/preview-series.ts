@@ -1,4 +1,4 @@
-import type { Severity, Tried } from '../../api/alert-types';
+import type { Severity, Tried } from '../../api/types';
 import type { FiredInterval } from './threshold-chart';
 
 export interface PreviewSeries {

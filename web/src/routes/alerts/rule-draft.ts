@@ -1,11 +1,11 @@
-import type { Direction, Language, Rule, RuleDraft, Telling, Unit } from '../../api/alert-types';
+import type { AlertMeasure, Direction, Language, Rule, RuleDraft, Telling, Unit } from '../../api/types';
 import { METRICS } from './labels';
 
 /** A rule as it stands in the form: texts, thresholds in the units that people type. */
 export interface RuleForm {
   name: string;
   enabled: boolean;
-  measure: string;
+  measure: AlertMeasure;
   score: string;
   filter: string;
   groupBy: string;
@@ -62,8 +62,8 @@ const TYPED_UNIT_SCALE: Partial<Record<Unit, number>> = { ms: 1000, ratio: 0.01 
 export const TYPED_UNIT: Partial<Record<Unit, string>> = { usd: '$', ms: 's', ratio: '%' };
 
 const trimDigits = (value: number) => Number(value.toPrecision(12));
-export const toTypedUnit = (value: number | undefined, unit: Unit) =>
-  value === undefined ? '' : String(trimDigits(value / (TYPED_UNIT_SCALE[unit] ?? 1)));
+export const toTypedUnit = (value: number | null | undefined, unit: Unit) =>
+  value === undefined || value === null ? '' : String(trimDigits(value / (TYPED_UNIT_SCALE[unit] ?? 1)));
 
 /** A number as it was typed; null for no number at all, undefined for nothing. */
 export function parseNumber(text: string): number | null | undefined {
@@ -88,7 +88,7 @@ export function formOf(rule: Rule): RuleForm {
     critical: toTypedUnit(rule.critical, unit),
     resolve: toTypedUnit(rule.resolve, unit),
     compare: rule.compare ?? '',
-    minSamples: rule.at_least === undefined ? '' : String(rule.at_least),
+    minSamples: rule.at_least?.toString() ?? '',
     noData: rule.no_data ?? '',
     owner: rule.owner ?? '',
     timeZone: rule.time_zone ?? 'UTC',

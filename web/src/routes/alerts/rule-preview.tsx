@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useEffect, useMemo, useState } from 'react';
 import { triedQuery } from '../../api/alerts';
-import type { RuleDraft } from '../../api/alert-types';
+import type { RuleDraft } from '../../api/types';
 import { ChartGroup } from '../../charts';
 import { useT } from '../../i18n';
 import { ErrorMessage, Skeleton } from '../../components/states';
@@ -44,9 +44,9 @@ function useDebounced(draft: RuleDraft | null): RuleDraft | null {
 }
 
 export const thresholdsOf = (rule: RuleDraft): Threshold[] => [
-  ...(rule.warning === undefined ? [] : [{ value: rule.warning, severity: 'warning' as const }]),
-  ...(rule.critical === undefined ? [] : [{ value: rule.critical, severity: 'critical' as const }]),
-  ...(rule.resolve === undefined ? [] : [{ value: rule.resolve, severity: 'resolve' as const }]),
+  ...(rule.warning === undefined || rule.warning === null ? [] : [{ value: rule.warning, severity: 'warning' as const }]),
+  ...(rule.critical === undefined || rule.critical === null ? [] : [{ value: rule.critical, severity: 'critical' as const }]),
+  ...(rule.resolve === undefined || rule.resolve === null ? [] : [{ value: rule.resolve, severity: 'resolve' as const }]),
 ];
 
 function PreviewResult({ project, rule }: { project: number; rule: RuleDraft }) {

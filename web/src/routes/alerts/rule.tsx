@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import { rulesQuery, useRemove, useSaveRule } from '../../api/alerts';
-import type { Rule, RuleDraft } from '../../api/alert-types';
+import type { AlertMeasure, Rule, RuleDraft } from '../../api/types';
 import { useT, type TextKey } from '../../i18n';
 import { useProject } from '../../project';
 import { useLocale } from '../../locale';
@@ -61,7 +61,8 @@ function RuleEditor({ project, rule }: { project: number; rule: Rule | null }) {
       after={unit}
     />
   );
-  const measures = Object.keys(METRICS).includes(form.measure) ? Object.keys(METRICS) : [...Object.keys(METRICS), form.measure];
+  const known = Object.keys(METRICS) as AlertMeasure[];
+  const measures = known.includes(form.measure) ? known : [...known, form.measure];
   const windows = WINDOWS.includes(form.window) ? WINDOWS : [...WINDOWS, form.window];
   return (
     <div className="al2 edit">

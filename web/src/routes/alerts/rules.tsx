@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
 import { draftOf, triedQuery, useMute } from '../../api/alerts';
-import type { Rule } from '../../api/alert-types';
+import type { Rule } from '../../api/types';
 import { Sparkline } from '../../charts';
 import { useT } from '../../i18n';
 import { Icon } from '../../components/icons';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Target } from '../../api/alert-types';
+import type { Target } from '../../api/types';
 import { EMPTY_TARGET, hostOf, formOf, targetOf } from './target-draft';
 
 const target = (address: Target['address']): Target => ({

@@ -1,4 +1,4 @@
-import type { Address, Language, Target, TargetDraft, TargetKind } from '../../api/alert-types';
+import type { Address, Language, Target, TargetDraft, TargetKind } from '../../api/types';
 
 /** A target as it stands in the form: texts, whatever the kind. */
 export interface TargetForm {
@@ -41,7 +41,7 @@ export function formOf(target: Target): TargetForm {
       return {
         ...form,
         host: address.host,
-        port: address.port === undefined ? '' : String(address.port),
+        port: address.port?.toString() ?? '',
         security: address.security,
         username: address.username ?? '',
         from: address.from,

@@ -3,7 +3,7 @@ import { Link, useSearch } from '@tanstack/react-router';
 import { useState, type FormEvent } from 'react';
 import { ApiError } from '../../api/client';
 import { targetsQuery, useRemove, useSaveTarget, useTestTarget } from '../../api/alerts';
-import type { Target, TargetKind } from '../../api/alert-types';
+import type { Target, TargetKind } from '../../api/types';
 import { useT, type T, type TextKey } from '../../i18n';
 import { InlineCodeText } from '../../components/inline-code-text';
 import { CopyButton, EmptyState, ErrorMessage, Skeleton } from '../../components/states';

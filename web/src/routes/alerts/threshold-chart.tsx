@@ -1,5 +1,5 @@
 import { memo, useMemo } from 'react';
-import type { Severity, Unit } from '../../api/alert-types';
+import type { Severity, Unit } from '../../api/types';
 import { useAxis } from '../../charts';
 import { Frame } from '../../charts/frame';
 import { unbrokenSegments } from '../../charts/line';

@@ -1,6 +1,6 @@
 import { useState, type FormEvent } from 'react';
 import { useDeed } from '../../api/alerts';
-import type { Entry, Incident } from '../../api/alert-types';
+import type { Entry, Incident } from '../../api/types';
 import { useT } from '../../i18n';
 import { Icon, type IconName } from '../../components/icons';
 import { ErrorMessage } from '../../components/states';

@@ -1,8 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useId, type ReactNode } from 'react';
 import { billQuery, useImportBill } from '../../api/queries';
-import type { Bill, BillCause, BillRow, BillSum } from '../../api/money-types';
-import type { Project } from '../../api/project-types';
+import type { Bill, BillCause, BillRow, BillSum, Project } from '../../api/types';
 import { plain } from '../../format';
 import { useT } from '../../i18n';
 import { Icon } from '../../components/icons';

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { issueQuery } from '../../api/queries';
-import type { Issue, IssueEvent } from '../../api/issue-types';
+import type { Issue, IssueEvent } from '../../api/types';
 import { useT } from '../../i18n';
 import { useKeyboardShortcuts } from '../../keyboard';
 import { Icon } from '../../components/icons';

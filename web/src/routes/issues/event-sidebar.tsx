@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router';
-import type { IssueEvent } from '../../api/issue-types';
+import type { IssueEvent } from '../../api/types';
 import { useT } from '../../i18n';
 import { fieldTerm } from '../../filter-query';
 import { rangeAround } from '../../range';

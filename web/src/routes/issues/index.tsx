@@ -2,7 +2,7 @@ import { useInfiniteQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { useMemo } from 'react';
 import { issuesPagesQuery, type Scope } from '../../api/queries';
-import type { Issue } from '../../api/issue-types';
+import type { Issue } from '../../api/types';
 import { useT } from '../../i18n';
 import { FilterBar } from '../../components/filter-bar';
 import { EmptyState, ErrorMessage, Skeleton } from '../../components/states';

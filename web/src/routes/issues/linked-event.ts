@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { ApiError } from '../../api/client';
-import type { IssueEvent } from '../../api/issue-types';
+import type { IssueEvent } from '../../api/types';
 import { issueEventQuery } from '../../api/queries';
 
 interface LinkedEvent {

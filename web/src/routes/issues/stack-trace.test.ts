@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { Frame } from '../../api/issue-types';
+import type { Frame } from '../../api/types';
 import { groupFrames } from './stack-trace';
 
 const frame = (fn: string, own: boolean): Frame => ({
@@ -9,8 +9,8 @@ const frame = (fn: string, own: boolean): Frame => ({
   lineno: null,
   in_app: own,
   context_line: null,
-  pre_context: null,
-  post_context: null,
+  pre_context: [],
+  post_context: [],
 });
 
 it('folds what is not ours, innermost first', () => {

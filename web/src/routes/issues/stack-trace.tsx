@@ -1,5 +1,5 @@
 import { useState } from 'react';
-import type { Breadcrumb, Frame } from '../../api/issue-types';
+import type { Breadcrumb, Frame } from '../../api/types';
 import { useT } from '../../i18n';
 import { Icon } from '../../components/icons';
 import { Chip, UserText } from '../../components/values';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { Metric } from '../../api/metric-types';
+import type { Metric } from '../../api/types';
 import { selectedMetric, groupByPrefix, chartSeriesOf } from './chart-series';
 
 const metric = (name: string): Metric => ({

@@ -1,4 +1,4 @@
-import type { Metric, MetricGroup, MetricMeasure } from '../../api/metric-types';
+import type { Metric, MetricGroup, MetricMeasure } from '../../api/types';
 import { paletteOf } from '../../colors';
 
 /** As many lines as can be told apart. */

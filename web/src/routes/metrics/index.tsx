@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { useCallback, useMemo, useState } from 'react';
 import { metricSeriesQuery, metricsQuery } from '../../api/queries';
-import type { Metric, MetricMeasure } from '../../api/metric-types';
+import type { Metric, MetricMeasure } from '../../api/types';
 import { ChartGroup, LineChart, StackChart } from '../../charts';
 import { useT } from '../../i18n';
 import { Icon } from '../../components/icons';

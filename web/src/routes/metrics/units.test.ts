@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { MetricKind, MetricMeasure } from '../../api/metric-types';
+import type { MetricKind, MetricMeasure } from '../../api/types';
 import { makeFormat, plain } from '../../format';
 import { unitText, valueFormatter } from './units';
 

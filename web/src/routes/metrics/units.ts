@@ -1,4 +1,4 @@
-import type { Metric, MetricMeasure } from '../../api/metric-types';
+import type { Metric, MetricMeasure } from '../../api/types';
 import { MINUS, type Format, type Pieces } from '../../format';
 
 /** Milliseconds in each unit of time, by its name in UCUM. */

@@ -1,6 +1,5 @@
 import { Link, useNavigate } from '@tanstack/react-router';
-import type { Project } from '../../api/project-types';
-import type { BreakdownRow } from '../../api/types';
+import type { BreakdownRow, Project } from '../../api/types';
 import type { ColorOf } from '../../colors';
 import { useT } from '../../i18n';
 import { Table, type Column } from '../../components/table';

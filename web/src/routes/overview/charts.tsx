@@ -1,6 +1,5 @@
 import { Link } from '@tanstack/react-router';
-import type { Project } from '../../api/project-types';
-import type { BreakdownRow, SeriesAnswer, Summary } from '../../api/types';
+import type { BreakdownRow, Project, SeriesAnswer, Summary } from '../../api/types';
 import { LineChart, StackChart } from '../../charts';
 import { OTHER_COLOR, type ColorOf } from '../../colors';
 import { useT } from '../../i18n';

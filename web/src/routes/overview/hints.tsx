@@ -1,6 +1,5 @@
 import { Link } from '@tanstack/react-router';
-import type { Project } from '../../api/project-types';
-import type { Summary } from '../../api/types';
+import type { Project, Summary } from '../../api/types';
 import { useT } from '../../i18n';
 import { Icon } from '../../components/icons';
 import { quoteValue } from '../../filter-query';

@@ -1,6 +1,5 @@
 import type { ReactNode } from 'react';
-import type { Project } from '../../api/project-types';
-import type { SeriesAnswer, Summary } from '../../api/types';
+import type { Project, SeriesAnswer, Summary } from '../../api/types';
 import { Sparkline } from '../../charts';
 import { MINUS, plain, type Change, type Pieces } from '../../format';
 import { useT } from '../../i18n';

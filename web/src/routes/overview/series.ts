@@ -1,4 +1,4 @@
-import type { BreakdownRow, Group, Measure, OtherGroups, SeriesAnswer } from '../../api/types';
+import type { BreakdownRow, Measure, OtherGroups, SeriesAnswer, TimeSeriesGroup } from '../../api/types';
 import type { StackSeries } from '../../charts';
 import { OTHER_COLOR, type ColorOf } from '../../colors';
 
@@ -19,7 +19,7 @@ export function bucketTimes(answer: SeriesAnswer | undefined): number[] {
 const MAX_SERIES = 7;
 export const OTHER = '\u0000other';
 
-const total = (group: Group) => group.points.reduce((sum, [, value]) => sum + (value ?? 0), 0);
+const total = (group: TimeSeriesGroup) => group.points.reduce((sum, [, value]) => sum + (value ?? 0), 0);
 
 /** How much a series moves, relative to its size. */
 function volatility(values: Values): number {
@@ -31,11 +31,11 @@ function volatility(values: Values): number {
 }
 
 /** Those that the stack names, the dearest first. */
-const mostExpensive = (groups: Group[] | undefined) =>
+const mostExpensive = (groups: TimeSeriesGroup[] | undefined) =>
   (groups ?? []).filter((group) => total(group) > 0).toSorted((a, b) => total(b) - total(a));
 
 /** The names that are to be told apart: those of the stack before all others. */
-export const modelsInOrder = (groups: Group[] | undefined, rows: readonly BreakdownRow[]): (string | null)[] => [
+export const modelsInOrder = (groups: TimeSeriesGroup[] | undefined, rows: readonly BreakdownRow[]): (string | null)[] => [
   ...mostExpensive(groups)
     .slice(0, MAX_SERIES)
     .map(({ key }) => key),
@@ -43,7 +43,7 @@ export const modelsInOrder = (groups: Group[] | undefined, rows: readonly Breakd
 ];
 
 /** A stack of the dearest models, steady ones at the bottom, so that what moves is on top; all others in one. */
-export function stackSeries(groups: Group[] | undefined, colorOf: ColorOf, others?: OtherGroups): StackSeries[] {
+export function stackSeries(groups: TimeSeriesGroup[] | undefined, colorOf: ColorOf, others?: OtherGroups): StackSeries[] {
   const spent = mostExpensive(groups);
   const rest = spent.slice(MAX_SERIES);
   const stack = spent

@@ -1,9 +1,7 @@
 import { Link, useNavigate } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
-import { statusOf } from '../../api/status';
 import { traceName } from '../../api/trace-name';
-import type { Project } from '../../api/project-types';
-import type { TraceSummary } from '../../api/trace-types';
+import type { Project, TraceSummary } from '../../api/types';
 import { useT } from '../../i18n';
 import { StatusGlyph } from '../../components/icons';
 import { Table, type Column } from '../../components/table';
@@ -61,7 +59,7 @@ export function TopTraces({ project, q, traces, by, stale }: TopTracesProps) {
     {
       key: 'status',
       head: <span className="vh">{t('overview.status')}</span>,
-      cell: ({ trace }) => <StatusGlyph status={statusOf(trace)} />,
+      cell: ({ trace }) => <StatusGlyph status={trace.status} />,
     },
     {
       key: 'name',

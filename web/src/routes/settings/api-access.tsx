@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import type { Session, Token } from '../../api/project-types';
+import type { Session, Token } from '../../api/types';
 import { sessionsQuery, tokensQuery, useRevoke } from '../../api/queries';
 import { useT } from '../../i18n';
 import { InlineCodeText } from '../../components/inline-code-text';

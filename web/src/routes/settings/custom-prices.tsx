@@ -1,9 +1,8 @@
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { pricesQuery, useDeletePrice, useEndPrice } from '../../api/queries';
-import { type OwnPrice } from '../../api/money-types';
-import { type Project } from '../../api/project-types';
-import { BUCKETS, type BucketName } from '../../api/span-types';
+import { BUCKETS } from '../../api/price-buckets';
+import type { BucketName, OwnPrice, Project } from '../../api/types';
 import { useT, type TextKey } from '../../i18n';
 import { ErrorMessage, Skeleton } from '../../components/states';
 import { Table, type Column } from '../../components/table';

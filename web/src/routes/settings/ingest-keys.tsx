@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useState, type FormEvent } from 'react';
 import { keysQuery, useCreateKey, useDeleteKey } from '../../api/queries';
-import type { Key, Project } from '../../api/project-types';
+import type { Key, Project } from '../../api/types';
 import { useT } from '../../i18n';
 import { CopyButton, ErrorMessage, Skeleton } from '../../components/states';
 import { Table, type Column } from '../../components/table';
@@ -49,7 +49,7 @@ export function IngestKeys({ project }: { project: Project }) {
       num: true,
       cell: (key) => (
         <span className="keydo">
-          <CopyButton quiet text={dsnWith(project.dsn, key.public_key)} label="DSN" />
+          {project.dsn !== null && <CopyButton quiet text={dsnWith(project.dsn, key.public_key)} label="DSN" />}
           <RemoveKeyButton project={project.id} id={key.id} />
         </span>
       ),

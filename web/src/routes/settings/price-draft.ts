@@ -1,5 +1,5 @@
-import { type NewPrice } from '../../api/money-types';
-import { BUCKETS, type BucketName } from '../../api/span-types';
+import { BUCKETS } from '../../api/price-buckets';
+import type { BucketName, NewPrice } from '../../api/types';
 import type { TextKey } from '../../i18n';
 
 /** What a person has typed. */

@@ -1,6 +1,6 @@
 import { useEffect, useId, useRef, useState, type FormEvent } from 'react';
 import { useSetPrice } from '../../api/queries';
-import type { BucketName } from '../../api/span-types';
+import type { BucketName } from '../../api/types';
 import { useT } from '../../i18n';
 import { ErrorMessage } from '../../components/states';
 import { emptyPriceDraft, UNIT_BUCKETS, priceOf, TOKEN_BUCKETS, type Problem } from './price-draft';

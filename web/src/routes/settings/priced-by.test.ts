@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { OwnPrice } from '../../api/money-types';
+import type { OwnPrice } from '../../api/types';
 import { pricedBy } from './priced-by';
 
 const price = (model: string, patch: Partial<OwnPrice> = {}) => ({ model, provider: null, until: null, ...patch }) as OwnPrice;

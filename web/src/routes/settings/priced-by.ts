@@ -1,4 +1,4 @@
-import type { OwnPrice } from '../../api/money-types';
+import type { OwnPrice } from '../../api/types';
 
 /** Whether an own price is for a model, and holds on a day (`2026-11-29`). A model with `*` at its end is for all that begin so. */
 export function pricedBy(price: Pick<OwnPrice, 'model' | 'provider' | 'until'>, model: string, provider: string | null, today: string): boolean {

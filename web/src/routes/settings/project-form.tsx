@@ -1,7 +1,7 @@
 import { Link } from '@tanstack/react-router';
 import { useState, type FormEvent } from 'react';
 import { useUpdateProject } from '../../api/queries';
-import type { Project, ProjectPatch } from '../../api/project-types';
+import type { Project, ProjectPatch } from '../../api/types';
 import { useT } from '../../i18n';
 import { ErrorMessage } from '../../components/states';
 

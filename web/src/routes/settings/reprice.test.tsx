@@ -1,7 +1,7 @@
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { act, cleanup, fireEvent, render, screen } from '@testing-library/react';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import type { RepriceJob } from '../../api/money-types';
+import type { RepriceJob } from '../../api/types';
 import { RepriceSection } from './reprice';
 
 vi.mock('../../locale', () => ({
@@ -11,6 +11,10 @@ vi.mock('../../locale', () => ({
 const changed = { calls: 1000, changed: 1000, newly_priced: 0, no_longer_priced: 0, cost_before: null, cost_after: 2, models: [] };
 const job = (more: Partial<RepriceJob>): RepriceJob => ({
   id: 7,
+  project_id: 1,
+  kind: 'reprice',
+  created_at: '11:59',
+  started_at: '11:59',
   state: 'running',
   done: 250,
   total: 1000,

@@ -1,6 +1,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef, useState, type FormEvent } from 'react';
-import { hasEnded, type RepriceJob, type Repriced } from '../../api/money-types';
+import { hasEnded } from '../../api/status';
+import type { RepriceJob, Repriced } from '../../api/types';
 import { projectKey, repriceJobQuery, useCancelJob, useReprice, useTryReprice } from '../../api/queries';
 import { useT } from '../../i18n';
 import { ErrorMessage } from '../../components/states';

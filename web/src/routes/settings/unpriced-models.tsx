@@ -1,8 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { pricesQuery, unpricedQuery } from '../../api/queries';
-import type { UnpricedModel } from '../../api/money-types';
-import type { Project } from '../../api/project-types';
+import type { Project, UnpricedModel } from '../../api/types';
 import { useT } from '../../i18n';
 import { useModelColors } from '../../model-colors';
 import { pricedBy } from './priced-by';

@@ -4,8 +4,7 @@ import { useCallback, useEffect, useRef, useState } from 'react';
 import { api } from '../../api/client';
 import { useLiveChange } from '../../api/live';
 import { meQuery, tracesQuery } from '../../api/queries';
-import type { Project } from '../../api/project-types';
-import type { TraceSummary } from '../../api/trace-types';
+import type { Project } from '../../api/types';
 import { plain } from '../../format';
 import { useT } from '../../i18n';
 import { TowerIllustration } from '../../components/icons';
@@ -24,7 +23,7 @@ const TRY_INTERVAL_MS = 400;
 const wait = (ms: number) => new Promise((done) => setTimeout(done, ms));
 
 /** What really arrives, beside the steps. Waits for the first trace of a project, and opens it. */
-export function FirstTraceWatch({ project, client: chosen }: { project: Project; client: string }) {
+export function FirstTraceWatch({ project, dsn, client: chosen }: { project: Project; dsn: string; client: string }) {
   const client = useQueryClient();
   const navigate = useNavigate();
   const opened = useRef(false);
@@ -59,9 +58,9 @@ export function FirstTraceWatch({ project, client: chosen }: { project: Project;
   return (
     <section className="watch">
       <WatchHeader project={project} waiting={waiting} waited={waited} />
-      <RecentOutcomes project={project} />
-      {waiting && waited >= CHECKS_DELAY_MS && <SetupChecklist client={chosen} dsn={project.dsn} />}
-      <TestTraceButton project={project} open={open} />
+      <RecentOutcomes project={project} dsn={dsn} />
+      {waiting && waited >= CHECKS_DELAY_MS && <SetupChecklist client={chosen} dsn={dsn} />}
+      <TestTraceButton project={project} dsn={dsn} open={open} />
     </section>
   );
 }
@@ -125,17 +124,18 @@ function WatchHeader({ project, waiting, waited }: { project: Project; waiting: 
   );
 }
 
-function TestTraceButton({ project, open }: { project: Project; open: (trace: string) => void }) {
+function TestTraceButton({ project, dsn, open }: { project: Project; dsn: string; open: (trace: string) => void }) {
   const t = useT();
   const [state, setState] = useState<'idle' | 'sending' | { problem: string }>('idle');
   const send = async () => {
     setState('sending');
     try {
-      const trace = await sendTestTrace(project, { question: t('setup.testQuestion'), answer: t('setup.testAnswer') });
+      const trace = await sendTestTrace(dsn, project.id, { question: t('setup.testQuestion'), answer: t('setup.testAnswer') });
       for (let at = 0; at < MAX_TRIES; at += 1) {
         await wait(TRY_INTERVAL_MS);
-        const { traces } = await api<{ traces: TraceSummary[] }>(`/projects/${project.id}/traces`, {
-          params: { q: `trace:${trace}`, from: '-1h' },
+        const { traces } = await api.get('/api/v1/projects/{project}/traces', {
+          path: { project: project.id },
+          query: { q: `trace:${trace}`, from: '-1h' },
         });
         if (traces.length > 0) {
           open(trace);

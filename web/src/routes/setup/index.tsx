@@ -1,7 +1,8 @@
 import { useNavigate, useSearch } from '@tanstack/react-router';
+import type { Project } from '../../api/types';
 import { useT } from '../../i18n';
 import { InlineCodeText } from '../../components/inline-code-text';
-import { CopyButton } from '../../components/states';
+import { CopyButton, EmptyState } from '../../components/states';
 import { Tabs } from '../../components/tabs';
 import { useProject } from '../../project';
 import { usePageTitle } from '../../shell/page-title';
@@ -22,10 +23,16 @@ export default function Setup() {
   const t = useT();
   usePageTitle(t('setup.title'));
   const project = useProject();
+  if (project.dsn === null) return <EmptyState title={t('setup.noKey')}>{t('setup.noKeyWhy')}</EmptyState>;
+  return <SetupSteps project={project} dsn={project.dsn} />;
+}
+
+function SetupSteps({ project, dsn }: { project: Project; dsn: string }) {
+  const t = useT();
   const navigate = useNavigate();
   const { with: chosen } = useSearch({ from: '/app/p/$project/setup' });
   const snippet = SNIPPETS.find(({ id }) => id === chosen) ?? SNIPPETS[0]!;
-  const code = snippet.code(project.dsn, t);
+  const code = snippet.code(dsn, t);
   return (
     <div className="setup">
       <section className="how2">
@@ -33,8 +40,8 @@ export default function Setup() {
           <h2>{t('setup.dsn')}</h2>
           <p>{t('setup.dsnWhy')}</p>
           <div className="dsn">
-            <code>{project.dsn}</code>
-            <CopyButton text={project.dsn} />
+            <code>{dsn}</code>
+            <CopyButton text={dsn} />
           </div>
         </div>
         <div className="step">
@@ -62,7 +69,7 @@ export default function Setup() {
           </figure>
           {snippet.note && (
             <p className="note">
-              <InlineCodeText text={t(snippet.note, { headers: otlpSettings(project.dsn).headers })} />
+              <InlineCodeText text={t(snippet.note, { headers: otlpSettings(dsn).headers })} />
             </p>
           )}
         </div>
@@ -78,7 +85,7 @@ export default function Setup() {
           )}
         </div>
       </section>
-      <FirstTraceWatch key={project.id} project={project} client={snippet.id} />
+      <FirstTraceWatch key={project.id} project={project} dsn={dsn} client={snippet.id} />
     </div>
   );
 }

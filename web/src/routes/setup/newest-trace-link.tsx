@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { tracesQuery } from '../../api/queries';
 import { traceName } from '../../api/trace-name';
-import type { Project } from '../../api/project-types';
+import type { Project } from '../../api/types';
 import { useT } from '../../i18n';
 import { ErrorMessage, Skeleton } from '../../components/states';
 import { Timestamp, UserText } from '../../components/values';

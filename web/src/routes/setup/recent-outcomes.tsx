@@ -1,7 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { outcomesQuery, systemQuery } from '../../api/queries';
-import type { Project } from '../../api/project-types';
-import type { Outcome } from '../../api/types';
+import type { Outcome, Project } from '../../api/types';
 import { useT, type TextKey } from '../../i18n';
 import { HintList } from '../../components/hints';
 import { useHints } from '../../components/hints/use-hints';
@@ -39,7 +38,7 @@ const isWithoutSpans = ({ outcome, category }: Outcome) =>
 /** `3b1d…77e0`: enough to find it in a configuration. */
 const shortKey = (key: string) => (key.length > 12 ? `${key.slice(0, 4)}…${key.slice(-4)}` : key);
 
-export function RecentOutcomes({ project }: { project: Project }) {
+export function RecentOutcomes({ project, dsn }: { project: Project; dsn: string }) {
   const t = useT();
   const { data, error, refetch } = useQuery({ ...outcomesQuery(project.id, LAST_DAY), refetchInterval: POLL_MS });
   // Without a valid key a request counts for no project; it may be the one that is being set up all the same.
@@ -65,7 +64,7 @@ export function RecentOutcomes({ project }: { project: Project }) {
               <b>{t('setup.ready')}</b>
             </p>
             <p className="rz">
-              <InlineCodeText text={t('setup.readyWhy', { host: new URL(project.dsn).host })} />
+              <InlineCodeText text={t('setup.readyWhy', { host: new URL(dsn).host })} />
             </p>
           </div>
         </li>

@@ -1,5 +1,4 @@
 import { ApiError, withParams } from '../../api/client';
-import type { Project } from '../../api/project-types';
 
 /** Random hex digits; works on plain HTTP too, where crypto.randomUUID does not. */
 function randomHex(digits: number): string {
@@ -83,10 +82,10 @@ export function testEnvelope({ question, answer }: TestConversation, now: number
 }
 
 /** Posts it the way a browser SDK does, to the project's own ingest address on this server; answers the trace's id. */
-export async function sendTestTrace(project: Project, conversation: TestConversation): Promise<string> {
+export async function sendTestTrace(dsn: string, project: number, conversation: TestConversation): Promise<string> {
   const { trace, body } = testEnvelope(conversation, Date.now());
-  const key = new URL(project.dsn).username;
-  const url = withParams(`/api/${project.id}/envelope/`, { sentry_key: key, sentry_version: 7, sentry_client: 'hinomi.page/1.0.0' });
+  const key = new URL(dsn).username;
+  const url = withParams(`/api/${project}/envelope/`, { sentry_key: key, sentry_version: 7, sentry_client: 'hinomi.page/1.0.0' });
   const response = await fetch(url, { method: 'POST', body, headers: { 'content-type': 'text/plain;charset=UTF-8' }, credentials: 'omit' });
   if (!response.ok) {
     const answer = (await response.json().catch(() => null)) as { detail?: string } | null;

@@ -29,7 +29,7 @@ export default function SignIn() {
     event.preventDefault();
     setBusy(true);
     try {
-      await api<void>('/session', { method: 'POST', body: { token: tokenIn(token) } });
+      await api.post('/api/v1/session', { body: { token: tokenIn(token) } });
       client.clear();
       await navigate({ href: safePath(then) });
     } catch (cause) {

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { deletionsQuery } from '../../api/queries';
-import type { Receipt } from '../../api/project-types';
+import type { Receipt } from '../../api/types';
 import { useT } from '../../i18n';
 import { InlineCodeText } from '../../components/inline-code-text';
 import { CopyIconButton } from '../../components/states';

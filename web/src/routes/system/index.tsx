@@ -2,8 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { outcomesQuery, systemQuery } from '../../api/queries';
-import type { Project } from '../../api/project-types';
-import type { Outcome, System as Facts } from '../../api/types';
+import type { Outcome, Project, System as Facts } from '../../api/types';
 import { plain } from '../../format';
 import { useT } from '../../i18n';
 import { HintList } from '../../components/hints';
@@ -102,7 +101,7 @@ function SystemFigures({ facts }: { facts: Facts }) {
         <br />
         <code title={t('system.dataDir')}>{facts.data_dir}</code>
       </SystemFigure>
-      <SystemFigure label={t('system.memory')} value={<NumberWithUnit v={format.bytes(facts.memory_bytes)} />}>
+      <SystemFigure label={t('system.memory')} value={facts.memory_bytes === null ? '–' : <NumberWithUnit v={format.bytes(facts.memory_bytes)} />}>
         {t('system.memoryLimit', { n: plain(format.bytes(facts.memory_limit_bytes)) })}
       </SystemFigure>
       <SystemFigure label={t('system.uptime')} value={<Duration ms={facts.uptime_s * 1000} />}>

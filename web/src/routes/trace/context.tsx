@@ -1,6 +1,5 @@
 import { createContext, useContext } from 'react';
-import type { Project } from '../../api/project-types';
-import type { TraceDetail } from '../../api/trace-types';
+import type { Project, TraceDetail } from '../../api/types';
 import type { ColorOf } from '../../colors';
 import type { RangeSearch } from '../../range';
 import type { TimeAxis, Interval } from './model/time';

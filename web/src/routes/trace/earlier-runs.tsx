@@ -2,8 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { memo, useMemo, type ReactNode } from 'react';
 import { tracesQuery } from '../../api/queries';
-import { statusOf } from '../../api/status';
-import type { TraceSummary } from '../../api/trace-types';
+import type { TraceSummary } from '../../api/types';
 import { useT, type TextKey } from '../../i18n';
 import { StatusGlyph } from '../../components/icons';
 import { Chip, Duration, UserText } from '../../components/values';
@@ -68,7 +67,7 @@ export const EarlierRuns = memo(function Kin() {
           usual={tree.byId.get(trace.root_span_id)?.span.compared?.median_ms}
           write={(ms) => <Duration ms={ms} />}
           // A run that failed early is not a fast one.
-          verdicts={{ less: 'trace.earlierRuns.faster', more: 'trace.earlierRuns.slower', good: statusOf(trace) === 'ok' }}
+          verdicts={{ less: 'trace.earlierRuns.faster', more: 'trace.earlierRuns.slower', good: trace.status === 'ok' }}
         />
         {trace.llm_calls > 0 && (
           <RunComparison
@@ -115,7 +114,7 @@ function EarlierRun({ run, project }: { run: TraceSummary; project: number }) {
   return (
     <tr>
       <td className="min">
-        <StatusGlyph status={statusOf(run)} />
+        <StatusGlyph status={run.status} />
       </td>
       <td className="dim c2">{format.moment(run.start_time)}</td>
       <td className="grow">

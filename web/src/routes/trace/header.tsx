@@ -1,6 +1,5 @@
 import { Link } from '@tanstack/react-router';
 import { memo, useMemo, useState, type ReactNode } from 'react';
-import { statusOf } from '../../api/status';
 import { traceName } from '../../api/trace-name';
 import { plain } from '../../format';
 import { useT, type TextKey } from '../../i18n';
@@ -20,7 +19,7 @@ export const TraceHeader = memo(function Header({ arriving }: { arriving: boolea
   const { format } = useLocale();
   const { data, tree, project, around, colorOf } = useTraceView();
   const { trace, errors } = data;
-  const status = statusOf(trace);
+  const { status } = trace;
   const root = tree.byId.get(trace.root_span_id)?.span ?? tree.roots[0]?.span;
   const threads = new Set(tree.nodes.map(({ span }) => span.thread).filter(Boolean));
   const pipelines = [...new Set(tree.nodes.map(({ span }) => span.pipeline).filter((name) => name !== null))];

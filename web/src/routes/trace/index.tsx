@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef, useState } from 'react';
 import { ApiError } from '../../api/client';
 import { useLiveChange } from '../../api/live';
 import { traceQuery } from '../../api/queries';
-import type { TraceDetail } from '../../api/trace-types';
+import type { TraceDetail } from '../../api/types';
 import { traceName } from '../../api/trace-name';
 import { useT } from '../../i18n';
 import { useKeyboardShortcuts } from '../../keyboard';

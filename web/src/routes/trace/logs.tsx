@@ -1,5 +1,5 @@
 import { memo, useState } from 'react';
-import type { LogLine } from '../../api/trace-types';
+import type { LogLine } from '../../api/types';
 import { useT } from '../../i18n';
 import { Icon } from '../../components/icons';
 import { ErrorMessage, Skeleton } from '../../components/states';

@@ -2,7 +2,7 @@ import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { useEffect } from 'react';
 import { traceQuery, tracesPagesQuery, type Scope } from '../../api/queries';
-import type { TraceSummary } from '../../api/trace-types';
+import type { TraceSummary } from '../../api/types';
 import { useT } from '../../i18n';
 import { useKeyboardShortcuts } from '../../keyboard';
 import { Icon } from '../../components/icons';

@@ -1,5 +1,5 @@
 import { usageOf } from '../../api/status';
-import type { Compared, Span } from '../../api/span-types';
+import type { Compared, Span } from '../../api/types';
 import { plain } from '../../format';
 import { useT } from '../../i18n';
 import { Chip } from '../../components/values';

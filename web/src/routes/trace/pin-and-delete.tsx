@@ -13,7 +13,7 @@ export function PinAndDelete() {
   const pin = usePin(project.id, id);
   const remove = useDeleteTrace(project.id, id);
   const [asked, setAsked] = useState(false);
-  const pinned = data.pinned ?? false;
+  const { pinned } = data;
   const failed = pin.error ?? remove.error;
   const gone = () => void navigate({ to: '/p/$project/traces', params: { project: String(project.id) } });
   return (

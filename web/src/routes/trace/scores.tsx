@@ -16,8 +16,8 @@ export const Scores = memo(function Scores() {
       <div className="head">
         <h2>{t('trace.scores')}</h2>
         <span className="meta">
-          {(data.score_count ?? 0) > scores.length
-            ? t('trace.scoresNewest', { n: format.count(scores.length), all: format.count(data.score_count ?? 0) })
+          {data.score_count > scores.length
+            ? t('trace.scoresNewest', { n: format.count(scores.length), all: format.count(data.score_count) })
             : format.count(scores.length)}
         </span>
       </div>

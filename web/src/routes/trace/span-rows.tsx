@@ -1,6 +1,6 @@
 import { memo, useEffect, useMemo, useRef, type KeyboardEvent } from 'react';
 import { usageOf } from '../../api/status';
-import type { LogLine } from '../../api/trace-types';
+import type { LogLine } from '../../api/types';
 import { plain, type Format } from '../../format';
 import { useT } from '../../i18n';
 import { Glyph, Icon, kindColor, StatusGlyph } from '../../components/icons';

@@ -1,7 +1,7 @@
 import { useQueries } from '@tanstack/react-query';
 import { useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
 import { spanQuery } from '../../api/queries';
-import type { SpanDetail } from '../../api/span-types';
+import type { SpanDetail } from '../../api/types';
 import { useT } from '../../i18n';
 import { Icon, kindColor, StatusGlyph } from '../../components/icons';
 import { CopyButton } from '../../components/states';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { LogLine } from '../../api/trace-types';
+import type { LogLine } from '../../api/types';
 import { linesBySpan, isSevere } from './use-logs';
 
 const line = (span_id: string | null, level: string | null): LogLine => ({ span_id, level, time: '', body: '', attributes: {} });

@@ -1,7 +1,7 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { logsPagesQuery } from '../../api/queries';
-import type { LogLine } from '../../api/trace-types';
+import type { LogLine } from '../../api/types';
 import { useTraceView } from './context';
 
 const NO_LINES: LogLine[] = [];
@@ -9,7 +9,7 @@ const NO_LINES: LogLine[] = [];
 /** What was logged within the trace, as far as it has been asked for. All who ask share one answer. */
 export function useTraceLogs() {
   const { project, data } = useTraceView();
-  const count = data.log_count ?? 0;
+  const count = data.log_count;
   const query = useInfiniteQuery({ ...logsPagesQuery(project.id, data.trace.trace_id, count), enabled: count > 0 });
   const lines = useMemo(() => query.data?.pages.flatMap(({ logs }) => logs) ?? NO_LINES, [query.data]);
   return { lines, count, query };

@@ -1,4 +1,4 @@
-import { withParams } from '../../api/client';
+import { addressOf } from '../../api/client';
 import type { Scope } from '../../api/queries';
 import { useT } from '../../i18n';
 import { Icon } from '../../components/icons';
@@ -29,7 +29,11 @@ export function ExportMenu({ project, of, scope }: { project: number; of: RowKin
         <MenuLink
           key={format}
           download
-          href={withParams(`/api/v1/projects/${project}/export`, { ...scope, select: scope.q && of === 'traces' ? of : undefined, format })}
+          href={addressOf(
+            '/api/v1/projects/{project}/export',
+            { project },
+            { ...scope, select: scope.q && of === 'traces' ? of : undefined, format },
+          )}
         >
           {label}
         </MenuLink>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { TraceSummary } from '../../api/trace-types';
+import type { TraceSummary } from '../../api/types';
 import { logarithmicShare } from './cells';
 import { withSelectedValues } from './facets';
 import { mergePages, withoutRepeats, type ListRow } from './list-pages';

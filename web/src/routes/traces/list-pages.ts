@@ -3,9 +3,7 @@ import { useEffect, useMemo, useRef, useState } from 'react';
 import { api } from '../../api/client';
 import { useLiveChange } from '../../api/live';
 import { PAGE, spansPagesQuery, tracesPagesQuery, type Scope } from '../../api/queries';
-import type { Span } from '../../api/span-types';
-import type { TraceSummary } from '../../api/trace-types';
-import type { Page } from '../../api/types';
+import type { Span, SpanPage, TracePage, TraceSummary } from '../../api/types';
 
 export const NEWEST = '-start_time';
 
@@ -14,10 +12,7 @@ export type ListRow = { of: 'traces'; id: string; trace: TraceSummary } | { of: 
 
 export type RowKind = ListRow['of'];
 
-interface RowPage extends Page {
-  traces?: TraceSummary[];
-  spans?: Span[];
-}
+type RowPage = Omit<TracePage & SpanPage, RowKind> & Partial<Pick<TracePage & SpanPage, RowKind>>;
 
 function listRowsOf({ traces, spans }: RowPage): ListRow[] {
   return [
@@ -101,8 +96,9 @@ export function usePages({ project, of, scope, sort, free }: Paging) {
     });
 
   const look = async () => {
-    const newest = await api<RowPage>(`/projects/${project}/${of}`, {
-      params: { from: scope.from, to: scope.to, q: scope.q, sort: NEWEST, limit: PAGE },
+    const newest: RowPage = await api.get(`/api/v1/projects/{project}/${of}`, {
+      path: { project },
+      query: { from: scope.from, to: scope.to, q: scope.q, sort: NEWEST, limit: PAGE },
     });
     const found = listRowsOf(newest);
     const now = client.getQueryData<InfiniteData<RowPage>>(key);

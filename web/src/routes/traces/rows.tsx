@@ -1,9 +1,8 @@
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
-import { statusOf, usageOf } from '../../api/status';
+import { usageOf } from '../../api/status';
 import { pipelineOf, traceName } from '../../api/trace-name';
-import type { Span } from '../../api/span-types';
-import type { TraceSummary } from '../../api/trace-types';
+import type { Span, TraceSummary } from '../../api/types';
 import type { Palette } from '../../colors';
 import { useT, type T } from '../../i18n';
 import { Glyph, Icon, StatusGlyph } from '../../components/icons';
@@ -30,7 +29,7 @@ export function targetOf(project: number, row: ListRow, q: string | undefined, s
 
 /** What failed, in a word. */
 function failureText(t: T, trace: TraceSummary): string | null {
-  if (statusOf(trace) !== 'error') return null;
+  if (trace.status !== 'error') return null;
   if (trace.error_count > 0) return t('traces.errors', { n: trace.error_count });
   if (trace.failed_llm_calls > 0) return t('traces.failedCalls', { n: trace.failed_llm_calls });
   return t('status.error');
@@ -57,7 +56,7 @@ function TimeCell({ at }: { at: string }) {
 export function TraceCells({ row: trace, link, palette }: CellsProps<TraceSummary>) {
   const t = useT();
   const { format } = useLocale();
-  const status = statusOf(trace);
+  const { status } = trace;
   const name = traceName(trace);
   const pipeline = pipelineOf(trace);
   const failed = failureText(t, trace);

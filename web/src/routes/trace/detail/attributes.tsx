@@ -1,5 +1,5 @@
 import { useMemo, useState } from 'react';
-import type { SpanDetail } from '../../../api/span-types';
+import type { SpanDetail } from '../../../api/types';
 import { useT } from '../../../i18n';
 import { Icon } from '../../../components/icons';
 import { CopyButton, CopyIconButton } from '../../../components/states';

@@ -1,7 +1,7 @@
 import { Link } from '@tanstack/react-router';
 import { Fragment, useMemo, type ReactNode } from 'react';
 import { usageOf } from '../../../api/status';
-import type { BucketName, CostBucket, SpanDetail, Usage } from '../../../api/span-types';
+import type { BucketName, CostBucket, SpanDetail, Usage } from '../../../api/types';
 import { MINUS } from '../../../format';
 import { useT, type TextKey } from '../../../i18n';
 import { Chip, Swatch, UnknownValue } from '../../../components/values';

@@ -1,21 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import type { Usage } from '../../../api/span-types';
-import { aSpan } from '../model/fixtures';
+import { aSpan, costOf, usageWith } from '../model/fixtures';
 import { buildTree } from '../model/tree';
 import { compareToMedian, tokensPerSecond } from '../pace';
 import { bucketLinesOf, sumsBelow } from './cost';
 import { captureOf } from '../../../components/hints/settings';
 
-const usage: Usage = {
+const usage = usageWith({
   input_tokens: 100,
   output_tokens: 40,
   total_tokens: 140,
   cache_read_tokens: 30,
-  cache_write_tokens: null,
   reasoning_tokens: 15,
   source: 'reported',
-};
-const cost = { total: 0.5, input: null, output: null, source: 'computed' as const, price: 'openai:gpt-4o', client_total: null };
+});
+const cost = costOf(0.5, { price: 'openai:gpt-4o' });
 
 describe('how a cost came about', () => {
   it('has a line for each bucket; what is not known says so, and what is rare is left out', () => {
@@ -62,7 +60,7 @@ describe('against its kind', () => {
   it('counts tokens per second from the first token on', () => {
     const span = aSpan('a', null, 0, 3000, { usage, time_to_first_token_ms: 1000 });
     expect(tokensPerSecond(span)).toBe(20);
-    expect(tokensPerSecond({ ...span, usage: null })).toBeNull();
+    expect(tokensPerSecond({ ...span, usage: usageWith({}) })).toBeNull();
     expect(tokensPerSecond({ ...span, duration_ms: 0, time_to_first_token_ms: null })).toBeNull();
   });
 });

@@ -1,5 +1,6 @@
 import { Link } from '@tanstack/react-router';
-import type { SpanDetail } from '../../../api/span-types';
+import { toolsOf } from '../../../api/status';
+import type { SpanDetail } from '../../../api/types';
 import { useT } from '../../../i18n';
 import { CopyIconButton } from '../../../components/states';
 import { CodeBlock } from '../../../components/text/code-block';
@@ -79,9 +80,9 @@ export function DetailsTab({ detail, node }: { detail: SpanDetail; node: SpanNod
     ],
     detail.operation !== null && [t('trace.operation'), detail.operation],
     detail.streaming !== null && isModelCall(detail) && [t('trace.streaming'), t(detail.streaming ? 'common.yes' : 'common.no')],
-    isModelCall(detail) && (detail.finish_reasons?.length ?? 0) > 0 && [t('trace.finishReason'), detail.finish_reasons!.join(', ')],
+    isModelCall(detail) && detail.finish_reasons.length > 0 && [t('trace.finishReason'), detail.finish_reasons.join(', ')],
     detail.prompt !== null && [t('trace.prompt'), filter('prompt', detail.prompt)],
-    ...Object.entries(detail.request ?? {}).map(([name, value]): Property => [name, <code key={name}>{valueText(value)}</code>]),
+    ...Object.entries(detail.request).map(([name, value]): Property => [name, <code key={name}>{valueText(value)}</code>]),
   ];
   const place: Property[] = [
     detail.pipeline !== null && [t('traces.pipeline'), filter('pipeline', detail.pipeline)],
@@ -102,14 +103,14 @@ export function DetailsTab({ detail, node }: { detail: SpanDetail; node: SpanNod
     [t('trace.traceId'), copied(data.trace.trace_id)],
     detail.response_id !== null && detail.response_id !== undefined && [t('trace.responseId'), copied(detail.response_id)],
   ];
-  const links = (detail.links ?? []).map((link): Property => [
+  const links = detail.links.map((link): Property => [
     link.span_id,
     <span key="l">
       <SpanLink project={project.id} span={link} />{' '}
       {Object.keys(link.attributes).length > 0 && <code className="dim">{JSON.stringify(link.attributes)}</code>}
     </span>,
   ]);
-  const tools = detail.tool_definitions ?? [];
+  const tools = toolsOf(detail);
   return (
     <>
       <PropertyList title={t('trace.timing')} lines={timing} />

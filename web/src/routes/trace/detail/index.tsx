@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { memo, useId, type ReactNode } from 'react';
 import { spanQuery } from '../../../api/queries';
 import { usageOf } from '../../../api/status';
-import type { SpanDetail } from '../../../api/span-types';
+import type { SpanDetail } from '../../../api/types';
 import { useT } from '../../../i18n';
 import { Glyph, StatusGlyph } from '../../../components/icons';
 import { CopyIconButton, ErrorMessage, Skeleton } from '../../../components/states';

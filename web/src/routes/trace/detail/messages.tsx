@@ -1,5 +1,6 @@
 import { useState } from 'react';
-import type { SpanDetail } from '../../../api/span-types';
+import { toolsOf } from '../../../api/status';
+import type { SpanDetail } from '../../../api/types';
 import { useT } from '../../../i18n';
 import { InlineCodeText } from '../../../components/inline-code-text';
 import { captureOf } from '../../../components/hints/settings';
@@ -112,10 +113,10 @@ export function MessagesTab({ detail }: { detail: SpanDetail }) {
 function FinishReason({ detail }: { detail: SpanDetail }) {
   const t = useT();
   const { format } = useLocale();
-  const reasons = detail.finish_reasons ?? [];
+  const reasons = detail.finish_reasons;
   const system = detail.input_messages.some(({ role }) => role === 'system' || role === 'developer');
-  const tools = detail.tool_definitions?.length ?? 0;
-  const temperature = detail.request?.temperature;
+  const tools = toolsOf(detail).length;
+  const temperature = detail.request.temperature;
   return (
     <div className="fin">
       {reasons.length > 0 && (

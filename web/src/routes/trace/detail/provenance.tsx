@@ -1,4 +1,4 @@
-import type { Explanation, FieldRead, FieldSource, SpanDetail, Taken } from '../../../api/span-types';
+import type { Explanation, FieldRead, FieldSource, SpanDetail, Taken } from '../../../api/types';
 import { useT } from '../../../i18n';
 import { plain } from '../../../format';
 import { Chip, UserText } from '../../../components/values';
@@ -28,9 +28,7 @@ function ReportLink({ span }: { span: { trace_id: string; span_id: string } }) {
 
 /** How this was read: by which names, from which attributes, with which decisions, and what was left aside. */
 export function ProvenanceTab({ detail }: { detail: SpanDetail }) {
-  const t = useT();
   const told = detail.explanation;
-  if (!told) return <p className="dim small pad">{t('trace.noReading')}</p>;
   return (
     <>
       <SenderProperties detail={detail} told={told} />

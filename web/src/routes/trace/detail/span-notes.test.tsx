@@ -1,6 +1,6 @@
 import { cleanup, fireEvent, render, screen } from '@testing-library/react';
 import { afterEach, expect, it, vi } from 'vitest';
-import type { Exclusion } from '../../../api/span-types';
+import type { Exclusion } from '../../../api/types';
 import { aSpan } from '../model/fixtures';
 import { buildTree } from '../model/tree';
 import { ExcludedNote } from './span-notes';

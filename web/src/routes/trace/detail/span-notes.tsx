@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router';
-import type { Exclusion, Span, SpanDetail } from '../../../api/span-types';
+import type { Exclusion, Span, SpanDetail } from '../../../api/types';
 import { useT } from '../../../i18n';
 import { Icon, StatusGlyph } from '../../../components/icons';
 import { UserText } from '../../../components/values';

@@ -36,6 +36,7 @@ describe('the tree', () => {
       span_id: 'a',
       type: 'RateLimitError',
       value: '429',
+      culprit: null,
       level: 'error',
       handled: true,
       time: '',
@@ -52,38 +53,6 @@ describe('the tree', () => {
     expect(tree.nodes).toHaveLength(10_000);
     expect(tree.nodes[9_999]!.depth).toBe(9_999);
     expect(timeShares(tree.nodes)[0]!.spans).toBe(10_000);
-  });
-
-  it('adds up own time and calls itself where the server did not', () => {
-    const usage = {
-      input_tokens: 10,
-      output_tokens: 2,
-      total_tokens: 12,
-      cache_read_tokens: null,
-      cache_write_tokens: null,
-      reasoning_tokens: null,
-      source: 'reported' as const,
-    };
-    const untold = { subtree: null, self_time_ms: null };
-    const cost = { total: 0.5, input: null, output: null, source: 'computed' as const, price: null, client_total: null };
-    const tree = buildTree(
-      [
-        aSpan('run', null, 0, 100, untold),
-        aSpan('wrap', 'run', 10, 50, { ...untold, kind: 'llm', usage, cost, counted: false }),
-        aSpan('call', 'wrap', 20, 30, { ...untold, kind: 'llm', usage, cost }),
-        aSpan('free', 'run', 30, 50, { ...untold, kind: 'llm', usage }),
-      ],
-      [],
-    );
-    expect(tree.nodes.map(({ self }) => self)).toEqual([30, 20, 30, 50]);
-    expect(tree.roots[0]!.took).toEqual({
-      llm_calls: 2,
-      input_tokens: 20,
-      output_tokens: 4,
-      cost: 0.5,
-      unpriced_calls: 1,
-      estimated_calls: 0,
-    });
   });
 
   it('reads microseconds', () => {

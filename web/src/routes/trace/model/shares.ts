@@ -1,4 +1,4 @@
-import type { SpanKind } from '../../../api/span-types';
+import type { SpanKind } from '../../../api/types';
 import type { SpanNode } from './tree';
 
 /** Time of one operation, or of one category of them. */

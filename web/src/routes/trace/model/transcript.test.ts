@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Message } from '../../../api/span-types';
+import type { Message } from '../../../api/types';
 import { aDetail, aSpan } from './fixtures';
 import { attemptsOfTool, transcript, modelCalls } from './transcript';
 import { buildTree } from './tree';

@@ -1,4 +1,4 @@
-import type { Message, Part, SpanDetail } from '../../../api/span-types';
+import type { Message, Part, SpanDetail } from '../../../api/types';
 import { isModelCall, type SpanNode, type SpanTree } from './tree';
 
 type ToolCall = Extract<Part, { type: 'tool_call' }>;

@@ -1,7 +1,4 @@
-import { usageOf } from '../../../api/status';
-import type { ErrorEvent } from '../../../api/issue-types';
-import type { Span, Subtree } from '../../../api/span-types';
-import { selfIntervals } from './time';
+import type { ErrorEvent, Span, Subtree } from '../../../api/types';
 
 /** A span in its place. Times are milliseconds from the start of the trace. */
 export interface SpanNode {
@@ -64,8 +61,8 @@ export function buildTree(spans: readonly Span[], errors: readonly ErrorEvent[])
       errors: [],
       orphan: false,
       below: 0,
-      self: 0,
-      took: EMPTY_SUBTREE,
+      self: span.self_time_ms,
+      took: span.subtree,
     });
   }
   for (const error of errors) if (error.span_id) byId.get(error.span_id)?.errors.push(error);
@@ -97,34 +94,8 @@ export function buildTree(spans: readonly Span[], errors: readonly ErrorEvent[])
   for (let at = nodes.length - 1; at >= 0; at -= 1) {
     const node = nodes[at]!;
     if (node.parent) node.parent.below += node.below + 1;
-    // The server's figures where it sends them; of a trace too large for that, our own.
-    node.self = node.span.self_time_ms ?? selfIntervals(node).reduce((sum, [from, to]) => sum + to - from, 0);
-    node.took = node.span.subtree ?? addSubtrees(node);
   }
   return { roots, nodes, byId, origin, length };
-}
-
-const EMPTY_SUBTREE: Subtree = { llm_calls: 0, input_tokens: 0, output_tokens: 0, cost: null, unpriced_calls: 0, estimated_calls: 0 };
-
-function addSubtrees({ span, children }: SpanNode): Subtree {
-  const sum = { ...EMPTY_SUBTREE };
-  if (isModelCall(span) && span.counted) {
-    const usage = usageOf(span);
-    sum.llm_calls = 1;
-    sum.input_tokens = usage?.input_tokens ?? 0;
-    sum.output_tokens = usage?.output_tokens ?? 0;
-    sum.cost = span.cost?.total ?? null;
-    sum.unpriced_calls = usage !== null && sum.cost === null && span.status !== 'error' ? 1 : 0;
-  }
-  for (const { took } of children) {
-    sum.llm_calls += took.llm_calls;
-    sum.input_tokens += took.input_tokens;
-    sum.output_tokens += took.output_tokens;
-    sum.unpriced_calls += took.unpriced_calls;
-    sum.estimated_calls += took.estimated_calls;
-    if (took.cost !== null) sum.cost = (sum.cost ?? 0) + took.cost;
-  }
-  return sum;
 }
 
 function isCycle(from: SpanNode, to: SpanNode): boolean {
