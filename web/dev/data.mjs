@@ -71,30 +71,53 @@ function choosePipeline() {
   return PIPELINES.find(({ weight }) => (left -= weight) < 0) ?? PIPELINES[0];
 }
 
-export function span(trace, parent, fields) {
+const NO_USAGE = {
+  input_tokens: null,
+  output_tokens: null,
+  total_tokens: null,
+  cache_read_tokens: null,
+  cache_write_tokens: null,
+  reasoning_tokens: null,
+  input_audio_tokens: null,
+  output_audio_tokens: null,
+  input_image_tokens: null,
+  output_image_tokens: null,
+  web_searches: null,
+  images: null,
+  source: null,
+};
+
+/** Whether the tokens of a span are known. */
+export const hasUsage = ({ usage }) => usage.source !== null;
+
+export function span(trace, parent, { usage, cost, ...fields }) {
   return {
     project_id: 1,
     trace_id: trace,
     span_id: hex(16),
     parent_span_id: parent,
     name: '',
+    title: null,
     op: '',
     kind: 'other',
     operation: null,
     origin: 'manual',
     provider: null,
+    provider_inferred: false,
     model: null,
     request_model: null,
     response_model: null,
     status: 'ok',
     status_detail: null,
     error_preview: null,
+    incomplete: false,
     start_time: '',
     duration_ms: 0,
     time_to_first_token_ms: null,
     streaming: false,
-    usage: null,
-    cost: null,
+    usage: { ...NO_USAGE, ...usage },
+    cost: cost ? { estimated: false, ...cost } : null,
+    client_cost: cost?.client_total ?? null,
     subtree: { llm_calls: 0, input_tokens: 0, output_tokens: 0, cost: null, unpriced_calls: 0, estimated_calls: 0 },
     self_time_ms: 0,
     compared: null,
@@ -106,6 +129,7 @@ export function span(trace, parent, fields) {
     environment: 'production',
     release: 'tabi-desk@2.8.1',
     pipeline: null,
+    is_run: fields.kind === 'chain',
     agent: null,
     tool: null,
     prompt: null,
@@ -150,7 +174,7 @@ export function makeTrace(at) {
     const output = Math.round(pipeline.output * (0.4 + rnd() * 1.3));
     const bad = failed && at2 === pipeline.models.length - 1;
     const cost = bad ? null : price(model, input, cached, output);
-    const [fresh, , out] = PRICES[model] ?? [];
+    const [, , out] = PRICES[model] ?? [];
     spans.push(
       span(trace, root.span_id, {
         ...common,
@@ -191,7 +215,6 @@ export function makeTrace(at) {
                 source: 'computed',
                 price: `${PROVIDERS[model]}:${model}`,
                 client_total: null,
-                fresh,
               },
         subtree: {
           llm_calls: 1,
@@ -199,6 +222,7 @@ export function makeTrace(at) {
           output_tokens: bad ? 0 : output,
           cost,
           unpriced_calls: cost === null && !bad ? 1 : 0,
+          estimated_calls: 0,
         },
       }),
     );
@@ -266,10 +290,10 @@ function settle(spans) {
     const sum = { llm_calls: 0, input_tokens: 0, output_tokens: 0, cost: null, unpriced_calls: 0, estimated_calls: 0 };
     if (isCall(one) && one.counted) {
       sum.llm_calls = 1;
-      sum.input_tokens = one.usage?.input_tokens ?? 0;
-      sum.output_tokens = one.usage?.output_tokens ?? 0;
+      sum.input_tokens = one.usage.input_tokens ?? 0;
+      sum.output_tokens = one.usage.output_tokens ?? 0;
       sum.cost = one.cost?.total ?? null;
-      sum.unpriced_calls = one.usage && !one.cost ? 1 : 0;
+      sum.unpriced_calls = hasUsage(one) && !one.cost ? 1 : 0;
     }
     for (const { subtree } of byId.get(one.span_id).below) {
       for (const key of ['llm_calls', 'input_tokens', 'output_tokens', 'unpriced_calls']) sum[key] += subtree[key];
@@ -292,6 +316,7 @@ export function finish(trace, spans, errors, exact = false) {
     trace_id: trace,
     root_span_id: root.span_id,
     name: root.name,
+    title: root.title,
     op: root.op,
     start_time: root.start_time,
     duration_ms: Math.max(...spans.map((one) => Date.parse(one.start_time) + one.duration_ms)) - Date.parse(root.start_time),
@@ -301,10 +326,10 @@ export function finish(trace, spans, errors, exact = false) {
     retries: 0,
     tool_calls: spans.filter(({ kind }) => kind === 'tool').length,
     error_count: errors.length,
-    input_tokens: sum((call) => call.usage?.input_tokens),
-    output_tokens: sum((call) => call.usage?.output_tokens),
-    total_tokens: sum((call) => call.usage?.total_tokens),
-    calls_without_usage: calls.filter((call) => call.status === 'ok' && !call.usage).length,
+    input_tokens: sum((call) => call.usage.input_tokens),
+    output_tokens: sum((call) => call.usage.output_tokens),
+    total_tokens: sum((call) => call.usage.total_tokens),
+    calls_without_usage: calls.filter((call) => call.status === 'ok' && !hasUsage(call)).length,
     cost: priced.length > 0 ? cost : null,
     unpriced_calls: root.subtree.unpriced_calls,
     estimated_calls: 0,

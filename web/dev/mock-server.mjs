@@ -4,7 +4,8 @@ import { iso, makeTrace, START } from './data.mjs';
 import { breakdown, fail, FIELDS, groupBy, page, rowOf, runsOf, scope, series, sorted, sum, traces } from './queries.mjs';
 import { logsOf, metrics, metricSeries } from './signals.mjs';
 import { ownPrices, repriced, repriceJob, unpriced } from './prices.mjs';
-import { detail, hints, issue, issues, KEY, outcomes } from './records.mjs';
+import { detail, errorEvent, hints, issue, issues, KEY, outcomes } from './records.mjs';
+import { bill, deletions, endSession, importBill, receipt, revokeToken, sessions, tokens } from './account.mjs';
 
 const port = Number(process.env.PORT ?? 8119);
 const project = (id, name, first) => ({
@@ -13,6 +14,7 @@ const project = (id, name, first) => ({
   demo: false,
   dsn: `http://${KEY}@127.0.0.1:${port}/${id}`,
   retention_days: 90,
+  keep: { environments: {}, texts_days: null, notable_days: null },
   currency: id === 1 ? { code: 'JPY', rate: 150 } : null,
   prefer_client_cost: false,
   estimate_usage: true,
@@ -34,6 +36,32 @@ function arrive(trace) {
 }
 if (!process.env.STILL) setInterval(() => arrive(makeTrace(Date.now() - 3000)), 40_000);
 
+/** The mock server has no alerts. */
+const EMPTY_ALERTS = {
+  rules: { rules: [] },
+  budgets: { budgets: [] },
+  incidents: { incidents: [], open: 0, next_before: null },
+  targets: { targets: [] },
+  deliveries: { deliveries: [], next_cursor: null },
+};
+
+const findTrace = (id) =>
+  traces.find(({ summary }) => summary.trace_id === id) ?? fail(404, 'No such trace', 'It may be older than what is kept.');
+
+const issueOrEvent = (found, event) =>
+  event ? (found.events.find(({ event_id: id }) => id === event) ?? fail(404, 'No such event')) : found;
+
+const change = (project, { keep = project.keep, ...changes }) =>
+  Object.assign(project, changes, { keep: { environments: {}, texts_days: null, notable_days: null, ...keep } });
+
+/** 201 for everything that is created, 202 for a job. */
+const statusOf = (method, path, value) => {
+  if (value === null) return 204;
+  if (method !== 'POST') return 200;
+  if (path.endsWith('/reprice')) return 'state' in value ? 202 : 200;
+  return 201;
+};
+
 function answer(method, path, params, body) {
   const [, , , what, id, name, one, , two] = path.split('/');
   const number = Number(id);
@@ -48,14 +76,20 @@ function answer(method, path, params, body) {
       version: '0.1.0',
       uptime_s: Math.round(process.uptime()) + 93_000,
       data_dir: '/var/lib/hinomi',
-      disk: { segments_bytes: 482_300_000, log_bytes: 8_100_000, free_bytes: 91_000_000_000 },
+      disk: { segments_bytes: 482_300_000, log_bytes: 8_100_000, free_bytes: 91_000_000_000, reserve_bytes: 1_000_000_000 },
       spans: { stored: 1_284_200, buffered: 412 },
       segments: 37,
       memory_bytes: 96_000_000,
+      memory_limit_bytes: 2_000_000_000,
       retention_days: 90,
       oldest: traces[0].summary.start_time,
+      refused: outcomes(2).filter(({ outcome }) => outcome === 'refused'),
+      problems: [],
     };
   }
+  if (what === 'deletions') return { deletions };
+  if (what === 'tokens') return method === 'DELETE' ? revokeToken(number) : { tokens };
+  if (what === 'sessions') return method === 'DELETE' ? endSession(number) : { sessions };
   if (what === 'jobs') return id ? repriceJob(method) : { jobs: [repriceJob(method)].filter(Boolean), next_cursor: null };
   if (what !== 'projects') fail(404, 'Nothing here');
   if (!id) {
@@ -64,7 +98,7 @@ function answer(method, path, params, body) {
     return projects.at(-1);
   }
   const here = projects.find(({ id: own }) => own === number) ?? fail(404, 'No such project');
-  if (!name) return method === 'PATCH' ? Object.assign(here, body) : here;
+  if (!name) return method === 'PATCH' ? change(here, body) : here;
   if (name === 'keys') {
     if (method === 'POST')
       keys.push({
@@ -83,7 +117,7 @@ function answer(method, path, params, body) {
     return method === 'GET' ? { keys } : method === 'POST' ? keys.at(-1) : null;
   }
   if (name === 'metrics') return one ? metricSeries(params) : { metrics: number === 1 ? metrics : [] };
-  if (name === 'prices' && one === 'unpriced') return { models: number === 1 ? unpriced : [] };
+  if (name === 'prices' && one === 'unpriced') return number === 1 ? { models: unpriced, count: unpriced.length } : { models: [], count: 0 };
   if (name === 'prices') return ownPrices(method, Number(one), body);
   if (name === 'reprice') return body.dry_run ? repriced(true) : repriceJob(method, body);
   if (name === 'hints') return { hints: hints() };
@@ -92,18 +126,39 @@ function answer(method, path, params, body) {
   if (name === 'breakdown') return breakdown(number, params);
   if (name === 'issues')
     return one
-      ? issue(number, Number(one), params)
+      ? issueOrEvent(issue(number, Number(one), params), two)
       : page(sorted(issues(number, params), params.get('sort') ?? '-last_seen'), 'issues', params);
   if (name === 'traces' && path.endsWith('/logs')) {
-    const found = traces.find(({ summary }) => summary.trace_id === one) ?? fail(404, 'No such trace');
+    const found = findTrace(one);
     return { logs: logsOf(found), next_cursor: null };
+  }
+  if (name === 'traces' && path.endsWith('/search')) {
+    const found = findTrace(one);
+    const text = params.get('text').toLowerCase();
+    const texts = (span) => [span.name, span.input_preview, span.output_preview].join(' ').toLowerCase();
+    return { span_ids: found.spans.filter((span) => texts(span).includes(text)).map(({ span_id: span }) => span) };
+  }
+  if (name === 'traces' && path.endsWith('/pin')) {
+    findTrace(one).pinned = method === 'PUT';
+    return null;
   }
   if (name === 'traces' && two) return detail(one, two);
   if (name === 'traces' && one) {
-    const found =
-      traces.find(({ summary }) => summary.trace_id === one) ?? fail(404, 'No such trace', 'It may be older than what is kept.');
-    return { trace: found.summary, spans: found.spans, errors: found.errors, scores: [], log_count: logsOf(found).length };
+    const found = findTrace(one);
+    if (method === 'DELETE') return receipt(...traces.splice(traces.indexOf(found), 1));
+    return {
+      trace: found.summary,
+      spans: found.spans,
+      errors: found.errors.map(errorEvent),
+      scores: [],
+      score_count: 0,
+      hints: [],
+      pinned: found.pinned ?? false,
+      log_count: logsOf(found).length,
+    };
   }
+  if (name === 'bill') return method === 'POST' ? importBill(params.get('name')) : bill();
+  if (name === 'alerts' && method === 'GET') return EMPTY_ALERTS[one] ?? fail(404, 'Nothing here');
   const found = scope(number, params);
   if (name === 'traces')
     return page(
@@ -143,13 +198,16 @@ function answer(method, path, params, body) {
       new_input_tokens: row.input_tokens - row.cache_read_tokens,
       calls_without_usage: number === 1 ? 3 : 0,
       unpriced_models: number === 1 ? ['swallow-70b-instruct'] : [],
+      unpriced_model_count: number === 1 ? 1 : 0,
+      estimated_input_tokens: 0,
+      estimated_output_tokens: 0,
       users: new Set(found.spans.map(({ user_id: user }) => user)).size,
     };
   }
   return fail(404, 'Nothing here');
 }
 
-http
+const server = http
   .createServer(async (request, response) => {
     const url = new URL(request.url, 'http://localhost');
     const send = (status, value) => {
@@ -180,10 +238,11 @@ http
       return;
     }
     try {
-      const value = answer(request.method, url.pathname, url.searchParams, text ? JSON.parse(text) : undefined);
-      send(value === null ? 204 : 200, value);
+      const isJson = /^\s*[{[]/.test(text);
+      const value = answer(request.method, url.pathname, url.searchParams, isJson ? JSON.parse(text) : undefined);
+      send(statusOf(request.method, url.pathname, value), value);
     } catch (error) {
       send(error.status ?? 500, { error: { code: 'mock', message: error.message, hint: error.hint ?? null } });
     }
   })
-  .listen(port, '127.0.0.1', () => console.log(`mock API on http://127.0.0.1:${port}`));
+  .listen(port, '127.0.0.1', () => console.log(`mock API on http://127.0.0.1:${server.address().port}`));

@@ -1,5 +1,5 @@
 // Enough of the server's queries to see the page work, over the traces held in memory.
-import { iso, makeTraces } from './data.mjs';
+import { hasUsage, iso, makeTraces } from './data.mjs';
 
 export const traces = makeTraces();
 
@@ -30,8 +30,8 @@ export const FIELDS = {
   span: (s) => s.span_id,
   cost: (s) => s.cost?.total ?? null,
   duration: (s) => s.duration_ms,
-  input_tokens: (s) => s.usage?.input_tokens ?? null,
-  output_tokens: (s) => s.usage?.output_tokens ?? null,
+  input_tokens: (s) => s.usage.input_tokens,
+  output_tokens: (s) => s.usage.output_tokens,
 };
 
 /** Enough of the query language to see the page work: a trace matches when one of its spans does. */
@@ -100,12 +100,12 @@ const MEASURES = {
   failed: (calls) => calls.filter(({ status }) => status === 'error').length,
   errors: (calls) => calls.filter(({ status }) => status === 'error').length,
   cost: (calls) => sum(calls, (call) => call.cost?.total),
-  input_tokens: (calls) => sum(calls, (call) => call.usage?.input_tokens),
-  output_tokens: (calls) => sum(calls, (call) => call.usage?.output_tokens),
-  cache_read_tokens: (calls) => sum(calls, (call) => call.usage?.cache_read_tokens),
+  input_tokens: (calls) => sum(calls, (call) => call.usage.input_tokens),
+  output_tokens: (calls) => sum(calls, (call) => call.usage.output_tokens),
+  cache_read_tokens: (calls) => sum(calls, (call) => call.usage.cache_read_tokens),
   cache_write_tokens: () => 0,
   reasoning_tokens: () => 0,
-  new_input_tokens: (calls) => sum(calls, (call) => call.usage && call.usage.input_tokens - call.usage.cache_read_tokens),
+  new_input_tokens: (calls) => sum(calls, (call) => call.usage.input_tokens - call.usage.cache_read_tokens),
   duration_p50: (calls) => percentiles(calls).p50,
   duration_p95: (calls) => percentiles(calls).p95,
   duration_p99: (calls) => percentiles(calls).p99,
@@ -122,10 +122,8 @@ export function rowOf(calls) {
     output_tokens: MEASURES.output_tokens(calls),
     cost: money(calls),
     estimated_calls: 0,
-    estimated_input_tokens: 0,
-    estimated_output_tokens: 0,
     estimated_cost: 0,
-    unpriced_calls: calls.filter((call) => call.usage && !call.cost).length,
+    unpriced_calls: calls.filter((call) => hasUsage(call) && !call.cost).length,
     duration_ms: percentiles(calls),
     cache_read_tokens: MEASURES.cache_read_tokens(calls),
     cache_write_tokens: 0,
@@ -164,7 +162,7 @@ export function series(id, params) {
       };
     });
   }
-  return { bucket, measures };
+  return { bucket, measures, others: {} };
 }
 
 export function breakdown(id, params) {
@@ -181,16 +179,15 @@ export function breakdown(id, params) {
       key,
       ...rowOf(members),
       provider: members[0].provider,
-      ...(runs.length && {
-        runs: runs.length,
-        failed_runs: runs.filter(({ status }) => status === 'error').length,
-        runs_per_minute: runs.length / ((to - from) / 60_000),
-        run_duration_ms: {
-          mean: sum(durations, (ms) => ms) / durations.length,
-          p50: quantile(durations, 0.5),
-          p95: quantile(durations, 0.95),
-        },
-      }),
+      spans: spans.filter((one) => by(one) === key).length,
+      runs: runs.length,
+      failed_runs: runs.filter(({ status }) => status === 'error').length,
+      runs_per_minute: runs.length / ((to - from) / 60_000),
+      run_duration_ms: {
+        mean: runs.length ? sum(durations, (ms) => ms) / durations.length : null,
+        p50: quantile(durations, 0.5),
+        p95: quantile(durations, 0.95),
+      },
     };
   });
   return { rows: rows.sort((a, b) => (b.cost ?? -1) - (a.cost ?? -1)).slice(0, Number(params.get('limit') ?? 100)) };
@@ -209,7 +206,11 @@ export function sorted(rows, sort = '-start_time') {
 export function page(rows, name, params) {
   const start = Number(params.get('cursor') ?? 0);
   const limit = Number(params.get('limit') ?? 100);
-  return { [name]: rows.slice(start, start + limit), next_cursor: start + limit < rows.length ? String(start + limit) : null };
+  return {
+    [name]: rows.slice(start, start + limit),
+    next_cursor: start + limit < rows.length ? String(start + limit) : null,
+    ...(name !== 'issues' && { suggestions: [] }),
+  };
 }
 
 export function fail(status, message, hint = null) {

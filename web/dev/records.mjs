@@ -38,6 +38,9 @@ export function issues(id, params) {
   });
 }
 
+/** An error event as it is listed in a trace. */
+export const errorEvent = ({ user_id: _user, ...event }) => event;
+
 export function issue(id, number, params) {
   const found = issues(id, params).find(({ issue_id: one }) => one === number) ?? fail(404, 'No such issue');
   const events = traces
@@ -90,8 +93,8 @@ export function issue(id, number, params) {
         },
       ],
       breadcrumbs: [
-        { timestamp: event.time, category: 'httplib', level: 'info', message: 'POST https://api.openai.com/v1/chat/completions [429]' },
-        { timestamp: event.time, category: 'retry', level: 'warning', message: 'attempt 3 of 3' },
+        { timestamp: event.time, category: 'httplib', level: 'info', message: 'POST https://api.openai.com/v1/chat/completions [429]', data: null },
+        { timestamp: event.time, category: 'retry', level: 'warning', message: 'attempt 3 of 3', data: null },
       ],
     })),
   };
@@ -136,13 +139,18 @@ export function detail(trace, spanId) {
     finish_reasons: ['stop'],
     request: found.kind === 'llm' ? { temperature: 0.2, max_tokens: 1024 } : {},
     tool_definitions: null,
+    texts_from: null,
+    prompt_version: null,
+    received_at: found.start_time,
+    clock_shift_ms: 0,
+    explanation: EXPLANATION,
     ...told,
     cost: found.cost && buckets ? { ...found.cost, buckets } : found.cost,
     links: [],
     attributes: {
       'gen_ai.operation.name': 'chat',
       'gen_ai.request.model': found.request_model,
-      'gen_ai.usage.input_tokens': found.usage?.input_tokens,
+      'gen_ai.usage.input_tokens': found.usage.input_tokens,
       'sentry.origin': found.origin,
       'sentry.op': found.op,
     },
@@ -152,6 +160,23 @@ export function detail(trace, spanId) {
     ],
   };
 }
+const EXPLANATION = {
+  conventions: [{ name: 'OpenTelemetry GenAI', attributes: 3, examples: ['gen_ai.request.model'] }],
+  instrumentation_version: null,
+  fields: [
+    { field: 'request_model', source: { kind: 'attribute', attribute: 'gen_ai.request.model' }, inferred: false, value: 'gpt-4o' },
+    { field: 'provider', source: { kind: 'instrumentation' }, inferred: true, value: 'openai' },
+  ],
+  ignored: [{ name: 'sentry.op', why: 'no_meaning' }],
+  input: null,
+  output: null,
+  cost: null,
+  counted: true,
+  corrections: [],
+  clock_shift_us: 0,
+  pieces: 1,
+};
+
 export const hints = () => [
   {
     hint: 'stream_without_usage',
@@ -163,6 +188,7 @@ export const hints = () => [
     last_at: new Date(Date.now() - 60e3).toISOString(),
     trace_id: null,
     span_id: null,
+    priced: false,
   },
   {
     hint: 'sampled',
@@ -174,6 +200,7 @@ export const hints = () => [
     last_at: new Date(Date.now() - 30e3).toISOString(),
     trace_id: null,
     span_id: null,
+    priced: false,
   },
 ];
 
@@ -185,6 +212,7 @@ export const outcomes = (id) => [
           reason: 'stored',
           category: 'span',
           key: KEY,
+          sdk: 'sentry.python 2.44.0',
           quantity: sum(traces, ({ spans }) => spans.length),
           detail: null,
           last_at: iso(Date.now() - 4000),
@@ -194,6 +222,7 @@ export const outcomes = (id) => [
           reason: 'stored',
           category: 'error',
           key: KEY,
+          sdk: 'sentry.python 2.44.0',
           quantity: 61,
           detail: null,
           last_at: iso(Date.now() - 90_000),
@@ -203,6 +232,7 @@ export const outcomes = (id) => [
           reason: 'sample_rate',
           category: 'span',
           key: KEY,
+          sdk: 'sentry.python 2.44.0',
           quantity: 312,
           detail: null,
           last_at: iso(Date.now() - 60_000),
@@ -212,6 +242,7 @@ export const outcomes = (id) => [
           reason: 'same_span',
           category: 'span',
           key: KEY,
+          sdk: 'sentry.python 2.44.0',
           quantity: 18,
           detail: null,
           last_at: iso(Date.now() - 600_000),
@@ -223,6 +254,7 @@ export const outcomes = (id) => [
     reason: 'unknown_key',
     category: 'span',
     key: '3b1d00000000000000000000000077e0',
+    sdk: null,
     quantity: 6,
     detail: 'The key is well formed, but no project here has it',
     last_at: iso(Date.now() - 12_000),
@@ -232,6 +264,7 @@ export const outcomes = (id) => [
     reason: 'unused_item',
     category: 'session',
     key: KEY,
+    sdk: 'sentry.python 2.44.0',
     quantity: 1,
     detail: null,
     last_at: iso(Date.now() - 99_000),

@@ -1,0 +1,192 @@
+// @vitest-environment node
+// Checks the answers of the mock server against docs/openapi.json, for every operation that the page uses.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { answerChecker } from '../openapi/answers.mjs';
+import { operationsOf } from '../openapi/document.mjs';
+
+const document = JSON.parse(readFileSync(new URL('../../docs/openapi.json', import.meta.url), 'utf8'));
+const problems = answerChecker(document);
+
+const API = '/api/v1';
+const PROJECT = `${API}/projects/{project}`;
+const ALERTS = `${PROJECT}/alerts`;
+
+/** Operations that the mock server does not support: the live stream, downloads, and alerts, whose lists are always empty. */
+const NOT_MOCKED = [
+  `get ${PROJECT}/live`,
+  `get ${PROJECT}/export`,
+  `get ${ALERTS}/incidents/{incident}`,
+  `get ${ALERTS}/incidents/{incident}/chart`,
+  ...['rules', 'budgets'].flatMap((what) => [
+    `post ${ALERTS}/${what}`,
+    `put ${ALERTS}/${what}/{id}`,
+    `delete ${ALERTS}/${what}/{id}`,
+    `post ${ALERTS}/${what}/{id}/mute`,
+    `delete ${ALERTS}/${what}/{id}/mute`,
+  ]),
+  `post ${ALERTS}/preview`,
+  `post ${ALERTS}/targets`,
+  `put ${ALERTS}/targets/{target}`,
+  `delete ${ALERTS}/targets/{target}`,
+  `post ${ALERTS}/targets/{target}/test`,
+  ...['acknowledge', 'resolve', 'notes', 'snooze'].map((deed) => `post ${ALERTS}/incidents/{incident}/${deed}`),
+  `delete ${ALERTS}/incidents/{incident}/snooze`,
+];
+
+const asked = new Set();
+let server;
+let origin;
+beforeAll(async () => {
+  server = spawn(process.execPath, [fileURLToPath(new URL('mock-server.mjs', import.meta.url))], {
+    env: { ...process.env, PORT: '0', STILL: '1' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [line] = await once(server.stdout, 'data');
+  origin = /http:\S+/.exec(String(line))[0];
+});
+afterAll(() => server.kill());
+
+/** Sends a request and checks the answer. `path` has the values of the path parameters. */
+async function ask(method, path, { path: named = {}, query = {}, body } = {}) {
+  asked.add(`${method} ${path}`);
+  const filled = path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(named[name] ?? (name === 'project' ? 1 : fail(path, name))));
+  const response = await fetch(`${origin}${filled}?${new URLSearchParams(query)}`, {
+    method: method.toUpperCase(),
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  });
+  const text = await response.text();
+  const answer = text ? JSON.parse(text) : undefined;
+  expect(response.ok, `${method} ${filled}: ${response.status} ${text.slice(0, 200)}`).toBe(true);
+  expect(problems(method, path, response.status, answer)).toEqual([]);
+  return answer;
+}
+
+function fail(path, name) {
+  throw new Error(`${path} needs ${name}`);
+}
+
+test('account, tokens and system', async () => {
+  await ask('get', `${API}/me`);
+  await ask('get', `${API}/system`);
+  await ask('get', `${API}/deletions`);
+  const { tokens } = await ask('get', `${API}/tokens`);
+  await ask('delete', `${API}/tokens/{token}`, { path: { token: tokens[0].id } });
+  const { sessions } = await ask('get', `${API}/sessions`);
+  await ask('delete', `${API}/sessions/{session}`, { path: { session: sessions.find(({ current }) => !current).id } });
+  await ask('delete', `${API}/session`);
+  await ask('post', `${API}/session`, { body: { token: 'good' } });
+});
+
+test('projects and keys', async () => {
+  await ask('post', `${API}/projects`, { body: { name: 'New' } });
+  await ask('patch', PROJECT, { path: { project: 2 }, body: { name: 'Other', keep: { environments: { production: 30 } } } });
+  const { id } = await ask('post', `${PROJECT}/keys`, { body: { name: 'New' } });
+  await ask('get', `${PROJECT}/keys`);
+  await ask('delete', `${PROJECT}/keys/{key}`, { path: { key: id } });
+});
+
+const RANGE = { from: '-7d', to: 'now' };
+
+test.each([1, 2])('sums of project %d', async (project) => {
+  const path = { project };
+  await ask('get', `${PROJECT}/summary`, { path, query: RANGE });
+  const series = { ...RANGE, bucket: '6h' };
+  await ask('get', `${PROJECT}/series`, { path, query: { ...series, measure: 'calls,failed,errors,cost,duration_p95,runs,spans' } });
+  await ask('get', `${PROJECT}/series`, { path, query: { ...series, measure: 'cost,input_tokens', group_by: 'model' } });
+  for (const by of ['model', 'pipeline', 'user', 'tool']) await ask('get', `${PROJECT}/breakdown`, { path, query: { ...RANGE, by } });
+  for (const field of ['model', 'status']) await ask('get', `${PROJECT}/facets`, { path, query: { ...RANGE, field } });
+  await ask('get', `${PROJECT}/outcomes`, { path, query: RANGE });
+  await ask('get', `${PROJECT}/hints`, { path });
+});
+
+test('lists, traces and spans', async () => {
+  await ask('get', `${PROJECT}/spans`, { query: { ...RANGE, limit: 500 } });
+  await ask('get', `${PROJECT}/traces`, { query: { ...RANGE, q: 'nothing like this' } });
+  const { traces } = await ask('get', `${PROJECT}/traces`, { query: { ...RANGE, limit: 500 } });
+  for (const { trace_id: trace } of traces.slice(0, 20)) {
+    const { spans } = await ask('get', `${PROJECT}/traces/{trace}`, { path: { trace } });
+    for (const { span_id: span } of spans.slice(0, 30)) await ask('get', `${PROJECT}/traces/{trace}/spans/{span}`, { path: { trace, span } });
+    await ask('get', `${PROJECT}/traces/{trace}/logs`, { path: { trace } });
+  }
+  const path = { trace: traces[0].trace_id };
+  await ask('get', `${PROJECT}/traces/{trace}/search`, { path, query: { text: 'a' } });
+  await ask('put', `${PROJECT}/traces/{trace}/pin`, { path });
+  await ask('delete', `${PROJECT}/traces/{trace}/pin`, { path });
+  await ask('delete', `${PROJECT}/traces/{trace}`, { path });
+});
+
+test('issues', async () => {
+  const { issues } = await ask('get', `${PROJECT}/issues`, { query: RANGE });
+  for (const { issue_id: issue } of issues) {
+    const { events } = await ask('get', `${PROJECT}/issues/{issue}`, { path: { issue }, query: RANGE });
+    await ask('get', `${PROJECT}/issues/{issue}/events/{event}`, { path: { issue, event: events[0].event_id } });
+  }
+});
+
+test('OpenTelemetry metrics', async () => {
+  const { metrics } = await ask('get', `${PROJECT}/metrics`, { query: RANGE });
+  for (const { name, unit, kind, measures, attributes } of metrics) {
+    const query = { ...RANGE, bucket: '6h', name, unit, kind, measure: measures.join(',') };
+    await ask('get', `${PROJECT}/metrics/series`, { query });
+    if (attributes[0]) await ask('get', `${PROJECT}/metrics/series`, { query: { ...query, group_by: attributes[0] } });
+  }
+});
+
+test('prices, repricing and bills', async () => {
+  const { id: price } = await ask('post', `${PROJECT}/prices`, { body: { model: 'mine', prices: { input: 1, output: 2 } } });
+  await ask('get', `${PROJECT}/prices`);
+  await ask('patch', `${PROJECT}/prices/{price}`, { path: { price }, body: { until: '2030-01-01' } });
+  await ask('delete', `${PROJECT}/prices/{price}`, { path: { price } });
+  await ask('get', `${PROJECT}/prices/unpriced`, { query: RANGE });
+  await ask('post', `${PROJECT}/reprice`, { body: { from: null, to: null, dry_run: true } });
+  const { id: job } = await ask('post', `${PROJECT}/reprice`, { body: { from: null, to: null, wait: false } });
+  await ask('get', `${API}/jobs`, { query: { project: 1, kind: 'reprice', limit: 1 } });
+  await ask('delete', `${API}/jobs/{job}`, { path: { job } });
+  await ask('post', `${PROJECT}/bill`, { query: { name: 'bill.csv' }, body: 'day,model,cost\n2026-11-01,gpt-4o,1\n' });
+  await ask('get', `${PROJECT}/bill`, { query: RANGE });
+});
+
+test('alerts', async () => {
+  for (const what of ['rules', 'budgets', 'incidents', 'targets', 'deliveries']) await ask('get', `${ALERTS}/${what}`);
+});
+
+test('what is not there', async () => {
+  const path = `${PROJECT}/traces/{trace}`;
+  const response = await fetch(`${origin}${API}/projects/1/traces/${'0'.repeat(32)}`);
+  expect(problems('get', path, response.status, await response.json())).toEqual([]);
+});
+
+/** Values of the variables that paths in the sources contain. */
+const CHOICES = { of: 'traces|spans', what: 'rules|budgets', 'deed.deed': 'acknowledge|resolve' };
+
+/** Operations that the sources of the page name, as `METHOD PATH`. */
+function usedByThePage() {
+  const root = fileURLToPath(new URL('../src/', import.meta.url));
+  const sources = readdirSync(root, { recursive: true })
+    .filter((name) => /\.tsx?$/.test(name) && !/\.test\.|\.d\.ts$/.test(name))
+    .map((name) => readFileSync(`${root}${name}`, 'utf8'));
+  const all = operationsOf(document);
+  const used = new Set();
+  for (const source of sources) {
+    for (const [, before, quoted] of source.matchAll(/([^]*?)['`](\/api\/v1\/[^'`\n]*)['`]/g)) {
+      const pattern = quoted.replace(/\$\{(.*?)\}|[{}]/g, (found, variable) => (variable ? `(${CHOICES[variable]})` : `\\${found}`));
+      const path = new RegExp(`^${pattern}$`);
+      // Helpers that take a path send GET.
+      const methods = [...before.matchAll(/api\.(get|post|put|patch|delete)\b/g)].map(([, method]) => method);
+      const named = all.filter((one) => path.test(one.path) && (methods.length > 0 ? methods : ['get']).includes(one.method));
+      for (const one of named) used.add(`${one.method} ${one.path}`);
+    }
+  }
+  return used;
+}
+
+test('every operation of the page is tested above or listed as unsupported', () => {
+  const used = usedByThePage();
+  expect(used.size).toBeGreaterThan(50);
+  expect([...used].filter((one) => !asked.has(one) && !NOT_MOCKED.includes(one))).toEqual([]);
+  expect([...asked, ...NOT_MOCKED].filter((one) => !used.has(one))).toEqual([]);
+});
