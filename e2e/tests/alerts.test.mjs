@@ -229,7 +229,7 @@ test('a person makes a target and a rule, sees what the rule would have done, an
     await page.getByText(/^whsec_/).waitFor();
     await page.getByRole('button', { name: 'I have copied it' }).click();
     const row = page.getByRole('row').filter({ hasText: 'Second program' });
-    await row.getByRole('button', { name: 'Send test' }).click();
+    await row.getByRole('button', { name: 'Test' }).click();
     await row.getByText(/^204 in/).waitFor();
 
     await page.goto(`${server.url}/p/1/alerts/rules/new`);

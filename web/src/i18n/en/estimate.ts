@@ -1,6 +1,6 @@
 export const estimate = {
   'estimate.calls': '{n} call with estimated tokens|{n} calls with estimated tokens',
-  'estimate.ofSum': '{n} call with estimated tokens ({cost} of the cost)|{n} calls with estimated tokens ({cost} of the cost)',
+  'estimate.ofSum': '{n} call with estimated tokens ({cost} of total cost)|{n} calls with estimated tokens ({cost} of total cost)',
   'estimate.mark': 'estimated from messages, not reported',
   'estimate.setting': 'Estimate missing token counts',
   'estimate.settingWhy':

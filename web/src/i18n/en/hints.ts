@@ -18,7 +18,7 @@ export const hints = {
   'hints.old_sdk':
     'This SDK version does not report providers or cached tokens. Costs are too high if prompts are cached, and some calls are reported twice (but counted once).',
   'hints.old_sdk.fix': 'Update the SDK:',
-  'hints.clock_off': 'The client’s clock is off by {time}. Times are corrected with the arrival time of requests.',
+  'hints.clock_off': 'The client’s clock is off by {time}. Hinomi corrects times based on when requests arrive.',
   'hints.clock_off.fix': 'Set the machine’s clock, or synchronize it with a time server.',
   'hints.no_response_model': 'Calls do not report the model that answered, so the price of the requested model is used.',
   'hints.unpriced_model': '{subject} is unpriced, so its calls are not included in cost.',

@@ -14,7 +14,6 @@ export const metrics = {
   'metrics.series': '{n} series',
   'metrics.last': 'last point',
   'metrics.perBucket': 'One point per {width}.',
-  'metrics.ofBucket': 'One point per {width}.',
   'metrics.notInTotals': 'As reported by programs; not included in totals elsewhere.',
   'metrics.notDrawn': 'The chart shows the {n} largest series.',
   'metrics.leftOut': '{n} smaller values of this attribute are not listed.',

@@ -56,7 +56,7 @@ export const overview = {
   'overview.allTraces': 'All traces',
   'overview.similarTraces': '{n} similar',
   'overview.nothing': 'No data in this range',
-  'overview.nothingWhy': 'Choose a longer range, or check System for what was received.',
+  'overview.nothingWhy': 'Choose a longer range, or see System for received data.',
   'overview.noPipelines': 'No pipeline runs in this range. Name a pipeline with the SDK to group its runs here.',
   'overview.time': 'Time',
   'overview.trace': 'Trace',

@@ -40,7 +40,7 @@ export const prices = {
   'prices.invalidTokenCount': '“{text}” is not a valid number of tokens. Enter a whole number.',
   'prices.priceSet': 'Saved. New calls use this price.',
   'prices.unpriced': 'Unpriced models',
-  'prices.unpricedWhy': 'Calls with token usage whose model has no price. They are not included in cost.',
+  'prices.unpricedWhy': 'Calls to these models have token usage but no price, so they are not included in cost.',
   'prices.allPriced': 'All calls with token usage in the last 30 days are priced.',
   'prices.calls': 'Calls',
   'prices.input': 'Input',

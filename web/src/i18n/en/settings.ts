@@ -75,7 +75,7 @@ export const settings = {
   'system.error': 'error|errors',
   'system.log': 'log line|log lines',
   'system.metric': 'metric|metrics',
-  'system.spanPart': 'part of a span|parts of spans',
+  'system.spanPart': 'partial span|partial spans',
   'system.request': 'request|requests',
   'system.other': 'other item|other items',
   'system.mergedIntoSpan': 'merged into a stored span',

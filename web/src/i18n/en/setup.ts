@@ -15,7 +15,7 @@ export const setup = {
   'setup.codex': 'Codex CLI',
   'setup.geminiCli': 'Gemini CLI',
   'setup.comment.instrumented': 'this instruments LLM calls automatically; other languages have an equivalent',
-  'setup.comment.everyCall': 'send every call; with less, totals are marked',
+  'setup.comment.everyCall': 'send every call, so that totals are complete',
   'setup.comment.prompts': 'send prompts and answers, not only counts',
   'setup.comment.repository': 'cost by repository, team or any other name you add; Codex CLI, Gemini CLI and opencode read it too',
   'setup.run': 'Run your program',

@@ -6,7 +6,7 @@ export const text = {
   'text.tool': 'tool',
   'text.toolCalled': 'tool call',
   'text.toolAnswered': 'tool result',
-  'text.noArguments': 'without arguments',
+  'text.noArguments': 'no arguments',
   'text.reasoning': 'Reasoning, {n} characters',
   'text.showAllCharacters': 'Show all {n} characters',
   'text.showAllLines': 'Show all {n} lines',

@@ -14,7 +14,6 @@ export const metrics = {
   'metrics.series': '{n}系列',
   'metrics.last': '最後の点',
   'metrics.perBucket': '1点は{width}の値です。',
-  'metrics.ofBucket': '1点は{width}の値です。',
   'metrics.notInTotals': 'プログラムが報告したままの値で、ほかの合計には含まれません。',
   'metrics.notDrawn': 'グラフには大きい順に{n}系列を表示しています。',
   'metrics.leftOut': 'この属性の小さい値{n}件は表示していません。',

@@ -39,7 +39,7 @@ export const prices = {
   'prices.invalidTokenCount': '「{text}」はトークン数として無効です。整数を入力してください。',
   'prices.priceSet': '保存しました。新しい呼び出しに適用されます。',
   'prices.unpriced': '単価不明のモデル',
-  'prices.unpricedWhy': 'トークン使用量はあり、モデルの単価が不明な呼び出しです。コストには含まれません。',
+  'prices.unpricedWhy': 'これらのモデルの呼び出しは、トークン使用量はありますが単価が不明なため、コストに含まれません。',
   'prices.allPriced': '直近30日間の、トークン使用量のある呼び出しには、すべて単価があります。',
   'prices.calls': '呼び出し',
   'prices.input': '入力',

@@ -76,7 +76,7 @@ export const settings = {
   'system.error': 'エラー',
   'system.log': 'ログ行',
   'system.metric': 'メトリクス',
-  'system.spanPart': 'スパンの一部',
+  'system.spanPart': '部分スパン',
   'system.request': 'リクエスト',
   'system.other': 'その他',
   'system.mergedIntoSpan': '保存済みのスパンに統合',

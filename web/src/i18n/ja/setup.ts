@@ -15,7 +15,7 @@ export const setup = {
   'setup.codex': 'Codex CLI',
   'setup.geminiCli': 'Gemini CLI',
   'setup.comment.instrumented': 'LLM呼び出しを自動で計装します。ほかの言語にも同等の方法があります',
-  'setup.comment.everyCall': 'すべての呼び出しを送信。下げると、合計にその旨が表示されます',
+  'setup.comment.everyCall': 'すべての呼び出しを送信(合計が正確になります)',
   'setup.comment.prompts': 'プロンプトと応答も送信(既定は件数だけ)',
   'setup.comment.repository': 'リポジトリ、チームなど、ここに書いた名前ごとのコストを表示。Codex CLI、Gemini CLI、opencodeも読み取ります',
   'setup.run': 'プログラムを実行',

@@ -28,7 +28,7 @@ export const traces = {
   'traces.errors': 'エラーイベント{n}件',
   'traces.failedCalls': '失敗した呼び出し{n}回',
   'traces.retries': '再試行{n}回',
-  'traces.retriesWhy': '再試行で成功した、失敗した呼び出し',
+  'traces.retriesWhy': '失敗後、再試行で成功した呼び出し',
   'traces.failed': '失敗',
   'traces.failedOf': '・失敗{n}',
   'traces.cancelled': '(中止)',

@@ -186,8 +186,7 @@ function MetricCard({ metric }: { metric: Metric }) {
             <MetricChart metric={metric} measure={measure} lines={lines} write={write} />
           </ChartGroup>
           <p className="dim small mwhy">
-            {t(isAdditive(measure) ? 'metrics.perBucket' : 'metrics.ofBucket', { width: timeLengthText(t, shown.data.bucket) })}{' '}
-            {t('metrics.notInTotals')}
+            {t('metrics.perBucket', { width: timeLengthText(t, shown.data.bucket) })} {t('metrics.notInTotals')}
           </p>
           {group === undefined ? (
             <MetricTotals metric={metric} totals={metric.measures.map((one) => [one, all.data?.measures[one]?.[0]?.total ?? null])} />

@@ -55,7 +55,7 @@ it('says from what each field came, how tokens and cost came about, and what was
     'llm.model_name',
     'from the vendor of the model',
     'llm.input_messages.N.…',
-    'the reported time is impossible; the time of receipt is used',
+    'from the time of receipt, because the reported time is impossible',
     'no: Another span reports the same response',
     '25 excludes 2,048 tokens of other buckets; total 2,073',
     'the count is smaller than those buckets',
