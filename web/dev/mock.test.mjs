@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { answerChecker } from '../openapi/answers.mjs';
 import { operationsOf } from '../openapi/document.mjs';
 
@@ -36,6 +36,9 @@ const NOT_MOCKED = [
   ...['acknowledge', 'resolve', 'notes', 'snooze'].map((deed) => `post ${ALERTS}/incidents/{incident}/${deed}`),
   `delete ${ALERTS}/incidents/{incident}/snooze`,
 ];
+
+// Hundreds of requests take long on a busy machine.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const asked = new Set();
 let server;

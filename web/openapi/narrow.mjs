@@ -71,10 +71,10 @@ const METRIC_MEASURES = ['increase', 'rate', 'value', 'mean', 'min', 'max', 'cou
 /** A map from some of these names to values. */
 const some = (names, schema) => ({ type: 'object', additionalProperties: false, properties: Object.fromEntries(names.map((name) => [name, schema])) });
 
-/** Schemas that are missing in the document. */
+/** Schemas that are missing in the document, by the names of the server's types where these exist. */
 export const SCHEMAS = {
   // model/src/span.rs: enums of `names!`.
-  SpanKind: oneOf(
+  SpanType: oneOf(
     'llm',
     'embedding',
     'agent',
@@ -92,10 +92,14 @@ export const SCHEMAS = {
     'other',
   ),
   SpanStatus: oneOf('ok', 'error', 'cancelled'),
+  UsageSource: oneOf('reported', 'estimated'),
+  CostSource: oneOf('computed', 'client'),
+  // model/src/outcome.rs
+  OutcomeKind: oneOf('accepted', 'refused', 'dropped', 'duplicate', 'client_dropped'),
   // model/src/price/bucket.rs
   PriceBucket: oneOf(...PRICE_BUCKETS),
   // model/src/hints.rs
-  HintKind: oneOf(
+  InstrumentationHint: oneOf(
     'stream_without_usage',
     'langchain_hides_openai',
     'prompts_not_sent',
@@ -253,19 +257,19 @@ export const MIXED = ['RuleShown', 'BudgetShown'];
 /** Fields and answers that the document describes too vaguely. `whatever` also replaces a description that is wrong. */
 export const NARROWED = [
   // Strings with a fixed set of values: `&'static str` or `String` in the server.
-  { at: 'Span.kind', schema: ref('SpanKind') },
+  { at: 'Span.kind', schema: ref('SpanType') },
   { at: 'Span.status', schema: ref('SpanStatus') },
   { at: 'TraceSummary.status', schema: ref('SpanStatus') },
-  { at: 'CallUsage.source', schema: nullable(oneOf('reported', 'estimated')) },
-  { at: 'CallCost.source', schema: oneOf('computed', 'client') },
+  { at: 'CallUsage.source', schema: nullable(ref('UsageSource')) },
+  { at: 'CallCost.source', schema: ref('CostSource') },
   { at: 'CostBucket.bucket', schema: ref('PriceBucket') },
   {
     at: 'SpanExclusion.kind',
     schema: oneOf('wraps_call', 'same_response', 'duplicate_report', 'reported_elsewhere', 'sum_of_calls'),
   },
   { at: 'IdSuggestion.field', schema: oneOf('user', 'session', 'trace', 'span') },
-  { at: 'Hint.hint', schema: ref('HintKind') },
-  { at: 'Outcome.outcome', schema: oneOf('accepted', 'refused', 'dropped', 'duplicate', 'client_dropped') },
+  { at: 'Hint.hint', schema: ref('InstrumentationHint') },
+  { at: 'Outcome.outcome', schema: ref('OutcomeKind') },
   { at: 'MetricSeries.bucket', schema: ref('BucketInterval') },
   { at: 'OtelMetricChart.kind', schema: ref('MetricKind') },
   { at: 'OtelMetricSummary.kind', schema: ref('MetricKind') },

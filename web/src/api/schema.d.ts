@@ -4485,11 +4485,8 @@ export interface components {
             output: number | null;
             /** @description The entry of the price table, or the owner's price: `own:MODEL@date`. */
             price: string | null;
-            /**
-             * @description `computed` or `client`.
-             * @enum {string}
-             */
-            source: "computed" | "client";
+            /** @description `computed` or `client`. */
+            source: components["schemas"]["CostSource"];
             /**
              * Format: double
              * @description The whole.
@@ -4558,7 +4555,7 @@ export interface components {
              */
             reasoning_tokens: number | null;
             /** @description `reported`, `estimated`, or null when unknown. */
-            source: ("reported" | "estimated") | null;
+            source: components["schemas"]["UsageSource"] | null;
             /**
              * Format: int64
              * @description As sent, else input and output.
@@ -4652,6 +4649,8 @@ export interface components {
             table_date: string;
             total: number | null;
         };
+        /** @enum {string} */
+        CostSource: "computed" | "client";
         /** @description A price to set. */
         CustomPriceRequest: {
             /** @description The first day (UTC), `YYYY-MM-DD`; always where left out. */
@@ -5060,7 +5059,7 @@ export interface components {
             /** @description When it was first seen. */
             first_at: string | null;
             /** @description Such as `stream_without_usage`. */
-            hint: components["schemas"]["HintKind"];
+            hint: components["schemas"]["InstrumentationHint"];
             /** @description When it was last seen. */
             last_at: string | null;
             /** @description Of `unpriced_model`: the model has a price now, and stored calls get a cost when they are priced again. */
@@ -5079,8 +5078,6 @@ export interface components {
              */
             value: number | null;
         };
-        /** @enum {string} */
-        HintKind: "stream_without_usage" | "langchain_hides_openai" | "prompts_not_sent" | "sampled" | "old_sdk" | "clock_off" | "no_response_model" | "unpriced_model";
         /** @description Hints, the newest first. */
         HintList: {
             hints: components["schemas"]["Hint"][];
@@ -5263,6 +5260,8 @@ export interface components {
             name: string;
             public_key: string;
         };
+        /** @enum {string} */
+        InstrumentationHint: "stream_without_usage" | "langchain_hides_openai" | "prompts_not_sent" | "sampled" | "old_sdk" | "clock_off" | "no_response_model" | "unpriced_model";
         /** @description Errors that are the same. */
         Issue: {
             /**
@@ -5715,11 +5714,8 @@ export interface components {
             key: string | null;
             /** @description When the newest came. */
             last_at: string;
-            /**
-             * @description `accepted`, `refused`, `dropped`, `duplicate`, `client_dropped`.
-             * @enum {string}
-             */
-            outcome: "accepted" | "refused" | "dropped" | "duplicate" | "client_dropped";
+            /** @description `accepted`, `refused`, `dropped`, `duplicate`, `client_dropped`. */
+            outcome: components["schemas"]["OutcomeKind"];
             /**
              * Format: int64
              * @description How many.
@@ -5730,6 +5726,8 @@ export interface components {
             /** @description The SDK and its version, such as `sentry.python 2.75.0`; null where it does not say. */
             sdk: string | null;
         };
+        /** @enum {string} */
+        OutcomeKind: "accepted" | "refused" | "dropped" | "duplicate" | "client_dropped";
         /** @description Outcomes by reason. */
         OutcomeList: {
             outcomes: components["schemas"]["Outcome"][];
@@ -6103,7 +6101,7 @@ export interface components {
             input_preview: string | null;
             /** @description True for the span that is one run of its pipeline. */
             is_run: boolean;
-            kind: components["schemas"]["SpanKind"];
+            kind: components["schemas"]["SpanType"];
             model: string | null;
             name: string;
             op: string;
@@ -6228,8 +6226,6 @@ export interface components {
             /** @description Those that are older than the project keeps spans, and were not stored: the next sweep would delete them. */
             too_old: number;
         };
-        /** @enum {string} */
-        SpanKind: "llm" | "embedding" | "agent" | "tool" | "retriever" | "reranker" | "guardrail" | "evaluator" | "chain" | "handoff" | "prompt" | "http" | "db" | "function" | "other";
         /** @description Spans of a list. */
         SpanPage: {
             /** @description Where the list goes on; null at its end. */
@@ -6246,6 +6242,8 @@ export interface components {
         };
         /** @enum {string} */
         SpanStatus: "ok" | "error" | "cancelled";
+        /** @enum {string} */
+        SpanType: "llm" | "embedding" | "agent" | "tool" | "retriever" | "reranker" | "guardrail" | "evaluator" | "chain" | "handoff" | "prompt" | "http" | "db" | "function" | "other";
         /** @description A frame of a stack. */
         StackFrame: {
             context_line: string | null;
@@ -6578,6 +6576,8 @@ export interface components {
             line: number;
             why: string;
         };
+        /** @enum {string} */
+        UsageSource: "reported" | "estimated";
         /** @description Sums over a range. Calls are counted calls of models. */
         UsageSummary: {
             /**

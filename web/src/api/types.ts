@@ -22,7 +22,7 @@ export type Change = Schemas['LiveUpdate'];
 
 /* Spans. */
 
-export type SpanKind = Schemas['SpanKind'];
+export type SpanKind = Schemas['SpanType'];
 export type Status = Schemas['SpanStatus'];
 export type Usage = Schemas['CallUsage'];
 export type BucketName = Schemas['PriceBucket'];
@@ -50,7 +50,7 @@ export type TraceDetail = Schemas['TraceResponse'];
 export type Score = Schemas['Score'];
 export type LogLine = Schemas['LogLine'];
 export type Hint = Schemas['Hint'];
-export type HintName = Schemas['HintKind'];
+export type HintName = Schemas['InstrumentationHint'];
 
 /* Errors. */
 
