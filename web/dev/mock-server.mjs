@@ -46,7 +46,7 @@ const EMPTY_ALERTS = {
 };
 
 const findTrace = (id) =>
-  traces.find(({ summary }) => summary.trace_id === id) ?? fail(404, 'No such trace', 'It may be older than what is kept.');
+  traces.find(({ summary }) => summary.trace_id === id) ?? fail(404, 'trace not found', 'It may be older than the retention period.');
 
 const issueOrEvent = (found, event) =>
   event ? (found.events.find(({ event_id: id }) => id === event) ?? fail(404, 'No such event')) : found;

@@ -256,7 +256,7 @@ export const outcomes = (id) => [
     key: '3b1d00000000000000000000000077e0',
     sdk: null,
     quantity: 6,
-    detail: 'The key is well formed, but no project here has it',
+    detail: 'no project has this key',
     last_at: iso(Date.now() - 12_000),
   },
   {
