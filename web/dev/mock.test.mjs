@@ -59,6 +59,8 @@ async function ask(method, path, { path: named = {}, query = {}, body } = {}) {
   const filled = path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(named[name] ?? (name === 'project' ? 1 : fail(path, name))));
   const response = await fetch(`${origin}${filled}?${new URLSearchParams(query)}`, {
     method: method.toUpperCase(),
+    // A connection that is kept open may be closed by the server just as the next request is sent.
+    headers: { connection: 'close' },
     body: typeof body === 'string' ? body : JSON.stringify(body),
   });
   const text = await response.text();
@@ -175,7 +177,10 @@ function usedByThePage() {
   const all = operationsOf(document);
   const used = new Set();
   for (const source of sources) {
-    for (const [, before, quoted] of source.matchAll(/([^]*?)['`](\/api\/v1\/[^'`\n]*)['`]/g)) {
+    let end = 0;
+    for (const { 0: whole, 1: quoted, index } of source.matchAll(/['`](\/api\/v1\/[^'`\n]*)['`]/g)) {
+      const before = source.slice(end, index);
+      end = index + whole.length;
       const pattern = quoted.replace(/\$\{(.*?)\}|[{}]/g, (found, variable) => (variable ? `(${CHOICES[variable]})` : `\\${found}`));
       const path = new RegExp(`^${pattern}$`);
       // Helpers that take a path send GET.
