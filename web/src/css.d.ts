@@ -10,5 +10,9 @@ declare module 'react' {
     '--lines'?: number;
     /** Depth of a row in a tree. */
     '--d'?: number;
+    /** Place of a cell on the card that a row is on a phone. */
+    '--card-area'?: string;
+    /** Columns of the list of traces, by its width. */
+    [columns: `--traces-columns-${string}`]: string;
   }
 }

@@ -2,9 +2,14 @@ import type { ReactNode } from 'react';
 import { useT } from '../i18n';
 import { useRowNavigation } from '../keyboard';
 
-export interface Column<Row> {
+/** What stands above a column of any table, and the field that the table can be sorted by there. */
+export interface ColumnHead {
   key: string;
   head: ReactNode;
+  sort?: string;
+}
+
+export interface Column<Row> extends ColumnHead {
   cell: (row: Row) => ReactNode;
   /** Right-aligned, as figures are. */
   num?: boolean;
@@ -13,8 +18,43 @@ export interface Column<Row> {
   /** Left out where half a page is narrow. */
   optional?: boolean;
   foot?: ReactNode;
-  /** A field that the table can be sorted by. */
-  sort?: string;
+}
+
+/** How `sort` (`cost`, or `-cost` from the largest) orders a column; undefined where it orders another. */
+export function sortDirection(column: ColumnHead, sort: string | undefined): 'ascending' | 'descending' | undefined {
+  if (column.sort === undefined || column.sort !== sort?.replace('-', '')) return undefined;
+  return sort.startsWith('-') ? 'descending' : 'ascending';
+}
+
+interface HeadLabelProps {
+  column: ColumnHead;
+  sort: string | undefined;
+  onSort: ((sort: string) => void) | undefined;
+}
+
+/** The text of a head, which sorts where the column can: from the largest first, then from the smallest. */
+export function HeadLabel({ column, sort, onSort }: HeadLabelProps) {
+  const t = useT();
+  const direction = sortDirection(column, sort);
+  const arrow = direction === 'descending' ? ' ↓' : direction ? ' ↑' : '';
+  if (!column.sort || !onSort) {
+    return (
+      <>
+        {column.head}
+        {arrow}
+      </>
+    );
+  }
+  return (
+    <button
+      type="button"
+      title={typeof column.head === 'string' ? t('common.sortBy', { name: column.head }) : undefined}
+      onClick={() => onSort(direction === 'descending' ? column.sort! : `-${column.sort}`)}
+    >
+      {column.head}
+      {arrow}
+    </button>
+  );
 }
 
 interface TableProps<Row> {
@@ -37,12 +77,10 @@ const columnClasses = (column: { num?: boolean; grow?: boolean; optional?: boole
 
 export function Table<Row>(props: TableProps<Row>) {
   const { label, columns, rows, rowKey, onOpen, sort, onSort, foot = false, stale = false, keys = false } = props;
-  const t = useT();
   const { cursor, setCursor, bodyRef } = useRowNavigation<HTMLTableSectionElement>(
     rows.length,
     keys ? (at) => rows[at] && onOpen?.(rows[at]) : null,
   );
-  const sorted = sort?.replace('-', '');
 
   return (
     <div className="tblw">
@@ -50,30 +88,15 @@ export function Table<Row>(props: TableProps<Row>) {
         <thead>
           <tr>
             {columns.map((column) => {
-              const here = column.sort !== undefined && column.sort === sorted;
-              const arrow = here ? (sort?.startsWith('-') ? ' ↓' : ' ↑') : '';
+              const direction = sortDirection(column, sort);
               return (
                 <th
                   key={column.key}
                   scope="col"
-                  className={[columnClasses(column), here && 'sort'].filter(Boolean).join(' ') || undefined}
-                  aria-sort={here ? (sort?.startsWith('-') ? 'descending' : 'ascending') : undefined}
+                  className={[columnClasses(column), direction && 'sort'].filter(Boolean).join(' ') || undefined}
+                  aria-sort={direction}
                 >
-                  {column.sort && onSort ? (
-                    <button
-                      type="button"
-                      title={typeof column.head === 'string' ? t('common.sortBy', { name: column.head }) : undefined}
-                      onClick={() => onSort(here && sort?.startsWith('-') ? column.sort! : `-${column.sort}`)}
-                    >
-                      {column.head}
-                      {arrow}
-                    </button>
-                  ) : (
-                    <>
-                      {column.head}
-                      {arrow}
-                    </>
-                  )}
+                  <HeadLabel column={column} sort={sort} onSort={onSort} />
                 </th>
               );
             })}

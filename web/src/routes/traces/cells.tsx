@@ -1,4 +1,4 @@
-import type { ReactNode } from 'react';
+import type { CSSProperties, ReactNode } from 'react';
 import type { ColorOf } from '../../colors';
 import { useT } from '../../i18n';
 import { Icon } from '../../components/icons';
@@ -22,23 +22,23 @@ export function PromptAndAnswer({
   reason?: string | null;
 }) {
   return (
-    <span className="qa" role="cell">
+    <>
       {input ? (
-        <UserText className="ell q" text={oneLine(input)} />
+        <UserText className="ell traces-question" text={oneLine(input)} />
       ) : (
-        <span className="dim no-question" title={missing}>
+        <span className="dim" title={missing}>
           –
         </span>
       )}
       {(output || failed) && <Icon name="go" size="xs" />}
       {failed ? (
-        <span className="ell a err" title={[failed, reason && oneLine(reason)].filter(Boolean).join(' ')}>
+        <span className="ell traces-answer err" title={[failed, reason && oneLine(reason)].filter(Boolean).join(' ')}>
           <b>{failed}</b> {reason && <UserText text={oneLine(reason)} />}
         </span>
       ) : (
-        output && <UserText className="ell a dim" text={oneLine(output)} />
+        output && <UserText className="ell traces-answer dim" text={oneLine(output)} />
       )}
-    </span>
+    </>
   );
 }
 
@@ -47,17 +47,14 @@ const oneLine = (text: string) => text.slice(0, 300).replace(/\s+/g, ' ');
 /** A swatch for each model, and the name of the first. */
 export function ModelChip({ models, unpriced, colorOf }: { models: string[]; unpriced: boolean; colorOf: ColorOf }) {
   const [first] = models;
+  if (first === undefined) return null;
   return (
-    <span className="mods2" role="cell">
-      {first !== undefined && (
-        <span className="chip" title={models.join(', ')}>
-          {models.slice(0, 4).map((model) => (
-            <Swatch key={model} color={colorOf(model)} hatched={unpriced && models.length === 1} />
-          ))}
-          <span className="ell">{first}</span>
-          {models.length > 1 && <span className="dim">+{models.length - 1}</span>}
-        </span>
-      )}
+    <span className="chip" title={models.join(', ')}>
+      {models.slice(0, 4).map((model) => (
+        <Swatch key={model} color={colorOf(model)} hatched={unpriced && models.length === 1} />
+      ))}
+      <span className="ell">{first}</span>
+      {models.length > 1 && <span className="dim">+{models.length - 1}</span>}
     </span>
   );
 }
@@ -96,18 +93,43 @@ export function logarithmicShare(ms: number): number {
 export function DurationBar({ ms, failed }: { ms: number; failed: boolean }) {
   const t = useT();
   return (
-    <span className="du" role="cell">
-      <i className={failed ? 'er' : undefined} title={t('traces.logarithmicScale')} style={{ width: `${logarithmicShare(ms) * 100}%` }} />
+    <>
+      <i
+        className={failed ? 'traces-duration-failed' : undefined}
+        title={t('traces.logarithmicScale')}
+        style={{ width: `${logarithmicShare(ms) * 100}%` }}
+      />
       <em>
         <Duration ms={ms} />
       </em>
-    </span>
+    </>
   );
 }
 
-export function Cell({ className, title, children }: { className?: string; title?: string; children?: ReactNode }) {
+export function TimeValue({ at }: { at: string }) {
+  const { format } = useLocale();
   return (
-    <span role="cell" className={className} title={title}>
+    <time dateTime={at} title={`${format.exact(at)} ${format.zone}`}>
+      {format.moment(at)}
+    </time>
+  );
+}
+
+/** What a column gives to each of its cells. */
+export interface CellAttributes {
+  className: string;
+  style?: CSSProperties | undefined;
+  'data-hidden-from'?: number | undefined;
+}
+
+export function Cell({
+  className,
+  modifier,
+  children,
+  ...rest
+}: CellAttributes & { modifier?: string; title?: string; children?: ReactNode }) {
+  return (
+    <span role="cell" className={modifier ? `${className} ${modifier}` : className} {...rest}>
       {children}
     </span>
   );

@@ -118,7 +118,7 @@ export default function Traces() {
                   waiting > 0 && (
                     <button
                       type="button"
-                      className="newp"
+                      className="traces-new-rows"
                       onClick={() => {
                         show();
                         window.scrollTo({ top: 0 });

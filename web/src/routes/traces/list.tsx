@@ -2,11 +2,15 @@ import { useNavigate } from '@tanstack/react-router';
 import { useEffect, useRef, useState, type ReactNode } from 'react';
 import { useT } from '../../i18n';
 import { useKeyboardShortcuts } from '../../keyboard';
+import { HeadLabel, sortDirection } from '../../components/table';
 import { useModelColors } from '../../model-colors';
 import { useMediaQuery, useIsPhone, useVirtualRows } from '../../components/virtual-rows';
 import { useLocale } from '../../locale';
-import { SpanCells, targetOf, TraceCells } from './rows';
+import type { CellAttributes } from './cells';
+import { gridVariables, hiddenFrom, TRACE_LIST_COLUMNS, type TraceListColumn } from './columns';
 import type { RowKind, ListRow } from './list-pages';
+import { targetOf } from './row-link';
+import './list.css';
 
 /** Fixed heights, so that a list of any length knows its own. */
 const ROW_HEIGHT = 32;
@@ -76,6 +80,7 @@ export function TraceList({
     if (more && last >= rows.length - PRELOAD_ROWS) onMore();
   }, [more, last, rows.length, onMore]);
 
+  const columns = TRACE_LIST_COLUMNS.filter(({ card }) => !isPhone || card.area !== null);
   const open = (row: ListRow) => {
     rememberOpened(row.id);
     void navigate(targetOf(project, row, q, sortShown));
@@ -103,12 +108,13 @@ export function TraceList({
   const older = rows.some((row) => format.moment(row.of === 'traces' ? row.trace.start_time : row.span.start_time).length > 8);
   return (
     <div
-      className={[`list2 of-${of}`, older && 'older', stale && 'stale'].filter(Boolean).join(' ')}
+      className={['traces-list', older && 'traces-list-with-dates', stale && 'stale'].filter(Boolean).join(' ')}
+      style={gridVariables(of)}
       role="table"
       aria-label={t(of === 'traces' ? 'traces.title' : 'traces.spans')}
       aria-rowcount={more ? -1 : rows.length + 1}
     >
-      <TraceListHead of={of} sort={sort} onSort={onSort}>
+      <TraceListHead of={of} sort={sort} onSort={onSort} isPhone={isPhone}>
         {arrivals}
       </TraceListHead>
       <div
@@ -127,14 +133,18 @@ export function TraceList({
               key={row.id}
               role="row"
               aria-rowindex={index + 2}
-              className={row.id === cursorId ? 'row2 cur' : 'row2'}
+              className={row.id === cursorId ? 'traces-row traces-row-current' : 'traces-row'}
               style={{ transform: `translateY(${start - top}px)`, height }}
             >
-              {row.of === 'traces' ? (
-                <TraceCells row={row.trace} link={link} palette={palette} />
-              ) : (
-                <SpanCells row={row.span} link={link} palette={palette} />
-              )}
+              {columns.map((column) => {
+                const { key, TraceCell, SpanCell } = column;
+                const props = { cell: cellAttributes(column, isPhone), link, palette };
+                return row.of === 'traces' ? (
+                  <TraceCell key={key} {...props} row={row.trace} />
+                ) : (
+                  <SpanCell key={key} {...props} row={row.span} />
+                );
+              })}
             </div>
           );
         })}
@@ -143,44 +153,44 @@ export function TraceList({
   );
 }
 
-function TraceListHead({ of, sort, onSort, children }: { of: RowKind; sort: string; onSort: (sort: string) => void; children: ReactNode }) {
-  const t = useT();
-  const column = (className: string, label: string, field?: string) => {
-    const here = field !== undefined && sort.replace('-', '') === field;
-    const down = sort.startsWith('-');
-    return (
-      <span
-        role="columnheader"
-        className={here ? `${className} sort` : className}
-        aria-sort={here ? (down ? 'descending' : 'ascending') : undefined}
-      >
-        {field ? (
-          <button type="button" title={t('common.sortBy', { name: label })} onClick={() => onSort(here && down ? field : `-${field}`)}>
-            {label}
-            {here && (down ? ' ↓' : ' ↑')}
-          </button>
-        ) : (
-          label
-        )}
-      </span>
-    );
+/** What the cells and the head of a column have in common. */
+function cellAttributes(column: TraceListColumn, isPhone: boolean): CellAttributes {
+  const { key, num, card } = column;
+  return {
+    className: num ? `n traces-cell-${key}` : `traces-cell-${key}`,
+    style: isPhone && card.area !== null ? { '--card-area': card.area } : undefined,
+    'data-hidden-from': hiddenFrom(column),
   };
+}
+
+interface TraceListHeadProps {
+  of: RowKind;
+  sort: string;
+  onSort: (sort: string) => void;
+  isPhone: boolean;
+  children: ReactNode;
+}
+
+function TraceListHead({ of, sort, onSort, isPhone, children }: TraceListHeadProps) {
+  const t = useT();
   return (
-    <div className="row2 hd" role="row">
-      <span role="columnheader">
-        <span className="vh">{t('traces.status')}</span>
-      </span>
-      {column('tm', t('traces.time'), 'start_time')}
-      {column('nm2', of === 'traces' ? t('traces.trace') : t('traces.span'))}
-      {column('mods2', of === 'traces' ? t('traces.models') : t('traces.model'))}
-      {column('qa', t('traces.promptAndAnswer'))}
-      <span role="columnheader" className="ex">
-        <span className="vh">{t('traces.notes')}</span>
-      </span>
-      {column('n tk', t('traces.tokens'), 'total_tokens')}
-      {column('n cs', t('traces.cost'), 'cost')}
-      {column('du', t('traces.duration'), 'duration_ms')}
-      {column('us', t('traces.user'))}
+    <div className="traces-row traces-list-head" role="row">
+      {TRACE_LIST_COLUMNS.filter(({ card }) => !isPhone || card.head).map((column) => {
+        const head = { key: column.key, head: column.head(t, of), sort: column.sort };
+        const direction = sortDirection(head, sort);
+        const { className, 'data-hidden-from': hidden } = cellAttributes(column, isPhone);
+        return (
+          <span
+            key={column.key}
+            role="columnheader"
+            className={direction ? `${className} traces-head-sorted` : className}
+            data-hidden-from={hidden}
+            aria-sort={direction}
+          >
+            {column.headHidden ? <span className="vh">{head.head}</span> : <HeadLabel column={head} sort={sort} onSort={onSort} />}
+          </span>
+        );
+      })}
       {children}
     </div>
   );
